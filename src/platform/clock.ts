@@ -1,0 +1,12 @@
+// The only source of wall-clock time in the service. Decisions about sessions use the database's clock instead.
+
+export interface Clock {
+  now(): Date;
+}
+
+export const systemClock: Clock = { now: () => new Date() };
+
+/** Milliseconds of a clock that never steps, for measuring how long something took. */
+export function monotonicMs(): number {
+  return performance.now();
+}

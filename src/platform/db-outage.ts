@@ -1,0 +1,101 @@
+// Tells an outage of PostgreSQL from an answer of PostgreSQL, and keeps a dead one from costing every request its
+// whole connect timeout: while the database is known to be away one request at a time asks again, the others are
+// refused at once.
+import { monotonicMs } from './clock.ts';
+
+/** PostgreSQL cannot be asked now. Nothing was changed that the caller was told of; the same request may come again. */
+export class DatabaseUnavailable extends Error {
+  override readonly name = 'DatabaseUnavailable';
+  readonly retryAfterSeconds = 1;
+}
+
+// Class 08 connection exception, 53 insufficient resources, 57 operator intervention (shutdown, timeout), 58 system
+// error, XX internal, 25006 a standby during failover.
+const OUTAGE_STATES = /^(08|53|57|58|XX|25006)/;
+const OUTAGE_SYSTEM_CODES = new Set([
+  'ECONNREFUSED',
+  'ECONNRESET',
+  'ECONNABORTED',
+  'EPIPE',
+  'ETIMEDOUT',
+  'EHOSTUNREACH',
+  'ENETUNREACH',
+  'ENOTFOUND',
+  'EAI_AGAIN',
+  'ENOENT',
+]);
+// Prisma: cannot reach, timed out, connection closed, pool timeout, transaction could not begin or was lost.
+const OUTAGE_PRISMA_CODES = new Set(['P1000', 'P1001', 'P1002', 'P1003', 'P1008', 'P1017', 'P2024', 'P2028', 'P2037']);
+const OUTAGE_SENTENCES =
+  /Connection terminated|timeout exceeded when trying to connect|Client has encountered a connection error|not queryable|server closed the connection|Cannot use a pool after calling end|Connection ended unexpectedly/i;
+
+interface ErrorShape {
+  code?: unknown;
+  message?: unknown;
+  cause?: unknown;
+  errors?: unknown;
+  originalCode?: unknown;
+}
+
+/** Whether an error, or anything that it wraps, says that PostgreSQL was not there to answer. */
+export function isOutage(error: unknown, depth = 0): boolean {
+  if (error instanceof DatabaseUnavailable) return true;
+  if (typeof error !== 'object' || error === null || depth > 5) return false;
+  const { code, message, cause, errors, originalCode } = error as ErrorShape;
+  for (const candidate of [code, originalCode]) {
+    if (typeof candidate !== 'string') continue;
+    if (OUTAGE_SYSTEM_CODES.has(candidate) || OUTAGE_PRISMA_CODES.has(candidate)) return true;
+    if (/^[0-9A-Z]{5}$/.test(candidate) && OUTAGE_STATES.test(candidate)) return true;
+  }
+  if (typeof message === 'string' && OUTAGE_SENTENCES.test(message)) return true;
+  if (Array.isArray(errors) && errors.some((inner) => isOutage(inner, depth + 1))) return true;
+  return isOutage(cause, depth + 1);
+}
+
+export interface Breaker {
+  /** Runs the work; raises DatabaseUnavailable for an outage, at once while one is known. */
+  run<T>(work: () => Promise<T>): Promise<T>;
+  readonly open: boolean;
+}
+
+const PAUSE_MS = 200;
+
+/** A breaker over one database. It opens at the first failed connection and closes at the first answer. */
+export function createBreaker(): Breaker {
+  let openSince: number | undefined;
+  let probing = false;
+  return {
+    get open() {
+      return openSince !== undefined;
+    },
+    async run(work) {
+      const probe = openSince !== undefined;
+      if (openSince !== undefined) {
+        if (probing || monotonicMs() - openSince < PAUSE_MS) throw new DatabaseUnavailable('PostgreSQL is away');
+        probing = true;
+      }
+      try {
+        const result = await work();
+        openSince = undefined;
+        return result;
+      } catch (error) {
+        if (!isOutage(error)) {
+          openSince = undefined; // an answer, if an unwelcome one
+          throw error;
+        }
+        if (isUnreachable(error)) openSince = monotonicMs();
+        throw new DatabaseUnavailable('PostgreSQL could not be asked', { cause: error });
+      } finally {
+        if (probe) probing = false;
+      }
+    },
+  };
+}
+
+/** An outage of the whole database rather than of one connection or one slow statement. */
+function isUnreachable(error: unknown): boolean {
+  const text = `${(error as ErrorShape).code ?? ''} ${(error as ErrorShape).message ?? ''}`;
+  return /ECONNREFUSED|EHOSTUNREACH|ENETUNREACH|ENOTFOUND|EAI_AGAIN|ENOENT|timeout exceeded|57P01|57P02|57P03|P1001|P1002/.test(
+    text,
+  );
+}

@@ -1,0 +1,142 @@
+// The database roles of the service: makes the two restricted ones where the owner may, derives their passwords, and
+// refuses a role that row-level security would not bind.
+import { createHmac } from 'node:crypto';
+import type pg from 'pg';
+
+export const APP_ROLE = 'tenantry_app';
+export const SYSTEM_ROLE = 'tenantry_system';
+const OLDEST_SERVER_VERSION = 150_000;
+
+/** The database or one of its roles is not fit for the service. The message names it and says what to do next. */
+export class DatabaseRefused extends Error {
+  override readonly name = 'DatabaseRefused';
+}
+
+/** Raises DatabaseRefused below PostgreSQL 15, whose features the migrations use. */
+export async function assertServerVersion(client: pg.Client): Promise<void> {
+  const { rows } = await client.query<{ version: number; shown: string }>(
+    `SELECT current_setting('server_version_num')::int AS version, current_setting('server_version') AS shown`,
+  );
+  const found = rows[0];
+  if (!found || found.version < OLDEST_SERVER_VERSION) {
+    throw new DatabaseRefused(`PostgreSQL ${found?.shown ?? '?'} is too old: use PostgreSQL 15 or newer`);
+  }
+}
+
+// With a password in the owner's URL the restricted roles get passwords derived from it, so that replicas agree
+// without storing anything. Without one (peer, certificate or trust authentication) they get none.
+function derivedPassword(ownerUrl: URL, role: string): string | null {
+  if (ownerUrl.password === '') return null;
+  const secret = decodeURIComponent(ownerUrl.password);
+  return createHmac('sha256', secret).update(`tenantry database role ${role}`).digest('base64url');
+}
+
+/** The address of a restricted role on the owner's server. */
+export function roleUrl(ownerUrl: string, role: string): string {
+  const url = new URL(ownerUrl);
+  url.username = role;
+  url.password = derivedPassword(new URL(ownerUrl), role) ?? '';
+  return url.href;
+}
+
+const ROLE_LOCK = 72707370;
+
+/**
+ * Makes the two restricted login roles, or brings their attributes and passwords up to date. Calls at once take turns.
+ * Raises DatabaseRefused when the owner may not do so.
+ */
+export async function ensureServiceRoles(client: pg.Client, ownerUrl: string): Promise<void> {
+  await client.query('SELECT pg_advisory_lock($1)', [ROLE_LOCK]);
+  try {
+    for (const role of [APP_ROLE, SYSTEM_ROLE])
+      await ensureRole(client, role, derivedPassword(new URL(ownerUrl), role));
+  } finally {
+    await client.query('SELECT pg_advisory_unlock($1)', [ROLE_LOCK]).catch(() => undefined);
+  }
+}
+
+async function ensureRole(client: pg.Client, role: string, password: string | null): Promise<void> {
+  const name = client.escapeIdentifier(role);
+  const { rows } = await client.query<{ bound: boolean }>(
+    `SELECT NOT (rolsuper OR rolbypassrls OR rolcreaterole OR rolcreatedb OR rolreplication) AS bound
+       FROM pg_roles WHERE rolname = $1`,
+    [role],
+  );
+  const found = rows[0];
+  if (found && !found.bound) {
+    throw new DatabaseRefused(
+      `the database role ${role} has an attribute that frees it from row-level security: run ALTER ROLE ${role} NOSUPERUSER NOBYPASSRLS NOCREATEROLE NOCREATEDB NOREPLICATION`,
+    );
+  }
+  const secret = password === null ? '' : ` PASSWORD ${client.escapeLiteral(password)}`;
+  try {
+    if (!found) {
+      await client.query(
+        `CREATE ROLE ${name} LOGIN NOSUPERUSER NOBYPASSRLS NOCREATEROLE NOCREATEDB NOREPLICATION${secret}`,
+      );
+    } else {
+      await client.query(`ALTER ROLE ${name} LOGIN${secret}`);
+    }
+    await client.query(`ALTER ROLE ${name} SET timezone = 'UTC'`);
+  } catch (error) {
+    if ((error as { code?: string }).code !== '42501') throw error;
+    throw new DatabaseRefused(
+      `the role in DATABASE_URL may not ${found ? 'change' : 'create'} the role ${role}: give it CREATEROLE, or make ${APP_ROLE} and ${SYSTEM_ROLE} by hand and name them in DATABASE_APP_URL and DATABASE_SYSTEM_URL`,
+      { cause: error },
+    );
+  }
+}
+
+interface RoleFacts {
+  name: string;
+  superuser: boolean;
+  bypasses: boolean;
+  owns: string | null;
+  truncates: string | null;
+  unforced: string | null;
+  is_app: boolean;
+  is_system: boolean;
+}
+
+/** Raises DatabaseRefused, by name, for a service role that is not bound by row-level security. */
+export async function assertServiceRole(client: pg.Client, expected: 'app' | 'system'): Promise<void> {
+  const { rows } = await client.query<RoleFacts>(ROLE_FACTS, [APP_ROLE, SYSTEM_ROLE]);
+  const facts = rows[0];
+  if (!facts) throw new DatabaseRefused('the database did not say which role the service has');
+  const refuse = (why: string, remedy: string): never => {
+    throw new DatabaseRefused(`the database role ${facts.name} ${why}: ${remedy}`);
+  };
+  const another = 'give the service a role of its own that does not';
+  if (facts.superuser) refuse('is a superuser, which no row-level security binds', another);
+  if (facts.bypasses) refuse('has BYPASSRLS', `run ALTER ROLE ${facts.name} NOBYPASSRLS, or ${another}`);
+  if (facts.owns) refuse(`owns the table ${facts.owns} (itself or through a role it is a member of)`, another);
+  if (facts.truncates) refuse(`may TRUNCATE the table ${facts.truncates}, which ignores row-level security`, another);
+  if (facts.unforced) {
+    refuse(
+      `would read the table ${facts.unforced} unprotected`,
+      `run ALTER TABLE ${facts.unforced} FORCE ROW LEVEL SECURITY`,
+    );
+  }
+  if (expected === 'app') {
+    if (facts.is_system) refuse(`is a member of ${SYSTEM_ROLE}`, `run REVOKE ${SYSTEM_ROLE} FROM ${facts.name}`);
+    if (!facts.is_app) refuse(`is not a member of ${APP_ROLE}`, `run GRANT ${APP_ROLE} TO ${facts.name}`);
+  } else if (!facts.is_system) {
+    refuse(`is not a member of ${SYSTEM_ROLE}`, `run GRANT ${SYSTEM_ROLE} TO ${facts.name}`);
+  }
+}
+
+const ROLE_FACTS = `
+WITH tables AS (
+  SELECT c.oid, c.relname, c.relowner, c.relrowsecurity AND c.relforcerowsecurity AS forced
+  FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace
+  WHERE n.nspname = 'public' AND c.relkind IN ('r', 'p') AND c.relname <> '_prisma_migrations'
+)
+SELECT r.rolname AS name,
+  r.rolsuper OR EXISTS (SELECT FROM pg_roles s WHERE s.rolsuper AND pg_has_role(current_user, s.oid, 'MEMBER')) AS superuser,
+  r.rolbypassrls OR EXISTS (SELECT FROM pg_roles s WHERE s.rolbypassrls AND pg_has_role(current_user, s.oid, 'MEMBER')) AS bypasses,
+  (SELECT t.relname FROM tables t WHERE pg_has_role(current_user, t.relowner, 'MEMBER') ORDER BY 1 LIMIT 1) AS owns,
+  (SELECT t.relname FROM tables t WHERE has_table_privilege(current_user, t.oid, 'TRUNCATE') ORDER BY 1 LIMIT 1) AS truncates,
+  (SELECT t.relname FROM tables t WHERE NOT t.forced ORDER BY 1 LIMIT 1) AS unforced,
+  pg_has_role(current_user, $1, 'MEMBER') AS is_app,
+  pg_has_role(current_user, $2, 'MEMBER') AS is_system
+FROM pg_roles r WHERE r.rolname = current_user`;

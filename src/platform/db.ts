@@ -1,0 +1,217 @@
+// The door to PostgreSQL. The scope of every query is a type: an OrganizationTx sees one organization, a UserTx the own
+// rows of one user, a SystemTx everything. `db.system` is the only way across organizations; each use is found by
+// searching for that name. What is asked belongs to the stores.
+import { createHash } from 'node:crypto';
+import { PrismaPg } from '@prisma/adapter-pg';
+import pg from 'pg';
+import { type Prisma, PrismaClient } from '../generated/prisma/client.ts';
+import { createBreaker, isOutage } from './db-outage.ts';
+import type { Log } from './log.ts';
+
+export { DatabaseUnavailable, isOutage } from './db-outage.ts';
+
+/** One SQL statement with a name of its own, under which each connection keeps it prepared. */
+export interface Statement {
+  readonly name: string;
+  readonly text: string;
+}
+
+/** Names a statement by its text. */
+export function statement(text: string): Statement {
+  return { name: statementName(text), text };
+}
+
+function statementName(text: string): string {
+  return `s${createHash('sha1').update(text).digest('hex').slice(0, 15)}`;
+}
+
+declare const scope: unique symbol;
+
+/** Runs single statements. Timestamps come back as Date, jsonb parsed, bigint must be cast by the statement. */
+export interface Reader<Scope extends string> {
+  readonly [scope]?: Scope;
+  rows<Row>(asked: Statement, values: readonly unknown[]): Promise<Row[]>;
+}
+
+/** A transaction: single statements, and the models of the Prisma client. */
+export interface Transaction<Scope extends string> extends Reader<Scope> {
+  readonly models: Prisma.TransactionClient;
+}
+
+export type OrganizationReader = Reader<'organization'>;
+export type UserReader = Reader<'user'>;
+export type SystemReader = Reader<'system'>;
+export type OrganizationTx = Transaction<'organization'>;
+export type UserTx = Transaction<'user'>;
+export type SystemTx = Transaction<'system'>;
+
+/** The organization a transaction acts for, and the user on whose behalf. */
+export interface OrganizationScope {
+  readonly organizationId: string;
+  readonly userId?: string | undefined;
+}
+
+/** Every call raises DatabaseUnavailable when PostgreSQL cannot answer. */
+export interface Database {
+  organization<T>(scope: OrganizationScope, work: (tx: OrganizationTx) => Promise<T>): Promise<T>;
+  user<T>(userId: string, work: (tx: UserTx) => Promise<T>): Promise<T>;
+  system<T>(work: (tx: SystemTx) => Promise<T>): Promise<T>;
+  /** Readers whose every statement is a transaction of its own, in one round trip: for the hot paths. */
+  organizationReader(scope: OrganizationScope): OrganizationReader;
+  userReader(userId: string): UserReader;
+  systemReader(): SystemReader;
+  readonly available: boolean;
+  close(): Promise<void>;
+}
+
+export interface DatabaseOptions {
+  /** postgres:// URL of the restricted role. */
+  readonly appUrl: string;
+  /** postgres:// URL of the role with policies of its own. */
+  readonly systemUrl: string;
+  /** Connections of each of the two pools. */
+  readonly poolSize: number;
+  readonly log: Log;
+}
+
+const STATEMENT_TIMEOUT_MS = 5_000;
+const ACQUIRE_TIMEOUT_MS = 2_000;
+
+// UTC: adapter-pg writes timestamps without a zone and reads them as UTC.
+const SESSION_OPTIONS = [
+  'timezone=UTC',
+  `statement_timeout=${STATEMENT_TIMEOUT_MS}`,
+  `idle_in_transaction_session_timeout=${STATEMENT_TIMEOUT_MS}`,
+]
+  .map((setting) => `-c ${setting}`)
+  .join(' ');
+
+function openPool(url: string, size: number, name: string, log: Log): pg.Pool {
+  const pool = new pg.Pool({
+    connectionString: url,
+    max: size,
+    connectionTimeoutMillis: ACQUIRE_TIMEOUT_MS,
+    // A server that has stopped answering would keep a query waiting for ever: this bound is the client's own.
+    query_timeout: STATEMENT_TIMEOUT_MS + 1_000,
+    idleTimeoutMillis: 60_000,
+    keepAlive: true,
+    application_name: name,
+    options: SESSION_OPTIONS,
+    pipeline: true,
+  } as pg.PoolConfig);
+  pool.on('error', (error) => log.warn({ reason: error.message }, 'an idle database connection was lost'));
+  // A connection that drops while it is checked out also emits 'error'; unheard, it would end the process. The query
+  // that was under way is told through its own promise.
+  pool.on('connect', (client) => client.on('error', () => undefined));
+  return pool;
+}
+
+const SET_SCOPE = statement(
+  "SELECT set_config('app.current_org_id', $1, true), set_config('app.current_user_id', $2, true)",
+);
+const STATEMENTS_MAX = 500;
+
+/** Prisma keeps a statement prepared under its name; past the bound the others stay unnamed. */
+function createStatementNames(): (query: { sql: string }) => string | undefined {
+  const names = new Map<string, string>();
+  return ({ sql }) => {
+    const known = names.get(sql);
+    if (known !== undefined || names.size >= STATEMENTS_MAX) return known;
+    const name = statementName(sql);
+    names.set(sql, name);
+    return name;
+  };
+}
+
+/** Opens the two pools. Nothing is connected until the first query. */
+export function openDatabase(options: DatabaseOptions): Database {
+  const appPool = openPool(options.appUrl, options.poolSize, 'tenantry', options.log);
+  const systemPool = openPool(options.systemUrl, options.poolSize, 'tenantry-system', options.log);
+  const clients = new Map<pg.Pool, PrismaClient>();
+  const breaker = createBreaker();
+
+  function prisma(pool: pg.Pool): PrismaClient {
+    const known = clients.get(pool);
+    if (known) return known;
+    const adapter = new PrismaPg(pool, { statementNameGenerator: createStatementNames() });
+    const client = new PrismaClient({ adapter, errorFormat: 'minimal' });
+    clients.set(pool, client);
+    return client;
+  }
+
+  function transaction<T, S extends string>(
+    pool: pg.Pool,
+    scoped: OrganizationScope | { userId: string } | undefined,
+    work: (tx: Transaction<S>) => Promise<T>,
+  ): Promise<T> {
+    return breaker.run(() =>
+      prisma(pool).$transaction(
+        async (models) => {
+          const tx: Transaction<S> = {
+            models,
+            rows: (asked, values) => models.$queryRawUnsafe(asked.text, ...values),
+          };
+          if (scoped) await tx.rows(SET_SCOPE, scopeValues(scoped));
+          return work(tx);
+        },
+        { maxWait: ACQUIRE_TIMEOUT_MS, timeout: STATEMENT_TIMEOUT_MS },
+      ),
+    );
+  }
+
+  function scopedReader<S extends string>(scoped: OrganizationScope | { userId: string }): Reader<S> {
+    return {
+      rows: <Row>(asked: Statement, values: readonly unknown[]) =>
+        breaker.run(() => scopedStatement<Row>(appPool, scopeValues(scoped), asked, values)),
+    };
+  }
+
+  return {
+    organization: (scoped, work) => transaction(appPool, scoped, work),
+    user: (userId, work) => transaction(appPool, { userId }, work),
+    system: (work) => transaction(systemPool, undefined, work),
+    organizationReader: (scoped) => scopedReader(scoped),
+    userReader: (userId) => scopedReader({ userId }),
+    systemReader: () => ({
+      rows: <Row>(asked: Statement, values: readonly unknown[]) =>
+        breaker.run(async () => (await systemPool.query({ ...asked, values: [...values] })).rows as Row[]),
+    }),
+    get available() {
+      return !breaker.open;
+    },
+    async close() {
+      await Promise.all([...clients.values()].map((client) => client.$disconnect()));
+      await Promise.all([appPool, systemPool].map((pool) => pool.end()));
+    },
+  };
+}
+
+function scopeValues(scoped: OrganizationScope | { userId: string }): [string, string] {
+  return ['organizationId' in scoped ? scoped.organizationId : '', scoped.userId ?? ''];
+}
+
+/**
+ * BEGIN, the scope, the statement and COMMIT leave together, so that a scoped read costs one round trip. The scope is
+ * local to the transaction and gone after it (`set_config(…, true)`), whatever happens to the statement.
+ */
+async function scopedStatement<Row>(
+  pool: pg.Pool,
+  scopedTo: readonly string[],
+  asked: Statement,
+  values: readonly unknown[],
+): Promise<Row[]> {
+  const client = await pool.connect();
+  const sent = [
+    client.query('BEGIN'),
+    client.query({ ...SET_SCOPE, values: [...scopedTo] }),
+    client.query({ ...asked, values: [...values] }),
+    client.query('COMMIT'),
+  ] as const;
+  const results = await Promise.allSettled(sent);
+  const failure = results.find((result) => result.status === 'rejected');
+  // After a lost connection the pool must not hand this one out again.
+  client.release(failure !== undefined && isOutage(failure.reason));
+  if (failure) throw failure.reason;
+  const answer = results[2];
+  return answer.status === 'fulfilled' ? (answer.value.rows as Row[]) : [];
+}

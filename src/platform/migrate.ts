@@ -1,0 +1,127 @@
+// Applies prisma/migrations without Prisma's engine: same table, checksums, advisory lock and failure rules as
+// `prisma migrate deploy`, so that either can go on where the other stopped.
+import { createHash, randomUUID } from 'node:crypto';
+import { existsSync, readdirSync, readFileSync } from 'node:fs';
+import { join } from 'node:path';
+import type pg from 'pg';
+
+/** The advisory lock that Prisma's schema engine takes. */
+const MIGRATION_LOCK = 72707369;
+
+const MIGRATIONS_TABLE = `CREATE TABLE IF NOT EXISTS _prisma_migrations (
+  id VARCHAR(36) PRIMARY KEY NOT NULL, checksum VARCHAR(64) NOT NULL, finished_at TIMESTAMPTZ,
+  migration_name VARCHAR(255) NOT NULL, logs TEXT, rolled_back_at TIMESTAMPTZ,
+  started_at TIMESTAMPTZ NOT NULL DEFAULT now(), applied_steps_count INTEGER NOT NULL DEFAULT 0)`;
+
+export interface Migration {
+  readonly name: string;
+  readonly sql: string;
+  readonly checksum: string;
+}
+
+/** A migration that cannot be applied, or a database that does not fit the files. The message says what to do next. */
+export class MigrationRefused extends Error {
+  override readonly name = 'MigrationRefused';
+}
+
+/** The migrations of a folder in the order in which they apply. */
+export function readMigrations(directory: string): Migration[] {
+  return readdirSync(directory, { withFileTypes: true })
+    .filter((entry) => entry.isDirectory() && existsSync(join(directory, entry.name, 'migration.sql')))
+    .map((entry) => {
+      const raw = readFileSync(join(directory, entry.name, 'migration.sql'));
+      return {
+        name: entry.name,
+        sql: raw.toString('utf8'),
+        checksum: createHash('sha256').update(raw).digest('hex'),
+      };
+    })
+    .sort((a, b) => (a.name < b.name ? -1 : 1));
+}
+
+interface AppliedRow {
+  migration_name: string;
+  checksum: string;
+  finished_at: Date | null;
+}
+
+/** What is still to apply. Raises MigrationRefused when a migration failed, was edited, or is missing on disk. */
+function pendingMigrations(migrations: Migration[], rows: AppliedRow[]): Migration[] {
+  const failed = rows.filter((row) => row.finished_at === null).map((row) => row.migration_name);
+  if (failed.length > 0) {
+    throw new MigrationRefused(
+      `the migration ${failed.join(', ')} failed earlier: repair the database by hand, then set rolled_back_at in its row of _prisma_migrations`,
+    );
+  }
+  const applied = new Map(rows.map((row) => [row.migration_name, row.checksum]));
+  const known = new Set(migrations.map((migration) => migration.name));
+  const missing = [...applied.keys()].filter((name) => !known.has(name));
+  if (missing.length > 0) {
+    throw new MigrationRefused(
+      `the database has migrations that this version does not know (${missing.join(', ')}): start the version that made them, or a newer one`,
+    );
+  }
+  const edited = migrations.filter((m) => applied.has(m.name) && applied.get(m.name) !== m.checksum);
+  if (edited.length > 0) {
+    throw new MigrationRefused(
+      `applied migrations were edited afterwards (${edited.map((m) => m.name).join(', ')}): restore their files and add a new migration instead`,
+    );
+  }
+  return migrations.filter((migration) => !applied.has(migration.name));
+}
+
+const APPLIED =
+  'SELECT migration_name, checksum, finished_at FROM _prisma_migrations WHERE rolled_back_at IS NULL ORDER BY started_at';
+
+/**
+ * Applies what is pending and gives the names. Any number of processes may call it at once: one applies, the others
+ * wait up to `lockTimeoutMs` and find nothing to do. Raises MigrationRefused.
+ */
+export async function migrate(client: pg.Client, directory: string, lockTimeoutMs = 60_000): Promise<string[]> {
+  const migrations = readMigrations(directory);
+  await client.query(`SET lock_timeout = ${Math.trunc(lockTimeoutMs)}`);
+  await client.query('SELECT pg_advisory_lock($1)', [MIGRATION_LOCK]);
+  try {
+    await client.query('RESET lock_timeout');
+    await client.query(MIGRATIONS_TABLE);
+    const { rows } = await client.query<AppliedRow>(APPLIED);
+    const names: string[] = [];
+    for (const migration of pendingMigrations(migrations, rows)) {
+      await applyOne(client, migration);
+      names.push(migration.name);
+    }
+    return names;
+  } finally {
+    await client.query('SELECT pg_advisory_unlock($1)', [MIGRATION_LOCK]).catch(() => undefined);
+  }
+}
+
+async function applyOne(client: pg.Client, migration: Migration): Promise<void> {
+  const id = randomUUID();
+  await client.query('INSERT INTO _prisma_migrations (id, checksum, migration_name) VALUES ($1, $2, $3)', [
+    id,
+    migration.checksum,
+    migration.name,
+  ]);
+  try {
+    await client.query(migration.sql); // one message of the simple protocol: all statements, one implicit transaction
+  } catch (error) {
+    await client.query('UPDATE _prisma_migrations SET logs = $2 WHERE id = $1', [id, String(error)]);
+    throw new MigrationRefused(`the migration ${migration.name} failed: ${String(error)}`, { cause: error });
+  }
+  await client.query('UPDATE _prisma_migrations SET finished_at = now(), applied_steps_count = 1 WHERE id = $1', [id]);
+}
+
+/** Raises MigrationRefused unless the database is exactly at the version of the folder. Any role that may read can ask. */
+export async function assertMigrated(client: pg.Client, directory: string): Promise<void> {
+  const { rows: table } = await client.query<{ found: boolean }>(
+    `SELECT to_regclass('public._prisma_migrations') IS NOT NULL AS found`,
+  );
+  const rows = table[0]?.found ? (await client.query<AppliedRow>(APPLIED)).rows : [];
+  const pending = pendingMigrations(readMigrations(directory), rows);
+  if (pending.length > 0) {
+    throw new MigrationRefused(
+      `the database is not migrated yet (${pending.map((m) => m.name).join(', ')}): start once with DATABASE_URL naming the role that owns the tables`,
+    );
+  }
+}

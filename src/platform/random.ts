@@ -1,0 +1,20 @@
+// The only source of randomness in the service: the operating system's generator.
+import { randomBytes } from 'node:crypto';
+import { v4, v7 } from 'uuid';
+import type { Clock } from './clock.ts';
+
+export interface Random {
+  bytes(count: number): Buffer;
+}
+
+export const systemRandom: Random = { bytes: (count) => randomBytes(count) };
+
+/** A UUIDv7 (RFC 9562 §5.7): sorts by the clock's instant. For the ids of rows. */
+export function newId(random: Random, clock: Clock): string {
+  return v7({ random: random.bytes(16), msecs: clock.now().getTime() });
+}
+
+/** A UUIDv4 (RFC 9562 §5.4): 122 random bits. For the identifiers of tokens. */
+export function newTokenId(random: Random): string {
+  return v4({ random: random.bytes(16) });
+}

@@ -1,0 +1,75 @@
+// What stands in the two kinds of token, and how a payload is told from anything else. Pure: no key, no clock.
+
+export const ACCESS_TOKEN_TYPE = 'at+jwt'; // RFC 9068 §2.1
+export const REFRESH_TOKEN_TYPE = 'rt+jwt';
+/** The client_id of everything that signs in with a password at the service itself. */
+export const FIRST_PARTY_CLIENT = 'tenantry';
+/** Past this many permissions a token says `permissions_ref` instead of carrying them. */
+export const PERMISSIONS_IN_TOKEN_MAX = 200;
+
+/** RFC 9068 §2.2 and the claims of organizations. Instants are seconds since 1970. */
+export interface AccessClaims {
+  readonly iss: string;
+  readonly aud: string;
+  readonly sub: string;
+  readonly client_id: string;
+  readonly jti: string;
+  readonly iat: number;
+  readonly exp: number;
+  readonly auth_time: number;
+  readonly amr: readonly string[];
+  readonly sid: string;
+  readonly epoch: number;
+  readonly org?: string;
+  readonly org_slug?: string;
+  readonly roles?: readonly string[];
+  readonly permissions?: readonly string[];
+  readonly permissions_ref?: true;
+}
+
+export interface RefreshClaims {
+  readonly iss: string;
+  readonly aud: string;
+  readonly sub: string;
+  readonly sid: string;
+  readonly jti: string;
+  /** The jti of the token it was exchanged for; the first one of a session names itself. */
+  readonly prt: string;
+  readonly iat: number;
+  readonly exp: number;
+}
+
+const UUID = /^[0-9a-f]{8}-[0-9a-f]{4}-[1-8][0-9a-f]{3}-[89ab][0-9a-f]{3}-[0-9a-f]{12}$/;
+
+export function isUuid(value: unknown): value is string {
+  return typeof value === 'string' && UUID.test(value);
+}
+
+function isInstant(value: unknown): value is number {
+  return typeof value === 'number' && Number.isSafeInteger(value) && value >= 0;
+}
+
+function isStrings(value: unknown): value is string[] {
+  return Array.isArray(value) && value.every((entry) => typeof entry === 'string');
+}
+
+/** Whether a verified payload has every claim of an access token in its shape; values are the verifier's business. */
+export function isAccessClaims(payload: Record<string, unknown>): boolean {
+  const common = isUuid(payload.sub) && isUuid(payload.sid) && typeof payload.jti === 'string' && payload.jti !== '';
+  const instants = isInstant(payload.iat) && isInstant(payload.exp) && isInstant(payload.auth_time);
+  const counted = isInstant(payload.epoch) && isStrings(payload.amr) && typeof payload.client_id === 'string';
+  if (!common || !instants || !counted) return false;
+  if (payload.org === undefined) {
+    return [payload.org_slug, payload.roles, payload.permissions, payload.permissions_ref].every((v) => v === undefined);
+  }
+  const held = payload.permissions_ref === true ? payload.permissions === undefined : isStrings(payload.permissions);
+  return isUuid(payload.org) && typeof payload.org_slug === 'string' && isStrings(payload.roles) && held;
+}
+
+export function isRefreshClaims(payload: Record<string, unknown>): boolean {
+  return (
+    [payload.sub, payload.sid, payload.jti, payload.prt].every(isUuid) &&
+    isInstant(payload.iat) &&
+    isInstant(payload.exp)
+  );
+}

@@ -1,0 +1,17 @@
+// The one matcher of permissions. A permission is `resource:action`; each part is a name or `*`.
+
+const PART = '(?:[a-z][a-z0-9_-]{0,39}|\\*)';
+export const PERMISSION_PATTERN = new RegExp(`^${PART}:${PART}$`);
+
+/** Whether one of the held permissions (wildcards allowed) covers the wanted one. Exact and case-sensitive. */
+export function permits(held: readonly string[], wanted: string): boolean {
+  const [resource, action] = wanted.split(':');
+  return (
+    held.includes(wanted) || held.includes('*:*') || held.includes(`${resource}:*`) || held.includes(`*:${action}`)
+  );
+}
+
+/** Sorted and without repeats: how permissions stand in a token. */
+export function canonicalPermissions(permissions: Iterable<string>): string[] {
+  return [...new Set(permissions)].sort();
+}
