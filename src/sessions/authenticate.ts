@@ -1,0 +1,49 @@
+// From the Authorization header to a caller: the guard of every signed-in route. No I/O.
+import { problem } from '../errors.ts';
+import type { Clock } from '../platform/clock.ts';
+import type { Caller } from '../protocol/caller.ts';
+import { type AccessTokenDeps, type VerifiedAccessToken, verifyAccessToken } from '../tokens/access.ts';
+import type { VerifiedCache } from '../tokens/verified-cache.ts';
+import type { Revocations } from './revocations.ts';
+
+export interface AuthenticateDeps extends Omit<AccessTokenDeps, 'random'> {
+  readonly clock: Clock;
+  readonly verified: VerifiedCache<VerifiedAccessToken>;
+  readonly revocations: Revocations;
+}
+
+const BEARER = /^Bearer +([A-Za-z0-9._~+/-]+=*)$/i; // RFC 6750 §2.1, RFC 9110 §11.1: the scheme ignores case
+
+/** The caller of a request. Raises unauthenticated, invalid_token, token_expired, session_revoked, token_stale or organization_suspended. */
+export async function authenticate(deps: AuthenticateDeps, authorization: string | undefined): Promise<Caller> {
+  if (authorization === undefined) throw problem('unauthenticated', { headers: { 'www-authenticate': 'Bearer' } });
+  const token = BEARER.exec(authorization)?.[1];
+  if (!token) throw refused('invalid_token');
+  const verified = deps.verified.get(token) ?? (await verifyAndRemember(deps, token));
+  if (!verified) throw refused('invalid_token');
+  if (verified.expiresAt <= deps.clock.now().getTime() / 1000) {
+    deps.verified.delete(token);
+    throw refused('token_expired');
+  }
+  const verdict = deps.revocations.judge(verified.caller);
+  if (verdict === 'organization_suspended') throw organizationSuspended();
+  if (verdict) throw refused(verdict);
+  return verified.caller;
+}
+
+async function verifyAndRemember(deps: AuthenticateDeps, token: string): Promise<VerifiedAccessToken | null> {
+  const verified = await verifyAccessToken(deps, token);
+  if (verified) deps.verified.set(token, verified);
+  return verified;
+}
+
+// RFC 6750 §3.1: the challenge names the error, so that a client knows that another token may help.
+const CHALLENGE = { headers: { 'www-authenticate': 'Bearer error="invalid_token"' } };
+
+function refused(code: 'invalid_token' | 'token_expired' | 'session_revoked' | 'token_stale') {
+  return problem(code, CHALLENGE);
+}
+
+function organizationSuspended() {
+  return problem('organization_suspended', CHALLENGE);
+}

@@ -1,0 +1,140 @@
+// The one door that every kind of proof ends in: opens a session and makes the answer that every sign-in shares.
+import { problem } from '../errors.ts';
+import { newId, newTokenId } from '../platform/random.ts';
+import type { SystemReader } from '../platform/db.ts';
+import { type AccessTokenDeps, issueAccessToken } from '../tokens/access.ts';
+import { issueRefreshToken, type RefreshPlace, type RefreshTokenDeps } from '../tokens/refresh.ts';
+import type { Revocations } from './revocations.ts';
+import { insertSession, type OpenedSession, type Subject } from './store.ts';
+
+export interface SessionDeps extends AccessTokenDeps, RefreshTokenDeps {
+  readonly revocations: Revocations;
+  readonly refreshTtlSeconds: number;
+  readonly sessionMaxAgeSeconds: number;
+  readonly graceSeconds: number;
+  readonly sessionsPerUserMax: number;
+}
+
+/** What a session remembers of the device, for its owner's list. */
+export interface Device {
+  readonly userAgent: string | null;
+  readonly ip: string | null;
+}
+
+/** The answer of every call that signs in. Instants are ISO 8601 in UTC, durations seconds. */
+export interface SignedIn {
+  readonly accessToken: string;
+  readonly tokenType: 'Bearer';
+  readonly expiresIn: number;
+  readonly expiresAt: string;
+  /** Left out of the body by the cookie transport, and where no refresh token was presented. */
+  readonly refreshToken: string | undefined;
+  readonly refreshExpiresAt: string;
+  readonly sessionId: string;
+  readonly user: { id: string; email: string; name: string; emailVerified: boolean };
+  readonly organization: { id: string; name: string; slug: string } | null;
+  readonly roles: readonly string[];
+  readonly memberships: Subject['memberships'];
+}
+
+export interface OpenSession {
+  readonly userId: string;
+  /** Id or slug of the organization to act for; null lets the first active membership decide. */
+  readonly organization: string | null;
+  readonly amr: readonly string[];
+  readonly device: Device;
+}
+
+/** A session that is stored, but not answered yet: the signing waits until the transaction is over. */
+export interface PendingSession {
+  readonly sessionId: string;
+  readonly jti: string;
+  readonly amr: readonly string[];
+  readonly stored: OpenedSession;
+}
+
+/** Stores the session. The verdict is in `stored`: throw after the transaction, with `assertOpened`. */
+export async function storeSession(deps: SessionDeps, tx: SystemReader, input: OpenSession): Promise<PendingSession> {
+  const sessionId = newId(deps.random, deps.clock);
+  const jti = newTokenId(deps.random);
+  const stored = await insertSession(tx, {
+    id: sessionId,
+    userId: input.userId,
+    organization: input.organization,
+    amr: input.amr,
+    userAgent: input.device.userAgent,
+    ip: input.device.ip,
+    refreshTtlSeconds: deps.refreshTtlSeconds,
+    maxAgeSeconds: deps.sessionMaxAgeSeconds,
+    confirmed: jti,
+    sessionsMax: deps.sessionsPerUserMax,
+    eventId: newId(deps.random, deps.clock),
+  });
+  if (!stored) throw problem('invalid_credentials'); // the account went away since its password was checked
+  return { sessionId, jti, amr: input.amr, stored };
+}
+
+/** Publishes what the sign-in pushed out and signs the tokens. Raises why the session was not opened, if it was not. */
+export async function answerSession(deps: SessionDeps, pending: PendingSession): Promise<SignedIn> {
+  const { stored, sessionId, jti } = pending;
+  for (const sid of stored.crowdedOut) deps.revocations.publish({ kind: 'session', sid });
+  if (!stored.opened) throw refusal(stored);
+  const place: RefreshPlace = {
+    userId: stored.user.id,
+    sessionId,
+    jti,
+    parent: jti,
+    issuedAt: stored.opened.at,
+    expiresAt: stored.opened.idleExpiresAt,
+  };
+  return signIn(deps, stored, { sessionId, amr: pending.amr, authenticatedAt: stored.opened.at, place });
+}
+
+/** Why a subject gets no token. Told only to somebody who has proven to be the user. */
+export function refusal(subject: Subject) {
+  if (subject.user.status !== 'active') return problem('account_disabled');
+  if (!subject.organization?.memberActive) return problem('organization_access_denied');
+  return problem('organization_suspended');
+}
+
+export interface SessionFacts {
+  readonly sessionId: string;
+  readonly amr: readonly string[];
+  readonly authenticatedAt: Date;
+  /** The refresh token to hand out, or, where none was presented, only until when the session's lives. */
+  readonly place: RefreshPlace | { readonly expiresAt: Date };
+}
+
+/** Signs the tokens of a live session and puts the answer together. Raises NoSigningKey. */
+export async function signIn(deps: SessionDeps, subject: Subject, session: SessionFacts): Promise<SignedIn> {
+  const acting = subject.organization?.memberActive && subject.organization.active ? subject.organization : null;
+  const unscoped = acting ? subject.grants.filter((grant) => !grant.scoped) : [];
+  const roles = [...new Set(unscoped.map((grant) => grant.name))];
+  const [access, refreshToken] = await Promise.all([
+    issueAccessToken(deps, {
+      userId: subject.user.id,
+      sessionId: session.sessionId,
+      epoch: subject.user.epoch,
+      authenticatedAt: Math.floor(session.authenticatedAt.getTime() / 1000),
+      amr: session.amr,
+      organization: acting,
+      roles,
+      permissions: unscoped.flatMap((grant) => grant.permissions),
+    }),
+    'jti' in session.place ? issueRefreshToken(deps, session.place) : undefined,
+  ]);
+  const { id, email, name, emailVerified } = subject.user;
+  return {
+    accessToken: access.token,
+    tokenType: 'Bearer',
+    expiresIn: access.expiresIn,
+    expiresAt: access.expiresAt.toISOString(),
+    refreshToken,
+    refreshExpiresAt: session.place.expiresAt.toISOString(),
+    sessionId: session.sessionId,
+    user: { id, email, name, emailVerified },
+    organization: acting && { id: acting.id, name: acting.name, slug: acting.slug },
+    roles,
+    memberships: subject.memberships,
+  };
+}

@@ -1,0 +1,74 @@
+// The exchange of a refresh token for a new pair: confirm on use. The judgement is the statement in store.ts; here its
+// verdict becomes an answer.
+import { problem } from '../errors.ts';
+import type { Database } from '../platform/db.ts';
+import { newTokenId } from '../platform/random.ts';
+import type { RefreshClaims } from '../protocol/claims.ts';
+import { verifyRefreshToken } from '../tokens/refresh.ts';
+import { refusal, type SessionDeps, type SignedIn, signIn } from './open-session.ts';
+import { rotateSession } from './store.ts';
+
+export interface RefreshDeps extends SessionDeps {
+  readonly db: Database;
+  /** Raises too_many_requests when a session refreshes too often. */
+  readonly limitRefresh: (sessionId: string) => Promise<void>;
+}
+
+export interface Refresh {
+  readonly refreshToken: string;
+  /** Id or slug of the organization the access token shall act for; null keeps the session's. */
+  readonly organization: string | null;
+  /** Whether the session acts for that organization from now on (switch-organization). */
+  readonly remember?: boolean;
+  /** When given, the token must belong to this session. */
+  readonly sessionId?: string;
+}
+
+/**
+ * A new pair for a refresh token (RFC 6749 §6, RFC 9700 §4.14.2). Raises invalid_refresh_token, session_expired,
+ * session_revoked, refresh_token_reused, account_disabled, organization_access_denied, organization_suspended.
+ */
+export async function refresh(deps: RefreshDeps, input: Refresh): Promise<SignedIn> {
+  const claims = await goodClaims(deps, input);
+  await deps.limitRefresh(claims.sid);
+  const rotation = await rotateSession(deps.db.systemReader(), {
+    userId: claims.sub,
+    sessionId: claims.sid,
+    jti: claims.jti,
+    parent: claims.prt,
+    child: newTokenId(deps.random),
+    organization: input.organization,
+    remember: input.remember ?? false,
+    graceSeconds: deps.graceSeconds,
+    refreshTtlSeconds: deps.refreshTtlSeconds,
+  });
+  switch (rotation.verdict) {
+    case 'unknown':
+      throw problem('invalid_refresh_token');
+    case 'expired':
+      throw problem('session_expired');
+    case 'revoked':
+      throw problem('session_revoked');
+    case 'reused':
+      // Committed already: the session has ended for both parties, whatever becomes of this answer.
+      deps.revocations.publish({ kind: 'session', sid: claims.sid });
+      throw problem('refresh_token_reused');
+    case 'refused':
+      throw refusal(rotation.subject);
+    case 'rotated':
+      return signIn(deps, rotation.subject, {
+        sessionId: claims.sid,
+        amr: rotation.amr,
+        authenticatedAt: rotation.openedAt,
+        place: { userId: claims.sub, sessionId: claims.sid, ...rotation.child },
+      });
+  }
+}
+
+async function goodClaims(deps: RefreshDeps, input: Refresh): Promise<RefreshClaims> {
+  const verified = await verifyRefreshToken(deps, input.refreshToken);
+  if (!verified) throw problem('invalid_refresh_token');
+  if (input.sessionId !== undefined && verified.claims.sid !== input.sessionId) throw problem('invalid_refresh_token');
+  if (verified.expired) throw problem('session_expired');
+  return verified.claims;
+}

@@ -1,0 +1,104 @@
+// The revocations that this process knows, in memory: four look-ups a token and no I/O. PostgreSQL is the truth; what
+// this process revokes is known here at once, what others revoke is read from PostgreSQL every second.
+import type { Clock } from '../platform/clock.ts';
+import type { Database } from '../platform/db.ts';
+import type { Log } from '../platform/log.ts';
+import type { RevocableToken, Revocation, RevocationVerdict } from '../protocol/revocation.ts';
+import { listRevocations, type RevocationRow } from './store.ts';
+
+export interface Revocations {
+  /** Makes this process refuse from now on. Call it after the commit that wrote the revocation. */
+  publish(revocation: Revocation): void;
+  /** Why a token must be refused, or null. */
+  judge(token: RevocableToken): RevocationVerdict;
+  /** Reads what others revoked. Raises DatabaseUnavailable. */
+  synchronize(): Promise<void>;
+  /** Starts reading every second until close. */
+  follow(): void;
+  close(): void;
+}
+
+const FOLLOW_EVERY_MS = 1_000;
+// Rows become visible when they are committed, not when they are stamped: each reading looks back this far again.
+const OVERLAP_SECONDS = 15;
+
+/** Opens an empty map; `synchronize` fills it. Entries are forgotten once no unexpired token can meet them. */
+export function openRevocations(deps: {
+  db: Database;
+  clock: Clock;
+  log: Log;
+  accessTtlSeconds: number;
+}): Revocations {
+  const sessions = new Map<string, number>();
+  const epochs = new Map<string, { epoch: number; seen: number }>();
+  const suspended = new Set<string>();
+  const keepSeconds = deps.accessTtlSeconds + 60;
+  let readAt: number | undefined; // when the last complete reading began, in seconds
+  let timer: NodeJS.Timeout | undefined;
+  let failing = false;
+
+  const seconds = () => deps.clock.now().getTime() / 1000;
+
+  function publish(revocation: Revocation): void {
+    if (revocation.kind === 'session') sessions.set(revocation.sid, seconds());
+    else if (revocation.kind === 'user') {
+      const known = epochs.get(revocation.sub)?.epoch ?? 0;
+      epochs.set(revocation.sub, { epoch: Math.max(known, revocation.epoch), seen: seconds() });
+    } else if (revocation.state === 'suspended') suspended.add(revocation.org);
+    else suspended.delete(revocation.org);
+  }
+
+  function forgetOld(): void {
+    const horizon = seconds() - keepSeconds;
+    for (const [sid, seen] of sessions) if (seen < horizon) sessions.delete(sid);
+    for (const [sub, entry] of epochs) if (entry.seen < horizon) epochs.delete(sub);
+  }
+
+  async function synchronize(): Promise<void> {
+    const begun = seconds();
+    const lookBack = readAt === undefined ? keepSeconds : Math.min(begun - readAt + OVERLAP_SECONDS, keepSeconds);
+    for (const row of await listRevocations(deps.db.systemReader(), lookBack)) {
+      const revocation = toRevocation(row);
+      if (revocation) publish(revocation);
+    }
+    readAt = begun;
+    forgetOld();
+  }
+
+  async function followOnce(): Promise<void> {
+    try {
+      await synchronize();
+      failing = false;
+    } catch (error) {
+      if (!failing) deps.log.warn({ reason: (error as Error).message }, 'revocations cannot be read from PostgreSQL');
+      failing = true;
+    }
+    if (timer) timer = setTimeout(followOnce, FOLLOW_EVERY_MS).unref();
+  }
+
+  return {
+    publish,
+    judge(token) {
+      if (sessions.has(token.sessionId)) return 'session_revoked';
+      const epoch = epochs.get(token.id)?.epoch;
+      if (epoch !== undefined && token.epoch < epoch) return 'token_stale';
+      if (token.organizationId !== null && suspended.has(token.organizationId)) return 'organization_suspended';
+      return null;
+    },
+    synchronize,
+    follow() {
+      timer ??= setTimeout(followOnce, FOLLOW_EVERY_MS).unref();
+    },
+    close() {
+      clearTimeout(timer);
+      timer = undefined;
+    },
+  };
+}
+
+function toRevocation(row: RevocationRow): Revocation | null {
+  if (row.kind === 'session') return { kind: 'session', sid: row.subject };
+  if (row.kind === 'user') return { kind: 'user', sub: row.subject, epoch: row.epoch ?? 0 };
+  if (row.kind === 'organization') return { kind: 'organization', org: row.subject, state: row.state ?? 'suspended' };
+  return null;
+}

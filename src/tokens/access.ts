@@ -1,0 +1,112 @@
+// Access tokens: the profile of RFC 9068, signed with the access ring, verified without any I/O.
+import type { KeyRing } from '../keys/ring.ts';
+import type { Clock } from '../platform/clock.ts';
+import { newTokenId, type Random } from '../platform/random.ts';
+import type { Caller } from '../protocol/caller.ts';
+import {
+  ACCESS_TOKEN_TYPE,
+  type AccessClaims,
+  FIRST_PARTY_CLIENT,
+  isAccessClaims,
+  PERMISSIONS_IN_TOKEN_MAX,
+} from '../protocol/claims.ts';
+import { canonicalPermissions } from '../protocol/permission.ts';
+import { signClaims, verifySignature } from './signing.ts';
+
+export interface AccessTokenDeps {
+  readonly accessKeys: KeyRing;
+  readonly clock: Clock;
+  readonly random: Random;
+  readonly issuer: string;
+  readonly audience: string;
+  readonly accessTtlSeconds: number;
+}
+
+/** Whom and what a new access token is for. */
+export interface AccessGrant {
+  readonly userId: string;
+  readonly sessionId: string;
+  readonly epoch: number;
+  /** Seconds since 1970. */
+  readonly authenticatedAt: number;
+  readonly amr: readonly string[];
+  readonly organization: { readonly id: string; readonly slug: string } | null;
+  readonly roles: readonly string[];
+  readonly permissions: readonly string[];
+}
+
+export interface IssuedAccessToken {
+  readonly token: string;
+  readonly expiresIn: number;
+  readonly expiresAt: Date;
+}
+
+/** Signs an access token. Raises NoSigningKey. */
+export async function issueAccessToken(deps: AccessTokenDeps, grant: AccessGrant): Promise<IssuedAccessToken> {
+  const now = deps.clock.now();
+  const iat = Math.floor(now.getTime() / 1000);
+  const exp = iat + deps.accessTtlSeconds;
+  const claims: AccessClaims = {
+    iss: deps.issuer,
+    aud: deps.audience,
+    sub: grant.userId,
+    client_id: FIRST_PARTY_CLIENT,
+    jti: newTokenId(deps.random),
+    iat,
+    exp,
+    auth_time: grant.authenticatedAt,
+    amr: grant.amr,
+    sid: grant.sessionId,
+    epoch: grant.epoch,
+    ...organizationClaims(grant),
+  };
+  const token = await signClaims(deps.accessKeys.signingKeyAt(now), ACCESS_TOKEN_TYPE, claims);
+  return { token, expiresIn: deps.accessTtlSeconds, expiresAt: new Date(exp * 1000) };
+}
+
+function organizationClaims({ organization, roles, permissions }: AccessGrant) {
+  if (!organization) return {};
+  const held = canonicalPermissions(permissions);
+  const carried = held.length > PERMISSIONS_IN_TOKEN_MAX ? { permissions_ref: true as const } : { permissions: held };
+  return { org: organization.id, org_slug: organization.slug, roles, ...carried };
+}
+
+// Replicas' clocks may differ: a token that another one has just issued may seem to come from the near future.
+const FUTURE_LEEWAY_SECONDS = 60;
+
+export interface VerifiedAccessToken {
+  readonly caller: Caller;
+  /** Seconds since 1970. */
+  readonly expiresAt: number;
+}
+
+/** Checks signature, kind, issuer, audience and instants; null for anything that is not a good access token. */
+export async function verifyAccessToken(
+  deps: Omit<AccessTokenDeps, 'random'>,
+  token: string,
+): Promise<VerifiedAccessToken | null> {
+  const now = deps.clock.now();
+  const verified = await verifySignature(deps.accessKeys, ACCESS_TOKEN_TYPE, token, now);
+  if (!verified || !isAccessClaims(verified.payload)) return null;
+  const claims = verified.payload as unknown as AccessClaims & { nbf?: unknown };
+  if (claims.iss !== deps.issuer || claims.aud !== deps.audience || claims.nbf !== undefined) return null;
+  if (claims.iat > now.getTime() / 1000 + FUTURE_LEEWAY_SECONDS) return null;
+  // A lifetime no configuration allows was not signed by this service as it is configured now.
+  if (claims.exp <= claims.iat || claims.exp - claims.iat > 900) return null;
+  return { caller: callerOf(claims), expiresAt: claims.exp };
+}
+
+function callerOf(claims: AccessClaims): Caller {
+  return Object.freeze({
+    kind: 'user',
+    id: claims.sub,
+    sessionId: claims.sid,
+    organizationId: claims.org ?? null,
+    organizationSlug: claims.org_slug ?? null,
+    roles: claims.roles ?? [],
+    permissions: claims.permissions ?? [],
+    permissionsElsewhere: claims.permissions_ref === true,
+    epoch: claims.epoch,
+    authenticatedAt: claims.auth_time,
+  });
+}
