@@ -4,7 +4,6 @@ import { readFileSync } from 'node:fs';
 import { availableParallelism } from 'node:os';
 import { z } from 'zod';
 
-const seconds = (low: number, high: number) => z.coerce.number().int().min(low).max(high);
 const wholeNumber = (low: number, high: number) => z.coerce.number().int().min(low).max(high);
 const flag = z.enum(['true', 'false']).transform((value) => value === 'true');
 const list = z.string().transform((value) =>
@@ -25,7 +24,7 @@ function duration(low: number, high: number) {
     .string()
     .regex(/^\d{1,9}[smhd]?$/, 'must be a number of seconds, or a number with s, m, h or d')
     .transform((value) => Number.parseInt(value, 10) * ({ m: 60, h: 3600, d: 86_400 }[value.slice(-1)] ?? 1))
-    .pipe(seconds(low, high));
+    .pipe(z.number().int().min(low).max(high));
 }
 
 const DAY = 86_400;
@@ -38,9 +37,10 @@ export const ENVIRONMENT = {
     .meta({ description: 'production refuses development keys, the embedded database and an http PUBLIC_URL.' }),
   HOST: z.string().default('127.0.0.1').meta({ description: 'The address to listen on.' }),
   PORT: wholeNumber(0, 65_535).default(3000).meta({ description: 'The port to listen on; 0 takes a free one.' }),
-  PUBLIC_URL: origin
-    .optional()
-    .meta({ description: 'Where clients reach the service; also the issuer (iss) of its tokens. Default: http://localhost:PORT.' }),
+  PUBLIC_URL: origin.optional().meta({
+    description:
+      'Where clients reach the service; also the issuer (iss) of its tokens. Default: http://localhost:PORT.',
+  }),
   DATA_DIR: z
     .string()
     .default('.data')
@@ -57,15 +57,14 @@ export const ENVIRONMENT = {
   }),
   DATABASE_SYSTEM_URL: postgresUrl.optional().meta({
     secret: true,
-    description: 'The role for sign-in, refresh and jobs (a member of tenantry_system). Default: likewise tenantry_system.',
+    description:
+      'The role for sign-in, refresh and jobs (a member of tenantry_system). Default: likewise tenantry_system.',
   }),
-  DATABASE_POOL_SIZE: wholeNumber(1, 200)
-    .default(10)
-    .meta({ description: 'Connections of each of the two roles.' }),
-  KEYS_DIR: z
-    .string()
-    .optional()
-    .meta({ description: 'The folder with access/ and refresh/ signing keys. Default in development: DATA_DIR/keys, made when missing.' }),
+  DATABASE_POOL_SIZE: wholeNumber(1, 200).default(10).meta({ description: 'Connections of each of the two roles.' }),
+  KEYS_DIR: z.string().optional().meta({
+    description:
+      'The folder with access/ and refresh/ signing keys. Default in development: DATA_DIR/keys, made when missing.',
+  }),
   KEYS_PASSPHRASE: z
     .string()
     .min(1)
@@ -125,21 +124,47 @@ export const ENVIRONMENT = {
   TRIAL_MESSAGES: wholeNumber(0, 1_000_000_000).default(100).meta({ description: 'Messages in the trial.' }),
   TRIAL_PHONE_NUMBERS: wholeNumber(0, 1_000_000).default(1).meta({ description: 'Phone numbers in the trial.' }),
   CORS_ORIGINS: list
-    .pipe(z.array(z.url({ protocol: /^https?$/ }).refine((value) => new URL(value).origin === value, 'must be an origin such as https://app.example.com')))
+    .pipe(
+      z.array(
+        z
+          .url({ protocol: /^https?$/ })
+          .refine((value) => new URL(value).origin === value, 'must be an origin such as https://app.example.com'),
+      ),
+    )
     .prefault('')
-    .meta({ description: 'Origins of browser applications, exact, separated by commas. They may also use the cookie transport.' }),
+    .meta({
+      description:
+        'Origins of browser applications, exact, separated by commas. They may also use the cookie transport.',
+    }),
   TRUSTED_PROXIES: list
-    .pipe(z.array(z.union([z.cidrv4(), z.cidrv6(), z.ipv4(), z.ipv6()], { error: 'must be IP addresses or CIDR ranges' })))
+    .pipe(
+      z.array(z.union([z.cidrv4(), z.cidrv6(), z.ipv4(), z.ipv6()], { error: 'must be IP addresses or CIDR ranges' })),
+    )
     .prefault('')
-    .meta({ description: 'Addresses or CIDR ranges of proxies whose X-Forwarded-For is believed, separated by commas.' }),
-  RATE_LIMIT_ENABLED: flag.prefault('true').meta({ description: 'false switches every rate limit off: for load tests only.' }),
-  RATE_LIMIT_SIGN_IN: wholeNumber(1, 1_000_000).default(10).meta({ description: 'Sign-in and registration attempts a minute and client address.' }),
+    .meta({
+      description: 'Addresses or CIDR ranges of proxies whose X-Forwarded-For is believed, separated by commas.',
+    }),
+  RATE_LIMIT_ENABLED: flag
+    .prefault('true')
+    .meta({ description: 'false switches every rate limit off: for load tests only.' }),
+  RATE_LIMIT_SIGN_IN: wholeNumber(1, 1_000_000)
+    .default(10)
+    .meta({ description: 'Sign-in and registration attempts a minute and client address.' }),
   RATE_LIMIT_REFRESH: wholeNumber(1, 1_000_000).default(60).meta({ description: 'Refreshes a minute and session.' }),
-  RATE_LIMIT_OTHER: wholeNumber(1, 1_000_000).default(600).meta({ description: 'Other requests a minute and principal.' }),
-  RATE_LIMIT_ORGANIZATION: wholeNumber(1, 1_000_000).default(300).meta({ description: 'Sign-in attempts a minute that name one organization.' }),
-  LOGIN_FAILURES_MAX: wholeNumber(1, 1000).default(5).meta({ description: 'Wrong passwords in 15 minutes for one account from one address, before the delay grows.' }),
+  RATE_LIMIT_OTHER: wholeNumber(1, 1_000_000)
+    .default(600)
+    .meta({ description: 'Other requests a minute and principal.' }),
+  RATE_LIMIT_ORGANIZATION: wholeNumber(1, 1_000_000)
+    .default(300)
+    .meta({ description: 'Sign-in attempts a minute that name one organization.' }),
+  LOGIN_FAILURES_MAX: wholeNumber(1, 1000)
+    .default(5)
+    .meta({ description: 'Wrong passwords in 15 minutes for one account from one address, before the delay grows.' }),
   DOCS_ENABLED: flag.optional().meta({ description: 'Serves the API reference at /docs. Default: not in production.' }),
-  LOG_LEVEL: z.enum(['debug', 'info', 'warn', 'error', 'fatal', 'silent']).default('info').meta({ description: 'Least level that is logged.' }),
+  LOG_LEVEL: z
+    .enum(['debug', 'info', 'warn', 'error', 'fatal', 'silent'])
+    .default('info')
+    .meta({ description: 'Least level that is logged.' }),
 } as const;
 
 const Environment = z.object(ENVIRONMENT);
@@ -217,6 +242,9 @@ function contradictions(config: Config, settings: Settings): string[] {
   }
   if (config.REFRESH_TOKEN_TTL <= config.ACCESS_TOKEN_TTL) {
     problems.push('REFRESH_TOKEN_TTL: must be longer than ACCESS_TOKEN_TTL');
+  }
+  if (config.PORT === 0 && !settings.PUBLIC_URL) {
+    problems.push('PUBLIC_URL: must be set when PORT is 0, because it is the issuer of every token');
   }
   if (!config.production) return problems;
   if (!config.DATABASE_URL && !bothRoles) {

@@ -10,43 +10,168 @@ interface ProblemKind {
 
 export const PROBLEMS = {
   // The request itself
-  malformed_json: { status: 400, title: 'Malformed JSON', detail: 'The body is not valid JSON: send one JSON object in UTF-8.' },
-  bad_request: { status: 400, title: 'Bad request', detail: 'The request cannot be understood: check its headers, path and length.' },
-  unsupported_media_type: { status: 415, title: 'Unsupported media type', detail: 'Send the body as application/json.' },
-  body_too_large: { status: 413, title: 'Body too large', detail: 'The body is larger than this endpoint accepts: send less.' },
-  uri_too_long: { status: 414, title: 'URI too long', detail: 'The path or query is longer than the service accepts: send less.' },
-  headers_too_large: { status: 431, title: 'Headers too large', detail: 'The request headers are larger than the service accepts: send less.' },
-  validation_failed: { status: 422, title: 'Validation failed', detail: 'Some values were refused: see issues for each of them.' },
-  not_found: { status: 404, title: 'Not found', detail: 'There is nothing here that you may see: check the path and the id.' },
-  method_not_allowed: { status: 405, title: 'Method not allowed', detail: 'This path takes other methods: see the Allow header.' },
-  expectation_failed: { status: 417, title: 'Expectation failed', detail: 'Send the request without the Expect header.' },
-  request_timeout: { status: 408, title: 'Request timeout', detail: 'The request did not arrive in time: send it again.' },
-  too_many_requests: { status: 429, title: 'Too many requests', detail: 'Slow down: try again after the seconds in Retry-After.' },
+  malformed_json: {
+    status: 400,
+    title: 'Malformed JSON',
+    detail: 'The body is not valid JSON: send one JSON object in UTF-8.',
+  },
+  bad_request: {
+    status: 400,
+    title: 'Bad request',
+    detail: 'The request cannot be understood: check its headers, path and length.',
+  },
+  unsupported_media_type: {
+    status: 415,
+    title: 'Unsupported media type',
+    detail: 'Send the body as application/json.',
+  },
+  body_too_large: {
+    status: 413,
+    title: 'Body too large',
+    detail: 'The body is larger than this endpoint accepts: send less.',
+  },
+  uri_too_long: {
+    status: 414,
+    title: 'URI too long',
+    detail: 'The path or query is longer than the service accepts: send less.',
+  },
+  headers_too_large: {
+    status: 431,
+    title: 'Headers too large',
+    detail: 'The request headers are larger than the service accepts: send less.',
+  },
+  validation_failed: {
+    status: 422,
+    title: 'Validation failed',
+    detail: 'Some values were refused: see issues for each of them.',
+  },
+  not_found: {
+    status: 404,
+    title: 'Not found',
+    detail: 'There is nothing here that you may see: check the path and the id.',
+  },
+  method_not_allowed: {
+    status: 405,
+    title: 'Method not allowed',
+    detail: 'This path takes other methods: see the Allow header.',
+  },
+  expectation_failed: {
+    status: 417,
+    title: 'Expectation failed',
+    detail: 'Send the request without the Expect header.',
+  },
+  request_timeout: {
+    status: 408,
+    title: 'Request timeout',
+    detail: 'The request did not arrive in time: send it again.',
+  },
+  too_many_requests: {
+    status: 429,
+    title: 'Too many requests',
+    detail: 'Slow down: try again after the seconds in Retry-After.',
+  },
   // Who is asking
-  unauthenticated: { status: 401, title: 'Not signed in', detail: 'Send an access token: Authorization: Bearer <token>.' },
-  invalid_token: { status: 401, title: 'Invalid access token', detail: 'The access token is not valid here: refresh it or sign in again.' },
+  unauthenticated: {
+    status: 401,
+    title: 'Not signed in',
+    detail: 'Send an access token: Authorization: Bearer <token>.',
+  },
+  invalid_token: {
+    status: 401,
+    title: 'Invalid access token',
+    detail: 'The access token is not valid here: refresh it or sign in again.',
+  },
   token_expired: { status: 401, title: 'Access token expired', detail: 'The access token has expired: refresh it.' },
-  token_stale: { status: 401, title: 'Access token stale', detail: 'Your rights have changed since this token was issued: refresh it and carry on.' },
+  token_stale: {
+    status: 401,
+    title: 'Access token stale',
+    detail: 'Your rights have changed since this token was issued: refresh it and carry on.',
+  },
   session_revoked: { status: 401, title: 'Session ended', detail: 'This session was ended: sign in again.' },
   session_expired: { status: 401, title: 'Session expired', detail: 'This session has expired: sign in again.' },
-  invalid_refresh_token: { status: 401, title: 'Invalid refresh token', detail: 'The refresh token is not valid here: sign in again.' },
-  refresh_token_reused: { status: 401, title: 'Refresh token reused', detail: 'This refresh token was already replaced, so two parties hold it and the session was ended: sign in again.' },
-  invalid_credentials: { status: 401, title: 'Wrong e-mail or password', detail: 'The e-mail and the password do not belong together: check both.' },
-  account_disabled: { status: 403, title: 'Account disabled', detail: 'This account is disabled: ask an administrator.' },
-  cross_site_request: { status: 403, title: 'Cross-site request', detail: 'The cookie is only honoured for origins on the allow-list: call from one of them, or send the token in the body.' },
-  permission_denied: { status: 403, title: 'Permission denied', detail: 'You lack the permission for this in the current organization: ask an administrator for it.' },
-  organization_required: { status: 403, title: 'No organization', detail: 'This needs an organization: switch to one of yours first.' },
-  organization_access_denied: { status: 403, title: 'No access to the organization', detail: 'You are not an active member of this organization: choose one of your own.' },
-  organization_suspended: { status: 403, title: 'Organization suspended', detail: 'This organization is suspended: choose another one or ask its owner.' },
-  registration_closed: { status: 403, title: 'Registration closed', detail: 'Accounts are made by invitation only here: ask an administrator for one.' },
+  invalid_refresh_token: {
+    status: 401,
+    title: 'Invalid refresh token',
+    detail: 'The refresh token is not valid here: sign in again.',
+  },
+  refresh_token_reused: {
+    status: 401,
+    title: 'Refresh token reused',
+    detail: 'This refresh token was already replaced, so two parties hold it and the session was ended: sign in again.',
+  },
+  invalid_credentials: {
+    status: 401,
+    title: 'Wrong e-mail or password',
+    detail: 'The e-mail and the password do not belong together: check both.',
+  },
+  account_disabled: {
+    status: 403,
+    title: 'Account disabled',
+    detail: 'This account is disabled: ask an administrator.',
+  },
+  cross_site_request: {
+    status: 403,
+    title: 'Cross-site request',
+    detail:
+      'The cookie is only honoured for origins on the allow-list: call from one of them, or send the token in the body.',
+  },
+  permission_denied: {
+    status: 403,
+    title: 'Permission denied',
+    detail: 'You lack the permission for this in the current organization: ask an administrator for it.',
+  },
+  organization_required: {
+    status: 403,
+    title: 'No organization',
+    detail: 'This needs an organization: switch to one of yours first.',
+  },
+  organization_access_denied: {
+    status: 403,
+    title: 'No access to the organization',
+    detail: 'You are not an active member of this organization: choose one of your own.',
+  },
+  organization_suspended: {
+    status: 403,
+    title: 'Organization suspended',
+    detail: 'This organization is suspended: choose another one or ask its owner.',
+  },
+  registration_closed: {
+    status: 403,
+    title: 'Registration closed',
+    detail: 'Accounts are made by invitation only here: ask an administrator for one.',
+  },
   // State
-  email_taken: { status: 409, title: 'E-mail taken', detail: 'There is an account with this e-mail already: sign in instead.' },
-  slug_taken: { status: 409, title: 'Slug taken', detail: 'There is an organization with this slug already: choose another.' },
+  email_taken: {
+    status: 409,
+    title: 'E-mail taken',
+    detail: 'There is an account with this e-mail already: sign in instead.',
+  },
+  slug_taken: {
+    status: 409,
+    title: 'Slug taken',
+    detail: 'There is an organization with this slug already: choose another.',
+  },
   // The service
-  service_busy: { status: 503, title: 'Service busy', detail: 'Too much is waiting already: try again after the seconds in Retry-After.' },
-  database_unavailable: { status: 503, title: 'Database unavailable', detail: 'The database cannot be asked now and nothing was changed: try again after the seconds in Retry-After.' },
-  signing_unavailable: { status: 503, title: 'No signing key', detail: 'There is no usable signing key now: try again after the seconds in Retry-After.' },
-  internal_error: { status: 500, title: 'Internal error', detail: 'Something went wrong on our side: try again, and report the request id if it stays.' },
+  service_busy: {
+    status: 503,
+    title: 'Service busy',
+    detail: 'Too much is waiting already: try again after the seconds in Retry-After.',
+  },
+  database_unavailable: {
+    status: 503,
+    title: 'Database unavailable',
+    detail: 'The database cannot be asked now and nothing was changed: try again after the seconds in Retry-After.',
+  },
+  signing_unavailable: {
+    status: 503,
+    title: 'No signing key',
+    detail: 'There is no usable signing key now: try again after the seconds in Retry-After.',
+  },
+  internal_error: {
+    status: 500,
+    title: 'Internal error',
+    detail: 'Something went wrong on our side: try again, and report the request id if it stays.',
+  },
 } as const satisfies Record<string, ProblemKind>;
 
 export type ProblemCode = keyof typeof PROBLEMS;

@@ -112,11 +112,11 @@ const SET_SCOPE = statement(
 const STATEMENTS_MAX = 500;
 
 /** Prisma keeps a statement prepared under its name; past the bound the others stay unnamed. */
-function createStatementNames(): (query: { sql: string }) => string | undefined {
+function createStatementNames(): (query: { sql: string }) => string {
   const names = new Map<string, string>();
   return ({ sql }) => {
     const known = names.get(sql);
-    if (known !== undefined || names.size >= STATEMENTS_MAX) return known;
+    if (known !== undefined || names.size >= STATEMENTS_MAX) return known ?? '';
     const name = statementName(sql);
     names.set(sql, name);
     return name;

@@ -60,7 +60,9 @@ export function isAccessClaims(payload: Record<string, unknown>): boolean {
   const counted = isInstant(payload.epoch) && isStrings(payload.amr) && typeof payload.client_id === 'string';
   if (!common || !instants || !counted) return false;
   if (payload.org === undefined) {
-    return [payload.org_slug, payload.roles, payload.permissions, payload.permissions_ref].every((v) => v === undefined);
+    return [payload.org_slug, payload.roles, payload.permissions, payload.permissions_ref].every(
+      (v) => v === undefined,
+    );
   }
   const held = payload.permissions_ref === true ? payload.permissions === undefined : isStrings(payload.permissions);
   return isUuid(payload.org) && typeof payload.org_slug === 'string' && isStrings(payload.roles) && held;

@@ -32,7 +32,7 @@ export function takeApart(token: string, typ: string): TakenApart | null {
   const match = COMPACT.exec(token);
   if (!match?.[1] || !match[2] || !match[3]) return null;
   const header = decodeObject(match[1]);
-  if (!header || header.alg !== 'RS256' || header.typ !== typ) return null;
+  if (header?.alg !== 'RS256' || header.typ !== typ) return null;
   if (Object.keys(header).some((member) => !HEADER_MEMBERS.has(member))) return null;
   if (typeof header.kid !== 'string' || header.kid === '' || header.kid.length > KID_LENGTH_MAX) return null;
   if (Buffer.from(match[3], 'base64url').toString('base64url') !== match[3]) return null;

@@ -1,7 +1,7 @@
 // The one door that every kind of proof ends in: opens a session and makes the answer that every sign-in shares.
 import { problem } from '../errors.ts';
-import { newId, newTokenId } from '../platform/random.ts';
 import type { SystemReader } from '../platform/db.ts';
+import { newId, newTokenId } from '../platform/random.ts';
 import { type AccessTokenDeps, issueAccessToken } from '../tokens/access.ts';
 import { issueRefreshToken, type RefreshPlace, type RefreshTokenDeps } from '../tokens/refresh.ts';
 import type { Revocations } from './revocations.ts';

@@ -23,12 +23,7 @@ const FOLLOW_EVERY_MS = 1_000;
 const OVERLAP_SECONDS = 15;
 
 /** Opens an empty map; `synchronize` fills it. Entries are forgotten once no unexpired token can meet them. */
-export function openRevocations(deps: {
-  db: Database;
-  clock: Clock;
-  log: Log;
-  accessTtlSeconds: number;
-}): Revocations {
+export function openRevocations(deps: { db: Database; clock: Clock; log: Log; accessTtlSeconds: number }): Revocations {
   const sessions = new Map<string, number>();
   const epochs = new Map<string, { epoch: number; seen: number }>();
   const suspended = new Set<string>();

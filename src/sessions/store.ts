@@ -400,4 +400,3 @@ DELETE FROM revocations WHERE kind <> 'organization' AND at < clock_timestamp() 
 export async function deleteRevocations(tx: SystemReader, olderThanSeconds: number): Promise<void> {
   await tx.rows(REMOVE_REVOCATIONS, [olderThanSeconds]);
 }
-

@@ -1,0 +1,147 @@
+// Owns: the packages: whether every pin of package.json is there, and one `npm ci` at a time when it is not.
+// Plain JavaScript for Node 18 and later, because it runs before anything is installed.
+
+import { spawn } from 'node:child_process';
+import { existsSync, readFileSync, writeFileSync } from 'node:fs';
+import { dirname, join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { endLike, forwardSignals } from './child.mjs';
+import { releaseLock, takeLock } from './lock.mjs';
+
+const root = dirname(dirname(fileURLToPath(import.meta.url)));
+const modules = join(root, 'node_modules');
+const lockPath = join(root, '.data', 'install.lock');
+const TAIL_LINES = 25;
+const OUTPUT_CHARACTERS_MAX = 20_000;
+
+/** Installs what is missing; `withDev` asks for the development packages too. Raises an error whose message says what to do. */
+export async function installMissing(withDev) {
+  if (whatIsMissing(withDev) === undefined) return;
+  await takeLock(lockPath, (pid) => console.error(`Waiting for process ${pid}, which is installing the packages …`));
+  try {
+    const reason = whatIsMissing(withDev);
+    if (reason === undefined) return;
+    const manifest = readManifest();
+    // Whoever has the development packages keeps them.
+    const hasDev = Object.keys(manifest.devDependencies ?? {}).some((name) => installedVersion(name) !== undefined);
+    await npmCi(withDev || hasDev, reason);
+    for (const [name, pin] of ownOptional(manifest)) {
+      if (installedVersion(name) === undefined) writeFileSync(refusedPath(name), pin);
+    }
+    const still = whatIsMissing(withDev);
+    if (still !== undefined) {
+      throw new Error(`The packages were installed, but ${still}: package.json and package-lock.json disagree.`);
+    }
+  } catch (error) {
+    throw inPlainWords(error);
+  } finally {
+    releaseLock(lockPath);
+  }
+}
+
+/** Why the packages have to be installed, or undefined when every pin is there. */
+function whatIsMissing(withDev) {
+  // npm writes this file last, so that an interrupted installation is told from a whole one.
+  if (!existsSync(join(modules, '.package-lock.json'))) return 'they are not installed yet';
+  const manifest = readManifest();
+  const pins = [...Object.entries(manifest.dependencies ?? {}), ...ownOptional(manifest)];
+  if (withDev) pins.push(...Object.entries(manifest.devDependencies ?? {}));
+  for (const [name, pin] of pins) {
+    const found = installedVersion(name);
+    // An alias is pinned as npm:name@version.
+    const wanted = pin.slice(pin.lastIndexOf('@') + 1);
+    if (found !== wanted && !wasRefused(name, pin)) {
+      return found === undefined ? `${name} is missing` : `${name} is ${found} and should be ${wanted}`;
+    }
+  }
+  return undefined;
+}
+
+function readManifest() {
+  return JSON.parse(readFileSync(join(root, 'package.json'), 'utf8'));
+}
+
+function ownOptional(manifest) {
+  const here = `${process.platform}-${process.arch}`;
+  const isOurs = (name) => name.endsWith(`-${here}`) || name.endsWith(`/${here}`);
+  return Object.entries(manifest.optionalDependencies ?? {}).filter(([name]) => isOurs(name));
+}
+
+function installedVersion(name) {
+  try {
+    return JSON.parse(readFileSync(join(modules, name, 'package.json'), 'utf8')).version;
+  } catch {
+    return undefined;
+  }
+}
+
+// npm goes on without an optional package that it cannot get; asking again at every start would change nothing.
+function wasRefused(name, pin) {
+  const path = refusedPath(name);
+  return existsSync(path) && readFileSync(path, 'utf8') === pin;
+}
+
+function refusedPath(name) {
+  return join(modules, `.refused-${name.replace('/', '+')}`);
+}
+
+function npmCi(withDev, reason) {
+  console.error(`Installing the packages, which takes about a minute (${reason}) …`);
+  const isNpm = process.env.npm_execpath?.endsWith('npm-cli.js') ?? false;
+  const [program, ...first] = isNpm
+    ? [process.env.npm_node_execpath ?? process.execPath, process.env.npm_execpath]
+    : ['npm'];
+  const options = ['--include=optional', withDev ? '--include=dev' : '--omit=dev', '--no-audit', '--no-fund'];
+  const child = spawn(program, [...first, 'ci', ...options], {
+    cwd: root,
+    stdio: ['ignore', 'pipe', 'pipe'],
+    detached: true,
+  });
+  const stopForwarding = forwardSignals(child);
+  let output = '';
+  for (const stream of [child.stdout, child.stderr]) {
+    stream.setEncoding('utf8').on('data', (text) => {
+      output = (output + text).slice(-OUTPUT_CHARACTERS_MAX);
+    });
+  }
+  return new Promise((resolve, reject) => {
+    child.once('error', (error) =>
+      reject(new Error(`npm cannot be run (${error.message}). Install npm and try again.`)),
+    );
+    child.once('close', (code, signal) => {
+      const interruption = stopForwarding();
+      if (interruption !== undefined) {
+        releaseLock(lockPath);
+        endLike(code, interruption);
+      } else if (code === 0) resolve();
+      else reject(new Error(`${tail(output)}\n\n${whyFailed(output, signal)}`));
+    });
+  });
+}
+
+function tail(output) {
+  return output.trim().split('\n').slice(-TAIL_LINES).join('\n');
+}
+
+function whyFailed(output, signal) {
+  const failed = 'The packages could not be installed';
+  if (/ENOSPC|EDQUOT|no space left/i.test(output)) return `${failed}: the disk is full.`;
+  if (/EUSAGE|in sync/.test(output)) {
+    return `${failed}: package.json and package-lock.json disagree. Run \`npm install\` and look at what it changes.`;
+  }
+  if (/EACCES|EPERM|EROFS/.test(output)) {
+    return `${failed}: this user may not write to ${root} or to the cache of npm.`;
+  }
+  if (/ENOTFOUND|EAI_AGAIN|ECONN|ETIMEDOUT|ENETUNREACH|EHOSTUNREACH|SOCKET_TIMEOUT|ENOTCACHED/.test(output)) {
+    return `${failed}: the npm registry cannot be reached. Check the network and the proxy settings of npm.`;
+  }
+  return `${failed}: npm ended with ${signal ?? 'an error'}; its last lines are above.`;
+}
+
+function inPlainWords(error) {
+  if (error.code === 'EACCES' || error.code === 'EROFS') {
+    return new Error(`The packages could not be installed: this user may not write to ${root} (${error.message}).`);
+  }
+  if (error.code === 'ENOSPC') return new Error('The packages could not be installed: the disk is full.');
+  return error;
+}

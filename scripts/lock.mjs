@@ -1,0 +1,98 @@
+// Owns: one holder at a time for a piece of work of these scripts. Same protocol as src/platform/embedded-lock.ts, in
+// plain JavaScript: a lock is a folder with owner.json inside, renamed into place.
+
+import { randomBytes } from 'node:crypto';
+import { existsSync, mkdirSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs';
+import { dirname, join } from 'node:path';
+import { setTimeout as delay } from 'node:timers/promises';
+
+const RETRY_MILLISECONDS = 100;
+
+/** Takes the lock at `path`, waiting while a living process holds it; `onWait` is called once when it has to. */
+export async function takeLock(path, onWait = () => {}) {
+  mkdirSync(dirname(path), { recursive: true });
+  const draft = aside(path);
+  mkdirSync(draft);
+  let hasWaited = false;
+  try {
+    writeFileSync(join(draft, 'owner.json'), JSON.stringify({ pid: process.pid, started: startOf(process.pid) }));
+    while (!moveInPlace(draft, path)) {
+      const holder = readHolder(path);
+      if (holder === undefined) continue;
+      if (isRunning(holder)) {
+        if (!hasWaited) onWait(holder.pid);
+        hasWaited = true;
+        await delay(RETRY_MILLISECONDS);
+        continue;
+      }
+      // Only the holder of the guard removes a dead holder's lock, and only after a second look.
+      await takeLock(`${path}.guard`);
+      const again = readHolder(path);
+      if (again !== undefined && !isRunning(again)) releaseLock(path);
+      releaseLock(`${path}.guard`);
+    }
+  } finally {
+    rmSync(draft, { recursive: true, force: true });
+  }
+}
+
+/** Gives up a lock that this process holds. */
+export function releaseLock(path) {
+  const away = aside(path);
+  if (!existsSync(path)) return;
+  renameSync(path, away);
+  rmSync(away, { recursive: true, force: true });
+}
+
+/** The process that the lock at `path` names, or undefined when there is no lock. */
+export function readHolder(path) {
+  let text;
+  try {
+    text = readFileSync(join(path, 'owner.json'), 'utf8');
+  } catch (error) {
+    if (error.code === 'ENOENT') return undefined;
+    throw error;
+  }
+  try {
+    const { pid, started } = JSON.parse(text);
+    return { pid: Number(pid), started: String(started) };
+  } catch {
+    return { pid: 0, started: '' };
+  }
+}
+
+/** Whether the very process that took a lock still runs. */
+export function isRunning({ pid, started }) {
+  if (!Number.isInteger(pid) || pid <= 0) return false;
+  try {
+    process.kill(pid, 0);
+  } catch (error) {
+    if (error.code !== 'EPERM') return false;
+  }
+  const now = startOf(pid);
+  return now !== 'ended' && (now === '' || started === '' || now === started);
+}
+
+function moveInPlace(draft, path) {
+  try {
+    renameSync(draft, path);
+    return true;
+  } catch (error) {
+    if (error.code === 'ENOTEMPTY' || error.code === 'EEXIST') return false;
+    throw error;
+  }
+}
+
+function aside(path) {
+  return `${path}.${process.pid}.${randomBytes(6).toString('hex')}`;
+}
+
+function startOf(pid) {
+  try {
+    const stat = readFileSync(`/proc/${pid}/stat`, 'utf8');
+    const fields = stat.slice(stat.lastIndexOf(')') + 2).split(' ');
+    return fields[0] === 'Z' || fields[0] === 'X' ? 'ended' : (fields[19] ?? '');
+  } catch {
+    return '';
+  }
+}

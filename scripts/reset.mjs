@@ -1,0 +1,75 @@
+// Owns: `npm run reset`: removes everything that running the service left in this folder, and what it keeps elsewhere
+// on its behalf. Refuses while the service runs. Plain JavaScript: it needs no packages.
+
+import { existsSync, readdirSync, readFileSync, rmSync, statSync } from 'node:fs';
+import { dirname, join } from 'node:path';
+import { setTimeout as delay } from 'node:timers/promises';
+import { fileURLToPath } from 'node:url';
+import { isRunning, readHolder } from './lock.mjs';
+
+const root = dirname(dirname(fileURLToPath(import.meta.url)));
+const state = join(root, '.data');
+// Where the embedded PostgreSQL of a folder lies that only root can enter. Nothing else outside is ever removed.
+const RELOCATED = '/var/lib/tenantry';
+const POLL_MILLISECONDS = 50;
+
+try {
+  await reset();
+} catch (error) {
+  console.error(`Nothing more was removed: ${error.message}`);
+  process.exitCode = 1;
+}
+
+async function reset() {
+  if (!existsSync(state)) {
+    console.log('There is nothing to remove.');
+    return;
+  }
+  const folders = readdirSync(state, { withFileTypes: true }).filter((entry) => entry.isDirectory());
+  const paths = folders.map((entry) => join(state, entry.name));
+  for (const lock of [...paths.map((path) => join(path, 'lock')), join(state, 'install.lock')]) {
+    const holder = readHolder(lock);
+    if (holder !== undefined && isRunning(holder)) {
+      throw new Error(`Tenantry is running here (process ${holder.pid}). Stop it first.`);
+    }
+  }
+  const places = paths.flatMap((path) => [path, ...relocatedPlace(path)]);
+  for (const place of places) await stopLeftBehind(join(place, 'data'));
+  for (const place of places.filter((path) => dirname(path) === RELOCATED)) removeWhole(place);
+  removeWhole(state);
+}
+
+function relocatedPlace(path) {
+  const note = join(path, 'location');
+  if (!existsSync(note)) return [];
+  const place = readFileSync(note, 'utf8').trim();
+  const owner = join(place, 'directory');
+  // A copied folder names a place that is not its own.
+  const isOwn = dirname(place) === RELOCATED && existsSync(owner) && readFileSync(owner, 'utf8').trim() === path;
+  return isOwn ? [place] : [];
+}
+
+/** Stops a PostgreSQL that outlived the service: it would write into the folder while it is removed. */
+async function stopLeftBehind(data) {
+  const file = join(data, 'postmaster.pid');
+  if (!existsSync(file)) return;
+  const pid = Number(readFileSync(file, 'utf8').split('\n')[0]);
+  if (!worksIn(pid, data)) return;
+  process.kill(pid, 'SIGQUIT');
+  while (worksIn(pid, data)) await delay(POLL_MILLISECONDS);
+}
+
+function worksIn(pid, data) {
+  try {
+    const inside = statSync(`/proc/${pid}/cwd`);
+    const wanted = statSync(data);
+    return inside.ino === wanted.ino && inside.dev === wanted.dev;
+  } catch {
+    return false;
+  }
+}
+
+function removeWhole(path) {
+  rmSync(path, { recursive: true, force: true, maxRetries: 5 });
+  console.log(`Removed ${path}`);
+}

@@ -1,0 +1,31 @@
+// Answers what is not even HTTP: too large headers, garbage, a request that never ends.
+import { randomUUID } from 'node:crypto';
+import type { Socket } from 'node:net';
+import { type ProblemCode, problem } from '../errors.ts';
+import { PROBLEM_TYPE, problemBody } from './problems.ts';
+
+const CODES: Readonly<Record<string, ProblemCode>> = {
+  HPE_HEADER_OVERFLOW: 'headers_too_large',
+  ERR_HTTP_REQUEST_TIMEOUT: 'request_timeout',
+};
+
+/** Node's 'clientError': there is no request to reply to, so the answer is written by hand and the socket closed. */
+export function answerBrokenConnection(error: Error & { code?: string }, socket: Socket): void {
+  if (error.code === 'ECONNRESET' || !socket.writable) {
+    socket.destroy();
+    return;
+  }
+  const thrown = problem(CODES[error.code ?? ''] ?? 'bad_request');
+  const requestId = randomUUID();
+  const body = JSON.stringify(problemBody(thrown, requestId));
+  const head = [
+    `HTTP/1.1 ${thrown.status} ${problemBody(thrown, requestId).title}`,
+    `Content-Type: ${PROBLEM_TYPE}`,
+    `Content-Length: ${Buffer.byteLength(body)}`,
+    'Cache-Control: no-store',
+    'X-Content-Type-Options: nosniff',
+    `X-Request-ID: ${requestId}`,
+    'Connection: close',
+  ];
+  socket.end(`${head.join('\r\n')}\r\n\r\n${body}`);
+}

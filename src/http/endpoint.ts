@@ -1,0 +1,110 @@
+// What a route is: a declaration of method, path, access, limit and schemas, and one call of an operation.
+// `endpoint()` is the only way to make one; the server refuses every other (see server.ts).
+import type { z } from 'zod';
+import type { Caller } from '../protocol/caller.ts';
+
+export type Access =
+  | { readonly kind: 'open' }
+  | { readonly kind: 'signed_in' }
+  | { readonly kind: 'needs'; readonly permission: string };
+
+/** Anybody may call it. */
+export const open = () => ({ kind: 'open' }) as const;
+/** Whoever has a good access token may call it. */
+export const signedIn = () => ({ kind: 'signed_in' }) as const;
+/** Whoever holds the permission in the organization that their token acts for. */
+export const needs = (permission: string) => ({ kind: 'needs', permission }) as const;
+
+/** Which allowance a call draws on: see rate-limit.ts. `session` is drawn by the operation, which knows the session. */
+export type Limit = 'sign_in' | 'session' | 'other' | 'none';
+
+/** What of the request an operation may be told, beside its validated input. */
+export interface Client {
+  readonly ip: string;
+  /** The network that limits and failures are counted by: the address, or the /64 of an IPv6 one. */
+  readonly network: string;
+  readonly userAgent: string | null;
+  readonly authorization: string | undefined;
+  readonly origin: string | undefined;
+  readonly fetchSite: string | undefined;
+  readonly cookies: Readonly<Record<string, string | undefined>>;
+  readonly ifNoneMatch: string | undefined;
+  /** Draws on an allowance under a key. Raises too_many_requests. */
+  readonly draw: (limit: 'session' | 'organization', key: string) => Promise<void>;
+}
+
+/** Changes the answer's headers and status. */
+export interface Answer {
+  header(name: string, value: string): void;
+  status(code: number): void;
+}
+
+export interface HandlerInput<CallerType, Body, Query, Params> {
+  readonly caller: CallerType;
+  readonly body: Body;
+  readonly query: Query;
+  readonly params: Params;
+  readonly client: Client;
+  readonly answer: Answer;
+}
+
+/** An answer that the operation has written out itself; the schema is for the reference. */
+export interface RawReply {
+  readonly mediaType: string;
+  readonly schema?: z.ZodType;
+}
+
+type Schema = z.ZodType;
+type Output<S> = S extends Schema ? z.output<S> : undefined;
+
+export interface Definition<A extends Access, B, Q, P> {
+  readonly method: 'GET' | 'POST' | 'PATCH' | 'DELETE';
+  readonly url: string;
+  readonly access: A;
+  readonly limit?: Limit;
+  /** For the API reference: a name in lower camel case, one line, and the chapter. */
+  readonly id: string;
+  readonly summary: string;
+  readonly tag: string;
+  readonly body?: B;
+  /** True when a request without any body is as good as one with an empty object. */
+  readonly bodyOptional?: boolean;
+  readonly query?: Q;
+  readonly params?: P;
+  /** The schema of each good answer, null for one without a body, or text that is sent as it is. */
+  readonly reply: Readonly<Record<number, Schema | null | RawReply>>;
+  /** Codes of errors.ts that the operation raises, for the reference; the common ones are added. */
+  readonly problems?: readonly string[];
+  readonly bodyBytesMax?: number;
+  readonly handle: (
+    input: HandlerInput<A extends { kind: 'open' } ? null : Caller, Output<B>, Output<Q>, Output<P>>,
+  ) => unknown;
+}
+
+/** A checked declaration, stripped of its types. */
+export interface Endpoint extends Omit<Definition<Access, Schema, Schema, Schema>, 'handle' | 'limit'> {
+  readonly limit: Limit;
+  readonly handle: (input: HandlerInput<Caller | null, unknown, unknown, unknown>) => unknown;
+}
+
+const made = new WeakSet<Endpoint>();
+
+/** Declares a route. */
+export function endpoint<
+  const A extends Access,
+  B extends Schema | undefined = undefined,
+  Q extends Schema | undefined = undefined,
+  P extends Schema | undefined = undefined,
+>(definition: Definition<A, B, Q, P>): Endpoint {
+  const known = ['open', 'signed_in', 'needs'].includes(definition.access?.kind);
+  if (!known)
+    throw new TypeError(`${definition.method} ${definition.url} states no access: say open(), signedIn() or needs()`);
+  const declared = Object.freeze({ limit: 'other', ...definition }) as unknown as Endpoint;
+  made.add(declared);
+  return declared;
+}
+
+/** Whether it came from `endpoint()`. */
+export function isEndpoint(candidate: Endpoint): boolean {
+  return made.has(candidate);
+}

@@ -1,0 +1,53 @@
+// Whether the process lives, and whether it can do its work.
+import { z } from 'zod';
+import { type Endpoint, endpoint, open } from './endpoint.ts';
+
+/** Asks one dependency; resolves when it can be used. */
+export type Check = () => Promise<void> | void;
+
+const Live = z.strictObject({ status: z.literal('ok') }).meta({ id: 'Live' });
+const Ready = z
+  .strictObject({ status: z.enum(['ready', 'not_ready']), checks: z.record(z.string(), z.enum(['ok', 'failed'])) })
+  .meta({ id: 'Ready' });
+
+export function healthRoutes(deps: {
+  readonly checks: Readonly<Record<string, Check>>;
+  readonly draining: () => boolean;
+}): Endpoint[] {
+  return [
+    endpoint({
+      method: 'GET',
+      url: '/healthz',
+      access: open(),
+      limit: 'none',
+      id: 'getHealth',
+      summary: 'Tell whether the process lives',
+      tag: 'Operations',
+      reply: { 200: Live },
+      handle: () => ({ status: 'ok' }),
+    }),
+    endpoint({
+      method: 'GET',
+      url: '/readyz',
+      access: open(),
+      limit: 'none',
+      id: 'getReadiness',
+      summary: 'Tell whether requests can be served now',
+      tag: 'Operations',
+      reply: { 200: Ready, 503: Ready },
+      handle: async ({ answer }) => {
+        const names = Object.keys(deps.checks);
+        const outcomes = await Promise.allSettled(names.map(async (name) => deps.checks[name]?.()));
+        const checks = Object.fromEntries(
+          names.map((name, at) => [name, outcomes[at]?.status === 'fulfilled' ? 'ok' : 'failed'] as const),
+        );
+        const ready = !deps.draining() && Object.values(checks).every((outcome) => outcome === 'ok');
+        if (!ready) {
+          answer.status(503);
+          answer.header('retry-after', '1');
+        }
+        return { status: ready ? 'ready' : 'not_ready', checks };
+      },
+    }),
+  ];
+}

@@ -1,0 +1,49 @@
+// The allowances: how often a network, a principal, a session or an organization may be heard in a minute.
+import rateLimit, { normalizeIP } from '@fastify/rate-limit';
+import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
+import { problem } from '../errors.ts';
+
+export interface LimitSettings {
+  readonly enabled: boolean;
+  readonly signIn: number;
+  readonly session: number;
+  readonly other: number;
+  readonly organization: number;
+}
+
+export type Allowance = 'signIn' | 'session' | 'other' | 'organization';
+
+/** Draws one on the allowance of a key, tells the rest in RateLimit-* headers, and raises too_many_requests past it. */
+export type DrawLimit = (request: FastifyRequest, reply: FastifyReply, which: Allowance, key: string) => Promise<void>;
+
+const IPV6_SUBNET = 64;
+const KEYS_MAX = 50_000;
+
+/** The network of an address: itself, or its /64 (a household or machine has a whole one). */
+export function networkOf(ip: string | undefined): string {
+  return ip ? normalizeIP(ip, IPV6_SUBNET) : 'unknown';
+}
+
+/** Prepares the allowances of a server. */
+export async function openLimits(app: FastifyInstance, settings: LimitSettings): Promise<DrawLimit> {
+  if (!settings.enabled) return async () => undefined;
+  await app.register(rateLimit, { global: false, cache: KEYS_MAX });
+  const keys = new WeakMap<FastifyRequest, string>();
+  const keyGenerator = (request: FastifyRequest) => keys.get(request) ?? 'unknown';
+  const allowance = (max: number) => app.createRateLimit({ max, timeWindow: 60_000, keyGenerator });
+  const allowances = {
+    signIn: allowance(settings.signIn),
+    session: allowance(settings.session),
+    other: allowance(settings.other),
+    organization: allowance(settings.organization),
+  };
+  return async (request, reply, which, key) => {
+    keys.set(request, key);
+    const drawn = await allowances[which](request);
+    if (drawn.isAllowed) return;
+    reply.header('ratelimit-limit', String(drawn.max));
+    reply.header('ratelimit-remaining', String(drawn.remaining));
+    reply.header('ratelimit-reset', String(drawn.ttlInSeconds));
+    if (drawn.isExceeded) throw problem('too_many_requests', { retryAfterSeconds: drawn.ttlInSeconds });
+  };
+}

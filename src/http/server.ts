@@ -1,0 +1,161 @@
+// The HTTP server: limits, headers, guards and errors around the endpoints. Which endpoints there are is app.ts' matter.
+import { randomUUID } from 'node:crypto';
+import cookie from '@fastify/cookie';
+import cors from '@fastify/cors';
+import helmet from '@fastify/helmet';
+import Fastify, { type FastifyBaseLogger, type FastifyInstance, type FastifyReply, type FastifyRequest } from 'fastify';
+import { type Problem, problem } from '../errors.ts';
+import type { Caller } from '../protocol/caller.ts';
+import { assertJsonType, parseBody } from './body.ts';
+import { answerBrokenConnection } from './broken-connection.ts';
+import type { Endpoint } from './endpoint.ts';
+import { type Guard, mountEndpoint, ROUTE_MARK } from './mount.ts';
+import { sendProblem, type Translate, toProblem } from './problems.ts';
+import { type LimitSettings, networkOf, openLimits } from './rate-limit.ts';
+
+export interface ServerOptions {
+  readonly log: FastifyBaseLogger;
+  readonly endpoints: readonly Endpoint[];
+  readonly authenticate: (authorization: string | undefined) => Promise<Caller>;
+  readonly translate: Translate;
+  readonly limits: LimitSettings;
+  readonly corsOrigins: readonly string[];
+  readonly trustedProxies: readonly string[];
+  /** Whether answers may tell browsers to insist on https. */
+  readonly https: boolean;
+}
+
+const BODY_BYTES_MAX = 64 * 1024;
+const SANE_REQUEST_ID = /^[A-Za-z0-9._-]{1,128}$/;
+
+/** Builds the server; it does not listen yet. Raises for an endpoint that was not made by `endpoint()`. */
+export async function openServer(options: ServerOptions): Promise<FastifyInstance> {
+  const app = Fastify({
+    loggerInstance: options.log,
+    disableRequestLogging: true,
+    bodyLimit: BODY_BYTES_MAX,
+    trustProxy: options.trustedProxies.length > 0 ? [...options.trustedProxies] : false,
+    requestIdHeader: false,
+    genReqId: requestId,
+    // Fastify's and Node's own are off or generous: a slow or silent client must not hold a socket for ever.
+    requestTimeout: 15_000,
+    connectionTimeout: 30_000,
+    keepAliveTimeout: 65_000,
+    handlerTimeout: 10_000,
+    http: { headersTimeout: 10_000, maxHeaderSize: 32 * 1024 },
+    return503OnClosing: false,
+    forceCloseConnections: 'idle',
+    clientErrorHandler: answerBrokenConnection,
+    routerOptions: { maxParamLength: 256 },
+    frameworkErrors: (error, request, reply) => {
+      sendProblem(request as FastifyRequest, reply, toProblem(error, options.translate));
+    },
+  });
+  app.server.maxHeadersCount = 100;
+  await registerPlugins(app, options);
+  const draw = await openLimits(app, options.limits);
+  const guard: Guard = { authenticate: options.authenticate, draw };
+  app.setErrorHandler((error, request: FastifyRequest, reply: FastifyReply) =>
+    sendProblem(request, reply, toProblem(error, options.translate)),
+  );
+  readJsonOnly(app);
+  // From here on a route that is not an endpoint does not boot.
+  app.addHook('onRoute', (route) => {
+    if ((route.config as { mark?: symbol } | undefined)?.mark !== ROUTE_MARK) {
+      throw new Error(
+        `${String(route.method)} ${route.url} was not declared by endpoint(): every route states its access`,
+      );
+    }
+  });
+  for (const declared of options.endpoints) mountEndpoint(app, declared, guard);
+  app.setNotFoundHandler(
+    {
+      preHandler: (request: FastifyRequest, reply: FastifyReply) =>
+        draw(request, reply, 'other', `ip ${networkOf(request.ip)}`),
+    },
+    (request) => {
+      throw unknownRoute(options.endpoints, request);
+    },
+  );
+  return app;
+}
+
+function requestId(raw: { headers: Record<string, string | string[] | undefined> }): string {
+  const sent = raw.headers['x-request-id'];
+  return typeof sent === 'string' && SANE_REQUEST_ID.test(sent) ? sent : randomUUID();
+}
+
+async function registerPlugins(app: FastifyInstance, options: ServerOptions): Promise<void> {
+  await app.register(helmet, {
+    // The API answers data, never pages: nothing may be loaded, framed or guessed from it.
+    contentSecurityPolicy: { useDefaults: false, directives: { defaultSrc: ["'none'"], frameAncestors: ["'none'"] } },
+    strictTransportSecurity: options.https ? { maxAge: 31_536_000, includeSubDomains: false } : false,
+    referrerPolicy: { policy: 'no-referrer' },
+    xFrameOptions: { action: 'deny' },
+  });
+  await app.register(cookie);
+  if (options.corsOrigins.length > 0) {
+    await app.register(cors, {
+      origin: [...options.corsOrigins],
+      credentials: true,
+      methods: ['GET', 'POST', 'PATCH', 'DELETE'],
+      allowedHeaders: ['authorization', 'content-type', 'x-request-id', 'x-tenant-id', 'x-organization-slug'],
+      exposedHeaders: ['x-request-id', 'retry-after', 'ratelimit-limit', 'ratelimit-remaining', 'ratelimit-reset'],
+      maxAge: 600,
+    });
+  }
+  app.addHook('onRequest', async (request, reply) => {
+    reply.header('x-request-id', request.id);
+    reply.header('cache-control', 'no-store');
+  });
+  app.addHook('onResponse', async (request, reply) => {
+    const { status, caller } = { status: reply.statusCode, caller: request.getDecorator<Caller | null>('caller') };
+    request.log.info(
+      {
+        requestId: request.id,
+        method: request.method,
+        route: request.routeOptions.url ?? null,
+        status,
+        durationMs: Math.round(reply.elapsedTime * 10) / 10,
+        network: wideNetwork(request.ip),
+        userId: caller?.id,
+        organizationId: caller?.organizationId ?? undefined,
+      },
+      'request',
+    );
+  });
+  app.decorateRequest('caller', null);
+}
+
+/** The address with its last part blanked: enough to tell networks apart, too little to tell people. */
+function wideNetwork(ip: string | undefined): string {
+  if (!ip) return 'unknown';
+  return ip.includes(':') ? `${ip.split(':').slice(0, 3).join(':')}::/48` : ip.replace(/\.\d+$/, '.0/24');
+}
+
+function readJsonOnly(app: FastifyInstance): void {
+  app.removeAllContentTypeParsers();
+  app.addContentTypeParser('*', { parseAs: 'buffer' }, (request, bytes, done) => {
+    try {
+      // No body is no media type: a DELETE or POST without content needs no header.
+      if (bytes.length > 0) assertJsonType(request.headers['content-type']);
+      done(null, parseBody(bytes as Buffer));
+    } catch (error) {
+      done(error as Error);
+    }
+  });
+}
+
+/** 405 with Allow for a path that other methods know, else 404. */
+function unknownRoute(endpoints: readonly Endpoint[], request: FastifyRequest): Problem {
+  const path = request.url.split('?', 1)[0] ?? '';
+  const methods = endpoints.filter((declared) => pathPattern(declared.url).test(path)).map(({ method }) => method);
+  if (methods.length === 0) return problem('not_found');
+  const allowed = [...new Set(methods.flatMap((method) => (method === 'GET' ? ['GET', 'HEAD'] : [method])))].sort();
+  return problem('method_not_allowed', { headers: { allow: allowed.join(', ') } });
+}
+
+function pathPattern(url: string): RegExp {
+  const escaped = url.replace(/[.*+?^${}()|[\]\\]/g, '\\$&').replace(/:\w+/g, '[^/]+');
+  return new RegExp(`^${escaped}$`);
+}

@@ -1,0 +1,59 @@
+// The parts that wire schemas share. Every string is valid Unicode without control characters and is judged after
+// normalisation (NFC); every object is closed.
+import { z } from 'zod';
+
+const CONTROL = /[\p{Cc}\u2028\u2029]/u;
+
+/** A line of text for people: trimmed, NFC, between `min` and `max` code points. */
+export function text(max: number, min = 1) {
+  return z
+    .string()
+    .max(max * 8, `must have at most ${max} characters`)
+    .transform((value) => value.normalize('NFC').trim())
+    .refine(
+      (value) => value.isWellFormed() && !CONTROL.test(value),
+      'must be one line of valid Unicode without control characters',
+    )
+    .refine(
+      (value) => [...value].length >= min,
+      min === 1 ? 'must not be empty' : `must have at least ${min} characters`,
+    )
+    .refine((value) => [...value].length <= max, `must have at most ${max} characters`)
+    .meta({ minLength: min, maxLength: max });
+}
+
+/** A secret as it came, bounded before anything is computed from it. */
+export const Secret = z.string().min(1, 'must not be empty').max(2048, 'must have at most 2048 characters');
+
+/** An id of this service: a UUID, in lower case. */
+export const Id = z
+  .uuid('must be an id such as 0193c5a0-7a2b-7c3d-8e4f-5a6b7c8d9e0f')
+  .transform((id) => id.toLowerCase());
+
+/** An instant in UTC (RFC 3339). */
+export const Instant = z.iso.datetime();
+
+/** `{ "data": … }` around an answer. */
+export function enveloped<S extends z.ZodType>(schema: S) {
+  return z.strictObject({ data: schema });
+}
+
+/** `{ "data": […], "pagination": … }` around a list. */
+export function page<S extends z.ZodType>(schema: S) {
+  return z.strictObject({
+    data: z.array(schema),
+    pagination: z.strictObject({ total: z.int(), limit: z.int(), offset: z.int(), hasMore: z.boolean() }),
+  });
+}
+
+const digits = (low: number, high: number, fallback: number) =>
+  z
+    .string()
+    .regex(/^\d{1,9}$/, 'must be a whole number')
+    .transform(Number)
+    .pipe(z.int().min(low).max(high))
+    .prefault(String(fallback))
+    .meta({ type: 'integer', minimum: low, maximum: high, default: fallback });
+
+/** `?limit=&offset=` of every list. */
+export const PageQuery = z.strictObject({ limit: digits(1, 100, 20), offset: digits(0, 1_000_000, 0) });

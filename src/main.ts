@@ -1,0 +1,173 @@
+// The process: configuration, database, keys, listening, and an orderly end.
+import { flushCompileCache } from 'node:module';
+import type { AddressInfo } from 'node:net';
+import { dirname, join, resolve } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import type { Logger } from 'pino';
+import type { App } from './app.ts';
+import { type Config, ConfigRefused, readConfig } from './config.ts';
+import { systemClock } from './platform/clock.ts';
+import type { EmbeddedPostgres } from './platform/embedded.ts';
+import { openLog } from './platform/log.ts';
+import { systemRandom } from './platform/random.ts';
+
+const ROOT = dirname(dirname(fileURLToPath(import.meta.url)));
+const STOP_WITHIN_MS = 10_000;
+
+/** Something that a person can mend: its message is printed without a stack. */
+class StartRefused extends Error {}
+
+async function start(config: Config, log: Logger): Promise<void> {
+  const stops: (() => Promise<unknown>)[] = [];
+  stopOnSignals(stops, log);
+  try {
+    const app = await serve(config, log, stops);
+    await announce(config, app, log);
+    flushCompileCache();
+  } catch (error) {
+    await stopAll(stops);
+    throw error;
+  }
+}
+
+async function serve(config: Config, log: Logger, stops: (() => Promise<unknown>)[]): Promise<App> {
+  const embedded = needsEmbedded(config) ? await startDatabase(config, log) : undefined;
+  if (embedded) stops.unshift(() => embedded.stop());
+  const { prepareDatabase } = await import('./platform/open.ts');
+  const urls = await prepareDatabase({
+    ownerUrl: embedded?.ownerUrl ?? config.DATABASE_URL,
+    appUrl: config.DATABASE_APP_URL,
+    systemUrl: config.DATABASE_SYSTEM_URL,
+    migrationsDirectory: join(ROOT, 'prisma', 'migrations'),
+    onMigrated: (names) => names.length > 0 && log.info({ migrations: names }, 'database migrated'),
+  });
+  await prepareKeys(config);
+  const { openApp } = await import('./app.ts');
+  const app = await openApp({ config, urls, clock: systemClock, random: systemRandom, log, root: ROOT });
+  stops.unshift(() => app.close());
+  await refuseDevelopmentKeys(config, app);
+  const { applyPreset, readPreset } = await import('./roles/presets.ts');
+  const changed = await applyPreset(app.deps, readPreset('crm'));
+  if (changed.length > 0) log.info({ roles: changed }, 'system roles applied');
+  await app.deps.revocations.synchronize();
+  await listen(config, app);
+  return app;
+}
+
+function needsEmbedded(config: Config): boolean {
+  return !config.production && !config.DATABASE_URL && !config.DATABASE_APP_URL;
+}
+
+async function startDatabase(config: Config, log: Logger): Promise<EmbeddedPostgres> {
+  const { startEmbedded } = await import('./platform/embedded.ts');
+  return startEmbedded({ directory: resolve(config.DATA_DIR, 'postgres'), onNotice: (line) => log.info(line) });
+}
+
+async function prepareKeys(config: Config): Promise<void> {
+  const ownFiles = config.JWT_ACCESS_PRIVATE_KEY_PATH && config.JWT_REFRESH_PRIVATE_KEY_PATH;
+  if (config.production || ownFiles) return;
+  const { ensureDevelopmentKeys } = await import('./keys/development.ts');
+  await ensureDevelopmentKeys(config.KEYS_DIR, systemClock, config.KEYS_PASSPHRASE);
+}
+
+async function refuseDevelopmentKeys(config: Config, app: App): Promise<void> {
+  if (!config.production) return;
+  const { isDevelopmentKey } = await import('./keys/development.ts');
+  for (const ring of [app.deps.accessKeys, app.deps.refreshKeys]) {
+    const development = ring.keys().find(isDevelopmentKey);
+    if (development) {
+      throw new StartRefused(
+        `KEYS_DIR: ${development.file} is a development key, which production refuses: make keys of its own`,
+      );
+    }
+  }
+}
+
+async function listen(config: Config, app: App): Promise<void> {
+  try {
+    await app.server.listen({ host: config.HOST, port: config.PORT });
+  } catch (error) {
+    const { code } = error as NodeJS.ErrnoException;
+    if (code === 'EADDRINUSE') {
+      throw new StartRefused(
+        `PORT: ${config.HOST}:${config.PORT} is taken by another program: stop it, or set PORT to a free one`,
+      );
+    }
+    if (code === 'EACCES' || code === 'EADDRNOTAVAIL') {
+      throw new StartRefused(`HOST, PORT: ${config.HOST}:${config.PORT} cannot be listened on (${code}): set others`);
+    }
+    throw error;
+  }
+}
+
+async function announce(config: Config, app: App, log: Logger): Promise<void> {
+  const address = app.server.server.address() as AddressInfo;
+  log.info({ address: address.address, port: address.port, issuer: config.PUBLIC_URL }, 'listening');
+  if (!needsEmbedded(config) || config.NODE_ENV !== 'development') return;
+  const { seedDemo } = await import('./cli/seed-demo.ts');
+  const owner = await seedDemo(app.deps, resolve(config.DATA_DIR));
+  const at = `http://${config.HOST}:${address.port}`;
+  process.stdout.write(`
+Tenantry is ready at ${at} — with a demo organization. Sign in as its owner:
+
+  curl -s ${at}/api/v1/auth/login -H 'content-type: application/json' \\
+    -d '${JSON.stringify(owner)}'
+
+${config.DOCS_ENABLED ? `The API reference: ${at}/docs\n` : ''}Ctrl-C stops it; the data stays in ${config.DATA_DIR}; npm run reset removes it.
+
+`);
+}
+
+function stopOnSignals(stops: (() => Promise<unknown>)[], log: Logger): void {
+  let stopping = false;
+  const stop = (signal: NodeJS.Signals) => {
+    if (stopping) return;
+    stopping = true;
+    log.info({ signal }, 'stopping');
+    // Whatever hangs must not keep the process: readiness is false already, nothing new is accepted.
+    setTimeout(() => process.exit(1), STOP_WITHIN_MS).unref();
+    stopAll(stops).then(
+      () => process.exit(0),
+      (error: Error) => {
+        log.error({ reason: error.message }, 'the end was not orderly');
+        process.exit(1);
+      },
+    );
+  };
+  for (const signal of ['SIGTERM', 'SIGINT', 'SIGHUP'] as const) process.on(signal, stop);
+}
+
+async function stopAll(stops: (() => Promise<unknown>)[]): Promise<void> {
+  for (const stop of stops.splice(0)) await stop();
+}
+
+// What a person can mend, by the name of the error: these messages say what to do and carry no stack.
+const REFUSALS = new Set(['DatabaseRefused', 'MigrationRefused', 'KeyRingEmpty', 'SharedKey', 'EmbeddedRefused']);
+
+function explain(error: unknown): string {
+  if (error instanceof ConfigRefused) return error.problems.map((line) => `  ${line}`).join('\n');
+  if (error instanceof StartRefused) return `  ${error.message}`;
+  if (error instanceof Error) {
+    if (REFUSALS.has(error.name)) return `  ${error.message}`;
+    const { code } = error as NodeJS.ErrnoException;
+    if (code && /^(E[A-Z]+|28\w{3}|3D000|57P03)$/.test(code)) {
+      return `  The database cannot be used (${code}): ${error.message}. Check DATABASE_URL and that PostgreSQL runs.`;
+    }
+    return `  ${error.stack ?? error.message}`;
+  }
+  return `  ${String(error)}`;
+}
+
+async function main(): Promise<void> {
+  let log: Logger | undefined;
+  try {
+    const config = readConfig(process.env);
+    log = openLog({ level: config.LOG_LEVEL, pretty: config.NODE_ENV === 'development' && process.stdout.isTTY });
+    await start(config, log);
+  } catch (error) {
+    process.stderr.write(`Tenantry cannot start:\n${explain(error)}\n`);
+    process.exit(1);
+  }
+}
+
+await main();

@@ -1,0 +1,31 @@
+// HTTP of founding organizations.
+import type { Endpoint } from '../http/endpoint.ts';
+import { endpoint, signedIn } from '../http/endpoint.ts';
+import { enveloped } from '../http/wire.ts';
+import { CreatedOrganization, CreateOrganization } from '../organizations/schema.ts';
+import type { Database } from '../platform/db.ts';
+import { createOrganization } from './create-organization.ts';
+import type { FoundingDeps } from './found-organization.ts';
+
+export function memberRoutes(deps: FoundingDeps & { readonly db: Database }): Endpoint[] {
+  const create = (url: string, id: string, summary: string) =>
+    endpoint({
+      method: 'POST',
+      url,
+      access: signedIn(),
+      id,
+      summary,
+      tag: 'Organizations',
+      body: CreateOrganization,
+      reply: { 201: enveloped(CreatedOrganization) },
+      problems: ['slug_taken'],
+      handle: async ({ caller, body }) => {
+        const founded = await createOrganization(deps, caller, { name: body.name, slug: body.slug ?? null });
+        return { data: { ...founded.organization, subscription: founded.subscription } };
+      },
+    });
+  return [
+    create('/api/v1/organizations', 'createOrganization', 'Create an organization and become its owner'),
+    create('/api/v1/tenants', 'createTenant', 'Create an organization (another name of POST /organizations)'),
+  ];
+}

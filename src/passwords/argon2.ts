@@ -1,0 +1,106 @@
+/**
+ * Owns argon2 and its PHC strings (RFC 9106): making one, reading a stored one within bounds, and the stand-in.
+ * Leaves how many hashes run at once, and the form of the text, to hashing.ts.
+ */
+import { randomBytes } from 'node:crypto';
+import { argon2id, hash, verify } from 'argon2';
+
+export interface PasswordParameters {
+  memoryKiB: number;
+  iterations: number;
+  parallelism: number;
+}
+
+/** A stored hash that can be checked. */
+export interface StoredHash {
+  /** Does the whole work of one hash off the event loop; false for another password. */
+  matches(text: string): Promise<boolean>;
+  /** False for a hash that a new one should replace: other parameters, or another kind. */
+  readonly current: boolean;
+}
+
+// A stored string decides how much memory and time its own check takes: beyond these it is not checked at all.
+const MEMORY_KIB_MAX = 256 * 1024;
+const ITERATIONS_MAX = 20;
+const PARALLELISM_MAX = 16;
+const STORED_LENGTH_MAX = 512;
+
+const VERSION = '19';
+const SALT_BYTES = 16;
+const DIGEST_BYTES = 32;
+const BYTES_MAX = 64;
+
+const PHC =
+  /^\$(argon2id|argon2i|argon2d)\$v=(16|19)\$([mtp]=\d{1,9}),([mtp]=\d{1,9}),([mtp]=\d{1,9})\$([A-Za-z0-9+/]+)\$([A-Za-z0-9+/]+)$/;
+
+/** True within the bounds of what is read back and of argon2 itself (RFC 9106 section 3.1). */
+export function areWithinBounds({ memoryKiB, iterations, parallelism }: PasswordParameters): boolean {
+  const inside = (value: number, min: number, max: number) => Number.isInteger(value) && value >= min && value <= max;
+  return (
+    inside(parallelism, 1, PARALLELISM_MAX) &&
+    inside(iterations, 1, ITERATIONS_MAX) &&
+    inside(memoryKiB, 8 * parallelism, MEMORY_KIB_MAX)
+  );
+}
+
+/** The PHC string of a text under a fresh salt. Rejects only when memory cannot be had. */
+export async function hashArgon2(text: string, parameters: PasswordParameters): Promise<string> {
+  const salt = randomBytes(SALT_BYTES);
+  const digest = await hash(text, {
+    raw: true,
+    type: argon2id,
+    hashLength: DIGEST_BYTES,
+    memoryCost: parameters.memoryKiB,
+    timeCost: parameters.iterations,
+    parallelism: parameters.parallelism,
+    salt,
+  });
+  return phcString(parameters, salt, digest);
+}
+
+/** A string that costs a check the same as a hash with these parameters, and belongs to no password. */
+export function standInArgon2(parameters: PasswordParameters): string {
+  return phcString(parameters, Buffer.alloc(SALT_BYTES, 0x5a), Buffer.alloc(DIGEST_BYTES, 0x5a));
+}
+
+/** Reads an argon2 PHC string; null for anything else, for a malformed one and for one beyond the bounds. */
+export function readArgon2(stored: string, wanted: PasswordParameters): StoredHash | null {
+  if (stored.length > STORED_LENGTH_MAX) return null;
+  const fields = PHC.exec(stored);
+  if (!fields) return null;
+  const [, kind, version, first, second, third, salt = '', digest = ''] = fields;
+  const own = readParameters([first, second, third]);
+  const saltBytes = unpaddedBytes(salt);
+  const digestBytes = unpaddedBytes(digest);
+  // A digest of a few bytes would be hit by chance.
+  if (!areWithinBounds(own) || saltBytes < 8 || digestBytes < 16) return null;
+  if (saltBytes > BYTES_MAX || digestBytes > BYTES_MAX) return null;
+  return {
+    matches: (text) => verify(stored, text),
+    current:
+      kind === 'argon2id' &&
+      version === VERSION &&
+      own.memoryKiB === wanted.memoryKiB &&
+      own.iterations === wanted.iterations &&
+      own.parallelism === wanted.parallelism &&
+      saltBytes >= SALT_BYTES &&
+      digestBytes === DIGEST_BYTES,
+  };
+}
+
+// The reference decoder knows one order of parameters only (m, t, p); some libraries write another.
+function phcString({ memoryKiB, iterations, parallelism }: PasswordParameters, salt: Buffer, digest: Buffer): string {
+  const base64 = (bytes: Buffer) => bytes.toString('base64').replaceAll('=', '');
+  return `$argon2id$v=${VERSION}$m=${memoryKiB},t=${iterations},p=${parallelism}$${base64(salt)}$${base64(digest)}`;
+}
+
+/** The parameters in whatever order; NaN, which is within no bounds, for one that is missing. */
+function readParameters(pairs: (string | undefined)[]): PasswordParameters {
+  const value = (name: string) => Number(pairs.find((pair) => pair?.startsWith(name))?.slice(2));
+  return { memoryKiB: value('m'), iterations: value('t'), parallelism: value('p') };
+}
+
+/** Bytes of an unpadded base64 text; 0 for a length that base64 does not have. */
+function unpaddedBytes(base64: string): number {
+  return base64.length % 4 === 1 ? 0 : Math.floor((base64.length * 3) / 4);
+}

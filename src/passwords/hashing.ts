@@ -1,0 +1,93 @@
+/**
+ * Owns hashing and verifying passwords: the text's form, the bound on work in flight, and that an unknown account
+ * costs what a known one costs. Leaves the format of hashes to argon2.ts and the rules for new passwords to policy.ts.
+ */
+import {
+  areWithinBounds,
+  hashArgon2,
+  type PasswordParameters,
+  readArgon2,
+  type StoredHash,
+  standInArgon2,
+} from './argon2.ts';
+import { createPermits } from './permits.ts';
+import { normalisePassword } from './text.ts';
+
+export type { PasswordParameters } from './argon2.ts';
+export { PasswordQueueFull } from './permits.ts';
+
+export interface Passwords {
+  /**
+   * The PHC string (argon2id) of a password that `judgePassword` accepts. Rejects with PasswordQueueFull when the
+   * waiting line is full, and with a RangeError for a text that cannot be a password.
+   */
+  hash(password: string): Promise<string>;
+  /**
+   * Tells whether a password belongs to a stored hash. Null, or a string of no known kind, costs the work of a real
+   * verification and does not match. `needsRehash` is true for a right password whose hash has other parameters or
+   * is of another kind. Rejects with PasswordQueueFull when the waiting line is full.
+   */
+  verify(password: string, stored: string | null): Promise<{ matches: boolean; needsRehash: boolean }>;
+  readonly waiting: number;
+  readonly running: number;
+}
+
+export interface PasswordsOptions {
+  parameters: PasswordParameters;
+  /** Hashes at once; about one a core, for argon2 shares its threads with every other asynchronous signature. */
+  concurrency: number;
+  /** Hashes that may wait for their turn. */
+  queueMax: number;
+}
+
+type ReadHash = (stored: string, wanted: PasswordParameters) => StoredHash | null;
+
+// Each reader answers for its own kind of string and gives null for the others.
+const READERS: readonly ReadHash[] = [readArgon2];
+
+function readStored(stored: string, wanted: PasswordParameters): StoredHash | null {
+  for (const read of READERS) {
+    const known = read(stored, wanted);
+    if (known) return known;
+  }
+  return null;
+}
+
+// 19 MiB twice take about 50 ms: what a full line needs to drain, rounded up.
+function drainSeconds({ parameters, concurrency, queueMax }: PasswordsOptions): number {
+  const hashSeconds = (0.05 * parameters.memoryKiB * parameters.iterations) / (2 * 19_456);
+  return Math.min(60, Math.max(1, Math.ceil((hashSeconds * queueMax) / concurrency)));
+}
+
+/** Hashing under one global bound. Throws a RangeError for parameters that a stored hash could not be read with. */
+export function createPasswords(options: PasswordsOptions): Passwords {
+  const { parameters, concurrency, queueMax } = options;
+  if (!areWithinBounds(parameters)) throw new RangeError('the argon2 parameters are out of bounds');
+  if (!Number.isInteger(concurrency) || concurrency < 1 || !(queueMax >= 0))
+    throw new RangeError('the bounds on hashes in flight are out of range');
+  const permits = createPermits(concurrency, queueMax, drainSeconds(options));
+  const standIn = readArgon2(standInArgon2(parameters), parameters);
+  if (!standIn) throw new RangeError('the stand-in hash is not readable');
+
+  return {
+    async hash(password) {
+      const text = normalisePassword(password);
+      if (text === null) throw new RangeError('the text cannot be a password');
+      return permits.run(() => hashArgon2(text, parameters));
+    },
+    async verify(password, stored) {
+      const text = normalisePassword(password);
+      const known = text === null || stored === null ? null : readStored(stored, parameters);
+      // The stand-in costs the same as a real hash, so a stranger cannot tell which accounts exist.
+      const hit = await permits.run(() => (known ?? standIn).matches(text ?? ''));
+      const matches = known !== null && hit;
+      return { matches, needsRehash: matches && !known.current };
+    },
+    get waiting() {
+      return permits.waiting;
+    },
+    get running() {
+      return permits.running;
+    },
+  };
+}

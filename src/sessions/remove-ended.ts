@@ -1,0 +1,35 @@
+// The periodic removal of sessions that ended longer ago than the retention, and of revocations nobody can meet.
+import type { Database } from '../platform/db.ts';
+import type { Log } from '../platform/log.ts';
+import { deleteEndedSessions, deleteRevocations } from './store.ts';
+
+const EVERY_MS = 10 * 60_000;
+
+export interface RemoveEndedDeps {
+  readonly db: Database;
+  readonly log: Log;
+  readonly retentionSeconds: number;
+  readonly accessTtlSeconds: number;
+}
+
+/** Removes what is due now, in portions, so that no statement runs long; gives how many sessions. */
+export async function removeEndedNow(deps: RemoveEndedDeps): Promise<number> {
+  let total = 0;
+  for (;;) {
+    const removed = await deleteEndedSessions(deps.db.systemReader(), deps.retentionSeconds);
+    total += removed;
+    if (removed < 1000) break;
+  }
+  await deleteRevocations(deps.db.systemReader(), deps.accessTtlSeconds + 3600);
+  return total;
+}
+
+/** Starts the periodic removal. Any number of replicas may do so at once. */
+export function removeEndedSessions(deps: RemoveEndedDeps): { stop(): void } {
+  const timer = setInterval(() => {
+    removeEndedNow(deps).catch((error: Error) =>
+      deps.log.warn({ reason: error.message }, 'ended sessions stay for now'),
+    );
+  }, EVERY_MS).unref();
+  return { stop: () => clearInterval(timer) };
+}

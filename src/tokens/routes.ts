@@ -1,0 +1,87 @@
+// What a verifying service needs to know: the public keys (RFC 7517) and where everything is (RFC 8414). Served
+// without PostgreSQL, the same for every Host, and the only answers that may be cached.
+import { z } from 'zod';
+import { type Answer, type Client, type Endpoint, endpoint, open } from '../http/endpoint.ts';
+import { jwksDocument } from '../keys/jwks.ts';
+import type { KeyRing } from '../keys/ring.ts';
+import type { Clock } from '../platform/clock.ts';
+
+export interface WellKnownDeps {
+  readonly accessKeys: KeyRing;
+  readonly clock: Clock;
+  readonly issuer: string;
+}
+
+// New keys are published at least ten minutes before they sign, twice as long as anybody may keep the old answer.
+const CACHE = 'public, max-age=300, stale-while-revalidate=60';
+
+const Metadata = z
+  .strictObject({
+    issuer: z.url(),
+    jwks_uri: z.url(),
+    response_types_supported: z.array(z.string()),
+    grant_types_supported: z.array(z.string()),
+    service_documentation: z.url().optional(),
+  })
+  .meta({ id: 'AuthorizationServerMetadata' });
+
+const Jwk = z.strictObject({
+  kty: z.literal('RSA'),
+  n: z.string(),
+  e: z.string(),
+  kid: z.string(),
+  use: z.literal('sig'),
+  alg: z.literal('RS256'),
+});
+const Jwks = z.strictObject({ keys: z.array(Jwk) }).meta({ id: 'JsonWebKeySet' });
+
+export function wellKnownRoutes(deps: WellKnownDeps): Endpoint[] {
+  const metadata = JSON.stringify({
+    issuer: deps.issuer,
+    jwks_uri: `${deps.issuer}/.well-known/jwks.json`,
+    response_types_supported: [],
+    grant_types_supported: ['refresh_token'],
+  } satisfies z.input<typeof Metadata>);
+  return [
+    endpoint({
+      method: 'GET',
+      url: '/.well-known/jwks.json',
+      access: open(),
+      limit: 'none',
+      id: 'getJwks',
+      summary: 'Read the public keys that access tokens are verified with',
+      tag: 'Discovery',
+      reply: { 200: { mediaType: 'application/json', schema: Jwks } },
+      handle: ({ client, answer }) => {
+        const { body, etag } = jwksDocument(deps.accessKeys, deps.clock.now());
+        return cacheable(client, answer, body, etag);
+      },
+    }),
+    endpoint({
+      method: 'GET',
+      url: '/.well-known/oauth-authorization-server',
+      access: open(),
+      limit: 'none',
+      id: 'getMetadata',
+      summary: 'Read the authorization server metadata',
+      tag: 'Discovery',
+      reply: { 200: { mediaType: 'application/json', schema: Metadata } },
+      handle: ({ answer }) => {
+        answer.header('cache-control', CACHE);
+        answer.header('content-type', 'application/json; charset=utf-8');
+        return metadata;
+      },
+    }),
+  ];
+}
+
+function cacheable(client: Client, answer: Answer, body: string, etag: string): string {
+  answer.header('cache-control', CACHE);
+  answer.header('etag', etag);
+  answer.header('content-type', 'application/json; charset=utf-8');
+  // RFC 9110 §13.1.2: weak comparison, a list or a star.
+  const known = client.ifNoneMatch?.split(',').map((tag) => tag.trim().replace(/^W\//, '')) ?? [];
+  if (!known.includes(etag) && !known.includes('*')) return body;
+  answer.status(304);
+  return '';
+}
