@@ -135,15 +135,15 @@ function ownerOf(data: string): Identity {
 function placeForRoot(directory: string, onNotice: (line: string) => void): string {
   const note = join(directory, 'location');
   const relocated = join(RELOCATED, createHash('sha256').update(directory).digest('hex').slice(0, 24));
-  if (existsSync(note)) {
-    followMove(readFileSync(note, 'utf8').trim(), relocated);
-  } else if (isReachable(directory, ownerOf(join(directory, 'data')))) {
-    return directory;
-  } else if (existsSync(join(directory, 'data'))) {
+  const noted = existsSync(note) ? readFileSync(note, 'utf8').trim() : undefined;
+  if (noted === undefined && isReachable(directory, ownerOf(join(directory, 'data')))) return directory;
+  if (noted === undefined && existsSync(join(directory, 'data'))) {
     throw new Error(
       `The user PostgreSQL runs as cannot reach ${directory} any more: allow it into every folder above (chmod o+x).`,
     );
   }
+  if (noted === relocated && existsSync(relocated)) return relocated;
+  if (noted !== undefined) followMove(noted, relocated);
   // A recursive mkdir would give its mode to the parents as well, and a strict umask would shut the user out.
   for (const folder of [RELOCATED, relocated]) {
     mkdirSync(folder, { recursive: true });

@@ -47,7 +47,8 @@ export async function prepareDatabase(options: PrepareOptions): Promise<Database
     await withClient(ownerUrl, async (client) => {
       await assertServerVersion(client);
       if (!named) await ensureServiceRoles(client, ownerUrl);
-      options.onMigrated?.(await migrate(client, migrationsDirectory));
+      const migrated = await migrate(client, migrationsDirectory);
+      options.onMigrated?.(migrated);
     });
   }
   const appUrl = options.appUrl ?? roleUrl(required(ownerUrl), APP_ROLE);

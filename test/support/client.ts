@@ -1,0 +1,94 @@
+// A client of the API as a program would write one: no retries, nothing thrown for a status.
+
+export interface Reply {
+  readonly status: number;
+  readonly headers: Headers;
+  readonly text: string;
+  /** The parsed body, {} when there is none. Tests look into it as they please. */
+  // biome-ignore lint/suspicious/noExplicitAny: the body of an answer is what the test asserts
+  readonly body: any;
+  /** The code of a problem, null for a good answer. */
+  readonly code: string | null;
+  readonly setCookie: string[];
+}
+
+export interface CallOptions {
+  readonly token?: string;
+  readonly headers?: Record<string, string>;
+  /** Sent as it is, with the given content type or none. */
+  readonly raw?: string | Uint8Array<ArrayBuffer>;
+}
+
+export interface Api {
+  readonly url: string;
+  call(method: string, path: string, body?: unknown, options?: CallOptions): Promise<Reply>;
+  get(path: string, options?: CallOptions): Promise<Reply>;
+  post(path: string, body?: unknown, options?: CallOptions): Promise<Reply>;
+  patch(path: string, body?: unknown, options?: CallOptions): Promise<Reply>;
+  delete(path: string, options?: CallOptions): Promise<Reply>;
+}
+
+/** Paths that do not begin with /. are below /api/v1. */
+export function openApi(url: string): Api {
+  async function call(method: string, path: string, body?: unknown, options: CallOptions = {}): Promise<Reply> {
+    const outside = /^\/(\.well-known|healthz|readyz|docs|api\/)/.test(path);
+    const response = await fetch(`${url}${outside ? '' : '/api/v1'}${path}`, {
+      method,
+      redirect: 'manual',
+      headers: {
+        ...(body === undefined ? {} : { 'content-type': 'application/json' }),
+        ...(options.token === undefined ? {} : { authorization: `Bearer ${options.token}` }),
+        ...options.headers,
+      },
+      body: options.raw ?? (body === undefined ? null : JSON.stringify(body)),
+    });
+    const text = await response.text();
+    const json = /json/.test(response.headers.get('content-type') ?? '') && text !== '';
+    const parsed = json ? JSON.parse(text) : {};
+    const { headers, status } = response;
+    return { status, headers, text, body: parsed, code: parsed.code ?? null, setCookie: headers.getSetCookie() };
+  }
+  return {
+    url,
+    call,
+    get: (path, options) => call('GET', path, undefined, options),
+    post: (path, body, options) => call('POST', path, body, options),
+    patch: (path, body, options) => call('PATCH', path, body, options),
+    delete: (path, options) => call('DELETE', path, undefined, options),
+  };
+}
+
+export interface Account {
+  readonly email: string;
+  readonly password: string;
+  readonly userId: string;
+  readonly sessionId: string;
+  readonly accessToken: string;
+  readonly refreshToken: string;
+  readonly organization: { readonly id: string; readonly name: string; readonly slug: string };
+}
+
+let accounts = 0;
+
+/** Registers a new user with an organization; raises when that does not answer 201. */
+export async function newAccount(api: Api, overrides: Record<string, unknown> = {}): Promise<Account> {
+  accounts += 1;
+  const email = `user-${process.pid}-${accounts}@example.com`;
+  const password = `correct horse ${accounts} battery`;
+  const body = { email, password, name: 'Ada Lovelace', organizationName: `Company ${process.pid} ${accounts}`, ...overrides };
+  const reply = await api.post('/auth/register', body);
+  if (reply.status !== 201) throw new Error(`register answered ${reply.status}: ${reply.text}`);
+  const { data } = reply.body;
+  return { ...body, userId: data.user.id, ...data };
+}
+
+/** Lets `count` calls begin at the same moment: all are prepared and wait before the first one goes. */
+export async function atOnce<T>(count: number, call: (index: number) => Promise<T>): Promise<T[]> {
+  const { promise: barrier, resolve: open } = Promise.withResolvers<void>();
+  const calls = Array.from({ length: count }, async (_, index) => {
+    await barrier;
+    return call(index);
+  });
+  open();
+  return Promise.all(calls);
+}

@@ -1,0 +1,124 @@
+// The service under test: in this process with a clock that tests can move, or as a process of its own.
+import { type ChildProcess, spawn } from 'node:child_process';
+import { once } from 'node:events';
+import { mkdtempSync, rmSync } from 'node:fs';
+import type { AddressInfo } from 'node:net';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { createInterface } from 'node:readline';
+import { fileURLToPath } from 'node:url';
+import type { Test } from 'tap';
+import { type App, openApp } from '../../src/app.ts';
+import { readConfig } from '../../src/config.ts';
+import { ensureDevelopmentKeys } from '../../src/keys/development.ts';
+import { systemClock } from '../../src/platform/clock.ts';
+import { openLog } from '../../src/platform/log.ts';
+import { systemRandom } from '../../src/platform/random.ts';
+import { type Api, openApi } from './client.ts';
+import type { TestDatabase } from './database.ts';
+
+export const ROOT = fileURLToPath(new URL('../..', import.meta.url));
+
+/** A clock that stands at the system's time plus what a test has added. */
+export class MovableClock {
+  offsetMs = 0;
+  now(): Date {
+    return new Date(systemClock.now().getTime() + this.offsetMs);
+  }
+  advance(seconds: number): void {
+    this.offsetMs += seconds * 1000;
+  }
+}
+
+export interface Service {
+  readonly app: App;
+  readonly api: Api;
+  readonly clock: MovableClock;
+  readonly url: string;
+  readonly keysDirectory: string;
+}
+
+let keys: Promise<string> | undefined;
+
+/** One pair of keys for all services of this process: making them is slow. */
+function sharedKeys(): Promise<string> {
+  keys ??= (async () => {
+    const directory = mkdtempSync(join(tmpdir(), 'tenantry-keys-'));
+    process.on('exit', () => rmSync(directory, { recursive: true, force: true }));
+    await ensureDevelopmentKeys(directory, systemClock);
+    return directory;
+  })();
+  return keys;
+}
+
+// Nothing but what a test is about should stand in its way; hashes stay real, limits are for the tests about limits.
+const QUIET = { NODE_ENV: 'test', LOG_LEVEL: 'silent', RATE_LIMIT_ENABLED: 'false', LOGIN_FAILURES_MAX: '1000' };
+
+/** Opens the service in this process on a free port. `settings` are environment variables. */
+export async function openService(
+  t: Test,
+  database: TestDatabase,
+  settings: Record<string, string> = {},
+): Promise<Service> {
+  const keysDirectory = settings.KEYS_DIR ?? (await sharedKeys());
+  const config = readConfig({ ...QUIET, PUBLIC_URL: 'http://localhost:3000', KEYS_DIR: keysDirectory, ...settings });
+  const clock = new MovableClock();
+  const log = openLog({ level: config.LOG_LEVEL, pretty: false });
+  const urls = { appUrl: database.appUrl, systemUrl: database.systemUrl };
+  const app = await openApp({ config, urls, clock, random: systemRandom, log, root: ROOT });
+  await app.server.listen({ host: '127.0.0.1', port: 0 });
+  let closed: Promise<void> | undefined;
+  const close = app.close;
+  app.close = () => {
+    closed ??= close();
+    return closed;
+  };
+  t.teardown(() => app.close());
+  const url = `http://127.0.0.1:${(app.server.server.address() as AddressInfo).port}`;
+  return { app, api: openApi(url), clock, url, keysDirectory };
+}
+
+export interface ServiceProcess {
+  readonly child: ChildProcess;
+  readonly api: Api;
+  readonly url: string;
+  readonly lines: string[];
+  /** Sends the signal and waits for the end; gives the exit code. */
+  end(signal: NodeJS.Signals): Promise<number | null>;
+}
+
+/** Starts src/main.ts as a process of its own on a free port; `settings` are its whole environment but for PATH. */
+export async function spawnService(t: Test, settings: Record<string, string>): Promise<ServiceProcess> {
+  const keysDirectory = settings.KEYS_DIR ?? (await sharedKeys());
+  const child = spawn(process.execPath, [join(ROOT, 'src', 'main.ts')], {
+    env: {
+      PATH: process.env.PATH ?? '',
+      ...QUIET,
+      LOG_LEVEL: 'info',
+      PORT: '0',
+      PUBLIC_URL: 'http://localhost:3000',
+      KEYS_DIR: keysDirectory,
+      ...settings,
+    },
+    stdio: ['ignore', 'pipe', 'pipe'],
+  });
+  const lines: string[] = [];
+  const ended = once(child, 'exit') as Promise<[number | null]>;
+  const end = async (signal: NodeJS.Signals) => {
+    if (child.exitCode === null && child.signalCode === null) child.kill(signal);
+    return (await ended)[0];
+  };
+  t.teardown(() => end('SIGKILL'));
+  const port = await new Promise<number>((resolve, reject) => {
+    const onLine = (line: string) => {
+      lines.push(line);
+      const listening = /"port":(\d+).*"msg":"listening"/.exec(line);
+      if (listening) resolve(Number(listening[1]));
+    };
+    createInterface({ input: child.stdout }).on('line', onLine);
+    createInterface({ input: child.stderr }).on('line', onLine);
+    void ended.then(([code]) => reject(new Error(`the service ended with ${code}:\n${lines.join('\n')}`)));
+  });
+  const url = `http://127.0.0.1:${port}`;
+  return { child, api: openApi(url), url, lines, end };
+}
