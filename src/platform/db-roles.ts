@@ -57,15 +57,17 @@ export async function ensureServiceRoles(client: pg.Client, ownerUrl: string): P
 
 async function ensureRole(client: pg.Client, role: string, password: string | null): Promise<void> {
   const name = client.escapeIdentifier(role);
-  const { rows } = await client.query<{ bound: boolean }>(
-    `SELECT NOT (rolsuper OR rolbypassrls OR rolcreaterole OR rolcreatedb OR rolreplication) AS bound
-       FROM pg_roles WHERE rolname = $1`,
+  const { rows } = await client.query<Record<string, boolean>>(
+    `SELECT rolsuper AS "SUPERUSER", rolbypassrls AS "BYPASSRLS", rolcreaterole AS "CREATEROLE",
+       rolcreatedb AS "CREATEDB", rolreplication AS "REPLICATION" FROM pg_roles WHERE rolname = $1`,
     [role],
   );
   const found = rows[0];
-  if (found && !found.bound) {
+  const excess = Object.entries(found ?? {}).flatMap(([attribute, held]) => (held ? [attribute] : []));
+  if (excess.length > 0) {
+    const without = excess.map((attribute) => `NO${attribute}`).join(' ');
     throw new DatabaseRefused(
-      `the database role ${role} has an attribute that frees it from row-level security: run ALTER ROLE ${role} NOSUPERUSER NOBYPASSRLS NOCREATEROLE NOCREATEDB NOREPLICATION`,
+      `the database role ${role} has ${excess.join(', ')}, which a role of the service must not have: run ALTER ROLE ${role} ${without}`,
     );
   }
   const secret = password === null ? '' : ` PASSWORD ${client.escapeLiteral(password)}`;
