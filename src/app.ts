@@ -4,7 +4,7 @@ import type { Config } from './config.ts';
 import { problem } from './errors.ts';
 import { docsRoutes } from './http/docs.ts';
 import type { Endpoint } from './http/endpoint.ts';
-import { healthRoutes } from './http/health.ts';
+import { type Check, healthRoutes } from './http/health.ts';
 import { openServer } from './http/server.ts';
 import { assertDistinct, type KeyRing, NoSigningKey, openKeyRing } from './keys/ring.ts';
 import { memberRoutes } from './members/routes.ts';
@@ -59,15 +59,11 @@ export async function openApp(options: AppOptions): Promise<App> {
     database: async () => void (await db.systemReader().rows(PING, [])),
     keys: () => void rings.accessKeys.signingKeyAt(options.clock.now()),
   };
-  const endpoints = [
-    ...sessionRoutes(deps),
-    ...userRoutes(deps),
-    ...organizationRoutes(deps),
-    ...memberRoutes(deps),
-    ...wellKnownRoutes(deps),
-    ...healthRoutes({ checks, draining: () => draining }),
-    ...(config.DOCS_ENABLED ? docsRoutes(options.root) : []),
-  ];
+  const endpoints = listEndpoints(deps, {
+    checks,
+    draining: () => draining,
+    docsRoot: config.DOCS_ENABLED ? options.root : null,
+  });
   const server = await openServer({
     log,
     endpoints,
@@ -107,6 +103,26 @@ export async function openApp(options: AppOptions): Promise<App> {
       await db.close();
     },
   };
+}
+
+export interface EndpointOptions {
+  readonly checks: Readonly<Record<string, Check>>;
+  readonly draining: () => boolean;
+  /** The folder that holds openapi.yaml, or null to leave the reference page out. */
+  readonly docsRoot: string | null;
+}
+
+/** Every endpoint of the service. Of `deps` only the issuer is read before a request comes. */
+export function listEndpoints(deps: AppDeps, options: EndpointOptions): Endpoint[] {
+  return [
+    ...sessionRoutes(deps),
+    ...userRoutes(deps),
+    ...organizationRoutes(deps),
+    ...memberRoutes(deps),
+    ...wellKnownRoutes(deps),
+    ...healthRoutes(options),
+    ...(options.docsRoot === null ? [] : docsRoutes(options.docsRoot)),
+  ];
 }
 
 const PING = statement('SELECT 1');
@@ -185,6 +201,3 @@ function translate(error: unknown) {
   if (error instanceof NoSigningKey) return problem('signing_unavailable', { retryAfterSeconds: 5 });
   return null;
 }
-
-/** Every endpoint of the service, for the reference and for tests that hold the list. */
-export type { Endpoint };

@@ -2,7 +2,6 @@
 import { randomUUID } from 'node:crypto';
 import cookie from '@fastify/cookie';
 import cors from '@fastify/cors';
-import helmet from '@fastify/helmet';
 import Fastify, {
   type FastifyBaseLogger,
   type FastifyInstance,
@@ -18,6 +17,7 @@ import type { Endpoint } from './endpoint.ts';
 import { type Guard, mountEndpoint, ROUTE_MARK } from './mount.ts';
 import { sendProblem, type Translate, toProblem } from './problems.ts';
 import { type LimitSettings, networkOf, openLimits } from './rate-limit.ts';
+import { securityHeaders } from './security-headers.ts';
 
 export interface ServerOptions {
   readonly log: FastifyBaseLogger;
@@ -92,13 +92,6 @@ function requestId(raw: { headers: Record<string, string | string[] | undefined>
 }
 
 async function registerPlugins(app: FastifyInstance, options: ServerOptions): Promise<void> {
-  await app.register(helmet, {
-    // The API answers data, never pages: nothing may be loaded, framed or guessed from it.
-    contentSecurityPolicy: { useDefaults: false, directives: { defaultSrc: ["'none'"], frameAncestors: ["'none'"] } },
-    strictTransportSecurity: options.https ? { maxAge: 31_536_000, includeSubDomains: false } : false,
-    referrerPolicy: { policy: 'no-referrer' },
-    xFrameOptions: { action: 'deny' },
-  });
   await app.register(cookie);
   if (options.corsOrigins.length > 0) {
     await app.register(cors, {
@@ -110,11 +103,13 @@ async function registerPlugins(app: FastifyInstance, options: ServerOptions): Pr
       maxAge: 600,
     });
   }
-  app.addHook('onRequest', async (request, reply) => {
+  const constant = { ...(await securityHeaders(options)), 'cache-control': 'no-store' };
+  app.addHook('onRequest', (request, reply, done) => {
+    reply.headers(constant);
     reply.header('x-request-id', request.id);
-    reply.header('cache-control', 'no-store');
+    done();
   });
-  app.addHook('onResponse', async (request, reply) => {
+  app.addHook('onResponse', (request, reply, done) => {
     const { status, caller } = { status: reply.statusCode, caller: request.getDecorator<Caller | null>('caller') };
     request.log.info(
       {
@@ -128,6 +123,7 @@ async function registerPlugins(app: FastifyInstance, options: ServerOptions): Pr
       },
       'request',
     );
+    done();
   });
   app.decorateRequest('caller', null);
 }
