@@ -6,6 +6,7 @@ import { PrismaPg } from '@prisma/adapter-pg';
 import pg from 'pg';
 import { type Prisma, PrismaClient } from '../generated/prisma/client.ts';
 import { createBreaker, isOutage } from './db-outage.ts';
+import { runScoped } from './db-scoped-query.ts';
 import type { Log } from './log.ts';
 
 export { DatabaseUnavailable, isOutage } from './db-outage.ts';
@@ -190,10 +191,7 @@ function scopeValues(scoped: OrganizationScope | { userId: string }): [string, s
   return ['organizationId' in scoped ? scoped.organizationId : '', scoped.userId ?? ''];
 }
 
-/**
- * BEGIN, the scope, the statement and COMMIT leave together, so that a scoped read costs one round trip. The scope is
- * local to the transaction and gone after it (`set_config(…, true)`), whatever happens to the statement.
- */
+/** The scope is local to the statement's transaction and gone after it, whatever happens to the statement. */
 async function scopedStatement<Row>(
   pool: pg.Pool,
   scopedTo: readonly string[],
@@ -201,17 +199,13 @@ async function scopedStatement<Row>(
   values: readonly unknown[],
 ): Promise<Row[]> {
   const client = await pool.connect();
-  const sent = [
-    client.query('BEGIN'),
-    client.query({ ...SET_SCOPE, values: [...scopedTo] }),
-    client.query({ ...asked, values: [...values] }),
-    client.query('COMMIT'),
-  ] as const;
-  const results = await Promise.allSettled(sent);
-  const failure = results.find((result) => result.status === 'rejected');
-  // After a lost connection the pool must not hand this one out again.
-  client.release(failure !== undefined && isOutage(failure.reason));
-  if (failure) throw failure.reason;
-  const answer = results[2];
-  return answer.status === 'fulfilled' ? (answer.value.rows as Row[]) : [];
+  let lost = false;
+  try {
+    return await runScoped<Row>(client, scopedTo, asked, values);
+  } catch (error) {
+    lost = isOutage(error); // the pool must not hand this connection out again
+    throw error;
+  } finally {
+    client.release(lost);
+  }
 }
