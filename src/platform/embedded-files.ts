@@ -143,7 +143,8 @@ function placeForRoot(directory: string, onNotice: (line: string) => void): stri
     );
   }
   if (noted === relocated && existsSync(relocated)) return relocated;
-  if (noted !== undefined) followMove(noted, relocated);
+  if (noted === undefined) setAside(relocated, directory, onNotice);
+  else followMove(noted, relocated);
   // A recursive mkdir would give its mode to the parents as well, and a strict umask would shut the user out.
   for (const folder of [RELOCATED, relocated]) {
     mkdirSync(folder, { recursive: true });
@@ -159,6 +160,18 @@ function placeForRoot(directory: string, onNotice: (line: string) => void): stri
 function followMove(from: string, to: string): void {
   if (from === to || dirname(from) !== RELOCATED || existsSync(to) || !existsSync(join(from, 'directory'))) return;
   if (!existsSync(readFileSync(join(from, 'directory'), 'utf8').trim())) renameSync(from, to);
+}
+
+// Whoever removed the folder with the passwords started over; the data they belonged to is kept for one more round.
+function setAside(relocated: string, directory: string, onNotice: (line: string) => void): void {
+  const data = join(relocated, 'data');
+  if (!existsSync(data) || existsSync(join(directory, 'credentials.json'))) return;
+  const aside = join(relocated, 'data-before');
+  rmSync(aside, { recursive: true, force: true });
+  renameSync(data, aside);
+  // A server that still runs there looks for this file every minute and stops without it.
+  rmSync(join(aside, 'postmaster.pid'), { force: true });
+  onNotice(`${directory} was emptied: starting over. The database it had is in ${aside}.`);
 }
 
 function isReachable(directory: string, identity: Identity): boolean {

@@ -2,16 +2,29 @@
 import { problem } from '../errors.ts';
 import type { Database } from '../platform/db.ts';
 import type { Caller } from '../protocol/caller.ts';
-import { findProfile, updateName } from './store.ts';
+import { canonicalPermissions } from '../protocol/permission.ts';
+import { findProfile, listOwnPermissions, updateName } from './store.ts';
 
 export interface ProfileDeps {
   readonly db: Database;
 }
 
-/** Who the caller is and may do in the organization of the token, read from the database. Raises session_revoked when the account is gone. */
+/**
+ * Who the caller is, read from the database, and what this token lets them do. Roles and permissions are the token's
+ * own: a token that has fallen behind is refused before it gets here. Raises session_revoked when the account is gone.
+ */
 export async function getProfile(deps: ProfileDeps, caller: Caller) {
-  const row = await findProfile(deps.db.userReader(caller.id), caller.id, caller.organizationId);
+  const reader = deps.db.userReader(caller.id);
+  const row = await findProfile(reader, caller.id, caller.organizationId);
   if (!row) throw problem('session_revoked');
+  const organization =
+    row.organizationId === null
+      ? null
+      : { id: row.organizationId, name: row.organizationName, slug: row.organizationSlug };
+  const permissions =
+    caller.permissionsElsewhere && organization
+      ? canonicalPermissions(await listOwnPermissions(reader, caller.id, organization.id))
+      : caller.permissions;
   return {
     id: row.id,
     email: row.email,
@@ -19,9 +32,9 @@ export async function getProfile(deps: ProfileDeps, caller: Caller) {
     emailVerified: row.emailVerified,
     createdAt: row.createdAt.toISOString(),
     sessionId: caller.sessionId,
-    organization: row.organization,
-    roles: row.roles,
-    permissions: [...row.permissions].sort(),
+    organization,
+    roles: organization ? caller.roles : [],
+    permissions: organization ? permissions : [],
   };
 }
 

@@ -45,28 +45,20 @@ export interface ProfileRow {
   readonly name: string;
   readonly emailVerified: boolean;
   readonly createdAt: Date;
-  readonly organization: { id: string; name: string; slug: string } | null;
-  readonly roles: string[];
-  readonly permissions: string[];
+  readonly organizationId: string | null;
+  readonly organizationName: string;
+  readonly organizationSlug: string;
 }
 
 const PROFILE = statement(`
 SELECT u.id, u.email, u.name, u.email_verified_at IS NOT NULL AS "emailVerified", u.created_at AS "createdAt",
-  CASE WHEN m.organization_id IS NULL THEN NULL
-    ELSE json_build_object('id', o.id, 'name', o.name, 'slug', o.slug) END AS organization,
-  coalesce(g.roles, '{}') AS roles, coalesce(g.permissions, '{}') AS permissions
+  o.id AS "organizationId", o.name AS "organizationName", o.slug AS "organizationSlug"
 FROM users u
 LEFT JOIN (memberships m JOIN organizations o ON o.id = m.organization_id AND o.status = 'active')
   ON m.user_id = u.id AND m.organization_id = $2 AND m.status = 'active'
-LEFT JOIN LATERAL (
-  SELECT array_agg(DISTINCT r.name) AS roles, array_agg(DISTINCT p.permission) FILTER (WHERE p.permission IS NOT NULL) AS permissions
-  FROM role_assignments a JOIN roles r ON r.owner_key = a.role_owner_key AND r.id = a.role_id
-    LEFT JOIN LATERAL unnest(r.permissions) AS p (permission) ON true
-  WHERE a.organization_id = m.organization_id AND a.user_id = u.id AND a.scope = '{}'
-) g ON true
 WHERE u.id = $1 AND u.status = 'active'`);
 
-/** The user with what they are and may do in one of their organizations, as it stands in the database. */
+/** The user, with the organization if they are still an active member of it. */
 export async function findProfile(
   tx: UserReader,
   userId: string,
@@ -74,6 +66,18 @@ export async function findProfile(
 ): Promise<ProfileRow | null> {
   const [row] = await tx.rows<ProfileRow>(PROFILE, [userId, organizationId]);
   return row ?? null;
+}
+
+const PERMISSIONS = statement(`
+SELECT DISTINCT p.permission FROM role_assignments a
+JOIN roles r ON r.owner_key = a.role_owner_key AND r.id = a.role_id
+CROSS JOIN LATERAL unnest(r.permissions) AS p (permission)
+WHERE a.user_id = $1 AND a.organization_id = $2 AND a.scope = '{}'`);
+
+/** What the user's unscoped roles allow in one of their organizations, in no order. */
+export async function listOwnPermissions(tx: UserReader, userId: string, organizationId: string): Promise<string[]> {
+  const rows = await tx.rows<{ permission: string }>(PERMISSIONS, [userId, organizationId]);
+  return rows.map((row) => row.permission);
 }
 
 const RENAME = statement(`
