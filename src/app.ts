@@ -11,7 +11,7 @@ import { memberRoutes } from './members/routes.ts';
 import { organizationRoutes } from './organizations/routes.ts';
 import { createPasswords, PasswordQueueFull } from './passwords/hashing.ts';
 import type { Clock } from './platform/clock.ts';
-import { type Database, openDatabase, statement } from './platform/db.ts';
+import { type Database, openDatabase } from './platform/db.ts';
 import type { DatabaseUrls } from './platform/open.ts';
 import type { Random } from './platform/random.ts';
 import { authenticate } from './sessions/authenticate.ts';
@@ -56,7 +56,7 @@ export async function openApp(options: AppOptions): Promise<App> {
   const deps = openDeps(options, db, rings, revocations);
   let draining = false;
   const checks = {
-    database: async () => void (await db.systemReader().rows(PING, [])),
+    database: () => db.ping(),
     keys: () => void rings.accessKeys.signingKeyAt(options.clock.now()),
   };
   const endpoints = listEndpoints(deps, {
@@ -124,8 +124,6 @@ export function listEndpoints(deps: AppDeps, options: EndpointOptions): Endpoint
     ...(options.docsRoot === null ? [] : docsRoutes(options.docsRoot)),
   ];
 }
-
-const PING = statement('SELECT 1');
 
 interface Rings {
   readonly accessKeys: KeyRing;

@@ -55,7 +55,6 @@ export function isOutage(error: unknown, depth = 0): boolean {
 export interface Breaker {
   /** Runs the work; raises DatabaseUnavailable for an outage, at once while one is known. */
   run<T>(work: () => Promise<T>): Promise<T>;
-  readonly open: boolean;
 }
 
 const PAUSE_MS = 200;
@@ -65,9 +64,6 @@ export function createBreaker(): Breaker {
   let openSince: number | undefined;
   let probing = false;
   return {
-    get open() {
-      return openSince !== undefined;
-    },
     async run(work) {
       const probe = openSince !== undefined;
       if (openSince !== undefined) {

@@ -61,7 +61,8 @@ export interface Database {
   organizationReader(scope: OrganizationScope): OrganizationReader;
   userReader(userId: string): UserReader;
   systemReader(): SystemReader;
-  readonly available: boolean;
+  /** Resolves when PostgreSQL answers. */
+  ping(): Promise<void>;
   close(): Promise<void>;
 }
 
@@ -110,6 +111,7 @@ function openPool(url: string, size: number, name: string, log: Log): pg.Pool {
 const SET_SCOPE = statement(
   "SELECT set_config('app.current_org_id', $1, true), set_config('app.current_user_id', $2, true)",
 );
+const PING = statement('SELECT 1');
 const STATEMENTS_MAX = 500;
 
 /** Prisma keeps a statement prepared under its name; past the bound the others stay unnamed. */
@@ -177,9 +179,7 @@ export function openDatabase(options: DatabaseOptions): Database {
       rows: <Row>(asked: Statement, values: readonly unknown[]) =>
         breaker.run(async () => (await systemPool.query({ ...asked, values: [...values] })).rows as Row[]),
     }),
-    get available() {
-      return !breaker.open;
-    },
+    ping: () => breaker.run(async () => void (await systemPool.query(PING))),
     async close() {
       await Promise.all([...clients.values()].map((client) => client.$disconnect()));
       await Promise.all([appPool, systemPool].map((pool) => pool.end()));

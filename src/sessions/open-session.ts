@@ -5,7 +5,8 @@ import { newId, newTokenId } from '../platform/random.ts';
 import { type AccessTokenDeps, issueAccessToken } from '../tokens/access.ts';
 import { issueRefreshToken, type RefreshPlace, type RefreshTokenDeps } from '../tokens/refresh.ts';
 import type { Revocations } from './revocations.ts';
-import { insertSession, type OpenedSession, type Subject } from './store.ts';
+import { insertSession, type OpenedSession } from './store.ts';
+import type { Subject } from './subject-store.ts';
 
 export interface SessionDeps extends AccessTokenDeps, RefreshTokenDeps {
   readonly revocations: Revocations;

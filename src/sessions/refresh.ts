@@ -6,7 +6,7 @@ import { newTokenId } from '../platform/random.ts';
 import type { RefreshClaims } from '../protocol/claims.ts';
 import { verifyRefreshToken } from '../tokens/refresh.ts';
 import { refusal, type SessionDeps, type SignedIn, signIn } from './open-session.ts';
-import { rotateSession } from './store.ts';
+import { rotateSession } from './rotation-store.ts';
 
 export interface RefreshDeps extends SessionDeps {
   readonly db: Database;

@@ -1,7 +1,8 @@
 // The periodic removal of sessions that ended longer ago than the retention, and of revocations nobody can meet.
 import type { Database } from '../platform/db.ts';
 import type { Log } from '../platform/log.ts';
-import { deleteEndedSessions, deleteRevocations } from './store.ts';
+import { deleteRevocations } from './revocation-store.ts';
+import { deleteEndedSessions } from './store.ts';
 
 const EVERY_MS = 10 * 60_000;
 

@@ -4,7 +4,7 @@ import type { Clock } from '../platform/clock.ts';
 import type { Database } from '../platform/db.ts';
 import type { Log } from '../platform/log.ts';
 import type { RevocableToken, Revocation, RevocationVerdict } from '../protocol/revocation.ts';
-import { listRevocations, type RevocationRow } from './store.ts';
+import { listRevocations, type RevocationRow } from './revocation-store.ts';
 
 export interface Revocations {
   /** Makes this process refuse from now on. Call it after the commit that wrote the revocation. */

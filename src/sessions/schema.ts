@@ -62,12 +62,9 @@ export const SignedIn = z
     tokenType: z.literal('Bearer'),
     expiresIn: z.int().meta({ description: 'Seconds.' }),
     expiresAt: Instant,
-    refreshToken: z
-      .string()
-      .optional()
-      .meta({
-        description: 'Absent with the cookie transport, and from switch-organization unless one was presented.',
-      }),
+    refreshToken: z.string().optional().meta({
+      description: 'Absent with the cookie transport, and from switch-organization unless one was presented.',
+    }),
     refreshExpiresAt: Instant,
     sessionId: Id,
     user: UserSummary,

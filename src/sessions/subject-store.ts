@@ -1,0 +1,69 @@
+// What a sign-in answer and its tokens say about a user: the parts that the statements of sessions share. $1 is always
+// the user, $2 the organization that was asked for (id or slug) or null.
+
+export interface SubjectUser {
+  readonly id: string;
+  readonly email: string;
+  readonly name: string;
+  readonly emailVerified: boolean;
+  readonly status: 'active' | 'disabled';
+  readonly epoch: number;
+}
+
+export interface SubjectOrganization {
+  readonly id: string;
+  readonly name: string;
+  readonly slug: string;
+  readonly active: boolean;
+  readonly memberActive: boolean;
+}
+
+export interface Grant {
+  readonly name: string;
+  readonly permissions: readonly string[];
+  readonly scoped: boolean;
+}
+
+/** Everything that a sign-in answer and its tokens say about the user, read with the change of the session. */
+export interface Subject {
+  readonly user: SubjectUser;
+  /** The organization asked for, or else the one that the session acts for; null when the user is in no such one. */
+  readonly organization: SubjectOrganization | null;
+  readonly grants: readonly Grant[];
+  readonly memberships: readonly {
+    readonly organization: { readonly id: string; readonly name: string; readonly slug: string };
+    readonly roles: readonly string[];
+  }[];
+}
+
+// $1 is the user. The organization named in $2 (id or slug), or null for the fallback given by each statement.
+export const subject = (fallback: string) => `
+person AS (SELECT * FROM users WHERE id = $1),
+chosen AS (
+  SELECT o.id, o.name, o.slug, o.status = 'active' AS active, m.status = 'active' AS member_active
+  FROM memberships m JOIN organizations o ON o.id = m.organization_id
+  WHERE m.user_id = $1 AND CASE WHEN $2::text IS NULL THEN ${fallback} ELSE o.slug = $2 OR o.id::text = $2 END
+  ORDER BY m.joined_at, o.id LIMIT 1
+)`;
+
+export const SUBJECT_COLUMNS = `
+json_build_object('id', p.id, 'email', p.email, 'name', p.name, 'emailVerified', p.email_verified_at IS NOT NULL,
+  'status', p.status, 'epoch', p.epoch) AS user,
+(SELECT json_build_object('id', c.id, 'name', c.name, 'slug', c.slug, 'active', c.active, 'memberActive', c.member_active)
+  FROM chosen c) AS organization,
+(SELECT coalesce(json_agg(json_build_object('name', r.name, 'permissions', r.permissions, 'scoped', a.scope <> '{}')
+    ORDER BY r.level DESC, r.name), '[]')
+  FROM chosen c JOIN role_assignments a ON a.organization_id = c.id AND a.user_id = p.id
+    JOIN roles r ON r.owner_key = a.role_owner_key AND r.id = a.role_id) AS grants,
+(SELECT coalesce(json_agg(json_build_object(
+    'organization', json_build_object('id', o.id, 'name', o.name, 'slug', o.slug),
+    'roles', (SELECT coalesce(json_agg(DISTINCT r.name), '[]') FROM role_assignments a
+      JOIN roles r ON r.owner_key = a.role_owner_key AND r.id = a.role_id
+      WHERE a.organization_id = m.organization_id AND a.user_id = m.user_id)) ORDER BY m.joined_at, o.id), '[]')
+  FROM memberships m JOIN organizations o ON o.id = m.organization_id
+  WHERE m.user_id = p.id AND m.status = 'active' AND o.status = 'active') AS memberships`;
+
+/** The subject's part of a row. */
+export function subjectOf({ user, organization, grants, memberships }: Subject): Subject {
+  return { user, organization, grants, memberships };
+}
