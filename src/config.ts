@@ -149,7 +149,7 @@ export const ENVIRONMENT = {
     .meta({ description: 'false switches every rate limit off: for load tests only.' }),
   RATE_LIMIT_SIGN_IN: wholeNumber(1, 1_000_000)
     .default(10)
-    .meta({ description: 'Sign-in and registration attempts a minute and client address.' }),
+    .meta({ description: 'Attempts a minute and client address, counted for sign-in and for registration apart.' }),
   RATE_LIMIT_REFRESH: wholeNumber(1, 1_000_000).default(60).meta({ description: 'Refreshes a minute and session.' }),
   RATE_LIMIT_OTHER: wholeNumber(1, 1_000_000)
     .default(600)

@@ -54,7 +54,8 @@ async function admit(declared: Endpoint, guard: Guard, request: FastifyRequest, 
   const network = `ip ${networkOf(request.ip)}`;
   if (declared.access.kind === 'open') {
     if (declared.limit === 'none') return;
-    await guard.draw(request, reply, declared.limit === 'sign_in' ? 'signIn' : 'other', network);
+    if (declared.limit === 'sign_in') await guard.draw(request, reply, 'signIn', `${declared.id} ${network}`);
+    else await guard.draw(request, reply, 'other', network);
     return;
   }
   let caller: Caller;
@@ -65,7 +66,7 @@ async function admit(declared: Endpoint, guard: Guard, request: FastifyRequest, 
     throw refused;
   }
   request.setDecorator('caller', caller);
-  await guard.draw(request, reply, declared.limit === 'sign_in' ? 'signIn' : 'other', `user ${caller.id}`);
+  await guard.draw(request, reply, 'other', `user ${caller.id}`);
   if (declared.access.kind === 'needs') {
     if (caller.organizationId === null) throw problem('organization_required');
     if (!permits(caller.permissions, declared.access.permission)) throw problem('permission_denied');

@@ -32,6 +32,7 @@ export interface ServerOptions {
 }
 
 const BODY_BYTES_MAX = 64 * 1024;
+const SOCKETS_MAX = 10_000;
 const SANE_REQUEST_ID = /^[A-Za-z0-9._-]{1,128}$/;
 
 /** Builds the server; it does not listen yet. Raises for an endpoint that was not made by `endpoint()`. */
@@ -48,7 +49,7 @@ export async function openServer(options: ServerOptions): Promise<FastifyInstanc
     connectionTimeout: 30_000,
     keepAliveTimeout: 65_000,
     handlerTimeout: 10_000,
-    http: { headersTimeout: 10_000, maxHeaderSize: 32 * 1024 },
+    http: { headersTimeout: 10_000, connectionsCheckingInterval: 2_000, maxHeaderSize: 32 * 1024 },
     return503OnClosing: false,
     forceCloseConnections: 'idle',
     clientErrorHandler: answerBrokenConnection,
@@ -58,6 +59,7 @@ export async function openServer(options: ServerOptions): Promise<FastifyInstanc
     },
   });
   app.server.maxHeadersCount = 100;
+  app.server.maxConnections = SOCKETS_MAX;
   await registerPlugins(app, options);
   const draw = await openLimits(app, options.limits);
   const guard: Guard = { authenticate: options.authenticate, draw };

@@ -2,7 +2,8 @@
 // normalisation (NFC); every object is closed.
 import { z } from 'zod';
 
-const CONTROL = /[\p{Cc}\u2028\u2029]/u;
+// Line breaks, control characters, and those that turn the direction of the text around them.
+const CONTROL = /[\p{Cc}\u2028\u2029\u202a-\u202e\u2066-\u2069]/u;
 
 /** A line of text for people: trimmed, NFC, between `min` and `max` code points. */
 export function text(max: number, min = 1) {

@@ -4,7 +4,7 @@ import type { Database } from '../platform/db.ts';
 import type { Caller } from '../protocol/caller.ts';
 import { type RefreshTokenDeps, verifyRefreshToken } from '../tokens/refresh.ts';
 import type { Revocations } from './revocations.ts';
-import { markSessionsEnded } from './store.ts';
+import { type EndedSession, markSessionsEnded } from './store.ts';
 
 export interface EndSessionDeps extends RefreshTokenDeps {
   readonly db: Database;
@@ -31,7 +31,7 @@ export async function endOwnSession(deps: EndSessionDeps, caller: Caller, sessio
   const reader = deps.db.userReader(caller.id);
   const ended = await markSessionsEnded(reader, { userId: caller.id, sessionId, reason: 'ended_by_user' });
   publishEnded(deps, ended);
-  if (ended.length === 0) throw problem('not_found', { detail: 'You have no such session: list your sessions first.' });
+  if (!ended.some(({ live }) => live)) throw problem('not_found', { detail: 'You have no such session: list your sessions first.' });
 }
 
 /** Ends all of the caller's sessions but the current one; gives how many. */
@@ -42,9 +42,9 @@ export async function endOtherSessions(deps: EndSessionDeps, caller: Caller): Pr
     reason: 'ended_by_user',
   });
   publishEnded(deps, ended);
-  return ended.length;
+  return ended.filter(({ live }) => live).length;
 }
 
-function publishEnded(deps: EndSessionDeps, ended: readonly string[]): void {
-  for (const sid of ended) deps.revocations.publish({ kind: 'session', sid });
+function publishEnded(deps: EndSessionDeps, ended: readonly EndedSession[]): void {
+  for (const { id: sid } of ended) deps.revocations.publish({ kind: 'session', sid });
 }

@@ -116,27 +116,28 @@ const END = statement(`
 WITH ended AS (
   UPDATE sessions SET revoked_at = clock_timestamp(), revoked_reason = $4
   WHERE user_id = $1 AND ($2::uuid IS NULL OR id = $2) AND ($3::uuid IS NULL OR id <> $3) AND revoked_at IS NULL
-  RETURNING id
+  RETURNING id, idle_expires_at > clock_timestamp() AS live
 ),
 dropped AS (INSERT INTO revocations (id, kind, subject) SELECT gen_random_uuid(), 'session', id FROM ended),
 recorded AS (
   INSERT INTO events (id, type, actor_id, target_id, data)
   SELECT gen_random_uuid(), 'session.ended', $1, id, json_build_object('reason', $4::text)::jsonb FROM ended
 )
-SELECT id FROM ended`);
+SELECT id, live FROM ended`);
 
-/** Ends one session of a user, or all but one; gives the ids of those that had not ended yet. */
+export interface EndedSession {
+  readonly id: string;
+  /** False for one that had expired: what is left of its access tokens is refused as well. */
+  readonly live: boolean;
+}
+
+/** Ends one session of a user, or all but one; gives those that had not been ended yet. */
 export async function markSessionsEnded(
   tx: UserReader | SystemReader,
   which: { userId: string; sessionId?: string; exceptId?: string; reason: string },
-): Promise<string[]> {
-  const rows = await tx.rows<{ id: string }>(END, [
-    which.userId,
-    which.sessionId ?? null,
-    which.exceptId ?? null,
-    which.reason,
-  ]);
-  return rows.map((row) => row.id);
+): Promise<EndedSession[]> {
+  const { userId, sessionId, exceptId, reason } = which;
+  return tx.rows<EndedSession>(END, [userId, sessionId ?? null, exceptId ?? null, reason]);
 }
 
 export interface SessionRow {
