@@ -2,9 +2,9 @@
 FROM node:24-bookworm-slim AS build
 WORKDIR /app
 COPY package.json package-lock.json .npmrc ./
-# Node comes with the image: the optional packages (Node, PostgreSQL) are for starts without one. The compiler and the
-# types come from the lock file, but not the rest of the development tools.
-RUN npm ci --ignore-scripts --omit=optional
+# The compiler is a development package with a native part, hence everything is installed here; argon2 is not needed to
+# compile.
+RUN npm ci --ignore-scripts
 COPY tsconfig.json tsconfig.build.json ./
 COPY src ./src
 COPY scripts/build.mjs ./scripts/build.mjs
