@@ -1,4 +1,4 @@
-// Owns: the packages: whether every pin of package.json is there, and one `npm ci` at a time when it is not.
+// Owns: the packages: whether every pin of package.json is there, and one npm at a time when it is not.
 // Plain JavaScript for Node 18 and later, because it runs before anything is installed.
 
 import { spawn } from 'node:child_process';
@@ -6,11 +6,12 @@ import { existsSync, readFileSync, writeFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { endLike, forwardSignals } from './child.mjs';
-import { releaseLock, takeLock } from './lock.mjs';
+import { releaseLock, shareLock, takeLock } from './lock.mjs';
 
 const root = dirname(dirname(fileURLToPath(import.meta.url)));
 const modules = join(root, 'node_modules');
 const lockPath = join(root, '.data', 'install.lock');
+const NPM_OPTIONS = ['--include=optional', '--no-audit', '--no-fund', '--loglevel=error'];
 const TAIL_LINES = 25;
 const OUTPUT_CHARACTERS_MAX = 20_000;
 
@@ -22,9 +23,11 @@ export async function installMissing(withDev) {
     const reason = whatIsMissing(withDev);
     if (reason === undefined) return;
     const manifest = readManifest();
-    // Whoever has the development packages keeps them.
+    // `npm ci` empties node_modules first, which a service that runs from there would notice: what is only to be
+    // added is added. And whoever has the development packages keeps them.
+    const command = whatIsMissing(false) === undefined ? ['install', '--no-save'] : ['ci'];
     const hasDev = Object.keys(manifest.devDependencies ?? {}).some((name) => installedVersion(name) !== undefined);
-    await npmCi(withDev || hasDev, reason);
+    await runNpm([...command, withDev || hasDev ? '--include=dev' : '--omit=dev'], reason);
     for (const [name, pin] of ownOptional(manifest)) {
       if (installedVersion(name) === undefined) writeFileSync(refusedPath(name), pin);
     }
@@ -85,18 +88,18 @@ function refusedPath(name) {
   return join(modules, `.refused-${name.replace('/', '+')}`);
 }
 
-function npmCi(withDev, reason) {
+function runNpm(command, reason) {
   console.error(`Installing the packages, which takes about a minute (${reason}) …`);
   const isNpm = process.env.npm_execpath?.endsWith('npm-cli.js') ?? false;
   const [program, ...first] = isNpm
     ? [process.env.npm_node_execpath ?? process.execPath, process.env.npm_execpath]
     : ['npm'];
-  const options = ['--include=optional', withDev ? '--include=dev' : '--omit=dev', '--no-audit', '--no-fund'];
-  const child = spawn(program, [...first, 'ci', ...options], {
+  const child = spawn(program, [...first, ...command, ...NPM_OPTIONS], {
     cwd: root,
     stdio: ['ignore', 'pipe', 'pipe'],
     detached: true,
   });
+  if (child.pid !== undefined) shareLock(lockPath, child.pid);
   const stopForwarding = forwardSignals(child);
   let output = '';
   for (const stream of [child.stdout, child.stderr]) {
@@ -120,7 +123,9 @@ function npmCi(withDev, reason) {
 }
 
 function tail(output) {
-  return output.trim().split('\n').slice(-TAIL_LINES).join('\n');
+  const lines = output.trim().split('\n');
+  // After a usage error npm prints its whole manual.
+  return (/EUSAGE/.test(output) ? lines.slice(0, TAIL_LINES) : lines.slice(-TAIL_LINES)).join('\n');
 }
 
 function whyFailed(output, signal) {

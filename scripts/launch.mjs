@@ -11,6 +11,7 @@ import { installMissing } from './install.mjs';
 
 const root = dirname(dirname(fileURLToPath(import.meta.url)));
 const NODE_NEEDED = [24, 12];
+const PARENT_POLL_MILLISECONDS = 250;
 
 const args = process.argv.slice(2);
 const withDev = args[0] === '--dev';
@@ -42,15 +43,30 @@ function start([node, ...others], argv) {
   const env = { NODE_COMPILE_CACHE: join(root, '.data', 'compile-cache'), ...process.env };
   const child = spawn(node.path, argv, { stdio: 'inherit', env, detached: true });
   const stopForwarding = forwardSignals(child);
+  const stopWatching = watchNpm(child);
   child.once('error', (error) => {
     stopForwarding();
+    stopWatching();
     if (others.length > 0) start(others, argv);
     else fail(`${node.path} cannot be run: ${error.message}`);
   });
   child.once('exit', (code, signal) => {
     stopForwarding();
+    stopWatching();
     endLike(code, signal);
   });
+}
+
+// npm passes a signal to the shell between it and us, which may end without passing it on.
+function watchNpm(child) {
+  if (process.env.npm_lifecycle_event === undefined) return () => {};
+  const parent = process.ppid;
+  const timer = setInterval(() => {
+    if (process.ppid === parent) return;
+    clearInterval(timer);
+    child.kill('SIGTERM');
+  }, PARENT_POLL_MILLISECONDS);
+  return () => clearInterval(timer);
 }
 
 function packagedNode() {

@@ -15,11 +15,11 @@ export async function takeLock(path, onWait = () => {}) {
   mkdirSync(draft);
   let hasWaited = false;
   try {
-    writeFileSync(join(draft, 'owner.json'), JSON.stringify({ pid: process.pid, started: startOf(process.pid) }));
+    writeOwner(draft, markOf(process.pid));
     while (!moveInPlace(draft, path)) {
       const holder = readHolder(path);
       if (holder === undefined) continue;
-      if (isRunning(holder)) {
+      if (isHeldBy(holder)) {
         if (!hasWaited) onWait(holder.pid);
         hasWaited = true;
         await delay(RETRY_MILLISECONDS);
@@ -28,12 +28,17 @@ export async function takeLock(path, onWait = () => {}) {
       // Only the holder of the guard removes a dead holder's lock, and only after a second look.
       await takeLock(`${path}.guard`);
       const again = readHolder(path);
-      if (again !== undefined && !isRunning(again)) releaseLock(path);
+      if (again !== undefined && !isHeldBy(again)) releaseLock(path);
       releaseLock(`${path}.guard`);
     }
   } finally {
     rmSync(draft, { recursive: true, force: true });
   }
+}
+
+/** Keeps a lock that this process holds until that other process is gone too, even when this one is killed. */
+export function shareLock(path, pid) {
+  writeOwner(path, { ...markOf(process.pid), sharedWith: markOf(pid) });
 }
 
 /** Gives up a lock that this process holds. */
@@ -54,8 +59,8 @@ export function readHolder(path) {
     throw error;
   }
   try {
-    const { pid, started } = JSON.parse(text);
-    return { pid: Number(pid), started: String(started) };
+    const { pid, started, sharedWith } = JSON.parse(text);
+    return { pid: Number(pid), started: String(started), sharedWith };
   } catch {
     return { pid: 0, started: '' };
   }
@@ -71,6 +76,20 @@ export function isRunning({ pid, started }) {
   }
   const now = startOf(pid);
   return now !== 'ended' && (now === '' || started === '' || now === started);
+}
+
+function isHeldBy(holder) {
+  return isRunning(holder) || (holder.sharedWith !== undefined && isRunning(holder.sharedWith));
+}
+
+function writeOwner(folder, owner) {
+  const draft = join(folder, `${randomBytes(6).toString('hex')}.json`);
+  writeFileSync(draft, JSON.stringify(owner));
+  renameSync(draft, join(folder, 'owner.json'));
+}
+
+function markOf(pid) {
+  return { pid, started: startOf(pid) };
 }
 
 function moveInPlace(draft, path) {

@@ -274,8 +274,17 @@ t.test('a folder that only root can enter keeps its data elsewhere and says wher
   t.match(notices, [place]);
   await query(postgres.ownerUrl, 'CREATE TABLE kept AS SELECT 42 AS answer');
   await postgres.stop();
-  const again = await started(t, directory);
+  const again = await started(t, directory, { onNotice: (line) => notices.push(line) });
   t.strictSame(await query(again.ownerUrl, 'SELECT answer FROM kept'), [{ answer: 42 }]);
+  t.equal(notices.length, 1, 'and says so once');
+  await again.stop();
+  rmSync(directory, { recursive: true });
+  const anew = await started(t, directory);
+  t.strictSame(
+    await query(anew.ownerUrl, `SELECT to_regclass('kept') AS kept`),
+    [{ kept: null }],
+    'removal starts over',
+  );
 });
 
 t.test('the usual reasons for a failed start are said in plain words', async (t) => {
