@@ -1,5 +1,6 @@
-// Answers what is not even HTTP: too large headers, garbage, a request that never ends.
+// Answers what never reaches a route: too large headers, garbage, a request that never ends, an unknown expectation.
 import { randomUUID } from 'node:crypto';
+import type { IncomingMessage, ServerResponse } from 'node:http';
 import type { Socket } from 'node:net';
 import { type ProblemCode, problem } from '../errors.ts';
 import { PROBLEM_TYPE, problemBody } from './problems.ts';
@@ -28,4 +29,18 @@ export function answerBrokenConnection(error: Error & { code?: string }, socket:
     'Connection: close',
   ];
   socket.end(`${head.join('\r\n')}\r\n\r\n${body}`);
+}
+
+/** Node's 'checkExpectation': an Expect header other than 100-continue (RFC 9110 §10.1.1). Node's own answer has no body. */
+export function refuseExpectation(_request: IncomingMessage, response: ServerResponse): void {
+  const thrown = problem('expectation_failed');
+  const requestId = randomUUID();
+  response.writeHead(thrown.status, {
+    'content-type': PROBLEM_TYPE,
+    'cache-control': 'no-store',
+    'x-content-type-options': 'nosniff',
+    'x-request-id': requestId,
+    connection: 'close',
+  });
+  response.end(JSON.stringify(problemBody(thrown, requestId)));
 }

@@ -12,7 +12,7 @@ import Fastify, {
 import { type Problem, problem } from '../errors.ts';
 import type { Caller } from '../protocol/caller.ts';
 import { assertJsonType, parseBody } from './body.ts';
-import { answerBrokenConnection } from './broken-connection.ts';
+import { answerBrokenConnection, refuseExpectation } from './broken-connection.ts';
 import type { Endpoint } from './endpoint.ts';
 import { type Guard, mountEndpoint, ROUTE_MARK } from './mount.ts';
 import { sendProblem, type Translate, toProblem } from './problems.ts';
@@ -59,6 +59,7 @@ export async function openServer(options: ServerOptions): Promise<FastifyInstanc
     },
   });
   app.server.maxHeadersCount = 100;
+  app.server.on('checkExpectation', refuseExpectation);
   app.server.maxConnections = SOCKETS_MAX;
   await registerPlugins(app, options);
   const draw = await openLimits(app, options.limits);

@@ -98,7 +98,7 @@ const LETTERS: Record<string, string> = {
   ω: 'o',
 };
 
-/** A slug made from a name: transliterated, and `organization` where nothing is left of it. */
+/** A slug made from a name: transliterated, and `org` where nothing is left of it. */
 export function deriveSlug(name: string): string {
   const latin = [...name.normalize('NFC').toLowerCase()]
     .map((letter) => LETTERS[letter] ?? letter)
@@ -113,7 +113,7 @@ export function deriveSlug(name: string): string {
     .replace(/[^a-z0-9]+/g, '-')
     .slice(0, 48)
     .replace(/^-+|-+$/g, '');
-  if (slug === '') return 'organization';
+  if (slug === '') return 'org';
   return isSlugAllowed(slug) ? slug : `${slug}-org`;
 }
 

@@ -28,7 +28,6 @@ const STORED_LENGTH_MAX = 512;
 const VERSION = '19';
 const SALT_BYTES = 16;
 const DIGEST_BYTES = 32;
-const BYTES_MAX = 64;
 
 const PHC =
   /^\$(argon2id|argon2i|argon2d)\$v=(16|19)\$([mtp]=\d{1,9}),([mtp]=\d{1,9}),([mtp]=\d{1,9})\$([A-Za-z0-9+/]+)\$([A-Za-z0-9+/]+)$/;
@@ -74,7 +73,6 @@ export function readArgon2(stored: string, wanted: PasswordParameters): StoredHa
   const digestBytes = unpaddedBytes(digest);
   // A digest of a few bytes would be hit by chance.
   if (!areWithinBounds(own) || saltBytes < 8 || digestBytes < 16) return null;
-  if (saltBytes > BYTES_MAX || digestBytes > BYTES_MAX) return null;
   return {
     matches: (text) => verify(stored, text),
     current:

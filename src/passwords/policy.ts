@@ -3,7 +3,7 @@
  * context. Leaves hashing to hashing.ts, and to callers where passwords are set and who sees the answer.
  */
 import { foldPassword, isCommonPassword } from './common.ts';
-import { isBeyondAnyPassword, normalisePassword, PASSWORD_BYTES_MAX, PASSWORD_LENGTH_MAX } from './text.ts';
+import { isBeyondAnyPassword, normalisePassword, PASSWORD_LENGTH_MAX } from './text.ts';
 
 export { PASSWORD_LENGTH_MAX } from './text.ts';
 
@@ -23,7 +23,7 @@ export interface PasswordVerdict {
 
 const TOO_LONG: PasswordVerdict = {
   problem: 'too_long',
-  message: `Use a shorter password: at most ${PASSWORD_LENGTH_MAX} characters, and ${PASSWORD_BYTES_MAX} bytes in UTF-8.`,
+  message: `Use a shorter password: at most ${PASSWORD_LENGTH_MAX} characters.`,
 };
 const INVALID_CHARACTERS: PasswordVerdict = {
   problem: 'invalid_characters',
@@ -61,12 +61,13 @@ export function judgePassword(password: string, context: PasswordContext, minLen
   const text = normalisePassword(password);
   if (text === null || text.includes('\0')) return INVALID_CHARACTERS;
   const length = [...text].length;
-  if (length > PASSWORD_LENGTH_MAX || Buffer.byteLength(text) > PASSWORD_BYTES_MAX) return TOO_LONG;
+  if (length > PASSWORD_LENGTH_MAX) return TOO_LONG;
   if (length < minLength) {
     const message = `Use at least ${minLength} characters. A few words with spaces between them are a good password.`;
     return { problem: 'too_short', message };
   }
   if (matchesContext(text, context)) return MATCHES_CONTEXT;
-  if (isCommonPassword(text)) return COMMON;
+  // Nothing but spaces is what a guesser tries without any list.
+  if (text.trim() === '' || isCommonPassword(text)) return COMMON;
   return null;
 }

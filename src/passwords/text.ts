@@ -3,11 +3,8 @@
  * passwords may be set to policy.ts.
  */
 
-/** The most code points of a password, counted after NFC; at most PASSWORD_BYTES_MAX bytes of UTF-8 besides. */
+/** The most code points of a password, counted after NFC; they are at most 1024 bytes of UTF-8. */
 export const PASSWORD_LENGTH_MAX = 256;
-
-/** The most bytes of a password in UTF-8, after NFC. */
-export const PASSWORD_BYTES_MAX = 1024;
 
 /**
  * The most UTF-16 code units worth normalising: 256 code points are at most 512 units, and their longest canonical

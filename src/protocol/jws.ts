@@ -1,7 +1,8 @@
 // Takes a compact JWS apart, strictly: three canonical base64url parts, JSON objects without repeated members, RS256
 // only, nothing that would point to another key (RFC 7515 §4.1, RFC 8725 §3). It checks no signature.
 
-const TOKEN_BYTES_MAX = 16_384;
+// The 200 permissions that a token may carry make it long when their names are.
+const TOKEN_BYTES_MAX = 24_576;
 const KID_LENGTH_MAX = 128;
 const COMPACT = /^([A-Za-z0-9_-]+)\.([A-Za-z0-9_-]+)\.([A-Za-z0-9_-]+)$/;
 const HEADER_MEMBERS = new Set(['alg', 'typ', 'kid']);
@@ -13,9 +14,9 @@ export interface TakenApart {
 
 /** Decodes one part, or null when it is not the one canonical encoding of a JSON object. */
 function decodeObject(part: string): Record<string, unknown> | null {
-  const bytes = Buffer.from(part, 'base64url');
-  if (bytes.toString('base64url') !== part) return null;
-  const text = bytes.toString('utf8');
+  const text = Buffer.from(part, 'base64url').toString('utf8');
+  // Only canonical base64url of good UTF-8 leads back to the same part.
+  if (Buffer.from(text).toString('base64url') !== part) return null;
   try {
     const value: unknown = JSON.parse(text);
     if (typeof value !== 'object' || value === null || Array.isArray(value)) return null;

@@ -32,8 +32,10 @@ export async function authenticate(deps: AuthenticateDeps, authorization: string
 }
 
 async function verifyAndRemember(deps: AuthenticateDeps, token: string): Promise<VerifiedAccessToken | null> {
+  const { version } = deps.accessKeys;
   const verified = await verifyAccessToken(deps, token);
-  if (verified) deps.verified.set(token, verified);
+  // A key may have been taken away meanwhile, and what it signed been dropped from the cache.
+  if (verified && deps.accessKeys.version === version) deps.verified.set(token, verified);
   return verified;
 }
 

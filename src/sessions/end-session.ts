@@ -31,7 +31,8 @@ export async function endOwnSession(deps: EndSessionDeps, caller: Caller, sessio
   const reader = deps.db.userReader(caller.id);
   const ended = await markSessionsEnded(reader, { userId: caller.id, sessionId, reason: 'ended_by_user' });
   publishEnded(deps, ended);
-  if (!ended.some(({ live }) => live)) throw problem('not_found', { detail: 'You have no such session: list your sessions first.' });
+  if (!ended.some(({ live }) => live))
+    throw problem('not_found', { detail: 'You have no such session: list your sessions first.' });
 }
 
 /** Ends all of the caller's sessions but the current one; gives how many. */

@@ -7,11 +7,13 @@ import { type EmailAddress, parseEmail } from '../users/email.ts';
 import { findCredentials, updateHash } from '../users/store.ts';
 import type { LoginThrottle } from './login-throttle.ts';
 import { answerSession, type Device, type SessionDeps, type SignedIn, storeSession } from './open-session.ts';
+import { markSurplusEnded } from './store.ts';
 
 export interface LoginDeps extends SessionDeps {
   readonly db: Database;
   readonly passwords: Passwords;
   readonly throttle: LoginThrottle;
+  readonly sessionsPerUserMax: number;
   readonly log: Log;
 }
 
@@ -49,6 +51,8 @@ export async function login(deps: LoginDeps, input: Login): Promise<SignedIn> {
     amr: ['pwd'], // RFC 8176 §2
     device: input.device,
   });
+  const surplus = await markSurplusEnded(deps.db.systemReader(), verdict.userId, deps.sessionsPerUserMax);
+  for (const sid of surplus) deps.revocations.publish({ kind: 'session', sid });
   const answer = await answerSession(deps, pending);
   if (verdict.staleHash) await rehash(deps, verdict.userId, verdict.staleHash, input.password);
   return answer;

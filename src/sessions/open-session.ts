@@ -13,7 +13,6 @@ export interface SessionDeps extends AccessTokenDeps, RefreshTokenDeps {
   readonly refreshTtlSeconds: number;
   readonly sessionMaxAgeSeconds: number;
   readonly graceSeconds: number;
-  readonly sessionsPerUserMax: number;
 }
 
 /** What a session remembers of the device, for its owner's list. */
@@ -68,17 +67,15 @@ export async function storeSession(deps: SessionDeps, tx: SystemReader, input: O
     refreshTtlSeconds: deps.refreshTtlSeconds,
     maxAgeSeconds: deps.sessionMaxAgeSeconds,
     confirmed: jti,
-    sessionsMax: deps.sessionsPerUserMax,
     eventId: newId(deps.random, deps.clock),
   });
   if (!stored) throw problem('invalid_credentials'); // the account went away since its password was checked
   return { sessionId, jti, amr: input.amr, stored };
 }
 
-/** Publishes what the sign-in pushed out and signs the tokens. Raises why the session was not opened, if it was not. */
+/** Signs the tokens. Raises why the session was not opened, if it was not. */
 export async function answerSession(deps: SessionDeps, pending: PendingSession): Promise<SignedIn> {
   const { stored, sessionId, jti } = pending;
-  for (const sid of stored.crowdedOut) deps.revocations.publish({ kind: 'session', sid });
   if (!stored.opened) throw refusal(stored);
   const place: RefreshPlace = {
     userId: stored.user.id,

@@ -5,7 +5,6 @@ import { SUBJECT_COLUMNS, type Subject, subject, subjectOf } from './subject-sto
 export interface OpenedSession extends Subject {
   /** The refresh token's instants; null when nothing was opened because the user or organization may not. */
   readonly opened: { readonly at: Date; readonly idleExpiresAt: Date } | null;
-  readonly crowdedOut: readonly string[];
 }
 
 const OPEN_SESSION = statement(`
@@ -20,23 +19,12 @@ opened AS (
   WHERE p.status = 'active' AND ($2::text IS NULL OR (c.active AND c.member_active))
   RETURNING id, user_id, organization_id, created_at, idle_expires_at
 ),
-crowded AS (
-  UPDATE sessions s SET revoked_at = i.now, revoked_reason = 'too_many_sessions' FROM instant i
-  WHERE s.revoked_at IS NULL AND EXISTS (SELECT FROM opened) AND s.id IN (
-    SELECT id FROM sessions WHERE user_id = $1 AND revoked_at IS NULL AND idle_expires_at > (SELECT now FROM instant)
-    ORDER BY last_seen_at DESC, id DESC OFFSET $10::int - 1)
-  RETURNING s.id, s.user_id, s.organization_id
-),
-dropped AS (INSERT INTO revocations (id, kind, subject) SELECT gen_random_uuid(), 'session', id FROM crowded),
 recorded AS (
   INSERT INTO events (id, organization_id, type, actor_id, target_id, data)
-  SELECT $11::uuid, organization_id, 'session.opened', user_id, id, json_build_object('amr', $4::text[])::jsonb FROM opened
-  UNION ALL
-  SELECT gen_random_uuid(), organization_id, 'session.ended', user_id, id, '{"reason":"too_many_sessions"}' FROM crowded
+  SELECT $10::uuid, organization_id, 'session.opened', user_id, id, json_build_object('amr', $4::text[])::jsonb FROM opened
 )
 SELECT ${SUBJECT_COLUMNS},
-  (SELECT created_at FROM opened) AS opened_at, (SELECT idle_expires_at FROM opened) AS idle_expires_at,
-  (SELECT coalesce(json_agg(id), '[]') FROM crowded) AS crowded_out
+  (SELECT created_at FROM opened) AS opened_at, (SELECT idle_expires_at FROM opened) AS idle_expires_at
 FROM person p`);
 
 export interface NewSession {
@@ -50,31 +38,52 @@ export interface NewSession {
   readonly refreshTtlSeconds: number;
   readonly maxAgeSeconds: number;
   readonly confirmed: string;
-  readonly sessionsMax: number;
   readonly eventId: string;
 }
 
 /** Opens a session if user and organization may, and reads what the answer says; null for an unknown user. */
 export async function insertSession(tx: SystemReader, session: NewSession): Promise<OpenedSession | null> {
-  const [row] = await tx.rows<Subject & { opened_at: Date | null; idle_expires_at: Date; crowded_out: string[] }>(
-    OPEN_SESSION,
-    [
-      session.userId,
-      session.organization,
-      session.id,
-      session.amr,
-      session.userAgent,
-      session.ip,
-      session.refreshTtlSeconds,
-      session.maxAgeSeconds,
-      session.confirmed,
-      session.sessionsMax,
-      session.eventId,
-    ],
-  );
+  const [row] = await tx.rows<Subject & { opened_at: Date | null; idle_expires_at: Date }>(OPEN_SESSION, [
+    session.userId,
+    session.organization,
+    session.id,
+    session.amr,
+    session.userAgent,
+    session.ip,
+    session.refreshTtlSeconds,
+    session.maxAgeSeconds,
+    session.confirmed,
+    session.eventId,
+  ]);
   if (!row) return null;
   const opened = row.opened_at && { at: row.opened_at, idleExpiresAt: row.idle_expires_at };
-  return { ...subjectOf(row), opened, crowdedOut: row.crowded_out };
+  return { ...subjectOf(row), opened };
+}
+
+// A statement of its own, after the session was opened: of several sign-ins at once the last one sees them all. Rows are
+// locked in one order, so that two of these cannot wait for each other.
+const END_SURPLUS = statement(`
+WITH surplus AS (
+  SELECT id FROM sessions WHERE user_id = $1 AND revoked_at IS NULL AND idle_expires_at > clock_timestamp()
+  ORDER BY last_seen_at DESC, id DESC OFFSET $2::int
+),
+locked AS (SELECT id FROM sessions WHERE id IN (SELECT id FROM surplus) ORDER BY id FOR UPDATE),
+ended AS (
+  UPDATE sessions SET revoked_at = clock_timestamp(), revoked_reason = 'too_many_sessions'
+  WHERE id IN (SELECT id FROM locked) AND revoked_at IS NULL
+  RETURNING id, user_id, organization_id
+),
+dropped AS (INSERT INTO revocations (id, kind, subject) SELECT gen_random_uuid(), 'session', id FROM ended),
+recorded AS (
+  INSERT INTO events (id, organization_id, type, actor_id, target_id, data)
+  SELECT gen_random_uuid(), organization_id, 'session.ended', user_id, id, '{"reason":"too_many_sessions"}' FROM ended
+)
+SELECT id FROM ended`);
+
+/** Ends the least recently used live sessions past the bound; gives their ids. */
+export async function markSurplusEnded(tx: SystemReader, userId: string, sessionsMax: number): Promise<string[]> {
+  const rows = await tx.rows<{ id: string }>(END_SURPLUS, [userId, sessionsMax]);
+  return rows.map((row) => row.id);
 }
 
 const SWITCH = statement(`

@@ -3,13 +3,16 @@ import { domainToASCII } from 'node:url';
 
 const EMAIL_BYTES_MAX = 320;
 // The HTML standard's valid e-mail address, with a dot in the domain: exactly one recipient, no quoting, no routes.
+// Checked before domainToASCII, which parses the host of a URL: it drops line breaks and stops at a slash.
+const DOMAIN = /^[\p{L}\p{N}\p{M}.。．｡-]+$/u;
+const LOCAL = /^[\x21-\x7e]+$/;
 const ADDRESS =
   /^[a-z0-9.!#$%&'*+/=?^_`{|}~-]{1,64}@[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?(?:\.[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?)+$/;
 
 export interface EmailAddress {
   /** As typed, without the blanks around it. */
   readonly address: string;
-  /** For comparing: NFKC, lower case, the domain in ASCII (RFC 5891). */
+  /** For comparing: lower case, the domain in ASCII (RFC 5891). Nobody else's mailbox has the same one. */
   readonly key: string;
 }
 
@@ -17,10 +20,11 @@ export interface EmailAddress {
 export function parseEmail(typed: string): EmailAddress | null {
   const address = typed.normalize('NFC').replace(/^ +| +$/g, '');
   const at = address.lastIndexOf('@');
-  if (at < 1 || !address.isWellFormed()) return null;
-  const domain = domainToASCII(address.slice(at + 1));
-  const key = `${address.slice(0, at).normalize('NFKC').toLowerCase()}@${domain.toLowerCase()}`;
-  const local = key.slice(0, key.lastIndexOf('@'));
-  if (!ADDRESS.test(key) || local.includes('..') || local.startsWith('.') || local.endsWith('.')) return null;
+  const [local, domain] = [address.slice(0, Math.max(at, 0)), address.slice(at + 1)];
+  // A local part in other letters is another mailbox, however much it looks like one in ASCII.
+  if (!LOCAL.test(local) || !DOMAIN.test(domain)) return null;
+  const key = `${local}@${domainToASCII(domain)}`.toLowerCase();
+  if (!ADDRESS.test(key) || /\.\d+$/.test(key)) return null; // a last label of digits is an IP address
+  if (local.includes('..') || local.startsWith('.') || local.endsWith('.')) return null;
   return Buffer.byteLength(address) <= EMAIL_BYTES_MAX && key.length <= EMAIL_BYTES_MAX ? { address, key } : null;
 }
