@@ -128,7 +128,10 @@ export const ENVIRONMENT = {
       z.array(
         z
           .url({ protocol: /^https?$/ })
-          .refine((value) => new URL(value).origin === value, 'must be an origin such as https://app.example.com'),
+          .refine(
+            (value) => URL.canParse(value) && new URL(value).origin === value,
+            'must be an origin such as https://app.example.com',
+          ),
       ),
     )
     .prefault('')

@@ -37,6 +37,7 @@ const SANE_REQUEST_ID = /^[A-Za-z0-9._-]{1,128}$/;
 
 /** Builds the server; it does not listen yet. Raises for an endpoint that was not made by `endpoint()`. */
 export async function openServer(options: ServerOptions): Promise<FastifyInstance> {
+  const constant = { ...(await securityHeaders(options)), 'cache-control': 'no-store' };
   const app = Fastify({
     loggerInstance: options.log,
     logController: new LogController({ disableRequestLogging: true, requestIdLogLabel: 'requestId' }),
@@ -49,18 +50,31 @@ export async function openServer(options: ServerOptions): Promise<FastifyInstanc
     connectionTimeout: 30_000,
     keepAliveTimeout: 65_000,
     handlerTimeout: 10_000,
-    http: { headersTimeout: 10_000, connectionsCheckingInterval: 2_000, maxHeaderSize: 32 * 1024 },
+    http: {
+      headersTimeout: 10_000,
+      connectionsCheckingInterval: 2_000,
+      maxHeaderSize: 32 * 1024,
+      requireHostHeader: false,
+    },
     return503OnClosing: false,
     forceCloseConnections: 'idle',
     clientErrorHandler: answerBrokenConnection,
     routerOptions: { maxParamLength: 256 },
     frameworkErrors: (error, request, reply) => {
+      reply.headers({ ...constant, 'x-request-id': request.id }); // no hook has seen this request
       sendProblem(request as FastifyRequest, reply, toProblem(error, options.translate));
     },
   });
   app.server.maxHeadersCount = 100;
   app.server.on('checkExpectation', refuseExpectation);
   app.server.maxConnections = SOCKETS_MAX;
+  app.addHook('onRequest', (request, reply, done) => {
+    reply.headers(constant);
+    reply.header('x-request-id', request.id);
+    // RFC 9112 §3.2. Node's own answer would have no body.
+    const hostless = request.headers.host === undefined && request.raw.httpVersion !== '1.0';
+    done(hostless ? problem('bad_request', { detail: 'Send a Host header.' }) : undefined);
+  });
   await registerPlugins(app, options);
   const draw = await openLimits(app, options.limits);
   const guard: Guard = { authenticate: options.authenticate, draw };
@@ -106,12 +120,6 @@ async function registerPlugins(app: FastifyInstance, options: ServerOptions): Pr
       maxAge: 600,
     });
   }
-  const constant = { ...(await securityHeaders(options)), 'cache-control': 'no-store' };
-  app.addHook('onRequest', (request, reply, done) => {
-    reply.headers(constant);
-    reply.header('x-request-id', request.id);
-    done();
-  });
   app.addHook('onResponse', (request, reply, done) => {
     const { status, caller } = { status: reply.statusCode, caller: request.getDecorator<Caller | null>('caller') };
     request.log.info(

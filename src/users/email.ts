@@ -2,10 +2,10 @@
 import { domainToASCII } from 'node:url';
 
 const EMAIL_BYTES_MAX = 320;
-// The HTML standard's valid e-mail address, with a dot in the domain: exactly one recipient, no quoting, no routes.
 // Checked before domainToASCII, which parses the host of a URL: it drops line breaks and stops at a slash.
 const DOMAIN = /^[\p{L}\p{N}\p{M}.。．｡-]+$/u;
 const LOCAL = /^[\x21-\x7e]+$/;
+// The HTML standard's valid e-mail address, with a dot in the domain: exactly one recipient, no quoting, no routes.
 const ADDRESS =
   /^[a-z0-9.!#$%&'*+/=?^_`{|}~-]{1,64}@[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?(?:\.[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?)+$/;
 

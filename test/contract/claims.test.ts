@@ -26,10 +26,18 @@ function names(members: Record<string, unknown>, ...more: string[][]): void {
 }
 
 t.test('an access token has exactly the header and the claims of the contract', async (t) => {
-  const settings = { PUBLIC_URL: 'https://auth.example.com', TOKEN_AUDIENCE: 'https://api.example.com', ACCESS_TOKEN_TTL: '10m' };
+  const settings = {
+    PUBLIC_URL: 'https://auth.example.com',
+    TOKEN_AUDIENCE: 'https://api.example.com',
+    ACCESS_TOKEN_TTL: '10m',
+  };
   const { api, clock, account } = await opened(t, settings);
   const { header, claims } = partsOf(account.accessToken);
-  t.strictSame(header, { alg: 'RS256', typ: 'at+jwt', kid: (await api.get('/.well-known/jwks.json')).body.keys[0].kid });
+  t.strictSame(header, {
+    alg: 'RS256',
+    typ: 'at+jwt',
+    kid: (await api.get('/.well-known/jwks.json')).body.keys[0].kid,
+  });
   names(claims, COMMON, OF_ORGANIZATION, ['permissions']);
   const { iat, exp, auth_time, jti, ...rest } = claims as { iat: number; exp: number; auth_time: number; jti: string };
   t.strictSame(rest, {
@@ -77,7 +85,11 @@ t.test('a refresh token has exactly the header and the claims of the contract, a
 
 t.test('a user without an organization gets no claim of one', async (t) => {
   const { api } = await opened(t);
-  const reply = await api.post('/auth/register', { email: 'solo@example.com', password: 'a rather long one', name: 'Solo' });
+  const reply = await api.post('/auth/register', {
+    email: 'solo@example.com',
+    password: 'a rather long one',
+    name: 'Solo',
+  });
   t.match(reply.body.data, { organization: null, roles: [], memberships: [], subscription: null });
   names(partsOf(reply.body.data.accessToken).claims, COMMON);
   t.equal((await api.get('/me', { token: reply.body.data.accessToken })).status, 200);

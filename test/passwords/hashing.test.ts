@@ -132,8 +132,11 @@ t.test('a hash made by another implementation verifies', async (t) => {
 t.test('a hostile or broken stored hash costs one stand-in and never matches', async (t) => {
   const passwords = cheap();
   const good = await passwords.hash('x');
+  const salt = Buffer.alloc(400, 1);
+  const overlong = await argon2Hash('x', { memoryCost: 256, timeCost: 1, parallelism: 1, salt });
   const tail = good.split('$').slice(4).join('$');
   const hostile = [
+    overlong,
     `$argon2id$v=19$m=4294967295,t=1,p=1$${tail}`,
     `$argon2id$v=19$m=262145,t=1,p=1$${tail}`,
     `$argon2id$v=19$m=256,t=4294967295,p=1$${tail}`,

@@ -31,7 +31,10 @@ t.test('each use moves the idle expiry to a refresh token’s life from now, nev
     t.equal(reply.body.data.refreshExpiresAt, idle_expires_at.toISOString(), 'the answer says until when');
     t.equal(partsOf(token).claims.exp, Math.floor(idle_expires_at.getTime() / 1000), 'so does the token');
   }
-  t.same((await sessionRow(database, account.sessionId)).idle_expires_at, (await sessionRow(database, account.sessionId)).expires_at);
+  t.same(
+    (await sessionRow(database, account.sessionId)).idle_expires_at,
+    (await sessionRow(database, account.sessionId)).expires_at,
+  );
 });
 
 for (const [what, column] of [

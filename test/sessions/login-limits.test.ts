@@ -50,15 +50,18 @@ t.test('after the free guesses each further one waits longer, up to a quarter of
   }
 });
 
-t.test('throttling locks nobody out: the right password works from another network and for another account', async (t) => {
-  const { api, account } = await frozen(t);
-  const other = await newAccount(api);
-  await atOnce(5, () => signIn(api, account.email, 'wrong'));
-  t.equal((await signIn(api, account.email, account.password)).status, 429);
-  t.equal((await signIn(api, account.email, account.password, '203.0.113.9')).status, 200);
-  t.equal((await signIn(api, other.email, other.password)).status, 200);
-  t.equal((await signIn(api, account.email, account.password)).status, 429, 'and frees the guesser of nothing');
-});
+t.test(
+  'throttling locks nobody out: the right password works from another network and for another account',
+  async (t) => {
+    const { api, account } = await frozen(t);
+    const other = await newAccount(api);
+    await atOnce(5, () => signIn(api, account.email, 'wrong'));
+    t.equal((await signIn(api, account.email, account.password)).status, 429);
+    t.equal((await signIn(api, account.email, account.password, '203.0.113.9')).status, 200);
+    t.equal((await signIn(api, other.email, other.password)).status, 200);
+    t.equal((await signIn(api, account.email, account.password)).status, 429, 'and frees the guesser of nothing');
+  },
+);
 
 t.test('an IPv6 network counts as one, whatever address in it guesses', async (t) => {
   const { api, account } = await frozen(t);
@@ -87,23 +90,26 @@ t.test('a right password forgets the failures before it, and a quarter of an hou
   }
 });
 
-t.test('with the hashing queue full a sign-in is 503 with Retry-After, counts as no guess, and works soon after', async (t) => {
-  const service = await frozen(t, { ...BEHIND_PROXY, PASSWORD_HASH_CONCURRENCY: '1', PASSWORD_HASH_QUEUE: '0' });
-  const { api, account } = service;
-  const { passwords } = service.app.deps;
-  let busy = true;
-  const occupied = (async () => {
-    while (busy) await passwords.hash('keeps the only permit');
-  })();
-  const fresh = { email: 'fresh@example.com', password: 'a rather long one', name: 'Ada' };
-  for (let attempt = 0; attempt < 5; attempt += 1) {
-    for (const reply of [await signIn(api, account.email, 'wrong'), await api.post('/auth/register', fresh)]) {
-      t.match(reply, { status: 503, code: 'service_busy' });
-      t.ok(retryAfter(reply) >= 1);
+t.test(
+  'with the hashing queue full a sign-in is 503 with Retry-After, counts as no guess, and works soon after',
+  async (t) => {
+    const service = await frozen(t, { ...BEHIND_PROXY, PASSWORD_HASH_CONCURRENCY: '1', PASSWORD_HASH_QUEUE: '0' });
+    const { api, account } = service;
+    const { passwords } = service.app.deps;
+    let busy = true;
+    const occupied = (async () => {
+      while (busy) await passwords.hash('keeps the only permit');
+    })();
+    const fresh = { email: 'fresh@example.com', password: 'a rather long one', name: 'Ada' };
+    for (let attempt = 0; attempt < 5; attempt += 1) {
+      for (const reply of [await signIn(api, account.email, 'wrong'), await api.post('/auth/register', fresh)]) {
+        t.match(reply, { status: 503, code: 'service_busy' });
+        t.ok(retryAfter(reply) >= 1);
+      }
     }
-  }
-  busy = false;
-  await occupied;
-  t.equal((await signIn(api, account.email, account.password)).status, 200);
-  t.equal((await api.post('/auth/register', fresh)).status, 201, 'and left nothing behind');
-});
+    busy = false;
+    await occupied;
+    t.equal((await signIn(api, account.email, account.password)).status, 200);
+    t.equal((await api.post('/auth/register', fresh)).status, 201, 'and left nothing behind');
+  },
+);

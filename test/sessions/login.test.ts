@@ -44,7 +44,11 @@ t.test('a disabled account is told so only with the right password', async (t) =
 t.test('an e-mail is one account however it is typed, and keeps the form it was registered in', async (t) => {
   const { api } = await openService(t, await createDatabase(t));
   const { password, email } = await newAccount(api, { email: 'Ada.Lovelace@Bücher.example' });
-  for (const typed of ['ada.lovelace@bücher.example', ' ADA.LOVELACE@XN--BCHER-KVA.EXAMPLE ', 'Ada.Lovelace@BÜCHER.example']) {
+  for (const typed of [
+    'ada.lovelace@bücher.example',
+    ' ADA.LOVELACE@XN--BCHER-KVA.EXAMPLE ',
+    'Ada.Lovelace@BÜCHER.example',
+  ]) {
     const reply = await api.post('/auth/login', { email: typed, password });
     t.equal(reply.status, 200, typed);
     t.equal(reply.body.data.user.email, email);
@@ -62,22 +66,32 @@ t.test('a password is right in any Unicode form of it, and in no other spelling'
   }
 });
 
-t.test('a sign-in acts for the organization that is named, by id or slug, or else for the oldest membership', async (t) => {
-  const database = await createDatabase(t);
-  const { api } = await openService(t, database);
-  const { email, password, userId, organization } = await newAccount(api);
-  const globex = await joinOrganization(database, userId, { slug: 'globex' });
-  const named = { organization: globex, organizationSlug: globex };
-  for (const body of [{ organization: globex }, { organization: 'globex' }, { organizationSlug: 'Globex' }, named]) {
-    const reply = await api.post('/auth/login', { email, password, ...body });
-    t.match(reply.body.data, { organization: { id: globex, slug: 'globex' }, roles: ['agent'] }, JSON.stringify(body));
-  }
-  const { data } = (await api.post('/auth/login', { email, password })).body;
-  t.equal(data.organization.id, organization.id);
-  t.same(data.memberships.map((one: { organization: { slug: string } }) => one.organization.slug), [organization.slug, 'globex']);
-  const contradiction = { email, password, organization: 'globex', organizationSlug: organization.slug };
-  t.equal((await api.post('/auth/login', contradiction)).status, 422);
-});
+t.test(
+  'a sign-in acts for the organization that is named, by id or slug, or else for the oldest membership',
+  async (t) => {
+    const database = await createDatabase(t);
+    const { api } = await openService(t, database);
+    const { email, password, userId, organization } = await newAccount(api);
+    const globex = await joinOrganization(database, userId, { slug: 'globex' });
+    const named = { organization: globex, organizationSlug: globex };
+    for (const body of [{ organization: globex }, { organization: 'globex' }, { organizationSlug: 'Globex' }, named]) {
+      const reply = await api.post('/auth/login', { email, password, ...body });
+      t.match(
+        reply.body.data,
+        { organization: { id: globex, slug: 'globex' }, roles: ['agent'] },
+        JSON.stringify(body),
+      );
+    }
+    const { data } = (await api.post('/auth/login', { email, password })).body;
+    t.equal(data.organization.id, organization.id);
+    t.same(
+      data.memberships.map((one: { organization: { slug: string } }) => one.organization.slug),
+      [organization.slug, 'globex'],
+    );
+    const contradiction = { email, password, organization: 'globex', organizationSlug: organization.slug };
+    t.equal((await api.post('/auth/login', contradiction)).status, 422);
+  },
+);
 
 t.test('a foreign organization is refused as an unknown one; suspension is told to its members', async (t) => {
   const database = await createDatabase(t);
@@ -119,7 +133,10 @@ t.test('a hash with other parameters is renewed by the next right password, also
   t.equal((await after.api.post('/auth/login', { email, password: 'a wrong one' })).status, 401);
   t.equal(await hashOf(database, userId), old, 'a wrong password renews nothing');
   const replies = await atOnce(4, () => after.api.post('/auth/login', { email, password }));
-  t.same(replies.map(({ status }) => status), [200, 200, 200, 200]);
+  t.same(
+    replies.map(({ status }) => status),
+    [200, 200, 200, 200],
+  );
   const renewed = await hashOf(database, userId);
   t.match(renewed, /^\$argon2id\$v=19\$m=19456,t=3,p=1\$/);
   t.equal((await after.api.post('/auth/login', { email, password })).status, 200);

@@ -51,7 +51,11 @@ t.test('the list goes by pages that neither repeat nor miss a session', async (t
   const { accessToken: token } = account;
   const all = await idsOf(api, token);
   const paged: string[] = [];
-  for (const [offset, hasMore] of [[0, true], [2, true], [4, false]] as const) {
+  for (const [offset, hasMore] of [
+    [0, true],
+    [2, true],
+    [4, false],
+  ] as const) {
     const { body } = await api.get(`/me/sessions?limit=2&offset=${offset}`, { token });
     t.same(body.pagination, { total: 5, limit: 2, offset, hasMore });
     paged.push(...body.data.map((session: { id: string }) => session.id));
@@ -145,5 +149,8 @@ t.test('the bound holds when several sign in at once', async (t) => {
     [account, ...signedIn].map(({ refreshToken }) => api.post('/auth/refresh', { refreshToken })),
   );
   t.equal(answers.filter(({ status }) => status === 200).length, 2);
-  t.same(answers.filter(({ status }) => status !== 200).map(({ code }) => code), ['session_revoked', 'session_revoked']);
+  t.same(
+    answers.filter(({ status }) => status !== 200).map(({ code }) => code),
+    ['session_revoked', 'session_revoked'],
+  );
 });

@@ -15,7 +15,12 @@ function statuses(replies: readonly Reply[]): number[] {
 }
 
 function registration(round: number, party: number, more: object = {}) {
-  return { email: `r${round}-p${party}@example.com`, password: `a long password ${round} ${party}`, name: 'Ada', ...more };
+  return {
+    email: `r${round}-p${party}@example.com`,
+    password: `a long password ${round} ${party}`,
+    name: 'Ada',
+    ...more,
+  };
 }
 
 function register(api: Api, body: object): Promise<Reply> {
@@ -50,7 +55,9 @@ t.test('a child and its parent presented at once are both answered with the chil
   let parent = account.refreshToken;
   let child: string = (await api.post('/auth/refresh', { refreshToken: parent })).body.data.refreshToken;
   for (let round = 0; round < ROUNDS; round += 1) {
-    const [one, other] = await atOnce(2, (index) => api.post('/auth/refresh', { refreshToken: index ? parent : child }));
+    const [one, other] = await atOnce(2, (index) =>
+      api.post('/auth/refresh', { refreshToken: index ? parent : child }),
+    );
     if (one?.status !== 200 || other?.status !== 200) t.fail(`round ${round}: ${one?.code}, ${other?.code}`);
     const grandchild = one?.body.data.refreshToken;
     // The parent either came first and got its child again, or was overtaken and got the grandchild.

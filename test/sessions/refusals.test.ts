@@ -59,7 +59,11 @@ for (const { who, code, change, undo } of REFUSALS) {
     t.same(await sessionRow(database, account.sessionId), before, 'the chain stands where it stood');
     t.equal(await countRows(database, 'events'), events);
     await database.query(undo, subject);
-    t.equal((await api.post('/auth/refresh', { refreshToken })).status, 200, 'the same token works once they may again');
+    t.equal(
+      (await api.post('/auth/refresh', { refreshToken })).status,
+      200,
+      'the same token works once they may again',
+    );
   });
 }
 
@@ -110,19 +114,22 @@ t.test('roles and rights are read anew at each refresh', async (t) => {
   t.same(partsOf(data.accessToken).claims.permissions, ['contacts:read', 'conversations:read', 'deals:read']);
 });
 
-t.test('an access token is no refresh token and a refresh token no access token; neither is consumed by the try', async (t) => {
-  const { api, database, account } = await opened(t);
-  const before = await sessionRow(database, account.sessionId);
-  const { accessToken, refreshToken } = account;
-  const swapped = await api.post('/auth/refresh', { refreshToken: accessToken });
-  t.match(swapped, { status: 401, code: 'invalid_refresh_token' });
-  t.match(await api.get('/me', { token: refreshToken }), { status: 401, code: 'invalid_token' });
-  t.equal((await api.post('/auth/logout', { refreshToken: accessToken })).status, 204);
-  t.equal((await api.post('/auth/logout', undefined, { token: refreshToken })).status, 204);
-  t.same(await sessionRow(database, account.sessionId), before, 'not even by a logout');
-  t.equal((await api.get('/me', { token: accessToken })).status, 200);
-  t.equal((await api.post('/auth/refresh', { refreshToken })).status, 200);
-});
+t.test(
+  'an access token is no refresh token and a refresh token no access token; neither is consumed by the try',
+  async (t) => {
+    const { api, database, account } = await opened(t);
+    const before = await sessionRow(database, account.sessionId);
+    const { accessToken, refreshToken } = account;
+    const swapped = await api.post('/auth/refresh', { refreshToken: accessToken });
+    t.match(swapped, { status: 401, code: 'invalid_refresh_token' });
+    t.match(await api.get('/me', { token: refreshToken }), { status: 401, code: 'invalid_token' });
+    t.equal((await api.post('/auth/logout', { refreshToken: accessToken })).status, 204);
+    t.equal((await api.post('/auth/logout', undefined, { token: refreshToken })).status, 204);
+    t.same(await sessionRow(database, account.sessionId), before, 'not even by a logout');
+    t.equal((await api.get('/me', { token: accessToken })).status, 200);
+    t.equal((await api.post('/auth/refresh', { refreshToken })).status, 200);
+  },
+);
 
 t.test('a refresh token is held to its key, kind, issuer, audience and claims', async (t) => {
   const { api, database, account, keysDirectory } = await opened(t);
@@ -134,8 +141,14 @@ t.test('a refresh token is held to its key, kind, issuer, audience and claims', 
   const mutations: Record<string, string> = {
     'typ of an access token': forge({ ...good, header: { ...good.header, typ: 'at+jwt' } }, own),
     'typ JWT': forge({ ...good, header: { ...good.header, typ: 'JWT' } }, own),
-    'the access key': forge({ ...good, header: { ...good.header, kid: access } }, rsa(serviceKey(keysDirectory, 'access'))),
-    'RS512': forge({ ...good, header: { ...good.header, alg: 'RS512' } }, rsa(serviceKey(keysDirectory, 'refresh'), 'sha512')),
+    'the access key': forge(
+      { ...good, header: { ...good.header, kid: access } },
+      rsa(serviceKey(keysDirectory, 'access')),
+    ),
+    RS512: forge(
+      { ...good, header: { ...good.header, alg: 'RS512' } },
+      rsa(serviceKey(keysDirectory, 'refresh'), 'sha512'),
+    ),
     'another issuer': changed({ iss: 'https://elsewhere.example' }),
     'the audience of access tokens': changed({ aud: 'tenantry' }),
     'an array as audience': changed({ aud: [good.claims.iss] }),

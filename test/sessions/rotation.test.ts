@@ -36,7 +36,11 @@ t.test('the first token of a session is exchanged for a child that names it as i
   const child = partsOf(await exchange(api, account.refreshToken)).claims;
   t.match(child, { prt: first.jti, sid: account.sessionId, sub: account.userId });
   t.not(child.jti, first.jti);
-  t.match(await sessionRow(database, account.sessionId), { confirmed: first.jti, previous: null, successor: child.jti });
+  t.match(await sessionRow(database, account.sessionId), {
+    confirmed: first.jti,
+    previous: null,
+    successor: child.jti,
+  });
 });
 
 t.test('a confirmed token presented again within the grace gets the same child, byte for byte', async (t) => {

@@ -20,7 +20,12 @@ t.test('refresh for another organization answers with its token; session and ref
   const own = (await api.post('/auth/refresh', { refreshToken })).body.data;
   for (const organization of [globex, 'globex', 'GLOBEX']) {
     const other = (await api.post('/auth/refresh', { refreshToken, organization })).body.data;
-    t.match(partsOf(other.accessToken).claims, { org: globex, org_slug: 'globex', roles: ['agent'], sid: account.sessionId });
+    t.match(partsOf(other.accessToken).claims, {
+      org: globex,
+      org_slug: 'globex',
+      roles: ['agent'],
+      sid: account.sessionId,
+    });
     t.match(other.organization, { id: globex });
     t.equal(other.refreshToken, own.refreshToken, 'two tabs hold one refresh token');
   }

@@ -35,16 +35,19 @@ function byCookie({ api }: Service, path: string, value: string, headers: Record
   return api.post(path, undefined, { headers: { cookie: `${NAME}=${value}`, ...headers } });
 }
 
-t.test('over https the cookie is bound to the host, secure, hidden from scripts and never sent cross-site', async (t) => {
-  const { service, reply, cookie } = await browser(t);
-  t.equal(reply.setCookie.length, 1);
-  t.equal(cookie.name, NAME);
-  t.same(cookie.attributes, ['Expires', 'HttpOnly', 'Path=/', 'SameSite=Strict', 'Secure']);
-  const expires = /Expires=([^;]+)/.exec(reply.setCookie[0] ?? '')?.[1] ?? '';
-  const instant = Math.floor(new Date(reply.body.data.refreshExpiresAt).getTime() / 1000);
-  t.equal(new Date(expires).getTime() / 1000, instant, 'it lives as long as the token');
-  t.equal((await byCookie(service, '/auth/refresh', cookie.value)).status, 200, 'and holds the refresh token');
-});
+t.test(
+  'over https the cookie is bound to the host, secure, hidden from scripts and never sent cross-site',
+  async (t) => {
+    const { service, reply, cookie } = await browser(t);
+    t.equal(reply.setCookie.length, 1);
+    t.equal(cookie.name, NAME);
+    t.same(cookie.attributes, ['Expires', 'HttpOnly', 'Path=/', 'SameSite=Strict', 'Secure']);
+    const expires = /Expires=([^;]+)/.exec(reply.setCookie[0] ?? '')?.[1] ?? '';
+    const instant = Math.floor(new Date(reply.body.data.refreshExpiresAt).getTime() / 1000);
+    t.equal(new Date(expires).getTime() / 1000, instant, 'it lives as long as the token');
+    t.equal((await byCookie(service, '/auth/refresh', cookie.value)).status, 200, 'and holds the refresh token');
+  },
+);
 
 t.test('over http on the own machine the cookie has neither prefix nor Secure', async (t) => {
   for (const PUBLIC_URL of ['http://localhost:3000', 'http://127.0.0.1:3000', 'http://[::1]:3000']) {
@@ -96,7 +99,11 @@ t.test('the cookie counts only when no header says that a foreign page sent it',
     const replies = [
       await byCookie(service, '/auth/refresh', cookie.value, headers),
       await byCookie(service, '/auth/logout', cookie.value, headers),
-      await service.api.post('/auth/switch-organization', { organization: 'globex' }, { token: accessToken, headers: { ...own, ...headers } }),
+      await service.api.post(
+        '/auth/switch-organization',
+        { organization: 'globex' },
+        { token: accessToken, headers: { ...own, ...headers } },
+      ),
     ];
     for (const reply of replies) {
       t.match(reply, { status: 403, code: 'cross_site_request' }, JSON.stringify(headers));
@@ -128,20 +135,23 @@ t.test('a foreign page cannot sign a browser in either', async (t) => {
   }
 });
 
-t.test('racing refreshes by cookie all set the one next token, and a refused one leaves the cookie alone', async (t) => {
-  const { database, service, cookie, sessionId } = await browser(t);
-  const replies = await atOnce(8, () => byCookie(service, '/auth/refresh', cookie.value));
-  t.equal(new Set(replies.map((reply) => reply.setCookie[0])).size, 1);
-  const child = parse(replies[0]?.setCookie[0]).value;
-  t.equal((await byCookie(service, '/auth/refresh', child)).status, 200);
-  await agePlaces(database, sessionId);
-  for (const value of [cookie.value, child, 'nonsense']) {
-    const refused = await byCookie(service, '/auth/refresh', value);
-    t.equal(refused.status, 401);
-    t.same(refused.setCookie, [], 'not even one that is reused: the winner’s cookie is in the same browser');
-  }
-  t.match(await service.api.post('/auth/refresh'), { status: 401, code: 'invalid_refresh_token' });
-});
+t.test(
+  'racing refreshes by cookie all set the one next token, and a refused one leaves the cookie alone',
+  async (t) => {
+    const { database, service, cookie, sessionId } = await browser(t);
+    const replies = await atOnce(8, () => byCookie(service, '/auth/refresh', cookie.value));
+    t.equal(new Set(replies.map((reply) => reply.setCookie[0])).size, 1);
+    const child = parse(replies[0]?.setCookie[0]).value;
+    t.equal((await byCookie(service, '/auth/refresh', child)).status, 200);
+    await agePlaces(database, sessionId);
+    for (const value of [cookie.value, child, 'nonsense']) {
+      const refused = await byCookie(service, '/auth/refresh', value);
+      t.equal(refused.status, 401);
+      t.same(refused.setCookie, [], 'not even one that is reused: the winner’s cookie is in the same browser');
+    }
+    t.match(await service.api.post('/auth/refresh'), { status: 401, code: 'invalid_refresh_token' });
+  },
+);
 
 /** Until it is undone, nobody but the superuser gets a connection. */
 async function cutOff(database: TestDatabase): Promise<() => Promise<unknown>> {
@@ -187,5 +197,8 @@ t.test('a switch with the cookie answers by the cookie', async (t) => {
   const reply = await service.api.post('/auth/switch-organization', { organization: 'globex' }, { token, headers });
   t.equal(reply.status, 200);
   t.notOk('refreshToken' in reply.body.data);
-  t.equal((await byCookie(service, '/auth/refresh', parse(reply.setCookie[0]).value)).body.data.organization.slug, 'globex');
+  t.equal(
+    (await byCookie(service, '/auth/refresh', parse(reply.setCookie[0]).value)).body.data.organization.slug,
+    'globex',
+  );
 });

@@ -1,6 +1,6 @@
 // The guard against a table of mutations of a good access token. Nearly all are signed with the service's own key, so
 // that it is not the signature that gives them away.
-import { createHmac, createPublicKey, generateKeyPairSync, type KeyObject, constants, sign } from 'node:crypto';
+import { constants, createHmac, createPublicKey, generateKeyPairSync, type KeyObject, sign } from 'node:crypto';
 import t, { type Test } from 'tap';
 import { type Account, newAccount } from '../support/client.ts';
 import { createDatabase } from '../support/database.ts';
@@ -62,7 +62,7 @@ function algorithms(m: Material): Table {
     'HS256 with an empty secret': of('HS256', hmac('')),
     RS384: of('RS384', rsa(m.access, 'sha384')),
     RS512: of('RS512', rsa(m.access, 'sha512')),
-    'RS1': of('RS1', rsa(m.access, 'sha1')),
+    RS1: of('RS1', rsa(m.access, 'sha1')),
     PS256: of('PS256', pss),
     ES256: of('ES256', es),
     'rs256 in lower case': of('rs256', rsa(m.access)),
@@ -95,18 +95,21 @@ function headers(m: Material): Table {
     'typ JWT': withHeader(m, { typ: 'JWT' }),
     'typ of a refresh token': withHeader(m, { typ: 'rt+jwt' }),
     'typ in upper case': withHeader(m, { typ: 'AT+JWT' }),
-    'crit': withHeader(m, { crit: ['exp'] }),
+    crit: withHeader(m, { crit: ['exp'] }),
     'an empty crit': withHeader(m, { crit: [] }),
     'b64 false': withHeader(m, { b64: false, crit: ['b64'] }),
-    'zip': withHeader(m, { zip: 'DEF' }),
-    'cty': withHeader(m, { cty: 'JWT' }),
+    zip: withHeader(m, { zip: 'DEF' }),
+    cty: withHeader(m, { cty: 'JWT' }),
     'a jwk of ours': withHeader(m, { jwk: createPublicKey(m.access).export({ format: 'jwk' }) }),
     'a jwk of the sender': smuggled({ jwk }),
     'a jwk of the sender and no kid': smuggled({ jwk, kid: undefined }),
     'a jku': smuggled({ jku: 'http://127.0.0.1:9/jwks.json' }),
     'an x5u': smuggled({ x5u: 'http://127.0.0.1:9/cert.pem' }),
     'an x5c': smuggled({ x5c: ['MIIB'] }),
-    'the refresh key under its own kid': forge({ header: { ...m.header, kid: m.refreshKid }, claims: m.claims }, rsa(m.refresh)),
+    'the refresh key under its own kid': forge(
+      { header: { ...m.header, kid: m.refreshKid }, claims: m.claims },
+      rsa(m.refresh),
+    ),
     'the refresh key under our kid': forge(m, rsa(m.refresh)),
     'the refresh token itself': m.account.refreshToken,
     'a header that is an array': compact(JSON.stringify([m.header]), JSON.stringify(m.claims), rsa(m.access)),
@@ -150,7 +153,10 @@ function claims(m: Material): Table {
   }
   for (const claim of ['epoch', 'exp', 'iat', 'auth_time']) {
     table[`${claim} as a string`] = withClaims(m, { [claim]: String(m.claims[claim]) });
-    table[`${claim} beyond all numbers`] = withPayload(m, JSON.stringify({ ...m.claims, [claim]: 0 }).replace(`"${claim}":0`, `"${claim}":1e999`));
+    table[`${claim} beyond all numbers`] = withPayload(
+      m,
+      JSON.stringify({ ...m.claims, [claim]: 0 }).replace(`"${claim}":0`, `"${claim}":1e999`),
+    );
   }
   return table;
 }
@@ -162,14 +168,17 @@ function payloads(m: Material): Table {
     'a string': withPayload(m, JSON.stringify(text)),
     'a number': withPayload(m, '7'),
     null: withPayload(m, 'null'),
-    'nothing': withPayload(m, ''),
+    nothing: withPayload(m, ''),
     'no JSON': withPayload(m, text.slice(0, -1)),
     'two objects': withPayload(m, text + text),
     'a repeated sub': withPayload(m, text.replace('{', '{"sub":"01970000-0000-7000-8000-000000000000",')),
-    'a repeated sub in escapes': withPayload(m, text.replace('{', '{"\\u0073ub":"01970000-0000-7000-8000-000000000000",')),
+    'a repeated sub in escapes': withPayload(
+      m,
+      text.replace('{', '{"\\u0073ub":"01970000-0000-7000-8000-000000000000",'),
+    ),
     'a byte order mark': withPayload(m, `\uFEFF${text}`),
     'bytes that are no UTF-8': compactBytes(m, Buffer.from(text.replace('pwd', 'p\xffd'), 'latin1')),
-    'a claim beyond all bounds': withClaims(m, { padding: 'x'.repeat(64 * 1024).slice(0, 14_000) }),
+    'a claim beyond all bounds': withClaims(m, { padding: 'x'.repeat(20_000) }),
   };
 }
 
@@ -186,9 +195,9 @@ function forms({ token, header, claims, access }: Material): Table {
   const last = alphabet[alphabet.indexOf(signature[length - 1] ?? 'A') ^ 1];
   return {
     'a signature in another spelling': `${head}.${body}.${signature.slice(0, -1)}${last}`,
-    'padding': `${head}.${body}.${signature}==`,
+    padding: `${head}.${body}.${signature}==`,
     'padding within': `${head}=.${body}.${signature}`,
-    'plain base64': `${head}.${body}.${Buffer.from(signature, 'base64url').toString('base64').replace(/=+$/, '')}`.replace(/^([^+/]*)$/, '$1+'),
+    'plain base64': `${head}.${body}.${signature.slice(0, -2)}+/`,
     'two parts': `${head}.${body}`,
     'two parts and a dot': `${head}.${body}.`,
     'four parts': `${token}.${signature}`,
@@ -196,17 +205,30 @@ function forms({ token, header, claims, access }: Material): Table {
     'an empty part': `.${body}.${signature}`,
     'a dot before': `.${token}`,
     'the JSON serialization': base64url(JSON.stringify({ protected: head, payload: body, signature })),
-    'a token within a token': forge({ header, claims: { ...claims, nested: token } }, rsa(access)).split('.').slice(0, 2).join('.'),
-    'a huge token': `${head}.${body}.${'A'.repeat(20_000)}`,
+    'a token within a token': forge({ header, claims: { ...claims, nested: token } }, rsa(access))
+      .split('.')
+      .slice(0, 2)
+      .join('.'),
+    'a huge token': `${head}.${body}.${'A'.repeat(24_000)}`,
     'one character': 'a',
-    'dots': '..',
+    dots: '..',
   };
 }
 
-for (const [what, table] of Object.entries({ algorithm: algorithms, header: headers, claim: claims, payload: payloads, form: forms })) {
+for (const [what, table] of Object.entries({
+  algorithm: algorithms,
+  header: headers,
+  claim: claims,
+  payload: payloads,
+  form: forms,
+})) {
   t.test(`a token with a wrong ${what} is refused as invalid, whatever its signature`, async (t) => {
     const { api, material } = await opened(t);
-    t.equal((await api.get('/me', { token: forge(material, rsa(material.access)) })).status, 200, 'unchanged it is good');
+    t.equal(
+      (await api.get('/me', { token: forge(material, rsa(material.access)) })).status,
+      200,
+      'unchanged it is good',
+    );
     for (const [title, token] of Object.entries(table(material))) {
       const reply = await api.get('/me', { token });
       t.same([reply.status, reply.code], [401, 'invalid_token'], title);
@@ -216,22 +238,28 @@ for (const [what, table] of Object.entries({ algorithm: algorithms, header: head
   });
 }
 
-t.test('an expired token is told from an invalid one, and a clock ahead by less than a minute does no harm', async (t) => {
-  const { api, material } = await opened(t);
-  const { iat } = material.claims as { iat: number };
-  const expired = withClaims(material, { iat: iat - 1000, exp: iat - 100 });
-  t.match(await api.get('/me', { token: expired }), { status: 401, code: 'token_expired' });
-  t.equal((await api.get('/me', { token: withClaims(material, { iat: iat + 45, exp: iat + 600 }) })).status, 200);
-});
+t.test(
+  'an expired token is told from an invalid one, and a clock ahead by less than a minute does no harm',
+  async (t) => {
+    const { api, material } = await opened(t);
+    const { iat } = material.claims as { iat: number };
+    const expired = withClaims(material, { iat: iat - 1000, exp: iat - 100 });
+    t.match(await api.get('/me', { token: expired }), { status: 401, code: 'token_expired' });
+    t.equal((await api.get('/me', { token: withClaims(material, { iat: iat + 45, exp: iat + 600 }) })).status, 200);
+  },
+);
 
-t.test('a token of another user, session or organization is what it says, and revocation knows it as such', async (t) => {
-  const { api, app, material } = await opened(t);
-  app.deps.revocations.publish({ kind: 'user', sub: material.account.userId, epoch: 1 });
-  t.match(await api.get('/me', { token: material.token }), { status: 401, code: 'token_stale' });
-  const newer = withClaims(material, { epoch: 1 });
-  t.equal((await api.get('/me', { token: newer })).status, 200, 'a token of the new epoch is good');
-  app.deps.revocations.publish({ kind: 'organization', org: material.account.organization.id, state: 'suspended' });
-  t.equal((await api.get('/me', { token: newer })).code, 'organization_suspended');
-  app.deps.revocations.publish({ kind: 'session', sid: material.account.sessionId });
-  t.equal((await api.get('/me', { token: newer })).code, 'session_revoked');
-});
+t.test(
+  'a token of another user, session or organization is what it says, and revocation knows it as such',
+  async (t) => {
+    const { api, app, material } = await opened(t);
+    app.deps.revocations.publish({ kind: 'user', sub: material.account.userId, epoch: 1 });
+    t.match(await api.get('/me', { token: material.token }), { status: 401, code: 'token_stale' });
+    const newer = withClaims(material, { epoch: 1 });
+    t.equal((await api.get('/me', { token: newer })).status, 200, 'a token of the new epoch is good');
+    app.deps.revocations.publish({ kind: 'organization', org: material.account.organization.id, state: 'suspended' });
+    t.equal((await api.get('/me', { token: newer })).code, 'organization_suspended');
+    app.deps.revocations.publish({ kind: 'session', sid: material.account.sessionId });
+    t.equal((await api.get('/me', { token: newer })).code, 'session_revoked');
+  },
+);

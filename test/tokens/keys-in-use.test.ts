@@ -44,41 +44,47 @@ function kidOf(token: string): unknown {
   return partsOf(token).header.kid;
 }
 
-t.test('a new key is published ahead of time, signs from its instant, and the old one goes once its tokens have', async (t) => {
-  const { api, clock, account, addKey } = await opened(t);
-  const { refreshToken } = account;
-  const old = kidOf(account.accessToken);
-  const next = await addKey('access', 600);
-  t.same(await publishedKids(api), [old, next], 'verifiers can have it before it signs');
-  const refresh = async () => (await api.post('/auth/refresh', { refreshToken })).body.data.accessToken;
-  t.equal(kidOf(await refresh()), old);
+t.test(
+  'a new key is published ahead of time, signs from its instant, and the old one goes once its tokens have',
+  async (t) => {
+    const { api, clock, account, addKey } = await opened(t);
+    const { refreshToken } = account;
+    const old = kidOf(account.accessToken);
+    const next = await addKey('access', 600);
+    t.same(await publishedKids(api), [old, next], 'verifiers can have it before it signs');
+    const refresh = async () => (await api.post('/auth/refresh', { refreshToken })).body.data.accessToken;
+    t.equal(kidOf(await refresh()), old);
 
-  clock.advance(601);
-  const young = await refresh();
-  t.equal(kidOf(young), next);
-  for (const token of [account.accessToken, young]) t.equal((await api.get('/me', { token })).status, 200);
+    clock.advance(601);
+    const young = await refresh();
+    t.equal(kidOf(young), next);
+    for (const token of [account.accessToken, young]) t.equal((await api.get('/me', { token })).status, 200);
 
-  clock.advance(900 + 290);
-  t.same(await publishedKids(api), [old, next], 'as long as anything it signed may be alive, and five minutes more');
-  clock.advance(15);
-  t.same(await publishedKids(api), [next]);
-  t.equal((await api.get('/me', { token: await refresh() })).status, 200);
-});
+    clock.advance(900 + 290);
+    t.same(await publishedKids(api), [old, next], 'as long as anything it signed may be alive, and five minutes more');
+    clock.advance(15);
+    t.same(await publishedKids(api), [next]);
+    t.equal((await api.get('/me', { token: await refresh() })).status, 200);
+  },
+);
 
-t.test('deleting a key’s file stops what it signed, also what was seen before; sessions go on with the next key', async (t) => {
-  const { api, account, addKey, removeKey } = await opened(t);
-  const { accessToken: token, refreshToken } = account;
-  t.equal((await api.get('/me', { token })).status, 200);
-  const next = await addKey('access', -5);
-  t.equal((await api.get('/me', { token })).status, 200, 'the old key still verifies');
-  await removeKey('access', kidOf(token));
-  t.match(await api.get('/me', { token }), { status: 401, code: 'invalid_token' });
-  t.same(await publishedKids(api), [next]);
-  const refreshed = await api.post('/auth/refresh', { refreshToken });
-  t.equal(refreshed.body.data.sessionId, account.sessionId);
-  t.equal(kidOf(refreshed.body.data.accessToken), next);
-  t.equal((await api.get('/me', { token: refreshed.body.data.accessToken })).status, 200);
-});
+t.test(
+  'deleting a key’s file stops what it signed, also what was seen before; sessions go on with the next key',
+  async (t) => {
+    const { api, account, addKey, removeKey } = await opened(t);
+    const { accessToken: token, refreshToken } = account;
+    t.equal((await api.get('/me', { token })).status, 200);
+    const next = await addKey('access', -5);
+    t.equal((await api.get('/me', { token })).status, 200, 'the old key still verifies');
+    await removeKey('access', kidOf(token));
+    t.match(await api.get('/me', { token }), { status: 401, code: 'invalid_token' });
+    t.same(await publishedKids(api), [next]);
+    const refreshed = await api.post('/auth/refresh', { refreshToken });
+    t.equal(refreshed.body.data.sessionId, account.sessionId);
+    t.equal(kidOf(refreshed.body.data.accessToken), next);
+    t.equal((await api.get('/me', { token: refreshed.body.data.accessToken })).status, 200);
+  },
+);
 
 t.test('a verification under way when its key is deleted is not remembered', async (t) => {
   const { app, account, addKey, removeKey } = await opened(t);
@@ -109,7 +115,11 @@ t.test('without a key that may sign a sign-in is 503 with Retry-After, and what 
   t.match(reply, { status: 503, code: 'signing_unavailable' });
   t.match(reply.headers.get('retry-after'), /^\d+$/);
   await addKey('access', -5);
-  t.equal((await api.post('/auth/refresh', { refreshToken: account.refreshToken })).status, 200, 'nothing was consumed');
+  t.equal(
+    (await api.post('/auth/refresh', { refreshToken: account.refreshToken })).status,
+    200,
+    'nothing was consumed',
+  );
 });
 
 t.test('a new refresh key takes over; tokens of the old one go on until its file is deleted', async (t) => {

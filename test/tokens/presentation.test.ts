@@ -68,7 +68,13 @@ t.test('a token in the query, the body, a cookie or another header is not looked
   t.equal((await api.post('/auth/switch-organization', body)).code, 'unauthenticated');
   const form = { raw: `access_token=${token}`, headers: { 'content-type': 'application/x-www-form-urlencoded' } };
   t.equal((await api.post('/auth/switch-organization', undefined, form)).code, 'unauthenticated');
-  for (const name of ['cookie', 'x-access-token', 'x-authorization', 'proxy-authorization', 'x-forwarded-authorization']) {
+  for (const name of [
+    'cookie',
+    'x-access-token',
+    'x-authorization',
+    'proxy-authorization',
+    'x-forwarded-authorization',
+  ]) {
     const value = name === 'cookie' ? `access_token=${token}; authorization=${token}` : `Bearer ${token}`;
     t.same(await me(url, [HOST, [name, value]]), { status: 401, code: 'unauthenticated' }, name);
   }

@@ -33,7 +33,8 @@ function jsonwebtokenVerifier(url: string): Verify {
 function fastJwtVerifier(url: string): Verify {
   const jwks = buildGetJwks();
   return createVerifier({
-    key: async ({ header }) => jwks.getPublicKey({ domain: url, alg: String(header.alg), kid: String(header.kid) }),
+    key: async ({ header }: { header: Record<string, unknown> }) =>
+      jwks.getPublicKey({ domain: url, alg: String(header.alg), kid: String(header.kid) }),
     algorithms: ['RS256'],
     allowedIss: EXPECTED.issuer,
     allowedAud: EXPECTED.audience,
@@ -53,22 +54,25 @@ const LIBRARIES = {
   'get-jwks with fast-jwt': fastJwtVerifier,
 };
 
-t.test('a service that knows nothing but the key set verifies access tokens, and takes nothing else for one', async (t) => {
-  const database = await createDatabase(t);
-  const { api, url } = await spawnService(t, { DATABASE_URL: database.ownerUrl });
-  const account = await newAccount(api);
-  for (const [library, verifier] of Object.entries(LIBRARIES)) {
-    await t.test(`with ${library}`, async (t) => {
-      const verify = verifier(url);
-      const claims = await verify(account.accessToken);
-      t.match(claims, { sub: account.userId, sid: account.sessionId, org: account.organization.id });
-      await t.rejects(verify(account.refreshToken), 'a refresh token is no access token');
-      await t.rejects(verify(tampered(account.accessToken)), 'a changed claim breaks the signature');
-      const refreshed = await api.post('/auth/refresh', { refreshToken: account.refreshToken });
-      t.match(await verify(refreshed.body.data.accessToken), { sid: account.sessionId }, 'so does the next token');
-    });
-  }
-});
+t.test(
+  'a service that knows nothing but the key set verifies access tokens, and takes nothing else for one',
+  async (t) => {
+    const database = await createDatabase(t);
+    const { api, url } = await spawnService(t, { DATABASE_URL: database.ownerUrl });
+    const account = await newAccount(api);
+    for (const [library, verifier] of Object.entries(LIBRARIES)) {
+      await t.test(`with ${library}`, async (t) => {
+        const verify = verifier(url);
+        const claims = await verify(account.accessToken);
+        t.match(claims, { sub: account.userId, sid: account.sessionId, org: account.organization.id });
+        await t.rejects(verify(account.refreshToken), 'a refresh token is no access token');
+        await t.rejects(verify(tampered(account.accessToken)), 'a changed claim breaks the signature');
+        const refreshed = await api.post('/auth/refresh', { refreshToken: account.refreshToken });
+        t.match(await verify(refreshed.body.data.accessToken), { sid: account.sessionId }, 'so does the next token');
+      });
+    }
+  },
+);
 
 t.test('the metadata names the issuer of the tokens and the place of its keys', async (t) => {
   const database = await createDatabase(t);

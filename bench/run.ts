@@ -1,0 +1,148 @@
+// Owns: `npm run bench`: measures the hot paths beside the bound that each runs into, in turns within one run, and
+// prints a table. Leaves to others: the load (load.ts), the bounds (bound.ts), what the figures mean (README.md).
+import { availableParallelism } from 'node:os';
+import { onStage, type Service, type Stage } from '../scripts/prove/stage.ts';
+import { newAccount, openApi } from '../test/support/client.ts';
+import type { BoundTally, BoundTask } from './bound.ts';
+import type { Tally, Task } from './load.ts';
+import { type Figure, inTurns, median, table } from './paired.ts';
+import { residentMegabytes, serviceProcess, startWorker, type Worker } from './worker.ts';
+
+const CONNECTIONS = 16;
+const USERS = 24;
+const POOL_SIZE = 10; // the default of DATABASE_POOL_SIZE
+const STARTS = 5;
+const IDLE_MILLISECONDS = 3_000;
+const quick = process.argv.includes('--quick');
+const rounds = quick ? 2 : 5;
+const roundMilliseconds = quick ? 1_000 : 2_500;
+
+// Limits stay on, as in production, but out of reach; the log is written as it is by default.
+const SETTINGS = {
+  LOG_LEVEL: 'info',
+  RATE_LIMIT_ENABLED: 'true',
+  RATE_LIMIT_SIGN_IN: '1000000',
+  RATE_LIMIT_REFRESH: '1000000',
+  RATE_LIMIT_OTHER: '1000000',
+  SESSIONS_PER_USER_MAX: '10000',
+};
+
+interface Bench {
+  readonly service: Service;
+  readonly load: (task: Omit<Task, 'milliseconds' | 'port'>, port?: number) => Promise<Tally>;
+  readonly bound: (...args: string[]) => Promise<Worker>;
+  readonly accounts: readonly { email: string; password: string; accessToken: string; refreshToken: string }[];
+}
+
+async function logins({ load, bound, accounts }: Bench): Promise<Figure> {
+  const hashes = await bound('hashes');
+  const bodies = accounts.map(({ email, password }) => JSON.stringify({ email, password }));
+  const login = { method: 'POST', path: '/api/v1/auth/login', connections: CONNECTIONS, bodies } as const;
+  const figure = await inTurns(rounds, {
+    product: () => load(login),
+    bound: () => hashes.ask<BoundTally>(task(availableParallelism())),
+  });
+  hashes.end();
+  return { ...figure, name: 'logins', against: 'raw argon2id hashes', aim: 0.9 };
+}
+
+async function refreshes({ load, bound, accounts }: Bench, otherDatabase: string): Promise<Figure> {
+  // Not in the service's own database, whose every table it wants to be protected.
+  const bare = await bound('refreshes', otherDatabase, String(POOL_SIZE));
+  let tokens = accounts.slice(0, CONNECTIONS).map(({ refreshToken }) => refreshToken);
+  const figure = await inTurns(rounds, {
+    product: async () => {
+      const tally = await load({ method: 'POST', path: '/api/v1/auth/refresh', connections: CONNECTIONS, tokens });
+      tokens = [...tally.tokens];
+      return tally;
+    },
+    bound: () => bare.ask<BoundTally>(task(CONNECTIONS)),
+  });
+  bare.end();
+  return { ...figure, name: 'refreshes', against: 'one UPDATE and two signatures', aim: 0.6 };
+}
+
+async function reads({ load, bound, accounts }: Bench): Promise<Figure[]> {
+  const bare = await bound('requests');
+  const { port } = await bare.hello<{ port: number }>();
+  const get = (path: string, headers: Record<string, string> = {}) =>
+    ({ method: 'GET', path, headers, connections: CONNECTIONS }) as const;
+  const authorization = `Bearer ${accounts[0]?.accessToken}`;
+  const constant = () => load(get('/constant'), port);
+  const me = await inTurns(rounds, { product: () => load(get('/api/v1/me', { authorization })), bound: constant });
+  const jwks = await inTurns(rounds, { product: () => load(get('/.well-known/jwks.json')), bound: constant });
+  bare.end();
+  const against = 'a bare Fastify route';
+  return [
+    { ...me, name: 'GET /me', against, aim: 0.35 },
+    { ...jwks, name: 'GET JWKS', against, aim: 0.9 },
+  ];
+}
+
+function task(concurrency: number): BoundTask {
+  return { milliseconds: roundMilliseconds, concurrency };
+}
+
+/** Start-up on a prepared database, and memory as `npm start` runs it. */
+async function startAndMemory(stage: Stage, loader: Worker, accounts: Bench['accounts']): Promise<string[]> {
+  const ready: number[] = [];
+  for (let round = 0; round < STARTS; round += 1) {
+    const started = await stage.startService({ pollMilliseconds: 5 });
+    ready.push(started.readyMilliseconds);
+    await started.end('SIGTERM');
+  }
+  const launched = await stage.startService({ launched: true, settings: SETTINGS });
+  const pid = serviceProcess(launched.child.pid ?? 0);
+  await new Promise((resolve) => setTimeout(resolve, IDLE_MILLISECONDS));
+  const idle = residentMegabytes(pid);
+  const headers = { authorization: `Bearer ${(await signInAt(launched, accounts)).accessToken}` };
+  const common = { port: launched.port, connections: CONNECTIONS, milliseconds: 60_000 };
+  const bodies = accounts.map(({ email, password }) => JSON.stringify({ email, password }));
+  await loader.ask<Tally>({ ...common, method: 'POST', path: '/api/v1/auth/login', bodies, requestsMax: 50 });
+  await loader.ask<Tally>({ ...common, method: 'GET', path: '/api/v1/me', headers, requestsMax: 950 });
+  const used = residentMegabytes(pid);
+  await launched.end('SIGTERM');
+  const [least = 0] = ready.toSorted((a, b) => a - b);
+  return [
+    `ready on a prepared database: ${median(ready).toFixed(0)} ms, best ${least.toFixed(0)} (aim < 1000)`,
+    `resident memory: ${idle.toFixed(0)} MB at idle (aim < 120), ${used.toFixed(0)} MB after 1000 requests, 50 of them logins`,
+  ];
+}
+
+async function signInAt(service: Service, accounts: Bench['accounts']): Promise<{ accessToken: string }> {
+  const reply = await openApi(service.url).post('/auth/login', {
+    email: accounts[0]?.email,
+    password: accounts[0]?.password,
+  });
+  if (reply.status !== 200) throw new Error(`login answered ${reply.status}: ${reply.text}`);
+  return reply.body.data;
+}
+
+await onStage({ name: 'bench', disposable: false }, async (stage) => {
+  const service = await stage.startService({ settings: SETTINGS });
+  const loader = startWorker('load.ts');
+  const workers = [loader];
+  const load: Bench['load'] = async (asked, port = service.port) => {
+    const tally = await loader.ask<Tally>({ ...asked, port, milliseconds: roundMilliseconds });
+    if (tally.failure !== null) throw new Error(`${asked.method} ${asked.path} answered ${tally.failure}`);
+    return tally;
+  };
+  const bound: Bench['bound'] = async (...args) => {
+    const worker = startWorker('bound.ts', ...args);
+    workers.push(worker);
+    await worker.hello();
+    return worker;
+  };
+  try {
+    const api = openApi(service.url);
+    const accounts = [];
+    for (let user = 0; user < USERS; user += 1) accounts.push(await newAccount(api));
+    const bench = { service, load, bound, accounts };
+    const figures = [...(await reads(bench)), await refreshes(bench, stage.postgres.adminUrl), await logins(bench)];
+    await service.end('SIGTERM');
+    const lines = await startAndMemory(stage, loader, accounts);
+    return `${table(figures)}\n\n${lines.join('\n')}\n\n${availableParallelism()} cores, medians of ${rounds} rounds of ${roundMilliseconds} ms`;
+  } finally {
+    for (const worker of workers) worker.end();
+  }
+});

@@ -1,0 +1,47 @@
+// Owns: the processes beside the service that a measurement needs, and looking at the memory of one.
+import { fork } from 'node:child_process';
+import { readFileSync } from 'node:fs';
+import { fileURLToPath } from 'node:url';
+
+export interface Worker {
+  /** What the process said of itself when it was ready. */
+  hello<Hello>(): Promise<Hello>;
+  /** Sends a message and gives the next answer. Raises when the process ends instead. */
+  ask<Answer>(message: object): Promise<Answer>;
+  end(): void;
+}
+
+/** Starts a file of this folder as a process that is spoken to by messages. */
+export function startWorker(file: string, ...args: string[]): Worker {
+  const child = fork(fileURLToPath(new URL(file, import.meta.url)), args, { execArgv: [] });
+  const ended = new Promise<never>((_, reject) => {
+    child.once('exit', (code, signal) => reject(new Error(`${file} ended with ${code ?? signal}`)));
+  });
+  ended.catch(() => undefined);
+  const next = () => Promise.race([new Promise<unknown>((resolve) => child.once('message', resolve)), ended]);
+  let greeting: Promise<unknown> | undefined;
+  return {
+    hello: <Hello>() => {
+      greeting ??= next();
+      return greeting as Promise<Hello>;
+    },
+    ask: <Answer>(message: object) => {
+      const answer = next();
+      child.send(message);
+      return answer as Promise<Answer>;
+    },
+    end: () => void (child.connected && child.disconnect()),
+  };
+}
+
+/** The service below the launcher that was started as `pid`. Linux only. */
+export function serviceProcess(pid: number): number {
+  const [child] = readFileSync(`/proc/${pid}/task/${pid}/children`, 'utf8').trim().split(' ');
+  return child ? Number(child) : pid;
+}
+
+/** VmRSS of a process in megabytes (2^20 bytes). Linux only. */
+export function residentMegabytes(pid: number): number {
+  const kilobytes = /^VmRSS:\s+(\d+) kB$/m.exec(readFileSync(`/proc/${pid}/status`, 'utf8'))?.[1];
+  return Number(kilobytes) / 1024;
+}

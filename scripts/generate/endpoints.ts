@@ -1,0 +1,28 @@
+// Owns: the list of all endpoints without a running service, and its golden file (one line for each door).
+// Leaves to others: what the endpoints are (src/app.ts) and their reference (openapi.ts).
+import { fileURLToPath } from 'node:url';
+import { type AppDeps, listEndpoints } from '../../src/app.ts';
+import type { Access, Endpoint } from '../../src/http/endpoint.ts';
+
+export const ROOT = fileURLToPath(new URL('../..', import.meta.url));
+
+/** Every endpoint that the service can have, the reference page included. None of them can be called. */
+export function describedEndpoints(): Endpoint[] {
+  const unopened = { issuer: 'https://tenantry.example' } as AppDeps;
+  return listEndpoints(unopened, { checks: {}, draining: () => false, docsRoot: ROOT });
+}
+
+/** An access as people write it: open, signed in, or needs resource:action. */
+export function accessText(access: Access): string {
+  if (access.kind === 'needs') return `needs ${access.permission}`;
+  return access.kind === 'open' ? 'open' : 'signed in';
+}
+
+/** METHOD URL, access and limit of every endpoint, sorted: a door that is opened wider shows as a changed line. */
+export function routeList(endpoints: readonly Endpoint[]): string {
+  const lines = endpoints.map(({ method, url, access, limit }) =>
+    [method.padEnd(6), url.padEnd(42), accessText(access).padEnd(12), `limit ${limit}`].join(' '),
+  );
+  const byPath = (line: string) => `${line.slice(7, 49)} ${line.slice(0, 6)}`;
+  return `${lines.sort((a, b) => (byPath(a) < byPath(b) ? -1 : 1)).join('\n')}\n`;
+}

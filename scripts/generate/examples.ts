@@ -1,0 +1,43 @@
+// Owns: the examples of the reference: one person who registers, signs in and refreshes.
+
+const USER = {
+  id: '019aa3f0-5c00-7a10-8b2f-3d6f1c2a4e01',
+  email: 'ada@example.com',
+  name: 'Ada Lovelace',
+  emailVerified: false,
+};
+const ORGANIZATION = { id: '019aa3f0-5c00-7a10-8b2f-3d6f1c2a4e02', name: 'Acme', slug: 'acme' };
+
+const SIGNED_IN = {
+  accessToken: 'eyJhbGciOiJSUzI1NiIsInR5cCI6ImF0K2p3dCJ9.e30.c2lnbmF0dXJl',
+  tokenType: 'Bearer',
+  expiresIn: 900,
+  expiresAt: '2026-11-21T12:15:00.000Z',
+  refreshToken: 'eyJhbGciOiJSUzI1NiIsInR5cCI6InJ0K2p3dCJ9.e30.c2lnbmF0dXJl',
+  refreshExpiresAt: '2026-12-21T12:00:00.000Z',
+  sessionId: '019aa3f0-5c00-7a10-8b2f-3d6f1c2a4e03',
+  user: USER,
+  organization: ORGANIZATION,
+  roles: ['owner'],
+  memberships: [{ organization: ORGANIZATION, roles: ['owner'] }],
+};
+
+const SUBSCRIPTION = {
+  plan: 'trial',
+  status: 'trialing',
+  trialEndsAt: '2026-12-05T12:00:00.000Z',
+  limits: { teamMembers: 2, messages: 100, phoneNumbers: 1 },
+};
+
+/** A request and its good answer, by the id of the operation. */
+export const EXAMPLES: Readonly<Record<string, { readonly request: object; readonly answer: object }>> = {
+  register: {
+    request: { email: USER.email, password: 'correct horse battery', name: USER.name, organizationName: 'Acme' },
+    answer: { data: { ...SIGNED_IN, subscription: SUBSCRIPTION } },
+  },
+  login: {
+    request: { email: USER.email, password: 'correct horse battery', organization: 'acme' },
+    answer: { data: SIGNED_IN },
+  },
+  refresh: { request: { refreshToken: SIGNED_IN.refreshToken }, answer: { data: SIGNED_IN } },
+};

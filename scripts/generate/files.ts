@@ -1,0 +1,42 @@
+// Owns: which files of the repository are generated, and comparing them with what they should be.
+import { mkdirSync, readFileSync, writeFileSync } from 'node:fs';
+import { dirname, join } from 'node:path';
+import { describedEndpoints, ROOT, routeList } from './endpoints.ts';
+import { openApiYaml } from './openapi.ts';
+import { configurationPage, environmentExample, problemsPage } from './pages.ts';
+
+/** Every generated file with its right content, by its path from the root. */
+export function generatedFiles(): ReadonlyMap<string, string> {
+  const endpoints = describedEndpoints();
+  return new Map([
+    ['openapi.yaml', openApiYaml(endpoints)],
+    ['.env.example', environmentExample()],
+    ['docs/configuration.md', configurationPage()],
+    ['docs/problems.md', problemsPage()],
+    ['test/contract/routes.txt', routeList(endpoints)],
+  ]);
+}
+
+/** The paths of those that are missing or differ. */
+export function staleFiles(): string[] {
+  return [...generatedFiles()].filter(([path, content]) => contentOf(path) !== content).map(([path]) => path);
+}
+
+/** Writes those that differ and gives their paths. */
+export function writeStaleFiles(): string[] {
+  const files = generatedFiles();
+  const stale = staleFiles();
+  for (const path of stale) {
+    mkdirSync(dirname(join(ROOT, path)), { recursive: true });
+    writeFileSync(join(ROOT, path), files.get(path) ?? '');
+  }
+  return stale;
+}
+
+function contentOf(path: string): string | undefined {
+  try {
+    return readFileSync(join(ROOT, path), 'utf8');
+  } catch {
+    return undefined;
+  }
+}

@@ -1,0 +1,132 @@
+// Owns: the parts of the reference that every operation shares: headers, and the problems that an endpoint can answer.
+// Leaves to others: the operations (openapi.ts) and the codes (src/errors.ts).
+import { z } from 'zod';
+import type { ZodOpenApiResponseObject, ZodOpenApiResponsesObject } from 'zod-openapi';
+import { PROBLEMS, type ProblemCode } from '../../src/errors.ts';
+import type { Endpoint } from '../../src/http/endpoint.ts';
+
+export const ProblemSchema = z
+  .strictObject({
+    type: z.string().meta({ description: 'A stable path that names the kind of problem.' }),
+    title: z.string(),
+    status: z.int(),
+    detail: z.string().meta({ description: 'For people: what to do next.' }),
+    code: z.enum(Object.keys(PROBLEMS)).meta({ description: 'For programs: decide by this.' }),
+    error: z.string().meta({ description: 'The same sentence as detail.' }),
+    requestId: z.string(),
+    issues: z
+      .array(z.strictObject({ path: z.string(), message: z.string() }))
+      .optional()
+      .meta({ description: 'With 422: what was refused, and where.' }),
+  })
+  .meta({ id: 'Problem', description: 'RFC 9457.' });
+
+export const HEADERS = {
+  RequestId: { description: 'The id of the request: as sent, if it is sane, else a new one.', schema: text() },
+  RetryAfter: { description: 'Try again after this many seconds.', schema: seconds() },
+  RateLimitLimit: { description: 'The allowance of a minute that this call drew on.', schema: seconds() },
+  RateLimitRemaining: { description: 'What is left of it.', schema: seconds() },
+  RateLimitReset: { description: 'Seconds until it is whole again.', schema: seconds() },
+  SetCookie: {
+    description: 'With the cookie transport: the refresh token, HttpOnly and SameSite=Strict.',
+    schema: text(),
+  },
+};
+
+function text() {
+  return { type: 'string' } as const;
+}
+
+function seconds() {
+  return { type: 'integer', minimum: 0 } as const;
+}
+
+function header(name: keyof typeof HEADERS) {
+  return { $ref: `#/components/headers/${name}` } as const;
+}
+
+/** The headers of any answer of the endpoint. */
+export function answerHeaders(declared: Endpoint) {
+  const limited = {
+    'RateLimit-Limit': header('RateLimitLimit'),
+    'RateLimit-Remaining': header('RateLimitRemaining'),
+    'RateLimit-Reset': header('RateLimitReset'),
+  };
+  return { 'X-Request-ID': header('RequestId'), ...(declared.limit === 'none' ? {} : limited) };
+}
+
+export const COOKIE_HEADER = { 'Set-Cookie': header('SetCookie') };
+
+type Codes = readonly ProblemCode[];
+
+// What the guard and the body reader refuse, whatever the operation. Named, so that each is described once.
+const SHARED: Readonly<Record<string, Codes>> = {
+  BadRequest: ['bad_request'],
+  BadBody: ['bad_request', 'malformed_json'],
+  Unauthenticated: ['unauthenticated', 'invalid_token', 'token_expired', 'token_stale', 'session_revoked'],
+  Forbidden: ['organization_required', 'permission_denied'],
+  BodyTooLarge: ['body_too_large'],
+  UnsupportedMediaType: ['unsupported_media_type'],
+  ValidationFailed: ['validation_failed'],
+  TooManyRequests: ['too_many_requests'],
+  InternalError: ['internal_error'],
+  Unavailable: ['database_unavailable', 'service_busy', 'signing_unavailable'],
+};
+
+function commonCodes(declared: Endpoint): Codes {
+  const names = ['ValidationFailed', 'InternalError', declared.body ? 'BadBody' : 'BadRequest'];
+  if (declared.body) names.push('BodyTooLarge', 'UnsupportedMediaType');
+  if (declared.access.kind !== 'open') names.push('Unauthenticated');
+  if (declared.access.kind === 'needs') names.push('Forbidden');
+  if (declared.limit !== 'none') names.push('TooManyRequests', 'Unavailable');
+  return names.flatMap((name) => SHARED[name] ?? []);
+}
+
+function isCode(code: string): code is ProblemCode {
+  return code in PROBLEMS;
+}
+
+/** The problems that the endpoint can answer, by status. Raises for a code that the problem table does not have. */
+export function problemsByStatus(declared: Endpoint): Map<number, ProblemCode[]> {
+  const found = new Map<number, Set<ProblemCode>>();
+  for (const code of [...commonCodes(declared), ...(declared.problems ?? [])]) {
+    if (!isCode(code)) throw new TypeError(`${declared.id} names the unknown problem ${code}`);
+    const { status } = PROBLEMS[code];
+    found.set(status, (found.get(status) ?? new Set()).add(code));
+  }
+  return new Map([...found].sort(([a], [b]) => a - b).map(([status, codes]) => [status, [...codes].sort()]));
+}
+
+function problemResponse(status: number, codes: Codes): ZodOpenApiResponseObject {
+  const waits = status === 429 || status === 503;
+  return {
+    description: codes.map((code) => `\`${code}\`: ${PROBLEMS[code].title}.`).join(' '),
+    headers: { 'X-Request-ID': header('RequestId'), ...(waits ? { 'Retry-After': header('RetryAfter') } : {}) },
+    content: { 'application/problem+json': { schema: ProblemSchema } },
+  };
+}
+
+const NAMES = new Map(Object.entries(SHARED).map(([name, codes]) => [[...codes].sort().join(), name]));
+
+/** The shared responses that the endpoints use, under their names. */
+export function sharedResponses(endpoints: readonly Endpoint[]): Record<string, ZodOpenApiResponseObject> {
+  const used = endpoints.flatMap((declared) => [...problemsByStatus(declared)]);
+  return Object.fromEntries(
+    used.flatMap(([status, codes]) => {
+      const name = NAMES.get(codes.join());
+      return name ? [[name, problemResponse(status, codes)] as const] : [];
+    }),
+  );
+}
+
+/** The problem responses of an endpoint: by name where they are shared ones. */
+export function problemResponses(declared: Endpoint): ZodOpenApiResponsesObject {
+  const responses: ZodOpenApiResponsesObject = {};
+  for (const [status, codes] of problemsByStatus(declared)) {
+    const name = NAMES.get(codes.join());
+    responses[`${status}` as '400'] = name
+      ? { $ref: `#/components/responses/${name}` }
+      : problemResponse(status, codes);
+  }
+  return responses;
+}

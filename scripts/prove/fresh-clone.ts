@@ -1,0 +1,111 @@
+// Proves: on a machine that has never seen it, `git clone` and `npm start` lead to a verified access token, as root and
+// as an ordinary user, with an empty npm cache and home folder. `prove:fresh-clone [--with-tests]`: also runs `npm test`.
+// Only what is committed is cloned. Linux only.
+import { spawnSync } from 'node:child_process';
+import { chownSync, mkdirSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { createRemoteJWKSet, jwtVerify } from 'jose';
+import { openApi } from '../../test/support/client.ts';
+import { type Person, startNpm } from './clone.ts';
+import { demand, type Frame, runProof } from './proof.ts';
+import { freePort, ROOT } from './stage.ts';
+
+const TOKEN_SECONDS_MAX = 60;
+const SECOND_START_SECONDS_MAX = 2;
+const START_MILLISECONDS_MAX = 300_000;
+const AUDIENCE = 'tenantry';
+const withTests = process.argv.includes('--with-tests');
+
+function run(command: string, args: string[], options: object = {}): void {
+  const { status, error, stderr } = spawnSync(command, args, { encoding: 'utf8', ...options });
+  if (error || status !== 0) throw new Error(`${command} ${args.join(' ')} failed: ${error?.message ?? stderr}`);
+}
+
+/** The user of this process, and when that is root an ordinary one that is removed again. */
+function people({ folder, atEnd }: Frame): Person[] {
+  const person = (name: string, identity: Person['identity']): Person => {
+    const home = join(folder, name, 'home');
+    mkdirSync(home, { recursive: true });
+    if ('uid' in identity) {
+      for (const path of [join(folder, name), home]) chownSync(path, identity.uid, identity.gid);
+    }
+    return { name, identity, home };
+  };
+  if (process.getuid?.() !== 0) return [person('user', {})];
+  const name = `tenantry-${process.pid}`;
+  run('useradd', ['--no-create-home', '--shell', '/usr/sbin/nologin', name]);
+  atEnd(() => run('userdel', [name]));
+  const id = (flag: string) => Number(spawnSync('id', [flag, name], { encoding: 'utf8' }).stdout);
+  return [person('root', {}), person('user', { uid: id('-u'), gid: id('-g') })];
+}
+
+/** Signs in with what the start printed, and verifies the token as another service would. */
+async function verifiedToken(url: string, port: number, printed: string): Promise<void> {
+  const credentials = /-d '(\{.*\})'/.exec(printed)?.[1];
+  demand(credentials !== undefined, `the start printed nobody to sign in as:\n${printed}`);
+  const reply = await openApi(url).post('/auth/login', JSON.parse(credentials));
+  demand(reply.status === 200, `the printed login answered ${reply.status}: ${reply.text}`);
+  const keys = createRemoteJWKSet(new URL(`${url}/.well-known/jwks.json`));
+  await jwtVerify(reply.body.data.accessToken, keys, {
+    issuer: `http://localhost:${port}`,
+    audience: AUDIENCE,
+    algorithms: ['RS256'],
+    typ: 'at+jwt',
+  });
+}
+
+async function untilReady(url: string): Promise<void> {
+  while (
+    (await fetch(`${url}/readyz`).then(
+      ({ status }) => status,
+      () => 0,
+    )) !== 200
+  )
+    await new Promise((resolve) => setTimeout(resolve, 10));
+}
+
+async function tryAs(frame: Frame, person: Person, bundle: string): Promise<string> {
+  const clone = join(frame.folder, person.name, 'tenantry');
+  const port = await freePort();
+  const url = `http://127.0.0.1:${port}`;
+  const begun = performance.now();
+  const secondsSince = (instant: number) => (performance.now() - instant) / 1000;
+  run('git', ['clone', '--quiet', bundle, clone], { ...person.identity, env: { ...process.env, HOME: person.home } });
+  const npm = startNpm(frame, person, { clone, port, args: ['start'] });
+  const printed = await npm.untilPrinted(/Ctrl-C stops it/, START_MILLISECONDS_MAX);
+  await verifiedToken(url, port, printed);
+  const toToken = secondsSince(begun);
+  await npm.stop();
+
+  const again = performance.now();
+  const second = startNpm(frame, person, { clone, port, args: ['start'] });
+  await Promise.race([
+    untilReady(url),
+    second.ended.then(() => demand(false, `the second start ended:\n${second.output()}`)),
+  ]);
+  const toReady = secondsSince(again);
+  await second.stop();
+
+  if (withTests) {
+    const tests = startNpm(frame, person, { clone, port, args: ['test'] });
+    const code = await tests.ended;
+    demand(code === 0, `npm test ended with ${code} as ${person.name}:\n${tests.output()}`);
+  }
+  const told = `as ${person.name}: clone to verified token ${toToken.toFixed(1)} s, second start ready in ${toReady.toFixed(2)} s`;
+  console.log(told);
+  demand(toToken < TOKEN_SECONDS_MAX, `${told}: the first aim is ${TOKEN_SECONDS_MAX} s`);
+  demand(toReady < SECOND_START_SECONDS_MAX, `${told}: the second aim is ${SECOND_START_SECONDS_MAX} s`);
+  return told;
+}
+
+await runProof('fresh-clone', async (frame) => {
+  // A bundle, because git refuses to clone from a folder of somebody else.
+  const bundle = join(frame.folder, 'tenantry.bundle');
+  run('git', ['bundle', 'create', '--quiet', bundle, 'HEAD'], { cwd: ROOT });
+  const told: string[] = [];
+  for (const person of people(frame)) {
+    writeFileSync(join(person.home, '.npmrc'), 'update-notifier=false\n', { mode: 0o644 });
+    told.push(await tryAs(frame, person, bundle));
+  }
+  return `SHOWN: ${told.join('; ')}${withTests ? '; npm test passes' : ''}`;
+});

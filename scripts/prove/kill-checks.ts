@@ -1,0 +1,102 @@
+// Owns: what must hold in the database after a kill: whole registrations, one lineage a session.
+import type { Query } from './database.ts';
+import { demand } from './proof.ts';
+import { jtiOf, parentOf } from './tokens.ts';
+
+export interface Registration {
+  readonly email: string;
+  readonly password: string;
+  readonly organizationName: string;
+  wasSent: boolean;
+  /** What the answer said, if there was one. */
+  acknowledged?: { readonly userId: string; readonly organizationId: string; readonly sessionId: string };
+}
+
+interface Parts {
+  email: string;
+  user_id: string;
+  organization_id: string | null;
+  session_id: string | null;
+  parts: Record<string, number>;
+}
+
+// How often each part of a registration is there. Sessions of a registration are those opened by it: nobody signs in here.
+const PARTS = `
+SELECT u.email, u.id AS user_id, m.organization_id, s.id AS session_id, json_build_object(
+  'password', (SELECT count(*) FROM passwords p WHERE p.user_id = u.id),
+  'membership', (SELECT count(*) FROM memberships x WHERE x.user_id = u.id),
+  'organization', (SELECT count(*) FROM organizations o WHERE o.id = m.organization_id),
+  'assignment', (SELECT count(*) FROM role_assignments a WHERE a.user_id = u.id AND a.organization_id = m.organization_id),
+  'subscription', (SELECT count(*) FROM subscriptions x WHERE x.organization_id = m.organization_id),
+  'session', (SELECT count(*) FROM sessions x WHERE x.user_id = u.id AND x.revoked_at IS NULL),
+  'user.registered', (SELECT count(*) FROM events e WHERE e.type = 'user.registered' AND e.target_id = u.id),
+  'organization.created',
+    (SELECT count(*) FROM events e WHERE e.type = 'organization.created' AND e.target_id = m.organization_id),
+  'session.opened', (SELECT count(*) FROM events e WHERE e.type = 'session.opened' AND e.target_id = s.id)) AS parts
+FROM users u LEFT JOIN memberships m ON m.user_id = u.id LEFT JOIN sessions s ON s.user_id = u.id
+WHERE u.email = ANY($1)`;
+
+// Parts that a torn registration would leave without their user.
+const ORPHANS = `
+SELECT (SELECT count(*) FROM organizations o WHERE NOT EXISTS (SELECT FROM memberships m WHERE m.organization_id = o.id))
+  + (SELECT count(*) FROM events e WHERE e.type = 'user.registered' AND NOT EXISTS (SELECT FROM users u WHERE u.id = e.target_id))
+  + (SELECT count(*) FROM events e WHERE e.type = 'organization.created'
+      AND NOT EXISTS (SELECT FROM organizations o WHERE o.id = e.target_id))
+  + (SELECT count(*) FROM events e WHERE e.type = 'session.opened'
+      AND NOT EXISTS (SELECT FROM sessions s WHERE s.id = e.target_id)) AS orphans`;
+
+export interface Found {
+  readonly whole: number;
+  /** Sent, without an answer, and nothing of it is there. */
+  readonly absent: number;
+  /** Whole although no answer arrived. */
+  readonly lostButThere: number;
+}
+
+/** Raises NotShown unless each registration is there once with every part, or without any, and every acknowledged one is. */
+export async function demandWholeRegistrations(query: Query, registrations: readonly Registration[]): Promise<Found> {
+  const rows = await query<Parts>(PARTS, [registrations.map(({ email }) => email)]);
+  const byEmail = new Map<string, Parts>();
+  for (const row of rows) {
+    demand(!byEmail.has(row.email), `${row.email} has two memberships or sessions`);
+    byEmail.set(row.email, row);
+    const isWhole = Object.values(row.parts).every((count) => Number(count) === 1);
+    demand(isWhole, `the registration of ${row.email} is torn: ${JSON.stringify(row.parts)}`);
+  }
+  const [left] = await query<{ orphans: string }>(ORPHANS);
+  demand(Number(left?.orphans) === 0, `${left?.orphans} parts of torn registrations are left`);
+  let absent = 0;
+  let lostButThere = 0;
+  for (const { email, acknowledged, wasSent } of registrations) {
+    const row = byEmail.get(email);
+    if (acknowledged) {
+      demand(
+        row?.user_id === acknowledged.userId &&
+          row.organization_id === acknowledged.organizationId &&
+          row.session_id === acknowledged.sessionId,
+        `the acknowledged registration of ${email} is lost: ${JSON.stringify(row)}`,
+      );
+    } else if (row) lostButThere += 1;
+    else if (wasSent) absent += 1;
+  }
+  return { whole: rows.length, absent, lostButThere };
+}
+
+/** Raises NotShown unless the session lives and its chain is: the token just presented, and the child it was exchanged for. */
+export async function demandOneLineage(
+  query: Query,
+  sessionId: string,
+  presented: string,
+  child: string,
+): Promise<void> {
+  const [row] = await query<{ confirmed: string; successor: string; revoked_at: Date | null }>(
+    'SELECT confirmed, successor, revoked_at FROM sessions WHERE id = $1',
+    [sessionId],
+  );
+  const isOne =
+    row?.revoked_at === null &&
+    row.confirmed === jtiOf(presented) &&
+    row.successor === jtiOf(child) &&
+    parentOf(child) === jtiOf(presented);
+  demand(isOne, `session ${sessionId} does not have one lineage: ${JSON.stringify(row)}`);
+}

@@ -1,0 +1,150 @@
+// Proves: after `kill -9` at any moment every registration is wholly there or wholly absent, what was acknowledged is
+// there, and every client goes on with the refresh token it has. `prove:kill [rounds]`: so many rounds with the service
+// killed, then so many with PostgreSQL killed along with it.
+import { randomInt } from 'node:crypto';
+import { readFileSync } from 'node:fs';
+import { setTimeout as delay } from 'node:timers/promises';
+import { type Api, newAccount, openApi, type Reply } from '../../test/support/client.ts';
+import { asAdmin } from './database.ts';
+import { demandOneLineage, demandWholeRegistrations, type Registration } from './kill-checks.ts';
+import { demand } from './proof.ts';
+import { openSessions } from './sessions.ts';
+import { onStage, type Service, type Stage } from './stage.ts';
+
+const [rounds = 6] = process.argv.slice(2).map(Number);
+const REGISTRATIONS = 200;
+const CLIENTS = 200;
+const WORKERS = 8;
+const MOMENT_MILLISECONDS_MAX = 3_000;
+
+/** Somebody who refreshes: holds the newest token that an answer brought. */
+interface Client {
+  readonly sessionId: string;
+  token: string;
+  /** The last answer got lost: whether the service did it is not known. */
+  isUncertain: boolean;
+}
+
+/** The answer, or null when the connection was lost. */
+async function attempt(call: Promise<Reply>): Promise<Reply | null> {
+  try {
+    return await call;
+  } catch {
+    return null;
+  }
+}
+
+/** 503 is the honest answer of a service whose database was killed a moment before it: as uncertain as none. */
+function isLost(reply: Reply | null): reply is null {
+  return reply === null || reply.status === 503;
+}
+
+async function refreshOnce(api: Api, client: Client): Promise<void> {
+  client.isUncertain = true;
+  const reply = await attempt(api.post('/auth/refresh', { refreshToken: client.token }));
+  if (isLost(reply)) return;
+  demand(reply.status === 200, `a refresh under load answered ${reply.status}: ${reply.text}`);
+  client.token = reply.body.data.refreshToken;
+  client.isUncertain = false;
+}
+
+async function registerOnce(api: Api, registration: Registration): Promise<void> {
+  const { email, password, organizationName } = registration;
+  const reply = await attempt(api.post('/auth/register', { email, password, name: 'Ada', organizationName }));
+  registration.wasSent = true;
+  if (isLost(reply)) return;
+  demand(reply.status === 201, `a registration under load answered ${reply.status}: ${reply.text}`);
+  const { user, organization, sessionId } = reply.body.data;
+  registration.acknowledged = { userId: user.id, organizationId: organization.id, sessionId };
+}
+
+/** Registers and refreshes until the moment of the kill; resolves when every call has its answer or lost it. */
+async function loadUntilKilled(service: Service, clients: Client[], registrations: Registration[], kill: () => void) {
+  const api = openApi(service.url);
+  let isKilled = false;
+  const toRegister = [...registrations];
+  const registering = async () => {
+    for (let next = toRegister.pop(); next && !isKilled; next = toRegister.pop()) await registerOnce(api, next);
+  };
+  const refreshing = async (worker: number) => {
+    for (let turn = worker; !isKilled; turn = (turn + WORKERS) % clients.length) {
+      const client = clients[turn];
+      if (client) await refreshOnce(api, client);
+    }
+  };
+  const load = Array.from({ length: WORKERS }, (_, worker) => [registering(), refreshing(worker)]).flat();
+  const moment = randomInt(20, MOMENT_MILLISECONDS_MAX);
+  await Promise.race([delay(moment), Promise.all(load)]);
+  kill();
+  isKilled = true;
+  await Promise.all(load);
+  return moment;
+}
+
+/** Ends PostgreSQL with all of its processes as a crash would. */
+function killPostgres({ postgres }: Stage): void {
+  const children = readFileSync(`/proc/${postgres.pid}/task/${postgres.pid}/children`, 'utf8').trim().split(' ');
+  process.kill(postgres.pid, 'SIGKILL');
+  for (const child of children) {
+    try {
+      process.kill(Number(child), 'SIGKILL');
+    } catch {
+      // Ended by itself already.
+    }
+  }
+}
+
+async function demandAllGoOn(stage: Stage, service: Service, clients: readonly Client[]): Promise<void> {
+  const api = openApi(service.url);
+  for (const client of clients) {
+    const presented = client.token;
+    const reply = await api.post('/auth/refresh', { refreshToken: presented });
+    const what = client.isUncertain ? 'a repeated refresh' : 'an acknowledged token';
+    demand(reply.status === 200, `${what} of session ${client.sessionId} answered ${reply.status}: ${reply.text}`);
+    client.token = reply.body.data.refreshToken;
+    client.isUncertain = false;
+    await asAdmin(stage, (query) => demandOneLineage(query, client.sessionId, presented, client.token));
+  }
+}
+
+await onStage({ name: 'kill', disposable: false }, async (stage) => {
+  demand(rounds > 0, 'usage: prove:kill [rounds]');
+  let service = await stage.startService();
+  const { port } = service;
+  const { userId } = await newAccount(openApi(service.url));
+  const clients: Client[] = (await openSessions(stage, service, userId, CLIENTS)).map((opened) => ({
+    sessionId: opened.sessionId,
+    token: opened.refreshToken,
+    isUncertain: false,
+  }));
+  const seen = { whole: 0, absent: 0, lostButThere: 0, lostRefreshes: 0 };
+  for (let round = 0; round < 2 * rounds; round += 1) {
+    const isBoth = round >= rounds;
+    const registrations: Registration[] = Array.from({ length: REGISTRATIONS }, (_, index) => ({
+      email: `kill-${round}-${index}@example.com`,
+      password: `correct horse ${round} ${index}`,
+      organizationName: `Killed ${round} ${index}`,
+      wasSent: false,
+    }));
+    const running = service;
+    const moment = await loadUntilKilled(running, clients, registrations, () => {
+      if (isBoth) killPostgres(stage);
+      running.child.kill('SIGKILL');
+    });
+    await running.end('SIGKILL');
+    if (isBoth) await stage.restartPostgres();
+    service = await stage.startService({ port });
+    const lostRefreshes = clients.filter(({ isUncertain }) => isUncertain).length;
+    const found = await asAdmin(stage, (query) => demandWholeRegistrations(query, registrations));
+    await demandAllGoOn(stage, service, clients);
+    seen.whole += found.whole;
+    seen.absent += found.absent;
+    seen.lostButThere += found.lostButThere;
+    seen.lostRefreshes += lostRefreshes;
+    console.log(
+      `round ${round + 1}, ${isBoth ? 'PostgreSQL and service' : 'service'} killed after ${moment} ms: ${found.whole} registrations whole (${found.lostButThere} of them unanswered), ${found.absent} sent and absent, ${lostRefreshes} refreshes without an answer`,
+    );
+  }
+  demand(seen.absent + seen.lostButThere > 0 && seen.lostRefreshes > 0, 'no kill hit a call under way: run it again');
+  return `SHOWN: ${2 * rounds} kills: ${seen.whole} registrations whole, ${seen.absent} wholly absent, none torn, none lost that was acknowledged; ${seen.lostRefreshes} interrupted refreshes repeated and ${CLIENTS} clients go on in one lineage each`;
+});

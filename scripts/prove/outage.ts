@@ -1,0 +1,124 @@
+// Proves: while PostgreSQL is away the service refuses with 503 and Retry-After, never with 401 or 500, goes on serving
+// its keys, stays alive, and works again by itself. `prove:outage [times]`: PostgreSQL is stopped so often under load.
+import { setTimeout as delay } from 'node:timers/promises';
+import { type Account, type Api, newAccount, openApi, type Reply } from '../../test/support/client.ts';
+import { demand } from './proof.ts';
+import { onStage, type Service, type Stage } from './stage.ts';
+
+const [times = 3] = process.argv.slice(2).map(Number);
+const AWAY_MILLISECONDS = 2_000;
+const CALM_MILLISECONDS = 1_000;
+const RECOVERY_MILLISECONDS_MAX = 10_000;
+const WORKERS_EACH = 2;
+const PAUSE_MILLISECONDS = 5;
+
+/** One kind of call, and what came of it since the last look. */
+interface Path {
+  readonly name: string;
+  /** Whether it works without PostgreSQL. */
+  readonly standsAlone: boolean;
+  /** The caller of one worker: gives the next answer each time. */
+  readonly caller: () => () => Promise<Reply>;
+  refused: number;
+  /** When it first answered 200 since the last look, in milliseconds of `performance.now()`. */
+  firstGood: number | null;
+}
+
+function pathsOf(api: Api, accounts: readonly Account[]): Path[] {
+  const path = (name: string, caller: Path['caller'], standsAlone = false): Path => {
+    return { name, caller, standsAlone, refused: 0, firstGood: null };
+  };
+  const [first] = accounts;
+  let refreshing = 0;
+  return [
+    path('login', () => () => api.post('/auth/login', { email: first?.email, password: first?.password })),
+    path('refresh', () => {
+      let token = accounts[refreshing++]?.refreshToken;
+      return async () => {
+        const reply = await api.post('/auth/refresh', { refreshToken: token });
+        if (reply.status === 200) token = reply.body.data.refreshToken;
+        return reply;
+      };
+    }),
+    path('me', () => () => api.get('/me', first ? { token: first.accessToken } : {})),
+    path('jwks', () => () => api.get('/.well-known/jwks.json'), true),
+  ];
+}
+
+function judge(path: Path, reply: Reply): void {
+  if (reply.status === 200) {
+    path.firstGood ??= performance.now();
+    return;
+  }
+  demand(!path.standsAlone, `${path.name} answered ${reply.status} while PostgreSQL was away`);
+  demand(reply.status === 503, `${path.name} answered ${reply.status}: ${reply.text}`);
+  demand(/^[1-9]\d*$/.test(reply.headers.get('retry-after') ?? ''), `${path.name} answered 503 without Retry-After`);
+  demand(reply.setCookie.length === 0, `${path.name} touched a cookie with its 503`);
+  path.refused += 1;
+}
+
+/** Keeps calling until told to stop; a lost connection raises, for the service must answer. */
+async function keepCalling(path: Path, isOver: () => boolean): Promise<void> {
+  const call = path.caller();
+  while (!isOver()) {
+    judge(path, await call());
+    await delay(PAUSE_MILLISECONDS);
+  }
+}
+
+async function outage(stage: Stage, paths: readonly Path[]): Promise<{ recovery: number; refused: number }> {
+  await delay(CALM_MILLISECONDS);
+  for (const path of paths) path.refused = 0;
+  await stage.postgres.stop();
+  await delay(AWAY_MILLISECONDS);
+  for (const path of paths) {
+    demand(path.standsAlone || path.refused > 0, `${path.name} was never refused while PostgreSQL was away`);
+  }
+  await stage.restartPostgres();
+  const back = performance.now();
+  for (const path of paths) path.firstGood = null;
+  while (paths.some((path) => path.firstGood === null)) {
+    const missing = paths.filter((path) => path.firstGood === null).map(({ name }) => name);
+    demand(performance.now() - back < RECOVERY_MILLISECONDS_MAX, `${missing.join(', ')} did not recover in time`);
+    await delay(PAUSE_MILLISECONDS);
+  }
+  const recovery = Math.max(...paths.map((path) => (path.firstGood ?? 0) - back));
+  // Once every path works none may fall back.
+  const refused = paths.reduce((sum, path) => sum + path.refused, 0);
+  for (const path of paths) path.refused = 0;
+  await delay(CALM_MILLISECONDS);
+  for (const path of paths) demand(path.refused === 0, `${path.name} was refused again after it had recovered`);
+  return { recovery, refused };
+}
+
+async function play(stage: Stage, service: Service): Promise<string> {
+  const api = openApi(service.url);
+  const accounts: Account[] = [];
+  for (let index = 0; index < WORKERS_EACH; index += 1) accounts.push(await newAccount(api));
+  const paths = pathsOf(api, accounts);
+  let isOver = false;
+  const workers = paths.flatMap((path) => Array.from({ length: WORKERS_EACH }, () => keepCalling(path, () => isOver)));
+  const outages = async () => {
+    const recoveries: number[] = [];
+    let refused = 0;
+    for (let time = 1; time <= times; time += 1) {
+      const one = await outage(stage, paths);
+      demand(!service.hasEnded(), `the service ended:\n${service.log()}`);
+      recoveries.push(one.recovery);
+      refused += one.refused;
+      console.log(
+        `outage ${time}: ${one.refused} refusals, working again ${one.recovery.toFixed(0)} ms after PostgreSQL`,
+      );
+    }
+    isOver = true;
+    return { recoveries, refused };
+  };
+  const [{ recoveries, refused }] = await Promise.all([outages(), ...workers]);
+  const slowest = Math.max(...recoveries).toFixed(0);
+  return `SHOWN: PostgreSQL was away ${times} times under load: ${refused} refusals, all 503 with Retry-After; keys served throughout, no 401, no 500, no lost connection, no restart; working again within ${slowest} ms`;
+}
+
+await onStage({ name: 'outage', disposable: false }, async (stage) => {
+  demand(times > 0, 'usage: prove:outage [times]');
+  return play(stage, await stage.startService({ settings: { SESSIONS_PER_USER_MAX: '10000' } }));
+});

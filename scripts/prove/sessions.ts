@@ -1,0 +1,53 @@
+// Owns: many sessions for a proof without a password hash for each.
+import { readConfig } from '../../src/config.ts';
+import { openKeyRing } from '../../src/keys/ring.ts';
+import { systemClock } from '../../src/platform/clock.ts';
+import { openDatabase } from '../../src/platform/db.ts';
+import { APP_ROLE, roleUrl, SYSTEM_ROLE } from '../../src/platform/db-roles.ts';
+import { openLog } from '../../src/platform/log.ts';
+import { systemRandom } from '../../src/platform/random.ts';
+import { answerSession, type SessionDeps, storeSession } from '../../src/sessions/open-session.ts';
+import { openRevocations } from '../../src/sessions/revocations.ts';
+import type { Service, Stage } from './stage.ts';
+
+export interface Opened {
+  readonly sessionId: string;
+  readonly refreshToken: string;
+}
+
+/** Sessions of one user by the service's own code on the same database and keys, which spares a hash for each. */
+export async function openSessions(stage: Stage, service: Service, userId: string, count: number): Promise<Opened[]> {
+  const { ownerUrl } = stage.postgres;
+  const config = readConfig({ PUBLIC_URL: `http://localhost:${service.port}`, KEYS_DIR: stage.keysDirectory });
+  const log = openLog({ level: 'warn', pretty: false });
+  const urls = { appUrl: roleUrl(ownerUrl, APP_ROLE), systemUrl: roleUrl(ownerUrl, SYSTEM_ROLE) };
+  const db = openDatabase({ ...urls, poolSize: 4, log });
+  const ring = (use: 'access' | 'refresh', retentionSeconds: number) =>
+    openKeyRing({ clock: systemClock, log, directory: `${config.KEYS_DIR}/${use}`, use, retentionSeconds });
+  const accessKeys = await ring('access', config.ACCESS_TOKEN_TTL);
+  const refreshKeys = await ring('refresh', config.REFRESH_TOKEN_TTL);
+  const deps: SessionDeps = {
+    accessKeys,
+    refreshKeys,
+    clock: systemClock,
+    random: systemRandom,
+    issuer: config.PUBLIC_URL,
+    audience: config.TOKEN_AUDIENCE,
+    accessTtlSeconds: config.ACCESS_TOKEN_TTL,
+    refreshTtlSeconds: config.REFRESH_TOKEN_TTL,
+    sessionMaxAgeSeconds: config.SESSION_MAX_AGE,
+    graceSeconds: config.REFRESH_REUSE_GRACE,
+    revocations: openRevocations({ db, clock: systemClock, log, accessTtlSeconds: config.ACCESS_TOKEN_TTL }),
+  };
+  const opened: Opened[] = [];
+  for (let index = 0; index < count; index += 1) {
+    const device = { userAgent: 'refresh storm', ip: null };
+    const asked = { userId, organization: null, amr: ['pwd'], device };
+    const { sessionId, refreshToken } = await answerSession(deps, await storeSession(deps, db.systemReader(), asked));
+    if (refreshToken !== undefined) opened.push({ sessionId, refreshToken });
+  }
+  accessKeys.close();
+  refreshKeys.close();
+  await db.close();
+  return opened;
+}

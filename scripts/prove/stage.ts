@@ -1,0 +1,159 @@
+// Owns: what a proof or a measurement plays on: a PostgreSQL of its own in a temporary folder, signing keys, and the
+// service as a process of its own. Leaves to others: the end of it all (proof.ts), and what is shown with it.
+import { type ChildProcess, spawn } from 'node:child_process';
+import { once } from 'node:events';
+import { closeSync, openSync, readFileSync } from 'node:fs';
+import { createServer } from 'node:net';
+import { join } from 'node:path';
+import { setTimeout as delay } from 'node:timers/promises';
+import { fileURLToPath } from 'node:url';
+import { ensureDevelopmentKeys } from '../../src/keys/development.ts';
+import { systemClock } from '../../src/platform/clock.ts';
+import { type EmbeddedPostgres, startEmbedded } from '../../src/platform/embedded.ts';
+import { runProof } from './proof.ts';
+
+export const ROOT = fileURLToPath(new URL('../..', import.meta.url));
+const READY_MILLISECONDS_MAX = 60_000;
+const END_MILLISECONDS_MAX = 12_000;
+
+export interface ServiceOptions {
+  /** 0 or none takes a free one. */
+  readonly port?: number;
+  /** Environment variables beside those that the stage sets. */
+  readonly settings?: Record<string, string>;
+  /** Flags of Node. */
+  readonly nodeFlags?: readonly string[];
+  /** Starts it through scripts/launch.mjs, as `npm start` does. */
+  readonly launched?: boolean;
+  /** Milliseconds between two questions whether it is ready. */
+  readonly pollMilliseconds?: number;
+}
+
+export interface Service {
+  readonly child: ChildProcess;
+  readonly url: string;
+  readonly port: number;
+  /** From the start of the process until readiness answered 200. */
+  readonly readyMilliseconds: number;
+  /** Whether the process has ended, whatever ended it. */
+  hasEnded(): boolean;
+  /** The last lines of its log. */
+  log(): string;
+  /** Sends the signal and waits for the end; SIGTERM is the orderly one. */
+  end(signal: NodeJS.Signals): Promise<void>;
+}
+
+export interface Stage {
+  readonly folder: string;
+  readonly keysDirectory: string;
+  /** The server that runs now. */
+  readonly postgres: EmbeddedPostgres;
+  startService(options?: ServiceOptions): Promise<Service>;
+  /** Starts PostgreSQL again, on the same data and the same port, after it was stopped or killed. */
+  restartPostgres(): Promise<void>;
+}
+
+/** Runs the play on a stage and takes everything down again; see runProof for what becomes of its line. */
+export function onStage(
+  options: { readonly name: string; readonly disposable: boolean },
+  play: (stage: Stage) => Promise<string>,
+): Promise<never> {
+  return runProof(options.name, async ({ folder, atEnd }) => {
+    const keysDirectory = join(folder, 'keys');
+    await ensureDevelopmentKeys(keysDirectory, systemClock);
+    const startPostgres = () => startEmbedded({ directory: join(folder, 'postgres'), disposable: options.disposable });
+    let postgres = await startPostgres();
+    atEnd(() => postgres.stop());
+    const children = new Set<ChildProcess>();
+    atEnd(async () => {
+      const running = [...children];
+      const ended = running.map((child) => child.exitCode ?? child.signalCode ?? once(child, 'exit'));
+      // What a launcher started ends with an orderly signal only.
+      for (const child of running) child.kill('SIGTERM');
+      const timer = setTimeout(() => running.forEach((child) => void child.kill('SIGKILL')), END_MILLISECONDS_MAX);
+      await Promise.all(ended);
+      clearTimeout(timer);
+    });
+    return play({
+      folder,
+      keysDirectory,
+      get postgres() {
+        return postgres;
+      },
+      startService: (asked = {}) => startService(asked, { folder, children, ownerUrl: postgres.ownerUrl }),
+      async restartPostgres() {
+        const { port } = postgres;
+        await postgres.stop();
+        postgres = await startPostgres();
+        if (postgres.port !== port) throw new Error(`another program took port ${port} meanwhile: run this again`);
+      },
+    });
+  });
+}
+
+interface Surroundings {
+  readonly folder: string;
+  readonly children: Set<ChildProcess>;
+  readonly ownerUrl: string;
+}
+
+async function startService(options: ServiceOptions, around: Surroundings): Promise<Service> {
+  const port = options.port || (await freePort());
+  const logPath = join(around.folder, `service-${port}.log`);
+  const output = openSync(logPath, 'a');
+  const begun = performance.now();
+  // The launcher sets its own flags; without it they are the same.
+  const program = options.launched ? ['scripts/launch.mjs', 'src/main.ts'] : ['--max-semi-space-size=8', 'src/main.ts'];
+  const child = spawn(process.execPath, [...(options.nodeFlags ?? []), ...program], {
+    cwd: ROOT,
+    stdio: ['ignore', output, output],
+    env: {
+      PATH: process.env.PATH ?? '',
+      NODE_COMPILE_CACHE: join(ROOT, '.data', 'compile-cache'),
+      PORT: String(port),
+      PUBLIC_URL: `http://localhost:${port}`,
+      DATABASE_URL: around.ownerUrl,
+      DATA_DIR: join(around.folder, 'data'),
+      KEYS_DIR: join(around.folder, 'keys'),
+      RATE_LIMIT_ENABLED: 'false',
+      LOG_LEVEL: 'warn',
+      ...options.settings,
+    },
+  });
+  closeSync(output);
+  around.children.add(child);
+  const ended = once(child, 'exit').then(() => void around.children.delete(child));
+  const url = `http://127.0.0.1:${port}`;
+  const hasEnded = () => child.exitCode !== null || child.signalCode !== null;
+  const log = () => readFileSync(logPath, 'utf8').split('\n').slice(-30).join('\n');
+  while (!(await isReady(url))) {
+    if (hasEnded()) throw new Error(`the service ended with ${child.exitCode ?? child.signalCode}:\n${log()}`);
+    if (performance.now() - begun > READY_MILLISECONDS_MAX) throw new Error(`the service did not get ready:\n${log()}`);
+    await delay(options.pollMilliseconds ?? 20);
+  }
+  const readyMilliseconds = performance.now() - begun;
+  const end = async (signal: NodeJS.Signals) => {
+    child.kill(signal);
+    await ended;
+  };
+  return { child, url, port, readyMilliseconds, hasEnded, log, end };
+}
+
+async function isReady(url: string): Promise<boolean> {
+  try {
+    return (await fetch(`${url}/readyz`)).status === 200;
+  } catch {
+    return false;
+  }
+}
+
+/** A port of the loopback interface that was free a moment ago. */
+export async function freePort(): Promise<number> {
+  const probe = createServer();
+  probe.listen(0, '127.0.0.1');
+  await once(probe, 'listening');
+  const address = probe.address();
+  probe.close();
+  await once(probe, 'close');
+  return address !== null && typeof address === 'object' ? address.port : 0;
+}

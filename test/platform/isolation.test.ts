@@ -1,0 +1,258 @@
+// PostgreSQL itself keeps organizations apart: asked as the roles of the service, by plain SQL, past all of our code.
+import { randomUUID } from 'node:crypto';
+import pg from 'pg';
+import t, { type Test } from 'tap';
+import { createDatabase, type TestDatabase } from '../support/database.ts';
+
+const SYSTEM_OWNER = '00000000-0000-0000-0000-000000000000';
+const ROLES = ['tenantry_app', 'tenantry_system'];
+
+/** Runs statements on one connection as the given role. */
+async function asRole<T>(url: string, work: (ask: Ask) => Promise<T>): Promise<T> {
+  const client = new pg.Client({ connectionString: url });
+  await client.connect();
+  try {
+    return await work(async (text, values) => (await client.query(text, values)).rows);
+  } finally {
+    await client.end();
+  }
+}
+
+type Ask = (text: string, values?: unknown[]) => Promise<Record<string, unknown>[]>;
+
+/** Runs the work in a transaction of the scope, and undoes it. */
+async function within<T>(
+  ask: Ask,
+  scope: { organization?: string; user?: string },
+  work: () => Promise<T>,
+): Promise<T> {
+  await ask('BEGIN');
+  try {
+    const settings = [scope.organization ?? '', scope.user ?? ''];
+    await ask(
+      "SELECT set_config('app.current_org_id', $1, true), set_config('app.current_user_id', $2, true)",
+      settings,
+    );
+    return await work();
+  } finally {
+    await ask('ROLLBACK');
+  }
+}
+
+interface Tenant {
+  readonly organization: string;
+  readonly user: string;
+  readonly role: string;
+}
+
+/** An organization with a member, a custom role, an assignment, a session, a subscription and an event. */
+async function plantTenant(database: TestDatabase): Promise<Tenant> {
+  const [organization, user, role] = [randomUUID(), randomUUID(), randomUUID()];
+  const slug = `o-${organization.slice(0, 8)}`;
+  const steps: [string, unknown[]][] = [
+    [`INSERT INTO users (id, email, email_key, name) VALUES ($1, $2, $2, 'Ada')`, [user, `${user}@example.com`]],
+    [`INSERT INTO passwords (user_id, hash) VALUES ($1, 'secret')`, [user]],
+    [`INSERT INTO organizations (id, name, slug) VALUES ($1, 'Acme', $2)`, [organization, slug]],
+    [`INSERT INTO memberships (organization_id, user_id) VALUES ($1, $2)`, [organization, user]],
+    [
+      `INSERT INTO roles (id, organization_id, owner_key, name, level, permissions) VALUES ($2, $1, $1, 'own', 1, '{}')`,
+      [organization, role],
+    ],
+    [
+      `INSERT INTO role_assignments (id, organization_id, user_id, role_id, role_owner_key) VALUES (gen_random_uuid(), $1, $2, $3, $1)`,
+      [organization, user, role],
+    ],
+    [
+      `INSERT INTO sessions (id, user_id, organization_id, amr, created_at, last_seen_at, idle_expires_at, expires_at, confirmed, confirmed_at)
+      VALUES (gen_random_uuid(), $2, $1, '{pwd}', now(), now(), now(), now(), gen_random_uuid(), now())`,
+      [organization, user],
+    ],
+    [
+      `INSERT INTO subscriptions (organization_id, plan, status, limits) VALUES ($1, 'trial', 'trialing', '{}')`,
+      [organization],
+    ],
+    [`INSERT INTO events (id, organization_id, type) VALUES (gen_random_uuid(), $1, 'planted')`, [organization]],
+    [`INSERT INTO revocations (id, kind, subject) VALUES (gen_random_uuid(), 'session', $1)`, [user]],
+  ];
+  for (const [text, values] of steps) await database.query(text, values);
+  return { organization, user, role };
+}
+
+t.test('the roles of the service own nothing and hold no privilege beyond rows', async (t) => {
+  const database = await createDatabase(t);
+  for (const role of ROLES) {
+    const owned = await database.query(
+      `SELECT relname FROM pg_class WHERE relowner = $1::regrole UNION ALL SELECT nspname FROM pg_namespace WHERE nspowner = $1::regrole
+       UNION ALL SELECT datname FROM pg_database WHERE datdba = $1::regrole`,
+      [role],
+    );
+    t.same(owned, [], `${role} owns nothing`);
+    const held = await database.query(
+      `SELECT relname FROM pg_class WHERE relnamespace = 'public'::regnamespace AND relkind IN ('r', 'p')
+       AND (has_table_privilege($1, oid, 'TRUNCATE') OR has_table_privilege($1, oid, 'REFERENCES') OR has_table_privilege($1, oid, 'TRIGGER'))`,
+      [role],
+    );
+    t.same(held, [], `${role} can neither truncate nor refer to a table nor hang a trigger on it`);
+    const [may] = await database.query(
+      `SELECT has_schema_privilege($1, 'public', 'CREATE') AS creates, rolsuper OR rolbypassrls OR rolcreaterole OR rolcreatedb AS excess,
+         has_table_privilege($1, 'events', 'UPDATE') OR has_table_privilege($1, 'events', 'DELETE') AS rewrites
+       FROM pg_roles WHERE rolname = $1`,
+      [role],
+    );
+    t.same(may, { creates: false, excess: false, rewrites: false }, `${role} creates nothing and changes no event`);
+    const url = role === 'tenantry_app' ? database.appUrl : database.systemUrl;
+    await asRole(url, async (ask) => {
+      await t.rejects(ask('TRUNCATE sessions'), { code: '42501' });
+      await t.rejects(ask('ALTER TABLE sessions DISABLE ROW LEVEL SECURITY'), { code: '42501' });
+      await t.rejects(ask('DROP POLICY system_all ON sessions'), { code: '42501' });
+    });
+  }
+  await asRole(database.appUrl, async (ask) => {
+    await t.rejects(ask('SELECT hash FROM passwords'), { code: '42501' }, 'a hash cannot be selected');
+    await t.rejects(ask('SELECT * FROM revocations'), { code: '42501' });
+    await t.rejects(ask('SET ROLE tenantry_system'), { code: '42501' });
+    await ask('SET row_security = off');
+    await t.rejects(ask('SELECT id FROM sessions'), { code: '42501' }, 'the policies cannot be switched off');
+  });
+});
+
+const VISIBLE = [
+  'users',
+  'organizations',
+  'memberships',
+  'roles',
+  'role_assignments',
+  'sessions',
+  'subscriptions',
+  'events',
+];
+
+async function countAll(ask: Ask): Promise<Record<string, unknown>> {
+  const [row = {}] = await ask(
+    `SELECT ${VISIBLE.map((name) => `(SELECT count(*)::int FROM ${name}) AS ${name}`).join(', ')}`,
+  );
+  return row;
+}
+
+function nothing(): Record<string, number> {
+  return Object.fromEntries(VISIBLE.map((name) => [name, 0]));
+}
+
+t.test('without an organization and a user no row is seen, on fresh and on used connections', async (t) => {
+  const database = await createDatabase(t);
+  const { organization, user } = await plantTenant(database);
+  await asRole(database.appUrl, async (ask) => {
+    t.same(await countAll(ask), nothing(), 'on a fresh connection');
+    t.same(await ask('SELECT user_id FROM passwords'), []);
+    const seen = await within(ask, { organization }, () => countAll(ask));
+    t.match(seen, { organizations: 1, memberships: 1, sessions: 1, events: 1, users: 1 }, 'the rows are there');
+    t.match(await within(ask, { user }, () => countAll(ask)), {
+      organizations: 1,
+      sessions: 1,
+      users: 1,
+      subscriptions: 0,
+    });
+    const [left] = await ask(`SELECT current_setting('app.current_org_id', true) AS setting`);
+    t.same(left, { setting: '' }, 'a used connection holds an empty setting, which is not none');
+    t.same(await countAll(ask), nothing(), 'on a used connection');
+    t.same(await within(ask, {}, () => countAll(ask)), nothing(), 'in a transaction without a scope');
+  });
+});
+
+t.test('an organization neither sees nor changes nor makes a row of another', async (t) => {
+  const database = await createDatabase(t);
+  const [mine, theirs] = [await plantTenant(database), await plantTenant(database)];
+  await asRole(database.appUrl, async (ask) => {
+    const inMine = (text: string, values?: unknown[]) =>
+      within(ask, { organization: mine.organization }, () => ask(text, values));
+    for (const table of ['memberships', 'role_assignments', 'sessions', 'subscriptions', 'events', 'roles']) {
+      t.same(
+        await inMine(`SELECT 1 FROM ${table} WHERE organization_id = $1`, [theirs.organization]),
+        [],
+        `${table}: unseen`,
+      );
+    }
+    for (const table of ['memberships', 'sessions', 'subscriptions', 'role_assignments', 'roles']) {
+      const update = `UPDATE ${table} SET organization_id = organization_id WHERE organization_id = $1 RETURNING 1`;
+      const changed = await inMine(update, [theirs.organization]);
+      t.same(changed, [], `${table}: unchanged`);
+      t.same(
+        await inMine(`DELETE FROM ${table} WHERE organization_id = $1 RETURNING 1`, [theirs.organization]),
+        [],
+        `${table}: kept`,
+      );
+    }
+    await t.rejects(
+      inMine('INSERT INTO memberships (organization_id, user_id) VALUES ($1, $2)', [theirs.organization, mine.user]),
+      { code: '42501' },
+      'a row for another organization is refused by WITH CHECK',
+    );
+    await t.rejects(
+      inMine('UPDATE subscriptions SET organization_id = $1', [theirs.organization]),
+      { code: '42501' },
+      'an own row cannot be handed over',
+    );
+    await t.rejects(
+      inMine(`INSERT INTO events (id, organization_id, type) VALUES (gen_random_uuid(), $1, 'x')`, [
+        theirs.organization,
+      ]),
+      { code: '42501' },
+    );
+    await t.rejects(
+      inMine(
+        `INSERT INTO roles (id, owner_key, name, level, permissions) VALUES (gen_random_uuid(), '${SYSTEM_OWNER}', 'x', 1, '{}')`,
+      ),
+      { code: '42501' },
+      'no organization makes a system role',
+    );
+    t.same(
+      await inMine(`UPDATE roles SET permissions = '{*:*}' WHERE organization_id IS NULL RETURNING 1`),
+      [],
+      'or changes one',
+    );
+  });
+});
+
+t.test('a row cannot point at a parent of another organization', async (t) => {
+  const database = await createDatabase(t);
+  const [mine, theirs] = [await plantTenant(database), await plantTenant(database)];
+  const assign = `INSERT INTO role_assignments (id, organization_id, user_id, role_id, role_owner_key) VALUES (gen_random_uuid(), $1, $2, $3, $4)`;
+  const attempts = async (t: Test, ask: Ask, run: <T>(work: () => Promise<T>) => Promise<T>) => {
+    const refused = (values: unknown[], code: string, what: string) =>
+      t.rejects(
+        run(() => ask(assign, values)),
+        { code },
+        what,
+      );
+    await refused(
+      [mine.organization, theirs.user, mine.role, mine.organization],
+      '23503',
+      'no role for a foreign member',
+    );
+    await refused(
+      [mine.organization, mine.user, theirs.role, mine.organization],
+      '23503',
+      'no foreign role as an own one',
+    );
+    await refused([mine.organization, mine.user, theirs.role, theirs.organization], '23514', 'no foreign role as such');
+    await refused(
+      [mine.organization, mine.user, theirs.role, SYSTEM_OWNER],
+      '23503',
+      'no foreign role as a system role',
+    );
+    const session = `UPDATE sessions SET user_id = $2 WHERE organization_id = $1`;
+    await t.rejects(
+      run(() => ask(session, [mine.organization, theirs.user])),
+      { code: '23503' },
+      'no session of a foreign member',
+    );
+  };
+  await t.test('as an organization', (t) =>
+    asRole(database.appUrl, (ask) =>
+      attempts(t, ask, (work) => within(ask, { organization: mine.organization }, work)),
+    ),
+  );
+  await t.test('as the system, which every policy lets through', (t) =>
+    asRole(database.systemUrl, (ask) => attempts(t, ask, (work) => work())),
+  );
+});

@@ -1,0 +1,145 @@
+// The house rules that a compiler does not know: who may import whom, who may write, where time and the environment
+// come from, sizes, and that what the documentation names is there. Runs by itself: node test/tidy.test.ts
+import { basename } from 'node:path';
+import t, { type Test } from 'tap';
+import {
+  type Edge,
+  edgesOf,
+  isThere,
+  namedBy,
+  npmScripts,
+  placeOf,
+  readSource,
+  sourcesBelow,
+} from './support/sources.ts';
+
+// A folder or file of src/ imports from what stands to its left, or from itself. src/README.md shows the same.
+const ORDER = `protocol config errors platform http keys passwords events tokens organizations users roles members
+sessions app cli main`.split(/\s+/);
+const LINES_MAX = 300;
+// The queries of a folder: store.ts, and beside it what would be too much for one file, such as rotation-store.ts.
+const STORE = /[/-]store\.ts$/;
+
+// Writes of a store by another folder, each with its reason.
+const FOREIGN_WRITES: Readonly<Record<string, readonly string[]>> = {
+  // An organization begins with its owner and its trial, in one transaction.
+  'members/found-organization.ts': ['insertOrganization', 'insertSubscription'],
+  // An account is opened by signing in for the first time.
+  'sessions/register.ts': ['insertUser'],
+  // A hash of older parameters is replaced where the password is known: at a sign-in.
+  'sessions/login.ts': ['updateHash'],
+};
+
+const source = sourcesBelow('src', /\.ts$/);
+const tests = sourcesBelow('test', /\.ts$/);
+const others = ['scripts', 'bench', 'examples'].flatMap((folder) => sourcesBelow(folder, /\.(ts|mjs)$/));
+const edges = edgesOf(source);
+const own = edges.filter(({ target }) => ORDER.includes(target));
+
+function none(t: Test, found: readonly string[], what: string): void {
+  t.same([...new Set(found)].sort(), [], what);
+}
+
+function shown(wrong: readonly Edge[]): string[] {
+  return wrong.map(({ file, to }) => `${file} → ${to}`);
+}
+
+t.test('imports point one way', async (t) => {
+  const places = source.map(({ path }) => placeOf(path.replace('src/', '')));
+  none(
+    t,
+    places.filter((place) => !ORDER.includes(place)),
+    'every place of src/ has its rank',
+  );
+  const wrong = own.filter(({ place, target }) => ORDER.indexOf(target) > ORDER.indexOf(place));
+  none(t, shown(wrong), 'nothing imports from its right');
+});
+
+t.test('only the edges of a feature know HTTP', async (t) => {
+  const abroad = edges.filter(({ place }) => !['http', 'app'].includes(place));
+  const wrong = abroad.filter(({ file, to, target }) => {
+    if (target !== 'http' || /\/(routes|cookie)\.ts$/.test(file)) return false;
+    return !(basename(file) === 'schema.ts' && to === 'http/wire.ts');
+  });
+  none(t, shown(wrong), 'routes.ts and cookie.ts, and schema.ts the shared fields of wire.ts');
+  none(t, shown(abroad.filter(({ to }) => /fastify/.test(to))), 'Fastify is known to http/ and app.ts');
+});
+
+t.test('only stores and the door to the database speak its languages', async (t) => {
+  const abroad = edges.filter(({ file }) => !STORE.test(file) && file !== 'platform/db.ts');
+  none(t, shown(abroad.filter(({ to }) => /^@prisma\/|^generated\//.test(to))), 'Prisma');
+  none(t, shown(abroad.filter(({ to, place }) => to === 'pg' && place !== 'platform')), 'the driver');
+  const asking = abroad.filter(({ to, names }) => to === 'platform/db.ts' && names.includes('statement'));
+  none(t, shown(asking.filter(({ file }) => file !== 'app.ts')), 'SQL, but for the ping of readyz');
+});
+
+t.test('what a store writes is written by its own folder, or by a founder that is named here', async (t) => {
+  const foreign = edges
+    .filter(({ to, place, target }) => STORE.test(to) && place !== target)
+    .flatMap(({ file, names }) => names.map((name) => ({ file, name })))
+    .filter(({ name }) => /^((insert|mark|update|upsert|delete|end|set)[A-Z]|\*)/.test(name));
+  const unnamed = foreign.filter(({ file, name }) => !FOREIGN_WRITES[file]?.includes(name));
+  none(
+    t,
+    unnamed.map(({ file, name }) => `${file} uses ${name}`),
+    'no writer is used abroad without a reason',
+  );
+  const reasons = Object.entries(FOREIGN_WRITES).flatMap(([file, names]) => names.map((name) => ({ file, name })));
+  const idle = reasons.filter(({ file, name }) => !foreign.some((use) => use.file === file && use.name === name));
+  none(
+    t,
+    idle.map(({ file, name }) => `${file}: ${name}`),
+    'no reason is left over',
+  );
+});
+
+t.test('environment, time, chance and output have one door each', async (t) => {
+  const users = (pattern: RegExp, allowed: RegExp) =>
+    source.filter(({ path, code }) => pattern.test(code) && !allowed.test(path)).map(({ path }) => path);
+  none(t, users(/\bprocess\.env\b/, /^src\/(config|main)\.ts$/), 'process.env');
+  none(t, users(/\bDate\.now\(|\bnew Date\(\)|\bperformance\.now\(/, /^src\/(platform|cli)\/|^src\/main\.ts$/), 'time');
+  none(t, users(/\bMath\.random\(/, /^$/), 'chance');
+  none(t, users(/\bconsole\./, /^src\/cli\/|^src\/main\.ts$/), 'console');
+});
+
+t.test('files stay small, say what they own, and hold back no test', async (t) => {
+  const all = [...source, ...tests, ...others];
+  const long = all.filter(({ lines }) => lines > LINES_MAX);
+  none(
+    t,
+    long.map(({ path, lines }) => `${path}: ${lines}`),
+    `${LINES_MAX} lines`,
+  );
+  none(
+    t,
+    all.filter(({ text }) => !/^(#!.*\n)?\/[/*]/.test(text)).map(({ path }) => path),
+    'a first comment',
+  );
+  const held = tests.filter(({ code }) => /\bt\.(only|skip|todo)\b|\{ (skip|todo|only):/.test(code));
+  none(
+    t,
+    held.map(({ path }) => path),
+    'no test is skipped, put off or run alone',
+  );
+});
+
+t.test('what the documentation names is there', async (t) => {
+  const scripts = npmScripts();
+  const pages = ['README.md', 'src/README.md', 'bench/README.md'].filter(isThere).map(readSource);
+  t.ok(pages.length >= 2, 'the pages are found');
+  for (const page of [...pages, ...sourcesBelow('docs', /\.md$/)]) {
+    const named = namedBy(page, source);
+    none(t, named.missing, `paths of ${page.path}`);
+    none(
+      t,
+      named.scripts.filter((name) => !(name in scripts)),
+      `npm scripts of ${page.path}`,
+    );
+  }
+  const run = Object.values(scripts).flatMap((command) => command.match(/[\w/-]+\.(ts|mjs)\b/g) ?? []);
+  none(
+    t,
+    run.filter((path) => !isThere(path)),
+    'files that npm scripts run',
+  );
+});
