@@ -92,7 +92,13 @@ t.test('a wrong value is refused by the name of its variable', async (t) => {
   const wrong: Record<string, string[]> = {
     NODE_ENV: ['prod', 'Production'],
     PORT: ['-1', '65536', '3000x', '1.5'],
-    PUBLIC_URL: ['localhost:3000', 'ftp://id.example.com', 'https://id.example.com/?a', 'https://id.example.com/#a'],
+    PUBLIC_URL: [
+      'localhost:3000',
+      'ftp://id.example.com',
+      'https://id.example.com/?a',
+      'https://id.example.com/#a',
+      'https://a:b@id.example.com',
+    ],
     DATABASE_URL: ['mysql://db/x', 'db.internal', 'http://db/x'],
     DATABASE_POOL_SIZE: ['0', '201', 'many'],
     TOKEN_AUDIENCE: ['two words', 'ü', 'x'.repeat(201)],

@@ -75,7 +75,13 @@ export async function newAccount(api: Api, overrides: Record<string, unknown> = 
   accounts += 1;
   const email = `user-${process.pid}-${accounts}@example.com`;
   const password = `correct horse ${accounts} battery`;
-  const body = { email, password, name: 'Ada Lovelace', organizationName: `Company ${process.pid} ${accounts}`, ...overrides };
+  const body = {
+    email,
+    password,
+    name: 'Ada Lovelace',
+    organizationName: `Company ${process.pid} ${accounts}`,
+    ...overrides,
+  };
   const reply = await api.post('/auth/register', body);
   if (reply.status !== 201) throw new Error(`register answered ${reply.status}: ${reply.text}`);
   const { data } = reply.body;

@@ -1,6 +1,7 @@
 // A database of its own for a test, copied from the template in some tens of milliseconds.
-import type { Test } from 'tap';
+
 import pg from 'pg';
+import type { Test } from 'tap';
 import { APP_ROLE, roleUrl, SYSTEM_ROLE } from '../../src/platform/db-roles.ts';
 import { TEMPLATE } from './template.ts';
 
@@ -30,7 +31,9 @@ export async function createDatabase(t: Test, template: string | null = TEMPLATE
   const owner = serverUrl('TEST_POSTGRES_OWNER_URL');
   const copied = template === null ? '' : ` TEMPLATE ${template} STRATEGY FILE_COPY`;
   await onServer(server.href, (client) =>
-    client.query(`CREATE DATABASE ${name} OWNER ${client.escapeIdentifier(decodeURIComponent(owner.username))}${copied}`),
+    client.query(
+      `CREATE DATABASE ${name} OWNER ${client.escapeIdentifier(decodeURIComponent(owner.username))}${copied}`,
+    ),
   );
   const admin = new URL(server);
   admin.pathname = `/${name}`;

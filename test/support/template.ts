@@ -1,9 +1,9 @@
 // The database that every test's own one is copied from: migrated, with the system roles, without a user.
 import pg from 'pg';
-import { prepareDatabase } from '../../src/platform/open.ts';
-import { openDatabase } from '../../src/platform/db.ts';
 import { systemClock } from '../../src/platform/clock.ts';
+import { openDatabase } from '../../src/platform/db.ts';
 import { openLog } from '../../src/platform/log.ts';
+import { prepareDatabase } from '../../src/platform/open.ts';
 import { systemRandom } from '../../src/platform/random.ts';
 import { applyPreset, readPreset } from '../../src/roles/presets.ts';
 

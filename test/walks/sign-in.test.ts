@@ -11,7 +11,12 @@ t.test('a user registers, is known, refreshes, and is signed out for good', asyn
 
   const me = await api.get('/me', { token: account.accessToken });
   t.equal(me.status, 200);
-  t.match(me.body.data, { email: account.email, organization: { slug: 'acme' }, roles: ['owner'], permissions: ['*:*'] });
+  t.match(me.body.data, {
+    email: account.email,
+    organization: { slug: 'acme' },
+    roles: ['owner'],
+    permissions: ['*:*'],
+  });
 
   const refreshed = await api.post('/auth/refresh', { refreshToken: account.refreshToken });
   t.equal(refreshed.status, 200);
@@ -20,7 +25,10 @@ t.test('a user registers, is known, refreshes, and is signed out for good', asyn
 
   t.equal((await api.post('/auth/logout', { refreshToken: refreshed.body.data.refreshToken })).status, 204);
   t.equal((await api.get('/me', { token: refreshed.body.data.accessToken })).code, 'session_revoked');
-  t.equal((await api.post('/auth/refresh', { refreshToken: refreshed.body.data.refreshToken })).code, 'session_revoked');
+  t.equal(
+    (await api.post('/auth/refresh', { refreshToken: refreshed.body.data.refreshToken })).code,
+    'session_revoked',
+  );
 
   const { email, password } = account;
   const again = await api.post('/auth/login', { email, password });
