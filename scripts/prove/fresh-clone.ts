@@ -4,6 +4,7 @@
 import { spawnSync } from 'node:child_process';
 import { chownSync, mkdirSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
+import { setTimeout as delay } from 'node:timers/promises';
 import { createRemoteJWKSet, jwtVerify } from 'jose';
 import { openApi } from '../../test/support/client.ts';
 import { type Person, startNpm } from './clone.ts';
@@ -11,8 +12,10 @@ import { demand, type Frame, runProof } from './proof.ts';
 import { freePort, ROOT } from './stage.ts';
 
 const TOKEN_SECONDS_MAX = 60;
-const SECOND_START_SECONDS_MAX = 2;
+const LATER_START_SECONDS_MAX = 2;
+const LATER_STARTS = 3;
 const START_MILLISECONDS_MAX = 300_000;
+const POLL_MILLISECONDS = 10;
 const AUDIENCE = 'tenantry';
 const withTests = process.argv.includes('--with-tests');
 
@@ -55,13 +58,12 @@ async function verifiedToken(url: string, port: number, printed: string): Promis
 }
 
 async function untilReady(url: string): Promise<void> {
-  while (
-    (await fetch(`${url}/readyz`).then(
-      ({ status }) => status,
+  const status = () =>
+    fetch(`${url}/readyz`).then(
+      (reply) => reply.status,
       () => 0,
-    )) !== 200
-  )
-    await new Promise((resolve) => setTimeout(resolve, 10));
+    );
+  while ((await status()) !== 200) await delay(POLL_MILLISECONDS);
 }
 
 async function tryAs(frame: Frame, person: Person, bundle: string): Promise<string> {
@@ -77,24 +79,27 @@ async function tryAs(frame: Frame, person: Person, bundle: string): Promise<stri
   const toToken = secondsSince(begun);
   await npm.stop();
 
-  const again = performance.now();
-  const second = startNpm(frame, person, { clone, port, args: ['start'] });
-  await Promise.race([
-    untilReady(url),
-    second.ended.then(() => demand(false, `the second start ended:\n${second.output()}`)),
-  ]);
-  const toReady = secondsSince(again);
-  await second.stop();
+  const starts: number[] = [];
+  for (let start = 0; start < LATER_STARTS; start += 1) {
+    const again = performance.now();
+    const later = startNpm(frame, person, { clone, port, args: ['start'] });
+    const failed = later.ended.then(() => demand(false, `a later start ended:\n${later.output()}`));
+    await Promise.race([untilReady(url), failed]);
+    starts.push(secondsSince(again));
+    failed.catch(() => undefined);
+    await later.stop();
+  }
+  const toReady = starts.toSorted((a, b) => a - b)[LATER_STARTS >> 1] ?? 0;
 
   if (withTests) {
     const tests = startNpm(frame, person, { clone, port, args: ['test'] });
     const code = await tests.ended;
     demand(code === 0, `npm test ended with ${code} as ${person.name}:\n${tests.output()}`);
   }
-  const told = `as ${person.name}: clone to verified token ${toToken.toFixed(1)} s, second start ready in ${toReady.toFixed(2)} s`;
+  const told = `as ${person.name}: clone to verified token ${toToken.toFixed(1)} s, a later start ready in ${toReady.toFixed(2)} s (median of ${LATER_STARTS})`;
   console.log(told);
   demand(toToken < TOKEN_SECONDS_MAX, `${told}: the first aim is ${TOKEN_SECONDS_MAX} s`);
-  demand(toReady < SECOND_START_SECONDS_MAX, `${told}: the second aim is ${SECOND_START_SECONDS_MAX} s`);
+  demand(toReady < LATER_START_SECONDS_MAX, `${told}: the second aim is ${LATER_START_SECONDS_MAX} s`);
   return told;
 }
 

@@ -91,15 +91,12 @@ export async function openServer(options: ServerOptions): Promise<FastifyInstanc
     }
   });
   for (const declared of options.endpoints) mountEndpoint(app, declared, guard);
-  app.setNotFoundHandler(
-    {
-      preHandler: (request: FastifyRequest, reply: FastifyReply) =>
-        draw(request, reply, 'other', `ip ${networkOf(request.ip)}`),
-    },
-    (request) => {
-      throw unknownRoute(options.endpoints, request);
-    },
-  );
+  // Before the body is read, as for every route: unknown paths are counted, whatever is sent to them.
+  app.addHook('onRequest', async (request, reply) => {
+    if (!request.is404) return;
+    await draw(request, reply, 'other', `ip ${networkOf(request.ip)}`);
+    throw unknownRoute(options.endpoints, request);
+  });
   return app;
 }
 
