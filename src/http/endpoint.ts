@@ -27,7 +27,7 @@ export interface Client {
   readonly authorization: string | undefined;
   readonly origin: string | undefined;
   readonly fetchSite: string | undefined;
-  readonly cookies: Readonly<Record<string, string | undefined>>;
+  readonly cookie: (name: string) => string | undefined;
   readonly ifNoneMatch: string | undefined;
   /** Draws on an allowance under a key. Raises too_many_requests. */
   readonly draw: (limit: 'session' | 'organization', key: string) => Promise<void>;

@@ -5,7 +5,8 @@ import { z } from 'zod';
 import { type FieldIssue, problem } from '../errors.ts';
 import type { Caller } from '../protocol/caller.ts';
 import { permits } from '../protocol/permission.ts';
-import { type Client, type Endpoint, isEndpoint } from './endpoint.ts';
+import { RequestClient } from './client.ts';
+import { type Endpoint, isEndpoint } from './endpoint.ts';
 import { type DrawLimit, networkOf } from './rate-limit.ts';
 
 /** Marks the routes that came from endpoints. */
@@ -38,7 +39,7 @@ export function mountEndpoint(app: FastifyInstance, declared: Endpoint, guard: G
         body: declared.body && validate(declared.body, bodyOf(declared, request), ''),
         query: validate(declared.query ?? NOTHING, request.query, 'query'),
         params: validate(declared.params ?? ANYTHING, request.params, 'path'),
-        client: describeClient(request, reply, guard),
+        client: new RequestClient(request, reply, guard.draw),
         answer: { header: (name, value) => void reply.header(name, value), status: (code) => void reply.code(code) },
       });
       return send(declared, reply, result);
@@ -51,9 +52,9 @@ const ANYTHING = z.looseObject({});
 
 /** Before the body is read: an open route draws on the network's allowance, any other on its principal's. */
 async function admit(declared: Endpoint, guard: Guard, request: FastifyRequest, reply: FastifyReply): Promise<void> {
+  if (declared.access.kind === 'open' && declared.limit === 'none') return;
   const network = `ip ${networkOf(request.ip)}`;
   if (declared.access.kind === 'open') {
-    if (declared.limit === 'none') return;
     if (declared.limit === 'sign_in') await guard.draw(request, reply, 'signIn', `${declared.id} ${network}`);
     else await guard.draw(request, reply, 'other', network);
     return;
@@ -92,27 +93,6 @@ function validate(schema: z.ZodType, value: unknown, place: string): unknown {
 
 function pathOf(place: string, path: readonly PropertyKey[]): string {
   return [place, ...path.map(String)].filter((part) => part !== '').join('.');
-}
-
-function describeClient(request: FastifyRequest, reply: FastifyReply, guard: Guard): Client {
-  const header = (name: string) => {
-    const value = request.headers[name];
-    return typeof value === 'string' ? value : undefined;
-  };
-  return {
-    ip: request.ip ?? 'unknown',
-    network: networkOf(request.ip),
-    userAgent:
-      header('user-agent')
-        ?.replace(/[^\x20-\x7e]/g, '?')
-        .slice(0, 256) ?? null,
-    authorization: header('authorization'),
-    origin: header('origin'),
-    fetchSite: header('sec-fetch-site'),
-    cookies: request.cookies,
-    ifNoneMatch: header('if-none-match'),
-    draw: (limit, key) => guard.draw(request, reply, limit, `${limit} ${key}`),
-  };
 }
 
 function send(declared: Endpoint, reply: FastifyReply, result: unknown): FastifyReply {

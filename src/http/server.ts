@@ -106,11 +106,12 @@ function requestId(raw: { headers: Record<string, string | string[] | undefined>
 }
 
 async function registerPlugins(app: FastifyInstance, options: ServerOptions): Promise<void> {
-  await app.register(cookie);
+  await app.register(cookie, { hook: false }); // parsed where a route asks for one
   if (options.corsOrigins.length > 0) {
     await app.register(cors, {
       origin: [...options.corsOrigins],
       credentials: true,
+      strictPreflight: false, // its own refusal of an incomplete preflight is no problem+json
       methods: ['GET', 'POST', 'PATCH', 'DELETE'],
       allowedHeaders: ['authorization', 'content-type', 'x-request-id', 'x-tenant-id', 'x-organization-slug'],
       exposedHeaders: ['x-request-id', 'retry-after', 'ratelimit-limit', 'ratelimit-remaining', 'ratelimit-reset'],

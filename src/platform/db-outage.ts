@@ -35,13 +35,15 @@ interface ErrorShape {
   cause?: unknown;
   errors?: unknown;
   originalCode?: unknown;
+  /** Where Prisma keeps what the driver said. */
+  meta?: { driverAdapterError?: unknown };
 }
 
 /** Whether an error, or anything that it wraps, says that PostgreSQL was not there to answer. */
 export function isOutage(error: unknown, depth = 0): boolean {
   if (error instanceof DatabaseUnavailable) return true;
   if (typeof error !== 'object' || error === null || depth > 5) return false;
-  const { code, message, cause, errors, originalCode } = error as ErrorShape;
+  const { code, message, cause, errors, originalCode, meta } = error as ErrorShape;
   for (const candidate of [code, originalCode]) {
     if (typeof candidate !== 'string') continue;
     if (OUTAGE_SYSTEM_CODES.has(candidate) || OUTAGE_PRISMA_CODES.has(candidate)) return true;
@@ -49,7 +51,7 @@ export function isOutage(error: unknown, depth = 0): boolean {
   }
   if (typeof message === 'string' && OUTAGE_SENTENCES.test(message)) return true;
   if (Array.isArray(errors) && errors.some((inner) => isOutage(inner, depth + 1))) return true;
-  return isOutage(cause, depth + 1);
+  return isOutage(cause, depth + 1) || isOutage(meta?.driverAdapterError, depth + 1);
 }
 
 export interface Breaker {
@@ -58,8 +60,9 @@ export interface Breaker {
 }
 
 const PAUSE_MS = 200;
+const SLOW_MS = 100;
 
-/** A breaker over one database. It opens at the first failed connection and closes at the first answer. */
+/** A breaker over one database. It opens when a connection was waited for in vain and closes at the first answer. */
 export function createBreaker(): Breaker {
   let openSince: number | undefined;
   let probing = false;
@@ -70,6 +73,7 @@ export function createBreaker(): Breaker {
         if (probing || monotonicMs() - openSince < PAUSE_MS) throw new DatabaseUnavailable('PostgreSQL is away');
         probing = true;
       }
+      const begun = monotonicMs();
       try {
         const result = await work();
         openSince = undefined;
@@ -79,7 +83,9 @@ export function createBreaker(): Breaker {
           openSince = undefined; // an answer, if an unwelcome one
           throw error;
         }
-        if (isUnreachable(error)) openSince = monotonicMs();
+        // A refusal that comes at once costs nobody anything, and asking again finds the database as soon as it is back.
+        const slow = monotonicMs() - begun > SLOW_MS;
+        openSince = slow && isUnreachable(error) ? monotonicMs() : undefined;
         throw new DatabaseUnavailable('PostgreSQL could not be asked', { cause: error });
       } finally {
         if (probe) probing = false;

@@ -39,7 +39,7 @@ function serialize(settings: CookieSettings, value: string, life: string): strin
 
 /** The refresh token of the cookie, null without one. Raises cross_site_request when a foreign page sent it. */
 export function cookieToken(settings: CookieSettings, client: Client): string | null {
-  const token = client.cookies[settings.name];
+  const token = client.cookie(settings.name);
   if (!token) return null;
   assertSameSite(settings, client);
   return token;

@@ -12,8 +12,8 @@ export interface EndSessionDeps extends RefreshTokenDeps {
 }
 
 /**
- * Ends the session of a refresh token, or of the caller. An unknown, expired or used token changes nothing and is no
- * error, so that a logout can be repeated (RFC 7009 §2.2).
+ * Ends the session of a refresh token, whichever of its chain and expired or not, and that of the caller. An unknown
+ * token is no error, so that a logout can be repeated (RFC 7009 §2.2).
  */
 export async function logout(deps: EndSessionDeps, caller: Caller | null, refreshToken: string | null): Promise<void> {
   const verified = refreshToken === null ? null : await verifyRefreshToken(deps, refreshToken);

@@ -115,6 +115,7 @@ export async function signIn(deps: SessionDeps, subject: Subject, session: Sessi
       epoch: subject.user.epoch,
       authenticatedAt: Math.floor(session.authenticatedAt.getTime() / 1000),
       amr: session.amr,
+      notAfter: session.place.expiresAt,
       organization: acting,
       roles,
       permissions: unscoped.flatMap((grant) => grant.permissions),

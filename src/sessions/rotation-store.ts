@@ -53,7 +53,8 @@ recorded AS (
   FROM rotated WHERE revoked_at IS NOT NULL
 )
 SELECT ${SUBJECT_COLUMNS}, coalesce((SELECT ok FROM eligible), false) AS eligible,
-  (SELECT row_to_json(k) FROM (SELECT revoked_at IS NOT NULL AS revoked, revoked_reason AS reason
+  (SELECT row_to_json(k) FROM (SELECT revoked_at IS NOT NULL AS revoked, revoked_reason AS reason,
+    idle_expires_at <= clock_timestamp() OR expires_at <= clock_timestamp() AS expired
     FROM sessions WHERE id = $3 AND user_id = $1) k) AS before,
   r.id IS NOT NULL AS live, r.revoked_at IS NOT NULL AS reused, r.confirmed, r.successor, r.successor_at,
   r.idle_expires_at, r.created_at, r.amr
@@ -87,7 +88,7 @@ export type Rotation =
 
 interface RotationRow extends Subject {
   eligible: boolean;
-  before: { revoked: boolean; reason: string | null } | null;
+  before: { revoked: boolean; reason: string | null; expired: boolean } | null;
   live: boolean;
   reused: boolean;
   confirmed: string;
@@ -114,8 +115,9 @@ export async function rotateSession(tx: SystemReader, presented: Presented): Pro
   if (!row?.before) return { verdict: 'unknown' };
   if (row.reused) return { verdict: 'reused' };
   if (!row.live) {
-    if (!row.before.revoked) return { verdict: 'expired' };
-    return { verdict: row.before.reason === 'reuse_detected' ? 'reused' : 'revoked' };
+    if (row.before.revoked) return { verdict: row.before.reason === 'reuse_detected' ? 'reused' : 'revoked' };
+    // Neither ended nor expired as this statement began: then it was ended while this request waited for the row.
+    return { verdict: row.before.expired ? 'expired' : 'revoked' };
   }
   if (!row.eligible) return { verdict: 'refused', subject: subjectOf(row) };
   return {

@@ -30,6 +30,8 @@ export interface AccessGrant {
   /** Seconds since 1970. */
   readonly authenticatedAt: number;
   readonly amr: readonly string[];
+  /** The end of the session, which no token of it outlives. */
+  readonly notAfter: Date;
   readonly organization: { readonly id: string; readonly slug: string } | null;
   readonly roles: readonly string[];
   readonly permissions: readonly string[];
@@ -45,7 +47,8 @@ export interface IssuedAccessToken {
 export async function issueAccessToken(deps: AccessTokenDeps, grant: AccessGrant): Promise<IssuedAccessToken> {
   const now = deps.clock.now();
   const iat = Math.floor(now.getTime() / 1000);
-  const exp = iat + deps.accessTtlSeconds;
+  const end = Math.floor(grant.notAfter.getTime() / 1000);
+  const exp = Math.max(Math.min(iat + deps.accessTtlSeconds, end), iat + 1);
   const claims: AccessClaims = {
     iss: deps.issuer,
     aud: deps.audience,
@@ -61,7 +64,7 @@ export async function issueAccessToken(deps: AccessTokenDeps, grant: AccessGrant
     ...organizationClaims(grant),
   };
   const token = await signClaims(deps.accessKeys.signingKeyAt(now), ACCESS_TOKEN_TYPE, claims);
-  return { token, expiresIn: deps.accessTtlSeconds, expiresAt: new Date(exp * 1000) };
+  return { token, expiresIn: exp - iat, expiresAt: new Date(exp * 1000) };
 }
 
 function organizationClaims({ organization, roles, permissions }: AccessGrant) {

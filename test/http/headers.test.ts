@@ -136,6 +136,10 @@ t.test(
     t.match(allowed.headers.get('access-control-allow-headers'), /authorization/i);
     t.strictSame(missing(allowed.headers), [], 'a preflight has the headers of every answer');
     t.equal((await ask('https://evil.example.com')).headers.get('access-control-allow-origin'), null);
+    for (const headers of [{}, { origin: APP }, { origin: 'https://evil.example.com' }]) {
+      const incomplete = await api.call('OPTIONS', '/me', undefined, { headers });
+      t.strictSame([incomplete.status, incomplete.text], [204, ''], 'OPTIONS without a method to ask for');
+    }
     refused(t, await api.call('PUT', '/me', undefined, { headers: { origin: APP } }), 'method_not_allowed', 'as ever');
   },
 );

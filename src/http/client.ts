@@ -1,0 +1,54 @@
+// What of a request an operation may be told. Everything is worked out when it is asked for: most routes ask for little.
+import type {} from '@fastify/cookie'; // gives the server's parseCookie its type
+import type { FastifyReply, FastifyRequest } from 'fastify';
+import type { Client } from './endpoint.ts';
+import { type DrawLimit, networkOf } from './rate-limit.ts';
+
+const USER_AGENT_LENGTH_MAX = 256;
+
+/** The client of one request. */
+export class RequestClient implements Client {
+  readonly #request: FastifyRequest;
+  readonly #reply: FastifyReply;
+  readonly #draw: DrawLimit;
+
+  constructor(request: FastifyRequest, reply: FastifyReply, draw: DrawLimit) {
+    this.#request = request;
+    this.#reply = reply;
+    this.#draw = draw;
+  }
+
+  #header(name: string): string | undefined {
+    const value = this.#request.headers[name];
+    return typeof value === 'string' ? value : undefined;
+  }
+
+  get ip(): string {
+    return this.#request.ip ?? 'unknown';
+  }
+  get network(): string {
+    return networkOf(this.#request.ip);
+  }
+  get userAgent(): string | null {
+    const sent = this.#header('user-agent');
+    return sent?.replace(/[^\x20-\x7e]/g, '?').slice(0, USER_AGENT_LENGTH_MAX) ?? null;
+  }
+  get authorization(): string | undefined {
+    return this.#header('authorization');
+  }
+  get origin(): string | undefined {
+    return this.#header('origin');
+  }
+  get fetchSite(): string | undefined {
+    return this.#header('sec-fetch-site');
+  }
+  get ifNoneMatch(): string | undefined {
+    return this.#header('if-none-match');
+  }
+  cookie(name: string): string | undefined {
+    return this.#request.server.parseCookie(this.#header('cookie') ?? '')[name];
+  }
+  draw(limit: 'session' | 'organization', key: string): Promise<void> {
+    return this.#draw(this.#request, this.#reply, limit, `${limit} ${key}`);
+  }
+}
