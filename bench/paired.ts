@@ -1,9 +1,16 @@
 // Owns: measuring a product and its bound in turns, and the table of the results.
+import { cpuMicroseconds } from './worker.ts';
 
 export interface Measured {
   readonly operations: number;
   readonly seconds: number;
   readonly medianMilliseconds?: number;
+}
+
+/** Something that is measured: a round of it, and the process whose CPU time it costs. */
+export interface Side {
+  readonly pid: number;
+  readonly round: () => Promise<Measured>;
 }
 
 export interface Paired {
@@ -14,6 +21,9 @@ export interface Paired {
   readonly ratio: number;
   readonly ratios: readonly number[];
   readonly latencyMilliseconds: number;
+  /** CPU time of an operation in the process itself, in microseconds, medians of the rounds. */
+  readonly productCpu: number;
+  readonly boundCpu: number;
 }
 
 export interface Figure extends Paired {
@@ -23,34 +33,42 @@ export interface Figure extends Paired {
 }
 
 /** Measures both after one warm-up of each, `rounds` times, swapping who goes first. */
-export async function inTurns(
-  rounds: number,
-  sides: { readonly product: () => Promise<Measured>; readonly bound: () => Promise<Measured> },
-): Promise<Paired> {
-  await sides.product();
-  await sides.bound();
-  const pairs: { product: Measured; bound: Measured }[] = [];
+export async function inTurns(rounds: number, product: Side, bound: Side): Promise<Paired> {
+  await product.round();
+  await bound.round();
+  const pairs: { product: Round; bound: Round }[] = [];
   for (let round = 0; round < rounds; round += 1) {
     if (round % 2 === 0) {
-      const product = await sides.product();
-      pairs.push({ product, bound: await sides.bound() });
+      const first = await measure(product);
+      pairs.push({ product: first, bound: await measure(bound) });
     } else {
-      const bound = await sides.bound();
-      pairs.push({ product: await sides.product(), bound });
+      const first = await measure(bound);
+      pairs.push({ product: await measure(product), bound: first });
     }
   }
-  const ratios = pairs.map(({ product, bound }) => rate(product) / rate(bound));
+  const ratios = pairs.map((pair) => pair.product.rate / pair.bound.rate);
   return {
-    product: median(pairs.map(({ product }) => rate(product))),
-    bound: median(pairs.map(({ bound }) => rate(bound))),
+    product: median(pairs.map((pair) => pair.product.rate)),
+    bound: median(pairs.map((pair) => pair.bound.rate)),
     ratio: median(ratios),
     ratios,
-    latencyMilliseconds: median(pairs.map(({ product }) => product.medianMilliseconds ?? 0)),
+    latencyMilliseconds: median(pairs.map((pair) => pair.product.latency)),
+    productCpu: median(pairs.map((pair) => pair.product.cpu)),
+    boundCpu: median(pairs.map((pair) => pair.bound.cpu)),
   };
 }
 
-function rate({ operations, seconds }: Measured): number {
-  return operations / seconds;
+interface Round {
+  readonly rate: number;
+  readonly latency: number;
+  readonly cpu: number;
+}
+
+async function measure({ pid, round }: Side): Promise<Round> {
+  const before = cpuMicroseconds(pid);
+  const { operations, seconds, medianMilliseconds = 0 } = await round();
+  const cpu = (cpuMicroseconds(pid) - before) / operations;
+  return { rate: operations / seconds, latency: medianMilliseconds, cpu };
 }
 
 /** The middle value; 0 of none. */
@@ -69,9 +87,22 @@ export function table(figures: readonly Figure[]): string {
     `${Math.min(...figure.ratios).toFixed(2)} – ${Math.max(...figure.ratios).toFixed(2)}`,
     `≥ ${figure.aim}`,
     figure.latencyMilliseconds.toFixed(1),
+    figure.productCpu.toFixed(0),
+    figure.boundCpu.toFixed(0),
     figure.against,
   ]);
-  const head = ['path', '/s', 'bound /s', 'ratio', 'least – most', 'aim', 'median ms', 'bound'];
+  const head = [
+    'path',
+    '/s',
+    'bound /s',
+    'ratio',
+    'least – most',
+    'aim',
+    'median ms',
+    'CPU µs',
+    'bound CPU µs',
+    'bound',
+  ];
   const widths = head.map((title, column) =>
     Math.max(...[head, ...rows].map((row) => row[column]?.length ?? 0), title.length),
   );

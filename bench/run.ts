@@ -28,49 +28,55 @@ const SETTINGS = {
 };
 
 interface Bench {
-  readonly service: Service;
+  /** The service's process. */
+  readonly pid: number;
   readonly load: (task: Omit<Task, 'milliseconds' | 'port'>, port?: number) => Promise<Tally>;
   readonly bound: (...args: string[]) => Promise<Worker>;
   readonly accounts: readonly { email: string; password: string; accessToken: string; refreshToken: string }[];
 }
 
-async function logins({ load, bound, accounts }: Bench): Promise<Figure> {
+async function logins({ pid, load, bound, accounts }: Bench): Promise<Figure> {
   const hashes = await bound('hashes');
   const bodies = accounts.map(({ email, password }) => JSON.stringify({ email, password }));
   const login = { method: 'POST', path: '/api/v1/auth/login', connections: CONNECTIONS, bodies } as const;
-  const figure = await inTurns(rounds, {
-    product: () => load(login),
-    bound: () => hashes.ask<BoundTally>(task(availableParallelism())),
-  });
+  const figure = await inTurns(
+    rounds,
+    { pid, round: () => load(login) },
+    { pid: hashes.pid, round: () => hashes.ask<BoundTally>(task(availableParallelism())) },
+  );
   hashes.end();
   return { ...figure, name: 'logins', against: 'raw argon2id hashes', aim: 0.9 };
 }
 
-async function refreshes({ load, bound, accounts }: Bench, otherDatabase: string): Promise<Figure> {
+async function refreshes({ pid, load, bound, accounts }: Bench, otherDatabase: string): Promise<Figure> {
   // Not in the service's own database, whose every table it wants to be protected.
   const bare = await bound('refreshes', otherDatabase, String(POOL_SIZE));
   let tokens = accounts.slice(0, CONNECTIONS).map(({ refreshToken }) => refreshToken);
-  const figure = await inTurns(rounds, {
-    product: async () => {
-      const tally = await load({ method: 'POST', path: '/api/v1/auth/refresh', connections: CONNECTIONS, tokens });
-      tokens = [...tally.tokens];
-      return tally;
+  const figure = await inTurns(
+    rounds,
+    {
+      pid,
+      round: async () => {
+        const tally = await load({ method: 'POST', path: '/api/v1/auth/refresh', connections: CONNECTIONS, tokens });
+        tokens = [...tally.tokens];
+        return tally;
+      },
     },
-    bound: () => bare.ask<BoundTally>(task(CONNECTIONS)),
-  });
+    { pid: bare.pid, round: () => bare.ask<BoundTally>(task(CONNECTIONS)) },
+  );
   bare.end();
   return { ...figure, name: 'refreshes', against: 'one UPDATE and two signatures', aim: 0.6 };
 }
 
-async function reads({ load, bound, accounts }: Bench): Promise<Figure[]> {
+async function reads({ pid, load, bound, accounts }: Bench): Promise<Figure[]> {
   const bare = await bound('requests');
   const { port } = await bare.hello<{ port: number }>();
   const get = (path: string, headers: Record<string, string> = {}) =>
     ({ method: 'GET', path, headers, connections: CONNECTIONS }) as const;
   const authorization = `Bearer ${accounts[0]?.accessToken}`;
-  const constant = () => load(get('/constant'), port);
-  const me = await inTurns(rounds, { product: () => load(get('/api/v1/me', { authorization })), bound: constant });
-  const jwks = await inTurns(rounds, { product: () => load(get('/.well-known/jwks.json')), bound: constant });
+  const constant = { pid: bare.pid, round: () => load(get('/constant'), port) };
+  const me = await inTurns(rounds, { pid, round: () => load(get('/api/v1/me', { authorization })) }, constant);
+  const jwks = await inTurns(rounds, { pid, round: () => load(get('/.well-known/jwks.json')) }, constant);
   bare.end();
   const against = 'a bare Fastify route';
   return [
@@ -137,11 +143,13 @@ await onStage({ name: 'bench', disposable: false }, async (stage) => {
     const api = openApi(service.url);
     const accounts = [];
     for (let user = 0; user < USERS; user += 1) accounts.push(await newAccount(api));
-    const bench = { service, load, bound, accounts };
+    const bench = { pid: service.child.pid ?? 0, load, bound, accounts };
     const figures = [...(await reads(bench)), await refreshes(bench, stage.postgres.adminUrl), await logins(bench)];
     await service.end('SIGTERM');
-    const lines = await startAndMemory(stage, loader, accounts);
-    return `${table(figures)}\n\n${lines.join('\n')}\n\n${availableParallelism()} cores, medians of ${rounds} rounds of ${roundMilliseconds} ms`;
+    console.log(
+      `${table(figures)}\n${availableParallelism()} cores, medians of ${rounds} rounds of ${roundMilliseconds} ms\n`,
+    );
+    return (await startAndMemory(stage, loader, accounts)).join('\n');
   } finally {
     for (const worker of workers) worker.end();
   }

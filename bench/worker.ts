@@ -1,9 +1,10 @@
-// Owns: the processes beside the service that a measurement needs, and looking at the memory of one.
+// Owns: the processes beside the service that a measurement needs, and looking at the memory and CPU time of one.
 import { fork } from 'node:child_process';
 import { readFileSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
 
 export interface Worker {
+  readonly pid: number;
   /** What the process said of itself when it was ready. */
   hello<Hello>(): Promise<Hello>;
   /** Sends a message and gives the next answer. Raises when the process ends instead. */
@@ -21,6 +22,7 @@ export function startWorker(file: string, ...args: string[]): Worker {
   const next = () => Promise.race([new Promise<unknown>((resolve) => child.once('message', resolve)), ended]);
   let greeting: Promise<unknown> | undefined;
   return {
+    pid: child.pid ?? 0,
     hello: <Hello>() => {
       greeting ??= next();
       return greeting as Promise<Hello>;
@@ -44,4 +46,14 @@ export function serviceProcess(pid: number): number {
 export function residentMegabytes(pid: number): number {
   const kilobytes = /^VmRSS:\s+(\d+) kB$/m.exec(readFileSync(`/proc/${pid}/status`, 'utf8'))?.[1];
   return Number(kilobytes) / 1024;
+}
+
+// What Linux counts CPU time in, on every architecture that Node runs on: a hundredth of a second.
+const TICK_MICROSECONDS = 10_000;
+
+/** CPU time that a process has used so far, all threads, in microseconds. Linux only. */
+export function cpuMicroseconds(pid: number): number {
+  const stat = readFileSync(`/proc/${pid}/stat`, 'utf8');
+  const fields = stat.slice(stat.lastIndexOf(')') + 2).split(' ');
+  return (Number(fields[11]) + Number(fields[12])) * TICK_MICROSECONDS;
 }

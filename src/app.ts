@@ -14,7 +14,7 @@ import type { Clock } from './platform/clock.ts';
 import { type Database, openDatabase } from './platform/db.ts';
 import type { DatabaseUrls } from './platform/open.ts';
 import type { Random } from './platform/random.ts';
-import { authenticate } from './sessions/authenticate.ts';
+import { authenticate, identify } from './sessions/authenticate.ts';
 import { cookieSettings } from './sessions/cookie.ts';
 import { createLoginThrottle } from './sessions/login-throttle.ts';
 import { removeEndedSessions } from './sessions/remove-ended.ts';
@@ -52,12 +52,12 @@ export async function openApp(options: AppOptions): Promise<App> {
   const { config, log } = options;
   const db = openDatabase({ ...options.urls, poolSize: config.DATABASE_POOL_SIZE, log });
   const rings = await openRings(options);
-  const revocations = openRevocations({ db, clock: options.clock, log, accessTtlSeconds: config.ACCESS_TOKEN_TTL });
+  const revocations = openRevocations({ db, log, accessTtlSeconds: config.ACCESS_TOKEN_TTL });
   const deps = openDeps(options, db, rings, revocations);
   let draining = false;
   const checks = {
     database: () => db.ping(),
-    keys: () => void rings.accessKeys.signingKeyAt(options.clock.now()),
+    keys: () => void [rings.accessKeys, rings.refreshKeys].map((ring) => ring.signingKeyAt(options.clock.now())),
   };
   const endpoints = listEndpoints(deps, {
     checks,
@@ -167,6 +167,7 @@ function openDeps({ config, clock, random, log }: AppOptions, db: Database, ring
   return {
     ...base,
     authenticate: (authorization: string | undefined) => authenticate(base, authorization),
+    identify: (authorization: string) => identify(base, authorization),
     refreshTtlSeconds: config.REFRESH_TOKEN_TTL,
     sessionMaxAgeSeconds: config.SESSION_MAX_AGE,
     graceSeconds: config.REFRESH_REUSE_GRACE,

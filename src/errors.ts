@@ -160,7 +160,7 @@ export const PROBLEMS = {
   database_unavailable: {
     status: 503,
     title: 'Database unavailable',
-    detail: 'The database cannot be asked now and nothing was changed: try again after the seconds in Retry-After.',
+    detail: 'The database cannot be asked now: try again after the seconds in Retry-After.',
   },
   signing_unavailable: {
     status: 503,
@@ -186,6 +186,8 @@ export interface ProblemExtras {
   readonly detail?: string;
   readonly issues?: readonly FieldIssue[];
   readonly retryAfterSeconds?: number;
+  /** Instead of the table's: organization_suspended is 401 where it is the token that is refused. */
+  readonly status?: 401;
   readonly headers?: Readonly<Record<string, string>>;
 }
 
@@ -200,7 +202,7 @@ export class Problem extends Error {
     this.extras = extras;
   }
   get status(): number {
-    return PROBLEMS[this.code].status;
+    return this.extras.status ?? PROBLEMS[this.code].status;
   }
 }
 

@@ -5,6 +5,7 @@ import { dirname, join, resolve } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import type { Logger } from 'pino';
 import type { App } from './app.ts';
+import type { DemoOwner } from './cli/seed-demo.ts';
 import { type Config, ConfigRefused, readConfig } from './config.ts';
 import { systemClock } from './platform/clock.ts';
 import type { EmbeddedPostgres } from './platform/embedded.ts';
@@ -106,16 +107,21 @@ async function announce(config: Config, app: App, log: Logger): Promise<void> {
   if (!needsEmbedded(config) || config.NODE_ENV !== 'development') return;
   const { seedDemo } = await import('./cli/seed-demo.ts');
   const owner = await seedDemo(app.deps, resolve(config.DATA_DIR));
-  const at = `http://${config.HOST}:${address.port}`;
+  const local = ['127.0.0.1', '0.0.0.0', '::', '::1'].includes(config.HOST);
+  const at = `http://${local ? 'localhost' : config.HOST}:${address.port}`;
   process.stdout.write(`
-Tenantry is ready at ${at} — with a demo organization. Sign in as its owner:
-
-  curl -s ${at}/api/v1/auth/login -H 'content-type: application/json' \\
-    -d '${JSON.stringify(owner)}'
+Tenantry is ready at ${at}${owner ? signInHint(at, owner) : ''}
 
 ${config.DOCS_ENABLED ? `The API reference: ${at}/docs\n` : ''}Ctrl-C stops it; the data stays in ${config.DATA_DIR}; npm run reset removes it.
 
 `);
+}
+
+function signInHint(at: string, owner: DemoOwner): string {
+  return ` — with a demo organization. Sign in as its owner:
+
+  curl -s ${at}/api/v1/auth/login -H 'content-type: application/json' \\
+    -d '${JSON.stringify(owner)}'`;
 }
 
 function stopOnSignals(stops: (() => Promise<unknown>)[], log: Logger): void {
@@ -150,6 +156,7 @@ function explain(error: unknown): string {
   if (error instanceof Error) {
     if (REFUSALS.has(error.name)) return `  ${error.message}`;
     const { code } = error as NodeJS.ErrnoException;
+    if (code && (error as NodeJS.ErrnoException).path !== undefined) return `  ${error.message}`;
     if (code && /^(E[A-Z]+|28\w{3}|3D000|57P03)$/.test(code)) {
       return `  The database cannot be used (${code}): ${error.message}. Check DATABASE_URL and that PostgreSQL runs.`;
     }

@@ -1,6 +1,6 @@
 // The demo organization of a one-command start: an owner with a password of their own making, kept in the data folder.
 import { mkdirSync, readFileSync, writeFileSync } from 'node:fs';
-import { join } from 'node:path';
+import { dirname, join } from 'node:path';
 import { Problem } from '../errors.ts';
 import { type RegisterDeps, register } from '../sessions/register.ts';
 import { findCredentials } from '../users/store.ts';
@@ -12,10 +12,12 @@ export interface DemoOwner {
 
 const EMAIL = 'owner@demo.example';
 
-/** Makes the demo organization unless it is there; gives what its owner signs in with. */
-export async function seedDemo(deps: RegisterDeps, dataDirectory: string): Promise<DemoOwner> {
-  const owner = rememberedOwner(deps, join(dataDirectory, 'demo.json'));
-  if (await findCredentials(deps.db.systemReader(), EMAIL)) return owner;
+/** Makes the demo organization unless it is there; gives what its owner signs in with, null when that was lost. */
+export async function seedDemo(deps: RegisterDeps, dataDirectory: string): Promise<DemoOwner | null> {
+  const file = join(dataDirectory, 'demo.json');
+  const remembered = readOwner(file);
+  if (await findCredentials(deps.db.systemReader(), EMAIL)) return remembered;
+  const owner = remembered ?? makeOwner(deps, file);
   try {
     await register(
       { ...deps, registrationMode: 'open' },
@@ -33,14 +35,19 @@ export async function seedDemo(deps: RegisterDeps, dataDirectory: string): Promi
   return owner;
 }
 
-// The password is written before the account is made: a crash between the two leaves one that can still be used.
-function rememberedOwner(deps: RegisterDeps, file: string): DemoOwner {
+function readOwner(file: string): DemoOwner | null {
   try {
-    return JSON.parse(readFileSync(file, 'utf8')) as DemoOwner;
+    const { email, password } = JSON.parse(readFileSync(file, 'utf8')) as Partial<DemoOwner>;
+    return email === EMAIL && typeof password === 'string' ? { email, password } : null;
   } catch {
-    const owner = { email: EMAIL, password: deps.random.bytes(15).toString('base64url') };
-    mkdirSync(join(file, '..'), { recursive: true });
-    writeFileSync(file, `${JSON.stringify(owner, null, 2)}\n`, { mode: 0o600 });
-    return owner;
+    return null;
   }
+}
+
+// The password is written before the account is made: a crash between the two leaves one that can still be used.
+function makeOwner(deps: RegisterDeps, file: string): DemoOwner {
+  const owner = { email: EMAIL, password: deps.random.bytes(15).toString('base64url') };
+  mkdirSync(dirname(file), { recursive: true });
+  writeFileSync(file, `${JSON.stringify(owner, null, 2)}\n`, { mode: 0o600 });
+  return owner;
 }

@@ -1,6 +1,7 @@
 // What a route is: a declaration of method, path, access, limit and schemas, and one call of an operation.
 // `endpoint()` is the only way to make one; the server refuses every other (see server.ts).
 import type { z } from 'zod';
+import type { ProblemCode } from '../errors.ts';
 import type { Caller } from '../protocol/caller.ts';
 
 export type Access =
@@ -74,7 +75,7 @@ export interface Definition<A extends Access, B, Q, P> {
   /** The schema of each good answer, null for one without a body, or text that is sent as it is. */
   readonly reply: Readonly<Record<number, Schema | null | RawReply>>;
   /** Codes of errors.ts that the operation raises, for the reference; the common ones are added. */
-  readonly problems?: readonly string[];
+  readonly problems?: readonly ProblemCode[];
   readonly bodyBytesMax?: number;
   readonly handle: (
     input: HandlerInput<A extends { kind: 'open' } ? null : Caller, Output<B>, Output<Q>, Output<P>>,

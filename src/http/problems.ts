@@ -19,11 +19,11 @@ export interface ProblemBody {
 
 /** The body of a problem. */
 export function problemBody(thrown: Problem, requestId: string): ProblemBody {
-  const kind = PROBLEMS[thrown.code];
+  const { title } = PROBLEMS[thrown.code];
   return {
     type: `/problems/${thrown.code.replaceAll('_', '-')}`,
-    title: kind.title,
-    status: kind.status,
+    title,
+    status: thrown.status,
     detail: thrown.message,
     code: thrown.code,
     error: thrown.message,
@@ -70,6 +70,7 @@ export function toProblem(error: unknown, translate: Translate): Problem {
 /** Sends the problem with its headers. */
 export function sendProblem(request: FastifyRequest, reply: FastifyReply, thrown: Problem): FastifyReply {
   if (thrown.code === 'internal_error') request.log.error({ err: thrown.cause ?? thrown }, 'unforeseen error');
+  if (thrown.status === 401) reply.header('www-authenticate', 'Bearer'); // RFC 9110 §15.5.2 wants a challenge
   for (const [name, value] of Object.entries(thrown.extras.headers ?? {})) reply.header(name, value);
   const { retryAfterSeconds } = thrown.extras;
   if (retryAfterSeconds !== undefined) reply.header('retry-after', String(Math.max(1, Math.ceil(retryAfterSeconds))));

@@ -24,6 +24,11 @@ export function networkOf(ip: string | undefined): string {
   return ip ? normalizeIP(ip, IPV6_SUBNET) : 'unknown';
 }
 
+/** The first bits of an IPv6 address; an IPv4 address whole. */
+export function prefixOf(ip: string, bits: number): string {
+  return normalizeIP(ip, bits);
+}
+
 /** Prepares the allowances of a server. */
 export async function openLimits(app: FastifyInstance, settings: LimitSettings): Promise<DrawLimit> {
   if (!settings.enabled) return async () => undefined;

@@ -16,7 +16,7 @@ import { answerBrokenConnection, refuseExpectation } from './broken-connection.t
 import type { Endpoint } from './endpoint.ts';
 import { type Guard, mountEndpoint, ROUTE_MARK } from './mount.ts';
 import { sendProblem, type Translate, toProblem } from './problems.ts';
-import { type LimitSettings, networkOf, openLimits } from './rate-limit.ts';
+import { type LimitSettings, networkOf, openLimits, prefixOf } from './rate-limit.ts';
 import { securityHeaders } from './security-headers.ts';
 
 export interface ServerOptions {
@@ -140,7 +140,8 @@ async function registerPlugins(app: FastifyInstance, options: ServerOptions): Pr
 /** The address with its last part blanked: enough to tell networks apart, too little to tell people. */
 function wideNetwork(ip: string | undefined): string {
   if (!ip) return 'unknown';
-  return ip.includes(':') ? `${ip.split(':').slice(0, 3).join(':')}::/48` : ip.replace(/\.\d+$/, '.0/24');
+  const network = prefixOf(ip, 48); // IPv4 within IPv6 comes out as IPv4
+  return network.includes(':') ? network : network.replace(/\.\d+$/, '.0/24');
 }
 
 function readJsonOnly(app: FastifyInstance): void {

@@ -10,8 +10,8 @@ export class DatabaseUnavailable extends Error {
 }
 
 // Class 08 connection exception, 53 insufficient resources, 57 operator intervention (shutdown, timeout), 58 system
-// error, XX internal, 25006 a standby during failover.
-const OUTAGE_STATES = /^(08|53|57|58|XX|25006)/;
+// error, XX internal, 28 a role whose password is being changed, 25006 a standby during failover.
+const OUTAGE_STATES = /^(08|28|53|57|58|XX|25006)/;
 const OUTAGE_SYSTEM_CODES = new Set([
   'ECONNREFUSED',
   'ECONNRESET',
@@ -27,7 +27,7 @@ const OUTAGE_SYSTEM_CODES = new Set([
 // Prisma: cannot reach, timed out, connection closed, pool timeout, transaction could not begin or was lost.
 const OUTAGE_PRISMA_CODES = new Set(['P1000', 'P1001', 'P1002', 'P1003', 'P1008', 'P1017', 'P2024', 'P2028', 'P2037']);
 const OUTAGE_SENTENCES =
-  /Connection terminated|timeout exceeded when trying to connect|Client has encountered a connection error|not queryable|server closed the connection|Cannot use a pool after calling end|Connection ended unexpectedly/i;
+  /Connection terminated|timeout exceeded when trying to connect|Client has encountered a connection error|not queryable|Query read timeout|server closed the connection|Cannot use a pool after calling end|Connection ended unexpectedly/i;
 
 interface ErrorShape {
   code?: unknown;
@@ -94,10 +94,10 @@ export function createBreaker(): Breaker {
   };
 }
 
-/** An outage of the whole database rather than of one connection or one slow statement. */
+/** The database, or every connection to it, rather than one statement that took too long. */
 function isUnreachable(error: unknown): boolean {
   const text = `${(error as ErrorShape).code ?? ''} ${(error as ErrorShape).message ?? ''}`;
-  return /ECONNREFUSED|EHOSTUNREACH|ENETUNREACH|ENOTFOUND|EAI_AGAIN|ENOENT|timeout exceeded|57P01|57P02|57P03|P1001|P1002/.test(
+  return /ECONNREFUSED|EHOSTUNREACH|ENETUNREACH|ENOTFOUND|EAI_AGAIN|ENOENT|timeout exceeded|Query read timeout|57P01|57P02|57P03|P1001|P1002/.test(
     text,
   );
 }

@@ -46,7 +46,6 @@ class ScopedQuery extends BaseQuery {
   override prepare(connection: Connection): void {
     if (!scopeKnownTo.has(connection)) {
       connection.parse(SCOPE);
-      scopeKnownTo.add(connection);
     }
     connection.bind({ portal: '', statement: SCOPE.name, values: this.#scope });
     connection.execute({ portal: '', rows: 0 });
@@ -56,6 +55,7 @@ class ScopedQuery extends BaseQuery {
   override handleCommandComplete(message: unknown, connection: Connection): void {
     if (this.#scopeAnswered) super.handleCommandComplete(message, connection);
     this.#scopeAnswered = true;
+    scopeKnownTo.add(connection); // only now is it sure that the connection keeps it prepared
   }
 }
 

@@ -61,7 +61,7 @@ export interface Database {
   organizationReader(scope: OrganizationScope): OrganizationReader;
   userReader(userId: string): UserReader;
   systemReader(): SystemReader;
-  /** Resolves when PostgreSQL answers. */
+  /** Resolves when PostgreSQL answers to both roles. */
   ping(): Promise<void>;
   close(): Promise<void>;
 }
@@ -179,7 +179,7 @@ export function openDatabase(options: DatabaseOptions): Database {
       rows: <Row>(asked: Statement, values: readonly unknown[]) =>
         breaker.run(async () => (await systemPool.query({ ...asked, values: [...values] })).rows as Row[]),
     }),
-    ping: () => breaker.run(async () => void (await systemPool.query(PING))),
+    ping: () => breaker.run(async () => void (await Promise.all([appPool.query(PING), systemPool.query(PING)]))),
     async close() {
       await Promise.all([...clients.values()].map((client) => client.$disconnect()));
       await Promise.all([appPool, systemPool].map((pool) => pool.end()));

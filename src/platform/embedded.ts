@@ -31,6 +31,11 @@ export interface EmbeddedOptions {
   readonly onNotice?: (line: string) => void;
 }
 
+/** The database cannot be started here. The message says why, and what to do. */
+export class EmbeddedRefused extends Error {
+  override readonly name = 'EmbeddedRefused';
+}
+
 const OWNER = 'tenantry_owner';
 const DATABASE = 'tenantry';
 const START_ATTEMPTS_MAX = 10;
@@ -168,21 +173,21 @@ function freePort(wanted: number): Promise<number> {
   });
 }
 
-function inPlainWords(error: unknown, directory: string): unknown {
+function inPlainWords(error: unknown, directory: string): EmbeddedRefused {
   const code = codeOf(error);
   if (code === 'EACCES' || code === 'EPERM' || code === 'EROFS') {
-    return new Error(
+    return new EmbeddedRefused(
       `Cannot write to ${directory}: it belongs to another user or is read-only. Start as the user who made it, or remove it with \`npm run reset\` as that user.`,
       { cause: error },
     );
   }
   if (code === 'ENOSPC' || code === 'EDQUOT')
-    return new Error(`Cannot write to ${directory}: the disk is full.`, { cause: error });
+    return new EmbeddedRefused(`Cannot write to ${directory}: the disk is full.`, { cause: error });
   // initdb reports on its standard error, which the failed call carries.
   if (error instanceof Error && 'stderr' in error && typeof error.stderr === 'string') {
-    return new Error(`The database could not be made: ${explain(error.stderr.split('\n').slice(-20))}`, {
+    return new EmbeddedRefused(`The database could not be made: ${explain(error.stderr.split('\n').slice(-20))}`, {
       cause: error,
     });
   }
-  return error;
+  return new EmbeddedRefused(error instanceof Error ? error.message : String(error), { cause: error });
 }

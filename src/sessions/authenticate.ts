@@ -31,6 +31,13 @@ export async function authenticate(deps: AuthenticateDeps, authorization: string
   return verified.caller;
 }
 
+/** Whose token a request carries, be it expired, stale or of an ended session; null when it is none of this service. */
+export async function identify(deps: AuthenticateDeps, authorization: string): Promise<Caller | null> {
+  const token = BEARER.exec(authorization)?.[1];
+  const verified = token === undefined ? null : await verifyAccessToken(deps, token);
+  return verified?.caller ?? null;
+}
+
 async function verifyAndRemember(deps: AuthenticateDeps, token: string): Promise<VerifiedAccessToken | null> {
   const { version } = deps.accessKeys;
   const verified = await verifyAccessToken(deps, token);
@@ -40,12 +47,12 @@ async function verifyAndRemember(deps: AuthenticateDeps, token: string): Promise
 }
 
 // RFC 6750 §3.1: the challenge names the error, so that a client knows that another token may help.
-const CHALLENGE = { headers: { 'www-authenticate': 'Bearer error="invalid_token"' } };
+const CHALLENGE = { headers: { 'www-authenticate': 'Bearer error="invalid_token"' } } as const;
 
 function refused(code: 'invalid_token' | 'token_expired' | 'session_revoked' | 'token_stale') {
   return problem(code, CHALLENGE);
 }
 
 function organizationSuspended() {
-  return problem('organization_suspended', CHALLENGE);
+  return problem('organization_suspended', { ...CHALLENGE, status: 401 });
 }

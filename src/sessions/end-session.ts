@@ -15,7 +15,11 @@ export interface EndSessionDeps extends RefreshTokenDeps {
  * Ends the session of a refresh token, whichever of its chain and expired or not, and that of the caller. An unknown
  * token is no error, so that a logout can be repeated (RFC 7009 §2.2).
  */
-export async function logout(deps: EndSessionDeps, caller: Caller | null, refreshToken: string | null): Promise<void> {
+export async function logout(
+  deps: EndSessionDeps,
+  caller: Pick<Caller, 'id' | 'sessionId'> | null,
+  refreshToken: string | null,
+): Promise<void> {
   const verified = refreshToken === null ? null : await verifyRefreshToken(deps, refreshToken);
   const targets = new Map<string, string>();
   if (verified) targets.set(verified.claims.sid, verified.claims.sub);

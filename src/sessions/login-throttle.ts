@@ -17,11 +17,17 @@ interface Failures {
   count: number;
   since: number;
   notBefore: number;
+  /** notBefore as it was ahead of the newest attempt. */
+  notBeforeThen: number;
 }
 
 const WINDOW_MS = 15 * 60_000;
 const DELAY_MAX_SECONDS = 15 * 60;
 const ENTRIES_MAX = 100_000;
+
+function startOf(now: number): Failures {
+  return { count: 0, since: now, notBefore: 0, notBeforeThen: 0 };
+}
 
 /** Counts at most `failuresMax` free failures in 15 minutes; then waits of 1, 2, 4, … seconds, 15 minutes at the most. */
 export function createLoginThrottle(deps: { clock: Clock; failuresMax: number }): LoginThrottle {
@@ -31,7 +37,7 @@ export function createLoginThrottle(deps: { clock: Clock; failuresMax: number })
     begin(emailKey, address) {
       const now = deps.clock.now().getTime();
       const known = entries.get(key(emailKey, address));
-      const entry = known && now - known.since < WINDOW_MS ? known : { count: 0, since: now, notBefore: 0 };
+      const entry = known && now - Math.max(known.since, known.notBefore) < WINDOW_MS ? known : startOf(now);
       if (entry.notBefore > now) {
         const retryAfterSeconds = Math.ceil((entry.notBefore - now) / 1000);
         throw problem('too_many_requests', {
@@ -42,6 +48,7 @@ export function createLoginThrottle(deps: { clock: Clock; failuresMax: number })
       }
       // Counted before the verdict, so that attempts sent all at once do not slip through together.
       entry.count += 1;
+      entry.notBeforeThen = entry.notBefore;
       const over = entry.count - deps.failuresMax;
       if (over >= 0) {
         entry.notBefore = now + 1000 * Math.min(2 ** Math.min(over, 20), DELAY_MAX_SECONDS);
@@ -61,7 +68,7 @@ export function createLoginThrottle(deps: { clock: Clock; failuresMax: number })
       const entry = entries.get(key(emailKey, address));
       if (entry) {
         entry.count -= 1;
-        entry.notBefore = 0;
+        entry.notBefore = entry.notBeforeThen;
       }
     },
   };

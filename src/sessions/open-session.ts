@@ -53,8 +53,14 @@ export interface PendingSession {
   readonly stored: OpenedSession;
 }
 
+/** Raises NoSigningKey before anything is written that could not be answered. */
+function assertCanSign(deps: SessionDeps): void {
+  for (const ring of [deps.accessKeys, deps.refreshKeys]) ring.signingKeyAt(deps.clock.now());
+}
+
 /** Stores the session. The verdict is in `stored`: throw after the transaction, with `assertOpened`. */
 export async function storeSession(deps: SessionDeps, tx: SystemReader, input: OpenSession): Promise<PendingSession> {
+  assertCanSign(deps);
   const sessionId = newId(deps.random, deps.clock);
   const jti = newTokenId(deps.random);
   const stored = await insertSession(tx, {

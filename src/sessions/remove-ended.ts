@@ -2,7 +2,7 @@
 import type { Database } from '../platform/db.ts';
 import type { Log } from '../platform/log.ts';
 import { deleteRevocations } from './revocation-store.ts';
-import { deleteEndedSessions } from './store.ts';
+import { deleteEndedSessions, REMOVED_AT_ONCE } from './store.ts';
 
 const EVERY_MS = 10 * 60_000;
 
@@ -19,7 +19,7 @@ export async function removeEndedNow(deps: RemoveEndedDeps): Promise<number> {
   for (;;) {
     const removed = await deleteEndedSessions(deps.db.systemReader(), deps.retentionSeconds);
     total += removed;
-    if (removed < 1000) break;
+    if (removed < REMOVED_AT_ONCE) break;
   }
   await deleteRevocations(deps.db.systemReader(), deps.accessTtlSeconds + 3600);
   return total;

@@ -18,7 +18,7 @@ export function listRevocations(tx: SystemReader, withinSeconds: number): Promis
 }
 
 const REMOVE_REVOCATIONS = statement(`
-DELETE FROM revocations WHERE kind <> 'organization' AND at < clock_timestamp() - $1::float8 * interval '1 second'`);
+DELETE FROM revocations WHERE at < clock_timestamp() - $1::float8 * interval '1 second'`);
 
 /** Removes revocations that no unexpired access token can meet any more. */
 export async function deleteRevocations(tx: SystemReader, olderThanSeconds: number): Promise<void> {

@@ -1,6 +1,6 @@
 // The revocations that this process knows, in memory: four look-ups a token and no I/O. PostgreSQL is the truth; what
 // this process revokes is known here at once, what others revoke is read from PostgreSQL every second.
-import type { Clock } from '../platform/clock.ts';
+import { monotonicMs } from '../platform/clock.ts';
 import type { Database } from '../platform/db.ts';
 import type { Log } from '../platform/log.ts';
 import type { RevocableToken, Revocation, RevocationVerdict } from '../protocol/revocation.ts';
@@ -23,23 +23,24 @@ const FOLLOW_EVERY_MS = 1_000;
 const OVERLAP_SECONDS = 15;
 
 /** Opens an empty map; `synchronize` fills it. Entries are forgotten once no unexpired token can meet them. */
-export function openRevocations(deps: { db: Database; clock: Clock; log: Log; accessTtlSeconds: number }): Revocations {
+export function openRevocations(deps: { db: Database; log: Log; accessTtlSeconds: number }): Revocations {
   const sessions = new Map<string, number>();
   const epochs = new Map<string, { epoch: number; seen: number }>();
-  const suspended = new Set<string>();
+  const suspended = new Map<string, number>();
   const keepSeconds = deps.accessTtlSeconds + 60;
   let readAt: number | undefined; // when the last complete reading began, in seconds
   let timer: NodeJS.Timeout | undefined;
   let failing = false;
 
-  const seconds = () => deps.clock.now().getTime() / 1000;
+  // Of a clock that never steps: a step must not forget what still has to be refused.
+  const seconds = () => monotonicMs() / 1000;
 
   function publish(revocation: Revocation): void {
     if (revocation.kind === 'session') sessions.set(revocation.sid, seconds());
     else if (revocation.kind === 'user') {
       const known = epochs.get(revocation.sub)?.epoch ?? 0;
       epochs.set(revocation.sub, { epoch: Math.max(known, revocation.epoch), seen: seconds() });
-    } else if (revocation.state === 'suspended') suspended.add(revocation.org);
+    } else if (revocation.state === 'suspended') suspended.set(revocation.org, seconds());
     else suspended.delete(revocation.org);
   }
 
@@ -47,6 +48,7 @@ export function openRevocations(deps: { db: Database; clock: Clock; log: Log; ac
     const horizon = seconds() - keepSeconds;
     for (const [sid, seen] of sessions) if (seen < horizon) sessions.delete(sid);
     for (const [sub, entry] of epochs) if (entry.seen < horizon) epochs.delete(sub);
+    for (const [org, seen] of suspended) if (seen < horizon) suspended.delete(org);
   }
 
   async function synchronize(): Promise<void> {

@@ -51,6 +51,9 @@ recorded AS (
   INSERT INTO events (id, organization_id, type, actor_id, target_id, data)
   SELECT gen_random_uuid(), organization_id, 'session.reuse_detected', user_id, id, json_build_object('jti', $5::uuid)::jsonb
   FROM rotated WHERE revoked_at IS NOT NULL
+  UNION ALL
+  SELECT gen_random_uuid(), organization_id, 'session.organization_switched', user_id, id, '{}'
+  FROM rotated WHERE $9::boolean AND revoked_at IS NULL AND (SELECT ok FROM eligible)
 )
 SELECT ${SUBJECT_COLUMNS}, coalesce((SELECT ok FROM eligible), false) AS eligible,
   (SELECT row_to_json(k) FROM (SELECT revoked_at IS NOT NULL AS revoked, revoked_reason AS reason,

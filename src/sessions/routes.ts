@@ -1,6 +1,6 @@
 // HTTP of signing in, refreshing, signing out and of a user's own sessions; decides between body and cookie.
 import { z } from 'zod';
-import { problem } from '../errors.ts';
+import { type ProblemCode, problem } from '../errors.ts';
 import { type Answer, type Client, type Endpoint, endpoint, open, signedIn } from '../http/endpoint.ts';
 import { enveloped, Id, PageQuery, page } from '../http/wire.ts';
 import type { Caller } from '../protocol/caller.ts';
@@ -16,16 +16,18 @@ import { switchOrganization } from './switch-organization.ts';
 
 export interface SessionRouteDeps extends LoginDeps, RegisterDeps, Omit<RefreshDeps, 'limitRefresh'> {
   readonly cookie: CookieSettings;
-  readonly authenticate: (authorization: string | undefined) => Promise<Caller>;
+  /** Whose token this is, however old or stale; null when it is none of ours. */
+  readonly identify: (authorization: string) => Promise<Caller | null>;
 }
 
-const SIGN_IN_PROBLEMS = [
+const SIGN_IN_PROBLEMS: readonly ProblemCode[] = [
   'invalid_credentials',
   'account_disabled',
   'organization_access_denied',
   'organization_suspended',
 ];
-const REFRESH_PROBLEMS = [
+const REFRESH_PROBLEMS: readonly ProblemCode[] = [
+  'account_disabled',
   'invalid_refresh_token',
   'session_expired',
   'session_revoked',
@@ -165,9 +167,8 @@ function logoutRoute(deps: SessionRouteDeps): Endpoint {
     problems: ['cross_site_request'],
     handle: async ({ body, client, answer }) => {
       const presented = presentedToken(deps, client, body.refreshToken);
-      // A token that is no longer good has nothing left to end.
-      const caller =
-        client.authorization === undefined ? null : await deps.authenticate(client.authorization).catch(() => null);
+      // Also a stale or expired token names the session that is to end.
+      const caller = client.authorization === undefined ? null : await deps.identify(client.authorization);
       await logout(deps, caller, presented?.token ?? null);
       if (presented?.transport === 'cookie') answer.header('set-cookie', clearCookie(deps.cookie));
     },

@@ -92,7 +92,11 @@ switched AS (
   UPDATE sessions s SET organization_id = c.id, last_seen_at = clock_timestamp() FROM chosen c, person p
   WHERE s.id = $3 AND s.user_id = $1 AND s.revoked_at IS NULL AND s.idle_expires_at > clock_timestamp()
     AND p.status = 'active' AND c.active AND c.member_active
-  RETURNING s.created_at, s.idle_expires_at, s.amr
+  RETURNING s.id, s.organization_id, s.created_at, s.idle_expires_at, s.amr
+),
+recorded AS (
+  INSERT INTO events (id, organization_id, type, actor_id, target_id)
+  SELECT gen_random_uuid(), organization_id, 'session.organization_switched', $1, id FROM switched
 )
 SELECT ${SUBJECT_COLUMNS}, s.created_at, s.idle_expires_at, s.amr,
   EXISTS (SELECT FROM sessions WHERE id = $3 AND user_id = $1 AND revoked_at IS NULL
@@ -122,15 +126,21 @@ export async function updateSessionOrganization(
 
 // One statement for one session and for all but one: the end, its event and its revocation stand or fall together.
 const END = statement(`
-WITH ended AS (
-  UPDATE sessions SET revoked_at = clock_timestamp(), revoked_reason = $4
+WITH locked AS (
+  SELECT id FROM sessions
   WHERE user_id = $1 AND ($2::uuid IS NULL OR id = $2) AND ($3::uuid IS NULL OR id <> $3) AND revoked_at IS NULL
-  RETURNING id, idle_expires_at > clock_timestamp() AS live
+  ORDER BY id FOR UPDATE
+),
+ended AS (
+  UPDATE sessions SET revoked_at = clock_timestamp(), revoked_reason = $4
+  WHERE id IN (SELECT id FROM locked) AND revoked_at IS NULL
+  RETURNING id, organization_id, idle_expires_at > clock_timestamp() AS live
 ),
 dropped AS (INSERT INTO revocations (id, kind, subject) SELECT gen_random_uuid(), 'session', id FROM ended),
 recorded AS (
-  INSERT INTO events (id, type, actor_id, target_id, data)
-  SELECT gen_random_uuid(), 'session.ended', $1, id, json_build_object('reason', $4::text)::jsonb FROM ended
+  INSERT INTO events (id, organization_id, type, actor_id, target_id, data)
+  SELECT gen_random_uuid(), organization_id, 'session.ended', $1, id, json_build_object('reason', $4::text)::jsonb
+  FROM ended
 )
 SELECT id, live FROM ended`);
 
@@ -182,16 +192,19 @@ export async function countLiveSessions(tx: UserReader, userId: string): Promise
   return row?.total ?? 0;
 }
 
+/** How many ended sessions one statement removes. */
+export const REMOVED_AT_ONCE = 1000;
+
 const REMOVE_ENDED = statement(`
-WITH old AS (
+WITH instant AS MATERIALIZED (SELECT clock_timestamp() - $1::float8 * interval '1 second' AS past),
+old AS (
   SELECT id FROM sessions
-  WHERE idle_expires_at < clock_timestamp() - $1::float8 * interval '1 second'
-    OR revoked_at < clock_timestamp() - $1::float8 * interval '1 second'
-  LIMIT 1000
+  WHERE idle_expires_at < (SELECT past FROM instant) OR revoked_at < (SELECT past FROM instant)
+  LIMIT ${REMOVED_AT_ONCE} FOR UPDATE SKIP LOCKED
 ), removed AS (DELETE FROM sessions WHERE id IN (SELECT id FROM old) RETURNING 1)
 SELECT count(*)::int AS total FROM removed`);
 
-/** Removes at most a thousand sessions that ended longer ago than the retention; gives how many. */
+/** Removes at most REMOVED_AT_ONCE sessions that ended longer ago than the retention; gives how many. */
 export async function deleteEndedSessions(tx: SystemReader, retentionSeconds: number): Promise<number> {
   const [row] = await tx.rows<{ total: number }>(REMOVE_ENDED, [retentionSeconds]);
   return row?.total ?? 0;

@@ -40,7 +40,7 @@ export function wellKnownRoutes(deps: WellKnownDeps): Endpoint[] {
     issuer: deps.issuer,
     jwks_uri: `${deps.issuer}/.well-known/jwks.json`,
     response_types_supported: [],
-    grant_types_supported: ['refresh_token'],
+    grant_types_supported: [],
   } satisfies z.input<typeof Metadata>);
   return [
     endpoint({

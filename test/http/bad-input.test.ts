@@ -40,7 +40,7 @@ function send(route: BodyRoute, raw: string | Buffer, type: string | null = JSON
   });
 }
 
-/** The rows of every table. Signing in and out is left aside by asking before and after only. */
+/** How many rows every table holds, with a digest of what they say. */
 async function rowsOfEveryTable(asked: TestDatabase): Promise<Record<string, string>> {
   const tables = await asked.query<{ name: string }>(
     `SELECT tablename AS name FROM pg_tables WHERE schemaname = 'public' ORDER BY 1`,

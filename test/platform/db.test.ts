@@ -1,17 +1,10 @@
-// The door to the database: what each scope sees, that no scope outlives its work, and what an outage becomes.
+// The door to the database: what each scope sees, that no scope outlives its work, and that instants are right.
 import { randomUUID } from 'node:crypto';
-import { once } from 'node:events';
 import t, { type Test } from 'tap';
-import {
-  type Database,
-  DatabaseUnavailable,
-  openDatabase,
-  type Reader,
-  statement,
-  type Transaction,
-} from '../../src/platform/db.ts';
+import { type Database, openDatabase, statement, type Transaction } from '../../src/platform/db.ts';
 import { openLog } from '../../src/platform/log.ts';
 import { createDatabase, type TestDatabase } from '../support/database.ts';
+import { type Tenant, tenants, VISIBLE, type Visible, visible } from '../support/tenants.ts';
 
 const log = openLog({ level: 'silent', pretty: false });
 
@@ -19,54 +12,6 @@ function opened(t: Test, { appUrl, systemUrl }: TestDatabase, poolSize = 3): Dat
   const db = openDatabase({ appUrl, systemUrl, poolSize, log });
   t.teardown(() => db.close());
   return db;
-}
-
-interface Tenant {
-  readonly organizationId: string;
-  readonly userId: string;
-}
-
-/** So many organizations, each with one member, who is a member of the next one, too. */
-async function tenants(database: TestDatabase, count: number): Promise<Tenant[]> {
-  const all = Array.from({ length: count }, () => ({ organizationId: randomUUID(), userId: randomUUID() }));
-  for (const { organizationId, userId } of all) {
-    await database.query('INSERT INTO users (id, email, email_key, name) VALUES ($1, $2, $2, $2)', [
-      userId,
-      `${userId}@x.org`,
-    ]);
-    await database.query('INSERT INTO passwords (user_id, hash) VALUES ($1, $2)', [userId, 'x']);
-    await database.query('INSERT INTO organizations (id, name, slug) VALUES ($1, $2, $2)', [
-      organizationId,
-      organizationId.slice(0, 8),
-    ]);
-  }
-  for (const [index, { userId }] of all.entries()) {
-    for (const step of [0, 1]) {
-      const organizationId = all[(index + step) % count]?.organizationId;
-      await database.query('INSERT INTO memberships (organization_id, user_id) VALUES ($1, $2)', [
-        organizationId,
-        userId,
-      ]);
-    }
-  }
-  return all;
-}
-
-const VISIBLE = statement(`
-SELECT (SELECT coalesce(array_agg(id::text ORDER BY id), '{}') FROM organizations) AS organizations,
-  (SELECT coalesce(array_agg(id::text ORDER BY id), '{}') FROM users) AS users,
-  (SELECT count(*)::int FROM memberships) AS memberships,
-  (SELECT count(*)::int FROM passwords) AS passwords`);
-
-interface Visible {
-  organizations: string[];
-  users: string[];
-  memberships: number;
-  passwords: number;
-}
-
-async function visible(asked: Reader<string>): Promise<Visible | undefined> {
-  return (await asked.rows<Visible>(VISIBLE, []))[0];
 }
 
 t.test('each scope sees exactly what is its own, in a transaction and by a reader', async (t) => {
@@ -235,100 +180,4 @@ t.test('instants are right whatever time zone the server thinks it is in', async
     { at },
     'by a model',
   );
-});
-
-t.test('connections that are cut off under load are told as an outage, nothing else, and come back', async (t) => {
-  const database = await createDatabase(t);
-  const db = opened(t, database, 4);
-  const [tenant] = (await tenants(database, 2)) as [Tenant, Tenant];
-  const scope = { organizationId: tenant.organizationId };
-  const asks = [
-    () => db.organization(scope, visible),
-    () => db.user(tenant.userId, (tx) => tx.models.organization.findMany()),
-    () => db.system((tx) => tx.models.user.updateMany({ data: { name: 'x' } })),
-    () => visible(db.organizationReader(scope)),
-    () => visible(db.userReader(tenant.userId)),
-    () => visible(db.systemReader()),
-  ];
-  const foreign: unknown[] = [];
-  let [refused, answered, cuts, goOn] = [0, 0, 0, true];
-  const worker = async (index: number) => {
-    for (let turn = index; goOn; turn += 1) {
-      try {
-        await asks[turn % asks.length]?.();
-        answered += 1;
-      } catch (error) {
-        if (error instanceof DatabaseUnavailable) refused += 1;
-        else foreign.push(error);
-      }
-      await new Promise(setImmediate);
-    }
-  };
-  const load = Array.from({ length: 12 }, (_, index) => worker(index));
-  while (cuts < 60 && foreign.length === 0) {
-    const [row] = await database.query<{ cut: number }>(
-      `SELECT count(pg_terminate_backend(pid))::int AS cut FROM pg_stat_activity
-       WHERE datname = $1 AND application_name LIKE 'tenantry%'`,
-      [database.name],
-    );
-    cuts += row?.cut ?? 0;
-  }
-  const before = answered;
-  while (answered < before + 50 && foreign.length === 0) await new Promise(setImmediate);
-  goOn = false;
-  await Promise.all(load);
-  t.strictSame(foreign.map(String), [], 'every failure is DatabaseUnavailable');
-  t.ok(refused > 0, 'some calls were hit');
-  for (const ask of asks) t.ok(await ask(), 'every way in works again');
-});
-
-t.test('a statement that takes too long is given up, and the others are not affected', async (t) => {
-  const db = opened(t, await createDatabase(t), 2);
-  const sleep = statement('SELECT pg_sleep(60)');
-  const slow = [
-    db.systemReader().rows(sleep, []),
-    db.system((tx) => tx.rows(sleep, [])),
-    db.userReader('').rows(sleep, []),
-  ];
-  const outcomes = Promise.allSettled(slow);
-  await t.resolves(db.userReader('').rows(VISIBLE, []), 'meanwhile another one is answered');
-  for (const outcome of await outcomes) t.type(outcome.status === 'rejected' && outcome.reason, DatabaseUnavailable);
-  await t.resolves(db.ping(), 'and PostgreSQL does not count as away');
-});
-
-t.test('when every connection is taken a call is refused after its wait, and served again afterwards', async (t) => {
-  const database = await createDatabase(t);
-  const db = opened(t, database, 1);
-  const gate = new EventTarget();
-  const open = once(gate, 'open');
-  const taken = Promise.withResolvers<void>();
-  const holder = db.organization({ organizationId: randomUUID() }, async (tx) => {
-    await visible(tx);
-    taken.resolve();
-    await open;
-  });
-  await taken.promise;
-  const waiting = await Promise.allSettled([visible(db.userReader('')), db.user(randomUUID(), visible)]);
-  for (const outcome of waiting) t.type(outcome.status === 'rejected' && outcome.reason, DatabaseUnavailable);
-  gate.dispatchEvent(new Event('open'));
-  await holder;
-  while (!(await visible(db.userReader('')).catch((error) => t.type(error, DatabaseUnavailable) && null))) {
-    await new Promise(setImmediate);
-  }
-  t.ok(await db.user(randomUUID(), visible), 'the connection was given back');
-});
-
-t.test('a server that is not there is an outage for every way in', async (t) => {
-  const database = await createDatabase(t);
-  const dead = (url: string) => Object.assign(new URL(url), { port: '1' }).href;
-  const away = opened(t, { ...database, appUrl: dead(database.appUrl), systemUrl: dead(database.systemUrl) });
-  for (const ask of [
-    () => away.ping(),
-    () => visible(away.userReader('')),
-    () => visible(away.systemReader()),
-    () => away.system(visible),
-    () => away.organization({ organizationId: randomUUID() }, visible),
-  ]) {
-    await t.rejects(ask(), { name: 'DatabaseUnavailable', retryAfterSeconds: 1 });
-  }
 });

@@ -143,7 +143,8 @@ t.test('a migration that was edited or has gone is refused by name, and nothing 
   await migrate(client, path);
   const edited = folder(t, { ...SIMPLE, '1_one': `${SIMPLE['1_one']} `, '3_three': 'CREATE TABLE three ()' });
   const missing = folder(t, { '2_two': SIMPLE['2_two'], '3_three': 'CREATE TABLE three ()' });
-  for (const ask of [migrate, assertMigrated]) {
+  const asks: ((asked: pg.Client, path: string) => Promise<unknown>)[] = [migrate, assertMigrated];
+  for (const ask of asks) {
     await t.rejects(
       ask(client, edited),
       { name: 'MigrationRefused', message: /edited afterwards \(1_one\)/ },

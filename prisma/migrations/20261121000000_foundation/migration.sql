@@ -131,6 +131,7 @@ CREATE TABLE sessions (
 CREATE INDEX sessions_organization_id_idx ON sessions (organization_id, user_id);
 CREATE INDEX sessions_user_id_idx ON sessions (user_id, last_seen_at);
 CREATE INDEX sessions_expires_at_idx ON sessions (idle_expires_at);
+CREATE INDEX sessions_revoked_at_idx ON sessions (revoked_at);
 
 CREATE TABLE subscriptions (
   organization_id uuid PRIMARY KEY REFERENCES organizations (id) ON DELETE CASCADE ON UPDATE CASCADE,
@@ -223,9 +224,9 @@ CREATE POLICY own_rows ON sessions TO tenantry_app
     AND user_id = (SELECT NULLIF(current_setting('app.current_user_id', true), '')::uuid))
   WITH CHECK ((SELECT NULLIF(current_setting('app.current_org_id', true), '')) IS NULL
     AND user_id = (SELECT NULLIF(current_setting('app.current_user_id', true), '')::uuid));
--- What a user does to their own account or sessions is recorded for no organization.
+-- What a user does to their own account or sessions is recorded for no organization, or for one of their own.
 CREATE POLICY own_rows ON events FOR INSERT TO tenantry_app
-  WITH CHECK (organization_id IS NULL
+  WITH CHECK ((organization_id IS NULL OR organization_id IN (SELECT m.organization_id FROM memberships m))
     AND (SELECT NULLIF(current_setting('app.current_org_id', true), '')) IS NULL
     AND actor_id = (SELECT NULLIF(current_setting('app.current_user_id', true), '')::uuid));
 CREATE POLICY own_organizations ON organizations FOR SELECT TO tenantry_app
@@ -236,11 +237,13 @@ CREATE POLICY own_roles ON roles FOR SELECT TO tenantry_app
   USING ((SELECT NULLIF(current_setting('app.current_org_id', true), '')) IS NULL
     AND id IN (SELECT a.role_id FROM role_assignments a
       WHERE a.user_id = (SELECT NULLIF(current_setting('app.current_user_id', true), '')::uuid)));
--- A revocation may be raised by whoever acts, and read by nobody but the system.
+-- A revocation may be raised for what can be seen, and read by nobody but the system.
 CREATE POLICY raise ON revocations FOR INSERT TO tenantry_app
-  WITH CHECK (
-    NULLIF(current_setting('app.current_org_id', true), '') IS NOT NULL
-    OR NULLIF(current_setting('app.current_user_id', true), '') IS NOT NULL);
+  WITH CHECK (CASE kind
+    WHEN 'session' THEN EXISTS (SELECT FROM sessions s WHERE s.id = subject)
+    WHEN 'user' THEN EXISTS (SELECT FROM users u WHERE u.id = subject)
+    WHEN 'organization' THEN subject = (SELECT NULLIF(current_setting('app.current_org_id', true), '')::uuid)
+    ELSE false END);
 
 -- Grants: nothing is owned, nothing can be truncated, events are never changed. --------------------------------------
 
