@@ -1,6 +1,6 @@
 // The composition root: opens every part, hands each what it needs, and lists what the service offers.
 import type { FastifyBaseLogger, FastifyInstance } from 'fastify';
-import type { Config } from './config.ts';
+import { accessKeyRetention, type Config } from './config.ts';
 import { problem } from './errors.ts';
 import { docsRoutes } from './http/docs.ts';
 import type { Endpoint } from './http/endpoint.ts';
@@ -45,7 +45,6 @@ export interface App {
 }
 
 const VERIFIED_TOKENS_MAX = 20_000;
-const KEY_OVERLAP_SECONDS = 300;
 
 /** Opens the service without listening. Raises what makes a start impossible: no key, shared keys. */
 export async function openApp(options: AppOptions): Promise<App> {
@@ -139,7 +138,7 @@ async function openRings({ config, clock, log }: AppOptions): Promise<Rings> {
       ...common,
       ...place('access', config.JWT_ACCESS_PRIVATE_KEY_PATH),
       use: 'access',
-      retentionSeconds: config.ACCESS_TOKEN_TTL + KEY_OVERLAP_SECONDS,
+      retentionSeconds: accessKeyRetention(config),
     }),
     openKeyRing({
       ...common,

@@ -33,6 +33,7 @@ function duration(low: number, high: number) {
 }
 
 const DAY = 86_400;
+const KEY_OVERLAP_SECONDS = 300;
 
 /** Every variable, in the order in which the documentation shows them. `secret` ones may also be given as NAME_FILE. */
 export const ENVIRONMENT = {
@@ -171,7 +172,7 @@ type Settings = z.output<typeof Environment>;
 
 /** The settings, frozen, with what follows from them filled in. Durations are seconds. */
 export type Config = Readonly<Omit<Settings, 'PUBLIC_URL' | 'KEYS_DIR' | 'DOCS_ENABLED'>> & {
-  /** The issuer; undefined only while the port is not known yet (PORT=0 and no PUBLIC_URL). */
+  /** The issuer of every token. */
   readonly PUBLIC_URL: string;
   readonly KEYS_DIR: string;
   readonly DOCS_ENABLED: boolean;
@@ -228,6 +229,11 @@ export function readConfig(env: NodeJS.ProcessEnv): Config {
   problems.push(...contradictions(config, settings));
   if (problems.length > 0) throw new ConfigRefused(problems);
   return config;
+}
+
+/** How long an access key goes on verifying after its successor took over, in seconds. */
+export function accessKeyRetention(config: Config): number {
+  return config.ACCESS_TOKEN_TTL + KEY_OVERLAP_SECONDS;
 }
 
 function contradictions(config: Config, settings: Settings): string[] {

@@ -51,7 +51,7 @@ function emptyMessage(options: KeyRingOptions, keys: readonly RingKey[], look: L
     ...(look?.refused ?? []).map(({ file, reason }) => `Refused ${JSON.stringify(file)}: ${reason}.`),
     ...(first ? [`The earliest of ${keys.length} keys signs from ${first.activeFrom.toISOString()} on only.`] : []),
     options.file === undefined
-      ? 'Create a key with `tenantry keys generate`.'
+      ? 'Make keys by `npm run keys -- generate`, or as keys.example/README.md shows.'
       : 'Put a PKCS#8 PEM of an RSA key of at least 2048 bits there.',
   ].join('\n');
 }

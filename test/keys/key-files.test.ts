@@ -122,8 +122,7 @@ t.test('no usable key at the start ends it with the place, the cure and every re
   const refusal = await openRing(t, { directory, clock }).catch((error: unknown) => error);
   t.ok(refusal instanceof KeyRingEmpty);
   const { message } = refusal instanceof Error ? refusal : new Error();
-  for (const part of [directory, 'tenantry keys generate', '"notes.pem"', '1024 bits'])
-    t.ok(message.includes(part), part);
+  for (const part of [directory, 'keys -- generate', '"notes.pem"', '1024 bits']) t.ok(message.includes(part), part);
   await t.rejects(openRing(t, { directory: `${directory}/none`, clock }), /the folder does not exist/);
   await t.rejects(
     openRing(t, { file: `${directory}/none.pem`, clock }),
