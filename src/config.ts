@@ -15,7 +15,7 @@ const list = z.string().transform((value) =>
 const postgresUrl = z.url({ protocol: /^postgres(ql)?$/, error: 'must be a postgres:// URL' });
 const origin = z
   .url({ protocol: /^https?$/, error: 'must be an http:// or https:// URL' })
-  .refine((value) => !/[?#@]/.test(value), 'must have no query, no fragment and no credentials')
+  .refine((value) => /^https?:\/\/[^/?#@]+\/?$/i.test(value), 'must have no path, query, fragment or credentials')
   .transform((value) => value.replace(/\/+$/, ''));
 
 /** Exactly what a browser sends as Origin: a star would look like a pattern, and is none. */
@@ -29,7 +29,7 @@ function duration(low: number, high: number) {
     .string()
     .regex(/^\d{1,9}[smhd]?$/, 'must be a number of seconds, or a number with s, m, h or d')
     .transform((value) => Number.parseInt(value, 10) * ({ m: 60, h: 3600, d: 86_400 }[value.slice(-1)] ?? 1))
-    .pipe(z.number().int().min(low).max(high));
+    .refine((value) => value >= low && value <= high, `must be between ${low} and ${high} seconds`);
 }
 
 const DAY = 86_400;

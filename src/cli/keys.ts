@@ -7,7 +7,7 @@ import type { KeyBits } from '../keys/generate.ts';
 import { type KeyFolderOptions, listKeys, pruneKeys, revokeKey, rotateKey } from '../keys/lifecycle.ts';
 import { systemClock } from '../platform/clock.ts';
 
-const USAGE = `usage: npm run -s keys -- <command> [--use access|refresh] [--bits 2048|3072|4096]
+const USAGE = `usage: npm run keys -- <command> [--use access|refresh] [--bits 2048|3072|4096]
 
   list           every key with its state, and every refused file with its reason
   generate       a key for each folder that has none; it signs at once
@@ -81,9 +81,7 @@ async function run(): Promise<void> {
       const folder = folderOf(config, use);
       if ((await listKeys(folder)).keys.some((key) => key.kid === kid)) return revoke(use, folder, kid);
     }
-    throw new TypeError(
-      `No usable key file below ${config.KEYS_DIR} holds the key ${kid}: see npm run -s keys -- list`,
-    );
+    throw new TypeError(`No usable key file below ${config.KEYS_DIR} holds the key ${kid}: see npm run keys -- list`);
   }
   const commands = { list, generate, rotate, prune };
   if (command === undefined || !(command in commands)) throw new TypeError(USAGE);

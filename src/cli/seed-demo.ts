@@ -2,6 +2,7 @@
 import { mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { Problem } from '../errors.ts';
+import { logout } from '../sessions/end-session.ts';
 import { type RegisterDeps, register } from '../sessions/register.ts';
 import { findCredentials } from '../users/store.ts';
 
@@ -19,7 +20,7 @@ export async function seedDemo(deps: RegisterDeps, dataDirectory: string): Promi
   if (await findCredentials(deps.db.systemReader(), EMAIL)) return remembered;
   const owner = remembered ?? makeOwner(deps, file);
   try {
-    await register(
+    const signedIn = await register(
       { ...deps, registrationMode: 'open' },
       {
         ...owner,
@@ -29,6 +30,8 @@ export async function seedDemo(deps: RegisterDeps, dataDirectory: string): Promi
         device: { userAgent: 'tenantry demo', ip: null },
       },
     );
+    // The owner signs in by themselves: no session of nobody's stays in their list.
+    await logout(deps, { id: signedIn.user.id, sessionId: signedIn.sessionId }, null);
   } catch (error) {
     if (!(error instanceof Problem && error.code === 'email_taken')) throw error;
   }

@@ -2,6 +2,11 @@
 // normalisation (NFC); every object is closed.
 import { z } from 'zod';
 
+// zod's own sentence speaks of types; who left a member out wants to know just that.
+z.config({
+  customError: (issue) => (issue.code === 'invalid_type' && issue.input === undefined ? 'is required' : undefined),
+});
+
 // Line breaks, control characters, and those that turn the direction of the text around them.
 const CONTROL = /[\p{Cc}\u2028\u2029\u202a-\u202e\u2066-\u2069]/u;
 

@@ -97,6 +97,7 @@ interface RoleFacts {
   truncates: string | null;
   unforced: string | null;
   is_app: boolean;
+  may_be_system: boolean;
   is_system: boolean;
 }
 
@@ -120,7 +121,7 @@ export async function assertServiceRole(client: pg.Client, expected: 'app' | 'sy
     );
   }
   if (expected === 'app') {
-    if (facts.is_system) refuse(`is a member of ${SYSTEM_ROLE}`, `run REVOKE ${SYSTEM_ROLE} FROM ${facts.name}`);
+    if (facts.may_be_system) refuse(`is a member of ${SYSTEM_ROLE}`, `run REVOKE ${SYSTEM_ROLE} FROM ${facts.name}`);
     if (!facts.is_app) refuse(`is not a member of ${APP_ROLE}`, `run GRANT ${APP_ROLE} TO ${facts.name}`);
   } else if (!facts.is_system) {
     refuse(`is not a member of ${SYSTEM_ROLE}`, `run GRANT ${SYSTEM_ROLE} TO ${facts.name}`);
@@ -139,6 +140,7 @@ SELECT r.rolname AS name,
   (SELECT t.relname FROM tables t WHERE pg_has_role(current_user, t.relowner, 'MEMBER') ORDER BY 1 LIMIT 1) AS owns,
   (SELECT t.relname FROM tables t WHERE has_table_privilege(current_user, t.oid, 'TRUNCATE') ORDER BY 1 LIMIT 1) AS truncates,
   (SELECT t.relname FROM tables t WHERE NOT t.forced ORDER BY 1 LIMIT 1) AS unforced,
-  pg_has_role(current_user, $1, 'MEMBER') AS is_app,
-  pg_has_role(current_user, $2, 'MEMBER') AS is_system
+  pg_has_role(current_user, $1, 'USAGE') AS is_app,
+  pg_has_role(current_user, $2, 'MEMBER') AS may_be_system,
+  pg_has_role(current_user, $2, 'USAGE') AS is_system
 FROM pg_roles r WHERE r.rolname = current_user`;

@@ -256,14 +256,14 @@ t.test('keys and metadata need no PostgreSQL and are the same whatever host is n
   const dead = new URL(database.appUrl);
   dead.port = '1';
   const away = { ...database, appUrl: dead.href, systemUrl: dead.href };
-  const settings = { PUBLIC_URL: 'https://auth.example.com/base', TRUSTED_PROXIES: '127.0.0.1' };
+  const settings = { PUBLIC_URL: 'https://auth.example.com', TRUSTED_PROXIES: '127.0.0.1' };
   const { api } = await openService(t, away, settings);
   t.equal((await api.get('/readyz')).status, 503, 'PostgreSQL is not there');
   t.equal((await api.get('/healthz')).status, 200);
   for (const path of ['/.well-known/jwks.json', '/.well-known/oauth-authorization-server']) await saidTo(t, api, path);
   t.match((await api.get('/.well-known/oauth-authorization-server')).body, {
-    issuer: 'https://auth.example.com/base',
-    jwks_uri: 'https://auth.example.com/base/.well-known/jwks.json',
+    issuer: 'https://auth.example.com',
+    jwks_uri: 'https://auth.example.com/.well-known/jwks.json',
   });
   t.equal((await api.get('/.well-known/jwks.json')).body.keys.length, 1);
 });
