@@ -14,7 +14,7 @@ const list = z.string().transform((value) =>
 );
 const postgresUrl = z.url({ protocol: /^postgres(ql)?$/, error: 'must be a postgres:// URL' });
 const origin = z
-  .url({ protocol: /^https?$/, error: 'must be an http:// or https:// URL' })
+  .url({ protocol: /^https?$/, error: 'must be an http:// or https:// URL', abort: true })
   .refine((value) => /^https?:\/\/[^/?#@]+\/?$/i.test(value), 'must have no path, query, fragment or credentials')
   .transform((value) => value.replace(/\/+$/, ''));
 
