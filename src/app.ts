@@ -51,7 +51,7 @@ export async function openApp(options: AppOptions): Promise<App> {
   const { config, log } = options;
   const db = openDatabase({ ...options.urls, poolSize: config.DATABASE_POOL_SIZE, log });
   const rings = await openRings(options);
-  const revocations = openRevocations({ db, log, accessTtlSeconds: config.ACCESS_TOKEN_TTL });
+  const revocations = openRevocations({ db, log });
   const deps = openDeps(options, db, rings, revocations);
   let draining = false;
   const checks = {

@@ -37,7 +37,7 @@ export async function openSessions(stage: Stage, service: Service, userId: strin
     refreshTtlSeconds: config.REFRESH_TOKEN_TTL,
     sessionMaxAgeSeconds: config.SESSION_MAX_AGE,
     graceSeconds: config.REFRESH_REUSE_GRACE,
-    revocations: openRevocations({ db, log, accessTtlSeconds: config.ACCESS_TOKEN_TTL }),
+    revocations: openRevocations({ db, log }),
   };
   const opened: Opened[] = [];
   for (let index = 0; index < count; index += 1) {

@@ -7,9 +7,10 @@ const NODES_MAX = 10_000;
 const JSON_TYPE = /^application\/json[ \t]*(?:;[ \t]*charset="?utf-8"?[ \t]*)?$/i;
 const POISON = new Set(['__proto__', 'constructor', 'prototype']);
 
-/** Raises unsupported_media_type for anything but JSON in UTF-8. */
-export function assertJsonType(contentType: string | undefined): void {
-  if (!JSON_TYPE.test(contentType ?? '')) throw problem('unsupported_media_type');
+/** Raises unsupported_media_type for anything but JSON in UTF-8, as it is: nothing is unpacked (RFC 9110 §8.4.1). */
+export function assertJsonType(contentType: string | undefined, contentEncoding: string | undefined): void {
+  const packed = contentEncoding !== undefined && !/^identity$/i.test(contentEncoding);
+  if (packed || !JSON_TYPE.test(contentType ?? '')) throw problem('unsupported_media_type');
 }
 
 /** The value of a body; undefined for an empty one. Raises malformed_json or validation_failed. */

@@ -56,7 +56,7 @@ async function admit(declared: Endpoint, guard: Guard, request: FastifyRequest, 
   const network = `ip ${networkOf(request.ip)}`;
   if (declared.access.kind === 'open') {
     if (declared.limit === 'sign_in') await guard.draw(request, reply, 'signIn', `${declared.id} ${network}`);
-    else await guard.draw(request, reply, 'other', network);
+    else await guard.draw(request, reply, 'other', `${declared.limit} ${network}`);
     return;
   }
   let caller: Caller;

@@ -1,4 +1,5 @@
 // The allowances: how often a network, a principal, a session or an organization may be heard in a minute.
+import { isIP } from 'node:net';
 import rateLimit, { normalizeIP } from '@fastify/rate-limit';
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
 import { problem } from '../errors.ts';
@@ -19,9 +20,12 @@ export type DrawLimit = (request: FastifyRequest, reply: FastifyReply, which: Al
 const IPV6_SUBNET = 64;
 const KEYS_MAX = 50_000;
 
-/** The network of an address: itself, or its /64 (a household or machine has a whole one). */
+/**
+ * The network of an address: itself, or its /64 (a household or machine has a whole one). What a proxy passes on as an
+ * address and is none shares one bucket, so that inventing addresses gains nothing.
+ */
 export function networkOf(ip: string | undefined): string {
-  return ip ? normalizeIP(ip, IPV6_SUBNET) : 'unknown';
+  return ip && isIP(ip) !== 0 ? normalizeIP(ip, IPV6_SUBNET) : 'unknown';
 }
 
 /** The first bits of an IPv6 address; an IPv4 address whole. */

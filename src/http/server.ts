@@ -149,7 +149,7 @@ function readJsonOnly(app: FastifyInstance): void {
   app.addContentTypeParser('*', { parseAs: 'buffer' }, (request, bytes, done) => {
     try {
       // No body is no media type: a DELETE or POST without content needs no header.
-      if (bytes.length > 0) assertJsonType(request.headers['content-type']);
+      if (bytes.length > 0) assertJsonType(request.headers['content-type'], request.headers['content-encoding']);
       done(null, parseBody(bytes as Buffer));
     } catch (error) {
       done(error as Error);

@@ -19,15 +19,17 @@ export interface Revocations {
 }
 
 const FOLLOW_EVERY_MS = 1_000;
+// The longest life that any configuration allows: a token may be older than the present one.
+const ACCESS_TTL_MAX_SECONDS = 900;
 // Rows become visible when they are committed, not when they are stamped: each reading looks back this far again.
 const OVERLAP_SECONDS = 15;
 
 /** Opens an empty map; `synchronize` fills it. Entries are forgotten once no unexpired token can meet them. */
-export function openRevocations(deps: { db: Database; log: Log; accessTtlSeconds: number }): Revocations {
+export function openRevocations(deps: { db: Database; log: Log }): Revocations {
   const sessions = new Map<string, number>();
   const epochs = new Map<string, { epoch: number; seen: number }>();
   const suspended = new Map<string, number>();
-  const keepSeconds = deps.accessTtlSeconds + 60;
+  const keepSeconds = ACCESS_TTL_MAX_SECONDS + 60;
   let readAt: number | undefined; // when the last complete reading began, in seconds
   let timer: NodeJS.Timeout | undefined;
   let failing = false;

@@ -1,6 +1,7 @@
 // What a verifying service needs to know: the public keys (RFC 7517) and where everything is (RFC 8414). Served
 // without PostgreSQL, the same for every Host, and the only answers that may be cached.
 import { z } from 'zod';
+import { problem } from '../errors.ts';
 import { type Answer, type Client, type Endpoint, endpoint, open } from '../http/endpoint.ts';
 import { jwksDocument } from '../keys/jwks.ts';
 import type { KeyRing } from '../keys/ring.ts';
@@ -53,6 +54,8 @@ export function wellKnownRoutes(deps: WellKnownDeps): Endpoint[] {
       tag: 'Discovery',
       reply: { 200: { mediaType: 'application/json', schema: Jwks } },
       handle: ({ client, answer }) => {
+        // An empty set would be believed, and cached.
+        if (deps.accessKeys.keys().length === 0) throw problem('signing_unavailable', { retryAfterSeconds: 5 });
         const { body, etag } = jwksDocument(deps.accessKeys, deps.clock.now());
         return cacheable(client, answer, body, etag);
       },

@@ -106,6 +106,9 @@ t.test('a body of any media type but application/json in UTF-8 is refused', asyn
       refused(t, await send(route, body, type), 'unsupported_media_type', `${route.path}: ${type}`);
     }
   }
+  const packed = { headers: { 'content-type': 'application/json', 'content-encoding': 'gzip' }, raw: '{}' };
+  const reply = await api.post('/auth/login', undefined, packed);
+  t.equal(reply.code, 'unsupported_media_type', 'nothing is unpacked');
   const good = await send({ ...(ROUTES[4] as BodyRoute), good: {} }, '{}', 'Application/JSON; charset="UTF-8"');
   t.equal(good.code, 'validation_failed', 'the name of the type ignores case, and UTF-8 may be named');
 });

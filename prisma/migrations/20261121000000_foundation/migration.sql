@@ -252,7 +252,7 @@ GRANT SELECT, INSERT, UPDATE, DELETE ON users, organizations, memberships, roles
   TO tenantry_app, tenantry_system;
 GRANT SELECT, INSERT, UPDATE, DELETE ON passwords, revocations TO tenantry_system;
 GRANT SELECT (user_id), INSERT, UPDATE ON passwords TO tenantry_app;
-GRANT INSERT ON revocations TO tenantry_app;
+GRANT INSERT (id, kind, subject, epoch, state) ON revocations TO tenantry_app;
 GRANT SELECT, INSERT ON events TO tenantry_app, tenantry_system;
 
 -- The service checks at its start that the database is at its version. The table is not there in a shadow database.
