@@ -1,5 +1,5 @@
 // Owns: a whole test run: one disposable PostgreSQL for all test files, tap over them, and the totals as the last line.
-// Leaves to others: the schema that tests start from (support/template.ts) and the tests themselves.
+// Leaves to others: the schema that tests start from (support/template.ts), the sum (support/totals.ts), the tests.
 
 import { type ChildProcess, spawn } from 'node:child_process';
 import { chmodSync, existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
@@ -7,6 +7,7 @@ import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
 import { fileURLToPath, pathToFileURL } from 'node:url';
 import { startEmbedded } from '../src/platform/embedded.ts';
+import { totalsOf } from './support/totals.ts';
 
 interface Template {
   buildTemplate(ownerUrl: string, adminUrl: string): Promise<void>;
@@ -96,15 +97,4 @@ async function runTap(args: string[], environment: Record<string, string>): Prom
   }).finally(() => {
     child = undefined;
   });
-}
-
-/** Reads the totals of the whole run, the last that tap writes. */
-function totalsOf(results: string): { line: string; isGreen: boolean } | undefined {
-  const found = [...results.matchAll(/^# \{ (total: .*) \}$/gm)].at(-1)?.[1];
-  if (found === undefined) return undefined;
-  const count = (name: string): number => Number(new RegExp(`\\b${name}: (\\d+)`).exec(found)?.[1] ?? 0);
-  const skipped = count('skip') + count('todo');
-  if (count('pass') + count('fail') === 0) return undefined;
-  const line = `${count('pass')} passed, ${count('fail')} failed${skipped > 0 ? `, ${skipped} skipped` : ''}`;
-  return { line, isGreen: count('fail') === 0 };
 }

@@ -1,8 +1,10 @@
-// Answers what never reaches a route: too large headers, garbage, a request that never ends, an unknown expectation.
+// Answers what never reaches a route: too large headers, garbage, a request that never ends, an unknown expectation, a
+// tunnel.
 import { randomUUID } from 'node:crypto';
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import type { Socket } from 'node:net';
-import { type ProblemCode, problem } from '../errors.ts';
+import type { Duplex } from 'node:stream';
+import { type Problem, type ProblemCode, problem } from '../errors.ts';
 import { PROBLEM_TYPE, problemBody } from './problems.ts';
 
 const CODES: Readonly<Record<string, ProblemCode>> = {
@@ -16,7 +18,16 @@ export function answerBrokenConnection(error: Error & { code?: string }, socket:
     socket.destroy();
     return;
   }
-  const thrown = problem(CODES[error.code ?? ''] ?? 'bad_request');
+  endWith(socket, problem(CODES[error.code ?? ''] ?? 'bad_request'));
+}
+
+/** Node's 'connect': without a listener the socket would be closed without a word. No tunnel is ever opened. */
+export function answerTunnel(thrown: Problem, socket: Duplex): void {
+  socket.on('error', () => socket.destroy());
+  endWith(socket, thrown);
+}
+
+function endWith(socket: Duplex, thrown: Problem): void {
   const requestId = randomUUID();
   const body = JSON.stringify(problemBody(thrown, requestId));
   const head = [
@@ -26,6 +37,7 @@ export function answerBrokenConnection(error: Error & { code?: string }, socket:
     'Cache-Control: no-store',
     'X-Content-Type-Options: nosniff',
     `X-Request-ID: ${requestId}`,
+    ...(thrown.extras.headers?.allow === undefined ? [] : [`Allow: ${thrown.extras.headers.allow}`]),
     'Connection: close',
   ];
   socket.end(`${head.join('\r\n')}\r\n\r\n${body}`);

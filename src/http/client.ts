@@ -3,6 +3,7 @@ import type {} from '@fastify/cookie'; // gives the server's parseCookie its typ
 import type { FastifyReply, FastifyRequest } from 'fastify';
 import type { Client } from './endpoint.ts';
 import { type DrawLimit, networkOf } from './rate-limit.ts';
+import { namedTenants } from './tenant.ts';
 
 const USER_AGENT_LENGTH_MAX = 256;
 
@@ -44,6 +45,9 @@ export class RequestClient implements Client {
   }
   get ifNoneMatch(): string | undefined {
     return this.#header('if-none-match');
+  }
+  get tenants(): readonly string[] {
+    return namedTenants(this.#request.headers);
   }
   cookie(name: string): string | undefined {
     return this.#request.server.parseCookie(this.#header('cookie') ?? '')[name];

@@ -2,19 +2,37 @@
 // `endpoint()` is the only way to make one; the server refuses every other (see server.ts).
 import type { z } from 'zod';
 import type { ProblemCode } from '../errors.ts';
-import type { Caller } from '../protocol/caller.ts';
+import type { Caller, OrganizationCaller } from '../protocol/caller.ts';
 
 export type Access =
   | { readonly kind: 'open' }
-  | { readonly kind: 'signed_in' }
-  | { readonly kind: 'needs'; readonly permission: string };
+  | { readonly kind: 'signed_in'; readonly alsoSuspended: boolean }
+  | { readonly kind: 'member' }
+  | { readonly kind: 'needs'; readonly permission: string }
+  | { readonly kind: 'platform' };
 
 /** Anybody may call it. */
 export const open = () => ({ kind: 'open' }) as const;
-/** Whoever has a good access token may call it. */
-export const signedIn = () => ({ kind: 'signed_in' }) as const;
+/**
+ * Whoever has a good access token may call it; with `alsoSuspended` also one whose organization is suspended: for what
+ * a user does to their own session, so that it can leave that organization.
+ */
+export const signedIn = ({ alsoSuspended = false } = {}) => ({ kind: 'signed_in', alsoSuspended }) as const;
+/** Whoever acts for an organization, with whatever rights. */
+export const member = () => ({ kind: 'member' }) as const;
 /** Whoever holds the permission in the organization that their token acts for. */
 export const needs = (permission: string) => ({ kind: 'needs', permission }) as const;
+/** Whom an operator has made an administrator of the whole platform. */
+export const platform = () => ({ kind: 'platform' }) as const;
+
+type CallerOf<A extends Access> = A extends { kind: 'open' }
+  ? null
+  : A extends { kind: 'member' } | { kind: 'needs' }
+    ? OrganizationCaller
+    : Caller;
+
+/** Bytes that a body with credentials or a refresh token may have. */
+export const SIGN_IN_BODY_BYTES_MAX = 16 * 1024;
 
 /** Which allowance a call draws on: see rate-limit.ts. `session` is drawn by the operation, which knows the session. */
 export type Limit = 'sign_in' | 'session' | 'other' | 'none';
@@ -30,6 +48,8 @@ export interface Client {
   readonly fetchSite: string | undefined;
   readonly cookie: (name: string) => string | undefined;
   readonly ifNoneMatch: string | undefined;
+  /** What the tenant headers name: nothing, one id or slug, or an id and a slug that may be two organizations. */
+  readonly tenants: readonly string[];
   /** Draws on an allowance under a key. Raises too_many_requests. */
   readonly draw: (limit: 'session' | 'organization', key: string) => Promise<void>;
 }
@@ -77,15 +97,13 @@ export interface Definition<A extends Access, B, Q, P> {
   /** Codes of errors.ts that the operation raises, for the reference; the common ones are added. */
   readonly problems?: readonly ProblemCode[];
   readonly bodyBytesMax?: number;
-  readonly handle: (
-    input: HandlerInput<A extends { kind: 'open' } ? null : Caller, Output<B>, Output<Q>, Output<P>>,
-  ) => unknown;
+  readonly handle: (input: HandlerInput<CallerOf<A>, Output<B>, Output<Q>, Output<P>>) => unknown;
 }
 
 /** A checked declaration, stripped of its types. */
 export interface Endpoint extends Omit<Definition<Access, Schema, Schema, Schema>, 'handle' | 'limit'> {
   readonly limit: Limit;
-  readonly handle: (input: HandlerInput<Caller | null, unknown, unknown, unknown>) => unknown;
+  readonly handle: (input: HandlerInput<Caller | OrganizationCaller | null, unknown, unknown, unknown>) => unknown;
 }
 
 const made = new WeakSet<Endpoint>();
@@ -97,9 +115,12 @@ export function endpoint<
   Q extends Schema | undefined = undefined,
   P extends Schema | undefined = undefined,
 >(definition: Definition<A, B, Q, P>): Endpoint {
-  const known = ['open', 'signed_in', 'needs'].includes(definition.access?.kind);
-  if (!known)
-    throw new TypeError(`${definition.method} ${definition.url} states no access: say open(), signedIn() or needs()`);
+  const known = ['open', 'signed_in', 'member', 'needs', 'platform'].includes(definition.access?.kind);
+  if (!known) {
+    throw new TypeError(
+      `${definition.method} ${definition.url} states no access: say open(), signedIn(), member(), needs() or platform()`,
+    );
+  }
   const declared = Object.freeze({ limit: 'other', ...definition }) as unknown as Endpoint;
   made.add(declared);
   return declared;

@@ -3,21 +3,32 @@
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
 import { z } from 'zod';
 import { type FieldIssue, problem } from '../errors.ts';
-import type { Caller } from '../protocol/caller.ts';
-import { permits } from '../protocol/permission.ts';
+import { actsForOrganization, type Caller, type OrganizationCaller } from '../protocol/caller.ts';
 import { RequestClient } from './client.ts';
-import { type Endpoint, isEndpoint } from './endpoint.ts';
+import { type Endpoint, isEndpoint, SIGN_IN_BODY_BYTES_MAX } from './endpoint.ts';
 import { type DrawLimit, networkOf } from './rate-limit.ts';
+import { assertOwnTenant, namedTenants } from './tenant.ts';
 
 /** Marks the routes that came from endpoints. */
 export const ROUTE_MARK = Symbol('endpoint');
 
+/** Whose token it is. Raises why it is refused; a suspended organization is none with `alsoSuspended`. */
+export type Authenticate = (
+  authorization: string | undefined,
+  options: { readonly alsoSuspended: boolean },
+) => Promise<Caller>;
+
 export interface Guard {
-  readonly authenticate: (authorization: string | undefined) => Promise<Caller>;
+  readonly authenticate: Authenticate;
+  /**
+   * Lets a caller whose token names no organization act for the one of their own that every reference (id or slug)
+   * names. Raises bad_request when they name different ones, organization_access_denied, organization_suspended.
+   */
+  readonly actFor: (caller: Caller, references: readonly string[]) => Promise<OrganizationCaller>;
+  readonly holds: (caller: OrganizationCaller, permission: string) => boolean | Promise<boolean>;
+  readonly isPlatformAdministrator: (caller: Caller) => Promise<boolean>;
   readonly draw: DrawLimit;
 }
-
-const ID_BODY_BYTES_MAX = 16 * 1024;
 
 /** Registers the endpoint with the server. Raises unless `endpoint()` made it. */
 export function mountEndpoint(app: FastifyInstance, declared: Endpoint, guard: Guard): void {
@@ -26,7 +37,7 @@ export function mountEndpoint(app: FastifyInstance, declared: Endpoint, guard: G
     method: declared.method,
     url: declared.url,
     config: { mark: ROUTE_MARK } as object,
-    bodyLimit: declared.bodyBytesMax ?? (declared.limit === 'sign_in' ? ID_BODY_BYTES_MAX : 64 * 1024),
+    ...bodyLimit(declared),
     onRequest: async (request, reply) => {
       await admit(declared, guard, request, reply);
     },
@@ -47,6 +58,12 @@ export function mountEndpoint(app: FastifyInstance, declared: Endpoint, guard: G
   });
 }
 
+/** The server's own limit holds where nothing else is said. */
+function bodyLimit({ bodyBytesMax, limit }: Endpoint): { bodyLimit?: number } {
+  if (bodyBytesMax !== undefined) return { bodyLimit: bodyBytesMax };
+  return limit === 'sign_in' ? { bodyLimit: SIGN_IN_BODY_BYTES_MAX } : {};
+}
+
 const NOTHING = z.strictObject({});
 const ANYTHING = z.looseObject({});
 
@@ -55,22 +72,45 @@ async function admit(declared: Endpoint, guard: Guard, request: FastifyRequest, 
   if (declared.access.kind === 'open' && declared.limit === 'none') return;
   const network = `ip ${networkOf(request.ip)}`;
   if (declared.access.kind === 'open') {
+    namedTenants(request.headers); // whoever reads it or not: two different names are a mistake of the sender
     if (declared.limit === 'sign_in') await guard.draw(request, reply, 'signIn', `${declared.id} ${network}`);
     else await guard.draw(request, reply, 'other', `${declared.limit} ${network}`);
     return;
   }
   let caller: Caller;
   try {
-    caller = await guard.authenticate(request.headers.authorization);
+    caller = await guard.authenticate(request.headers.authorization, { alsoSuspended: alsoSuspended(declared) });
   } catch (refused) {
     await guard.draw(request, reply, 'other', network); // guessing is bounded, too
     throw refused;
   }
   request.setDecorator('caller', caller);
   await guard.draw(request, reply, 'other', `user ${caller.id}`);
-  if (declared.access.kind === 'needs') {
-    if (caller.organizationId === null) throw problem('organization_required');
-    if (!permits(caller.permissions, declared.access.permission)) throw problem('permission_denied');
+  const acting = await inTenant(guard, caller, request);
+  request.setDecorator('caller', acting);
+  await assertAllowed(declared, guard, acting);
+}
+
+/** An administrator of the platform acts for no organization: a suspended one, their own perhaps, can be activated. */
+function alsoSuspended({ access }: Endpoint): boolean {
+  return access.kind === 'platform' || (access.kind === 'signed_in' && access.alsoSuspended);
+}
+
+/** The caller in the organization that the request is about (tenant headers name it, a token's word decides). */
+async function inTenant(guard: Guard, caller: Caller, request: FastifyRequest): Promise<Caller> {
+  const references = namedTenants(request.headers);
+  if (references.length === 0) return caller;
+  if (!actsForOrganization(caller)) return guard.actFor(caller, references);
+  assertOwnTenant(caller, references);
+  return caller;
+}
+
+async function assertAllowed({ access }: Endpoint, guard: Guard, caller: Caller): Promise<void> {
+  if (access.kind === 'platform') {
+    if (!(await guard.isPlatformAdministrator(caller))) throw problem('permission_denied');
+  } else if (access.kind === 'member' || access.kind === 'needs') {
+    if (!actsForOrganization(caller)) throw problem('organization_required');
+    if (access.kind === 'needs' && !(await guard.holds(caller, access.permission))) throw problem('permission_denied');
   }
 }
 

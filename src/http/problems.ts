@@ -67,10 +67,17 @@ export function toProblem(error: unknown, translate: Translate): Problem {
   return new Problem('internal_error', {}, { cause: error });
 }
 
+/** Whether the request ran out of time while its body was still being read: its sender is slow, the service is not. */
+export function isSlowBody(error: unknown, { raw }: FastifyRequest): boolean {
+  const timedOut = (error as { code?: unknown } | null)?.code === 'FST_ERR_HANDLER_TIMEOUT';
+  return timedOut && raw.readableFlowing === true && !raw.complete;
+}
+
 /** Sends the problem with its headers. */
 export function sendProblem(request: FastifyRequest, reply: FastifyReply, thrown: Problem): FastifyReply {
   if (thrown.code === 'internal_error') request.log.error({ err: thrown.cause ?? thrown }, 'unforeseen error');
   if (thrown.status === 401) reply.header('www-authenticate', 'Bearer'); // RFC 9110 §15.5.2 wants a challenge
+  if (thrown.code === 'request_timeout') reply.header('connection', 'close'); // RFC 9110 §15.5.9
   for (const [name, value] of Object.entries(thrown.extras.headers ?? {})) reply.header(name, value);
   const { retryAfterSeconds } = thrown.extras;
   if (retryAfterSeconds !== undefined) reply.header('retry-after', String(Math.max(1, Math.ceil(retryAfterSeconds))));

@@ -14,7 +14,10 @@ export interface LimitSettings {
 
 export type Allowance = 'signIn' | 'session' | 'other' | 'organization';
 
-/** Draws one on the allowance of a key, tells the rest in RateLimit-* headers, and raises too_many_requests past it. */
+/**
+ * Draws one on the allowance of a key, tells the rest in RateLimit-* headers (of an organization's only past it), and
+ * raises too_many_requests past it.
+ */
 export type DrawLimit = (request: FastifyRequest, reply: FastifyReply, which: Allowance, key: string) => Promise<void>;
 
 const IPV6_SUBNET = 64;
@@ -50,6 +53,8 @@ export async function openLimits(app: FastifyInstance, settings: LimitSettings):
     keys.set(request, key);
     const drawn = await allowances[which](request);
     if (drawn.isAllowed) return;
+    // What is left of an organization's allowance would tell a stranger that others sign in to it.
+    if (which === 'organization' && !drawn.isExceeded) return;
     reply.header('ratelimit-limit', String(drawn.max));
     reply.header('ratelimit-remaining', String(drawn.remaining));
     reply.header('ratelimit-reset', String(drawn.ttlInSeconds));

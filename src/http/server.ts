@@ -9,53 +9,58 @@ import Fastify, {
   type FastifyRequest,
   LogController,
 } from 'fastify';
-import { type Problem, problem } from '../errors.ts';
+import { problem } from '../errors.ts';
 import type { Caller } from '../protocol/caller.ts';
 import { assertJsonType, parseBody } from './body.ts';
-import { answerBrokenConnection, refuseExpectation } from './broken-connection.ts';
+import { answerBrokenConnection, answerTunnel, refuseExpectation } from './broken-connection.ts';
 import type { Endpoint } from './endpoint.ts';
 import { type Guard, mountEndpoint, ROUTE_MARK } from './mount.ts';
-import { sendProblem, type Translate, toProblem } from './problems.ts';
+import { isSlowBody, sendProblem, type Translate, toProblem } from './problems.ts';
 import { type LimitSettings, networkOf, openLimits, prefixOf } from './rate-limit.ts';
 import { securityHeaders } from './security-headers.ts';
+import { unknownRoutes } from './unknown-route.ts';
 
 export interface ServerOptions {
   readonly log: FastifyBaseLogger;
   readonly endpoints: readonly Endpoint[];
-  readonly authenticate: (authorization: string | undefined) => Promise<Caller>;
+  readonly guard: Omit<Guard, 'draw'>;
   readonly translate: Translate;
   readonly limits: LimitSettings;
   readonly corsOrigins: readonly string[];
   readonly trustedProxies: readonly string[];
   /** Whether answers may tell browsers to insist on https. */
   readonly https: boolean;
+  /** How long one request may take, its body included; 10,000 unless told. */
+  readonly handlerTimeoutMs?: number;
 }
 
 const BODY_BYTES_MAX = 64 * 1024;
 const SOCKETS_MAX = 10_000;
+// Fastify's and Node's own are off or generous: a slow or silent client must not hold a socket for ever.
+const TIMEOUTS = { requestTimeout: 15_000, connectionTimeout: 30_000, keepAliveTimeout: 65_000 };
+const HEAD_LIMITS = {
+  headersTimeout: 10_000,
+  connectionsCheckingInterval: 2_000,
+  maxHeaderSize: 32 * 1024,
+  requireHostHeader: false,
+};
 const SANE_REQUEST_ID = /^[A-Za-z0-9._-]{1,128}$/;
 
 /** Builds the server; it does not listen yet. Raises for an endpoint that was not made by `endpoint()`. */
 export async function openServer(options: ServerOptions): Promise<FastifyInstance> {
   const constant = { ...(await securityHeaders(options)), 'cache-control': 'no-store' };
+  const unknownRoute = unknownRoutes(options.endpoints);
   const app = Fastify({
-    loggerInstance: options.log,
+    loggerInstance: frameworkLog(options.log),
+    childLoggerFactory: (_, bindings, settings) => options.log.child(bindings, settings),
     logController: new LogController({ disableRequestLogging: true, requestIdLogLabel: 'requestId' }),
     bodyLimit: BODY_BYTES_MAX,
     trustProxy: options.trustedProxies.length > 0 ? [...options.trustedProxies] : false,
     requestIdHeader: false,
     genReqId: requestId,
-    // Fastify's and Node's own are off or generous: a slow or silent client must not hold a socket for ever.
-    requestTimeout: 15_000,
-    connectionTimeout: 30_000,
-    keepAliveTimeout: 65_000,
-    handlerTimeout: 10_000,
-    http: {
-      headersTimeout: 10_000,
-      connectionsCheckingInterval: 2_000,
-      maxHeaderSize: 32 * 1024,
-      requireHostHeader: false,
-    },
+    ...TIMEOUTS,
+    handlerTimeout: options.handlerTimeoutMs ?? 10_000,
+    http: HEAD_LIMITS,
     return503OnClosing: false,
     forceCloseConnections: 'idle',
     clientErrorHandler: answerBrokenConnection,
@@ -67,6 +72,7 @@ export async function openServer(options: ServerOptions): Promise<FastifyInstanc
   });
   app.server.maxHeadersCount = 100;
   app.server.on('checkExpectation', refuseExpectation);
+  app.server.on('connect', (request, socket) => answerTunnel(unknownRoute(request.url ?? ''), socket));
   app.server.maxConnections = SOCKETS_MAX;
   app.addHook('onRequest', (request, reply, done) => {
     reply.headers(constant);
@@ -77,10 +83,11 @@ export async function openServer(options: ServerOptions): Promise<FastifyInstanc
   });
   await registerPlugins(app, options);
   const draw = await openLimits(app, options.limits);
-  const guard: Guard = { authenticate: options.authenticate, draw };
-  app.setErrorHandler((error, request: FastifyRequest, reply: FastifyReply) =>
-    sendProblem(request, reply, toProblem(error, options.translate)),
-  );
+  const guard: Guard = { ...options.guard, draw };
+  app.setErrorHandler((error, request: FastifyRequest, reply: FastifyReply) => {
+    const thrown = isSlowBody(error, request) ? problem('request_timeout') : toProblem(error, options.translate);
+    return sendProblem(request, reply, thrown);
+  });
   readJsonOnly(app);
   // From here on a route that is not an endpoint does not boot.
   app.addHook('onRoute', (route) => {
@@ -95,9 +102,14 @@ export async function openServer(options: ServerOptions): Promise<FastifyInstanc
   app.addHook('onRequest', async (request, reply) => {
     if (!request.is404) return;
     await draw(request, reply, 'other', `ip ${networkOf(request.ip)}`);
-    throw unknownRoute(options.endpoints, request);
+    throw unknownRoute(request.url);
   });
   return app;
+}
+
+/** For what the framework says of itself: that it listens is told by whoever started it. */
+function frameworkLog(log: FastifyBaseLogger): FastifyBaseLogger {
+  return log.child({}, { level: ['trace', 'debug', 'info'].includes(log.level) ? 'warn' : log.level });
 }
 
 function requestId(raw: { headers: Record<string, string | string[] | undefined> }): string {
@@ -119,12 +131,12 @@ async function registerPlugins(app: FastifyInstance, options: ServerOptions): Pr
     });
   }
   app.addHook('onResponse', (request, reply, done) => {
-    const { status, caller } = { status: reply.statusCode, caller: request.getDecorator<Caller | null>('caller') };
+    const caller = request.getDecorator<Caller | null>('caller');
     request.log.info(
       {
         method: request.method,
         route: request.routeOptions.url ?? null,
-        status,
+        status: reply.statusCode,
         durationMs: Math.round(reply.elapsedTime * 10) / 10,
         network: wideNetwork(request.ip),
         userId: caller?.id,
@@ -155,18 +167,4 @@ function readJsonOnly(app: FastifyInstance): void {
       done(error as Error);
     }
   });
-}
-
-/** 405 with Allow for a path that other methods know, else 404. */
-function unknownRoute(endpoints: readonly Endpoint[], request: FastifyRequest): Problem {
-  const path = request.url.split('?', 1)[0] ?? '';
-  const methods = endpoints.filter((declared) => pathPattern(declared.url).test(path)).map(({ method }) => method);
-  if (methods.length === 0) return problem('not_found');
-  const allowed = [...new Set(methods.flatMap((method) => (method === 'GET' ? ['GET', 'HEAD'] : [method])))].sort();
-  return problem('method_not_allowed', { headers: { allow: allowed.join(', ') } });
-}
-
-function pathPattern(url: string): RegExp {
-  const escaped = url.replace(/[.*+?^${}()|[\]\\]/g, '\\$&').replace(/:\w+/g, '[^/]+');
-  return new RegExp(`^${escaped}$`);
 }

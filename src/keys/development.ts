@@ -2,10 +2,10 @@
 // machine are made on purpose: its configuration refuses the ones made here.
 import { mkdir, readdir, readFile } from 'node:fs/promises';
 import { join } from 'node:path';
+import type { Clock } from '../platform/clock.ts';
 import { newKey } from './generate.ts';
 import { instantOfName, nameOfInstant } from './key-name.ts';
 import { placeFile } from './place-file.ts';
-import type { Clock } from './ports.ts';
 
 const SUFFIX = '-development';
 // Names the file of a folder's first key. It outlives that key, so that a slow starter cannot agree on another name.

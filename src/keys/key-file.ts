@@ -5,7 +5,7 @@ import { constants, type FileHandle, open } from 'node:fs/promises';
 import { type CryptoKey, calculateJwkThumbprint, type JWK } from 'jose';
 
 export const FILE_BYTES_MAX = 64 * 1024;
-export const MODULUS_BITS_MIN = 2048;
+const MODULUS_BITS_MIN = 2048;
 // Signing time grows with the cube of the size: a larger key would stall every sign-in.
 const MODULUS_BITS_MAX = 8192;
 // Verifiers in other languages hold the exponent in 31 bits.

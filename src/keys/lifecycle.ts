@@ -2,15 +2,15 @@
 // running rings follow by themselves. Commands and their output are cli/'s matter.
 import { readdir, rm, stat } from 'node:fs/promises';
 import { join } from 'node:path';
+import type { Clock } from '../platform/clock.ts';
 import { type GeneratedKey, generateKeyFile, type KeyBits } from './generate.ts';
 import type { RingKey } from './key-file.ts';
 import { keyFolder, type RefusedFile } from './key-folder.ts';
 import { syncFolder, UNFINISHED_KEY } from './place-file.ts';
-import type { Clock } from './ports.ts';
 import { arrange, type PlacedKey, signerAt, type Timeline, verifiesAt } from './timeline.ts';
 
 /** Every cache of the published keys has a new one before it signs. */
-export const LEAD_SECONDS_MIN = 600;
+const LEAD_SECONDS_MIN = 600;
 const UNFINISHED_SECONDS = 3600;
 
 export interface KeyFolderOptions {

@@ -1,9 +1,10 @@
 // A key ring in memory: answers which key signs, verifies and is published, and follows the looks at its key files.
 // Opening one is ring.ts' matter, files are key-folder.ts', order and retirement timeline.ts'.
+import type { Clock } from '../platform/clock.ts';
+import type { Log } from '../platform/log.ts';
 import type { RingKey } from './key-file.ts';
 import type { KeyFolder, Look } from './key-folder.ts';
 import { keepLookout, type Lookout } from './lookout.ts';
-import type { Clock, Log } from './ports.ts';
 import { arrange, type PlacedKey, signerAt, verifiesAt } from './timeline.ts';
 
 export type KeyUse = 'access' | 'refresh';
@@ -19,6 +20,10 @@ export interface KeyRing {
   keys(): RingKey[];
   /** Reads every file again; resolves when done. Never rejects: what is wrong is in the log. */
   reload(): Promise<void>;
+  /** True for a key that the ring has held since it was opened, also when its file is gone by now. */
+  hasHeld(kid: string): boolean;
+  /** From now on leaves aside every key that the other ring has held, and says so in the log. */
+  leaveAside(other: KeyRing): void;
   /** Goes up at every change of the set. */
   readonly version: number;
   /** Called after every change of the set: whoever caches verified tokens must drop what a removed key signed. */
@@ -26,6 +31,9 @@ export interface KeyRing {
   /** Stops looking at the files. The keys stay usable. */
   close(): void;
 }
+
+/** What a ring writes to. No key material is ever among the fields. */
+type RingLog = Pick<Log, 'info' | 'warn' | 'error'>;
 
 export interface KeyRingOptions {
   /** Either a folder of keys … */
@@ -36,7 +44,7 @@ export interface KeyRingOptions {
   /** How long a key goes on verifying after its successor took over. */
   readonly retentionSeconds: number;
   readonly clock: Clock;
-  readonly log: Log;
+  readonly log: RingLog;
   /** Opens encrypted PEMs. */
   readonly passphrase?: string | undefined;
   readonly rescanSeconds?: number | undefined;
@@ -56,6 +64,8 @@ export class LiveRing implements KeyRing {
   readonly #seenAt = new Map<string, number>();
   #placed: readonly PlacedKey[] = [];
   #byKid: ReadonlyMap<string, PlacedKey> = new Map();
+  readonly #held = new Set<string>();
+  #other: KeyRing | undefined;
   #reported = new Set<string>();
   #queue: Promise<Look | undefined> = Promise.resolve(undefined);
   #waiting = 0;
@@ -84,6 +94,14 @@ export class LiveRing implements KeyRing {
 
   keys(): RingKey[] {
     return this.#placed.map(({ key }) => key);
+  }
+
+  hasHeld(kid: string): boolean {
+    return this.#held.has(kid);
+  }
+
+  leaveAside(other: KeyRing): void {
+    this.#other = other;
   }
 
   async reload(): Promise<void> {
@@ -134,16 +152,23 @@ export class LiveRing implements KeyRing {
   #apply(look: Look): void {
     const { log, use, retentionSeconds, clock } = this.#options;
     const opening = this.version === 0;
-    for (const { kid } of look.keys) {
+    // The ring that had a key first keeps it: a copy must neither be published nor sign in a second place, and a mistake
+    // with a file must not end what the first ring has signed.
+    const foreign = look.keys.filter(({ kid }) => this.#other?.hasHeld(kid));
+    const own = look.keys.filter((key) => !foreign.includes(key));
+    for (const { kid } of own) {
       // At the start nothing is known of arrivals; the instants alone count, as they do at every other replica.
       const seen = opening ? Number.NEGATIVE_INFINITY : clock.now().getTime();
       if (!this.#seenAt.has(kid)) this.#seenAt.set(kid, seen);
     }
-    const { placed, repeated } = arrange(look.keys, retentionSeconds, (kid) => this.#seenAt.get(kid) ?? 0);
+    const { placed, repeated } = arrange(own, retentionSeconds, (kid) => this.#seenAt.get(kid) ?? 0);
     for (const { file, reason, fresh } of look.refused) {
       if (fresh) log.warn({ ring: use, file, reason }, 'key file refused');
     }
     this.#reportOnce([
+      ...foreign.map(
+        ({ file, kid }) => `${file} holds the key ${kid} of the other ring: it is left aside, make another`,
+      ),
       ...repeated.map(({ file, kid }) => `${file} holds the key ${kid}, which an earlier instant already has`),
       ...(look.problem === undefined ? [] : [look.problem]),
     ]);
@@ -158,8 +183,9 @@ export class LiveRing implements KeyRing {
     this.#byKid = new Map(placed.map((each) => [each.key.kid, each]));
     this.version += 1;
     for (const { key } of placed) {
+      this.#held.add(key.kid);
       const fields = { ring: use, file: key.file, kid: key.kid, activeFrom: key.activeFrom.toISOString() };
-      if (!before.has(key.kid)) log.info(fields, 'key added');
+      if (!opening && !before.has(key.kid)) log.info(fields, 'key added');
     }
     for (const [kid, { key }] of before) {
       if (this.#byKid.has(kid)) continue;

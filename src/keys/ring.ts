@@ -6,7 +6,6 @@ import { type KeyRing, type KeyRingOptions, LiveRing } from './live-ring.ts';
 
 export type { RingKey } from './key-file.ts';
 export { type KeyRing, type KeyRingOptions, type KeyUse, NoSigningKey } from './live-ring.ts';
-export type { Clock, Log } from './ports.ts';
 
 /** There is no key to start with; the message names the place, the cure and every refused file. */
 export class KeyRingEmpty extends Error {
@@ -35,11 +34,16 @@ export async function openKeyRing(options: KeyRingOptions): Promise<KeyRing> {
   return ring;
 }
 
-/** Throws SharedKey, naming the kid, if the rings have a key in common: an access key's public half is published, a refresh key's never. */
-export function assertDistinct(a: KeyRing, b: KeyRing): void {
+/**
+ * Throws SharedKey, naming the kid, if the rings have a key in common: an access key's public half is published, a
+ * refresh key's never. From then on each leaves aside what the other has held, so that a copied file changes nothing.
+ */
+export function keepApart(a: KeyRing, b: KeyRing): void {
   const kids = new Set(a.keys().map(({ kid }) => kid));
   const shared = b.keys().find(({ kid }) => kids.has(kid));
   if (shared) throw new SharedKey(`Access and refresh tokens must not share a key, yet both rings hold ${shared.kid}`);
+  a.leaveAside(b);
+  b.leaveAside(a);
 }
 
 function emptyMessage(options: KeyRingOptions, keys: readonly RingKey[], look: Look | undefined): string {

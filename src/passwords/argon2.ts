@@ -1,7 +1,5 @@
-/**
- * Owns argon2 and its PHC strings (RFC 9106): making one, reading a stored one within bounds, and the stand-in.
- * Leaves how many hashes run at once, and the form of the text, to hashing.ts.
- */
+// Owns argon2 and its PHC strings (RFC 9106): making one, reading a stored one within bounds, and the stand-in.
+// Leaves how many hashes run at once, and the form of the text, to hashing.ts.
 import { randomBytes } from 'node:crypto';
 import { argon2id, hash, verify } from 'argon2';
 

@@ -1,7 +1,5 @@
-/**
- * Owns hashing and verifying passwords: the text's form, the bound on work in flight, and that an unknown account
- * costs what a known one costs. Leaves the format of hashes to argon2.ts and the rules for new passwords to policy.ts.
- */
+// Owns hashing and verifying passwords: the text's form, the bound on work in flight, and that an unknown account
+// costs what a known one costs. Leaves the format of hashes to argon2.ts and the rules for new passwords to policy.ts.
 import {
   areWithinBounds,
   hashArgon2,

@@ -1,7 +1,5 @@
-/**
- * Owns the bound on how many costly pieces of work run at once and how many may wait, first come first served.
- * Leaves the work itself, and what a full line means to a caller, to others.
- */
+// Owns the bound on how many costly pieces of work run at once and how many may wait, first come first served.
+// Leaves the work itself, and what a full line means to a caller, to others.
 
 /** Thrown when the waiting line is full: nothing was begun, and the caller may come back after the given seconds. */
 export class PasswordQueueFull extends Error {

@@ -1,7 +1,5 @@
-/**
- * Owns the one form of a password's text that is measured, hashed and compared. Leaves the rules about which
- * passwords may be set to policy.ts.
- */
+// Owns the one form of a password's text that is measured, hashed and compared. Leaves the rules about which
+// passwords may be set to policy.ts.
 
 /** The most code points of a password, counted after NFC; they are at most 1024 bytes of UTF-8. */
 export const PASSWORD_LENGTH_MAX = 256;

@@ -4,13 +4,14 @@ import t, { type Test } from 'tap';
 import { z } from 'zod';
 import { problem } from '../../src/errors.ts';
 import { type Endpoint, endpoint, needs, open, signedIn } from '../../src/http/endpoint.ts';
-import { openServer } from '../../src/http/server.ts';
+import { openServer, type ServerOptions } from '../../src/http/server.ts';
 import { openLog } from '../../src/platform/log.ts';
-import type { Caller } from '../../src/protocol/caller.ts';
+import type { Caller, OrganizationCaller } from '../../src/protocol/caller.ts';
+import { permits } from '../../src/protocol/permission.ts';
 import { type Api, openApi } from '../support/client.ts';
 import { refused, requestHead, sendRaw } from '../support/raw.ts';
 
-const MEMBER: Caller = Object.freeze({
+const MEMBER: OrganizationCaller = Object.freeze({
   kind: 'user',
   id: '0193c5a0-7a2b-7c3d-8e4f-5a6b7c8d9e0f',
   sessionId: '0193c5a0-7a2b-7c3d-8e4f-5a6b7c8d9e10',
@@ -24,7 +25,7 @@ const MEMBER: Caller = Object.freeze({
 });
 
 // The token says which caller it is.
-const OWNER: Caller = { ...MEMBER, permissions: ['*:*'] };
+const OWNER: OrganizationCaller = { ...MEMBER, permissions: ['*:*'] };
 const CALLERS = new Map<string, Caller>([
   ['member', MEMBER],
   ['stranger', { ...MEMBER, permissions: [], roles: [] }],
@@ -38,16 +39,22 @@ async function authenticate(authorization: string | undefined): Promise<Caller> 
   return caller;
 }
 
-function server(endpoints: readonly Endpoint[]): Promise<FastifyInstance> {
+function server(endpoints: readonly Endpoint[], more: Partial<ServerOptions> = {}): Promise<FastifyInstance> {
   return openServer({
     log: openLog({ level: 'silent', pretty: false }),
     endpoints,
-    authenticate,
+    guard: {
+      authenticate,
+      actFor: async () => OWNER,
+      holds: (caller, permission) => permits(caller.permissions, permission),
+      isPlatformAdministrator: async (caller) => caller.id === OWNER.id,
+    },
     translate: () => null,
     limits: { enabled: false, signIn: 1, session: 1, other: 1, organization: 1 },
     corsOrigins: [],
     trustedProxies: [],
     https: false,
+    ...more,
   });
 }
 
@@ -206,6 +213,33 @@ t.test('an answer is cut to its schema, and one that breaks it is our error and 
     t.notMatch(reply.text, /hunter2|SELECT|Zod|expected|at .*\.ts/, 'nothing of it gets out');
     t.match(reply.headers.get('content-type'), /^application\/problem\+json/);
   }
+});
+
+t.test('a body that comes too slowly is its sender’s 408, an operation that takes too long our 503', async (t) => {
+  const common = { ...REST, access: open(), reply: { 200: Nothing } };
+  const endpoints = [
+    endpoint({ ...common, method: 'POST', url: '/quick', body: Nothing, handle: () => ({}) }),
+    endpoint({ ...common, method: 'GET', url: '/stuck', handle: () => new Promise(() => undefined) }),
+  ];
+  const app = await server(endpoints, { handlerTimeoutMs: 200 });
+  t.teardown(() => app.close());
+  const url = await app.listen({ host: '127.0.0.1', port: 0 });
+  const post = (fields: string[], ...pieces: string[]) =>
+    sendRaw(url, requestHead('POST', '/quick', 'Content-Type: application/json', ...fields), ...pieces);
+  for (const [fields, piece] of [
+    [['Content-Length: 2'], '{'],
+    [['Content-Length: 2'], ''],
+    [['Transfer-Encoding: chunked'], '1\r\n{\r\n'],
+  ] as const) {
+    const slow = await post([...fields], piece);
+    refused(t, slow, 'request_timeout', `${fields} ${piece}`);
+    t.equal(slow.headers.get('connection'), 'close', 'the rest of it is not waited for');
+  }
+  t.equal((await post(['Content-Length: 2'], '{', '}')).status, 200);
+  const stuck = await sendRaw(url, requestHead('GET', '/stuck'));
+  t.equal(stuck.status, 503);
+  t.match(JSON.parse(stuck.text), { code: 'service_busy' });
+  t.equal(stuck.headers.get('retry-after'), '1');
 });
 
 t.test('query and path are closed, too, and a route without parameters takes none', async (t) => {

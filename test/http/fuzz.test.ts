@@ -7,10 +7,6 @@ import { flawsOfProblem } from '../support/raw.ts';
 import { openService } from '../support/service.ts';
 
 const BODIES = 3_000;
-
-process.on('exit', () => {
-  require('node:fs');
-});
 const IN_FLIGHT = 8;
 const SEED = 20_261_121;
 

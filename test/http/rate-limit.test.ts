@@ -78,7 +78,8 @@ t.test('sign-ins that name one organization are counted together, wherever they 
   const api = await limited(t, { RATE_LIMIT_ORGANIZATION: '2', TRUSTED_PROXIES: '127.0.0.1' });
   const login = (organization: string, address: string) =>
     api.post('/auth/login', { ...nobody, organization }, from(address));
-  t.strictSame(allowance(await login('acme', '192.0.2.1')), { limit: '2', remaining: '1' });
+  const first = await login('acme', '192.0.2.1');
+  t.strictSame(allowance(first), { limit: '1000', remaining: '999' }, 'what others left of it is not told');
   t.equal((await login('ACME', '192.0.2.2')).code, 'invalid_credentials', 'slugs ignore case');
   tooMany(t, await login('acme', '192.0.2.3'), 'the third, from a third address');
   const old = await api.post('/auth/login', { ...nobody, organizationSlug: 'acme' }, from('192.0.2.4'));

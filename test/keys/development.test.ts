@@ -6,7 +6,7 @@ import { join } from 'node:path';
 import { text } from 'node:stream/consumers';
 import t from 'tap';
 import { ensureDevelopmentKeys, isDevelopmentKey } from '../../src/keys/development.ts';
-import { assertDistinct } from '../../src/keys/ring.ts';
+import { keepApart } from '../../src/keys/ring.ts';
 import { clockAt, folderOf, openRing } from './sample-keys.ts';
 
 const clock = clockAt('2026-11-21T12:00:00Z');
@@ -59,7 +59,7 @@ t.test('development keys sign at once, differ by use, can be told apart, and are
   await ensureDevelopmentKeys(keysDir, clock);
   const access = await openRing(t, { directory: join(keysDir, 'access'), clock });
   const refresh = await openRing(t, { directory: join(keysDir, 'refresh'), clock, use: 'refresh' });
-  assertDistinct(access, refresh);
+  keepApart(access, refresh);
   t.equal(access.keys().length, 1);
   t.same(access.signingKeyAt(clock.now()).activeFrom, new Date('2026-11-21T11:59:00Z'));
   t.ok(isDevelopmentKey(access.signingKeyAt(clock.now())));

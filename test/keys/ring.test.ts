@@ -5,7 +5,7 @@ import { join } from 'node:path';
 import { promisify } from 'node:util';
 import { jwtVerify, SignJWT } from 'jose';
 import t from 'tap';
-import { assertDistinct, NoSigningKey, openKeyRing, SharedKey } from '../../src/keys/ring.ts';
+import { keepApart, NoSigningKey, openKeyRing, SharedKey } from '../../src/keys/ring.ts';
 import { arrange } from '../../src/keys/timeline.ts';
 import { clockAt, folderOf, keptLog, kids, nextChange, openRing, sampleKey } from './sample-keys.ts';
 
@@ -210,11 +210,52 @@ t.test('two rings that share a key are refused by its kid, also when one of them
   const clock = clockAt('2026-11-21T12:00:00Z');
   const access = await openRing(t, { directory: await folderOf(t, { [A]: a.pem }), clock });
   const refresh = await openRing(t, { directory: await folderOf(t, { [A]: b.pem }), clock, use: 'refresh' });
-  t.doesNotThrow(() => assertDistinct(access, refresh));
+  t.doesNotThrow(() => keepApart(access, refresh));
   const mixed = await folderOf(t, { [A]: b.pem, '2027-01-01T00-00-00Z.pem': a.pem });
   const shared = await openRing(t, { directory: mixed, clock, use: 'refresh' });
-  t.throws(() => assertDistinct(access, shared), SharedKey);
-  t.throws(() => assertDistinct(access, shared), new RegExp(a.kid));
+  t.throws(() => keepApart(access, shared), SharedKey);
+  t.throws(() => keepApart(access, shared), new RegExp(a.kid));
+});
+
+t.test('of two rings at work the one that had a key first keeps it, and the other leaves a copy aside', async (t) => {
+  const clock = clockAt('2026-11-21T12:00:00Z');
+  const folders = { access: await folderOf(t, { [A]: a.pem }), refresh: await folderOf(t, { [A]: b.pem }) };
+  const log = keptLog();
+  const access = await openRing(t, { directory: folders.access, clock, log });
+  const refresh = await openRing(t, { directory: folders.refresh, clock, log, use: 'refresh' });
+  keepApart(access, refresh);
+  const cases = [
+    { name: 'a refresh key in access/', into: access, folder: folders.access, from: refresh, copied: b, own: a },
+    { name: 'an access key in refresh/', into: refresh, folder: folders.refresh, from: access, copied: a, own: b },
+  ];
+  for (const { name, into, folder, from, copied, own } of cases) {
+    log.lines.length = 0;
+    await writeFile(join(folder, B), copied.pem);
+    await into.reload();
+    await into.reload();
+    t.same(kids(into.keys()), [own.kid], name);
+    t.same(kids(into.published(clock.now())), [own.kid]);
+    t.equal(into.signingKeyAt(clock.now()).kid, own.kid, 'though the copy has the newer instant');
+    t.equal(into.verificationKey(copied.kid, clock.now()), undefined);
+    t.ok(from.verificationKey(copied.kid, clock.now()), 'what it has signed goes on');
+    t.equal(log.lines.length, 1, 'said once');
+    t.match(log.lines[0], { level: 'warn', fields: { finding: `${B} holds the key ${copied.kid} of the other ring` } });
+    t.equal(into.version, 1);
+  }
+  await rm(join(folders.refresh, A));
+  await refresh.reload();
+  await access.reload();
+  t.same(kids(access.keys()), [a.kid], 'a refresh key does not become an access key when it is moved either');
+});
+
+t.test('keys that a ring begins with are no news, later ones are', async (t) => {
+  const directory = await folderOf(t, { [A]: a.pem });
+  const log = keptLog();
+  const ring = await openRing(t, { directory, clock: clockAt('2026-11-21T12:00:00Z'), log });
+  t.same(log.lines, []);
+  await writeFile(join(directory, B), b.pem);
+  await ring.reload();
+  t.match(log.lines, [{ level: 'info', message: 'key added', fields: { kid: b.kid } }]);
 });
 
 t.test('a private key cannot be taken out of the ring', async (t) => {

@@ -5,6 +5,7 @@ import { mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { calculateJwkThumbprint } from 'jose';
+import { pino } from 'pino';
 import type { Test } from 'tap';
 import { type KeyRing, type KeyRingOptions, openKeyRing } from '../../src/keys/ring.ts';
 
@@ -49,10 +50,13 @@ export function clockAt(instant: string) {
 
 export function keptLog() {
   const lines: Line[] = [];
-  const keep = (level: Line['level']) => (fields: object, message: string) => {
-    lines.push({ level, fields: { ...fields }, message });
+  const write = (text: string) => {
+    const { level, msg: message, ...fields } = JSON.parse(text);
+    lines.push({ level, fields, message });
   };
-  return { lines, info: keep('info'), warn: keep('warn'), error: keep('error') };
+  const settings = { base: null, timestamp: false, formatters: { level: (level: string) => ({ level }) } };
+  const log = pino(settings, { write });
+  return { lines, info: log.info.bind(log), warn: log.warn.bind(log), error: log.error.bind(log) };
 }
 
 export async function openRing(

@@ -257,7 +257,8 @@ t.test(
     t.match(await api.get('/me', { token: material.token }), { status: 401, code: 'token_stale' });
     const newer = withClaims(material, { epoch: 1 });
     t.equal((await api.get('/me', { token: newer })).status, 200, 'a token of the new epoch is good');
-    app.deps.revocations.publish({ kind: 'organization', org: material.account.organization.id, state: 'suspended' });
+    const { id: org } = material.account.organization;
+    app.deps.revocations.publish({ kind: 'organization', org, state: 'suspended', at: 0 });
     t.equal((await api.get('/me', { token: newer })).code, 'organization_suspended');
     app.deps.revocations.publish({ kind: 'session', sid: material.account.sessionId });
     t.equal((await api.get('/me', { token: newer })).code, 'session_revoked');
