@@ -135,6 +135,27 @@ export const PROBLEMS = {
     title: 'Organization suspended',
     detail: 'This organization is suspended: choose another one or ask its owner.',
   },
+  tenant_mismatch: {
+    status: 403,
+    title: 'Other organization',
+    detail:
+      'The header names another organization than the token acts for: leave it out, or switch organization first.',
+  },
+  grant_exceeds_own: {
+    status: 403,
+    title: 'More than you hold',
+    detail: 'This would give a permission that you lack or a level above your own: ask somebody who holds it.',
+  },
+  member_outranks_you: {
+    status: 403,
+    title: 'Member of a higher level',
+    detail: 'This member has a level above your own: ask somebody of at least that level.',
+  },
+  invitation_for_another: {
+    status: 403,
+    title: 'Invitation for another e-mail',
+    detail: 'This invitation is for another e-mail than the one you are signed in with: sign in with that one.',
+  },
   registration_closed: {
     status: 403,
     title: 'Registration closed',
@@ -150,6 +171,41 @@ export const PROBLEMS = {
     status: 409,
     title: 'Slug taken',
     detail: 'There is an organization with this slug already: choose another.',
+  },
+  role_name_taken: {
+    status: 409,
+    title: 'Role name taken',
+    detail: 'There is a role of this name already, your own or a system one: choose another.',
+  },
+  role_in_use: {
+    status: 409,
+    title: 'Role in use',
+    detail: 'Members or pending invitations hold this role: take it from them first.',
+  },
+  role_limit: {
+    status: 409,
+    title: 'Too many roles',
+    detail: 'An organization has at most 200 roles of its own: delete one first.',
+  },
+  last_owner: {
+    status: 409,
+    title: 'Last owner',
+    detail: 'An organization keeps at least one active owner: make somebody else an owner first.',
+  },
+  already_member: {
+    status: 409,
+    title: 'Already a member',
+    detail: 'This e-mail belongs to a member of the organization already: change the member instead.',
+  },
+  team_member_limit: {
+    status: 409,
+    title: 'Team is full',
+    detail: 'The subscription allows no further member or pending invitation: raise the limit, or remove one.',
+  },
+  invitation_invalid: {
+    status: 410,
+    title: 'Invitation not valid',
+    detail: 'This invitation cannot be used, or not any more: ask for a new one.',
   },
   // The service
   service_busy: {

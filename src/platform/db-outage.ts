@@ -62,7 +62,10 @@ export interface Breaker {
 const PAUSE_MS = 200;
 const SLOW_MS = 100;
 
-/** A breaker over one database. It opens when a connection was waited for in vain and closes at the first answer. */
+/**
+ * A breaker over one database. It opens when PostgreSQL was waited for in vain and closes at the first answer. That all
+ * connections were taken is neither: it changes nothing.
+ */
 export function createBreaker(): Breaker {
   let openSince: number | undefined;
   let probing = false;
@@ -83,9 +86,13 @@ export function createBreaker(): Breaker {
           openSince = undefined; // an answer, if an unwelcome one
           throw error;
         }
-        // A refusal that comes at once costs nobody anything, and asking again finds the database as soon as it is back.
-        const slow = monotonicMs() - begun > SLOW_MS;
-        openSince = slow && isUnreachable(error) ? monotonicMs() : undefined;
+        const now = monotonicMs();
+        if (isNobodyAsked(error)) {
+          if (openSince !== undefined) openSince = now; // still no sign of life
+        } else {
+          // A refusal that comes at once costs nobody anything, and asking again finds the database as soon as it is back.
+          openSince = now - begun > SLOW_MS && isUnreachable(error) ? now : undefined;
+        }
         throw new DatabaseUnavailable('PostgreSQL could not be asked', { cause: error });
       } finally {
         if (probe) probing = false;
@@ -96,8 +103,20 @@ export function createBreaker(): Breaker {
 
 /** The database, or every connection to it, rather than one statement that took too long. */
 function isUnreachable(error: unknown): boolean {
-  const text = `${(error as ErrorShape).code ?? ''} ${(error as ErrorShape).message ?? ''}`;
-  return /ECONNREFUSED|EHOSTUNREACH|ENETUNREACH|ENOTFOUND|EAI_AGAIN|ENOENT|timeout exceeded|Query read timeout|57P01|57P02|57P03|P1001|P1002/.test(
-    text,
+  return /ECONNREFUSED|EHOSTUNREACH|ENETUNREACH|ENOTFOUND|EAI_AGAIN|ENOENT|due to connection timeout|Query read timeout|57P01|57P02|57P03|P1001|P1002/.test(
+    textOf(error),
   );
+}
+
+/**
+ * No connection was free in time (the pool's sentence, or Prisma's before a transaction began): PostgreSQL was not asked,
+ * and may be well and busy. A connection that PostgreSQL does not answer ends in another error.
+ */
+function isNobodyAsked(error: unknown): boolean {
+  return /timeout exceeded when trying to connect|P2024|Unable to start a transaction/.test(textOf(error));
+}
+
+function textOf(error: unknown): string {
+  const { code, message } = error as ErrorShape;
+  return `${code ?? ''} ${message ?? ''}`;
 }

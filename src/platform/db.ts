@@ -56,7 +56,8 @@ export interface OrganizationScope {
 export interface Database {
   organization<T>(scope: OrganizationScope, work: (tx: OrganizationTx) => Promise<T>): Promise<T>;
   user<T>(userId: string, work: (tx: UserTx) => Promise<T>): Promise<T>;
-  system<T>(work: (tx: SystemTx) => Promise<T>): Promise<T>;
+  /** With a longer bound the work has a connection of its own, and so long for each statement and for the whole. */
+  system<T>(work: (tx: SystemTx) => Promise<T>, bound?: { readonly timeoutMs: number }): Promise<T>;
   /** Readers whose every statement is a transaction of its own, in one round trip: for the hot paths. */
   organizationReader(scope: OrganizationScope): OrganizationReader;
   userReader(userId: string): UserReader;
@@ -78,27 +79,30 @@ export interface DatabaseOptions {
 
 const STATEMENT_TIMEOUT_MS = 5_000;
 const ACQUIRE_TIMEOUT_MS = 2_000;
+// Longer than the pool's bound: which of them ran out tells a busy pool from a PostgreSQL that does not answer.
+const BEGIN_TIMEOUT_MS = ACQUIRE_TIMEOUT_MS + 500;
 
 // UTC: adapter-pg writes timestamps without a zone and reads them as UTC.
-const SESSION_OPTIONS = [
-  'timezone=UTC',
-  `statement_timeout=${STATEMENT_TIMEOUT_MS}`,
-  `idle_in_transaction_session_timeout=${STATEMENT_TIMEOUT_MS}`,
-]
-  .map((setting) => `-c ${setting}`)
-  .join(' ');
+function sessionOptions(statementMs: number): string {
+  const settings = [
+    'timezone=UTC',
+    `statement_timeout=${statementMs}`,
+    `idle_in_transaction_session_timeout=${STATEMENT_TIMEOUT_MS}`,
+  ];
+  return settings.map((setting) => `-c ${setting}`).join(' ');
+}
 
-function openPool(url: string, size: number, name: string, log: Log): pg.Pool {
+function openPool(url: string, size: number, name: string, log: Log, statementMs = STATEMENT_TIMEOUT_MS): pg.Pool {
   const pool = new pg.Pool({
     connectionString: url,
     max: size,
     connectionTimeoutMillis: ACQUIRE_TIMEOUT_MS,
     // A server that has stopped answering would keep a query waiting for ever: this bound is the client's own.
-    query_timeout: STATEMENT_TIMEOUT_MS + 1_000,
+    query_timeout: statementMs + 1_000,
     idleTimeoutMillis: 60_000,
     keepAlive: true,
     application_name: name,
-    options: SESSION_OPTIONS,
+    options: sessionOptions(statementMs),
     pipeline: true,
   } as pg.PoolConfig);
   pool.on('error', (error) => log.warn({ reason: error.message }, 'an idle database connection was lost'));
@@ -146,6 +150,7 @@ export function openDatabase(options: DatabaseOptions): Database {
     pool: pg.Pool,
     scoped: OrganizationScope | { userId: string } | undefined,
     work: (tx: Transaction<S>) => Promise<T>,
+    timeoutMs = STATEMENT_TIMEOUT_MS,
   ): Promise<T> {
     return breaker.run(() =>
       prisma(pool).$transaction(
@@ -157,9 +162,20 @@ export function openDatabase(options: DatabaseOptions): Database {
           if (scoped) await tx.rows(SET_SCOPE, scopeValues(scoped));
           return work(tx);
         },
-        { maxWait: ACQUIRE_TIMEOUT_MS, timeout: STATEMENT_TIMEOUT_MS },
+        { maxWait: BEGIN_TIMEOUT_MS, timeout: timeoutMs },
       ),
     );
+  }
+
+  async function longTransaction<T>(work: (tx: SystemTx) => Promise<T>, timeoutMs: number): Promise<T> {
+    const pool = openPool(options.systemUrl, 1, 'tenantry-system-long', options.log, timeoutMs);
+    try {
+      return await transaction(pool, undefined, work, timeoutMs);
+    } finally {
+      await clients.get(pool)?.$disconnect();
+      clients.delete(pool);
+      await pool.end();
+    }
   }
 
   function scopedReader<S extends string>(scoped: OrganizationScope | { userId: string }): Reader<S> {
@@ -172,7 +188,8 @@ export function openDatabase(options: DatabaseOptions): Database {
   return {
     organization: (scoped, work) => transaction(appPool, scoped, work),
     user: (userId, work) => transaction(appPool, { userId }, work),
-    system: (work) => transaction(systemPool, undefined, work),
+    system: (work, bound) =>
+      bound ? longTransaction(work, bound.timeoutMs) : transaction(systemPool, undefined, work),
     organizationReader: (scoped) => scopedReader(scoped),
     userReader: (userId) => scopedReader({ userId }),
     systemReader: () => ({

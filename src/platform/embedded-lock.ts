@@ -112,7 +112,8 @@ function discard(path: string): void {
   rmSync(away, { recursive: true, force: true });
 }
 
-function readHolder(path: string): ProcessMark | undefined {
+/** The mark of the process that holds the lock at `path`, running or not; undefined when nobody does. */
+export function readHolder(path: string): ProcessMark | undefined {
   let text: string;
   try {
     text = readFileSync(join(path, 'owner.json'), 'utf8');

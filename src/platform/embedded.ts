@@ -135,7 +135,8 @@ async function createOwner(adminUrl: string, ownerPassword: string): Promise<voi
   }
 }
 
-async function canConnect(connectionString: string): Promise<boolean> {
+/** Whether a server answers to this address within five seconds. */
+export async function canConnect(connectionString: string): Promise<boolean> {
   const client = new pg.Client({ connectionString, connectionTimeoutMillis: 5_000 });
   try {
     await client.connect();
@@ -146,7 +147,8 @@ async function canConnect(connectionString: string): Promise<boolean> {
   }
 }
 
-function urlsOf(port: number, credentials: Credentials): { ownerUrl: string; adminUrl: string } {
+/** The addresses of the owner and of the superuser on this port. */
+export function urlsOf(port: number, credentials: Credentials): { ownerUrl: string; adminUrl: string } {
   const at = `127.0.0.1:${port}`;
   return {
     ownerUrl: `postgres://${OWNER}:${credentials.ownerPassword}@${at}/${DATABASE}`,
@@ -154,7 +156,8 @@ function urlsOf(port: number, credentials: Credentials): { ownerUrl: string; adm
   };
 }
 
-function lastPort(directory: string): number {
+/** The port on which a folder's server ran last, 0 where none has. */
+export function lastPort(directory: string): number {
   const path = join(directory, 'port');
   const port = existsSync(path) ? Number(readFileSync(path, 'utf8')) : 0;
   return Number.isInteger(port) && port > 1023 && port < 65_536 ? port : 0;

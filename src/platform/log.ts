@@ -29,8 +29,15 @@ function describeError(error: Error & { code?: string }): Record<string, unknown
   return { type: error.name, code: error.code, message: error.message, stack: error.stack };
 }
 
-/** Opens the log. `pretty` is for people, the default is one JSON object a line on standard output. */
-export function openLog(options: { level: LevelWithSilent; pretty: boolean }): Logger {
+export interface LogOptions {
+  readonly level: LevelWithSilent;
+  readonly pretty: boolean;
+  /** The descriptor that is written to: standard output (1, the default), or standard error where that is for results. */
+  readonly to?: 1 | 2;
+}
+
+/** Opens the log. `pretty` is for people, the default is one JSON object a line. */
+export function openLog(options: LogOptions): Logger {
   const settings = {
     level: options.level,
     base: { pid: process.pid },
@@ -41,11 +48,11 @@ export function openLog(options: { level: LevelWithSilent; pretty: boolean }): L
   if (options.pretty) {
     const transport: TransportSingleOptions = {
       target: 'pino-pretty',
-      options: { translateTime: 'HH:MM:ss', ignore: 'pid' },
+      options: { translateTime: 'HH:MM:ss', ignore: 'pid', destination: options.to ?? 1 },
     };
     return pino({ ...settings, transport });
   }
   // Lines are collected for a moment, so that a request does not wait for a system call of its own. pino writes the
   // rest when the process exits.
-  return pino(settings, pino.destination({ dest: 1, sync: false, minLength: 4096, periodicFlush: 50 }));
+  return pino(settings, pino.destination({ dest: options.to ?? 1, sync: false, minLength: 4096, periodicFlush: 50 }));
 }

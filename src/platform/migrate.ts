@@ -121,7 +121,7 @@ export async function assertMigrated(client: pg.Client, directory: string): Prom
   const pending = pendingMigrations(readMigrations(directory), rows);
   if (pending.length > 0) {
     throw new MigrationRefused(
-      `the database is not migrated yet (${pending.map((m) => m.name).join(', ')}): start once with DATABASE_URL naming the role that owns the tables`,
+      `the database is not migrated yet (${pending.map((m) => m.name).join(', ')}): run tenantry migrate, or start once with DATABASE_URL naming the role that owns the tables`,
     );
   }
 }

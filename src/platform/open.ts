@@ -24,7 +24,8 @@ export interface PrepareOptions {
   readonly onMigrated?: (names: readonly string[]) => void;
 }
 
-async function withClient<T>(connectionString: string, work: (client: pg.Client) => Promise<T>): Promise<T> {
+/** Runs work on a connection of its own, and closes it. Raises the connection's error. */
+export async function withClient<T>(connectionString: string, work: (client: pg.Client) => Promise<T>): Promise<T> {
   const client = new pg.Client({
     connectionString,
     application_name: 'tenantry-start',

@@ -15,3 +15,13 @@ export interface Caller {
   /** Seconds since 1970. */
   readonly authenticatedAt: number;
 }
+
+/** A caller who acts for an organization. */
+export interface OrganizationCaller extends Caller {
+  readonly organizationId: string;
+  readonly organizationSlug: string;
+}
+
+export function actsForOrganization(caller: Caller): caller is OrganizationCaller {
+  return caller.organizationId !== null;
+}

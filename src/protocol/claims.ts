@@ -4,6 +4,8 @@ export const ACCESS_TOKEN_TYPE = 'at+jwt'; // RFC 9068 §2.1
 export const REFRESH_TOKEN_TYPE = 'rt+jwt';
 /** The client_id of everything that signs in with a password at the service itself. */
 export const FIRST_PARTY_CLIENT = 'tenantry';
+/** The longest life of an access token that any configuration allows, in seconds. */
+export const ACCESS_TTL_MAX_SECONDS = 900;
 /** Past this many permissions a token says `permissions_ref` instead of carrying them. */
 export const PERMISSIONS_IN_TOKEN_MAX = 200;
 
@@ -41,7 +43,7 @@ export interface RefreshClaims {
 
 const UUID = /^[0-9a-f]{8}-[0-9a-f]{4}-[1-8][0-9a-f]{3}-[89ab][0-9a-f]{3}-[0-9a-f]{12}$/;
 
-export function isUuid(value: unknown): value is string {
+function isUuid(value: unknown): value is string {
   return typeof value === 'string' && UUID.test(value);
 }
 

@@ -3,12 +3,15 @@
 const PART = '(?:[a-z][a-z0-9_-]{0,39}|\\*)';
 export const PERMISSION_PATTERN = new RegExp(`^${PART}:${PART}$`);
 
+/** The patterns that cover a permission, the narrowest first. */
+export function coveringPatterns(wanted: string): readonly string[] {
+  const [resource, action] = wanted.split(':');
+  return [wanted, `${resource}:*`, `*:${action}`, '*:*'];
+}
+
 /** Whether one of the held permissions (wildcards allowed) covers the wanted one. Exact and case-sensitive. */
 export function permits(held: readonly string[], wanted: string): boolean {
-  const [resource, action] = wanted.split(':');
-  return (
-    held.includes(wanted) || held.includes('*:*') || held.includes(`${resource}:*`) || held.includes(`*:${action}`)
-  );
+  return coveringPatterns(wanted).some((pattern) => held.includes(pattern));
 }
 
 /** Sorted and without repeats: how permissions stand in a token. */

@@ -3,7 +3,13 @@
 export type Revocation =
   | { readonly kind: 'session'; readonly sid: string }
   | { readonly kind: 'user'; readonly sub: string; readonly epoch: number }
-  | { readonly kind: 'organization'; readonly org: string; readonly state: 'active' | 'suspended' };
+  /** `at` is the instant of the change (ms since 1970, to the microsecond, by the database's clock): the later counts. */
+  | {
+      readonly kind: 'organization';
+      readonly org: string;
+      readonly state: 'active' | 'suspended';
+      readonly at: number;
+    };
 
 /** What of a token decides whether it is revoked. */
 export interface RevocableToken {

@@ -1,6 +1,7 @@
 // What an outage of PostgreSQL becomes for whoever asks: one kind of error, and service again afterwards.
 import { randomUUID } from 'node:crypto';
 import { once } from 'node:events';
+import { type AddressInfo, createServer } from 'node:net';
 import t, { type Test } from 'tap';
 import { type Database, DatabaseUnavailable, openDatabase, statement } from '../../src/platform/db.ts';
 import { openLog } from '../../src/platform/log.ts';
@@ -9,7 +10,7 @@ import { type Tenant, tenants, VISIBLE, visible } from '../support/tenants.ts';
 
 const log = openLog({ level: 'silent', pretty: false });
 
-function opened(t: Test, { appUrl, systemUrl }: TestDatabase, poolSize = 3): Database {
+function opened(t: Test, { appUrl, systemUrl }: Pick<TestDatabase, 'appUrl' | 'systemUrl'>, poolSize = 3): Database {
   const db = openDatabase({ appUrl, systemUrl, poolSize, log });
   t.teardown(() => db.close());
   return db;
@@ -94,6 +95,36 @@ t.test('when every connection is taken a call is refused after its wait, and ser
     await new Promise(setImmediate);
   }
   t.ok(await db.user(randomUUID(), visible), 'the connection was given back');
+});
+
+t.test('a pool that is merely busy refuses who waits for it, and nobody else', async (t) => {
+  const db = opened(t, await createDatabase(t), 2);
+  const sleep = statement('SELECT pg_sleep(4)');
+  const slow = [db.systemReader().rows(sleep, []), db.systemReader().rows(sleep, [])];
+  const waiters = [() => visible(db.systemReader()), () => db.system(visible)];
+  const outcomes = await Promise.allSettled(waiters.map((ask) => ask()));
+  await t.resolves(visible(db.userReader('')), 'PostgreSQL does not count as away for the other role');
+  for (const outcome of outcomes) t.type(outcome.status === 'rejected' && outcome.reason, DatabaseUnavailable);
+  await t.resolves(Promise.all(slow), 'what kept the connections ends well');
+  for (const ask of waiters) await t.resolves(ask(), 'and the waiters are served now');
+});
+
+t.test('a server that takes connections and never speaks is away: then nobody else waits for it', async (t) => {
+  let connections = 0;
+  const silent = createServer((socket) => {
+    connections += 1;
+    socket.on('error', () => undefined);
+  });
+  await once(silent.listen(0, '127.0.0.1'), 'listening');
+  t.teardown(() => silent.close());
+  const url = `postgres://tenantry_app@127.0.0.1:${(silent.address() as AddressInfo).port}/tenantry`;
+  for (const ask of [(db: Database) => visible(db.userReader('')), (db: Database) => db.system(visible)]) {
+    connections = 0;
+    const db = opened(t, { appUrl: url, systemUrl: url }, 2);
+    await t.rejects(ask(db), DatabaseUnavailable);
+    t.equal(connections, 1, 'the first one finds out');
+    await t.rejects(ask(db), { name: 'DatabaseUnavailable', message: 'PostgreSQL is away' }, 'the next one is told');
+  }
 });
 
 t.test('a server that is not there is an outage for every way in', async (t) => {

@@ -73,6 +73,19 @@ async function plantTenant(database: TestDatabase): Promise<Tenant> {
     ],
     [`INSERT INTO events (id, organization_id, type) VALUES (gen_random_uuid(), $1, 'planted')`, [organization]],
     [`INSERT INTO revocations (id, kind, subject) VALUES (gen_random_uuid(), 'session', $1)`, [user]],
+    [
+      `INSERT INTO invitations (id, organization_id, email, email_key, expires_at) VALUES ($2, $1, 'x@x.org', 'x@x.org', now())`,
+      [organization, randomUUID()],
+    ],
+    [
+      `INSERT INTO invitation_roles (organization_id, invitation_id, role_id, role_owner_key)
+      SELECT organization_id, id, $2, $1 FROM invitations WHERE organization_id = $1`,
+      [organization, role],
+    ],
+    [
+      `INSERT INTO outbox (id, organization_id, kind, subject_id, recipient_key) VALUES (gen_random_uuid(), $1, 'invitation', $2, 'x@x.org')`,
+      [organization, user],
+    ],
   ];
   for (const [text, values] of steps) await database.query(text, values);
   return { organization, user, role };
@@ -125,6 +138,9 @@ const VISIBLE = [
   'sessions',
   'subscriptions',
   'events',
+  'invitations',
+  'invitation_roles',
+  'outbox',
 ];
 
 async function countAll(ask: Ask): Promise<Record<string, unknown>> {
@@ -165,17 +181,25 @@ t.test('an organization neither sees nor changes nor makes a row of another', as
   await asRole(database.appUrl, async (ask) => {
     const inMine = (text: string, values?: unknown[]) =>
       within(ask, { organization: mine.organization }, () => ask(text, values));
-    for (const table of ['memberships', 'role_assignments', 'sessions', 'subscriptions', 'events', 'roles']) {
+    const tables = VISIBLE.filter((table) => table !== 'users' && table !== 'organizations');
+    for (const table of tables) {
       t.same(
         await inMine(`SELECT 1 FROM ${table} WHERE organization_id = $1`, [theirs.organization]),
         [],
         `${table}: unseen`,
       );
     }
-    for (const table of ['memberships', 'sessions', 'subscriptions', 'role_assignments', 'roles']) {
-      const update = `UPDATE ${table} SET organization_id = organization_id WHERE organization_id = $1 RETURNING 1`;
-      const changed = await inMine(update, [theirs.organization]);
-      t.same(changed, [], `${table}: unchanged`);
+    const changes = {
+      memberships: "status = 'suspended'",
+      sessions: "revoked_at = now(), revoked_reason = 'x'",
+      role_assignments: "scope = '{}'",
+      roles: 'level = 1',
+      invitations: "status = 'revoked'",
+      invitation_roles: "scope = '{}'",
+    };
+    for (const [table, change] of Object.entries(changes)) {
+      const update = `UPDATE ${table} SET ${change} WHERE organization_id = $1 RETURNING 1`;
+      t.same(await inMine(update, [theirs.organization]), [], `${table}: unchanged`);
       t.same(
         await inMine(`DELETE FROM ${table} WHERE organization_id = $1 RETURNING 1`, [theirs.organization]),
         [],
@@ -187,11 +211,22 @@ t.test('an organization neither sees nor changes nor makes a row of another', as
       { code: '42501' },
       'a row for another organization is refused by WITH CHECK',
     );
+    for (const table of ['memberships', 'sessions', 'subscriptions', 'role_assignments', 'roles', 'invitations']) {
+      await t.rejects(
+        inMine(`UPDATE ${table} SET organization_id = $1`, [theirs.organization]),
+        { code: '42501' },
+        `${table}: an own row cannot be handed over`,
+      );
+    }
     await t.rejects(
-      inMine('UPDATE subscriptions SET organization_id = $1', [theirs.organization]),
+      inMine('INSERT INTO memberships (organization_id, user_id) VALUES ($1, $2)', [mine.organization, theirs.user]),
       { code: '42501' },
-      'an own row cannot be handed over',
+      'nobody is made a member but the user of the transaction',
     );
+    await t.rejects(inMine(`UPDATE users SET name = 'x'`), { code: '42501' }, 'no member is renamed');
+    t.same(await inMine('UPDATE users SET epoch = epoch + 1 RETURNING id'), [{ id: mine.user }], 'an epoch is raised');
+    await t.rejects(inMine('UPDATE users SET epoch = epoch - 1'), { code: '23514' }, 'and never lowered');
+    await t.rejects(inMine("UPDATE organizations SET status = 'active'"), { code: '42501' }, 'no status of an own');
     await t.rejects(
       inMine(`INSERT INTO events (id, organization_id, type) VALUES (gen_random_uuid(), $1, 'x')`, [
         theirs.organization,
@@ -217,7 +252,8 @@ t.test('a row cannot point at a parent of another organization', async (t) => {
   const database = await createDatabase(t);
   const [mine, theirs] = [await plantTenant(database), await plantTenant(database)];
   const assign = `INSERT INTO role_assignments (id, organization_id, user_id, role_id, role_owner_key) VALUES (gen_random_uuid(), $1, $2, $3, $4)`;
-  const attempts = async (t: Test, ask: Ask, run: <T>(work: () => Promise<T>) => Promise<T>) => {
+  type Run = <T>(work: () => Promise<T>) => Promise<T>;
+  const attempts = async (t: Test, ask: Ask, run: Run, keyOfSession: string) => {
     const refused = (values: unknown[], code: string, what: string) =>
       t.rejects(
         run(() => ask(assign, values)),
@@ -243,16 +279,16 @@ t.test('a row cannot point at a parent of another organization', async (t) => {
     const session = `UPDATE sessions SET user_id = $2 WHERE organization_id = $1`;
     await t.rejects(
       run(() => ask(session, [mine.organization, theirs.user])),
-      { code: '23503' },
+      { code: keyOfSession },
       'no session of a foreign member',
     );
   };
-  await t.test('as an organization', (t) =>
+  await t.test('as an organization, which hands no session over at all', (t) =>
     asRole(database.appUrl, (ask) =>
-      attempts(t, ask, (work) => within(ask, { organization: mine.organization }, work)),
+      attempts(t, ask, (work) => within(ask, { organization: mine.organization }, work), '42501'),
     ),
   );
   await t.test('as the system, which every policy lets through', (t) =>
-    asRole(database.systemUrl, (ask) => attempts(t, ask, (work) => work())),
+    asRole(database.systemUrl, (ask) => attempts(t, ask, (work) => work(), '23503')),
   );
 });

@@ -91,3 +91,23 @@ export type Event = Prisma.EventModel
  * 
  */
 export type Revocation = Prisma.RevocationModel
+/**
+ * Model Invitation
+ * 
+ */
+export type Invitation = Prisma.InvitationModel
+/**
+ * Model InvitationRole
+ * 
+ */
+export type InvitationRole = Prisma.InvitationRoleModel
+/**
+ * Model Outbox
+ * 
+ */
+export type Outbox = Prisma.OutboxModel
+/**
+ * Model PlatformAdministrator
+ * 
+ */
+export type PlatformAdministrator = Prisma.PlatformAdministratorModel

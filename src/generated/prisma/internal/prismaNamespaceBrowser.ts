@@ -60,7 +60,11 @@ export const ModelName = {
   Session: 'Session',
   Subscription: 'Subscription',
   Event: 'Event',
-  Revocation: 'Revocation'
+  Revocation: 'Revocation',
+  Invitation: 'Invitation',
+  InvitationRole: 'InvitationRole',
+  Outbox: 'Outbox',
+  PlatformAdministrator: 'PlatformAdministrator'
 } as const
 
 export type ModelName = (typeof ModelName)[keyof typeof ModelName]
@@ -134,6 +138,7 @@ export const RoleScalarFieldEnum = {
   description: 'description',
   level: 'level',
   permissions: 'permissions',
+  ownership: 'ownership',
   createdAt: 'createdAt',
   updatedAt: 'updatedAt'
 } as const
@@ -213,6 +218,58 @@ export const RevocationScalarFieldEnum = {
 } as const
 
 export type RevocationScalarFieldEnum = (typeof RevocationScalarFieldEnum)[keyof typeof RevocationScalarFieldEnum]
+
+
+export const InvitationScalarFieldEnum = {
+  id: 'id',
+  organizationId: 'organizationId',
+  email: 'email',
+  emailKey: 'emailKey',
+  status: 'status',
+  tokenHash: 'tokenHash',
+  expiresAt: 'expiresAt',
+  invitedBy: 'invitedBy',
+  createdAt: 'createdAt',
+  updatedAt: 'updatedAt',
+  acceptedBy: 'acceptedBy'
+} as const
+
+export type InvitationScalarFieldEnum = (typeof InvitationScalarFieldEnum)[keyof typeof InvitationScalarFieldEnum]
+
+
+export const InvitationRoleScalarFieldEnum = {
+  organizationId: 'organizationId',
+  invitationId: 'invitationId',
+  roleId: 'roleId',
+  roleOwnerKey: 'roleOwnerKey',
+  scope: 'scope'
+} as const
+
+export type InvitationRoleScalarFieldEnum = (typeof InvitationRoleScalarFieldEnum)[keyof typeof InvitationRoleScalarFieldEnum]
+
+
+export const OutboxScalarFieldEnum = {
+  id: 'id',
+  organizationId: 'organizationId',
+  kind: 'kind',
+  subjectId: 'subjectId',
+  recipientKey: 'recipientKey',
+  createdAt: 'createdAt',
+  dueAt: 'dueAt',
+  attempts: 'attempts',
+  doneAt: 'doneAt',
+  failure: 'failure'
+} as const
+
+export type OutboxScalarFieldEnum = (typeof OutboxScalarFieldEnum)[keyof typeof OutboxScalarFieldEnum]
+
+
+export const PlatformAdministratorScalarFieldEnum = {
+  userId: 'userId',
+  grantedAt: 'grantedAt'
+} as const
+
+export type PlatformAdministratorScalarFieldEnum = (typeof PlatformAdministratorScalarFieldEnum)[keyof typeof PlatformAdministratorScalarFieldEnum]
 
 
 export const SortOrder = {

@@ -41,6 +41,7 @@ export type RoleMinAggregateOutputType = {
   name: string | null
   description: string | null
   level: number | null
+  ownership: boolean | null
   createdAt: Date | null
   updatedAt: Date | null
 }
@@ -52,6 +53,7 @@ export type RoleMaxAggregateOutputType = {
   name: string | null
   description: string | null
   level: number | null
+  ownership: boolean | null
   createdAt: Date | null
   updatedAt: Date | null
 }
@@ -64,6 +66,7 @@ export type RoleCountAggregateOutputType = {
   description: number
   level: number
   permissions: number
+  ownership: number
   createdAt: number
   updatedAt: number
   _all: number
@@ -85,6 +88,7 @@ export type RoleMinAggregateInputType = {
   name?: true
   description?: true
   level?: true
+  ownership?: true
   createdAt?: true
   updatedAt?: true
 }
@@ -96,6 +100,7 @@ export type RoleMaxAggregateInputType = {
   name?: true
   description?: true
   level?: true
+  ownership?: true
   createdAt?: true
   updatedAt?: true
 }
@@ -108,6 +113,7 @@ export type RoleCountAggregateInputType = {
   description?: true
   level?: true
   permissions?: true
+  ownership?: true
   createdAt?: true
   updatedAt?: true
   _all?: true
@@ -207,6 +213,7 @@ export type RoleGroupByOutputType = {
   description: string
   level: number
   permissions: string[]
+  ownership: boolean
   createdAt: Date
   updatedAt: Date
   _count: RoleCountAggregateOutputType | null
@@ -242,10 +249,12 @@ export type RoleWhereInput = {
   description?: Prisma.StringFilter<"Role"> | string
   level?: Prisma.IntFilter<"Role"> | number
   permissions?: Prisma.StringNullableListFilter<"Role">
+  ownership?: Prisma.BoolFilter<"Role"> | boolean
   createdAt?: Prisma.DateTimeFilter<"Role"> | Date | string
   updatedAt?: Prisma.DateTimeFilter<"Role"> | Date | string
   organization?: Prisma.XOR<Prisma.OrganizationNullableScalarRelationFilter, Prisma.OrganizationWhereInput> | null
   assignments?: Prisma.RoleAssignmentListRelationFilter
+  invitations?: Prisma.InvitationRoleListRelationFilter
 }
 
 export type RoleOrderByWithRelationInput = {
@@ -256,10 +265,12 @@ export type RoleOrderByWithRelationInput = {
   description?: Prisma.SortOrder
   level?: Prisma.SortOrder
   permissions?: Prisma.SortOrder
+  ownership?: Prisma.SortOrder
   createdAt?: Prisma.SortOrder
   updatedAt?: Prisma.SortOrder
   organization?: Prisma.OrganizationOrderByWithRelationInput
   assignments?: Prisma.RoleAssignmentOrderByRelationAggregateInput
+  invitations?: Prisma.InvitationRoleOrderByRelationAggregateInput
 }
 
 export type RoleWhereUniqueInput = Prisma.AtLeast<{
@@ -275,10 +286,12 @@ export type RoleWhereUniqueInput = Prisma.AtLeast<{
   description?: Prisma.StringFilter<"Role"> | string
   level?: Prisma.IntFilter<"Role"> | number
   permissions?: Prisma.StringNullableListFilter<"Role">
+  ownership?: Prisma.BoolFilter<"Role"> | boolean
   createdAt?: Prisma.DateTimeFilter<"Role"> | Date | string
   updatedAt?: Prisma.DateTimeFilter<"Role"> | Date | string
   organization?: Prisma.XOR<Prisma.OrganizationNullableScalarRelationFilter, Prisma.OrganizationWhereInput> | null
   assignments?: Prisma.RoleAssignmentListRelationFilter
+  invitations?: Prisma.InvitationRoleListRelationFilter
 }, "id" | "ownerKey_id" | "ownerKey_name">
 
 export type RoleOrderByWithAggregationInput = {
@@ -289,6 +302,7 @@ export type RoleOrderByWithAggregationInput = {
   description?: Prisma.SortOrder
   level?: Prisma.SortOrder
   permissions?: Prisma.SortOrder
+  ownership?: Prisma.SortOrder
   createdAt?: Prisma.SortOrder
   updatedAt?: Prisma.SortOrder
   _count?: Prisma.RoleCountOrderByAggregateInput
@@ -309,6 +323,7 @@ export type RoleScalarWhereWithAggregatesInput = {
   description?: Prisma.StringWithAggregatesFilter<"Role"> | string
   level?: Prisma.IntWithAggregatesFilter<"Role"> | number
   permissions?: Prisma.StringNullableListFilter<"Role">
+  ownership?: Prisma.BoolWithAggregatesFilter<"Role"> | boolean
   createdAt?: Prisma.DateTimeWithAggregatesFilter<"Role"> | Date | string
   updatedAt?: Prisma.DateTimeWithAggregatesFilter<"Role"> | Date | string
 }
@@ -320,10 +335,12 @@ export type RoleCreateInput = {
   description?: string
   level: number
   permissions?: Prisma.RoleCreatepermissionsInput | string[]
+  ownership?: boolean
   createdAt?: Date | string
   updatedAt?: Date | string
   organization?: Prisma.OrganizationCreateNestedOneWithoutRolesInput
   assignments?: Prisma.RoleAssignmentCreateNestedManyWithoutRoleInput
+  invitations?: Prisma.InvitationRoleCreateNestedManyWithoutRoleInput
 }
 
 export type RoleUncheckedCreateInput = {
@@ -334,9 +351,11 @@ export type RoleUncheckedCreateInput = {
   description?: string
   level: number
   permissions?: Prisma.RoleCreatepermissionsInput | string[]
+  ownership?: boolean
   createdAt?: Date | string
   updatedAt?: Date | string
   assignments?: Prisma.RoleAssignmentUncheckedCreateNestedManyWithoutRoleInput
+  invitations?: Prisma.InvitationRoleUncheckedCreateNestedManyWithoutRoleInput
 }
 
 export type RoleUpdateInput = {
@@ -346,10 +365,12 @@ export type RoleUpdateInput = {
   description?: Prisma.StringFieldUpdateOperationsInput | string
   level?: Prisma.IntFieldUpdateOperationsInput | number
   permissions?: Prisma.RoleUpdatepermissionsInput | string[]
+  ownership?: Prisma.BoolFieldUpdateOperationsInput | boolean
   createdAt?: Prisma.DateTimeFieldUpdateOperationsInput | Date | string
   updatedAt?: Prisma.DateTimeFieldUpdateOperationsInput | Date | string
   organization?: Prisma.OrganizationUpdateOneWithoutRolesNestedInput
   assignments?: Prisma.RoleAssignmentUpdateManyWithoutRoleNestedInput
+  invitations?: Prisma.InvitationRoleUpdateManyWithoutRoleNestedInput
 }
 
 export type RoleUncheckedUpdateInput = {
@@ -360,9 +381,11 @@ export type RoleUncheckedUpdateInput = {
   description?: Prisma.StringFieldUpdateOperationsInput | string
   level?: Prisma.IntFieldUpdateOperationsInput | number
   permissions?: Prisma.RoleUpdatepermissionsInput | string[]
+  ownership?: Prisma.BoolFieldUpdateOperationsInput | boolean
   createdAt?: Prisma.DateTimeFieldUpdateOperationsInput | Date | string
   updatedAt?: Prisma.DateTimeFieldUpdateOperationsInput | Date | string
   assignments?: Prisma.RoleAssignmentUncheckedUpdateManyWithoutRoleNestedInput
+  invitations?: Prisma.InvitationRoleUncheckedUpdateManyWithoutRoleNestedInput
 }
 
 export type RoleCreateManyInput = {
@@ -373,6 +396,7 @@ export type RoleCreateManyInput = {
   description?: string
   level: number
   permissions?: Prisma.RoleCreatepermissionsInput | string[]
+  ownership?: boolean
   createdAt?: Date | string
   updatedAt?: Date | string
 }
@@ -384,6 +408,7 @@ export type RoleUpdateManyMutationInput = {
   description?: Prisma.StringFieldUpdateOperationsInput | string
   level?: Prisma.IntFieldUpdateOperationsInput | number
   permissions?: Prisma.RoleUpdatepermissionsInput | string[]
+  ownership?: Prisma.BoolFieldUpdateOperationsInput | boolean
   createdAt?: Prisma.DateTimeFieldUpdateOperationsInput | Date | string
   updatedAt?: Prisma.DateTimeFieldUpdateOperationsInput | Date | string
 }
@@ -396,6 +421,7 @@ export type RoleUncheckedUpdateManyInput = {
   description?: Prisma.StringFieldUpdateOperationsInput | string
   level?: Prisma.IntFieldUpdateOperationsInput | number
   permissions?: Prisma.RoleUpdatepermissionsInput | string[]
+  ownership?: Prisma.BoolFieldUpdateOperationsInput | boolean
   createdAt?: Prisma.DateTimeFieldUpdateOperationsInput | Date | string
   updatedAt?: Prisma.DateTimeFieldUpdateOperationsInput | Date | string
 }
@@ -436,6 +462,7 @@ export type RoleCountOrderByAggregateInput = {
   description?: Prisma.SortOrder
   level?: Prisma.SortOrder
   permissions?: Prisma.SortOrder
+  ownership?: Prisma.SortOrder
   createdAt?: Prisma.SortOrder
   updatedAt?: Prisma.SortOrder
 }
@@ -451,6 +478,7 @@ export type RoleMaxOrderByAggregateInput = {
   name?: Prisma.SortOrder
   description?: Prisma.SortOrder
   level?: Prisma.SortOrder
+  ownership?: Prisma.SortOrder
   createdAt?: Prisma.SortOrder
   updatedAt?: Prisma.SortOrder
 }
@@ -462,6 +490,7 @@ export type RoleMinOrderByAggregateInput = {
   name?: Prisma.SortOrder
   description?: Prisma.SortOrder
   level?: Prisma.SortOrder
+  ownership?: Prisma.SortOrder
   createdAt?: Prisma.SortOrder
   updatedAt?: Prisma.SortOrder
 }
@@ -526,6 +555,10 @@ export type RoleUpdatepermissionsInput = {
   push?: string | string[]
 }
 
+export type BoolFieldUpdateOperationsInput = {
+  set?: boolean
+}
+
 export type NullableStringFieldUpdateOperationsInput = {
   set?: string | null
 }
@@ -544,6 +577,20 @@ export type RoleUpdateOneRequiredWithoutAssignmentsNestedInput = {
   update?: Prisma.XOR<Prisma.XOR<Prisma.RoleUpdateToOneWithWhereWithoutAssignmentsInput, Prisma.RoleUpdateWithoutAssignmentsInput>, Prisma.RoleUncheckedUpdateWithoutAssignmentsInput>
 }
 
+export type RoleCreateNestedOneWithoutInvitationsInput = {
+  create?: Prisma.XOR<Prisma.RoleCreateWithoutInvitationsInput, Prisma.RoleUncheckedCreateWithoutInvitationsInput>
+  connectOrCreate?: Prisma.RoleCreateOrConnectWithoutInvitationsInput
+  connect?: Prisma.RoleWhereUniqueInput
+}
+
+export type RoleUpdateOneRequiredWithoutInvitationsNestedInput = {
+  create?: Prisma.XOR<Prisma.RoleCreateWithoutInvitationsInput, Prisma.RoleUncheckedCreateWithoutInvitationsInput>
+  connectOrCreate?: Prisma.RoleCreateOrConnectWithoutInvitationsInput
+  upsert?: Prisma.RoleUpsertWithoutInvitationsInput
+  connect?: Prisma.RoleWhereUniqueInput
+  update?: Prisma.XOR<Prisma.XOR<Prisma.RoleUpdateToOneWithWhereWithoutInvitationsInput, Prisma.RoleUpdateWithoutInvitationsInput>, Prisma.RoleUncheckedUpdateWithoutInvitationsInput>
+}
+
 export type RoleCreateWithoutOrganizationInput = {
   id: string
   ownerKey: string
@@ -551,9 +598,11 @@ export type RoleCreateWithoutOrganizationInput = {
   description?: string
   level: number
   permissions?: Prisma.RoleCreatepermissionsInput | string[]
+  ownership?: boolean
   createdAt?: Date | string
   updatedAt?: Date | string
   assignments?: Prisma.RoleAssignmentCreateNestedManyWithoutRoleInput
+  invitations?: Prisma.InvitationRoleCreateNestedManyWithoutRoleInput
 }
 
 export type RoleUncheckedCreateWithoutOrganizationInput = {
@@ -563,9 +612,11 @@ export type RoleUncheckedCreateWithoutOrganizationInput = {
   description?: string
   level: number
   permissions?: Prisma.RoleCreatepermissionsInput | string[]
+  ownership?: boolean
   createdAt?: Date | string
   updatedAt?: Date | string
   assignments?: Prisma.RoleAssignmentUncheckedCreateNestedManyWithoutRoleInput
+  invitations?: Prisma.InvitationRoleUncheckedCreateNestedManyWithoutRoleInput
 }
 
 export type RoleCreateOrConnectWithoutOrganizationInput = {
@@ -605,6 +656,7 @@ export type RoleScalarWhereInput = {
   description?: Prisma.StringFilter<"Role"> | string
   level?: Prisma.IntFilter<"Role"> | number
   permissions?: Prisma.StringNullableListFilter<"Role">
+  ownership?: Prisma.BoolFilter<"Role"> | boolean
   createdAt?: Prisma.DateTimeFilter<"Role"> | Date | string
   updatedAt?: Prisma.DateTimeFilter<"Role"> | Date | string
 }
@@ -616,9 +668,11 @@ export type RoleCreateWithoutAssignmentsInput = {
   description?: string
   level: number
   permissions?: Prisma.RoleCreatepermissionsInput | string[]
+  ownership?: boolean
   createdAt?: Date | string
   updatedAt?: Date | string
   organization?: Prisma.OrganizationCreateNestedOneWithoutRolesInput
+  invitations?: Prisma.InvitationRoleCreateNestedManyWithoutRoleInput
 }
 
 export type RoleUncheckedCreateWithoutAssignmentsInput = {
@@ -629,8 +683,10 @@ export type RoleUncheckedCreateWithoutAssignmentsInput = {
   description?: string
   level: number
   permissions?: Prisma.RoleCreatepermissionsInput | string[]
+  ownership?: boolean
   createdAt?: Date | string
   updatedAt?: Date | string
+  invitations?: Prisma.InvitationRoleUncheckedCreateNestedManyWithoutRoleInput
 }
 
 export type RoleCreateOrConnectWithoutAssignmentsInput = {
@@ -656,9 +712,11 @@ export type RoleUpdateWithoutAssignmentsInput = {
   description?: Prisma.StringFieldUpdateOperationsInput | string
   level?: Prisma.IntFieldUpdateOperationsInput | number
   permissions?: Prisma.RoleUpdatepermissionsInput | string[]
+  ownership?: Prisma.BoolFieldUpdateOperationsInput | boolean
   createdAt?: Prisma.DateTimeFieldUpdateOperationsInput | Date | string
   updatedAt?: Prisma.DateTimeFieldUpdateOperationsInput | Date | string
   organization?: Prisma.OrganizationUpdateOneWithoutRolesNestedInput
+  invitations?: Prisma.InvitationRoleUpdateManyWithoutRoleNestedInput
 }
 
 export type RoleUncheckedUpdateWithoutAssignmentsInput = {
@@ -669,8 +727,82 @@ export type RoleUncheckedUpdateWithoutAssignmentsInput = {
   description?: Prisma.StringFieldUpdateOperationsInput | string
   level?: Prisma.IntFieldUpdateOperationsInput | number
   permissions?: Prisma.RoleUpdatepermissionsInput | string[]
+  ownership?: Prisma.BoolFieldUpdateOperationsInput | boolean
   createdAt?: Prisma.DateTimeFieldUpdateOperationsInput | Date | string
   updatedAt?: Prisma.DateTimeFieldUpdateOperationsInput | Date | string
+  invitations?: Prisma.InvitationRoleUncheckedUpdateManyWithoutRoleNestedInput
+}
+
+export type RoleCreateWithoutInvitationsInput = {
+  id: string
+  ownerKey: string
+  name: string
+  description?: string
+  level: number
+  permissions?: Prisma.RoleCreatepermissionsInput | string[]
+  ownership?: boolean
+  createdAt?: Date | string
+  updatedAt?: Date | string
+  organization?: Prisma.OrganizationCreateNestedOneWithoutRolesInput
+  assignments?: Prisma.RoleAssignmentCreateNestedManyWithoutRoleInput
+}
+
+export type RoleUncheckedCreateWithoutInvitationsInput = {
+  id: string
+  organizationId?: string | null
+  ownerKey: string
+  name: string
+  description?: string
+  level: number
+  permissions?: Prisma.RoleCreatepermissionsInput | string[]
+  ownership?: boolean
+  createdAt?: Date | string
+  updatedAt?: Date | string
+  assignments?: Prisma.RoleAssignmentUncheckedCreateNestedManyWithoutRoleInput
+}
+
+export type RoleCreateOrConnectWithoutInvitationsInput = {
+  where: Prisma.RoleWhereUniqueInput
+  create: Prisma.XOR<Prisma.RoleCreateWithoutInvitationsInput, Prisma.RoleUncheckedCreateWithoutInvitationsInput>
+}
+
+export type RoleUpsertWithoutInvitationsInput = {
+  update: Prisma.XOR<Prisma.RoleUpdateWithoutInvitationsInput, Prisma.RoleUncheckedUpdateWithoutInvitationsInput>
+  create: Prisma.XOR<Prisma.RoleCreateWithoutInvitationsInput, Prisma.RoleUncheckedCreateWithoutInvitationsInput>
+  where?: Prisma.RoleWhereInput
+}
+
+export type RoleUpdateToOneWithWhereWithoutInvitationsInput = {
+  where?: Prisma.RoleWhereInput
+  data: Prisma.XOR<Prisma.RoleUpdateWithoutInvitationsInput, Prisma.RoleUncheckedUpdateWithoutInvitationsInput>
+}
+
+export type RoleUpdateWithoutInvitationsInput = {
+  id?: Prisma.StringFieldUpdateOperationsInput | string
+  ownerKey?: Prisma.StringFieldUpdateOperationsInput | string
+  name?: Prisma.StringFieldUpdateOperationsInput | string
+  description?: Prisma.StringFieldUpdateOperationsInput | string
+  level?: Prisma.IntFieldUpdateOperationsInput | number
+  permissions?: Prisma.RoleUpdatepermissionsInput | string[]
+  ownership?: Prisma.BoolFieldUpdateOperationsInput | boolean
+  createdAt?: Prisma.DateTimeFieldUpdateOperationsInput | Date | string
+  updatedAt?: Prisma.DateTimeFieldUpdateOperationsInput | Date | string
+  organization?: Prisma.OrganizationUpdateOneWithoutRolesNestedInput
+  assignments?: Prisma.RoleAssignmentUpdateManyWithoutRoleNestedInput
+}
+
+export type RoleUncheckedUpdateWithoutInvitationsInput = {
+  id?: Prisma.StringFieldUpdateOperationsInput | string
+  organizationId?: Prisma.NullableStringFieldUpdateOperationsInput | string | null
+  ownerKey?: Prisma.StringFieldUpdateOperationsInput | string
+  name?: Prisma.StringFieldUpdateOperationsInput | string
+  description?: Prisma.StringFieldUpdateOperationsInput | string
+  level?: Prisma.IntFieldUpdateOperationsInput | number
+  permissions?: Prisma.RoleUpdatepermissionsInput | string[]
+  ownership?: Prisma.BoolFieldUpdateOperationsInput | boolean
+  createdAt?: Prisma.DateTimeFieldUpdateOperationsInput | Date | string
+  updatedAt?: Prisma.DateTimeFieldUpdateOperationsInput | Date | string
+  assignments?: Prisma.RoleAssignmentUncheckedUpdateManyWithoutRoleNestedInput
 }
 
 export type RoleCreateManyOrganizationInput = {
@@ -680,6 +812,7 @@ export type RoleCreateManyOrganizationInput = {
   description?: string
   level: number
   permissions?: Prisma.RoleCreatepermissionsInput | string[]
+  ownership?: boolean
   createdAt?: Date | string
   updatedAt?: Date | string
 }
@@ -691,9 +824,11 @@ export type RoleUpdateWithoutOrganizationInput = {
   description?: Prisma.StringFieldUpdateOperationsInput | string
   level?: Prisma.IntFieldUpdateOperationsInput | number
   permissions?: Prisma.RoleUpdatepermissionsInput | string[]
+  ownership?: Prisma.BoolFieldUpdateOperationsInput | boolean
   createdAt?: Prisma.DateTimeFieldUpdateOperationsInput | Date | string
   updatedAt?: Prisma.DateTimeFieldUpdateOperationsInput | Date | string
   assignments?: Prisma.RoleAssignmentUpdateManyWithoutRoleNestedInput
+  invitations?: Prisma.InvitationRoleUpdateManyWithoutRoleNestedInput
 }
 
 export type RoleUncheckedUpdateWithoutOrganizationInput = {
@@ -703,9 +838,11 @@ export type RoleUncheckedUpdateWithoutOrganizationInput = {
   description?: Prisma.StringFieldUpdateOperationsInput | string
   level?: Prisma.IntFieldUpdateOperationsInput | number
   permissions?: Prisma.RoleUpdatepermissionsInput | string[]
+  ownership?: Prisma.BoolFieldUpdateOperationsInput | boolean
   createdAt?: Prisma.DateTimeFieldUpdateOperationsInput | Date | string
   updatedAt?: Prisma.DateTimeFieldUpdateOperationsInput | Date | string
   assignments?: Prisma.RoleAssignmentUncheckedUpdateManyWithoutRoleNestedInput
+  invitations?: Prisma.InvitationRoleUncheckedUpdateManyWithoutRoleNestedInput
 }
 
 export type RoleUncheckedUpdateManyWithoutOrganizationInput = {
@@ -715,6 +852,7 @@ export type RoleUncheckedUpdateManyWithoutOrganizationInput = {
   description?: Prisma.StringFieldUpdateOperationsInput | string
   level?: Prisma.IntFieldUpdateOperationsInput | number
   permissions?: Prisma.RoleUpdatepermissionsInput | string[]
+  ownership?: Prisma.BoolFieldUpdateOperationsInput | boolean
   createdAt?: Prisma.DateTimeFieldUpdateOperationsInput | Date | string
   updatedAt?: Prisma.DateTimeFieldUpdateOperationsInput | Date | string
 }
@@ -726,10 +864,12 @@ export type RoleUncheckedUpdateManyWithoutOrganizationInput = {
 
 export type RoleCountOutputType = {
   assignments: number
+  invitations: number
 }
 
 export type RoleCountOutputTypeSelect<ExtArgs extends runtime.Types.Extensions.InternalArgs = runtime.Types.Extensions.DefaultArgs> = {
   assignments?: boolean | RoleCountOutputTypeCountAssignmentsArgs
+  invitations?: boolean | RoleCountOutputTypeCountInvitationsArgs
 }
 
 /**
@@ -749,6 +889,13 @@ export type RoleCountOutputTypeCountAssignmentsArgs<ExtArgs extends runtime.Type
   where?: Prisma.RoleAssignmentWhereInput
 }
 
+/**
+ * RoleCountOutputType without action
+ */
+export type RoleCountOutputTypeCountInvitationsArgs<ExtArgs extends runtime.Types.Extensions.InternalArgs = runtime.Types.Extensions.DefaultArgs> = {
+  where?: Prisma.InvitationRoleWhereInput
+}
+
 
 export type RoleSelect<ExtArgs extends runtime.Types.Extensions.InternalArgs = runtime.Types.Extensions.DefaultArgs> = runtime.Types.Extensions.GetSelect<{
   id?: boolean
@@ -758,10 +905,12 @@ export type RoleSelect<ExtArgs extends runtime.Types.Extensions.InternalArgs = r
   description?: boolean
   level?: boolean
   permissions?: boolean
+  ownership?: boolean
   createdAt?: boolean
   updatedAt?: boolean
   organization?: boolean | Prisma.Role$organizationArgs<ExtArgs>
   assignments?: boolean | Prisma.Role$assignmentsArgs<ExtArgs>
+  invitations?: boolean | Prisma.Role$invitationsArgs<ExtArgs>
   _count?: boolean | Prisma.RoleCountOutputTypeDefaultArgs<ExtArgs>
 }, ExtArgs["result"]["role"]>
 
@@ -773,6 +922,7 @@ export type RoleSelectCreateManyAndReturn<ExtArgs extends runtime.Types.Extensio
   description?: boolean
   level?: boolean
   permissions?: boolean
+  ownership?: boolean
   createdAt?: boolean
   updatedAt?: boolean
   organization?: boolean | Prisma.Role$organizationArgs<ExtArgs>
@@ -786,6 +936,7 @@ export type RoleSelectUpdateManyAndReturn<ExtArgs extends runtime.Types.Extensio
   description?: boolean
   level?: boolean
   permissions?: boolean
+  ownership?: boolean
   createdAt?: boolean
   updatedAt?: boolean
   organization?: boolean | Prisma.Role$organizationArgs<ExtArgs>
@@ -799,14 +950,16 @@ export type RoleSelectScalar = {
   description?: boolean
   level?: boolean
   permissions?: boolean
+  ownership?: boolean
   createdAt?: boolean
   updatedAt?: boolean
 }
 
-export type RoleOmit<ExtArgs extends runtime.Types.Extensions.InternalArgs = runtime.Types.Extensions.DefaultArgs> = runtime.Types.Extensions.GetOmit<"id" | "organizationId" | "ownerKey" | "name" | "description" | "level" | "permissions" | "createdAt" | "updatedAt", ExtArgs["result"]["role"]>
+export type RoleOmit<ExtArgs extends runtime.Types.Extensions.InternalArgs = runtime.Types.Extensions.DefaultArgs> = runtime.Types.Extensions.GetOmit<"id" | "organizationId" | "ownerKey" | "name" | "description" | "level" | "permissions" | "ownership" | "createdAt" | "updatedAt", ExtArgs["result"]["role"]>
 export type RoleInclude<ExtArgs extends runtime.Types.Extensions.InternalArgs = runtime.Types.Extensions.DefaultArgs> = {
   organization?: boolean | Prisma.Role$organizationArgs<ExtArgs>
   assignments?: boolean | Prisma.Role$assignmentsArgs<ExtArgs>
+  invitations?: boolean | Prisma.Role$invitationsArgs<ExtArgs>
   _count?: boolean | Prisma.RoleCountOutputTypeDefaultArgs<ExtArgs>
 }
 export type RoleIncludeCreateManyAndReturn<ExtArgs extends runtime.Types.Extensions.InternalArgs = runtime.Types.Extensions.DefaultArgs> = {
@@ -821,6 +974,7 @@ export type $RolePayload<ExtArgs extends runtime.Types.Extensions.InternalArgs =
   objects: {
     organization: Prisma.$OrganizationPayload<ExtArgs> | null
     assignments: Prisma.$RoleAssignmentPayload<ExtArgs>[]
+    invitations: Prisma.$InvitationRolePayload<ExtArgs>[]
   }
   scalars: runtime.Types.Extensions.GetPayloadResult<{
     id: string
@@ -830,6 +984,7 @@ export type $RolePayload<ExtArgs extends runtime.Types.Extensions.InternalArgs =
     description: string
     level: number
     permissions: string[]
+    ownership: boolean
     createdAt: Date
     updatedAt: Date
   }, ExtArgs["result"]["role"]>
@@ -1228,6 +1383,7 @@ export interface Prisma__RoleClient<T, Null = never, ExtArgs extends runtime.Typ
   readonly [Symbol.toStringTag]: "PrismaPromise"
   organization<T extends Prisma.Role$organizationArgs<ExtArgs> = {}>(args?: Prisma.Subset<T, Prisma.Role$organizationArgs<ExtArgs>>): Prisma.Prisma__OrganizationClient<runtime.Types.Result.GetResult<Prisma.$OrganizationPayload<ExtArgs>, T, "findUniqueOrThrow", GlobalOmitOptions> | null, null, ExtArgs, GlobalOmitOptions>
   assignments<T extends Prisma.Role$assignmentsArgs<ExtArgs> = {}>(args?: Prisma.Subset<T, Prisma.Role$assignmentsArgs<ExtArgs>>): Prisma.PrismaPromise<runtime.Types.Result.GetResult<Prisma.$RoleAssignmentPayload<ExtArgs>, T, "findMany", GlobalOmitOptions> | Null>
+  invitations<T extends Prisma.Role$invitationsArgs<ExtArgs> = {}>(args?: Prisma.Subset<T, Prisma.Role$invitationsArgs<ExtArgs>>): Prisma.PrismaPromise<runtime.Types.Result.GetResult<Prisma.$InvitationRolePayload<ExtArgs>, T, "findMany", GlobalOmitOptions> | Null>
   /**
    * Attaches callbacks for the resolution and/or rejection of the Promise.
    * @param onfulfilled The callback to execute when the Promise is resolved.
@@ -1264,6 +1420,7 @@ export interface RoleFieldRefs {
   readonly description: Prisma.FieldRef<"Role", 'String'>
   readonly level: Prisma.FieldRef<"Role", 'Int'>
   readonly permissions: Prisma.FieldRef<"Role", 'String[]'>
+  readonly ownership: Prisma.FieldRef<"Role", 'Boolean'>
   readonly createdAt: Prisma.FieldRef<"Role", 'DateTime'>
   readonly updatedAt: Prisma.FieldRef<"Role", 'DateTime'>
 }
@@ -1707,6 +1864,30 @@ export type Role$assignmentsArgs<ExtArgs extends runtime.Types.Extensions.Intern
   take?: number
   skip?: number
   distinct?: Prisma.RoleAssignmentScalarFieldEnum | Prisma.RoleAssignmentScalarFieldEnum[]
+}
+
+/**
+ * Role.invitations
+ */
+export type Role$invitationsArgs<ExtArgs extends runtime.Types.Extensions.InternalArgs = runtime.Types.Extensions.DefaultArgs> = {
+  /**
+   * Select specific fields to fetch from the InvitationRole
+   */
+  select?: Prisma.InvitationRoleSelect<ExtArgs> | null
+  /**
+   * Omit specific fields from the InvitationRole
+   */
+  omit?: Prisma.InvitationRoleOmit<ExtArgs> | null
+  /**
+   * Choose, which related nodes to fetch as well
+   */
+  include?: Prisma.InvitationRoleInclude<ExtArgs> | null
+  where?: Prisma.InvitationRoleWhereInput
+  orderBy?: Prisma.InvitationRoleOrderByWithRelationInput | Prisma.InvitationRoleOrderByWithRelationInput[]
+  cursor?: Prisma.InvitationRoleWhereUniqueInput
+  take?: number
+  skip?: number
+  distinct?: Prisma.InvitationRoleScalarFieldEnum | Prisma.InvitationRoleScalarFieldEnum[]
 }
 
 /**

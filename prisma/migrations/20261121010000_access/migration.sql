@@ -1,0 +1,149 @@
+-- Invitations, the outbox, the platform's administrators; and narrower rights for what the first tables left wide.
+
+-- The role that makes its holder an owner: an organization keeps at least one active member who holds such a role
+-- everywhere. Only system roles can be of that kind.
+ALTER TABLE roles ADD COLUMN ownership boolean NOT NULL DEFAULT false;
+ALTER TABLE roles ADD CONSTRAINT roles_ownership_is_the_systems CHECK (NOT ownership OR organization_id IS NULL);
+UPDATE roles SET ownership = true WHERE organization_id IS NULL AND name = 'owner';
+-- Every permission is `resource:action`, whoever writes it.
+ALTER TABLE roles ADD CONSTRAINT roles_permissions_shape CHECK (
+  array_position(permissions, NULL) IS NULL
+  AND array_to_string(permissions, ' ')
+    ~ '^(([a-z][a-z0-9_-]{0,39}|\*):([a-z][a-z0-9_-]{0,39}|\*)( (?=.)|$))*$');
+ALTER TABLE roles ADD CONSTRAINT roles_size
+  CHECK (cardinality(permissions) <= 1000 AND octet_length(name) <= 40 AND octet_length(description) <= 2000);
+
+-- Invitations ---------------------------------------------------------------------------------------------------------
+
+CREATE TABLE invitations (
+  id              uuid PRIMARY KEY,
+  organization_id uuid NOT NULL REFERENCES organizations (id) ON DELETE CASCADE ON UPDATE CASCADE,
+  email           text NOT NULL,               -- as it was typed: where the mail goes
+  email_key       text NOT NULL,               -- canonical form, for comparing
+  status          text NOT NULL DEFAULT 'pending',
+  token_hash      bytea,                       -- SHA-256 of the token of the last mail; null until one was made
+  expires_at      timestamptz(3) NOT NULL,
+  invited_by      uuid,                        -- the member whose rights are judged again at acceptance; null: an operator
+  created_at      timestamptz(3) NOT NULL DEFAULT now(),
+  updated_at      timestamptz(3) NOT NULL DEFAULT now(),
+  accepted_by     uuid,
+  CONSTRAINT invitations_status_known CHECK (status IN ('pending', 'accepted', 'revoked')),
+  CONSTRAINT invitations_email_size CHECK (octet_length(email) <= 320 AND octet_length(email_key) <= 320),
+  CONSTRAINT invitations_token_hash_size CHECK (octet_length(token_hash) = 32),
+  CONSTRAINT invitations_accepted_whole CHECK ((status = 'accepted') = (accepted_by IS NOT NULL))
+);
+CREATE UNIQUE INDEX invitations_organization_id_id_key ON invitations (organization_id, id);
+CREATE UNIQUE INDEX invitations_token_hash_key ON invitations (token_hash);
+CREATE UNIQUE INDEX invitations_one_pending ON invitations (organization_id, email_key) WHERE status = 'pending';
+CREATE INDEX invitations_organization_id_idx ON invitations (organization_id, status, created_at, id);
+
+CREATE TABLE invitation_roles (
+  organization_id uuid NOT NULL,
+  invitation_id   uuid NOT NULL,
+  role_id         uuid NOT NULL,
+  role_owner_key  uuid NOT NULL,
+  scope           jsonb NOT NULL DEFAULT '{}',
+  CONSTRAINT invitation_roles_pkey PRIMARY KEY (organization_id, invitation_id, role_id, scope),
+  CONSTRAINT invitation_roles_role_of_this_organization
+    CHECK (role_owner_key IN (organization_id, '00000000-0000-0000-0000-000000000000'::uuid)),
+  CONSTRAINT invitation_roles_scope_object CHECK (jsonb_typeof(scope) = 'object' AND octet_length(scope::text) <= 2048),
+  CONSTRAINT invitation_roles_organization_id_invitation_id_fkey FOREIGN KEY (organization_id, invitation_id)
+    REFERENCES invitations (organization_id, id) ON DELETE CASCADE ON UPDATE CASCADE,
+  CONSTRAINT invitation_roles_role_owner_key_role_id_fkey FOREIGN KEY (role_owner_key, role_id)
+    REFERENCES roles (owner_key, id) ON DELETE CASCADE ON UPDATE CASCADE
+);
+CREATE INDEX invitation_roles_role_idx ON invitation_roles (role_owner_key, role_id);
+
+-- What must happen after a commit, written with its cause. It names what it is about and holds no secret: a token is
+-- made when its mail is, so that nothing redeemable is ever at rest. Kept a while after it was done, to count by: also
+-- beyond the organization, hence without a foreign key, or deleting one would give an address' mails back.
+CREATE TABLE outbox (
+  id              uuid PRIMARY KEY,
+  organization_id uuid NOT NULL,
+  kind            text NOT NULL,
+  subject_id      uuid NOT NULL,
+  recipient_key   text NOT NULL,               -- canonical e-mail, for the budgets
+  created_at      timestamptz NOT NULL DEFAULT clock_timestamp(),
+  due_at          timestamptz DEFAULT clock_timestamp(), -- null: done, or given up
+  attempts        integer NOT NULL DEFAULT 0,
+  done_at         timestamptz,
+  failure         text,                        -- the last one, without addresses
+  CONSTRAINT outbox_kind_known CHECK (kind IN ('invitation'))
+);
+CREATE INDEX outbox_organization_id_idx ON outbox (organization_id, created_at);
+CREATE INDEX outbox_recipient_key_idx ON outbox (recipient_key, created_at);
+CREATE INDEX outbox_due_at_idx ON outbox (due_at) WHERE due_at IS NOT NULL;
+CREATE INDEX outbox_created_at_idx ON outbox (created_at);
+
+-- Who may look across organizations over HTTP. Written by operators only.
+CREATE TABLE platform_administrators (
+  user_id    uuid PRIMARY KEY REFERENCES users (id) ON DELETE CASCADE ON UPDATE CASCADE,
+  granted_at timestamptz(3) NOT NULL DEFAULT now()
+);
+
+-- Lists and searches -------------------------------------------------------------------------------------------------
+
+CREATE INDEX memberships_joined_at_idx ON memberships (organization_id, joined_at, user_id);
+CREATE INDEX organizations_status_idx ON organizations (status, id);
+CREATE INDEX organizations_slug_search_idx ON organizations (lower(slug) text_pattern_ops);
+CREATE INDEX organizations_name_search_idx ON organizations (lower(name) text_pattern_ops);
+
+-- Row-level security -------------------------------------------------------------------------------------------------
+
+DO $$
+DECLARE t text;
+BEGIN
+  FOREACH t IN ARRAY ARRAY['invitations', 'invitation_roles', 'outbox', 'platform_administrators'] LOOP
+    EXECUTE format('ALTER TABLE %I ENABLE ROW LEVEL SECURITY', t);
+    EXECUTE format('ALTER TABLE %I FORCE ROW LEVEL SECURITY', t);
+    EXECUTE format('CREATE POLICY system_all ON %I TO tenantry_system USING (true) WITH CHECK (true)', t);
+  END LOOP;
+  FOREACH t IN ARRAY ARRAY['invitations', 'invitation_roles', 'outbox'] LOOP
+    EXECUTE format($policy$CREATE POLICY organization_rows ON %I TO tenantry_app
+      USING (organization_id = (SELECT NULLIF(current_setting('app.current_org_id', true), '')::uuid))
+      WITH CHECK (organization_id = (SELECT NULLIF(current_setting('app.current_org_id', true), '')::uuid))$policy$, t);
+  END LOOP;
+END $$;
+
+-- An organization makes nobody a member but the user on whose behalf the transaction runs: otherwise it could read
+-- anybody's name by inserting a membership first.
+CREATE POLICY joins_by_oneself ON memberships AS RESTRICTIVE FOR INSERT TO tenantry_app
+  WITH CHECK (user_id = (SELECT NULLIF(current_setting('app.current_user_id', true), '')::uuid));
+-- Of its members an organization changes one thing: the epoch, so that their older access tokens stop working.
+CREATE POLICY members_epoch ON users FOR UPDATE TO tenantry_app
+  USING ((SELECT count(*) FROM memberships m WHERE m.user_id = users.id
+    AND m.organization_id = (SELECT NULLIF(current_setting('app.current_org_id', true), '')::uuid)) > 0)
+  WITH CHECK ((SELECT count(*) FROM memberships m WHERE m.user_id = users.id
+    AND m.organization_id = (SELECT NULLIF(current_setting('app.current_org_id', true), '')::uuid)) > 0);
+-- Counting is one look into an index for each user; of EXISTS PostgreSQL makes a hash of all members to look at one.
+ALTER POLICY members ON users
+  USING ((SELECT count(*) FROM memberships m WHERE m.user_id = users.id
+    AND m.organization_id = (SELECT NULLIF(current_setting('app.current_org_id', true), '')::uuid)) > 0);
+
+CREATE FUNCTION users_guard() RETURNS trigger LANGUAGE plpgsql AS $$
+BEGIN
+  IF NEW.epoch < OLD.epoch THEN
+    RAISE EXCEPTION 'an epoch only goes up' USING ERRCODE = 'check_violation';
+  END IF;
+  IF NULLIF(current_setting('app.current_org_id', true), '') IS NOT NULL
+    AND (to_jsonb(NEW) - 'epoch') IS DISTINCT FROM (to_jsonb(OLD) - 'epoch') THEN
+    RAISE EXCEPTION 'an organization changes nothing of a person but the epoch' USING ERRCODE = 'insufficient_privilege';
+  END IF;
+  RETURN NEW;
+END $$;
+CREATE TRIGGER users_guard BEFORE UPDATE ON users FOR EACH ROW EXECUTE FUNCTION users_guard();
+
+-- Grants: what the service does, column by column where a row holds more than one kind of thing. ----------------------
+
+REVOKE INSERT, UPDATE, DELETE ON users FROM tenantry_app;
+GRANT UPDATE (name, epoch, updated_at) ON users TO tenantry_app;
+REVOKE UPDATE ON memberships, organizations FROM tenantry_app;
+GRANT UPDATE (status) ON memberships TO tenantry_app;
+GRANT UPDATE (name, settings, updated_at) ON organizations TO tenantry_app;
+REVOKE INSERT, UPDATE ON sessions FROM tenantry_app;
+GRANT UPDATE (revoked_at, revoked_reason) ON sessions TO tenantry_app;
+REVOKE UPDATE, DELETE ON subscriptions FROM tenantry_app;
+REVOKE INSERT, UPDATE ON passwords FROM tenantry_app;
+GRANT SELECT, INSERT, UPDATE, DELETE ON invitations, invitation_roles TO tenantry_app, tenantry_system;
+GRANT SELECT, INSERT ON outbox TO tenantry_app;
+GRANT SELECT, INSERT, UPDATE, DELETE ON outbox, platform_administrators TO tenantry_system;
