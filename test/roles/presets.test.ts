@@ -1,14 +1,7 @@
-// The shipped roles, the operation that brings them into the database, and the one matcher of permissions.
-
-import type { Test } from 'tap';
+// The one matcher of permissions, and what the shipped roles answer by it: tables of their own, not read from the YAML.
 import t from 'tap';
-import { systemClock } from '../../src/platform/clock.ts';
-import { openDatabase } from '../../src/platform/db.ts';
-import { openLog } from '../../src/platform/log.ts';
-import { systemRandom } from '../../src/platform/random.ts';
 import { canonicalPermissions, PERMISSION_PATTERN, permits } from '../../src/protocol/permission.ts';
-import { applyPreset, readPreset } from '../../src/roles/presets.ts';
-import { createDatabase, type TestDatabase } from '../support/database.ts';
+import { listPresets, readPreset } from '../../src/roles/presets.ts';
 
 t.test('a permission is held exactly, by resource, by action, or as a whole', async (t) => {
   const table: [held: string[], wanted: string, answer: boolean][] = [
@@ -59,8 +52,17 @@ t.test('a permission has two parts, each a name or a star', async (t) => {
   t.strictSame(canonicalPermissions(['b:c', 'a:b', 'b:c', '*:*']), ['*:*', 'a:b', 'b:c'], 'sorted, without repeats');
 });
 
-// Who may do what in a CRM; `owner` holds *:* and therefore all of it.
-const MATRIX = `
+// Who may do what. Each line: a permission, then every role that holds it; the roles that are left out do not.
+const MATRICES: Readonly<Record<string, { readonly roles: [name: string, level: number][]; readonly matrix: string }>> =
+  {
+    crm: {
+      roles: [
+        ['owner', 100],
+        ['admin', 80],
+        ['agent', 40],
+        ['viewer', 20],
+      ],
+      matrix: `
 contacts:read        owner admin agent viewer
 contacts:write       owner admin agent
 contacts:delete      owner admin
@@ -76,6 +78,7 @@ users:read           owner admin agent
 users:invite         owner admin
 users:update         owner admin
 users:remove         owner
+users:*              owner
 billing:manage       owner
 organization:read    owner admin agent
 organization:update  owner admin
@@ -86,87 +89,146 @@ sessions:read        owner admin
 sessions:revoke      owner admin
 audit:read           owner admin
 clients:manage       owner
-webhooks:manage      owner`;
+webhooks:manage      owner
+anything:at-all      owner
+*:read               owner
+*:*                  owner`,
+    },
+    workspace: {
+      roles: [
+        ['admin', 100],
+        ['member', 40],
+        ['billing', 20],
+      ],
+      matrix: `
+documents:read       admin member
+documents:write      admin member
+documents:delete     admin
+projects:read        admin member
+projects:write       admin member
+projects:delete      admin
+billing:manage       admin billing
+users:read           admin member
+users:invite         admin
+users:update         admin
+users:remove         admin
+users:*              admin
+organization:read    admin member billing
+organization:update  admin
+organization:delete  admin
+roles:read           admin
+roles:write          admin
+sessions:read        admin
+sessions:revoke      admin
+audit:read           admin
+clients:manage       admin
+webhooks:manage      admin
+anything:at-all
+*:read
+*:*`,
+    },
+    callcenter: {
+      roles: [
+        ['admin', 100],
+        ['manager', 60],
+        ['agent', 30],
+      ],
+      matrix: `
+calls:read           admin manager agent
+calls:handle         admin manager agent
+calls:assign         admin manager
+calls:monitor        admin manager
+queues:read          admin manager agent
+queues:manage        admin manager
+recordings:read      admin manager
+recordings:delete    admin
+reports:read         admin manager
+billing:manage       admin
+users:read           admin manager agent
+users:invite         admin manager
+users:update         admin
+users:remove         admin
+users:*              admin
+organization:read    admin manager agent
+organization:update  admin
+organization:delete  admin
+roles:read           admin manager
+roles:write          admin
+sessions:read        admin
+sessions:revoke      admin
+audit:read           admin
+clients:manage       admin
+webhooks:manage      admin
+anything:at-all
+*:read
+*:*`,
+    },
+    agents: {
+      roles: [['org_admin', 100]],
+      matrix: `
+agent:manage         org_admin
+workflow:execute     org_admin
+agent:execute
+workflow:manage
+billing:manage
+users:read           org_admin
+users:invite         org_admin
+users:update         org_admin
+users:remove         org_admin
+users:*              org_admin
+organization:read    org_admin
+organization:update  org_admin
+organization:delete  org_admin
+roles:read           org_admin
+roles:write          org_admin
+sessions:read        org_admin
+sessions:revoke      org_admin
+audit:read           org_admin
+clients:manage       org_admin
+webhooks:manage      org_admin
+anything:at-all
+*:read
+*:*`,
+    },
+  };
 
-t.test('the crm preset allows what its matrix says and nothing else', async (t) => {
-  const { roles } = readPreset('crm');
-  t.strictSame(
-    roles.map(({ name, level }) => [name, level]),
-    [
-      ['owner', 100],
-      ['admin', 80],
-      ['agent', 40],
-      ['viewer', 20],
-    ],
-  );
-  const rows = MATRIX.trim()
-    .split('\n')
-    .map((line) => line.split(/\s+/));
-  for (const [permission = '', ...holders] of rows) {
-    const found = roles.filter((role) => permits(role.permissions, permission)).map(({ name }) => name);
-    t.strictSame(found, holders, permission);
-  }
-  const known = new Set(rows.map(([permission]) => permission));
-  const unlisted = roles.flatMap(({ permissions }) => permissions).filter((held) => held !== '*:*' && !known.has(held));
-  t.same(unlisted, [], 'no role holds anything beside the matrix');
-  t.strictSame(roles[0]?.permissions, ['*:*']);
+t.test('every shipped preset has its table here', async (t) => {
+  t.strictSame(listPresets(), Object.keys(MATRICES).sort());
 });
 
-function openDeps(t: Test, database: TestDatabase) {
-  const { appUrl, systemUrl } = database;
-  const db = openDatabase({ appUrl, systemUrl, poolSize: 2, log: openLog({ level: 'silent', pretty: false }) });
-  t.teardown(() => db.close());
-  return { db, clock: systemClock, random: systemRandom };
+for (const [name, { roles: expected, matrix }] of Object.entries(MATRICES)) {
+  t.test(`the ${name} preset allows what its table says and nothing else`, async (t) => {
+    const preset = readPreset(name);
+    t.equal(preset.name, name);
+    t.strictSame(
+      preset.roles.map((role) => [role.name, role.level]),
+      expected,
+    );
+    const rows = matrix.trim().split('\n');
+    const table = rows.map((line) => line.split(/\s+/)) as [string, ...string[]][];
+    for (const [permission, ...holders] of table) {
+      for (const role of preset.roles) {
+        t.equal(permits(role.permissions, permission), holders.includes(role.name), `${role.name} ${permission}`);
+      }
+    }
+    const known = new Set(table.map(([permission]) => permission));
+    const held = preset.roles.flatMap(({ permissions }) => permissions);
+    t.same(
+      held.filter((permission) => !known.has(permission)),
+      [],
+      'no role holds anything beside the table',
+    );
+  });
+
+  t.test(`the highest role of the ${name} preset makes owners, and no other does`, async (t) => {
+    const owners = readPreset(name).roles.filter(({ ownership }) => ownership);
+    t.strictSame(
+      owners.map((role) => role.name),
+      [expected[0]?.[0]],
+    );
+  });
 }
 
-const SNAPSHOT = 'SELECT *, xmin::text FROM roles ORDER BY id';
-const APPLIED = `SELECT data FROM events WHERE type = 'roles.preset_applied' ORDER BY at`;
-
-t.test('a preset that is in place already is left alone: no write, no event', async (t) => {
-  const database = await createDatabase(t);
-  const deps = openDeps(t, database);
-  const [before, events] = [await database.query(SNAPSHOT), await database.query(APPLIED)];
-  t.equal(before.length, 4, 'the template has it');
-  t.same(await applyPreset(deps, readPreset('crm')), []);
-  t.same(await applyPreset(deps, readPreset('crm')), []);
-  t.same(await database.query(SNAPSHOT), before);
-  t.same(await database.query(APPLIED), events);
-});
-
-t.test('a preset restores what was changed, keeps ids, and leaves the roles of organizations alone', async (t) => {
-  const database = await createDatabase(t);
-  const deps = openDeps(t, database);
-  const ids = await database.query(`SELECT id, name FROM roles ORDER BY name`);
-  const organization = '019aa3f0-5c00-7a10-8b2f-3d6f1c2a4e01';
-  await database.query(`INSERT INTO organizations (id, name, slug) VALUES ($1, 'Acme', 'acme')`, [organization]);
-  const own = `INSERT INTO roles (id, organization_id, owner_key, name, level, permissions) VALUES (gen_random_uuid(), $1, $1, 'viewer', 7, '{deals:read}')`;
-  await database.query(own, [organization]);
-  await database.query(`UPDATE roles SET permissions = '{*:*}', level = 99 WHERE name = 'agent'`);
-  await database.query(`DELETE FROM roles WHERE name = 'admin'`);
-
-  t.strictSame((await applyPreset(deps, readPreset('crm'))).sort(), ['admin', 'agent']);
-  t.match(await database.query(`SELECT level FROM roles WHERE name = 'agent'`), [{ level: 40 }]);
-  const kept = await database.query(
-    `SELECT id, name FROM roles WHERE organization_id IS NULL AND name <> 'admin' ORDER BY name`,
-  );
-  t.same(
-    kept,
-    ids.filter(({ name }) => name !== 'admin'),
-    'ids stay, so that assignments do',
-  );
-  const custom = await database.query(`SELECT level, permissions FROM roles WHERE organization_id = $1`, [
-    organization,
-  ]);
-  t.same(custom, [{ level: 7, permissions: ['deals:read'] }], 'a custom role of the same name is another role');
-  const [event] = (await database.query<{ data: { roles: string[] } }>(APPLIED)).slice(-1);
-  t.strictSame(event?.data.roles.sort(), ['admin', 'agent'], 'and the change is recorded');
-});
-
-t.test('several processes that apply a preset at once agree', async (t) => {
-  const database = await createDatabase(t);
-  await database.query('DELETE FROM roles');
-  const deps = Array.from({ length: 4 }, () => openDeps(t, database));
-  const changed = await Promise.all(deps.map((each) => applyPreset(each, readPreset('crm'))));
-  t.equal(changed.flat().length, 4, 'each role is made once');
-  t.equal((await database.query('SELECT 1 FROM roles')).length, 4);
+t.test('the owner of a CRM holds one permission: everything', async (t) => {
+  t.strictSame(readPreset('crm').roles[0]?.permissions, ['*:*']);
 });
