@@ -12,7 +12,7 @@ export async function createOrganization(
   input: { readonly name: string; readonly slug: string | null },
 ): Promise<Founded> {
   const organizationId = newId(deps.random, deps.clock);
-  const slug = await chooseSlug(deps.db.systemReader(), input.name, input.slug);
+  const slug = await chooseSlug(deps, input.name, input.slug);
   const founded = await deps.db.organization({ organizationId, userId: caller.id }, (tx) =>
     foundOrganization(deps, tx, { organizationId, ownerId: caller.id, name: input.name, slug }),
   );

@@ -1,17 +1,19 @@
 // Founds an organization within a transaction: the organization with a free slug, its owner and its trial.
 
+import { problem } from '../errors.ts';
 import { record } from '../events/record.ts';
 import { deriveSlug, numberedSlug } from '../organizations/slug.ts';
 import {
-  findFreeSlugNumber,
   insertOrganization,
   insertSubscription,
+  listFreeSlugNumbers,
   type SubscriptionLimits,
 } from '../organizations/store.ts';
 import type { Clock } from '../platform/clock.ts';
-import type { OrganizationTx, SystemReader, SystemTx } from '../platform/db.ts';
+import type { Database, OrganizationTx, SystemTx } from '../platform/db.ts';
 import { newId, type Random } from '../platform/random.ts';
-import { findSystemRole } from '../roles/store.ts';
+import { findOwnershipRole } from '../roles/store.ts';
+import { countOwners } from './standing-store.ts';
 import { insertAssignment, insertMembership } from './store.ts';
 
 export interface FoundingDeps {
@@ -28,14 +30,28 @@ export interface Founding {
   readonly slug: SlugChoice;
 }
 
-/** Asked for explicitly: then it is that one or none. Otherwise the first free one of `base`, `base-1`, … */
-export type SlugChoice = { readonly wanted: string } | { readonly base: string; readonly firstNumber: number };
+/** Asked for explicitly: then it is that one or none. Otherwise the first of the candidates that is still free. */
+export type SlugChoice = { readonly wanted: string } | { readonly candidates: readonly string[] };
 
-/** Settles, ahead of the transaction, where the search for a free slug begins. */
-export async function chooseSlug(tx: SystemReader, name: string, wanted: string | null): Promise<SlugChoice> {
+// As many foundings of one name may be under way at once, and still each gets the first slug that is free.
+const CANDIDATES = 100;
+// Bounds the search, at some milliseconds per thousand of one name.
+const SLUG_NUMBER_MAX = 10_000;
+// Past both, numbers nobody counts up to.
+const RANDOM_CANDIDATES = 10;
+
+/** Settles, ahead of the transaction, the slug: the one wanted, or the free ones of `base`, `base-1`, `base-2`, … */
+export async function chooseSlug(
+  deps: { readonly db: Database; readonly random: Random },
+  name: string,
+  wanted: string | null,
+): Promise<SlugChoice> {
   if (wanted !== null) return { wanted };
   const base = deriveSlug(name);
-  return { base, firstNumber: await findFreeSlugNumber(tx, base) };
+  const bounds = { count: CANDIDATES, numberMax: SLUG_NUMBER_MAX };
+  const numbers = await listFreeSlugNumbers(deps.db.systemReader(), base, bounds);
+  const others = Array.from({ length: RANDOM_CANDIDATES }, () => deps.random.bytes(4).readUInt32BE());
+  return { candidates: [...numbers, ...others].map((number) => numberedSlug(base, number)) };
 }
 
 export interface FoundedSubscription {
@@ -51,7 +67,6 @@ export interface Founded {
 }
 
 const DAY_MS = 86_400_000;
-const ATTEMPTS_MAX = 40;
 
 /** Writes everything an organization begins with, or gives null when the slug asked for is taken. */
 export async function foundOrganization(
@@ -60,10 +75,10 @@ export async function foundOrganization(
   founding: Founding,
 ): Promise<Founded | null> {
   const { organizationId, ownerId, name } = founding;
-  const slug = await insertWithFreeSlug(deps, tx, founding);
+  const slug = await insertWithFreeSlug(tx, founding);
   if (slug === null) return null;
-  const owner = await findSystemRole(tx, 'owner');
-  if (!owner) throw new Error('The system role "owner" is missing: apply a role preset');
+  const owner = await findOwnershipRole(tx);
+  if (!owner) throw new Error('No system role makes owners: apply a role preset');
   const trialEndsAt = new Date(deps.clock.now().getTime() + deps.trialDays * DAY_MS);
   const subscription = { plan: 'trial', status: 'trialing', trialEndsAt, limits: deps.trialLimits } as const;
   await insertSubscription(tx, { organizationId, ...subscription });
@@ -75,6 +90,8 @@ export async function foundOrganization(
     roleId: owner.id,
     roleOwnerKey: owner.ownerKey,
   });
+  // A preset that was being applied at the same moment may have taken the ownership from the role.
+  if ((await countOwners(tx, organizationId)) === 0) throw problem('service_busy', { retryAfterSeconds: 1 });
   await record(tx, {
     id: newId(deps.random, deps.clock),
     type: 'organization.created',
@@ -89,19 +106,15 @@ export async function foundOrganization(
   };
 }
 
-// Two foundings at once meet in the unique index: the loser waits for the winner and takes the next number, and after
-// many collisions a random one.
+// Two foundings at once meet in the unique index: the loser waits for the winner's end and takes the next candidate.
 async function insertWithFreeSlug(
-  deps: FoundingDeps,
   tx: OrganizationTx | SystemTx,
   { organizationId: id, name, slug: choice }: Founding,
 ): Promise<string | null> {
   if ('wanted' in choice) {
     return (await insertOrganization(tx, { id, name, slug: choice.wanted })) ? choice.wanted : null;
   }
-  for (let attempt = 0; attempt < ATTEMPTS_MAX; attempt += 1) {
-    const number = attempt < ATTEMPTS_MAX / 2 ? choice.firstNumber + attempt : deps.random.bytes(4).readUInt32BE();
-    const slug = numberedSlug(choice.base, number);
+  for (const slug of choice.candidates) {
     if (await insertOrganization(tx, { id, name, slug })) return slug;
   }
   throw new Error('No free slug was found');

@@ -1,13 +1,13 @@
-// HTTP of founding organizations.
+// HTTP of founding and ending organizations.
 import type { Endpoint } from '../http/endpoint.ts';
-import { endpoint, signedIn } from '../http/endpoint.ts';
+import { endpoint, needs, signedIn } from '../http/endpoint.ts';
 import { enveloped } from '../http/wire.ts';
 import { CreatedOrganization, CreateOrganization } from '../organizations/schema.ts';
-import type { Database } from '../platform/db.ts';
 import { createOrganization } from './create-organization.ts';
+import { type DeleteOrganizationDeps, deleteOrganization } from './delete-organization.ts';
 import type { FoundingDeps } from './found-organization.ts';
 
-export function memberRoutes(deps: FoundingDeps & { readonly db: Database }): Endpoint[] {
+export function memberRoutes(deps: FoundingDeps & DeleteOrganizationDeps): Endpoint[] {
   const create = (url: string, id: string, summary: string) =>
     endpoint({
       method: 'POST',
@@ -27,5 +27,15 @@ export function memberRoutes(deps: FoundingDeps & { readonly db: Database }): En
   return [
     create('/api/v1/organizations', 'createOrganization', 'Create an organization and become its owner'),
     create('/api/v1/tenants', 'createTenant', 'Create an organization (another name of POST /organizations)'),
+    endpoint({
+      method: 'DELETE',
+      url: '/api/v1/organizations/current',
+      access: needs('organization:delete'),
+      id: 'deleteOrganization',
+      summary: 'Delete the current organization with all that belongs to it, for good',
+      tag: 'Organizations',
+      reply: { 204: null },
+      handle: ({ caller }) => deleteOrganization(deps, caller),
+    }),
   ];
 }

@@ -1,0 +1,84 @@
+// Changes what a member holds and whether they may act. Whoever changes is judged at commit time: authority.ts and
+// roles/granting.ts decide.
+import { record } from '../events/record.ts';
+import type { OrganizationTx } from '../platform/db.ts';
+import { newId } from '../platform/random.ts';
+import type { OrganizationCaller } from '../protocol/caller.ts';
+import { assertMayGrant, type Standing } from '../roles/granting.ts';
+import { raiseEpochs } from '../users/epoch-store.ts';
+import { deleteAssignments, insertAssignments, listAssignments } from './assignment-store.ts';
+import { assertOutranks, assertOwned, beginChange } from './authority.ts';
+import { assignmentKey, chooseRoles, type RoleChoice } from './choose-roles.ts';
+import { getMember, noSuchMember } from './list-members.ts';
+import { type MemberChangeDeps, type MemberEvent, memberEvent } from './member-event.ts';
+import { findStanding } from './standing-store.ts';
+import { updateMemberStatus } from './store.ts';
+
+export interface ChangeMember {
+  readonly userId: string;
+  /** All that the member shall hold from now on; what is left out is taken away. */
+  readonly roles: readonly RoleChoice[] | undefined;
+  readonly status: 'active' | 'suspended' | undefined;
+}
+
+/**
+ * The member after the change. What changes nothing writes nothing. Raises not_found for a stranger or an unknown role,
+ * member_outranks_you, grant_exceeds_own for an added role, last_owner, and what beginChange raises.
+ */
+export async function changeMember(deps: MemberChangeDeps, caller: OrganizationCaller, input: ChangeMember) {
+  const { organizationId } = caller;
+  const revocations = await deps.db.organization({ organizationId, userId: caller.id }, async (tx) => {
+    const standing = await beginChange(tx, caller, 'users:update');
+    const before = await findStanding(tx, organizationId, input.userId);
+    if (!before) throw noSuchMember();
+    if (input.userId !== caller.id) assertOutranks(standing, before);
+    const events: MemberEvent[] = [];
+    const change = input.roles && (await replaceRoles(deps, tx, { organizationId, standing, ...input }, input.roles));
+    if (change) events.push({ type: 'member.roles_changed', data: change });
+    if (input.status !== undefined && input.status !== before.status) {
+      await updateMemberStatus(tx, organizationId, input.userId, input.status);
+      events.push({ type: input.status === 'active' ? 'member.activated' : 'member.suspended' });
+    }
+    if (events.length === 0) return [];
+    if (before.owner) await assertOwned(tx, organizationId);
+    for (const event of events) await record(tx, memberEvent(deps, caller, organizationId, input.userId, event));
+    return raiseEpochs(tx, [input.userId]);
+  });
+  deps.publish(revocations);
+  return getMember(deps, caller, input.userId);
+}
+
+interface Replacement {
+  readonly organizationId: string;
+  readonly userId: string;
+  readonly standing: Standing;
+}
+
+/** Makes the choices all that the member holds; gives what was added and taken, null when nothing was. */
+async function replaceRoles(
+  deps: MemberChangeDeps,
+  tx: OrganizationTx,
+  { organizationId, userId, standing }: Replacement,
+  choices: readonly RoleChoice[],
+) {
+  const chosen = await chooseRoles(tx, organizationId, choices);
+  const held = await listAssignments(tx, organizationId, userId);
+  const heldKeys = new Set(held.map(({ roleId, scope }) => assignmentKey(roleId, scope)));
+  const chosenKeys = new Set(chosen.map(({ id, scope }) => assignmentKey(id, scope)));
+  const added = chosen.filter(({ id, scope }) => !heldKeys.has(assignmentKey(id, scope)));
+  const removed = held.filter(({ roleId, scope }) => !chosenKeys.has(assignmentKey(roleId, scope)));
+  if (added.length + removed.length === 0) return null;
+  // What is kept was given by somebody who might; what is added is given now, whatever its scope.
+  assertMayGrant(standing, added);
+  const ids = removed.map(({ id }) => id);
+  await deleteAssignments(tx, organizationId, ids);
+  const rows = added.map(({ id: roleId, ownerKey: roleOwnerKey, scope }) => {
+    return { id: newId(deps.random, deps.clock), organizationId, userId, roleId, roleOwnerKey, scope };
+  });
+  await insertAssignments(tx, rows);
+  return { added: added.map(named), removed: removed.map(named) };
+}
+
+function named({ name, scope }: { readonly name: string; readonly scope: object }): string {
+  return Object.keys(scope).length === 0 ? name : `${name} (scoped)`;
+}

@@ -1,0 +1,15 @@
+// The query that ends an organization.
+import { type OrganizationTx, statement } from '../platform/db.ts';
+
+// The foreign keys take everything of the organization along; sessions stay, and act for none. Its access tokens are
+// refused until the last of them has expired: for good, so that no later state can overrule this one.
+const DELETE = statement(`
+WITH announced AS (
+  INSERT INTO revocations (id, kind, subject, state) VALUES (gen_random_uuid(), 'organization', $1::uuid, 'suspended')
+)
+DELETE FROM organizations WHERE id = $1::uuid`);
+
+/** Deletes the organization with all that belongs to it, and writes the revocation of its tokens. */
+export async function deleteOrganizationRow(tx: OrganizationTx, organizationId: string): Promise<void> {
+  await tx.rows(DELETE, [organizationId]);
+}
