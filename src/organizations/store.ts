@@ -31,17 +31,37 @@ export async function insertSubscription(tx: OrganizationTx | SystemTx, row: New
   await tx.models.subscription.create({ data: { ...row, limits: { ...row.limits } } });
 }
 
-// Only the system sees every slug. The first number that is free behind a base, as far as can be seen now.
-const FREE_NUMBER = statement(`
-SELECT CASE WHEN EXISTS (SELECT FROM organizations WHERE slug = $1) THEN 1 + coalesce((
-    SELECT max(substring(slug FROM char_length($1) + 2)::int) FROM organizations
-    WHERE slug LIKE $1 || '-%' AND substring(slug FROM char_length($1) + 2) ~ '^[1-9][0-9]{0,7}$'), 0)
-  ELSE 0 END AS number`);
+const FIND = statement(`
+SELECT id FROM organizations
+WHERE slug = $1 OR id = CASE WHEN $1 ~ '^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$' THEN $1::uuid END`);
 
-/** The n of the slug `base-n` to try first; 0 stands for the base itself. */
-export async function findFreeSlugNumber(tx: SystemReader, base: string): Promise<number> {
-  const [row] = await tx.rows<{ number: number }>(FREE_NUMBER, [base]);
-  return row?.number ?? 0;
+/** The id of the organization with this id or slug (lower case), whatever its state. */
+export async function findOrganizationId(tx: SystemReader, reference: string): Promise<string | null> {
+  const [row] = await tx.rows<{ id: string }>(FIND, [reference]);
+  return row?.id ?? null;
+}
+
+// Only the system sees every slug. Number by number one look into the unique index, until enough are free: slugs
+// cannot be counted by their order, which is another in every collation. The sub-select, unlike EXISTS, is never turned
+// into a join that reads the whole table.
+const FREE_NUMBERS = statement(`
+WITH RECURSIVE candidates AS (
+  SELECT 0 AS number, (SELECT o.id FROM organizations o WHERE o.slug = $1) AS taken_by, 0 AS free_before
+  UNION ALL
+  SELECT c.number + 1, (SELECT o.id FROM organizations o WHERE o.slug = $1 || '-' || (c.number + 1)),
+    c.free_before + (c.taken_by IS NULL)::int
+  FROM candidates c WHERE c.free_before + (c.taken_by IS NULL)::int < $2::int AND c.number < $3::int
+)
+SELECT number FROM candidates WHERE taken_by IS NULL ORDER BY number`);
+
+/** The first `count` numbers n up to `numberMax` of which no slug `base-n` is taken now; 0 stands for the base itself. */
+export async function listFreeSlugNumbers(
+  tx: SystemReader,
+  base: string,
+  { count, numberMax }: { readonly count: number; readonly numberMax: number },
+): Promise<number[]> {
+  const rows = await tx.rows<{ number: number }>(FREE_NUMBERS, [base, count, numberMax]);
+  return rows.map((row) => row.number);
 }
 
 export interface OwnMembership {

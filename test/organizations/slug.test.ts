@@ -95,17 +95,21 @@ t.test('whatever the name, its slug can be had, with any number', async (t) => {
   t.same(refused, []);
 });
 
-t.test('equal names are numbered, and a gap is never mistaken for the end', async (t) => {
+t.test('equal names get the first number that is free', async (t) => {
   const { api } = await openService(t, await createDatabase(t));
   const { accessToken: token } = await newAccount(api, { organizationName: 'Acme' });
   const found = async (body: object) => (await create(api, token, body)).body.data.slug;
   t.equal(await found({ name: 'Acme' }), 'acme-1');
   t.equal(await found({ name: 'ACME!' }), 'acme-2');
   t.equal(await found({ name: 'Acme', slug: 'acme-7' }), 'acme-7');
-  t.equal(await found({ name: 'Acme' }), 'acme-8');
+  t.equal(await found({ name: 'Acme' }), 'acme-3', 'one that was asked for further on skips none');
   t.equal(await found({ name: 'Acme', slug: 'acme-x' }), 'acme-x');
   t.equal(await found({ name: 'Acme 7' }), 'acme-7-1', 'a number in the name is part of the name');
-  t.equal(await found({ name: 'Acme' }), 'acme-9', 'what only looks like a numbered one does not count');
+  t.equal(await found({ name: 'Acme', slug: 'acme-04' }), 'acme-04');
+  t.equal(await found({ name: 'Acme' }), 'acme-4', 'what only looks like a numbered one does not count');
+  t.equal(await found({ name: 'Later', slug: 'gap-1' }), 'gap-1');
+  t.equal(await found({ name: 'Gap' }), 'gap', 'a number without its base does not count either');
+  t.equal(await found({ name: 'Gap' }), 'gap-2');
   t.equal(await found({ name: '株式会社' }), 'org');
   t.equal(await found({ name: '🚀' }), 'org-1');
   t.equal(

@@ -1,0 +1,27 @@
+// An operator founds an organization for somebody who has an account.
+import { problem } from '../errors.ts';
+import { chooseSlug, type Founded, type FoundingDeps, foundOrganization } from '../members/found-organization.ts';
+import type { Database } from '../platform/db.ts';
+import { newId } from '../platform/random.ts';
+import { userOf } from './administrators.ts';
+
+export interface OrganizationFor {
+  readonly ownerEmail: string;
+  readonly name: string;
+  /** That one or none; null derives one from the name. */
+  readonly slug: string | null;
+}
+
+/** The new organization with its trial, owned by the user of the e-mail. Raises not_found, slug_taken. */
+export async function createOrganizationFor(
+  deps: FoundingDeps & { readonly db: Database },
+  input: OrganizationFor,
+): Promise<Founded> {
+  const ownerId = await userOf(deps, input.ownerEmail);
+  const organizationId = newId(deps.random, deps.clock);
+  const slug = await chooseSlug(deps, input.name, input.slug);
+  const founding = { organizationId, ownerId, name: input.name, slug };
+  const founded = await deps.db.system((tx) => foundOrganization(deps, tx, founding));
+  if (!founded) throw problem('slug_taken');
+  return founded;
+}

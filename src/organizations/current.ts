@@ -1,0 +1,59 @@
+// The organization that the caller acts for: reading it, changing its name and settings, and its subscription. Its end
+// is in members/delete-organization.ts.
+import { problem } from '../errors.ts';
+import type { Clock } from '../platform/clock.ts';
+import type { Database } from '../platform/db.ts';
+import { newId, type Random } from '../platform/random.ts';
+import type { OrganizationCaller } from '../protocol/caller.ts';
+import { findOrganization, findSubscription, updateOrganization } from './current-store.ts';
+
+export interface OrganizationDeps {
+  readonly db: Database;
+  readonly clock: Clock;
+  readonly random: Random;
+}
+
+function readerOf(deps: OrganizationDeps, caller: OrganizationCaller) {
+  return deps.db.organizationReader({ organizationId: caller.organizationId, userId: caller.id });
+}
+
+/** The caller's organization. Raises not_found when it has just been deleted. */
+export async function getOrganization(deps: OrganizationDeps, caller: OrganizationCaller) {
+  const row = await findOrganization(readerOf(deps, caller), caller.organizationId);
+  if (!row) throw problem('not_found');
+  return { ...row, createdAt: row.createdAt.toISOString(), updatedAt: row.updatedAt.toISOString() };
+}
+
+export interface ChangeOrganization {
+  readonly name?: string | undefined;
+  /** Replaces the settings as a whole. */
+  readonly settings?: Readonly<Record<string, unknown>> | undefined;
+}
+
+/** Changes what is given and leaves the rest; a change that changes nothing writes nothing. Raises not_found. */
+export async function changeOrganization(
+  deps: OrganizationDeps,
+  caller: OrganizationCaller,
+  input: ChangeOrganization,
+) {
+  await updateOrganization(readerOf(deps, caller), {
+    organizationId: caller.organizationId,
+    name: input.name ?? null,
+    settings: input.settings ?? null,
+    eventId: newId(deps.random, deps.clock),
+    actorId: caller.id,
+  });
+  return getOrganization(deps, caller);
+}
+
+/** Plan, limits, and what is used of those that are counted here. Raises not_found. */
+export async function getSubscription(deps: OrganizationDeps, caller: OrganizationCaller) {
+  const row = await findSubscription(readerOf(deps, caller), caller.organizationId);
+  if (!row) throw problem('not_found', { detail: 'This organization has no subscription.' });
+  const { teamMembers, pendingInvitations, trialEndsAt, ...subscription } = row;
+  return {
+    ...subscription,
+    trialEndsAt: trialEndsAt?.toISOString() ?? null,
+    usage: { teamMembers, pendingInvitations },
+  };
+}
