@@ -1,0 +1,48 @@
+// Permission checks: may this member of the caller's organization do that?
+import { problem } from '../errors.ts';
+import type { Scope } from '../members/scope.ts';
+import type { OrganizationCaller } from '../protocol/caller.ts';
+import { type Decision, decide } from './decide.ts';
+import type { MembershipAccess } from './membership-access.ts';
+
+export interface CheckDeps {
+  readonly access: MembershipAccess;
+}
+
+export interface Question {
+  /** Left out: the caller. */
+  readonly userId?: string | undefined;
+  readonly resource: string;
+  readonly action: string;
+  readonly scope: Scope;
+  readonly explain: boolean;
+}
+
+export type Answer = Omit<Decision, 'explanation'> & Partial<Pick<Decision, 'explanation'>>;
+
+const OTHERS = 'users:read';
+
+/**
+ * Answers questions about members of the caller's organization, in their order and all of one moment. About oneself
+ * nothing is needed; raises permission_denied when one is about somebody else and the caller lacks users:read.
+ */
+export async function checkAll(
+  deps: CheckDeps,
+  caller: OrganizationCaller,
+  questions: readonly Question[],
+): Promise<Answer[]> {
+  const asked = questions.map((question) => ({ ...question, userId: question.userId ?? caller.id }));
+  const others = asked.some(({ userId }) => userId !== caller.id);
+  if (others && !(await deps.access.holds(caller, OTHERS))) {
+    throw problem('permission_denied', { detail: `Asking about another user needs ${OTHERS} in this organization.` });
+  }
+  // The epoch tells when a decision may change, not when a role is renamed: who asks why is told what is there now.
+  const fresh = asked.some(({ explain }) => explain);
+  const userIds = asked.map(({ userId }) => userId);
+  const holdings = await deps.access.holdings(caller.organizationId, userIds, { fresh });
+  return asked.map(({ userId, resource, action, scope, explain }) => {
+    const permission = `${resource}:${action}`;
+    const { explanation, ...decision } = decide(holdings.get(userId), { permission, scope });
+    return explain ? { ...decision, explanation } : decision;
+  });
+}

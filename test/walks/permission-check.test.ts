@@ -1,0 +1,72 @@
+// The story of one permission: who may do what is asked, given for one project, explained, and taken away.
+import t from 'tap';
+import { newAccount } from '../support/client.ts';
+import { createDatabase } from '../support/database.ts';
+import { insertMember } from '../support/rights.ts';
+import { openService } from '../support/service.ts';
+
+t.test('a service asks for a member: no, then yes for one project, then no again', async (t) => {
+  const database = await createDatabase(t);
+  const { api, app } = await openService(t, database);
+  await app.deps.revocations.synchronize(); // from now on memory may answer
+  const { organization, accessToken: token } = await newAccount(api);
+  const userId = await insertMember(database, organization.id, 'viewer');
+  const question = { userId, resource: 'deals', action: 'write' };
+  const check = async (more: object = {}) => {
+    const reply = await api.post('/authz/check', { ...question, ...more }, { token });
+    t.equal(reply.status, 200);
+    return reply.body.data;
+  };
+  const hold = async (...roles: object[]) => {
+    const reply = await api.patch(`/users/${userId}`, { roles: [{ role: 'viewer' }, ...roles] }, { token });
+    t.equal(reply.status, 200);
+    return reply.body.data.roles;
+  };
+
+  t.same(await check(), { allowed: false, reason: 'no_permission' });
+  await hold({ role: 'agent', scope: { projectId: 'p1' } });
+  t.same(await check(), { allowed: false, reason: 'scope_mismatch' });
+  t.same(await check({ scope: { projectId: 'p1' } }), { allowed: true, reason: 'granted' });
+  t.match(await check({ scope: { projectId: 'p1' }, explain: true }), {
+    explanation: { permission: 'deals:write', role: { name: 'agent' }, scope: { projectId: 'p1' } },
+  });
+  await hold({ role: 'agent', scope: { projectId: 'p2' } });
+  t.same(await check({ scope: { projectId: 'p1' } }), { allowed: false, reason: 'scope_mismatch' }, 'at once');
+  t.match(await check({ scope: { projectId: 'p1' }, explain: true }), {
+    explanation: {
+      missing: 'deals:write',
+      heldRoles: ['viewer', 'agent'],
+      wouldGrant: [{ role: { name: 'agent' }, scope: { projectId: 'p2' } }],
+    },
+  });
+  t.equal((await api.patch(`/users/${userId}`, { status: 'suspended' }, { token })).status, 200);
+  t.same(await check({ scope: { projectId: 'p2' } }), { allowed: false, reason: 'membership_suspended' });
+  t.equal((await api.delete(`/users/${userId}`, { token })).status, 204);
+  t.same(await check(), { allowed: false, reason: 'not_a_member' });
+});
+
+t.test('a change of a role itself is seen by the next question of everybody who holds it', async (t) => {
+  const database = await createDatabase(t);
+  const { api, app } = await openService(t, database);
+  await app.deps.revocations.synchronize(); // from now on memory may answer
+  const { organization, accessToken: token } = await newAccount(api);
+  const made = await api.post('/roles', { name: 'closer', level: 10, permissions: ['deals:write'] }, { token });
+  t.equal(made.status, 201);
+  const members = await Promise.all(['viewer', 'viewer'].map((role) => insertMember(database, organization.id, role)));
+  for (const [at, userId] of members.entries()) {
+    const scope = at === 0 ? {} : { projectId: 'p1' };
+    const reply = await api.patch(`/users/${userId}`, { roles: [{ role: 'closer', scope }] }, { token });
+    t.equal(reply.status, 200);
+  }
+  const checks = members.map((userId) => ({ userId, resource: 'deals', action: 'write', scope: { projectId: 'p1' } }));
+  const ask = async () => {
+    const { body } = await api.post('/authz/check/batch', { checks }, { token });
+    return body.data.map(({ allowed }: { allowed: boolean }) => allowed);
+  };
+  t.same(await ask(), [true, true]);
+  const role = `/roles/${made.body.data.id}`;
+  t.equal((await api.patch(role, { permissions: ['deals:read'] }, { token })).status, 200);
+  t.same(await ask(), [false, false]);
+  t.equal((await api.patch(role, { permissions: ['deals:*'] }, { token })).status, 200);
+  t.same(await ask(), [true, true]);
+});
