@@ -14,8 +14,15 @@ export interface AuthenticateDeps extends Omit<AccessTokenDeps, 'random'> {
 
 const BEARER = /^Bearer +([A-Za-z0-9._~+/-]+=*)$/i; // RFC 6750 §2.1, RFC 9110 §11.1: the scheme ignores case
 
-/** The caller of a request. Raises unauthenticated, invalid_token, token_expired, session_revoked, token_stale or organization_suspended. */
-export async function authenticate(deps: AuthenticateDeps, authorization: string | undefined): Promise<Caller> {
+/**
+ * The caller of a request. Raises unauthenticated, invalid_token, token_expired, session_revoked, token_stale or, unless
+ * `alsoSuspended`, organization_suspended.
+ */
+export async function authenticate(
+  deps: AuthenticateDeps,
+  authorization: string | undefined,
+  { alsoSuspended }: { readonly alsoSuspended: boolean },
+): Promise<Caller> {
   if (authorization === undefined) throw problem('unauthenticated', { headers: { 'www-authenticate': 'Bearer' } });
   const token = BEARER.exec(authorization)?.[1];
   if (!token) throw refused('invalid_token');
@@ -26,8 +33,9 @@ export async function authenticate(deps: AuthenticateDeps, authorization: string
     throw refused('token_expired');
   }
   const verdict = deps.revocations.judge(verified.caller);
-  if (verdict === 'organization_suspended') throw organizationSuspended();
-  if (verdict) throw refused(verdict);
+  if (verdict === 'organization_suspended') {
+    if (!alsoSuspended) throw organizationSuspended();
+  } else if (verdict) throw refused(verdict);
   return verified.caller;
 }
 

@@ -1,21 +1,15 @@
 // A user's own live sessions.
 import type { Database } from '../platform/db.ts';
+import { type Page, paged } from '../platform/page.ts';
 import type { Caller } from '../protocol/caller.ts';
 import { countLiveSessions, listLiveSessions } from './store.ts';
-
-export interface Page {
-  readonly limit: number;
-  readonly offset: number;
-}
 
 /** The caller's live sessions, the most recently used first; `current` marks the one that asks. */
 export async function listOwnSessions(deps: { readonly db: Database }, caller: Caller, page: Page) {
   const reader = deps.db.userReader(caller.id);
   const rows = await listLiveSessions(reader, caller.id, page.limit, page.offset);
-  // An empty page past the end carries no count.
-  const total = rows[0]?.total ?? (page.offset === 0 ? 0 : await countLiveSessions(reader, caller.id));
-  return {
-    data: rows.map((row) => ({
+  return paged(rows, page, {
+    toItem: (row) => ({
       id: row.id,
       current: row.id === caller.sessionId,
       organization: row.organization,
@@ -24,7 +18,7 @@ export async function listOwnSessions(deps: { readonly db: Database }, caller: C
       createdAt: row.createdAt.toISOString(),
       lastSeenAt: row.lastSeenAt.toISOString(),
       expiresAt: row.expiresAt.toISOString(),
-    })),
-    pagination: { total, ...page, hasMore: page.offset + rows.length < total },
-  };
+    }),
+    countAll: () => countLiveSessions(reader, caller.id),
+  });
 }

@@ -4,13 +4,14 @@
 import { problem } from '../errors.ts';
 import type { Clock } from '../platform/clock.ts';
 
+/** `account` is the countingKey of what was typed as the e-mail, `address` the client's network. */
 export interface LoginThrottle {
   /** Counts an attempt before its password is looked at. Raises too_many_requests when it comes too early. */
-  begin(emailKey: string, address: string): void;
+  begin(account: string, address: string): void;
   /** The password was right: the failures are forgotten. */
-  succeeded(emailKey: string, address: string): void;
+  succeeded(account: string, address: string): void;
   /** The attempt came to no verdict (an outage, a full queue): it does not count. */
-  undecided(emailKey: string, address: string): void;
+  undecided(account: string, address: string): void;
 }
 
 interface Failures {
@@ -29,14 +30,17 @@ function startOf(now: number): Failures {
   return { count: 0, since: now, notBefore: 0, notBeforeThen: 0 };
 }
 
-/** Counts at most `failuresMax` free failures in 15 minutes; then waits of 1, 2, 4, … seconds, 15 minutes at the most. */
+/**
+ * Counts at most `failuresMax` free failures in 15 minutes; then waits of 1, 2, 4, … seconds, 15 minutes at the most.
+ * With `Infinity` nobody ever waits.
+ */
 export function createLoginThrottle(deps: { clock: Clock; failuresMax: number }): LoginThrottle {
   const entries = new Map<string, Failures>();
-  const key = (emailKey: string, address: string) => `${address} ${emailKey}`;
+  const key = (account: string, address: string) => `${address} ${account}`;
   return {
-    begin(emailKey, address) {
+    begin(account, address) {
       const now = deps.clock.now().getTime();
-      const known = entries.get(key(emailKey, address));
+      const known = entries.get(key(account, address));
       const entry = known && now - Math.max(known.since, known.notBefore) < WINDOW_MS ? known : startOf(now);
       if (entry.notBefore > now) {
         const retryAfterSeconds = Math.ceil((entry.notBefore - now) / 1000);
@@ -54,18 +58,18 @@ export function createLoginThrottle(deps: { clock: Clock; failuresMax: number })
         entry.notBefore = now + 1000 * Math.min(2 ** Math.min(over, 20), DELAY_MAX_SECONDS);
         entry.since = now; // the window holds while the guessing goes on
       }
-      entries.delete(key(emailKey, address));
-      entries.set(key(emailKey, address), entry);
+      entries.delete(key(account, address));
+      entries.set(key(account, address), entry);
       if (entries.size > ENTRIES_MAX) {
         const oldest = entries.keys().next();
         if (!oldest.done) entries.delete(oldest.value);
       }
     },
-    succeeded(emailKey, address) {
-      entries.delete(key(emailKey, address));
+    succeeded(account, address) {
+      entries.delete(key(account, address));
     },
-    undecided(emailKey, address) {
-      const entry = entries.get(key(emailKey, address));
+    undecided(account, address) {
+      const entry = entries.get(key(account, address));
       if (entry) {
         entry.count -= 1;
         entry.notBefore = entry.notBeforeThen;

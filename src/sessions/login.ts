@@ -1,27 +1,33 @@
 // Sign-in by e-mail and password.
 import { problem } from '../errors.ts';
+import { findOrganizationId } from '../organizations/store.ts';
 import type { Passwords } from '../passwords/hashing.ts';
 import type { Database } from '../platform/db.ts';
 import type { Log } from '../platform/log.ts';
-import { type EmailAddress, parseEmail } from '../users/email.ts';
+import { countingKey, type EmailAddress, parseEmail } from '../users/email.ts';
 import { findCredentials, updateHash } from '../users/store.ts';
+import { chooseOrganization } from './act-for.ts';
 import type { LoginThrottle } from './login-throttle.ts';
 import { answerSession, type Device, type SessionDeps, type SignedIn, storeSession } from './open-session.ts';
+import type { Revocations } from './revocations.ts';
 import { markSurplusEnded } from './store.ts';
 
 export interface LoginDeps extends SessionDeps {
   readonly db: Database;
+  readonly revocations: Revocations;
   readonly passwords: Passwords;
   readonly throttle: LoginThrottle;
   readonly sessionsPerUserMax: number;
+  /** Raises too_many_requests when an organization is named too often. */
+  readonly limitOrganization: (organization: string) => Promise<void>;
   readonly log: Log;
 }
 
 export interface Login {
   readonly email: string;
   readonly password: string;
-  /** Id or slug of the organization to act for; null lets the first active membership decide. */
-  readonly organization: string | null;
+  /** Id or slug of the organization to act for, or both of them; none lets the first active membership decide. */
+  readonly organization: readonly string[];
   readonly device: Device;
   /** The client's network, for counting failures. */
   readonly address: string;
@@ -29,12 +35,14 @@ export interface Login {
 
 /**
  * Opens a session for the right password. An unknown e-mail and a wrong password are one answer and one work
- * (invalid_credentials). With the right password it raises account_disabled, organization_access_denied or
- * organization_suspended; too_many_requests after failures; service_busy when too many hashes wait.
+ * (invalid_credentials). With the right password it raises account_disabled, organization_access_denied,
+ * organization_suspended, or bad_request for two organizations; too_many_requests after failures; service_busy when
+ * too many hashes wait.
  */
 export async function login(deps: LoginDeps, input: Login): Promise<SignedIn> {
   const email = parseEmail(input.email);
-  const counted = email?.key ?? '';
+  await countOrganizations(deps, input.organization);
+  const counted = countingKey(input.email);
   deps.throttle.begin(counted, input.address);
   let verdict: Awaited<ReturnType<typeof checkPassword>>;
   try {
@@ -47,9 +55,10 @@ export async function login(deps: LoginDeps, input: Login): Promise<SignedIn> {
   deps.throttle.succeeded(counted, input.address);
   const pending = await storeSession(deps, deps.db.systemReader(), {
     userId: verdict.userId,
-    organization: input.organization,
+    organization: await chooseOrganization(deps, verdict.userId, input.organization),
     amr: ['pwd'], // RFC 8176 §2
     device: input.device,
+    passwordOf: verdict.passwordOf,
   });
   const surplus = await markSurplusEnded(deps.db.systemReader(), verdict.userId, deps.sessionsPerUserMax);
   for (const sid of surplus) deps.revocations.publish({ kind: 'session', sid });
@@ -58,12 +67,19 @@ export async function login(deps: LoginDeps, input: Login): Promise<SignedIn> {
   return answer;
 }
 
+// An organization is counted once, by whichever of its names it is called; what is none is counted by what was typed,
+// after the same question, so that neither the answer nor its time tells the one from the other.
+async function countOrganizations(deps: LoginDeps, named: readonly string[]): Promise<void> {
+  const asked = named.map(async (name) => (await findOrganizationId(deps.db.systemReader(), name)) ?? name);
+  for (const counted of new Set(await Promise.all(asked))) await deps.limitOrganization(counted);
+}
+
 async function checkPassword(deps: LoginDeps, email: EmailAddress | null, password: string) {
   // Also for what cannot be an address the database is asked and a hash computed: one work for every outcome.
   const account = await findCredentials(deps.db.systemReader(), email?.key ?? '');
   const { matches, needsRehash } = await deps.passwords.verify(password, account?.hash ?? null);
   if (!account || !matches) return null;
-  return { userId: account.id, staleHash: needsRehash ? account.hash : null };
+  return { userId: account.id, passwordOf: account.changedAt, staleHash: needsRehash ? account.hash : null };
 }
 
 async function rehash(deps: LoginDeps, userId: string, from: string, password: string): Promise<void> {

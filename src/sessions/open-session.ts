@@ -4,15 +4,16 @@ import type { SystemReader } from '../platform/db.ts';
 import { newId, newTokenId } from '../platform/random.ts';
 import { type AccessTokenDeps, issueAccessToken } from '../tokens/access.ts';
 import { issueRefreshToken, type RefreshPlace, type RefreshTokenDeps } from '../tokens/refresh.ts';
-import type { Revocations } from './revocations.ts';
 import { insertSession, type OpenedSession } from './store.ts';
 import type { Subject } from './subject-store.ts';
 
-export interface SessionDeps extends AccessTokenDeps, RefreshTokenDeps {
-  readonly revocations: Revocations;
+/** What signing the tokens of a session needs. */
+export interface SignInDeps extends AccessTokenDeps, RefreshTokenDeps {}
+
+/** What opening a session needs besides. */
+export interface SessionDeps extends SignInDeps {
   readonly refreshTtlSeconds: number;
   readonly sessionMaxAgeSeconds: number;
-  readonly graceSeconds: number;
 }
 
 /** What a session remembers of the device, for its owner's list. */
@@ -43,6 +44,8 @@ export interface OpenSession {
   readonly organization: string | null;
   readonly amr: readonly string[];
   readonly device: Device;
+  /** When the password that was checked had been set: nothing is opened once there is another. */
+  readonly passwordOf?: Date;
 }
 
 /** A session that is stored, but not answered yet: the signing waits until the transaction is over. */
@@ -54,11 +57,11 @@ export interface PendingSession {
 }
 
 /** Raises NoSigningKey before anything is written that could not be answered. */
-function assertCanSign(deps: SessionDeps): void {
+export function assertCanSign(deps: SignInDeps): void {
   for (const ring of [deps.accessKeys, deps.refreshKeys]) ring.signingKeyAt(deps.clock.now());
 }
 
-/** Stores the session. The verdict is in `stored`: throw after the transaction, with `assertOpened`. */
+/** Stores the session. The verdict is in `stored`: throw after the transaction, with `answerSession`. */
 export async function storeSession(deps: SessionDeps, tx: SystemReader, input: OpenSession): Promise<PendingSession> {
   assertCanSign(deps);
   const sessionId = newId(deps.random, deps.clock);
@@ -74,13 +77,14 @@ export async function storeSession(deps: SessionDeps, tx: SystemReader, input: O
     maxAgeSeconds: deps.sessionMaxAgeSeconds,
     confirmed: jti,
     eventId: newId(deps.random, deps.clock),
+    passwordOf: input.passwordOf ?? null,
   });
-  if (!stored) throw problem('invalid_credentials'); // the account went away since its password was checked
+  if (!stored) throw problem('invalid_credentials'); // account or password went away since the password was checked
   return { sessionId, jti, amr: input.amr, stored };
 }
 
 /** Signs the tokens. Raises why the session was not opened, if it was not. */
-export async function answerSession(deps: SessionDeps, pending: PendingSession): Promise<SignedIn> {
+export async function answerSession(deps: SignInDeps, pending: PendingSession): Promise<SignedIn> {
   const { stored, sessionId, jti } = pending;
   if (!stored.opened) throw refusal(stored);
   const place: RefreshPlace = {
@@ -110,7 +114,7 @@ export interface SessionFacts {
 }
 
 /** Signs the tokens of a live session and puts the answer together. Raises NoSigningKey. */
-export async function signIn(deps: SessionDeps, subject: Subject, session: SessionFacts): Promise<SignedIn> {
+export async function signIn(deps: SignInDeps, subject: Subject, session: SessionFacts): Promise<SignedIn> {
   const acting = subject.organization?.memberActive && subject.organization.active ? subject.organization : null;
   const unscoped = acting ? subject.grants.filter((grant) => !grant.scoped) : [];
   const roles = [...new Set(unscoped.map((grant) => grant.name))];

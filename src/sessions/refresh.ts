@@ -1,23 +1,28 @@
-// The exchange of a refresh token for a new pair: confirm on use. The judgement is the statement in store.ts; here its
-// verdict becomes an answer.
+// The exchange of a refresh token for a new pair: confirm on use. The judgement is the statement in rotation-store.ts;
+// here its verdict becomes an answer.
 import { problem } from '../errors.ts';
 import type { Database } from '../platform/db.ts';
 import { newTokenId } from '../platform/random.ts';
 import type { RefreshClaims } from '../protocol/claims.ts';
 import { verifyRefreshToken } from '../tokens/refresh.ts';
-import { refusal, type SessionDeps, type SignedIn, signIn } from './open-session.ts';
+import { chooseOrganization } from './act-for.ts';
+import { refusal, type SignedIn, type SignInDeps, signIn } from './open-session.ts';
+import type { Revocations } from './revocations.ts';
 import { rotateSession } from './rotation-store.ts';
 
-export interface RefreshDeps extends SessionDeps {
+export interface RefreshDeps extends SignInDeps {
   readonly db: Database;
+  readonly revocations: Revocations;
+  readonly refreshTtlSeconds: number;
+  readonly graceSeconds: number;
   /** Raises too_many_requests when a session refreshes too often. */
   readonly limitRefresh: (sessionId: string) => Promise<void>;
 }
 
 export interface Refresh {
   readonly refreshToken: string;
-  /** Id or slug of the organization the access token shall act for; null keeps the session's. */
-  readonly organization: string | null;
+  /** Id or slug of the organization the access token shall act for, or both of them; none keeps the session's. */
+  readonly organization: readonly string[];
   /** Whether the session acts for that organization from now on (switch-organization). */
   readonly remember?: boolean;
   /** When given, the token must belong to this session. */
@@ -26,7 +31,8 @@ export interface Refresh {
 
 /**
  * A new pair for a refresh token (RFC 6749 §6, RFC 9700 §4.14.2). Raises invalid_refresh_token, session_expired,
- * session_revoked, refresh_token_reused, account_disabled, organization_access_denied, organization_suspended.
+ * session_revoked, refresh_token_reused, account_disabled, organization_access_denied, organization_suspended, and
+ * bad_request for two organizations.
  */
 export async function refresh(deps: RefreshDeps, input: Refresh): Promise<SignedIn> {
   const claims = await goodClaims(deps, input);
@@ -37,7 +43,7 @@ export async function refresh(deps: RefreshDeps, input: Refresh): Promise<Signed
     jti: claims.jti,
     parent: claims.prt,
     child: newTokenId(deps.random),
-    organization: input.organization,
+    organization: await chooseOrganization(deps, claims.sub, input.organization),
     remember: input.remember ?? false,
     graceSeconds: deps.graceSeconds,
     refreshTtlSeconds: deps.refreshTtlSeconds,
@@ -65,7 +71,18 @@ export async function refresh(deps: RefreshDeps, input: Refresh): Promise<Signed
   }
 }
 
-async function goodClaims(deps: RefreshDeps, input: Refresh): Promise<RefreshClaims> {
+/** Raises invalid_refresh_token or session_expired where `refresh` would, for reasons that the token itself gives. */
+export async function assertOwnToken(
+  deps: RefreshDeps,
+  input: Pick<Refresh, 'refreshToken' | 'sessionId'>,
+): Promise<void> {
+  await goodClaims(deps, input);
+}
+
+async function goodClaims(
+  deps: RefreshDeps,
+  input: Pick<Refresh, 'refreshToken' | 'sessionId'>,
+): Promise<RefreshClaims> {
   const verified = await verifyRefreshToken(deps, input.refreshToken);
   if (!verified) throw problem('invalid_refresh_token');
   if (input.sessionId !== undefined && verified.claims.sid !== input.sessionId) throw problem('invalid_refresh_token');

@@ -75,9 +75,7 @@ export async function register(deps: RegisterDeps, input: Register): Promise<Reg
     passwordHash,
   };
   const slug =
-    input.organizationName === null
-      ? null
-      : await chooseSlug(deps.db.systemReader(), input.organizationName, input.organizationSlug);
+    input.organizationName === null ? null : await chooseSlug(deps, input.organizationName, input.organizationSlug);
 
   async function write(tx: SystemTx): Promise<Verdict> {
     if (!(await insertUser(tx, user))) return { kind: 'email_taken' };

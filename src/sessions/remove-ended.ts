@@ -2,6 +2,7 @@
 import type { Database } from '../platform/db.ts';
 import type { Log } from '../platform/log.ts';
 import { deleteRevocations } from './revocation-store.ts';
+import { REVOCATION_ROWS_KEPT_SECONDS } from './revocations.ts';
 import { deleteEndedSessions, REMOVED_AT_ONCE } from './store.ts';
 
 const EVERY_MS = 10 * 60_000;
@@ -10,7 +11,6 @@ export interface RemoveEndedDeps {
   readonly db: Database;
   readonly log: Log;
   readonly retentionSeconds: number;
-  readonly accessTtlSeconds: number;
 }
 
 /** Removes what is due now, in portions, so that no statement runs long; gives how many sessions. */
@@ -21,7 +21,7 @@ export async function removeEndedNow(deps: RemoveEndedDeps): Promise<number> {
     total += removed;
     if (removed < REMOVED_AT_ONCE) break;
   }
-  await deleteRevocations(deps.db.systemReader(), deps.accessTtlSeconds + 3600);
+  await deleteRevocations(deps.db.systemReader(), REVOCATION_ROWS_KEPT_SECONDS);
   return total;
 }
 

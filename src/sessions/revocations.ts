@@ -3,6 +3,7 @@
 import { monotonicMs } from '../platform/clock.ts';
 import type { Database } from '../platform/db.ts';
 import type { Log } from '../platform/log.ts';
+import { ACCESS_TTL_MAX_SECONDS } from '../protocol/claims.ts';
 import type { RevocableToken, Revocation, RevocationVerdict } from '../protocol/revocation.ts';
 import { listRevocations, type RevocationRow } from './revocation-store.ts';
 
@@ -11,6 +12,11 @@ export interface Revocations {
   publish(revocation: Revocation): void;
   /** Why a token must be refused, or null. */
   judge(token: RevocableToken): RevocationVerdict;
+  /** The newest epoch known of a user, 0 for none: what was read with a lower one has changed since. */
+  epochOf(userId: string): number;
+  isSuspended(organizationId: string): boolean;
+  /** How long ago the last complete reading of PostgreSQL began: what others did before it is known. */
+  readSecondsAgo(): number;
   /** Reads what others revoked. Raises DatabaseUnavailable. */
   synchronize(): Promise<void>;
   /** Starts reading every second until close. */
@@ -19,8 +25,16 @@ export interface Revocations {
 }
 
 const FOLLOW_EVERY_MS = 1_000;
-// The longest life that any configuration allows: a token may be older than the present one.
-const ACCESS_TTL_MAX_SECONDS = 900;
+/**
+ * How long an entry is remembered: the longest life that any configuration allows (a token may be older than the present
+ * one), and some more.
+ */
+export const REVOCATIONS_REMEMBERED_SECONDS = ACCESS_TTL_MAX_SECONDS + 60;
+/**
+ * How long rows stay in PostgreSQL: an hour longer than any process looks back for them, so that one which could not
+ * read for a while, or a statement that commits long after its row was stamped, finds what it has to.
+ */
+export const REVOCATION_ROWS_KEPT_SECONDS = REVOCATIONS_REMEMBERED_SECONDS + 3600;
 // Rows become visible when they are committed, not when they are stamped: each reading looks back this far again.
 const OVERLAP_SECONDS = 15;
 
@@ -28,8 +42,7 @@ const OVERLAP_SECONDS = 15;
 export function openRevocations(deps: { db: Database; log: Log }): Revocations {
   const sessions = new Map<string, number>();
   const epochs = new Map<string, { epoch: number; seen: number }>();
-  const suspended = new Map<string, number>();
-  const keepSeconds = ACCESS_TTL_MAX_SECONDS + 60;
+  const organizations = new Map<string, { suspended: boolean; at: number; seen: number }>();
   let readAt: number | undefined; // when the last complete reading began, in seconds
   let timer: NodeJS.Timeout | undefined;
   let failing = false;
@@ -42,20 +55,31 @@ export function openRevocations(deps: { db: Database; log: Log }): Revocations {
     else if (revocation.kind === 'user') {
       const known = epochs.get(revocation.sub)?.epoch ?? 0;
       epochs.set(revocation.sub, { epoch: Math.max(known, revocation.epoch), seen: seconds() });
-    } else if (revocation.state === 'suspended') suspended.set(revocation.org, seconds());
-    else suspended.delete(revocation.org);
+    } else {
+      // A reading under way may bring what was so before this process changed it.
+      const { org, state, at } = revocation;
+      const known = organizations.get(org);
+      if (!known || known.at <= at) organizations.set(org, { suspended: state === 'suspended', at, seen: seconds() });
+    }
   }
 
   function forgetOld(): void {
-    const horizon = seconds() - keepSeconds;
+    const horizon = seconds() - REVOCATIONS_REMEMBERED_SECONDS;
     for (const [sid, seen] of sessions) if (seen < horizon) sessions.delete(sid);
     for (const [sub, entry] of epochs) if (entry.seen < horizon) epochs.delete(sub);
-    for (const [org, seen] of suspended) if (seen < horizon) suspended.delete(org);
+    for (const [org, entry] of organizations) if (entry.seen < horizon) organizations.delete(org);
+  }
+
+  function isSuspended(organizationId: string): boolean {
+    return organizations.get(organizationId)?.suspended === true;
   }
 
   async function synchronize(): Promise<void> {
     const begun = seconds();
-    const lookBack = readAt === undefined ? keepSeconds : Math.min(begun - readAt + OVERLAP_SECONDS, keepSeconds);
+    const lookBack =
+      readAt === undefined
+        ? REVOCATIONS_REMEMBERED_SECONDS
+        : Math.min(begun - readAt + OVERLAP_SECONDS, REVOCATIONS_REMEMBERED_SECONDS);
     for (const row of await listRevocations(deps.db.systemReader(), lookBack)) {
       const revocation = toRevocation(row);
       if (revocation) publish(revocation);
@@ -81,9 +105,12 @@ export function openRevocations(deps: { db: Database; log: Log }): Revocations {
       if (sessions.has(token.sessionId)) return 'session_revoked';
       const epoch = epochs.get(token.id)?.epoch;
       if (epoch !== undefined && token.epoch < epoch) return 'token_stale';
-      if (token.organizationId !== null && suspended.has(token.organizationId)) return 'organization_suspended';
+      if (token.organizationId !== null && isSuspended(token.organizationId)) return 'organization_suspended';
       return null;
     },
+    epochOf: (userId) => epochs.get(userId)?.epoch ?? 0,
+    isSuspended,
+    readSecondsAgo: () => (readAt === undefined ? Number.POSITIVE_INFINITY : seconds() - readAt),
     synchronize,
     follow() {
       timer ??= setTimeout(followOnce, FOLLOW_EVERY_MS).unref();
@@ -98,6 +125,8 @@ export function openRevocations(deps: { db: Database; log: Log }): Revocations {
 function toRevocation(row: RevocationRow): Revocation | null {
   if (row.kind === 'session') return { kind: 'session', sid: row.subject };
   if (row.kind === 'user') return { kind: 'user', sub: row.subject, epoch: row.epoch ?? 0 };
-  if (row.kind === 'organization') return { kind: 'organization', org: row.subject, state: row.state ?? 'suspended' };
+  if (row.kind === 'organization') {
+    return { kind: 'organization', org: row.subject, state: row.state ?? 'suspended', at: row.at };
+  }
   return null;
 }

@@ -1,9 +1,19 @@
 // HTTP of signing in, refreshing, signing out and of a user's own sessions; decides between body and cookie.
 import { z } from 'zod';
 import { type ProblemCode, problem } from '../errors.ts';
-import { type Answer, type Client, type Endpoint, endpoint, open, signedIn } from '../http/endpoint.ts';
+import {
+  type Answer,
+  type Client,
+  type Endpoint,
+  endpoint,
+  open,
+  SIGN_IN_BODY_BYTES_MAX,
+  signedIn,
+} from '../http/endpoint.ts';
+import { oneOrganization } from '../http/tenant.ts';
 import { enveloped, Id, PageQuery, page } from '../http/wire.ts';
 import type { Caller } from '../protocol/caller.ts';
+import { acceptByRegistering, type JoinDeps } from './accept-invitation.ts';
 import { assertSameSite, type CookieSettings, clearCookie, cookieToken, setCookie } from './cookie.ts';
 import { endOtherSessions, endOwnSession, logout } from './end-session.ts';
 import { listOwnSessions } from './list-sessions.ts';
@@ -14,7 +24,11 @@ import { type RegisterDeps, register } from './register.ts';
 import * as wire from './schema.ts';
 import { switchOrganization } from './switch-organization.ts';
 
-export interface SessionRouteDeps extends LoginDeps, RegisterDeps, Omit<RefreshDeps, 'limitRefresh'> {
+export interface SessionRouteDeps
+  extends Omit<LoginDeps, 'limitOrganization'>,
+    RegisterDeps,
+    JoinDeps,
+    Omit<RefreshDeps, 'limitRefresh'> {
   readonly cookie: CookieSettings;
   /** Whose token this is, however old or stale; null when it is none of ours. */
   readonly identify: (authorization: string) => Promise<Caller | null>;
@@ -48,13 +62,13 @@ export function sessionRoutes(deps: SessionRouteDeps): Endpoint[] {
   ];
 }
 
-function deviceOf(client: Client) {
+export function deviceOf(client: Client) {
   return { userAgent: client.userAgent, ip: client.ip };
 }
 
 /** Moves the refresh token from the answer into the cookie, where the call asked for that. */
-function deliver<A extends SignedInAnswer>(
-  deps: SessionRouteDeps,
+export function deliver<A extends SignedInAnswer>(
+  deps: { readonly cookie: CookieSettings },
   answer: Answer,
   signed: A,
   transport: 'body' | 'cookie',
@@ -75,9 +89,25 @@ function registerRoute(deps: SessionRouteDeps): Endpoint {
     tag: 'Sign-in',
     body: wire.Register,
     reply: { 201: enveloped(wire.Registered) },
-    problems: ['email_taken', 'slug_taken', 'registration_closed', 'cross_site_request'],
+    problems: [
+      'email_taken',
+      'slug_taken',
+      'registration_closed',
+      'cross_site_request',
+      'invitation_invalid',
+      'invitation_for_another',
+      'tenant_mismatch',
+      'already_member',
+      'team_member_limit',
+    ],
     handle: async ({ body, client, answer }) => {
       if (body.transport === 'cookie') assertSameSite(deps.cookie, client);
+      if (body.invitationToken !== undefined) {
+        const { email, name, password, invitationToken: token } = body;
+        const joining = { token, tenants: client.tenants, email, name, password, device: deviceOf(client) };
+        const joined = await acceptByRegistering(deps, joining);
+        return deliver(deps, answer, { ...joined, subscription: null }, body.transport);
+      }
       const signed = await register(deps, {
         email: body.email,
         password: body.password,
@@ -105,24 +135,25 @@ function loginRoute(deps: SessionRouteDeps): Endpoint {
     problems: [...SIGN_IN_PROBLEMS, 'cross_site_request'],
     handle: async ({ body, client, answer }) => {
       if (body.transport === 'cookie') assertSameSite(deps.cookie, client);
-      const organization = body.organization ?? body.organizationSlug ?? null;
-      if (organization !== null) await client.draw('organization', organization);
+      const organization = oneOrganization([body.organization, body.organizationSlug, ...client.tenants]);
       const { email, password } = body;
       const device = deviceOf(client);
-      const signed = await login(deps, { email, password, organization, device, address: client.network });
+      const limitOrganization = (named: string) => client.draw('organization', named);
+      const input = { email, password, organization, device, address: client.network };
+      const signed = await login({ ...deps, limitOrganization }, input);
       return deliver(deps, answer, signed, body.transport);
     },
   });
 }
 
 /** The token of the body, or else of the cookie, and by which of the two the next one travels. */
-function presentedToken(deps: SessionRouteDeps, client: Client, inBody: string | undefined) {
+export function presentedToken(deps: { readonly cookie: CookieSettings }, client: Client, inBody: string | undefined) {
   if (inBody !== undefined) return { token: inBody, transport: 'body' as const };
   const inCookie = cookieToken(deps.cookie, client);
   return inCookie === null ? null : { token: inCookie, transport: 'cookie' as const };
 }
 
-function limitRefresh(client: Client) {
+export function limitRefresh(client: Client) {
   return { limitRefresh: (sessionId: string) => client.draw('session', sessionId) };
 }
 
@@ -137,7 +168,7 @@ function refreshRoute(deps: SessionRouteDeps): Endpoint {
     tag: 'Sign-in',
     body: wire.Refresh,
     bodyOptional: true,
-    bodyBytesMax: 16 * 1024,
+    bodyBytesMax: SIGN_IN_BODY_BYTES_MAX,
     reply: { 200: enveloped(wire.SignedIn) },
     problems: REFRESH_PROBLEMS,
     handle: async ({ body, client, answer }) => {
@@ -145,7 +176,8 @@ function refreshRoute(deps: SessionRouteDeps): Endpoint {
       if (!presented) {
         throw problem('invalid_refresh_token', { detail: 'Send the refresh token in the body or in its cookie.' });
       }
-      const input = { refreshToken: presented.token, organization: body.organization ?? null };
+      const organization = oneOrganization([body.organization, ...client.tenants]);
+      const input = { refreshToken: presented.token, organization };
       const signed = await refresh({ ...deps, ...limitRefresh(client) }, input);
       return deliver(deps, answer, signed, presented.transport);
     },
@@ -162,7 +194,7 @@ function logoutRoute(deps: SessionRouteDeps): Endpoint {
     tag: 'Sign-in',
     body: wire.Logout,
     bodyOptional: true,
-    bodyBytesMax: 16 * 1024,
+    bodyBytesMax: SIGN_IN_BODY_BYTES_MAX,
     reply: { 204: null },
     problems: ['cross_site_request'],
     handle: async ({ body, client, answer }) => {
@@ -179,12 +211,12 @@ function switchRoute(deps: SessionRouteDeps): Endpoint {
   return endpoint({
     method: 'POST',
     url: '/api/v1/auth/switch-organization',
-    access: signedIn(),
+    access: signedIn({ alsoSuspended: true }),
     id: 'switchOrganization',
     summary: 'Let this session act for another of your organizations',
     tag: 'Sign-in',
     body: wire.SwitchOrganization,
-    bodyBytesMax: 16 * 1024,
+    bodyBytesMax: SIGN_IN_BODY_BYTES_MAX,
     reply: { 200: enveloped(wire.SignedIn) },
     problems: REFRESH_PROBLEMS,
     handle: async ({ caller, body, client, answer }) => {
@@ -201,7 +233,7 @@ function ownSessions(deps: SessionRouteDeps): Endpoint[] {
     endpoint({
       method: 'GET',
       url: '/api/v1/me/sessions',
-      access: signedIn(),
+      access: signedIn({ alsoSuspended: true }),
       id: 'listMySessions',
       summary: 'List your live sessions, the most recently used first',
       tag: 'Me',
@@ -212,7 +244,7 @@ function ownSessions(deps: SessionRouteDeps): Endpoint[] {
     endpoint({
       method: 'DELETE',
       url: '/api/v1/me/sessions',
-      access: signedIn(),
+      access: signedIn({ alsoSuspended: true }),
       id: 'endMyOtherSessions',
       summary: 'End all of your sessions but this one',
       tag: 'Me',
@@ -222,7 +254,7 @@ function ownSessions(deps: SessionRouteDeps): Endpoint[] {
     endpoint({
       method: 'DELETE',
       url: '/api/v1/me/sessions/:id',
-      access: signedIn(),
+      access: signedIn({ alsoSuspended: true }),
       id: 'endMySession',
       summary: 'End one of your sessions',
       tag: 'Me',

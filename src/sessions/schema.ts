@@ -10,12 +10,15 @@ import {
 } from '../organizations/schema.ts';
 import { Email, UserName, UserSummary } from '../users/schema.ts';
 
-export const Transport = z
+const Transport = z
   .enum(['body', 'cookie'])
   .default('body')
   .meta({ description: 'Where the refresh token travels: in JSON, or only in an HttpOnly cookie.' });
 
 const RefreshToken = z.string().min(1).max(8192);
+
+// Whatever it is: what is no token is answered as what is one no longer.
+const InvitationToken = z.string().max(512, 'must have at most 512 characters');
 
 export const Register = z
   .strictObject({
@@ -24,13 +27,35 @@ export const Register = z
     name: UserName,
     organizationName: OrganizationName.optional(),
     organizationSlug: Slug.optional(),
+    invitationToken: InvitationToken.optional().meta({
+      description: 'Joins the organization that invited this e-mail; also where registration is closed.',
+    }),
     transport: Transport,
+  })
+  .refine((body) => body.invitationToken === undefined || body.organizationName === undefined, {
+    path: ['organizationName'],
+    message: 'must be left out together with invitationToken',
   })
   .refine((body) => body.organizationSlug === undefined || body.organizationName !== undefined, {
     path: ['organizationName'],
     message: 'must be given together with organizationSlug',
   })
   .meta({ id: 'Register' });
+
+export const AcceptInvitation = z
+  .strictObject({
+    token: InvitationToken,
+    name: UserName.optional(),
+    password: Secret.optional(),
+    refreshToken: RefreshToken.optional(),
+    transport: Transport,
+  })
+  .meta({
+    id: 'AcceptInvitation',
+    description:
+      'With an access token: the token, and refreshToken to have it exchanged as well. Without one: token, name, password.',
+  });
+export type AcceptInvitation = z.output<typeof AcceptInvitation>;
 
 export const Login = z
   .strictObject({
@@ -88,5 +113,7 @@ export const OwnSession = z
     expiresAt: Instant,
   })
   .meta({ id: 'OwnSession' });
+
+export const MemberSession = OwnSession.omit({ current: true }).meta({ id: 'MemberSession' });
 
 export const EndedSessions = z.strictObject({ ended: z.int() }).meta({ id: 'EndedSessions' });

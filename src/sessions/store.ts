@@ -9,6 +9,9 @@ export interface OpenedSession extends Subject {
 
 const OPEN_SESSION = statement(`
 WITH ${subject(`m.status = 'active' AND o.status = 'active'`)},
+-- A password that was checked must still be the one: whoever replaces it waits for this, and ends the session, or has
+-- replaced it, and nothing is opened.
+proven AS MATERIALIZED (SELECT 1 FROM passwords WHERE user_id = $1 AND changed_at = $11::timestamptz FOR SHARE),
 instant AS MATERIALIZED (SELECT clock_timestamp() AS now),
 opened AS (
   INSERT INTO sessions (id, user_id, organization_id, amr, user_agent, ip, created_at, last_seen_at,
@@ -17,6 +20,7 @@ opened AS (
     i.now + least($7::float8, $8::float8) * interval '1 second', i.now + $8::float8 * interval '1 second', $9, i.now
   FROM instant i CROSS JOIN person p LEFT JOIN chosen c ON true
   WHERE p.status = 'active' AND ($2::text IS NULL OR (c.active AND c.member_active))
+    AND ($11::timestamptz IS NULL OR EXISTS (SELECT FROM proven))
   RETURNING id, user_id, organization_id, created_at, idle_expires_at
 ),
 recorded AS (
@@ -25,7 +29,7 @@ recorded AS (
 )
 SELECT ${SUBJECT_COLUMNS},
   (SELECT created_at FROM opened) AS opened_at, (SELECT idle_expires_at FROM opened) AS idle_expires_at
-FROM person p`);
+FROM person p WHERE $11::timestamptz IS NULL OR EXISTS (SELECT FROM proven)`);
 
 export interface NewSession {
   readonly id: string;
@@ -39,9 +43,17 @@ export interface NewSession {
   readonly maxAgeSeconds: number;
   readonly confirmed: string;
   readonly eventId: string;
+  /** When the password that was checked had been set; null where none was. */
+  readonly passwordOf: Date | null;
 }
 
-/** Opens a session if user and organization may, and reads what the answer says; null for an unknown user. */
+/** Whether a statement failed because the membership that a session was to act by went away while it ran. */
+export function isMembershipGone(error: unknown): boolean {
+  const { code, constraint } = (error ?? {}) as { code?: unknown; constraint?: unknown };
+  return code === '23503' && constraint === 'sessions_organization_id_user_id_fkey';
+}
+
+/** Opens a session if user and organization may, and reads what the answer says; null for an unknown user or password. */
 export async function insertSession(tx: SystemReader, session: NewSession): Promise<OpenedSession | null> {
   const [row] = await tx.rows<Subject & { opened_at: Date | null; idle_expires_at: Date }>(OPEN_SESSION, [
     session.userId,
@@ -54,6 +66,7 @@ export async function insertSession(tx: SystemReader, session: NewSession): Prom
     session.maxAgeSeconds,
     session.confirmed,
     session.eventId,
+    session.passwordOf,
   ]);
   if (!row) return null;
   const opened = row.opened_at && { at: row.opened_at, idleExpiresAt: row.idle_expires_at };

@@ -24,7 +24,7 @@ export async function switchOrganization(
 ): Promise<SignedIn> {
   const { organization, refreshToken } = input;
   if (refreshToken !== null) {
-    return refresh(deps, { refreshToken, organization, remember: true, sessionId: caller.sessionId });
+    return refresh(deps, { refreshToken, organization: [organization], remember: true, sessionId: caller.sessionId });
   }
   const switched = await updateSessionOrganization(deps.db.systemReader(), caller.id, caller.sessionId, organization);
   if (!switched?.live) throw problem('session_revoked');

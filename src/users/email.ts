@@ -1,4 +1,5 @@
 // E-mail addresses: made canonical once, then validated, then compared. What was typed is kept for sending.
+import { createHash } from 'node:crypto';
 import { domainToASCII } from 'node:url';
 
 const EMAIL_BYTES_MAX = 320;
@@ -27,4 +28,15 @@ export function parseEmail(typed: string): EmailAddress | null {
   if (!ADDRESS.test(key) || /\.\d+$/.test(key)) return null; // a last label of digits is an IP address
   if (local.includes('..') || local.startsWith('.') || local.endsWith('.')) return null;
   return Buffer.byteLength(address) <= EMAIL_BYTES_MAX && key.length <= EMAIL_BYTES_MAX ? { address, key } : null;
+}
+
+/**
+ * What attempts to sign in with a typed text are counted by: the key of an address, and for any other text a digest of
+ * it, which is short and the same however the text is spelt.
+ */
+export function countingKey(typed: string): string {
+  const email = parseEmail(typed);
+  if (email) return email.key;
+  const spelling = typed.normalize('NFKC').trim().toLowerCase();
+  return createHash('sha256').update(spelling).digest('base64url');
 }

@@ -4,10 +4,11 @@ import { type SystemReader, type SystemTx, statement, type UserReader } from '..
 export interface Credentials {
   readonly id: string;
   readonly hash: string | null;
+  readonly changedAt: Date;
 }
 
 const CREDENTIALS = statement(`
-SELECT u.id, p.hash FROM users u LEFT JOIN passwords p ON p.user_id = u.id WHERE u.email_key = $1`);
+SELECT u.id, p.hash, p.changed_at AS "changedAt" FROM users u LEFT JOIN passwords p ON p.user_id = u.id WHERE u.email_key = $1`);
 
 /** Who has this e-mail (canonical), and the hash to prove it with. */
 export async function findCredentials(tx: SystemReader, emailKey: string): Promise<Credentials | null> {

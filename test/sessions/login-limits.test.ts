@@ -4,7 +4,9 @@ import { type Api, atOnce, newAccount, type Reply } from '../support/client.ts';
 import { createDatabase } from '../support/database.ts';
 import { openService } from '../support/service.ts';
 
-const BEHIND_PROXY = { TRUSTED_PROXIES: '127.0.0.1', LOGIN_FAILURES_MAX: '3' };
+// The allowance of a network is another limit: here it never runs out.
+const LIMITED = { RATE_LIMIT_ENABLED: 'true', RATE_LIMIT_SIGN_IN: '100000', LOGIN_FAILURES_MAX: '3' };
+const BEHIND_PROXY = { ...LIMITED, TRUSTED_PROXIES: '127.0.0.1' };
 
 /** A service whose clock stands still until it is moved. */
 async function frozen(t: Test, settings: Record<string, string> = BEHIND_PROXY) {
@@ -71,11 +73,30 @@ t.test('an IPv6 network counts as one, whatever address in it guesses', async (t
 });
 
 t.test('spelling an e-mail differently or claiming another address gives no further guesses', async (t) => {
-  const { api, account } = await frozen(t, { LOGIN_FAILURES_MAX: '3' });
+  const { api, account } = await frozen(t, LIMITED);
   await signIn(api, account.email, 'wrong', '198.51.100.1');
   await signIn(api, account.email.toUpperCase(), 'wrong', '198.51.100.2');
   await signIn(api, ` ${account.email} `, 'wrong', '198.51.100.3');
   t.equal((await signIn(api, account.email, account.password, '198.51.100.4')).status, 429, 'no proxy is trusted here');
+});
+
+t.test('what is no e-mail address is counted by what was typed: user names lock no others out', async (t) => {
+  const { api } = await frozen(t);
+  for (let guess = 0; guess < 3; guess += 1) t.equal((await signIn(api, 'ada', 'wrong')).status, 401);
+  for (const spelling of ['ada', ' Ada ', 'ADA', '\uff41da']) {
+    t.match(await signIn(api, spelling, 'wrong'), { status: 429, code: 'too_many_requests' }, spelling);
+  }
+  for (const other of ['grace', 'ada@', 'ada@localhost', '@', 'x'.repeat(320)]) {
+    t.equal((await signIn(api, other, 'wrong')).code, 'invalid_credentials', other);
+  }
+});
+
+t.test('RATE_LIMIT_ENABLED=false lets nobody wait, however often they guess', async (t) => {
+  const { api, account } = await frozen(t, { ...BEHIND_PROXY, RATE_LIMIT_ENABLED: 'false' });
+  for (let guess = 0; guess < 8; guess += 1) {
+    t.equal((await signIn(api, account.email, 'wrong')).code, 'invalid_credentials');
+  }
+  t.equal((await signIn(api, account.email, account.password)).status, 200);
 });
 
 t.test('a right password forgets the failures before it, and a quarter of an hour does', async (t) => {

@@ -2,9 +2,11 @@
 import t from 'tap';
 import { systemRandom } from '../../src/platform/random.ts';
 import { removeEndedNow } from '../../src/sessions/remove-ended.ts';
+import { REVOCATION_ROWS_KEPT_SECONDS } from '../../src/sessions/revocations.ts';
 import { newAccount } from '../support/client.ts';
 import { createDatabase } from '../support/database.ts';
 import { openService } from '../support/service.ts';
+import { countRows } from '../support/session-state.ts';
 
 t.test('an access token that has expired or fallen behind still ends its session', async (t) => {
   const { api, app, clock } = await openService(t, await createDatabase(t));
@@ -47,9 +49,26 @@ t.test('sessions that ended longer ago than the retention are removed, others st
   await database.query(`UPDATE sessions SET idle_expires_at = ${past} WHERE id = $1`, [expired.sessionId]);
   await api.post('/auth/logout', { refreshToken: recent.refreshToken });
   const { db, log } = app.deps;
-  t.equal(await removeEndedNow({ db, log, retentionSeconds: 30 * 86_400, accessTtlSeconds: 900 }), 2);
+  t.equal(await removeEndedNow({ db, log, retentionSeconds: 30 * 86_400 }), 2);
   const left = await database.query<{ id: string }>('SELECT id FROM sessions');
   t.same(left.map(({ id }) => id).sort(), [live.sessionId, recent.sessionId].sort());
+});
+
+t.test('revocations are removed once no process looks back for them any more, and no sooner', async (t) => {
+  const database = await createDatabase(t);
+  const { app } = await openService(t, database);
+  const raise = (ageSeconds: number) =>
+    database.query(
+      `INSERT INTO revocations (id, kind, subject, at)
+       VALUES (gen_random_uuid(), 'session', gen_random_uuid(), clock_timestamp() - $1::float8 * interval '1 second')`,
+      [ageSeconds],
+    );
+  for (const age of [0, 900, 960, REVOCATION_ROWS_KEPT_SECONDS - 60]) await raise(age);
+  for (const age of [REVOCATION_ROWS_KEPT_SECONDS + 60, 86_400]) await raise(age);
+  const { db, log } = app.deps;
+  await removeEndedNow({ db, log, retentionSeconds: 30 * 86_400 });
+  t.equal(await countRows(database, 'revocations'), 4);
+  t.ok(REVOCATION_ROWS_KEPT_SECONDS >= 960, 'longer than the longest look back');
 });
 
 t.test('switching the organization is recorded, by either way', async (t) => {

@@ -1,0 +1,94 @@
+// What operators do to an account: disable and enable it, set its password. Each ends what the account is signed in
+// with, in the same transaction. Nobody does any of it over HTTP.
+import { problem } from '../errors.ts';
+import { record } from '../events/record.ts';
+import type { Passwords } from '../passwords/hashing.ts';
+import { judgePassword } from '../passwords/policy.ts';
+import type { SystemTx } from '../platform/db.ts';
+import { newId } from '../platform/random.ts';
+import type { Revocation } from '../protocol/revocation.ts';
+import { setPasswordHash, updateAccountStatus } from '../users/account-store.ts';
+import { raiseEpochs } from '../users/epoch-store.ts';
+import { liveOf, type OperatorDeps, revocationsOf } from './operator-sessions.ts';
+import { markUserSessionsEnded } from './operator-store.ts';
+
+export interface AccountChanged {
+  /** False when it was so already. */
+  readonly changed: boolean;
+  /** Sessions that were live and have ended with the change. */
+  readonly sessionsEnded: number;
+}
+
+type EventType = 'user.disabled' | 'user.enabled' | 'user.password_set';
+
+async function endEverything(
+  deps: OperatorDeps,
+  tx: SystemTx,
+  userId: string,
+  event: { readonly type: EventType; readonly reason: string },
+) {
+  const raised = await raiseEpochs(tx, [userId]);
+  const ended = await markUserSessionsEnded(tx, userId, event.reason);
+  await record(tx, {
+    id: newId(deps.random, deps.clock),
+    type: event.type,
+    organizationId: null,
+    actorId: null,
+    targetId: userId,
+  });
+  return { revocations: [...raised, ...revocationsOf(ended)], sessionsEnded: liveOf(ended) };
+}
+
+async function setStatus(
+  deps: OperatorDeps,
+  userId: string,
+  status: 'active' | 'disabled',
+  event: { readonly type: EventType; readonly reason: string },
+): Promise<AccountChanged> {
+  const done = await deps.db.system(async (tx) =>
+    (await updateAccountStatus(tx, userId, status)) ? endEverything(deps, tx, userId, event) : null,
+  );
+  deps.publish(done?.revocations ?? []);
+  return { changed: done !== null, sessionsEnded: done?.sessionsEnded ?? 0 };
+}
+
+/** From now on the account signs in nowhere, and every session and access token of it is dead. */
+export function disableAccount(deps: OperatorDeps, userId: string): Promise<AccountChanged> {
+  return setStatus(deps, userId, 'disabled', { type: 'user.disabled', reason: 'account_disabled' });
+}
+
+/** Lets the account sign in again. Older sessions stay dead, also one whose opening met the disabling. */
+export function enableAccount(deps: OperatorDeps, userId: string): Promise<AccountChanged> {
+  return setStatus(deps, userId, 'active', { type: 'user.enabled', reason: 'account_enabled' });
+}
+
+export interface PasswordDeps extends OperatorDeps {
+  readonly passwords: Passwords;
+  readonly passwordMinLength: number;
+}
+
+/** Raises validation_failed, for the field `password`, unless the password may be set. */
+export function assertGoodPassword(
+  deps: Pick<PasswordDeps, 'passwordMinLength'>,
+  password: string,
+  context: { readonly email: string; readonly organizationName?: string },
+): void {
+  const weakness = judgePassword(password, context, deps.passwordMinLength);
+  if (weakness) throw problem('validation_failed', { issues: [{ path: 'password', message: weakness.message }] });
+}
+
+/** Gives the account another password and ends all its sessions; gives how many were live. Raises validation_failed. */
+export async function setPassword(
+  deps: PasswordDeps,
+  account: { readonly id: string; readonly email: string },
+  password: string,
+): Promise<number> {
+  assertGoodPassword(deps, password, { email: account.email });
+  const hash = await deps.passwords.hash(password);
+  const done: { revocations: Revocation[]; sessionsEnded: number } = await deps.db.system(async (tx) => {
+    await setPasswordHash(tx, account.id, hash);
+    return endEverything(deps, tx, account.id, { type: 'user.password_set', reason: 'password_set' });
+  });
+  deps.publish(done.revocations);
+  return done.sessionsEnded;
+}

@@ -1,0 +1,104 @@
+// What operators do with sessions: list those of a user, end one, end all of a user, end all there are.
+import { problem } from '../errors.ts';
+import { record } from '../events/record.ts';
+import type { Clock } from '../platform/clock.ts';
+import type { Database } from '../platform/db.ts';
+import { type Page, paged } from '../platform/page.ts';
+import { newId, type Random } from '../platform/random.ts';
+import type { Revocation } from '../protocol/revocation.ts';
+import { raiseEpochs } from '../users/epoch-store.ts';
+import { markSessionEnded, markSliceEnded, markUserSessionsEnded, readBeginning } from './operator-store.ts';
+import { countLiveSessions, type EndedSession, listLiveSessions, type SessionRow } from './store.ts';
+
+export interface OperatorDeps {
+  readonly db: Database;
+  readonly clock: Clock;
+  readonly random: Random;
+  /** Makes this process refuse at once what a committed change has revoked. */
+  readonly publish: (changes: readonly Revocation[]) => void;
+}
+
+const REASON = 'ended_by_operator';
+const FIRST_ID = '00000000-0000-0000-0000-000000000000';
+
+/** The live sessions of a user, the most recently used first. */
+export async function listUserSessions(deps: Pick<OperatorDeps, 'db'>, userId: string, page: Page) {
+  const reader = deps.db.userReader(userId);
+  return paged(await listLiveSessions(reader, userId, page.limit, page.offset), page, {
+    toItem: ({ createdAt, lastSeenAt, expiresAt, total: _, ...row }: SessionRow) => ({
+      ...row,
+      createdAt: createdAt.toISOString(),
+      lastSeenAt: lastSeenAt.toISOString(),
+      expiresAt: expiresAt.toISOString(),
+    }),
+    countAll: () => countLiveSessions(reader, userId),
+  });
+}
+
+/** Ends one session, whoever's. Raises not_found for one that is not there or has ended. */
+export async function endAnySession(deps: OperatorDeps, sessionId: string): Promise<void> {
+  const ended = await markSessionEnded(deps.db.systemReader(), sessionId, REASON);
+  deps.publish(revocationsOf(ended));
+  if (!ended.some(({ live }) => live)) {
+    throw problem('not_found', { detail: 'There is no such live session: list the sessions of its user first.' });
+  }
+}
+
+/** Ends every session of a user, with all access tokens; gives how many were live. */
+export async function endUserSessions(deps: OperatorDeps, userId: string): Promise<number> {
+  const { ended, raised } = await deps.db.system(async (tx) => ({
+    // The epoch also refuses what a sign-in that is under way at this moment is about to hand out.
+    raised: await raiseEpochs(tx, [userId]),
+    ended: await markUserSessionsEnded(tx, userId, REASON),
+  }));
+  deps.publish([...raised, ...revocationsOf(ended)]);
+  return liveOf(ended);
+}
+
+/** The revocations that ended sessions have written. */
+export function revocationsOf(ended: readonly EndedSession[]): Revocation[] {
+  return ended.map(({ id: sid }) => ({ kind: 'session', sid }));
+}
+
+/** How many of them had not expired. */
+export function liveOf(ended: readonly EndedSession[]): number {
+  return ended.filter(({ live }) => live).length;
+}
+
+/**
+ * Ends every session that was opened before now, and refuses every access token of their users. It goes from user to
+ * user in short statements: what is done stays done when it is interrupted, and a second run does the rest. `onUsers`
+ * hears how many users of how many were looked at. Gives how many sessions were live.
+ */
+export async function endAllSessions(
+  deps: OperatorDeps,
+  onUsers: (done: number, whole: number) => void = () => undefined,
+): Promise<number> {
+  const reader = deps.db.systemReader();
+  const beginning = await readBeginning(reader);
+  let live = 0;
+  // A sign-in that was under way at the first look has committed by the next one.
+  for (let ended = 1; ended > 0; ) {
+    ended = 0;
+    let users = 0;
+    for (let after: string | null = FIRST_ID; after !== null; ) {
+      const slice = await markSliceEnded(reader, after, beginning.now, REASON);
+      after = slice.lastUserId;
+      users += slice.users;
+      ended += slice.ended;
+      live += slice.live;
+      onUsers(users, beginning.users);
+    }
+  }
+  await deps.db.system((tx) =>
+    record(tx, {
+      id: newId(deps.random, deps.clock),
+      type: 'sessions.all_ended',
+      organizationId: null,
+      actorId: null,
+      targetId: null,
+      data: { live },
+    }),
+  );
+  return live;
+}
