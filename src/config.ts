@@ -3,34 +3,7 @@
 import { readFileSync } from 'node:fs';
 import { availableParallelism } from 'node:os';
 import { z } from 'zod';
-
-const wholeNumber = (low: number, high: number) => z.coerce.number().int().min(low).max(high);
-const flag = z.enum(['true', 'false']).transform((value) => value === 'true');
-const list = z.string().transform((value) =>
-  value
-    .split(',')
-    .map((entry) => entry.trim())
-    .filter((entry) => entry !== ''),
-);
-const postgresUrl = z.url({ protocol: /^postgres(ql)?$/, error: 'must be a postgres:// URL' });
-const origin = z
-  .url({ protocol: /^https?$/, error: 'must be an http:// or https:// URL', abort: true })
-  .refine((value) => /^https?:\/\/[^/?#@]+\/?$/i.test(value), 'must have no path, query, fragment or credentials')
-  .transform((value) => value.replace(/\/+$/, ''));
-
-/** Exactly what a browser sends as Origin: a star would look like a pattern, and is none. */
-function isOrigin(value: string): boolean {
-  return /^https?:\/\/[^*]+$/.test(value) && URL.canParse(value) && new URL(value).origin === value;
-}
-
-/** A time in seconds may be written 900, 900s, 15m, 12h or 30d. */
-function duration(low: number, high: number) {
-  return z
-    .string()
-    .regex(/^\d{1,9}[smhd]?$/, 'must be a number of seconds, or a number with s, m, h or d')
-    .transform((value) => Number.parseInt(value, 10) * ({ m: 60, h: 3600, d: 86_400 }[value.slice(-1)] ?? 1))
-    .refine((value) => value >= low && value <= high, `must be between ${low} and ${high} seconds`);
-}
+import { duration, flag, isOrigin, list, mailbox, origin, postgresUrl, smtpUrl, wholeNumber } from './config/fields.ts';
 
 const DAY = 86_400;
 const KEY_OVERLAP_SECONDS = 300;
@@ -125,6 +98,10 @@ export const ENVIRONMENT = {
   PASSWORD_HASH_QUEUE: wholeNumber(0, 10_000)
     .default(64)
     .meta({ description: 'Hashes that may wait; past it sign-ins answer 503 with Retry-After.' }),
+  ROLE_PRESET: z.string().default('crm').meta({
+    description:
+      'The system roles of a new database: crm, workspace, callcenter, agents, or the path of a YAML file. A database that has roles keeps them.',
+  }),
   TRIAL_DAYS: wholeNumber(0, 365).default(14).meta({ description: 'Length of a new organization’s trial.' }),
   TRIAL_TEAM_MEMBERS: wholeNumber(1, 1_000_000).default(2).meta({ description: 'Team members in the trial.' }),
   TRIAL_MESSAGES: wholeNumber(0, 1_000_000_000).default(100).meta({ description: 'Messages in the trial.' }),
@@ -134,7 +111,7 @@ export const ENVIRONMENT = {
     .prefault('')
     .meta({
       description:
-        'Origins of browser applications, exact, separated by commas. They may also use the cookie transport.',
+        'Origins of browser applications, exact, separated by commas. They may also use the cookie transport. Production takes https only.',
     }),
   TRUSTED_PROXIES: list
     .pipe(
@@ -142,8 +119,26 @@ export const ENVIRONMENT = {
     )
     .prefault('')
     .meta({
-      description: 'Addresses or CIDR ranges of proxies whose X-Forwarded-For is believed, separated by commas.',
+      description:
+        'Addresses or CIDR ranges of proxies whose X-Forwarded-For is believed, separated by commas. Production refuses a range of all addresses.',
     }),
+  PUBLIC_APP_URL: origin.optional().meta({
+    description: 'Where people reach the application: links in mails begin with it. Default: PUBLIC_URL.',
+  }),
+  SMTP_URL: smtpUrl.optional().meta({
+    secret: true,
+    description:
+      'Where mail is handed in: smtps://user:password@host, or smtp:// with STARTTLS, which production demands of any host but the own machine unless the URL ends in ?tls=optional. Unset: mail is printed to the log, in production it waits.',
+  }),
+  MAIL_FROM: mailbox
+    .default('Tenantry <no-reply@localhost>')
+    .meta({ description: 'The sender of mails. Required in production together with SMTP_URL.' }),
+  INVITATION_TTL: duration(300, 30 * DAY)
+    .prefault('7d')
+    .meta({ description: 'How long an invitation can be accepted.' }),
+  INVITATION_MAILS_PER_DAY: wholeNumber(1, 1_000_000)
+    .default(200)
+    .meta({ description: 'Invitation mails that one organization may cause in 24 hours.' }),
   RATE_LIMIT_ENABLED: flag
     .prefault('true')
     .meta({ description: 'false switches every rate limit off: for load tests only.' }),
@@ -171,9 +166,10 @@ const Environment = z.object(ENVIRONMENT);
 type Settings = z.output<typeof Environment>;
 
 /** The settings, frozen, with what follows from them filled in. Durations are seconds. */
-export type Config = Readonly<Omit<Settings, 'PUBLIC_URL' | 'KEYS_DIR' | 'DOCS_ENABLED'>> & {
+export type Config = Readonly<Omit<Settings, 'PUBLIC_URL' | 'PUBLIC_APP_URL' | 'KEYS_DIR' | 'DOCS_ENABLED'>> & {
   /** The issuer of every token. */
   readonly PUBLIC_URL: string;
+  readonly PUBLIC_APP_URL: string;
   readonly KEYS_DIR: string;
   readonly DOCS_ENABLED: boolean;
   readonly production: boolean;
@@ -222,6 +218,7 @@ export function readConfig(env: NodeJS.ProcessEnv): Config {
   const config: Config = Object.freeze({
     ...settings,
     PUBLIC_URL: settings.PUBLIC_URL ?? `http://localhost:${settings.PORT}`,
+    PUBLIC_APP_URL: settings.PUBLIC_APP_URL ?? settings.PUBLIC_URL ?? `http://localhost:${settings.PORT}`,
     KEYS_DIR: settings.KEYS_DIR ?? `${settings.DATA_DIR}/keys`,
     DOCS_ENABLED: settings.DOCS_ENABLED ?? !production,
     production,
@@ -257,10 +254,22 @@ function contradictions(config: Config, settings: Settings): string[] {
   }
   if (!settings.PUBLIC_URL) problems.push('PUBLIC_URL: is required in production');
   else if (!settings.PUBLIC_URL.startsWith('https://')) problems.push('PUBLIC_URL: must be https in production');
+  if (settings.PUBLIC_APP_URL?.startsWith('http://')) {
+    problems.push('PUBLIC_APP_URL: must be https in production, because links in mails carry secrets');
+  }
+  if (settings.SMTP_URL && settings.MAIL_FROM.endsWith('@localhost>')) {
+    problems.push('MAIL_FROM: is required in production together with SMTP_URL');
+  }
   const singleFiles = config.JWT_ACCESS_PRIVATE_KEY_PATH && config.JWT_REFRESH_PRIVATE_KEY_PATH;
   if (!settings.KEYS_DIR && !singleFiles) {
     problems.push('KEYS_DIR: is required in production (or both JWT_…_PRIVATE_KEY_PATH), development keys are refused');
   }
+  const everyone = config.TRUSTED_PROXIES.find((range) => /\/0+$/.test(range));
+  if (everyone !== undefined) {
+    problems.push(`TRUSTED_PROXIES: ${everyone} would let every client name its own address, which production refuses`);
+  }
+  const plain = config.CORS_ORIGINS.find((allowed) => allowed.startsWith('http://'));
+  if (plain !== undefined) problems.push(`CORS_ORIGINS: ${plain} must be https in production`);
   if (!config.RATE_LIMIT_ENABLED) problems.push('RATE_LIMIT_ENABLED: must not be false in production');
   return problems;
 }

@@ -1,6 +1,6 @@
 // The process: configuration, database, keys, listening, and an orderly end.
 import { flushCompileCache } from 'node:module';
-import type { AddressInfo } from 'node:net';
+import { type AddressInfo, createServer } from 'node:net';
 import { dirname, join, resolve } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import type { Logger } from 'pino';
@@ -22,6 +22,7 @@ async function start(config: Config, log: Logger): Promise<void> {
   const stops: (() => Promise<unknown>)[] = [];
   stopOnSignals(stops, log);
   try {
+    await refuseTakenPort(config);
     const app = await serve(config, log, stops);
     await announce(config, app, log);
     flushCompileCache();
@@ -47,9 +48,9 @@ async function serve(config: Config, log: Logger, stops: (() => Promise<unknown>
   const app = await openApp({ config, urls, clock: systemClock, random: systemRandom, log, root: ROOT });
   stops.unshift(() => app.close());
   await refuseDevelopmentKeys(config, app);
-  const { applyPreset, readPreset } = await import('./roles/presets.ts');
-  const changed = await applyPreset(app.deps, readPreset('crm'));
-  if (changed.length > 0) log.info({ roles: changed }, 'system roles applied');
+  const { applyFirstPreset } = await import('./roles/apply-preset.ts');
+  const roles = await applyFirstPreset(app.deps, config.ROLE_PRESET);
+  if (roles.length > 0) log.info({ preset: config.ROLE_PRESET, roles }, 'system roles made');
   await app.deps.revocations.synchronize();
   await listen(config, app);
   return app;
@@ -85,20 +86,29 @@ async function refuseDevelopmentKeys(config: Config, app: App): Promise<void> {
 }
 
 async function listen(config: Config, app: App): Promise<void> {
-  try {
-    await app.server.listen({ host: config.HOST, port: config.PORT });
-  } catch (error) {
-    const { code } = error as NodeJS.ErrnoException;
-    if (code === 'EADDRINUSE') {
-      throw new StartRefused(
-        `PORT: ${config.HOST}:${config.PORT} is taken by another program: stop it, or set PORT to a free one`,
-      );
-    }
-    if (code === 'EACCES' || code === 'EADDRNOTAVAIL') {
-      throw new StartRefused(`HOST, PORT: ${config.HOST}:${config.PORT} cannot be listened on (${code}): set others`);
-    }
-    throw error;
+  await app.server.listen({ host: config.HOST, port: config.PORT }).catch((error) => {
+    throw explainListening(config, error);
+  });
+}
+
+/** Tells at once, before a database is started for nothing. Another program may still take the port until `listen`. */
+async function refuseTakenPort(config: Config): Promise<void> {
+  const probe = createServer();
+  const { promise, resolve, reject } = Promise.withResolvers<void>();
+  probe.once('error', (error) => reject(explainListening(config, error)));
+  probe.listen({ host: config.HOST, port: config.PORT }, () => probe.close(() => resolve()));
+  await promise;
+}
+
+function explainListening({ HOST, PORT }: Config, error: NodeJS.ErrnoException): Error {
+  const { code } = error;
+  if (code === 'EADDRINUSE') {
+    return new StartRefused(`PORT: ${HOST}:${PORT} is taken by another program: stop it, or set PORT to a free one`);
   }
+  if (code === 'EACCES' || code === 'EADDRNOTAVAIL' || code === 'ENOTFOUND') {
+    return new StartRefused(`HOST, PORT: ${HOST}:${PORT} cannot be listened on (${code}): set others`);
+  }
+  return error;
 }
 
 async function announce(config: Config, app: App, log: Logger): Promise<void> {
@@ -148,13 +158,20 @@ async function stopAll(stops: (() => Promise<unknown>)[]): Promise<void> {
 }
 
 // What a person can mend, by the name of the error: these messages say what to do and carry no stack.
-const REFUSALS = new Set(['DatabaseRefused', 'MigrationRefused', 'KeyRingEmpty', 'SharedKey', 'EmbeddedRefused']);
+const REFUSALS = new Set([
+  'DatabaseRefused',
+  'MigrationRefused',
+  'KeyRingEmpty',
+  'SharedKey',
+  'EmbeddedRefused',
+  'PresetRefused',
+]);
 
 function explain(error: unknown): string {
   if (error instanceof ConfigRefused) return error.problems.map((line) => `  ${line}`).join('\n');
   if (error instanceof StartRefused) return `  ${error.message}`;
   if (error instanceof Error) {
-    if (REFUSALS.has(error.name)) return `  ${error.message}`;
+    if (REFUSALS.has(error.name)) return `  ${error.message.replaceAll('\n', '\n  ')}`;
     const { code } = error as NodeJS.ErrnoException;
     if (code && (error as NodeJS.ErrnoException).path !== undefined) return `  ${error.message}`;
     if (code && /^(E[A-Z]+|28\w{3}|3D000|57P03)$/.test(code)) {
@@ -165,7 +182,8 @@ function explain(error: unknown): string {
   return `  ${String(error)}`;
 }
 
-async function main(): Promise<void> {
+/** Runs the service until a signal ends it. */
+async function run(): Promise<void> {
   let log: Logger | undefined;
   try {
     const config = readConfig(process.env);
@@ -177,4 +195,9 @@ async function main(): Promise<void> {
   }
 }
 
-await main();
+const args = process.argv.slice(2);
+if (args.length === 0) await run();
+else {
+  const { runCommand } = await import('./cli/run.ts');
+  await runCommand(args, run);
+}

@@ -91,13 +91,21 @@ t.test('values are read as they are written by people', async (t) => {
 t.test('a wrong value is refused by the name of its variable', async (t) => {
   const wrong: Record<string, string[]> = {
     NODE_ENV: ['prod', 'Production'],
-    PORT: ['-1', '65536', '3000x', '1.5'],
+    PORT: ['-1', '65536', '3000x', '1.5', '0x50', '1e3', '+80', ' 80', '8_0', 'Infinity'],
+    TRIAL_DAYS: ['1e1', '0b1', '366'],
     PUBLIC_URL: [
       'localhost:3000',
       'ftp://id.example.com',
       'https://id.example.com/?a',
       'https://id.example.com/#a',
       'https://a:b@id.example.com',
+      'https://@id.example.com',
+      'https://id.example.com//',
+      'https://id.example.com/a/../b',
+      'https://id.example.com%0a',
+      'https://id%2eexample.com',
+      'https://id.example.com\\a',
+      'https://',
     ],
     DATABASE_URL: ['mysql://db/x', 'db.internal', 'http://db/x'],
     DATABASE_POOL_SIZE: ['0', '201', 'many'],
@@ -112,9 +120,22 @@ t.test('a wrong value is refused by the name of its variable', async (t) => {
     PASSWORD_HASH_MEMORY_KIB: ['19455', '1024'],
     PASSWORD_HASH_ITERATIONS: ['1'],
     PASSWORD_HASH_PARALLELISM: ['0'],
-    CORS_ORIGINS: ['*', 'null', 'https://a.example/', 'https://a.example/path', 'a.example', 'https://*.example'],
+    CORS_ORIGINS: [
+      '*',
+      'null',
+      'https://a.example/',
+      'https://a.example/path',
+      'a.example',
+      'https://*.example',
+      'https://*',
+    ],
     TRUSTED_PROXIES: ['*', 'true', 'loopback', '10.0.0.0/33', 'proxy.internal'],
     RATE_LIMIT_ENABLED: ['no', '0', 'TRUE'],
+    PUBLIC_APP_URL: ['app.example.com', 'https://app.example.com/path'],
+    SMTP_URL: ['mail.example.com', 'http://m.example', 'smtp://m.example/x', 'smtp://m.example?pool=true', 'smtp://'],
+    MAIL_FROM: ['nobody', 'a@b.example, c@d.example', 'A <a@b.example> B', 'A\nBcc: x@y.example <a@b.example>'],
+    INVITATION_TTL: ['4m', '31d'],
+    INVITATION_MAILS_PER_DAY: ['0'],
     DOCS_ENABLED: ['1'],
     LOG_LEVEL: ['verbose'],
   };
@@ -123,6 +144,14 @@ t.test('a wrong value is refused by the name of its variable', async (t) => {
   }
   const all = namesIn(problemsOf({ PORT: 'x', LOG_LEVEL: 'x', CORS_ORIGINS: '*' }));
   t.strictSame(all.sort(), ['CORS_ORIGINS', 'LOG_LEVEL', 'PORT'], 'all at once');
+});
+
+t.test('a refusal says in one line what the value must be', async (t) => {
+  t.strictSame(problemsOf({ PORT: '0x50' }), ['PORT: must be a whole number from 0 to 65535, in digits']);
+  t.match(problemsOf({ PUBLIC_URL: 'https://a:b@id.example.com' })[0], /^PUBLIC_URL: .*without .*credentials/);
+  t.strictSame(problemsOf({ CORS_ORIGINS: 'https://*.example' }), [
+    'CORS_ORIGINS: must be an origin such as https://app.example.com',
+  ]);
 });
 
 t.test('values that contradict each other are refused', async (t) => {
@@ -143,6 +172,19 @@ t.test('production refuses what is only good for development', async (t) => {
     t.strictSame(namesIn(problemsOf(without(name))), [name], name);
   t.strictSame(namesIn(problemsOf({ ...PRODUCTION, PUBLIC_URL: 'http://id.example.com' })), ['PUBLIC_URL']);
   t.strictSame(namesIn(problemsOf({ ...PRODUCTION, RATE_LIMIT_ENABLED: 'false' })), ['RATE_LIMIT_ENABLED']);
+  for (const range of ['0.0.0.0/0', '::/0', '10.0.0.0/8,10.0.0.1/0']) {
+    const problems = problemsOf({ ...PRODUCTION, TRUSTED_PROXIES: range });
+    t.match(problems, [/^TRUSTED_PROXIES: \S+\/0 would let every client name its own address/], range);
+    t.equal(problems.length, 1);
+    t.same(problemsOf({ TRUSTED_PROXIES: range }), [], 'good for a test behind anything');
+  }
+  t.same(problemsOf({ ...PRODUCTION, TRUSTED_PROXIES: '10.0.0.0/8,fd00::/8' }), []);
+  t.strictSame(namesIn(problemsOf({ ...PRODUCTION, PUBLIC_APP_URL: 'http://app.example.com' })), ['PUBLIC_APP_URL']);
+  t.strictSame(namesIn(problemsOf({ ...PRODUCTION, SMTP_URL: 'smtps://mail.example.com' })), ['MAIL_FROM']);
+  const mail = { SMTP_URL: 'smtps://u:p@mail.example.com:465', MAIL_FROM: 'Acme <no-reply@example.com>' };
+  t.same(problemsOf({ ...PRODUCTION, ...mail }), []);
+  const mixed = problemsOf({ ...PRODUCTION, CORS_ORIGINS: 'https://app.example.com,http://app.example.com' });
+  t.strictSame(mixed, ['CORS_ORIGINS: http://app.example.com must be https in production']);
   const single = { JWT_ACCESS_PRIVATE_KEY_PATH: '/a.pem', JWT_REFRESH_PRIVATE_KEY_PATH: '/r.pem' };
   t.same(problemsOf({ ...without('KEYS_DIR'), ...single }), [], 'two single keys do as well');
   t.strictSame(namesIn(problemsOf({ ...without('KEYS_DIR'), JWT_ACCESS_PRIVATE_KEY_PATH: '/a.pem' })), ['KEYS_DIR']);
@@ -171,7 +213,7 @@ t.test('a secret may come from a file, and only a secret', async (t) => {
   const secrets = Object.entries(ENVIRONMENT).filter(([, schema]) => schema.meta()?.secret === true);
   t.strictSame(
     secrets.map(([name]) => name),
-    ['DATABASE_URL', 'DATABASE_APP_URL', 'DATABASE_SYSTEM_URL', 'KEYS_PASSPHRASE'],
+    ['DATABASE_URL', 'DATABASE_APP_URL', 'DATABASE_SYSTEM_URL', 'KEYS_PASSPHRASE', 'SMTP_URL'],
   );
 });
 

@@ -12,16 +12,26 @@ export function describedEndpoints(): Endpoint[] {
   return listEndpoints(unopened, { checks: {}, draining: () => false, docsRoot: ROOT });
 }
 
-/** An access as people write it: open, signed in, or needs resource:action. */
+/** An access as people write it. */
 export function accessText(access: Access): string {
-  if (access.kind === 'needs') return `needs ${access.permission}`;
-  return access.kind === 'open' ? 'open' : 'signed in';
+  switch (access.kind) {
+    case 'open':
+      return 'open';
+    case 'signed_in':
+      return access.alsoSuspended ? 'signed in, also suspended' : 'signed in';
+    case 'member':
+      return 'member';
+    case 'needs':
+      return `needs ${access.permission}`;
+    case 'platform':
+      return 'platform administrator';
+  }
 }
 
 /** METHOD URL, access and limit of every endpoint, sorted: a door that is opened wider shows as a changed line. */
 export function routeList(endpoints: readonly Endpoint[]): string {
   const lines = endpoints.map(({ method, url, access, limit }) =>
-    [method.padEnd(6), url.padEnd(42), accessText(access).padEnd(12), `limit ${limit}`].join(' '),
+    [method.padEnd(6), url.padEnd(42), accessText(access).padEnd(25), `limit ${limit}`].join(' '),
   );
   const byPath = (line: string) => `${line.slice(7, 49)} ${line.slice(0, 6)}`;
   return `${lines.sort((a, b) => (byPath(a) < byPath(b) ? -1 : 1)).join('\n')}\n`;

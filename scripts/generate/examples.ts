@@ -29,6 +29,9 @@ const SUBSCRIPTION = {
   limits: { teamMembers: 2, messages: 100, phoneNumbers: 1 },
 };
 
+const QUESTION = { userId: USER.id, resource: 'deals', action: 'write', scope: { projectId: 'p1' } };
+const GRANTED = { allowed: true, reason: 'granted' };
+
 /** A request and its good answer, by the id of the operation. */
 export const EXAMPLES: Readonly<Record<string, { readonly request: object; readonly answer: object }>> = {
   register: {
@@ -40,4 +43,41 @@ export const EXAMPLES: Readonly<Record<string, { readonly request: object; reado
     answer: { data: SIGNED_IN },
   },
   refresh: { request: { refreshToken: SIGNED_IN.refreshToken }, answer: { data: SIGNED_IN } },
+  createInvitation: {
+    request: { email: 'grace@example.com', roles: [{ role: 'agent', scope: { projectId: 'p1' } }] },
+    answer: {
+      data: {
+        id: '019aa3f0-5c00-7a10-8b2f-3d6f1c2a4e05',
+        email: 'grace@example.com',
+        status: 'pending',
+        roles: [{ id: '019aa3f0-5c00-7a10-8b2f-3d6f1c2a4e06', name: 'agent', scope: { projectId: 'p1' } }],
+        invitedBy: { id: USER.id, name: USER.name },
+        acceptedBy: null,
+        createdAt: '2026-11-21T12:00:00.000Z',
+        expiresAt: '2026-11-28T12:00:00.000Z',
+      },
+    },
+  },
+  acceptInvitation: {
+    request: {
+      token: 'jVbqC8vVYtNBoHzYgkCOeV6NYEhC2wdyD6iuFXBqWqk',
+      name: USER.name,
+      password: 'correct horse battery',
+    },
+    answer: { data: { ...SIGNED_IN, user: { ...USER, emailVerified: true } } },
+  },
+  checkPermission: { request: QUESTION, answer: { data: GRANTED } },
+  checkPermissions: {
+    request: { checks: [QUESTION, { resource: 'deals', action: 'delete', explain: true }] },
+    answer: {
+      data: [
+        GRANTED,
+        {
+          allowed: false,
+          reason: 'no_permission',
+          explanation: { missing: 'deals:delete', heldRoles: ['agent'], wouldGrant: [] },
+        },
+      ],
+    },
+  },
 };

@@ -10,9 +10,10 @@ import {
   type ZodOpenApiOperationObject,
   type ZodOpenApiResponsesObject,
 } from 'zod-openapi';
-import type { Endpoint } from '../../src/http/endpoint.ts';
+import type { Access, Endpoint } from '../../src/http/endpoint.ts';
 import { accessText, ROOT } from './endpoints.ts';
 import { EXAMPLES } from './examples.ts';
+import { PARAMETERS, TENANT_PARAMETERS, takesTenantHeaders } from './parameters.ts';
 import {
   answerHeaders,
   COOKIE_HEADER,
@@ -25,7 +26,12 @@ import {
 const TAGS = {
   'Sign-in': 'Ways in, out and onward: every sign-in answers with one shape.',
   Me: 'The signed-in user, their sessions and their organizations.',
-  Organizations: 'Founding organizations.',
+  Organizations: 'Founding, reading and changing organizations; their subscription.',
+  Members: 'The members of the current organization, their roles and their sessions.',
+  Invitations: 'Inviting people into the current organization, and accepting.',
+  Roles: 'System and custom roles, and the permissions that are known.',
+  Checks: 'Questions of the form: may this user do that?',
+  Administration: 'For the administrators of the whole platform.',
   Discovery: 'What a service needs to verify access tokens; may be cached.',
   Operations: 'For load balancers and orchestrators.',
 };
@@ -95,19 +101,31 @@ function requestOf(declared: Endpoint): Pick<ZodOpenApiOperationObject, 'request
   };
 }
 
+function whoMayCall(access: Access): string {
+  switch (access.kind) {
+    case 'open':
+      return 'Anybody may call it.';
+    case 'signed_in':
+      return `Needs an access token${access.alsoSuspended ? '; that of a suspended organization will do' : ''}.`;
+    case 'member':
+      return 'Needs an access token that acts for an organization.';
+    case 'needs':
+      return `Needs the permission \`${access.permission}\` in the current organization.`;
+    case 'platform':
+      return 'Needs the access token of a platform administrator, whom operators name by the CLI.';
+  }
+}
+
 function operationOf(declared: Endpoint): ZodOpenApiOperationObject {
-  const who = { open: 'Anybody may call it.', signed_in: 'Needs an access token.' };
   const { access } = declared;
   return {
     operationId: declared.id,
     tags: [declared.tag],
     summary: declared.summary,
-    description:
-      access.kind === 'needs'
-        ? `Needs the permission \`${access.permission}\` in the current organization.`
-        : who[access.kind],
+    description: whoMayCall(access),
     'x-access': accessText(access),
     security: securityOf(declared),
+    ...(takesTenantHeaders(declared) ? { parameters: TENANT_PARAMETERS } : {}),
     ...requestOf(declared),
     responses: { ...problemResponses(declared), ...goodResponses(declared) },
   };
@@ -173,6 +191,7 @@ export function openApiDocument(endpoints: readonly Endpoint[]) {
               'The refresh token of a sign-in with `"transport": "cookie"`. `tenantry_refresh` on http://localhost.',
           },
         },
+        parameters: PARAMETERS,
         headers: HEADERS,
         responses: sharedResponses(described),
         schemas: { Problem: ProblemSchema },

@@ -1,62 +1,8 @@
 // Owns: the pages for people that are written from tables in the code: the environment and the problems.
-// Leaves to others: the tables themselves (src/config.ts, src/errors.ts).
-import { z } from 'zod';
-import { ENVIRONMENT } from '../../src/config.ts';
+// Leaves to others: the tables themselves (src/config.ts and src/config/variables.ts, src/errors.ts).
+import { variables } from '../../src/config/variables.ts';
 import { PROBLEMS, problem } from '../../src/errors.ts';
 import { problemBody } from '../../src/http/problems.ts';
-
-interface Variable {
-  readonly name: string;
-  readonly description: string;
-  readonly secret: boolean;
-  /** As it would be written in the environment; '' when there is none. */
-  readonly fallback: string;
-  readonly values: string;
-}
-
-interface Shape {
-  readonly type?: string;
-  readonly enum?: readonly string[];
-  readonly minimum?: number;
-  readonly maximum?: number;
-}
-
-function variables(): Variable[] {
-  return Object.entries(ENVIRONMENT).map(([name, schema]) => {
-    const meta = schema.meta() ?? {};
-    const fallback = typeof meta.default === 'string' ? meta.default : defaultOf(schema);
-    const secret = meta.secret === true;
-    return { name, description: meta.description ?? '', secret, fallback, values: valuesOf(schema) };
-  });
-}
-
-/** What stands in for an unset variable. Not the default of `.meta()`, which replaces one that depends on the machine. */
-function defaultOf(schema: z.ZodType): string {
-  const { default: found } = z.toJSONSchema(schema, { io: 'input', unrepresentable: 'any' });
-  return found === undefined ? '' : String(found);
-}
-
-function valuesOf(schema: z.ZodType): string {
-  const written = z.toJSONSchema(schema, { io: 'input', unrepresentable: 'any' }) as Shape;
-  const meant = z.toJSONSchema(schema, { io: 'output', unrepresentable: 'any' }) as Shape;
-  if (written.enum) return written.enum.map((value) => `\`${value}\``).join(', ');
-  const { type, minimum, maximum } = meant;
-  if (type !== 'integer' || minimum === undefined || maximum === undefined) return '';
-  const isDuration = written.type === 'string';
-  return isDuration ? `${inUnits(minimum)} to ${inUnits(maximum)}` : `${minimum} to ${maximum}`;
-}
-
-const UNITS = [
-  [86_400, 'd'],
-  [3600, 'h'],
-  [60, 'm'],
-] as const;
-
-/** 900 → 15m: the largest unit that divides the seconds. */
-function inUnits(seconds: number): string {
-  const unit = UNITS.find(([size]) => seconds >= size && seconds % size === 0);
-  return unit ? `${seconds / unit[0]}${unit[1]}` : `${seconds}s`;
-}
 
 /** .env.example: every variable with its default, commented out. */
 export function environmentExample(): string {

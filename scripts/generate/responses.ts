@@ -3,7 +3,7 @@
 import { z } from 'zod';
 import type { ZodOpenApiResponseObject, ZodOpenApiResponsesObject } from 'zod-openapi';
 import { PROBLEMS, type ProblemCode } from '../../src/errors.ts';
-import type { Endpoint } from '../../src/http/endpoint.ts';
+import type { Access, Endpoint } from '../../src/http/endpoint.ts';
 
 export const ProblemSchema = z
   .strictObject({
@@ -59,12 +59,20 @@ export const COOKIE_HEADER = { 'Set-Cookie': header('SetCookie') };
 
 type Codes = readonly ProblemCode[];
 
+const UNAUTHENTICATED: Codes = ['unauthenticated', 'invalid_token', 'token_expired', 'token_stale', 'session_revoked'];
+// What the tenant headers can meet on a route that wants an access token.
+const TENANT: Codes = ['tenant_mismatch', 'organization_access_denied', 'organization_suspended'];
+
 // What the guard and the body reader refuse, whatever the operation. Named, so that each is described once.
 const SHARED: Readonly<Record<string, Codes>> = {
   BadRequest: ['bad_request'],
   BadBody: ['bad_request', 'malformed_json'],
-  Unauthenticated: ['unauthenticated', 'invalid_token', 'token_expired', 'token_stale', 'session_revoked'],
-  Forbidden: ['organization_required', 'permission_denied'],
+  Unauthenticated: UNAUTHENTICATED,
+  UnauthenticatedOrSuspended: [...UNAUTHENTICATED, 'organization_suspended'],
+  OtherTenant: TENANT,
+  NoOrganization: ['organization_required', ...TENANT],
+  Forbidden: ['organization_required', 'permission_denied', ...TENANT],
+  NoAdministrator: ['permission_denied', ...TENANT],
   BodyTooLarge: ['body_too_large'],
   UnsupportedMediaType: ['unsupported_media_type'],
   ValidationFailed: ['validation_failed'],
@@ -73,13 +81,23 @@ const SHARED: Readonly<Record<string, Codes>> = {
   Unavailable: ['database_unavailable', 'service_busy', 'signing_unavailable'],
 };
 
+const FORBIDDEN = {
+  signed_in: 'OtherTenant',
+  member: 'NoOrganization',
+  needs: 'Forbidden',
+  platform: 'NoAdministrator',
+} as const;
+
 function commonCodes(declared: Endpoint): Codes {
   const names = ['ValidationFailed', 'InternalError', declared.body ? 'BadBody' : 'BadRequest'];
   if (declared.body) names.push('BodyTooLarge', 'UnsupportedMediaType');
-  if (declared.access.kind !== 'open') names.push('Unauthenticated');
-  if (declared.access.kind === 'needs') names.push('Forbidden');
+  if (declared.access.kind !== 'open') names.push('Unauthenticated', FORBIDDEN[declared.access.kind]);
   if (declared.limit !== 'none') names.push('TooManyRequests', 'Unavailable');
   return names.flatMap((name) => SHARED[name] ?? []);
+}
+
+function refusesSuspended(access: Access): boolean {
+  return access.kind === 'signed_in' ? !access.alsoSuspended : access.kind === 'member' || access.kind === 'needs';
 }
 
 function isCode(code: string): code is ProblemCode {
@@ -94,6 +112,8 @@ export function problemsByStatus(declared: Endpoint): Map<number, ProblemCode[]>
     const { status } = PROBLEMS[code];
     found.set(status, (found.get(status) ?? new Set()).add(code));
   }
+  // Where it is the token that is refused, this one is a 401: see sessions/authenticate.ts.
+  if (refusesSuspended(declared.access)) found.get(401)?.add('organization_suspended');
   return new Map([...found].sort(([a], [b]) => a - b).map(([status, codes]) => [status, [...codes].sort()]));
 }
 

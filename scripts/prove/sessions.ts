@@ -7,7 +7,6 @@ import { APP_ROLE, roleUrl, SYSTEM_ROLE } from '../../src/platform/db-roles.ts';
 import { openLog } from '../../src/platform/log.ts';
 import { systemRandom } from '../../src/platform/random.ts';
 import { answerSession, type SessionDeps, storeSession } from '../../src/sessions/open-session.ts';
-import { openRevocations } from '../../src/sessions/revocations.ts';
 import type { Service, Stage } from './stage.ts';
 
 export interface Opened {
@@ -36,8 +35,6 @@ export async function openSessions(stage: Stage, service: Service, userId: strin
     accessTtlSeconds: config.ACCESS_TOKEN_TTL,
     refreshTtlSeconds: config.REFRESH_TOKEN_TTL,
     sessionMaxAgeSeconds: config.SESSION_MAX_AGE,
-    graceSeconds: config.REFRESH_REUSE_GRACE,
-    revocations: openRevocations({ db, log }),
   };
   const opened: Opened[] = [];
   for (let index = 0; index < count; index += 1) {

@@ -1,25 +1,26 @@
-// The life cycle of signing keys from a terminal: `npm run keys -- list|generate|rotate|prune|revoke <kid>`. It works
-// on the folder of KEYS_DIR; a running service notices by itself.
+// `tenantry keys`: the life cycle of signing keys. It works on the folder of KEYS_DIR; a running service notices by
+// itself.
 import { join } from 'node:path';
-import { parseArgs } from 'node:util';
-import { accessKeyRetention, type Config, ConfigRefused, readConfig } from '../config.ts';
+import { type Command, Option } from 'commander';
+import { accessKeyRetention, type Config } from '../config.ts';
 import type { KeyBits } from '../keys/generate.ts';
-import { type KeyFolderOptions, listKeys, pruneKeys, revokeKey, rotateKey } from '../keys/lifecycle.ts';
+import { type KeyFolderOptions, type ListedKey, listKeys, pruneKeys, revokeKey, rotateKey } from '../keys/lifecycle.ts';
 import { systemClock } from '../platform/clock.ts';
-
-const USAGE = `usage: npm run keys -- <command> [--use access|refresh] [--bits 2048|3072|4096]
-
-  list           every key with its state, and every refused file with its reason
-  generate       a key for each folder that has none; it signs at once
-  rotate         a new key that signs in ten minutes
-  prune          removes keys that nothing can still be verified with
-  revoke <kid>   removes a key: what it signed is refused from now on
-
-Without --use a command is for both folders. KEYS_DIR names where they are (default .data/keys).`;
+import { act, group, leaf, type Outcome } from './command.ts';
+import { configuration } from './operator.ts';
+import { CommandRefused } from './refusal.ts';
+import { confirm } from './terminal.ts';
 
 type Use = 'access' | 'refresh';
 
-function folderOf(config: Config, use: Use): KeyFolderOptions {
+interface Options {
+  readonly use?: Use;
+  readonly bits?: string;
+  readonly yes?: true;
+}
+
+/** The folder of the keys for one use, with what decides about its keys. */
+export function keyFolderOf(config: Config, use: Use): KeyFolderOptions {
   return {
     directory: join(config.KEYS_DIR, use),
     retentionSeconds: use === 'access' ? accessKeyRetention(config) : config.REFRESH_TOKEN_TTL,
@@ -28,69 +29,111 @@ function folderOf(config: Config, use: Use): KeyFolderOptions {
   };
 }
 
-async function list(use: Use, folder: KeyFolderOptions): Promise<void> {
-  const { keys, refused } = await listKeys(folder);
-  if (keys.length + refused.length === 0) console.log(`${use}: no key`);
-  for (const key of keys) {
-    const until = key.verifiesUntil ? `, verifies until ${key.verifiesUntil.toISOString()}` : '';
-    console.log(
-      `${use}: ${key.kid} ${key.state}, ${key.bits} bits, from ${key.activeFrom.toISOString()}${until} (${key.file})`,
+/** Adds the commands. */
+export function keysCommands(program: Command): void {
+  const keys = group(program, 'keys', 'Signing keys in KEYS_DIR');
+  const use = () => new Option('--use <use>', 'one of the two folders; both without it').choices(['access', 'refresh']);
+  const bits = () => new Option('--bits <bits>', 'length of the key').choices(['2048', '3072', '4096']);
+  leaf(keys, 'list', 'List every key with its state, and every refused file with its reason')
+    .addOption(use())
+    .action(act<Options>(({ use }) => inEach(use, list)));
+  leaf(keys, 'generate', 'Make a key that signs at once for each folder that has none')
+    .addOption(use())
+    .addOption(bits())
+    .action(
+      act<Options>((options) => inEach(options.use, (which, folder) => generate(which, folder, bitsOf(options)))),
     );
-  }
-  for (const { file, reason } of refused) console.log(`${use}: refused ${JSON.stringify(file)}: ${reason}`);
+  leaf(keys, 'rotate', 'Make a new key that signs in ten minutes')
+    .addOption(use())
+    .addOption(bits())
+    .action(act<Options>((options) => inEach(options.use, (which, folder) => rotate(which, folder, bitsOf(options)))));
+  leaf(keys, 'prune', 'Remove keys that nothing can still be verified with')
+    .addOption(use())
+    .action(act<Options>(({ use }) => inEach(use, prune)));
+  leaf(keys, 'revoke <kid>', 'Remove a key: what it signed is refused from now on')
+    .addOption(use())
+    .option('--yes', 'do not ask')
+    .action(act<Options>(async (options, kid = '') => revoke(options, kid)));
 }
 
-async function rotate(use: Use, folder: KeyFolderOptions, bits: KeyBits | undefined): Promise<void> {
+interface Answer {
+  readonly data: readonly object[];
+  readonly lines: readonly string[];
+}
+
+async function inEach(
+  wanted: Use | undefined,
+  work: (use: Use, folder: KeyFolderOptions) => Promise<Answer>,
+): Promise<Outcome> {
+  const config = configuration();
+  const answers: Answer[] = [];
+  for (const use of usesOf(wanted)) answers.push(await work(use, keyFolderOf(config, use)));
+  return {
+    document: { data: answers.flatMap(({ data }) => data) },
+    text: answers.flatMap(({ lines }) => lines).join('\n'),
+  };
+}
+
+function usesOf(wanted: Use | undefined): Use[] {
+  return (['access', 'refresh'] as const).filter((use) => wanted === undefined || wanted === use);
+}
+
+function bitsOf({ bits }: Options): KeyBits | undefined {
+  return ([2048, 3072, 4096] as const).find((size) => String(size) === bits);
+}
+
+async function list(use: Use, folder: KeyFolderOptions): Promise<Answer> {
+  const { keys, refused } = await listKeys(folder);
+  const none = keys.length + refused.length === 0 ? [`${use}: no key`] : [];
+  return {
+    data: [...keys.map((key) => ({ use, ...key })), ...refused.map((file) => ({ use, state: 'refused', ...file }))],
+    lines: [
+      ...none,
+      ...keys.map((key) => `${use}: ${describe(key)}`),
+      ...refused.map(({ file, reason }) => `${use}: refused ${JSON.stringify(file)}: ${reason}`),
+    ],
+  };
+}
+
+function describe({ kid, state, bits, activeFrom, verifiesUntil, file }: ListedKey): string {
+  const until = verifiesUntil ? `, verifies until ${verifiesUntil.toISOString()}` : '';
+  return `${kid} ${state}, ${bits} bits, from ${activeFrom.toISOString()}${until} (${file})`;
+}
+
+async function rotate(use: Use, folder: KeyFolderOptions, bits: KeyBits | undefined): Promise<Answer> {
   const made = await rotateKey(folder, { bits });
-  console.log(`${use}: made ${made.kid}, which signs from ${made.activeFrom.toISOString()} (${made.file})`);
+  const line = `${use}: made ${made.kid}, which signs from ${made.activeFrom.toISOString()} (${made.file})`;
+  return { data: [{ use, made }], lines: [line] };
 }
 
-async function generate(use: Use, folder: KeyFolderOptions, bits: KeyBits | undefined): Promise<void> {
+async function generate(use: Use, folder: KeyFolderOptions, bits: KeyBits | undefined): Promise<Answer> {
   const { keys } = await listKeys(folder);
-  if (keys.length > 0) console.log(`${use}: has a key already; use rotate for a further one`);
-  else await rotate(use, folder, bits);
+  if (keys.length === 0) return rotate(use, folder, bits);
+  return { data: [{ use, made: null }], lines: [`${use}: has a key already; use rotate for a further one`] };
 }
 
-async function prune(use: Use, folder: KeyFolderOptions): Promise<void> {
+async function prune(use: Use, folder: KeyFolderOptions): Promise<Answer> {
   const { removed } = await pruneKeys(folder);
-  console.log(removed.length === 0 ? `${use}: nothing to remove` : `${use}: removed ${removed.join(', ')}`);
+  const line = removed.length === 0 ? `${use}: nothing to remove` : `${use}: removed ${removed.join(', ')}`;
+  return { data: [{ use, removed }], lines: [line] };
 }
 
-async function revoke(use: Use, folder: KeyFolderOptions, kid: string): Promise<void> {
-  const { removed, replacement } = await revokeKey(folder, kid);
-  console.log(
-    `${use}: removed ${removed.join(', ')}${replacement ? `; made ${replacement.kid}, which signs at once` : ''}`,
-  );
-}
-
-async function run(): Promise<void> {
-  const { values, positionals } = parseArgs({
-    options: { use: { type: 'string' }, bits: { type: 'string' }, help: { type: 'boolean', short: 'h' } },
-    allowPositionals: true,
-  });
-  const [command, kid] = positionals;
-  const uses = (['access', 'refresh'] as const).filter((use) => values.use === undefined || values.use === use);
-  const bits = [2048, 3072, 4096].find((size) => String(size) === values.bits) as KeyBits | undefined;
-  if (values.help) return console.log(USAGE);
-  if (uses.length === 0 || (values.bits !== undefined && bits === undefined)) throw new TypeError(USAGE);
-  const config = readConfig(process.env);
-  if (command === 'revoke') {
-    if (!kid) throw new TypeError(USAGE);
-    // A key belongs to one folder: the one that knows it.
-    for (const use of uses) {
-      const folder = folderOf(config, use);
-      if ((await listKeys(folder)).keys.some((key) => key.kid === kid)) return revoke(use, folder, kid);
-    }
-    throw new TypeError(`No usable key file below ${config.KEYS_DIR} holds the key ${kid}: see npm run keys -- list`);
+async function revoke(options: Options, kid: string): Promise<Outcome> {
+  const config = configuration();
+  // A key belongs to one folder: the one that knows it.
+  for (const use of usesOf(options.use)) {
+    const folder = keyFolderOf(config, use);
+    if (!(await listKeys(folder)).keys.some((key) => key.kid === kid)) continue;
+    await confirm(`Everything that the ${use} key ${kid} signed will be refused.`, options.yes);
+    const { removed, replacement } = await revokeKey(folder, kid);
+    const heir = replacement ? `; made ${replacement.kid}, which signs at once` : '';
+    return {
+      document: { data: { use, removed, made: replacement ?? null } },
+      text: `${use}: removed ${removed.join(', ')}${heir}`,
+    };
   }
-  const commands = { list, generate, rotate, prune };
-  if (command === undefined || !(command in commands)) throw new TypeError(USAGE);
-  for (const use of uses) await commands[command as keyof typeof commands](use, folderOf(config, use), bits);
-}
-
-try {
-  await run();
-} catch (error) {
-  console.error(error instanceof ConfigRefused ? error.problems.join('\n') : (error as Error).message);
-  process.exit(error instanceof TypeError ? 2 : 1);
+  throw new CommandRefused(
+    'unknown_key',
+    `No usable key file below ${config.KEYS_DIR} holds the key ${kid}: see tenantry keys list`,
+  );
 }

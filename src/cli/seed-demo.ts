@@ -1,9 +1,11 @@
 // The demo organization of a one-command start: an owner with a password of their own making, kept in the data folder.
 import { mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
+import { createAccount } from '../administration/create-account.ts';
 import { Problem } from '../errors.ts';
-import { logout } from '../sessions/end-session.ts';
-import { type RegisterDeps, register } from '../sessions/register.ts';
+import { chooseSlug, type FoundingDeps, foundOrganization } from '../members/found-organization.ts';
+import { newId } from '../platform/random.ts';
+import type { PasswordDeps } from '../sessions/change-account.ts';
 import { findCredentials } from '../users/store.ts';
 
 export interface DemoOwner {
@@ -11,27 +13,24 @@ export interface DemoOwner {
   readonly password: string;
 }
 
+type DemoDeps = Omit<PasswordDeps, 'publish'> & FoundingDeps;
+
 const EMAIL = 'owner@demo.example';
+const ORGANIZATION = 'Demo';
 
 /** Makes the demo organization unless it is there; gives what its owner signs in with, null when that was lost. */
-export async function seedDemo(deps: RegisterDeps, dataDirectory: string): Promise<DemoOwner | null> {
+export async function seedDemo(deps: DemoDeps, dataDirectory: string): Promise<DemoOwner | null> {
   const file = join(dataDirectory, 'demo.json');
   const remembered = readOwner(file);
   if (await findCredentials(deps.db.systemReader(), EMAIL)) return remembered;
   const owner = remembered ?? makeOwner(deps, file);
+  const slug = await chooseSlug(deps, ORGANIZATION, null);
   try {
-    const signedIn = await register(
-      { ...deps, registrationMode: 'open' },
-      {
-        ...owner,
-        name: 'Demo Owner',
-        organizationName: 'Demo',
-        organizationSlug: null,
-        device: { userAgent: 'tenantry demo', ip: null },
-      },
-    );
-    // The owner signs in by themselves: no session of nobody's stays in their list.
-    await logout(deps, { id: signedIn.user.id, sessionId: signedIn.sessionId }, null);
+    const account = { ...owner, name: 'Demo Owner', verified: false, organizationName: ORGANIZATION };
+    await createAccount(deps, account, async (tx, ownerId) => {
+      const organizationId = newId(deps.random, deps.clock);
+      await foundOrganization(deps, tx, { organizationId, ownerId, name: ORGANIZATION, slug });
+    });
   } catch (error) {
     if (!(error instanceof Problem && error.code === 'email_taken')) throw error;
   }
@@ -48,7 +47,7 @@ function readOwner(file: string): DemoOwner | null {
 }
 
 // The password is written before the account is made: a crash between the two leaves one that can still be used.
-function makeOwner(deps: RegisterDeps, file: string): DemoOwner {
+function makeOwner(deps: DemoDeps, file: string): DemoOwner {
   const owner = { email: EMAIL, password: deps.random.bytes(15).toString('base64url') };
   mkdirSync(dirname(file), { recursive: true });
   writeFileSync(file, `${JSON.stringify(owner, null, 2)}\n`, { mode: 0o600 });

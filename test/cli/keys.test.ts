@@ -1,46 +1,54 @@
-// The command that operators handle signing keys with, as a process of its own.
-import { spawnSync } from 'node:child_process';
+// The commands that operators handle signing keys with, as a process of its own.
 import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import t, { type Test } from 'tap';
-import { ROOT } from '../support/service.ts';
+import { type Cli, openCli } from '../support/cli.ts';
 
-function directoryOf(t: Test): string {
+function cliFor(t: Test): Cli {
   const directory = mkdtempSync(join(tmpdir(), 'tenantry-keys-'));
   t.teardown(() => rmSync(directory, { recursive: true, force: true }));
-  return directory;
-}
-
-function keys(directory: string, ...args: string[]) {
-  const { status, stdout, stderr } = spawnSync(process.execPath, [join(ROOT, 'src', 'cli', 'keys.ts'), ...args], {
-    env: { PATH: process.env.PATH ?? '', KEYS_DIR: directory },
-    encoding: 'utf8',
-  });
-  return { status, stdout, stderr };
+  return openCli({ KEYS_DIR: join(directory, 'keys') });
 }
 
 t.test('keys are made once, rotated ahead of time, listed and revoked', async (t) => {
-  const directory = join(directoryOf(t), 'keys');
-  t.equal(keys(directory, 'generate').status, 0);
-  t.match(keys(directory, 'generate').stdout, /access: has a key already.*\nrefresh: has a key already/);
-  t.match(keys(directory, 'rotate', '--use', 'access').stdout, /^access: made \S+, which signs from /);
-  const listed = keys(directory, 'list').stdout;
+  const cli = cliFor(t);
+  t.equal((await cli('keys', 'generate')).status, 0);
+  t.match((await cli('keys', 'generate')).stdout, /access: has a key already.*\nrefresh: has a key already/);
+  t.match((await cli('keys', 'rotate', '--use', 'access')).stdout, /^access: made \S+, which signs from /);
+  const listed = (await cli('keys', 'list')).stdout;
   t.equal(listed.match(/^access: /gm)?.length, 2);
   t.equal(listed.match(/^refresh: /gm)?.length, 1);
   t.match(listed, /future, 2048 bits/);
   const kid = /^access: (\S+) signing/m.exec(listed)?.[1] ?? '';
-  t.match(keys(directory, 'revoke', kid).stdout, /^access: removed .*which signs at once/);
-  t.notMatch(keys(directory, 'list').stdout, new RegExp(kid));
+  const unasked = await cli('keys', 'revoke', kid);
+  t.equal(unasked.status, 2);
+  t.match(unasked.stderr, /Everything that the access key .* add --yes/);
+  t.match((await cli('keys', 'list')).stdout, kid, 'nothing was done without --yes');
+  t.match((await cli('keys', 'revoke', kid, '--yes')).stdout, /^access: removed .*which signs at once/);
+  t.notMatch((await cli('keys', 'list')).stdout, new RegExp(kid));
+  const document = (await cli('keys', 'list', '--json')).json;
+  t.same(
+    document.data.map(({ use, state }: { use: string; state: string }) => [use, state]),
+    [
+      ['access', 'signing'],
+      ['access', 'future'],
+      ['refresh', 'signing'],
+    ],
+  );
+  t.notMatch(JSON.stringify(document), /PRIVATE/);
 });
 
-t.test('what is not understood is refused with the usage', async (t) => {
-  const directory = directoryOf(t);
+t.test('what is not understood is refused with what to do', async (t) => {
+  const cli = cliFor(t);
   for (const args of [[], ['nonsense'], ['list', '--use', 'both'], ['rotate', '--bits', '1024'], ['revoke']]) {
-    const { status, stderr } = keys(directory, ...args);
+    const { status, stderr, stdout } = await cli('keys', ...args);
     t.equal(status, 2, args.join(' '));
-    t.match(stderr, /usage/);
+    t.equal(stdout, '');
+    t.match(stderr, /usage/i);
   }
-  t.match(keys(directory, 'revoke', 'unknown').stderr, /holds the key unknown/);
-  t.match(keys(directory, '--help').stdout, /usage/);
+  const unknown = await cli('keys', 'revoke', 'unknown', '--yes');
+  t.equal(unknown.status, 1);
+  t.match(unknown.stderr, /^tenantry: .*holds the key unknown: see tenantry keys list\n$/);
+  t.match((await cli('keys', '--help')).stdout, /Usage/);
 });

@@ -5,7 +5,8 @@ import { openDatabase } from '../../src/platform/db.ts';
 import { openLog } from '../../src/platform/log.ts';
 import { prepareDatabase } from '../../src/platform/open.ts';
 import { systemRandom } from '../../src/platform/random.ts';
-import { applyPreset, readPreset } from '../../src/roles/presets.ts';
+import { applyPreset } from '../../src/roles/apply-preset.ts';
+import { readPreset } from '../../src/roles/presets.ts';
 
 export const TEMPLATE = 'tenantry_template';
 export const MIGRATIONS = new URL('../../prisma/migrations', import.meta.url).pathname;

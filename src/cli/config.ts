@@ -1,0 +1,40 @@
+// `tenantry config`: every variable with the value it has now. A secret's value is never shown.
+import type { Command } from 'commander';
+import { variables } from '../config/variables.ts';
+import { act, leaf, table } from './command.ts';
+import { configuration } from './operator.ts';
+
+/** Adds the command. */
+export function configCommand(program: Command): void {
+  leaf(program, 'config', 'Show every variable with its value, default and meaning').action(
+    act(async () => {
+      const config: Readonly<Record<string, unknown>> = { ...configuration() };
+      const shown = variables().map((variable) => {
+        const { name, description, secret, fallback } = variable;
+        const from = sourceOf(name, secret);
+        const value = secret && from !== 'default' ? '(secret)' : process.env[name] || textOf(config[name]);
+        return { name, value, from, default: fallback === '' ? null : fallback, secret, description };
+      });
+      const rows = shown.map(({ name, value, from, description, ...row }) => [
+        `${name}=${value ?? ''}`,
+        from === 'default' ? '' : `(default ${row.default ?? 'none'})`,
+        description,
+      ]);
+      return { document: { data: shown }, text: rows.map(([head, ...rest]) => entry(head ?? '', rest)).join('\n') };
+    }),
+  );
+}
+
+function sourceOf(name: string, secret: boolean): 'environment' | 'file' | 'default' {
+  if (process.env[name]) return 'environment';
+  return secret && process.env[`${name}_FILE`] ? 'file' : 'default';
+}
+
+function textOf(value: unknown): string | null {
+  if (value === undefined || value === null) return null;
+  return Array.isArray(value) ? value.join(',') : String(value);
+}
+
+function entry(head: string, [origin = '', description = '']: readonly string[]): string {
+  return table([[head, origin], [`    ${description}`]]);
+}

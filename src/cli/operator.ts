@@ -1,0 +1,116 @@
+// The surroundings in which an operator's command runs: configuration, the database it is to work on, and what the
+// operations need. No signing key is opened: none of the operations makes a token.
+import { dirname, join, resolve } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { type Config, readConfig } from '../config.ts';
+import { createPasswords } from '../passwords/hashing.ts';
+import { systemClock } from '../platform/clock.ts';
+import { openDatabase } from '../platform/db.ts';
+import { APP_ROLE, roleUrl, SYSTEM_ROLE } from '../platform/db-roles.ts';
+import { startEmbedded } from '../platform/embedded.ts';
+import { findRunning } from '../platform/embedded-running.ts';
+import { openLog } from '../platform/log.ts';
+import { type DatabaseUrls, prepareDatabase } from '../platform/open.ts';
+import { systemRandom } from '../platform/random.ts';
+
+const ROOT = dirname(dirname(dirname(fileURLToPath(import.meta.url))));
+export const MIGRATIONS = join(ROOT, 'prisma', 'migrations');
+const POOL_SIZE = 2;
+
+/** The database that the configuration means. `release` gives it back, and stops it if it was started for this. */
+export interface ReachedDatabase {
+  /** The role that owns the tables; undefined where only the two restricted roles are named. */
+  readonly ownerUrl: string | undefined;
+  readonly urls: DatabaseUrls;
+  release(): Promise<void>;
+}
+
+/** Reads the configuration from the environment. Raises ConfigRefused. */
+export function configuration(): Config {
+  return readConfig(process.env);
+}
+
+/** A file as the caller names it: from where they stand, which is not where the program runs when npm starts it. */
+export function fileOf(named: string): string {
+  return resolve(process.env.INIT_CWD ?? '.', named);
+}
+
+/** Where the embedded database of a configuration without DATABASE_URL lies; null where it names another one. */
+export function embeddedDirectory(config: Config): string | null {
+  return config.DATABASE_URL || config.DATABASE_APP_URL ? null : resolve(config.DATA_DIR, 'postgres');
+}
+
+/**
+ * Finds the database: the one that is named, or the embedded one. That is shared with the service while it runs, and
+ * otherwise started and, by `release`, stopped again. Raises EmbeddedRefused.
+ */
+export async function reachDatabase(config: Config): Promise<ReachedDatabase> {
+  const directory = embeddedDirectory(config);
+  if (directory === null) {
+    const { DATABASE_URL: ownerUrl, DATABASE_APP_URL: app, DATABASE_SYSTEM_URL: system } = config;
+    return { ownerUrl, urls: rolesOf(ownerUrl, app, system), release: async () => undefined };
+  }
+  const running = await findRunning(directory);
+  if (running) {
+    const { ownerUrl } = running;
+    return { ownerUrl, urls: rolesOf(ownerUrl), release: async () => undefined };
+  }
+  const own = await startEmbedded({ directory });
+  return { ownerUrl: own.ownerUrl, urls: rolesOf(own.ownerUrl), release: () => own.stop() };
+}
+
+function rolesOf(ownerUrl = '', appUrl?: string, systemUrl?: string): DatabaseUrls {
+  return { appUrl: appUrl ?? roleUrl(ownerUrl, APP_ROLE), systemUrl: systemUrl ?? roleUrl(ownerUrl, SYSTEM_ROLE) };
+}
+
+/** What operations are handed. */
+export type Operator = ReturnType<typeof open>;
+
+/**
+ * Runs work on the database of the configuration. Nothing is migrated: the database must be at this program's version.
+ * Raises DatabaseRefused, MigrationRefused, or the connection's error.
+ */
+export async function withOperator<T>(work: (operator: Operator) => Promise<T>): Promise<T> {
+  const config = configuration();
+  const reached = await reachDatabase(config);
+  try {
+    await prepareDatabase({ ...reached.urls, ownerUrl: undefined, migrationsDirectory: MIGRATIONS });
+    const operator = open(config, reached.urls);
+    try {
+      return await work(operator);
+    } finally {
+      await operator.db.close();
+    }
+  } finally {
+    await reached.release();
+  }
+}
+
+function open(config: Config, urls: DatabaseUrls) {
+  const log = openLog({ level: 'silent', pretty: false, to: 2 });
+  return {
+    config,
+    db: openDatabase({ ...urls, poolSize: POOL_SIZE, log }),
+    clock: systemClock,
+    random: systemRandom,
+    /** Nobody's tokens are verified here: the services read what was revoked from PostgreSQL. */
+    publish: () => undefined,
+    passwords: createPasswords({
+      parameters: {
+        memoryKiB: config.PASSWORD_HASH_MEMORY_KIB,
+        iterations: config.PASSWORD_HASH_ITERATIONS,
+        parallelism: config.PASSWORD_HASH_PARALLELISM,
+      },
+      concurrency: config.PASSWORD_HASH_CONCURRENCY,
+      queueMax: config.PASSWORD_HASH_QUEUE,
+    }),
+    passwordMinLength: config.PASSWORD_MIN_LENGTH,
+    invitationTtlSeconds: config.INVITATION_TTL,
+    trialDays: config.TRIAL_DAYS,
+    trialLimits: {
+      teamMembers: config.TRIAL_TEAM_MEMBERS,
+      messages: config.TRIAL_MESSAGES,
+      phoneNumbers: config.TRIAL_PHONE_NUMBERS,
+    },
+  };
+}

@@ -1,0 +1,151 @@
+// `tenantry orgs`: organizations, from outside of all of them.
+import { type Command, Option } from 'commander';
+import { createOrganizationFor } from '../administration/create-organization.ts';
+import type { SubscriptionChange } from '../administration/organization-store.ts';
+import {
+  type Administered,
+  activateOrganization,
+  getOrganizationByReference,
+  listOrganizations,
+  setSubscription,
+  suspendOrganization,
+} from '../administration/organizations.ts';
+import { ChangeSubscription } from '../administration/schema.ts';
+import { OrganizationName, Slug } from '../organizations/schema.ts';
+import {
+  act,
+  checked,
+  group,
+  instant,
+  leaf,
+  type Outcome,
+  pageText,
+  paginated,
+  table,
+  wholeNumber,
+} from './command.ts';
+import { withOperator } from './operator.ts';
+import { confirm } from './terminal.ts';
+
+interface ListOptions {
+  readonly search?: string;
+  readonly status?: Administered['status'];
+  readonly limit: number;
+  readonly offset: number;
+}
+
+interface CreateOptions {
+  readonly owner: string;
+  readonly slug?: string;
+}
+
+interface SubscriptionOptions {
+  readonly plan?: string;
+  readonly status?: SubscriptionChange['status'];
+  readonly trialEndsAt?: Date;
+  readonly teamMembers?: number;
+  readonly messages?: number;
+  readonly phoneNumbers?: number;
+}
+
+const AMOUNT_MAX = 1_000_000_000;
+
+/** Adds the commands. */
+export function organizationsCommands(program: Command): void {
+  const orgs = group(program, 'orgs', 'Organizations; <organization> is an id or a slug');
+  paginated(leaf(orgs, 'list', 'List organizations, the oldest first'))
+    .option('--search <text>', 'what the slug or the name begins with')
+    .addOption(new Option('--status <status>', 'only these').choices(['active', 'suspended']))
+    .action(act<ListOptions>(list));
+  leaf(orgs, 'create <name>', 'Found an organization for somebody who has an account')
+    .requiredOption('--owner <e-mail>', 'who becomes its owner')
+    .option('--slug <slug>', 'its slug; made from the name without it')
+    .action(act<CreateOptions>((options, name = '') => create(options, name)));
+  leaf(orgs, 'suspend <organization>', 'Refuse sign-ins to it and all its tokens, from now on')
+    .option('--yes', 'do not ask')
+    .action(act<{ yes?: true }>(({ yes }, reference = '') => suspend(yes, reference)));
+  leaf(orgs, 'activate <organization>', 'Take a suspension back').action(
+    act((_, reference = '') => activate(reference)),
+  );
+  leaf(orgs, 'subscription <organization>', 'Show the subscription, or change what is given of it')
+    .option('--plan <name>', 'the plan')
+    .addOption(new Option('--status <status>', 'how it stands').choices(['trialing', 'active', 'past_due', 'canceled']))
+    .option('--trial-ends-at <instant>', 'the end of the trial, such as 2027-01-31T00:00:00Z', instant)
+    .option('--team-members <n>', 'members and pending invitations at most', wholeNumber(0, AMOUNT_MAX))
+    .option('--messages <n>', 'messages at most', wholeNumber(0, AMOUNT_MAX))
+    .option('--phone-numbers <n>', 'phone numbers at most', wholeNumber(0, AMOUNT_MAX))
+    .action(act<SubscriptionOptions>((options, reference = '') => subscription(options, reference)));
+}
+
+function list({ search, status, limit, offset }: ListOptions): Promise<Outcome> {
+  return withOperator(async (operator) => {
+    const page = await listOrganizations(
+      operator,
+      { prefix: search ?? null, status: status ?? null },
+      { limit, offset },
+    );
+    const rows = page.data.map(({ id, slug, name, status, subscription }) => [
+      id,
+      slug,
+      name,
+      status,
+      subscription ? `${subscription.plan}, ${subscription.status}` : '–',
+    ]);
+    const names = ['ID', 'SLUG', 'NAME', 'STATUS', 'SUBSCRIPTION'];
+    return { document: page as { data: unknown }, text: pageText(names, rows, page.pagination) };
+  });
+}
+
+async function create({ owner, slug }: CreateOptions, typed: string): Promise<Outcome> {
+  const name = checked(OrganizationName, typed, 'name');
+  const wanted = slug === undefined ? null : checked(Slug, slug, 'slug');
+  return withOperator(async (operator) => {
+    const { organization } = await createOrganizationFor(operator, { ownerEmail: owner, name, slug: wanted });
+    const made = await getOrganizationByReference(operator, organization.id);
+    return { document: { data: made }, text: `Made ${made.slug} (${made.id}), owned by ${owner}.` };
+  });
+}
+
+function suspend(yes: true | undefined, reference: string): Promise<Outcome> {
+  return withOperator(async (operator) => {
+    const { id, slug } = await getOrganizationByReference(operator, reference);
+    await confirm(`Nobody will be able to act for ${slug}.`, yes);
+    return changed(await suspendOrganization(operator, id, null), 'is suspended');
+  });
+}
+
+function activate(reference: string): Promise<Outcome> {
+  return withOperator(async (operator) => changed(await activateOrganization(operator, reference, null), 'is active'));
+}
+
+function changed(done: { readonly organization: Administered; readonly changed: boolean }, state: string): Outcome {
+  const { slug } = done.organization;
+  return { document: { data: done }, text: `${slug} ${state}${done.changed ? '' : ' already'}.` };
+}
+
+async function subscription(options: SubscriptionOptions, reference: string): Promise<Outcome> {
+  const { plan, status, trialEndsAt, teamMembers, messages, phoneNumbers } = options;
+  const limits = { teamMembers, messages, phoneNumbers };
+  const hasLimits = Object.values(limits).some((value) => value !== undefined);
+  const asked = { plan, status, trialEndsAt, ...(hasLimits ? { limits } : {}) };
+  const isAsking = Object.values(asked).every((value) => value === undefined);
+  const change = isAsking ? null : checked(ChangeSubscription, asked, 'subscription');
+  return withOperator(async (operator) => {
+    const done = change
+      ? await setSubscription(operator, reference, change)
+      : { organization: await getOrganizationByReference(operator, reference), changed: false };
+    return { document: { data: done }, text: describe(done.organization) };
+  });
+}
+
+function describe({ slug, subscription }: Administered): string {
+  if (!subscription) return `${slug} has no subscription.`;
+  const { plan, status, trialEndsAt, limits } = subscription;
+  return table([
+    ['organization', slug],
+    ['plan', plan],
+    ['status', status],
+    ['trial ends', trialEndsAt ?? '–'],
+    ...Object.entries(limits).map(([name, value]) => [name, String(value)]),
+  ]);
+}

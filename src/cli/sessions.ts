@@ -1,0 +1,82 @@
+// `tenantry sessions`: who is signed in where, and the end of it.
+import { type Command, Option } from 'commander';
+import { endAllSessions, endAnySession, endUserSessions, listUserSessions } from '../sessions/operator-sessions.ts';
+import { getAccount } from '../users/accounts.ts';
+import { act, group, leaf, type Outcome, pageText, paginated } from './command.ts';
+import { withOperator } from './operator.ts';
+import { UsageRefused } from './refusal.ts';
+import { confirm, showProgress } from './terminal.ts';
+
+interface ListOptions {
+  readonly user: string;
+  readonly limit: number;
+  readonly offset: number;
+}
+
+interface RevokeOptions {
+  readonly user?: string;
+  readonly all?: true;
+  readonly yes?: true;
+}
+
+/** Adds the commands. */
+export function sessionsCommands(program: Command): void {
+  const sessions = group(program, 'sessions', 'Signed-in devices');
+  paginated(leaf(sessions, 'list', 'List the live sessions of a user, the last used first'))
+    .requiredOption('--user <e-mail or id>', 'the user')
+    .action(act<ListOptions>(list));
+  leaf(sessions, 'revoke [session]', 'End one session by its id, those of a user, or all there are')
+    .option('--user <e-mail or id>', 'end every session of this user')
+    .addOption(new Option('--all', 'end every session of everybody').conflicts('user'))
+    .option('--yes', 'do not ask')
+    .action(act<RevokeOptions>((options, session) => revoke(options, session)));
+}
+
+function list({ user, limit, offset }: ListOptions): Promise<Outcome> {
+  return withOperator(async (operator) => {
+    const { id } = await getAccount(operator, user);
+    const page = await listUserSessions(operator, id, { limit, offset });
+    const rows = page.data.map((session) => [
+      session.id,
+      session.organization?.slug ?? '–',
+      session.lastSeenAt,
+      session.expiresAt,
+      session.ip ?? '–',
+      session.userAgent ?? '–',
+    ]);
+    const names = ['ID', 'ORGANIZATION', 'LAST USED', 'EXPIRES', 'ADDRESS', 'PROGRAM'];
+    return { document: page as { data: unknown }, text: pageText(names, rows, page.pagination) };
+  });
+}
+
+const UUID = /^[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}$/i;
+
+async function revoke(options: RevokeOptions, session: string | undefined): Promise<Outcome> {
+  const ways = [session, options.user, options.all].filter((way) => way !== undefined);
+  if (ways.length !== 1) throw new UsageRefused('usage', 'Name one session, or --user, or --all');
+  if (session !== undefined && !UUID.test(session)) {
+    throw new UsageRefused('usage', 'A session is named by its id: see tenantry sessions list');
+  }
+  return withOperator(async (operator) => {
+    if (session !== undefined) {
+      await endAnySession(operator, session);
+      return ended(1);
+    }
+    if (options.user !== undefined) {
+      const { id, email } = await getAccount(operator, options.user);
+      await confirm(`${email} will be signed out everywhere.`, options.yes);
+      return ended(await endUserSessions(operator, id));
+    }
+    await confirm('Everybody will be signed out everywhere.', options.yes);
+    const progress = showProgress('Ending sessions', 1);
+    try {
+      return ended(await endAllSessions(operator, (done, whole) => progress.at(done / whole)));
+    } finally {
+      progress.end();
+    }
+  });
+}
+
+function ended(count: number): Outcome {
+  return { document: { data: { ended: count } }, text: `${count} ${count === 1 ? 'session' : 'sessions'} ended.` };
+}

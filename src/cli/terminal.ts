@@ -1,0 +1,124 @@
+// The person at the terminal: asked for passwords without echo and for confirmations, and shown how far long work has
+// come. Questions and progress go to standard error; standard output is for what a command answers.
+import { UsageRefused } from './refusal.ts';
+
+const CONTROL_C = '\u0003';
+const CONTROL_D = '\u0004';
+const CONTROL_U = '\u0015';
+const BACKSPACES = ['\u007f', '\b'];
+const ENDS = ['\r', '\n', CONTROL_D];
+const BAR_CELLS = 30;
+/** More than any password may have. */
+const STDIN_CHARACTERS_MAX = 4096;
+
+function isAttended(): boolean {
+  return process.stdin.isTTY && process.stderr.isTTY;
+}
+
+/**
+ * Asks for a new password twice without echo, or reads the first line of standard input. Raises UsageRefused where
+ * nobody can be asked or the two differ.
+ */
+export async function askNewPassword(fromStdin: boolean): Promise<string> {
+  if (fromStdin) return readFirstLine();
+  if (!isAttended()) {
+    throw new UsageRefused(
+      'password_required',
+      'There is no terminal to ask at: give the password by --password-stdin',
+    );
+  }
+  const password = await askHidden('New password: ');
+  if ((await askHidden('Once more: ')) !== password) {
+    throw new UsageRefused('password_mismatch', 'The two passwords differ: try again');
+  }
+  return password;
+}
+
+async function readFirstLine(): Promise<string> {
+  let text = '';
+  process.stdin.setEncoding('utf8');
+  for await (const chunk of process.stdin) {
+    text += chunk;
+    if (text.includes('\n') || text.length > STDIN_CHARACTERS_MAX) break;
+  }
+  const [line = ''] = text.split(/\r?\n/);
+  if (line === '') throw new UsageRefused('password_required', 'Standard input holds no password');
+  return line;
+}
+
+function askHidden(question: string): Promise<string> {
+  const { stdin, stderr } = process;
+  const { promise, resolve } = Promise.withResolvers<string>();
+  const typed: string[] = [];
+  const end = () => {
+    stdin.off('data', onData);
+    stdin.setRawMode(false);
+    stdin.pause();
+    stderr.write('\n');
+  };
+  const onData = (chunk: string) => {
+    if (chunk.startsWith('\u001b')) return; // an arrow or another key that writes nothing
+    for (const character of chunk) {
+      if (character === CONTROL_C) {
+        end();
+        process.exit(130);
+      }
+      if (ENDS.includes(character)) {
+        end();
+        return resolve(typed.join(''));
+      }
+      if (BACKSPACES.includes(character)) typed.pop();
+      else if (character === CONTROL_U) typed.length = 0;
+      else typed.push(character);
+    }
+  };
+  stderr.write(question);
+  stdin.setRawMode(true);
+  stdin.setEncoding('utf8');
+  stdin.on('data', onData);
+  stdin.resume();
+  return promise;
+}
+
+/** Goes on only when the person types yes, or --yes was given. Raises UsageRefused otherwise. */
+export async function confirm(what: string, yes: true | undefined): Promise<void> {
+  if (yes) return;
+  if (!isAttended()) {
+    throw new UsageRefused('confirmation_required', `${what} There is no terminal to ask at: add --yes`);
+  }
+  process.stderr.write(`${what} Type yes to go on: `);
+  process.stdin.setEncoding('utf8');
+  const { promise, resolve } = Promise.withResolvers<string>();
+  process.stdin.once('data', (chunk: string) => resolve(chunk.trim()));
+  process.stdin.once('end', () => resolve(''));
+  process.stdin.resume();
+  const answer = await promise;
+  process.stdin.pause();
+  if (answer !== 'yes') throw new UsageRefused('not_confirmed', 'Nothing was done');
+}
+
+export interface Progress {
+  /** How much of the whole is done. */
+  at(done: number): void;
+  /** Removes the bar. */
+  end(): void;
+}
+
+/** A bar on standard error while work lasts; nothing where that is no terminal. */
+export function showProgress(what: string, whole: number): Progress {
+  if (!process.stderr.isTTY || whole === 0) return { at: () => undefined, end: () => undefined };
+  let shown = '';
+  return {
+    at(done) {
+      const part = Math.min(1, done / whole);
+      const cells = Math.floor(part * BAR_CELLS);
+      const bar = `${'█'.repeat(cells)}${'░'.repeat(BAR_CELLS - cells)}`;
+      const line = `\r${what} ${bar} ${Math.floor(part * 100)} %`;
+      if (line !== shown) process.stderr.write(line);
+      shown = line;
+    },
+    end() {
+      if (shown !== '') process.stderr.write('\r\u001b[2K');
+    },
+  };
+}

@@ -1,0 +1,229 @@
+// `tenantry users`: the accounts of people.
+import { type Command, Option } from 'commander';
+import { grantPlatformAdministrator, revokePlatformAdministrator } from '../administration/administrators.ts';
+import { createAccount } from '../administration/create-account.ts';
+import { grantRoles } from '../administration/grant-roles.ts';
+import { getOrganizationByReference } from '../administration/organizations.ts';
+import { listOwnedAlone } from '../administration/owner-store.ts';
+import { inviteByOperator } from '../invitations/invitations.ts';
+import { type AccountChanged, disableAccount, enableAccount, setPassword } from '../sessions/change-account.ts';
+import { type Account, getAccount, listAccounts } from '../users/accounts.ts';
+import { UserName } from '../users/schema.ts';
+import { act, checked, collect, group, leaf, type Outcome, pageText, paginated } from './command.ts';
+import { type Operator, withOperator } from './operator.ts';
+import { UsageRefused } from './refusal.ts';
+import { askNewPassword, confirm } from './terminal.ts';
+
+interface ListOptions {
+  readonly search?: string;
+  readonly status?: 'active' | 'disabled';
+  readonly organization?: string;
+  readonly limit: number;
+  readonly offset: number;
+}
+
+interface MemberOptions {
+  readonly organization?: string;
+  readonly role?: readonly string[];
+}
+
+interface CreateOptions extends MemberOptions {
+  readonly name: string;
+  readonly verified?: true;
+  readonly passwordStdin?: true;
+}
+
+interface GrantOptions extends MemberOptions {
+  readonly platformAdmin?: true;
+  readonly revokePlatformAdmin?: true;
+}
+
+interface ChangeOptions {
+  readonly passwordStdin?: true;
+  readonly yes?: true;
+}
+
+/** Adds the commands. */
+export function usersCommands(program: Command): void {
+  const users = group(program, 'users', 'Accounts of people; <user> is an e-mail or an id');
+  const inOrganization = (command: Command, must: boolean) =>
+    command
+      .addOption(new Option('--organization <id or slug>', 'the organization').makeOptionMandatory(must))
+      .addOption(
+        new Option('--role <id or name>', 'a role there; may be repeated').argParser(collect).makeOptionMandatory(must),
+      );
+  paginated(leaf(users, 'list', 'List accounts, the oldest first'))
+    .option('--search <text>', 'part of the e-mail or the name')
+    .addOption(new Option('--status <status>', 'only these').choices(['active', 'disabled']))
+    .option('--organization <id or slug>', 'only its members')
+    .action(act<ListOptions>(list));
+  inOrganization(leaf(users, 'create <email>', 'Make an account; asks for its password'), false)
+    .requiredOption('--name <name>', 'the name of the person')
+    .option('--verified', 'the mailbox is known to be theirs')
+    .option('--password-stdin', 'read the password from standard input')
+    .action(act<CreateOptions>((options, email = '') => create(options, email)));
+  inOrganization(leaf(users, 'invite <email>', 'Invite somebody into an organization by mail'), true).action(
+    act<Required<MemberOptions>>((options, email = '') => invite(options, email)),
+  );
+  leaf(users, 'set-password <user>', 'Give an account another password; ends all its sessions')
+    .option('--password-stdin', 'read the password from standard input')
+    .option('--yes', 'do not ask whether to')
+    .action(act<ChangeOptions>((options, user = '') => changePassword(options, user)));
+  leaf(users, 'disable <user>', 'Keep somebody from signing in; ends all their sessions')
+    .option('--yes', 'do not ask')
+    .action(act<ChangeOptions>((options, user = '') => disable(options, user)));
+  leaf(users, 'enable <user>', 'Let somebody sign in again').action(act((_, user = '') => enable(user)));
+  inOrganization(leaf(users, 'grant <user>', 'Give somebody roles, or the administration of the platform'), false)
+    .addOption(new Option('--platform-admin', 'may list and suspend organizations over HTTP'))
+    .addOption(new Option('--revoke-platform-admin', 'may not any more').conflicts('platformAdmin'))
+    .action(act<GrantOptions>((options, user = '') => grant(options, user)));
+}
+
+function list({ search, status, organization, limit, offset }: ListOptions): Promise<Outcome> {
+  return withOperator(async (operator) => {
+    const organizationId =
+      organization === undefined ? null : (await getOrganizationByReference(operator, organization)).id;
+    const asked = { text: search ?? null, status: status ?? null, organizationId };
+    const page = await listAccounts(operator, asked, { limit, offset });
+    const rows = page.data.map((user) => [
+      user.id,
+      user.email,
+      user.name,
+      [
+        user.status,
+        ...(user.emailVerified ? ['verified'] : []),
+        ...(user.platformAdministrator ? ['platform administrator'] : []),
+      ].join(', '),
+    ]);
+    return {
+      document: page as { data: unknown },
+      text: pageText(['ID', 'E-MAIL', 'NAME', 'STATUS'], rows, page.pagination),
+    };
+  });
+}
+
+function memberOf({ organization, role }: MemberOptions): { organization: string; roles: readonly string[] } | null {
+  if (organization === undefined && role === undefined) return null;
+  if (organization === undefined || role === undefined) {
+    throw new UsageRefused('usage', '--organization and --role go together');
+  }
+  return { organization, roles: role };
+}
+
+async function create(options: CreateOptions, email: string): Promise<Outcome> {
+  const member = memberOf(options);
+  const name = checked(UserName, options.name, 'name');
+  const password = await askNewPassword(options.passwordStdin ?? false);
+  return withOperator(async (operator) => {
+    const organization = member && (await getOrganizationByReference(operator, member.organization));
+    const account = await createAccount(
+      operator,
+      {
+        email,
+        name,
+        password,
+        verified: options.verified ?? false,
+        ...(organization ? { organizationName: organization.name } : {}),
+      },
+      async (tx, id) => {
+        if (!organization || !member) return;
+        await grantRoles(operator, tx, { id, email }, { organizationId: organization.id, roles: member.roles });
+      },
+    );
+    const where = organization ? `, a member of ${organization.slug}` : '';
+    return { document: { data: account }, text: `Made ${account.email} (${account.id})${where}.` };
+  });
+}
+
+function invite({ organization, role }: Required<MemberOptions>, email: string): Promise<Outcome> {
+  return withOperator(async (operator) => {
+    const { id } = await getOrganizationByReference(operator, organization);
+    const roles = role.map((named) => ({ role: named, scope: {} }));
+    const invitation = await inviteByOperator(operator, { organization: id, email, roles });
+    const text = `Invited ${invitation.email} until ${invitation.expiresAt}; the running service sends the mail.`;
+    return { document: { data: invitation }, text };
+  });
+}
+
+function changePassword(options: ChangeOptions, user: string): Promise<Outcome> {
+  return withOperator(async (operator) => {
+    const account = await getAccount(operator, user);
+    await confirm(`${account.email} will be signed out everywhere.`, options.yes);
+    const password = await askNewPassword(options.passwordStdin ?? false);
+    const sessionsEnded = await setPassword(operator, account, password);
+    return changed(account, { changed: true, sessionsEnded }, 'has a new password');
+  });
+}
+
+function disable(options: ChangeOptions, user: string): Promise<Outcome> {
+  return withOperator(async (operator) => {
+    const account = await getAccount(operator, user);
+    await confirm(`${account.email} will be signed out everywhere and cannot sign in.`, options.yes);
+    const done = await disableAccount(operator, account.id);
+    const ownerless = await listOwnedAlone(operator.db.systemReader(), account.id);
+    const slugs = ownerless.map(({ slug }) => slug).join(', ');
+    const warning = ownerless.length > 0 ? `\nWithout an active owner now: ${slugs}` : '';
+    const outcome = await changed(await getAccount(operator, account.id), done, 'is disabled', { ownerless });
+    return { ...outcome, text: `${outcome.text}${warning}` };
+  });
+}
+
+function enable(user: string): Promise<Outcome> {
+  return withOperator(async (operator) => {
+    const { id } = await getAccount(operator, user);
+    const done = await enableAccount(operator, id);
+    return changed(await getAccount(operator, id), done, 'is enabled');
+  });
+}
+
+async function changed(
+  account: Account,
+  { changed, sessionsEnded }: AccountChanged,
+  state: string,
+  more: object = {},
+): Promise<Outcome> {
+  const ended = sessionsEnded > 0 ? `; ${sessionsEnded} ${sessionsEnded === 1 ? 'session' : 'sessions'} ended` : '';
+  return {
+    document: { data: { user: account, changed, sessionsEnded, ...more } },
+    text: changed ? `${account.email} ${state}${ended}.` : `${account.email} ${state} already.`,
+  };
+}
+
+async function grant(options: GrantOptions, user: string): Promise<Outcome> {
+  const member = memberOf(options);
+  const administration = options.platformAdmin ?? options.revokePlatformAdmin;
+  if ((member === null) === (administration === undefined)) {
+    throw new UsageRefused(
+      'usage',
+      'Say what to give: --platform-admin, --revoke-platform-admin, or --organization with --role',
+    );
+  }
+  return withOperator(async (operator) => {
+    const account = await getAccount(operator, user);
+    if (member) return grantMember(operator, account, member);
+    const give = options.platformAdmin === true;
+    const change = give ? grantPlatformAdministrator : revokePlatformAdministrator;
+    const done = await change(operator, account.email);
+    return changed(
+      await getAccount(operator, account.id),
+      { changed: done, sessionsEnded: 0 },
+      give ? 'administers the platform' : 'does not administer the platform',
+    );
+  });
+}
+
+async function grantMember(
+  operator: Operator,
+  account: Account,
+  member: { readonly organization: string; readonly roles: readonly string[] },
+): Promise<Outcome> {
+  const { id: organizationId, slug } = await getOrganizationByReference(operator, member.organization);
+  const { joined, added } = await operator.db.system((tx) =>
+    grantRoles(operator, tx, account, { organizationId, roles: member.roles }),
+  );
+  const text =
+    added.length === 0
+      ? `${account.email} holds ${member.roles.join(', ')} in ${slug} already.`
+      : `${account.email} ${joined ? 'is a member of' : 'has a further role in'} ${slug}: ${added.join(', ')}.`;
+  return { document: { data: { user: account, organization: { id: organizationId, slug }, joined, added } }, text };
+}

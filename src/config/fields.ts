@@ -1,0 +1,55 @@
+// The kinds of values that the environment holds, and how each is written. Which variables there are is up to
+// config.ts.
+import { z } from 'zod';
+
+/** Digits only: Number() would take 0x50, 1e3 and blanks as well. */
+export function wholeNumber(low: number, high: number) {
+  const error = `must be a whole number from ${low} to ${high}, in digits`;
+  const read = (value: unknown) => (typeof value === 'string' && /^\d{1,15}$/.test(value) ? Number(value) : value);
+  return z.preprocess(read, z.int({ error }).min(low, error).max(high, error));
+}
+
+export const flag = z.enum(['true', 'false']).transform((value) => value === 'true');
+export const list = z.string().transform((value) =>
+  value
+    .split(',')
+    .map((entry) => entry.trim())
+    .filter((entry) => entry !== ''),
+);
+export const postgresUrl = z.url({ protocol: /^postgres(ql)?$/, error: 'must be a postgres:// URL' });
+export const origin = z
+  .url({ protocol: /^https?$/, error: 'must be an http:// or https:// URL', abort: true })
+  .refine(
+    (value) => /^https?:\/\/(?:[\w.-]+|\[[\da-f:.]+\])(?::\d{1,5})?\/?$/i.test(value),
+    'must be a scheme and a host alone, without a path, query, fragment, credentials or percent-encoding',
+  )
+  .transform((value) => value.replace(/\/+$/, ''));
+
+/** Exactly what a browser sends as Origin: a star would look like a pattern, and is none. */
+export function isOrigin(value: string): boolean {
+  return /^https?:\/\/[^*]+$/.test(value) && URL.canParse(value) && new URL(value).origin === value;
+}
+
+/** Where mail is handed in. Whatever else a URL may carry is refused, so that nothing is switched off by accident. */
+export const smtpUrl = z
+  .url({ protocol: /^smtps?$/, error: 'must be a smtp:// or smtps:// URL', abort: true })
+  .refine((value) => {
+    const { hostname, pathname, hash, search } = new URL(value);
+    return hostname !== '' && /^\/?$/.test(pathname) && hash === '' && /^(\?tls=optional)?$/.test(search);
+  }, 'must be smtp[s]://[user:password@]host[:port], with nothing after it but ?tls=optional');
+/** The sender of mails: an address, with a name before it or without. */
+export const mailbox = z
+  .string()
+  .regex(
+    /^(?:[^<>"@,;:\\\p{Cc}]{1,100} <[^\s<>@,;]+@[^\s<>@,;]+>|[^\s<>@,;]+@[^\s<>@,;]+)$/u,
+    'must be one address such as no-reply@example.com or Example <no-reply@example.com>',
+  );
+
+/** A time in seconds may be written 900, 900s, 15m, 12h or 30d. */
+export function duration(low: number, high: number) {
+  return z
+    .string()
+    .regex(/^\d{1,9}[smhd]?$/, 'must be a number of seconds, or a number with s, m, h or d')
+    .transform((value) => Number.parseInt(value, 10) * ({ m: 60, h: 3600, d: 86_400 }[value.slice(-1)] ?? 1))
+    .refine((value) => value >= low && value <= high, `must be between ${low} and ${high} seconds`);
+}

@@ -1,0 +1,114 @@
+// The command line beside a running service: on its database, on the embedded one, and for all sessions at once.
+import { existsSync, mkdtempSync, readdirSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import t, { type Test } from 'tap';
+import { cliOn, openCli } from '../support/cli.ts';
+import { newAccount, type Reply } from '../support/client.ts';
+import { createDatabase } from '../support/database.ts';
+import { openService, spawnService } from '../support/service.ts';
+import { plantPerson } from '../support/world.ts';
+
+function folderOf(t: Test): string {
+  const folder = mkdtempSync(join(tmpdir(), 'tenantry-cli-'));
+  t.teardown(() => rmSync(folder, { recursive: true, force: true }));
+  return folder;
+}
+
+/** Asks until the answer is another one than before. */
+async function untilRefused(ask: () => Promise<Reply>): Promise<Reply> {
+  for (;;) {
+    const reply = await ask();
+    if (reply.status !== 200) return reply;
+  }
+}
+
+t.test('a running service notices by itself what a command has ended', async (t) => {
+  const database = await createDatabase(t);
+  const service = await spawnService(t, { DATABASE_URL: database.ownerUrl });
+  const cli = cliOn(database);
+  const [one, other] = [await newAccount(service.api), await newAccount(service.api)];
+  const ask = (token: string) => () => service.api.get('/me', { token });
+  t.equal((await cli('users', 'disable', one.email, '--yes')).status, 0);
+  const refused = await untilRefused(ask(one.accessToken));
+  t.equal(refused.status, 401);
+  t.equal((await ask(other.accessToken)()).status, 200);
+  t.equal((await cli('sessions', 'revoke', '--all', '--yes')).status, 0);
+  t.equal((await untilRefused(ask(other.accessToken))).status, 401);
+});
+
+t.test('the end of all sessions leaves none that was opened before, and harms none that is opened after', async (t) => {
+  const database = await createDatabase(t);
+  const { app, api } = await openService(t, database);
+  const cli = cliOn(database);
+  const accounts = [await newAccount(api), await newAccount(api)];
+  // More users than one step looks at, each with a session.
+  const { userId } = await plantPerson(database);
+  await database.query(
+    `INSERT INTO users (id, email, email_key, name)
+     SELECT gen_random_uuid(), n || '@x.example', n || '@x.example', 'N' FROM generate_series(1, 1203) n`,
+  );
+  await database.query(
+    `INSERT INTO sessions (id, user_id, amr, created_at, last_seen_at, idle_expires_at, expires_at, confirmed, confirmed_at)
+     SELECT gen_random_uuid(), id, '{pwd}', now(), now(), now() + interval '1 day', now() + interval '1 day',
+       gen_random_uuid(), now() FROM users WHERE email_key LIKE '%@x.example'`,
+  );
+  const quiet = await database.query('SELECT epoch FROM users WHERE id = $1', [userId]);
+  const ended = await cli('sessions', 'revoke', '--all', '--yes', '--json');
+  t.same(ended.json, { data: { ended: 1203 + accounts.length } }, ended.stderr);
+  t.equal(ended.stderr, '', 'no bar where there is no terminal');
+  t.match(await database.query('SELECT count(*)::int AS live FROM sessions WHERE revoked_at IS NULL'), [{ live: 0 }]);
+  t.same(
+    await database.query('SELECT epoch FROM users WHERE id = $1', [userId]),
+    quiet,
+    'who is signed in nowhere stays',
+  );
+  await app.deps.revocations.synchronize();
+  for (const { accessToken: token, refreshToken } of accounts) {
+    t.equal((await api.get('/me', { token })).status, 401);
+    t.equal((await api.post('/auth/refresh', { refreshToken })).status, 401);
+  }
+  const [{ email, password } = { email: '', password: '' }] = accounts;
+  const again = (await api.post('/auth/login', { email, password })).body.data;
+  t.equal((await api.get('/me', { token: again.accessToken })).status, 200);
+  t.same((await cli('sessions', 'revoke', again.sessionId, '--json')).json, { data: { ended: 1 } });
+  t.same((await cli('sessions', 'revoke', '--all', '--yes', '--json')).json, { data: { ended: 0 } });
+  const events = await database.query(`SELECT data FROM events WHERE type = 'sessions.all_ended' ORDER BY at`);
+  t.same(events, [{ data: { live: 1205 } }, { data: { live: 0 } }]);
+});
+
+t.test('the embedded database is shared with the service, and else started for the command alone', async (t) => {
+  const folder = folderOf(t);
+  const settings = { NODE_ENV: 'test', DATA_DIR: folder };
+  const cli = openCli({ ...settings, KEYS_DIR: join(folder, 'keys') });
+  const isHeld = () => existsSync(join(folder, 'postgres', 'lock'));
+
+  const doctor = await cli('doctor');
+  t.match(doctor.stdout, /^warn +database +there is no embedded database yet/m);
+  t.notOk(existsSync(join(folder, 'postgres')), 'looking makes nothing');
+  t.match((await cli('migrate')).stdout, /^Applied /);
+  t.notOk(isHeld(), 'nothing runs on');
+  t.notOk(existsSync(join(folder, 'postgres', 'data', 'postmaster.pid')));
+  t.match((await cli('seed', '--json')).json.data, { demo: { email: 'owner@demo.example' } });
+
+  const service = await spawnService(t, settings);
+  t.ok(isHeld());
+  const listed = await Promise.all([cli('users', 'list', '--json'), cli('orgs', 'list', '--json')]);
+  t.match(
+    listed.map(({ json }) => json.pagination.total),
+    [1, 1],
+    listed.map(({ stderr }) => stderr).join(),
+  );
+  t.equal((await service.api.get('/healthz')).status, 200, 'the service goes on');
+  t.ok(isHeld());
+  t.equal(await service.end('SIGTERM'), 0);
+  t.match((await cli('users', 'list')).stdout, 'owner@demo.example');
+  t.notOk(readdirSync(join(folder, 'postgres')).includes('lock'));
+});
+
+t.test('serve is the service, and takes its signals as ever', async (t) => {
+  const cli = openCli({ PORT: 'x' });
+  const refused = await cli('serve');
+  t.equal(refused.status, 1);
+  t.match(refused.stderr, /^Tenantry cannot start:\n {2}PORT: must be a whole number/);
+});

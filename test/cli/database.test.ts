@@ -1,0 +1,132 @@
+// The commands that make a database fit and look after its roles: migrate, seed, roles, doctor.
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import t, { type Test } from 'tap';
+import { openCli } from '../support/cli.ts';
+import { newAccount } from '../support/client.ts';
+import { createDatabase } from '../support/database.ts';
+import { openService } from '../support/service.ts';
+
+function folderOf(t: Test): string {
+  const folder = mkdtempSync(join(tmpdir(), 'tenantry-cli-'));
+  t.teardown(() => rmSync(folder, { recursive: true, force: true }));
+  return folder;
+}
+
+t.test('an empty database is migrated once, seeded once, and then healthy', async (t) => {
+  const database = await createDatabase(t, null);
+  const folder = folderOf(t);
+  const cli = openCli({ NODE_ENV: 'test', DATABASE_URL: database.ownerUrl, DATA_DIR: folder });
+
+  const early = await cli('users', 'list', '--json');
+  t.equal(early.status, 1);
+  t.equal(early.json.error.code, 'migration_refused');
+  const unfit = await cli('doctor', '--json');
+  t.equal(unfit.status, 1);
+  t.match(
+    unfit.json.data.checks.filter(({ status }: { status: string }) => status === 'fail'),
+    [{ name: 'migrations', detail: /is not migrated yet .*tenantry migrate/ }],
+  );
+
+  const first = await cli('migrate', '--json');
+  t.equal(first.status, 0);
+  t.match(first.json.data.applied[0], /_foundation$/);
+  const second = await cli('migrate');
+  t.equal(second.stdout, 'Nothing to do.\n');
+
+  const ownerless = await cli('doctor');
+  t.equal(ownerless.status, 1);
+  t.match(ownerless.stdout, /^fail +role of owners +no system role makes owners.*tenantry roles apply$/m);
+
+  const seeded = await cli('seed', '--preset', 'workspace', '--json');
+  t.equal(seeded.status, 0);
+  t.ok(seeded.json.data.roles.includes('admin'));
+  const { email, password } = JSON.parse(readFileSync(join(folder, 'demo.json'), 'utf8'));
+  t.equal(seeded.json.data.demo.email, email);
+  t.notMatch(seeded.stdout, password, 'the password is in the file alone');
+  const again = await cli('seed');
+  t.match(again.stdout, /There are system roles already/);
+  t.match(await database.query('SELECT count(*)::int AS users FROM users'), [{ users: 1 }]);
+
+  t.equal((await cli('keys', 'generate')).status, 0);
+  const healthy = await cli('doctor', '--json');
+  t.equal(healthy.status, 0);
+  t.equal(healthy.json.data.healthy, true);
+  t.match(
+    healthy.json.data.checks.filter(({ status }: { status: string }) => status !== 'ok'),
+    [{ name: 'roles', status: 'warn', detail: /differ from the preset crm: see tenantry roles diff/ }],
+  );
+  const { api } = await openService(t, database);
+  t.equal((await api.post('/auth/login', { email, password })).status, 200, 'the owner of the demo can sign in');
+});
+
+t.test('the doctor names what is wrong with keys, mail and policies', async (t) => {
+  const database = await createDatabase(t);
+  const folder = folderOf(t);
+  const base = { DATABASE_URL: database.ownerUrl, KEYS_DIR: folder };
+  await openCli(base)('keys', 'generate', '--use', 'access');
+  writeFileSync(join(folder, 'access', '2020-01-01T00-00-00Z.pem'), 'not a key');
+  await database.query('ALTER TABLE invitations NO FORCE ROW LEVEL SECURITY');
+  const { status, stdout } = await openCli({ ...base, SMTP_URL: 'smtp://user:pass-of-user@127.0.0.1:1' })('doctor');
+  t.equal(status, 1);
+  t.match(stdout, /^warn +access keys +refused "2020-01-01T00-00-00Z.pem"/m);
+  t.match(stdout, /^warn +refresh keys +npm start makes the first key/m);
+  t.match(stdout, /^fail +policies +not every table .*\(invitations\)/m);
+  t.match(stdout, /^fail +mail +127\.0\.0\.1 does not take it \(.*\): check SMTP_URL$/m);
+  t.notMatch(stdout, /pass-of-user/);
+  const broken = await openCli({ DATABASE_URL: 'mysql://x', PORT: '99999' })('doctor');
+  t.equal(broken.status, 1);
+  t.match(broken.stdout, /^fail +configuration +DATABASE_URL: /m);
+  t.match(broken.stdout, /^fail +configuration +PORT: /m);
+});
+
+t.test('roles apply converges, a dry run changes nothing, and drift is exit code 1', async (t) => {
+  const database = await createDatabase(t);
+  const folder = folderOf(t);
+  const cli = openCli({ NODE_ENV: 'test', DATABASE_URL: database.ownerUrl, INIT_CWD: folder });
+  const { api } = await openService(t, database);
+  const owner = await newAccount(api);
+  const roles = () => database.query('SELECT name, permissions, level FROM roles ORDER BY name');
+
+  t.equal((await cli('roles', 'apply')).stdout, '0 changes\n', 'the preset of the configuration is in place');
+  t.equal((await cli('roles', 'diff')).status, 0);
+
+  const preset = (await cli('roles', 'export', '--name', 'mine')).stdout;
+  t.match(preset, /^name: mine$/m);
+  writeFileSync(join(folder, 'mine.yaml'), preset);
+  t.equal((await cli('roles', 'diff', './mine.yaml')).stdout, '0 changes\n', 'what was exported is what there is');
+
+  await database.query(`UPDATE roles SET level = 41, permissions = '{contacts:read}' WHERE name = 'agent'`);
+  await database.query(
+    `INSERT INTO roles (id, owner_key, name, level, permissions)
+     VALUES (gen_random_uuid(), '00000000-0000-0000-0000-000000000000', 'extra', 1, '{}')`,
+  );
+  const before = await roles();
+  const drift = await cli('roles', 'diff', './mine.yaml');
+  t.equal(drift.status, 1);
+  t.match(drift.stdout, /^~ update agent\n {4}level: 41 → 40$/m);
+  t.match(drift.stdout, /^ {2}extra is not in the preset, and stays$/m);
+  const dry = await cli('roles', 'apply', './mine.yaml', '--prune', '--dry-run', '--json');
+  t.match(dry.json.data, { applied: false, plan: { changes: 2 } });
+  t.same(await roles(), before, 'a dry run changes nothing');
+
+  const unasked = await cli('roles', 'apply', './mine.yaml', '--prune', '--json');
+  t.equal(unasked.status, 2);
+  t.equal(unasked.json.error.code, 'confirmation_required');
+  t.same(await roles(), before);
+  t.match((await cli('roles', 'apply', './mine.yaml', '--prune', '--yes')).stdout, /^- remove extra\n2 changes\n$/m);
+  t.equal((await cli('roles', 'apply', './mine.yaml', '--prune')).stdout, '0 changes\n');
+
+  writeFileSync(join(folder, 'broken.yaml'), preset.replace('ownership: true', 'ownership: false'));
+  const broken = await cli('roles', 'apply', 'broken.yaml', '--json');
+  t.equal(broken.status, 1);
+  t.equal(broken.json.error.code, 'preset_refused');
+
+  writeFileSync(
+    join(folder, 'less.yaml'),
+    preset.replace("'*:*'", 'organization:read').replace('*:*', 'organization:read'),
+  );
+  t.equal((await api.get('/roles', { token: owner.accessToken })).status, 200);
+  t.match((await cli('roles', 'apply', 'less.yaml')).stdout, /1 change; 1 users have other rights now/);
+});

@@ -1,0 +1,122 @@
+// The command line itself: help for everything, one document or one line for whatever happens, and exit codes.
+import { spawn } from 'node:child_process';
+import { once } from 'node:events';
+import { join } from 'node:path';
+import { text } from 'node:stream/consumers';
+import type { Command } from 'commander';
+import t from 'tap';
+import { program } from '../../src/cli/run.ts';
+import { openCli } from '../support/cli.ts';
+import { ROOT } from '../support/service.ts';
+
+const cli = openCli({ DATABASE_URL: 'postgres://nobody:secret-of-nobody@127.0.0.1:1/none' });
+
+/** Every command that does something, by its whole name. */
+function leavesOf(command: Command, path: readonly string[] = []): { name: string; leaf: Command }[] {
+  if (command.commands.length === 0) return [{ name: path.join(' '), leaf: command }];
+  return command.commands.flatMap((child) => leavesOf(child, [...path, child.name()]));
+}
+
+t.test('every command says what it does, and all that answer have --json', async (t) => {
+  const tree = program(
+    async () => undefined,
+    () => undefined,
+  );
+  const leaves = leavesOf(tree);
+  t.same(
+    leaves.map(({ name }) => name),
+    `serve,migrate,seed,keys list,keys generate,keys rotate,keys prune,keys revoke,roles list,roles apply,roles diff,
+    roles export,orgs list,orgs create,orgs suspend,orgs activate,orgs subscription,users list,users create,users invite,
+    users set-password,users disable,users enable,users grant,sessions list,sessions revoke,config,doctor`.split(
+      /,\s*/,
+    ),
+  );
+  for (const { name, leaf } of leaves) {
+    t.match(leaf.description(), /^[A-Z].*\.$/, name);
+    if (name === 'serve') continue;
+    t.ok(
+      leaf.options.some(({ long }) => long === '--json'),
+      name,
+    );
+    for (const option of leaf.options) t.not(option.description, '', `${name} ${option.flags}`);
+  }
+  const page = await cli('--help');
+  t.equal(page.status, 0);
+  t.equal(page.stderr, '');
+  for (const { name } of leaves) t.match(page.stdout, new RegExp(`^  ${name.split(' ')[0]} `, 'm'));
+  t.match(
+    (await cli('users', 'create', '--help')).stdout,
+    /Usage: tenantry users create [\s\S]*--json[\s\S]*--password-stdin/,
+  );
+  t.match((await cli('--version')).stdout, /^\d+\.\d+\.\d+\n$/);
+});
+
+t.test('what is not understood is one line, and exit code 2', async (t) => {
+  const wrong = [
+    ['nonsense'],
+    ['users', 'list', '--nonsense'],
+    ['users', 'list', '--limit', '1e2'],
+    ['users', 'list', '--status', 'asleep'],
+    ['users', 'create', 'ada@example.com', '--name', 'Ada', '--role', 'owner'],
+    ['users', 'create', 'ada@example.com', '--name', 'Ada'],
+    ['users', 'grant', 'ada@example.com', '--platform-admin', '--revoke-platform-admin'],
+    ['users', 'invite', 'ada@example.com', '--organization', 'acme'],
+    ['sessions', 'revoke'],
+    ['sessions', 'revoke', '--all', '--user', 'ada@example.com'],
+    ['orgs', 'subscription', 'acme', '--trial-ends-at', 'tomorrow'],
+  ];
+  for (const args of wrong) {
+    const { status, stdout, stderr } = await cli(...args);
+    t.equal(status, 2, args.join(' '));
+    t.equal(stdout, '');
+    t.match(stderr, /^tenantry: .+\n$/, args.join(' '));
+  }
+  const asked = [['nonsense'], ['users', 'list', '--nonsense'], ['users', 'grant', 'x'], ['sessions', 'revoke', 'x']];
+  for (const reply of await Promise.all(asked.map((args) => cli(...args, '--json')))) {
+    t.equal(reply.status, 2);
+    t.equal(reply.stdout, '');
+    t.match(reply.json, { error: { code: 'usage', detail: String } });
+  }
+});
+
+t.test('what fails is one line without a stack or a secret, and exit code 1', async (t) => {
+  for (const args of [['users', 'list'], ['migrate']]) {
+    const { status, stdout, stderr } = await cli(...args);
+    t.equal(status, 1, args.join(' '));
+    t.equal(stdout, '');
+    t.match(stderr, /^tenantry: The database cannot be reached \(.*ECONNREFUSED.*\n$/);
+    t.notMatch(stderr, /secret-of-nobody| {4}at /);
+  }
+  t.equal((await cli('users', 'list', '--json')).json.error.code, 'database_unavailable');
+  const broken = await openCli({ PORT: 'x', NODE_ENV: 'nonsense' })('users', 'list', '--json');
+  t.equal(broken.status, 1);
+  t.match(broken.json, { error: { code: 'config_refused', detail: /NODE_ENV: .*; PORT: / } });
+});
+
+t.test('the configuration is shown with its sources, and no secret of it', async (t) => {
+  const shown = await openCli({
+    DATABASE_URL: 'postgres://owner:very-secret@db.example/t',
+    KEYS_PASSPHRASE: 'very-secret-too',
+    PORT: '8080',
+    ACCESS_TOKEN_TTL: '5m',
+  })('config', '--json');
+  t.equal(shown.status, 0);
+  t.notMatch(shown.stdout, /very-secret/);
+  const find = (name: string) => shown.json.data.find((variable: { name: string }) => variable.name === name);
+  t.match(find('PORT'), { value: '8080', from: 'environment', default: '3000', secret: false });
+  t.match(find('ACCESS_TOKEN_TTL'), { value: '5m', from: 'environment', default: '15m' });
+  t.match(find('PUBLIC_URL'), { value: 'http://localhost:8080', from: 'default', default: null });
+  t.match(find('DATABASE_URL'), { value: '(secret)', from: 'environment', secret: true });
+  t.match(find('DATABASE_APP_URL'), { value: null, from: 'default', secret: true });
+  const plain = (await openCli({ SMTP_URL: 'smtp://user:very-secret@mail.example' })('config')).stdout;
+  t.match(plain, /^SMTP_URL=\(secret\)/m);
+  t.notMatch(plain, /very-secret/);
+});
+
+t.test('a reader that has seen enough is no error', async (t) => {
+  const child = spawn(process.execPath, [join(ROOT, 'src', 'main.ts'), '--help'], { stdio: 'pipe' });
+  child.stdout.destroy();
+  const [[status], stderr] = await Promise.all([once(child, 'close'), text(child.stderr)]);
+  t.equal(status, 0);
+  t.equal(stderr, '');
+});

@@ -1,0 +1,126 @@
+// A real SMTP server that keeps what it is handed, and lets a test wait for a mail.
+import { once } from 'node:events';
+import type { AddressInfo } from 'node:net';
+import { SMTPServer } from 'smtp-server';
+import type { Test } from 'tap';
+
+export interface ReceivedMail {
+  /** As the server was told, apart from what stands in the header. */
+  readonly recipients: readonly string[];
+  readonly raw: string;
+  /** By name in lower case, unfolded. */
+  readonly headers: ReadonlyMap<string, string>;
+  readonly text: string;
+  readonly html: string;
+}
+
+export interface Mailbox {
+  /** For SMTP_URL. */
+  readonly url: string;
+  readonly port: number;
+  readonly mails: readonly ReceivedMail[];
+  /** The next mail to an address that nobody has asked for yet, as soon as it is there. */
+  next(recipient: string): Promise<ReceivedMail>;
+  /** Answers so many further mails with a temporary failure that repeats the whole mail. */
+  refuse(count: number): void;
+  close(): Promise<void>;
+}
+
+/** Starts the server on a free port, or on the given one; it ends with the test. It knows no STARTTLS. */
+export async function openMailbox(t: Test, port = 0, host = '127.0.0.1'): Promise<Mailbox> {
+  const mails: ReceivedMail[] = [];
+  const taken = new Set<ReceivedMail>();
+  let waiting: (() => void)[] = [];
+  let refusals = 0;
+  const server = new SMTPServer({
+    disabledCommands: ['STARTTLS', 'AUTH'],
+    onData(stream, session, done) {
+      const chunks: Buffer[] = [];
+      stream.on('data', (chunk: Buffer) => chunks.push(chunk));
+      stream.on('end', () => {
+        const raw = Buffer.concat(chunks).toString('utf8');
+        if (refusals > 0) {
+          refusals -= 1;
+          done(Object.assign(new Error(`not now: ${raw.replace(/\s+/g, ' ')}`), { responseCode: 451 }));
+          return;
+        }
+        const recipients = session.envelope.rcptTo.map(({ address }) => address);
+        mails.push({ recipients, ...parse(raw) });
+        const woken = waiting;
+        waiting = [];
+        for (const wake of woken) wake();
+        done();
+      });
+    },
+  });
+  server.on('error', () => undefined);
+  const listening = once(server.server, 'listening');
+  server.listen(port, host);
+  await listening;
+  const bound = (server.server.address() as AddressInfo).port;
+  let closed: Promise<void> | undefined;
+  const close = () => {
+    closed ??= new Promise((resolve) => server.close(() => resolve()));
+    return closed;
+  };
+  t.teardown(close);
+  return {
+    url: `smtp://${host}:${bound}`,
+    port: bound,
+    mails,
+    async next(recipient) {
+      for (;;) {
+        const found = mails.find((mail) => !taken.has(mail) && mail.recipients.includes(recipient));
+        if (found) {
+          taken.add(found);
+          return found;
+        }
+        await new Promise<void>((resolve) => waiting.push(resolve));
+      }
+    },
+    refuse(count) {
+      refusals = count;
+    },
+    close,
+  };
+}
+
+/** The token of the link in an invitation's mail. */
+export function tokenIn(mail: ReceivedMail): string {
+  const token = /#token=([\w-]+)/.exec(mail.text)?.[1];
+  if (!token) throw new Error(`there is no token in: ${mail.text}`);
+  return token;
+}
+
+function parse(raw: string): Pick<ReceivedMail, 'raw' | 'headers' | 'text' | 'html'> {
+  const { headers, body } = divide(raw);
+  const boundary = /boundary="([^"]+)"/.exec(headers.get('content-type') ?? '')?.[1] ?? '';
+  const parts = body.split(`--${boundary}`).map((part) => divide(part.replace(/^\r\n/, '')));
+  const of = (type: string) => {
+    const part = parts.find((candidate) => candidate.headers.get('content-type')?.startsWith(type));
+    return part ? decode(part.body, part.headers.get('content-transfer-encoding')) : '';
+  };
+  return { raw, headers, text: of('text/plain'), html: of('text/html') };
+}
+
+function divide(text: string): { headers: Map<string, string>; body: string } {
+  const end = text.indexOf('\r\n\r\n');
+  const lines = text
+    .slice(0, Math.max(end, 0))
+    .replace(/\r\n[ \t]+/g, ' ')
+    .split('\r\n');
+  const fields = lines.map((line) => {
+    const colon = line.indexOf(':');
+    return [line.slice(0, colon).toLowerCase(), line.slice(colon + 1).trim()] as const;
+  });
+  return { headers: new Map(fields), body: text.slice(end + 4) };
+}
+
+function decode(body: string, encoding: string | undefined): string {
+  if (encoding === 'base64') return Buffer.from(body, 'base64').toString('utf8');
+  if (encoding !== 'quoted-printable') return body;
+  const bytes = body
+    .replace(/=\r\n/g, '')
+    .replace(/=([0-9A-F]{2})/g, (_, hex: string) => String.fromCharCode(Number.parseInt(hex, 16)));
+  return Buffer.from(bytes, 'latin1').toString('utf8');
+}
