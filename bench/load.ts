@@ -3,6 +3,13 @@
 import { once } from 'node:events';
 import { connect, type Socket } from 'node:net';
 
+/** What one request has of its own. */
+export interface Turn {
+  readonly path?: string;
+  readonly headers?: Readonly<Record<string, string>>;
+  readonly body?: string;
+}
+
 export interface Task {
   readonly port: number;
   readonly method: 'GET' | 'POST';
@@ -14,14 +21,23 @@ export interface Task {
   readonly requestsMax?: number;
   /** Bodies to send in turn. */
   readonly bodies?: readonly string[];
-  /** One refresh token for each connection: each answer's token is presented next. Takes the place of bodies. */
+  /** Requests to send in turn, each with what it does not share with the task. Takes the place of bodies. */
+  readonly turns?: readonly Turn[];
+  /**
+   * Refresh tokens, one or more for each connection: each answer's token is presented when its turn comes again. Takes
+   * the place of bodies.
+   */
   readonly tokens?: readonly string[];
+  /** Whether the tally holds every duration. */
+  readonly keepDurations?: boolean;
 }
 
 export interface Tally {
   readonly operations: number;
   readonly seconds: number;
   readonly medianMilliseconds: number;
+  /** Milliseconds of each answer, the shortest first; empty unless they are asked for. */
+  readonly durations: readonly number[];
   /** Where the chains of refresh tokens have got to. */
   readonly tokens: readonly string[];
   /** The first answer that was not 2xx. */
@@ -69,18 +85,19 @@ class Line {
   }
 }
 
-function requestText(task: Task, body: string | undefined): string {
-  const headers = { host: `127.0.0.1:${task.port}`, ...task.headers };
+function requestText(task: Task, body: string | undefined, turn: Turn = {}): string {
+  const headers = { host: `127.0.0.1:${task.port}`, ...task.headers, ...turn.headers };
   const lines = Object.entries(headers).map(([name, value]) => `${name}: ${value}\r\n`);
   const content =
     body === undefined ? '' : `content-type: application/json\r\ncontent-length: ${Buffer.byteLength(body)}\r\n`;
-  return `${task.method} ${task.path} HTTP/1.1\r\n${lines.join('')}${content}\r\n${body ?? ''}`;
+  return `${task.method} ${turn.path ?? task.path} HTTP/1.1\r\n${lines.join('')}${content}\r\n${body ?? ''}`;
 }
 
 async function perform(task: Task): Promise<Tally> {
   const tokens = [...(task.tokens ?? [])];
   const durations: number[] = [];
-  const fixed = task.bodies || task.tokens ? undefined : requestText(task, undefined);
+  const turns = task.turns ?? task.bodies?.map((body) => ({ body })) ?? [{}];
+  const texts = turns.map((turn: Turn) => requestText(task, turn.body, turn));
   const begun = performance.now();
   let left = task.requestsMax ?? Number.POSITIVE_INFINITY;
   let turn = 0;
@@ -90,17 +107,21 @@ async function perform(task: Task): Promise<Tally> {
     const socket = connect(task.port, '127.0.0.1');
     await once(socket, 'connect');
     const line = new Line(socket);
+    let chain = index;
     while (failure === null && left > 0 && performance.now() - begun < task.milliseconds) {
       left -= 1;
       turn += 1;
-      const body = task.tokens
-        ? JSON.stringify({ refreshToken: tokens[index] })
-        : task.bodies?.[turn % task.bodies.length];
+      const request = task.tokens
+        ? requestText(task, JSON.stringify({ refreshToken: tokens[chain] }))
+        : (texts[turn % texts.length] ?? '');
       const sent = performance.now();
-      const answer = await line.ask(fixed ?? requestText(task, body));
+      const answer = await line.ask(request);
       durations.push(performance.now() - sent);
       if (answer.status < 200 || answer.status > 299) failure ??= `${answer.status} ${answer.body}`;
-      else if (task.tokens) tokens[index] = JSON.parse(answer.body).data.refreshToken;
+      else if (task.tokens) {
+        tokens[chain] = JSON.parse(answer.body).data.refreshToken;
+        chain = chain + task.connections < tokens.length ? chain + task.connections : index;
+      }
     }
     line.close();
   }
@@ -109,7 +130,8 @@ async function perform(task: Task): Promise<Tally> {
   const seconds = (performance.now() - begun) / 1000;
   durations.sort((a, b) => a - b);
   const medianMilliseconds = durations[durations.length >> 1] ?? 0;
-  return { operations: durations.length, seconds, medianMilliseconds, tokens, failure };
+  const kept = task.keepDurations ? durations : [];
+  return { operations: durations.length, seconds, medianMilliseconds, durations: kept, tokens, failure };
 }
 
 process.on('message', async (task: Task) => {

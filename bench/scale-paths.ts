@@ -1,0 +1,167 @@
+// Owns: the paths whose cost must not follow the number of organizations and users: who calls them in a planted
+// database, and the requests of each. Leaves to others: sending them (load.ts), the planting (seed-rows.ts), measuring.
+import type { Api } from '../test/support/client.ts';
+import type { Turn } from './load.ts';
+import { PASSWORD } from './seed-rows.ts';
+import { emailOf, firstNameOf, idOf, type Population, slugOf } from './seed-shape.ts';
+
+const ORDINARY_SIZE = 10;
+const TURNS_MAX = 4_000;
+const LOGINS_MAX = 2_000;
+// As in seed-shape.ts: neighbours in the list of turns are strangers in the table.
+const SCATTER = 754_974_721;
+
+export interface Caller {
+  readonly user: number;
+  readonly organization: number;
+  readonly accessToken: string;
+  readonly refreshToken: string;
+}
+
+export interface World {
+  readonly population: Population;
+  /** Members of organizations of ten who may read members; the first one administers the platform. */
+  readonly ordinary: readonly Caller[];
+  /** Owners of the organizations with the most members, the largest first. */
+  readonly owners: readonly Caller[];
+}
+
+export interface Path {
+  readonly name: string;
+  readonly method: 'GET' | 'POST';
+  readonly path: string;
+  readonly turns?: readonly Turn[];
+  readonly tokens?: readonly string[];
+  /** Its work follows the number of rows that fit, however large the database is. */
+  readonly followsAnswer?: true;
+}
+
+type Query = (text: string, values?: unknown[]) => Promise<unknown>;
+
+/** Signs so many people in and makes the first of them an administrator of the platform; `query` asks as the superuser. */
+export async function enter(
+  { api, query, population }: { api: Api; query: Query; population: Population },
+  counts: { readonly ordinary: number; readonly owners: number },
+): Promise<World> {
+  const ordinary: Caller[] = [];
+  for (const user of readersOfOrdinaryOnes(population, counts.ordinary))
+    ordinary.push(await signIn(api, population, user));
+  const owners: Caller[] = [];
+  for (const organization of population.bySize.slice(0, counts.owners)) {
+    owners.push(await signIn(api, population, population.userAt(organization, 0)));
+  }
+  await query('INSERT INTO platform_administrators (user_id) VALUES ($1) ON CONFLICT DO NOTHING', [
+    idOf('user', ordinary[0]?.user ?? 0),
+  ]);
+  return { population, ordinary, owners };
+}
+
+function readersOfOrdinaryOnes({ sizes, organizations, userAt, roleOf }: Population, count: number): number[] {
+  const all = Array.from(sizes.keys()).filter((organization) => sizes[organization] === ORDINARY_SIZE);
+  const found: number[] = [];
+  // Everywhere in the table first, then the next member of each of them.
+  const step = Math.max(1, Math.floor(all.length / count));
+  for (let position = 0; position < ORDINARY_SIZE && found.length < count; position += 1) {
+    for (let at = 0; at < all.length && found.length < count; at += step) {
+      const user = userAt(all[at] ?? 0, position);
+      if (roleOf(user) !== 'viewer') found.push(user);
+    }
+  }
+  if (found.length < count) throw new RangeError(`${organizations} organizations have too few of ten members`);
+  return found;
+}
+
+async function signIn(api: Api, population: Population, user: number): Promise<Caller> {
+  const reply = await api.post('/auth/login', { email: emailOf(user), password: PASSWORD });
+  if (reply.status !== 200) throw new Error(`login answered ${reply.status}: ${reply.text}`);
+  const { accessToken, refreshToken } = reply.body.data;
+  return { user, organization: population.organizationOf(user), accessToken, refreshToken };
+}
+
+const bearer = ({ accessToken }: Caller) => ({ authorization: `Bearer ${accessToken}` });
+
+function membersOf({ sizes, userAt }: Population, { organization, user }: Caller): number[] {
+  const members = Array.from({ length: sizes[organization] ?? 0 }, (_, position) => userAt(organization, position));
+  return members.filter((member) => member !== user);
+}
+
+function question(member: number, explain: boolean): string {
+  return JSON.stringify({ userId: idOf('user', member), resource: 'contacts', action: 'read', explain });
+}
+
+/** Each time another member. With `explain` PostgreSQL is asked each time: what is remembered takes no part. */
+function checksOfMany({ population, owners }: World): Turn[] {
+  const crowds = owners.map((owner) => ({ owner, members: membersOf(population, owner) }));
+  return Array.from({ length: TURNS_MAX }, (_, turn) => {
+    const crowd = crowds[turn % crowds.length];
+    if (!crowd) throw new RangeError('nobody asks');
+    const member = crowd.members[Math.floor(turn / crowds.length) % crowd.members.length] ?? 0;
+    return { headers: bearer(crowd.owner), body: question(member, true) };
+  });
+}
+
+/** The paths with their requests, for people of this database. */
+export function pathsOf(world: World): Path[] {
+  const { population, ordinary, owners } = world;
+  const first = ordinary.slice(0, 1);
+  const largest = owners.slice(0, 1);
+  const get = (name: string, callers: readonly Caller[], path: (caller: Caller) => string): Path => ({
+    name,
+    method: 'GET',
+    path: '',
+    turns: callers.map((caller) => ({ path: `/api/v1${path(caller)}`, headers: bearer(caller) })),
+  });
+  const colleague = (caller: Caller) => membersOf(population, caller)[1] ?? 0;
+  const search = (caller: Caller) => `/users?q=${firstNameOf(colleague(caller))}`;
+  const organizations = Array.from({ length: 500 }, (_, turn) => (turn * SCATTER) % population.organizations);
+  const found = (q: string): Turn => ({
+    path: `/api/v1/admin/organizations?q=${q}`,
+    headers: first[0] ? bearer(first[0]) : {},
+  });
+  const check = { method: 'POST', path: '/api/v1/authz/check' } as const;
+  return [
+    get('GET /users', ordinary, () => '/users'),
+    get('GET /users?q=', ordinary, search),
+    { ...check, name: 'POST /authz/check, asking PostgreSQL', turns: checksOfMany(world) },
+    {
+      ...check,
+      name: 'POST /authz/check, remembered',
+      turns: ordinary.map((caller) => ({ headers: bearer(caller), body: question(colleague(caller), false) })),
+    },
+    {
+      name: 'POST /auth/login',
+      method: 'POST',
+      path: '/api/v1/auth/login',
+      turns: Array.from({ length: LOGINS_MAX }, (_, turn) => ({
+        body: JSON.stringify({ email: emailOf((turn * SCATTER) % population.users), password: PASSWORD }),
+      })),
+    },
+    {
+      name: 'POST /auth/refresh',
+      method: 'POST',
+      path: '/api/v1/auth/refresh',
+      tokens: ordinary.map(({ refreshToken }) => refreshToken),
+    },
+    get('GET /me/organizations', ordinary, () => '/me/organizations'),
+    { ...get('GET /admin/organizations?q=', [], () => ''), turns: organizations.map((at) => found(slugOf(at))) },
+    { ...get('GET /users, the largest', largest, () => '/users'), followsAnswer: true },
+    { ...get('GET /users?q=, the largest', largest, search), followsAnswer: true },
+    { ...get('GET /admin/organizations?q=, a twentieth', [], () => ''), turns: [found('amber')], followsAnswer: true },
+  ];
+}
+
+/** Sends so many requests of each path, one after the other. Raises when one is refused. */
+export async function walk(api: Api, paths: readonly Path[], times: number): Promise<void> {
+  for (const { name, method, path, turns, tokens } of paths) {
+    let refreshToken = tokens?.[0];
+    for (let time = 0; time < times; time += 1) {
+      const turn = turns?.[time % turns.length];
+      const raw = refreshToken === undefined ? turn?.body : JSON.stringify({ refreshToken });
+      const headers = { ...turn?.headers, ...(raw !== undefined && { 'content-type': 'application/json' }) };
+      const options = { headers, ...(raw !== undefined && { raw }) };
+      const reply = await api.call(method, turn?.path ?? path, undefined, options);
+      if (reply.status !== 200) throw new Error(`${name} answered ${reply.status}: ${reply.text}`);
+      if (refreshToken !== undefined) refreshToken = reply.body.data.refreshToken;
+    }
+  }
+}

@@ -1,0 +1,169 @@
+// Owns: `npm run bench:scale`: plants a small and a large database and measures the same paths on both, in turns within
+// one run. Leaves to others: the people (seed-shape.ts, seed-rows.ts), the paths (scale-paths.ts), the plans
+// (scale-plans.ts), the load (load.ts), what the figures mean (README.md).
+import { availableParallelism } from 'node:os';
+import { parseArgs } from 'node:util';
+import pg from 'pg';
+import { onStage, type Service, type Stage } from '../scripts/prove/stage.ts';
+import { type Database, openDatabase } from '../src/platform/db.ts';
+import { APP_ROLE, roleUrl, SYSTEM_ROLE } from '../src/platform/db-roles.ts';
+import { openLog } from '../src/platform/log.ts';
+import { findCredentials } from '../src/users/store.ts';
+import { openApi } from '../test/support/client.ts';
+import type { Tally, Task } from './load.ts';
+import { enter, type Path, pathsOf } from './scale-paths.ts';
+import { assertNoSequentialScan } from './scale-plans.ts';
+import { type Measurement, measurePair, table } from './scale-table.ts';
+import { HASH, type Planted, plant, type Step } from './seed-rows.ts';
+import { emailOf, type Shape } from './seed-shape.ts';
+import { startWorker, type Worker } from './worker.ts';
+
+const { values: options } = parseArgs({
+  options: { users: { type: 'string', default: '1000000' }, quick: { type: 'boolean', default: false } },
+});
+const SMALL: Shape = { users: 1_000, organizations: 100 };
+const LARGE: Shape = { users: Number(options.users), organizations: Math.floor(Number(options.users) / 10) };
+const CALLERS = { ordinary: 64, owners: 20 };
+const CONNECTIONS = 4;
+const rounds = options.quick ? 2 : 5;
+const roundMilliseconds = options.quick ? 1_000 : 2_000;
+
+// Limits stay on, as in production, but out of reach.
+const SETTINGS = {
+  LOG_LEVEL: 'info',
+  RATE_LIMIT_ENABLED: 'true',
+  RATE_LIMIT_SIGN_IN: '1000000',
+  RATE_LIMIT_REFRESH: '1000000',
+  RATE_LIMIT_OTHER: '1000000',
+};
+
+interface Side {
+  readonly name: string;
+  readonly ownerUrl: string;
+  readonly query: <Row>(text: string, values?: unknown[]) => Promise<Row[]>;
+  readonly planted: Planted;
+  readonly service: Service;
+  readonly db: Database;
+  close(): Promise<void>;
+}
+
+async function openSide(stage: Stage, name: string, shape: Shape): Promise<Side> {
+  const [ownerUrl, adminUrl] = [stage.postgres.ownerUrl, stage.postgres.adminUrl].map((text) => {
+    const url = new URL(text);
+    url.pathname = `/${name}`;
+    return url.href;
+  }) as [string, string];
+  const admin = new pg.Pool({ connectionString: stage.postgres.adminUrl, max: 1 });
+  await admin.query(`CREATE DATABASE ${name} OWNER ${new URL(ownerUrl).username}`);
+  await admin.end();
+  // The service makes the tables and the system roles.
+  const service = await stage.startService({ settings: { ...SETTINGS, DATABASE_URL: ownerUrl } });
+  console.log(`${name}: ${shape.organizations} organizations, ${shape.users} users`);
+  const planted = await plant(adminUrl, shape, print);
+  console.log(`  planted in ${planted.seconds.toFixed(1)} s`);
+  const pool = new pg.Pool({ connectionString: adminUrl, max: 1 });
+  const log = openLog({ level: 'silent', pretty: false });
+  const db = openDatabase({
+    appUrl: roleUrl(ownerUrl, APP_ROLE),
+    systemUrl: roleUrl(ownerUrl, SYSTEM_ROLE),
+    poolSize: CONNECTIONS,
+    log,
+  });
+  return {
+    name,
+    ownerUrl,
+    planted,
+    service,
+    db,
+    query: async (text, values) => (await pool.query(text, values)).rows,
+    async close() {
+      await Promise.all([pool.end(), db.close()]);
+    },
+  };
+}
+
+function print({ what, rows, seconds }: Step): void {
+  console.log(`  ${what.padEnd(28)} ${String(rows ?? '').padStart(9)}  ${seconds.toFixed(1).padStart(6)} s`);
+}
+
+/** One round of a path on a side: the durations of its answers in milliseconds. */
+function rounder(loader: Worker, side: Side, path: Path): (round: number) => Promise<readonly number[]> {
+  let tokens = path.tokens;
+  return async (round) => {
+    const { turns } = path;
+    const from = Math.floor(((turns?.length ?? 0) * round) / (rounds + 1));
+    const task: Task = {
+      port: side.service.port,
+      method: path.method,
+      path: path.path,
+      connections: CONNECTIONS,
+      milliseconds: roundMilliseconds,
+      keepDurations: true,
+      ...(turns && { turns: [...turns.slice(from), ...turns.slice(0, from)] }),
+      ...(tokens && { tokens }),
+    };
+    const tally = await loader.ask<Tally>(task);
+    if (tally.failure !== null) throw new Error(`${path.name} answered ${tally.failure}\n${side.service.log()}`);
+    if (tokens) tokens = tally.tokens;
+    return tally.durations;
+  };
+}
+
+/** The question of a login for user and hash by itself, of a user who is another one each time. */
+function lookUps({ db, planted: { population } }: Side): () => Promise<readonly number[]> {
+  let asked = 0;
+  return async () => {
+    const durations: number[] = [];
+    const begun = performance.now();
+    const work = async () => {
+      while (performance.now() - begun < roundMilliseconds) {
+        asked += 1;
+        const sent = performance.now();
+        const found = await findCredentials(db.systemReader(), emailOf((asked * 754_974_721) % population.users));
+        durations.push(performance.now() - sent);
+        if (!found) throw new Error('a planted user was not found');
+      }
+    };
+    await Promise.all(Array.from({ length: CONNECTIONS }, work));
+    return durations;
+  };
+}
+
+async function measureAll(sides: { small: Side; large: Side }, loader: Worker): Promise<Measurement[]> {
+  const worldOf = (side: Side) =>
+    enter({ api: openApi(side.service.url), query: side.query, population: side.planted.population }, CALLERS);
+  const [small, large] = [pathsOf(await worldOf(sides.small)), pathsOf(await worldOf(sides.large))];
+  const measured: Measurement[] = [];
+  for (const [index, path] of small.entries()) {
+    const other = large[index];
+    if (!other) throw new RangeError(`${path.name} is missing`);
+    const pair = { small: rounder(loader, sides.small, path), large: rounder(loader, sides.large, other) };
+    measured.push({
+      name: path.name,
+      followsAnswer: path.followsAnswer ?? false,
+      ...(await measurePair(rounds, pair)),
+    });
+  }
+  const statement = { small: lookUps(sides.small), large: lookUps(sides.large) };
+  const name = 'user and hash by e-mail, statement';
+  return [...measured, { name, followsAnswer: false, ...(await measurePair(rounds, statement)) }];
+}
+
+await onStage({ name: 'scale', disposable: false }, async (stage) => {
+  console.log(`one hash for all: argon2id, ${HASH.memoryCost} KiB, ${HASH.timeCost} iterations`);
+  const small = await openSide(stage, 'scale_small', SMALL);
+  const large = await openSide(stage, 'scale_large', LARGE);
+  const loader = startWorker('load.ts');
+  try {
+    console.log(`\n${table(await measureAll({ small, large }, loader))}`);
+    console.log(
+      `${availableParallelism()} cores, ${CONNECTIONS} connections, ${rounds} rounds of ${roundMilliseconds} ms each\n`,
+    );
+    for (const side of [small, large]) await side.service.end('SIGTERM');
+    const planned = { ...large, population: large.planted.population };
+    return await assertNoSequentialScan(stage, planned, SETTINGS);
+  } finally {
+    loader.end();
+    await Promise.all([small.close(), large.close()]);
+  }
+});

@@ -1,0 +1,157 @@
+// Owns: planting a population in a migrated database: the rows of every table, and how long each took. Leaves to
+// others: who there is (seed-shape.ts), the protocol (seed-copy.ts), making the database.
+import { argon2id, hash } from 'argon2';
+import pg from 'pg';
+import { copyRows, type Value } from './seed-copy.ts';
+import {
+  emailOf,
+  idOf,
+  nameOf,
+  organizationNameOf,
+  type Population,
+  populate,
+  type RoleName,
+  type Shape,
+  slugOf,
+} from './seed-shape.ts';
+
+/** What the one hash of all planted users is made with: the defaults of the service. */
+export const HASH = { type: argon2id, memoryCost: 19_456, timeCost: 2, parallelism: 1 } as const;
+export const PASSWORD = 'correct horse battery scale';
+
+const SYSTEM_OWNER = '00000000-0000-0000-0000-000000000000';
+const LIMITS = JSON.stringify({ teamMembers: 100_000, messages: 100, phoneNumbers: 1 });
+const SUPPORT = ['contacts:read', 'contacts:write', 'users:read'];
+const SESSION_DAYS = 30;
+
+/** One table, or what is done about all of them: then without rows. */
+export interface Step {
+  readonly what: string;
+  readonly rows: number | null;
+  readonly seconds: number;
+}
+
+export interface Planted {
+  readonly population: Population;
+  readonly seconds: number;
+}
+
+interface Table {
+  readonly name: string;
+  readonly columns: readonly string[];
+  readonly rows: () => Iterable<readonly Value[]>;
+}
+
+function* upTo<Row>(count: number, row: (number: number) => Row): Generator<Row> {
+  for (let number = 0; number < count; number += 1) yield row(number);
+}
+
+interface Given {
+  readonly hash: string;
+  readonly systemRoles: ReadonlyMap<string, string>;
+  readonly now: string;
+}
+
+// In the order in which they may refer to one another; rows as time would have brought them.
+function tablesOf(people: Population, { hash, systemRoles, now }: Given): Table[] {
+  const { users, organizations } = people;
+  const organizationId = (user: number) => idOf('organization', people.organizationOf(user));
+  const roleKey = (name: RoleName, user: number): [string, string] =>
+    name === 'support'
+      ? [idOf('role', people.organizationOf(user)), organizationId(user)]
+      : [systemRoles.get(name) ?? '', SYSTEM_OWNER];
+  const idle = new Date(Date.parse(now) + SESSION_DAYS * 86_400_000).toISOString();
+  return [
+    {
+      name: 'organizations',
+      columns: ['id', 'name', 'slug'],
+      rows: () => upTo(organizations, (o) => [idOf('organization', o), organizationNameOf(o), slugOf(o)]),
+    },
+    {
+      name: 'subscriptions',
+      columns: ['organization_id', 'plan', 'status', 'limits'],
+      rows: () => upTo(organizations, (o) => [idOf('organization', o), 'business', 'active', LIMITS]),
+    },
+    {
+      name: 'roles',
+      columns: ['id', 'organization_id', 'owner_key', 'name', 'level', 'permissions'],
+      rows: () =>
+        upTo(organizations, (o) => {
+          const owner = idOf('organization', o);
+          return [idOf('role', o), owner, owner, 'support', 30, SUPPORT];
+        }),
+    },
+    {
+      name: 'users',
+      columns: ['id', 'email', 'email_key', 'name', 'email_verified_at'],
+      rows: () => upTo(users, (u) => [idOf('user', u), emailOf(u), emailOf(u), nameOf(u), now]),
+    },
+    {
+      name: 'passwords',
+      columns: ['user_id', 'hash'],
+      rows: () => upTo(users, (u) => [idOf('user', u), hash]),
+    },
+    {
+      name: 'memberships',
+      columns: ['organization_id', 'user_id'],
+      rows: () => upTo(users, (u) => [organizationId(u), idOf('user', u)]),
+    },
+    {
+      name: 'role_assignments',
+      columns: ['id', 'organization_id', 'user_id', 'role_id', 'role_owner_key'],
+      rows: () =>
+        upTo(users, (u) => [
+          idOf('assignment', u),
+          organizationId(u),
+          idOf('user', u),
+          ...roleKey(people.roleOf(u), u),
+        ]),
+    },
+    {
+      name: 'sessions',
+      columns:
+        `id user_id organization_id amr user_agent ip created_at last_seen_at idle_expires_at expires_at confirmed
+        confirmed_at`.split(/\s+/),
+      rows: () =>
+        upTo(users, (u) => {
+          const whose = [idOf('session', u), idOf('user', u), organizationId(u)];
+          return [...whose, ['pwd'], 'planted', '127.0.0.1', now, now, idle, idle, idOf('token', u), now];
+        }),
+    },
+  ];
+}
+
+/**
+ * Plants the people of a shape, as the superuser; foreign keys are checked as ever. The statistics are fresh after it.
+ * `onStep` is told of each step when it is done.
+ */
+export async function plant(adminUrl: string, shape: Shape, onStep?: (step: Step) => void): Promise<Planted> {
+  const population = populate(shape);
+  const client = new pg.Client({ connectionString: adminUrl, options: '-c timezone=UTC' });
+  await client.connect();
+  const begun = performance.now();
+  const timed = async (what: string, work: () => Promise<number | null>) => {
+    const from = performance.now();
+    const rows = await work();
+    onStep?.({ what, rows, seconds: (performance.now() - from) / 1000 });
+  };
+  try {
+    const roles = await client.query<{ name: string; id: string }>('SELECT name, id FROM roles WHERE owner_key = $1', [
+      SYSTEM_OWNER,
+    ]);
+    const systemRoles = new Map(roles.rows.map(({ name, id }) => [name, id]));
+    const given = { hash: await hash(PASSWORD, HASH), systemRoles, now: new Date().toISOString() };
+    for (const { name, columns, rows } of tablesOf(population, given)) {
+      await timed(name, () => copyRows(client, name, columns, rows()));
+    }
+    // VACUUM as well: it marks the pages that an index alone can answer for, as autovacuum does in time.
+    await timed('VACUUM (ANALYZE), CHECKPOINT', async () => {
+      await client.query('VACUUM (ANALYZE)');
+      await client.query('CHECKPOINT');
+      return null;
+    });
+    return { population, seconds: (performance.now() - begun) / 1000 };
+  } finally {
+    await client.end();
+  }
+}
