@@ -1,25 +1,43 @@
 // The composition root: opens every part, hands each what it needs, and lists what the service offers.
 import type { FastifyBaseLogger, FastifyInstance } from 'fastify';
+import { administrationRoutes } from './administration/routes.ts';
+import { isPlatformAdministrator } from './administration/store.ts';
+import { openMembershipAccess } from './authz/membership-access.ts';
+import { checkRoutes } from './authz/routes.ts';
 import { accessKeyRetention, type Config } from './config.ts';
 import { problem } from './errors.ts';
 import { docsRoutes } from './http/docs.ts';
 import type { Endpoint } from './http/endpoint.ts';
 import { type Check, healthRoutes } from './http/health.ts';
+import type { Authenticate } from './http/mount.ts';
 import { openServer } from './http/server.ts';
-import { assertDistinct, type KeyRing, NoSigningKey, openKeyRing } from './keys/ring.ts';
+import { openOutbox } from './invitations/outbox.ts';
+import { invitationRoutes } from './invitations/routes.ts';
+import { type KeyRing, keepApart, NoSigningKey, openKeyRing } from './keys/ring.ts';
+import { beginChange } from './members/authority.ts';
+import { membershipRoutes } from './members/membership-routes.ts';
 import { memberRoutes } from './members/routes.ts';
 import { organizationRoutes } from './organizations/routes.ts';
 import { createPasswords, PasswordQueueFull } from './passwords/hashing.ts';
 import type { Clock } from './platform/clock.ts';
 import { type Database, openDatabase } from './platform/db.ts';
+import { openMail } from './platform/mail.ts';
 import type { DatabaseUrls } from './platform/open.ts';
 import type { Random } from './platform/random.ts';
+import type { Caller, OrganizationCaller } from './protocol/caller.ts';
+import type { Revocation } from './protocol/revocation.ts';
+import { roleRoutes } from './roles/routes.ts';
+import { acceptRoutes } from './sessions/accept-routes.ts';
+import { actFor } from './sessions/act-for.ts';
 import { authenticate, identify } from './sessions/authenticate.ts';
 import { cookieSettings } from './sessions/cookie.ts';
 import { createLoginThrottle } from './sessions/login-throttle.ts';
+import { endSessionsOfRemoved } from './sessions/member-sessions.ts';
+import { memberSessionRoutes } from './sessions/member-sessions-routes.ts';
 import { removeEndedSessions } from './sessions/remove-ended.ts';
 import { openRevocations, type Revocations } from './sessions/revocations.ts';
 import { sessionRoutes } from './sessions/routes.ts';
+import { isMembershipGone } from './sessions/store.ts';
 import type { VerifiedAccessToken } from './tokens/access.ts';
 import { wellKnownRoutes } from './tokens/routes.ts';
 import { createVerifiedCache } from './tokens/verified-cache.ts';
@@ -66,7 +84,7 @@ export async function openApp(options: AppOptions): Promise<App> {
   const server = await openServer({
     log,
     endpoints,
-    authenticate: deps.authenticate,
+    guard: deps,
     translate,
     limits: {
       enabled: config.RATE_LIMIT_ENABLED,
@@ -80,12 +98,8 @@ export async function openApp(options: AppOptions): Promise<App> {
     https: config.PUBLIC_URL.startsWith('https://'),
   });
   revocations.follow();
-  const housekeeping = removeEndedSessions({
-    db,
-    log,
-    retentionSeconds: config.SESSION_RETENTION,
-    accessTtlSeconds: config.ACCESS_TOKEN_TTL,
-  });
+  deps.outbox.follow();
+  const housekeeping = removeEndedSessions({ db, log, retentionSeconds: config.SESSION_RETENTION });
   return {
     server,
     deps,
@@ -95,6 +109,7 @@ export async function openApp(options: AppOptions): Promise<App> {
     async close() {
       draining = true;
       await server.close();
+      await deps.outbox.stop();
       housekeeping.stop();
       revocations.close();
       rings.accessKeys.close();
@@ -117,7 +132,14 @@ export function listEndpoints(deps: AppDeps, options: EndpointOptions): Endpoint
     ...sessionRoutes(deps),
     ...userRoutes(deps),
     ...organizationRoutes(deps),
+    ...roleRoutes(deps),
     ...memberRoutes(deps),
+    ...administrationRoutes(deps),
+    ...membershipRoutes(deps),
+    ...memberSessionRoutes(deps),
+    ...checkRoutes(deps),
+    ...invitationRoutes(deps),
+    ...acceptRoutes(deps),
     ...wellKnownRoutes(deps),
     ...healthRoutes(options),
     ...(options.docsRoot === null ? [] : docsRoutes(options.docsRoot)),
@@ -147,7 +169,7 @@ async function openRings({ config, clock, log }: AppOptions): Promise<Rings> {
       retentionSeconds: config.REFRESH_TOKEN_TTL,
     }),
   ]);
-  assertDistinct(accessKeys, refreshKeys);
+  keepApart(accessKeys, refreshKeys);
   return { accessKeys, refreshKeys };
 }
 
@@ -163,15 +185,33 @@ function openDeps({ config, clock, random, log }: AppOptions, db: Database, ring
     accessTtlSeconds: config.ACCESS_TOKEN_TTL,
   };
   const base = { db, clock, random, log, revocations, verified, ...tokens };
+  const mail = { url: config.SMTP_URL, from: config.MAIL_FROM, production: config.production, log };
+  const outbox = openOutbox({ db, log, random, appUrl: config.PUBLIC_APP_URL, send: openMail(mail) });
+  const access = openMembershipAccess(base);
   return {
     ...base,
-    authenticate: (authorization: string | undefined) => authenticate(base, authorization),
+    authenticate: (...asked: Parameters<Authenticate>) => authenticate(base, ...asked),
     identify: (authorization: string) => identify(base, authorization),
+    actFor: (caller: Caller, references: readonly string[]) => actFor(base, caller, references),
+    access,
+    holds: (caller: OrganizationCaller, permission: string) => access.holds(caller, permission),
+    isPlatformAdministrator: (caller: Caller) => isPlatformAdministrator(db.systemReader(), caller.id),
+    /** Makes this process refuse at once what a committed change has revoked. */
+    publish: (changes: readonly Revocation[]) => changes.forEach(revocations.publish),
+    beginChange,
+    endSessionsOfRemoved,
+    outbox,
+    nudgeOutbox: outbox.nudge,
+    invitationTtlSeconds: config.INVITATION_TTL,
+    mailsPerDayMax: config.INVITATION_MAILS_PER_DAY,
     refreshTtlSeconds: config.REFRESH_TOKEN_TTL,
     sessionMaxAgeSeconds: config.SESSION_MAX_AGE,
     graceSeconds: config.REFRESH_REUSE_GRACE,
     sessionsPerUserMax: config.SESSIONS_PER_USER_MAX,
-    throttle: createLoginThrottle({ clock, failuresMax: config.LOGIN_FAILURES_MAX }),
+    throttle: createLoginThrottle({
+      clock,
+      failuresMax: config.RATE_LIMIT_ENABLED ? config.LOGIN_FAILURES_MAX : Number.POSITIVE_INFINITY,
+    }),
     passwords: createPasswords({
       parameters: {
         memoryKiB: config.PASSWORD_HASH_MEMORY_KIB,
@@ -196,6 +236,7 @@ function openDeps({ config, clock, random, log }: AppOptions, db: Database, ring
 function translate(error: unknown) {
   if (error instanceof PasswordQueueFull)
     return problem('service_busy', { retryAfterSeconds: error.retryAfterSeconds });
+  if (isMembershipGone(error)) return problem('organization_access_denied');
   if (error instanceof NoSigningKey) return problem('signing_unavailable', { retryAfterSeconds: 5 });
   return null;
 }

@@ -15,7 +15,7 @@ import {
 
 // A folder or file of src/ imports from what stands to its left, or from itself. src/README.md shows the same.
 const ORDER = `protocol config errors platform http keys passwords events tokens organizations users roles members
-sessions app cli main`.split(/\s+/);
+invitations sessions authz administration app cli main`.split(/\s+/);
 const LINES_MAX = 300;
 // The queries of a folder: store.ts, and beside it what would be too much for one file, such as rotation-store.ts.
 const STORE = /[/-]store\.ts$/;
@@ -26,6 +26,13 @@ const FOREIGN_WRITES: Readonly<Record<string, readonly string[]>> = {
   'members/found-organization.ts': ['insertOrganization', 'insertSubscription'],
   // An account is opened by signing in for the first time.
   'sessions/register.ts': ['insertUser'],
+  // A mailbox is proven by the token that was sent there, which also opens a session.
+  'sessions/accept-invitation.ts': ['insertUser', 'markEmailVerified', 'updateClaimed'],
+  // What an operator changes of an account ends its sessions in the same transaction.
+  'sessions/change-account.ts': ['updateAccountStatus', 'setPasswordHash'],
+  // An operator makes an account together with its membership or organization.
+  'administration/create-account.ts': ['insertUser', 'markEmailVerified'],
+  'administration/grant-roles.ts': ['insertAssignments'],
   // A hash of older parameters is replaced where the password is known: at a sign-in.
   'sessions/login.ts': ['updateHash'],
 };
@@ -58,7 +65,7 @@ t.test('imports point one way', async (t) => {
 t.test('only the edges of a feature know HTTP', async (t) => {
   const abroad = edges.filter(({ place }) => !['http', 'app'].includes(place));
   const wrong = abroad.filter(({ file, to, target }) => {
-    if (target !== 'http' || /\/(routes|cookie)\.ts$/.test(file)) return false;
+    if (target !== 'http' || /\/([\w-]+-)?routes\.ts$|\/cookie\.ts$/.test(file)) return false;
     return !(basename(file) === 'schema.ts' && to === 'http/wire.ts');
   });
   none(t, shown(wrong), 'routes.ts and cookie.ts, and schema.ts the shared fields of wire.ts');

@@ -5,6 +5,7 @@ import { newTokenId, type Random } from '../platform/random.ts';
 import type { Caller } from '../protocol/caller.ts';
 import {
   ACCESS_TOKEN_TYPE,
+  ACCESS_TTL_MAX_SECONDS,
   type AccessClaims,
   FIRST_PARTY_CLIENT,
   isAccessClaims,
@@ -95,7 +96,7 @@ export async function verifyAccessToken(
   if (claims.iss !== deps.issuer || claims.aud !== deps.audience || claims.nbf !== undefined) return null;
   if (claims.iat > now.getTime() / 1000 + FUTURE_LEEWAY_SECONDS) return null;
   // A lifetime no configuration allows was not signed by this service as it is configured now.
-  if (claims.exp <= claims.iat || claims.exp - claims.iat > 900) return null;
+  if (claims.exp <= claims.iat || claims.exp - claims.iat > ACCESS_TTL_MAX_SECONDS) return null;
   return { caller: callerOf(claims), expiresAt: claims.exp };
 }
 

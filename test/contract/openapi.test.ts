@@ -4,9 +4,12 @@ import t from 'tap';
 import { parse } from 'yaml';
 import { z } from 'zod';
 import { staleFiles } from '../../scripts/generate/files.ts';
-import { type CallOptions, newAccount, type Reply } from '../support/client.ts';
-import { createDatabase } from '../support/database.ts';
+import { grantPlatformAdministrator } from '../../src/administration/administrators.ts';
+import { type Account, type CallOptions, newAccount, type Reply } from '../support/client.ts';
+import { createDatabase, type TestDatabase } from '../support/database.ts';
+import { type Mailbox, openMailbox, tokenIn } from '../support/mailbox.ts';
 import { openService } from '../support/service.ts';
+import { joinMember } from '../support/session-state.ts';
 
 interface Described {
   readonly description?: string;
@@ -51,7 +54,7 @@ t.test('openapi.yaml and the other generated files are what the code says', asyn
 t.test('every example fits its schema', async (t) => {
   const shown = operations.flatMap((operation) => Object.values(operation.requestBody?.content ?? {}));
   const examples = shown.filter(({ example }) => example !== undefined);
-  t.equal(examples.length, 3, 'register, login and refresh show one');
+  t.ok(examples.length >= 5, 'register, login, refresh and the checks show one');
   for (const { schema, example } of examples) t.ok(validator(schema).safeParse(example).success);
   t.notOk(validator(examples[0]?.schema ?? {}).safeParse({ email: 'ada@example.com' }).success, 'less does not fit');
   const answers = operations.flatMap(({ responses }) => Object.values(responses['200']?.content ?? {}));
@@ -64,7 +67,10 @@ t.test('every example fits its schema', async (t) => {
 });
 
 t.test('every operation answers as the document says, on a walk through all of them', async (t) => {
-  const { api } = await openService(t, await createDatabase(t), {
+  const database = await createDatabase(t);
+  const mailbox = await openMailbox(t);
+  const { api, app } = await openService(t, database, {
+    SMTP_URL: mailbox.url,
     RATE_LIMIT_ENABLED: 'true',
     RATE_LIMIT_SIGN_IN: '1000',
   });
@@ -116,6 +122,11 @@ t.test('every operation answers as the document says, on a walk through all of t
   await call('getMe', undefined, { token, path: '/me?unknown=1' });
   await call('changeMe', { name: 'Ada Lovelace' }, { token });
   await call('changeMe', { name: '' }, { token });
+  const question = { resource: 'deals', action: 'write', scope: { projectId: 'p1' }, explain: true };
+  const nobody = { ...question, userId: '019aa3f0-5c00-7a10-8b2f-3d6f1c2a4e01' };
+  await call('checkPermission', question, { token });
+  await call('checkPermission', { resource: 'deals', action: '*' }, { token });
+  await call('checkPermissions', { checks: [question, nobody] }, { token });
   await call('listMyOrganizations', undefined, { token });
   await call('createOrganization', { name: 'Second' }, { token });
   await call('createOrganization', { name: 'Second', slug: 'acme' }, { token });
@@ -128,6 +139,29 @@ t.test('every operation answers as the document says, on a walk through all of t
   await call('endMySession', undefined, { token, path: `/me/sessions/${other.id}` });
   await call('endMySession', undefined, { token, path: '/me/sessions/1' });
   await call('endMyOtherSessions', undefined, { token });
+
+  await call('getOrganization', undefined, { token });
+  await call('getOrganization', undefined, { token, headers: { 'x-tenant-id': 'unknown' } });
+  await call('getOrganization', undefined, { token, headers: { 'x-tenant-id': '!' } });
+  await call('changeOrganization', { settings: { theme: 'dark' } }, { token });
+  await call('changeOrganization', { slug: 'other' }, { token });
+  await call('getSubscription', undefined, { token });
+  await call('listOrganizations', undefined, { token });
+  await grantPlatformAdministrator(app.deps, credentials.email);
+  const found = await call('listOrganizations', undefined, { token, path: '/admin/organizations?q=third' });
+  const place = `/admin/organizations/${found.body.data[0].id}`;
+  await call('getAnyOrganization', undefined, { token, path: place });
+  await call('getAnyOrganization', undefined, { token, path: '/admin/organizations/1' });
+  await call('suspendOrganization', undefined, { token, path: `${place}/suspend` });
+  await call('activateOrganization', undefined, { token, path: `${place}/activate` });
+  await walkMembers(call, database);
+  await walkRoles(call);
+  await walkInvitations(call, await newAccount(api), mailbox);
+
+  const acme = (await call('login', { ...credentials, organization: 'acme' })).body.data.accessToken;
+  await call('deleteOrganization', undefined, { token: acme });
+  await call('getOrganization', undefined, { token: acme });
+
   await call('logout', undefined, { token });
   await call('getMe', undefined, { token });
 
@@ -142,6 +176,91 @@ t.test('every operation answers as the document says, on a walk through all of t
     'every operation was walked',
   );
 });
+
+type Call = (id: string, body?: unknown, options?: CallOptions & { path?: string }) => Promise<Reply>;
+
+async function walkMembers(call: Call, database: TestDatabase): Promise<void> {
+  const password = 'correct horse battery';
+  const [grace, hedy] = [
+    (await call('register', { email: 'grace@example.com', password, name: 'Grace', organizationName: 'Navy' })).body
+      .data,
+    (await call('register', { email: 'hedy@example.com', password, name: 'Hedy' })).body.data,
+  ];
+  const token: string = grace.accessToken;
+  const path = `/users/${hedy.user.id}`;
+  const join = () => joinMember(database, hedy.user.id, grace.organization.id, 'agent');
+  const signIn = () => call('login', { email: 'hedy@example.com', password, organization: grace.organization.slug });
+  await join();
+  const { sessionId } = (await signIn()).body.data;
+  await call('listMembers', undefined, { token, path: '/users?q=hed&role=agent' });
+  await call('listMembers', undefined, { token, path: '/users?role=!' });
+  await call('listMembers', undefined, { token: hedy.accessToken });
+  await call('getMember', undefined, { token, path });
+  await call('getMember', undefined, { token, path: `/users/${sessionId}` });
+  await call('changeMember', { roles: [{ role: 'viewer', scope: { projectId: 'p1' } }] }, { token, path });
+  await call('changeMember', {}, { token, path });
+  await call('changeMember', { status: 'suspended' }, { token, path: `/users/${grace.user.id}` });
+  await call('listMemberSessions', undefined, { token, path: `${path}/sessions` });
+  await call('endMemberSession', undefined, { token, path: `${path}/sessions/${sessionId}` });
+  await call('endMemberSession', undefined, { token, path: `${path}/sessions/${sessionId}` });
+  await call('endMemberSessions', undefined, { token, path: `${path}/sessions` });
+  await call('removeMember', undefined, { token, path });
+  await call('removeMember', undefined, { token, path });
+  await join();
+  const left = `/me/organizations/${grace.organization.id}`;
+  await call('leaveOrganization', undefined, { token: (await signIn()).body.data.accessToken, path: left });
+  await call('leaveOrganization', undefined, { token, path: left });
+}
+
+async function walkRoles(call: Call): Promise<void> {
+  const body = {
+    email: 'radia@example.com',
+    password: 'correct horse battery',
+    name: 'Radia',
+    organizationName: 'Spanning',
+  };
+  const token: string = (await call('register', body)).body.data.accessToken;
+  const role = { name: 'closer', level: 30, permissions: ['deals:read'] };
+  const path = `/roles/${(await call('createRole', role, { token })).body.data.id}`;
+  for (const wrong of [role, { ...role, level: 101 }, {}]) await call('createRole', wrong, { token });
+  const roles = (await call('listRoles', undefined, { token })).body.data as { id: string }[];
+  for (const at of [path, `/roles/${roles[0]?.id}`]) {
+    await call('getRole', undefined, { token, path: at });
+    await call('changeRole', { name: 'finisher' }, { token, path: at });
+    await call('deleteRole', undefined, { token, path: at });
+  }
+  for (const id of ['getRole', 'deleteRole']) await call(id, undefined, { token, path });
+  await call('changeRole', { level: 1 }, { token, path });
+  await call('listPermissions', undefined, { token });
+}
+
+async function walkInvitations(call: Call, { accessToken: token, email }: Account, mailbox: Mailbox): Promise<void> {
+  const guest = 'guest@example.com';
+  const roles = [{ role: 'viewer', scope: { projectId: 'p1' } }, { role: 'agent' }];
+  const { id } = (await call('createInvitation', { email: guest, roles }, { token })).body.data;
+  const path = `/invitations/${id}`;
+  await call('createInvitation', { email: 'other@example.com', roles }, { token });
+  await call('createInvitation', { email, roles }, { token });
+  await call('createInvitation', { email: guest, roles: [] }, { token });
+  await call('createInvitation', { email: guest, roles: [{ role: 'unknown' }] }, { token });
+  await call('listInvitations', undefined, { token, path: '/invitations?status=pending' });
+  await call('listInvitations', undefined, { token, path: '/invitations?status=old' });
+  await call('getInvitation', undefined, { token, path });
+  await call('resendInvitation', undefined, { token, path: `${path}/resend` });
+  await call('revokeInvitation', undefined, { token, path });
+  for (const gone of ['revokeInvitation', 'resendInvitation']) {
+    await call(gone, undefined, { token, path: gone === 'revokeInvitation' ? path : `${path}/resend` });
+  }
+  const invited = 'invited@example.com';
+  await call('inviteUser', { email: invited, roles }, { token });
+  const joining = { token: tokenIn(await mailbox.next(invited)), name: 'Guest', password: 'correct horse battery' };
+  await call('acceptInvitation', { token: joining.token }, { token });
+  await call('acceptInvitation', { token: joining.token });
+  await call('acceptInvitation', joining, { headers: { 'x-tenant-id': 'unknown' } });
+  await call('acceptInvitation', { ...joining, transport: 'cookie' });
+  await call('acceptInvitation', joining);
+  await call('register', { ...joining, email: invited, invitationToken: joining.token, token: undefined });
+}
 
 t.test('the document says who may call what', async (t) => {
   const { api } = await openService(t, await createDatabase(t));

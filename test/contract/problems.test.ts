@@ -79,7 +79,7 @@ function isWhole(t: Test, reply: Reply, code: keyof typeof PROBLEMS): void {
 
 t.test('what goes wrong is answered as a whole problem', async (t) => {
   const database = await createDatabase(t);
-  const { api } = await openService(t, database, { LOGIN_FAILURES_MAX: '2' });
+  const { api } = await openService(t, database, { RATE_LIMIT_ENABLED: 'true', LOGIN_FAILURES_MAX: '2' });
   const account = await newAccount(api);
   const { email, accessToken: token } = account;
   const login = (password: string) => api.post('/auth/login', { email, password });

@@ -1,0 +1,215 @@
+// Every door × every actor: the table in actors.ts is asked of the running service, each answer on its own, and nobody
+// is told anything of an organization that they are no member of.
+import { randomUUID } from 'node:crypto';
+import t from 'tap';
+import { describedEndpoints } from '../../scripts/generate/endpoints.ts';
+import { newAccount, type Reply } from '../support/client.ts';
+import { createDatabase, type TestDatabase } from '../support/database.ts';
+import { openService, type Service } from '../support/service.ts';
+import { joinMember } from '../support/session-state.ts';
+import {
+  type Person,
+  type PlantedOrganization,
+  plantOrganization,
+  plantPerson,
+  plantRole,
+  signInPlanted,
+} from '../support/world.ts';
+import { ACTORS, type Actor, MATRIX } from './actors.ts';
+
+interface World {
+  readonly own: PlantedOrganization;
+  readonly other: PlantedOrganization;
+  readonly people: Readonly<Record<Exclude<Actor, 'anonymous'>, Person>>;
+  readonly tokens: Readonly<Record<Actor, string | undefined>>;
+  readonly refreshTokens: Readonly<Record<string, string>>;
+}
+
+/** Two organizations and everybody of ACTORS, signed in; the suspended one was suspended after that. */
+async function openWorld({ api }: Service, database: TestDatabase): Promise<World> {
+  const [own, other] = [await plantOrganization(database), await plantOrganization(database)];
+  const names = ACTORS.filter((actor) => actor !== 'anonymous');
+  const people = {} as Record<Exclude<Actor, 'anonymous'>, Person>;
+  const tokens: Record<string, string> = {};
+  const refreshTokens: Record<string, string> = {};
+  for (const actor of names) {
+    const person = await plantPerson(database, actor);
+    people[actor] = person;
+    if (actor === 'platform') {
+      await database.query('INSERT INTO platform_administrators (user_id) VALUES ($1)', [person.userId]);
+    } else {
+      const role = actor === 'foreign' ? 'owner' : actor === 'suspended' ? 'agent' : actor;
+      await joinMember(database, person.userId, actor === 'foreign' ? other.id : own.id, role);
+    }
+    const signed = await signInPlanted(api, person);
+    tokens[actor] = signed.accessToken;
+    refreshTokens[actor] = signed.refreshToken;
+  }
+  const suspend = await api.patch(
+    `/users/${people.suspended.userId}`,
+    { status: 'suspended' },
+    { token: tokens.owner ?? '' },
+  );
+  if (suspend.status !== 200) throw new Error(`suspending answered ${suspend.status}: ${suspend.text}`);
+  return { own, other, people, tokens: tokens as World['tokens'], refreshTokens };
+}
+
+interface Asked {
+  readonly path?: string;
+  readonly body?: unknown;
+  /** Whether the token of the actor goes along; the doors of signing in take none. */
+  readonly bare?: boolean;
+}
+
+type Prepare = (world: World, actor: Actor, service: Service, database: TestDatabase) => Asked | Promise<Asked>;
+
+/** A member of the first organization who may be changed or removed by whoever can. */
+async function freshMember(world: World, { api }: Service, database: TestDatabase) {
+  const person = await plantPerson(database, 'Target');
+  await joinMember(database, person.userId, world.own.id, 'viewer');
+  return { person, ...(await signInPlanted(api, person)) };
+}
+
+async function freshInvitation(world: World, database: TestDatabase): Promise<string> {
+  const id = randomUUID();
+  const email = `${id}@example.com`;
+  await database.query(
+    `INSERT INTO invitations (id, organization_id, email, email_key, expires_at, invited_by)
+     VALUES ($1, $2, $3, $3, now() + interval '1 day', $4)`,
+    [id, world.own.id, email, world.people.owner.userId],
+  );
+  await database.query(
+    `INSERT INTO invitation_roles (organization_id, invitation_id, role_id, role_owner_key)
+     SELECT $1, $2, id, owner_key FROM roles WHERE organization_id IS NULL AND name = 'viewer'`,
+    [world.own.id, id],
+  );
+  return id;
+}
+
+const invite = () => ({ body: { email: `${randomUUID()}@example.com`, roles: [{ role: 'viewer' }] } });
+const aboutMember: Prepare = async (world, _actor, service, database) => ({
+  path: `/users/${(await freshMember(world, service, database)).person.userId}`,
+});
+const aboutRole: Prepare = async (world, _actor, _service, database) => {
+  const role = { name: `r${randomUUID().slice(0, 8)}`, level: 1, permissions: ['contacts:read'] };
+  return { path: `/roles/${await plantRole(database, world.own.id, role)}` };
+};
+const aboutInvitation: Prepare = async (world, _actor, _service, database) => ({
+  path: `/invitations/${await freshInvitation(world, database)}`,
+});
+
+const withBody =
+  (prepare: Prepare, body: unknown): Prepare =>
+  async (...given) => ({ ...(await prepare(...given)), body });
+const withTail =
+  (prepare: Prepare, tail: string): Prepare =>
+  async (...given) => {
+    const asked = await prepare(...given);
+    return { ...asked, path: `${asked.path}${tail}` };
+  };
+
+const found = () => ({ body: { name: `Founded ${randomUUID()}` } });
+
+/** How each door is knocked at; what is not named here is asked by its own path without a body. */
+const KNOCK: Readonly<Record<string, Prepare>> = {
+  'POST /api/v1/auth/register': () => ({
+    bare: true,
+    body: { email: `${randomUUID()}@example.com`, password: 'a long enough phrase', name: 'New' },
+  }),
+  'POST /api/v1/auth/login': async (_world, _actor, { api }) => {
+    const { email, password } = await newAccount(api);
+    return { bare: true, body: { email, password } };
+  },
+  'POST /api/v1/auth/refresh': async (_world, _actor, { api }) => {
+    const { refreshToken } = await newAccount(api);
+    return { body: { refreshToken } };
+  },
+  'POST /api/v1/auth/logout': () => ({ body: {} }),
+  'POST /api/v1/auth/switch-organization': ({ other }) => ({ body: { organization: other.slug } }),
+  'POST /api/v1/invitations/accept': () => ({
+    body: { token: 'A'.repeat(43), name: 'Nobody', password: 'a long enough phrase' },
+    bare: true,
+  }),
+  'PATCH /api/v1/me': () => ({ body: { name: 'Renamed' } }),
+  'DELETE /api/v1/me/organizations/:id': ({ own }) => ({ path: `/me/organizations/${own.id}` }),
+  'DELETE /api/v1/me/sessions/:id': async (world, _actor, service, database) => ({
+    path: `/me/sessions/${(await freshMember(world, service, database)).sessionId}`,
+  }),
+  'POST /api/v1/organizations': found,
+  'POST /api/v1/tenants': found,
+  'PATCH /api/v1/organizations/current': () => ({ body: { settings: { theme: randomUUID() } } }),
+  'POST /api/v1/users': invite,
+  'GET /api/v1/users/:id': aboutMember,
+  'PATCH /api/v1/users/:id': withBody(aboutMember, { status: 'suspended' }),
+  'DELETE /api/v1/users/:id': aboutMember,
+  'GET /api/v1/users/:id/sessions': withTail(aboutMember, '/sessions'),
+  'DELETE /api/v1/users/:id/sessions': withTail(aboutMember, '/sessions'),
+  'DELETE /api/v1/users/:id/sessions/:sessionId': async (world, _actor, service, database) => {
+    const { person, sessionId } = await freshMember(world, service, database);
+    return { path: `/users/${person.userId}/sessions/${sessionId}` };
+  },
+  'POST /api/v1/invitations': invite,
+  'GET /api/v1/invitations/:id': aboutInvitation,
+  'POST /api/v1/invitations/:id/resend': withTail(aboutInvitation, '/resend'),
+  'DELETE /api/v1/invitations/:id': aboutInvitation,
+  'POST /api/v1/roles': () => ({
+    body: { name: `r${randomUUID().slice(0, 8)}`, level: 1, permissions: ['contacts:read'] },
+  }),
+  'GET /api/v1/roles/:id': aboutRole,
+  'PATCH /api/v1/roles/:id': withBody(aboutRole, { description: 'changed' }),
+  'DELETE /api/v1/roles/:id': aboutRole,
+  'POST /api/v1/authz/check': ({ people }) => ({
+    body: { userId: people.agent.userId, resource: 'contacts', action: 'read' },
+  }),
+  'POST /api/v1/authz/check/batch': ({ people }) => ({
+    body: { checks: [{ userId: people.agent.userId, resource: 'contacts', action: 'read' }] },
+  }),
+  'GET /api/v1/admin/organizations/:id': ({ own }) => ({ path: `/admin/organizations/${own.id}` }),
+  'POST /api/v1/admin/organizations/:id/suspend': async (_world, _actor, _service, database) => ({
+    path: `/admin/organizations/${(await plantOrganization(database)).id}/suspend`,
+  }),
+  'POST /api/v1/admin/organizations/:id/activate': ({ own }) => ({ path: `/admin/organizations/${own.id}/activate` }),
+};
+
+const doors = describedEndpoints().map(({ method, url }) => ({ method, url, door: `${method} ${url}` }));
+
+t.test('every door has a line in the matrix, and every line a door', async (t) => {
+  t.strictSame(Object.keys(MATRIX).toSorted(), doors.map(({ door }) => door).toSorted());
+  for (const [door, line] of Object.entries(MATRIX)) t.equal(line.split(' ').length, ACTORS.length, door);
+});
+
+/** Nothing that was not sent may come back of an organization that one is no member of. */
+function tellsOfOwn(world: World, sent: string, reply: Reply): boolean {
+  const secrets = [world.own.id, world.own.slug, ...Object.values(world.people).map(({ email }) => email)];
+  return secrets.some((secret) => !sent.includes(secret) && reply.text.includes(secret));
+}
+
+const STRANGERS: readonly Actor[] = ['anonymous', 'foreign'];
+
+t.test('every door answers each actor as the matrix says', async (t) => {
+  const database = await createDatabase(t);
+  const service = await openService(t, database, { DOCS_ENABLED: 'true' });
+  const reading = await openWorld(service, database); // what only reads leaves it as it is
+  for (const { method, url, door } of doors) {
+    const world = method === 'GET' ? reading : await openWorld(service, database);
+    await t.test(door, async (t) => {
+      const expected = MATRIX[door]?.split(' ') ?? [];
+      for (const [index, actor] of ACTORS.entries()) {
+        const asked: Asked = (await KNOCK[door]?.(world, actor, service, database)) ?? {};
+        const token = asked.bare ? undefined : world.tokens[actor];
+        const path = asked.path ?? url;
+        const reply = await service.api.call(method, path, asked.body, token === undefined ? {} : { token });
+        const [status, code] = (expected[index] ?? 'no line').split('.');
+        t.equal(`${reply.status}`, status, `${actor}: ${reply.code ?? 'no problem'}`);
+        if (code !== undefined) t.equal(reply.code, code, `${actor} is told why`);
+        if (status === '401') t.match(reply.code, /^(unauthenticated|token_stale)$/, `${actor} is told how to go on`);
+        if (!STRANGERS.includes(actor)) continue;
+        const own = actor === 'foreign' ? world.people.foreign.email : '';
+        t.notOk(
+          tellsOfOwn(world, `${path} ${JSON.stringify(asked.body ?? '')} ${own}`, reply),
+          `${actor} learns nothing`,
+        );
+      }
+    });
+  }
+});

@@ -1,0 +1,95 @@
+// The matrix of doors and actors: what each actor is answered at each door, written by hand. actors.test.ts asks them
+// all, and fails for a door that has no line here.
+//
+// A line names the answers in the order of ACTORS: the status, and behind a dot the code of the problem where more than
+// one would fit the status. The suspended member's token is refused as stale wherever a token is asked for.
+
+export const ACTORS = [
+  'anonymous',
+  'viewer',
+  'agent',
+  'admin',
+  'owner',
+  'foreign', // the owner of another organization, who asks for what is the first organization's
+  'suspended', // a member who was suspended after signing in
+  'platform', // an administrator of the platform, who acts for no organization
+] as const;
+export type Actor = (typeof ACTORS)[number];
+
+const OPEN = (status: number) => ACTORS.map(() => String(status)).join(' ');
+const SIGNED_IN = (status: number) => `401 ${status} ${status} ${status} ${status} ${status} 401 ${status}`;
+
+/** viewer, agent, admin, owner and foreign as given; the others as at every door that acts for an organization. */
+const MEMBERS = (viewer: string, agent: string, admin: string, owner: string, foreign: string) =>
+  `401 ${viewer} ${agent} ${admin} ${owner} ${foreign} 401 403.organization_required`;
+
+const NO = '403.permission_denied';
+const PLATFORM = (status: number) => `401 ${NO} ${NO} ${NO} ${NO} ${NO} 401 ${status}`;
+
+export const MATRIX: Readonly<Record<string, string>> = {
+  'GET /.well-known/jwks.json': OPEN(200),
+  'GET /.well-known/oauth-authorization-server': OPEN(200),
+  'GET /docs': OPEN(200),
+  'GET /docs/openapi.yaml': OPEN(200),
+  'GET /docs/start.js': OPEN(200),
+  'GET /docs/swagger-ui-bundle.js': OPEN(200),
+  'GET /docs/swagger-ui.css': OPEN(200),
+  'GET /healthz': OPEN(200),
+  'GET /readyz': OPEN(200),
+
+  'POST /api/v1/auth/register': OPEN(201),
+  'POST /api/v1/auth/login': OPEN(200),
+  'POST /api/v1/auth/refresh': OPEN(200),
+  'POST /api/v1/auth/logout': OPEN(204),
+  // Into the other organization, of which nobody but its owner is a member.
+  'POST /api/v1/auth/switch-organization':
+    '401 403.organization_access_denied 403.organization_access_denied 403.organization_access_denied ' +
+    '403.organization_access_denied 200 401 403.organization_access_denied',
+  'POST /api/v1/invitations/accept': OPEN(410),
+
+  'GET /api/v1/me': SIGNED_IN(200),
+  'PATCH /api/v1/me': SIGNED_IN(200),
+  'GET /api/v1/me/organizations': SIGNED_IN(200),
+  'DELETE /api/v1/me/organizations/:id': '401 204 204 204 409.last_owner 404 401 404',
+  'GET /api/v1/me/sessions': SIGNED_IN(200),
+  'DELETE /api/v1/me/sessions': SIGNED_IN(200),
+  'DELETE /api/v1/me/sessions/:id': SIGNED_IN(404), // somebody else's
+  'POST /api/v1/organizations': SIGNED_IN(201),
+  'POST /api/v1/tenants': SIGNED_IN(201),
+
+  'GET /api/v1/organizations/current': MEMBERS(NO, '200', '200', '200', '200'),
+  'PATCH /api/v1/organizations/current': MEMBERS(NO, NO, '200', '200', '200'),
+  'DELETE /api/v1/organizations/current': MEMBERS(NO, NO, NO, '204', '204'),
+  'GET /api/v1/organizations/current/subscription': MEMBERS(NO, '200', '200', '200', '200'),
+
+  'GET /api/v1/users': MEMBERS(NO, '200', '200', '200', '200'),
+  'POST /api/v1/users': MEMBERS(NO, NO, '201', '201', '201'),
+  'GET /api/v1/users/:id': MEMBERS(NO, '200', '200', '200', '404'),
+  'PATCH /api/v1/users/:id': MEMBERS(NO, NO, '200', '200', '404'),
+  'DELETE /api/v1/users/:id': MEMBERS(NO, NO, NO, '204', '404'),
+  'GET /api/v1/users/:id/sessions': MEMBERS(NO, NO, '200', '200', '404'),
+  'DELETE /api/v1/users/:id/sessions': MEMBERS(NO, NO, '200', '200', '404'),
+  'DELETE /api/v1/users/:id/sessions/:sessionId': MEMBERS(NO, NO, '204', '204', '404'),
+
+  'GET /api/v1/invitations': MEMBERS(NO, NO, '200', '200', '200'),
+  'POST /api/v1/invitations': MEMBERS(NO, NO, '201', '201', '201'),
+  'GET /api/v1/invitations/:id': MEMBERS(NO, NO, '200', '200', '404'),
+  'POST /api/v1/invitations/:id/resend': MEMBERS(NO, NO, '200', '200', '404'),
+  'DELETE /api/v1/invitations/:id': MEMBERS(NO, NO, '204', '204', '404'),
+
+  'GET /api/v1/roles': MEMBERS(NO, NO, '200', '200', '200'),
+  'POST /api/v1/roles': MEMBERS(NO, NO, '201', '201', '201'),
+  'GET /api/v1/roles/:id': MEMBERS(NO, NO, '200', '200', '404'),
+  'PATCH /api/v1/roles/:id': MEMBERS(NO, NO, '200', '200', '404'),
+  'DELETE /api/v1/roles/:id': MEMBERS(NO, NO, '204', '204', '404'),
+  'GET /api/v1/permissions': MEMBERS(NO, NO, '200', '200', '200'),
+
+  // About a member of the first organization: asking about others needs users:read.
+  'POST /api/v1/authz/check': MEMBERS(NO, '200', '200', '200', '200'),
+  'POST /api/v1/authz/check/batch': MEMBERS(NO, '200', '200', '200', '200'),
+
+  'GET /api/v1/admin/organizations': PLATFORM(200),
+  'GET /api/v1/admin/organizations/:id': PLATFORM(200),
+  'POST /api/v1/admin/organizations/:id/suspend': PLATFORM(200),
+  'POST /api/v1/admin/organizations/:id/activate': PLATFORM(200),
+};

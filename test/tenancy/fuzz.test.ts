@@ -1,0 +1,113 @@
+// 20,000 requests made up of user, token, tenant headers and ids at random are answered as a small model says.
+import { randomUUID } from 'node:crypto';
+import { Agent, request } from 'node:http';
+import t from 'tap';
+import { createDatabase } from '../support/database.ts';
+import { openService } from '../support/service.ts';
+import { type Door, type Good, makeDoor } from './doors.ts';
+import { type Bearer, isRefused, type Model, type Refused, resolveTenant, says } from './model.ts';
+import { chance, populate } from './population.ts';
+
+const REQUESTS = 20_000;
+const AT_ONCE = 16;
+const seed = Number(process.env.TENANT_FUZZ_SEED ?? Math.floor(Math.random() * 2 ** 31));
+
+function makeHeader(model: Model, below: (n: number) => number): string | null {
+  const organization = model.organizations[below(model.organizations.length)];
+  const choices = [null, null, null, organization?.id, organization?.slug, organization?.id.toUpperCase()];
+  return choices[below(choices.length)] ?? (below(10) === 0 ? randomUUID() : null);
+}
+
+/** What the model says to a request; null where the request would write, which this fuzz does not do. */
+function expectedOf(
+  model: Model,
+  bearer: Bearer | null,
+  headers: (string | null)[],
+  door: Door,
+): Good | Refused | null {
+  const acting = resolveTenant(model, bearer, headers, door.alsoSuspended ?? false);
+  if (isRefused(acting) || bearer === null) return acting as Refused;
+  if (door.needs !== null) {
+    if (acting.organization === null) return { status: 403, code: 'organization_required' };
+    if (door.needs !== '' && !says(acting.permissions, door.needs)) return { status: 403, code: 'permission_denied' };
+  }
+  const good = door.good(model, acting, bearer);
+  return good.status === 0 ? null : good;
+}
+
+interface Answer {
+  readonly status: number;
+  readonly body: { code?: string; data: never };
+}
+
+function ask(
+  agent: Agent,
+  url: string,
+  door: Door,
+  bearer: Bearer | null,
+  headers: (string | null)[],
+): Promise<Answer> {
+  return new Promise((resolve, reject) => {
+    const payload = door.body === undefined ? undefined : JSON.stringify(door.body);
+    const sent: Record<string, string> = {};
+    if (bearer) sent.authorization = `Bearer ${bearer.token}`;
+    if (headers[0]) sent['x-tenant-id'] = headers[0];
+    if (headers[1]) sent['x-organization-slug'] = headers[1];
+    if (payload !== undefined) sent['content-type'] = 'application/json';
+    const call = request(`${url}/api/v1${door.path}`, { method: door.method, agent, headers: sent }, (reply) => {
+      let text = '';
+      reply.setEncoding('utf8').on('data', (chunk: string) => {
+        text += chunk;
+      });
+      reply.on('end', () => resolve({ status: reply.statusCode ?? 0, body: text === '' ? {} : JSON.parse(text) }));
+    });
+    call.on('error', reject);
+    call.end(payload);
+  });
+}
+
+function agrees(expected: Good | Refused, answer: Answer): boolean {
+  if (answer.status !== expected.status) return false;
+  return isRefused(expected) ? answer.body.code === expected.code : expected.says(answer.body);
+}
+
+t.test(`the service answers ${REQUESTS} requests as the model does (seed ${seed})`, async (t) => {
+  const database = await createDatabase(t);
+  // Few connections, so that each of them serves every organization in turn.
+  const service = await openService(t, database, { DATABASE_POOL_SIZE: '3' });
+  const below = chance(seed);
+  const { model, bearers } = await populate(service, database, below);
+  const people = [...new Set(bearers.map(({ person }) => person))];
+  const agent = new Agent({ keepAlive: true, maxSockets: AT_ONCE });
+  t.teardown(() => agent.destroy());
+  const outcomes = new Map<string, number>();
+  const differences: string[] = [];
+  let asked = 0;
+  async function worker(): Promise<void> {
+    while (asked < REQUESTS && differences.length < 10) {
+      const bearer = below(40) === 0 ? null : (bearers[below(bearers.length)] ?? null);
+      const headers = [makeHeader(model, below), makeHeader(model, below)];
+      const door = makeDoor(model, people, below);
+      const expected = expectedOf(model, bearer, headers, door);
+      if (expected === null) continue;
+      asked += 1;
+      const answer = await ask(agent, service.url, door, bearer, headers);
+      const outcome = `${answer.status} ${answer.body.code ?? ''}`;
+      outcomes.set(outcome, (outcomes.get(outcome) ?? 0) + 1);
+      if (agrees(expected, answer)) continue;
+      const who = `${bearer?.person.userId} for ${bearer?.organization?.slug}`;
+      differences.push(
+        `${door.method} ${door.path} ${headers} ${who}: ${JSON.stringify({ expected, answer }).slice(0, 400)}`,
+      );
+    }
+  }
+  await Promise.all(Array.from({ length: AT_ONCE }, worker));
+  t.same(differences, [], 'no difference');
+  t.equal(asked, REQUESTS);
+  const met = ['200 ', '400 bad_request', '401 token_stale', '401 organization_suspended', '401 unauthenticated'];
+  const further = ['403 tenant_mismatch', '403 organization_access_denied', '403 organization_suspended'];
+  const last = ['403 permission_denied', '403 organization_required', '404 not_found'];
+  for (const outcome of [...met, ...further, ...last]) {
+    t.ok((outcomes.get(outcome) ?? 0) >= 20, `${outcome} was met ${outcomes.get(outcome) ?? 0} times`);
+  }
+});
