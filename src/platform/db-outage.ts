@@ -10,8 +10,9 @@ export class DatabaseUnavailable extends Error {
 }
 
 // Class 08 connection exception, 53 insufficient resources, 57 operator intervention (shutdown, timeout), 58 system
-// error, XX internal, 28 a role whose password is being changed, 25006 a standby during failover.
-const OUTAGE_STATES = /^(08|28|53|57|58|XX|25006)/;
+// error, XX internal, 28 a role whose password is being changed, 25006 a standby during failover; 40P01 and 40001, where
+// a transaction was undone because it and another stood in each other's way.
+const OUTAGE_STATES = /^(08|28|53|57|58|XX|25006|40P01|40001)/;
 const OUTAGE_SYSTEM_CODES = new Set([
   'ECONNREFUSED',
   'ECONNRESET',
@@ -24,8 +25,20 @@ const OUTAGE_SYSTEM_CODES = new Set([
   'EAI_AGAIN',
   'ENOENT',
 ]);
-// Prisma: cannot reach, timed out, connection closed, pool timeout, transaction could not begin or was lost.
-const OUTAGE_PRISMA_CODES = new Set(['P1000', 'P1001', 'P1002', 'P1003', 'P1008', 'P1017', 'P2024', 'P2028', 'P2037']);
+// Prisma: cannot reach, timed out, connection closed, pool timeout, transaction could not begin or was lost,
+// or was undone for another's sake.
+const OUTAGE_PRISMA_CODES = new Set([
+  'P1000',
+  'P1001',
+  'P1002',
+  'P1003',
+  'P1008',
+  'P1017',
+  'P2024',
+  'P2028',
+  'P2034',
+  'P2037',
+]);
 const OUTAGE_SENTENCES =
   /Connection terminated|timeout exceeded when trying to connect|Client has encountered a connection error|not queryable|Query read timeout|server closed the connection|Cannot use a pool after calling end|Connection ended unexpectedly/i;
 
@@ -52,6 +65,16 @@ export function isOutage(error: unknown, depth = 0): boolean {
   if (typeof message === 'string' && OUTAGE_SENTENCES.test(message)) return true;
   if (Array.isArray(errors) && errors.some((inner) => isOutage(inner, depth + 1))) return true;
   return isOutage(cause, depth + 1) || isOutage(meta?.driverAdapterError, depth + 1);
+}
+
+const CONFLICTS = new Set<unknown>(['40P01', '40001', 'P2034']);
+
+/** Whether PostgreSQL undid a transaction because it and another stood in each other's way: it may be run again. */
+export function isConflict(error: unknown, depth = 0): boolean {
+  if (typeof error !== 'object' || error === null || depth > 5) return false;
+  const { code, originalCode, cause, meta } = error as ErrorShape;
+  if (CONFLICTS.has(code) || CONFLICTS.has(originalCode)) return true;
+  return isConflict(cause, depth + 1) || isConflict(meta?.driverAdapterError, depth + 1);
 }
 
 export interface Breaker {

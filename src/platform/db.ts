@@ -5,7 +5,7 @@ import { createHash } from 'node:crypto';
 import { PrismaPg } from '@prisma/adapter-pg';
 import pg from 'pg';
 import { type Prisma, PrismaClient } from '../generated/prisma/client.ts';
-import { createBreaker, isOutage } from './db-outage.ts';
+import { createBreaker, isConflict, isOutage } from './db-outage.ts';
 import { runScoped } from './db-scoped-query.ts';
 import type { Log } from './log.ts';
 
@@ -130,12 +130,26 @@ function createStatementNames(): (query: { sql: string }) => string {
   };
 }
 
+const ATTEMPTS_MAX = 3;
+
+/** Runs again what PostgreSQL has undone for another's sake: a transaction holds nothing but storage calls. */
+async function insisting<T>(work: () => Promise<T>): Promise<T> {
+  for (let attempt = 1; ; attempt += 1) {
+    try {
+      return await work();
+    } catch (error) {
+      if (attempt === ATTEMPTS_MAX || !isConflict(error)) throw error;
+    }
+  }
+}
+
 /** Opens the two pools. Nothing is connected until the first query. */
 export function openDatabase(options: DatabaseOptions): Database {
   const appPool = openPool(options.appUrl, options.poolSize, 'tenantry', options.log);
   const systemPool = openPool(options.systemUrl, options.poolSize, 'tenantry-system', options.log);
   const clients = new Map<pg.Pool, PrismaClient>();
   const breaker = createBreaker();
+  const ask = <T>(work: () => Promise<T>) => breaker.run(() => insisting(work));
 
   function prisma(pool: pg.Pool): PrismaClient {
     const known = clients.get(pool);
@@ -152,7 +166,7 @@ export function openDatabase(options: DatabaseOptions): Database {
     work: (tx: Transaction<S>) => Promise<T>,
     timeoutMs = STATEMENT_TIMEOUT_MS,
   ): Promise<T> {
-    return breaker.run(() =>
+    return ask(() =>
       prisma(pool).$transaction(
         async (models) => {
           const tx: Transaction<S> = {
@@ -181,7 +195,7 @@ export function openDatabase(options: DatabaseOptions): Database {
   function scopedReader<S extends string>(scoped: OrganizationScope | { userId: string }): Reader<S> {
     return {
       rows: <Row>(asked: Statement, values: readonly unknown[]) =>
-        breaker.run(() => scopedStatement<Row>(appPool, scopeValues(scoped), asked, values)),
+        ask(() => scopedStatement<Row>(appPool, scopeValues(scoped), asked, values)),
     };
   }
 
@@ -194,7 +208,7 @@ export function openDatabase(options: DatabaseOptions): Database {
     userReader: (userId) => scopedReader({ userId }),
     systemReader: () => ({
       rows: <Row>(asked: Statement, values: readonly unknown[]) =>
-        breaker.run(async () => (await systemPool.query({ ...asked, values: [...values] })).rows as Row[]),
+        ask(async () => (await systemPool.query({ ...asked, values: [...values] })).rows as Row[]),
     }),
     ping: () => breaker.run(async () => void (await Promise.all([appPool.query(PING), systemPool.query(PING)]))),
     async close() {

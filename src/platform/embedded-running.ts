@@ -4,7 +4,7 @@
 import { existsSync, readFileSync, realpathSync } from 'node:fs';
 import { join } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
-import { canConnect, lastPort, urlsOf } from './embedded.ts';
+import { canConnect, EmbeddedRefused, lastPort, urlsOf } from './embedded.ts';
 import { isRunning, readHolder } from './embedded-lock.ts';
 
 export interface RunningPostgres {
@@ -15,19 +15,30 @@ export interface RunningPostgres {
 }
 
 const POLL_MILLISECONDS = 50;
+/** A first start is done in a fraction of this. */
+const START_MILLISECONDS_MAX = 60_000;
 
 /**
  * The server that another process runs in this folder; one that is being started is waited for. Null when nobody runs
- * one.
+ * one. Raises EmbeddedRefused when it does not answer within `patienceMs`.
  */
-export async function findRunning(directory: string): Promise<RunningPostgres | null> {
+export async function findRunning(
+  directory: string,
+  patienceMs = START_MILLISECONDS_MAX,
+): Promise<RunningPostgres | null> {
   if (!existsSync(directory)) return null;
   const folder = realpathSync(directory);
+  const deadline = performance.now() + patienceMs;
   for (;;) {
     const holder = readHolder(join(folder, 'lock'));
     if (holder === undefined || !isRunning(holder)) return null;
     const urls = addressOf(folder);
     if (urls && (await canConnect(urls.adminUrl))) return { ownerUrl: urls.ownerUrl, startedBy: holder.pid };
+    if (performance.now() >= deadline) {
+      throw new EmbeddedRefused(
+        `The database in ${folder} does not answer, although Tenantry runs there (process ${holder.pid}): stop that process, and start it again.`,
+      );
+    }
     await delay(POLL_MILLISECONDS);
   }
 }

@@ -2,7 +2,7 @@
 // start would stop at the first.
 import type pg from 'pg';
 import type { Clock } from './clock.ts';
-import { assertServerVersion, assertServiceRole } from './db-roles.ts';
+import { APP_ROLE, assertServerVersion, assertServiceRole, DatabaseRefused, SYSTEM_ROLE } from './db-roles.ts';
 import { assertMigrated } from './migrate.ts';
 import { type DatabaseUrls, withClient } from './open.ts';
 
@@ -15,6 +15,49 @@ export interface Finding {
 
 const SKEW_OK_SECONDS = 5;
 const SKEW_MAX_SECONDS = 60;
+
+const REFUSED_ENTRY = /^28/;
+
+/**
+ * Why the service's roles cannot get in: the connection's error, or where it is about a role or password, and the owner
+ * is known, a DatabaseRefused that says what to do. Null when both can.
+ */
+export async function whyNoEntry(urls: DatabaseUrls, ownerUrl: string | undefined): Promise<unknown> {
+  for (const url of [urls.appUrl, urls.systemUrl]) {
+    try {
+      await withClient(url, async () => undefined);
+    } catch (error) {
+      return refusedEntry(error, ownerUrl);
+    }
+  }
+  return null;
+}
+
+/** The error, or what the owner sees behind it when PostgreSQL let a role of the service not in. */
+export async function refusedEntry(error: unknown, ownerUrl: string | undefined): Promise<unknown> {
+  const { code = '', message } = error as Error & { readonly code?: string };
+  if (ownerUrl === undefined || !REFUSED_ENTRY.test(code)) return error;
+  try {
+    return await withClient(ownerUrl, async (client) => new DatabaseRefused(await describeRoles(client, message)));
+  } catch (refused) {
+    return refused;
+  }
+}
+
+async function describeRoles(client: pg.Client, message: string): Promise<string> {
+  const { rows } = await client.query<{ found: number; may: boolean }>(
+    `SELECT (SELECT count(*)::int FROM pg_roles WHERE rolname = ANY($1)) AS found, rolsuper OR rolcreaterole AS may
+     FROM pg_roles WHERE rolname = current_user`,
+    [[APP_ROLE, SYSTEM_ROLE]],
+  );
+  if (rows[0]?.may === false) {
+    return `the roles of the service cannot get in (${message}), and the role in DATABASE_URL may not make them: give it CREATEROLE, then run tenantry migrate; or make ${APP_ROLE} and ${SYSTEM_ROLE} by hand and name them in DATABASE_APP_URL and DATABASE_SYSTEM_URL`;
+  }
+  if (rows[0]?.found === 2) {
+    return `the roles of the service cannot get in (${message}), but the role in DATABASE_URL can: run tenantry migrate, which gives them their passwords anew`;
+  }
+  return 'the database is not set up yet: run tenantry migrate, or start the service once';
+}
 
 /** Looks at the database as the service's two roles see it. Raises nothing: what fails is a finding. */
 export async function examineDatabase(

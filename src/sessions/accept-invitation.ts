@@ -4,15 +4,16 @@
 import { problem } from '../errors.ts';
 import { record } from '../events/record.ts';
 import { getRedeemable, type Redeemable, redeemInvitation } from '../invitations/redeem.ts';
+import { markSentRevoked } from '../invitations/store.ts';
 import type { Passwords } from '../passwords/hashing.ts';
-import { judgePassword } from '../passwords/policy.ts';
+import { assertGoodPassword } from '../passwords/policy.ts';
 import type { Database, SystemTx } from '../platform/db.ts';
 import { newId } from '../platform/random.ts';
 import type { Caller } from '../protocol/caller.ts';
 import type { Revocation } from '../protocol/revocation.ts';
 import { parseEmail } from '../users/email.ts';
 import { raiseEpochs } from '../users/epoch-store.ts';
-import { findAccount, findEmailKey, markEmailVerified, updateClaimed } from '../users/mailbox-store.ts';
+import { findAccountByMailbox, findEmailKey, markEmailVerified, updateClaimed } from '../users/mailbox-store.ts';
 import { insertUser } from '../users/store.ts';
 import {
   answerSession,
@@ -24,8 +25,8 @@ import {
   signIn,
   storeSession,
 } from './open-session.ts';
-import { assertOwnToken, type RefreshDeps, refresh } from './refresh.ts';
-import { markSessionsEnded, updateSessionOrganization } from './store.ts';
+import { admitToken, exchange, type RefreshDeps } from './refresh.ts';
+import { lockSessions, markSessionsEnded, updateSessionOrganization } from './store.ts';
 
 export interface JoinDeps extends SessionDeps {
   readonly db: Database;
@@ -57,8 +58,10 @@ const PROVEN = { reason: 'mailbox_proven' } as const;
 
 /**
  * Joins as the signed-in user, whose session acts for the organization from then on. Raises invitation_invalid,
- * tenant_mismatch, invitation_for_another, already_member, team_member_limit, which consume nothing, and what
- * switchOrganization raises.
+ * tenant_mismatch, invitation_for_another, already_member, team_member_limit, session_revoked, account_disabled,
+ * organization_access_denied, organization_suspended, and of a refresh token invalid_refresh_token, session_expired and
+ * too_many_requests: all of them consume nothing. The token is exchanged after the commit: that it was used before
+ * (refresh_token_reused) or that the session has ended meanwhile is told then, to somebody who has joined.
  */
 export async function acceptAsUser(deps: JoinDeps & RefreshDeps, caller: Caller, input: JoinAsUser): Promise<SignedIn> {
   const { token, refreshToken } = input;
@@ -66,7 +69,8 @@ export async function acceptAsUser(deps: JoinDeps & RefreshDeps, caller: Caller,
   if ((await findEmailKey(deps.db.systemReader(), caller.id)) !== invitation.emailKey) {
     throw problem('invitation_for_another');
   }
-  if (refreshToken !== null) await assertOwnToken(deps, { refreshToken, sessionId: caller.sessionId });
+  const { sessionId } = caller;
+  const claims = refreshToken === null ? null : await admitToken(deps, { refreshToken, sessionId });
   assertCanSign(deps);
   const { organizationId } = invitation;
 
@@ -76,7 +80,7 @@ export async function acceptAsUser(deps: JoinDeps & RefreshDeps, caller: Caller,
       revoked = await proveMailbox(deps, tx, caller);
     };
     await redeemInvitation(deps, tx, { invitation, token, userId: caller.id, admit });
-    const switched = await updateSessionOrganization(tx, caller.id, caller.sessionId, organizationId);
+    const switched = await updateSessionOrganization(tx, caller.id, sessionId, organizationId);
     if (!switched?.live) throw problem('session_revoked');
     if (!switched.session) throw refusal(switched.subject);
     return { revoked, subject: switched.subject, session: switched.session };
@@ -84,12 +88,9 @@ export async function acceptAsUser(deps: JoinDeps & RefreshDeps, caller: Caller,
 
   const { revoked, subject, session } = await deps.db.system(join);
   deps.publish(revoked);
-  if (refreshToken !== null) {
-    const { sessionId } = caller;
-    return refresh(deps, { refreshToken, organization: [organizationId], remember: true, sessionId });
-  }
+  if (claims) return exchange(deps, claims, { organization: [] });
   return signIn(deps, subject, {
-    sessionId: caller.sessionId,
+    sessionId,
     amr: session.amr,
     authenticatedAt: session.openedAt,
     place: { expiresAt: session.idleExpiresAt },
@@ -103,6 +104,7 @@ async function proveMailbox(deps: JoinDeps, tx: SystemTx, caller: Caller): Promi
   const revoked = await raiseEpochs(tx, [userId]);
   if (!first) return revoked;
   await recordOwn(deps, tx, userId, 'user.email_verified');
+  await lockSessions(tx, userId); // the one that stays as well: it is switched next
   const ended = await markSessionsEnded(tx, { userId, exceptId, ...PROVEN });
   return [...revoked, ...ended.map(({ id: sid }) => ({ kind: 'session', sid }) as const)];
 }
@@ -121,10 +123,9 @@ export async function acceptByRegistering(deps: JoinDeps, input: JoinByRegisteri
     });
   }
   const context = { email: invitation.email, organizationName: invitation.organizationName };
-  const weakness = judgePassword(input.password, context, deps.passwordMinLength);
-  if (weakness) throw problem('validation_failed', { issues: [{ path: 'password', message: weakness.message }] });
+  assertGoodPassword(input.password, context, deps.passwordMinLength);
   // Asked before the costly hash; the statements decide again at the end.
-  const known = await findAccount(deps.db.systemReader(), invitation.emailKey);
+  const known = await findAccountByMailbox(deps.db.systemReader(), invitation.emailKey);
   if (known && !known.claimable) throw problem('email_taken');
   const passwordHash = await deps.passwords.hash(input.password);
   const userId = known?.id ?? newId(deps.random, deps.clock);
@@ -158,12 +159,16 @@ async function open(deps: JoinDeps, tx: SystemTx, { userId, name, passwordHash, 
   await recordOwn(deps, tx, userId, 'user.registered');
 }
 
-/** Everything that an unproven owner can use ends in this transaction: the password, the sessions, the access tokens. */
+/**
+ * Everything that an unproven owner can use ends in this transaction: the password, the sessions, the access tokens, the
+ * invitations that were sent. Memberships stay: whoever forgot to prove the own account loses no organization by it.
+ */
 async function claim(deps: JoinDeps, tx: SystemTx, account: Account): Promise<Revocation[]> {
   const { userId, name, passwordHash } = account;
   const { email } = account.invitation;
   if (!(await updateClaimed(tx, { userId, email, name, passwordHash }))) throw problem('email_taken');
   await recordOwn(deps, tx, userId, 'user.claimed');
+  await markSentRevoked(tx, userId, 'account_claimed');
   const revoked = await raiseEpochs(tx, [userId]);
   const ended = await markSessionsEnded(tx, { userId, ...PROVEN });
   return [...revoked, ...ended.map(({ id: sid }) => ({ kind: 'session', sid }) as const)];

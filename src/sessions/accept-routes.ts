@@ -44,6 +44,8 @@ export function acceptRoutes(deps: AcceptRouteDeps): Endpoint[] {
         'token_stale',
         'session_revoked',
         'account_disabled',
+        'organization_access_denied',
+        'organization_suspended',
         'invalid_refresh_token',
         'session_expired',
         'refresh_token_reused',

@@ -1,9 +1,8 @@
 // What operators do to an account: disable and enable it, set its password. Each ends what the account is signed in
 // with, in the same transaction. Nobody does any of it over HTTP.
-import { problem } from '../errors.ts';
 import { record } from '../events/record.ts';
 import type { Passwords } from '../passwords/hashing.ts';
-import { judgePassword } from '../passwords/policy.ts';
+import { assertGoodPassword } from '../passwords/policy.ts';
 import type { SystemTx } from '../platform/db.ts';
 import { newId } from '../platform/random.ts';
 import type { Revocation } from '../protocol/revocation.ts';
@@ -67,23 +66,13 @@ export interface PasswordDeps extends OperatorDeps {
   readonly passwordMinLength: number;
 }
 
-/** Raises validation_failed, for the field `password`, unless the password may be set. */
-export function assertGoodPassword(
-  deps: Pick<PasswordDeps, 'passwordMinLength'>,
-  password: string,
-  context: { readonly email: string; readonly organizationName?: string },
-): void {
-  const weakness = judgePassword(password, context, deps.passwordMinLength);
-  if (weakness) throw problem('validation_failed', { issues: [{ path: 'password', message: weakness.message }] });
-}
-
 /** Gives the account another password and ends all its sessions; gives how many were live. Raises validation_failed. */
 export async function setPassword(
   deps: PasswordDeps,
   account: { readonly id: string; readonly email: string },
   password: string,
 ): Promise<number> {
-  assertGoodPassword(deps, password, { email: account.email });
+  assertGoodPassword(password, { email: account.email }, deps.passwordMinLength);
   const hash = await deps.passwords.hash(password);
   const done: { revocations: Revocation[]; sessionsEnded: number } = await deps.db.system(async (tx) => {
     await setPasswordHash(tx, account.id, hash);

@@ -4,7 +4,7 @@ import type { Database } from '../platform/db.ts';
 import type { Caller } from '../protocol/caller.ts';
 import { type RefreshTokenDeps, verifyRefreshToken } from '../tokens/refresh.ts';
 import type { Revocations } from './revocations.ts';
-import { type EndedSession, markSessionsEnded } from './store.ts';
+import { type EndedSession, lockSessions, markSessionsEnded } from './store.ts';
 
 export interface EndSessionDeps extends RefreshTokenDeps {
   readonly db: Database;
@@ -32,22 +32,30 @@ export async function logout(
 
 /** Ends one of the caller's own sessions. Raises not_found for any other, and for one that has ended. */
 export async function endOwnSession(deps: EndSessionDeps, caller: Caller, sessionId: string): Promise<void> {
-  const reader = deps.db.userReader(caller.id);
-  const ended = await markSessionsEnded(reader, { userId: caller.id, sessionId, reason: 'ended_by_user' });
-  publishEnded(deps, ended);
+  const ended = await endOwn(deps, caller, { sessionId });
   if (!ended.some(({ live }) => live))
     throw problem('not_found', { detail: 'You have no such session: list your sessions first.' });
 }
 
 /** Ends all of the caller's sessions but the current one; gives how many. */
 export async function endOtherSessions(deps: EndSessionDeps, caller: Caller): Promise<number> {
-  const ended = await markSessionsEnded(deps.db.userReader(caller.id), {
-    userId: caller.id,
-    exceptId: caller.sessionId,
-    reason: 'ended_by_user',
+  const ended = await endOwn(deps, caller, { exceptId: caller.sessionId });
+  return ended.filter(({ live }) => live).length;
+}
+
+// A user writes events of the own organizations only. Of a session that has just been switched to one that the user has
+// just joined, a statement that began before would see the one without the other: hence the lock in a statement before.
+async function endOwn(
+  deps: EndSessionDeps,
+  { id: userId }: Caller,
+  which: { readonly sessionId: string } | { readonly exceptId: string },
+): Promise<EndedSession[]> {
+  const ended = await deps.db.user(userId, async (tx) => {
+    await lockSessions(tx, userId);
+    return markSessionsEnded(tx, { userId, ...which, reason: 'ended_by_user' });
   });
   publishEnded(deps, ended);
-  return ended.filter(({ live }) => live).length;
+  return ended;
 }
 
 function publishEnded(deps: EndSessionDeps, ended: readonly EndedSession[]): void {

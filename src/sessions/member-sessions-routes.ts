@@ -29,7 +29,7 @@ export function memberSessionRoutes(deps: MemberSessionDeps): Endpoint[] {
       tag: 'Members',
       params: z.strictObject({ id: Id }),
       reply: { 200: enveloped(EndedSessions) },
-      problems: ['not_found'],
+      problems: ['not_found', 'member_outranks_you'],
       handle: async ({ caller, params }) => ({ data: { ended: await endMemberSessions(deps, caller, params.id) } }),
     }),
     endpoint({
@@ -41,7 +41,7 @@ export function memberSessionRoutes(deps: MemberSessionDeps): Endpoint[] {
       tag: 'Members',
       params: z.strictObject({ id: Id, sessionId: Id }),
       reply: { 204: null },
-      problems: ['not_found'],
+      problems: ['not_found', 'member_outranks_you'],
       handle: ({ caller, params }) =>
         endMemberSession(deps, caller, { userId: params.id, sessionId: params.sessionId }),
     }),

@@ -71,7 +71,7 @@ export interface EndMemberSessions {
 
 /** Ends one session, or all, with which a member acts for the organization; gives those that had not been ended yet. */
 export function markMemberSessionsEnded(
-  tx: OrganizationReader | OrganizationTx,
+  tx: OrganizationTx,
   { organizationId, userId, sessionId, actorId, reason }: EndMemberSessions,
 ): Promise<EndedSession[]> {
   return tx.rows<EndedSession>(END, [organizationId, userId, sessionId ?? null, actorId, reason]);

@@ -1,10 +1,13 @@
 // The sessions with which members act for the current organization: seen and ended by whoever may. What a member does in
 // other organizations, or in none, is not shown and not touched.
 import { problem } from '../errors.ts';
+import { assertOutranks, beginChange } from '../members/authority.ts';
+import { findStanding } from '../members/standing-store.ts';
 import type { Database, OrganizationTx } from '../platform/db.ts';
 import { type Page, paged } from '../platform/page.ts';
 import type { OrganizationCaller } from '../protocol/caller.ts';
 import type { Revocation } from '../protocol/revocation.ts';
+import { toSession } from './list-sessions.ts';
 import {
   countMemberSessions,
   type EndMemberSessions,
@@ -35,40 +38,31 @@ export async function listMemberSessions(
     rows,
     { limit, offset },
     {
-      toItem: ({ id, organization, userAgent, ip, createdAt, lastSeenAt, expiresAt }) => ({
-        id,
-        organization,
-        userAgent,
-        ip,
-        createdAt: createdAt.toISOString(),
-        lastSeenAt: lastSeenAt.toISOString(),
-        expiresAt: expiresAt.toISOString(),
-      }),
+      toItem: toSession,
       countAll: () => countMemberSessions(reader, organizationId, userId),
     },
   );
 }
 
-/** Ends all of a member's sessions in the organization; gives how many. Raises not_found for a stranger. */
+/**
+ * Ends all of a member's sessions in the organization; gives how many. Raises not_found for a stranger,
+ * member_outranks_you, and what beginChange raises.
+ */
 export async function endMemberSessions(
   deps: MemberSessionDeps,
-  { organizationId, id: actorId }: OrganizationCaller,
+  caller: OrganizationCaller,
   userId: string,
 ): Promise<number> {
-  const reader = deps.db.organizationReader({ organizationId });
-  if (!(await isMember(reader, organizationId, userId))) throw notHere();
-  const ended = await end(deps, { organizationId, userId, actorId, reason: 'ended_by_organization' });
-  return ended.filter(({ live }) => live).length;
+  return (await end(deps, caller, { userId })).filter(({ live }) => live).length;
 }
 
-/** Ends one of a member's sessions in the organization. Raises not_found for any other, and for one that has ended. */
+/** Ends one of a member's sessions in the organization. Raises as for all, and not_found for one that has ended. */
 export async function endMemberSession(
   deps: MemberSessionDeps,
-  { organizationId, id: actorId }: OrganizationCaller,
-  { userId, sessionId }: { readonly userId: string; readonly sessionId: string },
+  caller: OrganizationCaller,
+  which: { readonly userId: string; readonly sessionId: string },
 ): Promise<void> {
-  const ended = await end(deps, { organizationId, userId, sessionId, actorId, reason: 'ended_by_organization' });
-  if (!ended.some(({ live }) => live)) throw notHere();
+  if (!(await end(deps, caller, which)).some(({ live }) => live)) throw notHere();
 }
 
 /** Ends, within the transaction that removes a member, all of their sessions there; to be published after the commit. */
@@ -79,9 +73,20 @@ export async function endSessionsOfRemoved(
   return toRevocations(await markMemberSessionsEnded(tx, { ...of, reason: 'membership_removed' }));
 }
 
-async function end(deps: MemberSessionDeps, which: EndMemberSessions): Promise<EndedSession[]> {
-  const reader = deps.db.organizationReader({ organizationId: which.organizationId });
-  const ended = await markMemberSessionsEnded(reader, which);
+/** Judged at commit time, as every change of a member is: one ends the own sessions, and those of whom one outranks. */
+async function end(
+  deps: MemberSessionDeps,
+  caller: OrganizationCaller,
+  which: Pick<EndMemberSessions, 'userId' | 'sessionId'>,
+): Promise<EndedSession[]> {
+  const { organizationId, id: actorId } = caller;
+  const ended = await deps.db.organization({ organizationId, userId: actorId }, async (tx) => {
+    const standing = await beginChange(tx, caller, 'sessions:revoke');
+    const member = await findStanding(tx, organizationId, which.userId);
+    if (!member) throw notHere();
+    if (which.userId !== actorId) assertOutranks(standing, member);
+    return markMemberSessionsEnded(tx, { organizationId, ...which, actorId, reason: 'ended_by_organization' });
+  });
   deps.publish(toRevocations(ended));
   return ended;
 }

@@ -102,7 +102,8 @@ export async function answerSession(deps: SignInDeps, pending: PendingSession): 
 export function refusal(subject: Subject) {
   if (subject.user.status !== 'active') return problem('account_disabled');
   if (!subject.organization?.memberActive) return problem('organization_access_denied');
-  return problem('organization_suspended');
+  if (!subject.organization.active) return problem('organization_suspended');
+  return problem('session_revoked'); // nothing stands against them: the session was ended at the same moment
 }
 
 export interface SessionFacts {

@@ -1,4 +1,5 @@
 // What operators do with sessions: list those of a user, end one, end all of a user, end all there are.
+import { setTimeout as delay } from 'node:timers/promises';
 import { problem } from '../errors.ts';
 import { record } from '../events/record.ts';
 import type { Clock } from '../platform/clock.ts';
@@ -7,8 +8,15 @@ import { type Page, paged } from '../platform/page.ts';
 import { newId, type Random } from '../platform/random.ts';
 import type { Revocation } from '../protocol/revocation.ts';
 import { raiseEpochs } from '../users/epoch-store.ts';
-import { markSessionEnded, markSliceEnded, markUserSessionsEnded, readBeginning } from './operator-store.ts';
-import { countLiveSessions, type EndedSession, listLiveSessions, type SessionRow } from './store.ts';
+import { toSession } from './list-sessions.ts';
+import {
+  isUnderWay,
+  markSessionEnded,
+  markSliceEnded,
+  markUserSessionsEnded,
+  readBeginning,
+} from './operator-store.ts';
+import { countLiveSessions, type EndedSession, listLiveSessions } from './store.ts';
 
 export interface OperatorDeps {
   readonly db: Database;
@@ -19,18 +27,14 @@ export interface OperatorDeps {
 }
 
 const REASON = 'ended_by_operator';
+const LOOK_AGAIN_MS = 100;
 const FIRST_ID = '00000000-0000-0000-0000-000000000000';
 
 /** The live sessions of a user, the most recently used first. */
 export async function listUserSessions(deps: Pick<OperatorDeps, 'db'>, userId: string, page: Page) {
   const reader = deps.db.userReader(userId);
   return paged(await listLiveSessions(reader, userId, page.limit, page.offset), page, {
-    toItem: ({ createdAt, lastSeenAt, expiresAt, total: _, ...row }: SessionRow) => ({
-      ...row,
-      createdAt: createdAt.toISOString(),
-      lastSeenAt: lastSeenAt.toISOString(),
-      expiresAt: expiresAt.toISOString(),
-    }),
+    toItem: toSession,
     countAll: () => countLiveSessions(reader, userId),
   });
 }
@@ -77,18 +81,18 @@ export async function endAllSessions(
   const reader = deps.db.systemReader();
   const beginning = await readBeginning(reader);
   let live = 0;
-  // A sign-in that was under way at the first look has committed by the next one.
-  for (let ended = 1; ended > 0; ) {
-    ended = 0;
+  // A sign-in that was under way at one look is seen by a later one, once it has committed.
+  for (let underWay = true; underWay; ) {
+    underWay = await isUnderWay(reader, beginning.now);
     let users = 0;
     for (let after: string | null = FIRST_ID; after !== null; ) {
       const slice = await markSliceEnded(reader, after, beginning.now, REASON);
       after = slice.lastUserId;
       users += slice.users;
-      ended += slice.ended;
       live += slice.live;
       onUsers(users, beginning.users);
     }
+    if (underWay) await delay(LOOK_AGAIN_MS);
   }
   await deps.db.system((tx) =>
     record(tx, {

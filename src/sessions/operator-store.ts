@@ -37,6 +37,17 @@ export function markUserSessionsEnded(
   return tx.rows<EndedSession>(END_OF_USER, [userId, reason]);
 }
 
+// Sessions are opened by this role, in transactions that began before their sessions. Those of other roles are not seen.
+const UNDER_WAY = statement(`
+SELECT EXISTS (SELECT FROM pg_stat_activity WHERE datname = current_database() AND usename = current_user
+  AND pid <> pg_backend_pid() AND xact_start <= $1::text::timestamptz) AS "underWay"`);
+
+/** Whether a transaction that began before an instant is not over yet: what it opened is not to be seen. */
+export async function isUnderWay(tx: SystemReader, since: string): Promise<boolean> {
+  const [row] = await tx.rows<{ underWay: boolean }>(UNDER_WAY, [since]);
+  return row?.underWay ?? false;
+}
+
 const BEGINNING = statement(`
 SELECT clock_timestamp()::text AS "now", (SELECT count(*)::int FROM users) AS users`);
 
@@ -47,8 +58,8 @@ export async function readBeginning(tx: SystemReader): Promise<{ readonly now: s
   return row;
 }
 
-/** How many users one step of ending all sessions looks at. */
-export const USERS_AT_ONCE = 500;
+// With as many sessions as each of them may have, a step still takes a fraction of the time that a statement is given.
+const USERS_AT_ONCE = 50;
 
 // Users before sessions, each in the order of ids: as whoever changes a user does. The raised epoch refuses every access
 // token of the user, so the sessions need no revocation of their own.
@@ -91,7 +102,7 @@ export interface EndedSlice {
   readonly live: number;
 }
 
-/** Ends the sessions, opened until an instant, of the USERS_AT_ONCE users that follow one in the order of ids. */
+/** Ends the sessions, opened until an instant, of the fifty users that follow one in the order of ids. */
 export async function markSliceEnded(
   tx: SystemReader,
   afterUserId: string,

@@ -35,8 +35,15 @@ export interface Refresh {
  * bad_request for two organizations.
  */
 export async function refresh(deps: RefreshDeps, input: Refresh): Promise<SignedIn> {
-  const claims = await goodClaims(deps, input);
-  await deps.limitRefresh(claims.sid);
+  return exchange(deps, await admitToken(deps, input), input);
+}
+
+/** The second half of `refresh`: what the database says of the token. Raises the rest of what `refresh` raises. */
+export async function exchange(
+  deps: RefreshDeps,
+  claims: RefreshClaims,
+  input: Pick<Refresh, 'organization' | 'remember'>,
+): Promise<SignedIn> {
   const rotation = await rotateSession(deps.db.systemReader(), {
     userId: claims.sub,
     sessionId: claims.sid,
@@ -71,15 +78,11 @@ export async function refresh(deps: RefreshDeps, input: Refresh): Promise<Signed
   }
 }
 
-/** Raises invalid_refresh_token or session_expired where `refresh` would, for reasons that the token itself gives. */
-export async function assertOwnToken(
-  deps: RefreshDeps,
-  input: Pick<Refresh, 'refreshToken' | 'sessionId'>,
-): Promise<void> {
-  await goodClaims(deps, input);
-}
-
-async function goodClaims(
+/**
+ * The first half of `refresh`, which changes nothing: what the token says itself, and whether its session refreshes too
+ * often. Raises invalid_refresh_token, session_expired, too_many_requests.
+ */
+export async function admitToken(
   deps: RefreshDeps,
   input: Pick<Refresh, 'refreshToken' | 'sessionId'>,
 ): Promise<RefreshClaims> {
@@ -87,5 +90,6 @@ async function goodClaims(
   if (!verified) throw problem('invalid_refresh_token');
   if (input.sessionId !== undefined && verified.claims.sid !== input.sessionId) throw problem('invalid_refresh_token');
   if (verified.expired) throw problem('session_expired');
+  await deps.limitRefresh(verified.claims.sid);
   return verified.claims;
 }

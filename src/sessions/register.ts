@@ -10,7 +10,7 @@ import {
   foundOrganization,
 } from '../members/found-organization.ts';
 import type { Passwords } from '../passwords/hashing.ts';
-import { judgePassword } from '../passwords/policy.ts';
+import { assertGoodPassword } from '../passwords/policy.ts';
 import type { Database, SystemTx } from '../platform/db.ts';
 import { newId } from '../platform/random.ts';
 import { parseEmail } from '../users/email.ts';
@@ -62,8 +62,7 @@ export async function register(deps: RegisterDeps, input: Register): Promise<Reg
   if (deps.registrationMode === 'closed') throw problem('registration_closed');
   const email = parseEmail(input.email);
   if (!email) throw invalid('email', 'must be one e-mail address such as ada@example.com');
-  const weakness = judgePassword(input.password, passwordContext(email.address, input), deps.passwordMinLength);
-  if (weakness) throw invalid('password', weakness.message);
+  assertGoodPassword(input.password, passwordContext(email.address, input), deps.passwordMinLength);
   // Asked before the costly hash; the unique index decides again at the end.
   if (await findCredentials(deps.db.systemReader(), email.key)) throw problem('email_taken');
   const passwordHash = await deps.passwords.hash(input.password);
@@ -86,7 +85,7 @@ export async function register(deps: RegisterDeps, input: Register): Promise<Reg
       actorId: user.id,
       targetId: user.id,
     });
-    const founding = { organizationId: newId(deps.random, deps.clock), ownerId: user.id };
+    const founding = { organizationId: newId(deps.random, deps.clock), ownerId: user.id, actorId: user.id };
     const founded =
       slug && input.organizationName !== null
         ? await foundOrganization(deps, tx, { ...founding, name: input.organizationName, slug })

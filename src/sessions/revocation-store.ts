@@ -1,10 +1,6 @@
 // The queries of revocations.
 import { type SystemReader, statement } from '../platform/db.ts';
 
-const REVOCATIONS = statement(`
-SELECT kind, subject, epoch, state, (extract(epoch FROM at) * 1000)::float8 AS at FROM revocations
-WHERE at > clock_timestamp() - $1::float8 * interval '1 second' ORDER BY revocations.at`);
-
 export interface RevocationRow {
   readonly kind: 'session' | 'user' | 'organization' | 'client';
   readonly subject: string;
@@ -14,9 +10,40 @@ export interface RevocationRow {
   readonly at: number;
 }
 
-/** The revocations of the last so many seconds, oldest first. */
-export function listRevocations(tx: SystemReader, withinSeconds: number): Promise<RevocationRow[]> {
-  return tx.rows<RevocationRow>(REVOCATIONS, [withinSeconds]);
+/** How far a reading has come: the transaction and the row that it ended with. */
+export interface RevocationPlace {
+  /** A transaction id of PostgreSQL (64 bit, decimal). */
+  readonly tx: string;
+  readonly id: string;
+}
+
+export interface RevocationPage {
+  readonly rows: readonly RevocationRow[];
+  /** Where the next page begins; null when this was the last. */
+  readonly next: RevocationPlace | null;
+  /** The oldest transaction that was still running: all older ones are seen, so that the next reading begins with it. */
+  readonly horizon: string;
+}
+
+type PageRow = RevocationRow & RevocationPlace & { readonly horizon: string };
+
+const PAGE = statement(`
+SELECT h.horizon, r.* FROM (SELECT pg_snapshot_xmin(pg_current_snapshot())::text AS horizon) h LEFT JOIN LATERAL (
+  SELECT id::text, tx::text, kind, subject, epoch, state, (extract(epoch FROM at) * 1000)::float8 AS at FROM revocations
+  WHERE (revocations.tx, revocations.id) > ($1::bigint, $2::uuid) AND at > clock_timestamp() - $3::float8 * interval '1 second'
+  ORDER BY revocations.tx, revocations.id LIMIT $4::int) r ON true`);
+
+/** The revocations behind a place that are no older than so many seconds, at most `limit` of them. */
+export async function listRevocations(
+  tx: SystemReader,
+  after: RevocationPlace,
+  withinSeconds: number,
+  limit: number,
+): Promise<RevocationPage> {
+  const found = await tx.rows<PageRow>(PAGE, [after.tx, after.id, withinSeconds, limit]);
+  const rows = found.filter(({ id }) => id !== null);
+  const last = rows.length === limit ? rows.at(-1) : undefined;
+  return { rows, next: last ? { tx: last.tx, id: last.id } : null, horizon: found[0]?.horizon ?? after.tx };
 }
 
 const REMOVE_REVOCATIONS = statement(`

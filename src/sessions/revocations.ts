@@ -5,7 +5,7 @@ import type { Database } from '../platform/db.ts';
 import type { Log } from '../platform/log.ts';
 import { ACCESS_TTL_MAX_SECONDS } from '../protocol/claims.ts';
 import type { RevocableToken, Revocation, RevocationVerdict } from '../protocol/revocation.ts';
-import { listRevocations, type RevocationRow } from './revocation-store.ts';
+import { listRevocations, type RevocationPage, type RevocationPlace, type RevocationRow } from './revocation-store.ts';
 
 export interface Revocations {
   /** Makes this process refuse from now on. Call it after the commit that wrote the revocation. */
@@ -35,14 +35,18 @@ export const REVOCATIONS_REMEMBERED_SECONDS = ACCESS_TTL_MAX_SECONDS + 60;
  * read for a while, or a statement that commits long after its row was stamped, finds what it has to.
  */
 export const REVOCATION_ROWS_KEPT_SECONDS = REVOCATIONS_REMEMBERED_SECONDS + 3600;
-// Rows become visible when they are committed, not when they are stamped: each reading looks back this far again.
-const OVERLAP_SECONDS = 15;
+/** How old a row may be that is still read: it may have been stamped long before its transaction was committed. */
+const READ_WITHIN_SECONDS = REVOCATIONS_REMEMBERED_SECONDS + 600;
+/** Rows of one reading: many users may be revoked in one transaction, when a role changes that they all hold. */
+const PAGE_ROWS = 20_000;
+const FIRST_ID = '00000000-0000-0000-0000-000000000000';
 
 /** Opens an empty map; `synchronize` fills it. Entries are forgotten once no unexpired token can meet them. */
 export function openRevocations(deps: { db: Database; log: Log }): Revocations {
   const sessions = new Map<string, number>();
   const epochs = new Map<string, { epoch: number; seen: number }>();
   const organizations = new Map<string, { suspended: boolean; at: number; seen: number }>();
+  let readFrom = '0';
   let readAt: number | undefined; // when the last complete reading began, in seconds
   let timer: NodeJS.Timeout | undefined;
   let failing = false;
@@ -74,16 +78,23 @@ export function openRevocations(deps: { db: Database; log: Log }): Revocations {
     return organizations.get(organizationId)?.suspended === true;
   }
 
+  // From the oldest transaction that was still running at the last complete reading: whatever was committed since is of
+  // that one or a later one.
   async function synchronize(): Promise<void> {
     const begun = seconds();
-    const lookBack =
-      readAt === undefined
-        ? REVOCATIONS_REMEMBERED_SECONDS
-        : Math.min(begun - readAt + OVERLAP_SECONDS, REVOCATIONS_REMEMBERED_SECONDS);
-    for (const row of await listRevocations(deps.db.systemReader(), lookBack)) {
-      const revocation = toRevocation(row);
-      if (revocation) publish(revocation);
+    const reader = deps.db.systemReader();
+    let horizon: string | undefined;
+    let after: RevocationPlace | null = { tx: readFrom, id: FIRST_ID };
+    while (after) {
+      const page: RevocationPage = await listRevocations(reader, after, READ_WITHIN_SECONDS, PAGE_ROWS);
+      for (const row of page.rows) {
+        const revocation = toRevocation(row);
+        if (revocation) publish(revocation);
+      }
+      horizon ??= page.horizon;
+      after = page.next;
     }
+    readFrom = horizon ?? readFrom;
     readAt = begun;
     forgetOld();
   }

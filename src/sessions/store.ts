@@ -1,5 +1,5 @@
 // The queries of sessions: open, switch, end, list, remove. All instants are the database's own.
-import { type SystemReader, statement, type UserReader } from '../platform/db.ts';
+import { type SystemReader, type SystemTx, statement, type UserReader, type UserTx } from '../platform/db.ts';
 import { SUBJECT_COLUMNS, type Subject, subject, subjectOf } from './subject-store.ts';
 
 export interface OpenedSession extends Subject {
@@ -135,6 +135,14 @@ export async function updateSessionOrganization(
   if (!row) return null;
   const session = row.created_at && { openedAt: row.created_at, idleExpiresAt: row.idle_expires_at, amr: row.amr };
   return { subject: subjectOf(row), live: row.live, session };
+}
+
+const LOCK = statement(`
+SELECT id FROM sessions WHERE user_id = $1::uuid AND revoked_at IS NULL ORDER BY id FOR UPDATE`);
+
+/** Lets no session of the user change until the transaction is over: what it reads and writes of them next is so. */
+export async function lockSessions(tx: UserTx | SystemTx, userId: string): Promise<void> {
+  await tx.rows(LOCK, [userId]);
 }
 
 // One statement for one session and for all but one: the end, its event and its revocation stand or fall together.

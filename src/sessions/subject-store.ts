@@ -36,14 +36,15 @@ export interface Subject {
   }[];
 }
 
-// $1 is the user. The organization named in $2 (id or slug), or null for the fallback given by each statement.
+// $1 is the user. The organization named in $2 (id or slug), or null for the fallback given by each statement: of several
+// the oldest, but what somebody joined before the mailbox was proven, and may never have seen, comes after the rest.
 export const subject = (fallback: string) => `
 person AS (SELECT * FROM users WHERE id = $1),
 chosen AS (
   SELECT o.id, o.name, o.slug, o.status = 'active' AS active, m.status = 'active' AS member_active
   FROM memberships m JOIN organizations o ON o.id = m.organization_id
   WHERE m.user_id = $1 AND CASE WHEN $2::text IS NULL THEN ${fallback} ELSE o.slug = $2 OR o.id::text = $2 END
-  ORDER BY m.joined_at, o.id LIMIT 1
+  ORDER BY m.joined_at < (SELECT claimed_at FROM person) IS TRUE, m.joined_at, o.id LIMIT 1
 )`;
 
 export const SUBJECT_COLUMNS = `

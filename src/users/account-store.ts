@@ -73,8 +73,10 @@ export async function updateAccountStatus(
   return (await tx.rows(SET_STATUS, [userId, status])).length > 0;
 }
 
+// The user before the password: the order in which whoever changes both takes the two.
 const SET_HASH = statement(`
-INSERT INTO passwords (user_id, hash, changed_at) VALUES ($1::uuid, $2, clock_timestamp())
+WITH held AS (SELECT id FROM users WHERE id = $1::uuid FOR NO KEY UPDATE)
+INSERT INTO passwords (user_id, hash, changed_at) SELECT id, $2, clock_timestamp() FROM held
 ON CONFLICT (user_id) DO UPDATE SET hash = excluded.hash, changed_at = excluded.changed_at`);
 
 /** Gives the user a password, in the place of any other. */

@@ -2,6 +2,7 @@
 import { problem } from '../errors.ts';
 import type { Database } from '../platform/db.ts';
 import { type Page, type Paged, paged } from '../platform/page.ts';
+import { isIdShaped } from '../protocol/id.ts';
 import { type AccountRow, type AccountSearch, countAccounts, findAccount, listAccountRows } from './account-store.ts';
 import { parseEmail } from './email.ts';
 
@@ -10,8 +11,6 @@ export interface Account extends Omit<AccountRow, 'createdAt'> {
   readonly createdAt: string;
 }
 
-const UUID = /^[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}$/i;
-
 function toAccount({ id, email, name, status, emailVerified, platformAdministrator, createdAt }: AccountRow): Account {
   return { id, email, name, status, emailVerified, platformAdministrator, createdAt: createdAt.toISOString() };
 }
@@ -19,7 +18,7 @@ function toAccount({ id, email, name, status, emailVerified, platformAdministrat
 /** The account with this id or e-mail, whatever its state. Raises not_found. */
 export async function getAccount(deps: { readonly db: Database }, reference: string): Promise<Account> {
   const emailKey = parseEmail(reference)?.key;
-  const by = UUID.test(reference) ? { id: reference } : emailKey === undefined ? null : { emailKey };
+  const by = isIdShaped(reference) ? { id: reference } : emailKey === undefined ? null : { emailKey };
   const row = by && (await findAccount(deps.db.systemReader(), by));
   if (!row) throw problem('not_found', { detail: 'There is no account with this e-mail or id.' });
   return toAccount(row);

@@ -27,6 +27,7 @@ export function parseEmail(typed: string): EmailAddress | null {
   const key = `${local}@${domainToASCII(domain)}`.toLowerCase();
   if (!ADDRESS.test(key) || /\.\d+$/.test(key)) return null; // a last label of digits is an IP address
   if (local.includes('..') || local.startsWith('.') || local.endsWith('.')) return null;
+  if (local.includes('=?')) return null; // a mail program would decode it into another address (RFC 2047 §2)
   return Buffer.byteLength(address) <= EMAIL_BYTES_MAX && key.length <= EMAIL_BYTES_MAX ? { address, key } : null;
 }
 

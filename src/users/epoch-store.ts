@@ -23,14 +23,3 @@ export async function raiseEpochs(
   const rows = await tx.rows<{ sub: string; epoch: number }>(RAISE, [userIds]);
   return rows.map(({ sub, epoch }) => ({ kind: 'user', sub, epoch }));
 }
-
-const RESTAMP = statement(`
-UPDATE revocations SET at = clock_timestamp() WHERE kind = 'user' AND at >= transaction_timestamp()`);
-
-/**
- * Stamps the revocations of a long transaction anew, as its last statement: other processes look for what was stamped in
- * the last seconds, and rows are seen only when they are committed.
- */
-export async function restampRevocations(tx: SystemTx): Promise<void> {
-  await tx.rows(RESTAMP, []);
-}

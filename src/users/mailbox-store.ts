@@ -11,7 +11,7 @@ const FIND = statement(`
 SELECT id::text, email_verified_at IS NULL AND status = 'active' AS claimable FROM users WHERE email_key = $1`);
 
 /** The account with this e-mail (canonical). */
-export async function findAccount(tx: SystemReader, emailKey: string): Promise<AccountFound | null> {
+export async function findAccountByMailbox(tx: SystemReader, emailKey: string): Promise<AccountFound | null> {
   const [row] = await tx.rows<AccountFound>(FIND, [emailKey]);
   return row ?? null;
 }
@@ -33,10 +33,12 @@ export async function markEmailVerified(tx: SystemTx, userId: string): Promise<b
   return (await tx.rows(VERIFY, [userId])).length > 0;
 }
 
+// Claimed as the transaction began, which is when a membership that it brings is counted from.
 // The hash is written in the same statement: a sign-in that checks the old password meets the row's lock or the new hash.
 const CLAIM = statement(`
 WITH claimed AS (
-  UPDATE users SET email = $2, name = $3, email_verified_at = clock_timestamp(), updated_at = clock_timestamp()
+  UPDATE users SET email = $2, name = $3, email_verified_at = clock_timestamp(), claimed_at = now(),
+    updated_at = clock_timestamp()
   WHERE id = $1::uuid AND email_verified_at IS NULL AND status = 'active' RETURNING id
 )
 INSERT INTO passwords (user_id, hash, changed_at) SELECT id, $4, clock_timestamp() FROM claimed

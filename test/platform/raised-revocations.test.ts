@@ -31,14 +31,22 @@ t.test('a scope revokes its own organization, members and sessions, and nobody e
   const [mine, theirs] = [await session(own), await session(foreign)];
 
   await raise(asOrganization, 'organization', own.organizationId, null, 'suspended');
-  await raise(asOrganization, 'user', own.userId, 1, null);
+  await raise(asOrganization, 'user', own.userId, 0, null);
   await raise(asOrganization, 'session', mine, null, null);
   await raise(asUser, 'session', mine, null, null);
   t.equal((await database.query('SELECT 1 FROM revocations')).length, 4);
 
   const refused = { code: '42501' };
   await t.rejects(raise(asOrganization, 'organization', foreign.organizationId, null, 'suspended'), refused);
-  await t.rejects(raise(asOrganization, 'user', foreign.userId, 1, null), refused);
+  await t.rejects(raise(asOrganization, 'user', foreign.userId, 0, null), refused);
+  for (const epoch of [1, 2147483647, -1]) {
+    await t.rejects(raise(asOrganization, 'user', own.userId, epoch, null), refused, 'an epoch that nobody has');
+  }
+  await t.rejects(
+    raise(asOrganization, 'organization', own.organizationId, null, 'active'),
+    refused,
+    'no organization lifts the refusal of its own tokens',
+  );
   await t.rejects(raise(asOrganization, 'session', theirs, null, null), refused);
   await t.rejects(raise(asUser, 'session', theirs, null, null), refused);
   await t.rejects(raise(asUser, 'organization', own.organizationId, null, 'suspended'), refused);

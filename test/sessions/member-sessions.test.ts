@@ -2,7 +2,7 @@
 import t from 'tap';
 import { atOnce } from '../support/client.ts';
 import { eventsAbout, joinMember, sessionRow } from '../support/session-state.ts';
-import { furtherTeam, openTeam, renewed } from '../support/team.ts';
+import { assign, furtherTeam, headOn, openTeam, renewed } from '../support/team.ts';
 import { signInPlanted } from '../support/world.ts';
 
 const NOT_FOUND = { status: 404, code: 'not_found' };
@@ -147,4 +147,48 @@ t.test('of several that end one session at once exactly one does', async (t) => 
     t.same(replies.map(({ status }) => status).sort(), [204, 404, 404]);
     t.same(await eventsAbout(database, sessionId), ['session.opened', 'session.ended']);
   }
+});
+
+t.test('nobody ends the sessions of whom they do not outrank; their own one always may', async (t) => {
+  const team = await openTeam(t);
+  const { api, database, organization, join } = team;
+  const [owner, admin, peer, agent] = [
+    await join('owner'),
+    await join('admin'),
+    await join('admin'),
+    await join('agent'),
+  ];
+  await assign(database, organization.id, agent.userId, 'owner', { projectId: 'p1' });
+  for (const { userId, sessionId, token } of [owner, agent]) {
+    for (const path of [`/users/${userId}/sessions`, `/users/${userId}/sessions/${sessionId}`]) {
+      const reply = await api.delete(path, { token: admin.token });
+      t.match(reply, { status: 403, code: 'member_outranks_you' }, path);
+    }
+    t.equal((await api.get('/me', { token })).status, 200);
+  }
+  t.equal(
+    (await api.delete(`/users/${peer.userId}/sessions`, { token: admin.token })).status,
+    200,
+    'a peer’s are ended',
+  );
+  await assign(database, organization.id, admin.userId, 'owner', { projectId: 'p1' });
+  const own = `/users/${admin.userId}/sessions/${admin.sessionId}`;
+  t.equal(
+    (await api.delete(own, { token: admin.token })).status,
+    204,
+    'the own one, also with a higher role elsewhere',
+  );
+});
+
+t.test('whose right is taken while the request waits ends no session', async (t) => {
+  const team = await openTeam(t);
+  const { api, database, organization, join } = team;
+  const [admin, agent] = [await join('admin'), await join('agent')];
+  const end = () => api.delete(`/users/${agent.userId}/sessions`, { token: admin.token });
+  const [reply] = await headOn(t, team, [end], (ask) =>
+    ask('DELETE FROM role_assignments WHERE organization_id = $1 AND user_id = $2', [organization.id, admin.userId]),
+  );
+  t.match(reply, { status: 403, code: 'permission_denied' });
+  t.equal((await api.get('/me', { token: agent.token })).status, 200);
+  t.equal((await sessionRow(database, agent.sessionId)).revoked_reason, null);
 });

@@ -5,13 +5,17 @@
 ALTER TABLE roles ADD COLUMN ownership boolean NOT NULL DEFAULT false;
 ALTER TABLE roles ADD CONSTRAINT roles_ownership_is_the_systems CHECK (NOT ownership OR organization_id IS NULL);
 UPDATE roles SET ownership = true WHERE organization_id IS NULL AND name = 'owner';
--- Every permission is `resource:action`, whoever writes it.
+-- Every permission is `resource:action`, whoever writes it. The last line keeps one from being two with a blank between.
 ALTER TABLE roles ADD CONSTRAINT roles_permissions_shape CHECK (
   array_position(permissions, NULL) IS NULL
   AND array_to_string(permissions, ' ')
-    ~ '^(([a-z][a-z0-9_-]{0,39}|\*):([a-z][a-z0-9_-]{0,39}|\*)( (?=.)|$))*$');
+    ~ '^(([a-z][a-z0-9_-]{0,39}|\*):([a-z][a-z0-9_-]{0,39}|\*)( (?=.)|$))*$'
+  AND permissions = string_to_array(array_to_string(permissions, ' '), ' '));
 ALTER TABLE roles ADD CONSTRAINT roles_size
   CHECK (cardinality(permissions) <= 1000 AND octet_length(name) <= 40 AND octet_length(description) <= 2000);
+
+-- When an account that was never proven was handed to whoever proved its mailbox: older memberships come after newer ones.
+ALTER TABLE users ADD COLUMN claimed_at timestamptz(3);
 
 -- Invitations ---------------------------------------------------------------------------------------------------------
 
@@ -36,6 +40,8 @@ CREATE UNIQUE INDEX invitations_organization_id_id_key ON invitations (organizat
 CREATE UNIQUE INDEX invitations_token_hash_key ON invitations (token_hash);
 CREATE UNIQUE INDEX invitations_one_pending ON invitations (organization_id, email_key) WHERE status = 'pending';
 CREATE INDEX invitations_organization_id_idx ON invitations (organization_id, status, created_at, id);
+-- What an account has sent, wherever: it ends when the account is claimed.
+CREATE INDEX invitations_invited_by_idx ON invitations (invited_by) WHERE status = 'pending';
 
 CREATE TABLE invitation_roles (
   organization_id uuid NOT NULL,
@@ -63,6 +69,7 @@ CREATE TABLE outbox (
   kind            text NOT NULL,
   subject_id      uuid NOT NULL,
   recipient_key   text NOT NULL,               -- canonical e-mail, for the budgets
+  actor_id        uuid,                        -- who caused it, for the budgets; null: an operator
   created_at      timestamptz NOT NULL DEFAULT clock_timestamp(),
   due_at          timestamptz DEFAULT clock_timestamp(), -- null: done, or given up
   attempts        integer NOT NULL DEFAULT 0,
@@ -72,6 +79,7 @@ CREATE TABLE outbox (
 );
 CREATE INDEX outbox_organization_id_idx ON outbox (organization_id, created_at);
 CREATE INDEX outbox_recipient_key_idx ON outbox (recipient_key, created_at);
+CREATE INDEX outbox_actor_id_idx ON outbox (actor_id, created_at);
 CREATE INDEX outbox_due_at_idx ON outbox (due_at) WHERE due_at IS NOT NULL;
 CREATE INDEX outbox_created_at_idx ON outbox (created_at);
 
@@ -81,12 +89,19 @@ CREATE TABLE platform_administrators (
   granted_at timestamptz(3) NOT NULL DEFAULT now()
 );
 
+-- Which transaction wrote a revocation. Rows become visible when they are committed, not when they are stamped: who reads
+-- on from the oldest transaction that was still running at the last reading misses none, however long it took.
+ALTER TABLE revocations ADD COLUMN tx bigint NOT NULL DEFAULT (pg_current_xact_id()::text)::bigint;
+CREATE INDEX revocations_tx_id_idx ON revocations (tx, id);
+CREATE INDEX revocations_organization_idx ON revocations (subject, at) WHERE kind = 'organization';
+
 -- Lists and searches -------------------------------------------------------------------------------------------------
 
 CREATE INDEX memberships_joined_at_idx ON memberships (organization_id, joined_at, user_id);
 CREATE INDEX organizations_status_idx ON organizations (status, id);
 CREATE INDEX organizations_slug_search_idx ON organizations (lower(slug) text_pattern_ops);
-CREATE INDEX organizations_name_search_idx ON organizations (lower(name) text_pattern_ops);
+-- A database of locale C knows the cases of ASCII only; the root collation of ICU knows those of all letters.
+CREATE INDEX organizations_name_search_idx ON organizations (lower(name COLLATE "und-x-icu") text_pattern_ops);
 
 -- Row-level security -------------------------------------------------------------------------------------------------
 
@@ -122,8 +137,8 @@ ALTER POLICY members ON users
 
 CREATE FUNCTION users_guard() RETURNS trigger LANGUAGE plpgsql AS $$
 BEGIN
-  IF NEW.epoch < OLD.epoch THEN
-    RAISE EXCEPTION 'an epoch only goes up' USING ERRCODE = 'check_violation';
+  IF NEW.epoch NOT IN (OLD.epoch, OLD.epoch + 1) THEN
+    RAISE EXCEPTION 'an epoch only goes up, by one' USING ERRCODE = 'check_violation';
   END IF;
   IF NULLIF(current_setting('app.current_org_id', true), '') IS NOT NULL
     AND (to_jsonb(NEW) - 'epoch') IS DISTINCT FROM (to_jsonb(OLD) - 'epoch') THEN
@@ -132,6 +147,31 @@ BEGIN
   RETURN NEW;
 END $$;
 CREATE TRIGGER users_guard BEFORE UPDATE ON users FOR EACH ROW EXECUTE FUNCTION users_guard();
+
+-- Volatile, so that it sees the epoch that the same statement has just raised. Null for somebody out of sight.
+CREATE FUNCTION epoch_now(wanted uuid) RETURNS integer LANGUAGE plpgsql VOLATILE AS $$
+BEGIN
+  RETURN (SELECT u.epoch FROM public.users u WHERE u.id = wanted);
+END $$;
+-- A revocation says what is so: the epoch that a user has, and of an organization only that its tokens are refused.
+ALTER POLICY raise ON revocations
+  WITH CHECK (CASE kind
+    WHEN 'session' THEN EXISTS (SELECT FROM sessions s WHERE s.id = subject)
+    WHEN 'user' THEN epoch = epoch_now(subject)
+    WHEN 'organization' THEN state = 'suspended'
+      AND subject = (SELECT NULLIF(current_setting('app.current_org_id', true), '')::uuid)
+    ELSE false END);
+
+-- A token ends with every change of its invitation but the one that makes it, so that whoever changes an invitation
+-- need neither see nor write a token.
+CREATE FUNCTION invitations_guard() RETURNS trigger LANGUAGE plpgsql AS $$
+BEGIN
+  IF NEW.token_hash IS NOT DISTINCT FROM OLD.token_hash THEN
+    NEW.token_hash := NULL;
+  END IF;
+  RETURN NEW;
+END $$;
+CREATE TRIGGER invitations_guard BEFORE UPDATE ON invitations FOR EACH ROW EXECUTE FUNCTION invitations_guard();
 
 -- Grants: what the service does, column by column where a row holds more than one kind of thing. ----------------------
 
@@ -144,6 +184,12 @@ REVOKE INSERT, UPDATE ON sessions FROM tenantry_app;
 GRANT UPDATE (revoked_at, revoked_reason) ON sessions TO tenantry_app;
 REVOKE UPDATE, DELETE ON subscriptions FROM tenantry_app;
 REVOKE INSERT, UPDATE ON passwords FROM tenantry_app;
-GRANT SELECT, INSERT, UPDATE, DELETE ON invitations, invitation_roles TO tenantry_app, tenantry_system;
-GRANT SELECT, INSERT ON outbox TO tenantry_app;
+GRANT SELECT, INSERT, UPDATE, DELETE ON invitations, invitation_roles TO tenantry_system;
+GRANT SELECT, INSERT, UPDATE, DELETE ON invitation_roles TO tenantry_app;
+-- A token's hash is the system's alone: with one of its own choice an organization would prove anybody's mailbox.
+GRANT SELECT (id, organization_id, email, email_key, status, expires_at, invited_by, created_at, updated_at, accepted_by),
+  INSERT (id, organization_id, email, email_key, expires_at, invited_by),
+  UPDATE (email, status, expires_at, invited_by, updated_at), DELETE ON invitations TO tenantry_app;
+-- When a mail was asked for, and what became of it, counts for every organization.
+GRANT SELECT, INSERT (id, organization_id, kind, subject_id, recipient_key, actor_id) ON outbox TO tenantry_app;
 GRANT SELECT, INSERT, UPDATE, DELETE ON outbox, platform_administrators TO tenantry_system;

@@ -1511,6 +1511,7 @@ export const UserScalarFieldEnum = {
   emailKey: 'emailKey',
   name: 'name',
   emailVerifiedAt: 'emailVerifiedAt',
+  claimedAt: 'claimedAt',
   status: 'status',
   epoch: 'epoch',
   createdAt: 'createdAt',
@@ -1636,7 +1637,8 @@ export const RevocationScalarFieldEnum = {
   subject: 'subject',
   epoch: 'epoch',
   state: 'state',
-  at: 'at'
+  at: 'at',
+  tx: 'tx'
 } as const
 
 export type RevocationScalarFieldEnum = (typeof RevocationScalarFieldEnum)[keyof typeof RevocationScalarFieldEnum]
@@ -1676,6 +1678,7 @@ export const OutboxScalarFieldEnum = {
   kind: 'kind',
   subjectId: 'subjectId',
   recipientKey: 'recipientKey',
+  actorId: 'actorId',
   createdAt: 'createdAt',
   dueAt: 'dueAt',
   attempts: 'attempts',
@@ -1800,6 +1803,20 @@ export type EnumQueryModeFieldRefInput<$PrismaModel> = FieldRefInputType<$Prisma
  * Reference to a field of type 'Boolean'
  */
 export type BooleanFieldRefInput<$PrismaModel> = FieldRefInputType<$PrismaModel, 'Boolean'>
+    
+
+
+/**
+ * Reference to a field of type 'BigInt'
+ */
+export type BigIntFieldRefInput<$PrismaModel> = FieldRefInputType<$PrismaModel, 'BigInt'>
+    
+
+
+/**
+ * Reference to a field of type 'BigInt[]'
+ */
+export type ListBigIntFieldRefInput<$PrismaModel> = FieldRefInputType<$PrismaModel, 'BigInt[]'>
     
 
 

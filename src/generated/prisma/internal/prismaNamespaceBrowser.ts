@@ -89,6 +89,7 @@ export const UserScalarFieldEnum = {
   emailKey: 'emailKey',
   name: 'name',
   emailVerifiedAt: 'emailVerifiedAt',
+  claimedAt: 'claimedAt',
   status: 'status',
   epoch: 'epoch',
   createdAt: 'createdAt',
@@ -214,7 +215,8 @@ export const RevocationScalarFieldEnum = {
   subject: 'subject',
   epoch: 'epoch',
   state: 'state',
-  at: 'at'
+  at: 'at',
+  tx: 'tx'
 } as const
 
 export type RevocationScalarFieldEnum = (typeof RevocationScalarFieldEnum)[keyof typeof RevocationScalarFieldEnum]
@@ -254,6 +256,7 @@ export const OutboxScalarFieldEnum = {
   kind: 'kind',
   subjectId: 'subjectId',
   recipientKey: 'recipientKey',
+  actorId: 'actorId',
   createdAt: 'createdAt',
   dueAt: 'dueAt',
   attempts: 'attempts',

@@ -40,6 +40,7 @@ export type OutboxMinAggregateOutputType = {
   kind: string | null
   subjectId: string | null
   recipientKey: string | null
+  actorId: string | null
   createdAt: Date | null
   dueAt: Date | null
   attempts: number | null
@@ -53,6 +54,7 @@ export type OutboxMaxAggregateOutputType = {
   kind: string | null
   subjectId: string | null
   recipientKey: string | null
+  actorId: string | null
   createdAt: Date | null
   dueAt: Date | null
   attempts: number | null
@@ -66,6 +68,7 @@ export type OutboxCountAggregateOutputType = {
   kind: number
   subjectId: number
   recipientKey: number
+  actorId: number
   createdAt: number
   dueAt: number
   attempts: number
@@ -89,6 +92,7 @@ export type OutboxMinAggregateInputType = {
   kind?: true
   subjectId?: true
   recipientKey?: true
+  actorId?: true
   createdAt?: true
   dueAt?: true
   attempts?: true
@@ -102,6 +106,7 @@ export type OutboxMaxAggregateInputType = {
   kind?: true
   subjectId?: true
   recipientKey?: true
+  actorId?: true
   createdAt?: true
   dueAt?: true
   attempts?: true
@@ -115,6 +120,7 @@ export type OutboxCountAggregateInputType = {
   kind?: true
   subjectId?: true
   recipientKey?: true
+  actorId?: true
   createdAt?: true
   dueAt?: true
   attempts?: true
@@ -215,6 +221,7 @@ export type OutboxGroupByOutputType = {
   kind: string
   subjectId: string
   recipientKey: string
+  actorId: string | null
   createdAt: Date
   dueAt: Date | null
   attempts: number
@@ -251,6 +258,7 @@ export type OutboxWhereInput = {
   kind?: Prisma.StringFilter<"Outbox"> | string
   subjectId?: Prisma.UuidFilter<"Outbox"> | string
   recipientKey?: Prisma.StringFilter<"Outbox"> | string
+  actorId?: Prisma.UuidNullableFilter<"Outbox"> | string | null
   createdAt?: Prisma.DateTimeFilter<"Outbox"> | Date | string
   dueAt?: Prisma.DateTimeNullableFilter<"Outbox"> | Date | string | null
   attempts?: Prisma.IntFilter<"Outbox"> | number
@@ -264,6 +272,7 @@ export type OutboxOrderByWithRelationInput = {
   kind?: Prisma.SortOrder
   subjectId?: Prisma.SortOrder
   recipientKey?: Prisma.SortOrder
+  actorId?: Prisma.SortOrderInput | Prisma.SortOrder
   createdAt?: Prisma.SortOrder
   dueAt?: Prisma.SortOrderInput | Prisma.SortOrder
   attempts?: Prisma.SortOrder
@@ -280,6 +289,7 @@ export type OutboxWhereUniqueInput = Prisma.AtLeast<{
   kind?: Prisma.StringFilter<"Outbox"> | string
   subjectId?: Prisma.UuidFilter<"Outbox"> | string
   recipientKey?: Prisma.StringFilter<"Outbox"> | string
+  actorId?: Prisma.UuidNullableFilter<"Outbox"> | string | null
   createdAt?: Prisma.DateTimeFilter<"Outbox"> | Date | string
   dueAt?: Prisma.DateTimeNullableFilter<"Outbox"> | Date | string | null
   attempts?: Prisma.IntFilter<"Outbox"> | number
@@ -293,6 +303,7 @@ export type OutboxOrderByWithAggregationInput = {
   kind?: Prisma.SortOrder
   subjectId?: Prisma.SortOrder
   recipientKey?: Prisma.SortOrder
+  actorId?: Prisma.SortOrderInput | Prisma.SortOrder
   createdAt?: Prisma.SortOrder
   dueAt?: Prisma.SortOrderInput | Prisma.SortOrder
   attempts?: Prisma.SortOrder
@@ -314,6 +325,7 @@ export type OutboxScalarWhereWithAggregatesInput = {
   kind?: Prisma.StringWithAggregatesFilter<"Outbox"> | string
   subjectId?: Prisma.UuidWithAggregatesFilter<"Outbox"> | string
   recipientKey?: Prisma.StringWithAggregatesFilter<"Outbox"> | string
+  actorId?: Prisma.UuidNullableWithAggregatesFilter<"Outbox"> | string | null
   createdAt?: Prisma.DateTimeWithAggregatesFilter<"Outbox"> | Date | string
   dueAt?: Prisma.DateTimeNullableWithAggregatesFilter<"Outbox"> | Date | string | null
   attempts?: Prisma.IntWithAggregatesFilter<"Outbox"> | number
@@ -327,6 +339,7 @@ export type OutboxCreateInput = {
   kind: string
   subjectId: string
   recipientKey: string
+  actorId?: string | null
   createdAt?: Date | string
   dueAt?: Date | string | null
   attempts?: number
@@ -340,6 +353,7 @@ export type OutboxUncheckedCreateInput = {
   kind: string
   subjectId: string
   recipientKey: string
+  actorId?: string | null
   createdAt?: Date | string
   dueAt?: Date | string | null
   attempts?: number
@@ -353,6 +367,7 @@ export type OutboxUpdateInput = {
   kind?: Prisma.StringFieldUpdateOperationsInput | string
   subjectId?: Prisma.StringFieldUpdateOperationsInput | string
   recipientKey?: Prisma.StringFieldUpdateOperationsInput | string
+  actorId?: Prisma.NullableStringFieldUpdateOperationsInput | string | null
   createdAt?: Prisma.DateTimeFieldUpdateOperationsInput | Date | string
   dueAt?: Prisma.NullableDateTimeFieldUpdateOperationsInput | Date | string | null
   attempts?: Prisma.IntFieldUpdateOperationsInput | number
@@ -366,6 +381,7 @@ export type OutboxUncheckedUpdateInput = {
   kind?: Prisma.StringFieldUpdateOperationsInput | string
   subjectId?: Prisma.StringFieldUpdateOperationsInput | string
   recipientKey?: Prisma.StringFieldUpdateOperationsInput | string
+  actorId?: Prisma.NullableStringFieldUpdateOperationsInput | string | null
   createdAt?: Prisma.DateTimeFieldUpdateOperationsInput | Date | string
   dueAt?: Prisma.NullableDateTimeFieldUpdateOperationsInput | Date | string | null
   attempts?: Prisma.IntFieldUpdateOperationsInput | number
@@ -379,6 +395,7 @@ export type OutboxCreateManyInput = {
   kind: string
   subjectId: string
   recipientKey: string
+  actorId?: string | null
   createdAt?: Date | string
   dueAt?: Date | string | null
   attempts?: number
@@ -392,6 +409,7 @@ export type OutboxUpdateManyMutationInput = {
   kind?: Prisma.StringFieldUpdateOperationsInput | string
   subjectId?: Prisma.StringFieldUpdateOperationsInput | string
   recipientKey?: Prisma.StringFieldUpdateOperationsInput | string
+  actorId?: Prisma.NullableStringFieldUpdateOperationsInput | string | null
   createdAt?: Prisma.DateTimeFieldUpdateOperationsInput | Date | string
   dueAt?: Prisma.NullableDateTimeFieldUpdateOperationsInput | Date | string | null
   attempts?: Prisma.IntFieldUpdateOperationsInput | number
@@ -405,6 +423,7 @@ export type OutboxUncheckedUpdateManyInput = {
   kind?: Prisma.StringFieldUpdateOperationsInput | string
   subjectId?: Prisma.StringFieldUpdateOperationsInput | string
   recipientKey?: Prisma.StringFieldUpdateOperationsInput | string
+  actorId?: Prisma.NullableStringFieldUpdateOperationsInput | string | null
   createdAt?: Prisma.DateTimeFieldUpdateOperationsInput | Date | string
   dueAt?: Prisma.NullableDateTimeFieldUpdateOperationsInput | Date | string | null
   attempts?: Prisma.IntFieldUpdateOperationsInput | number
@@ -418,6 +437,7 @@ export type OutboxCountOrderByAggregateInput = {
   kind?: Prisma.SortOrder
   subjectId?: Prisma.SortOrder
   recipientKey?: Prisma.SortOrder
+  actorId?: Prisma.SortOrder
   createdAt?: Prisma.SortOrder
   dueAt?: Prisma.SortOrder
   attempts?: Prisma.SortOrder
@@ -435,6 +455,7 @@ export type OutboxMaxOrderByAggregateInput = {
   kind?: Prisma.SortOrder
   subjectId?: Prisma.SortOrder
   recipientKey?: Prisma.SortOrder
+  actorId?: Prisma.SortOrder
   createdAt?: Prisma.SortOrder
   dueAt?: Prisma.SortOrder
   attempts?: Prisma.SortOrder
@@ -448,6 +469,7 @@ export type OutboxMinOrderByAggregateInput = {
   kind?: Prisma.SortOrder
   subjectId?: Prisma.SortOrder
   recipientKey?: Prisma.SortOrder
+  actorId?: Prisma.SortOrder
   createdAt?: Prisma.SortOrder
   dueAt?: Prisma.SortOrder
   attempts?: Prisma.SortOrder
@@ -467,6 +489,7 @@ export type OutboxSelect<ExtArgs extends runtime.Types.Extensions.InternalArgs =
   kind?: boolean
   subjectId?: boolean
   recipientKey?: boolean
+  actorId?: boolean
   createdAt?: boolean
   dueAt?: boolean
   attempts?: boolean
@@ -480,6 +503,7 @@ export type OutboxSelectCreateManyAndReturn<ExtArgs extends runtime.Types.Extens
   kind?: boolean
   subjectId?: boolean
   recipientKey?: boolean
+  actorId?: boolean
   createdAt?: boolean
   dueAt?: boolean
   attempts?: boolean
@@ -493,6 +517,7 @@ export type OutboxSelectUpdateManyAndReturn<ExtArgs extends runtime.Types.Extens
   kind?: boolean
   subjectId?: boolean
   recipientKey?: boolean
+  actorId?: boolean
   createdAt?: boolean
   dueAt?: boolean
   attempts?: boolean
@@ -506,6 +531,7 @@ export type OutboxSelectScalar = {
   kind?: boolean
   subjectId?: boolean
   recipientKey?: boolean
+  actorId?: boolean
   createdAt?: boolean
   dueAt?: boolean
   attempts?: boolean
@@ -513,7 +539,7 @@ export type OutboxSelectScalar = {
   failure?: boolean
 }
 
-export type OutboxOmit<ExtArgs extends runtime.Types.Extensions.InternalArgs = runtime.Types.Extensions.DefaultArgs> = runtime.Types.Extensions.GetOmit<"id" | "organizationId" | "kind" | "subjectId" | "recipientKey" | "createdAt" | "dueAt" | "attempts" | "doneAt" | "failure", ExtArgs["result"]["outbox"]>
+export type OutboxOmit<ExtArgs extends runtime.Types.Extensions.InternalArgs = runtime.Types.Extensions.DefaultArgs> = runtime.Types.Extensions.GetOmit<"id" | "organizationId" | "kind" | "subjectId" | "recipientKey" | "actorId" | "createdAt" | "dueAt" | "attempts" | "doneAt" | "failure", ExtArgs["result"]["outbox"]>
 
 export type $OutboxPayload<ExtArgs extends runtime.Types.Extensions.InternalArgs = runtime.Types.Extensions.DefaultArgs> = {
   name: "Outbox"
@@ -524,6 +550,7 @@ export type $OutboxPayload<ExtArgs extends runtime.Types.Extensions.InternalArgs
     kind: string
     subjectId: string
     recipientKey: string
+    actorId: string | null
     createdAt: Date
     dueAt: Date | null
     attempts: number
@@ -957,6 +984,7 @@ export interface OutboxFieldRefs {
   readonly kind: Prisma.FieldRef<"Outbox", 'String'>
   readonly subjectId: Prisma.FieldRef<"Outbox", 'String'>
   readonly recipientKey: Prisma.FieldRef<"Outbox", 'String'>
+  readonly actorId: Prisma.FieldRef<"Outbox", 'String'>
   readonly createdAt: Prisma.FieldRef<"Outbox", 'DateTime'>
   readonly dueAt: Prisma.FieldRef<"Outbox", 'DateTime'>
   readonly attempts: Prisma.FieldRef<"Outbox", 'Int'>

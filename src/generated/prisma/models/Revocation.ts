@@ -28,10 +28,12 @@ export type AggregateRevocation = {
 
 export type RevocationAvgAggregateOutputType = {
   epoch: number | null
+  tx: number | null
 }
 
 export type RevocationSumAggregateOutputType = {
   epoch: number | null
+  tx: bigint | null
 }
 
 export type RevocationMinAggregateOutputType = {
@@ -41,6 +43,7 @@ export type RevocationMinAggregateOutputType = {
   epoch: number | null
   state: string | null
   at: Date | null
+  tx: bigint | null
 }
 
 export type RevocationMaxAggregateOutputType = {
@@ -50,6 +53,7 @@ export type RevocationMaxAggregateOutputType = {
   epoch: number | null
   state: string | null
   at: Date | null
+  tx: bigint | null
 }
 
 export type RevocationCountAggregateOutputType = {
@@ -59,16 +63,19 @@ export type RevocationCountAggregateOutputType = {
   epoch: number
   state: number
   at: number
+  tx: number
   _all: number
 }
 
 
 export type RevocationAvgAggregateInputType = {
   epoch?: true
+  tx?: true
 }
 
 export type RevocationSumAggregateInputType = {
   epoch?: true
+  tx?: true
 }
 
 export type RevocationMinAggregateInputType = {
@@ -78,6 +85,7 @@ export type RevocationMinAggregateInputType = {
   epoch?: true
   state?: true
   at?: true
+  tx?: true
 }
 
 export type RevocationMaxAggregateInputType = {
@@ -87,6 +95,7 @@ export type RevocationMaxAggregateInputType = {
   epoch?: true
   state?: true
   at?: true
+  tx?: true
 }
 
 export type RevocationCountAggregateInputType = {
@@ -96,6 +105,7 @@ export type RevocationCountAggregateInputType = {
   epoch?: true
   state?: true
   at?: true
+  tx?: true
   _all?: true
 }
 
@@ -192,6 +202,7 @@ export type RevocationGroupByOutputType = {
   epoch: number | null
   state: string | null
   at: Date
+  tx: bigint
   _count: RevocationCountAggregateOutputType | null
   _avg: RevocationAvgAggregateOutputType | null
   _sum: RevocationSumAggregateOutputType | null
@@ -224,6 +235,7 @@ export type RevocationWhereInput = {
   epoch?: Prisma.IntNullableFilter<"Revocation"> | number | null
   state?: Prisma.StringNullableFilter<"Revocation"> | string | null
   at?: Prisma.DateTimeFilter<"Revocation"> | Date | string
+  tx?: Prisma.BigIntFilter<"Revocation"> | bigint | number
 }
 
 export type RevocationOrderByWithRelationInput = {
@@ -233,6 +245,7 @@ export type RevocationOrderByWithRelationInput = {
   epoch?: Prisma.SortOrderInput | Prisma.SortOrder
   state?: Prisma.SortOrderInput | Prisma.SortOrder
   at?: Prisma.SortOrder
+  tx?: Prisma.SortOrder
 }
 
 export type RevocationWhereUniqueInput = Prisma.AtLeast<{
@@ -245,6 +258,7 @@ export type RevocationWhereUniqueInput = Prisma.AtLeast<{
   epoch?: Prisma.IntNullableFilter<"Revocation"> | number | null
   state?: Prisma.StringNullableFilter<"Revocation"> | string | null
   at?: Prisma.DateTimeFilter<"Revocation"> | Date | string
+  tx?: Prisma.BigIntFilter<"Revocation"> | bigint | number
 }, "id">
 
 export type RevocationOrderByWithAggregationInput = {
@@ -254,6 +268,7 @@ export type RevocationOrderByWithAggregationInput = {
   epoch?: Prisma.SortOrderInput | Prisma.SortOrder
   state?: Prisma.SortOrderInput | Prisma.SortOrder
   at?: Prisma.SortOrder
+  tx?: Prisma.SortOrder
   _count?: Prisma.RevocationCountOrderByAggregateInput
   _avg?: Prisma.RevocationAvgOrderByAggregateInput
   _max?: Prisma.RevocationMaxOrderByAggregateInput
@@ -271,6 +286,7 @@ export type RevocationScalarWhereWithAggregatesInput = {
   epoch?: Prisma.IntNullableWithAggregatesFilter<"Revocation"> | number | null
   state?: Prisma.StringNullableWithAggregatesFilter<"Revocation"> | string | null
   at?: Prisma.DateTimeWithAggregatesFilter<"Revocation"> | Date | string
+  tx?: Prisma.BigIntWithAggregatesFilter<"Revocation"> | bigint | number
 }
 
 export type RevocationCreateInput = {
@@ -280,6 +296,7 @@ export type RevocationCreateInput = {
   epoch?: number | null
   state?: string | null
   at?: Date | string
+  tx?: bigint | number
 }
 
 export type RevocationUncheckedCreateInput = {
@@ -289,6 +306,7 @@ export type RevocationUncheckedCreateInput = {
   epoch?: number | null
   state?: string | null
   at?: Date | string
+  tx?: bigint | number
 }
 
 export type RevocationUpdateInput = {
@@ -298,6 +316,7 @@ export type RevocationUpdateInput = {
   epoch?: Prisma.NullableIntFieldUpdateOperationsInput | number | null
   state?: Prisma.NullableStringFieldUpdateOperationsInput | string | null
   at?: Prisma.DateTimeFieldUpdateOperationsInput | Date | string
+  tx?: Prisma.BigIntFieldUpdateOperationsInput | bigint | number
 }
 
 export type RevocationUncheckedUpdateInput = {
@@ -307,6 +326,7 @@ export type RevocationUncheckedUpdateInput = {
   epoch?: Prisma.NullableIntFieldUpdateOperationsInput | number | null
   state?: Prisma.NullableStringFieldUpdateOperationsInput | string | null
   at?: Prisma.DateTimeFieldUpdateOperationsInput | Date | string
+  tx?: Prisma.BigIntFieldUpdateOperationsInput | bigint | number
 }
 
 export type RevocationCreateManyInput = {
@@ -316,6 +336,7 @@ export type RevocationCreateManyInput = {
   epoch?: number | null
   state?: string | null
   at?: Date | string
+  tx?: bigint | number
 }
 
 export type RevocationUpdateManyMutationInput = {
@@ -325,6 +346,7 @@ export type RevocationUpdateManyMutationInput = {
   epoch?: Prisma.NullableIntFieldUpdateOperationsInput | number | null
   state?: Prisma.NullableStringFieldUpdateOperationsInput | string | null
   at?: Prisma.DateTimeFieldUpdateOperationsInput | Date | string
+  tx?: Prisma.BigIntFieldUpdateOperationsInput | bigint | number
 }
 
 export type RevocationUncheckedUpdateManyInput = {
@@ -334,6 +356,7 @@ export type RevocationUncheckedUpdateManyInput = {
   epoch?: Prisma.NullableIntFieldUpdateOperationsInput | number | null
   state?: Prisma.NullableStringFieldUpdateOperationsInput | string | null
   at?: Prisma.DateTimeFieldUpdateOperationsInput | Date | string
+  tx?: Prisma.BigIntFieldUpdateOperationsInput | bigint | number
 }
 
 export type RevocationCountOrderByAggregateInput = {
@@ -343,10 +366,12 @@ export type RevocationCountOrderByAggregateInput = {
   epoch?: Prisma.SortOrder
   state?: Prisma.SortOrder
   at?: Prisma.SortOrder
+  tx?: Prisma.SortOrder
 }
 
 export type RevocationAvgOrderByAggregateInput = {
   epoch?: Prisma.SortOrder
+  tx?: Prisma.SortOrder
 }
 
 export type RevocationMaxOrderByAggregateInput = {
@@ -356,6 +381,7 @@ export type RevocationMaxOrderByAggregateInput = {
   epoch?: Prisma.SortOrder
   state?: Prisma.SortOrder
   at?: Prisma.SortOrder
+  tx?: Prisma.SortOrder
 }
 
 export type RevocationMinOrderByAggregateInput = {
@@ -365,10 +391,12 @@ export type RevocationMinOrderByAggregateInput = {
   epoch?: Prisma.SortOrder
   state?: Prisma.SortOrder
   at?: Prisma.SortOrder
+  tx?: Prisma.SortOrder
 }
 
 export type RevocationSumOrderByAggregateInput = {
   epoch?: Prisma.SortOrder
+  tx?: Prisma.SortOrder
 }
 
 export type NullableIntFieldUpdateOperationsInput = {
@@ -377,6 +405,14 @@ export type NullableIntFieldUpdateOperationsInput = {
   decrement?: number
   multiply?: number
   divide?: number
+}
+
+export type BigIntFieldUpdateOperationsInput = {
+  set?: bigint | number
+  increment?: bigint | number
+  decrement?: bigint | number
+  multiply?: bigint | number
+  divide?: bigint | number
 }
 
 
@@ -388,6 +424,7 @@ export type RevocationSelect<ExtArgs extends runtime.Types.Extensions.InternalAr
   epoch?: boolean
   state?: boolean
   at?: boolean
+  tx?: boolean
 }, ExtArgs["result"]["revocation"]>
 
 export type RevocationSelectCreateManyAndReturn<ExtArgs extends runtime.Types.Extensions.InternalArgs = runtime.Types.Extensions.DefaultArgs> = runtime.Types.Extensions.GetSelect<{
@@ -397,6 +434,7 @@ export type RevocationSelectCreateManyAndReturn<ExtArgs extends runtime.Types.Ex
   epoch?: boolean
   state?: boolean
   at?: boolean
+  tx?: boolean
 }, ExtArgs["result"]["revocation"]>
 
 export type RevocationSelectUpdateManyAndReturn<ExtArgs extends runtime.Types.Extensions.InternalArgs = runtime.Types.Extensions.DefaultArgs> = runtime.Types.Extensions.GetSelect<{
@@ -406,6 +444,7 @@ export type RevocationSelectUpdateManyAndReturn<ExtArgs extends runtime.Types.Ex
   epoch?: boolean
   state?: boolean
   at?: boolean
+  tx?: boolean
 }, ExtArgs["result"]["revocation"]>
 
 export type RevocationSelectScalar = {
@@ -415,9 +454,10 @@ export type RevocationSelectScalar = {
   epoch?: boolean
   state?: boolean
   at?: boolean
+  tx?: boolean
 }
 
-export type RevocationOmit<ExtArgs extends runtime.Types.Extensions.InternalArgs = runtime.Types.Extensions.DefaultArgs> = runtime.Types.Extensions.GetOmit<"id" | "kind" | "subject" | "epoch" | "state" | "at", ExtArgs["result"]["revocation"]>
+export type RevocationOmit<ExtArgs extends runtime.Types.Extensions.InternalArgs = runtime.Types.Extensions.DefaultArgs> = runtime.Types.Extensions.GetOmit<"id" | "kind" | "subject" | "epoch" | "state" | "at" | "tx", ExtArgs["result"]["revocation"]>
 
 export type $RevocationPayload<ExtArgs extends runtime.Types.Extensions.InternalArgs = runtime.Types.Extensions.DefaultArgs> = {
   name: "Revocation"
@@ -429,6 +469,7 @@ export type $RevocationPayload<ExtArgs extends runtime.Types.Extensions.Internal
     epoch: number | null
     state: string | null
     at: Date
+    tx: bigint
   }, ExtArgs["result"]["revocation"]>
   composites: {}
 }
@@ -858,6 +899,7 @@ export interface RevocationFieldRefs {
   readonly epoch: Prisma.FieldRef<"Revocation", 'Int'>
   readonly state: Prisma.FieldRef<"Revocation", 'String'>
   readonly at: Prisma.FieldRef<"Revocation", 'DateTime'>
+  readonly tx: Prisma.FieldRef<"Revocation", 'BigInt'>
 }
     
 

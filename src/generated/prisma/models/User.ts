@@ -40,6 +40,7 @@ export type UserMinAggregateOutputType = {
   emailKey: string | null
   name: string | null
   emailVerifiedAt: Date | null
+  claimedAt: Date | null
   status: string | null
   epoch: number | null
   createdAt: Date | null
@@ -52,6 +53,7 @@ export type UserMaxAggregateOutputType = {
   emailKey: string | null
   name: string | null
   emailVerifiedAt: Date | null
+  claimedAt: Date | null
   status: string | null
   epoch: number | null
   createdAt: Date | null
@@ -64,6 +66,7 @@ export type UserCountAggregateOutputType = {
   emailKey: number
   name: number
   emailVerifiedAt: number
+  claimedAt: number
   status: number
   epoch: number
   createdAt: number
@@ -86,6 +89,7 @@ export type UserMinAggregateInputType = {
   emailKey?: true
   name?: true
   emailVerifiedAt?: true
+  claimedAt?: true
   status?: true
   epoch?: true
   createdAt?: true
@@ -98,6 +102,7 @@ export type UserMaxAggregateInputType = {
   emailKey?: true
   name?: true
   emailVerifiedAt?: true
+  claimedAt?: true
   status?: true
   epoch?: true
   createdAt?: true
@@ -110,6 +115,7 @@ export type UserCountAggregateInputType = {
   emailKey?: true
   name?: true
   emailVerifiedAt?: true
+  claimedAt?: true
   status?: true
   epoch?: true
   createdAt?: true
@@ -209,6 +215,7 @@ export type UserGroupByOutputType = {
   emailKey: string
   name: string
   emailVerifiedAt: Date | null
+  claimedAt: Date | null
   status: string
   epoch: number
   createdAt: Date
@@ -244,6 +251,7 @@ export type UserWhereInput = {
   emailKey?: Prisma.StringFilter<"User"> | string
   name?: Prisma.StringFilter<"User"> | string
   emailVerifiedAt?: Prisma.DateTimeNullableFilter<"User"> | Date | string | null
+  claimedAt?: Prisma.DateTimeNullableFilter<"User"> | Date | string | null
   status?: Prisma.StringFilter<"User"> | string
   epoch?: Prisma.IntFilter<"User"> | number
   createdAt?: Prisma.DateTimeFilter<"User"> | Date | string
@@ -260,6 +268,7 @@ export type UserOrderByWithRelationInput = {
   emailKey?: Prisma.SortOrder
   name?: Prisma.SortOrder
   emailVerifiedAt?: Prisma.SortOrderInput | Prisma.SortOrder
+  claimedAt?: Prisma.SortOrderInput | Prisma.SortOrder
   status?: Prisma.SortOrder
   epoch?: Prisma.SortOrder
   createdAt?: Prisma.SortOrder
@@ -279,6 +288,7 @@ export type UserWhereUniqueInput = Prisma.AtLeast<{
   email?: Prisma.StringFilter<"User"> | string
   name?: Prisma.StringFilter<"User"> | string
   emailVerifiedAt?: Prisma.DateTimeNullableFilter<"User"> | Date | string | null
+  claimedAt?: Prisma.DateTimeNullableFilter<"User"> | Date | string | null
   status?: Prisma.StringFilter<"User"> | string
   epoch?: Prisma.IntFilter<"User"> | number
   createdAt?: Prisma.DateTimeFilter<"User"> | Date | string
@@ -295,6 +305,7 @@ export type UserOrderByWithAggregationInput = {
   emailKey?: Prisma.SortOrder
   name?: Prisma.SortOrder
   emailVerifiedAt?: Prisma.SortOrderInput | Prisma.SortOrder
+  claimedAt?: Prisma.SortOrderInput | Prisma.SortOrder
   status?: Prisma.SortOrder
   epoch?: Prisma.SortOrder
   createdAt?: Prisma.SortOrder
@@ -315,6 +326,7 @@ export type UserScalarWhereWithAggregatesInput = {
   emailKey?: Prisma.StringWithAggregatesFilter<"User"> | string
   name?: Prisma.StringWithAggregatesFilter<"User"> | string
   emailVerifiedAt?: Prisma.DateTimeNullableWithAggregatesFilter<"User"> | Date | string | null
+  claimedAt?: Prisma.DateTimeNullableWithAggregatesFilter<"User"> | Date | string | null
   status?: Prisma.StringWithAggregatesFilter<"User"> | string
   epoch?: Prisma.IntWithAggregatesFilter<"User"> | number
   createdAt?: Prisma.DateTimeWithAggregatesFilter<"User"> | Date | string
@@ -327,6 +339,7 @@ export type UserCreateInput = {
   emailKey: string
   name: string
   emailVerifiedAt?: Date | string | null
+  claimedAt?: Date | string | null
   status?: string
   epoch?: number
   createdAt?: Date | string
@@ -343,6 +356,7 @@ export type UserUncheckedCreateInput = {
   emailKey: string
   name: string
   emailVerifiedAt?: Date | string | null
+  claimedAt?: Date | string | null
   status?: string
   epoch?: number
   createdAt?: Date | string
@@ -359,6 +373,7 @@ export type UserUpdateInput = {
   emailKey?: Prisma.StringFieldUpdateOperationsInput | string
   name?: Prisma.StringFieldUpdateOperationsInput | string
   emailVerifiedAt?: Prisma.NullableDateTimeFieldUpdateOperationsInput | Date | string | null
+  claimedAt?: Prisma.NullableDateTimeFieldUpdateOperationsInput | Date | string | null
   status?: Prisma.StringFieldUpdateOperationsInput | string
   epoch?: Prisma.IntFieldUpdateOperationsInput | number
   createdAt?: Prisma.DateTimeFieldUpdateOperationsInput | Date | string
@@ -375,6 +390,7 @@ export type UserUncheckedUpdateInput = {
   emailKey?: Prisma.StringFieldUpdateOperationsInput | string
   name?: Prisma.StringFieldUpdateOperationsInput | string
   emailVerifiedAt?: Prisma.NullableDateTimeFieldUpdateOperationsInput | Date | string | null
+  claimedAt?: Prisma.NullableDateTimeFieldUpdateOperationsInput | Date | string | null
   status?: Prisma.StringFieldUpdateOperationsInput | string
   epoch?: Prisma.IntFieldUpdateOperationsInput | number
   createdAt?: Prisma.DateTimeFieldUpdateOperationsInput | Date | string
@@ -391,6 +407,7 @@ export type UserCreateManyInput = {
   emailKey: string
   name: string
   emailVerifiedAt?: Date | string | null
+  claimedAt?: Date | string | null
   status?: string
   epoch?: number
   createdAt?: Date | string
@@ -403,6 +420,7 @@ export type UserUpdateManyMutationInput = {
   emailKey?: Prisma.StringFieldUpdateOperationsInput | string
   name?: Prisma.StringFieldUpdateOperationsInput | string
   emailVerifiedAt?: Prisma.NullableDateTimeFieldUpdateOperationsInput | Date | string | null
+  claimedAt?: Prisma.NullableDateTimeFieldUpdateOperationsInput | Date | string | null
   status?: Prisma.StringFieldUpdateOperationsInput | string
   epoch?: Prisma.IntFieldUpdateOperationsInput | number
   createdAt?: Prisma.DateTimeFieldUpdateOperationsInput | Date | string
@@ -415,6 +433,7 @@ export type UserUncheckedUpdateManyInput = {
   emailKey?: Prisma.StringFieldUpdateOperationsInput | string
   name?: Prisma.StringFieldUpdateOperationsInput | string
   emailVerifiedAt?: Prisma.NullableDateTimeFieldUpdateOperationsInput | Date | string | null
+  claimedAt?: Prisma.NullableDateTimeFieldUpdateOperationsInput | Date | string | null
   status?: Prisma.StringFieldUpdateOperationsInput | string
   epoch?: Prisma.IntFieldUpdateOperationsInput | number
   createdAt?: Prisma.DateTimeFieldUpdateOperationsInput | Date | string
@@ -427,6 +446,7 @@ export type UserCountOrderByAggregateInput = {
   emailKey?: Prisma.SortOrder
   name?: Prisma.SortOrder
   emailVerifiedAt?: Prisma.SortOrder
+  claimedAt?: Prisma.SortOrder
   status?: Prisma.SortOrder
   epoch?: Prisma.SortOrder
   createdAt?: Prisma.SortOrder
@@ -443,6 +463,7 @@ export type UserMaxOrderByAggregateInput = {
   emailKey?: Prisma.SortOrder
   name?: Prisma.SortOrder
   emailVerifiedAt?: Prisma.SortOrder
+  claimedAt?: Prisma.SortOrder
   status?: Prisma.SortOrder
   epoch?: Prisma.SortOrder
   createdAt?: Prisma.SortOrder
@@ -455,6 +476,7 @@ export type UserMinOrderByAggregateInput = {
   emailKey?: Prisma.SortOrder
   name?: Prisma.SortOrder
   emailVerifiedAt?: Prisma.SortOrder
+  claimedAt?: Prisma.SortOrder
   status?: Prisma.SortOrder
   epoch?: Prisma.SortOrder
   createdAt?: Prisma.SortOrder
@@ -552,6 +574,7 @@ export type UserCreateWithoutPasswordInput = {
   emailKey: string
   name: string
   emailVerifiedAt?: Date | string | null
+  claimedAt?: Date | string | null
   status?: string
   epoch?: number
   createdAt?: Date | string
@@ -567,6 +590,7 @@ export type UserUncheckedCreateWithoutPasswordInput = {
   emailKey: string
   name: string
   emailVerifiedAt?: Date | string | null
+  claimedAt?: Date | string | null
   status?: string
   epoch?: number
   createdAt?: Date | string
@@ -598,6 +622,7 @@ export type UserUpdateWithoutPasswordInput = {
   emailKey?: Prisma.StringFieldUpdateOperationsInput | string
   name?: Prisma.StringFieldUpdateOperationsInput | string
   emailVerifiedAt?: Prisma.NullableDateTimeFieldUpdateOperationsInput | Date | string | null
+  claimedAt?: Prisma.NullableDateTimeFieldUpdateOperationsInput | Date | string | null
   status?: Prisma.StringFieldUpdateOperationsInput | string
   epoch?: Prisma.IntFieldUpdateOperationsInput | number
   createdAt?: Prisma.DateTimeFieldUpdateOperationsInput | Date | string
@@ -613,6 +638,7 @@ export type UserUncheckedUpdateWithoutPasswordInput = {
   emailKey?: Prisma.StringFieldUpdateOperationsInput | string
   name?: Prisma.StringFieldUpdateOperationsInput | string
   emailVerifiedAt?: Prisma.NullableDateTimeFieldUpdateOperationsInput | Date | string | null
+  claimedAt?: Prisma.NullableDateTimeFieldUpdateOperationsInput | Date | string | null
   status?: Prisma.StringFieldUpdateOperationsInput | string
   epoch?: Prisma.IntFieldUpdateOperationsInput | number
   createdAt?: Prisma.DateTimeFieldUpdateOperationsInput | Date | string
@@ -628,6 +654,7 @@ export type UserCreateWithoutMembershipsInput = {
   emailKey: string
   name: string
   emailVerifiedAt?: Date | string | null
+  claimedAt?: Date | string | null
   status?: string
   epoch?: number
   createdAt?: Date | string
@@ -643,6 +670,7 @@ export type UserUncheckedCreateWithoutMembershipsInput = {
   emailKey: string
   name: string
   emailVerifiedAt?: Date | string | null
+  claimedAt?: Date | string | null
   status?: string
   epoch?: number
   createdAt?: Date | string
@@ -674,6 +702,7 @@ export type UserUpdateWithoutMembershipsInput = {
   emailKey?: Prisma.StringFieldUpdateOperationsInput | string
   name?: Prisma.StringFieldUpdateOperationsInput | string
   emailVerifiedAt?: Prisma.NullableDateTimeFieldUpdateOperationsInput | Date | string | null
+  claimedAt?: Prisma.NullableDateTimeFieldUpdateOperationsInput | Date | string | null
   status?: Prisma.StringFieldUpdateOperationsInput | string
   epoch?: Prisma.IntFieldUpdateOperationsInput | number
   createdAt?: Prisma.DateTimeFieldUpdateOperationsInput | Date | string
@@ -689,6 +718,7 @@ export type UserUncheckedUpdateWithoutMembershipsInput = {
   emailKey?: Prisma.StringFieldUpdateOperationsInput | string
   name?: Prisma.StringFieldUpdateOperationsInput | string
   emailVerifiedAt?: Prisma.NullableDateTimeFieldUpdateOperationsInput | Date | string | null
+  claimedAt?: Prisma.NullableDateTimeFieldUpdateOperationsInput | Date | string | null
   status?: Prisma.StringFieldUpdateOperationsInput | string
   epoch?: Prisma.IntFieldUpdateOperationsInput | number
   createdAt?: Prisma.DateTimeFieldUpdateOperationsInput | Date | string
@@ -704,6 +734,7 @@ export type UserCreateWithoutSessionsInput = {
   emailKey: string
   name: string
   emailVerifiedAt?: Date | string | null
+  claimedAt?: Date | string | null
   status?: string
   epoch?: number
   createdAt?: Date | string
@@ -719,6 +750,7 @@ export type UserUncheckedCreateWithoutSessionsInput = {
   emailKey: string
   name: string
   emailVerifiedAt?: Date | string | null
+  claimedAt?: Date | string | null
   status?: string
   epoch?: number
   createdAt?: Date | string
@@ -750,6 +782,7 @@ export type UserUpdateWithoutSessionsInput = {
   emailKey?: Prisma.StringFieldUpdateOperationsInput | string
   name?: Prisma.StringFieldUpdateOperationsInput | string
   emailVerifiedAt?: Prisma.NullableDateTimeFieldUpdateOperationsInput | Date | string | null
+  claimedAt?: Prisma.NullableDateTimeFieldUpdateOperationsInput | Date | string | null
   status?: Prisma.StringFieldUpdateOperationsInput | string
   epoch?: Prisma.IntFieldUpdateOperationsInput | number
   createdAt?: Prisma.DateTimeFieldUpdateOperationsInput | Date | string
@@ -765,6 +798,7 @@ export type UserUncheckedUpdateWithoutSessionsInput = {
   emailKey?: Prisma.StringFieldUpdateOperationsInput | string
   name?: Prisma.StringFieldUpdateOperationsInput | string
   emailVerifiedAt?: Prisma.NullableDateTimeFieldUpdateOperationsInput | Date | string | null
+  claimedAt?: Prisma.NullableDateTimeFieldUpdateOperationsInput | Date | string | null
   status?: Prisma.StringFieldUpdateOperationsInput | string
   epoch?: Prisma.IntFieldUpdateOperationsInput | number
   createdAt?: Prisma.DateTimeFieldUpdateOperationsInput | Date | string
@@ -780,6 +814,7 @@ export type UserCreateWithoutAdministersInput = {
   emailKey: string
   name: string
   emailVerifiedAt?: Date | string | null
+  claimedAt?: Date | string | null
   status?: string
   epoch?: number
   createdAt?: Date | string
@@ -795,6 +830,7 @@ export type UserUncheckedCreateWithoutAdministersInput = {
   emailKey: string
   name: string
   emailVerifiedAt?: Date | string | null
+  claimedAt?: Date | string | null
   status?: string
   epoch?: number
   createdAt?: Date | string
@@ -826,6 +862,7 @@ export type UserUpdateWithoutAdministersInput = {
   emailKey?: Prisma.StringFieldUpdateOperationsInput | string
   name?: Prisma.StringFieldUpdateOperationsInput | string
   emailVerifiedAt?: Prisma.NullableDateTimeFieldUpdateOperationsInput | Date | string | null
+  claimedAt?: Prisma.NullableDateTimeFieldUpdateOperationsInput | Date | string | null
   status?: Prisma.StringFieldUpdateOperationsInput | string
   epoch?: Prisma.IntFieldUpdateOperationsInput | number
   createdAt?: Prisma.DateTimeFieldUpdateOperationsInput | Date | string
@@ -841,6 +878,7 @@ export type UserUncheckedUpdateWithoutAdministersInput = {
   emailKey?: Prisma.StringFieldUpdateOperationsInput | string
   name?: Prisma.StringFieldUpdateOperationsInput | string
   emailVerifiedAt?: Prisma.NullableDateTimeFieldUpdateOperationsInput | Date | string | null
+  claimedAt?: Prisma.NullableDateTimeFieldUpdateOperationsInput | Date | string | null
   status?: Prisma.StringFieldUpdateOperationsInput | string
   epoch?: Prisma.IntFieldUpdateOperationsInput | number
   createdAt?: Prisma.DateTimeFieldUpdateOperationsInput | Date | string
@@ -896,6 +934,7 @@ export type UserSelect<ExtArgs extends runtime.Types.Extensions.InternalArgs = r
   emailKey?: boolean
   name?: boolean
   emailVerifiedAt?: boolean
+  claimedAt?: boolean
   status?: boolean
   epoch?: boolean
   createdAt?: boolean
@@ -913,6 +952,7 @@ export type UserSelectCreateManyAndReturn<ExtArgs extends runtime.Types.Extensio
   emailKey?: boolean
   name?: boolean
   emailVerifiedAt?: boolean
+  claimedAt?: boolean
   status?: boolean
   epoch?: boolean
   createdAt?: boolean
@@ -925,6 +965,7 @@ export type UserSelectUpdateManyAndReturn<ExtArgs extends runtime.Types.Extensio
   emailKey?: boolean
   name?: boolean
   emailVerifiedAt?: boolean
+  claimedAt?: boolean
   status?: boolean
   epoch?: boolean
   createdAt?: boolean
@@ -937,13 +978,14 @@ export type UserSelectScalar = {
   emailKey?: boolean
   name?: boolean
   emailVerifiedAt?: boolean
+  claimedAt?: boolean
   status?: boolean
   epoch?: boolean
   createdAt?: boolean
   updatedAt?: boolean
 }
 
-export type UserOmit<ExtArgs extends runtime.Types.Extensions.InternalArgs = runtime.Types.Extensions.DefaultArgs> = runtime.Types.Extensions.GetOmit<"id" | "email" | "emailKey" | "name" | "emailVerifiedAt" | "status" | "epoch" | "createdAt" | "updatedAt", ExtArgs["result"]["user"]>
+export type UserOmit<ExtArgs extends runtime.Types.Extensions.InternalArgs = runtime.Types.Extensions.DefaultArgs> = runtime.Types.Extensions.GetOmit<"id" | "email" | "emailKey" | "name" | "emailVerifiedAt" | "claimedAt" | "status" | "epoch" | "createdAt" | "updatedAt", ExtArgs["result"]["user"]>
 export type UserInclude<ExtArgs extends runtime.Types.Extensions.InternalArgs = runtime.Types.Extensions.DefaultArgs> = {
   password?: boolean | Prisma.User$passwordArgs<ExtArgs>
   memberships?: boolean | Prisma.User$membershipsArgs<ExtArgs>
@@ -968,6 +1010,7 @@ export type $UserPayload<ExtArgs extends runtime.Types.Extensions.InternalArgs =
     emailKey: string
     name: string
     emailVerifiedAt: Date | null
+    claimedAt: Date | null
     status: string
     epoch: number
     createdAt: Date
@@ -1404,6 +1447,7 @@ export interface UserFieldRefs {
   readonly emailKey: Prisma.FieldRef<"User", 'String'>
   readonly name: Prisma.FieldRef<"User", 'String'>
   readonly emailVerifiedAt: Prisma.FieldRef<"User", 'DateTime'>
+  readonly claimedAt: Prisma.FieldRef<"User", 'DateTime'>
   readonly status: Prisma.FieldRef<"User", 'String'>
   readonly epoch: Prisma.FieldRef<"User", 'Int'>
   readonly createdAt: Prisma.FieldRef<"User", 'DateTime'>

@@ -1,0 +1,7 @@
+// The shape of ids: UUIDs of any version (RFC 9562 §4).
+const ID = /^[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}$/i;
+
+/** Whether a text could be the id of something: it is never taken for a name then. In any case of letters. */
+export function isIdShaped(text: string): boolean {
+  return ID.test(text);
+}

@@ -1,0 +1,56 @@
+// What others revoke is read from PostgreSQL without a gap: however long their transactions took, and however many
+// revocations one of them wrote.
+import { randomUUID } from 'node:crypto';
+import t from 'tap';
+import type { SystemReader } from '../../src/platform/db.ts';
+import { openRevocations } from '../../src/sessions/revocations.ts';
+import { newAccount } from '../support/client.ts';
+import { createDatabase } from '../support/database.ts';
+import { openService } from '../support/service.ts';
+import { openTransaction } from '../support/session-state.ts';
+
+const REVOKE = "INSERT INTO revocations (id, kind, subject, epoch, at) VALUES (gen_random_uuid(), 'user', $1, 99, $2)";
+
+t.test('a revocation that is committed long after it was stamped is seen at the next reading', async (t) => {
+  const database = await createDatabase(t);
+  const { api, app } = await openService(t, database);
+  const { accessToken, userId } = await newAccount(api);
+  const { revocations } = app.deps;
+  await revocations.synchronize();
+  const slow = await openTransaction(t, database);
+  await slow.query(REVOKE, [userId, new Date(Date.now() - 5 * 60_000)]);
+  for (let round = 0; round < 3; round += 1) {
+    await database.query(REVOKE, [randomUUID(), new Date()]);
+    await revocations.synchronize();
+    t.equal((await api.get('/me', { token: accessToken })).status, 200, 'not before it is committed');
+  }
+  await slow.query('COMMIT');
+  await revocations.synchronize();
+  t.equal((await api.get('/me', { token: accessToken })).code, 'token_stale', 'and then at once');
+});
+
+t.test('more revocations than one page holds are all read, and only once', async (t) => {
+  const database = await createDatabase(t);
+  const { app } = await openService(t, database);
+  const { db, log } = app.deps;
+  let read = 0;
+  const reader = db.systemReader();
+  const counting: SystemReader = {
+    rows: async <Row>(...asked: Parameters<SystemReader['rows']>) => {
+      const rows = await reader.rows<Row>(...asked);
+      read += rows.length;
+      return rows;
+    },
+  };
+  const revocations = openRevocations({ db: { ...db, systemReader: () => counting }, log });
+  const [last] = await database.query<{ subject: string }>(
+    `WITH many AS (INSERT INTO revocations (id, kind, subject, epoch)
+       SELECT gen_random_uuid(), 'user', gen_random_uuid(), 7 FROM generate_series(1, 45000) RETURNING id, subject)
+     SELECT subject FROM many ORDER BY id DESC LIMIT 1`,
+  );
+  await revocations.synchronize();
+  t.equal(read, 45_000, 'all of them, page by page');
+  t.equal(revocations.epochOf(last?.subject ?? ''), 7, 'the last one is known');
+  await revocations.synchronize();
+  t.ok(read - 45_000 <= 1, 'the next reading goes on behind them'); // one empty row carries where it ended
+});
