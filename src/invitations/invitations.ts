@@ -3,7 +3,7 @@
 import { problem } from '../errors.ts';
 import { record } from '../events/record.ts';
 import { beginChange } from '../members/authority.ts';
-import { type ChosenRole, chooseRoles, type RoleChoice } from '../members/choose-roles.ts';
+import { type ChosenRole, chooseRoles, orNoSuchRole, type RoleChoice } from '../members/choose-roles.ts';
 import { lockOrganization } from '../members/standing-store.ts';
 import { findOrganizationId } from '../organizations/store.ts';
 import type { Clock } from '../platform/clock.ts';
@@ -64,7 +64,7 @@ export async function invite(deps: InvitationDeps, caller: OrganizationCaller, i
     const standing = await beginChange(tx, caller, 'users:invite');
     const roles = await chooseRoles(tx, organizationId, input.roles);
     assertMayGrant(standing, roles);
-    await assertMailAllowed(deps, tx, organizationId, email.key);
+    await assertMailAllowed(deps, tx, organizationId, email.key, caller.id);
     return write(deps, tx, { organizationId, invitedBy: caller.id, email, roles });
   });
   deps.nudgeOutbox();
@@ -107,9 +107,9 @@ export async function resendInvitation(
     const known = await findInvitation(tx, organizationId, id);
     if (known?.status !== 'pending' && known?.status !== 'expired') throw problem('not_found', NO_SUCH);
     const roles = await listOfferedRoles(tx, organizationId, id);
-    if (roles.length === 0) throw problem('invitation_invalid', { detail: 'Its roles are gone: invite again.' });
+    if (roles.length === 0) throw problem('not_found', { detail: 'The roles that it offered are gone: invite again.' });
     assertMayGrant(standing, roles);
-    await assertMailAllowed(deps, tx, organizationId, known.emailKey);
+    await assertMailAllowed(deps, tx, organizationId, known.emailKey, caller.id);
     const email = { address: known.email, key: known.emailKey };
     return write(deps, tx, { organizationId, invitedBy: caller.id, email, roles });
   });
@@ -179,12 +179,13 @@ async function write(
     invitedBy,
     ttlSeconds: deps.invitationTtlSeconds,
   });
-  await setOfferedRoles(tx, organizationId, id, roles);
+  await orNoSuchRole(setOfferedRoles(tx, organizationId, id, roles));
   await insertMail(tx, {
     id: newId(deps.random, deps.clock),
     organizationId,
     invitationId: id,
     emailKey: email.key,
+    actorId: invitedBy,
   });
   await record(tx, {
     id: newId(deps.random, deps.clock),

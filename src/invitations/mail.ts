@@ -33,7 +33,7 @@ function escapeHtml(text: string): string {
 }
 
 /** The link that accepts. The token stands in the fragment, which browsers send to no server and no log. */
-export function acceptLink(appUrl: string, token: string): string {
+function acceptLink(appUrl: string, token: string): string {
   return `${appUrl}/invitations/accept#token=${token}`;
 }
 

@@ -11,6 +11,7 @@ import {
   deleteSettledMails,
   markMailDone,
   markMailFailed,
+  settleUnsent,
   updateToken,
 } from './outbox-store.ts';
 import { hashOfToken, newInvitationToken } from './token.ts';
@@ -45,6 +46,8 @@ const AT_ONCE = 4;
 const LEASE_SECONDS = (2 * MAIL_MS_MAX) / 1000;
 /** How long to wait after each failure but the last: about 16 hours in all. */
 export const RETRY_SECONDS = [10, 30, 120, 600, 1800, 3600, 7200, 14_400, 28_800] as const;
+/** How long a mail waits before it is looked at again whether its organization is active. */
+const SUSPENDED_SECONDS = 600;
 const STOP_MS = 5_000;
 
 /** Opens the outbox without looking into it. */
@@ -76,7 +79,7 @@ export function openOutbox(deps: OutboxDeps): Outbox {
         await sendDue();
         failing = false;
       } catch (error) {
-        if (!failing) deps.log.warn({ reason: (error as Error).message }, 'the outbox cannot be read');
+        if (!failing) deps.log.warn({ err: error }, 'the outbox cannot be emptied');
         failing = true;
       }
     } while (again && !stopped);
@@ -95,11 +98,7 @@ export function openOutbox(deps: OutboxDeps): Outbox {
   return {
     follow() {
       timer ??= setInterval(nudge, LOOK_EVERY_MS).unref();
-      tidying ??= setInterval(() => {
-        deleteSettledMails(deps.db.systemReader(), SETTLED_KEPT_SECONDS).catch((error: Error) =>
-          deps.log.warn({ reason: error.message }, 'settled mails stay for now'),
-        );
-      }, TIDY_EVERY_MS).unref();
+      tidying ??= setInterval(tidy, TIDY_EVERY_MS, deps).unref();
     },
     nudge,
     sendDue,
@@ -114,6 +113,12 @@ export function openOutbox(deps: OutboxDeps): Outbox {
   };
 }
 
+function tidy({ db, log }: OutboxDeps): void {
+  deleteSettledMails(db.systemReader(), SETTLED_KEPT_SECONDS).catch((error: Error) =>
+    log.warn({ reason: error.message }, 'settled mails stay for now'),
+  );
+}
+
 /** Settles one claimed mail. The transport is asked outside of any transaction. */
 async function sendOne(deps: OutboxDeps, send: SendMail, mail: ClaimedMail, signal: AbortSignal): Promise<void> {
   const reader = deps.db.systemReader();
@@ -122,11 +127,13 @@ async function sendOne(deps: OutboxDeps, send: SendMail, mail: ClaimedMail, sign
   // The token is made now, and nowhere but in the mail: a look into the database redeems nothing.
   const token = newInvitationToken(deps.random);
   const addressed = await updateToken(reader, mail, hashOfToken(token));
-  if (!addressed) return markMailDone(reader, mail);
+  if (!addressed) return settleUnsent(reader, mail, SUSPENDED_SECONDS);
   try {
     await send({ to: addressed.email, ...writeInvitationMail({ ...addressed, appUrl: deps.appUrl, token }) }, signal);
   } catch (error) {
-    const failure = error instanceof MailRefused ? error.message : 'unexpected';
+    const refused = error instanceof MailRefused;
+    if (!refused) deps.log.error({ err: error, mailId: mail.id }, 'a mail could not be made or handed in');
+    const failure = refused ? error.message : 'unexpected';
     const againSeconds = RETRY_SECONDS[mail.attempts - 1];
     if (againSeconds === undefined) return giveUp(deps, mail, failure);
     deps.log.warn({ mailId: mail.id, attempts: mail.attempts, failure }, 'a mail was not taken and waits');

@@ -12,7 +12,7 @@ import { permits } from '../protocol/permission.ts';
 import { covers } from '../roles/granting.ts';
 import { findByTokenHash, markAccepted, type Redeemable } from './redeem-store.ts';
 import { assertSeatLeft } from './seats.ts';
-import { isMembersEmail, listOfferedRoles } from './store.ts';
+import { holdOfferedRoles, isMembersEmail } from './store.ts';
 import { hashOfToken } from './token.ts';
 
 export type { Redeemable } from './redeem-store.ts';
@@ -52,13 +52,19 @@ export async function redeemInvitation(
   if ((await lockOrganization(tx, organizationId)) !== 'active') throw problem('invitation_invalid');
   const accepted = await markAccepted(tx, invitation, hashOfToken(input.token), userId);
   if (!accepted) throw problem('invitation_invalid');
-  const roles = await listOfferedRoles(tx, organizationId, invitation.id);
+  const roles = await holdOfferedRoles(tx, organizationId, invitation.id);
   const granted = roles.length > 0 && (await mayStillInvite(tx, organizationId, accepted.invitedBy, roles));
   if (!granted) throw problem('invitation_invalid');
   if (await isMembersEmail(tx, organizationId, invitation.emailKey)) throw problem('already_member');
   await assertSeatLeft(tx, organizationId, invitation.emailKey);
   await input.admit();
-  await joinOrganization(deps, tx, { organizationId, userId, roles, data: { invitationId: invitation.id } });
+  await joinOrganization(deps, tx, {
+    organizationId,
+    userId,
+    actorId: userId,
+    roles,
+    data: { invitationId: invitation.id },
+  });
   await record(tx, {
     id: newId(deps.random, deps.clock),
     type: 'invitation.accepted',

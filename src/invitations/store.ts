@@ -45,7 +45,7 @@ INSERT INTO invitations (id, organization_id, email, email_key, invited_by, expi
 VALUES ($1::uuid, $2::uuid, $3, $4, $5::uuid, clock_timestamp() + $6::float8 * interval '1 second')
 ON CONFLICT (organization_id, email_key) WHERE status = 'pending' DO UPDATE
   SET email = excluded.email, invited_by = excluded.invited_by, expires_at = excluded.expires_at,
-    token_hash = NULL, updated_at = clock_timestamp()
+    updated_at = clock_timestamp()
 RETURNING id, id <> $1::uuid AS renewed`);
 
 export interface NewInvitation {
@@ -89,10 +89,11 @@ export async function setOfferedRoles(
   await tx.rows(OFFER, [organizationId, invitationId, JSON.stringify(offered)]);
 }
 
-const OFFERED = statement(`
+const OFFERED = `
 SELECT r.id::text, r.owner_key::text AS "ownerKey", r.name, r.level::int, r.permissions, o.scope
 FROM invitation_roles o JOIN roles r ON r.owner_key = o.role_owner_key AND r.id = o.role_id
-WHERE o.organization_id = $1::uuid AND o.invitation_id = $2::uuid`);
+WHERE o.organization_id = $1::uuid AND o.invitation_id = $2::uuid`;
+const LIST_OFFERED = statement(OFFERED);
 
 /** The roles that an invitation offers, with what they give at this moment. */
 export function listOfferedRoles(
@@ -100,7 +101,15 @@ export function listOfferedRoles(
   organizationId: string,
   invitationId: string,
 ): Promise<ChosenRole[]> {
-  return tx.rows<ChosenRole>(OFFERED, [organizationId, invitationId]);
+  return tx.rows<ChosenRole>(LIST_OFFERED, [organizationId, invitationId]);
+}
+
+// Roles before users, and in the order of their ids, as a preset that is applied locks them.
+const HOLD_OFFERED = statement(`${OFFERED} ORDER BY r.id FOR KEY SHARE OF r`);
+
+/** The same, and until the end of the transaction these roles stay as they are. */
+export function holdOfferedRoles(tx: SystemTx, organizationId: string, invitationId: string): Promise<ChosenRole[]> {
+  return tx.rows<ChosenRole>(HOLD_OFFERED, [organizationId, invitationId]);
 }
 
 export interface InvitationRow {
@@ -166,10 +175,28 @@ export async function countInvitations(
 }
 
 const REVOKE = statement(`
-UPDATE invitations SET status = 'revoked', token_hash = NULL, updated_at = clock_timestamp()
+UPDATE invitations SET status = 'revoked', updated_at = clock_timestamp()
 WHERE organization_id = $1::uuid AND id = $2::uuid AND status = 'pending' RETURNING id`);
 
 /** Ends a pending invitation, expired or not; false when there is none. */
 export async function markRevoked(tx: OrganizationTx, organizationId: string, invitationId: string): Promise<boolean> {
   return (await tx.rows(REVOKE, [organizationId, invitationId])).length > 0;
+}
+
+// Locked in the order of ids, so that two of these cannot wait for each other. The user revokes what is theirs.
+const REVOKE_SENT = statement(`
+WITH locked AS (
+  SELECT id FROM invitations WHERE invited_by = $1::uuid AND status = 'pending' ORDER BY id FOR UPDATE
+),
+ended AS (
+  UPDATE invitations SET status = 'revoked', token_hash = NULL, updated_at = clock_timestamp()
+  WHERE id IN (SELECT id FROM locked) AND invited_by = $1::uuid AND status = 'pending' RETURNING id, organization_id
+)
+INSERT INTO events (id, organization_id, type, actor_id, target_id, data)
+SELECT gen_random_uuid(), organization_id, 'invitation.revoked', $1::uuid, id,
+  json_build_object('reason', $2::text)::jsonb FROM ended`);
+
+/** Ends, with their events, the pending invitations that a user was the last to send, in every organization. */
+export async function markSentRevoked(tx: SystemTx, userId: string, reason: string): Promise<void> {
+  await tx.rows(REVOKE_SENT, [userId, reason]);
 }

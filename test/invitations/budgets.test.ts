@@ -77,6 +77,27 @@ t.test('an organization has a budget for the day', async (t) => {
   assertWait(t, await invite());
 });
 
+t.test('an inviter has one budget in all of their organizations', async (t) => {
+  const small = await openService(t, database, { SMTP_URL: mailbox.url, INVITATION_MAILS_PER_DAY: '3' });
+  const { accessToken, refreshToken } = await newAccount(small.api);
+  const founded = await small.api.post('/organizations', { name: 'Second' }, { token: accessToken });
+  const organization = founded.body.data.id;
+  const { body } = await small.api.post('/auth/refresh', { refreshToken, organization });
+  for (const { id } of await database.query<{ id: string }>('SELECT organization_id AS id FROM memberships')) {
+    await setSeats(database, id, 100);
+  }
+  const tokens = [accessToken, body.data.accessToken];
+  for (let mail = 0; mail < 3; mail += 1) {
+    const reply = await invite(tokens[mail % 2]);
+    t.equal(reply.status, 201);
+  }
+  for (const token of tokens) assertWait(t, await invite(token));
+
+  function invite(token: string) {
+    return small.api.post('/invitations', { email: freshEmail(), roles: [{ role: 'agent' }] }, { token });
+  }
+});
+
 t.test('what an operator invites to is judged by nobody’s rights, and by the seats', async (t) => {
   const { deps } = service.app;
   const company = await newAccount(api);

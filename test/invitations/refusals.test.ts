@@ -1,6 +1,6 @@
 // What accepting refuses: every token that is not valid (any more) in one and the same way, the wrong person, the wrong
 // tenant; and that a refusal consumes nothing.
-import t, { type Test } from 'tap';
+import t from 'tap';
 import { newAccount, type Reply } from '../support/client.ts';
 import {
   countMembers,
@@ -220,13 +220,13 @@ t.test('whoever is a member by then is told so, and stays one', async (t) => {
 
 t.test('a seat that is gone by then is not given', async (t) => {
   const { token } = await inviting.invited(freshEmail());
-  await withSeats(t, await countMembers(database, organizationId), async () => {
+  await withSeats(await countMembers(database, organizationId), async () => {
     refused(t, await accept(token), 'team_member_limit', 'no seat');
   });
   t.equal((await accept(token)).status, 200, 'nothing was consumed');
 });
 
-async function withSeats(_: Test, seats: number, work: () => Promise<void>): Promise<void> {
+async function withSeats(seats: number, work: () => Promise<void>): Promise<void> {
   await setSeats(database, organizationId, seats);
   await work();
   await setSeats(database, organizationId, 1000);
