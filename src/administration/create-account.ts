@@ -1,9 +1,10 @@
 // An operator makes an account: nobody is signed in by it.
 import { problem } from '../errors.ts';
 import { record } from '../events/record.ts';
+import { assertGoodPassword } from '../passwords/policy.ts';
 import type { SystemTx } from '../platform/db.ts';
 import { newId } from '../platform/random.ts';
-import { assertGoodPassword, type PasswordDeps } from '../sessions/change-account.ts';
+import type { PasswordDeps } from '../sessions/change-account.ts';
 import { type Account, getAccount } from '../users/accounts.ts';
 import { parseEmail } from '../users/email.ts';
 import { markEmailVerified } from '../users/mailbox-store.ts';
@@ -35,7 +36,7 @@ export async function createAccount(
   }
   const { password, name, organizationName } = input;
   const context = organizationName === undefined ? {} : { organizationName };
-  assertGoodPassword(deps, password, { email: email.address, ...context });
+  assertGoodPassword(password, { email: email.address, ...context }, deps.passwordMinLength);
   const taken = { detail: 'There is an account with this e-mail already.' };
   // Asked before the costly hash; the unique index decides again.
   if (await findCredentials(deps.db.systemReader(), email.key)) throw problem('email_taken', taken);

@@ -3,7 +3,7 @@ import { problem } from '../errors.ts';
 import { chooseSlug, type Founded, type FoundingDeps, foundOrganization } from '../members/found-organization.ts';
 import type { Database } from '../platform/db.ts';
 import { newId } from '../platform/random.ts';
-import { userOf } from './administrators.ts';
+import { getAccount } from '../users/accounts.ts';
 
 export interface OrganizationFor {
   readonly ownerEmail: string;
@@ -12,15 +12,18 @@ export interface OrganizationFor {
   readonly slug: string | null;
 }
 
-/** The new organization with its trial, owned by the user of the e-mail. Raises not_found, slug_taken. */
+const DISABLED_OWNER = 'The account that would be the owner is disabled: enable it first, or name another one.';
+
+/** The new organization with its trial, owned by the user of the e-mail. Raises not_found, account_disabled, slug_taken. */
 export async function createOrganizationFor(
   deps: FoundingDeps & { readonly db: Database },
   input: OrganizationFor,
 ): Promise<Founded> {
-  const ownerId = await userOf(deps, input.ownerEmail);
+  const { id: ownerId, status } = await getAccount(deps, input.ownerEmail);
+  if (status === 'disabled') throw problem('account_disabled', { detail: DISABLED_OWNER });
   const organizationId = newId(deps.random, deps.clock);
   const slug = await chooseSlug(deps, input.name, input.slug);
-  const founding = { organizationId, ownerId, name: input.name, slug };
+  const founding = { organizationId, ownerId, actorId: null, name: input.name, slug };
   const founded = await deps.db.system((tx) => foundOrganization(deps, tx, founding));
   if (!founded) throw problem('slug_taken');
   return founded;

@@ -41,13 +41,18 @@ export async function findAdministeredOrganization(
 
 // What begins with the prefix lies between it and it followed by the last character there is, in the order of bytes,
 // which is that of the two search indexes. LIKE would need the pattern when the statement is planned.
-const startsWith = (column: string) =>
-  `(lower(o.${column}) ~>=~ lower($1::text) AND lower(o.${column}) ~<=~ (lower($1::text) || chr(1114111)))`;
+const startsWith = (lowered: string, wanted: string) =>
+  `(${lowered} ~>=~ ${wanted} AND ${lowered} ~<=~ (${wanted} || chr(1114111)))`;
+// A slug is ASCII; of the letters of a name only ICU knows all cases, whatever the database's own locale.
+const FITS_PREFIX = [
+  startsWith('lower(o.slug)', 'lower($1::text)'),
+  startsWith('lower(o.name COLLATE "und-x-icu")', 'lower($1::text COLLATE "und-x-icu")'),
+].join(' OR ');
 
 // One statement for each way to ask: a plan that serves all of them would read the whole table.
 function search({ prefix, status }: { readonly prefix: boolean; readonly status: boolean }) {
   const wanted = [
-    prefix ? `(${startsWith('slug')} OR ${startsWith('name')})` : '$1::text IS NULL',
+    prefix ? `(${FITS_PREFIX})` : '$1::text IS NULL',
     status ? 'o.status = $2::text' : '$2::text IS NULL',
   ].join(' AND ');
   const total = `SELECT count(*)::int AS total FROM organizations o WHERE ${wanted}`;
@@ -141,12 +146,13 @@ WITH changed AS (
   WHERE organization_id = $1::uuid AND (plan, status, trial_ends_at, limits) IS DISTINCT FROM
     (coalesce($2::text, plan), coalesce($3::text, status), coalesce($4::timestamptz(3), trial_ends_at),
       limits || $5::text::jsonb)
-  RETURNING organization_id, plan, status, limits
+  RETURNING organization_id, plan, status, trial_ends_at, limits
 ),
 recorded AS (
   INSERT INTO events (id, organization_id, type, target_id, data)
   SELECT $6::uuid, organization_id, 'subscription.changed', organization_id,
-    jsonb_build_object('plan', plan, 'status', status, 'limits', limits) FROM changed
+    jsonb_build_object('plan', plan, 'status', status, 'limits', limits,
+      'trialEndsAt', to_char(trial_ends_at AT TIME ZONE 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.MS"Z"')) FROM changed
 )
 SELECT organization_id FROM changed`);
 

@@ -34,20 +34,3 @@ export async function insertPlatformAdministrator(tx: SystemReader, userId: stri
 export async function deletePlatformAdministrator(tx: SystemReader, userId: string, eventId: string): Promise<boolean> {
   return (await tx.rows(REVOKE, [userId, eventId])).length > 0;
 }
-
-const LIST = statement(`
-SELECT u.id, u.email, u.name, u.status, p.granted_at AS "grantedAt"
-FROM platform_administrators p JOIN users u ON u.id = p.user_id ORDER BY p.granted_at, u.id`);
-
-export interface PlatformAdministrator {
-  readonly id: string;
-  readonly email: string;
-  readonly name: string;
-  readonly status: 'active' | 'disabled';
-  readonly grantedAt: Date;
-}
-
-/** All of them, also disabled users, the oldest grant first. */
-export function listPlatformAdministrators(tx: SystemReader): Promise<PlatformAdministrator[]> {
-  return tx.rows<PlatformAdministrator>(LIST, []);
-}

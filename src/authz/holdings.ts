@@ -63,6 +63,6 @@ function assignmentsOf(member: MemberRow, roles: ReadonlyMap<string, HeldRole>):
   );
 }
 
-export function isEverywhere(scope: Scope): boolean {
+function isEverywhere(scope: Scope): boolean {
   return Object.keys(scope).length === 0;
 }

@@ -16,7 +16,6 @@ export function checkRoutes(deps: CheckDeps): Endpoint[] {
       tag: 'Checks',
       body: CheckQuestion,
       reply: { 200: enveloped(CheckAnswer) },
-      problems: ['permission_denied', 'organization_required'],
       handle: async ({ caller, body }) => ({ data: (await checkAll(deps, caller, [body]))[0] }),
     }),
     endpoint({
@@ -28,7 +27,6 @@ export function checkRoutes(deps: CheckDeps): Endpoint[] {
       tag: 'Checks',
       body: CheckBatch,
       reply: { 200: enveloped(z.array(CheckAnswer)) },
-      problems: ['permission_denied', 'organization_required'],
       handle: async ({ caller, body }) => ({ data: await checkAll(deps, caller, body.checks) }),
     }),
   ];

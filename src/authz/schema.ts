@@ -1,6 +1,7 @@
 // The wire shapes of permission checks.
 import { z } from 'zod';
-import { Id, text } from '../http/wire.ts';
+import { Id } from '../http/wire.ts';
+import { DistinctNumber, ScopeText } from '../members/schema.ts';
 import { REASONS } from './decide.ts';
 
 const QUESTIONS_MAX = 100;
@@ -8,20 +9,16 @@ const SCOPE_KEYS_MAX = 10;
 /** One half of a permission. A question is about one thing: no wildcards. */
 const Name = z
   .string()
-  .regex(/^[a-z][a-z0-9_-]{0,39}$/, 'must be a name of at most 40 characters from a-z, 0-9, _ and -, such as contacts');
+  .regex(
+    /^[a-z][a-z0-9_-]{0,39}$/,
+    'must be a name of at most 40 characters from a-z, 0-9, _ and -, such as contacts or read',
+  );
 
 const ScopeKey = z.string().regex(/^[A-Za-z][A-Za-z0-9_-]{0,39}$/);
 
-// Compared as it came: a value that only looks like that of an assignment, by a blank or another form of Unicode, may
-// name another thing to whoever asks.
-const CleanText = text(200, 0);
-const AskedText = z
-  .string()
-  .max(1600)
-  .refine((value) => CleanText.safeParse(value).success, 'must be one line of text of at most 200 characters');
-
+// Values are compared as they came, so they have the shapes of those that are assigned.
 const AskedScope = z
-  .record(ScopeKey, z.union([AskedText, z.number(), z.boolean()], 'must be text, a number or a boolean'), {
+  .record(ScopeKey, z.union([ScopeText, DistinctNumber, z.boolean()], 'must be text, a number or a boolean'), {
     error: ({ code }) => (code === 'invalid_key' ? 'cannot be used as a key' : 'must be a flat object'),
   })
   .refine((scope) => Object.keys(scope).length <= SCOPE_KEYS_MAX, `must have at most ${SCOPE_KEYS_MAX} keys`)

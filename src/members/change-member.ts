@@ -2,14 +2,14 @@
 // roles/granting.ts decide.
 import { record } from '../events/record.ts';
 import type { OrganizationTx } from '../platform/db.ts';
-import { newId } from '../platform/random.ts';
 import type { OrganizationCaller } from '../protocol/caller.ts';
 import { assertMayGrant, type Standing } from '../roles/granting.ts';
 import { raiseEpochs } from '../users/epoch-store.ts';
-import { deleteAssignments, insertAssignments, listAssignments } from './assignment-store.ts';
+import { assignRoles } from './assign-roles.ts';
+import { deleteAssignments, findRoles, listAssignments } from './assignment-store.ts';
 import { assertOutranks, assertOwned, beginChange } from './authority.ts';
 import { assignmentKey, chooseRoles, type RoleChoice } from './choose-roles.ts';
-import { getMember, noSuchMember } from './list-members.ts';
+import { memberOf, noSuchMember } from './list-members.ts';
 import { type MemberChangeDeps, type MemberEvent, memberEvent } from './member-event.ts';
 import { findStanding } from './standing-store.ts';
 import { updateMemberStatus } from './store.ts';
@@ -27,38 +27,35 @@ export interface ChangeMember {
  */
 export async function changeMember(deps: MemberChangeDeps, caller: OrganizationCaller, input: ChangeMember) {
   const { organizationId } = caller;
-  const revocations = await deps.db.organization({ organizationId, userId: caller.id }, async (tx) => {
+  const { member, revocations } = await deps.db.organization({ organizationId, userId: caller.id }, async (tx) => {
     const standing = await beginChange(tx, caller, 'users:update');
     const before = await findStanding(tx, organizationId, input.userId);
     if (!before) throw noSuchMember();
     if (input.userId !== caller.id) assertOutranks(standing, before);
     const events: MemberEvent[] = [];
-    const change = input.roles && (await replaceRoles(deps, tx, { organizationId, standing, ...input }, input.roles));
+    const change = input.roles && (await replaceRoles(deps, tx, caller, standing, input.userId, input.roles));
     if (change) events.push({ type: 'member.roles_changed', data: change });
     if (input.status !== undefined && input.status !== before.status) {
       await updateMemberStatus(tx, organizationId, input.userId, input.status);
       events.push({ type: input.status === 'active' ? 'member.activated' : 'member.suspended' });
     }
-    if (events.length === 0) return [];
+    const member = await memberOf(tx, organizationId, input.userId);
+    if (events.length === 0) return { member, revocations: [] };
     if (before.owner) await assertOwned(tx, organizationId);
     for (const event of events) await record(tx, memberEvent(deps, caller, organizationId, input.userId, event));
-    return raiseEpochs(tx, [input.userId]);
+    return { member, revocations: await raiseEpochs(tx, [input.userId]) };
   });
   deps.publish(revocations);
-  return getMember(deps, caller, input.userId);
-}
-
-interface Replacement {
-  readonly organizationId: string;
-  readonly userId: string;
-  readonly standing: Standing;
+  return member;
 }
 
 /** Makes the choices all that the member holds; gives what was added and taken, null when nothing was. */
 async function replaceRoles(
   deps: MemberChangeDeps,
   tx: OrganizationTx,
-  { organizationId, userId, standing }: Replacement,
+  { organizationId, id: callerId }: OrganizationCaller,
+  standing: Standing,
+  userId: string,
   choices: readonly RoleChoice[],
 ) {
   const chosen = await chooseRoles(tx, organizationId, choices);
@@ -70,12 +67,18 @@ async function replaceRoles(
   if (added.length + removed.length === 0) return null;
   // What is kept was given by somebody who might; what is added is given now, whatever its scope.
   assertMayGrant(standing, added);
-  const ids = removed.map(({ id }) => id);
-  await deleteAssignments(tx, organizationId, ids);
-  const rows = added.map(({ id: roleId, ownerKey: roleOwnerKey, scope }) => {
-    return { id: newId(deps.random, deps.clock), organizationId, userId, roleId, roleOwnerKey, scope };
-  });
-  await insertAssignments(tx, rows);
+  await deleteAssignments(
+    tx,
+    organizationId,
+    removed.map(({ id }) => id),
+  );
+  if (added.length > 0) {
+    await assignRoles(deps, tx, { organizationId, userId }, added);
+    // A preset may have changed roles while this waited to assign them. From here on they stay as they are.
+    const ids = added.map(({ id }) => id);
+    const now = await findStanding(tx, organizationId, callerId);
+    assertMayGrant(now ?? standing, await findRoles(tx, organizationId, { ids, names: [] }));
+  }
   return { added: added.map(named), removed: removed.map(named) };
 }
 

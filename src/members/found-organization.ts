@@ -13,8 +13,10 @@ import type { Clock } from '../platform/clock.ts';
 import type { Database, OrganizationTx, SystemTx } from '../platform/db.ts';
 import { newId, type Random } from '../platform/random.ts';
 import { findOwnershipRole } from '../roles/store.ts';
+import { insertAssignments } from './assignment-store.ts';
+import { isRoleGone } from './choose-roles.ts';
 import { countOwners } from './standing-store.ts';
-import { insertAssignment, insertMembership } from './store.ts';
+import { insertMembership } from './store.ts';
 
 export interface FoundingDeps {
   readonly clock: Clock;
@@ -26,6 +28,8 @@ export interface FoundingDeps {
 export interface Founding {
   readonly organizationId: string;
   readonly ownerId: string;
+  /** Who did it; null for an operator. */
+  readonly actorId: string | null;
   readonly name: string;
   readonly slug: SlugChoice;
 }
@@ -74,29 +78,28 @@ export async function foundOrganization(
   tx: OrganizationTx | SystemTx,
   founding: Founding,
 ): Promise<Founded | null> {
-  const { organizationId, ownerId, name } = founding;
+  const { organizationId, ownerId, actorId, name } = founding;
   const slug = await insertWithFreeSlug(tx, founding);
   if (slug === null) return null;
   const owner = await findOwnershipRole(tx);
-  if (!owner) throw new Error('No system role makes owners: apply a role preset');
+  if (!owner) throw new Error('No system role makes owners: run tenantry seed --no-demo, or start the service once');
   const trialEndsAt = new Date(deps.clock.now().getTime() + deps.trialDays * DAY_MS);
   const subscription = { plan: 'trial', status: 'trialing', trialEndsAt, limits: deps.trialLimits } as const;
   await insertSubscription(tx, { organizationId, ...subscription });
   await insertMembership(tx, { organizationId, userId: ownerId });
-  await insertAssignment(tx, {
-    id: newId(deps.random, deps.clock),
-    organizationId,
-    userId: ownerId,
-    roleId: owner.id,
-    roleOwnerKey: owner.ownerKey,
+  const id = newId(deps.random, deps.clock);
+  const assignment = { id, organizationId, userId: ownerId, roleId: owner.id, roleOwnerKey: owner.ownerKey, scope: {} };
+  // A preset that was being applied at the same moment may have removed the role, or taken the ownership from it.
+  const overtaken = () => problem('service_busy', { retryAfterSeconds: 1 });
+  await insertAssignments(tx, [assignment]).catch((error: unknown) => {
+    throw isRoleGone(error) ? overtaken() : error;
   });
-  // A preset that was being applied at the same moment may have taken the ownership from the role.
-  if ((await countOwners(tx, organizationId)) === 0) throw problem('service_busy', { retryAfterSeconds: 1 });
+  if ((await countOwners(tx, organizationId)) === 0) throw overtaken();
   await record(tx, {
     id: newId(deps.random, deps.clock),
     type: 'organization.created',
     organizationId,
-    actorId: ownerId,
+    actorId,
     targetId: organizationId,
     data: { slug },
   });

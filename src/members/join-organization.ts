@@ -3,13 +3,15 @@ import { record } from '../events/record.ts';
 import type { Clock } from '../platform/clock.ts';
 import type { SystemTx } from '../platform/db.ts';
 import { newId, type Random } from '../platform/random.ts';
-import { insertAssignments } from './assignment-store.ts';
+import { assignRoles } from './assign-roles.ts';
 import type { ChosenRole } from './choose-roles.ts';
 import { insertMembership } from './store.ts';
 
 export interface Joining {
   readonly organizationId: string;
   readonly userId: string;
+  /** Who did it; null for an operator. */
+  readonly actorId: string | null;
   readonly roles: readonly ChosenRole[];
   /** What the event says of how it came about. */
   readonly data: Readonly<Record<string, string>>;
@@ -17,30 +19,20 @@ export interface Joining {
 
 /**
  * Writes the membership with its assignments. The caller holds the organization's lock, and has judged that the user is
- * no member yet and may have these roles.
+ * no member yet and may have these roles. Raises not_found when one of them has just been removed.
  */
 export async function joinOrganization(
   deps: { readonly clock: Clock; readonly random: Random },
   tx: SystemTx,
-  { organizationId, userId, roles, data }: Joining,
+  { organizationId, userId, actorId, roles, data }: Joining,
 ): Promise<void> {
   await insertMembership(tx, { organizationId, userId });
-  await insertAssignments(
-    tx,
-    roles.map(({ id: roleId, ownerKey: roleOwnerKey, scope }) => ({
-      id: newId(deps.random, deps.clock),
-      organizationId,
-      userId,
-      roleId,
-      roleOwnerKey,
-      scope,
-    })),
-  );
+  await assignRoles(deps, tx, { organizationId, userId }, roles);
   await record(tx, {
     id: newId(deps.random, deps.clock),
     type: 'member.joined',
     organizationId,
-    actorId: userId,
+    actorId,
     targetId: userId,
     data,
   });

@@ -1,6 +1,6 @@
 // The members of the current organization: the list with its search, and one of them.
 import { problem } from '../errors.ts';
-import type { Database } from '../platform/db.ts';
+import type { Database, OrganizationReader } from '../platform/db.ts';
 import { type Page, paged } from '../platform/page.ts';
 import type { OrganizationCaller } from '../protocol/caller.ts';
 import { countMembers, findMember, listMemberRows, type MemberFilter, type MemberRow } from './list-store.ts';
@@ -22,8 +22,13 @@ export async function listMembers(deps: ReadDeps, { organizationId }: Organizati
 }
 
 /** One member. Raises not_found for whoever is none. */
-export async function getMember(deps: ReadDeps, { organizationId }: OrganizationCaller, userId: string) {
-  const row = await findMember(deps.db.organizationReader({ organizationId }), organizationId, userId);
+export function getMember(deps: ReadDeps, { organizationId }: OrganizationCaller, userId: string) {
+  return memberOf(deps.db.organizationReader({ organizationId }), organizationId, userId);
+}
+
+/** The same within a transaction that goes on to answer with it. */
+export async function memberOf(tx: OrganizationReader, organizationId: string, userId: string) {
+  const row = await findMember(tx, organizationId, userId);
   if (!row) throw noSuchMember();
   return shown(row);
 }

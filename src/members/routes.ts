@@ -3,11 +3,10 @@ import type { Endpoint } from '../http/endpoint.ts';
 import { endpoint, needs, signedIn } from '../http/endpoint.ts';
 import { enveloped } from '../http/wire.ts';
 import { CreatedOrganization, CreateOrganization } from '../organizations/schema.ts';
-import { createOrganization } from './create-organization.ts';
+import { type CreateOrganizationDeps, createOrganization } from './create-organization.ts';
 import { type DeleteOrganizationDeps, deleteOrganization } from './delete-organization.ts';
-import type { FoundingDeps } from './found-organization.ts';
 
-export function memberRoutes(deps: FoundingDeps & DeleteOrganizationDeps): Endpoint[] {
+export function memberRoutes(deps: CreateOrganizationDeps & DeleteOrganizationDeps): Endpoint[] {
   const create = (url: string, id: string, summary: string) =>
     endpoint({
       method: 'POST',
@@ -18,7 +17,7 @@ export function memberRoutes(deps: FoundingDeps & DeleteOrganizationDeps): Endpo
       tag: 'Organizations',
       body: CreateOrganization,
       reply: { 201: enveloped(CreatedOrganization) },
-      problems: ['slug_taken'],
+      problems: ['slug_taken', 'organization_limit'],
       handle: async ({ caller, body }) => {
         const founded = await createOrganization(deps, caller, { name: body.name, slug: body.slug ?? null });
         return { data: { ...founded.organization, subscription: founded.subscription } };

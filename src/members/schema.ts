@@ -7,7 +7,7 @@ const UUID = '[0-9a-fA-F]{8}(?:-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}';
 const ROLE_REFERENCE = new RegExp(`^(?:[a-z][a-z0-9_-]{0,39}|${UUID})$`);
 
 /** A role as a caller names it: id or name. What has the shape of an id is never taken for a name. */
-export const RoleReference = z.string().regex(ROLE_REFERENCE, 'must be the id or the name of a role');
+const RoleReference = z.string().regex(ROLE_REFERENCE, 'must be the id or the name of a role');
 
 // A name that every object has would read as a member that nobody has set.
 const ScopeKey = z
@@ -17,15 +17,24 @@ const ScopeKey = z
 
 // Kept as it came: a value that only looks like another one, by a blank or another form of Unicode, is another one.
 const CleanText = text(200, 0);
-const ScopeText = z
+export const ScopeText = z
   .string()
   .max(1600)
   .refine((value) => CleanText.safeParse(value).success, 'must be one line of text of at most 200 characters');
 
-// PostgreSQL writes out the zeros that an exponent stands for.
-const ScopeNumber = z
+/** Past 2^53 several numbers are read as one: a role for one record would grant on its neighbour. */
+export const DistinctNumber = z
   .number()
-  .refine((value) => !/[eE]/.test(String(value)), 'must be a number that is written without an exponent');
+  .refine(
+    (value) => !Number.isInteger(value) || Number.isSafeInteger(value),
+    'must not be a whole number past 2^53: send it as text',
+  );
+
+// PostgreSQL writes out the zeros that an exponent stands for.
+const ScopeNumber = DistinctNumber.refine(
+  (value) => !/[eE]/.test(String(value)),
+  'must be a number that is written without an exponent',
+);
 
 /** Where an assignment grants, or a question is asked: `{}` is everywhere. */
 export const Scope = z
@@ -35,7 +44,13 @@ export const Scope = z
   .meta({ id: 'Scope', description: 'Where the role grants: the question has to have equal values for all of these.' });
 
 /** A role to be given. */
-export const RoleChoice = z.strictObject({ role: RoleReference, scope: Scope.default({}) }).meta({ id: 'RoleChoice' });
+export const RoleChoice = z
+  .strictObject(
+    { role: RoleReference, scope: Scope.default({}) },
+    // What is unknown in it is told by name.
+    { error: ({ code }) => (code === 'invalid_type' ? 'must be an object such as {"role":"agent"}' : undefined) },
+  )
+  .meta({ id: 'RoleChoice' });
 
 /** One to twenty roles to be given. */
 export const RoleChoices = z

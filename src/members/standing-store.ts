@@ -64,3 +64,19 @@ export async function countOwners(tx: OrganizationTx | SystemTx, organizationId:
   const [row] = await tx.rows<{ owners: number }>(OWNERS, [organizationId]);
   return row?.owners ?? 0;
 }
+
+// Not the user's row: other changes of the user need not wait.
+const LOCK_FOUNDER = statement(
+  "SELECT 1 AS held FROM (SELECT pg_advisory_xact_lock(hashtextextended('founder ' || $1, 20261121))) AS l",
+);
+const OWNED = statement(`
+SELECT count(DISTINCT a.organization_id)::int AS owned FROM role_assignments a
+JOIN roles r ON r.owner_key = a.role_owner_key AND r.id = a.role_id AND r.ownership
+WHERE a.user_id = $1::uuid AND a.scope = '{}'`);
+
+/** How many organizations a user owns; every other founding by them waits for the end of the transaction. */
+export async function lockAndCountOwned(tx: SystemTx, userId: string): Promise<number> {
+  await tx.rows(LOCK_FOUNDER, [userId]);
+  const [row] = await tx.rows<{ owned: number }>(OWNED, [userId]);
+  return row?.owned ?? 0;
+}

@@ -1,4 +1,4 @@
-// The queries of memberships and role assignments.
+// The queries of memberships.
 import { type OrganizationTx, type SystemTx, statement, type UserReader } from '../platform/db.ts';
 
 export async function insertMembership(
@@ -6,19 +6,6 @@ export async function insertMembership(
   row: { readonly organizationId: string; readonly userId: string },
 ): Promise<void> {
   await tx.models.membership.create({ data: row });
-}
-
-export async function insertAssignment(
-  tx: OrganizationTx | SystemTx,
-  row: {
-    readonly id: string;
-    readonly organizationId: string;
-    readonly userId: string;
-    readonly roleId: string;
-    readonly roleOwnerKey: string;
-  },
-): Promise<void> {
-  await tx.models.roleAssignment.create({ data: row });
 }
 
 const SET_STATUS = statement(`

@@ -1,5 +1,5 @@
 // The queries of the organization that a caller acts for: itself and its subscription.
-import { type OrganizationReader, statement } from '../platform/db.ts';
+import { type OrganizationReader, type SystemReader, statement } from '../platform/db.ts';
 import type { SubscriptionLimits } from './store.ts';
 
 export interface OrganizationRow {
@@ -27,15 +27,17 @@ export async function findOrganization(
 // What is null stays. Two changes at once keep both: each writes only what it names, and the second one is judged
 // against what the first has left.
 const UPDATE = statement(`
-WITH changed AS (
-  UPDATE organizations SET name = coalesce($2::text, name), settings = coalesce($3::text::jsonb, settings),
+WITH old AS (SELECT id, name, settings FROM organizations WHERE id = $1::uuid FOR NO KEY UPDATE),
+changed AS (
+  UPDATE organizations o SET name = coalesce($2::text, old.name), settings = coalesce($3::text::jsonb, old.settings),
     updated_at = clock_timestamp()
-  WHERE id = $1::uuid
-    AND (name, settings) IS DISTINCT FROM (coalesce($2::text, name), coalesce($3::text::jsonb, settings))
-  RETURNING id
+  FROM old WHERE o.id = old.id
+    AND (old.name, old.settings) IS DISTINCT FROM (coalesce($2::text, old.name), coalesce($3::text::jsonb, old.settings))
+  RETURNING o.id, array_remove(ARRAY[
+    CASE WHEN o.name <> old.name THEN 'name' END, CASE WHEN o.settings <> old.settings THEN 'settings' END], NULL) AS fields
 )
 INSERT INTO events (id, organization_id, type, actor_id, target_id, data)
-SELECT $4::uuid, id, 'organization.changed', $5::uuid, id, jsonb_build_object('members', $6::text[]) FROM changed`);
+SELECT $4::uuid, id, 'organization.changed', $5::uuid, id, jsonb_build_object('changed', fields) FROM changed`);
 
 export interface OrganizationChange {
   readonly organizationId: string;
@@ -48,9 +50,8 @@ export interface OrganizationChange {
 /** Changes name and settings where they are given, with the event; writes nothing when they are so already. */
 export async function updateOrganization(tx: OrganizationReader, change: OrganizationChange): Promise<void> {
   const { organizationId, name, settings, eventId, actorId } = change;
-  const members = [...(name === null ? [] : ['name']), ...(settings === null ? [] : ['settings'])];
   const document = settings === null ? null : JSON.stringify(settings);
-  await tx.rows(UPDATE, [organizationId, name, document, eventId, actorId, members]);
+  await tx.rows(UPDATE, [organizationId, name, document, eventId, actorId]);
 }
 
 export type SubscriptionStatus = 'trialing' | 'active' | 'past_due' | 'canceled';
@@ -75,7 +76,7 @@ FROM subscriptions s WHERE s.organization_id = $1::uuid`);
 
 /** The subscription with what is used of it now, by the database's clock. */
 export async function findSubscription(
-  tx: OrganizationReader,
+  tx: OrganizationReader | SystemReader,
   organizationId: string,
 ): Promise<SubscriptionRow | null> {
   const [row] = await tx.rows<SubscriptionRow>(SUBSCRIPTION, [organizationId]);

@@ -2,7 +2,7 @@
 // is in members/delete-organization.ts.
 import { problem } from '../errors.ts';
 import type { Clock } from '../platform/clock.ts';
-import type { Database } from '../platform/db.ts';
+import type { Database, OrganizationReader, SystemReader } from '../platform/db.ts';
 import { newId, type Random } from '../platform/random.ts';
 import type { OrganizationCaller } from '../protocol/caller.ts';
 import { findOrganization, findSubscription, updateOrganization } from './current-store.ts';
@@ -47,8 +47,13 @@ export async function changeOrganization(
 }
 
 /** Plan, limits, and what is used of those that are counted here. Raises not_found. */
-export async function getSubscription(deps: OrganizationDeps, caller: OrganizationCaller) {
-  const row = await findSubscription(readerOf(deps, caller), caller.organizationId);
+export function getSubscription(deps: OrganizationDeps, caller: OrganizationCaller) {
+  return readSubscription(readerOf(deps, caller), caller.organizationId);
+}
+
+/** The same for whoever may read it. Raises not_found. */
+export async function readSubscription(reader: OrganizationReader | SystemReader, organizationId: string) {
+  const row = await findSubscription(reader, organizationId);
   if (!row) throw problem('not_found', { detail: 'This organization has no subscription.' });
   const { teamMembers, pendingInvitations, trialEndsAt, ...subscription } = row;
   return {

@@ -1,13 +1,13 @@
 // Slugs: the names of organizations in headers and addresses. Never an identity: ids are.
+import { isIdShaped } from '../protocol/id.ts';
 
 const SLUG_LENGTH_MAX = 63;
 const SHAPE = /^[a-z0-9](?:[a-z0-9-]*[a-z0-9])?$/;
-const UUID_SHAPE = /^[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}$/;
 
 // Names that addresses, headers and people take for the service itself.
 const RESERVED = new Set(
   `about abuse account accounts admin administrator api app apps assets auth billing blog callback cdn config console
-contact dashboard default dev developer developers docs download email ftp graphql health healthz help home host
+contact current dashboard default dev developer developers docs download email ftp graphql health healthz help home host
 hostmaster images imap info internal invitations invite jwks local localhost login logout mail me media metrics mx
 new news noreply null oauth official ops organization organizations owner pop postmaster private public readyz
 register root sandbox secure security settings sidecar signin signout signup smtp sso staging static status support
@@ -15,9 +15,13 @@ system team tenant tenantry tenants test token undefined user users verify webho
 websocket ws www`.split(/\s+/),
 );
 
+// A host name of this form is shown in other letters than it is written in (RFC 5890 §2.3.1).
+const ENCODED = /^..--/;
+
 /** Whether a slug that somebody asks for can be had at all. One that looks like an id would be taken for it. */
 export function isSlugAllowed(slug: string): boolean {
-  return slug.length <= SLUG_LENGTH_MAX && SHAPE.test(slug) && !RESERVED.has(slug) && !UUID_SHAPE.test(slug);
+  if (ENCODED.test(slug)) return false;
+  return slug.length <= SLUG_LENGTH_MAX && SHAPE.test(slug) && !RESERVED.has(slug) && !isIdShaped(slug);
 }
 
 const LETTERS: Record<string, string> = {

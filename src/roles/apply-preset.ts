@@ -5,7 +5,7 @@ import type { Clock } from '../platform/clock.ts';
 import type { Database, SystemTx } from '../platform/db.ts';
 import { newId, type Random } from '../platform/random.ts';
 import type { Revocation } from '../protocol/revocation.ts';
-import { raiseEpochs, restampRevocations } from '../users/epoch-store.ts';
+import { raiseEpochs } from '../users/epoch-store.ts';
 import { ownershipAfter, type PlanOptions, type PlanStep, type PresetPlan, planPreset, planWith } from './plan.ts';
 import {
   deleteSystemRoles,
@@ -61,7 +61,6 @@ export async function applyPreset(deps: PresetDeps, preset: Preset, options: Pla
         if (deps.publish) revocations.push(...raised);
       });
       await recordApplied(deps, tx, plan, usersAffected);
-      if (usersAffected > RAISED_AT_ONCE) await restampRevocations(tx);
       return { plan, usersAffected };
     },
     { timeoutMs: WITHIN_MS },

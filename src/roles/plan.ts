@@ -3,7 +3,7 @@
 import { isDeepStrictEqual } from 'node:util';
 import type { ProblemCode } from '../errors.ts';
 import type { Database, SystemReader } from '../platform/db.ts';
-import { countLeftWithoutOwner, listNameClashes, listSystemRoles, listUses, type SystemRole } from './preset-store.ts';
+import { findLeftWithoutOwner, listNameClashes, listSystemRoles, listUses, type SystemRole } from './preset-store.ts';
 import type { Preset, PresetRole } from './presets.ts';
 
 export interface FieldChange {
@@ -32,6 +32,10 @@ export interface PresetPlan {
   readonly steps: readonly PlanStep[];
   /** System roles that the preset does not name and that stay. */
   readonly unlisted: readonly string[];
+  /** The roles that make owners afterwards: more than one where the former owners' role stays. */
+  readonly owners: readonly string[];
+  /** Roles that make owners only afterwards, and how often they are assigned. */
+  readonly promoted: readonly { readonly role: string; readonly members: number }[];
   readonly obstacles: readonly Obstacle[];
   /** How many steps are not `keep`. */
   readonly changes: number;
@@ -57,6 +61,8 @@ export async function planWith(tx: SystemReader, preset: Preset, options: PlanOp
     preset: preset.name,
     steps,
     unlisted: present.map(({ name }) => name).filter((name) => !listed.has(name) && !removed.has(name)),
+    owners: ownersAfter(preset, present, removed),
+    promoted: await findPromoted(tx, present, steps),
     obstacles: await findObstacles(tx, preset, present, steps),
     changes: steps.filter(({ action }) => action !== 'keep').length,
   };
@@ -111,15 +117,33 @@ async function findObstacles(
     });
   }
   const { lost, remaining } = ownershipAfter(preset, present, removed);
-  const abandoned = lost.length === 0 ? 0 : await countLeftWithoutOwner(tx, lost, remaining);
-  if (abandoned > 0) {
-    const who = abandoned === 1 ? '1 organization' : `${abandoned} organizations`;
+  if (lost.length === 0) return obstacles;
+  const { organizations, slugs } = await findLeftWithoutOwner(tx, lost, remaining);
+  if (organizations > 0) {
+    const who = organizations === 1 ? '1 organization' : `${organizations} organizations`;
+    const named = `${slugs.join(', ')}${slugs.length < organizations ? ', …' : ''}`;
     obstacles.push({
       code: 'last_owner',
-      detail: `${who} would be left without an owner: assign the new owners' role first.`,
+      detail: `${who} would be left without an owner (${named}): assign the new owners' role first, as by tenantry users grant.`,
     });
   }
   return obstacles;
+}
+
+function ownersAfter(preset: Preset, present: readonly SystemRole[], removed: ReadonlySet<string>): string[] {
+  const { remaining } = ownershipAfter(preset, present, removed);
+  const stays = present.filter(({ id }) => remaining.includes(id));
+  const made = preset.roles.filter(({ ownership }) => ownership);
+  return [...new Set([...made, ...stays].map(({ name }) => name))];
+}
+
+async function findPromoted(tx: SystemReader, present: readonly SystemRole[], steps: readonly PlanStep[]) {
+  const names = steps
+    .filter(({ changes }) => changes.some(({ field, to }) => field === 'ownership' && to === true))
+    .map(({ role }) => role);
+  const ids = present.filter(({ name }) => names.includes(name)).map(({ id }) => id);
+  const uses = ids.length === 0 ? [] : await listUses(tx, ids);
+  return names.map((role) => ({ role, members: uses.find(({ name }) => name === role)?.members ?? 0 }));
 }
 
 /** The ids of the roles that make owners now and will not, and of those that will. */

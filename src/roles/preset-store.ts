@@ -112,19 +112,24 @@ const activeOwners = (roles: string) => `
   JOIN users u ON u.id = m.user_id AND u.status = 'active'
   WHERE a.role_owner_key = '${SYSTEM_OWNER}' AND a.role_id = ANY(${roles}::text[]::uuid[]) AND a.scope = '{}'`;
 
+const NAMED_AT_MOST = 3;
 const LEFT_WITHOUT_OWNER = statement(`
-SELECT count(*)::int AS organizations FROM (
+SELECT o.slug, count(*) OVER ()::int AS organizations FROM (
   SELECT a.organization_id ${activeOwners('$1')} EXCEPT SELECT a.organization_id ${activeOwners('$2')}
-) AS abandoned`);
+) AS abandoned JOIN organizations o ON o.id = abandoned.organization_id
+ORDER BY o.slug COLLATE "C" LIMIT ${NAMED_AT_MOST}`);
 
-/** How many organizations have an owner now and none once only the `remaining` roles make owners, and `lost` no more. */
-export async function countLeftWithoutOwner(
+/**
+ * How many organizations have an owner now and none once only the `remaining` roles make owners, and `lost` no more;
+ * with the slugs of the first few.
+ */
+export async function findLeftWithoutOwner(
   tx: SystemReader,
   lost: readonly string[],
   remaining: readonly string[],
-): Promise<number> {
-  const [row] = await tx.rows<{ organizations: number }>(LEFT_WITHOUT_OWNER, [lost, remaining]);
-  return row?.organizations ?? 0;
+): Promise<{ readonly organizations: number; readonly slugs: readonly string[] }> {
+  const rows = await tx.rows<{ slug: string; organizations: number }>(LEFT_WITHOUT_OWNER, [lost, remaining]);
+  return { organizations: rows[0]?.organizations ?? 0, slugs: rows.map(({ slug }) => slug) };
 }
 
 const HOLDERS = statement(`

@@ -77,8 +77,9 @@ export function readPreset(nameOrPath: string): Preset {
 
 function readText(path: string): string {
   try {
-    const { size } = statSync(path);
-    if (size > FILE_BYTES_MAX) throw new PresetRefused([`${path}: must be smaller than ${FILE_BYTES_MAX} bytes`]);
+    const file = statSync(path);
+    if (!file.isFile()) throw new PresetRefused([`${path}: is no file`]); // a device has no end, a pipe may have none
+    if (file.size > FILE_BYTES_MAX) throw new PresetRefused([`${path}: must be smaller than ${FILE_BYTES_MAX} bytes`]);
     return readFileSync(path, 'utf8');
   } catch (error) {
     if (error instanceof PresetRefused) throw error;

@@ -27,7 +27,7 @@ import {
 } from './store.ts';
 
 /** Roles that an organization may have of its own. */
-export const CUSTOM_ROLES_MAX = 200;
+const CUSTOM_ROLES_MAX = 200;
 
 export type Role = RoleRow;
 
@@ -84,7 +84,7 @@ export async function createRole(deps: RoleDeps, caller: OrganizationCaller, con
 }
 
 /**
- * Changes a role of the caller's organization. Who holds it gets a new epoch unless only its description changed; what
+ * Changes a role of the caller's organization. Who holds it gets a new epoch when its name or permissions change; what
  * changes nothing writes nothing. Raises permission_denied, not_found, grant_exceeds_own, role_name_taken.
  */
 export async function changeRole(
@@ -111,8 +111,8 @@ export async function changeRole(
     }
     await updateRole(tx, organizationId, id, role);
     await recordChange(deps, tx, caller, 'role.changed', role, differenceOf(old, role));
-    // A name stands in tokens as well; a description stands nowhere.
-    const rightsStay = isDeepStrictEqual({ ...role, description: '' }, { ...old, description: '' });
+    // A name stands in tokens as well; a level is judged when it matters, and a description stands nowhere.
+    const rightsStay = role.name === old.name && isDeepStrictEqual(role.permissions, old.permissions);
     const revocations = rightsStay ? [] : await raiseEpochs(tx, await listHolders(tx, organizationId, id));
     return { role, revocations };
   });

@@ -8,7 +8,6 @@ import { ChangeRole, CreateRole, KnownPermission, Role } from './schema.ts';
 
 // A thousand permissions of the longest kind.
 const BODY_BYTES_MAX = 128 * 1024;
-const REFUSALS = ['grant_exceeds_own', 'organization_access_denied', 'organization_suspended'] as const;
 const ById = z.strictObject({ id: Id });
 
 export function roleRoutes(deps: RoleDeps): Endpoint[] {
@@ -66,7 +65,7 @@ function changingRoutes(deps: RoleDeps): Endpoint[] {
       body: CreateRole,
       bodyBytesMax: BODY_BYTES_MAX,
       reply: { 201: enveloped(Role) },
-      problems: [...REFUSALS, 'role_name_taken', 'role_limit'],
+      problems: ['grant_exceeds_own', 'role_name_taken', 'role_limit'],
       handle: async ({ caller, body }) => ({ data: await createRole(deps, caller, body) }),
     }),
     endpoint({
@@ -80,7 +79,7 @@ function changingRoutes(deps: RoleDeps): Endpoint[] {
       body: ChangeRole,
       bodyBytesMax: BODY_BYTES_MAX,
       reply: { 200: enveloped(Role) },
-      problems: [...REFUSALS, 'not_found', 'role_name_taken'],
+      problems: ['grant_exceeds_own', 'not_found', 'role_name_taken'],
       handle: async ({ caller, params, body }) => ({
         data: await changeRole(deps, caller, params.id, {
           name: body.name,
@@ -99,7 +98,7 @@ function changingRoutes(deps: RoleDeps): Endpoint[] {
       tag: 'Roles',
       params: ById,
       reply: { 204: null },
-      problems: [...REFUSALS, 'not_found', 'role_in_use'],
+      problems: ['grant_exceeds_own', 'not_found', 'role_in_use'],
       handle: ({ caller, params }) => removeRole(deps, caller, params.id),
     }),
   ];

@@ -190,10 +190,12 @@ t.test('a question is exact: no wildcards, no unknown members, a flat scope', as
     { ...READ, userId: null },
     { ...READ, organizationId: owner.organization.id },
     { ...READ, explain: 'yes' },
-    ...[null, 'team', ['team'], { team: null }, { team: ['a'] }, { team: { a: 1 } }, keys(11)].map((scope) => ({
-      ...READ,
-      scope,
-    })),
+    ...[null, 'team', ['team'], { team: null }, { team: ['a'] }, { team: { a: 1 } }, { deal: 2 ** 53 }, keys(11)].map(
+      (scope) => ({
+        ...READ,
+        scope,
+      }),
+    ),
     ...['1', 'a.b', 'constructor', 'prototype', long].map((key) => ({ ...READ, scope: { [key]: 1 } })),
     ...['a'.repeat(201), 'a\u0000b', 'a\nb'].map((team) => ({ ...READ, scope: { team } })),
   ];

@@ -21,6 +21,8 @@ t.test('a slug that is asked for is lower-case letters, digits and inner hyphens
     'acme\n',
     'a/b',
     '%61',
+    'current',
+    'xn--80ak6aa92e',
     'x'.repeat(64),
   ];
   for (const slug of wrong) t.notOk(isSlugAllowed(slug), JSON.stringify(slug));

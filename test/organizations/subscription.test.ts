@@ -94,6 +94,11 @@ t.test('an operator changes what they name, the rest stays, and a second time ch
   });
   t.equal((await setSubscription(app.deps, org, { ...change, limits: { teamMembers: 50 } })).changed, false);
   t.strictSame((await eventsAbout(database, org)).slice(1), Array(2).fill('subscription.changed'));
+  const [event] = await database.query(
+    `SELECT data FROM events WHERE target_id = $1 AND type = 'subscription.changed' ORDER BY at DESC LIMIT 1`,
+    [org],
+  );
+  t.match(event, { data: { plan: 'team', status: 'active', trialEndsAt: '2030-01-02T03:04:05.678Z' } });
   await t.rejects(setSubscription(app.deps, 'no-such-organization', { plan: 'team' }), { code: 'not_found' });
 });
 

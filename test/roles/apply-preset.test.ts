@@ -50,6 +50,8 @@ t.test('a plan shows each field from what it is to what it will be, and changes 
     preset: 'crm',
     steps,
     unlisted: ['relic'],
+    owners: ['owner'],
+    promoted: [],
     obstacles: [],
     changes: 3,
   });
@@ -57,6 +59,8 @@ t.test('a plan shows each field from what it is to what it will be, and changes 
     preset: 'crm',
     steps: [...steps, { action: 'remove', role: 'relic', changes: [] }],
     unlisted: [],
+    owners: ['owner'],
+    promoted: [],
     obstacles: [],
     changes: 4,
   });

@@ -48,6 +48,10 @@ t.test('a preset is read by its shipped name or by the path of its file', async 
     refusal(t, () => readPreset(join(folder, 'none.yaml'))),
     [`${join(folder, 'none.yaml')}: cannot be read (ENOENT)`],
   );
+  t.strictSame(
+    refusal(t, () => readPreset('/dev/zero')),
+    ['/dev/zero: is no file'],
+  );
   writeFileSync(path, `#${' '.repeat(1024 * 1024)}`);
   t.match(
     refusal(t, () => readPreset(path)),
