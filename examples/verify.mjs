@@ -12,6 +12,8 @@ try {
   const { payload } = await jwtVerify(token, keys, { issuer, audience, algorithms: ['RS256'], typ: 'at+jwt' });
   console.log(JSON.stringify(payload, null, 2));
 } catch (error) {
-  console.error(`refused: ${error.code ?? error.message}`);
+  const isUnreachable = !error.code || ['ERR_JWKS_TIMEOUT', 'ERR_JOSE_GENERIC'].includes(error.code);
+  const reason = isUnreachable ? `cannot fetch the key set of ${issuer} (${error.message})` : error.code;
+  console.error(`refused: ${reason}`);
   process.exit(1);
 }

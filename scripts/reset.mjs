@@ -13,10 +13,12 @@ const state = join(root, '.data');
 const RELOCATED = '/var/lib/tenantry';
 const POLL_MILLISECONDS = 50;
 
+let removed = 0;
+
 try {
   await reset();
 } catch (error) {
-  console.error(`Nothing more was removed: ${error.message}`);
+  console.error(`Nothing ${removed === 0 ? '' : 'more '}was removed: ${error.message}`);
   process.exitCode = 1;
 }
 
@@ -71,5 +73,6 @@ function worksIn(pid, data) {
 
 function removeWhole(path) {
   rmSync(path, { recursive: true, force: true, maxRetries: 5 });
+  removed += 1;
   console.log(`Removed ${path}`);
 }

@@ -4,6 +4,7 @@ import { administrationRoutes } from './administration/routes.ts';
 import { isPlatformAdministrator } from './administration/store.ts';
 import { openMembershipAccess } from './authz/membership-access.ts';
 import { checkRoutes } from './authz/routes.ts';
+import { hashingOf, trialOf } from './config/handed-on.ts';
 import { accessKeyRetention, type Config } from './config.ts';
 import { problem } from './errors.ts';
 import { docsRoutes } from './http/docs.ts';
@@ -204,6 +205,7 @@ function openDeps({ config, clock, random, log }: AppOptions, db: Database, ring
     nudgeOutbox: outbox.nudge,
     invitationTtlSeconds: config.INVITATION_TTL,
     mailsPerDayMax: config.INVITATION_MAILS_PER_DAY,
+    organizationsPerUserMax: config.ORGANIZATIONS_PER_USER_MAX,
     refreshTtlSeconds: config.REFRESH_TOKEN_TTL,
     sessionMaxAgeSeconds: config.SESSION_MAX_AGE,
     graceSeconds: config.REFRESH_REUSE_GRACE,
@@ -212,23 +214,10 @@ function openDeps({ config, clock, random, log }: AppOptions, db: Database, ring
       clock,
       failuresMax: config.RATE_LIMIT_ENABLED ? config.LOGIN_FAILURES_MAX : Number.POSITIVE_INFINITY,
     }),
-    passwords: createPasswords({
-      parameters: {
-        memoryKiB: config.PASSWORD_HASH_MEMORY_KIB,
-        iterations: config.PASSWORD_HASH_ITERATIONS,
-        parallelism: config.PASSWORD_HASH_PARALLELISM,
-      },
-      concurrency: config.PASSWORD_HASH_CONCURRENCY,
-      queueMax: config.PASSWORD_HASH_QUEUE,
-    }),
+    passwords: createPasswords(hashingOf(config)),
     passwordMinLength: config.PASSWORD_MIN_LENGTH,
     registrationMode: config.REGISTRATION_MODE,
-    trialDays: config.TRIAL_DAYS,
-    trialLimits: {
-      teamMembers: config.TRIAL_TEAM_MEMBERS,
-      messages: config.TRIAL_MESSAGES,
-      phoneNumbers: config.TRIAL_PHONE_NUMBERS,
-    },
+    ...trialOf(config),
     cookie: cookieSettings(config.PUBLIC_URL, config.CORS_ORIGINS),
   };
 }

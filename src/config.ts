@@ -83,7 +83,7 @@ export const ENVIRONMENT = {
   REGISTRATION_MODE: z
     .enum(['open', 'closed'])
     .default('open')
-    .meta({ description: 'open: anyone may register. closed: nobody may, over HTTP.' }),
+    .meta({ description: 'open: anyone may register. closed: only who has an invitation.' }),
   PASSWORD_MIN_LENGTH: wholeNumber(8, 128)
     .default(8)
     .meta({ description: 'Shortest password in characters. 15 is recommended (NIST SP 800-63B-4).' }),
@@ -136,9 +136,12 @@ export const ENVIRONMENT = {
   INVITATION_TTL: duration(300, 30 * DAY)
     .prefault('7d')
     .meta({ description: 'How long an invitation can be accepted.' }),
-  INVITATION_MAILS_PER_DAY: wholeNumber(1, 1_000_000)
-    .default(200)
-    .meta({ description: 'Invitation mails that one organization may cause in 24 hours.' }),
+  INVITATION_MAILS_PER_DAY: wholeNumber(1, 1_000_000).default(200).meta({
+    description: 'Invitation mails that one organization, and one inviter in all of theirs, may cause in 24 hours.',
+  }),
+  ORGANIZATIONS_PER_USER_MAX: wholeNumber(1, 1_000_000)
+    .default(20)
+    .meta({ description: 'Organizations that a user may own before founding no more.' }),
   RATE_LIMIT_ENABLED: flag
     .prefault('true')
     .meta({ description: 'false switches every rate limit off: for load tests only.' }),
@@ -257,7 +260,7 @@ function contradictions(config: Config, settings: Settings): string[] {
   if (settings.PUBLIC_APP_URL?.startsWith('http://')) {
     problems.push('PUBLIC_APP_URL: must be https in production, because links in mails carry secrets');
   }
-  if (settings.SMTP_URL && settings.MAIL_FROM.endsWith('@localhost>')) {
+  if (settings.SMTP_URL && /@localhost>?$/i.test(settings.MAIL_FROM)) {
     problems.push('MAIL_FROM: is required in production together with SMTP_URL');
   }
   const singleFiles = config.JWT_ACCESS_PRIVATE_KEY_PATH && config.JWT_REFRESH_PRIVATE_KEY_PATH;

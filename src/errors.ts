@@ -202,6 +202,11 @@ export const PROBLEMS = {
     title: 'Team is full',
     detail: 'The subscription allows no further member or pending invitation: raise the limit, or remove one.',
   },
+  organization_limit: {
+    status: 409,
+    title: 'Too many organizations',
+    detail: 'You own as many organizations as one account may: delete one, or ask the operator for a higher limit.',
+  },
   invitation_invalid: {
     status: 410,
     title: 'Invitation not valid',

@@ -1,4 +1,5 @@
-// The process: configuration, database, keys, listening, and an orderly end.
+// The process: configuration, database, keys, listening, and an orderly end. With arguments it is the command line, which
+// is cli/run.ts' matter.
 import { flushCompileCache } from 'node:module';
 import { type AddressInfo, createServer } from 'node:net';
 import { dirname, join, resolve } from 'node:path';

@@ -220,3 +220,18 @@ t.test('a secret may come from a file, and only a secret', async (t) => {
 t.test('every variable is described', async (t) => {
   for (const [name, schema] of Object.entries(ENVIRONMENT)) t.match(schema.meta()?.description, /^.{10,}\.$/, name);
 });
+
+t.test('a mail server whose user or password is not percent-encoded is refused by name', async (t) => {
+  const refused = problemsOf({ SMTP_URL: 'smtp://user:50%off@mail.example' });
+  t.match(refused, [/^SMTP_URL: .*%25/]);
+  t.equal(refused.length, 1);
+  t.same(problemsOf({ SMTP_URL: 'smtp://user:50%25off@mail.example' }), []);
+});
+
+t.test('production has no sender on localhost, with brackets or without', async (t) => {
+  const mail = { ...PRODUCTION, SMTP_URL: 'smtps://user:secret@mail.example' };
+  for (const from of ['no-reply@localhost', 'Tenantry <no-reply@LOCALHOST>']) {
+    t.match(problemsOf({ ...mail, MAIL_FROM: from }), [/^MAIL_FROM: is required in production/], from);
+  }
+  t.same(problemsOf({ ...mail, MAIL_FROM: 'no-reply@example.com' }), []);
+});

@@ -26,13 +26,12 @@ const FOREIGN_WRITES: Readonly<Record<string, readonly string[]>> = {
   'members/found-organization.ts': ['insertOrganization', 'insertSubscription'],
   // An account is opened by signing in for the first time.
   'sessions/register.ts': ['insertUser'],
-  // A mailbox is proven by the token that was sent there, which also opens a session.
-  'sessions/accept-invitation.ts': ['insertUser', 'markEmailVerified', 'updateClaimed'],
+  // A mailbox is proven by the token that was sent there, which also opens a session; what was sent before ends with it.
+  'sessions/accept-invitation.ts': ['insertUser', 'markEmailVerified', 'updateClaimed', 'markSentRevoked'],
   // What an operator changes of an account ends its sessions in the same transaction.
   'sessions/change-account.ts': ['updateAccountStatus', 'setPasswordHash'],
   // An operator makes an account together with its membership or organization.
   'administration/create-account.ts': ['insertUser', 'markEmailVerified'],
-  'administration/grant-roles.ts': ['insertAssignments'],
   // A hash of older parameters is replaced where the password is known: at a sign-in.
   'sessions/login.ts': ['updateHash'],
 };

@@ -56,7 +56,8 @@ ${JSON.stringify(sample, null, 2)}
 Programs decide by \`code\`, which never changes its meaning. \`detail\` is for people and may change; \`error\` is the same
 sentence. With 422 there is \`issues\`, a list of \`{ "path", "message" }\`. With 429 and 503 the header \`Retry-After\` says
 after how many seconds to try again; nothing was changed by such a request. \`requestId\` is also the header
-\`X-Request-ID\` and stands in the service's log.
+\`X-Request-ID\` and stands in the service's log. \`organization_suspended\` is 401 instead of 403 where it is the
+access token that is refused.
 
 | code | status | title | what to do |
 |---|---|---|---|

@@ -1,7 +1,7 @@
 // `tenantry config`: every variable with the value it has now. A secret's value is never shown.
 import type { Command } from 'commander';
 import { variables } from '../config/variables.ts';
-import { act, leaf, table } from './command.ts';
+import { act, leaf } from './command.ts';
 import { configuration } from './operator.ts';
 
 /** Adds the command. */
@@ -36,5 +36,5 @@ function textOf(value: unknown): string | null {
 }
 
 function entry(head: string, [origin = '', description = '']: readonly string[]): string {
-  return table([[head, origin], [`    ${description}`]]);
+  return `${origin === '' ? head : `${head}  ${origin}`}\n    ${description}`;
 }

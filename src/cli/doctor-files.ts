@@ -1,10 +1,10 @@
 // What `tenantry doctor` finds among files: signing keys, and room on the disk.
 import { existsSync } from 'node:fs';
-import { access, constants, statfs } from 'node:fs/promises';
+import { access, constants, stat, statfs } from 'node:fs/promises';
 import { dirname, resolve } from 'node:path';
 import type { Config } from '../config.ts';
 import { isDevelopmentKey } from '../keys/development.ts';
-import { type ListedKey, listKeys } from '../keys/lifecycle.ts';
+import { listKeys } from '../keys/lifecycle.ts';
 import { type Finding, finding } from '../platform/examine.ts';
 import { keyFolderOf } from './keys.ts';
 import { embeddedDirectory } from './operator.ts';
@@ -23,14 +23,13 @@ export async function examineKeys(config: Config): Promise<Finding[]> {
       continue;
     }
     const folder = keyFolderOf(config, use);
-    let keys: ListedKey[] = [];
-    found.push(
-      await finding(`${use} keys`, async () => {
-        const listed = await listKeys(folder);
-        keys = listed.keys;
-        return judge(config, use, listed);
-      }),
-    );
+    let listed: Awaited<ReturnType<typeof listKeys>> = { keys: [], refused: [] };
+    const read = await finding(`${use} keys`, async () => {
+      listed = await listKeys(folder);
+      return '';
+    });
+    found.push(read.status === 'ok' ? { name: `${use} keys`, ...judge(config, use, listed) } : read);
+    const { keys } = listed;
     const shared = keys.find(({ kid }) => kids.has(kid));
     if (shared) {
       const detail = `${shared.kid} is an access key as well: make another, see tenantry keys rotate`;
@@ -38,28 +37,30 @@ export async function examineKeys(config: Config): Promise<Finding[]> {
     }
     for (const { kid, file } of keys) kids.set(kid, file);
   }
-  return found.map(softened);
+  return found;
 }
 
-// Development makes its first keys by itself, and a refused file keeps nothing from working.
-const SOFT = /^(npm start makes|refused)/;
-
-function softened(found: Finding): Finding {
-  return found.status === 'fail' && SOFT.test(found.detail) ? { ...found, status: 'warn' } : found;
-}
-
-function judge(config: Config, use: string, { keys, refused }: Awaited<ReturnType<typeof listKeys>>): string {
+function judge(
+  config: Config,
+  use: string,
+  { keys, refused }: Awaited<ReturnType<typeof listKeys>>,
+): Omit<Finding, 'name'> {
   const signing = keys.find(({ state }) => state === 'signing');
   if (!signing && !config.production && keys.length + refused.length === 0) {
-    throw new Error(`npm start makes the first key of ${config.KEYS_DIR}/${use}`);
+    return { status: 'warn', detail: `npm start makes the first key of ${config.KEYS_DIR}/${use}` };
   }
   const reasons = refused.map(({ file, reason }) => `${JSON.stringify(file)}: ${reason}`).join('; ');
-  if (!signing) throw new Error(`no key can sign: run tenantry keys generate${reasons === '' ? '' : ` (${reasons})`}`);
-  if (config.production && isDevelopmentKey(signing)) {
-    throw new Error(`${signing.file} is a development key: run tenantry keys rotate, and wait until it is retired`);
+  if (!signing) {
+    const why = reasons === '' ? '' : ` (${reasons})`;
+    return { status: 'fail', detail: `no key can sign: run tenantry keys generate${why}` };
   }
-  if (reasons !== '') throw new Error(`refused ${reasons}: replace or remove it`);
-  return `${signing.kid} signs, ${signing.bits} bits, ${keys.length} in all`;
+  if (config.production && isDevelopmentKey(signing)) {
+    const detail = `${signing.file} is a development key: run tenantry keys rotate, and wait until it is retired`;
+    return { status: 'fail', detail };
+  }
+  // A refused file keeps nothing from working.
+  if (reasons !== '') return { status: 'warn', detail: `refused ${reasons}: replace or remove it` };
+  return { status: 'ok', detail: `${signing.kid} signs, ${signing.bits} bits, ${keys.length} in all` };
 }
 
 function examineFile(name: string, path: string): Promise<Finding> {
@@ -71,9 +72,12 @@ function examineFile(name: string, path: string): Promise<Finding> {
 
 /** Whether there is room where the configuration keeps its state. */
 export async function examineDisk(config: Config): Promise<Finding[]> {
-  const places = [config.KEYS_DIR, ...(embeddedDirectory(config) === null ? [] : [config.DATA_DIR])];
+  const named = [config.KEYS_DIR, ...(embeddedDirectory(config) === null ? [] : [config.DATA_DIR])];
+  const places = named.map((place) => nearest(resolve(place)));
+  const volumes = new Map<number, string>();
+  for (const place of places) volumes.set((await stat(place)).dev, place);
   return Promise.all(
-    [...new Set(places.map((place) => nearest(resolve(place))))].map(async (place) => {
+    [...volumes.values()].map(async (place) => {
       let free = 0;
       const found = await finding('disk', async () => {
         const { bavail, bsize } = await statfs(place);

@@ -3,14 +3,15 @@ import { existsSync } from 'node:fs';
 import type { Command } from 'commander';
 import { type Config, ConfigRefused } from '../config.ts';
 import { systemClock } from '../platform/clock.ts';
-import { examineDatabase, type Finding, finding } from '../platform/examine.ts';
+import type { Database } from '../platform/db.ts';
+import { examineDatabase, type Finding, finding, whyNoEntry } from '../platform/examine.ts';
 import { checkMail } from '../platform/mail.ts';
 import { planPreset } from '../roles/plan.ts';
-import { listSystemRoles } from '../roles/preset-store.ts';
-import { readPreset } from '../roles/presets.ts';
+import { listSystemRoles, type SystemRole } from '../roles/preset-store.ts';
+import { listPresets, readPreset } from '../roles/presets.ts';
 import { act, leaf, type Outcome, table } from './command.ts';
 import { examineDisk, examineKeys } from './doctor-files.ts';
-import { configuration, embeddedDirectory, MIGRATIONS, reachDatabase, withOperator } from './operator.ts';
+import { configuration, derivedFrom, embeddedDirectory, MIGRATIONS, reachDatabase, withOperator } from './operator.ts';
 import { tell } from './refusal.ts';
 
 const NODE_NEEDED = [24, 12] as const;
@@ -75,6 +76,8 @@ async function examineData(config: Config): Promise<Finding[]> {
   try {
     const reached = await reachDatabase(config);
     try {
+      const refused = await whyNoEntry(reached.urls, derivedFrom(config, reached));
+      if (refused !== null) throw refused;
       const found = await examineDatabase(reached.urls, { migrationsDirectory: MIGRATIONS, clock: systemClock });
       // What is in a database that does not fit is not looked at.
       if (found.some(({ status }) => status === 'fail')) return found;
@@ -90,22 +93,45 @@ async function examineData(config: Config): Promise<Finding[]> {
 function examineRoles(config: Config): Promise<Finding[]> {
   return withOperator(async ({ db }) => {
     const roles = await listSystemRoles(db.systemReader());
-    const owners = roles.filter(({ ownership }) => ownership).map((role) => role.name);
-    const ownership: Finding =
-      owners.length > 0
-        ? { name: 'role of owners', status: 'ok', detail: owners.join(', ') }
-        : {
-            name: 'role of owners',
-            status: 'fail',
-            detail: 'no system role makes owners, so nobody can found an organization: run tenantry roles apply',
-          };
     const plan = await finding('roles', async () => {
       const { changes, preset } = await planPreset(db, readPreset(config.ROLE_PRESET));
-      if (changes > 0) throw new Error(`${changes} differ from the preset ${preset}: see tenantry roles diff`);
-      return `as the preset ${preset} says`;
+      if (changes === 0) return `as the preset ${preset} says`;
+      const other = await findPresetInUse(db);
+      if (other !== null) throw new Error(`as the preset ${other} says, not ${preset}: set ROLE_PRESET=${other}`);
+      const differ = changes === 1 ? '1 system role differs' : `${changes} system roles differ`;
+      throw new Error(
+        `${differ} from the preset ${preset}: see tenantry roles diff, or set ROLE_PRESET to the preset in use`,
+      );
     });
+    const ownership = judgeOwnership(roles);
+    if (roles.length === 0) return [ownership];
     return [ownership, plan.status === 'fail' ? { ...plan, status: 'warn' } : plan];
   });
+}
+
+function judgeOwnership(roles: readonly SystemRole[]): Finding {
+  const name = 'role of owners';
+  const owners = roles.filter(({ ownership }) => ownership).map((role) => role.name);
+  if (owners.length === 1) return { name, status: 'ok', detail: owners.join('') };
+  if (owners.length > 1) {
+    const detail = `${owners.join(' and ')} make owners, and one role ought to: give the holders of the others that one, then run tenantry roles apply --prune`;
+    return { name, status: 'warn', detail };
+  }
+  const remedy = roles.length === 0 ? 'tenantry seed --no-demo, or start the service once' : 'tenantry roles apply';
+  return {
+    name,
+    status: 'fail',
+    detail: `no system role makes owners, so nobody can found an organization: run ${remedy}`,
+  };
+}
+
+/** The shipped preset that the system roles follow to the letter. */
+async function findPresetInUse(db: Database): Promise<string | null> {
+  for (const name of listPresets()) {
+    const { changes, unlisted } = await planPreset(db, readPreset(name));
+    if (changes + unlisted.length === 0) return name;
+  }
+  return null;
 }
 
 async function examineMail({ SMTP_URL: url, production }: Config): Promise<Finding> {

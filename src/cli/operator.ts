@@ -2,6 +2,7 @@
 // operations need. No signing key is opened: none of the operations makes a token.
 import { dirname, join, resolve } from 'node:path';
 import { fileURLToPath } from 'node:url';
+import { hashingOf, trialOf } from '../config/handed-on.ts';
 import { type Config, readConfig } from '../config.ts';
 import { createPasswords } from '../passwords/hashing.ts';
 import { systemClock } from '../platform/clock.ts';
@@ -9,6 +10,7 @@ import { openDatabase } from '../platform/db.ts';
 import { APP_ROLE, roleUrl, SYSTEM_ROLE } from '../platform/db-roles.ts';
 import { startEmbedded } from '../platform/embedded.ts';
 import { findRunning } from '../platform/embedded-running.ts';
+import { refusedEntry } from '../platform/examine.ts';
 import { openLog } from '../platform/log.ts';
 import { type DatabaseUrls, prepareDatabase } from '../platform/open.ts';
 import { systemRandom } from '../platform/random.ts';
@@ -59,6 +61,11 @@ export async function reachDatabase(config: Config): Promise<ReachedDatabase> {
   return { ownerUrl: own.ownerUrl, urls: rolesOf(own.ownerUrl), release: () => own.stop() };
 }
 
+/** The owner whose database the service's roles are made in; undefined where those two are named on their own. */
+export function derivedFrom(config: Config, { ownerUrl }: ReachedDatabase): string | undefined {
+  return config.DATABASE_APP_URL === undefined ? ownerUrl : undefined;
+}
+
 function rolesOf(ownerUrl = '', appUrl?: string, systemUrl?: string): DatabaseUrls {
   return { appUrl: appUrl ?? roleUrl(ownerUrl, APP_ROLE), systemUrl: systemUrl ?? roleUrl(ownerUrl, SYSTEM_ROLE) };
 }
@@ -74,7 +81,10 @@ export async function withOperator<T>(work: (operator: Operator) => Promise<T>):
   const config = configuration();
   const reached = await reachDatabase(config);
   try {
-    await prepareDatabase({ ...reached.urls, ownerUrl: undefined, migrationsDirectory: MIGRATIONS });
+    const prepared = prepareDatabase({ ...reached.urls, ownerUrl: undefined, migrationsDirectory: MIGRATIONS });
+    await prepared.catch(async (error: unknown) => {
+      throw await refusedEntry(error, derivedFrom(config, reached));
+    });
     const operator = open(config, reached.urls);
     try {
       return await work(operator);
@@ -95,22 +105,9 @@ function open(config: Config, urls: DatabaseUrls) {
     random: systemRandom,
     /** Nobody's tokens are verified here: the services read what was revoked from PostgreSQL. */
     publish: () => undefined,
-    passwords: createPasswords({
-      parameters: {
-        memoryKiB: config.PASSWORD_HASH_MEMORY_KIB,
-        iterations: config.PASSWORD_HASH_ITERATIONS,
-        parallelism: config.PASSWORD_HASH_PARALLELISM,
-      },
-      concurrency: config.PASSWORD_HASH_CONCURRENCY,
-      queueMax: config.PASSWORD_HASH_QUEUE,
-    }),
+    passwords: createPasswords(hashingOf(config)),
     passwordMinLength: config.PASSWORD_MIN_LENGTH,
     invitationTtlSeconds: config.INVITATION_TTL,
-    trialDays: config.TRIAL_DAYS,
-    trialLimits: {
-      teamMembers: config.TRIAL_TEAM_MEMBERS,
-      messages: config.TRIAL_MESSAGES,
-      phoneNumbers: config.TRIAL_PHONE_NUMBERS,
-    },
+    ...trialOf(config),
   };
 }

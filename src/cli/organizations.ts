@@ -11,6 +11,7 @@ import {
   suspendOrganization,
 } from '../administration/organizations.ts';
 import { ChangeSubscription } from '../administration/schema.ts';
+import { readSubscription } from '../organizations/current.ts';
 import { OrganizationName, Slug } from '../organizations/schema.ts';
 import {
   act,
@@ -134,18 +135,29 @@ async function subscription(options: SubscriptionOptions, reference: string): Pr
     const done = change
       ? await setSubscription(operator, reference, change)
       : { organization: await getOrganizationByReference(operator, reference), changed: false };
-    return { document: { data: done }, text: describe(done.organization) };
+    const { slug, subscription } = done.organization;
+    if (!subscription) return { document: { data: done }, text: `${slug} has no subscription.` };
+    const read = await readSubscription(operator.db.systemReader(), done.organization.id);
+    const { trialExpired, usage } = read;
+    return { document: { data: { ...done, trialExpired, usage } }, text: describe(slug, read) };
   });
 }
 
-function describe({ slug, subscription }: Administered): string {
-  if (!subscription) return `${slug} has no subscription.`;
-  const { plan, status, trialEndsAt, limits } = subscription;
-  return table([
+type Subscription = Awaited<ReturnType<typeof readSubscription>>;
+
+function describe(slug: string, { plan, status, trialEndsAt, trialExpired, limits, usage }: Subscription): string {
+  const { teamMembers: members, pendingInvitations: invited } = usage;
+  const lines = table([
     ['organization', slug],
     ['plan', plan],
     ['status', status],
-    ['trial ends', trialEndsAt ?? '–'],
-    ...Object.entries(limits).map(([name, value]) => [name, String(value)]),
+    ['trial ends', trialEndsAt === null ? '–' : `${trialEndsAt}${trialExpired ? ' (expired)' : ''}`],
+    ['team members', `${members + invited} of ${limits.teamMembers} (${members} joined, ${invited} invited)`],
+    ['messages', `${limits.messages} at most`],
+    ['phone numbers', `${limits.phoneNumbers} at most`],
   ]);
+  const isOver = members + invited > limits.teamMembers;
+  return isOver
+    ? `${lines}\n! More are there than the limit of team members allows: nobody further can be invited.`
+    : lines;
 }

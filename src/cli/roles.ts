@@ -1,7 +1,7 @@
 // `tenantry roles`: the system roles, made what a preset says.
 import type { Command } from 'commander';
 import { applyPreset, exportRoles } from '../roles/apply-preset.ts';
-import { type PlanStep, type PresetPlan, planPreset } from '../roles/plan.ts';
+import { type FieldChange, type PlanStep, type PresetPlan, planPreset } from '../roles/plan.ts';
 import { listSystemRoles } from '../roles/preset-store.ts';
 import { listPresets, readPreset } from '../roles/presets.ts';
 import { act, group, leaf, type Outcome, table } from './command.ts';
@@ -23,7 +23,7 @@ export function rolesCommands(program: Command): void {
     .addHelpText('after', `\n[preset] is ${presets}, or a YAML file; without it ROLE_PRESET decides.`)
     .option('--dry-run', 'show what would change, and change nothing')
     .option('--prune', 'also remove system roles that the preset does not name')
-    .option('--yes', 'do not ask before roles are removed')
+    .option('--yes', 'do not ask before roles are removed, or begin to make owners')
     .action(act<ApplyOptions>(apply));
   leaf(roles, 'diff [preset]', 'Show how the system roles differ from a preset; exit code 1 when they do')
     .addHelpText('after', `\n[preset] is ${presets}, or a YAML file; without it ROLE_PRESET decides.`)
@@ -43,13 +43,14 @@ function read(named: string | undefined) {
 function list(): Promise<Outcome> {
   return withOperator(async (operator) => {
     const roles = await listSystemRoles(operator.db.systemReader());
-    const rows = roles.map(({ name, level, ownership, permissions }) => [
-      name,
-      String(level),
-      ownership ? 'owner' : '',
-      permissions.join(' '),
+    const rows = roles.map(({ name, level, ownership }) => [name, String(level), ownership ? 'owner' : '']);
+    // Each role's permissions under it: a column of them is wider than any terminal.
+    const [head = '', ...lines] = table([['NAME', 'LEVEL', ''], ...rows]).split('\n');
+    const entries = lines.flatMap((line, at) => [
+      line,
+      ...wrap(roles[at]?.permissions ?? [], 100).map((part) => `    ${part}`),
     ]);
-    const text = rows.length === 0 ? 'None.' : table([['NAME', 'LEVEL', '', 'PERMISSIONS'], ...rows]);
+    const text = rows.length === 0 ? 'None.' : [head, ...entries].join('\n');
     return { document: { data: roles }, text };
   });
 }
@@ -59,13 +60,23 @@ async function apply(options: ApplyOptions, named?: string): Promise<Outcome> {
   const prune = options.prune ?? false;
   return withOperator(async (operator) => {
     const plan = await planPreset(operator.db, preset, { prune });
-    if (options.dryRun) return { document: { data: { plan, applied: false } }, text: `${describe(plan)} (dry run)` };
+    if (options.dryRun) return dryRun(plan);
     const removed = plan.steps.filter(({ action }) => action === 'remove').map(({ role }) => role);
-    if (removed.length > 0) await confirm(`The roles ${removed.join(', ')} will be removed.`, options.yes);
+    const warnings = [
+      ...(removed.length > 0 ? [`The roles ${removed.join(', ')} will be removed.`] : []),
+      ...(plan.changes > 0 ? aboutOwners(plan).map((line) => `${line}.`) : []),
+    ];
+    if (warnings.length > 0 && plan.obstacles.length === 0) await confirm(warnings.join(' '), options.yes);
     const done = await applyPreset(operator, preset, { prune });
     const affected = done.usersAffected > 0 ? `; ${done.usersAffected} users have other rights now` : '';
     return { document: { data: { ...done, applied: true } }, text: `${describe(done.plan)}${affected}` };
   });
+}
+
+function dryRun(plan: PresetPlan): Outcome {
+  const refused = plan.obstacles.length > 0;
+  const text = `${describe(plan)} (dry run${refused ? ': it would be refused' : ''})`;
+  return { document: { data: { plan, applied: false } }, text, failed: refused };
 }
 
 async function diff(options: ApplyOptions, named?: string): Promise<Outcome> {
@@ -83,20 +94,48 @@ function exported({ name }: { readonly name: string }): Promise<Outcome> {
   });
 }
 
+/** What a change of the owners' role brings with it, a sentence each. */
+function aboutOwners({ owners, promoted }: PresetPlan): string[] {
+  const made = promoted.map(({ role, members }) => {
+    const held =
+      members === 0 ? 'nobody holds it yet' : `it is assigned ${members === 1 ? 'once' : `${members} times`}`;
+    return `${role} makes owners from then on, and ${held}`;
+  });
+  if (owners.length < 2) return made;
+  return [
+    ...made,
+    `${owners.join(' and ')} make owners then: move the holders to one of them, and remove the rest by --prune`,
+  ];
+}
+
 function describe(plan: PresetPlan): string {
   const lines = plan.steps.filter(({ action }) => action !== 'keep').flatMap(describeStep);
   const unlisted = plan.unlisted.map((role) => `  ${role} is not in the preset, and stays`);
-  const obstacles = plan.obstacles.map(({ detail }) => `! ${detail}`);
+  const remarks = [...aboutOwners(plan), ...plan.obstacles.map(({ detail }) => detail)].map((line) => `! ${line}`);
   const count = `${plan.changes} ${plan.changes === 1 ? 'change' : 'changes'}`;
-  return [...lines, ...unlisted, ...obstacles, count].join('\n');
+  return [...lines, ...unlisted, ...remarks, count].join('\n');
 }
 
 const SIGNS = { create: '+', update: '~', keep: ' ', remove: '-' } as const;
 
 function describeStep({ action, role, changes }: PlanStep): string[] {
-  const shown = (value: unknown) => (Array.isArray(value) ? value.join(' ') : String(value));
-  return [
-    `${SIGNS[action]} ${action} ${role}`,
-    ...changes.map(({ field, from, to }) => `    ${field}: ${shown(from)} → ${shown(to)}`),
-  ];
+  return [`${SIGNS[action]} ${action} ${role}`, ...changes.flatMap(describeChange)];
+}
+
+function describeChange({ field, from, to }: FieldChange): string[] {
+  if (!Array.isArray(from) || !Array.isArray(to)) return [`    ${field}: ${from} → ${to}`];
+  const added = to.filter((entry) => !from.includes(entry)).map((entry) => `+${entry}`);
+  const taken = from.filter((entry) => !to.includes(entry)).map((entry) => `−${entry}`);
+  return [`    ${field}:`, ...wrap([...added, ...taken], 100).map((line) => `      ${line}`)];
+}
+
+/** Words in lines of at most so many characters, a longer word alone. */
+function wrap(words: readonly string[], width: number): string[] {
+  const lines: string[] = [];
+  for (const word of words) {
+    const last = lines.at(-1);
+    if (last !== undefined && last.length + 1 + word.length <= width) lines[lines.length - 1] = `${last} ${word}`;
+    else lines.push(word);
+  }
+  return lines;
 }

@@ -2,7 +2,7 @@
 import { mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { createAccount } from '../administration/create-account.ts';
-import { Problem } from '../errors.ts';
+import { Problem, problem } from '../errors.ts';
 import { chooseSlug, type FoundingDeps, foundOrganization } from '../members/found-organization.ts';
 import { newId } from '../platform/random.ts';
 import type { PasswordDeps } from '../sessions/change-account.ts';
@@ -29,7 +29,8 @@ export async function seedDemo(deps: DemoDeps, dataDirectory: string): Promise<D
     const account = { ...owner, name: 'Demo Owner', verified: false, organizationName: ORGANIZATION };
     await createAccount(deps, account, async (tx, ownerId) => {
       const organizationId = newId(deps.random, deps.clock);
-      await foundOrganization(deps, tx, { organizationId, ownerId, name: ORGANIZATION, slug });
+      const founding = { organizationId, ownerId, actorId: null, name: ORGANIZATION, slug };
+      if (!(await foundOrganization(deps, tx, founding))) throw problem('slug_taken');
     });
   } catch (error) {
     if (!(error instanceof Problem && error.code === 'email_taken')) throw error;

@@ -32,10 +32,12 @@ async function seed({ preset, demo }: Options): Promise<Outcome> {
     const owner = demo ? await seedDemo(operator, resolve(config.DATA_DIR)) : null;
     // The password is not printed: the file is where everybody may look it up again.
     const file = owner ? join(config.DATA_DIR, 'demo.json') : null;
+    const isOther = roles.length > 0 && named !== undefined && named !== config.ROLE_PRESET;
     const lines = [
       roles.length > 0
         ? `Made the roles ${roles.join(', ')}.`
         : 'There are system roles already: see tenantry roles apply.',
+      ...(isOther ? [`Set ROLE_PRESET=${named}: doctor and roles diff compare with it.`] : []),
       ...(owner ? [`The demo organization's owner is ${owner.email}; the password is in ${file}.`] : []),
     ];
     return { document: { data: { roles, demo: owner && { email: owner.email, file } } }, text: lines.join('\n') };

@@ -1,5 +1,6 @@
 // `tenantry sessions`: who is signed in where, and the end of it.
 import { type Command, Option } from 'commander';
+import { isIdShaped } from '../protocol/id.ts';
 import { endAllSessions, endAnySession, endUserSessions, listUserSessions } from '../sessions/operator-sessions.ts';
 import { getAccount } from '../users/accounts.ts';
 import { act, group, leaf, type Outcome, pageText, paginated } from './command.ts';
@@ -49,12 +50,10 @@ function list({ user, limit, offset }: ListOptions): Promise<Outcome> {
   });
 }
 
-const UUID = /^[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}$/i;
-
 async function revoke(options: RevokeOptions, session: string | undefined): Promise<Outcome> {
   const ways = [session, options.user, options.all].filter((way) => way !== undefined);
   if (ways.length !== 1) throw new UsageRefused('usage', 'Name one session, or --user, or --all');
-  if (session !== undefined && !UUID.test(session)) {
+  if (session !== undefined && !isIdShaped(session)) {
     throw new UsageRefused('usage', 'A session is named by its id: see tenantry sessions list');
   }
   return withOperator(async (operator) => {

@@ -8,6 +8,7 @@ const CONTROL_U = '\u0015';
 const BACKSPACES = ['\u007f', '\b'];
 const ENDS = ['\r', '\n', CONTROL_D];
 const BAR_CELLS = 30;
+const ATTEMPTS_MAX = 3;
 /** More than any password may have. */
 const STDIN_CHARACTERS_MAX = 4096;
 
@@ -16,10 +17,11 @@ function isAttended(): boolean {
 }
 
 /**
- * Asks for a new password twice without echo, or reads the first line of standard input. Raises UsageRefused where
- * nobody can be asked or the two differ.
+ * Asks for a new password twice without echo, anew for one that `judge` has a sentence against or that differs the
+ * second time; or reads the first line of standard input, unjudged. Raises UsageRefused where nobody can be asked, or
+ * after three times.
  */
-export async function askNewPassword(fromStdin: boolean): Promise<string> {
+export async function askNewPassword(fromStdin: boolean, judge: (password: string) => string | null): Promise<string> {
   if (fromStdin) return readFirstLine();
   if (!isAttended()) {
     throw new UsageRefused(
@@ -27,11 +29,13 @@ export async function askNewPassword(fromStdin: boolean): Promise<string> {
       'There is no terminal to ask at: give the password by --password-stdin',
     );
   }
-  const password = await askHidden('New password: ');
-  if ((await askHidden('Once more: ')) !== password) {
-    throw new UsageRefused('password_mismatch', 'The two passwords differ: try again');
+  for (let attempt = 1; ; attempt += 1) {
+    const password = await askHidden('New password: ');
+    const refused = judge(password) ?? ((await askHidden('Once more: ')) === password ? null : 'The two differ.');
+    if (refused === null) return password;
+    if (attempt === ATTEMPTS_MAX) throw new UsageRefused('password_refused', refused);
+    process.stderr.write(`${refused}\n`);
   }
-  return password;
 }
 
 async function readFirstLine(): Promise<string> {

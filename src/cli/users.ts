@@ -6,11 +6,12 @@ import { grantRoles } from '../administration/grant-roles.ts';
 import { getOrganizationByReference } from '../administration/organizations.ts';
 import { listOwnedAlone } from '../administration/owner-store.ts';
 import { inviteByOperator } from '../invitations/invitations.ts';
+import { judgePassword } from '../passwords/policy.ts';
 import { type AccountChanged, disableAccount, enableAccount, setPassword } from '../sessions/change-account.ts';
 import { type Account, getAccount, listAccounts } from '../users/accounts.ts';
 import { UserName } from '../users/schema.ts';
 import { act, checked, collect, group, leaf, type Outcome, pageText, paginated } from './command.ts';
-import { type Operator, withOperator } from './operator.ts';
+import { configuration, type Operator, withOperator } from './operator.ts';
 import { UsageRefused } from './refusal.ts';
 import { askNewPassword, confirm } from './terminal.ts';
 
@@ -113,7 +114,7 @@ function memberOf({ organization, role }: MemberOptions): { organization: string
 async function create(options: CreateOptions, email: string): Promise<Outcome> {
   const member = memberOf(options);
   const name = checked(UserName, options.name, 'name');
-  const password = await askNewPassword(options.passwordStdin ?? false);
+  const password = await askNewPassword(options.passwordStdin ?? false, judgeFor(email));
   return withOperator(async (operator) => {
     const organization = member && (await getOrganizationByReference(operator, member.organization));
     const account = await createAccount(
@@ -135,12 +136,20 @@ async function create(options: CreateOptions, email: string): Promise<Outcome> {
   });
 }
 
+/** What speaks against a password, before the operation judges it again. */
+function judgeFor(email: string): (password: string) => string | null {
+  const { PASSWORD_MIN_LENGTH: minLength } = configuration();
+  return (password) => judgePassword(password, { email }, minLength)?.message ?? null;
+}
+
 function invite({ organization, role }: Required<MemberOptions>, email: string): Promise<Outcome> {
   return withOperator(async (operator) => {
     const { id } = await getOrganizationByReference(operator, organization);
     const roles = role.map((named) => ({ role: named, scope: {} }));
     const invitation = await inviteByOperator(operator, { organization: id, email, roles });
-    const text = `Invited ${invitation.email} until ${invitation.expiresAt}; the running service sends the mail.`;
+    const { SMTP_URL: smtp, production } = operator.config;
+    const mail = production && smtp === undefined ? 'waits until SMTP_URL is set' : 'leaves while the service runs';
+    const text = `Invited ${invitation.email} until ${invitation.expiresAt}; the mail ${mail}.`;
     return { document: { data: invitation }, text };
   });
 }
@@ -149,7 +158,7 @@ function changePassword(options: ChangeOptions, user: string): Promise<Outcome> 
   return withOperator(async (operator) => {
     const account = await getAccount(operator, user);
     await confirm(`${account.email} will be signed out everywhere.`, options.yes);
-    const password = await askNewPassword(options.passwordStdin ?? false);
+    const password = await askNewPassword(options.passwordStdin ?? false, judgeFor(account.email));
     const sessionsEnded = await setPassword(operator, account, password);
     return changed(account, { changed: true, sessionsEnded }, 'has a new password');
   });

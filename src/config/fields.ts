@@ -36,7 +36,21 @@ export const smtpUrl = z
   .refine((value) => {
     const { hostname, pathname, hash, search } = new URL(value);
     return hostname !== '' && /^\/?$/.test(pathname) && hash === '' && /^(\?tls=optional)?$/.test(search);
-  }, 'must be smtp[s]://[user:password@]host[:port], with nothing after it but ?tls=optional');
+  }, 'must be smtp[s]://[user:password@]host[:port], with nothing after it but ?tls=optional')
+  .refine((value) => {
+    const { username, password } = new URL(value);
+    return isPercentEncoded(username) && isPercentEncoded(password);
+  }, 'must have a % in the user or password written as %25');
+
+function isPercentEncoded(text: string): boolean {
+  try {
+    decodeURIComponent(text);
+    return true;
+  } catch {
+    return false;
+  }
+}
+
 /** The sender of mails: an address, with a name before it or without. */
 export const mailbox = z
   .string()

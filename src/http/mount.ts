@@ -105,9 +105,12 @@ async function inTenant(guard: Guard, caller: Caller, request: FastifyRequest): 
   return caller;
 }
 
+const PLATFORM_ONLY =
+  'Platform administrators only; operators name them: tenantry users grant <user> --platform-admin.';
+
 async function assertAllowed({ access }: Endpoint, guard: Guard, caller: Caller): Promise<void> {
   if (access.kind === 'platform') {
-    if (!(await guard.isPlatformAdministrator(caller))) throw problem('permission_denied');
+    if (!(await guard.isPlatformAdministrator(caller))) throw problem('permission_denied', { detail: PLATFORM_ONLY });
   } else if (access.kind === 'member' || access.kind === 'needs') {
     if (!actsForOrganization(caller)) throw problem('organization_required');
     if (access.kind === 'needs' && !(await guard.holds(caller, access.permission))) throw problem('permission_denied');

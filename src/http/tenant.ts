@@ -2,12 +2,12 @@
 // it; what a token says is never overruled.
 import { problem } from '../errors.ts';
 import type { Caller } from '../protocol/caller.ts';
+import { isIdShaped } from '../protocol/id.ts';
 
 /** The headers that may name an organization, as Node spells them. */
-export const TENANT_HEADERS = ['x-tenant-id', 'x-organization-slug'] as const;
+const TENANT_HEADERS = ['x-tenant-id', 'x-organization-slug'] as const;
 
 const REFERENCE = /^[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?$/;
-const ID = /^[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}$/;
 
 type Headers = Readonly<Record<string, string | string[] | undefined>>;
 
@@ -36,8 +36,8 @@ export function namedTenants(headers: Headers): readonly string[] {
  */
 export function oneOrganization(references: readonly (string | null | undefined)[]): readonly string[] {
   const different = [...new Set(references)].filter((reference) => typeof reference === 'string');
-  if (different.filter((reference) => ID.test(reference)).length > 1) throw twoTenants();
-  if (different.filter((reference) => !ID.test(reference)).length > 1) throw twoTenants();
+  if (different.filter(isIdShaped).length > 1) throw twoTenants();
+  if (different.filter((reference) => !isIdShaped(reference)).length > 1) throw twoTenants();
   return different;
 }
 

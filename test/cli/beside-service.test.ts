@@ -86,6 +86,10 @@ t.test('the embedded database is shared with the service, and else started for t
   const doctor = await cli('doctor');
   t.match(doctor.stdout, /^warn +database +there is no embedded database yet/m);
   t.notOk(existsSync(join(folder, 'postgres')), 'looking makes nothing');
+  const early = await cli('users', 'list');
+  t.equal(early.status, 1);
+  t.match(early.stderr, /the database is not set up yet: run tenantry migrate/);
+  t.match((await cli('doctor')).stdout, /^fail +database +the database is not set up yet: run tenantry migrate/m);
   t.match((await cli('migrate')).stdout, /^Applied /);
   t.notOk(isHeld(), 'nothing runs on');
   t.notOk(existsSync(join(folder, 'postgres', 'data', 'postmaster.pid')));

@@ -37,7 +37,15 @@ t.test('an empty database is migrated once, seeded once, and then healthy', asyn
 
   const ownerless = await cli('doctor');
   t.equal(ownerless.status, 1);
-  t.match(ownerless.stdout, /^fail +role of owners +no system role makes owners.*tenantry roles apply$/m);
+  t.match(ownerless.stdout, /^fail +role of owners +no system role makes owners.*tenantry seed --no-demo/m);
+  t.match(
+    (await cli.fed('gravel umbrella tuesday', 'users', 'create', 'a@x.example', '--name', 'A', '--password-stdin'))
+      .status,
+    0,
+  );
+  const roleless = await cli('orgs', 'create', 'Early', '--owner', 'a@x.example');
+  t.equal(roleless.status, 1);
+  t.match(roleless.stderr, /run tenantry seed --no-demo/);
 
   const seeded = await cli('seed', '--preset', 'workspace', '--json');
   t.equal(seeded.status, 0);
@@ -47,7 +55,7 @@ t.test('an empty database is migrated once, seeded once, and then healthy', asyn
   t.notMatch(seeded.stdout, password, 'the password is in the file alone');
   const again = await cli('seed');
   t.match(again.stdout, /There are system roles already/);
-  t.match(await database.query('SELECT count(*)::int AS users FROM users'), [{ users: 1 }]);
+  t.match(await database.query('SELECT count(*)::int AS users FROM users'), [{ users: 2 }]);
 
   t.equal((await cli('keys', 'generate')).status, 0);
   const healthy = await cli('doctor', '--json');
@@ -55,8 +63,12 @@ t.test('an empty database is migrated once, seeded once, and then healthy', asyn
   t.equal(healthy.json.data.healthy, true);
   t.match(
     healthy.json.data.checks.filter(({ status }: { status: string }) => status !== 'ok'),
-    [{ name: 'roles', status: 'warn', detail: /differ from the preset crm: see tenantry roles diff/ }],
+    [{ name: 'roles', status: 'warn', detail: 'as the preset workspace says, not crm: set ROLE_PRESET=workspace' }],
   );
+  const named = openCli({ NODE_ENV: 'test', DATABASE_URL: database.ownerUrl, ROLE_PRESET: 'workspace' });
+  t.match((await named('doctor')).stdout, /^ok +roles +as the preset workspace says$/m);
+  await database.query(`UPDATE roles SET level = 41 WHERE name = 'member'`);
+  t.match((await named('doctor')).stdout, /^warn +roles +1 system role differs .*or set ROLE_PRESET/m);
   const { api } = await openService(t, database);
   t.equal((await api.post('/auth/login', { email, password })).status, 200, 'the owner of the demo can sign in');
 });
@@ -129,4 +141,76 @@ t.test('roles apply converges, a dry run changes nothing, and drift is exit code
   );
   t.equal((await api.get('/roles', { token: owner.accessToken })).status, 200);
   t.match((await cli('roles', 'apply', 'less.yaml')).stdout, /1 change; 1 users have other rights now/);
+});
+
+t.test('another preset says who would become an owner, and waits for a yes', async (t) => {
+  const database = await createDatabase(t);
+  const cli = openCli({ NODE_ENV: 'test', DATABASE_URL: database.ownerUrl });
+  const { api } = await openService(t, database);
+  const owner = await newAccount(api);
+  const { slug } = owner.organization;
+  const both = /^! admin and owner make owners then: /m;
+
+  const dry = await cli('roles', 'apply', 'workspace', '--dry-run');
+  t.equal(dry.status, 0);
+  t.match(dry.stdout, /^! admin makes owners from then on, and nobody holds it yet$/m);
+  t.match(dry.stdout, both);
+  t.match(dry.stdout, /^ {4}permissions:\n {6}\+billing:manage [\s\S]*\n {6}.*−contacts:delete /m);
+  t.ok(
+    dry.stdout.split('\n').every((line) => line.length <= 200),
+    'no line is beyond a terminal',
+  );
+  const unasked = await cli('roles', 'apply', 'workspace', '--json');
+  t.equal(unasked.status, 2);
+  t.match(unasked.json.error, { code: 'confirmation_required', detail: /make owners/ });
+  t.match(await database.query(`SELECT ownership FROM roles WHERE name = 'admin'`), [{ ownership: false }]);
+
+  t.match((await cli('roles', 'apply', 'workspace', '--yes')).stdout, both);
+  const after = await cli('roles', 'diff', 'workspace');
+  t.equal(after.status, 0);
+  t.match(after.stdout, both);
+  t.match((await cli('doctor')).stdout, /^warn +role of owners +admin and owner make owners/m);
+
+  const refused = await cli('roles', 'apply', 'workspace', '--prune', '--dry-run');
+  t.equal(refused.status, 1, 'what would be refused is no success');
+  t.match(refused.stdout, new RegExp(`^! .*without an owner \\(${slug}\\): .*tenantry users grant`, 'm'));
+  t.match(refused.stdout, /\(dry run: it would be refused\)\n$/);
+
+  // The way that docs/roles.md describes.
+  t.equal((await cli('users', 'grant', owner.email, '--organization', slug, '--role', 'admin')).status, 0);
+  const { accessToken: token } = (await api.post('/auth/login', { email: owner.email, password: owner.password })).body
+    .data;
+  t.equal((await api.patch(`/users/${owner.userId}`, { roles: [{ role: 'admin' }] }, { token })).status, 200);
+  t.equal((await cli('roles', 'apply', 'workspace', '--prune', '--yes')).status, 0);
+  t.match((await cli('roles', 'list')).stdout, /^admin +100 +owner\n {4}audit:read /m);
+  t.match((await cli('roles', 'diff', 'workspace')).stdout, /^0 changes\n$/);
+});
+
+t.test('a role that cannot get in is told what to do, as its owner sees it', async (t) => {
+  const database = await createDatabase(t);
+  const wrong = new URL(database.ownerUrl);
+  wrong.password = 'not-the-password';
+  const user = decodeURIComponent(wrong.username);
+  for (const command of [['doctor'], ['users', 'list']]) {
+    const { status, stdout, stderr } = await openCli({ NODE_ENV: 'test', DATABASE_URL: wrong.href })(...command);
+    t.equal(status, 1);
+    t.match(
+      stdout + stderr,
+      new RegExp(`authentication failed for user "${user}".*check DATABASE_URL`),
+      command.join(),
+    );
+  }
+  // The role of another program, which has given the service's roles no password of its own.
+  await database.query(`CREATE ROLE ${database.name} LOGIN PASSWORD 'p'`);
+  t.teardown(() => database.query(`DROP ROLE ${database.name}`));
+  const other = new URL(database.ownerUrl);
+  other.username = database.name;
+  other.password = 'p';
+  const lesser = await openCli({ NODE_ENV: 'test', DATABASE_URL: other.href })('doctor');
+  t.match(lesser.stdout, /^fail +database +.*may not make them: give it CREATEROLE/m);
+  await database.query(`ALTER ROLE ${database.name} CREATEROLE`);
+  const able = await openCli({ NODE_ENV: 'test', DATABASE_URL: other.href })('doctor');
+  t.match(able.stdout, /^fail +database +.*run tenantry migrate/m);
+  const away = await openCli({ NODE_ENV: 'test', DATABASE_URL: 'postgres://a:b@127.0.0.1:1/x' })('doctor');
+  t.match(away.stdout, /^fail +database +.*ECONNREFUSED.*check DATABASE_URL and that PostgreSQL runs$/m);
 });

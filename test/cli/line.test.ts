@@ -109,7 +109,7 @@ t.test('the configuration is shown with its sources, and no secret of it', async
   t.match(find('DATABASE_URL'), { value: '(secret)', from: 'environment', secret: true });
   t.match(find('DATABASE_APP_URL'), { value: null, from: 'default', secret: true });
   const plain = (await openCli({ SMTP_URL: 'smtp://user:very-secret@mail.example' })('config')).stdout;
-  t.match(plain, /^SMTP_URL=\(secret\)/m);
+  t.match(plain, /^SMTP_URL=\(secret\) {2}\(default none\)\n {4}/m);
   t.notMatch(plain, /very-secret/);
 });
 

@@ -67,7 +67,14 @@ t.test('an operator makes accounts, which sign in, and members, who hold their r
   t.match((await cli('orgs', 'subscription', slug, '--team-members', '3', '--plan', 'team', '--json')).json.data, {
     changed: true,
     organization: { subscription: { plan: 'team', limits: { teamMembers: 3, messages: 100 } } },
+    trialExpired: false,
+    usage: { teamMembers: 2, pendingInvitations: 0 },
   });
+  t.same(
+    await database.query(`SELECT actor_id FROM events WHERE type = 'member.joined'`),
+    [{ actor_id: null }],
+    'the record names nobody for what an operator did',
+  );
   const invited = await cli(
     'users',
     'invite',
@@ -79,6 +86,16 @@ t.test('an operator makes accounts, which sign in, and members, who hold their r
     '--json',
   );
   t.match(invited.json.data, { email: 'third@example.com', status: 'pending', invitedBy: null });
+
+  const lowered = await cli('orgs', 'subscription', slug, '--team-members', '1');
+  t.match(lowered.stdout, /^team members +3 of 1 \(2 joined, 1 invited\)$/m);
+  t.match(lowered.stdout, /^! .*nobody further/m);
+  const plain = await api.post(
+    '/invitations',
+    { email: 'x@example.com', roles: ['agent'] },
+    { token: owner.accessToken },
+  );
+  t.match(plain.body.issues, [{ path: 'roles.0', message: 'must be an object such as {"role":"agent"}' }]);
 
   const listed = await cli('users', 'list', '--search', 'GRACE', '--organization', slug, '--json');
   t.match(listed.json, { data: [{ email: 'grace@example.com' }], pagination: { total: 1 } });
@@ -106,7 +123,9 @@ t.test('roles that an operator gives count at once, and giving them again change
 t.test('the administration of the platform is given and taken by operators', async (t) => {
   const { cli, api } = await openStage(t);
   const { email, accessToken: token } = await newAccount(api);
-  t.equal((await api.get('/admin/organizations', { token })).status, 403);
+  const refused = await api.get('/admin/organizations', { token });
+  t.equal(refused.status, 403);
+  t.match(refused.body.detail, /^Platform administrators only.*tenantry users grant/);
   t.match((await cli('users', 'grant', email, '--platform-admin')).stdout, /administers the platform\.\n/);
   t.equal((await api.get('/admin/organizations', { token })).status, 200);
   t.match((await cli('users', 'grant', email, '--platform-admin')).stdout, /already/);
@@ -187,10 +206,12 @@ t.test('sessions are listed, and ended one by one or for a user', async (t) => {
 });
 
 t.test('organizations are founded, listed, suspended and activated', async (t) => {
-  const { cli, api, synchronize } = await openStage(t);
+  const { database, cli, api, synchronize } = await openStage(t);
   const { email, accessToken: token, organization } = await newAccount(api);
   const made = await cli('orgs', 'create', 'Büro Nord', '--owner', email, '--json');
   t.match(made.json.data, { name: 'Büro Nord', slug: 'buero-nord', status: 'active' });
+  const founding = `SELECT actor_id FROM events WHERE type = 'organization.created' AND target_id = $1`;
+  t.same(await database.query(founding, [made.json.data.id]), [{ actor_id: null }], 'nobody signed in did it');
   t.equal(
     (await cli('orgs', 'create', 'Again', '--owner', email, '--slug', 'buero-nord', '--json')).json.error.code,
     'slug_taken',

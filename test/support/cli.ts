@@ -11,7 +11,6 @@ export interface CliReply {
   readonly stdout: string;
   readonly stderr: string;
   /** The document on standard output, or the error on standard error. Raises when neither is one. */
-  // biome-ignore lint/suspicious/noExplicitAny: the document of a command is what the test asserts
   readonly json: any;
 }
 

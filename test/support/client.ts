@@ -5,7 +5,6 @@ export interface Reply {
   readonly headers: Headers;
   readonly text: string;
   /** The parsed body, {} when there is none. Tests look into it as they please. */
-  // biome-ignore lint/suspicious/noExplicitAny: the body of an answer is what the test asserts
   readonly body: any;
   /** The code of a problem, null for a good answer. */
   readonly code: string | null;

@@ -52,7 +52,13 @@ function sharedKeys(): Promise<string> {
 }
 
 // Nothing but what a test is about should stand in its way; hashes stay real, limits are for the tests about limits.
-const QUIET = { NODE_ENV: 'test', LOG_LEVEL: 'silent', RATE_LIMIT_ENABLED: 'false', LOGIN_FAILURES_MAX: '1000' };
+const QUIET = {
+  NODE_ENV: 'test',
+  LOG_LEVEL: 'silent',
+  RATE_LIMIT_ENABLED: 'false',
+  LOGIN_FAILURES_MAX: '1000',
+  ORGANIZATIONS_PER_USER_MAX: '100000',
+};
 
 /** Opens the service in this process on a free port. `settings` are environment variables. */
 export async function openService(

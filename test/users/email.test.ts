@@ -61,6 +61,7 @@ t.test('what is not exactly one address is none', async (t) => {
     'ada@a-.example',
     'ada@ex_ample.com',
     '.ada@example.com',
+    '=?x?q?admin=40evil.com=3e=20?=@b.com',
     'ada.@example.com',
     'a..b@example.com',
     'a b@example.com',
