@@ -76,7 +76,8 @@ async function replaceRoles(
     await assignRoles(deps, tx, { organizationId, userId }, added);
     // A preset may have changed roles while this waited to assign them. From here on they stay as they are.
     const ids = added.map(({ id }) => id);
-    const now = await findStanding(tx, organizationId, callerId);
+    // Of oneself what was held before counts: what one gives oneself is no ground for giving it.
+    const now = userId === callerId ? null : await findStanding(tx, organizationId, callerId);
     assertMayGrant(now ?? standing, await findRoles(tx, organizationId, { ids, names: [] }));
   }
   return { added: added.map(named), removed: removed.map(named) };

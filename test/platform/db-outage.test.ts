@@ -143,28 +143,6 @@ t.test('a server that is not there is an outage for every way in', async (t) => 
   }
 });
 
-t.test('of two transactions that wait for each other one is undone and runs again', async (t) => {
-  const database = await createDatabase(t);
-  const db = opened(t, database);
-  const pair = (await tenants(database, 2)) as [Tenant, Tenant];
-  const ids = pair.map(({ userId }) => userId);
-  const hold = statement('SELECT 1 FROM users WHERE id = $1::uuid FOR UPDATE');
-  const arrived = ids.map(() => Promise.withResolvers<void>());
-  let runs = 0;
-  await Promise.all(
-    ids.map((own, index) =>
-      db.system(async (tx) => {
-        runs += 1;
-        await tx.rows(hold, [own]);
-        arrived[index]?.resolve();
-        await Promise.all(arrived.map(({ promise }) => promise));
-        await tx.rows(hold, [ids[1 - index]]);
-      }),
-    ),
-  );
-  t.equal(runs, 3);
-});
-
 t.test(
   'what is undone for another’s sake again and again is told to come later, and is no sign of death',
   async (t) => {
