@@ -25,8 +25,9 @@ import { type Database, openDatabase } from './platform/db.ts';
 import { openMail } from './platform/mail.ts';
 import type { DatabaseUrls } from './platform/open.ts';
 import type { Random } from './platform/random.ts';
-import type { Caller, OrganizationCaller } from './protocol/caller.ts';
+import type { Caller, OrganizationCaller, Principal } from './protocol/caller.ts';
 import type { Revocation } from './protocol/revocation.ts';
+import { openRevocations, type Revocations } from './revocations/revocations.ts';
 import { roleRoutes } from './roles/routes.ts';
 import { acceptRoutes } from './sessions/accept-routes.ts';
 import { actFor } from './sessions/act-for.ts';
@@ -36,7 +37,6 @@ import { createLoginThrottle } from './sessions/login-throttle.ts';
 import { endSessionsOfRemoved } from './sessions/member-sessions.ts';
 import { memberSessionRoutes } from './sessions/member-sessions-routes.ts';
 import { removeEndedSessions } from './sessions/remove-ended.ts';
-import { openRevocations, type Revocations } from './sessions/revocations.ts';
 import { sessionRoutes } from './sessions/routes.ts';
 import { isMembershipGone } from './sessions/store.ts';
 import type { VerifiedAccessToken } from './tokens/access.ts';
@@ -192,6 +192,7 @@ function openDeps({ config, clock, random, log }: AppOptions, db: Database, ring
   return {
     ...base,
     authenticate: (...asked: Parameters<Authenticate>) => authenticate(base, ...asked),
+    authenticateUser: async (...asked: Parameters<Authenticate>) => userOf(await authenticate(base, ...asked)),
     identify: (authorization: string) => identify(base, authorization),
     actFor: (caller: Caller, references: readonly string[]) => actFor(base, caller, references),
     access,
@@ -220,6 +221,11 @@ function openDeps({ config, clock, random, log }: AppOptions, db: Database, ring
     ...trialOf(config),
     cookie: cookieSettings(config.PUBLIC_URL, config.CORS_ORIGINS),
   };
+}
+
+function userOf(principal: Principal): Caller {
+  if (principal.kind !== 'user') throw problem('user_required');
+  return principal;
 }
 
 function translate(error: unknown) {

@@ -125,6 +125,16 @@ export const PROBLEMS = {
     title: 'No organization',
     detail: 'This needs an organization: switch to one of yours first.',
   },
+  user_required: {
+    status: 403,
+    title: 'For users only',
+    detail: 'Service clients cannot do this: sign in as a user.',
+  },
+  client_required: {
+    status: 403,
+    title: 'For service clients only',
+    detail: 'Users cannot do this: use the token of a service client.',
+  },
   organization_access_denied: {
     status: 403,
     title: 'No access to the organization',

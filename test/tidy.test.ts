@@ -14,8 +14,14 @@ import {
 } from './support/sources.ts';
 
 // A folder or file of src/ imports from what stands to its left, or from itself. src/README.md shows the same.
-const ORDER = `protocol config errors platform http keys passwords events tokens organizations users roles members
-invitations sessions authz administration app cli main`.split(/\s+/);
+const ORDER =
+  `protocol verifier sidecar config errors platform http keys passwords events tokens revocations organizations
+users roles members invitations sessions authz clients oauth administration app cli main`.split(/\s+/);
+// What is published for other services knows nothing of this one.
+const ALONE: Readonly<Record<string, RegExp>> = {
+  verifier: /^(verifier|protocol)\/|^node:|^jose$/,
+  sidecar: /^(sidecar|verifier|protocol)\/|^node:|^(ws|pino)$/,
+};
 const LINES_MAX = 300;
 // The queries of a folder: store.ts, and beside it what would be too much for one file, such as rotation-store.ts.
 const STORE = /[/-]store\.ts$/;
@@ -59,6 +65,8 @@ t.test('imports point one way', async (t) => {
   );
   const wrong = own.filter(({ place, target }) => ORDER.indexOf(target) > ORDER.indexOf(place));
   none(t, shown(wrong), 'nothing imports from its right');
+  const abroad = edges.filter(({ place, to }) => ALONE[place]?.test(to) === false);
+  none(t, shown(abroad), 'what is published stands alone');
 });
 
 t.test('only the edges of a feature know HTTP', async (t) => {
@@ -103,7 +111,7 @@ t.test('environment, time, chance and output have one door each', async (t) => {
   const users = (pattern: RegExp, allowed: RegExp) =>
     source.filter(({ path, code }) => pattern.test(code) && !allowed.test(path)).map(({ path }) => path);
   none(t, users(/\bprocess\.env\b/, /^src\/(cli\/|(config|main)\.ts$)/), 'process.env');
-  none(t, users(/\bDate\.now\(|\bnew Date\(\)|\bperformance\.now\(/, /^src\/(platform|cli)\/|^src\/main\.ts$/), 'time');
+  none(t, users(/\bDate\.now\(|\bnew Date\(\)|\bperformance\.now\(/, /^src\/(platform|cli)\/|^src\/(verifier\/clock|main)\.ts$/), 'time');
   none(t, users(/\bMath\.random\(/, /^$/), 'chance');
   none(t, users(/\bconsole\./, /^src\/cli\/|^src\/main\.ts$/), 'console');
 });

@@ -20,9 +20,11 @@ export function accessText(access: Access): string {
     case 'signed_in':
       return access.alsoSuspended ? 'signed in, also suspended' : 'signed in';
     case 'member':
-      return 'member';
+      return access.orClient ? 'member or client' : 'member';
     case 'needs':
-      return `needs ${access.permission}`;
+      return `needs ${access.permission}${access.orClient ? ', or client' : ''}`;
+    case 'client':
+      return `client ${access.permission}`;
     case 'platform':
       return 'platform administrator';
   }

@@ -108,9 +108,11 @@ function whoMayCall(access: Access): string {
     case 'signed_in':
       return `Needs an access token${access.alsoSuspended ? '; that of a suspended organization will do' : ''}.`;
     case 'member':
-      return 'Needs an access token that acts for an organization.';
+      return `Needs an access token that acts for an organization${access.orClient ? ', a service client’s too' : ''}.`;
     case 'needs':
-      return `Needs the permission \`${access.permission}\` in the current organization.`;
+      return `Needs the permission \`${access.permission}\` in the current organization${access.orClient ? '; a service client may hold it, too' : ''}.`;
+    case 'client':
+      return `Needs the token of a service client that holds \`${access.permission}\`.`;
     case 'platform':
       return 'Needs the access token of a platform administrator, whom operators name by the CLI.';
   }

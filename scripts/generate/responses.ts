@@ -69,10 +69,11 @@ const SHARED: Readonly<Record<string, Codes>> = {
   BadBody: ['bad_request', 'malformed_json'],
   Unauthenticated: UNAUTHENTICATED,
   UnauthenticatedOrSuspended: [...UNAUTHENTICATED, 'organization_suspended'],
-  OtherTenant: TENANT,
-  NoOrganization: ['organization_required', ...TENANT],
-  Forbidden: ['organization_required', 'permission_denied', ...TENANT],
-  NoAdministrator: ['permission_denied', ...TENANT],
+  OtherTenant: ['user_required', ...TENANT],
+  NoOrganization: ['organization_required', 'user_required', ...TENANT],
+  Forbidden: ['organization_required', 'permission_denied', 'user_required', ...TENANT],
+  NoAdministrator: ['permission_denied', 'user_required', ...TENANT],
+  NoClient: ['permission_denied', 'client_required', 'tenant_mismatch'],
   BodyTooLarge: ['body_too_large'],
   UnsupportedMediaType: ['unsupported_media_type'],
   ValidationFailed: ['validation_failed'],
@@ -86,6 +87,7 @@ const FORBIDDEN = {
   member: 'NoOrganization',
   needs: 'Forbidden',
   platform: 'NoAdministrator',
+  client: 'NoClient',
 } as const;
 
 function commonCodes(declared: Endpoint): Codes {
@@ -97,7 +99,7 @@ function commonCodes(declared: Endpoint): Codes {
 }
 
 function refusesSuspended(access: Access): boolean {
-  return access.kind === 'signed_in' ? !access.alsoSuspended : access.kind === 'member' || access.kind === 'needs';
+  return access.kind === 'signed_in' ? !access.alsoSuspended : ['member', 'needs', 'client'].includes(access.kind);
 }
 
 function isCode(code: string): code is ProblemCode {

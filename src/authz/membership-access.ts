@@ -6,7 +6,7 @@ import { monotonicMs } from '../platform/clock.ts';
 import type { Database } from '../platform/db.ts';
 import type { OrganizationCaller } from '../protocol/caller.ts';
 import { permits } from '../protocol/permission.ts';
-import { REVOCATIONS_REMEMBERED_SECONDS, type Revocations } from '../sessions/revocations.ts';
+import { REVOCATIONS_REMEMBERED_SECONDS, type Revocations } from '../revocations/revocations.ts';
 import { decide } from './decide.ts';
 import { type Holdings, holdingsOf } from './holdings.ts';
 import { createHoldingsCache, type HoldingsCacheLimits } from './holdings-cache.ts';

@@ -2,13 +2,14 @@
 // `endpoint()` is the only way to make one; the server refuses every other (see server.ts).
 import type { z } from 'zod';
 import type { ProblemCode } from '../errors.ts';
-import type { Caller, OrganizationCaller } from '../protocol/caller.ts';
+import type { Caller, ClientCaller, OrganizationCaller, OrganizationClient, Principal } from '../protocol/caller.ts';
 
 export type Access =
   | { readonly kind: 'open' }
   | { readonly kind: 'signed_in'; readonly alsoSuspended: boolean }
-  | { readonly kind: 'member' }
-  | { readonly kind: 'needs'; readonly permission: string }
+  | { readonly kind: 'member'; readonly orClient: boolean }
+  | { readonly kind: 'needs'; readonly permission: string; readonly orClient: boolean }
+  | { readonly kind: 'client'; readonly permission: string }
   | { readonly kind: 'platform' };
 
 /** Anybody may call it. */
@@ -18,18 +19,40 @@ export const open = () => ({ kind: 'open' }) as const;
  * a user does to their own session, so that it can leave that organization.
  */
 export const signedIn = ({ alsoSuspended = false } = {}) => ({ kind: 'signed_in', alsoSuspended }) as const;
+interface OrClient {
+  /** Whether a service client of the organization may call it as well. */
+  readonly orClient: true;
+}
+
 /** Whoever acts for an organization, with whatever rights. */
-export const member = () => ({ kind: 'member' }) as const;
+export function member(): { readonly kind: 'member'; readonly orClient: false };
+export function member(or: OrClient): { readonly kind: 'member'; readonly orClient: true };
+export function member(or?: OrClient) {
+  return { kind: 'member', orClient: or !== undefined } as const;
+}
 /** Whoever holds the permission in the organization that their token acts for. */
-export const needs = (permission: string) => ({ kind: 'needs', permission }) as const;
+export function needs(permission: string): { readonly kind: 'needs'; permission: string; readonly orClient: false };
+export function needs(
+  permission: string,
+  or: OrClient,
+): { readonly kind: 'needs'; permission: string; readonly orClient: true };
+export function needs(permission: string, or?: OrClient) {
+  return { kind: 'needs', permission, orClient: or !== undefined } as const;
+}
+/** Service clients that hold the permission, of an organization or of the installation. */
+export const client = (permission: string) => ({ kind: 'client', permission }) as const;
 /** Whom an operator has made an administrator of the whole platform. */
 export const platform = () => ({ kind: 'platform' }) as const;
 
 type CallerOf<A extends Access> = A extends { kind: 'open' }
   ? null
-  : A extends { kind: 'member' } | { kind: 'needs' }
-    ? OrganizationCaller
-    : Caller;
+  : A extends { kind: 'client' }
+    ? ClientCaller
+    : A extends { orClient: true }
+      ? OrganizationCaller | OrganizationClient
+      : A extends { kind: 'member' } | { kind: 'needs' }
+        ? OrganizationCaller
+        : Caller;
 
 /** Bytes that a body with credentials or a refresh token may have. */
 export const SIGN_IN_BODY_BYTES_MAX = 16 * 1024;
@@ -103,7 +126,7 @@ export interface Definition<A extends Access, B, Q, P> {
 /** A checked declaration, stripped of its types. */
 export interface Endpoint extends Omit<Definition<Access, Schema, Schema, Schema>, 'handle' | 'limit'> {
   readonly limit: Limit;
-  readonly handle: (input: HandlerInput<Caller | OrganizationCaller | null, unknown, unknown, unknown>) => unknown;
+  readonly handle: (input: HandlerInput<Principal | null, unknown, unknown, unknown>) => unknown;
 }
 
 const made = new WeakSet<Endpoint>();
@@ -115,10 +138,10 @@ export function endpoint<
   Q extends Schema | undefined = undefined,
   P extends Schema | undefined = undefined,
 >(definition: Definition<A, B, Q, P>): Endpoint {
-  const known = ['open', 'signed_in', 'member', 'needs', 'platform'].includes(definition.access?.kind);
+  const known = ['open', 'signed_in', 'member', 'needs', 'client', 'platform'].includes(definition.access?.kind);
   if (!known) {
     throw new TypeError(
-      `${definition.method} ${definition.url} states no access: say open(), signedIn(), member(), needs() or platform()`,
+      `${definition.method} ${definition.url} states no access: say open(), signedIn(), member(), needs(), client() or platform()`,
     );
   }
   const declared = Object.freeze({ limit: 'other', ...definition }) as unknown as Endpoint;

@@ -3,9 +3,16 @@
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
 import { z } from 'zod';
 import { type FieldIssue, problem } from '../errors.ts';
-import { actsForOrganization, type Caller, type OrganizationCaller } from '../protocol/caller.ts';
+import {
+  actsForOrganization,
+  type Caller,
+  type ClientCaller,
+  type OrganizationCaller,
+  type Principal,
+} from '../protocol/caller.ts';
+import { permits } from '../protocol/permission.ts';
 import { RequestClient } from './client.ts';
-import { type Endpoint, isEndpoint, SIGN_IN_BODY_BYTES_MAX } from './endpoint.ts';
+import { type Access, type Endpoint, isEndpoint, SIGN_IN_BODY_BYTES_MAX } from './endpoint.ts';
 import { type DrawLimit, networkOf } from './rate-limit.ts';
 import { assertOwnTenant, namedTenants } from './tenant.ts';
 
@@ -16,7 +23,7 @@ export const ROUTE_MARK = Symbol('endpoint');
 export type Authenticate = (
   authorization: string | undefined,
   options: { readonly alsoSuspended: boolean },
-) => Promise<Caller>;
+) => Promise<Principal>;
 
 export interface Guard {
   readonly authenticate: Authenticate;
@@ -42,7 +49,7 @@ export function mountEndpoint(app: FastifyInstance, declared: Endpoint, guard: G
       await admit(declared, guard, request, reply);
     },
     handler: async (request, reply) => {
-      const caller = request.getDecorator<Caller | null>('caller');
+      const caller = request.getDecorator<Principal | null>('caller');
       const status = Number(Object.keys(declared.reply)[0]);
       reply.code(status);
       const result = await declared.handle({
@@ -77,7 +84,7 @@ async function admit(declared: Endpoint, guard: Guard, request: FastifyRequest, 
     else await guard.draw(request, reply, 'other', `${declared.limit} ${network}`);
     return;
   }
-  let caller: Caller;
+  let caller: Principal;
   try {
     caller = await guard.authenticate(request.headers.authorization, { alsoSuspended: alsoSuspended(declared) });
   } catch (refused) {
@@ -85,7 +92,7 @@ async function admit(declared: Endpoint, guard: Guard, request: FastifyRequest, 
     throw refused;
   }
   request.setDecorator('caller', caller);
-  await guard.draw(request, reply, 'other', `user ${caller.id}`);
+  await guard.draw(request, reply, 'other', `${caller.kind} ${caller.id}`);
   const acting = await inTenant(guard, caller, request);
   request.setDecorator('caller', acting);
   await assertAllowed(declared, guard, acting);
@@ -97,10 +104,10 @@ function alsoSuspended({ access }: Endpoint): boolean {
 }
 
 /** The caller in the organization that the request is about (tenant headers name it, a token's word decides). */
-async function inTenant(guard: Guard, caller: Caller, request: FastifyRequest): Promise<Caller> {
+async function inTenant(guard: Guard, caller: Principal, request: FastifyRequest): Promise<Principal> {
   const references = namedTenants(request.headers);
   if (references.length === 0) return caller;
-  if (!actsForOrganization(caller)) return guard.actFor(caller, references);
+  if (caller.kind === 'user' && !actsForOrganization(caller)) return guard.actFor(caller, references);
   assertOwnTenant(caller, references);
   return caller;
 }
@@ -108,13 +115,23 @@ async function inTenant(guard: Guard, caller: Caller, request: FastifyRequest): 
 const PLATFORM_ONLY =
   'Platform administrators only; operators name them: tenantry users grant <user> --platform-admin.';
 
-async function assertAllowed({ access }: Endpoint, guard: Guard, caller: Caller): Promise<void> {
+async function assertAllowed({ access }: Endpoint, guard: Guard, caller: Principal): Promise<void> {
+  if (caller.kind === 'client') return assertClientAllowed(access, caller);
+  if (access.kind === 'client') throw problem('client_required');
   if (access.kind === 'platform') {
     if (!(await guard.isPlatformAdministrator(caller))) throw problem('permission_denied', { detail: PLATFORM_ONLY });
   } else if (access.kind === 'member' || access.kind === 'needs') {
     if (!actsForOrganization(caller)) throw problem('organization_required');
     if (access.kind === 'needs' && !(await guard.holds(caller, access.permission))) throw problem('permission_denied');
   }
+}
+
+/** A client's own permissions decide, and only where the route is for clients, too. */
+function assertClientAllowed(access: Access, caller: ClientCaller): void {
+  const invited = access.kind === 'client' || ('orClient' in access && access.orClient);
+  if (!invited) throw problem('user_required');
+  if (access.kind !== 'client' && !actsForOrganization(caller)) throw problem('organization_required');
+  if (access.kind !== 'member' && !permits(caller.permissions, access.permission)) throw problem('permission_denied');
 }
 
 function bodyOf(declared: Endpoint, request: FastifyRequest): unknown {

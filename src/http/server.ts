@@ -10,7 +10,7 @@ import Fastify, {
   LogController,
 } from 'fastify';
 import { problem } from '../errors.ts';
-import type { Caller } from '../protocol/caller.ts';
+import type { Principal } from '../protocol/caller.ts';
 import { assertJsonType, parseBody } from './body.ts';
 import { answerBrokenConnection, answerTunnel, refuseExpectation } from './broken-connection.ts';
 import type { Endpoint } from './endpoint.ts';
@@ -131,7 +131,7 @@ async function registerPlugins(app: FastifyInstance, options: ServerOptions): Pr
     });
   }
   app.addHook('onResponse', (request, reply, done) => {
-    const caller = request.getDecorator<Caller | null>('caller');
+    const caller = request.getDecorator<Principal | null>('caller');
     request.log.info(
       {
         method: request.method,
@@ -139,7 +139,7 @@ async function registerPlugins(app: FastifyInstance, options: ServerOptions): Pr
         status: reply.statusCode,
         durationMs: Math.round(reply.elapsedTime * 10) / 10,
         network: wideNetwork(request.ip),
-        userId: caller?.id,
+        [caller?.kind === 'client' ? 'clientId' : 'userId']: caller?.id,
         organizationId: caller?.organizationId ?? undefined,
       },
       'request',

@@ -1,7 +1,7 @@
 // Which organization a request names in its headers: X-Tenant-ID (id or slug) and X-Organization-Slug. They only name
 // it; what a token says is never overruled.
 import { problem } from '../errors.ts';
-import type { Caller } from '../protocol/caller.ts';
+import type { Principal } from '../protocol/caller.ts';
 import { isIdShaped } from '../protocol/id.ts';
 
 /** The headers that may name an organization, as Node spells them. */
@@ -46,7 +46,7 @@ function twoTenants() {
 }
 
 /** Holds a token's own organization against the headers. Raises tenant_mismatch, or bad_request when they differ. */
-export function assertOwnTenant(caller: Caller, references: readonly string[]): void {
+export function assertOwnTenant(caller: Principal, references: readonly string[]): void {
   const own = references.filter(
     (reference) => reference === caller.organizationId || reference === caller.organizationSlug,
   );

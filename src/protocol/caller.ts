@@ -1,4 +1,5 @@
-// Who a verified access token speaks for.
+// Who a verified access token speaks for: a user, or a service client.
+import type { AccessClaims, ClientClaims } from './claims.ts';
 
 export interface Caller {
   readonly kind: 'user';
@@ -14,7 +15,25 @@ export interface Caller {
   readonly epoch: number;
   /** Seconds since 1970. */
   readonly authenticatedAt: number;
+  /** When the token was issued, in seconds since 1970. */
+  readonly issuedAt: number;
 }
+
+/** A service client: it has no session, and acts for the organization it belongs to, or for none. */
+export interface ClientCaller {
+  readonly kind: 'client';
+  /** The client_id, a UUID. */
+  readonly id: string;
+  /** Null for a client of the whole installation, which operators make. */
+  readonly organizationId: string | null;
+  readonly organizationSlug: string | null;
+  readonly permissions: readonly string[];
+  readonly epoch: number;
+  readonly issuedAt: number;
+}
+
+/** Whoever a good access token can speak for. */
+export type Principal = Caller | ClientCaller;
 
 /** A caller who acts for an organization. */
 export interface OrganizationCaller extends Caller {
@@ -22,6 +41,35 @@ export interface OrganizationCaller extends Caller {
   readonly organizationSlug: string;
 }
 
-export function actsForOrganization(caller: Caller): caller is OrganizationCaller {
+/** A service client of an organization. */
+export interface OrganizationClient extends ClientCaller {
+  readonly organizationId: string;
+  readonly organizationSlug: string;
+}
+
+export function actsForOrganization(caller: Caller): caller is OrganizationCaller;
+export function actsForOrganization(caller: Principal): caller is OrganizationCaller | OrganizationClient;
+export function actsForOrganization(caller: Principal): boolean {
   return caller.organizationId !== null;
+}
+
+/** Whom the claims of a verified token speak for. */
+export function principalOf(claims: AccessClaims | ClientClaims): Principal {
+  const common = {
+    id: claims.sub,
+    organizationId: claims.org ?? null,
+    organizationSlug: claims.org_slug ?? null,
+    permissions: claims.permissions ?? [],
+    epoch: claims.epoch,
+    issuedAt: claims.iat,
+  };
+  if (!('sid' in claims)) return Object.freeze({ kind: 'client', ...common });
+  return Object.freeze({
+    kind: 'user',
+    ...common,
+    sessionId: claims.sid,
+    roles: claims.roles ?? [],
+    permissionsElsewhere: claims.permissions_ref === true,
+    authenticatedAt: claims.auth_time,
+  });
 }

@@ -29,6 +29,24 @@ export interface AccessClaims {
   readonly permissions_ref?: true;
 }
 
+/**
+ * What stands in the token of a service client (RFC 9068 §2.2: `sub` is the client_id): no session, no sign-in. Without
+ * `org` it is a client of the whole installation.
+ */
+export interface ClientClaims {
+  readonly iss: string;
+  readonly aud: string;
+  readonly sub: string;
+  readonly client_id: string;
+  readonly jti: string;
+  readonly iat: number;
+  readonly exp: number;
+  readonly epoch: number;
+  readonly org?: string;
+  readonly org_slug?: string;
+  readonly permissions: readonly string[];
+}
+
 export interface RefreshClaims {
   readonly iss: string;
   readonly aud: string;
@@ -55,8 +73,22 @@ function isStrings(value: unknown): value is string[] {
   return Array.isArray(value) && value.every((entry) => typeof entry === 'string');
 }
 
-/** Whether a verified payload has every claim of an access token in its shape; values are the verifier's business. */
+// What only a user's token has: a client's token that carried one of these would be two kinds at once.
+const USERS_CLAIMS = ['sid', 'auth_time', 'amr', 'roles', 'permissions_ref'] as const;
+
+/** Whether a verified payload is a service client's token in shape; values are the verifier's business. */
+export function isClientClaims(payload: Record<string, unknown>): boolean {
+  const common = isUuid(payload.sub) && payload.client_id === payload.sub;
+  const counted = isInstant(payload.iat) && isInstant(payload.exp) && isInstant(payload.epoch);
+  if (!common || !counted || typeof payload.jti !== 'string' || payload.jti === '') return false;
+  if (USERS_CLAIMS.some((name) => payload[name] !== undefined) || !isStrings(payload.permissions)) return false;
+  if (payload.org === undefined) return payload.org_slug === undefined;
+  return isUuid(payload.org) && typeof payload.org_slug === 'string';
+}
+
+/** Whether a verified payload is a user's access token in shape; values are the verifier's business. */
 export function isAccessClaims(payload: Record<string, unknown>): boolean {
+  if (payload.client_id === payload.sub) return false; // a service client's
   const common = isUuid(payload.sub) && isUuid(payload.sid) && typeof payload.jti === 'string' && payload.jti !== '';
   const instants = isInstant(payload.iat) && isInstant(payload.exp) && isInstant(payload.auth_time);
   const counted = isInstant(payload.epoch) && isStrings(payload.amr) && typeof payload.client_id === 'string';

@@ -1,22 +1,44 @@
-// The exceptions to self-contained tokens: what must stop working before it expires.
+// The exceptions to self-contained tokens: what must stop working before it expires; and how such an event is written
+// on the wire, in the feed and in the stream.
 
 export type Revocation =
   | { readonly kind: 'session'; readonly sid: string }
   | { readonly kind: 'user'; readonly sub: string; readonly epoch: number }
+  | { readonly kind: 'client'; readonly client_id: string; readonly epoch: number }
   /** `at` is the instant of the change (ms since 1970, to the microsecond, by the database's clock): the later counts. */
   | {
       readonly kind: 'organization';
       readonly org: string;
       readonly state: 'active' | 'suspended';
       readonly at: number;
-    };
+    }
+  /** Every token issued before the instant (seconds since 1970): after a backup was restored. */
+  | { readonly kind: 'everything'; readonly not_before: number };
 
-/** What of a token decides whether it is revoked. */
+/** What of a token decides whether it is revoked. A user, or a service client, which has no session. */
 export interface RevocableToken {
-  readonly sessionId: string;
   readonly id: string;
+  readonly sessionId?: string;
   readonly epoch: number;
   readonly organizationId: string | null;
+  /** Seconds since 1970. */
+  readonly issuedAt: number;
 }
 
 export type RevocationVerdict = 'session_revoked' | 'token_stale' | 'organization_suspended' | null;
+
+const ID = /^[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}$/;
+const isId = (value: unknown): value is string => typeof value === 'string' && ID.test(value);
+const isCount = (value: unknown): value is number => Number.isSafeInteger(value) && (value as number) >= 0;
+
+/** The event that a JSON value of the wire is, or null for one of no known kind or shape. */
+export function revocationOf(value: unknown): Revocation | null {
+  if (typeof value !== 'object' || value === null) return null;
+  const { kind, sid, sub, client_id, epoch, org, state, at, not_before } = value as Record<string, unknown>;
+  if (kind === 'session') return isId(sid) ? { kind, sid } : null;
+  if (kind === 'user') return isId(sub) && isCount(epoch) ? { kind, sub, epoch } : null;
+  if (kind === 'client') return isId(client_id) && isCount(epoch) ? { kind, client_id, epoch } : null;
+  if (kind === 'everything') return isCount(not_before) ? { kind, not_before } : null;
+  if (kind !== 'organization' || !isId(org) || typeof at !== 'number' || !Number.isFinite(at)) return null;
+  return state === 'active' || state === 'suspended' ? { kind, org, state, at } : null;
+}

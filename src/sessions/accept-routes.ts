@@ -12,7 +12,7 @@ import { AcceptInvitation, SignedIn } from './schema.ts';
 export interface AcceptRouteDeps extends JoinDeps, Omit<RefreshDeps, 'limitRefresh'> {
   readonly cookie: CookieSettings;
   /** The caller of a request with an access token. Raises why the token is refused. */
-  readonly authenticate: (
+  readonly authenticateUser: (
     authorization: string | undefined,
     options: { readonly alsoSuspended: boolean },
   ) => Promise<Caller>;
@@ -68,7 +68,7 @@ export function acceptRoutes(deps: AcceptRouteDeps): Endpoint[] {
 }
 
 async function asUser(deps: AcceptRouteDeps, client: Client, body: AcceptInvitation) {
-  const caller = await deps.authenticate(client.authorization, { alsoSuspended: true });
+  const caller = await deps.authenticateUser(client.authorization, { alsoSuspended: true });
   const unused = (['name', 'password'] as const).filter((member) => body[member] !== undefined);
   if (unused.length > 0) throw withoutUse(unused, 'with an access token: the account has its own');
   const presented = presentedToken(deps, client, body.refreshToken);

@@ -1,10 +1,10 @@
 // From the Authorization header to a caller: the guard of every signed-in route. No I/O.
 import { problem } from '../errors.ts';
 import type { Clock } from '../platform/clock.ts';
-import type { Caller } from '../protocol/caller.ts';
+import type { Principal } from '../protocol/caller.ts';
+import type { Revocations } from '../revocations/revocations.ts';
 import { type AccessTokenDeps, type VerifiedAccessToken, verifyAccessToken } from '../tokens/access.ts';
 import type { VerifiedCache } from '../tokens/verified-cache.ts';
-import type { Revocations } from './revocations.ts';
 
 export interface AuthenticateDeps extends Omit<AccessTokenDeps, 'random'> {
   readonly clock: Clock;
@@ -22,7 +22,7 @@ export async function authenticate(
   deps: AuthenticateDeps,
   authorization: string | undefined,
   { alsoSuspended }: { readonly alsoSuspended: boolean },
-): Promise<Caller> {
+): Promise<Principal> {
   if (authorization === undefined) throw problem('unauthenticated', { headers: { 'www-authenticate': 'Bearer' } });
   const token = BEARER.exec(authorization)?.[1];
   if (!token) throw refused('invalid_token');
@@ -40,7 +40,7 @@ export async function authenticate(
 }
 
 /** Whose token a request carries, be it expired, stale or of an ended session; null when it is none of this service. */
-export async function identify(deps: AuthenticateDeps, authorization: string): Promise<Caller | null> {
+export async function identify(deps: AuthenticateDeps, authorization: string): Promise<Principal | null> {
   const token = BEARER.exec(authorization)?.[1];
   const verified = token === undefined ? null : await verifyAccessToken(deps, token);
   return verified?.caller ?? null;

@@ -2,8 +2,8 @@
 import { problem } from '../errors.ts';
 import type { Database } from '../platform/db.ts';
 import type { Caller } from '../protocol/caller.ts';
+import type { Revocations } from '../revocations/revocations.ts';
 import { type RefreshTokenDeps, verifyRefreshToken } from '../tokens/refresh.ts';
-import type { Revocations } from './revocations.ts';
 import { type EndedSession, lockSessions, markSessionsEnded } from './store.ts';
 
 export interface EndSessionDeps extends RefreshTokenDeps {

@@ -4,12 +4,12 @@ import { findOrganizationId } from '../organizations/store.ts';
 import type { Passwords } from '../passwords/hashing.ts';
 import type { Database } from '../platform/db.ts';
 import type { Log } from '../platform/log.ts';
+import type { Revocations } from '../revocations/revocations.ts';
 import { countingKey, type EmailAddress, parseEmail } from '../users/email.ts';
 import { findCredentials, updateHash } from '../users/store.ts';
 import { chooseOrganization } from './act-for.ts';
 import type { LoginThrottle } from './login-throttle.ts';
 import { answerSession, type Device, type SessionDeps, type SignedIn, storeSession } from './open-session.ts';
-import type { Revocations } from './revocations.ts';
 import { markSurplusEnded } from './store.ts';
 
 export interface LoginDeps extends SessionDeps {

@@ -4,10 +4,10 @@ import { problem } from '../errors.ts';
 import type { Database } from '../platform/db.ts';
 import { newTokenId } from '../platform/random.ts';
 import type { RefreshClaims } from '../protocol/claims.ts';
+import type { Revocations } from '../revocations/revocations.ts';
 import { verifyRefreshToken } from '../tokens/refresh.ts';
 import { chooseOrganization } from './act-for.ts';
 import { refusal, type SignedIn, type SignInDeps, signIn } from './open-session.ts';
-import type { Revocations } from './revocations.ts';
 import { rotateSession } from './rotation-store.ts';
 
 export interface RefreshDeps extends SignInDeps {

@@ -1,8 +1,7 @@
 // The periodic removal of sessions that ended longer ago than the retention, and of revocations nobody can meet.
 import type { Database } from '../platform/db.ts';
 import type { Log } from '../platform/log.ts';
-import { deleteRevocations } from './revocation-store.ts';
-import { REVOCATION_ROWS_KEPT_SECONDS } from './revocations.ts';
+import { removeOldRevocations } from '../revocations/revocations.ts';
 import { deleteEndedSessions, REMOVED_AT_ONCE } from './store.ts';
 
 const EVERY_MS = 10 * 60_000;
@@ -21,7 +20,7 @@ export async function removeEndedNow(deps: RemoveEndedDeps): Promise<number> {
     total += removed;
     if (removed < REMOVED_AT_ONCE) break;
   }
-  await deleteRevocations(deps.db.systemReader(), REVOCATION_ROWS_KEPT_SECONDS);
+  await removeOldRevocations(deps.db);
   return total;
 }
 

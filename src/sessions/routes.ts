@@ -12,7 +12,7 @@ import {
 } from '../http/endpoint.ts';
 import { oneOrganization } from '../http/tenant.ts';
 import { enveloped, Id, PageQuery, page } from '../http/wire.ts';
-import type { Caller } from '../protocol/caller.ts';
+import type { Principal } from '../protocol/caller.ts';
 import { acceptByRegistering, type JoinDeps } from './accept-invitation.ts';
 import { assertSameSite, type CookieSettings, clearCookie, cookieToken, setCookie } from './cookie.ts';
 import { endOtherSessions, endOwnSession, logout } from './end-session.ts';
@@ -31,7 +31,7 @@ export interface SessionRouteDeps
     Omit<RefreshDeps, 'limitRefresh'> {
   readonly cookie: CookieSettings;
   /** Whose token this is, however old or stale; null when it is none of ours. */
-  readonly identify: (authorization: string) => Promise<Caller | null>;
+  readonly identify: (authorization: string) => Promise<Principal | null>;
 }
 
 const SIGN_IN_PROBLEMS: readonly ProblemCode[] = [
@@ -200,7 +200,8 @@ function logoutRoute(deps: SessionRouteDeps): Endpoint {
     handle: async ({ body, client, answer }) => {
       const presented = presentedToken(deps, client, body.refreshToken);
       // Also a stale or expired token names the session that is to end.
-      const caller = client.authorization === undefined ? null : await deps.identify(client.authorization);
+      const found = client.authorization === undefined ? null : await deps.identify(client.authorization);
+      const caller = found?.kind === 'user' ? found : null; // a service client has no session
       await logout(deps, caller, presented?.token ?? null);
       if (presented?.transport === 'cookie') answer.header('set-cookie', clearCookie(deps.cookie));
     },

@@ -2,13 +2,15 @@
 import type { KeyRing } from '../keys/ring.ts';
 import type { Clock } from '../platform/clock.ts';
 import { newTokenId, type Random } from '../platform/random.ts';
-import type { Caller } from '../protocol/caller.ts';
+import { type Principal, principalOf } from '../protocol/caller.ts';
 import {
   ACCESS_TOKEN_TYPE,
   ACCESS_TTL_MAX_SECONDS,
   type AccessClaims,
+  type ClientClaims,
   FIRST_PARTY_CLIENT,
   isAccessClaims,
+  isClientClaims,
   PERMISSIONS_IN_TOKEN_MAX,
 } from '../protocol/claims.ts';
 import { canonicalPermissions } from '../protocol/permission.ts';
@@ -68,6 +70,38 @@ export async function issueAccessToken(deps: AccessTokenDeps, grant: AccessGrant
   return { token, expiresIn: exp - iat, expiresAt: new Date(exp * 1000) };
 }
 
+/** What a service client's token is for. */
+export interface ClientGrant {
+  readonly clientId: string;
+  readonly epoch: number;
+  /** Null: the installation's. */
+  readonly audience: string | null;
+  readonly organization: { readonly id: string; readonly slug: string } | null;
+  readonly permissions: readonly string[];
+}
+
+/** Signs the access token of a service client (RFC 9068 §2.2, RFC 6749 §4.4). Raises NoSigningKey. */
+export async function issueClientToken(deps: AccessTokenDeps, grant: ClientGrant): Promise<IssuedAccessToken> {
+  const now = deps.clock.now();
+  const iat = Math.floor(now.getTime() / 1000);
+  const exp = iat + deps.accessTtlSeconds;
+  const { organization } = grant;
+  const claims: ClientClaims = {
+    iss: deps.issuer,
+    aud: grant.audience ?? deps.audience,
+    sub: grant.clientId,
+    client_id: grant.clientId,
+    jti: newTokenId(deps.random),
+    iat,
+    exp,
+    epoch: grant.epoch,
+    ...(organization ? { org: organization.id, org_slug: organization.slug } : {}),
+    permissions: canonicalPermissions(grant.permissions),
+  };
+  const token = await signClaims(deps.accessKeys.signingKeyAt(now), ACCESS_TOKEN_TYPE, claims);
+  return { token, expiresIn: exp - iat, expiresAt: new Date(exp * 1000) };
+}
+
 function organizationClaims({ organization, roles, permissions }: AccessGrant) {
   if (!organization) return {};
   const held = canonicalPermissions(permissions);
@@ -79,7 +113,7 @@ function organizationClaims({ organization, roles, permissions }: AccessGrant) {
 const FUTURE_LEEWAY_SECONDS = 60;
 
 export interface VerifiedAccessToken {
-  readonly caller: Caller;
+  readonly caller: Principal;
   /** Seconds since 1970. */
   readonly expiresAt: number;
 }
@@ -91,26 +125,13 @@ export async function verifyAccessToken(
 ): Promise<VerifiedAccessToken | null> {
   const now = deps.clock.now();
   const verified = await verifySignature(deps.accessKeys, ACCESS_TOKEN_TYPE, token, now);
-  if (!verified || !isAccessClaims(verified.payload)) return null;
-  const claims = verified.payload as unknown as AccessClaims & { nbf?: unknown };
+  if (!verified) return null;
+  const isClient = isClientClaims(verified.payload);
+  if (!isClient && !isAccessClaims(verified.payload)) return null;
+  const claims = verified.payload as unknown as (AccessClaims | ClientClaims) & { nbf?: unknown };
   if (claims.iss !== deps.issuer || claims.aud !== deps.audience || claims.nbf !== undefined) return null;
   if (claims.iat > now.getTime() / 1000 + FUTURE_LEEWAY_SECONDS) return null;
   // A lifetime no configuration allows was not signed by this service as it is configured now.
   if (claims.exp <= claims.iat || claims.exp - claims.iat > ACCESS_TTL_MAX_SECONDS) return null;
-  return { caller: callerOf(claims), expiresAt: claims.exp };
-}
-
-function callerOf(claims: AccessClaims): Caller {
-  return Object.freeze({
-    kind: 'user',
-    id: claims.sub,
-    sessionId: claims.sid,
-    organizationId: claims.org ?? null,
-    organizationSlug: claims.org_slug ?? null,
-    roles: claims.roles ?? [],
-    permissions: claims.permissions ?? [],
-    permissionsElsewhere: claims.permissions_ref === true,
-    epoch: claims.epoch,
-    authenticatedAt: claims.auth_time,
-  });
+  return { caller: principalOf(claims), expiresAt: claims.exp };
 }

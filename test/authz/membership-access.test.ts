@@ -4,7 +4,7 @@ import { createHoldingsCache } from '../../src/authz/holdings-cache.ts';
 import { BLIND_SECONDS_MAX, openMembershipAccess } from '../../src/authz/membership-access.ts';
 import { type Database, openDatabase } from '../../src/platform/db.ts';
 import { openLog } from '../../src/platform/log.ts';
-import { openRevocations } from '../../src/sessions/revocations.ts';
+import { openRevocations } from '../../src/revocations/revocations.ts';
 import { createDatabase } from '../support/database.ts';
 import { changeRights, insertMember } from '../support/rights.ts';
 import { joinMember } from '../support/session-state.ts';

@@ -3,7 +3,7 @@ import t from 'tap';
 import { openMembershipAccess } from '../../src/authz/membership-access.ts';
 import { openDatabase, type Statement, statement } from '../../src/platform/db.ts';
 import { openLog } from '../../src/platform/log.ts';
-import { openRevocations } from '../../src/sessions/revocations.ts';
+import { openRevocations } from '../../src/revocations/revocations.ts';
 import { createDatabase } from '../support/database.ts';
 
 const MEMBERS = 4_000;

@@ -22,6 +22,7 @@ const MEMBER: OrganizationCaller = Object.freeze({
   permissionsElsewhere: false,
   epoch: 0,
   authenticatedAt: 0,
+  issuedAt: 0,
 });
 
 // The token says which caller it is.

@@ -3,7 +3,7 @@
 import { randomUUID } from 'node:crypto';
 import t from 'tap';
 import type { SystemReader } from '../../src/platform/db.ts';
-import { openRevocations } from '../../src/sessions/revocations.ts';
+import { openRevocations } from '../../src/revocations/revocations.ts';
 import { newAccount } from '../support/client.ts';
 import { createDatabase } from '../support/database.ts';
 import { openService } from '../support/service.ts';

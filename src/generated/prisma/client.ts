@@ -111,3 +111,18 @@ export type Outbox = Prisma.OutboxModel
  * 
  */
 export type PlatformAdministrator = Prisma.PlatformAdministratorModel
+/**
+ * Model Client
+ * 
+ */
+export type Client = Prisma.ClientModel
+/**
+ * Model ClientSecret
+ * 
+ */
+export type ClientSecret = Prisma.ClientSecretModel
+/**
+ * Model ClientAssertion
+ * 
+ */
+export type ClientAssertion = Prisma.ClientAssertionModel

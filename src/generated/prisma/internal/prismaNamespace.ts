@@ -410,7 +410,10 @@ export const ModelName = {
   Invitation: 'Invitation',
   InvitationRole: 'InvitationRole',
   Outbox: 'Outbox',
-  PlatformAdministrator: 'PlatformAdministrator'
+  PlatformAdministrator: 'PlatformAdministrator',
+  Client: 'Client',
+  ClientSecret: 'ClientSecret',
+  ClientAssertion: 'ClientAssertion'
 } as const
 
 export type ModelName = (typeof ModelName)[keyof typeof ModelName]
@@ -426,7 +429,7 @@ export type TypeMap<ExtArgs extends runtime.Types.Extensions.InternalArgs = runt
     omit: GlobalOmitOptions
   }
   meta: {
-    modelProps: "user" | "password" | "organization" | "membership" | "role" | "roleAssignment" | "session" | "subscription" | "event" | "revocation" | "invitation" | "invitationRole" | "outbox" | "platformAdministrator"
+    modelProps: "user" | "password" | "organization" | "membership" | "role" | "roleAssignment" | "session" | "subscription" | "event" | "revocation" | "invitation" | "invitationRole" | "outbox" | "platformAdministrator" | "client" | "clientSecret" | "clientAssertion"
     txIsolationLevel: TransactionIsolationLevel
   }
   model: {
@@ -1466,6 +1469,228 @@ export type TypeMap<ExtArgs extends runtime.Types.Extensions.InternalArgs = runt
         }
       }
     }
+    Client: {
+      payload: Prisma.$ClientPayload<ExtArgs>
+      fields: Prisma.ClientFieldRefs
+      operations: {
+        findUnique: {
+          args: Prisma.ClientFindUniqueArgs<ExtArgs>
+          result: runtime.Types.Utils.PayloadToResult<Prisma.$ClientPayload> | null
+        }
+        findUniqueOrThrow: {
+          args: Prisma.ClientFindUniqueOrThrowArgs<ExtArgs>
+          result: runtime.Types.Utils.PayloadToResult<Prisma.$ClientPayload>
+        }
+        findFirst: {
+          args: Prisma.ClientFindFirstArgs<ExtArgs>
+          result: runtime.Types.Utils.PayloadToResult<Prisma.$ClientPayload> | null
+        }
+        findFirstOrThrow: {
+          args: Prisma.ClientFindFirstOrThrowArgs<ExtArgs>
+          result: runtime.Types.Utils.PayloadToResult<Prisma.$ClientPayload>
+        }
+        findMany: {
+          args: Prisma.ClientFindManyArgs<ExtArgs>
+          result: runtime.Types.Utils.PayloadToResult<Prisma.$ClientPayload>[]
+        }
+        create: {
+          args: Prisma.ClientCreateArgs<ExtArgs>
+          result: runtime.Types.Utils.PayloadToResult<Prisma.$ClientPayload>
+        }
+        createMany: {
+          args: Prisma.ClientCreateManyArgs<ExtArgs>
+          result: BatchPayload
+        }
+        createManyAndReturn: {
+          args: Prisma.ClientCreateManyAndReturnArgs<ExtArgs>
+          result: runtime.Types.Utils.PayloadToResult<Prisma.$ClientPayload>[]
+        }
+        delete: {
+          args: Prisma.ClientDeleteArgs<ExtArgs>
+          result: runtime.Types.Utils.PayloadToResult<Prisma.$ClientPayload>
+        }
+        update: {
+          args: Prisma.ClientUpdateArgs<ExtArgs>
+          result: runtime.Types.Utils.PayloadToResult<Prisma.$ClientPayload>
+        }
+        deleteMany: {
+          args: Prisma.ClientDeleteManyArgs<ExtArgs>
+          result: BatchPayload
+        }
+        updateMany: {
+          args: Prisma.ClientUpdateManyArgs<ExtArgs>
+          result: BatchPayload
+        }
+        updateManyAndReturn: {
+          args: Prisma.ClientUpdateManyAndReturnArgs<ExtArgs>
+          result: runtime.Types.Utils.PayloadToResult<Prisma.$ClientPayload>[]
+        }
+        upsert: {
+          args: Prisma.ClientUpsertArgs<ExtArgs>
+          result: runtime.Types.Utils.PayloadToResult<Prisma.$ClientPayload>
+        }
+        aggregate: {
+          args: Prisma.ClientAggregateArgs<ExtArgs>
+          result: runtime.Types.Utils.Optional<Prisma.AggregateClient>
+        }
+        groupBy: {
+          args: Prisma.ClientGroupByArgs<ExtArgs>
+          result: runtime.Types.Utils.Optional<Prisma.ClientGroupByOutputType>[]
+        }
+        count: {
+          args: Prisma.ClientCountArgs<ExtArgs>
+          result: runtime.Types.Utils.Optional<Prisma.ClientCountAggregateOutputType> | number
+        }
+      }
+    }
+    ClientSecret: {
+      payload: Prisma.$ClientSecretPayload<ExtArgs>
+      fields: Prisma.ClientSecretFieldRefs
+      operations: {
+        findUnique: {
+          args: Prisma.ClientSecretFindUniqueArgs<ExtArgs>
+          result: runtime.Types.Utils.PayloadToResult<Prisma.$ClientSecretPayload> | null
+        }
+        findUniqueOrThrow: {
+          args: Prisma.ClientSecretFindUniqueOrThrowArgs<ExtArgs>
+          result: runtime.Types.Utils.PayloadToResult<Prisma.$ClientSecretPayload>
+        }
+        findFirst: {
+          args: Prisma.ClientSecretFindFirstArgs<ExtArgs>
+          result: runtime.Types.Utils.PayloadToResult<Prisma.$ClientSecretPayload> | null
+        }
+        findFirstOrThrow: {
+          args: Prisma.ClientSecretFindFirstOrThrowArgs<ExtArgs>
+          result: runtime.Types.Utils.PayloadToResult<Prisma.$ClientSecretPayload>
+        }
+        findMany: {
+          args: Prisma.ClientSecretFindManyArgs<ExtArgs>
+          result: runtime.Types.Utils.PayloadToResult<Prisma.$ClientSecretPayload>[]
+        }
+        create: {
+          args: Prisma.ClientSecretCreateArgs<ExtArgs>
+          result: runtime.Types.Utils.PayloadToResult<Prisma.$ClientSecretPayload>
+        }
+        createMany: {
+          args: Prisma.ClientSecretCreateManyArgs<ExtArgs>
+          result: BatchPayload
+        }
+        createManyAndReturn: {
+          args: Prisma.ClientSecretCreateManyAndReturnArgs<ExtArgs>
+          result: runtime.Types.Utils.PayloadToResult<Prisma.$ClientSecretPayload>[]
+        }
+        delete: {
+          args: Prisma.ClientSecretDeleteArgs<ExtArgs>
+          result: runtime.Types.Utils.PayloadToResult<Prisma.$ClientSecretPayload>
+        }
+        update: {
+          args: Prisma.ClientSecretUpdateArgs<ExtArgs>
+          result: runtime.Types.Utils.PayloadToResult<Prisma.$ClientSecretPayload>
+        }
+        deleteMany: {
+          args: Prisma.ClientSecretDeleteManyArgs<ExtArgs>
+          result: BatchPayload
+        }
+        updateMany: {
+          args: Prisma.ClientSecretUpdateManyArgs<ExtArgs>
+          result: BatchPayload
+        }
+        updateManyAndReturn: {
+          args: Prisma.ClientSecretUpdateManyAndReturnArgs<ExtArgs>
+          result: runtime.Types.Utils.PayloadToResult<Prisma.$ClientSecretPayload>[]
+        }
+        upsert: {
+          args: Prisma.ClientSecretUpsertArgs<ExtArgs>
+          result: runtime.Types.Utils.PayloadToResult<Prisma.$ClientSecretPayload>
+        }
+        aggregate: {
+          args: Prisma.ClientSecretAggregateArgs<ExtArgs>
+          result: runtime.Types.Utils.Optional<Prisma.AggregateClientSecret>
+        }
+        groupBy: {
+          args: Prisma.ClientSecretGroupByArgs<ExtArgs>
+          result: runtime.Types.Utils.Optional<Prisma.ClientSecretGroupByOutputType>[]
+        }
+        count: {
+          args: Prisma.ClientSecretCountArgs<ExtArgs>
+          result: runtime.Types.Utils.Optional<Prisma.ClientSecretCountAggregateOutputType> | number
+        }
+      }
+    }
+    ClientAssertion: {
+      payload: Prisma.$ClientAssertionPayload<ExtArgs>
+      fields: Prisma.ClientAssertionFieldRefs
+      operations: {
+        findUnique: {
+          args: Prisma.ClientAssertionFindUniqueArgs<ExtArgs>
+          result: runtime.Types.Utils.PayloadToResult<Prisma.$ClientAssertionPayload> | null
+        }
+        findUniqueOrThrow: {
+          args: Prisma.ClientAssertionFindUniqueOrThrowArgs<ExtArgs>
+          result: runtime.Types.Utils.PayloadToResult<Prisma.$ClientAssertionPayload>
+        }
+        findFirst: {
+          args: Prisma.ClientAssertionFindFirstArgs<ExtArgs>
+          result: runtime.Types.Utils.PayloadToResult<Prisma.$ClientAssertionPayload> | null
+        }
+        findFirstOrThrow: {
+          args: Prisma.ClientAssertionFindFirstOrThrowArgs<ExtArgs>
+          result: runtime.Types.Utils.PayloadToResult<Prisma.$ClientAssertionPayload>
+        }
+        findMany: {
+          args: Prisma.ClientAssertionFindManyArgs<ExtArgs>
+          result: runtime.Types.Utils.PayloadToResult<Prisma.$ClientAssertionPayload>[]
+        }
+        create: {
+          args: Prisma.ClientAssertionCreateArgs<ExtArgs>
+          result: runtime.Types.Utils.PayloadToResult<Prisma.$ClientAssertionPayload>
+        }
+        createMany: {
+          args: Prisma.ClientAssertionCreateManyArgs<ExtArgs>
+          result: BatchPayload
+        }
+        createManyAndReturn: {
+          args: Prisma.ClientAssertionCreateManyAndReturnArgs<ExtArgs>
+          result: runtime.Types.Utils.PayloadToResult<Prisma.$ClientAssertionPayload>[]
+        }
+        delete: {
+          args: Prisma.ClientAssertionDeleteArgs<ExtArgs>
+          result: runtime.Types.Utils.PayloadToResult<Prisma.$ClientAssertionPayload>
+        }
+        update: {
+          args: Prisma.ClientAssertionUpdateArgs<ExtArgs>
+          result: runtime.Types.Utils.PayloadToResult<Prisma.$ClientAssertionPayload>
+        }
+        deleteMany: {
+          args: Prisma.ClientAssertionDeleteManyArgs<ExtArgs>
+          result: BatchPayload
+        }
+        updateMany: {
+          args: Prisma.ClientAssertionUpdateManyArgs<ExtArgs>
+          result: BatchPayload
+        }
+        updateManyAndReturn: {
+          args: Prisma.ClientAssertionUpdateManyAndReturnArgs<ExtArgs>
+          result: runtime.Types.Utils.PayloadToResult<Prisma.$ClientAssertionPayload>[]
+        }
+        upsert: {
+          args: Prisma.ClientAssertionUpsertArgs<ExtArgs>
+          result: runtime.Types.Utils.PayloadToResult<Prisma.$ClientAssertionPayload>
+        }
+        aggregate: {
+          args: Prisma.ClientAssertionAggregateArgs<ExtArgs>
+          result: runtime.Types.Utils.Optional<Prisma.AggregateClientAssertion>
+        }
+        groupBy: {
+          args: Prisma.ClientAssertionGroupByArgs<ExtArgs>
+          result: runtime.Types.Utils.Optional<Prisma.ClientAssertionGroupByOutputType>[]
+        }
+        count: {
+          args: Prisma.ClientAssertionCountArgs<ExtArgs>
+          result: runtime.Types.Utils.Optional<Prisma.ClientAssertionCountAggregateOutputType> | number
+        }
+      }
+    }
   }
 } & {
   other: {
@@ -1638,7 +1863,9 @@ export const RevocationScalarFieldEnum = {
   epoch: 'epoch',
   state: 'state',
   at: 'at',
-  tx: 'tx'
+  tx: 'tx',
+  causedIn: 'causedIn',
+  notBefore: 'notBefore'
 } as const
 
 export type RevocationScalarFieldEnum = (typeof RevocationScalarFieldEnum)[keyof typeof RevocationScalarFieldEnum]
@@ -1697,6 +1924,48 @@ export const PlatformAdministratorScalarFieldEnum = {
 export type PlatformAdministratorScalarFieldEnum = (typeof PlatformAdministratorScalarFieldEnum)[keyof typeof PlatformAdministratorScalarFieldEnum]
 
 
+export const ClientScalarFieldEnum = {
+  id: 'id',
+  organizationId: 'organizationId',
+  ownerKey: 'ownerKey',
+  name: 'name',
+  description: 'description',
+  permissions: 'permissions',
+  audience: 'audience',
+  authentication: 'authentication',
+  jwks: 'jwks',
+  status: 'status',
+  epoch: 'epoch',
+  createdBy: 'createdBy',
+  createdAt: 'createdAt',
+  updatedAt: 'updatedAt'
+} as const
+
+export type ClientScalarFieldEnum = (typeof ClientScalarFieldEnum)[keyof typeof ClientScalarFieldEnum]
+
+
+export const ClientSecretScalarFieldEnum = {
+  id: 'id',
+  organizationId: 'organizationId',
+  ownerKey: 'ownerKey',
+  clientId: 'clientId',
+  hash: 'hash',
+  createdAt: 'createdAt',
+  expiresAt: 'expiresAt'
+} as const
+
+export type ClientSecretScalarFieldEnum = (typeof ClientSecretScalarFieldEnum)[keyof typeof ClientSecretScalarFieldEnum]
+
+
+export const ClientAssertionScalarFieldEnum = {
+  clientId: 'clientId',
+  jtiHash: 'jtiHash',
+  expiresAt: 'expiresAt'
+} as const
+
+export type ClientAssertionScalarFieldEnum = (typeof ClientAssertionScalarFieldEnum)[keyof typeof ClientAssertionScalarFieldEnum]
+
+
 export const SortOrder = {
   asc: 'asc',
   desc: 'desc'
@@ -1710,6 +1979,14 @@ export const JsonNullValueInput = {
 } as const
 
 export type JsonNullValueInput = (typeof JsonNullValueInput)[keyof typeof JsonNullValueInput]
+
+
+export const NullableJsonNullValueInput = {
+  DbNull: DbNull,
+  JsonNull: JsonNull
+} as const
+
+export type NullableJsonNullValueInput = (typeof NullableJsonNullValueInput)[keyof typeof NullableJsonNullValueInput]
 
 
 export const QueryMode = {
@@ -2012,6 +2289,9 @@ export type GlobalOmitConfig = {
   invitationRole?: Prisma.InvitationRoleOmit
   outbox?: Prisma.OutboxOmit
   platformAdministrator?: Prisma.PlatformAdministratorOmit
+  client?: Prisma.ClientOmit
+  clientSecret?: Prisma.ClientSecretOmit
+  clientAssertion?: Prisma.ClientAssertionOmit
 }
 
 /* Types for Logging */

@@ -64,7 +64,10 @@ export const ModelName = {
   Invitation: 'Invitation',
   InvitationRole: 'InvitationRole',
   Outbox: 'Outbox',
-  PlatformAdministrator: 'PlatformAdministrator'
+  PlatformAdministrator: 'PlatformAdministrator',
+  Client: 'Client',
+  ClientSecret: 'ClientSecret',
+  ClientAssertion: 'ClientAssertion'
 } as const
 
 export type ModelName = (typeof ModelName)[keyof typeof ModelName]
@@ -216,7 +219,9 @@ export const RevocationScalarFieldEnum = {
   epoch: 'epoch',
   state: 'state',
   at: 'at',
-  tx: 'tx'
+  tx: 'tx',
+  causedIn: 'causedIn',
+  notBefore: 'notBefore'
 } as const
 
 export type RevocationScalarFieldEnum = (typeof RevocationScalarFieldEnum)[keyof typeof RevocationScalarFieldEnum]
@@ -275,6 +280,48 @@ export const PlatformAdministratorScalarFieldEnum = {
 export type PlatformAdministratorScalarFieldEnum = (typeof PlatformAdministratorScalarFieldEnum)[keyof typeof PlatformAdministratorScalarFieldEnum]
 
 
+export const ClientScalarFieldEnum = {
+  id: 'id',
+  organizationId: 'organizationId',
+  ownerKey: 'ownerKey',
+  name: 'name',
+  description: 'description',
+  permissions: 'permissions',
+  audience: 'audience',
+  authentication: 'authentication',
+  jwks: 'jwks',
+  status: 'status',
+  epoch: 'epoch',
+  createdBy: 'createdBy',
+  createdAt: 'createdAt',
+  updatedAt: 'updatedAt'
+} as const
+
+export type ClientScalarFieldEnum = (typeof ClientScalarFieldEnum)[keyof typeof ClientScalarFieldEnum]
+
+
+export const ClientSecretScalarFieldEnum = {
+  id: 'id',
+  organizationId: 'organizationId',
+  ownerKey: 'ownerKey',
+  clientId: 'clientId',
+  hash: 'hash',
+  createdAt: 'createdAt',
+  expiresAt: 'expiresAt'
+} as const
+
+export type ClientSecretScalarFieldEnum = (typeof ClientSecretScalarFieldEnum)[keyof typeof ClientSecretScalarFieldEnum]
+
+
+export const ClientAssertionScalarFieldEnum = {
+  clientId: 'clientId',
+  jtiHash: 'jtiHash',
+  expiresAt: 'expiresAt'
+} as const
+
+export type ClientAssertionScalarFieldEnum = (typeof ClientAssertionScalarFieldEnum)[keyof typeof ClientAssertionScalarFieldEnum]
+
+
 export const SortOrder = {
   asc: 'asc',
   desc: 'desc'
@@ -288,6 +335,14 @@ export const JsonNullValueInput = {
 } as const
 
 export type JsonNullValueInput = (typeof JsonNullValueInput)[keyof typeof JsonNullValueInput]
+
+
+export const NullableJsonNullValueInput = {
+  DbNull: DbNull,
+  JsonNull: JsonNull
+} as const
+
+export type NullableJsonNullValueInput = (typeof NullableJsonNullValueInput)[keyof typeof NullableJsonNullValueInput]
 
 
 export const QueryMode = {

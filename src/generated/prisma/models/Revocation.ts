@@ -44,6 +44,8 @@ export type RevocationMinAggregateOutputType = {
   state: string | null
   at: Date | null
   tx: bigint | null
+  causedIn: string | null
+  notBefore: Date | null
 }
 
 export type RevocationMaxAggregateOutputType = {
@@ -54,6 +56,8 @@ export type RevocationMaxAggregateOutputType = {
   state: string | null
   at: Date | null
   tx: bigint | null
+  causedIn: string | null
+  notBefore: Date | null
 }
 
 export type RevocationCountAggregateOutputType = {
@@ -64,6 +68,8 @@ export type RevocationCountAggregateOutputType = {
   state: number
   at: number
   tx: number
+  causedIn: number
+  notBefore: number
   _all: number
 }
 
@@ -86,6 +92,8 @@ export type RevocationMinAggregateInputType = {
   state?: true
   at?: true
   tx?: true
+  causedIn?: true
+  notBefore?: true
 }
 
 export type RevocationMaxAggregateInputType = {
@@ -96,6 +104,8 @@ export type RevocationMaxAggregateInputType = {
   state?: true
   at?: true
   tx?: true
+  causedIn?: true
+  notBefore?: true
 }
 
 export type RevocationCountAggregateInputType = {
@@ -106,6 +116,8 @@ export type RevocationCountAggregateInputType = {
   state?: true
   at?: true
   tx?: true
+  causedIn?: true
+  notBefore?: true
   _all?: true
 }
 
@@ -203,6 +215,8 @@ export type RevocationGroupByOutputType = {
   state: string | null
   at: Date
   tx: bigint
+  causedIn: string | null
+  notBefore: Date | null
   _count: RevocationCountAggregateOutputType | null
   _avg: RevocationAvgAggregateOutputType | null
   _sum: RevocationSumAggregateOutputType | null
@@ -236,6 +250,8 @@ export type RevocationWhereInput = {
   state?: Prisma.StringNullableFilter<"Revocation"> | string | null
   at?: Prisma.DateTimeFilter<"Revocation"> | Date | string
   tx?: Prisma.BigIntFilter<"Revocation"> | bigint | number
+  causedIn?: Prisma.UuidNullableFilter<"Revocation"> | string | null
+  notBefore?: Prisma.DateTimeNullableFilter<"Revocation"> | Date | string | null
 }
 
 export type RevocationOrderByWithRelationInput = {
@@ -246,6 +262,8 @@ export type RevocationOrderByWithRelationInput = {
   state?: Prisma.SortOrderInput | Prisma.SortOrder
   at?: Prisma.SortOrder
   tx?: Prisma.SortOrder
+  causedIn?: Prisma.SortOrderInput | Prisma.SortOrder
+  notBefore?: Prisma.SortOrderInput | Prisma.SortOrder
 }
 
 export type RevocationWhereUniqueInput = Prisma.AtLeast<{
@@ -259,6 +277,8 @@ export type RevocationWhereUniqueInput = Prisma.AtLeast<{
   state?: Prisma.StringNullableFilter<"Revocation"> | string | null
   at?: Prisma.DateTimeFilter<"Revocation"> | Date | string
   tx?: Prisma.BigIntFilter<"Revocation"> | bigint | number
+  causedIn?: Prisma.UuidNullableFilter<"Revocation"> | string | null
+  notBefore?: Prisma.DateTimeNullableFilter<"Revocation"> | Date | string | null
 }, "id">
 
 export type RevocationOrderByWithAggregationInput = {
@@ -269,6 +289,8 @@ export type RevocationOrderByWithAggregationInput = {
   state?: Prisma.SortOrderInput | Prisma.SortOrder
   at?: Prisma.SortOrder
   tx?: Prisma.SortOrder
+  causedIn?: Prisma.SortOrderInput | Prisma.SortOrder
+  notBefore?: Prisma.SortOrderInput | Prisma.SortOrder
   _count?: Prisma.RevocationCountOrderByAggregateInput
   _avg?: Prisma.RevocationAvgOrderByAggregateInput
   _max?: Prisma.RevocationMaxOrderByAggregateInput
@@ -287,6 +309,8 @@ export type RevocationScalarWhereWithAggregatesInput = {
   state?: Prisma.StringNullableWithAggregatesFilter<"Revocation"> | string | null
   at?: Prisma.DateTimeWithAggregatesFilter<"Revocation"> | Date | string
   tx?: Prisma.BigIntWithAggregatesFilter<"Revocation"> | bigint | number
+  causedIn?: Prisma.UuidNullableWithAggregatesFilter<"Revocation"> | string | null
+  notBefore?: Prisma.DateTimeNullableWithAggregatesFilter<"Revocation"> | Date | string | null
 }
 
 export type RevocationCreateInput = {
@@ -297,6 +321,8 @@ export type RevocationCreateInput = {
   state?: string | null
   at?: Date | string
   tx?: bigint | number
+  causedIn?: string | null
+  notBefore?: Date | string | null
 }
 
 export type RevocationUncheckedCreateInput = {
@@ -307,6 +333,8 @@ export type RevocationUncheckedCreateInput = {
   state?: string | null
   at?: Date | string
   tx?: bigint | number
+  causedIn?: string | null
+  notBefore?: Date | string | null
 }
 
 export type RevocationUpdateInput = {
@@ -317,6 +345,8 @@ export type RevocationUpdateInput = {
   state?: Prisma.NullableStringFieldUpdateOperationsInput | string | null
   at?: Prisma.DateTimeFieldUpdateOperationsInput | Date | string
   tx?: Prisma.BigIntFieldUpdateOperationsInput | bigint | number
+  causedIn?: Prisma.NullableStringFieldUpdateOperationsInput | string | null
+  notBefore?: Prisma.NullableDateTimeFieldUpdateOperationsInput | Date | string | null
 }
 
 export type RevocationUncheckedUpdateInput = {
@@ -327,6 +357,8 @@ export type RevocationUncheckedUpdateInput = {
   state?: Prisma.NullableStringFieldUpdateOperationsInput | string | null
   at?: Prisma.DateTimeFieldUpdateOperationsInput | Date | string
   tx?: Prisma.BigIntFieldUpdateOperationsInput | bigint | number
+  causedIn?: Prisma.NullableStringFieldUpdateOperationsInput | string | null
+  notBefore?: Prisma.NullableDateTimeFieldUpdateOperationsInput | Date | string | null
 }
 
 export type RevocationCreateManyInput = {
@@ -337,6 +369,8 @@ export type RevocationCreateManyInput = {
   state?: string | null
   at?: Date | string
   tx?: bigint | number
+  causedIn?: string | null
+  notBefore?: Date | string | null
 }
 
 export type RevocationUpdateManyMutationInput = {
@@ -347,6 +381,8 @@ export type RevocationUpdateManyMutationInput = {
   state?: Prisma.NullableStringFieldUpdateOperationsInput | string | null
   at?: Prisma.DateTimeFieldUpdateOperationsInput | Date | string
   tx?: Prisma.BigIntFieldUpdateOperationsInput | bigint | number
+  causedIn?: Prisma.NullableStringFieldUpdateOperationsInput | string | null
+  notBefore?: Prisma.NullableDateTimeFieldUpdateOperationsInput | Date | string | null
 }
 
 export type RevocationUncheckedUpdateManyInput = {
@@ -357,6 +393,8 @@ export type RevocationUncheckedUpdateManyInput = {
   state?: Prisma.NullableStringFieldUpdateOperationsInput | string | null
   at?: Prisma.DateTimeFieldUpdateOperationsInput | Date | string
   tx?: Prisma.BigIntFieldUpdateOperationsInput | bigint | number
+  causedIn?: Prisma.NullableStringFieldUpdateOperationsInput | string | null
+  notBefore?: Prisma.NullableDateTimeFieldUpdateOperationsInput | Date | string | null
 }
 
 export type RevocationCountOrderByAggregateInput = {
@@ -367,6 +405,8 @@ export type RevocationCountOrderByAggregateInput = {
   state?: Prisma.SortOrder
   at?: Prisma.SortOrder
   tx?: Prisma.SortOrder
+  causedIn?: Prisma.SortOrder
+  notBefore?: Prisma.SortOrder
 }
 
 export type RevocationAvgOrderByAggregateInput = {
@@ -382,6 +422,8 @@ export type RevocationMaxOrderByAggregateInput = {
   state?: Prisma.SortOrder
   at?: Prisma.SortOrder
   tx?: Prisma.SortOrder
+  causedIn?: Prisma.SortOrder
+  notBefore?: Prisma.SortOrder
 }
 
 export type RevocationMinOrderByAggregateInput = {
@@ -392,6 +434,8 @@ export type RevocationMinOrderByAggregateInput = {
   state?: Prisma.SortOrder
   at?: Prisma.SortOrder
   tx?: Prisma.SortOrder
+  causedIn?: Prisma.SortOrder
+  notBefore?: Prisma.SortOrder
 }
 
 export type RevocationSumOrderByAggregateInput = {
@@ -425,6 +469,8 @@ export type RevocationSelect<ExtArgs extends runtime.Types.Extensions.InternalAr
   state?: boolean
   at?: boolean
   tx?: boolean
+  causedIn?: boolean
+  notBefore?: boolean
 }, ExtArgs["result"]["revocation"]>
 
 export type RevocationSelectCreateManyAndReturn<ExtArgs extends runtime.Types.Extensions.InternalArgs = runtime.Types.Extensions.DefaultArgs> = runtime.Types.Extensions.GetSelect<{
@@ -435,6 +481,8 @@ export type RevocationSelectCreateManyAndReturn<ExtArgs extends runtime.Types.Ex
   state?: boolean
   at?: boolean
   tx?: boolean
+  causedIn?: boolean
+  notBefore?: boolean
 }, ExtArgs["result"]["revocation"]>
 
 export type RevocationSelectUpdateManyAndReturn<ExtArgs extends runtime.Types.Extensions.InternalArgs = runtime.Types.Extensions.DefaultArgs> = runtime.Types.Extensions.GetSelect<{
@@ -445,6 +493,8 @@ export type RevocationSelectUpdateManyAndReturn<ExtArgs extends runtime.Types.Ex
   state?: boolean
   at?: boolean
   tx?: boolean
+  causedIn?: boolean
+  notBefore?: boolean
 }, ExtArgs["result"]["revocation"]>
 
 export type RevocationSelectScalar = {
@@ -455,9 +505,11 @@ export type RevocationSelectScalar = {
   state?: boolean
   at?: boolean
   tx?: boolean
+  causedIn?: boolean
+  notBefore?: boolean
 }
 
-export type RevocationOmit<ExtArgs extends runtime.Types.Extensions.InternalArgs = runtime.Types.Extensions.DefaultArgs> = runtime.Types.Extensions.GetOmit<"id" | "kind" | "subject" | "epoch" | "state" | "at" | "tx", ExtArgs["result"]["revocation"]>
+export type RevocationOmit<ExtArgs extends runtime.Types.Extensions.InternalArgs = runtime.Types.Extensions.DefaultArgs> = runtime.Types.Extensions.GetOmit<"id" | "kind" | "subject" | "epoch" | "state" | "at" | "tx" | "causedIn" | "notBefore", ExtArgs["result"]["revocation"]>
 
 export type $RevocationPayload<ExtArgs extends runtime.Types.Extensions.InternalArgs = runtime.Types.Extensions.DefaultArgs> = {
   name: "Revocation"
@@ -470,6 +522,8 @@ export type $RevocationPayload<ExtArgs extends runtime.Types.Extensions.Internal
     state: string | null
     at: Date
     tx: bigint
+    causedIn: string | null
+    notBefore: Date | null
   }, ExtArgs["result"]["revocation"]>
   composites: {}
 }
@@ -900,6 +954,8 @@ export interface RevocationFieldRefs {
   readonly state: Prisma.FieldRef<"Revocation", 'String'>
   readonly at: Prisma.FieldRef<"Revocation", 'DateTime'>
   readonly tx: Prisma.FieldRef<"Revocation", 'BigInt'>
+  readonly causedIn: Prisma.FieldRef<"Revocation", 'String'>
+  readonly notBefore: Prisma.FieldRef<"Revocation", 'DateTime'>
 }
     
 

@@ -1,11 +1,14 @@
 // The queries of revocations.
 import { type SystemReader, statement } from '../platform/db.ts';
+import type { Revocation } from '../protocol/revocation.ts';
 
-export interface RevocationRow {
-  readonly kind: 'session' | 'user' | 'organization' | 'client';
+interface RevocationRow {
+  readonly kind: 'session' | 'user' | 'organization' | 'client' | 'everything';
   readonly subject: string;
   readonly epoch: number | null;
   readonly state: 'active' | 'suspended' | null;
+  /** Seconds since 1970. */
+  readonly notBefore: number | null;
   /** Milliseconds since 1970, to the microsecond. */
   readonly at: number;
 }
@@ -18,18 +21,23 @@ export interface RevocationPlace {
 }
 
 export interface RevocationPage {
-  readonly rows: readonly RevocationRow[];
+  readonly revocations: readonly Revocation[];
   /** Where the next page begins; null when this was the last. */
   readonly next: RevocationPlace | null;
   /** The oldest transaction that was still running: all older ones are seen, so that the next reading begins with it. */
   readonly horizon: string;
+  /** The database's clock at the reading, in ms since 1970. */
+  readonly now: number;
 }
 
-type PageRow = RevocationRow & RevocationPlace & { readonly horizon: string };
+type PageRow = RevocationRow & RevocationPlace & { readonly horizon: string; readonly now: number };
 
 const PAGE = statement(`
-SELECT h.horizon, r.* FROM (SELECT pg_snapshot_xmin(pg_current_snapshot())::text AS horizon) h LEFT JOIN LATERAL (
-  SELECT id::text, tx::text, kind, subject, epoch, state, (extract(epoch FROM at) * 1000)::float8 AS at FROM revocations
+SELECT h.horizon, h.now, r.* FROM (
+  SELECT pg_snapshot_xmin(pg_current_snapshot())::text AS horizon, (extract(epoch FROM clock_timestamp()) * 1000)::float8 AS now
+) h LEFT JOIN LATERAL (
+  SELECT id::text, tx::text, kind, subject, epoch, state, ceil(extract(epoch FROM not_before))::float8 AS "notBefore",
+    (extract(epoch FROM at) * 1000)::float8 AS at FROM revocations
   WHERE (revocations.tx, revocations.id) > ($1::bigint, $2::uuid) AND at > clock_timestamp() - $3::float8 * interval '1 second'
   ORDER BY revocations.tx, revocations.id LIMIT $4::int) r ON true`);
 
@@ -43,7 +51,20 @@ export async function listRevocations(
   const found = await tx.rows<PageRow>(PAGE, [after.tx, after.id, withinSeconds, limit]);
   const rows = found.filter(({ id }) => id !== null);
   const last = rows.length === limit ? rows.at(-1) : undefined;
-  return { rows, next: last ? { tx: last.tx, id: last.id } : null, horizon: found[0]?.horizon ?? after.tx };
+  return {
+    revocations: rows.map(toRevocation),
+    next: last ? { tx: last.tx, id: last.id } : null,
+    horizon: found[0]?.horizon ?? after.tx,
+    now: found[0]?.now ?? 0,
+  };
+}
+
+function toRevocation({ kind, subject, epoch, state, notBefore, at }: RevocationRow): Revocation {
+  if (kind === 'session') return { kind, sid: subject };
+  if (kind === 'user') return { kind, sub: subject, epoch: epoch ?? 0 };
+  if (kind === 'client') return { kind, client_id: subject, epoch: epoch ?? 0 };
+  if (kind === 'everything') return { kind, not_before: notBefore ?? 0 };
+  return { kind, org: subject, state: state ?? 'suspended', at };
 }
 
 const REMOVE_REVOCATIONS = statement(`
