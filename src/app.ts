@@ -2,6 +2,7 @@
 import type { FastifyBaseLogger, FastifyInstance } from 'fastify';
 import { administrationRoutes } from './administration/routes.ts';
 import { isPlatformAdministrator } from './administration/store.ts';
+import { forwardRoutes } from './authz/forward-routes.ts';
 import { openMembershipAccess } from './authz/membership-access.ts';
 import { checkRoutes } from './authz/routes.ts';
 import { hashingOf, trialOf } from './config/handed-on.ts';
@@ -139,6 +140,7 @@ export function listEndpoints(deps: AppDeps, options: EndpointOptions): Endpoint
     ...membershipRoutes(deps),
     ...memberSessionRoutes(deps),
     ...checkRoutes(deps),
+    ...forwardRoutes(deps),
     ...invitationRoutes(deps),
     ...acceptRoutes(deps),
     ...wellKnownRoutes(deps),

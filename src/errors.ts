@@ -233,6 +233,11 @@ export const PROBLEMS = {
     title: 'Database unavailable',
     detail: 'The database cannot be asked now: try again after the seconds in Retry-After.',
   },
+  revocations_stale: {
+    status: 503,
+    title: 'Revocations not known',
+    detail: 'Nobody can tell now who was signed out meanwhile: try again after the seconds in Retry-After.',
+  },
   signing_unavailable: {
     status: 503,
     title: 'No signing key',

@@ -31,6 +31,10 @@ const TAGS = {
   Invitations: 'Inviting people into the current organization, and accepting.',
   Roles: 'System and custom roles, and the permissions that are known.',
   Checks: 'Questions of the form: may this user do that?',
+  'Forward authentication': 'For proxies that ask about each request before they pass it on.',
+  Clients: 'Service clients of the current organization.',
+  OAuth: 'For clients that speak the standards: RFC 6749, 7009 and 7662.',
+  Revocations: 'What must stop working before it expires, for services that verify tokens themselves.',
   Administration: 'For the administrators of the whole platform.',
   Discovery: 'What a service needs to verify access tokens; may be cached.',
   Operations: 'For load balancers and orchestrators.',
@@ -158,7 +162,8 @@ function describeInteger(schema: { [key: string]: unknown }): void {
 
 /** The document as an object, in the order in which it is written. */
 export function openApiDocument(endpoints: readonly Endpoint[]) {
-  const described = endpoints.filter(({ tag }) => tag !== UNDESCRIBED_TAG);
+  // A path of any depth cannot be described in OpenAPI: docs/forward-auth.md tells of it.
+  const described = endpoints.filter(({ tag, url }) => tag !== UNDESCRIBED_TAG && !url.endsWith('*'));
   const paths: Record<string, Record<string, ZodOpenApiOperationObject>> = {};
   for (const declared of described) {
     const path = declared.url.replace(/:(\w+)/g, '{$1}');

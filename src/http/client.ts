@@ -46,6 +46,9 @@ export class RequestClient implements Client {
   get ifNoneMatch(): string | undefined {
     return this.#header('if-none-match');
   }
+  get requiredPermission(): string | undefined {
+    return this.#header('x-required-permission');
+  }
   get tenants(): readonly string[] {
     return namedTenants(this.#request.headers);
   }

@@ -6,7 +6,7 @@ import type { Caller, ClientCaller, OrganizationCaller, OrganizationClient, Prin
 
 export type Access =
   | { readonly kind: 'open' }
-  | { readonly kind: 'signed_in'; readonly alsoSuspended: boolean }
+  | { readonly kind: 'signed_in'; readonly alsoSuspended: boolean; readonly orClient: boolean }
   | { readonly kind: 'member'; readonly orClient: boolean }
   | { readonly kind: 'needs'; readonly permission: string; readonly orClient: boolean }
   | { readonly kind: 'client'; readonly permission: string }
@@ -14,16 +14,24 @@ export type Access =
 
 /** Anybody may call it. */
 export const open = () => ({ kind: 'open' }) as const;
-/**
- * Whoever has a good access token may call it; with `alsoSuspended` also one whose organization is suspended: for what
- * a user does to their own session, so that it can leave that organization.
- */
-export const signedIn = ({ alsoSuspended = false } = {}) => ({ kind: 'signed_in', alsoSuspended }) as const;
 interface OrClient {
   /** Whether a service client of the organization may call it as well. */
   readonly orClient: true;
 }
 
+/**
+ * Whoever has a good access token may call it; with `alsoSuspended` also one whose organization is suspended: for what
+ * a user does to their own session, so that it can leave that organization.
+ */
+export function signedIn(or: OrClient): { readonly kind: 'signed_in'; alsoSuspended: boolean; readonly orClient: true };
+export function signedIn(also?: { readonly alsoSuspended: boolean }): {
+  readonly kind: 'signed_in';
+  alsoSuspended: boolean;
+  readonly orClient: false;
+};
+export function signedIn({ alsoSuspended = false, orClient = false } = {}) {
+  return { kind: 'signed_in', alsoSuspended, orClient } as const;
+}
 /** Whoever acts for an organization, with whatever rights. */
 export function member(): { readonly kind: 'member'; readonly orClient: false };
 export function member(or: OrClient): { readonly kind: 'member'; readonly orClient: true };
@@ -49,7 +57,9 @@ type CallerOf<A extends Access> = A extends { kind: 'open' }
   : A extends { kind: 'client' }
     ? ClientCaller
     : A extends { orClient: true }
-      ? OrganizationCaller | OrganizationClient
+      ? A extends { kind: 'signed_in' }
+        ? Principal
+        : OrganizationCaller | OrganizationClient
       : A extends { kind: 'member' } | { kind: 'needs' }
         ? OrganizationCaller
         : Caller;
@@ -71,6 +81,8 @@ export interface Client {
   readonly fetchSite: string | undefined;
   readonly cookie: (name: string) => string | undefined;
   readonly ifNoneMatch: string | undefined;
+  /** What a proxy demands beside its query: permissions with commas between them. */
+  readonly requiredPermission: string | undefined;
   /** What the tenant headers name: nothing, one id or slug, or an id and a slug that may be two organizations. */
   readonly tenants: readonly string[];
   /** Draws on an allowance under a key. Raises too_many_requests. */
@@ -102,7 +114,7 @@ type Schema = z.ZodType;
 type Output<S> = S extends Schema ? z.output<S> : undefined;
 
 export interface Definition<A extends Access, B, Q, P> {
-  readonly method: 'GET' | 'POST' | 'PATCH' | 'DELETE';
+  readonly method: 'GET' | 'POST' | 'PUT' | 'PATCH' | 'DELETE';
   readonly url: string;
   readonly access: A;
   readonly limit?: Limit;

@@ -88,11 +88,11 @@ async function admit(declared: Endpoint, guard: Guard, request: FastifyRequest, 
   try {
     caller = await guard.authenticate(request.headers.authorization, { alsoSuspended: alsoSuspended(declared) });
   } catch (refused) {
-    await guard.draw(request, reply, 'other', network); // guessing is bounded, too
+    if (declared.limit !== 'none') await guard.draw(request, reply, 'other', network); // guessing is bounded, too
     throw refused;
   }
   request.setDecorator('caller', caller);
-  await guard.draw(request, reply, 'other', `${caller.kind} ${caller.id}`);
+  if (declared.limit !== 'none') await guard.draw(request, reply, 'other', `${caller.kind} ${caller.id}`);
   const acting = await inTenant(guard, caller, request);
   request.setDecorator('caller', acting);
   await assertAllowed(declared, guard, acting);
@@ -130,6 +130,7 @@ async function assertAllowed({ access }: Endpoint, guard: Guard, caller: Princip
 function assertClientAllowed(access: Access, caller: ClientCaller): void {
   const invited = access.kind === 'client' || ('orClient' in access && access.orClient);
   if (!invited) throw problem('user_required');
+  if (access.kind === 'signed_in') return;
   if (access.kind !== 'client' && !actsForOrganization(caller)) throw problem('organization_required');
   if (access.kind !== 'member' && !permits(caller.permissions, access.permission)) throw problem('permission_denied');
 }

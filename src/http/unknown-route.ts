@@ -20,6 +20,9 @@ export function unknownRoutes(endpoints: readonly Endpoint[]): (target: string) 
 }
 
 function pathPattern(url: string): RegExp {
-  const escaped = url.replace(/[.*+?^${}()|[\]\\]/g, '\\$&').replace(/:\w+/g, '[^/]+');
+  const escaped = url
+    .replace(/[.*+?^${}()|[\]\\]/g, '\\$&')
+    .replace(/:\w+/g, '[^/]+')
+    .replace(/\/\\\*$/, '/.*');
   return new RegExp(`^${escaped}$`);
 }
