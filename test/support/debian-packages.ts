@@ -1,0 +1,51 @@
+// Makes programs of Debian's packages that run where they lie, without being installed.
+import { execFile } from 'node:child_process';
+import { chmodSync, copyFileSync, existsSync, mkdirSync, readdirSync, realpathSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { promisify } from 'node:util';
+import { type DebianSystem, reasonIn, unpackPackages } from './debian-apt.ts';
+
+/** The packages that hold each program: redis-server is a symbolic link into redis-tools. */
+export const PROGRAMS = { 'redis-server': ['redis-server', 'redis-tools'], nginx: ['nginx'] } as const;
+const VERSION_FLAG = '-v'; // known to both
+
+/** Whether the program is there and starts. */
+export async function answersVersion(program: string): Promise<boolean> {
+  return existsSync(program) && (await whyNotRunning(program)) === undefined;
+}
+
+/**
+ * Fetches all programs into `staging` (absolute, empty) and gives the folder there that has them by their names. It can
+ * be moved.
+ */
+export async function makePrograms(staging: string, system: DebianSystem): Promise<string> {
+  const unpacked = await unpackPackages(staging, Object.values(PROGRAMS).flat(), system);
+  const entries = readdirSync(unpacked, { recursive: true, withFileTypes: true });
+  // Of a symbolic link that leads nowhere there is nothing to take.
+  const files = entries.filter((entry) => !entry.isDirectory() && existsSync(join(entry.parentPath, entry.name)));
+  const made = join(staging, 'made');
+  for (const folder of ['lib', 'bin']) mkdirSync(join(made, folder), { recursive: true });
+  for (const { name, parentPath } of files) {
+    const isLibrary = /^lib.*\.so(\.|$)/.test(name);
+    const isProgram = Object.hasOwn(PROGRAMS, name) && /\/s?bin$/.test(parentPath);
+    if (!isLibrary && !isProgram) continue;
+    copyFileSync(realpathSync(join(parentPath, name)), join(made, isLibrary ? 'lib' : 'bin', name));
+  }
+  for (const name of Object.keys(PROGRAMS)) {
+    const program = join(made, name);
+    writeFileSync(program, `#!/bin/sh\nhere=\${0%/*}\nLD_LIBRARY_PATH="$here/lib" exec "$here/bin/${name}" "$@"\n`);
+    chmodSync(program, 0o755);
+    const reason = await whyNotRunning(program);
+    if (reason !== undefined) throw new Error(`${name} of Debian's packages does not run: ${reason}`);
+  }
+  return made;
+}
+
+async function whyNotRunning(program: string): Promise<string | undefined> {
+  try {
+    await promisify(execFile)(program, [VERSION_FLAG]);
+    return undefined;
+  } catch (error) {
+    return reasonIn(error);
+  }
+}

@@ -1,0 +1,114 @@
+// A real server as a child of the test: what it prints, and its end. It dies with the test process, however that ends.
+// Also a port for it.
+import { spawn } from 'node:child_process';
+import { existsSync } from 'node:fs';
+import { createServer } from 'node:net';
+import { createInterface } from 'node:readline';
+
+/** What ends with a test, or with whatever else has such a method. */
+export interface Lifetime {
+  teardown(work: () => unknown): void;
+}
+
+export interface ServerProcess {
+  readonly pid: number;
+  readonly hasEnded: boolean;
+  /** The last lines that it printed, on its standard output or error. */
+  output(): string;
+  /** Resolves when a line has the pattern, printed already or not. Raises when the process ends before, with what it printed. */
+  printed(pattern: RegExp): Promise<void>;
+  /** Sends the signal, to a stopped process as well, and waits for the end. */
+  end(signal: NodeJS.Signals): Promise<void>;
+}
+
+const LINES_MAX = 500;
+// Above the well-known ports and below those that systems give to outgoing connections: a port that a server has left
+// for a moment is not taken by a client meanwhile, and nobody connects to oneself there.
+const PORTS = { from: 15_000, count: 16_000 };
+const SETPRIV = '/usr/bin/setpriv';
+
+/** Starts the program. `deathSignal` is what it gets when this process dies (on Linux). */
+export function startProcess(
+  program: string,
+  args: readonly string[],
+  deathSignal: 'SIGKILL' | 'SIGTERM' = 'SIGKILL',
+): ServerProcess {
+  const bound = existsSync(SETPRIV) ? [SETPRIV, '--pdeathsig', deathSignal.slice('SIG'.length)] : [];
+  const [command = program, ...rest] = [...bound, program, ...args];
+  const child = spawn(command, rest, { stdio: ['ignore', 'pipe', 'pipe'] });
+  const lines: string[] = [];
+  const listeners = new Set<() => void>();
+  const wake = () => {
+    for (const listener of listeners) listener();
+  };
+  for (const stream of [child.stdout, child.stderr]) {
+    createInterface({ input: stream }).on('line', (line) => {
+      if (lines.push(line) > LINES_MAX) lines.shift();
+      wake();
+    });
+  }
+  let state: 'running' | 'ended' = 'running';
+  const ended = new Promise<void>((resolve) => {
+    const end = () => {
+      state = 'ended';
+      wake();
+      resolve();
+    };
+    child.once('error', (error) => {
+      lines.push(error.message);
+      end();
+    });
+    // Not 'exit': what it said last is read by then.
+    child.once('close', end);
+  });
+  return {
+    pid: child.pid ?? 0,
+    get hasEnded() {
+      return state === 'ended';
+    },
+    output: () => lines.join('\n'),
+    printed(pattern) {
+      return new Promise<void>((resolve, reject) => {
+        const look = () => {
+          if (lines.some((line) => pattern.test(line))) resolve();
+          else if (state === 'ended') reject(new Error(`${program} ended:\n${lines.join('\n')}`));
+          else return;
+          listeners.delete(look);
+        };
+        listeners.add(look);
+        look();
+      });
+    },
+    async end(signal) {
+      if (state === 'running') {
+        child.kill(signal);
+        child.kill('SIGCONT');
+      }
+      await ended;
+    },
+  };
+}
+
+/** A port of the loopback interface that nothing listens on. */
+export async function freePort(): Promise<number> {
+  for (;;) {
+    const port = PORTS.from + Math.floor(Math.random() * PORTS.count);
+    const isFree = await new Promise<boolean>((resolve) => {
+      const probe = createServer();
+      probe.once('error', () => resolve(false));
+      probe.listen(port, '127.0.0.1', () => probe.close(() => resolve(true)));
+    });
+    if (isFree) return port;
+  }
+}
+
+/** Does the work with a free port, and again with another one when somebody else was faster. */
+export async function onFreePort<Result>(work: (port: number) => Promise<Result>): Promise<Result> {
+  for (let attempt = 1; ; attempt += 1) {
+    try {
+      return await work(await freePort());
+    } catch (error) {
+      if (attempt === 5 || !/address already in use/i.test(String(error))) throw error;
+    }
+  }
+}
