@@ -11,6 +11,7 @@ import type { Service, Stage } from './stage.ts';
 
 export interface Opened {
   readonly sessionId: string;
+  readonly accessToken: string;
   readonly refreshToken: string;
 }
 
@@ -40,8 +41,9 @@ export async function openSessions(stage: Stage, service: Service, userId: strin
   for (let index = 0; index < count; index += 1) {
     const device = { userAgent: 'refresh storm', ip: null };
     const asked = { userId, organization: null, amr: ['pwd'], device };
-    const { sessionId, refreshToken } = await answerSession(deps, await storeSession(deps, db.systemReader(), asked));
-    if (refreshToken !== undefined) opened.push({ sessionId, refreshToken });
+    const pending = await storeSession(deps, db.systemReader(), asked);
+    const { sessionId, accessToken, refreshToken } = await answerSession(deps, pending);
+    if (refreshToken !== undefined) opened.push({ sessionId, accessToken, refreshToken });
   }
   accessKeys.close();
   refreshKeys.close();

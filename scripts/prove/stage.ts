@@ -49,6 +49,8 @@ export interface Stage {
   /** The server that runs now. */
   readonly postgres: EmbeddedPostgres;
   startService(options?: ServiceOptions): Promise<Service>;
+  /** Registers something else to undo at the end, the last one first, before the database goes. */
+  teardown(undo: () => unknown): void;
   /** Starts PostgreSQL again, on the same data and the same port, after it was stopped or killed. */
   restartPostgres(): Promise<void>;
 }
@@ -80,6 +82,7 @@ export function onStage(
       get postgres() {
         return postgres;
       },
+      teardown: atEnd,
       startService: (asked = {}) => startService(asked, { folder, children, ownerUrl: postgres.ownerUrl }),
       async restartPostgres() {
         const { port } = postgres;

@@ -1,0 +1,202 @@
+// Proves: a verifier at 5,000 verifications a second goes on through a flood of tokens with unknown keys, two rotations of
+// the key and an outage of the JWKS, without refusing one good token, and asks for the keys every 30 seconds at most.
+// `prove:jwks [minutes of outage]`.
+import { once } from 'node:events';
+import { createServer, type ServerResponse } from 'node:http';
+import type { AddressInfo } from 'node:net';
+import { join } from 'node:path';
+import { setTimeout as delay } from 'node:timers/promises';
+import { generateKeyFile } from '../../src/keys/generate.ts';
+import { createVerifier, type Verifier } from '../../src/verifier/index.ts';
+import { type Account, newAccount, openApi } from '../../test/support/client.ts';
+import { demand } from './proof.ts';
+import { openSessions } from './sessions.ts';
+import { onStage, type Service, type Stage } from './stage.ts';
+
+const [minutes = 10] = process.argv.slice(2).map(Number);
+const AUDIENCE = 'tenantry';
+const REMEMBERED_EACH = 40;
+const FRESH_EACH = 12;
+const UNKNOWN_EACH = 5;
+const ROUND_MILLISECONDS = 10;
+/** More than the verifier remembers, so that each is new to it when its turn comes again. */
+const FRESH_TOKENS = 1_500;
+const CACHE_SIZE = 400;
+const REMEMBERED_TOKENS = 50;
+const MINT_EVERY_MILLISECONDS = 240_000;
+const LEAD_SECONDS = 75;
+const COOLDOWN_MILLISECONDS = 30_000;
+
+type Mode = 'pass' | 'refuse' | 'hang' | 'error' | 'garbage';
+
+interface Front {
+  readonly url: string;
+  readonly asked: number[];
+  mode: Mode;
+}
+
+/** Stands before the service's JWKS, counts who asks, and can be away in every way. */
+async function openFront(stage: Stage, service: Service): Promise<Front> {
+  const hanging = new Set<ServerResponse>();
+  const server = createServer(async (request, response) => {
+    front.asked.push(performance.now());
+    if (front.mode === 'refuse') return void request.socket.destroy();
+    if (front.mode === 'hang') return void hanging.add(response);
+    if (front.mode === 'error') return void response.writeHead(503).end();
+    if (front.mode === 'garbage') return void response.writeHead(200).end('<html>'.repeat(10_000));
+    const etag = request.headers['if-none-match'];
+    const answer = await fetch(
+      `${service.url}/.well-known/jwks.json`,
+      etag ? { headers: { 'if-none-match': etag } } : {},
+    );
+    const headers = ['etag', 'cache-control', 'content-type'].map((name) => [name, answer.headers.get(name) ?? '']);
+    response.writeHead(answer.status, Object.fromEntries(headers)).end(await answer.text());
+  });
+  const front: Front = { url: '', asked: [], mode: 'pass' };
+  server.listen(0, '127.0.0.1');
+  await once(server, 'listening');
+  stage.teardown(() => {
+    server.close();
+    server.closeAllConnections();
+  });
+  return Object.assign(front, { url: `http://127.0.0.1:${(server.address() as AddressInfo).port}/jwks` });
+}
+
+interface Purse {
+  remembered: string[];
+  fresh: string[];
+}
+
+async function mint(stage: Stage, service: Service, account: Account): Promise<Purse> {
+  const opened = await openSessions(stage, service, account.userId, FRESH_TOKENS + REMEMBERED_TOKENS);
+  const texts = opened.map(({ accessToken }) => accessToken);
+  return { remembered: texts.slice(0, REMEMBERED_TOKENS), fresh: texts.slice(REMEMBERED_TOKENS) };
+}
+
+interface Count {
+  good: number;
+  unknown: number;
+  behindMilliseconds: number;
+  kids: Set<string>;
+}
+
+function kidOf(token: string): string {
+  return JSON.parse(Buffer.from(token.split('.')[0] ?? '', 'base64url').toString()).kid;
+}
+
+/** The token with a key that nobody has: well-formed, and signed by nobody. */
+function withUnknownKid(token: string, number: number): string {
+  const [, payload, signature] = token.split('.');
+  const header = JSON.stringify({ alg: 'RS256', typ: 'at+jwt', kid: `unknown-${number}` });
+  return `${Buffer.from(header).toString('base64url')}.${payload}.${signature}`;
+}
+
+/** Verifies in rounds of 10 ms until it is over. Raises NotShown at the first good token that is refused. */
+async function keepVerifying(
+  verifier: Verifier,
+  purse: () => Purse,
+  isOver: () => boolean,
+  count: Count,
+): Promise<void> {
+  let turn = 0;
+  let failure: Error | undefined;
+  const begun = performance.now();
+  const accepted = () => {
+    count.good += 1;
+  };
+  const refusedRightly = () => {
+    count.unknown += 1;
+  };
+  const refused = (error: Error) => {
+    failure ??= error;
+  };
+  for (let round = 1; !isOver(); round += 1) {
+    const { remembered, fresh } = purse();
+    const good: string[] = [];
+    for (let index = 0; index < REMEMBERED_EACH; index += 1)
+      good.push(remembered[(turn + index) % remembered.length] ?? '');
+    for (let index = 0; index < FRESH_EACH; index += 1)
+      good.push(fresh[(round * FRESH_EACH + index) % fresh.length] ?? '');
+    turn += REMEMBERED_EACH;
+    for (const token of good) verifier.verify(token).then(accepted, refused);
+    for (let index = 0; index < UNKNOWN_EACH; index += 1) {
+      const unknown = withUnknownKid(remembered[0] ?? '', turn + index);
+      verifier.verify(unknown).then(() => refused(new Error('a token of an unknown key was accepted')), refusedRightly);
+    }
+    count.kids.add(kidOf(good[0] ?? ''));
+    demand(failure === undefined, `a verification failed: ${failure?.message}`);
+    const due = begun + round * ROUND_MILLISECONDS;
+    count.behindMilliseconds = Math.max(count.behindMilliseconds, performance.now() - due);
+    await delay(Math.max(0, due - performance.now()));
+  }
+}
+
+/** A new key, published ahead and signing after the lead; resolves once tokens are signed with it. */
+async function rotate(stage: Stage, renew: () => Promise<void>): Promise<void> {
+  const activeFrom = new Date(Math.ceil(performance.timeOrigin + performance.now()) + LEAD_SECONDS * 1000);
+  await generateKeyFile({ directory: join(stage.keysDirectory, 'access'), activeFrom });
+  await delay(LEAD_SECONDS * 1000 + 2_000);
+  await renew();
+}
+
+async function play(stage: Stage): Promise<string> {
+  const service = await stage.startService({ settings: { SESSIONS_PER_USER_MAX: '10000', ACCESS_TOKEN_TTL: '15m' } });
+  const account = await newAccount(openApi(service.url));
+  const front = await openFront(stage, service);
+  const issuer = `http://localhost:${service.port}`;
+  let purse = await mint(stage, service, account);
+  const renew = async () => {
+    purse = await mint(stage, service, account);
+  };
+  const verifier = createVerifier({ issuer, audience: AUDIENCE, jwksUri: front.url, cacheSize: CACHE_SIZE });
+  stage.teardown(() => verifier.close());
+  await verifier.ready();
+  const count: Count = { good: 0, unknown: 0, behindMilliseconds: 0, kids: new Set() };
+  let isOver = false;
+  const begun = performance.now();
+  const course = async () => {
+    await delay(5_000);
+    await rotate(stage, renew);
+    console.log('rotated once');
+    const modes: Mode[] = ['refuse', 'hang', 'error', 'garbage'];
+    const end = performance.now() + minutes * 60_000;
+    let minted = performance.now();
+    for (let step = 0; performance.now() < end; step += 1) {
+      front.mode = modes[Math.floor(((performance.now() - end) / (minutes * 60_000) + 1) * modes.length)] ?? 'refuse';
+      await delay(Math.min(1_000, end - performance.now()));
+      if (performance.now() - minted > MINT_EVERY_MILLISECONDS) {
+        await renew();
+        minted = performance.now();
+      }
+      if (step % 60 === 0) console.log(`away (${front.mode}): ${count.good} good, ${front.asked.length} fetches`);
+    }
+    front.mode = 'pass';
+    await rotate(stage, renew);
+    await delay(5_000);
+    isOver = true;
+  };
+  await Promise.all([
+    course(),
+    keepVerifying(
+      verifier,
+      () => purse,
+      () => isOver,
+      count,
+    ),
+  ]);
+  const seconds = (performance.now() - begun) / 1000;
+  const distances = front.asked.slice(1).map((at, index) => at - (front.asked[index] ?? 0));
+  const least = Math.min(...distances);
+  const rate = count.good / seconds;
+  demand(least >= COOLDOWN_MILLISECONDS - 100, `two fetches were ${least.toFixed(0)} ms apart`);
+  demand(rate >= 5_000, `only ${rate.toFixed(0)} verifications a second`);
+  demand(count.kids.size === 3, `tokens of ${count.kids.size} keys were seen instead of 3`);
+  demand(count.unknown > 0, 'no token of an unknown key was refused');
+  const share = Math.round((FRESH_EACH / (FRESH_EACH + REMEMBERED_EACH)) * 100);
+  return `SHOWN: ${count.good} verifications (${rate.toFixed(0)}/s, ${share} % of them not remembered) through ${minutes} minutes without a JWKS (refused, hanging, 503, garbage), two rotations and ${count.unknown} tokens with unknown keys: none failed; ${front.asked.length} fetches in ${seconds.toFixed(0)} s, never two within ${(least / 1000).toFixed(1)} s`;
+}
+
+await onStage({ name: 'jwks', disposable: true }, async (stage) => {
+  demand(minutes > 0, 'usage: prove:jwks [minutes]');
+  return play(stage);
+});

@@ -1,0 +1,150 @@
+// Proves: while Redis is stopped, killed, flushed and cut off at random moments, no verifier accepts a token longer after
+// the answer that revoked it than it may, and none refuses a token that is good; and that this proof would see it if the
+// stream were not read. `prove:revocation [events] [seed]`.
+import { demand } from './proof.ts';
+import { openAudience } from './revocation/audience.ts';
+import { type Driven, drive, numberToken } from './revocation/drive.ts';
+import { type Faults, seeded, startFaults } from './revocation/faults.ts';
+import { judgeHistory, latencies, quantile, type TokenHistory, type Violation } from './revocation/history.ts';
+import { openScene, type Scene } from './revocation/scene.ts';
+import { KINDS, type Kind, openTargets } from './revocation/targets.ts';
+import { onStage, type Stage } from './stage.ts';
+
+const [events = 5_000, seed = Math.floor(performance.timeOrigin) % 1_000_000] = process.argv.slice(2).map(Number);
+const BYSTANDERS = 20;
+const LANES = 60;
+/** Without the stream everything is read from PostgreSQL every second. */
+const BOUND_MILLISECONDS = 1_500;
+/** With it a token ends in some milliseconds; this leaves room for a machine on which twenty processes share two cores. */
+const TIGHT_MILLISECONDS = 500;
+const WITHOUT_READER_EVENTS = 60;
+
+// Mostly sessions; changes of people, clients and organizations in between.
+const MIX: readonly (readonly [Kind, number])[] = [
+  ['logout', 0.66],
+  ['ended by an admin', 0.14],
+  ['role changed', 0.12],
+  ['client rotated', 0.06],
+  ['organization suspended', 0.02],
+];
+
+function picker(random: () => number): () => Kind {
+  return () => {
+    let left = random();
+    for (const [kind, share] of MIX) {
+      left -= share;
+      if (left < 0) return kind;
+    }
+    return 'logout';
+  };
+}
+
+/** With the bound that holds for each token: the tight one where nothing was wrong all the while. */
+function historyOf({ outcomes }: Driven, faults: Pick<Faults, 'wasHealthy'>): TokenHistory[] {
+  return outcomes.map(({ token, asked, acknowledged }) => {
+    const calm = faults.wasHealthy(asked - 100, acknowledged + TIGHT_MILLISECONDS);
+    return {
+      token,
+      revocation: { asked, acknowledged, boundMilliseconds: calm ? TIGHT_MILLISECONDS : BOUND_MILLISECONDS },
+    };
+  });
+}
+
+function shown(violations: readonly Violation[]): string {
+  const counts = new Map<string, number>();
+  for (const { kind } of violations) counts.set(kind, (counts.get(kind) ?? 0) + 1);
+  const worst = violations.toSorted((a, b) => b.by - a.by)[0];
+  const parts = [...counts].map(([kind, count]) => `${count} × ${kind}`);
+  return `${parts.join(', ')}; the worst: ${JSON.stringify(worst)}`;
+}
+
+function latencyLine(name: string, tokens: readonly TokenHistory[], { observations }: Driven): string {
+  const chosen = new Set(tokens.map(({ token }) => token));
+  const sorted = latencies(
+    tokens,
+    observations.filter(({ token }) => chosen.has(token)),
+  );
+  const [p50, p99, max] = [0.5, 0.99, 1].map((share) => quantile(sorted, share).toFixed(1));
+  return `${name}: ${tokens.length} tokens, ${sorted.length} refusals: p50 ${p50} ms, p99 ${p99} ms, max ${max} ms`;
+}
+
+async function underFaults(stage: Stage): Promise<string> {
+  const scene = await openScene(stage);
+  const random = seeded(seed);
+  const audience = await openAudience(stage, scene, 5);
+  const targets = await openTargets(scene);
+  const bystanders = (await targets.bystanders(BYSTANDERS)).map((text) => ({ token: numberToken(), text }));
+  await audience.watch(bystanders);
+  const faults = startFaults(scene, random);
+  const driven = await drive(
+    {
+      count: events,
+      lanes: LANES,
+      beforeMilliseconds: 300,
+      afterMilliseconds: BOUND_MILLISECONDS + 300,
+      random,
+      pick: picker(random),
+      onProgress: (done) => done % 500 === 0 && console.log(`${done} revocations; ${JSON.stringify(faults.counts)}`),
+    },
+    audience,
+    targets,
+  );
+  await faults.stop();
+  const standing = await audience.settle(bystanders.map(({ token }) => token));
+  const report = await audience.report();
+  for (const replica of scene.replicas) demand(!replica.hasEnded(), `a replica ended:\n${replica.log()}`);
+  const tokens = historyOf(driven, faults);
+  const others = [...bystanders.map(({ token }) => token), ...driven.renewed.tokens];
+  const violations = judgeHistory(
+    [...tokens, ...others.map((token) => ({ token, revocation: null }))],
+    audience.observers,
+    [...driven.observations, ...standing, ...driven.renewed.observations],
+  );
+  const tight = tokens.filter(({ revocation }) => revocation?.boundMilliseconds === TIGHT_MILLISECONDS);
+  const loose = tokens.filter(({ revocation }) => revocation?.boundMilliseconds === BOUND_MILLISECONDS);
+  console.log(latencyLine('with Redis', tight, driven));
+  console.log(latencyLine('around a fault', loose, driven));
+  demand(violations.length === 0, `seed ${seed}: ${shown(violations)}`);
+  demand(Object.keys(report.helpless).length === 0, `verifiers could not tell: ${JSON.stringify(report.helpless)}`);
+  const kinds = KINDS.map((kind) => `${driven.outcomes.filter((each) => each.kind === kind).length} ${kind}`);
+  const broken = Object.entries(faults.counts).map(([fault, count]) => `${fault} ${count} times`);
+  return `${driven.outcomes.length} revocations (${kinds.join(', ')}) while Redis was ${broken.join(', ')}: ${report.verifications} verifications by ${audience.observers.length} verifiers, none of a revoked token later than ${TIGHT_MILLISECONDS} ms (all well) or ${BOUND_MILLISECONDS} ms (around a fault) after the answer, and no good token refused (${BYSTANDERS} bystanders, ${driven.renewed.tokens.length} renewed)`;
+}
+
+/** The same with replicas that may write to the stream and not read it: the judge has to find that. */
+async function withoutReader(stage: Stage): Promise<number> {
+  const scene = await openScene(stage, 'deaf:deaf@');
+  await deafen(scene);
+  const random = seeded(seed + 1);
+  const audience = await openAudience(stage, scene, 5);
+  const targets = await openTargets(scene);
+  const driven = await drive(
+    {
+      count: WITHOUT_READER_EVENTS,
+      lanes: 20,
+      beforeMilliseconds: 300,
+      afterMilliseconds: BOUND_MILLISECONDS + 300,
+      random,
+      pick: () => 'logout',
+    },
+    audience,
+    targets,
+  );
+  const tokens = historyOf(driven, { wasHealthy: () => true });
+  console.log(latencyLine('with the reader disabled', tokens, driven));
+  const violations = judgeHistory(tokens, audience.observers, driven.observations);
+  return violations.filter(({ kind }) => kind === 'accepted too late').length;
+}
+
+async function deafen({ redis }: Scene): Promise<void> {
+  await redis.ask('ACL', 'SETUSER', 'deaf', 'on', '>deaf', '~*', '&*', '+@all', '-xread', '-xreadgroup');
+}
+
+await onStage({ name: 'revocation', disposable: true }, async (stage) => {
+  demand(events > 0, 'usage: prove:revocation [events] [seed]');
+  console.log(`seed ${seed}`);
+  const line = await underFaults(stage);
+  const found = await withoutReader(stage);
+  demand(found > 0, 'with the reader of the stream disabled the judge found nothing');
+  return `SHOWN: ${line}; with the reader of the stream disabled the judge finds ${found} acceptances that came too late`;
+});

@@ -1,0 +1,56 @@
+// Owns: everybody who looks at tokens: twenty verifiers in processes of their own. Leaves to others: what they are shown.
+import type { Stage } from '../stage.ts';
+import { type Hand, startHand } from './crew.ts';
+import type { Observation } from './history.ts';
+import { AUDIENCE, type Scene } from './scene.ts';
+import type { Order, Report, VerifierPlace, Watched } from './watcher.ts';
+
+const PROCESSES = 5;
+const VERIFIERS_EACH = 4;
+
+export interface Audience {
+  /** The names of the verifiers. */
+  readonly observers: readonly string[];
+  watch(tokens: readonly Watched[]): Promise<void>;
+  settle(tokens: readonly number[]): Promise<Observation[]>;
+  report(): Promise<Report>;
+}
+
+/** Starts the verifiers, spread over the replicas; each looks at every token again after so many milliseconds. */
+export async function openAudience(stage: Stage, scene: Scene, everyMilliseconds: number): Promise<Audience> {
+  const hands: Hand<Order>[] = [];
+  const observers: string[] = [];
+  for (let index = 0; index < PROCESSES; index += 1) {
+    const hand = startHand<Order>('watcher.ts');
+    stage.teardown(() => hand.end());
+    const places = Array.from({ length: VERIFIERS_EACH }, (_, place) => placeOf(scene, index * VERIFIERS_EACH + place));
+    observers.push(...places.map(({ name }) => name));
+    hands.push(hand);
+    await hand.ask({ kind: 'open', places, everyMilliseconds });
+  }
+  const all = <Answer>(order: Order) => Promise.all(hands.map((hand) => hand.ask<Answer>(order)));
+  return {
+    observers,
+    async watch(tokens) {
+      await all({ kind: 'watch', tokens });
+    },
+    settle: async (tokens) => (await all<Observation[]>({ kind: 'settle', tokens })).flat(),
+    async report() {
+      const reports = await all<Report>({ kind: 'report' });
+      const helpless: Record<string, number> = {};
+      for (const each of reports) {
+        for (const [code, count] of Object.entries(each.helpless)) helpless[code] = (helpless[code] ?? 0) + count;
+      }
+      return {
+        verifications: reports.reduce((sum, { verifications }) => sum + verifications, 0),
+        helpless,
+        staleSeconds: Math.max(...reports.map(({ staleSeconds }) => staleSeconds)),
+      };
+    },
+  };
+}
+
+function placeOf({ issuer, replicas, watcher }: Scene, number: number): VerifierPlace {
+  const replica = replicas[number % replicas.length];
+  return { name: `verifier ${number + 1}`, issuer, audience: AUDIENCE, serviceUrl: replica?.url ?? issuer, ...watcher };
+}

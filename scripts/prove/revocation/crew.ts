@@ -1,0 +1,47 @@
+// Owns: processes that are given orders by messages, any number at once. Leaves to others: the orders.
+import { fork } from 'node:child_process';
+import { once } from 'node:events';
+import { fileURLToPath } from 'node:url';
+
+export interface Hand<Order> {
+  /** Gives the answer to an order. Raises what went wrong there, and when the process ends instead. */
+  ask<Answer>(order: Order): Promise<Answer>;
+  end(): Promise<void>;
+}
+
+interface Waiting {
+  resolve(answer: unknown): void;
+  reject(error: Error): void;
+}
+
+/** Starts a file of this folder as a process of its own. */
+export function startHand<Order>(file: string): Hand<Order> {
+  const child = fork(fileURLToPath(new URL(file, import.meta.url)), [], { execArgv: [] });
+  const ended = once(child, 'exit');
+  const waiting = new Map<number, Waiting>();
+  let count = 0;
+  child.on('message', ({ id, answer, error }: { id: number; answer?: unknown; error?: string }) => {
+    const order = waiting.get(id);
+    waiting.delete(id);
+    if (error !== undefined) order?.reject(new Error(`${file}: ${error}`));
+    else order?.resolve(answer);
+  });
+  child.once('exit', (code, signal) => {
+    for (const order of waiting.values()) order.reject(new Error(`${file} ended with ${code ?? signal}`));
+    waiting.clear();
+  });
+  return {
+    ask: <Answer>(order: Order) => {
+      count += 1;
+      const id = count;
+      return new Promise<Answer>((resolve, reject) => {
+        waiting.set(id, { resolve: resolve as (answer: unknown) => void, reject });
+        child.send({ id, order } as object);
+      });
+    },
+    async end() {
+      if (child.connected) child.disconnect();
+      await ended;
+    },
+  };
+}

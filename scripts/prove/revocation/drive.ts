@@ -1,0 +1,76 @@
+// Owns: revoking many tokens through random replicas, some at a time, while everybody looks. Leaves to others: judging.
+import { setTimeout as delay } from 'node:timers/promises';
+import { demand } from '../proof.ts';
+import type { Audience } from './audience.ts';
+import type { Observation } from './history.ts';
+import type { Kind, Targets } from './targets.ts';
+
+/** What became of one token. */
+export interface Outcome {
+  readonly token: number;
+  readonly kind: Kind;
+  readonly asked: number;
+  readonly acknowledged: number;
+}
+
+export interface Course {
+  readonly count: number;
+  /** How many tokens are shown at a time. */
+  readonly lanes: number;
+  /** How long a token is looked at before it is revoked, and after the answer. */
+  readonly beforeMilliseconds: number;
+  readonly afterMilliseconds: number;
+  readonly random: () => number;
+  /** What is revoked next. */
+  readonly pick: () => Kind;
+  readonly onProgress?: (done: number) => void;
+}
+
+export interface Driven {
+  readonly outcomes: Outcome[];
+  readonly observations: Observation[];
+  /** Tokens that were made after a revocation and had to be good everywhere at once: none may be refused. */
+  readonly renewed: { readonly tokens: number[]; readonly observations: Observation[] };
+}
+
+let numbered = 0;
+
+/** A number for a token that no other one has. */
+export function numberToken(): number {
+  numbered += 1;
+  return numbered;
+}
+
+/** Runs the course. Raises NotShown when a revocation is not answered well. */
+export async function drive(course: Course, audience: Audience, targets: Targets): Promise<Driven> {
+  const driven: Driven = { outcomes: [], observations: [], renewed: { tokens: [], observations: [] } };
+  let begun = 0;
+  async function lane(): Promise<void> {
+    while (begun < course.count) {
+      begun += 1;
+      await one();
+      course.onProgress?.(driven.outcomes.length);
+    }
+  }
+  async function one(): Promise<void> {
+    const target = await targets.next(course.pick());
+    const token = numberToken();
+    await audience.watch([{ token, text: target.text }]);
+    await delay(course.beforeMilliseconds);
+    const times = await target.revoke(Math.floor(course.random() * 3));
+    driven.outcomes.push({ token, kind: target.kind, ...times });
+    const fresh = await target.renewed?.();
+    const freshToken = numberToken();
+    if (fresh !== undefined) await audience.watch([{ token: freshToken, text: fresh }]);
+    await delay(course.afterMilliseconds);
+    driven.observations.push(...(await audience.settle([token])));
+    if (fresh !== undefined) {
+      driven.renewed.tokens.push(freshToken);
+      driven.renewed.observations.push(...(await audience.settle([freshToken])));
+    }
+    await target.release?.();
+  }
+  demand(course.lanes > 0, 'a course needs lanes');
+  await Promise.all(Array.from({ length: course.lanes }, lane));
+  return driven;
+}

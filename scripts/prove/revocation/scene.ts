@@ -1,0 +1,100 @@
+// Owns: the scene of everything about revocation: three replicas of the service on one database and one Redis, which is
+// reached through a network that can be cut; and an organization with an owner, members and a service client.
+// Leaves to others: who watches (watcher.ts, socket-holder.ts), what is revoked (targets.ts), what goes wrong (faults.ts).
+import { execFile } from 'node:child_process';
+import { join } from 'node:path';
+import { promisify } from 'node:util';
+import { type Account, type Api, newAccount, openApi } from '../../../test/support/client.ts';
+import { type Redis, startRedis } from '../../../test/support/redis.ts';
+import { openTcpProxy, type TcpProxy } from '../../../test/support/tcp-proxy.ts';
+import { asAdmin } from '../database.ts';
+import { ROOT, type Service, type Stage } from '../stage.ts';
+
+export const AUDIENCE = 'tenantry';
+const MEMBERS = 40;
+
+export interface Credentials {
+  readonly clientId: string;
+  readonly clientSecret: string;
+}
+
+export interface Scene {
+  readonly stage: Stage;
+  readonly issuer: string;
+  readonly replicas: readonly Service[];
+  readonly apis: readonly Api[];
+  readonly redis: Redis;
+  readonly network: TcpProxy;
+  /** Owner of the organization, and an administrator of the platform. */
+  readonly owner: Account;
+  /** Members of the owner's organization. */
+  readonly members: readonly string[];
+  /** Of the whole installation: what reads the feed. */
+  readonly watcher: Credentials;
+}
+
+/** Opens it. `redisUser` is the user that replicas log in to Redis as; by default anybody may do anything. */
+export async function openScene(stage: Stage, redisUser = ''): Promise<Scene> {
+  const redis = await startRedis(stage);
+  const network = await openTcpProxy(stage, redis.port);
+  const replicas: Service[] = [];
+  const settings = {
+    REDIS_URL: `redis://${redisUser}127.0.0.1:${network.port}`,
+    SESSIONS_PER_USER_MAX: '10000',
+    TRIAL_TEAM_MEMBERS: '1000000',
+    LOG_LEVEL: 'error',
+  };
+  for (let index = 0; index < 3; index += 1) {
+    const issued = replicas[0] ? { PUBLIC_URL: `http://localhost:${replicas[0].port}` } : {};
+    replicas.push(await stage.startService({ settings: { ...settings, ...issued } }));
+  }
+  const apis = replicas.map(({ url }) => openApi(url));
+  const [api] = apis;
+  const [first] = replicas;
+  if (!api || !first) throw new Error('no replica');
+  const owner = await newAccount(api);
+  const members = await plantMembers(stage, owner.organization.id);
+  await asAdmin(stage, (query) => query('INSERT INTO platform_administrators (user_id) VALUES ($1)', [owner.userId]));
+  const watcher = await installationClient(stage, first);
+  return { stage, issuer: `http://localhost:${first.port}`, replicas, apis, redis, network, owner, members, watcher };
+}
+
+async function plantMembers(stage: Stage, organizationId: string): Promise<string[]> {
+  return asAdmin(stage, async (query) => {
+    const rows = await query<{ id: string }>(
+      `INSERT INTO users (id, email, email_key, name) SELECT id, id || '@example.com', id || '@example.com', 'Member'
+       FROM (SELECT uuidv7() AS id FROM generate_series(1, $1::int)) made RETURNING id::text`,
+      [MEMBERS],
+    );
+    const ids = rows.map(({ id }) => id);
+    await query('INSERT INTO memberships (organization_id, user_id) SELECT $1, unnest($2::uuid[])', [
+      organizationId,
+      ids,
+    ]);
+    await query(
+      `INSERT INTO role_assignments (id, organization_id, user_id, role_id, role_owner_key)
+       SELECT uuidv7(), $1, u, r.id, r.owner_key FROM unnest($2::uuid[]) u, roles r
+       WHERE r.organization_id IS NULL AND r.name = 'agent'`,
+      [organizationId, ids],
+    );
+    return ids;
+  });
+}
+
+async function installationClient(stage: Stage, { port }: Service): Promise<Credentials> {
+  const { stdout } = await promisify(execFile)(
+    process.execPath,
+    [join(ROOT, 'src/main.ts'), 'clients', 'create', 'watcher', '--json'],
+    {
+      env: {
+        PATH: process.env.PATH ?? '',
+        PUBLIC_URL: `http://localhost:${port}`,
+        DATABASE_URL: stage.postgres.ownerUrl,
+        KEYS_DIR: stage.keysDirectory,
+        LOG_LEVEL: 'error',
+      },
+    },
+  );
+  const { data } = JSON.parse(stdout) as { data: { id: string; clientSecret: string } };
+  return { clientId: data.id, clientSecret: data.clientSecret };
+}

@@ -1,0 +1,191 @@
+// Owns: tokens of every kind that can be revoked, and how each is revoked through a replica. Leaves to others: who looks
+// at them, and when.
+import { setTimeout as delay } from 'node:timers/promises';
+import { newAccount } from '../../../test/support/client.ts';
+import { demand } from '../proof.ts';
+import { openSessions } from '../sessions.ts';
+import type { Scene } from './scene.ts';
+import { machineMilliseconds } from './watcher.ts';
+
+export const KINDS = [
+  'logout',
+  'ended by an admin',
+  'role changed',
+  'organization suspended',
+  'client rotated',
+] as const;
+export type Kind = (typeof KINDS)[number];
+
+export interface Target {
+  readonly kind: Kind;
+  readonly text: string;
+  /** Revokes it through a replica (0 to 2); gives when it was asked for and when the answer was there. */
+  revoke(replica: number): Promise<{ readonly asked: number; readonly acknowledged: number }>;
+  /** A token of the same session or client that is good again, where there is one. Called after `revoke`. */
+  renewed?(): Promise<string>;
+  /** Makes its subject free for another target. Called when nobody looks at the token any more. */
+  release?(): Promise<void>;
+}
+
+export interface Targets {
+  /** The next target of a kind. A subject is in one target at a time. */
+  next(kind: Kind): Promise<Target>;
+  /** So many tokens that nothing revokes. */
+  bystanders(count: number): Promise<string[]>;
+}
+
+const BATCH = 200;
+
+async function timed(call: () => Promise<{ readonly status: number; readonly text: string }>) {
+  const asked = machineMilliseconds();
+  const reply = await call();
+  const acknowledged = machineMilliseconds();
+  demand(reply.status < 300, `a revocation was answered ${reply.status}: ${reply.text}`);
+  return { asked, acknowledged };
+}
+
+/** Prepares the targets of a scene. */
+export async function openTargets(scene: Scene): Promise<Targets> {
+  const { owner, apis } = scene;
+  const api = (replica: number) => {
+    const found = apis[replica];
+    demand(found !== undefined, `there is no replica ${replica}`);
+    return found;
+  };
+  const token = owner.accessToken; // good for 15 minutes
+  const [first] = scene.replicas;
+  demand(first !== undefined, 'there is no replica');
+  const sessionsOf = (userId: string, count: number) => openSessions(scene.stage, first, userId, count);
+
+  // Plain sessions of one member, who is changed by nothing.
+  const [plain = '', admined = '', ...changed] = scene.members;
+  const stock = new Map<string, Awaited<ReturnType<typeof sessionsOf>>>();
+  let filling = Promise.resolve();
+  async function session(userId: string) {
+    for (;;) {
+      const found = stock.get(userId)?.pop();
+      if (found) return found;
+      filling = filling.then(async () => {
+        if ((stock.get(userId)?.length ?? 0) === 0) stock.set(userId, await sessionsOf(userId, BATCH));
+      });
+      await filling;
+    }
+  }
+
+  const freeMembers = [...changed];
+  const organizations = await Promise.all(Array.from({ length: 4 }, () => newAccount(api(0))));
+  const freeOrganizations = [...organizations];
+  const freeClients = await Promise.all(Array.from({ length: 8 }, () => makeClient(scene, token)));
+  const roles = new Map(changed.map((id) => [id, 'agent']));
+
+  const makers: Record<Kind, () => Promise<Target>> = {
+    async logout() {
+      const { accessToken } = await session(plain);
+      return {
+        kind: 'logout',
+        text: accessToken,
+        revoke: (replica) => timed(() => api(replica).post('/auth/logout', {}, { token: accessToken })),
+      };
+    },
+    async 'ended by an admin'() {
+      const { accessToken, sessionId } = await session(admined);
+      const path = `/users/${admined}/sessions/${sessionId}`;
+      return {
+        kind: 'ended by an admin',
+        text: accessToken,
+        revoke: (replica) => timed(() => api(replica).delete(path, { token })),
+      };
+    },
+    async 'role changed'() {
+      const member = await taken(freeMembers);
+      const [opened] = await sessionsOf(member, 1);
+      demand(opened !== undefined, 'no session was opened');
+      const role = roles.get(member) === 'agent' ? 'viewer' : 'agent';
+      return {
+        kind: 'role changed',
+        text: opened.accessToken,
+        revoke: async (replica) => {
+          const body = { roles: [{ role }] };
+          const times = await timed(() => api(replica).patch(`/users/${member}`, body, { token }));
+          roles.set(member, role);
+          return times;
+        },
+        renewed: async () => {
+          const reply = await api(1).post('/auth/refresh', { refreshToken: opened.refreshToken });
+          demand(reply.status === 200, `refresh after a role change answered ${reply.status}: ${reply.text}`);
+          return reply.body.data.accessToken;
+        },
+        release: async () => void freeMembers.push(member),
+      };
+    },
+    async 'organization suspended'() {
+      const account = await taken(freeOrganizations);
+      const [opened] = await sessionsOf(account.userId, 1);
+      demand(opened !== undefined, 'no session was opened');
+      const path = `/admin/organizations/${account.organization.id}`;
+      return {
+        kind: 'organization suspended',
+        text: opened.accessToken,
+        revoke: (replica) => timed(() => api(replica).post(`${path}/suspend`, undefined, { token })),
+        release: async () => {
+          await timed(() => api(2).post(`${path}/activate`, undefined, { token }));
+          freeOrganizations.push(account);
+        },
+      };
+    },
+    async 'client rotated'() {
+      const client = await taken(freeClients);
+      return {
+        kind: 'client rotated',
+        text: await clientToken(scene, client),
+        revoke: (replica) =>
+          timed(async () => {
+            const reply = await api(replica).post(`/clients/${client.id}/secret`, {}, { token });
+            if (reply.status < 300) client.secret = reply.body.data.clientSecret;
+            return reply;
+          }),
+        renewed: () => clientToken(scene, client),
+        release: async () => void freeClients.push(client),
+      };
+    },
+  };
+  return {
+    next: (kind) => makers[kind](),
+    async bystanders(count) {
+      const opened = await sessionsOf(owner.userId, count);
+      return opened.map(({ accessToken }) => accessToken);
+    },
+  };
+}
+
+interface ServiceClient {
+  readonly id: string;
+  secret: string;
+}
+
+async function makeClient({ apis }: Scene, token: string): Promise<ServiceClient> {
+  const body = { name: 'rotated', permissions: ['contacts:read'] };
+  const reply = await apis[0]?.post('/clients', body, { token });
+  demand(reply?.status === 201, `POST /clients answered ${reply?.status}: ${reply?.text}`);
+  return { id: reply.body.data.id, secret: reply.body.data.clientSecret };
+}
+
+async function clientToken({ replicas }: Scene, { id, secret }: ServiceClient): Promise<string> {
+  const reply = await fetch(`${replicas[1]?.url}/oauth/token`, {
+    method: 'POST',
+    headers: { authorization: `Basic ${Buffer.from(`${id}:${secret}`).toString('base64')}` },
+    body: new URLSearchParams({ grant_type: 'client_credentials' }),
+  });
+  const answer = (await reply.json()) as { access_token: string };
+  demand(reply.status === 200, `/oauth/token answered ${reply.status}: ${JSON.stringify(answer)}`);
+  return answer.access_token;
+}
+
+/** Takes one out of a pool, once there is one. */
+async function taken<T>(pool: T[]): Promise<T> {
+  for (;;) {
+    const found = pool.shift();
+    if (found !== undefined) return found;
+    await delay(5);
+  }
+}

@@ -1,0 +1,112 @@
+// Owns: a process in which several verifiers look at tokens all the time, each following the feed of one replica, and
+// note when each token was first and last accepted and first refused. Spoken to by messages: see Order and Answer.
+// Leaves to others: what is watched and when (scene.ts), and what the notes mean (history.ts).
+import { createVerifier, type Verifier } from '../../../src/verifier/index.ts';
+import type { Observation } from './history.ts';
+
+export interface VerifierPlace {
+  readonly name: string;
+  readonly issuer: string;
+  readonly audience: string;
+  /** The replica it asks. */
+  readonly serviceUrl: string;
+  readonly clientId: string;
+  readonly clientSecret: string;
+}
+
+export interface Watched {
+  readonly token: number;
+  readonly text: string;
+}
+
+export type Order =
+  | { readonly kind: 'open'; readonly places: readonly VerifierPlace[]; readonly everyMilliseconds: number }
+  | { readonly kind: 'watch'; readonly tokens: readonly Watched[] }
+  /** Ends the watch of those tokens, and gives what was seen of them. */
+  | { readonly kind: 'settle'; readonly tokens: readonly number[] }
+  | { readonly kind: 'report' };
+
+export interface Report {
+  readonly verifications: number;
+  /** Refusals for another reason than a revocation, by their code: an observer that could not tell. */
+  readonly helpless: Readonly<Record<string, number>>;
+  readonly staleSeconds: number;
+}
+
+interface Note {
+  firstAccepted: number | null;
+  lastAccepted: number | null;
+  firstRefused: number | null;
+}
+
+const REFUSALS = new Set(['session_revoked', 'token_stale', 'organization_suspended']);
+
+/** Milliseconds of the machine's monotonic clock, the same for all its processes. */
+export function machineMilliseconds(): number {
+  return Number(process.hrtime.bigint()) / 1e6;
+}
+
+const verifiers: { readonly name: string; readonly verifier: Verifier; readonly notes: Map<number, Note> }[] = [];
+const watched = new Map<number, string>();
+const helpless: Record<string, number> = {};
+let verifications = 0;
+
+async function look(): Promise<void> {
+  for (const { verifier, notes } of verifiers) {
+    for (const [token, text] of watched) {
+      const note = notes.get(token) ?? { firstAccepted: null, lastAccepted: null, firstRefused: null };
+      notes.set(token, note);
+      verifications += 1;
+      try {
+        await verifier.verify(text);
+        note.lastAccepted = machineMilliseconds();
+        note.firstAccepted ??= note.lastAccepted;
+      } catch (error) {
+        const { code } = error as { code?: string };
+        if (code !== undefined && REFUSALS.has(code)) note.firstRefused ??= machineMilliseconds();
+        else helpless[code ?? String(error)] = (helpless[code ?? String(error)] ?? 0) + 1;
+      }
+    }
+  }
+}
+
+async function open({ places, everyMilliseconds }: Extract<Order, { kind: 'open' }>): Promise<void> {
+  for (const { name, clientId, clientSecret, issuer, audience, serviceUrl } of places) {
+    const revocation = { credentials: { clientId, clientSecret } };
+    const verifier = createVerifier({ issuer, audience, serviceUrl, revocation });
+    verifiers.push({ name, verifier, notes: new Map() });
+  }
+  await Promise.all(verifiers.map(({ verifier }) => verifier.ready(30)));
+  const again = () => void look().then(() => setTimeout(again, everyMilliseconds));
+  again();
+}
+
+function settle(tokens: readonly number[]): Observation[] {
+  const found = verifiers.flatMap(({ name, notes }) =>
+    tokens.flatMap((token) => {
+      const note = notes.get(token);
+      notes.delete(token);
+      return note ? [{ observer: name, token, ...note }] : [];
+    }),
+  );
+  for (const token of tokens) watched.delete(token);
+  return found;
+}
+
+async function obey(order: Order): Promise<unknown> {
+  if (order.kind === 'open') return open(order);
+  if (order.kind === 'watch') return void order.tokens.forEach(({ token, text }) => void watched.set(token, text));
+  if (order.kind === 'settle') return settle(order.tokens);
+  const staleSeconds = Math.max(...verifiers.map(({ verifier }) => verifier.staleSeconds()));
+  return { verifications, helpless, staleSeconds } satisfies Report;
+}
+
+if (process.send) {
+  process.on('message', ({ id, order }: { id: number; order: Order }) => {
+    obey(order).then(
+      (answer) => process.send?.({ id, answer: answer ?? null }),
+      (error: Error) => process.send?.({ id, error: error.message }),
+    );
+  });
+  process.once('disconnect', () => process.exit());
+}
