@@ -15,8 +15,14 @@ export interface Opened {
   readonly refreshToken: string;
 }
 
-/** Sessions of one user by the service's own code on the same database and keys, which spares a hash for each. */
-export async function openSessions(stage: Stage, service: Service, userId: string, count: number): Promise<Opened[]> {
+export interface SessionMaker {
+  /** So many sessions of one user, acting for the first of their organizations. */
+  open(userId: string, count: number): Promise<Opened[]>;
+  close(): Promise<void>;
+}
+
+/** Opens sessions by the service's own code on the same database and keys, which spares a hash for each. */
+export async function openSessionMaker(stage: Stage, service: Service): Promise<SessionMaker> {
   const { ownerUrl } = stage.postgres;
   const config = readConfig({ PUBLIC_URL: `http://localhost:${service.port}`, KEYS_DIR: stage.keysDirectory });
   const log = openLog({ level: 'warn', pretty: false });
@@ -37,16 +43,31 @@ export async function openSessions(stage: Stage, service: Service, userId: strin
     refreshTtlSeconds: config.REFRESH_TOKEN_TTL,
     sessionMaxAgeSeconds: config.SESSION_MAX_AGE,
   };
-  const opened: Opened[] = [];
-  for (let index = 0; index < count; index += 1) {
-    const device = { userAgent: 'refresh storm', ip: null };
-    const asked = { userId, organization: null, amr: ['pwd'], device };
-    const pending = await storeSession(deps, db.systemReader(), asked);
-    const { sessionId, accessToken, refreshToken } = await answerSession(deps, pending);
-    if (refreshToken !== undefined) opened.push({ sessionId, accessToken, refreshToken });
+  return {
+    async open(userId, count) {
+      const opened: Opened[] = [];
+      for (let index = 0; index < count; index += 1) {
+        const asked = { userId, organization: null, amr: ['pwd'], device: { userAgent: 'proof', ip: null } };
+        const pending = await storeSession(deps, db.systemReader(), asked);
+        const { sessionId, accessToken, refreshToken } = await answerSession(deps, pending);
+        if (refreshToken !== undefined) opened.push({ sessionId, accessToken, refreshToken });
+      }
+      return opened;
+    },
+    async close() {
+      accessKeys.close();
+      refreshKeys.close();
+      await db.close();
+    },
+  };
+}
+
+/** The same, once. */
+export async function openSessions(stage: Stage, service: Service, userId: string, count: number): Promise<Opened[]> {
+  const maker = await openSessionMaker(stage, service);
+  try {
+    return await maker.open(userId, count);
+  } finally {
+    await maker.close();
   }
-  accessKeys.close();
-  refreshKeys.close();
-  await db.close();
-  return opened;
 }

@@ -18,6 +18,7 @@ interface Waiting {
 export function startHand<Order>(file: string): Hand<Order> {
   const child = fork(fileURLToPath(new URL(file, import.meta.url)), [], { execArgv: [] });
   const ended = once(child, 'exit');
+  child.on('error', () => undefined); // whoever asks is told
   const waiting = new Map<number, Waiting>();
   let count = 0;
   child.on('message', ({ id, answer, error }: { id: number; answer?: unknown; error?: string }) => {
@@ -36,7 +37,7 @@ export function startHand<Order>(file: string): Hand<Order> {
       const id = count;
       return new Promise<Answer>((resolve, reject) => {
         waiting.set(id, { resolve: resolve as (answer: unknown) => void, reject });
-        child.send({ id, order } as object);
+        child.send({ id, order } as object, (error) => error && reject(error));
       });
     },
     async end() {

@@ -62,3 +62,4 @@ process.on('message', ({ id, order }: { id: number; order: SocketOrder }) => {
   );
 });
 process.once('disconnect', () => process.exit());
+process.on('error', () => process.exit());

@@ -109,4 +109,5 @@ if (process.send) {
     );
   });
   process.once('disconnect', () => process.exit());
+  process.on('error', () => process.exit());
 }
