@@ -47,10 +47,19 @@ export interface OrganizationClient extends ClientCaller {
   readonly organizationSlug: string;
 }
 
+/** Whoever acts for an organization. */
+export type OrganizationPrincipal = OrganizationCaller | OrganizationClient;
+
 export function actsForOrganization(caller: Caller): caller is OrganizationCaller;
-export function actsForOrganization(caller: Principal): caller is OrganizationCaller | OrganizationClient;
+export function actsForOrganization(caller: Principal): caller is OrganizationPrincipal;
 export function actsForOrganization(caller: Principal): boolean {
   return caller.organizationId !== null;
+}
+
+/** What of the database a caller reads in: the organization, and for a user their own rows. A client is no user. */
+export function scopeOf(caller: OrganizationPrincipal): { readonly organizationId: string; readonly userId?: string } {
+  const { organizationId, id } = caller;
+  return caller.kind === 'user' ? { organizationId, userId: id } : { organizationId };
 }
 
 /** Whom the claims of a verified token speak for. */

@@ -31,9 +31,9 @@ export function identityHeaders(principal: Principal): Record<IdentityHeader, st
 }
 
 /**
- * The name of a header as its receiver may read it: some (CGI, WSGI, PHP) take `_` for `-`, so that a client's
- * `X_User_ID` would pass for `X-User-ID` there. Use it to find what must be removed.
+ * Whether a receiver may read the header as one of these: some (CGI, WSGI, PHP) take `_` and `.` for `-`, so that a
+ * client's `X_User_ID` or `X.User.ID` would pass for `X-User-ID` there. Use it to find what must be removed.
  */
 export function isIdentityHeader(name: string): boolean {
-  return (IDENTITY_HEADERS as readonly string[]).includes(name.toLowerCase().replaceAll('_', '-'));
+  return (IDENTITY_HEADERS as readonly string[]).includes(name.toLowerCase().replace(/[^a-z0-9]/g, '-'));
 }

@@ -1,5 +1,6 @@
 // The revocations that a process knows, in memory: five look-ups a token, no I/O. Where they come from is the owner's
 // matter: the service reads its database and stream, a verifier the feed.
+import { createAgingMap } from './aging-map.ts';
 import type { RevocableToken, Revocation, RevocationVerdict } from './revocation.ts';
 
 export interface RevocationMap {
@@ -12,37 +13,50 @@ export interface RevocationMap {
   isSuspended(organizationId: string): boolean;
   /** Everything that is remembered, as events. */
   list(): Revocation[];
-  /** Drops what no unexpired token can meet any more. */
-  forgetOld(): void;
+  /** The same one after the other, for who reads on between other work: what comes meanwhile may be left out. */
+  events(): Generator<Revocation>;
+  /** Drops what no unexpired token can meet any more, or some thousands of it; whether there may be more to drop. */
+  forgetOld(): boolean;
   size(): number;
 }
 
 interface Epoch {
   readonly kind: 'user' | 'client';
   readonly epoch: number;
-  readonly seen: number;
+  readonly since: number;
 }
 
+interface OrganizationState {
+  readonly suspended: boolean;
+  readonly at: number;
+  readonly since: number;
+}
+
+/** Takes some 2 ms. */
+const FORGOTTEN_AT_ONCE = 5_000;
+
 /**
- * An empty map that remembers each event for so many seconds. `seconds` is a clock that never steps: a step must not
- * forget what still has to be refused.
+ * An empty map that remembers each event for so many seconds from the first time it is heard of: no token that it
+ * concerns is issued after it. `seconds` is a clock that never steps: a step must not forget what still has to be refused.
  */
 export function createRevocationMap(seconds: () => number, rememberedSeconds: number): RevocationMap {
-  const sessions = new Map<string, number>();
-  const epochs = new Map<string, Epoch>();
-  const organizations = new Map<string, { suspended: boolean; at: number; seen: number }>();
+  const sessions = createAgingMap<number>();
+  const epochs = createAgingMap<Epoch>();
+  const organizations = createAgingMap<OrganizationState>();
+  const now = () => Math.floor(seconds()); // whole numbers take no memory of their own
   let notBefore = 0;
 
   function addEpoch(kind: 'user' | 'client', id: string, epoch: number): boolean {
-    const known = epochs.get(id)?.epoch ?? -1;
-    epochs.set(id, { kind, epoch: Math.max(known, epoch), seen: seconds() });
-    return epoch > known;
+    const known = epochs.get(id);
+    if (known && known.epoch >= epoch) return false;
+    epochs.put(id, { kind, epoch, since: now() });
+    return true;
   }
 
   function addSession(sid: string): boolean {
-    const known = sessions.has(sid);
-    sessions.set(sid, seconds());
-    return !known;
+    if (sessions.has(sid)) return false;
+    sessions.put(sid, now());
+    return true;
   }
 
   function add(revocation: Revocation): boolean {
@@ -57,9 +71,20 @@ export function createRevocationMap(seconds: () => number, rememberedSeconds: nu
     // Events may come in another order than they happened: the later change counts.
     const { org, state, at } = revocation;
     const known = organizations.get(org);
-    if (known && known.at > at) return false;
-    organizations.set(org, { suspended: state === 'suspended', at, seen: seconds() });
-    return known?.at !== at;
+    if (known && known.at >= at) return false;
+    organizations.put(org, { suspended: state === 'suspended', at, since: now() });
+    return true;
+  }
+
+  function* events(): Generator<Revocation> {
+    if (notBefore > 0) yield { kind: 'everything', not_before: notBefore };
+    for (const [sid] of sessions.entries()) yield { kind: 'session', sid };
+    for (const [id, { kind, epoch }] of epochs.entries()) {
+      yield kind === 'user' ? { kind, sub: id, epoch } : { kind, client_id: id, epoch };
+    }
+    for (const [org, { suspended, at }] of organizations.entries()) {
+      yield { kind: 'organization', org, state: suspended ? 'suspended' : 'active', at };
+    }
   }
 
   const isSuspended = (organizationId: string) => organizations.get(organizationId)?.suspended === true;
@@ -76,23 +101,18 @@ export function createRevocationMap(seconds: () => number, rememberedSeconds: nu
     },
     epochOf: (id) => epochs.get(id)?.epoch ?? 0,
     isSuspended,
-    list: () => [
-      ...(notBefore > 0 ? [{ kind: 'everything', not_before: notBefore } as const] : []),
-      ...[...sessions.keys()].map((sid) => ({ kind: 'session', sid }) as const),
-      ...[...epochs].map(([id, { kind, epoch }]) =>
-        kind === 'user' ? ({ kind, sub: id, epoch } as const) : ({ kind, client_id: id, epoch } as const),
-      ),
-      ...[...organizations].map(
-        ([org, { suspended, at }]) =>
-          ({ kind: 'organization', org, state: suspended ? 'suspended' : 'active', at }) as const,
-      ),
-    ],
+    list: () => [...events()],
+    events,
     forgetOld() {
-      const horizon = seconds() - rememberedSeconds;
-      for (const [sid, seen] of sessions) if (seen < horizon) sessions.delete(sid);
-      for (const [id, { seen }] of epochs) if (seen < horizon) epochs.delete(id);
-      for (const [org, { seen }] of organizations) if (seen < horizon) organizations.delete(org);
+      const horizon = seconds() - rememberedSeconds - 1; // since when is known to the second
+      const isOld = ({ since }: { readonly since: number }) => since < horizon;
+      const more = [
+        sessions.drop((since) => since < horizon, FORGOTTEN_AT_ONCE),
+        epochs.drop(isOld, FORGOTTEN_AT_ONCE),
+        organizations.drop(isOld, FORGOTTEN_AT_ONCE),
+      ];
+      return more.includes(true);
     },
-    size: () => sessions.size + epochs.size + organizations.size,
+    size: () => sessions.size() + epochs.size() + organizations.size(),
   };
 }

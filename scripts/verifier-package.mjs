@@ -1,0 +1,67 @@
+// The verifier as a package for other services: `npm run build:verifier` compiles it to dist with its types, and
+// `npm run pack:verifier [folder]` makes a tarball of it alone, without what only the service needs.
+import { spawnSync } from 'node:child_process';
+import { copyFileSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join, resolve } from 'node:path';
+import { fileURLToPath } from 'node:url';
+
+const root = fileURLToPath(new URL('..', import.meta.url));
+const FOLDERS = ['verifier', 'protocol'];
+const README = `# tenantry
+
+Verifies Tenantry's access tokens in any Node service (20 or later), without a call per request and without dependencies:
+\`tenantry/verifier\`, with adapters in \`tenantry/verifier/fastify\`, \`…/express\` and \`…/websocket\`, and
+\`tenantry/verifier/testkit\` for tests. The documentation is in the service's repository: docs/verifier.md.
+`;
+
+if (process.argv.includes('--pack')) {
+  const [folder = '.'] = process.argv.slice(2).filter((argument) => argument !== '--pack');
+  pack(resolve(folder));
+} else {
+  compile(join(root, 'dist'));
+}
+
+/** Compiles the verifier and what it uses into a folder. */
+function compile(out) {
+  for (const folder of FOLDERS) rmSync(join(out, folder), { recursive: true, force: true });
+  run(join(root, 'node_modules/.bin/tsc'), ['-p', 'tsconfig.verifier.json', '--outDir', out], root);
+  const declarations = FOLDERS.flatMap((folder) =>
+    readdirSync(join(out, folder)).map((name) => join(out, folder, name)),
+  );
+  for (const path of declarations.filter((name) => name.endsWith('.d.ts'))) {
+    // The compiler names the sources in declarations; the files beside them are what there is.
+    writeFileSync(path, readFileSync(path, 'utf8').replaceAll(/(['"]\.{1,2}\/[^'"]+)\.ts(['"])/g, '$1.js$2'));
+  }
+}
+
+function pack(to) {
+  const stage = mkdtempSync(join(tmpdir(), 'tenantry-package-'));
+  try {
+    compile(join(stage, 'dist'));
+    const { name, version, license, type, exports } = JSON.parse(readFileSync(join(root, 'package.json'), 'utf8'));
+    const description = "Verifies Tenantry's access tokens in any Node service.";
+    const manifest = {
+      name,
+      version,
+      description,
+      license,
+      type,
+      engines: { node: '>=20' },
+      sideEffects: false,
+      exports,
+    };
+    writeFileSync(join(stage, 'package.json'), `${JSON.stringify(manifest, null, 2)}\n`);
+    writeFileSync(join(stage, 'README.md'), README);
+    copyFileSync(join(root, 'LICENSE'), join(stage, 'LICENSE'));
+    mkdirSync(to, { recursive: true });
+    run('npm', ['pack', '--silent', '--ignore-scripts', '--pack-destination', to], stage);
+  } finally {
+    rmSync(stage, { recursive: true, force: true });
+  }
+}
+
+function run(program, args, cwd) {
+  const { status } = spawnSync(program, args, { cwd, stdio: 'inherit' });
+  if (status !== 0) process.exit(status ?? 1);
+}

@@ -1,0 +1,23 @@
+// Recognises RSA moduli of a broken maker: the smart cards of CVE-2017-15361 (ROCA), whose keys can be factored.
+
+// Their primes are powers of 65537 modulo a product of small primes, and so is the modulus, modulo each of them. A good
+// modulus has that form for all of these in one of some hundred million cases.
+const GENERATOR = 65_537;
+const PRIMES = [
+  11, 13, 17, 19, 37, 53, 61, 71, 73, 79, 97, 103, 107, 109, 127, 151, 157, 163, 167, 3, 5, 7, 23, 29, 31, 41, 43, 47,
+  59, 67, 83, 89, 101, 113, 131, 137, 139, 149,
+];
+
+/** Whether a modulus carries the fingerprint of ROCA. */
+export function isFactorable(modulus: bigint): boolean {
+  return PRIMES.every((prime) => isPowerOfGenerator(Number(modulus % BigInt(prime)), prime));
+}
+
+function isPowerOfGenerator(rest: number, prime: number): boolean {
+  let power = 1;
+  do {
+    if (power === rest) return true;
+    power = (power * GENERATOR) % prime;
+  } while (power !== 1);
+  return false;
+}

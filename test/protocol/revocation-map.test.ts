@@ -1,0 +1,125 @@
+// What a process remembers of revocations: for as long as a token can live, in any order, and without holding anybody up.
+import { randomUUID } from 'node:crypto';
+import t from 'tap';
+import type { RevocableToken, Revocation } from '../../src/protocol/revocation.ts';
+import { createRevocationMap } from '../../src/protocol/revocation-map.ts';
+
+const REMEMBERED = 960;
+
+function openMap() {
+  const clock = { seconds: 1000.5 };
+  return { clock, map: createRevocationMap(() => clock.seconds, REMEMBERED) };
+}
+
+const token = (over: Partial<RevocableToken> = {}): RevocableToken => ({
+  id: randomUUID(),
+  sessionId: randomUUID(),
+  epoch: 0,
+  organizationId: null,
+  issuedAt: 1_800_000_000,
+  ...over,
+});
+
+t.test('an event is remembered for its time from when it was first heard of, and then forgotten', async (t) => {
+  const { clock, map } = openMap();
+  const [sid, sub, client_id, org] = [randomUUID(), randomUUID(), randomUUID(), randomUUID()];
+  const events: Revocation[] = [
+    { kind: 'session', sid },
+    { kind: 'user', sub, epoch: 3 },
+    { kind: 'client', client_id, epoch: 4 },
+    { kind: 'organization', org, state: 'suspended', at: 5 },
+  ];
+  for (const event of events) t.ok(map.add(event), 'news');
+  const verdicts = () => [
+    map.judge(token({ sessionId: sid })),
+    map.judge(token({ id: sub, epoch: 2 })),
+    map.judge(token({ id: client_id, epoch: 3 })),
+    map.judge(token({ organizationId: org })),
+  ];
+  const refused = ['session_revoked', 'token_stale', 'token_stale', 'organization_suspended'];
+  t.strictSame(verdicts(), refused);
+  clock.seconds += REMEMBERED;
+  for (const event of events) t.notOk(map.add(event), 'heard of before');
+  t.equal(map.forgetOld(), false);
+  t.strictSame(verdicts(), refused, 'to the last second');
+  t.same(new Set(map.list()), new Set(events));
+  clock.seconds += 2;
+  t.equal(map.forgetOld(), false);
+  t.strictSame(verdicts(), [null, null, null, null]);
+  t.strictSame([map.list(), map.size(), map.epochOf(sub)], [[], 0, 0]);
+});
+
+t.test('what is heard of again with more in it is remembered anew', async (t) => {
+  const { clock, map } = openMap();
+  const [sub, org] = [randomUUID(), randomUUID()];
+  map.add({ kind: 'user', sub, epoch: 1 });
+  map.add({ kind: 'organization', org, state: 'suspended', at: 1 });
+  clock.seconds += 900;
+  t.ok(map.add({ kind: 'user', sub, epoch: 2 }));
+  t.ok(map.add({ kind: 'organization', org, state: 'suspended', at: 2 }));
+  clock.seconds += 900;
+  map.forgetOld();
+  t.equal(map.epochOf(sub), 2);
+  t.ok(map.isSuspended(org));
+});
+
+t.test('the order in which events come does not matter', async (t) => {
+  const { map } = openMap();
+  const [sub, org] = [randomUUID(), randomUUID()];
+  t.ok(map.add({ kind: 'user', sub, epoch: 9 }));
+  t.notOk(map.add({ kind: 'user', sub, epoch: 8 }));
+  t.equal(map.epochOf(sub), 9);
+  t.ok(map.add({ kind: 'organization', org, state: 'active', at: 20 }));
+  t.notOk(map.add({ kind: 'organization', org, state: 'suspended', at: 10 }));
+  t.notOk(map.isSuspended(org));
+  t.ok(map.add({ kind: 'organization', org, state: 'suspended', at: 30 }));
+  t.ok(map.isSuspended(org));
+  t.ok(map.add({ kind: 'everything', not_before: 100 }));
+  t.notOk(map.add({ kind: 'everything', not_before: 99 }));
+  t.equal(map.judge(token({ issuedAt: 99 })), 'session_revoked');
+  t.equal(map.judge(token({ issuedAt: 100 })), null);
+});
+
+t.test('very many are dropped some thousands at a time, the old ones only', async (t) => {
+  const { clock, map } = openMap();
+  const old = Array.from({ length: 40_000 }, () => randomUUID());
+  for (const sid of old) map.add({ kind: 'session', sid });
+  clock.seconds += 10;
+  const young = Array.from({ length: 1_000 }, () => randomUUID());
+  for (const sid of young) map.add({ kind: 'session', sid });
+  clock.seconds += REMEMBERED - 5;
+  let [rounds, most, left] = [0, 0, map.size()];
+  for (let more = true; more; rounds += 1) {
+    more = map.forgetOld();
+    most = Math.max(most, left - map.size());
+    left = map.size();
+  }
+  t.ok(rounds >= 8 && most <= 5_000, `in ${rounds} rounds of up to ${most}`);
+  t.equal(left, young.length);
+  t.ok(young.every((sid) => map.judge(token({ sessionId: sid })) === 'session_revoked'));
+  t.ok(old.every((sid) => map.judge(token({ sessionId: sid })) === null));
+});
+
+t.test('it can be walked through while it changes: what is in it all the while is met', async (t) => {
+  const { clock, map } = openMap();
+  const staying = Array.from({ length: 3_000 }, () => randomUUID());
+  for (const sid of staying) map.add({ kind: 'session', sid });
+  const met = new Set<string>();
+  for (const event of map.events()) {
+    if (event.kind === 'session') met.add(event.sid);
+    if (met.size % 100 === 0) map.add({ kind: 'session', sid: randomUUID() });
+    clock.seconds += 0.001;
+    map.forgetOld();
+  }
+  t.ok(staying.every((sid) => met.has(sid)));
+});
+
+t.test('ids of any shape have their place', async (t) => {
+  const { map } = openMap();
+  for (const sid of ['', 'x', '__proto__', 'constructor', 'ü', '\u{1f600}', 'a'.repeat(10_000)]) {
+    t.equal(map.judge(token({ sessionId: sid })), null);
+    t.ok(map.add({ kind: 'session', sid }));
+    t.equal(map.judge(token({ sessionId: sid })), 'session_revoked');
+  }
+  t.equal(map.list().length, 7);
+});

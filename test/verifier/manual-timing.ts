@@ -1,0 +1,68 @@
+// Time that stands still until a test moves it: two clocks and the alarms that are set by them.
+import type { Timing } from '../../src/verifier/clock.ts';
+
+export interface ManualTiming extends Timing {
+  /** Moves both clocks, runs what falls due in its order, and lets everything come to rest that this sets off. */
+  advance(seconds: number): Promise<void>;
+  /** Lets everything come to rest that needs no time. */
+  settle(): Promise<void>;
+  /** Moves the wall clock alone. */
+  step(seconds: number): void;
+  /** Moves both clocks without running anything, as a machine does that was asleep. */
+  freeze(seconds: number): void;
+}
+
+interface Alarm {
+  readonly at: number;
+  readonly run: () => void;
+}
+
+/** The wall clock begins at the given second since 1970. */
+export function createManualTiming(now = 1_800_000_000): ManualTiming {
+  let wall = now * 1000;
+  let steady = 0;
+  const alarms = new Set<Alarm>();
+
+  async function settle(): Promise<void> {
+    // Each step of a fetch that is answered in memory takes a few turns.
+    for (let turn = 0; turn < 12; turn += 1) await new Promise((resolve) => setImmediate(resolve));
+  }
+
+  function earliest(until: number): Alarm | undefined {
+    const due = [...alarms].filter(({ at }) => at <= until);
+    return due.reduce<Alarm | undefined>((first, next) => (first && first.at <= next.at ? first : next), undefined);
+  }
+
+  function moveTo(instant: number): void {
+    wall += Math.max(instant - steady, 0);
+    steady = Math.max(instant, steady);
+  }
+
+  return {
+    now: () => wall,
+    elapsed: () => steady,
+    after(milliseconds, run) {
+      const alarm = { at: steady + milliseconds, run };
+      alarms.add(alarm);
+      return () => void alarms.delete(alarm);
+    },
+    async advance(seconds) {
+      const until = steady + seconds * 1000;
+      await settle();
+      for (let next = earliest(until); next; next = earliest(until)) {
+        alarms.delete(next);
+        moveTo(next.at);
+        next.run();
+        await settle();
+      }
+      moveTo(until);
+    },
+    settle,
+    step(seconds) {
+      wall += seconds * 1000;
+    },
+    freeze(seconds) {
+      moveTo(steady + seconds * 1000);
+    },
+  };
+}
