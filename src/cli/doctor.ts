@@ -1,11 +1,13 @@
 // `tenantry doctor`: looks over everything the service needs, and says of each what is wrong and what to do.
 import { existsSync } from 'node:fs';
 import type { Command } from 'commander';
+import { redisOf } from '../config/handed-on.ts';
 import { type Config, ConfigRefused } from '../config.ts';
 import { systemClock } from '../platform/clock.ts';
 import type { Database } from '../platform/db.ts';
 import { examineDatabase, type Finding, finding, whyNoEntry } from '../platform/examine.ts';
 import { checkMail } from '../platform/mail.ts';
+import { tryStream } from '../revocations/stream.ts';
 import { planPreset } from '../roles/plan.ts';
 import { listSystemRoles, type SystemRole } from '../roles/preset-store.ts';
 import { listPresets, readPreset } from '../roles/presets.ts';
@@ -64,6 +66,7 @@ async function examineRest(): Promise<Finding[]> {
     ...(await examineKeys(config)),
     ...(await examineDisk(config)),
     await examineMail(config),
+    ...(await examineStream(config)),
   ];
 }
 
@@ -132,6 +135,19 @@ async function findPresetInUse(db: Database): Promise<string | null> {
     if (changes + unlisted.length === 0) return name;
   }
   return null;
+}
+
+/** Nothing where REDIS_URL is not set. A Redis that cannot be used is done without. */
+async function examineStream(config: Config): Promise<Finding[]> {
+  const redis = redisOf(config);
+  if (!redis) return [];
+  const found = await finding('redis', async () => {
+    await tryStream(redis);
+    return `${redis.nodes.map(({ host }) => host).join(', ')} carries the revocation stream`;
+  });
+  if (found.status === 'ok') return [found];
+  const detail = `${found.detail}: check REDIS_URL; revocations reach other replicas by PostgreSQL, within a second`;
+  return [{ ...found, status: 'warn', detail }];
 }
 
 async function examineMail({ SMTP_URL: url, production }: Config): Promise<Finding> {

@@ -2,6 +2,7 @@
 // own.
 import { readFileSync } from 'node:fs';
 import { Command, CommanderError } from 'commander';
+import { clientsCommands } from './clients.ts';
 import { configCommand } from './config.ts';
 import { doctorCommand } from './doctor.ts';
 import { keysCommands } from './keys.ts';
@@ -11,6 +12,7 @@ import { tell } from './refusal.ts';
 import { rolesCommands } from './roles.ts';
 import { seedCommand } from './seed.ts';
 import { sessionsCommands } from './sessions.ts';
+import { sidecarCommand } from './sidecar.ts';
 import { usersCommands } from './users.ts';
 
 const MANIFEST = new URL('../../package.json', import.meta.url);
@@ -45,8 +47,8 @@ export function program(serve: () => Promise<void>, onHelp: (text: string) => vo
     .exitOverride()
     .configureOutput({ writeErr: onHelp, outputError: () => undefined })
     .addHelpText('after', '\nExit codes: 0 done, 1 failed or drift found, 2 not understood.');
-  // The service ends in its own way.
-  root.hook('preAction', (_, command) => (command.name() === 'serve' ? undefined : endOnSignals()));
+  // The service and the sidecar end in their own way.
+  root.hook('preAction', (_, command) => (['serve', 'sidecar'].includes(command.name()) ? undefined : endOnSignals()));
   root.command('serve').summary('Run the service').description('Run the service until it is stopped.').action(serve);
   migrateCommand(root);
   seedCommand(root);
@@ -55,6 +57,8 @@ export function program(serve: () => Promise<void>, onHelp: (text: string) => vo
   organizationsCommands(root);
   usersCommands(root);
   sessionsCommands(root);
+  clientsCommands(root);
+  sidecarCommand(root);
   configCommand(root);
   doctorCommand(root);
   return root;

@@ -27,7 +27,8 @@ t.test('every command says what it does, and all that answer have --json', async
     leaves.map(({ name }) => name),
     `serve,migrate,seed,keys list,keys generate,keys rotate,keys prune,keys revoke,roles list,roles apply,roles diff,
     roles export,orgs list,orgs create,orgs suspend,orgs activate,orgs subscription,users list,users create,users invite,
-    users set-password,users disable,users enable,users grant,sessions list,sessions revoke,config,doctor`.split(
+    users set-password,users disable,users enable,users grant,sessions list,sessions revoke,
+    clients list,clients create,clients rotate,clients disable,clients enable,clients delete,config,doctor`.split(
       /,\s*/,
     ),
   );

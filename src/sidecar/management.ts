@@ -1,0 +1,64 @@
+// The health of the sidecar, on an address of its own: it is never shown where clients connect.
+import { once } from 'node:events';
+import { createServer, type Server } from 'node:http';
+import type { AddressInfo } from 'node:net';
+import type { Verifier } from '../verifier/contract.ts';
+import type { Sidecar } from './contract.ts';
+
+export interface ManagementOptions {
+  readonly host: string;
+  readonly port: number;
+  readonly sidecar: Pick<Sidecar, 'state'>;
+  readonly verifier: Verifier;
+  readonly maxStaleness: number;
+}
+
+export interface Management {
+  readonly address: AddressInfo;
+  close(): void;
+}
+
+/** Serves /healthz and /readyz. Raises what listening raises. */
+export async function openManagement(options: ManagementOptions): Promise<Management> {
+  const { sidecar, verifier, maxStaleness } = options;
+  let hasKeys = false;
+  const awaitKeys = () =>
+    verifier.ready(60).then(
+      () => {
+        hasKeys = true;
+      },
+      () => {},
+    );
+  void awaitKeys();
+
+  function readiness(): { ready: boolean; body: object } {
+    const { isDraining, sockets, requests } = sidecar.state();
+    const stale = verifier.staleSeconds();
+    const ready = !isDraining && hasKeys && stale <= maxStaleness;
+    const staleSeconds = Number.isFinite(stale) ? Math.round(stale * 10) / 10 : null;
+    return {
+      ready,
+      body: { status: ready ? 'ready' : 'unavailable', isDraining, hasKeys, staleSeconds, sockets, requests },
+    };
+  }
+
+  const server: Server = createServer({ requestTimeout: 10_000, headersTimeout: 5_000 }, (request, response) => {
+    const path = request.url?.split('?')[0];
+    const isRead = request.method === 'GET' || request.method === 'HEAD';
+    const { ready, body } = path === '/readyz' ? readiness() : { ready: true, body: { status: 'alive' } };
+    const status = path !== '/healthz' && path !== '/readyz' ? 404 : isRead ? (ready ? 200 : 503) : 405;
+    const headers = { 'content-type': 'application/json', 'cache-control': 'no-store' };
+    response.writeHead(status, status === 405 ? { ...headers, allow: 'GET, HEAD' } : headers);
+    response.end(`${JSON.stringify(status === 404 || status === 405 ? { status: 'unknown' } : body)}\n`);
+  });
+  server.maxConnections = 100;
+  server.listen(options.port, options.host);
+  await once(server, 'listening');
+  return {
+    address: server.address() as AddressInfo,
+    close() {
+      server.close();
+      server.closeAllConnections();
+    },
+  };
+}

@@ -1,0 +1,21 @@
+// What the doctor says of Redis: whether it can carry the stream, with the rights that the service has there.
+import t from 'tap';
+import { openCli } from '../support/cli.ts';
+import { startRedis } from '../support/redis.ts';
+
+t.test('the doctor tries the stream, and a Redis that cannot be used is no failure', async (t) => {
+  const redis = await startRedis(t);
+  const finding = async (environment: Record<string, string>) => {
+    const { stdout } = await openCli({ DATA_DIR: '/nonexistent', ...environment })('doctor');
+    return stdout.split('\n').find((line) => / redis /.test(line)) ?? null;
+  };
+  t.match(await finding({ REDIS_URL: redis.url }), /^ok +redis +127\.0\.0\.1 carries the revocation stream$/);
+  await redis.ask('ACL', 'SETUSER', 'reader', 'on', '>hush', '~*', '+@read', '-xinfo');
+  const reader = `redis://reader:hush@127.0.0.1:${redis.port}`;
+  const refused = await finding({ REDIS_URL: reader });
+  t.match(refused, /^warn +redis +.*NOPERM.*: check REDIS_URL; .*by PostgreSQL/);
+  t.notMatch(refused, /hush/);
+  await redis.stop();
+  t.match(await finding({ REDIS_URL: redis.url }), /^warn +redis +.*ECONNREFUSED/);
+  t.equal(await finding({}), null, 'nothing is said of what is not there');
+});

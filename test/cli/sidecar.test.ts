@@ -1,0 +1,233 @@
+// `tenantry sidecar` as an operator runs it: a process of its own beside the real service, and what it refuses to start
+// with.
+import { type ChildProcess, spawn } from 'node:child_process';
+import { generateKeyPairSync } from 'node:crypto';
+import { once } from 'node:events';
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { createServer } from 'node:http';
+import type { AddressInfo } from 'node:net';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { createInterface } from 'node:readline';
+import t, { type Test } from 'tap';
+import { SIDECAR_OPTIONS } from '../../src/cli/sidecar-options.ts';
+import { createTestIssuer } from '../../src/verifier/testkit.ts';
+import { cliOn, openCli } from '../support/cli.ts';
+import { newAccount } from '../support/client.ts';
+import { createDatabase } from '../support/database.ts';
+import { openService, ROOT } from '../support/service.ts';
+import { openClient, openUpstream, refusal, until } from '../support/sidecar.ts';
+
+interface Running {
+  readonly child: ChildProcess;
+  readonly url: string;
+  readonly health: string;
+  readonly lines: Record<string, unknown>[];
+  readonly ended: Promise<unknown[]>;
+}
+
+/** Starts the command and waits until it listens. */
+async function startSidecar(t: Test, args: string[], env: Record<string, string>): Promise<Running> {
+  const all = ['sidecar', '--listen', '127.0.0.1:0', '--management-listen', '127.0.0.1:0', ...args];
+  const child = spawn(process.execPath, [join(ROOT, 'src', 'main.ts'), ...all], {
+    env: { PATH: process.env.PATH ?? '', ...env },
+    stdio: ['ignore', 'pipe', 'inherit'],
+  });
+  const ended = once(child, 'exit');
+  t.teardown(async () => {
+    child.kill('SIGKILL');
+    await ended;
+  });
+  const lines: Record<string, unknown>[] = [];
+  createInterface({ input: child.stdout }).on('line', (line) => lines.push(JSON.parse(line)));
+  await Promise.race([until(() => lines.some(({ msg }) => msg === 'listening')), ended]);
+  const { port, management } = lines.find(({ msg }) => msg === 'listening') ?? {};
+  return { child, lines, ended, url: `ws://127.0.0.1:${port}/`, health: `http://127.0.0.1:${management}` };
+}
+
+async function untilReady({ health }: Running, status = 200): Promise<void> {
+  setTimeout(async () => (await import('node:fs')).writeFileSync('/tmp/sc.log', JSON.stringify(arguments[0].lines, null, 1)), 15000).unref();
+  while ((await fetch(`${health}/readyz`)).status !== status) await new Promise((resolve) => setTimeout(resolve, 20));
+}
+
+function folderOf(t: Test): string {
+  const folder = mkdtempSync(join(tmpdir(), 'tenantry-sidecar-'));
+  t.teardown(() => rmSync(folder, { recursive: true }));
+  return folder;
+}
+
+const bearer = (token: string) => ({ headers: { authorization: `Bearer ${token}` } });
+
+t.test('it follows the real service: a logout closes the socket, and a drain exits with 0', async (t) => {
+  const database = await createDatabase(t);
+  const service = await openService(t, database);
+  const made = await cliOn(database)('clients', 'create', 'sidecar', '--permission', 'revocations:read', '--json');
+  t.equal(made.status, 0, made.stderr);
+  const { clientId, clientSecret } = made.json.data;
+  const secretFile = join(folderOf(t), 'secret');
+  writeFileSync(secretFile, `${clientSecret}\n`);
+  const upstream = await openUpstream(t);
+  const args = ['--upstream', upstream.url.href, '--issuer', 'http://localhost:3000', '--service-url', service.url];
+  const running = await startSidecar(t, args, {
+    TENANTRY_CLIENT_ID: clientId,
+    TENANTRY_CLIENT_SECRET_FILE: secretFile,
+    TENANTRY_SIDECAR_DRAIN: '1s',
+    TENANTRY_SIDECAR_COOKIE: '',
+  });
+  await untilReady(running);
+
+  const account = await newAccount(service.api);
+  const client = await openClient(running.url, [], bearer(account.accessToken));
+  client.socket.send('hello');
+  t.equal(await client.message(), 'hello');
+  t.match(upstream.requests[0]?.headers, {
+    'x-user-id': account.userId,
+    'x-session-id': account.sessionId,
+    'x-organization-id': account.organization.id,
+    'x-roles': 'Owner',
+  });
+  const { body } = await service.api.post('/auth/refresh', { refreshToken: account.refreshToken });
+  client.socket.send(JSON.stringify({ event: 'authenticate', data: { token: body.data.accessToken } }));
+  t.match(JSON.parse(String(await client.message())), { event: 'authenticated' });
+  await service.api.post('/auth/logout', { refreshToken: body.data.refreshToken });
+  t.same(await client.closed, { code: 4401, reason: 'session_revoked' });
+  const again = openClient(running.url, [], bearer(account.accessToken));
+  t.match(await refusal(again), { status: 401, code: 'session_revoked' });
+
+  const other = await newAccount(service.api);
+  const last = await openClient(running.url, [], bearer(other.accessToken));
+  running.child.kill('SIGTERM');
+  t.same(await last.closed, { code: 1001, reason: 'shutting_down' });
+  t.same(await running.ended, [0, null]);
+  const log = JSON.stringify(running.lines);
+  for (const hidden of [clientSecret, account.accessToken, other.accessToken]) t.notOk(log.includes(hidden));
+  t.ok(running.lines.every(({ level, time }) => typeof level === 'number' && /Z$/.test(String(time))));
+});
+
+t.test('it proves itself with a private key as well, in PEM or as a JWK', async (t) => {
+  const database = await createDatabase(t);
+  const service = await openService(t, database);
+  const upstream = await openUpstream(t);
+  const folder = folderOf(t);
+  const { privateKey, publicKey } = generateKeyPairSync('ec', { namedCurve: 'P-256' });
+  writeFileSync(join(folder, 'public.pem'), publicKey.export({ type: 'spki', format: 'pem' }));
+  writeFileSync(join(folder, 'key.pem'), privateKey.export({ type: 'pkcs8', format: 'pem' }));
+  writeFileSync(join(folder, 'key.json'), JSON.stringify(privateKey.export({ format: 'jwk' })));
+  const cli = cliOn(database);
+  const create = ['clients', 'create', 'sidecar', '--permission', 'revocations:read', '--json'];
+  const made = await cli(...create, '--public-key', join(folder, 'public.pem'));
+  t.equal(made.status, 0, made.stderr);
+  for (const file of ['key.pem', 'key.json']) {
+    const args = ['--upstream', upstream.url.href, '--issuer', 'http://localhost:3000', '--service-url', service.url];
+    const key = ['--client-id', made.json.data.clientId, '--client-key-file', join(folder, file)];
+    const running = await startSidecar(t, [...args, ...key], {});
+    await untilReady(running);
+    t.pass(file);
+    running.child.kill('SIGTERM');
+    t.same(await running.ended, [0, null]);
+  }
+});
+
+t.test('with wrong credentials, or while the service is away, it runs and refuses new sockets with 503', async (t) => {
+  const database = await createDatabase(t);
+  const service = await openService(t, database);
+  const upstream = await openUpstream(t);
+  const { accessToken } = await newAccount(service.api);
+  const env = { TENANTRY_CLIENT_ID: '0196f0aa-0000-7000-8000-000000000001', TENANTRY_CLIENT_SECRET: 'tcs_wrong' };
+  const args = ['--upstream', upstream.url.href, '--issuer', 'http://localhost:3000', '--service-url'];
+  const wrong = await startSidecar(t, [...args, service.url], env);
+  await until(() => wrong.lines.some(({ reason }) => /invalid_client/.test(String(reason))));
+  const stale = await refusal(openClient(wrong.url, [], bearer(accessToken)));
+  t.match(stale, { status: 503, code: 'revocations_stale' });
+  t.equal((await fetch(`${wrong.health}/readyz`)).status, 503);
+  t.equal((await fetch(`${wrong.health}/healthz`)).status, 200);
+  const away = await startSidecar(t, [...args, 'http://127.0.0.1:1'], env);
+  const keyless = await refusal(openClient(away.url, [], bearer(accessToken)));
+  t.match(keyless, { status: 503, code: 'keys_unavailable' });
+  t.match(keyless.headers['retry-after'], /^[1-9]/);
+  t.notOk(JSON.stringify([wrong.lines, away.lines]).includes('tcs_wrong'));
+  t.equal(upstream.requests.length, 0);
+});
+
+t.test('without revocations it says so and verifies by the keys alone', async (t) => {
+  const keys = createServer((_, response) => response.end(JSON.stringify(issuer.jwks())));
+  keys.listen(0, '127.0.0.1');
+  await once(keys, 'listening');
+  t.teardown(() => keys.close());
+  const url = `http://127.0.0.1:${(keys.address() as AddressInfo).port}`;
+  const issuer = createTestIssuer({ issuer: url, audience: 'chat' });
+  const upstream = await openUpstream(t);
+  const args = ['--upstream', upstream.url.href, '--issuer', url, '--audience', 'other, chat', '--no-revocation'];
+  const running = await startSidecar(t, [...args, '--first-message', '--forward-token', '--drain', '0'], {});
+  await untilReady(running);
+  t.ok(running.lines.some(({ msg }) => /revocations are not followed/.test(String(msg))));
+  const client = await openClient(running.url, [], {});
+  const token = issuer.token();
+  client.socket.send(JSON.stringify({ event: 'authenticate', data: { token } }));
+  t.match(JSON.parse(String(await client.message())), { event: 'authenticated' });
+  client.socket.send('hello');
+  t.equal(await client.message(), 'hello');
+  t.equal(upstream.requests[0]?.headers.authorization, `Bearer ${token}`);
+  running.child.kill('SIGINT');
+  t.equal((await client.closed).code, 1001);
+  t.same(await running.ended, [0, null]);
+});
+
+t.test('what it cannot start with is one line that says what to do', async (t) => {
+  const cli = openCli({});
+  const folder = folderOf(t);
+  writeFileSync(join(folder, 'empty'), '');
+  writeFileSync(join(folder, 'broken'), '{');
+  const places = ['--upstream', 'http://127.0.0.1:8080', '--issuer', 'https://auth.test'];
+  const id = ['--client-id', 'x'];
+  const cases: [string[], Record<string, string>, RegExp][] = [
+    [[], {}, /--upstream \(or TENANTRY_SIDECAR_UPSTREAM\) is needed; --issuer \(or TENANTRY_ISSUER\) is needed/],
+    [['--upstream', 'http://a.test/base', '--issuer', 'ftp://x'], {}, /--upstream: .*paths.*; --issuer: /],
+    [places, {}, /--no-revocation/],
+    [[...places, ...id], {}, /--no-revocation/],
+    [places, { TENANTRY_CLIENT_SECRET: 'top-secret' }, /--client-id/],
+    [[...places, ...id, '--client-key-file', 'k'], { TENANTRY_CLIENT_SECRET: 'top-secret' }, /one of them/],
+    [[...places, ...id, '--no-revocation'], {}, /not both/],
+    [places, { TENANTRY_CLIENT_SECRET: 'top-secret', TENANTRY_CLIENT_SECRET_FILE: '/x' }, /not both/],
+    [[...places, ...id], { TENANTRY_CLIENT_SECRET_FILE: join(folder, 'none') }, /cannot be read \(ENOENT\)/],
+    [[...places, ...id], { TENANTRY_CLIENT_SECRET_FILE: join(folder, 'empty') }, /is empty/],
+    [[...places, ...id, '--client-key-file', join(folder, 'broken')], {}, /neither PEM nor a JWK/],
+    [[...places, ...id, '--client-key-file', join(folder, 'empty')], {}, /key/],
+    [[...places, '--no-revocation', '--listen', '9000'], {}, /--listen: must be host:port/],
+    [[...places, '--no-revocation', '--listen', 'a:70000'], {}, /65535/],
+    [[...places, '--no-revocation', '--allowed-origins', 'https://a.test/'], {}, /origins/],
+    [[...places, '--no-revocation', '--trusted-proxies', 'proxy.test'], {}, /CIDR/],
+    [[...places, '--no-revocation'], { TENANTRY_SIDECAR_FIRST_MESSAGE: 'yes' }, /FIRST_MESSAGE: must be true or false/],
+    [[...places, '--no-revocation', '--max-sockets', '1e3'], {}, /--max-sockets: /],
+    [[...places, '--no-revocation', '--client-secret', 'x'], {}, /unknown option/],
+  ];
+  const replies = await Promise.all(cases.map(([args, env]) => openCli(env)('sidecar', ...args)));
+  for (const [index, { status, stdout, stderr }] of replies.entries()) {
+    const [args, , wanted] = cases[index] ?? [[], {}, /never/];
+    t.equal(status, 2, args.join(' '));
+    t.equal(stdout, '');
+    t.match(stderr, wanted);
+    t.match(stderr, /^tenantry: .+\n$/);
+    t.notMatch(stderr, /top-secret| {4}at /);
+  }
+  const taken = createServer().listen(0, '127.0.0.1');
+  await once(taken, 'listening');
+  t.teardown(() => taken.close());
+  const { port } = taken.address() as AddressInfo;
+  for (const option of ['--listen', '--management-listen']) {
+    const free = option === '--listen' ? [] : ['--listen', '127.0.0.1:0'];
+    const reply = await cli('sidecar', ...places, '--no-revocation', ...free, option, `127.0.0.1:${port}`);
+    t.equal(reply.status, 1);
+    t.match(reply.stderr, new RegExp(`^tenantry: ${option}: 127.0.0.1:${port} .*another program has it\n$`));
+  }
+});
+
+t.test('the documentation names every option with its variable, and no other', async (t) => {
+  const page = readFileSync(join(ROOT, 'docs', 'websockets.md'), 'utf8');
+  const rows = [...page.matchAll(/^\| `(--[a-z-]+)[^`]*` \| `(TENANTRY_\w+)` \|/gm)].map(([, flag, name]) => [
+    flag,
+    name,
+  ]);
+  const known = Object.values(SIDECAR_OPTIONS).map(({ flags, variable }) => [flags.split(' ')[0], variable]);
+  t.same(rows, known);
+});
