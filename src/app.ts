@@ -5,7 +5,10 @@ import { isPlatformAdministrator } from './administration/store.ts';
 import { forwardRoutes } from './authz/forward-routes.ts';
 import { openMembershipAccess } from './authz/membership-access.ts';
 import { checkRoutes } from './authz/routes.ts';
-import { hashingOf, trialOf } from './config/handed-on.ts';
+import { removeExpiredAssertions } from './clients/remove-expired.ts';
+import { clientRoutes } from './clients/routes.ts';
+import { hashingOf, redisOf, trialOf } from './config/handed-on.ts';
+import { remarksOn } from './config/remarks.ts';
 import { accessKeyRetention, type Config } from './config.ts';
 import { problem } from './errors.ts';
 import { docsRoutes } from './http/docs.ts';
@@ -19,6 +22,8 @@ import { type KeyRing, keepApart, NoSigningKey, openKeyRing } from './keys/ring.
 import { beginChange } from './members/authority.ts';
 import { membershipRoutes } from './members/membership-routes.ts';
 import { memberRoutes } from './members/routes.ts';
+import { oauthRoutes } from './oauth/routes.ts';
+import { createClientThrottle } from './oauth/throttle.ts';
 import { organizationRoutes } from './organizations/routes.ts';
 import { createPasswords, PasswordQueueFull } from './passwords/hashing.ts';
 import type { Clock } from './platform/clock.ts';
@@ -28,6 +33,8 @@ import type { DatabaseUrls } from './platform/open.ts';
 import type { Random } from './platform/random.ts';
 import type { Caller, OrganizationCaller, Principal } from './protocol/caller.ts';
 import type { Revocation } from './protocol/revocation.ts';
+import { openFeed } from './revocations/feed.ts';
+import { feedRoutes } from './revocations/feed-routes.ts';
 import { openRevocations, type Revocations } from './revocations/revocations.ts';
 import { roleRoutes } from './roles/routes.ts';
 import { acceptRoutes } from './sessions/accept-routes.ts';
@@ -65,18 +72,28 @@ export interface App {
 }
 
 const VERIFIED_TOKENS_MAX = 20_000;
+/** Failed authentications of one service client a minute and network. */
+const CLIENT_FAILURES_MAX = 10;
 
 /** Opens the service without listening. Raises what makes a start impossible: no key, shared keys. */
 export async function openApp(options: AppOptions): Promise<App> {
   const { config, log } = options;
   const db = openDatabase({ ...options.urls, poolSize: config.DATABASE_POOL_SIZE, log });
   const rings = await openRings(options);
-  const revocations = openRevocations({ db, log });
+  const revocations = openRevocations({ db, log, redis: redisOf(config) });
+  for (const remark of remarksOn(config)) log.warn(remark);
   const deps = openDeps(options, db, rings, revocations);
   let draining = false;
-  const checks = {
-    database: () => db.ping(),
-    keys: () => void [rings.accessKeys, rings.refreshKeys].map((ring) => ring.signingKeyAt(options.clock.now())),
+  const checks: Record<string, Check> = {
+    async database(): Promise<'ok'> {
+      await db.ping();
+      return 'ok';
+    },
+    keys() {
+      for (const ring of [rings.accessKeys, rings.refreshKeys]) ring.signingKeyAt(options.clock.now());
+      return 'ok';
+    },
+    ...(config.REDIS_URL && { revocation_stream: () => (revocations.isStreaming() ? 'ok' : 'degraded') }),
   };
   const endpoints = listEndpoints(deps, {
     checks,
@@ -94,6 +111,7 @@ export async function openApp(options: AppOptions): Promise<App> {
       session: config.RATE_LIMIT_REFRESH,
       other: config.RATE_LIMIT_OTHER,
       organization: config.RATE_LIMIT_ORGANIZATION,
+      client: config.RATE_LIMIT_CLIENT,
     },
     corsOrigins: config.CORS_ORIGINS,
     trustedProxies: config.TRUSTED_PROXIES,
@@ -101,15 +119,22 @@ export async function openApp(options: AppOptions): Promise<App> {
   });
   revocations.follow();
   deps.outbox.follow();
-  const housekeeping = removeEndedSessions({ db, log, retentionSeconds: config.SESSION_RETENTION });
+  const housekeeping = removeEndedSessions({
+    db,
+    log,
+    retentionSeconds: config.SESSION_RETENTION,
+    removeOthers: () => removeExpiredAssertions(db),
+  });
   return {
     server,
     deps,
     drain() {
       draining = true;
+      deps.feed.close(); // its streams would never end by themselves; their consumers come to another replica
     },
     async close() {
       draining = true;
+      deps.feed.close();
       await server.close();
       await deps.outbox.stop();
       housekeeping.stop();
@@ -143,6 +168,9 @@ export function listEndpoints(deps: AppDeps, options: EndpointOptions): Endpoint
     ...forwardRoutes(deps),
     ...invitationRoutes(deps),
     ...acceptRoutes(deps),
+    ...clientRoutes(deps),
+    ...oauthRoutes(deps),
+    ...feedRoutes(deps),
     ...wellKnownRoutes(deps),
     ...healthRoutes(options),
     ...(options.docsRoot === null ? [] : docsRoutes(options.docsRoot)),
@@ -191,6 +219,11 @@ function openDeps({ config, clock, random, log }: AppOptions, db: Database, ring
   const mail = { url: config.SMTP_URL, from: config.MAIL_FROM, production: config.production, log };
   const outbox = openOutbox({ db, log, random, appUrl: config.PUBLIC_APP_URL, send: openMail(mail) });
   const access = openMembershipAccess(base);
+  const feed = openFeed({
+    ...base,
+    streamsMax: config.FEED_STREAMS_MAX,
+    streamsPerClientMax: config.FEED_STREAMS_PER_CLIENT_MAX,
+  });
   return {
     ...base,
     authenticate: (...asked: Parameters<Authenticate>) => authenticate(base, ...asked),
@@ -198,10 +231,11 @@ function openDeps({ config, clock, random, log }: AppOptions, db: Database, ring
     identify: (authorization: string) => identify(base, authorization),
     actFor: (caller: Caller, references: readonly string[]) => actFor(base, caller, references),
     access,
+    feed,
     holds: (caller: OrganizationCaller, permission: string) => access.holds(caller, permission),
     isPlatformAdministrator: (caller: Caller) => isPlatformAdministrator(db.systemReader(), caller.id),
-    /** Makes this process refuse at once what a committed change has revoked. */
-    publish: (changes: readonly Revocation[]) => changes.forEach(revocations.publish),
+    /** Makes this process refuse at once, and others in a moment, what a committed change has revoked. Never raises. */
+    publish: (changes: readonly Revocation[]): unknown => revocations.publishAll(changes),
     beginChange,
     endSessionsOfRemoved,
     outbox,
@@ -216,6 +250,10 @@ function openDeps({ config, clock, random, log }: AppOptions, db: Database, ring
     throttle: createLoginThrottle({
       clock,
       failuresMax: config.RATE_LIMIT_ENABLED ? config.LOGIN_FAILURES_MAX : Number.POSITIVE_INFINITY,
+    }),
+    clientThrottle: createClientThrottle({
+      clock,
+      failuresMax: config.RATE_LIMIT_ENABLED ? CLIENT_FAILURES_MAX : Number.POSITIVE_INFINITY,
     }),
     passwords: createPasswords(hashingOf(config)),
     passwordMinLength: config.PASSWORD_MIN_LENGTH,

@@ -3,7 +3,19 @@
 import { readFileSync } from 'node:fs';
 import { availableParallelism } from 'node:os';
 import { z } from 'zod';
-import { duration, flag, isOrigin, list, mailbox, origin, postgresUrl, smtpUrl, wholeNumber } from './config/fields.ts';
+import { contradictions } from './config/contradictions.ts';
+import {
+  duration,
+  flag,
+  isOrigin,
+  list,
+  mailbox,
+  origin,
+  postgresUrl,
+  redisUrls,
+  smtpUrl,
+  wholeNumber,
+} from './config/fields.ts';
 
 const DAY = 86_400;
 const KEY_OVERLAP_SECONDS = 300;
@@ -40,6 +52,11 @@ export const ENVIRONMENT = {
       'The role for sign-in, refresh and jobs (a member of tenantry_system). Default: likewise tenantry_system.',
   }),
   DATABASE_POOL_SIZE: wholeNumber(1, 200).default(10).meta({ description: 'Connections of each of the two roles.' }),
+  REDIS_URL: redisUrls.optional().meta({
+    secret: true,
+    description:
+      'Redis 7 or newer, by which replicas learn of revocations within milliseconds: redis[s]://[user:password@]host[:port][/database]. Of a cluster one node or endpoint is enough; further nodes follow with commas between. Unset: within a second, from PostgreSQL.',
+  }),
   KEYS_DIR: z.string().optional().meta({
     description:
       'The folder with access/ and refresh/ signing keys. Default in development: DATA_DIR/keys, made when missing.',
@@ -155,6 +172,15 @@ export const ENVIRONMENT = {
   RATE_LIMIT_ORGANIZATION: wholeNumber(1, 1_000_000)
     .default(300)
     .meta({ description: 'Sign-in attempts a minute that name one organization.' }),
+  RATE_LIMIT_CLIENT: wholeNumber(1, 10_000_000)
+    .default(6000)
+    .meta({ description: 'Requests a minute of one service client at the OAuth endpoints.' }),
+  FEED_STREAMS_MAX: wholeNumber(1, 5_000)
+    .default(500)
+    .meta({ description: 'Open streams of the revocation feed, in each process.' }),
+  FEED_STREAMS_PER_CLIENT_MAX: wholeNumber(1, 5_000)
+    .default(10)
+    .meta({ description: 'Open streams of the revocation feed of one service client, in each process.' }),
   LOGIN_FAILURES_MAX: wholeNumber(1, 1000)
     .default(5)
     .meta({ description: 'Wrong passwords in 15 minutes for one account from one address, before the delay grows.' }),
@@ -166,7 +192,8 @@ export const ENVIRONMENT = {
 } as const;
 
 const Environment = z.object(ENVIRONMENT);
-type Settings = z.output<typeof Environment>;
+/** What was set, before anything follows from it. */
+export type Settings = z.output<typeof Environment>;
 
 /** The settings, frozen, with what follows from them filled in. Durations are seconds. */
 export type Config = Readonly<Omit<Settings, 'PUBLIC_URL' | 'PUBLIC_APP_URL' | 'KEYS_DIR' | 'DOCS_ENABLED'>> & {
@@ -234,45 +261,4 @@ export function readConfig(env: NodeJS.ProcessEnv): Config {
 /** How long an access key goes on verifying after its successor took over, in seconds. */
 export function accessKeyRetention(config: Config): number {
   return config.ACCESS_TOKEN_TTL + KEY_OVERLAP_SECONDS;
-}
-
-function contradictions(config: Config, settings: Settings): string[] {
-  const problems: string[] = [];
-  const bothRoles = config.DATABASE_APP_URL && config.DATABASE_SYSTEM_URL;
-  if (Boolean(config.DATABASE_APP_URL) !== Boolean(config.DATABASE_SYSTEM_URL)) {
-    problems.push('DATABASE_APP_URL: set it together with DATABASE_SYSTEM_URL, or neither');
-  }
-  if (config.REFRESH_TOKEN_TTL > config.SESSION_MAX_AGE) {
-    problems.push('REFRESH_TOKEN_TTL: must not be longer than SESSION_MAX_AGE');
-  }
-  if (config.REFRESH_TOKEN_TTL <= config.ACCESS_TOKEN_TTL) {
-    problems.push('REFRESH_TOKEN_TTL: must be longer than ACCESS_TOKEN_TTL');
-  }
-  if (config.PORT === 0 && !settings.PUBLIC_URL) {
-    problems.push('PUBLIC_URL: must be set when PORT is 0, because it is the issuer of every token');
-  }
-  if (!config.production) return problems;
-  if (!config.DATABASE_URL && !bothRoles) {
-    problems.push('DATABASE_URL: is required in production, where there is no embedded database');
-  }
-  if (!settings.PUBLIC_URL) problems.push('PUBLIC_URL: is required in production');
-  else if (!settings.PUBLIC_URL.startsWith('https://')) problems.push('PUBLIC_URL: must be https in production');
-  if (settings.PUBLIC_APP_URL?.startsWith('http://')) {
-    problems.push('PUBLIC_APP_URL: must be https in production, because links in mails carry secrets');
-  }
-  if (settings.SMTP_URL && /@localhost>?$/i.test(settings.MAIL_FROM)) {
-    problems.push('MAIL_FROM: is required in production together with SMTP_URL');
-  }
-  const singleFiles = config.JWT_ACCESS_PRIVATE_KEY_PATH && config.JWT_REFRESH_PRIVATE_KEY_PATH;
-  if (!settings.KEYS_DIR && !singleFiles) {
-    problems.push('KEYS_DIR: is required in production (or both JWT_…_PRIVATE_KEY_PATH), development keys are refused');
-  }
-  const everyone = config.TRUSTED_PROXIES.find((range) => /\/0+$/.test(range));
-  if (everyone !== undefined) {
-    problems.push(`TRUSTED_PROXIES: ${everyone} would let every client name its own address, which production refuses`);
-  }
-  const plain = config.CORS_ORIGINS.find((allowed) => allowed.startsWith('http://'));
-  if (plain !== undefined) problems.push(`CORS_ORIGINS: ${plain} must be https in production`);
-  if (!config.RATE_LIMIT_ENABLED) problems.push('RATE_LIMIT_ENABLED: must not be false in production');
-  return problems;
 }

@@ -213,7 +213,7 @@ t.test('a secret may come from a file, and only a secret', async (t) => {
   const secrets = Object.entries(ENVIRONMENT).filter(([, schema]) => schema.meta()?.secret === true);
   t.strictSame(
     secrets.map(([name]) => name),
-    ['DATABASE_URL', 'DATABASE_APP_URL', 'DATABASE_SYSTEM_URL', 'KEYS_PASSPHRASE', 'SMTP_URL'],
+    ['DATABASE_URL', 'DATABASE_APP_URL', 'DATABASE_SYSTEM_URL', 'REDIS_URL', 'KEYS_PASSPHRASE', 'SMTP_URL'],
   );
 });
 

@@ -111,7 +111,14 @@ t.test('environment, time, chance and output have one door each', async (t) => {
   const users = (pattern: RegExp, allowed: RegExp) =>
     source.filter(({ path, code }) => pattern.test(code) && !allowed.test(path)).map(({ path }) => path);
   none(t, users(/\bprocess\.env\b/, /^src\/(cli\/|(config|main)\.ts$)/), 'process.env');
-  none(t, users(/\bDate\.now\(|\bnew Date\(\)|\bperformance\.now\(/, /^src\/(platform|cli)\/|^src\/(verifier\/clock|main)\.ts$/), 'time');
+  none(
+    t,
+    users(
+      /\bDate\.now\(|\bnew Date\(\)|\bperformance\.now\(/,
+      /^src\/(platform|cli)\/|^src\/(verifier\/clock|main)\.ts$/,
+    ),
+    'time',
+  );
   none(t, users(/\bMath\.random\(/, /^$/), 'chance');
   none(t, users(/\bconsole\./, /^src\/cli\/|^src\/main\.ts$/), 'console');
 });

@@ -66,6 +66,42 @@ export const EXAMPLES: Readonly<Record<string, { readonly request: object; reado
     },
     answer: { data: { ...SIGNED_IN, user: { ...USER, emailVerified: true } } },
   },
+  issueToken: {
+    request: {
+      grant_type: 'client_credentials',
+      scope: 'contacts:read deals:read',
+      client_id: '019aa3f0-5c00-7a10-8b2f-3d6f1c2a4e07',
+      client_secret: 'tcs_jVbqC8vVYtNBoHzYgkCOeV6NYEhC2wdyD6iuFXBqWqk',
+    },
+    answer: {
+      access_token: SIGNED_IN.accessToken,
+      token_type: 'Bearer',
+      expires_in: 900,
+      scope: 'contacts:read deals:read',
+    },
+  },
+  introspectToken: { request: { token: SIGNED_IN.accessToken }, answer: { active: false } },
+  createClient: {
+    request: { name: 'exporter', permissions: ['contacts:read', 'deals:read'] },
+    answer: {
+      data: {
+        id: '019aa3f0-5c00-7a10-8b2f-3d6f1c2a4e07',
+        clientId: '019aa3f0-5c00-7a10-8b2f-3d6f1c2a4e07',
+        name: 'exporter',
+        description: '',
+        permissions: ['contacts:read', 'deals:read'],
+        audience: null,
+        authentication: 'client_secret',
+        jwks: null,
+        status: 'active',
+        secrets: [{ createdAt: '2026-11-21T12:00:00.000Z', expiresAt: null }],
+        createdBy: USER.id,
+        createdAt: '2026-11-21T12:00:00.000Z',
+        updatedAt: '2026-11-21T12:00:00.000Z',
+        clientSecret: 'tcs_jVbqC8vVYtNBoHzYgkCOeV6NYEhC2wdyD6iuFXBqWqk',
+      },
+    },
+  },
   checkPermission: { request: QUESTION, answer: { data: GRANTED } },
   checkPermissions: {
     request: { checks: [QUESTION, { resource: 'deals', action: 'delete', explain: true }] },

@@ -13,6 +13,7 @@ import {
 import type { Access, Endpoint } from '../../src/http/endpoint.ts';
 import { accessText, ROOT } from './endpoints.ts';
 import { EXAMPLES } from './examples.ts';
+import { CLIENT_AUTHENTICATION, CLIENT_SECRET_BASIC, oauthResponses, WHO_MAY_CALL_OAUTH } from './oauth.ts';
 import { PARAMETERS, TENANT_PARAMETERS, takesTenantHeaders } from './parameters.ts';
 import {
   answerHeaders,
@@ -47,18 +48,21 @@ const DESCRIPTION = `Sign-in, sessions, organizations and permissions for a fami
 Success is \`{ "data": … }\`, a list adds \`pagination\`. Failure is \`application/problem+json\` (RFC 9457) with a stable
 \`code\`; no answer carries a stack, SQL or text of a library. A request that is not HTTP enough to reach an operation is
 answered 400, 408, 414, 417 or 431, an unknown path 404, and a known path with another method 405 with \`Allow\`.
-Bodies are JSON in UTF-8 of at most 64 KiB; unknown members are refused. Instants are UTC (RFC 3339), ids are UUIDs.`;
+Bodies are JSON in UTF-8 of at most 64 KiB; unknown members are refused. Instants are UTC (RFC 3339), ids are UUIDs.
+The OAuth endpoints take forms instead, and refuse in the form of RFC 6749 §5.2.`;
 
 // Calls whose refresh token may come in the cookie instead of the body.
 const TAKES_COOKIE = new Set(['refresh', 'logout', 'switchOrganization']);
 const GIVES_COOKIE = new Set(['register', 'login', 'refresh', 'logout', 'switchOrganization']);
 const TAKES_EITHER_TOKEN = 'logout';
 const CAN_BE_REVALIDATED = 'getJwks';
+const BODY_TYPES = { json: 'application/json', oauth: 'application/x-www-form-urlencoded' } as const;
 
 function securityOf(declared: Endpoint): Record<string, string[]>[] {
   const bearer = { accessToken: [] };
   const cookie = TAKES_COOKIE.has(declared.id) ? [{ refreshCookie: [] }] : [];
   if (declared.id === TAKES_EITHER_TOKEN) return [...cookie, bearer, {}];
+  if (declared.wire === 'oauth') return CLIENT_AUTHENTICATION;
   if (declared.access.kind === 'open') return [...cookie, {}];
   return [...cookie.map((scheme) => ({ ...bearer, ...scheme })), bearer];
 }
@@ -76,8 +80,9 @@ function goodResponses(declared: Endpoint): ZodOpenApiResponsesObject {
       const content = { schema: reply, ...(answer && good ? { example: answer } : {}) };
       responses[key] = { ...response, content: { 'application/json': content } };
     } else {
-      const schema = reply.schema ?? z.string();
-      responses[key] = { ...response, content: { [reply.mediaType]: { schema } } };
+      const forms = reply.or ? [reply, reply.or] : [reply];
+      const content = forms.map(({ mediaType, schema }) => [mediaType, { schema: schema ?? z.string() }]);
+      responses[key] = { ...response, content: Object.fromEntries(content) };
     }
   }
   if (declared.id === CAN_BE_REVALIDATED) {
@@ -98,7 +103,7 @@ function requestOf(declared: Endpoint): Pick<ZodOpenApiOperationObject, 'request
       ? {
           requestBody: {
             required: declared.bodyOptional !== true,
-            content: { 'application/json': { schema: body, ...(example ? { example } : {}) } },
+            content: { [BODY_TYPES[declared.wire]]: { schema: body, ...(example ? { example } : {}) } },
           },
         }
       : {}),
@@ -124,16 +129,17 @@ function whoMayCall(access: Access): string {
 
 function operationOf(declared: Endpoint): ZodOpenApiOperationObject {
   const { access } = declared;
+  const isOAuth = declared.wire === 'oauth';
   return {
     operationId: declared.id,
     tags: [declared.tag],
     summary: declared.summary,
-    description: whoMayCall(access),
+    description: isOAuth ? WHO_MAY_CALL_OAUTH : whoMayCall(access),
     'x-access': accessText(access),
     security: securityOf(declared),
     ...(takesTenantHeaders(declared) ? { parameters: TENANT_PARAMETERS } : {}),
     ...requestOf(declared),
-    responses: { ...problemResponses(declared), ...goodResponses(declared) },
+    responses: { ...(isOAuth ? oauthResponses : problemResponses)(declared), ...goodResponses(declared) },
   };
 }
 
@@ -190,6 +196,7 @@ export function openApiDocument(endpoints: readonly Endpoint[]) {
             bearerFormat: 'JWT',
             description: 'The access token of a sign-in or refresh (RS256, RFC 9068).',
           },
+          clientSecretBasic: CLIENT_SECRET_BASIC,
           refreshCookie: {
             type: 'apiKey',
             in: 'cookie',
@@ -200,7 +207,7 @@ export function openApiDocument(endpoints: readonly Endpoint[]) {
         },
         parameters: PARAMETERS,
         headers: HEADERS,
-        responses: sharedResponses(described),
+        responses: sharedResponses(described.filter(({ wire }) => wire === 'json')),
         schemas: { Problem: ProblemSchema },
       },
     },

@@ -47,7 +47,8 @@ export function problemsPage(): string {
   const sample = problemBody(problem('invalid_credentials'), '0d3f6f0e-6b0a-4a53-9d8e-6c5a3f1f8a11');
   return `# Problems
 
-Everything that goes wrong is answered as \`application/problem+json\` (RFC 9457):
+Everything that goes wrong is answered as \`application/problem+json\` (RFC 9457), but at the OAuth endpoints, whose errors
+are those of [OAuth](oauth.md):
 
 \`\`\`json
 ${JSON.stringify(sample, null, 2)}

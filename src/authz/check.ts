@@ -1,7 +1,7 @@
 // Permission checks: may this member of the caller's organization do that?
 import { problem } from '../errors.ts';
 import type { Scope } from '../members/scope.ts';
-import type { OrganizationCaller } from '../protocol/caller.ts';
+import type { OrganizationPrincipal } from '../protocol/caller.ts';
 import { type Decision, decide } from './decide.ts';
 import type { MembershipAccess } from './membership-access.ts';
 
@@ -10,7 +10,7 @@ export interface CheckDeps {
 }
 
 export interface Question {
-  /** Left out: the caller. */
+  /** Left out: the caller, who then has to be a user. */
   readonly userId?: string | undefined;
   readonly resource: string;
   readonly action: string;
@@ -24,16 +24,21 @@ const OTHERS = 'users:read';
 
 /**
  * Answers questions about members of the caller's organization, in their order and all of one moment. About oneself
- * nothing is needed; raises permission_denied when one is about somebody else and the caller lacks users:read.
+ * nothing is needed, and a service client may ask about everybody; raises permission_denied when a question is about
+ * somebody else and the user who asks lacks users:read, validation_failed when a client asks about itself.
  */
 export async function checkAll(
   deps: CheckDeps,
-  caller: OrganizationCaller,
+  caller: OrganizationPrincipal,
   questions: readonly Question[],
+  placeOf: (index: number) => string,
 ): Promise<Answer[]> {
-  const asked = questions.map((question) => ({ ...question, userId: question.userId ?? caller.id }));
+  const asked = questions.map((question, index) => ({
+    ...question,
+    userId: question.userId ?? ownIdOf(caller, placeOf(index)),
+  }));
   const others = asked.some(({ userId }) => userId !== caller.id);
-  if (others && !(await deps.access.holds(caller, OTHERS))) {
+  if (caller.kind === 'user' && others && !(await deps.access.holds(caller, OTHERS))) {
     throw problem('permission_denied', { detail: `Asking about another user needs ${OTHERS} in this organization.` });
   }
   // The epoch tells when a decision may change, not when a role is renamed: who asks why is told what is there now.
@@ -45,4 +50,10 @@ export async function checkAll(
     const { explanation, ...decision } = decide(holdings.get(userId), { permission, scope });
     return explain ? { ...decision, explanation } : decision;
   });
+}
+
+function ownIdOf(caller: OrganizationPrincipal, path: string): string {
+  if (caller.kind === 'user') return caller.id;
+  const message = 'is required: a service client is no member, and asks about one';
+  throw problem('validation_failed', { issues: [{ path, message }] });
 }

@@ -7,7 +7,7 @@ import { permits } from '../protocol/permission.ts';
 import type { Revocations } from '../revocations/revocations.ts';
 
 export interface ForwardDeps {
-  readonly revocations: Pick<Revocations, 'readSecondsAgo'>;
+  readonly revocations: Pick<Revocations, 'freshSecondsAgo'>;
   readonly holds: (caller: OrganizationCaller, permission: string) => boolean | Promise<boolean>;
 }
 
@@ -23,7 +23,7 @@ export async function identify(
   caller: Principal,
   wanted: readonly string[],
 ): Promise<Record<IdentityHeader, string>> {
-  if (deps.revocations.readSecondsAgo() > BLIND_SECONDS_MAX)
+  if (!(deps.revocations.freshSecondsAgo() <= BLIND_SECONDS_MAX))
     throw problem('revocations_stale', { retryAfterSeconds: 1 });
   for (const permission of wanted) {
     if (!actsForOrganization(caller)) throw problem('organization_required');

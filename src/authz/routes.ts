@@ -10,24 +10,26 @@ export function checkRoutes(deps: CheckDeps): Endpoint[] {
     endpoint({
       method: 'POST',
       url: '/api/v1/authz/check',
-      access: member(),
+      access: member({ orClient: true }),
       id: 'checkPermission',
       summary: 'Ask whether a member of the current organization may do something',
       tag: 'Checks',
       body: CheckQuestion,
       reply: { 200: enveloped(CheckAnswer) },
-      handle: async ({ caller, body }) => ({ data: (await checkAll(deps, caller, [body]))[0] }),
+      handle: async ({ caller, body }) => ({ data: (await checkAll(deps, caller, [body], () => 'userId'))[0] }),
     }),
     endpoint({
       method: 'POST',
       url: '/api/v1/authz/check/batch',
-      access: member(),
+      access: member({ orClient: true }),
       id: 'checkPermissions',
       summary: 'Ask up to 100 such questions; the answers come in their order',
       tag: 'Checks',
       body: CheckBatch,
       reply: { 200: enveloped(z.array(CheckAnswer)) },
-      handle: async ({ caller, body }) => ({ data: await checkAll(deps, caller, body.checks) }),
+      handle: async ({ caller, body }) => ({
+        data: await checkAll(deps, caller, body.checks, (index) => `checks.${index}.userId`),
+      }),
     }),
   ];
 }

@@ -26,7 +26,9 @@ const AskedScope = z
 
 export const CheckQuestion = z
   .strictObject({
-    userId: Id.optional().meta({ description: 'You, if left out; anybody else needs `users:read`.' }),
+    userId: Id.optional().meta({
+      description: 'You, if left out; a user needs `users:read` for anybody else, a service client always names one.',
+    }),
     resource: Name,
     action: Name,
     scope: AskedScope.default({}),

@@ -42,6 +42,46 @@ export const smtpUrl = z
     return isPercentEncoded(username) && isPercentEncoded(password);
   }, 'must have a % in the user or password written as %25');
 
+const redisUrl = z
+  .url({
+    protocol: /^rediss?$/,
+    error: 'must be a redis:// or rediss:// URL, or several with commas between',
+    abort: true,
+  })
+  .refine((value) => {
+    const { hostname, pathname, hash, search } = new URL(value);
+    const isHost = /^(?:[\w.-]+|\[[\da-f:.]+\])$/i.test(hostname);
+    return isHost && /^(\/\d{0,4})?$/.test(pathname) && hash === '' && search === '';
+  }, 'must be redis[s]://[user:password@]host[:port][/database], with nothing after it')
+  .refine((value) => {
+    const { username, password } = new URL(value);
+    return isPercentEncoded(username) && isPercentEncoded(password);
+  }, 'must have a % in the user or password written as %25')
+  .refine((value) => {
+    const { username, password } = new URL(value);
+    return username === '' || password !== '';
+  }, 'must have a password where it has a user');
+
+/** A Redis, or nodes of one cluster: the user and password may stand in the first one only. */
+export const redisUrls = z
+  .string()
+  .transform((value) => value.split(/,(?=\s*rediss?:)/i).map((entry) => entry.trim()))
+  .pipe(z.array(redisUrl).max(50))
+  .refine(
+    (urls) => new Set(urls.map((url) => new URL(url).protocol)).size === 1,
+    'must be redis:// for every node, or rediss:// for every node',
+  )
+  .refine((urls) => {
+    const [first, ...others] = urls
+      .map((url) => new URL(url))
+      .map(({ username, password }) => `${username}:${password}`);
+    return others.every((other) => other === first || other === ':');
+  }, 'must have the same user and password for every node, or only in the first')
+  .refine(
+    (urls) => urls.length === 1 || urls.every((url) => /^(\/0*)?$/.test(new URL(url).pathname)),
+    'must not name a database where it names several nodes: a cluster has one',
+  );
+
 function isPercentEncoded(text: string): boolean {
   try {
     decodeURIComponent(text);

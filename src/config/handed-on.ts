@@ -25,3 +25,17 @@ export function trialOf(config: Config) {
     },
   };
 }
+
+/** Where Redis is (platform/redis.ts); null without REDIS_URL. */
+export function redisOf({ REDIS_URL }: Config) {
+  const urls = REDIS_URL?.map((url) => new URL(url)) ?? [];
+  const [first] = urls;
+  if (!first) return null;
+  return {
+    nodes: urls.map(({ hostname, port }) => ({ host: hostname.replace(/^\[|\]$/g, ''), port: Number(port || 6379) })),
+    tls: first.protocol === 'rediss:',
+    username: decodeURIComponent(first.username),
+    password: decodeURIComponent(first.password),
+    database: Number(first.pathname.slice(1)),
+  };
+}

@@ -46,6 +46,12 @@ export class RequestClient implements Client {
   get ifNoneMatch(): string | undefined {
     return this.#header('if-none-match');
   }
+  get accept(): string | undefined {
+    return this.#header('accept');
+  }
+  get lastEventId(): string | undefined {
+    return this.#header('last-event-id');
+  }
   get requiredPermission(): string | undefined {
     return this.#header('x-required-permission');
   }
@@ -55,7 +61,7 @@ export class RequestClient implements Client {
   cookie(name: string): string | undefined {
     return this.#request.server.parseCookie(this.#header('cookie') ?? '')[name];
   }
-  draw(limit: 'session' | 'organization', key: string): Promise<void> {
+  draw(limit: 'session' | 'organization' | 'client', key: string): Promise<void> {
     return this.#draw(this.#request, this.#reply, limit, `${limit} ${key}`);
   }
 }

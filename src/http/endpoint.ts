@@ -1,6 +1,7 @@
 // What a route is: a declaration of method, path, access, limit and schemas, and one call of an operation.
 // `endpoint()` is the only way to make one; the server refuses every other (see server.ts).
 import type { z } from 'zod';
+import type { OAuthErrorCode } from '../errors/oauth.ts';
 import type { ProblemCode } from '../errors.ts';
 import type { Caller, ClientCaller, OrganizationCaller, OrganizationClient, Principal } from '../protocol/caller.ts';
 
@@ -67,8 +68,17 @@ type CallerOf<A extends Access> = A extends { kind: 'open' }
 /** Bytes that a body with credentials or a refresh token may have. */
 export const SIGN_IN_BODY_BYTES_MAX = 16 * 1024;
 
-/** Which allowance a call draws on: see rate-limit.ts. `session` is drawn by the operation, which knows the session. */
-export type Limit = 'sign_in' | 'session' | 'other' | 'none';
+/**
+ * Which allowance a call draws on: see rate-limit.ts. `session` and `client` are drawn by the operation, which knows the
+ * session or the service client.
+ */
+export type Limit = 'sign_in' | 'session' | 'client' | 'other' | 'none';
+
+/**
+ * What an endpoint takes and how it refuses: JSON and problems, or forms and the errors of OAuth (RFC 6749 §3.2, §5.2).
+ * Good answers are JSON either way.
+ */
+export type Wire = 'json' | 'oauth';
 
 /** What of the request an operation may be told, beside its validated input. */
 export interface Client {
@@ -81,12 +91,14 @@ export interface Client {
   readonly fetchSite: string | undefined;
   readonly cookie: (name: string) => string | undefined;
   readonly ifNoneMatch: string | undefined;
+  readonly accept: string | undefined;
+  readonly lastEventId: string | undefined;
   /** What a proxy demands beside its query: permissions with commas between them. */
   readonly requiredPermission: string | undefined;
   /** What the tenant headers name: nothing, one id or slug, or an id and a slug that may be two organizations. */
   readonly tenants: readonly string[];
   /** Draws on an allowance under a key. Raises too_many_requests. */
-  readonly draw: (limit: 'session' | 'organization', key: string) => Promise<void>;
+  readonly draw: (limit: 'session' | 'organization' | 'client', key: string) => Promise<void>;
 }
 
 /** Changes the answer's headers and status. */
@@ -108,6 +120,8 @@ export interface HandlerInput<CallerType, Body, Query, Params> {
 export interface RawReply {
   readonly mediaType: string;
   readonly schema?: z.ZodType;
+  /** Another form of it, for who prefers that. */
+  readonly or?: RawReply;
 }
 
 type Schema = z.ZodType;
@@ -118,6 +132,8 @@ export interface Definition<A extends Access, B, Q, P> {
   readonly url: string;
   readonly access: A;
   readonly limit?: Limit;
+  /** `json` unless told. */
+  readonly wire?: Wire;
   /** For the API reference: a name in lower camel case, one line, and the chapter. */
   readonly id: string;
   readonly summary: string;
@@ -131,13 +147,18 @@ export interface Definition<A extends Access, B, Q, P> {
   readonly reply: Readonly<Record<number, Schema | null | RawReply>>;
   /** Codes of errors.ts that the operation raises, for the reference; the common ones are added. */
   readonly problems?: readonly ProblemCode[];
+  /** Likewise of errors/oauth.ts, for an endpoint of that wire. */
+  readonly oauthErrors?: readonly OAuthErrorCode[];
   readonly bodyBytesMax?: number;
+  /** True where `handle` gives a Readable, which may take as long as it likes; it is destroyed with the connection. */
+  readonly streams?: boolean;
   readonly handle: (input: HandlerInput<CallerOf<A>, Output<B>, Output<Q>, Output<P>>) => unknown;
 }
 
 /** A checked declaration, stripped of its types. */
-export interface Endpoint extends Omit<Definition<Access, Schema, Schema, Schema>, 'handle' | 'limit'> {
+export interface Endpoint extends Omit<Definition<Access, Schema, Schema, Schema>, 'handle' | 'limit' | 'wire'> {
   readonly limit: Limit;
+  readonly wire: Wire;
   readonly handle: (input: HandlerInput<Principal | null, unknown, unknown, unknown>) => unknown;
 }
 
@@ -156,7 +177,7 @@ export function endpoint<
       `${definition.method} ${definition.url} states no access: say open(), signedIn(), member(), needs(), client() or platform()`,
     );
   }
-  const declared = Object.freeze({ limit: 'other', ...definition }) as unknown as Endpoint;
+  const declared = Object.freeze({ limit: 'other', wire: 'json', ...definition }) as unknown as Endpoint;
   made.add(declared);
   return declared;
 }

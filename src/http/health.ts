@@ -2,12 +2,18 @@
 import { z } from 'zod';
 import { type Endpoint, endpoint, open } from './endpoint.ts';
 
-/** Asks one dependency; resolves when it can be used. */
-export type Check = () => Promise<void> | void;
+/** Asks one dependency; resolves when it can be used. One that can be done without is degraded instead. */
+export type Check = () => Promise<Outcome> | Outcome;
+type Outcome = 'ok' | 'degraded';
 
 const Live = z.strictObject({ status: z.literal('ok') }).meta({ id: 'Live' });
 const Ready = z
-  .strictObject({ status: z.enum(['ready', 'not_ready']), checks: z.record(z.string(), z.enum(['ok', 'failed'])) })
+  .strictObject({
+    status: z.enum(['ready', 'not_ready']),
+    checks: z.record(z.string(), z.enum(['ok', 'degraded', 'failed'])).meta({
+      description: 'By dependency. What is degraded is away and can be done without: requests are served.',
+    }),
+  })
   .meta({ id: 'Ready' });
 
 export function healthRoutes(deps: {
@@ -39,9 +45,12 @@ export function healthRoutes(deps: {
         const names = Object.keys(deps.checks);
         const outcomes = await Promise.allSettled(names.map(async (name) => deps.checks[name]?.()));
         const checks = Object.fromEntries(
-          names.map((name, at) => [name, outcomes[at]?.status === 'fulfilled' ? 'ok' : 'failed'] as const),
+          names.map((name, at) => {
+            const outcome = outcomes[at];
+            return [name, outcome?.status === 'fulfilled' ? (outcome.value ?? 'failed') : 'failed'] as const;
+          }),
         );
-        const ready = !deps.draining() && Object.values(checks).every((outcome) => outcome === 'ok');
+        const ready = !deps.draining() && !Object.values(checks).includes('failed');
         if (!ready) {
           answer.status(503);
           answer.header('retry-after', '1');

@@ -1,5 +1,6 @@
 // Mounts one endpoint: the guard before the body is read, then validation, the operation, and the answer held to its
 // schema.
+import { Readable } from 'node:stream';
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
 import { z } from 'zod';
 import { type FieldIssue, problem } from '../errors.ts';
@@ -43,8 +44,9 @@ export function mountEndpoint(app: FastifyInstance, declared: Endpoint, guard: G
   app.route({
     method: declared.method,
     url: declared.url,
-    config: { mark: ROUTE_MARK } as object,
+    config: { mark: ROUTE_MARK, wire: declared.wire } as object,
     ...bodyLimit(declared),
+    ...(declared.streams ? { handlerTimeout: TIMEOUT_MS_MAX } : {}),
     onRequest: async (request, reply) => {
       await admit(declared, guard, request, reply);
     },
@@ -60,16 +62,20 @@ export function mountEndpoint(app: FastifyInstance, declared: Endpoint, guard: G
         client: new RequestClient(request, reply, guard.draw),
         answer: { header: (name, value) => void reply.header(name, value), status: (code) => void reply.code(code) },
       });
+      if (declared.wire === 'oauth') reply.header('pragma', 'no-cache'); // RFC 6749 §5.1
       return send(declared, reply, result);
     },
   });
 }
 
 /** The server's own limit holds where nothing else is said. */
-function bodyLimit({ bodyBytesMax, limit }: Endpoint): { bodyLimit?: number } {
+function bodyLimit({ bodyBytesMax, limit, wire }: Endpoint): { bodyLimit?: number } {
   if (bodyBytesMax !== undefined) return { bodyLimit: bodyBytesMax };
-  return limit === 'sign_in' ? { bodyLimit: SIGN_IN_BODY_BYTES_MAX } : {};
+  return limit === 'sign_in' || wire === 'oauth' ? { bodyLimit: SIGN_IN_BODY_BYTES_MAX } : {};
 }
+
+/** The longest that a timer can wait: 24 days. */
+const TIMEOUT_MS_MAX = 2 ** 31 - 1;
 
 const NOTHING = z.strictObject({});
 const ANYTHING = z.looseObject({});
@@ -81,7 +87,7 @@ async function admit(declared: Endpoint, guard: Guard, request: FastifyRequest, 
   if (declared.access.kind === 'open') {
     namedTenants(request.headers); // whoever reads it or not: two different names are a mistake of the sender
     if (declared.limit === 'sign_in') await guard.draw(request, reply, 'signIn', `${declared.id} ${network}`);
-    else await guard.draw(request, reply, 'other', `${declared.limit} ${network}`);
+    else if (declared.limit !== 'client') await guard.draw(request, reply, 'other', `${declared.limit} ${network}`);
     return;
   }
   let caller: Principal;
@@ -136,7 +142,8 @@ function assertClientAllowed(access: Access, caller: ClientCaller): void {
 }
 
 function bodyOf(declared: Endpoint, request: FastifyRequest): unknown {
-  if (request.body === undefined && declared.bodyOptional) return {};
+  // A form without parameters has no bytes.
+  if (request.body === undefined && (declared.bodyOptional || declared.wire === 'oauth')) return {};
   return request.body;
 }
 
@@ -158,6 +165,8 @@ function pathOf(place: string, path: readonly PropertyKey[]): string {
 
 function send(declared: Endpoint, reply: FastifyReply, result: unknown): FastifyReply {
   const schema = declared.reply[reply.statusCode];
+  // Also where nothing of it is sent: to a HEAD, or to somebody who has gone.
+  if (result instanceof Readable) reply.raw.once('close', () => result.destroy());
   if (!(schema instanceof z.ZodType)) return reply.send(result ?? '');
   // What the schema does not name is not sent: an operation cannot leak by returning too much.
   const body = JSON.stringify(schema.parse(result));

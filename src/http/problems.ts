@@ -75,11 +75,16 @@ export function isSlowBody(error: unknown, { raw }: FastifyRequest): boolean {
 
 /** Sends the problem with its headers. */
 export function sendProblem(request: FastifyRequest, reply: FastifyReply, thrown: Problem): FastifyReply {
+  setProblemHeaders(request, reply, thrown);
+  return reply.code(thrown.status).type(PROBLEM_TYPE).serializer(JSON.stringify).send(problemBody(thrown, request.id));
+}
+
+/** What the answer to a problem has in its head, whatever its body says; logs what nobody foresaw. */
+export function setProblemHeaders(request: FastifyRequest, reply: FastifyReply, thrown: Problem): void {
   if (thrown.code === 'internal_error') request.log.error({ err: thrown.cause ?? thrown }, 'unforeseen error');
   if (thrown.status === 401) reply.header('www-authenticate', 'Bearer'); // RFC 9110 §15.5.2 wants a challenge
   if (thrown.code === 'request_timeout') reply.header('connection', 'close'); // RFC 9110 §15.5.9
   for (const [name, value] of Object.entries(thrown.extras.headers ?? {})) reply.header(name, value);
   const { retryAfterSeconds } = thrown.extras;
   if (retryAfterSeconds !== undefined) reply.header('retry-after', String(Math.max(1, Math.ceil(retryAfterSeconds))));
-  return reply.code(thrown.status).type(PROBLEM_TYPE).serializer(JSON.stringify).send(problemBody(thrown, request.id));
 }

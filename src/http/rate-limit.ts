@@ -1,4 +1,5 @@
-// The allowances: how often a network, a principal, a session or an organization may be heard in a minute.
+// The allowances: how often a network, a principal, a session, an organization or a service client may be heard in a
+// minute.
 import { isIP } from 'node:net';
 import rateLimit, { normalizeIP } from '@fastify/rate-limit';
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
@@ -10,9 +11,10 @@ export interface LimitSettings {
   readonly session: number;
   readonly other: number;
   readonly organization: number;
+  readonly client: number;
 }
 
-export type Allowance = 'signIn' | 'session' | 'other' | 'organization';
+export type Allowance = 'signIn' | 'session' | 'other' | 'organization' | 'client';
 
 /**
  * Draws one on the allowance of a key, tells the rest in RateLimit-* headers (of an organization's only past it), and
@@ -48,6 +50,7 @@ export async function openLimits(app: FastifyInstance, settings: LimitSettings):
     session: allowance(settings.session),
     other: allowance(settings.other),
     organization: allowance(settings.organization),
+    client: allowance(settings.client),
   };
   return async (request, reply, which, key) => {
     keys.set(request, key);

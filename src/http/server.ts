@@ -1,5 +1,6 @@
 // The HTTP server: limits, headers, guards and errors around the endpoints. Which endpoints there are is app.ts' matter.
 import { randomUUID } from 'node:crypto';
+import type { Socket } from 'node:net';
 import cookie from '@fastify/cookie';
 import cors from '@fastify/cors';
 import Fastify, {
@@ -14,7 +15,9 @@ import type { Principal } from '../protocol/caller.ts';
 import { assertJsonType, parseBody } from './body.ts';
 import { answerBrokenConnection, answerTunnel, refuseExpectation } from './broken-connection.ts';
 import type { Endpoint } from './endpoint.ts';
+import { assertFormType, parseForm } from './form.ts';
 import { type Guard, mountEndpoint, ROUTE_MARK } from './mount.ts';
+import { oauthRequests, sendOAuthError, wireOf } from './oauth-error.ts';
 import { isSlowBody, sendProblem, type Translate, toProblem } from './problems.ts';
 import { type LimitSettings, networkOf, openLimits, prefixOf } from './rate-limit.ts';
 import { securityHeaders } from './security-headers.ts';
@@ -44,6 +47,7 @@ const HEAD_LIMITS = {
   maxHeaderSize: 32 * 1024,
   requireHostHeader: false,
 };
+const CLOSING_STEP_MS = 500;
 const SANE_REQUEST_ID = /^[A-Za-z0-9._-]{1,128}$/;
 
 /** Builds the server; it does not listen yet. Raises for an endpoint that was not made by `endpoint()`. */
@@ -79,16 +83,22 @@ export async function openServer(options: ServerOptions): Promise<FastifyInstanc
     reply.header('x-request-id', request.id);
     // RFC 9112 §3.2. Node's own answer would have no body.
     const hostless = request.headers.host === undefined && request.raw.httpVersion !== '1.0';
-    done(hostless ? problem('bad_request', { detail: 'Send a Host header.' }) : undefined);
+    if (hostless) return done(problem('bad_request', { detail: 'Send a Host header.' }));
+    // Node keeps the first and says nothing; what stands in front may have judged by another (RFC 6750 §2).
+    const doubled = request.headers.authorization !== undefined && countOf(request.raw.rawHeaders, 'authorization') > 1;
+    done(doubled ? problem('bad_request', { detail: 'Send one Authorization header.' }) : undefined);
   });
+  endIdleWhileClosing(app);
   await registerPlugins(app, options);
   const draw = await openLimits(app, options.limits);
   const guard: Guard = { ...options.guard, draw };
+  const isOAuth = oauthRequests(options.endpoints);
   app.setErrorHandler((error, request: FastifyRequest, reply: FastifyReply) => {
+    if (isOAuth(request)) return sendOAuthError(request, reply, error, { translate: options.translate, draw });
     const thrown = isSlowBody(error, request) ? problem('request_timeout') : toProblem(error, options.translate);
     return sendProblem(request, reply, thrown);
   });
-  readJsonOnly(app);
+  readBodies(app);
   // From here on a route that is not an endpoint does not boot.
   app.addHook('onRoute', (route) => {
     if ((route.config as { mark?: symbol } | undefined)?.mark !== ROUTE_MARK) {
@@ -105,6 +115,23 @@ export async function openServer(options: ServerOptions): Promise<FastifyInstanc
     throw unknownRoute(request.url);
   });
   return app;
+}
+
+/** Closing waits for connections to end: those without a request, or that came to the end of one since, shall not hold it up. */
+function endIdleWhileClosing(app: FastifyInstance): void {
+  const sockets = new Set<Socket>();
+  app.server.on('connection', (socket: Socket) => {
+    sockets.add(socket);
+    socket.once('close', () => sockets.delete(socket));
+  });
+  app.addHook('preClose', (done) => {
+    const timer = setInterval(() => {
+      app.server.closeIdleConnections();
+      for (const socket of sockets) if (socket.bytesRead === 0) socket.destroy();
+    }, CLOSING_STEP_MS);
+    app.server.once('close', () => clearInterval(timer));
+    done();
+  });
 }
 
 /** For what the framework says of itself: that it listens is told by whoever started it. */
@@ -156,13 +183,16 @@ function wideNetwork(ip: string | undefined): string {
   return network.includes(':') ? network : network.replace(/\.\d+$/, '.0/24');
 }
 
-function readJsonOnly(app: FastifyInstance): void {
+/** JSON, or a form where the endpoint is of that wire; nothing else. */
+function readBodies(app: FastifyInstance): void {
   app.removeAllContentTypeParsers();
   app.addContentTypeParser('*', { parseAs: 'buffer' }, (request, bytes, done) => {
     try {
+      const isForm = wireOf(request) === 'oauth';
+      const { 'content-type': type, 'content-encoding': encoding } = request.headers;
       // No body is no media type: a DELETE or POST without content needs no header.
-      if (bytes.length > 0) assertJsonType(request.headers['content-type'], request.headers['content-encoding']);
-      done(null, parseBody(bytes as Buffer));
+      if (bytes.length > 0) (isForm ? assertFormType : assertJsonType)(type, encoding);
+      done(null, (isForm ? parseForm : parseBody)(bytes as Buffer));
     } catch (error) {
       done(error as Error);
     }

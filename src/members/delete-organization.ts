@@ -21,7 +21,7 @@ export interface DeleteOrganizationDeps {
  */
 export async function deleteOrganization(deps: DeleteOrganizationDeps, caller: OrganizationCaller): Promise<void> {
   const { organizationId } = caller;
-  await deps.db.organization({ organizationId, userId: caller.id }, async (tx) => {
+  const at = await deps.db.organization({ organizationId, userId: caller.id }, async (tx) => {
     await beginChange(tx, caller, 'organization:delete');
     await record(tx, {
       id: newId(deps.random, deps.clock),
@@ -31,7 +31,7 @@ export async function deleteOrganization(deps: DeleteOrganizationDeps, caller: O
       targetId: organizationId,
       data: { slug: caller.organizationSlug },
     });
-    await deleteOrganizationRow(tx, organizationId);
+    return deleteOrganizationRow(tx, organizationId);
   });
-  deps.publish([{ kind: 'organization', org: organizationId, state: 'suspended', at: Number.POSITIVE_INFINITY }]);
+  deps.publish([{ kind: 'organization', org: organizationId, state: 'suspended', at }]);
 }

@@ -2,7 +2,7 @@
 import { problem } from '../errors.ts';
 import type { Database, OrganizationReader } from '../platform/db.ts';
 import { type Page, paged } from '../platform/page.ts';
-import type { OrganizationCaller } from '../protocol/caller.ts';
+import type { OrganizationPrincipal } from '../protocol/caller.ts';
 import { countMembers, findMember, listMemberRows, type MemberFilter, type MemberRow } from './list-store.ts';
 
 interface ReadDeps {
@@ -10,7 +10,11 @@ interface ReadDeps {
 }
 
 /** The members that fit the filter, in the order in which they joined. */
-export async function listMembers(deps: ReadDeps, { organizationId }: OrganizationCaller, asked: MemberFilter & Page) {
+export async function listMembers(
+  deps: ReadDeps,
+  { organizationId }: OrganizationPrincipal,
+  asked: MemberFilter & Page,
+) {
   const { limit, offset, ...filter } = asked;
   const reader = deps.db.organizationReader({ organizationId });
   const rows = await listMemberRows(reader, organizationId, filter, { limit, offset });
@@ -22,7 +26,7 @@ export async function listMembers(deps: ReadDeps, { organizationId }: Organizati
 }
 
 /** One member. Raises not_found for whoever is none. */
-export function getMember(deps: ReadDeps, { organizationId }: OrganizationCaller, userId: string) {
+export function getMember(deps: ReadDeps, { organizationId }: OrganizationPrincipal, userId: string) {
   return memberOf(deps.db.organizationReader({ organizationId }), organizationId, userId);
 }
 

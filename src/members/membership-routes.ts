@@ -29,7 +29,7 @@ function readingRoutes(deps: { readonly db: Database }): Endpoint[] {
     endpoint({
       method: 'GET',
       url: '/api/v1/users',
-      access: needs('users:read'),
+      access: needs('users:read', { orClient: true }),
       id: 'listMembers',
       summary: 'List the members of the organization in the order in which they joined',
       tag: 'Members',
@@ -40,7 +40,7 @@ function readingRoutes(deps: { readonly db: Database }): Endpoint[] {
     endpoint({
       method: 'GET',
       url: '/api/v1/users/:id',
-      access: needs('users:read'),
+      access: needs('users:read', { orClient: true }),
       id: 'getMember',
       summary: 'Read one member of the organization',
       tag: 'Members',

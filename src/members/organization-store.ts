@@ -8,10 +8,15 @@ const DELETE = statement(`
 WITH announced AS (
   INSERT INTO revocations (id, kind, subject, state) VALUES (gen_random_uuid(), 'organization', $1::uuid, 'suspended')
 ),
-held AS (SELECT id FROM sessions WHERE organization_id = $1::uuid ORDER BY id FOR UPDATE)
-DELETE FROM organizations WHERE id = $1::uuid AND (SELECT count(*) FROM held) >= 0`);
+held AS (SELECT id FROM sessions WHERE organization_id = $1::uuid ORDER BY id FOR UPDATE),
+deleted AS (DELETE FROM organizations WHERE id = $1::uuid AND (SELECT count(*) FROM held) >= 0)
+SELECT (extract(epoch FROM clock_timestamp()) * 1000)::float8 AS at`);
 
-/** Deletes the organization with all that belongs to it, and writes the revocation of its tokens. */
-export async function deleteOrganizationRow(tx: OrganizationTx, organizationId: string): Promise<void> {
-  await tx.rows(DELETE, [organizationId]);
+/**
+ * Deletes the organization with all that belongs to it, and writes the revocation of its tokens; gives the instant, in ms
+ * since 1970 by the database's clock.
+ */
+export async function deleteOrganizationRow(tx: OrganizationTx, organizationId: string): Promise<number> {
+  const rows = await tx.rows<{ at: number }>(DELETE, [organizationId]);
+  return rows[0]?.at ?? 0;
 }

@@ -4,7 +4,7 @@ import { problem } from '../errors.ts';
 import type { Clock } from '../platform/clock.ts';
 import type { Database, OrganizationReader, SystemReader } from '../platform/db.ts';
 import { newId, type Random } from '../platform/random.ts';
-import type { OrganizationCaller } from '../protocol/caller.ts';
+import { type OrganizationCaller, type OrganizationPrincipal, scopeOf } from '../protocol/caller.ts';
 import { findOrganization, findSubscription, updateOrganization } from './current-store.ts';
 
 export interface OrganizationDeps {
@@ -13,12 +13,12 @@ export interface OrganizationDeps {
   readonly random: Random;
 }
 
-function readerOf(deps: OrganizationDeps, caller: OrganizationCaller) {
-  return deps.db.organizationReader({ organizationId: caller.organizationId, userId: caller.id });
+function readerOf(deps: OrganizationDeps, caller: OrganizationPrincipal) {
+  return deps.db.organizationReader(scopeOf(caller));
 }
 
 /** The caller's organization. Raises not_found when it has just been deleted. */
-export async function getOrganization(deps: OrganizationDeps, caller: OrganizationCaller) {
+export async function getOrganization(deps: OrganizationDeps, caller: OrganizationPrincipal) {
   const row = await findOrganization(readerOf(deps, caller), caller.organizationId);
   if (!row) throw problem('not_found');
   return { ...row, createdAt: row.createdAt.toISOString(), updatedAt: row.updatedAt.toISOString() };
@@ -47,7 +47,7 @@ export async function changeOrganization(
 }
 
 /** Plan, limits, and what is used of those that are counted here. Raises not_found. */
-export function getSubscription(deps: OrganizationDeps, caller: OrganizationCaller) {
+export function getSubscription(deps: OrganizationDeps, caller: OrganizationPrincipal) {
   return readSubscription(readerOf(deps, caller), caller.organizationId);
 }
 

@@ -10,7 +10,7 @@ export function organizationRoutes(deps: OrganizationDeps): Endpoint[] {
     endpoint({
       method: 'GET',
       url: '/api/v1/organizations/current',
-      access: needs('organization:read'),
+      access: needs('organization:read', { orClient: true }),
       id: 'getOrganization',
       summary: 'Read the current organization with its settings',
       tag: 'Organizations',
@@ -33,7 +33,7 @@ export function organizationRoutes(deps: OrganizationDeps): Endpoint[] {
     endpoint({
       method: 'GET',
       url: '/api/v1/organizations/current/subscription',
-      access: needs('organization:read'),
+      access: needs('organization:read', { orClient: true }),
       id: 'getSubscription',
       summary: 'Read plan, trial, limits and usage of the current organization',
       tag: 'Organizations',

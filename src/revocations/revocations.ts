@@ -1,17 +1,27 @@
 // The revocations that this process knows, in memory: five look-ups a token and no I/O. PostgreSQL is the truth and is
 // read every second; what this process revokes is known here at once, what others revoke also by the stream, where there
 // is one.
+import { setImmediate as nextTurn } from 'node:timers/promises';
 import { monotonicMs } from '../platform/clock.ts';
 import type { Database } from '../platform/db.ts';
 import type { Log } from '../platform/log.ts';
+import type { RedisSettings } from '../platform/redis.ts';
 import { ACCESS_TTL_MAX_SECONDS } from '../protocol/claims.ts';
 import type { RevocableToken, Revocation, RevocationVerdict } from '../protocol/revocation.ts';
 import { createRevocationMap } from '../protocol/revocation-map.ts';
+import { createFollower } from './follow.ts';
 import { deleteRevocations, listRevocations, type RevocationPage, type RevocationPlace } from './store.ts';
+import { openStream } from './stream.ts';
+import { SENT_AT_ONCE_MAX, type StreamWriter } from './stream-writer.ts';
 
 export interface Revocations {
-  /** Makes this process refuse from now on. Call it after the commit that wrote the revocation. */
+  /**
+   * Makes this process refuse from now on, and tells the others where there is a stream: nothing is waited for, and
+   * nothing fails. Call it after the commit that wrote the revocation.
+   */
   publish(revocation: Revocation): void;
+  /** The same for all events of a commit, however many; resolves when this process knows them. Never raises. */
+  publishAll(revocations: readonly Revocation[]): Promise<void>;
   /** Why a token must be refused, or null. */
   judge(token: RevocableToken): RevocationVerdict;
   /** The newest epoch known of a user or client, 0 for none: what was read with a lower one has changed since. */
@@ -19,15 +29,28 @@ export interface Revocations {
   isSuspended(organizationId: string): boolean;
   /** How long ago the last complete reading of PostgreSQL began: what others did before it is known. */
   readSecondsAgo(): number;
+  /**
+   * How long ago this process last knew everything, be it from PostgreSQL or by the stream.
+   *
+   * The stream counts while it has been followed without a gap since a complete reading of PostgreSQL. So with PostgreSQL
+   * out of this process's reach alone, what others revoke still arrives. It takes two faults at once to make this number
+   * too small: that, and a writer that was killed between its commit and its entry, or cannot reach Redis at the same
+   * time (once it can, its first entry says that there is more, which counts as a gap here). One fault alone never does.
+   */
+  freshSecondsAgo(): number;
+  /** Whether the stream is there in both directions; null where there is none. */
+  isStreaming(): boolean | null;
   /** Everything that is remembered, as events. */
   list(): Revocation[];
+  /** The same one after the other, for who reads on between other work: what comes meanwhile may be left out. */
+  events(): Generator<Revocation>;
   /** From where somebody who knows everything in `list()` has to read on: see `RevocationCursor`. */
   cursor(): RevocationCursor;
   /** Called with each event that is news to this process; gives the function that ends it. */
   onRevocation(listener: (revocation: Revocation) => void): () => void;
   /** Reads what others revoked. Raises DatabaseUnavailable. */
   synchronize(): Promise<void>;
-  /** Starts reading every second until close. */
+  /** Starts reading every second, and the stream, until close. */
   follow(): void;
   close(): void;
 }
@@ -40,7 +63,6 @@ export interface RevocationCursor {
   readonly at: number;
 }
 
-const FOLLOW_EVERY_MS = 1_000;
 /**
  * How long an entry is remembered: the longest life that any configuration allows (a token may be older than the present
  * one), and some more.
@@ -53,62 +75,118 @@ export const REVOCATIONS_REMEMBERED_SECONDS = ACCESS_TTL_MAX_SECONDS + 60;
 const ROWS_KEPT_SECONDS = REVOCATIONS_REMEMBERED_SECONDS + 3600;
 /** How old a row may be that is still read: it may have been stamped long before its transaction was committed. */
 export const READ_WITHIN_SECONDS = REVOCATIONS_REMEMBERED_SECONDS + 600;
-/** Rows of one reading: many users may be revoked in one transaction, when a role changes that they all hold. */
-const PAGE_ROWS = 20_000;
+/** Rows of one statement: many users may be revoked at once, when a role changes that they all hold. Takes some 5 ms. */
+const PAGE_ROWS = 2_000;
+/** How far an instant of the database may lie before its clock as it is known here. */
+const CLOCK_TOLERANCE_MS = 60_000;
+/** The stream is proven every second while nothing happens. */
+const STREAM_SILENCE_SECONDS_MAX = 4;
 const FIRST_ID = '00000000-0000-0000-0000-000000000000';
 
+export interface RevocationsDeps {
+  readonly db: Database;
+  readonly log: Log;
+  /** Where the stream is; none for null. */
+  readonly redis?: RedisSettings | null;
+}
+
 /** Opens an empty map; `synchronize` fills it. Entries are forgotten once no unexpired token can meet them. */
-export function openRevocations(deps: { db: Database; log: Log }): Revocations {
+export function openRevocations(deps: RevocationsDeps): Revocations {
   // Of a clock that never steps: a step must not forget what still has to be refused.
   const seconds = () => monotonicMs() / 1000;
   const map = createRevocationMap(seconds, REVOCATIONS_REMEMBERED_SECONDS);
   const listeners = new Set<(revocation: Revocation) => void>();
   let cursor: RevocationCursor = { tx: '0', at: 0 };
-  let readAt: number | undefined; // when the last complete reading began, in seconds
-  let timer: NodeJS.Timeout | undefined;
-  let failing = false;
+  let readAt = Number.NEGATIVE_INFINITY; // when the last complete reading began, in seconds
+  let gapAt = Number.POSITIVE_INFINITY; // what the stream told up to then is not everything
+  let wholeAt = Number.NEGATIVE_INFINITY; // the stream was read to its end
+  let stream: StreamWriter | undefined;
 
   function take(revocation: Revocation): void {
-    if (map.add(revocation)) for (const listener of listeners) listener(revocation);
+    if (!map.add(revocation)) return;
+    for (const listener of listeners) {
+      try {
+        listener(revocation);
+      } catch (error) {
+        deps.log.error({ err: error }, 'a revocation was not passed on'); // by one who listens: the others hear of it
+      }
+    }
   }
 
-  async function synchronize(): Promise<void> {
+  async function readAll(): Promise<void> {
     const begun = seconds();
     cursor = await readRevocations(deps.db, cursor, take);
     readAt = begun;
-    map.forgetOld();
+    while (map.forgetOld()) await nextTurn();
   }
 
-  async function followOnce(): Promise<void> {
-    try {
-      await synchronize();
-      failing = false;
-    } catch (error) {
-      if (!failing) deps.log.warn({ reason: (error as Error).message }, 'revocations cannot be read from PostgreSQL');
-      failing = true;
+  const follower = createFollower({ readAll, log: deps.log });
+
+  function onGap(): void {
+    gapAt = seconds();
+    follower.nudge();
+  }
+
+  function takeFromStream(revocation: Revocation): void {
+    // An instant that the database has not come to is none of its own, and would outdo all that are.
+    const latest = cursor.at + (seconds() - readAt) * 1000 + CLOCK_TOLERANCE_MS;
+    const isOfDatabase = revocation.kind !== 'organization' || (cursor.at > 0 && revocation.at <= latest);
+    if (!isOfDatabase) onGap();
+    else take(revocation);
+  }
+
+  function publish(revocation: Revocation): void {
+    take(revocation);
+    stream?.send(revocation);
+  }
+
+  async function publishAll(revocations: readonly Revocation[]): Promise<void> {
+    if (revocations.length <= SENT_AT_ONCE_MAX) return revocations.forEach(publish);
+    stream?.sendMore();
+    for (let at = 0; at < revocations.length; at += SENT_AT_ONCE_MAX) {
+      revocations.slice(at, at + SENT_AT_ONCE_MAX).forEach(take);
+      await nextTurn();
     }
-    if (timer) timer = setTimeout(followOnce, FOLLOW_EVERY_MS).unref();
+  }
+
+  function openOwnStream(settings: RedisSettings): StreamWriter {
+    const onWhole = (atMs: number) => {
+      wholeAt = atMs / 1000;
+    };
+    return openStream({
+      settings,
+      log: deps.log,
+      keptSeconds: REVOCATIONS_REMEMBERED_SECONDS,
+      take: takeFromStream,
+      onGap,
+      onWhole,
+    });
   }
 
   return {
-    publish: take,
+    publish,
+    publishAll,
     judge: map.judge,
     epochOf: map.epochOf,
     isSuspended: map.isSuspended,
-    readSecondsAgo: () => (readAt === undefined ? Number.POSITIVE_INFINITY : seconds() - readAt),
+    readSecondsAgo: () => seconds() - readAt,
+    freshSecondsAgo: () => seconds() - (readAt >= gapAt ? Math.max(readAt, wholeAt) : readAt),
+    isStreaming: () => (stream ? stream.isWorking() && seconds() - wholeAt < STREAM_SILENCE_SECONDS_MAX : null),
     list: map.list,
+    events: map.events,
     cursor: () => cursor,
     onRevocation(listener) {
       listeners.add(listener);
       return () => void listeners.delete(listener);
     },
-    synchronize,
+    synchronize: follower.read,
     follow() {
-      timer ??= setTimeout(followOnce, FOLLOW_EVERY_MS).unref();
+      follower.start();
+      if (deps.redis) stream ??= openOwnStream(deps.redis);
     },
     close() {
-      clearTimeout(timer);
-      timer = undefined;
+      follower.stop();
+      stream?.close();
     },
   };
 }

@@ -2,7 +2,7 @@
 import { type SystemReader, statement } from '../platform/db.ts';
 import type { Revocation } from '../protocol/revocation.ts';
 
-interface RevocationRow {
+export interface RevocationRow {
   readonly kind: 'session' | 'user' | 'organization' | 'client' | 'everything';
   readonly subject: string;
   readonly epoch: number | null;
@@ -59,7 +59,8 @@ export async function listRevocations(
   };
 }
 
-function toRevocation({ kind, subject, epoch, state, notBefore, at }: RevocationRow): Revocation {
+/** The event that a row is. */
+export function toRevocation({ kind, subject, epoch, state, notBefore, at }: RevocationRow): Revocation {
   if (kind === 'session') return { kind, sid: subject };
   if (kind === 'user') return { kind, sub: subject, epoch: epoch ?? 0 };
   if (kind === 'client') return { kind, client_id: subject, epoch: epoch ?? 0 };

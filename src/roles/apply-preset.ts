@@ -26,7 +26,7 @@ export interface PresetDeps {
   readonly clock: Clock;
   readonly random: Random;
   /** Makes this process refuse at once what was revoked; others, and a process without it, read it by themselves. */
-  readonly publish?: (changes: readonly Revocation[]) => void;
+  readonly publish?: (changes: readonly Revocation[]) => unknown;
 }
 
 export interface AppliedPreset {
@@ -65,7 +65,7 @@ export async function applyPreset(deps: PresetDeps, preset: Preset, options: Pla
     },
     { timeoutMs: WITHIN_MS },
   );
-  deps.publish?.(revocations);
+  await deps.publish?.(revocations);
   return applied;
 }
 

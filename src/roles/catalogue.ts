@@ -2,7 +2,7 @@
 // name on behalf of other services.
 import type { Database } from '../platform/db.ts';
 import { type Page, type Paged, paged } from '../platform/page.ts';
-import type { OrganizationCaller } from '../protocol/caller.ts';
+import { type OrganizationPrincipal, scopeOf } from '../protocol/caller.ts';
 import { countPermissions, listPermissions } from './permission-store.ts';
 
 /** What Tenantry's own routes ask for. Every permission of a `needs()` stands here. */
@@ -37,11 +37,11 @@ export interface KnownPermission {
 /** Every permission that Tenantry asks for or a role visible to the caller's organization holds, in order. */
 export async function listKnownPermissions(
   deps: { readonly db: Database },
-  caller: OrganizationCaller,
+  caller: OrganizationPrincipal,
   page: Page,
 ): Promise<Paged<KnownPermission>> {
   const { organizationId } = caller;
-  const reader = deps.db.organizationReader({ organizationId, userId: caller.id });
+  const reader = deps.db.organizationReader(scopeOf(caller));
   const own = Object.keys(OWN_PERMISSIONS);
   return paged(await listPermissions(reader, organizationId, own, page), page, {
     toItem: ({ permission }) => describe(permission),

@@ -7,7 +7,7 @@ import type { Clock } from '../platform/clock.ts';
 import type { Database, OrganizationTx } from '../platform/db.ts';
 import { type Page, type Paged, paged } from '../platform/page.ts';
 import { newId, type Random } from '../platform/random.ts';
-import type { OrganizationCaller } from '../protocol/caller.ts';
+import { type OrganizationCaller, type OrganizationPrincipal, scopeOf } from '../protocol/caller.ts';
 import type { Revocation } from '../protocol/revocation.ts';
 import { raiseEpochs } from '../users/epoch-store.ts';
 import { assertMayGrant, type Standing } from './granting.ts';
@@ -35,20 +35,16 @@ export interface RoleDeps {
   readonly db: Database;
   readonly clock: Clock;
   readonly random: Random;
-  /** Makes this process refuse at once what a committed change has revoked. */
-  readonly publish: (changes: readonly Revocation[]) => void;
+  /** Makes this process refuse what a committed change has revoked; awaited, because many may hold a role. */
+  readonly publish: (changes: readonly Revocation[]) => unknown;
   /** The lock and the proof that every change of members and roles begins with: members/authority.ts. */
   readonly beginChange: (tx: OrganizationTx, caller: OrganizationCaller, permission: string) => Promise<Standing>;
-}
-
-function scopeOf(caller: OrganizationCaller) {
-  return { organizationId: caller.organizationId, userId: caller.id };
 }
 
 /** System roles and the organization's own, the highest first. */
 export async function listOwnRoles(
   deps: { readonly db: Database },
-  caller: OrganizationCaller,
+  caller: OrganizationPrincipal,
   page: Page,
 ): Promise<Paged<Role>> {
   const reader = deps.db.organizationReader(scopeOf(caller));
@@ -59,7 +55,11 @@ export async function listOwnRoles(
 }
 
 /** A system role or one of the organization's own. Raises not_found. */
-export async function getRole(deps: { readonly db: Database }, caller: OrganizationCaller, id: string): Promise<Role> {
+export async function getRole(
+  deps: { readonly db: Database },
+  caller: OrganizationPrincipal,
+  id: string,
+): Promise<Role> {
   const role = await findRole(deps.db.organizationReader(scopeOf(caller)), caller.organizationId, id);
   if (!role) throw problem('not_found');
   return role;
@@ -116,7 +116,7 @@ export async function changeRole(
     const revocations = rightsStay ? [] : await raiseEpochs(tx, await listHolders(tx, organizationId, id));
     return { role, revocations };
   });
-  deps.publish(revocations);
+  await deps.publish(revocations);
   return role;
 }
 

@@ -19,7 +19,7 @@ function readingRoutes(deps: RoleDeps): Endpoint[] {
     endpoint({
       method: 'GET',
       url: '/api/v1/roles',
-      access: needs('roles:read'),
+      access: needs('roles:read', { orClient: true }),
       id: 'listRoles',
       summary: 'List the system roles and those of the organization, the highest first',
       tag: 'Roles',
@@ -30,7 +30,7 @@ function readingRoutes(deps: RoleDeps): Endpoint[] {
     endpoint({
       method: 'GET',
       url: '/api/v1/roles/:id',
-      access: needs('roles:read'),
+      access: needs('roles:read', { orClient: true }),
       id: 'getRole',
       summary: 'Read a role',
       tag: 'Roles',
@@ -42,7 +42,7 @@ function readingRoutes(deps: RoleDeps): Endpoint[] {
     endpoint({
       method: 'GET',
       url: '/api/v1/permissions',
-      access: needs('roles:read'),
+      access: needs('roles:read', { orClient: true }),
       id: 'listPermissions',
       summary: 'List the permissions that Tenantry asks for or a role holds, wildcards included',
       tag: 'Roles',

@@ -1,6 +1,7 @@
 // From the Authorization header to a caller: the guard of every signed-in route. No I/O.
 import { problem } from '../errors.ts';
 import type { Clock } from '../platform/clock.ts';
+import { bearerToken } from '../protocol/bearer.ts';
 import type { Principal } from '../protocol/caller.ts';
 import type { Revocations } from '../revocations/revocations.ts';
 import { type AccessTokenDeps, type VerifiedAccessToken, verifyAccessToken } from '../tokens/access.ts';
@@ -12,8 +13,6 @@ export interface AuthenticateDeps extends Omit<AccessTokenDeps, 'random'> {
   readonly revocations: Revocations;
 }
 
-const BEARER = /^Bearer +([A-Za-z0-9._~+/-]+=*)$/i; // RFC 6750 §2.1, RFC 9110 §11.1: the scheme ignores case
-
 /**
  * The caller of a request. Raises unauthenticated, invalid_token, token_expired, session_revoked, token_stale or, unless
  * `alsoSuspended`, organization_suspended.
@@ -24,8 +23,8 @@ export async function authenticate(
   { alsoSuspended }: { readonly alsoSuspended: boolean },
 ): Promise<Principal> {
   if (authorization === undefined) throw problem('unauthenticated', { headers: { 'www-authenticate': 'Bearer' } });
-  const token = BEARER.exec(authorization)?.[1];
-  if (!token) throw refused('invalid_token');
+  const token = bearerToken(authorization);
+  if (token === null) throw refused('invalid_token');
   const verified = deps.verified.get(token) ?? (await verifyAndRemember(deps, token));
   if (!verified) throw refused('invalid_token');
   if (verified.expiresAt <= deps.clock.now().getTime() / 1000) {
@@ -41,8 +40,8 @@ export async function authenticate(
 
 /** Whose token a request carries, be it expired, stale or of an ended session; null when it is none of this service. */
 export async function identify(deps: AuthenticateDeps, authorization: string): Promise<Principal | null> {
-  const token = BEARER.exec(authorization)?.[1];
-  const verified = token === undefined ? null : await verifyAccessToken(deps, token);
+  const token = bearerToken(authorization);
+  const verified = token === null ? null : await verifyAccessToken(deps, token);
   return verified?.caller ?? null;
 }
 

@@ -30,6 +30,19 @@ export async function logout(
   }
 }
 
+/**
+ * Ends a session at the word of a service client that holds a token of it (RFC 7009 §2). With `actingFor` (an
+ * organization's id) nothing happens to a session that acts for another.
+ */
+export async function endSessionForClient(
+  deps: Pick<EndSessionDeps, 'db' | 'revocations'>,
+  clientId: string,
+  which: { readonly userId: string; readonly sessionId: string; readonly actingFor: string | null },
+): Promise<void> {
+  const ended = { ...which, reason: 'revoked_by_client', actorId: clientId };
+  publishEnded(deps, await markSessionsEnded(deps.db.systemReader(), ended));
+}
+
 /** Ends one of the caller's own sessions. Raises not_found for any other, and for one that has ended. */
 export async function endOwnSession(deps: EndSessionDeps, caller: Caller, sessionId: string): Promise<void> {
   const ended = await endOwn(deps, caller, { sessionId });
@@ -58,6 +71,6 @@ async function endOwn(
   return ended;
 }
 
-function publishEnded(deps: EndSessionDeps, ended: readonly EndedSession[]): void {
+function publishEnded(deps: Pick<EndSessionDeps, 'revocations'>, ended: readonly EndedSession[]): void {
   for (const { id: sid } of ended) deps.revocations.publish({ kind: 'session', sid });
 }

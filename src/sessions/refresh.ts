@@ -25,6 +25,8 @@ export interface Refresh {
   readonly organization: readonly string[];
   /** Whether the session acts for that organization from now on (switch-organization). */
   readonly remember?: boolean;
+  /** When given, the session must act for this organization (id), be the user a member of others or not. */
+  readonly actingFor?: string;
   /** When given, the token must belong to this session. */
   readonly sessionId?: string;
 }
@@ -42,7 +44,7 @@ export async function refresh(deps: RefreshDeps, input: Refresh): Promise<Signed
 export async function exchange(
   deps: RefreshDeps,
   claims: RefreshClaims,
-  input: Pick<Refresh, 'organization' | 'remember'>,
+  input: Pick<Refresh, 'organization' | 'remember' | 'actingFor'>,
 ): Promise<SignedIn> {
   const rotation = await rotateSession(deps.db.systemReader(), {
     userId: claims.sub,
@@ -52,6 +54,7 @@ export async function exchange(
     child: newTokenId(deps.random),
     organization: await chooseOrganization(deps, claims.sub, input.organization),
     remember: input.remember ?? false,
+    actingFor: input.actingFor ?? null,
     graceSeconds: deps.graceSeconds,
     refreshTtlSeconds: deps.refreshTtlSeconds,
   });

@@ -10,6 +10,8 @@ export interface RemoveEndedDeps {
   readonly db: Database;
   readonly log: Log;
   readonly retentionSeconds: number;
+  /** What other features have to remove as often. */
+  readonly removeOthers?: () => Promise<void>;
 }
 
 /** Removes what is due now, in portions, so that no statement runs long; gives how many sessions. */
@@ -21,6 +23,7 @@ export async function removeEndedNow(deps: RemoveEndedDeps): Promise<number> {
     if (removed < REMOVED_AT_ONCE) break;
   }
   await removeOldRevocations(deps.db);
+  await deps.removeOthers?.();
   return total;
 }
 

@@ -34,6 +34,7 @@ rotated AS (
         WHEN s.confirmed <> $5 AND s.confirmed <> $6
           AND NOT (s.previous IS NOT DISTINCT FROM $5 AND s.confirmed_at > i.now - $7::float8 * interval '1 second') THEN 'reuse'
         WHEN NOT (SELECT ok FROM eligible) THEN 'refused'
+        WHEN s.organization_id IS DISTINCT FROM coalesce($10::uuid, s.organization_id) THEN 'refused'
         WHEN s.confirmed = $5 AND s.successor_at > i.now - $7::float8 * interval '1 second' THEN 'same_child'
         WHEN s.confirmed = $5 THEN 'new_child'
         WHEN s.confirmed = $6 THEN 'first_use'
@@ -55,7 +56,8 @@ recorded AS (
   SELECT gen_random_uuid(), organization_id, 'session.organization_switched', user_id, id, '{}'
   FROM rotated WHERE $9::boolean AND revoked_at IS NULL AND (SELECT ok FROM eligible)
 )
-SELECT ${SUBJECT_COLUMNS}, coalesce((SELECT ok FROM eligible), false) AS eligible,
+SELECT ${SUBJECT_COLUMNS}, coalesce((SELECT ok FROM eligible), false)
+    AND r.organization_id IS NOT DISTINCT FROM coalesce($10::uuid, r.organization_id) AS eligible,
   (SELECT row_to_json(k) FROM (SELECT revoked_at IS NOT NULL AS revoked, revoked_reason AS reason,
     idle_expires_at <= clock_timestamp() OR expires_at <= clock_timestamp() AS expired
     FROM sessions WHERE id = $3 AND user_id = $1) k) AS before,
@@ -74,6 +76,8 @@ export interface Presented {
   readonly organization: string | null;
   /** Whether the session acts for that organization from now on. */
   readonly remember: boolean;
+  /** When given, a session that acts for another organization, or for none, is refused and stays as it is. */
+  readonly actingFor: string | null;
   readonly graceSeconds: number;
   readonly refreshTtlSeconds: number;
 }
@@ -114,6 +118,7 @@ export async function rotateSession(tx: SystemReader, presented: Presented): Pro
     presented.graceSeconds,
     presented.refreshTtlSeconds,
     presented.remember,
+    presented.actingFor,
   ]);
   if (!row?.before) return { verdict: 'unknown' };
   if (row.reused) return { verdict: 'reused' };

@@ -150,6 +150,7 @@ const END = statement(`
 WITH locked AS (
   SELECT id FROM sessions
   WHERE user_id = $1 AND ($2::uuid IS NULL OR id = $2) AND ($3::uuid IS NULL OR id <> $3) AND revoked_at IS NULL
+    AND ($5::uuid IS NULL OR organization_id = $5)
   ORDER BY id FOR UPDATE
 ),
 ended AS (
@@ -160,8 +161,8 @@ ended AS (
 dropped AS (INSERT INTO revocations (id, kind, subject) SELECT gen_random_uuid(), 'session', id FROM ended),
 recorded AS (
   INSERT INTO events (id, organization_id, type, actor_id, target_id, data)
-  SELECT gen_random_uuid(), organization_id, 'session.ended', $1, id, json_build_object('reason', $4::text)::jsonb
-  FROM ended
+  SELECT gen_random_uuid(), organization_id, 'session.ended', coalesce($6::uuid, $1), id,
+    json_build_object('reason', $4::text)::jsonb FROM ended
 )
 SELECT id, live FROM ended`);
 
@@ -171,13 +172,23 @@ export interface EndedSession {
   readonly live: boolean;
 }
 
-/** Ends one session of a user, or all but one; gives those that had not been ended yet. */
-export async function markSessionsEnded(
-  tx: UserReader | SystemReader,
-  which: { userId: string; sessionId?: string; exceptId?: string; reason: string },
-): Promise<EndedSession[]> {
-  const { userId, sessionId, exceptId, reason } = which;
-  return tx.rows<EndedSession>(END, [userId, sessionId ?? null, exceptId ?? null, reason]);
+export interface EndSessions {
+  readonly userId: string;
+  /** One of them; or all, or all but one. */
+  readonly sessionId?: string;
+  readonly exceptId?: string;
+  /** Only what acts for this organization. */
+  readonly actingFor?: string | null;
+  readonly reason: string;
+  /** Who did it, if not the user. */
+  readonly actorId?: string;
+}
+
+/** Ends sessions of a user; gives those that had not been ended yet. */
+export async function markSessionsEnded(tx: UserReader | SystemReader, which: EndSessions): Promise<EndedSession[]> {
+  const { userId, sessionId, exceptId, reason, actingFor, actorId } = which;
+  const values = [userId, sessionId ?? null, exceptId ?? null, reason, actingFor ?? null, actorId ?? null];
+  return tx.rows<EndedSession>(END, values);
 }
 
 export interface SessionRow {

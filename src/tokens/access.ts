@@ -123,15 +123,29 @@ export async function verifyAccessToken(
   deps: Omit<AccessTokenDeps, 'random'>,
   token: string,
 ): Promise<VerifiedAccessToken | null> {
+  const claims = await readAccessToken(deps, token);
+  if (claims?.aud !== deps.audience) return null;
+  return { caller: principalOf(claims), expiresAt: claims.exp };
+}
+
+/**
+ * The claims of an access token that this service has signed, expired or not; null for anything else. That of a service
+ * client may be for another audience than the service's own: only somebody who is asked about it may take it then.
+ */
+export async function readAccessToken(
+  deps: Omit<AccessTokenDeps, 'random'>,
+  token: string,
+): Promise<AccessClaims | ClientClaims | null> {
   const now = deps.clock.now();
   const verified = await verifySignature(deps.accessKeys, ACCESS_TOKEN_TYPE, token, now);
   if (!verified) return null;
   const isClient = isClientClaims(verified.payload);
   if (!isClient && !isAccessClaims(verified.payload)) return null;
   const claims = verified.payload as unknown as (AccessClaims | ClientClaims) & { nbf?: unknown };
-  if (claims.iss !== deps.issuer || claims.aud !== deps.audience || claims.nbf !== undefined) return null;
+  if (claims.iss !== deps.issuer || claims.nbf !== undefined) return null;
+  if (isClient ? typeof claims.aud !== 'string' : claims.aud !== deps.audience) return null;
   if (claims.iat > now.getTime() / 1000 + FUTURE_LEEWAY_SECONDS) return null;
   // A lifetime no configuration allows was not signed by this service as it is configured now.
   if (claims.exp <= claims.iat || claims.exp - claims.iat > ACCESS_TTL_MAX_SECONDS) return null;
-  return { caller: principalOf(claims), expiresAt: claims.exp };
+  return claims;
 }

@@ -1,5 +1,5 @@
-// What a verifying service needs to know: the public keys (RFC 7517) and where everything is (RFC 8414). Served
-// without PostgreSQL, the same for every Host, and the only answers that may be cached.
+// What a verifying service needs to know: the public keys (RFC 7517). Served without PostgreSQL, the same for every Host,
+// and cacheable.
 import { z } from 'zod';
 import { problem } from '../errors.ts';
 import { type Answer, type Client, type Endpoint, endpoint, open } from '../http/endpoint.ts';
@@ -10,21 +10,10 @@ import type { Clock } from '../platform/clock.ts';
 export interface WellKnownDeps {
   readonly accessKeys: KeyRing;
   readonly clock: Clock;
-  readonly issuer: string;
 }
 
 // New keys are published at least ten minutes before they sign, twice as long as anybody may keep the old answer.
 const CACHE = 'public, max-age=300, stale-while-revalidate=60';
-
-const Metadata = z
-  .strictObject({
-    issuer: z.url(),
-    jwks_uri: z.url(),
-    response_types_supported: z.array(z.string()),
-    grant_types_supported: z.array(z.string()),
-    service_documentation: z.url().optional(),
-  })
-  .meta({ id: 'AuthorizationServerMetadata' });
 
 const Jwk = z.strictObject({
   kty: z.literal('RSA'),
@@ -37,12 +26,6 @@ const Jwk = z.strictObject({
 const Jwks = z.strictObject({ keys: z.array(Jwk) }).meta({ id: 'JsonWebKeySet' });
 
 export function wellKnownRoutes(deps: WellKnownDeps): Endpoint[] {
-  const metadata = JSON.stringify({
-    issuer: deps.issuer,
-    jwks_uri: `${deps.issuer}/.well-known/jwks.json`,
-    response_types_supported: [],
-    grant_types_supported: [],
-  } satisfies z.input<typeof Metadata>);
   return [
     endpoint({
       method: 'GET',
@@ -58,21 +41,6 @@ export function wellKnownRoutes(deps: WellKnownDeps): Endpoint[] {
         if (deps.accessKeys.keys().length === 0) throw problem('signing_unavailable', { retryAfterSeconds: 5 });
         const { body, etag } = jwksDocument(deps.accessKeys, deps.clock.now());
         return cacheable(client, answer, body, etag);
-      },
-    }),
-    endpoint({
-      method: 'GET',
-      url: '/.well-known/oauth-authorization-server',
-      access: open(),
-      limit: 'none',
-      id: 'getMetadata',
-      summary: 'Read the authorization server metadata',
-      tag: 'Discovery',
-      reply: { 200: { mediaType: 'application/json', schema: Metadata } },
-      handle: ({ answer }) => {
-        answer.header('cache-control', CACHE);
-        answer.header('content-type', 'application/json; charset=utf-8');
-        return metadata;
       },
     }),
   ];

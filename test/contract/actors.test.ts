@@ -6,6 +6,7 @@ import { describedEndpoints } from '../../scripts/generate/endpoints.ts';
 import { newAccount, type Reply } from '../support/client.ts';
 import { createDatabase, type TestDatabase } from '../support/database.ts';
 import { openService, type Service } from '../support/service.ts';
+import { plantClient, tokenOfClient } from '../support/service-clients.ts';
 import { joinMember } from '../support/session-state.ts';
 import {
   type Person,
@@ -17,19 +18,22 @@ import {
 } from '../support/world.ts';
 import { ACTORS, type Actor, MATRIX } from './actors.ts';
 
+/** Whoever is a person. */
+type Someone = Exclude<Actor, 'anonymous' | 'client'>;
+
 interface World {
   readonly own: PlantedOrganization;
   readonly other: PlantedOrganization;
-  readonly people: Readonly<Record<Exclude<Actor, 'anonymous'>, Person>>;
+  readonly people: Readonly<Record<Someone, Person>>;
   readonly tokens: Readonly<Record<Actor, string | undefined>>;
   readonly refreshTokens: Readonly<Record<string, string>>;
 }
 
 /** Two organizations and everybody of ACTORS, signed in; the suspended one was suspended after that. */
-async function openWorld({ api }: Service, database: TestDatabase): Promise<World> {
+async function openWorld({ api, app }: Service, database: TestDatabase): Promise<World> {
   const [own, other] = [await plantOrganization(database), await plantOrganization(database)];
-  const names = ACTORS.filter((actor) => actor !== 'anonymous');
-  const people = {} as Record<Exclude<Actor, 'anonymous'>, Person>;
+  const names = ACTORS.filter((actor) => actor !== 'anonymous' && actor !== 'client');
+  const people = {} as Record<Someone, Person>;
   const tokens: Record<string, string> = {};
   const refreshTokens: Record<string, string> = {};
   for (const actor of names) {
@@ -45,6 +49,8 @@ async function openWorld({ api }: Service, database: TestDatabase): Promise<Worl
     tokens[actor] = signed.accessToken;
     refreshTokens[actor] = signed.refreshToken;
   }
+  const client = await plantClient(database, { organizationId: own.id, permissions: ['*:*'] });
+  tokens.client = await tokenOfClient(app, database, client.id);
   const suspend = await api.patch(
     `/users/${people.suspended.userId}`,
     { status: 'suspended' },
@@ -94,6 +100,9 @@ const aboutRole: Prepare = async (world, _actor, _service, database) => {
   const role = { name: `r${randomUUID().slice(0, 8)}`, level: 1, permissions: ['contacts:read'] };
   return { path: `/roles/${await plantRole(database, world.own.id, role)}` };
 };
+const aboutClient: Prepare = async (world, _actor, _service, database) => ({
+  path: `/clients/${(await plantClient(database, { organizationId: world.own.id })).id}`,
+});
 const aboutInvitation: Prepare = async (world, _actor, _service, database) => ({
   path: `/invitations/${await freshInvitation(world, database)}`,
 });
@@ -158,6 +167,12 @@ const KNOCK: Readonly<Record<string, Prepare>> = {
   'GET /api/v1/roles/:id': aboutRole,
   'PATCH /api/v1/roles/:id': withBody(aboutRole, { description: 'changed' }),
   'DELETE /api/v1/roles/:id': aboutRole,
+  'POST /api/v1/clients': () => ({ body: { name: 'exporter', permissions: ['contacts:read'] } }),
+  'GET /api/v1/clients/:id': aboutClient,
+  'PATCH /api/v1/clients/:id': withBody(aboutClient, { status: 'disabled' }),
+  'DELETE /api/v1/clients/:id': aboutClient,
+  'POST /api/v1/clients/:id/secret': withTail(aboutClient, '/secret'),
+  'DELETE /api/v1/clients/:id/secret': withTail(aboutClient, '/secret'),
   'POST /api/v1/authz/check': ({ people }) => ({
     body: { userId: people.agent.userId, resource: 'contacts', action: 'read' },
   }),
@@ -202,7 +217,12 @@ t.test('every door answers each actor as the matrix says', async (t) => {
         const [status, code] = (expected[index] ?? 'no line').split('.');
         t.equal(`${reply.status}`, status, `${actor}: ${reply.code ?? 'no problem'}`);
         if (code !== undefined) t.equal(reply.code, code, `${actor} is told why`);
-        if (status === '401') t.match(reply.code, /^(unauthenticated|token_stale)$/, `${actor} is told how to go on`);
+        if (status === '401')
+          t.match(
+            reply.code,
+            /^(unauthenticated|token_stale|organization_suspended)$/,
+            `${actor} is told how to go on`,
+          );
         if (!STRANGERS.includes(actor)) continue;
         const own = actor === 'foreign' ? world.people.foreign.email : '';
         t.notOk(

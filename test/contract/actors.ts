@@ -13,22 +13,40 @@ export const ACTORS = [
   'foreign', // the owner of another organization, who asks for what is the first organization's
   'suspended', // a member who was suspended after signing in
   'platform', // an administrator of the platform, who acts for no organization
+  'client', // a service client of the first organization that holds everything
 ] as const;
 export type Actor = (typeof ACTORS)[number];
 
 const OPEN = (status: number) => ACTORS.map(() => String(status)).join(' ');
-const SIGNED_IN = (status: number) => `401 ${status} ${status} ${status} ${status} ${status} 401 ${status}`;
+const USERS_ONLY = '403.user_required';
+const SIGNED_IN = (status: number) =>
+  `401 ${status} ${status} ${status} ${status} ${status} 401 ${status} ${USERS_ONLY}`;
+/** Users and service clients alike. */
+const ANYBODY = (status: number) => SIGNED_IN(status).replace(USERS_ONLY, String(status));
 
-/** viewer, agent, admin, owner and foreign as given; the others as at every door that acts for an organization. */
-const MEMBERS = (viewer: string, agent: string, admin: string, owner: string, foreign: string) =>
-  `401 ${viewer} ${agent} ${admin} ${owner} ${foreign} 401 403.organization_required`;
+/**
+ * viewer, agent, admin, owner and foreign as given, and client where the door is for clients as well; the others as at
+ * every door that acts for an organization.
+ */
+const MEMBERS = (
+  viewer: string,
+  agent: string,
+  admin: string,
+  owner: string,
+  foreign: string,
+  client: string = USERS_ONLY,
+) => `401 ${viewer} ${agent} ${admin} ${owner} ${foreign} 401 403.organization_required ${client}`;
 
 const NO = '403.permission_denied';
-const PLATFORM = (status: number) => `401 ${NO} ${NO} ${NO} ${NO} ${NO} 401 ${status}`;
+const PLATFORM = (status: number) => `401 ${NO} ${NO} ${NO} ${NO} ${NO} 401 ${status} ${USERS_ONLY}`;
 
 export const MATRIX: Readonly<Record<string, string>> = {
   'GET /.well-known/jwks.json': OPEN(200),
   'GET /.well-known/oauth-authorization-server': OPEN(200),
+  // A client's credentials decide there, and are missing here: no access token stands in for them.
+  'POST /oauth/introspect': OPEN(400),
+  'POST /oauth/revoke': OPEN(400),
+  'POST /oauth/token': OPEN(400),
   'GET /docs': OPEN(200),
   'GET /docs/openapi.yaml': OPEN(200),
   'GET /docs/start.js': OPEN(200),
@@ -44,27 +62,28 @@ export const MATRIX: Readonly<Record<string, string>> = {
   // Into the other organization, of which nobody but its owner is a member.
   'POST /api/v1/auth/switch-organization':
     '401 403.organization_access_denied 403.organization_access_denied 403.organization_access_denied ' +
-    '403.organization_access_denied 200 401 403.organization_access_denied',
+    `403.organization_access_denied 200 401 403.organization_access_denied ${USERS_ONLY}`,
   'POST /api/v1/invitations/accept': OPEN(410),
 
   'GET /api/v1/me': SIGNED_IN(200),
   'PATCH /api/v1/me': SIGNED_IN(200),
   'GET /api/v1/me/organizations': SIGNED_IN(200),
-  'DELETE /api/v1/me/organizations/:id': '401 204 204 204 409.last_owner 404 401 404',
+  'DELETE /api/v1/me/organizations/:id': `401 204 204 204 409.last_owner 404 401 404 ${USERS_ONLY}`,
   'GET /api/v1/me/sessions': SIGNED_IN(200),
   'DELETE /api/v1/me/sessions': SIGNED_IN(200),
   'DELETE /api/v1/me/sessions/:id': SIGNED_IN(404), // somebody else's
   'POST /api/v1/organizations': SIGNED_IN(201),
   'POST /api/v1/tenants': SIGNED_IN(201),
 
-  'GET /api/v1/organizations/current': MEMBERS(NO, '200', '200', '200', '200'),
+  'GET /api/v1/organizations/current': MEMBERS(NO, '200', '200', '200', '200', '200'),
   'PATCH /api/v1/organizations/current': MEMBERS(NO, NO, '200', '200', '200'),
-  'DELETE /api/v1/organizations/current': MEMBERS(NO, NO, NO, '204', '204'),
-  'GET /api/v1/organizations/current/subscription': MEMBERS(NO, '200', '200', '200', '200'),
+  // The client asks when its organization is gone.
+  'DELETE /api/v1/organizations/current': MEMBERS(NO, NO, NO, '204', '204', '401.organization_suspended'),
+  'GET /api/v1/organizations/current/subscription': MEMBERS(NO, '200', '200', '200', '200', '200'),
 
-  'GET /api/v1/users': MEMBERS(NO, '200', '200', '200', '200'),
+  'GET /api/v1/users': MEMBERS(NO, '200', '200', '200', '200', '200'),
   'POST /api/v1/users': MEMBERS(NO, NO, '201', '201', '201'),
-  'GET /api/v1/users/:id': MEMBERS(NO, '200', '200', '200', '404'),
+  'GET /api/v1/users/:id': MEMBERS(NO, '200', '200', '200', '404', '200'),
   'PATCH /api/v1/users/:id': MEMBERS(NO, NO, '200', '200', '404'),
   'DELETE /api/v1/users/:id': MEMBERS(NO, NO, NO, '204', '404'),
   'GET /api/v1/users/:id/sessions': MEMBERS(NO, NO, '200', '200', '404'),
@@ -77,16 +96,31 @@ export const MATRIX: Readonly<Record<string, string>> = {
   'POST /api/v1/invitations/:id/resend': MEMBERS(NO, NO, '200', '200', '404'),
   'DELETE /api/v1/invitations/:id': MEMBERS(NO, NO, '204', '204', '404'),
 
-  'GET /api/v1/roles': MEMBERS(NO, NO, '200', '200', '200'),
+  'GET /api/v1/roles': MEMBERS(NO, NO, '200', '200', '200', '200'),
   'POST /api/v1/roles': MEMBERS(NO, NO, '201', '201', '201'),
-  'GET /api/v1/roles/:id': MEMBERS(NO, NO, '200', '200', '404'),
+  'GET /api/v1/roles/:id': MEMBERS(NO, NO, '200', '200', '404', '200'),
   'PATCH /api/v1/roles/:id': MEMBERS(NO, NO, '200', '200', '404'),
   'DELETE /api/v1/roles/:id': MEMBERS(NO, NO, '204', '204', '404'),
-  'GET /api/v1/permissions': MEMBERS(NO, NO, '200', '200', '200'),
+  'GET /api/v1/permissions': MEMBERS(NO, NO, '200', '200', '200', '200'),
 
-  // About a member of the first organization: asking about others needs users:read.
-  'POST /api/v1/authz/check': MEMBERS(NO, '200', '200', '200', '200'),
-  'POST /api/v1/authz/check/batch': MEMBERS(NO, '200', '200', '200', '200'),
+  'GET /api/v1/clients': MEMBERS(NO, NO, NO, '200', '200'),
+  'POST /api/v1/clients': MEMBERS(NO, NO, NO, '201', '201'),
+  'GET /api/v1/clients/:id': MEMBERS(NO, NO, NO, '200', '404'),
+  'PATCH /api/v1/clients/:id': MEMBERS(NO, NO, NO, '200', '404'),
+  'DELETE /api/v1/clients/:id': MEMBERS(NO, NO, NO, '204', '404'),
+  'POST /api/v1/clients/:id/secret': MEMBERS(NO, NO, NO, '200', '404'),
+  'DELETE /api/v1/clients/:id/secret': MEMBERS(NO, NO, NO, '204', '404'),
+
+  // About a member of the first organization: a user needs users:read to ask about others.
+  'POST /api/v1/authz/check': MEMBERS(NO, '200', '200', '200', '200', '200'),
+  'POST /api/v1/authz/check/batch': MEMBERS(NO, '200', '200', '200', '200', '200'),
+
+  'GET /verify': ANYBODY(200),
+  'GET /verify/*': ANYBODY(200),
+  'POST /verify/*': ANYBODY(200),
+  'PUT /verify/*': ANYBODY(200),
+  'PATCH /verify/*': ANYBODY(200),
+  'DELETE /verify/*': ANYBODY(200),
 
   'GET /api/v1/admin/organizations': PLATFORM(200),
   'GET /api/v1/admin/organizations/:id': PLATFORM(200),

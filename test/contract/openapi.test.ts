@@ -9,7 +9,9 @@ import { type Account, type CallOptions, newAccount, type Reply } from '../suppo
 import { createDatabase, type TestDatabase } from '../support/database.ts';
 import { type Mailbox, openMailbox, tokenIn } from '../support/mailbox.ts';
 import { openService } from '../support/service.ts';
+import { keyPair } from '../support/service-clients.ts';
 import { joinMember } from '../support/session-state.ts';
+import { walkOAuth } from './oauth-walk.ts';
 
 interface Described {
   readonly description?: string;
@@ -157,6 +159,8 @@ t.test('every operation answers as the document says, on a walk through all of t
   await walkMembers(call, database);
   await walkRoles(call);
   await walkInvitations(call, await newAccount(api), mailbox);
+  await walkClients(call, await newAccount(api));
+  await walkOAuth(call, database);
 
   const acme = (await call('login', { ...credentials, organization: 'acme' })).body.data.accessToken;
   await call('deleteOrganization', undefined, { token: acme });
@@ -232,6 +236,27 @@ async function walkRoles(call: Call): Promise<void> {
   for (const id of ['getRole', 'deleteRole']) await call(id, undefined, { token, path });
   await call('changeRole', { level: 1 }, { token, path });
   await call('listPermissions', undefined, { token });
+}
+
+async function walkClients(call: Call, { accessToken: token }: Account): Promise<void> {
+  const client = { name: 'exporter', permissions: ['deals:read'] };
+  const signing = { ...client, authentication: 'private_key_jwt', jwks: { keys: [keyPair('P-256').jwk] } };
+  const [byKeys, bySecret] = [
+    (await call('createClient', signing, { token })).body.data.id,
+    (await call('createClient', client, { token })).body.data.id,
+  ];
+  await call('createClient', { ...client, jwks: {} }, { token });
+  await call('listClients', undefined, { token });
+  for (const id of [byKeys, bySecret]) {
+    const path = `/clients/${id}`;
+    await call('getClient', undefined, { token, path });
+    await call('changeClient', { status: 'disabled', audience: 'warehouse' }, { token, path });
+    await call('changeClient', { secret: 'mine' }, { token, path });
+    await call('rotateClientSecret', { overlapSeconds: 60 }, { token, path: `${path}/secret` });
+    await call('endClientOverlap', undefined, { token, path: `${path}/secret` });
+    for (const _ of [1, 2]) await call('deleteClient', undefined, { token, path });
+    await call('getClient', undefined, { token, path });
+  }
 }
 
 async function walkInvitations(call: Call, { accessToken: token, email }: Account, mailbox: Mailbox): Promise<void> {

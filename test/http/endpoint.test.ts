@@ -51,7 +51,7 @@ function server(endpoints: readonly Endpoint[], more: Partial<ServerOptions> = {
       isPlatformAdministrator: async (caller) => caller.id === OWNER.id,
     },
     translate: () => null,
-    limits: { enabled: false, signIn: 1, session: 1, other: 1, organization: 1 },
+    limits: { enabled: false, signIn: 1, session: 1, other: 1, organization: 1, client: 1 },
     corsOrigins: [],
     trustedProxies: [],
     https: false,

@@ -1,6 +1,7 @@
 // What the restricted role may write of a row of its own organization, asked by plain SQL: only what the service changes.
 import { randomUUID } from 'node:crypto';
 import t from 'tap';
+import { raiseAnyClientEpoch, raiseClientEpoch } from '../../src/clients/epoch-store.ts';
 import { openDatabase, statement } from '../../src/platform/db.ts';
 import { openLog } from '../../src/platform/log.ts';
 import { raiseEpochs } from '../../src/users/epoch-store.ts';
@@ -89,4 +90,76 @@ t.test('a role holds permissions, one in each element', async (t) => {
   for (const permissions of bad)
     await t.rejects(make(permissions), { code: '23514', message: shape }, `${permissions}`);
   for (const permissions of [[], ['a:b'], ['a:*', '*:b', '*:*']]) await t.resolves(make(permissions), `${permissions}`);
+});
+
+t.test('of a client an organization changes what the service lets it change, and its epoch by one', async (t) => {
+  const id = randomUUID();
+  const columns = 'id, organization_id, owner_key, name, permissions, authentication';
+  const make = (more: string, value: string) =>
+    ask(`INSERT INTO clients (${columns}${more}) VALUES ($1::uuid, $2, $2, 'x', '{}', 'client_secret'${value})`, [
+      id,
+      own.organizationId,
+    ]);
+  await t.rejects(make(', epoch', ', 7'), REFUSED);
+  await t.rejects(make(', status', ", 'active'"), REFUSED);
+  await t.rejects(make(', created_at', ', now()'), REFUSED);
+  await make('', '');
+  for (const change of [`authentication = 'private_key_jwt'`, 'id = gen_random_uuid()', 'created_by = id']) {
+    await t.rejects(ask(`UPDATE clients SET ${change}`), REFUSED, change);
+  }
+  for (const epoch of ['2147483647', 'epoch + 2', 'epoch - 1']) {
+    await t.rejects(ask(`UPDATE clients SET epoch = ${epoch}`), { code: '23514' }, epoch);
+  }
+  const raised = await db.organization(own, (tx) => raiseClientEpoch(tx, own.organizationId, id));
+  t.same(raised, [{ kind: 'client', client_id: id, epoch: 1 }]);
+  t.same(await database.query('SELECT epoch, caused_in FROM revocations WHERE subject = $1', [id]), [
+    { epoch: 1, caused_in: own.organizationId },
+  ]);
+  const asSystem = await db.system((tx) => raiseAnyClientEpoch(tx, own.organizationId, id));
+  t.same(asSystem, [{ kind: 'client', client_id: id, epoch: 2 }]);
+  const told = 'SELECT epoch, caused_in FROM revocations WHERE subject = $1 AND epoch = 2';
+  t.same(
+    await database.query(told, [id]),
+    [{ epoch: 2, caused_in: own.organizationId }],
+    'an operator’s change as well',
+  );
+});
+
+t.test('no organization sees a secret’s hash, changes one, or says when it was made', async (t) => {
+  const [client] = await ask('SELECT id::text FROM clients');
+  const make = (more = '', value = '') =>
+    ask(
+      `INSERT INTO client_secrets (id, organization_id, owner_key, client_id, hash${more})
+       VALUES (gen_random_uuid(), $1, $1, $2::uuid, sha256('x')${value})`,
+      [own.organizationId, client?.id],
+    );
+  await t.rejects(make(', expires_at', ', now()'), REFUSED);
+  await t.rejects(make(', created_at', ', now()'), REFUSED);
+  await make();
+  await t.rejects(make(), { code: '23505' }, 'two without an end');
+  await t.rejects(ask('SELECT hash FROM client_secrets'), REFUSED);
+  await t.rejects(ask(`UPDATE client_secrets SET hash = sha256('mine')`), REFUSED);
+  await t.rejects(ask(`SELECT 1 FROM client_secrets WHERE hash = sha256('x')`), REFUSED, 'not even by a guess');
+  await t.rejects(ask('SELECT 1 FROM client_assertions'), REFUSED);
+});
+
+t.test('a client holds permissions, one in each element, and keys exactly where it signs', async (t) => {
+  const make = (permissions: (string | null)[], authentication = 'client_secret', jwks: string | null = null) =>
+    ask(
+      `INSERT INTO clients (id, organization_id, owner_key, name, permissions, authentication, jwks)
+       VALUES ($1::uuid, $2, $2, 'x', $3, $4, $5::text::jsonb)`,
+      [randomUUID(), own.organizationId, permissions, authentication, jwks],
+    );
+  const shape = { code: '23514', message: /clients_permissions_shape/ };
+  for (const permissions of [['a:b c:d'], ['a:b '], [''], ['a'], ['A:b'], ['a:b', null], ['a:b', '']])
+    await t.rejects(make(permissions), shape, `${permissions}`);
+  for (const permissions of [[], ['a:b'], ['a:*', '*:b', '*:*']]) await t.resolves(make(permissions), `${permissions}`);
+  await t.rejects(make([], 'private_key_jwt'), { code: '23514', message: /clients_keys_where_asked/ });
+  await t.rejects(make([], 'client_secret', '{"keys":[]}'), { code: '23514', message: /clients_keys_where_asked/ });
+  const global = `INSERT INTO clients (id, owner_key, name, permissions, authentication)
+    VALUES (gen_random_uuid(), '00000000-0000-0000-0000-000000000000', 'x', $1, 'client_secret')`;
+  const beyond = { code: '23514', message: /clients_installation_permissions/ };
+  for (const permissions of [['*:*'], ['users:read'], ['revocations:*'], ['revocations:read', 'users:read']])
+    await t.rejects(database.query(global, [permissions]), beyond, `${permissions}`);
+  await t.resolves(database.query(global, [['revocations:read']]));
 });

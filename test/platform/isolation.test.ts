@@ -1,95 +1,10 @@
 // PostgreSQL itself keeps organizations apart: asked as the roles of the service, by plain SQL, past all of our code.
-import { randomUUID } from 'node:crypto';
-import pg from 'pg';
 import t, { type Test } from 'tap';
-import { createDatabase, type TestDatabase } from '../support/database.ts';
+import { createDatabase } from '../support/database.ts';
+import { type Ask, asRole, plantTenant, within } from '../support/isolation.ts';
 
 const SYSTEM_OWNER = '00000000-0000-0000-0000-000000000000';
 const ROLES = ['tenantry_app', 'tenantry_system'];
-
-/** Runs statements on one connection as the given role. */
-async function asRole<T>(url: string, work: (ask: Ask) => Promise<T>): Promise<T> {
-  const client = new pg.Client({ connectionString: url });
-  await client.connect();
-  try {
-    return await work(async (text, values) => (await client.query(text, values)).rows);
-  } finally {
-    await client.end();
-  }
-}
-
-type Ask = (text: string, values?: unknown[]) => Promise<Record<string, unknown>[]>;
-
-/** Runs the work in a transaction of the scope, and undoes it. */
-async function within<T>(
-  ask: Ask,
-  scope: { organization?: string; user?: string },
-  work: () => Promise<T>,
-): Promise<T> {
-  await ask('BEGIN');
-  try {
-    const settings = [scope.organization ?? '', scope.user ?? ''];
-    await ask(
-      "SELECT set_config('app.current_org_id', $1, true), set_config('app.current_user_id', $2, true)",
-      settings,
-    );
-    return await work();
-  } finally {
-    await ask('ROLLBACK');
-  }
-}
-
-interface Tenant {
-  readonly organization: string;
-  readonly user: string;
-  readonly role: string;
-}
-
-/** An organization with a member, a custom role, an assignment, a session, a subscription and an event. */
-async function plantTenant(database: TestDatabase): Promise<Tenant> {
-  const [organization, user, role] = [randomUUID(), randomUUID(), randomUUID()];
-  const slug = `o-${organization.slice(0, 8)}`;
-  const steps: [string, unknown[]][] = [
-    [`INSERT INTO users (id, email, email_key, name) VALUES ($1, $2, $2, 'Ada')`, [user, `${user}@example.com`]],
-    [`INSERT INTO passwords (user_id, hash) VALUES ($1, 'secret')`, [user]],
-    [`INSERT INTO organizations (id, name, slug) VALUES ($1, 'Acme', $2)`, [organization, slug]],
-    [`INSERT INTO memberships (organization_id, user_id) VALUES ($1, $2)`, [organization, user]],
-    [
-      `INSERT INTO roles (id, organization_id, owner_key, name, level, permissions) VALUES ($2, $1, $1, 'own', 1, '{}')`,
-      [organization, role],
-    ],
-    [
-      `INSERT INTO role_assignments (id, organization_id, user_id, role_id, role_owner_key) VALUES (gen_random_uuid(), $1, $2, $3, $1)`,
-      [organization, user, role],
-    ],
-    [
-      `INSERT INTO sessions (id, user_id, organization_id, amr, created_at, last_seen_at, idle_expires_at, expires_at, confirmed, confirmed_at)
-      VALUES (gen_random_uuid(), $2, $1, '{pwd}', now(), now(), now(), now(), gen_random_uuid(), now())`,
-      [organization, user],
-    ],
-    [
-      `INSERT INTO subscriptions (organization_id, plan, status, limits) VALUES ($1, 'trial', 'trialing', '{}')`,
-      [organization],
-    ],
-    [`INSERT INTO events (id, organization_id, type) VALUES (gen_random_uuid(), $1, 'planted')`, [organization]],
-    [`INSERT INTO revocations (id, kind, subject) VALUES (gen_random_uuid(), 'session', $1)`, [user]],
-    [
-      `INSERT INTO invitations (id, organization_id, email, email_key, expires_at) VALUES ($2, $1, 'x@x.org', 'x@x.org', now())`,
-      [organization, randomUUID()],
-    ],
-    [
-      `INSERT INTO invitation_roles (organization_id, invitation_id, role_id, role_owner_key)
-      SELECT organization_id, id, $2, $1 FROM invitations WHERE organization_id = $1`,
-      [organization, role],
-    ],
-    [
-      `INSERT INTO outbox (id, organization_id, kind, subject_id, recipient_key) VALUES (gen_random_uuid(), $1, 'invitation', $2, 'x@x.org')`,
-      [organization, user],
-    ],
-  ];
-  for (const [text, values] of steps) await database.query(text, values);
-  return { organization, user, role };
-}
 
 t.test('the roles of the service own nothing and hold no privilege beyond rows', async (t) => {
   const database = await createDatabase(t);
@@ -123,6 +38,8 @@ t.test('the roles of the service own nothing and hold no privilege beyond rows',
   await asRole(database.appUrl, async (ask) => {
     await t.rejects(ask('SELECT hash FROM passwords'), { code: '42501' }, 'a hash cannot be selected');
     await t.rejects(ask('SELECT * FROM revocations'), { code: '42501' });
+    await t.rejects(ask('SELECT hash FROM client_secrets'), { code: '42501' }, 'no hash of a secret, either');
+    await t.rejects(ask('SELECT 1 FROM client_assertions'), { code: '42501' });
     await t.rejects(ask('SET ROLE tenantry_system'), { code: '42501' });
     await ask('SET row_security = off');
     await t.rejects(ask('SELECT id FROM sessions'), { code: '42501' }, 'the policies cannot be switched off');
@@ -141,6 +58,8 @@ const VISIBLE = [
   'invitations',
   'invitation_roles',
   'outbox',
+  'clients',
+  'client_secrets',
 ];
 
 async function countAll(ask: Ask): Promise<Record<string, unknown>> {
@@ -196,6 +115,8 @@ t.test('an organization neither sees nor changes nor makes a row of another', as
       roles: 'level = 1',
       invitations: "status = 'revoked'",
       invitation_roles: "scope = '{}'",
+      clients: "status = 'active'",
+      client_secrets: 'expires_at = NULL',
     };
     for (const [table, change] of Object.entries(changes)) {
       const update = `UPDATE ${table} SET ${change} WHERE organization_id = $1 RETURNING 1`;
@@ -211,7 +132,15 @@ t.test('an organization neither sees nor changes nor makes a row of another', as
       { code: '42501' },
       'a row for another organization is refused by WITH CHECK',
     );
-    for (const table of ['memberships', 'sessions', 'subscriptions', 'role_assignments', 'roles', 'invitations']) {
+    for (const table of [
+      'memberships',
+      'sessions',
+      'subscriptions',
+      'role_assignments',
+      'roles',
+      'invitations',
+      'clients',
+    ]) {
       await t.rejects(
         inMine(`UPDATE ${table} SET organization_id = $1`, [theirs.organization]),
         { code: '42501' },
@@ -244,6 +173,21 @@ t.test('an organization neither sees nor changes nor makes a row of another', as
       await inMine(`UPDATE roles SET permissions = '{*:*}' WHERE organization_id IS NULL RETURNING 1`),
       [],
       'or changes one',
+    );
+    const client = 'INSERT INTO clients (id, organization_id, owner_key, name, permissions, authentication) VALUES';
+    await t.rejects(
+      inMine(`${client} (gen_random_uuid(), NULL, '${SYSTEM_OWNER}', 'x', '{}', 'client_secret')`),
+      { code: '42501' },
+      'no organization makes a client of the installation',
+    );
+    await t.rejects(
+      inMine(
+        `INSERT INTO client_secrets (id, organization_id, owner_key, client_id, hash)
+         SELECT gen_random_uuid(), $1, $1, $2, sha256('mine')`,
+        [mine.organization, theirs.client],
+      ),
+      { code: /^2350[35]$/ },
+      'or a secret of a foreign client',
     );
   });
 });

@@ -4,13 +4,14 @@ import t from 'tap';
 import { openDatabase, statement } from '../../src/platform/db.ts';
 import { openLog } from '../../src/platform/log.ts';
 import { createDatabase } from '../support/database.ts';
+import { plantClient } from '../support/service-clients.ts';
 import { type Tenant, tenants } from '../support/tenants.ts';
 
 const RAISE = statement(
   'INSERT INTO revocations (id, kind, subject, epoch, state) VALUES ($1::uuid, $2, $3::uuid, $4::int, $5)',
 );
 
-t.test('a scope revokes its own organization, members and sessions, and nobody else’s', async (t) => {
+t.test('a scope revokes its own organization, members, sessions and clients, and nobody else’s', async (t) => {
   const database = await createDatabase(t);
   const [own, , foreign] = (await tenants(database, 4)) as [Tenant, Tenant, Tenant];
   const db = openDatabase({ ...database, poolSize: 2, log: openLog({ level: 'silent', pretty: false }) });
@@ -34,7 +35,10 @@ t.test('a scope revokes its own organization, members and sessions, and nobody e
   await raise(asOrganization, 'user', own.userId, 0, null);
   await raise(asOrganization, 'session', mine, null, null);
   await raise(asUser, 'session', mine, null, null);
-  t.equal((await database.query('SELECT 1 FROM revocations')).length, 4);
+  const client = (organizationId: string) => plantClient(database, { organizationId });
+  const [ours, strange] = [await client(own.organizationId), await client(foreign.organizationId)];
+  await raise(asOrganization, 'client', ours.id, 0, null);
+  t.equal((await database.query('SELECT 1 FROM revocations')).length, 5);
 
   const refused = { code: '42501' };
   await t.rejects(raise(asOrganization, 'organization', foreign.organizationId, null, 'suspended'), refused);
@@ -47,10 +51,15 @@ t.test('a scope revokes its own organization, members and sessions, and nobody e
     refused,
     'no organization lifts the refusal of its own tokens',
   );
+  for (const epoch of [1, 2147483647, -1]) {
+    await t.rejects(raise(asOrganization, 'client', ours.id, epoch, null), refused, 'an epoch that no client has');
+  }
+  await t.rejects(raise(asOrganization, 'client', strange.id, 0, null), refused);
+  await t.rejects(raise(asUser, 'client', ours.id, 0, null), refused);
   await t.rejects(raise(asOrganization, 'session', theirs, null, null), refused);
   await t.rejects(raise(asUser, 'session', theirs, null, null), refused);
   await t.rejects(raise(asUser, 'organization', own.organizationId, null, 'suspended'), refused);
   const dated = statement(`INSERT INTO revocations (id, kind, subject, at) VALUES ($1, 'session', $2, '2999-01-01')`);
   await t.rejects(asUser.rows(dated, [randomUUID(), mine]), refused, 'the instant is the database’s');
-  t.equal((await database.query('SELECT 1 FROM revocations')).length, 4, 'nothing refused was written');
+  t.equal((await database.query('SELECT 1 FROM revocations')).length, 5, 'nothing refused was written');
 });

@@ -30,7 +30,7 @@ export interface Api {
 /** Paths that do not begin with /. are below /api/v1. */
 export function openApi(url: string): Api {
   async function call(method: string, path: string, body?: unknown, options: CallOptions = {}): Promise<Reply> {
-    const outside = /^\/(\.well-known|healthz|readyz|docs|api\/)/.test(path);
+    const outside = /^\/(\.well-known|healthz|readyz|docs|verify|oauth\/|api\/)/.test(path);
     const response = await fetch(`${url}${outside ? '' : '/api/v1'}${path}`, {
       method,
       redirect: 'manual',

@@ -1,8 +1,8 @@
 // Owns: what goes wrong with Redis and the network to it, at moments and in an order that a seed decides; and when all was
 // well. Leaves to others: what that means for a token (history.ts).
 import { setTimeout as delay } from 'node:timers/promises';
+import { machineMilliseconds } from './machine-clock.ts';
 import type { Scene } from './scene.ts';
-import { machineMilliseconds } from './watcher.ts';
 
 const FAULTS = ['stopped', 'killed', 'flushed', 'network cut', 'network stalled'] as const;
 export type Fault = (typeof FAULTS)[number];

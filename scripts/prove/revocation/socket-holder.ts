@@ -2,7 +2,7 @@
 // to by messages: see Order. Leaves to others: which tokens, and what the notes mean (history.ts).
 import { WebSocket } from 'ws';
 import type { Observation } from './history.ts';
-import { machineMilliseconds } from './watcher.ts';
+import { machineMilliseconds } from './machine-clock.ts';
 
 export type SocketOrder =
   | { readonly kind: 'open'; readonly url: string; readonly tokens: readonly { token: number; text: string }[] }

@@ -4,8 +4,8 @@ import { setTimeout as delay } from 'node:timers/promises';
 import { newAccount } from '../../../test/support/client.ts';
 import { demand } from '../proof.ts';
 import { openSessionMaker } from '../sessions.ts';
+import { machineMilliseconds } from './machine-clock.ts';
 import type { Scene } from './scene.ts';
-import { machineMilliseconds } from './watcher.ts';
 
 export const KINDS = [
   'logout',

@@ -3,6 +3,7 @@
 // Leaves to others: what is watched and when (scene.ts), and what the notes mean (history.ts).
 import { createVerifier, type Verifier } from '../../../src/verifier/index.ts';
 import type { Observation } from './history.ts';
+import { machineMilliseconds } from './machine-clock.ts';
 
 export interface VerifierPlace {
   readonly name: string;
@@ -40,11 +41,6 @@ interface Note {
 }
 
 const REFUSALS = new Set(['session_revoked', 'token_stale', 'organization_suspended']);
-
-/** Milliseconds of the machine's monotonic clock, the same for all its processes. */
-export function machineMilliseconds(): number {
-  return Number(process.hrtime.bigint()) / 1e6;
-}
 
 const verifiers: { readonly name: string; readonly verifier: Verifier; readonly notes: Map<number, Note> }[] = [];
 const watched = new Map<number, string>();

@@ -1,0 +1,53 @@
+// Owns: what the reference says of the OAuth endpoints alone: how clients authenticate, and the errors of RFC 6749 §5.2.
+// Leaves to others: the operations (openapi.ts) and the codes (src/errors/oauth.ts).
+import { z } from 'zod';
+import type { ZodOpenApiResponseObject, ZodOpenApiResponsesObject } from 'zod-openapi';
+import { OAUTH_ERRORS, type OAuthErrorCode } from '../../src/errors/oauth.ts';
+import type { Endpoint } from '../../src/http/endpoint.ts';
+
+const OAuthErrorSchema = z
+  .strictObject({
+    error: z.enum(Object.keys(OAUTH_ERRORS)).meta({ description: 'For programs: decide by this.' }),
+    error_description: z.string().meta({ description: 'For people: what to do next.' }),
+  })
+  .meta({ id: 'OAuthError', description: 'RFC 6749 §5.2.' });
+
+/** The other methods stand in the body. */
+export const CLIENT_AUTHENTICATION = [{ clientSecretBasic: [] }, {}];
+
+export const CLIENT_SECRET_BASIC = {
+  type: 'http',
+  scheme: 'basic',
+  description: 'client_secret_basic: id and secret of a service client, each encoded as in forms (RFC 6749 §2.3.1).',
+} as const;
+
+export const WHO_MAY_CALL_OAUTH =
+  'For service clients, which authenticate by client_secret_basic, client_secret_post or private_key_jwt.';
+
+const id = { 'X-Request-ID': { $ref: '#/components/headers/RequestId' } } as const;
+const wait = { 'Retry-After': { $ref: '#/components/headers/RetryAfter' } } as const;
+
+function response(codes: readonly OAuthErrorCode[], headers: object = id): ZodOpenApiResponseObject {
+  return {
+    description: codes.map((code) => `\`${code}\`: ${OAUTH_ERRORS[code].description}`).join(' '),
+    headers: headers as typeof id,
+    content: { 'application/json': { schema: OAuthErrorSchema } },
+  };
+}
+
+/** The refusals of an OAuth endpoint, by status. */
+export function oauthResponses({ oauthErrors = [] }: Endpoint): ZodOpenApiResponsesObject {
+  const challenged = {
+    ...id,
+    'WWW-Authenticate': { description: 'A challenge of HTTP Basic.', schema: { type: 'string' } },
+  };
+  return {
+    400: response(oauthErrors.filter((code) => OAUTH_ERRORS[code].status === 400)),
+    401: response(['invalid_client'], challenged),
+    413: response(['invalid_request']),
+    415: response(['invalid_request']),
+    429: response(['temporarily_unavailable'], { ...id, ...wait }),
+    500: response(['server_error']),
+    503: response(['temporarily_unavailable'], { ...id, ...wait }),
+  };
+}

@@ -1,0 +1,49 @@
+// The beginning of every call of an OAuth endpoint: who the client is, and whether it may be heard now.
+import { type AuthenticateClientDeps, type AuthenticatedClient, authenticateClient } from '../clients/authenticate.ts';
+import { oauthError } from '../errors/oauth.ts';
+import { type PresentedCredentials, readCredentials } from './credentials.ts';
+import type { ClientThrottle } from './throttle.ts';
+
+export interface AdmitDeps extends AuthenticateClientDeps {
+  readonly clientThrottle: ClientThrottle;
+}
+
+export interface Presented extends PresentedCredentials {
+  /** Where it comes from, as limits count. */
+  readonly network: string;
+  /** Raises too_many_requests for a client that asks too often. */
+  readonly limitClient: (clientId: string) => Promise<void>;
+}
+
+/**
+ * The client of a request. Raises invalid_client, invalid_request, too_many_requests. The allowance of a client is drawn
+ * on by nobody but the client.
+ */
+export async function admitClient(deps: AdmitDeps, presented: Presented): Promise<AuthenticatedClient> {
+  const credentials = readCredentials(presented);
+  const credential = credentials.method === 'secret' ? credentials.secret : credentials.assertion;
+  const clientId = credentials.clientId ?? subjectOf(credential);
+  const attempt = await deps.clientThrottle.begin({ network: presented.network, clientId, credential });
+  const client = await authenticateClient(deps, credentials).catch((error: unknown) => {
+    attempt.undecided();
+    throw error;
+  });
+  if (!client) {
+    attempt.failed();
+    throw oauthError('invalid_client');
+  }
+  attempt.succeeded();
+  await presented.limitClient(client.id);
+  return client;
+}
+
+/** Whom an assertion claims to be of, as far as anybody can tell before it is verified. */
+function subjectOf(assertion: string): string {
+  try {
+    const payload: unknown = JSON.parse(Buffer.from(assertion.split('.')[1] ?? '', 'base64url').toString('utf8'));
+    const { sub } = (payload ?? {}) as { sub?: unknown };
+    return typeof sub === 'string' ? sub : '';
+  } catch {
+    return '';
+  }
+}

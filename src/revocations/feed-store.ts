@@ -1,0 +1,140 @@
+// The queries of the feed: revocations behind a place, each with the organizations of some that may know of it.
+import { type SystemReader, statement } from '../platform/db.ts';
+import type { Revocation } from '../protocol/revocation.ts';
+import type { RevocationCursor } from './revocations.ts';
+import { type RevocationPlace, type RevocationRow, toRevocation } from './store.ts';
+
+// The first migration has an id of its own in each database, which a backup keeps; copies of it in one server differ.
+const DATABASE = `left(md5((SELECT id FROM _prisma_migrations ORDER BY migration_name, started_at LIMIT 1)
+  || (SELECT oid FROM pg_database WHERE datname = current_database())), 8)`;
+const NOW = '(extract(epoch FROM clock_timestamp()) * 1000)::float8';
+
+/** The state of the database at a reading. */
+export interface Head {
+  readonly database: string;
+  /** What this reading could see, as PostgreSQL writes it. */
+  readonly snapshot: string;
+  /** The oldest transaction that was still running: all older ones are seen. */
+  readonly horizon: string;
+  /** Milliseconds since 1970. */
+  readonly now: number;
+}
+
+const HEAD = `${DATABASE} AS database, pg_current_snapshot()::text AS snapshot,
+  pg_snapshot_xmin(pg_current_snapshot())::text AS horizon, ${NOW} AS now`;
+const FIND_HEAD = statement(`SELECT ${HEAD}`);
+
+export async function readHead(tx: SystemReader): Promise<Head> {
+  const [head] = await tx.rows<Head>(FIND_HEAD, []);
+  if (!head) throw new Error('the database told nothing of itself');
+  return head;
+}
+
+// Whoever knows all that is older than a transaction has seen no row of such a one that was stamped after they looked.
+// Where there is one, the database was set back behind the cursor and has come by it again. The first rows tell.
+const JUDGE = statement(`
+SELECT ${HEAD}, pg_snapshot_xmax(pg_current_snapshot())::text AS ahead, EXISTS (
+  SELECT FROM (SELECT r.tx FROM revocations r WHERE r.at > to_timestamp($2::float8 / 1000) ORDER BY r.at LIMIT 100) first
+  WHERE first.tx < $1::bigint) AS "setBack"`);
+
+export interface Judged extends Head {
+  /** The first transaction that had not begun. */
+  readonly ahead: string;
+  /** Whether the database was restored to before the cursor and has grown since. */
+  readonly setBack: boolean;
+}
+
+/** What the database says of a cursor. */
+export async function judgeCursor(tx: SystemReader, { tx: place, at }: RevocationCursor): Promise<Judged> {
+  const [judged] = await tx.rows<Judged>(JUDGE, [place, at]);
+  if (!judged) throw new Error('the database told nothing of itself');
+  return judged;
+}
+
+// Who may know of a row: the organization of its cause; those that the user is a member of, whatever their status, for a
+// token of each may carry this epoch or be of this session; the client's own; the organization itself; and everybody.
+// What a session acts for is always one of its user's memberships.
+const KNOWING = `
+SELECT s.caused_in AS organization_id WHERE s.caused_in = ANY ($1::uuid[])
+UNION SELECT m.organization_id FROM memberships m WHERE m.organization_id = ANY ($1::uuid[]) AND m.user_id =
+  CASE s.kind WHEN 'user' THEN s.subject WHEN 'session' THEN (SELECT e.user_id FROM sessions e WHERE e.id = s.subject) END
+UNION SELECT c.organization_id FROM clients c
+  WHERE s.kind = 'client' AND c.id = s.subject AND c.organization_id = ANY ($1::uuid[])
+UNION SELECT s.subject WHERE s.kind = 'organization' AND s.subject = ANY ($1::uuid[])
+UNION SELECT unnest($1::uuid[]) WHERE s.kind = 'everything'`;
+
+// $2, $3 the place, $4 seconds to look back, $5 rows to look at, $6 a snapshot whose rows are known.
+const page = (organizations: string, visible: string) =>
+  statement(`
+WITH scanned AS MATERIALIZED (
+  SELECT * FROM revocations
+  WHERE (tx, id) > ($2::bigint, $3::uuid) AND at > clock_timestamp() - $4::float8 * interval '1 second'
+  ORDER BY tx, id LIMIT $5::int
+),
+told AS (
+  SELECT s.*, ${organizations} AS organizations FROM scanned s
+  WHERE $6::text IS NULL OR NOT pg_visible_in_snapshot(s.tx::text::xid8, $6::text::pg_snapshot)
+)
+SELECT h.*, t.tx, t.kind, t.subject, t.epoch, t.state, t."notBefore", t.at, t.organizations FROM (
+  SELECT ${HEAD}, (SELECT count(*)::int FROM scanned) AS scanned, l.tx::text AS "lastTx", l.id::text AS "lastId"
+  FROM (VALUES (1)) one LEFT JOIN LATERAL (SELECT tx, id FROM scanned ORDER BY tx DESC, id DESC LIMIT 1) l ON true
+) h LEFT JOIN LATERAL (
+  SELECT tx::text, kind, subject::text, epoch, state, ceil(extract(epoch FROM not_before))::float8 AS "notBefore",
+    (extract(epoch FROM at) * 1000)::float8 AS at, organizations::text[] FROM told WHERE ${visible} ORDER BY told.tx, told.id
+) t ON true`);
+
+const OF_ALL = page('$1::uuid[]', 'true');
+const OF_ORGANIZATIONS = page(
+  `(SELECT array_agg(k.organization_id) FROM (${KNOWING}) k)`,
+  'told.organizations IS NOT NULL',
+);
+
+export interface Told {
+  readonly revocation: Revocation;
+  /** The transaction that wrote it. */
+  readonly tx: string;
+  readonly organizations: readonly string[];
+}
+
+export interface FeedPage extends Head {
+  readonly events: readonly Told[];
+  /** Where the next page begins; null when this was the last. */
+  readonly next: RevocationPlace | null;
+}
+
+export interface PageAsked {
+  readonly after: RevocationPlace;
+  readonly withinSeconds: number;
+  /** Rows to look at: of those the page has what may be told. */
+  readonly rows: number;
+  /** Leaves out what this snapshot had seen. */
+  readonly seen: string | null;
+}
+
+type PageRow = Head &
+  RevocationRow & {
+    readonly tx: string;
+    readonly scanned: number;
+    readonly lastTx: string;
+    readonly lastId: string;
+    readonly organizations: readonly string[] | null;
+  };
+
+/** Revocations behind a place: all of them for null, else those that one of the organizations may know of. */
+export async function listFeedPage(
+  tx: SystemReader,
+  organizations: readonly string[] | null,
+  { after, withinSeconds, rows, seen }: PageAsked,
+): Promise<FeedPage> {
+  const asked = organizations === null ? OF_ALL : OF_ORGANIZATIONS;
+  const found = await tx.rows<PageRow>(asked, [organizations, after.tx, after.id, withinSeconds, rows, seen]);
+  const [head] = found;
+  if (!head) throw new Error('the database told nothing of itself');
+  const { database, snapshot, horizon, now } = head;
+  const told = found.filter(({ kind }) => kind !== null);
+  return {
+    ...{ database, snapshot, horizon, now },
+    events: told.map((row) => ({ revocation: toRevocation(row), tx: row.tx, organizations: row.organizations ?? [] })),
+    next: head.scanned < rows ? null : { tx: head.lastTx, id: head.lastId },
+  };
+}

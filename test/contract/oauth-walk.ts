@@ -1,0 +1,21 @@
+// The part of the walk through all operations that leads over the OAuth endpoints (openapi.test.ts).
+import type { CallOptions, Reply } from '../support/client.ts';
+import type { TestDatabase } from '../support/database.ts';
+import { FORM, inBody } from '../support/oauth.ts';
+import { plantClient } from '../support/service-clients.ts';
+
+type Call = (id: string, body?: unknown, options?: CallOptions) => Promise<Reply>;
+
+export async function walkOAuth(call: Call, database: TestDatabase): Promise<void> {
+  const client = await plantClient(database, { organizationId: null, permissions: ['revocations:read'] });
+  const ask = (operation: string, parameters: Record<string, string>) => {
+    const raw = new URLSearchParams({ ...inBody(client), ...parameters }).toString();
+    return call(operation, undefined, { raw, headers: { 'content-type': FORM } });
+  };
+  const { access_token: token } = (await ask('issueToken', { grant_type: 'client_credentials' })).body;
+  for (const grant_type of ['refresh_token', 'password', ''])
+    await ask('issueToken', { grant_type, refresh_token: 'x' });
+  for (const operation of ['introspectToken', 'revokeToken', 'introspectToken']) await ask(operation, { token });
+  await ask('introspectToken', { token, client_secret: 'x' });
+  await call('revokeToken', {});
+}

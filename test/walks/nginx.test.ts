@@ -1,0 +1,338 @@
+// A service behind a real nginx that asks Tenantry about each request, with the very file that the documentation shows:
+// examples/proxies/nginx.conf. Only its addresses are other ones.
+import { once } from 'node:events';
+import { readFileSync } from 'node:fs';
+import { createServer, type IncomingHttpHeaders } from 'node:http';
+import { type AddressInfo, createServer as createPlainServer } from 'node:net';
+import { join } from 'node:path';
+import t, { type Test } from 'tap';
+import { WebSocket, WebSocketServer } from 'ws';
+import { IDENTITY_HEADERS, isIdentityHeader } from '../../src/protocol/identity-headers.ts';
+import { createDatabase } from '../support/database.ts';
+import { type Front, openFront, tokenWith } from '../support/forward.ts';
+import { startNginx } from '../support/nginx.ts';
+import { newLoner } from '../support/platform.ts';
+import { requestHead, sendRaw } from '../support/raw.ts';
+import { openService, ROOT } from '../support/service.ts';
+
+interface Seen {
+  readonly method: string;
+  readonly url: string;
+  readonly headers: IncomingHttpHeaders;
+  readonly bytes: number;
+}
+
+/** A service that answers what it was asked, and sends back what its sockets say. */
+async function echo(t: Test): Promise<number> {
+  const server = createServer({ maxHeaderSize: 256 * 1024 }, async (request, response) => {
+    let bytes = 0;
+    for await (const chunk of request) bytes += (chunk as Buffer).length;
+    const { method, url, headers } = request;
+    response.setHeader('content-type', 'application/json');
+    response.end(JSON.stringify({ method, url, headers, bytes }));
+  });
+  const sockets = new WebSocketServer({ server });
+  sockets.on('connection', (socket, { headers, url }) => {
+    socket.on('message', (data) => socket.send(JSON.stringify({ heard: String(data), headers, url })));
+  });
+  server.listen(0, '127.0.0.1');
+  await once(server, 'listening');
+  t.teardown(() => {
+    for (const socket of sockets.clients) socket.terminate();
+    server.close();
+    server.closeAllConnections();
+  });
+  return (server.address() as AddressInfo).port;
+}
+
+const SHIPPED = readFileSync(join(ROOT, 'examples/proxies/nginx.conf'), 'utf8');
+
+/** The shipped file with other addresses in the place of its own. */
+function configuration(tenantry: number, service: number, shipped = SHIPPED): string {
+  const addresses = [
+    ['server 127.0.0.1:3000;', `server 127.0.0.1:${tenantry};`],
+    ['server 127.0.0.1:4000;', `server 127.0.0.1:${service};`],
+    ['listen 8080;', 'listen 127.0.0.1:{{port}};'],
+  ] as const;
+  return addresses.reduce((text, [from, to]) => {
+    if (text.split(from).length !== 2) throw new Error(`${from} does not stand there once`);
+    return text.replace(from, to);
+  }, shipped);
+}
+
+async function behind(t: Test, tenantryUrl: string, shipped?: string) {
+  const port = await echo(t);
+  const nginx = await startNginx(t, configuration(Number(new URL(tenantryUrl).port), port, shipped));
+  const call = (path: string, token?: string, init: RequestInit = {}) => {
+    const authorization = token === undefined ? {} : { authorization: `Bearer ${token}` };
+    return fetch(`${nginx.url}${path}`, { ...init, headers: { ...authorization, ...init.headers } });
+  };
+  const seen = async (path: string, token?: string, init?: RequestInit) => {
+    const response = await call(path, token, init);
+    if (response.status !== 200) throw new Error(`${path} answered ${response.status}\n${nginx.errorLog()}`);
+    return (await response.json()) as Seen;
+  };
+  const raw = (method: string, target: string, ...fields: string[]) =>
+    sendRaw(nginx.url, requestHead(method, target, ...fields));
+  return { nginx, call, seen, raw };
+}
+
+async function open(t: Test) {
+  const front = await openFront(t);
+  return { ...front, ...(await behind(t, front.service.url)) };
+}
+
+const holding = ({ service }: Pick<Front, 'service'>, ...permissions: string[]) =>
+  tokenWith(service, ['clerk'], permissions);
+const identityOf = (headers: IncomingHttpHeaders) =>
+  Object.fromEntries(Object.entries(headers).filter(([name]) => isIdentityHeader(name)));
+
+t.test('the service is told whom a request is from', async (t) => {
+  const { seen, join, organization, asClient, api } = await open(t);
+  const agent = await join('agent');
+  const { data } = (await api.get('/me', { token: agent.token })).body;
+  t.strictSame(identityOf((await seen('/', agent.token)).headers), {
+    'x-user-id': agent.userId,
+    'x-organization-id': organization.id,
+    'x-roles': 'agent',
+    'x-permissions': data.permissions.join(','),
+    'x-session-id': agent.sessionId,
+  });
+  const client = await asClient(['deals:read']);
+  t.strictSame(identityOf((await seen('/', client.token)).headers), {
+    'x-client-id': client.id,
+    'x-organization-id': organization.id,
+    'x-permissions': 'deals:read',
+  });
+});
+
+t.test('what a client says of itself never arrives, in no spelling and nowhere', async (t) => {
+  const { raw, api } = await open(t);
+  const loner = await newLoner(api);
+  const lies = IDENTITY_HEADERS.flatMap((name) => {
+    const upper = name.replace(/(^|-)[a-z]/g, (letter) => letter.toUpperCase());
+    const other = [upper.replaceAll('-', '_'), upper.replaceAll('-', '.'), upper.replace('-', '_'), `${name} `];
+    return [upper, name.toUpperCase(), ...other].map((spelling) => `${spelling}: forged`);
+  });
+  const good = lies.filter((line) => !line.includes(' :'));
+  for (const path of ['/', '/socket', '/healthz']) {
+    const reply = await raw('GET', path, `Authorization: Bearer ${loner.accessToken}`, ...good);
+    t.equal(reply.status, 200);
+    const told = identityOf((JSON.parse(reply.text) as Seen).headers);
+    const expected = { 'x-user-id': loner.userId, 'x-session-id': loner.sessionId };
+    t.strictSame(told, path === '/healthz' ? {} : expected, path);
+    t.notOk(reply.text.includes('forged'), `${path}: not in other spellings either`);
+  }
+  const blank = await raw('GET', '/', `Authorization: Bearer ${loner.accessToken}`, 'X-User-ID : forged');
+  t.notOk(blank.status === 200 && blank.text.includes('forged'), 'a blank before the colon hides nothing');
+  t.equal((await raw('GET', '/', ...good)).status, 401, 'and they sign nobody in');
+});
+
+t.test('who may not pass is told so as by Tenantry itself, and the service hears nothing of it', async (t) => {
+  const front = await open(t);
+  const { call, raw, api, join } = front;
+  const challenge = (response: Response) => [response.status, response.headers.get('www-authenticate')];
+  t.strictSame(challenge(await call('/')), [401, 'Bearer']);
+  t.strictSame(challenge(await call('/', 'x.y.z')), [401, 'Bearer error="invalid_token"']);
+  const gone = await join('owner');
+  t.equal((await call('/deals', gone.token)).status, 200);
+  await api.post('/auth/logout', {}, { token: gone.token });
+  t.strictSame(challenge(await call('/deals', gone.token)), [401, 'Bearer error="invalid_token"']);
+  const clerk = await holding(front, 'deals:read');
+  t.strictSame(challenge(await call('/deals', clerk, { method: 'POST' })), [403, null]);
+  for (const path of ['/_tenantry', '/_tenantry/deals', '/_tenantry/deals:read']) {
+    t.equal((await call(path, clerk)).status, 404, `${path} is for nginx alone`);
+  }
+  for (const tenant of [{ 'x-tenant-id': 'acme' }, { 'x-organization-slug': 'acme' }]) {
+    t.equal((await call('/', clerk, { headers: tenant })).status, 200, 'the own organization');
+  }
+  t.equal((await call('/', clerk, { headers: { 'x-tenant-id': 'other' } })).status, 403);
+  t.equal((await call('/', clerk, { headers: { 'x-tenant-id': 'no slug!' } })).status, 400, 'a mistake of the client');
+  t.equal(
+    (await call('/', clerk, { headers: { 'x-required-permission': 'not one' } })).status,
+    200,
+    'is not passed on',
+  );
+  const twice = await raw('GET', '/', `Authorization: Bearer ${clerk}`, 'Authorization: Bearer x.y.z');
+  const heard = twice.status === 200 ? (JSON.parse(twice.text) as Seen).headers.authorization : `Bearer ${clerk}`;
+  t.equal(heard, `Bearer ${clerk}`, 'of two tokens the service hears the one that was asked about');
+});
+
+t.test('a location demands its permission, of the method where it says so', async (t) => {
+  const front = await open(t);
+  const { call } = front;
+  const [reader, writer, exporter] = await Promise.all([
+    holding(front, 'deals:read'),
+    holding(front, 'deals:*'),
+    holding(front, 'reports:export'),
+  ]);
+  const table = [
+    [reader, 'GET', '/deals/7', 200],
+    [reader, 'HEAD', '/deals', 200],
+    [reader, 'POST', '/deals', 403],
+    [reader, 'DELETE', '/deals/7', 403],
+    [reader, 'OPTIONS', '/deals', 403],
+    [reader, 'GET', '/reports/export', 403],
+    [reader, 'GET', '/reports', 200],
+    [writer, 'GET', '/deals', 200],
+    [writer, 'PATCH', '/deals/7', 200],
+    [exporter, 'GET', '/reports/export/march', 200],
+    [exporter, 'GET', '/deals', 403],
+  ] as const;
+  for (const [token, method, path, status] of table) {
+    t.equal((await call(path, token, { method })).status, status, `${method} ${path}`);
+    t.equal((await call(`${path}?permission=deals:read&a=1`, token, { method })).status, status, 'whatever its query');
+    t.equal((await call(path, undefined, { method })).status, 401, `${method} ${path} of nobody`);
+  }
+});
+
+t.test('nginx decides on the path that the service then gets', async (t) => {
+  const front = await open(t);
+  const token = await holding(front);
+  const ask = async (target: string, ...fields: string[]) => {
+    const reply = await front.raw('GET', target, ...fields);
+    return reply.status === 200 ? (JSON.parse(reply.text) as Seen).url : reply.status;
+  };
+  const table = [
+    ['/deals', 403],
+    ['/Deals/7', 403],
+    ['/DEALS', 403],
+    ['//deals/7', 403],
+    ['/./deals', 403],
+    ['/x/../deals/7', 403],
+    ['/x/..%2fdeals/7', 403],
+    ['/x/%2e%2e/deals/7', 403],
+    ['/%64eals/7', 403],
+    ['/deals%2f7', 403],
+    ['/deals%3fx', 403],
+    ['/deals.json', 403],
+    ['/deals;x=1/7', 403],
+    ['/deals/7/', 403],
+    ['/healthz/../deals', 403],
+    ['/healthz%2f..%2fdeals', 403],
+    ['http://service.test/deals', 403],
+    ['/deals/..%2fcontacts', '/contacts'],
+    ['/deals/../contacts?x=/../deals', '/contacts?x=/../deals'],
+    ['/x/..%252fdeals', '/x/..%252fdeals'],
+    ['/a%20b/%C3%A9%3F%23%25', '/a%20b/%C3%A9%3F%23%25'],
+    ['/a%0d%0aX-User-ID:%20forged', '/a%0D%0AX-User-ID:%20forged'],
+    ['/a?b=%2F..%2F&c=%0d%0aX:y', '/a?b=%2F..%2F&c=%0d%0aX:y'],
+    ['/?', '/'],
+    ['/healthzz', '/healthzz'],
+    ['/%00', 400],
+    ['/../deals', 400],
+    ['/..%2f..%2fdeals', 400],
+  ] as const;
+  for (const [target, outcome] of table) {
+    t.equal(await ask(target, `Authorization: Bearer ${token}`), outcome, target);
+    t.match(await ask(target), outcome === 400 ? 400 : 401, `${target}: nobody gets there without a token`);
+  }
+  for (const target of ['/healthz', '//healthz', '/deals/../healthz', '/deals/..%2fhealthz', '/%68ealthz']) {
+    t.equal(await ask(target), '/healthz', `${target} is open, and is nothing else for the service`);
+  }
+  for (const target of ['/Healthz', '/healthz/', '/healthz;x', '/healthz%2fdeals']) {
+    t.equal(await ask(target), 401, target);
+  }
+});
+
+t.test('requests arrive whole, and Tenantry is asked over connections that stay open', async (t) => {
+  const front = await open(t);
+  const token = await holding(front, 'deals:write');
+  let connections = 0;
+  front.app.server.server.on('connection', () => {
+    connections += 1;
+  });
+  const body = Buffer.alloc(900_000, 'x');
+  for (let sent = 0; sent < 30; sent += 1) {
+    const method = ['POST', 'PUT', 'PATCH'][sent % 3] ?? '';
+    const heard = await front.seen('/deals?page=2', token, { method, body, headers: { 'content-type': 'text/plain' } });
+    t.match(heard, { method, url: '/deals?page=2', bytes: 900_000, headers: { 'content-type': 'text/plain' } });
+  }
+  t.ok(connections <= 2, `${connections} connections for 30 questions`);
+  const fields = [`Authorization: Bearer ${token}`, 'Transfer-Encoding: chunked', 'Expect: 100-continue'];
+  const chunked = await sendRaw(
+    front.nginx.url,
+    requestHead('POST', '/deals', ...fields).replace('Expect: 100-continue\r\n', ''),
+    '5\r\nhello\r\n0\r\n\r\n',
+  );
+  t.equal((JSON.parse(chunked.text) as Seen).bytes, 5);
+  const refusedEarly = await front.raw('POST', '/deals', ...fields);
+  t.notOk(refusedEarly.status >= 500, 'nothing of a body disturbs the question');
+});
+
+t.test('many permissions and long names of roles fit through', async (t) => {
+  const front = await open(t);
+  const resource = `r${'x'.repeat(30)}`;
+  const permissions = Array.from({ length: 200 }, (_, index) => `${resource}${index}:${'a'.repeat(20)}`);
+  const roles = Array.from({ length: 20 }, (_, index) => `Außendienst 役割 🦊 ${index} ${'ü'.repeat(30)}`);
+  const { headers } = await front.seen('/', await tokenWith(front.service, roles, permissions));
+  t.ok(headers['x-permissions'] === permissions.sort().join(','), 'all permissions');
+  t.strictSame(String(headers['x-roles']).split(',').map(decodeURIComponent), roles);
+});
+
+t.test('an upgrade to a websocket is asked about as any request, and to nothing else there is one', async (t) => {
+  const front = await open(t);
+  const url = `${front.nginx.url.replace('http', 'ws')}/socket/live`;
+  const dial = (headers: Record<string, string>) => new WebSocket(url, { headers });
+  const socket = dial({
+    authorization: `Bearer ${await holding(front)}`,
+    'x-organization-id': 'forged',
+    'x-roles': 'forged',
+  });
+  t.teardown(() => socket.terminate());
+  await once(socket, 'open');
+  socket.send('hello');
+  const [answer] = await once(socket, 'message');
+  const heard = JSON.parse(String(answer));
+  t.match(heard, { heard: 'hello', url: '/socket/live', headers: { 'x-roles': 'clerk' } });
+  t.notOk(JSON.stringify(heard).includes('forged'));
+  for (const headers of [{}, { authorization: 'Bearer x.y.z' }]) {
+    const [, response] = await once(
+      dial(headers).on('error', () => undefined),
+      'unexpected-response',
+    );
+    t.equal(response.statusCode, 401);
+    response.destroy();
+  }
+  const bearer = `Authorization: Bearer ${await holding(front)}`;
+  const other = await front.raw('GET', '/', bearer, 'Connection: Upgrade, HTTP2-Settings', 'Upgrade: h2c');
+  t.equal(other.status, 200);
+  t.notOk((JSON.parse(other.text) as Seen).headers.upgrade);
+});
+
+t.test(
+  'a Tenantry that cannot tell is 503 with Retry-After, one that is away as well, and nobody passes',
+  async (t) => {
+    const front = await openFront(t);
+    const token = await holding(front, 'deals:read');
+    const nowhere = 'postgresql://tenantry_app@127.0.0.1:1/none';
+    const blind = await openService(t, { ...(await createDatabase(t)), appUrl: nowhere, systemUrl: nowhere });
+    const { call } = await behind(t, blind.url);
+    const later = (response: Response) => [response.status, response.headers.get('retry-after')];
+    for (const path of ['/', '/deals', '/socket']) t.strictSame(later(await call(path, token)), [503, '1'], path);
+    t.equal((await call('/')).status, 401, 'who has no token is still told so');
+    t.equal((await call('/healthz')).status, 200, 'and what is open stays open');
+    await blind.app.close();
+    for (const path of ['/', '/deals', '/socket']) t.strictSame(later(await call(path, token)), [503, '1'], path);
+    t.equal((await call('/healthz')).status, 200);
+
+    const nonsense = createPlainServer((socket) => socket.end('HTTP/1.1 302 Found\r\nLocation: /\r\n\r\n'));
+    await once(nonsense.listen(0, '127.0.0.1'), 'listening');
+    t.teardown(() => nonsense.close());
+    const astray = await behind(t, `http://127.0.0.1:${(nonsense.address() as AddressInfo).port}`);
+    t.strictSame(later(await astray.call('/', token))[0], 500, 'who is not Tenantry lets nobody pass');
+  },
+);
+
+t.test('a mistake in a demand lets nobody pass', async (t) => {
+  const front = await openFront(t);
+  const token = await holding(front, '*:*');
+  for (const mistaken of ['/_tenantry/Reports:export', '/_tenantry/', '/_tenantry/reports:']) {
+    const shipped = SHIPPED.replace('auth_request /_tenantry/reports:export;', `auth_request ${mistaken};`);
+    t.not(shipped, SHIPPED);
+    const { call } = await behind(t, front.service.url, shipped);
+    const { status } = await call('/reports/export', token);
+    t.ok(status >= 400, `${mistaken}: ${status}`);
+    t.equal((await call('/reports', token)).status, 200);
+  }
+});
