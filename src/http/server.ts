@@ -134,6 +134,11 @@ function endIdleWhileClosing(app: FastifyInstance): void {
   });
 }
 
+/** How often a header was sent; the list has names and values in turn. */
+function countOf(rawHeaders: readonly string[], wanted: string): number {
+  return rawHeaders.filter((name, index) => index % 2 === 0 && name.toLowerCase() === wanted).length;
+}
+
 /** For what the framework says of itself: that it listens is told by whoever started it. */
 function frameworkLog(log: FastifyBaseLogger): FastifyBaseLogger {
   return log.child({}, { level: ['trace', 'debug', 'info'].includes(log.level) ? 'warn' : log.level });
