@@ -174,7 +174,7 @@ export const ENVIRONMENT = {
     .meta({ description: 'Sign-in attempts a minute that name one organization.' }),
   RATE_LIMIT_CLIENT: wholeNumber(1, 10_000_000)
     .default(6000)
-    .meta({ description: 'Requests a minute of one service client at the OAuth endpoints.' }),
+    .meta({ description: 'Requests a minute of one service client.' }),
   FEED_STREAMS_MAX: wholeNumber(1, 5_000)
     .default(500)
     .meta({ description: 'Open streams of the revocation feed, in each process.' }),

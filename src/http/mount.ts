@@ -98,7 +98,10 @@ async function admit(declared: Endpoint, guard: Guard, request: FastifyRequest, 
     throw refused;
   }
   request.setDecorator('caller', caller);
-  if (declared.limit !== 'none') await guard.draw(request, reply, 'other', `${caller.kind} ${caller.id}`);
+  if (declared.limit !== 'none') {
+    const allowance = caller.kind === 'client' ? 'client' : 'other';
+    await guard.draw(request, reply, allowance, `${caller.kind} ${caller.id}`);
+  }
   const acting = await inTenant(guard, caller, request);
   request.setDecorator('caller', acting);
   await assertAllowed(declared, guard, acting);

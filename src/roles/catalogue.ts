@@ -5,13 +5,14 @@ import { type Page, type Paged, paged } from '../platform/page.ts';
 import { type OrganizationPrincipal, scopeOf } from '../protocol/caller.ts';
 import { countPermissions, listPermissions } from './permission-store.ts';
 
-/** What Tenantry's own routes ask for. Every permission of a `needs()` stands here. */
+/** What Tenantry's own routes ask for. Every permission of a `needs()` or a `client()` stands here. */
 export const OWN_PERMISSIONS: Readonly<Record<string, string>> = {
   'audit:read': 'Read the audit log of the organization.',
   'clients:manage': 'Make, change and remove service clients of the organization.',
   'organization:delete': 'Delete the organization.',
   'organization:read': 'Read the organization and its subscription.',
   'organization:update': 'Change the name and the settings of the organization.',
+  'revocations:read': 'As a service client: follow what is revoked in the organization.',
   'roles:read': 'List roles and the permissions that are known.',
   'roles:write': 'Make, change and remove roles of the organization, within one’s own rights.',
   'sessions:read': 'List the sessions of members that act for the organization.',

@@ -90,6 +90,7 @@ sessions:revoke      owner admin
 audit:read           owner admin
 clients:manage       owner
 webhooks:manage      owner
+revocations:read     owner
 anything:at-all      owner
 *:read               owner
 *:*                  owner`,
@@ -123,6 +124,7 @@ sessions:revoke      admin
 audit:read           admin
 clients:manage       admin
 webhooks:manage      admin
+revocations:read     admin
 anything:at-all
 *:read
 *:*`,
@@ -159,6 +161,7 @@ sessions:revoke      admin
 audit:read           admin
 clients:manage       admin
 webhooks:manage      admin
+revocations:read     admin
 anything:at-all
 *:read
 *:*`,
@@ -186,6 +189,7 @@ sessions:revoke      org_admin
 audit:read           org_admin
 clients:manage       org_admin
 webhooks:manage      org_admin
+revocations:read     org_admin
 anything:at-all
 *:read
 *:*`,
