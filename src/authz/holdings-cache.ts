@@ -12,6 +12,7 @@ export interface HoldingsCache {
   get(organizationId: string, userId: string): CachedHoldings | undefined;
   set(entry: CachedHoldings): void;
   delete(organizationId: string, userId: string): void;
+  clear(): void;
   readonly size: number;
 }
 
@@ -64,6 +65,10 @@ export function createHoldingsCache(limits: HoldingsCacheLimits): HoldingsCache 
       }
     },
     delete: (organizationId, userId) => drop(keyOf(organizationId, userId)),
+    clear() {
+      entries.clear();
+      permissions = 0;
+    },
     get size() {
       return entries.size;
     },

@@ -29,6 +29,8 @@ export interface MembershipAccess {
   ): Promise<ReadonlyMap<string, Holdings>>;
   /** Whether the caller holds the permission everywhere in their organization. Raises as `holdings` does. */
   holds(caller: OrganizationCaller, permission: string): Promise<boolean>;
+  /** Remembers nothing any more: what was read is of another database, or of another time of this one. */
+  forget(): void;
 }
 
 const LIMITS: HoldingsCacheLimits = { membersMax: 50_000, permissionsMax: 500_000 };
@@ -93,5 +95,6 @@ export function openMembershipAccess(deps: MembershipAccessDeps, limits = LIMITS
       const found = await findAll(caller.organizationId, [caller.id]);
       return decide(found.get(caller.id), { permission, scope: {} }).allowed;
     },
+    forget: cache.clear,
   };
 }

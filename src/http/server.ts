@@ -89,7 +89,7 @@ export async function openServer(options: ServerOptions): Promise<FastifyInstanc
     done(doubled ? problem('bad_request', { detail: 'Send one Authorization header.' }) : undefined);
   });
   endIdleWhileClosing(app);
-  await registerPlugins(app, options);
+  await registerPlugins(app, options, unknownRoute);
   const draw = await openLimits(app, options.limits);
   const guard: Guard = { ...options.guard, draw };
   const isOAuth = oauthRequests(options.endpoints);
@@ -149,9 +149,20 @@ function requestId(raw: { headers: Record<string, string | string[] | undefined>
   return typeof sent === 'string' && SANE_REQUEST_ID.test(sent) ? sent : randomUUID();
 }
 
-async function registerPlugins(app: FastifyInstance, options: ServerOptions): Promise<void> {
+// What proxies ask before they let a request pass, with its own method perhaps.
+const ASKED_BY_PROXIES = /^\/verify(?:[/?]|$)/;
+
+async function registerPlugins(
+  app: FastifyInstance,
+  options: ServerOptions,
+  unknownRoute: ReturnType<typeof unknownRoutes>,
+): Promise<void> {
   await app.register(cookie, { hook: false }); // parsed where a route asks for one
   if (options.corsOrigins.length > 0) {
+    // Some proxies take every 2xx for leave to pass: a preflight is no proof, and gets none there.
+    app.addHook('onRequest', async (request) => {
+      if (request.method === 'OPTIONS' && ASKED_BY_PROXIES.test(request.url)) throw unknownRoute(request.url);
+    });
     await app.register(cors, {
       origin: [...options.corsOrigins],
       credentials: true,

@@ -87,7 +87,12 @@ export function createRevocationMap(seconds: () => number, rememberedSeconds: nu
     }
   }
 
-  const isSuspended = (organizationId: string) => organizations.get(organizationId)?.suspended === true;
+  // What was so before `everything` ended concerns older tokens only, all of which are refused; after a restored backup it
+  // need not even be so any more.
+  function isSuspended(organizationId: string): boolean {
+    const known = organizations.get(organizationId);
+    return known?.suspended === true && known.at >= notBefore * 1000;
+  }
 
   return {
     add,

@@ -206,7 +206,7 @@ t.test('no other method or path near it lets anybody pass', async (t) => {
   const preflight = ['Origin: https://app.example', 'Access-Control-Request-Method: DELETE'];
   for (const path of ['/verify', '/verify/deals']) {
     const reply = await sendRaw(withOrigins.url, requestHead('OPTIONS', path, ...preflight));
-    t.not(reply.status, 200, `${path}: a preflight is no proof`);
+    t.equal(reply.status, 405, `${path}: a preflight is no proof, and some proxies take any 2xx for leave to pass`);
     t.notOk(IDENTITY_HEADERS.some((name) => reply.headers.has(name)));
   }
 });

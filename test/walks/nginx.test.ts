@@ -1,85 +1,20 @@
-// A service behind a real nginx that asks Tenantry about each request, with the very file that the documentation shows:
-// examples/proxies/nginx.conf. Only its addresses are other ones.
+// A service behind a real nginx that asks Tenantry about each request, configured as the documentation shows it.
 import { once } from 'node:events';
-import { readFileSync } from 'node:fs';
-import { createServer, type IncomingHttpHeaders } from 'node:http';
-import { type AddressInfo, createServer as createPlainServer } from 'node:net';
-import { join } from 'node:path';
+import type { IncomingHttpHeaders } from 'node:http';
+import { type AddressInfo, createServer } from 'node:net';
 import t, { type Test } from 'tap';
-import { WebSocket, WebSocketServer } from 'ws';
+import { WebSocket } from 'ws';
 import { IDENTITY_HEADERS, isIdentityHeader } from '../../src/protocol/identity-headers.ts';
 import { createDatabase } from '../support/database.ts';
 import { type Front, openFront, tokenWith } from '../support/forward.ts';
-import { startNginx } from '../support/nginx.ts';
 import { newLoner } from '../support/platform.ts';
+import { openProxied, type Seen, SHIPPED } from '../support/proxied.ts';
 import { requestHead, sendRaw } from '../support/raw.ts';
-import { openService, ROOT } from '../support/service.ts';
-
-interface Seen {
-  readonly method: string;
-  readonly url: string;
-  readonly headers: IncomingHttpHeaders;
-  readonly bytes: number;
-}
-
-/** A service that answers what it was asked, and sends back what its sockets say. */
-async function echo(t: Test): Promise<number> {
-  const server = createServer({ maxHeaderSize: 256 * 1024 }, async (request, response) => {
-    let bytes = 0;
-    for await (const chunk of request) bytes += (chunk as Buffer).length;
-    const { method, url, headers } = request;
-    response.setHeader('content-type', 'application/json');
-    response.end(JSON.stringify({ method, url, headers, bytes }));
-  });
-  const sockets = new WebSocketServer({ server });
-  sockets.on('connection', (socket, { headers, url }) => {
-    socket.on('message', (data) => socket.send(JSON.stringify({ heard: String(data), headers, url })));
-  });
-  server.listen(0, '127.0.0.1');
-  await once(server, 'listening');
-  t.teardown(() => {
-    for (const socket of sockets.clients) socket.terminate();
-    server.close();
-    server.closeAllConnections();
-  });
-  return (server.address() as AddressInfo).port;
-}
-
-const SHIPPED = readFileSync(join(ROOT, 'examples/proxies/nginx.conf'), 'utf8');
-
-/** The shipped file with other addresses in the place of its own. */
-function configuration(tenantry: number, service: number, shipped = SHIPPED): string {
-  const addresses = [
-    ['server 127.0.0.1:3000;', `server 127.0.0.1:${tenantry};`],
-    ['server 127.0.0.1:4000;', `server 127.0.0.1:${service};`],
-    ['listen 8080;', 'listen 127.0.0.1:{{port}};'],
-  ] as const;
-  return addresses.reduce((text, [from, to]) => {
-    if (text.split(from).length !== 2) throw new Error(`${from} does not stand there once`);
-    return text.replace(from, to);
-  }, shipped);
-}
-
-async function behind(t: Test, tenantryUrl: string, shipped?: string) {
-  const port = await echo(t);
-  const nginx = await startNginx(t, configuration(Number(new URL(tenantryUrl).port), port, shipped));
-  const call = (path: string, token?: string, init: RequestInit = {}) => {
-    const authorization = token === undefined ? {} : { authorization: `Bearer ${token}` };
-    return fetch(`${nginx.url}${path}`, { ...init, headers: { ...authorization, ...init.headers } });
-  };
-  const seen = async (path: string, token?: string, init?: RequestInit) => {
-    const response = await call(path, token, init);
-    if (response.status !== 200) throw new Error(`${path} answered ${response.status}\n${nginx.errorLog()}`);
-    return (await response.json()) as Seen;
-  };
-  const raw = (method: string, target: string, ...fields: string[]) =>
-    sendRaw(nginx.url, requestHead(method, target, ...fields));
-  return { nginx, call, seen, raw };
-}
+import { openService } from '../support/service.ts';
 
 async function open(t: Test) {
   const front = await openFront(t);
-  return { ...front, ...(await behind(t, front.service.url)) };
+  return { ...front, ...(await openProxied(t, front.service.url)) };
 }
 
 const holding = ({ service }: Pick<Front, 'service'>, ...permissions: string[]) =>
@@ -123,6 +58,17 @@ t.test('what a client says of itself never arrives, in no spelling and nowhere',
     t.strictSame(told, path === '/healthz' ? {} : expected, path);
     t.notOk(reply.text.includes('forged'), `${path}: not in other spellings either`);
   }
+  const hop = await raw(
+    'GET',
+    '/',
+    `Authorization: Bearer ${loner.accessToken}`,
+    'Connection: close, X-User-ID, X-Session-ID',
+  );
+  t.match(
+    identityOf((JSON.parse(hop.text) as Seen).headers),
+    { 'x-user-id': loner.userId },
+    'nor are they unsaid by it',
+  );
   const blank = await raw('GET', '/', `Authorization: Bearer ${loner.accessToken}`, 'X-User-ID : forged');
   t.notOk(blank.status === 200 && blank.text.includes('forged'), 'a blank before the colon hides nothing');
   t.equal((await raw('GET', '/', ...good)).status, 401, 'and they sign nobody in');
@@ -206,7 +152,6 @@ t.test('nginx decides on the path that the service then gets', async (t) => {
     ['/deals%2f7', 403],
     ['/deals%3fx', 403],
     ['/deals.json', 403],
-    ['/deals;x=1/7', 403],
     ['/deals/7/', 403],
     ['/healthz/../deals', 403],
     ['/healthz%2f..%2fdeals', 403],
@@ -221,6 +166,9 @@ t.test('nginx decides on the path that the service then gets', async (t) => {
     ['/healthzz', '/healthzz'],
     ['/%00', 400],
     ['/../deals', 400],
+    ['/deals;x=1/7', 400],
+    ['/healthz/..;/deals', 400],
+    ['/healthz/..%3b/deals', 400],
     ['/..%2f..%2fdeals', 400],
   ] as const;
   for (const [target, outcome] of table) {
@@ -230,7 +178,7 @@ t.test('nginx decides on the path that the service then gets', async (t) => {
   for (const target of ['/healthz', '//healthz', '/deals/../healthz', '/deals/..%2fhealthz', '/%68ealthz']) {
     t.equal(await ask(target), '/healthz', `${target} is open, and is nothing else for the service`);
   }
-  for (const target of ['/Healthz', '/healthz/', '/healthz;x', '/healthz%2fdeals']) {
+  for (const target of ['/Healthz', '/healthz/', '/healthz%2fdeals']) {
     t.equal(await ask(target), 401, target);
   }
 });
@@ -307,7 +255,7 @@ t.test(
     const token = await holding(front, 'deals:read');
     const nowhere = 'postgresql://tenantry_app@127.0.0.1:1/none';
     const blind = await openService(t, { ...(await createDatabase(t)), appUrl: nowhere, systemUrl: nowhere });
-    const { call } = await behind(t, blind.url);
+    const { call } = await openProxied(t, blind.url);
     const later = (response: Response) => [response.status, response.headers.get('retry-after')];
     for (const path of ['/', '/deals', '/socket']) t.strictSame(later(await call(path, token)), [503, '1'], path);
     t.equal((await call('/')).status, 401, 'who has no token is still told so');
@@ -316,10 +264,10 @@ t.test(
     for (const path of ['/', '/deals', '/socket']) t.strictSame(later(await call(path, token)), [503, '1'], path);
     t.equal((await call('/healthz')).status, 200);
 
-    const nonsense = createPlainServer((socket) => socket.end('HTTP/1.1 302 Found\r\nLocation: /\r\n\r\n'));
+    const nonsense = createServer((socket) => socket.end('HTTP/1.1 302 Found\r\nLocation: /\r\n\r\n'));
     await once(nonsense.listen(0, '127.0.0.1'), 'listening');
     t.teardown(() => nonsense.close());
-    const astray = await behind(t, `http://127.0.0.1:${(nonsense.address() as AddressInfo).port}`);
+    const astray = await openProxied(t, `http://127.0.0.1:${(nonsense.address() as AddressInfo).port}`);
     t.strictSame(later(await astray.call('/', token))[0], 500, 'who is not Tenantry lets nobody pass');
   },
 );
@@ -330,7 +278,7 @@ t.test('a mistake in a demand lets nobody pass', async (t) => {
   for (const mistaken of ['/_tenantry/Reports:export', '/_tenantry/', '/_tenantry/reports:']) {
     const shipped = SHIPPED.replace('auth_request /_tenantry/reports:export;', `auth_request ${mistaken};`);
     t.not(shipped, SHIPPED);
-    const { call } = await behind(t, front.service.url, shipped);
+    const { call } = await openProxied(t, front.service.url, shipped);
     const { status } = await call('/reports/export', token);
     t.ok(status >= 400, `${mistaken}: ${status}`);
     t.equal((await call('/reports', token)).status, 200);
