@@ -40,3 +40,23 @@ export async function raiseAnyClientEpoch(
   const rows = await tx.rows<Raised>(RAISE_AS_SYSTEM, [organizationId ?? SYSTEM_OWNER, id]);
   return rows.map((row) => ({ kind: 'client', ...row }));
 }
+
+const END_CLIENT_TOKENS = statement(`
+WITH raised AS (
+  UPDATE clients SET epoch = epoch + 1 WHERE id = $1::uuid AND epoch = $2::int RETURNING id, epoch, organization_id
+),
+announced AS (
+  INSERT INTO revocations (id, kind, subject, epoch, caused_in)
+  SELECT gen_random_uuid(), 'client', id, epoch, organization_id FROM raised
+),
+recorded AS (
+  INSERT INTO events (id, organization_id, type, actor_id, target_id)
+  SELECT gen_random_uuid(), organization_id, 'client.tokens_revoked', id, id FROM raised
+)
+SELECT id::text AS client_id, epoch FROM raised`);
+
+/** Raises the epoch from that one; nothing happens when it has been raised already. Writes revocation and event. */
+export async function endClientTokens(tx: SystemReader, clientId: string, epoch: number): Promise<Revocation[]> {
+  const rows = await tx.rows<Raised>(END_CLIENT_TOKENS, [clientId, epoch]);
+  return rows.map((row) => ({ kind: 'client', ...row }));
+}

@@ -24,16 +24,21 @@ export async function admitClient(deps: AdmitDeps, presented: Presented): Promis
   const credential = credentials.method === 'secret' ? credentials.secret : credentials.assertion;
   const clientId = credentials.clientId ?? subjectOf(credential);
   const attempt = await deps.clientThrottle.begin({ network: presented.network, clientId, credential });
-  const client = await authenticateClient(deps, credentials).catch((error: unknown) => {
+  const undecided = (error: unknown) => {
     attempt.undecided();
     throw error;
-  });
+  };
+  // Past its allowance a client that is known costs nothing more: not even the database is asked. (An assertion that was
+  // right before is so no more: whoever repeats one is not the client.)
+  const isKnown = credentials.method === 'secret' && attempt.isProven;
+  if (isKnown) await presented.limitClient(clientId).catch(undecided);
+  const client = await authenticateClient(deps, credentials).catch(undecided);
   if (!client) {
     attempt.failed();
     throw oauthError('invalid_client');
   }
   attempt.succeeded();
-  await presented.limitClient(client.id);
+  if (!isKnown) await presented.limitClient(client.id);
   return client;
 }
 

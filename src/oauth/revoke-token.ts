@@ -1,6 +1,7 @@
 // Revocation (RFC 7009): a user's token ends its session, a client's own ends all of that client's. What is unknown, or
 // not the client's business, is answered as what was ended.
 import type { AuthenticatedClient } from '../clients/authenticate.ts';
+import { endTokens } from '../clients/end-tokens.ts';
 import type { Database } from '../platform/db.ts';
 import type { ClientClaims } from '../protocol/claims.ts';
 import type { Revocations } from '../revocations/revocations.ts';
@@ -8,7 +9,6 @@ import { endSessionForClient } from '../sessions/end-session.ts';
 import { type AccessTokenDeps, readAccessToken } from '../tokens/access.ts';
 import { type RefreshTokenDeps, verifyRefreshToken } from '../tokens/refresh.ts';
 import { type AdmitDeps, admitClient, type Presented } from './admit-client.ts';
-import { endClientTokens } from './store.ts';
 
 export interface RevokeDeps extends AdmitDeps, Omit<AccessTokenDeps, 'random'>, RefreshTokenDeps {
   readonly db: Database;
@@ -38,5 +38,5 @@ export async function revokeToken(deps: RevokeDeps, presented: Presented, token:
 async function endOwnTokens(deps: RevokeDeps, { id }: AuthenticatedClient, claims: ClientClaims): Promise<void> {
   const isOver = claims.exp <= deps.clock.now().getTime() / 1000;
   if (isOver || claims.sub !== id) return;
-  for (const ended of await endClientTokens(deps.db.systemReader(), id, claims.epoch)) deps.revocations.publish(ended);
+  await endTokens(deps, id, claims.epoch);
 }

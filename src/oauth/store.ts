@@ -1,7 +1,6 @@
 // The queries of introspection and revocation: whether a token whose signature is good still stands, by one statement
-// that changes nothing; and the end of a client's own tokens.
+// that changes nothing.
 import { type SystemReader, statement } from '../platform/db.ts';
-import type { Revocation } from '../protocol/revocation.ts';
 
 const LIVE_SESSION = `s.revoked_at IS NULL AND s.idle_expires_at > clock_timestamp() AND s.expires_at > clock_timestamp()`;
 
@@ -70,24 +69,4 @@ export async function findUsablePlace(
 ): Promise<UsablePlace | null> {
   const [row] = await tx.rows<UsablePlace>(REFRESH_TOKEN, [sid, sub, jti, prt, graceSeconds]);
   return row ?? null;
-}
-
-const END_CLIENT_TOKENS = statement(`
-WITH raised AS (
-  UPDATE clients SET epoch = epoch + 1 WHERE id = $1::uuid AND epoch = $2::int RETURNING id, epoch, organization_id
-),
-announced AS (
-  INSERT INTO revocations (id, kind, subject, epoch, caused_in)
-  SELECT gen_random_uuid(), 'client', id, epoch, organization_id FROM raised
-),
-recorded AS (
-  INSERT INTO events (id, organization_id, type, actor_id, target_id)
-  SELECT gen_random_uuid(), organization_id, 'client.tokens_revoked', id, id FROM raised
-)
-SELECT id::text AS client_id, epoch FROM raised`);
-
-/** Ends the client's tokens of that epoch; nothing happens when they have been ended already. To be published. */
-export async function endClientTokens(tx: SystemReader, clientId: string, epoch: number): Promise<Revocation[]> {
-  const rows = await tx.rows<{ client_id: string; epoch: number }>(END_CLIENT_TOKENS, [clientId, epoch]);
-  return rows.map((row) => ({ kind: 'client', ...row }));
 }

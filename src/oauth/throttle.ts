@@ -7,6 +7,8 @@ import type { Clock } from '../platform/clock.ts';
 
 /** One attempt, from its admission to its verdict. Exactly one of these is called. */
 export interface Attempt {
+  /** Whether the credential is the one that was right there last: it is the client, unless that has ended since. */
+  readonly isProven: boolean;
   succeeded(): void;
   failed(): void;
   /** It came to no verdict (an outage): it does not count. */
@@ -31,8 +33,8 @@ interface ClientEntry extends Failures {
   underWay: number;
   /** The digest of the credential that was right last, and until when it is remembered. */
   right: { digest: string; until: number } | null;
-  /** Settled by the next verdict; null while nobody waits for one. */
-  verdict: PromiseWithResolvers<void> | null;
+  /** Those who wait for a verdict, in their order. */
+  readonly waiting: PromiseWithResolvers<void>[];
 }
 
 const WINDOW_MS = 60_000;
@@ -68,16 +70,24 @@ export function createClientThrottle({ clock, failuresMax }: { clock: Clock; fai
     if (count >= max) throw problem('too_many_requests', { retryAfterSeconds: (until - now()) / 1000 });
   }
 
-  const makeClient = (): ClientEntry => ({ ...fresh(), underWay: 0, right: null, verdict: null });
+  const makeClient = (): ClientEntry => ({ ...fresh(), underWay: 0, right: null, waiting: [] });
 
-  function attemptOf(entry: ClientEntry, network: string, digest: string): Attempt {
+  /** Lets as many go on as may, all where it is decided for all: waking everybody at each verdict would take N² turns. */
+  function wake(entry: ClientEntry, isDecided: boolean): void {
+    const places = isDecided || entry.count >= failuresMax ? Infinity : failuresMax - entry.count - entry.underWay;
+    for (const { resolve } of entry.waiting.splice(0, Math.max(places, 0))) resolve();
+  }
+
+  function attemptOf(entry: ClientEntry, key: string, network: string, digest: string): Attempt {
+    const isProven = entry.right !== null && entry.right.until > now() && entry.right.digest === digest;
     entry.underWay += 1;
     const settle = () => {
       entry.underWay -= 1;
-      entry.verdict?.resolve();
-      entry.verdict = null;
+      const isProvenNow = entry.right !== null && entry.right.until > now();
+      wake(entry, isProvenNow || clients.get(key) !== entry); // one that was pushed out has no further verdicts
     };
     return {
+      isProven,
       succeeded() {
         entry.right = { digest, until: now() + REMEMBERED_MS };
         settle();
@@ -96,16 +106,21 @@ export function createClientThrottle({ clock, failuresMax }: { clock: Clock; fai
     async begin({ network, clientId, credential }) {
       const key = `${network} ${clientId.slice(0, CLIENT_ID_LENGTH_MAX)}`;
       const digest = digestOf(credential);
+      // No entry is made for who is refused anyway: invented clients would push out those that are known.
+      if (!clients.has(key)) assertBelow(entryOf(networks, network, fresh), failuresMax * NETWORK_FACTOR);
       for (;;) {
         const entry = entryOf(clients, key, makeClient);
         const proven = entry.right !== null && entry.right.until > now();
-        if (proven && entry.right?.digest === digest) return attemptOf(entry, network, digest);
+        if (proven && entry.right?.digest === digest) return attemptOf(entry, key, network, digest);
         assertBelow(entry, failuresMax);
-        if (proven) return attemptOf(entry, network, digest);
-        assertBelow(entryOf(networks, network, fresh), failuresMax * NETWORK_FACTOR);
-        if (entry.count + entry.underWay < failuresMax) return attemptOf(entry, network, digest);
-        entry.verdict ??= Promise.withResolvers();
-        await entry.verdict.promise;
+        if (proven) return attemptOf(entry, key, network, digest);
+        const failures = entryOf(networks, network, fresh);
+        if (failures.count >= failuresMax * NETWORK_FACTOR) wake(entry, true); // who leaves frees no place
+        assertBelow(failures, failuresMax * NETWORK_FACTOR);
+        if (entry.count + entry.underWay < failuresMax) return attemptOf(entry, key, network, digest);
+        const turn = Promise.withResolvers<void>();
+        entry.waiting.push(turn);
+        await turn.promise;
       }
     },
   };

@@ -40,7 +40,7 @@ const OUTAGE_PRISMA_CODES = new Set([
   'P2037',
 ]);
 const OUTAGE_SENTENCES =
-  /Connection terminated|timeout exceeded when trying to connect|Client has encountered a connection error|not queryable|Query read timeout|server closed the connection|Cannot use a pool after calling end|Connection ended unexpectedly/i;
+  /Connection terminated|timeout exceeded when trying to connect|Client has encountered a connection error|not queryable|Query read timeout|server closed the connection|Cannot use a pool after calling end|Connection ended unexpectedly|not currently accepting connections/i;
 
 interface ErrorShape {
   code?: unknown;

@@ -5,7 +5,7 @@ import { type LevelWithSilent, type Logger, pino, type TransportSingleOptions } 
 export type Log = Pick<Logger, 'debug' | 'info' | 'warn' | 'error' | 'fatal'>;
 
 const SECRET =
-  /^(?:password|currentPassword|newPassword|token|accessToken|refreshToken|secret|authorization|cookie|set-cookie)$/i;
+  /^(?:password|currentPassword|newPassword|token|accessToken|refreshToken|secret|clientSecret|client_secret|client_assertion|access_token|refresh_token|authorization|cookie|set-cookie)$/i;
 const DEPTH_MAX = 4;
 
 /** The same object with every secret member masked. Costs nothing worth naming for a flat line. */

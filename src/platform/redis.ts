@@ -71,7 +71,7 @@ export function holdRedis(hold: RedisHold): { close(): void } {
     const close = () => connection.close();
     signal.addEventListener('abort', close);
     try {
-      if (!signal.aborted) await hold.work(connection); // it may have come while the node was asked for the key
+      if (!signal.aborted) await hold.work(connection); // closing may come while the node is asked for the key
     } finally {
       signal.removeEventListener('abort', close);
       close();

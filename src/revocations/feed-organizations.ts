@@ -50,9 +50,8 @@ export function openOrganizationNews({ db, onNews, onOtherDatabase }: Organizati
   let next: Promise<void> | undefined;
 
   function tell(page: FeedPage, id: string): void {
-    for (const { revocation, organizations } of page.events) {
-      const frame = revocationFrame(id, revocation);
-      for (const organization of organizations) followed.get(organization)?.channel.append(frame);
+    for (const { revocation, organization } of page.events) {
+      followed.get(organization ?? '')?.channel.append(revocationFrame(id, revocation));
     }
   }
 

@@ -51,52 +51,53 @@ export async function judgeCursor(tx: SystemReader, { tx: place, at }: Revocatio
   return judged;
 }
 
-// Who may know of a row: the organization of its cause; those that the user is a member of, whatever their status, for a
-// token of each may carry this epoch or be of this session; the client's own; the organization itself; and everybody.
-// What a session acts for is always one of its user's memberships.
-const KNOWING = `
-SELECT s.caused_in AS organization_id WHERE s.caused_in = ANY ($1::uuid[])
-UNION SELECT m.organization_id FROM memberships m WHERE m.organization_id = ANY ($1::uuid[]) AND m.user_id =
-  CASE s.kind WHEN 'user' THEN s.subject WHEN 'session' THEN (SELECT e.user_id FROM sessions e WHERE e.id = s.subject) END
-UNION SELECT c.organization_id FROM clients c
-  WHERE s.kind = 'client' AND c.id = s.subject AND c.organization_id = ANY ($1::uuid[])
-UNION SELECT s.subject WHERE s.kind = 'organization' AND s.subject = ANY ($1::uuid[])
-UNION SELECT unnest($1::uuid[]) WHERE s.kind = 'everything'`;
-
 // $2, $3 the place, $4 seconds to look back, $5 rows to look at, $6 a snapshot whose rows are known.
-const page = (organizations: string, visible: string) =>
+const page = (told: string) =>
   statement(`
 WITH scanned AS MATERIALIZED (
   SELECT * FROM revocations
   WHERE (tx, id) > ($2::bigint, $3::uuid) AND at > clock_timestamp() - $4::float8 * interval '1 second'
   ORDER BY tx, id LIMIT $5::int
 ),
-told AS (
-  SELECT s.*, ${organizations} AS organizations FROM scanned s
-  WHERE $6::text IS NULL OR NOT pg_visible_in_snapshot(s.tx::text::xid8, $6::text::pg_snapshot)
-)
-SELECT h.*, t.tx, t.kind, t.subject, t.epoch, t.state, t."notBefore", t.at, t.organizations FROM (
+news AS (
+  SELECT * FROM scanned WHERE $6::text IS NULL OR NOT pg_visible_in_snapshot(tx::text::xid8, $6::text::pg_snapshot)
+),
+told AS (${told})
+SELECT h.*, t.* FROM (
   SELECT ${HEAD}, (SELECT count(*)::int FROM scanned) AS scanned, l.tx::text AS "lastTx", l.id::text AS "lastId"
   FROM (VALUES (1)) one LEFT JOIN LATERAL (SELECT tx, id FROM scanned ORDER BY tx DESC, id DESC LIMIT 1) l ON true
-) h LEFT JOIN LATERAL (
-  SELECT tx::text, kind, subject::text, epoch, state, ceil(extract(epoch FROM not_before))::float8 AS "notBefore",
-    (extract(epoch FROM at) * 1000)::float8 AS at, organizations::text[] FROM told WHERE ${visible} ORDER BY told.tx, told.id
+) h LEFT JOIN (
+  SELECT told.tx::text, kind, subject::text, epoch, state, ceil(extract(epoch FROM not_before))::float8 AS "notBefore",
+    (extract(epoch FROM at) * 1000)::float8 AS at, organization_id::text AS organization
+  FROM told ORDER BY told.tx, told.id
 ) t ON true`);
 
-const OF_ALL = page('$1::uuid[]', 'true');
-const OF_ORGANIZATIONS = page(
-  `(SELECT array_agg(k.organization_id) FROM (${KNOWING}) k)`,
-  'told.organizations IS NOT NULL',
-);
+const OF_ALL = page('SELECT *, ($1::uuid[])[1] AS organization_id FROM news');
+
+// Who may know of a row: the organization of its cause; those that the user is a member of, whatever their status, for a
+// token of each may carry this epoch or be of this session; the client's own; the organization itself; and everybody.
+// What a session acts for is always one of its user's memberships.
+const OF_ORGANIZATIONS = page(`
+  SELECT *, caused_in AS organization_id FROM news WHERE caused_in = ANY ($1::uuid[])
+  UNION SELECT n.*, m.organization_id FROM news n
+    JOIN memberships m ON m.user_id = n.subject AND m.organization_id = ANY ($1::uuid[]) WHERE n.kind = 'user'
+  UNION SELECT n.*, m.organization_id FROM news n JOIN sessions s ON s.id = n.subject
+    JOIN memberships m ON m.user_id = s.user_id AND m.organization_id = ANY ($1::uuid[]) WHERE n.kind = 'session'
+  UNION SELECT n.*, c.organization_id FROM news n
+    JOIN clients c ON c.id = n.subject AND c.organization_id = ANY ($1::uuid[]) WHERE n.kind = 'client'
+  UNION SELECT *, subject FROM news WHERE kind = 'organization' AND subject = ANY ($1::uuid[])
+  UNION SELECT n.*, o.id FROM news n, unnest($1::uuid[]) o (id) WHERE n.kind = 'everything'`);
 
 export interface Told {
   readonly revocation: Revocation;
   /** The transaction that wrote it. */
   readonly tx: string;
-  readonly organizations: readonly string[];
+  /** Who may know of it, one at a time; null for who asked about all. */
+  readonly organization: string | null;
 }
 
 export interface FeedPage extends Head {
+  /** In the order of their transactions. */
   readonly events: readonly Told[];
   /** Where the next page begins; null when this was the last. */
   readonly next: RevocationPlace | null;
@@ -112,13 +113,8 @@ export interface PageAsked {
 }
 
 type PageRow = Head &
-  RevocationRow & {
-    readonly tx: string;
-    readonly scanned: number;
-    readonly lastTx: string;
-    readonly lastId: string;
-    readonly organizations: readonly string[] | null;
-  };
+  RevocationRow &
+  Omit<Told, 'revocation'> & { readonly scanned: number; readonly lastTx: string; readonly lastId: string };
 
 /** Revocations behind a place: all of them for null, else those that one of the organizations may know of. */
 export async function listFeedPage(
@@ -134,7 +130,7 @@ export async function listFeedPage(
   const told = found.filter(({ kind }) => kind !== null);
   return {
     ...{ database, snapshot, horizon, now },
-    events: told.map((row) => ({ revocation: toRevocation(row), tx: row.tx, organizations: row.organizations ?? [] })),
+    events: told.map((row) => ({ revocation: toRevocation(row), tx: row.tx, organization: row.organization })),
     next: head.scanned < rows ? null : { tx: head.lastTx, id: head.lastId },
   };
 }

@@ -57,7 +57,9 @@ const OF_CLIENTS: readonly Revocation['kind'][] = ['client', 'organization', 'ev
 export function openFeed(deps: FeedDeps): Feed {
   const { clock, revocations } = deps;
   const streams = new Set<FeedStream>();
-  const places = createPlaces({ max: deps.streamsMax, perClientMax: deps.streamsPerClientMax });
+  const bounds = { max: deps.streamsMax, perClientMax: deps.streamsPerClientMax };
+  const places = createPlaces(bounds);
+  const documents = createPlaces(bounds); // one that nobody reads holds as much memory as a stream
   const sources = openSources(deps, streams);
   let closed = false;
   const isOver = ({ client, expiresAt }: Subscriber) =>
@@ -86,15 +88,21 @@ export function openFeed(deps: FeedDeps): Feed {
 
   return {
     async document(client, after) {
-      const beginning = await sources.begin(client.organizationId, after);
-      const { cursor } = beginning;
-      const [snapshot, events] =
-        beginning.kind === 'everything' ? [true, beginning.events] : [false, revocationsOf(beginning.events)];
-      return new PieceReader(documentPieces({ cursor, snapshot }, events));
+      const giveBack = documents.take(client.id, client.organizationId);
+      try {
+        const beginning = await sources.begin(client.organizationId, after);
+        const { cursor } = beginning;
+        const [snapshot, events] =
+          beginning.kind === 'everything' ? [true, beginning.events] : [false, revocationsOf(beginning.events)];
+        return new PieceReader(documentPieces({ cursor, snapshot }, events), giveBack);
+      } catch (error) {
+        giveBack();
+        throw error;
+      }
     },
     async stream(subscriber, after) {
       if (closed) throw problem('service_busy', { retryAfterSeconds: 1 });
-      const giveBack = places.take(subscriber.client.id);
+      const giveBack = places.take(subscriber.client.id, subscriber.client.organizationId);
       let news: News | undefined;
       try {
         const { organizationId } = subscriber.client;

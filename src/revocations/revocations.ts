@@ -206,6 +206,8 @@ export async function readRevocations(
   let after: RevocationPlace | null = { tx: since.tx, id: FIRST_ID };
   while (after) {
     const page: RevocationPage = await listRevocations(reader, after, READ_WITHIN_SECONDS, PAGE_ROWS);
+    // A restored database begins anew with older transactions.
+    if (!reached && BigInt(page.horizon) < BigInt(since.tx)) return readRevocations(db, { tx: '0', at: 0 }, take);
     page.revocations.forEach(take);
     reached ??= { tx: page.horizon, at: page.now };
     after = page.next;

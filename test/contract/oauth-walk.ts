@@ -1,10 +1,11 @@
-// The part of the walk through all operations that leads over the OAuth endpoints (openapi.test.ts).
+// The part of the walk through all operations that a service client goes: the OAuth endpoints, and what its token opens
+// (openapi.test.ts).
 import type { CallOptions, Reply } from '../support/client.ts';
 import type { TestDatabase } from '../support/database.ts';
 import { FORM, inBody } from '../support/oauth.ts';
 import { plantClient } from '../support/service-clients.ts';
 
-type Call = (id: string, body?: unknown, options?: CallOptions) => Promise<Reply>;
+type Call = (id: string, body?: unknown, options?: CallOptions & { path?: string }) => Promise<Reply>;
 
 export async function walkOAuth(call: Call, database: TestDatabase): Promise<void> {
   const client = await plantClient(database, { organizationId: null, permissions: ['revocations:read'] });
@@ -13,6 +14,13 @@ export async function walkOAuth(call: Call, database: TestDatabase): Promise<voi
     return call(operation, undefined, { raw, headers: { 'content-type': FORM } });
   };
   const { access_token: token } = (await ask('issueToken', { grant_type: 'client_credentials' })).body;
+  await call('listRevocations', undefined, { token });
+  await call('listRevocations', undefined, { token, path: '/revocations?after=!' });
+  await call('listRevocations', undefined, { token, headers: { accept: 'text/html' } });
+  await call('listRevocations');
+  await call('verify', undefined, { token });
+  await call('verify', undefined, { token, headers: { 'x-required-permission': 'users:read' } });
+  await call('verify');
   for (const grant_type of ['refresh_token', 'password', ''])
     await ask('issueToken', { grant_type, refresh_token: 'x' });
   for (const operation of ['introspectToken', 'revokeToken', 'introspectToken']) await ask(operation, { token });

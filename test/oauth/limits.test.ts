@@ -1,5 +1,6 @@
 // How often credentials may be guessed and clients may ask; and that no stranger can use a limit against a client.
 import t, { type Test } from 'tap';
+import { createClientThrottle } from '../../src/oauth/throttle.ts';
 import { atOnce, type Reply } from '../support/client.ts';
 import { createDatabase } from '../support/database.ts';
 import {
@@ -13,8 +14,9 @@ import {
   postRaw,
   refusedByOAuth,
 } from '../support/oauth.ts';
-import { openService } from '../support/service.ts';
+import { MovableClock, openService } from '../support/service.ts';
 import { assertionOf, keyPair, plantClient } from '../support/service-clients.ts';
+import { openTransaction } from '../support/session-state.ts';
 import { plantOrganization } from '../support/world.ts';
 
 const database = await createDatabase(t);
@@ -135,6 +137,61 @@ t.test('a client has an allowance of its own, on which nobody else draws', async
     200,
     'others go on',
   );
+});
+
+t.test('past its allowance a known client costs the database nothing', async (t) => {
+  const { right } = await open(t, { RATE_LIMIT_CLIENT: '2' });
+  for (const turn of [1, 2]) t.equal((await right('192.0.2.1')).status, 200, `${turn}`);
+  const held = await openTransaction(t, database);
+  await held.query('LOCK TABLE client_secrets IN ACCESS EXCLUSIVE MODE'); // whoever asks the database now waits
+  for (const reply of await atOnce(20, () => right('192.0.2.1'))) tooMany(t, reply, 'without the database');
+  await held.query('ROLLBACK');
+});
+
+t.test('a flood of invented clients pushes out nobody who is known', async (t) => {
+  const clock = new MovableClock();
+  const throttle = createClientThrottle({ clock, failuresMax: 10 });
+  const attempt = (network: string, clientId: string, credential: string) =>
+    throttle.begin({ network, clientId, credential });
+  (await attempt('192.0.2.1', 'client', 'right')).succeeded();
+  let refused = 0;
+  for (let turn = 0; turn < 60_000; turn += 1) {
+    const verdict = await attempt('192.0.2.66', `invented ${turn}`, 'x').catch(() => null);
+    if (verdict) verdict.failed();
+    else refused += 1;
+  }
+  t.equal(refused, 60_000 - 100);
+  for (let turn = 0; turn < 10; turn += 1) (await attempt('192.0.2.1', 'client', `${turn}`)).failed();
+  await t.rejects(attempt('192.0.2.1', 'client', 'guess'), { code: 'too_many_requests' });
+  (await attempt('192.0.2.1', 'client', 'right')).succeeded();
+});
+
+t.test('while no verdict comes, however many wait for their turn wake each other once', async (t) => {
+  const throttle = createClientThrottle({ clock: new MovableClock(), failuresMax: 10 });
+  let turns = 0;
+  let widest = 0;
+  let underWay = 0;
+  await atOnce(20_000, async (index) => {
+    const attempt = await throttle.begin({ network: '192.0.2.1', clientId: 'client', credential: `${index}` });
+    turns += 1;
+    underWay += 1;
+    widest = Math.max(widest, underWay);
+    await new Promise(setImmediate);
+    underWay -= 1;
+    attempt.undecided();
+  });
+  t.equal(turns, 20_000, 'everybody had a turn');
+  t.equal(widest, 10, 'never more at once than may fail');
+  const last = await Promise.all(
+    Array.from({ length: 10 }, (_, index) =>
+      throttle.begin({ network: '192.0.2.1', clientId: 'client', credential: `wrong ${index}` }),
+    ),
+  );
+  const waiting = Promise.allSettled(
+    Array.from({ length: 100 }, () => throttle.begin({ network: '192.0.2.1', clientId: 'client', credential: 'late' })),
+  );
+  for (const attempt of last) attempt.failed();
+  t.strictSame([...new Set((await waiting).map(({ status }) => status))], ['rejected'], 'nobody is left waiting');
 });
 
 t.test('a service behind one address may ask thousands of times a minute', async (t) => {

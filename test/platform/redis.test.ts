@@ -42,7 +42,10 @@ async function pretend(t: Test, answer: (words: string[], socket: Socket) => str
     socket.on('error', () => undefined);
     socket.on('data', (data) => {
       for (const command of data.toString().split(/(?=\*\d+\r\n)/)) {
-        const reply = answer([...command.matchAll(/\$\d+\r\n(.*)\r\n/g)].map(([, word = '']) => word.toLowerCase()), socket);
+        const reply = answer(
+          [...command.matchAll(/\$\d+\r\n(.*)\r\n/g)].map(([, word = '']) => word.toLowerCase()),
+          socket,
+        );
         if (reply !== null) socket.write(`${reply}\r\n`);
       }
     });

@@ -103,6 +103,49 @@ t.test('so many streams are open and no more, in all and of one client', async (
   t.pass('who leaves gives the place back');
 });
 
+t.test('no organization takes the places of another, and all of them leave some to the installation', async (t) => {
+  const limits = { FEED_STREAMS_MAX: '10', FEED_STREAMS_PER_CLIENT_MAX: '2' };
+  const { url, reader, database } = await openStreams(t, limits);
+  const openOf = async (organizationId: string | null) => consume(t, url, (await reader(organizationId)).token);
+  const greedy = (await plantOrganization(database)).id;
+  const first = await openOf(greedy);
+  t.equal((await openOf(greedy)).status, 200);
+  t.equal((await openOf(greedy)).status, 429, 'a third client of the same organization');
+  for (let other = 0; other < 6; other += 1) {
+    t.equal((await openOf((await plantOrganization(database)).id)).status, 200, `another organization: ${other}`);
+  }
+  t.equal((await openOf((await plantOrganization(database)).id)).status, 503, 'organizations have four places of five');
+  for (const turn of [1, 2]) t.equal((await openOf(null)).status, 200, `the installation: ${turn}`);
+  t.equal((await openOf(null)).status, 503);
+  first.leave();
+  await until(async () => (await openOf(greedy)).status === 200);
+});
+
+t.test('so many documents are being read and no more, and one that is done gives its place back', async (t) => {
+  const { url, api, reader, database } = await openStreams(t, { FEED_STREAMS_PER_CLIENT_MAX: '2' });
+  const { id: organizationId } = await plantOrganization(database);
+  await database.query(
+    `INSERT INTO revocations (id, kind, subject, caused_in)
+     SELECT gen_random_uuid(), 'session', gen_random_uuid(), $1 FROM generate_series(1, 150000)`,
+    [organizationId],
+  );
+  const { token } = await reader(organizationId);
+  const unread = () => {
+    const socket = connect(Number(new URL(url).port), '127.0.0.1').on('error', () => undefined);
+    t.teardown(() => socket.destroy());
+    socket.pause().write(requestHead('GET', '/api/v1/revocations', `Authorization: Bearer ${token}`));
+    return socket;
+  };
+  const sockets = [unread(), unread()];
+  const ask = (method = 'HEAD') => api.call(method, '/revocations', undefined, { token });
+  await until(async () => (await ask()).status === 429);
+  for (const socket of sockets) socket.destroy();
+  await until(async () => (await ask()).status === 200);
+  for (let turn = 0; turn < 5; turn += 1) t.equal((await ask()).status, 200, `${turn}`);
+  t.equal((await ask('GET')).body.data.events.length, 150_000);
+  t.equal((await ask()).status, 200);
+});
+
 t.test('a consumer that does not read is cut off, and holds up nobody', async (t) => {
   const { app, url, reader } = await openStreams(t, { FEED_STREAMS_PER_CLIENT_MAX: '1' });
   const [lazy, other] = [await reader(), await reader()];
