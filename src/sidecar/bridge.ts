@@ -28,6 +28,7 @@ export interface Bridge {
   close(code: number, reason: string): void;
   /** Asks both peers for a sign of life, and drops the one that gave none since the last time. */
   beat(): void;
+  /** Left out where a hundred wait already. */
   sendToClient(text: string): void;
 }
 
@@ -37,6 +38,8 @@ export const CLOSE_GOING_AWAY = 1001;
 export const CLOSE_TOO_BIG = 1009;
 export const CLOSE_TRY_AGAIN = 1013;
 export const CLOSE_BAD_GATEWAY = 1014;
+/** Answers of our own that may wait for the client. */
+const ANSWERS_MAX = 100;
 const NO_CODE = 1005;
 const LOST = 1006;
 
@@ -67,6 +70,7 @@ export function bridge(client: WebSocket, upstream: WebSocket, slowSeconds: numb
   };
   let end: Pick<BridgeEnd, 'code' | 'reason' | 'by'> | undefined;
   let open = 2;
+  let unsent = 0;
 
   const up = pump(client, upstream, slowSeconds, {
     take: hooks.fromClient,
@@ -135,7 +139,12 @@ export function bridge(client: WebSocket, upstream: WebSocket, slowSeconds: numb
       beatLeg(legs.upstream, down.isPaused(), up.isPaused());
     },
     sendToClient(text) {
-      if (!end && client.readyState === WebSocket.OPEN) client.send(text);
+      // Who asks on and on and reads no answer must not fill the memory with them: the others are left out.
+      if (end || client.readyState !== WebSocket.OPEN || unsent >= ANSWERS_MAX) return;
+      unsent += 1;
+      client.send(text, () => {
+        unsent -= 1;
+      });
     },
   };
 }

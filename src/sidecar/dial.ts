@@ -32,6 +32,11 @@ export interface DialRequest {
   readonly seconds: number;
 }
 
+/** Whether an answer is a final one, which can be handed on (RFC 9110 §15): neither 1xx nor a number that is no status. */
+export function isFinal({ statusCode = 0 }: IncomingMessage): boolean {
+  return statusCode >= 200;
+}
+
 /** Begins to open a websocket to the upstream. */
 export function dial({ upstream, target, headers, protocols, ...limits }: DialRequest): Dial {
   const address = new URL('/', upstream);
@@ -69,7 +74,8 @@ export function dial({ upstream, target, headers, protocols, ...limits }: DialRe
   });
   socket.on('unexpected-response', (_request, response) => {
     clearTimeout(timer);
-    resolve({ kind: 'answered', response });
+    if (isFinal(response)) resolve({ kind: 'answered', response });
+    else socket.terminate();
   });
   socket.on('error', (error) => {
     clearTimeout(timer);

@@ -7,7 +7,7 @@ import { CLOSE_BAD_GATEWAY, CLOSE_TRY_AGAIN } from './bridge.ts';
 import { type Asked, dialFor, isSocketIo, outcomeOf } from './connect.ts';
 import type { Dialled } from './dial.ts';
 import { CLOSE_UNAUTHENTICATED, join } from './joined.ts';
-import { type Admission, admit, enter, type OpenSocket, type Parts, verified } from './parts.ts';
+import { type Admission, admit, enter, type OpenSocket, type Parts } from './parts.ts';
 import { codeOf, Refusal } from './problems.ts';
 import { pathOf } from './query.ts';
 import { RENEWAL_BYTES_MAX, type RenewalFrame, readPlainRenewal } from './renewal-frame.ts';
@@ -117,7 +117,7 @@ async function authenticate(
 ): Promise<void> {
   if (!frame) throw new VerificationError('unauthenticated');
   if (frame.token === null) throw new VerificationError('invalid_token');
-  const principal = await verified(parts, frame.token);
+  const principal = await parts.verifier.verify(frame.token);
   const admission = admit(parts, principal, slot);
   client.send(frame.accepted(null));
   const { target, cookie } = presented;

@@ -34,9 +34,9 @@ export function headOf(request: IncomingMessage): Head {
     throw new Refusal('bad_request', {}, 'Send the path alone as the target of the request, percent-encoded.');
   }
   assertOneHost(request, fields);
-  // Anything before the last coding would be lost with the framing (RFC 9112 §6.1).
+  // Anything before the last coding would be lost with the framing, and HTTP/1.0 knows none (RFC 9112 §6.1).
   const codings = fields.get('transfer-encoding');
-  if (codings && codings.join(',').trim().toLowerCase() !== 'chunked') {
+  if (codings && (request.httpVersion !== '1.1' || codings.join(',').trim().toLowerCase() !== 'chunked')) {
     throw new Refusal('bad_request', {}, 'Send the body as it is or chunked: no other transfer coding is known here.');
   }
   return { method, target: url, fields };

@@ -9,6 +9,9 @@ import { createGap, type RenewalFrame, readPlainRenewal, readSocketIoRenewal } f
 /** The close code of a socket whose token has expired or was revoked; the reason is the code of the error. */
 export const CLOSE_UNAUTHENTICATED = 4401;
 
+/** Answers to renewals that may wait for the end of a message of the upstream. */
+const WAITING_MAX = 100;
+
 export interface Connection {
   readonly client: WebSocket;
   /** Paused until it is joined. */
@@ -55,7 +58,7 @@ export function join(parts: Parts, connection: Connection): void {
   }
 
   function answer(text: string): void {
-    answers.push(text);
+    if (answers.length < WAITING_MAX) answers.push(text);
     sendAnswers();
   }
 

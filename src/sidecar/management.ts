@@ -18,18 +18,23 @@ export interface Management {
   close(): void;
 }
 
+const ASK_SECONDS = 30;
+
 /** Serves /healthz and /readyz. Raises what listening raises. */
 export async function openManagement(options: ManagementOptions): Promise<Management> {
   const { sidecar, verifier, maxStaleness } = options;
   let hasKeys = false;
-  const awaitKeys = () =>
-    verifier.ready(60).then(
-      () => {
+  let isClosed = false;
+  async function awaitKeys(): Promise<void> {
+    while (!hasKeys && !isClosed) {
+      try {
+        await verifier.ready(ASK_SECONDS);
         hasKeys = true;
-      },
-      () => {},
-    );
-  void awaitKeys();
+      } catch {
+        await new Promise((resolve) => setTimeout(resolve, 1_000).unref());
+      }
+    }
+  }
 
   function readiness(): { ready: boolean; body: object } {
     const { isDraining, sockets, requests } = sidecar.state();
@@ -54,9 +59,11 @@ export async function openManagement(options: ManagementOptions): Promise<Manage
   server.maxConnections = 100;
   server.listen(options.port, options.host);
   await once(server, 'listening');
+  void awaitKeys();
   return {
     address: server.address() as AddressInfo,
     close() {
+      isClosed = true;
       server.close();
       server.closeAllConnections();
     },

@@ -35,14 +35,6 @@ export function enter(slots: Slots): Slot {
   throw new Refusal('sidecar_full');
 }
 
-/** Whom a token speaks for. Raises VerificationError; also where only the tolerance of clocks would let it pass. */
-export async function verified({ verifier, now }: Parts, token: string): Promise<VerifiedPrincipal> {
-  const principal = await verifier.verify(token);
-  // What is open ends at the second of expiry: it would be closed at once.
-  if (principal.expiresAt * 1000 <= now()) throw new VerificationError('token_expired');
-  return principal;
-}
-
 export interface Admission {
   readonly live: Live;
   /** Why it was ended, once it was. */
@@ -57,7 +49,8 @@ export interface Admission {
 
 /**
  * Lets somebody in who was verified: counts it for them and watches it. Raises too_many_sockets, and VerificationError
- * for what was revoked meanwhile; the slot is given back then.
+ * for what was revoked meanwhile or would end at once, because only the tolerance of clocks let it pass; the slot is given
+ * back then.
  */
 export function admit(parts: Parts, principal: VerifiedPrincipal, slot: Slot, graceSeconds = 0): Admission {
   if (!slot.assign(principal.id)) {

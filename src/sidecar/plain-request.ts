@@ -15,8 +15,9 @@ import { endAfterBody, refuse } from './answer.ts';
 import { type Asked, headersFor } from './connect.ts';
 import { allowOrigin, answerPreflight } from './cors.ts';
 import { assertOrigin, takeToken } from './credentials.ts';
+import { isFinal } from './dial.ts';
 import { type Head, headOf } from './head.ts';
-import { type Admission, admit, enter, idsOf, type Parts, verified } from './parts.ts';
+import { type Admission, admit, enter, idsOf, type Parts } from './parts.ts';
 import { Refusal } from './problems.ts';
 import { pathOf } from './query.ts';
 import { endToEnd, requestIdOf, type UpstreamHeaders } from './upstream-headers.ts';
@@ -80,7 +81,7 @@ async function authenticated(parts: Parts, request: IncomingMessage, head: Head,
   const { token, place, target, cookie } = takeToken(head, parts.settings, false);
   assertOrigin(head, place, parts.settings.allowedOrigins);
   if (token === null) throw new VerificationError('unauthenticated');
-  const principal = await verified(parts, token);
+  const principal = await parts.verifier.verify(token);
   const admission = admit(parts, principal, enter(parts.requests), GRACE_SECONDS);
   return { head, admission, token, target, cookie, requestId, peerAddress: request.socket.remoteAddress };
 }
@@ -97,6 +98,7 @@ function handOn(parts: Parts, agent: Agent, exchange: Exchange, asked: Asked): v
     else refuse(request, response, refusal, exchange.requestId, allowOrigin(head, parts.settings));
   };
   asked.admission.onEnd((code) => fail(new VerificationError(code)));
+  // Also when the client leaves: what of a body ends too early must not pass for the whole.
   response.once('close', () => current?.destroy());
 
   const send = (isFirst: boolean) => {
@@ -109,7 +111,6 @@ function handOn(parts: Parts, agent: Agent, exchange: Exchange, asked: Asked): v
       // Once the answer has begun there is no other way to say that it is not whole.
       if (response.headersSent) response.destroy();
     });
-    sent.on('response', (answer) => answerWith(exchange, asked.admission, answer));
     const failed = (error?: NodeJS.ErrnoException) => {
       if (current !== sent || response.destroyed || response.headersSent || asked.admission.ended()) return;
       // The upstream may close a kept connection at the very moment at which it is used again.
@@ -117,14 +118,16 @@ function handOn(parts: Parts, agent: Agent, exchange: Exchange, asked: Asked): v
       parts.log.warn({ err: error, requestId: exchange.requestId }, 'the upstream failed');
       fail(new Refusal(isLate ? 'upstream_timeout' : 'upstream_unavailable'));
     };
+    sent.on('response', (answer) => {
+      if (isFinal(answer)) answerWith(exchange, asked.admission, answer);
+      else failed(new Error(`the upstream answered with the status ${answer.statusCode}`));
+    });
     sent.on('error', failed);
     // Without an error where it switched protocols, which nobody asked for.
     sent.on('close', () => failed());
     if (hasBody) request.pipe(sent);
     else sent.end();
   };
-  // What of a body ends too early must not pass for the whole.
-  request.once('aborted', () => current?.destroy());
   send(true);
 }
 
@@ -142,7 +145,9 @@ function answerWith({ request, response, requestId }: Exchange, admission: Admis
   if (!fields.some(([name]) => name.toLowerCase() === 'x-request-id')) fields.push(['x-request-id', requestId]);
   // An answer before the end of the request: the rest of it must not be read as the next one.
   if (!request.complete) fields.push(['connection', 'close']);
-  response.writeHead(answer.statusCode ?? 502, answer.statusMessage ?? '', fields.flat());
+  // Node reads any reason and writes only printable ones.
+  const reason = (answer.statusMessage ?? '').replace(/[^\t\x20-\x7e\x80-\xff]/g, '');
+  response.writeHead(answer.statusCode ?? 502, reason, fields.flat());
   pipeline(answer, response, { end: false }).then(
     () => endAfterBody(request, response),
     () => response.destroy(),

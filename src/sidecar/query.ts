@@ -28,8 +28,12 @@ function decoded(text: string): string {
   }
 }
 
-/** The path of a target, for logs: a query may hold what belongs in none. */
+const PATH_LENGTH_MAX = 1024;
+// Of a query whose mark was escaped, or of an address that was built by mistake.
+const TOKEN_LIKE = /eyJ[\w-]+\.[\w-]+(?:\.[\w-]*)?/g;
+
+/** The path of a target, for logs: a query may hold what belongs in none, and so may a path that is none. */
 export function pathOf(target: string): string {
-  const mark = target.indexOf('?');
-  return mark < 0 ? target : target.slice(0, mark);
+  const end = target.search(/[?#]/);
+  return target.slice(0, Math.min(end < 0 ? target.length : end, PATH_LENGTH_MAX)).replace(TOKEN_LIKE, '[redacted]');
 }

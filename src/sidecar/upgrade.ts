@@ -13,7 +13,7 @@ import { waitForFirstMessage } from './first-message.ts';
 import { assertWebSocketRequest } from './handshake.ts';
 import { type Head, headOf } from './head.ts';
 import { join } from './joined.ts';
-import { admit, enter, type Parts, verified } from './parts.ts';
+import { admit, enter, type Parts } from './parts.ts';
 import { Refusal } from './problems.ts';
 import { pathOf } from './query.ts';
 import { offeredUpstream, selectedOtherwise, type UpgradeRequest } from './upgrade-request.ts';
@@ -59,7 +59,7 @@ function cause(error: unknown, status: number): object {
 
 async function connect(parts: Parts, upgrade: UpgradeRequest, token: string): Promise<void> {
   const { request, socket, head, presented, requestId } = upgrade;
-  const principal = await verified(parts, token);
+  const principal = await parts.verifier.verify(token);
   if (socket.destroyed) return;
   const admission = admit(parts, principal, enter(parts.sockets));
   const { target, cookie } = presented;

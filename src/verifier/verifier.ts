@@ -44,6 +44,7 @@ export function createVerifier(options: VerifierOptions): Verifier {
   const authorize = createAuthorize({ ...settings, timing });
   let isClosed = false;
   let lastKey: KeyObject | null = null;
+  const waiting = new Set<() => void>();
 
   function judgeTime(window: Window): VerificationCode | null {
     const now = timing.now() / 1000;
@@ -110,7 +111,8 @@ export function createVerifier(options: VerifierOptions): Verifier {
   return {
     verify,
     verifyHeader(authorization) {
-      if (authorization === undefined) return refused('unauthenticated');
+      // Headers of fetch give null where there is none.
+      if (typeof authorization !== 'string') return refused('unauthenticated');
       // What was good once has the right form: it is found before the form is looked at.
       const known = authorization.startsWith('Bearer ') ? recall(authorization.slice(7)) : undefined;
       if (known && !isClosed) return judgeVerified(known);
@@ -127,23 +129,30 @@ export function createVerifier(options: VerifierOptions): Verifier {
     onRevocation: (listener) => policy.source.onRevocation(listener),
     staleSeconds: () => policy.source.staleSeconds(),
     async ready(timeoutSeconds = 10) {
+      if (isClosed) return refused('keys_unavailable', CLOSED);
       let waitsFor: VerificationCode = 'keys_unavailable';
       const known = (async () => {
         await keys.ready?.();
         waitsFor = 'revocations_stale';
         await policy.source.ready?.();
       })();
-      let callOff = () => {};
+      let giveUp = () => {};
       const late = new Promise<never>((_, reject) => {
-        callOff = timing.after(timeoutSeconds * 1000, () => reject(new VerificationError(waitsFor)), 'waits');
+        giveUp = () => reject(new VerificationError(waitsFor, isClosed ? { message: CLOSED } : {}));
       });
-      await Promise.race([known, late]).finally(() => callOff());
+      const callOff = timing.after(timeoutSeconds * 1000, giveUp, 'waits');
+      waiting.add(giveUp);
+      await Promise.race([known, late]).finally(() => {
+        callOff();
+        waiting.delete(giveUp);
+      });
     },
     close() {
       isClosed = true;
       cache.clear();
       keys.close?.();
       policy.close();
+      for (const giveUp of waiting) giveUp();
     },
   };
 }

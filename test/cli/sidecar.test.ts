@@ -10,7 +10,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { createInterface } from 'node:readline';
 import t, { type Test } from 'tap';
-import { SIDECAR_OPTIONS } from '../../src/cli/sidecar-options.ts';
+import { readCredentials, readSidecarOptions, SIDECAR_OPTIONS } from '../../src/cli/sidecar-options.ts';
 import { createTestIssuer } from '../../src/verifier/testkit.ts';
 import { cliOn, openCli } from '../support/cli.ts';
 import { newAccount } from '../support/client.ts';
@@ -46,7 +46,6 @@ async function startSidecar(t: Test, args: string[], env: Record<string, string>
 }
 
 async function untilReady({ health }: Running, status = 200): Promise<void> {
-  setTimeout(async () => (await import('node:fs')).writeFileSync('/tmp/sc.log', JSON.stringify(arguments[0].lines, null, 1)), 15000).unref();
   while ((await fetch(`${health}/readyz`)).status !== status) await new Promise((resolve) => setTimeout(resolve, 20));
 }
 
@@ -84,7 +83,7 @@ t.test('it follows the real service: a logout closes the socket, and a drain exi
     'x-user-id': account.userId,
     'x-session-id': account.sessionId,
     'x-organization-id': account.organization.id,
-    'x-roles': 'Owner',
+    'x-roles': 'owner',
   });
   const { body } = await service.api.post('/auth/refresh', { refreshToken: account.refreshToken });
   client.socket.send(JSON.stringify({ event: 'authenticate', data: { token: body.data.accessToken } }));
@@ -173,42 +172,68 @@ t.test('without revocations it says so and verifies by the keys alone', async (t
   t.same(await running.ended, [0, null]);
 });
 
-t.test('what it cannot start with is one line that says what to do', async (t) => {
-  const cli = openCli({});
+t.test('every option that is wrong, missing or contradicts another is named', async (t) => {
   const folder = folderOf(t);
   writeFileSync(join(folder, 'empty'), '');
   writeFileSync(join(folder, 'broken'), '{');
-  const places = ['--upstream', 'http://127.0.0.1:8080', '--issuer', 'https://auth.test'];
-  const id = ['--client-id', 'x'];
-  const cases: [string[], Record<string, string>, RegExp][] = [
-    [[], {}, /--upstream \(or TENANTRY_SIDECAR_UPSTREAM\) is needed; --issuer \(or TENANTRY_ISSUER\) is needed/],
-    [['--upstream', 'http://a.test/base', '--issuer', 'ftp://x'], {}, /--upstream: .*paths.*; --issuer: /],
+  const places = { upstream: 'http://127.0.0.1:8080', issuer: 'https://auth.test' };
+  const named = { ...places, clientId: 'x' };
+  const alone = { ...places, revocation: false };
+  const cases: [Record<string, unknown>, Record<string, string>, RegExp][] = [
+    [{}, {}, /--upstream \(or TENANTRY_SIDECAR_UPSTREAM\) is needed; --issuer \(or TENANTRY_ISSUER\) is needed/],
+    [{ upstream: 'http://a.test/base', issuer: 'ftp://x' }, {}, /--upstream: .*paths.*; --issuer: /],
     [places, {}, /--no-revocation/],
-    [[...places, ...id], {}, /--no-revocation/],
+    [named, {}, /--no-revocation/],
     [places, { TENANTRY_CLIENT_SECRET: 'top-secret' }, /--client-id/],
-    [[...places, ...id, '--client-key-file', 'k'], { TENANTRY_CLIENT_SECRET: 'top-secret' }, /one of them/],
-    [[...places, ...id, '--no-revocation'], {}, /not both/],
+    [{ ...named, clientKeyFile: 'k' }, { TENANTRY_CLIENT_SECRET: 'top-secret' }, /one of them/],
+    [{ ...named, revocation: false }, {}, /not both/],
     [places, { TENANTRY_CLIENT_SECRET: 'top-secret', TENANTRY_CLIENT_SECRET_FILE: '/x' }, /not both/],
-    [[...places, ...id], { TENANTRY_CLIENT_SECRET_FILE: join(folder, 'none') }, /cannot be read \(ENOENT\)/],
-    [[...places, ...id], { TENANTRY_CLIENT_SECRET_FILE: join(folder, 'empty') }, /is empty/],
-    [[...places, ...id, '--client-key-file', join(folder, 'broken')], {}, /neither PEM nor a JWK/],
-    [[...places, ...id, '--client-key-file', join(folder, 'empty')], {}, /key/],
-    [[...places, '--no-revocation', '--listen', '9000'], {}, /--listen: must be host:port/],
-    [[...places, '--no-revocation', '--listen', 'a:70000'], {}, /65535/],
-    [[...places, '--no-revocation', '--allowed-origins', 'https://a.test/'], {}, /origins/],
-    [[...places, '--no-revocation', '--trusted-proxies', 'proxy.test'], {}, /CIDR/],
-    [[...places, '--no-revocation'], { TENANTRY_SIDECAR_FIRST_MESSAGE: 'yes' }, /FIRST_MESSAGE: must be true or false/],
-    [[...places, '--no-revocation', '--max-sockets', '1e3'], {}, /--max-sockets: /],
-    [[...places, '--no-revocation', '--client-secret', 'x'], {}, /unknown option/],
+    [named, { TENANTRY_CLIENT_SECRET_FILE: join(folder, 'none') }, /cannot be read \(ENOENT\)/],
+    [named, { TENANTRY_CLIENT_SECRET_FILE: join(folder, 'empty') }, /is empty/],
+    [{ ...named, clientKeyFile: join(folder, 'broken') }, {}, /neither PEM nor a JWK/],
+    [{ ...alone, listen: '9000' }, {}, /--listen: must be host:port/],
+    [{ ...alone, listen: 'a:70000' }, {}, /65535/],
+    [{ ...alone, allowedOrigins: 'https://a.test/' }, {}, /origins/],
+    [{ ...alone, trustedProxies: 'proxy.test' }, {}, /CIDR/],
+    [{ ...alone, cookie: 'a b' }, {}, /--cookie: must be a plain name/],
+    [alone, { TENANTRY_SIDECAR_FIRST_MESSAGE: 'yes' }, /TENANTRY_SIDECAR_FIRST_MESSAGE: must be true or false/],
+    [{ ...alone, maxSockets: '1e3' }, {}, /--max-sockets: /],
+    [{ ...alone, drain: '-1s' }, {}, /--drain: /],
   ];
-  const replies = await Promise.all(cases.map(([args, env]) => openCli(env)('sidecar', ...args)));
-  for (const [index, { status, stdout, stderr }] of replies.entries()) {
-    const [args, , wanted] = cases[index] ?? [[], {}, /never/];
-    t.equal(status, 2, args.join(' '));
-    t.equal(stdout, '');
-    t.match(stderr, wanted);
-    t.match(stderr, /^tenantry: .+\n$/);
-    t.notMatch(stderr, /top-secret| {4}at /);
+  for (const [given, env, wanted] of cases) {
+    const read = () => {
+      const choices = readSidecarOptions(given, env);
+      readCredentials(choices, given.revocation !== false, env);
+    };
+    t.throws(read, { code: 'usage', message: wanted }, JSON.stringify(given));
+  }
+  const env = { TENANTRY_SIDECAR_COOKIE: 'of-variable', TENANTRY_SIDECAR_DRAIN: '2m', TENANTRY_SIDECAR_LISTEN: '' };
+  t.match(readSidecarOptions({ ...alone, cookie: 'of-argument', firstMessage: true }, env), {
+    cookie: 'of-argument',
+    drain: 120,
+    firstMessage: true,
+    forwardToken: false,
+    listen: { host: '127.0.0.1', port: 9000 },
+  });
+  t.match(readSidecarOptions({ ...alone, listen: '[::1]:1' }, {}), { listen: { host: '::1', port: 1 } });
+  t.match(readSidecarOptions({ ...alone, listen: ':8080' }, {}), { listen: { host: '0.0.0.0', port: 8080 } });
+});
+
+t.test('what it cannot start with is one line that says what to do', async (t) => {
+  const cli = openCli({ TENANTRY_CLIENT_SECRET: 'top-secret' });
+  const empty = join(folderOf(t), 'empty');
+  writeFileSync(empty, '');
+  const places = ['--upstream', 'http://127.0.0.1:8080', '--issuer', 'https://auth.test'];
+  for (const [reply, wanted] of [
+    [await cli('sidecar', ...places), /--client-id/],
+    [await cli('sidecar', ...places, '--client-secret', 'x'), /unknown option/],
+    [await openCli({})('sidecar', ...places, '--client-id', 'x', '--client-key-file', empty), /key/],
+  ] as const) {
+    t.equal(reply.status, 2);
+    t.equal(reply.stdout, '');
+    t.match(reply.stderr, wanted);
+    t.match(reply.stderr, /^tenantry: .+\n$/);
+    t.notMatch(reply.stderr, /top-secret| {4}at /);
   }
   const taken = createServer().listen(0, '127.0.0.1');
   await once(taken, 'listening');
@@ -216,7 +241,7 @@ t.test('what it cannot start with is one line that says what to do', async (t) =
   const { port } = taken.address() as AddressInfo;
   for (const option of ['--listen', '--management-listen']) {
     const free = option === '--listen' ? [] : ['--listen', '127.0.0.1:0'];
-    const reply = await cli('sidecar', ...places, '--no-revocation', ...free, option, `127.0.0.1:${port}`);
+    const reply = await openCli({})('sidecar', ...places, '--no-revocation', ...free, option, `127.0.0.1:${port}`);
     t.equal(reply.status, 1);
     t.match(reply.stderr, new RegExp(`^tenantry: ${option}: 127.0.0.1:${port} .*another program has it\n$`));
   }

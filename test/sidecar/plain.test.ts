@@ -1,6 +1,7 @@
 // Plain HTTP requests: the same token rules, bodies and answers as they are, and outages told apart from refusals.
 import { once } from 'node:events';
 import { createServer, request as httpRequest, type IncomingMessage, type ServerResponse } from 'node:http';
+import { connect } from 'node:net';
 import { text } from 'node:stream/consumers';
 import t from 'tap';
 import { openStand, openUpstream, type Stand, until } from '../support/sidecar.ts';
@@ -186,6 +187,11 @@ t.test('Expect: 100-continue: only who may send is told to, other expectations a
 
 t.test('a refused request with a large body gets its answer whole', async (t) => {
   const stand = await openStand(t);
+  const slow = connect(stand.sidecar.address.port, '127.0.0.1').pause();
+  slow.write(`POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 900000\r\n\r\n${'x'.repeat(400_000)}`);
+  await until(() => stand.lines.length > 0);
+  await new Promise((resolve) => slow.write('x'.repeat(500_000), resolve));
+  t.match(await text(slow), /^HTTP\/1.1 401 [\s\S]*unauthenticated[\s\S]*\}$/);
   for (let round = 0; round < 5; round += 1) {
     const reply = await fetch(stand.http, { method: 'POST', body: 'x'.repeat(900_000) });
     t.equal(reply.status, 401);

@@ -204,7 +204,7 @@ t.test('a client that leaves while the upstream is asked frees its place, and th
   const upstream = await openUpstream(t);
   upstream.server.removeAllListeners('upgrade');
   const asked = once(upstream.server, 'upgrade');
-  const { open, sidecar } = await openStand(t, { upstream });
+  const { open, sidecar } = await openStand(t, { upstream, settings: { handshakeSeconds: 100 } });
   const opening = open('/', undefined, {
     finishRequest(request) {
       request.end();

@@ -77,7 +77,11 @@ t.test('a client proves itself by secret or by key, and is told of the feed with
     const verifier = verifierOf({ clientId, privateKey, keyId: 'k1' }, {}, errors);
     await verifier.ready();
     t.equal(await outcomeOf(verifier.verify(account.accessToken)), 'good', kind);
-    t.same(errors, []);
+    // A service that has just begun does not know everything yet, and says so.
+    t.same(
+      errors.filter((message) => !/answered 503/.test(message)),
+      [],
+    );
   }
 });
 

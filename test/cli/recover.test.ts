@@ -1,0 +1,47 @@
+// `tenantry recover`: asked for, counted, refused, done.
+import t from 'tap';
+import { cliOn } from '../support/cli.ts';
+import { newAccount } from '../support/client.ts';
+import { createDatabase } from '../support/database.ts';
+import { openService } from '../support/service.ts';
+
+t.test('an operator starts over after a restored backup', async (t) => {
+  const database = await createDatabase(t);
+  const { app, api } = await openService(t, database);
+  const account = await newAccount(api);
+  const cli = cliOn(database);
+  const [{ now } = { now: '' }] = await database.query<{ now: string }>(
+    `SELECT to_char(clock_timestamp() AT TIME ZONE 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.MS"Z"') AS now`,
+  );
+  const counts = { sessions: 1, users: 1, clients: 0, invitations: 0 };
+  const dry = await cli('recover', '--restored-at', now, '--dry-run', '--json');
+  t.equal(dry.status, 0, dry.stderr);
+  t.same(dry.json, { data: { restoredAt: now, dryRun: true, ...counts } });
+  const unasked = await cli('recover', '--restored-at', now, '--json');
+  t.equal(unasked.status, 2);
+  t.equal(unasked.json.error.code, 'confirmation_required');
+  for (const [instant, status] of [
+    ['2999-01-01T00:00:00Z', 1],
+    ['yesterday', 2],
+    ['2026-01-01', 2],
+    ['2026-01-01T00:00:00', 2],
+  ] as const) {
+    const refused = await cli('recover', '--restored-at', instant, '--yes');
+    t.equal(refused.status, status, instant);
+    t.not(refused.stderr, '');
+  }
+  t.equal((await cli('recover', '--yes')).status, 2, 'the instant must be said');
+  await app.deps.revocations.synchronize();
+  t.equal((await api.get('/me', { token: account.accessToken })).status, 200, 'nothing has happened so far');
+
+  const done = await cli('recover', '--restored-at', now, '--yes');
+  t.equal(done.status, 0, done.stderr);
+  t.match(done.stdout, /^1 sessions from before .* have ended\.\n/);
+  await app.deps.revocations.synchronize();
+  t.equal((await api.get('/me', { token: account.accessToken })).status, 401);
+  t.equal((await api.post('/auth/refresh', { refreshToken: account.refreshToken })).code, 'session_revoked');
+  t.same((await cli('recover', '--restored-at', now, '--yes', '--json')).json.data, {
+    ...{ restoredAt: now, dryRun: false, sessions: 0, users: 1, clients: 0, invitations: 0 },
+  });
+  t.equal((await api.post('/auth/login', { email: account.email, password: account.password })).status, 200);
+});
