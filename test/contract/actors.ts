@@ -115,6 +115,9 @@ export const MATRIX: Readonly<Record<string, string>> = {
   'POST /api/v1/authz/check': MEMBERS(NO, '200', '200', '200', '200', '200'),
   'POST /api/v1/authz/check/batch': MEMBERS(NO, '200', '200', '200', '200', '200'),
 
+  'GET /api/v1/revocations':
+    '401 403.client_required 403.client_required 403.client_required 403.client_required 403.client_required 401 403.client_required 200',
+
   'GET /verify': ANYBODY(200),
   'GET /verify/*': ANYBODY(200),
   'POST /verify/*': ANYBODY(200),
