@@ -18,15 +18,21 @@ export async function followStream(deps: FeedStreamDeps, state: FeedState, ended
   const abort = new AbortController();
   const stop = () => abort.abort(ended.reason);
   ended.addEventListener('abort', stop, { once: true });
-  const silence = () => abort.abort(new Error(`${deps.feed} was silent for ${SILENCE_MILLISECONDS_MAX / 1000} s`));
+  const silent = () => new Error(`${deps.feed} was silent for ${SILENCE_MILLISECONDS_MAX / 1000} s`);
+  const silence = () => abort.abort(silent());
   let callOff = () => {};
+  let heardAt = deps.timing.elapsed();
   const expectWord = () => {
     callOff();
+    // A process that was stopped finds what came meanwhile, and cannot tell how old it is.
+    if (deps.timing.elapsed() - heardAt > SILENCE_MILLISECONDS_MAX) throw silent();
+    heardAt = deps.timing.elapsed();
     callOff = deps.timing.after(SILENCE_MILLISECONDS_MAX, silence);
   };
   try {
     const token = await deps.token.get();
     if (ended.aborted) return;
+    heardAt = deps.timing.elapsed();
     expectWord();
     state.begin();
     const response = await open(deps, state, token, abort.signal);
@@ -58,7 +64,7 @@ async function open(deps: FeedStreamDeps, state: FeedState, token: string, signa
     signal,
   });
   const { status, headers } = response;
-  if (status === 200 && /^text\/event-stream\b/i.test(headers.get('content-type') ?? '')) return response;
+  if (status === 200 && /^text\/event-stream\s*(?:;|$)/i.test(headers.get('content-type') ?? '')) return response;
   if (status === 401) deps.token.forget();
   // Whatever is wrong with the request may be wrong with the cursor.
   else if (status >= 400 && status < 500 && status !== 403 && status !== 429) state.forgetCursor();

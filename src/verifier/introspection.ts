@@ -71,8 +71,19 @@ async function introspect(deps: IntrospectionDeps, token: string): Promise<boole
     timeoutMilliseconds: TIMEOUT_MILLISECONDS,
     bytesMax: BYTES_MAX,
   });
-  const { active } = status === 200 ? membersOf(text) : {};
-  if (typeof active !== 'boolean')
-    throw new Error(`${deps.introspectionEndpoint} answered ${status} without a verdict`);
+  const answer = status === 200 ? membersOf(text) : {};
+  const { active } = answer;
+  if (typeof active !== 'boolean' || (active && !isAbout(answer, token))) {
+    throw new Error(`${deps.introspectionEndpoint} answered ${status} without a verdict on this token`);
+  }
   return active;
+}
+
+/** What it says of the token must stand in it: whatever stands between may mix up answers. */
+function isAbout(answer: Readonly<Record<string, unknown>>, token: string): boolean {
+  const claims = membersOf(Buffer.from(token.split('.')[1] ?? '', 'base64url').toString('utf8'));
+  const isSame = ['jti', 'sub', 'iss', 'aud'].every(
+    (name) => answer[name] === undefined || answer[name] === claims[name],
+  );
+  return isSame && answer.token_type !== 'refresh_token';
 }

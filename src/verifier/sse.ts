@@ -18,6 +18,7 @@ export function createSseReader(charactersMax: number): SseReader {
   let event = '';
   let data: string[] = [];
   let id = '';
+  let endsInReturn = false;
 
   function hold(text: string): void {
     held += text.length;
@@ -42,13 +43,17 @@ export function createSseReader(charactersMax: number): SseReader {
   }
 
   return {
-    read(piece) {
+    read(received) {
       const frames: Frame[] = [];
+      // CRLF, CR and LF end a line alike; the two of CRLF may come in two pieces.
+      const rest = endsInReturn && received.startsWith('\n') ? received.slice(1) : received;
+      if (received !== '') endsInReturn = received.endsWith('\r');
+      const piece = rest.includes('\r') ? rest.replace(/\r\n?/g, '\n') : rest;
       let from = 0;
       for (let end = piece.indexOf('\n'); end >= 0; end = piece.indexOf('\n', from)) {
         hold(piece.slice(from, end));
         line.push(piece.slice(from, end));
-        const whole = line.join('').replace(/\r$/, '');
+        const whole = line.join('');
         line = [];
         from = end + 1;
         if (whole === '') dispatch(frames);

@@ -48,7 +48,8 @@ export function createVerifier(options: VerifierOptions): Verifier {
 
   function judgeTime(window: Window): VerificationCode | null {
     const now = timing.now() / 1000;
-    if (now >= window.until) return 'token_expired';
+    // In this form a clock that gives no number lets nothing pass.
+    if (!(now < window.until)) return 'token_expired';
     return now < window.from ? 'invalid_token' : null;
   }
 
@@ -97,8 +98,8 @@ export function createVerifier(options: VerifierOptions): Verifier {
   }
 
   function judge(principal: VerifiedPrincipal): VerificationCode | null {
-    const isOver = timing.now() / 1000 >= principal.expiresAt + settings.toleranceSeconds;
-    return isOver ? 'token_expired' : policy.source.judge(principal);
+    const isLive = timing.now() / 1000 < principal.expiresAt + settings.toleranceSeconds;
+    return !isLive ? 'token_expired' : policy.source.judge(principal);
   }
 
   function verify(token: string): Promise<VerifiedPrincipal> {

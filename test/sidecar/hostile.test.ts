@@ -46,6 +46,7 @@ t.test('two readings of one request are refused, with a good token as well', asy
     ['two lengths', lines('POST / HTTP/1.1', 'Host: a', auth, 'Content-Length: 0', 'Content-Length: 60') + hidden],
     ['a signed length', lines('POST / HTTP/1.1', 'Host: a', auth, 'Content-Length: +5') + hidden],
     ['another coding', `${lines('POST / HTTP/1.1', 'Host: a', auth, 'Transfer-Encoding: gzip, chunked')}0\r\n\r\n`],
+    ['a coding in HTTP/1.0', `${lines('POST / HTTP/1.0', 'Host: a', auth, 'Transfer-Encoding: chunked')}0\r\n\r\n`],
     ['a hidden coding', lines('POST / HTTP/1.1', 'Host: a', auth, 'Transfer-Encoding: xchunked') + hidden],
     [
       'a coding twice',

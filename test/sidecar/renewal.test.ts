@@ -176,3 +176,21 @@ t.test('a flood of tokens is not judged', async (t) => {
   issuer.advance(10);
   t.match(await renew(client, issuer.token()), { event: 'authenticated' });
 });
+
+t.test('a client that asks on and on and reads nothing is not answered without end', async (t) => {
+  const { open, upstream } = await openStand(t);
+  const client = await open();
+  client.socket.pause();
+  const asked = 600_000;
+  const heard = new Promise((resolve) => upstream.accepted[0]?.socket.once('message', resolve));
+  for (let sent = 1; sent <= asked; sent += 1) {
+    const passed = new Promise((resolve) => client.socket.send('{"event":"authenticate"}', resolve));
+    if (sent % 1000 === 0) await passed;
+  }
+  client.socket.send('the end');
+  await heard;
+  client.socket.resume();
+  while ((await client.message()) !== 'the end');
+  // What fits between the two processes' sockets, and a hundred.
+  t.ok(client.messages.length < asked / 2, `${client.messages.length} answers`);
+});

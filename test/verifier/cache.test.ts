@@ -22,6 +22,14 @@ t.test('a token is found by its whole text only', async (t) => {
   }
 });
 
+t.test('a token that was not asked for lately is found by its whole text only, too', async (t) => {
+  const cache = createTokenCache<{ token: string }>(4);
+  const entry = { token: `header.payload.${tail}` };
+  for (const kept of [entry, { token: 'b' }, { token: 'c' }]) cache.set(kept);
+  t.equal(cache.get(`header.payloae.${tail}`), undefined);
+  t.equal(cache.get(entry.token), entry);
+});
+
 t.test('it holds no more than its bound, and gives up what was not asked for longest', async (t) => {
   const cache = createTokenCache<{ token: string }>(100);
   const entries = Array.from({ length: 1000 }, (_, index) => ({ token: `token-${String(index).padStart(30, '0')}` }));

@@ -83,6 +83,10 @@ t.test(
       (_, response) => response.writeHead(302, { location: '/elsewhere' }).end(),
       (_, response) => response.destroy(),
       (_, response) => json(response, 200, { active: true, more: 'x'.repeat(70_000) }),
+      (_, response) => json(response, 200, { active: true, jti: randomUUID() }),
+      (_, response) => json(response, 200, { active: true, sub: randomUUID() }),
+      (_, response) => json(response, 200, { active: true, iss: 'https://elsewhere.test' }),
+      (_, response) => json(response, 200, { active: true, token_type: 'refresh_token' }),
     ];
     for (const [index, answer] of answers.entries()) {
       const { service, outcome, errors } = await begin(t, {}, ({ endpoints }) => {

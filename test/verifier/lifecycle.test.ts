@@ -1,0 +1,72 @@
+// The beginning and end of a verifier, and headers that are none.
+import t from 'tap';
+import { createClientAuthentication } from '../../src/verifier/client-authentication.ts';
+import { createFeed } from '../../src/verifier/feed.ts';
+import { createVerifier } from '../../src/verifier/index.ts';
+import { createSseReader } from '../../src/verifier/sse.ts';
+import { until } from './local-server.ts';
+import { createManualTiming } from './manual-timing.ts';
+import { AUDIENCE, good, ISSUER, publicKey, verifier } from './material.ts';
+import { CREDENTIALS, frames, openStandIn, PATHS } from './stand-in.ts';
+
+t.test('who waits for a verifier that is closed is told so at once', async (t) => {
+  const keys = { find: () => undefined, ready: () => new Promise<void>(() => {}) };
+  const closing = createVerifier({ issuer: ISSUER, audience: AUDIENCE, keys });
+  const waiting = closing.ready(3600);
+  closing.close();
+  await t.rejects(waiting, { code: 'keys_unavailable', message: /closed/ });
+  await t.rejects(closing.ready(3600), { code: 'keys_unavailable', message: /closed/ });
+});
+
+t.test('a header that is no text is none', async (t) => {
+  for (const header of [undefined, null, 5, {}, [`Bearer ${good}`]]) {
+    await t.rejects(
+      verifier.verifyHeader(header as undefined),
+      { code: 'unauthenticated' },
+      String(header).slice(0, 20),
+    );
+  }
+});
+
+t.test('events are read whichever way their lines end, and wherever they are cut', async (t) => {
+  const expected = [
+    { event: 'heartbeat', data: 'x\ny', id: '7' },
+    { event: 'message', data: 'z', id: '7' },
+  ];
+  for (const end of ['\n', '\r', '\r\n']) {
+    const text = ['event: heartbeat', 'id: 7', 'data: x', ': a comment', 'data: y', '', 'data: z', '', ''].join(end);
+    for (let cut = 0; cut <= text.length; cut += 1) {
+      const reader = createSseReader(1000);
+      const frames = [...reader.read(text.slice(0, cut)), ...reader.read(''), ...reader.read(text.slice(cut))];
+      t.same(frames, expected, `${JSON.stringify(end)} cut at ${cut}`);
+    }
+  }
+});
+
+t.test('what was buffered while the process was stopped is not taken for news', async (t) => {
+  const timing = createManualTiming();
+  const service = await openStandIn(t);
+  const source = createFeed({
+    feed: service.url + PATHS.feed,
+    tokenEndpoint: service.url + PATHS.token,
+    client: createClientAuthentication(CREDENTIALS, service.issuer, timing),
+    fetch: (url, init) => fetch(url, init),
+    timing,
+    onError: () => {},
+    toleranceSeconds: 5,
+    lifeSecondsMax: 900,
+  });
+  t.teardown(() => source.close?.());
+  await source.ready?.();
+  service.endpoints.feed = (_, response) => response.destroy();
+  timing.freeze(60);
+  service.send(frames.heartbeat('c1'));
+  await until(() => service.open() === 0);
+  t.ok(source.staleSeconds() >= 60);
+});
+
+t.test('a clock that gives no number lets nothing pass', async (t) => {
+  const keys = { find: () => publicKey };
+  const lost = createVerifier({ issuer: ISSUER, audience: AUDIENCE, keys, clock: { now: () => Number.NaN } });
+  await t.rejects(lost.verify(good), { code: 'token_expired' });
+});
