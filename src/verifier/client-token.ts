@@ -17,10 +17,23 @@ export interface ClientToken {
   organizationId(): string | null;
 }
 
+/** The service does not take the credentials, or hears too many wrong ones: asking again soon makes it worse. */
+export class CredentialsRefused extends Error {
+  override readonly name = 'CredentialsRefused';
+  readonly retryAfterSeconds: number;
+  constructor(message: string, retryAfterSeconds: number) {
+    super(message);
+    this.retryAfterSeconds = retryAfterSeconds;
+  }
+}
+
 const TIMEOUT_MILLISECONDS = 5000;
 const BYTES_MAX = 65_536;
 const RENEWED_AHEAD_SECONDS = 60;
 const LIFE_SECONDS_DEFAULT = 60;
+// Guesses are bounded for each client and network: wrong credentials must not use up what right ones need.
+const REFUSED_WAIT_SECONDS = 30;
+const REFUSED_WAIT_SECONDS_MAX = 300;
 
 export function createClientToken(deps: ClientTokenDeps): ClientToken {
   let held: { readonly token: string; readonly until: number } | null = null;
@@ -42,7 +55,7 @@ export function createClientToken(deps: ClientTokenDeps): ClientToken {
 async function fetchToken(deps: ClientTokenDeps): Promise<{ token: string; until: number }> {
   const begun = deps.timing.elapsed() / 1000;
   const proof = deps.client.prove();
-  const { status, text } = await exchange(deps, {
+  const { status, text, headers } = await exchange(deps, {
     url: deps.tokenEndpoint,
     method: 'POST',
     headers: { ...proof.headers, 'content-type': 'application/x-www-form-urlencoded', accept: 'application/json' },
@@ -54,10 +67,17 @@ async function fetchToken(deps: ClientTokenDeps): Promise<{ token: string; until
   const { access_token, expires_in, error } = answer;
   if (status !== 200 || typeof access_token !== 'string' || !/^[\x21-\x7e]+$/.test(access_token)) {
     const reason = typeof error === 'string' ? `${status} ${error}` : String(status);
-    throw new Error(`${deps.tokenEndpoint} gave no token (${reason})${status < 500 ? ': check the credentials' : ''}`);
+    const message = `${deps.tokenEndpoint} gave no token (${reason})`;
+    if (status >= 500) throw new Error(message);
+    throw new CredentialsRefused(`${message}: check the credentials`, waitSeconds(headers.get('retry-after')));
   }
   const life = typeof expires_in === 'number' && expires_in > 0 ? expires_in : LIFE_SECONDS_DEFAULT;
   return { token: access_token, until: begun + Math.max(life - RENEWED_AHEAD_SECONDS, life / 2) };
+}
+
+function waitSeconds(retryAfter: string | null): number {
+  const asked = retryAfter !== null && /^\d{1,6}$/.test(retryAfter) ? Number(retryAfter) : 0;
+  return Math.min(Math.max(asked, REFUSED_WAIT_SECONDS), REFUSED_WAIT_SECONDS_MAX);
 }
 
 // The token is the service's own and comes from it: what stands in it needs no proof.

@@ -3,7 +3,7 @@
 import { randomInt } from 'node:crypto';
 import type { Revocation } from '../protocol/revocation.ts';
 import { createRevocationMap } from '../protocol/revocation-map.ts';
-import { type ClientTokenDeps, createClientToken } from './client-token.ts';
+import { type ClientTokenDeps, CredentialsRefused, createClientToken } from './client-token.ts';
 import type { Timing } from './clock.ts';
 import type { RevocationSource } from './contract.ts';
 import { createFeedState } from './feed-state.ts';
@@ -19,6 +19,8 @@ export interface FeedDeps extends ClientTokenDeps {
 
 const WAIT_MILLISECONDS_MIN = 100;
 const WAIT_MILLISECONDS_MAX = 5000;
+/** A stream that ended sooner than this was none, whatever it said. */
+const LIVED_MILLISECONDS_MIN = 5000;
 // An event must outlive every token that it can meet, also when the clocks differ.
 const REMEMBERED_MARGIN_SECONDS = 120;
 
@@ -50,16 +52,20 @@ export function createFeed(deps: FeedDeps): RevocationSource {
     let failures = 0;
     while (!ended.signal.aborted) {
       const before = state.heard();
+      const begun = timing.elapsed();
+      const hasLived = () => state.heard() > before && timing.elapsed() - begun >= LIVED_MILLISECONDS_MIN;
+      let leastMilliseconds = 0;
       try {
         await followStream({ ...deps, token }, state, ended.signal);
-        // An end without a word is no answer, however polite.
-        failures = state.heard() > before ? 0 : failures + 1;
+        // An end without a word, or at once, is no answer, however polite.
+        failures = hasLived() ? 0 : failures + 1;
       } catch (error) {
         if (ended.signal.aborted) return;
-        failures = state.heard() > before ? 1 : failures + 1;
+        failures = hasLived() ? 1 : failures + 1;
+        if (error instanceof CredentialsRefused) leastMilliseconds = error.retryAfterSeconds * 1000;
         deps.onError(error as Error);
       }
-      await pause(timing, waitMilliseconds(failures), ended.signal);
+      await pause(timing, Math.max(waitMilliseconds(failures), leastMilliseconds), ended.signal);
     }
   }
 

@@ -36,7 +36,15 @@ const OF_ANOTHER =
  * cannot hold.
  */
 export function createVerifier(options: VerifierOptions): Verifier {
-  const settings = settingsOf(options);
+  const given = settingsOf(options);
+  let trouble: Error | undefined; // the last one, for whoever waits
+  const settings = {
+    ...given,
+    onError(error: Error) {
+      trouble = error;
+      given.onError(error);
+    },
+  };
   const timing = timingOf(options.clock);
   const policy = createRevocationPolicy(options, settings, timing);
   const keys: KeySource = options.keys ?? createJwks({ ...settings, timing });
@@ -139,7 +147,7 @@ export function createVerifier(options: VerifierOptions): Verifier {
       })();
       let giveUp = () => {};
       const late = new Promise<never>((_, reject) => {
-        giveUp = () => reject(new VerificationError(waitsFor, isClosed ? { message: CLOSED } : {}));
+        giveUp = () => reject(new VerificationError(waitsFor, isClosed ? { message: CLOSED } : because(trouble)));
       });
       const callOff = timing.after(timeoutSeconds * 1000, giveUp, 'waits');
       waiting.add(giveUp);
@@ -160,4 +168,9 @@ export function createVerifier(options: VerifierOptions): Verifier {
 
 function refused(code: VerificationCode, message?: string): Promise<never> {
   return Promise.reject(new VerificationError(code, message === undefined ? {} : { message }));
+}
+
+/** For whoever starts a service: what to mend stands in the reason. It holds no secret. */
+function because(trouble: Error | undefined) {
+  return trouble ? { message: `The verifier is not ready: ${trouble.message}`, cause: trouble } : {};
 }

@@ -18,6 +18,13 @@ t.test('who waits for a verifier that is closed is told so at once', async (t) =
   await t.rejects(closing.ready(3600), { code: 'keys_unavailable', message: /closed/ });
 });
 
+t.test('who waits in vain is told why', async (t) => {
+  const serviceUrl = 'http://127.0.0.1:9'; // discard: nobody listens there
+  const waiting = createVerifier({ issuer: ISSUER, audience: AUDIENCE, serviceUrl });
+  t.teardown(() => waiting.close());
+  await t.rejects(waiting.ready(0.5), { code: 'keys_unavailable', message: /not ready: \S/, cause: Error });
+});
+
 t.test('a header that is no text is none', async (t) => {
   for (const header of [undefined, null, 5, {}, [`Bearer ${good}`]]) {
     await t.rejects(

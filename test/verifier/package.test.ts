@@ -11,6 +11,11 @@ import t, { type Test } from 'tap';
 const run = promisify(execFile);
 const root = fileURLToPath(new URL('../..', import.meta.url));
 
+/** Runs a program without what the test runner has every Node process load: not every program bears that. */
+function runBare(program: string, args: readonly string[], cwd: string) {
+  return run('env', ['-i', `PATH=${process.env.PATH}`, `HOME=${process.env.HOME}`, program, ...args], { cwd });
+}
+
 const CONSUMER = `
 import { strictEqual } from 'node:assert';
 import { createVerifier, VerificationError, verifyJws } from 'tenantry/verifier';
@@ -67,7 +72,7 @@ export const used = [where, code, createTestIssuer, requirePermission, tenantry,
 async function projectOf(t: Test): Promise<string> {
   const project = mkdtempSync(join(tmpdir(), 'tenantry-consumer-'));
   t.teardown(() => rmSync(project, { recursive: true, force: true }));
-  await run(process.execPath, ['scripts/verifier-package.mjs', '--pack', project], { cwd: root });
+  await runBare(process.execPath, ['scripts/verifier-package.mjs', '--pack', project], root);
   const installed = join(project, 'node_modules', 'tenantry');
   mkdirSync(installed, { recursive: true });
   const [tarball = ''] = readdirSync(project).filter((name) => name.endsWith('.tgz'));
@@ -94,7 +99,7 @@ t.test('another project can import, type-check and use the packed verifier', asy
   const project = await projectOf(t);
   writeFileSync(join(project, 'consumer.mjs'), CONSUMER);
   for (const node of await nodes()) {
-    const { stdout, stderr } = await run(node, ['consumer.mjs'], { cwd: project, env: {} });
+    const { stdout, stderr } = await runBare(node, ['consumer.mjs'], project);
     t.match(stdout, /^used by v\d+/, stdout.trim());
     t.equal(stderr, '', 'without a warning');
   }
@@ -112,7 +117,7 @@ t.test('another project can import, type-check and use the packed verifier', asy
   };
   const strict = { ...settings, exactOptionalPropertyTypes: true, noUncheckedIndexedAccess: true };
   writeFileSync(join(project, 'tsconfig.json'), JSON.stringify({ compilerOptions: strict, files: ['typed.ts'] }));
-  const checked = await run(join(root, 'node_modules/.bin/tsc'), ['-p', project]).catch((error) => error);
+  const checked = await runBare(join(root, 'node_modules/.bin/tsc'), ['-p', project], project).catch((error) => error);
   t.equal(checked.stdout, '', 'no complaint of the compiler');
 });
 
