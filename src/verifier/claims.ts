@@ -36,3 +36,11 @@ export function windowOf(claims: Claims & { readonly nbf?: number }, toleranceSe
     until: claims.exp + toleranceSeconds,
   };
 }
+
+/** Of a token that the issuer has signed: in which way it is for another verifier than this one, or null. */
+export function addressee({ iss, aud }: Record<string, unknown>, { issuer, audiences }: ClaimRules): string | null {
+  const shown = (value: unknown) => (JSON.stringify(value) ?? 'nothing').slice(0, 200);
+  if (iss !== issuer) return `its issuer is ${shown(iss)}, and this verifier's is ${shown(issuer)}`;
+  if (audiences.includes(aud as string)) return null;
+  return `its audience is ${shown(aud)}, and this verifier's ${shown(audiences)}`;
+}

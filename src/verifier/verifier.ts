@@ -6,7 +6,7 @@ import { ACCESS_TOKEN_TYPE } from '../protocol/claims.ts';
 import { type TakenApart, takeApart } from '../protocol/jws.ts';
 import { createAuthorize } from './authorize.ts';
 import { createTokenCache } from './cache.ts';
-import { acceptableClaims, type Window, windowOf } from './claims.ts';
+import { acceptableClaims, addressee, type Window, windowOf } from './claims.ts';
 import { timingOf } from './clock.ts';
 import type { KeySource, VerificationCode, VerifiedPrincipal, Verifier } from './contract.ts';
 import { VerificationError } from './error.ts';
@@ -31,6 +31,9 @@ const CLOSED = 'This verifier was closed: make another one.';
 const OF_ANOTHER =
   'The token acts for another organization than the one whose revocations are followed here: use a token of that one.';
 
+/** How long nothing more is said of tokens for somebody else. */
+const QUIET_MILLISECONDS = 60_000;
+
 /**
  * Makes a verifier, which begins at once to fetch keys and to follow revocations. Raises TypeError for options that
  * cannot hold.
@@ -38,6 +41,7 @@ const OF_ANOTHER =
 export function createVerifier(options: VerifierOptions): Verifier {
   const given = settingsOf(options);
   let trouble: Error | undefined; // the last one, for whoever waits
+  let quietUntil = 0;
   const settings = {
     ...given,
     onError(error: Error) {
@@ -89,7 +93,10 @@ export function createVerifier(options: VerifierOptions): Verifier {
   function verifyWith(key: KeyObject | undefined, token: string, parts: TakenApart): Promise<VerifiedPrincipal> {
     if (!key || !isTrusted(key) || !isSignedBy(key, parts.signed, parts.signature)) return refused('invalid_token');
     const claims = acceptableClaims(parts.payload, settings);
-    if (!claims) return refused('invalid_token');
+    if (!claims) {
+      tellAddressee(parts.payload);
+      return refused('invalid_token');
+    }
     // A copy: the token may be a piece of a longer text that should not be kept with it.
     const kept = Buffer.from(token, 'latin1').toString('latin1');
     const principal = verifiedPrincipal(kept, claims);
@@ -97,6 +104,14 @@ export function createVerifier(options: VerifierOptions): Verifier {
     const verified = { token: kept, kid: parts.kid, key, window, principal, answer: Promise.resolve(principal) };
     if (judgeTime(window) === null) cache.set(verified);
     return judgeVerified(verified);
+  }
+
+  // Whoever mistypes the issuer or the audience finds every token invalid: that must not stay a riddle.
+  function tellAddressee(payload: Record<string, unknown>): void {
+    const reason = addressee(payload, settings);
+    if (reason === null || timing.elapsed() < quietUntil) return;
+    quietUntil = timing.elapsed() + QUIET_MILLISECONDS;
+    given.onError(new Error(`A token with a good signature was refused: ${reason}. Check the options.`));
   }
 
   function recall(token: string): Verified | undefined {

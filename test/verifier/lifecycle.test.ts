@@ -25,6 +25,22 @@ t.test('who waits in vain is told why', async (t) => {
   await t.rejects(waiting.ready(0.5), { code: 'keys_unavailable', message: /not ready: \S/, cause: Error });
 });
 
+t.test('a token for another issuer or audience is told of, once in a while', async (t) => {
+  const keys = { find: () => publicKey };
+  for (const [options, expected] of [
+    [{ issuer: `${ISSUER}/`, audience: AUDIENCE }, /its issuer is ".+", and this verifier's is ".+\/"/],
+    [{ issuer: ISSUER, audience: 'other' }, /its audience is ".+", and this verifier's \["other"\]/],
+  ] as const) {
+    const told: string[] = [];
+    const wrong = createVerifier({ ...options, keys, onError: ({ message }) => told.push(message) });
+    t.teardown(() => wrong.close());
+    for (let time = 0; time < 3; time += 1) await t.rejects(wrong.verify(good), { code: 'invalid_token' });
+    t.equal(told.length, 1);
+    t.match(told[0], expected);
+    t.notOk(told[0]?.includes(good));
+  }
+});
+
 t.test('a header that is no text is none', async (t) => {
   for (const header of [undefined, null, 5, {}, [`Bearer ${good}`]]) {
     await t.rejects(
