@@ -43,6 +43,15 @@ async function furnished(api: Api) {
     `INSERT INTO outbox (id, organization_id, kind, subject_id, recipient_key, due_at) VALUES (gen_random_uuid(), $1, 'invitation', $2, 'x@y.z', NULL)`,
     [id, invitation],
   );
+  const client = randomUUID();
+  await database.query(
+    `INSERT INTO clients (id, organization_id, owner_key, name, permissions, authentication) VALUES ($1, $2, $2, 'x', '{a:b}', 'client_secret')`,
+    [client, id],
+  );
+  await database.query(
+    `INSERT INTO client_secrets (id, organization_id, owner_key, client_id, hash) VALUES (gen_random_uuid(), $1, $1, $2, sha256('x'))`,
+    [id, client],
+  );
   return { owner, member, id, token: owner.accessToken };
 }
 
