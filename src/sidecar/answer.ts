@@ -65,8 +65,12 @@ export function endAfterBody(request: IncomingMessage, response: ServerResponse)
   request.resume();
 }
 
-/** A response on the connection of an upgrade request, which closes it at its end. */
-export function responseOn(request: IncomingMessage, socket: Duplex): ServerResponse {
+const responded = new WeakSet<Duplex>();
+
+/** A response on the connection of an upgrade request, which closes it at its end; null when there was one already. */
+export function responseOn(request: IncomingMessage, socket: Duplex): ServerResponse | null {
+  if (responded.has(socket)) return null;
+  responded.add(socket);
   const response = new ServerResponse(request);
   response.shouldKeepAlive = false;
   response.assignSocket(socket as Parameters<ServerResponse['assignSocket']>[0]);

@@ -38,15 +38,26 @@ export function dialFor(parts: Parts, asked: Asked, protocols: readonly string[]
   return dial({ upstream, target: asked.target, headers, protocols, messageBytesMax, seconds: handshakeSeconds });
 }
 
-/** What came of a dial, given up when the client leaves or its token ends. Raises after giving back the place. */
-export async function outcomeOf(parts: Parts, admission: Admission, dialling: Dial, socket: Duplex): Promise<Dialled> {
-  const abort = () => dialling.abort();
+/**
+ * Dials and tells what came of it; gives up when the client leaves or its token ends. Raises after giving back the place.
+ */
+export async function outcomeOf(
+  parts: Parts,
+  admission: Admission,
+  begin: () => Dial,
+  socket: Duplex,
+): Promise<Dialled> {
+  let dialling: Dial | undefined;
+  const abort = () => dialling?.abort();
   admission.onEnd(abort);
   socket.once('close', abort);
   try {
+    dialling = begin();
+    // One that left before that is not told of again.
+    if (socket.destroyed) abort();
     const dialled = await dialling.outcome;
     if (parts.isDraining()) {
-      dialling.abort();
+      abort();
       throw new Refusal('shutting_down');
     }
     return dialled;

@@ -123,8 +123,8 @@ async function authenticate(
   const { target, cookie } = presented;
   const peerAddress = request.socket.remoteAddress;
   const asked: Asked = { head, admission, token: frame.token, target, cookie, requestId, peerAddress };
-  const dialling = dialFor(parts, asked, protocol === null ? [] : [protocol]);
-  const dialled = await outcomeOf(parts, admission, dialling, socket);
+  const begin = () => dialFor(parts, asked, protocol === null ? [] : [protocol]);
+  const dialled = await outcomeOf(parts, admission, begin, socket);
   const upstream = upstreamOf(dialled, protocol, admission);
   stop();
   const path = pathOf(head.target);

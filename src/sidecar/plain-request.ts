@@ -119,8 +119,12 @@ function handOn(parts: Parts, agent: Agent, exchange: Exchange, asked: Asked): v
       fail(new Refusal(isLate ? 'upstream_timeout' : 'upstream_unavailable'));
     };
     sent.on('response', (answer) => {
-      if (isFinal(answer)) answerWith(exchange, asked.admission, answer);
-      else failed(new Error(`the upstream answered with the status ${answer.statusCode}`));
+      try {
+        if (!isFinal(answer)) throw new Error(`the upstream answered with the status ${answer.statusCode}`);
+        answerWith(exchange, asked.admission, answer);
+      } catch (error) {
+        failed(error as Error); // also what can be read and not be written
+      }
     });
     sent.on('error', failed);
     // Without an error where it switched protocols, which nobody asked for.

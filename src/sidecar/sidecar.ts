@@ -105,11 +105,16 @@ function serverOf(parts: Parts, agent: Agent): Server {
   server.maxConnections = parts.settings.socketsMax + MORE_CONNECTIONS;
   const unanswered = new WeakMap<Duplex, number>();
   const isOwed = (socket: Duplex) => (unanswered.get(socket) ?? 0) > 0;
+  // Whatever nobody foresaw ends one connection, and not the process.
+  const lost = (err: unknown, socket: Duplex) => {
+    parts.log.error({ err }, 'a connection failed');
+    socket.destroy();
+  };
   const pass = (request: IncomingMessage, response: ServerResponse) => {
     const { socket } = request;
     unanswered.set(socket, (unanswered.get(socket) ?? 0) + 1);
     response.once('close', () => unanswered.set(socket, (unanswered.get(socket) ?? 1) - 1));
-    void passRequest(parts, agent, request, response);
+    passRequest(parts, agent, request, response).catch((error) => lost(error, socket));
   };
   server.on('request', pass);
   // Answered like any other: what was expected is decided there.
@@ -118,7 +123,7 @@ function serverOf(parts: Parts, agent: Agent): Server {
   server.on('upgrade', (request, socket, early) => {
     // Its answer would overtake the one that is still owed.
     if (isOwed(socket)) socket.destroy();
-    else void acceptUpgrade(parts, request, socket, early);
+    else acceptUpgrade(parts, request, socket, early).catch((error) => lost(error, socket));
   });
   server.on('connect', (_request, socket) => refuseTunnel(socket));
   server.on('clientError', (error, socket) => answerBrokenConnection(error, socket, isOwed(socket)));

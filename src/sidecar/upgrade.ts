@@ -44,6 +44,7 @@ export async function acceptUpgrade(
   } catch (error) {
     if (socket.destroyed || !socket.writable) return;
     const response = responseOn(request, socket);
+    if (!response) return void socket.destroy(); // an answer has begun already
     const { status, code } = refuse(request, response, error, requestId, allowOrigin(head, parts.settings));
     parts.log.info(
       { requestId, path: pathOf(request.url ?? ''), status, code, ...cause(error, status) },
@@ -65,8 +66,8 @@ async function connect(parts: Parts, upgrade: UpgradeRequest, token: string): Pr
   const { target, cookie } = presented;
   const asked: Asked = { head, admission, token, target, cookie, requestId, peerAddress: request.socket.remoteAddress };
   const ahead = readAhead(socket, upgrade.early);
-  const dialling = dialFor(parts, asked, offeredUpstream(upgrade));
-  const dialled = await outcomeOf(parts, admission, dialling, socket).finally(ahead.stop);
+  const begin = () => dialFor(parts, asked, offeredUpstream(upgrade));
+  const dialled = await outcomeOf(parts, admission, begin, socket).finally(ahead.stop);
   const early = ahead.bytes();
   if (dialled.kind === 'answered') {
     relay(parts, upgrade, dialled, () => admission.release());
@@ -114,12 +115,18 @@ function relay(
   { response: answer }: Extract<Dialled, { kind: 'answered' }>,
   done: () => void,
 ): void {
-  const response = responseOn(request, socket);
-  answer.setTimeout(settings.upstreamSeconds * 1000, () => answer.destroy());
-  response.writeHead(answer.statusCode ?? 502, endToEnd(answer.rawHeaders).flat());
-  pipeline(answer, response, (error) => {
+  const end = (error?: unknown) => {
     done();
     answer.destroy();
     if (error) socket.destroy();
-  });
+  };
+  try {
+    const response = responseOn(request, socket);
+    if (!response) throw new Error('an answer has begun already');
+    answer.setTimeout(settings.upstreamSeconds * 1000, () => answer.destroy());
+    response.writeHead(answer.statusCode ?? 502, endToEnd(answer.rawHeaders).flat());
+    pipeline(answer, response, end);
+  } catch (error) {
+    end(error); // what cannot be written
+  }
 }

@@ -1,0 +1,268 @@
+// Proves: the sidecar holds sockets over the renewals of their tokens and through a kill of the service, closes those of
+// somebody revoked at once, lets no spoofed header through and does not grow with slow readers; and measures what a
+// message costs more. `prove:sidecar [sockets]`: 5,000 unless told, a multiple of 100. Wants `ulimit -n` of 2.2 times that.
+import { execFile } from 'node:child_process';
+import { join } from 'node:path';
+import { setTimeout as delay } from 'node:timers/promises';
+import { promisify } from 'node:util';
+import { type Api, newAccount, openApi } from '../../test/support/client.ts';
+import { asAdmin } from './database.ts';
+import { demand } from './proof.ts';
+import { startHand } from './revocation/crew.ts';
+import { openSessionMaker } from './sessions.ts';
+import {
+  type HeldSocket,
+  type Holder,
+  hold,
+  isServed,
+  makeHolders,
+  openSocket,
+  refresh,
+  renew,
+} from './sidecar/holders.ts';
+import { measureOverhead, median } from './sidecar/overhead.ts';
+import { type SidecarProcess, startSidecar } from './sidecar/process.ts';
+import type { UpstreamOrder, UpstreamReport } from './sidecar/upstream.ts';
+import { onStage, ROOT, type Service, type Stage } from './stage.ts';
+
+const [sockets = 5000] = process.argv.slice(2).map(Number);
+const TOKEN_SECONDS = 60;
+const RENEW_EVERY_MILLISECONDS = 40_000;
+const RENEWALS = 3;
+const SESSIONS_EACH = 4;
+const SOCKETS_EACH = 100; // what one user may have by default
+const REVOKED_USERS = 10;
+const CLOSED_WITHIN_MILLISECONDS = 200;
+const SLOW_READERS = 100;
+const FLOOD_BYTES_EACH = 64 * 1024 * 1024;
+const GROWTH_BYTES_MAX = 160 * 1024 * 1024;
+const SETTLED_BYTES_MAX = 16 * 1024 * 1024;
+
+const mebibytes = (bytes: number) => `${(bytes / 1_048_576).toFixed(0)} MiB`;
+
+interface Scene {
+  readonly stage: Stage;
+  readonly api: Api;
+  readonly sidecar: SidecarProcess;
+  readonly upstreamPort: number;
+  readonly upstream: { ask<Answer>(order: UpstreamOrder): Promise<Answer> };
+  service: Service;
+}
+
+async function clientOf(stage: Stage, { port }: Service): Promise<{ clientId: string; clientSecret: string }> {
+  const args = [join(ROOT, 'src/main.ts'), 'clients', 'create', 'sidecar', '--json'];
+  const env = {
+    PATH: process.env.PATH ?? '',
+    PUBLIC_URL: `http://localhost:${port}`,
+    DATABASE_URL: stage.postgres.ownerUrl,
+    KEYS_DIR: stage.keysDirectory,
+    LOG_LEVEL: 'error',
+  };
+  const { stdout } = await promisify(execFile)(process.execPath, args, { env });
+  return (JSON.parse(stdout) as { data: { clientId: string; clientSecret: string } }).data;
+}
+
+const SETTINGS = { ACCESS_TOKEN_TTL: `${TOKEN_SECONDS}s` };
+
+async function openScene(stage: Stage): Promise<Scene> {
+  const service = await stage.startService({ settings: SETTINGS });
+  const upstream = startHand<UpstreamOrder>(new URL('sidecar/upstream.ts', import.meta.url).href);
+  stage.teardown(() => upstream.end());
+  const upstreamPort = await upstream.ask<number>({ kind: 'open' });
+  const places = { upstreamPort, servicePort: service.port, ...(await clientOf(stage, service)) };
+  const args = ['--log-level', 'info', '--drain', '3s'];
+  const sidecar = await startSidecar(stage, { ...places, args });
+  return { stage, api: openApi(service.url), sidecar, upstreamPort, upstream, service };
+}
+
+function allSockets(holders: readonly Holder[]): HeldSocket[] {
+  return holders.flatMap(({ sessions }) => sessions.flatMap((session) => session.sockets));
+}
+
+function demandNoneDropped(holders: readonly Holder[], when: string): void {
+  const dropped = allSockets(holders).filter(({ closedAt }) => closedAt !== null);
+  demand(dropped.length === 0, `${dropped.length} sockets were dropped ${when}, the first with ${dropped[0]?.end}`);
+}
+
+async function openAll(scene: Scene): Promise<Holder[]> {
+  const maker = await openSessionMaker(scene.stage, scene.service);
+  const holders = await makeHolders(scene.api, maker, sockets / SOCKETS_EACH, SESSIONS_EACH);
+  await maker.close();
+  const before = scene.sidecar.rss();
+  const begun = performance.now();
+  for (const { sessions } of holders) {
+    // The tokens were made a while ago, and are to last.
+    for (const session of sessions) await refresh(scene.api, session);
+    for (const session of sessions) await hold(`${scene.sidecar.url}/echo`, session, SOCKETS_EACH / SESSIONS_EACH);
+  }
+  const count = allSockets(holders).length;
+  const each = (scene.sidecar.rss() - before) / count / 1024;
+  const seconds = ((performance.now() - begun) / 1000).toFixed(1);
+  console.log(`opened ${count} sockets in ${seconds} s; each takes ${each.toFixed(0)} KiB of the sidecar's memory`);
+  return holders;
+}
+
+/** Holds the sockets over their renewals; the service is killed and comes back on the way. */
+async function holdOn(scene: Scene, holders: readonly Holder[]): Promise<void> {
+  for (let renewal = 1; renewal <= RENEWALS; renewal += 1) {
+    const due = performance.now() + RENEW_EVERY_MILLISECONDS;
+    if (renewal === 2) await killService(scene, holders);
+    while (performance.now() < due) await delay(100);
+    for (const { sessions } of holders) {
+      for (const session of sessions) {
+        await refresh(scene.api, session);
+        await renew(session);
+      }
+    }
+    demandNoneDropped(holders, `at renewal ${renewal}`);
+    console.log(`renewal ${renewal}: ${allSockets(holders).length} sockets go on`);
+  }
+  for (const held of allSockets(holders)) demand(await isServed(held), 'a held socket is not served any more');
+  const least = Math.min(...allSockets(holders).map(({ renewals }) => renewals));
+  demand(least === RENEWALS, `a socket was renewed ${least} times only`);
+  console.log(
+    `SHOWN: ${allSockets(holders).length} sockets with tokens of ${TOKEN_SECONDS} s held over ${RENEWALS} renewals each: none dropped, all served`,
+  );
+}
+
+async function killService(scene: Scene, holders: readonly Holder[]): Promise<void> {
+  const { port } = scene.service;
+  const begun = performance.now();
+  await scene.service.end('SIGKILL');
+  await delay(3_000);
+  demandNoneDropped(holders, 'while the service was away');
+  scene.service = await scene.stage.startService({ port, settings: SETTINGS });
+  const away = ((performance.now() - begun) / 1000).toFixed(1);
+  await delay(2_000);
+  demandNoneDropped(holders, 'when the service came back');
+  for (const { sessions } of holders) {
+    const [held] = sessions[0]?.sockets ?? [];
+    demand(held !== undefined && (await isServed(held)), 'a socket was not served after the kill');
+  }
+  console.log(
+    `SHOWN: the service was killed with -9 and came back after ${away} s: none of ${allSockets(holders).length} sockets was dropped`,
+  );
+}
+
+/** Closes all sockets of some people, by ending their sessions and by suspending their organization. */
+async function revoke(scene: Scene, holders: readonly Holder[]): Promise<void> {
+  const admin = await newAccount(scene.api);
+  await asAdmin(scene.stage, (query) =>
+    query('INSERT INTO platform_administrators (user_id) VALUES ($1)', [admin.userId]),
+  );
+  const times: number[] = [];
+  const lasts: number[] = [];
+  for (const [index, { account, sessions }] of holders.slice(0, REVOKED_USERS).entries()) {
+    const own = sessions.flatMap((session) => session.sockets);
+    const suspend = `/admin/organizations/${account.organization.id}/suspend`;
+    // The session of the account's registration holds no socket: ending all others ends every one that does.
+    const call =
+      index % 2 === 0
+        ? scene.api.post(suspend, undefined, { token: admin.accessToken })
+        : scene.api.delete('/me/sessions', { token: (await signIn(scene.api, account)).accessToken });
+    const reply = await call;
+    const acknowledged = performance.now();
+    demand(reply.status < 300, `the revocation answered ${reply.status}: ${reply.text}`);
+    while (own.some(({ closedAt }) => closedAt === null) && performance.now() - acknowledged < 5_000) await delay(5);
+    demand(
+      own.every(({ end }) => end.startsWith('4401 ')),
+      `a socket of a revoked user is ${own[0]?.end || 'open'}`,
+    );
+    const late = own.map(({ closedAt }) => Math.max(0, (closedAt ?? 0) - acknowledged));
+    times.push(...late);
+    lasts.push(Math.max(...late));
+  }
+  const worst = Math.max(...lasts);
+  const line = `all ${SOCKETS_EACH} sockets of each of ${lasts.length} revoked users closed: p50 ${median(times).toFixed(0)} ms, max ${worst.toFixed(0)} ms after the answer`;
+  demand(worst <= CLOSED_WITHIN_MILLISECONDS, `${line}; the aim is ${CLOSED_WITHIN_MILLISECONDS} ms`);
+  demandNoneDropped(holders.slice(REVOKED_USERS), 'with others that were revoked');
+  console.log(`SHOWN: ${line}; nobody else's`);
+}
+
+async function signIn(api: Api, { email, password }: Holder['account']): Promise<{ accessToken: string }> {
+  const reply = await api.post('/auth/login', { email, password });
+  demand(reply.status === 200, `a sign-in answered ${reply.status}: ${reply.text}`);
+  return reply.body.data;
+}
+
+async function spoof(scene: Scene): Promise<void> {
+  const { accessToken, userId, organization } = await newAccount(scene.api);
+  const names = [
+    'User-ID',
+    'Client-ID',
+    'Organization-ID',
+    'Roles',
+    'Permissions',
+    'Permissions-Elsewhere',
+    'Session-ID',
+  ];
+  const spellings = names.flatMap((name) => [`X-${name}`, `x_${name.replaceAll('-', '_')}`, `X_${name}`, `x.${name}`]);
+  const spoofed = Object.fromEntries(spellings.map((name) => [name, 'spoofed']));
+  const headers = { ...spoofed, connection: 'upgrade, x-user-id, x-organization-id' };
+  const socket = openSocket(`${scene.sidecar.url}/headers`, accessToken, headers);
+  const { promise, resolve } = Promise.withResolvers<string>();
+  void socket.then((open) => open.once('message', (data) => resolve(String(data))));
+  const got = await promise;
+  const lines = JSON.parse(got) as string[];
+  const fieldOf = (name: string) => lines[lines.findIndex((line) => line.toLowerCase() === name) + 1];
+  demand(!got.includes('spoofed') && !got.includes(accessToken), `the upstream got ${got}`);
+  demand(fieldOf('x-user-id') === userId, 'the upstream was not told the user');
+  demand(fieldOf('x-organization-id') === organization.id, 'the upstream was not told the organization');
+  (await socket).terminate();
+  console.log(`SHOWN: ${spellings.length} spoofed identity headers removed, and the token; the true ones are there`);
+}
+
+async function slowReaders({ api, sidecar, upstream }: Scene): Promise<void> {
+  const { accessToken } = await newAccount(api);
+  const before = sidecar.rss();
+  const readers = [];
+  for (let index = 0; index < SLOW_READERS; index += 1) {
+    const socket = await openSocket(`${sidecar.url}/flood`, accessToken);
+    socket.pause();
+    readers.push(socket);
+  }
+  await upstream.ask({ kind: 'flood', bytesEach: FLOOD_BYTES_EACH });
+  // Whatever fits into buffers leaves at once.
+  let taken = -1;
+  for (let next = 0; next !== taken; await delay(1_000)) {
+    taken = next;
+    next = (await upstream.ask<UpstreamReport>({ kind: 'report' })).flooded;
+  }
+  const filled = sidecar.rss();
+  await delay(5_000);
+  const settled = sidecar.rss();
+  const offered = SLOW_READERS * FLOOD_BYTES_EACH;
+  const line = `${SLOW_READERS} readers that read nothing, offered ${mebibytes(offered)}: the upstream was stopped after ${mebibytes(taken)}, most of it in the kernel's buffers; memory went from ${mebibytes(before)} to ${mebibytes(filled)}, and to ${mebibytes(settled)} five seconds later`;
+  demand(taken < offered / 2, `${line}: the sender was not stopped`);
+  demand(filled - before < GROWTH_BYTES_MAX && settled - filled < SETTLED_BYTES_MAX, `${line}: it grows`);
+  for (const socket of readers) socket.terminate();
+  console.log(`SHOWN: ${line}`);
+}
+
+async function overhead({ api, sidecar, upstreamPort }: Scene): Promise<void> {
+  const { accessToken } = await newAccount(api);
+  const measured = await measureOverhead(`ws://127.0.0.1:${upstreamPort}/echo`, `${sidecar.url}/echo`, accessToken);
+  const { direct, through, directPerSecond, throughPerSecond } = measured;
+  const ratio = (through / direct).toFixed(2);
+  console.log(
+    `SHOWN: a message there and back takes ${direct.toFixed(0)} µs directly and ${through.toFixed(0)} µs through the sidecar (${ratio} times, ${(through - direct).toFixed(0)} µs more for both ways); with many under way ${directPerSecond.toFixed(0)} and ${throughPerSecond.toFixed(0)} a second on one socket`,
+  );
+}
+
+await onStage({ name: 'sidecar', disposable: true }, async (stage) => {
+  demand(
+    sockets >= 2 * REVOKED_USERS * SOCKETS_EACH && sockets % SOCKETS_EACH === 0,
+    'usage: prove:sidecar [sockets], from 2000 on',
+  );
+  const scene = await openScene(stage);
+  const holders = await openAll(scene);
+  await holdOn(scene, holders);
+  await revoke(scene, holders);
+  for (const { socket } of allSockets(holders)) socket.terminate();
+  await spoof(scene);
+  await slowReaders(scene);
+  await overhead(scene);
+  const code = await scene.sidecar.end();
+  demand(code === 0, `the sidecar ended with ${code}`);
+  return 'SHOWN: the sidecar drained and ended with 0';
+});

@@ -1,0 +1,72 @@
+// Owns: the sidecar as an operator starts it, a process of its own. Leaves to others: what stands before and behind it.
+import { type ChildProcess, spawn } from 'node:child_process';
+import { once } from 'node:events';
+import { readFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { createInterface } from 'node:readline';
+import { NotShown } from '../proof.ts';
+import { ROOT, type Stage } from '../stage.ts';
+
+export interface SidecarProcess {
+  readonly child: ChildProcess;
+  /** ws:// and host. */
+  readonly url: string;
+  /** Bytes of memory that it occupies now. */
+  rss(): number;
+  /** Sends SIGTERM and gives the exit code. */
+  end(): Promise<number | null>;
+}
+
+export interface SidecarPlaces {
+  readonly upstreamPort: number;
+  readonly servicePort: number;
+  readonly clientId: string;
+  readonly clientSecret: string;
+  readonly args?: readonly string[];
+}
+
+/** Starts it and waits until it follows revocations. */
+export async function startSidecar(stage: Stage, places: SidecarPlaces): Promise<SidecarProcess> {
+  const issuer = `http://localhost:${places.servicePort}`;
+  const given = [
+    '--upstream',
+    `http://127.0.0.1:${places.upstreamPort}`,
+    '--listen',
+    '127.0.0.1:0',
+    '--issuer',
+    issuer,
+  ];
+  const child = spawn(process.execPath, ['src/main.ts', 'sidecar', ...given, ...(places.args ?? [])], {
+    cwd: ROOT,
+    stdio: ['ignore', 'pipe', 'inherit'],
+    env: {
+      PATH: process.env.PATH ?? '',
+      NODE_COMPILE_CACHE: join(ROOT, '.data', 'compile-cache'),
+      TENANTRY_CLIENT_ID: places.clientId,
+      TENANTRY_CLIENT_SECRET: places.clientSecret,
+    },
+  });
+  const ended = once(child, 'exit') as Promise<[number | null]>;
+  stage.teardown(async () => {
+    child.kill('SIGKILL');
+    await ended;
+  });
+  const port = await new Promise<number>((resolve, reject) => {
+    let port = 0;
+    createInterface({ input: child.stdout }).on('line', (text) => {
+      const line = JSON.parse(text) as { msg: string; port?: number };
+      if (line.msg === 'listening') port = line.port ?? 0;
+      if (line.msg === 'revocations are followed') resolve(port);
+    });
+    void ended.then(([code]) => reject(new NotShown(`the sidecar ended with ${code}`)));
+  });
+  return {
+    child,
+    url: `ws://127.0.0.1:${port}`,
+    rss: () => Number(/VmRSS:\s+(\d+)/.exec(readFileSync(`/proc/${child.pid}/status`, 'utf8'))?.[1]) * 1024,
+    async end() {
+      child.kill('SIGTERM');
+      return (await ended)[0];
+    },
+  };
+}

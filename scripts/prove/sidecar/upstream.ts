@@ -1,0 +1,67 @@
+// Owns: the server behind the sidecar, a process of its own that knows nothing of tokens: it echoes, tells the headers that
+// it got, or sends for as long as it is let. Spoken to by messages: see UpstreamOrder. Leaves to others: what is shown.
+import { createServer } from 'node:http';
+import type { AddressInfo } from 'node:net';
+import { type WebSocket, WebSocketServer } from 'ws';
+
+export type UpstreamOrder =
+  /** Gives the port. */
+  | { readonly kind: 'open' }
+  /** Sends so many bytes to each socket of /flood, as fast as they are taken. */
+  | { readonly kind: 'flood'; readonly bytesEach: number }
+  | { readonly kind: 'report' };
+
+export interface UpstreamReport {
+  /** Bytes that left for sockets of /flood. */
+  readonly flooded: number;
+}
+
+const CHUNK = Buffer.alloc(65_536, 'x');
+const WAITING_BYTES_MAX = 262_144;
+
+const server = createServer((_, response) => response.end('plain'));
+const sockets = new WebSocketServer({ server, perMessageDeflate: false });
+const floods = new Set<WebSocket>();
+let flooded = 0;
+
+sockets.on('connection', (socket, request) => {
+  socket.on('error', () => undefined);
+  if (request.url === '/headers') socket.send(JSON.stringify(request.rawHeaders));
+  else if (request.url === '/flood') {
+    floods.add(socket);
+    socket.on('close', () => floods.delete(socket));
+  } else socket.on('message', (data, binary) => socket.send(data as Buffer, { binary }));
+});
+
+function flood(socket: WebSocket, bytes: number): void {
+  let left = bytes;
+  const more = (error?: Error) => {
+    if (error) return;
+    while (left > 0 && socket.readyState === socket.OPEN && socket.bufferedAmount < WAITING_BYTES_MAX) {
+      left -= CHUNK.length;
+      socket.send(CHUNK, (failed) => {
+        if (!failed) flooded += CHUNK.length;
+        more(failed);
+      });
+    }
+  };
+  more();
+}
+
+async function obey(order: UpstreamOrder): Promise<unknown> {
+  if (order.kind === 'report') return { flooded } satisfies UpstreamReport;
+  if (order.kind === 'flood') {
+    for (const socket of floods) flood(socket, order.bytesEach);
+    return null;
+  }
+  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
+  return (server.address() as AddressInfo).port;
+}
+
+process.on('message', ({ id, order }: { id: number; order: UpstreamOrder }) => {
+  obey(order).then(
+    (answer) => process.send?.({ id, answer }),
+    (error: Error) => process.send?.({ id, error: error.message }),
+  );
+});
+process.once('disconnect', () => process.exit());
