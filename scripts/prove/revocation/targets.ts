@@ -144,7 +144,7 @@ export async function openTargets(scene: Scene): Promise<Targets> {
         text: await clientToken(scene, client),
         revoke: (replica) =>
           timed(async () => {
-            const reply = await api(replica).post(`/clients/${client.id}/secret`, {}, { token });
+            const reply = await api(replica).post(`/clients/${client.id}/secret`, { overlapSeconds: 0 }, { token });
             if (reply.status < 300) client.secret = reply.body.data.clientSecret;
             return reply;
           }),
