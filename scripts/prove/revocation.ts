@@ -12,7 +12,9 @@ import { onStage, type Stage } from './stage.ts';
 
 const [events = 5_000, seed = Math.floor(performance.timeOrigin) % 1_000_000] = process.argv.slice(2).map(Number);
 const BYSTANDERS = 20;
-const LANES = 60;
+const LANES = 40;
+/** How often each verifier looks at each token. */
+const LOOK_MILLISECONDS = 10;
 /** Without the stream everything is read from PostgreSQL every second. */
 const BOUND_MILLISECONDS = 1_500;
 /** With it a token ends in some milliseconds; this leaves room for a machine on which twenty processes share two cores. */
@@ -50,11 +52,15 @@ function historyOf({ outcomes }: Driven, faults: Pick<Faults, 'wasHealthy'>): To
   });
 }
 
-function shown(violations: readonly Violation[]): string {
+function shown(violations: readonly Violation[], { outcomes }: Driven): string {
+  const kinds = new Map<number, string>(outcomes.map(({ token, kind }) => [token, kind]));
   const counts = new Map<string, number>();
-  for (const { kind } of violations) counts.set(kind, (counts.get(kind) ?? 0) + 1);
+  for (const { kind, token } of violations) {
+    const name = `${kind} (${kinds.get(token) ?? 'not revoked'})`;
+    counts.set(name, (counts.get(name) ?? 0) + 1);
+  }
   const worst = violations.toSorted((a, b) => b.by - a.by)[0];
-  const parts = [...counts].map(([kind, count]) => `${count} × ${kind}`);
+  const parts = [...counts].map(([name, count]) => `${count} × ${name}`);
   return `${parts.join(', ')}; the worst: ${JSON.stringify(worst)}`;
 }
 
@@ -71,11 +77,12 @@ function latencyLine(name: string, tokens: readonly TokenHistory[], { observatio
 async function underFaults(stage: Stage): Promise<string> {
   const scene = await openScene(stage);
   const random = seeded(seed);
-  const audience = await openAudience(stage, scene, 5);
+  const audience = await openAudience(stage, scene, LOOK_MILLISECONDS);
   const targets = await openTargets(scene);
   const bystanders = (await targets.bystanders(BYSTANDERS)).map((text) => ({ token: numberToken(), text }));
   await audience.watch(bystanders);
   const faults = startFaults(scene, random);
+  let told = 0;
   const driven = await drive(
     {
       count: events,
@@ -84,7 +91,12 @@ async function underFaults(stage: Stage): Promise<string> {
       afterMilliseconds: BOUND_MILLISECONDS + 300,
       random,
       pick: picker(random),
-      onProgress: (done) => done % 500 === 0 && console.log(`${done} revocations; ${JSON.stringify(faults.counts)}`),
+      onProgress: (done) => {
+        if (done >= told + 500) {
+          told = done;
+          console.log(`${done} revocations; ${JSON.stringify(faults.counts)}`);
+        }
+      },
     },
     audience,
     targets,
@@ -104,7 +116,7 @@ async function underFaults(stage: Stage): Promise<string> {
   const loose = tokens.filter(({ revocation }) => revocation?.boundMilliseconds === BOUND_MILLISECONDS);
   console.log(latencyLine('with Redis', tight, driven));
   console.log(latencyLine('around a fault', loose, driven));
-  demand(violations.length === 0, `seed ${seed}: ${shown(violations)}`);
+  demand(violations.length === 0, `seed ${seed}: ${shown(violations, driven)}`);
   demand(Object.keys(report.helpless).length === 0, `verifiers could not tell: ${JSON.stringify(report.helpless)}`);
   const kinds = KINDS.map((kind) => `${driven.outcomes.filter((each) => each.kind === kind).length} ${kind}`);
   const broken = Object.entries(faults.counts).map(([fault, count]) => `${fault} ${count} times`);
@@ -116,7 +128,7 @@ async function withoutReader(stage: Stage): Promise<number> {
   const scene = await openScene(stage, 'deaf:deaf@');
   await deafen(scene);
   const random = seeded(seed + 1);
-  const audience = await openAudience(stage, scene, 5);
+  const audience = await openAudience(stage, scene, LOOK_MILLISECONDS);
   const targets = await openTargets(scene);
   const driven = await drive(
     {

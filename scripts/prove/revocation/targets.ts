@@ -35,6 +35,7 @@ export interface Targets {
 }
 
 const BATCH = 200;
+const ACTIVE_EVERYWHERE_MILLISECONDS = 3_000;
 
 async function timed(call: () => Promise<{ readonly status: number; readonly text: string }>) {
   const asked = machineMilliseconds();
@@ -133,7 +134,8 @@ export async function openTargets(scene: Scene): Promise<Targets> {
         revoke: (replica) => timed(() => api(replica).post(`${path}/suspend`, undefined, { token })),
         release: async () => {
           await timed(() => api(2).post(`${path}/activate`, undefined, { token }));
-          freeOrganizations.push(account);
+          // That it is active again is believed from PostgreSQL alone, by everybody within two readings.
+          setTimeout(() => freeOrganizations.push(account), ACTIVE_EVERYWHERE_MILLISECONDS).unref();
         },
       };
     },
