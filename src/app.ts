@@ -219,6 +219,7 @@ function openDeps({ config, clock, random, log }: AppOptions, db: Database, ring
   const mail = { url: config.SMTP_URL, from: config.MAIL_FROM, production: config.production, log };
   const outbox = openOutbox({ db, log, random, appUrl: config.PUBLIC_APP_URL, send: openMail(mail) });
   const access = openMembershipAccess(base);
+  revocations.onRevocation(({ kind }) => kind === 'everything' && access.forget()); // after a backup was restored
   const feed = openFeed({
     ...base,
     streamsMax: config.FEED_STREAMS_MAX,

@@ -90,7 +90,7 @@ export const ENVIRONMENT = {
     .meta({ description: 'After this a session ends however much it is used.' }),
   SESSION_RETENTION: duration(0, 3650 * DAY)
     .prefault('30d')
-    .meta({ description: 'How long ended sessions are kept before they are removed.' }),
+    .meta({ description: 'How long ended sessions are kept before they are removed, 26 minutes at least.' }),
   SESSIONS_PER_USER_MAX: wholeNumber(1, 10_000)
     .default(100)
     .meta({ description: 'Live sessions of one user; a further sign-in ends the one used least recently.' }),

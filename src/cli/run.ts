@@ -8,6 +8,7 @@ import { doctorCommand } from './doctor.ts';
 import { keysCommands } from './keys.ts';
 import { migrateCommand } from './migrate.ts';
 import { organizationsCommands } from './organizations.ts';
+import { recoverCommand } from './recover.ts';
 import { tell } from './refusal.ts';
 import { rolesCommands } from './roles.ts';
 import { seedCommand } from './seed.ts';
@@ -57,6 +58,7 @@ export function program(serve: () => Promise<void>, onHelp: (text: string) => vo
   organizationsCommands(root);
   usersCommands(root);
   sessionsCommands(root);
+  recoverCommand(root);
   clientsCommands(root);
   sidecarCommand(root);
   configCommand(root);

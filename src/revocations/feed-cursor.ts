@@ -8,17 +8,13 @@ export interface FeedCursor extends RevocationCursor {
 }
 
 const PLACE = /^([0-9a-f]{8})\.(\d{1,19})\.(\d{1,15})$/;
-const PLAUSIBLE = /^[A-Za-z0-9_-]{1,128}$/;
+/** What could have been made by this service, now or in another version. */
+export const PLAUSIBLE_CURSOR = /^[A-Za-z0-9_-]{1,128}$/;
 
 /** The text of a cursor. */
 export function encodeCursor({ database, tx, at }: FeedCursor): string {
   // Up, not down: all that is older than the cursor was stamped at or before this instant.
   return Buffer.from(`${database}.${tx}.${Math.ceil(at)}`).toString('base64url');
-}
-
-/** Whether a text could have been made by this service, now or in another version. */
-export function isPlausibleCursor(text: string): boolean {
-  return PLAUSIBLE.test(text);
 }
 
 /** The place that a text names, or null. */

@@ -31,7 +31,7 @@ export interface MissedEvent {
 }
 
 /** Rows that one statement looks at. */
-export const PAGE_ROWS = 5_000;
+export const PAGE_ROWS = 2_000;
 export const FIRST_ID = '00000000-0000-0000-0000-000000000000';
 /** Clocks of a database and the one that took its place may differ so much. */
 const SKEW_MS = 60_000;

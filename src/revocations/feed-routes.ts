@@ -7,14 +7,14 @@ import { bearerToken } from '../protocol/bearer.ts';
 import type { ClientCaller } from '../protocol/caller.ts';
 import { type AccessTokenDeps, verifyAccessToken } from '../tokens/access.ts';
 import type { Feed } from './feed.ts';
-import { isPlausibleCursor } from './feed-cursor.ts';
+import { PLAUSIBLE_CURSOR } from './feed-cursor.ts';
 
 export interface FeedRouteDeps extends Omit<AccessTokenDeps, 'random'> {
   readonly feed: Feed;
 }
 
 const NO_CURSOR = 'must be a cursor as the feed gave it';
-const Cursor = z.string().refine(isPlausibleCursor, NO_CURSOR);
+const Cursor = z.string().regex(PLAUSIBLE_CURSOR, NO_CURSOR);
 
 const Event = z
   .union([
@@ -93,7 +93,7 @@ export function feedRoutes(deps: FeedRouteDeps): Endpoint[] {
 /** Raises validation_failed. An empty header is none (HTML, §9.2). */
 function placeIn(lastEventId: string | undefined): string | null {
   if (lastEventId === undefined || lastEventId === '') return null;
-  if (isPlausibleCursor(lastEventId)) return lastEventId;
+  if (PLAUSIBLE_CURSOR.test(lastEventId)) return lastEventId;
   throw problem('validation_failed', { issues: [{ path: 'Last-Event-ID', message: NO_CURSOR }] });
 }
 

@@ -51,6 +51,7 @@ export async function judgeCursor(tx: SystemReader, { tx: place, at }: Revocatio
   return judged;
 }
 
+// One row, of which the revocations are one value: rows of their own would take several times as long to read.
 // $2, $3 the place, $4 seconds to look back, $5 rows to look at, $6 a snapshot whose rows are known.
 const page = (told: string) =>
   statement(`
@@ -63,14 +64,11 @@ news AS (
   SELECT * FROM scanned WHERE $6::text IS NULL OR NOT pg_visible_in_snapshot(tx::text::xid8, $6::text::pg_snapshot)
 ),
 told AS (${told})
-SELECT h.*, t.* FROM (
-  SELECT ${HEAD}, (SELECT count(*)::int FROM scanned) AS scanned, l.tx::text AS "lastTx", l.id::text AS "lastId"
-  FROM (VALUES (1)) one LEFT JOIN LATERAL (SELECT tx, id FROM scanned ORDER BY tx DESC, id DESC LIMIT 1) l ON true
-) h LEFT JOIN (
-  SELECT told.tx::text, kind, subject::text, epoch, state, ceil(extract(epoch FROM not_before))::float8 AS "notBefore",
-    (extract(epoch FROM at) * 1000)::float8 AS at, organization_id::text AS organization
-  FROM told ORDER BY told.tx, told.id
-) t ON true`);
+SELECT ${HEAD}, (SELECT count(*)::int FROM scanned) AS scanned, l.tx::text AS "lastTx", l.id::text AS "lastId",
+  (SELECT coalesce(json_agg(json_build_array(told.tx::text, organization_id, kind, subject, epoch, state,
+    ceil(extract(epoch FROM not_before))::float8, (extract(epoch FROM at) * 1000)::float8) ORDER BY told.tx, told.id), '[]')
+  FROM told) AS told
+FROM (VALUES (1)) one LEFT JOIN LATERAL (SELECT tx, id FROM scanned ORDER BY tx DESC, id DESC LIMIT 1) l ON true`);
 
 const OF_ALL = page('SELECT *, ($1::uuid[])[1] AS organization_id FROM news');
 
@@ -112,9 +110,19 @@ export interface PageAsked {
   readonly seen: string | null;
 }
 
-type PageRow = Head &
-  RevocationRow &
-  Omit<Told, 'revocation'> & { readonly scanned: number; readonly lastTx: string; readonly lastId: string };
+type Row = RevocationRow;
+type ToldRow = [string, string | null, Row['kind'], string, Row['epoch'], Row['state'], Row['notBefore'], Row['at']];
+
+interface PageRow extends Head {
+  readonly scanned: number;
+  readonly lastTx: string;
+  readonly lastId: string;
+  readonly told: readonly ToldRow[];
+}
+
+function toTold([tx, organization, kind, subject, epoch, state, notBefore, at]: ToldRow): Told {
+  return { tx, organization, revocation: toRevocation({ kind, subject, epoch, state, notBefore, at }) };
+}
 
 /** Revocations behind a place: all of them for null, else those that one of the organizations may know of. */
 export async function listFeedPage(
@@ -123,14 +131,9 @@ export async function listFeedPage(
   { after, withinSeconds, rows, seen }: PageAsked,
 ): Promise<FeedPage> {
   const asked = organizations === null ? OF_ALL : OF_ORGANIZATIONS;
-  const found = await tx.rows<PageRow>(asked, [organizations, after.tx, after.id, withinSeconds, rows, seen]);
-  const [head] = found;
-  if (!head) throw new Error('the database told nothing of itself');
-  const { database, snapshot, horizon, now } = head;
-  const told = found.filter(({ kind }) => kind !== null);
-  return {
-    ...{ database, snapshot, horizon, now },
-    events: told.map((row) => ({ revocation: toRevocation(row), tx: row.tx, organization: row.organization })),
-    next: head.scanned < rows ? null : { tx: head.lastTx, id: head.lastId },
-  };
+  const values = [organizations, after.tx, after.id, withinSeconds, rows, seen];
+  const [page] = await tx.rows<PageRow>(asked, values);
+  if (!page) throw new Error('the database told nothing of itself');
+  const { told, scanned, lastTx, lastId, ...head } = page;
+  return { ...head, events: told.map(toTold), next: scanned < rows ? null : { tx: lastTx, id: lastId } };
 }

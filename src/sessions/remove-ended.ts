@@ -1,7 +1,7 @@
 // The periodic removal of sessions that ended longer ago than the retention, and of revocations nobody can meet.
 import type { Database } from '../platform/db.ts';
 import type { Log } from '../platform/log.ts';
-import { removeOldRevocations } from '../revocations/revocations.ts';
+import { READ_WITHIN_SECONDS, removeOldRevocations } from '../revocations/revocations.ts';
 import { deleteEndedSessions, REMOVED_AT_ONCE } from './store.ts';
 
 const EVERY_MS = 10 * 60_000;
@@ -16,9 +16,11 @@ export interface RemoveEndedDeps {
 
 /** Removes what is due now, in portions, so that no statement runs long; gives how many sessions. */
 export async function removeEndedNow(deps: RemoveEndedDeps): Promise<number> {
+  // Only a session's row tells whom its end concerns: it stays for as long as that is told.
+  const keptSeconds = Math.max(deps.retentionSeconds, READ_WITHIN_SECONDS);
   let total = 0;
   for (;;) {
-    const removed = await deleteEndedSessions(deps.db.systemReader(), deps.retentionSeconds);
+    const removed = await deleteEndedSessions(deps.db.systemReader(), keptSeconds);
     total += removed;
     if (removed < REMOVED_AT_ONCE) break;
   }

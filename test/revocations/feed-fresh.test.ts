@@ -1,7 +1,9 @@
 // What the feed says of its own knowledge: a heartbeat only while everything has been told, and nothing while it does not
 // know.
+import { randomUUID } from 'node:crypto';
 import { once } from 'node:events';
 import type { Readable } from 'node:stream';
+import { setImmediate as nextTurn } from 'node:timers/promises';
 import t, { type Test } from 'tap';
 import { Problem } from '../../src/errors.ts';
 import { openLog } from '../../src/platform/log.ts';
@@ -150,4 +152,60 @@ t.test('a feed that was closed opens no more', async (t) => {
   const { app } = await openService(t, await createDatabase(t));
   app.deps.feed.close();
   await t.rejects(app.deps.feed.stream({ client: callerOf(null), expiresAt: 1e12 }, null), new Problem('service_busy'));
+});
+
+t.test('what happens while a stream begins is told to it', async (t) => {
+  const database = await createDatabase(t);
+  const { app, api } = await openService(t, database);
+  await app.deps.revocations.synchronize();
+  let happen: (() => Promise<unknown>) | null = null;
+  const { db } = app.deps;
+  // Right after the answer of PostgreSQL to the last question of the beginning, and before anybody has it.
+  const systemReader = () => ({
+    async rows<Row>(...asked: Parameters<ReturnType<typeof db.systemReader>['rows']>) {
+      const rows = await db.systemReader().rows<Row>(...asked);
+      const [{ text }, values] = asked;
+      if (/FROM told/.test(text) && values.at(-1) === null) {
+        const now = happen;
+        happen = null;
+        await now?.();
+      }
+      return rows;
+    },
+  });
+  const feed = openFeed({ ...app.deps, db: { ...db, systemReader }, streamsMax: 10, streamsPerClientMax: 10 });
+  t.teardown(() => feed.close());
+  const owner = await newAccount(api);
+  for (const organizationId of [null, owner.organization.id]) {
+    for (const isNew of [false, true]) {
+      const before = isNew ? null : (await follow(t, feed, organizationId)).lastId;
+      if (before) await until(() => before() !== '');
+      const { refreshToken, sessionId } = (
+        await api.post('/auth/login', { email: owner.email, password: owner.password })
+      ).body.data;
+      happen = () => api.post('/auth/logout', { refreshToken });
+      const stream = await follow(t, feed, organizationId, before ? before() : null);
+      if (happen) await (happen as () => Promise<unknown>)(); // everything was told from memory
+      await until(() => stream.text().includes(sessionId));
+    }
+  }
+  t.pass('of all and of an organization, from the beginning and from a cursor');
+});
+
+t.test('a stream that nobody reads is given up as soon as its place is lost', async (t) => {
+  const { app } = await openService(t, await createDatabase(t));
+  await app.deps.revocations.synchronize();
+  const feed = openFeed({ ...app.deps, streamsMax: 10, streamsPerClientMax: 10, heartbeatMs: 3_600_000 });
+  t.teardown(() => feed.close());
+  const unread = await feed.stream({ client: callerOf(null), expiresAt: Number.POSITIVE_INFINITY }, null);
+  unread.once('data', () => unread.pause());
+  await once(unread, 'data');
+  const read = await follow(t, feed, null);
+  await until(() => read.count('heartbeat') === 1);
+  for (let round = 0; round < 100 && !unread.destroyed; round += 1) {
+    await app.deps.publish(Array.from({ length: 1_000 }, () => ({ kind: 'session', sid: randomUUID() })));
+    await nextTurn();
+  }
+  t.ok(unread.destroyed);
+  t.notOk(read.stream.destroyed, 'and no other');
 });

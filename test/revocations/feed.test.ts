@@ -1,6 +1,7 @@
 // The feed as its consumers see it: the document, the stream, where it goes on, and who may read it.
 import { randomUUID } from 'node:crypto';
 import t, { type Test } from 'tap';
+import { removeEndedNow } from '../../src/sessions/remove-ended.ts';
 import { newAccount } from '../support/client.ts';
 import { createDatabase } from '../support/database.ts';
 import { consume, has } from '../support/feed.ts';
@@ -219,4 +220,17 @@ t.test('a HEAD is answered and leaves nothing open', async (t) => {
   }
   await logout();
   await app.close();
+});
+
+t.test('the end of a session is told for as long as its tokens live, however soon sessions are removed', async (t) => {
+  const { app, api, database, token, logout } = await openFeedTest(t);
+  const { organization, sessionId } = await logout();
+  const own = await token(organization.id);
+  const { db, log } = app.deps;
+  const told = async () => (await api.get('/revocations', { token: own.token })).body.data.events;
+  await removeEndedNow({ db, log, retentionSeconds: 0 });
+  t.ok(has(await told(), { sid: sessionId }));
+  await database.query(`UPDATE sessions SET revoked_at = revoked_at - interval '27 minutes'`);
+  await removeEndedNow({ db, log, retentionSeconds: 0 });
+  t.strictSame(await database.query('SELECT 1 FROM sessions WHERE id = $1', [sessionId]), []);
 });
