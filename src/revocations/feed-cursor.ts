@@ -8,6 +8,7 @@ export interface FeedCursor extends RevocationCursor {
 }
 
 const PLACE = /^([0-9a-f]{8})\.(\d{1,19})\.(\d{1,15})$/;
+const MAX_TX = 2n ** 63n - 1n;
 /** What could have been made by this service, now or in another version. */
 export const PLAUSIBLE_CURSOR = /^[A-Za-z0-9_-]{1,128}$/;
 
@@ -23,5 +24,3 @@ export function decodeCursor(text: string): FeedCursor | null {
   if (database === undefined || tx === undefined || BigInt(tx) > MAX_TX) return null;
   return { database, tx, at: Number(at) };
 }
-
-const MAX_TX = 2n ** 63n - 1n;
