@@ -63,6 +63,7 @@ async function runTests(args: string[]): Promise<number> {
     console.error('No test ran to its end.');
     return code === 0 ? 1 : code;
   }
+  for (const reason of totals.reasons) console.log(`\n${reason}`);
   console.log(`\n${totals.line}`);
   return code === 0 && !totals.isGreen ? 1 : code;
 }

@@ -60,6 +60,18 @@ t.test('a file that breaks off without a failed assertion counts as one failure,
   t.equal(lineOf([GOOD], 'total: 2, pass: 1, skip: 1'), '1 passed, 0 failed, 1 skipped');
 });
 
+t.test('each red file is named with its first failure', async (t) => {
+  const late = 'not ok 4 - timeout!\n  ---\n  expired: test/late.test.ts\n  ...\n';
+  const results = `TAP version 14\n1..5\n${[GOOD, KILLED, RED, THREW, late].join('\n')}\n# { total: 3, pass: 1, fail: 2 }\n`;
+  t.strictSame(totalsOf(results)?.reasons, [
+    'red: test/killed.test.ts\n3 - test/killed.test.ts # time=471.378ms\n  ---\n  signal: SIGKILL',
+    'red: test/red.test.ts\n        not ok 1 - should be equal\n          ---\n          compare: ===',
+    'red: test/threw.test.ts\n1 - test/threw.test.ts # time=305.349ms\n  ---\n  exitCode: 1',
+    'red: 4 - timeout!\n  ---\n  expired: test/late.test.ts',
+  ]);
+  t.strictSame(totalsOf(`TAP version 14\n1..1\n${GOOD}# { total: 1, pass: 1 }\n`)?.reasons, []);
+});
+
 t.test('a run in which nothing ran has no totals', async (t) => {
   t.equal(lineOf([], 'total: 1, pass: 0, skip: 1'), undefined);
   t.equal(totalsOf('TAP version 14\n'), undefined);
