@@ -2,7 +2,7 @@
 import type { Test } from 'tap';
 import type { Revocation } from '../../src/protocol/revocation.ts';
 import { createDatabase } from './database.ts';
-import { type Consumer, consume, eventsOf, type Frame } from './feed.ts';
+import { type Consumer, consume, eventsOf, type Frame, untilSettled } from './feed.ts';
 import { openService } from './service.ts';
 import { plantClient, tokenOfClient } from './service-clients.ts';
 import { joinMember } from './session-state.ts';
@@ -99,10 +99,7 @@ export async function tells(
 ): Promise<void> {
   const readers = Object.keys(expected) as Reader[];
   const { app, api, database, url, readers: clients } = world;
-  // Transactions of other tests that are still running hold the cursor back: what came before it would come again.
-  const [last] = await database.query<{ tx: string }>('SELECT max(tx)::text AS tx FROM revocations');
-  do await app.deps.revocations.synchronize();
-  while (BigInt(app.deps.revocations.cursor().tx) <= BigInt(last?.tx ?? 0));
+  await untilSettled(app, database); // what came before a cursor would come again
   const ask = async (reader: Reader, query = '') =>
     (await api.get(`/revocations${query}`, { token: clients[reader].token })).body.data;
   const before = new Map<Reader, { cursor: string; events: Revocation[]; stream: Consumer }>();
