@@ -16,6 +16,8 @@ export interface OrganizationNews {
    * channel from `place` on misses nothing. Raises DatabaseUnavailable.
    */
   follow(organizationId: string): Promise<Followed>;
+  /** Whether anybody waits for news. */
+  isFollowed(): boolean;
   /** Reads what is new, in a reading that has not begun yet. Raises DatabaseUnavailable. */
   read(): Promise<void>;
   /** How long ago the last reading began, in seconds; infinite when it failed. */
@@ -113,6 +115,7 @@ export function openOrganizationNews({ db, onNews, onOtherDatabase }: Organizati
       }
       return { channel, place, leave };
     },
+    isFollowed: () => followed.size > 0,
     read,
     readSecondsAgo: () => (readAt === undefined ? Number.POSITIVE_INFINITY : (monotonicMs() - readAt) / 1000),
     cursor: () => (known ? encodeCursor(cursorOf(known)) : ''),

@@ -181,7 +181,7 @@ function openSources(deps: FeedDeps, streams: ReadonlySet<FeedStream>): Sources 
   }
 
   async function read(): Promise<void> {
-    if (![...streams].some(isOfOrganization)) return;
+    if (!organizations.isFollowed()) return;
     try {
       await organizations.read();
       failing = false;

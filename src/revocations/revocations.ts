@@ -63,6 +63,14 @@ export interface RevocationCursor {
   readonly at: number;
 }
 
+/** How far this process has read. */
+interface Reading extends RevocationCursor {
+  /** What it could see, as PostgreSQL writes a snapshot; null for nothing. */
+  readonly snapshot: string | null;
+}
+
+const NOTHING_READ: Reading = { tx: '0', at: 0, snapshot: null };
+
 /**
  * How long an entry is remembered: the longest life that any configuration allows (a token may be older than the present
  * one), and some more.
@@ -96,7 +104,7 @@ export function openRevocations(deps: RevocationsDeps): Revocations {
   const seconds = () => monotonicMs() / 1000;
   const map = createRevocationMap(seconds, REVOCATIONS_REMEMBERED_SECONDS);
   const listeners = new Set<(revocation: Revocation) => void>();
-  let cursor: RevocationCursor = { tx: '0', at: 0 };
+  let reading = NOTHING_READ;
   let readAt = Number.NEGATIVE_INFINITY; // when the last complete reading began, in seconds
   let gapAt = Number.POSITIVE_INFINITY; // what the stream told up to then is not everything
   let wholeAt = Number.NEGATIVE_INFINITY; // the stream was read to its end
@@ -115,7 +123,7 @@ export function openRevocations(deps: RevocationsDeps): Revocations {
 
   async function readAll(): Promise<void> {
     const begun = seconds();
-    cursor = await readRevocations(deps.db, cursor, take);
+    reading = await readRevocations(deps.db, reading, take);
     readAt = begun;
     while (map.forgetOld()) await nextTurn();
   }
@@ -129,8 +137,8 @@ export function openRevocations(deps: RevocationsDeps): Revocations {
 
   function takeFromStream(revocation: Revocation): void {
     // An instant that the database has not come to is none of its own, and would outdo all that are.
-    const latest = cursor.at + (seconds() - readAt) * 1000 + CLOCK_TOLERANCE_MS;
-    const isOfDatabase = revocation.kind !== 'organization' || (cursor.at > 0 && revocation.at <= latest);
+    const latest = reading.at + (seconds() - readAt) * 1000 + CLOCK_TOLERANCE_MS;
+    const isOfDatabase = revocation.kind !== 'organization' || (reading.at > 0 && revocation.at <= latest);
     if (!isOfDatabase) onGap();
     else take(revocation);
   }
@@ -174,7 +182,7 @@ export function openRevocations(deps: RevocationsDeps): Revocations {
     isStreaming: () => (stream ? stream.isWorking() && seconds() - wholeAt < STREAM_SILENCE_SECONDS_MAX : null),
     list: map.list,
     events: map.events,
-    cursor: () => cursor,
+    cursor: () => reading,
     onRevocation(listener) {
       listeners.add(listener);
       return () => void listeners.delete(listener);
@@ -192,24 +200,25 @@ export function openRevocations(deps: RevocationsDeps): Revocations {
 }
 
 /**
- * Hands out everything that was committed since a cursor, some of it perhaps again, and gives the cursor of now. It reads
- * on from the oldest transaction that was still running at the cursor's reading: whatever was committed since is of that
- * one or a later one. Raises DatabaseUnavailable.
+ * Hands out everything that was committed since a reading, and gives the reading of now. It reads on from the oldest
+ * transaction that was still running at the one before: whatever was committed since is of that one or a later one.
+ * Raises DatabaseUnavailable.
  */
 export async function readRevocations(
   db: Database,
-  since: RevocationCursor,
+  since: Reading,
   take: (revocation: Revocation) => void,
-): Promise<RevocationCursor> {
+): Promise<Reading> {
   const reader = db.systemReader();
-  let reached: RevocationCursor | undefined;
+  const asked = { seen: since.snapshot, withinSeconds: READ_WITHIN_SECONDS, limit: PAGE_ROWS };
+  let reached: Reading | undefined;
   let after: RevocationPlace | null = { tx: since.tx, id: FIRST_ID };
   while (after) {
-    const page: RevocationPage = await listRevocations(reader, after, READ_WITHIN_SECONDS, PAGE_ROWS);
+    const page: RevocationPage = await listRevocations(reader, { after, ...asked });
     // A restored database begins anew with older transactions.
-    if (!reached && BigInt(page.horizon) < BigInt(since.tx)) return readRevocations(db, { tx: '0', at: 0 }, take);
+    if (!reached && BigInt(page.horizon) < BigInt(since.tx)) return readRevocations(db, NOTHING_READ, take);
     page.revocations.forEach(take);
-    reached ??= { tx: page.horizon, at: page.now };
+    reached ??= { tx: page.horizon, at: page.now, snapshot: page.snapshot };
     after = page.next;
   }
   return reached ?? since;

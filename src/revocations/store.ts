@@ -26,35 +26,47 @@ export interface RevocationPage {
   readonly next: RevocationPlace | null;
   /** The oldest transaction that was still running: all older ones are seen, so that the next reading begins with it. */
   readonly horizon: string;
+  /** What the reading could see, as PostgreSQL writes a snapshot. */
+  readonly snapshot: string | null;
   /** The database's clock at the reading, in ms since 1970. */
   readonly now: number;
 }
 
-type PageRow = RevocationRow & RevocationPlace & { readonly horizon: string; readonly now: number };
+export interface RevocationsAsked {
+  readonly after: RevocationPlace;
+  /** Leaves out what this snapshot had seen: of it there is much behind a place while a transaction runs for long. */
+  readonly seen: string | null;
+  readonly withinSeconds: number;
+  readonly limit: number;
+}
+
+type PageRow = RevocationRow &
+  RevocationPlace & { readonly horizon: string; readonly snapshot: string; readonly now: number };
 
 const PAGE = statement(`
-SELECT h.horizon, h.now, r.* FROM (
-  SELECT pg_snapshot_xmin(pg_current_snapshot())::text AS horizon, (extract(epoch FROM clock_timestamp()) * 1000)::float8 AS now
+SELECT h.*, r.* FROM (
+  SELECT pg_snapshot_xmin(pg_current_snapshot())::text AS horizon, pg_current_snapshot()::text AS snapshot,
+    (extract(epoch FROM clock_timestamp()) * 1000)::float8 AS now
 ) h LEFT JOIN LATERAL (
   SELECT id::text, tx::text, kind, subject, epoch, state, ceil(extract(epoch FROM not_before))::float8 AS "notBefore",
     (extract(epoch FROM at) * 1000)::float8 AS at FROM revocations
   WHERE (revocations.tx, revocations.id) > ($1::bigint, $2::uuid) AND at > clock_timestamp() - $3::float8 * interval '1 second'
+    AND ($5::text IS NULL OR NOT pg_visible_in_snapshot(revocations.tx::text::xid8, $5::text::pg_snapshot))
   ORDER BY revocations.tx, revocations.id LIMIT $4::int) r ON true`);
 
 /** The revocations behind a place that are no older than so many seconds, at most `limit` of them. */
 export async function listRevocations(
   tx: SystemReader,
-  after: RevocationPlace,
-  withinSeconds: number,
-  limit: number,
+  { after, seen, withinSeconds, limit }: RevocationsAsked,
 ): Promise<RevocationPage> {
-  const found = await tx.rows<PageRow>(PAGE, [after.tx, after.id, withinSeconds, limit]);
+  const found = await tx.rows<PageRow>(PAGE, [after.tx, after.id, withinSeconds, limit, seen]);
   const rows = found.filter(({ id }) => id !== null);
   const last = rows.length === limit ? rows.at(-1) : undefined;
   return {
     revocations: rows.map(toRevocation),
     next: last ? { tx: last.tx, id: last.id } : null,
     horizon: found[0]?.horizon ?? after.tx,
+    snapshot: found[0]?.snapshot ?? null,
     now: found[0]?.now ?? 0,
   };
 }

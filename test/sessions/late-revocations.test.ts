@@ -43,6 +43,8 @@ t.test('more revocations than one page holds are all read, and only once', async
     },
   };
   const revocations = openRevocations({ db: { ...db, systemReader: () => counting }, log });
+  const slow = await openTransaction(t, database); // as a backup does, for as long as it takes
+  await slow.query('SELECT pg_current_xact_id()');
   const [last] = await database.query<{ subject: string }>(
     `WITH many AS (INSERT INTO revocations (id, kind, subject, epoch)
        SELECT gen_random_uuid(), 'user', gen_random_uuid(), 7 FROM generate_series(1, 45000) RETURNING id, subject)
@@ -53,4 +55,9 @@ t.test('more revocations than one page holds are all read, and only once', async
   t.equal(revocations.epochOf(last?.subject ?? ''), 7, 'the last one is known');
   await revocations.synchronize();
   t.ok(read - 45_000 <= 1, 'the next reading goes on behind them'); // one empty row carries where it ended
+  const during = randomUUID();
+  await database.query(REVOKE, [during, new Date()]);
+  for (let round = 0; round < 3; round += 1) await revocations.synchronize();
+  t.equal(revocations.epochOf(during), 99);
+  t.ok(read - 45_000 <= 5, 'also while an older transaction goes on: what came since is read once');
 });

@@ -146,6 +146,10 @@ export function writtenSince(
 /** The revocations that were written after a transaction, as events. */
 export async function revokedSince({ app }: Stage, tx: string): Promise<Revocation[]> {
   const events: Revocation[] = [];
-  await readRevocations(app.deps.db, { tx: String(BigInt(tx) + 1n), at: 0 }, (event) => void events.push(event));
+  await readRevocations(
+    app.deps.db,
+    { tx: String(BigInt(tx) + 1n), at: 0, snapshot: null },
+    (event) => void events.push(event),
+  );
   return events;
 }
