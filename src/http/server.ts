@@ -183,6 +183,7 @@ async function registerPlugins(
         durationMs: Math.round(reply.elapsedTime * 10) / 10,
         network: wideNetwork(request.ip),
         [caller?.kind === 'client' ? 'clientId' : 'userId']: caller?.id,
+        ...request.getDecorator<object | null>('serviceClient'),
         organizationId: caller?.organizationId ?? undefined,
       },
       'request',
@@ -190,6 +191,7 @@ async function registerPlugins(
     done();
   });
   app.decorateRequest('caller', null);
+  app.decorateRequest('serviceClient', null);
 }
 
 /** The address with its last part blanked: enough to tell networks apart, too little to tell people. */

@@ -1,6 +1,7 @@
 // The beginning of every call of an OAuth endpoint: who the client is, and whether it may be heard now.
 import { type AuthenticateClientDeps, type AuthenticatedClient, authenticateClient } from '../clients/authenticate.ts';
 import { oauthError } from '../errors/oauth.ts';
+import { isIdShaped } from '../protocol/id.ts';
 import { type PresentedCredentials, readCredentials } from './credentials.ts';
 import type { ClientThrottle } from './throttle.ts';
 
@@ -11,6 +12,8 @@ export interface AdmitDeps extends AuthenticateClientDeps {
 export interface Presented extends PresentedCredentials {
   /** Where it comes from, as limits count. */
   readonly network: string;
+  /** Notes for the log whom it is from, or says that it is from. */
+  readonly tellClient: (clientId: string, isProven: boolean) => void;
   /** Raises too_many_requests for a client that asks too often. */
   readonly limitClient: (clientId: string) => Promise<void>;
 }
@@ -23,6 +26,8 @@ export async function admitClient(deps: AdmitDeps, presented: Presented): Promis
   const credentials = readCredentials(presented);
   const credential = credentials.method === 'secret' ? credentials.secret : credentials.assertion;
   const clientId = credentials.clientId ?? subjectOf(credential);
+  // Nothing else than an id: who mixes up the fields must not find a secret in the log.
+  if (isIdShaped(clientId)) presented.tellClient(clientId, false);
   const attempt = await deps.clientThrottle.begin({ network: presented.network, clientId, credential });
   const undecided = (error: unknown) => {
     attempt.undecided();
@@ -38,6 +43,7 @@ export async function admitClient(deps: AdmitDeps, presented: Presented): Promis
     throw oauthError('invalid_client');
   }
   attempt.succeeded();
+  presented.tellClient(client.id, true);
   if (!isKnown) await presented.limitClient(client.id);
   return client;
 }

@@ -15,6 +15,7 @@ import {
   refusedByOAuth,
 } from '../support/oauth.ts';
 import { requestHead, sendRaw } from '../support/raw.ts';
+import { spawnService } from '../support/service.ts';
 import { assertionOf, ISSUER, keyPair, plantClient } from '../support/service-clients.ts';
 import { openTeam } from '../support/team.ts';
 
@@ -246,4 +247,24 @@ t.test('a request that cannot succeed uses up no assertion', async (t) => {
     t.equal((await post(api, '/oauth/token', { ...wrong, ...parameters })).status, 400);
   }
   t.equal((await post(api, '/oauth/token', { grant_type: 'client_credentials', ...parameters })).status, 200);
+});
+
+t.test('the log says which client a request is from, and which one a refused request claims to be from', async (t) => {
+  const { client, database } = await open(t);
+  const { lines, api, end } = await spawnService(t, {
+    DATABASE_URL: database.ownerUrl,
+    DATABASE_APP_URL: database.appUrl,
+    DATABASE_SYSTEM_URL: database.systemUrl,
+  });
+  const good = goodParameters('/oauth/token');
+  t.equal((await post(api, '/oauth/token', good, client)).status, 200);
+  refusedByOAuth(t, await post(api, '/oauth/token', good, { ...client, secret: 'wrong' }), 'invalid_client', 'wrong');
+  const mixedUp = { ...good, client_id: client.secret, client_secret: client.id };
+  refusedByOAuth(t, await post(api, '/oauth/token', mixedUp), 'invalid_client', 'mixed up');
+  t.equal(await end('SIGTERM'), 0);
+  const said = lines.map((line) => JSON.parse(line)).filter(({ route }) => route === '/oauth/token');
+  t.match(said[0], { status: 200, clientId: client.id, claimedClientId: undefined });
+  t.match(said[1], { status: 401, clientId: undefined, claimedClientId: client.id });
+  t.match(said[2], { status: 401, clientId: undefined, claimedClientId: undefined });
+  t.notOk(lines.some((line) => line.includes(client.secret)));
 });
