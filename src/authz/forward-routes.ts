@@ -5,7 +5,7 @@ import { problem } from '../errors.ts';
 import { type Answer, type Client, type Endpoint, endpoint, signedIn } from '../http/endpoint.ts';
 import type { Principal } from '../protocol/caller.ts';
 import { PERMISSION_PATTERN } from '../protocol/permission.ts';
-import { type ForwardDeps, identify } from './forward.ts';
+import { admit, type ForwardDeps } from './forward.ts';
 
 const Wanted = z.string().regex(PERMISSION_PATTERN, 'must be a permission: resource:action');
 const VerifyQuery = z.strictObject({ permission: z.union([Wanted, z.array(Wanted).max(20)]).optional() });
@@ -17,7 +17,7 @@ const ASKED_METHODS = ['GET', 'POST', 'PUT', 'PATCH', 'DELETE'] as const;
 export function forwardRoutes(deps: ForwardDeps): Endpoint[] {
   const answerWith = async (caller: Principal, wanted: readonly string[], client: Client, answer: Answer) => {
     // A client may send this header itself: it can only ask for more than the proxy does.
-    const headers = await identify(deps, caller, [...wanted, ...listed(client.requiredPermission)]);
+    const headers = await admit(deps, caller, [...wanted, ...listed(client.requiredPermission)]);
     for (const [name, value] of Object.entries(headers)) answer.header(name, value);
   };
   const common = {
@@ -53,10 +53,9 @@ export function forwardRoutes(deps: ForwardDeps): Endpoint[] {
 }
 
 function listed(header: string | undefined): string[] {
-  const permissions = (header ?? '')
-    .split(',')
-    .map((entry) => entry.trim())
-    .filter((entry) => entry !== '');
+  if (header === undefined) return [];
+  // A proxy that sends it empty has lost what it was to ask for: nobody passes for that.
+  const permissions = header.split(',').map((entry) => entry.trim());
   if (permissions.length > 20 || permissions.some((permission) => !PERMISSION_PATTERN.test(permission))) {
     throw problem('bad_request', { detail: 'X-Required-Permission must be permissions (resource:action) and commas.' });
   }

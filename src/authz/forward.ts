@@ -12,18 +12,18 @@ export interface ForwardDeps {
 }
 
 /** Past this, what others have revoked is too uncertain to let anybody in. */
-const BLIND_SECONDS_MAX = 30;
+const LET_IN_BLIND_SECONDS_MAX = 30;
 
 /**
  * The identity headers of whoever may pass. Raises permission_denied or organization_required unless every wanted
  * permission is held, and revocations_stale where nobody can tell who was signed out meanwhile.
  */
-export async function identify(
+export async function admit(
   deps: ForwardDeps,
   caller: Principal,
   wanted: readonly string[],
 ): Promise<Record<IdentityHeader, string>> {
-  if (!(deps.revocations.freshSecondsAgo() <= BLIND_SECONDS_MAX))
+  if (!(deps.revocations.freshSecondsAgo() <= LET_IN_BLIND_SECONDS_MAX))
     throw problem('revocations_stale', { retryAfterSeconds: 1 });
   for (const permission of wanted) {
     if (!actsForOrganization(caller)) throw problem('organization_required');

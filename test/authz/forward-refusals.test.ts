@@ -1,7 +1,7 @@
 // Forward authentication as a proxy asks for it: whom it turns away, and what it says when it cannot know.
 import t, { type Test } from 'tap';
 import { suspendOrganization } from '../../src/administration/organizations.ts';
-import { identify } from '../../src/authz/forward.ts';
+import { admit } from '../../src/authz/forward.ts';
 import { type CallOptions, newAccount } from '../support/client.ts';
 import { createDatabase, type TestDatabase } from '../support/database.ts';
 import { memberOfLargeRole, openFront, tellsNothing, tokenWith, told, verify } from '../support/forward.ts';
@@ -132,7 +132,7 @@ t.test('what was known half a minute ago still counts, and nothing older', async
     alsoSuspended: false,
   });
   const asked = (seconds: number) =>
-    identify({ revocations: { freshSecondsAgo: () => seconds }, holds: () => true }, caller, []);
+    admit({ revocations: { freshSecondsAgo: () => seconds }, holds: () => true }, caller, []);
   for (const seconds of [0, 29, 30]) t.match(await asked(seconds), { 'x-user-id': caller.id });
   for (const seconds of [30.1, 3600, Number.POSITIVE_INFINITY, Number.NaN]) {
     await t.rejects(asked(seconds), { code: 'revocations_stale' }, String(seconds));
