@@ -61,7 +61,8 @@ export interface RefreshClaims {
 
 const UUID = /^[0-9a-f]{8}-[0-9a-f]{4}-[1-8][0-9a-f]{3}-[89ab][0-9a-f]{3}-[0-9a-f]{12}$/;
 
-function isUuid(value: unknown): value is string {
+/** Whether it is an id as it stands in claims: a UUID (RFC 9562), lower case. */
+export function isUuid(value: unknown): value is string {
   return typeof value === 'string' && UUID.test(value);
 }
 

@@ -3,6 +3,7 @@ import { once } from 'node:events';
 import { createServer, type Server } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import type { Verifier } from '../verifier/contract.ts';
+import { VerificationError } from '../verifier/error.ts';
 import type { Sidecar } from './contract.ts';
 
 export interface ManagementOptions {
@@ -18,7 +19,7 @@ export interface Management {
   close(): void;
 }
 
-const ASK_SECONDS = 30;
+const ASK_SECONDS = 5;
 
 /** Serves /healthz and /readyz. Raises what listening raises. */
 export async function openManagement(options: ManagementOptions): Promise<Management> {
@@ -30,7 +31,10 @@ export async function openManagement(options: ManagementOptions): Promise<Manage
       try {
         await verifier.ready(ASK_SECONDS);
         hasKeys = true;
-      } catch {
+      } catch (error) {
+        // Whoever waits for revocations has the keys.
+        hasKeys = error instanceof VerificationError && error.code === 'revocations_stale';
+        if (hasKeys) return;
         await new Promise((resolve) => setTimeout(resolve, 1_000).unref());
       }
     }

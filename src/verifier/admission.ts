@@ -31,6 +31,13 @@ export function principalOf(holder: object): VerifiedPrincipal | null {
   return admitted.get(holder)?.principal ?? null;
 }
 
+/** The same where somebody must be there. Raises VerificationError `unauthenticated`. */
+export function requirePrincipal(holder: object): VerifiedPrincipal {
+  const found = admitted.get(holder);
+  if (!found) throw new VerificationError('unauthenticated');
+  return found.principal;
+}
+
 /**
  * The one Authorization header of a request; undefined when there is none. Raises invalid_token for two: node:http keeps
  * the first and says nothing, and what stands in front may have judged by the other (RFC 6750 §2).

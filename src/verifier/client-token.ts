@@ -69,7 +69,10 @@ async function fetchToken(deps: ClientTokenDeps): Promise<{ token: string; until
     const reason = typeof error === 'string' ? `${status} ${error}` : String(status);
     const message = `${deps.tokenEndpoint} gave no token (${reason})`;
     if (status >= 500) throw new Error(message);
-    throw new CredentialsRefused(`${message}: check the credentials`, waitSeconds(headers.get('retry-after')));
+    const wait = waitSeconds(headers.get('retry-after'));
+    const remedy =
+      status === 429 ? `too many failures from here lately, the next attempt is in ${wait} s` : 'check the credentials';
+    throw new CredentialsRefused(`${message}: ${remedy}`, wait);
   }
   const life = typeof expires_in === 'number' && expires_in > 0 ? expires_in : LIFE_SECONDS_DEFAULT;
   return { token: access_token, until: begun + Math.max(life - RENEWED_AHEAD_SECONDS, life / 2) };

@@ -1,12 +1,20 @@
 // Middleware for Express 5 and 4, Connect and bare node:http (`tenantry/verifier/express`). It knows node:http's request and
 // response only, which Express' own are.
 import type { IncomingMessage, ServerResponse } from 'node:http';
-import { admit, authorizationOf, dismiss, type PermissionCheck, permissionCheck, principalOf } from './admission.ts';
+import {
+  admit,
+  authorizationOf,
+  dismiss,
+  type PermissionCheck,
+  permissionCheck,
+  principalOf,
+  requirePrincipal,
+} from './admission.ts';
 import type { VerifiedPrincipal, Verifier } from './contract.ts';
 import { VerificationError } from './error.ts';
 import { PROBLEM_TYPE, type Refusal, refusalOf } from './refusal.ts';
 
-export { type PermissionCheck, permissionCheck, principalOf };
+export { type PermissionCheck, permissionCheck, principalOf, requirePrincipal };
 
 export type Next = (error?: unknown) => void;
 export type Middleware = (request: IncomingMessage, response: ServerResponse, next: Next) => void;

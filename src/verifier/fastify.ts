@@ -1,11 +1,19 @@
 // The plugin for Fastify 5 (`tenantry/verifier/fastify`): `request.principal`, and hooks for routes. It imports nothing of
 // Fastify, its types neither: what it touches is written down here, so that it goes with whichever 5.x the service has.
-import { admit, authorizationOf, dismiss, type HeaderSource, permissionCheck, principalOf } from './admission.ts';
+import {
+  admit,
+  authorizationOf,
+  dismiss,
+  type HeaderSource,
+  permissionCheck,
+  principalOf,
+  requirePrincipal,
+} from './admission.ts';
 import type { Verifier } from './contract.ts';
 import { VerificationError } from './error.ts';
 import { PROBLEM_TYPE, refusalOf } from './refusal.ts';
 
-export { principalOf };
+export { principalOf, requirePrincipal };
 
 /** What the hooks use of a FastifyRequest. */
 export interface FastifyRequestLike {

@@ -13,7 +13,10 @@ export interface FeedStreamDeps extends HttpDeps {
 export const SILENCE_MILLISECONDS_MAX = 10_000;
 const EVENT_CHARACTERS_MAX = 32 * 1024 * 1024;
 
-/** Reads the feed until the service ends it. Raises Error when it cannot be opened, breaks off or falls silent. */
+/**
+ * Reads the feed until the service ends it. Raises Error when it cannot be opened, breaks off or falls silent; its cause
+ * is CredentialsRefused where the service gave no token.
+ */
 export async function followStream(deps: FeedStreamDeps, state: FeedState, ended: AbortSignal): Promise<void> {
   const abort = new AbortController();
   const stop = () => abort.abort(ended.reason);

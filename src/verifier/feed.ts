@@ -62,7 +62,8 @@ export function createFeed(deps: FeedDeps): RevocationSource {
       } catch (error) {
         if (ended.signal.aborted) return;
         failures = hasLived() ? 1 : failures + 1;
-        if (error instanceof CredentialsRefused) leastMilliseconds = error.retryAfterSeconds * 1000;
+        const { cause } = error as Error;
+        if (cause instanceof CredentialsRefused) leastMilliseconds = cause.retryAfterSeconds * 1000;
         deps.onError(error as Error);
       }
       await pause(timing, Math.max(waitMilliseconds(failures), leastMilliseconds), ended.signal);

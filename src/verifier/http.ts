@@ -5,6 +5,8 @@ import type { Fetch } from './options.ts';
 export interface HttpDeps {
   readonly fetch: Fetch;
   readonly timing: Timing;
+  /** Aborted when nothing is to be asked any more, and what is under way is to be given up. */
+  readonly ended?: AbortSignal;
 }
 
 export interface Exchange {
@@ -25,9 +27,13 @@ export interface Answer {
 /** Sends a request and reads the whole answer. Raises Error, with a message for operators, when that cannot be had. */
 export async function exchange(deps: HttpDeps, { url, ...request }: Exchange): Promise<Answer> {
   const abort = new AbortController();
+  const stop = () => abort.abort(new Error(`${url} is asked no more: the verifier was closed`));
+  deps.ended?.addEventListener('abort', stop, { once: true });
+  if (deps.ended?.aborted) stop();
   const late = () => abort.abort(new Error(`${url} did not answer within ${request.timeoutMilliseconds} ms`));
   const callOff = deps.timing.after(request.timeoutMilliseconds, late, 'waits');
   try {
+    abort.signal.throwIfAborted();
     // Some stand-ins for fetch know no signal: the time limit holds for them as well.
     return await Promise.race([answerOf(deps, url, request, abort.signal), aborted(abort.signal)]);
   } catch (error) {
@@ -35,6 +41,7 @@ export async function exchange(deps: HttpDeps, { url, ...request }: Exchange): P
     throw new Error(`${url} cannot be read: ${sentence(error)}`, { cause: error });
   } finally {
     callOff();
+    deps.ended?.removeEventListener('abort', stop);
     abort.abort();
   }
 }

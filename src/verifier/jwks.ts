@@ -58,7 +58,7 @@ export function createJwks(deps: JwksDeps): KeySource & Required<Pick<KeySource,
       })
       .catch((error: Error) => {
         state.failures += 1;
-        deps.onError(error);
+        if (!state.isClosed) deps.onError(error);
       })
       .finally(() => {
         underWay = null;

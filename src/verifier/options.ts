@@ -113,6 +113,9 @@ export interface FeedSettings {
 /** Checks the options of the feed. Raises TypeError. */
 export function feedSettingsOf(options: VerifierOptions, revocation: RevocationOptions): FeedSettings {
   const base = serviceAddress(options);
+  if (typeof revocation !== 'object' || revocation === null) {
+    throw new TypeError('revocation must be an object of options, or false');
+  }
   const { credentials } = revocation;
   if (typeof credentials !== 'object' || credentials === null || typeof credentials.clientId !== 'string') {
     throw new TypeError('revocation.credentials must hold clientId with clientSecret or privateKey');

@@ -1,9 +1,9 @@
 // What happens to a good token while nothing is known of revocations: refused, let through, or asked about.
 import { createClientAuthentication } from './client-authentication.ts';
-import type { Timing } from './clock.ts';
 import type { RevocationSource } from './contract.ts';
 import { VerificationError } from './error.ts';
 import { createFeed } from './feed.ts';
+import type { HttpDeps } from './http.ts';
 import { createIntrospection } from './introspection.ts';
 import { feedSettingsOf, type OnStale, type Settings, stalenessOf, type VerifierOptions } from './options.ts';
 
@@ -24,14 +24,15 @@ const NO_REVOCATIONS: RevocationSource = {
 };
 
 /** The source of revocations that the options ask for, and what holds while it is silent. Raises TypeError. */
-export function createRevocationPolicy(options: VerifierOptions, settings: Settings, timing: Timing): RevocationPolicy {
+export function createRevocationPolicy(options: VerifierOptions, base: Settings & HttpDeps): RevocationPolicy {
   if (options.revocations) return policyOf(options.revocations, stalenessOf({ onStale: 'reject', ...options.stale }));
   const { revocation } = options;
-  if (!revocation) return policyOf(NO_REVOCATIONS, stalenessOf({ onStale: 'reject' }));
-  const staleness = stalenessOf(revocation);
+  if (revocation === undefined || revocation === false)
+    return policyOf(NO_REVOCATIONS, stalenessOf({ onStale: 'reject' }));
   const where = feedSettingsOf(options, revocation);
-  const client = createClientAuthentication(where.credentials, settings, timing);
-  const deps = { ...settings, ...where, timing, client };
+  const staleness = stalenessOf(revocation);
+  const client = createClientAuthentication(where.credentials, base, base.timing);
+  const deps = { ...base, ...where, client };
   const source = createFeed(deps);
   return policyOf(source, staleness, createIntrospection(deps));
 }

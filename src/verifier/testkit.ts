@@ -1,9 +1,9 @@
 // A token service in memory for the tests of those who use the verifier: a key, a clock, revocations; no server and no
 // network.
 import { generateKeyPairSync, type KeyObject, randomUUID, sign } from 'node:crypto';
-import { ACCESS_TOKEN_TYPE, FIRST_PARTY_CLIENT } from '../protocol/claims.ts';
+import { ACCESS_TOKEN_TYPE, FIRST_PARTY_CLIENT, isUuid } from '../protocol/claims.ts';
 import { permits } from '../protocol/permission.ts';
-import type { Revocation } from '../protocol/revocation.ts';
+import { type Revocation, revocationOf } from '../protocol/revocation.ts';
 import { createRevocationMap } from '../protocol/revocation-map.ts';
 import { SYSTEM_TIMING } from './clock.ts';
 import type { RevocationSource, Verifier } from './contract.ts';
@@ -39,7 +39,10 @@ export interface TestIssuer {
   readonly clientId: string;
   /** The public keys, as a JWKS endpoint would tell them. */
   jwks(): { readonly keys: readonly Readonly<Record<string, string>>[] };
-  /** A user's access token: of a session of its own, for the organization, without roles and permissions. */
+  /**
+   * A user's access token: of a session of its own, for the organization, without roles and permissions. Raises TypeError
+   * for a `sub`, `sid` or `org` that is a text and no UUID: such a token would never be good.
+   */
   token(claims?: ClaimOverrides, extras?: TokenExtras): string;
   /** The token of a service client of the organization. */
   clientToken(claims?: ClaimOverrides, extras?: TokenExtras): string;
@@ -48,7 +51,7 @@ export interface TestIssuer {
   /** The time, in milliseconds since 1970. */
   now(): number;
   advance(seconds: number): void;
-  /** Makes a revocation known at once. */
+  /** Makes a revocation known at once. Raises TypeError for one of no known kind or shape. */
   revoke(revocation: Revocation): void;
   /** How long the feed has been silent: seconds, or true for as long as can be; 0 or false: it speaks again. */
   setStale(stale: number | boolean): void;
@@ -79,6 +82,7 @@ export function createTestIssuer(options: TestIssuerOptions = {}): TestIssuer {
   const checkEndpoint = `${issuer.replace(/\/$/, '')}/api/v1/authz/check`;
 
   function make(claims: object, overrides: ClaimOverrides, { header, life = LIFE_SECONDS }: TokenExtras): string {
+    for (const name of ['sub', 'sid', 'org']) assertId(name, overrides[name]);
     const iat = Math.floor(now / 1000);
     const common = { iss: issuer, aud: audience, jti: randomUUID(), iat, exp: iat + life, epoch: 1 };
     const [{ kid, privateKey }] = keys;
@@ -146,6 +150,11 @@ export function createTestIssuer(options: TestIssuerOptions = {}): TestIssuer {
   };
 }
 
+function assertId(name: string, value: unknown): void {
+  if (typeof value !== 'string' || isUuid(value)) return;
+  throw new TypeError(`${name} must be a UUID in lower case, as the service's own are: randomUUID() of node:crypto`);
+}
+
 function makeKey(): TestKey {
   return { kid: randomUUID(), ...generateKeyPairSync('rsa', { modulusLength: 2048 }) };
 }
@@ -175,6 +184,7 @@ function createTestRevocations(seconds: () => number) {
   return {
     source,
     revoke(revocation: Revocation) {
+      if (revocationOf(revocation) === null) throw new TypeError('there is no such revocation: is the id a UUID?');
       if (map.add(revocation)) listeners.tell(revocation);
     },
     setStale(value: number | boolean) {

@@ -49,11 +49,13 @@ export function createVerifier(options: VerifierOptions): Verifier {
       given.onError(error);
     },
   };
-  const timing = timingOf(options.clock);
-  const policy = createRevocationPolicy(options, settings, timing);
-  const keys: KeySource = options.keys ?? createJwks({ ...settings, timing });
+  const ended = new AbortController();
+  const deps = { ...settings, timing: timingOf(options.clock), ended: ended.signal };
+  const { timing } = deps;
+  const policy = createRevocationPolicy(options, deps);
+  const keys: KeySource = options.keys ?? createJwks(deps);
   const cache = createTokenCache<Verified>(settings.cacheSize);
-  const authorize = createAuthorize({ ...settings, timing });
+  const authorize = createAuthorize(deps);
   let isClosed = false;
   let lastKey: KeyObject | null = null;
   const waiting = new Set<() => void>();
@@ -176,6 +178,7 @@ export function createVerifier(options: VerifierOptions): Verifier {
       cache.clear();
       keys.close?.();
       policy.close();
+      ended.abort();
       for (const giveUp of waiting) giveUp();
     },
   };

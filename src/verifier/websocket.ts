@@ -2,7 +2,7 @@
 // imports neither: what it touches is written down here.
 import type { IncomingMessage } from 'node:http';
 import type { Duplex } from 'node:stream';
-import { admit, authorizationOf, permissionCheck, principalOf } from './admission.ts';
+import { admit, authorizationOf, permissionCheck, principalOf, requirePrincipal } from './admission.ts';
 import type { VerifiedPrincipal, Verifier } from './contract.ts';
 import { VerificationError } from './error.ts';
 import { PROBLEM_TYPE, refusalOf } from './refusal.ts';
@@ -11,7 +11,7 @@ import { RenewalError, type SocketGuard, watchSocket } from './socket-watch.ts';
 
 export { type SocketIoLike, type SocketIoMiddleware, type SocketIoOptions, socketIoMiddleware } from './socket-io.ts';
 export type { SocketGuard };
-export { principalOf, RenewalError };
+export { principalOf, RenewalError, requirePrincipal };
 
 /** The close code of a socket whose token has expired or was revoked; the reason is the code of the error. */
 export const CLOSE_UNAUTHENTICATED = 4401;

@@ -12,6 +12,7 @@ import {
   permissionCheck,
   principalOf,
   requirePermission,
+  requirePrincipal,
   sendRefusal,
 } from '../../src/verifier/express.ts';
 import { createTestIssuer } from '../../src/verifier/testkit.ts';
@@ -79,6 +80,15 @@ function plainRoutes(verifier: Verifier): RequestListener {
 t.test('Express 5', (t) => holdHttpCases(t, (verifier) => listen(expressRoutes(verifier))));
 t.test('middlewares as Connect calls them', (t) => holdHttpCases(t, (verifier) => listen(connectRoutes(verifier))));
 t.test('bare node:http', (t) => holdHttpCases(t, (verifier) => listen(plainRoutes(verifier))));
+
+t.test('whoever must be there is given, or refused', async (t) => {
+  const issuer = createTestIssuer();
+  const request = { headers: { authorization: `Bearer ${issuer.token()}` } } as IncomingMessage;
+  t.throws(() => requirePrincipal(request), { code: 'unauthenticated', status: 401 });
+  const principal = await authenticateRequest(issuer.verifier(), request);
+  t.equal(requirePrincipal(request), principal);
+  t.throws(() => requirePrincipal({ ...request, principal }), { code: 'unauthenticated' }, 'nor a copy');
+});
 
 t.test('a permission of the wrong shape is refused when the middleware is made', async (t) => {
   const verifier = createTestIssuer().verifier();

@@ -1,39 +1,11 @@
 // Following the feed: what is known, since when, and how the stream goes on after a cut.
 import { randomUUID } from 'node:crypto';
-import t, { type Test } from 'tap';
-import { createClientAuthentication } from '../../src/verifier/client-authentication.ts';
+import t from 'tap';
 import { SYSTEM_TIMING, type Timing } from '../../src/verifier/clock.ts';
-import { createFeed } from '../../src/verifier/feed.ts';
-import type { Revocation } from '../../src/verifier/index.ts';
+import { begin } from './following.ts';
 import { json, until } from './local-server.ts';
 import { createManualTiming } from './manual-timing.ts';
-import { beginStream, CREDENTIALS, frames, openStandIn, PATHS } from './stand-in.ts';
-
-async function begin(
-  t: Test,
-  timing: Timing = SYSTEM_TIMING,
-  set = (_: Awaited<ReturnType<typeof openStandIn>>) => {},
-) {
-  const service = await openStandIn(t);
-  set(service);
-  const errors: string[] = [];
-  const source = createFeed({
-    feed: service.url + PATHS.feed,
-    tokenEndpoint: service.url + PATHS.token,
-    client: createClientAuthentication(CREDENTIALS, service.issuer, timing),
-    fetch: (url, init) => fetch(url, init),
-    timing,
-    onError: ({ message }) => errors.push(message),
-    toleranceSeconds: 5,
-    lifeSecondsMax: 900,
-  });
-  t.teardown(() => source.close?.());
-  const heard: Revocation[] = [];
-  source.onRevocation((revocation) => heard.push(revocation));
-  const isRevoked = (sid: string) =>
-    source.judge({ id: randomUUID(), sessionId: sid, epoch: 1, organizationId: null, issuedAt: 1_800_000_000 });
-  return { service, source, errors, heard, isRevoked };
-}
+import { beginStream, frames, openStandIn, PATHS } from './stand-in.ts';
 
 const session = () => ({ kind: 'session', sid: randomUUID() }) as const;
 
@@ -268,16 +240,6 @@ t.test('an event longer than any is given up', async (t) => {
   await until(() => errors.length === 1);
   t.match(errors[0], /longer than 33554432 characters/);
   await until(() => service.streams.length === 2);
-});
-
-t.test('a token endpoint that gives no token is named, without the secret', async (t) => {
-  const { errors, service } = await begin(t, SYSTEM_TIMING, ({ endpoints }) => {
-    endpoints.token = (_, response) => json(response, 401, { error: 'invalid_client' });
-  });
-  await until(() => errors.length > 0);
-  t.match(errors[0], /oauth\/token gave no token \(401 invalid_client\): check the credentials/);
-  t.notMatch(errors[0], /secret/);
-  t.same(service.at(PATHS.feed), []);
 });
 
 t.test('a closed feed leaves its connection and asks for nothing more', async (t) => {

@@ -25,6 +25,28 @@ t.test('who waits in vain is told why', async (t) => {
   await t.rejects(waiting.ready(0.5), { code: 'keys_unavailable', message: /not ready: \S/, cause: Error });
 });
 
+t.test('closing gives up what is under way, so that it holds no process, and says nothing more', async (t) => {
+  const service = await openStandIn(t);
+  const silent = () => {};
+  Object.assign(service.endpoints, { token: silent, jwks: silent });
+  const errors: Error[] = [];
+  const closing = createVerifier({
+    issuer: ISSUER,
+    audience: AUDIENCE,
+    serviceUrl: service.url,
+    revocation: { credentials: CREDENTIALS },
+    onError: (error) => errors.push(error),
+  });
+  await until(() => service.at(PATHS.token).length === 1 && service.at(PATHS.jwks).length === 1);
+  const waiting = closing.verify(good).catch(({ code }) => code);
+  const begun = performance.now();
+  closing.close();
+  t.equal(await waiting, 'keys_unavailable');
+  await until(() => service.open() === 0);
+  t.ok(performance.now() - begun < 4_000, 'before the time limit of 5 s');
+  t.same(errors, []);
+});
+
 t.test('a token for another issuer or audience is told of, once in a while', async (t) => {
   const keys = { find: () => publicKey };
   for (const [options, expected] of [

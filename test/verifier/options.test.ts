@@ -57,6 +57,7 @@ t.test('options that cannot hold are refused with their name', async (t) => {
     ['maxStaleness', { revocation: { credentials, maxStaleness: 0 } }],
     ['maxStaleness', { revocation: { credentials, maxStaleness: 3601 } }],
     ['onStale', { revocation: { credentials, onStale: 'ignore' } }],
+    ...['', 0, null, true, 'on'].map((revocation) => ['revocation', { revocation }] as [string, unknown]),
     ['revocation.feed', { revocation: { credentials, feed: 'x' } }],
   ];
   const nothing = { fetch: () => Promise.reject(new Error('nothing is asked')) };

@@ -41,6 +41,19 @@ t.test('its tokens are those of the service in shape, and every claim can be set
   }
 });
 
+t.test('an id that is none is refused where it is given', async (t) => {
+  const issuer = createTestIssuer();
+  for (const name of ['sub', 'sid', 'org']) {
+    t.throws(() => issuer.token({ [name]: 'u1' }), {
+      name: 'TypeError',
+      message: new RegExp(`^${name} must be a UUID`),
+    });
+  }
+  t.throws(() => issuer.clientToken({ sub: 'me' }), TypeError);
+  t.throws(() => issuer.revoke({ kind: 'user', sub: 'u1', epoch: 2 }), TypeError);
+  t.throws(() => issuer.revoke({ kind: 'all' } as never), TypeError);
+});
+
 t.test('its clock stands still until it is advanced', async (t) => {
   const issuer = createTestIssuer();
   const verifier = issuer.verifier();

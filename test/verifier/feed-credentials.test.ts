@@ -1,0 +1,40 @@
+// Following the feed with credentials that the service does not take.
+import t from 'tap';
+import { SYSTEM_TIMING } from '../../src/verifier/clock.ts';
+import { begin } from './following.ts';
+import { json, until } from './local-server.ts';
+import { createManualTiming } from './manual-timing.ts';
+import { PATHS } from './stand-in.ts';
+
+t.test('a token endpoint that gives no token is named, without the secret', async (t) => {
+  const { errors, service } = await begin(t, SYSTEM_TIMING, ({ endpoints }) => {
+    endpoints.token = (_, response) => json(response, 401, { error: 'invalid_client' });
+  });
+  await until(() => errors.length > 0);
+  t.match(errors[0], /oauth\/token gave no token \(401 invalid_client\): check the credentials/);
+  t.notMatch(errors[0], /secret/);
+  t.same(service.at(PATHS.feed), []);
+});
+
+t.test('credentials that are refused are tried seldom, and no sooner than the service asks for', async (t) => {
+  for (const { status, error, retryAfter, said, wait } of [
+    { status: 401, error: 'invalid_client', retryAfter: '60', said: /check the credentials/, wait: 60 },
+    { status: 401, error: 'invalid_client', retryAfter: undefined, said: /check the credentials/, wait: 30 },
+    { status: 429, error: 'temporarily_unavailable', retryAfter: '45', said: /the next attempt is in 45 s$/, wait: 45 },
+    { status: 429, error: 'temporarily_unavailable', retryAfter: '86400', said: /in 300 s$/, wait: 300 },
+  ]) {
+    const timing = createManualTiming();
+    const { errors, service } = await begin(t, timing, ({ endpoints }) => {
+      endpoints.token = (_, response) => {
+        if (retryAfter) response.setHeader('retry-after', retryAfter);
+        json(response, status, { error });
+      };
+    });
+    await until(() => errors.length === 1);
+    t.match(errors[0], said);
+    await timing.advance(wait - 0.1);
+    t.equal(service.at(PATHS.token).length, 1, `${status}: not within ${wait} s`);
+    await timing.advance(0.2);
+    await until(() => service.at(PATHS.token).length === 2);
+  }
+});
