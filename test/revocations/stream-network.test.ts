@@ -2,7 +2,7 @@
 import t, { type Test } from 'tap';
 import { createDatabase } from '../support/database.ts';
 import { startRedis } from '../support/redis.ts';
-import { degraded, refuses, signedOut, streaming, until, veil, verdict } from '../support/replicas.ts';
+import { degraded, refuses, signedOut, streaming, until, type Veil, veil, verdict } from '../support/replicas.ts';
 import { openService, type Service } from '../support/service.ts';
 import { openTcpProxy } from '../support/tcp-proxy.ts';
 
@@ -41,14 +41,26 @@ function countsStream({ app }: Service): boolean {
   return readSecondsAgo() - freshSecondsAgo() > 1.5;
 }
 
+/** Resolves once a service behind a lowered veil takes the stream for a proof. */
+async function untilCounted(service: Service, veil: Veil): Promise<void> {
+  // What a writer sends that has only just connected asks for one more reading of PostgreSQL.
+  for (let isCounted = false; !isCounted; ) {
+    await veil.lift();
+    await until(() => service.app.deps.revocations.readSecondsAgo() < 1);
+    await veil.lower();
+    const loweredAt = performance.now();
+    await until(() => {
+      isCounted = countsStream(service);
+      return isCounted || performance.now() - loweredAt > 5_000;
+    });
+  }
+}
+
 t.test('the stream is a proof of knowing everything as long as it has no gap', async (t) => {
   const { a, b, veil, proxy } = await openBehindProxy(t);
   const { revocations } = b.app.deps;
   t.equal(revocations.freshSecondsAgo(), Number.POSITIVE_INFINITY, 'not before PostgreSQL was read');
-  await veil.lift();
-  await until(() => revocations.freshSecondsAgo() < 1);
-  await veil.lower();
-  await until(() => countsStream(b));
+  await untilCounted(b, veil);
   await refuses(b, await signedOut(a));
   t.ok(countsStream(b), 'with PostgreSQL out of reach');
 
@@ -70,10 +82,7 @@ t.test('a writer that could not write says so when it can, which is no proof any
   const veiled = await veil(database);
   const b = await openService(t, veiled.database, { REDIS_URL: redis.url });
   await streaming(a, b);
-  const { revocations } = b.app.deps;
-  await until(() => revocations.freshSecondsAgo() < 1);
-  await veiled.lower();
-  await until(() => countsStream(b));
+  await untilCounted(b, veiled);
   proxy.cut();
   await degraded(a);
   const missed = await signedOut(a);
