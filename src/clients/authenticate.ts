@@ -1,8 +1,10 @@
 // Who a program is that presents a secret or a signed assertion: the one judgement of service clients' credentials.
 // How the credentials stand in a request is oauth/'s matter.
+
 import { createHash } from 'node:crypto';
 import type { Clock } from '../platform/clock.ts';
 import type { Database } from '../platform/db.ts';
+import { NIL_ID } from '../protocol/id.ts';
 import { isSignedByOne, readAssertion } from './assertion.ts';
 import { findClientWithSecrets, findRegisteredKeys, insertAssertion } from './authenticate-store.ts';
 import { isOneOf } from './secret.ts';
@@ -31,7 +33,6 @@ export interface AuthenticateClientDeps {
 }
 
 const ID = /^[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}$/;
-const NOBODY = '00000000-0000-0000-0000-000000000000';
 
 /**
  * The client that the credentials prove, or null (`invalid_client`): the same answer after the same work for an unknown
@@ -69,5 +70,5 @@ async function byAssertion(
 
 /** An id as ids are written; what is none is looked up all the same, as nobody's. */
 function idOf(clientId: string): string {
-  return ID.test(clientId) ? clientId : NOBODY;
+  return ID.test(clientId) ? clientId : NIL_ID;
 }

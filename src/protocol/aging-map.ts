@@ -10,7 +10,6 @@ export interface AgingMap<Value> {
   drop(isOld: (value: Value) => boolean, most: number): boolean;
   /** May be walked through in parts, with changes between them: what is in it all the while is met once. */
   entries(): Generator<readonly [string, Value]>;
-  size(): number;
 }
 
 // A Map copies itself when it grows: 30 ms for a million entries. A thousandth of it is copied in no time.
@@ -50,6 +49,5 @@ export function createAgingMap<Value>(): AgingMap<Value> {
     *entries() {
       for (const part of parts) yield* part;
     },
-    size: () => parts.reduce((total, { size }) => total + size, 0),
   };
 }

@@ -5,3 +5,6 @@ const ID = /^[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}$/i;
 export function isIdShaped(text: string): boolean {
   return ID.test(text);
 }
+
+/** The nil UUID (RFC 9562 §5.9): before every id, and nobody's. */
+export const NIL_ID = '00000000-0000-0000-0000-000000000000';

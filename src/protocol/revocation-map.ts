@@ -11,13 +11,10 @@ export interface RevocationMap {
   /** The newest epoch known of a user or client, 0 for none. */
   epochOf(id: string): number;
   isSuspended(organizationId: string): boolean;
-  /** Everything that is remembered, as events. */
-  list(): Revocation[];
-  /** The same one after the other, for who reads on between other work: what comes meanwhile may be left out. */
+  /** Everything that is remembered, one event after the other: what comes between two of them may be left out. */
   events(): Generator<Revocation>;
   /** Drops what no unexpired token can meet any more, or some thousands of it; whether there may be more to drop. */
   forgetOld(): boolean;
-  size(): number;
 }
 
 interface Epoch {
@@ -106,7 +103,6 @@ export function createRevocationMap(seconds: () => number, rememberedSeconds: nu
     },
     epochOf: (id) => epochs.get(id)?.epoch ?? 0,
     isSuspended,
-    list: () => [...events()],
     events,
     forgetOld() {
       const horizon = seconds() - rememberedSeconds - 1; // since when is known to the second
@@ -118,6 +114,5 @@ export function createRevocationMap(seconds: () => number, rememberedSeconds: nu
       ];
       return more.includes(true);
     },
-    size: () => sessions.size() + epochs.size() + organizations.size(),
   };
 }

@@ -3,10 +3,11 @@
 import { setTimeout as delay } from 'node:timers/promises';
 import { monotonicMs } from '../platform/clock.ts';
 import type { Database } from '../platform/db.ts';
+import { NIL_ID } from '../protocol/id.ts';
 import { type Channel, createChannel } from './feed-channel.ts';
 import { encodeCursor } from './feed-cursor.ts';
 import { revocationFrame } from './feed-frames.ts';
-import { cursorOf, FIRST_ID, PAGE_ROWS } from './feed-pages.ts';
+import { cursorOf, PAGE_ROWS } from './feed-pages.ts';
 import { type FeedPage, type Head, listFeedPage, readHead } from './feed-store.ts';
 import { READ_WITHIN_SECONDS } from './revocations.ts';
 
@@ -67,7 +68,7 @@ export function openOrganizationNews({ db, onNews, onOtherDatabase }: Organizati
     }
     const since = known;
     let reached: Head | undefined;
-    for (let after: FeedPage['next'] = { tx: since.horizon, id: FIRST_ID }; after; ) {
+    for (let after: FeedPage['next'] = { tx: since.horizon, id: NIL_ID }; after; ) {
       const asked = { after, withinSeconds: READ_WITHIN_SECONDS, rows: PAGE_ROWS, seen: since.snapshot };
       const page: FeedPage = await listFeedPage(reader, [...followed.keys()], asked);
       if (page.database !== since.database || BigInt(page.horizon) < BigInt(since.horizon)) {

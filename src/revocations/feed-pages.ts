@@ -1,5 +1,6 @@
 // What somebody is told first: everything, or what came since a cursor; and which of the two a cursor allows.
 import type { Database } from '../platform/db.ts';
+import { NIL_ID } from '../protocol/id.ts';
 import type { Revocation } from '../protocol/revocation.ts';
 import { decodeCursor, encodeCursor, type FeedCursor } from './feed-cursor.ts';
 import { inSlices } from './feed-frames.ts';
@@ -32,7 +33,6 @@ export interface MissedEvent {
 
 /** Rows that one statement looks at. */
 export const PAGE_ROWS = 2_000;
-export const FIRST_ID = '00000000-0000-0000-0000-000000000000';
 /** Clocks of a database and the one that took its place may differ so much. */
 const SKEW_MS = 60_000;
 
@@ -87,7 +87,7 @@ async function* mapped<A, B>(slices: AsyncIterable<readonly A[]>, map: (one: A) 
 async function readPages(db: Database, organizations: readonly string[] | null, tx: string) {
   const asked = { withinSeconds: READ_WITHIN_SECONDS, rows: PAGE_ROWS, seen: null };
   const read = (after: RevocationPlace) => listFeedPage(db.systemReader(), organizations, { after, ...asked });
-  const first = await read({ tx, id: FIRST_ID });
+  const first = await read({ tx, id: NIL_ID });
   async function* events(): AsyncGenerator<readonly Told[]> {
     for (let page: FeedPage = first; ; page = await read(page.next)) {
       yield* inSlices(page.events);

@@ -7,6 +7,7 @@ import type { Database } from '../platform/db.ts';
 import type { Log } from '../platform/log.ts';
 import type { RedisSettings } from '../platform/redis.ts';
 import { ACCESS_TTL_MAX_SECONDS } from '../protocol/claims.ts';
+import { NIL_ID } from '../protocol/id.ts';
 import type { RevocableToken, Revocation, RevocationVerdict } from '../protocol/revocation.ts';
 import { createRevocationMap } from '../protocol/revocation-map.ts';
 import { createFollower } from './follow.ts';
@@ -40,11 +41,9 @@ export interface Revocations {
   freshSecondsAgo(): number;
   /** Whether the stream is there in both directions; null where there is none. */
   isStreaming(): boolean | null;
-  /** Everything that is remembered, as events. */
-  list(): Revocation[];
-  /** The same one after the other, for who reads on between other work: what comes meanwhile may be left out. */
+  /** Everything that is remembered, one event after the other: what comes between two of them may be left out. */
   events(): Generator<Revocation>;
-  /** From where somebody who knows everything in `list()` has to read on: see `RevocationCursor`. */
+  /** From where somebody who knows everything in `events()` has to read on: see `RevocationCursor`. */
   cursor(): RevocationCursor;
   /** Called with each event that is news to this process; gives the function that ends it. */
   onRevocation(listener: (revocation: Revocation) => void): () => void;
@@ -89,7 +88,6 @@ const PAGE_ROWS = 2_000;
 const CLOCK_TOLERANCE_MS = 60_000;
 /** The stream is proven every second while nothing happens. */
 const STREAM_SILENCE_SECONDS_MAX = 4;
-const FIRST_ID = '00000000-0000-0000-0000-000000000000';
 
 export interface RevocationsDeps {
   readonly db: Database;
@@ -180,7 +178,6 @@ export function openRevocations(deps: RevocationsDeps): Revocations {
     readSecondsAgo: () => seconds() - readAt,
     freshSecondsAgo: () => seconds() - (readAt >= gapAt ? Math.max(readAt, wholeAt) : readAt),
     isStreaming: () => (stream ? stream.isWorking() && seconds() - wholeAt < STREAM_SILENCE_SECONDS_MAX : null),
-    list: map.list,
     events: map.events,
     cursor: () => reading,
     onRevocation(listener) {
@@ -212,7 +209,7 @@ export async function readRevocations(
   const reader = db.systemReader();
   const asked = { seen: since.snapshot, withinSeconds: READ_WITHIN_SECONDS, limit: PAGE_ROWS };
   let reached: Reading | undefined;
-  let after: RevocationPlace | null = { tx: since.tx, id: FIRST_ID };
+  let after: RevocationPlace | null = { tx: since.tx, id: NIL_ID };
   while (after) {
     const page: RevocationPage = await listRevocations(reader, { after, ...asked });
     // A restored database begins anew with older transactions.

@@ -1,8 +1,9 @@
 // The queries of roles as an organization sees them: the system's and its own. A system role belongs to no organization:
 // its owner key is the zero UUID. How system roles are written is preset-store.ts's.
 import { type OrganizationReader, type OrganizationTx, type SystemTx, statement } from '../platform/db.ts';
+import { NIL_ID } from '../protocol/id.ts';
 
-export const SYSTEM_OWNER = '00000000-0000-0000-0000-000000000000';
+export const SYSTEM_OWNER = NIL_ID;
 
 /** The advisory lock under which roles get their names: shared by organizations, exclusive for presets. */
 export const ROLE_NAMES_LOCK = 7_360_233_714;

@@ -6,6 +6,7 @@ import type { Clock } from '../platform/clock.ts';
 import type { Database } from '../platform/db.ts';
 import { type Page, paged } from '../platform/page.ts';
 import { newId, type Random } from '../platform/random.ts';
+import { NIL_ID } from '../protocol/id.ts';
 import type { Revocation } from '../protocol/revocation.ts';
 import { raiseEpochs } from '../users/epoch-store.ts';
 import { toSession } from './list-sessions.ts';
@@ -28,7 +29,6 @@ export interface OperatorDeps {
 
 const REASON = 'ended_by_operator';
 const LOOK_AGAIN_MS = 100;
-const FIRST_ID = '00000000-0000-0000-0000-000000000000';
 
 /** The live sessions of a user, the most recently used first. */
 export async function listUserSessions(deps: Pick<OperatorDeps, 'db'>, userId: string, page: Page) {
@@ -85,7 +85,7 @@ export async function endAllSessions(
   for (let underWay = true; underWay; ) {
     underWay = await isUnderWay(reader, beginning.now);
     let users = 0;
-    for (let after: string | null = FIRST_ID; after !== null; ) {
+    for (let after: string | null = NIL_ID; after !== null; ) {
       const slice = await markSliceEnded(reader, after, beginning.now, REASON);
       after = slice.lastUserId;
       users += slice.users;

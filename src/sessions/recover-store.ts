@@ -1,5 +1,7 @@
 // The queries of starting over after a backup was restored: everything at once, in one transaction, as the system.
+
 import { type SystemReader, type SystemTx, statement } from '../platform/db.ts';
+import { NIL_ID } from '../protocol/id.ts';
 
 /** What is brought to an end. */
 export interface RecoveredCounts {
@@ -66,7 +68,7 @@ SELECT count(*)::int AS total FROM ended`);
 const ANNOUNCE = statement(`
 WITH announced AS (
   INSERT INTO revocations (id, kind, subject, not_before)
-  VALUES (gen_random_uuid(), 'everything', '00000000-0000-0000-0000-000000000000', $1::text::timestamptz)
+  VALUES (gen_random_uuid(), 'everything', '${NIL_ID}', $1::text::timestamptz)
   RETURNING not_before
 )
 SELECT ceil(extract(epoch FROM not_before))::float8 AS "notBefore" FROM announced`);

@@ -15,7 +15,7 @@ import { createTestIssuer } from '../../src/verifier/testkit.ts';
 import { cliOn, openCli } from '../support/cli.ts';
 import { newAccount } from '../support/client.ts';
 import { createDatabase } from '../support/database.ts';
-import { openService, ROOT } from '../support/service.ts';
+import { openService, PROGRAM_ENVIRONMENT, ROOT } from '../support/service.ts';
 import { openClient, openUpstream, refusal, until } from '../support/sidecar.ts';
 
 interface Running {
@@ -30,7 +30,7 @@ interface Running {
 async function startSidecar(t: Test, args: string[], env: Record<string, string>): Promise<Running> {
   const all = ['sidecar', '--listen', '127.0.0.1:0', '--management-listen', '127.0.0.1:0', ...args];
   const child = spawn(process.execPath, [join(ROOT, 'src', 'main.ts'), ...all], {
-    env: { PATH: process.env.PATH ?? '', ...env },
+    env: { ...PROGRAM_ENVIRONMENT, ...env },
     stdio: ['ignore', 'pipe', 'inherit'],
   });
   const ended = once(child, 'exit');

@@ -46,10 +46,10 @@ t.test('after a restored backup nothing that was handed out before opens anythin
   await database.query('UPDATE users SET epoch = epoch + 1 WHERE id = $1', [kept.userId]);
   const verifier = createRevocationMap(() => performance.now() / 1000, 960);
   await lost.app.deps.revocations.synchronize();
-  for (const event of lost.app.deps.revocations.list()) verifier.add(event);
+  for (const event of lost.app.deps.revocations.events()) verifier.add(event);
   verifier.add({ kind: 'user', sub: kept.userId, epoch: 7 });
   verifier.add({ kind: 'client', client_id: clientId, epoch: 7 });
-  const [organization] = lost.app.deps.revocations.list().filter(({ kind }) => kind === 'organization');
+  const [organization] = [...lost.app.deps.revocations.events()].filter(({ kind }) => kind === 'organization');
   t.match(organization, { state: 'suspended' });
   await lost.app.close();
 

@@ -4,7 +4,7 @@ import { once } from 'node:events';
 import { join } from 'node:path';
 import { text } from 'node:stream/consumers';
 import type { TestDatabase } from './database.ts';
-import { ROOT } from './service.ts';
+import { PROGRAM_ENVIRONMENT, ROOT } from './service.ts';
 
 export interface CliReply {
   readonly status: number | null;
@@ -20,15 +20,11 @@ export interface Cli {
   fed(input: string, ...args: string[]): Promise<CliReply>;
 }
 
-// What compiling costs is paid by the first command alone.
-const { NODE_COMPILE_CACHE } = process.env;
-const COMPILE_CACHE = NODE_COMPILE_CACHE === undefined ? {} : { NODE_COMPILE_CACHE };
-
 /** The command line with an environment that holds nothing else. */
 export function openCli(environment: Record<string, string>): Cli {
   const fed = async (input: string, ...args: string[]): Promise<CliReply> => {
     const child = spawn(process.execPath, [join(ROOT, 'src', 'main.ts'), ...args], {
-      env: { PATH: process.env.PATH ?? '', ...COMPILE_CACHE, ...environment },
+      env: { ...PROGRAM_ENVIRONMENT, ...environment },
       stdio: 'pipe',
     });
     child.stdin.on('error', () => undefined); // it need not be read

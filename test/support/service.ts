@@ -19,6 +19,14 @@ import type { TestDatabase } from './database.ts';
 
 export const ROOT = fileURLToPath(new URL('../..', import.meta.url));
 
+// What compiling costs is paid by the first program alone.
+const { PATH = '', NODE_COMPILE_CACHE } = process.env;
+/** What a program needs of our environment. */
+export const PROGRAM_ENVIRONMENT: Readonly<Record<string, string>> = {
+  PATH,
+  ...(NODE_COMPILE_CACHE === undefined ? {} : { NODE_COMPILE_CACHE }),
+};
+
 /** A clock that stands at the system's time plus what a test has added. */
 export class MovableClock {
   offsetMs = 0;
@@ -98,7 +106,7 @@ export async function spawnService(t: Test, settings: Record<string, string>): P
   const keysDirectory = settings.KEYS_DIR ?? (await sharedKeys());
   const child = spawn(process.execPath, [join(ROOT, 'src', 'main.ts')], {
     env: {
-      PATH: process.env.PATH ?? '',
+      ...PROGRAM_ENVIRONMENT,
       ...QUIET,
       LOG_LEVEL: 'info',
       PORT: '0',
