@@ -1,9 +1,8 @@
 // The beginning and end of a verifier, and headers that are none.
 import t from 'tap';
-import { createClientAuthentication } from '../../src/verifier/client-authentication.ts';
-import { createFeed } from '../../src/verifier/feed.ts';
 import { createVerifier } from '../../src/verifier/index.ts';
 import { createSseReader } from '../../src/verifier/sse.ts';
+import { begin } from './following.ts';
 import { until } from './local-server.ts';
 import { createManualTiming } from './manual-timing.ts';
 import { AUDIENCE, good, ISSUER, publicKey, verifier } from './material.ts';
@@ -90,18 +89,7 @@ t.test('events are read whichever way their lines end, and wherever they are cut
 
 t.test('what was buffered while the process was stopped is not taken for news', async (t) => {
   const timing = createManualTiming();
-  const service = await openStandIn(t);
-  const source = createFeed({
-    feed: service.url + PATHS.feed,
-    tokenEndpoint: service.url + PATHS.token,
-    client: createClientAuthentication(CREDENTIALS, service.issuer, timing),
-    fetch: (url, init) => fetch(url, init),
-    timing,
-    onError: () => {},
-    toleranceSeconds: 5,
-    lifeSecondsMax: 900,
-  });
-  t.teardown(() => source.close?.());
+  const { service, source } = await begin(t, timing);
   await source.ready?.();
   service.endpoints.feed = (_, response) => response.destroy();
   timing.freeze(60);
