@@ -69,7 +69,7 @@ export function openOrganizationNews({ db, onNews, onOtherDatabase }: Organizati
     const since = known;
     let reached: Head | undefined;
     for (let after: FeedPage['next'] = { tx: since.horizon, id: NIL_ID }; after; ) {
-      const asked = { after, withinSeconds: READ_WITHIN_SECONDS, rows: PAGE_ROWS, seen: since.snapshot };
+      const asked = { after, withinSeconds: READ_WITHIN_SECONDS, rows: PAGE_ROWS, seen: since };
       const page: FeedPage = await listFeedPage(reader, [...followed.keys()], asked);
       if (page.database !== since.database || BigInt(page.horizon) < BigInt(since.horizon)) {
         known = undefined;

@@ -2,7 +2,7 @@
 import { type SystemReader, statement } from '../platform/db.ts';
 import type { Revocation } from '../protocol/revocation.ts';
 import type { RevocationCursor } from './revocations.ts';
-import { type RevocationPlace, type RevocationRow, toRevocation } from './store.ts';
+import { type RevocationPlace, type RevocationRow, type Seen, toRevocation } from './store.ts';
 
 // The first migration has an id of its own in each database, which a backup keeps; copies of it in one server differ.
 const DATABASE = `left(md5((SELECT id FROM _prisma_migrations ORDER BY migration_name, started_at LIMIT 1)
@@ -10,14 +10,10 @@ const DATABASE = `left(md5((SELECT id FROM _prisma_migrations ORDER BY migration
 const NOW = '(extract(epoch FROM clock_timestamp()) * 1000)::float8';
 
 /** The state of the database at a reading. */
-export interface Head {
+export interface Head extends Seen {
   readonly database: string;
-  /** What this reading could see, as PostgreSQL writes it. */
-  readonly snapshot: string;
   /** The oldest transaction that was still running: all older ones are seen. */
   readonly horizon: string;
-  /** Milliseconds since 1970. */
-  readonly now: number;
 }
 
 const HEAD = `${DATABASE} AS database, pg_current_snapshot()::text AS snapshot,
@@ -52,7 +48,7 @@ export async function judgeCursor(tx: SystemReader, { tx: place, at }: Revocatio
 }
 
 // One row, of which the revocations are one value: rows of their own would take several times as long to read.
-// $2, $3 the place, $4 seconds to look back, $5 rows to look at, $6 a snapshot whose rows are known.
+// $2, $3 the place, $4 seconds to look back, $5 rows to look at, $6 $7 what was seen.
 const page = (told: string) =>
   statement(`
 WITH scanned AS MATERIALIZED (
@@ -61,7 +57,8 @@ WITH scanned AS MATERIALIZED (
   ORDER BY tx, id LIMIT $5::int
 ),
 news AS (
-  SELECT * FROM scanned WHERE $6::text IS NULL OR NOT pg_visible_in_snapshot(tx::text::xid8, $6::text::pg_snapshot)
+  SELECT * FROM scanned WHERE $6::text IS NULL OR at > to_timestamp($7::float8 / 1000)
+    OR NOT pg_visible_in_snapshot(tx::text::xid8, $6::text::pg_snapshot)
 ),
 told AS (${told})
 SELECT ${HEAD}, (SELECT count(*)::int FROM scanned) AS scanned, l.tx::text AS "lastTx", l.id::text AS "lastId",
@@ -106,8 +103,8 @@ export interface PageAsked {
   readonly withinSeconds: number;
   /** Rows to look at: of those the page has what may be told. */
   readonly rows: number;
-  /** Leaves out what this snapshot had seen. */
-  readonly seen: string | null;
+  /** Leaves out what this reading saw. */
+  readonly seen: Seen | null;
 }
 
 type Row = RevocationRow;
@@ -131,7 +128,7 @@ export async function listFeedPage(
   { after, withinSeconds, rows, seen }: PageAsked,
 ): Promise<FeedPage> {
   const asked = organizations === null ? OF_ALL : OF_ORGANIZATIONS;
-  const values = [organizations, after.tx, after.id, withinSeconds, rows, seen];
+  const values = [organizations, after.tx, after.id, withinSeconds, rows, seen?.snapshot ?? null, seen?.now ?? null];
   const [page] = await tx.rows<PageRow>(asked, values);
   if (!page) throw new Error('the database told nothing of itself');
   const { told, scanned, lastTx, lastId, ...head } = page;

@@ -11,7 +11,7 @@ import { NIL_ID } from '../protocol/id.ts';
 import type { RevocableToken, Revocation, RevocationVerdict } from '../protocol/revocation.ts';
 import { createRevocationMap } from '../protocol/revocation-map.ts';
 import { createFollower } from './follow.ts';
-import { deleteRevocations, listRevocations, type RevocationPage, type RevocationPlace } from './store.ts';
+import { deleteRevocations, listRevocations, type RevocationPage, type RevocationPlace, type Seen } from './store.ts';
 import { openStream } from './stream.ts';
 import { SENT_AT_ONCE_MAX, type StreamWriter } from './stream-writer.ts';
 
@@ -64,11 +64,11 @@ export interface RevocationCursor {
 
 /** How far this process has read. */
 interface Reading extends RevocationCursor {
-  /** What it could see, as PostgreSQL writes a snapshot; null for nothing. */
-  readonly snapshot: string | null;
+  /** What it saw; null for nothing. */
+  readonly seen: Seen | null;
 }
 
-const NOTHING_READ: Reading = { tx: '0', at: 0, snapshot: null };
+const NOTHING_READ: Reading = { tx: '0', at: 0, seen: null };
 
 /**
  * How long an entry is remembered: the longest life that any configuration allows (a token may be older than the present
@@ -207,7 +207,7 @@ export async function readRevocations(
   take: (revocation: Revocation) => void,
 ): Promise<Reading> {
   const reader = db.systemReader();
-  const asked = { seen: since.snapshot, withinSeconds: READ_WITHIN_SECONDS, limit: PAGE_ROWS };
+  const asked = { seen: since.seen, withinSeconds: READ_WITHIN_SECONDS, limit: PAGE_ROWS };
   let reached: Reading | undefined;
   let after: RevocationPlace | null = { tx: since.tx, id: NIL_ID };
   while (after) {
@@ -215,7 +215,8 @@ export async function readRevocations(
     // A restored database begins anew with older transactions.
     if (!reached && BigInt(page.horizon) < BigInt(since.tx)) return readRevocations(db, NOTHING_READ, take);
     page.revocations.forEach(take);
-    reached ??= { tx: page.horizon, at: page.now, snapshot: page.snapshot };
+    const { horizon: tx, now: at, snapshot } = page;
+    reached ??= { tx, at, seen: { snapshot, now: at } };
     after = page.next;
   }
   return reached ?? since;

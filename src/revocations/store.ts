@@ -20,28 +20,35 @@ export interface RevocationPlace {
   readonly id: string;
 }
 
-export interface RevocationPage {
+/**
+ * What a reading saw: what its snapshot had seen and was stamped by then. The snapshot alone does not tell:
+ * ids of transactions that it counts as seen are used once more when the database goes on from before them, after a crash
+ * or on a standby; but what those write is stamped later.
+ */
+export interface Seen {
+  /** As PostgreSQL writes it. */
+  readonly snapshot: string;
+  /** The database's clock at that reading, in ms since 1970. */
+  readonly now: number;
+}
+
+export interface RevocationPage extends Seen {
   readonly revocations: readonly Revocation[];
   /** Where the next page begins; null when this was the last. */
   readonly next: RevocationPlace | null;
   /** The oldest transaction that was still running: all older ones are seen, so that the next reading begins with it. */
   readonly horizon: string;
-  /** What the reading could see, as PostgreSQL writes a snapshot. */
-  readonly snapshot: string | null;
-  /** The database's clock at the reading, in ms since 1970. */
-  readonly now: number;
 }
 
 export interface RevocationsAsked {
   readonly after: RevocationPlace;
-  /** Leaves out what this snapshot had seen: of it there is much behind a place while a transaction runs for long. */
-  readonly seen: string | null;
+  /** Leaves out what was seen: of it there is much behind a place while a transaction runs for long. */
+  readonly seen: Seen | null;
   readonly withinSeconds: number;
   readonly limit: number;
 }
 
-type PageRow = RevocationRow &
-  RevocationPlace & { readonly horizon: string; readonly snapshot: string; readonly now: number };
+type PageRow = RevocationRow & RevocationPlace & Seen & { readonly horizon: string };
 
 const PAGE = statement(`
 SELECT h.*, r.* FROM (
@@ -51,7 +58,8 @@ SELECT h.*, r.* FROM (
   SELECT id::text, tx::text, kind, subject, epoch, state, ceil(extract(epoch FROM not_before))::float8 AS "notBefore",
     (extract(epoch FROM at) * 1000)::float8 AS at FROM revocations
   WHERE (revocations.tx, revocations.id) > ($1::bigint, $2::uuid) AND at > clock_timestamp() - $3::float8 * interval '1 second'
-    AND ($5::text IS NULL OR NOT pg_visible_in_snapshot(revocations.tx::text::xid8, $5::text::pg_snapshot))
+    AND ($5::text IS NULL OR at > to_timestamp($6::float8 / 1000)
+      OR NOT pg_visible_in_snapshot(revocations.tx::text::xid8, $5::text::pg_snapshot))
   ORDER BY revocations.tx, revocations.id LIMIT $4::int) r ON true`);
 
 /** The revocations behind a place that are no older than so many seconds, at most `limit` of them. */
@@ -59,15 +67,18 @@ export async function listRevocations(
   tx: SystemReader,
   { after, seen, withinSeconds, limit }: RevocationsAsked,
 ): Promise<RevocationPage> {
-  const found = await tx.rows<PageRow>(PAGE, [after.tx, after.id, withinSeconds, limit, seen]);
+  const known = [seen?.snapshot ?? null, seen?.now ?? null];
+  const found = await tx.rows<PageRow>(PAGE, [after.tx, after.id, withinSeconds, limit, ...known]);
+  const [head] = found; // always there, without a row where there is none
+  if (!head) throw new Error('the database told nothing of itself');
   const rows = found.filter(({ id }) => id !== null);
   const last = rows.length === limit ? rows.at(-1) : undefined;
   return {
     revocations: rows.map(toRevocation),
     next: last ? { tx: last.tx, id: last.id } : null,
-    horizon: found[0]?.horizon ?? after.tx,
-    snapshot: found[0]?.snapshot ?? null,
-    now: found[0]?.now ?? 0,
+    horizon: head.horizon,
+    snapshot: head.snapshot,
+    now: head.now,
   };
 }
 

@@ -273,7 +273,8 @@ t.test('whoever comes and goes between two replicas, at any moment, misses nothi
       const { url } = services[visit % 2] ?? (t.fail() as never);
       const stream = await consume(t, url, token, { lastEventId });
       let news = 0;
-      const enough = 1 + (visit % 5);
+      // Now and then all that there is: while another transaction holds the cursor back, few at a time get nowhere.
+      const enough = visit % 6 === 5 ? Number.POSITIVE_INFINITY : 1 + (visit % 6);
       const read = await stream.until(({ event }) => {
         news += event === 'revocation' ? 1 : 0;
         return news >= enough || event === 'heartbeat';

@@ -3,7 +3,10 @@
 import { randomUUID } from 'node:crypto';
 import t from 'tap';
 import type { SystemReader } from '../../src/platform/db.ts';
-import { openRevocations } from '../../src/revocations/revocations.ts';
+import { NIL_ID } from '../../src/protocol/id.ts';
+import type { Revocation } from '../../src/protocol/revocation.ts';
+import { listFeedPage } from '../../src/revocations/feed-store.ts';
+import { openRevocations, readRevocations } from '../../src/revocations/revocations.ts';
 import { newAccount } from '../support/client.ts';
 import { createDatabase } from '../support/database.ts';
 import { openService } from '../support/service.ts';
@@ -61,3 +64,29 @@ t.test('more revocations than one page holds are all read, and only once', async
   t.equal(revocations.epochOf(during), 99);
   t.ok(read - 45_000 <= 5, 'also while an older transaction goes on: what came since is read once');
 });
+
+t.test(
+  'a database that goes on from before the last reading uses its transactions again, and nothing is missed',
+  async (t) => {
+    const database = await createDatabase(t);
+    const { app } = await openService(t, database);
+    const { db } = app.deps;
+    const reading = await readRevocations(db, { tx: '0', at: 0, seen: null }, () => {});
+    // A long transaction was running, and then many others that the database has lost.
+    const snapshot = `${reading.tx}:${BigInt(reading.tx) + 100_000n}:${reading.tx}`;
+    const seen = { snapshot, now: reading.at };
+    await database.query('SELECT pg_current_xact_id()'); // the next one is of those
+    const organization = randomUUID();
+    const subject = randomUUID();
+    await database.query(
+      `INSERT INTO revocations (id, kind, subject, epoch, caused_in) VALUES (gen_random_uuid(), 'user', $1, 99, $2)`,
+      [subject, organization],
+    );
+    const read: Revocation[] = [];
+    await readRevocations(db, { ...reading, seen }, (revocation) => read.push(revocation));
+    t.match(read, [{ sub: subject }]);
+    const asked = { after: { tx: reading.tx, id: NIL_ID }, withinSeconds: 60, rows: 10, seen };
+    const { events } = await listFeedPage(db.systemReader(), [organization], asked);
+    t.match(events, [{ organization, revocation: { sub: subject } }]);
+  },
+);
