@@ -17,7 +17,7 @@ export interface ClientToken {
   organizationId(): string | null;
 }
 
-/** The service does not take the credentials, or hears too many wrong ones: asking again soon makes it worse. */
+/** The service does not take the credentials, or hears too much: asking again soon makes it worse. */
 export class CredentialsRefused extends Error {
   override readonly name = 'CredentialsRefused';
   readonly retryAfterSeconds: number;
@@ -34,6 +34,8 @@ const LIFE_SECONDS_DEFAULT = 60;
 // Guesses are bounded for each client and network: wrong credentials must not use up what right ones need.
 const REFUSED_WAIT_SECONDS = 30;
 const REFUSED_WAIT_SECONDS_MAX = 300;
+// Those of RFC 6749 §5.2, which say why in `error`.
+const REFUSALS: ReadonlySet<number> = new Set([400, 401, 403]);
 
 export function createClientToken(deps: ClientTokenDeps): ClientToken {
   let held: { readonly token: string; readonly until: number } | null = null;
@@ -68,19 +70,24 @@ async function fetchToken(deps: ClientTokenDeps): Promise<{ token: string; until
   if (status !== 200 || typeof access_token !== 'string' || !/^[\x21-\x7e]+$/.test(access_token)) {
     const reason = typeof error === 'string' ? `${status} ${error}` : String(status);
     const message = `${deps.tokenEndpoint} gave no token (${reason})`;
-    if (status >= 500) throw new Error(message);
-    const wait = waitSeconds(headers.get('retry-after'));
+    const isRefused = status === 429 || (REFUSALS.has(status) && typeof error === 'string');
+    if (!isRefused) throw new Error(message); // of something between, or of a service that cannot for now
+    const wait = waitSeconds(status, headers.get('retry-after'));
     const remedy =
-      status === 429 ? `too many failures from here lately, the next attempt is in ${wait} s` : 'check the credentials';
+      status === 429
+        ? `too many requests or failures from here lately, the next attempt is in ${wait} s`
+        : 'check the credentials';
     throw new CredentialsRefused(`${message}: ${remedy}`, wait);
   }
   const life = typeof expires_in === 'number' && expires_in > 0 ? expires_in : LIFE_SECONDS_DEFAULT;
   return { token: access_token, until: begun + Math.max(life - RENEWED_AHEAD_SECONDS, life / 2) };
 }
 
-function waitSeconds(retryAfter: string | null): number {
+function waitSeconds(status: number, retryAfter: string | null): number {
   const asked = retryAfter !== null && /^\d{1,6}$/.test(retryAfter) ? Number(retryAfter) : 0;
-  return Math.min(Math.max(asked, REFUSED_WAIT_SECONDS), REFUSED_WAIT_SECONDS_MAX);
+  // An allowance is used by good credentials as well: when it is there again, only the service knows.
+  const least = status === 429 && asked > 0 ? asked : Math.max(asked, REFUSED_WAIT_SECONDS);
+  return Math.min(least, REFUSED_WAIT_SECONDS_MAX);
 }
 
 // The token is the service's own and comes from it: what stands in it needs no proof.

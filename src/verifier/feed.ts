@@ -66,7 +66,7 @@ export function createFeed(deps: FeedDeps): RevocationSource {
         if (cause instanceof CredentialsRefused) leastMilliseconds = cause.retryAfterSeconds * 1000;
         deps.onError(error as Error);
       }
-      await pause(timing, Math.max(waitMilliseconds(failures), leastMilliseconds), ended.signal);
+      await pause(timing, leastMilliseconds + waitMilliseconds(failures), ended.signal);
     }
   }
 

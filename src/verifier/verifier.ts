@@ -1,6 +1,7 @@
 // createVerifier: from a token to whom it speaks for. Puts the parts together and decides their order; each part is a
 // file of its own.
 import type { KeyObject } from 'node:crypto';
+import { setMaxListeners } from 'node:events';
 import { bearerToken } from '../protocol/bearer.ts';
 import { ACCESS_TOKEN_TYPE } from '../protocol/claims.ts';
 import { type TakenApart, takeApart } from '../protocol/jws.ts';
@@ -50,6 +51,7 @@ export function createVerifier(options: VerifierOptions): Verifier {
     },
   };
   const ended = new AbortController();
+  setMaxListeners(0, ended.signal); // one for each request that is under way
   const deps = { ...settings, timing: timingOf(options.clock), ended: ended.signal };
   const { timing } = deps;
   const policy = createRevocationPolicy(options, deps);

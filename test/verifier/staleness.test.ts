@@ -226,3 +226,16 @@ t.test('a closed verifier verifies nothing, and asks for nothing', async (t) => 
   await t.rejects(verifier.verifyHeader(`Bearer ${token}`), { code: 'keys_unavailable' });
   await t.rejects(verifier.verify(token), /was closed/);
 });
+
+t.test('closing while the service is asked about a token ends that, and says nothing', async (t) => {
+  const silent = (service: StandIn) => Object.assign(service.endpoints, { introspect: () => {} });
+  const { service, verifier, errors, outcome } = await begin(t, {}, silent);
+  const asked = outcome(service.issuer.token());
+  await until(() => service.at(PATHS.introspect).length === 1);
+  verifier.close();
+  t.equal(await asked, '503 revocations_stale');
+  t.same(
+    errors.filter((error) => error.includes(PATHS.introspect)),
+    [],
+  );
+});
