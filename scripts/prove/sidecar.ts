@@ -11,6 +11,7 @@ import { demand } from './proof.ts';
 import { startHand } from './revocation/crew.ts';
 import { openSessionMaker } from './sessions.ts';
 import {
+  firstMessage,
   type HeldSocket,
   type Holder,
   hold,
@@ -199,16 +200,12 @@ async function spoof(scene: Scene): Promise<void> {
   const spellings = names.flatMap((name) => [`X-${name}`, `x_${name.replaceAll('-', '_')}`, `X_${name}`, `x.${name}`]);
   const spoofed = Object.fromEntries(spellings.map((name) => [name, 'spoofed']));
   const headers = { ...spoofed, connection: 'upgrade, x-user-id, x-organization-id' };
-  const socket = openSocket(`${scene.sidecar.url}/headers`, accessToken, headers);
-  const { promise, resolve } = Promise.withResolvers<string>();
-  void socket.then((open) => open.once('message', (data) => resolve(String(data))));
-  const got = await promise;
+  const got = await firstMessage(`${scene.sidecar.url}/headers`, accessToken, headers);
   const lines = JSON.parse(got) as string[];
   const fieldOf = (name: string) => lines[lines.findIndex((line) => line.toLowerCase() === name) + 1];
   demand(!got.includes('spoofed') && !got.includes(accessToken), `the upstream got ${got}`);
   demand(fieldOf('x-user-id') === userId, 'the upstream was not told the user');
   demand(fieldOf('x-organization-id') === organization.id, 'the upstream was not told the organization');
-  (await socket).terminate();
   console.log(`SHOWN: ${spellings.length} spoofed identity headers removed, and the token; the true ones are there`);
 }
 

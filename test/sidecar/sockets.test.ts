@@ -49,6 +49,25 @@ t.test('what the upstream says at once reaches the client, and what the client s
   t.same(heard, ['last']);
 });
 
+t.test('what the upstream says with its handshake is never lost, whoever is let in beside', async (t) => {
+  const upstream = await openUpstream(t, { echo: false });
+  upstream.sockets.on('connection', (socket, { url }) => {
+    socket.send(`hello ${url}`); // leaves together with the 101
+    socket.send('and welcome');
+  });
+  const { open } = await openStand(t, { upstream });
+  for (let round = 0; round < 10; round += 1) {
+    const greeted = Array.from({ length: 30 }, async (_, index) => {
+      const client = await open(`/${round}/${index}`);
+      const heard = [await client.message(), await client.message()];
+      client.socket.terminate();
+      return heard;
+    });
+    const expected = greeted.map((_, index) => [`hello /${round}/${index}`, 'and welcome']);
+    t.strictSame(await Promise.all(greeted), expected);
+  }
+});
+
 t.test('close codes and reasons pass both ways; those that cannot be sent become ones that can', async (t) => {
   const { open, upstream } = await openStand(t, { upstreamOptions: { echo: false } });
   for (const [code, reason] of [

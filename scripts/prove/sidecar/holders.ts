@@ -52,15 +52,24 @@ export async function refresh(api: Api, session: HeldSession): Promise<void> {
   session.accessToken = reply.body.data.accessToken;
 }
 
+function socketTo(url: string, token: string, headers: Record<string, string> = {}): WebSocket {
+  return new WebSocket(url, { perMessageDeflate: false, headers: { ...headers, authorization: `Bearer ${token}` } });
+}
+
 /** Opens a socket with a token in Authorization. */
-export async function openSocket(url: string, token: string, headers: Record<string, string> = {}): Promise<WebSocket> {
-  const socket = new WebSocket(url, {
-    perMessageDeflate: false,
-    headers: { ...headers, authorization: `Bearer ${token}` },
-  });
+export async function openSocket(url: string, token: string): Promise<WebSocket> {
+  const socket = socketTo(url, token);
   await once(socket, 'open');
   socket.on('error', () => undefined);
   return socket;
+}
+
+/** The first message on a new socket, which may come together with the handshake's answer. */
+export async function firstMessage(url: string, token: string, headers: Record<string, string>): Promise<string> {
+  const socket = socketTo(url, token, headers);
+  const [data] = await once(socket, 'message');
+  socket.terminate();
+  return String(data);
 }
 
 /** Opens so many sockets on a session's token. */
