@@ -1,10 +1,9 @@
 // Who a program is that presents a secret or a signed assertion: the one judgement of service clients' credentials.
 // How the credentials stand in a request is oauth/'s matter.
-
 import { createHash } from 'node:crypto';
 import type { Clock } from '../platform/clock.ts';
 import type { Database } from '../platform/db.ts';
-import { NIL_ID } from '../protocol/id.ts';
+import { isWrittenId, NIL_ID } from '../protocol/id.ts';
 import { isSignedByOne, readAssertion } from './assertion.ts';
 import { findClientWithSecrets, findRegisteredKeys, insertAssertion } from './authenticate-store.ts';
 import { isOneOf } from './secret.ts';
@@ -31,8 +30,6 @@ export interface AuthenticateClientDeps {
   readonly clock: Clock;
   readonly issuer: string;
 }
-
-const ID = /^[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}$/;
 
 /**
  * The client that the credentials prove, or null (`invalid_client`): the same answer after the same work for an unknown
@@ -70,5 +67,5 @@ async function byAssertion(
 
 /** An id as ids are written; what is none is looked up all the same, as nobody's. */
 function idOf(clientId: string): string {
-  return ID.test(clientId) ? clientId : NIL_ID;
+  return isWrittenId(clientId) ? clientId : NIL_ID;
 }

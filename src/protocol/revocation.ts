@@ -1,6 +1,8 @@
 // The exceptions to self-contained tokens: what must stop working before it expires; and how such an event is written
 // on the wire, in the feed and in the stream.
 
+import { isWrittenId } from './id.ts';
+
 export type Revocation =
   | { readonly kind: 'session'; readonly sid: string }
   | { readonly kind: 'user'; readonly sub: string; readonly epoch: number }
@@ -27,18 +29,16 @@ export interface RevocableToken {
 
 export type RevocationVerdict = 'session_revoked' | 'token_stale' | 'organization_suspended' | null;
 
-const ID = /^[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}$/;
-const isId = (value: unknown): value is string => typeof value === 'string' && ID.test(value);
 const isCount = (value: unknown): value is number => Number.isSafeInteger(value) && (value as number) >= 0;
 
 /** The event that a JSON value of the wire is, or null for one of no known kind or shape. */
 export function revocationOf(value: unknown): Revocation | null {
   if (typeof value !== 'object' || value === null) return null;
   const { kind, sid, sub, client_id, epoch, org, state, at, not_before } = value as Record<string, unknown>;
-  if (kind === 'session') return isId(sid) ? { kind, sid } : null;
-  if (kind === 'user') return isId(sub) && isCount(epoch) ? { kind, sub, epoch } : null;
-  if (kind === 'client') return isId(client_id) && isCount(epoch) ? { kind, client_id, epoch } : null;
+  if (kind === 'session') return isWrittenId(sid) ? { kind, sid } : null;
+  if (kind === 'user') return isWrittenId(sub) && isCount(epoch) ? { kind, sub, epoch } : null;
+  if (kind === 'client') return isWrittenId(client_id) && isCount(epoch) ? { kind, client_id, epoch } : null;
   if (kind === 'everything') return isCount(not_before) ? { kind, not_before } : null;
-  if (kind !== 'organization' || !isId(org) || typeof at !== 'number' || !Number.isFinite(at)) return null;
+  if (kind !== 'organization' || !isWrittenId(org) || typeof at !== 'number' || !Number.isFinite(at)) return null;
   return state === 'active' || state === 'suspended' ? { kind, org, state, at } : null;
 }
