@@ -2,12 +2,11 @@
 import { type SystemReader, statement } from '../platform/db.ts';
 import type { Revocation } from '../protocol/revocation.ts';
 import type { RevocationCursor } from './revocations.ts';
-import { type RevocationPlace, type RevocationRow, type Seen, toRevocation } from './store.ts';
+import { isNews, READING, type RevocationPlace, type RevocationRow, type Seen, toRevocation } from './store.ts';
 
 // The first migration has an id of its own in each database, which a backup keeps; copies of it in one server differ.
 const DATABASE = `left(md5((SELECT id FROM _prisma_migrations ORDER BY migration_name, started_at LIMIT 1)
   || (SELECT oid FROM pg_database WHERE datname = current_database())), 8)`;
-const NOW = '(extract(epoch FROM clock_timestamp()) * 1000)::float8';
 
 /** The state of the database at a reading. */
 export interface Head extends Seen {
@@ -16,8 +15,7 @@ export interface Head extends Seen {
   readonly horizon: string;
 }
 
-const HEAD = `${DATABASE} AS database, pg_current_snapshot()::text AS snapshot,
-  pg_snapshot_xmin(pg_current_snapshot())::text AS horizon, ${NOW} AS now`;
+const HEAD = `${DATABASE} AS database, ${READING}`;
 const FIND_HEAD = statement(`SELECT ${HEAD}`);
 
 export async function readHead(tx: SystemReader): Promise<Head> {
@@ -57,8 +55,7 @@ WITH scanned AS MATERIALIZED (
   ORDER BY tx, id LIMIT $5::int
 ),
 news AS (
-  SELECT * FROM scanned WHERE $6::text IS NULL OR at > to_timestamp($7::float8 / 1000)
-    OR NOT pg_visible_in_snapshot(tx::text::xid8, $6::text::pg_snapshot)
+  SELECT * FROM scanned WHERE ${isNews('$6', '$7')}
 ),
 told AS (${told})
 SELECT ${HEAD}, (SELECT count(*)::int FROM scanned) AS scanned, l.tx::text AS "lastTx", l.id::text AS "lastId",

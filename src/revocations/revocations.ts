@@ -64,11 +64,11 @@ export interface RevocationCursor {
 
 /** How far this process has read. */
 interface Reading extends RevocationCursor {
-  /** What it saw; null for nothing. */
-  readonly seen: Seen | null;
+  /** What it could see, as PostgreSQL writes a snapshot; null for nothing. */
+  readonly snapshot: string | null;
 }
 
-const NOTHING_READ: Reading = { tx: '0', at: 0, seen: null };
+const NOTHING_READ: Reading = { tx: '0', at: 0, snapshot: null };
 
 /**
  * How long an entry is remembered: the longest life that any configuration allows (a token may be older than the present
@@ -207,7 +207,8 @@ export async function readRevocations(
   take: (revocation: Revocation) => void,
 ): Promise<Reading> {
   const reader = db.systemReader();
-  const asked = { seen: since.seen, withinSeconds: READ_WITHIN_SECONDS, limit: PAGE_ROWS };
+  const seen: Seen | null = since.snapshot === null ? null : { snapshot: since.snapshot, now: since.at };
+  const asked = { seen, withinSeconds: READ_WITHIN_SECONDS, limit: PAGE_ROWS };
   let reached: Reading | undefined;
   let after: RevocationPlace | null = { tx: since.tx, id: NIL_ID };
   while (after) {
@@ -215,8 +216,7 @@ export async function readRevocations(
     // A restored database begins anew with older transactions.
     if (!reached && BigInt(page.horizon) < BigInt(since.tx)) return readRevocations(db, NOTHING_READ, take);
     page.revocations.forEach(take);
-    const { horizon: tx, now: at, snapshot } = page;
-    reached ??= { tx, at, seen: { snapshot, now: at } };
+    reached ??= { tx: page.horizon, at: page.now, snapshot: page.snapshot };
     after = page.next;
   }
   return reached ?? since;

@@ -50,16 +50,21 @@ export interface RevocationsAsked {
 
 type PageRow = RevocationRow & RevocationPlace & Seen & { readonly horizon: string };
 
+/** The columns of what a reading saw, and of its horizon. */
+export const READING = `pg_current_snapshot()::text AS snapshot, pg_snapshot_xmin(pg_current_snapshot())::text AS horizon,
+  (extract(epoch FROM clock_timestamp()) * 1000)::float8 AS now`;
+
+/** Whether a row is news to whoever saw what the two parameters say, `snapshot` and `now` of `Seen`; both are null for nothing. */
+export const isNews = (snapshot: string, now: string) => `(${snapshot}::text IS NULL
+  OR at > to_timestamp(${now}::float8 / 1000)
+  OR NOT pg_visible_in_snapshot(tx::text::xid8, ${snapshot}::text::pg_snapshot))`;
+
 const PAGE = statement(`
-SELECT h.*, r.* FROM (
-  SELECT pg_snapshot_xmin(pg_current_snapshot())::text AS horizon, pg_current_snapshot()::text AS snapshot,
-    (extract(epoch FROM clock_timestamp()) * 1000)::float8 AS now
-) h LEFT JOIN LATERAL (
+SELECT h.*, r.* FROM (SELECT ${READING}) h LEFT JOIN LATERAL (
   SELECT id::text, tx::text, kind, subject, epoch, state, ceil(extract(epoch FROM not_before))::float8 AS "notBefore",
     (extract(epoch FROM at) * 1000)::float8 AS at FROM revocations
   WHERE (revocations.tx, revocations.id) > ($1::bigint, $2::uuid) AND at > clock_timestamp() - $3::float8 * interval '1 second'
-    AND ($5::text IS NULL OR at > to_timestamp($6::float8 / 1000)
-      OR NOT pg_visible_in_snapshot(revocations.tx::text::xid8, $5::text::pg_snapshot))
+    AND ${isNews('$5', '$6')}
   ORDER BY revocations.tx, revocations.id LIMIT $4::int) r ON true`);
 
 /** The revocations behind a place that are no older than so many seconds, at most `limit` of them. */

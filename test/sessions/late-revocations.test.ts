@@ -71,10 +71,9 @@ t.test(
     const database = await createDatabase(t);
     const { app } = await openService(t, database);
     const { db } = app.deps;
-    const reading = await readRevocations(db, { tx: '0', at: 0, seen: null }, () => {});
+    const reading = await readRevocations(db, { tx: '0', at: 0, snapshot: null }, () => {});
     // A long transaction was running, and then many others that the database has lost.
     const snapshot = `${reading.tx}:${BigInt(reading.tx) + 100_000n}:${reading.tx}`;
-    const seen = { snapshot, now: reading.at };
     await database.query('SELECT pg_current_xact_id()'); // the next one is of those
     const organization = randomUUID();
     const subject = randomUUID();
@@ -83,9 +82,14 @@ t.test(
       [subject, organization],
     );
     const read: Revocation[] = [];
-    await readRevocations(db, { ...reading, seen }, (revocation) => read.push(revocation));
+    await readRevocations(db, { ...reading, snapshot }, (revocation) => read.push(revocation));
     t.match(read, [{ sub: subject }]);
-    const asked = { after: { tx: reading.tx, id: NIL_ID }, withinSeconds: 60, rows: 10, seen };
+    const asked = {
+      after: { tx: reading.tx, id: NIL_ID },
+      withinSeconds: 60,
+      rows: 10,
+      seen: { snapshot, now: reading.at },
+    };
     const { events } = await listFeedPage(db.systemReader(), [organization], asked);
     t.match(events, [{ organization, revocation: { sub: subject } }]);
   },

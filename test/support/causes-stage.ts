@@ -148,7 +148,7 @@ export async function revokedSince({ app }: Stage, tx: string): Promise<Revocati
   const events: Revocation[] = [];
   await readRevocations(
     app.deps.db,
-    { tx: String(BigInt(tx) + 1n), at: 0, seen: null },
+    { tx: String(BigInt(tx) + 1n), at: 0, snapshot: null },
     (event) => void events.push(event),
   );
   return events;
