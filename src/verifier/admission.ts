@@ -33,9 +33,9 @@ export function principalOf(holder: object): VerifiedPrincipal | null {
 
 /** The same where somebody must be there. Raises VerificationError `unauthenticated`. */
 export function requirePrincipal(holder: object): VerifiedPrincipal {
-  const found = admitted.get(holder);
-  if (!found) throw new VerificationError('unauthenticated');
-  return found.principal;
+  const principal = principalOf(holder);
+  if (!principal) throw new VerificationError('unauthenticated');
+  return principal;
 }
 
 /**

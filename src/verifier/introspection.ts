@@ -35,7 +35,7 @@ export function createIntrospection(deps: IntrospectionDeps): (token: string) =>
       return await introspect(deps, token);
     } catch (error) {
       restUntil = deps.timing.elapsed() + REST_MILLISECONDS;
-      if (!deps.ended?.aborted) deps.onError(error as Error);
+      deps.onError(error as Error);
       throw new VerificationError('revocations_stale', { cause: error });
     } finally {
       underWay -= 1;

@@ -58,7 +58,7 @@ export function createJwks(deps: JwksDeps): KeySource & Required<Pick<KeySource,
       })
       .catch((error: Error) => {
         state.failures += 1;
-        if (!state.isClosed) deps.onError(error);
+        deps.onError(error);
       })
       .finally(() => {
         underWay = null;

@@ -43,9 +43,11 @@ export function createVerifier(options: VerifierOptions): Verifier {
   const given = settingsOf(options);
   let trouble: Error | undefined; // the last one, for whoever waits
   let quietUntil = 0;
+  let isClosed = false;
   const settings = {
     ...given,
     onError(error: Error) {
+      if (isClosed) return; // what is given up when closing is no trouble
       trouble = error;
       given.onError(error);
     },
@@ -58,7 +60,6 @@ export function createVerifier(options: VerifierOptions): Verifier {
   const keys: KeySource = options.keys ?? createJwks(deps);
   const cache = createTokenCache<Verified>(settings.cacheSize);
   const authorize = createAuthorize(deps);
-  let isClosed = false;
   let lastKey: KeyObject | null = null;
   const waiting = new Set<() => void>();
 
