@@ -61,7 +61,7 @@ export class RequestClient implements Client {
   cookie(name: string): string | undefined {
     return this.#request.server.parseCookie(this.#header('cookie') ?? '')[name];
   }
-  isServiceClient(id: string, isProven: boolean): void {
+  noteServiceClient(id: string, isProven: boolean): void {
     this.#request.setDecorator('serviceClient', { [isProven ? 'clientId' : 'claimedClientId']: id });
   }
   draw(limit: 'session' | 'organization' | 'client', key: string): Promise<void> {

@@ -98,7 +98,7 @@ export interface Client {
   /** What the tenant headers name: nothing, one id or slug, or an id and a slug that may be two organizations. */
   readonly tenants: readonly string[];
   /** For the log: which service client the request is from, or says that it is from. */
-  readonly isServiceClient: (id: string, isProven: boolean) => void;
+  readonly noteServiceClient: (id: string, isProven: boolean) => void;
   /** Draws on an allowance under a key. Raises too_many_requests. */
   readonly draw: (limit: 'session' | 'organization' | 'client', key: string) => Promise<void>;
 }

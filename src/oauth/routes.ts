@@ -35,7 +35,7 @@ function presentedBy(client: Client, body: Credentials): Presented {
     assertion: body.client_assertion,
     assertionType: body.client_assertion_type,
     network: client.network,
-    tellClient: client.isServiceClient.bind(client),
+    tellClient: client.noteServiceClient.bind(client),
     limitClient: (clientId) => client.draw('client', clientId),
   };
 }

@@ -1,5 +1,4 @@
 // The queries of starting over after a backup was restored: everything at once, in one transaction, as the system.
-
 import { type SystemReader, type SystemTx, statement } from '../platform/db.ts';
 import { NIL_ID } from '../protocol/id.ts';
 
