@@ -8,6 +8,7 @@ import { join } from 'node:path';
 import { Redis as Client, Cluster } from 'ioredis';
 import t from 'tap';
 import { startRedis, startRedisCluster } from './support/redis.ts';
+import { until } from './support/replicas.ts';
 import { freePort, onFreePort } from './support/server-process.ts';
 
 t.test('a Redis answers, is recent enough, forgets everything at a flush, and writes nothing to disk', async (t) => {
@@ -115,7 +116,9 @@ t.test('a cluster shares all slots among its nodes, and misses those of a node t
   t.equal(await client.get('key-1'), null);
 
   await last?.restart();
-  while (!String(await last?.ask('CLUSTER', 'INFO')).includes('cluster_state:ok'));
+  for (const node of cluster.nodes) {
+    await until(async () => String(await node.ask('CLUSTER', 'INFO')).includes('cluster_state:ok'));
+  }
   t.equal(await client.set('key-1', 1), 'OK', 'a node that is back is part of it again');
   await cluster.stop();
   t.ok(cluster.nodes.every(({ isRunning }) => !isRunning));

@@ -1,4 +1,5 @@
 // Mail after the commit: it waits while the server is away, leaves once, and is given up in the end.
+import { setTimeout as pause } from 'node:timers/promises';
 import t, { type Test } from 'tap';
 import { openOutbox, RETRY_SECONDS } from '../../src/invitations/outbox.ts';
 import type { Mail, SendMail } from '../../src/platform/mail.ts';
@@ -33,6 +34,7 @@ async function settled(inviting: Inviting, email: string, wanted: (row: Row) => 
   for (;;) {
     const row = await rowOf(inviting, email);
     if (wanted(row)) return row;
+    await pause(5);
   }
 }
 

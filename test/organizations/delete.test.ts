@@ -268,11 +268,12 @@ t.test(
 t.test('a session that is opened for it at the very moment of its end is refused', async (t) => {
   const { api } = await openService(t, database);
   const { owner, id } = await furnished(api);
+  const token = await tokenElsewhere(t, api, owner);
   const going = await openTransaction(t, database);
   await going.query('DELETE FROM organizations WHERE id = $1', [id]);
   const waiting = [
     api.post('/auth/login', { ...loginOf(owner), organization: id }),
-    api.post('/auth/switch-organization', { organization: id }, { token: await tokenElsewhere(t, api, owner) }),
+    api.post('/auth/switch-organization', { organization: id }, { token }),
   ];
   await waiters(database, 2);
   await going.query('COMMIT');

@@ -99,7 +99,7 @@ t.test('when every connection is taken a call is refused after its wait, and ser
 
 t.test('a pool that is merely busy refuses who waits for it, and nobody else', async (t) => {
   const db = opened(t, await createDatabase(t), 2);
-  const sleep = statement('SELECT pg_sleep(4)');
+  const sleep = statement('SELECT pg_sleep(3)');
   const slow = [db.systemReader().rows(sleep, []), db.systemReader().rows(sleep, [])];
   const waiters = [() => visible(db.systemReader()), () => db.system(visible)];
   const outcomes = await Promise.allSettled(waiters.map((ask) => ask()));

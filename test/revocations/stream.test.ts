@@ -6,7 +6,7 @@ import { type Account, atOnce, newAccount } from '../support/client.ts';
 import { createDatabase } from '../support/database.ts';
 import { newAdministrator } from '../support/platform.ts';
 import { startRedis } from '../support/redis.ts';
-import { degraded, logOut, openPair, refuses, streaming, until, verdict } from '../support/replicas.ts';
+import { degraded, heals, logOut, openPair, refuses, streaming, until, verdict } from '../support/replicas.ts';
 import { openService } from '../support/service.ts';
 
 const KEY = 'tenantry:revocations';
@@ -148,11 +148,7 @@ t.test('entries are cut off by their age alone, and by the clock of Redis', asyn
     await redis.ask('XADD', KEY, `${(Number(now) - age) * 1000}-0`, 'events', '[]');
   }
   await redis.ask('XADD', KEY, `${(Number(now) - 850) * 1000}-0`, 'events', '[]');
-  await streaming(a, b);
-  for (const account of [await newAccount(a.api), await newAccount(a.api)]) {
-    await logOut(a, account);
-    await refuses(b, account);
-  }
+  for (let turn = 0; turn < 2; turn += 1) t.ok(await heals(a, b));
   const ids = ((await redis.ask('XRANGE', KEY, '-', '+')) as [string][]).map(([id]) => Number.parseInt(id, 10));
   const ages = ids.map((id) => Number(now) - id / 1000);
   t.ok(ages.filter((age) => age > 1000).length < 200, 'old ones are gone, by the hundred');

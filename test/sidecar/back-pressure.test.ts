@@ -8,12 +8,18 @@ const CHUNK = Buffer.alloc(64 * 1024, 'x');
 const MUCH = 64 * 1024 * 1024;
 const MEGABYTE = 1024 * 1024;
 
-/** Sends messages for as long as the receiver takes them, up to so many bytes; gives how many were taken off our hands. */
-async function pour(socket: WebSocket, bytes: number): Promise<number> {
+const STALL_MS = 300;
+/** Who is to be ended for what is stuck must be sent so much that it is. */
+const UNTIL_ENDED_MS = 5_000;
+
+/**
+ * Sends messages until one of them is not taken for a while, or so many bytes; gives how many were taken off our hands.
+ */
+async function pour(socket: WebSocket, bytes: number, stallMs = STALL_MS): Promise<number> {
   let written = 0;
   for (let sent = 0; sent < bytes; sent += CHUNK.length) {
     const done = new Promise<boolean>((resolve) => socket.send(CHUNK, (error) => resolve(!error)));
-    const stalled = new Promise<boolean>((resolve) => setTimeout(() => resolve(false), 300));
+    const stalled = new Promise<boolean>((resolve) => setTimeout(() => resolve(false), stallMs));
     if (!(await Promise.race([done, stalled]))) break;
     written += CHUNK.length;
   }
@@ -77,7 +83,7 @@ t.test('a client that is stuck is dropped with 1013 after a while, and its upstr
   const { client, server } = await pair(open, upstream);
   client.socket.pause();
   const told = once(server, 'close');
-  await pour(server, MUCH);
+  await pour(server, MUCH, UNTIL_ENDED_MS);
   t.same((await told).map(String), ['1013', 'client_slow']);
   client.socket.resume();
   const { code } = await client.closed;
@@ -90,20 +96,20 @@ t.test('an upstream that is stuck is dropped, and its client told to try again',
   const { open } = await openStand(t, { upstream, settings: { slowSeconds: 0.3 } });
   const { client, server } = await pair(open, upstream);
   server.pause();
-  await pour(client.socket, MUCH);
+  await pour(client.socket, MUCH, UNTIL_ENDED_MS);
   t.same(await client.closed, { code: 1013, reason: 'upstream_slow' });
 });
 
 t.test('a client that is slow but reads on keeps its socket past the time for the stuck', async (t) => {
   const upstream = await openUpstream(t, { echo: false });
-  const { open } = await openStand(t, { upstream, settings: { slowSeconds: 0.5 } });
+  const { open } = await openStand(t, { upstream, settings: { slowSeconds: 3 } });
   const { client, server } = await pair(open, upstream);
   const rest = 12 * MEGABYTE;
   let heard = 0;
   client.socket.on('message', (data) => {
     heard += (data as Buffer).length;
     client.socket.pause();
-    setTimeout(() => client.socket.resume(), 10); // 192 messages: some two seconds
+    setTimeout(() => client.socket.resume(), 20); // 192 messages: some four seconds
   });
   for (let sent = 0; sent < rest; sent += CHUNK.length) server.send(CHUNK);
   server.close(1000, 'all');

@@ -94,7 +94,7 @@ t.test('who sends no token in time is told so and closed', async (t) => {
 });
 
 t.test('who sends more than a token takes is cut off, in one message or in endless pieces', async (t) => {
-  const { open, sidecar } = await openStand(t, { settings });
+  const { open, sidecar } = await openStand(t, { settings: { ...settings, firstMessageSeconds: 60 } });
   const large = await open('/', null);
   large.socket.send(`{"event":"authenticate","data":{"token":"${'x'.repeat(60_000)}"}}`);
   t.equal((await large.closed).code, 1006);
@@ -107,7 +107,9 @@ t.test('who sends more than a token takes is cut off, in one message or in endle
 });
 
 t.test('only so many may wait, and they count among all; a token at once needs no waiting place', async (t) => {
-  const { open, issuer, sidecar } = await openStand(t, { settings: { ...settings, waitingMax: 2, socketsMax: 4 } });
+  const { open, issuer, sidecar } = await openStand(t, {
+    settings: { ...settings, firstMessageSeconds: 60, waitingMax: 2, socketsMax: 4 },
+  });
   const waiting = [await open('/', null), await open('/', null)];
   t.match(await refusal(open('/', null)), { status: 503, code: 'sidecar_full' });
   await open();

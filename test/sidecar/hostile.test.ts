@@ -13,14 +13,20 @@ function connectTo({ sidecar }: Stand): Socket {
   return socket;
 }
 
+const SILENCE_MS = 10_000;
+const SILENCE_AFTER_ANSWER_MS = 150;
+
 /** Everything that is answered until the connection ends, or has been silent after an answer. */
 async function talk(stand: Stand, bytes: string | Buffer): Promise<string> {
   const socket = connectTo(stand);
   const chunks: Buffer[] = [];
-  socket.on('data', (chunk) => chunks.push(chunk));
+  socket.setTimeout(SILENCE_MS, () => socket.destroy());
+  socket.on('data', (chunk) => {
+    chunks.push(chunk);
+    socket.setTimeout(SILENCE_AFTER_ANSWER_MS);
+  });
   socket.write(bytes, 'latin1');
   const ended = once(socket, 'close');
-  socket.setTimeout(150, () => socket.destroy());
   await ended;
   return Buffer.concat(chunks).toString('latin1');
 }
@@ -170,6 +176,7 @@ t.test('frames that come with the handshake reach the upstream, unmasked ones en
   const masked = Buffer.from([0x81, 0x82, 0, 0, 0, 0, 0x68, 0x69]);
   const head = Buffer.from(lines('GET / HTTP/1.1', ...UPGRADE, auth));
   t.match(await talk(stand, Buffer.concat([head, masked])), /^HTTP\/1.1 101 /);
+  await until(() => heard.length > 0);
   t.same(heard, ['hi']);
   const unmasked = Buffer.from([0x81, 0x02, 0x68, 0x69]);
   const answer = await talk(stand, Buffer.concat([head, unmasked]));

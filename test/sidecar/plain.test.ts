@@ -107,13 +107,14 @@ t.test(
       },
     });
     const away = await openStand(t, { upstream: { ...upstream, url: new URL(`http://127.0.0.1:${port}`) } });
-    const stand = await openStand(t, { upstream, settings: { upstreamSeconds: 0.3 } });
+    const stand = await openStand(t, { upstream });
+    const impatient = await openStand(t, { upstream, settings: { upstreamSeconds: 0.3 } });
     const asked: [Stand, string, number, string][] = [
       [away, '/', 502, 'upstream_unavailable'],
       [stand, '/breaks', 502, 'upstream_unavailable'],
       [stand, '/garbage', 502, 'upstream_unavailable'],
       [stand, '/switches', 502, 'upstream_unavailable'],
-      [stand, '/silent', 504, 'upstream_timeout'],
+      [impatient, '/silent', 504, 'upstream_timeout'],
     ];
     for (const [where, path, status, code] of asked) {
       for (const method of ['GET', 'POST']) {
@@ -124,7 +125,7 @@ t.test(
       }
     }
     t.equal(await (await fetch(`${stand.http}/good`, { headers: authorization(stand) })).text(), 'good');
-    await until(() => stand.sidecar.state().requests === 0);
+    for (const { sidecar } of [stand, impatient]) await until(() => sidecar.state().requests === 0);
   },
 );
 

@@ -1,8 +1,11 @@
 // Brings sessions, users and memberships into the states that time, administrators or features bring about, by SQL.
 import { randomUUID } from 'node:crypto';
+import { setTimeout as pause } from 'node:timers/promises';
 import pg from 'pg';
 import type { Test } from 'tap';
 import type { TestDatabase } from './database.ts';
+
+const POLL_MILLISECONDS = 5;
 
 export interface SessionRow {
   readonly confirmed: string;
@@ -99,5 +102,6 @@ export async function waiters(database: TestDatabase, count: number): Promise<vo
       [database.name],
     );
     if (waiting.length >= count) return;
+    await pause(POLL_MILLISECONDS);
   }
 }

@@ -19,9 +19,11 @@ t.test('who waits for a verifier that is closed is told so at once', async (t) =
 
 t.test('who waits in vain is told why', async (t) => {
   const serviceUrl = 'http://127.0.0.1:9'; // discard: nobody listens there
-  const waiting = createVerifier({ issuer: ISSUER, audience: AUDIENCE, serviceUrl });
+  const { promise: refused, resolve: onError } = Promise.withResolvers<Error>();
+  const waiting = createVerifier({ issuer: ISSUER, audience: AUDIENCE, serviceUrl, onError });
   t.teardown(() => waiting.close());
-  await t.rejects(waiting.ready(0.5), { code: 'keys_unavailable', message: /not ready: \S/, cause: Error });
+  await refused;
+  await t.rejects(waiting.ready(0.05), { code: 'keys_unavailable', message: /not ready: \S/, cause: Error });
 });
 
 t.test('closing gives up what is under way, so that it holds no process, and says nothing more', async (t) => {

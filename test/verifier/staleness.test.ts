@@ -209,7 +209,8 @@ t.test('a service client of one organization cannot answer for others: their tok
 });
 
 t.test('ready waits for keys and the snapshot, and says which of them is missing', async (t) => {
-  const { verifier } = await begin(t);
+  const { service, verifier, outcome } = await begin(t);
+  t.equal(await outcome(service.issuer.token()), 'good', 'by introspection: the keys are there');
   await t.rejects(verifier.ready(0.05), { code: 'revocations_stale', status: 503 });
   const keyless = await begin(t, {}, ({ endpoints }) => {
     endpoints.jwks = (_, response) => json(response, 500, {});
