@@ -91,15 +91,15 @@ t.test('foundings at the same moment all succeed and share out the first free nu
   }
 });
 
-t.test('30 of one name at the same moment get the first 30 numbers, registrations among them', async (t) => {
+t.test('60 of one name at the same moment get the first 60 numbers, registrations among them', async (t) => {
   // A connection for each: none is refused because it would have to wait for one too long.
-  const { api } = await openService(t, await createDatabase(t), { DATABASE_POOL_SIZE: '30' });
+  const { api } = await openService(t, await createDatabase(t), { DATABASE_POOL_SIZE: '60' });
   const { accessToken: token } = await newAccount(api);
-  const replies = await atOnce(30, (index) => {
-    if (index % 5 > 0) return create(api, token, 'Crowded');
+  const replies = await atOnce(60, (index) => {
+    if (index % 10 > 0) return create(api, token, 'Crowded');
     const account = { email: `founder-${index}@example.com`, password: 'correct horse battery', name: 'Ada' };
     return api.post('/auth/register', { ...account, organizationName: 'Crowded' });
   });
-  const first = Array.from({ length: 30 }, (_, number) => number);
+  const first = Array.from({ length: 60 }, (_, number) => number);
   t.same(slugsOf(replies), numbered('crowded', first));
 });
