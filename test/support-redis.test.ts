@@ -8,8 +8,8 @@ import { join } from 'node:path';
 import { Redis as Client, Cluster } from 'ioredis';
 import t from 'tap';
 import { startRedis, startRedisCluster } from './support/redis.ts';
-import { until } from './support/replicas.ts';
 import { freePort, onFreePort } from './support/server-process.ts';
+import { until } from './support/until.ts';
 
 t.test('a Redis answers, is recent enough, forgets everything at a flush, and writes nothing to disk', async (t) => {
   const redis = await startRedis(t, { args: ['--maxmemory', '64mb'] });

@@ -16,7 +16,8 @@ import { cliOn, openCli } from '../support/cli.ts';
 import { newAccount } from '../support/client.ts';
 import { createDatabase } from '../support/database.ts';
 import { openService, PROGRAM_ENVIRONMENT, ROOT } from '../support/service.ts';
-import { openClient, openUpstream, refusal, until } from '../support/sidecar.ts';
+import { openClient, openUpstream, refusal } from '../support/sidecar.ts';
+import { until } from '../support/until.ts';
 
 interface Running {
   readonly child: ChildProcess;

@@ -11,9 +11,10 @@ import type { ClientCaller } from '../../src/protocol/caller.ts';
 import { type Feed, openFeed } from '../../src/revocations/feed.ts';
 import { newAccount } from '../support/client.ts';
 import { createDatabase } from '../support/database.ts';
-import { until, veil } from '../support/replicas.ts';
+import { veil } from '../support/replicas.ts';
 import { openService } from '../support/service.ts';
 import { plantClient, tokenOfClient } from '../support/service-clients.ts';
+import { until } from '../support/until.ts';
 import { plantOrganization } from '../support/world.ts';
 
 const callerOf = (organizationId: string | null): ClientCaller => ({

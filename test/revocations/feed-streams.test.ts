@@ -12,10 +12,10 @@ import { createDatabase } from '../support/database.ts';
 import { consume, eventsOf, has } from '../support/feed.ts';
 import { newAdministrator } from '../support/platform.ts';
 import { requestHead } from '../support/raw.ts';
-import { until } from '../support/replicas.ts';
 import { openService, spawnService } from '../support/service.ts';
 import { plantClient, tokenOfClient } from '../support/service-clients.ts';
 import { openTransaction } from '../support/session-state.ts';
+import { until } from '../support/until.ts';
 import { plantOrganization, plantPerson } from '../support/world.ts';
 
 async function openStreams(t: Test, settings: Record<string, string> = {}) {

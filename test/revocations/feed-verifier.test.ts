@@ -6,9 +6,9 @@ import type { Revocation } from '../../src/protocol/revocation.ts';
 import { createVerifier, VerificationError } from '../../src/verifier/index.ts';
 import { newAccount } from '../support/client.ts';
 import { createDatabase } from '../support/database.ts';
-import { until } from '../support/replicas.ts';
 import { openService } from '../support/service.ts';
 import { ISSUER, plantClient } from '../support/service-clients.ts';
+import { until } from '../support/until.ts';
 
 t.test('a verifier refuses what the service has revoked, whatever happens to the stream', async (t) => {
   const database = await createDatabase(t);

@@ -2,19 +2,10 @@
 import t, { type Test } from 'tap';
 import { createDatabase } from '../support/database.ts';
 import { startRedis } from '../support/redis.ts';
-import {
-  degraded,
-  heals,
-  refuses,
-  signedOut,
-  streaming,
-  until,
-  type Veil,
-  veil,
-  verdict,
-} from '../support/replicas.ts';
+import { degraded, heals, refuses, signedOut, streaming, type Veil, veil, verdict } from '../support/replicas.ts';
 import { openService, type Service } from '../support/service.ts';
 import { openTcpProxy } from '../support/tcp-proxy.ts';
+import { until } from '../support/until.ts';
 
 /** Two replicas, the second one of which reaches Redis through a proxy and reads no revocation of PostgreSQL. */
 async function openBehindProxy(t: Test) {

@@ -6,8 +6,9 @@ import { type Account, atOnce, newAccount } from '../support/client.ts';
 import { createDatabase } from '../support/database.ts';
 import { newAdministrator } from '../support/platform.ts';
 import { startRedis } from '../support/redis.ts';
-import { degraded, heals, logOut, openPair, refuses, streaming, until, verdict } from '../support/replicas.ts';
+import { degraded, heals, logOut, openPair, refuses, streaming, verdict } from '../support/replicas.ts';
 import { openService } from '../support/service.ts';
+import { until } from '../support/until.ts';
 
 const KEY = 'tenantry:revocations';
 

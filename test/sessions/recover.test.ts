@@ -12,6 +12,7 @@ import { newAdministrator } from '../support/platform.ts';
 import { openService } from '../support/service.ts';
 import { plantClient, tokenOfClient } from '../support/service-clients.ts';
 import { countRows, openTransaction, waiters } from '../support/session-state.ts';
+import { until } from '../support/until.ts';
 
 /** A copy as a backup would have it. Nobody may use the database meanwhile. */
 async function backup(t: Test, database: TestDatabase): Promise<TestDatabase> {
@@ -99,10 +100,6 @@ t.test('after a restored backup nothing that was handed out before opens anythin
   const client = { id: clientId, epoch: Number(fresh.epoch), issuedAt: Number(fresh.iat) };
   t.equal(verifier.judge({ ...client, organizationId: kept.organization.id }), null);
 });
-
-async function until(condition: () => boolean): Promise<void> {
-  while (!condition()) await new Promise(setImmediate);
-}
 
 t.test('an invitation from before cannot be used until it is sent again', async (t) => {
   const { service, api, owner, invited } = await openInviting(t);

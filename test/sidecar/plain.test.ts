@@ -4,7 +4,8 @@ import { createServer, request as httpRequest, type IncomingMessage, type Server
 import { connect } from 'node:net';
 import { text } from 'node:stream/consumers';
 import t from 'tap';
-import { openStand, openUpstream, type Stand, until } from '../support/sidecar.ts';
+import { openStand, openUpstream, type Stand } from '../support/sidecar.ts';
+import { until } from '../support/until.ts';
 
 const authorization = (stand: Stand) => ({ authorization: `Bearer ${stand.issuer.token()}` });
 

@@ -1,9 +1,9 @@
 // A consumer of the revocation feed, as a program in another language would write one: it reads frames as they come.
-import { setTimeout as pause } from 'node:timers/promises';
 import type { Test } from 'tap';
 import type { App } from '../../src/app.ts';
 import type { Revocation } from '../../src/protocol/revocation.ts';
 import type { TestDatabase } from './database.ts';
+import { until } from './until.ts';
 
 export interface Frame {
   readonly event: string;
@@ -130,9 +130,8 @@ export function has(events: readonly Revocation[], wanted: Partial<Record<string
 /** Waits until no transaction, of other tests either, holds back a cursor behind all that has happened. */
 export async function untilSettled({ deps }: App, database: TestDatabase): Promise<void> {
   const [last] = await database.query<{ tx: string }>('SELECT max(tx)::text AS tx FROM revocations');
-  await deps.revocations.synchronize();
-  while (BigInt(deps.revocations.cursor().tx) <= BigInt(last?.tx ?? 0)) {
-    await pause(10);
+  await until(async () => {
     await deps.revocations.synchronize();
-  }
+    return BigInt(deps.revocations.cursor().tx) > BigInt(last?.tx ?? 0);
+  });
 }

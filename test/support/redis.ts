@@ -2,10 +2,10 @@
 import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { setTimeout as delay } from 'node:timers/promises';
 import { Redis as Client } from 'ioredis';
 import { debianProgram } from './debian.ts';
 import { freePort, type Lifetime, onFreePort, type ServerProcess, startProcess } from './server-process.ts';
+import { until } from './until.ts';
 
 export interface RedisOptions {
   /** 0 or none takes a free one. */
@@ -42,7 +42,6 @@ export interface RedisCluster {
 }
 
 const SLOTS = 16_384;
-const POLL_MILLISECONDS = 20;
 
 /** Starts a Redis that answers; it ends with the test, with all that it was. */
 export function startRedis(t: Lifetime, { port = 0, args = [] }: RedisOptions = {}): Promise<Redis> {
@@ -108,7 +107,7 @@ export async function startRedisCluster(t: Lifetime, count = 3): Promise<RedisCl
   }
   const all = nodes.map(({ redis }) => redis);
   for (const redis of all) {
-    while (!(await isWhole(redis, count))) await delay(POLL_MILLISECONDS);
+    await until(() => isWhole(redis, count));
   }
   return {
     nodes: all,

@@ -1,18 +1,11 @@
 // Several services on one database, some of which learn of revocations by the stream alone, and waiting for what they
 // come to know.
 import { randomBytes } from 'node:crypto';
-import { setTimeout as delay } from 'node:timers/promises';
 import type { Test } from 'tap';
 import { type Account, newAccount } from './client.ts';
 import type { TestDatabase } from './database.ts';
 import { openService, type Service } from './service.ts';
-
-const POLL_MILLISECONDS = 5;
-
-/** Resolves once the condition holds; the test's own time limit ends the wait. */
-export async function until(condition: () => boolean | Promise<boolean>): Promise<void> {
-  while (!(await condition())) await delay(POLL_MILLISECONDS);
-}
+import { until } from './until.ts';
 
 export interface Veil {
   /** The database, for a service to be opened with. */

@@ -1,11 +1,9 @@
 // Brings sessions, users and memberships into the states that time, administrators or features bring about, by SQL.
 import { randomUUID } from 'node:crypto';
-import { setTimeout as pause } from 'node:timers/promises';
 import pg from 'pg';
 import type { Test } from 'tap';
 import type { TestDatabase } from './database.ts';
-
-const POLL_MILLISECONDS = 5;
+import { until } from './until.ts';
 
 export interface SessionRow {
   readonly confirmed: string;
@@ -96,12 +94,11 @@ export async function holdUser(t: Test, database: TestDatabase, userId: string):
 
 /** Resolves once so many connections to this database wait for locks of others. */
 export async function waiters(database: TestDatabase, count: number): Promise<void> {
-  for (;;) {
+  await until(async () => {
     const waiting = await database.query(
       "SELECT 1 FROM pg_stat_activity WHERE datname = $1 AND wait_event_type = 'Lock'",
       [database.name],
     );
-    if (waiting.length >= count) return;
-    await pause(POLL_MILLISECONDS);
-  }
+    return waiting.length >= count;
+  });
 }

@@ -197,8 +197,3 @@ export async function refusal(opening: Promise<Client>): Promise<Refused> {
   }
   throw new Error('the socket was opened');
 }
-
-/** Resolves once it holds, looking again and again. */
-export async function until(holds: () => boolean): Promise<void> {
-  while (!holds()) await new Promise((resolve) => setTimeout(resolve, 2));
-}

@@ -4,7 +4,8 @@ import { gzipSync } from 'node:zlib';
 import t, { type Test } from 'tap';
 import { SYSTEM_TIMING } from '../../src/verifier/clock.ts';
 import { exchange } from '../../src/verifier/http.ts';
-import { openLocalServer, until } from './local-server.ts';
+import { until } from '../support/until.ts';
+import { openLocalServer } from './local-server.ts';
 import { createManualTiming } from './manual-timing.ts';
 
 const deps = { fetch: (url: string, init: RequestInit) => fetch(url, init), timing: SYSTEM_TIMING };

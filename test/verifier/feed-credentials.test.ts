@@ -1,8 +1,9 @@
 // Following the feed with credentials that the service does not take.
 import t from 'tap';
 import { SYSTEM_TIMING } from '../../src/verifier/clock.ts';
+import { until } from '../support/until.ts';
 import { begin } from './following.ts';
-import { json, until } from './local-server.ts';
+import { json } from './local-server.ts';
 import { createManualTiming } from './manual-timing.ts';
 import { PATHS } from './stand-in.ts';
 

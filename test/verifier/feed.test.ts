@@ -2,8 +2,9 @@
 import { randomUUID } from 'node:crypto';
 import t from 'tap';
 import { SYSTEM_TIMING, type Timing } from '../../src/verifier/clock.ts';
+import { until } from '../support/until.ts';
 import { begin } from './following.ts';
-import { json, until } from './local-server.ts';
+import { json } from './local-server.ts';
 import { createManualTiming } from './manual-timing.ts';
 import { beginStream, frames, openStandIn, PATHS } from './stand-in.ts';
 

@@ -2,8 +2,8 @@
 import t from 'tap';
 import { createVerifier } from '../../src/verifier/index.ts';
 import { createSseReader } from '../../src/verifier/sse.ts';
+import { until } from '../support/until.ts';
 import { begin } from './following.ts';
-import { until } from './local-server.ts';
 import { createManualTiming } from './manual-timing.ts';
 import { AUDIENCE, good, ISSUER, publicKey, verifier } from './material.ts';
 import { CREDENTIALS, frames, openStandIn, PATHS } from './stand-in.ts';

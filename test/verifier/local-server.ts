@@ -49,11 +49,6 @@ export async function openLocalServer(t: Test, answer: Answering): Promise<Local
   return { url: `http://127.0.0.1:${(server.address() as AddressInfo).port}`, asked, open: () => open };
 }
 
-/** Waits until something holds; the limit of the test file is the limit. */
-export async function until(holds: () => boolean): Promise<void> {
-  while (!holds()) await new Promise((resolve) => setTimeout(resolve, 5));
-}
-
 /** An answer of JSON. */
 export function json(
   response: ServerResponse,

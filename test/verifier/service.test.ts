@@ -13,7 +13,7 @@ import { createDatabase } from '../support/database.ts';
 import { compact, forge, type Members, partsOf, rsa, serviceKey } from '../support/forge.ts';
 import { openService } from '../support/service.ts';
 import { keyPair, plantClient } from '../support/service-clients.ts';
-import { until } from './local-server.ts';
+import { until } from '../support/until.ts';
 
 const ISSUER = 'http://localhost:3000';
 const AUDIENCE = 'tenantry';

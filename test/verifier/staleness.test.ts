@@ -2,7 +2,8 @@
 import { randomUUID } from 'node:crypto';
 import t, { type Test } from 'tap';
 import { createVerifier, type RevocationOptions, type VerificationError } from '../../src/verifier/index.ts';
-import { json, until } from './local-server.ts';
+import { until } from '../support/until.ts';
+import { json } from './local-server.ts';
 import { CREDENTIALS, frames, openStandIn, PATHS, type StandIn } from './stand-in.ts';
 
 /** A verifier of the stand-in's tokens, whose feed says nothing unless `set` makes it. */
