@@ -4,8 +4,8 @@ import { type KeyObject, verify } from 'node:crypto';
 import { createVerifier as createFastJwt } from 'fast-jwt';
 import { importJWK, jwtVerify } from 'jose';
 import { createVerifier } from '../src/verifier/index.ts';
-import { publicKeyOf } from '../src/verifier/public-key.ts';
-import { createTestIssuer } from '../src/verifier/testkit.ts';
+import { publicKeyOf } from '../src/verifier/keys/public-key.ts';
+import { createTestIssuer } from '../src/verifier/testkit/testkit.ts';
 import { median } from './paired.ts';
 
 const quick = process.argv.includes('--quick');

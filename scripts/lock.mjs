@@ -1,4 +1,4 @@
-// Owns: one holder at a time for a piece of work of these scripts. Same protocol as src/platform/embedded-lock.ts, in
+// Owns: one holder at a time for a piece of work of these scripts. Same protocol as src/base/embedded/lock.ts, in
 // plain JavaScript: a lock is a folder with owner.json inside, renamed into place.
 
 import { randomBytes } from 'node:crypto';

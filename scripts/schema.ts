@@ -6,7 +6,7 @@
 import { chmodSync, mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { startEmbedded } from '../src/platform/embedded.ts';
+import { startEmbedded } from '../src/base/embedded/embedded.ts';
 import { diagnose, findDriftOfDatabase, findDriftOfMigrations, MIGRATIONS } from './schema/engine.ts';
 
 const USAGE = 'Usage: npm run schema -- diff | create <name> | status';

@@ -27,7 +27,7 @@ function compile(out) {
   for (const folder of FOLDERS) rmSync(join(out, folder), { recursive: true, force: true });
   run(join(root, 'node_modules/.bin/tsc'), ['-p', 'tsconfig.verifier.json', '--outDir', out], root);
   const declarations = FOLDERS.flatMap((folder) =>
-    readdirSync(join(out, folder)).map((name) => join(out, folder, name)),
+    readdirSync(join(out, folder), { recursive: true }).map((name) => join(out, folder, name)),
   );
   for (const path of declarations.filter((name) => name.endsWith('.d.ts'))) {
     // The compiler names the sources in declarations; the files beside them are what there is.

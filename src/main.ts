@@ -5,13 +5,13 @@ import { type AddressInfo, createServer } from 'node:net';
 import { dirname, join, resolve } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import type { Logger } from 'pino';
-import type { App } from './app.ts';
-import type { DemoOwner } from './cli/seed-demo.ts';
-import { type Config, ConfigRefused, readConfig } from './config.ts';
-import { systemClock } from './platform/clock.ts';
-import type { EmbeddedPostgres } from './platform/embedded.ts';
-import { openLog } from './platform/log.ts';
-import { systemRandom } from './platform/random.ts';
+import type { App } from './app/app.ts';
+import { type Config, ConfigRefused, readConfig } from './base/config/config.ts';
+import type { EmbeddedPostgres } from './base/embedded/embedded.ts';
+import { systemClock } from './base/platform/clock.ts';
+import { openLog } from './base/platform/log.ts';
+import { systemRandom } from './base/platform/random.ts';
+import type { DemoOwner } from './cli/seed/demo.ts';
 
 const ROOT = dirname(dirname(fileURLToPath(import.meta.url)));
 const STOP_WITHIN_MS = 10_000;
@@ -36,7 +36,7 @@ async function start(config: Config, log: Logger): Promise<void> {
 async function serve(config: Config, log: Logger, stops: (() => Promise<unknown>)[]): Promise<App> {
   const embedded = needsEmbedded(config) ? await startDatabase(config, log) : undefined;
   if (embedded) stops.unshift(() => embedded.stop());
-  const { prepareDatabase } = await import('./platform/open.ts');
+  const { prepareDatabase } = await import('./base/database/open.ts');
   const urls = await prepareDatabase({
     ownerUrl: embedded?.ownerUrl ?? config.DATABASE_URL,
     appUrl: config.DATABASE_APP_URL,
@@ -45,11 +45,11 @@ async function serve(config: Config, log: Logger, stops: (() => Promise<unknown>
     onMigrated: (names) => names.length > 0 && log.info({ migrations: names }, 'database migrated'),
   });
   await prepareKeys(config);
-  const { openApp } = await import('./app.ts');
+  const { openApp } = await import('./app/app.ts');
   const app = await openApp({ config, urls, clock: systemClock, random: systemRandom, log, root: ROOT });
   stops.unshift(() => app.close());
   await refuseDevelopmentKeys(config, app);
-  const { applyFirstPreset } = await import('./roles/apply-preset.ts');
+  const { applyFirstPreset } = await import('./directory/presets/apply.ts');
   const roles = await applyFirstPreset(app.deps, config.ROLE_PRESET);
   if (roles.length > 0) log.info({ preset: config.ROLE_PRESET, roles }, 'system roles made');
   await app.deps.revocations.synchronize();
@@ -62,20 +62,20 @@ function needsEmbedded(config: Config): boolean {
 }
 
 async function startDatabase(config: Config, log: Logger): Promise<EmbeddedPostgres> {
-  const { startEmbedded } = await import('./platform/embedded.ts');
+  const { startEmbedded } = await import('./base/embedded/embedded.ts');
   return startEmbedded({ directory: resolve(config.DATA_DIR, 'postgres'), onNotice: (line) => log.info(line) });
 }
 
 async function prepareKeys(config: Config): Promise<void> {
   const ownFiles = config.JWT_ACCESS_PRIVATE_KEY_PATH && config.JWT_REFRESH_PRIVATE_KEY_PATH;
   if (config.production || ownFiles) return;
-  const { ensureDevelopmentKeys } = await import('./keys/development.ts');
+  const { ensureDevelopmentKeys } = await import('./credentials/keys/development.ts');
   await ensureDevelopmentKeys(config.KEYS_DIR, systemClock, config.KEYS_PASSPHRASE);
 }
 
 async function refuseDevelopmentKeys(config: Config, app: App): Promise<void> {
   if (!config.production) return;
-  const { isDevelopmentKey } = await import('./keys/development.ts');
+  const { isDevelopmentKey } = await import('./credentials/keys/development.ts');
   for (const ring of [app.deps.accessKeys, app.deps.refreshKeys]) {
     const development = ring.keys().find(isDevelopmentKey);
     if (development) {
@@ -116,7 +116,7 @@ async function announce(config: Config, app: App, log: Logger): Promise<void> {
   const address = app.server.server.address() as AddressInfo;
   log.info({ address: address.address, port: address.port, issuer: config.PUBLIC_URL }, 'listening');
   if (!needsEmbedded(config) || config.NODE_ENV !== 'development') return;
-  const { seedDemo } = await import('./cli/seed-demo.ts');
+  const { seedDemo } = await import('./cli/seed/demo.ts');
   const owner = await seedDemo(app.deps, resolve(config.DATA_DIR));
   const local = ['127.0.0.1', '0.0.0.0', '::', '::1'].includes(config.HOST);
   const at = `http://${local ? 'localhost' : config.HOST}:${address.port}`;

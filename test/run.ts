@@ -16,7 +16,7 @@ import {
 import { freemem, tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
 import { fileURLToPath, pathToFileURL } from 'node:url';
-import { startEmbedded } from '../src/platform/embedded.ts';
+import { startEmbedded } from '../src/base/embedded/embedded.ts';
 import { totalsOf } from './support/totals.ts';
 
 interface Template {

@@ -1,8 +1,8 @@
 // Owns: the list of all endpoints without a running service, and its golden file (one line for each door).
-// Leaves to others: what the endpoints are (src/app.ts) and their reference (openapi.ts).
+// Leaves to others: what the endpoints are (src/app/app.ts) and their reference (openapi.ts).
 import { fileURLToPath } from 'node:url';
-import { type AppDeps, listEndpoints } from '../../src/app.ts';
-import type { Access, Endpoint } from '../../src/http/endpoint.ts';
+import { type AppDeps, listEndpoints } from '../../src/app/app.ts';
+import type { Access, Endpoint } from '../../src/base/http/endpoint.ts';
 
 export const ROOT = fileURLToPath(new URL('../..', import.meta.url));
 

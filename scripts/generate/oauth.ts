@@ -1,9 +1,9 @@
 // Owns: what the reference says of the OAuth endpoints alone: how clients authenticate, and the errors of RFC 6749 §5.2.
-// Leaves to others: the operations (openapi.ts) and the codes (src/errors/oauth.ts).
+// Leaves to others: the operations (openapi.ts) and the codes (src/base/errors/oauth.ts).
 import { z } from 'zod';
 import type { ZodOpenApiResponseObject, ZodOpenApiResponsesObject } from 'zod-openapi';
-import { OAUTH_ERRORS, type OAuthErrorCode } from '../../src/errors/oauth.ts';
-import type { Endpoint } from '../../src/http/endpoint.ts';
+import { OAUTH_ERRORS, type OAuthErrorCode } from '../../src/base/errors/oauth.ts';
+import type { Endpoint } from '../../src/base/http/endpoint.ts';
 
 const OAuthErrorSchema = z
   .strictObject({

@@ -10,7 +10,7 @@ import {
   type ZodOpenApiOperationObject,
   type ZodOpenApiResponsesObject,
 } from 'zod-openapi';
-import type { Access, Endpoint } from '../../src/http/endpoint.ts';
+import type { Access, Endpoint } from '../../src/base/http/endpoint.ts';
 import { accessText, ROOT } from './endpoints.ts';
 import { EXAMPLES } from './examples.ts';
 import { CLIENT_AUTHENTICATION, CLIENT_SECRET_BASIC, oauthResponses, WHO_MAY_CALL_OAUTH } from './oauth.ts';

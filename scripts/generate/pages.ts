@@ -1,8 +1,8 @@
 // Owns: the pages for people that are written from tables in the code: the environment and the problems.
-// Leaves to others: the tables themselves (src/config.ts and src/config/variables.ts, src/errors.ts).
-import { variables } from '../../src/config/variables.ts';
-import { PROBLEMS, problem } from '../../src/errors.ts';
-import { problemBody } from '../../src/http/problems.ts';
+// Leaves to others: the tables themselves (src/base/config/config.ts and src/base/config/variables.ts, src/base/errors/problem.ts).
+import { variables } from '../../src/base/config/variables.ts';
+import { PROBLEMS, problem } from '../../src/base/errors/problem.ts';
+import { problemBody } from '../../src/base/http/problems.ts';
 
 /** .env.example: every variable with its default, commented out. */
 export function environmentExample(): string {

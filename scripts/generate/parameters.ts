@@ -1,6 +1,6 @@
 // Owns: the headers by which a request of any route of the API names an organization, as the reference describes them.
-// Leaves to others: what they do (src/http/tenant.ts).
-import type { Endpoint } from '../../src/http/endpoint.ts';
+// Leaves to others: what they do (src/base/http/tenant.ts).
+import type { Endpoint } from '../../src/base/http/endpoint.ts';
 
 const RULES = `The token's own organization, or 403 \`tenant_mismatch\`. With a token that acts for none: one of its user's
 organizations, which the request then acts for. At login and refresh: the organization to act for, unless the body names it.`;

@@ -1,9 +1,9 @@
 // Owns: the parts of the reference that every operation shares: headers, and the problems that an endpoint can answer.
-// Leaves to others: the operations (openapi.ts) and the codes (src/errors.ts).
+// Leaves to others: the operations (openapi.ts) and the codes (src/base/errors/problem.ts).
 import { z } from 'zod';
 import type { ZodOpenApiResponseObject, ZodOpenApiResponsesObject } from 'zod-openapi';
-import { PROBLEMS, type ProblemCode } from '../../src/errors.ts';
-import type { Access, Endpoint } from '../../src/http/endpoint.ts';
+import { PROBLEMS, type ProblemCode } from '../../src/base/errors/problem.ts';
+import type { Access, Endpoint } from '../../src/base/http/endpoint.ts';
 
 export const ProblemSchema = z
   .strictObject({

@@ -6,7 +6,7 @@ import { createServer, type ServerResponse } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { join } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
-import { generateKeyFile } from '../../src/keys/generate.ts';
+import { generateKeyFile } from '../../src/credentials/keys/generate.ts';
 import { createVerifier, type Verifier } from '../../src/verifier/index.ts';
 import { type Account, newAccount, openApi } from '../../test/support/client.ts';
 import { demand } from './proof.ts';

@@ -1,12 +1,12 @@
 // Owns: many sessions for a proof without a password hash for each.
-import { readConfig } from '../../src/config.ts';
-import { openKeyRing } from '../../src/keys/ring.ts';
-import { systemClock } from '../../src/platform/clock.ts';
-import { openDatabase } from '../../src/platform/db.ts';
-import { APP_ROLE, roleUrl, SYSTEM_ROLE } from '../../src/platform/db-roles.ts';
-import { openLog } from '../../src/platform/log.ts';
-import { systemRandom } from '../../src/platform/random.ts';
-import { answerSession, type SessionDeps, storeSession } from '../../src/sessions/open-session.ts';
+import { readConfig } from '../../src/base/config/config.ts';
+import { openDatabase } from '../../src/base/database/db.ts';
+import { APP_ROLE, roleUrl, SYSTEM_ROLE } from '../../src/base/database/roles.ts';
+import { systemClock } from '../../src/base/platform/clock.ts';
+import { openLog } from '../../src/base/platform/log.ts';
+import { systemRandom } from '../../src/base/platform/random.ts';
+import { openKeyRing } from '../../src/credentials/keys/ring.ts';
+import { answerSession, type SessionDeps, storeSession } from '../../src/sign-in/sessions/open-session.ts';
 import type { Service, Stage } from './stage.ts';
 
 export interface Opened {

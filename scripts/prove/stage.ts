@@ -7,9 +7,9 @@ import { createServer } from 'node:net';
 import { join } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
-import { ensureDevelopmentKeys } from '../../src/keys/development.ts';
-import { systemClock } from '../../src/platform/clock.ts';
-import { type EmbeddedPostgres, startEmbedded } from '../../src/platform/embedded.ts';
+import { type EmbeddedPostgres, startEmbedded } from '../../src/base/embedded/embedded.ts';
+import { systemClock } from '../../src/base/platform/clock.ts';
+import { ensureDevelopmentKeys } from '../../src/credentials/keys/development.ts';
 import { runProof } from './proof.ts';
 
 export const ROOT = fileURLToPath(new URL('../..', import.meta.url));

@@ -1,5 +1,5 @@
 // Owns: asking Prisma's schema engine, as WebAssembly, about schema.prisma and the migrations. A development tool: the
-// service migrates by src/platform/migrate.ts. Leaves to others: the connections (adapter.ts).
+// service migrates by src/base/database/migrate.ts. Leaves to others: the connections (adapter.ts).
 import { readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';

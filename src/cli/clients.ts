@@ -2,15 +2,15 @@
 // A secret is printed once, to standard output, by the command that makes it.
 import { readFileSync } from 'node:fs';
 import type { Command } from 'commander';
-import { getOrganizationByReference } from '../administration/organizations.ts';
-import { changeClient, removeClient } from '../clients/change-client.ts';
-import type { Changer } from '../clients/changing.ts';
-import { type Client, type ClientWithSecret, getAnyClient, listAnyClients } from '../clients/clients.ts';
-import { createClient } from '../clients/create-client.ts';
-import { publicKeysIn } from '../clients/public-key-file.ts';
-import { OVERLAP_MAX_SECONDS, rotateSecret } from '../clients/rotate.ts';
-import { Audience, ClientDescription, ClientName, ClientPermissions, Jwks } from '../clients/schema.ts';
-import { duration } from '../config/fields.ts';
+import { changeClient, removeClient } from '../access/clients/change-client.ts';
+import type { Changer } from '../access/clients/changing.ts';
+import { type Client, type ClientWithSecret, getAnyClient, listAnyClients } from '../access/clients/clients.ts';
+import { createClient } from '../access/clients/create-client.ts';
+import { publicKeysIn } from '../access/clients/public-key-file.ts';
+import { OVERLAP_MAX_SECONDS, rotateSecret } from '../access/clients/rotate.ts';
+import { Audience, ClientDescription, ClientName, ClientPermissions, Jwks } from '../access/clients/schema.ts';
+import { getOrganizationByReference } from '../admin/organizations/organizations.ts';
+import { duration } from '../base/config/fields.ts';
 import { isIdShaped } from '../protocol/id.ts';
 import { act, checked, collect, group, leaf, type Outcome, pageText, paginated, table } from './command.ts';
 import { fileOf, type Operator, withOperator } from './operator.ts';

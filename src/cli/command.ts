@@ -1,7 +1,7 @@
 // What every command is made of: its place in the tree, --json, and the printing of what it answers.
 import { type Command, InvalidArgumentError } from 'commander';
 import type { z } from 'zod';
-import { problem } from '../errors.ts';
+import { problem } from '../base/errors/problem.ts';
 
 /** What a command answers: printed as one JSON document with --json, else as text for people. */
 export interface Outcome {

@@ -1,6 +1,6 @@
 // `tenantry config`: every variable with the value it has now. A secret's value is never shown.
 import type { Command } from 'commander';
-import { variables } from '../config/variables.ts';
+import { variables } from '../base/config/variables.ts';
 import { act, leaf } from './command.ts';
 import { configuration } from './operator.ts';
 

@@ -2,10 +2,17 @@
 // itself.
 import { join } from 'node:path';
 import { type Command, Option } from 'commander';
-import { accessKeyRetention, type Config } from '../config.ts';
-import type { KeyBits } from '../keys/generate.ts';
-import { type KeyFolderOptions, type ListedKey, listKeys, pruneKeys, revokeKey, rotateKey } from '../keys/lifecycle.ts';
-import { systemClock } from '../platform/clock.ts';
+import { accessKeyRetention, type Config } from '../base/config/config.ts';
+import { systemClock } from '../base/platform/clock.ts';
+import type { KeyBits } from '../credentials/keys/generate.ts';
+import {
+  type KeyFolderOptions,
+  type ListedKey,
+  listKeys,
+  pruneKeys,
+  revokeKey,
+  rotateKey,
+} from '../credentials/keys/lifecycle.ts';
 import { act, group, leaf, type Outcome } from './command.ts';
 import { configuration } from './operator.ts';
 import { CommandRefused } from './refusal.ts';

@@ -1,6 +1,6 @@
 // `tenantry migrate`: brings the database to this program's version, as the role that owns the tables.
 import type { Command } from 'commander';
-import { prepareDatabase } from '../platform/open.ts';
+import { prepareDatabase } from '../base/database/open.ts';
 import { act, leaf } from './command.ts';
 import { configuration, MIGRATIONS, reachDatabase } from './operator.ts';
 import { CommandRefused } from './refusal.ts';

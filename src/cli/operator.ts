@@ -2,18 +2,18 @@
 // operations need. No signing key is opened: none of the operations makes a token.
 import { dirname, join, resolve } from 'node:path';
 import { fileURLToPath } from 'node:url';
-import { hashingOf, trialOf } from '../config/handed-on.ts';
-import { type Config, readConfig } from '../config.ts';
-import { createPasswords } from '../passwords/hashing.ts';
-import { systemClock } from '../platform/clock.ts';
-import { openDatabase } from '../platform/db.ts';
-import { APP_ROLE, roleUrl, SYSTEM_ROLE } from '../platform/db-roles.ts';
-import { startEmbedded } from '../platform/embedded.ts';
-import { findRunning } from '../platform/embedded-running.ts';
-import { refusedEntry } from '../platform/examine.ts';
-import { openLog } from '../platform/log.ts';
-import { type DatabaseUrls, prepareDatabase } from '../platform/open.ts';
-import { systemRandom } from '../platform/random.ts';
+import { type Config, readConfig } from '../base/config/config.ts';
+import { hashingOf, trialOf } from '../base/config/handed-on.ts';
+import { openDatabase } from '../base/database/db.ts';
+import { refusedEntry } from '../base/database/examine.ts';
+import { type DatabaseUrls, prepareDatabase } from '../base/database/open.ts';
+import { APP_ROLE, roleUrl, SYSTEM_ROLE } from '../base/database/roles.ts';
+import { startEmbedded } from '../base/embedded/embedded.ts';
+import { findRunning } from '../base/embedded/running.ts';
+import { systemClock } from '../base/platform/clock.ts';
+import { openLog } from '../base/platform/log.ts';
+import { systemRandom } from '../base/platform/random.ts';
+import { createPasswords } from '../credentials/passwords/hashing.ts';
 
 const ROOT = dirname(dirname(dirname(fileURLToPath(import.meta.url))));
 export const MIGRATIONS = join(ROOT, 'prisma', 'migrations');

@@ -1,7 +1,6 @@
 // `tenantry orgs`: organizations, from outside of all of them.
 import { type Command, Option } from 'commander';
-import { createOrganizationFor } from '../administration/create-organization.ts';
-import type { SubscriptionChange } from '../administration/organization-store.ts';
+import { createOrganizationFor } from '../admin/organizations/create-organization.ts';
 import {
   type Administered,
   activateOrganization,
@@ -9,10 +8,11 @@ import {
   listOrganizations,
   setSubscription,
   suspendOrganization,
-} from '../administration/organizations.ts';
-import { ChangeSubscription } from '../administration/schema.ts';
-import { readSubscription } from '../organizations/current.ts';
-import { OrganizationName, Slug } from '../organizations/schema.ts';
+} from '../admin/organizations/organizations.ts';
+import { ChangeSubscription } from '../admin/organizations/schema.ts';
+import type { SubscriptionChange } from '../admin/organizations/store.ts';
+import { readSubscription } from '../directory/organizations/current.ts';
+import { OrganizationName, Slug } from '../directory/organizations/schema.ts';
 import {
   act,
   checked,

@@ -1,8 +1,8 @@
 // What ends a command: the errors of the command line itself, and how every other error is told in one line.
 import { CommanderError } from 'commander';
-import { ConfigRefused } from '../config.ts';
-import { Problem } from '../errors.ts';
-import { DatabaseUnavailable } from '../platform/db-outage.ts';
+import { ConfigRefused } from '../base/config/config.ts';
+import { DatabaseUnavailable } from '../base/database/outage.ts';
+import { Problem } from '../base/errors/problem.ts';
 
 /** The command was given wrongly, or needs something that was not given: exit code 2. */
 export class UsageRefused extends Error {

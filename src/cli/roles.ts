@@ -1,9 +1,9 @@
 // `tenantry roles`: the system roles, made what a preset says.
 import type { Command } from 'commander';
-import { applyPreset, exportRoles } from '../roles/apply-preset.ts';
-import { type FieldChange, type PlanStep, type PresetPlan, planPreset } from '../roles/plan.ts';
-import { listSystemRoles } from '../roles/preset-store.ts';
-import { listPresets, readPreset } from '../roles/presets.ts';
+import { applyPreset, exportRoles } from '../directory/presets/apply.ts';
+import { type FieldChange, type PlanStep, type PresetPlan, planPreset } from '../directory/presets/plan.ts';
+import { listPresets, readPreset } from '../directory/presets/presets.ts';
+import { listSystemRoles } from '../directory/presets/store.ts';
 import { act, group, leaf, type Outcome, table } from './command.ts';
 import { configuration, fileOf, withOperator } from './operator.ts';
 import { confirm } from './terminal.ts';

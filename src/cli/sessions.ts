@@ -1,8 +1,8 @@
 // `tenantry sessions`: who is signed in where, and the end of it.
 import { type Command, Option } from 'commander';
+import { endAllSessions, endAnySession, endUserSessions, listUserSessions } from '../admin/sessions/sessions.ts';
+import { getAccount } from '../directory/users/accounts.ts';
 import { isIdShaped } from '../protocol/id.ts';
-import { endAllSessions, endAnySession, endUserSessions, listUserSessions } from '../sessions/operator-sessions.ts';
-import { getAccount } from '../users/accounts.ts';
 import { act, group, leaf, type Outcome, pageText, paginated } from './command.ts';
 import { withOperator } from './operator.ts';
 import { UsageRefused } from './refusal.ts';

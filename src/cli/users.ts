@@ -1,15 +1,15 @@
 // `tenantry users`: the accounts of people.
 import { type Command, Option } from 'commander';
-import { grantPlatformAdministrator, revokePlatformAdministrator } from '../administration/administrators.ts';
-import { createAccount } from '../administration/create-account.ts';
-import { grantRoles } from '../administration/grant-roles.ts';
-import { getOrganizationByReference } from '../administration/organizations.ts';
-import { listOwnedAlone } from '../administration/owner-store.ts';
-import { inviteByOperator } from '../invitations/invitations.ts';
-import { judgePassword } from '../passwords/policy.ts';
-import { type AccountChanged, disableAccount, enableAccount, setPassword } from '../sessions/change-account.ts';
-import { type Account, getAccount, listAccounts } from '../users/accounts.ts';
-import { UserName } from '../users/schema.ts';
+import { type AccountChanged, disableAccount, enableAccount, setPassword } from '../admin/accounts/change-account.ts';
+import { createAccount } from '../admin/accounts/create-account.ts';
+import { grantRoles } from '../admin/accounts/grant-roles.ts';
+import { listOwnedAlone } from '../admin/accounts/store.ts';
+import { grantPlatformAdministrator, revokePlatformAdministrator } from '../admin/administrators/administrators.ts';
+import { getOrganizationByReference } from '../admin/organizations/organizations.ts';
+import { judgePassword } from '../credentials/passwords/policy.ts';
+import { inviteByOperator } from '../directory/invitations/invitations.ts';
+import { type Account, getAccount, listAccounts } from '../directory/users/accounts.ts';
+import { UserName } from '../directory/users/schema.ts';
 import { act, checked, collect, group, leaf, type Outcome, pageText, paginated } from './command.ts';
 import { configuration, type Operator, withOperator } from './operator.ts';
 import { UsageRefused } from './refusal.ts';

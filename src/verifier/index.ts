@@ -7,8 +7,8 @@ export type {
   VerificationCode,
   VerifiedPrincipal,
   Verifier,
-} from './contract.ts';
-export { VerificationError } from './error.ts';
-export type { ClientCredentials, Fetch, OnStale, RevocationOptions, VerifierOptions } from './options.ts';
-export { createVerifier } from './verifier.ts';
-export { type Jwk, type VerifiedJws, verifyJws } from './verify-jws.ts';
+} from './core/contract.ts';
+export { VerificationError } from './core/error.ts';
+export type { ClientCredentials, Fetch, OnStale, RevocationOptions, VerifierOptions } from './core/options.ts';
+export { createVerifier } from './core/verifier.ts';
+export { type Jwk, type VerifiedJws, verifyJws } from './keys/verify-jws.ts';

@@ -3,7 +3,7 @@ import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import t, { type Test } from 'tap';
-import { authenticateClient } from '../../src/clients/authenticate.ts';
+import { authenticateClient } from '../../src/access/client-authentication/authenticate.ts';
 import { cliOn } from '../support/cli.ts';
 import { newAccount } from '../support/client.ts';
 import { createDatabase } from '../support/database.ts';

@@ -4,7 +4,7 @@ import t from 'tap';
 import { parse } from 'yaml';
 import { z } from 'zod';
 import { staleFiles } from '../../scripts/generate/files.ts';
-import { grantPlatformAdministrator } from '../../src/administration/administrators.ts';
+import { grantPlatformAdministrator } from '../../src/admin/administrators/administrators.ts';
 import { type Account, type CallOptions, newAccount, type Reply } from '../support/client.ts';
 import { createDatabase, type TestDatabase } from '../support/database.ts';
 import { type Mailbox, openMailbox, tokenIn } from '../support/mailbox.ts';

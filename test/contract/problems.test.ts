@@ -6,8 +6,8 @@ import { json } from 'node:stream/consumers';
 import t, { type Test } from 'tap';
 import { describedEndpoints } from '../../scripts/generate/endpoints.ts';
 import { problemsByStatus } from '../../scripts/generate/responses.ts';
-import { PROBLEMS, problem } from '../../src/errors.ts';
-import { problemBody } from '../../src/http/problems.ts';
+import { PROBLEMS, problem } from '../../src/base/errors/problem.ts';
+import { problemBody } from '../../src/base/http/problems.ts';
 import { newAccount, type Reply } from '../support/client.ts';
 import { createDatabase } from '../support/database.ts';
 import { openService } from '../support/service.ts';
@@ -42,7 +42,7 @@ t.test('the documentation lists every code, and the code raises every one', asyn
     kinds.filter(([code, { status }]) => !page.includes(`| \`${code}\` | ${status} |`)),
     [],
   );
-  const sources = sourcesBelow('src', /\.ts$/).filter(({ path }) => path !== 'src/errors.ts');
+  const sources = sourcesBelow('src', /\.ts$/).filter(({ path }) => path !== 'src/base/errors/problem.ts');
   const unused = kinds.map(([code]) => code).filter((code) => !sources.some((file) => file.code.includes(`'${code}'`)));
   t.same(unused, [], 'no code is documented that nobody can meet');
 });

@@ -1,9 +1,9 @@
 // Whom a cause of revocation may concern: people with sessions in two organizations and service clients, each with the
 // tokens that they hold, and what two replicas say to every one of them.
 import { randomUUID } from 'node:crypto';
-import type { App } from '../../src/app.ts';
+import type { App } from '../../src/app/app.ts';
+import { readRevocations } from '../../src/credentials/revocations/revocations.ts';
 import type { Revocation } from '../../src/protocol/revocation.ts';
-import { readRevocations } from '../../src/revocations/revocations.ts';
 import type { Api } from './client.ts';
 import type { TestDatabase } from './database.ts';
 import type { Service } from './service.ts';

@@ -1,12 +1,12 @@
-// Everything that must end tokens, and whose: the list that test/revocations/causes.test.ts goes through. `events` are what
+// Everything that must end tokens, and whose: the list that test/credentials/revocations/causes.test.ts goes through. `events` are what
 // the transaction records; every event type of the service is in one of the two lists here.
 import { createHash, randomBytes } from 'node:crypto';
-import { grantRoles } from '../../src/administration/grant-roles.ts';
-import { activateOrganization, suspendOrganization } from '../../src/administration/organizations.ts';
-import { applyPreset } from '../../src/roles/apply-preset.ts';
-import { disableAccount, enableAccount, setPassword } from '../../src/sessions/change-account.ts';
-import { endAllSessions, endAnySession, endUserSessions } from '../../src/sessions/operator-sessions.ts';
-import { recover } from '../../src/sessions/recover.ts';
+import { disableAccount, enableAccount, setPassword } from '../../src/admin/accounts/change-account.ts';
+import { grantRoles } from '../../src/admin/accounts/grant-roles.ts';
+import { activateOrganization, suspendOrganization } from '../../src/admin/organizations/organizations.ts';
+import { recover } from '../../src/admin/restore/restore.ts';
+import { endAllSessions, endAnySession, endUserSessions } from '../../src/admin/sessions/sessions.ts';
+import { applyPreset } from '../../src/directory/presets/apply.ts';
 import type { Holder, Stage } from './causes-stage.ts';
 import { CRM, crmWith } from './presets.ts';
 import { agePlaces } from './session-state.ts';

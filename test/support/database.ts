@@ -2,7 +2,7 @@
 
 import pg from 'pg';
 import type { Test } from 'tap';
-import { APP_ROLE, roleUrl, SYSTEM_ROLE } from '../../src/platform/db-roles.ts';
+import { APP_ROLE, roleUrl, SYSTEM_ROLE } from '../../src/base/database/roles.ts';
 import { TEMPLATE } from './template.ts';
 
 export interface TestDatabase {

@@ -14,7 +14,7 @@ import {
 import { delimiter, dirname, join } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
-import { takeLock } from '../../src/platform/embedded-lock.ts';
+import { takeLock } from '../../src/base/embedded/lock.ts';
 import type { DebianSystem } from './debian-apt.ts';
 import { answersVersion, makePrograms, PROGRAMS } from './debian-packages.ts';
 

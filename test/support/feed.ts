@@ -1,6 +1,6 @@
 // A consumer of the revocation feed, as a program in another language would write one: it reads frames as they come.
 import type { Test } from 'tap';
-import type { App } from '../../src/app.ts';
+import type { App } from '../../src/app/app.ts';
 import type { Revocation } from '../../src/protocol/revocation.ts';
 import type { TestDatabase } from './database.ts';
 import { until } from './until.ts';

@@ -1,6 +1,6 @@
 // Calls of the OAuth endpoints as a client's library makes them, and the form that every refusal of them must have.
 import type { Test } from 'tap';
-import { OAUTH_ERRORS, type OAuthErrorCode } from '../../src/errors/oauth.ts';
+import { OAUTH_ERRORS, type OAuthErrorCode } from '../../src/base/errors/oauth.ts';
 import type { Api, Reply } from './client.ts';
 import type { PlantedClient } from './service-clients.ts';
 

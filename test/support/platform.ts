@@ -1,5 +1,5 @@
 // An administrator of the platform, and people who belong to no organization, for tests.
-import { grantPlatformAdministrator } from '../../src/administration/administrators.ts';
+import { grantPlatformAdministrator } from '../../src/admin/administrators/administrators.ts';
 import { type Account, type Api, newAccount } from './client.ts';
 import type { Service } from './service.ts';
 

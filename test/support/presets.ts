@@ -1,12 +1,12 @@
 // Presets applied to a test's own database: what may be written, presets that differ a little, and refusals.
 import type { Test } from 'tap';
-import { Problem } from '../../src/errors.ts';
-import { systemClock } from '../../src/platform/clock.ts';
-import { openDatabase } from '../../src/platform/db.ts';
-import { openLog } from '../../src/platform/log.ts';
-import { systemRandom } from '../../src/platform/random.ts';
+import { openDatabase } from '../../src/base/database/db.ts';
+import { Problem } from '../../src/base/errors/problem.ts';
+import { systemClock } from '../../src/base/platform/clock.ts';
+import { openLog } from '../../src/base/platform/log.ts';
+import { systemRandom } from '../../src/base/platform/random.ts';
+import { type Preset, type PresetRole, readPreset } from '../../src/directory/presets/presets.ts';
 import type { Revocation } from '../../src/protocol/revocation.ts';
-import { type Preset, type PresetRole, readPreset } from '../../src/roles/presets.ts';
 import { createDatabase, type TestDatabase } from './database.ts';
 
 /** What applying asks for, over connections of its own; what it publishes is collected. */

@@ -2,7 +2,7 @@
 // Also the shape that every refusal must have.
 import { connect } from 'node:net';
 import type { Test } from 'tap';
-import { PROBLEMS, type ProblemCode } from '../../src/errors.ts';
+import { PROBLEMS, type ProblemCode } from '../../src/base/errors/problem.ts';
 
 export interface RawReply {
   readonly status: number;

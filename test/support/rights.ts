@@ -1,8 +1,8 @@
 // Members, roles and assignments as tests want them, written by SQL; and changes of them as the service makes them: with
 // the epochs, in one transaction, published after it.
 import { randomUUID } from 'node:crypto';
-import type { App } from '../../src/app.ts';
-import { raiseEpochs } from '../../src/users/epoch-store.ts';
+import type { App } from '../../src/app/app.ts';
+import { raiseEpochs } from '../../src/directory/users/epoch-store.ts';
 import type { TestDatabase } from './database.ts';
 import { joinMember } from './session-state.ts';
 

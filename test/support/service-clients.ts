@@ -2,8 +2,8 @@
 // signs them.
 import { createHash, generateKeyPairSync, type KeyObject, randomBytes, randomUUID } from 'node:crypto';
 import { SignJWT } from 'jose';
-import type { App } from '../../src/app.ts';
-import { issueClientToken } from '../../src/tokens/access.ts';
+import type { App } from '../../src/app/app.ts';
+import { issueClientToken } from '../../src/credentials/tokens/access.ts';
 import type { TestDatabase } from './database.ts';
 
 const SYSTEM_OWNER = '00000000-0000-0000-0000-000000000000';

@@ -8,12 +8,12 @@ import { join } from 'node:path';
 import { createInterface } from 'node:readline';
 import { fileURLToPath } from 'node:url';
 import type { Test } from 'tap';
-import { type App, openApp } from '../../src/app.ts';
-import { readConfig } from '../../src/config.ts';
-import { ensureDevelopmentKeys } from '../../src/keys/development.ts';
-import { systemClock } from '../../src/platform/clock.ts';
-import { openLog } from '../../src/platform/log.ts';
-import { systemRandom } from '../../src/platform/random.ts';
+import { type App, openApp } from '../../src/app/app.ts';
+import { readConfig } from '../../src/base/config/config.ts';
+import { systemClock } from '../../src/base/platform/clock.ts';
+import { openLog } from '../../src/base/platform/log.ts';
+import { systemRandom } from '../../src/base/platform/random.ts';
+import { ensureDevelopmentKeys } from '../../src/credentials/keys/development.ts';
 import { type Api, openApi } from './client.ts';
 import type { TestDatabase } from './database.ts';
 

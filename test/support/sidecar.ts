@@ -4,10 +4,10 @@ import { createServer, type IncomingMessage, type Server, type ServerResponse } 
 import type { AddressInfo } from 'node:net';
 import type { Test } from 'tap';
 import { type ClientOptions, WebSocket, WebSocketServer } from 'ws';
-import type { Sidecar } from '../../src/sidecar/contract.ts';
-import { openSidecar, type SidecarOptions } from '../../src/sidecar/sidecar.ts';
-import type { VerifierOptions } from '../../src/verifier/options.ts';
-import { createTestIssuer, type TestIssuer } from '../../src/verifier/testkit.ts';
+import type { Sidecar } from '../../src/sidecar/core/contract.ts';
+import { openSidecar, type SidecarOptions } from '../../src/sidecar/core/sidecar.ts';
+import type { VerifierOptions } from '../../src/verifier/core/options.ts';
+import { createTestIssuer, type TestIssuer } from '../../src/verifier/testkit/testkit.ts';
 
 /** A socket as the upstream sees it. */
 export interface Accepted {

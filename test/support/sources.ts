@@ -6,7 +6,7 @@ import { fileURLToPath } from 'node:url';
 const ROOT = fileURLToPath(new URL('../..', import.meta.url));
 
 export interface Source {
-  /** From the root: src/http/server.ts. */
+  /** From the root: src/base/http/server.ts. */
   readonly path: string;
   readonly text: string;
   /** Without whole lines of comment. */

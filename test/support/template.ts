@@ -1,12 +1,12 @@
 // The database that every test's own one is copied from: migrated, with the system roles, without a user.
 import pg from 'pg';
-import { systemClock } from '../../src/platform/clock.ts';
-import { openDatabase } from '../../src/platform/db.ts';
-import { openLog } from '../../src/platform/log.ts';
-import { prepareDatabase } from '../../src/platform/open.ts';
-import { systemRandom } from '../../src/platform/random.ts';
-import { applyPreset } from '../../src/roles/apply-preset.ts';
-import { readPreset } from '../../src/roles/presets.ts';
+import { openDatabase } from '../../src/base/database/db.ts';
+import { prepareDatabase } from '../../src/base/database/open.ts';
+import { systemClock } from '../../src/base/platform/clock.ts';
+import { openLog } from '../../src/base/platform/log.ts';
+import { systemRandom } from '../../src/base/platform/random.ts';
+import { applyPreset } from '../../src/directory/presets/apply.ts';
+import { readPreset } from '../../src/directory/presets/presets.ts';
 
 export const TEMPLATE = 'tenantry_template';
 export const MIGRATIONS = new URL('../../prisma/migrations', import.meta.url).pathname;

@@ -1,5 +1,5 @@
 // Time that stands still until a test moves it: two clocks and the alarms that are set by them.
-import type { Timing } from '../../src/verifier/clock.ts';
+import type { Timing } from '../../src/verifier/core/clock.ts';
 
 export interface ManualTiming extends Timing {
   /** Moves both clocks, runs what falls due in its order, and lets everything come to rest that this sets off. */

@@ -3,7 +3,7 @@
 import type { ServerResponse } from 'node:http';
 import type { Test } from 'tap';
 import type { Revocation } from '../../src/verifier/index.ts';
-import { createTestIssuer, type TestIssuer } from '../../src/verifier/testkit.ts';
+import { createTestIssuer, type TestIssuer } from '../../src/verifier/testkit/testkit.ts';
 import { type Asked, json, type LocalServer, openLocalServer } from './local-server.ts';
 
 export type Endpoint = (asked: Asked, response: ServerResponse) => void;

@@ -1,0 +1,91 @@
+// The decision of one question, and why it is so. Pure: what a member holds was read before.
+import type { Scope } from '../../directory/rights/scope.ts';
+import { coveringPatterns } from '../../protocol/permission.ts';
+import type { Assignment, Holdings } from './holdings.ts';
+
+export const REASONS = [
+  'granted',
+  'no_permission',
+  'scope_mismatch',
+  'not_a_member',
+  'membership_suspended',
+  'user_disabled',
+  'organization_suspended',
+] as const;
+export type Reason = (typeof REASONS)[number];
+
+export interface Wanted {
+  /** `resource:action`, exact. */
+  readonly permission: string;
+  readonly scope: Scope;
+}
+
+interface RoleName {
+  readonly id: string;
+  readonly name: string;
+}
+
+export type Explanation =
+  | {
+      /** The held pattern that covers what was asked for. */
+      readonly permission: string;
+      readonly role: RoleName;
+      readonly assignmentId: string;
+      readonly scope: Scope;
+    }
+  | {
+      readonly missing: string;
+      readonly heldRoles: readonly string[];
+      /** The assignments that hold the permission and do not grant it here or now. */
+      readonly wouldGrant: readonly { readonly role: RoleName; readonly scope: Scope }[];
+    };
+
+export interface Decision {
+  readonly allowed: boolean;
+  readonly reason: Reason;
+  readonly explanation: Explanation;
+}
+
+/** Decides for somebody who holds this, or, without holdings, for somebody who is no member. */
+export function decide(holdings: Holdings | undefined, wanted: Wanted): Decision {
+  const holding = (holdings?.assignments ?? []).flatMap((assignment) => {
+    const pattern = heldPattern(assignment, wanted.permission);
+    return pattern === undefined ? [] : [{ assignment, pattern }];
+  });
+  const granting = holding.find(({ assignment }) => isWithin(wanted.scope, assignment.scope));
+  const obstacle = obstacleOf(holdings);
+  if (granting && !obstacle) {
+    const { id, role, scope } = granting.assignment;
+    const explanation = { permission: granting.pattern, role: nameOf(role), assignmentId: id, scope };
+    return { allowed: true, reason: 'granted', explanation };
+  }
+  return {
+    allowed: false,
+    reason: obstacle ?? (holding.length > 0 ? 'scope_mismatch' : 'no_permission'),
+    explanation: {
+      missing: wanted.permission,
+      heldRoles: [...new Set(holdings?.assignments.map(({ role }) => role.name))],
+      wouldGrant: holding.map(({ assignment: { role, scope } }) => ({ role: nameOf(role), scope })),
+    },
+  };
+}
+
+function obstacleOf(holdings: Holdings | undefined): Reason | null {
+  if (!holdings) return 'not_a_member';
+  if (!holdings.organizationActive) return 'organization_suspended';
+  if (!holdings.userActive) return 'user_disabled';
+  return holdings.memberActive ? null : 'membership_suspended';
+}
+
+function heldPattern({ role }: Assignment, permission: string): string | undefined {
+  return coveringPatterns(permission).find((pattern) => role.permissions.has(pattern));
+}
+
+/** Whether what is asked about has equal values, of the same type, for all keys of the assignment. */
+function isWithin(asked: Scope, assigned: Scope): boolean {
+  return Object.entries(assigned).every(([key, value]) => Object.hasOwn(asked, key) && asked[key] === value);
+}
+
+function nameOf({ id, name }: RoleName): RoleName {
+  return { id, name };
+}

@@ -1,0 +1,71 @@
+// Who a program is that presents a secret or a signed assertion: the one judgement of service clients' credentials.
+// How the credentials stand in a request is oauth/'s matter.
+import { createHash } from 'node:crypto';
+import type { Database } from '../../base/database/db.ts';
+import type { Clock } from '../../base/platform/clock.ts';
+import { isWrittenId, NIL_ID } from '../../protocol/id.ts';
+import { isOneOf } from '../clients/secret.ts';
+import { isSignedByOne, readAssertion } from './assertion.ts';
+import { findClientWithSecrets, findRegisteredKeys, insertAssertion } from './store.ts';
+
+/** What a program presents, and how: the registered way is the only one that counts for it. */
+export type ClientCredentials =
+  | { readonly method: 'secret'; readonly clientId: string; readonly secret: string }
+  | { readonly method: 'assertion'; readonly clientId?: string; readonly assertion: string };
+
+/** A service client that has proven who it is, as it stands at this moment. */
+export interface AuthenticatedClient {
+  readonly id: string;
+  /** Null for a client of the whole installation. */
+  readonly organization: { readonly id: string; readonly slug: string } | null;
+  /** The audience of its tokens; null: the installation's. */
+  readonly audience: string | null;
+  readonly permissions: readonly string[];
+  readonly epoch: number;
+  readonly name: string;
+}
+
+export interface AuthenticateClientDeps {
+  readonly db: Database;
+  readonly clock: Clock;
+  readonly issuer: string;
+}
+
+/**
+ * The client that the credentials prove, or null (`invalid_client`): the same answer after the same work for an unknown
+ * client, wrong credentials, the wrong way, a disabled client, an ended secret and a suspended organization. An assertion
+ * proves its client once (RFC 7523 §3). Raises DatabaseUnavailable.
+ */
+export async function authenticateClient(
+  deps: AuthenticateClientDeps,
+  credentials: ClientCredentials,
+): Promise<AuthenticatedClient | null> {
+  if (credentials.method === 'assertion') return byAssertion(deps, credentials);
+  const { clientId, secret } = credentials;
+  const found = await findClientWithSecrets(deps.db.systemReader(), idOf(clientId));
+  if (!isOneOf(secret, found?.hashes ?? []) || !found) return null;
+  const { hashes: _, ...client } = found;
+  return client;
+}
+
+async function byAssertion(
+  deps: AuthenticateClientDeps,
+  credentials: ClientCredentials & { readonly method: 'assertion' },
+): Promise<AuthenticatedClient | null> {
+  const nowSeconds = deps.clock.now().getTime() / 1000;
+  const audiences = [deps.issuer, `${deps.issuer}/oauth/token`];
+  const assertion = readAssertion(credentials.assertion, { audiences, nowSeconds });
+  if (!assertion || (credentials.clientId ?? assertion.clientId) !== assertion.clientId) return null;
+  const reader = deps.db.systemReader();
+  const clientId = idOf(assertion.clientId);
+  const registered = await findRegisteredKeys(reader, clientId);
+  const signed = await isSignedByOne(assertion, registered?.keys ?? []);
+  if (!registered || !signed) return null;
+  const jtiHash = createHash('sha256').update(assertion.jti).digest('hex');
+  return insertAssertion(reader, { clientId, jtiHash, expiresAt: assertion.expiresAt, epoch: registered.epoch });
+}
+
+/** An id as ids are written; what is none is looked up all the same, as nobody's. */
+function idOf(clientId: string): string {
+  return isWrittenId(clientId) ? clientId : NIL_ID;
+}

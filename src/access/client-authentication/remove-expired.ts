@@ -1,0 +1,10 @@
+// The removal of used assertions that nobody takes for good ones any more. When it happens is up to the periodic removal of
+// ended sessions.
+import type { Database } from '../../base/database/db.ts';
+import { deleteExpiredAssertions } from './store.ts';
+
+/** Removes what is due now, in portions, so that no statement runs long. Raises DatabaseUnavailable. */
+export async function removeExpiredAssertions(db: Pick<Database, 'systemReader'>): Promise<void> {
+  let more = true;
+  while (more) more = await deleteExpiredAssertions(db.systemReader());
+}

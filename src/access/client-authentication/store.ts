@@ -1,0 +1,95 @@
+// The queries of proving who a service client is. They find clients that may be anybody at this moment, and nobody else:
+// whoever is unknown, disabled, of a suspended organization or registered for another way is not there.
+import { type SystemReader, statement } from '../../base/database/db.ts';
+import type { PublicKey } from '../clients/public-keys.ts';
+import type { AuthenticatedClient } from './authenticate.ts';
+
+const CLIENTS = 'clients c LEFT JOIN organizations o ON o.id = c.organization_id';
+const isLive = (authentication: 'client_secret' | 'private_key_jwt') =>
+  `c.status = 'active' AND c.authentication = '${authentication}' AND (c.organization_id IS NULL OR o.status = 'active')`;
+
+const COLUMNS = `
+c.id::text AS id, c.name, c.audience, c.permissions, c.epoch,
+CASE WHEN o.id IS NOT NULL THEN json_build_object('id', o.id, 'slug', o.slug) END AS organization`;
+
+// Gives a row for everybody, after the same look-ups: how long it takes does not tell who is there.
+const WITH_SECRETS = statement(`
+SELECT c.id IS NOT NULL AS known, ${COLUMNS},
+  ARRAY(SELECT encode(s.hash, 'hex') FROM client_secrets s
+    WHERE s.owner_key = coalesce(c.owner_key, asked.id) AND s.client_id = asked.id
+      AND (s.expires_at IS NULL OR s.expires_at > clock_timestamp())) AS hashes
+FROM (SELECT $1::uuid AS id) AS asked
+LEFT JOIN (${CLIENTS}) ON c.id = asked.id AND ${isLive('client_secret')}`);
+
+export interface ClientWithSecrets extends AuthenticatedClient {
+  /** SHA-256 of each secret that works now, in hexadecimal digits. */
+  readonly hashes: readonly string[];
+}
+
+/** The client with what proves it; null for whoever cannot be proven by a secret now. */
+export async function findClientWithSecrets(tx: SystemReader, clientId: string): Promise<ClientWithSecrets | null> {
+  const [row] = await tx.rows<ClientWithSecrets & { readonly known: boolean }>(WITH_SECRETS, [clientId]);
+  if (!row?.known) return null;
+  const { known: _, ...client } = row;
+  return client;
+}
+
+const KEYS = statement(`
+SELECT c.jwks -> 'keys' AS keys, c.epoch FROM ${CLIENTS} WHERE c.id = $1::uuid AND ${isLive('private_key_jwt')}`);
+
+export interface RegisteredKeys {
+  readonly keys: readonly PublicKey[];
+  /** Another one means other keys. */
+  readonly epoch: number;
+}
+
+/** The keys of a client; null for whoever cannot be proven by an assertion now. */
+export async function findRegisteredKeys(tx: SystemReader, clientId: string): Promise<RegisteredKeys | null> {
+  const [row] = await tx.rows<RegisteredKeys>(KEYS, [clientId]);
+  return row ?? null;
+}
+
+// The row is held, so that a deletion that meets it leaves nothing to refer to, or waits.
+const USE_ASSERTION = statement(`
+WITH live AS (
+  SELECT ${COLUMNS} FROM ${CLIENTS}
+  WHERE c.id = $1::uuid AND c.epoch = $4::int AND ${isLive('private_key_jwt')} FOR KEY SHARE OF c
+),
+used AS (
+  INSERT INTO client_assertions (client_id, jti_hash, expires_at)
+  SELECT id::uuid, decode($2, 'hex'), to_timestamp($3::float8) FROM live
+  ON CONFLICT DO NOTHING RETURNING 1
+)
+SELECT live.* FROM live, used`);
+
+export interface UsedAssertion {
+  readonly clientId: string;
+  /** SHA-256 in hexadecimal digits. */
+  readonly jtiHash: string;
+  /** Seconds since 1970. */
+  readonly expiresAt: number;
+  /** The client's when its keys were read. */
+  readonly epoch: number;
+}
+
+/** Writes down that the assertion was used; the client, or null when it was used before or the client has changed. */
+export async function insertAssertion(tx: SystemReader, used: UsedAssertion): Promise<AuthenticatedClient | null> {
+  const values = [used.clientId, used.jtiHash, used.expiresAt, used.epoch];
+  const [row] = await tx.rows<AuthenticatedClient>(USE_ASSERTION, values);
+  return row ?? null;
+}
+
+const REMOVED_AT_ONCE = 10_000;
+
+// Clocks differ: an assertion is forgotten only when no replica takes it for a good one any more.
+const REMOVE = statement(`
+WITH removed AS (DELETE FROM client_assertions WHERE ctid = ANY (ARRAY(
+    SELECT ctid FROM client_assertions WHERE expires_at < (SELECT clock_timestamp() - interval '10 minutes')
+    ORDER BY expires_at LIMIT ${REMOVED_AT_ONCE})) RETURNING 1)
+SELECT count(*)::int AS total FROM removed`);
+
+/** Removes a portion of the assertions that have expired; false when that was the last of them. */
+export async function deleteExpiredAssertions(tx: SystemReader): Promise<boolean> {
+  const [row] = await tx.rows<{ total: number }>(REMOVE, []);
+  return row?.total === REMOVED_AT_ONCE;
+}

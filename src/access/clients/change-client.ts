@@ -1,0 +1,78 @@
+// Changing and deleting a service client. Nobody comes to more rights through one: whatever gives power over it asks for
+// all that it may do, at commit time.
+import { isDeepStrictEqual } from 'node:util';
+import { problem } from '../../base/errors/problem.ts';
+import { type Changer, type ClientDeps, changing } from './changing.ts';
+import { type Client, toClient } from './clients.ts';
+import { type ClientContent, type ClientRow, deleteClient, updateClient } from './store.ts';
+
+export type ChangeClient = { readonly [Field in keyof ClientContent]?: ClientContent[Field] | undefined };
+
+const FIELDS = ['name', 'description', 'permissions', 'audience', 'jwks', 'status'] as const;
+type Field = (typeof FIELDS)[number];
+// What a token says, or who may ask for one: the older tokens end with its change.
+const OF_TOKENS: readonly Field[] = ['permissions', 'audience', 'jwks'];
+
+/**
+ * Changes what is given; what changes nothing writes nothing. Raises as `changing` does, and not_found; grant_exceeds_own
+ * for more than a new name or description of, or the disabling of, a client that holds what the changer lacks;
+ * validation_failed for keys of a client that has secrets.
+ */
+export async function changeClient(
+  deps: ClientDeps,
+  changer: Changer,
+  id: string,
+  wanted: ChangeClient,
+): Promise<Client> {
+  const row = await changing(deps, changer, async (change) => {
+    const old = await change.get(id);
+    const content = wantedOf(old, wanted);
+    const changed = FIELDS.filter((field) => !isDeepStrictEqual(old[field], content[field]));
+    if (changed.length === 0) return old;
+    const [enables, disables] = [content.status === 'active', content.status === 'disabled'];
+    const touchesTokens = changed.some((field) => OF_TOKENS.includes(field));
+    const turns = changed.includes('status');
+    if (touchesTokens || (turns && enables)) change.assertHolds([...old.permissions, ...content.permissions]);
+    await updateClient(change.tx, change.organizationId, id, content);
+    if (turns) await change.record(enables ? 'client.enabled' : 'client.disabled', id, { name: content.name });
+    const others = changed.filter((field) => field !== 'status');
+    if (others.length > 0) await change.record('client.changed', id, differenceOf(old, content, others));
+    if (touchesTokens || (turns && disables)) await change.endTokens(id);
+    return change.get(id);
+  });
+  return toClient(row);
+}
+
+function wantedOf(old: ClientRow, wanted: ChangeClient): ClientContent {
+  if (wanted.jwks && old.authentication !== 'private_key_jwt') {
+    const message = 'is only for a client that authenticates by private_key_jwt';
+    throw problem('validation_failed', { issues: [{ path: 'jwks', message }] });
+  }
+  return {
+    name: wanted.name ?? old.name,
+    description: wanted.description ?? old.description,
+    permissions: wanted.permissions ?? old.permissions,
+    audience: wanted.audience === undefined ? old.audience : wanted.audience,
+    jwks: wanted.jwks ?? old.jwks,
+    status: wanted.status ?? old.status,
+  };
+}
+
+function differenceOf(old: ClientRow, content: ClientContent, changed: readonly Field[]) {
+  return {
+    name: content.name,
+    changed,
+    permissionsAdded: content.permissions.filter((permission) => !old.permissions.includes(permission)),
+    permissionsRemoved: old.permissions.filter((permission) => !content.permissions.includes(permission)),
+  };
+}
+
+/** Deletes a client with its secrets, for good; its tokens end. Raises as `changing` does, and not_found. */
+export async function removeClient(deps: ClientDeps, changer: Changer, id: string): Promise<void> {
+  await changing(deps, changer, async (change) => {
+    const { name, permissions } = await change.get(id);
+    await change.endTokens(id);
+    await deleteClient(change.tx, change.organizationId, id);
+    await change.record('client.deleted', id, { name, permissions });
+  });
+}

@@ -1,0 +1,94 @@
+// The service clients of an organization as those see them who manage them: the list, and one of them.
+import type { Database } from '../../base/database/db.ts';
+import { type Page, type Paged, paged } from '../../base/platform/page.ts';
+import type { OrganizationCaller } from '../../protocol/caller.ts';
+import { noSuchClient } from './changing.ts';
+import {
+  type ClientRow,
+  countAllClients,
+  countClients,
+  findAnyClient,
+  findClient,
+  listAllClientRows,
+  listClientRows,
+} from './store.ts';
+
+/** A client as those see it who manage it: never a secret. Instants are ISO 8601 in UTC. */
+export interface Client extends Omit<ClientRow, 'createdAt' | 'updatedAt'> {
+  readonly clientId: string;
+  readonly createdAt: string;
+  readonly updatedAt: string;
+}
+
+/** A client with the secret that was just made: it is shown this once. */
+export interface ClientWithSecret extends Client {
+  readonly clientSecret: string;
+}
+
+/** A row as it is shown. */
+export function toClient(row: ClientRow): Client {
+  const iso = (instant: string) => new Date(instant).toISOString();
+  return {
+    id: row.id,
+    clientId: row.id,
+    organization: row.organization,
+    name: row.name,
+    description: row.description,
+    permissions: row.permissions,
+    audience: row.audience,
+    authentication: row.authentication,
+    jwks: row.jwks,
+    status: row.status,
+    secrets: row.secrets.map(({ createdAt, expiresAt }) => ({
+      createdAt: iso(createdAt),
+      expiresAt: expiresAt && iso(expiresAt),
+    })),
+    createdBy: row.createdBy,
+    createdAt: row.createdAt.toISOString(),
+    updatedAt: row.updatedAt.toISOString(),
+  };
+}
+
+interface ReadDeps {
+  readonly db: Database;
+}
+
+/** The clients of the caller's organization, the oldest first. */
+export async function listClients(deps: ReadDeps, caller: OrganizationCaller, page: Page): Promise<Paged<Client>> {
+  const { organizationId } = caller;
+  const reader = deps.db.organizationReader({ organizationId, userId: caller.id });
+  return paged(await listClientRows(reader, organizationId, page), page, {
+    toItem: toClient,
+    countAll: () => countClients(reader, organizationId),
+  });
+}
+
+/** For operators: the clients of an organization, or all there are, the oldest first. */
+export async function listAnyClients(
+  deps: ReadDeps,
+  organizationId: string | null,
+  page: Page,
+): Promise<Paged<Client>> {
+  const reader = deps.db.systemReader();
+  const rows = organizationId === null ? listAllClientRows(reader, page) : listClientRows(reader, organizationId, page);
+  return paged(await rows, page, {
+    toItem: toClient,
+    countAll: () => (organizationId === null ? countAllClients(reader) : countClients(reader, organizationId)),
+  });
+}
+
+/** One client of the caller's organization. Raises not_found. */
+export async function getClient(deps: ReadDeps, caller: OrganizationCaller, id: string): Promise<Client> {
+  const { organizationId } = caller;
+  const reader = deps.db.organizationReader({ organizationId, userId: caller.id });
+  const row = await findClient(reader, organizationId, id);
+  if (!row) throw noSuchClient();
+  return toClient(row);
+}
+
+/** For operators: one client, whosever it is. Raises not_found. */
+export async function getAnyClient(deps: ReadDeps, id: string): Promise<Client> {
+  const row = await findAnyClient(deps.db.systemReader(), id);
+  if (!row) throw noSuchClient();
+  return toClient(row);
+}

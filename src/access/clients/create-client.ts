@@ -1,0 +1,43 @@
+// Making a service client: nobody gives it more than they hold at that moment.
+import { problem } from '../../base/errors/problem.ts';
+import { newId } from '../../base/platform/random.ts';
+import { type Changer, type ClientDeps, changing } from './changing.ts';
+import { type Client, type ClientWithSecret, toClient } from './clients.ts';
+import { hashOfSecret, newClientSecret } from './secret.ts';
+import { insertSecret } from './secret-store.ts';
+import { type Authentication, type ClientContent, countClients, insertClient } from './store.ts';
+
+/** Clients that an organization may have. */
+const CLIENTS_MAX = 100;
+
+export interface CreateClient extends Omit<ClientContent, 'status'> {
+  /** The keys are there exactly when it signs assertions. */
+  readonly authentication: Authentication;
+}
+
+/**
+ * Makes a client; one that authenticates by a secret comes with its first. Raises as `changing` does, and
+ * grant_exceeds_own, client_limit.
+ */
+export async function createClient(
+  deps: ClientDeps,
+  changer: Changer,
+  input: CreateClient,
+): Promise<Client | ClientWithSecret> {
+  const [id, secretId] = [newId(deps.random, deps.clock), newId(deps.random, deps.clock)];
+  const clientSecret = input.authentication === 'client_secret' ? newClientSecret(deps.random) : null;
+  const made = await changing(deps, changer, async (change) => {
+    const { tx, organizationId, actorId } = change;
+    change.assertHolds(input.permissions);
+    if (organizationId !== null && (await countClients(tx, organizationId)) >= CLIENTS_MAX)
+      throw problem('client_limit');
+    await insertClient(tx, { ...input, id, organizationId, createdBy: actorId });
+    if (clientSecret !== null) {
+      await insertSecret(tx, { id: secretId, organizationId, clientId: id, hash: hashOfSecret(clientSecret) });
+    }
+    const { name, permissions, authentication } = input;
+    await change.record('client.created', id, { name, permissions, authentication });
+    return change.get(id);
+  });
+  return { ...toClient(made), ...(clientSecret === null ? {} : { clientSecret }) };
+}

@@ -1,0 +1,62 @@
+// The queries that raise a client's epoch: from then on its older access tokens are refused everywhere.
+import { type OrganizationTx, type SystemReader, type SystemTx, statement } from '../../base/database/db.ts';
+import { SYSTEM_OWNER } from '../../directory/roles/store.ts';
+import type { Revocation } from '../../protocol/revocation.ts';
+
+// Within an organization the revocation bears its id by default; the system, which is in none, writes it.
+const raise = (column: string, value: string) =>
+  statement(`
+WITH raised AS (
+  UPDATE clients SET epoch = epoch + 1 WHERE owner_key = $1::uuid AND id = $2::uuid RETURNING id, epoch, organization_id
+),
+announced AS (
+  INSERT INTO revocations (id, kind, subject, epoch${column}) SELECT gen_random_uuid(), 'client', id, epoch${value} FROM raised
+)
+SELECT id::text AS client_id, epoch FROM raised`);
+
+const RAISE = raise('', '');
+const RAISE_AS_SYSTEM = raise(', caused_in', ', organization_id');
+
+interface Raised {
+  readonly client_id: string;
+  readonly epoch: number;
+}
+
+/**
+ * Raises the epoch of a client of the transaction's organization and writes its revocation, which the caller publishes
+ * after the commit. Called in the transaction that changes what the client may do, before it is deleted.
+ */
+export async function raiseClientEpoch(tx: OrganizationTx, organizationId: string, id: string): Promise<Revocation[]> {
+  const rows = await tx.rows<Raised>(RAISE, [organizationId, id]);
+  return rows.map((row) => ({ kind: 'client', ...row }));
+}
+
+/** The same for any client, of an organization or, with null, of the installation. */
+export async function raiseAnyClientEpoch(
+  tx: SystemTx | SystemReader,
+  organizationId: string | null,
+  id: string,
+): Promise<Revocation[]> {
+  const rows = await tx.rows<Raised>(RAISE_AS_SYSTEM, [organizationId ?? SYSTEM_OWNER, id]);
+  return rows.map((row) => ({ kind: 'client', ...row }));
+}
+
+const END_CLIENT_TOKENS = statement(`
+WITH raised AS (
+  UPDATE clients SET epoch = epoch + 1 WHERE id = $1::uuid AND epoch = $2::int RETURNING id, epoch, organization_id
+),
+announced AS (
+  INSERT INTO revocations (id, kind, subject, epoch, caused_in)
+  SELECT gen_random_uuid(), 'client', id, epoch, organization_id FROM raised
+),
+recorded AS (
+  INSERT INTO events (id, organization_id, type, actor_id, target_id)
+  SELECT gen_random_uuid(), organization_id, 'client.tokens_revoked', id, id FROM raised
+)
+SELECT id::text AS client_id, epoch FROM raised`);
+
+/** Raises the epoch from that one; nothing happens when it has been raised already. Writes revocation and event. */
+export async function endClientTokens(tx: SystemReader, clientId: string, epoch: number): Promise<Revocation[]> {
+  const rows = await tx.rows<Raised>(END_CLIENT_TOKENS, [clientId, epoch]);
+  return rows.map((row) => ({ kind: 'client', ...row }));
+}

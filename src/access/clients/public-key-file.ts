@@ -1,0 +1,32 @@
+// Public keys as operators have them in files: PEM, one JWK, or a JWK set. Whether they are good ones is up to
+// public-keys.ts.
+import { createPublicKey } from 'node:crypto';
+import { problem } from '../../base/errors/problem.ts';
+
+/** What the text of a file holds, as a JWK set that is still to be judged. Raises validation_failed. */
+export function publicKeysIn(text: string): { readonly keys: readonly unknown[] } {
+  if (/-----BEGIN [A-Z ]*PRIVATE KEY-----/.test(text)) {
+    throw refused('holds a private key: give the public half alone, and keep the private one where it is');
+  }
+  if (!text.includes('-----BEGIN')) return inJson(text);
+  try {
+    return { keys: [createPublicKey(text).export({ format: 'jwk' })] };
+  } catch {
+    throw refused('holds no public key in PEM');
+  }
+}
+
+function inJson(text: string): { readonly keys: readonly unknown[] } {
+  try {
+    const value = JSON.parse(text) as { readonly keys?: unknown } | null;
+    if (typeof value === 'object' && value !== null)
+      return Array.isArray(value.keys) ? { keys: value.keys } : { keys: [value] };
+  } catch {
+    // told below
+  }
+  throw refused('is neither PEM nor a JWK');
+}
+
+function refused(message: string) {
+  return problem('validation_failed', { issues: [{ path: 'public-key', message }] });
+}

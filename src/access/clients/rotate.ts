@@ -1,0 +1,61 @@
+// The secrets of a service client after its first: a new one, beside which the former works for a while, and the end of
+// that while.
+import { problem } from '../../base/errors/problem.ts';
+import { newId } from '../../base/platform/random.ts';
+import { type Change, type Changer, type ClientDeps, changing } from './changing.ts';
+import { type ClientWithSecret, toClient } from './clients.ts';
+import { hashOfSecret, newClientSecret } from './secret.ts';
+import { countSecrets, endFormerSecrets, endSecrets, insertSecret } from './secret-store.ts';
+
+/** Secrets of one client that may work at a time. */
+const SECRETS_MAX = 10;
+
+/** How long a former secret may go on working, in seconds. */
+export const OVERLAP_MAX_SECONDS = 30 * 86_400;
+export const OVERLAP_DEFAULT_SECONDS = 86_400;
+
+/**
+ * Gives a client another secret. Every former one works for `overlapSeconds` at most from now on, and not at all with 0;
+ * the client's access tokens end, and it fetches others with either secret. Raises as `changing` does, and not_found,
+ * grant_exceeds_own, client_without_secret, client_secret_limit.
+ */
+export async function rotateSecret(
+  deps: ClientDeps,
+  changer: Changer,
+  id: string,
+  { overlapSeconds }: { readonly overlapSeconds: number },
+): Promise<ClientWithSecret> {
+  const [secretId, clientSecret] = [newId(deps.random, deps.clock), newClientSecret(deps.random)];
+  const row = await changing(deps, changer, async (change) => {
+    const { tx, organizationId } = change;
+    const { name, permissions } = await getWithSecret(change, id);
+    change.assertHolds(permissions);
+    await endSecrets(tx, organizationId, id, overlapSeconds);
+    if ((await countSecrets(tx, organizationId, id)) >= SECRETS_MAX) throw problem('client_secret_limit');
+    await insertSecret(tx, { id: secretId, organizationId, clientId: id, hash: hashOfSecret(clientSecret) });
+    await change.record('client.secret_rotated', id, { name, overlapSeconds });
+    await change.endTokens(id);
+    return change.get(id);
+  });
+  return { ...toClient(row), clientSecret };
+}
+
+/**
+ * Ends every secret but the newest, now, and the client's access tokens with them; nothing happens where there is only
+ * one. Raises as `changing` does, and not_found, client_without_secret.
+ */
+export async function endOverlap(deps: ClientDeps, changer: Changer, id: string): Promise<void> {
+  await changing(deps, changer, async (change) => {
+    const { name } = await getWithSecret(change, id);
+    const ended = await endFormerSecrets(change.tx, change.organizationId, id);
+    if (ended === 0) return;
+    await change.record('client.former_secrets_ended', id, { name, ended });
+    await change.endTokens(id);
+  });
+}
+
+async function getWithSecret(change: Change, id: string) {
+  const client = await change.get(id);
+  if (client.authentication !== 'client_secret') throw problem('client_without_secret');
+  return client;
+}

@@ -1,0 +1,130 @@
+// HTTP of service clients. Only users come in here: no client makes or changes a client.
+import { z } from 'zod';
+import { type Endpoint, endpoint, needs } from '../../base/http/endpoint.ts';
+import { enveloped, Id, PageQuery, page } from '../../base/http/wire.ts';
+import { changeClient, removeClient } from './change-client.ts';
+import type { ClientDeps } from './changing.ts';
+import { type Client as ClientShown, getClient, listClients } from './clients.ts';
+import { createClient } from './create-client.ts';
+import { endOverlap, rotateSecret } from './rotate.ts';
+import { ChangeClient, Client, CreateClient, CreatedClient, RotatedClient, RotateSecret } from './schema.ts';
+
+const MANAGES = needs('clients:manage');
+const ById = z.strictObject({ id: Id });
+const CHANGE_PROBLEMS = ['not_found', 'organization_suspended', 'organization_access_denied'] as const;
+
+export function clientRoutes(deps: ClientDeps): Endpoint[] {
+  return [...readingRoutes(deps), ...changingRoutes(deps), ...secretRoutes(deps)];
+}
+
+/** The caller's own organization need not be named. */
+function shown<C extends ClientShown>({ organization: _, ...client }: C): Omit<C, 'organization'> {
+  return client;
+}
+
+function readingRoutes(deps: ClientDeps): Endpoint[] {
+  return [
+    endpoint({
+      method: 'GET',
+      url: '/api/v1/clients',
+      access: MANAGES,
+      id: 'listClients',
+      summary: 'List the service clients of the organization, the oldest first',
+      tag: 'Clients',
+      query: PageQuery,
+      reply: { 200: page(Client) },
+      handle: async ({ caller, query }) => {
+        const { data, pagination } = await listClients(deps, caller, query);
+        return { data: data.map(shown), pagination };
+      },
+    }),
+    endpoint({
+      method: 'GET',
+      url: '/api/v1/clients/:id',
+      access: MANAGES,
+      id: 'getClient',
+      summary: 'Read a service client; its secrets are never shown',
+      tag: 'Clients',
+      params: ById,
+      reply: { 200: enveloped(Client) },
+      problems: ['not_found'],
+      handle: async ({ caller, params }) => ({ data: shown(await getClient(deps, caller, params.id)) }),
+    }),
+  ];
+}
+
+function changingRoutes(deps: ClientDeps): Endpoint[] {
+  return [
+    endpoint({
+      method: 'POST',
+      url: '/api/v1/clients',
+      access: MANAGES,
+      id: 'createClient',
+      summary: 'Make a service client within your own rights; its secret is shown this once',
+      tag: 'Clients',
+      body: CreateClient,
+      reply: { 201: enveloped(CreatedClient) },
+      problems: ['grant_exceeds_own', 'client_limit', 'organization_suspended', 'organization_access_denied'],
+      handle: async ({ caller, body }) => {
+        const { jwks = null, ...input } = body;
+        return { data: shown(await createClient(deps, caller, { ...input, jwks })) };
+      },
+    }),
+    endpoint({
+      method: 'PATCH',
+      url: '/api/v1/clients/:id',
+      access: MANAGES,
+      id: 'changeClient',
+      summary: 'Change, disable or enable a service client',
+      tag: 'Clients',
+      params: ById,
+      body: ChangeClient,
+      reply: { 200: enveloped(Client) },
+      problems: ['grant_exceeds_own', ...CHANGE_PROBLEMS],
+      handle: async ({ caller, params, body }) => ({ data: shown(await changeClient(deps, caller, params.id, body)) }),
+    }),
+    endpoint({
+      method: 'DELETE',
+      url: '/api/v1/clients/:id',
+      access: MANAGES,
+      id: 'deleteClient',
+      summary: 'Delete a service client; its secrets and tokens end',
+      tag: 'Clients',
+      params: ById,
+      reply: { 204: null },
+      problems: CHANGE_PROBLEMS,
+      handle: ({ caller, params }) => removeClient(deps, caller, params.id),
+    }),
+  ];
+}
+
+function secretRoutes(deps: ClientDeps): Endpoint[] {
+  return [
+    endpoint({
+      method: 'POST',
+      url: '/api/v1/clients/:id/secret',
+      access: MANAGES,
+      id: 'rotateClientSecret',
+      summary: 'Give a service client another secret, beside which the former works for a while',
+      tag: 'Clients',
+      params: ById,
+      body: RotateSecret,
+      bodyOptional: true,
+      reply: { 200: enveloped(RotatedClient) },
+      problems: ['grant_exceeds_own', 'client_without_secret', 'client_secret_limit', ...CHANGE_PROBLEMS],
+      handle: async ({ caller, params, body }) => ({ data: shown(await rotateSecret(deps, caller, params.id, body)) }),
+    }),
+    endpoint({
+      method: 'DELETE',
+      url: '/api/v1/clients/:id/secret',
+      access: MANAGES,
+      id: 'endClientOverlap',
+      summary: 'End every secret of a service client but the newest, now',
+      tag: 'Clients',
+      params: ById,
+      reply: { 204: null },
+      problems: ['client_without_secret', ...CHANGE_PROBLEMS],
+      handle: ({ caller, params }) => endOverlap(deps, caller, params.id),
+    }),
+  ];
+}

@@ -1,0 +1,173 @@
+// The queries of service clients: of one organization, or, with null for it, of the whole installation, which only the
+// system sees. A secret's hash is written here and read in authenticate-store.ts alone.
+import {
+  type OrganizationReader,
+  type OrganizationTx,
+  type SystemReader,
+  type SystemTx,
+  statement,
+} from '../../base/database/db.ts';
+import { SYSTEM_OWNER } from '../../directory/roles/store.ts';
+import type { PublicKey } from './public-keys.ts';
+
+export type ClientStatus = 'active' | 'disabled';
+export type Authentication = 'client_secret' | 'private_key_jwt';
+export type PublicKeys = { readonly keys: readonly PublicKey[] };
+
+/** What can be changed of a client. */
+export interface ClientContent {
+  readonly name: string;
+  readonly description: string;
+  readonly permissions: readonly string[];
+  /** Null: the installation's. */
+  readonly audience: string | null;
+  /** Null unless it signs assertions. */
+  readonly jwks: PublicKeys | null;
+  readonly status: ClientStatus;
+}
+
+export interface ClientRow extends ClientContent {
+  readonly id: string;
+  readonly organization: { readonly id: string; readonly slug: string } | null;
+  readonly authentication: Authentication;
+  /** Null for an operator. */
+  readonly createdBy: string | null;
+  readonly createdAt: Date;
+  readonly updatedAt: Date;
+  /** Those that work now, the newest first; instants as PostgreSQL writes them in JSON, null for no end. */
+  readonly secrets: readonly { readonly createdAt: string; readonly expiresAt: string | null }[];
+}
+
+type AnyTx = OrganizationTx | SystemTx;
+type AnyReader = OrganizationReader | SystemReader;
+
+const SECRET_WORKS = '(s.expires_at IS NULL OR s.expires_at > clock_timestamp())';
+const COLUMNS = `
+c.id::text AS id, c.name, c.description, c.permissions, c.audience, c.jwks, c.status, c.authentication,
+c.created_by::text AS "createdBy", c.created_at AS "createdAt", c.updated_at AS "updatedAt",
+CASE WHEN o.id IS NOT NULL THEN json_build_object('id', o.id, 'slug', o.slug) END AS organization,
+(SELECT coalesce(json_agg(json_build_object('createdAt', s.created_at, 'expiresAt', s.expires_at)
+    ORDER BY s.created_at DESC, s.id DESC), '[]')
+  FROM client_secrets s WHERE s.owner_key = c.owner_key AND s.client_id = c.id AND ${SECRET_WORKS}) AS secrets`;
+const JOINED = 'FROM clients c LEFT JOIN organizations o ON o.id = c.organization_id';
+
+const LIST = statement(`
+SELECT ${COLUMNS}, (count(*) OVER ())::int AS total ${JOINED} WHERE c.organization_id = $1::uuid
+ORDER BY c.created_at, c.id LIMIT $2::int OFFSET $3::int`);
+
+type Page = { readonly limit: number; readonly offset: number };
+type Listed = ClientRow & { readonly total: number };
+
+/** The clients of an organization, the oldest first. */
+export function listClientRows(tx: AnyReader, organizationId: string, page: Page): Promise<Listed[]> {
+  return tx.rows(LIST, [organizationId, page.limit, page.offset]);
+}
+
+const COUNT = statement('SELECT count(*)::int AS total FROM clients WHERE organization_id = $1::uuid');
+
+/** How many clients the organization has. */
+export async function countClients(tx: AnyReader | AnyTx, organizationId: string): Promise<number> {
+  const [row] = await tx.rows<{ total: number }>(COUNT, [organizationId]);
+  return row?.total ?? 0;
+}
+
+const LIST_ALL = statement(`
+SELECT ${COLUMNS}, (count(*) OVER ())::int AS total ${JOINED}
+ORDER BY c.created_at, c.id LIMIT $1::int OFFSET $2::int`);
+
+/** Every client there is, those of the installation included, the oldest first. */
+export function listAllClientRows(tx: SystemReader, page: Page): Promise<Listed[]> {
+  return tx.rows(LIST_ALL, [page.limit, page.offset]);
+}
+
+const COUNT_ALL = statement('SELECT count(*)::int AS total FROM clients');
+
+export async function countAllClients(tx: SystemReader): Promise<number> {
+  const [row] = await tx.rows<{ total: number }>(COUNT_ALL, []);
+  return row?.total ?? 0;
+}
+
+const FIND = statement(`SELECT ${COLUMNS} ${JOINED} WHERE c.owner_key = $1::uuid AND c.id = $2::uuid`);
+
+/** A client of the organization, or, for null, of the installation; null for anybody else's. */
+export async function findClient(
+  tx: AnyReader | AnyTx,
+  organizationId: string | null,
+  id: string,
+): Promise<ClientRow | null> {
+  const [row] = await tx.rows<ClientRow>(FIND, [organizationId ?? SYSTEM_OWNER, id]);
+  return row ?? null;
+}
+
+const FIND_ANY = statement(`SELECT ${COLUMNS} ${JOINED} WHERE c.id = $1::uuid`);
+
+/** A client, whosever it is. */
+export async function findAnyClient(tx: SystemReader, id: string): Promise<ClientRow | null> {
+  const [row] = await tx.rows<ClientRow>(FIND_ANY, [id]);
+  return row ?? null;
+}
+
+const LOCK = statement('SELECT 1 AS held FROM clients WHERE owner_key = $1::uuid AND id = $2::uuid FOR NO KEY UPDATE');
+
+/** The same; every other change of the client waits for the end of the transaction. */
+export async function findClientForChange(
+  tx: AnyTx,
+  organizationId: string | null,
+  id: string,
+): Promise<ClientRow | null> {
+  await tx.rows(LOCK, [organizationId ?? SYSTEM_OWNER, id]);
+  return findClient(tx, organizationId, id);
+}
+
+const INSERT = statement(`
+INSERT INTO clients (id, organization_id, owner_key, name, description, permissions, audience, authentication, jwks, created_by)
+VALUES ($1::uuid, $2::uuid, $3::uuid, $4, $5, $6::text[], $7, $8, $9::text::jsonb, $10::uuid)`);
+
+export interface NewClient extends Omit<ClientContent, 'status'> {
+  readonly id: string;
+  readonly organizationId: string | null;
+  readonly authentication: Authentication;
+  readonly createdBy: string | null;
+}
+
+/** Writes an active client without a secret. */
+export async function insertClient(tx: AnyTx, client: NewClient): Promise<void> {
+  const { id, organizationId, name, description, permissions, audience, authentication, jwks, createdBy } = client;
+  const owner = organizationId ?? SYSTEM_OWNER;
+  const keys = jwks && JSON.stringify(jwks);
+  await tx.rows(INSERT, [
+    id,
+    organizationId,
+    owner,
+    name,
+    description,
+    permissions,
+    audience,
+    authentication,
+    keys,
+    createdBy,
+  ]);
+}
+
+const UPDATE = statement(`
+UPDATE clients SET name = $3, description = $4, permissions = $5::text[], audience = $6, jwks = $7::text::jsonb,
+  status = $8, updated_at = clock_timestamp()
+WHERE owner_key = $1::uuid AND id = $2::uuid`);
+
+export async function updateClient(
+  tx: AnyTx,
+  organizationId: string | null,
+  id: string,
+  content: ClientContent,
+): Promise<void> {
+  const { name, description, permissions, audience, jwks, status } = content;
+  const keys = jwks && JSON.stringify(jwks);
+  await tx.rows(UPDATE, [organizationId ?? SYSTEM_OWNER, id, name, description, permissions, audience, keys, status]);
+}
+
+const DELETE = statement('DELETE FROM clients WHERE owner_key = $1::uuid AND id = $2::uuid');
+
+/** Deletes the client with its secrets and used assertions. */
+export async function deleteClient(tx: AnyTx, organizationId: string | null, id: string): Promise<void> {
+  await tx.rows(DELETE, [organizationId ?? SYSTEM_OWNER, id]);
+}

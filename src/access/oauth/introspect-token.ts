@@ -1,0 +1,116 @@
+// Introspection (RFC 7662): what a token says, if it stands at this moment by PostgreSQL's word. Every other token is
+// answered alike, so that nobody learns why.
+
+import type { Database } from '../../base/database/db.ts';
+import type { Revocations } from '../../credentials/revocations/revocations.ts';
+import { type AccessTokenDeps, readAccessToken } from '../../credentials/tokens/access.ts';
+import { type RefreshTokenDeps, verifyRefreshToken } from '../../credentials/tokens/refresh.ts';
+import { principalOf } from '../../protocol/caller.ts';
+import { type AccessClaims, type ClientClaims, FIRST_PARTY_CLIENT } from '../../protocol/claims.ts';
+import type { RevocableToken } from '../../protocol/revocation.ts';
+import type { AuthenticatedClient } from '../client-authentication/authenticate.ts';
+import { type AdmitDeps, admitClient, type Presented } from './admit-client.ts';
+import { findUsablePlace, isClientTokenLive, isUserTokenLive } from './store.ts';
+
+export interface IntrospectDeps extends AdmitDeps, Omit<AccessTokenDeps, 'random'>, RefreshTokenDeps {
+  readonly db: Database;
+  readonly revocations: Revocations;
+  readonly graceSeconds: number;
+}
+
+/** RFC 7662 §2.2. Instants are seconds since 1970. */
+export interface ActiveToken {
+  readonly active: true;
+  /** `refresh_token` is no access token: whoever asks about what was presented to them must look at it. */
+  readonly token_type: 'Bearer' | 'refresh_token';
+  readonly client_id: string;
+  readonly sub: string;
+  readonly aud: string;
+  readonly iss: string;
+  readonly exp: number;
+  readonly iat: number;
+  readonly jti: string;
+  readonly scope?: string;
+  readonly sid?: string;
+  readonly org?: string;
+  readonly org_slug?: string;
+  readonly roles?: readonly string[];
+  readonly permissions?: readonly string[];
+  readonly permissions_ref?: true;
+  readonly epoch?: number;
+}
+export type Introspection = ActiveToken | { readonly active: false };
+
+const INACTIVE: Introspection = Object.freeze({ active: false });
+
+/**
+ * What there is to say of a token to the client: one of an organization hears of that organization's tokens alone.
+ * Changes nothing. Raises what admitClient raises, and DatabaseUnavailable.
+ */
+export async function introspectToken(
+  deps: IntrospectDeps,
+  presented: Presented,
+  token: string,
+): Promise<Introspection> {
+  const client = await admitClient(deps, presented);
+  const claims = await readAccessToken(deps, token);
+  return (await (claims ? ofAccessToken(deps, client, claims) : ofRefreshToken(deps, client, token))) ?? INACTIVE;
+}
+
+function mayHear({ organization }: AuthenticatedClient, organizationId: string | null | undefined): boolean {
+  return organization === null || organization.id === organizationId;
+}
+
+/** What never becomes good again is not asked of the database: this process may know of it from elsewhere, too. */
+function isKnownRevoked({ revocations }: IntrospectDeps, token: RevocableToken): boolean {
+  return ['session_revoked', 'token_stale'].includes(revocations.judge(token) ?? '');
+}
+
+async function ofAccessToken(
+  deps: IntrospectDeps,
+  client: AuthenticatedClient,
+  claims: AccessClaims | ClientClaims,
+): Promise<ActiveToken | null> {
+  const isOver = claims.exp <= deps.clock.now().getTime() / 1000;
+  if (isOver || !mayHear(client, claims.org) || isKnownRevoked(deps, principalOf(claims))) return null;
+  const reader = deps.db.systemReader();
+  const live = await ('sid' in claims ? isUserTokenLive(reader, claims) : isClientTokenLive(reader, claims));
+  if (!live) return null;
+  const { iss, aud, sub, client_id, jti, iat, exp, epoch, org, org_slug, permissions } = claims;
+  return {
+    active: true,
+    token_type: 'Bearer',
+    ...{ client_id, sub, aud, iss, exp, iat, jti },
+    ...(permissions && permissions.length > 0 ? { scope: permissions.join(' ') } : {}),
+    ...('sid' in claims ? { sid: claims.sid } : {}),
+    ...(org === undefined ? {} : { org }),
+    ...(org_slug === undefined ? {} : { org_slug }),
+    ...('roles' in claims ? { roles: claims.roles } : {}),
+    ...(permissions ? { permissions } : {}),
+    ...('permissions_ref' in claims ? { permissions_ref: claims.permissions_ref } : {}),
+    epoch,
+  };
+}
+
+/** For the audience that it has, which is none but the service itself: it says nothing that an access token would. */
+async function ofRefreshToken(
+  deps: IntrospectDeps,
+  client: AuthenticatedClient,
+  token: string,
+): Promise<ActiveToken | null> {
+  const verified = await verifyRefreshToken(deps, token);
+  if (!verified || verified.expired) return null;
+  const { sub, sid, iss, aud, exp, iat, jti } = verified.claims;
+  const epoch = Number.MAX_SAFE_INTEGER; // the rights of the user do not matter to it
+  if (isKnownRevoked(deps, { id: sub, sessionId: sid, epoch, organizationId: null, issuedAt: iat })) return null;
+  const place = await findUsablePlace(deps.db.systemReader(), verified.claims, deps.graceSeconds);
+  if (!place || !mayHear(client, place.organizationId)) return null;
+  return {
+    active: true,
+    token_type: 'refresh_token',
+    client_id: FIRST_PARTY_CLIENT,
+    ...{ sub, aud, iss, exp, iat, jti, sid },
+    ...(place.organizationId === null ? {} : { org: place.organizationId }),
+    ...(place.organizationSlug === null ? {} : { org_slug: place.organizationSlug }),
+  };
+}

@@ -1,0 +1,121 @@
+// The token endpoint (RFC 6749 §3.2): what a client gets for itself, and for a user whose refresh token it holds.
+
+import { oauthError } from '../../base/errors/oauth.ts';
+import { Problem, type ProblemCode } from '../../base/errors/problem.ts';
+import { issueClientToken } from '../../credentials/tokens/access.ts';
+import { PERMISSIONS_IN_TOKEN_MAX } from '../../protocol/claims.ts';
+import { canonicalPermissions, PERMISSION_PATTERN, permits } from '../../protocol/permission.ts';
+import { type RefreshDeps, refresh } from '../../sign-in/sessions/refresh.ts';
+import type { AuthenticatedClient } from '../client-authentication/authenticate.ts';
+import { type AdmitDeps, admitClient, type Presented } from './admit-client.ts';
+
+export const GRANT_TYPES = ['client_credentials', 'refresh_token'] as const;
+
+export interface TokenRequest {
+  readonly grantType: string;
+  readonly scope?: string | undefined;
+  readonly refreshToken?: string | undefined;
+  /** RFC 8707, and what others call it. */
+  readonly resource?: string | undefined;
+  readonly audience?: string | undefined;
+}
+
+/** RFC 6749 §5.1. */
+export interface TokenAnswer {
+  readonly access_token: string;
+  readonly token_type: 'Bearer';
+  /** Seconds. */
+  readonly expires_in: number;
+  readonly refresh_token?: string;
+  readonly scope?: string;
+}
+
+export interface TokenDeps extends AdmitDeps, RefreshDeps {}
+
+/**
+ * A token for a client that has proven who it is. What can be refused without asking is refused first: a request that
+ * cannot succeed uses up no assertion. Raises the errors of RFC 6749 §5.2, invalid_target, too_many_requests.
+ */
+export async function issueToken(deps: TokenDeps, presented: Presented, asked: TokenRequest): Promise<TokenAnswer> {
+  const { grantType, refreshToken } = asked;
+  if (grantType === 'client_credentials') {
+    const scope = scopeTokens(asked.scope);
+    return issueToClient(deps, await admitClient(deps, presented), asked, scope);
+  }
+  if (grantType !== 'refresh_token') throw oauthError('unsupported_grant_type');
+  if (refreshToken === undefined) throw oauthError('invalid_request', 'refresh_token is required.');
+  return refreshForClient(deps, await admitClient(deps, presented), asked, refreshToken);
+}
+
+/** RFC 6749 §3.3, of permissions: null for none. Raises invalid_scope. */
+function scopeTokens(scope: string | undefined): readonly string[] | null {
+  if (scope === undefined) return null;
+  const tokens = scope.split(' ');
+  const known = tokens.length <= PERMISSIONS_IN_TOKEN_MAX && tokens.every((token) => PERMISSION_PATTERN.test(token));
+  if (!known) throw oauthError('invalid_scope');
+  return tokens;
+}
+
+function assertTarget(asked: TokenRequest, audience: string): void {
+  for (const target of [asked.resource, asked.audience]) {
+    if (target !== undefined && target !== audience) throw oauthError('invalid_target');
+  }
+}
+
+/** RFC 6749 §4.4: no refresh token, the client can always ask again. A scope can narrow what it holds, never widen it. */
+async function issueToClient(
+  deps: TokenDeps,
+  client: AuthenticatedClient,
+  asked: TokenRequest,
+  scope: readonly string[] | null,
+): Promise<TokenAnswer> {
+  assertTarget(asked, client.audience ?? deps.audience);
+  const permissions = canonicalPermissions(scope ?? client.permissions);
+  if (!permissions.every((permission) => permits(client.permissions, permission))) throw oauthError('invalid_scope');
+  const { id: clientId, epoch, audience, organization } = client;
+  const issued = await issueClientToken(deps, { clientId, epoch, audience, organization, permissions });
+  return {
+    access_token: issued.token,
+    token_type: 'Bearer',
+    expires_in: issued.expiresIn,
+    ...(permissions.length > 0 ? { scope: permissions.join(' ') } : {}),
+  };
+}
+
+// Why a user's refresh token brings nothing is for the user to hear, not for a client that presents it.
+const REFUSED: ReadonlySet<ProblemCode> = new Set<ProblemCode>([
+  'invalid_refresh_token',
+  'session_expired',
+  'session_revoked',
+  'refresh_token_reused',
+  'account_disabled',
+  'organization_access_denied',
+  'organization_suspended',
+]);
+
+/**
+ * RFC 6749 §6, for a user who acts for the client's organization: what a session of another organization, or a user who
+ * is no active member, is refused leaves the refresh token as it was.
+ */
+async function refreshForClient(
+  deps: TokenDeps,
+  { organization }: AuthenticatedClient,
+  asked: TokenRequest,
+  refreshToken: string,
+): Promise<TokenAnswer> {
+  if (organization === null) throw oauthError('unauthorized_client');
+  if (asked.scope !== undefined) {
+    throw oauthError('invalid_scope', 'The tokens of users say what their roles allow: leave scope out.');
+  }
+  assertTarget(asked, deps.audience);
+  const input = { refreshToken, organization: [organization.id], actingFor: organization.id };
+  const signed = await refresh(deps, input).catch((error: unknown) => {
+    throw error instanceof Problem && REFUSED.has(error.code) ? oauthError('invalid_grant') : error;
+  });
+  return {
+    access_token: signed.accessToken,
+    token_type: 'Bearer',
+    expires_in: signed.expiresIn,
+    ...(signed.refreshToken === undefined ? {} : { refresh_token: signed.refreshToken }),
+  };
+}

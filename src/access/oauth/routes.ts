@@ -1,0 +1,113 @@
+// HTTP of OAuth: the token, introspection and revocation endpoints, for service clients, and where they are (RFC 8414).
+import type { z } from 'zod';
+import { type Client, type Endpoint, endpoint, open } from '../../base/http/endpoint.ts';
+import { TOKEN_BYTES_MAX } from '../../protocol/jws.ts';
+import type { Presented } from './admit-client.ts';
+import { type IntrospectDeps, introspectToken } from './introspect-token.ts';
+import { issueToken, type TokenDeps } from './issue-token.ts';
+import { revokeToken } from './revoke-token.ts';
+import * as wire from './schema.ts';
+
+export interface OAuthRouteDeps extends Omit<TokenDeps, 'limitRefresh'>, IntrospectDeps {}
+
+/** As long as a verifying service may keep the key set. */
+const CACHE = 'public, max-age=300, stale-while-revalidate=60';
+/** An access token with many permissions is long; beside it stands an assertion. */
+const TOKEN_BODY_BYTES_MAX = TOKEN_BYTES_MAX + 16 * 1024;
+
+const OF_EVERY_CLIENT = ['invalid_request', 'invalid_client'] as const;
+const COMMON = { method: 'POST', access: open(), limit: 'client', wire: 'oauth', tag: 'OAuth' } as const;
+
+export function oauthRoutes(deps: OAuthRouteDeps): Endpoint[] {
+  return [tokenRoute(deps), introspectRoute(deps), revokeRoute(deps), metadataRoute(deps.issuer)];
+}
+
+type Credentials = Pick<
+  z.output<typeof wire.AboutToken>,
+  'client_id' | 'client_secret' | 'client_assertion' | 'client_assertion_type'
+>;
+
+function presentedBy(client: Client, body: Credentials): Presented {
+  return {
+    authorization: client.authorization,
+    clientId: body.client_id,
+    clientSecret: body.client_secret,
+    assertion: body.client_assertion,
+    assertionType: body.client_assertion_type,
+    network: client.network,
+    tellClient: client.noteServiceClient.bind(client),
+    limitClient: (clientId) => client.draw('client', clientId),
+  };
+}
+
+function tokenRoute(deps: OAuthRouteDeps): Endpoint {
+  return endpoint({
+    ...COMMON,
+    url: '/oauth/token',
+    id: 'issueToken',
+    summary: 'Get an access token for a service client, or exchange the refresh token of a user',
+    body: wire.TokenRequest,
+    reply: { 200: wire.TokenAnswer },
+    oauthErrors: [
+      ...OF_EVERY_CLIENT,
+      'invalid_grant',
+      'unauthorized_client',
+      'unsupported_grant_type',
+      'invalid_scope',
+      'invalid_target',
+    ],
+    handle: ({ body, client }) => {
+      const { grant_type: grantType, refresh_token: refreshToken, scope, resource, audience } = body;
+      const asked = { grantType, refreshToken, scope, resource, audience };
+      const limitRefresh = (sessionId: string) => client.draw('session', sessionId);
+      return issueToken({ ...deps, limitRefresh }, presentedBy(client, body), asked);
+    },
+  });
+}
+
+function introspectRoute(deps: OAuthRouteDeps): Endpoint {
+  return endpoint({
+    ...COMMON,
+    url: '/oauth/introspect',
+    id: 'introspectToken',
+    summary: 'Tell whether a token stands at this moment, and what it says',
+    body: wire.AboutToken,
+    bodyBytesMax: TOKEN_BODY_BYTES_MAX,
+    reply: { 200: wire.Introspection },
+    oauthErrors: OF_EVERY_CLIENT,
+    handle: ({ body, client }) => introspectToken(deps, presentedBy(client, body), body.token),
+  });
+}
+
+function revokeRoute(deps: OAuthRouteDeps): Endpoint {
+  return endpoint({
+    ...COMMON,
+    url: '/oauth/revoke',
+    id: 'revokeToken',
+    summary: 'End the session of a user’s token, or all tokens of the client; repeatable',
+    body: wire.AboutToken,
+    bodyBytesMax: TOKEN_BODY_BYTES_MAX,
+    reply: { 200: null },
+    oauthErrors: OF_EVERY_CLIENT,
+    handle: ({ body, client }) => revokeToken(deps, presentedBy(client, body), body.token),
+  });
+}
+
+function metadataRoute(issuer: string): Endpoint {
+  const metadata = JSON.stringify(wire.metadataOf(issuer));
+  return endpoint({
+    method: 'GET',
+    url: '/.well-known/oauth-authorization-server',
+    access: open(),
+    limit: 'none',
+    id: 'getMetadata',
+    summary: 'Read the authorization server metadata',
+    tag: 'Discovery',
+    reply: { 200: { mediaType: 'application/json', schema: wire.Metadata } },
+    handle: ({ answer }) => {
+      answer.header('cache-control', CACHE);
+      answer.header('content-type', 'application/json; charset=utf-8');
+      return metadata;
+    },
+  });
+}

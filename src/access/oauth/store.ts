@@ -1,0 +1,72 @@
+// The queries of introspection and revocation: whether a token whose signature is good still stands, by one statement
+// that changes nothing.
+import { type SystemReader, statement } from '../../base/database/db.ts';
+
+const LIVE_SESSION = `s.revoked_at IS NULL AND s.idle_expires_at > clock_timestamp() AND s.expires_at > clock_timestamp()`;
+
+const USER_TOKEN = statement(`
+SELECT 1 FROM sessions s JOIN users u ON u.id = s.user_id
+WHERE s.id = $1::uuid AND s.user_id = $2::uuid AND ${LIVE_SESSION} AND u.status = 'active' AND u.epoch = $3::int
+  AND ($4::uuid IS NULL OR EXISTS (SELECT FROM memberships m JOIN organizations o ON o.id = m.organization_id
+    WHERE m.organization_id = $4 AND m.user_id = u.id AND m.status = 'active' AND o.status = 'active'))`);
+
+export interface UserTokenClaims {
+  readonly sid: string;
+  readonly sub: string;
+  readonly epoch: number;
+  readonly org?: string;
+}
+
+/** Whether the session lives, and user, membership and organization are as they were when the access token was made. */
+export async function isUserTokenLive(tx: SystemReader, { sid, sub, epoch, org }: UserTokenClaims): Promise<boolean> {
+  return (await tx.rows(USER_TOKEN, [sid, sub, epoch, org ?? null])).length > 0;
+}
+
+const CLIENT_TOKEN = statement(`
+SELECT 1 FROM clients c LEFT JOIN organizations o ON o.id = c.organization_id
+WHERE c.id = $1::uuid AND c.status = 'active' AND c.epoch = $2::int
+  AND c.organization_id IS NOT DISTINCT FROM $3::uuid AND (c.organization_id IS NULL OR o.status = 'active')`);
+
+export interface ClientTokenClaims {
+  readonly sub: string;
+  readonly epoch: number;
+  readonly org?: string;
+}
+
+/** Whether the client is active and its tokens have not been ended since. */
+export async function isClientTokenLive(tx: SystemReader, { sub, epoch, org }: ClientTokenClaims): Promise<boolean> {
+  return (await tx.rows(CLIENT_TOKEN, [sub, epoch, org ?? null])).length > 0;
+}
+
+// The places of a chain that rotation-store.ts takes: the newest that was presented, a child of it, and for a moment the
+// one before.
+const REFRESH_TOKEN = statement(`
+SELECT s.organization_id::text AS "organizationId", o.slug AS "organizationSlug"
+FROM sessions s JOIN users u ON u.id = s.user_id LEFT JOIN organizations o ON o.id = s.organization_id
+WHERE s.id = $1::uuid AND s.user_id = $2::uuid AND ${LIVE_SESSION} AND u.status = 'active'
+  AND (s.confirmed IN ($3::uuid, $4::uuid)
+    OR (s.previous = $3 AND s.confirmed_at > clock_timestamp() - $5::float8 * interval '1 second'))
+  AND (s.organization_id IS NULL OR (o.status = 'active' AND EXISTS (SELECT FROM memberships m
+    WHERE m.organization_id = s.organization_id AND m.user_id = s.user_id AND m.status = 'active')))`);
+
+export interface PlaceInChain {
+  readonly sid: string;
+  readonly sub: string;
+  readonly jti: string;
+  readonly prt: string;
+}
+
+export interface UsablePlace {
+  readonly organizationId: string | null;
+  readonly organizationSlug: string | null;
+}
+
+/** What the session of a refresh token acts for, or null when the token cannot be used now. Confirms and uses up nothing. */
+export async function findUsablePlace(
+  tx: SystemReader,
+  { sid, sub, jti, prt }: PlaceInChain,
+  graceSeconds: number,
+): Promise<UsablePlace | null> {
+  const [row] = await tx.rows<UsablePlace>(REFRESH_TOKEN, [sid, sub, jti, prt, graceSeconds]);
+  return row ?? null;
+}

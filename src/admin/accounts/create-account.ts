@@ -1,0 +1,60 @@
+// An operator makes an account: nobody is signed in by it.
+
+import type { SystemTx } from '../../base/database/db.ts';
+import { problem } from '../../base/errors/problem.ts';
+import { record } from '../../base/events/record.ts';
+import { newId } from '../../base/platform/random.ts';
+import { assertGoodPassword } from '../../credentials/passwords/policy.ts';
+import { type Account, getAccount } from '../../directory/users/accounts.ts';
+import { parseEmail } from '../../directory/users/email.ts';
+import { markEmailVerified } from '../../directory/users/mailbox-store.ts';
+import { findCredentials, insertUser } from '../../directory/users/store.ts';
+import type { PasswordDeps } from './change-account.ts';
+
+export interface NewAccount {
+  readonly email: string;
+  readonly name: string;
+  readonly password: string;
+  /** Whether the operator answers for the mailbox being theirs. */
+  readonly verified: boolean;
+  /** The name of the organization that it is made for, which is no good password. */
+  readonly organizationName?: string;
+}
+
+/**
+ * Makes the account, and in the same transaction what `also` writes. Raises validation_failed, email_taken, and what
+ * `also` raises, which undoes all of it.
+ */
+export async function createAccount(
+  deps: Omit<PasswordDeps, 'publish'>,
+  input: NewAccount,
+  also: (tx: SystemTx, userId: string) => Promise<void> = async () => undefined,
+): Promise<Account> {
+  const email = parseEmail(input.email);
+  if (!email) {
+    const message = 'must be one e-mail address such as ada@example.com';
+    throw problem('validation_failed', { issues: [{ path: 'email', message }] });
+  }
+  const { password, name, organizationName } = input;
+  const context = organizationName === undefined ? {} : { organizationName };
+  assertGoodPassword(password, { email: email.address, ...context }, deps.passwordMinLength);
+  const taken = { detail: 'There is an account with this e-mail already.' };
+  // Asked before the costly hash; the unique index decides again.
+  if (await findCredentials(deps.db.systemReader(), email.key)) throw problem('email_taken', taken);
+  const passwordHash = await deps.passwords.hash(password);
+  const id = newId(deps.random, deps.clock);
+  await deps.db.system(async (tx) => {
+    const inserted = await insertUser(tx, { id, email: email.address, emailKey: email.key, name, passwordHash });
+    if (!inserted) throw problem('email_taken', taken);
+    if (input.verified) await markEmailVerified(tx, id);
+    await record(tx, {
+      id: newId(deps.random, deps.clock),
+      type: 'user.created',
+      organizationId: null,
+      actorId: null,
+      targetId: id,
+    });
+    await also(tx, id);
+  });
+  return getAccount(deps, id);
+}

@@ -1,0 +1,79 @@
+// An operator gives somebody roles in an organization, and makes them a member where they are none. What an operator
+// gives is not judged by anybody's own rights; the limit of team members holds all the same.
+
+import type { SystemTx } from '../../base/database/db.ts';
+import { problem } from '../../base/errors/problem.ts';
+import { record } from '../../base/events/record.ts';
+import type { Clock } from '../../base/platform/clock.ts';
+import { newId, type Random } from '../../base/platform/random.ts';
+import { assertSeat } from '../../directory/invitations/seats.ts';
+import { assignRoles } from '../../directory/members/assign-roles.ts';
+import { listAssignments } from '../../directory/members/assignment-store.ts';
+import { assignmentKey, type ChosenRole, chooseRoles } from '../../directory/members/choose-roles.ts';
+import { joinOrganization } from '../../directory/members/join-organization.ts';
+import { findStanding, lockOrganization } from '../../directory/rights/store.ts';
+import type { Account } from '../../directory/users/accounts.ts';
+import { parseEmail } from '../../directory/users/email.ts';
+import { raiseEpochs } from '../../directory/users/epoch-store.ts';
+
+export interface RoleGrant {
+  readonly organizationId: string;
+  /** Ids or names of roles of the organization, or of system roles. */
+  readonly roles: readonly string[];
+}
+
+export interface GrantedRoles {
+  /** Whether they became a member by it. */
+  readonly joined: boolean;
+  /** The names of the roles that they did not hold before. */
+  readonly added: readonly string[];
+}
+
+/**
+ * Gives the roles, everywhere in the organization, in a transaction that the caller ends; services refuse older tokens
+ * once they have read of it. Repeating it changes nothing. Raises not_found, team_member_limit.
+ */
+export async function grantRoles(
+  deps: { readonly clock: Clock; readonly random: Random },
+  tx: SystemTx,
+  user: Pick<Account, 'id' | 'email'>,
+  grant: RoleGrant,
+): Promise<GrantedRoles> {
+  const { organizationId } = grant;
+  if ((await lockOrganization(tx, organizationId)) === null) {
+    throw problem('not_found', { detail: 'There is no such organization: check its id or slug.' });
+  }
+  const chosen = await chooseRoles(
+    tx,
+    organizationId,
+    grant.roles.map((role) => ({ role, scope: {} })),
+  );
+  const standing = await findStanding(tx, organizationId, user.id);
+  if (!standing) {
+    await assertSeat(tx, organizationId, parseEmail(user.email)?.key ?? '');
+    const data = { by: 'operator' };
+    await joinOrganization(deps, tx, { organizationId, userId: user.id, actorId: null, roles: chosen, data });
+    await raiseEpochs(tx, [user.id]);
+    return { joined: true, added: namesOf(chosen) };
+  }
+  const held = new Set(
+    (await listAssignments(tx, organizationId, user.id)).map(({ roleId, scope }) => assignmentKey(roleId, scope)),
+  );
+  const missing = chosen.filter(({ id, scope }) => !held.has(assignmentKey(id, scope)));
+  if (missing.length === 0) return { joined: false, added: [] };
+  await assignRoles(deps, tx, { organizationId, userId: user.id }, missing);
+  await record(tx, {
+    id: newId(deps.random, deps.clock),
+    type: 'member.roles_changed',
+    organizationId,
+    actorId: null,
+    targetId: user.id,
+    data: { added: namesOf(missing), removed: [] },
+  });
+  await raiseEpochs(tx, [user.id]);
+  return { joined: false, added: namesOf(missing) };
+}
+
+function namesOf(roles: readonly ChosenRole[]): string[] {
+  return roles.map(({ name }) => name);
+}

@@ -1,0 +1,35 @@
+// Who administers the platform: operators name them, nobody else can.
+
+import type { Database } from '../../base/database/db.ts';
+import { problem } from '../../base/errors/problem.ts';
+import type { Clock } from '../../base/platform/clock.ts';
+import { newId, type Random } from '../../base/platform/random.ts';
+import { parseEmail } from '../../directory/users/email.ts';
+import { findCredentials } from '../../directory/users/store.ts';
+import { deletePlatformAdministrator, insertPlatformAdministrator } from './store.ts';
+
+export interface AdministratorDeps {
+  readonly db: Database;
+  readonly clock: Clock;
+  readonly random: Random;
+}
+
+/** Makes the user of this e-mail an administrator of the platform; false when they were one. Raises not_found. */
+export async function grantPlatformAdministrator(deps: AdministratorDeps, email: string): Promise<boolean> {
+  const userId = await userOf(deps, email);
+  return insertPlatformAdministrator(deps.db.systemReader(), userId, newId(deps.random, deps.clock));
+}
+
+/** Takes it from them again, from their next request on; false when they were none. Raises not_found. */
+export async function revokePlatformAdministrator(deps: AdministratorDeps, email: string): Promise<boolean> {
+  const userId = await userOf(deps, email);
+  return deletePlatformAdministrator(deps.db.systemReader(), userId, newId(deps.random, deps.clock));
+}
+
+/** The id of the user with this e-mail. Raises not_found. */
+export async function userOf(deps: { readonly db: Database }, email: string): Promise<string> {
+  const address = parseEmail(email);
+  const user = address && (await findCredentials(deps.db.systemReader(), address.key));
+  if (!user) throw problem('not_found', { detail: 'There is no account with this e-mail.' });
+  return user.id;
+}

@@ -1,0 +1,36 @@
+// The queries of platform administrators.
+import { type SystemReader, statement } from '../../base/database/db.ts';
+
+const IS_ADMINISTRATOR = statement(`
+SELECT 1 FROM platform_administrators p JOIN users u ON u.id = p.user_id AND u.status = 'active' WHERE p.user_id = $1`);
+
+/** Whether an operator has made this user an administrator of the platform, and nobody has disabled them since. */
+export async function isPlatformAdministrator(tx: SystemReader, userId: string): Promise<boolean> {
+  return (await tx.rows(IS_ADMINISTRATOR, [userId])).length > 0;
+}
+
+const GRANT = statement(`
+WITH granted AS (
+  INSERT INTO platform_administrators (user_id) VALUES ($1::uuid) ON CONFLICT (user_id) DO NOTHING RETURNING user_id
+),
+recorded AS (
+  INSERT INTO events (id, type, target_id) SELECT $2::uuid, 'platform_administrator.granted', user_id FROM granted
+)
+SELECT user_id FROM granted`);
+
+const REVOKE = statement(`
+WITH revoked AS (DELETE FROM platform_administrators WHERE user_id = $1::uuid RETURNING user_id),
+recorded AS (
+  INSERT INTO events (id, type, target_id) SELECT $2::uuid, 'platform_administrator.revoked', user_id FROM revoked
+)
+SELECT user_id FROM revoked`);
+
+/** Makes the user an administrator of the platform, with the event; false when they were one. */
+export async function insertPlatformAdministrator(tx: SystemReader, userId: string, eventId: string): Promise<boolean> {
+  return (await tx.rows(GRANT, [userId, eventId])).length > 0;
+}
+
+/** Takes it from them again, with the event; false when they were none. */
+export async function deletePlatformAdministrator(tx: SystemReader, userId: string, eventId: string): Promise<boolean> {
+  return (await tx.rows(REVOKE, [userId, eventId])).length > 0;
+}

@@ -1,0 +1,119 @@
+// What operators and the platform's administrators do to organizations: list, look at, suspend, activate, and change the
+// subscription. Members do none of it. Every one of these looks across organizations, through the system's door.
+
+import type { Database } from '../../base/database/db.ts';
+import { problem } from '../../base/errors/problem.ts';
+import type { Clock } from '../../base/platform/clock.ts';
+import { type Page, type Paged, paged } from '../../base/platform/page.ts';
+import { newId, type Random } from '../../base/platform/random.ts';
+import { findOrganizationId } from '../../directory/organizations/store.ts';
+import type { Revocation } from '../../protocol/revocation.ts';
+import {
+  type AdministeredOrganization,
+  countAdministeredOrganizations,
+  findAdministeredOrganization,
+  listAdministeredOrganizations,
+  type OrganizationSearch,
+  type OrganizationStatus,
+  type SubscriptionChange,
+  updateOrganizationStatus,
+  updateSubscription,
+} from './store.ts';
+
+export interface AdministrationDeps {
+  readonly db: Database;
+  readonly clock: Clock;
+  readonly random: Random;
+  readonly publish: (changes: readonly Revocation[]) => void;
+}
+
+/** An organization as its administrators see it: not what its members keep in it. Instants are ISO 8601 in UTC. */
+export interface Administered extends Omit<AdministeredOrganization, 'createdAt' | 'updatedAt'> {
+  readonly createdAt: string;
+  readonly updatedAt: string;
+}
+
+function toAdministered(row: AdministeredOrganization): Administered {
+  const { id, name, slug, status, subscription } = row;
+  const [createdAt, updatedAt] = [row.createdAt.toISOString(), row.updatedAt.toISOString()];
+  return { id, name, slug, status, subscription, createdAt, updatedAt };
+}
+
+/** The organizations whose slug or name begins with `prefix`, of a status, the oldest first; null stands for all. */
+export async function listOrganizations(
+  deps: Pick<AdministrationDeps, 'db'>,
+  asked: OrganizationSearch,
+  page: Page,
+): Promise<Paged<Administered>> {
+  const reader = deps.db.systemReader();
+  return paged(await listAdministeredOrganizations(reader, asked, page), page, {
+    toItem: toAdministered,
+    countAll: () => countAdministeredOrganizations(reader, asked),
+  });
+}
+
+/** The organization with this id or slug, whatever its state. Raises not_found. */
+export async function getOrganizationByReference(
+  deps: Pick<AdministrationDeps, 'db'>,
+  reference: string,
+): Promise<Administered> {
+  const reader = deps.db.systemReader();
+  const id = await findOrganizationId(reader, reference.toLowerCase());
+  const row = id && (await findAdministeredOrganization(reader, id));
+  if (!row) throw problem('not_found', { detail: 'There is no such organization: check its id or slug.' });
+  return toAdministered(row);
+}
+
+/**
+ * Suspends the organization (id or slug): from now on nobody signs in to it, refreshes for it, or gets past the guard
+ * with its tokens. A second time changes nothing. `actorId` is null for an operator. Raises not_found.
+ */
+export function suspendOrganization(deps: AdministrationDeps, reference: string, actorId: string | null) {
+  return setStatus(deps, reference, 'suspended', actorId);
+}
+
+/** Activates a suspended organization (id or slug); its unexpired tokens work again. Raises not_found. */
+export function activateOrganization(deps: AdministrationDeps, reference: string, actorId: string | null) {
+  return setStatus(deps, reference, 'active', actorId);
+}
+
+export interface StatusChanged {
+  readonly organization: Administered;
+  /** False when it was so already. */
+  readonly changed: boolean;
+}
+
+async function setStatus(
+  deps: AdministrationDeps,
+  reference: string,
+  status: OrganizationStatus,
+  actorId: string | null,
+): Promise<StatusChanged> {
+  const { id: org } = await getOrganizationByReference(deps, reference);
+  const eventId = newId(deps.random, deps.clock);
+  const change = { organizationId: org, status, eventId, actorId };
+  const at = await updateOrganizationStatus(deps.db.systemReader(), change);
+  if (at !== null) deps.publish([{ kind: 'organization', org, state: status, at }]);
+  return { organization: await getOrganizationByReference(deps, org), changed: at !== null };
+}
+
+export interface SubscriptionChanged {
+  readonly organization: Administered;
+  readonly changed: boolean;
+}
+
+/**
+ * Changes what is given of an organization's subscription (id or slug): a limit below what is used takes nothing away,
+ * it keeps more from being added. Raises not_found.
+ */
+export async function setSubscription(
+  deps: Omit<AdministrationDeps, 'publish'>,
+  reference: string,
+  change: SubscriptionChange,
+): Promise<SubscriptionChanged> {
+  const { id, subscription } = await getOrganizationByReference(deps, reference);
+  if (!subscription) throw problem('not_found', { detail: 'This organization has no subscription.' });
+  const eventId = newId(deps.random, deps.clock);
+  const changed = await updateSubscription(deps.db.systemReader(), id, change, eventId);
+  return { organization: await getOrganizationByReference(deps, id), changed };
+}

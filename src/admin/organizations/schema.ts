@@ -1,0 +1,31 @@
+// The wire shapes of administering organizations, and what an operator may set of a subscription.
+import { z } from 'zod';
+import { Instant, PageQuery, text } from '../../base/http/wire.ts';
+import { OrganizationStatus, OrganizationSummary, Subscription } from '../../directory/organizations/schema.ts';
+
+export const AdministeredOrganization = OrganizationSummary.extend({
+  status: OrganizationStatus,
+  subscription: Subscription.nullable(),
+  createdAt: Instant,
+  updatedAt: Instant,
+}).meta({ id: 'AdministeredOrganization' });
+
+export const OrganizationQuery = PageQuery.extend({
+  q: text(120).optional().meta({ description: 'What the slug or the name begins with, in any case.' }),
+  status: OrganizationStatus.optional(),
+});
+
+const limit = z.int().min(0).max(1_000_000_000).optional();
+
+/** What an operator changes of a subscription: at least one of it. */
+export const ChangeSubscription = z
+  .strictObject({
+    plan: z
+      .string()
+      .regex(/^[a-z][a-z0-9_-]{0,39}$/, 'must be lower-case letters, digits, _ and -')
+      .optional(),
+    status: Subscription.shape.status.optional(),
+    trialEndsAt: z.date().optional(),
+    limits: z.strictObject({ teamMembers: limit, messages: limit, phoneNumbers: limit }).optional(),
+  })
+  .refine((change) => Object.values(change).some((value) => value !== undefined), 'must change something');

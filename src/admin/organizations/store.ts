@@ -1,0 +1,177 @@
+// The queries by which operators and the platform's administrators look at organizations, suspend and activate them,
+// and change their subscriptions.
+
+import { type Statement, type SystemReader, statement } from '../../base/database/db.ts';
+import type { Page } from '../../base/platform/page.ts';
+import type { OrganizationRow, SubscriptionStatus } from '../../directory/organizations/current-store.ts';
+import type { SubscriptionLimits } from '../../directory/organizations/store.ts';
+
+export type OrganizationStatus = OrganizationRow['status'];
+
+export interface AdministeredOrganization {
+  readonly id: string;
+  readonly name: string;
+  readonly slug: string;
+  readonly status: OrganizationStatus;
+  readonly createdAt: Date;
+  readonly updatedAt: Date;
+  /** Null for an organization without one. */
+  readonly subscription: {
+    readonly plan: string;
+    readonly status: SubscriptionStatus;
+    readonly trialEndsAt: string | null;
+    readonly limits: SubscriptionLimits;
+  } | null;
+}
+
+const COLUMNS = `
+o.id, o.name, o.slug, o.status, o.created_at AS "createdAt", o.updated_at AS "updatedAt",
+(SELECT json_build_object('plan', s.plan, 'status', s.status, 'limits', s.limits,
+    'trialEndsAt', to_char(s.trial_ends_at AT TIME ZONE 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.MS"Z"'))
+  FROM subscriptions s WHERE s.organization_id = o.id) AS subscription`;
+
+const FIND = statement(`SELECT ${COLUMNS} FROM organizations o WHERE o.id = $1::uuid`);
+
+export async function findAdministeredOrganization(
+  tx: SystemReader,
+  organizationId: string,
+): Promise<AdministeredOrganization | null> {
+  const [row] = await tx.rows<AdministeredOrganization>(FIND, [organizationId]);
+  return row ?? null;
+}
+
+// What begins with the prefix lies between it and it followed by the last character there is, in the order of bytes,
+// which is that of the two search indexes. LIKE would need the pattern when the statement is planned.
+const startsWith = (lowered: string, wanted: string) =>
+  `(${lowered} ~>=~ ${wanted} AND ${lowered} ~<=~ (${wanted} || chr(1114111)))`;
+// A slug is ASCII; of the letters of a name only ICU knows all cases, whatever the database's own locale.
+const FITS_PREFIX = [
+  startsWith('lower(o.slug)', 'lower($1::text)'),
+  startsWith('lower(o.name COLLATE "und-x-icu")', 'lower($1::text COLLATE "und-x-icu")'),
+].join(' OR ');
+
+// One statement for each way to ask: a plan that serves all of them would read the whole table.
+function search({ prefix, status }: { readonly prefix: boolean; readonly status: boolean }) {
+  const wanted = [
+    prefix ? `(${FITS_PREFIX})` : '$1::text IS NULL',
+    status ? 'o.status = $2::text' : '$2::text IS NULL',
+  ].join(' AND ');
+  const total = `SELECT count(*)::int AS total FROM organizations o WHERE ${wanted}`;
+  // What fits a prefix is found first: by their ids all organizations would be walked until enough of them fit.
+  const list = prefix
+    ? `WITH fitting AS MATERIALIZED (SELECT * FROM organizations o WHERE ${wanted})
+SELECT ${COLUMNS}, (SELECT count(*) FROM fitting)::int AS total FROM fitting o`
+    : `SELECT ${COLUMNS}, (${total}) AS total FROM organizations o WHERE ${wanted}`;
+  return {
+    list: statement(`${list} ORDER BY o.id LIMIT $3::int OFFSET $4::int`),
+    count: statement(total),
+  };
+}
+
+const SEARCHES = {
+  all: search({ prefix: false, status: false }),
+  prefix: search({ prefix: true, status: false }),
+  status: search({ prefix: false, status: true }),
+  both: search({ prefix: true, status: true }),
+} as const;
+
+export interface OrganizationSearch {
+  /** What the slug or the name begins with, in any case. */
+  readonly prefix: string | null;
+  readonly status: OrganizationStatus | null;
+}
+
+function searchFor({ prefix, status }: OrganizationSearch): { list: Statement; count: Statement } {
+  if (prefix !== null) return status === null ? SEARCHES.prefix : SEARCHES.both;
+  return status === null ? SEARCHES.all : SEARCHES.status;
+}
+
+/** The organizations that fit, the oldest first. */
+export function listAdministeredOrganizations(
+  tx: SystemReader,
+  asked: OrganizationSearch,
+  { limit, offset }: Page,
+): Promise<(AdministeredOrganization & { readonly total: number })[]> {
+  return tx.rows(searchFor(asked).list, [asked.prefix, asked.status, limit, offset]);
+}
+
+export async function countAdministeredOrganizations(tx: SystemReader, asked: OrganizationSearch): Promise<number> {
+  const [row] = await tx.rows<{ total: number }>(searchFor(asked).count, [asked.prefix, asked.status]);
+  return row?.total ?? 0;
+}
+
+// The instants of one organization's changes go up even where the clock steps back: the last one counts everywhere.
+const SET_STATUS = statement(`
+WITH changed AS (
+  UPDATE organizations SET status = $2::text, updated_at = clock_timestamp()
+  WHERE id = $1::uuid AND status <> $2::text RETURNING id
+),
+announced AS (
+  INSERT INTO revocations (id, kind, subject, state, at)
+  SELECT gen_random_uuid(), 'organization', id, $2::text, greatest(clock_timestamp(),
+    (SELECT max(r.at) + interval '1 microsecond' FROM revocations r WHERE r.kind = 'organization' AND r.subject = changed.id))
+  FROM changed RETURNING at
+),
+recorded AS (
+  INSERT INTO events (id, organization_id, type, actor_id, target_id)
+  SELECT $3::uuid, id, CASE $2::text WHEN 'active' THEN 'organization.activated' ELSE 'organization.suspended' END,
+    $4::uuid, id FROM changed
+)
+SELECT (extract(epoch FROM at) * 1000)::float8 AS at FROM announced`);
+
+export interface StatusChange {
+  readonly organizationId: string;
+  readonly status: OrganizationStatus;
+  readonly eventId: string;
+  /** Null for an operator at the command line. */
+  readonly actorId: string | null;
+}
+
+/** Suspends or activates, with event and revocation; gives when (ms since 1970), null when it was so already. */
+export async function updateOrganizationStatus(tx: SystemReader, change: StatusChange): Promise<number | null> {
+  const [row] = await tx.rows<{ at: number }>(SET_STATUS, [
+    change.organizationId,
+    change.status,
+    change.eventId,
+    change.actorId,
+  ]);
+  return row?.at ?? null;
+}
+
+// What is null stays; of the limits, those that are not named.
+const SET_SUBSCRIPTION = statement(`
+WITH changed AS (
+  UPDATE subscriptions SET plan = coalesce($2::text, plan), status = coalesce($3::text, status),
+    trial_ends_at = coalesce($4::timestamptz, trial_ends_at), limits = limits || $5::text::jsonb,
+    updated_at = clock_timestamp()
+  WHERE organization_id = $1::uuid AND (plan, status, trial_ends_at, limits) IS DISTINCT FROM
+    (coalesce($2::text, plan), coalesce($3::text, status), coalesce($4::timestamptz(3), trial_ends_at),
+      limits || $5::text::jsonb)
+  RETURNING organization_id, plan, status, trial_ends_at, limits
+),
+recorded AS (
+  INSERT INTO events (id, organization_id, type, target_id, data)
+  SELECT $6::uuid, organization_id, 'subscription.changed', organization_id,
+    jsonb_build_object('plan', plan, 'status', status, 'limits', limits,
+      'trialEndsAt', to_char(trial_ends_at AT TIME ZONE 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.MS"Z"')) FROM changed
+)
+SELECT organization_id FROM changed`);
+
+export interface SubscriptionChange {
+  readonly plan?: string | undefined;
+  readonly status?: SubscriptionStatus | undefined;
+  readonly trialEndsAt?: Date | undefined;
+  readonly limits?: { readonly [Name in keyof SubscriptionLimits]?: number | undefined } | undefined;
+}
+
+/** Changes what is given of a subscription, with the event; false when it is so already, or is not there. */
+export async function updateSubscription(
+  tx: SystemReader,
+  organizationId: string,
+  change: SubscriptionChange,
+  eventId: string,
+): Promise<boolean> {
+  const { plan, status, trialEndsAt, limits } = change;
+  const values = [plan ?? null, status ?? null, trialEndsAt?.toISOString() ?? null, JSON.stringify(limits ?? {})];
+  return (await tx.rows(SET_SUBSCRIPTION, [organizationId, ...values, eventId])).length > 0;
+}

@@ -1,0 +1,93 @@
+// The queries of starting over after a backup was restored: everything at once, in one transaction, as the system.
+import { type SystemReader, type SystemTx, statement } from '../../base/database/db.ts';
+import { NIL_ID } from '../../protocol/id.ts';
+
+/** What is brought to an end. */
+export interface RecoveredCounts {
+  readonly sessions: number;
+  readonly users: number;
+  readonly clients: number;
+  readonly invitations: number;
+}
+
+// Writers wait, so that no sign-in that is under way is missed, and nobody who locks rows in another order is met; what
+// only reads goes on.
+const LOCK = statement('LOCK TABLE users, clients, sessions, invitations IN SHARE ROW EXCLUSIVE MODE');
+
+/** Waits for all who change what is to end, and keeps others from it until the transaction is over. */
+export async function lockEverything(tx: SystemTx): Promise<void> {
+  await tx.rows(LOCK, []);
+}
+
+const IS_PAST = statement('SELECT $1::text::timestamptz <= clock_timestamp() AS "isPast"');
+
+/** Whether an instant has come, by the database's clock. */
+export async function isPast(tx: SystemReader | SystemTx, instant: string): Promise<boolean> {
+  const [row] = await tx.rows<{ isPast: boolean }>(IS_PAST, [instant]);
+  return row?.isPast ?? false;
+}
+
+const SESSIONS = 'sessions WHERE revoked_at IS NULL AND created_at < $1::text::timestamptz';
+const INVITATIONS = 'invitations WHERE token_hash IS NOT NULL AND created_at < $1::text::timestamptz';
+
+const COUNT = statement(`
+SELECT (SELECT count(*)::int FROM ${SESSIONS}) AS sessions, (SELECT count(*)::int FROM users) AS users,
+  (SELECT count(*)::int FROM clients) AS clients, (SELECT count(*)::int FROM ${INVITATIONS}) AS invitations`);
+
+/** What would be brought to an end. */
+export async function countRecovered(tx: SystemTx, restoredAt: string): Promise<RecoveredCounts> {
+  const [row] = await tx.rows<RecoveredCounts>(COUNT, [restoredAt]);
+  return row ?? { sessions: 0, users: 0, clients: 0, invitations: 0 };
+}
+
+const END_SESSIONS = statement(`
+WITH ended AS (
+  UPDATE sessions SET revoked_at = clock_timestamp(), revoked_reason = 'backup_restored'
+  WHERE revoked_at IS NULL AND created_at < $1::text::timestamptz RETURNING 1
+)
+SELECT count(*)::int AS total FROM ended`);
+
+// Past every epoch that can have been handed out between the backup and its restoring.
+const EPOCHS_PASSED = 1_000_000;
+const raise = (table: 'users' | 'clients') =>
+  statement(`
+WITH raised AS (UPDATE ${table} SET epoch = epoch + ${EPOCHS_PASSED} RETURNING 1)
+SELECT count(*)::int AS total FROM raised`);
+const RAISE_USERS = raise('users');
+const RAISE_CLIENTS = raise('clients');
+
+const END_INVITATION_TOKENS = statement(`
+WITH ended AS (
+  UPDATE invitations SET token_hash = NULL
+  WHERE token_hash IS NOT NULL AND created_at < $1::text::timestamptz RETURNING 1
+)
+SELECT count(*)::int AS total FROM ended`);
+
+// One for all sessions, and for all tokens of users and clients.
+const ANNOUNCE = statement(`
+WITH announced AS (
+  INSERT INTO revocations (id, kind, subject, not_before)
+  VALUES (gen_random_uuid(), 'everything', '${NIL_ID}', $1::text::timestamptz)
+  RETURNING not_before
+)
+SELECT ceil(extract(epoch FROM not_before))::float8 AS "notBefore" FROM announced`);
+
+/**
+ * Ends every session, access token and invitation token from before an instant, and writes the revocation; gives the
+ * second, since 1970, before which no token is good.
+ */
+export async function markEverythingEnded(
+  tx: SystemTx,
+  restoredAt: string,
+): Promise<RecoveredCounts & { readonly notBefore: number }> {
+  const total = async (...asked: Parameters<typeof tx.rows>) => {
+    const [row] = await tx.rows<{ total: number }>(...asked);
+    return row?.total ?? 0;
+  };
+  const users = await total(RAISE_USERS, []);
+  const clients = await total(RAISE_CLIENTS, []);
+  const sessions = await total(END_SESSIONS, [restoredAt]);
+  const invitations = await total(END_INVITATION_TOKENS, [restoredAt]);
+  const [row] = await tx.rows<{ notBefore: number }>(ANNOUNCE, [restoredAt]);
+  return { sessions, users, clients, invitations, notBefore: row?.notBefore ?? 0 };
+}

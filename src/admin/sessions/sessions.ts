@@ -1,0 +1,102 @@
+// What operators do with sessions: list those of a user, end one, end all of a user, end all there are.
+import { setTimeout as delay } from 'node:timers/promises';
+import type { Database } from '../../base/database/db.ts';
+import { problem } from '../../base/errors/problem.ts';
+import { record } from '../../base/events/record.ts';
+import type { Clock } from '../../base/platform/clock.ts';
+import { type Page, paged } from '../../base/platform/page.ts';
+import { newId, type Random } from '../../base/platform/random.ts';
+import { raiseEpochs } from '../../directory/users/epoch-store.ts';
+import { NIL_ID } from '../../protocol/id.ts';
+import type { Revocation } from '../../protocol/revocation.ts';
+import { toSession } from '../../sign-in/sessions/list-sessions.ts';
+import { countLiveSessions, type EndedSession, listLiveSessions } from '../../sign-in/sessions/store.ts';
+import { isUnderWay, markSessionEnded, markSliceEnded, markUserSessionsEnded, readBeginning } from './store.ts';
+
+export interface OperatorDeps {
+  readonly db: Database;
+  readonly clock: Clock;
+  readonly random: Random;
+  /** Makes this process refuse at once what a committed change has revoked. */
+  readonly publish: (changes: readonly Revocation[]) => void;
+}
+
+const REASON = 'ended_by_operator';
+const LOOK_AGAIN_MS = 100;
+
+/** The live sessions of a user, the most recently used first. */
+export async function listUserSessions(deps: Pick<OperatorDeps, 'db'>, userId: string, page: Page) {
+  const reader = deps.db.userReader(userId);
+  return paged(await listLiveSessions(reader, userId, page.limit, page.offset), page, {
+    toItem: toSession,
+    countAll: () => countLiveSessions(reader, userId),
+  });
+}
+
+/** Ends one session, whoever's. Raises not_found for one that is not there or has ended. */
+export async function endAnySession(deps: OperatorDeps, sessionId: string): Promise<void> {
+  const ended = await markSessionEnded(deps.db.systemReader(), sessionId, REASON);
+  deps.publish(revocationsOf(ended));
+  if (!ended.some(({ live }) => live)) {
+    throw problem('not_found', { detail: 'There is no such live session: list the sessions of its user first.' });
+  }
+}
+
+/** Ends every session of a user, with all access tokens; gives how many were live. */
+export async function endUserSessions(deps: OperatorDeps, userId: string): Promise<number> {
+  const { ended, raised } = await deps.db.system(async (tx) => ({
+    // The epoch also refuses what a sign-in that is under way at this moment is about to hand out.
+    raised: await raiseEpochs(tx, [userId]),
+    ended: await markUserSessionsEnded(tx, userId, REASON),
+  }));
+  deps.publish([...raised, ...revocationsOf(ended)]);
+  return liveOf(ended);
+}
+
+/** The revocations that ended sessions have written. */
+export function revocationsOf(ended: readonly EndedSession[]): Revocation[] {
+  return ended.map(({ id: sid }) => ({ kind: 'session', sid }));
+}
+
+/** How many of them had not expired. */
+export function liveOf(ended: readonly EndedSession[]): number {
+  return ended.filter(({ live }) => live).length;
+}
+
+/**
+ * Ends every session that was opened before now, and refuses every access token of their users. It goes from user to
+ * user in short statements: what is done stays done when it is interrupted, and a second run does the rest. `onUsers`
+ * hears how many users of how many were looked at. Gives how many sessions were live.
+ */
+export async function endAllSessions(
+  deps: OperatorDeps,
+  onUsers: (done: number, whole: number) => void = () => undefined,
+): Promise<number> {
+  const reader = deps.db.systemReader();
+  const beginning = await readBeginning(reader);
+  let live = 0;
+  // A sign-in that was under way at one look is seen by a later one, once it has committed.
+  for (let underWay = true; underWay; ) {
+    underWay = await isUnderWay(reader, beginning.now);
+    let users = 0;
+    for (let after: string | null = NIL_ID; after !== null; ) {
+      const slice = await markSliceEnded(reader, after, beginning.now, REASON);
+      after = slice.lastUserId;
+      users += slice.users;
+      live += slice.live;
+      onUsers(users, beginning.users);
+    }
+    if (underWay) await delay(LOOK_AGAIN_MS);
+  }
+  await deps.db.system((tx) =>
+    record(tx, {
+      id: newId(deps.random, deps.clock),
+      type: 'sessions.all_ended',
+      organizationId: null,
+      actorId: null,
+      targetId: null,
+      data: { live },
+    }),
+  );
+  return live;
+}

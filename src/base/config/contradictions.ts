@@ -1,0 +1,44 @@
+// Settings that are good each by itself and cannot go together, and what production refuses.
+import type { Config, Settings } from './config.ts';
+
+/** One line for each problem. */
+export function contradictions(config: Config, settings: Settings): string[] {
+  const problems: string[] = [];
+  const bothRoles = config.DATABASE_APP_URL && config.DATABASE_SYSTEM_URL;
+  if (Boolean(config.DATABASE_APP_URL) !== Boolean(config.DATABASE_SYSTEM_URL)) {
+    problems.push('DATABASE_APP_URL: set it together with DATABASE_SYSTEM_URL, or neither');
+  }
+  if (config.REFRESH_TOKEN_TTL > config.SESSION_MAX_AGE) {
+    problems.push('REFRESH_TOKEN_TTL: must not be longer than SESSION_MAX_AGE');
+  }
+  if (config.REFRESH_TOKEN_TTL <= config.ACCESS_TOKEN_TTL) {
+    problems.push('REFRESH_TOKEN_TTL: must be longer than ACCESS_TOKEN_TTL');
+  }
+  if (config.PORT === 0 && !settings.PUBLIC_URL) {
+    problems.push('PUBLIC_URL: must be set when PORT is 0, because it is the issuer of every token');
+  }
+  if (!config.production) return problems;
+  if (!config.DATABASE_URL && !bothRoles) {
+    problems.push('DATABASE_URL: is required in production, where there is no embedded database');
+  }
+  if (!settings.PUBLIC_URL) problems.push('PUBLIC_URL: is required in production');
+  else if (!settings.PUBLIC_URL.startsWith('https://')) problems.push('PUBLIC_URL: must be https in production');
+  if (settings.PUBLIC_APP_URL?.startsWith('http://')) {
+    problems.push('PUBLIC_APP_URL: must be https in production, because links in mails carry secrets');
+  }
+  if (settings.SMTP_URL && /@localhost>?$/i.test(settings.MAIL_FROM)) {
+    problems.push('MAIL_FROM: is required in production together with SMTP_URL');
+  }
+  const singleFiles = config.JWT_ACCESS_PRIVATE_KEY_PATH && config.JWT_REFRESH_PRIVATE_KEY_PATH;
+  if (!settings.KEYS_DIR && !singleFiles) {
+    problems.push('KEYS_DIR: is required in production (or both JWT_…_PRIVATE_KEY_PATH), development keys are refused');
+  }
+  const everyone = config.TRUSTED_PROXIES.find((range) => /\/0+$/.test(range));
+  if (everyone !== undefined) {
+    problems.push(`TRUSTED_PROXIES: ${everyone} would let every client name its own address, which production refuses`);
+  }
+  const plain = config.CORS_ORIGINS.find((allowed) => allowed.startsWith('http://'));
+  if (plain !== undefined) problems.push(`CORS_ORIGINS: ${plain} must be https in production`);
+  if (!config.RATE_LIMIT_ENABLED) problems.push('RATE_LIMIT_ENABLED: must not be false in production');
+  return problems;
+}

@@ -1,0 +1,62 @@
+// The variables of the environment as tables show them: what each is for, its default and its bounds, all taken from
+// the schema in config.ts.
+import { z } from 'zod';
+import { ENVIRONMENT } from './config.ts';
+
+export interface Variable {
+  readonly name: string;
+  readonly description: string;
+  readonly secret: boolean;
+  /** As it would be written in the environment; '' when there is none. */
+  readonly fallback: string;
+  /** The choices or bounds; '' when any text will do. */
+  readonly values: string;
+}
+
+interface Shape {
+  readonly type?: string;
+  readonly enum?: readonly string[];
+  readonly minimum?: number;
+  readonly maximum?: number;
+}
+
+/** Every variable, in the order of the documentation. */
+export function variables(): Variable[] {
+  return Object.entries(ENVIRONMENT).map(([name, schema]) => {
+    const meta = schema.meta() ?? {};
+    const fallback = typeof meta.default === 'string' ? meta.default : defaultOf(schema);
+    const secret = meta.secret === true;
+    return { name, description: meta.description ?? '', secret, fallback, values: valuesOf(schema) };
+  });
+}
+
+/** What stands in for an unset variable. Not the default of `.meta()`, which replaces one that depends on the machine. */
+function defaultOf(schema: z.ZodType): string {
+  // A default stands behind what reads the text, a prefault before it.
+  const [meant, written] = (['output', 'input'] as const).map((io) =>
+    z.toJSONSchema(schema, { io, unrepresentable: 'any' }),
+  );
+  return String(written?.default ?? meant?.default ?? '');
+}
+
+function valuesOf(schema: z.ZodType): string {
+  const written = z.toJSONSchema(schema, { io: 'input', unrepresentable: 'any' }) as Shape;
+  const meant = z.toJSONSchema(schema, { io: 'output', unrepresentable: 'any' }) as Shape;
+  if (written.enum) return written.enum.map((value) => `\`${value}\``).join(', ');
+  const { type, minimum, maximum } = meant;
+  if (type !== 'integer' || minimum === undefined || maximum === undefined) return '';
+  const isDuration = written.type === 'string';
+  return isDuration ? `${inUnits(minimum)} to ${inUnits(maximum)}` : `${minimum} to ${maximum}`;
+}
+
+const UNITS = [
+  [86_400, 'd'],
+  [3600, 'h'],
+  [60, 'm'],
+] as const;
+
+/** 900 → 15m: the largest unit that divides the seconds. */
+function inUnits(seconds: number): string {
+  const unit = UNITS.find(([size]) => seconds >= size && seconds % size === 0);
+  return unit ? `${seconds / unit[0]}${unit[1]}` : `${seconds}s`;
+}

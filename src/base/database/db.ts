@@ -1,0 +1,242 @@
+// The door to PostgreSQL. The scope of every query is a type: an OrganizationTx sees one organization, a UserTx the own
+// rows of one user, a SystemTx everything. `db.system` is the only way across organizations; each use is found by
+// searching for that name. What is asked belongs to the stores.
+import { createHash } from 'node:crypto';
+import { PrismaPg } from '@prisma/adapter-pg';
+import pg from 'pg';
+import { type Prisma, PrismaClient } from '../../generated/prisma/client.ts';
+import type { Log } from '../platform/log.ts';
+import { createBreaker, isConflict, isOutage } from './outage.ts';
+import { runScoped } from './scoped-query.ts';
+
+export { DatabaseUnavailable, isOutage } from './outage.ts';
+
+/** One SQL statement with a name of its own, under which each connection keeps it prepared. */
+export interface Statement {
+  readonly name: string;
+  readonly text: string;
+}
+
+/** Names a statement by its text. */
+export function statement(text: string): Statement {
+  return { name: statementName(text), text };
+}
+
+function statementName(text: string): string {
+  return `s${createHash('sha1').update(text).digest('hex').slice(0, 15)}`;
+}
+
+declare const scope: unique symbol;
+
+/** Runs single statements. Timestamps come back as Date, jsonb parsed, bigint must be cast by the statement. */
+export interface Reader<Scope extends string> {
+  readonly [scope]?: Scope;
+  rows<Row>(asked: Statement, values: readonly unknown[]): Promise<Row[]>;
+}
+
+/** A transaction: single statements, and the models of the Prisma client. */
+export interface Transaction<Scope extends string> extends Reader<Scope> {
+  readonly models: Prisma.TransactionClient;
+}
+
+export type OrganizationReader = Reader<'organization'>;
+export type UserReader = Reader<'user'>;
+export type SystemReader = Reader<'system'>;
+export type OrganizationTx = Transaction<'organization'>;
+export type UserTx = Transaction<'user'>;
+export type SystemTx = Transaction<'system'>;
+
+/** The organization a transaction acts for, and the user on whose behalf. */
+export interface OrganizationScope {
+  readonly organizationId: string;
+  readonly userId?: string | undefined;
+}
+
+/** Every call raises DatabaseUnavailable when PostgreSQL cannot answer. */
+export interface Database {
+  organization<T>(scope: OrganizationScope, work: (tx: OrganizationTx) => Promise<T>): Promise<T>;
+  user<T>(userId: string, work: (tx: UserTx) => Promise<T>): Promise<T>;
+  /** With a longer bound the work has a connection of its own, and so long for each statement and for the whole. */
+  system<T>(work: (tx: SystemTx) => Promise<T>, bound?: { readonly timeoutMs: number }): Promise<T>;
+  /** Readers whose every statement is a transaction of its own, in one round trip: for the hot paths. */
+  organizationReader(scope: OrganizationScope): OrganizationReader;
+  userReader(userId: string): UserReader;
+  systemReader(): SystemReader;
+  /** Resolves when PostgreSQL answers to both roles. */
+  ping(): Promise<void>;
+  close(): Promise<void>;
+}
+
+export interface DatabaseOptions {
+  /** postgres:// URL of the restricted role. */
+  readonly appUrl: string;
+  /** postgres:// URL of the role with policies of its own. */
+  readonly systemUrl: string;
+  /** Connections of each of the two pools. */
+  readonly poolSize: number;
+  readonly log: Log;
+}
+
+const STATEMENT_TIMEOUT_MS = 5_000;
+const ACQUIRE_TIMEOUT_MS = 2_000;
+// Longer than the pool's bound: which of them ran out tells a busy pool from a PostgreSQL that does not answer.
+const BEGIN_TIMEOUT_MS = ACQUIRE_TIMEOUT_MS + 500;
+
+// UTC: adapter-pg writes timestamps without a zone and reads them as UTC.
+function sessionOptions(statementMs: number): string {
+  const settings = [
+    'timezone=UTC',
+    `statement_timeout=${statementMs}`,
+    `idle_in_transaction_session_timeout=${STATEMENT_TIMEOUT_MS}`,
+  ];
+  return settings.map((setting) => `-c ${setting}`).join(' ');
+}
+
+function openPool(url: string, size: number, name: string, log: Log, statementMs = STATEMENT_TIMEOUT_MS): pg.Pool {
+  const pool = new pg.Pool({
+    connectionString: url,
+    max: size,
+    connectionTimeoutMillis: ACQUIRE_TIMEOUT_MS,
+    // A server that has stopped answering would keep a query waiting for ever: this bound is the client's own.
+    query_timeout: statementMs + 1_000,
+    idleTimeoutMillis: 60_000,
+    keepAlive: true,
+    application_name: name,
+    options: sessionOptions(statementMs),
+    pipeline: true,
+  } as pg.PoolConfig);
+  pool.on('error', (error) => log.warn({ reason: error.message }, 'an idle database connection was lost'));
+  // A connection that drops while it is checked out also emits 'error'; unheard, it would end the process. The query
+  // that was under way is told through its own promise.
+  pool.on('connect', (client) => client.on('error', () => undefined));
+  return pool;
+}
+
+const SET_SCOPE = statement(
+  "SELECT set_config('app.current_org_id', $1, true), set_config('app.current_user_id', $2, true)",
+);
+const PING = statement('SELECT 1');
+const STATEMENTS_MAX = 500;
+
+/** Prisma keeps a statement prepared under its name; past the bound the others stay unnamed. */
+function createStatementNames(): (query: { sql: string }) => string {
+  const names = new Map<string, string>();
+  return ({ sql }) => {
+    const known = names.get(sql);
+    if (known !== undefined || names.size >= STATEMENTS_MAX) return known ?? '';
+    const name = statementName(sql);
+    names.set(sql, name);
+    return name;
+  };
+}
+
+const ATTEMPTS_MAX = 3;
+
+/** Runs again what PostgreSQL has undone for another's sake: a transaction holds nothing but storage calls. */
+async function insisting<T>(work: () => Promise<T>): Promise<T> {
+  for (let attempt = 1; ; attempt += 1) {
+    try {
+      return await work();
+    } catch (error) {
+      if (attempt === ATTEMPTS_MAX || !isConflict(error)) throw error;
+    }
+  }
+}
+
+/** Opens the two pools. Nothing is connected until the first query. */
+export function openDatabase(options: DatabaseOptions): Database {
+  const appPool = openPool(options.appUrl, options.poolSize, 'tenantry', options.log);
+  const systemPool = openPool(options.systemUrl, options.poolSize, 'tenantry-system', options.log);
+  const clients = new Map<pg.Pool, PrismaClient>();
+  const breaker = createBreaker();
+  const ask = <T>(work: () => Promise<T>) => breaker.run(() => insisting(work));
+
+  function prisma(pool: pg.Pool): PrismaClient {
+    const known = clients.get(pool);
+    if (known) return known;
+    const adapter = new PrismaPg(pool, { statementNameGenerator: createStatementNames() });
+    const client = new PrismaClient({ adapter, errorFormat: 'minimal' });
+    clients.set(pool, client);
+    return client;
+  }
+
+  function transaction<T, S extends string>(
+    pool: pg.Pool,
+    scoped: OrganizationScope | { userId: string } | undefined,
+    work: (tx: Transaction<S>) => Promise<T>,
+    timeoutMs = STATEMENT_TIMEOUT_MS,
+  ): Promise<T> {
+    return ask(() =>
+      prisma(pool).$transaction(
+        async (models) => {
+          const tx: Transaction<S> = {
+            models,
+            rows: (asked, values) => models.$queryRawUnsafe(asked.text, ...values),
+          };
+          if (scoped) await tx.rows(SET_SCOPE, scopeValues(scoped));
+          return work(tx);
+        },
+        { maxWait: BEGIN_TIMEOUT_MS, timeout: timeoutMs },
+      ),
+    );
+  }
+
+  async function longTransaction<T>(work: (tx: SystemTx) => Promise<T>, timeoutMs: number): Promise<T> {
+    const pool = openPool(options.systemUrl, 1, 'tenantry-system-long', options.log, timeoutMs);
+    try {
+      return await transaction(pool, undefined, work, timeoutMs);
+    } finally {
+      await clients.get(pool)?.$disconnect();
+      clients.delete(pool);
+      await pool.end();
+    }
+  }
+
+  function scopedReader<S extends string>(scoped: OrganizationScope | { userId: string }): Reader<S> {
+    return {
+      rows: <Row>(asked: Statement, values: readonly unknown[]) =>
+        ask(() => scopedStatement<Row>(appPool, scopeValues(scoped), asked, values)),
+    };
+  }
+
+  return {
+    organization: (scoped, work) => transaction(appPool, scoped, work),
+    user: (userId, work) => transaction(appPool, { userId }, work),
+    system: (work, bound) =>
+      bound ? longTransaction(work, bound.timeoutMs) : transaction(systemPool, undefined, work),
+    organizationReader: (scoped) => scopedReader(scoped),
+    userReader: (userId) => scopedReader({ userId }),
+    systemReader: () => ({
+      rows: <Row>(asked: Statement, values: readonly unknown[]) =>
+        ask(async () => (await systemPool.query({ ...asked, values: [...values] })).rows as Row[]),
+    }),
+    ping: () => breaker.run(async () => void (await Promise.all([appPool.query(PING), systemPool.query(PING)]))),
+    async close() {
+      await Promise.all([...clients.values()].map((client) => client.$disconnect()));
+      await Promise.all([appPool, systemPool].map((pool) => pool.end()));
+    },
+  };
+}
+
+function scopeValues(scoped: OrganizationScope | { userId: string }): [string, string] {
+  return ['organizationId' in scoped ? scoped.organizationId : '', scoped.userId ?? ''];
+}
+
+/** The scope is local to the statement's transaction and gone after it, whatever happens to the statement. */
+async function scopedStatement<Row>(
+  pool: pg.Pool,
+  scopedTo: readonly string[],
+  asked: Statement,
+  values: readonly unknown[],
+): Promise<Row[]> {
+  const client = await pool.connect();
+  let lost = false;
+  try {
+    return await runScoped<Row>(client, scopedTo, asked, values);
+  } catch (error) {
+    lost = isOutage(error); // the pool must not hand this connection out again
+    throw error;
+  } finally {
+    client.release(lost);
+  }
+}

@@ -1,0 +1,155 @@
+// A database looked over for a person: every finding about its version, roles, policies, migrations and clock, where a
+// start would stop at the first.
+import type pg from 'pg';
+import type { Clock } from '../platform/clock.ts';
+import { assertMigrated } from './migrate.ts';
+import { type DatabaseUrls, withClient } from './open.ts';
+import { APP_ROLE, assertServerVersion, assertServiceRole, DatabaseRefused, SYSTEM_ROLE } from './roles.ts';
+
+export interface Finding {
+  readonly name: string;
+  readonly status: 'ok' | 'warn' | 'fail';
+  /** What was found, and for anything but ok what to do. */
+  readonly detail: string;
+}
+
+const SKEW_OK_SECONDS = 5;
+const SKEW_MAX_SECONDS = 60;
+
+const REFUSED_ENTRY = /^28/;
+
+/**
+ * Why the service's roles cannot get in: the connection's error, or where it is about a role or password, and the owner
+ * is known, a DatabaseRefused that says what to do. Null when both can.
+ */
+export async function whyNoEntry(urls: DatabaseUrls, ownerUrl: string | undefined): Promise<unknown> {
+  for (const url of [urls.appUrl, urls.systemUrl]) {
+    try {
+      await withClient(url, async () => undefined);
+    } catch (error) {
+      return refusedEntry(error, ownerUrl);
+    }
+  }
+  return null;
+}
+
+/** The error, or what the owner sees behind it when PostgreSQL let a role of the service not in. */
+export async function refusedEntry(error: unknown, ownerUrl: string | undefined): Promise<unknown> {
+  const { code = '', message } = error as Error & { readonly code?: string };
+  if (ownerUrl === undefined || !REFUSED_ENTRY.test(code)) return error;
+  try {
+    return await withClient(ownerUrl, async (client) => new DatabaseRefused(await describeRoles(client, message)));
+  } catch (refused) {
+    return refused;
+  }
+}
+
+async function describeRoles(client: pg.Client, message: string): Promise<string> {
+  const { rows } = await client.query<{ found: number; may: boolean }>(
+    `SELECT (SELECT count(*)::int FROM pg_roles WHERE rolname = ANY($1)) AS found, rolsuper OR rolcreaterole AS may
+     FROM pg_roles WHERE rolname = current_user`,
+    [[APP_ROLE, SYSTEM_ROLE]],
+  );
+  if (rows[0]?.may === false) {
+    return `the roles of the service cannot get in (${message}), and the role in DATABASE_URL may not make them: give it CREATEROLE, then run tenantry migrate; or make ${APP_ROLE} and ${SYSTEM_ROLE} by hand and name them in DATABASE_APP_URL and DATABASE_SYSTEM_URL`;
+  }
+  if (rows[0]?.found === 2) {
+    return `the roles of the service cannot get in (${message}), but the role in DATABASE_URL can: run tenantry migrate, which gives them their passwords anew`;
+  }
+  return 'the database is not set up yet: run tenantry migrate, or start the service once';
+}
+
+/** Looks at the database as the service's two roles see it. Raises nothing: what fails is a finding. */
+export async function examineDatabase(
+  urls: DatabaseUrls,
+  { migrationsDirectory, clock }: { readonly migrationsDirectory: string; readonly clock: Clock },
+): Promise<Finding[]> {
+  const app = await asFindings('database', () =>
+    withClient(urls.appUrl, async (client) => [
+      await finding('database', () => describeServer(client)),
+      await finding('migrations', async () => {
+        await assertMigrated(client, migrationsDirectory);
+        return 'at the version of this program';
+      }),
+      await finding('role of the service', async () => {
+        await assertServiceRole(client, 'app');
+        return 'bound by row-level security';
+      }),
+      await finding('policies', () => describePolicies(client)),
+      await examineClock(client, clock),
+    ]),
+  );
+  const system = await asFindings('system role', () =>
+    withClient(urls.systemUrl, async (client) => [
+      await finding('system role', async () => {
+        await assertServiceRole(client, 'system');
+        return 'has policies of its own, and no BYPASSRLS';
+      }),
+    ]),
+  );
+  return [...app, ...system];
+}
+
+/** One check as a finding: what it gives is good, what it throws is not. */
+export async function finding(name: string, check: () => Promise<string>): Promise<Finding> {
+  try {
+    return { name, status: 'ok', detail: await check() };
+  } catch (error) {
+    const { message, code } = error as Error & { readonly code?: string };
+    return { name, status: 'fail', detail: message === '' ? (code ?? 'failed') : message };
+  }
+}
+
+async function asFindings(name: string, check: () => Promise<Finding[]>): Promise<Finding[]> {
+  let found: Finding[] = [];
+  const whole = await finding(name, async () => {
+    found = await check();
+    return '';
+  });
+  return whole.status === 'ok' ? found : [whole];
+}
+
+async function describeServer(client: pg.Client): Promise<string> {
+  await assertServerVersion(client);
+  const { rows } = await client.query<{ version: string; name: string }>(
+    `SELECT current_setting('server_version') AS version, current_database() AS name`,
+  );
+  return `PostgreSQL ${rows[0]?.version}, database ${rows[0]?.name}`;
+}
+
+const UNGUARDED = `
+SELECT c.relname AS name, count(*) OVER ()::int AS total FROM pg_class c
+JOIN pg_namespace n ON n.oid = c.relnamespace AND n.nspname = 'public'
+WHERE c.relkind IN ('r', 'p') AND c.relname <> '_prisma_migrations' AND NOT (
+  c.relrowsecurity AND c.relforcerowsecurity
+  AND (NOT EXISTS (SELECT FROM pg_attribute a WHERE a.attrelid = c.oid AND a.attname = 'organization_id' AND NOT a.attisdropped)
+    OR EXISTS (SELECT FROM pg_policy p WHERE p.polrelid = c.oid AND p.polpermissive
+      AND p.polqual IS NOT NULL AND p.polwithcheck IS NOT NULL)))
+ORDER BY 1`;
+
+async function describePolicies(client: pg.Client): Promise<string> {
+  const { rows } = await client.query<{ name: string }>(UNGUARDED);
+  if (rows.length > 0) {
+    const names = rows.map(({ name }) => name).join(', ');
+    throw new Error(
+      `not every table is behind forced row-level security (${names}): run the migrations, then ALTER TABLE … FORCE ROW LEVEL SECURITY`,
+    );
+  }
+  return 'every table is behind forced row-level security';
+}
+
+async function examineClock(client: pg.Client, clock: Clock): Promise<Finding> {
+  let skew = 0;
+  const found = await finding('clock', async () => {
+    const before = clock.now().getTime();
+    const { rows } = await client.query<{ now: number }>(
+      'SELECT extract(epoch FROM clock_timestamp())::float8 * 1000 AS now',
+    );
+    const after = clock.now().getTime();
+    skew = ((rows[0]?.now ?? before) - (before + after) / 2) / 1000;
+    return `${Math.abs(skew).toFixed(1)} s from the database's`;
+  });
+  if (found.status === 'fail' || Math.abs(skew) <= SKEW_OK_SECONDS) return found;
+  const status = Math.abs(skew) > SKEW_MAX_SECONDS ? 'fail' : 'warn';
+  return { ...found, status, detail: `${found.detail}: keep both machines on time (NTP)` };
+}

@@ -1,0 +1,66 @@
+// Makes a database fit for the service: version, roles, migrations; and finds the addresses of its two roles.
+import pg from 'pg';
+import { assertMigrated, migrate } from './migrate.ts';
+import { APP_ROLE, assertServerVersion, assertServiceRole, ensureServiceRoles, roleUrl, SYSTEM_ROLE } from './roles.ts';
+
+export interface DatabaseUrls {
+  readonly appUrl: string;
+  readonly systemUrl: string;
+}
+
+export interface PrepareOptions {
+  /** The owner of the tables; without it nothing is migrated or made, only checked. */
+  readonly ownerUrl: string | undefined;
+  readonly appUrl: string | undefined;
+  readonly systemUrl: string | undefined;
+  readonly migrationsDirectory: string;
+  readonly onMigrated?: (names: readonly string[]) => void;
+}
+
+/** Runs work on a connection of its own, and closes it. Raises the connection's error. */
+export async function withClient<T>(connectionString: string, work: (client: pg.Client) => Promise<T>): Promise<T> {
+  const client = new pg.Client({
+    connectionString,
+    application_name: 'tenantry-start',
+    connectionTimeoutMillis: 5_000,
+  });
+  client.on('error', () => undefined); // told through the query's own promise
+  try {
+    await client.connect();
+    return await work(client);
+  } finally {
+    await client.end().catch(() => undefined);
+  }
+}
+
+/** Checks, makes and migrates what is needed. Raises DatabaseRefused or MigrationRefused, or the connection's error. */
+export async function prepareDatabase(options: PrepareOptions): Promise<DatabaseUrls> {
+  const { ownerUrl, migrationsDirectory } = options;
+  const named = options.appUrl !== undefined && options.systemUrl !== undefined;
+  if (ownerUrl !== undefined) {
+    await withClient(ownerUrl, async (client) => {
+      await assertServerVersion(client);
+      if (!named) await ensureServiceRoles(client, ownerUrl);
+      const migrated = await migrate(client, migrationsDirectory);
+      options.onMigrated?.(migrated);
+    });
+  }
+  const appUrl = options.appUrl ?? roleUrl(required(ownerUrl), APP_ROLE);
+  const systemUrl = options.systemUrl ?? roleUrl(required(ownerUrl), SYSTEM_ROLE);
+  await withClient(appUrl, async (client) => {
+    await assertServerVersion(client);
+    await assertMigrated(client, migrationsDirectory).catch(async (error: unknown) => {
+      // A role that may not even read the history is told which right it lacks.
+      if ((error as { code?: string }).code === '42501') await assertServiceRole(client, 'app');
+      throw error;
+    });
+    await assertServiceRole(client, 'app');
+  });
+  await withClient(systemUrl, (client) => assertServiceRole(client, 'system'));
+  return { appUrl, systemUrl };
+}
+
+function required(ownerUrl: string | undefined): string {
+  if (ownerUrl === undefined) throw new TypeError('Neither the owner nor both service roles are named');
+  return ownerUrl;
+}

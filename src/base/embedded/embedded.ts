@@ -1,0 +1,196 @@
+// Owns: a private PostgreSQL for one-command starts and for tests: first start, later starts, take-over, stop, and the
+// owner role with its database. Leaves to others: files and users (embedded-files.ts), the process (embedded-server.ts),
+// the lock (embedded-lock.ts), and everything inside the database (migrations).
+
+import { existsSync, mkdirSync, readFileSync, realpathSync } from 'node:fs';
+import { createServer } from 'node:net';
+import { join } from 'node:path';
+import { setTimeout as delay } from 'node:timers/promises';
+import pg from 'pg';
+import { type Credentials, createData, type Home, openCredentials, openHome, writeWhole } from './files.ts';
+import { codeOf, takeLock } from './lock.ts';
+import { adoptServer, explain, type Server, spawnServer, TransientStartError } from './server.ts';
+
+export interface EmbeddedPostgres {
+  /** postgres:// URL of the owner role of the database, password included. */
+  readonly ownerUrl: string;
+  /** postgres:// URL of the superuser on the `postgres` database. */
+  readonly adminUrl: string;
+  readonly port: number;
+  readonly pid: number;
+  /** Fast shutdown; resolves when the server process is gone. */
+  stop(): Promise<void>;
+}
+
+export interface EmbeddedOptions {
+  /** Made when missing. One server at a time runs in it. */
+  readonly directory: string;
+  /** Trades every guarantee against a crash for speed. */
+  readonly disposable?: boolean;
+  /** Called with a sentence for a person to read. */
+  readonly onNotice?: (line: string) => void;
+}
+
+/** The database cannot be started here. The message says why, and what to do. */
+export class EmbeddedRefused extends Error {
+  override readonly name = 'EmbeddedRefused';
+}
+
+const OWNER = 'tenantry_owner';
+const DATABASE = 'tenantry';
+const START_ATTEMPTS_MAX = 10;
+const RETRY_MILLISECONDS = 250;
+
+/** Starts PostgreSQL in the directory, or takes over the one that an earlier process left running there. Raises an error whose message says what to do. */
+export async function startEmbedded(options: EmbeddedOptions): Promise<EmbeddedPostgres> {
+  const onNotice = options.onNotice ?? (() => {});
+  try {
+    mkdirSync(options.directory, { recursive: true });
+    const directory = realpathSync(options.directory);
+    const lock = await takeLock(join(directory, 'lock'));
+    if ('heldBy' in lock) {
+      throw new Error(
+        `Tenantry is already running here (process ${lock.heldBy.pid}): it uses the database in ${directory}. Stop it first, or set DATABASE_URL for this one.`,
+      );
+    }
+    try {
+      return await start(directory, options.disposable ?? false, onNotice, () => lock.release());
+    } catch (error) {
+      lock.release();
+      throw error;
+    }
+  } catch (error) {
+    throw inPlainWords(error, options.directory);
+  }
+}
+
+async function start(
+  directory: string,
+  disposable: boolean,
+  onNotice: (line: string) => void,
+  release: () => void,
+): Promise<EmbeddedPostgres> {
+  const home = openHome(directory, onNotice);
+  const credentials = openCredentials(home);
+  await createData(home, credentials.superuserPassword, disposable);
+  const server = await runServer(home, credentials, disposable, onNotice);
+  const urls = urlsOf(server.port, credentials);
+  try {
+    await createOwner(urls.adminUrl, credentials.ownerPassword);
+    writeWhole(join(directory, 'port'), String(server.port));
+  } catch (error) {
+    await server.stop();
+    throw error;
+  }
+  return {
+    ...urls,
+    port: server.port,
+    pid: server.pid,
+    async stop() {
+      await server.stop();
+      release();
+    },
+  };
+}
+
+async function runServer(
+  home: Home,
+  credentials: Credentials,
+  disposable: boolean,
+  onNotice: (line: string) => void,
+): Promise<Server> {
+  const answers = (port: number): Promise<boolean> => canConnect(urlsOf(port, credentials).adminUrl);
+  for (let attempt = 1; ; attempt += 1) {
+    const adopted = await adoptServer(home, { disposable, answers });
+    if (adopted) {
+      onNotice(`Took over the PostgreSQL (process ${adopted.pid}) that an earlier run left behind.`);
+      return adopted;
+    }
+    const port = await freePort(attempt === 1 ? lastPort(home.directory) : 0);
+    try {
+      return await spawnServer(home, { port, disposable, onNotice });
+    } catch (error) {
+      if (!(error instanceof TransientStartError) || attempt === START_ATTEMPTS_MAX) throw error;
+      await delay(RETRY_MILLISECONDS);
+    }
+  }
+}
+
+// Each statement may be the one a crash prevented: all of them can be run again.
+async function createOwner(adminUrl: string, ownerPassword: string): Promise<void> {
+  const client = new pg.Client({ connectionString: adminUrl });
+  await client.connect();
+  try {
+    const { rows } = await client.query<{ role: boolean; database: boolean }>(
+      'SELECT EXISTS (SELECT FROM pg_roles WHERE rolname = $1) AS role, EXISTS (SELECT FROM pg_database WHERE datname = $2) AS database',
+      [OWNER, DATABASE],
+    );
+    if (!rows[0]?.role) {
+      const password = client.escapeLiteral(ownerPassword);
+      await client.query(`CREATE ROLE ${OWNER} LOGIN CREATEROLE NOSUPERUSER NOBYPASSRLS PASSWORD ${password}`);
+    }
+    if (!rows[0]?.database) await client.query(`CREATE DATABASE ${DATABASE} OWNER ${OWNER}`);
+  } finally {
+    await client.end();
+  }
+}
+
+/** Whether a server answers to this address within five seconds. */
+export async function canConnect(connectionString: string): Promise<boolean> {
+  const client = new pg.Client({ connectionString, connectionTimeoutMillis: 5_000 });
+  try {
+    await client.connect();
+    await client.end();
+    return true;
+  } catch {
+    return false;
+  }
+}
+
+/** The addresses of the owner and of the superuser on this port. */
+export function urlsOf(port: number, credentials: Credentials): { ownerUrl: string; adminUrl: string } {
+  const at = `127.0.0.1:${port}`;
+  return {
+    ownerUrl: `postgres://${OWNER}:${credentials.ownerPassword}@${at}/${DATABASE}`,
+    adminUrl: `postgres://postgres:${credentials.superuserPassword}@${at}/postgres`,
+  };
+}
+
+/** The port on which a folder's server ran last, 0 where none has. */
+export function lastPort(directory: string): number {
+  const path = join(directory, 'port');
+  const port = existsSync(path) ? Number(readFileSync(path, 'utf8')) : 0;
+  return Number.isInteger(port) && port > 1023 && port < 65_536 ? port : 0;
+}
+
+/** A port that was free a moment ago: the wanted one, or any. */
+function freePort(wanted: number): Promise<number> {
+  return new Promise((resolve, reject) => {
+    const probe = createServer();
+    probe.once('error', (error) => (wanted === 0 ? reject(error) : resolve(freePort(0))));
+    probe.listen(wanted, '127.0.0.1', () => {
+      const address = probe.address();
+      const port = address !== null && typeof address === 'object' ? address.port : 0;
+      probe.close(() => resolve(port));
+    });
+  });
+}
+
+function inPlainWords(error: unknown, directory: string): EmbeddedRefused {
+  const code = codeOf(error);
+  if (code === 'EACCES' || code === 'EPERM' || code === 'EROFS') {
+    return new EmbeddedRefused(
+      `Cannot write to ${directory}: it belongs to another user or is read-only. Start as the user who made it, or remove it with \`npm run reset\` as that user.`,
+      { cause: error },
+    );
+  }
+  if (code === 'ENOSPC' || code === 'EDQUOT')
+    return new EmbeddedRefused(`Cannot write to ${directory}: the disk is full.`, { cause: error });
+  // initdb reports on its standard error, which the failed call carries.
+  if (error instanceof Error && 'stderr' in error && typeof error.stderr === 'string') {
+    return new EmbeddedRefused(`The database could not be made: ${explain(error.stderr.split('\n').slice(-20))}`, {
+      cause: error,
+    });
+  }
+  return new EmbeddedRefused(error instanceof Error ? error.message : String(error), { cause: error });
+}

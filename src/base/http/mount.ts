@@ -1,0 +1,180 @@
+// Mounts one endpoint: the guard before the body is read, then validation, the operation, and the answer held to its
+// schema.
+import { Readable } from 'node:stream';
+import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
+import { z } from 'zod';
+import {
+  actsForOrganization,
+  type Caller,
+  type ClientCaller,
+  type OrganizationCaller,
+  type Principal,
+} from '../../protocol/caller.ts';
+import { permits } from '../../protocol/permission.ts';
+import { type FieldIssue, problem } from '../errors/problem.ts';
+import { type Access, type Endpoint, isEndpoint, SIGN_IN_BODY_BYTES_MAX } from './endpoint.ts';
+import { type DrawLimit, networkOf } from './rate-limit.ts';
+import { RequestClient } from './request-info.ts';
+import { assertOwnTenant, namedTenants } from './tenant.ts';
+
+/** Marks the routes that came from endpoints. */
+export const ROUTE_MARK = Symbol('endpoint');
+
+/** Whose token it is. Raises why it is refused; a suspended organization is none with `alsoSuspended`. */
+export type Authenticate = (
+  authorization: string | undefined,
+  options: { readonly alsoSuspended: boolean },
+) => Promise<Principal>;
+
+export interface Guard {
+  readonly authenticate: Authenticate;
+  /**
+   * Lets a caller whose token names no organization act for the one of their own that every reference (id or slug)
+   * names. Raises bad_request when they name different ones, organization_access_denied, organization_suspended.
+   */
+  readonly actFor: (caller: Caller, references: readonly string[]) => Promise<OrganizationCaller>;
+  readonly holds: (caller: OrganizationCaller, permission: string) => boolean | Promise<boolean>;
+  readonly isPlatformAdministrator: (caller: Caller) => Promise<boolean>;
+  readonly draw: DrawLimit;
+}
+
+/** Registers the endpoint with the server. Raises unless `endpoint()` made it. */
+export function mountEndpoint(app: FastifyInstance, declared: Endpoint, guard: Guard): void {
+  if (!isEndpoint(declared)) throw new Error(`${declared.method} ${declared.url} was not declared by endpoint()`);
+  app.route({
+    method: declared.method,
+    url: declared.url,
+    config: { mark: ROUTE_MARK, wire: declared.wire } as object,
+    ...bodyLimit(declared),
+    ...(declared.streams ? { handlerTimeout: TIMEOUT_MS_MAX } : {}),
+    onRequest: async (request, reply) => {
+      await admit(declared, guard, request, reply);
+    },
+    handler: async (request, reply) => {
+      const caller = request.getDecorator<Principal | null>('caller');
+      const status = Number(Object.keys(declared.reply)[0]);
+      reply.code(status);
+      const result = await declared.handle({
+        caller,
+        body: declared.body && validate(declared.body, bodyOf(declared, request), ''),
+        query: validate(declared.query ?? NOTHING, request.query, 'query'),
+        params: validate(declared.params ?? ANYTHING, request.params, 'path'),
+        client: new RequestClient(request, reply, guard.draw),
+        answer: { header: (name, value) => void reply.header(name, value), status: (code) => void reply.code(code) },
+      });
+      if (declared.wire === 'oauth') reply.header('pragma', 'no-cache'); // RFC 6749 §5.1
+      return send(declared, reply, result);
+    },
+  });
+}
+
+/** The server's own limit holds where nothing else is said. */
+function bodyLimit({ bodyBytesMax, limit, wire }: Endpoint): { bodyLimit?: number } {
+  if (bodyBytesMax !== undefined) return { bodyLimit: bodyBytesMax };
+  return limit === 'sign_in' || wire === 'oauth' ? { bodyLimit: SIGN_IN_BODY_BYTES_MAX } : {};
+}
+
+/** The longest that a timer can wait: 24 days. */
+const TIMEOUT_MS_MAX = 2 ** 31 - 1;
+
+const NOTHING = z.strictObject({});
+const ANYTHING = z.looseObject({});
+
+/** Before the body is read: an open route draws on the network's allowance, any other on its principal's. */
+async function admit(declared: Endpoint, guard: Guard, request: FastifyRequest, reply: FastifyReply): Promise<void> {
+  if (declared.access.kind === 'open' && declared.limit === 'none') return;
+  const network = `ip ${networkOf(request.ip)}`;
+  if (declared.access.kind === 'open') {
+    namedTenants(request.headers); // whoever reads it or not: two different names are a mistake of the sender
+    if (declared.limit === 'sign_in') await guard.draw(request, reply, 'signIn', `${declared.id} ${network}`);
+    else if (declared.limit !== 'client') await guard.draw(request, reply, 'other', `${declared.limit} ${network}`);
+    return;
+  }
+  let caller: Principal;
+  try {
+    caller = await guard.authenticate(request.headers.authorization, { alsoSuspended: alsoSuspended(declared) });
+  } catch (refused) {
+    if (declared.limit !== 'none') await guard.draw(request, reply, 'other', network); // guessing is bounded, too
+    throw refused;
+  }
+  request.setDecorator('caller', caller);
+  if (declared.limit !== 'none') {
+    const allowance = caller.kind === 'client' ? 'client' : 'other';
+    await guard.draw(request, reply, allowance, `${caller.kind} ${caller.id}`);
+  }
+  const acting = await inTenant(guard, caller, request);
+  request.setDecorator('caller', acting);
+  await assertAllowed(declared, guard, acting);
+}
+
+/** An administrator of the platform acts for no organization: a suspended one, their own perhaps, can be activated. */
+function alsoSuspended({ access }: Endpoint): boolean {
+  return access.kind === 'platform' || (access.kind === 'signed_in' && access.alsoSuspended);
+}
+
+/** The caller in the organization that the request is about (tenant headers name it, a token's word decides). */
+async function inTenant(guard: Guard, caller: Principal, request: FastifyRequest): Promise<Principal> {
+  const references = namedTenants(request.headers);
+  if (references.length === 0) return caller;
+  if (caller.kind === 'user' && !actsForOrganization(caller)) return guard.actFor(caller, references);
+  assertOwnTenant(caller, references);
+  return caller;
+}
+
+const PLATFORM_ONLY =
+  'Platform administrators only; operators name them: tenantry users grant <user> --platform-admin.';
+
+async function assertAllowed({ access }: Endpoint, guard: Guard, caller: Principal): Promise<void> {
+  if (caller.kind === 'client') return assertClientAllowed(access, caller);
+  if (access.kind === 'client') throw problem('client_required');
+  if (access.kind === 'platform') {
+    if (!(await guard.isPlatformAdministrator(caller))) throw problem('permission_denied', { detail: PLATFORM_ONLY });
+  } else if (access.kind === 'member' || access.kind === 'needs') {
+    if (!actsForOrganization(caller)) throw problem('organization_required');
+    if (access.kind === 'needs' && !(await guard.holds(caller, access.permission))) throw problem('permission_denied');
+  }
+}
+
+/** A client's own permissions decide, and only where the route is for clients, too. */
+function assertClientAllowed(access: Access, caller: ClientCaller): void {
+  const invited = access.kind === 'client' || ('orClient' in access && access.orClient);
+  if (!invited) throw problem('user_required');
+  if (access.kind === 'signed_in') return;
+  if (access.kind !== 'client' && !actsForOrganization(caller)) throw problem('organization_required');
+  if (access.kind !== 'member' && !permits(caller.permissions, access.permission)) throw problem('permission_denied');
+}
+
+function bodyOf(declared: Endpoint, request: FastifyRequest): unknown {
+  // A form without parameters has no bytes.
+  if (request.body === undefined && (declared.bodyOptional || declared.wire === 'oauth')) return {};
+  return request.body;
+}
+
+function validate(schema: z.ZodType, value: unknown, place: string): unknown {
+  const parsed = schema.safeParse(value);
+  if (parsed.success) return parsed.data;
+  const issues: FieldIssue[] = parsed.error.issues.slice(0, 20).flatMap((issue) => {
+    if (issue.code !== 'unrecognized_keys') return { path: pathOf(place, issue.path), message: issue.message };
+    return issue.keys
+      .slice(0, 20)
+      .map((key) => ({ path: pathOf(place, [...issue.path, key.slice(0, 100)]), message: 'is not known here' }));
+  });
+  throw problem('validation_failed', { issues });
+}
+
+function pathOf(place: string, path: readonly PropertyKey[]): string {
+  return [place, ...path.map(String)].filter((part) => part !== '').join('.');
+}
+
+function send(declared: Endpoint, reply: FastifyReply, result: unknown): FastifyReply {
+  const schema = declared.reply[reply.statusCode];
+  // Also where nothing of it is sent: to a HEAD, or to somebody who has gone.
+  if (result instanceof Readable) reply.raw.once('close', () => result.destroy());
+  if (!(schema instanceof z.ZodType)) return reply.send(result ?? '');
+  // What the schema does not name is not sent: an operation cannot leak by returning too much.
+  const body = JSON.stringify(schema.parse(result));
+  return reply
+    .type('application/json; charset=utf-8')
+    .serializer((text: string) => text)
+    .send(body);
+}

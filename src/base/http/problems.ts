@@ -1,0 +1,90 @@
+// Turns whatever was thrown into application/problem+json (RFC 9457). Text of libraries, SQL and stacks stay here.
+import type { FastifyReply, FastifyRequest } from 'fastify';
+import { DatabaseUnavailable, isOutage } from '../database/db.ts';
+import { type FieldIssue, PROBLEMS, Problem, type ProblemCode } from '../errors/problem.ts';
+
+export const PROBLEM_TYPE = 'application/problem+json; charset=utf-8';
+
+export interface ProblemBody {
+  readonly type: string;
+  readonly title: string;
+  readonly status: number;
+  readonly detail: string;
+  readonly code: ProblemCode;
+  /** The same sentence as detail. */
+  readonly error: string;
+  readonly requestId: string;
+  readonly issues?: readonly FieldIssue[];
+}
+
+/** The body of a problem. */
+export function problemBody(thrown: Problem, requestId: string): ProblemBody {
+  const { title } = PROBLEMS[thrown.code];
+  return {
+    type: `/problems/${thrown.code.replaceAll('_', '-')}`,
+    title,
+    status: thrown.status,
+    detail: thrown.message,
+    code: thrown.code,
+    error: thrown.message,
+    requestId,
+    ...(thrown.extras.issues ? { issues: thrown.extras.issues } : {}),
+  };
+}
+
+// What the framework raises, by its code. Anything else of the framework with a 4xx status is a bad request.
+const FRAMEWORK: Readonly<Record<string, ProblemCode>> = {
+  FST_ERR_CTP_INVALID_MEDIA_TYPE: 'unsupported_media_type',
+  FST_ERR_CTP_BODY_TOO_LARGE: 'body_too_large',
+  FST_ERR_CTP_INVALID_CONTENT_LENGTH: 'bad_request',
+  FST_ERR_BAD_URL: 'bad_request',
+  FST_ERR_ASYNC_CONSTRAINT: 'bad_request',
+  FST_ERR_NOT_FOUND: 'not_found',
+  FST_ERR_HANDLER_TIMEOUT: 'service_busy',
+  FST_ERR_MAX_PARAM_LENGTH: 'uri_too_long',
+  ERR_HTTP_REQUEST_TIMEOUT: 'request_timeout',
+};
+
+/** Makes a Problem of an error of a feature that the HTTP layer does not know. */
+export type Translate = (error: unknown) => Problem | null;
+
+/** Whatever was thrown as a Problem; internal_error for what nobody foresaw. */
+export function toProblem(error: unknown, translate: Translate): Problem {
+  if (error instanceof Problem) return error;
+  const translated = translate(error);
+  if (translated) return translated;
+  if (error instanceof DatabaseUnavailable || isOutage(error)) {
+    return new Problem('database_unavailable', { retryAfterSeconds: 1 }, { cause: error });
+  }
+  const { code, statusCode } = (error ?? {}) as { code?: unknown; statusCode?: unknown };
+  const known = typeof code === 'string' ? FRAMEWORK[code] : undefined;
+  if (known) return new Problem(known, known === 'service_busy' ? { retryAfterSeconds: 1 } : {}, { cause: error });
+  // Text that PostgreSQL cannot hold in spite of every check (22021, 22P05) is the sender's mistake, not an outage.
+  if (code === '22021' || code === '22P05') return new Problem('validation_failed', {}, { cause: error });
+  if (typeof statusCode === 'number' && statusCode >= 400 && statusCode < 500) {
+    return new Problem('bad_request', {}, { cause: error });
+  }
+  return new Problem('internal_error', {}, { cause: error });
+}
+
+/** Whether the request ran out of time while its body was still being read: its sender is slow, the service is not. */
+export function isSlowBody(error: unknown, { raw }: FastifyRequest): boolean {
+  const timedOut = (error as { code?: unknown } | null)?.code === 'FST_ERR_HANDLER_TIMEOUT';
+  return timedOut && raw.readableFlowing === true && !raw.complete;
+}
+
+/** Sends the problem with its headers. */
+export function sendProblem(request: FastifyRequest, reply: FastifyReply, thrown: Problem): FastifyReply {
+  setProblemHeaders(request, reply, thrown);
+  return reply.code(thrown.status).type(PROBLEM_TYPE).serializer(JSON.stringify).send(problemBody(thrown, request.id));
+}
+
+/** What the answer to a problem has in its head, whatever its body says; logs what nobody foresaw. */
+export function setProblemHeaders(request: FastifyRequest, reply: FastifyReply, thrown: Problem): void {
+  if (thrown.code === 'internal_error') request.log.error({ err: thrown.cause ?? thrown }, 'unforeseen error');
+  if (thrown.status === 401) reply.header('www-authenticate', 'Bearer'); // RFC 9110 §15.5.2 wants a challenge
+  if (thrown.code === 'request_timeout') reply.header('connection', 'close'); // RFC 9110 §15.5.9
+  for (const [name, value] of Object.entries(thrown.extras.headers ?? {})) reply.header(name, value);
+  const { retryAfterSeconds } = thrown.extras;
+  if (retryAfterSeconds !== undefined) reply.header('retry-after', String(Math.max(1, Math.ceil(retryAfterSeconds))));
+}

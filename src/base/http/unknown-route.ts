@@ -1,0 +1,28 @@
+// Answers a request that no endpoint takes: another method of a known path, or a path that nobody knows.
+import { type Problem, problem } from '../errors/problem.ts';
+import type { Endpoint } from './endpoint.ts';
+
+/** Gives for a request's target 405 with Allow where other methods know its path (RFC 9110 §15.5.6), else 404. */
+export function unknownRoutes(endpoints: readonly Endpoint[]): (target: string) => Problem {
+  const methods = new Map<string, Set<string>>();
+  for (const { method, url } of endpoints) {
+    const known = methods.get(url) ?? new Set();
+    for (const each of method === 'GET' ? ['GET', 'HEAD'] : [method]) known.add(each);
+    methods.set(url, known);
+  }
+  const paths = [...methods].map(([url, known]) => ({ pattern: pathPattern(url), known }));
+  return (target) => {
+    const path = target.split('?', 1)[0] ?? '';
+    const allowed = new Set(paths.flatMap(({ pattern, known }) => (pattern.test(path) ? [...known] : [])));
+    if (allowed.size === 0) return problem('not_found');
+    return problem('method_not_allowed', { headers: { allow: [...allowed].sort().join(', ') } });
+  };
+}
+
+function pathPattern(url: string): RegExp {
+  const escaped = url
+    .replace(/[.*+?^${}()|[\]\\]/g, '\\$&')
+    .replace(/:\w+/g, '[^/]+')
+    .replace(/\/\\\*$/, '/.*');
+  return new RegExp(`^${escaped}$`);
+}

@@ -1,0 +1,165 @@
+// `tenantry doctor`: looks over everything the service needs, and says of each what is wrong and what to do.
+import { existsSync } from 'node:fs';
+import type { Command } from 'commander';
+import { type Config, ConfigRefused } from '../../base/config/config.ts';
+import { redisOf } from '../../base/config/handed-on.ts';
+import type { Database } from '../../base/database/db.ts';
+import { examineDatabase, type Finding, finding, whyNoEntry } from '../../base/database/examine.ts';
+import { checkMail } from '../../base/mail/smtp.ts';
+import { systemClock } from '../../base/platform/clock.ts';
+import { tryStream } from '../../credentials/stream/stream.ts';
+import { planPreset } from '../../directory/presets/plan.ts';
+import { listPresets, readPreset } from '../../directory/presets/presets.ts';
+import { listSystemRoles, type SystemRole } from '../../directory/presets/store.ts';
+import { act, leaf, type Outcome, table } from '../command.ts';
+import { configuration, derivedFrom, embeddedDirectory, MIGRATIONS, reachDatabase, withOperator } from '../operator.ts';
+import { tell } from '../refusal.ts';
+import { examineDisk, examineKeys } from './files.ts';
+
+const NODE_NEEDED = [24, 12] as const;
+
+/** Adds the command. */
+export function doctorCommand(program: Command): void {
+  leaf(program, 'doctor', 'Check everything the service needs; exit code 1 when something would not work').action(
+    act(doctor),
+  );
+}
+
+async function doctor(): Promise<Outcome> {
+  const findings = [examineNode(), ...(await examineRest())];
+  const failed = findings.some(({ status }) => status === 'fail');
+  const count = (wanted: Finding['status']) => findings.filter(({ status }) => status === wanted).length;
+  const rows = findings.map(({ status, name, detail }) => [status, name, oneLine(detail)]);
+  return {
+    document: {
+      data: { healthy: !failed, checks: findings.map((found) => ({ ...found, detail: oneLine(found.detail) })) },
+    },
+    text: `${table(rows)}\n\n${count('ok')} ok, ${count('warn')} to look at, ${count('fail')} failed`,
+    failed,
+  };
+}
+
+function oneLine(text: string): string {
+  return text.trim().replace(/\s*\n\s*/g, '; ');
+}
+
+function examineNode(): Finding {
+  const found = process.versions.node;
+  const [major = 0, minor = 0] = found.split('.').map(Number);
+  const isNew = major > NODE_NEEDED[0] || (major === NODE_NEEDED[0] && minor >= NODE_NEEDED[1]);
+  return isNew
+    ? { name: 'node', status: 'ok', detail: found }
+    : { name: 'node', status: 'fail', detail: `${found}: use ${NODE_NEEDED.join('.')} or later` };
+}
+
+async function examineRest(): Promise<Finding[]> {
+  let config: Config;
+  try {
+    config = configuration();
+  } catch (error) {
+    if (!(error instanceof ConfigRefused)) throw error;
+    return error.problems.map((detail) => ({ name: 'configuration', status: 'fail', detail }));
+  }
+  return [
+    { name: 'configuration', status: 'ok', detail: `${config.NODE_ENV}, ${config.PUBLIC_URL}` },
+    ...(await examineData(config)),
+    ...(await examineKeys(config)),
+    ...(await examineDisk(config)),
+    await examineMail(config),
+    ...(await examineStream(config)),
+  ];
+}
+
+async function examineData(config: Config): Promise<Finding[]> {
+  const directory = embeddedDirectory(config);
+  if (directory !== null && !existsSync(directory)) {
+    const detail = 'there is no embedded database yet: npm start makes it, or set DATABASE_URL';
+    return [{ name: 'database', status: 'warn', detail }];
+  }
+  try {
+    const reached = await reachDatabase(config);
+    try {
+      const refused = await whyNoEntry(reached.urls, derivedFrom(config, reached));
+      if (refused !== null) throw refused;
+      const found = await examineDatabase(reached.urls, { migrationsDirectory: MIGRATIONS, clock: systemClock });
+      // What is in a database that does not fit is not looked at.
+      if (found.some(({ status }) => status === 'fail')) return found;
+      return [...found, ...(await examineRoles(config))];
+    } finally {
+      await reached.release();
+    }
+  } catch (error) {
+    return [{ name: 'database', status: 'fail', detail: tell(error).detail }];
+  }
+}
+
+function examineRoles(config: Config): Promise<Finding[]> {
+  return withOperator(async ({ db }) => {
+    const roles = await listSystemRoles(db.systemReader());
+    const plan = await finding('roles', async () => {
+      const { changes, preset } = await planPreset(db, readPreset(config.ROLE_PRESET));
+      if (changes === 0) return `as the preset ${preset} says`;
+      const other = await findPresetInUse(db);
+      if (other !== null) throw new Error(`as the preset ${other} says, not ${preset}: set ROLE_PRESET=${other}`);
+      const differ = changes === 1 ? '1 system role differs' : `${changes} system roles differ`;
+      throw new Error(
+        `${differ} from the preset ${preset}: see tenantry roles diff, or set ROLE_PRESET to the preset in use`,
+      );
+    });
+    const ownership = judgeOwnership(roles);
+    if (roles.length === 0) return [ownership];
+    return [ownership, plan.status === 'fail' ? { ...plan, status: 'warn' } : plan];
+  });
+}
+
+function judgeOwnership(roles: readonly SystemRole[]): Finding {
+  const name = 'role of owners';
+  const owners = roles.filter(({ ownership }) => ownership).map((role) => role.name);
+  if (owners.length === 1) return { name, status: 'ok', detail: owners.join('') };
+  if (owners.length > 1) {
+    const detail = `${owners.join(' and ')} make owners, and one role ought to: give the holders of the others that one, then run tenantry roles apply --prune`;
+    return { name, status: 'warn', detail };
+  }
+  const remedy = roles.length === 0 ? 'tenantry seed --no-demo, or start the service once' : 'tenantry roles apply';
+  return {
+    name,
+    status: 'fail',
+    detail: `no system role makes owners, so nobody can found an organization: run ${remedy}`,
+  };
+}
+
+/** The shipped preset that the system roles follow to the letter. */
+async function findPresetInUse(db: Database): Promise<string | null> {
+  for (const name of listPresets()) {
+    const { changes, unlisted } = await planPreset(db, readPreset(name));
+    if (changes + unlisted.length === 0) return name;
+  }
+  return null;
+}
+
+/** Nothing where REDIS_URL is not set. A Redis that cannot be used is done without. */
+async function examineStream(config: Config): Promise<Finding[]> {
+  const redis = redisOf(config);
+  if (!redis) return [];
+  const found = await finding('redis', async () => {
+    await tryStream(redis);
+    return `${redis.nodes.map(({ host }) => host).join(', ')} carries the revocation stream`;
+  });
+  if (found.status === 'ok') return [found];
+  const detail = `${found.detail}: check REDIS_URL; revocations reach other replicas by PostgreSQL, within a second`;
+  return [{ ...found, status: 'warn', detail }];
+}
+
+async function examineMail({ SMTP_URL: url, production }: Config): Promise<Finding> {
+  if (url !== undefined) {
+    const found = await finding('mail', async () => {
+      await checkMail({ url, production });
+      return `${new URL(url).hostname} takes it`;
+    });
+    if (found.status === 'ok') return found;
+    return { ...found, detail: `${new URL(url).hostname} does not take it (${found.detail}): check SMTP_URL` };
+  }
+  return production
+    ? { name: 'mail', status: 'warn', detail: 'SMTP_URL is not set: invitations wait in the outbox' }
+    : { name: 'mail', status: 'ok', detail: 'printed to the log: SMTP_URL is not set' };
+}

@@ -1,0 +1,96 @@
+// What `tenantry doctor` finds among files: signing keys, and room on the disk.
+import { existsSync } from 'node:fs';
+import { access, constants, stat, statfs } from 'node:fs/promises';
+import { dirname, resolve } from 'node:path';
+import type { Config } from '../../base/config/config.ts';
+import { type Finding, finding } from '../../base/database/examine.ts';
+import { isDevelopmentKey } from '../../credentials/keys/development.ts';
+import { listKeys } from '../../credentials/keys/lifecycle.ts';
+import { keyFolderOf } from '../keys.ts';
+import { embeddedDirectory } from '../operator.ts';
+
+const FREE_BYTES_OK = 512 * 1024 * 1024;
+const FREE_BYTES_MIN = 64 * 1024 * 1024;
+
+/** The keys of both uses: one that signs, none that is refused, none in common, none of development in production. */
+export async function examineKeys(config: Config): Promise<Finding[]> {
+  const found: Finding[] = [];
+  const kids = new Map<string, string>();
+  for (const use of ['access', 'refresh'] as const) {
+    const single = use === 'access' ? config.JWT_ACCESS_PRIVATE_KEY_PATH : config.JWT_REFRESH_PRIVATE_KEY_PATH;
+    if (single !== undefined) {
+      found.push(await examineFile(`${use} key`, single));
+      continue;
+    }
+    const folder = keyFolderOf(config, use);
+    let listed: Awaited<ReturnType<typeof listKeys>> = { keys: [], refused: [] };
+    const read = await finding(`${use} keys`, async () => {
+      listed = await listKeys(folder);
+      return '';
+    });
+    found.push(read.status === 'ok' ? { name: `${use} keys`, ...judge(config, use, listed) } : read);
+    const { keys } = listed;
+    const shared = keys.find(({ kid }) => kids.has(kid));
+    if (shared) {
+      const detail = `${shared.kid} is an access key as well: make another, see tenantry keys rotate`;
+      found.push({ name: `${use} keys`, status: 'fail', detail });
+    }
+    for (const { kid, file } of keys) kids.set(kid, file);
+  }
+  return found;
+}
+
+function judge(
+  config: Config,
+  use: string,
+  { keys, refused }: Awaited<ReturnType<typeof listKeys>>,
+): Omit<Finding, 'name'> {
+  const signing = keys.find(({ state }) => state === 'signing');
+  if (!signing && !config.production && keys.length + refused.length === 0) {
+    return { status: 'warn', detail: `npm start makes the first key of ${config.KEYS_DIR}/${use}` };
+  }
+  const reasons = refused.map(({ file, reason }) => `${JSON.stringify(file)}: ${reason}`).join('; ');
+  if (!signing) {
+    const why = reasons === '' ? '' : ` (${reasons})`;
+    return { status: 'fail', detail: `no key can sign: run tenantry keys generate${why}` };
+  }
+  if (config.production && isDevelopmentKey(signing)) {
+    const detail = `${signing.file} is a development key: run tenantry keys rotate, and wait until it is retired`;
+    return { status: 'fail', detail };
+  }
+  // A refused file keeps nothing from working.
+  if (reasons !== '') return { status: 'warn', detail: `refused ${reasons}: replace or remove it` };
+  return { status: 'ok', detail: `${signing.kid} signs, ${signing.bits} bits, ${keys.length} in all` };
+}
+
+function examineFile(name: string, path: string): Promise<Finding> {
+  return finding(name, async () => {
+    await access(path, constants.R_OK);
+    return `one file, ${path}`;
+  });
+}
+
+/** Whether there is room where the configuration keeps its state. */
+export async function examineDisk(config: Config): Promise<Finding[]> {
+  const named = [config.KEYS_DIR, ...(embeddedDirectory(config) === null ? [] : [config.DATA_DIR])];
+  const places = named.map((place) => nearest(resolve(place)));
+  const volumes = new Map<number, string>();
+  for (const place of places) volumes.set((await stat(place)).dev, place);
+  return Promise.all(
+    [...volumes.values()].map(async (place) => {
+      let free = 0;
+      const found = await finding('disk', async () => {
+        const { bavail, bsize } = await statfs(place);
+        free = bavail * bsize;
+        return `${(free / 2 ** 30).toFixed(1)} GiB free at ${place}`;
+      });
+      if (found.status === 'fail' || free >= FREE_BYTES_OK) return found;
+      const status = free < FREE_BYTES_MIN ? 'fail' : 'warn';
+      return { ...found, status, detail: `${found.detail}: make room` };
+    }),
+  );
+}
+
+function nearest(path: string): string {
+  return existsSync(path) || dirname(path) === path ? path : nearest(dirname(path));
+}

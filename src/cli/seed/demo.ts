@@ -1,0 +1,56 @@
+// The demo organization of a one-command start: an owner with a password of their own making, kept in the data folder.
+import { mkdirSync, readFileSync, writeFileSync } from 'node:fs';
+import { dirname, join } from 'node:path';
+import type { PasswordDeps } from '../../admin/accounts/change-account.ts';
+import { createAccount } from '../../admin/accounts/create-account.ts';
+import { Problem, problem } from '../../base/errors/problem.ts';
+import { newId } from '../../base/platform/random.ts';
+import { chooseSlug, type FoundingDeps, foundOrganization } from '../../directory/organizations/found-organization.ts';
+import { findCredentials } from '../../directory/users/store.ts';
+
+export interface DemoOwner {
+  readonly email: string;
+  readonly password: string;
+}
+
+type DemoDeps = Omit<PasswordDeps, 'publish'> & FoundingDeps;
+
+const EMAIL = 'owner@demo.example';
+const ORGANIZATION = 'Demo';
+
+/** Makes the demo organization unless it is there; gives what its owner signs in with, null when that was lost. */
+export async function seedDemo(deps: DemoDeps, dataDirectory: string): Promise<DemoOwner | null> {
+  const file = join(dataDirectory, 'demo.json');
+  const remembered = readOwner(file);
+  if (await findCredentials(deps.db.systemReader(), EMAIL)) return remembered;
+  const owner = remembered ?? makeOwner(deps, file);
+  const slug = await chooseSlug(deps, ORGANIZATION, null);
+  try {
+    const account = { ...owner, name: 'Demo Owner', verified: false, organizationName: ORGANIZATION };
+    await createAccount(deps, account, async (tx, ownerId) => {
+      const organizationId = newId(deps.random, deps.clock);
+      const founding = { organizationId, ownerId, actorId: null, name: ORGANIZATION, slug };
+      if (!(await foundOrganization(deps, tx, founding))) throw problem('slug_taken');
+    });
+  } catch (error) {
+    if (!(error instanceof Problem && error.code === 'email_taken')) throw error;
+  }
+  return owner;
+}
+
+function readOwner(file: string): DemoOwner | null {
+  try {
+    const { email, password } = JSON.parse(readFileSync(file, 'utf8')) as Partial<DemoOwner>;
+    return email === EMAIL && typeof password === 'string' ? { email, password } : null;
+  } catch {
+    return null;
+  }
+}
+
+// The password is written before the account is made: a crash between the two leaves one that can still be used.
+function makeOwner(deps: DemoDeps, file: string): DemoOwner {
+  const owner = { email: EMAIL, password: deps.random.bytes(15).toString('base64url') };
+  mkdirSync(dirname(file), { recursive: true });
+  writeFileSync(file, `${JSON.stringify(owner, null, 2)}\n`, { mode: 0o600 });
+  return owner;
+}

@@ -1,0 +1,202 @@
+// `tenantry sidecar`: the process beside a websocket server. Puts verifier, sidecar and health together from the command
+// line, and ends on a signal when its sockets are closed.
+import { readFileSync } from 'node:fs';
+import type { Command } from 'commander';
+import { openLog } from '../../base/platform/log.ts';
+import type { Sidecar, SidecarLog } from '../../sidecar/core/contract.ts';
+import type { Management } from '../../sidecar/core/management.ts';
+import type { SidecarOptions } from '../../sidecar/core/sidecar.ts';
+import type { Verifier } from '../../verifier/core/contract.ts';
+import { fileOf } from '../operator.ts';
+import { CommandRefused, UsageRefused } from '../refusal.ts';
+import { addSidecarOptions, readCredentials, readSidecarOptions, type SidecarChoices } from './options.ts';
+
+const WATCH_MILLISECONDS = 1_000;
+
+/** Adds the command. */
+export function sidecarCommand(program: Command): void {
+  const command = program
+    .command('sidecar')
+    .summary('Run the websocket sidecar')
+    .description(
+      'Run the sidecar in front of a websocket server: it lets nobody through without a good access token, and closes sockets whose token expires or is revoked. It needs neither a database nor the configuration of the service.',
+    );
+  addSidecarOptions(command);
+  command.action((given: Record<string, unknown>) => run(given));
+}
+
+async function run(given: Record<string, unknown>): Promise<void> {
+  const choices = readSidecarOptions(given, process.env);
+  const files =
+    choices.clientKeyFile === undefined ? choices : { ...choices, clientKeyFile: fileOf(choices.clientKeyFile) };
+  const credentials = readCredentials(files, given.revocation !== false, process.env);
+  const log = openLog({ level: choices.logLevel, pretty: false });
+  const verifier = await verifierOf(choices, credentials, log);
+  // From here on a signal must find somebody who listens.
+  const stopped = signalled();
+  const opened: (() => unknown)[] = [() => verifier.close()];
+  try {
+    const sidecar = await open(choices, verifier, log, opened);
+    if (credentials === null) log.warn({}, 'revocations are not followed: revoked tokens go on until they expire');
+    else watchStaleness(verifier, choices.maxStaleness, log);
+    const signal = await stopped;
+    log.info({ signal, ...sidecar.state() }, 'draining');
+    await sidecar.close(choices.drain);
+    log.info({}, 'stopped');
+  } finally {
+    for (const close of opened) await close();
+  }
+  // What is left are kept connections to the service.
+  process.exit(0);
+}
+
+async function open(
+  choices: SidecarChoices,
+  verifier: Verifier,
+  log: SidecarLog,
+  opened: (() => unknown)[],
+): Promise<Sidecar> {
+  const { openSidecar } = await import('../../sidecar/core/sidecar.ts');
+  const deps = { verifier, log, now: () => Date.now() };
+  const sidecar = await listening('--listen', choices.listen, () => {
+    return openSidecar(deps, settingsOf(choices), choices.listen);
+  });
+  opened.unshift(() => sidecar.close(0));
+  const management = await manage(choices, sidecar, verifier);
+  opened.unshift(() => management?.close());
+  warnOfDescriptors(choices.maxSockets, log);
+  const { address, port } = sidecar.address;
+  const { upstream, issuer } = choices;
+  const where = { address, port, management: management?.address.port };
+  log.info({ ...where, upstream: upstream?.href, issuer }, 'listening');
+  return sidecar;
+}
+
+async function verifierOf(
+  choices: SidecarChoices,
+  credentials: ReturnType<typeof readCredentials>,
+  log: SidecarLog,
+): Promise<Verifier> {
+  const { createVerifier } = await import('../../verifier/core/verifier.ts');
+  const audience = choices.audience
+    .split(',')
+    .map((entry) => entry.trim())
+    .filter((entry) => entry !== '');
+  try {
+    return createVerifier({
+      issuer: choices.issuer ?? '',
+      audience,
+      ...(choices.serviceUrl === undefined ? {} : { serviceUrl: choices.serviceUrl }),
+      // Nothing is asked at the service while it is away: a new socket waits for better days.
+      revocation: credentials !== null && { credentials, maxStaleness: choices.maxStaleness, onStale: 'reject' },
+      onError: sayOnce(log),
+    });
+  } catch (error) {
+    if (error instanceof TypeError) throw new UsageRefused('usage', error.message);
+    throw error;
+  }
+}
+
+const REPEAT_MILLISECONDS = 60_000;
+
+/** Says what is wrong with the service: at once when it is news, else once in a while. */
+function sayOnce(log: SidecarLog): (error: Error) => void {
+  let last = { reason: '', at: 0 };
+  return ({ message: reason }) => {
+    const at = Date.now();
+    if (reason === last.reason && at - last.at < REPEAT_MILLISECONDS) return;
+    last = { reason, at };
+    log.warn({ reason }, 'the service cannot be followed');
+  };
+}
+
+function settingsOf(choices: SidecarChoices): SidecarOptions {
+  return {
+    upstream: choices.upstream as URL,
+    cookie: choices.cookie ?? null,
+    queryParameter: choices.queryParameter ?? null,
+    firstMessage: choices.firstMessage,
+    forwardToken: choices.forwardToken,
+    allowedOrigins: choices.allowedOrigins,
+    trustedProxies: choices.trustedProxies,
+    messageBytesMax: choices.maxMessage,
+    socketsMax: choices.maxSockets,
+    socketsPerUserMax: choices.maxSocketsPerUser,
+    waitingMax: choices.maxWaiting,
+    firstMessageSeconds: choices.firstMessageTimeout,
+    handshakeSeconds: choices.handshakeTimeout,
+    upstreamSeconds: choices.upstreamTimeout,
+    pingSeconds: choices.pingInterval,
+    slowSeconds: choices.slowTimeout,
+  };
+}
+
+async function manage(
+  { managementListen, maxStaleness }: SidecarChoices,
+  sidecar: Sidecar,
+  verifier: Verifier,
+): Promise<Management | undefined> {
+  if (!managementListen) return undefined;
+  const { openManagement } = await import('../../sidecar/core/management.ts');
+  return listening('--management-listen', managementListen, () =>
+    openManagement({ ...managementListen, sidecar, verifier, maxStaleness }),
+  );
+}
+
+/** Tells what is wrong with an address that cannot be listened on, or with a setting. */
+async function listening<T>(
+  option: string,
+  at: { readonly host: string; readonly port: number },
+  open: () => Promise<T>,
+): Promise<T> {
+  try {
+    return await open();
+  } catch (error) {
+    if (error instanceof TypeError) throw new UsageRefused('usage', error.message);
+    const { code, message } = error as NodeJS.ErrnoException;
+    const reason = code === 'EADDRINUSE' ? 'another program has it' : (code ?? message);
+    throw new CommandRefused('cannot_listen', `${option}: ${at.host}:${at.port} cannot be listened on: ${reason}`);
+  }
+}
+
+/** Resolves with the first signal to end. The second one ends at once. */
+function signalled(): Promise<NodeJS.Signals> {
+  return new Promise((resolve) => {
+    let count = 0;
+    for (const signal of ['SIGTERM', 'SIGINT', 'SIGHUP'] as const) {
+      process.on(signal, () => {
+        count += 1;
+        if (count > 1) process.exit(1);
+        resolve(signal);
+      });
+    }
+  });
+}
+
+/** Says when revocations cannot be followed any more, and when they can again. */
+function watchStaleness(verifier: Verifier, secondsMax: number, log: SidecarLog): void {
+  let isFresh: boolean | undefined;
+  setInterval(() => {
+    const staleSeconds = verifier.staleSeconds();
+    const now = staleSeconds <= secondsMax;
+    if (now === isFresh) return;
+    if (now) log.info({}, 'revocations are followed');
+    else if (isFresh) log.warn({ staleSeconds }, 'revocations are unknown: new sockets are refused');
+    isFresh = now;
+  }, WATCH_MILLISECONDS).unref();
+}
+
+/** Each socket takes two file descriptors. */
+function warnOfDescriptors(socketsMax: number, log: SidecarLog): void {
+  let limits = '';
+  try {
+    limits = readFileSync('/proc/self/limits', 'utf8');
+  } catch {
+    return; // not Linux
+  }
+  const limit = Number(/^Max open files\s+(\d+)/m.exec(limits)?.[1]);
+  const needed = 2 * socketsMax + 1_100;
+  if (limit < needed) {
+    log.warn({ limit, needed }, 'the limit of open files is too low for --max-sockets: raise it with ulimit -n');
+  }
+}

@@ -1,0 +1,76 @@
+// How the feed is written: as server-sent events (HTML, §9.2) and as one JSON document, in pieces that are each made in
+// a few milliseconds, however much there is to say. Pure.
+import type { Revocation } from '../../protocol/revocation.ts';
+
+/** Events that are written at once: some 100 KB. */
+const EVENTS_AT_ONCE = 1_000;
+
+/** Milliseconds after which a consumer whose stream was cut shall come again. */
+const RETRY_MS = 1_000;
+
+export const STREAM_BEGIN = `retry: ${RETRY_MS}\n\n`;
+
+/** One event that is news. */
+export function revocationFrame(id: string, revocation: Revocation): string {
+  return `event: revocation\nid: ${id}\ndata: ${JSON.stringify(revocation)}\n\n`;
+}
+
+/** Everything up to this moment has been sent. */
+export function heartbeatFrame(id: string, now: Date): string {
+  return `event: heartbeat\nid: ${id}\ndata: {"at":"${now.toISOString()}"}\n\n`;
+}
+
+/**
+ * A snapshot as frames: the last one has the cursor and the id, those before say `more`. Only who has read the last one
+ * knows everything.
+ */
+export async function* snapshotFrames(
+  cursor: string,
+  events: AsyncIterable<readonly Revocation[]>,
+): AsyncGenerator<string> {
+  for await (const { slice, last } of withLast(events)) {
+    yield last
+      ? `event: snapshot\nid: ${cursor}\ndata: {"cursor":"${cursor}","events":${JSON.stringify(slice)}}\n\n`
+      : `event: snapshot\ndata: {"more":true,"events":${JSON.stringify(slice)}}\n\n`;
+  }
+}
+
+/** The JSON document, in pieces. */
+export async function* documentPieces(
+  { cursor, snapshot }: { readonly cursor: string; readonly snapshot: boolean },
+  slices: AsyncIterable<readonly Revocation[]>,
+): AsyncGenerator<string> {
+  yield `{"data":{"cursor":"${cursor}","snapshot":${snapshot},"events":[`;
+  let comma = '';
+  for await (const slice of slices) {
+    if (slice.length === 0) continue;
+    yield comma + JSON.stringify(slice).slice(1, -1);
+    comma = ',';
+  }
+  yield ']}}';
+}
+
+/** Slices of what can be walked through; between two of them others have their turn. */
+export async function* inSlices<T>(events: Iterable<T>): AsyncGenerator<T[]> {
+  let slice: T[] = [];
+  for (const event of events) {
+    slice.push(event);
+    if (slice.length === EVENTS_AT_ONCE) {
+      yield slice;
+      slice = [];
+      await new Promise(setImmediate);
+    }
+  }
+  yield slice;
+}
+
+async function* withLast<T>(
+  slices: AsyncIterable<readonly T[]>,
+): AsyncGenerator<{ slice: readonly T[]; last: boolean }> {
+  let held: readonly T[] | undefined;
+  for await (const slice of slices) {
+    if (held) yield { slice: held, last: false };
+    held = slice;
+  }
+  yield { slice: held ?? [], last: true };
+}

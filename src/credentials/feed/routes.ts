@@ -1,0 +1,104 @@
+// HTTP of the feed: one JSON document, or server-sent events for who prefers them.
+import { z } from 'zod';
+import { problem } from '../../base/errors/problem.ts';
+import { preferredType } from '../../base/http/accept.ts';
+import { client, type Endpoint, endpoint } from '../../base/http/endpoint.ts';
+import { bearerToken } from '../../protocol/bearer.ts';
+import type { ClientCaller } from '../../protocol/caller.ts';
+import { type AccessTokenDeps, verifyAccessToken } from '../tokens/access.ts';
+import { PLAUSIBLE_CURSOR } from './cursor.ts';
+import type { Feed } from './feed.ts';
+
+export interface FeedRouteDeps extends Omit<AccessTokenDeps, 'random'> {
+  readonly feed: Feed;
+}
+
+const NO_CURSOR = 'must be a cursor as the feed gave it';
+const Cursor = z.string().regex(PLAUSIBLE_CURSOR, NO_CURSOR);
+
+const Event = z
+  .union([
+    z.strictObject({ kind: z.literal('session'), sid: z.uuid() }),
+    z.strictObject({ kind: z.literal('user'), sub: z.uuid(), epoch: z.int() }),
+    z.strictObject({ kind: z.literal('client'), client_id: z.uuid(), epoch: z.int() }),
+    z.strictObject({
+      kind: z.literal('organization'),
+      org: z.uuid(),
+      state: z.enum(['active', 'suspended']),
+      at: z.number().meta({ description: 'Milliseconds since 1970: of two changes the later counts.' }),
+    }),
+    z.strictObject({
+      kind: z.literal('everything'),
+      not_before: z.int().meta({ description: 'Seconds since 1970: tokens issued before it are refused.' }),
+    }),
+  ])
+  .meta({ id: 'Revocation', description: 'Which tokens must be refused although they have not expired.' });
+
+const Snapshot = z
+  .strictObject({
+    data: z.strictObject({
+      cursor: Cursor.meta({ description: 'For `after`, or `Last-Event-ID`.' }),
+      snapshot: z
+        .boolean()
+        .meta({ description: 'True: everything. False: what came since `after`, some of it again.' }),
+      events: z.array(Event),
+    }),
+  })
+  .meta({ id: 'Revocations' });
+
+const STREAM = z.string().meta({
+  description:
+    'Server-sent events: `snapshot` first (those that say `"more": true` are parts of one), or with a good `Last-Event-ID` what was missed; then `revocation` as they happen, and `heartbeat` every 3 seconds while everything has been told.',
+});
+
+const JSON_TYPE = 'application/json';
+const STREAM_TYPE = 'text/event-stream';
+
+export function feedRoutes(deps: FeedRouteDeps): Endpoint[] {
+  return [
+    endpoint({
+      method: 'GET',
+      url: '/api/v1/revocations',
+      access: client('revocations:read'),
+      id: 'listRevocations',
+      summary: 'Tell what must be refused, once or as it happens',
+      tag: 'Revocations',
+      query: z.strictObject({ after: Cursor.optional() }),
+      streams: true,
+      reply: { 200: { mediaType: JSON_TYPE, schema: Snapshot, or: { mediaType: STREAM_TYPE, schema: STREAM } } },
+      problems: ['not_acceptable', 'revocations_stale'],
+      handle: async ({ caller, query, client: { accept, authorization, lastEventId }, answer }) => {
+        answer.header('vary', 'Accept');
+        const type = preferredType(accept, [JSON_TYPE, STREAM_TYPE]);
+        if (type === null) throw problem('not_acceptable');
+        if (type === JSON_TYPE) {
+          const document = await deps.feed.document(caller, query.after ?? null);
+          answer.header('content-type', `${JSON_TYPE}; charset=utf-8`);
+          return document;
+        }
+        // Who was cut off goes on with the same query, and says so here.
+        const after = placeIn(lastEventId) ?? query.after ?? null;
+        const expiresAt = await endOf(deps, caller, authorization);
+        const stream = await deps.feed.stream({ client: caller, expiresAt }, after);
+        answer.header('content-type', STREAM_TYPE);
+        answer.header('cache-control', 'no-store, no-transform');
+        answer.header('x-accel-buffering', 'no');
+        answer.header('connection', 'close'); // nobody waits for the end of it to ask something else
+        return stream;
+      },
+    }),
+  ];
+}
+
+/** Raises validation_failed. An empty header is none (HTML, §9.2). */
+function placeIn(lastEventId: string | undefined): string | null {
+  if (lastEventId === undefined || lastEventId === '') return null;
+  if (PLAUSIBLE_CURSOR.test(lastEventId)) return lastEventId;
+  throw problem('validation_failed', { issues: [{ path: 'Last-Event-ID', message: NO_CURSOR }] });
+}
+
+/** When the token of a request that was let in ends, in seconds since 1970. */
+async function endOf(deps: FeedRouteDeps, caller: ClientCaller, authorization = ''): Promise<number> {
+  const verified = await verifyAccessToken(deps, bearerToken(authorization) ?? '');
+  return verified?.caller.id === caller.id ? verified.expiresAt : 0;
+}

@@ -1,0 +1,52 @@
+// Makes a key and puts it into a folder. When a key is due is lifecycle.ts' matter, a first start's development.ts'.
+import { generateKeyPair } from 'node:crypto';
+import { mkdir } from 'node:fs/promises';
+import { promisify } from 'node:util';
+import { calculateJwkThumbprint } from 'jose';
+import { nameOfInstant } from './name.ts';
+import { placeFile } from './place-file.ts';
+
+export type KeyBits = 2048 | 3072 | 4096;
+
+export interface NewKey {
+  readonly kid: string;
+  /** PKCS#8. */
+  readonly pem: string | Buffer;
+}
+
+export interface GeneratedKey {
+  /** File name without its folder. */
+  readonly file: string;
+  readonly kid: string;
+}
+
+const SUFFIXES = ['', ...Array.from('bcdefghijklmnopqrstuvwxyz', (letter) => `-${letter}`)];
+const rsaKeyPair = promisify(generateKeyPair);
+
+/** A new RSA key; with a passphrase its PEM is encrypted (AES-256-CBC). RangeError for an empty passphrase. */
+export async function newKey(bits: KeyBits = 2048, passphrase?: string): Promise<NewKey> {
+  if (passphrase === '') throw new RangeError('An empty passphrase protects nothing');
+  const { privateKey, publicKey } = await rsaKeyPair('rsa', { modulusLength: bits, publicExponent: 0x10001 });
+  const cipher = passphrase === undefined ? {} : { cipher: 'aes-256-cbc', passphrase };
+  const pem = privateKey.export({ type: 'pkcs8', format: 'pem', ...cipher });
+  return { kid: await calculateJwkThumbprint(publicKey.export({ format: 'jwk' })), pem };
+}
+
+/**
+ * Writes a new key that signs from `activeFrom`, cut to whole seconds; an instant whose name is taken gets a suffix. A
+ * missing folder is made with mode 0700, the file has 0600. RangeError for an instant outside of the years 1970 to 9999.
+ */
+export async function generateKeyFile(options: {
+  readonly directory: string;
+  readonly activeFrom: Date;
+  readonly bits?: KeyBits | undefined;
+  readonly passphrase?: string | undefined;
+}): Promise<GeneratedKey> {
+  const { directory, activeFrom, bits, passphrase } = options;
+  const names = SUFFIXES.map((suffix) => nameOfInstant(activeFrom, suffix));
+  const { kid, pem } = await newKey(bits, passphrase);
+  await mkdir(directory, { recursive: true, mode: 0o700 });
+  const file = await placeFile(directory, names, pem, kid);
+  if (file === undefined) throw new Error(`${directory} holds a key under every name that begins with this instant`);
+  return { file, kid };
+}

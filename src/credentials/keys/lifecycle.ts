@@ -1,0 +1,149 @@
+// What an operator does to a folder of keys: list, rotate, prune, revoke. Every step is a file that comes or goes; the
+// running rings follow by themselves. Commands and their output are cli/'s matter.
+import { readdir, rm, stat } from 'node:fs/promises';
+import { join } from 'node:path';
+import type { Clock } from '../../base/platform/clock.ts';
+import type { RingKey } from './file.ts';
+import { keyFolder, type RefusedFile } from './folder.ts';
+import { type GeneratedKey, generateKeyFile, type KeyBits } from './generate.ts';
+import { syncFolder, UNFINISHED_KEY } from './place-file.ts';
+import { arrange, type PlacedKey, signerAt, type Timeline, verifiesAt } from './timeline.ts';
+
+/** Every cache of the published keys has a new one before it signs. */
+const LEAD_SECONDS_MIN = 600;
+const UNFINISHED_SECONDS = 3600;
+
+export interface KeyFolderOptions {
+  readonly directory: string;
+  readonly retentionSeconds: number;
+  readonly clock: Clock;
+  readonly passphrase?: string | undefined;
+}
+
+export interface ListedKey {
+  readonly kid: string;
+  readonly file: string;
+  readonly bits: number;
+  readonly activeFrom: Date;
+  /** future: published, does not sign yet; signing; retiring: still verifies; retired: may be pruned. */
+  readonly state: 'future' | 'signing' | 'retiring' | 'retired';
+  /** Undefined while no successor is in sight. */
+  readonly verifiesUntil: Date | undefined;
+}
+
+/** No key file of the folder holds that kid. */
+export class UnknownKey extends Error {
+  override readonly name = 'UnknownKey';
+}
+
+/** The keys of a folder, oldest first, and the files that are refused. A missing folder holds none. */
+export async function listKeys(
+  folder: KeyFolderOptions,
+): Promise<{ keys: ListedKey[]; refused: Pick<RefusedFile, 'file' | 'reason'>[] }> {
+  const { placed, refused } = await survey(folder);
+  const now = folder.clock.now();
+  const signer = signerAt(placed, now);
+  const keys = placed.map((each): ListedKey => {
+    const { kid, file, bits, activeFrom } = each.key;
+    const verifiesUntil = Number.isFinite(each.verifiesUntil) ? new Date(each.verifiesUntil) : undefined;
+    return { kid, file, bits, activeFrom, state: stateOf(each, signer, now), verifiesUntil };
+  });
+  return { keys, refused: refused.map(({ file, reason }) => ({ file, reason })) };
+}
+
+/**
+ * Makes the next key. It signs after `leadSeconds` (600 by default and at least, otherwise RangeError), or at once where
+ * no key can sign yet. It is as long as the present key unless `bits` says otherwise.
+ */
+export async function rotateKey(
+  folder: KeyFolderOptions,
+  options: { readonly leadSeconds?: number | undefined; readonly bits?: KeyBits | undefined } = {},
+): Promise<GeneratedKey & { activeFrom: Date }> {
+  const { leadSeconds = LEAD_SECONDS_MIN } = options;
+  if (!(leadSeconds >= LEAD_SECONDS_MIN)) {
+    throw new RangeError(
+      `A new key needs a lead of at least ${LEAD_SECONDS_MIN} seconds, so that every cache has it in time`,
+    );
+  }
+  const now = folder.clock.now();
+  const signer = signerAt((await survey(folder)).placed, now);
+  const bits = options.bits ?? (signer && lengthFor(signer.key));
+  // Names have whole seconds: rounded down, an immediate key signs at once; rounded up, a lead is never cut short.
+  const seconds = signer ? Math.ceil(now.getTime() / 1000 + leadSeconds) : Math.floor(now.getTime() / 1000);
+  return await make(folder, new Date(seconds * 1000), bits);
+}
+
+/** Removes the files of retired keys, and what a crash left of unfinished ones an hour ago or earlier; answers their names. */
+export async function pruneKeys(folder: KeyFolderOptions): Promise<{ removed: string[] }> {
+  const now = folder.clock.now();
+  const { placed, repeated } = await survey(folder);
+  const retired = new Set(placed.filter((each) => !verifiesAt(each, now)).map(({ key }) => key.kid));
+  const files = [...placed.map(({ key }) => key), ...repeated]
+    .filter(({ kid }) => retired.has(kid))
+    .map(({ file }) => file);
+  const removed = [...files, ...(await unfinished(folder, now))];
+  await remove(folder.directory, removed);
+  return { removed };
+}
+
+/**
+ * Removes a key and all it signed, in every file that holds it, and retired keys with it. Where no key that still
+ * verifies is left to sign, a new one that signs at once is made first. Throws UnknownKey.
+ */
+export async function revokeKey(
+  folder: KeyFolderOptions,
+  kid: string,
+): Promise<{ removed: string[]; replacement: (GeneratedKey & { activeFrom: Date }) | undefined }> {
+  const now = folder.clock.now();
+  const { placed, repeated } = await survey(folder);
+  const revoked = placed.find(({ key }) => key.kid === kid);
+  if (!revoked) throw new UnknownKey(`No usable key file in ${folder.directory} holds the key ${kid}`);
+  const heirs = placed.filter((each) => each !== revoked && verifiesAt(each, now));
+  const second = new Date(Math.floor(now.getTime() / 1000) * 1000);
+  const replacement = signerAt(heirs, now) ? undefined : await make(folder, second, lengthFor(revoked.key));
+  // With its successor gone, a retired key would count as present again.
+  const gone = new Set([kid, ...placed.filter((each) => !verifiesAt(each, now)).map(({ key }) => key.kid)]);
+  const removed = [...placed.map(({ key }) => key), ...repeated]
+    .filter((key) => gone.has(key.kid))
+    .map(({ file }) => file);
+  await remove(folder.directory, removed);
+  return { removed, replacement };
+}
+
+async function survey(folder: KeyFolderOptions): Promise<Timeline & { readonly refused: readonly RefusedFile[] }> {
+  const look = await keyFolder({ directory: folder.directory }, folder.passphrase).look(true);
+  if (!look) throw new Error(`${folder.directory} cannot be read at the moment`);
+  return { ...arrange(look.keys, folder.retentionSeconds), refused: look.refused };
+}
+
+async function make(folder: KeyFolderOptions, activeFrom: Date, bits: KeyBits | undefined) {
+  const { directory, passphrase } = folder;
+  return { ...(await generateKeyFile({ directory, activeFrom, bits, passphrase })), activeFrom };
+}
+
+function lengthFor({ bits }: RingKey): KeyBits {
+  return ([2048, 3072, 4096] as const).find((length) => length >= bits) ?? 4096;
+}
+
+function stateOf(each: PlacedKey, signer: PlacedKey | undefined, now: Date): ListedKey['state'] {
+  if (each === signer) return 'signing';
+  if (each.key.activeFrom.getTime() > now.getTime()) return 'future';
+  return verifiesAt(each, now) ? 'retiring' : 'retired';
+}
+
+async function unfinished({ directory }: KeyFolderOptions, now: Date): Promise<string[]> {
+  const names = await readdir(directory).catch(() => []);
+  const candidates = names.filter((name) => UNFINISHED_KEY.test(name));
+  const ages = await Promise.all(
+    candidates.map(async (name) => {
+      const found = await stat(join(directory, name)).catch(() => undefined);
+      return { name, seconds: found ? (now.getTime() - found.mtimeMs) / 1000 : 0 };
+    }),
+  );
+  return ages.filter(({ seconds }) => seconds >= UNFINISHED_SECONDS).map(({ name }) => name);
+}
+
+async function remove(directory: string, names: readonly string[]): Promise<void> {
+  for (const name of names) await rm(join(directory, name), { force: true });
+  if (names.length > 0) await syncFolder(directory);
+}

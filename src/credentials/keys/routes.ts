@@ -1,0 +1,58 @@
+// What a verifying service needs to know: the public keys (RFC 7517). Served without PostgreSQL, the same for every Host,
+// and cacheable.
+import { z } from 'zod';
+import { problem } from '../../base/errors/problem.ts';
+import { type Answer, type Client, type Endpoint, endpoint, open } from '../../base/http/endpoint.ts';
+import type { Clock } from '../../base/platform/clock.ts';
+import { jwksDocument } from './jwks.ts';
+import type { KeyRing } from './ring.ts';
+
+export interface KeyRouteDeps {
+  readonly accessKeys: KeyRing;
+  readonly clock: Clock;
+}
+
+// New keys are published at least ten minutes before they sign, twice as long as anybody may keep the old answer.
+const CACHE = 'public, max-age=300, stale-while-revalidate=60';
+
+const Jwk = z.strictObject({
+  kty: z.literal('RSA'),
+  n: z.string(),
+  e: z.string(),
+  kid: z.string(),
+  use: z.literal('sig'),
+  alg: z.literal('RS256'),
+});
+const Jwks = z.strictObject({ keys: z.array(Jwk) }).meta({ id: 'JsonWebKeySet' });
+
+export function keyRoutes(deps: KeyRouteDeps): Endpoint[] {
+  return [
+    endpoint({
+      method: 'GET',
+      url: '/.well-known/jwks.json',
+      access: open(),
+      limit: 'none',
+      id: 'getJwks',
+      summary: 'Read the public keys that access tokens are verified with',
+      tag: 'Discovery',
+      reply: { 200: { mediaType: 'application/json', schema: Jwks } },
+      handle: ({ client, answer }) => {
+        // An empty set would be believed, and cached.
+        if (deps.accessKeys.keys().length === 0) throw problem('signing_unavailable', { retryAfterSeconds: 5 });
+        const { body, etag } = jwksDocument(deps.accessKeys, deps.clock.now());
+        return cacheable(client, answer, body, etag);
+      },
+    }),
+  ];
+}
+
+function cacheable(client: Client, answer: Answer, body: string, etag: string): string {
+  answer.header('cache-control', CACHE);
+  answer.header('etag', etag);
+  answer.header('content-type', 'application/json; charset=utf-8');
+  // RFC 9110 §13.1.2: weak comparison, a list or a star.
+  const known = client.ifNoneMatch?.split(',').map((tag) => tag.trim().replace(/^W\//, '')) ?? [];
+  if (!known.includes(etag) && !known.includes('*')) return body;
+  answer.status(304);
+  return '';
+}

@@ -1,0 +1,105 @@
+// The queries of revocations.
+import { type SystemReader, statement } from '../../base/database/db.ts';
+import type { Revocation } from '../../protocol/revocation.ts';
+
+export interface RevocationRow {
+  readonly kind: 'session' | 'user' | 'organization' | 'client' | 'everything';
+  readonly subject: string;
+  readonly epoch: number | null;
+  readonly state: 'active' | 'suspended' | null;
+  /** Seconds since 1970. */
+  readonly notBefore: number | null;
+  /** Milliseconds since 1970, to the microsecond. */
+  readonly at: number;
+}
+
+/** How far a reading has come: the transaction and the row that it ended with. */
+export interface RevocationPlace {
+  /** A transaction id of PostgreSQL (64 bit, decimal). */
+  readonly tx: string;
+  readonly id: string;
+}
+
+/**
+ * What a reading saw: what its snapshot had seen and was stamped by then. The snapshot alone does not tell:
+ * ids of transactions that it counts as seen are used once more when the database goes on from before them, after a crash
+ * or on a standby; but what those write is stamped later.
+ */
+export interface Seen {
+  /** As PostgreSQL writes it. */
+  readonly snapshot: string;
+  /** The database's clock at that reading, in ms since 1970. */
+  readonly now: number;
+}
+
+export interface RevocationPage extends Seen {
+  readonly revocations: readonly Revocation[];
+  /** Where the next page begins; null when this was the last. */
+  readonly next: RevocationPlace | null;
+  /** The oldest transaction that was still running: all older ones are seen, so that the next reading begins with it. */
+  readonly horizon: string;
+}
+
+export interface RevocationsAsked {
+  readonly after: RevocationPlace;
+  /** Leaves out what was seen: of it there is much behind a place while a transaction runs for long. */
+  readonly seen: Seen | null;
+  readonly withinSeconds: number;
+  readonly limit: number;
+}
+
+type PageRow = RevocationRow & RevocationPlace & Seen & { readonly horizon: string };
+
+/** The columns of what a reading saw, and of its horizon. */
+export const READING = `pg_current_snapshot()::text AS snapshot, pg_snapshot_xmin(pg_current_snapshot())::text AS horizon,
+  (extract(epoch FROM clock_timestamp()) * 1000)::float8 AS now`;
+
+/** Whether a row is news to whoever saw what the two parameters say, `snapshot` and `now` of `Seen`; both are null for nothing. */
+export const isNews = (snapshot: string, now: string) => `(${snapshot}::text IS NULL
+  OR at > to_timestamp(${now}::float8 / 1000)
+  OR NOT pg_visible_in_snapshot(tx::text::xid8, ${snapshot}::text::pg_snapshot))`;
+
+const PAGE = statement(`
+SELECT h.*, r.* FROM (SELECT ${READING}) h LEFT JOIN LATERAL (
+  SELECT id::text, tx::text, kind, subject, epoch, state, ceil(extract(epoch FROM not_before))::float8 AS "notBefore",
+    (extract(epoch FROM at) * 1000)::float8 AS at FROM revocations
+  WHERE (revocations.tx, revocations.id) > ($1::bigint, $2::uuid) AND at > clock_timestamp() - $3::float8 * interval '1 second'
+    AND ${isNews('$5', '$6')}
+  ORDER BY revocations.tx, revocations.id LIMIT $4::int) r ON true`);
+
+/** The revocations behind a place that are no older than so many seconds, at most `limit` of them. */
+export async function listRevocations(
+  tx: SystemReader,
+  { after, seen, withinSeconds, limit }: RevocationsAsked,
+): Promise<RevocationPage> {
+  const known = [seen?.snapshot ?? null, seen?.now ?? null];
+  const found = await tx.rows<PageRow>(PAGE, [after.tx, after.id, withinSeconds, limit, ...known]);
+  const [head] = found; // always there, without a row where there is none
+  if (!head) throw new Error('the database told nothing of itself');
+  const rows = found.filter(({ id }) => id !== null);
+  const last = rows.length === limit ? rows.at(-1) : undefined;
+  return {
+    revocations: rows.map(toRevocation),
+    next: last ? { tx: last.tx, id: last.id } : null,
+    horizon: head.horizon,
+    snapshot: head.snapshot,
+    now: head.now,
+  };
+}
+
+/** The event that a row is. */
+export function toRevocation({ kind, subject, epoch, state, notBefore, at }: RevocationRow): Revocation {
+  if (kind === 'session') return { kind, sid: subject };
+  if (kind === 'user') return { kind, sub: subject, epoch: epoch ?? 0 };
+  if (kind === 'client') return { kind, client_id: subject, epoch: epoch ?? 0 };
+  if (kind === 'everything') return { kind, not_before: notBefore ?? 0 };
+  return { kind, org: subject, state: state ?? 'suspended', at };
+}
+
+const REMOVE_REVOCATIONS = statement(`
+DELETE FROM revocations WHERE at < clock_timestamp() - $1::float8 * interval '1 second'`);
+
+/** Removes revocations that no unexpired access token can meet any more. */
+export async function deleteRevocations(tx: SystemReader, olderThanSeconds: number): Promise<void> {
+  await tx.rows(REMOVE_REVOCATIONS, [olderThanSeconds]);
+}

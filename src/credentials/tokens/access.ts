@@ -1,0 +1,152 @@
+// Access tokens: the profile of RFC 9068, signed with the access ring, verified without any I/O.
+
+import type { Clock } from '../../base/platform/clock.ts';
+import { newTokenId, type Random } from '../../base/platform/random.ts';
+import { type Principal, principalOf } from '../../protocol/caller.ts';
+import {
+  ACCESS_TOKEN_TYPE,
+  ACCESS_TTL_MAX_SECONDS,
+  type AccessClaims,
+  type ClientClaims,
+  FIRST_PARTY_CLIENT,
+  isAccessClaims,
+  isClientClaims,
+  PERMISSIONS_IN_TOKEN_MAX,
+} from '../../protocol/claims.ts';
+import { canonicalPermissions } from '../../protocol/permission.ts';
+import type { KeyRing } from '../keys/ring.ts';
+import { signClaims, verifySignature } from './signing.ts';
+
+export interface AccessTokenDeps {
+  readonly accessKeys: KeyRing;
+  readonly clock: Clock;
+  readonly random: Random;
+  readonly issuer: string;
+  readonly audience: string;
+  readonly accessTtlSeconds: number;
+}
+
+/** Whom and what a new access token is for. */
+export interface AccessGrant {
+  readonly userId: string;
+  readonly sessionId: string;
+  readonly epoch: number;
+  /** Seconds since 1970. */
+  readonly authenticatedAt: number;
+  readonly amr: readonly string[];
+  /** The end of the session, which no token of it outlives. */
+  readonly notAfter: Date;
+  readonly organization: { readonly id: string; readonly slug: string } | null;
+  readonly roles: readonly string[];
+  readonly permissions: readonly string[];
+}
+
+export interface IssuedAccessToken {
+  readonly token: string;
+  readonly expiresIn: number;
+  readonly expiresAt: Date;
+}
+
+/** Signs an access token. Raises NoSigningKey. */
+export async function issueAccessToken(deps: AccessTokenDeps, grant: AccessGrant): Promise<IssuedAccessToken> {
+  const now = deps.clock.now();
+  const iat = Math.floor(now.getTime() / 1000);
+  const end = Math.floor(grant.notAfter.getTime() / 1000);
+  const exp = Math.max(Math.min(iat + deps.accessTtlSeconds, end), iat + 1);
+  const claims: AccessClaims = {
+    iss: deps.issuer,
+    aud: deps.audience,
+    sub: grant.userId,
+    client_id: FIRST_PARTY_CLIENT,
+    jti: newTokenId(deps.random),
+    iat,
+    exp,
+    auth_time: grant.authenticatedAt,
+    amr: grant.amr,
+    sid: grant.sessionId,
+    epoch: grant.epoch,
+    ...organizationClaims(grant),
+  };
+  const token = await signClaims(deps.accessKeys.signingKeyAt(now), ACCESS_TOKEN_TYPE, claims);
+  return { token, expiresIn: exp - iat, expiresAt: new Date(exp * 1000) };
+}
+
+/** What a service client's token is for. */
+export interface ClientGrant {
+  readonly clientId: string;
+  readonly epoch: number;
+  /** Null: the installation's. */
+  readonly audience: string | null;
+  readonly organization: { readonly id: string; readonly slug: string } | null;
+  readonly permissions: readonly string[];
+}
+
+/** Signs the access token of a service client (RFC 9068 §2.2, RFC 6749 §4.4). Raises NoSigningKey. */
+export async function issueClientToken(deps: AccessTokenDeps, grant: ClientGrant): Promise<IssuedAccessToken> {
+  const now = deps.clock.now();
+  const iat = Math.floor(now.getTime() / 1000);
+  const exp = iat + deps.accessTtlSeconds;
+  const { organization } = grant;
+  const claims: ClientClaims = {
+    iss: deps.issuer,
+    aud: grant.audience ?? deps.audience,
+    sub: grant.clientId,
+    client_id: grant.clientId,
+    jti: newTokenId(deps.random),
+    iat,
+    exp,
+    epoch: grant.epoch,
+    ...(organization ? { org: organization.id, org_slug: organization.slug } : {}),
+    permissions: canonicalPermissions(grant.permissions),
+  };
+  const token = await signClaims(deps.accessKeys.signingKeyAt(now), ACCESS_TOKEN_TYPE, claims);
+  return { token, expiresIn: exp - iat, expiresAt: new Date(exp * 1000) };
+}
+
+function organizationClaims({ organization, roles, permissions }: AccessGrant) {
+  if (!organization) return {};
+  const held = canonicalPermissions(permissions);
+  const carried = held.length > PERMISSIONS_IN_TOKEN_MAX ? { permissions_ref: true as const } : { permissions: held };
+  return { org: organization.id, org_slug: organization.slug, roles, ...carried };
+}
+
+// Replicas' clocks may differ: a token that another one has just issued may seem to come from the near future.
+const FUTURE_LEEWAY_SECONDS = 60;
+
+export interface VerifiedAccessToken {
+  readonly caller: Principal;
+  /** Seconds since 1970. */
+  readonly expiresAt: number;
+}
+
+/** Checks signature, kind, issuer, audience and instants; null for anything that is not a good access token. */
+export async function verifyAccessToken(
+  deps: Omit<AccessTokenDeps, 'random'>,
+  token: string,
+): Promise<VerifiedAccessToken | null> {
+  const claims = await readAccessToken(deps, token);
+  if (claims?.aud !== deps.audience) return null;
+  return { caller: principalOf(claims), expiresAt: claims.exp };
+}
+
+/**
+ * The claims of an access token that this service has signed, expired or not; null for anything else. That of a service
+ * client may be for another audience than the service's own: only somebody who is asked about it may take it then.
+ */
+export async function readAccessToken(
+  deps: Omit<AccessTokenDeps, 'random'>,
+  token: string,
+): Promise<AccessClaims | ClientClaims | null> {
+  const now = deps.clock.now();
+  const verified = await verifySignature(deps.accessKeys, ACCESS_TOKEN_TYPE, token, now);
+  if (!verified) return null;
+  const isClient = isClientClaims(verified.payload);
+  if (!isClient && !isAccessClaims(verified.payload)) return null;
+  const claims = verified.payload as unknown as (AccessClaims | ClientClaims) & { nbf?: unknown };
+  if (claims.iss !== deps.issuer || claims.nbf !== undefined) return null;
+  if (isClient ? typeof claims.aud !== 'string' : claims.aud !== deps.audience) return null;
+  if (claims.iat > now.getTime() / 1000 + FUTURE_LEEWAY_SECONDS) return null;
+  // A lifetime no configuration allows was not signed by this service as it is configured now.
+  if (claims.exp <= claims.iat || claims.exp - claims.iat > ACCESS_TTL_MAX_SECONDS) return null;
+  return claims;
+}

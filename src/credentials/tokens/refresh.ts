@@ -1,0 +1,60 @@
+// Refresh tokens: nothing but a signed place in a session's chain. They are not stored; the same place signed again
+// gives the same bytes. Which place may still be used is the session's decision (sessions/refresh.ts).
+
+import type { Clock } from '../../base/platform/clock.ts';
+import { isRefreshClaims, REFRESH_TOKEN_TYPE, type RefreshClaims } from '../../protocol/claims.ts';
+import type { KeyRing } from '../keys/ring.ts';
+import { signClaims, verifySignature } from './signing.ts';
+
+export interface RefreshTokenDeps {
+  readonly refreshKeys: KeyRing;
+  readonly clock: Clock;
+  readonly issuer: string;
+}
+
+/** A place in the chain: who, which session, this token and its parent, and its two instants by the database's clock. */
+export interface RefreshPlace {
+  readonly userId: string;
+  readonly sessionId: string;
+  readonly jti: string;
+  readonly parent: string;
+  readonly issuedAt: Date;
+  readonly expiresAt: Date;
+}
+
+/** Signs a place. The key is the one that signed at `issuedAt`, so that a repetition gives the same bytes. Raises NoSigningKey. */
+export function issueRefreshToken(deps: RefreshTokenDeps, place: RefreshPlace): Promise<string> {
+  const claims: RefreshClaims = {
+    iss: deps.issuer,
+    aud: deps.issuer,
+    sub: place.userId,
+    sid: place.sessionId,
+    jti: place.jti,
+    prt: place.parent,
+    iat: Math.floor(place.issuedAt.getTime() / 1000),
+    exp: Math.floor(place.expiresAt.getTime() / 1000),
+  };
+  return signClaims(signingKey(deps, place.issuedAt), REFRESH_TOKEN_TYPE, claims);
+}
+
+function signingKey(deps: RefreshTokenDeps, issuedAt: Date) {
+  try {
+    return deps.refreshKeys.signingKeyAt(issuedAt);
+  } catch {
+    // That key was taken away since: the next one carries the session on.
+    return deps.refreshKeys.signingKeyAt(deps.clock.now());
+  }
+}
+
+/** The claims of a good refresh token, expired or not; null for anything else. The session decides about the rest. */
+export async function verifyRefreshToken(
+  deps: RefreshTokenDeps,
+  token: string,
+): Promise<{ claims: RefreshClaims; expired: boolean } | null> {
+  const now = deps.clock.now();
+  const verified = await verifySignature(deps.refreshKeys, REFRESH_TOKEN_TYPE, token, now);
+  if (!verified || !isRefreshClaims(verified.payload)) return null;
+  const claims = verified.payload as unknown as RefreshClaims;
+  if (claims.iss !== deps.issuer || claims.aud !== deps.issuer) return null;
+  return { claims, expired: claims.exp <= now.getTime() / 1000 };
+}

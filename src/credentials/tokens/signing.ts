@@ -1,0 +1,31 @@
+// Makes and checks the signature of one kind of token with one key ring. What stands in a token is up to its file.
+import { compactVerify, SignJWT } from 'jose';
+import { takeApart } from '../../protocol/jws.ts';
+import { type KeyRing, NoSigningKey, type RingKey } from '../keys/ring.ts';
+
+/** Signs claims as they stand. The same claims and key give the same bytes (RFC 8017 §8.2: no randomness in RS256). */
+export function signClaims(key: RingKey, typ: string, claims: object): Promise<string> {
+  return new SignJWT({ ...claims }).setProtectedHeader({ alg: 'RS256', typ, kid: key.kid }).sign(key.privateKey);
+}
+
+/**
+ * The payload of a token whose signature is good, or null. Claims are not judged here. Raises NoSigningKey when the ring
+ * holds no key at all: then nothing can be said of a token, and a client must not throw it away.
+ */
+export async function verifySignature(
+  ring: KeyRing,
+  typ: string,
+  token: string,
+  at: Date,
+): Promise<{ payload: Record<string, unknown>; kid: string } | null> {
+  if (ring.keys().length === 0) throw new NoSigningKey('There is no key to verify with');
+  const parts = takeApart(token, typ);
+  const key = parts && ring.verificationKey(parts.kid, at);
+  if (!parts || !key) return null;
+  try {
+    await compactVerify(token, key.publicKey, { algorithms: ['RS256'] });
+    return parts;
+  } catch {
+    return null;
+  }
+}

@@ -1,0 +1,227 @@
+// What an organization does with its invitations: make, renew, list, revoke. Sending them is the outbox's matter,
+// accepting them that of redeem.ts and of sessions/.
+
+import type { Database, OrganizationTx, SystemTx } from '../../base/database/db.ts';
+import { problem } from '../../base/errors/problem.ts';
+import { record } from '../../base/events/record.ts';
+import type { Clock } from '../../base/platform/clock.ts';
+import { type Page, type Paged, paged } from '../../base/platform/page.ts';
+import { newId, type Random } from '../../base/platform/random.ts';
+import type { OrganizationCaller } from '../../protocol/caller.ts';
+import { type ChosenRole, chooseRoles, orNoSuchRole, type RoleChoice } from '../members/choose-roles.ts';
+import { findOrganizationId } from '../organizations/store.ts';
+import { beginChange } from '../rights/authority.ts';
+import { assertMayGrant } from '../rights/granting.ts';
+import { lockOrganization } from '../rights/store.ts';
+import { type EmailAddress, parseEmail } from '../users/email.ts';
+import { assertMailAllowed, type BudgetDeps } from './budgets.ts';
+import { insertMail } from './outbox-store.ts';
+import { assertSeat } from './seats.ts';
+import {
+  countInvitations,
+  findInvitation,
+  type InvitationRow,
+  isMembersEmail,
+  listInvitationRows,
+  listOfferedRoles,
+  markRevoked,
+  setOfferedRoles,
+  upsertInvitation,
+} from './store.ts';
+
+export interface OperatorInvitationDeps {
+  readonly db: Database;
+  readonly clock: Clock;
+  readonly random: Random;
+  readonly invitationTtlSeconds: number;
+}
+
+export interface InvitationDeps extends OperatorInvitationDeps, BudgetDeps {
+  /** Lets the mail leave at once; called after the commit. */
+  readonly nudgeOutbox: () => void;
+}
+
+export interface Invite {
+  readonly email: string;
+  readonly roles: readonly RoleChoice[];
+}
+
+/** An invitation as its organization sees it. It is the same whether or not the e-mail has an account anywhere. */
+export type Invitation = Omit<InvitationRow, 'emailKey' | 'createdAt' | 'expiresAt'> & {
+  readonly createdAt: string;
+  readonly expiresAt: string;
+};
+
+const NO_SUCH = { detail: 'There is no such pending invitation: list the invitations first.' };
+
+/**
+ * Invites an e-mail, or renews the pending invitation that it has: the older token ends. Raises what beginChange raises,
+ * validation_failed, not_found for a role, grant_exceeds_own, already_member, team_member_limit, too_many_requests.
+ */
+export async function invite(deps: InvitationDeps, caller: OrganizationCaller, input: Invite): Promise<Invitation> {
+  const email = goodEmail(input.email);
+  const { organizationId } = caller;
+  const row = await deps.db.organization({ organizationId, userId: caller.id }, async (tx) => {
+    const standing = await beginChange(tx, caller, 'users:invite');
+    const roles = await chooseRoles(tx, organizationId, input.roles);
+    assertMayGrant(standing, roles);
+    await assertMailAllowed(deps, tx, organizationId, email.key, caller.id);
+    return write(deps, tx, { organizationId, invitedBy: caller.id, email, roles });
+  });
+  deps.nudgeOutbox();
+  return toInvitation(row);
+}
+
+/**
+ * Invites on behalf of the operator, whose rights nobody judges: as `invite`, without the budgets for mails. The
+ * organization is named by id or slug. Raises not_found, organization_suspended and what `write` raises.
+ */
+export async function inviteByOperator(
+  deps: OperatorInvitationDeps,
+  input: Invite & { readonly organization: string },
+): Promise<Invitation> {
+  const email = goodEmail(input.email);
+  const organizationId = await findOrganizationId(deps.db.systemReader(), input.organization);
+  if (organizationId === null) throw noOrganization();
+  const row = await deps.db.system(async (tx) => {
+    const status = await lockOrganization(tx, organizationId);
+    if (status === null) throw noOrganization();
+    if (status === 'suspended') throw problem('organization_suspended');
+    const roles = await chooseRoles(tx, organizationId, input.roles);
+    return write(deps, tx, { organizationId, invitedBy: null, email, roles });
+  });
+  return toInvitation(row);
+}
+
+/**
+ * Gives a pending invitation, expired or not, a new mail with a new token and its whole time again; the older token
+ * ends. The caller answers for its roles from now on. Raises not_found, and what `invite` raises.
+ */
+export async function resendInvitation(
+  deps: InvitationDeps,
+  caller: OrganizationCaller,
+  id: string,
+): Promise<Invitation> {
+  const { organizationId } = caller;
+  const row = await deps.db.organization({ organizationId, userId: caller.id }, async (tx) => {
+    const standing = await beginChange(tx, caller, 'users:invite');
+    const known = await findInvitation(tx, organizationId, id);
+    if (known?.status !== 'pending' && known?.status !== 'expired') throw problem('not_found', NO_SUCH);
+    const roles = await listOfferedRoles(tx, organizationId, id);
+    if (roles.length === 0) throw problem('not_found', { detail: 'The roles that it offered are gone: invite again.' });
+    assertMayGrant(standing, roles);
+    await assertMailAllowed(deps, tx, organizationId, known.emailKey, caller.id);
+    const email = { address: known.email, key: known.emailKey };
+    return write(deps, tx, { organizationId, invitedBy: caller.id, email, roles });
+  });
+  deps.nudgeOutbox();
+  return toInvitation(row);
+}
+
+/** Ends a pending invitation, expired or not. Raises not_found for any other, and what beginChange raises. */
+export async function revokeInvitation(deps: InvitationDeps, caller: OrganizationCaller, id: string): Promise<void> {
+  const { organizationId } = caller;
+  await deps.db.organization({ organizationId, userId: caller.id }, async (tx) => {
+    await beginChange(tx, caller, 'users:invite');
+    if (!(await markRevoked(tx, organizationId, id))) throw problem('not_found', NO_SUCH);
+    await record(tx, {
+      id: newId(deps.random, deps.clock),
+      type: 'invitation.revoked',
+      organizationId,
+      actorId: caller.id,
+      targetId: id,
+    });
+  });
+}
+
+/** The invitations of the caller's organization, the newest first. */
+export async function listInvitations(
+  deps: InvitationDeps,
+  caller: OrganizationCaller,
+  asked: Page & { readonly status: InvitationRow['status'] | null },
+): Promise<Paged<Invitation>> {
+  const { organizationId } = caller;
+  const reader = deps.db.organizationReader({ organizationId, userId: caller.id });
+  return paged(await listInvitationRows(reader, organizationId, asked), asked, {
+    toItem: toInvitation,
+    countAll: () => countInvitations(reader, organizationId, asked.status),
+  });
+}
+
+/** One invitation of the caller's organization. Raises not_found. */
+export async function getInvitation(deps: InvitationDeps, caller: OrganizationCaller, id: string): Promise<Invitation> {
+  const { organizationId } = caller;
+  const reader = deps.db.organizationReader({ organizationId, userId: caller.id });
+  const row = await findInvitation(reader, organizationId, id);
+  if (!row) throw problem('not_found', { detail: 'There is no such invitation: list the invitations first.' });
+  return toInvitation(row);
+}
+
+interface Writing {
+  readonly organizationId: string;
+  readonly invitedBy: string | null;
+  readonly email: EmailAddress;
+  readonly roles: readonly ChosenRole[];
+}
+
+/** Under the organization's lock. Raises already_member, team_member_limit. */
+async function write(
+  deps: OperatorInvitationDeps,
+  tx: OrganizationTx | SystemTx,
+  { organizationId, invitedBy, email, roles }: Writing,
+): Promise<InvitationRow> {
+  if (await isMembersEmail(tx, organizationId, email.key)) throw problem('already_member');
+  await assertSeat(tx, organizationId, email.key);
+  const { id, renewed } = await upsertInvitation(tx, {
+    id: newId(deps.random, deps.clock),
+    organizationId,
+    email: email.address,
+    emailKey: email.key,
+    invitedBy,
+    ttlSeconds: deps.invitationTtlSeconds,
+  });
+  await orNoSuchRole(setOfferedRoles(tx, organizationId, id, roles));
+  await insertMail(tx, {
+    id: newId(deps.random, deps.clock),
+    organizationId,
+    invitationId: id,
+    emailKey: email.key,
+    actorId: invitedBy,
+  });
+  await record(tx, {
+    id: newId(deps.random, deps.clock),
+    type: renewed ? 'invitation.renewed' : 'invitation.created',
+    organizationId,
+    actorId: invitedBy,
+    targetId: id,
+    data: { roles: roles.map(({ name }) => name) },
+  });
+  const row = await findInvitation(tx, organizationId, id);
+  if (!row) throw new Error('the invitation cannot be read back');
+  return row;
+}
+
+function goodEmail(typed: string): EmailAddress {
+  const email = parseEmail(typed);
+  if (email) return email;
+  const message = 'must be one e-mail address such as ada@example.com';
+  throw problem('validation_failed', { issues: [{ path: 'email', message }] });
+}
+
+function noOrganization() {
+  return problem('not_found', { detail: 'There is no organization with this id or slug.' });
+}
+
+function toInvitation(row: InvitationRow): Invitation {
+  const { id, email, status, roles, invitedBy, acceptedBy, createdAt, expiresAt } = row;
+  return {
+    id,
+    email,
+    status,
+    roles,
+    invitedBy,
+    acceptedBy,
+    createdAt: new Date(createdAt).toISOString(),
+    expiresAt: new Date(expiresAt).toISOString(),
+  };
+}

@@ -1,0 +1,45 @@
+// The queries of accepting: find what a token opens, and use it up.
+import { type SystemReader, type SystemTx, statement } from '../../base/database/db.ts';
+
+export interface Redeemable {
+  readonly id: string;
+  readonly organizationId: string;
+  readonly organizationSlug: string;
+  readonly organizationName: string;
+  /** As it was typed by who invited: where the token was sent. */
+  readonly email: string;
+  readonly emailKey: string;
+}
+
+const FIND = statement(`
+SELECT i.id::text, o.id::text AS "organizationId", o.slug AS "organizationSlug", o.name AS "organizationName", i.email,
+  i.email_key AS "emailKey"
+FROM invitations i JOIN organizations o ON o.id = i.organization_id AND o.status = 'active'
+WHERE i.token_hash = decode($1, 'hex') AND i.status = 'pending' AND i.expires_at > clock_timestamp()`);
+
+/** The invitation that a token with this hash (hexadecimal) would accept now. */
+export async function findByTokenHash(tx: SystemReader, tokenHash: string): Promise<Redeemable | null> {
+  const [row] = await tx.rows<Redeemable>(FIND, [tokenHash]);
+  return row ?? null;
+}
+
+const ACCEPT = statement(`
+UPDATE invitations SET status = 'accepted', accepted_by = $4::uuid, token_hash = NULL, updated_at = clock_timestamp()
+WHERE organization_id = $1::uuid AND id = $2::uuid AND token_hash = decode($3, 'hex')
+  AND status = 'pending' AND expires_at > clock_timestamp()
+RETURNING invited_by::text AS "invitedBy"`);
+
+/**
+ * Uses the token up, for this user: of several at once one wins. Null when it is not valid any more. `invitedBy` is null
+ * for an operator.
+ */
+export async function markAccepted(
+  tx: SystemTx,
+  invitation: Redeemable,
+  tokenHash: string,
+  userId: string,
+): Promise<{ readonly invitedBy: string | null } | null> {
+  const values = [invitation.organizationId, invitation.id, tokenHash, userId];
+  const [row] = await tx.rows<{ invitedBy: string | null }>(ACCEPT, values);
+  return row ?? null;
+}

@@ -1,0 +1,99 @@
+// HTTP of an organization's invitations. Accepting one signs in: that route is with sessions/.
+import { z } from 'zod';
+import type { ProblemCode } from '../../base/errors/problem.ts';
+import { type Endpoint, endpoint, needs } from '../../base/http/endpoint.ts';
+import { enveloped, Id, page } from '../../base/http/wire.ts';
+import {
+  getInvitation,
+  type InvitationDeps,
+  invite,
+  listInvitations,
+  resendInvitation,
+  revokeInvitation,
+} from './invitations.ts';
+import { Invitation, InvitationQuery, Invite } from './schema.ts';
+
+const INVITING_PROBLEMS: readonly ProblemCode[] = [
+  'grant_exceeds_own',
+  'already_member',
+  'team_member_limit',
+  'not_found',
+  'organization_suspended',
+  'organization_access_denied',
+];
+const OneInvitation = z.strictObject({ id: Id });
+
+export function invitationRoutes(deps: InvitationDeps): Endpoint[] {
+  return [
+    inviteRoute(deps, '/api/v1/invitations', 'createInvitation', 'Invite an e-mail, or renew its pending invitation'),
+    inviteRoute(deps, '/api/v1/users', 'inviteUser', 'Invite an e-mail (another name of POST /invitations)'),
+    ...readRoutes(deps),
+    endpoint({
+      method: 'POST',
+      url: '/api/v1/invitations/:id/resend',
+      access: needs('users:invite'),
+      id: 'resendInvitation',
+      summary: 'Mail a pending or expired invitation again, with a new token and its whole time',
+      tag: 'Invitations',
+      params: OneInvitation,
+      reply: { 200: enveloped(Invitation) },
+      problems: INVITING_PROBLEMS,
+      handle: async ({ caller, params }) => ({ data: await resendInvitation(deps, caller, params.id) }),
+    }),
+    endpoint({
+      method: 'DELETE',
+      url: '/api/v1/invitations/:id',
+      access: needs('users:invite'),
+      id: 'revokeInvitation',
+      summary: 'End a pending or expired invitation',
+      tag: 'Invitations',
+      params: OneInvitation,
+      reply: { 204: null },
+      problems: ['not_found', 'organization_suspended', 'organization_access_denied'],
+      handle: ({ caller, params }) => revokeInvitation(deps, caller, params.id),
+    }),
+  ];
+}
+
+function inviteRoute(deps: InvitationDeps, url: string, id: string, summary: string): Endpoint {
+  return endpoint({
+    method: 'POST',
+    url,
+    access: needs('users:invite'),
+    id,
+    summary,
+    tag: 'Invitations',
+    body: Invite,
+    reply: { 201: enveloped(Invitation) },
+    problems: INVITING_PROBLEMS,
+    handle: async ({ caller, body }) => ({ data: await invite(deps, caller, body) }),
+  });
+}
+
+function readRoutes(deps: InvitationDeps): Endpoint[] {
+  return [
+    endpoint({
+      method: 'GET',
+      url: '/api/v1/invitations',
+      access: needs('users:invite'),
+      id: 'listInvitations',
+      summary: 'List the invitations of the organization, the newest first',
+      tag: 'Invitations',
+      query: InvitationQuery,
+      reply: { 200: page(Invitation) },
+      handle: ({ caller, query }) => listInvitations(deps, caller, { ...query, status: query.status ?? null }),
+    }),
+    endpoint({
+      method: 'GET',
+      url: '/api/v1/invitations/:id',
+      access: needs('users:invite'),
+      id: 'getInvitation',
+      summary: 'Read one invitation',
+      tag: 'Invitations',
+      params: OneInvitation,
+      reply: { 200: enveloped(Invitation) },
+      problems: ['not_found'],
+      handle: async ({ caller, params }) => ({ data: await getInvitation(deps, caller, params.id) }),
+    }),
+  ];
+}

@@ -1,0 +1,203 @@
+// The queries of invitations: make and renew, list, revoke. The database's clock judges what has expired.
+
+import { type OrganizationReader, type OrganizationTx, type SystemTx, statement } from '../../base/database/db.ts';
+import type { ChosenRole } from '../members/choose-roles.ts';
+import type { Scope } from '../rights/scope.ts';
+
+const MEMBER = statement(`
+SELECT 1 FROM memberships m JOIN users u ON u.id = m.user_id
+WHERE m.organization_id = $1::uuid AND u.email_key = $2`);
+
+/** Whether the e-mail (canonical) is that of a member, active or not. */
+export async function isMembersEmail(
+  tx: OrganizationTx | SystemTx,
+  organizationId: string,
+  emailKey: string,
+): Promise<boolean> {
+  return (await tx.rows(MEMBER, [organizationId, emailKey])).length > 0;
+}
+
+const SEATS = statement(`
+SELECT (s.limits->>'teamMembers')::float8 AS "limit",
+  (SELECT count(*)::int FROM memberships m WHERE m.organization_id = $1::uuid) AS members,
+  (SELECT count(*)::int FROM invitations i WHERE i.organization_id = $1::uuid AND i.status = 'pending'
+    AND i.expires_at > clock_timestamp() AND i.email_key <> $2) AS pending
+FROM (SELECT 1) AS one LEFT JOIN subscriptions s ON s.organization_id = $1::uuid`);
+
+export interface Seats {
+  /** Null where the subscription sets none. */
+  readonly limit: number | null;
+  readonly members: number;
+  readonly pending: number;
+}
+
+/** What the limit of team members is held against, one e-mail's own invitation left out. */
+export async function countSeats(
+  tx: OrganizationTx | SystemTx,
+  organizationId: string,
+  exceptEmailKey: string,
+): Promise<Seats> {
+  const [row] = await tx.rows<Seats>(SEATS, [organizationId, exceptEmailKey]);
+  return row ?? { limit: null, members: 0, pending: 0 };
+}
+
+const UPSERT = statement(`
+INSERT INTO invitations (id, organization_id, email, email_key, invited_by, expires_at)
+VALUES ($1::uuid, $2::uuid, $3, $4, $5::uuid, clock_timestamp() + $6::float8 * interval '1 second')
+ON CONFLICT (organization_id, email_key) WHERE status = 'pending' DO UPDATE
+  SET email = excluded.email, invited_by = excluded.invited_by, expires_at = excluded.expires_at,
+    updated_at = clock_timestamp()
+RETURNING id, id <> $1::uuid AS renewed`);
+
+export interface NewInvitation {
+  readonly id: string;
+  readonly organizationId: string;
+  readonly email: string;
+  readonly emailKey: string;
+  readonly invitedBy: string | null;
+  readonly ttlSeconds: number;
+}
+
+/** Makes the e-mail's pending invitation, or renews the one there is: its token has ended then. */
+export async function upsertInvitation(
+  tx: OrganizationTx | SystemTx,
+  invitation: NewInvitation,
+): Promise<{ id: string; renewed: boolean }> {
+  const { id, organizationId, email, emailKey, invitedBy, ttlSeconds } = invitation;
+  const values = [id, organizationId, email, emailKey, invitedBy, ttlSeconds];
+  const [row] = await tx.rows<{ id: string; renewed: boolean }>(UPSERT, values);
+  if (!row) throw new Error('the invitation was not written');
+  return row;
+}
+
+const CLEAR_ROLES = statement(`
+DELETE FROM invitation_roles WHERE organization_id = $1::uuid AND invitation_id = $2::uuid`);
+const OFFER = statement(`
+INSERT INTO invitation_roles (organization_id, invitation_id, role_id, role_owner_key, scope)
+SELECT $1::uuid, $2::uuid, o."roleId", o."ownerKey", o.scope
+FROM jsonb_to_recordset($3::jsonb) AS o ("roleId" uuid, "ownerKey" uuid, scope jsonb)
+ON CONFLICT DO NOTHING`);
+
+/** Lets an invitation offer exactly these roles; the same one twice in one scope counts once. */
+export async function setOfferedRoles(
+  tx: OrganizationTx | SystemTx,
+  organizationId: string,
+  invitationId: string,
+  roles: readonly ChosenRole[],
+): Promise<void> {
+  await tx.rows(CLEAR_ROLES, [organizationId, invitationId]);
+  const offered = roles.map(({ id, ownerKey, scope }) => ({ roleId: id, ownerKey, scope }));
+  await tx.rows(OFFER, [organizationId, invitationId, JSON.stringify(offered)]);
+}
+
+const OFFERED = `
+SELECT r.id::text, r.owner_key::text AS "ownerKey", r.name, r.level::int, r.permissions, o.scope
+FROM invitation_roles o JOIN roles r ON r.owner_key = o.role_owner_key AND r.id = o.role_id
+WHERE o.organization_id = $1::uuid AND o.invitation_id = $2::uuid`;
+const LIST_OFFERED = statement(OFFERED);
+
+/** The roles that an invitation offers, with what they give at this moment. */
+export function listOfferedRoles(
+  tx: OrganizationTx | SystemTx,
+  organizationId: string,
+  invitationId: string,
+): Promise<ChosenRole[]> {
+  return tx.rows<ChosenRole>(LIST_OFFERED, [organizationId, invitationId]);
+}
+
+// Roles before users, and in the order of their ids, as a preset that is applied locks them.
+const HOLD_OFFERED = statement(`${OFFERED} ORDER BY r.id FOR KEY SHARE OF r`);
+
+/** The same, and until the end of the transaction these roles stay as they are. */
+export function holdOfferedRoles(tx: SystemTx, organizationId: string, invitationId: string): Promise<ChosenRole[]> {
+  return tx.rows<ChosenRole>(HOLD_OFFERED, [organizationId, invitationId]);
+}
+
+export interface InvitationRow {
+  readonly id: string;
+  readonly email: string;
+  readonly emailKey: string;
+  readonly status: 'pending' | 'accepted' | 'revoked' | 'expired';
+  readonly roles: readonly { id: string; name: string; scope: Scope }[];
+  readonly invitedBy: { readonly id: string; readonly name: string } | null;
+  readonly acceptedBy: string | null;
+  readonly createdAt: Date;
+  readonly expiresAt: Date;
+}
+
+const STATUS = `CASE WHEN i.status = 'pending' AND i.expires_at <= clock_timestamp() THEN 'expired' ELSE i.status END`;
+const COLUMNS = `
+i.id, i.email, i.email_key AS "emailKey", ${STATUS} AS status, i.created_at AS "createdAt",
+i.expires_at AS "expiresAt", i.accepted_by AS "acceptedBy",
+(SELECT json_build_object('id', u.id, 'name', u.name) FROM memberships m JOIN users u ON u.id = m.user_id
+  WHERE m.organization_id = i.organization_id AND m.user_id = i.invited_by) AS "invitedBy",
+(SELECT coalesce(json_agg(json_build_object('id', r.id, 'name', r.name, 'scope', o.scope)
+    ORDER BY r.level DESC, r.name, o.scope::text), '[]')
+  FROM invitation_roles o JOIN roles r ON r.owner_key = o.role_owner_key AND r.id = o.role_id
+  WHERE o.organization_id = i.organization_id AND o.invitation_id = i.id) AS roles`;
+
+const FIND = statement(`
+SELECT ${COLUMNS} FROM invitations i WHERE i.organization_id = $1::uuid AND i.id = $2::uuid`);
+
+/** One invitation of the organization, whatever its state. */
+export async function findInvitation(
+  tx: OrganizationReader | OrganizationTx | SystemTx,
+  organizationId: string,
+  invitationId: string,
+): Promise<InvitationRow | null> {
+  const [row] = await tx.rows<InvitationRow>(FIND, [organizationId, invitationId]);
+  return row ?? null;
+}
+
+// An expired invitation is a pending one whose time is over: the status of the row narrows the index either way.
+const OF_STATUS = `i.organization_id = $1::uuid AND ($2::text IS NULL OR (
+  i.status = CASE WHEN $2 = 'expired' THEN 'pending' ELSE $2 END AND ${STATUS} = $2))`;
+const LIST = statement(`
+SELECT ${COLUMNS}, (count(*) OVER ())::int AS total FROM invitations i
+WHERE ${OF_STATUS} ORDER BY i.created_at DESC, i.id DESC LIMIT $3::int OFFSET $4::int`);
+const COUNT = statement(`SELECT count(*)::int AS total FROM invitations i WHERE ${OF_STATUS}`);
+
+/** The organization's invitations, the newest first; `status` null for all. */
+export function listInvitationRows(
+  tx: OrganizationReader,
+  organizationId: string,
+  asked: { readonly status: string | null; readonly limit: number; readonly offset: number },
+): Promise<(InvitationRow & { readonly total: number })[]> {
+  return tx.rows(LIST, [organizationId, asked.status, asked.limit, asked.offset]);
+}
+
+export async function countInvitations(
+  tx: OrganizationReader,
+  organizationId: string,
+  status: string | null,
+): Promise<number> {
+  const [row] = await tx.rows<{ total: number }>(COUNT, [organizationId, status]);
+  return row?.total ?? 0;
+}
+
+const REVOKE = statement(`
+UPDATE invitations SET status = 'revoked', updated_at = clock_timestamp()
+WHERE organization_id = $1::uuid AND id = $2::uuid AND status = 'pending' RETURNING id`);
+
+/** Ends a pending invitation, expired or not; false when there is none. */
+export async function markRevoked(tx: OrganizationTx, organizationId: string, invitationId: string): Promise<boolean> {
+  return (await tx.rows(REVOKE, [organizationId, invitationId])).length > 0;
+}
+
+// Locked in the order of ids, so that two of these cannot wait for each other. The user revokes what is theirs.
+const REVOKE_SENT = statement(`
+WITH locked AS (
+  SELECT id FROM invitations WHERE invited_by = $1::uuid AND status = 'pending' ORDER BY id FOR UPDATE
+),
+ended AS (
+  UPDATE invitations SET status = 'revoked', token_hash = NULL, updated_at = clock_timestamp()
+  WHERE id IN (SELECT id FROM locked) AND invited_by = $1::uuid AND status = 'pending' RETURNING id, organization_id
+)
+INSERT INTO events (id, organization_id, type, actor_id, target_id, data)
+SELECT gen_random_uuid(), organization_id, 'invitation.revoked', $1::uuid, id,
+  json_build_object('reason', $2::text)::jsonb FROM ended`);
+
+/** Ends, with their events, the pending invitations that a user was the last to send, in every organization. */
+export async function markSentRevoked(tx: SystemTx, userId: string, reason: string): Promise<void> {
+  await tx.rows(REVOKE_SENT, [userId, reason]);
+}

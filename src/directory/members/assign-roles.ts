@@ -1,0 +1,21 @@
+// A member is given roles, within the transaction of whoever has judged it.
+
+import type { OrganizationTx, SystemTx } from '../../base/database/db.ts';
+import type { Clock } from '../../base/platform/clock.ts';
+import { newId, type Random } from '../../base/platform/random.ts';
+import { insertAssignments } from './assignment-store.ts';
+import { type ChosenRole, orNoSuchRole } from './choose-roles.ts';
+
+/** Writes the assignments. Raises not_found when a role has just been removed. */
+export async function assignRoles(
+  deps: { readonly clock: Clock; readonly random: Random },
+  tx: OrganizationTx | SystemTx,
+  member: { readonly organizationId: string; readonly userId: string },
+  roles: readonly Pick<ChosenRole, 'id' | 'ownerKey' | 'scope'>[],
+): Promise<void> {
+  const { organizationId, userId } = member;
+  const rows = roles.map(({ id: roleId, ownerKey: roleOwnerKey, scope }) => {
+    return { id: newId(deps.random, deps.clock), organizationId, userId, roleId, roleOwnerKey, scope };
+  });
+  await orNoSuchRole(insertAssignments(tx, rows));
+}

@@ -1,0 +1,89 @@
+// Changes what a member holds and whether they may act. Whoever changes is judged at commit time: authority.ts and
+// roles/granting.ts decide.
+
+import type { OrganizationTx } from '../../base/database/db.ts';
+import { record } from '../../base/events/record.ts';
+import type { OrganizationCaller } from '../../protocol/caller.ts';
+import { assertOutranks, assertOwned, beginChange } from '../rights/authority.ts';
+import { assertMayGrant, type Standing } from '../rights/granting.ts';
+import { findStanding } from '../rights/store.ts';
+import { raiseEpochs } from '../users/epoch-store.ts';
+import { assignRoles } from './assign-roles.ts';
+import { deleteAssignments, findRoles, listAssignments } from './assignment-store.ts';
+import { assignmentKey, chooseRoles, type RoleChoice } from './choose-roles.ts';
+import { type MemberChangeDeps, type MemberEvent, memberEvent } from './event.ts';
+import { memberOf, noSuchMember } from './list-members.ts';
+import { updateMemberStatus } from './store.ts';
+
+export interface ChangeMember {
+  readonly userId: string;
+  /** All that the member shall hold from now on; what is left out is taken away. */
+  readonly roles: readonly RoleChoice[] | undefined;
+  readonly status: 'active' | 'suspended' | undefined;
+}
+
+/**
+ * The member after the change. What changes nothing writes nothing. Raises not_found for a stranger or an unknown role,
+ * member_outranks_you, grant_exceeds_own for an added role, last_owner, and what beginChange raises.
+ */
+export async function changeMember(deps: MemberChangeDeps, caller: OrganizationCaller, input: ChangeMember) {
+  const { organizationId } = caller;
+  const { member, revocations } = await deps.db.organization({ organizationId, userId: caller.id }, async (tx) => {
+    const standing = await beginChange(tx, caller, 'users:update');
+    const before = await findStanding(tx, organizationId, input.userId);
+    if (!before) throw noSuchMember();
+    if (input.userId !== caller.id) assertOutranks(standing, before);
+    const events: MemberEvent[] = [];
+    const change = input.roles && (await replaceRoles(deps, tx, caller, standing, input.userId, input.roles));
+    if (change) events.push({ type: 'member.roles_changed', data: change });
+    if (input.status !== undefined && input.status !== before.status) {
+      await updateMemberStatus(tx, organizationId, input.userId, input.status);
+      events.push({ type: input.status === 'active' ? 'member.activated' : 'member.suspended' });
+    }
+    const member = await memberOf(tx, organizationId, input.userId);
+    if (events.length === 0) return { member, revocations: [] };
+    if (before.owner) await assertOwned(tx, organizationId);
+    for (const event of events) await record(tx, memberEvent(deps, caller, organizationId, input.userId, event));
+    return { member, revocations: await raiseEpochs(tx, [input.userId]) };
+  });
+  deps.publish(revocations);
+  return member;
+}
+
+/** Makes the choices all that the member holds; gives what was added and taken, null when nothing was. */
+async function replaceRoles(
+  deps: MemberChangeDeps,
+  tx: OrganizationTx,
+  { organizationId, id: callerId }: OrganizationCaller,
+  standing: Standing,
+  userId: string,
+  choices: readonly RoleChoice[],
+) {
+  const chosen = await chooseRoles(tx, organizationId, choices);
+  const held = await listAssignments(tx, organizationId, userId);
+  const heldKeys = new Set(held.map(({ roleId, scope }) => assignmentKey(roleId, scope)));
+  const chosenKeys = new Set(chosen.map(({ id, scope }) => assignmentKey(id, scope)));
+  const added = chosen.filter(({ id, scope }) => !heldKeys.has(assignmentKey(id, scope)));
+  const removed = held.filter(({ roleId, scope }) => !chosenKeys.has(assignmentKey(roleId, scope)));
+  if (added.length + removed.length === 0) return null;
+  // What is kept was given by somebody who might; what is added is given now, whatever its scope.
+  assertMayGrant(standing, added);
+  await deleteAssignments(
+    tx,
+    organizationId,
+    removed.map(({ id }) => id),
+  );
+  if (added.length > 0) {
+    await assignRoles(deps, tx, { organizationId, userId }, added);
+    // A preset may have changed roles while this waited to assign them. From here on they stay as they are.
+    const ids = added.map(({ id }) => id);
+    // Of oneself what was held before counts: what one gives oneself is no ground for giving it.
+    const now = userId === callerId ? null : await findStanding(tx, organizationId, callerId);
+    assertMayGrant(now ?? standing, await findRoles(tx, organizationId, { ids, names: [] }));
+  }
+  return { added: added.map(named), removed: removed.map(named) };
+}
+
+function named({ name, scope }: { readonly name: string; readonly scope: object }): string {
+  return Object.keys(scope).length === 0 ? name : `${name} (scoped)`;
+}

@@ -1,0 +1,31 @@
+// What every change of a member needs, and the event that it records.
+
+import type { Database } from '../../base/database/db.ts';
+import type { NewEvent } from '../../base/events/record.ts';
+import type { Clock } from '../../base/platform/clock.ts';
+import { newId, type Random } from '../../base/platform/random.ts';
+import type { Revocation } from '../../protocol/revocation.ts';
+
+export interface MemberChangeDeps {
+  readonly db: Database;
+  readonly clock: Clock;
+  readonly random: Random;
+  /** Makes this process refuse at once what a committed change has revoked. */
+  readonly publish: (changes: readonly Revocation[]) => void;
+}
+
+export interface MemberEvent {
+  readonly type: 'member.roles_changed' | 'member.suspended' | 'member.activated' | 'member.removed' | 'member.left';
+  readonly data?: { readonly added: readonly string[]; readonly removed: readonly string[] };
+}
+
+/** An event about a member, by whoever brought it about. */
+export function memberEvent(
+  deps: MemberChangeDeps,
+  actor: { readonly id: string },
+  organizationId: string,
+  userId: string,
+  event: MemberEvent,
+): NewEvent {
+  return { id: newId(deps.random, deps.clock), organizationId, actorId: actor.id, targetId: userId, ...event };
+}

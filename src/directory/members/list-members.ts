@@ -1,0 +1,48 @@
+// The members of the current organization: the list with its search, and one of them.
+
+import type { Database, OrganizationReader } from '../../base/database/db.ts';
+import { problem } from '../../base/errors/problem.ts';
+import { type Page, paged } from '../../base/platform/page.ts';
+import type { OrganizationPrincipal } from '../../protocol/caller.ts';
+import { countMembers, findMember, listMemberRows, type MemberFilter, type MemberRow } from './list-store.ts';
+
+interface ReadDeps {
+  readonly db: Database;
+}
+
+/** The members that fit the filter, in the order in which they joined. */
+export async function listMembers(
+  deps: ReadDeps,
+  { organizationId }: OrganizationPrincipal,
+  asked: MemberFilter & Page,
+) {
+  const { limit, offset, ...filter } = asked;
+  const reader = deps.db.organizationReader({ organizationId });
+  const rows = await listMemberRows(reader, organizationId, filter, { limit, offset });
+  return paged(
+    rows,
+    { limit, offset },
+    { toItem: shown, countAll: () => countMembers(reader, organizationId, filter) },
+  );
+}
+
+/** One member. Raises not_found for whoever is none. */
+export function getMember(deps: ReadDeps, { organizationId }: OrganizationPrincipal, userId: string) {
+  return memberOf(deps.db.organizationReader({ organizationId }), organizationId, userId);
+}
+
+/** The same within a transaction that goes on to answer with it. */
+export async function memberOf(tx: OrganizationReader, organizationId: string, userId: string) {
+  const row = await findMember(tx, organizationId, userId);
+  if (!row) throw noSuchMember();
+  return shown(row);
+}
+
+/** The same words for a stranger and for somebody who does not exist. */
+export function noSuchMember() {
+  return problem('not_found', { detail: 'There is no such member: list the members first.' });
+}
+
+function shown({ id, email, name, status, roles, joinedAt }: MemberRow) {
+  return { id, email, name, status, roles, joinedAt: joinedAt.toISOString() };
+}

@@ -1,0 +1,71 @@
+// Ends a membership: by somebody who may remove members, or by the member's own leave. The person stays, and with them
+// whatever they are in other organizations.
+
+import type { OrganizationTx } from '../../base/database/db.ts';
+import { problem } from '../../base/errors/problem.ts';
+import { record } from '../../base/events/record.ts';
+import type { Caller, OrganizationCaller } from '../../protocol/caller.ts';
+import type { Revocation } from '../../protocol/revocation.ts';
+import { assertOutranks, assertOwned, beginChange } from '../rights/authority.ts';
+import { findStanding, lockOrganization } from '../rights/store.ts';
+import { raiseEpochs } from '../users/epoch-store.ts';
+import { type MemberChangeDeps, memberEvent } from './event.ts';
+import { noSuchMember } from './list-members.ts';
+import { deleteMembership, findOwnMembership, lockMembership } from './store.ts';
+
+export interface MemberSessions {
+  readonly organizationId: string;
+  readonly userId: string;
+  /** Who ends them. */
+  readonly actorId: string;
+}
+
+export interface RemoveMemberDeps extends MemberChangeDeps {
+  /** Ends, within the transaction, the sessions with which a member acts for the organization. */
+  readonly endSessionsOfRemoved: (tx: OrganizationTx, of: MemberSessions) => Promise<Revocation[]>;
+}
+
+/**
+ * Removes a member with their roles, and ends their sessions that act for the organization. Raises not_found for a
+ * stranger, member_outranks_you, last_owner, and what beginChange raises.
+ */
+export async function removeMember(deps: RemoveMemberDeps, caller: OrganizationCaller, userId: string): Promise<void> {
+  const { organizationId } = caller;
+  const revocations = await deps.db.organization({ organizationId, userId: caller.id }, async (tx) => {
+    const standing = await beginChange(tx, caller, 'users:remove');
+    const member = await findStanding(tx, organizationId, userId);
+    if (!member) throw noSuchMember();
+    if (userId !== caller.id) assertOutranks(standing, member);
+    const raised = await raiseEpochs(tx, [userId]);
+    // No session begins to act for the organization from here on, so that all of them are found.
+    await lockMembership(tx, organizationId, userId);
+    const ended = await deps.endSessionsOfRemoved(tx, { organizationId, userId, actorId: caller.id });
+    await deleteMembership(tx, organizationId, userId);
+    if (member.owner) await assertOwned(tx, organizationId);
+    await record(tx, memberEvent(deps, caller, organizationId, userId, { type: 'member.removed' }));
+    return [...raised, ...ended];
+  });
+  deps.publish(revocations);
+}
+
+/**
+ * Ends the caller's own membership, be it suspended or the organization's. Sessions that acted for it live on and act
+ * for none. Raises not_found unless the caller is a member, last_owner.
+ */
+export async function leaveOrganization(deps: MemberChangeDeps, caller: Caller, organizationId: string): Promise<void> {
+  const noSuchOrganization = () =>
+    problem('not_found', { detail: 'You are in no such organization: list yours first.' });
+  // The organization of the path is entered only by somebody who is in it.
+  if (!(await findOwnMembership(deps.db.userReader(caller.id), caller.id, organizationId))) throw noSuchOrganization();
+  const revocations = await deps.db.organization({ organizationId, userId: caller.id }, async (tx) => {
+    await lockOrganization(tx, organizationId);
+    const standing = await findStanding(tx, organizationId, caller.id);
+    if (!standing) throw noSuchOrganization();
+    const raised = await raiseEpochs(tx, [caller.id]);
+    await deleteMembership(tx, organizationId, caller.id);
+    if (standing.owner) await assertOwned(tx, organizationId);
+    await record(tx, memberEvent(deps, caller, organizationId, caller.id, { type: 'member.left' }));
+    return raised;
+  });
+  deps.publish(revocations);
+}

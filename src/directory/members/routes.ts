@@ -1,0 +1,100 @@
+// HTTP of members: reading, changing, removing, leaving.
+import { z } from 'zod';
+import type { Database } from '../../base/database/db.ts';
+import type { ProblemCode } from '../../base/errors/problem.ts';
+import { type Endpoint, endpoint, needs, signedIn } from '../../base/http/endpoint.ts';
+import { enveloped, Id, page } from '../../base/http/wire.ts';
+import { changeMember } from './change-member.ts';
+import { getMember, listMembers } from './list-members.ts';
+import { leaveOrganization, type RemoveMemberDeps, removeMember } from './remove-member.ts';
+import { ChangeMember, Member, MemberQuery } from './schema.ts';
+
+const CHANGE_PROBLEMS: readonly ProblemCode[] = [
+  'not_found',
+  'organization_access_denied',
+  'organization_suspended',
+  'member_outranks_you',
+  'last_owner',
+];
+
+/** Listing, reading, changing and removing members, and leaving. */
+export function memberRoutes(deps: RemoveMemberDeps): Endpoint[] {
+  return [...readingRoutes(deps), ...changingRoutes(deps), leavingRoute(deps)];
+}
+
+const MemberParams = z.strictObject({ id: Id });
+
+function readingRoutes(deps: { readonly db: Database }): Endpoint[] {
+  return [
+    endpoint({
+      method: 'GET',
+      url: '/api/v1/users',
+      access: needs('users:read', { orClient: true }),
+      id: 'listMembers',
+      summary: 'List the members of the organization in the order in which they joined',
+      tag: 'Members',
+      query: MemberQuery,
+      reply: { 200: page(Member) },
+      handle: ({ caller, query }) => listMembers(deps, caller, query),
+    }),
+    endpoint({
+      method: 'GET',
+      url: '/api/v1/users/:id',
+      access: needs('users:read', { orClient: true }),
+      id: 'getMember',
+      summary: 'Read one member of the organization',
+      tag: 'Members',
+      params: MemberParams,
+      reply: { 200: enveloped(Member) },
+      problems: ['not_found'],
+      handle: async ({ caller, params }) => ({ data: await getMember(deps, caller, params.id) }),
+    }),
+  ];
+}
+
+function changingRoutes(deps: RemoveMemberDeps): Endpoint[] {
+  return [
+    endpoint({
+      method: 'PATCH',
+      url: '/api/v1/users/:id',
+      access: needs('users:update'),
+      id: 'changeMember',
+      summary: 'Replace the roles of a member, or suspend or activate them',
+      tag: 'Members',
+      params: MemberParams,
+      body: ChangeMember,
+      reply: { 200: enveloped(Member) },
+      problems: [...CHANGE_PROBLEMS, 'grant_exceeds_own'],
+      handle: async ({ caller, params, body: { roles, status } }) => ({
+        data: await changeMember(deps, caller, { userId: params.id, roles, status }),
+      }),
+    }),
+    endpoint({
+      method: 'DELETE',
+      url: '/api/v1/users/:id',
+      access: needs('users:remove'),
+      id: 'removeMember',
+      summary: 'Remove a member from the organization, and end the sessions with which they act for it',
+      tag: 'Members',
+      params: MemberParams,
+      reply: { 204: null },
+      problems: CHANGE_PROBLEMS,
+      handle: ({ caller, params }) => removeMember(deps, caller, params.id),
+    }),
+  ];
+}
+
+function leavingRoute(deps: RemoveMemberDeps): Endpoint {
+  return endpoint({
+    method: 'DELETE',
+    url: '/api/v1/me/organizations/:id',
+    access: signedIn({ alsoSuspended: true }),
+    id: 'leaveOrganization',
+    summary: 'Leave an organization, also one that is suspended or has suspended you',
+    tag: 'Me',
+    params: MemberParams,
+    reply: { 204: null },
+    problems: ['not_found', 'last_owner'],
+    handle: ({ caller, params }) => leaveOrganization(deps, caller, params.id),
+  });
+}

@@ -1,0 +1,49 @@
+// The queries of memberships.
+import { type OrganizationTx, type SystemTx, statement, type UserReader } from '../../base/database/db.ts';
+
+export async function insertMembership(
+  tx: OrganizationTx | SystemTx,
+  row: { readonly organizationId: string; readonly userId: string },
+): Promise<void> {
+  await tx.models.membership.create({ data: row });
+}
+
+const SET_STATUS = statement(`
+UPDATE memberships SET status = $3 WHERE organization_id = $1::uuid AND user_id = $2::uuid`);
+
+export async function updateMemberStatus(
+  tx: OrganizationTx,
+  organizationId: string,
+  userId: string,
+  status: 'active' | 'suspended',
+): Promise<void> {
+  await tx.rows(SET_STATUS, [organizationId, userId, status]);
+}
+
+const LOCK = statement(`
+SELECT 1 FROM memberships WHERE organization_id = $1::uuid AND user_id = $2::uuid FOR UPDATE`);
+
+/** Makes every session that is about to act for the organization wait for the end of the transaction. */
+export async function lockMembership(tx: OrganizationTx, organizationId: string, userId: string): Promise<void> {
+  await tx.rows(LOCK, [organizationId, userId]);
+}
+
+// The sessions that will act for no organization are locked in the order of their ids, as whoever ends sessions does,
+// so that neither can wait for the other.
+const DELETE = statement(`
+WITH held AS (
+  SELECT id FROM sessions WHERE organization_id = $1::uuid AND user_id = $2::uuid ORDER BY id FOR UPDATE
+)
+DELETE FROM memberships WHERE organization_id = $1::uuid AND user_id = $2::uuid AND (SELECT count(*) FROM held) >= 0`);
+
+/** Removes a membership with its assignments. */
+export async function deleteMembership(tx: OrganizationTx, organizationId: string, userId: string): Promise<void> {
+  await tx.rows(DELETE, [organizationId, userId]);
+}
+
+const OWN = statement(`SELECT 1 FROM memberships WHERE user_id = $1::uuid AND organization_id = $2::uuid`);
+
+/** Whether the user is a member of the organization, be it suspended or theirs. */
+export async function findOwnMembership(tx: UserReader, userId: string, organizationId: string): Promise<boolean> {
+  return (await tx.rows(OWN, [userId, organizationId])).length > 0;
+}

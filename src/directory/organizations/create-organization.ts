@@ -1,0 +1,35 @@
+// A signed-in user founds a further organization and becomes its owner.
+
+import type { Database } from '../../base/database/db.ts';
+import { problem } from '../../base/errors/problem.ts';
+import { newId } from '../../base/platform/random.ts';
+import type { Caller } from '../../protocol/caller.ts';
+import { lockAndCountOwned } from '../rights/store.ts';
+import { chooseSlug, type Founded, type FoundingDeps, foundOrganization } from './found-organization.ts';
+
+export interface CreateOrganizationDeps extends FoundingDeps {
+  readonly db: Database;
+  /** How many organizations one user may own before founding no more. */
+  readonly organizationsPerUserMax: number;
+}
+
+/**
+ * The new organization with its trial. The caller's token goes on acting for its own organization. Raises slug_taken,
+ * organization_limit.
+ */
+export async function createOrganization(
+  deps: CreateOrganizationDeps,
+  caller: Caller,
+  input: { readonly name: string; readonly slug: string | null },
+): Promise<Founded> {
+  const organizationId = newId(deps.random, deps.clock);
+  const slug = await chooseSlug(deps, input.name, input.slug);
+  const founding = { organizationId, ownerId: caller.id, actorId: caller.id, name: input.name, slug };
+  // Across organizations, because it is the others of the same owner that are counted.
+  const founded = await deps.db.system(async (tx) => {
+    if ((await lockAndCountOwned(tx, caller.id)) >= deps.organizationsPerUserMax) throw problem('organization_limit');
+    return foundOrganization(deps, tx, founding);
+  });
+  if (!founded) throw problem('slug_taken');
+  return founded;
+}

@@ -1,0 +1,38 @@
+// The end of an organization, by a member who may.
+
+import type { Database } from '../../base/database/db.ts';
+import { record } from '../../base/events/record.ts';
+import type { Clock } from '../../base/platform/clock.ts';
+import { newId, type Random } from '../../base/platform/random.ts';
+import type { OrganizationCaller } from '../../protocol/caller.ts';
+import type { Revocation } from '../../protocol/revocation.ts';
+import { beginChange } from '../rights/authority.ts';
+import { deleteOrganizationRow } from './delete-store.ts';
+
+export interface DeleteOrganizationDeps {
+  readonly db: Database;
+  readonly clock: Clock;
+  readonly random: Random;
+  readonly publish: (changes: readonly Revocation[]) => void;
+}
+
+/**
+ * Deletes the caller's organization with all that belongs to it. Its access tokens are refused from now on; its members'
+ * sessions live on and act for none. What has happened in it stays recorded. Raises what beginChange raises.
+ */
+export async function deleteOrganization(deps: DeleteOrganizationDeps, caller: OrganizationCaller): Promise<void> {
+  const { organizationId } = caller;
+  const at = await deps.db.organization({ organizationId, userId: caller.id }, async (tx) => {
+    await beginChange(tx, caller, 'organization:delete');
+    await record(tx, {
+      id: newId(deps.random, deps.clock),
+      type: 'organization.deleted',
+      organizationId,
+      actorId: caller.id,
+      targetId: organizationId,
+      data: { slug: caller.organizationSlug },
+    });
+    return deleteOrganizationRow(tx, organizationId);
+  });
+  deps.publish([{ kind: 'organization', org: organizationId, state: 'suspended', at }]);
+}

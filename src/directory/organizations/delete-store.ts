@@ -1,0 +1,22 @@
+// The query that ends an organization.
+import { type OrganizationTx, statement } from '../../base/database/db.ts';
+
+// The foreign keys take everything of the organization along; sessions stay, and act for none. Its access tokens are
+// refused until the last of them has expired: for good, so that no later state can overrule this one. The sessions are
+// locked in the order of their ids, as whoever ends sessions does, so that neither can wait for the other.
+const DELETE = statement(`
+WITH announced AS (
+  INSERT INTO revocations (id, kind, subject, state) VALUES (gen_random_uuid(), 'organization', $1::uuid, 'suspended')
+),
+held AS (SELECT id FROM sessions WHERE organization_id = $1::uuid ORDER BY id FOR UPDATE),
+deleted AS (DELETE FROM organizations WHERE id = $1::uuid AND (SELECT count(*) FROM held) >= 0)
+SELECT (extract(epoch FROM clock_timestamp()) * 1000)::float8 AS at`);
+
+/**
+ * Deletes the organization with all that belongs to it, and writes the revocation of its tokens; gives the instant, in ms
+ * since 1970 by the database's clock.
+ */
+export async function deleteOrganizationRow(tx: OrganizationTx, organizationId: string): Promise<number> {
+  const rows = await tx.rows<{ at: number }>(DELETE, [organizationId]);
+  return rows[0]?.at ?? 0;
+}

@@ -1,0 +1,119 @@
+// Founds an organization within a transaction: the organization with a free slug, its owner and its trial.
+
+import type { Database, OrganizationTx, SystemTx } from '../../base/database/db.ts';
+import { problem } from '../../base/errors/problem.ts';
+import { record } from '../../base/events/record.ts';
+import type { Clock } from '../../base/platform/clock.ts';
+import { newId, type Random } from '../../base/platform/random.ts';
+import { insertAssignments } from '../members/assignment-store.ts';
+import { isRoleGone } from '../members/choose-roles.ts';
+import { insertMembership } from '../members/store.ts';
+import { countOwners } from '../rights/store.ts';
+import { findOwnershipRole } from '../roles/store.ts';
+import { deriveSlug, numberedSlug } from './slug.ts';
+import { insertOrganization, insertSubscription, listFreeSlugNumbers, type SubscriptionLimits } from './store.ts';
+
+export interface FoundingDeps {
+  readonly clock: Clock;
+  readonly random: Random;
+  readonly trialDays: number;
+  readonly trialLimits: SubscriptionLimits;
+}
+
+export interface Founding {
+  readonly organizationId: string;
+  readonly ownerId: string;
+  /** Who did it; null for an operator. */
+  readonly actorId: string | null;
+  readonly name: string;
+  readonly slug: SlugChoice;
+}
+
+/** Asked for explicitly: then it is that one or none. Otherwise the first of the candidates that is still free. */
+export type SlugChoice = { readonly wanted: string } | { readonly candidates: readonly string[] };
+
+// As many foundings of one name may be under way at once, and still each gets the first slug that is free.
+const CANDIDATES = 100;
+// Bounds the search, at some milliseconds per thousand of one name.
+const SLUG_NUMBER_MAX = 10_000;
+// Past both, numbers nobody counts up to.
+const RANDOM_CANDIDATES = 10;
+
+/** Settles, ahead of the transaction, the slug: the one wanted, or the free ones of `base`, `base-1`, `base-2`, … */
+export async function chooseSlug(
+  deps: { readonly db: Database; readonly random: Random },
+  name: string,
+  wanted: string | null,
+): Promise<SlugChoice> {
+  if (wanted !== null) return { wanted };
+  const base = deriveSlug(name);
+  const bounds = { count: CANDIDATES, numberMax: SLUG_NUMBER_MAX };
+  const numbers = await listFreeSlugNumbers(deps.db.systemReader(), base, bounds);
+  const others = Array.from({ length: RANDOM_CANDIDATES }, () => deps.random.bytes(4).readUInt32BE());
+  return { candidates: [...numbers, ...others].map((number) => numberedSlug(base, number)) };
+}
+
+export interface FoundedSubscription {
+  readonly plan: string;
+  readonly status: 'trialing';
+  readonly trialEndsAt: string;
+  readonly limits: SubscriptionLimits;
+}
+
+export interface Founded {
+  readonly organization: { readonly id: string; readonly name: string; readonly slug: string };
+  readonly subscription: FoundedSubscription;
+}
+
+const DAY_MS = 86_400_000;
+
+/** Writes everything an organization begins with, or gives null when the slug asked for is taken. */
+export async function foundOrganization(
+  deps: FoundingDeps,
+  tx: OrganizationTx | SystemTx,
+  founding: Founding,
+): Promise<Founded | null> {
+  const { organizationId, ownerId, actorId, name } = founding;
+  const slug = await insertWithFreeSlug(tx, founding);
+  if (slug === null) return null;
+  const owner = await findOwnershipRole(tx);
+  if (!owner) throw new Error('No system role makes owners: run tenantry seed --no-demo, or start the service once');
+  const trialEndsAt = new Date(deps.clock.now().getTime() + deps.trialDays * DAY_MS);
+  const subscription = { plan: 'trial', status: 'trialing', trialEndsAt, limits: deps.trialLimits } as const;
+  await insertSubscription(tx, { organizationId, ...subscription });
+  await insertMembership(tx, { organizationId, userId: ownerId });
+  const id = newId(deps.random, deps.clock);
+  const assignment = { id, organizationId, userId: ownerId, roleId: owner.id, roleOwnerKey: owner.ownerKey, scope: {} };
+  // A preset that was being applied at the same moment may have removed the role, or taken the ownership from it.
+  const overtaken = () => problem('service_busy', { retryAfterSeconds: 1 });
+  await insertAssignments(tx, [assignment]).catch((error: unknown) => {
+    throw isRoleGone(error) ? overtaken() : error;
+  });
+  if ((await countOwners(tx, organizationId)) === 0) throw overtaken();
+  await record(tx, {
+    id: newId(deps.random, deps.clock),
+    type: 'organization.created',
+    organizationId,
+    actorId,
+    targetId: organizationId,
+    data: { slug },
+  });
+  return {
+    organization: { id: organizationId, name, slug },
+    subscription: { ...subscription, trialEndsAt: trialEndsAt.toISOString() },
+  };
+}
+
+// Two foundings at once meet in the unique index: the loser waits for the winner's end and takes the next candidate.
+async function insertWithFreeSlug(
+  tx: OrganizationTx | SystemTx,
+  { organizationId: id, name, slug: choice }: Founding,
+): Promise<string | null> {
+  if ('wanted' in choice) {
+    return (await insertOrganization(tx, { id, name, slug: choice.wanted })) ? choice.wanted : null;
+  }
+  for (const slug of choice.candidates) {
+    if (await insertOrganization(tx, { id, name, slug })) return slug;
+  }
+  throw new Error('No free slug was found');
+}

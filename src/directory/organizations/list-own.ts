@@ -1,0 +1,15 @@
+// The organizations that the signed-in user is an active member of.
+import type { Database } from '../../base/database/db.ts';
+import { type Page, paged } from '../../base/platform/page.ts';
+import type { Caller } from '../../protocol/caller.ts';
+import { countOwnMemberships, listOwnMemberships } from './store.ts';
+
+/** The caller's active memberships with their roles, the oldest first. */
+export async function listOwnOrganizations(deps: { readonly db: Database }, caller: Caller, page: Page) {
+  const reader = deps.db.userReader(caller.id);
+  const rows = await listOwnMemberships(reader, caller.id, page.limit, page.offset);
+  return paged(rows, page, {
+    toItem: ({ organization, roles, joinedAt }) => ({ organization, roles, joinedAt }),
+    countAll: () => countOwnMemberships(reader, caller.id),
+  });
+}

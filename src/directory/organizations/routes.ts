@@ -1,0 +1,104 @@
+// HTTP of organizations: founding, reading, changing and deleting them.
+import { type Endpoint, endpoint, needs, signedIn } from '../../base/http/endpoint.ts';
+import { enveloped, PageQuery, page } from '../../base/http/wire.ts';
+import { type CreateOrganizationDeps, createOrganization } from './create-organization.ts';
+import { changeOrganization, getOrganization, getSubscription, type OrganizationDeps } from './current.ts';
+import { type DeleteOrganizationDeps, deleteOrganization } from './delete-organization.ts';
+import { listOwnOrganizations } from './list-own.ts';
+import {
+  ChangeOrganization,
+  CreatedOrganization,
+  CreateOrganization,
+  Organization,
+  OwnOrganization,
+  SubscriptionUse,
+} from './schema.ts';
+
+export function organizationRoutes(
+  deps: OrganizationDeps & CreateOrganizationDeps & DeleteOrganizationDeps,
+): Endpoint[] {
+  return [...foundingRoutes(deps), ...currentRoutes(deps)];
+}
+
+function currentRoutes(deps: OrganizationDeps): Endpoint[] {
+  return [
+    endpoint({
+      method: 'GET',
+      url: '/api/v1/organizations/current',
+      access: needs('organization:read', { orClient: true }),
+      id: 'getOrganization',
+      summary: 'Read the current organization with its settings',
+      tag: 'Organizations',
+      reply: { 200: enveloped(Organization) },
+      problems: ['not_found'],
+      handle: async ({ caller }) => ({ data: await getOrganization(deps, caller) }),
+    }),
+    endpoint({
+      method: 'PATCH',
+      url: '/api/v1/organizations/current',
+      access: needs('organization:update'),
+      id: 'changeOrganization',
+      summary: 'Change the name or the settings of the current organization; its slug stays',
+      tag: 'Organizations',
+      body: ChangeOrganization,
+      reply: { 200: enveloped(Organization) },
+      problems: ['not_found'],
+      handle: async ({ caller, body }) => ({ data: await changeOrganization(deps, caller, body) }),
+    }),
+    endpoint({
+      method: 'GET',
+      url: '/api/v1/organizations/current/subscription',
+      access: needs('organization:read', { orClient: true }),
+      id: 'getSubscription',
+      summary: 'Read plan, trial, limits and usage of the current organization',
+      tag: 'Organizations',
+      reply: { 200: enveloped(SubscriptionUse) },
+      problems: ['not_found'],
+      handle: async ({ caller }) => ({ data: await getSubscription(deps, caller) }),
+    }),
+    endpoint({
+      method: 'GET',
+      url: '/api/v1/me/organizations',
+      access: signedIn({ alsoSuspended: true }),
+      id: 'listMyOrganizations',
+      summary: 'List the organizations you are an active member of, with your roles',
+      tag: 'Me',
+      query: PageQuery,
+      reply: { 200: page(OwnOrganization) },
+      handle: ({ caller, query }) => listOwnOrganizations(deps, caller, query),
+    }),
+  ];
+}
+
+function foundingRoutes(deps: CreateOrganizationDeps & DeleteOrganizationDeps): Endpoint[] {
+  const create = (url: string, id: string, summary: string) =>
+    endpoint({
+      method: 'POST',
+      url,
+      access: signedIn(),
+      id,
+      summary,
+      tag: 'Organizations',
+      body: CreateOrganization,
+      reply: { 201: enveloped(CreatedOrganization) },
+      problems: ['slug_taken', 'organization_limit'],
+      handle: async ({ caller, body }) => {
+        const founded = await createOrganization(deps, caller, { name: body.name, slug: body.slug ?? null });
+        return { data: { ...founded.organization, subscription: founded.subscription } };
+      },
+    });
+  return [
+    create('/api/v1/organizations', 'createOrganization', 'Create an organization and become its owner'),
+    create('/api/v1/tenants', 'createTenant', 'Create an organization (another name of POST /organizations)'),
+    endpoint({
+      method: 'DELETE',
+      url: '/api/v1/organizations/current',
+      access: needs('organization:delete'),
+      id: 'deleteOrganization',
+      summary: 'Delete the current organization with all that belongs to it, for good',
+      tag: 'Organizations',
+      reply: { 204: null },
+      handle: ({ caller }) => deleteOrganization(deps, caller),
+    }),
+  ];
+}

@@ -1,0 +1,33 @@
+// The queries of the permissions that roles hold.
+import { type OrganizationReader, statement } from '../../base/database/db.ts';
+import { SYSTEM_OWNER } from '../roles/store.ts';
+
+const KNOWN = `
+SELECT p.permission COLLATE "C" AS permission FROM roles r CROSS JOIN LATERAL unnest(r.permissions) AS p (permission)
+WHERE r.owner_key IN ($1::uuid, '${SYSTEM_OWNER}')
+UNION SELECT own.permission COLLATE "C" FROM unnest($2::text[]) AS own (permission)`;
+
+const LIST = statement(`
+SELECT permission, (count(*) OVER ())::int AS total FROM (${KNOWN}) AS known
+ORDER BY permission LIMIT $3::int OFFSET $4::int`);
+
+/** The given permissions, and those of system roles and of the organization's own, each once and in order. */
+export function listPermissions(
+  tx: OrganizationReader,
+  organizationId: string,
+  own: readonly string[],
+  page: { readonly limit: number; readonly offset: number },
+): Promise<{ readonly permission: string; readonly total: number }[]> {
+  return tx.rows(LIST, [organizationId, own, page.limit, page.offset]);
+}
+
+const COUNT = statement(`SELECT count(*)::int AS total FROM (${KNOWN}) AS known`);
+
+export async function countPermissions(
+  tx: OrganizationReader,
+  organizationId: string,
+  own: readonly string[],
+): Promise<number> {
+  const [row] = await tx.rows<{ total: number }>(COUNT, [organizationId, own]);
+  return row?.total ?? 0;
+}

@@ -1,0 +1,177 @@
+// Makes the system roles what a preset says, for the operator and for the very first start; and writes them out as one.
+
+import type { Database, SystemTx } from '../../base/database/db.ts';
+import { problem } from '../../base/errors/problem.ts';
+import { record } from '../../base/events/record.ts';
+import type { Clock } from '../../base/platform/clock.ts';
+import { newId, type Random } from '../../base/platform/random.ts';
+import type { Revocation } from '../../protocol/revocation.ts';
+import { raiseEpochs } from '../users/epoch-store.ts';
+import { ownershipAfter, type PlanOptions, type PlanStep, type PresetPlan, planPreset, planWith } from './plan.ts';
+import { type Preset, PresetRefused, readPreset, writePreset } from './presets.ts';
+import {
+  deleteSystemRoles,
+  insertSystemRole,
+  listHolders,
+  listSystemRoles,
+  lockOrganizationsOf,
+  lockRoleNames,
+  lockRoles,
+  lockSystemRoles,
+  type SystemRole,
+  updateSystemRole,
+} from './store.ts';
+
+export interface PresetDeps {
+  readonly db: Database;
+  readonly clock: Clock;
+  readonly random: Random;
+  /** Makes this process refuse at once what was revoked; others, and a process without it, read it by themselves. */
+  readonly publish?: (changes: readonly Revocation[]) => unknown;
+}
+
+export interface AppliedPreset {
+  readonly plan: PresetPlan;
+  /** How many users hold a role whose permissions or ownership changed: their access tokens are refused from now on. */
+  readonly usersAffected: number;
+}
+
+// The epochs of a million holders are raised in well under this.
+const WITHIN_MS = 600_000;
+const RAISED_AT_ONCE = 5_000;
+
+/**
+ * Makes the system roles what the preset says, in one transaction with one event; repeating it changes nothing. Raises
+ * role_name_taken, role_in_use or last_owner with a sentence that names what is in the way.
+ */
+export async function applyPreset(deps: PresetDeps, preset: Preset, options: PlanOptions = {}): Promise<AppliedPreset> {
+  // The usual run finds everything in place, and then opens no transaction.
+  const first = await planPreset(deps.db, preset, options);
+  if (first.changes === 0) return { plan: first, usersAffected: 0 };
+  const revocations: Revocation[] = [];
+  const applied = await deps.db.system(
+    async (tx) => {
+      await lockWhatChanges(tx, preset, options);
+      const plan = await planWith(tx, preset, options);
+      if (plan.changes === 0) return { plan, usersAffected: 0 }; // another process was quicker
+      const [obstacle] = plan.obstacles;
+      if (obstacle) throw problem(obstacle.code, { detail: plan.obstacles.map(({ detail }) => detail).join(' ') });
+      const present = await listSystemRoles(tx);
+      await write(deps, tx, preset, plan, present);
+      const usersAffected = await raiseHolders(tx, rightsChanged(plan.steps, present), (raised) => {
+        if (deps.publish) revocations.push(...raised);
+      });
+      await recordApplied(deps, tx, plan, usersAffected);
+      return { plan, usersAffected };
+    },
+    { timeoutMs: WITHIN_MS },
+  );
+  await deps.publish?.(revocations);
+  return applied;
+}
+
+/**
+ * In the order of every change of members: organizations, names, roles, users. A role is locked against being assigned, so that
+ * nobody can come to hold its old content unseen; organizations only where somebody may stop being an owner.
+ */
+async function lockWhatChanges(tx: SystemTx, preset: Preset, options: PlanOptions): Promise<void> {
+  await lockSystemRoles(tx);
+  const { steps } = await planWith(tx, preset, options);
+  const present = await listSystemRoles(tx);
+  const removed = new Set(steps.filter(({ action }) => action === 'remove').map(({ role }) => role));
+  const { lost } = ownershipAfter(preset, present, removed);
+  if (lost.length > 0) await lockOrganizationsOf(tx, lost);
+  if (steps.some(({ action }) => action === 'create')) await lockRoleNames(tx);
+  const changing = idsOf(
+    present,
+    steps.filter(({ action }) => action === 'update' || action === 'remove'),
+  );
+  if (changing.length > 0) await lockRoles(tx, changing);
+}
+
+function idsOf(present: readonly SystemRole[], steps: readonly PlanStep[]): string[] {
+  const names = new Set(steps.map(({ role }) => role));
+  return present.filter(({ name }) => names.has(name)).map(({ id }) => id);
+}
+
+// A level is judged when it matters and stands in no token.
+function rightsChanged(steps: readonly PlanStep[], present: readonly SystemRole[]): string[] {
+  const changed = steps.filter(({ changes }) =>
+    changes.some(({ field }) => field === 'permissions' || field === 'ownership'),
+  );
+  return idsOf(present, changed);
+}
+
+async function write(
+  deps: PresetDeps,
+  tx: SystemTx,
+  preset: Preset,
+  { steps }: PresetPlan,
+  present: readonly SystemRole[],
+): Promise<void> {
+  const ids = new Map(present.map(({ name, id }) => [name, id]));
+  const roles = new Map(preset.roles.map((role) => [role.name, role]));
+  for (const { action, role: name } of steps) {
+    const role = roles.get(name);
+    const id = ids.get(name);
+    if (action === 'create' && role) await insertSystemRole(tx, newId(deps.random, deps.clock), role);
+    else if (action === 'update' && role && id) await updateSystemRole(tx, id, role);
+    else if (action === 'remove' && id) await deleteSystemRoles(tx, [id]);
+  }
+}
+
+async function raiseHolders(
+  tx: SystemTx,
+  roleIds: readonly string[],
+  onRaised: (raised: readonly Revocation[]) => void,
+): Promise<number> {
+  let count = 0;
+  for (const ids of roleIds.length === 0 ? [] : await listHolders(tx, roleIds, RAISED_AT_ONCE)) {
+    onRaised(await raiseEpochs(tx, ids));
+    count += ids.length;
+  }
+  return count;
+}
+
+async function recordApplied(deps: PresetDeps, tx: SystemTx, plan: PresetPlan, usersAffected: number): Promise<void> {
+  const named = (action: PlanStep['action']) =>
+    plan.steps.filter((step) => step.action === action).map(({ role }) => role);
+  await record(tx, {
+    id: newId(deps.random, deps.clock),
+    type: 'roles.preset_applied',
+    organizationId: null,
+    actorId: null,
+    targetId: null,
+    data: {
+      preset: plan.preset,
+      created: named('create'),
+      updated: named('update'),
+      removed: named('remove'),
+      usersAffected,
+    },
+  });
+}
+
+/**
+ * At the start of a service: applies the preset (shipped name or path) to a database without any system role and gives
+ * the names of the roles; afterwards system roles change by the operator's command only. Raises PresetRefused.
+ */
+export async function applyFirstPreset(deps: PresetDeps, nameOrPath: string): Promise<string[]> {
+  const preset = readPreset(nameOrPath);
+  if ((await listSystemRoles(deps.db.systemReader())).length > 0) return [];
+  const { plan } = await applyPreset(deps, preset);
+  return plan.steps.filter(({ action }) => action === 'create').map(({ role }) => role);
+}
+
+/** The system roles as the YAML text of a preset; applying it changes nothing. Raises PresetRefused. */
+export async function exportRoles(deps: { readonly db: Database }, name = 'exported'): Promise<string> {
+  const roles = await listSystemRoles(deps.db.systemReader());
+  const owners = roles.filter(({ ownership }) => ownership).map((role) => role.name);
+  if (owners.length > 1) {
+    throw new PresetRefused([
+      `More than one role makes owners (${owners.join(', ')}), and in a preset one does: give their holders one of them, and remove the others`,
+    ]);
+  }
+  if (owners.length === 0) throw new PresetRefused(['No system role makes owners: apply a preset first']);
+  return writePreset({ name, roles });
+}

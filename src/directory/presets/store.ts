@@ -1,0 +1,146 @@
+// The queries of presets: what writes system roles and finds everybody whom that concerns, across organizations.
+import { type SystemReader, type SystemTx, statement } from '../../base/database/db.ts';
+import { ROLE_NAMES_LOCK, SYSTEM_OWNER } from '../roles/store.ts';
+import type { PresetRole } from './presets.ts';
+
+export interface SystemRole extends PresetRole {
+  readonly id: string;
+}
+
+const LIST = statement(`
+SELECT id, name, description, level, ownership, permissions FROM roles WHERE owner_key = '${SYSTEM_OWNER}'
+ORDER BY level DESC, name COLLATE "C"`);
+
+/** Every system role, the highest first. */
+export function listSystemRoles(tx: SystemReader): Promise<SystemRole[]> {
+  return tx.rows<SystemRole>(LIST, []);
+}
+
+const PRESET_LOCK = 7_360_233_713;
+// In FROM, because nothing can be read from a column of the type void.
+const HOLD_PRESETS = statement(`SELECT 1 AS held FROM pg_advisory_xact_lock(${PRESET_LOCK})`);
+
+/** Until the end of the transaction nobody else applies a preset: system roles stay as they are read after it. */
+export async function lockSystemRoles(tx: SystemTx): Promise<void> {
+  await tx.rows(HOLD_PRESETS, []);
+}
+
+const HOLD_NAMES = statement(`SELECT 1 AS held FROM pg_advisory_xact_lock(${ROLE_NAMES_LOCK})`);
+
+/** Until the end of the transaction no organization names a role. Taken after the locks of organizations, as they do. */
+export async function lockRoleNames(tx: SystemTx): Promise<void> {
+  await tx.rows(HOLD_NAMES, []);
+}
+
+const LOCK_ORGANIZATIONS = statement(`
+SELECT count(*)::int AS locked FROM (
+  SELECT o.id FROM organizations o
+  WHERE o.id IN (SELECT a.organization_id FROM role_assignments a
+    WHERE a.role_owner_key = '${SYSTEM_OWNER}' AND a.role_id = ANY($1::text[]::uuid[]))
+  ORDER BY o.id FOR NO KEY UPDATE) AS held`);
+
+/** The lock of every change of members (members/standing-store.ts), for all organizations in which the roles are held. */
+export async function lockOrganizationsOf(tx: SystemTx, roleIds: readonly string[]): Promise<void> {
+  await tx.rows(LOCK_ORGANIZATIONS, [roleIds]);
+}
+
+const LOCK_ROLES = statement(`
+SELECT id FROM roles WHERE owner_key = '${SYSTEM_OWNER}' AND id = ANY($1::text[]::uuid[]) ORDER BY id FOR UPDATE`);
+
+/** Waits for whoever is assigning or offering one of the roles, and lets nobody begin to. */
+export async function lockRoles(tx: SystemTx, roleIds: readonly string[]): Promise<void> {
+  await tx.rows(LOCK_ROLES, [roleIds]);
+}
+
+const INSERT = statement(`
+INSERT INTO roles (id, owner_key, name, description, level, ownership, permissions)
+VALUES ($1::uuid, '${SYSTEM_OWNER}', $2, $3, $4::int, $5::boolean, $6::text[])`);
+
+export async function insertSystemRole(tx: SystemTx, id: string, role: PresetRole): Promise<void> {
+  await tx.rows(INSERT, [id, role.name, role.description, role.level, role.ownership, role.permissions]);
+}
+
+const UPDATE = statement(`
+UPDATE roles SET description = $2, level = $3::int, ownership = $4::boolean, permissions = $5::text[],
+  updated_at = clock_timestamp()
+WHERE owner_key = '${SYSTEM_OWNER}' AND id = $1::uuid`);
+
+export async function updateSystemRole(tx: SystemTx, id: string, role: PresetRole): Promise<void> {
+  await tx.rows(UPDATE, [id, role.description, role.level, role.ownership, role.permissions]);
+}
+
+const DELETE = statement(`DELETE FROM roles WHERE owner_key = '${SYSTEM_OWNER}' AND id = ANY($1::text[]::uuid[])`);
+
+export async function deleteSystemRoles(tx: SystemTx, ids: readonly string[]): Promise<void> {
+  await tx.rows(DELETE, [ids]);
+}
+
+const CLASHES = statement(`
+SELECT name, count(*)::int AS organizations FROM roles
+WHERE organization_id IS NOT NULL AND name = ANY($1::text[]) GROUP BY name ORDER BY name COLLATE "C"`);
+
+/** How many organizations have a custom role of each of these names; names that none has are left out. */
+export function listNameClashes(
+  tx: SystemReader,
+  names: readonly string[],
+): Promise<{ readonly name: string; readonly organizations: number }[]> {
+  return tx.rows(CLASHES, [names]);
+}
+
+// A pending invitation that has run out can be sent again.
+const USES = statement(`
+SELECT * FROM (
+  SELECT r.name,
+    (SELECT count(*) FROM role_assignments a WHERE a.role_owner_key = r.owner_key AND a.role_id = r.id)::int AS members,
+    (SELECT count(*) FROM invitation_roles o
+      JOIN invitations i ON i.organization_id = o.organization_id AND i.id = o.invitation_id AND i.status = 'pending'
+      WHERE o.role_owner_key = r.owner_key AND o.role_id = r.id)::int AS invitations
+  FROM roles r WHERE r.owner_key = '${SYSTEM_OWNER}' AND r.id = ANY($1::text[]::uuid[])
+) AS used WHERE members + invitations > 0 ORDER BY name COLLATE "C"`);
+
+/** How often each of the roles is assigned and offered; roles that are neither are left out. */
+export function listUses(
+  tx: SystemReader,
+  ids: readonly string[],
+): Promise<{ readonly name: string; readonly members: number; readonly invitations: number }[]> {
+  return tx.rows(USES, [ids]);
+}
+
+const activeOwners = (roles: string) => `
+  FROM role_assignments a
+  JOIN memberships m ON m.organization_id = a.organization_id AND m.user_id = a.user_id AND m.status = 'active'
+  JOIN users u ON u.id = m.user_id AND u.status = 'active'
+  WHERE a.role_owner_key = '${SYSTEM_OWNER}' AND a.role_id = ANY(${roles}::text[]::uuid[]) AND a.scope = '{}'`;
+
+const NAMED_AT_MOST = 3;
+const LEFT_WITHOUT_OWNER = statement(`
+SELECT o.slug, count(*) OVER ()::int AS organizations FROM (
+  SELECT a.organization_id ${activeOwners('$1')} EXCEPT SELECT a.organization_id ${activeOwners('$2')}
+) AS abandoned JOIN organizations o ON o.id = abandoned.organization_id
+ORDER BY o.slug COLLATE "C" LIMIT ${NAMED_AT_MOST}`);
+
+/**
+ * How many organizations have an owner now and none once only the `remaining` roles make owners, and `lost` no more;
+ * with the slugs of the first few.
+ */
+export async function findLeftWithoutOwner(
+  tx: SystemReader,
+  lost: readonly string[],
+  remaining: readonly string[],
+): Promise<{ readonly organizations: number; readonly slugs: readonly string[] }> {
+  const rows = await tx.rows<{ slug: string; organizations: number }>(LEFT_WITHOUT_OWNER, [lost, remaining]);
+  return { organizations: rows[0]?.organizations ?? 0, slugs: rows.map(({ slug }) => slug) };
+}
+
+const HOLDERS = statement(`
+SELECT array_agg(user_id::text ORDER BY user_id) AS ids FROM (
+  SELECT user_id, (row_number() OVER (ORDER BY user_id) - 1) / $2::int AS part FROM (
+    SELECT DISTINCT user_id FROM role_assignments
+    WHERE role_owner_key = '${SYSTEM_OWNER}' AND role_id = ANY($1::text[]::uuid[])) AS holders) AS parted
+GROUP BY part ORDER BY part`);
+
+/** Everybody who holds one of the roles, in the order of ids, so many at a time. */
+export async function listHolders(tx: SystemTx, roleIds: readonly string[], atOnce: number): Promise<string[][]> {
+  const rows = await tx.rows<{ ids: string[] }>(HOLDERS, [roleIds, atOnce]);
+  return rows.map(({ ids }) => ids);
+}

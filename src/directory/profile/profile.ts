@@ -1,0 +1,46 @@
+// The signed-in user's own profile.
+
+import type { Database } from '../../base/database/db.ts';
+import { problem } from '../../base/errors/problem.ts';
+import type { Caller } from '../../protocol/caller.ts';
+import { canonicalPermissions } from '../../protocol/permission.ts';
+import { findProfile, listOwnPermissions, updateName } from '../users/store.ts';
+
+export interface ProfileDeps {
+  readonly db: Database;
+}
+
+/**
+ * Who the caller is, read from the database, and what this token lets them do. Roles and permissions are the token's
+ * own: a token that has fallen behind is refused before it gets here. Raises session_revoked when the account is gone.
+ */
+export async function getProfile(deps: ProfileDeps, caller: Caller) {
+  const reader = deps.db.userReader(caller.id);
+  const row = await findProfile(reader, caller.id, caller.organizationId);
+  if (!row) throw problem('session_revoked');
+  const organization =
+    row.organizationId === null
+      ? null
+      : { id: row.organizationId, name: row.organizationName, slug: row.organizationSlug };
+  const permissions =
+    caller.permissionsElsewhere && organization
+      ? canonicalPermissions(await listOwnPermissions(reader, caller.id, organization.id))
+      : caller.permissions;
+  return {
+    id: row.id,
+    email: row.email,
+    name: row.name,
+    emailVerified: row.emailVerified,
+    createdAt: row.createdAt.toISOString(),
+    sessionId: caller.sessionId,
+    organization,
+    roles: organization ? caller.roles : [],
+    permissions: organization ? permissions : [],
+  };
+}
+
+/** Changes the caller's own name. */
+export async function rename(deps: ProfileDeps, caller: Caller, input: { readonly name: string }) {
+  await updateName(deps.db.userReader(caller.id), caller.id, input.name);
+  return getProfile(deps, caller);
+}

@@ -1,0 +1,31 @@
+// HTTP of the signed-in user's own profile.
+import { type Endpoint, endpoint, signedIn } from '../../base/http/endpoint.ts';
+import { enveloped } from '../../base/http/wire.ts';
+import { getProfile, type ProfileDeps, rename } from './profile.ts';
+import { ChangeProfile, Profile } from './schema.ts';
+
+export function profileRoutes(deps: ProfileDeps): Endpoint[] {
+  return [
+    endpoint({
+      method: 'GET',
+      url: '/api/v1/me',
+      access: signedIn(),
+      id: 'getMe',
+      summary: 'Read who you are and what you may do in the current organization',
+      tag: 'Me',
+      reply: { 200: enveloped(Profile) },
+      handle: async ({ caller }) => ({ data: await getProfile(deps, caller) }),
+    }),
+    endpoint({
+      method: 'PATCH',
+      url: '/api/v1/me',
+      access: signedIn(),
+      id: 'changeMe',
+      summary: 'Change your name',
+      tag: 'Me',
+      body: ChangeProfile,
+      reply: { 200: enveloped(Profile) },
+      handle: async ({ caller, body }) => ({ data: await rename(deps, caller, body) }),
+    }),
+  ];
+}

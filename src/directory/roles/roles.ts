@@ -1,0 +1,173 @@
+// The roles of an organization: reading the system's and its own, making, changing and deleting its own. Who may give
+// what is granting.ts's judgement, asked for the old and the new content of a role at commit time.
+import { isDeepStrictEqual } from 'node:util';
+import type { Database, OrganizationTx } from '../../base/database/db.ts';
+import { problem } from '../../base/errors/problem.ts';
+import { record } from '../../base/events/record.ts';
+import type { Clock } from '../../base/platform/clock.ts';
+import { type Page, type Paged, paged } from '../../base/platform/page.ts';
+import { newId, type Random } from '../../base/platform/random.ts';
+import { type OrganizationCaller, type OrganizationPrincipal, scopeOf } from '../../protocol/caller.ts';
+import type { Revocation } from '../../protocol/revocation.ts';
+import { assertMayGrant, type Standing } from '../rights/granting.ts';
+import { raiseEpochs } from '../users/epoch-store.ts';
+import {
+  countCustomRoles,
+  countRoles,
+  deleteRole,
+  findRole,
+  insertRole,
+  isInUse,
+  isNameTaken,
+  listHolders,
+  listRoles,
+  type RoleContent,
+  type RoleRow,
+  updateRole,
+} from './store.ts';
+
+/** Roles that an organization may have of its own. */
+const CUSTOM_ROLES_MAX = 200;
+
+export type Role = RoleRow;
+
+export interface RoleDeps {
+  readonly db: Database;
+  readonly clock: Clock;
+  readonly random: Random;
+  /** Makes this process refuse what a committed change has revoked; awaited, because many may hold a role. */
+  readonly publish: (changes: readonly Revocation[]) => unknown;
+  /** The lock and the proof that every change of members and roles begins with: members/authority.ts. */
+  readonly beginChange: (tx: OrganizationTx, caller: OrganizationCaller, permission: string) => Promise<Standing>;
+}
+
+/** System roles and the organization's own, the highest first. */
+export async function listOwnRoles(
+  deps: { readonly db: Database },
+  caller: OrganizationPrincipal,
+  page: Page,
+): Promise<Paged<Role>> {
+  const reader = deps.db.organizationReader(scopeOf(caller));
+  return paged(await listRoles(reader, caller.organizationId, page), page, {
+    toItem: ({ total: _, ...role }) => role,
+    countAll: () => countRoles(reader, caller.organizationId),
+  });
+}
+
+/** A system role or one of the organization's own. Raises not_found. */
+export async function getRole(
+  deps: { readonly db: Database },
+  caller: OrganizationPrincipal,
+  id: string,
+): Promise<Role> {
+  const role = await findRole(deps.db.organizationReader(scopeOf(caller)), caller.organizationId, id);
+  if (!role) throw problem('not_found');
+  return role;
+}
+
+/**
+ * Makes a role of the caller's organization; permissions are given sorted and without repeats. Raises permission_denied,
+ * grant_exceeds_own, role_name_taken, role_limit.
+ */
+export async function createRole(deps: RoleDeps, caller: OrganizationCaller, content: RoleContent): Promise<Role> {
+  const { organizationId } = caller;
+  const id = newId(deps.random, deps.clock);
+  await deps.db.organization(scopeOf(caller), async (tx) => {
+    const standing = await deps.beginChange(tx, caller, 'roles:write');
+    assertMayGrant(standing, [content]);
+    if ((await countCustomRoles(tx, organizationId)) >= CUSTOM_ROLES_MAX) throw problem('role_limit');
+    if (await isNameTaken(tx, organizationId, content.name, id)) throw problem('role_name_taken');
+    await insertRole(tx, organizationId, id, content);
+    await recordChange(deps, tx, caller, 'role.created', { id, ...content }, { permissions: content.permissions });
+  });
+  return { id, ...content, system: false };
+}
+
+/**
+ * Changes a role of the caller's organization. Who holds it gets a new epoch when its name or permissions change; what
+ * changes nothing writes nothing. Raises permission_denied, not_found, grant_exceeds_own, role_name_taken.
+ */
+export async function changeRole(
+  deps: RoleDeps,
+  caller: OrganizationCaller,
+  id: string,
+  wanted: { readonly [Field in keyof RoleContent]: RoleContent[Field] | undefined },
+): Promise<Role> {
+  const { organizationId } = caller;
+  const { role, revocations } = await deps.db.organization(scopeOf(caller), async (tx) => {
+    const standing = await deps.beginChange(tx, caller, 'roles:write');
+    const old = await findChangeable(tx, organizationId, id);
+    const role = {
+      ...old,
+      name: wanted.name ?? old.name,
+      description: wanted.description ?? old.description,
+      level: wanted.level ?? old.level,
+      permissions: wanted.permissions ?? old.permissions,
+    };
+    assertMayGrant(standing, [old, role]);
+    if (isDeepStrictEqual(role, old)) return { role, revocations: [] };
+    if (role.name !== old.name && (await isNameTaken(tx, organizationId, role.name, id))) {
+      throw problem('role_name_taken');
+    }
+    await updateRole(tx, organizationId, id, role);
+    await recordChange(deps, tx, caller, 'role.changed', role, differenceOf(old, role));
+    // A name stands in tokens as well; a level is judged when it matters, and a description stands nowhere.
+    const rightsStay = role.name === old.name && isDeepStrictEqual(role.permissions, old.permissions);
+    const revocations = rightsStay ? [] : await raiseEpochs(tx, await listHolders(tx, organizationId, id));
+    return { role, revocations };
+  });
+  await deps.publish(revocations);
+  return role;
+}
+
+/** Deletes a role of the caller's organization. Raises permission_denied, not_found, grant_exceeds_own, role_in_use. */
+export async function removeRole(deps: RoleDeps, caller: OrganizationCaller, id: string): Promise<void> {
+  const { organizationId } = caller;
+  await deps.db.organization(scopeOf(caller), async (tx) => {
+    const standing = await deps.beginChange(tx, caller, 'roles:write');
+    const role = await findChangeable(tx, organizationId, id);
+    assertMayGrant(standing, [role]);
+    if (await isInUse(tx, organizationId, id)) throw problem('role_in_use');
+    await deleteRole(tx, organizationId, id);
+    await recordChange(deps, tx, caller, 'role.deleted', role, { permissions: role.permissions });
+  });
+}
+
+async function findChangeable(tx: OrganizationTx, organizationId: string, id: string): Promise<Role> {
+  const role = await findRole(tx, organizationId, id);
+  if (!role) throw problem('not_found');
+  if (role.system) {
+    throw problem('permission_denied', {
+      detail: 'System roles are the same for every organization and read-only: make a role of your own instead.',
+    });
+  }
+  return role;
+}
+
+function differenceOf(old: RoleContent, role: RoleContent) {
+  return {
+    changed: (['name', 'description', 'level', 'permissions'] as const).filter(
+      (field) => !isDeepStrictEqual(old[field], role[field]),
+    ),
+    permissionsAdded: role.permissions.filter((permission) => !old.permissions.includes(permission)),
+    permissionsRemoved: old.permissions.filter((permission) => !role.permissions.includes(permission)),
+  };
+}
+
+function recordChange(
+  deps: RoleDeps,
+  tx: OrganizationTx,
+  caller: OrganizationCaller,
+  type: 'role.created' | 'role.changed' | 'role.deleted',
+  role: { readonly id: string; readonly name: string; readonly level: number },
+  data: Readonly<Record<string, readonly string[]>>,
+): Promise<void> {
+  return record(tx, {
+    id: newId(deps.random, deps.clock),
+    type,
+    organizationId: caller.organizationId,
+    actorId: caller.id,
+    targetId: role.id,
+    data: { name: role.name, level: role.level, ...data },
+  });
+}

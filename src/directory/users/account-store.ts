@@ -1,0 +1,85 @@
+// The queries by which operators look at accounts and change them, wherever they are members.
+import { type SystemReader, type SystemTx, statement } from '../../base/database/db.ts';
+import type { Page } from '../../base/platform/page.ts';
+
+export interface AccountRow {
+  readonly id: string;
+  readonly email: string;
+  readonly name: string;
+  readonly status: 'active' | 'disabled';
+  readonly emailVerified: boolean;
+  readonly platformAdministrator: boolean;
+  readonly createdAt: Date;
+}
+
+const COLUMNS = `
+u.id, u.email, u.name, u.status, u.email_verified_at IS NOT NULL AS "emailVerified", u.created_at AS "createdAt",
+EXISTS (SELECT FROM platform_administrators p WHERE p.user_id = u.id) AS "platformAdministrator"`;
+
+const FIND = statement(`SELECT ${COLUMNS} FROM users u WHERE u.id = $1::uuid`);
+const FIND_BY_EMAIL = statement(`SELECT ${COLUMNS} FROM users u WHERE u.email_key = $1`);
+
+/** The account with this id or e-mail (canonical), whatever its state. */
+export async function findAccount(
+  tx: SystemReader,
+  by: { readonly id: string } | { readonly emailKey: string },
+): Promise<AccountRow | null> {
+  const [row] =
+    'id' in by ? await tx.rows<AccountRow>(FIND, [by.id]) : await tx.rows<AccountRow>(FIND_BY_EMAIL, [by.emailKey]);
+  return row ?? null;
+}
+
+export interface AccountSearch {
+  /** A part of the e-mail or the name, in any case; null for all. */
+  readonly text: string | null;
+  readonly status: 'active' | 'disabled' | null;
+  /** The id of an organization that they are members of; null for any or none. */
+  readonly organizationId: string | null;
+}
+
+const WANTED = `
+($1::text IS NULL OR position(lower($1::text) IN u.email_key) > 0 OR position(lower($1::text) IN lower(u.name)) > 0)
+AND ($2::text IS NULL OR u.status = $2::text)
+AND ($3::uuid IS NULL OR u.id IN (SELECT m.user_id FROM memberships m WHERE m.organization_id = $3::uuid))`;
+const COUNT = statement(`SELECT count(*)::int AS total FROM users u WHERE ${WANTED}`);
+const LIST = statement(`
+SELECT ${COLUMNS}, (SELECT count(*)::int FROM users u WHERE ${WANTED}) AS total FROM users u WHERE ${WANTED}
+ORDER BY u.id LIMIT $4::int OFFSET $5::int`);
+
+/** The accounts that fit, the oldest first. Reads every account when text is searched for. */
+export function listAccountRows(
+  tx: SystemReader,
+  { text, status, organizationId }: AccountSearch,
+  { limit, offset }: Page,
+): Promise<(AccountRow & { readonly total: number })[]> {
+  return tx.rows(LIST, [text, status, organizationId, limit, offset]);
+}
+
+export async function countAccounts(tx: SystemReader, search: AccountSearch): Promise<number> {
+  const [row] = await tx.rows<{ total: number }>(COUNT, [search.text, search.status, search.organizationId]);
+  return row?.total ?? 0;
+}
+
+const SET_STATUS = statement(`
+UPDATE users SET status = $2::text, updated_at = clock_timestamp()
+WHERE id = $1::uuid AND status <> $2::text RETURNING id`);
+
+/** False when the account has that status already. */
+export async function updateAccountStatus(
+  tx: SystemTx,
+  userId: string,
+  status: AccountRow['status'],
+): Promise<boolean> {
+  return (await tx.rows(SET_STATUS, [userId, status])).length > 0;
+}
+
+// The user before the password: the order in which whoever changes both takes the two.
+const SET_HASH = statement(`
+WITH held AS (SELECT id FROM users WHERE id = $1::uuid FOR NO KEY UPDATE)
+INSERT INTO passwords (user_id, hash, changed_at) SELECT id, $2, clock_timestamp() FROM held
+ON CONFLICT (user_id) DO UPDATE SET hash = excluded.hash, changed_at = excluded.changed_at`);
+
+/** Gives the user a password, in the place of any other. */
+export async function setPasswordHash(tx: SystemTx, userId: string, hash: string): Promise<void> {
+  await tx.rows(SET_HASH, [userId, hash]);
+}

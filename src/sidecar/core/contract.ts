@@ -1,0 +1,84 @@
+// What the sidecar is given and what it offers: its settings with their defaults, and what its parts share.
+import type { AddressInfo } from 'node:net';
+import type { Verifier } from '../../verifier/core/contract.ts';
+
+/** Lines of the log; the second argument is the message. */
+export interface SidecarLog {
+  info(line: object, message: string): void;
+  warn(line: object, message: string): void;
+  error(line: object, message: string): void;
+}
+
+export interface SidecarSettings {
+  /** http: or https:, without a path: targets are handed on as they came. */
+  readonly upstream: URL;
+  /** The cookie that may hold the token; null for none. */
+  readonly cookie: string | null;
+  /** The query parameter that may hold the token; null for none. */
+  readonly queryParameter: string | null;
+  /** Whether a socket without a token is opened to wait for its first message. */
+  readonly firstMessage: boolean;
+  /** Whether the upstream gets the token, in Authorization. */
+  readonly forwardToken: boolean;
+  /** Origins of browser applications. Empty: any, but for tokens in a cookie. */
+  readonly allowedOrigins: readonly string[];
+  /** Addresses and CIDR ranges whose X-Forwarded-Proto and -Host are believed. */
+  readonly trustedProxies: readonly string[];
+  readonly messageBytesMax: number;
+  readonly socketsMax: number;
+  readonly socketsPerUserMax: number;
+  /** Sockets that may wait for their first message at the same time. */
+  readonly waitingMax: number;
+  readonly firstMessageSeconds: number;
+  /** How long the upstream may take to accept a socket. */
+  readonly handshakeSeconds: number;
+  /** How long the upstream may be silent within a plain request. */
+  readonly upstreamSeconds: number;
+  readonly pingSeconds: number;
+  /** How long somebody may take nothing of what waits for them. */
+  readonly slowSeconds: number;
+}
+
+/** What holds unless it is said otherwise. */
+export const SIDECAR_DEFAULTS: Omit<SidecarSettings, 'upstream'> = {
+  cookie: null,
+  queryParameter: null,
+  firstMessage: false,
+  forwardToken: false,
+  allowedOrigins: [],
+  trustedProxies: [],
+  messageBytesMax: 1_048_576,
+  socketsMax: 10_000,
+  socketsPerUserMax: 100,
+  waitingMax: 1_000,
+  firstMessageSeconds: 5,
+  handshakeSeconds: 10,
+  upstreamSeconds: 60,
+  pingSeconds: 30,
+  slowSeconds: 30,
+};
+
+export interface SidecarDeps {
+  readonly verifier: Verifier;
+  readonly log: SidecarLog;
+  /** Milliseconds since 1970: what expiry is judged by. */
+  readonly now: () => number;
+}
+
+export interface SidecarState {
+  readonly isDraining: boolean;
+  /** Open sockets, those that are being opened included. */
+  readonly sockets: number;
+  /** Plain requests under way. */
+  readonly requests: number;
+}
+
+export interface Sidecar {
+  readonly address: AddressInfo;
+  state(): SidecarState;
+  /**
+   * Accepts nothing any more, closes the sockets with 1001 spread over so many seconds, lets requests finish meanwhile,
+   * and resolves when everything is closed.
+   */
+  close(drainSeconds: number): Promise<void>;
+}

@@ -1,0 +1,176 @@
+// The sidecar: puts its parts together, listens, and ends in good order. What a request or socket may do is in the files
+// of its parts.
+import { once } from 'node:events';
+import { Agent, createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http';
+import { Agent as SecureAgent } from 'node:https';
+import type { AddressInfo } from 'node:net';
+import type { Duplex } from 'node:stream';
+import { answerBrokenConnection, refuseTunnel } from '../http/answer.ts';
+import { passRequest } from '../http/plain-request.ts';
+import { trustedPeers } from '../http/upstream-headers.ts';
+import { CLOSE_GOING_AWAY } from '../sockets/bridge.ts';
+import { createLiveIndex } from '../sockets/live.ts';
+import { createSlots } from '../sockets/slots.ts';
+import { createHandshakes } from '../upgrade/handshake.ts';
+import { acceptUpgrade } from '../upgrade/upgrade.ts';
+import { SIDECAR_DEFAULTS, type Sidecar, type SidecarDeps, type SidecarSettings } from './contract.ts';
+import type { OpenSocket, Parts } from './parts.ts';
+
+export type SidecarOptions = Partial<SidecarSettings> & Pick<SidecarSettings, 'upstream'>;
+
+const HEAD_BYTES_MAX = 65_536; // a token has up to 24 KiB, and cookies come beside it
+const TIMEOUTS = {
+  headersTimeout: 10_000,
+  requestTimeout: 300_000,
+  keepAliveTimeout: 65_000,
+  connectionsCheckingInterval: 2_000,
+};
+/** Connections beyond the sockets: plain requests, kept ones, such as are being refused. */
+const MORE_CONNECTIONS = 1_000;
+const BEATS_PER_PING = 30;
+const DRAIN_STEP_MILLISECONDS = 100;
+const CLOSE_MILLISECONDS = 4_000;
+
+/** Opens a sidecar on an address. Raises TypeError for wrong settings, and what listening raises. */
+export async function openSidecar(
+  deps: SidecarDeps,
+  options: SidecarOptions,
+  listen: { readonly host: string; readonly port: number },
+): Promise<Sidecar> {
+  const settings: SidecarSettings = { ...SIDECAR_DEFAULTS, ...options };
+  assertUpstream(settings.upstream);
+  let isDraining = false;
+  const parts: Parts = {
+    ...deps,
+    settings,
+    handshakes: createHandshakes(settings.messageBytesMax),
+    live: createLiveIndex(deps.verifier, deps.now),
+    sockets: createSlots(settings.socketsMax, settings.socketsPerUserMax),
+    requests: createSlots(settings.socketsMax, settings.socketsPerUserMax),
+    waiting: createSlots(settings.waitingMax, settings.waitingMax),
+    open: new Set<OpenSocket>(),
+    isTrustedPeer: trustedPeers(settings.trustedProxies),
+    isDraining: () => isDraining,
+  };
+  const keepAlive = { keepAlive: true, maxFreeSockets: 256 };
+  const agent = settings.upstream.protocol === 'https:' ? new SecureAgent(keepAlive) : new Agent(keepAlive);
+  const server = serverOf(parts, agent);
+  const heartbeat = beatAll(parts);
+  server.listen(listen.port, listen.host);
+  try {
+    await once(server, 'listening');
+  } catch (error) {
+    heartbeat.stop();
+    parts.live.close();
+    throw error;
+  }
+
+  async function close(drainSeconds: number): Promise<void> {
+    isDraining = true;
+    const closed = once(server, 'close');
+    server.close();
+    server.closeIdleConnections();
+    await drain(parts, drainSeconds * 1000);
+    await settle(parts, CLOSE_MILLISECONDS);
+    heartbeat.stop();
+    parts.live.close();
+    server.closeAllConnections();
+    agent.destroy();
+    await closed;
+  }
+
+  let closing: Promise<void> | undefined;
+  return {
+    address: server.address() as AddressInfo,
+    state: () => ({ isDraining, sockets: parts.sockets.taken(), requests: parts.requests.taken() }),
+    close(drainSeconds) {
+      closing ??= close(drainSeconds);
+      return closing;
+    },
+  };
+}
+
+function assertUpstream({ protocol, pathname, search, hash, username, password }: URL): void {
+  const isPlain = pathname === '/' && search === '' && hash === '' && username === '' && password === '';
+  if (!/^https?:$/.test(protocol) || !isPlain) {
+    throw new TypeError(
+      'upstream must be http:// or https:// with a host and port alone: paths are handed on as they come',
+    );
+  }
+}
+
+function serverOf(parts: Parts, agent: Agent): Server {
+  const server = createServer({ ...TIMEOUTS, maxHeaderSize: HEAD_BYTES_MAX, requireHostHeader: false });
+  server.maxHeadersCount = 0; // counted in head.ts: Node would drop what is too much without a word
+  server.maxConnections = parts.settings.socketsMax + MORE_CONNECTIONS;
+  const unanswered = new WeakMap<Duplex, number>();
+  const isOwed = (socket: Duplex) => (unanswered.get(socket) ?? 0) > 0;
+  // Whatever nobody foresaw ends one connection, and not the process.
+  const lost = (err: unknown, socket: Duplex) => {
+    parts.log.error({ err }, 'a connection failed');
+    socket.destroy();
+  };
+  const pass = (request: IncomingMessage, response: ServerResponse) => {
+    const { socket } = request;
+    unanswered.set(socket, (unanswered.get(socket) ?? 0) + 1);
+    response.once('close', () => unanswered.set(socket, (unanswered.get(socket) ?? 1) - 1));
+    passRequest(parts, agent, request, response).catch((error) => lost(error, socket));
+  };
+  server.on('request', pass);
+  // Answered like any other: what was expected is decided there.
+  server.on('checkContinue', pass);
+  server.on('checkExpectation', pass);
+  server.on('upgrade', (request, socket, early) => {
+    // Its answer would overtake the one that is still owed.
+    if (isOwed(socket)) socket.destroy();
+    else acceptUpgrade(parts, request, socket, early).catch((error) => lost(error, socket));
+  });
+  server.on('connect', (_request, socket) => refuseTunnel(socket));
+  server.on('clientError', (error, socket) => answerBrokenConnection(error, socket, isOwed(socket)));
+  return server;
+}
+
+/** Asks every socket for a sign of life once in each interval, some at a time. */
+function beatAll({ open, settings }: Parts): { stop(): void } {
+  const turns = new WeakMap<OpenSocket, number>();
+  let turn = 0;
+  let given = 0;
+  const timer = setInterval(
+    () => {
+      turn = (turn + 1) % BEATS_PER_PING;
+      for (const socket of open) {
+        let own = turns.get(socket);
+        if (own === undefined) {
+          own = given++ % BEATS_PER_PING;
+          turns.set(socket, own);
+        }
+        if (own === turn) socket.beat();
+      }
+    },
+    (settings.pingSeconds * 1000) / BEATS_PER_PING,
+  ).unref();
+  return { stop: () => clearInterval(timer) };
+}
+
+/** Closes the open sockets a few at a time, so that their clients do not all come back at once. */
+async function drain({ open, requests }: Parts, milliseconds: number): Promise<void> {
+  // A part of the time is kept for the last ones to answer.
+  let steps = Math.max(1, Math.floor((milliseconds * 0.8) / DRAIN_STEP_MILLISECONDS));
+  for (let left = milliseconds; ; left -= DRAIN_STEP_MILLISECONDS) {
+    const batch = [...open].slice(0, Math.ceil(open.size / steps));
+    for (const socket of batch) {
+      open.delete(socket);
+      socket.close(CLOSE_GOING_AWAY, 'shutting_down');
+    }
+    steps = Math.max(1, steps - 1);
+    if ((open.size === 0 && requests.taken() === 0) || left <= 0) return;
+    await new Promise((resolve) => setTimeout(resolve, DRAIN_STEP_MILLISECONDS));
+  }
+}
+
+/** Waits for closed sockets to be gone, and for no longer than that. */
+async function settle({ sockets }: Parts, milliseconds: number): Promise<void> {
+  for (let left = milliseconds; left > 0 && sockets.taken() > 0; left -= 20) {
+    await new Promise((resolve) => setTimeout(resolve, 20));
+  }
+}

@@ -1,0 +1,36 @@
+// Cross-origin requests of browsers, as far as the sidecar answers by itself: preflights, which never carry a token, and
+// its own refusals. What the upstream's answers say is the upstream's matter.
+import type { ServerResponse } from 'node:http';
+import type { SidecarSettings } from '../core/contract.ts';
+import type { Head } from './head.ts';
+
+type Settings = Pick<SidecarSettings, 'allowedOrigins'>;
+
+/** The headers that let a listed origin read an answer of ours; none for others. */
+export function allowOrigin(head: Head | undefined, { allowedOrigins }: Settings): Record<string, string> {
+  const origin = listed(head, allowedOrigins);
+  if (origin === null) return {};
+  return { 'access-control-allow-origin': origin, 'access-control-allow-credentials': 'true', vary: 'Origin' };
+}
+
+/** Answers the preflight of a listed origin, and tells whether it was one. Others need a token like any request. */
+export function answerPreflight(head: Head, response: ServerResponse, settings: Settings): boolean {
+  const method = head.fields.get('access-control-request-method')?.[0];
+  if (head.method !== 'OPTIONS' || method === undefined || listed(head, settings.allowedOrigins) === null) return false;
+  const wanted = head.fields.get('access-control-request-headers')?.[0];
+  response.writeHead(204, {
+    ...allowOrigin(head, settings),
+    'access-control-allow-methods': method,
+    ...(wanted === undefined ? {} : { 'access-control-allow-headers': wanted }),
+    'access-control-max-age': '600',
+    vary: 'Origin, Access-Control-Request-Method, Access-Control-Request-Headers',
+  });
+  response.end();
+  return true;
+}
+
+function listed(head: Head | undefined, allowed: readonly string[]): string | null {
+  const origins = head?.fields.get('origin') ?? [];
+  const [origin] = origins;
+  return origins.length === 1 && origin !== undefined && allowed.includes(origin) ? origin : null;
+}

@@ -1,0 +1,126 @@
+// The headers that the upstream gets: the client's, without what only a proxy may say or what ends at this hop, and with
+// whom the request is from. Security rests on this: what is listed here reaches the upstream from nobody but us.
+import { BlockList, isIP } from 'node:net';
+import type { Principal } from '../../protocol/caller.ts';
+import { identityHeaders, isIdentityHeader } from '../../protocol/identity-headers.ts';
+import { type Head, listOf } from './head.ts';
+
+export interface UpstreamRequest {
+  readonly head: Head;
+  readonly principal: Principal;
+  /** What is left of Cookie; null for nothing. */
+  readonly cookie: string | null;
+  /** The token, where the upstream is to get it; else null. */
+  readonly token: string | null;
+  readonly requestId: string;
+  readonly peerAddress: string | undefined;
+  readonly isTrustedPeer: boolean;
+  /** Where Host is missing (HTTP/1.0). */
+  readonly upstreamHost: string;
+}
+
+export type UpstreamHeaders = Record<string, string | string[]>;
+
+// RFC 9110 §7.6.1, and what is about the connection by custom.
+const HOP_BY_HOP = new Set([
+  'connection',
+  'keep-alive',
+  'proxy-connection',
+  'proxy-authenticate',
+  'proxy-authentication-info',
+  'proxy-authorization',
+  'te',
+  'trailer',
+  'transfer-encoding',
+  'upgrade',
+  'http2-settings',
+]);
+// Said anew for the next hop, or answered here.
+const OWN = new Set(['host', 'authorization', 'cookie', 'expect', 'x-request-id', 'x-forwarded-for']);
+// What proxies tell of the original request, and what some frameworks take for its path.
+const OF_PROXIES = /^(?:forwarded|x-forwarded-.+|x-real-ip|x-client-ip|x-original-.+|x-rewrite-url)$/;
+const SOCKETS = /^sec-websocket-/;
+const SANE_REQUEST_ID = /^[A-Za-z0-9._-]{1,128}$/;
+
+/** Whether a header is one that only this hop may send, however its name is spelled. */
+function isReserved(name: string): boolean {
+  return HOP_BY_HOP.has(name) || OWN.has(name) || SOCKETS.test(name) || OF_PROXIES.test(name) || isIdentityHeader(name);
+}
+
+/** The headers for the upstream, without framing and, for sockets, without those of the handshake. */
+export function upstreamHeaders(request: UpstreamRequest): UpstreamHeaders {
+  const { head, isTrustedPeer, cookie, token } = request;
+  const listed = new Set(listOf(head, 'connection').map((name) => name.toLowerCase()));
+  const headers: UpstreamHeaders = Object.create(null);
+  for (const [name, values] of head.fields) {
+    // Some receivers (CGI and its heirs) take any other character of a name for the same as a hyphen.
+    const plain = name.replace(/[^a-z0-9]/g, '-');
+    const isBelieved = isTrustedPeer && name === plain && OF_PROXIES.test(name) && !OWN.has(name);
+    const isFraming = name !== plain && /^content-(?:length|type|encoding)$/.test(plain);
+    if ((isReserved(plain) && !isBelieved) || isFraming) continue;
+    // What Connection names ends here, but for what says how the body is to be read.
+    if (listed.has(name) && name !== 'content-length') continue;
+    headers[name] = values.length === 1 ? (values[0] ?? '') : [...values];
+  }
+  if (cookie !== null) headers.cookie = cookie;
+  if (token !== null) headers.authorization = `Bearer ${token}`;
+  headers['x-request-id'] = request.requestId;
+  return Object.assign(headers, forwarded(request), identityHeaders(request.principal));
+}
+
+function forwarded({ head, isTrustedPeer, peerAddress, upstreamHost }: UpstreamRequest): UpstreamHeaders {
+  const host = head.fields.get('host')?.[0] ?? upstreamHost;
+  const told = (name: string) => (isTrustedPeer ? head.fields.get(name)?.[0] : undefined);
+  const chain = [...(head.fields.get('x-forwarded-for') ?? []), plainAddress(peerAddress) ?? 'unknown'];
+  return {
+    host,
+    'x-forwarded-for': chain.filter((entry) => entry.trim() !== '').join(', '),
+    'x-forwarded-proto': told('x-forwarded-proto') ?? 'http',
+    'x-forwarded-host': told('x-forwarded-host') ?? host,
+  };
+}
+
+/** The request's own id where it is sane, else a new one. */
+export function requestIdOf(head: Head | undefined, make: () => string): string {
+  const sent = head?.fields.get('x-request-id');
+  return sent?.length === 1 && SANE_REQUEST_ID.test(sent[0] ?? '') ? (sent[0] ?? '') : make();
+}
+
+/** The headers of an upstream's answer that are not about the connection, as pairs with their names as they were sent. */
+export function endToEnd(rawHeaders: readonly string[]): [string, string][] {
+  const pairs: [string, string][] = [];
+  for (let index = 0; index < rawHeaders.length; index += 2) {
+    pairs.push([rawHeaders[index] ?? '', rawHeaders[index + 1] ?? '']);
+  }
+  const listed = pairs
+    .filter(([name]) => name.toLowerCase() === 'connection')
+    .flatMap(([, value]) => value.split(',').map((entry) => entry.trim().toLowerCase()));
+  return pairs.filter(([name]) => {
+    const lower = name.toLowerCase();
+    return !HOP_BY_HOP.has(lower) && !(listed.includes(lower) && lower !== 'content-length');
+  });
+}
+
+/** Tells which peers are believed. Raises TypeError for what is neither an address nor a CIDR range. */
+export function trustedPeers(ranges: readonly string[]): (address: string | undefined) => boolean {
+  const list = new BlockList();
+  for (const range of ranges) {
+    const [address = '', bits] = range.split('/');
+    const family = isIP(address) === 6 ? 'ipv6' : 'ipv4';
+    const wide = family === 'ipv6' ? 128 : 32;
+    const length = bits === undefined ? wide : /^\d{1,3}$/.test(bits) ? Number(bits) : Number.NaN;
+    if (isIP(address) === 0 || !(length >= 0 && length <= wide)) {
+      throw new TypeError(`${range} is neither an IP address nor a CIDR range`);
+    }
+    list.addSubnet(address, length, family);
+  }
+  return (peer) => {
+    const address = plainAddress(peer);
+    return address !== undefined && isIP(address) !== 0 && list.check(address, isIP(address) === 6 ? 'ipv6' : 'ipv4');
+  };
+}
+
+/** An IPv4 address that came through an IPv6 socket, as IPv4. */
+function plainAddress(address: string | undefined): string | undefined {
+  return address?.replace(/^::ffff:(?=\d+\.\d+\.\d+\.\d+$)/i, '');
+}

@@ -1,0 +1,149 @@
+// What is open on a token: sockets and requests under way, found by session, user or client, and organization, so that a
+// revocation touches those alone that it may concern; and by the second at which they end.
+import type { Revocation } from '../../protocol/revocation.ts';
+import type { VerificationCode, VerifiedPrincipal, Verifier } from '../../verifier/core/contract.ts';
+
+export interface Live {
+  /** By whose newest token it goes on. */
+  principal(): VerifiedPrincipal;
+  /** Lets it go on by another token, of the same user or client and organization. */
+  renew(principal: VerifiedPrincipal): void;
+  /** Why it must not go on at this moment, or null. */
+  judge(): VerificationCode | null;
+  /** It is over: it is not looked at any more. */
+  remove(): void;
+}
+
+export interface LiveIndex {
+  /** Watches something; `end` is called once, with the reason, when it must end. `graceSeconds` after expiry. */
+  add(principal: VerifiedPrincipal, end: (code: VerificationCode) => void, graceSeconds?: number): Live;
+  /** Ends everything whose time is over. */
+  sweep(): void;
+  size(): number;
+  close(): void;
+}
+
+interface Entry {
+  principal: VerifiedPrincipal;
+  /** The session that the upstream was told of, and the one that it goes on by. */
+  readonly sessions: Set<string>;
+  endsAt: number;
+  readonly graceSeconds: number;
+  readonly end: (code: VerificationCode) => void;
+}
+
+// How late an expiry may be noticed.
+const SWEEP_MILLISECONDS = 200;
+
+/** Sets of entries by a key; empty ones are not kept. */
+function createIndex<Key>() {
+  const sets = new Map<Key, Set<Entry>>();
+  return {
+    sets,
+    add(key: Key, entry: Entry) {
+      const set = sets.get(key);
+      if (set) set.add(entry);
+      else sets.set(key, new Set([entry]));
+    },
+    remove(key: Key, entry: Entry) {
+      const set = sets.get(key);
+      if (set?.delete(entry) && set.size === 0) sets.delete(key);
+    },
+  };
+}
+
+/** Makes the index and begins to follow the verifier's revocations and the clock. */
+export function createLiveIndex(verifier: Verifier, now: () => number): LiveIndex {
+  const all = new Set<Entry>();
+  const bySession = createIndex<string>();
+  const bySubject = createIndex<string>();
+  const byOrganization = createIndex<string>();
+  const bySecond = createIndex<number>();
+
+  function attach(entry: Entry): void {
+    const { principal } = entry;
+    for (const sid of entry.sessions) bySession.add(sid, entry);
+    bySubject.add(principal.id, entry);
+    if (principal.organizationId !== null) byOrganization.add(principal.organizationId, entry);
+    bySecond.add(entry.endsAt, entry);
+  }
+
+  function remove(entry: Entry): void {
+    if (!all.delete(entry)) return;
+    const { principal } = entry;
+    for (const sid of entry.sessions) bySession.remove(sid, entry);
+    bySubject.remove(principal.id, entry);
+    if (principal.organizationId !== null) byOrganization.remove(principal.organizationId, entry);
+    bySecond.remove(entry.endsAt, entry);
+  }
+
+  function finish(entry: Entry, code: VerificationCode): void {
+    if (!all.has(entry)) return;
+    remove(entry);
+    entry.end(code);
+  }
+
+  function affected(revocation: Revocation): ReadonlySet<Entry> | undefined {
+    if (revocation.kind === 'session') return bySession.sets.get(revocation.sid);
+    if (revocation.kind === 'user') return bySubject.sets.get(revocation.sub);
+    if (revocation.kind === 'client') return bySubject.sets.get(revocation.client_id);
+    if (revocation.kind === 'organization') return byOrganization.sets.get(revocation.org);
+    return all;
+  }
+
+  const unfollow = verifier.onRevocation((revocation) => {
+    for (const entry of [...(affected(revocation) ?? [])]) {
+      // The session that the upstream was told of counts as well as the one of a later token.
+      const code = revocation.kind === 'session' ? 'session_revoked' : revoked(verifier, entry.principal);
+      if (code) finish(entry, code);
+    }
+  });
+
+  function sweep(): void {
+    const second = Math.floor(now() / 1000);
+    for (const [endsAt, entries] of bySecond.sets) {
+      if (endsAt <= second) for (const entry of [...entries]) finish(entry, 'token_expired');
+    }
+  }
+  const timer = setInterval(sweep, SWEEP_MILLISECONDS).unref();
+
+  function add(principal: VerifiedPrincipal, end: Entry['end'], graceSeconds = 0): Live {
+    const sessions = new Set(principal.kind === 'user' ? [principal.sessionId] : []);
+    const entry: Entry = { principal, sessions, endsAt: principal.expiresAt + graceSeconds, graceSeconds, end };
+    all.add(entry);
+    attach(entry);
+    return {
+      principal: () => entry.principal,
+      renew(next) {
+        if (!all.has(entry)) return;
+        const first = [...entry.sessions][0];
+        remove(entry);
+        entry.principal = next;
+        entry.sessions.clear();
+        if (first !== undefined) entry.sessions.add(first);
+        if (next.kind === 'user') entry.sessions.add(next.sessionId);
+        entry.endsAt = next.expiresAt + entry.graceSeconds;
+        all.add(entry);
+        attach(entry);
+      },
+      judge: () => (now() >= entry.endsAt * 1000 ? 'token_expired' : revoked(verifier, entry.principal)),
+      remove: () => remove(entry),
+    };
+  }
+
+  return {
+    add,
+    sweep,
+    size: () => all.size,
+    close() {
+      clearInterval(timer);
+      unfollow();
+    },
+  };
+}
+
+// Expiry is judged by the second at which an entry ends, not by the verifier, which tolerates clocks that differ.
+function revoked(verifier: Verifier, principal: VerifiedPrincipal): VerificationCode | null {
+  const code = verifier.judge(principal);
+  return code === 'token_expired' ? null : code;
+}

@@ -1,0 +1,76 @@
+// From somebody let in to the upstream: what is asked of it in their name.
+import type { Duplex } from 'node:stream';
+import { VerificationError } from '../../verifier/core/error.ts';
+import type { Admission, Parts } from '../core/parts.ts';
+import { Refusal } from '../core/problems.ts';
+import type { Head } from '../http/head.ts';
+import { takeParameter } from '../http/query.ts';
+import { type UpstreamHeaders, upstreamHeaders } from '../http/upstream-headers.ts';
+import { type Dial, type Dialled, dial } from './dial.ts';
+
+export interface Asked {
+  readonly head: Head;
+  readonly admission: Admission;
+  readonly token: string;
+  /** As the upstream is to get it. */
+  readonly target: string;
+  readonly cookie: string | null;
+  readonly requestId: string;
+  readonly peerAddress: string | undefined;
+}
+
+/** The headers that the upstream gets for a request. */
+export function headersFor({ settings, isTrustedPeer }: Parts, asked: Asked): UpstreamHeaders {
+  const { admission, token, peerAddress } = asked;
+  return upstreamHeaders({
+    ...asked,
+    principal: admission.live.principal(),
+    token: settings.forwardToken ? token : null,
+    isTrustedPeer: isTrustedPeer(peerAddress),
+    upstreamHost: settings.upstream.host,
+  });
+}
+
+/** Begins to open the websocket to the upstream. */
+export function dialFor(parts: Parts, asked: Asked, protocols: readonly string[]): Dial {
+  const { upstream, messageBytesMax, handshakeSeconds } = parts.settings;
+  const headers = headersFor(parts, asked);
+  return dial({ upstream, target: asked.target, headers, protocols, messageBytesMax, seconds: handshakeSeconds });
+}
+
+/**
+ * Dials and tells what came of it; gives up when the client leaves or its token ends. Raises after giving back the place.
+ */
+export async function outcomeOf(
+  parts: Parts,
+  admission: Admission,
+  begin: () => Dial,
+  socket: Duplex,
+): Promise<Dialled> {
+  let dialling: Dial | undefined;
+  const abort = () => dialling?.abort();
+  admission.onEnd(abort);
+  socket.once('close', abort);
+  try {
+    dialling = begin();
+    // One that left before that is not told of again.
+    if (socket.destroyed) abort();
+    const dialled = await dialling.outcome;
+    if (parts.isDraining()) {
+      abort();
+      throw new Refusal('shutting_down');
+    }
+    return dialled;
+  } catch (error) {
+    admission.release();
+    const ended = admission.ended();
+    throw ended ? new VerificationError(ended) : error;
+  } finally {
+    socket.off('close', abort);
+  }
+}
+
+/** Whether a target is one of Socket.IO's (its Engine.IO says its version in the query). */
+export function isSocketIo(target: string): boolean {
+  return takeParameter(target, 'EIO').values.includes('4');
+}

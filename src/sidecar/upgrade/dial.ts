@@ -1,0 +1,87 @@
+// The websocket to the upstream: opening it with exactly the target and headers that were decided, and telling a refusal
+// of the upstream from its being away.
+import type { IncomingMessage } from 'node:http';
+import { WebSocket } from 'ws';
+import { Refusal } from '../core/problems.ts';
+import { endToEnd, type UpstreamHeaders } from '../http/upstream-headers.ts';
+
+export type Dialled =
+  | {
+      readonly kind: 'open';
+      /** Paused: resume it once somebody listens. */
+      readonly socket: WebSocket;
+      readonly protocol: string | null;
+      readonly headers: readonly (readonly [string, string])[];
+    }
+  /** The upstream answered the handshake with something else than 101. */
+  | { readonly kind: 'answered'; readonly response: IncomingMessage };
+
+export interface Dial {
+  /** Raises Refusal `upstream_unavailable` or `upstream_timeout`. */
+  readonly outcome: Promise<Dialled>;
+  /** Gives up; also ends an answer that is still being read. */
+  abort(): void;
+}
+
+export interface DialRequest {
+  readonly upstream: URL;
+  readonly target: string;
+  readonly headers: UpstreamHeaders;
+  readonly protocols: readonly string[];
+  readonly messageBytesMax: number;
+  readonly seconds: number;
+}
+
+/** Whether an answer is a final one, which can be handed on (RFC 9110 §15): neither 1xx nor a number that is no status. */
+export function isFinal({ statusCode = 0 }: IncomingMessage): boolean {
+  return statusCode >= 200;
+}
+
+/** Begins to open a websocket to the upstream. */
+export function dial({ upstream, target, headers, protocols, ...limits }: DialRequest): Dial {
+  const address = new URL('/', upstream);
+  address.protocol = upstream.protocol === 'https:' ? 'wss:' : 'ws:';
+  const { promise: outcome, resolve, reject } = Promise.withResolvers<Dialled>();
+  let answer: IncomingMessage | undefined;
+  let protocol: string | null = null;
+  let isLate = false;
+  const socket = new WebSocket(address, {
+    perMessageDeflate: false,
+    maxPayload: limits.messageBytesMax,
+    finishRequest(request) {
+      // A URL would be normalised: the upstream gets the bytes that the client sent.
+      request.path = target;
+      for (const name in headers) request.setHeader(name, headers[name] ?? '');
+      if (protocols.length > 0) request.setHeader('sec-websocket-protocol', protocols.join(', '));
+      request.end();
+    },
+  });
+  const timer = setTimeout(() => {
+    isLate = true;
+    socket.terminate();
+  }, limits.seconds * 1000);
+  socket.on('upgrade', (response) => {
+    answer = response;
+    protocol = response.headers['sec-websocket-protocol'] ?? null;
+    // `ws` demands that one of the offered is selected; a server need not (RFC 6455 §4.1), and the client decides.
+    if (protocol !== null && !protocols.includes(protocol)) socket.terminate();
+    delete response.headers['sec-websocket-protocol'];
+  });
+  socket.on('open', () => {
+    clearTimeout(timer);
+    socket.pause();
+    resolve({ kind: 'open', socket, protocol, headers: endToEnd(answer?.rawHeaders ?? []) });
+  });
+  socket.on('unexpected-response', (_request, response) => {
+    clearTimeout(timer);
+    if (isFinal(response)) resolve({ kind: 'answered', response });
+    else socket.terminate();
+  });
+  socket.on('error', (error) => {
+    clearTimeout(timer);
+    const refusal = new Refusal(isLate ? 'upstream_timeout' : 'upstream_unavailable');
+    refusal.cause = error;
+    reject(refusal);
+  });
+  return { outcome, abort: () => socket.terminate() };
+}

@@ -1,0 +1,74 @@
+// The websocket handshake with the client (RFC 6455 §4.2): what must hold of the request, and the answer 101. Who may
+// have it is decided before.
+import type { IncomingMessage } from 'node:http';
+import type { Duplex } from 'node:stream';
+import { type WebSocket, WebSocketServer } from 'ws';
+import { Refusal } from '../core/problems.ts';
+import { type Head, listOf, only } from '../http/head.ts';
+
+/** What the answer says beside the handshake. */
+export interface Choice {
+  readonly protocol: string | null;
+  /** Headers of the upstream's own answer. */
+  readonly headers: readonly (readonly [string, string])[];
+}
+
+export interface Handshakes {
+  /** Answers 101 and gives the open socket; null when the client is gone. */
+  complete(request: IncomingMessage, socket: Duplex, early: Buffer, choice: Choice): WebSocket | null;
+}
+
+const KEY = /^[+/0-9A-Za-z]{22}==$/;
+// What the handshake says itself, and what has no meaning in an answer without a body.
+const NOT_HANDED_ON = /^(?:sec-websocket-.*|content-length|content-type|date)$/i;
+const PLAIN_TEXT = /^[\t\x20-\x7e]*$/;
+
+/** Raises Refusal unless the request asks for a websocket as RFC 6455 §4.2.1 wants it. */
+export function assertWebSocketRequest(request: IncomingMessage, head: Head): void {
+  if (only(head, 'upgrade')?.toLowerCase() !== 'websocket') throw new Refusal('upgrade_refused');
+  const asks = listOf(head, 'connection').some((entry) => entry.toLowerCase() === 'upgrade');
+  const isPlain = !head.fields.has('transfer-encoding') && (only(head, 'content-length') ?? '0') === '0';
+  // Bytes of a body would be read as frames.
+  if (head.method !== 'GET' || request.httpVersion !== '1.1' || !asks || !isPlain) {
+    throw new Refusal('bad_request', {}, 'Ask for a websocket with GET, HTTP/1.1 and no body.');
+  }
+  if (only(head, 'sec-websocket-version') !== '13') {
+    throw new Refusal('websocket_version', { 'sec-websocket-version': '13' });
+  }
+  if (!KEY.test(only(head, 'sec-websocket-key') ?? '')) {
+    throw new Refusal('bad_request', {}, 'Sec-WebSocket-Key must be 16 bytes in base64.');
+  }
+}
+
+/** Makes the answering side. */
+export function createHandshakes(messageBytesMax: number): Handshakes {
+  const server = new WebSocketServer({
+    noServer: true,
+    perMessageDeflate: false,
+    clientTracking: false,
+    maxPayload: messageBytesMax,
+  });
+  const choices = new WeakMap<IncomingMessage, Choice>();
+  server.on('headers', (lines, request) => {
+    for (const [name, value] of choices.get(request)?.headers ?? []) {
+      if (!NOT_HANDED_ON.test(name) && PLAIN_TEXT.test(value)) lines.push(`${name}: ${value}`);
+    }
+  });
+  // It checks what assertWebSocketRequest has checked already.
+  server.on('wsClientError', (_error, socket) => socket.destroy());
+
+  return {
+    complete(request, socket, early, choice) {
+      choices.set(request, choice);
+      // The only one that is left is the one that is selected.
+      if (choice.protocol === null) delete request.headers['sec-websocket-protocol'];
+      else request.headers['sec-websocket-protocol'] = choice.protocol;
+      let opened: WebSocket | null = null;
+      server.handleUpgrade(request, socket, early, (webSocket) => {
+        opened = webSocket;
+        webSocket.resume(); // the connection may have been paused meanwhile
+      });
+      return opened;
+    },
+  };
+}

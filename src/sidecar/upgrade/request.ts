@@ -1,0 +1,33 @@
+// A request for a websocket on its way through the sidecar.
+import type { IncomingMessage } from 'node:http';
+import type { Duplex } from 'node:stream';
+import type { Presented } from '../http/credentials.ts';
+import type { Head } from '../http/head.ts';
+
+export interface UpgradeRequest {
+  readonly request: IncomingMessage;
+  readonly socket: Duplex;
+  /** What came right behind the request. */
+  readonly early: Buffer;
+  readonly head: Head;
+  readonly presented: Presented;
+  readonly requestId: string;
+}
+
+/**
+ * The subprotocol that a client may offer beside `bearer.<token>` to have one selected: browsers give up where they offered
+ * some and none is (WHATWG WebSockets §2.2). The upstream never sees it.
+ */
+export const NEUTRAL_PROTOCOL = 'tenantry';
+
+/** The subprotocols that the upstream may select from. */
+export function offeredUpstream({ presented }: UpgradeRequest): string[] {
+  return presented.protocols.filter((protocol) => protocol !== NEUTRAL_PROTOCOL);
+}
+
+/** What is selected where the upstream selected nothing. */
+export function selectedOtherwise({ presented }: UpgradeRequest): string | null {
+  if (presented.protocols.includes(NEUTRAL_PROTOCOL)) return NEUTRAL_PROTOCOL;
+  // With nothing else offered there is nothing else to select.
+  return presented.protocols.length === 0 ? presented.bearerEntry : null;
+}

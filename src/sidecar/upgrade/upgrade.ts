@@ -1,0 +1,132 @@
+// A request for a websocket: judged, taken to the upstream, and answered with 101 only when both have agreed.
+import { randomUUID } from 'node:crypto';
+import type { IncomingMessage } from 'node:http';
+import type { Duplex } from 'node:stream';
+import { pipeline } from 'node:stream';
+import { VerificationError } from '../../verifier/core/error.ts';
+import { admit, enter, type Parts } from '../core/parts.ts';
+import { Refusal } from '../core/problems.ts';
+import { refuse, responseOn } from '../http/answer.ts';
+import { allowOrigin } from '../http/cors.ts';
+import { assertOrigin, takeToken } from '../http/credentials.ts';
+import { type Head, headOf } from '../http/head.ts';
+import { pathOf } from '../http/query.ts';
+import { endToEnd, requestIdOf } from '../http/upstream-headers.ts';
+import { join } from '../sockets/joined.ts';
+import { type Asked, dialFor, isSocketIo, outcomeOf } from './connect.ts';
+import type { Dialled } from './dial.ts';
+import { waitForFirstMessage } from './first-message.ts';
+import { assertWebSocketRequest } from './handshake.ts';
+import { offeredUpstream, selectedOtherwise, type UpgradeRequest } from './request.ts';
+
+/** Answers Node's 'upgrade'. Never raises. */
+export async function acceptUpgrade(
+  parts: Parts,
+  request: IncomingMessage,
+  socket: Duplex,
+  early: Buffer,
+): Promise<void> {
+  let head: Head | undefined;
+  let requestId: string = randomUUID();
+  // Until the handshake nobody else listens, and an error without a listener ends the process.
+  socket.on('error', () => socket.destroy());
+  try {
+    head = headOf(request);
+    requestId = requestIdOf(head, () => requestId);
+    assertWebSocketRequest(request, head);
+    if (parts.isDraining()) throw new Refusal('shutting_down');
+    const presented = takeToken(head, parts.settings, true);
+    assertOrigin(head, presented.place, parts.settings.allowedOrigins);
+    const upgrade = { request, socket, early, head, presented, requestId };
+    if (presented.token !== null) await connect(parts, upgrade, presented.token);
+    else if (parts.settings.firstMessage) await waitForFirstMessage(parts, upgrade);
+    else throw new VerificationError('unauthenticated');
+  } catch (error) {
+    if (socket.destroyed || !socket.writable) return;
+    const response = responseOn(request, socket);
+    if (!response) return void socket.destroy(); // an answer has begun already
+    const { status, code } = refuse(request, response, error, requestId, allowOrigin(head, parts.settings));
+    parts.log.info(
+      { requestId, path: pathOf(request.url ?? ''), status, code, ...cause(error, status) },
+      'socket refused',
+    );
+  }
+}
+
+function cause(error: unknown, status: number): object {
+  if (status < 500 || error instanceof VerificationError) return {};
+  return { err: error instanceof Error && error.cause instanceof Error ? error.cause : error };
+}
+
+async function connect(parts: Parts, upgrade: UpgradeRequest, token: string): Promise<void> {
+  const { request, socket, head, presented, requestId } = upgrade;
+  const principal = await parts.verifier.verify(token);
+  if (socket.destroyed) return;
+  const admission = admit(parts, principal, enter(parts.sockets));
+  const { target, cookie } = presented;
+  const asked: Asked = { head, admission, token, target, cookie, requestId, peerAddress: request.socket.remoteAddress };
+  const ahead = readAhead(socket, upgrade.early);
+  const begin = () => dialFor(parts, asked, offeredUpstream(upgrade));
+  const dialled = await outcomeOf(parts, admission, begin, socket).finally(ahead.stop);
+  const early = ahead.bytes();
+  if (dialled.kind === 'answered') {
+    relay(parts, upgrade, dialled, () => admission.release());
+    return;
+  }
+  const selected = dialled.protocol ?? selectedOtherwise(upgrade);
+  const client = parts.handshakes.complete(request, socket, early, { protocol: selected, headers: dialled.headers });
+  if (!client) {
+    dialled.socket.terminate();
+    admission.release();
+    return;
+  }
+  const path = pathOf(head.target);
+  join(parts, { client, upstream: dialled.socket, admission, isSocketIo: isSocketIo(head.target), requestId, path });
+}
+
+const AHEAD_BYTES_MAX = 65_536;
+
+/** Reads on while the upstream is asked, so that a client that leaves is noticed; keeps what comes meanwhile. */
+function readAhead(socket: Duplex, early: Buffer): { stop(): void; bytes(): Buffer } {
+  const chunks = [early];
+  let bytes = early.length;
+  const keep = (chunk: Buffer) => {
+    chunks.push(chunk);
+    bytes += chunk.length;
+    if (bytes > AHEAD_BYTES_MAX) socket.pause();
+  };
+  const leave = () => socket.destroy();
+  socket.on('data', keep);
+  socket.once('end', leave);
+  return {
+    stop() {
+      socket.off('data', keep);
+      socket.off('end', leave);
+      socket.pause();
+    },
+    bytes: () => Buffer.concat(chunks),
+  };
+}
+
+/** Hands on the upstream's own answer to a handshake that it did not accept. */
+function relay(
+  { settings }: Parts,
+  { request, socket }: UpgradeRequest,
+  { response: answer }: Extract<Dialled, { kind: 'answered' }>,
+  done: () => void,
+): void {
+  const end = (error?: unknown) => {
+    done();
+    answer.destroy();
+    if (error) socket.destroy();
+  };
+  try {
+    const response = responseOn(request, socket);
+    if (!response) throw new Error('an answer has begun already');
+    answer.setTimeout(settings.upstreamSeconds * 1000, () => answer.destroy());
+    response.writeHead(answer.statusCode ?? 502, endToEnd(answer.rawHeaders).flat());
+    pipeline(answer, response, end);
+  } catch (error) {
+    end(error); // what cannot be written
+  }
+}

@@ -1,0 +1,191 @@
+// Accepting an invitation, as a signed-in user or by registering: the token proves the mailbox, redeeming it makes the
+// member, and the answer is that of every sign-in. All of it is one transaction; across organizations, because who joins
+// is no member yet, and because the proof concerns the person.
+
+import type { Database, SystemTx } from '../../base/database/db.ts';
+import { problem } from '../../base/errors/problem.ts';
+import { record } from '../../base/events/record.ts';
+import { newId } from '../../base/platform/random.ts';
+import type { Passwords } from '../../credentials/passwords/hashing.ts';
+import { assertGoodPassword } from '../../credentials/passwords/policy.ts';
+import { getRedeemable, type Redeemable, redeemInvitation } from '../../directory/invitations/redeem.ts';
+import { markSentRevoked } from '../../directory/invitations/store.ts';
+import { parseEmail } from '../../directory/users/email.ts';
+import { raiseEpochs } from '../../directory/users/epoch-store.ts';
+import {
+  findAccountByMailbox,
+  findEmailKey,
+  markEmailVerified,
+  updateClaimed,
+} from '../../directory/users/mailbox-store.ts';
+import { insertUser } from '../../directory/users/store.ts';
+import type { Caller } from '../../protocol/caller.ts';
+import type { Revocation } from '../../protocol/revocation.ts';
+import {
+  answerSession,
+  assertCanSign,
+  type Device,
+  refusal,
+  type SessionDeps,
+  type SignedIn,
+  signIn,
+  storeSession,
+} from '../sessions/open-session.ts';
+import { admitToken, exchange, type RefreshDeps } from '../sessions/refresh.ts';
+import { lockSessions, markSessionsEnded, updateSessionOrganization } from '../sessions/store.ts';
+
+export interface JoinDeps extends SessionDeps {
+  readonly db: Database;
+  readonly passwords: Passwords;
+  readonly passwordMinLength: number;
+  readonly publish: (changes: readonly Revocation[]) => void;
+}
+
+interface Presented {
+  readonly token: string;
+  /** The ids or slugs of organizations that the request's headers name. */
+  readonly tenants: readonly string[];
+}
+
+export interface JoinAsUser extends Presented {
+  /** The session's refresh token, if the caller wants it exchanged as well. */
+  readonly refreshToken: string | null;
+}
+
+export interface JoinByRegistering extends Presented {
+  /** Null: the invitation's. */
+  readonly email: string | null;
+  readonly name: string;
+  readonly password: string;
+  readonly device: Device;
+}
+
+const PROVEN = { reason: 'mailbox_proven' } as const;
+
+/**
+ * Joins as the signed-in user, whose session acts for the organization from then on. Raises invitation_invalid,
+ * tenant_mismatch, invitation_for_another, already_member, team_member_limit, session_revoked, account_disabled,
+ * organization_access_denied, organization_suspended, and of a refresh token invalid_refresh_token, session_expired and
+ * too_many_requests: all of them consume nothing. The token is exchanged after the commit: that it was used before
+ * (refresh_token_reused) or that the session has ended meanwhile is told then, to somebody who has joined.
+ */
+export async function acceptAsUser(deps: JoinDeps & RefreshDeps, caller: Caller, input: JoinAsUser): Promise<SignedIn> {
+  const { token, refreshToken } = input;
+  const invitation = await getRedeemable(deps.db.systemReader(), token, input.tenants);
+  if ((await findEmailKey(deps.db.systemReader(), caller.id)) !== invitation.emailKey) {
+    throw problem('invitation_for_another');
+  }
+  const { sessionId } = caller;
+  const claims = refreshToken === null ? null : await admitToken(deps, { refreshToken, sessionId });
+  assertCanSign(deps);
+  const { organizationId } = invitation;
+
+  async function join(tx: SystemTx) {
+    let revoked: Revocation[] = [];
+    const admit = async () => {
+      revoked = await proveMailbox(deps, tx, caller);
+    };
+    await redeemInvitation(deps, tx, { invitation, token, userId: caller.id, admit });
+    const switched = await updateSessionOrganization(tx, caller.id, sessionId, organizationId);
+    if (!switched?.live) throw problem('session_revoked');
+    if (!switched.session) throw refusal(switched.subject);
+    return { revoked, subject: switched.subject, session: switched.session };
+  }
+
+  const { revoked, subject, session } = await deps.db.system(join);
+  deps.publish(revoked);
+  if (claims) return exchange(deps, claims, { organization: [] });
+  return signIn(deps, subject, {
+    sessionId,
+    amr: session.amr,
+    authenticatedAt: session.openedAt,
+    place: { expiresAt: session.idleExpiresAt },
+  });
+}
+
+/** Older tokens of the user know nothing of the membership. Sessions of before the first proof may be a stranger's. */
+async function proveMailbox(deps: JoinDeps, tx: SystemTx, caller: Caller): Promise<Revocation[]> {
+  const { id: userId, sessionId: exceptId } = caller;
+  const first = await markEmailVerified(tx, userId);
+  const revoked = await raiseEpochs(tx, [userId]);
+  if (!first) return revoked;
+  await recordOwn(deps, tx, userId, 'user.email_verified');
+  await lockSessions(tx, userId); // the one that stays as well: it is switched next
+  const ended = await markSessionsEnded(tx, { userId, exceptId, ...PROVEN });
+  return [...revoked, ...ended.map(({ id: sid }) => ({ kind: 'session', sid }) as const)];
+}
+
+/**
+ * Joins with an account of the invitation's e-mail that is made by this, or that is taken from whoever registered it
+ * without ever proving the mailbox. Raises invitation_invalid, tenant_mismatch, invitation_for_another, email_taken,
+ * validation_failed, already_member, team_member_limit, service_busy, which consume nothing.
+ */
+export async function acceptByRegistering(deps: JoinDeps, input: JoinByRegistering): Promise<SignedIn> {
+  const { token, name, device } = input;
+  const invitation = await getRedeemable(deps.db.systemReader(), token, input.tenants);
+  if (input.email !== null && parseEmail(input.email)?.key !== invitation.emailKey) {
+    throw problem('invitation_for_another', {
+      detail: 'This invitation is for another e-mail: register with that one.',
+    });
+  }
+  const context = { email: invitation.email, organizationName: invitation.organizationName };
+  assertGoodPassword(input.password, context, deps.passwordMinLength);
+  // Asked before the costly hash; the statements decide again at the end.
+  const known = await findAccountByMailbox(deps.db.systemReader(), invitation.emailKey);
+  if (known && !known.claimable) throw problem('email_taken');
+  const passwordHash = await deps.passwords.hash(input.password);
+  const userId = known?.id ?? newId(deps.random, deps.clock);
+
+  const { pending, revoked } = await deps.db.system(async (tx) => {
+    let revoked: Revocation[] = [];
+    const admit = async () => {
+      const account = { userId, name, passwordHash, invitation };
+      if (known) revoked = await claim(deps, tx, account);
+      else await open(deps, tx, account);
+    };
+    await redeemInvitation(deps, tx, { invitation, token, userId, admit });
+    const session = { userId, organization: invitation.organizationId, amr: ['pwd'], device };
+    return { revoked, pending: await storeSession(deps, tx, session) };
+  });
+  deps.publish(revoked);
+  return answerSession(deps, pending);
+}
+
+interface Account {
+  readonly userId: string;
+  readonly name: string;
+  readonly passwordHash: string;
+  readonly invitation: Redeemable;
+}
+
+async function open(deps: JoinDeps, tx: SystemTx, { userId, name, passwordHash, invitation }: Account): Promise<void> {
+  const { email, emailKey } = invitation;
+  if (!(await insertUser(tx, { id: userId, email, emailKey, name, passwordHash }))) throw problem('email_taken');
+  await markEmailVerified(tx, userId);
+  await recordOwn(deps, tx, userId, 'user.registered');
+}
+
+/**
+ * Everything that an unproven owner can use ends in this transaction: the password, the sessions, the access tokens, the
+ * invitations that were sent. Memberships stay: whoever forgot to prove the own account loses no organization by it.
+ */
+async function claim(deps: JoinDeps, tx: SystemTx, account: Account): Promise<Revocation[]> {
+  const { userId, name, passwordHash } = account;
+  const { email } = account.invitation;
+  if (!(await updateClaimed(tx, { userId, email, name, passwordHash }))) throw problem('email_taken');
+  await recordOwn(deps, tx, userId, 'user.claimed');
+  await markSentRevoked(tx, userId, 'account_claimed');
+  const revoked = await raiseEpochs(tx, [userId]);
+  const ended = await markSessionsEnded(tx, { userId, ...PROVEN });
+  return [...revoked, ...ended.map(({ id: sid }) => ({ kind: 'session', sid }) as const)];
+}
+
+function recordOwn(deps: JoinDeps, tx: SystemTx, userId: string, type: string): Promise<void> {
+  return record(tx, {
+    id: newId(deps.random, deps.clock),
+    type,
+    organizationId: null,
+    actorId: userId,
+    targetId: userId,
+  });
+}

@@ -1,0 +1,96 @@
+// HTTP of accepting an invitation: with an access token as the user it belongs to, without one by registering.
+import { problem } from '../../base/errors/problem.ts';
+import { type Client, type Endpoint, endpoint, open } from '../../base/http/endpoint.ts';
+import { enveloped } from '../../base/http/wire.ts';
+import type { Caller } from '../../protocol/caller.ts';
+import {
+  assertSameSite,
+  type CookieSettings,
+  deliver,
+  deviceOf,
+  limitRefresh,
+  presentedToken,
+} from '../sessions/cookie.ts';
+import type { RefreshDeps } from '../sessions/refresh.ts';
+import { SignedIn } from '../sessions/schema.ts';
+import { acceptAsUser, acceptByRegistering, type JoinDeps } from './accept-invitation.ts';
+import { AcceptInvitation } from './schema.ts';
+
+export interface AcceptRouteDeps extends JoinDeps, Omit<RefreshDeps, 'limitRefresh'> {
+  readonly cookie: CookieSettings;
+  /** The caller of a request with an access token. Raises why the token is refused. */
+  readonly authenticateUser: (
+    authorization: string | undefined,
+    options: { readonly alsoSuspended: boolean },
+  ) => Promise<Caller>;
+}
+
+export function acceptRoutes(deps: AcceptRouteDeps): Endpoint[] {
+  return [
+    endpoint({
+      method: 'POST',
+      url: '/api/v1/invitations/accept',
+      access: open(),
+      limit: 'sign_in',
+      id: 'acceptInvitation',
+      summary: 'Join by the token of an invitation: as the signed-in user, or with a name and password by registering',
+      tag: 'Invitations',
+      body: AcceptInvitation,
+      reply: { 200: enveloped(SignedIn) },
+      problems: [
+        'invitation_invalid',
+        'invitation_for_another',
+        'tenant_mismatch',
+        'email_taken',
+        'already_member',
+        'team_member_limit',
+        'cross_site_request',
+        'unauthenticated',
+        'invalid_token',
+        'token_expired',
+        'token_stale',
+        'session_revoked',
+        'account_disabled',
+        'organization_access_denied',
+        'organization_suspended',
+        'invalid_refresh_token',
+        'session_expired',
+        'refresh_token_reused',
+      ],
+      handle: async ({ body, client, answer }) => {
+        if (body.transport === 'cookie') assertSameSite(deps.cookie, client);
+        if (client.authorization !== undefined) {
+          const { signed, transport } = await asUser(deps, client, body);
+          return deliver(deps, answer, signed, transport);
+        }
+        const { token, name, password, transport } = body;
+        if (name === undefined || password === undefined) throw incomplete(name, password);
+        if (body.refreshToken !== undefined) throw withoutUse(['refreshToken'], 'without an access token');
+        const device = deviceOf(client);
+        const joining = { token, tenants: client.tenants, email: null, name, password, device };
+        return deliver(deps, answer, await acceptByRegistering(deps, joining), transport);
+      },
+    }),
+  ];
+}
+
+async function asUser(deps: AcceptRouteDeps, client: Client, body: AcceptInvitation) {
+  const caller = await deps.authenticateUser(client.authorization, { alsoSuspended: true });
+  const unused = (['name', 'password'] as const).filter((member) => body[member] !== undefined);
+  if (unused.length > 0) throw withoutUse(unused, 'with an access token: the account has its own');
+  const presented = presentedToken(deps, client, body.refreshToken);
+  const input = { token: body.token, tenants: client.tenants, refreshToken: presented?.token ?? null };
+  const signed = await acceptAsUser({ ...deps, ...limitRefresh(client) }, caller, input);
+  return { signed, transport: presented?.transport ?? 'body' } as const;
+}
+
+function incomplete(name: string | undefined, password: string | undefined) {
+  const missing = Object.entries({ name, password }).filter(([, value]) => value === undefined);
+  return problem('validation_failed', {
+    issues: missing.map(([path]) => ({ path, message: 'is required without an access token' })),
+  });
+}
+
+function withoutUse(paths: readonly string[], when: string) {
+  return problem('validation_failed', { issues: paths.map((path) => ({ path, message: `must be left out ${when}` })) });
+}

@@ -1,0 +1,101 @@
+// The sessions with which members act for the current organization: seen and ended by whoever may. What a member does in
+// other organizations, or in none, is not shown and not touched.
+
+import type { Database, OrganizationTx } from '../../base/database/db.ts';
+import { problem } from '../../base/errors/problem.ts';
+import { type Page, paged } from '../../base/platform/page.ts';
+import { assertOutranks, beginChange } from '../../directory/rights/authority.ts';
+import { findStanding } from '../../directory/rights/store.ts';
+import type { OrganizationCaller } from '../../protocol/caller.ts';
+import type { Revocation } from '../../protocol/revocation.ts';
+import { toSession } from '../sessions/list-sessions.ts';
+import type { EndedSession } from '../sessions/store.ts';
+import {
+  countMemberSessions,
+  type EndMemberSessions,
+  isMember,
+  listMemberSessionRows,
+  markMemberSessionsEnded,
+} from './store.ts';
+
+interface ReadDeps {
+  readonly db: Database;
+}
+
+export interface MemberSessionDeps extends ReadDeps {
+  readonly publish: (changes: readonly Revocation[]) => void;
+}
+
+/** A member's live sessions in the organization, the most recently used first. Raises not_found for a stranger. */
+export async function listMemberSessions(
+  deps: ReadDeps,
+  { organizationId }: OrganizationCaller,
+  { userId, limit, offset }: Page & { readonly userId: string },
+) {
+  const reader = deps.db.organizationReader({ organizationId });
+  if (!(await isMember(reader, organizationId, userId))) throw notHere();
+  const rows = await listMemberSessionRows(reader, organizationId, userId, { limit, offset });
+  return paged(
+    rows,
+    { limit, offset },
+    {
+      toItem: toSession,
+      countAll: () => countMemberSessions(reader, organizationId, userId),
+    },
+  );
+}
+
+/**
+ * Ends all of a member's sessions in the organization; gives how many. Raises not_found for a stranger,
+ * member_outranks_you, and what beginChange raises.
+ */
+export async function endMemberSessions(
+  deps: MemberSessionDeps,
+  caller: OrganizationCaller,
+  userId: string,
+): Promise<number> {
+  return (await end(deps, caller, { userId })).filter(({ live }) => live).length;
+}
+
+/** Ends one of a member's sessions in the organization. Raises as for all, and not_found for one that has ended. */
+export async function endMemberSession(
+  deps: MemberSessionDeps,
+  caller: OrganizationCaller,
+  which: { readonly userId: string; readonly sessionId: string },
+): Promise<void> {
+  if (!(await end(deps, caller, which)).some(({ live }) => live)) throw notHere();
+}
+
+/** Ends, within the transaction that removes a member, all of their sessions there; to be published after the commit. */
+export async function endSessionsOfRemoved(
+  tx: OrganizationTx,
+  of: Pick<EndMemberSessions, 'organizationId' | 'userId' | 'actorId'>,
+): Promise<Revocation[]> {
+  return toRevocations(await markMemberSessionsEnded(tx, { ...of, reason: 'membership_removed' }));
+}
+
+/** Judged at commit time, as every change of a member is: one ends the own sessions, and those of whom one outranks. */
+async function end(
+  deps: MemberSessionDeps,
+  caller: OrganizationCaller,
+  which: Pick<EndMemberSessions, 'userId' | 'sessionId'>,
+): Promise<EndedSession[]> {
+  const { organizationId, id: actorId } = caller;
+  const ended = await deps.db.organization({ organizationId, userId: actorId }, async (tx) => {
+    const standing = await beginChange(tx, caller, 'sessions:revoke');
+    const member = await findStanding(tx, organizationId, which.userId);
+    if (!member) throw notHere();
+    if (which.userId !== actorId) assertOutranks(standing, member);
+    return markMemberSessionsEnded(tx, { organizationId, ...which, actorId, reason: 'ended_by_organization' });
+  });
+  deps.publish(toRevocations(ended));
+  return ended;
+}
+
+function toRevocations(ended: readonly EndedSession[]): Revocation[] {
+  return ended.map(({ id: sid }) => ({ kind: 'session', sid }));
+}
+
+function notHere() {
+  return problem('not_found', { detail: 'There is no such member or session here: list them first.' });
+}

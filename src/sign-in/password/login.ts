@@ -1,0 +1,93 @@
+// Sign-in by e-mail and password.
+
+import type { Database } from '../../base/database/db.ts';
+import { problem } from '../../base/errors/problem.ts';
+import type { Log } from '../../base/platform/log.ts';
+import type { Passwords } from '../../credentials/passwords/hashing.ts';
+import type { Revocations } from '../../credentials/revocations/revocations.ts';
+import { findOrganizationId } from '../../directory/organizations/store.ts';
+import { countingKey, type EmailAddress, parseEmail } from '../../directory/users/email.ts';
+import { findCredentials, updateHash } from '../../directory/users/store.ts';
+import { chooseOrganization } from '../sessions/act-for.ts';
+import { answerSession, type Device, type SessionDeps, type SignedIn, storeSession } from '../sessions/open-session.ts';
+import { markSurplusEnded } from '../sessions/store.ts';
+import type { LoginThrottle } from './throttle.ts';
+
+export interface LoginDeps extends SessionDeps {
+  readonly db: Database;
+  readonly revocations: Revocations;
+  readonly passwords: Passwords;
+  readonly throttle: LoginThrottle;
+  readonly sessionsPerUserMax: number;
+  /** Raises too_many_requests when an organization is named too often. */
+  readonly limitOrganization: (organization: string) => Promise<void>;
+  readonly log: Log;
+}
+
+export interface Login {
+  readonly email: string;
+  readonly password: string;
+  /** Id or slug of the organization to act for, or both of them; none lets the first active membership decide. */
+  readonly organization: readonly string[];
+  readonly device: Device;
+  /** The client's network, for counting failures. */
+  readonly address: string;
+}
+
+/**
+ * Opens a session for the right password. An unknown e-mail and a wrong password are one answer and one work
+ * (invalid_credentials). With the right password it raises account_disabled, organization_access_denied,
+ * organization_suspended, or bad_request for two organizations; too_many_requests after failures; service_busy when
+ * too many hashes wait.
+ */
+export async function login(deps: LoginDeps, input: Login): Promise<SignedIn> {
+  const email = parseEmail(input.email);
+  await countOrganizations(deps, input.organization);
+  const counted = countingKey(input.email);
+  deps.throttle.begin(counted, input.address);
+  let verdict: Awaited<ReturnType<typeof checkPassword>>;
+  try {
+    verdict = await checkPassword(deps, email, input.password);
+  } catch (error) {
+    deps.throttle.undecided(counted, input.address);
+    throw error;
+  }
+  if (!verdict) throw problem('invalid_credentials');
+  deps.throttle.succeeded(counted, input.address);
+  const pending = await storeSession(deps, deps.db.systemReader(), {
+    userId: verdict.userId,
+    organization: await chooseOrganization(deps, verdict.userId, input.organization),
+    amr: ['pwd'], // RFC 8176 §2
+    device: input.device,
+    passwordOf: verdict.passwordOf,
+  });
+  const surplus = await markSurplusEnded(deps.db.systemReader(), verdict.userId, deps.sessionsPerUserMax);
+  for (const sid of surplus) deps.revocations.publish({ kind: 'session', sid });
+  const answer = await answerSession(deps, pending);
+  if (verdict.staleHash) await rehash(deps, verdict.userId, verdict.staleHash, input.password);
+  return answer;
+}
+
+// An organization is counted once, by whichever of its names it is called; what is none is counted by what was typed,
+// after the same question, so that neither the answer nor its time tells the one from the other.
+async function countOrganizations(deps: LoginDeps, named: readonly string[]): Promise<void> {
+  const asked = named.map(async (name) => (await findOrganizationId(deps.db.systemReader(), name)) ?? name);
+  for (const counted of new Set(await Promise.all(asked))) await deps.limitOrganization(counted);
+}
+
+async function checkPassword(deps: LoginDeps, email: EmailAddress | null, password: string) {
+  // Also for what cannot be an address the database is asked and a hash computed: one work for every outcome.
+  const account = await findCredentials(deps.db.systemReader(), email?.key ?? '');
+  const { matches, needsRehash } = await deps.passwords.verify(password, account?.hash ?? null);
+  if (!account || !matches) return null;
+  return { userId: account.id, passwordOf: account.changedAt, staleHash: needsRehash ? account.hash : null };
+}
+
+async function rehash(deps: LoginDeps, userId: string, from: string, password: string): Promise<void> {
+  try {
+    await updateHash(deps.db.systemReader(), userId, from, await deps.passwords.hash(password));
+  } catch (error) {
+    // The sign-in stands; the next one tries again.
+    deps.log.warn({ userId, reason: (error as Error).message }, 'a password hash could not be renewed');
+  }
+}

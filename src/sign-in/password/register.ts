@@ -1,0 +1,116 @@
+// Registration: a user, and with an organization's name the organization, its owner and its trial, in one transaction
+// with the session.
+
+import type { Database, SystemTx } from '../../base/database/db.ts';
+import { problem } from '../../base/errors/problem.ts';
+import { record } from '../../base/events/record.ts';
+import { newId } from '../../base/platform/random.ts';
+import type { Passwords } from '../../credentials/passwords/hashing.ts';
+import { assertGoodPassword } from '../../credentials/passwords/policy.ts';
+import {
+  chooseSlug,
+  type Founded,
+  type FoundedSubscription,
+  type FoundingDeps,
+  foundOrganization,
+} from '../../directory/organizations/found-organization.ts';
+import { parseEmail } from '../../directory/users/email.ts';
+import { findCredentials, insertUser } from '../../directory/users/store.ts';
+import {
+  answerSession,
+  type Device,
+  type PendingSession,
+  type SessionDeps,
+  type SignedIn,
+  storeSession,
+} from '../sessions/open-session.ts';
+
+export interface RegisterDeps extends SessionDeps, FoundingDeps {
+  readonly db: Database;
+  readonly passwords: Passwords;
+  readonly passwordMinLength: number;
+  readonly registrationMode: 'open' | 'closed';
+}
+
+export interface Register {
+  readonly email: string;
+  readonly password: string;
+  readonly name: string;
+  readonly organizationName: string | null;
+  readonly organizationSlug: string | null;
+  readonly device: Device;
+}
+
+export interface Registered extends SignedIn {
+  readonly subscription: FoundedSubscription | null;
+}
+
+type Verdict =
+  | { readonly kind: 'email_taken' | 'slug_taken' }
+  | { readonly kind: 'registered'; readonly pending: PendingSession; readonly founded: Founded | null };
+
+/** Thrown inside the transaction to undo it, and turned into its verdict outside. */
+class Undo extends Error {
+  readonly verdict: 'email_taken' | 'slug_taken';
+  constructor(verdict: 'email_taken' | 'slug_taken') {
+    super(verdict);
+    this.verdict = verdict;
+  }
+}
+
+/** Makes the account and signs it in. Raises registration_closed, validation_failed, email_taken, slug_taken, service_busy. */
+export async function register(deps: RegisterDeps, input: Register): Promise<Registered> {
+  if (deps.registrationMode === 'closed') throw problem('registration_closed');
+  const email = parseEmail(input.email);
+  if (!email) throw invalid('email', 'must be one e-mail address such as ada@example.com');
+  assertGoodPassword(input.password, passwordContext(email.address, input), deps.passwordMinLength);
+  // Asked before the costly hash; the unique index decides again at the end.
+  if (await findCredentials(deps.db.systemReader(), email.key)) throw problem('email_taken');
+  const passwordHash = await deps.passwords.hash(input.password);
+  const user = {
+    id: newId(deps.random, deps.clock),
+    email: email.address,
+    emailKey: email.key,
+    name: input.name,
+    passwordHash,
+  };
+  const slug =
+    input.organizationName === null ? null : await chooseSlug(deps, input.organizationName, input.organizationSlug);
+
+  async function write(tx: SystemTx): Promise<Verdict> {
+    if (!(await insertUser(tx, user))) return { kind: 'email_taken' };
+    await record(tx, {
+      id: newId(deps.random, deps.clock),
+      type: 'user.registered',
+      organizationId: null,
+      actorId: user.id,
+      targetId: user.id,
+    });
+    const founding = { organizationId: newId(deps.random, deps.clock), ownerId: user.id, actorId: user.id };
+    const founded =
+      slug && input.organizationName !== null
+        ? await foundOrganization(deps, tx, { ...founding, name: input.organizationName, slug })
+        : null;
+    if (slug && !founded) throw new Undo('slug_taken');
+    const session = { userId: user.id, organization: founded?.organization.id ?? null, amr: ['pwd'] };
+    return { kind: 'registered', founded, pending: await storeSession(deps, tx, { ...session, device: input.device }) };
+  }
+
+  const verdict = await deps.db.system(write).catch(undone);
+  if (verdict.kind !== 'registered') throw problem(verdict.kind);
+  const answer = await answerSession(deps, verdict.pending);
+  return { ...answer, subscription: verdict.founded?.subscription ?? null };
+}
+
+function undone(error: unknown): Verdict {
+  if (error instanceof Undo) return { kind: error.verdict };
+  throw error;
+}
+
+function passwordContext(email: string, input: Register) {
+  return input.organizationName === null ? { email } : { email, organizationName: input.organizationName };
+}
+
+function invalid(path: string, message: string) {
+  return problem('validation_failed', { issues: [{ path, message }] });
+}

@@ -1,0 +1,94 @@
+// HTTP of registering and of signing in with a password.
+import type { ProblemCode } from '../../base/errors/problem.ts';
+import { type Endpoint, endpoint, open } from '../../base/http/endpoint.ts';
+import { oneOrganization } from '../../base/http/tenant.ts';
+import { enveloped } from '../../base/http/wire.ts';
+import { acceptByRegistering, type JoinDeps } from '../accept-invitation/accept-invitation.ts';
+import { assertSameSite, type CookieSettings, deliver, deviceOf } from '../sessions/cookie.ts';
+import { SignedIn } from '../sessions/schema.ts';
+import { type LoginDeps, login } from './login.ts';
+import { type RegisterDeps, register } from './register.ts';
+import { Login, Register, Registered } from './schema.ts';
+
+export interface PasswordRouteDeps extends Omit<LoginDeps, 'limitOrganization'>, RegisterDeps, JoinDeps {
+  readonly cookie: CookieSettings;
+}
+
+const SIGN_IN_PROBLEMS: readonly ProblemCode[] = [
+  'invalid_credentials',
+  'account_disabled',
+  'organization_access_denied',
+  'organization_suspended',
+];
+
+export function passwordRoutes(deps: PasswordRouteDeps): Endpoint[] {
+  return [registerRoute(deps), loginRoute(deps)];
+}
+
+function registerRoute(deps: PasswordRouteDeps): Endpoint {
+  return endpoint({
+    method: 'POST',
+    url: '/api/v1/auth/register',
+    access: open(),
+    limit: 'sign_in',
+    id: 'register',
+    summary: 'Create an account, optionally with an organization, and sign in',
+    tag: 'Sign-in',
+    body: Register,
+    reply: { 201: enveloped(Registered) },
+    problems: [
+      'email_taken',
+      'slug_taken',
+      'registration_closed',
+      'cross_site_request',
+      'invitation_invalid',
+      'invitation_for_another',
+      'tenant_mismatch',
+      'already_member',
+      'team_member_limit',
+    ],
+    handle: async ({ body, client, answer }) => {
+      if (body.transport === 'cookie') assertSameSite(deps.cookie, client);
+      if (body.invitationToken !== undefined) {
+        const { email, name, password, invitationToken: token } = body;
+        const joining = { token, tenants: client.tenants, email, name, password, device: deviceOf(client) };
+        const joined = await acceptByRegistering(deps, joining);
+        return deliver(deps, answer, { ...joined, subscription: null }, body.transport);
+      }
+      const signed = await register(deps, {
+        email: body.email,
+        password: body.password,
+        name: body.name,
+        organizationName: body.organizationName ?? null,
+        organizationSlug: body.organizationSlug ?? null,
+        device: deviceOf(client),
+      });
+      return deliver(deps, answer, signed, body.transport);
+    },
+  });
+}
+
+function loginRoute(deps: PasswordRouteDeps): Endpoint {
+  return endpoint({
+    method: 'POST',
+    url: '/api/v1/auth/login',
+    access: open(),
+    limit: 'sign_in',
+    id: 'login',
+    summary: 'Sign in with e-mail and password',
+    tag: 'Sign-in',
+    body: Login,
+    reply: { 200: enveloped(SignedIn) },
+    problems: [...SIGN_IN_PROBLEMS, 'cross_site_request'],
+    handle: async ({ body, client, answer }) => {
+      if (body.transport === 'cookie') assertSameSite(deps.cookie, client);
+      const organization = oneOrganization([body.organization, body.organizationSlug, ...client.tenants]);
+      const { email, password } = body;
+      const device = deviceOf(client);
+      const limitOrganization = (named: string) => client.draw('organization', named);
+      const input = { email, password, organization, device, address: client.network };
+      const signed = await login({ ...deps, limitOrganization }, input);
+      return deliver(deps, answer, signed, body.transport);
+    },
+  });
+}

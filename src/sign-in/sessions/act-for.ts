@@ -1,0 +1,56 @@
+// A user whose token names no organization acts for one of their own that the tenant headers name. Asked of the database
+// at each request: there is no token whose word could be taken. And which organization a sign-in or refresh is for.
+
+import type { Database } from '../../base/database/db.ts';
+import { problem } from '../../base/errors/problem.ts';
+import type { Caller, OrganizationCaller } from '../../protocol/caller.ts';
+import { canonicalPermissions } from '../../protocol/permission.ts';
+import { listNamedMemberships, type NamedMembership } from './act-for-store.ts';
+
+/**
+ * The caller in the one organization that every reference (id or slug) names. Raises bad_request when they name
+ * different ones, organization_access_denied unless the caller is an active member, organization_suspended.
+ */
+export async function actFor(
+  deps: { readonly db: Database },
+  caller: Caller,
+  references: readonly string[],
+): Promise<OrganizationCaller> {
+  const membership = await namedMembership(deps, caller.id, references);
+  if (!membership.memberActive) throw problem('organization_access_denied');
+  if (!membership.active) throw problem('organization_suspended');
+  return Object.freeze({
+    ...caller,
+    organizationId: membership.id,
+    organizationSlug: membership.slug,
+    roles: membership.roles,
+    permissions: canonicalPermissions(membership.permissions),
+    permissionsElsewhere: false,
+  });
+}
+
+/**
+ * The one organization, as id or slug, that a user who has proven themselves asks for by all of the references; null for
+ * none. Raises bad_request when they name different ones, organization_access_denied when none of them is the user's.
+ */
+export async function chooseOrganization(
+  deps: { readonly db: Database },
+  userId: string,
+  references: readonly string[],
+): Promise<string | null> {
+  const [reference, ...others] = references;
+  if (others.length === 0) return reference ?? null;
+  return (await namedMembership(deps, userId, references)).id;
+}
+
+// Of organizations that are not the user's nothing is told, not even whether an id and a slug belong together.
+async function namedMembership(
+  deps: { readonly db: Database },
+  userId: string,
+  references: readonly string[],
+): Promise<NamedMembership> {
+  const [membership] = await listNamedMemberships(deps.db.userReader(userId), userId, references);
+  if (!membership) throw problem('organization_access_denied');
+  if (references.every((reference) => reference === membership.id || reference === membership.slug)) return membership;
+  throw problem('bad_request', { detail: 'The request names different organizations: name one.' });
+}

@@ -1,0 +1,65 @@
+// From the Authorization header to a caller: the guard of every signed-in route. No I/O.
+import { problem } from '../../base/errors/problem.ts';
+import type { Clock } from '../../base/platform/clock.ts';
+import type { Revocations } from '../../credentials/revocations/revocations.ts';
+import { type AccessTokenDeps, type VerifiedAccessToken, verifyAccessToken } from '../../credentials/tokens/access.ts';
+import type { VerifiedCache } from '../../credentials/tokens/verified-cache.ts';
+import { bearerToken } from '../../protocol/bearer.ts';
+import type { Principal } from '../../protocol/caller.ts';
+
+export interface AuthenticateDeps extends Omit<AccessTokenDeps, 'random'> {
+  readonly clock: Clock;
+  readonly verified: VerifiedCache<VerifiedAccessToken>;
+  readonly revocations: Revocations;
+}
+
+/**
+ * The caller of a request. Raises unauthenticated, invalid_token, token_expired, session_revoked, token_stale or, unless
+ * `alsoSuspended`, organization_suspended.
+ */
+export async function authenticate(
+  deps: AuthenticateDeps,
+  authorization: string | undefined,
+  { alsoSuspended }: { readonly alsoSuspended: boolean },
+): Promise<Principal> {
+  if (authorization === undefined) throw problem('unauthenticated', { headers: { 'www-authenticate': 'Bearer' } });
+  const token = bearerToken(authorization);
+  if (token === null) throw refused('invalid_token');
+  const verified = deps.verified.get(token) ?? (await verifyAndRemember(deps, token));
+  if (!verified) throw refused('invalid_token');
+  if (verified.expiresAt <= deps.clock.now().getTime() / 1000) {
+    deps.verified.delete(token);
+    throw refused('token_expired');
+  }
+  const verdict = deps.revocations.judge(verified.caller);
+  if (verdict === 'organization_suspended') {
+    if (!alsoSuspended) throw organizationSuspended();
+  } else if (verdict) throw refused(verdict);
+  return verified.caller;
+}
+
+/** Whose token a request carries, be it expired, stale or of an ended session; null when it is none of this service. */
+export async function identify(deps: AuthenticateDeps, authorization: string): Promise<Principal | null> {
+  const token = bearerToken(authorization);
+  const verified = token === null ? null : await verifyAccessToken(deps, token);
+  return verified?.caller ?? null;
+}
+
+async function verifyAndRemember(deps: AuthenticateDeps, token: string): Promise<VerifiedAccessToken | null> {
+  const { version } = deps.accessKeys;
+  const verified = await verifyAccessToken(deps, token);
+  // A key may have been taken away meanwhile, and what it signed been dropped from the cache.
+  if (verified && deps.accessKeys.version === version) deps.verified.set(token, verified);
+  return verified;
+}
+
+// RFC 6750 §3.1: the challenge names the error, so that a client knows that another token may help.
+const CHALLENGE = { headers: { 'www-authenticate': 'Bearer error="invalid_token"' } } as const;
+
+function refused(code: 'invalid_token' | 'token_expired' | 'session_revoked' | 'token_stale') {
+  return problem(code, CHALLENGE);
+}
+
+function organizationSuspended() {
+  return problem('organization_suspended', { ...CHALLENGE, status: 401 });
+}

@@ -1,0 +1,81 @@
+// How a refresh token travels: in the body, or in a cookie, with its name and attributes (RFC 6265bis §4.1) and the
+// origins from which it is honoured.
+import { problem } from '../../base/errors/problem.ts';
+import type { Answer, Client } from '../../base/http/endpoint.ts';
+import type { SignedIn } from './open-session.ts';
+
+export interface CookieSettings {
+  readonly name: string;
+  readonly secure: boolean;
+  /** The service's own origin and the allow-list. */
+  readonly origins: ReadonlySet<string>;
+}
+
+const LOCAL = new Set(['localhost', '127.0.0.1', '[::1]']);
+
+/** Browsers take a Secure cookie over https only; the one exception is development on the own machine. */
+export function cookieSettings(publicUrl: string, corsOrigins: readonly string[]): CookieSettings {
+  const url = new URL(publicUrl);
+  const insecure = url.protocol === 'http:' && LOCAL.has(url.hostname);
+  return {
+    name: insecure ? 'tenantry_refresh' : '__Host-tenantry_refresh',
+    secure: !insecure,
+    origins: new Set([url.origin, ...corsOrigins]),
+  };
+}
+
+/** The value of a Set-Cookie header that lives as long as the refresh token. */
+export function setCookie(settings: CookieSettings, token: string, expiresAt: string): string {
+  return serialize(settings, token, `Expires=${new Date(expiresAt).toUTCString()}`);
+}
+
+/** The value of a Set-Cookie header that removes the cookie. */
+export function clearCookie(settings: CookieSettings): string {
+  return serialize(settings, '', 'Max-Age=0');
+}
+
+function serialize(settings: CookieSettings, value: string, life: string): string {
+  const secure = settings.secure ? '; Secure' : '';
+  return `${settings.name}=${value}; Path=/; ${life}; HttpOnly${secure}; SameSite=Strict`;
+}
+
+/** The refresh token of the cookie, null without one. Raises cross_site_request when a foreign page sent it. */
+export function cookieToken(settings: CookieSettings, client: Client): string | null {
+  const token = client.cookie(settings.name);
+  if (!token) return null;
+  assertSameSite(settings, client);
+  return token;
+}
+
+/** Raises cross_site_request for a request that a browser says comes from a page that is not on the list. */
+export function assertSameSite(settings: CookieSettings, client: Client): void {
+  const foreign = client.origin !== undefined && !settings.origins.has(client.origin);
+  if (foreign || client.fetchSite === 'cross-site') throw problem('cross_site_request');
+}
+
+/** Moves the refresh token from the answer into the cookie, where the call asked for that. */
+export function deliver<A extends SignedIn>(
+  deps: { readonly cookie: CookieSettings },
+  answer: Answer,
+  signed: A,
+  transport: 'body' | 'cookie',
+) {
+  if (transport === 'body' || signed.refreshToken === undefined) return { data: signed };
+  answer.header('set-cookie', setCookie(deps.cookie, signed.refreshToken, signed.refreshExpiresAt));
+  return { data: { ...signed, refreshToken: undefined } };
+}
+
+/** The token of the body, or else of the cookie, and by which of the two the next one travels. */
+export function presentedToken(deps: { readonly cookie: CookieSettings }, client: Client, inBody: string | undefined) {
+  if (inBody !== undefined) return { token: inBody, transport: 'body' as const };
+  const inCookie = cookieToken(deps.cookie, client);
+  return inCookie === null ? null : { token: inCookie, transport: 'cookie' as const };
+}
+
+export function deviceOf(client: Client) {
+  return { userAgent: client.userAgent, ip: client.ip };
+}
+
+export function limitRefresh(client: Client) {
+  return { limitRefresh: (sessionId: string) => client.draw('session', sessionId) };
+}

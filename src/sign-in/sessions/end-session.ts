@@ -1,0 +1,77 @@
+// Ends sessions: logout, and a user's own list.
+
+import type { Database } from '../../base/database/db.ts';
+import { problem } from '../../base/errors/problem.ts';
+import type { Revocations } from '../../credentials/revocations/revocations.ts';
+import { type RefreshTokenDeps, verifyRefreshToken } from '../../credentials/tokens/refresh.ts';
+import type { Caller } from '../../protocol/caller.ts';
+import { type EndedSession, lockSessions, markSessionsEnded } from './store.ts';
+
+export interface EndSessionDeps extends RefreshTokenDeps {
+  readonly db: Database;
+  readonly revocations: Revocations;
+}
+
+/**
+ * Ends the session of a refresh token, whichever of its chain and expired or not, and that of the caller. An unknown
+ * token is no error, so that a logout can be repeated (RFC 7009 §2.2).
+ */
+export async function logout(
+  deps: EndSessionDeps,
+  caller: Pick<Caller, 'id' | 'sessionId'> | null,
+  refreshToken: string | null,
+): Promise<void> {
+  const verified = refreshToken === null ? null : await verifyRefreshToken(deps, refreshToken);
+  const targets = new Map<string, string>();
+  if (verified) targets.set(verified.claims.sid, verified.claims.sub);
+  if (caller) targets.set(caller.sessionId, caller.id);
+  for (const [sessionId, userId] of targets) {
+    const ended = await markSessionsEnded(deps.db.systemReader(), { userId, sessionId, reason: 'logout' });
+    publishEnded(deps, ended);
+  }
+}
+
+/**
+ * Ends a session at the word of a service client that holds a token of it (RFC 7009 §2). With `actingFor` (an
+ * organization's id) nothing happens to a session that acts for another.
+ */
+export async function endSessionForClient(
+  deps: Pick<EndSessionDeps, 'db' | 'revocations'>,
+  clientId: string,
+  which: { readonly userId: string; readonly sessionId: string; readonly actingFor: string | null },
+): Promise<void> {
+  const ended = { ...which, reason: 'revoked_by_client', actorId: clientId };
+  publishEnded(deps, await markSessionsEnded(deps.db.systemReader(), ended));
+}
+
+/** Ends one of the caller's own sessions. Raises not_found for any other, and for one that has ended. */
+export async function endOwnSession(deps: EndSessionDeps, caller: Caller, sessionId: string): Promise<void> {
+  const ended = await endOwn(deps, caller, { sessionId });
+  if (!ended.some(({ live }) => live))
+    throw problem('not_found', { detail: 'You have no such session: list your sessions first.' });
+}
+
+/** Ends all of the caller's sessions but the current one; gives how many. */
+export async function endOtherSessions(deps: EndSessionDeps, caller: Caller): Promise<number> {
+  const ended = await endOwn(deps, caller, { exceptId: caller.sessionId });
+  return ended.filter(({ live }) => live).length;
+}
+
+// A user writes events of the own organizations only. Of a session that has just been switched to one that the user has
+// just joined, a statement that began before would see the one without the other: hence the lock in a statement before.
+async function endOwn(
+  deps: EndSessionDeps,
+  { id: userId }: Caller,
+  which: { readonly sessionId: string } | { readonly exceptId: string },
+): Promise<EndedSession[]> {
+  const ended = await deps.db.user(userId, async (tx) => {
+    await lockSessions(tx, userId);
+    return markSessionsEnded(tx, { userId, ...which, reason: 'ended_by_user' });
+  });
+  publishEnded(deps, ended);
+  return ended;
+}
+
+function publishEnded(deps: Pick<EndSessionDeps, 'revocations'>, ended: readonly EndedSession[]): void {
+  for (const { id: sid } of ended) deps.revocations.publish({ kind: 'session', sid });
+}

@@ -1,0 +1,28 @@
+// A user's own live sessions; and how a session looks in every list.
+import type { Database } from '../../base/database/db.ts';
+import { type Page, paged } from '../../base/platform/page.ts';
+import type { Caller } from '../../protocol/caller.ts';
+import { countLiveSessions, listLiveSessions, type SessionRow } from './store.ts';
+
+/** A session as lists show it. Instants are ISO 8601 in UTC. */
+export function toSession({ id, organization, userAgent, ip, createdAt, lastSeenAt, expiresAt }: SessionRow) {
+  return {
+    id,
+    organization,
+    userAgent,
+    ip,
+    createdAt: createdAt.toISOString(),
+    lastSeenAt: lastSeenAt.toISOString(),
+    expiresAt: expiresAt.toISOString(),
+  };
+}
+
+/** The caller's live sessions, the most recently used first; `current` marks the one that asks. */
+export async function listOwnSessions(deps: { readonly db: Database }, caller: Caller, page: Page) {
+  const reader = deps.db.userReader(caller.id);
+  const rows = await listLiveSessions(reader, caller.id, page.limit, page.offset);
+  return paged(rows, page, {
+    toItem: (row) => ({ ...toSession(row), current: row.id === caller.sessionId }),
+    countAll: () => countLiveSessions(reader, caller.id),
+  });
+}

@@ -1,0 +1,151 @@
+// The one door that every kind of proof ends in: opens a session and makes the answer that every sign-in shares.
+
+import type { SystemReader } from '../../base/database/db.ts';
+import { problem } from '../../base/errors/problem.ts';
+import { newId, newTokenId } from '../../base/platform/random.ts';
+import { type AccessTokenDeps, issueAccessToken } from '../../credentials/tokens/access.ts';
+import { issueRefreshToken, type RefreshPlace, type RefreshTokenDeps } from '../../credentials/tokens/refresh.ts';
+import { insertSession, type OpenedSession } from './store.ts';
+import type { Subject } from './subject-store.ts';
+
+/** What signing the tokens of a session needs. */
+export interface SignInDeps extends AccessTokenDeps, RefreshTokenDeps {}
+
+/** What opening a session needs besides. */
+export interface SessionDeps extends SignInDeps {
+  readonly refreshTtlSeconds: number;
+  readonly sessionMaxAgeSeconds: number;
+}
+
+/** What a session remembers of the device, for its owner's list. */
+export interface Device {
+  readonly userAgent: string | null;
+  readonly ip: string | null;
+}
+
+/** The answer of every call that signs in. Instants are ISO 8601 in UTC, durations seconds. */
+export interface SignedIn {
+  readonly accessToken: string;
+  readonly tokenType: 'Bearer';
+  readonly expiresIn: number;
+  readonly expiresAt: string;
+  /** Left out of the body by the cookie transport, and where no refresh token was presented. */
+  readonly refreshToken: string | undefined;
+  readonly refreshExpiresAt: string;
+  readonly sessionId: string;
+  readonly user: { id: string; email: string; name: string; emailVerified: boolean };
+  readonly organization: { id: string; name: string; slug: string } | null;
+  readonly roles: readonly string[];
+  readonly memberships: Subject['memberships'];
+}
+
+export interface OpenSession {
+  readonly userId: string;
+  /** Id or slug of the organization to act for; null lets the first active membership decide. */
+  readonly organization: string | null;
+  readonly amr: readonly string[];
+  readonly device: Device;
+  /** When the password that was checked had been set: nothing is opened once there is another. */
+  readonly passwordOf?: Date;
+}
+
+/** A session that is stored, but not answered yet: the signing waits until the transaction is over. */
+export interface PendingSession {
+  readonly sessionId: string;
+  readonly jti: string;
+  readonly amr: readonly string[];
+  readonly stored: OpenedSession;
+}
+
+/** Raises NoSigningKey before anything is written that could not be answered. */
+export function assertCanSign(deps: SignInDeps): void {
+  for (const ring of [deps.accessKeys, deps.refreshKeys]) ring.signingKeyAt(deps.clock.now());
+}
+
+/** Stores the session. The verdict is in `stored`: throw after the transaction, with `answerSession`. */
+export async function storeSession(deps: SessionDeps, tx: SystemReader, input: OpenSession): Promise<PendingSession> {
+  assertCanSign(deps);
+  const sessionId = newId(deps.random, deps.clock);
+  const jti = newTokenId(deps.random);
+  const stored = await insertSession(tx, {
+    id: sessionId,
+    userId: input.userId,
+    organization: input.organization,
+    amr: input.amr,
+    userAgent: input.device.userAgent,
+    ip: input.device.ip,
+    refreshTtlSeconds: deps.refreshTtlSeconds,
+    maxAgeSeconds: deps.sessionMaxAgeSeconds,
+    confirmed: jti,
+    eventId: newId(deps.random, deps.clock),
+    passwordOf: input.passwordOf ?? null,
+  });
+  if (!stored) throw problem('invalid_credentials'); // account or password went away since the password was checked
+  return { sessionId, jti, amr: input.amr, stored };
+}
+
+/** Signs the tokens. Raises why the session was not opened, if it was not. */
+export async function answerSession(deps: SignInDeps, pending: PendingSession): Promise<SignedIn> {
+  const { stored, sessionId, jti } = pending;
+  if (!stored.opened) throw refusal(stored);
+  const place: RefreshPlace = {
+    userId: stored.user.id,
+    sessionId,
+    jti,
+    parent: jti,
+    issuedAt: stored.opened.at,
+    expiresAt: stored.opened.idleExpiresAt,
+  };
+  return signIn(deps, stored, { sessionId, amr: pending.amr, authenticatedAt: stored.opened.at, place });
+}
+
+/** Why a subject gets no token. Told only to somebody who has proven to be the user. */
+export function refusal(subject: Subject) {
+  if (subject.user.status !== 'active') return problem('account_disabled');
+  if (!subject.organization?.memberActive) return problem('organization_access_denied');
+  if (!subject.organization.active) return problem('organization_suspended');
+  return problem('session_revoked'); // nothing stands against them: the session was ended at the same moment
+}
+
+export interface SessionFacts {
+  readonly sessionId: string;
+  readonly amr: readonly string[];
+  readonly authenticatedAt: Date;
+  /** The refresh token to hand out, or, where none was presented, only until when the session's lives. */
+  readonly place: RefreshPlace | { readonly expiresAt: Date };
+}
+
+/** Signs the tokens of a live session and puts the answer together. Raises NoSigningKey. */
+export async function signIn(deps: SignInDeps, subject: Subject, session: SessionFacts): Promise<SignedIn> {
+  const acting = subject.organization?.memberActive && subject.organization.active ? subject.organization : null;
+  const unscoped = acting ? subject.grants.filter((grant) => !grant.scoped) : [];
+  const roles = [...new Set(unscoped.map((grant) => grant.name))];
+  const [access, refreshToken] = await Promise.all([
+    issueAccessToken(deps, {
+      userId: subject.user.id,
+      sessionId: session.sessionId,
+      epoch: subject.user.epoch,
+      authenticatedAt: Math.floor(session.authenticatedAt.getTime() / 1000),
+      amr: session.amr,
+      notAfter: session.place.expiresAt,
+      organization: acting,
+      roles,
+      permissions: unscoped.flatMap((grant) => grant.permissions),
+    }),
+    'jti' in session.place ? issueRefreshToken(deps, session.place) : undefined,
+  ]);
+  const { id, email, name, emailVerified } = subject.user;
+  return {
+    accessToken: access.token,
+    tokenType: 'Bearer',
+    expiresIn: access.expiresIn,
+    expiresAt: access.expiresAt.toISOString(),
+    refreshToken,
+    refreshExpiresAt: session.place.expiresAt.toISOString(),
+    sessionId: session.sessionId,
+    user: { id, email, name, emailVerified },
+    organization: acting && { id: acting.id, name: acting.name, slug: acting.slug },
+    roles,
+    memberships: subject.memberships,
+  };
+}

@@ -1,0 +1,99 @@
+// The exchange of a refresh token for a new pair: confirm on use. The judgement is the statement in rotation-store.ts;
+// here its verdict becomes an answer.
+
+import type { Database } from '../../base/database/db.ts';
+import { problem } from '../../base/errors/problem.ts';
+import { newTokenId } from '../../base/platform/random.ts';
+import type { Revocations } from '../../credentials/revocations/revocations.ts';
+import { verifyRefreshToken } from '../../credentials/tokens/refresh.ts';
+import type { RefreshClaims } from '../../protocol/claims.ts';
+import { chooseOrganization } from './act-for.ts';
+import { refusal, type SignedIn, type SignInDeps, signIn } from './open-session.ts';
+import { rotateSession } from './rotation-store.ts';
+
+export interface RefreshDeps extends SignInDeps {
+  readonly db: Database;
+  readonly revocations: Revocations;
+  readonly refreshTtlSeconds: number;
+  readonly graceSeconds: number;
+  /** Raises too_many_requests when a session refreshes too often. */
+  readonly limitRefresh: (sessionId: string) => Promise<void>;
+}
+
+export interface Refresh {
+  readonly refreshToken: string;
+  /** Id or slug of the organization the access token shall act for, or both of them; none keeps the session's. */
+  readonly organization: readonly string[];
+  /** Whether the session acts for that organization from now on (switch-organization). */
+  readonly remember?: boolean;
+  /** When given, the session must act for this organization (id), be the user a member of others or not. */
+  readonly actingFor?: string;
+  /** When given, the token must belong to this session. */
+  readonly sessionId?: string;
+}
+
+/**
+ * A new pair for a refresh token (RFC 6749 §6, RFC 9700 §4.14.2). Raises invalid_refresh_token, session_expired,
+ * session_revoked, refresh_token_reused, account_disabled, organization_access_denied, organization_suspended, and
+ * bad_request for two organizations.
+ */
+export async function refresh(deps: RefreshDeps, input: Refresh): Promise<SignedIn> {
+  return exchange(deps, await admitToken(deps, input), input);
+}
+
+/** The second half of `refresh`: what the database says of the token. Raises the rest of what `refresh` raises. */
+export async function exchange(
+  deps: RefreshDeps,
+  claims: RefreshClaims,
+  input: Pick<Refresh, 'organization' | 'remember' | 'actingFor'>,
+): Promise<SignedIn> {
+  const rotation = await rotateSession(deps.db.systemReader(), {
+    userId: claims.sub,
+    sessionId: claims.sid,
+    jti: claims.jti,
+    parent: claims.prt,
+    child: newTokenId(deps.random),
+    organization: await chooseOrganization(deps, claims.sub, input.organization),
+    remember: input.remember ?? false,
+    actingFor: input.actingFor ?? null,
+    graceSeconds: deps.graceSeconds,
+    refreshTtlSeconds: deps.refreshTtlSeconds,
+  });
+  switch (rotation.verdict) {
+    case 'unknown':
+      throw problem('invalid_refresh_token');
+    case 'expired':
+      throw problem('session_expired');
+    case 'revoked':
+      throw problem('session_revoked');
+    case 'reused':
+      // Committed already: the session has ended for both parties, whatever becomes of this answer.
+      deps.revocations.publish({ kind: 'session', sid: claims.sid });
+      throw problem('refresh_token_reused');
+    case 'refused':
+      throw refusal(rotation.subject);
+    case 'rotated':
+      return signIn(deps, rotation.subject, {
+        sessionId: claims.sid,
+        amr: rotation.amr,
+        authenticatedAt: rotation.openedAt,
+        place: { userId: claims.sub, sessionId: claims.sid, ...rotation.child },
+      });
+  }
+}
+
+/**
+ * The first half of `refresh`, which changes nothing: what the token says itself, and whether its session refreshes too
+ * often. Raises invalid_refresh_token, session_expired, too_many_requests.
+ */
+export async function admitToken(
+  deps: RefreshDeps,
+  input: Pick<Refresh, 'refreshToken' | 'sessionId'>,
+): Promise<RefreshClaims> {
+  const verified = await verifyRefreshToken(deps, input.refreshToken);
+  if (!verified) throw problem('invalid_refresh_token');
+  if (input.sessionId !== undefined && verified.claims.sid !== input.sessionId) throw problem('invalid_refresh_token');
+  if (verified.expired) throw problem('session_expired');
+  await deps.limitRefresh(verified.claims.sid);
+  return verified.claims;
+}

@@ -1,0 +1,138 @@
+// The query of rotation: one statement judges a refresh token and moves its session's chain on.
+import { type SystemReader, statement } from '../../base/database/db.ts';
+import { SUBJECT_COLUMNS, type Subject, subject, subjectOf } from './subject-store.ts';
+
+// Rotation: confirm on use. One UPDATE judges the presented token (jti $5, parent $6) against the row and changes it.
+// The sub-select is computed anew for the newest version of the row after waiting for its lock, so racing requests are
+// judged one after the other, each by one reading of the clock. A subject that may not get a token changes nothing;
+// a token that two parties hold ends the session, and that is committed with its event and revocation.
+const ROTATE = statement(`
+WITH ${subject('o.id = (SELECT organization_id FROM sessions WHERE id = $3)')},
+eligible AS (
+  SELECT p.status = 'active' AND CASE
+    WHEN c.id IS NOT NULL THEN c.active AND c.member_active
+    ELSE $2::text IS NULL AND (SELECT organization_id FROM sessions WHERE id = $3) IS NULL END AS ok
+  FROM person p LEFT JOIN chosen c ON true
+),
+rotated AS (
+  UPDATE sessions s SET (confirmed, previous, confirmed_at, successor, successor_at, idle_expires_at, last_seen_at,
+    organization_id, revoked_at, revoked_reason) = (
+    SELECT
+      CASE WHEN v.verdict = 'first_use' THEN $5::uuid ELSE s.confirmed END,
+      CASE WHEN v.verdict = 'first_use' THEN s.confirmed ELSE s.previous END,
+      CASE WHEN v.verdict = 'first_use' THEN v.now ELSE s.confirmed_at END,
+      CASE WHEN v.verdict IN ('first_use', 'new_child') THEN $4::uuid ELSE s.successor END,
+      CASE WHEN v.verdict IN ('first_use', 'new_child') THEN v.now ELSE s.successor_at END,
+      CASE WHEN v.verdict IN ('first_use', 'new_child')
+        THEN least(v.now + $8::float8 * interval '1 second', s.expires_at) ELSE s.idle_expires_at END,
+      CASE WHEN v.verdict IN ('reuse', 'refused') THEN s.last_seen_at ELSE v.now END,
+      CASE WHEN $9::boolean AND v.verdict NOT IN ('reuse', 'refused')
+        THEN (SELECT id FROM chosen) ELSE s.organization_id END,
+      CASE WHEN v.verdict = 'reuse' THEN v.now ELSE s.revoked_at END,
+      CASE WHEN v.verdict = 'reuse' THEN 'reuse_detected' ELSE s.revoked_reason END
+    FROM (SELECT i.now, CASE
+        WHEN s.confirmed <> $5 AND s.confirmed <> $6
+          AND NOT (s.previous IS NOT DISTINCT FROM $5 AND s.confirmed_at > i.now - $7::float8 * interval '1 second') THEN 'reuse'
+        WHEN NOT (SELECT ok FROM eligible) THEN 'refused'
+        WHEN s.organization_id IS DISTINCT FROM coalesce($10::uuid, s.organization_id) THEN 'refused'
+        WHEN s.confirmed = $5 AND s.successor_at > i.now - $7::float8 * interval '1 second' THEN 'same_child'
+        WHEN s.confirmed = $5 THEN 'new_child'
+        WHEN s.confirmed = $6 THEN 'first_use'
+        ELSE 'overtaken' END AS verdict
+      FROM (SELECT clock_timestamp() AS now) i) v)
+  WHERE s.id = $3 AND s.user_id = $1 AND s.revoked_at IS NULL
+    AND s.idle_expires_at > clock_timestamp() AND s.expires_at > clock_timestamp()
+  RETURNING s.id, s.user_id, s.organization_id, s.confirmed, s.successor, s.successor_at, s.idle_expires_at,
+    s.created_at, s.amr, s.revoked_at
+),
+dropped AS (
+  INSERT INTO revocations (id, kind, subject) SELECT gen_random_uuid(), 'session', id FROM rotated WHERE revoked_at IS NOT NULL
+),
+recorded AS (
+  INSERT INTO events (id, organization_id, type, actor_id, target_id, data)
+  SELECT gen_random_uuid(), organization_id, 'session.reuse_detected', user_id, id, json_build_object('jti', $5::uuid)::jsonb
+  FROM rotated WHERE revoked_at IS NOT NULL
+  UNION ALL
+  SELECT gen_random_uuid(), organization_id, 'session.organization_switched', user_id, id, '{}'
+  FROM rotated WHERE $9::boolean AND revoked_at IS NULL AND (SELECT ok FROM eligible)
+)
+SELECT ${SUBJECT_COLUMNS}, coalesce((SELECT ok FROM eligible), false)
+    AND r.organization_id IS NOT DISTINCT FROM coalesce($10::uuid, r.organization_id) AS eligible,
+  (SELECT row_to_json(k) FROM (SELECT revoked_at IS NOT NULL AS revoked, revoked_reason AS reason,
+    idle_expires_at <= clock_timestamp() OR expires_at <= clock_timestamp() AS expired
+    FROM sessions WHERE id = $3 AND user_id = $1) k) AS before,
+  r.id IS NOT NULL AS live, r.revoked_at IS NOT NULL AS reused, r.confirmed, r.successor, r.successor_at,
+  r.idle_expires_at, r.created_at, r.amr
+FROM person p LEFT JOIN rotated r ON true`);
+
+export interface Presented {
+  readonly userId: string;
+  readonly sessionId: string;
+  readonly jti: string;
+  readonly parent: string;
+  /** The jti of a new child, should one be due. */
+  readonly child: string;
+  /** Id or slug of the organization to act for; null keeps the session's. */
+  readonly organization: string | null;
+  /** Whether the session acts for that organization from now on. */
+  readonly remember: boolean;
+  /** When given, a session that acts for another organization, or for none, is refused and stays as it is. */
+  readonly actingFor: string | null;
+  readonly graceSeconds: number;
+  readonly refreshTtlSeconds: number;
+}
+
+export type Rotation =
+  | { readonly verdict: 'unknown' | 'revoked' | 'expired' | 'reused' }
+  | { readonly verdict: 'refused'; readonly subject: Subject }
+  | {
+      readonly verdict: 'rotated';
+      readonly subject: Subject;
+      readonly child: { jti: string; parent: string; issuedAt: Date; expiresAt: Date };
+      readonly openedAt: Date;
+      readonly amr: readonly string[];
+    };
+
+interface RotationRow extends Subject {
+  eligible: boolean;
+  before: { revoked: boolean; reason: string | null; expired: boolean } | null;
+  live: boolean;
+  reused: boolean;
+  confirmed: string;
+  successor: string;
+  successor_at: Date;
+  idle_expires_at: Date;
+  created_at: Date;
+  amr: string[];
+}
+
+/** Judges a refresh token and moves its session's chain on, in one statement. */
+export async function rotateSession(tx: SystemReader, presented: Presented): Promise<Rotation> {
+  const [row] = await tx.rows<RotationRow>(ROTATE, [
+    presented.userId,
+    presented.organization,
+    presented.sessionId,
+    presented.child,
+    presented.jti,
+    presented.parent,
+    presented.graceSeconds,
+    presented.refreshTtlSeconds,
+    presented.remember,
+    presented.actingFor,
+  ]);
+  if (!row?.before) return { verdict: 'unknown' };
+  if (row.reused) return { verdict: 'reused' };
+  if (!row.live) {
+    if (row.before.revoked) return { verdict: row.before.reason === 'reuse_detected' ? 'reused' : 'revoked' };
+    // Neither ended nor expired as this statement began: then it was ended while this request waited for the row.
+    return { verdict: row.before.expired ? 'expired' : 'revoked' };
+  }
+  if (!row.eligible) return { verdict: 'refused', subject: subjectOf(row) };
+  return {
+    verdict: 'rotated',
+    subject: subjectOf(row),
+    child: { jti: row.successor, parent: row.confirmed, issuedAt: row.successor_at, expiresAt: row.idle_expires_at },
+    openedAt: row.created_at,
+    amr: row.amr,
+  };
+}

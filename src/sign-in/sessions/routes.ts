@@ -1,0 +1,144 @@
+// HTTP of refreshing, signing out, switching the organization, and of a user's own sessions.
+import { z } from 'zod';
+import { type ProblemCode, problem } from '../../base/errors/problem.ts';
+import { type Endpoint, endpoint, open, SIGN_IN_BODY_BYTES_MAX, signedIn } from '../../base/http/endpoint.ts';
+import { oneOrganization } from '../../base/http/tenant.ts';
+import { enveloped, Id, PageQuery, page } from '../../base/http/wire.ts';
+import type { Principal } from '../../protocol/caller.ts';
+import { type CookieSettings, clearCookie, deliver, limitRefresh, presentedToken } from './cookie.ts';
+import { type EndSessionDeps, endOtherSessions, endOwnSession, logout } from './end-session.ts';
+import { listOwnSessions } from './list-sessions.ts';
+import { type RefreshDeps, refresh } from './refresh.ts';
+import * as wire from './schema.ts';
+import { switchOrganization } from './switch-organization.ts';
+
+export interface SessionRouteDeps extends Omit<RefreshDeps, 'limitRefresh'>, EndSessionDeps {
+  readonly cookie: CookieSettings;
+  /** Whose token this is, however old or stale; null when it is none of ours. */
+  readonly identify: (authorization: string) => Promise<Principal | null>;
+}
+
+const REFRESH_PROBLEMS: readonly ProblemCode[] = [
+  'account_disabled',
+  'invalid_refresh_token',
+  'session_expired',
+  'session_revoked',
+  'refresh_token_reused',
+  'cross_site_request',
+  'organization_access_denied',
+  'organization_suspended',
+];
+
+export function sessionRoutes(deps: SessionRouteDeps): Endpoint[] {
+  return [refreshRoute(deps), logoutRoute(deps), switchRoute(deps), ...ownSessions(deps)];
+}
+
+function refreshRoute(deps: SessionRouteDeps): Endpoint {
+  return endpoint({
+    method: 'POST',
+    url: '/api/v1/auth/refresh',
+    access: open(),
+    limit: 'session',
+    id: 'refresh',
+    summary: 'Exchange a refresh token (body or cookie) for a new pair',
+    tag: 'Sign-in',
+    body: wire.Refresh,
+    bodyOptional: true,
+    bodyBytesMax: SIGN_IN_BODY_BYTES_MAX,
+    reply: { 200: enveloped(wire.SignedIn) },
+    problems: REFRESH_PROBLEMS,
+    handle: async ({ body, client, answer }) => {
+      const presented = presentedToken(deps, client, body.refreshToken);
+      if (!presented) {
+        throw problem('invalid_refresh_token', { detail: 'Send the refresh token in the body or in its cookie.' });
+      }
+      const organization = oneOrganization([body.organization, ...client.tenants]);
+      const input = { refreshToken: presented.token, organization };
+      const signed = await refresh({ ...deps, ...limitRefresh(client) }, input);
+      return deliver(deps, answer, signed, presented.transport);
+    },
+  });
+}
+
+function logoutRoute(deps: SessionRouteDeps): Endpoint {
+  return endpoint({
+    method: 'POST',
+    url: '/api/v1/auth/logout',
+    access: open(),
+    id: 'logout',
+    summary: 'End the session of a refresh token (body or cookie) or of the access token; repeatable',
+    tag: 'Sign-in',
+    body: wire.Logout,
+    bodyOptional: true,
+    bodyBytesMax: SIGN_IN_BODY_BYTES_MAX,
+    reply: { 204: null },
+    problems: ['cross_site_request'],
+    handle: async ({ body, client, answer }) => {
+      const presented = presentedToken(deps, client, body.refreshToken);
+      // Also a stale or expired token names the session that is to end.
+      const found = client.authorization === undefined ? null : await deps.identify(client.authorization);
+      const caller = found?.kind === 'user' ? found : null; // a service client has no session
+      await logout(deps, caller, presented?.token ?? null);
+      if (presented?.transport === 'cookie') answer.header('set-cookie', clearCookie(deps.cookie));
+    },
+  });
+}
+
+function switchRoute(deps: SessionRouteDeps): Endpoint {
+  return endpoint({
+    method: 'POST',
+    url: '/api/v1/auth/switch-organization',
+    access: signedIn({ alsoSuspended: true }),
+    id: 'switchOrganization',
+    summary: 'Let this session act for another of your organizations',
+    tag: 'Sign-in',
+    body: wire.SwitchOrganization,
+    bodyBytesMax: SIGN_IN_BODY_BYTES_MAX,
+    reply: { 200: enveloped(wire.SignedIn) },
+    problems: REFRESH_PROBLEMS,
+    handle: async ({ caller, body, client, answer }) => {
+      const presented = presentedToken(deps, client, body.refreshToken);
+      const input = { organization: body.organization, refreshToken: presented?.token ?? null };
+      const signed = await switchOrganization({ ...deps, ...limitRefresh(client) }, caller, input);
+      return deliver(deps, answer, signed, presented?.transport ?? 'body');
+    },
+  });
+}
+
+function ownSessions(deps: SessionRouteDeps): Endpoint[] {
+  return [
+    endpoint({
+      method: 'GET',
+      url: '/api/v1/me/sessions',
+      access: signedIn({ alsoSuspended: true }),
+      id: 'listMySessions',
+      summary: 'List your live sessions, the most recently used first',
+      tag: 'Me',
+      query: PageQuery,
+      reply: { 200: page(wire.OwnSession) },
+      handle: ({ caller, query }) => listOwnSessions(deps, caller, query),
+    }),
+    endpoint({
+      method: 'DELETE',
+      url: '/api/v1/me/sessions',
+      access: signedIn({ alsoSuspended: true }),
+      id: 'endMyOtherSessions',
+      summary: 'End all of your sessions but this one',
+      tag: 'Me',
+      reply: { 200: enveloped(wire.EndedSessions) },
+      handle: async ({ caller }) => ({ data: { ended: await endOtherSessions(deps, caller) } }),
+    }),
+    endpoint({
+      method: 'DELETE',
+      url: '/api/v1/me/sessions/:id',
+      access: signedIn({ alsoSuspended: true }),
+      id: 'endMySession',
+      summary: 'End one of your sessions',
+      tag: 'Me',
+      params: z.strictObject({ id: Id }),
+      reply: { 204: null },
+      problems: ['not_found'],
+      handle: ({ caller, params }) => endOwnSession(deps, caller, params.id),
+    }),
+  ];
+}

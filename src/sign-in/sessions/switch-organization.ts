@@ -1,0 +1,38 @@
+// Lets a session act for another of its user's organizations; the session stays the same one.
+import { problem } from '../../base/errors/problem.ts';
+import type { Caller } from '../../protocol/caller.ts';
+import { refusal, type SignedIn, signIn } from './open-session.ts';
+import { type RefreshDeps, refresh } from './refresh.ts';
+import { updateSessionOrganization } from './store.ts';
+
+export interface SwitchOrganization {
+  /** Id or slug. */
+  readonly organization: string;
+  /** The session's refresh token, if the caller wants it exchanged as well. */
+  readonly refreshToken: string | null;
+}
+
+/**
+ * A token for the other organization. A refresh token is handed out only for one that was presented: an access token
+ * alone, which lives for minutes, must not become a credential that lives for weeks. Raises
+ * organization_access_denied, organization_suspended, session_revoked, account_disabled, and what refresh raises.
+ */
+export async function switchOrganization(
+  deps: RefreshDeps,
+  caller: Caller,
+  input: SwitchOrganization,
+): Promise<SignedIn> {
+  const { organization, refreshToken } = input;
+  if (refreshToken !== null) {
+    return refresh(deps, { refreshToken, organization: [organization], remember: true, sessionId: caller.sessionId });
+  }
+  const switched = await updateSessionOrganization(deps.db.systemReader(), caller.id, caller.sessionId, organization);
+  if (!switched?.live) throw problem('session_revoked');
+  if (!switched.session) throw refusal(switched.subject);
+  return signIn(deps, switched.subject, {
+    sessionId: caller.sessionId,
+    amr: switched.session.amr,
+    authenticatedAt: switched.session.openedAt,
+    place: { expiresAt: switched.session.idleExpiresAt },
+  });
+}

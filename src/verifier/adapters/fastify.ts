@@ -1,0 +1,131 @@
+// The plugin for Fastify 5 (`tenantry/verifier/fastify`): `request.principal`, and hooks for routes. It imports nothing of
+// Fastify, its types neither: what it touches is written down here, so that it goes with whichever 5.x the service has.
+
+import type { Verifier } from '../core/contract.ts';
+import { VerificationError } from '../core/error.ts';
+import {
+  admit,
+  authorizationOf,
+  dismiss,
+  type HeaderSource,
+  permissionCheck,
+  principalOf,
+  requirePrincipal,
+} from './admission.ts';
+import { PROBLEM_TYPE, refusalOf } from './refusal.ts';
+
+export { principalOf, requirePrincipal };
+
+/** What the hooks use of a FastifyRequest. */
+export interface FastifyRequestLike {
+  readonly id: string;
+  readonly raw: HeaderSource;
+  readonly server: object;
+}
+
+/** What the hooks use of a FastifyReply. Routes may narrow what `code` and `send` take; a refusal is beside their types. */
+export interface FastifyReplyLike {
+  header(name: string, value: string): unknown;
+  code(status: never): unknown;
+  send(payload: never): unknown;
+}
+
+/** What the plugin uses of a FastifyInstance. */
+export interface FastifyInstanceLike {
+  decorate(name: symbol, value: unknown): unknown;
+  decorateRequest(name: string, value: { getter(): unknown }): unknown;
+}
+
+export interface TenantryOptions {
+  /**
+   * `answer` (default): the hooks answer with problem details. `throw`: the VerificationError goes to the error handler
+   * of the application; its headers (WWW-Authenticate, Retry-After) are set already.
+   */
+  readonly refusals?: 'answer' | 'throw';
+}
+
+export interface AuthenticateOptions {
+  /** Lets requests without an Authorization header pass, with the principal null. A bad token is refused all the same. */
+  readonly optional?: boolean;
+}
+
+export type TenantryPlugin = (instance: FastifyInstanceLike) => Promise<void>;
+/** For `onRequest`, which spares reading the body of who is refused, or any later hook before the handler. */
+export type TenantryHook = (request: FastifyRequestLike, reply: FastifyReplyLike) => Promise<unknown>;
+
+interface Setting {
+  readonly verifier: Verifier;
+  readonly options: TenantryOptions;
+}
+
+const SETTING = Symbol('tenantry');
+
+/**
+ * The plugin: `app.register(tenantry(verifier))`. It guards nothing by itself: routes name the hooks `authenticate()` and
+ * `requirePermission(…)`. A child context may register another verifier for itself.
+ */
+export function tenantry(verifier: Verifier, options: TenantryOptions = {}): TenantryPlugin {
+  const setting: Setting = { verifier, options };
+  const plugin: TenantryPlugin = async (instance) => {
+    instance.decorate(SETTING, setting);
+    instance.decorateRequest('principal', {
+      getter(this: object) {
+        return principalOf(this);
+      },
+    });
+  };
+  return Object.assign(plugin, {
+    // What fastify-plugin sets: no context of its own, so that its decorators reach the one that registers it.
+    [Symbol.for('skip-override')]: true,
+    [Symbol.for('fastify.display-name')]: 'tenantry',
+    [Symbol.for('plugin-meta')]: { name: 'tenantry', fastify: '5.x' },
+  });
+}
+
+/** A hook that finds out whom the request is from: `request.principal` and `principalOf(request)`. */
+export function authenticate({ optional = false }: AuthenticateOptions = {}): TenantryHook {
+  return guard(async (request, { verifier }) => {
+    dismiss(request);
+    const authorization = authorizationOf(request.raw);
+    if (optional && authorization === undefined) return;
+    admit(request, verifier, await verifier.verifyHeader(authorization));
+  });
+}
+
+/**
+ * A hook for after `authenticate()` that refuses whoever lacks the permission: 403 permission_denied, or 401 where nobody
+ * was authenticated. Raises TypeError, when it is made, for what is no `resource:action`.
+ */
+export function requirePermission(permission: string): TenantryHook {
+  const check = permissionCheck(permission);
+  return guard((request) => check(request));
+}
+
+function guard(check: (request: FastifyRequestLike, setting: Setting) => Promise<void>): TenantryHook {
+  return async (request, reply) => {
+    const setting = (request.server as { [SETTING]?: Setting })[SETTING];
+    if (!setting) throw new Error('Register tenantry(verifier) before the routes that use its hooks.');
+    try {
+      await check(request, setting);
+      return undefined;
+    } catch (error) {
+      if (!(error instanceof VerificationError)) throw error;
+      return refuse(request, reply, error, setting);
+    }
+  };
+}
+
+function refuse(
+  request: FastifyRequestLike,
+  reply: FastifyReplyLike,
+  error: VerificationError,
+  { options }: Setting,
+): unknown {
+  const { status, headers, body } = refusalOf(error, request.id);
+  for (const [name, value] of Object.entries(headers)) reply.header(name, value);
+  if (options.refusals === 'throw') throw error;
+  reply.header('content-type', PROBLEM_TYPE);
+  reply.code(status as never);
+  reply.send(body as never);
+  return reply; // a hook that has answered says so by the reply
+}

@@ -1,0 +1,158 @@
+// Ends open sockets at the expiry or revocation of what let them in: one listener and one timer for all sockets of a
+// verifier. How a socket is ended is its adapter's matter.
+import type { Revocation } from '../../protocol/revocation.ts';
+import type { VerificationCode, VerifiedPrincipal, Verifier } from '../core/contract.ts';
+import { admit, dismiss } from './admission.ts';
+
+// Expiry has no event. Looking over 10,000 sockets takes less than a millisecond.
+const SWEEP_MILLISECONDS = 250;
+
+export interface WatchedSocket {
+  /** What the principal is remembered by. */
+  readonly holder: object;
+  /** Ends the socket; false when that is not possible yet and must be tried again. Called until it succeeds. */
+  end(code: VerificationCode): boolean;
+}
+
+/** The hold on an open socket. */
+export interface SocketGuard {
+  /** The newest principal of the socket. */
+  readonly principal: VerifiedPrincipal;
+  /**
+   * Lets the socket live as long as another token of the same user or client and organization. Raises VerificationError
+   * for a bad token and RenewalError for a good one that does not fit; the one before it goes on then until its own end.
+   */
+  renew(token: string): Promise<VerifiedPrincipal>;
+  /** Lets go of the socket without ending it. */
+  stop(): void;
+}
+
+const RENEWAL_MESSAGES = {
+  malformed_frame: 'Send { token }: the next access token, as text.',
+  other_subject: 'The token is of another user or client than the socket: open another socket with it.',
+  other_organization: 'The token is for another organization than the socket: open another socket with it.',
+  token_older: 'The token expires before the one in use: refresh it.',
+  socket_closed: 'The socket is closed: open another.',
+} as const;
+
+/** Why a token, good in itself, does not renew a socket. */
+export class RenewalError extends Error {
+  override readonly name = 'RenewalError';
+  readonly code: keyof typeof RENEWAL_MESSAGES;
+  constructor(code: keyof typeof RENEWAL_MESSAGES) {
+    super(RENEWAL_MESSAGES[code]);
+    this.code = code;
+  }
+}
+
+interface Entry {
+  readonly socket: WatchedSocket;
+  principal: VerifiedPrincipal;
+  isOver: boolean;
+}
+
+interface Watch {
+  add(entry: Entry): void;
+  remove(entry: Entry): void;
+  judge(entry: Entry): void;
+}
+
+const watches = new WeakMap<Verifier, Watch>();
+
+/** Watches a socket that was let in: at once, at each revocation that concerns it, and for its expiry. */
+export function watchSocket(verifier: Verifier, socket: WatchedSocket, principal: VerifiedPrincipal): SocketGuard {
+  const watch = watches.get(verifier) ?? createWatch(verifier);
+  watches.set(verifier, watch);
+  const entry: Entry = { socket, principal, isOver: false };
+  admit(socket.holder, verifier, principal);
+  watch.add(entry);
+  watch.judge(entry); // it may have been revoked since it was verified
+  return {
+    get principal() {
+      return entry.principal;
+    },
+    async renew(token) {
+      const renewed = await verifier.verify(token);
+      if (entry.isOver) throw new RenewalError('socket_closed');
+      assertContinues(entry.principal, renewed);
+      watch.remove(entry);
+      entry.principal = renewed;
+      admit(socket.holder, verifier, renewed);
+      watch.add(entry);
+      return renewed;
+    },
+    stop() {
+      entry.isOver = true;
+      dismiss(socket.holder);
+      watch.remove(entry);
+    },
+  };
+}
+
+function assertContinues(current: VerifiedPrincipal, next: VerifiedPrincipal): void {
+  if (next.kind !== current.kind || next.id !== current.id) throw new RenewalError('other_subject');
+  if (next.organizationId !== current.organizationId) throw new RenewalError('other_organization');
+  if (next.expiresAt < current.expiresAt) throw new RenewalError('token_older');
+}
+
+function createWatch(verifier: Verifier): Watch {
+  const entries = new Set<Entry>();
+  const byKey = new Map<string, Set<Entry>>();
+  let stopListening: (() => void) | undefined;
+  let timer: NodeJS.Timeout | undefined;
+
+  function judge(entry: Entry): void {
+    const code = verifier.judge(entry.principal);
+    if (code === null && !entry.isOver) return;
+    entry.isOver = true;
+    dismiss(entry.socket.holder);
+    if (entry.socket.end(code ?? 'invalid_token')) remove(entry);
+  }
+
+  function judgeAll(some: Iterable<Entry>): void {
+    for (const entry of [...some]) judge(entry);
+  }
+
+  function add(entry: Entry): void {
+    entries.add(entry);
+    for (const key of keysOf(entry.principal)) {
+      const held = byKey.get(key);
+      if (held) held.add(entry);
+      else byKey.set(key, new Set([entry]));
+    }
+    stopListening ??= verifier.onRevocation((revocation) => {
+      judgeAll(revocation.kind === 'everything' ? entries : (byKey.get(keyOf(revocation)) ?? []));
+    });
+    timer ??= setInterval(() => judgeAll(entries), SWEEP_MILLISECONDS).unref();
+  }
+
+  function remove(entry: Entry): void {
+    if (!entries.delete(entry)) return;
+    for (const key of keysOf(entry.principal)) {
+      const held = byKey.get(key);
+      held?.delete(entry);
+      if (held?.size === 0) byKey.delete(key);
+    }
+    if (entries.size > 0) return;
+    stopListening?.();
+    clearInterval(timer);
+    stopListening = undefined;
+    timer = undefined;
+  }
+
+  return { add, remove, judge };
+}
+
+function keysOf(principal: VerifiedPrincipal): string[] {
+  const keys = [`id ${principal.id}`];
+  if (principal.kind === 'user') keys.push(`session ${principal.sessionId}`);
+  if (principal.organizationId !== null) keys.push(`organization ${principal.organizationId}`);
+  return keys;
+}
+
+function keyOf(revocation: Exclude<Revocation, { kind: 'everything' }>): string {
+  if (revocation.kind === 'session') return `session ${revocation.sid}`;
+  if (revocation.kind === 'user') return `id ${revocation.sub}`;
+  if (revocation.kind === 'client') return `id ${revocation.client_id}`;
+  return `organization ${revocation.org}`;
+}

@@ -1,0 +1,64 @@
+// Whether a principal may do something: by its token, or by asking the service where the token was too small to say.
+import { membersOf } from '../service/answered.ts';
+import { exchange, type HttpDeps } from '../service/http.ts';
+import type { VerifiedPrincipal } from './contract.ts';
+import { VerificationError } from './error.ts';
+import { isElsewhere, refusal, tokenOf } from './principal.ts';
+
+export interface AuthorizeDeps extends HttpDeps {
+  readonly checkEndpoint: string;
+}
+
+const TIMEOUT_MILLISECONDS = 2000;
+const BYTES_MAX = 65_536;
+// What the service says of a token that it does not take; anything else is no answer to the question.
+const TOKEN_CODES = [
+  'invalid_token',
+  'token_expired',
+  'token_stale',
+  'session_revoked',
+  'organization_suspended',
+] as const;
+
+/** Makes `authorize`: see Verifier. */
+export function createAuthorize(deps: AuthorizeDeps) {
+  return async function authorize(principal: VerifiedPrincipal, permission: string): Promise<void> {
+    if (principal.has(permission)) return;
+    if (!isElsewhere(principal)) throw refusal(principal, permission);
+    const token = tokenOf(principal);
+    if (token === undefined) throw new TypeError('authorize() takes the very principal that verify() gave');
+    if (!(await isAllowed(deps, token, permission))) throw new VerificationError('permission_denied', { permission });
+  };
+}
+
+async function isAllowed(deps: AuthorizeDeps, token: string, permission: string): Promise<boolean> {
+  const [resource, action] = permission.split(':');
+  // The endpoint answers about one thing at a time.
+  if (permission.includes('*')) throw new TypeError(`Ask for one permission, such as deals:write, not ${permission}`);
+  const answer = await exchange(deps, {
+    url: deps.checkEndpoint,
+    method: 'POST',
+    headers: { authorization: `Bearer ${token}`, 'content-type': 'application/json', accept: 'application/json' },
+    body: JSON.stringify({ resource, action }),
+    timeoutMilliseconds: TIMEOUT_MILLISECONDS,
+    bytesMax: BYTES_MAX,
+  }).catch((cause: unknown) => {
+    throw new VerificationError('check_unavailable', { cause });
+  });
+  if (answer.status === 401) {
+    const code = TOKEN_CODES.find((known) => known === membersOf(answer.text).code);
+    throw new VerificationError(code ?? 'invalid_token');
+  }
+  const allowed = answer.status === 200 ? allowedOf(answer.text) : undefined;
+  if (allowed === undefined) {
+    throw new VerificationError('check_unavailable', {
+      cause: new Error(`The check endpoint answered ${answer.status}`),
+    });
+  }
+  return allowed;
+}
+
+function allowedOf(text: string): boolean | undefined {
+  const { allowed } = (membersOf(text).data ?? {}) as { allowed?: unknown };
+  return typeof allowed === 'boolean' ? allowed : undefined;
+}

@@ -1,0 +1,64 @@
+// Makes a principal of claims that were verified, and answers what its token grants.
+import { actsForOrganization, principalOf } from '../../protocol/caller.ts';
+import { PERMISSION_PATTERN, permits } from '../../protocol/permission.ts';
+import type { Claims } from './claims.ts';
+import type { VerifiedPrincipal } from './contract.ts';
+import { VerificationError } from './error.ts';
+
+/** What a principal is made of: data that may be logged, compared and copied. Its token is none of it. */
+class Verified {
+  readonly #token: string;
+
+  constructor(token: string, claims: Claims) {
+    this.#token = token;
+    Object.assign(this, principalOf(claims), { expiresAt: claims.exp });
+    Object.freeze(this);
+  }
+
+  has(this: VerifiedPrincipal, permission: string): boolean {
+    return permits(this.permissions, wanted(permission));
+  }
+
+  require(this: VerifiedPrincipal, permission: string): void {
+    if (!this.has(permission)) throw refusal(this, permission);
+  }
+
+  static tokenOf(principal: object): string | undefined {
+    return #token in principal ? principal.#token : undefined;
+  }
+}
+
+/** The principal of claims, which remembers the token they stand in but shows it to nobody but `tokenOf`. */
+export function verifiedPrincipal(token: string, claims: Claims): VerifiedPrincipal {
+  const { permissions, roles } = claims as { permissions?: readonly string[]; roles?: readonly string[] };
+  if (permissions) Object.freeze(permissions);
+  if (roles) Object.freeze(roles);
+  return new Verified(token, claims) as unknown as VerifiedPrincipal;
+}
+
+/** The token of a principal that `verifiedPrincipal` made; undefined for a copy. */
+export function tokenOf(principal: VerifiedPrincipal): string | undefined {
+  return Verified.tokenOf(principal);
+}
+
+/** Whether only the check endpoint knows what the principal may do. */
+export function isElsewhere(principal: VerifiedPrincipal): boolean {
+  return principal.kind === 'user' && principal.permissionsElsewhere;
+}
+
+/** Why a principal whose token does not grant a permission is refused. */
+export function refusal(principal: VerifiedPrincipal, permission: string): VerificationError {
+  if (isElsewhere(principal)) {
+    return new VerificationError('check_unavailable', {
+      message: 'The token is too small for its permissions: ask with `await verifier.authorize(…)`.',
+    });
+  }
+  if (!actsForOrganization(principal)) return new VerificationError('organization_required', { permission });
+  return new VerificationError('permission_denied', { permission });
+}
+
+/** The permission as it was given. Raises TypeError for anything but `resource:action`: such a check would never hold. */
+export function wanted(permission: string): string {
+  if (typeof permission === 'string' && PERMISSION_PATTERN.test(permission)) return permission;
+  throw new TypeError(`A permission is written resource:action, such as deals:write; ${String(permission)} is not one`);
+}

@@ -1,0 +1,89 @@
+// What the frames of the feed mean: which revocations they bring, where to go on after a cut, and since when everything
+// is known.
+import { type Revocation, revocationOf } from '../../protocol/revocation.ts';
+import type { Timing } from '../core/clock.ts';
+import type { Frame } from './sse.ts';
+
+export interface FeedListener {
+  add(revocation: Revocation): void;
+  /** Everything up to this moment is known. */
+  complete(): void;
+  trouble(error: Error): void;
+}
+
+export interface FeedState {
+  /** A new connection: what the last one left half said is said anew. */
+  begin(): void;
+  take(frame: Frame): void;
+  /** Where to go on; null: from a snapshot. */
+  cursor(): string | null;
+  forgetCursor(): void;
+  /** How many frames were understood so far. */
+  heard(): number;
+  staleSeconds(): number;
+}
+
+const CURSOR = /^[\x21-\x7e]{1,256}$/; // it goes into a header
+
+export function createFeedState(timing: Timing, listener: FeedListener): FeedState {
+  let cursor: string | null = null;
+  let heard = 0;
+  let knows = false;
+  // An event of a kind that is not known here may revoke anything: from there on only a snapshot helps.
+  let misses = false;
+  let isAmidSnapshot = false;
+  let wall = 0;
+  let steady = 0;
+
+  function takeEvent(value: unknown): void {
+    const revocation = revocationOf(value);
+    if (revocation) {
+      listener.add(revocation);
+    } else if (!misses) {
+      misses = true;
+      listener.trouble(new Error('The feed sent an event of an unknown kind: update tenantry here'));
+    }
+  }
+
+  // A long snapshot comes in several frames; all but the last say that there is more.
+  function takeSnapshot(value: unknown): void {
+    const { events, more } = (value ?? {}) as { events?: unknown; more?: unknown };
+    if (!Array.isArray(events)) throw new Error('a snapshot has no events');
+    if (!isAmidSnapshot) misses = false;
+    isAmidSnapshot = more === true;
+    for (const entry of events) takeEvent(entry);
+    if (!isAmidSnapshot) complete();
+  }
+
+  function complete(): void {
+    if (misses) return;
+    knows = true;
+    wall = timing.now();
+    steady = timing.elapsed();
+    listener.complete();
+  }
+
+  return {
+    begin() {
+      isAmidSnapshot = false;
+    },
+    take(frame) {
+      const { event, data, id } = frame;
+      if (event !== 'snapshot' && event !== 'revocation' && event !== 'heartbeat') return;
+      const value: unknown = JSON.parse(data);
+      if (event === 'snapshot') takeSnapshot(value);
+      else if (event === 'revocation') takeEvent(value);
+      // Before a first snapshot a heartbeat says nothing.
+      else if (knows && !isAmidSnapshot) complete();
+      if (CURSOR.test(id) && !isAmidSnapshot) cursor = id;
+      heard += 1;
+    },
+    cursor: () => (misses ? null : cursor),
+    forgetCursor() {
+      cursor = null;
+    },
+    heard: () => heard,
+    // The steady clock may stand still while the machine sleeps, the other may be set back: the longer time counts.
+    staleSeconds: () => (knows ? Math.max(timing.elapsed() - steady, timing.now() - wall) / 1000 : Infinity),
+  };
+}

@@ -1,0 +1,203 @@
+// A token service in memory for the tests of those who use the verifier: a key, a clock, revocations; no server and no
+// network.
+import { generateKeyPairSync, type KeyObject, randomUUID, sign } from 'node:crypto';
+import { ACCESS_TOKEN_TYPE, FIRST_PARTY_CLIENT, isUuid } from '../../protocol/claims.ts';
+import { permits } from '../../protocol/permission.ts';
+import { type Revocation, revocationOf } from '../../protocol/revocation.ts';
+import { createRevocationMap } from '../../protocol/revocation-map.ts';
+import { SYSTEM_TIMING } from '../core/clock.ts';
+import type { RevocationSource, Verifier } from '../core/contract.ts';
+import type { VerifierOptions } from '../core/options.ts';
+import { createVerifier } from '../core/verifier.ts';
+import { createListeners } from '../feed/listeners.ts';
+
+export interface TestIssuerOptions {
+  /** Default: https://tenantry.test */
+  readonly issuer?: string;
+  /** Default: tests */
+  readonly audience?: string;
+  /** When the clock begins; default: now. It stands still until it is advanced. */
+  readonly now?: Date;
+}
+
+/** Claims to set or replace; undefined leaves one out. */
+export type ClaimOverrides = Readonly<Record<string, unknown>>;
+
+export interface TokenExtras {
+  /** Members of the header to set or replace; undefined leaves one out. */
+  readonly header?: Readonly<Record<string, unknown>>;
+  /** How long the token lives, in seconds; default 900. */
+  readonly life?: number;
+}
+
+export interface TestIssuer {
+  readonly issuer: string;
+  readonly audience: string;
+  /** The user, organization and client that tokens are for unless they say otherwise. */
+  readonly userId: string;
+  readonly organizationId: string;
+  readonly clientId: string;
+  /** The public keys, as a JWKS endpoint would tell them. */
+  jwks(): { readonly keys: readonly Readonly<Record<string, string>>[] };
+  /**
+   * A user's access token: of a session of its own, for the organization, without roles and permissions. Raises TypeError
+   * for a `sub`, `sid` or `org` that is a text and no UUID: such a token would never be good.
+   */
+  token(claims?: ClaimOverrides, extras?: TokenExtras): string;
+  /** The token of a service client of the organization. */
+  clientToken(claims?: ClaimOverrides, extras?: TokenExtras): string;
+  /** A user's token that was good and has expired. */
+  expiredToken(claims?: ClaimOverrides): string;
+  /** The time, in milliseconds since 1970. */
+  now(): number;
+  advance(seconds: number): void;
+  /** Makes a revocation known at once. Raises TypeError for one of no known kind or shape. */
+  revoke(revocation: Revocation): void;
+  /** How long the feed has been silent: seconds, or true for as long as can be; 0 or false: it speaks again. */
+  setStale(stale: number | boolean): void;
+  /** Signs with a new key from now on. The old ones are published on, unless they are to be forgotten. */
+  rotate(options?: { readonly forgetOld?: boolean }): void;
+  /** What the check endpoint grants a user whose token says `permissions_ref`. */
+  grant(userId: string, ...permissions: readonly string[]): void;
+  /** A verifier of these tokens. */
+  verifier(options?: Partial<VerifierOptions>): Verifier;
+}
+
+interface TestKey {
+  readonly kid: string;
+  readonly privateKey: KeyObject;
+  readonly publicKey: KeyObject;
+}
+
+const LIFE_SECONDS = 900;
+
+/** Makes an issuer with a key of its own. */
+export function createTestIssuer(options: TestIssuerOptions = {}): TestIssuer {
+  const { issuer = 'https://tenantry.test', audience = 'tests' } = options;
+  const [userId, organizationId, clientId] = [randomUUID(), randomUUID(), randomUUID()];
+  let now = (options.now ?? new Date(SYSTEM_TIMING.now())).getTime();
+  let keys: readonly [TestKey, ...TestKey[]] = [makeKey()];
+  const revocations = createTestRevocations(() => now / 1000);
+  const granted = new Map<string, string[]>();
+  const checkEndpoint = `${issuer.replace(/\/$/, '')}/api/v1/authz/check`;
+
+  function make(claims: object, overrides: ClaimOverrides, { header, life = LIFE_SECONDS }: TokenExtras): string {
+    for (const name of ['sub', 'sid', 'org']) assertId(name, overrides[name]);
+    const iat = Math.floor(now / 1000);
+    const common = { iss: issuer, aud: audience, jti: randomUUID(), iat, exp: iat + life, epoch: 1 };
+    const [{ kid, privateKey }] = keys;
+    return signed(
+      { alg: 'RS256', typ: ACCESS_TOKEN_TYPE, kid, ...header },
+      { ...common, ...claims, ...overrides },
+      privateKey,
+    );
+  }
+
+  function token(claims: ClaimOverrides = {}, extras: TokenExtras = {}): string {
+    const isMember = !('org' in claims && claims.org === undefined);
+    const own = {
+      sub: userId,
+      client_id: FIRST_PARTY_CLIENT,
+      auth_time: Math.floor(now / 1000),
+      amr: ['pwd'],
+      sid: randomUUID(),
+      ...(isMember ? { org: organizationId, org_slug: 'test', roles: [] } : {}),
+      ...(isMember && claims.permissions_ref !== true ? { permissions: [] } : {}),
+    };
+    return make(own, claims, extras);
+  }
+
+  return {
+    issuer,
+    audience,
+    userId,
+    organizationId,
+    clientId,
+    jwks: () => ({ keys: keys.map(({ kid, publicKey }) => ({ ...jwkOf(publicKey), kid, use: 'sig', alg: 'RS256' })) }),
+    token,
+    clientToken(claims = {}, extras = {}) {
+      const id = claims.sub ?? clientId;
+      const own = { sub: id, client_id: id, org: organizationId, org_slug: 'test', permissions: [] };
+      return make(own, claims, extras);
+    },
+    expiredToken(claims = {}) {
+      const iat = Math.floor(now / 1000) - 2 * LIFE_SECONDS;
+      return token({ iat, exp: iat + LIFE_SECONDS, auth_time: iat, ...claims });
+    },
+    now: () => now,
+    advance(seconds) {
+      now += seconds * 1000;
+    },
+    revoke: revocations.revoke,
+    setStale: revocations.setStale,
+    rotate({ forgetOld = false } = {}) {
+      keys = forgetOld ? [makeKey()] : [makeKey(), ...keys];
+    },
+    grant(id, ...permissions) {
+      granted.set(id, [...(granted.get(id) ?? []), ...permissions]);
+    },
+    verifier: (more = {}) =>
+      createVerifier({
+        issuer,
+        audience,
+        clock: { now: () => now },
+        keys: { find: (kid) => keys.find((key) => key.kid === kid)?.publicKey },
+        revocations: revocations.source,
+        fetch: async (url, init) =>
+          url === checkEndpoint ? checkAnswer(init, granted) : new Response(null, { status: 404 }),
+        ...more,
+      }),
+  };
+}
+
+function assertId(name: string, value: unknown): void {
+  if (typeof value !== 'string' || isUuid(value)) return;
+  throw new TypeError(`${name} must be a UUID in lower case, as the service's own are: randomUUID() of node:crypto`);
+}
+
+function makeKey(): TestKey {
+  return { kid: randomUUID(), ...generateKeyPairSync('rsa', { modulusLength: 2048 }) };
+}
+
+function jwkOf(key: KeyObject): Record<string, string> {
+  const { kty = '', n = '', e = '' } = key.export({ format: 'jwk' }) as { kty?: string; n?: string; e?: string };
+  return { kty, n, e };
+}
+
+function signed(header: object, claims: object, key: KeyObject): string {
+  const encode = (value: object) => Buffer.from(JSON.stringify(value)).toString('base64url');
+  const text = `${encode(header)}.${encode(claims)}`;
+  return `${text}.${sign('RSA-SHA256', Buffer.from(text), key).toString('base64url')}`;
+}
+
+function createTestRevocations(seconds: () => number) {
+  const map = createRevocationMap(seconds, Number.POSITIVE_INFINITY);
+  const listeners = createListeners((error) => {
+    throw error;
+  });
+  let stale = 0;
+  const source: RevocationSource = {
+    judge: (token) => map.judge(token),
+    staleSeconds: () => stale,
+    onRevocation: (listener) => listeners.add(listener),
+  };
+  return {
+    source,
+    revoke(revocation: Revocation) {
+      if (revocationOf(revocation) === null) throw new TypeError('there is no such revocation: is the id a UUID?');
+      if (map.add(revocation)) listeners.tell(revocation);
+    },
+    setStale(value: number | boolean) {
+      stale = typeof value === 'number' ? value : value ? Number.POSITIVE_INFINITY : 0;
+    },
+  };
+}
+
+// The check endpoint: whose token it is stands in the token itself.
+function checkAnswer(init: RequestInit, granted: ReadonlyMap<string, readonly string[]>): Response {
+  const [, payload = ''] = new Headers(init.headers).get('authorization')?.split('.') ?? [];
+  const { sub } = JSON.parse(Buffer.from(payload, 'base64url').toString()) as { sub: string };
+  const { resource, action } = JSON.parse(String(init.body)) as { resource: string; action: string };
+  const allowed = permits(granted.get(sub) ?? [], `${resource}:${action}`);
+  return Response.json({ data: { allowed, reason: allowed ? 'granted' : 'missing' } });
+}

@@ -1,0 +1,87 @@
+// Two processes over one database, and one without its database: how a check learns of what others did.
+import { chmodSync, mkdtempSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import t, { type Test } from 'tap';
+import { startEmbedded } from '../../../src/base/embedded/embedded.ts';
+import { type Api, newAccount, type Reply } from '../../support/client.ts';
+import { createDatabase } from '../../support/database.ts';
+import { assignRole, changeRights, insertMember, insertRole } from '../../support/rights.ts';
+import { openService, spawnService } from '../../support/service.ts';
+
+const QUESTION = { resource: 'deals', action: 'write' };
+const TAKE_AWAY = 'DELETE FROM role_assignments WHERE organization_id = $1::uuid AND user_id = $2::uuid';
+
+/** Asks until an answer fits, and gives it; every one before it must be of the other kind. */
+async function until(t: Test, ask: () => Promise<Reply>, fits: Kind, others: Kind, about: string): Promise<Reply> {
+  const wrong: Reply[] = [];
+  for (;;) {
+    const reply = await ask();
+    if (!fits(reply) && !others(reply)) wrong.push(reply);
+    if (!fits(reply)) continue;
+    t.same(wrong, [], about);
+    return reply;
+  }
+}
+
+function asker(api: Api, token: string, userId: string) {
+  return () => api.post('/authz/check', { ...QUESTION, userId }, { token });
+}
+
+type Kind = (reply: Reply) => boolean;
+const isYes: Kind = (reply) => reply.status === 200 && reply.body.data.allowed === true;
+const isNo: Kind = (reply) => reply.status === 200 && reply.body.data.allowed === false;
+
+t.test('another process follows a change, by reading of it or, cut off from that, by asking each time', async (t) => {
+  const database = await createDatabase(t);
+  const here = await openService(t, database);
+  const there = await spawnService(t, {
+    DATABASE_URL: database.ownerUrl,
+    DATABASE_APP_URL: database.appUrl,
+    DATABASE_SYSTEM_URL: database.systemUrl,
+  });
+  const owner = await newAccount(here.api);
+  const organizationId = owner.organization.id;
+  const userId = await insertMember(database, organizationId, 'agent');
+  const roleId = await insertRole(database, organizationId, { name: 'closer', permissions: ['deals:write'] });
+  const [askHere, askThere] = [here, there].map(({ api }) => asker(api, owner.accessToken, userId)) as [
+    () => Promise<Reply>,
+    () => Promise<Reply>,
+  ];
+  for (const ask of [askHere, askThere]) t.ok(isYes(await ask()));
+
+  await changeRights(here.app, { organizationId, userId }, TAKE_AWAY);
+  t.ok(isNo(await askHere()), 'the process that changed it knows at once');
+  await until(t, askThere, isNo, isYes, 'the other one follows');
+
+  await assignRole(database, { organizationId, userId, roleId });
+  await changeRights(here.app, { organizationId, userId }, 'SELECT $1::uuid, $2::uuid');
+  await until(t, askThere, isYes, isNo, 'in both directions');
+  // What the process reads of revocations is refused by PostgreSQL from now on; all the rest works.
+  await database.query('REVOKE SELECT ON revocations FROM tenantry_system');
+  t.teardown(() => database.query('GRANT SELECT ON revocations TO tenantry_system'));
+  await changeRights(here.app, { organizationId, userId }, TAKE_AWAY);
+  await until(t, askThere, isNo, isYes, 'once memory is too old to be asked');
+  await assignRole(database, { organizationId, userId, roleId });
+  t.ok(isYes(await askThere()), 'then each question goes to PostgreSQL');
+});
+
+t.test('without PostgreSQL a check is refused with 503 and never answered by what may have changed', async (t) => {
+  const folder = mkdtempSync(join(tmpdir(), 'tenantry-checks-'));
+  chmodSync(folder, 0o755); // PostgreSQL runs as another user than root and has to get in
+  t.teardown(() => rmSync(folder, { recursive: true, force: true }));
+  const directory = join(folder, 'postgres');
+  const postgres = await startEmbedded({ directory, disposable: true });
+  t.teardown(() => postgres.stop());
+  const { api } = await spawnService(t, { DATABASE_URL: postgres.ownerUrl });
+  const owner = await newAccount(api);
+  const ask = asker(api, owner.accessToken, owner.userId);
+  t.ok(isYes(await ask()));
+  await postgres.stop();
+  const isRefused: Kind = ({ status }) => status !== 200;
+  const refused = await until(t, ask, isRefused, isYes, 'memory that is fresh enough may answer');
+  t.match(refused, { status: 503, code: 'database_unavailable' });
+  t.ok(Number(refused.headers.get('retry-after')) > 0);
+  t.match(await ask(), { status: 503 }, 'and stays so');
+  t.match(await asker(api, owner.accessToken, crypto.randomUUID())(), { status: 503 });
+});

@@ -1,0 +1,231 @@
+// What the service remembers of members: asked for once, never after it has changed, and never without bound.
+import t, { type Test } from 'tap';
+import { createHoldingsCache } from '../../../src/access/checks/holdings-cache.ts';
+import { BLIND_SECONDS_MAX, openMembershipAccess } from '../../../src/access/checks/membership-access.ts';
+import { type Database, openDatabase } from '../../../src/base/database/db.ts';
+import { openLog } from '../../../src/base/platform/log.ts';
+import { openRevocations } from '../../../src/credentials/revocations/revocations.ts';
+import { createDatabase } from '../../support/database.ts';
+import { changeRights, insertMember } from '../../support/rights.ts';
+import { joinMember } from '../../support/session-state.ts';
+import { type Tenant, tenants } from '../../support/tenants.ts';
+
+const SUSPEND = `UPDATE memberships SET status = 'suspended' WHERE organization_id = $1::uuid AND user_id = $2::uuid`;
+
+/** Counts the readings of a database; after one has read, `afterReading` may hold back what it found. */
+class WatchedDatabase {
+  readonly #db: Database;
+  readings = 0;
+  afterReading: () => Promise<void> = async () => undefined;
+
+  constructor(db: Database) {
+    this.#db = db;
+  }
+
+  organizationReader(...scope: Parameters<Database['organizationReader']>) {
+    const reader = this.#db.organizationReader(...scope);
+    return {
+      rows: async <Row>(...asked: Parameters<typeof reader.rows>) => {
+        this.readings += 1;
+        const rows = await reader.rows<Row>(...asked);
+        await this.afterReading();
+        return rows;
+      },
+    };
+  }
+}
+
+async function watched(t: Test, limits?: Parameters<typeof openMembershipAccess>[1]) {
+  const database = await createDatabase(t);
+  const log = openLog({ level: 'silent', pretty: false });
+  const db = openDatabase({ ...database, poolSize: 2, log });
+  t.teardown(() => db.close());
+  const revocations = openRevocations({ db, log });
+  await revocations.synchronize();
+  let blindFor = 0;
+  const watch = new WatchedDatabase(db);
+  const known = { ...revocations, readSecondsAgo: () => blindFor };
+  const access = openMembershipAccess({ db: watch, revocations: known }, limits);
+  const [own, other] = (await tenants(database, 3)) as [Tenant, Tenant, Tenant];
+  const publish = (changes: readonly Parameters<typeof revocations.publish>[0][]) =>
+    changes.forEach(revocations.publish);
+  const app = { deps: { db, publish } };
+  /** How many readings the asking took, and what was found. */
+  const ask = async (organizationId: string, userIds: readonly string[], fresh = false) => {
+    const before = watch.readings;
+    const found = await access.holdings(organizationId, userIds, { fresh });
+    return { readings: watch.readings - before, found, active: found.get(userIds[0] ?? '')?.memberActive };
+  };
+  const goBlind = (seconds: number) => {
+    blindFor = seconds;
+  };
+  return { database, app, watch, revocations, access, own, other, ask, goBlind };
+}
+
+t.test('what a member holds is read once, and again when their epoch goes up', async (t) => {
+  const { app, own, ask } = await watched(t);
+  const { organizationId, userId } = own;
+  t.match(await ask(organizationId, [userId]), { readings: 1, active: true });
+  t.match(await ask(organizationId, [userId, userId]), { readings: 0, active: true });
+  await changeRights(app, own, SUSPEND);
+  t.match(await ask(organizationId, [userId]), { readings: 1, active: false });
+  t.match(await ask(organizationId, [userId]), { readings: 0, active: false }, 'and is remembered once more');
+  t.match(await ask(organizationId, [userId], true), { readings: 1 }, 'unless it is to be fresh');
+});
+
+t.test('a change read from PostgreSQL counts like one’s own', async (t) => {
+  const { app, revocations, own, ask } = await watched(t);
+  await ask(own.organizationId, [own.userId]);
+  const unpublished = { deps: { ...app.deps, publish: () => undefined } };
+  await changeRights(unpublished, own, SUSPEND);
+  t.match(await ask(own.organizationId, [own.userId]), { readings: 0, active: true }, 'nothing is known of it yet');
+  await revocations.synchronize();
+  t.match(await ask(own.organizationId, [own.userId]), { readings: 1, active: false });
+  await revocations.synchronize();
+  t.match(await ask(own.organizationId, [own.userId]), { readings: 0 }, 'the same event again is no news');
+});
+
+t.test('what was read before a change is neither answered nor remembered after it', async (t) => {
+  const { app, watch, own, ask } = await watched(t);
+  const { promise: changed, resolve: goOn } = Promise.withResolvers<void>();
+  const { promise: hasRead, resolve: read } = Promise.withResolvers<void>();
+  watch.afterReading = () => {
+    read();
+    return changed;
+  };
+  const asked = ask(own.organizationId, [own.userId]);
+  await hasRead;
+  await changeRights(app, own, SUSPEND);
+  goOn();
+  t.match(await asked, { readings: 2, active: false });
+  t.match(await ask(own.organizationId, [own.userId]), { readings: 0, active: false });
+});
+
+t.test('a reading that ends late does not undo what a later one has found', async (t) => {
+  const { app, watch, own, ask } = await watched(t);
+  const unpublished = { deps: { ...app.deps, publish: () => undefined } };
+  const { promise: overtaken, resolve: goOn } = Promise.withResolvers<void>();
+  const { promise: hasRead, resolve: read } = Promise.withResolvers<void>();
+  watch.afterReading = () => {
+    read();
+    return overtaken;
+  };
+  const first = ask(own.organizationId, [own.userId]);
+  await hasRead;
+  watch.afterReading = async () => undefined;
+  await changeRights(unpublished, own, SUSPEND);
+  t.match(await ask(own.organizationId, [own.userId]), { readings: 1, active: false });
+  goOn();
+  t.match(await first, { active: true }, 'which began before the change');
+  t.match(await ask(own.organizationId, [own.userId]), { readings: 0, active: false });
+});
+
+t.test('where changes never end the question is refused, not answered with what was', async (t) => {
+  const { app, watch, own, ask } = await watched(t);
+  watch.afterReading = () => changeRights(app, own, SUSPEND);
+  await t.rejects(ask(own.organizationId, [own.userId]), { code: 'service_busy' });
+});
+
+t.test('who is no member is read each time, so that joining needs no event', async (t) => {
+  const { database, own, other, ask } = await watched(t);
+  const stranger = await insertMember(database, other.organizationId, 'owner');
+  for (const round of [1, 2]) {
+    const { readings, found } = await ask(own.organizationId, [stranger]);
+    t.same([readings, found.size], [1, 0], `time ${round}`);
+  }
+  await joinMember(database, stranger, own.organizationId, 'viewer');
+  const { found } = await ask(own.organizationId, [stranger]);
+  t.match(found.get(stranger)?.assignments, [{ role: { name: 'viewer' } }]);
+});
+
+t.test('one user’s holdings in two organizations are told apart', async (t) => {
+  const { database, own, other, ask } = await watched(t);
+  const userId = await insertMember(database, own.organizationId, 'owner');
+  await joinMember(database, userId, other.organizationId, 'viewer');
+  const rolesIn = async (organizationId: string) =>
+    (await ask(organizationId, [userId])).found.get(userId)?.assignments.map(({ role }) => role.name);
+  for (const round of ['read', 'remembered']) {
+    t.same(await rolesIn(own.organizationId), ['owner'], round);
+    t.same(await rolesIn(other.organizationId), ['viewer'], round);
+  }
+});
+
+t.test('a batch is one reading, of one moment', async (t) => {
+  const { database, own, ask } = await watched(t);
+  const { organizationId } = own;
+  const members = await Promise.all(
+    ['owner', 'admin', 'viewer'].map((role) => insertMember(database, organizationId, role)),
+  );
+  const { readings, found } = await ask(organizationId, [...members, ...members, own.userId]);
+  t.same([readings, found.size], [1, 4]);
+  t.match(await ask(organizationId, members), { readings: 0 });
+  const another = await insertMember(database, organizationId, 'agent');
+  t.match(await ask(organizationId, [...members, another]), { readings: 1 });
+});
+
+t.test('memory is not asked while changes of others may be unknown, or the organization is suspended', async (t) => {
+  const { revocations, own, ask, goBlind } = await watched(t);
+  const { organizationId: org, userId } = own;
+  await ask(org, [userId]);
+  goBlind(BLIND_SECONDS_MAX + 1);
+  for (const _ of [1, 2]) t.match(await ask(org, [userId]), { readings: 1 });
+  goBlind(0);
+  t.match(await ask(org, [userId]), { readings: 0 });
+  revocations.publish({ kind: 'organization', org, state: 'suspended', at: 1 });
+  for (const _ of [1, 2]) t.match(await ask(org, [userId]), { readings: 1 });
+  revocations.publish({ kind: 'organization', org, state: 'active', at: 2 });
+  t.match(await ask(org, [userId]), { readings: 0 });
+});
+
+t.test('what is remembered of a suspended organization is nothing', async (t) => {
+  const { database, own, ask } = await watched(t);
+  await database.query(`UPDATE organizations SET status = 'suspended' WHERE id = $1`, [own.organizationId]);
+  for (const _ of [1, 2]) {
+    const { readings, found } = await ask(own.organizationId, [own.userId]);
+    t.same([readings, found.get(own.userId)?.organizationActive], [1, false]);
+  }
+  await database.query(`UPDATE organizations SET status = 'active' WHERE id = $1`, [own.organizationId]);
+  t.equal((await ask(own.organizationId, [own.userId])).found.get(own.userId)?.organizationActive, true);
+});
+
+t.test('the bound holds: who was asked about least recently is read again', async (t) => {
+  const { database, own, ask } = await watched(t, { membersMax: 2, permissionsMax: 1_000 });
+  const { organizationId } = own;
+  const [one, two, three] = (await Promise.all(
+    [1, 2, 3].map(() => insertMember(database, organizationId, 'viewer')),
+  )) as [string, string, string];
+  const readingsFor = async (...users: string[]) => {
+    const counts: number[] = [];
+    for (const userId of users) counts.push((await ask(organizationId, [userId])).readings);
+    return counts;
+  };
+  t.same(await readingsFor(one, two, one, three, one, two), [1, 1, 0, 1, 0, 1]);
+});
+
+t.test('large roles take the room of many members', async (t) => {
+  const cache = createHoldingsCache({ membersMax: 1_000, permissionsMax: 100 });
+  const remember = (userId: string, permissions: number) => {
+    const role = {
+      id: 'r',
+      name: 'r',
+      level: 1,
+      permissions: new Set(Array.from({ length: permissions }, (_, at) => `a:b${at}`)),
+    };
+    const assignments = [{ id: 'a', role, scope: {} }];
+    const active = { organizationActive: true, userActive: true, memberActive: true };
+    cache.set({ holdings: { organizationId: 'o', userId, ...active, epoch: 0, assignments }, readAtMs: 0 });
+  };
+  for (let at = 0; at < 50; at += 1) remember(`small ${at}`, 10);
+  t.equal(cache.size, 10);
+  remember('large', 95);
+  t.same([cache.size, cache.get('o', 'large')?.holdings.userId], [1, 'large']);
+  for (const _ of [1, 2, 3]) remember('large', 95);
+  t.equal(cache.size, 1, 'what replaces itself is counted once');
+  remember('larger', 101);
+  t.equal(cache.size, 0, 'what is larger than the whole is not kept');
+  remember('small', 100);
+  t.equal(cache.size, 1, 'and nothing of it stays counted');
+  cache.delete('o', 'small');
+  remember('next', 100);
+  t.equal(cache.size, 1);
+});

@@ -1,0 +1,51 @@
+// Checks while a role is taken away: what was asked after the change was answered never says yes.
+import t from 'tap';
+import { atOnce, newAccount } from '../../support/client.ts';
+import { createDatabase } from '../../support/database.ts';
+import { insertMember } from '../../support/rights.ts';
+import { openService } from '../../support/service.ts';
+
+const ROUNDS = 50;
+const CHECKS = 8;
+
+t.test('a check that begins after the removal of a role was answered says no, in every round', async (t) => {
+  const database = await createDatabase(t);
+  const { api, app } = await openService(t, database);
+  await app.deps.revocations.synchronize(); // from now on memory may answer
+  const { organization, accessToken: token } = await newAccount(api);
+  const userId = await insertMember(database, organization.id, 'agent');
+  const question = { resource: 'deals', action: 'write', userId };
+  // An explanation is read in any case; without one, memory may answer.
+  const ask = async (explain = false) => {
+    const { status, body } = await api.post('/authz/check', { ...question, explain }, { token });
+    return status === 200 ? body.data.allowed : status;
+  };
+  const give = (role: string) => api.patch(`/users/${userId}`, { roles: [{ role }] }, { token });
+  const wrong: string[] = [];
+  const during = new Map<unknown, number>();
+  for (let round = 0; round < ROUNDS; round += 1) {
+    // Every other round takes the role away, those between give it back.
+    if ((round % 2 === 0) !== (await ask())) wrong.push(`round ${round}: before`);
+    const target = round % 2 === 0 ? 'viewer' : 'agent';
+    let answered = false;
+    const late: unknown[] = [];
+    await atOnce(CHECKS + 1, async (party) => {
+      if (party === round % (CHECKS + 1)) {
+        const reply = await give(target);
+        if (reply.status !== 200) wrong.push(`round ${round}: ${reply.text}`);
+        answered = true;
+        return;
+      }
+      for (let times = 0; times < 4; times += 1) {
+        const isLate = answered;
+        const allowed = await ask(party % 2 === 0);
+        if (isLate) late.push(allowed);
+        else during.set(allowed, (during.get(allowed) ?? 0) + 1);
+      }
+    });
+    late.push(await ask());
+    if (late.some((allowed) => allowed !== (target === 'agent'))) wrong.push(`round ${round}: ${target} ${late}`);
+  }
+  t.same(wrong, []);
+  t.same([...during.keys()].sort(), [false, true], 'both were seen while the change was under way, and nothing else');
+});

@@ -1,0 +1,132 @@
+// Service clients as callers: what they may ask of the API, what is only for users, and that none is ever taken for one.
+import t, { type Test } from 'tap';
+import { suspendOrganization } from '../../../src/admin/organizations/organizations.ts';
+import { insertMember } from '../../support/rights.ts';
+import { plantClient, tokenOfClient } from '../../support/service-clients.ts';
+import { furtherTeam, openTeam } from '../../support/team.ts';
+
+async function open(t: Test) {
+  const team = await openTeam(t);
+  const { app } = team.service;
+  const { database, organization } = team;
+  const asClient = async (permissions: readonly string[], organizationId: string | null = organization.id) => {
+    const { id } = await plantClient(database, { organizationId, permissions });
+    return { id, token: await tokenOfClient(app, database, id) };
+  };
+  return { ...team, app, asClient };
+}
+
+t.test('a client reads what its permissions say, of its own organization', async (t) => {
+  const { api, join, database, organization, asClient } = await open(t);
+  const owner = await join('owner');
+  const other = await furtherTeam(database, api);
+  const stranger = await other.join('owner');
+  const all = await asClient(['*:*']);
+  const { token } = all;
+  for (const [path, permission] of [
+    ['/users', 'users:read'],
+    [`/users/${owner.userId}`, 'users:read'],
+    ['/roles', 'roles:read'],
+    ['/permissions', 'roles:read'],
+    ['/organizations/current', 'organization:read'],
+    ['/organizations/current/subscription', 'organization:read'],
+  ] as const) {
+    const seen = await api.get(path, { token });
+    t.equal(seen.status, 200, path);
+    t.strictSame(seen.body, (await api.get(path, { token: owner.token })).body, `${path}: as a member sees it`);
+    t.equal((await api.get(path, { token: (await asClient([permission])).token })).status, 200, permission);
+    const less = await asClient(['users:write', 'roles:write', 'organization:update', 'deals:read']);
+    t.match(await api.get(path, { token: less.token }), { status: 403, code: 'permission_denied' }, path);
+    const named = await api.get(path, { token, headers: { 'x-tenant-id': other.organization.id } });
+    t.match(named, { status: 403, code: 'tenant_mismatch' });
+    t.equal((await api.get(path, { token, headers: { 'x-tenant-id': organization.slug } })).status, 200);
+  }
+  const [role] = (await api.get('/roles', { token })).body.data;
+  t.equal((await api.get(`/roles/${role.id}`, { token })).status, 200);
+  t.equal((await api.get(`/users/${stranger.userId}`, { token })).status, 404);
+  t.equal((await api.get(`/users/${all.id}`, { token })).status, 404, 'it is no member itself');
+});
+
+t.test('a client asks about every member, and about itself there is nothing to ask', async (t) => {
+  const { api, join, database, organization, asClient } = await open(t);
+  const agent = await join('agent');
+  const other = await furtherTeam(database, api);
+  const stranger = await insertMember(database, other.organization.id, 'owner');
+  const { id, token } = await asClient([]);
+  const ask = (userId: string | undefined, resource = 'deals', action = 'write') =>
+    api.post('/authz/check', { ...(userId ? { userId } : {}), resource, action }, { token });
+  t.match((await ask(agent.userId)).body.data, { allowed: true, reason: 'granted' });
+  t.match((await ask(agent.userId, 'billing', 'manage')).body.data, { allowed: false, reason: 'no_permission' });
+  t.match((await ask(stranger)).body.data, { allowed: false, reason: 'not_a_member' });
+  t.match((await ask(id)).body.data, { allowed: false, reason: 'not_a_member' }, 'an id of a client is no user’s');
+  t.match(await ask(undefined), { status: 422, body: { issues: [{ path: 'userId', message: /is required/ }] } });
+  const question = { resource: 'deals', action: 'write' };
+  const checks = [
+    { ...question, userId: agent.userId },
+    { ...question, userId: stranger, explain: true },
+  ];
+  t.match((await api.post('/authz/check/batch', { checks }, { token })).body.data, [
+    { allowed: true },
+    { allowed: false, explanation: { heldRoles: [] } },
+  ]);
+  const one = await api.post('/authz/check/batch', { checks: [...checks, question] }, { token });
+  t.match(one, { status: 422, body: { issues: [{ path: 'checks.2.userId' }] } });
+  await database.query('DELETE FROM memberships WHERE organization_id = $1', [organization.id]);
+  const gone = { userId: agent.userId, ...question, explain: true };
+  t.equal((await api.post('/authz/check', gone, { token })).body.data.reason, 'not_a_member');
+});
+
+t.test('what is for users is for no client, whatever it holds', async (t) => {
+  const { api, asClient, join } = await open(t);
+  const { token } = await asClient(['*:*']);
+  const { userId, sessionId } = await join('agent');
+  for (const [method, path, body] of [
+    ['GET', '/me'],
+    ['PATCH', '/me', { name: 'x' }],
+    ['GET', '/me/sessions'],
+    ['DELETE', '/me/sessions'],
+    ['GET', '/me/organizations'],
+    ['POST', '/organizations', { name: 'x' }],
+    ['POST', '/auth/switch-organization', { organization: 'x' }],
+    ['PATCH', '/organizations/current', { name: 'x' }],
+    ['DELETE', '/organizations/current'],
+    ['POST', '/users', { email: 'a@example.com', roles: [{ role: 'viewer' }] }],
+    ['PATCH', `/users/${userId}`, { status: 'suspended' }],
+    ['DELETE', `/users/${userId}`],
+    ['GET', `/users/${userId}/sessions`],
+    ['DELETE', `/users/${userId}/sessions/${sessionId}`],
+    ['GET', '/invitations'],
+    ['POST', '/roles', { name: 'x', level: 1, permissions: [] }],
+    ['GET', '/admin/organizations'],
+  ] as const) {
+    t.match(await api.call(method, path, body, { token }), { status: 403, code: 'user_required' }, `${method} ${path}`);
+  }
+});
+
+t.test('a client of the installation acts for no organization, and no header makes it', async (t) => {
+  const { api, organization, asClient } = await open(t);
+  const { token } = await asClient(['revocations:read'], null);
+  for (const headers of [{}, { 'x-tenant-id': organization.id }, { 'x-organization-slug': organization.slug }]) {
+    for (const path of ['/users', '/organizations/current', '/roles']) {
+      const reply = await api.get(path, { token, headers });
+      t.match(reply, { status: 403, code: /^(organization_required|tenant_mismatch)$/ }, path);
+      t.notOk(reply.text.includes(organization.id));
+    }
+  }
+});
+
+t.test('the token of a client with an audience of its own is for others alone', async (t) => {
+  const { api, app, database, organization } = await open(t);
+  const settings = { organizationId: organization.id, permissions: ['*:*'], audience: 'warehouse' };
+  const { id } = await plantClient(database, settings);
+  const token = await tokenOfClient(app, database, id);
+  t.match(await api.get('/users', { token }), { status: 401, code: 'invalid_token' });
+});
+
+t.test('a suspended organization’s clients are refused', async (t) => {
+  const { api, app, organization, asClient } = await open(t);
+  const { token } = await asClient(['*:*']);
+  t.equal((await api.get('/users', { token })).status, 200);
+  await suspendOrganization(app.deps, organization.id, null);
+  t.match(await api.get('/users', { token }), { status: 401, code: 'organization_suspended' });
+});

@@ -1,0 +1,188 @@
+// The secrets of service clients: which of them prove who the client is, and for how long after a rotation.
+import { randomBytes } from 'node:crypto';
+import t, { type Test } from 'tap';
+import { authenticateClient } from '../../../src/access/client-authentication/authenticate.ts';
+import { openDatabase } from '../../../src/base/database/db.ts';
+import { openLog } from '../../../src/base/platform/log.ts';
+import { assertionOf, keyPair, plantClient, tokenOfClient } from '../../support/service-clients.ts';
+import { eventsAbout } from '../../support/session-state.ts';
+import { openTeam } from '../../support/team.ts';
+
+async function open(t: Test) {
+  const team = await openTeam(t);
+  const { app, api } = team.service;
+  const { token } = await team.join('owner');
+  const enter = (clientId: string, secret: string) =>
+    authenticateClient(app.deps, { method: 'secret', clientId, secret });
+  const opens = async (clientId: string, secret: string) => (await enter(clientId, secret)) !== null;
+  const make = async (): Promise<{ id: string; clientSecret: string }> =>
+    (await api.post('/clients', { name: 'exporter', permissions: ['users:read'] }, { token })).body.data;
+  const rotate = async (id: string, body?: object) => {
+    const reply = await api.post(`/clients/${id}/secret`, body, { token });
+    if (reply.status !== 200) throw new Error(`rotating answered ${reply.status}: ${reply.text}`);
+    return reply.body.data;
+  };
+  return { ...team, app, token, enter, opens, make, rotate };
+}
+
+t.test('a secret proves its client, with all that a token of it says', async (t) => {
+  const { database, organization, enter, make } = await open(t);
+  const { id, clientSecret } = await make();
+  t.strictSame(await enter(id, clientSecret), {
+    id,
+    name: 'exporter',
+    audience: null,
+    permissions: ['users:read'],
+    epoch: 0,
+    organization: { id: organization.id, slug: organization.slug },
+  });
+  const global = await plantClient(database, {
+    organizationId: null,
+    permissions: ['revocations:read'],
+    audience: 'a',
+  });
+  t.match(await enter(global.id, global.secret), { organization: null, audience: 'a' });
+});
+
+t.test('whatever is not right is the same nothing', async (t) => {
+  const { api, app, database, organization, enter, make, token, rotate } = await open(t);
+  const { id, clientSecret } = await make();
+  const other = await make();
+  const signing = await plantClient(database, { organizationId: organization.id, keys: [keyPair('P-256').jwk] });
+  const wrong: readonly (readonly [string, string, string])[] = [
+    ['a wrong secret', id, `tcs_${randomBytes(32).toString('base64url')}`],
+    ['no secret', id, ''],
+    ['more than the secret', id, `${clientSecret}=`],
+    ['a blank before it', id, ` ${clientSecret}`],
+    ['less than the secret', id, clientSecret.slice(0, -1)],
+    ['the secret without its prefix', id, clientSecret.slice(4)],
+    ['its own hash', id, '\\x00'],
+    ['a secret of another client', id, other.clientSecret],
+    ['an unknown client', '019aa3f0-5c00-7a10-8b2f-3d6f1c2a4e01', clientSecret],
+    ['nobody', '00000000-0000-0000-0000-000000000000', clientSecret],
+    ['another spelling of the id', id.toUpperCase(), clientSecret],
+    ['no id at all', "' OR 1=1", clientSecret],
+    ['an empty id', '', clientSecret],
+    ['a NUL', '\0', '\0'],
+    ['half a character', id, '\ud800'],
+    ['a client that signs assertions', signing.id, signing.secret],
+  ];
+  for (const [what, clientId, secret] of wrong) t.equal(await enter(clientId, secret), null, what);
+  const assertion = await assertionOf(id, keyPair('P-256').privateKey);
+  t.equal(
+    await authenticateClient(app.deps, { method: 'assertion', assertion }),
+    null,
+    'an assertion of one with secrets',
+  );
+
+  t.ok(await enter(id, clientSecret), 'it is good until then');
+  await api.patch(`/clients/${id}`, { status: 'disabled' }, { token });
+  t.equal(await enter(id, clientSecret), null, 'disabled');
+  const { clientSecret: fresh } = await rotate(id);
+  t.equal(await enter(id, fresh), null, 'a new secret of a disabled client');
+  await api.patch(`/clients/${id}`, { status: 'active' }, { token });
+  t.ok(await enter(id, fresh), 'enabled');
+  await database.query(`UPDATE organizations SET status = 'suspended'`);
+  t.equal(await enter(id, fresh), null, 'a suspended organization');
+  await database.query(`UPDATE organizations SET status = 'active'`);
+  t.ok(await enter(id, fresh));
+  await api.delete(`/clients/${id}`, { token });
+  t.equal(await enter(id, fresh), null, 'deleted');
+});
+
+t.test('after a rotation both secrets work until the overlap is over, and the tokens of before are over', async (t) => {
+  const { api, app, database, make, opens, rotate, token } = await open(t);
+  const { id, clientSecret: first } = await make();
+  const held = await tokenOfClient(app, database, id);
+  const rotated = await rotate(id);
+  const second = rotated.clientSecret;
+  t.match(second, /^tcs_[\w-]{43}$/);
+  t.not(first, second);
+  const [now, then] = rotated.secrets;
+  t.equal(now.expiresAt, null);
+  const overlap = new Date(then.expiresAt).getTime() - new Date(now.createdAt).getTime();
+  t.ok(Math.abs(overlap - 86_400_000) < 5_000, 'a day unless it is said otherwise');
+  t.same([await opens(id, first), await opens(id, second)], [true, true]);
+  t.equal((await api.get('/users', { token: held })).code, 'token_stale');
+  await database.query(`UPDATE client_secrets SET expires_at = clock_timestamp() WHERE expires_at IS NOT NULL`);
+  t.same([await opens(id, first), await opens(id, second)], [false, true]);
+  t.equal((await api.get(`/clients/${id}`, { token })).body.data.secrets.length, 1, 'what has ended is not shown');
+  t.strictSame(await eventsAbout(database, id), ['client.created', 'client.secret_rotated']);
+});
+
+t.test('an overlap of 0 ends every former secret at once, and a later rotation prolongs none', async (t) => {
+  const { database, make, opens, rotate } = await open(t);
+  const { id, clientSecret: first } = await make();
+  const { clientSecret: second } = await rotate(id, { overlapSeconds: 60 });
+  const { clientSecret: third } = await rotate(id, { overlapSeconds: 2_592_000 });
+  t.same(await Promise.all([first, second, third].map((secret) => opens(id, secret))), [true, true, true]);
+  const [row] = await database.query<{ soon: number }>(
+    `SELECT count(*)::int AS soon FROM client_secrets WHERE expires_at < clock_timestamp() + interval '61 s'`,
+  );
+  t.equal(row?.soon, 1, 'the first keeps its sooner end');
+  const { clientSecret: fourth } = await rotate(id, { overlapSeconds: 0 });
+  t.same(await Promise.all([first, second, third, fourth].map((secret) => opens(id, secret))), [
+    false,
+    false,
+    false,
+    true,
+  ]);
+});
+
+t.test('the end of an overlap leaves the newest secret alone, and ends the tokens', async (t) => {
+  const { api, app, database, make, opens, rotate, token } = await open(t);
+  const { id, clientSecret: first } = await make();
+  const held = await tokenOfClient(app, database, id);
+  const end = () => api.delete(`/clients/${id}/secret`, { token });
+  t.equal((await end()).status, 204);
+  t.ok(await opens(id, first), 'the only one stays');
+  t.equal((await api.get('/users', { token: held })).status, 200, 'and nothing happens');
+  const { clientSecret: second } = await rotate(id);
+  const fetched = await tokenOfClient(app, database, id);
+  t.equal((await end()).status, 204);
+  t.same([await opens(id, first), await opens(id, second)], [false, true]);
+  t.equal((await api.get('/users', { token: fetched })).code, 'token_stale', 'whoever held the former one is out');
+  t.strictSame(await eventsAbout(database, id), [
+    'client.created',
+    'client.secret_rotated',
+    'client.former_secrets_ended',
+  ]);
+});
+
+t.test('ten secrets at a time are the most', async (t) => {
+  const { api, make, opens, rotate, token } = await open(t);
+  const { id, clientSecret } = await make();
+  for (let count = 2; count <= 10; count += 1) await rotate(id);
+  t.match(await api.post(`/clients/${id}/secret`, {}, { token }), { status: 409, code: 'client_secret_limit' });
+  t.ok(await opens(id, clientSecret), 'the refused rotation ended none');
+  await rotate(id, { overlapSeconds: 0 });
+  t.equal((await rotate(id)).secrets.length, 2, 'what has ended does not count');
+});
+
+t.test('overlaps are whole seconds up to thirty days, and a client of keys has none', async (t) => {
+  const { api, database, organization, make, token } = await open(t);
+  const { id } = await make();
+  for (const overlapSeconds of [-1, 0.5, 2_592_001, '60', null]) {
+    const reply = await api.post(`/clients/${id}/secret`, { overlapSeconds }, { token });
+    t.match(reply, { status: 422, body: { issues: [{ path: 'overlapSeconds' }] } }, `${overlapSeconds}`);
+  }
+  t.equal((await api.post(`/clients/${id}/secret`, { clientSecret: 'mine' }, { token })).status, 422);
+  const signing = await plantClient(database, { organizationId: organization.id, keys: [keyPair('P-256').jwk] });
+  const path = `/clients/${signing.id}/secret`;
+  t.match(await api.post(path, {}, { token }), { status: 409, code: 'client_without_secret' });
+  t.match(await api.delete(path, { token }), { status: 409, code: 'client_without_secret' });
+});
+
+t.test('without PostgreSQL nobody is told that their secret is wrong', async (t) => {
+  const { app, make } = await open(t);
+  const { id, clientSecret } = await make();
+  const nowhere = 'postgres://tenantry@127.0.0.1:1/tenantry';
+  const log = openLog({ level: 'silent', pretty: false });
+  const db = openDatabase({ appUrl: nowhere, systemUrl: nowhere, poolSize: 1, log });
+  t.teardown(() => db.close());
+  const deps = { ...app.deps, db };
+  const down = { name: 'DatabaseUnavailable' };
+  await t.rejects(authenticateClient(deps, { method: 'secret', clientId: id, secret: clientSecret }), down);
+  const assertion = await assertionOf(id, keyPair('P-256').privateKey);
+  await t.rejects(authenticateClient(deps, { method: 'assertion', assertion }), down);
+});

@@ -1,0 +1,140 @@
+// Forward authentication as a proxy asks for it: whom it turns away, and what it says when it cannot know.
+import t, { type Test } from 'tap';
+import { admit } from '../../../src/access/forward-auth/forward.ts';
+import { suspendOrganization } from '../../../src/admin/organizations/organizations.ts';
+import { type CallOptions, newAccount } from '../../support/client.ts';
+import { createDatabase, type TestDatabase } from '../../support/database.ts';
+import { memberOfLargeRole, openFront, tellsNothing, tokenWith, told, verify } from '../../support/forward.ts';
+import { newLoner } from '../../support/platform.ts';
+import { refused } from '../../support/raw.ts';
+import { openService } from '../../support/service.ts';
+import { joinOrganization } from '../../support/session-state.ts';
+import { openTcpProxy } from '../../support/tcp-proxy.ts';
+import { furtherTeam, type Teammate } from '../../support/team.ts';
+
+t.test('a token that is no good is 401 with a challenge, as everywhere', async (t) => {
+  const { api, app, service, join, organization, asClient } = await openFront(t);
+  const ask = async (what: string, code: string, options: CallOptions, challenge = 'Bearer error="invalid_token"') => {
+    for (const path of ['/verify', '/verify?permission=deals:read', '/verify/deals']) {
+      const reply = await api.get(path, options);
+      t.match(reply, { status: 401, code }, `${what}: ${path}`);
+      t.equal(reply.headers.get('www-authenticate'), challenge, what);
+      t.ok(tellsNothing(reply), what);
+    }
+  };
+  await ask('none', 'unauthenticated', {}, 'Bearer');
+  await ask('garbage', 'invalid_token', { token: 'x.y.z' });
+  await ask('another scheme', 'invalid_token', { headers: { authorization: 'Basic YTpi' } });
+  const [gone, changed, member]: Teammate[] = [await join('agent'), await join('agent'), await join('agent')];
+  await ask('a refresh token', 'invalid_token', { token: member?.refreshToken ?? '' });
+  await api.post('/auth/logout', {}, { token: gone?.token ?? '' });
+  await ask('of an ended session', 'session_revoked', { token: gone?.token ?? '' });
+  const admin = await join('owner');
+  await api.patch(`/users/${changed?.userId}`, { roles: [{ role: 'viewer' }] }, { token: admin.token });
+  await ask('from before a change of rights', 'token_stale', { token: changed?.token ?? '' });
+  const client = await asClient(['*:*']);
+  await suspendOrganization(app.deps, organization.id, null);
+  for (const { token } of [member, client] as { token: string }[]) {
+    await ask('of a suspended organization', 'organization_suspended', { token });
+  }
+  const { accessToken } = await newAccount(api);
+  service.clock.advance(3600);
+  await ask('expired', 'token_expired', { token: accessToken });
+});
+
+t.test('tenant headers choose for a token without an organization, and overrule no other', async (t) => {
+  const { api, database, join, organization, asClient } = await openFront(t);
+  const agent = await join('agent');
+  const loner = await newLoner(api);
+  const other = await furtherTeam(database, api);
+  const own = await joinOrganization(database, loner.userId, { slug: 'loners-own', role: 'viewer' });
+  for (const name of ['x-tenant-id', 'x-organization-slug']) {
+    const named = (token: string, value: string, query = '') => verify(api, query, token, { [name]: value });
+    t.equal((await named(agent.token, organization.slug)).status, 200);
+    for (const { token } of [agent, await asClient(['*:*']), await asClient([], null)]) {
+      refused(t, await named(token, other.organization.slug), 'tenant_mismatch', name);
+      refused(t, await named(token, 'acme!'), 'bad_request', name);
+    }
+    const chosen = await named(loner.accessToken, 'loners-own');
+    t.match(told(chosen), { 'x-user-id': loner.userId, 'x-organization-id': own, 'x-roles': 'viewer' });
+    t.not(chosen.headers.get('x-permissions'), '');
+    t.equal((await named(loner.accessToken, 'loners-own', '?permission=contacts:read')).status, 200);
+    refused(t, await named(loner.accessToken, 'loners-own', '?permission=deals:delete'), 'permission_denied', name);
+    refused(t, await named(loner.accessToken, other.organization.slug), 'organization_access_denied', name);
+  }
+});
+
+/** The same database behind a network that can be cut. */
+async function behindProxy(t: Test, database: TestDatabase) {
+  const proxy = await openTcpProxy(t, Number(new URL(database.appUrl).port));
+  const through = (url: string) => {
+    const moved = new URL(url);
+    moved.host = `127.0.0.1:${proxy.port}`;
+    return moved.href;
+  };
+  const moved = { ...database, appUrl: through(database.appUrl), systemUrl: through(database.systemUrl) };
+  return { proxy, moved };
+}
+
+t.test('with PostgreSQL away memory answers, and what only PostgreSQL knows is 503, never 401', async (t) => {
+  const team = await openFront(t);
+  const { proxy, moved } = await behindProxy(t, team.database);
+  const { api, app } = await openService(t, moved);
+  await app.deps.revocations.synchronize();
+  const { token } = await team.join('agent');
+  const large = await memberOfLargeRole(team);
+  const loner = await newLoner(team.api);
+  const gone = await team.join('agent');
+  await team.api.post('/auth/logout', {}, { token: gone.token });
+  await app.deps.revocations.synchronize();
+  proxy.cut();
+
+  t.equal((await verify(api, '?permission=deals:read', token)).status, 200);
+  t.equal((await verify(api, '?permission=billing:manage', token)).code, 'permission_denied');
+  t.equal((await verify(api, '', gone.token)).code, 'session_revoked');
+  t.equal((await verify(api, '', 'x.y.z')).code, 'invalid_token');
+  t.equal((await verify(api, '', large.token)).status, 200);
+  for (const reply of [
+    await verify(api, '?permission=things7:read', large.token),
+    await verify(api, '', loner.accessToken, { 'x-tenant-id': team.organization.id }),
+  ]) {
+    t.match(reply, { status: 503, code: 'database_unavailable' });
+    t.equal(reply.headers.get('retry-after'), '1');
+    t.notOk(reply.headers.has('www-authenticate'));
+  }
+});
+
+t.test('who cannot know what was revoked lets nobody pass, and sends nobody away for good', async (t) => {
+  const team = await openFront(t);
+  const { token } = await team.join('agent');
+  const client = await team.asClient(['*:*']);
+  const { proxy, moved } = await behindProxy(t, team.database);
+  proxy.cut();
+  const { api, app } = await openService(t, moved);
+  const paths = ['/verify', '/verify?permission=deals:read', '/verify?permission=billing:manage', '/verify/deals'];
+  for (const good of [token, client.token]) {
+    for (const path of paths) {
+      const reply = await api.get(path, { token: good });
+      t.match(reply, { status: 503, code: 'revocations_stale' }, path);
+      t.equal(reply.headers.get('retry-after'), '1');
+      t.ok(tellsNothing(reply));
+    }
+  }
+  t.equal((await api.get('/verify')).code, 'unauthenticated');
+  proxy.pass();
+  await app.deps.revocations.synchronize();
+  t.equal((await api.get('/verify?permission=deals:read', { token })).status, 200);
+});
+
+t.test('what was known half a minute ago still counts, and nothing older', async (t) => {
+  const service = await openService(t, await createDatabase(t));
+  const caller = await service.app.deps.authenticate(`Bearer ${await tokenWith(service, [])}`, {
+    alsoSuspended: false,
+  });
+  const asked = (seconds: number) =>
+    admit({ revocations: { freshSecondsAgo: () => seconds }, holds: () => true }, caller, []);
+  for (const seconds of [0, 29, 30]) t.match(await asked(seconds), { 'x-user-id': caller.id });
+  for (const seconds of [30.1, 3600, Number.POSITIVE_INFINITY, Number.NaN]) {
+    await t.rejects(asked(seconds), { code: 'revocations_stale' }, String(seconds));
+  }
+});

@@ -1,0 +1,182 @@
+// grant_type=client_credentials (RFC 6749 §4.4): the token of a service client, what it says, and that nothing widens it.
+import t, { type Test } from 'tap';
+import { partsOf } from '../../support/forge.ts';
+import { basic, inBody, type Parameters, post, refusedByOAuth } from '../../support/oauth.ts';
+import { ISSUER, type PlantedClient, plantClient } from '../../support/service-clients.ts';
+import { openTeam } from '../../support/team.ts';
+
+const TOKEN = '/oauth/token';
+
+async function open(t: Test, permissions: readonly string[] = ['contacts:read', 'deals:*'], audience?: string) {
+  const team = await openTeam(t);
+  const settings = {
+    organizationId: team.organization.id,
+    permissions,
+    ...(audience === undefined ? {} : { audience }),
+  };
+  const client = await plantClient(team.database, settings);
+  const ask = (parameters: Parameters = {}, as: PlantedClient | string = client) =>
+    post(team.api, TOKEN, { grant_type: 'client_credentials', ...parameters }, as);
+  return { ...team, client, ask };
+}
+
+t.test('a client gets a token for its organization, and no refresh token', async (t) => {
+  const { api, ask, client, organization } = await open(t);
+  const { body } = await ask();
+  t.strictSame(Object.keys(body).sort(), ['access_token', 'expires_in', 'scope', 'token_type']);
+  t.match(body, { token_type: 'Bearer', expires_in: 900, scope: 'contacts:read deals:*' });
+  const { header, claims } = partsOf(body.access_token);
+  t.match(header, { alg: 'RS256', typ: 'at+jwt' });
+  const { jti, iat, exp, ...said } = claims;
+  t.match(jti, /^[0-9a-f-]{36}$/);
+  t.equal(Number(exp) - Number(iat), 900);
+  t.strictSame(said, {
+    iss: ISSUER,
+    aud: 'tenantry',
+    sub: client.id,
+    client_id: client.id,
+    epoch: 0,
+    org: organization.id,
+    org_slug: organization.slug,
+    permissions: ['contacts:read', 'deals:*'],
+  });
+  t.equal((await api.get('/me', { token: body.access_token })).code, 'user_required', 'it opens no door of users');
+  t.not((await ask()).body.access_token, body.access_token, 'each is one of its own');
+});
+
+t.test('a client of the installation gets a token that acts for no organization', async (t) => {
+  const { api, database } = await open(t);
+  const client = await plantClient(database, { organizationId: null, permissions: ['revocations:read'] });
+  const { body } = await post(api, TOKEN, { grant_type: 'client_credentials' }, client);
+  const { claims } = partsOf(body.access_token);
+  t.match(claims, { sub: client.id, permissions: ['revocations:read'] });
+  t.notOk('org' in claims || 'org_slug' in claims);
+});
+
+t.test('a scope narrows what the token says', async (t) => {
+  const { ask } = await open(t);
+  for (const [scope, permissions] of [
+    ['contacts:read', ['contacts:read']],
+    ['deals:write', ['deals:write']],
+    ['deals:*', ['deals:*']],
+    ['deals:write contacts:read deals:write', ['contacts:read', 'deals:write']],
+  ] as const) {
+    const { body } = await ask({ scope });
+    t.same(partsOf(body.access_token).claims.permissions, permissions, scope);
+    t.equal(body.scope, permissions.join(' '), 'and the answer says so');
+  }
+  const all = await open(t, ['*:*']);
+  for (const scope of ['*:*', 'deals:*', '*:read', 'deals:read']) {
+    t.equal((await all.ask({ scope })).body.scope, scope, 'the widest covers every other');
+  }
+});
+
+t.test('no scope gives what the client does not hold, and one of a wrong form gives nothing', async (t) => {
+  const { ask } = await open(t);
+  const wider = ['contacts:write', 'contacts:*', '*:read', '*:*', '*:write', 'deal:read', 'clients:manage'];
+  const malformed = ' |  |contacts|contacts:|:read|a:b:c|CONTACTS:read|contacts:read |contacts:read  deals:read'.split(
+    '|',
+  );
+  for (const scope of [
+    ...wider,
+    ...wider.map((wide) => `contacts:read ${wide}`),
+    ...malformed,
+    ' contacts:read',
+    'contacts:read\tdeals:read',
+    'contacts:read,deals:read',
+    'contacts:read\n',
+    'cöntacts:read',
+    'openid',
+    '__proto__:constructor',
+    Array.from({ length: 201 }, (_, n) => `deals:a${n}`).join(' '),
+  ]) {
+    refusedByOAuth(t, await ask({ scope }), 'invalid_scope', JSON.stringify(scope.slice(0, 40)));
+  }
+  const none = await open(t, []);
+  refusedByOAuth(t, await none.ask({ scope: 'contacts:read' }), 'invalid_scope', 'of a client that holds nothing');
+  const { body } = await none.ask();
+  t.notOk('scope' in body, 'which gets a token that allows nothing');
+  t.same(partsOf(body.access_token).claims.permissions, []);
+});
+
+t.test('a token is for the audience of its client, and asking for another is refused', async (t) => {
+  const plain = await open(t);
+  const own = await open(t, ['contacts:read'], 'https://crm.example');
+  for (const { ask, aud } of [
+    { ask: plain.ask, aud: 'tenantry' },
+    { ask: own.ask, aud: 'https://crm.example' },
+  ]) {
+    for (const asked of [{}, { resource: aud }, { audience: aud }, { resource: aud, audience: aud }]) {
+      t.equal(partsOf((await ask(asked)).body.access_token).claims.aud, aud);
+    }
+    for (const other of ['https://elsewhere.example', 'https://crm.example/', 'TENANTRY', `${aud} `, 'a']) {
+      refusedByOAuth(t, await ask({ resource: other }), 'invalid_target', other);
+      refusedByOAuth(t, await ask({ resource: aud, audience: other }), 'invalid_target', other);
+    }
+  }
+  const { body } = await own.ask();
+  t.equal(
+    (await own.api.get('/users', { token: body.access_token })).code,
+    'invalid_token',
+    'it is not for the service',
+  );
+});
+
+t.test('there is no other grant, and none with a password', async (t) => {
+  const { api, client, ask } = await open(t);
+  const user = { username: 'ada@example.com', password: 'correct horse battery' };
+  for (const grant of [
+    'password',
+    'authorization_code',
+    'implicit',
+    'urn:ietf:params:oauth:grant-type:token-exchange',
+    'urn:ietf:params:oauth:grant-type:jwt-bearer',
+    'urn:ietf:params:oauth:grant-type:device_code',
+    'Client_Credentials',
+    'client_credentials ',
+    'client_credentials refresh_token',
+    'constructor',
+  ]) {
+    const parameters = { ...user, grant_type: grant };
+    refusedByOAuth(t, await ask(parameters), 'unsupported_grant_type', grant);
+    refusedByOAuth(t, await post(api, TOKEN, parameters), 'unsupported_grant_type', `${grant} of nobody`);
+  }
+  refusedByOAuth(t, await post(api, TOKEN, {}, client), 'invalid_request', 'none at all');
+});
+
+t.test('a disabled client and one of a suspended organization get nothing, and later again', async (t) => {
+  const { api, database, client, ask, organization } = await open(t);
+  const states = [
+    ['clients', 'disabled', client.id],
+    ['organizations', 'suspended', organization.id],
+  ] as const;
+  for (const [table, status, id] of states) {
+    await database.query(`UPDATE ${table} SET status = $1 WHERE id = $2`, [status, id]);
+    refusedByOAuth(t, await ask(), 'invalid_client', `${table} ${status}`);
+    await database.query(`UPDATE ${table} SET status = 'active' WHERE id = $1`, [id]);
+    t.equal((await ask()).status, 200);
+  }
+  await database.query('DELETE FROM organizations WHERE id = $1', [organization.id]);
+  refusedByOAuth(
+    t,
+    await post(api, TOKEN, { grant_type: 'client_credentials', ...inBody(client) }),
+    'invalid_client',
+    'gone',
+  );
+});
+
+t.test('a header that names an organization changes nothing of whom a token is for', async (t) => {
+  const { api, client, organization, database } = await open(t);
+  const other = await plantClient(database, { organizationId: null });
+  for (const named of [organization.slug, other.id, 'elsewhere']) {
+    const reply = await api.call('POST', TOKEN, undefined, {
+      raw: 'grant_type=client_credentials',
+      headers: {
+        'content-type': 'application/x-www-form-urlencoded',
+        authorization: basic(client),
+        'x-tenant-id': named,
+      },
+    });
+    t.equal(partsOf(reply.body.access_token).claims.org, organization.id, named);
+  }
+});

@@ -1,0 +1,232 @@
+// Introspection (RFC 7662): what a client hears of a token that stands, and that it hears one and the same of all others.
+import t, { type Test } from 'tap';
+import { newAccount } from '../../support/client.ts';
+import { forge, partsOf, rsa, serviceKey } from '../../support/forge.ts';
+import { FORM, inBody, type Parameters, post } from '../../support/oauth.ts';
+import { insertRole } from '../../support/rights.ts';
+import { type PlantedClient, plantClient, tokenOfClient } from '../../support/service-clients.ts';
+import { agePlaces, sessionRow } from '../../support/session-state.ts';
+import { assign, openTeam } from '../../support/team.ts';
+import { plantOrganization } from '../../support/world.ts';
+
+const INACTIVE = { active: false };
+
+async function open(t: Test) {
+  const team = await openTeam(t);
+  const client = await plantClient(team.database, {
+    organizationId: team.organization.id,
+    permissions: ['deals:read'],
+  });
+  const other = await plantOrganization(team.database);
+  const foreign = await plantClient(team.database, { organizationId: other.id });
+  const installation = await plantClient(team.database, { organizationId: null });
+  const ask = async (token: string, by: PlantedClient = client, parameters: Parameters = {}) => {
+    const reply = await post(team.api, '/oauth/introspect', { token, ...parameters }, by);
+    if (reply.status !== 200) throw new Error(`introspection answered ${reply.status}: ${reply.text}`);
+    return reply.body;
+  };
+  return { ...team, client, foreign, installation, ask };
+}
+
+t.test('of a user’s access token that stands everything is told', async (t) => {
+  const { ask, join, installation } = await open(t);
+  const member = await join('viewer');
+  const { claims } = partsOf(member.token);
+  const { auth_time: _, amr: __, ...said } = claims;
+  const expected = {
+    active: true,
+    token_type: 'Bearer',
+    ...said,
+    ...((claims.permissions as string[]).length > 0 ? { scope: (claims.permissions as string[]).join(' ') } : {}),
+  };
+  for (const hint of [{}, { token_type_hint: 'refresh_token' }, { token_type_hint: 'unheard_of' }]) {
+    t.strictSame(await ask(member.token, undefined, hint), expected);
+  }
+  t.strictSame(await ask(member.token, installation), expected, 'to a client of the installation as well');
+});
+
+t.test('permissions that a token is too small for are pointed to', async (t) => {
+  const { database, ask, join, api, organization } = await open(t);
+  const member = await join('viewer');
+  const permissions = Array.from({ length: 201 }, (_, n) => `things:a${n}`);
+  await insertRole(database, organization.id, { name: 'large', permissions });
+  await assign(database, organization.id, member.userId, 'large');
+  const { body } = await api.post('/auth/refresh', { refreshToken: member.refreshToken });
+  const told = await ask(body.data.accessToken);
+  t.match(told, { active: true, permissions_ref: true, org: organization.id });
+  t.notOk('permissions' in told || 'scope' in told);
+});
+
+t.test('of a client’s token that stands everything is told, be it for another audience', async (t) => {
+  const { database, service, ask, client, organization, installation } = await open(t);
+  const token = await tokenOfClient(service.app, database, client.id);
+  const said = { active: true, token_type: 'Bearer', scope: 'deals:read', ...partsOf(token).claims };
+  t.strictSame(await ask(token), said);
+  const own = await plantClient(database, { organizationId: organization.id, audience: 'https://crm.example' });
+  t.match(await ask(await tokenOfClient(service.app, database, own.id)), { active: true, aud: 'https://crm.example' });
+  const whole = await tokenOfClient(service.app, database, installation.id);
+  t.match(await ask(whole, installation), { active: true, sub: installation.id });
+  t.strictSame(await ask(whole), INACTIVE, 'that of the installation is no organization’s business');
+});
+
+t.test('what concerns another organization, or none, is inactive to an organization’s client', async (t) => {
+  const { api, database, service, ask, join, client, foreign, installation } = await open(t);
+  const member = await join('owner');
+  const alone = await newAccount(api, { organizationName: undefined });
+  for (const token of [member.token, member.refreshToken, await tokenOfClient(service.app, database, client.id)]) {
+    t.match(await ask(token), { active: true });
+    t.strictSame(await ask(token, foreign), INACTIVE);
+    t.match(await ask(token, installation), { active: true });
+  }
+  for (const token of [alone.accessToken, alone.refreshToken]) {
+    t.strictSame(await ask(token), INACTIVE);
+    t.match(await ask(token, installation), { active: true });
+  }
+});
+
+t.test('a token that has ended in any way is inactive at once, by the word of the database', async (t) => {
+  const { api, database, service, ask, join, client, organization } = await open(t);
+  const ends: Record<string, (member: { userId: string; sessionId: string }) => Promise<unknown>> = {
+    'session ended': ({ sessionId }) =>
+      database.query(`UPDATE sessions SET revoked_at = now(), revoked_reason = 'x' WHERE id = $1`, [sessionId]),
+    'session expired': ({ sessionId }) =>
+      database.query('UPDATE sessions SET idle_expires_at = now() WHERE id = $1', [sessionId]),
+    'session over': ({ sessionId }) =>
+      database.query('UPDATE sessions SET expires_at = now() WHERE id = $1', [sessionId]),
+    'session removed': ({ sessionId }) => database.query('DELETE FROM sessions WHERE id = $1', [sessionId]),
+    'user disabled': ({ userId }) => database.query(`UPDATE users SET status = 'disabled' WHERE id = $1`, [userId]),
+    'epoch raised': ({ userId }) => database.query('UPDATE users SET epoch = epoch + 1 WHERE id = $1', [userId]),
+    'membership suspended': ({ userId }) =>
+      database.query(`UPDATE memberships SET status = 'suspended' WHERE user_id = $1`, [userId]),
+    'membership removed': ({ userId }) => database.query('DELETE FROM memberships WHERE user_id = $1', [userId]),
+  };
+  for (const [what, end] of Object.entries(ends)) {
+    const member = await join('agent');
+    t.match(await ask(member.token), { active: true });
+    await end(member);
+    t.strictSame(await ask(member.token), INACTIVE, what);
+  }
+  const member = await join('agent');
+  await api.post('/auth/logout', { refreshToken: member.refreshToken });
+  t.strictSame(await ask(member.token), INACTIVE, 'logged out');
+
+  const ofClient = await plantClient(database, { organizationId: organization.id });
+  for (const sql of ['SET epoch = epoch + 1', `SET status = 'disabled'`]) {
+    const token = await tokenOfClient(service.app, database, ofClient.id);
+    t.match(await ask(token), { active: true });
+    await database.query(`UPDATE clients ${sql} WHERE id = $1`, [ofClient.id]);
+    t.strictSame(await ask(token), INACTIVE, `client ${sql}`);
+  }
+  await database.query(`UPDATE clients SET status = 'active' WHERE id = $1`, [ofClient.id]);
+  const last = await tokenOfClient(service.app, database, ofClient.id);
+  t.match(await ask(last), { active: true });
+  await database.query('DELETE FROM clients WHERE id = $1', [ofClient.id]);
+  t.strictSame(await ask(last), INACTIVE, 'client deleted');
+
+  const late = await join('agent');
+  const token = await tokenOfClient(service.app, database, client.id);
+  service.clock.advance(901);
+  for (const over of [late.token, token]) t.strictSame(await ask(over), INACTIVE, 'expired');
+});
+
+t.test('the tokens of a suspended organization are inactive to whoever may still ask', async (t) => {
+  const { database, service, ask, join, client, organization, installation } = await open(t);
+  const member = await join('agent');
+  const tokens = [member.token, member.refreshToken, await tokenOfClient(service.app, database, client.id)];
+  await database.query(`UPDATE organizations SET status = 'suspended' WHERE id = $1`, [organization.id]);
+  for (const token of tokens) t.strictSame(await ask(token, installation), INACTIVE);
+});
+
+t.test('what this service has not signed as it stands is inactive', async (t) => {
+  const { service, ask, join, installation } = await open(t);
+  const member = await join('agent');
+  const { header, claims } = partsOf(member.token);
+  const key = serviceKey(service.keysDirectory, 'access');
+  const forged = [
+    { header, claims: { ...claims, iss: 'https://elsewhere.example' } },
+    { header, claims: { ...claims, aud: 'https://elsewhere.example' } },
+    { header, claims: { ...claims, sub: '0193c5a0-7a2b-7c3d-8e4f-5a6b7c8d9e0f' } },
+    { header, claims: { ...claims, exp: Number(claims.exp) + 3600 } },
+    { header, claims: { ...claims, sid: undefined } },
+    { header: { ...header, typ: 'JWT' }, claims },
+    { header: { ...header, alg: 'none' }, claims },
+    { header: { ...header, kid: 'x' }, claims },
+  ].map((parts) => forge(parts, rsa(key)));
+  const own = forge({ header, claims }, rsa(serviceKey(service.keysDirectory, 'refresh')));
+  const odd = [
+    'x',
+    '..',
+    'a.b.c',
+    '\u0001',
+    '👩‍👩‍👧',
+    'x'.repeat(30_000),
+    `${member.token} `,
+    `Bearer ${member.token}`,
+  ];
+  for (const token of [...forged, own, `${member.token}x`, ...odd]) {
+    t.strictSame(await ask(token, installation), INACTIVE, token.slice(0, 30));
+  }
+  t.match(await ask(forge({ header, claims }, rsa(key))), { active: true }, 'made in the same way, but right');
+});
+
+t.test(
+  'a refresh token is active while its place may be used, is no access token, and asking uses up nothing',
+  async (t) => {
+    const { api, database, ask, join, client, organization } = await open(t);
+    const member = await join('agent');
+    const before = await sessionRow(database, member.sessionId);
+    const { prt: _, ...said } = partsOf(member.refreshToken).claims;
+    for (let turn = 0; turn < 3; turn += 1) {
+      t.strictSame(await ask(member.refreshToken), {
+        active: true,
+        token_type: 'refresh_token',
+        client_id: 'tenantry',
+        ...said,
+        org: organization.id,
+        org_slug: organization.slug,
+      });
+    }
+    t.strictSame(await sessionRow(database, member.sessionId), before, 'nothing is confirmed by asking');
+    const next = async (refreshToken: string) =>
+      (await api.post('/auth/refresh', { refreshToken })).body.data.refreshToken as string;
+    const second = await next(member.refreshToken);
+    for (const token of [member.refreshToken, second])
+      t.match(await ask(token), { active: true }, 'before its first use');
+    const third = await next(second);
+    t.match(await ask(member.refreshToken), { active: true }, 'overtaken a moment ago');
+    await agePlaces(database, member.sessionId);
+    t.strictSame(await ask(member.refreshToken), INACTIVE, 'replaced');
+    for (const token of [second, third]) t.match(await ask(token), { active: true });
+    const fourth = await next(third);
+    t.match(await ask(second), { active: true }, 'the one before, for a moment');
+    t.strictSame(await ask(member.refreshToken, client, { token_type_hint: 'refresh_token' }), INACTIVE);
+    t.equal((await sessionRow(database, member.sessionId)).revoked_reason, null, 'asking about an old one is no reuse');
+    await database.query(`UPDATE memberships SET status = 'suspended' WHERE user_id = $1`, [member.userId]);
+    t.strictSame(await ask(fourth), INACTIVE, 'of a member who may not refresh');
+    await database.query(`UPDATE memberships SET status = 'active' WHERE user_id = $1`, [member.userId]);
+    await api.post('/auth/logout', { refreshToken: fourth });
+    t.strictSame(await ask(fourth), INACTIVE, 'of an ended session');
+  },
+);
+
+t.test(
+  'the answer is JSON whatever the client would rather have, and the same bytes for all that is inactive',
+  async (t) => {
+    const { api, client, join, foreign } = await open(t);
+    const member = await join('agent');
+    const texts = new Set<string>();
+    for (const [token, by] of [
+      ['x', client],
+      [member.token, foreign],
+      [member.refreshToken, foreign],
+    ] as const) {
+      const reply = await api.call('POST', '/oauth/introspect', undefined, {
+        raw: new URLSearchParams({ token, ...inBody(by) }).toString(),
+        headers: { 'content-type': FORM, accept: 'application/token-introspection+jwt' },
+      });
+      t.match(reply.headers.get('content-type'), /^application\/json/);
+      texts.add(`${reply.status} ${reply.text}`);
+    }
+    t.strictSame([...texts], ['200 {"active":false}']);
+  },
+);

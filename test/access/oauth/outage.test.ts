@@ -1,0 +1,80 @@
+// While PostgreSQL is away the OAuth endpoints say so and change nothing: no client is told that its secret is wrong, no
+// token that it is inactive.
+import t from 'tap';
+import { byAssertion, ENDPOINTS, goodParameters, inBody, post, refusedByOAuth } from '../../support/oauth.ts';
+import { openService } from '../../support/service.ts';
+import { assertionOf, keyPair, plantClient } from '../../support/service-clients.ts';
+import { sessionRow } from '../../support/session-state.ts';
+import { openTeam } from '../../support/team.ts';
+
+const NOWHERE = 'postgres://tenantry_app@127.0.0.1:1/tenantry';
+
+t.test('without PostgreSQL every call of a client waits, and nothing is consumed', async (t) => {
+  const { database, organization, join } = await openTeam(t);
+  const away = await openService(
+    t,
+    { ...database, appUrl: NOWHERE, systemUrl: NOWHERE },
+    { RATE_LIMIT_ENABLED: 'true' },
+  );
+  const { privateKey, jwk } = keyPair('P-256');
+  const client = await plantClient(database, { organizationId: organization.id });
+  const signing = await plantClient(database, { organizationId: organization.id, keys: [jwk] });
+  const member = await join('agent');
+  const before = await sessionRow(database, member.sessionId);
+  const unavailable = (reply: Awaited<ReturnType<typeof post>>, what: string) =>
+    refusedByOAuth(t, reply, 'temporarily_unavailable', what);
+  for (const path of ENDPOINTS) {
+    const good = { ...goodParameters(path), token: member.token };
+    for (const secret of [client.secret, 'wrong']) {
+      unavailable(await post(away.api, path, { ...good, ...inBody({ ...client, secret }) }), `${path} by a secret`);
+    }
+    const assertion = byAssertion(await assertionOf(signing.id, privateKey));
+    unavailable(await post(away.api, path, { ...good, ...assertion }), `${path} by an assertion`);
+    refusedByOAuth(t, await post(away.api, path, good), 'invalid_client', 'who is no client hears that nevertheless');
+  }
+  const exchange = { grant_type: 'refresh_token', refresh_token: member.refreshToken };
+  for (let turn = 0; turn < 30; turn += 1)
+    unavailable(await post(away.api, '/oauth/token', exchange, client), `${turn}`);
+  t.strictSame(await sessionRow(database, member.sessionId), before);
+  const metadata = await away.api.get('/.well-known/oauth-authorization-server');
+  t.equal(metadata.status, 200, 'where the endpoints are is told all the same');
+});
+
+t.test('PostgreSQL lost between the client and its token is an outage as well', async (t) => {
+  const { api, database, organization, join } = await openTeam(t);
+  const client = await plantClient(database, { organizationId: organization.id });
+  const member = await join('agent');
+  const before = await sessionRow(database, member.sessionId);
+  // From now on what a token needs is missing, while clients are still known: a failure that is nobody's verdict.
+  await database.query('ALTER TABLE sessions RENAME TO sessions_away');
+  for (const [path, parameters] of [
+    ['/oauth/introspect', { token: member.token }],
+    ['/oauth/introspect', { token: member.refreshToken }],
+    ['/oauth/revoke', { token: member.token }],
+    ['/oauth/token', { grant_type: 'refresh_token', refresh_token: member.refreshToken }],
+  ] as const) {
+    const reply = await post(api, path, parameters, client);
+    refusedByOAuth(t, reply, 'server_error', `${path} neither says inactive nor done`);
+    t.notMatch(reply.text, /sessions|relation|select/i, 'and nothing of the cause');
+  }
+  await database.query('ALTER TABLE sessions_away RENAME TO sessions');
+  t.strictSame(await sessionRow(database, member.sessionId), before);
+  const next = await post(
+    api,
+    '/oauth/token',
+    { grant_type: 'refresh_token', refresh_token: member.refreshToken },
+    client,
+  );
+  t.equal(next.status, 200);
+});
+
+t.test('without a signing key no verdict is given about a token', async (t) => {
+  const { api, database, organization, join, service } = await openTeam(t);
+  const client = await plantClient(database, { organizationId: organization.id });
+  const member = await join('agent');
+  service.clock.advance(-400 * 86_400); // before every key
+  const reply = await post(api, '/oauth/token', { grant_type: 'client_credentials' }, client);
+  refusedByOAuth(t, reply, 'temporarily_unavailable', 'no key signs yet');
+  service.clock.advance(400 * 86_400);
+  t.equal((await post(api, '/oauth/introspect', { token: member.token }, client)).body.active, true);
+});

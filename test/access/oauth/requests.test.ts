@@ -1,0 +1,172 @@
+// What an OAuth endpoint takes as a request (RFC 6749 §3.2), and the form in which it refuses everything else (§5.2).
+import t from 'tap';
+import { partsOf } from '../../support/forge.ts';
+import {
+  basic,
+  ENDPOINTS,
+  FORM,
+  flawsOfOAuthError,
+  goodParameters,
+  post,
+  postRaw,
+  refusedByOAuth,
+} from '../../support/oauth.ts';
+import { requestHead, sendRaw } from '../../support/raw.ts';
+import { plantClient } from '../../support/service-clients.ts';
+import { openTeam } from '../../support/team.ts';
+
+const { api, database, organization } = await openTeam(t);
+const client = await plantClient(database, { organizationId: organization.id, permissions: ['contacts:read'] });
+const authorization = basic(client);
+
+t.test('a form is taken, with or without its charset and unknown parameters', async (t) => {
+  for (const type of [
+    FORM,
+    `${FORM};charset=UTF-8`,
+    `${FORM}; charset="utf-8"`,
+    'Application/X-WWW-Form-Urlencoded',
+    `${FORM} ; charset=utf-8`,
+  ]) {
+    for (const path of ENDPOINTS) {
+      const body = `${new URLSearchParams(goodParameters(path))}&unknown=1&__proto__=x&constructor=y`;
+      const reply = await postRaw(api, path, body, { authorization, 'content-type': type });
+      t.equal(reply.status, 200, `${path} as ${type}`);
+      t.equal(reply.headers.get('cache-control'), 'no-store');
+      t.equal(reply.headers.get('pragma'), 'no-cache');
+    }
+  }
+});
+
+t.test('another media type is refused, JSON above all, and a packed body', async (t) => {
+  for (const path of ENDPOINTS) {
+    const form = new URLSearchParams(goodParameters(path)).toString();
+    for (const type of [
+      'application/json',
+      'text/plain',
+      'multipart/form-data; boundary=x',
+      `${FORM}; charset=latin1`,
+      `${FORM}; charset=utf-8; charset=utf-8`,
+      `${FORM},application/json`,
+      'x',
+      `x${FORM}`,
+    ]) {
+      const reply = await postRaw(api, path, form, { authorization, 'content-type': type });
+      refusedByOAuth(t, reply, 'invalid_request', `${path} as ${type}`, 415);
+    }
+    const packed = await postRaw(api, path, form, { authorization, 'content-encoding': 'gzip' });
+    refusedByOAuth(t, packed, 'invalid_request', 'packed', 415);
+    const bare = await sendRaw(
+      api.url,
+      requestHead('POST', path, `Content-Length: ${form.length}`, `Authorization: ${authorization}`) + form,
+    );
+    t.equal(bare.status, 415, 'no media type at all');
+  }
+});
+
+t.test('a parameter that is there twice is refused, be it unknown or empty', async (t) => {
+  for (const path of ENDPOINTS) {
+    const form = new URLSearchParams(goodParameters(path)).toString();
+    const name = form.split('=')[0];
+    for (const more of [
+      form,
+      `${name}=`,
+      `%${name?.charCodeAt(0).toString(16)}${name?.slice(1)}=x`,
+      'u=1&u=2',
+      'u&u',
+    ]) {
+      const reply = await postRaw(api, path, `${form}&${more}`, { authorization });
+      refusedByOAuth(t, reply, 'invalid_request', `${path} with ${more}`);
+    }
+  }
+});
+
+t.test('what is no well-formed form in UTF-8 is refused, wherever it is malformed', async (t) => {
+  const broken = ['%', '%4', '%zz', '%u0041', '%00', 'a%00b', '%ff', '%c3', '%ed%a0%80', '%c0%af', '%f4%90%80%80'];
+  for (const path of ENDPOINTS) {
+    const form = new URLSearchParams(goodParameters(path)).toString();
+    for (const text of broken) {
+      for (const pair of [`u=${text}`, `${text}=u`]) {
+        const reply = await postRaw(api, path, `${form}&${pair}`, { authorization });
+        refusedByOAuth(t, reply, 'invalid_request', `${path} with ${pair}`);
+      }
+    }
+    for (const bytes of [[0xff], [0xc3, 0x28], [0], [0xed, 0xa0, 0x80]]) {
+      const body = new Uint8Array([...Buffer.from(`${form}&u=`), ...bytes]);
+      refusedByOAuth(t, await postRaw(api, path, body, { authorization }), 'invalid_request', `bytes ${bytes}`);
+    }
+  }
+});
+
+t.test('an empty value counts as left out, and what is required is missed by name', async (t) => {
+  const empty = await post(api, '/oauth/token', { grant_type: 'client_credentials', scope: '', resource: '' }, client);
+  t.equal(empty.status, 200);
+  t.equal(empty.body.scope, 'contacts:read', 'no scope, not an empty one');
+  for (const path of ENDPOINTS) {
+    for (const body of ['', '&', 'grant_type=&token=', 'grant_type&token', 'Grant_Type=x&TOKEN=y', '=x']) {
+      const reply = await postRaw(api, path, body, { authorization });
+      refusedByOAuth(t, reply, 'invalid_request', `${path} with '${body}'`);
+      t.match(reply.body.error_description, path === '/oauth/token' ? /grant_type/ : /token/, 'it is named');
+    }
+    const none = await api.call('POST', path, undefined, { headers: { authorization } });
+    refusedByOAuth(t, none, 'invalid_request', `${path} without a body`);
+  }
+});
+
+t.test('a blank between scopes may be written as +, %20 or as it is', async (t) => {
+  const broad = await plantClient(database, { organizationId: organization.id, permissions: ['a:read', 'b:read'] });
+  for (const blank of ['+', '%20', ' ']) {
+    const body = `grant_type=client_credentials&scope=a:read${blank}b%3aread`;
+    const reply = await postRaw(api, '/oauth/token', body, { authorization: basic(broad) });
+    t.same(partsOf(reply.body.access_token).claims.permissions, ['a:read', 'b:read'], `'${blank}'`);
+  }
+});
+
+t.test('nothing is taken from the query, least of all credentials', async (t) => {
+  for (const path of ENDPOINTS) {
+    const parameters = { ...goodParameters(path), client_id: client.id, client_secret: client.secret };
+    const query = new URLSearchParams(parameters).toString();
+    refusedByOAuth(t, await postRaw(api, `${path}?${query}`, ''), 'invalid_request', `${path}: all of it`);
+    refusedByOAuth(t, await postRaw(api, `${path}?x=1`, query), 'invalid_request', `${path}: anything`);
+    t.equal((await postRaw(api, `${path}?`, query)).status, 200, 'an empty one is none');
+  }
+});
+
+t.test('a body beyond the bound is refused: 16 KiB for a token, more about one', async (t) => {
+  for (const [path, bytes] of [
+    ['/oauth/token', 16_384],
+    ['/oauth/introspect', 40_960],
+    ['/oauth/revoke', 40_960],
+  ] as const) {
+    const form = `${new URLSearchParams(goodParameters(path))}&u=`;
+    const filled = (length: number) => form + 'x'.repeat(length - form.length);
+    t.equal((await postRaw(api, path, filled(bytes), { authorization })).status, 200, path);
+    const reply = await postRaw(api, path, filled(bytes + 1), { authorization });
+    refusedByOAuth(t, reply, 'invalid_request', path, 413);
+  }
+  const longest = await post(api, '/oauth/introspect', { token: 'x'.repeat(24_577) }, client);
+  t.strictSame(longest.body, { active: false }, 'a token longer than any is none');
+});
+
+t.test('another method is refused with Allow, in the same form', async (t) => {
+  for (const path of ENDPOINTS) {
+    for (const method of ['GET', 'PUT', 'PATCH', 'DELETE']) {
+      const reply = await api.call(method, path, undefined, { headers: { authorization } });
+      refusedByOAuth(t, reply, 'invalid_request', `${method} ${path}`, 405);
+      t.equal(reply.headers.get('allow'), 'POST');
+    }
+    t.equal((await api.call('HEAD', path)).status, 405);
+    t.match((await api.call('POST', `${path}/`)).code, 'not_found', 'what is no endpoint is refused as ever');
+    const spelled = await fetch(`${api.url}${path.replace('oauth', 'oa%75th')}`, { method: 'POST' });
+    const { status, headers } = spelled;
+    t.strictSame(
+      flawsOfOAuthError({ status, headers, text: await spelled.text() }),
+      [],
+      'another spelling of the path',
+    );
+  }
+});
+
+t.test('the API takes no forms', async (t) => {
+  const reply = await postRaw(api, '/api/v1/auth/login', 'email=a&password=b');
+  t.strictSame([reply.status, reply.code], [415, 'unsupported_media_type']);
+});

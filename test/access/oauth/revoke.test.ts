@@ -1,0 +1,149 @@
+// Revocation (RFC 7009): what a client can end, and that whatever else it sends has no effect and no other answer.
+import t, { type Test } from 'tap';
+import { atOnce, newAccount } from '../../support/client.ts';
+import { type Parameters, post } from '../../support/oauth.ts';
+import { type PlantedClient, plantClient, tokenOfClient } from '../../support/service-clients.ts';
+import { countRows, eventsAbout, joinMember, sessionRow } from '../../support/session-state.ts';
+import { openTeam, renewed, type Teammate } from '../../support/team.ts';
+import { plantOrganization } from '../../support/world.ts';
+
+async function open(t: Test) {
+  const team = await openTeam(t);
+  const { database, service } = team;
+  const client = await plantClient(database, { organizationId: team.organization.id, permissions: ['users:read'] });
+  const other = await plantOrganization(database);
+  const foreign = await plantClient(database, { organizationId: other.id });
+  const installation = await plantClient(database, { organizationId: null });
+  const revoke = async (t: Test, token: string, by: PlantedClient = client, parameters: Parameters = {}) => {
+    const reply = await post(team.api, '/oauth/revoke', { token, ...parameters }, by);
+    t.strictSame([reply.status, reply.text], [200, ''], 'always the same answer');
+  };
+  const reasonOf = async ({ sessionId }: Pick<Teammate, 'sessionId'>) =>
+    (await sessionRow(database, sessionId)).revoked_reason;
+  return {
+    ...team,
+    client,
+    other,
+    foreign,
+    installation,
+    revoke,
+    reasonOf,
+    tokenOf: tokenOfClient.bind(null, service.app),
+  };
+}
+
+t.test('a user’s token, of either kind and by whatever hint, ends its session', async (t) => {
+  const { api, database, revoke, join, client, installation } = await open(t);
+  for (const by of [client, installation]) {
+    for (const kind of ['token', 'refreshToken'] as const) {
+      for (const hint of ['access_token', 'refresh_token', 'unheard_of', '']) {
+        const member = await join('agent');
+        await revoke(t, member[kind], by, { token_type_hint: hint });
+        t.equal((await api.get('/me', { token: member.token })).code, 'session_revoked', `${kind} hinted ${hint}`);
+        const refreshed = await api.post('/auth/refresh', { refreshToken: member.refreshToken });
+        t.equal(refreshed.code, 'session_revoked');
+        const [event] = await database.query(
+          `SELECT actor_id, data FROM events WHERE target_id = $1 AND type = 'session.ended'`,
+          [member.sessionId],
+        );
+        t.strictSame(
+          event,
+          { actor_id: by.id, data: { reason: 'revoked_by_client' } },
+          'and it is recorded who did it',
+        );
+        await revoke(t, member[kind], by);
+        t.equal((await eventsAbout(database, member.sessionId)).length, 2, 'doing it again changes nothing');
+      }
+    }
+  }
+});
+
+t.test('an expired, stale or replaced token names its session as well, as at a logout', async (t) => {
+  const { api, database, service, revoke, join, reasonOf } = await open(t);
+  const stale = await join('agent');
+  await database.query('UPDATE users SET epoch = epoch + 1 WHERE id = $1', [stale.userId]);
+  await revoke(t, stale.token);
+  t.equal(await reasonOf(stale), 'revoked_by_client');
+  const replaced = await join('agent');
+  const second = await api.post('/auth/refresh', { refreshToken: replaced.refreshToken });
+  await api.post('/auth/refresh', { refreshToken: second.body.data.refreshToken });
+  await revoke(t, replaced.refreshToken);
+  t.equal(await reasonOf(replaced), 'revoked_by_client');
+  const late = await join('agent');
+  service.clock.advance(901);
+  await revoke(t, late.token);
+  t.equal(await reasonOf(late), 'revoked_by_client');
+});
+
+t.test('what concerns another organization, or is no token, has no effect', async (t) => {
+  const { api, database, revoke, join, other, foreign, client, reasonOf, tokenOf } = await open(t);
+  const member = await join('owner');
+  const alone = await newAccount(api, { organizationName: undefined });
+  const before = [await countRows(database, 'revocations'), await countRows(database, 'events')];
+  for (const token of [member.token, member.refreshToken, await tokenOf(database, client.id)]) {
+    await revoke(t, token, foreign);
+  }
+  for (const token of [alone.accessToken, alone.refreshToken]) await revoke(t, token);
+  for (const token of ['x', 'a.b.c', '👩‍👩‍👧', `${member.token}x`, 'x'.repeat(30_000)]) await revoke(t, token);
+  t.strictSame([await countRows(database, 'revocations'), await countRows(database, 'events')], before);
+  t.equal((await api.get('/me', { token: member.token })).status, 200);
+  // Of somebody in both, the session that acts for the other organization now.
+  const both = await join('agent');
+  await joinMember(database, both.userId, other.id, 'agent');
+  await api.post('/auth/switch-organization', { organization: other.slug }, { token: both.token });
+  await revoke(t, both.refreshToken);
+  t.equal(await reasonOf(both), null, 'its refresh token is the other organization’s business');
+  await revoke(t, await renewed(api, both));
+  t.equal(await reasonOf(both), null, 'and so is an access token that acts there');
+  await revoke(t, both.refreshToken, foreign);
+  t.equal(await reasonOf(both), 'revoked_by_client', 'whose client may end it');
+});
+
+t.test('a client’s own token ends all of its tokens and no other client’s', async (t) => {
+  const { api, database, revoke, client, organization, installation, tokenOf } = await open(t);
+  const sibling = await plantClient(database, { organizationId: organization.id, permissions: ['users:read'] });
+  const [first, second] = [await tokenOf(database, client.id), await tokenOf(database, client.id)];
+  const siblings = await tokenOf(database, sibling.id);
+  await revoke(t, siblings);
+  await revoke(t, first, installation);
+  for (const token of [first, second, siblings])
+    t.equal((await api.get('/users', { token })).status, 200, 'not theirs');
+  await revoke(t, first);
+  for (const token of [first, second]) t.equal((await api.get('/users', { token })).code, 'token_stale');
+  t.equal((await api.get('/users', { token: siblings })).status, 200);
+  const told = await post(api, '/oauth/introspect', { token: second }, client);
+  t.strictSame(told.body, { active: false });
+  const [row] = await database.query(`SELECT subject, epoch, caused_in FROM revocations WHERE kind = 'client'`);
+  t.strictSame(row, { subject: client.id, epoch: 1, caused_in: organization.id }, 'others are told');
+  t.strictSame(await eventsAbout(database, client.id), ['client.tokens_revoked']);
+  const next = await post(api, '/oauth/token', { grant_type: 'client_credentials' }, client);
+  t.equal((await api.get('/users', { token: next.body.access_token })).status, 200, 'it can get a new one at once');
+  await revoke(t, second);
+  t.equal((await api.get('/users', { token: next.body.access_token })).status, 200, 'an old one ends nothing more');
+});
+
+t.test('of revocations of a client’s tokens at once one ends them, in 50 rounds', async (t) => {
+  const { api, database, revoke, client, tokenOf } = await open(t);
+  for (let round = 1; round <= 50; round += 1) {
+    const token = await tokenOf(database, client.id);
+    await atOnce(4, () => revoke(t, token));
+    const [row] = await database.query('SELECT epoch FROM clients WHERE id = $1', [client.id]);
+    t.equal(row?.epoch, round, 'by one');
+    t.equal((await api.get('/users', { token })).code, 'token_stale');
+  }
+});
+
+t.test('a revoked session’s refresh that is under way does not outlive it, in 50 rounds', async (t) => {
+  const { api, revoke, join } = await open(t);
+  for (let round = 0; round < 50; round += 1) {
+    const member = await join('agent');
+    const [, refreshed] = await atOnce(2, async (index) => {
+      if (index === 1) return api.post('/auth/refresh', { refreshToken: member.refreshToken });
+      await revoke(t, member.token);
+      return null;
+    });
+    const { data } = refreshed?.body ?? {};
+    if (data) t.equal((await api.get('/me', { token: data.accessToken })).code, 'session_revoked', `round ${round}`);
+    else t.equal(refreshed?.code, 'session_revoked', `round ${round}`);
+  }
+});

@@ -1,0 +1,187 @@
+// What the platform's administrators see of organizations, how they find them, and who is no such administrator.
+import t, { type Test } from 'tap';
+import {
+  grantPlatformAdministrator,
+  revokePlatformAdministrator,
+} from '../../../src/admin/administrators/administrators.ts';
+import { createOrganizationFor } from '../../../src/admin/organizations/create-organization.ts';
+import { getOrganizationByReference, listOrganizations } from '../../../src/admin/organizations/organizations.ts';
+import { newAccount, type Reply } from '../../support/client.ts';
+import { createDatabase } from '../../support/database.ts';
+import { newAdministrator, newLoner } from '../../support/platform.ts';
+import { refused } from '../../support/raw.ts';
+import { openService } from '../../support/service.ts';
+
+const LIST = '/admin/organizations';
+
+async function opened(t: Test) {
+  const database = await createDatabase(t);
+  const service = await openService(t, database);
+  const administrator = await newAdministrator(service);
+  const token = administrator.accessToken;
+  const list = (query = '') => service.api.get(`${LIST}${query}`, { token });
+  return { ...service, database, administrator, token, list };
+}
+
+const slugs = (reply: Reply) => reply.body.data.map(({ slug }: { slug: string }) => slug);
+
+t.test('an administrator of the platform reads any organization, without what its members keep in it', async (t) => {
+  const { api, token } = await opened(t);
+  const { organization, accessToken } = await newAccount(api);
+  await api.patch('/organizations/current', { settings: { secret: 1 } }, { token: accessToken });
+  const reply = await api.get(`${LIST}/${organization.id.toUpperCase()}`, { token });
+  t.equal(reply.status, 200);
+  const { createdAt, updatedAt, subscription } = reply.body.data;
+  t.strictSame(reply.body, { data: { ...organization, status: 'active', subscription, createdAt, updatedAt } });
+  t.match(subscription, { plan: 'trial', status: 'trialing', trialEndsAt: /Z$/, limits: { teamMembers: 2 } });
+  const unknown = await api.get(`${LIST}/019aa3f0-5c00-7a10-8b2f-3d6f1c2a4e01`, { token });
+  refused(t, unknown, 'not_found', 'an unknown one');
+  refused(t, await api.get(`${LIST}/${organization.slug}`, { token }), 'validation_failed', 'a slug is no id');
+});
+
+t.test('organizations are found by what slug or name begins with, in any case, and by status', async (t) => {
+  const { api, token, list, database } = await opened(t);
+  const named = (name: string, slug: string) => api.post('/organizations', { name, slug }, { token });
+  await named('Zebra Works', 'stripes');
+  await named('ZEBRA CROSSING', 'road');
+  await named('Äpfel & Birnen', 'obst');
+  await named('100% Wool', 'wool_x'.replace('_', '-'));
+  await named('under_score', 'under');
+  await named('A', 'zebra-finch');
+  t.strictSame(slugs(await list('?q=zeb')), ['stripes', 'road', 'zebra-finch'], 'the oldest first');
+  t.strictSame(slugs(await list('?q=ZEBRA%20C')), ['road']);
+  for (const q of ['ÄP', 'äp', 'Äp', 'äP']) t.strictSame(slugs(await list(`?q=${encodeURIComponent(q)}`)), ['obst'], q);
+  t.strictSame(slugs(await list(`?q=${encodeURIComponent('A\u0308pf')}`)), ['obst'], 'however it is composed');
+  t.strictSame(slugs(await list('?q=bra')), [], 'only the beginning counts');
+  for (const [q, found] of [
+    ['100%', ['wool-x']],
+    ['1%', []],
+    ['under_', ['under']],
+    ['_nder', []],
+    ['%', []],
+    ['\\', []],
+    ["'", []],
+  ] as const) {
+    t.strictSame(slugs(await list(`?q=${encodeURIComponent(q)}`)), found, `${q} is no pattern`);
+  }
+  await database.query("UPDATE organizations SET status = 'suspended' WHERE slug IN ('road', 'obst')");
+  t.strictSame(slugs(await list('?status=suspended')), ['road', 'obst']);
+  t.strictSame(slugs(await list('?status=suspended&q=z')), ['road']);
+  t.strictSame(slugs(await list('?status=active&q=z')), ['stripes', 'zebra-finch']);
+});
+
+t.test('the list comes in pages that know the whole', async (t) => {
+  const { api, token, list } = await opened(t);
+  for (let made = 0; made < 6; made += 1)
+    await api.post('/organizations', { name: 'Same', slug: `same-${made}` }, { token });
+  for (const query of ['', '&q=same', '&status=active', '&q=same&status=active']) {
+    const total = query.includes('q=') ? 6 : 7;
+    const all: string[] = [];
+    for (let offset = 0; offset < total; offset += 4) {
+      const reply = await list(`?limit=4&offset=${offset}${query}`);
+      all.push(...slugs(reply));
+      t.strictSame(reply.body.pagination, { total, limit: 4, offset, hasMore: offset + 4 < total }, query);
+    }
+    t.equal(new Set(all).size, total, `each once${query}`);
+    const past = await list(`?limit=4&offset=100${query}`);
+    t.strictSame(past.body, { data: [], pagination: { total, limit: 4, offset: 100, hasMore: false } });
+  }
+  for (const query of [
+    '?limit=0',
+    '?limit=101',
+    '?offset=-1',
+    '?q=',
+    '?status=gone',
+    '?name=x',
+    `?q=${'x'.repeat(121)}`,
+  ]) {
+    refused(t, await list(query), 'validation_failed', query);
+  }
+});
+
+t.test('nobody else gets there, whatever they hold in organizations', async (t) => {
+  const { api, app, administrator } = await opened(t);
+  const owner = await newAccount(api);
+  const loner = await newLoner(api);
+  const { id } = administrator.organization;
+  for (const [who, account] of Object.entries({ owner, loner })) {
+    const token = account.accessToken;
+    for (const reply of [
+      await api.get(LIST, { token }),
+      await api.get(`${LIST}/${id}`, { token }),
+      await api.post(`${LIST}/${id}/suspend`, undefined, { token }),
+      await api.post(`${LIST}/${id}/activate`, undefined, { token }),
+    ]) {
+      refused(t, reply, 'permission_denied', who);
+    }
+  }
+  refused(t, await api.get(LIST), 'unauthenticated', 'nobody');
+  await grantPlatformAdministrator(app.deps, loner.email);
+  t.equal((await api.get(LIST, { token: loner.accessToken })).status, 200, 'no organization is needed');
+});
+
+t.test(
+  'a grant works from the next request on and ends with the next request, as does one of a disabled user',
+  async (t) => {
+    const { api, app, database } = await opened(t);
+    const { email, userId, accessToken: token } = await newAccount(api);
+    const statusNow = async () => (await api.get(LIST, { token })).status;
+    t.equal(await statusNow(), 403);
+    t.equal(await grantPlatformAdministrator(app.deps, email.toUpperCase()), true);
+    t.equal(await grantPlatformAdministrator(app.deps, email), false, 'twice is once');
+    t.equal(await statusNow(), 200);
+    t.equal(await revokePlatformAdministrator(app.deps, email), true);
+    t.equal(await revokePlatformAdministrator(app.deps, email), false);
+    t.equal(await statusNow(), 403);
+    await grantPlatformAdministrator(app.deps, email);
+    await database.query("UPDATE users SET status = 'disabled' WHERE id = $1", [userId]);
+    t.equal(await statusNow(), 403);
+    const events = await database.query<{ type: string }>(
+      "SELECT type FROM events WHERE target_id = $1 AND type LIKE 'platform%' ORDER BY at",
+      [userId],
+    );
+    const [granted, revoked] = ['platform_administrator.granted', 'platform_administrator.revoked'];
+    t.strictSame(
+      events.map(({ type }) => type),
+      [granted, revoked, granted],
+    );
+    await t.rejects(grantPlatformAdministrator(app.deps, 'nobody@example.com'), { code: 'not_found' });
+    await t.rejects(revokePlatformAdministrator(app.deps, 'no address'), { code: 'not_found' });
+  },
+);
+
+t.test('administering the platform gives no right inside of an organization', async (t) => {
+  const { api, administrator, token } = await opened(t);
+  const other = await newAccount(api);
+  const { email, password } = administrator;
+  const { id } = other.organization;
+  refused(
+    t,
+    await api.post('/auth/login', { email, password, organization: id }),
+    'organization_access_denied',
+    'login',
+  );
+  const headers = { 'x-tenant-id': id };
+  refused(t, await api.get('/organizations/current', { token, headers }), 'tenant_mismatch', 'by a header');
+});
+
+t.test('an operator founds an organization for somebody with an account', async (t) => {
+  const { api, app, database } = await opened(t);
+  const { email, password, userId } = await newLoner(api);
+  const founded = await createOrganizationFor(app.deps, { ownerEmail: email, name: 'Für Eva', slug: null });
+  t.match(founded, { organization: { name: 'Für Eva', slug: 'fuer-eva' }, subscription: { status: 'trialing' } });
+  const signed = await api.post('/auth/login', { email, password });
+  t.match(signed.body.data, { user: { id: userId }, organization: founded.organization, roles: ['owner'] });
+  const again = { ownerEmail: email, name: 'X', slug: 'fuer-eva' };
+  await t.rejects(createOrganizationFor(app.deps, again), { code: 'slug_taken' });
+  await t.rejects(createOrganizationFor(app.deps, { ...again, ownerEmail: 'nobody@x.org' }), { code: 'not_found' });
+  await database.query(`UPDATE users SET status = 'disabled' WHERE email = $1`, [email]);
+  const disabled = createOrganizationFor(app.deps, { ...again, slug: null });
+  await t.rejects(disabled, { code: 'account_disabled', message: /owner is disabled/ });
+  const { id, slug } = founded.organization;
+  for (const reference of [id, slug, slug.toUpperCase(), id.toUpperCase()]) {
+    t.equal((await getOrganizationByReference(app.deps, reference)).id, id);
+  }
+  const found = await listOrganizations(app.deps, { prefix: 'fuer', status: null }, { limit: 1, offset: 0 });
+  t.match(found, { data: [{ id }], pagination: { total: 1 } });
+});

@@ -1,0 +1,178 @@
+// Starting over after a backup was restored: nothing from before opens anything any more, and everybody can come back.
+import { randomUUID } from 'node:crypto';
+import t, { type Test } from 'tap';
+import { recover } from '../../../src/admin/restore/restore.ts';
+import { Problem } from '../../../src/base/errors/problem.ts';
+import { createRevocationMap } from '../../../src/protocol/revocation-map.ts';
+import { newAccount } from '../../support/client.ts';
+import { createDatabase, type TestDatabase } from '../../support/database.ts';
+import { partsOf } from '../../support/forge.ts';
+import { freshEmail, openInviting, registering } from '../../support/inviting.ts';
+import { newAdministrator } from '../../support/platform.ts';
+import { openService } from '../../support/service.ts';
+import { plantClient, tokenOfClient } from '../../support/service-clients.ts';
+import { countRows, openTransaction, waiters } from '../../support/session-state.ts';
+import { until } from '../../support/until.ts';
+
+/** A copy as a backup would have it. Nobody may use the database meanwhile. */
+async function backup(t: Test, database: TestDatabase): Promise<TestDatabase> {
+  const elsewhere = await createDatabase(t);
+  await elsewhere.query('SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = $1', [database.name]);
+  return createDatabase(t, database.name);
+}
+
+const seconds = (date: Date) => Math.floor(date.getTime() / 1000);
+
+t.test('after a restored backup nothing that was handed out before opens anything', async (t) => {
+  const database = await createDatabase(t);
+  const first = await openService(t, database);
+  const [kept, gone] = [await newAccount(first.api), await newAccount(first.api)];
+  const { id: clientId } = await plantClient(database, {
+    organizationId: kept.organization.id,
+    permissions: ['revocations:read'],
+  });
+  const clientToken = await tokenOfClient(first.app, database, clientId);
+  await first.app.close();
+  const restored = await backup(t, database);
+
+  // What happens now is lost: the backup does not know of it.
+  const lost = await openService(t, database);
+  await lost.api.post('/auth/logout', { refreshToken: gone.refreshToken });
+  const later = await lost.api.post('/auth/login', { email: kept.email, password: kept.password });
+  const stranger = await newAccount(lost.api);
+  const administrator = await newAdministrator(lost);
+  await lost.api.post(`/admin/organizations/${kept.organization.id}/suspend`, undefined, {
+    token: administrator.accessToken,
+  });
+  await database.query('UPDATE users SET epoch = epoch + 1 WHERE id = $1', [kept.userId]);
+  const verifier = createRevocationMap(() => performance.now() / 1000, 960);
+  await lost.app.deps.revocations.synchronize();
+  for (const event of lost.app.deps.revocations.events()) verifier.add(event);
+  verifier.add({ kind: 'user', sub: kept.userId, epoch: 7 });
+  verifier.add({ kind: 'client', client_id: clientId, epoch: 7 });
+  const [organization] = [...lost.app.deps.revocations.events()].filter(({ kind }) => kind === 'organization');
+  t.match(organization, { state: 'suspended' });
+  await lost.app.close();
+
+  const service = await openService(t, restored);
+  const { api, app } = service;
+  await app.deps.revocations.synchronize();
+  t.equal((await api.get('/me', { token: gone.accessToken })).status, 200, 'a restored backup undoes a logout');
+  const [{ now } = { now: new Date(0) }] = await restored.query<{ now: Date }>('SELECT clock_timestamp() AS now');
+  const restoredAt = new Date(Math.ceil(now.getTime() / 1000) * 1000);
+  await until(() => Date.now() > restoredAt.getTime());
+  const between = await newAccount(api);
+
+  const before = await countRows(restored, 'revocations');
+  const counts = await recover(app.deps, { restoredAt });
+  t.same(counts, { sessions: 2, users: 3, clients: 1, invitations: 0 });
+  t.equal(await countRows(restored, 'revocations'), before + 1, 'one revocation for all');
+  for (const [who, { accessToken, refreshToken }] of Object.entries({ kept, gone, later: later.body.data, stranger })) {
+    const access = await api.get('/me', { token: accessToken });
+    t.equal(access.status, 401, `${who}: access token`);
+    const refresh = await api.post('/auth/refresh', { refreshToken });
+    t.equal(refresh.status, 401, `${who}: refresh token`);
+    t.equal((await api.post('/auth/logout', { refreshToken })).status, 204, `${who}: logout`);
+  }
+  t.equal(
+    (await api.post('/auth/refresh', { refreshToken: later.body.data.refreshToken })).code,
+    'invalid_refresh_token',
+  );
+  t.equal((await api.get('/revocations', { token: clientToken })).status, 401, 'the token of a client');
+  t.equal((await api.get('/me', { token: between.accessToken })).status, 200, 'who came after it stays');
+  t.equal((await api.post('/auth/refresh', { refreshToken: between.refreshToken })).status, 200);
+
+  const other = await openService(t, restored);
+  await other.app.deps.revocations.synchronize();
+  t.equal((await other.api.get('/me', { token: stranger.accessToken })).status, 401, 'at every replica');
+  t.equal((await other.api.get('/me', { token: between.accessToken })).status, 200);
+
+  const again = await api.post('/auth/login', { email: kept.email, password: kept.password });
+  t.equal(again.status, 200, 'and everybody can come back');
+  const token = again.body.data.accessToken;
+  t.equal((await other.api.get('/organizations/current', { token })).status, 200);
+  // Who has heard of the lost time, a verifier or by Redis, must not hold it against the new tokens.
+  verifier.add({ kind: 'everything', not_before: seconds(restoredAt) });
+  const { claims } = partsOf(token);
+  const judged = { id: kept.userId, epoch: Number(claims.epoch), issuedAt: Number(claims.iat) };
+  t.equal(verifier.judge({ ...judged, organizationId: kept.organization.id }), null);
+  const fresh = partsOf(await tokenOfClient(app, restored, clientId)).claims;
+  const client = { id: clientId, epoch: Number(fresh.epoch), issuedAt: Number(fresh.iat) };
+  t.equal(verifier.judge({ ...client, organizationId: kept.organization.id }), null);
+});
+
+t.test('an invitation from before cannot be used until it is sent again', async (t) => {
+  const { service, api, owner, invited } = await openInviting(t);
+  const email = freshEmail();
+  const { id, token } = await invited(email);
+  const { app } = service;
+  t.match(await recover(app.deps, { restoredAt: new Date() }), { invitations: 1 });
+  t.equal((await api.post('/invitations/accept', registering(token))).code, 'invitation_invalid');
+  const login = await api.post('/auth/login', { email: owner.email, password: owner.password });
+  const sent = await api.post(`/invitations/${id}/resend`, undefined, { token: login.body.data.accessToken });
+  t.equal(sent.status, 200);
+});
+
+t.test('it is done wholly or not at all', async (t) => {
+  const database = await createDatabase(t);
+  const { app, api } = await openService(t, database);
+  await newAccount(api);
+  await plantClient(database, { organizationId: null });
+  const state = async () =>
+    Promise.all(
+      ['users', 'clients', 'sessions', 'invitations', 'revocations', 'events'].map((table) =>
+        database.query(`SELECT *, xmin::text FROM ${table} ORDER BY id`),
+      ),
+    );
+  const before = await state();
+  t.same(await recover(app.deps, { restoredAt: new Date(), dryRun: true }), {
+    ...{ sessions: 1, users: 1, clients: 1, invitations: 0 },
+  });
+  t.same(await state(), before, 'a dry run changes nothing');
+  await database.query(`ALTER TABLE events ADD CONSTRAINT no_event CHECK (type <> 'installation.recovered')`);
+  await t.rejects(recover(app.deps, { restoredAt: new Date() }));
+  t.same(await state(), before, 'what fails at its last step has changed nothing');
+  await database.query('ALTER TABLE events DROP CONSTRAINT no_event');
+  await t.rejects(recover(app.deps, { restoredAt: new Date(Date.now() + 60_000) }), Problem);
+  t.same(await state(), before, 'nor does an instant to come');
+  await recover(app.deps, { restoredAt: new Date() });
+  const events = await database.query(`SELECT type, data FROM events WHERE type = 'installation.recovered'`);
+  t.match(events, [{ data: { sessions: 1, users: 1, clients: 1, invitations: 0 } }]);
+  await recover(app.deps, { restoredAt: new Date() });
+  t.match(await database.query('SELECT min(epoch) AS epoch FROM users'), [{ epoch: 2_000_000 }], 'it can be repeated');
+});
+
+t.test('a sign-in that is under way does not slip through', async (t) => {
+  const database = await createDatabase(t);
+  const { app, api } = await openService(t, database);
+  const { userId } = await newAccount(api);
+  const signIn = await openTransaction(t, database);
+  const sessionId = randomUUID();
+  await signIn.query(
+    `INSERT INTO sessions (id, user_id, amr, created_at, last_seen_at, idle_expires_at, expires_at, confirmed, confirmed_at)
+     SELECT $1, $2, '{pwd}', now(), now(), now() + interval '1 day', now() + interval '1 day', $1, now()`,
+    [sessionId, userId],
+  );
+  const [{ now } = { now: new Date() }] = await database.query<{ now: Date }>('SELECT clock_timestamp() AS now');
+  const recovered = recover(app.deps, { restoredAt: new Date(now) });
+  await waiters(database, 1);
+  await signIn.query('COMMIT');
+  t.match(await recovered, { sessions: 2 });
+  t.match(await database.query('SELECT revoked_reason FROM sessions WHERE id = $1', [sessionId]), [
+    { revoked_reason: 'backup_restored' },
+  ]);
+});
+
+t.test('whoever changed their rights in the lost time is judged by what they hold now', async (t) => {
+  const database = await createDatabase(t);
+  const { app, api } = await openService(t, database);
+  const { userId, organization } = await newAccount(api);
+  await app.deps.revocations.synchronize();
+  const held = async () => (await app.deps.access.holdings(organization.id, [userId])).get(userId)?.assignments.length;
+  t.equal(await held(), 1);
+  // As if another database had taken the place: nobody told of this.
+  await database.query('DELETE FROM role_assignments WHERE user_id = $1', [userId]);
+  t.equal(await held(), 1, 'remembered');
+  await recover(app.deps, { restoredAt: new Date() });
+  t.equal(await held(), 0);
+});

@@ -1,0 +1,49 @@
+// What operators do to sessions and passwords, against what goes on at the same moment.
+import { randomUUID } from 'node:crypto';
+import pg from 'pg';
+import t from 'tap';
+import { setPassword } from '../../../src/admin/accounts/change-account.ts';
+import { endAllSessions } from '../../../src/admin/sessions/sessions.ts';
+import { newAccount } from '../../support/client.ts';
+import { createDatabase } from '../../support/database.ts';
+import { openService } from '../../support/service.ts';
+import { openTransaction, sessionRow, waiters } from '../../support/session-state.ts';
+
+const database = await createDatabase(t);
+const { api, app } = await openService(t, database);
+
+t.test('a sign-in that was under way when everything was ended is ended as well', async (t) => {
+  const account = await newAccount(api);
+  await database.query(`UPDATE sessions SET revoked_at = now(), revoked_reason = 'logout'`);
+  const client = new pg.Client({ connectionString: database.systemUrl });
+  client.on('error', () => undefined);
+  await client.connect();
+  t.teardown(() => client.end());
+  const id = randomUUID();
+  await client.query('BEGIN');
+  await client.query(
+    `INSERT INTO sessions (id, user_id, amr, created_at, last_seen_at, idle_expires_at, expires_at, confirmed, confirmed_at)
+     SELECT $1, user_id, amr, clock_timestamp(), clock_timestamp(), idle_expires_at, expires_at, gen_random_uuid(), confirmed_at
+     FROM sessions WHERE id = $2`,
+    [id, account.sessionId],
+  );
+  let looks = 0;
+  const live = await endAllSessions(app.deps, (done, whole) => {
+    looks += 1;
+    if (looks === 1 && done === whole) void client.query('COMMIT');
+  });
+  t.equal(live, 1);
+  t.equal((await sessionRow(database, id)).revoked_reason, 'ended_by_operator');
+});
+
+t.test('a password that is set takes the user before the password, as a claim does', async (t) => {
+  const account = await newAccount(api);
+  const claiming = await openTransaction(t, database);
+  await claiming.query('SELECT FROM users WHERE id = $1 FOR NO KEY UPDATE', [account.userId]);
+  const done = setPassword(app.deps, { id: account.userId, email: account.email }, 'eleven quiet lanterns');
+  await waiters(database, 1);
+  const hash = await claiming.query('SELECT FROM passwords WHERE user_id = $1 FOR UPDATE NOWAIT', [account.userId]);
+  t.equal(hash.rowCount, 1, 'whoever waits for the user does not hold the password');
+  await claiming.query('COMMIT');
+  t.equal(await done, 1);
+});

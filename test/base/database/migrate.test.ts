@@ -1,0 +1,169 @@
+// The migration runner: what is pending is applied once, a failure leaves nothing behind and stops everything after
+// it, and Prisma's own engine finds its work in order.
+import { cpSync, mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import pg from 'pg';
+import t, { type Test } from 'tap';
+import { diagnose, findDriftOfDatabase } from '../../../scripts/schema/engine.ts';
+import { assertMigrated, migrate, readMigrations } from '../../../src/base/database/migrate.ts';
+import { createDatabase, type TestDatabase } from '../../support/database.ts';
+import { MIGRATIONS } from '../../support/template.ts';
+
+async function connected(t: Test, database: TestDatabase): Promise<pg.Client> {
+  const client = new pg.Client({ connectionString: database.ownerUrl });
+  await client.connect();
+  t.teardown(() => client.end());
+  return client;
+}
+
+/** A folder of migrations, to be changed by the test. */
+function folder(t: Test, files: Readonly<Record<string, string>>): string {
+  const path = mkdtempSync(join(tmpdir(), 'tenantry-migrations-'));
+  t.teardown(() => rmSync(path, { recursive: true, force: true }));
+  writeFileSync(join(path, 'migration_lock.toml'), 'provider = "postgresql"\n');
+  for (const [name, sql] of Object.entries(files)) put(path, name, sql);
+  return path;
+}
+
+function put(path: string, name: string, sql: string): void {
+  mkdirSync(join(path, name), { recursive: true });
+  writeFileSync(join(path, name, 'migration.sql'), sql);
+}
+
+interface Row {
+  migration_name: string;
+  checksum: string;
+  finished_at: Date | null;
+  logs: string | null;
+  applied_steps_count: number;
+}
+
+function recorded(database: TestDatabase): Promise<Row[]> {
+  return database.query<Row & Record<string, unknown>>('SELECT * FROM _prisma_migrations ORDER BY started_at');
+}
+
+async function tables(database: TestDatabase): Promise<string[]> {
+  const rows = await database.query<{ name: string }>(
+    `SELECT tablename AS name FROM pg_tables WHERE schemaname = 'public' AND tablename <> '_prisma_migrations' ORDER BY 1`,
+  );
+  return rows.map(({ name }) => name);
+}
+
+const SIMPLE = {
+  '1_one': 'CREATE TABLE one (id int)',
+  '2_two': 'CREATE TABLE two (id int); INSERT INTO two VALUES (1)',
+};
+
+t.test('an empty database gets every migration in order, and a second run finds nothing to do', async (t) => {
+  const database = await createDatabase(t, null);
+  const client = await connected(t, database);
+  const names = readMigrations(MIGRATIONS).map(({ name }) => name);
+  await t.rejects(assertMigrated(client, MIGRATIONS), { name: 'MigrationRefused', message: /is not migrated yet/ });
+  t.strictSame(await migrate(client, MIGRATIONS), names);
+  t.strictSame(names, names.toSorted());
+  const before = await recorded(database);
+  t.strictSame(await migrate(client, MIGRATIONS), []);
+  t.strictSame(await recorded(database), before);
+  t.ok(before.every(({ finished_at, applied_steps_count }) => finished_at && applied_steps_count === 1));
+  await assertMigrated(client, MIGRATIONS);
+});
+
+t.test("Prisma's engine sees the same history, checksums included, and no drift", async (t) => {
+  const database = await createDatabase(t, null);
+  await migrate(await connected(t, database), MIGRATIONS);
+  t.match(await diagnose(database.adminUrl), {
+    history: null,
+    failedMigrationNames: [],
+    editedMigrationNames: [],
+    hasMigrationsTable: true,
+  });
+  t.equal(await findDriftOfDatabase(database.adminUrl), null);
+  await database.query(`UPDATE _prisma_migrations SET checksum = repeat('0', 64)`);
+  const names = readMigrations(MIGRATIONS).map(({ name }) => name);
+  t.strictSame((await diagnose(database.adminUrl)).editedMigrationNames, names, 'and it does look at them');
+});
+
+t.test('of four runners at once one applies and the others find nothing left', async (t) => {
+  const database = await createDatabase(t, null);
+  const clients = await Promise.all(Array.from({ length: 4 }, () => connected(t, database)));
+  const applied = await Promise.all(clients.map((client) => migrate(client, MIGRATIONS)));
+  t.strictSame(
+    applied.flat().toSorted(),
+    readMigrations(MIGRATIONS).map(({ name }) => name),
+    'each was applied by exactly one of them',
+  );
+  t.equal((await recorded(database)).length, readMigrations(MIGRATIONS).length);
+});
+
+t.test('a runner does not wait for ever for another one', async (t) => {
+  const database = await createDatabase(t, null);
+  const [holder, waiter] = [await connected(t, database), await connected(t, database)];
+  await holder.query('SELECT pg_advisory_lock(72707369)');
+  await t.rejects(migrate(waiter, folder(t, SIMPLE), 50), { code: '55P03' });
+  await holder.query('SELECT pg_advisory_unlock(72707369)');
+  t.strictSame(await migrate(waiter, folder(t, SIMPLE)), ['1_one', '2_two'], 'and can be asked again');
+});
+
+t.test('a migration that fails is undone as a whole, is recorded, and blocks what comes after it', async (t) => {
+  const database = await createDatabase(t, null);
+  const client = await connected(t, database);
+  const path = folder(t, {
+    ...SIMPLE,
+    '2_two': 'CREATE TABLE two (id int); SELECT 1 / 0',
+    '3_three': 'CREATE TABLE three ()',
+  });
+  await t.rejects(migrate(client, path), { name: 'MigrationRefused', message: /2_two failed: .*division by zero/ });
+  t.strictSame(
+    await tables(database),
+    ['one'],
+    'what was before it stays, nothing of it and nothing after it is there',
+  );
+  const [, failed, ...more] = await recorded(database);
+  t.match(failed, { migration_name: '2_two', finished_at: null, logs: /division by zero/, applied_steps_count: 0 });
+  t.strictSame(more, []);
+
+  put(path, '2_two', SIMPLE['2_two']);
+  await t.rejects(
+    migrate(client, path),
+    { name: 'MigrationRefused', message: /2_two failed earlier/ },
+    'mended or not',
+  );
+  await t.rejects(assertMigrated(client, path), { message: /2_two failed earlier/ });
+  t.strictSame(await tables(database), ['one']);
+  await database.query(`UPDATE _prisma_migrations SET rolled_back_at = now() WHERE migration_name = '2_two'`);
+  t.strictSame(await migrate(client, path), ['2_two', '3_three'], 'once a person has said so it goes on');
+  t.strictSame(await tables(database), ['one', 'three', 'two']);
+});
+
+t.test('a migration that was edited or has gone is refused by name, and nothing is applied', async (t) => {
+  const database = await createDatabase(t, null);
+  const client = await connected(t, database);
+  const path = folder(t, SIMPLE);
+  await migrate(client, path);
+  const edited = folder(t, { ...SIMPLE, '1_one': `${SIMPLE['1_one']} `, '3_three': 'CREATE TABLE three ()' });
+  const missing = folder(t, { '2_two': SIMPLE['2_two'], '3_three': 'CREATE TABLE three ()' });
+  const asks: ((asked: pg.Client, path: string) => Promise<unknown>)[] = [migrate, assertMigrated];
+  for (const ask of asks) {
+    await t.rejects(
+      ask(client, edited),
+      { name: 'MigrationRefused', message: /edited afterwards \(1_one\)/ },
+      'a blank',
+    );
+    await t.rejects(ask(client, missing), { name: 'MigrationRefused', message: /does not know \(1_one\)/ });
+  }
+  t.strictSame(await tables(database), ['one', 'two']);
+});
+
+t.test('a newer version adds its migrations to what is there', async (t) => {
+  const database = await createDatabase(t, null);
+  const client = await connected(t, database);
+  const path = folder(t, SIMPLE);
+  await migrate(client, path);
+  const newer = folder(t, {});
+  cpSync(path, newer, { recursive: true });
+  put(newer, '3_three', 'CREATE TABLE three ()');
+  await t.rejects(assertMigrated(client, newer), { message: /is not migrated yet \(3_three\)/ });
+  t.strictSame(await migrate(client, newer), ['3_three']);
+  await assertMigrated(client, newer);
+});

@@ -1,0 +1,161 @@
+// What an outage of PostgreSQL becomes for whoever asks: one kind of error, and service again afterwards.
+import { randomUUID } from 'node:crypto';
+import { once } from 'node:events';
+import { type AddressInfo, createServer } from 'node:net';
+import t, { type Test } from 'tap';
+import { type Database, DatabaseUnavailable, openDatabase, statement } from '../../../src/base/database/db.ts';
+import { openLog } from '../../../src/base/platform/log.ts';
+import { createDatabase, type TestDatabase } from '../../support/database.ts';
+import { type Tenant, tenants, VISIBLE, visible } from '../../support/tenants.ts';
+
+const log = openLog({ level: 'silent', pretty: false });
+
+function opened(t: Test, { appUrl, systemUrl }: Pick<TestDatabase, 'appUrl' | 'systemUrl'>, poolSize = 3): Database {
+  const db = openDatabase({ appUrl, systemUrl, poolSize, log });
+  t.teardown(() => db.close());
+  return db;
+}
+
+t.test('connections that are cut off under load are told as an outage, nothing else, and come back', async (t) => {
+  const database = await createDatabase(t);
+  const db = opened(t, database, 4);
+  const [tenant] = (await tenants(database, 2)) as [Tenant, Tenant];
+  const scope = { organizationId: tenant.organizationId };
+  const asks = [
+    () => db.organization(scope, visible),
+    () => db.user(tenant.userId, (tx) => tx.models.organization.findMany()),
+    () => db.system((tx) => tx.models.user.updateMany({ data: { name: 'x' } })),
+    () => visible(db.organizationReader(scope)),
+    () => visible(db.userReader(tenant.userId)),
+    () => visible(db.systemReader()),
+  ];
+  const foreign: unknown[] = [];
+  let [refused, answered, cuts, goOn] = [0, 0, 0, true];
+  const worker = async (index: number) => {
+    for (let turn = index; goOn; turn += 1) {
+      try {
+        await asks[turn % asks.length]?.();
+        answered += 1;
+      } catch (error) {
+        if (error instanceof DatabaseUnavailable) refused += 1;
+        else foreign.push(error);
+      }
+      await new Promise(setImmediate);
+    }
+  };
+  const load = Array.from({ length: 12 }, (_, index) => worker(index));
+  while (cuts < 60 && foreign.length === 0) {
+    const [row] = await database.query<{ cut: number }>(
+      `SELECT count(pg_terminate_backend(pid))::int AS cut FROM pg_stat_activity
+       WHERE datname = $1 AND application_name LIKE 'tenantry%'`,
+      [database.name],
+    );
+    cuts += row?.cut ?? 0;
+  }
+  const before = answered;
+  while (answered < before + 50 && foreign.length === 0) await new Promise(setImmediate);
+  goOn = false;
+  await Promise.all(load);
+  t.strictSame(foreign.map(String), [], 'every failure is DatabaseUnavailable');
+  t.ok(refused > 0, 'some calls were hit');
+  for (const ask of asks) t.ok(await ask(), 'every way in works again');
+});
+
+t.test('a statement that takes too long is given up, and the others are not affected', async (t) => {
+  const db = opened(t, await createDatabase(t), 2);
+  const sleep = statement('SELECT pg_sleep(60)');
+  const slow = [
+    db.systemReader().rows(sleep, []),
+    db.system((tx) => tx.rows(sleep, [])),
+    db.userReader('').rows(sleep, []),
+  ];
+  const outcomes = Promise.allSettled(slow);
+  await t.resolves(db.userReader('').rows(VISIBLE, []), 'meanwhile another one is answered');
+  for (const outcome of await outcomes) t.type(outcome.status === 'rejected' && outcome.reason, DatabaseUnavailable);
+  await t.resolves(db.ping(), 'and PostgreSQL does not count as away');
+});
+
+t.test('when every connection is taken a call is refused after its wait, and served again afterwards', async (t) => {
+  const database = await createDatabase(t);
+  const db = opened(t, database, 1);
+  const gate = new EventTarget();
+  const open = once(gate, 'open');
+  const taken = Promise.withResolvers<void>();
+  const holder = db.organization({ organizationId: randomUUID() }, async (tx) => {
+    await visible(tx);
+    taken.resolve();
+    await open;
+  });
+  await taken.promise;
+  const waiting = await Promise.allSettled([visible(db.userReader('')), db.user(randomUUID(), visible)]);
+  for (const outcome of waiting) t.type(outcome.status === 'rejected' && outcome.reason, DatabaseUnavailable);
+  gate.dispatchEvent(new Event('open'));
+  await holder;
+  while (!(await visible(db.userReader('')).catch((error) => t.type(error, DatabaseUnavailable) && null))) {
+    await new Promise(setImmediate);
+  }
+  t.ok(await db.user(randomUUID(), visible), 'the connection was given back');
+});
+
+t.test('a pool that is merely busy refuses who waits for it, and nobody else', async (t) => {
+  const db = opened(t, await createDatabase(t), 2);
+  const sleep = statement('SELECT pg_sleep(3)');
+  const slow = [db.systemReader().rows(sleep, []), db.systemReader().rows(sleep, [])];
+  const waiters = [() => visible(db.systemReader()), () => db.system(visible)];
+  const outcomes = await Promise.allSettled(waiters.map((ask) => ask()));
+  await t.resolves(visible(db.userReader('')), 'PostgreSQL does not count as away for the other role');
+  for (const outcome of outcomes) t.type(outcome.status === 'rejected' && outcome.reason, DatabaseUnavailable);
+  await t.resolves(Promise.all(slow), 'what kept the connections ends well');
+  for (const ask of waiters) await t.resolves(ask(), 'and the waiters are served now');
+});
+
+t.test('a server that takes connections and never speaks is away: then nobody else waits for it', async (t) => {
+  let connections = 0;
+  const silent = createServer((socket) => {
+    connections += 1;
+    socket.on('error', () => undefined);
+  });
+  await once(silent.listen(0, '127.0.0.1'), 'listening');
+  t.teardown(() => silent.close());
+  const url = `postgres://tenantry_app@127.0.0.1:${(silent.address() as AddressInfo).port}/tenantry`;
+  for (const ask of [(db: Database) => visible(db.userReader('')), (db: Database) => db.system(visible)]) {
+    connections = 0;
+    const db = opened(t, { appUrl: url, systemUrl: url }, 2);
+    await t.rejects(ask(db), DatabaseUnavailable);
+    t.equal(connections, 1, 'the first one finds out');
+    await t.rejects(ask(db), { name: 'DatabaseUnavailable', message: 'PostgreSQL is away' }, 'the next one is told');
+  }
+});
+
+t.test('a server that is not there is an outage for every way in', async (t) => {
+  const database = await createDatabase(t);
+  const dead = (url: string) => Object.assign(new URL(url), { port: '1' }).href;
+  const away = opened(t, { ...database, appUrl: dead(database.appUrl), systemUrl: dead(database.systemUrl) });
+  const asks: (() => Promise<unknown>)[] = [
+    () => away.ping(),
+    () => visible(away.userReader('')),
+    () => visible(away.systemReader()),
+    () => away.system(visible),
+    () => away.organization({ organizationId: randomUUID() }, visible),
+  ];
+  for (const ask of asks) {
+    await t.rejects(ask(), { name: 'DatabaseUnavailable', retryAfterSeconds: 1 });
+  }
+});
+
+t.test(
+  'what is undone for another’s sake again and again is told to come later, and is no sign of death',
+  async (t) => {
+    const db = opened(t, await createDatabase(t));
+    for (const state of ['40P01', '40001']) {
+      const undone = statement(`DO $$ BEGIN RAISE EXCEPTION 'undone' USING ERRCODE = '${state}'; END $$`);
+      await t.rejects(db.systemReader().rows(undone, []), DatabaseUnavailable, state);
+      await t.rejects(
+        db.system((tx) => tx.rows(undone, [])),
+        DatabaseUnavailable,
+        `${state} in a transaction`,
+      );
+      await db.ping();
+    }
+  },
+);

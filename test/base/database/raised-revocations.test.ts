@@ -1,0 +1,65 @@
+// Which revocations the restricted role may raise: only for what its scope sees.
+import { randomUUID } from 'node:crypto';
+import t from 'tap';
+import { openDatabase, statement } from '../../../src/base/database/db.ts';
+import { openLog } from '../../../src/base/platform/log.ts';
+import { createDatabase } from '../../support/database.ts';
+import { plantClient } from '../../support/service-clients.ts';
+import { type Tenant, tenants } from '../../support/tenants.ts';
+
+const RAISE = statement(
+  'INSERT INTO revocations (id, kind, subject, epoch, state) VALUES ($1::uuid, $2, $3::uuid, $4::int, $5)',
+);
+
+t.test('a scope revokes its own organization, members, sessions and clients, and nobody else’s', async (t) => {
+  const database = await createDatabase(t);
+  const [own, , foreign] = (await tenants(database, 4)) as [Tenant, Tenant, Tenant];
+  const db = openDatabase({ ...database, poolSize: 2, log: openLog({ level: 'silent', pretty: false }) });
+  t.teardown(() => db.close());
+  const session = async ({ organizationId, userId }: Tenant) => {
+    const id = randomUUID();
+    await database.query(
+      `INSERT INTO sessions (id, user_id, organization_id, amr, created_at, last_seen_at, idle_expires_at, expires_at,
+         confirmed, confirmed_at) VALUES ($1, $2, $3, '{pwd}', now(), now(), now(), now(), $1, now())`,
+      [id, userId, organizationId],
+    );
+    return id;
+  };
+  const asOrganization = db.organizationReader({ organizationId: own.organizationId });
+  const asUser = db.userReader(own.userId);
+  const raise = (reader: typeof asOrganization | typeof asUser, ...values: unknown[]) =>
+    reader.rows(RAISE, [randomUUID(), ...values]);
+  const [mine, theirs] = [await session(own), await session(foreign)];
+
+  await raise(asOrganization, 'organization', own.organizationId, null, 'suspended');
+  await raise(asOrganization, 'user', own.userId, 0, null);
+  await raise(asOrganization, 'session', mine, null, null);
+  await raise(asUser, 'session', mine, null, null);
+  const client = (organizationId: string) => plantClient(database, { organizationId });
+  const [ours, strange] = [await client(own.organizationId), await client(foreign.organizationId)];
+  await raise(asOrganization, 'client', ours.id, 0, null);
+  t.equal((await database.query('SELECT 1 FROM revocations')).length, 5);
+
+  const refused = { code: '42501' };
+  await t.rejects(raise(asOrganization, 'organization', foreign.organizationId, null, 'suspended'), refused);
+  await t.rejects(raise(asOrganization, 'user', foreign.userId, 0, null), refused);
+  for (const epoch of [1, 2147483647, -1]) {
+    await t.rejects(raise(asOrganization, 'user', own.userId, epoch, null), refused, 'an epoch that nobody has');
+  }
+  await t.rejects(
+    raise(asOrganization, 'organization', own.organizationId, null, 'active'),
+    refused,
+    'no organization lifts the refusal of its own tokens',
+  );
+  for (const epoch of [1, 2147483647, -1]) {
+    await t.rejects(raise(asOrganization, 'client', ours.id, epoch, null), refused, 'an epoch that no client has');
+  }
+  await t.rejects(raise(asOrganization, 'client', strange.id, 0, null), refused);
+  await t.rejects(raise(asUser, 'client', ours.id, 0, null), refused);
+  await t.rejects(raise(asOrganization, 'session', theirs, null, null), refused);
+  await t.rejects(raise(asUser, 'session', theirs, null, null), refused);
+  await t.rejects(raise(asUser, 'organization', own.organizationId, null, 'suspended'), refused);
+  const dated = statement(`INSERT INTO revocations (id, kind, subject, at) VALUES ($1, 'session', $2, '2999-01-01')`);
+  await t.rejects(asUser.rows(dated, [randomUUID(), mine]), refused, 'the instant is the database’s');
+  t.equal((await database.query('SELECT 1 FROM revocations')).length, 5, 'nothing refused was written');
+});

@@ -1,0 +1,43 @@
+// Connections that go from request to request: nothing of one organization is left for the next.
+import t from 'tap';
+import { type Account, newAccount } from '../../support/client.ts';
+import { createDatabase } from '../../support/database.ts';
+import { newLoner } from '../../support/platform.ts';
+import { openService } from '../../support/service.ts';
+import { joinMember } from '../../support/session-state.ts';
+
+t.test('recycled connections keep nothing of the organization before', async (t) => {
+  const database = await createDatabase(t);
+  const { api } = await openService(t, database, { DATABASE_POOL_SIZE: '1' });
+  const foreign = (await newAccount(api)).organization;
+  const tokenless = await newLoner(api);
+  const accounts = await Promise.all([newAccount(api), newAccount(api), newAccount(api)]);
+  for (const { organization } of accounts) await joinMember(database, tokenless.userId, organization.id, 'admin');
+  for (const { accessToken: token, organization } of accounts) {
+    const settings = { own: organization.id };
+    t.equal((await api.patch('/organizations/current', { settings }, { token })).status, 200);
+  }
+  let wrong = 0;
+  for (let turn = 0; turn < 500; turn += 1) {
+    const { organization, accessToken: token } = accounts[turn % accounts.length] as Account;
+    const headers = { 'x-tenant-id': organization.slug };
+    // The last of them is refused in the database, which must leave nothing behind, either.
+    const [own, named, all, denied] = await Promise.all([
+      api.get('/organizations/current', { token }),
+      api.get('/organizations/current', { token: tokenless.accessToken, headers }),
+      api.get('/me/organizations', { token: tokenless.accessToken }),
+      api.get('/organizations/current', {
+        token: tokenless.accessToken,
+        headers: { 'x-tenant-id': foreign.id },
+      }),
+    ]);
+    const good =
+      [own, named].every(
+        ({ body }) => body.data?.settings.own === organization.id && body.data.id === organization.id,
+      ) &&
+      all.body.pagination?.total === accounts.length &&
+      denied.code === 'organization_access_denied';
+    if (!good) wrong += 1;
+  }
+  t.equal(wrong, 0, '2000 requests over one connection');
+});

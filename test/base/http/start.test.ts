@@ -1,0 +1,45 @@
+// What a start says: at once what keeps it from listening, and once that it listens.
+import { once } from 'node:events';
+import { existsSync } from 'node:fs';
+import { mkdtemp, rm } from 'node:fs/promises';
+import { type AddressInfo, createServer } from 'node:net';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import t from 'tap';
+import { createDatabase } from '../../support/database.ts';
+import { spawnService } from '../../support/service.ts';
+
+t.test('a taken port or a host of elsewhere is told before a database is started', async (t) => {
+  const directory = await mkdtemp(join(tmpdir(), 'tenantry-start-'));
+  t.teardown(() => rm(directory, { recursive: true, force: true }));
+  const other = createServer().listen(0, '127.0.0.1');
+  t.teardown(() => other.close());
+  await once(other, 'listening');
+  const PORT = String((other.address() as AddressInfo).port);
+  const taken = spawnService(t, { PORT, DATA_DIR: directory });
+  await t.rejects(taken, { message: new RegExp(`PORT: 127\\.0\\.0\\.1:${PORT} is taken by another program`) });
+  const elsewhere = spawnService(t, { HOST: '192.0.2.1', DATA_DIR: directory });
+  await t.rejects(elsewhere, { message: /HOST, PORT: 192\.0\.2\.1:0 cannot be listened on \(EADDRNOTAVAIL\)/ });
+  t.notOk(existsSync(join(directory, 'postgres')));
+});
+
+t.test('a start says once that it listens, nothing of keys it found, and then every request', async (t) => {
+  const database = await createDatabase(t);
+  const { lines, api, end } = await spawnService(t, {
+    DATABASE_URL: database.ownerUrl,
+    DATABASE_APP_URL: database.appUrl,
+    DATABASE_SYSTEM_URL: database.systemUrl,
+  });
+  t.equal((await api.get('/healthz')).status, 200);
+  t.equal(await end('SIGTERM'), 0);
+  const said = lines.map((line) => JSON.parse(line).msg as string);
+  t.strictSame(
+    said.filter((message) => /listening/i.test(message)),
+    ['listening'],
+  );
+  t.strictSame(
+    said.filter((message) => /key/i.test(message)),
+    [],
+  );
+  t.ok(said.includes('request'));
+});

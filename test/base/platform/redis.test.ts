@@ -1,0 +1,138 @@
+// The door to Redis: which servers it takes, where it goes in a cluster, and that it lets go of everything.
+import { once } from 'node:events';
+import { type AddressInfo, createServer, type Socket } from 'node:net';
+import t, { type Test } from 'tap';
+import { holdRedis, type RedisConnection, type RedisNode } from '../../../src/base/platform/redis.ts';
+import { startRedis } from '../../support/redis.ts';
+
+const HOST = '127.0.0.1';
+
+/** Holds a connection; `next` gives what happens: the connection, or why there is none. */
+function hold(t: Test, ports: readonly number[], work?: (connection: RedisConnection) => Promise<void>) {
+  const happened: (RedisConnection | Error)[] = [];
+  let wake = () => {};
+  const tell = (what: RedisConnection | Error) => {
+    happened.push(what);
+    wake();
+  };
+  const nodes: RedisNode[] = ports.map((port) => ({ host: HOST, port }));
+  const held = holdRedis({
+    settings: { nodes, tls: false, username: '', password: '', database: 0 },
+    key: 'a key',
+    answerMs: 300,
+    async work(connection) {
+      tell(connection);
+      await (work?.(connection) ?? connection.gone);
+    },
+    onTrouble: tell,
+  });
+  t.teardown(() => held.close());
+  const next = async () => {
+    while (happened.length === 0) await new Promise<void>((resolve) => (wake = resolve));
+    return happened.shift();
+  };
+  return { ...held, next };
+}
+
+/** A server that gives each command the answer that `answer` finds for it, by its words in lower case. */
+async function pretend(t: Test, answer: (words: string[], socket: Socket) => string | null): Promise<number> {
+  const sockets = new Set<Socket>();
+  const server = createServer((socket) => {
+    sockets.add(socket);
+    socket.on('error', () => undefined);
+    socket.on('data', (data) => {
+      for (const command of data.toString().split(/(?=\*\d+\r\n)/)) {
+        const reply = answer(
+          [...command.matchAll(/\$\d+\r\n(.*)\r\n/g)].map(([, word = '']) => word.toLowerCase()),
+          socket,
+        );
+        if (reply !== null) socket.write(`${reply}\r\n`);
+      }
+    });
+  });
+  server.listen(0, HOST);
+  await once(server, 'listening');
+  t.teardown(() => {
+    for (const socket of sockets) socket.destroy();
+    server.close();
+  });
+  return (server.address() as AddressInfo).port;
+}
+
+const hello = (version: string) => `*4\r\n+server\r\n+redis\r\n+version\r\n+${version}`;
+
+t.test('a Redis before 7 is refused by its version', async (t) => {
+  for (const version of ['6.2.14', '5.0.7', 'unknown']) {
+    const port = await pretend(t, ([name]) => (name === 'hello' ? hello(version) : ':0'));
+    t.match(await hold(t, [port]).next(), { message: `127.0.0.1:${port}: its version is ${version}, and 7 or newer` });
+  }
+  for (const version of ['7.0.0', '7.4.2', '8.2.1', '10.0.0']) {
+    const port = await pretend(t, ([name]) => (name === 'hello' ? hello(version) : ':0'));
+    t.type((await hold(t, [port]).next()) as RedisConnection, 'object');
+  }
+});
+
+t.test('nodes that point at each other, or nowhere, are given up', async (t) => {
+  const ports: number[] = [];
+  for (const other of [1, 0]) {
+    const port = await pretend(t, ([name]) =>
+      name === 'hello' ? hello('7.2.0') : `-MOVED 42 ${HOST}:${ports[other] ?? 0}`,
+    );
+    ports.push(port);
+  }
+  t.match(await hold(t, ports.slice(0, 1)).next(), { message: /point at each other/ });
+  const nowhere = await pretend(t, ([name]) => (name === 'hello' ? hello('7.2.0') : '-MOVED 42 :1'));
+  t.match(await hold(t, [nowhere]).next(), { message: /ECONNREFUSED 127\.0\.0\.1:1$/ }, 'the host is the same one');
+});
+
+t.test('the first node that answers is taken', async (t) => {
+  const redis = await startRedis(t);
+  const connection = (await hold(t, [1, redis.port]).next()) as RedisConnection;
+  t.equal(await connection.ask('ECHO', 'here'), 'here');
+});
+
+t.test('a server that says nothing, or nonsense, is trouble and no hang', async (t) => {
+  const silent = await pretend(t, () => null);
+  t.match(await hold(t, [silent]).next(), { message: /timed out/ });
+  const odd = await pretend(t, () => 'HTTP/1.1 400 Bad Request');
+  t.match(await hold(t, [odd]).next(), Error);
+});
+
+t.test('a lost connection is told of at once, and followed by another one', async (t) => {
+  const redis = await startRedis(t);
+  const held = hold(t, [redis.port]);
+  const first = (await held.next()) as RedisConnection;
+  await redis.ask('CLIENT', 'KILL', 'TYPE', 'normal', 'SKIPME', 'yes');
+  await first.gone;
+  await t.rejects(first.ask('PING'));
+  const second = (await held.next()) as RedisConnection;
+  t.equal(await second.ask('PING'), 'PONG');
+  held.close();
+  await second.gone;
+  await t.rejects(second.ask('PING'));
+});
+
+t.test('what is closed while a node is asked for the key does no work, and lets go of the connection', async (t) => {
+  const closed = Promise.withResolvers<void>();
+  let close = () => {};
+  const port = await pretend(t, ([name], socket) => {
+    if (name === 'hello') return hello('7.2.0');
+    socket.once('close', closed.resolve);
+    close();
+    return ':0';
+  });
+  close = hold(t, [port], async () => void t.fail('no work after the end')).close;
+  await closed.promise;
+  t.pass('the server sees it gone');
+});
+
+t.test('what is closed before it was open stays closed', async (t) => {
+  const redis = await startRedis(t);
+  const held = hold(t, [redis.port], async () => void t.fail('no work after the end'));
+  held.close();
+  for (;;) {
+    const clients = String(await redis.ask('CLIENT', 'LIST', 'TYPE', 'normal'));
+    if (clients.trim().split('\n').length === 1) break;
+  }
+  t.pass('only who asks is connected');
+});

@@ -1,0 +1,208 @@
+// What the client of an organization is told: whatever may meet a token of that organization, and not a word of others.
+// It is told in three ways, which must agree: as it happens, as what came since a cursor, and as everything.
+import { randomUUID } from 'node:crypto';
+import t from 'tap';
+import { disableAccount } from '../../../src/admin/accounts/change-account.ts';
+import { endAnySession } from '../../../src/admin/sessions/sessions.ts';
+import { applyPreset } from '../../../src/directory/presets/apply.ts';
+import { openWorld, tells, told } from '../../support/feed-world.ts';
+import { newAdministrator } from '../../support/platform.ts';
+import { crmWith } from '../../support/presets.ts';
+import { plantClient } from '../../support/service-clients.ts';
+import { plantRole } from '../../support/world.ts';
+
+t.test('the end of a session is told where its user is a member, whatever it acted for', async (t) => {
+  const world = await openWorld(t);
+  const { api, pAgent, both, loner } = world;
+  const logout = (refreshToken: string) => () => api.post('/auth/logout', { refreshToken });
+  await t.test('of one of p', (t) =>
+    tells(t, world, logout(pAgent.refreshToken), {
+      p: ["session pAgent's"],
+      q: [],
+      all: ["session pAgent's"],
+    }),
+  );
+  await t.test('of one in both', (t) =>
+    tells(t, world, logout(both.inQ.refreshToken), {
+      p: ["session both's in q"],
+      q: ["session both's in q"],
+      all: ["session both's in q"],
+    }),
+  );
+  await t.test('of one in neither', (t) =>
+    tells(t, world, logout(loner.refreshToken), { p: [], q: [], all: ["session loner's"] }),
+  );
+});
+
+t.test('a change of rights is told to every organization that the person is a member of', async (t) => {
+  const world = await openWorld(t);
+  const { api, pOwner, pOther, both } = world;
+  await t.test('other roles for one of both', (t) =>
+    tells(
+      t,
+      world,
+      () => api.patch(`/users/${both.userId}`, { roles: [{ role: 'viewer' }] }, { token: pOwner.token }),
+      { p: ['user both'], q: ['user both'], all: ['user both'] },
+    ),
+  );
+  await t.test('a member is suspended', (t) =>
+    tells(t, world, () => api.patch(`/users/${pOther.userId}`, { status: 'suspended' }, { token: pOwner.token }), {
+      p: ['user pOther'],
+      q: [],
+      all: ['user pOther'],
+    }),
+  );
+  await t.test('something happens to a suspended member', (t) =>
+    tells(t, world, () => api.post('/auth/logout', { refreshToken: pOther.refreshToken }), {
+      p: ["session pOther's"],
+      q: [],
+    }),
+  );
+});
+
+t.test('a changed role is told of its holders, to each organization of its own', async (t) => {
+  const world = await openWorld(t);
+  const { api, database, p, pOwner, pAgent, both, app } = world;
+  const role = await plantRole(database, p.id, { name: 'own', level: 1, permissions: ['contacts:read'] });
+  for (const { userId } of [pAgent, both]) {
+    const roles = [{ role: 'agent' }, { role: 'own' }];
+    await api.patch(`/users/${userId}`, { roles }, { token: pOwner.token });
+  }
+  await t.test('of the organization', (t) =>
+    tells(t, world, () => api.patch(`/roles/${role}`, { permissions: ['deals:read'] }, { token: pOwner.token }), {
+      p: ['user both', 'user pAgent'],
+      q: ['user both'],
+      all: ['user both', 'user pAgent'],
+    }),
+  );
+  const narrower = crmWith({ viewer: { permissions: ['contacts:read'] } });
+  await t.test('of the system, by a preset', (t) =>
+    tells(t, world, () => applyPreset(app.deps, narrower), {
+      p: ['user both'],
+      q: ['user both'],
+      all: ['user both'],
+    }),
+  );
+  const agents = crmWith({ viewer: { permissions: ['contacts:read'] }, agent: { permissions: ['contacts:read'] } });
+  await t.test('a preset that concerns many', (t) =>
+    tells(t, world, () => applyPreset(app.deps, agents), {
+      p: ['user both', 'user pAgent', 'user pOther'],
+      q: ['user both', 'user qAgent'],
+      all: ['user both', 'user pAgent', 'user pOther', 'user qAgent'],
+    }),
+  );
+});
+
+t.test('who was removed is told of once more, and never again', async (t) => {
+  const world = await openWorld(t);
+  const { api, database, p, pOwner, pAgent, both } = world;
+  await t.test('removed', (t) =>
+    tells(t, world, () => api.delete(`/users/${both.userId}`, { token: pOwner.token }), {
+      p: ['user both', "session both's in p"],
+      q: ['user both', "session both's in p"],
+    }),
+  );
+  await t.test('the one removed does something elsewhere', (t) =>
+    tells(t, world, () => api.post('/auth/logout', { refreshToken: both.inQ.refreshToken }), {
+      p: [],
+      q: ["session both's in q"],
+    }),
+  );
+  await t.test('left', (t) =>
+    tells(t, world, () => api.delete(`/me/organizations/${p.id}`, { token: pAgent.token }), {
+      p: ['user pAgent'],
+      q: [],
+      all: ['user pAgent'],
+    }),
+  );
+  await t.test('the session of the one who left ends', (t) =>
+    tells(t, world, () => api.post('/auth/logout', { refreshToken: pAgent.refreshToken }), {
+      p: [],
+      q: [],
+      all: ["session pAgent's"],
+    }),
+  );
+  t.equal((await database.query('SELECT 1 FROM memberships WHERE user_id = $1', [pAgent.userId])).length, 0);
+});
+
+t.test('what operators do is told where it concerns', async (t) => {
+  const world = await openWorld(t);
+  const { app, loner, qAgent, pOther, both } = world;
+  await t.test('an account is disabled', (t) =>
+    tells(t, world, () => disableAccount(app.deps, qAgent.userId), {
+      p: [],
+      q: ['user qAgent', "session qAgent's"],
+    }),
+  );
+  await t.test('one in neither', (t) =>
+    tells(t, world, () => disableAccount(app.deps, loner.userId), { p: [], q: [] }),
+  );
+  await t.test('a session is ended', (t) =>
+    tells(t, world, () => endAnySession(app.deps, pOther.sessionId), { p: ["session pOther's"], q: [] }),
+  );
+  await t.test('the last session of one in both', (t) =>
+    tells(t, world, () => endAnySession(app.deps, both.inP.sessionId), {
+      p: ["session both's in p"],
+      q: ["session both's in p"],
+    }),
+  );
+});
+
+t.test('an organization is told of its own clients and its own state only', async (t) => {
+  const world = await openWorld(t);
+  const { app, api, database, names, p, q, pOwner } = world;
+  const clients = new Map<string, string>();
+  for (const [name, organizationId] of Object.entries({ "p's": p.id, "q's": q.id, 'of all': null })) {
+    const { id } = await plantClient(database, { organizationId });
+    clients.set(name, id);
+    names.set(id, name);
+  }
+  await t.test('a client of its own is changed', (t) =>
+    tells(
+      t,
+      world,
+      () => api.patch(`/clients/${clients.get("p's")}`, { status: 'disabled' }, { token: pOwner.token }),
+      { p: ["client p's"], q: [], all: ["client p's"] },
+    ),
+  );
+  await t.test('a client of its own is deleted', (t) =>
+    tells(t, world, () => api.delete(`/clients/${clients.get("p's")}`, { token: pOwner.token }), {
+      p: ["client p's"],
+      q: [],
+      all: ["client p's"],
+    }),
+  );
+  const row = (kind: string, subject: string) =>
+    database.query(
+      `INSERT INTO revocations (id, kind, subject, epoch, not_before) VALUES (gen_random_uuid(), $1, $2,
+         CASE WHEN $1 = 'client' THEN 1 END, CASE WHEN $1 = 'everything' THEN now() - interval '1 hour' END)`,
+      [kind, subject],
+    );
+  await t.test('a client of the other one, and one of the installation, by rows that name no organization', (t) =>
+    tells(
+      t,
+      world,
+      async () => {
+        await row('client', clients.get("q's") ?? '');
+        await row('client', clients.get('of all') ?? '');
+        await row('client', randomUUID());
+      },
+      { p: [], q: ["client q's"] },
+    ),
+  );
+  await t.test('the other one is suspended and let in again', async (t) => {
+    const { accessToken: token } = await newAdministrator({ app, api } as never);
+    const change = (which: string) => api.post(`/admin/organizations/${q.id}/${which}`, undefined, { token });
+    await tells(t, world, () => change('suspend'), { p: [], all: ['organization q'] });
+    await tells(t, world, () => change('activate'), { p: [], all: ['organization q'] });
+    const { events } = (await api.get('/revocations', { token: world.readers.q.token })).body.data;
+    t.strictSame(told(world, events), ["client q's", 'organization q'], 'which itself is told when it can ask again');
+  });
+  await t.test('everything is told to everybody', (t) =>
+    tells(t, world, () => row('everything', '00000000-0000-0000-0000-000000000000'), {
+      p: ['everything'],
+      q: ['everything'],
+      all: ['everything'],
+    }),
+  );
+});

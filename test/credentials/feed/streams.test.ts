@@ -1,0 +1,294 @@
+// Streams while they are open: when they end, who may open how many, what becomes of consumers that do not read, and
+// that nothing is missed however they come and go.
+import { randomUUID } from 'node:crypto';
+import { once } from 'node:events';
+import { connect } from 'node:net';
+import { setImmediate as nextTurn } from 'node:timers/promises';
+import t, { type Test } from 'tap';
+import { raiseEpochs } from '../../../src/directory/users/epoch-store.ts';
+import type { Revocation } from '../../../src/protocol/revocation.ts';
+import { newAccount } from '../../support/client.ts';
+import { createDatabase } from '../../support/database.ts';
+import { consume, eventsOf, has } from '../../support/feed.ts';
+import { newAdministrator } from '../../support/platform.ts';
+import { requestHead } from '../../support/raw.ts';
+import { openService, spawnService } from '../../support/service.ts';
+import { plantClient, tokenOfClient } from '../../support/service-clients.ts';
+import { openTransaction } from '../../support/session-state.ts';
+import { until } from '../../support/until.ts';
+import { plantOrganization, plantPerson } from '../../support/world.ts';
+
+async function openStreams(t: Test, settings: Record<string, string> = {}) {
+  const database = await createDatabase(t);
+  const service = await openService(t, database, settings);
+  await service.app.deps.revocations.synchronize();
+  const reader = async (organizationId: string | null = null) => {
+    const { id } = await plantClient(database, { organizationId, permissions: ['revocations:read'] });
+    return { id, token: await tokenOfClient(service.app, database, id) };
+  };
+  const open = async (organizationId: string | null = null) => {
+    const client = await reader(organizationId);
+    const stream = await consume(t, service.url, client.token);
+    await stream.heartbeat();
+    return { ...client, stream };
+  };
+  return { database, ...service, reader, open };
+}
+
+const sessions = (count: number): Revocation[] =>
+  Array.from({ length: count }, () => ({ kind: 'session', sid: randomUUID() }));
+
+t.test('a stream ends with its token', async (t) => {
+  const { app, api, clock, database, open } = await openStreams(t);
+  const owner = await newAccount(api);
+  const mine = owner.organization.id;
+  await t.test('when the client is changed', async (t) => {
+    const { id, stream } = await open(mine);
+    const bystander = await open(mine);
+    await api.patch(`/clients/${id}`, { name: 'renamed', status: 'disabled' }, { token: owner.accessToken });
+    t.notOk(eventsOf(await stream.end()).length > 1, 'at most with its own end');
+    await bystander.stream.until(({ data }) => data.client_id === id);
+  });
+  await t.test('when another replica has ended it', async () => {
+    const { id, stream } = await open();
+    await database.query('UPDATE clients SET epoch = 1 WHERE id = $1', [id]);
+    await database.query(
+      `INSERT INTO revocations (id, kind, subject, epoch) VALUES (gen_random_uuid(), 'client', $1, 1)`,
+      [id],
+    );
+    await app.deps.revocations.synchronize();
+    await stream.end();
+  });
+  await t.test('when its organization is suspended, and when it is deleted', async () => {
+    const administrator = await newAdministrator({ app, api } as Parameters<typeof newAdministrator>[0]);
+    const other = await plantOrganization(database);
+    const [first, bystander] = [await open(other.id), await open(mine)];
+    await api.post(`/admin/organizations/${other.id}/suspend`, undefined, { token: administrator.accessToken });
+    await first.stream.end();
+    const second = await open(mine);
+    await api.delete('/organizations/current', { token: owner.accessToken });
+    await second.stream.end();
+    await bystander.stream.end();
+  });
+  await t.test('when every token from before an instant ends', async () => {
+    const { stream } = await open();
+    app.deps.publish([{ kind: 'everything', not_before: Math.floor(clock.now().getTime() / 1000) + 1 }]);
+    await stream.end();
+  });
+  await t.test('when it expires', async () => {
+    clock.advance(2);
+    const { stream } = await open();
+    clock.advance(15 * 60);
+    await stream.end();
+  });
+});
+
+t.test('so many streams are open and no more, in all and of one client', async (t) => {
+  const { url, reader } = await openStreams(t, { FEED_STREAMS_MAX: '3', FEED_STREAMS_PER_CLIENT_MAX: '2' });
+  const [a, b] = [await reader(), await reader()];
+  const first = await consume(t, url, a.token);
+  await consume(t, url, a.token);
+  const third = await consume(t, url, a.token);
+  t.equal(third.status, 429);
+  t.match(third.headers.get('retry-after'), /^\d+$/);
+  t.equal((await consume(t, url, b.token)).status, 200, 'another one has its own');
+  const fourth = await consume(t, url, b.token);
+  t.equal(fourth.status, 503);
+  t.match(fourth.headers.get('retry-after'), /^\d+$/);
+  const json = await consume(t, url, a.token, { accept: 'application/json' });
+  t.equal(json.status, 200, 'a document needs no place');
+  json.leave();
+  first.leave();
+  await until(async () => (await consume(t, url, a.token)).status === 200);
+  t.pass('who leaves gives the place back');
+});
+
+t.test('no organization takes the places of another, and all of them leave some to the installation', async (t) => {
+  const limits = { FEED_STREAMS_MAX: '10', FEED_STREAMS_PER_CLIENT_MAX: '2' };
+  const { url, reader, database } = await openStreams(t, limits);
+  const openOf = async (organizationId: string | null) => consume(t, url, (await reader(organizationId)).token);
+  const greedy = (await plantOrganization(database)).id;
+  const first = await openOf(greedy);
+  t.equal((await openOf(greedy)).status, 200);
+  t.equal((await openOf(greedy)).status, 429, 'a third client of the same organization');
+  for (let other = 0; other < 6; other += 1) {
+    t.equal((await openOf((await plantOrganization(database)).id)).status, 200, `another organization: ${other}`);
+  }
+  t.equal((await openOf((await plantOrganization(database)).id)).status, 503, 'organizations have four places of five');
+  for (const turn of [1, 2]) t.equal((await openOf(null)).status, 200, `the installation: ${turn}`);
+  t.equal((await openOf(null)).status, 503);
+  first.leave();
+  await until(async () => (await openOf(greedy)).status === 200);
+});
+
+t.test('so many documents are being read and no more, and one that is done gives its place back', async (t) => {
+  const { url, api, reader, database } = await openStreams(t, { FEED_STREAMS_PER_CLIENT_MAX: '2' });
+  const { id: organizationId } = await plantOrganization(database);
+  await database.query(
+    `INSERT INTO revocations (id, kind, subject, caused_in)
+     SELECT gen_random_uuid(), 'session', gen_random_uuid(), $1 FROM generate_series(1, 150000)`,
+    [organizationId],
+  );
+  const { token } = await reader(organizationId);
+  const unread = async () => {
+    const socket = connect(Number(new URL(url).port), '127.0.0.1').on('error', () => undefined);
+    t.teardown(() => socket.destroy());
+    socket.write(requestHead('GET', '/api/v1/revocations', `Authorization: Bearer ${token}`));
+    await once(socket, 'readable'); // its place is taken, and nothing is ever read
+    return socket;
+  };
+  const sockets = [await unread(), await unread()];
+  const ask = (method = 'HEAD') => api.call(method, '/revocations', undefined, { token });
+  t.equal((await ask()).status, 429);
+  for (const socket of sockets) socket.destroy();
+  await until(async () => (await ask()).status === 200);
+  for (let turn = 0; turn < 5; turn += 1) t.equal((await ask()).status, 200, `${turn}`);
+  t.equal((await ask('GET')).body.data.events.length, 150_000);
+  t.equal((await ask()).status, 200);
+});
+
+t.test('a consumer that does not read is cut off, and holds up nobody', async (t) => {
+  const { app, url, reader } = await openStreams(t, { FEED_STREAMS_PER_CLIENT_MAX: '1' });
+  const [lazy, other] = [await reader(), await reader()];
+  const { hostname, port } = new URL(url);
+  const socket = connect(Number(port), hostname);
+  t.teardown(() => socket.destroy());
+  const fields = [`Authorization: Bearer ${lazy.token}`, 'Accept: text/event-stream'];
+  socket.write(requestHead('GET', '/api/v1/revocations', ...fields));
+  await once(socket, 'readable'); // and nothing is ever read
+  const stream = await consume(t, url, other.token);
+  await stream.heartbeat();
+  t.equal((await consume(t, url, lazy.token)).status, 429, 'it holds its place');
+  const heap = process.memoryUsage().arrayBuffers;
+  const last = sessions(1);
+  const reading = stream.until(({ data }) => data.sid === (last[0] as { sid: string }).sid);
+  for (let round = 0; round < 150; round += 1) {
+    await app.deps.publish(sessions(1000));
+    await nextTurn();
+  }
+  await app.deps.publish(last);
+  await reading;
+  t.pass('who reads has read all of it');
+  await until(async () => (await consume(t, url, lazy.token)).status === 200);
+  t.ok(process.memoryUsage().arrayBuffers - heap < 64 * 1024 * 1024, 'and little was held for it');
+});
+
+t.test('a service that stops ends its streams properly and at once', async (t) => {
+  const { app, url, reader, open } = await openStreams(t);
+  const streams = [await open(), await open()];
+  const { organization } = await newAccount((await openStreams(t)).api);
+  t.ok(organization);
+  app.drain();
+  for (const { stream } of streams) await stream.end();
+  t.equal((await consume(t, url, (await reader()).token)).status, 503, 'and opens no more');
+  await app.close();
+  await t.test('also as a process that is told to end', async (t) => {
+    const database = await createDatabase(t);
+    const service = await spawnService(t, { DATABASE_URL: database.ownerUrl });
+    const issuer = await openService(t, database);
+    const { id } = await plantClient(database, { organizationId: null, permissions: ['revocations:read'] });
+    const stream = await consume(t, service.url, await tokenOfClient(issuer.app, database, id));
+    await stream.heartbeat();
+    const [code] = await Promise.all([service.end('SIGTERM'), stream.end()]);
+    t.equal(code, 0);
+  });
+});
+
+t.test('a large snapshot comes in parts, of which only the last one is where to go on', async (t) => {
+  const { app, api, url, reader } = await openStreams(t);
+  const client = await reader();
+  const all = sessions(4_500);
+  await app.deps.publish(all);
+  const stream = await consume(t, url, client.token);
+  await stream.heartbeat();
+  const snapshots = stream.frames.filter(({ event }) => event === 'snapshot');
+  t.strictSame(
+    snapshots.map(({ data, id }) => [data.more ?? false, data.cursor !== undefined, id !== null]),
+    [...Array(4).fill([true, false, false]), [false, true, true]],
+  );
+  const sids = (events: readonly Revocation[]) => new Set(events.flatMap((e) => (e.kind === 'session' ? [e.sid] : [])));
+  t.strictSame(sids(eventsOf(snapshots)), sids(all));
+  const { data } = (await api.get('/revocations', { token: client.token })).body;
+  t.strictSame(sids(data.events), sids(all), 'and the document has all of it');
+});
+
+t.test('what is committed late is told, although others went before it', async (t) => {
+  const { app, database, url, reader, open } = await openStreams(t);
+  const organization = await plantOrganization(database);
+  const late = await openTransaction(t, database);
+  const lateSid = randomUUID();
+  await late.query(
+    `INSERT INTO revocations (id, kind, subject, caused_in) VALUES (gen_random_uuid(), 'session', $1, $2)`,
+    [lateSid, organization.id],
+  );
+  const clients = [await open(), await open(organization.id)];
+  const earlySid = randomUUID();
+  await database.query(
+    `INSERT INTO revocations (id, kind, subject, caused_in) VALUES (gen_random_uuid(), 'session', $1, $2)`,
+    [earlySid, organization.id],
+  );
+  await app.deps.revocations.synchronize();
+  for (const { stream } of clients) {
+    await stream.until(({ data }) => data.sid === earlySid);
+    await stream.heartbeat();
+  }
+  const [left] = [await open(organization.id)];
+  left.stream.leave();
+  await late.query('COMMIT');
+  await app.deps.revocations.synchronize();
+  for (const { stream } of clients) await stream.until(({ data }) => data.sid === lateSid);
+  const again = await consume(t, url, left.token, { lastEventId: left.stream.lastId() });
+  t.ok(has(await again.heartbeat(), { sid: lateSid }), 'also to whom was not there');
+  t.ok(await reader());
+});
+
+t.test('whoever comes and goes between two replicas, at any moment, misses nothing', async (t) => {
+  const database = await createDatabase(t);
+  const services = [await openService(t, database), await openService(t, database)];
+  for (const { app } of services) await app.deps.revocations.synchronize();
+  const organization = await plantOrganization(database);
+  const people: string[] = [];
+  for (let made = 0; made < 40; made += 1) {
+    const { userId } = await plantPerson(database);
+    await database.query('INSERT INTO memberships (organization_id, user_id) VALUES ($1, $2)', [
+      organization.id,
+      userId,
+    ]);
+    people.push(userId);
+  }
+  const ROUNDS = 4;
+  const happening = (async () => {
+    for (let round = 0; round < ROUNDS; round += 1) {
+      for (const [index, userId] of people.entries()) {
+        const { app } = services[(index + round) % 2] ?? (t.fail() as never);
+        app.deps.publish(await app.deps.db.system((tx) => raiseEpochs(tx, [userId])));
+      }
+    }
+  })();
+  const follow = async (organizationId: string | null) => {
+    const { id } = await plantClient(database, { organizationId, permissions: ['revocations:read'] });
+    const token = await tokenOfClient(services[0]?.app ?? (t.fail() as never), database, id);
+    const epochs = new Map<string, number>();
+    let lastEventId = '';
+    for (let visit = 0; [...epochs.values()].filter((epoch) => epoch === ROUNDS).length < people.length; visit += 1) {
+      const { url } = services[visit % 2] ?? (t.fail() as never);
+      const stream = await consume(t, url, token, { lastEventId });
+      let news = 0;
+      // Now and then all that there is: while another transaction holds the cursor back, few at a time get nowhere.
+      const enough = visit % 6 === 5 ? Number.POSITIVE_INFINITY : 1 + (visit % 6);
+      const read = await stream.until(({ event }) => {
+        news += event === 'revocation' ? 1 : 0;
+        return news >= enough || event === 'heartbeat';
+      });
+      for (const event of eventsOf(read)) {
+        if (event.kind === 'user') epochs.set(event.sub, Math.max(event.epoch, epochs.get(event.sub) ?? 0));
+      }
+      lastEventId = stream.lastId();
+      stream.leave();
+    }
+    return epochs;
+  };
+  const [all, own] = await Promise.all([follow(null), follow(organization.id), happening]);
+  t.strictSame([...own.keys()].sort(), [...people].sort());
+  t.equal(all?.size, people.length);
+});

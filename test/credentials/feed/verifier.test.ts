@@ -1,0 +1,62 @@
+// The feed and its consumer of the house together: what the service revokes, a verifier refuses, through restarts of the
+// service and snapshots in several parts.
+import { randomUUID } from 'node:crypto';
+import t from 'tap';
+import type { Revocation } from '../../../src/protocol/revocation.ts';
+import { createVerifier, VerificationError } from '../../../src/verifier/index.ts';
+import { newAccount } from '../../support/client.ts';
+import { createDatabase } from '../../support/database.ts';
+import { openService } from '../../support/service.ts';
+import { ISSUER, plantClient } from '../../support/service-clients.ts';
+import { until } from '../../support/until.ts';
+
+t.test('a verifier refuses what the service has revoked, whatever happens to the stream', async (t) => {
+  const database = await createDatabase(t);
+  let service = await openService(t, database);
+  await service.app.deps.revocations.synchronize();
+  const many: Revocation[] = Array.from({ length: 3_000 }, () => ({ kind: 'session', sid: randomUUID() }));
+  await service.app.deps.publish(many);
+  const { id: clientId, secret: clientSecret } = await plantClient(database, {
+    organizationId: null,
+    permissions: ['revocations:read'],
+  });
+  const [before, during, after] = [
+    await newAccount(service.api),
+    await newAccount(service.api),
+    await newAccount(service.api),
+  ];
+  const logout = ({ refreshToken }: { readonly refreshToken: string }) =>
+    service.api.post('/auth/logout', { refreshToken });
+  await logout(before);
+  const at = (path: string) => `${ISSUER}${path}`;
+  const verifier = createVerifier({
+    issuer: ISSUER,
+    audience: 'tenantry',
+    revocation: {
+      feed: at('/api/v1/revocations'),
+      tokenEndpoint: at('/oauth/token'),
+      credentials: { clientId, clientSecret },
+      onStale: 'reject',
+    },
+    // Whatever port the service has now.
+    fetch: (url, init) => fetch(String(url).replace(ISSUER, service.url), init),
+  });
+  t.teardown(() => verifier.close());
+  const verdict = (token: string) =>
+    verifier.verify(token).then(
+      () => 'good',
+      (error: unknown) => (error instanceof VerificationError ? error.code : String(error)),
+    );
+  await until(async () => (await verdict(after.accessToken)) === 'good');
+  t.equal(await verdict(before.accessToken), 'session_revoked', 'what was revoked before it came');
+  await logout(during);
+  await until(async () => (await verdict(during.accessToken)) === 'session_revoked');
+  await service.app.close();
+  t.equal(await verdict(after.accessToken), 'good', 'without the service it knows what it knew');
+  service = await openService(t, database);
+  await service.app.deps.revocations.synchronize();
+  await logout(after);
+  await until(async () => (await verdict(after.accessToken)) === 'session_revoked');
+  const fresh = await newAccount(service.api);
+  t.equal(await verdict(fresh.accessToken), 'good');
+});

@@ -1,0 +1,105 @@
+// The loop over PostgreSQL: readings never overlap, whoever asks gets one that began after the question, and an error
+// ends nothing.
+import { setImmediate as nextTurn } from 'node:timers/promises';
+import t, { type Test } from 'tap';
+import { openLog } from '../../../src/base/platform/log.ts';
+import { createFollower } from '../../../src/credentials/revocations/follow.ts';
+
+const log = openLog({ level: 'silent', pretty: false });
+
+/** A follower whose readings end when the test says so. */
+function openFollower(t: Test) {
+  const begun: PromiseWithResolvers<void>[] = [];
+  let running = 0;
+  let overlapped = false;
+  let wake = () => {};
+  const follower = createFollower({
+    log,
+    async readAll() {
+      running += 1;
+      overlapped ||= running > 1;
+      const reading = Promise.withResolvers<void>();
+      begun.push(reading);
+      wake();
+      await reading.promise.finally(() => {
+        running -= 1;
+      });
+    },
+  });
+  const alive = setInterval(() => undefined, 1_000); // the loop alone keeps no process running
+  t.teardown(() => {
+    follower.stop();
+    clearInterval(alive);
+  });
+  const begins = async (count: number) => {
+    while (begun.length < count) await new Promise<void>((resolve) => (wake = resolve));
+    return begun[count - 1] as PromiseWithResolvers<void>;
+  };
+  return { ...follower, begins, count: () => begun.length, overlapped: () => overlapped };
+}
+
+t.test('who asks during a reading gets the next one, together with all others', async (t) => {
+  const follower = openFollower(t);
+  const first = follower.read();
+  const reading = await follower.begins(1);
+  const later = [follower.read(), follower.read(), follower.read()];
+  await nextTurn();
+  t.equal(follower.count(), 1);
+  reading.resolve();
+  await first;
+  (await follower.begins(2)).resolve();
+  await Promise.all(later);
+  t.strictSame([follower.count(), follower.overlapped()], [2, false]);
+});
+
+t.test('an error is told to who asked for that reading, and to nobody else', async (t) => {
+  const follower = openFollower(t);
+  const failing = follower.read();
+  const reading = await follower.begins(1);
+  const next = follower.read();
+  reading.reject(new Error('away'));
+  await t.rejects(failing, { message: 'away' });
+  (await follower.begins(2)).resolve();
+  await t.resolves(next);
+});
+
+t.test('a nudge brings a reading that begins after it, however many there are', async (t) => {
+  const follower = openFollower(t);
+  follower.nudge();
+  await nextTurn();
+  t.equal(follower.count(), 0, 'not before it was started');
+  follower.start();
+  follower.start();
+  follower.nudge();
+  const reading = await follower.begins(1);
+  for (let time = 0; time < 100; time += 1) follower.nudge();
+  reading.reject(new Error('away'));
+  (await follower.begins(2)).resolve();
+  (await follower.begins(3)).resolve(); // the loop goes on by itself
+  t.notOk(follower.overlapped());
+});
+
+t.test('nudges without end hold nothing up', async (t) => {
+  const follower = openFollower(t);
+  follower.start();
+  let nudging = true;
+  const nudges = (async () => {
+    for (; nudging; await nextTurn()) follower.nudge();
+  })();
+  for (let count = 1; count <= 5; count += 1) (await follower.begins(count)).resolve();
+  nudging = false;
+  await nudges;
+  t.notOk(follower.overlapped());
+});
+
+t.test('nothing is read after the end', async (t) => {
+  const follower = openFollower(t);
+  follower.start();
+  follower.nudge();
+  const reading = await follower.begins(1);
+  follower.stop();
+  reading.resolve();
+  follower.nudge();
+  await nextTurn();
+  t.equal(follower.count(), 1);
+});

@@ -1,0 +1,35 @@
+// The stream in a Redis Cluster: any node is told of, and the one that has the key is found.
+import t from 'tap';
+import { createDatabase } from '../../support/database.ts';
+import { startRedisCluster } from '../../support/redis.ts';
+import { degraded, heals, openPair, refuses, signedOut, streaming, veil } from '../../support/replicas.ts';
+import { openService } from '../../support/service.ts';
+
+t.test('every node of a cluster leads to the stream, alone or among others', async (t) => {
+  const [database, cluster] = [await createDatabase(t), await startRedisCluster(t)];
+  const [first = '', second = '', third = ''] = cluster.urls;
+  const { a, b } = await openPair(t, database, first);
+  const veiled = await veil(database);
+  const others = [];
+  for (const url of [second, third, `redis://127.0.0.1:1,${third},${first}`]) {
+    others.push(await openService(t, veiled.database, { REDIS_URL: url }));
+  }
+  for (const { app } of others) await app.deps.revocations.synchronize();
+  await veiled.lower();
+  await streaming(...others);
+  for (const from of [a, ...others]) {
+    const gone = await signedOut(from);
+    for (const to of [a, b, ...others]) await refuses(to, gone);
+  }
+  const lengths = await Promise.all(cluster.nodes.map((node) => node.ask('DBSIZE')));
+  t.same([...lengths].sort(), [0, 0, 1], 'one node has it all');
+
+  const holder = cluster.nodes[lengths.indexOf(1)];
+  await holder?.kill();
+  await degraded(a, b);
+  const meanwhile = await signedOut(a);
+  await refuses(a, meanwhile);
+  await holder?.restart();
+  await streaming(a, b, ...others);
+  t.ok(await heals(a, b));
+});

@@ -1,0 +1,86 @@
+// Whatever happens to Redis: nothing is missed for long, the service answers, and the stream is followed again by itself.
+import t from 'tap';
+import { type Account, newAccount } from '../../support/client.ts';
+import { createDatabase } from '../../support/database.ts';
+import { type Redis, startRedis } from '../../support/redis.ts';
+import { degraded, heals, openPair, refuses, signedOut, streaming, verdict } from '../../support/replicas.ts';
+import { openService, type Service } from '../../support/service.ts';
+
+const KEY = 'tenantry:revocations';
+
+async function knowsAll(service: Service, accounts: readonly Account[]): Promise<void> {
+  for (const account of accounts) await refuses(service, account);
+}
+
+const faults: Record<string, (redis: Redis) => Promise<void>> = {
+  'is flushed': (redis) => redis.flush(),
+  'restarts empty': (redis) => redis.restart(),
+  'is killed and started again': async (redis) => {
+    await redis.kill();
+    await redis.restart();
+  },
+  'loses the stream alone': async (redis) => void (await redis.ask('DEL', KEY)),
+  'gets a shorter stream with lower ids': async (redis) => {
+    await redis.ask('XADD', KEY, '9999999999999-0', 'events', '[]');
+    await redis.ask('DEL', KEY);
+    await redis.ask('XADD', KEY, '1-1', 'events', '[]');
+  },
+  'has entries deleted': async (redis) => void (await redis.ask('XTRIM', KEY, 'MAXLEN', 0)),
+};
+
+for (const [fault, happen] of Object.entries(faults)) {
+  t.test(`when Redis ${fault}, the stream is followed on and nothing is missed`, async (t) => {
+    const redis = await startRedis(t);
+    const { a, b, veil } = await openPair(t, await createDatabase(t), redis.url);
+    const before = await signedOut(a);
+    await refuses(b, before);
+    await happen(redis);
+    const tried = await heals(a, b);
+    t.equal(await verdict(b, before), 'session_revoked', 'what was known is still known');
+    await veil.lift();
+    await knowsAll(b, tried);
+    t.equal(await verdict(b, await newAccount(a.api)), 200);
+  });
+}
+
+t.test('with a frozen Redis everything is answered, and others learn of it from PostgreSQL', async (t) => {
+  const [database, redis] = [await createDatabase(t), await startRedis(t)];
+  const a = await openService(t, database, { REDIS_URL: redis.url });
+  const b = await openService(t, database, { REDIS_URL: redis.url });
+  await streaming(a, b);
+  redis.freeze();
+  const first = await signedOut(a); // no connection has noticed anything yet
+  t.equal(await verdict(a, first), 'session_revoked');
+  await refuses(b, first);
+  await degraded(a, b);
+  await refuses(b, await signedOut(a));
+  t.equal((await a.api.get('/readyz')).body.checks.revocation_stream, 'degraded');
+  redis.thaw();
+  await streaming(a, b);
+});
+
+t.test('with a frozen Redis the service ends in order', async (t) => {
+  const redis = await startRedis(t);
+  const a = await openService(t, await createDatabase(t), { REDIS_URL: redis.url });
+  await streaming(a);
+  redis.freeze();
+  await signedOut(a);
+  await a.app.close();
+  t.pass('while it is frozen');
+});
+
+t.test('an event that comes twice, and by both ways, is news once', async (t) => {
+  const [database, redis] = [await createDatabase(t), await startRedis(t)];
+  const a = await openService(t, database, { REDIS_URL: redis.url });
+  const b = await openService(t, database, { REDIS_URL: redis.url });
+  await streaming(a, b);
+  const heard: string[] = [];
+  b.app.deps.revocations.onRevocation((event) => heard.push(JSON.stringify(event)));
+  const gone = await signedOut(a);
+  await refuses(b, gone);
+  const event = JSON.stringify({ kind: 'session', sid: gone.sessionId });
+  for (let time = 0; time < 3; time += 1) await redis.ask('XADD', KEY, '*', 'events', `[${event},${event}]`);
+  await refuses(b, await signedOut(a));
+  await b.app.deps.revocations.synchronize();
+  t.equal(heard.filter((one) => one === event).length, 1);
+});

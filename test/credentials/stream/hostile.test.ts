@@ -1,0 +1,163 @@
+// Whoever may write to Redis can have tokens refused, and nothing else; and a Redis that cannot be used is done without.
+import t, { type Test } from 'tap';
+import { newAccount } from '../../support/client.ts';
+import { createDatabase } from '../../support/database.ts';
+import { newAdministrator } from '../../support/platform.ts';
+import { type Redis, startRedis } from '../../support/redis.ts';
+import { degraded, heals, logOut, openPair, refuses, streaming, verdict } from '../../support/replicas.ts';
+import { openService, spawnService } from '../../support/service.ts';
+import { until } from '../../support/until.ts';
+
+const KEY = 'tenantry:revocations';
+const TROUBLE = 'Redis cannot be used';
+const PASSWORD = 'p,a@s:s/w%o?rd';
+
+t.test('entries that nobody of ours would write are passed over', async (t) => {
+  const redis = await startRedis(t);
+  const { a, b } = await openPair(t, await createDatabase(t), redis.url);
+  const account = await newAccount(a.api);
+  const { userId: sub, sessionId: sid, organization } = account;
+  const org = organization.id;
+  const events: unknown[] = [
+    null,
+    7,
+    'session',
+    {},
+    [],
+    { kind: 'session' },
+    { kind: 'session', sid: sid.toUpperCase() },
+    { kind: 'session', sid: { toString: sid } },
+    { kind: 'sessions', sid },
+    { kind: 'user', sub, epoch: -1 },
+    { kind: 'user', sub, epoch: 1.5 },
+    { kind: 'user', sub, epoch: '1' },
+    { kind: 'user', sub, epoch: 2 ** 31 },
+    { kind: 'user', sub, epoch: Number.MAX_SAFE_INTEGER },
+    { kind: 'organization', org, state: 'gone', at: 1 },
+    { kind: 'organization', org, state: 'suspended', at: null },
+    { kind: 'organization', org, state: 'suspended', at: 9e15 },
+    { kind: 'everything', not_before: 4_000_000_000 },
+    { kind: 'everything', not_before: 0 },
+  ];
+  const values = [
+    ...events.flatMap((event) => [JSON.stringify(event), JSON.stringify([event])]),
+    '',
+    '[',
+    'nonsense',
+    '[[[[[[]]]]]]',
+    `${'['.repeat(50_000)}`,
+    `[${'"x",'.repeat(300_000)}1]`,
+    JSON.stringify(Array.from({ length: 101 }, () => ({ kind: 'session', sid }))),
+    `{"__proto__":[{"kind":"session","sid":"${sid}"}]}`,
+  ];
+  for (const value of values) await redis.ask('XADD', KEY, '*', 'events', value);
+  const session = JSON.stringify([{ kind: 'session', sid }]);
+  for (const name of ['', 'event', 'EVENTS', '__proto__']) await redis.ask('XADD', KEY, '*', name, session);
+  await redis.ask('XADD', KEY, '*', 'x', '1', 'events', session);
+  const last = await newAccount(a.api);
+  await logOut(a, last);
+  await refuses(b, last);
+  for (const service of [a, b]) t.equal(await verdict(service, account), 200, 'nothing of that was believed');
+  const good = JSON.stringify([{ kind: 'nonsense' }, { kind: 'session', sid }]);
+  await redis.ask('XADD', KEY, '*', 'events', good);
+  await refuses(b, account);
+  t.pass('what is good beside what is not is taken');
+});
+
+t.test('nobody lets a suspended organization in again by the stream', async (t) => {
+  const redis = await startRedis(t);
+  const { a, b } = await openPair(t, await createDatabase(t), redis.url);
+  const { accessToken: token } = await newAdministrator(a);
+  const member = await newAccount(a.api);
+  const org = member.organization.id;
+  await a.api.post(`/admin/organizations/${org}/suspend`, undefined, { token });
+  await refuses(b, member, 'organization_suspended');
+  for (const at of [Date.now() + 1000, 9e15]) {
+    const event = { kind: 'organization', org, state: 'active', at };
+    await redis.ask('XADD', KEY, '*', 'events', JSON.stringify([event]));
+  }
+  const last = await newAccount(a.api);
+  await logOut(a, last);
+  await refuses(b, last);
+  for (const service of [a, b]) t.equal(await verdict(service, member), 'organization_suspended');
+});
+
+const spoiled: Record<string, (redis: Redis) => Promise<unknown>> = {
+  'is something else than a stream': (redis) => redis.ask('SET', KEY, 'x'),
+  'takes no more entries': (redis) => redis.ask('XADD', KEY, `${2n ** 64n - 1n}-${2n ** 64n - 1n}`, 'events', '[]'),
+};
+
+for (const [state, spoil] of Object.entries(spoiled)) {
+  t.test(`where the key ${state}, the service does without, until it is deleted`, async (t) => {
+    const redis = await startRedis(t);
+    const { a, b } = await openPair(t, await createDatabase(t), redis.url);
+    await redis.ask('DEL', KEY);
+    await spoil(redis);
+    const gone = await newAccount(a.api);
+    t.equal(await logOut(a, gone), 204);
+    t.equal(await verdict(a, gone), 'session_revoked');
+    await degraded(a);
+    await redis.ask('DEL', KEY);
+    await streaming(a, b);
+    t.ok(await heals(a, b));
+  });
+}
+
+/** A Redis with a user who has the rights that docs/revocation.md names, and others who have not. */
+async function startGuarded(t: Test): Promise<{ redis: Redis; as: (user: string, password?: string) => string }> {
+  const redis = await startRedis(t);
+  const rights = ['on', `>${PASSWORD}`, `~${KEY}`, '-@all', '+xread', '+xinfo|stream', '+xlen'];
+  await redis.ask('ACL', 'SETUSER', 'tenantry', ...rights, '+xadd');
+  await redis.ask('ACL', 'SETUSER', 'reader', ...rights);
+  await redis.ask('ACL', 'SETUSER', 'elsewhere', 'on', `>${PASSWORD}`, '~other:*', '+@all');
+  const as = (user: string, password = PASSWORD) =>
+    `redis://${user}:${encodeURIComponent(password)}@127.0.0.1:${redis.port}`;
+  return { redis, as };
+}
+
+t.test('a user with the documented rights alone will do', async (t) => {
+  const { as } = await startGuarded(t);
+  const { a, b } = await openPair(t, await createDatabase(t), as('tenantry'));
+  for (const account of [await newAccount(a.api), await newAccount(a.api)]) {
+    t.equal(await logOut(a, account), 204);
+    await refuses(b, account);
+  }
+});
+
+t.test('a Redis that refuses the service is named in the log, without its password, and done without', async (t) => {
+  const { redis, as } = await startGuarded(t);
+  const database = await createDatabase(t);
+  const keysOf = { DATABASE_APP_URL: database.appUrl, DATABASE_SYSTEM_URL: database.systemUrl };
+  const wrong = 'wr0ng-passw0rd';
+  const refusals = { [as('tenantry', wrong)]: 'WRONGPASS', [as('reader')]: 'NOPERM', [as('elsewhere')]: 'NOPERM' };
+  refusals[`${redis.url}/99`] = 'DB index';
+  for (const [url, reason] of Object.entries(refusals)) {
+    const service = await spawnService(t, { ...keysOf, REDIS_URL: url });
+    const account = await newAccount(service.api);
+    t.equal((await service.api.post('/auth/logout', undefined, { token: account.accessToken })).status, 204);
+    const ready = await service.api.get('/readyz');
+    t.equal(ready.status, 200);
+    t.equal(ready.body.checks.revocation_stream, 'degraded');
+    await until(() => service.lines.some((line) => line.includes(TROUBLE)));
+    t.equal(await service.end('SIGTERM'), 0);
+    const lines = service.lines.join('\n');
+    const said = service.lines.filter((line) => line.includes(TROUBLE));
+    t.ok(said.length >= 1 && said.length <= 2, 'once for a direction');
+    for (const line of said) t.match(line, reason);
+    for (const secret of [wrong, PASSWORD, encodeURIComponent(PASSWORD)]) t.notOk(lines.includes(secret));
+    t.notMatch(lines, /unhandled|"level":[56]0/i);
+  }
+});
+
+t.test('a Redis without memory for another entry is done without', async (t) => {
+  const redis = await startRedis(t);
+  const a = await openService(t, await createDatabase(t), { REDIS_URL: redis.url });
+  await streaming(a);
+  await redis.ask('CONFIG', 'SET', 'maxmemory', 1);
+  const gone = await newAccount(a.api);
+  t.equal(await logOut(a, gone), 204);
+  await degraded(a);
+  t.equal(await verdict(a, gone), 'session_revoked');
+  await redis.ask('CONFIG', 'SET', 'maxmemory', 0);
+  await streaming(a);
+});

@@ -1,0 +1,94 @@
+// Whatever happens to the way to Redis; and what the stream proves while PostgreSQL cannot be read, and what it does not.
+import t, { type Test } from 'tap';
+import { createDatabase } from '../../support/database.ts';
+import { startRedis } from '../../support/redis.ts';
+import { degraded, heals, refuses, signedOut, streaming, type Veil, veil, verdict } from '../../support/replicas.ts';
+import { openService, type Service } from '../../support/service.ts';
+import { openTcpProxy } from '../../support/tcp-proxy.ts';
+import { until } from '../../support/until.ts';
+
+/** Two replicas, the second one of which reaches Redis through a proxy and reads no revocation of PostgreSQL. */
+async function openBehindProxy(t: Test) {
+  const [database, redis] = [await createDatabase(t), await startRedis(t)];
+  const proxy = await openTcpProxy(t, redis.port);
+  const a = await openService(t, database, { REDIS_URL: redis.url });
+  const veiled = await veil(database);
+  await veiled.lower();
+  const b = await openService(t, veiled.database, { REDIS_URL: `redis://127.0.0.1:${proxy.port}` });
+  await streaming(a, b);
+  return { a, b, veil: veiled, redis, proxy };
+}
+
+for (const fault of ['cut', 'hold'] as const) {
+  t.test(`a network that is ${fault === 'cut' ? 'cut' : 'silent'} is noticed and survived`, async (t) => {
+    const { a, b, veil, proxy } = await openBehindProxy(t);
+    proxy[fault]();
+    await degraded(b);
+    t.equal((await b.api.get('/readyz')).status, 200);
+    const missed = await signedOut(a);
+    t.equal(await verdict(b, missed), 200, 'by no way yet');
+    await veil.lift();
+    await refuses(b, missed);
+    await veil.lower();
+    proxy.pass();
+    t.ok(await heals(a, b));
+  });
+}
+
+/** Whether the service takes the stream for a proof, where PostgreSQL is one no longer. */
+function countsStream({ app }: Service): boolean {
+  const { readSecondsAgo, freshSecondsAgo } = app.deps.revocations;
+  return readSecondsAgo() - freshSecondsAgo() > 1.5;
+}
+
+/** Resolves once a service behind a lowered veil takes the stream for a proof. */
+async function untilCounted(service: Service, veil: Veil): Promise<void> {
+  // What a writer sends that has only just connected asks for one more reading of PostgreSQL.
+  for (let isCounted = false; !isCounted; ) {
+    await veil.lift();
+    await until(() => service.app.deps.revocations.readSecondsAgo() < 1);
+    await veil.lower();
+    const loweredAt = performance.now();
+    await until(() => {
+      isCounted = countsStream(service);
+      return isCounted || performance.now() - loweredAt > 5_000;
+    });
+  }
+}
+
+t.test('the stream is a proof of knowing everything as long as it has no gap', async (t) => {
+  const { a, b, veil, proxy } = await openBehindProxy(t);
+  const { revocations } = b.app.deps;
+  t.equal(revocations.freshSecondsAgo(), Number.POSITIVE_INFINITY, 'not before PostgreSQL was read');
+  await untilCounted(b, veil);
+  await refuses(b, await signedOut(a));
+  t.ok(countsStream(b), 'with PostgreSQL out of reach');
+
+  proxy.cut();
+  await degraded(b);
+  const stale = revocations.freshSecondsAgo();
+  proxy.pass();
+  await streaming(b);
+  await until(() => !countsStream(b));
+  t.ok(revocations.freshSecondsAgo() >= stale, 'what passed meanwhile nobody knows');
+  await veil.lift();
+  await until(() => revocations.freshSecondsAgo() < 1);
+});
+
+t.test('a writer that could not write says so when it can, which is no proof any more', async (t) => {
+  const [database, redis] = [await createDatabase(t), await startRedis(t)];
+  const proxy = await openTcpProxy(t, redis.port);
+  const a = await openService(t, database, { REDIS_URL: `redis://127.0.0.1:${proxy.port}` });
+  const veiled = await veil(database);
+  const b = await openService(t, veiled.database, { REDIS_URL: redis.url });
+  await streaming(a, b);
+  await untilCounted(b, veiled);
+  proxy.cut();
+  await degraded(a);
+  const missed = await signedOut(a);
+  proxy.pass();
+  await until(() => !countsStream(b));
+  t.equal(await verdict(b, missed), 200);
+  await veiled.lift();
+  await refuses(b, missed);
+});

@@ -1,0 +1,160 @@
+// What one replica revokes, another one refuses: by the stream while Redis is there, from PostgreSQL all the same.
+import { randomUUID } from 'node:crypto';
+import { setImmediate as nextTurn } from 'node:timers/promises';
+import t from 'tap';
+import { type Account, atOnce, newAccount } from '../../support/client.ts';
+import { createDatabase } from '../../support/database.ts';
+import { newAdministrator } from '../../support/platform.ts';
+import { startRedis } from '../../support/redis.ts';
+import { degraded, heals, logOut, openPair, refuses, streaming, verdict } from '../../support/replicas.ts';
+import { openService } from '../../support/service.ts';
+import { until } from '../../support/until.ts';
+
+const KEY = 'tenantry:revocations';
+
+t.test('a replica refuses what another one revoked as the stream tells, without PostgreSQL', async (t) => {
+  const { a, b } = await openPair(t, await createDatabase(t), (await startRedis(t)).url);
+  const [gone, other] = [await newAccount(a.api), await newAccount(a.api)];
+  t.equal(await verdict(b, gone), 200);
+  t.equal(await logOut(a, gone), 204);
+  await refuses(b, gone);
+  t.equal(await verdict(b, other), 200, 'and nobody else');
+  t.equal(await verdict(a, other), 200);
+  a.app.deps.publish([{ kind: 'user', sub: other.userId, epoch: 1 }]);
+  await refuses(b, other, 'token_stale');
+});
+
+t.test('many who end at once are all told of', async (t) => {
+  const { a, b } = await openPair(t, await createDatabase(t), (await startRedis(t)).url);
+  const accounts: Account[] = [];
+  for (let made = 0; made < 8; made += 1) accounts.push(await newAccount(a.api));
+  await atOnce(accounts.length, (index) => logOut(a, accounts[index] as Account));
+  for (const account of accounts) await refuses(b, account);
+  const sids = Array.from({ length: 950 }, () => randomUUID());
+  a.app.deps.publish(sids.map((sid) => ({ kind: 'session', sid })));
+  const { revocations } = b.app.deps;
+  const token = { id: randomUUID(), epoch: 0, organizationId: null, issuedAt: Date.now() / 1000 };
+  for (const sessionId of sids) await until(() => revocations.judge({ ...token, sessionId }) === 'session_revoked');
+  t.pass('in entries of some hundred each');
+});
+
+t.test('an organization is suspended by the stream, and let in again by PostgreSQL alone', async (t) => {
+  const { a, b, veil } = await openPair(t, await createDatabase(t), (await startRedis(t)).url);
+  const { accessToken: token } = await newAdministrator(a);
+  const member = await newAccount(a.api);
+  const change = (which: string) =>
+    a.api.post(`/admin/organizations/${member.organization.id}/${which}`, undefined, { token });
+  t.equal((await change('suspend')).status, 200);
+  await refuses(b, member, 'organization_suspended');
+  t.equal((await change('activate')).status, 200);
+  t.equal(await verdict(a, member), 200);
+  // What is sent after the activation has come: so the activation has come as well, and was not believed.
+  const later = await newAccount(a.api);
+  await logOut(a, later);
+  await refuses(b, later);
+  t.equal(await verdict(b, member), 'organization_suspended');
+  await veil.lift();
+  await until(async () => (await verdict(b, member)) === 200);
+  t.equal((await change('suspend')).status, 200);
+  await refuses(b, member, 'organization_suspended');
+});
+
+t.test('the end of an organization is told of by the stream', async (t) => {
+  const { a, b } = await openPair(t, await createDatabase(t), (await startRedis(t)).url);
+  const owner = await newAccount(a.api);
+  const { status } = await a.api.delete('/organizations/current', { token: owner.accessToken });
+  t.equal(status, 204);
+  await refuses(b, owner, 'organization_suspended');
+});
+
+t.test('without Redis replicas go on, ready and flagged, and learn of each other from PostgreSQL', async (t) => {
+  const [database, redis] = [await createDatabase(t), await startRedis(t)];
+  const a = await openService(t, database, { REDIS_URL: redis.url });
+  const b = await openService(t, database, { REDIS_URL: redis.url });
+  const ready = async () => {
+    const { status, body } = await b.api.get('/readyz');
+    return { status, ...body };
+  };
+  const checks = { database: 'ok', keys: 'ok' };
+  await streaming(a, b);
+  t.strictSame(await ready(), { status: 'ready', checks: { ...checks, revocation_stream: 'ok' } });
+
+  await redis.stop();
+  await degraded(a, b);
+  const { status } = await b.api.get('/readyz');
+  t.equal(status, 200, 'requests are served');
+  t.strictSame(await ready(), { status: 'ready', checks: { ...checks, revocation_stream: 'degraded' } });
+  const gone = await newAccount(a.api);
+  t.equal(await logOut(a, gone), 204);
+  await refuses(b, gone);
+
+  await redis.restart();
+  await streaming(a, b);
+  t.strictSame(await ready(), { status: 'ready', checks: { ...checks, revocation_stream: 'ok' } });
+});
+
+t.test('a service without REDIS_URL says nothing of a stream', async (t) => {
+  const { api } = await openService(t, await createDatabase(t));
+  t.strictSame((await api.get('/readyz')).body, { status: 'ready', checks: { database: 'ok', keys: 'ok' } });
+});
+
+t.test('a service that starts before its Redis works, and follows the stream once it is there', async (t) => {
+  const [database, redis] = [await createDatabase(t), await startRedis(t)];
+  await redis.stop();
+  const a = await openService(t, database, { REDIS_URL: redis.url });
+  t.equal((await a.api.get('/readyz')).status, 200);
+  const early = await newAccount(a.api);
+  t.equal(await logOut(a, early), 204);
+  t.equal(await verdict(a, early), 'session_revoked');
+  await redis.restart();
+  const { b } = await openPair(t, database, redis.url);
+  await streaming(a);
+  const late = await newAccount(a.api);
+  await logOut(a, late);
+  await refuses(b, late);
+});
+
+t.test('more than an entry can hold is left to PostgreSQL, which is then asked at once', async (t) => {
+  const [database, redis] = [await createDatabase(t), await startRedis(t)];
+  const a = await openService(t, database, { REDIS_URL: redis.url });
+  const b = await openService(t, database, { REDIS_URL: redis.url });
+  await streaming(a, b);
+  const rows = await database.query<{ subject: string }>(
+    `INSERT INTO revocations (id, kind, subject, epoch)
+     SELECT gen_random_uuid(), 'user', gen_random_uuid(), 7 FROM generate_series(1, 30000) RETURNING subject`,
+  );
+  const before = Number(await redis.ask('XLEN', KEY));
+  let turns = 0;
+  let published = false;
+  const counting = (async () => {
+    for (; !published; turns += 1) await nextTurn();
+  })();
+  await a.app.deps.revocations.publishAll(rows.map(({ subject }) => ({ kind: 'user', sub: subject, epoch: 7 })));
+  published = true;
+  await counting;
+  t.ok(turns >= 30, `other work had its turn ${turns} times`);
+  const knows = ({ app }: typeof a) => rows.every(({ subject }) => app.deps.revocations.epochOf(subject) === 7);
+  t.ok(knows(a), 'the process itself knows all of them when the promise is kept');
+  await until(() => knows(b));
+  t.equal(Number(await redis.ask('XLEN', KEY)) - before, 1, 'one entry says that there are many');
+});
+
+t.test('entries are cut off by their age alone, and by the clock of Redis', async (t) => {
+  const redis = await startRedis(t);
+  const { a, b } = await openPair(t, await createDatabase(t), redis.url);
+  const [now = 0] = (await redis.ask('TIME')) as [string];
+  // Of the past: a stream takes ids in their order, so that it has to be made anew.
+  await redis.ask('DEL', KEY);
+  for (let age = 1200; age > 1000; age -= 1) {
+    await redis.ask('XADD', KEY, `${(Number(now) - age) * 1000}-0`, 'events', '[]');
+  }
+  await redis.ask('XADD', KEY, `${(Number(now) - 850) * 1000}-0`, 'events', '[]');
+  for (let turn = 0; turn < 2; turn += 1) t.ok(await heals(a, b));
+  const ids = ((await redis.ask('XRANGE', KEY, '-', '+')) as [string][]).map(([id]) => Number.parseInt(id, 10));
+  const ages = ids.map((id) => Number(now) - id / 1000);
+  t.ok(ages.filter((age) => age > 1000).length < 200, 'old ones are gone, by the hundred');
+  t.ok(
+    ages.some((age) => age > 800 && age < 900),
+    'what a token can still meet is not',
+  );
+});

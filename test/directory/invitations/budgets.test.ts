@@ -1,0 +1,122 @@
+// How many mails an organization may cause and an address gets, and that the operator's invitations are judged by seats
+// alone.
+import t, { type Test } from 'tap';
+import { inviteByOperator } from '../../../src/directory/invitations/invitations.ts';
+import { type Account, atOnce, newAccount } from '../../support/client.ts';
+import { freshEmail, openInviting, registering, setSeats } from '../../support/inviting.ts';
+import { tokenIn } from '../../support/mailbox.ts';
+import { refused } from '../../support/raw.ts';
+import { openService } from '../../support/service.ts';
+
+const inviting = await openInviting(t);
+const { api, database, mailbox, owner, service } = inviting;
+
+function assertWait(t: Test, reply: { headers: Headers; status: number; text: string }): void {
+  refused(t, reply, 'too_many_requests', 'one too many');
+  const seconds = Number(reply.headers.get('retry-after'));
+  t.ok(seconds > 86_000 && seconds <= 86_400, `Retry-After ${seconds}`);
+}
+
+t.test('one organization mails one address five times a day, invited and mailed again alike', async (t) => {
+  const email = freshEmail();
+  const options = { token: owner.accessToken };
+  const { body } = await inviting.invite(email);
+  for (let mail = 2; mail <= 5; mail += 1) {
+    const reply = mail % 2 ? await inviting.invite(email) : await resend(body.data.id);
+    t.ok(reply.status < 300, `mail ${mail}`);
+  }
+  assertWait(t, await inviting.invite(email));
+  assertWait(t, await resend(body.data.id));
+  await api.delete(`/invitations/${body.data.id}`, options);
+  assertWait(t, await inviting.invite(email.toUpperCase().replace('EXAMPLE', 'example')));
+  t.equal((await inviting.invite(freshEmail())).status, 201, 'another address');
+  await database.query(`UPDATE outbox SET created_at = created_at - interval '1 day' WHERE recipient_key = $1`, [
+    email,
+  ]);
+  t.equal((await inviting.invite(email)).status, 201, 'a day later');
+
+  function resend(id: string) {
+    return api.post(`/invitations/${id}/resend`, undefined, options);
+  }
+});
+
+t.test('an address gets twenty mails a day from all organizations, also when they ask at once', async (t) => {
+  const email = freshEmail();
+  const companies: Account[] = [];
+  for (let index = 0; index < 5; index += 1) companies.push(await newAccount(api));
+  for (let round = 0; round < 3; round += 1) {
+    for (const { accessToken } of companies) t.equal((await inviting.invite(email, 'agent', accessToken)).status, 201);
+  }
+  const replies = await atOnce(10, (index) => inviting.invite(email, 'agent', companies[index % 5]?.accessToken));
+  t.equal(replies.filter(({ status }) => status === 201).length, 5);
+  for (const reply of replies.filter(({ status }) => status !== 201)) assertWait(t, reply);
+});
+
+t.test('deleting the organization does not give its mails back to the address', async (t) => {
+  const email = freshEmail();
+  for (let round = 0; round < 4; round += 1) {
+    const company = await newAccount(api);
+    for (let mail = 0; mail < 5; mail += 1) {
+      t.equal((await inviting.invite(email, 'agent', company.accessToken)).status, 201);
+    }
+    const gone = await api.delete('/organizations/current', { token: company.accessToken });
+    t.equal(gone.status, 204);
+  }
+  assertWait(t, await inviting.invite(email));
+});
+
+t.test('an organization has a budget for the day', async (t) => {
+  const small = await openService(t, database, { SMTP_URL: mailbox.url, INVITATION_MAILS_PER_DAY: '3' });
+  const company = await newAccount(small.api);
+  await setSeats(database, company.organization.id, 100);
+  const invite = () => {
+    const body = { email: freshEmail(), roles: [{ role: 'agent' }] };
+    return small.api.post('/invitations', body, { token: company.accessToken });
+  };
+  for (let mail = 0; mail < 3; mail += 1) t.equal((await invite()).status, 201);
+  assertWait(t, await invite());
+});
+
+t.test('an inviter has one budget in all of their organizations', async (t) => {
+  const small = await openService(t, database, { SMTP_URL: mailbox.url, INVITATION_MAILS_PER_DAY: '3' });
+  const { accessToken, refreshToken } = await newAccount(small.api);
+  const founded = await small.api.post('/organizations', { name: 'Second' }, { token: accessToken });
+  const organization = founded.body.data.id;
+  const { body } = await small.api.post('/auth/refresh', { refreshToken, organization });
+  for (const { id } of await database.query<{ id: string }>('SELECT organization_id AS id FROM memberships')) {
+    await setSeats(database, id, 100);
+  }
+  const tokens = [accessToken, body.data.accessToken];
+  for (let mail = 0; mail < 3; mail += 1) {
+    const reply = await invite(tokens[mail % 2]);
+    t.equal(reply.status, 201);
+  }
+  for (const token of tokens) assertWait(t, await invite(token));
+
+  function invite(token: string) {
+    return small.api.post('/invitations', { email: freshEmail(), roles: [{ role: 'agent' }] }, { token });
+  }
+});
+
+t.test('what an operator invites to is judged by nobody’s rights, and by the seats', async (t) => {
+  const { deps } = service.app;
+  const company = await newAccount(api);
+  const input = { organization: company.organization.slug, roles: [{ role: 'owner', scope: {} }] };
+  const email = freshEmail();
+  const invitation = await inviteByOperator(deps, { ...input, email });
+  t.match(invitation, { email, status: 'pending', invitedBy: null, roles: [{ name: 'owner' }] });
+  const mail = await mailbox.next(email);
+  t.match(mail.text, /^You are invited to join Company/);
+  await database.query(`UPDATE memberships SET status = 'suspended' WHERE user_id = $1`, [company.userId]);
+  await t.rejects(inviteByOperator(deps, { ...input, email: freshEmail() }), { code: 'team_member_limit' });
+  const accepted = await api.post('/invitations/accept', registering(tokenIn(mail)));
+  t.same(accepted.body.data?.roles, ['owner']);
+  await t.rejects(inviteByOperator(deps, { ...input, email }), { code: 'already_member' });
+  await t.rejects(inviteByOperator(deps, { ...input, email: 'x' }), { code: 'validation_failed' });
+  await t.rejects(inviteByOperator(deps, { ...input, organization: 'nowhere', email }), { code: 'not_found' });
+  await t.rejects(inviteByOperator(deps, { ...input, roles: [{ role: 'x', scope: {} }], email: freshEmail() }), {
+    code: 'not_found',
+  });
+  await database.query(`UPDATE organizations SET status = 'suspended' WHERE id = $1`, [company.organization.id]);
+  await t.rejects(inviteByOperator(deps, { ...input, email: freshEmail() }), { code: 'organization_suspended' });
+});

@@ -1,0 +1,76 @@
+// Accepting while the invitation, or the rights behind it, are taken away: fifty rounds of each.
+import t from 'tap';
+import { type Account, atOnce } from '../../support/client.ts';
+import { countMembers, freshEmail, joined, openGuest, openInviting, statusesOf } from '../../support/inviting.ts';
+import { tokenIn } from '../../support/mailbox.ts';
+
+const ROUNDS = 50;
+const inviting = await openInviting(t);
+const { api, database, mailbox, owner } = inviting;
+const organizationId = owner.organization.id;
+const options = { token: owner.accessToken };
+const guest = await openGuest(inviting);
+
+t.test('accepting and revoking at once: the member or the end, never both', async (t) => {
+  for (let round = 0; round < ROUNDS; round += 1) {
+    const { id, token } = await inviting.invited(guest.email);
+    const before = await countMembers(database, organizationId);
+    const [accepted, revoked] = await atOnce(2, (index) =>
+      index === 0 ? guest.accept(token) : api.delete(`/invitations/${id}`, options),
+    );
+    const outcome = `${accepted?.status},${revoked?.status}`;
+    t.ok(['200,404', '410,204'].includes(outcome), `round ${round}: ${outcome}`);
+    t.equal((await countMembers(database, organizationId)) - before, accepted?.status === 200 ? 1 : 0);
+    await guest.letGo();
+  }
+});
+
+t.test('accepting and mailing again at once: the old token or the new one, never both', async (t) => {
+  for (let round = 0; round < ROUNDS; round += 1) {
+    const { id, token } = await inviting.invited(guest.email);
+    const [accepted, resent] = await atOnce(2, (index) =>
+      index === 0 ? guest.accept(token) : api.post(`/invitations/${id}/resend`, undefined, options),
+    );
+    const outcome = `${accepted?.status},${resent?.status}`;
+    t.ok(['200,404', '410,200'].includes(outcome), `round ${round}: ${outcome}`);
+    if (accepted?.status !== 200) {
+      const fresh = tokenIn(await mailbox.next(guest.email));
+      t.equal((await guest.accept(fresh)).status, 200, 'the new one is good');
+    }
+    await guest.letGo();
+  }
+});
+
+t.test('accepting while the inviter is demoted: rights that are gone give nothing', async (t) => {
+  let admin: Account = await joined(inviting, 'admin');
+  for (let round = 0; round < ROUNDS; round += 1) {
+    const { token } = await inviting.invited(guest.email, 'agent', admin.accessToken);
+    const [accepted, demoted] = await atOnce(2, (index) =>
+      index === 0 ? guest.accept(token) : api.patch(`/users/${admin.userId}`, { roles: [{ role: 'viewer' }] }, options),
+    );
+    t.equal(demoted?.status, 200);
+    t.ok([200, 410].includes(accepted?.status ?? 0), `round ${round}: ${accepted?.status}`);
+    const [newest] = await database.query<{ type: string }>(
+      `SELECT type FROM events WHERE organization_id = $1 AND type IN ('invitation.accepted', 'member.roles_changed')
+       ORDER BY at DESC LIMIT 1`,
+      [organizationId],
+    );
+    t.equal(newest?.type, 'member.roles_changed', 'whoever was let in was let in before');
+    const restored = await api.patch(`/users/${admin.userId}`, { roles: [{ role: 'admin' }] }, options);
+    t.equal(restored.status, 200);
+    const refreshed = await api.post('/auth/refresh', { refreshToken: admin.refreshToken });
+    const { accessToken, refreshToken } = refreshed.body.data;
+    admin = { ...admin, accessToken, refreshToken };
+    await guest.letGo();
+    await database.query('DELETE FROM invitations WHERE organization_id = $1', [organizationId]);
+  }
+});
+
+t.test('one e-mail invited by several at once has one invitation', async (t) => {
+  for (let round = 0; round < ROUNDS; round += 1) {
+    const email = freshEmail();
+    const replies = await atOnce(3, () => inviting.invite(email));
+    t.same(statusesOf(replies), [201, 201, 201], `round ${round}`);
+    t.equal(new Set(replies.map(({ body }) => body.data.id)).size, 1);
+  }
+});

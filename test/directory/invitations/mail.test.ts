@@ -1,0 +1,141 @@
+// The mail itself, as a real server receives it: one recipient, no line of a stranger's in the header, names that are
+// neither markup nor links, and the one link from configuration.
+import t from 'tap';
+import { openMail } from '../../../src/base/mail/smtp.ts';
+import { plainName, writeInvitationMail } from '../../../src/directory/invitations/mail.ts';
+import { newAccount } from '../../support/client.ts';
+import { freshEmail, openInviting } from '../../support/inviting.ts';
+import { openMailbox, tokenIn } from '../../support/mailbox.ts';
+
+const log = { debug() {}, info() {}, warn() {}, error() {}, fatal() {} };
+const noSignal = new AbortController().signal;
+
+t.test(
+  'an invitation’s mail has one recipient, one link from configuration, and asks for no holiday notice',
+  async (t) => {
+    const inviting = await openInviting(t, {
+      PUBLIC_APP_URL: 'https://app.example',
+      MAIL_FROM: 'Acme Mail <no-reply@acme.example>',
+    });
+    const email = freshEmail('Grace');
+    const evil = { 'x-forwarded-host': 'evil.example', 'x-forwarded-proto': 'gopher' };
+    const body = { email, roles: [{ role: 'agent' }] };
+    await inviting.api.post('/invitations', body, { token: inviting.owner.accessToken, headers: evil });
+    const mail = await inviting.mailbox.next(email);
+    const link = `https://app.example/invitations/accept#token=${tokenIn(mail)}`;
+    t.same(mail.recipients, [email]);
+    t.equal(mail.headers.get('to'), email);
+    t.equal(mail.headers.get('from'), 'Acme Mail <no-reply@acme.example>');
+    t.equal(mail.headers.get('auto-submitted'), 'auto-generated');
+    t.equal(mail.headers.has('cc') || mail.headers.has('bcc'), false);
+    t.same(mail.text.match(/https?:\S+/g), [link]);
+    t.same(mail.html.match(/https?:[^"]+/g), [link]);
+    t.match(mail.text, /Ada Lovelace invites you to join Company/);
+    t.match(mail.text, /until \d{4}-\d{2}-\d{2} \d{2}:\d{2} UTC/);
+  },
+);
+
+t.test('an organization’s name is neither markup nor a link nor a header', async (t) => {
+  const inviting = await openInviting(t);
+  const names = [
+    '<script>alert(1)</script>',
+    '"><img src=x onerror=alert(1)>',
+    'Win at https://evil.example/login?a=1',
+    'evil.example',
+    'www.evil.example',
+    'ada@evil.example',
+    'Acme & Sons “Ltd”',
+  ];
+  for (const organizationName of names) {
+    const account = await newAccount(inviting.api, { organizationName, name: organizationName });
+    const email = freshEmail();
+    await inviting.invite(email, 'agent', account.accessToken);
+    const mail = await inviting.mailbox.next(email);
+    t.notMatch(mail.html, /<(script|img)/i, organizationName);
+    t.same(mail.html.match(/<a /g)?.length, 1, 'one link');
+    for (const body of [mail.text, mail.html.replace(/href="[^"]*"/, '')]) {
+      const names = body.replace(/^http:\/\/localhost:3000\S+$/m, '');
+      t.notMatch(names, /evil\.example|:\/\/|www\.|@/, organizationName);
+    }
+    t.same(mail.recipients, [email]);
+  }
+});
+
+t.test('what is left of a name is text in the HTML', async (t) => {
+  const name = `Acme & "Sons" 'Ltd' &lt;`;
+  const mail = { organizationName: name, inviterName: name, appUrl: 'https://a.example', token: 't' };
+  const { html, text } = writeInvitationMail({ ...mail, expiresAt: new Date(0) });
+  t.ok(text.includes(name));
+  t.ok(html.includes('Acme &#38; &#34;Sons&#34; &#39;Ltd&#39; &#38;lt;'));
+});
+
+t.test('line breaks in names end no header', async (t) => {
+  const mailbox = await openMailbox(t);
+  const send = openMail({ url: mailbox.url, from: 'a@example.com', production: true, log });
+  const name = 'Acme\r\nBcc: victim@example.com\r\n\r\nHello\u2028there\u0000';
+  const written = writeInvitationMail({
+    organizationName: name,
+    inviterName: name,
+    appUrl: 'https://app.example',
+    token: 'x'.repeat(43),
+    expiresAt: new Date(0),
+  });
+  const to = freshEmail();
+  await send?.({ to, ...written }, noSignal);
+  // Also what is not cleaned before does not get into the header.
+  await send?.({ to, ...written, subject: 'A\r\nBcc: victim@example.com' }, noSignal);
+  for (const mail of [await mailbox.next(to), await mailbox.next(to)]) {
+    t.notOk(mail.headers.has('bcc'));
+    t.same(mail.recipients, [to]);
+  }
+});
+
+t.test('an address is one recipient, whatever is in it', async (t) => {
+  const mailbox = await openMailbox(t);
+  const send = openMail({ url: mailbox.url, from: 'a@example.com', production: true, log });
+  const mail = { subject: 's', text: 't', html: 'h' };
+  for (const to of ['a@example.com, b@example.com', 'x <a@example.com>, y <b@example.com>', 'g: a@example.com;']) {
+    await send?.({ ...mail, to }, noSignal).catch(() => undefined);
+  }
+  t.ok(mailbox.mails.every(({ recipients }) => recipients.length === 1));
+  await send?.({ ...mail, to: 'ada@bücher.example' }, noSignal);
+  t.equal(mailbox.mails.at(-1)?.headers.get('to'), 'ada@xn--bcher-kva.example');
+});
+
+t.test('without a server a developer reads the mail in the log', async (t) => {
+  const lines: unknown[] = [];
+  const send = openMail({
+    url: undefined,
+    from: 'a@example.com',
+    production: false,
+    log: { ...log, info: (line: unknown) => void lines.push(line) },
+  });
+  await send?.({ to: 'b@example.com', subject: 's', text: 'link#token=x', html: 'h' }, noSignal);
+  t.same(lines, [{ to: 'b@example.com', subject: 's', text: 'link#token=x' }]);
+});
+
+t.test('names are cut at sixty characters and keep their letters', async (t) => {
+  t.equal(plainName('Ada Lovelace'), 'Ada Lovelace');
+  t.equal(plainName('  Zoë   von Trapp '), 'Zoë von Trapp');
+  t.equal(plainName('St. Mary’s'), 'St. Mary’s');
+  t.equal(plainName('株式会社'), '株式会社');
+  t.equal([...plainName('𝄞'.repeat(200))].length, 60);
+  t.equal(plainName('evil。example ｗｗｗ．evil．example'), 'evil example www evil example');
+  t.equal(plainName('http://evil.example'), 'http evil example');
+  t.equal(plainName('\u202egnp.exe'), 'gnp exe');
+  t.equal(plainName('\u200b'), '');
+  const mail = { appUrl: 'https://a.example', token: 't', expiresAt: new Date(0) };
+  const nameless = writeInvitationMail({ ...mail, organizationName: '\u200b', inviterName: null });
+  t.match(nameless.text, /^You are invited to join an organization\.\n/);
+});
+
+t.test('in production another machine must offer STARTTLS, unless the URL says that it is optional', async (t) => {
+  const mailbox = await openMailbox(t, 0, '127.0.0.2');
+  const mail = { to: freshEmail(), subject: 's', text: 't', html: 'h' };
+  const settings = { from: 'a@example.com', production: true, log };
+  const strict = openMail({ ...settings, url: mailbox.url });
+  await t.rejects(strict?.(mail, noSignal) ?? Promise.resolve(), { name: 'MailRefused', message: /TLS/ });
+  t.same(mailbox.mails, []);
+  await openMail({ ...settings, url: `${mailbox.url}?tls=optional` })?.(mail, noSignal);
+  t.same((await mailbox.next(mail.to)).recipients, [mail.to]);
+});

@@ -1,0 +1,233 @@
+// What accepting refuses: every token that is not valid (any more) in one and the same way, the wrong person, the wrong
+// tenant; and that a refusal consumes nothing.
+import t from 'tap';
+import { newAccount, type Reply } from '../../support/client.ts';
+import {
+  countMembers,
+  freshEmail,
+  joined,
+  openInviting,
+  PASSWORD,
+  registering,
+  setSeats,
+} from '../../support/inviting.ts';
+import { refused } from '../../support/raw.ts';
+
+const inviting = await openInviting(t);
+const { api, database, owner } = inviting;
+const organizationId = owner.organization.id;
+
+const accept = (token: string, options = {}) => api.post('/invitations/accept', registering(token), options);
+
+/** A user's own words with a request left out. */
+function told({ body: { requestId: _, ...rest } }: Reply): unknown {
+  return rest;
+}
+
+t.test('unknown, malformed, expired, revoked, used and renewed tokens get one answer', async (t) => {
+  const seen: unknown[] = [];
+  const invalid = async (what: string, token: string) => {
+    const reply = await accept(token);
+    refused(t, reply, 'invitation_invalid', what);
+    seen.push(told(reply));
+    const guest = await newAccount(api);
+    const signedIn = await api.post('/invitations/accept', { token }, { token: guest.accessToken });
+    refused(t, signedIn, 'invitation_invalid', `${what}, signed in`);
+    seen.push(told(signedIn));
+    const email = freshEmail();
+    const body = { email, name: 'Guest', password: PASSWORD, invitationToken: token };
+    refused(t, await api.post('/auth/register', body), 'invitation_invalid', `${what}, at registration`);
+  };
+  await invalid('unknown', Buffer.alloc(32, 7).toString('base64url'));
+  for (const token of ['', 'x', 'null', "' OR 1=1 --", 'ü'.repeat(100), '0193c5a0-7a2b-7c3d-8e4f-5a6b7c8d9e0f']) {
+    await invalid(`malformed ${JSON.stringify(token.slice(0, 20))}`, token);
+  }
+  const expired = await inviting.invited(freshEmail());
+  await database.query(`UPDATE invitations SET expires_at = now() - interval '1 ms' WHERE id = $1`, [expired.id]);
+  await invalid('expired', expired.token);
+  const revoked = await inviting.invited(freshEmail());
+  t.equal((await api.delete(`/invitations/${revoked.id}`, { token: owner.accessToken })).status, 204);
+  await invalid('revoked', revoked.token);
+  const used = await inviting.invited(freshEmail());
+  t.equal((await accept(used.token)).status, 200);
+  await invalid('used', used.token);
+  const email = freshEmail();
+  const renewed = await inviting.invited(email);
+  const again = await inviting.invited(email);
+  t.equal(again.id, renewed.id);
+  await invalid('renewed', renewed.token);
+  t.equal((await accept(again.token)).status, 200);
+  t.equal(new Set(seen.map((one) => JSON.stringify(one))).size, 1, 'word by word the same');
+});
+
+t.test('the id of an invitation accepts nothing', async (t) => {
+  const { id } = await inviting.invited(freshEmail());
+  refused(t, await accept(id), 'invitation_invalid', 'id');
+});
+
+t.test('a token stops working when its inviter or organization does, and only then', async (t) => {
+  const states: [string, string, string][] = [
+    ['the inviter is suspended', `UPDATE memberships SET status = 'suspended' WHERE user_id = $1`, 'suspended'],
+    ['the inviter is removed', 'DELETE FROM memberships WHERE user_id = $1', 'removed'],
+    ['the inviter’s account is disabled', `UPDATE users SET status = 'disabled' WHERE id = $1`, 'disabled'],
+    [
+      'the inviter may not invite any more',
+      `UPDATE role_assignments SET role_id = (SELECT id FROM roles WHERE name = 'viewer' AND organization_id IS NULL)
+       WHERE user_id = $1`,
+      'demoted',
+    ],
+    [
+      'the inviter holds their role only in a scope',
+      `UPDATE role_assignments SET scope = '{"projectId":"p1"}' WHERE user_id = $1`,
+      'scoped',
+    ],
+  ];
+  for (const [what, sql, name] of states) {
+    const admin = await joined(inviting, 'admin', freshEmail(name));
+    const { token } = await inviting.invited(freshEmail(), 'agent', admin.accessToken);
+    await database.query(sql, [admin.userId]);
+    refused(t, await accept(token), 'invitation_invalid', what);
+  }
+  const { token } = await inviting.invited(freshEmail());
+  await database.query(`UPDATE organizations SET status = 'suspended' WHERE id = $1`, [organizationId]);
+  refused(t, await accept(token), 'invitation_invalid', 'the organization is suspended');
+  await database.query(`UPDATE organizations SET status = 'active' WHERE id = $1`, [organizationId]);
+  t.equal((await accept(token)).status, 200, 'activation gives it back');
+  const other = await newAccount(api);
+  const doomed = await inviting.invited(freshEmail(), 'agent', other.accessToken);
+  await database.query('DELETE FROM organizations WHERE id = $1', [other.organization.id]);
+  refused(t, await accept(doomed.token), 'invitation_invalid', 'the organization is gone');
+});
+
+t.test('a role that has grown beyond its inviter since is not given', async (t) => {
+  const [role] = await database.query<{ id: string }>(
+    `INSERT INTO roles (id, organization_id, owner_key, name, level, permissions)
+     VALUES (gen_random_uuid(), $1, $1, 'helper', 10, '{contacts:read}') RETURNING id`,
+    [organizationId],
+  );
+  const admin = await joined(inviting, 'admin');
+  const guests = [freshEmail(), freshEmail(), freshEmail()];
+  const tokens = [];
+  for (const guest of guests) tokens.push((await inviting.invited(guest, 'helper', admin.accessToken)).token);
+  await database.query(`UPDATE roles SET permissions = '{contacts:read,billing:manage}' WHERE id = $1`, [role?.id]);
+  refused(t, await accept(tokens[0] ?? ''), 'invitation_invalid', 'a permission that the inviter lacks');
+  await database.query(`UPDATE roles SET permissions = '{contacts:read}', level = 90 WHERE id = $1`, [role?.id]);
+  refused(t, await accept(tokens[1] ?? ''), 'invitation_invalid', 'a level above the inviter’s');
+  await database.query(`UPDATE roles SET permissions = '{}', level = 10 WHERE id = $1`, [role?.id]);
+  t.match((await accept(tokens[2] ?? '')).body, { data: { roles: ['helper'] } }, 'less than before is given');
+  await database.query('DELETE FROM role_assignments WHERE role_id = $1', [role?.id]);
+  await database.query('DELETE FROM roles WHERE id = $1', [role?.id]);
+  refused(t, await accept(tokens[0] ?? ''), 'invitation_invalid', 'no role is left to give');
+});
+
+t.test('an invitation for another e-mail is refused and not consumed', async (t) => {
+  const guest = await newAccount(api);
+  const { token } = await inviting.invited(freshEmail());
+  const before = await countMembers(database, organizationId);
+  const reply = await api.post('/invitations/accept', { token }, { token: guest.accessToken });
+  refused(t, reply, 'invitation_for_another', 'signed in with another e-mail');
+  t.equal(await countMembers(database, organizationId), before);
+  t.equal((await accept(token)).status, 200);
+});
+
+t.test('an account with a proven mailbox is not registered again: it signs in and accepts', async (t) => {
+  const guest = await newAccount(api);
+  await database.query('UPDATE users SET email_verified_at = now() WHERE id = $1', [guest.userId]);
+  const { token } = await inviting.invited(guest.email);
+  refused(t, await accept(token), 'email_taken', 'registering');
+  const reply = await api.post('/invitations/accept', { token }, { token: guest.accessToken });
+  t.equal(reply.status, 200);
+});
+
+t.test('a disabled account is neither taken over nor let in', async (t) => {
+  const guest = await newAccount(api);
+  const { token } = await inviting.invited(guest.email);
+  await database.query(`UPDATE users SET status = 'disabled' WHERE id = $1`, [guest.userId]);
+  refused(t, await accept(token), 'email_taken', 'registering');
+  const signedIn = await api.post('/invitations/accept', { token }, { token: guest.accessToken });
+  refused(t, signedIn, 'account_disabled', 'signed in');
+  const [row] = await database.query('SELECT status FROM invitations WHERE email_key = $1', [guest.email]);
+  t.same(row, { status: 'pending' });
+});
+
+t.test('a tenant header must name the organization that invites', async (t) => {
+  const stranger = await newAccount(api);
+  const { token } = await inviting.invited(freshEmail());
+  for (const headers of [
+    { 'x-tenant-id': stranger.organization.id },
+    { 'x-tenant-id': 'no-such-organization' },
+    { 'x-organization-slug': stranger.organization.slug },
+  ]) {
+    refused(t, await accept(token, { headers }), 'tenant_mismatch', JSON.stringify(headers));
+  }
+  const two = { 'x-tenant-id': organizationId, 'x-organization-slug': stranger.organization.slug };
+  refused(t, await accept(token, { headers: two }), 'bad_request', 'two organizations');
+  const own = { 'x-tenant-id': organizationId.toUpperCase(), 'x-organization-slug': owner.organization.slug };
+  t.equal((await accept(token, { headers: own })).status, 200);
+});
+
+t.test('no GET and no HEAD consumes a token', async (t) => {
+  const { token } = await inviting.invited(freshEmail());
+  for (const method of ['GET', 'HEAD']) {
+    for (const path of [`/invitations/accept?token=${token}`, `/invitations/accept/${token}`]) {
+      const { status } = await api.call(method, path);
+      t.ok([401, 404, 405, 422].includes(status), `${method} ${path.slice(0, 20)}: ${status}`);
+    }
+  }
+  t.equal((await accept(token)).status, 200);
+});
+
+t.test('a body that is not complete, or too much, consumes nothing', async (t) => {
+  const guest = await newAccount(api);
+  const { token } = await inviting.invited(guest.email);
+  const wrong: [string, object, object][] = [
+    ['no name', { token, password: PASSWORD }, {}],
+    ['no password', { token, name: 'Guest' }, {}],
+    ['no token', { name: 'Guest', password: PASSWORD }, {}],
+    ['a refresh token of nobody', { ...registering(token), refreshToken: guest.refreshToken }, {}],
+    ['an unknown member', { ...registering(token), organizationId }, {}],
+    ['roles', { ...registering(token), roles: ['owner'] }, {}],
+    ['a common password', { token, name: 'Guest', password: 'password1' }, {}],
+    ['the e-mail as the password', { token, name: 'Guest', password: guest.email }, {}],
+    ['the organization as the password', { token, name: 'Guest', password: owner.organization.name }, {}],
+    ['a password while signed in', { token, password: PASSWORD }, { token: guest.accessToken }],
+  ];
+  for (const [what, body, options] of wrong) {
+    refused(t, await api.post('/invitations/accept', body, options), 'validation_failed', what);
+  }
+  const broken = await api.post('/invitations/accept', { token }, { token: 'x' });
+  refused(t, broken, 'invalid_token', 'a broken access token is no registration');
+  const large = await api.post('/invitations/accept', { ...registering(token), name: 'x'.repeat(17_000) });
+  refused(t, large, 'body_too_large', '16 KiB');
+  t.equal((await api.post('/invitations/accept', { token }, { token: guest.accessToken })).status, 200);
+});
+
+t.test('whoever is a member by then is told so, and stays one', async (t) => {
+  const guest = await newAccount(api);
+  const { token } = await inviting.invited(guest.email, 'admin');
+  await database.query('INSERT INTO memberships (organization_id, user_id) VALUES ($1, $2)', [
+    organizationId,
+    guest.userId,
+  ]);
+  const reply = await api.post('/invitations/accept', { token }, { token: guest.accessToken });
+  refused(t, reply, 'already_member', 'a member');
+  const roles = await database.query('SELECT 1 FROM role_assignments WHERE user_id = $1 AND organization_id = $2', [
+    guest.userId,
+    organizationId,
+  ]);
+  t.same(roles, [], 'no role came with it');
+});
+
+t.test('a seat that is gone by then is not given', async (t) => {
+  const { token } = await inviting.invited(freshEmail());
+  await withSeats(await countMembers(database, organizationId), async () => {
+    refused(t, await accept(token), 'team_member_limit', 'no seat');
+  });
+  t.equal((await accept(token)).status, 200, 'nothing was consumed');
+});
+
+async function withSeats(seats: number, work: () => Promise<void>): Promise<void> {
+  await setSeats(database, organizationId, seats);
+  await work();
+  await setSeats(database, organizationId, 1000);
+}

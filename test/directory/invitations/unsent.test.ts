@@ -1,0 +1,113 @@
+// Mails for which no token was made: why decides what becomes of them.
+import t from 'tap';
+import type { Database } from '../../../src/base/database/db.ts';
+import type { SendMail } from '../../../src/base/mail/smtp.ts';
+import { systemRandom } from '../../../src/base/platform/random.ts';
+import { openOutbox } from '../../../src/directory/invitations/outbox.ts';
+import { freshEmail, openInviting } from '../../support/inviting.ts';
+import { refused } from '../../support/raw.ts';
+
+const inviting = await openInviting(t);
+const { api, database, owner, service } = inviting;
+const { db } = service.app.deps;
+await service.app.deps.outbox.stop(); // the mails are taken by the tests
+
+const lines: string[] = [];
+const keep = (...said: unknown[]) =>
+  void lines.push(JSON.stringify(said, (_, value) => (value instanceof Error ? value.stack : value)));
+const log = { debug: keep, info: keep, warn: keep, error: keep, fatal: keep };
+const sent: string[] = [];
+const keepSent: SendMail = async ({ to }) => void sent.push(to);
+
+function outboxOf(send: SendMail = keepSent, asked: Database = db) {
+  return openOutbox({ db: asked, log, random: systemRandom, appUrl: 'https://app.example', send });
+}
+
+async function rowOf(email: string) {
+  const [row] = await database.query(
+    `SELECT attempts, due_at IS NOT NULL AS waiting, done_at IS NOT NULL AS done, failure
+     FROM outbox WHERE recipient_key = $1 ORDER BY created_at DESC LIMIT 1`,
+    [email],
+  );
+  return row;
+}
+
+const dueNow = () => database.query('UPDATE outbox SET due_at = now() WHERE due_at IS NOT NULL');
+const setStatus = (status: string) =>
+  database.query('UPDATE organizations SET status = $2 WHERE id = $1', [owner.organization.id, status]);
+
+t.test(
+  'a process that stood still until its claim ran out settles nothing: the mail leaves by the next one',
+  async (t) => {
+    const email = freshEmail();
+    t.equal((await inviting.invite(email)).status, 201);
+    const reader = db.systemReader();
+    const slow: Database = {
+      ...db,
+      systemReader: () => ({
+        async rows(asked, values) {
+          if (asked.text.includes('SET token_hash')) await database.query('UPDATE outbox SET due_at = now()');
+          return reader.rows(asked, values);
+        },
+      }),
+    };
+    const [claimed] = await Promise.allSettled([
+      outboxOf(async () => void t.fail('sent without a claim'), slow).sendDue(),
+    ]);
+    t.equal(claimed.status, 'fulfilled');
+    t.match(await rowOf(email), { waiting: true, done: false });
+    await outboxOf().sendDue();
+    t.same(sent.splice(0), [email]);
+    t.match(await rowOf(email), { waiting: false, done: true, failure: null });
+  },
+);
+
+t.test('a mail that is due while its organization is suspended leaves after the activation', async (t) => {
+  const email = freshEmail();
+  const { body } = await inviting.invite(email);
+  await setStatus('suspended');
+  await outboxOf().sendDue();
+  for (let look = 0; look < 12; look += 1) {
+    await dueNow();
+    await outboxOf().sendDue();
+  }
+  t.same(sent, []);
+  t.match(await rowOf(email), { attempts: 0, waiting: true, done: false, failure: 'organization suspended' });
+  await setStatus('active');
+  await dueNow();
+  await outboxOf().sendDue();
+  t.same(sent.splice(0), [email]);
+  t.match(await rowOf(email), { attempts: 1, waiting: false, done: true, failure: null });
+  t.equal((await api.delete(`/invitations/${body.data.id}`, { token: owner.accessToken })).status, 204);
+});
+
+t.test('a mail of an invitation that has ended is done, also while its organization is suspended', async (t) => {
+  const email = freshEmail();
+  const { body } = await inviting.invite(email);
+  t.equal((await api.delete(`/invitations/${body.data.id}`, { token: owner.accessToken })).status, 204);
+  await setStatus('suspended');
+  await outboxOf().sendDue();
+  await setStatus('active');
+  t.same(sent, []);
+  t.match(await rowOf(email), { waiting: false, done: true, failure: null });
+});
+
+t.test('a failure that nobody foresaw is logged with its stack, and the mail comes again', async (t) => {
+  const email = freshEmail();
+  await inviting.invite(email);
+  const broken: SendMail = () => Promise.reject(new TypeError('no such door'));
+  await outboxOf(broken).sendDue();
+  t.match(await rowOf(email), { attempts: 1, waiting: true, failure: 'unexpected' });
+  t.match(lines.join(), /no such door.*unsent\.test\.ts/);
+  await dueNow();
+  await outboxOf().sendDue();
+  t.same(sent.splice(0), [email]);
+});
+
+t.test('what offers no role any more is not mailed again', async (t) => {
+  const { body } = await inviting.invite(freshEmail());
+  await database.query('DELETE FROM invitation_roles WHERE invitation_id = $1', [body.data.id]);
+  const again = await api.post(`/invitations/${body.data.id}/resend`, undefined, { token: owner.accessToken });
+  refused(t, again, 'not_found', 'resent');
+  t.match(again.body.detail, /invite again/);
+});

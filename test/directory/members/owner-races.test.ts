@@ -1,0 +1,111 @@
+// Two owners at the same moment: one of them stays. Each race runs in many rounds; in each both calls are past every guard
+// before the first of them may go on.
+import t from 'tap';
+import type { Reply } from '../../support/client.ts';
+import { joinMember } from '../../support/session-state.ts';
+import { headOn, heldRoles, makeOnly, openTeam, ownersOf, type Team, type Teammate } from '../../support/team.ts';
+import { signInPlanted } from '../../support/world.ts';
+
+const ROUNDS = 50;
+
+/** The status and code of each answer, sorted. */
+function outcome(replies: readonly Reply[]): string[] {
+  return replies.map(({ status, code }) => `${status} ${code ?? ''}`.trim()).sort();
+}
+
+/** Both are owners again, with tokens that say so. */
+async function twoOwners({ database, api, organization }: Team, pair: readonly Teammate[]): Promise<Teammate[]> {
+  await database.query("UPDATE memberships SET status = 'active'");
+  const { id } = organization;
+  const again: Teammate[] = [];
+  for (const person of pair) {
+    const held = await heldRoles(database, id, person.userId);
+    if (held.length === 0) await joinMember(database, person.userId, id, 'owner');
+    else if (held[0] !== 'owner') await makeOnly(database, id, person.userId, 'owner');
+    // A removal has ended the session, a leave has taken the organization from it.
+    const refreshed = await api.post('/auth/refresh', { refreshToken: person.refreshToken, organization: id });
+    const signedIn = refreshed.status === 200 ? refreshed.body.data : await signInPlanted(api, person, id);
+    const { accessToken: token, refreshToken, sessionId } = signedIn;
+    again.push({ ...person, token, refreshToken, sessionId });
+  }
+  return again;
+}
+
+type Change = (team: Team, by: Teammate, of: Teammate) => Promise<Reply>;
+
+const demote: Change = ({ api }, { token }, { userId }) =>
+  api.patch(`/users/${userId}`, { roles: [{ role: 'agent' }] }, { token });
+const suspend: Change = ({ api }, { token }, { userId }) =>
+  api.patch(`/users/${userId}`, { status: 'suspended' }, { token });
+const remove: Change = ({ api }, { token }, { userId }) => api.delete(`/users/${userId}`, { token });
+const leave = ({ api, organization }: Team, { token }: Teammate): Promise<Reply> =>
+  api.delete(`/me/organizations/${organization.id}`, { token });
+
+interface Race {
+  readonly title: string;
+  readonly first: (team: Team, one: Teammate, other: Teammate) => Promise<Reply>;
+  readonly second: (team: Team, one: Teammate, other: Teammate) => Promise<Reply>;
+  readonly outcomes: readonly string[];
+}
+
+const RACES: readonly Race[] = [
+  {
+    title: 'of two owners who demote each other exactly one does, and the other has lost the right to',
+    first: demote,
+    second: (team, one, other) => demote(team, other, one),
+    outcomes: ['200,403 permission_denied'],
+  },
+  {
+    title: 'of two owners who step down at once exactly one does, and the other is the last',
+    first: (team, one) => demote(team, one, one),
+    second: (team, _one, other) => demote(team, other, other),
+    outcomes: ['200,409 last_owner'],
+  },
+  {
+    title: 'of two owners who remove each other exactly one does, and the other is no member any more',
+    first: remove,
+    second: (team, one, other) => remove(team, other, one),
+    outcomes: ['204,403 organization_access_denied'],
+  },
+  {
+    title: 'of an owner who steps down while the other leaves exactly one does',
+    first: (team, one) => demote(team, one, one),
+    second: (team, _one, other) => leave(team, other),
+    outcomes: ['200,409 last_owner', '204,409 last_owner'],
+  },
+  {
+    title: 'of two owners who leave at once exactly one does',
+    first: (team, one) => leave(team, one),
+    second: (team, _one, other) => leave(team, other),
+    outcomes: ['204,409 last_owner'],
+  },
+  {
+    title: 'of an owner who suspends the other while that one suspends themselves never are both gone',
+    first: suspend,
+    second: (team, _one, other) => suspend(team, other, other),
+    outcomes: ['200,200', '200,403 organization_access_denied'],
+  },
+];
+
+for (const { title, first, second, outcomes } of RACES) {
+  t.test(title, async (t) => {
+    const team = await openTeam(t);
+    const { database, organization, join } = team;
+    let pair = [await join('owner'), await join('owner')];
+    const seen = new Set<string>();
+    for (let round = 0; round < ROUNDS; round += 1) {
+      if (round > 0) pair = await twoOwners(team, pair);
+      const [one, other] = pair as [Teammate, Teammate];
+      const calls = [() => first(team, one, other), () => second(team, one, other)];
+      const replies = await headOn(t, team, round % 2 === 0 ? calls : calls.toReversed());
+      seen.add(outcome(replies).join());
+      const owners = await ownersOf(database, organization.id);
+      if (owners !== 1) t.fail(`round ${round}: ${owners} owners after ${outcome(replies)}`);
+    }
+    t.same(
+      [...seen].filter((found) => !outcomes.includes(found)),
+      [],
+      `${[...seen].join(' and ')}`,
+    );
+  });
+}

@@ -1,0 +1,138 @@
+// The end of a membership: by removal, which ends what the member does there, and by leaving. The person stays.
+import t from 'tap';
+import { partsOf } from '../../support/forge.ts';
+import { countRows, eventsAbout, joinMember, sessionRow } from '../../support/session-state.ts';
+import { furtherTeam, heldRoles, openTeam, renewed } from '../../support/team.ts';
+import { signInPlanted } from '../../support/world.ts';
+
+t.test('a removed member is out at once: sessions, tokens, roles; elsewhere they go on as before', async (t) => {
+  const { database, api, organization, join } = await openTeam(t);
+  const owner = await join('owner');
+  const agent = await join('agent');
+  const second = await signInPlanted(api, agent, organization.slug);
+  const other = await furtherTeam(database, api);
+  await other.join('owner');
+  await joinMember(database, agent.userId, other.organization.id, 'admin');
+  const elsewhere = await signInPlanted(api, agent, other.organization.slug);
+  const reply = await api.delete(`/users/${agent.userId}`, { token: owner.token });
+  t.same([reply.status, reply.text], [204, '']);
+  for (const { refreshToken, sessionId } of [agent, second]) {
+    t.match(await api.post('/auth/refresh', { refreshToken }), { status: 401, code: 'session_revoked' });
+    t.equal((await sessionRow(database, sessionId)).revoked_reason, 'membership_removed');
+    t.same(await eventsAbout(database, sessionId), ['session.opened', 'session.ended']);
+  }
+  for (const token of [agent.token, second.accessToken]) {
+    t.match(await api.get('/me', { token }), { status: 401, code: 'session_revoked' });
+  }
+  t.match(await api.get('/me', { token: elsewhere.accessToken }), { status: 401, code: 'token_stale' });
+  const { claims } = partsOf(await renewed(api, elsewhere));
+  t.match(claims, { org: other.organization.id, roles: ['admin'] }, 'the session elsewhere lives on');
+  t.same(await heldRoles(database, other.organization.id, agent.userId), ['admin']);
+  t.same(await heldRoles(database, organization.id, agent.userId), []);
+  t.match(await api.get(`/users/${agent.userId}`, { token: owner.token }), { status: 404, code: 'not_found' });
+  t.match(await api.delete(`/users/${agent.userId}`, { token: owner.token }), { status: 404, code: 'not_found' });
+  t.same(await eventsAbout(database, agent.userId), ['member.removed']);
+  await t.rejects(signInPlanted(api, agent, organization.slug), /organization_access_denied/);
+  const back = await api.post('/auth/refresh', { refreshToken: elsewhere.refreshToken, organization: organization.id });
+  t.match(back, { status: 403, code: 'organization_access_denied' });
+});
+
+t.test('a token for the organization that another session was given dies with the membership', async (t) => {
+  const { database, api, organization, join } = await openTeam(t);
+  const owner = await join('owner');
+  const agent = await join('agent');
+  const other = await furtherTeam(database, api);
+  await joinMember(database, agent.userId, other.organization.id, 'agent');
+  const { refreshToken } = await signInPlanted(api, agent, other.organization.slug);
+  const visiting = await api.post('/auth/refresh', { refreshToken, organization: organization.slug });
+  const token = visiting.body.data.accessToken;
+  t.equal((await api.get('/users', { token })).status, 200);
+  await api.delete(`/users/${agent.userId}`, { token: owner.token });
+  t.match(await api.get('/users', { token }), { status: 401, code: 'token_stale' });
+});
+
+t.test('removing needs users:remove, and removing oneself no more', async (t) => {
+  const { api, database, organization, join } = await openTeam(t);
+  const owner = await join('owner');
+  const admin = await join('admin');
+  const agent = await join('agent');
+  for (const { token } of [admin, agent]) {
+    t.match(await api.delete(`/users/${agent.userId}`, { token }), { status: 403, code: 'permission_denied' });
+  }
+  const second = await join('owner');
+  t.equal((await api.delete(`/users/${second.userId}`, { token: second.token })).status, 204);
+  t.match(await api.get('/me', { token: second.token }), { status: 401, code: 'session_revoked' });
+  t.match(await api.delete(`/users/${owner.userId}`, { token: owner.token }), { status: 409, code: 'last_owner' });
+  t.equal((await sessionRow(database, owner.sessionId)).revoked_reason, null, 'a refused removal ends no session');
+  t.equal((await api.get('/me', { token: owner.token })).status, 200);
+  t.same(await heldRoles(database, organization.id, owner.userId), ['owner']);
+});
+
+t.test('whoever leaves keeps the session, which then acts for no organization', async (t) => {
+  const { database, api, organization, join } = await openTeam(t);
+  await join('owner');
+  const agent = await join('agent');
+  const reply = await api.delete(`/me/organizations/${organization.id}`, { token: agent.token });
+  t.same([reply.status, reply.text], [204, '']);
+  t.match(await api.get('/users', { token: agent.token }), { status: 401, code: 'token_stale' });
+  const row = await sessionRow(database, agent.sessionId);
+  t.match(row, { organization_id: null, revoked_reason: null });
+  const token = await renewed(api, agent);
+  t.equal(partsOf(token).claims.org, undefined);
+  t.match((await api.get('/me', { token })).body.data, { id: agent.userId, organization: null, roles: [] });
+  t.match(await api.get('/users', { token }), { status: 403, code: 'organization_required' });
+  t.same(await eventsAbout(database, agent.userId), ['member.left']);
+  t.match(await api.delete(`/me/organizations/${organization.id}`, { token }), { status: 404, code: 'not_found' });
+});
+
+t.test('one may leave while suspended, and while the organization is', async (t) => {
+  const { database, service, api, organization, join } = await openTeam(t);
+  await join('owner');
+  const agent = await join('agent');
+  await database.query(`UPDATE memberships SET status = 'suspended' WHERE user_id = $1`, [agent.userId]);
+  const { accessToken } = await signInPlanted(api, agent);
+  t.equal((await api.delete(`/me/organizations/${organization.id}`, { token: accessToken })).status, 204);
+  const viewer = await join('viewer');
+  await database.query(`UPDATE organizations SET status = 'suspended' WHERE id = $1`, [organization.id]);
+  await database.query(
+    `INSERT INTO revocations (id, kind, subject, state) VALUES (gen_random_uuid(), 'organization', $1, 'suspended')`,
+    [organization.id],
+  );
+  await service.app.deps.revocations.synchronize();
+  const { token } = viewer;
+  t.match(await api.get('/me', { token }), { status: 401, code: 'organization_suspended' });
+  t.equal((await api.delete(`/me/organizations/${organization.id}`, { token })).status, 204);
+  t.equal(partsOf(await renewed(api, viewer)).claims.org, undefined);
+  t.equal(await countRows(database, 'memberships'), 1);
+});
+
+t.test('leaving one organization touches no other, be it the current one', async (t) => {
+  const { database, api, organization, join } = await openTeam(t);
+  await join('owner');
+  const agent = await join('agent');
+  const other = await furtherTeam(database, api);
+  await joinMember(database, agent.userId, other.organization.id, 'agent');
+  const { token } = agent;
+  t.equal((await api.delete(`/me/organizations/${other.organization.id.toUpperCase()}`, { token })).status, 204);
+  t.equal(partsOf(await renewed(api, agent)).claims.org, organization.id);
+  t.same(await heldRoles(database, organization.id, agent.userId), ['agent']);
+  t.same(await heldRoles(database, other.organization.id, agent.userId), []);
+  t.equal(
+    (await api.delete('/me/organizations/acme', { token: await renewed(api, agent) })).status,
+    422,
+    'an id, not a slug',
+  );
+});
+
+t.test('other processes learn of a removal from what was committed with it', async (t) => {
+  const { database, api, join } = await openTeam(t);
+  const owner = await join('owner');
+  const agent = await join('agent');
+  await database.query('DELETE FROM revocations');
+  await api.delete(`/users/${agent.userId}`, { token: owner.token });
+  const rows = await database.query('SELECT kind, subject, epoch FROM revocations ORDER BY kind');
+  t.same(rows, [
+    { kind: 'session', subject: agent.sessionId, epoch: null },
+    { kind: 'user', subject: agent.userId, epoch: 1 },
+  ]);
+});

@@ -1,0 +1,288 @@
+// The end of an organization: who may bring it about, what goes with it, what is left, and that nothing else is touched.
+import { randomUUID } from 'node:crypto';
+import t, { type Test } from 'tap';
+import { type Account, type Api, atOnce, newAccount } from '../../support/client.ts';
+import { createDatabase, type TestDatabase } from '../../support/database.ts';
+import { partsOf } from '../../support/forge.ts';
+import { refused } from '../../support/raw.ts';
+import { openService } from '../../support/service.ts';
+import { joinMember, openTransaction, sessionRow, waiters } from '../../support/session-state.ts';
+
+const database = await createDatabase(t);
+const CURRENT = '/organizations/current';
+
+async function signIn(api: Api, { email, password }: Account, organization: string) {
+  return (await api.post('/auth/login', { email, password, organization })).body.data;
+}
+
+/** An organization with everything that one can have: a custom role in use, a second member, an invitation, mail. */
+async function furnished(api: Api) {
+  const owner = await newAccount(api);
+  const member = await newAccount(api);
+  const { id } = owner.organization;
+  await joinMember(database, member.userId, id, 'agent');
+  const roleId = randomUUID();
+  await database.query(
+    `INSERT INTO roles (id, organization_id, owner_key, name, level, permissions) VALUES ($1, $2, $2, 'own', 1, '{a:b}')`,
+    [roleId, id],
+  );
+  await database.query(
+    `INSERT INTO role_assignments (id, organization_id, user_id, role_id, role_owner_key) VALUES (gen_random_uuid(), $1, $2, $3, $1)`,
+    [id, member.userId, roleId],
+  );
+  const invitation = randomUUID();
+  await database.query(
+    `INSERT INTO invitations (id, organization_id, email, email_key, expires_at) VALUES ($1, $2, 'x@y.z', 'x@y.z', now() + interval '1 day')`,
+    [invitation, id],
+  );
+  await database.query(
+    'INSERT INTO invitation_roles (organization_id, invitation_id, role_id, role_owner_key) VALUES ($1, $2, $3, $1)',
+    [id, invitation, roleId],
+  );
+  await database.query(
+    `INSERT INTO outbox (id, organization_id, kind, subject_id, recipient_key, due_at) VALUES (gen_random_uuid(), $1, 'invitation', $2, 'x@y.z', NULL)`,
+    [id, invitation],
+  );
+  const client = randomUUID();
+  await database.query(
+    `INSERT INTO clients (id, organization_id, owner_key, name, permissions, authentication) VALUES ($1, $2, $2, 'x', '{a:b}', 'client_secret')`,
+    [client, id],
+  );
+  await database.query(
+    `INSERT INTO client_secrets (id, organization_id, owner_key, client_id, hash) VALUES (gen_random_uuid(), $1, $1, $2, sha256('x'))`,
+    [id, client],
+  );
+  return { owner, member, id, token: owner.accessToken };
+}
+
+// What happened, and the mails that an address has had: both outlive the organization.
+const KEPT = ['events', 'outbox'];
+
+/** The rows of each table that name the organization, and all rows of the others. */
+async function contents(from: TestDatabase, organizationId: string) {
+  const tables = await from.query<{ name: string }>(
+    `SELECT table_name AS name FROM information_schema.columns
+     WHERE column_name = 'organization_id' AND table_schema = 'public' ORDER BY 1`,
+  );
+  const found: Record<string, { own: number; others: string }> = {};
+  for (const { name } of [...tables, { name: 'organizations' }]) {
+    const column = name === 'organizations' ? 'id' : 'organization_id';
+    const [row] = await from.query<{ own: number; others: string }>(
+      `SELECT count(*) FILTER (WHERE ${column} = $1)::int AS own,
+         md5(coalesce(string_agg(x::text, '|' ORDER BY x::text) FILTER (WHERE ${column} IS DISTINCT FROM $1), '')) AS others
+       FROM ${name} x`,
+      [organizationId],
+    );
+    if (row) found[name] = row;
+  }
+  return found;
+}
+
+t.test(
+  'everything of the organization goes, what happened stays recorded, other organizations are untouched',
+  async (t) => {
+    const { api } = await openService(t, database);
+    const { owner, member, id, token } = await furnished(api);
+    const bystander = await furnished(api);
+    const atMembers = await signIn(api, member, id);
+    const before = await contents(database, id);
+    const full = Object.entries(before).filter(([, { own }]) => own === 0);
+    t.strictSame(full, [], 'each table has rows of it before');
+    t.equal((await api.delete(CURRENT, { token })).status, 204);
+    const after = await contents(database, id);
+    for (const [table, { own, others }] of Object.entries(after)) {
+      if (!KEPT.includes(table)) t.equal(own, 0, `${table} has none left`);
+      if (table !== 'sessions') t.equal(others, before[table]?.others, `${table} of others is as it was`);
+    }
+    const [event] = await database.query('SELECT * FROM events WHERE organization_id = $1 ORDER BY at DESC LIMIT 1', [
+      id,
+    ]);
+    t.match(event, {
+      type: 'organization.deleted',
+      actor_id: owner.userId,
+      target_id: id,
+      data: { slug: owner.organization.slug },
+    });
+    t.equal((await sessionRow(database, atMembers.sessionId)).organization_id, null, 'a session acts for none');
+    t.equal((await api.get(CURRENT, { token: bystander.token })).status, 200);
+    const again = await api.post(
+      '/organizations',
+      { name: 'New', slug: owner.organization.slug },
+      { token: bystander.token },
+    );
+    t.equal(again.status, 201, 'the slug is free again');
+    t.not(again.body.data.id, id);
+  },
+);
+
+t.test('its tokens are refused at once, its sessions live on and act for none', async (t) => {
+  const { api } = await openService(t, database);
+  const { api: replica, app: other } = await openService(t, database);
+  const { owner, member, id, token } = await furnished(api);
+  const atMembers = await signIn(api, member, id);
+  t.equal((await api.delete(CURRENT, { token })).status, 204);
+  await other.deps.revocations.synchronize();
+  for (const [where, used] of [
+    [api, token],
+    [api, atMembers.accessToken],
+    [replica, token],
+  ] as const) {
+    t.match(await where.get('/me', { token: used }), { status: 401, code: 'organization_suspended' });
+  }
+  t.equal((await api.get('/me/organizations', { token })).body.pagination.total, 0);
+  t.equal(
+    (await api.get('/me', { token: member.accessToken })).status,
+    200,
+    'the member’s own organization is untouched',
+  );
+  const next = await api.post('/auth/refresh', { refreshToken: owner.refreshToken });
+  t.equal(next.status, 200);
+  t.match(next.body.data, { organization: null, roles: [], memberships: [], sessionId: owner.sessionId });
+  t.notOk('org' in partsOf(next.body.data.accessToken).claims);
+  refused(
+    t,
+    await api.get(CURRENT, { token: next.body.data.accessToken }),
+    'organization_required',
+    'with the next token',
+  );
+  refused(
+    t,
+    await api.post('/auth/login', { ...loginOf(member), organization: id }),
+    'organization_access_denied',
+    'sign-in',
+  );
+});
+
+function loginOf({ email, password }: Account) {
+  return { email, password };
+}
+
+t.test('it takes organization:delete, held at the moment of the deletion', async (t) => {
+  const { api } = await openService(t, database);
+  const { owner, id, token } = await furnished(api);
+  const admin = await newAccount(api);
+  await joinMember(database, admin.userId, id, 'admin');
+  const atIt = await signIn(api, admin, id);
+  refused(t, await api.delete(CURRENT, { token: atIt.accessToken }), 'permission_denied', 'an admin');
+  refused(t, await api.delete(CURRENT), 'unauthenticated', 'nobody');
+  // What the token says is overtaken in the database, without this process having heard of it.
+  const states: [
+    what: string,
+    change: string,
+    code: 'permission_denied' | 'organization_access_denied' | 'organization_suspended',
+  ][] = [
+    [
+      'no role any more',
+      'DELETE FROM role_assignments WHERE organization_id = $1 AND user_id = $2',
+      'permission_denied',
+    ],
+    [
+      'suspended',
+      "UPDATE memberships SET status = 'suspended' WHERE organization_id = $1 AND user_id = $2",
+      'organization_access_denied',
+    ],
+    [
+      'disabled',
+      "UPDATE users SET status = 'disabled' WHERE id = $2 AND $1::uuid IS NOT NULL",
+      'organization_access_denied',
+    ],
+    ['removed', 'DELETE FROM memberships WHERE organization_id = $1 AND user_id = $2', 'organization_access_denied'],
+    [
+      'organization suspended',
+      "UPDATE organizations SET status = 'suspended' WHERE id = $1 AND $2::uuid IS NOT NULL",
+      'organization_suspended',
+    ],
+  ];
+  for (const [what, change, code] of states) {
+    await database.query(change, [id, owner.userId]);
+    refused(t, await api.delete(CURRENT, { token }), code, what);
+  }
+  const [row] = await database.query('SELECT 1 AS there FROM organizations WHERE id = $1', [id]);
+  t.ok(row, 'it is still there');
+});
+
+t.test('rights that are taken while the deletion waits count', async (t) => {
+  const { api } = await openService(t, database);
+  const { owner, id, token } = await furnished(api);
+  const change = await openTransaction(t, database);
+  await change.query('SELECT 1 FROM organizations WHERE id = $1 FOR UPDATE', [id]);
+  const deletion = api.delete(CURRENT, { token });
+  await waiters(database, 1);
+  await change.query('DELETE FROM role_assignments WHERE organization_id = $1 AND user_id = $2', [id, owner.userId]);
+  await change.query('COMMIT');
+  refused(t, await deletion, 'permission_denied', 'judged after the wait');
+});
+
+t.test('of several deletions at once one does it, and its event is written once', async (t) => {
+  const { api } = await openService(t, database);
+  const owners = await Promise.all(Array.from({ length: 10 }, () => newAccount(api)));
+  for (const { organization, accessToken } of owners) {
+    const replies = await atOnce(5, () => api.delete(CURRENT, { token: accessToken }));
+    const done = replies.filter(({ status }) => status === 204);
+    t.equal(done.length, 1);
+    const others = replies.filter(({ status }) => status !== 204).map(({ code }) => code);
+    t.ok(
+      others.every((code) => code === 'organization_access_denied' || code === 'organization_suspended'),
+      `${others}`,
+    );
+    const [events] = await database.query(
+      "SELECT count(*)::int AS total FROM events WHERE target_id = $1 AND type = 'organization.deleted'",
+      [organization.id],
+    );
+    t.equal(events?.total, 1);
+  }
+});
+
+t.test(
+  'signing in, refreshing and switching while it goes are refused or done, never an error of the service',
+  async (t) => {
+    const { api } = await openService(t, database);
+    const person = await newAccount(api);
+    const rounds = 50;
+    const seen = new Map<string, number>();
+    for (let round = 0; round < rounds; round += 1) {
+      const { accessToken: token } = person;
+      const made = (await api.post('/organizations', { name: `Round ${round}` }, { token })).body.data;
+      const at = (await api.post('/auth/login', { ...loginOf(person), organization: made.id })).body.data;
+      const { refreshToken } = (await api.post('/auth/login', loginOf(person))).body.data;
+      const replies = await atOnce(5, async (which) => {
+        if (which === 0) return api.delete(CURRENT, { token: at.accessToken });
+        if (which === 1) return api.post('/auth/switch-organization', { organization: made.id }, { token });
+        if (which === 2) return api.post('/auth/refresh', { refreshToken, organization: made.id });
+        if (which === 3)
+          return api.post(
+            '/auth/switch-organization',
+            { organization: made.slug, refreshToken: at.refreshToken },
+            { token: at.accessToken },
+          );
+        return api.get(CURRENT, { token: at.accessToken });
+      });
+      t.equal(replies[0]?.status, 204);
+      for (const { status, code } of replies) seen.set(`${status} ${code}`, (seen.get(`${status} ${code}`) ?? 0) + 1);
+    }
+    const bad = [...seen.keys()].filter((answer) => answer.startsWith('5'));
+    t.strictSame(bad, [], `${rounds} rounds: ${JSON.stringify([...seen])}`);
+  },
+);
+
+t.test('a session that is opened for it at the very moment of its end is refused', async (t) => {
+  const { api } = await openService(t, database);
+  const { owner, id } = await furnished(api);
+  const token = await tokenElsewhere(t, api, owner);
+  const going = await openTransaction(t, database);
+  await going.query('DELETE FROM organizations WHERE id = $1', [id]);
+  const waiting = [
+    api.post('/auth/login', { ...loginOf(owner), organization: id }),
+    api.post('/auth/switch-organization', { organization: id }, { token }),
+  ];
+  await waiters(database, 2);
+  await going.query('COMMIT');
+  for (const reply of await Promise.all(waiting)) refused(t, reply, 'organization_access_denied', 'refused');
+});
+
+/** A token of the same user that acts for another organization of theirs. */
+async function tokenElsewhere(t: Test, api: Api, account: Account): Promise<string> {
+  const made = await api.post('/organizations', { name: 'Elsewhere' }, { token: account.accessToken });
+  t.equal(made.status, 201);
+  return (await signIn(api, account, made.body.data.id)).accessToken;
+}

@@ -1,0 +1,200 @@
+// Bringing system roles into the database: it converges, shows its plan, records, and reaches whom it concerns.
+import t from 'tap';
+import { applyFirstPreset, applyPreset, exportRoles } from '../../../src/directory/presets/apply.ts';
+import { planPreset } from '../../../src/directory/presets/plan.ts';
+import { listPresets, parsePreset, readPreset } from '../../../src/directory/presets/presets.ts';
+import { CRM, crmWith, EPOCHS, EVENTS, openDeps, openRoles, stateOf } from '../../support/presets.ts';
+import { insertMember, insertRole } from '../../support/rights.ts';
+import { joinMember } from '../../support/session-state.ts';
+import { plantOrganization } from '../../support/world.ts';
+
+t.test('a preset that is in place already is left alone: no change, no write, no event', async (t) => {
+  const { database, ...deps } = await openRoles(t);
+  const before = await stateOf(database);
+  t.equal(before[0]?.length, 4, 'the template has it');
+  for (const options of [{}, { prune: true }]) {
+    const { plan, usersAffected } = await applyPreset(deps, CRM, options);
+    t.match(
+      { plan, usersAffected },
+      { plan: { preset: 'crm', changes: 0, unlisted: [], obstacles: [] }, usersAffected: 0 },
+    );
+    t.strictSame(
+      plan.steps.map(({ action, role, changes }) => [action, role, changes]),
+      CRM.roles.map(({ name }) => ['keep', name, []]),
+    );
+  }
+  t.same(await stateOf(database), before);
+});
+
+t.test('a plan shows each field from what it is to what it will be, and changes nothing', async (t) => {
+  const { database, ...deps } = await openRoles(t);
+  await database.query(`UPDATE roles SET permissions = '{*:*}', level = 99 WHERE name = 'agent'`);
+  await database.query(`DELETE FROM roles WHERE name = 'viewer'`);
+  await database.query(`UPDATE roles SET name = 'relic' WHERE name = 'admin'`);
+  const before = await stateOf(database);
+  const agent = CRM.roles.find(({ name }) => name === 'agent');
+  const steps = [
+    { action: 'keep', role: 'owner', changes: [] },
+    { action: 'create', role: 'admin', changes: [] },
+    {
+      action: 'update',
+      role: 'agent',
+      changes: [
+        { field: 'level', from: 99, to: 40 },
+        { field: 'permissions', from: ['*:*'], to: agent?.permissions },
+      ],
+    },
+    { action: 'create', role: 'viewer', changes: [] },
+  ];
+  t.strictSame(await planPreset(deps.db, CRM), {
+    preset: 'crm',
+    steps,
+    unlisted: ['relic'],
+    owners: ['owner'],
+    promoted: [],
+    obstacles: [],
+    changes: 3,
+  });
+  t.strictSame(await planPreset(deps.db, CRM, { prune: true }), {
+    preset: 'crm',
+    steps: [...steps, { action: 'remove', role: 'relic', changes: [] }],
+    unlisted: [],
+    owners: ['owner'],
+    promoted: [],
+    obstacles: [],
+    changes: 4,
+  });
+  t.same(await stateOf(database), before);
+});
+
+t.test('applying brings drifted roles back, keeps ids, leaves custom roles alone, and records once', async (t) => {
+  const { database, ...deps } = await openRoles(t);
+  const ids = await database.query(`SELECT id, name FROM roles WHERE name <> 'admin' ORDER BY name`);
+  const { id: organizationId } = await plantOrganization(database);
+  const own = await insertRole(database, organizationId, { name: 'helper', level: 7, permissions: ['deals:read'] });
+  await database.query(`UPDATE roles SET permissions = '{*:*}', level = 99 WHERE name = 'agent'`);
+  await database.query(`DELETE FROM roles WHERE name = 'admin'`);
+  const events = (await database.query(EVENTS)).length;
+
+  t.equal((await applyPreset(deps, CRM)).plan.changes, 2);
+  t.equal((await planPreset(deps.db, CRM)).changes, 0, 'a second run has nothing to do');
+  t.equal((await applyPreset(deps, CRM)).plan.changes, 0);
+  t.same(
+    await database.query(`SELECT id, name FROM roles WHERE organization_id IS NULL AND name <> 'admin' ORDER BY name`),
+    ids,
+    'ids stay, so that assignments do',
+  );
+  t.match(await database.query('SELECT level, permissions FROM roles WHERE id = $1', [own]), [
+    { level: 7, permissions: ['deals:read'] },
+  ]);
+  const recorded = (await database.query(EVENTS)).slice(events);
+  t.strictSame(recorded, [
+    { data: { preset: 'crm', created: ['admin'], updated: ['agent'], removed: [], usersAffected: 0 } },
+  ]);
+});
+
+t.test('every shipped preset goes into an empty database, and out again as the same', async (t) => {
+  for (const name of listPresets()) {
+    const { database, ...deps } = await openRoles(t);
+    await database.query('DELETE FROM roles');
+    const preset = readPreset(name);
+    const { plan } = await applyPreset(deps, preset);
+    t.equal(plan.changes, preset.roles.length, name);
+    const text = await exportRoles(deps);
+    t.equal((await applyPreset(deps, parsePreset(text, 'export'), { prune: true })).plan.changes, 0, text);
+    t.equal(await exportRoles(deps), text, 'in a stable order');
+  }
+});
+
+t.test('roles that no preset could describe are not exported', async (t) => {
+  const { database, ...deps } = await openRoles(t);
+  await database.query(`UPDATE roles SET ownership = true WHERE name = 'admin'`);
+  await t.rejects(exportRoles(deps), {
+    name: 'PresetRefused',
+    problems: [/More than one role makes owners \(owner, admin\)/],
+  });
+  await database.query('DELETE FROM roles');
+  await t.rejects(exportRoles(deps), { name: 'PresetRefused', problems: [/No system role makes owners/] });
+});
+
+t.test('whoever holds a role whose permissions or ownership change gets a new epoch, and nobody else', async (t) => {
+  const { database, ...deps } = await openRoles(t);
+  const [one, two] = [await plantOrganization(database), await plantOrganization(database)];
+  const agent = await insertMember(database, one.id, 'agent');
+  const both = await insertMember(database, one.id, 'agent');
+  await joinMember(database, both, two.id, 'viewer');
+  const scoped = await insertMember(database, two.id, 'viewer');
+  await database.query(`UPDATE role_assignments SET scope = '{"project":"p1"}' WHERE user_id = $1`, [scoped]);
+  const admin = await insertMember(database, two.id, 'admin');
+  const owner = await insertMember(database, two.id, 'owner');
+  const epochs = async () =>
+    new Map((await database.query<{ id: string; epoch: number }>(EPOCHS)).map(({ id, epoch }) => [id, epoch]));
+
+  const described = crmWith({ admin: { description: 'Other words.' }, agent: { level: 41 } });
+  t.equal((await applyPreset(deps, described)).usersAffected, 0);
+  t.same([...(await epochs()).values()], [0, 0, 0, 0, 0], 'words and levels stand in no token');
+
+  const changed = crmWith({ agent: { permissions: ['deals:read'] }, viewer: { permissions: [] } });
+  t.equal((await applyPreset(deps, changed)).usersAffected, 3, 'one who holds two of the roles is one user');
+  const raised = await epochs();
+  t.same(
+    [agent, both, scoped, admin, owner].map((id) => raised.get(id)),
+    [1, 1, 1, 0, 0],
+  );
+  const revoked = await database.query(
+    `SELECT subject AS sub, epoch FROM revocations WHERE kind = 'user' ORDER BY subject`,
+  );
+  t.same(
+    revoked,
+    [agent, both, scoped].sort().map((sub) => ({ sub, epoch: 1 })),
+  );
+  t.same(
+    deps.published.map((change) => (change.kind === 'user' ? change.sub : change)).sort(),
+    [agent, both, scoped].sort(),
+    'and published after the commit',
+  );
+});
+
+t.test('holders of a role beyond one portion are each raised once', async (t) => {
+  const { database, ...deps } = await openRoles(t);
+  const { id } = await plantOrganization(database);
+  const count = 10_001;
+  await database.query(
+    `INSERT INTO users (id, email, email_key, name) SELECT gen_random_uuid(), n || '@x.org', n || '@x.org', 'N'
+     FROM generate_series(1, ${count}) AS n`,
+  );
+  await database.query('INSERT INTO memberships (organization_id, user_id) SELECT $1, id FROM users', [id]);
+  await database.query(
+    `INSERT INTO role_assignments (id, organization_id, user_id, role_id, role_owner_key)
+     SELECT gen_random_uuid(), $1, u.id, r.id, r.owner_key FROM users u, roles r WHERE r.name = 'viewer'`,
+    [id],
+  );
+  const applied = await applyPreset({ ...deps }, crmWith({ viewer: { permissions: [] } }));
+  t.equal(applied.usersAffected, count);
+  t.same(await database.query('SELECT epoch, count(*)::int FROM users GROUP BY epoch'), [{ epoch: 1, count }]);
+  t.equal(new Set(deps.published.map((change) => JSON.stringify(change))).size, count);
+});
+
+t.test('several processes that apply a preset at once agree', async (t) => {
+  const { database } = await openRoles(t);
+  await database.query('DELETE FROM roles');
+  const deps = Array.from({ length: 4 }, () => openDeps(t, database));
+  const applied = await Promise.all(deps.map((each) => applyPreset(each, CRM)));
+  t.strictSame(applied.map(({ plan }) => plan.changes).sort(), [0, 0, 0, 4], 'one of them makes the roles');
+  t.equal((await database.query('SELECT 1 FROM roles')).length, 4);
+});
+
+t.test(
+  'the preset of a start is for a database without system roles; later starts leave them as they are',
+  async (t) => {
+    const { database, ...deps } = await openRoles(t);
+    await database.query(`UPDATE roles SET level = 39 WHERE name = 'agent'`);
+    const before = await stateOf(database);
+    t.strictSame(await applyFirstPreset(deps, 'crm'), []);
+    t.strictSame(await applyFirstPreset(deps, 'workspace'), []);
+    t.same(await stateOf(database), before);
+    await t.rejects(applyFirstPreset(deps, 'wrong'), { name: 'PresetRefused' }, 'a wrong name is told at every start');
+    await database.query('DELETE FROM roles');
+    t.strictSame(await applyFirstPreset(deps, 'workspace'), ['admin', 'member', 'billing']);
+  },
+);

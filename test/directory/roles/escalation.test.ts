@@ -1,0 +1,179 @@
+// Nobody comes to more rights through a role: each way that a role could give them is tried and refused, and judged by
+// what the caller holds at the moment of the change, not by what a token says.
+import t, { type Test } from 'tap';
+import type { Reply } from '../../support/client.ts';
+import { assignRole, insertRole } from '../../support/rights.ts';
+import { headOn, makeOnly, openTeam, renewed } from '../../support/team.ts';
+
+const EXCEEDS = { status: 403, code: 'grant_exceeds_own' };
+const DENIED = { status: 403, code: 'permission_denied' };
+
+async function open(t: Test) {
+  const team = await openTeam(t);
+  const owner = await team.join('owner');
+  const admin = await team.join('admin');
+  const { api, database, organization } = team;
+  const plant = (name: string, level: number, permissions: readonly string[]) =>
+    insertRole(database, organization.id, { name, level, permissions });
+  const rolesNow = () => database.query('SELECT *, xmin::text FROM roles ORDER BY id');
+  /** Every attempt is refused, and no role is another afterwards. */
+  const allRefused = async (t: Test, attempts: Readonly<Record<string, () => Promise<Reply>>>, how: object) => {
+    const before = await rolesNow();
+    for (const [what, attempt] of Object.entries(attempts)) t.match(await attempt(), how, what);
+    t.same(await rolesNow(), before, 'no role was written');
+  };
+  return { ...team, api, owner, admin, plant, allRefused };
+}
+
+// The admin of a CRM holds level 80, and neither users:remove, billing:manage nor any wildcard.
+const BEYOND: Readonly<Record<string, object>> = {
+  'a permission that one lacks': { permissions: ['users:remove'] },
+  'one that one lacks among others': { permissions: ['deals:read', 'billing:manage', 'users:read'] },
+  'a permission that nobody knows': { permissions: ['nuclear:launch'] },
+  everything: { permissions: ['*:*'] },
+  'every action on a resource': { permissions: ['deals:*'] },
+  'every action on users': { permissions: ['users:*'] },
+  'one action on every resource': { permissions: ['*:read'] },
+  'an action of a wildcard that one lacks': { permissions: ['*:delete'] },
+  'a level above one’s own': { level: 81 },
+  'the highest level': { level: 1000, permissions: [] },
+};
+
+t.test('a role beyond one’s own rights cannot be made', async (t) => {
+  const { api, admin, owner, allRefused } = await open(t);
+  const body = { name: 'mine', level: 80, permissions: ['deals:read'] };
+  const attempts = Object.entries(BEYOND).map(([what, change]) => [
+    what,
+    () => api.post('/roles', { ...body, ...change }, { token: admin.token }),
+  ]);
+  await allRefused(t, Object.fromEntries(attempts), EXCEEDS);
+  t.equal((await api.post('/roles', body, { token: admin.token })).status, 201, 'one within them can');
+  const all = { name: 'all', level: 100, permissions: ['*:*', '*:read', 'users:*', 'nuclear:launch'] };
+  t.equal((await api.post('/roles', all, { token: owner.token })).status, 201, 'who holds *:* gives everything');
+  t.match(
+    await api.post('/roles', { ...all, name: 'more', level: 101 }, { token: owner.token }),
+    EXCEEDS,
+    'but no higher level',
+  );
+});
+
+t.test('a role cannot be brought beyond one’s own rights, one that one holds included', async (t) => {
+  const { api, admin, database, organization, plant, allRefused } = await open(t);
+  const id = await plant('mine', 80, ['deals:read']);
+  await assignRole(database, { organizationId: organization.id, userId: admin.userId, roleId: id });
+  const attempts = Object.entries(BEYOND).map(([what, change]) => [
+    what,
+    () => api.patch(`/roles/${id}`, change, { token: admin.token }),
+  ]);
+  await allRefused(t, Object.fromEntries(attempts), EXCEEDS);
+  t.equal((await api.patch(`/roles/${id}`, { permissions: ['deals:write'] }, { token: admin.token })).status, 200);
+});
+
+t.test('a wildcard of one’s own covers what it says and no other wildcard', async (t) => {
+  const { api, owner, join, plant, database, organization } = await open(t);
+  const roleId = await plant('reader', 50, ['*:read', 'deals:*', 'roles:write']);
+  const reader = await join('viewer');
+  await assignRole(database, { organizationId: organization.id, userId: reader.userId, roleId });
+  const token = await renewed(api, reader);
+  const table: [permissions: string[], status: number][] = [
+    [['*:read'], 201],
+    [['anything:read', 'deals:read', 'deals:explode', 'deals:*'], 201],
+    [['*:*'], 403],
+    [['*:write'], 403],
+    [['contacts:*'], 403],
+    [['*:read', 'contacts:write'], 403],
+  ];
+  for (const [index, [permissions, status]] of table.entries()) {
+    const reply = await api.post('/roles', { name: `r${index}`, level: 50, permissions }, { token });
+    t.equal(reply.status, status, permissions.join(' '));
+  }
+  t.equal((await api.get('/roles', { token: owner.token })).status, 200);
+});
+
+t.test('a scoped role gives its holder nothing to pass on', async (t) => {
+  const { api, admin, plant, database, organization } = await open(t);
+  const roleId = await plant('boss-of-p1', 500, ['users:remove', 'billing:manage']);
+  await assignRole(database, { organizationId: organization.id, userId: admin.userId, roleId }, { project: 'p1' });
+  const token = await renewed(api, admin);
+  for (const change of [{ permissions: ['users:remove'] }, { level: 81 }]) {
+    t.match(await api.post('/roles', { name: 'mine', level: 1, permissions: [], ...change }, { token }), EXCEEDS);
+  }
+});
+
+t.test('a role above one’s own rights can be neither edited nor deleted, not even downward', async (t) => {
+  const { api, admin, plant, allRefused } = await open(t);
+  const higher = await plant('higher', 90, ['deals:read']);
+  const wider = await plant('wider', 10, ['deals:read', 'billing:manage']);
+  const { token } = admin;
+  await allRefused(
+    t,
+    {
+      'its level brought down': () => api.patch(`/roles/${higher}`, { level: 10 }, { token }),
+      renamed: () => api.patch(`/roles/${higher}`, { name: 'lower' }, { token }),
+      described: () => api.patch(`/roles/${higher}`, { description: 'x' }, { token }),
+      'left as it is': () => api.patch(`/roles/${higher}`, { level: 90 }, { token }),
+      deleted: () => api.delete(`/roles/${higher}`, { token }),
+      'its permission taken': () => api.patch(`/roles/${wider}`, { permissions: [] }, { token }),
+      'deleted for its permission': () => api.delete(`/roles/${wider}`, { token }),
+    },
+    EXCEEDS,
+  );
+});
+
+t.test('no role comes to the name of a system role, which services may trust', async (t) => {
+  const { api, owner, plant, allRefused } = await open(t);
+  const id = await plant('plain', 1, []);
+  const { token } = owner;
+  const attempts = ['owner', 'admin', 'agent', 'viewer'].flatMap((name) => [
+    [`made as ${name}`, () => api.post('/roles', { name, level: 1, permissions: [] }, { token })],
+    [`renamed to ${name}`, () => api.patch(`/roles/${id}`, { name }, { token })],
+  ]);
+  await allRefused(t, Object.fromEntries(attempts), { status: 409, code: 'role_name_taken' });
+});
+
+t.test('rights that were lost after the token was signed do not count', async (t) => {
+  const { api, database, organization, admin, plant, allRefused } = await open(t);
+  const id = await plant('plain', 1, ['deals:read']);
+  const { token } = admin;
+  const attempts = {
+    make: () => api.post('/roles', { name: 'mine', level: 1, permissions: [] }, { token }),
+    change: () => api.patch(`/roles/${id}`, { level: 0 }, { token }),
+    delete: () => api.delete(`/roles/${id}`, { token }),
+  };
+  await makeOnly(database, organization.id, admin.userId, 'agent'); // by SQL: nothing tells the service
+  t.equal((await api.get('/roles', { token })).status, 200, 'the token says that they are there');
+  await allRefused(t, attempts, DENIED);
+  await database.query(`UPDATE memberships SET status = 'suspended' WHERE user_id = $1`, [admin.userId]);
+  await allRefused(t, attempts, { status: 403, code: 'organization_access_denied' });
+});
+
+t.test('rights that are lost while the change waits for its turn do not count', async (t) => {
+  const team = await open(t);
+  const { api, database, organization, plant, allRefused, owner } = team;
+  const id = await plant('plain', 1, ['billing:manage']);
+  const second = await team.join('owner');
+  const calls = [
+    () => api.post('/roles', { name: 'mine', level: 90, permissions: ['billing:manage'] }, { token: second.token }),
+    () => api.patch(`/roles/${id}`, { level: 90 }, { token: second.token }),
+    () => api.delete(`/roles/${id}`, { token: second.token }),
+  ];
+  await allRefused(
+    t,
+    {
+      all: async () => {
+        const replies = await headOn(t, team, calls, (ask) =>
+          ask(
+            `UPDATE role_assignments SET role_id = (SELECT id FROM roles WHERE name = 'admin' AND organization_id IS NULL)
+             WHERE organization_id = $1 AND user_id = $2`,
+            [organization.id, second.userId],
+          ),
+        );
+        for (const reply of replies) t.match(reply, EXCEEDS);
+        return replies[0] as Reply;
+      },
+    },
+    EXCEEDS,
+  );
+  t.equal((await database.query('SELECT 1 FROM roles WHERE id = $1', [id])).length, 1);
+  t.equal((await api.get(`/roles/${id}`, { token: owner.token })).status, 200);
+});

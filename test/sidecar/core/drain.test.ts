@@ -1,0 +1,109 @@
+// The end of the sidecar: nothing new, sockets closed one after the other, requests finished; and its health.
+import { once } from 'node:events';
+import t from 'tap';
+import { openManagement } from '../../../src/sidecar/core/management.ts';
+import { openStand, openUpstream, refusal } from '../../support/sidecar.ts';
+
+t.test('a drain closes every socket with 1001, on both sides, and resolves when all are gone', async (t) => {
+  const { open, sidecar, upstream } = await openStand(t, { settings: { firstMessage: true } });
+  const clients = await Promise.all(Array.from({ length: 20 }, () => open()));
+  clients.push(await open('/', null));
+  const told = upstream.accepted.map(async ({ socket }) => (await once(socket, 'close'))[0]);
+  await sidecar.close(1);
+  for (const { closed } of clients) t.same(await closed, { code: 1001, reason: 'shutting_down' });
+  t.same(await Promise.all(told), Array(20).fill(1001));
+  t.match(sidecar.state(), { sockets: 0, requests: 0, isDraining: true });
+  await t.rejects(open(), { code: 'ECONNREFUSED' });
+});
+
+t.test('the sockets of a drain are closed spread over its time, and go on until then', async (t) => {
+  const { open, sidecar } = await openStand(t);
+  const clients = await Promise.all(Array.from({ length: 60 }, () => open()));
+  const [first, last] = [clients[0], clients.at(-1)];
+  const closing = sidecar.close(1.5);
+  await first?.closed;
+  last?.socket.send('still served');
+  t.equal(await last?.message(), 'still served', 'the last one goes on after the first was closed');
+  t.ok(clients.filter(({ socket }) => socket.readyState === socket.OPEN).length > 30, 'as do most');
+  await Promise.all([closing, ...clients.map(({ closed }) => closed)]);
+});
+
+t.test('plain requests under way finish, and their connections are not kept', async (t) => {
+  const waiting: { end(text: string): void }[] = [];
+  const upstream = await openUpstream(t, { answer: (_, response) => void waiting.push(response) });
+  const { http, issuer, sidecar } = await openStand(t, { upstream });
+  const arrived = once(upstream.server, 'request');
+  const reply = fetch(http, { headers: { authorization: `Bearer ${issuer.token()}` } });
+  await arrived;
+  const closing = sidecar.close(5);
+  waiting[0]?.end('done');
+  t.equal(await (await reply).text(), 'done');
+  await closing;
+  t.equal(sidecar.state().requests, 0);
+});
+
+t.test('a drain waits no longer than its time for a request that does not end', async (t) => {
+  const upstream = await openUpstream(t, { answer: () => {} });
+  const { http, issuer, sidecar } = await openStand(t, { upstream });
+  const arrived = once(upstream.server, 'request');
+  const reply = fetch(http, { headers: { authorization: `Bearer ${issuer.token()}` } });
+  const lost = t.rejects(reply);
+  await arrived;
+  await sidecar.close(0.3);
+  await lost;
+});
+
+t.test('a handshake that is under way when the drain begins is answered 503', async (t) => {
+  const upstream = await openUpstream(t);
+  const [listener] = upstream.server.listeners('upgrade');
+  upstream.server.removeAllListeners('upgrade');
+  const asked = once(upstream.server, 'upgrade');
+  const { open, sidecar } = await openStand(t, { upstream });
+  const opening = refusal(open());
+  const upgrade = await asked;
+  const closing = sidecar.close(2);
+  listener?.(...upgrade);
+  t.match(await opening, { status: 503, code: 'shutting_down' });
+  await closing;
+});
+
+t.test('clients that do not answer their close frame do not hold the end up', async (t) => {
+  const { open, sidecar } = await openStand(t);
+  const client = await open();
+  client.socket.pause();
+  await sidecar.close(0.1);
+  client.socket.terminate();
+  t.match(sidecar.state(), { sockets: 0 });
+});
+
+t.test('healthz is 200 while it lives; readyz says whether sockets would be accepted', async (t) => {
+  const stand = await openStand(t);
+  const verifier = stand.issuer.verifier();
+  const management = await openManagement({
+    host: '127.0.0.1',
+    port: 0,
+    sidecar: stand.sidecar,
+    verifier,
+    maxStaleness: 30,
+  });
+  t.teardown(() => management.close());
+  const ask = async (path: string, method = 'GET') => {
+    const reply = await fetch(`http://127.0.0.1:${management.address.port}${path}`, { method });
+    return [reply.status, method === 'HEAD' ? null : await reply.json()];
+  };
+  await stand.open();
+  t.match(await ask('/readyz'), [
+    200,
+    { status: 'ready', sockets: 1, requests: 0, isDraining: false, staleSeconds: 0 },
+  ]);
+  t.match(await ask('/healthz'), [200, { status: 'alive' }]);
+  t.match(await ask('/readyz', 'HEAD'), [200, null]);
+  t.match(await ask('/readyz', 'POST'), [405]);
+  t.match(await ask('/metrics'), [404]);
+  stand.issuer.setStale(true);
+  t.match(await ask('/readyz'), [503, { status: 'unavailable', staleSeconds: null }]);
+  stand.issuer.setStale(false);
+  await stand.sidecar.close(0);
+  t.match(await ask('/readyz'), [503, { isDraining: true }]);
+  t.match(await ask('/healthz'), [200]);
+});

@@ -1,0 +1,211 @@
+// What the upstream is told of who a request is from: all of it by the sidecar, nothing of it by the client.
+import { once } from 'node:events';
+import { request as httpRequest, type IncomingMessage } from 'node:http';
+import t from 'tap';
+import { IDENTITY_HEADERS } from '../../../src/protocol/identity-headers.ts';
+import { openClient, openStand, type Stand } from '../../support/sidecar.ts';
+
+type Fields = [string, string][];
+
+/** A plain request and a handshake with the same header lines; gives what the upstream got of each. */
+async function both(stand: Stand, fields: Fields, target = '/'): Promise<IncomingMessage[]> {
+  const { hostname, port } = new URL(stand.http);
+  const before = stand.upstream.requests.length;
+  const lines: Fields = [['Host', 'app.test:8443'], ['Authorization', `Bearer ${stand.issuer.token()}`], ...fields];
+  const plain = httpRequest({ hostname, port, path: target, headers: lines.flat() });
+  plain.end();
+  const [reply] = (await once(plain, 'response')) as [IncomingMessage];
+  reply.resume();
+  await once(reply, 'end');
+  const client = await openClient(`${stand.ws}/`, [], {
+    finishRequest(request) {
+      request.path = target;
+      for (const [name, value] of lines) request.appendHeader(name, value);
+      request.removeHeader('host');
+      request.setHeader('host', 'app.test:8443');
+      request.end();
+    },
+  });
+  client.socket.terminate();
+  return stand.upstream.requests.slice(before);
+}
+
+/** Header lines as they arrived. */
+function linesOf({ rawHeaders }: IncomingMessage): Fields {
+  return rawHeaders.flatMap((name, index): Fields => (index % 2 === 0 ? [[name, rawHeaders[index + 1] ?? '']] : []));
+}
+
+t.test('the upstream gets every identity header of the principal', async (t) => {
+  const stand = await openStand(t);
+  const { issuer } = stand;
+  const sid = '0196f0aa-0000-7000-8000-000000000001';
+  const claims = { sid, roles: ['Agent, senior', 'Ängste'], permissions: ['contacts:read', 'deals:*'] };
+  await stand.open('/', issuer.token(claims));
+  const user = {
+    'x-user-id': issuer.userId,
+    'x-client-id': '',
+    'x-organization-id': issuer.organizationId,
+    'x-roles': 'Agent%2C%20senior,%C3%84ngste',
+    'x-permissions': 'contacts:read,deals:*',
+    'x-permissions-elsewhere': '',
+    'x-session-id': sid,
+  };
+  t.match(stand.upstream.requests[0]?.headers, user);
+  await stand.open('/', issuer.clientToken({ permissions: ['a:b'] }));
+  t.match(stand.upstream.requests[1]?.headers, {
+    'x-user-id': '',
+    'x-client-id': issuer.clientId,
+    'x-organization-id': issuer.organizationId,
+    'x-permissions': 'a:b',
+    'x-session-id': '',
+  });
+  await stand.open('/', issuer.token({ org: undefined, permissions_ref: undefined }));
+  t.match(stand.upstream.requests[2]?.headers, { 'x-user-id': issuer.userId, 'x-organization-id': '', 'x-roles': '' });
+  await stand.open('/', issuer.token({ permissions_ref: true }));
+  t.match(stand.upstream.requests[3]?.headers, { 'x-permissions': '', 'x-permissions-elsewhere': 'true' });
+});
+
+t.test('identity headers of a client are removed in every spelling, for sockets and plain requests', async (t) => {
+  const stand = await openStand(t);
+  const spellings = (name: string) => [
+    name,
+    name.toUpperCase(),
+    name.replaceAll('-', '_'),
+    name.replaceAll('-', '_').toUpperCase(),
+    name.replace('-', '_'),
+    name.replaceAll('-', '.'),
+    name.replaceAll('-', '!'),
+    name.replace(/-(?=[^-]*$)/, '_'),
+  ];
+  const fields: Fields = IDENTITY_HEADERS.flatMap((name) =>
+    spellings(name).flatMap(
+      (spelling): Fields => [
+        [spelling, 'spoofed'],
+        [spelling, 'spoofed again'],
+      ],
+    ),
+  );
+  for (const half of [fields.slice(0, 60), fields.slice(60)]) {
+    for (const got of await both(stand, half)) {
+      t.equal(got.headers['x-user-id'], stand.issuer.userId);
+      t.notMatch(JSON.stringify(got.rawHeaders), /spoofed/);
+      for (const name of IDENTITY_HEADERS) {
+        const alike = linesOf(got).filter(([sent]) => sent.toLowerCase().replace(/[^a-z]/g, '-') === name);
+        t.equal(alike.length, 1, `${name} stands there once`);
+      }
+    }
+  }
+});
+
+t.test('Connection cannot take away what the sidecar says', async (t) => {
+  const stand = await openStand(t);
+  const listed =
+    'upgrade, X-User-ID, x-organization-id, X-Permissions, X-Forwarded-For, Host, x-own, cookie, x-request-id';
+  const fields: Fields = [
+    ['Connection', listed],
+    ['X-User-ID', 'spoofed'],
+    ['X-Own', 'ends here'],
+    ['X-Stays', 'goes on'],
+    ['Proxy-Connection', 'keep-alive'],
+    ['Keep-Alive', 'timeout=5'],
+    ['TE', 'trailers'],
+    ['Proxy-Authorization', 'Basic x'],
+    ['HTTP2-Settings', 'AAMAAABkAAQAAP__'],
+  ];
+  for (const { headers } of await both(stand, fields)) {
+    t.match(headers, { 'x-user-id': stand.issuer.userId, 'x-organization-id': stand.issuer.organizationId });
+    t.match(headers, { host: 'app.test:8443', 'x-forwarded-for': '127.0.0.1', 'x-stays': 'goes on' });
+    for (const gone of ['x-own', 'proxy-connection', 'te', 'proxy-authorization', 'http2-settings', 'keep-alive'])
+      t.notOk(gone in headers, gone);
+    t.notMatch(headers.connection ?? '', /x-/i);
+  }
+});
+
+t.test('X-Forwarded-For is appended to; what proxies say beside it is believed of trusted peers only', async (t) => {
+  const fields: Fields = [
+    ['X-Forwarded-For', '203.0.113.9'],
+    ['X-Forwarded-For', '198.51.100.7, 192.0.2.1'],
+    ['X_Forwarded_For', '6.6.6.6'],
+    ['X-Forwarded-Proto', 'https'],
+    ['X-Forwarded-Host', 'public.test'],
+    ['X-Forwarded-Prefix', '/app'],
+    ['X_Forwarded_Proto', 'gopher'],
+    ['Forwarded', 'for=203.0.113.9;proto=https'],
+    ['X-Real-IP', '203.0.113.9'],
+    ['X-Original-URL', '/admin'],
+  ];
+  const plain = await openStand(t);
+  for (const { headers } of await both(plain, fields)) {
+    t.equal(headers['x-forwarded-for'], '203.0.113.9, 198.51.100.7, 192.0.2.1, 127.0.0.1');
+    t.match(headers, { 'x-forwarded-proto': 'http', 'x-forwarded-host': 'app.test:8443' });
+    for (const gone of [
+      'forwarded',
+      'x-real-ip',
+      'x-original-url',
+      'x-forwarded-prefix',
+      'x_forwarded_proto',
+      'x_forwarded_for',
+    ])
+      t.notOk(gone in headers, gone);
+  }
+  const trusting = await openStand(t, { settings: { trustedProxies: ['10.0.0.0/8', '127.0.0.0/8', '::1'] } });
+  for (const { headers } of await both(trusting, fields)) {
+    t.match(headers, { 'x-forwarded-proto': 'https', 'x-forwarded-host': 'public.test', 'x-real-ip': '203.0.113.9' });
+    t.notOk('x_forwarded_proto' in headers);
+    t.equal(headers['x-user-id'], trusting.issuer.userId, 'an identity is believed of nobody');
+  }
+  for (const wrong of ['10.0.0.0/33', 'proxy.test', '::1/129', '', '10.0.0.0/-1', '1.2.3.4/'])
+    await t.rejects(openStand(t, { settings: { trustedProxies: [wrong] } }), /CIDR/, wrong);
+});
+
+t.test('names that a receiver could take for framing or handshake headers do not get through', async (t) => {
+  const stand = await openStand(t);
+  const fields: Fields = [
+    ['Content_Length', '5'],
+    ['Transfer_Encoding', 'chunked'],
+    ['Sec_WebSocket_Protocol', 'x'],
+    ['Sec-WebSocket-Accept', 'x'],
+    ['Sec-WebSocket-Extensions', 'permessage-deflate'],
+    ['X_Request_ID', 'spoofed'],
+    ['my_own', 'stays'],
+  ];
+  for (const { headers } of await both(stand, fields)) {
+    const names = Object.keys(headers);
+    t.same(
+      names.filter((name) => name.includes('_')),
+      ['my_own'],
+    );
+    t.notOk('sec-websocket-accept' in headers || 'sec-websocket-extensions' in headers);
+  }
+});
+
+t.test('the request id is taken where it is sane, else made, and reaches upstream and answer', async (t) => {
+  const stand = await openStand(t);
+  for (const { headers } of await both(stand, [['X-Request-ID', 'abc-1']])) t.equal(headers['x-request-id'], 'abc-1');
+  for (const fields of [
+    [['X-Request-ID', 'a b']],
+    [
+      ['X-Request-ID', 'a'],
+      ['X-Request-ID', 'b'],
+    ],
+  ] as Fields[]) {
+    for (const { headers } of await both(stand, fields)) t.match(headers['x-request-id'], /^[\da-f-]{36}$/);
+  }
+});
+
+t.test('the target reaches the upstream byte for byte', async (t) => {
+  const stand = await openStand(t);
+  for (const target of [
+    '//evil.test/x',
+    '/a/../b/./c',
+    '/%2e%2e/%2F%00',
+    '/a//b///?x=//y&z=%zz',
+    '/?',
+    '/a;b=c?d#'.slice(0, -1),
+    '/"<>^`{|}',
+    '/http://other.test/',
+    `/${'x'.repeat(4000)}`,
+  ]) {
+    for (const { url } of await both(stand, [], target)) t.equal(url, target);
+  }
+});

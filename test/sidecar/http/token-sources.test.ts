@@ -1,0 +1,276 @@
+// Where a handshake may carry its token, and what of the request the upstream sees of it.
+import { once } from 'node:events';
+import { connect } from 'node:net';
+import t from 'tap';
+import { openStand, refusal, type Stand } from '../../support/sidecar.ts';
+
+const KEY = 'dGhlIHNhbXBsZSBub25jZQ==';
+
+/** The head of the answer to a handshake written by hand. */
+async function rawHandshake({ sidecar }: Stand, target: string, ...fields: string[]): Promise<string> {
+  const socket = connect(sidecar.address.port, '127.0.0.1');
+  const lines = ['Host: chat.test', 'Upgrade: websocket', 'Connection: Upgrade', 'Sec-WebSocket-Version: 13'];
+  socket.write(`GET ${target} HTTP/1.1\r\n${[...lines, `Sec-WebSocket-Key: ${KEY}`, ...fields].join('\r\n')}\r\n\r\n`);
+  const chunks: Buffer[] = [];
+  while (!Buffer.concat(chunks).includes('\r\n\r\n')) {
+    const [chunk] = await Promise.race([once(socket, 'data'), once(socket, 'close').then(() => [null])]);
+    if (chunk === null) break;
+    chunks.push(chunk as Buffer);
+  }
+  socket.destroy();
+  return Buffer.concat(chunks).toString();
+}
+
+function seen({ upstream }: Stand): string {
+  const request = upstream.requests.at(-1);
+  return JSON.stringify([request?.url, request?.rawHeaders]);
+}
+
+t.test('without a token the answer is 401 with a challenge, and the upstream is not asked', async (t) => {
+  const stand = await openStand(t);
+  const reply = await refusal(stand.open('/', null));
+  t.match(reply, {
+    status: 401,
+    code: 'unauthenticated',
+    headers: { 'www-authenticate': 'Bearer', connection: 'close' },
+  });
+  t.match(reply.headers['content-type'], /^application\/problem\+json/);
+  t.equal(stand.upstream.requests.length, 0);
+});
+
+t.test('a bad token is refused with its reason before the upstream is asked', async (t) => {
+  const stand = await openStand(t);
+  const { issuer } = stand;
+  const good = issuer.token();
+  for (const [token, code] of [
+    ['nonsense', 'invalid_token'],
+    [good.slice(0, -2), 'invalid_token'],
+    [issuer.expiredToken(), 'token_expired'],
+    [issuer.token({ aud: 'another' }), 'invalid_token'],
+    [issuer.token({ iss: 'https://evil.test' }), 'invalid_token'],
+    [issuer.token({}, { header: { typ: 'rt+jwt' } }), 'invalid_token'],
+  ] as const) {
+    const reply = await refusal(stand.open('/', token));
+    t.match(reply, { status: 401, code, headers: { 'www-authenticate': 'Bearer error="invalid_token"' } });
+    t.notOk(reply.text.includes(token), 'the token is not repeated');
+  }
+  t.equal(stand.upstream.requests.length, 0);
+  t.notOk(JSON.stringify(stand.lines).includes(good), 'nor logged');
+});
+
+t.test('Authorization is taken once and in the Bearer scheme only, and is not handed on', async (t) => {
+  const stand = await openStand(t);
+  const token = stand.issuer.token();
+  for (const value of [`Bearer ${token}`, `bearer  ${token}`]) {
+    t.match(await rawHandshake(stand, '/', `Authorization: ${value}`), /^HTTP\/1.1 101 /);
+    t.notOk(seen(stand).includes(token));
+  }
+  for (const fields of [
+    [`Authorization: ${token}`],
+    [`Authorization: Basic ${token}`],
+    ['Authorization: Bearer'],
+    ['Authorization:'],
+    [`Authorization: Bearer ${token}, Bearer ${token}`],
+  ]) {
+    t.match(
+      await rawHandshake(stand, '/', ...fields),
+      /^HTTP\/1.1 401 [\s\S]*"invalid_token"/,
+      String(fields[0]).slice(0, 24),
+    );
+  }
+  const twice = await rawHandshake(stand, '/', `Authorization: Bearer ${token}`, `authorization: Bearer ${token}`);
+  t.match(twice, /^HTTP\/1.1 400 [\s\S]*error="invalid_request"/);
+});
+
+t.test(
+  'the subprotocol entry bearer.<token> is taken, hidden from the upstream, and not selected beside others',
+  async (t) => {
+    const stand = await openStand(t);
+    const token = stand.issuer.token();
+    const client = await stand.open('/', null, {}, [`bearer.${token}`, 'chat']);
+    t.equal(client.socket.protocol, 'chat');
+    t.equal(stand.upstream.requests[0]?.headers['sec-websocket-protocol'], 'chat');
+    t.notOk(seen(stand).includes(token));
+    const other = await stand.open('/', null, {}, ['v1', 'v2', `bearer.${token}`]);
+    t.equal(other.socket.protocol, 'v1');
+    const bad = await refusal(stand.open('/', null, {}, ['chat', 'bearer.nonsense']));
+    t.match(bad, { status: 401, code: 'invalid_token' });
+  },
+);
+
+t.test(
+  'tenantry is selected where the upstream selects nothing, and the token entry only when it stands alone',
+  async (t) => {
+    const stand = await openStand(t, { upstreamOptions: { protocol: () => false } });
+    const token = stand.issuer.token();
+    const neutral = await stand.open('/', null, {}, ['tenantry', `bearer.${token}`]);
+    t.equal(neutral.socket.protocol, 'tenantry');
+    t.notOk('sec-websocket-protocol' in (stand.upstream.requests[0]?.headers ?? {}), 'the upstream is offered none');
+    // Browsers and `ws` fail a connection in which they offered subprotocols and none was selected.
+    const alone = await stand.open('/', null, {}, [`bearer.${token}`]);
+    t.equal(alone.socket.protocol, `bearer.${token}`);
+    t.notOk(seen(stand).includes(token));
+    const answer = await rawHandshake(stand, '/', `Sec-WebSocket-Protocol: chat, bearer.${token}`);
+    t.match(answer, /^HTTP\/1.1 101 /);
+    t.notOk(/sec-websocket-protocol/i.test(answer), 'none of the others was selected, so none is');
+  },
+);
+
+t.test('a malformed list of subprotocols is refused', async (t) => {
+  const stand = await openStand(t);
+  const token = stand.issuer.token();
+  const auth = `Authorization: Bearer ${token}`;
+  for (const list of ['', ',', 'a b', 'chat, chat', 'ch@t, "x"', 'a;b']) {
+    t.match(await rawHandshake(stand, '/', auth, `Sec-WebSocket-Protocol: ${list}`), /^HTTP\/1.1 400 /, list);
+  }
+  t.match(
+    await rawHandshake(stand, '/', auth, 'Sec-WebSocket-Protocol: a,, b ,'),
+    /^HTTP\/1.1 101 /,
+    'RFC 9110 §5.6.1',
+  );
+  const two = `Sec-WebSocket-Protocol: bearer.${token}, bearer.${stand.issuer.token()}`;
+  t.match(await rawHandshake(stand, '/', two), /^HTTP\/1.1 400 [\s\S]*invalid_request/);
+});
+
+t.test('the cookie that is named in the settings is taken and hidden, other cookies stay as they are', async (t) => {
+  const stand = await openStand(t, { settings: { cookie: 'at' } });
+  const token = stand.issuer.token();
+  const cookie = `a=1; at=${token};b="x y"; atx=2; AT=3`;
+  await stand.open('/', null, { headers: { cookie } });
+  t.equal(stand.upstream.requests[0]?.headers.cookie, 'a=1; b="x y"; atx=2; AT=3');
+  await stand.open('/', null, { headers: { cookie: `at=${token}` } });
+  t.notOk('cookie' in (stand.upstream.requests[1]?.headers ?? {}));
+  const empty = await refusal(stand.open('/', null, { headers: { cookie: 'at=; b=2' } }));
+  t.equal(empty.code, 'unauthenticated', 'a cleared cookie is none');
+  const two = await rawHandshake(stand, '/', `Cookie: at=${token}`, 'Cookie: at=nonsense');
+  t.match(two, /^HTTP\/1.1 400 [\s\S]*invalid_request/, 'two that differ');
+  const quiet = await openStand(t);
+  const reply = await refusal(quiet.open('/', null, { headers: { cookie: `at=${quiet.issuer.token()}` } }));
+  t.equal(reply.code, 'unauthenticated', 'without the setting a cookie says nothing');
+});
+
+t.test('a token in a cookie counts only from the own host or an allowed origin', async (t) => {
+  const own = await openStand(t, { settings: { cookie: 'at' } });
+  const cookie = `at=${own.issuer.token()}`;
+  const { port } = own.sidecar.address;
+  const from = (stand: Stand, origin: string | null, more: Record<string, string> = {}) =>
+    stand.open('/', null, { headers: { cookie, ...(origin === null ? {} : { origin }), ...more } });
+  await from(own, `http://127.0.0.1:${port}`);
+  await from(own, null);
+  for (const origin of [
+    'https://evil.test',
+    'null',
+    '',
+    `http://127.0.0.1:${port}.evil.test`,
+    'http://127.0.0.1',
+    'file://',
+  ]) {
+    t.match(await refusal(from(own, origin)), { status: 403, code: 'cross_site_request' }, origin);
+  }
+  t.match(await refusal(from(own, null, { 'sec-fetch-site': 'cross-site' })), { status: 403 });
+  await own.open('/', undefined, { headers: { origin: 'https://evil.test' } });
+  t.pass('a token that a page had to know is another matter');
+
+  const settings = { cookie: 'at', allowedOrigins: ['https://app.test'] };
+  const listed = await openStand(t, { settings, issuer: own.issuer });
+  await from(listed, 'https://app.test');
+  await from(listed, null);
+  for (const origin of [
+    'https://evil.test',
+    'https://app.test.evil.test',
+    'http://app.test',
+    'https://APP.test',
+    `http://127.0.0.1:${listed.sidecar.address.port}`,
+  ]) {
+    t.match(await refusal(from(listed, origin)), { status: 403, code: 'cross_site_request' }, origin);
+  }
+  const header = listed.open('/', undefined, { headers: { origin: 'https://evil.test' } });
+  t.match(await refusal(header), { status: 403 }, 'with a list every origin must be on it');
+});
+
+t.test('a query parameter counts only where it is switched on, and is cut out without touching the rest', async (t) => {
+  const stand = await openStand(t, { settings: { queryParameter: 'access_token' } });
+  const token = stand.issuer.token();
+  for (const [target, rest] of [
+    [`/a%2Fb?x=1&access_token=${token}&y=%zz+&&z`, '/a%2Fb?x=1&y=%zz+&&z'],
+    [`/?access_token=${token}`, '/'],
+    [`/?%61ccess%5Ftoken=${token}`, '/'],
+    [`/?a?b&access_token=${token}`, '/?a?b'],
+  ] as const) {
+    t.match(await rawHandshake(stand, target), /^HTTP\/1.1 101 /);
+    t.equal(stand.upstream.requests.at(-1)?.url, rest);
+  }
+  t.match(await rawHandshake(stand, `/?access_token=${token}&access_token=x`), /^HTTP\/1.1 400 [\s\S]*invalid_request/);
+  t.match(await rawHandshake(stand, '/?access_token='), /^HTTP\/1.1 401 /);
+  t.notOk(JSON.stringify(stand.lines).includes('access_token'), 'no query is logged');
+  const off = await openStand(t, { issuer: stand.issuer });
+  t.match(await refusal(off.open(`/?access_token=${token}`, null)), { status: 401, code: 'unauthenticated' });
+});
+
+t.test('tokens that differ in two places are refused, the same one in two places is not', async (t) => {
+  const stand = await openStand(t, { settings: { cookie: 'at', queryParameter: 'q' } });
+  const [one, two] = [stand.issuer.token(), stand.issuer.token()];
+  const places = [`Authorization: Bearer ${one}`, `Sec-WebSocket-Protocol: chat, bearer.${one}`, `Cookie: at=${one}`];
+  const others = [`Authorization: Bearer ${two}`, `Sec-WebSocket-Protocol: chat, bearer.${two}`, `Cookie: at=${two}`];
+  for (const [first, place] of places.entries()) {
+    for (const [second, other] of others.entries()) {
+      if (first === second) continue;
+      t.match(await rawHandshake(stand, '/', place, other), /^HTTP\/1.1 400 [\s\S]*invalid_request/);
+    }
+    t.match(await rawHandshake(stand, `/?q=${two}`, place), /^HTTP\/1.1 400 /);
+    t.match(await rawHandshake(stand, `/?q=${one}`, place), /^HTTP\/1.1 101 /);
+  }
+  t.match(await rawHandshake(stand, '/', ...places), /^HTTP\/1.1 101 /);
+  t.notOk(seen(stand).includes(one), 'and it is taken out of all of them');
+});
+
+t.test('with forwardToken the upstream gets the token in Authorization, wherever it came from', async (t) => {
+  const stand = await openStand(t, { settings: { cookie: 'at', forwardToken: true } });
+  const token = stand.issuer.token();
+  await stand.open('/', null, { headers: { cookie: `at=${token}` } });
+  await stand.open('/', null, {}, ['chat', `bearer.${token}`]);
+  await stand.open('/', token);
+  for (const { headers } of stand.upstream.requests) t.equal(headers.authorization, `Bearer ${token}`);
+  t.notMatch(
+    stand.upstream.requests[1]?.headers['sec-websocket-protocol'],
+    /bearer/,
+    'a subprotocol is never handed on',
+  );
+});
+
+t.test(
+  'an issuer without keys, and a feed that is silent, are answered with 503 and Retry-After, never 401',
+  async (t) => {
+    const stand = await openStand(t);
+    stand.issuer.setStale(31);
+    const reply = await refusal(stand.open());
+    t.match(reply, { status: 503, code: 'revocations_stale' });
+    t.match(reply.headers['retry-after'], /^[1-9]\d*$/);
+    t.notOk('www-authenticate' in reply.headers);
+    stand.issuer.setStale(29);
+    await stand.open();
+    const lookUp = () => Promise.reject(Object.assign(new Error('no keys')));
+    const broken = await openStand(t, { verifier: { keys: { find: () => undefined, lookUp } } });
+    t.match(await refusal(broken.open()), { status: 500, code: 'internal_error' }, 'what nobody foresaw opens nothing');
+    const sockets = [stand, broken].map(({ sidecar }) => sidecar.state().sockets);
+    t.same(sockets, [1, 0]);
+  },
+);
+
+t.test('the WebSocket of browsers, as Node has it, connects with the token alone and beside tenantry', async (t) => {
+  const stand = await openStand(t, { upstreamOptions: { protocol: () => false } });
+  const bearer = `bearer.${stand.issuer.token()}`;
+  for (const [protocols, selected] of [
+    [[bearer], bearer],
+    [['tenantry', bearer], 'tenantry'],
+    [['chat', bearer], null],
+  ] as const) {
+    const socket = new globalThis.WebSocket(stand.ws, [...protocols]);
+    const opened = await new Promise<boolean>((resolve) => {
+      socket.onopen = () => resolve(true);
+      socket.onerror = () => resolve(false);
+    });
+    t.same([opened, opened ? socket.protocol : null], [selected !== null, selected], String(protocols).slice(0, 20));
+    socket.close();
+  }
+});

@@ -1,0 +1,184 @@
+// Open sockets and requests end with their token: at its expiry, and at once when it is revoked.
+import { once } from 'node:events';
+import { get, type IncomingMessage } from 'node:http';
+import t from 'tap';
+import type { Revocation } from '../../../src/protocol/revocation.ts';
+import { openStand, openUpstream, refusal, type Stand } from '../../support/sidecar.ts';
+import { until } from '../../support/until.ts';
+
+const SID = '0196f0aa-0000-7000-8000-000000000001';
+
+t.test('a socket is closed with 4401 token_expired at the second of expiry, on both sides', async (t) => {
+  const { open, issuer, upstream, sidecar } = await openStand(t);
+  const accepting = upstream.next();
+  const client = await open('/', issuer.token({}, { life: 60 }));
+  const longer = await open('/', issuer.token({}, { life: 61 }));
+  const told = once((await accepting).socket, 'close');
+  issuer.advance(59);
+  client.socket.send('still');
+  t.equal(await client.message(), 'still');
+  issuer.advance(1);
+  t.same(await client.closed, { code: 4401, reason: 'token_expired' });
+  t.same((await told).map(String), ['4401', 'token_expired']);
+  longer.socket.send('not yet');
+  t.equal(await longer.message(), 'not yet');
+  t.equal(sidecar.state().sockets, 1);
+});
+
+t.test('a token that only the tolerance of clocks would let pass opens nothing', async (t) => {
+  const { open, issuer } = await openStand(t);
+  const token = issuer.token({}, { life: 60 });
+  issuer.advance(61);
+  t.match(await refusal(open('/', token)), { status: 401, code: 'token_expired' });
+});
+
+t.test('not one message of an ended token passes, even before the clock was looked at', async (t) => {
+  const upstream = await openUpstream(t, { echo: false });
+  const { open, issuer } = await openStand(t, { upstream });
+  const heard: string[] = [];
+  const accepting = upstream.next();
+  const client = await open('/', issuer.token({}, { life: 60 }));
+  const { socket } = await accepting;
+  socket.on('message', (data) => heard.push(data.toString()));
+  issuer.advance(60);
+  client.socket.send('too late');
+  t.same(await client.closed, { code: 4401, reason: 'token_expired' });
+  const told = upstream.next();
+  const other = await open('/', issuer.token({}, { life: 60 }));
+  issuer.advance(60);
+  (await told).socket.send('too late as well');
+  t.same(await other.closed, { code: 4401, reason: 'token_expired' });
+  t.same([heard, other.messages], [[], []]);
+});
+
+t.test('each kind of revocation closes what it concerns with its reason, and nothing else', async (t) => {
+  const cases: [string, (stand: Stand) => Revocation, string][] = [
+    ['session', () => ({ kind: 'session', sid: SID }), 'session_revoked'],
+    ['user', ({ issuer }) => ({ kind: 'user', sub: issuer.userId, epoch: 2 }), 'token_stale'],
+    [
+      'organization',
+      ({ issuer }) => ({ kind: 'organization', org: issuer.organizationId, state: 'suspended', at: 1 }),
+      'organization_suspended',
+    ],
+    [
+      'everything',
+      ({ issuer }) => ({ kind: 'everything', not_before: Math.floor(issuer.now() / 1000) + 1 }),
+      'session_revoked',
+    ],
+  ];
+  for (const [kind, revocation, reason] of cases) {
+    const stand = await openStand(t);
+    const { open, issuer } = stand;
+    const other = {
+      sub: '0196f0aa-0000-7000-8000-0000000000aa',
+      org: '0196f0aa-0000-7000-8000-0000000000bb',
+      iat: Math.floor(issuer.now() / 1000) + 4,
+    };
+    const hit = await open('/', issuer.token({ sid: SID }));
+    const again = await open('/', issuer.token({ sid: SID }));
+    const spared = await open('/', issuer.token(other));
+    stand.issuer.revoke(revocation(stand));
+    t.same(await hit.closed, { code: 4401, reason }, kind);
+    t.same(await again.closed, { code: 4401, reason }, kind);
+    spared.socket.send('here');
+    t.equal(await spared.message(), 'here', `${kind}: others go on`);
+    t.equal(stand.sidecar.state().sockets, 1);
+  }
+});
+
+t.test('a service client’s sockets close when it is disabled or its secret rotated', async (t) => {
+  const { open, issuer } = await openStand(t);
+  const client = await open('/', issuer.clientToken());
+  const user = await open();
+  issuer.revoke({ kind: 'client', client_id: issuer.clientId, epoch: 2 });
+  t.same(await client.closed, { code: 4401, reason: 'token_stale' });
+  user.socket.send('here');
+  t.equal(await user.message(), 'here');
+});
+
+t.test('a newer token of the user goes on where an older one ends', async (t) => {
+  const { open, issuer } = await openStand(t);
+  const older = await open('/', issuer.token({ epoch: 1 }));
+  const newer = await open('/', issuer.token({ epoch: 2 }));
+  issuer.revoke({ kind: 'user', sub: issuer.userId, epoch: 2 });
+  t.same(await older.closed, { code: 4401, reason: 'token_stale' });
+  newer.socket.send('here');
+  t.equal(await newer.message(), 'here');
+});
+
+t.test('a revocation while the upstream is still being asked ends the handshake with 401', async (t) => {
+  const upstream = await openUpstream(t);
+  upstream.server.removeAllListeners('upgrade');
+  const asked = once(upstream.server, 'upgrade');
+  const { open, issuer, sidecar } = await openStand(t, { upstream, settings: { handshakeSeconds: 100 } });
+  const opening = refusal(open('/', issuer.token({ sid: SID })));
+  const [, socket] = await asked;
+  issuer.revoke({ kind: 'session', sid: SID });
+  t.match(await opening, { status: 401, code: 'session_revoked' });
+  socket.destroy();
+  t.equal(sidecar.state().sockets, 0);
+});
+
+t.test('open sockets go on while the feed is silent, until their expiry; new ones are refused', async (t) => {
+  const { open, issuer } = await openStand(t);
+  const client = await open('/', issuer.token({}, { life: 60 }));
+  issuer.setStale(true);
+  t.match(await refusal(open()), { status: 503, code: 'revocations_stale' });
+  client.socket.send('still');
+  t.equal(await client.message(), 'still');
+  issuer.advance(60);
+  t.same(await client.closed, { code: 4401, reason: 'token_expired' });
+});
+
+t.test('a client that does not answer the close frame is cut off, and its place is free again', async (t) => {
+  const { open, issuer, sidecar } = await openStand(t);
+  const client = await open('/', issuer.token({ sid: SID }));
+  client.socket.pause();
+  issuer.revoke({ kind: 'session', sid: SID });
+  await until(() => sidecar.state().sockets === 0);
+  client.socket.resume();
+  t.same(await client.closed, { code: 4401, reason: 'session_revoked' }, 'what was sent is still read');
+});
+
+t.test('a streamed answer to a plain request ends when its token is revoked', async (t) => {
+  const answer = (_: unknown, response: { write(text: string): void }) => response.write('one');
+  const { http, issuer, sidecar } = await openStand(t, { upstreamOptions: { answer } });
+  const headers = { authorization: `Bearer ${issuer.token({ sid: SID })}` };
+  const sent = get(http, { headers });
+  const [reply] = (await once(sent, 'response')) as [IncomingMessage];
+  await once(reply, 'data');
+  t.equal(sidecar.state().requests, 1);
+  const ended = once(reply, 'error');
+  issuer.revoke({ kind: 'session', sid: SID });
+  t.match((await ended)[0], { code: 'ECONNRESET' });
+  t.equal(sidecar.state().requests, 0);
+});
+
+t.test('a plain request that waits for its answer is answered 401 when its token is revoked', async (t) => {
+  const upstream = await openUpstream(t, { answer: () => {} });
+  const { http, issuer } = await openStand(t, { upstream });
+  const arrived = once(upstream.server, 'request');
+  const reply = fetch(http, { headers: { authorization: `Bearer ${issuer.token({ sid: SID })}` } });
+  await arrived;
+  issuer.revoke({ kind: 'session', sid: SID });
+  t.equal((await reply).status, 401);
+  t.match(await (await reply).json(), { code: 'session_revoked' });
+});
+
+t.test('a plain request that is under way at expiry may end, one that goes on for long after it may not', async (t) => {
+  const upstream = await openUpstream(t, { answer: () => {} });
+  const { http, issuer } = await openStand(t, { upstream });
+  const ask = async () => {
+    const arrived = once(upstream.server, 'request');
+    const reply = fetch(http, { headers: { authorization: `Bearer ${issuer.token({}, { life: 10 })}` } });
+    const [, response] = await arrived;
+    return { reply, response };
+  };
+  const short = await ask();
+  issuer.advance(10);
+  short.response.end('done');
+  t.equal(await (await short.reply).text(), 'done');
+  const long = await ask();
+  issuer.advance(70);
+  t.equal((await long.reply).status, 401);
+});

@@ -1,0 +1,42 @@
+// Taking over an account that was never proven, against sign-ins with the planted password, and two invitations of one
+// new e-mail: fifty rounds of each.
+import t from 'tap';
+import { atOnce, newAccount } from '../../support/client.ts';
+import { codesOf, freshEmail, openInviting, registering, setSeats, statusesOf } from '../../support/inviting.ts';
+
+const inviting = await openInviting(t);
+const { api, database } = inviting;
+
+t.test('no sign-in with the planted password outlives the takeover, however they meet', async (t) => {
+  for (let round = 0; round < 50; round += 1) {
+    const planted = await newAccount(api, { email: freshEmail() });
+    const { token } = await inviting.invited(planted.email);
+    const { email, password } = planted;
+    const replies = await atOnce(3, (index) =>
+      index === 0 ? api.post('/invitations/accept', registering(token)) : api.post('/auth/login', { email, password }),
+    );
+    t.equal(replies[0]?.status, 200);
+    const live = await database.query<{ id: string }>(
+      'SELECT id FROM sessions WHERE user_id = $1 AND revoked_at IS NULL',
+      [planted.userId],
+    );
+    t.same(live, [{ id: replies[0]?.body.data.sessionId }], `round ${round}`);
+  }
+});
+
+t.test('of two organizations that invite a new e-mail the first one accepted makes the account', async (t) => {
+  const other = await newAccount(api);
+  await setSeats(database, other.organization.id, 1000);
+  for (let round = 0; round < 50; round += 1) {
+    const email = freshEmail();
+    const one = await inviting.invited(email);
+    const two = await inviting.invited(email, 'agent', other.accessToken);
+    const replies = await atOnce(2, (index) =>
+      api.post('/invitations/accept', registering(index === 0 ? one.token : two.token)),
+    );
+    t.same(statusesOf(replies), [200, 409], `round ${round}`);
+    t.same(codesOf(replies), ['email_taken']);
+    const [row] = await database.query('SELECT count(*)::int AS users FROM users WHERE email_key = $1', [email]);
+    t.same(row, { users: 1 });
+  }
+});

@@ -1,0 +1,66 @@
+// One token and several who hold it, and the last seat: fifty rounds of each, all calls waiting for the same moment.
+import t from 'tap';
+import { atOnce, newAccount } from '../../support/client.ts';
+import {
+  codesOf,
+  countMembers,
+  freshEmail,
+  openGuest,
+  openInviting,
+  registering,
+  setSeats,
+  statusesOf,
+} from '../../support/inviting.ts';
+
+const ROUNDS = 50;
+const inviting = await openInviting(t);
+const { api, database, owner } = inviting;
+const organizationId = owner.organization.id;
+
+t.test('one token at once makes one account and one member', async (t) => {
+  for (let round = 0; round < ROUNDS; round += 1) {
+    const before = await countMembers(database, organizationId);
+    const { token } = await inviting.invited(freshEmail());
+    const replies = await atOnce(2, () => api.post('/invitations/accept', registering(token)));
+    t.same(statusesOf(replies), [200, 410], `round ${round}`);
+    t.equal(await countMembers(database, organizationId), before + 1);
+  }
+});
+
+t.test('one token at once by one user joins once', async (t) => {
+  const guest = await openGuest(inviting);
+  for (let round = 0; round < ROUNDS; round += 1) {
+    const { token } = await inviting.invited(guest.email);
+    const replies = await atOnce(4, () => guest.accept(token));
+    t.equal(replies.filter(({ status }) => status === 200).length, 1, `round ${round}`);
+    // The winner's older access token is stale from then on.
+    t.ok(replies.every(({ code }) => code === null || code === 'invitation_invalid' || code === 'token_stale'));
+    await guest.letGo();
+  }
+});
+
+t.test('the last seat is given to exactly one of two invitations', async (t) => {
+  const company = await newAccount(api);
+  for (let round = 0; round < ROUNDS; round += 1) {
+    const replies = await atOnce(2, () => inviting.invite(freshEmail(), 'agent', company.accessToken));
+    t.same(statusesOf(replies), [201, 409], `round ${round}`);
+    t.same(codesOf(replies), ['team_member_limit']);
+    await database.query('DELETE FROM invitations WHERE organization_id = $1', [company.organization.id]);
+  }
+});
+
+t.test('the last seat is given to exactly one of two who accept', async (t) => {
+  const guests = [await openGuest(inviting), await openGuest(inviting)];
+  for (let round = 0; round < ROUNDS; round += 1) {
+    const tokens: string[] = [];
+    for (const { email } of guests) tokens.push((await inviting.invited(email)).token);
+    const members = await countMembers(database, organizationId);
+    await setSeats(database, organizationId, members + 1);
+    const replies = await Promise.all(guests.map((guest, index) => guest.accept(tokens[index] ?? '')));
+    t.same(statusesOf(replies), [200, 409], `round ${round}`);
+    t.same(codesOf(replies), ['team_member_limit']);
+    t.equal(await countMembers(database, organizationId), members + 1);
+    await setSeats(database, organizationId, 1000);
+    for (const guest of guests) await guest.letGo();
+  }
+});

@@ -1,0 +1,136 @@
+// What slows guessing down and bounds the work of hashing.
+import t, { type Test } from 'tap';
+import { type Api, atOnce, newAccount, type Reply } from '../../support/client.ts';
+import { createDatabase } from '../../support/database.ts';
+import { openService } from '../../support/service.ts';
+
+// The allowance of a network is another limit: here it never runs out.
+const LIMITED = { RATE_LIMIT_ENABLED: 'true', RATE_LIMIT_SIGN_IN: '100000', LOGIN_FAILURES_MAX: '3' };
+const BEHIND_PROXY = { ...LIMITED, TRUSTED_PROXIES: '127.0.0.1' };
+
+/** A service whose clock stands still until it is moved. */
+async function frozen(t: Test, settings: Record<string, string> = BEHIND_PROXY) {
+  const service = await openService(t, await createDatabase(t), settings);
+  let now = service.clock.now().getTime();
+  service.clock.now = () => new Date(now);
+  const advance = (seconds: number) => {
+    now += seconds * 1000;
+  };
+  return { ...service, advance, account: await newAccount(service.api) };
+}
+
+function signIn(api: Api, email: string, password: string, from = '198.51.100.7'): Promise<Reply> {
+  return api.post('/auth/login', { email, password }, { headers: { 'x-forwarded-for': from } });
+}
+
+function retryAfter({ headers }: Reply): number {
+  return Number(headers.get('retry-after'));
+}
+
+t.test('guesses sent all at once do not slip through: no more than the free ones are looked at', async (t) => {
+  const { api, account } = await frozen(t);
+  for (const email of [account.email, 'nobody@example.com']) {
+    const replies = await atOnce(20, (index) => signIn(api, email, `guess ${index}`));
+    t.equal(replies.filter(({ code }) => code === 'invalid_credentials').length, 3, email);
+    t.equal(replies.filter(({ code }) => code === 'too_many_requests').length, 17, email);
+  }
+});
+
+t.test('after the free guesses each further one waits longer, up to a quarter of an hour', async (t) => {
+  const { api, advance, account } = await frozen(t);
+  for (const email of [account.email, 'nobody@example.com']) {
+    for (let guess = 0; guess < 3; guess += 1) t.equal((await signIn(api, email, 'wrong')).status, 401);
+    for (const seconds of [1, 2, 4, 8, 16, 32, 64, 128, 256, 512, 900]) {
+      const refused = await signIn(api, email, account.password);
+      t.match(refused, { status: 429, code: 'too_many_requests' });
+      t.equal(retryAfter(refused), seconds, 'even for the right password');
+      advance(seconds - 1);
+      t.equal((await signIn(api, email, 'wrong')).status, 429, 'one second too early');
+      advance(1);
+      if (seconds < 900) t.equal((await signIn(api, email, 'wrong')).status, 401, 'then it is looked at');
+    }
+  }
+});
+
+t.test(
+  'throttling locks nobody out: the right password works from another network and for another account',
+  async (t) => {
+    const { api, account } = await frozen(t);
+    const other = await newAccount(api);
+    await atOnce(5, () => signIn(api, account.email, 'wrong'));
+    t.equal((await signIn(api, account.email, account.password)).status, 429);
+    t.equal((await signIn(api, account.email, account.password, '203.0.113.9')).status, 200);
+    t.equal((await signIn(api, other.email, other.password)).status, 200);
+    t.equal((await signIn(api, account.email, account.password)).status, 429, 'and frees the guesser of nothing');
+  },
+);
+
+t.test('an IPv6 network counts as one, whatever address in it guesses', async (t) => {
+  const { api, account } = await frozen(t);
+  for (let host = 1; host <= 3; host += 1) await signIn(api, account.email, 'wrong', `2001:db8:1:1::${host}`);
+  t.equal((await signIn(api, account.email, account.password, '2001:db8:1:1:ffff::9')).status, 429);
+  t.equal((await signIn(api, account.email, account.password, '2001:db8:1:2::1')).status, 200);
+});
+
+t.test('spelling an e-mail differently or claiming another address gives no further guesses', async (t) => {
+  const { api, account } = await frozen(t, LIMITED);
+  await signIn(api, account.email, 'wrong', '198.51.100.1');
+  await signIn(api, account.email.toUpperCase(), 'wrong', '198.51.100.2');
+  await signIn(api, ` ${account.email} `, 'wrong', '198.51.100.3');
+  t.equal((await signIn(api, account.email, account.password, '198.51.100.4')).status, 429, 'no proxy is trusted here');
+});
+
+t.test('what is no e-mail address is counted by what was typed: user names lock no others out', async (t) => {
+  const { api } = await frozen(t);
+  for (let guess = 0; guess < 3; guess += 1) t.equal((await signIn(api, 'ada', 'wrong')).status, 401);
+  for (const spelling of ['ada', ' Ada ', 'ADA', '\uff41da']) {
+    t.match(await signIn(api, spelling, 'wrong'), { status: 429, code: 'too_many_requests' }, spelling);
+  }
+  for (const other of ['grace', 'ada@', 'ada@localhost', '@', 'x'.repeat(320)]) {
+    t.equal((await signIn(api, other, 'wrong')).code, 'invalid_credentials', other);
+  }
+});
+
+t.test('RATE_LIMIT_ENABLED=false lets nobody wait, however often they guess', async (t) => {
+  const { api, account } = await frozen(t, { ...BEHIND_PROXY, RATE_LIMIT_ENABLED: 'false' });
+  for (let guess = 0; guess < 8; guess += 1) {
+    t.equal((await signIn(api, account.email, 'wrong')).code, 'invalid_credentials');
+  }
+  t.equal((await signIn(api, account.email, account.password)).status, 200);
+});
+
+t.test('a right password forgets the failures before it, and a quarter of an hour does', async (t) => {
+  const { api, advance, account } = await frozen(t);
+  for (let round = 0; round < 3; round += 1) {
+    for (let guess = 0; guess < 2; guess += 1) await signIn(api, account.email, 'wrong');
+    t.equal((await signIn(api, account.email, account.password)).status, 200);
+  }
+  for (let round = 0; round < 3; round += 1) {
+    for (let guess = 0; guess < 2; guess += 1) t.equal((await signIn(api, account.email, 'wrong')).status, 401);
+    advance(15 * 60);
+  }
+});
+
+t.test(
+  'with the hashing queue full a sign-in is 503 with Retry-After, counts as no guess, and works soon after',
+  async (t) => {
+    const service = await frozen(t, { ...BEHIND_PROXY, PASSWORD_HASH_CONCURRENCY: '1', PASSWORD_HASH_QUEUE: '0' });
+    const { api, account } = service;
+    const { passwords } = service.app.deps;
+    let busy = true;
+    const occupied = (async () => {
+      while (busy) await passwords.hash('keeps the only permit');
+    })();
+    const fresh = { email: 'fresh@example.com', password: 'a rather long one', name: 'Ada' };
+    for (let attempt = 0; attempt < 5; attempt += 1) {
+      for (const reply of [await signIn(api, account.email, 'wrong'), await api.post('/auth/register', fresh)]) {
+        t.match(reply, { status: 503, code: 'service_busy' });
+        t.ok(retryAfter(reply) >= 1);
+      }
+    }
+    busy = false;
+    await occupied;
+    t.equal((await signIn(api, account.email, account.password)).status, 200);
+    t.equal((await api.post('/auth/register', fresh)).status, 201, 'and left nothing behind');
+  },
+);

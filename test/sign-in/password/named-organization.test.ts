@@ -1,0 +1,91 @@
+// The organization that a sign-in or refresh names, in the body and in the headers: when they agree, and that nobody learns
+// from it what there is. The table of the headers by themselves is in test/base/http/tenant.test.ts.
+import t from 'tap';
+import type { Reply } from '../../support/client.ts';
+import { createDatabase } from '../../support/database.ts';
+import { refused } from '../../support/raw.ts';
+import { openService } from '../../support/service.ts';
+import { type Person, populate, UNKNOWN } from '../../support/tenant-headers.ts';
+
+const database = await createDatabase(t);
+const { api } = await openService(t, database);
+const { people, foreign } = await populate(database, api);
+
+t.test('body and headers name one organization, at a sign-in and at a refresh', async (t) => {
+  const { email, password, memberships } = people['a token of none, with two memberships'] as Person;
+  const [one = UNKNOWN, two = UNKNOWN] = memberships;
+  const signIn = (body: object, headers: Record<string, string>) =>
+    api.post('/auth/login', { email, password, ...body }, { headers });
+  let { refreshToken } = (await signIn({}, {})).body.data;
+  const renew = async (body: object, headers: Record<string, string>) => {
+    const reply = await api.post('/auth/refresh', { refreshToken, ...body }, { headers });
+    refreshToken = reply.body.data?.refreshToken ?? refreshToken;
+    return reply;
+  };
+  const header = (reference: string) => ({ 'x-tenant-id': reference });
+  for (const ask of [signIn, renew]) {
+    for (const [inBody, inHeader] of [
+      [one.id, one.id],
+      [one.slug, one.slug],
+      [one.id, one.slug],
+      [one.slug, one.id.toUpperCase()],
+    ] as const) {
+      const reply = await ask({ organization: inBody }, header(inHeader));
+      t.equal(reply.body.data?.organization?.id, one.id, `${inBody} and ${inHeader}`);
+    }
+    for (const [inBody, inHeader] of [
+      [one.id, two.id],
+      [one.slug, two.slug],
+      [one.id, two.slug],
+      [two.slug, one.id],
+      [one.slug, foreign.id],
+      [foreign.slug, one.id],
+    ] as const) {
+      refused(t, await ask({ organization: inBody }, header(inHeader)), 'bad_request', `${inBody} and ${inHeader}`);
+    }
+    refused(
+      t,
+      await ask({ organization: foreign.id }, header(foreign.slug)),
+      'organization_access_denied',
+      'a foreign one',
+    );
+    const three = { ...header(one.id), 'x-organization-slug': one.slug };
+    t.equal((await ask({ organization: one.id }, three)).body.data?.organization?.id, one.id, 'three times the same');
+    refused(t, await ask({ organization: two.id }, three), 'bad_request', 'two against one');
+  }
+  t.equal((await signIn({ organizationSlug: one.slug }, header(one.id))).body.data?.organization.id, one.id);
+  refused(t, await signIn({ organizationSlug: two.slug }, header(one.slug)), 'bad_request', 'organizationSlug');
+});
+
+/** An answer without what differs from request to request. */
+const told = ({ status, body }: Reply) => ({ status, body: { ...body, requestId: '' } });
+
+t.test(
+  'without the password nobody learns which organizations there are, or which id and slug belong together',
+  async (t) => {
+    const person = people['a token of an own organization'] as Person;
+    const plain = told(await api.post('/auth/login', { email: person.email, password: 'wrong' }));
+    t.equal(plain.status, 401);
+    const { own = foreign } = person;
+    const known = own ?? foreign;
+    for (const [tenant, slug] of [
+      [known.id, known.slug],
+      [known.id, foreign.slug],
+      [foreign.id, foreign.slug],
+      [foreign.id, UNKNOWN.slug],
+      [UNKNOWN.id, UNKNOWN.slug],
+    ] as const) {
+      const headers = { 'x-tenant-id': tenant, 'x-organization-slug': slug };
+      for (const email of [person.email, 'nobody@example.com']) {
+        t.strictSame(told(await api.post('/auth/login', { email, password: 'wrong' }, { headers })), plain);
+      }
+    }
+    const right = { email: person.email, password: person.password };
+    const asked = async (tenant: string, slug: string) =>
+      told(await api.post('/auth/login', right, { headers: { 'x-tenant-id': tenant, 'x-organization-slug': slug } }));
+    const denied = await asked(foreign.id, foreign.slug);
+    t.match(denied, { status: 403, body: { code: 'organization_access_denied' } });
+    t.strictSame(await asked(foreign.id, UNKNOWN.slug), denied, 'not with the password, either');
+    t.strictSame(await asked(UNKNOWN.id, UNKNOWN.slug), denied);
+  },
+);

@@ -1,0 +1,87 @@
+// Signing out with what a client still has.
+import t from 'tap';
+import { systemRandom } from '../../../src/base/platform/random.ts';
+import { REVOCATIONS_REMEMBERED_SECONDS } from '../../../src/credentials/revocations/revocations.ts';
+import { removeEndedNow } from '../../../src/sign-in/sessions/remove-ended.ts';
+import { newAccount } from '../../support/client.ts';
+import { createDatabase } from '../../support/database.ts';
+import { openService } from '../../support/service.ts';
+import { countRows } from '../../support/session-state.ts';
+
+t.test('an access token that has expired or fallen behind still ends its session', async (t) => {
+  const { api, app, clock } = await openService(t, await createDatabase(t));
+  const stale = await newAccount(api);
+  app.deps.revocations.publish({ kind: 'user', sub: stale.userId, epoch: 1 });
+  t.equal((await api.get('/me', { token: stale.accessToken })).code, 'token_stale');
+  t.equal((await api.post('/auth/logout', undefined, { token: stale.accessToken })).status, 204);
+  t.equal((await api.post('/auth/refresh', { refreshToken: stale.refreshToken })).code, 'session_revoked');
+
+  const expired = await newAccount(api);
+  clock.advance(901);
+  t.equal((await api.get('/me', { token: expired.accessToken })).code, 'token_expired');
+  t.equal((await api.post('/auth/logout', undefined, { token: expired.accessToken })).status, 204);
+  t.equal((await api.post('/auth/refresh', { refreshToken: expired.refreshToken })).code, 'session_revoked');
+});
+
+t.test('a token that is none of ours ends nothing and is no error', async (t) => {
+  const { api } = await openService(t, await createDatabase(t));
+  const account = await newAccount(api);
+  const [header, payload] = account.accessToken.split('.');
+  const forged = `${header}.${payload}.${systemRandom.bytes(256).toString('base64url')}`;
+  t.equal((await api.post('/auth/logout', undefined, { token: forged })).status, 204);
+  t.equal((await api.post('/auth/logout', { refreshToken: 'nonsense' })).status, 204);
+  t.equal((await api.get('/me', { token: account.accessToken })).status, 200);
+});
+
+t.test('sessions that ended longer ago than the retention are removed, others stay', async (t) => {
+  const database = await createDatabase(t);
+  const { api, app } = await openService(t, database);
+  const [live, ended, expired, recent] = [
+    await newAccount(api),
+    await newAccount(api),
+    await newAccount(api),
+    await newAccount(api),
+  ];
+  const past = "now() - interval '40 days'";
+  await database.query(`UPDATE sessions SET revoked_at = ${past}, revoked_reason = 'logout' WHERE id = $1`, [
+    ended.sessionId,
+  ]);
+  await database.query(`UPDATE sessions SET idle_expires_at = ${past} WHERE id = $1`, [expired.sessionId]);
+  await api.post('/auth/logout', { refreshToken: recent.refreshToken });
+  const { db, log } = app.deps;
+  t.equal(await removeEndedNow({ db, log, retentionSeconds: 30 * 86_400 }), 2);
+  const left = await database.query<{ id: string }>('SELECT id FROM sessions');
+  t.same(left.map(({ id }) => id).sort(), [live.sessionId, recent.sessionId].sort());
+});
+
+t.test('revocations are removed once no process looks back for them any more, and no sooner', async (t) => {
+  const database = await createDatabase(t);
+  const { app } = await openService(t, database);
+  const raise = (ageSeconds: number) =>
+    database.query(
+      `INSERT INTO revocations (id, kind, subject, at)
+       VALUES (gen_random_uuid(), 'session', gen_random_uuid(), clock_timestamp() - $1::float8 * interval '1 second')`,
+      [ageSeconds],
+    );
+  const kept = REVOCATIONS_REMEMBERED_SECONDS + 3600;
+  for (const age of [0, 900, 960, kept - 60]) await raise(age);
+  for (const age of [kept + 60, 86_400]) await raise(age);
+  const { db, log } = app.deps;
+  await removeEndedNow({ db, log, retentionSeconds: 30 * 86_400 });
+  t.equal(await countRows(database, 'revocations'), 4);
+  t.ok(REVOCATIONS_REMEMBERED_SECONDS >= 960, 'longer than the longest life of a token');
+});
+
+t.test('switching the organization is recorded, by either way', async (t) => {
+  const database = await createDatabase(t);
+  const { api } = await openService(t, database);
+  const account = await newAccount(api);
+  const token = account.accessToken;
+  const { slug } = (await api.post('/organizations', { name: 'Second' }, { token })).body.data;
+  t.equal((await api.post('/auth/switch-organization', { organization: slug }, { token })).status, 200);
+  const { refreshToken } = account;
+  const home = { organization: account.organization.slug, refreshToken };
+  t.equal((await api.post('/auth/switch-organization', home, { token })).status, 200);
+  const events = await database.query(`SELECT target_id FROM events WHERE type = 'session.organization_switched'`);
+  t.same(events, [{ target_id: account.sessionId }, { target_id: account.sessionId }]);
+});

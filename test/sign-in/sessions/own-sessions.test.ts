@@ -1,0 +1,156 @@
+// A user's list of own sessions, ending them, and the bound on how many there are.
+import t, { type Test } from 'tap';
+import { type Account, type Api, atOnce, newAccount } from '../../support/client.ts';
+import { createDatabase } from '../../support/database.ts';
+import { openService } from '../../support/service.ts';
+import { eventsAbout, holdUser, waiters } from '../../support/session-state.ts';
+
+interface SignedIn {
+  readonly accessToken: string;
+  readonly refreshToken: string;
+  readonly sessionId: string;
+}
+
+async function opened(t: Test, settings: Record<string, string> = {}) {
+  const database = await createDatabase(t);
+  const { api } = await openService(t, database, settings);
+  return { database, api, account: await newAccount(api) };
+}
+
+async function signInAgain(api: Api, { email, password }: Account, device = 'Phone'): Promise<SignedIn> {
+  const reply = await api.post('/auth/login', { email, password }, { headers: { 'user-agent': device } });
+  if (reply.status !== 200) throw new Error(`login answered ${reply.status}: ${reply.text}`);
+  return reply.body.data;
+}
+
+async function idsOf(api: Api, token: string): Promise<string[]> {
+  const { body } = await api.get('/me/sessions?limit=100', { token });
+  return body.data.map((session: { id: string }) => session.id);
+}
+
+t.test('the list shows one’s own live sessions, the last used first, and marks the current one', async (t) => {
+  const { api, account } = await opened(t);
+  await newAccount(api); // a stranger, whose session is nobody else's business
+  const phone = await signInAgain(api, account);
+  await api.post('/auth/refresh', { refreshToken: account.refreshToken });
+  const { status, body } = await api.get('/me/sessions', { token: phone.accessToken });
+  t.equal(status, 200);
+  t.match(body.data, [
+    { id: account.sessionId, current: false },
+    { id: phone.sessionId, current: true, userAgent: 'Phone', ip: '127.0.0.1', organization: account.organization },
+  ]);
+  t.equal(body.data.length, 2);
+  t.same(body.pagination, { total: 2, limit: 20, offset: 0, hasMore: false });
+  const known = ['createdAt', 'current', 'expiresAt', 'id', 'ip', 'lastSeenAt', 'organization', 'userAgent'];
+  t.same(Object.keys(body.data[0]).sort(), known, 'and tells nothing of the chain');
+});
+
+t.test('the list goes by pages that neither repeat nor miss a session', async (t) => {
+  const { api, account } = await opened(t);
+  for (let more = 0; more < 4; more += 1) await signInAgain(api, account);
+  const { accessToken: token } = account;
+  const all = await idsOf(api, token);
+  const paged: string[] = [];
+  for (const [offset, hasMore] of [
+    [0, true],
+    [2, true],
+    [4, false],
+  ] as const) {
+    const { body } = await api.get(`/me/sessions?limit=2&offset=${offset}`, { token });
+    t.same(body.pagination, { total: 5, limit: 2, offset, hasMore });
+    paged.push(...body.data.map((session: { id: string }) => session.id));
+  }
+  t.same(paged, all);
+  const { body } = await api.get('/me/sessions?limit=2&offset=10', { token });
+  t.same(body, { data: [], pagination: { total: 5, limit: 2, offset: 10, hasMore: false } });
+  for (const query of ['limit=0', 'limit=101', 'offset=-1', 'limit=x', 'page=1', 'limit=2&limit=3']) {
+    t.equal((await api.get(`/me/sessions?${query}`, { token })).status, 422, query);
+  }
+});
+
+t.test('an ended session is off the list, and its tokens are refused at once', async (t) => {
+  const { database, api, account } = await opened(t);
+  const phone = await signInAgain(api, account);
+  t.equal((await api.get('/me', { token: phone.accessToken })).status, 200);
+  t.equal((await api.delete(`/me/sessions/${phone.sessionId}`, { token: account.accessToken })).status, 204);
+  t.equal((await api.get('/me', { token: phone.accessToken })).code, 'session_revoked');
+  t.equal((await api.post('/auth/refresh', { refreshToken: phone.refreshToken })).code, 'session_revoked');
+  t.same(await idsOf(api, account.accessToken), [account.sessionId]);
+  t.same(await eventsAbout(database, phone.sessionId), ['session.opened', 'session.ended']);
+  const again = await api.delete(`/me/sessions/${phone.sessionId}`, { token: account.accessToken });
+  t.match(again, { status: 404, code: 'not_found' });
+});
+
+t.test('one can end the current session', async (t) => {
+  const { api, account } = await opened(t);
+  const { accessToken: token } = account;
+  t.equal((await api.delete(`/me/sessions/${account.sessionId}`, { token })).status, 204);
+  t.equal((await api.get('/me/sessions', { token })).code, 'session_revoked');
+});
+
+t.test('a session of somebody else is not found, as one that does not exist, and lives on', async (t) => {
+  const { api, account } = await opened(t);
+  const stranger = await newAccount(api);
+  const { accessToken: token } = account;
+  const answers = [];
+  for (const id of [stranger.sessionId, '01970000-0000-7000-8000-000000000000']) {
+    const reply = await api.delete(`/me/sessions/${id}`, { token });
+    t.match(reply, { status: 404, code: 'not_found' });
+    answers.push(JSON.stringify({ ...reply.body, requestId: '' }));
+  }
+  t.equal(answers[0], answers[1], 'word for word');
+  t.equal((await api.get('/me', { token: stranger.accessToken })).status, 200);
+  t.equal((await api.delete('/me/sessions/not-an-id', { token })).status, 422);
+});
+
+t.test('ending all others leaves the current one and other users alone', async (t) => {
+  const { api, account } = await opened(t);
+  const stranger = await newAccount(api);
+  const others = [await signInAgain(api, account), await signInAgain(api, account)];
+  const reply = await api.delete('/me/sessions', { token: account.accessToken });
+  t.same([reply.status, reply.body], [200, { data: { ended: 2 } }]);
+  for (const { accessToken: token } of others) t.equal((await api.get('/me', { token })).code, 'session_revoked');
+  for (const { accessToken: token } of [account, stranger]) t.equal((await api.get('/me', { token })).status, 200);
+  t.same((await api.delete('/me/sessions', { token: account.accessToken })).body, { data: { ended: 0 } });
+});
+
+t.test('a session that has expired is not on the list and not among those that are ended', async (t) => {
+  const { database, api, account } = await opened(t);
+  const phone = await signInAgain(api, account);
+  await database.query("UPDATE sessions SET idle_expires_at = clock_timestamp() - interval '1 s' WHERE id = $1", [
+    phone.sessionId,
+  ]);
+  t.same(await idsOf(api, account.accessToken), [account.sessionId]);
+  t.same((await api.delete('/me/sessions', { token: account.accessToken })).body, { data: { ended: 0 } });
+});
+
+t.test('past the bound a sign-in ends the session used least recently, and no one else’s', async (t) => {
+  const { database, api, account } = await opened(t, { SESSIONS_PER_USER_MAX: '3' });
+  const stranger = await newAccount(api);
+  const second = await signInAgain(api, account);
+  const third = await signInAgain(api, account);
+  await api.post('/auth/refresh', { refreshToken: account.refreshToken }); // the oldest one, but in use
+  const fourth = await signInAgain(api, account);
+  t.equal((await api.get('/me', { token: second.accessToken })).code, 'session_revoked', 'at once');
+  t.equal((await api.post('/auth/refresh', { refreshToken: second.refreshToken })).code, 'session_revoked');
+  t.same(await eventsAbout(database, second.sessionId), ['session.opened', 'session.ended']);
+  t.same(await idsOf(api, fourth.accessToken), [fourth.sessionId, account.sessionId, third.sessionId]);
+  t.equal((await api.get('/me', { token: stranger.accessToken })).status, 200);
+});
+
+t.test('the bound holds when several sign in at once', async (t) => {
+  const { database, api, account } = await opened(t, { SESSIONS_PER_USER_MAX: '2' });
+  const held = await holdUser(t, database, account.userId);
+  const signingIn = atOnce(3, () => signInAgain(api, account));
+  await waiters(database, 3); // each has looked at the sessions by now, or waits to look
+  await held.query('COMMIT');
+  const signedIn = await signingIn;
+  const answers = await Promise.all(
+    [account, ...signedIn].map(({ refreshToken }) => api.post('/auth/refresh', { refreshToken })),
+  );
+  t.equal(answers.filter(({ status }) => status === 200).length, 2);
+  t.same(
+    answers.filter(({ status }) => status !== 200).map(({ code }) => code),
+    ['session_revoked', 'session_revoked'],
+  );
+});

@@ -1,0 +1,166 @@
+// Who gets no token for a good refresh token, and that a refusal consumes nothing; and that each kind of token is good
+// for its own purpose only.
+import t, { type Test } from 'tap';
+import { type Account, newAccount } from '../../support/client.ts';
+import { createDatabase, type TestDatabase } from '../../support/database.ts';
+import { forge, partsOf, rsa, serviceKey } from '../../support/forge.ts';
+import { openService, type Service } from '../../support/service.ts';
+import { countRows, joinOrganization, sessionRow } from '../../support/session-state.ts';
+
+interface Refusal {
+  readonly who: string;
+  readonly code: string;
+  /** Statements about the user $1 and the organization $2; the second one undoes the first. */
+  readonly change: string;
+  readonly undo: string;
+}
+
+const REFUSALS: readonly Refusal[] = [
+  {
+    who: 'a disabled user',
+    code: 'account_disabled',
+    change: "UPDATE users SET status = 'disabled' WHERE id = $1 AND $2::uuid IS NOT NULL",
+    undo: "UPDATE users SET status = 'active' WHERE id = $1 AND $2::uuid IS NOT NULL",
+  },
+  {
+    who: 'a suspended organization',
+    code: 'organization_suspended',
+    change: "UPDATE organizations SET status = 'suspended' WHERE id = $2 AND $1::uuid IS NOT NULL",
+    undo: "UPDATE organizations SET status = 'active' WHERE id = $2 AND $1::uuid IS NOT NULL",
+  },
+  {
+    who: 'a suspended member',
+    code: 'organization_access_denied',
+    change: "UPDATE memberships SET status = 'suspended' WHERE user_id = $1 AND organization_id = $2",
+    undo: "UPDATE memberships SET status = 'active' WHERE user_id = $1 AND organization_id = $2",
+  },
+];
+
+async function opened(t: Test): Promise<Service & { database: TestDatabase; account: Account }> {
+  const database = await createDatabase(t);
+  const service = await openService(t, database);
+  return { ...service, database, account: await newAccount(service.api) };
+}
+
+for (const { who, code, change, undo } of REFUSALS) {
+  t.test(`${who} gets no new token, and nothing is consumed`, async (t) => {
+    const { api, database, account } = await opened(t);
+    const { refreshToken } = (await api.post('/auth/refresh', { refreshToken: account.refreshToken })).body.data;
+    const subject = [account.userId, account.organization.id];
+    const before = await sessionRow(database, account.sessionId);
+    const events = await countRows(database, 'events');
+    await database.query(change, subject);
+    for (const body of [{ refreshToken }, { refreshToken, organization: account.organization.slug }]) {
+      const reply = await api.post('/auth/refresh', body);
+      t.match(reply, { status: 403, code });
+      t.notOk(reply.body.data);
+      t.same(reply.setCookie, []);
+    }
+    t.same(await sessionRow(database, account.sessionId), before, 'the chain stands where it stood');
+    t.equal(await countRows(database, 'events'), events);
+    await database.query(undo, subject);
+    t.equal(
+      (await api.post('/auth/refresh', { refreshToken })).status,
+      200,
+      'the same token works once they may again',
+    );
+  });
+}
+
+t.test('a removed member gets no token for the organization, and none that carries anything of it', async (t) => {
+  const { api, database, account } = await opened(t);
+  await database.query('DELETE FROM memberships WHERE user_id = $1', [account.userId]);
+  const { refreshToken, organization } = account;
+  const before = await sessionRow(database, account.sessionId);
+  for (const named of [organization.id, organization.slug]) {
+    const reply = await api.post('/auth/refresh', { refreshToken, organization: named });
+    t.match(reply, { status: 403, code: 'organization_access_denied' });
+  }
+  t.same(await sessionRow(database, account.sessionId), before, 'and nothing is consumed');
+  const reply = await api.post('/auth/refresh', { refreshToken });
+  if (reply.status === 200) {
+    const { claims } = partsOf(reply.body.data.accessToken);
+    for (const claim of ['org', 'org_slug', 'roles', 'permissions', 'permissions_ref']) t.notOk(claim in claims, claim);
+    t.match(reply.body.data, { organization: null, roles: [], memberships: [] });
+  } else t.match(reply, { status: 403, code: 'organization_access_denied' });
+});
+
+t.test('a user who is gone has no session left to refresh', async (t) => {
+  const { api, database, account } = await opened(t);
+  await database.query('DELETE FROM users WHERE id = $1', [account.userId]);
+  const { refreshToken } = account;
+  t.match(await api.post('/auth/refresh', { refreshToken }), { status: 401, code: 'invalid_refresh_token' });
+});
+
+t.test('a refused organization does not stop a refresh for another one of the user', async (t) => {
+  const { api, database, account } = await opened(t);
+  await joinOrganization(database, account.userId, { slug: 'globex' });
+  await database.query("UPDATE organizations SET status = 'suspended' WHERE id = $1", [account.organization.id]);
+  const { refreshToken } = account;
+  t.equal((await api.post('/auth/refresh', { refreshToken })).code, 'organization_suspended');
+  const reply = await api.post('/auth/refresh', { refreshToken, organization: 'globex' });
+  t.match(reply.body.data, { organization: { slug: 'globex' }, roles: ['agent'] });
+});
+
+t.test('roles and rights are read anew at each refresh', async (t) => {
+  const { api, database, account } = await opened(t);
+  await database.query(
+    `UPDATE role_assignments a SET role_id = r.id FROM roles r
+     WHERE a.user_id = $1 AND r.organization_id IS NULL AND r.name = 'viewer'`,
+    [account.userId],
+  );
+  const { data } = (await api.post('/auth/refresh', { refreshToken: account.refreshToken })).body;
+  t.same(data.roles, ['viewer']);
+  t.same(partsOf(data.accessToken).claims.permissions, ['contacts:read', 'conversations:read', 'deals:read']);
+});
+
+t.test(
+  'an access token is no refresh token and a refresh token no access token; neither is consumed by the try',
+  async (t) => {
+    const { api, database, account } = await opened(t);
+    const before = await sessionRow(database, account.sessionId);
+    const { accessToken, refreshToken } = account;
+    const swapped = await api.post('/auth/refresh', { refreshToken: accessToken });
+    t.match(swapped, { status: 401, code: 'invalid_refresh_token' });
+    t.match(await api.get('/me', { token: refreshToken }), { status: 401, code: 'invalid_token' });
+    t.equal((await api.post('/auth/logout', { refreshToken: accessToken })).status, 204);
+    t.equal((await api.post('/auth/logout', undefined, { token: refreshToken })).status, 204);
+    t.same(await sessionRow(database, account.sessionId), before, 'not even by a logout');
+    t.equal((await api.get('/me', { token: accessToken })).status, 200);
+    t.equal((await api.post('/auth/refresh', { refreshToken })).status, 200);
+  },
+);
+
+t.test('a refresh token is held to its key, kind, issuer, audience and claims', async (t) => {
+  const { api, database, account, keysDirectory } = await opened(t);
+  const good = partsOf(account.refreshToken);
+  const own = rsa(serviceKey(keysDirectory, 'refresh'));
+  const access = partsOf(account.accessToken).header.kid;
+  const before = await sessionRow(database, account.sessionId);
+  const changed = (claims: object) => forge({ ...good, claims: { ...good.claims, ...claims } }, own);
+  const mutations: Record<string, string> = {
+    'typ of an access token': forge({ ...good, header: { ...good.header, typ: 'at+jwt' } }, own),
+    'typ JWT': forge({ ...good, header: { ...good.header, typ: 'JWT' } }, own),
+    'the access key': forge(
+      { ...good, header: { ...good.header, kid: access } },
+      rsa(serviceKey(keysDirectory, 'access')),
+    ),
+    RS512: forge(
+      { ...good, header: { ...good.header, alg: 'RS512' } },
+      rsa(serviceKey(keysDirectory, 'refresh'), 'sha512'),
+    ),
+    'another issuer': changed({ iss: 'https://elsewhere.example' }),
+    'the audience of access tokens': changed({ aud: 'tenantry' }),
+    'an array as audience': changed({ aud: [good.claims.iss] }),
+    'no parent': changed({ prt: undefined }),
+    'a session of nobody': changed({ sid: '01970000-0000-7000-8000-000000000000' }),
+    'another user': changed({ sub: '01970000-0000-7000-8000-000000000000' }),
+    'an expiry in words': changed({ exp: 'tomorrow' }),
+    'a jti that is no id': changed({ jti: "' OR true --" }),
+  };
+  for (const [what, refreshToken] of Object.entries(mutations)) {
+    t.match(await api.post('/auth/refresh', { refreshToken }), { status: 401, code: 'invalid_refresh_token' }, what);
+  }
+  t.same(await sessionRow(database, account.sessionId), before, 'none of them touched the session');
+  t.equal((await api.post('/auth/refresh', { refreshToken: changed({}) })).status, 200, 'the unchanged one is good');
+});

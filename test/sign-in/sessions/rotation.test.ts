@@ -1,0 +1,175 @@
+// Rotation of refresh tokens, "confirm on use": each row of its table, and what a restart leaves of it.
+import t, { type Test } from 'tap';
+import { type Account, type Api, newAccount, type Reply } from '../../support/client.ts';
+import { createDatabase, type TestDatabase } from '../../support/database.ts';
+import { partsOf } from '../../support/forge.ts';
+import { openService } from '../../support/service.ts';
+import { agePlaces, eventsAbout, type SessionRow, sessionRow } from '../../support/session-state.ts';
+
+interface Place {
+  readonly database: TestDatabase;
+  readonly api: Api;
+  readonly account: Account;
+}
+
+async function signedIn(t: Test, settings: Record<string, string> = {}): Promise<Place> {
+  const database = await createDatabase(t);
+  const { api } = await openService(t, database, settings);
+  return { database, api, account: await newAccount(api) };
+}
+
+function present(api: Api, refreshToken: string): Promise<Reply> {
+  return api.post('/auth/refresh', { refreshToken });
+}
+
+/** The child that a token is exchanged for; raises unless it is answered 200. */
+async function exchange(api: Api, refreshToken: string): Promise<string> {
+  const reply = await present(api, refreshToken);
+  if (reply.status !== 200) throw new Error(`refresh answered ${reply.status}: ${reply.text}`);
+  return reply.body.data.refreshToken;
+}
+
+t.test('the first token of a session is exchanged for a child that names it as its parent', async (t) => {
+  const { database, api, account } = await signedIn(t);
+  const first = partsOf(account.refreshToken).claims;
+  t.equal(first.prt, first.jti, 'the first token names itself');
+  const child = partsOf(await exchange(api, account.refreshToken)).claims;
+  t.match(child, { prt: first.jti, sid: account.sessionId, sub: account.userId });
+  t.not(child.jti, first.jti);
+  t.match(await sessionRow(database, account.sessionId), {
+    confirmed: first.jti,
+    previous: null,
+    successor: child.jti,
+  });
+});
+
+t.test('a confirmed token presented again within the grace gets the same child, byte for byte', async (t) => {
+  const { api, account } = await signedIn(t);
+  const child = await exchange(api, account.refreshToken);
+  for (let repetition = 0; repetition < 5; repetition += 1) {
+    t.equal(await exchange(api, account.refreshToken), child);
+  }
+});
+
+t.test('a confirmed token whose child got lost is good for a new child, however long ago that was', async (t) => {
+  const { database, api, account } = await signedIn(t);
+  const lost = new Set<string>();
+  for (const seconds of [11, 3600, 20 * 86_400]) {
+    lost.add(await exchange(api, account.refreshToken));
+    await agePlaces(database, account.sessionId, seconds);
+  }
+  t.equal(lost.size, 3, 'a new child each time');
+  const held = await exchange(api, account.refreshToken);
+  await agePlaces(database, account.sessionId);
+  t.equal((await present(api, held)).status, 200, 'the child that arrived carries the session on');
+});
+
+t.test('of several children of one token exactly one is ever confirmed, whichever is used first', async (t) => {
+  const { database, api, account } = await signedIn(t);
+  const older = await exchange(api, account.refreshToken);
+  await agePlaces(database, account.sessionId);
+  const newer = await exchange(api, account.refreshToken);
+  const grandchild = await exchange(api, older);
+  t.equal((await sessionRow(database, account.sessionId)).confirmed, partsOf(older).claims.jti);
+  t.equal((await present(api, newer)).code, 'refresh_token_reused', 'the sibling comes too late');
+  t.equal((await present(api, grandchild)).code, 'refresh_token_reused', 'and the session is over for both');
+});
+
+t.test('the first use of a child confirms it and replaces its parent', async (t) => {
+  const { database, api, account } = await signedIn(t);
+  const child = await exchange(api, account.refreshToken);
+  const grandchild = await exchange(api, child);
+  t.match(await sessionRow(database, account.sessionId), {
+    confirmed: partsOf(child).claims.jti,
+    previous: partsOf(account.refreshToken).claims.jti,
+    successor: partsOf(grandchild).claims.jti,
+  });
+});
+
+t.test('a request that was overtaken on its way gets the current child and does no harm', async (t) => {
+  const { database, api, account } = await signedIn(t);
+  const grandchild = await exchange(api, await exchange(api, account.refreshToken));
+  const before = await sessionRow(database, account.sessionId);
+  t.equal(await exchange(api, account.refreshToken), grandchild, 'the replaced token, within the grace');
+  t.same(chainOf(await sessionRow(database, account.sessionId)), chainOf(before));
+  t.equal((await present(api, grandchild)).status, 200);
+});
+
+function chainOf({ confirmed, previous, successor }: SessionRow) {
+  return { confirmed, previous, successor };
+}
+
+t.test('a replaced token after the grace ends the session, for good and on the record', async (t) => {
+  const { database, api, account } = await signedIn(t);
+  const { accessToken, refreshToken: child } = (await present(api, account.refreshToken)).body.data;
+  const grandchild = await exchange(api, child);
+  await agePlaces(database, account.sessionId);
+  const reuse = await present(api, account.refreshToken);
+  t.match(reuse, { status: 401, code: 'refresh_token_reused' });
+  t.notOk(reuse.body.data, 'no token comes with it');
+  for (const token of [account.refreshToken, child, grandchild]) {
+    t.match(await present(api, token), { status: 401, code: 'refresh_token_reused' });
+  }
+  t.equal((await sessionRow(database, account.sessionId)).revoked_reason, 'reuse_detected');
+  t.same(await eventsAbout(database, account.sessionId), ['session.opened', 'session.reuse_detected'], 'recorded once');
+  t.equal((await api.get('/me', { token: accessToken })).code, 'session_revoked', 'the access tokens are dead at once');
+});
+
+t.test('a token older than the replaced one ends the session even within the grace', async (t) => {
+  const { api, account } = await signedIn(t);
+  const child = await exchange(api, account.refreshToken);
+  const last = await exchange(api, await exchange(api, child));
+  t.equal((await present(api, account.refreshToken)).code, 'refresh_token_reused');
+  t.equal((await present(api, last)).code, 'refresh_token_reused');
+});
+
+t.test('reuse ends its own session only', async (t) => {
+  const { database, api, account } = await signedIn(t);
+  const { email, password } = account;
+  const other = (await api.post('/auth/login', { email, password })).body.data;
+  await exchange(api, await exchange(api, account.refreshToken));
+  await agePlaces(database, account.sessionId);
+  t.equal((await present(api, account.refreshToken)).code, 'refresh_token_reused');
+  t.equal((await present(api, other.refreshToken)).status, 200);
+});
+
+t.test('chain, grace and end of a session survive a restart', async (t) => {
+  const database = await createDatabase(t);
+  const first = await openService(t, database);
+  const account = await newAccount(first.api);
+  const doomed = await newAccount(first.api);
+  const child = await exchange(first.api, account.refreshToken);
+  const stale = await exchange(first.api, doomed.refreshToken);
+  await exchange(first.api, stale);
+  await agePlaces(database, doomed.sessionId);
+  t.equal((await present(first.api, doomed.refreshToken)).code, 'refresh_token_reused');
+  await first.app.close();
+
+  const { api } = await openService(t, database);
+  t.equal(await exchange(api, account.refreshToken), child, 'the same child within the grace');
+  const grandchild = await exchange(api, child);
+  t.equal((await present(api, stale)).code, 'refresh_token_reused', 'what was ended stays ended');
+  await agePlaces(database, account.sessionId);
+  t.equal((await present(api, account.refreshToken)).code, 'refresh_token_reused', 'reuse is known as such');
+  t.equal((await present(api, grandchild)).code, 'refresh_token_reused');
+});
+
+t.test('a session that was ended while another process ran is refused by the next one', async (t) => {
+  const database = await createDatabase(t);
+  const one = await openService(t, database);
+  const other = await openService(t, database);
+  const account = await newAccount(one.api);
+  t.equal((await other.api.post('/auth/logout', { refreshToken: account.refreshToken })).status, 204);
+  t.equal((await present(one.api, account.refreshToken)).code, 'session_revoked');
+  await one.app.deps.revocations.synchronize();
+  t.equal((await one.api.get('/me', { token: account.accessToken })).code, 'session_revoked');
+});
+
+t.test('with a grace of nothing each repetition gets a new child, and one lineage remains', async (t) => {
+  const { api, account } = await signedIn(t, { REFRESH_REUSE_GRACE: '0' });
+  const one = await exchange(api, account.refreshToken);
+  const two = await exchange(api, account.refreshToken);
+  t.not(one, two);
+  t.equal((await present(api, two)).status, 200);
+  t.equal((await present(api, account.refreshToken)).code, 'refresh_token_reused');
+});

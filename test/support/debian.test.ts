@@ -1,0 +1,174 @@
+// Where tests find their servers: on the PATH, or fetched once for all. apt is a stand-in here; the real one is at work
+// wherever a test starts a Redis.
+import { type ChildProcess, spawn } from 'node:child_process';
+import { once } from 'node:events';
+import {
+  chmodSync,
+  existsSync,
+  mkdirSync,
+  mkdtempSync,
+  readdirSync,
+  readFileSync,
+  rmSync,
+  writeFileSync,
+} from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { createInterface } from 'node:readline';
+import t, { type Test } from 'tap';
+import { debianProgram, type Surroundings } from './debian.ts';
+
+interface Machine extends Required<Surroundings> {
+  /** Each call of apt-get, as a line. */
+  calls(): string[];
+  write(file: string, text: string): void;
+  /** Lets apt-get go on. */
+  go(): void;
+}
+
+/** A Debian whose apt-get waits for a word, and delivers programs that run. */
+function machine(t: Test, download = 'true'): Machine {
+  const folder = mkdtempSync(join(tmpdir(), 'tenantry-debian-'));
+  t.teardown(() => rmSync(folder, { recursive: true, force: true }));
+  const write = (file: string, text: string) => {
+    mkdirSync(join(folder, file, '..'), { recursive: true });
+    writeFileSync(join(folder, file), text);
+    if (text.startsWith('#!')) chmodSync(join(folder, file), 0o755);
+  };
+  write('etc/os-release', 'NAME="Debian GNU/Linux"\nVERSION_CODENAME=woody\nID=debian\n');
+  write('usr/share/keyrings/debian-archive-keyring.gpg', '');
+  const shell = `#!/bin/sh\nPATH=/usr/bin:/bin\ncd '${folder}'\n`;
+  write(
+    'bin/apt-get',
+    `${shell}case "$*" in
+*update*) echo update >> calls; while [ -d '${folder}' ] && [ ! -e go ]; do sleep 0.01; done ;;
+*install*) echo install >> calls; { ${download}; } && : > "\${2%/*}/archives/all.deb" ;;
+esac\n`,
+  );
+  write(
+    'bin/dpkg-deb',
+    `${shell}mkdir -p "$3/usr/bin" "$3/usr/sbin"\nfor name in bin/redis-server sbin/nginx; do
+printf '#!/bin/sh\\nexit 0\\n' > "$3/usr/$name"; chmod +x "$3/usr/$name"; done\n`,
+  );
+  return {
+    root: folder,
+    path: join(folder, 'bin'),
+    cache: join(folder, 'data/cache/debian'),
+    calls: () =>
+      existsSync(join(folder, 'calls')) ? readFileSync(join(folder, 'calls'), 'utf8').trim().split('\n') : [],
+    write,
+    go: () => write('go', ''),
+  };
+}
+
+interface Asking {
+  readonly child: ChildProcess;
+  /** Resolves once the process says a line with the pattern. */
+  says(pattern: RegExp): Promise<string>;
+  lines(): readonly string[];
+}
+
+/** Asks in a process of its own, which says "asked", what it is told on the way, and the path. */
+function ask(t: Test, name: string, { root, path, cache }: Machine): Asking {
+  const module = new URL('debian.ts', import.meta.url).href;
+  const code = `import { debianProgram } from '${module}';
+    const found = debianProgram('${name}', ${JSON.stringify({ root, path, cache })});
+    console.log('asked');
+    found.then((path) => console.log('found ' + path), (error) => console.log('failed ' + error.message));`;
+  const child = spawn(process.execPath, ['--input-type=module', '--eval', code], { stdio: ['ignore', 'pipe', 'pipe'] });
+  t.teardown(() => child.kill('SIGKILL'));
+  const lines: string[] = [];
+  for (const stream of [child.stdout, child.stderr]) {
+    createInterface({ input: stream }).on('line', (line) => {
+      lines.push(line);
+      child.emit('said');
+    });
+  }
+  return {
+    child,
+    lines: () => lines,
+    async says(pattern) {
+      for (;;) {
+        const found = lines.find((line) => pattern.test(line));
+        if (found !== undefined) return found;
+        await once(child, 'said');
+      }
+    },
+  };
+}
+
+const placeIn = ({ cache }: Machine) => join(cache, `woody-${process.arch}`);
+
+t.test('a program on the PATH is taken as it is', async (t) => {
+  const there = machine(t);
+  there.write('sbin/nginx', '#!/bin/sh\n');
+  there.write('other/nginx', 'no program');
+  const path = ['', join(there.root, 'none'), join(there.root, 'other'), join(there.root, 'sbin')].join(':');
+  t.equal(await debianProgram('nginx', { ...there, path }), join(there.root, 'sbin/nginx'));
+  t.same(there.calls(), []);
+});
+
+t.test('however many processes need the programs at once, they are fetched once, and whole', async (t) => {
+  const there = machine(t);
+  const asking = ['redis-server', 'nginx', 'redis-server', 'nginx'].map((name) => ask(t, name, there));
+  for (const { says } of asking) await says(/^asked/);
+  t.notOk(existsSync(placeIn(there)), 'what is not whole is not there');
+  there.go();
+  const found = await Promise.all(asking.map(({ says }) => says(/^(found|failed)/)));
+  t.same(
+    found,
+    ['redis-server', 'nginx', 'redis-server', 'nginx'].map((name) => `found ${join(placeIn(there), name)}`),
+  );
+  t.same(there.calls(), ['update', 'install']);
+  t.equal(asking.flatMap(({ lines }) => lines()).filter((line) => line.startsWith('Fetching')).length, 1, 'said once');
+  t.same(readdirSync(there.cache), [`woody-${process.arch}`], 'nothing else is left');
+  t.equal(await debianProgram('nginx', there), join(placeIn(there), 'nginx'));
+  t.equal(there.calls().length, 2, 'the next one finds it');
+});
+
+t.test('a process that is killed while it fetches leaves the work to the next one', async (t) => {
+  const there = machine(t);
+  const killed = ask(t, 'nginx', there);
+  await killed.says(/^Fetching/);
+  killed.child.kill('SIGKILL');
+  await once(killed.child, 'exit');
+  there.go();
+  t.equal(await debianProgram('nginx', there), join(placeIn(there), 'nginx'));
+  t.same(readdirSync(there.cache), [`woody-${process.arch}`], 'with everything that the other has left');
+});
+
+t.test('what does not run any more is fetched again', async (t) => {
+  const there = machine(t);
+  there.go();
+  const path = await debianProgram('nginx', there);
+  writeFileSync(path, '#!/bin/sh\necho "cannot open shared object file" >&2; exit 127\n');
+  await ask(t, 'redis-server', there).says(/^found/);
+  t.same(there.calls().length, 2, 'the other one still runs');
+  await ask(t, 'nginx', there).says(/^found/);
+  t.same(there.calls().length, 4);
+});
+
+t.test('where nothing can be fetched the error says why and what to do, and nothing is left behind', async (t) => {
+  const offline = machine(t, `echo "Reading" >&2; echo "E: Failed to fetch http://x: no route" >&2; exit 100`);
+  offline.go();
+  const refused = debianProgram('redis-server', offline);
+  await t.rejects(refused, {
+    message: /needs redis-server.*\bE: Failed to fetch http:\/\/x: no route\n.*apt-get install/,
+  });
+  await t.rejects(refused, { message: /^(?![\s\S]*Reading)/ }, 'and nothing beside it');
+  t.same(readdirSync(offline.cache), []);
+  t.same(readdirSync(join(offline.cache, '..')), ['debian'], 'the lock is given back');
+
+  const broken = machine(t);
+  broken.go();
+  broken.write('bin/dpkg-deb', '#!/bin/sh\n');
+  await t.rejects(debianProgram('nginx', broken), /not found|does not run/, 'packages that hold no such program');
+
+  const bare = machine(t);
+  await t.rejects(debianProgram('nginx', { ...bare, path: join(bare.root, 'etc') }), /needs nginx.*no apt-get/s);
+  bare.write('etc/os-release', 'ID=gentoo\n');
+  await t.rejects(debianProgram('nginx', bare), /not a release of Debian/);
+  const keyless = machine(t);
+  rmSync(join(keyless.root, 'usr'), { recursive: true });
+  await t.rejects(debianProgram('nginx', keyless), /Debian's keys are not at/, 'never without its signatures');
+});

@@ -1,0 +1,176 @@
+// The network that tests cut and hold up.
+import { once } from 'node:events';
+import { type AddressInfo, connect, createServer, type Socket } from 'node:net';
+import t, { type Test } from 'tap';
+import { openTcpProxy, type TcpProxy } from './tcp-proxy.ts';
+
+interface Echo {
+  readonly port: number;
+  /** What it has heard, over all connections. */
+  heard: string;
+  readonly sockets: Set<Socket>;
+  close(): void;
+}
+
+/** Answers everything that it hears, letter by letter, and ends when its client does. */
+async function startEcho(t: Test): Promise<Echo> {
+  const server = createServer((socket) => {
+    echo.sockets.add(socket);
+    socket.on('error', () => undefined).on('close', () => echo.sockets.delete(socket));
+    socket.on('data', (chunk) => {
+      echo.heard += chunk;
+    });
+    socket.pipe(socket);
+  });
+  server.listen(0, '127.0.0.1');
+  await once(server, 'listening');
+  const close = () => {
+    server.close();
+    for (const socket of echo.sockets) socket.destroy();
+  };
+  t.teardown(close);
+  const echo: Echo = { port: (server.address() as AddressInfo).port, heard: '', sockets: new Set(), close };
+  return echo;
+}
+
+/** Resolves when a socket has closed, in order or not. */
+function closeOf(socket: Socket): Promise<void> {
+  return new Promise((resolve) => socket.once('close', () => resolve()));
+}
+
+/** A client that keeps what it hears. */
+class Caller {
+  readonly socket: Socket;
+  heard = '';
+  #bytes = 0;
+
+  constructor(t: Test, { port }: TcpProxy) {
+    this.socket = connect(port, '127.0.0.1').on('error', () => undefined);
+    this.socket.on('data', (chunk: Buffer) => {
+      this.heard += chunk;
+      this.#bytes += chunk.length;
+    });
+    t.teardown(() => this.socket.destroy());
+  }
+
+  send(text: string): this {
+    this.socket.write(text);
+    return this;
+  }
+
+  async hears(text: string): Promise<void> {
+    while (!this.heard.endsWith(text)) await once(this.socket, 'data');
+  }
+
+  async hearsBytes(count: number): Promise<void> {
+    while (this.#bytes < count) await once(this.socket, 'data');
+  }
+}
+
+t.test('a proxy passes everything on, in order and to its end', async (t) => {
+  const proxy = await openTcpProxy(t, (await startEcho(t)).port);
+  const connected = proxy.connected();
+  const caller = new Caller(t, proxy);
+  await connected;
+  t.equal(proxy.connections, 1);
+  const size = 5_000_000;
+  caller.socket.end(Buffer.alloc(size, 'x'));
+  await caller.hearsBytes(size);
+  await closeOf(caller.socket);
+  t.equal(caller.socket.errored, null, 'its end comes after all that was answered');
+});
+
+t.test('a cut resets what is open and what is new, until it is passed again', async (t) => {
+  const echo = await startEcho(t);
+  const proxy = await openTcpProxy(t, echo.port);
+  const caller = new Caller(t, proxy).send('a');
+  await caller.hears('a');
+  const [there] = echo.sockets;
+  const heardThere = there && closeOf(there);
+  proxy.cut();
+  await closeOf(caller.socket);
+  t.match(caller.socket.errored, { code: 'ECONNRESET' });
+  await heardThere;
+  t.equal(proxy.connections, 0);
+
+  const late = new Caller(t, proxy).send('b');
+  await closeOf(late.socket);
+  t.equal(late.heard, '');
+  proxy.pass();
+  await new Caller(t, proxy).send('c').hears('c');
+  t.equal(echo.heard, 'ac', 'what was sent into the cut is lost');
+});
+
+t.test('a hold keeps connections open and delivers everything once it is passed', async (t) => {
+  const echo = await startEcho(t);
+  const proxy = await openTcpProxy(t, echo.port);
+  const caller = new Caller(t, proxy).send('a');
+  await caller.hears('a');
+  proxy.hold();
+  caller.send('b');
+  const accepted = proxy.connected();
+  const late = new Caller(t, proxy).send('c');
+  await accepted;
+  // A round over another proxy to the same server gives what is held every chance to get through.
+  const beside = await openTcpProxy(t, echo.port);
+  await new Caller(t, beside).send('d').hears('d');
+  t.equal(echo.heard, 'ad');
+  t.same([caller.heard, late.heard], ['a', '']);
+  t.equal(caller.socket.destroyed, false);
+  proxy.pass();
+  await caller.hears('ab');
+  await late.hears('c');
+});
+
+t.test('held answers leave the server hearing what it is asked', async (t) => {
+  const echo = await startEcho(t);
+  const proxy = await openTcpProxy(t, echo.port);
+  const caller = new Caller(t, proxy).send('a');
+  await caller.hears('a');
+  const [there] = echo.sockets;
+  proxy.hold('answers');
+  caller.send('b');
+  if (there) await once(there, 'data');
+  t.equal(echo.heard, 'ab');
+  const beside = await openTcpProxy(t, echo.port);
+  await new Caller(t, beside).send('d').hears('d');
+  t.equal(caller.heard, 'a');
+  proxy.pass();
+  await caller.hears('ab');
+});
+
+t.test('who hung up during a hold has done so after it; a cut ends a hold', async (t) => {
+  const echo = await startEcho(t);
+  const proxy = await openTcpProxy(t, echo.port);
+  const caller = new Caller(t, proxy).send('a');
+  await caller.hears('a');
+  const [there] = echo.sockets;
+  const closed = there && closeOf(there);
+  proxy.hold();
+  caller.send('b');
+  caller.socket.end();
+  proxy.pass();
+  await closed;
+  t.equal(echo.heard, 'ab', 'and what was said before is heard');
+  const other = new Caller(t, proxy).send('c');
+  await other.hears('c');
+  proxy.hold();
+  proxy.cut();
+  await closeOf(other.socket);
+  t.equal(proxy.connections, 0);
+});
+
+t.test('a server that is gone or goes is felt at once', async (t) => {
+  const echo = await startEcho(t);
+  const proxy = await openTcpProxy(t, echo.port);
+  const caller = new Caller(t, proxy).send('a');
+  await caller.hears('a');
+  const closed = closeOf(caller.socket);
+  echo.close();
+  await closed;
+  const late = new Caller(t, proxy);
+  await closeOf(late.socket);
+  t.equal(proxy.connections, 0);
+  await proxy.close();
+  await proxy.close();
+});

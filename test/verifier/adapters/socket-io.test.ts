@@ -1,0 +1,243 @@
+// The middleware for Socket.IO: a real server and real clients over loopback, by websocket and by long-polling.
+import { once } from 'node:events';
+import { createServer } from 'node:http';
+import type { AddressInfo } from 'node:net';
+import { type ServerOptions, type Socket as ServerSocket, Server as SocketServer } from 'socket.io';
+import { io, type ManagerOptions, type Socket, type SocketOptions } from 'socket.io-client';
+import t, { type Test } from 'tap';
+import { principalOf, requirePermission, socketIoMiddleware } from '../../../src/verifier/adapters/websocket.ts';
+import { createTestIssuer } from '../../../src/verifier/testkit/testkit.ts';
+
+type ClientOptions = Partial<ManagerOptions & SocketOptions>;
+
+interface FromClient {
+  say(text: string, answer: (text: string) => void): void;
+}
+
+interface ToClient {
+  welcome(text: string): void;
+}
+
+/** `/` and `/deals` are guarded, /deals by deals:listen as well; `/open` is for anybody. */
+async function begin(t: Test, options: Partial<ServerOptions> = {}) {
+  const issuer = createTestIssuer();
+  const verifier = issuer.verifier();
+  const http = createServer();
+  const server = new SocketServer<FromClient, ToClient>(http, options);
+  server.use(socketIoMiddleware(verifier));
+  server.on('connection', (socket) => {
+    socket.on('say', (text, answer) => answer(`heard ${text}`));
+  });
+  server.of('/deals').use(socketIoMiddleware(verifier)).use(requirePermission('deals:listen'));
+  server.of('/open').on('connection', () => {});
+  http.listen(0, '127.0.0.1');
+  await once(http, 'listening');
+  const clients: Socket[] = [];
+  t.teardown(async () => {
+    verifier.close();
+    for (const client of clients) client.disconnect();
+    await server.close();
+  });
+  function dial(auth: object, more: ClientOptions = {}, path = '/'): Socket {
+    const url = `http://127.0.0.1:${(http.address() as AddressInfo).port}${path}`;
+    const client = io(url, { auth, forceNew: true, reconnection: false, transports: ['websocket'], ...more });
+    clients.push(client);
+    return client;
+  }
+  async function open(token: string, more: ClientOptions = {}) {
+    const connected = heard<ServerSocket>(server, 'connection');
+    const client = dial({ token }, more);
+    await heard(client, 'connect');
+    return { client, server: await connected };
+  }
+  return { issuer, verifier, server, dial, open };
+}
+
+interface Emitter {
+  once(event: string, listener: (value: never) => void): unknown;
+}
+
+const heard = <Value>(emitter: object, event: string) =>
+  new Promise<Value>((resolve) => (emitter as Emitter).once(event, resolve));
+
+interface ConnectError extends Error {
+  readonly data: { readonly code: string };
+}
+
+const refused = (client: Socket) =>
+  Promise.race([
+    heard<ConnectError>(client, 'connect_error'),
+    heard(client, 'connect').then(() => Promise.reject(new Error('was let in'))),
+  ]);
+
+t.test('a good token connects as its user, by websocket and by long-polling', async (t) => {
+  const { issuer, open } = await begin(t);
+  for (const transport of ['websocket', 'polling'] as const) {
+    const { client, server } = await open(issuer.token(), { transports: [transport] });
+    t.equal(principalOf(server)?.id, issuer.userId, transport);
+    t.match(server.data, { principal: { kind: 'user', id: issuer.userId } });
+    t.same(JSON.parse(JSON.stringify(server.data)), server.data, 'as data that can be sent to other processes');
+    t.equal(await client.emitWithAck('say', 'hello'), 'heard hello');
+  }
+});
+
+t.test('a token in the Authorization header connects as well, but not beside another', async (t) => {
+  const { issuer, dial } = await begin(t);
+  const extraHeaders = { authorization: `Bearer ${issuer.token()}` };
+  await heard(dial({}, { extraHeaders }), 'connect');
+  t.match(await refused(dial({ token: issuer.token() }, { extraHeaders })), { data: { code: 'invalid_token' } });
+});
+
+t.test('who has no good token is refused with the code that says why', async (t) => {
+  const { issuer, dial, server } = await begin(t);
+  server.on('connection', () => t.fail('somebody was let in'));
+  t.match(await refused(dial({})), { data: { code: 'unauthenticated' }, message: /access token/ });
+  const headers = (authorization: string | string[]) => ({ extraHeaders: { authorization } as never });
+  t.match(await refused(dial({}, headers(`Basic ${issuer.token()}`))), { data: { code: 'invalid_token' } });
+  const twice = [`Bearer ${issuer.token()}`, `Bearer ${issuer.token()}`];
+  t.match(await refused(dial({}, headers(twice))), { data: { code: 'invalid_token' } }, 'doubled');
+  t.match(await refused(dial({ token: issuer.expiredToken() })), { data: { code: 'token_expired' } });
+  t.match(await refused(dial({ token: `Bearer ${issuer.token()}` })), { data: { code: 'invalid_token' } });
+  for (const token of [null, 7, true, [issuer.token()], { token: issuer.token() }, '']) {
+    t.match(await refused(dial({ token })), { data: { code: 'invalid_token' } }, JSON.stringify(token)?.slice(0, 10));
+  }
+  const query = { query: { token: issuer.token() } };
+  t.match(await refused(dial({}, query)), { data: { code: 'unauthenticated' } }, 'a query parameter is none');
+});
+
+t.test('while revocations are unknown a new socket is refused and an open one goes on', async (t) => {
+  const { issuer, dial, open } = await begin(t);
+  const { client } = await open(issuer.token());
+  issuer.setStale(true);
+  const { data } = await refused(dial({ token: issuer.token() }));
+  t.match(data, { code: 'revocations_stale', retryAfterSeconds: 1 });
+  t.equal(await client.emitWithAck('say', 'hello'), 'heard hello');
+});
+
+t.test('a namespace can need a permission, in the token or elsewhere', async (t) => {
+  const { issuer, dial } = await begin(t);
+  const dialAs = (token: string) => dial({ token }, {}, '/deals');
+  t.match(await refused(dialAs(issuer.token())), { data: { code: 'permission_denied' } });
+  t.match(await refused(dialAs(issuer.token({ permissions_ref: true }))), { data: { code: 'permission_denied' } });
+  issuer.grant(issuer.userId, 'deals:listen');
+  await heard(dialAs(issuer.token({ permissions_ref: true })), 'connect');
+  await heard(dialAs(issuer.token({ permissions: ['*:listen'] })), 'connect');
+});
+
+t.test('each kind of revocation disconnects the sockets that it concerns and says why, and no others', async (t) => {
+  const { issuer, open } = await begin(t);
+  const [sid, sub, org] = [crypto.randomUUID(), crypto.randomUUID(), crypto.randomUUID()];
+  const bystander = await open(issuer.token());
+  const cases = [
+    [await open(issuer.token({ sid })), { kind: 'session', sid }, 'session_revoked'],
+    [await open(issuer.token({ sub })), { kind: 'user', sub, epoch: 2 }, 'token_stale'],
+    [await open(issuer.clientToken()), { kind: 'client', client_id: issuer.clientId, epoch: 2 }, 'token_stale'],
+    [
+      await open(issuer.token({ org })),
+      { kind: 'organization', org, state: 'suspended', at: 1 },
+      'organization_suspended',
+    ],
+  ] as const;
+  for (const [{ client, server }, revocation, code] of cases) {
+    const [told, gone] = [heard(client, 'unauthenticated'), heard(client, 'disconnect')];
+    issuer.revoke(revocation);
+    t.equal(principalOf(server), null);
+    t.equal(server.connected, false);
+    t.same(await told, { code });
+    t.equal(await gone, 'io server disconnect', 'which no client takes for a broken connection');
+  }
+  t.equal(await bystander.client.emitWithAck('say', 'hello'), 'heard hello');
+});
+
+t.test('a socket is disconnected when its token has expired, and lives on by the next one', async (t) => {
+  const { issuer, open } = await begin(t);
+  const sid = crypto.randomUUID();
+  const [left, kept] = [await open(issuer.token()), await open(issuer.token({ sid }))];
+  issuer.advance(600);
+  const next = issuer.token({ sid, permissions: ['deals:listen'] });
+  const expiresAt = new Date((Math.floor(issuer.now() / 1000) + 900) * 1000).toISOString();
+  t.same(await kept.client.emitWithAck('authenticate', { token: next }), {
+    event: 'authenticated',
+    data: { expiresAt },
+  });
+  t.match(principalOf(kept.server)?.permissions, ['deals:listen']);
+  t.match(kept.server.data.principal.permissions, ['deals:listen']);
+  const answered = heard(kept.client, 'authenticated');
+  kept.client.emit('authenticate', { token: next });
+  t.same(await answered, { expiresAt }, 'the same answer without an acknowledgement');
+  const told = heard(left.client, 'unauthenticated');
+  issuer.advance(306);
+  t.same(await told, { code: 'token_expired' });
+  t.equal(await kept.client.emitWithAck('say', 'hello'), 'heard hello');
+});
+
+t.test('what does not renew a socket is answered by the reason, and the token before goes on', async (t) => {
+  const { issuer, open } = await begin(t);
+  const { client, server } = await open(issuer.token());
+  const before = principalOf(server);
+  const cases: [unknown, string][] = [
+    [{ token: issuer.token({ sub: crypto.randomUUID() }) }, 'other_subject'],
+    [{ token: issuer.token({ org: crypto.randomUUID() }) }, 'other_organization'],
+    [{ token: issuer.token({}, { life: 899 }) }, 'token_older'],
+    [{ token: issuer.expiredToken() }, 'token_expired'],
+    [{ token: 'x' }, 'invalid_token'],
+    [{ token: 7 }, 'malformed_frame'],
+    [{}, 'malformed_frame'],
+    ['x', 'malformed_frame'],
+    [null, 'malformed_frame'],
+  ];
+  for (const [message, code] of cases) {
+    t.match(await client.emitWithAck('authenticate', message), { event: 'error', data: { code } }, code);
+  }
+  const answered = heard<{ code: string }>(client, 'error');
+  client.emit('authenticate');
+  t.match(await answered, { code: 'malformed_frame' });
+  t.equal(principalOf(server), before);
+  t.equal(await client.emitWithAck('say', 'hello'), 'heard hello');
+});
+
+t.test('a token that is revoked before its socket is connected does not stay connected', async (t) => {
+  const { issuer, server, dial } = await begin(t);
+  const sid = crypto.randomUUID();
+  server.use((_socket, next) => {
+    issuer.revoke({ kind: 'session', sid });
+    next();
+  });
+  const client = dial({ token: issuer.token({ sid }) });
+  const gone = heard(client, 'disconnect');
+  const told = heard(client, 'unauthenticated');
+  server.once('connection', (socket) => t.equal(principalOf(socket), null, 'and is nobody meanwhile'));
+  t.same(await told, { code: 'session_revoked' });
+  t.equal(await gone, 'io server disconnect');
+});
+
+t.test('a server that recovers sockets past its middlewares lets nobody in', async (t) => {
+  const { issuer, dial } = await begin(t, { connectionStateRecovery: {} });
+  t.match(await refused(dial({ token: issuer.token() })), { message: /skipMiddlewares/ });
+});
+
+t.test('a recovered socket is authenticated anew, as the same user and no other', async (t) => {
+  const { issuer, server, open } = await begin(t, { connectionStateRecovery: { skipMiddlewares: false } });
+  server.on('connection', (socket) => void socket.emit('welcome', 'x')); // a client recovers from what it has received
+  async function interrupted(next: string) {
+    const { client } = await open(issuer.token());
+    const gone = heard(client, 'disconnect');
+    client.io.engine.close();
+    await gone;
+    client.auth = { token: next };
+    client.connect();
+    return client;
+  }
+  const same = await interrupted(issuer.token());
+  await heard(same, 'connect');
+  t.equal(same.recovered, true);
+  t.match(await refused(await interrupted(issuer.token({ sub: crypto.randomUUID() }))), {
+    data: { code: 'invalid_token' },
+  });
+  t.match(await refused(await interrupted(issuer.expiredToken())), { data: { code: 'token_expired' } });
+});
+
+t.test('an open namespace beside guarded ones stays open', async (t) => {
+  const { dial } = await begin(t);
+  await heard(dial({}, {}, '/open'), 'connect');
+});

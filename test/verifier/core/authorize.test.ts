@@ -1,0 +1,160 @@
+// What a principal may do: by its token, or by asking the service with that token.
+import t, { type Test } from 'tap';
+import { createVerifier, type VerificationError } from '../../../src/verifier/index.ts';
+import { json } from '../local-server.ts';
+import { openStandIn, PATHS, type StandIn } from '../stand-in.ts';
+
+async function begin(t: Test, check?: StandIn['endpoints']['check']) {
+  const service = await openStandIn(t);
+  if (check) service.endpoints.check = check;
+  const { issuer, audience, now } = service.issuer;
+  const verifier = createVerifier({ issuer, audience, serviceUrl: `${service.url}/`, clock: { now } });
+  t.teardown(() => verifier.close());
+  return { service, verifier, issuer: service.issuer };
+}
+
+t.test('what the token grants is granted without asking, exactly and by wildcards', async (t) => {
+  const { verifier, issuer, service } = await begin(t);
+  const principal = await verifier.verify(issuer.token({ permissions: ['deals:write', 'contacts:*', '*:read'] }));
+  for (const permission of ['deals:write', 'contacts:delete', 'invoices:read']) {
+    t.equal(principal.has(permission), true, permission);
+    t.doesNotThrow(() => principal.require(permission));
+    await verifier.authorize(principal, permission);
+  }
+  const denied = {
+    code: 'permission_denied',
+    status: 403,
+    wwwAuthenticate: 'Bearer error="insufficient_scope", scope="deals:delete"',
+  };
+  t.equal(principal.has('deals:delete'), false);
+  t.throws(() => principal.require('deals:delete'), denied);
+  await t.rejects(verifier.authorize(principal, 'deals:delete'), denied);
+  const client = await verifier.verify(issuer.clientToken({ permissions: ['deals:read'] }));
+  t.equal(client.has('deals:read'), true);
+  await t.rejects(verifier.authorize(client, 'deals:write'), { code: 'permission_denied' });
+  t.same(service.at(PATHS.check), []);
+});
+
+t.test('who acts for no organization is told that one is needed', async (t) => {
+  const { verifier, issuer } = await begin(t);
+  const principal = await verifier.verify(issuer.token({ org: undefined }));
+  t.equal(principal.has('deals:read'), false);
+  t.throws(() => principal.require('deals:read'), { code: 'organization_required', status: 403 });
+  await t.rejects(verifier.authorize(principal, 'deals:read'), { code: 'organization_required' });
+});
+
+t.test('what is no permission is a mistake of the program, never a refusal or a grant', async (t) => {
+  const { verifier, issuer } = await begin(t);
+  const principal = await verifier.verify(issuer.token({ permissions: ['*:*'] }));
+  for (const wrong of [
+    '',
+    'deals',
+    'deals:',
+    ':read',
+    'deals:read:all',
+    'Deals:read',
+    'deals read',
+    ' deals:read',
+    'deals:read\n',
+    undefined,
+    null,
+    7,
+    ['deals:read'],
+  ]) {
+    t.throws(() => principal.has(wrong as string), TypeError, String(wrong));
+    t.throws(() => principal.require(wrong as string), TypeError);
+    await t.rejects(verifier.authorize(principal, wrong as string), TypeError);
+  }
+});
+
+t.test('where the token is too small for its permissions the service is asked with that very token', async (t) => {
+  let allowed = true;
+  const { verifier, issuer, service } = await begin(t, (_, response) =>
+    json(response, 200, { data: { allowed, reason: 'x' } }),
+  );
+  const token = issuer.token({ permissions_ref: true });
+  const principal = await verifier.verify(token);
+  t.equal(principal.has('deals:write'), false);
+  t.throws(() => principal.require('deals:write'), { code: 'check_unavailable', message: /authorize/ });
+  await verifier.authorize(principal, 'deals:write');
+  t.match(service.at(PATHS.check)[0], {
+    method: 'POST',
+    headers: { authorization: `Bearer ${token}`, 'content-type': 'application/json' },
+  });
+  t.same(JSON.parse(service.at(PATHS.check)[0]?.body ?? ''), { resource: 'deals', action: 'write' });
+  allowed = false;
+  await t.rejects(
+    verifier.authorize(principal, 'deals:write'),
+    { code: 'permission_denied', status: 403 },
+    'asked each time',
+  );
+  await t.rejects(verifier.authorize(principal, 'deals:*'), TypeError, 'about one thing only');
+  await t.rejects(
+    verifier.authorize({ ...principal, has: () => false, require() {} }, 'deals:write'),
+    TypeError,
+    'a copy has no token',
+  );
+});
+
+t.test(
+  'what the service says of the token is handed on; anything that is no answer is 503, never a grant',
+  async (t) => {
+    for (const code of [
+      'token_expired',
+      'token_stale',
+      'session_revoked',
+      'organization_suspended',
+      'invalid_token',
+    ] as const) {
+      const { verifier, issuer } = await begin(t, (_, response) => json(response, 401, { code }));
+      const principal = await verifier.verify(issuer.token({ permissions_ref: true }));
+      await t.rejects(verifier.authorize(principal, 'deals:write'), { code, status: 401 });
+    }
+    const answers: StandIn['endpoints']['check'][] = [
+      (_, response) => json(response, 503, { code: 'database_unavailable' }),
+      (_, response) => json(response, 429, {}),
+      (_, response) => json(response, 403, {}),
+      (_, response) => json(response, 404, {}),
+      (_, response) => json(response, 200, {}),
+      (_, response) => json(response, 200, { data: null }),
+      (_, response) => json(response, 200, { data: { allowed: 'true' } }),
+      (_, response) => json(response, 200, { data: { allowed: 1 } }),
+      (_, response) => json(response, 200, null),
+      (_, response) => json(response, 201, { data: { allowed: true } }),
+      (_, response) => response.writeHead(307, { location: '/other' }).end(),
+      (_, response) => response.writeHead(200).end('<html>'),
+      (_, response) => response.destroy(),
+    ];
+    for (const [index, answer] of answers.entries()) {
+      const { verifier, issuer } = await begin(t, answer);
+      const principal = await verifier.verify(issuer.token({ permissions_ref: true }));
+      const error = (await verifier.authorize(principal, 'deals:write').catch((thrown) => thrown)) as VerificationError;
+      t.match(error, { code: 'check_unavailable', status: 503 }, `answer ${index}`);
+      t.notMatch(String(error) + String(error.cause), /eyJ/);
+    }
+    const { verifier, issuer } = await begin(t, (_, response) => json(response, 401, { code: 'something_else' }));
+    const principal = await verifier.verify(issuer.token({ permissions_ref: true }));
+    await t.rejects(verifier.authorize(principal, 'deals:write'), { code: 'invalid_token', status: 401 });
+  },
+);
+
+t.test('a principal is data that nobody can change, and shows no token', async (t) => {
+  const { verifier, issuer } = await begin(t);
+  const token = issuer.token({ permissions: ['deals:read'], roles: ['member'] });
+  const principal = await verifier.verify(token);
+  const target = principal as unknown as Record<string, unknown>;
+  for (const change of [
+    () => Object.assign(target, { permissions: ['*:*'] }),
+    () => (principal.permissions as string[]).push('*:*'),
+    () => principal.kind === 'user' && (principal.roles as string[]).push('owner'),
+    () => Object.assign(target, { has: () => true }),
+    () => Object.defineProperty(target, 'organizationId', { value: 'x' }),
+    () => delete target.expiresAt,
+  ]) {
+    t.throws(change, TypeError);
+  }
+  t.equal(principal.has('deals:write'), false);
+  t.notMatch(JSON.stringify(principal), token.slice(-20));
+  t.same(Object.keys(JSON.parse(JSON.stringify(principal))).sort(), Object.keys(principal).sort());
+  t.notOk(Object.keys(principal).includes('has'));
+});

@@ -1,0 +1,64 @@
+// What is remembered of verified tokens: the whole text counts, and there is a bound.
+import t from 'tap';
+import { createTokenCache } from '../../../src/verifier/core/cache.ts';
+
+const tail = 'x'.repeat(60);
+
+t.test('a token is found by its whole text only', async (t) => {
+  const cache = createTokenCache<{ token: string }>(10);
+  const entry = { token: `header.payload.${tail}` };
+  cache.set(entry);
+  t.equal(cache.get(`header.payload.${tail}`), entry);
+  for (const other of [
+    `header.payloae.${tail}`,
+    `Header.payload.${tail}`,
+    `.payload.${tail}`,
+    tail,
+    `${entry.token} `,
+    '',
+    entry.token.slice(1),
+  ]) {
+    t.equal(cache.get(other), undefined, JSON.stringify(other.slice(0, 30)));
+  }
+});
+
+t.test('a token that was not asked for lately is found by its whole text only, too', async (t) => {
+  const cache = createTokenCache<{ token: string }>(4);
+  const entry = { token: `header.payload.${tail}` };
+  for (const kept of [entry, { token: 'b' }, { token: 'c' }]) cache.set(kept);
+  t.equal(cache.get(`header.payloae.${tail}`), undefined);
+  t.equal(cache.get(entry.token), entry);
+});
+
+t.test('it holds no more than its bound, and gives up what was not asked for longest', async (t) => {
+  const cache = createTokenCache<{ token: string }>(100);
+  const entries = Array.from({ length: 1000 }, (_, index) => ({ token: `token-${String(index).padStart(30, '0')}` }));
+  const kept = entries[0];
+  for (const entry of entries) {
+    cache.set(entry);
+    t.equal(cache.get(kept?.token ?? ''), kept);
+  }
+  const found = entries.filter(({ token }) => cache.get(token));
+  t.ok(found.length <= 100, `${found.length} of 1000`);
+  t.ok(found.length >= 50);
+  t.ok(found.includes(entries.at(-1) ?? { token: '' }));
+});
+
+t.test('a bound of 0 remembers nothing', async (t) => {
+  const cache = createTokenCache<{ token: string }>(0);
+  cache.set({ token: 'a' });
+  t.equal(cache.get('a'), undefined);
+});
+
+t.test('what is deleted or cleared is not found any more', async (t) => {
+  const cache = createTokenCache<{ token: string }>(4);
+  for (const token of ['a', 'b', 'c', 'd']) cache.set({ token });
+  for (const token of ['a', 'd']) {
+    t.ok(cache.get(token));
+    cache.delete(token);
+    t.equal(cache.get(token), undefined);
+  }
+  t.ok(cache.get('c'));
+  cache.clear();
+  t.equal(cache.get('c'), undefined);
+});

@@ -1,0 +1,20 @@
+// The page for other languages shows pieces of the programs in examples/, letter by letter.
+import { readFileSync } from 'node:fs';
+import { fileURLToPath } from 'node:url';
+import t from 'tap';
+
+const read = (path: string) => readFileSync(fileURLToPath(new URL(`../../../${path}`, import.meta.url)), 'utf8');
+
+const PROGRAMS: Readonly<Record<string, string>> = {
+  python: 'examples/python/verify.py',
+  go: 'examples/go/verify.go',
+  java: 'examples/java/Verify.java',
+};
+
+t.test('what the page shows is what the programs say', async (t) => {
+  const blocks = [...read('docs/other-languages.md').matchAll(/^```(\w+)\n(.*?)^```$/gms)];
+  t.same([...new Set(blocks.map(([, language]) => language))], Object.keys(PROGRAMS));
+  for (const [, language = '', text = ''] of blocks) {
+    t.ok(read(PROGRAMS[language] ?? '').includes(text), `${language}: ${text.trim().split('\n')[0]}`);
+  }
+});

@@ -1,0 +1,126 @@
+// The testkit, as those use it who test what they built on the verifier: no server, no network, a clock of its own.
+import { createPublicKey } from 'node:crypto';
+import t from 'tap';
+import { verifyJws } from '../../../src/verifier/index.ts';
+import { createTestIssuer } from '../../../src/verifier/testkit/testkit.ts';
+import { partsOf } from '../../support/forge.ts';
+
+t.test('its tokens are those of the service in shape, and every claim can be set', async (t) => {
+  const issuer = createTestIssuer({
+    issuer: 'https://auth.test',
+    audience: 'crm',
+    now: new Date('2026-11-21T10:00:00Z'),
+  });
+  const token = issuer.token({ permissions: ['deals:read'], roles: ['member'] });
+  const { header, claims } = partsOf(token);
+  t.match(header, { alg: 'RS256', typ: 'at+jwt' });
+  const iat = Date.parse('2026-11-21T10:00:00Z') / 1000;
+  t.match(claims, {
+    iss: 'https://auth.test',
+    aud: 'crm',
+    sub: issuer.userId,
+    org: issuer.organizationId,
+    iat,
+    exp: iat + 900,
+  });
+  t.match(await issuer.verifier().verify(token), { kind: 'user', permissions: ['deals:read'], roles: ['member'] });
+  t.match(await issuer.verifier().verify(issuer.clientToken({ permissions: ['x:y'] })), {
+    kind: 'client',
+    id: issuer.clientId,
+  });
+  t.match(await issuer.verifier().verify(issuer.token({ org: undefined })), { organizationId: null });
+  t.ok(verifyJws(token, issuer.jwks()));
+  t.not(partsOf(issuer.token()).claims.sid, claims.sid, 'a session of its own each');
+  for (const wrong of [
+    issuer.token({ aud: 'other' }),
+    issuer.token({ sid: undefined }),
+    issuer.token({}, { header: { typ: 'JWT' } }),
+    issuer.token({}, { life: 1000 }),
+  ]) {
+    await t.rejects(issuer.verifier().verify(wrong), { code: 'invalid_token' });
+  }
+});
+
+t.test('an id that is none is refused where it is given', async (t) => {
+  const issuer = createTestIssuer();
+  for (const name of ['sub', 'sid', 'org']) {
+    t.throws(() => issuer.token({ [name]: 'u1' }), {
+      name: 'TypeError',
+      message: new RegExp(`^${name} must be a UUID`),
+    });
+  }
+  t.throws(() => issuer.clientToken({ sub: 'me' }), TypeError);
+  t.throws(() => issuer.revoke({ kind: 'user', sub: 'u1', epoch: 2 }), TypeError);
+  t.throws(() => issuer.revoke({ kind: 'all' } as never), TypeError);
+});
+
+t.test('its clock stands still until it is advanced', async (t) => {
+  const issuer = createTestIssuer();
+  const verifier = issuer.verifier();
+  const token = issuer.token();
+  const principal = await verifier.verify(token);
+  issuer.advance(904);
+  t.equal(await verifier.verify(token), principal);
+  issuer.advance(1);
+  await t.rejects(verifier.verify(token), { code: 'token_expired' });
+  await t.rejects(verifier.verify(issuer.expiredToken()), { code: 'token_expired' });
+  t.ok(await verifier.verify(issuer.token()), 'new ones are of the new time');
+});
+
+t.test('revocations, silence and rotation reach all its verifiers at once', async (t) => {
+  const issuer = createTestIssuer();
+  const [verifier, other] = [issuer.verifier(), issuer.verifier({ stale: { onStale: 'allow' } })];
+  const token = issuer.token();
+  const principal = await verifier.verify(token);
+  const heard: unknown[] = [];
+  const stop = verifier.onRevocation((revocation) => heard.push(revocation));
+  issuer.revoke({ kind: 'user', sub: issuer.userId, epoch: 2 });
+  t.same(heard, [{ kind: 'user', sub: issuer.userId, epoch: 2 }]);
+  stop();
+  await t.rejects(verifier.verify(token), { code: 'token_stale' });
+  await t.rejects(other.verify(token), { code: 'token_stale' });
+  t.equal(verifier.judge(principal), 'token_stale');
+  issuer.revoke({ kind: 'session', sid: principal.kind === 'user' ? principal.sessionId : '' });
+  t.equal(heard.length, 1, 'not after it has stopped listening');
+  const fresh = issuer.token({ epoch: 2 });
+  issuer.setStale(31);
+  await t.rejects(verifier.verify(fresh), { code: 'revocations_stale', status: 503 });
+  t.ok(await other.verify(fresh));
+  issuer.setStale(true);
+  t.equal(verifier.staleSeconds(), Number.POSITIVE_INFINITY);
+  issuer.setStale(30);
+  t.ok(await verifier.verify(fresh), 'as stale as allowed');
+  issuer.setStale(false);
+  issuer.rotate();
+  const rotated = issuer.token({ epoch: 2 });
+  t.equal(issuer.jwks().keys.length, 2);
+  t.ok(await verifier.verify(fresh));
+  t.ok(await verifier.verify(rotated));
+  issuer.rotate({ forgetOld: true });
+  await t.rejects(verifier.verify(fresh), { code: 'invalid_token' });
+  await t.rejects(verifier.verify(rotated), { code: 'invalid_token' });
+  const [jwk] = issuer.jwks().keys;
+  t.ok(jwk && createPublicKey({ key: { ...jwk }, format: 'jwk' }));
+});
+
+t.test('its check endpoint grants what it was told to', async (t) => {
+  const issuer = createTestIssuer();
+  const verifier = issuer.verifier();
+  const principal = await verifier.verify(issuer.token({ permissions_ref: true }));
+  await t.rejects(verifier.authorize(principal, 'deals:write'), { code: 'permission_denied' });
+  issuer.grant(issuer.userId, 'deals:*');
+  await verifier.authorize(principal, 'deals:write');
+  await t.rejects(verifier.authorize(principal, 'contacts:read'), { code: 'permission_denied' });
+  issuer.advance(1000);
+  await t.rejects(verifier.authorize(principal, 'deals:write'), { code: 'token_expired' }, 'a principal of long ago');
+});
+
+t.test('it is ready at once, and two issuers have nothing in common', async (t) => {
+  const [issuer, stranger] = [createTestIssuer(), createTestIssuer()];
+  const verifier = issuer.verifier();
+  await verifier.ready(0.1);
+  await t.rejects(verifier.verify(stranger.token()), { code: 'invalid_token' });
+  const sid = partsOf(issuer.token()).claims.sid;
+  stranger.revoke({ kind: 'session', sid: String(sid) });
+  t.ok(await verifier.verify(issuer.token({ sid })));
+});
