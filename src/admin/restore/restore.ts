@@ -1,7 +1,7 @@
 // Starting over after a backup was restored: what it knows of sessions, rights and secrets is of the past, and what was
 // handed out since then it does not know at all.
 import { setTimeout as delay } from 'node:timers/promises';
-import { problem } from '../../base/errors/problem.ts';
+import { invalid } from '../../base/errors/problem.ts';
 import { record } from '../../base/events/record.ts';
 import { newId } from '../../base/platform/random.ts';
 import type { OperatorDeps } from '../sessions/sessions.ts';
@@ -27,7 +27,9 @@ const LOOK_AGAIN_MS = 50;
  */
 export async function recover(deps: OperatorDeps, { restoredAt, dryRun = false }: Recover): Promise<RecoveredCounts> {
   const reader = deps.db.systemReader();
-  if (!(await isPast(reader, restoredAt.toISOString()))) throw notYet();
+  if (!(await isPast(reader, restoredAt.toISOString()))) {
+    throw invalid('restored-at', 'must be an instant that has come: when the restored database took over');
+  }
   // Tokens know whole seconds. One of this second that is issued after this must not pass for an older one.
   const instant = new Date(Math.ceil(restoredAt.getTime() / 1000) * 1000).toISOString();
   while (!(await isPast(reader, instant))) await delay(LOOK_AGAIN_MS);
@@ -51,9 +53,4 @@ export async function recover(deps: OperatorDeps, { restoredAt, dryRun = false }
   );
   deps.publish([{ kind: 'everything', not_before: notBefore }]);
   return counts;
-}
-
-function notYet() {
-  const message = 'must be an instant that has come: when the restored database took over';
-  return problem('validation_failed', { issues: [{ path: 'restored-at', message }] });
 }
