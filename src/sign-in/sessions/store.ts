@@ -1,5 +1,6 @@
 // The queries of sessions: open, switch, end, list, remove. All instants are the database's own.
 import { type SystemReader, type SystemTx, statement, type UserReader, type UserTx } from '../../base/database/db.ts';
+import { isForeignKeyViolation } from '../../base/database/sql-state.ts';
 import { SUBJECT_COLUMNS, type Subject, subject, subjectOf } from './subject-store.ts';
 
 export interface OpenedSession extends Subject {
@@ -49,8 +50,7 @@ export interface NewSession {
 
 /** Whether a statement failed because the membership that a session was to act by went away while it ran. */
 export function isMembershipGone(error: unknown): boolean {
-  const { code, constraint } = (error ?? {}) as { code?: unknown; constraint?: unknown };
-  return code === '23503' && constraint === 'sessions_organization_id_user_id_fkey';
+  return isForeignKeyViolation(error, 'sessions_organization_id_user_id_fkey');
 }
 
 /** Opens a session if user and organization may, and reads what the answer says; null for an unknown user or password. */
