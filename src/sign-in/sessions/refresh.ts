@@ -38,7 +38,24 @@ export interface Refresh {
  * bad_request for two organizations.
  */
 export async function refresh(deps: RefreshDeps, input: Refresh): Promise<SignedIn> {
-  return exchange(deps, await admitToken(deps, input), input);
+  const claims = await admitToken(deps, input);
+  return exchange(deps, claims, input);
+}
+
+/**
+ * The first half of `refresh`, which changes nothing: what the token says itself, and whether its session refreshes too
+ * often. Raises invalid_refresh_token, session_expired, too_many_requests.
+ */
+export async function admitToken(
+  deps: RefreshDeps,
+  input: Pick<Refresh, 'refreshToken' | 'sessionId'>,
+): Promise<RefreshClaims> {
+  const verified = await verifyRefreshToken(deps, input.refreshToken);
+  if (!verified) throw problem('invalid_refresh_token');
+  if (input.sessionId !== undefined && verified.claims.sid !== input.sessionId) throw problem('invalid_refresh_token');
+  if (verified.expired) throw problem('session_expired');
+  await deps.limitRefresh(verified.claims.sid);
+  return verified.claims;
 }
 
 /** The second half of `refresh`: what the database says of the token. Raises the rest of what `refresh` raises. */
@@ -80,20 +97,4 @@ export async function exchange(
         place: { userId: claims.sub, sessionId: claims.sid, ...rotation.child },
       });
   }
-}
-
-/**
- * The first half of `refresh`, which changes nothing: what the token says itself, and whether its session refreshes too
- * often. Raises invalid_refresh_token, session_expired, too_many_requests.
- */
-export async function admitToken(
-  deps: RefreshDeps,
-  input: Pick<Refresh, 'refreshToken' | 'sessionId'>,
-): Promise<RefreshClaims> {
-  const verified = await verifyRefreshToken(deps, input.refreshToken);
-  if (!verified) throw problem('invalid_refresh_token');
-  if (input.sessionId !== undefined && verified.claims.sid !== input.sessionId) throw problem('invalid_refresh_token');
-  if (verified.expired) throw problem('session_expired');
-  await deps.limitRefresh(verified.claims.sid);
-  return verified.claims;
 }
