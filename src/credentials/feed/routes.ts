@@ -67,7 +67,7 @@ export function feedRoutes(deps: FeedRouteDeps): Endpoint[] {
       streams: true,
       reply: { 200: { mediaType: JSON_TYPE, schema: Snapshot, or: { mediaType: STREAM_TYPE, schema: STREAM } } },
       problems: ['not_acceptable', 'revocations_stale'],
-      handle: async ({ caller, query, client: { accept, authorization, lastEventId }, answer }) => {
+      handle: async ({ caller, query, request: { accept, authorization, lastEventId }, answer }) => {
         answer.header('vary', 'Accept');
         const type = preferredType(accept, [JSON_TYPE, STREAM_TYPE]);
         if (type === null) throw problem('not_acceptable');

@@ -30,7 +30,7 @@ export interface Login {
   /** Id or slug of the organization to act for, or both of them; none lets the first active membership decide. */
   readonly organization: readonly string[];
   readonly device: Device;
-  /** The client's network, for counting failures. */
+  /** The network of the request, for counting failures. */
   readonly address: string;
 }
 
