@@ -3,6 +3,7 @@
 
 import { type Statement, type SystemReader, statement } from '../../base/database/db.ts';
 import type { Page } from '../../base/platform/page.ts';
+import type { Revoking } from '../../base/revoking/publish.ts';
 import type { OrganizationRow, SubscriptionStatus } from '../../directory/organizations/current-store.ts';
 import type { SubscriptionLimits } from '../../directory/organizations/store.ts';
 
@@ -127,15 +128,19 @@ export interface StatusChange {
   readonly actorId: string | null;
 }
 
-/** Suspends or activates, with event and revocation; gives when (ms since 1970), null when it was so already. */
-export async function updateOrganizationStatus(tx: SystemReader, change: StatusChange): Promise<number | null> {
-  const [row] = await tx.rows<{ at: number }>(SET_STATUS, [
+/** Suspends or activates, with event and revocation; `changed` is false when it was so already. */
+export async function updateOrganizationStatus(
+  tx: SystemReader,
+  change: StatusChange,
+): Promise<Revoking & { readonly changed: boolean }> {
+  const { organizationId: org, status: state } = change;
+  const rows = await tx.rows<{ at: number }>(SET_STATUS, [
     change.organizationId,
     change.status,
     change.eventId,
     change.actorId,
   ]);
-  return row?.at ?? null;
+  return { changed: rows.length > 0, revocations: rows.map(({ at }) => ({ kind: 'organization', org, state, at })) };
 }
 
 // What is null stays; of the limits, those that are not named.

@@ -4,6 +4,7 @@ import { setTimeout as delay } from 'node:timers/promises';
 import { invalid } from '../../base/errors/problem.ts';
 import { record } from '../../base/events/record.ts';
 import { newId } from '../../base/platform/random.ts';
+import { publishing } from '../../base/revoking/publish.ts';
 import type { OperatorDeps } from '../sessions/sessions.ts';
 import { countRecovered, isPast, lockEverything, markEverythingEnded, type RecoveredCounts } from './store.ts';
 
@@ -34,7 +35,7 @@ export async function recover(deps: OperatorDeps, { restoredAt, dryRun = false }
   const instant = new Date(Math.ceil(restoredAt.getTime() / 1000) * 1000).toISOString();
   while (!(await isPast(reader, instant))) await delay(LOOK_AGAIN_MS);
   if (dryRun) return deps.db.system((tx) => countRecovered(tx, instant), { timeoutMs: WITHIN_MS });
-  const { notBefore, ...counts } = await deps.db.system(
+  const commit = deps.db.system(
     async (tx) => {
       await lockEverything(tx);
       const ended = await markEverythingEnded(tx, instant);
@@ -51,6 +52,6 @@ export async function recover(deps: OperatorDeps, { restoredAt, dryRun = false }
     },
     { timeoutMs: WITHIN_MS },
   );
-  deps.publish([{ kind: 'everything', not_before: notBefore }]);
+  const { revocations: _, ...counts } = await publishing(deps, commit);
   return counts;
 }

@@ -4,16 +4,15 @@
 import type { Database } from '../../base/database/db.ts';
 import { problem } from '../../base/errors/problem.ts';
 import { newTokenId } from '../../base/platform/random.ts';
-import type { Revocations } from '../../credentials/revocations/revocations.ts';
+import { type PublishDeps, publishing } from '../../base/revoking/publish.ts';
 import { verifyRefreshToken } from '../../credentials/tokens/refresh.ts';
 import type { RefreshClaims } from '../../protocol/claims.ts';
 import { chooseOrganization } from './act-for.ts';
 import { refusal, type SignedIn, type SignInDeps, signIn } from './open-session.ts';
 import { rotateSession } from './rotation-store.ts';
 
-export interface RefreshDeps extends SignInDeps {
+export interface RefreshDeps extends SignInDeps, PublishDeps {
   readonly db: Database;
-  readonly revocations: Revocations;
   readonly refreshTtlSeconds: number;
   readonly graceSeconds: number;
   /** Raises too_many_requests when a session refreshes too often. */
@@ -64,7 +63,7 @@ export async function exchange(
   claims: RefreshClaims,
   input: Pick<Refresh, 'organization' | 'remember' | 'actingFor'>,
 ): Promise<SignedIn> {
-  const rotation = await rotateSession(deps.db.systemReader(), {
+  const rotating = rotateSession(deps.db.systemReader(), {
     userId: claims.sub,
     sessionId: claims.sid,
     jti: claims.jti,
@@ -76,6 +75,8 @@ export async function exchange(
     graceSeconds: deps.graceSeconds,
     refreshTtlSeconds: deps.refreshTtlSeconds,
   });
+  // Committed already: a reused token has ended the session for both parties, whatever becomes of this answer.
+  const rotation = await publishing(deps, rotating);
   switch (rotation.verdict) {
     case 'unknown':
       throw problem('invalid_refresh_token');
@@ -84,8 +85,6 @@ export async function exchange(
     case 'revoked':
       throw problem('session_revoked');
     case 'reused':
-      // Committed already: the session has ended for both parties, whatever becomes of this answer.
-      deps.revocations.publish({ kind: 'session', sid: claims.sid });
       throw problem('refresh_token_reused');
     case 'refused':
       throw refusal(rotation.subject);
