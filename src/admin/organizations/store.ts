@@ -52,6 +52,7 @@ const FITS_PREFIX = [
 ].join(' OR ');
 
 // One statement for each way to ask: a plan that serves all of them would read the whole table.
+// $1 prefix or null, $2 status or null, $3 limit, $4 offset.
 function search({ prefix, status }: { readonly prefix: boolean; readonly status: boolean }) {
   const wanted = [
     prefix ? `(${FITS_PREFIX})` : '$1::text IS NULL',
@@ -102,6 +103,7 @@ export async function countAdministeredOrganizations(tx: SystemReader, asked: Or
 }
 
 // The instants of one organization's changes go up even where the clock steps back: the last one counts everywhere.
+// $1 organization, $2 status, $3 event, $4 who does it, null for an operator.
 const SET_STATUS = statement(`
 WITH changed AS (
   UPDATE organizations SET status = $2::text, updated_at = clock_timestamp()
@@ -144,6 +146,7 @@ export async function updateOrganizationStatus(
 }
 
 // What is null stays; of the limits, those that are not named.
+// $1 organization, $2 plan, $3 status, $4 end of the trial, $5 limits as JSON, $6 event.
 const SET_SUBSCRIPTION = statement(`
 WITH changed AS (
   UPDATE subscriptions SET plan = coalesce($2::text, plan), status = coalesce($3::text, status),

@@ -6,6 +6,7 @@ import type { SessionRow } from '../sessions/store.ts';
 // $1 organization, $2 member.
 const LIVE = `s.organization_id = $1 AND s.user_id = $2 AND s.revoked_at IS NULL AND s.idle_expires_at > clock_timestamp()`;
 
+// $1 organization, $2 member, $3 limit, $4 offset.
 const LIST = statement(`
 SELECT s.id, s.user_agent AS "userAgent", s.ip, s.created_at AS "createdAt", s.last_seen_at AS "lastSeenAt",
   s.idle_expires_at AS "expiresAt", (count(*) OVER ())::int AS total,

@@ -4,10 +4,13 @@ import type { Revoking } from '../../base/revoking/publish.ts';
 import { revokingSessions } from '../../base/revoking/store.ts';
 import { SUBJECT_COLUMNS, type Subject, subject, subjectOf } from './subject-store.ts';
 
-// Rotation: confirm on use. One UPDATE judges the presented token (jti $5, parent $6) against the row and changes it.
+// Rotation: confirm on use. One UPDATE judges the presented token against the row and changes it.
 // The sub-select is computed anew for the newest version of the row after waiting for its lock, so racing requests are
 // judged one after the other, each by one reading of the clock. A subject that may not get a token changes nothing;
 // a token that two parties hold ends the session, and that is committed with its event and revocation.
+// $1 user, $2 organization to act for (id or slug) or null, $3 session, $4 jti of a new child, $5 jti and $6 parent of the
+// presented token, $7 seconds of grace, $8 seconds that a refresh token lasts, $9 whether the session acts for $2 from now
+// on, $10 organization that the session must act for, null for any.
 const ROTATE = statement(`
 WITH ${subject('o.id = (SELECT organization_id FROM sessions WHERE id = $3)')},
 eligible AS (

@@ -8,6 +8,9 @@ export interface OpenedSession extends Subject {
   readonly opened: { readonly at: Date; readonly idleExpiresAt: Date } | null;
 }
 
+// $1 user, $2 organization to act for (id or slug) or null, $3 session, $4 amr, $5 user agent, $6 address, $7 seconds that
+// a refresh token lasts, $8 seconds that the session lasts at most, $9 jti confirmed, $10 event, $11 when the password
+// that was checked had been set, null where none was.
 const OPEN_SESSION = statement(`
 WITH ${subject(`m.status = 'active' AND o.status = 'active'`)},
 -- A password that was checked must still be the one: whoever replaces it waits for this, and ends the session, or has
