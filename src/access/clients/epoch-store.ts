@@ -1,7 +1,7 @@
 // The queries that raise a client's epoch: from then on its older access tokens are refused everywhere.
 import { type OrganizationTx, type SystemReader, type SystemTx, statement } from '../../base/database/db.ts';
 import type { Revoking } from '../../base/revoking/publish.ts';
-import { revokingEpochs } from '../../base/revoking/store.ts';
+import { revokingEpochs } from '../../base/revoking/sql.ts';
 import { SYSTEM_OWNER } from '../../directory/roles/store.ts';
 import type { Revocation } from '../../protocol/revocation.ts';
 

@@ -1,7 +1,7 @@
 // The queries by which operators end sessions, of one user and of all. What they end was done by nobody: its events have
 // no actor.
 import { type SystemReader, type SystemTx, statement } from '../../base/database/db.ts';
-import { revokingEpochs } from '../../base/revoking/store.ts';
+import { revokingEpochs } from '../../base/revoking/sql.ts';
 import { type EndedSessions, ending, endingStatement, runEnding } from '../../sign-in/sessions/ending-store.ts';
 
 // $1 the session or user, $2 reason.

@@ -1,5 +1,5 @@
 // From the commit of what revokes to the processes that refuse it: every operation that ends something goes this way. The
-// rows are in store.ts; what a process remembers of them is credentials/revocations' matter.
+// rows are written by sql.ts; what a process remembers of them is credentials/revocations' matter.
 import type { Revocation } from '../../protocol/revocation.ts';
 
 export interface PublishDeps {

@@ -1,6 +1,6 @@
 // The query that raises epochs: from then on the older access tokens of those users are refused everywhere.
 import { type OrganizationTx, type SystemReader, type SystemTx, statement } from '../../base/database/db.ts';
-import { revokingEpochs } from '../../base/revoking/store.ts';
+import { revokingEpochs } from '../../base/revoking/sql.ts';
 import type { Revocation } from '../../protocol/revocation.ts';
 
 // Rows are locked in the order of their ids, so that two of these cannot wait for each other.

@@ -10,7 +10,7 @@ import {
   type UserTx,
 } from '../../base/database/db.ts';
 import type { Revoking } from '../../base/revoking/publish.ts';
-import { revokingSessions } from '../../base/revoking/store.ts';
+import { revokingSessions } from '../../base/revoking/sql.ts';
 
 /** SQL over the parameters of the statement. */
 export interface Ending {

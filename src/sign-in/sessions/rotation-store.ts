@@ -1,7 +1,7 @@
 // The query of rotation: one statement judges a refresh token and moves its session's chain on.
 import { type SystemReader, statement } from '../../base/database/db.ts';
 import type { Revoking } from '../../base/revoking/publish.ts';
-import { revokingSessions } from '../../base/revoking/store.ts';
+import { revokingSessions } from '../../base/revoking/sql.ts';
 import { SUBJECT_COLUMNS, type Subject, subject, subjectOf } from './subject-store.ts';
 
 // Rotation: confirm on use. One UPDATE judges the presented token against the row and changes it.
