@@ -238,7 +238,7 @@ function openDeps({ config, clock, random, log }: AppOptions, db: Database, ring
     holds: (caller: OrganizationCaller, permission: string) => access.holds(caller, permission),
     isPlatformAdministrator: (caller: Caller) => isPlatformAdministrator(db.systemReader(), caller.id),
     /** Makes this process refuse at once, and others in a moment, what a committed change has revoked. Never raises. */
-    publish: (changes: readonly Revocation[]): unknown => revocations.publishAll(changes),
+    publish: (changes: readonly Revocation[]): unknown => revocations.publish(changes),
     beginChange,
     endSessionsOfRemoved,
     outbox,

@@ -1,7 +1,7 @@
 // Changing and deleting a service client. Nobody comes to more rights through one: whatever gives power over it asks for
 // all that it may do, at commit time.
 import { isDeepStrictEqual } from 'node:util';
-import { problem } from '../../base/errors/problem.ts';
+import { invalid } from '../../base/errors/problem.ts';
 import { type Changer, type ClientDeps, changing } from './changing.ts';
 import { type Client, toClient } from './clients.ts';
 import { type ClientContent, type ClientRow, deleteClient, updateClient } from './store.ts';
@@ -45,8 +45,7 @@ export async function changeClient(
 
 function wantedOf(old: ClientRow, wanted: ChangeClient): ClientContent {
   if (wanted.jwks && old.authentication !== 'private_key_jwt') {
-    const message = 'is only for a client that authenticates by private_key_jwt';
-    throw problem('validation_failed', { issues: [{ path: 'jwks', message }] });
+    throw invalid('jwks', 'is only for a client that authenticates by private_key_jwt');
   }
   return {
     name: wanted.name ?? old.name,

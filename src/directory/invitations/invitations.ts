@@ -2,7 +2,7 @@
 // accepting them that of redeem.ts and of sessions/.
 
 import type { Database, OrganizationTx, SystemTx } from '../../base/database/db.ts';
-import { problem } from '../../base/errors/problem.ts';
+import { invalid, problem } from '../../base/errors/problem.ts';
 import { record } from '../../base/events/record.ts';
 import type { Clock } from '../../base/platform/clock.ts';
 import { type Page, type Paged, paged } from '../../base/platform/page.ts';
@@ -203,9 +203,8 @@ async function write(
 
 function goodEmail(typed: string): EmailAddress {
   const email = parseEmail(typed);
-  if (email) return email;
-  const message = 'must be one e-mail address such as ada@example.com';
-  throw problem('validation_failed', { issues: [{ path: 'email', message }] });
+  if (!email) throw invalid('email', 'must be one e-mail address such as ada@example.com');
+  return email;
 }
 
 function noOrganization() {

@@ -4,14 +4,12 @@ import type { Database } from '../../base/database/db.ts';
 import type { NewEvent } from '../../base/events/record.ts';
 import type { Clock } from '../../base/platform/clock.ts';
 import { newId, type Random } from '../../base/platform/random.ts';
-import type { Revocation } from '../../protocol/revocation.ts';
+import type { PublishDeps } from '../../base/revoking/publish.ts';
 
-export interface MemberChangeDeps {
+export interface MemberChangeDeps extends PublishDeps {
   readonly db: Database;
   readonly clock: Clock;
   readonly random: Random;
-  /** Makes this process refuse at once what a committed change has revoked. */
-  readonly publish: (changes: readonly Revocation[]) => void;
 }
 
 export interface MemberEvent {

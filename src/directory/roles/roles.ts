@@ -7,8 +7,8 @@ import { record } from '../../base/events/record.ts';
 import type { Clock } from '../../base/platform/clock.ts';
 import { type Page, type Paged, paged } from '../../base/platform/page.ts';
 import { newId, type Random } from '../../base/platform/random.ts';
+import { type PublishDeps, publishing } from '../../base/revoking/publish.ts';
 import { type OrganizationCaller, type OrganizationPrincipal, scopeOf } from '../../protocol/caller.ts';
-import type { Revocation } from '../../protocol/revocation.ts';
 import { assertMayGrant, type Standing } from '../rights/granting.ts';
 import { raiseEpochs } from '../users/epoch-store.ts';
 import {
@@ -31,12 +31,10 @@ const CUSTOM_ROLES_MAX = 200;
 
 export type Role = RoleRow;
 
-export interface RoleDeps {
+export interface RoleDeps extends PublishDeps {
   readonly db: Database;
   readonly clock: Clock;
   readonly random: Random;
-  /** Makes this process refuse what a committed change has revoked; awaited, because many may hold a role. */
-  readonly publish: (changes: readonly Revocation[]) => unknown;
   /** The lock and the proof that every change of members and roles begins with: members/authority.ts. */
   readonly beginChange: (tx: OrganizationTx, caller: OrganizationCaller, permission: string) => Promise<Standing>;
 }
@@ -94,7 +92,7 @@ export async function changeRole(
   wanted: { readonly [Field in keyof RoleContent]: RoleContent[Field] | undefined },
 ): Promise<Role> {
   const { organizationId } = caller;
-  const { role, revocations } = await deps.db.organization(scopeOf(caller), async (tx) => {
+  const commit = deps.db.organization(scopeOf(caller), async (tx) => {
     const standing = await deps.beginChange(tx, caller, 'roles:write');
     const old = await findChangeable(tx, organizationId, id);
     const role = {
@@ -116,8 +114,7 @@ export async function changeRole(
     const revocations = rightsStay ? [] : await raiseEpochs(tx, await listHolders(tx, organizationId, id));
     return { role, revocations };
   });
-  await deps.publish(revocations);
-  return role;
+  return (await publishing(deps, commit)).role;
 }
 
 /** Deletes a role of the caller's organization. Raises permission_denied, not_found, grant_exceeds_own, role_in_use. */
