@@ -27,7 +27,7 @@ import { openFeed } from '../credentials/feed/feed.ts';
 import { feedRoutes } from '../credentials/feed/routes.ts';
 import { type KeyRing, keepApart, NoSigningKey, openKeyRing } from '../credentials/keys/ring.ts';
 import { keyRoutes } from '../credentials/keys/routes.ts';
-import { createPasswords, PasswordQueueFull } from '../credentials/passwords/hashing.ts';
+import { createPasswords, PasswordQueueFull, type Passwords } from '../credentials/passwords/hashing.ts';
 import { openRevocations, type Revocations } from '../credentials/revocations/revocations.ts';
 import type { VerifiedAccessToken } from '../credentials/tokens/access.ts';
 import { createVerifiedCache } from '../credentials/tokens/verified-cache.ts';
@@ -61,6 +61,8 @@ export interface AppOptions {
   readonly log: FastifyBaseLogger;
   /** The folder that holds openapi.yaml. */
   readonly root: string;
+  /** How passwords are hashed; as the configuration says unless it is given. */
+  readonly passwords?: Passwords;
 }
 
 export interface App {
@@ -208,7 +210,8 @@ async function openRings({ config, clock, log }: AppOptions): Promise<Rings> {
 
 export type AppDeps = ReturnType<typeof openDeps>;
 
-function openDeps({ config, clock, random, log }: AppOptions, db: Database, rings: Rings, revocations: Revocations) {
+function openDeps(options: AppOptions, db: Database, rings: Rings, revocations: Revocations) {
+  const { config, clock, random, log } = options;
   const verified = createVerifiedCache<VerifiedAccessToken>(VERIFIED_TOKENS_MAX);
   rings.accessKeys.onChange(() => verified.clear()); // what a removed key signed must not live on in the cache
   const tokens = {
@@ -258,7 +261,7 @@ function openDeps({ config, clock, random, log }: AppOptions, db: Database, ring
       clock,
       failuresMax: config.RATE_LIMIT_ENABLED ? CLIENT_FAILURES_MAX : Number.POSITIVE_INFINITY,
     }),
-    passwords: createPasswords(hashingOf(config)),
+    passwords: options.passwords ?? createPasswords(hashingOf(config)),
     passwordMinLength: config.PASSWORD_MIN_LENGTH,
     registrationMode: config.REGISTRATION_MODE,
     ...trialOf(config),

@@ -9,13 +9,16 @@ import { createInterface } from 'node:readline';
 import { fileURLToPath } from 'node:url';
 import type { Test } from 'tap';
 import { type App, openApp } from '../../src/app/app.ts';
-import { readConfig } from '../../src/base/config/config.ts';
+import { type Config, readConfig } from '../../src/base/config/config.ts';
+import { hashingOf } from '../../src/base/config/handed-on.ts';
 import { systemClock } from '../../src/base/platform/clock.ts';
 import { openLog } from '../../src/base/platform/log.ts';
 import { systemRandom } from '../../src/base/platform/random.ts';
 import { ensureDevelopmentKeys } from '../../src/credentials/keys/development.ts';
+import { createPasswords, type Passwords } from '../../src/credentials/passwords/hashing.ts';
 import { type Api, openApi } from './client.ts';
 import type { TestDatabase } from './database.ts';
+import { QUICK_HASH } from './quick-hash.ts';
 
 export const ROOT = fileURLToPath(new URL('../..', import.meta.url));
 
@@ -59,7 +62,7 @@ function sharedKeys(): Promise<string> {
   return keys;
 }
 
-// Nothing but what a test is about should stand in its way; hashes stay real, limits are for the tests about limits.
+// Nothing but what a test is about should stand in its way; limits are for the tests about limits.
 const QUIET = {
   NODE_ENV: 'test',
   LOG_LEVEL: 'silent',
@@ -68,7 +71,19 @@ const QUIET = {
   ORGANIZATIONS_PER_USER_MAX: '100000',
 };
 
-/** Opens the service in this process on a free port. `settings` are environment variables. */
+/** For `openService`: passwords cost what they cost by default, where hashing is part of what a test is about. */
+export const FULL_HASHES = { PASSWORD_HASH_MEMORY_KIB: '19456' };
+
+// Same code and same format as the service's own, but the work of a hash is as little as argon2 knows.
+function passwordsFor(config: Config, settings: Record<string, string>): Passwords | undefined {
+  if (Object.keys(settings).some((name) => name.startsWith('PASSWORD_HASH_'))) return undefined;
+  return createPasswords({ ...hashingOf(config), parameters: QUICK_HASH });
+}
+
+/**
+ * Opens the service in this process on a free port. `settings` are environment variables. Its hashes of passwords are
+ * quick ones unless a setting is about them.
+ */
 export async function openService(
   t: Test,
   database: TestDatabase,
@@ -79,7 +94,11 @@ export async function openService(
   const clock = new MovableClock();
   const log = openLog({ level: config.LOG_LEVEL, pretty: false });
   const urls = { appUrl: database.appUrl, systemUrl: database.systemUrl };
-  const app = await openApp({ config, urls, clock, random: systemRandom, log, root: ROOT });
+  const passwords = passwordsFor(config, settings);
+  const app = await openApp({
+    ...{ config, urls, clock, random: systemRandom, log, root: ROOT },
+    ...(passwords && { passwords }),
+  });
   await app.server.listen({ host: '127.0.0.1', port: 0 });
   let closed: Promise<void> | undefined;
   const close = app.close;

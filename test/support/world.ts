@@ -1,8 +1,9 @@
 // People and organizations planted by SQL, who sign in by HTTP: quicker than registering each.
 import { randomBytes, randomUUID } from 'node:crypto';
-import argon2 from 'argon2';
+import { hashArgon2 } from '../../src/credentials/passwords/argon2.ts';
 import type { Api } from './client.ts';
 import type { TestDatabase } from './database.ts';
+import { QUICK_HASH } from './quick-hash.ts';
 
 const PASSWORD = randomBytes(12).toString('base64url');
 let hash: Promise<string> | undefined;
@@ -14,7 +15,7 @@ export interface Person {
 
 /** A verified user with a password, member of nothing. */
 export async function plantPerson(database: TestDatabase, name = 'Planted'): Promise<Person> {
-  hash ??= argon2.hash(PASSWORD, { type: argon2.argon2id, memoryCost: 19456, timeCost: 2, parallelism: 1 });
+  hash ??= hashArgon2(PASSWORD, QUICK_HASH);
   const userId = randomUUID().replace(/^(.{14})4/, '$17'); // ids of the service are UUIDv7
   const email = `${userId}@example.com`;
   await database.query(

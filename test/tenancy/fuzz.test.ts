@@ -1,14 +1,15 @@
-// 20,000 requests made up of user, token, tenant headers and ids at random are answered as a small model says.
+// Thousands of requests made up of user, token, tenant headers and ids at random are answered as a small model says.
 import { randomUUID } from 'node:crypto';
 import { Agent, request } from 'node:http';
 import t from 'tap';
 import { createDatabase } from '../support/database.ts';
 import { openService } from '../support/service.ts';
+import { cases } from '../support/thorough.ts';
 import { type Door, type Good, makeDoor } from './doors.ts';
 import { type Bearer, isRefused, type Model, type Refused, resolveTenant, says } from './model.ts';
 import { chance, populate } from './population.ts';
 
-const REQUESTS = 20_000;
+const REQUESTS = cases(20_000);
 const AT_ONCE = 16;
 const seed = Number(process.env.TENANT_FUZZ_SEED ?? Math.floor(Math.random() * 2 ** 31));
 
@@ -108,6 +109,6 @@ t.test(`the service answers ${REQUESTS} requests as the model does (seed ${seed}
   const further = ['403 tenant_mismatch', '403 organization_access_denied', '403 organization_suspended'];
   const last = ['403 permission_denied', '403 organization_required', '404 not_found'];
   for (const outcome of [...met, ...further, ...last]) {
-    t.ok((outcomes.get(outcome) ?? 0) >= 20, `${outcome} was met ${outcomes.get(outcome) ?? 0} times`);
+    t.ok((outcomes.get(outcome) ?? 0) >= cases(20), `${outcome} was met ${outcomes.get(outcome) ?? 0} times`);
   }
 });

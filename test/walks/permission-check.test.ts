@@ -3,11 +3,11 @@ import t from 'tap';
 import { newAccount } from '../support/client.ts';
 import { createDatabase } from '../support/database.ts';
 import { insertMember } from '../support/rights.ts';
-import { openService } from '../support/service.ts';
+import { FULL_HASHES, openService } from '../support/service.ts';
 
 t.test('a service asks for a member: no, then yes for one project, then no again', async (t) => {
   const database = await createDatabase(t);
-  const { api, app } = await openService(t, database);
+  const { api, app } = await openService(t, database, FULL_HASHES);
   await app.deps.revocations.synchronize(); // from now on memory may answer
   const { organization, accessToken: token } = await newAccount(api);
   const userId = await insertMember(database, organization.id, 'viewer');
@@ -47,7 +47,7 @@ t.test('a service asks for a member: no, then yes for one project, then no again
 
 t.test('a change of a role itself is seen by the next question of everybody who holds it', async (t) => {
   const database = await createDatabase(t);
-  const { api, app } = await openService(t, database);
+  const { api, app } = await openService(t, database, FULL_HASHES);
   await app.deps.revocations.synchronize(); // from now on memory may answer
   const { organization, accessToken: token } = await newAccount(api);
   const made = await api.post('/roles', { name: 'closer', level: 10, permissions: ['deals:write'] }, { token });

@@ -2,10 +2,10 @@
 import t from 'tap';
 import { newAccount } from '../support/client.ts';
 import { createDatabase } from '../support/database.ts';
-import { openService } from '../support/service.ts';
+import { FULL_HASHES, openService } from '../support/service.ts';
 
 t.test('a user registers, is known, refreshes, and is signed out for good', async (t) => {
-  const { api } = await openService(t, await createDatabase(t));
+  const { api } = await openService(t, await createDatabase(t), FULL_HASHES);
   const account = await newAccount(api, { organizationName: 'Acme' });
   t.equal(account.organization.slug, 'acme');
 

@@ -4,8 +4,9 @@ import { atOnce, newAccount } from '../../support/client.ts';
 import { createDatabase } from '../../support/database.ts';
 import { insertMember } from '../../support/rights.ts';
 import { openService } from '../../support/service.ts';
+import { rounds } from '../../support/thorough.ts';
 
-const ROUNDS = 50;
+const ROUNDS = rounds(50);
 const CHECKS = 8;
 
 t.test('a check that begins after the removal of a role was answered says no, in every round', async (t) => {

@@ -6,8 +6,9 @@ import { issueClientToken } from '../../../src/credentials/tokens/access.ts';
 import { atOnce } from '../../support/client.ts';
 import { assertionOf, keyPair, plantClient } from '../../support/service-clients.ts';
 import { openTeam } from '../../support/team.ts';
+import { rounds } from '../../support/thorough.ts';
 
-const ROUNDS = 50;
+const ROUNDS = rounds(50);
 
 async function open(t: Test) {
   const team = await openTeam(t);

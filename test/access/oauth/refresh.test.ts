@@ -7,6 +7,7 @@ import { type Parameters, post, refusedByOAuth } from '../../support/oauth.ts';
 import { type PlantedClient, plantClient } from '../../support/service-clients.ts';
 import { agePlaces, eventsAbout, joinMember, sessionRow } from '../../support/session-state.ts';
 import { openTeam } from '../../support/team.ts';
+import { rounds } from '../../support/thorough.ts';
 import { plantOrganization } from '../../support/world.ts';
 
 async function open(t: Test) {
@@ -37,7 +38,7 @@ t.test('racing exchanges of one token are answered alike, and repeating one is n
   const { ask, join } = await open(t);
   const member = await join('agent');
   let token = member.refreshToken;
-  for (let round = 0; round < 50; round += 1) {
+  for (let round = 0; round < rounds(50); round += 1) {
     const replies = await atOnce(4, () => ask(token));
     t.strictSame([...new Set(replies.map(({ status }) => status))], [200], `round ${round}`);
     const children = new Set(replies.map(({ body }) => body.refresh_token));
@@ -160,7 +161,7 @@ t.test('a session that is switched away while its token is exchanged gives no to
   await joinMember(database, member.userId, other.id, 'agent');
   let { token } = member;
   let refreshToken = member.refreshToken;
-  for (let round = 0; round < 50; round += 1) {
+  for (let round = 0; round < rounds(50); round += 1) {
     const to = round % 2 === 0 ? other.slug : organization.slug;
     const [switched, exchanged] = await atOnce(2, (index) =>
       index === 0 ? api.post('/auth/switch-organization', { organization: to }, { token }) : ask(refreshToken),

@@ -5,6 +5,7 @@ import { type Parameters, post } from '../../support/oauth.ts';
 import { type PlantedClient, plantClient, tokenOfClient } from '../../support/service-clients.ts';
 import { countRows, eventsAbout, joinMember, sessionRow } from '../../support/session-state.ts';
 import { openTeam, renewed, type Teammate } from '../../support/team.ts';
+import { rounds } from '../../support/thorough.ts';
 import { plantOrganization } from '../../support/world.ts';
 
 async function open(t: Test) {
@@ -122,9 +123,9 @@ t.test('a client’s own token ends all of its tokens and no other client’s', 
   t.equal((await api.get('/users', { token: next.body.access_token })).status, 200, 'an old one ends nothing more');
 });
 
-t.test('of revocations of a client’s tokens at once one ends them, in 50 rounds', async (t) => {
+t.test('of revocations of a client’s tokens at once one ends them, in many rounds', async (t) => {
   const { api, database, revoke, client, tokenOf } = await open(t);
-  for (let round = 1; round <= 50; round += 1) {
+  for (let round = 1; round <= rounds(50); round += 1) {
     const token = await tokenOf(database, client.id);
     await atOnce(4, () => revoke(t, token));
     const [row] = await database.query('SELECT epoch FROM clients WHERE id = $1', [client.id]);
@@ -133,9 +134,9 @@ t.test('of revocations of a client’s tokens at once one ends them, in 50 round
   }
 });
 
-t.test('a revoked session’s refresh that is under way does not outlive it, in 50 rounds', async (t) => {
+t.test('a revoked session’s refresh that is under way does not outlive it, in many rounds', async (t) => {
   const { api, revoke, join } = await open(t);
-  for (let round = 0; round < 50; round += 1) {
+  for (let round = 0; round < rounds(50); round += 1) {
     const member = await join('agent');
     const [, refreshed] = await atOnce(2, async (index) => {
       if (index === 1) return api.post('/auth/refresh', { refreshToken: member.refreshToken });

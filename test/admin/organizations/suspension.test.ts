@@ -7,6 +7,7 @@ import { newAdministrator } from '../../support/platform.ts';
 import { refused } from '../../support/raw.ts';
 import { openService } from '../../support/service.ts';
 import { eventsAbout, joinOrganization } from '../../support/session-state.ts';
+import { rounds } from '../../support/thorough.ts';
 
 async function opened(t: Test) {
   const database = await createDatabase(t);
@@ -127,7 +128,7 @@ t.test('a reading that began before a change does not undo it', async (t) => {
   const { api, app, account, org } = await opened(t);
   const { revocations } = app.deps;
   const status = async () => (await api.get('/me', { token: account.accessToken })).status;
-  for (let round = 0; round < 50; round += 1) {
+  for (let round = 0; round < rounds(50); round += 1) {
     const readings = () => Promise.all([revocations.synchronize(), revocations.synchronize()]);
     await Promise.all([readings(), suspendOrganization(app.deps, org, null)]);
     if ((await status()) !== 401) t.fail(`round ${round}: a suspended organization was let in`);
@@ -144,7 +145,7 @@ t.test('of suspending and activating at once the last one counts, in the databas
   const { database, api, app, account, org } = await opened(t);
   const replica = await openService(t, database);
   const token = account.accessToken;
-  for (let round = 0; round < 50; round += 1) {
+  for (let round = 0; round < rounds(50); round += 1) {
     const change = (at: typeof app, to: typeof suspendOrganization) => () => to(at.deps, org, null);
     const changes = [change(app, suspendOrganization), change(replica.app, activateOrganization)];
     await atOnce(4, (which) => (changes[which % 2] ?? changes[0])?.() ?? Promise.reject());
@@ -156,5 +157,5 @@ t.test('of suspending and activating at once the last one counts, in the databas
     );
     if (seen.some((status) => status !== expected)) t.fail(`round ${round}: ${row?.status}, but ${seen}`);
   }
-  t.pass('50 rounds');
+  t.pass(`${rounds(50)} rounds`);
 });

@@ -5,8 +5,9 @@ import { type Account, type Api, newAccount } from '../../support/client.ts';
 import { createDatabase } from '../../support/database.ts';
 import { flawsOfProblem } from '../../support/raw.ts';
 import { openService } from '../../support/service.ts';
+import { cases } from '../../support/thorough.ts';
 
-const BODIES = 3_000;
+const BODIES = cases(3_000);
 const IN_FLIGHT = 8;
 const SEED = 20_261_121;
 

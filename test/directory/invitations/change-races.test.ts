@@ -1,10 +1,11 @@
-// Accepting while the invitation, or the rights behind it, are taken away: fifty rounds of each.
+// Accepting while the invitation, or the rights behind it, are taken away: many rounds of each.
 import t from 'tap';
 import { type Account, atOnce } from '../../support/client.ts';
 import { countMembers, freshEmail, joined, openGuest, openInviting, statusesOf } from '../../support/inviting.ts';
 import { tokenIn } from '../../support/mailbox.ts';
+import { rounds } from '../../support/thorough.ts';
 
-const ROUNDS = 50;
+const ROUNDS = rounds(50);
 const inviting = await openInviting(t);
 const { api, database, mailbox, owner } = inviting;
 const organizationId = owner.organization.id;

@@ -9,6 +9,7 @@ import { freshEmail, type Inviting, openInviting, registering } from '../../supp
 import { openMailbox, tokenIn } from '../../support/mailbox.ts';
 import { refused } from '../../support/raw.ts';
 import { openService } from '../../support/service.ts';
+import { rounds } from '../../support/thorough.ts';
 
 interface Row {
   readonly attempts: number;
@@ -89,7 +90,7 @@ t.test('two processes send each mail once', async (t) => {
 
 t.test('of two who look at the same moment one takes the mail', async (t) => {
   const inviting = await openQuiet(t);
-  for (let round = 0; round < 50; round += 1) {
+  for (let round = 0; round < rounds(50); round += 1) {
     const sent: string[] = [];
     const send: SendMail = async ({ to }) => void sent.push(to);
     const email = freshEmail();

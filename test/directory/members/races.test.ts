@@ -3,9 +3,10 @@ import t from 'tap';
 import { atOnce, type Reply } from '../../support/client.ts';
 import { countRows, joinMember, openTransaction, waiters } from '../../support/session-state.ts';
 import { headOn, heldRoles, openTeam, renewed, type Team, type Teammate } from '../../support/team.ts';
+import { rounds } from '../../support/thorough.ts';
 import { signInPlanted } from '../../support/world.ts';
 
-const ROUNDS = 50;
+const ROUNDS = rounds(50);
 
 /** The status and code of each answer, sorted. */
 function outcome(replies: readonly Reply[]): string[] {

@@ -5,6 +5,7 @@ import { createDatabase, type TestDatabase } from '../../support/database.ts';
 import { refused } from '../../support/raw.ts';
 import { openService } from '../../support/service.ts';
 import { eventsAbout, joinMember } from '../../support/session-state.ts';
+import { rounds } from '../../support/thorough.ts';
 
 const database = await createDatabase(t);
 const CURRENT = '/organizations/current';
@@ -159,7 +160,7 @@ t.test('nothing else can be changed, and nothing by nobody', async (t) => {
 
 t.test('two changes at once keep both', async (t) => {
   const { api, token } = await opened(t);
-  for (let round = 0; round < 50; round += 1) {
+  for (let round = 0; round < rounds(50); round += 1) {
     const replies = await Promise.all([
       api.patch(CURRENT, { name: `Name ${round}` }, { token }),
       api.patch(CURRENT, { settings: { round } }, { token }),

@@ -6,6 +6,7 @@ import { listFreeSlugNumbers } from '../../../src/directory/organizations/store.
 import { type Api, atOnce, newAccount, type Reply } from '../../support/client.ts';
 import { createDatabase, type TestDatabase } from '../../support/database.ts';
 import { openService } from '../../support/service.ts';
+import { rounds } from '../../support/thorough.ts';
 
 /** So many organizations `base`, `base-1`, … as if each had been founded, but for the numbers left free. */
 async function crowd(database: TestDatabase, base: string, count: number, free: number[] = []): Promise<void> {
@@ -82,10 +83,10 @@ t.test('past the end of the search a founding still succeeds, with a number of i
   for (const slug of slugs) t.match(slug, /^acme-\d{1,10}$/);
 });
 
-t.test('foundings at the same moment all succeed and share out the first free numbers: 50 rounds', async (t) => {
+t.test('foundings at the same moment all succeed and share out the first free numbers, in many rounds', async (t) => {
   const { api } = await openService(t, await createDatabase(t));
   const { accessToken: token } = await newAccount(api);
-  for (let round = 1; round <= 50; round += 1) {
+  for (let round = 1; round <= rounds(50); round += 1) {
     const slugs = slugsOf(await atOnce(8, () => create(api, token, `Nr ${round} Ltd`)));
     t.same(slugs, numbered(`nr-${round}-ltd`, [0, 1, 2, 3, 4, 5, 6, 7]));
   }

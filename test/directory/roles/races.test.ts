@@ -9,9 +9,10 @@ import { insertMember, insertRole } from '../../support/rights.ts';
 import { openService } from '../../support/service.ts';
 import { holdUser, openTransaction, waiters } from '../../support/session-state.ts';
 import { openTeam } from '../../support/team.ts';
+import { rounds } from '../../support/thorough.ts';
 import { plantOrganization } from '../../support/world.ts';
 
-const ROUNDS = 50;
+const ROUNDS = rounds(50);
 const CRM = readPreset('crm');
 
 t.test('of two roles of one name that are made at once one comes into being', async (t) => {

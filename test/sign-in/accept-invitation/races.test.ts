@@ -1,4 +1,4 @@
-// One token and several who hold it, and the last seat: fifty rounds of each, all calls waiting for the same moment.
+// One token and several who hold it, and the last seat: many rounds of each, all calls waiting for the same moment.
 import t from 'tap';
 import { atOnce, newAccount } from '../../support/client.ts';
 import {
@@ -11,8 +11,9 @@ import {
   setSeats,
   statusesOf,
 } from '../../support/inviting.ts';
+import { rounds } from '../../support/thorough.ts';
 
-const ROUNDS = 50;
+const ROUNDS = rounds(50);
 const inviting = await openInviting(t);
 const { api, database, owner } = inviting;
 const organizationId = owner.organization.id;

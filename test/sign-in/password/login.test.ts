@@ -2,7 +2,7 @@
 import t from 'tap';
 import { atOnce, newAccount, type Reply } from '../../support/client.ts';
 import { createDatabase, type TestDatabase } from '../../support/database.ts';
-import { openService } from '../../support/service.ts';
+import { FULL_HASHES, openService } from '../../support/service.ts';
 import { countRows, joinOrganization, openTransaction, waiters } from '../../support/session-state.ts';
 
 function outside({ status, headers, body }: Reply): unknown {
@@ -125,7 +125,7 @@ const DEARER = { PASSWORD_HASH_ITERATIONS: '3', PASSWORD_HASH_CONCURRENCY: '4' }
 
 t.test('a hash with other parameters is renewed by the next right password, also by several at once', async (t) => {
   const database = await createDatabase(t);
-  const before = await openService(t, database);
+  const before = await openService(t, database, FULL_HASHES);
   const after = await openService(t, database, DEARER);
   const { email, password, userId } = await newAccount(before.api);
   const old = await hashOf(database, userId);
@@ -145,7 +145,7 @@ t.test('a hash with other parameters is renewed by the next right password, also
 
 t.test('a renewal never undoes a password change that came between', async (t) => {
   const database = await createDatabase(t);
-  const before = await openService(t, database);
+  const before = await openService(t, database, FULL_HASHES);
   const after = await openService(t, database, DEARER);
   const { email, password, userId } = await newAccount(before.api);
   const other = await newAccount(before.api, { password: 'another password entirely' });

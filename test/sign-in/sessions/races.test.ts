@@ -6,8 +6,9 @@ import { createDatabase, type TestDatabase } from '../../support/database.ts';
 import { partsOf } from '../../support/forge.ts';
 import { openService } from '../../support/service.ts';
 import { countRows, sessionRow } from '../../support/session-state.ts';
+import { rounds } from '../../support/thorough.ts';
 
-const ROUNDS = 50;
+const ROUNDS = rounds(50);
 const AT_TWO = { PASSWORD_HASH_CONCURRENCY: '2' };
 
 function statuses(replies: readonly Reply[]): number[] {
