@@ -157,7 +157,7 @@ async function examineMail({ SMTP_URL: url, production }: Config): Promise<Findi
       return `${new URL(url).hostname} takes it`;
     });
     if (found.status === 'ok') return found;
-    return { ...found, detail: `${new URL(url).hostname} does not take it (${found.detail}): check SMTP_URL` };
+    return { ...found, detail: `${new URL(url).hostname} does not take it: ${found.detail}` };
   }
   return production
     ? { name: 'mail', status: 'warn', detail: 'SMTP_URL is not set: invitations wait in the outbox' }
