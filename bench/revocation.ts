@@ -1,22 +1,22 @@
 // Owns: `npm run bench:revocation`: how long after the answer that revoked a token it is first refused by verifiers in
 // other processes and by other replicas, and its socket is closed; with Redis and while Redis is away. Leaves to others:
-// the scene (scripts/prove/revocation/), what the figures mean (README.md).
+// the setup (scripts/prove/revocation/), what the figures mean (README.md).
 import { type ChildProcess, spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { join } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
 import { WebSocketServer } from 'ws';
 import { demand } from '../scripts/prove/proof.ts';
-import { type Audience, openAudience } from '../scripts/prove/revocation/audience.ts';
-import { type Hand, startHand } from '../scripts/prove/revocation/crew.ts';
 import { numberToken } from '../scripts/prove/revocation/drive.ts';
 import { seeded } from '../scripts/prove/revocation/faults.ts';
 import { latencies, type Observation, quantile } from '../scripts/prove/revocation/history.ts';
 import { watchReplica } from '../scripts/prove/revocation/replica-watcher.ts';
-import { AUDIENCE, openScene, type Scene } from '../scripts/prove/revocation/scene.ts';
+import { AUDIENCE, openSetup, type Setup } from '../scripts/prove/revocation/setup.ts';
 import type { SocketOrder } from '../scripts/prove/revocation/socket-holder.ts';
 import { KINDS, openTargets, type Targets } from '../scripts/prove/revocation/targets.ts';
-import { freePort, onStage, ROOT, type Stage } from '../scripts/prove/stage.ts';
+import { startVerifiers, type VerifierProcesses } from '../scripts/prove/revocation/verifiers.ts';
+import { startWorker, type Worker } from '../scripts/prove/revocation/workers.ts';
+import { freePort, ROOT, type Testbed, withTestbed } from '../scripts/prove/testbed.ts';
 
 const quick = process.argv.includes('--quick');
 const SOCKETS = 200;
@@ -32,16 +32,16 @@ interface Sockets {
   settle(token: number): Promise<Observation[]>;
 }
 
-async function startUpstream(stage: Stage): Promise<number> {
+async function startUpstream(testbed: Testbed): Promise<number> {
   const server = new WebSocketServer({ host: '127.0.0.1', port: 0 });
   await once(server, 'listening');
-  stage.teardown(() => server.close());
+  testbed.teardown(() => server.close());
   const address = server.address();
   return typeof address === 'object' && address !== null ? address.port : 0;
 }
 
-async function startSidecar(stage: Stage, { issuer, replicas, watcher }: Scene): Promise<string> {
-  const [port, upstream] = [await freePort(), await startUpstream(stage)];
+async function startSidecar(testbed: Testbed, { issuer, replicas, watcher }: Setup): Promise<string> {
+  const [port, upstream] = [await freePort(), await startUpstream(testbed)];
   const args = ['--upstream', `http://127.0.0.1:${upstream}`, '--listen', `127.0.0.1:${port}`];
   const service = ['--issuer', issuer, '--service-url', replicas[1]?.url ?? issuer, '--audience', AUDIENCE];
   const limits = ['--max-sockets', '1000', '--max-sockets-per-user', '1000', '--client-id', watcher.clientId];
@@ -49,7 +49,7 @@ async function startSidecar(stage: Stage, { issuer, replicas, watcher }: Scene):
     stdio: ['ignore', 'ignore', 'inherit'],
     env: { PATH: process.env.PATH ?? '', TENANTRY_CLIENT_SECRET: watcher.clientSecret },
   });
-  stage.teardown(() => endOf(child));
+  testbed.teardown(() => endOf(child));
   const url = `ws://127.0.0.1:${port}/`;
   for (const begun = performance.now(); ; await delay(50)) {
     const reply = await fetch(url.replace('ws', 'http')).catch(() => null);
@@ -65,10 +65,10 @@ async function endOf(child: ChildProcess): Promise<void> {
   await once(child, 'exit');
 }
 
-async function openSockets(stage: Stage, scene: Scene, targets: Targets): Promise<Sockets> {
-  const url = await startSidecar(stage, scene);
-  const holder: Hand<SocketOrder> = startHand('socket-holder.ts');
-  stage.teardown(() => holder.end());
+async function openSockets(testbed: Testbed, setup: Setup, targets: Targets): Promise<Sockets> {
+  const url = await startSidecar(testbed, setup);
+  const holder: Worker<SocketOrder> = startWorker('socket-holder.ts');
+  testbed.teardown(() => holder.end());
   const idle = (await targets.bystanders(SOCKETS - 1)).map((text) => ({ token: numberToken(), text }));
   await holder.ask({ kind: 'open', url, tokens: idle });
   return {
@@ -84,7 +84,12 @@ interface Measured {
 }
 
 async function measure(
-  { scene, audience, targets, sockets }: { scene: Scene; audience: Audience; targets: Targets; sockets: Sockets },
+  {
+    setup,
+    verifiers,
+    targets,
+    sockets,
+  }: { setup: Setup; verifiers: VerifierProcesses; targets: Targets; sockets: Sockets },
   random: () => number,
   afterMilliseconds: number,
   turn: number,
@@ -92,11 +97,11 @@ async function measure(
   const target = await targets.next(KINDS[turn % KINDS.length] ?? 'logout');
   const watched = { token: numberToken(), text: target.text };
   const hasSocket = target.kind !== 'client rotated';
-  await audience.watch([watched]);
+  await verifiers.watch([watched]);
   if (hasSocket) await sockets.open(watched.token, watched.text);
-  const through = Math.floor(random() * scene.replicas.length);
+  const through = Math.floor(random() * setup.replicas.length);
   const { promise: revoked, resolve } = Promise.withResolvers<unknown>();
-  const others = scene.replicas
+  const others = setup.replicas
     .map((replica, index) => ({ replica, name: `replica ${index + 1}` }))
     .filter((_, index) => index !== through)
     .map(({ replica, name }) => watchReplica(replica, name, watched, revoked, afterMilliseconds));
@@ -106,7 +111,7 @@ async function measure(
   await delay(afterMilliseconds);
   const observations = [
     ...(await Promise.all(others)),
-    ...(await audience.settle([watched.token])),
+    ...(await verifiers.settle([watched.token])),
     ...(hasSocket ? await sockets.settle(watched.token) : []),
   ];
   await target.release?.();
@@ -124,22 +129,22 @@ function report(phase: string, who: string, measured: readonly Measured[], patte
   return p99 ?? Number.NaN;
 }
 
-await onStage({ name: 'bench-revocation', disposable: true }, async (stage) => {
-  const scene = await openScene(stage);
-  const audience = await openAudience(stage, scene, 1);
-  const targets = await openTargets(scene);
-  const sockets = await openSockets(stage, scene, targets);
+await withTestbed({ name: 'bench-revocation', disposable: true }, async (testbed) => {
+  const setup = await openSetup(testbed);
+  const verifiers = await startVerifiers(testbed, setup, 1);
+  const targets = await openTargets(setup);
+  const sockets = await openSockets(testbed, setup, targets);
   const random = seeded(1);
   const missed: string[] = [];
   console.log('              who           seen    p50 ms   p99 ms   max ms   before the answer');
   for (const { name, events, afterMilliseconds, aimMilliseconds } of PHASES) {
     if (name === 'Redis away') {
-      await scene.redis.stop();
+      await setup.redis.stop();
       await delay(1_000);
     }
     const measured: Measured[] = [];
     for (let turn = 0; turn < events; turn += 1) {
-      measured.push(await measure({ scene, audience, targets, sockets }, random, afterMilliseconds, turn));
+      measured.push(await measure({ setup, verifiers, targets, sockets }, random, afterMilliseconds, turn));
     }
     for (const [who, pattern] of [
       ['verifiers', /^verifier/],

@@ -1,7 +1,7 @@
 // Owns: `npm run bench`: measures the hot paths beside the bound that each runs into, in turns within one run, and
 // prints a table. Leaves to others: the load (load.ts), the bounds (bound.ts), what the figures mean (README.md).
 import { availableParallelism } from 'node:os';
-import { onStage, type Service, type Stage } from '../scripts/prove/stage.ts';
+import { type Service, type Testbed, withTestbed } from '../scripts/prove/testbed.ts';
 import { newAccount, openApi } from '../test/support/client.ts';
 import type { BoundTally, BoundTask } from './bound.ts';
 import type { Tally, Task } from './load.ts';
@@ -90,14 +90,14 @@ function task(concurrency: number): BoundTask {
 }
 
 /** Start-up on a prepared database, and memory as `npm start` runs it. */
-async function startAndMemory(stage: Stage, loader: Worker, accounts: Bench['accounts']): Promise<string[]> {
+async function startAndMemory(testbed: Testbed, loader: Worker, accounts: Bench['accounts']): Promise<string[]> {
   const ready: number[] = [];
   for (let round = 0; round < STARTS; round += 1) {
-    const started = await stage.startService({ pollMilliseconds: 5 });
+    const started = await testbed.startService({ pollMilliseconds: 5 });
     ready.push(started.readyMilliseconds);
     await started.end('SIGTERM');
   }
-  const launched = await stage.startService({ launched: true, settings: SETTINGS });
+  const launched = await testbed.startService({ launched: true, settings: SETTINGS });
   const pid = serviceProcess(launched.child.pid ?? 0);
   await new Promise((resolve) => setTimeout(resolve, IDLE_MILLISECONDS));
   const idle = residentMegabytes(pid);
@@ -124,8 +124,8 @@ async function signInAt(service: Service, accounts: Bench['accounts']): Promise<
   return reply.body.data;
 }
 
-await onStage({ name: 'bench', disposable: false }, async (stage) => {
-  const service = await stage.startService({ settings: SETTINGS });
+await withTestbed({ name: 'bench', disposable: false }, async (testbed) => {
+  const service = await testbed.startService({ settings: SETTINGS });
   const loader = startWorker('load.ts');
   const workers = [loader];
   const load: Bench['load'] = async (asked, port = service.port) => {
@@ -144,12 +144,12 @@ await onStage({ name: 'bench', disposable: false }, async (stage) => {
     const accounts = [];
     for (let user = 0; user < USERS; user += 1) accounts.push(await newAccount(api));
     const bench = { pid: service.child.pid ?? 0, load, bound, accounts };
-    const figures = [...(await reads(bench)), await refreshes(bench, stage.postgres.adminUrl), await logins(bench)];
+    const figures = [...(await reads(bench)), await refreshes(bench, testbed.postgres.adminUrl), await logins(bench)];
     await service.end('SIGTERM');
     console.log(
       `${table(figures)}\n${availableParallelism()} cores, medians of ${rounds} rounds of ${roundMilliseconds} ms\n`,
     );
-    return (await startAndMemory(stage, loader, accounts)).join('\n');
+    return (await startAndMemory(testbed, loader, accounts)).join('\n');
   } finally {
     for (const worker of workers) worker.end();
   }

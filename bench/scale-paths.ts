@@ -18,7 +18,7 @@ export interface Caller {
   readonly refreshToken: string;
 }
 
-export interface World {
+export interface Participants {
   readonly population: Population;
   /** Members of organizations of ten who may read members; the first one administers the platform. */
   readonly ordinary: readonly Caller[];
@@ -42,7 +42,7 @@ type Query = (text: string, values?: unknown[]) => Promise<unknown>;
 export async function enter(
   { api, query, population }: { api: Api; query: Query; population: Population },
   counts: { readonly ordinary: number; readonly owners: number },
-): Promise<World> {
+): Promise<Participants> {
   const ordinary: Caller[] = [];
   for (const user of readersOfOrdinaryOnes(population, counts.ordinary))
     ordinary.push(await signIn(api, population, user));
@@ -90,7 +90,7 @@ function question(member: number, explain: boolean): string {
 }
 
 /** Each time another member. With `explain` PostgreSQL is asked each time: what is remembered takes no part. */
-function checksOfMany({ population, owners }: World): Turn[] {
+function checksOfMany({ population, owners }: Participants): Turn[] {
   const crowds = owners.map((owner) => ({ owner, members: membersOf(population, owner) }));
   return Array.from({ length: TURNS_MAX }, (_, turn) => {
     const crowd = crowds[turn % crowds.length];
@@ -101,8 +101,8 @@ function checksOfMany({ population, owners }: World): Turn[] {
 }
 
 /** The paths with their requests, for people of this database. */
-export function pathsOf(world: World): Path[] {
-  const { population, ordinary, owners } = world;
+export function pathsOf(participants: Participants): Path[] {
+  const { population, ordinary, owners } = participants;
   const first = ordinary.slice(0, 1);
   const largest = owners.slice(0, 1);
   const get = (name: string, callers: readonly Caller[], path: (caller: Caller) => string): Path => ({
@@ -122,7 +122,7 @@ export function pathsOf(world: World): Path[] {
   return [
     get('GET /users', ordinary, () => '/users'),
     get('GET /users?q=', ordinary, search),
-    { ...check, name: 'POST /authz/check, asking PostgreSQL', turns: checksOfMany(world) },
+    { ...check, name: 'POST /authz/check, asking PostgreSQL', turns: checksOfMany(participants) },
     {
       ...check,
       name: 'POST /authz/check, remembered',

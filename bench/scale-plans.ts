@@ -1,7 +1,7 @@
 // Owns: the plans behind the measured paths on a planted database, and that none of them reads a large table from one
 // end to the other. Leaves to others: how plans are told (test/support/plans.ts), the paths (scale-paths.ts).
 import { demand } from '../scripts/prove/proof.ts';
-import type { Stage } from '../scripts/prove/stage.ts';
+import type { Testbed } from '../scripts/prove/testbed.ts';
 import { openApi } from '../test/support/client.ts';
 import { LARGE_TABLES, openPlanRelay, readFromEndToEnd, tellPlans } from '../test/support/plans.ts';
 import { enter, pathsOf, walk } from './scale-paths.ts';
@@ -19,7 +19,7 @@ export interface PlannedDatabase {
 
 /** Walks every path, with plans made for the values and with plans made for all values. Raises NotShown when one reads a table of more than 1,000 rows as a whole. */
 export async function assertNoSequentialScan(
-  stage: Stage,
+  testbed: Testbed,
   database: PlannedDatabase,
   settings: Record<string, string>,
 ): Promise<string> {
@@ -33,11 +33,11 @@ export async function assertNoSequentialScan(
       for (const setting of tellPlans(database.name, mode)) await query(setting);
       // One connection of each role: then the sixth request of a path meets the same one as the first.
       const through = { ...settings, DATABASE_URL: relay.through(ownerUrl), DATABASE_POOL_SIZE: '1' };
-      const service = await stage.startService({ settings: through });
+      const service = await testbed.startService({ settings: through });
       const api = openApi(service.url);
-      const world = await enter({ api, query, population }, { ordinary: REQUESTS, owners: REQUESTS });
+      const participants = await enter({ api, query, population }, { ordinary: REQUESTS, owners: REQUESTS });
       relay.take();
-      await walk(api, pathsOf(world), REQUESTS);
+      await walk(api, pathsOf(participants), REQUESTS);
       await service.end('SIGTERM');
       for (const plan of relay.take()) {
         seen += 1;

@@ -4,7 +4,7 @@
 import { availableParallelism } from 'node:os';
 import { parseArgs } from 'node:util';
 import pg from 'pg';
-import { onStage, type Service, type Stage } from '../scripts/prove/stage.ts';
+import { type Service, type Testbed, withTestbed } from '../scripts/prove/testbed.ts';
 import { type Database, openDatabase } from '../src/base/database/db.ts';
 import { APP_ROLE, roleUrl, SYSTEM_ROLE } from '../src/base/database/roles.ts';
 import { openLog } from '../src/base/platform/log.ts';
@@ -47,17 +47,17 @@ interface Side {
   close(): Promise<void>;
 }
 
-async function openSide(stage: Stage, name: string, shape: Shape): Promise<Side> {
-  const [ownerUrl, adminUrl] = [stage.postgres.ownerUrl, stage.postgres.adminUrl].map((text) => {
+async function openSide(testbed: Testbed, name: string, shape: Shape): Promise<Side> {
+  const [ownerUrl, adminUrl] = [testbed.postgres.ownerUrl, testbed.postgres.adminUrl].map((text) => {
     const url = new URL(text);
     url.pathname = `/${name}`;
     return url.href;
   }) as [string, string];
-  const admin = new pg.Pool({ connectionString: stage.postgres.adminUrl, max: 1 });
+  const admin = new pg.Pool({ connectionString: testbed.postgres.adminUrl, max: 1 });
   await admin.query(`CREATE DATABASE ${name} OWNER ${new URL(ownerUrl).username}`);
   await admin.end();
   // The service makes the tables and the system roles.
-  const service = await stage.startService({ settings: { ...SETTINGS, DATABASE_URL: ownerUrl } });
+  const service = await testbed.startService({ settings: { ...SETTINGS, DATABASE_URL: ownerUrl } });
   console.log(`${name}: ${shape.organizations} organizations, ${shape.users} users`);
   const planted = await plant(adminUrl, shape, print);
   console.log(`  planted in ${planted.seconds.toFixed(1)} s`);
@@ -130,9 +130,9 @@ function lookUps({ db, planted: { population } }: Side): () => Promise<readonly 
 }
 
 async function measureAll(sides: { small: Side; large: Side }, loader: Worker): Promise<Measurement[]> {
-  const worldOf = (side: Side) =>
+  const participantsOf = (side: Side) =>
     enter({ api: openApi(side.service.url), query: side.query, population: side.planted.population }, CALLERS);
-  const [small, large] = [pathsOf(await worldOf(sides.small)), pathsOf(await worldOf(sides.large))];
+  const [small, large] = [pathsOf(await participantsOf(sides.small)), pathsOf(await participantsOf(sides.large))];
   const measured: Measurement[] = [];
   for (const [index, path] of small.entries()) {
     const other = large[index];
@@ -149,10 +149,10 @@ async function measureAll(sides: { small: Side; large: Side }, loader: Worker): 
   return [...measured, { name, followsAnswer: false, ...(await measurePair(rounds, statement)) }];
 }
 
-await onStage({ name: 'scale', disposable: false }, async (stage) => {
+await withTestbed({ name: 'scale', disposable: false }, async (testbed) => {
   console.log(`one hash for all: argon2id, ${HASH.memoryCost} KiB, ${HASH.timeCost} iterations`);
-  const small = await openSide(stage, 'scale_small', SMALL);
-  const large = await openSide(stage, 'scale_large', LARGE);
+  const small = await openSide(testbed, 'scale_small', SMALL);
+  const large = await openSide(testbed, 'scale_large', LARGE);
   const loader = startWorker('load.ts');
   try {
     console.log(`\n${table(await measureAll({ small, large }, loader))}`);
@@ -161,7 +161,7 @@ await onStage({ name: 'scale', disposable: false }, async (stage) => {
     );
     for (const side of [small, large]) await side.service.end('SIGTERM');
     const planned = { ...large, population: large.planted.population };
-    return await assertNoSequentialScan(stage, planned, SETTINGS);
+    return await assertNoSequentialScan(testbed, planned, SETTINGS);
   } finally {
     loader.end();
     await Promise.all([small.close(), large.close()]);

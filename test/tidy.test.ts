@@ -5,48 +5,70 @@ import t, { type Test } from 'tap';
 import {
   type Edge,
   edgesOf,
+  folderOf,
   isThere,
   namedBy,
   npmScripts,
-  placeOf,
   readSource,
   sourcesBelow,
+  wingOf,
 } from './support/sources.ts';
 
-// A folder or file of src/ imports from what stands to its left, or from itself. src/README.md shows the same.
-const ORDER =
-  `protocol verifier sidecar config errors platform http keys passwords events tokens revocations organizations
-users roles members invitations sessions authz clients oauth administration app cli main`.split(/\s+/);
+// Wings of src/, and the folders in them: each imports from what stands before it, or from itself. src/README.md shows
+// the same. A wing without a list has no order inside.
+const WINGS: Readonly<Record<string, readonly string[]>> = {
+  protocol: [],
+  base: 'platform errors loops config database embedded mail events outbox http docs health'.split(' '),
+  credentials: 'keys passwords tokens stream revocations feed'.split(' '),
+  directory: 'users rights roles permissions presets members organizations profile invitations'.split(' '),
+  'sign-in': 'sessions member-sessions accept-invitation password'.split(' '),
+  access: 'clients client-authentication oauth checks forward-auth'.split(' '),
+  admin: 'sessions administrators accounts organizations restore'.split(' '),
+  app: [],
+  cli: [],
+  main: [],
+};
+const ORDER = Object.keys(WINGS);
 // What is published for other services knows nothing of this one.
 const ALONE: Readonly<Record<string, RegExp>> = {
   verifier: /^(verifier|protocol)\/|^node:|^jose$/,
   sidecar: /^(sidecar|verifier|protocol)\/|^node:|^(ws|pino)$/,
 };
+const PUBLISHED = Object.keys(ALONE);
 const LINES_MAX = 300;
 // The queries of a folder: store.ts, and beside it what would be too much for one file, such as rotation-store.ts.
 const STORE = /[/-]store\.ts$/;
 
 // Writes of a store by another folder, each with its reason.
 const FOREIGN_WRITES: Readonly<Record<string, readonly string[]>> = {
-  // An organization begins with its owner and its trial, in one transaction.
-  'members/found-organization.ts': ['insertOrganization', 'insertSubscription'],
   // An account is opened by signing in for the first time.
-  'sessions/register.ts': ['insertUser'],
+  'sign-in/password/register.ts': ['insertUser'],
   // A mailbox is proven by the token that was sent there, which also opens a session; what was sent before ends with it.
-  'sessions/accept-invitation.ts': ['insertUser', 'markEmailVerified', 'updateClaimed', 'markSentRevoked'],
+  'sign-in/accept-invitation/accept-invitation.ts': [
+    'insertUser',
+    'markEmailVerified',
+    'updateClaimed',
+    'markSentRevoked',
+    'markSessionsEnded',
+    'updateSessionOrganization',
+  ],
   // What an operator changes of an account ends its sessions in the same transaction.
-  'sessions/change-account.ts': ['updateAccountStatus', 'setPasswordHash'],
+  'admin/accounts/change-account.ts': ['updateAccountStatus', 'setPasswordHash', 'markUserSessionsEnded'],
   // An operator makes an account together with its membership or organization.
-  'administration/create-account.ts': ['insertUser', 'markEmailVerified'],
-  // A hash of older parameters is replaced where the password is known: at a sign-in.
-  'sessions/login.ts': ['updateHash'],
+  'admin/accounts/create-account.ts': ['insertUser', 'markEmailVerified'],
+  // A hash of older parameters is replaced where the password is known: at a sign-in. So is the oldest of too many sessions.
+  'sign-in/password/login.ts': ['updateHash', 'markSurplusEnded'],
+  // An organization begins with its owner, in one transaction.
+  'directory/organizations/found-organization.ts': ['insertMembership', 'insertAssignments'],
+  // The own name is a column of the account.
+  'directory/profile/profile.ts': ['updateName'],
 };
 
 const source = sourcesBelow('src', /\.ts$/);
 const tests = sourcesBelow('test', /\.ts$/);
 const others = ['scripts', 'bench', 'examples'].flatMap((folder) => sourcesBelow(folder, /\.(ts|mjs)$/));
 const edges = edgesOf(source);
-const own = edges.filter(({ target }) => ORDER.includes(target));
+const own = edges.filter(({ target }) => target !== '' && target !== 'generated');
 
 function none(t: Test, found: readonly string[], what: string): void {
   t.same([...new Set(found)].sort(), [], what);
@@ -57,34 +79,47 @@ function shown(wrong: readonly Edge[]): string[] {
 }
 
 t.test('imports point one way', async (t) => {
-  const places = source.map(({ path }) => placeOf(path.replace('src/', '')));
-  none(
-    t,
-    places.filter((place) => !ORDER.includes(place)),
-    'every place of src/ has its rank',
-  );
-  const wrong = own.filter(({ place, target }) => ORDER.indexOf(target) > ORDER.indexOf(place));
-  none(t, shown(wrong), 'nothing imports from its right');
-  const abroad = edges.filter(({ place, to }) => ALONE[place]?.test(to) === false);
+  const unknown = source
+    .map(({ path }) => path.replace('src/', ''))
+    .filter((path) => {
+      const folders = WINGS[wingOf(path)];
+      return folders?.length ? !folders.includes(folderOf(path)) : !folders && !PUBLISHED.includes(wingOf(path));
+    });
+  none(t, unknown, 'every folder of src/ has its rank');
+  const wrong = own.filter(({ file, to }) => {
+    const [wing, target] = [wingOf(file), wingOf(to)];
+    if (PUBLISHED.includes(target)) return !PUBLISHED.includes(wing) && wing !== 'cli';
+    if (PUBLISHED.includes(wing)) return target !== 'protocol';
+    if (wing === 'directory' && target === 'credentials') return true;
+    if (wing !== target) return ORDER.indexOf(target) > ORDER.indexOf(wing);
+    const folders = WINGS[wing] ?? [];
+    return folders.indexOf(folderOf(to)) > folders.indexOf(folderOf(file));
+  });
+  none(t, shown(wrong), 'nothing imports what stands after it');
+  const abroad = edges.filter(({ file, to }) => ALONE[wingOf(file)]?.test(to) === false);
   none(t, shown(abroad), 'what is published stands alone');
 });
 
 t.test('only the edges of a feature know HTTP', async (t) => {
-  const abroad = edges.filter(({ place }) => !['http', 'app'].includes(place));
+  const abroad = edges.filter(({ place }) => !['base/http', 'app'].includes(place));
   const wrong = abroad.filter(({ file, to, target }) => {
-    if (target !== 'http' || /\/([\w-]+-)?routes\.ts$|\/cookie\.ts$/.test(file)) return false;
-    return !(basename(file) === 'schema.ts' && to === 'http/wire.ts');
+    if (target !== 'base/http' || /\/([\w-]+-)?routes\.ts$|\/cookie\.ts$/.test(file)) return false;
+    return !(basename(file) === 'schema.ts' && to === 'base/http/wire.ts');
   });
   none(t, shown(wrong), 'routes.ts and cookie.ts, and schema.ts the shared fields of wire.ts');
-  none(t, shown(abroad.filter(({ to }) => /fastify/.test(to))), 'Fastify is known to http/ and app.ts');
+  none(
+    t,
+    shown(abroad.filter(({ file, to }) => /^@?fastify/.test(to) && wingOf(file) !== 'verifier')),
+    'Fastify is known to base/http/ and app/',
+  );
 });
 
 t.test('only stores and the door to the database speak its languages', async (t) => {
-  const abroad = edges.filter(({ file }) => !STORE.test(file) && file !== 'platform/db.ts');
+  const abroad = edges.filter(({ file, place }) => !STORE.test(file) && place !== 'base/database');
   none(t, shown(abroad.filter(({ to }) => /^@prisma\/|^generated\//.test(to))), 'Prisma');
-  none(t, shown(abroad.filter(({ to, place }) => to === 'pg' && place !== 'platform')), 'the driver');
-  const asking = abroad.filter(({ to, names }) => to === 'platform/db.ts' && names.includes('statement'));
-  none(t, shown(asking.filter(({ file }) => file !== 'app.ts')), 'SQL, but for the ping of readyz');
+  none(t, shown(abroad.filter(({ to, place }) => to === 'pg' && place !== 'base/embedded')), 'the driver');
+  const asking = abroad.filter(({ to, names }) => to === 'base/database/db.ts' && names.includes('statement'));
+  none(t, shown(asking.filter(({ place }) => place !== 'app')), 'SQL, but for the ping of readyz');
 });
 
 t.test('what a store writes is written by its own folder, or by a founder that is named here', async (t) => {
@@ -110,12 +145,12 @@ t.test('what a store writes is written by its own folder, or by a founder that i
 t.test('environment, time, chance and output have one door each', async (t) => {
   const users = (pattern: RegExp, allowed: RegExp) =>
     source.filter(({ path, code }) => pattern.test(code) && !allowed.test(path)).map(({ path }) => path);
-  none(t, users(/\bprocess\.env\b/, /^src\/(cli\/|(config|main)\.ts$)/), 'process.env');
+  none(t, users(/\bprocess\.env\b/, /^src\/(cli\/|base\/config\/|main\.ts$)/), 'process.env');
   none(
     t,
     users(
       /\bDate\.now\(|\bnew Date\(\)|\bperformance\.now\(/,
-      /^src\/(platform|cli)\/|^src\/(verifier\/clock|main)\.ts$/,
+      /^src\/(base\/platform|cli)\/|^src\/(base\/embedded\/running|verifier\/core\/clock|main)\.ts$/,
     ),
     'time',
   );

@@ -1,13 +1,13 @@
-// Owns: looking into the database of a stage past every policy.
+// Owns: looking into the database of a testbed past every policy.
 import pg from 'pg';
-import type { Stage } from './stage.ts';
+import type { Testbed } from './testbed.ts';
 
 export type Query = <Row extends pg.QueryResultRow>(text: string, values?: unknown[]) => Promise<Row[]>;
 
 /** Asks the service's database as the superuser, on a connection of its own. */
-export async function asAdmin<T>(stage: Stage, work: (query: Query) => Promise<T>): Promise<T> {
-  const url = new URL(stage.postgres.adminUrl);
-  url.pathname = new URL(stage.postgres.ownerUrl).pathname;
+export async function asAdmin<T>(testbed: Testbed, work: (query: Query) => Promise<T>): Promise<T> {
+  const url = new URL(testbed.postgres.adminUrl);
+  url.pathname = new URL(testbed.postgres.ownerUrl).pathname;
   const client = new pg.Client({ connectionString: url.href, options: '-c timezone=UTC' });
   await client.connect();
   try {

@@ -9,7 +9,7 @@ import { createRemoteJWKSet, jwtVerify } from 'jose';
 import { openApi } from '../../test/support/client.ts';
 import { type Person, startNpm } from './clone.ts';
 import { demand, type Frame, runProof } from './proof.ts';
-import { freePort, ROOT } from './stage.ts';
+import { freePort, ROOT } from './testbed.ts';
 
 const TOKEN_SECONDS_MAX = 60;
 const LATER_START_SECONDS_MAX = 2;

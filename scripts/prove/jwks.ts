@@ -11,7 +11,7 @@ import { createVerifier, type Verifier } from '../../src/verifier/index.ts';
 import { type Account, newAccount, openApi } from '../../test/support/client.ts';
 import { demand } from './proof.ts';
 import { openSessions } from './sessions.ts';
-import { onStage, type Service, type Stage } from './stage.ts';
+import { type Service, type Testbed, withTestbed } from './testbed.ts';
 
 const [minutes = 10] = process.argv.slice(2).map(Number);
 const AUDIENCE = 'tenantry';
@@ -36,7 +36,7 @@ interface Front {
 }
 
 /** Stands before the service's JWKS, counts who asks, and can be away in every way. */
-async function openFront(stage: Stage, service: Service): Promise<Front> {
+async function openFront(testbed: Testbed, service: Service): Promise<Front> {
   const hanging = new Set<ServerResponse>();
   const server = createServer(async (request, response) => {
     front.asked.push(performance.now());
@@ -55,20 +55,20 @@ async function openFront(stage: Stage, service: Service): Promise<Front> {
   const front: Front = { url: '', asked: [], mode: 'pass' };
   server.listen(0, '127.0.0.1');
   await once(server, 'listening');
-  stage.teardown(() => {
+  testbed.teardown(() => {
     server.close();
     server.closeAllConnections();
   });
   return Object.assign(front, { url: `http://127.0.0.1:${(server.address() as AddressInfo).port}/jwks` });
 }
 
-interface Purse {
+interface TokenSet {
   remembered: string[];
   fresh: string[];
 }
 
-async function mint(stage: Stage, service: Service, account: Account): Promise<Purse> {
-  const opened = await openSessions(stage, service, account.userId, FRESH_TOKENS + REMEMBERED_TOKENS);
+async function issueTokens(testbed: Testbed, service: Service, account: Account): Promise<TokenSet> {
+  const opened = await openSessions(testbed, service, account.userId, FRESH_TOKENS + REMEMBERED_TOKENS);
   const texts = opened.map(({ accessToken }) => accessToken);
   return { remembered: texts.slice(0, REMEMBERED_TOKENS), fresh: texts.slice(REMEMBERED_TOKENS) };
 }
@@ -94,7 +94,7 @@ function withUnknownKid(token: string, number: number): string {
 /** Verifies in rounds of 10 ms until it is over. Raises NotShown at the first good token that is refused. */
 async function keepVerifying(
   verifier: Verifier,
-  purse: () => Purse,
+  tokenSet: () => TokenSet,
   isOver: () => boolean,
   count: Count,
 ): Promise<void> {
@@ -111,7 +111,7 @@ async function keepVerifying(
     failure ??= error;
   };
   for (let round = 1; !isOver(); round += 1) {
-    const { remembered, fresh } = purse();
+    const { remembered, fresh } = tokenSet();
     const good: string[] = [];
     for (let index = 0; index < REMEMBERED_EACH; index += 1)
       good.push(remembered[(turn + index) % remembered.length] ?? '');
@@ -132,46 +132,46 @@ async function keepVerifying(
 }
 
 /** A new key, published ahead and signing after the lead; resolves once tokens are signed with it. */
-async function rotate(stage: Stage, renew: () => Promise<void>): Promise<void> {
+async function rotate(testbed: Testbed, renew: () => Promise<void>): Promise<void> {
   const activeFrom = new Date(Math.ceil(performance.timeOrigin + performance.now()) + LEAD_SECONDS * 1000);
-  await generateKeyFile({ directory: join(stage.keysDirectory, 'access'), activeFrom });
+  await generateKeyFile({ directory: join(testbed.keysDirectory, 'access'), activeFrom });
   await delay(LEAD_SECONDS * 1000 + 2_000);
   await renew();
 }
 
-async function play(stage: Stage): Promise<string> {
-  const service = await stage.startService({ settings: { SESSIONS_PER_USER_MAX: '10000', ACCESS_TOKEN_TTL: '15m' } });
+async function run(testbed: Testbed): Promise<string> {
+  const service = await testbed.startService({ settings: { SESSIONS_PER_USER_MAX: '10000', ACCESS_TOKEN_TTL: '15m' } });
   const account = await newAccount(openApi(service.url));
-  const front = await openFront(stage, service);
+  const front = await openFront(testbed, service);
   const issuer = `http://localhost:${service.port}`;
-  let purse = await mint(stage, service, account);
+  let tokenSet = await issueTokens(testbed, service, account);
   const renew = async () => {
-    purse = await mint(stage, service, account);
+    tokenSet = await issueTokens(testbed, service, account);
   };
   const verifier = createVerifier({ issuer, audience: AUDIENCE, jwksUri: front.url, cacheSize: CACHE_SIZE });
-  stage.teardown(() => verifier.close());
+  testbed.teardown(() => verifier.close());
   await verifier.ready();
   const count: Count = { good: 0, unknown: 0, behindMilliseconds: 0, kids: new Set() };
   let isOver = false;
   const begun = performance.now();
   const course = async () => {
     await delay(5_000);
-    await rotate(stage, renew);
+    await rotate(testbed, renew);
     console.log('rotated once');
     const modes: Mode[] = ['refuse', 'hang', 'error', 'garbage'];
     const end = performance.now() + minutes * 60_000;
-    let minted = performance.now();
+    let issued = performance.now();
     for (let step = 0; performance.now() < end; step += 1) {
       front.mode = modes[Math.floor(((performance.now() - end) / (minutes * 60_000) + 1) * modes.length)] ?? 'refuse';
       await delay(Math.min(1_000, end - performance.now()));
-      if (performance.now() - minted > MINT_EVERY_MILLISECONDS) {
+      if (performance.now() - issued > MINT_EVERY_MILLISECONDS) {
         await renew();
-        minted = performance.now();
+        issued = performance.now();
       }
       if (step % 60 === 0) console.log(`away (${front.mode}): ${count.good} good, ${front.asked.length} fetches`);
     }
     front.mode = 'pass';
-    await rotate(stage, renew);
+    await rotate(testbed, renew);
     await delay(5_000);
     isOver = true;
   };
@@ -179,7 +179,7 @@ async function play(stage: Stage): Promise<string> {
     course(),
     keepVerifying(
       verifier,
-      () => purse,
+      () => tokenSet,
       () => isOver,
       count,
     ),
@@ -196,7 +196,7 @@ async function play(stage: Stage): Promise<string> {
   return `SHOWN: ${count.good} verifications (${rate.toFixed(0)}/s, ${share} % of them not remembered) through ${minutes} minutes without a JWKS (refused, hanging, 503, garbage), two rotations and ${count.unknown} tokens with unknown keys: none failed; ${front.asked.length} fetches in ${seconds.toFixed(0)} s, never two within ${(least / 1000).toFixed(1)} s`;
 }
 
-await onStage({ name: 'jwks', disposable: true }, async (stage) => {
+await withTestbed({ name: 'jwks', disposable: true }, async (testbed) => {
   demand(minutes > 0, 'usage: prove:jwks [minutes]');
-  return play(stage);
+  return run(testbed);
 });

@@ -9,7 +9,7 @@ import { asAdmin } from './database.ts';
 import { demandOneLineage, demandWholeRegistrations, type Registration } from './kill-checks.ts';
 import { demand } from './proof.ts';
 import { openSessions } from './sessions.ts';
-import { onStage, type Service, type Stage } from './stage.ts';
+import { type Service, type Testbed, withTestbed } from './testbed.ts';
 
 const [rounds = 6] = process.argv.slice(2).map(Number);
 const REGISTRATIONS = 200;
@@ -82,7 +82,7 @@ async function loadUntilKilled(service: Service, clients: Client[], registration
 }
 
 /** Ends PostgreSQL with all of its processes as a crash would. */
-function killPostgres({ postgres }: Stage): void {
+function killPostgres({ postgres }: Testbed): void {
   const children = readFileSync(`/proc/${postgres.pid}/task/${postgres.pid}/children`, 'utf8').trim().split(' ');
   process.kill(postgres.pid, 'SIGKILL');
   for (const child of children) {
@@ -94,7 +94,7 @@ function killPostgres({ postgres }: Stage): void {
   }
 }
 
-async function demandAllGoOn(stage: Stage, service: Service, clients: readonly Client[]): Promise<void> {
+async function demandAllGoOn(testbed: Testbed, service: Service, clients: readonly Client[]): Promise<void> {
   const api = openApi(service.url);
   for (const client of clients) {
     const presented = client.token;
@@ -103,16 +103,16 @@ async function demandAllGoOn(stage: Stage, service: Service, clients: readonly C
     demand(reply.status === 200, `${what} of session ${client.sessionId} answered ${reply.status}: ${reply.text}`);
     client.token = reply.body.data.refreshToken;
     client.isUncertain = false;
-    await asAdmin(stage, (query) => demandOneLineage(query, client.sessionId, presented, client.token));
+    await asAdmin(testbed, (query) => demandOneLineage(query, client.sessionId, presented, client.token));
   }
 }
 
-await onStage({ name: 'kill', disposable: false }, async (stage) => {
+await withTestbed({ name: 'kill', disposable: false }, async (testbed) => {
   demand(rounds > 0, 'usage: prove:kill [rounds]');
-  let service = await stage.startService();
+  let service = await testbed.startService();
   const { port } = service;
   const { userId } = await newAccount(openApi(service.url));
-  const clients: Client[] = (await openSessions(stage, service, userId, CLIENTS)).map((opened) => ({
+  const clients: Client[] = (await openSessions(testbed, service, userId, CLIENTS)).map((opened) => ({
     sessionId: opened.sessionId,
     token: opened.refreshToken,
     isUncertain: false,
@@ -128,15 +128,15 @@ await onStage({ name: 'kill', disposable: false }, async (stage) => {
     }));
     const running = service;
     const moment = await loadUntilKilled(running, clients, registrations, () => {
-      if (isBoth) killPostgres(stage);
+      if (isBoth) killPostgres(testbed);
       running.child.kill('SIGKILL');
     });
     await running.end('SIGKILL');
-    if (isBoth) await stage.restartPostgres();
-    service = await stage.startService({ port });
+    if (isBoth) await testbed.restartPostgres();
+    service = await testbed.startService({ port });
     const lostRefreshes = clients.filter(({ isUncertain }) => isUncertain).length;
-    const found = await asAdmin(stage, (query) => demandWholeRegistrations(query, registrations));
-    await demandAllGoOn(stage, service, clients);
+    const found = await asAdmin(testbed, (query) => demandWholeRegistrations(query, registrations));
+    await demandAllGoOn(testbed, service, clients);
     seen.whole += found.whole;
     seen.absent += found.absent;
     seen.lostButThere += found.lostButThere;

@@ -3,7 +3,7 @@
 import { setTimeout as delay } from 'node:timers/promises';
 import { type Account, type Api, newAccount, openApi, type Reply } from '../../test/support/client.ts';
 import { demand } from './proof.ts';
-import { onStage, type Service, type Stage } from './stage.ts';
+import { type Service, type Testbed, withTestbed } from './testbed.ts';
 
 const [times = 3] = process.argv.slice(2).map(Number);
 const AWAY_MILLISECONDS = 2_000;
@@ -73,15 +73,15 @@ async function keepCalling(path: Path, isOver: () => boolean): Promise<void> {
   }
 }
 
-async function outage(stage: Stage, paths: readonly Path[]): Promise<{ recovery: number; refused: number }> {
+async function outage(testbed: Testbed, paths: readonly Path[]): Promise<{ recovery: number; refused: number }> {
   await delay(CALM_MILLISECONDS);
   for (const path of paths) path.refused = 0;
-  await stage.postgres.stop();
+  await testbed.postgres.stop();
   await delay(AWAY_MILLISECONDS);
   for (const path of paths) {
     demand(path.standsAlone || path.refused > 0, `${path.name} was never refused while PostgreSQL was away`);
   }
-  await stage.restartPostgres();
+  await testbed.restartPostgres();
   const back = performance.now();
   for (const path of paths) path.firstGood = null;
   while (paths.some((path) => path.firstGood === null)) {
@@ -98,7 +98,7 @@ async function outage(stage: Stage, paths: readonly Path[]): Promise<{ recovery:
   return { recovery, refused };
 }
 
-async function play(stage: Stage, service: Service): Promise<string> {
+async function run(testbed: Testbed, service: Service): Promise<string> {
   const api = openApi(service.url);
   const accounts: Account[] = [];
   for (let index = 0; index < WORKERS_EACH; index += 1) accounts.push(await newAccount(api));
@@ -109,7 +109,7 @@ async function play(stage: Stage, service: Service): Promise<string> {
     const recoveries: number[] = [];
     let refused = 0;
     for (let time = 1; time <= times; time += 1) {
-      const one = await outage(stage, paths);
+      const one = await outage(testbed, paths);
       demand(!service.hasEnded(), `the service ended:\n${service.log()}`);
       recoveries.push(one.recovery);
       refused += one.refused;
@@ -125,7 +125,7 @@ async function play(stage: Stage, service: Service): Promise<string> {
   return `SHOWN: PostgreSQL was away ${times} times under load: ${refused} refusals, all 503 with Retry-After; keys served throughout, no 401, no 500, no lost connection, no restart; working again within ${slowest} ms`;
 }
 
-await onStage({ name: 'outage', disposable: false }, async (stage) => {
+await withTestbed({ name: 'outage', disposable: false }, async (testbed) => {
   demand(times > 0, 'usage: prove:outage [times]');
-  return play(stage, await stage.startService({ settings: { SESSIONS_PER_USER_MAX: '10000' } }));
+  return run(testbed, await testbed.startService({ settings: { SESSIONS_PER_USER_MAX: '10000' } }));
 });

@@ -1,5 +1,5 @@
 // Owns: the frame of a proof: a temporary folder, an end in which nothing is left behind (also when a signal comes), and
-// the one line that says what was shown. Leaves to others: databases and services (stage.ts).
+// the one line that says what was shown. Leaves to others: databases and services (testbed.ts).
 import { chmodSync, mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -21,8 +21,8 @@ export interface Frame {
   atEnd(undo: () => unknown): void;
 }
 
-/** Runs the play, undoes what it registered and ends the process: with the line that the play gives, or with 1 and the reason. */
-export async function runProof(name: string, play: (frame: Frame) => Promise<string>): Promise<never> {
+/** Runs a proof, undoes what it registered and ends the process: with the line that the proof gives, or with 1 and the reason. */
+export async function runProof(name: string, run: (frame: Frame) => Promise<string>): Promise<never> {
   const folder = mkdtempSync(join(tmpdir(), `tenantry-${name}-`));
   chmodSync(folder, 0o755);
   const undoings: (() => unknown)[] = [];
@@ -31,7 +31,7 @@ export async function runProof(name: string, play: (frame: Frame) => Promise<str
   for (const signal of SIGNALS) process.on(signal, () => reject(new NotShown(`interrupted by ${signal}`)));
   let code = 0;
   try {
-    const running = play({ folder, atEnd: (undo) => void undoings.unshift(undo) });
+    const running = run({ folder, atEnd: (undo) => void undoings.unshift(undo) });
     console.log(await Promise.race([running, interruption]));
   } catch (error) {
     code = 1;

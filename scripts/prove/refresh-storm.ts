@@ -4,7 +4,7 @@ import { atOnce, newAccount, openApi } from '../../test/support/client.ts';
 import { asAdmin } from './database.ts';
 import { demand } from './proof.ts';
 import { type Opened, openSessions } from './sessions.ts';
-import { onStage, type Service } from './stage.ts';
+import { type Service, withTestbed } from './testbed.ts';
 import { jtiOf } from './tokens.ts';
 
 const [sessions = 1000, simultaneous = 50] = process.argv.slice(2).map(Number);
@@ -24,11 +24,11 @@ async function storm(service: Service, { sessionId, refreshToken }: Opened): Pro
   return { child, next: again.body.data.refreshToken };
 }
 
-await onStage({ name: 'refresh-storm', disposable: false }, async (stage) => {
+await withTestbed({ name: 'refresh-storm', disposable: false }, async (testbed) => {
   demand(sessions > 0 && simultaneous > 0, 'usage: prove:refresh-storm [sessions] [at once]');
-  const service = await stage.startService();
+  const service = await testbed.startService();
   const { userId } = await newAccount(openApi(service.url));
-  const opened = await openSessions(stage, service, userId, sessions);
+  const opened = await openSessions(testbed, service, userId, sessions);
   demand(opened.length === sessions, `only ${opened.length} sessions were opened`);
   const chains = new Map<string, { child: string; next: string }>();
   const waiting = [...opened];
@@ -49,7 +49,7 @@ await onStage({ name: 'refresh-storm', disposable: false }, async (stage) => {
     successor: string | null;
     revoked: boolean;
   }
-  const rows = await asAdmin(stage, (query) =>
+  const rows = await asAdmin(testbed, (query) =>
     query<Row>('SELECT id, confirmed, previous, successor, revoked_at IS NOT NULL AS revoked FROM sessions'),
   );
   const byId = new Map(rows.map((row) => [row.id, row]));

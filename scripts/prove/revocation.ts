@@ -2,13 +2,13 @@
 // the answer that revoked it than it may, and none refuses a token that is good; and that this proof would see it if the
 // stream were not read. `prove:revocation [events] [seed]`.
 import { demand } from './proof.ts';
-import { openAudience } from './revocation/audience.ts';
 import { type Driven, drive, numberToken } from './revocation/drive.ts';
 import { type Faults, seeded, startFaults } from './revocation/faults.ts';
 import { judgeHistory, latencies, quantile, type TokenHistory, type Violation } from './revocation/history.ts';
-import { openScene, type Scene } from './revocation/scene.ts';
+import { openSetup, type Setup } from './revocation/setup.ts';
 import { KINDS, type Kind, openTargets } from './revocation/targets.ts';
-import { onStage, type Stage } from './stage.ts';
+import { startVerifiers } from './revocation/verifiers.ts';
+import { type Testbed, withTestbed } from './testbed.ts';
 
 const [events = 5_000, seed = Math.floor(performance.timeOrigin) % 1_000_000] = process.argv.slice(2).map(Number);
 const BYSTANDERS = 20;
@@ -74,14 +74,14 @@ function latencyLine(name: string, tokens: readonly TokenHistory[], { observatio
   return `${name}: ${tokens.length} tokens, ${sorted.length} refusals: p50 ${p50} ms, p99 ${p99} ms, max ${max} ms`;
 }
 
-async function underFaults(stage: Stage): Promise<string> {
-  const scene = await openScene(stage);
+async function underFaults(testbed: Testbed): Promise<string> {
+  const setup = await openSetup(testbed);
   const random = seeded(seed);
-  const audience = await openAudience(stage, scene, LOOK_MILLISECONDS);
-  const targets = await openTargets(scene);
+  const verifiers = await startVerifiers(testbed, setup, LOOK_MILLISECONDS);
+  const targets = await openTargets(setup);
   const bystanders = (await targets.bystanders(BYSTANDERS)).map((text) => ({ token: numberToken(), text }));
-  await audience.watch(bystanders);
-  const faults = startFaults(scene, random);
+  await verifiers.watch(bystanders);
+  const faults = startFaults(setup, random);
   let told = 0;
   const driven = await drive(
     {
@@ -98,18 +98,18 @@ async function underFaults(stage: Stage): Promise<string> {
         }
       },
     },
-    audience,
+    verifiers,
     targets,
   );
   await faults.stop();
-  const standing = await audience.settle(bystanders.map(({ token }) => token));
-  const report = await audience.report();
-  for (const replica of scene.replicas) demand(!replica.hasEnded(), `a replica ended:\n${replica.log()}`);
+  const standing = await verifiers.settle(bystanders.map(({ token }) => token));
+  const report = await verifiers.report();
+  for (const replica of setup.replicas) demand(!replica.hasEnded(), `a replica ended:\n${replica.log()}`);
   const tokens = historyOf(driven, faults);
   const others = [...bystanders.map(({ token }) => token), ...driven.renewed.tokens];
   const violations = judgeHistory(
     [...tokens, ...others.map((token) => ({ token, revocation: null }))],
-    audience.observers,
+    verifiers.observers,
     [...driven.observations, ...standing, ...driven.renewed.observations],
   );
   const tight = tokens.filter(({ revocation }) => revocation?.boundMilliseconds === TIGHT_MILLISECONDS);
@@ -120,16 +120,16 @@ async function underFaults(stage: Stage): Promise<string> {
   demand(Object.keys(report.helpless).length === 0, `verifiers could not tell: ${JSON.stringify(report.helpless)}`);
   const kinds = KINDS.map((kind) => `${driven.outcomes.filter((each) => each.kind === kind).length} ${kind}`);
   const broken = Object.entries(faults.counts).map(([fault, count]) => `${fault} ${count} times`);
-  return `${driven.outcomes.length} revocations (${kinds.join(', ')}) while Redis was ${broken.join(', ')}: ${report.verifications} verifications by ${audience.observers.length} verifiers, none of a revoked token later than ${TIGHT_MILLISECONDS} ms (all well) or ${BOUND_MILLISECONDS} ms (around a fault) after the answer, and no good token refused (${BYSTANDERS} bystanders, ${driven.renewed.tokens.length} renewed)`;
+  return `${driven.outcomes.length} revocations (${kinds.join(', ')}) while Redis was ${broken.join(', ')}: ${report.verifications} verifications by ${verifiers.observers.length} verifiers, none of a revoked token later than ${TIGHT_MILLISECONDS} ms (all well) or ${BOUND_MILLISECONDS} ms (around a fault) after the answer, and no good token refused (${BYSTANDERS} bystanders, ${driven.renewed.tokens.length} renewed)`;
 }
 
 /** The same with replicas that may write to the stream and not read it: the judge has to find that. */
-async function withoutReader(stage: Stage): Promise<number> {
-  const scene = await openScene(stage, 'deaf:deaf@');
-  await deafen(scene);
+async function withoutReader(testbed: Testbed): Promise<number> {
+  const setup = await openSetup(testbed, 'deaf:deaf@');
+  await deafen(setup);
   const random = seeded(seed + 1);
-  const audience = await openAudience(stage, scene, LOOK_MILLISECONDS);
-  const targets = await openTargets(scene);
+  const verifiers = await startVerifiers(testbed, setup, LOOK_MILLISECONDS);
+  const targets = await openTargets(setup);
   const driven = await drive(
     {
       count: WITHOUT_READER_EVENTS,
@@ -139,24 +139,24 @@ async function withoutReader(stage: Stage): Promise<number> {
       random,
       pick: () => 'logout',
     },
-    audience,
+    verifiers,
     targets,
   );
   const tokens = historyOf(driven, { wasHealthy: () => true });
   console.log(latencyLine('with the reader disabled', tokens, driven));
-  const violations = judgeHistory(tokens, audience.observers, driven.observations);
+  const violations = judgeHistory(tokens, verifiers.observers, driven.observations);
   return violations.filter(({ kind }) => kind === 'accepted too late').length;
 }
 
-async function deafen({ redis }: Scene): Promise<void> {
+async function deafen({ redis }: Setup): Promise<void> {
   await redis.ask('ACL', 'SETUSER', 'deaf', 'on', '>deaf', '~*', '&*', '+@all', '-xread', '-xreadgroup');
 }
 
-await onStage({ name: 'revocation', disposable: true }, async (stage) => {
+await withTestbed({ name: 'revocation', disposable: true }, async (testbed) => {
   demand(events > 0, 'usage: prove:revocation [events] [seed]');
   console.log(`seed ${seed}`);
-  const line = await underFaults(stage);
-  const found = await withoutReader(stage);
+  const line = await underFaults(testbed);
+  const found = await withoutReader(testbed);
   demand(found > 0, 'with the reader of the stream disabled the judge found nothing');
   return `SHOWN: ${line}; with the reader of the stream disabled the judge finds ${found} acceptances that came too late`;
 });

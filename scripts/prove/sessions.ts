@@ -7,7 +7,7 @@ import { openLog } from '../../src/base/platform/log.ts';
 import { systemRandom } from '../../src/base/platform/random.ts';
 import { openKeyRing } from '../../src/credentials/keys/ring.ts';
 import { answerSession, type SessionDeps, storeSession } from '../../src/sign-in/sessions/open-session.ts';
-import type { Service, Stage } from './stage.ts';
+import type { Service, Testbed } from './testbed.ts';
 
 export interface Opened {
   readonly sessionId: string;
@@ -22,9 +22,9 @@ export interface SessionMaker {
 }
 
 /** Opens sessions by the service's own code on the same database and keys, which spares a hash for each. */
-export async function openSessionMaker(stage: Stage, service: Service): Promise<SessionMaker> {
-  const { ownerUrl } = stage.postgres;
-  const config = readConfig({ PUBLIC_URL: `http://localhost:${service.port}`, KEYS_DIR: stage.keysDirectory });
+export async function openSessionMaker(testbed: Testbed, service: Service): Promise<SessionMaker> {
+  const { ownerUrl } = testbed.postgres;
+  const config = readConfig({ PUBLIC_URL: `http://localhost:${service.port}`, KEYS_DIR: testbed.keysDirectory });
   const log = openLog({ level: 'warn', pretty: false });
   const urls = { appUrl: roleUrl(ownerUrl, APP_ROLE), systemUrl: roleUrl(ownerUrl, SYSTEM_ROLE) };
   const db = openDatabase({ ...urls, poolSize: 4, log });
@@ -63,8 +63,13 @@ export async function openSessionMaker(stage: Stage, service: Service): Promise<
 }
 
 /** The same, once. */
-export async function openSessions(stage: Stage, service: Service, userId: string, count: number): Promise<Opened[]> {
-  const maker = await openSessionMaker(stage, service);
+export async function openSessions(
+  testbed: Testbed,
+  service: Service,
+  userId: string,
+  count: number,
+): Promise<Opened[]> {
+  const maker = await openSessionMaker(testbed, service);
   try {
     return await maker.open(userId, count);
   } finally {

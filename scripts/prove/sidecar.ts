@@ -8,7 +8,7 @@ import { promisify } from 'node:util';
 import { type Api, newAccount, openApi } from '../../test/support/client.ts';
 import { asAdmin } from './database.ts';
 import { demand } from './proof.ts';
-import { startHand } from './revocation/crew.ts';
+import { startWorker } from './revocation/workers.ts';
 import { openSessionMaker } from './sessions.ts';
 import {
   firstMessage,
@@ -24,7 +24,7 @@ import {
 import { measureOverhead, median } from './sidecar/overhead.ts';
 import { type SidecarProcess, startSidecar } from './sidecar/process.ts';
 import type { UpstreamOrder, UpstreamReport } from './sidecar/upstream.ts';
-import { onStage, ROOT, type Service, type Stage } from './stage.ts';
+import { ROOT, type Service, type Testbed, withTestbed } from './testbed.ts';
 
 const [sockets = 5000] = process.argv.slice(2).map(Number);
 const TOKEN_SECONDS = 60;
@@ -41,8 +41,8 @@ const SETTLED_BYTES_MAX = 16 * 1024 * 1024;
 
 const mebibytes = (bytes: number) => `${(bytes / 1_048_576).toFixed(0)} MiB`;
 
-interface Scene {
-  readonly stage: Stage;
+interface Setup {
+  readonly testbed: Testbed;
   readonly api: Api;
   readonly sidecar: SidecarProcess;
   readonly upstreamPort: number;
@@ -50,13 +50,13 @@ interface Scene {
   service: Service;
 }
 
-async function clientOf(stage: Stage, { port }: Service): Promise<{ clientId: string; clientSecret: string }> {
+async function clientOf(testbed: Testbed, { port }: Service): Promise<{ clientId: string; clientSecret: string }> {
   const args = [join(ROOT, 'src/main.ts'), 'clients', 'create', 'sidecar', '--json'];
   const env = {
     PATH: process.env.PATH ?? '',
     PUBLIC_URL: `http://localhost:${port}`,
-    DATABASE_URL: stage.postgres.ownerUrl,
-    KEYS_DIR: stage.keysDirectory,
+    DATABASE_URL: testbed.postgres.ownerUrl,
+    KEYS_DIR: testbed.keysDirectory,
     LOG_LEVEL: 'error',
   };
   const { stdout } = await promisify(execFile)(process.execPath, args, { env });
@@ -65,15 +65,15 @@ async function clientOf(stage: Stage, { port }: Service): Promise<{ clientId: st
 
 const SETTINGS = { ACCESS_TOKEN_TTL: `${TOKEN_SECONDS}s` };
 
-async function openScene(stage: Stage): Promise<Scene> {
-  const service = await stage.startService({ settings: SETTINGS });
-  const upstream = startHand<UpstreamOrder>(new URL('sidecar/upstream.ts', import.meta.url).href);
-  stage.teardown(() => upstream.end());
+async function openSetup(testbed: Testbed): Promise<Setup> {
+  const service = await testbed.startService({ settings: SETTINGS });
+  const upstream = startWorker<UpstreamOrder>(new URL('sidecar/upstream.ts', import.meta.url).href);
+  testbed.teardown(() => upstream.end());
   const upstreamPort = await upstream.ask<number>({ kind: 'open' });
-  const places = { upstreamPort, servicePort: service.port, ...(await clientOf(stage, service)) };
+  const places = { upstreamPort, servicePort: service.port, ...(await clientOf(testbed, service)) };
   const args = ['--log-level', 'info', '--drain', '3s'];
-  const sidecar = await startSidecar(stage, { ...places, args });
-  return { stage, api: openApi(service.url), sidecar, upstreamPort, upstream, service };
+  const sidecar = await startSidecar(testbed, { ...places, args });
+  return { testbed, api: openApi(service.url), sidecar, upstreamPort, upstream, service };
 }
 
 function allSockets(holders: readonly Holder[]): HeldSocket[] {
@@ -85,33 +85,33 @@ function demandNoneDropped(holders: readonly Holder[], when: string): void {
   demand(dropped.length === 0, `${dropped.length} sockets were dropped ${when}, the first with ${dropped[0]?.end}`);
 }
 
-async function openAll(scene: Scene): Promise<Holder[]> {
-  const maker = await openSessionMaker(scene.stage, scene.service);
-  const holders = await makeHolders(scene.api, maker, sockets / SOCKETS_EACH, SESSIONS_EACH);
+async function openAll(setup: Setup): Promise<Holder[]> {
+  const maker = await openSessionMaker(setup.testbed, setup.service);
+  const holders = await makeHolders(setup.api, maker, sockets / SOCKETS_EACH, SESSIONS_EACH);
   await maker.close();
-  const before = scene.sidecar.rss();
+  const before = setup.sidecar.rss();
   const begun = performance.now();
   for (const { sessions } of holders) {
     // The tokens were made a while ago, and are to last.
-    for (const session of sessions) await refresh(scene.api, session);
-    for (const session of sessions) await hold(`${scene.sidecar.url}/echo`, session, SOCKETS_EACH / SESSIONS_EACH);
+    for (const session of sessions) await refresh(setup.api, session);
+    for (const session of sessions) await hold(`${setup.sidecar.url}/echo`, session, SOCKETS_EACH / SESSIONS_EACH);
   }
   const count = allSockets(holders).length;
-  const each = (scene.sidecar.rss() - before) / count / 1024;
+  const each = (setup.sidecar.rss() - before) / count / 1024;
   const seconds = ((performance.now() - begun) / 1000).toFixed(1);
   console.log(`opened ${count} sockets in ${seconds} s; each takes ${each.toFixed(0)} KiB of the sidecar's memory`);
   return holders;
 }
 
 /** Holds the sockets over their renewals; the service is killed and comes back on the way. */
-async function holdOn(scene: Scene, holders: readonly Holder[]): Promise<void> {
+async function holdOn(setup: Setup, holders: readonly Holder[]): Promise<void> {
   for (let renewal = 1; renewal <= RENEWALS; renewal += 1) {
     const due = performance.now() + RENEW_EVERY_MILLISECONDS;
-    if (renewal === 2) await killService(scene, holders);
+    if (renewal === 2) await killService(setup, holders);
     while (performance.now() < due) await delay(100);
     for (const { sessions } of holders) {
       for (const session of sessions) {
-        await refresh(scene.api, session);
+        await refresh(setup.api, session);
         await renew(session);
       }
     }
@@ -126,13 +126,13 @@ async function holdOn(scene: Scene, holders: readonly Holder[]): Promise<void> {
   );
 }
 
-async function killService(scene: Scene, holders: readonly Holder[]): Promise<void> {
-  const { port } = scene.service;
+async function killService(setup: Setup, holders: readonly Holder[]): Promise<void> {
+  const { port } = setup.service;
   const begun = performance.now();
-  await scene.service.end('SIGKILL');
+  await setup.service.end('SIGKILL');
   await delay(3_000);
   demandNoneDropped(holders, 'while the service was away');
-  scene.service = await scene.stage.startService({ port, settings: SETTINGS });
+  setup.service = await setup.testbed.startService({ port, settings: SETTINGS });
   const away = ((performance.now() - begun) / 1000).toFixed(1);
   await delay(2_000);
   demandNoneDropped(holders, 'when the service came back');
@@ -146,9 +146,9 @@ async function killService(scene: Scene, holders: readonly Holder[]): Promise<vo
 }
 
 /** Closes all sockets of some people, by ending their sessions and by suspending their organization. */
-async function revoke(scene: Scene, holders: readonly Holder[]): Promise<void> {
-  const admin = await newAccount(scene.api);
-  await asAdmin(scene.stage, (query) =>
+async function revoke(setup: Setup, holders: readonly Holder[]): Promise<void> {
+  const admin = await newAccount(setup.api);
+  await asAdmin(setup.testbed, (query) =>
     query('INSERT INTO platform_administrators (user_id) VALUES ($1)', [admin.userId]),
   );
   const times: number[] = [];
@@ -159,8 +159,8 @@ async function revoke(scene: Scene, holders: readonly Holder[]): Promise<void> {
     // The session of the account's registration holds no socket: ending all others ends every one that does.
     const call =
       index % 2 === 0
-        ? scene.api.post(suspend, undefined, { token: admin.accessToken })
-        : scene.api.delete('/me/sessions', { token: (await signIn(scene.api, account)).accessToken });
+        ? setup.api.post(suspend, undefined, { token: admin.accessToken })
+        : setup.api.delete('/me/sessions', { token: (await signIn(setup.api, account)).accessToken });
     const reply = await call;
     const acknowledged = performance.now();
     demand(reply.status < 300, `the revocation answered ${reply.status}: ${reply.text}`);
@@ -186,8 +186,8 @@ async function signIn(api: Api, { email, password }: Holder['account']): Promise
   return reply.body.data;
 }
 
-async function spoof(scene: Scene): Promise<void> {
-  const { accessToken, userId, organization } = await newAccount(scene.api);
+async function spoof(setup: Setup): Promise<void> {
+  const { accessToken, userId, organization } = await newAccount(setup.api);
   const names = [
     'User-ID',
     'Client-ID',
@@ -200,7 +200,7 @@ async function spoof(scene: Scene): Promise<void> {
   const spellings = names.flatMap((name) => [`X-${name}`, `x_${name.replaceAll('-', '_')}`, `X_${name}`, `x.${name}`]);
   const spoofed = Object.fromEntries(spellings.map((name) => [name, 'spoofed']));
   const headers = { ...spoofed, connection: 'upgrade, x-user-id, x-organization-id' };
-  const got = await firstMessage(`${scene.sidecar.url}/headers`, accessToken, headers);
+  const got = await firstMessage(`${setup.sidecar.url}/headers`, accessToken, headers);
   const lines = JSON.parse(got) as string[];
   const fieldOf = (name: string) => lines[lines.findIndex((line) => line.toLowerCase() === name) + 1];
   demand(!got.includes('spoofed') && !got.includes(accessToken), `the upstream got ${got}`);
@@ -209,7 +209,7 @@ async function spoof(scene: Scene): Promise<void> {
   console.log(`SHOWN: ${spellings.length} spoofed identity headers removed, and the token; the true ones are there`);
 }
 
-async function slowReaders({ api, sidecar, upstream }: Scene): Promise<void> {
+async function slowReaders({ api, sidecar, upstream }: Setup): Promise<void> {
   const { accessToken } = await newAccount(api);
   const before = sidecar.rss();
   const readers = [];
@@ -236,7 +236,7 @@ async function slowReaders({ api, sidecar, upstream }: Scene): Promise<void> {
   console.log(`SHOWN: ${line}`);
 }
 
-async function overhead({ api, sidecar, upstreamPort }: Scene): Promise<void> {
+async function overhead({ api, sidecar, upstreamPort }: Setup): Promise<void> {
   const { accessToken } = await newAccount(api);
   const measured = await measureOverhead(`ws://127.0.0.1:${upstreamPort}/echo`, `${sidecar.url}/echo`, accessToken);
   const { direct, through, directPerSecond, throughPerSecond } = measured;
@@ -246,20 +246,20 @@ async function overhead({ api, sidecar, upstreamPort }: Scene): Promise<void> {
   );
 }
 
-await onStage({ name: 'sidecar', disposable: true }, async (stage) => {
+await withTestbed({ name: 'sidecar', disposable: true }, async (testbed) => {
   demand(
     sockets >= 2 * REVOKED_USERS * SOCKETS_EACH && sockets % SOCKETS_EACH === 0,
     'usage: prove:sidecar [sockets], from 2000 on',
   );
-  const scene = await openScene(stage);
-  const holders = await openAll(scene);
-  await holdOn(scene, holders);
-  await revoke(scene, holders);
+  const setup = await openSetup(testbed);
+  const holders = await openAll(setup);
+  await holdOn(setup, holders);
+  await revoke(setup, holders);
   for (const { socket } of allSockets(holders)) socket.terminate();
-  await spoof(scene);
-  await slowReaders(scene);
-  await overhead(scene);
-  const code = await scene.sidecar.end();
+  await spoof(setup);
+  await slowReaders(setup);
+  await overhead(setup);
+  const code = await setup.sidecar.end();
   demand(code === 0, `the sidecar ended with ${code}`);
   return 'SHOWN: the sidecar drained and ended with 0';
 });

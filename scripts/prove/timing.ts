@@ -4,7 +4,7 @@
 import { randomInt, randomUUID } from 'node:crypto';
 import { type Api, newAccount, openApi } from '../../test/support/client.ts';
 import { demand } from './proof.ts';
-import { onStage } from './stage.ts';
+import { withTestbed } from './testbed.ts';
 
 const [calls = 200] = process.argv.slice(2).map(Number);
 const WARM_UP_CALLS = 10;
@@ -41,9 +41,9 @@ function medianOf(values: readonly number[]): Median {
   return { value: at(middle), uncertainty: (at(middle + ranks) - at(middle - ranks)) / 2 };
 }
 
-await onStage({ name: 'timing', disposable: true }, async (stage) => {
+await withTestbed({ name: 'timing', disposable: true }, async (testbed) => {
   demand(calls > 0 && calls < 990, 'usage: prove:timing [calls, less than 990]');
-  const service = await stage.startService({ settings: { LOGIN_FAILURES_MAX: '1000' } });
+  const service = await testbed.startService({ settings: { LOGIN_FAILURES_MAX: '1000' } });
   const api = openApi(service.url);
   const kinds: Kind[] = ['known', 'unknown', 'malformed'];
   const durations: Record<Kind, number[]> = { known: [], unknown: [], malformed: [] };

@@ -19,7 +19,7 @@ export interface Edge {
   readonly file: string;
   readonly to: string;
   readonly names: readonly string[];
-  /** The folders below src/, or the names of files that stand in src/ itself. */
+  /** Wing and folder below src/, or the names of files that stand in src/ itself. */
   readonly place: string;
   readonly target: string;
 }
@@ -48,9 +48,19 @@ export function sourcesBelow(folder: string, pattern: RegExp): Source[] {
     .map(readSource);
 }
 
-/** The folder below src/ of a path from there, or the name of a file that stands in src/ itself. */
-export function placeOf(path: string): string {
+/** The wing of a path from src/: its first folder, or the name of a file that stands in src/ itself. */
+export function wingOf(path: string): string {
   return (path.split('/')[0] ?? '').replace(/\.ts$/, '');
+}
+
+/** The folder in its wing of a path from src/; empty for a file that stands in the wing itself. */
+export function folderOf(path: string): string {
+  return path.split('/').slice(1, -1)[0] ?? '';
+}
+
+/** Wing and folder of a path from src/, such as base/http. */
+function placeOf(path: string): string {
+  return [wingOf(path), folderOf(path)].filter((part) => part !== '').join('/');
 }
 
 const IMPORT = /(?:^(?:import|export)\b([^;'"]*?)\bfrom\s*|^import\s*|\bimport\(\s*)'([^']+)'/gm;

@@ -1,9 +1,9 @@
 // Owns: revoking many tokens through random replicas, some at a time, while everybody looks. Leaves to others: judging.
 import { setTimeout as delay } from 'node:timers/promises';
 import { demand } from '../proof.ts';
-import type { Audience } from './audience.ts';
 import type { Observation } from './history.ts';
 import type { Kind, Targets } from './targets.ts';
+import type { VerifierProcesses } from './verifiers.ts';
 
 /** What became of one token. */
 export interface Outcome {
@@ -42,7 +42,7 @@ export function numberToken(): number {
 }
 
 /** Runs the course. Raises NotShown when a revocation is not answered well. */
-export async function drive(course: Course, audience: Audience, targets: Targets): Promise<Driven> {
+export async function drive(course: Course, verifiers: VerifierProcesses, targets: Targets): Promise<Driven> {
   const driven: Driven = { outcomes: [], observations: [], renewed: { tokens: [], observations: [] } };
   let begun = 0;
   async function lane(): Promise<void> {
@@ -55,18 +55,18 @@ export async function drive(course: Course, audience: Audience, targets: Targets
   async function one(): Promise<void> {
     const target = await targets.next(course.pick());
     const token = numberToken();
-    await audience.watch([{ token, text: target.text }]);
+    await verifiers.watch([{ token, text: target.text }]);
     await delay(course.beforeMilliseconds);
     const times = await target.revoke(Math.floor(course.random() * 3));
     driven.outcomes.push({ token, kind: target.kind, ...times });
     const fresh = await target.renewed?.();
     const freshToken = numberToken();
-    if (fresh !== undefined) await audience.watch([{ token: freshToken, text: fresh }]);
+    if (fresh !== undefined) await verifiers.watch([{ token: freshToken, text: fresh }]);
     await delay(course.afterMilliseconds);
-    driven.observations.push(...(await audience.settle([token])));
+    driven.observations.push(...(await verifiers.settle([token])));
     if (fresh !== undefined) {
       driven.renewed.tokens.push(freshToken);
-      driven.renewed.observations.push(...(await audience.settle([freshToken])));
+      driven.renewed.observations.push(...(await verifiers.settle([freshToken])));
     }
     await target.release?.();
   }

@@ -2,7 +2,7 @@
 // well. Leaves to others: what that means for a token (history.ts).
 import { setTimeout as delay } from 'node:timers/promises';
 import { machineMilliseconds } from './machine-clock.ts';
-import type { Scene } from './scene.ts';
+import type { Setup } from './setup.ts';
 
 const FAULTS = ['stopped', 'killed', 'flushed', 'network cut', 'network stalled'] as const;
 export type Fault = (typeof FAULTS)[number];
@@ -26,7 +26,7 @@ export function seeded(seed: number): () => number {
   };
 }
 
-async function breakAndMend({ redis, network }: Scene, fault: Fault, milliseconds: number): Promise<void> {
+async function breakAndMend({ redis, network }: Setup, fault: Fault, milliseconds: number): Promise<void> {
   if (fault === 'flushed') return redis.flush();
   if (fault === 'stopped') await redis.stop();
   else if (fault === 'killed') await redis.kill();
@@ -38,7 +38,7 @@ async function breakAndMend({ redis, network }: Scene, fault: Fault, millisecond
 }
 
 /** Whether every replica says that its stream works. */
-async function allWell({ replicas }: Scene): Promise<boolean> {
+async function allWell({ replicas }: Setup): Promise<boolean> {
   const answers = await Promise.all(
     replicas.map(async ({ url }) => {
       const reply = await fetch(`${url}/readyz`);
@@ -49,7 +49,7 @@ async function allWell({ replicas }: Scene): Promise<boolean> {
 }
 
 /** Begins to break things, one after another, with calm between. */
-export function startFaults(scene: Scene, random: () => number): Faults {
+export function startFaults(setup: Setup, random: () => number): Faults {
   const counts: Record<Fault, number> = {
     stopped: 0,
     killed: 0,
@@ -66,8 +66,8 @@ export function startFaults(scene: Scene, random: () => number): Faults {
       const trouble = { from: machineMilliseconds(), until: Number.POSITIVE_INFINITY };
       troubles.push(trouble);
       counts[fault] += 1;
-      await breakAndMend(scene, fault, 500 + random() * 3_000);
-      while (!(await allWell(scene))) await delay(20);
+      await breakAndMend(setup, fault, 500 + random() * 3_000);
+      while (!(await allWell(setup))) await delay(20);
       trouble.until = machineMilliseconds();
     }
   }

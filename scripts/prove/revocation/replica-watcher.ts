@@ -2,7 +2,7 @@
 // Leaves to others: which tokens, and what the notes mean (history.ts).
 import { Agent, get } from 'node:http';
 import { setTimeout as delay } from 'node:timers/promises';
-import type { Service } from '../stage.ts';
+import type { Service } from '../testbed.ts';
 import type { Observation } from './history.ts';
 import { machineMilliseconds } from './machine-clock.ts';
 

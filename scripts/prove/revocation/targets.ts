@@ -5,7 +5,7 @@ import { newAccount } from '../../../test/support/client.ts';
 import { demand } from '../proof.ts';
 import { openSessionMaker } from '../sessions.ts';
 import { machineMilliseconds } from './machine-clock.ts';
-import type { Scene } from './scene.ts';
+import type { Setup } from './setup.ts';
 
 export const KINDS = [
   'logout',
@@ -47,23 +47,23 @@ async function timed(call: () => Promise<{ readonly status: number; readonly tex
   return { asked, acknowledged };
 }
 
-/** Prepares the targets of a scene. */
-export async function openTargets(scene: Scene): Promise<Targets> {
-  const { owner, apis } = scene;
+/** Prepares the targets of a setup. */
+export async function openTargets(setup: Setup): Promise<Targets> {
+  const { owner, apis } = setup;
   const api = (replica: number) => {
     const found = apis[replica];
     demand(found !== undefined, `there is no replica ${replica}`);
     return found;
   };
   const token = owner.accessToken; // good for 15 minutes
-  const [first] = scene.replicas;
+  const [first] = setup.replicas;
   demand(first !== undefined, 'there is no replica');
-  const maker = await openSessionMaker(scene.stage, first);
-  scene.stage.teardown(() => maker.close());
+  const maker = await openSessionMaker(setup.testbed, first);
+  setup.testbed.teardown(() => maker.close());
   const sessionsOf = maker.open;
 
   // Plain sessions of one member, who is changed by nothing.
-  const [plain = '', admined = '', ...changed] = scene.members;
+  const [plain = '', admined = '', ...changed] = setup.members;
   const stock = new Map<string, Awaited<ReturnType<typeof sessionsOf>>>();
   let filling = Promise.resolve();
   async function session(userId: string) {
@@ -80,7 +80,7 @@ export async function openTargets(scene: Scene): Promise<Targets> {
   const freeMembers = [...changed];
   const organizations = await Promise.all(Array.from({ length: 4 }, () => newAccount(api(0))));
   const freeOrganizations = [...organizations];
-  const freeClients = await Promise.all(Array.from({ length: 8 }, () => makeClient(scene, token)));
+  const freeClients = await Promise.all(Array.from({ length: 8 }, () => makeClient(setup, token)));
   const roles = new Map(changed.map((id) => [id, 'agent']));
 
   const makers: Record<Kind, () => Promise<Target>> = {
@@ -143,14 +143,14 @@ export async function openTargets(scene: Scene): Promise<Targets> {
       const client = await taken(freeClients);
       return {
         kind: 'client rotated',
-        text: await clientToken(scene, client),
+        text: await clientToken(setup, client),
         revoke: (replica) =>
           timed(async () => {
             const reply = await api(replica).post(`/clients/${client.id}/secret`, { overlapSeconds: 0 }, { token });
             if (reply.status < 300) client.secret = reply.body.data.clientSecret;
             return reply;
           }),
-        renewed: () => clientToken(scene, client),
+        renewed: () => clientToken(setup, client),
         release: async () => void freeClients.push(client),
       };
     },
@@ -169,14 +169,14 @@ interface ServiceClient {
   secret: string;
 }
 
-async function makeClient({ apis }: Scene, token: string): Promise<ServiceClient> {
+async function makeClient({ apis }: Setup, token: string): Promise<ServiceClient> {
   const body = { name: 'rotated', permissions: ['contacts:read'] };
   const reply = await apis[0]?.post('/clients', body, { token });
   demand(reply?.status === 201, `POST /clients answered ${reply?.status}: ${reply?.text}`);
   return { id: reply.body.data.id, secret: reply.body.data.clientSecret };
 }
 
-async function clientToken({ replicas }: Scene, { id, secret }: ServiceClient): Promise<string> {
+async function clientToken({ replicas }: Setup, { id, secret }: ServiceClient): Promise<string> {
   const reply = await fetch(`${replicas[1]?.url}/oauth/token`, {
     method: 'POST',
     headers: { authorization: `Basic ${Buffer.from(`${id}:${secret}`).toString('base64')}` },

@@ -1,6 +1,6 @@
 // Owns: a process in which several verifiers look at tokens all the time, each following the feed of one replica, and
 // note when each token was first and last accepted and first refused. Spoken to by messages: see Order and Answer.
-// Leaves to others: what is watched and when (scene.ts), and what the notes mean (history.ts).
+// Leaves to others: what is watched and when (setup.ts), and what the notes mean (history.ts).
 import { createVerifier, type Verifier } from '../../../src/verifier/index.ts';
 import type { Observation } from './history.ts';
 import { machineMilliseconds } from './machine-clock.ts';

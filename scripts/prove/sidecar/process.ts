@@ -5,7 +5,7 @@ import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { createInterface } from 'node:readline';
 import { NotShown } from '../proof.ts';
-import { ROOT, type Stage } from '../stage.ts';
+import { ROOT, type Testbed } from '../testbed.ts';
 
 export interface SidecarProcess {
   readonly child: ChildProcess;
@@ -26,7 +26,7 @@ export interface SidecarPlaces {
 }
 
 /** Starts it and waits until it follows revocations. */
-export async function startSidecar(stage: Stage, places: SidecarPlaces): Promise<SidecarProcess> {
+export async function startSidecar(testbed: Testbed, places: SidecarPlaces): Promise<SidecarProcess> {
   const issuer = `http://localhost:${places.servicePort}`;
   const given = [
     '--upstream',
@@ -47,7 +47,7 @@ export async function startSidecar(stage: Stage, places: SidecarPlaces): Promise
     },
   });
   const ended = once(child, 'exit') as Promise<[number | null]>;
-  stage.teardown(async () => {
+  testbed.teardown(async () => {
     child.kill('SIGKILL');
     await ended;
   });

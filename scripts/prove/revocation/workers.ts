@@ -3,7 +3,7 @@ import { fork } from 'node:child_process';
 import { once } from 'node:events';
 import { fileURLToPath } from 'node:url';
 
-export interface Hand<Order> {
+export interface Worker<Order> {
   /** Gives the answer to an order. Raises what went wrong there, and when the process ends instead. */
   ask<Answer>(order: Order): Promise<Answer>;
   end(): Promise<void>;
@@ -15,7 +15,7 @@ interface Waiting {
 }
 
 /** Starts a file of this folder as a process of its own. */
-export function startHand<Order>(file: string): Hand<Order> {
+export function startWorker<Order>(file: string): Worker<Order> {
   const child = fork(fileURLToPath(new URL(file, import.meta.url)), [], { execArgv: [] });
   const ended = once(child, 'exit');
   child.on('error', () => undefined); // whoever asks is told

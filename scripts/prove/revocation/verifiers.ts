@@ -1,14 +1,14 @@
 // Owns: everybody who looks at tokens: twenty verifiers in processes of their own. Leaves to others: what they are shown.
-import type { Stage } from '../stage.ts';
-import { type Hand, startHand } from './crew.ts';
+import type { Testbed } from '../testbed.ts';
 import type { Observation } from './history.ts';
-import { AUDIENCE, type Scene } from './scene.ts';
+import { AUDIENCE, type Setup } from './setup.ts';
 import type { Order, Report, VerifierPlace, Watched } from './watcher.ts';
+import { startWorker, type Worker } from './workers.ts';
 
 const PROCESSES = 5;
 const VERIFIERS_EACH = 4;
 
-export interface Audience {
+export interface VerifierProcesses {
   /** The names of the verifiers. */
   readonly observers: readonly string[];
   watch(tokens: readonly Watched[]): Promise<void>;
@@ -17,18 +17,22 @@ export interface Audience {
 }
 
 /** Starts the verifiers, spread over the replicas; each looks at every token again after so many milliseconds. */
-export async function openAudience(stage: Stage, scene: Scene, everyMilliseconds: number): Promise<Audience> {
-  const hands: Hand<Order>[] = [];
+export async function startVerifiers(
+  testbed: Testbed,
+  setup: Setup,
+  everyMilliseconds: number,
+): Promise<VerifierProcesses> {
+  const workers: Worker<Order>[] = [];
   const observers: string[] = [];
   for (let index = 0; index < PROCESSES; index += 1) {
-    const hand = startHand<Order>('watcher.ts');
-    stage.teardown(() => hand.end());
-    const places = Array.from({ length: VERIFIERS_EACH }, (_, place) => placeOf(scene, index * VERIFIERS_EACH + place));
+    const worker = startWorker<Order>('watcher.ts');
+    testbed.teardown(() => worker.end());
+    const places = Array.from({ length: VERIFIERS_EACH }, (_, place) => placeOf(setup, index * VERIFIERS_EACH + place));
     observers.push(...places.map(({ name }) => name));
-    hands.push(hand);
-    await hand.ask({ kind: 'open', places, everyMilliseconds });
+    workers.push(worker);
+    await worker.ask({ kind: 'open', places, everyMilliseconds });
   }
-  const all = <Answer>(order: Order) => Promise.all(hands.map((hand) => hand.ask<Answer>(order)));
+  const all = <Answer>(order: Order) => Promise.all(workers.map((worker) => worker.ask<Answer>(order)));
   return {
     observers,
     async watch(tokens) {
@@ -50,7 +54,7 @@ export async function openAudience(stage: Stage, scene: Scene, everyMilliseconds
   };
 }
 
-function placeOf({ issuer, replicas, watcher }: Scene, number: number): VerifierPlace {
+function placeOf({ issuer, replicas, watcher }: Setup, number: number): VerifierPlace {
   const replica = replicas[number % replicas.length];
   return { name: `verifier ${number + 1}`, issuer, audience: AUDIENCE, serviceUrl: replica?.url ?? issuer, ...watcher };
 }

@@ -1,4 +1,4 @@
-// Owns: what a proof or a measurement plays on: a PostgreSQL of its own in a temporary folder, signing keys, and the
+// Owns: what a proof or a measurement runs on: a PostgreSQL of its own in a temporary folder, signing keys, and the
 // service as a process of its own. Leaves to others: the end of it all (proof.ts), and what is shown with it.
 import { type ChildProcess, spawn } from 'node:child_process';
 import { once } from 'node:events';
@@ -19,7 +19,7 @@ const END_MILLISECONDS_MAX = 12_000;
 export interface ServiceOptions {
   /** 0 or none takes a free one. */
   readonly port?: number;
-  /** Environment variables beside those that the stage sets. */
+  /** Environment variables beside those that the testbed sets. */
   readonly settings?: Record<string, string>;
   /** Flags of Node. */
   readonly nodeFlags?: readonly string[];
@@ -43,7 +43,7 @@ export interface Service {
   end(signal: NodeJS.Signals): Promise<void>;
 }
 
-export interface Stage {
+export interface Testbed {
   readonly folder: string;
   readonly keysDirectory: string;
   /** The server that runs now. */
@@ -55,10 +55,10 @@ export interface Stage {
   restartPostgres(): Promise<void>;
 }
 
-/** Runs the play on a stage and takes everything down again; see runProof for what becomes of its line. */
-export function onStage(
+/** Runs a proof on a testbed and takes everything down again; see runProof for what becomes of its line. */
+export function withTestbed(
   options: { readonly name: string; readonly disposable: boolean },
-  play: (stage: Stage) => Promise<string>,
+  run: (testbed: Testbed) => Promise<string>,
 ): Promise<never> {
   return runProof(options.name, async ({ folder, atEnd }) => {
     const keysDirectory = join(folder, 'keys');
@@ -76,7 +76,7 @@ export function onStage(
       await Promise.all(ended);
       clearTimeout(timer);
     });
-    return play({
+    return run({
       folder,
       keysDirectory,
       get postgres() {

@@ -1,4 +1,4 @@
-// Owns: the scene of everything about revocation: three replicas of the service on one database and one Redis, which is
+// Owns: the setup of everything about revocation: three replicas of the service on one database and one Redis, which is
 // reached through a network that can be cut; and an organization with an owner, members and a service client.
 // Leaves to others: who watches (watcher.ts, socket-holder.ts), what is revoked (targets.ts), what goes wrong (faults.ts).
 import { execFile } from 'node:child_process';
@@ -8,7 +8,7 @@ import { type Account, type Api, newAccount, openApi } from '../../../test/suppo
 import { type Redis, startRedis } from '../../../test/support/redis.ts';
 import { openTcpProxy, type TcpProxy } from '../../../test/support/tcp-proxy.ts';
 import { asAdmin } from '../database.ts';
-import { ROOT, type Service, type Stage } from '../stage.ts';
+import { ROOT, type Service, type Testbed } from '../testbed.ts';
 
 export const AUDIENCE = 'tenantry';
 const MEMBERS = 40;
@@ -18,8 +18,8 @@ export interface Credentials {
   readonly clientSecret: string;
 }
 
-export interface Scene {
-  readonly stage: Stage;
+export interface Setup {
+  readonly testbed: Testbed;
   readonly issuer: string;
   readonly replicas: readonly Service[];
   readonly apis: readonly Api[];
@@ -34,9 +34,9 @@ export interface Scene {
 }
 
 /** Opens it. `redisUser` is the user that replicas log in to Redis as; by default anybody may do anything. */
-export async function openScene(stage: Stage, redisUser = ''): Promise<Scene> {
-  const redis = await startRedis(stage);
-  const network = await openTcpProxy(stage, redis.port);
+export async function openSetup(testbed: Testbed, redisUser = ''): Promise<Setup> {
+  const redis = await startRedis(testbed);
+  const network = await openTcpProxy(testbed, redis.port);
   const replicas: Service[] = [];
   const settings = {
     REDIS_URL: `redis://${redisUser}127.0.0.1:${network.port}`,
@@ -46,21 +46,21 @@ export async function openScene(stage: Stage, redisUser = ''): Promise<Scene> {
   };
   for (let index = 0; index < 3; index += 1) {
     const issued = replicas[0] ? { PUBLIC_URL: `http://localhost:${replicas[0].port}` } : {};
-    replicas.push(await stage.startService({ settings: { ...settings, ...issued } }));
+    replicas.push(await testbed.startService({ settings: { ...settings, ...issued } }));
   }
   const apis = replicas.map(({ url }) => openApi(url));
   const [api] = apis;
   const [first] = replicas;
   if (!api || !first) throw new Error('no replica');
   const owner = await newAccount(api);
-  const members = await plantMembers(stage, owner.organization.id);
-  await asAdmin(stage, (query) => query('INSERT INTO platform_administrators (user_id) VALUES ($1)', [owner.userId]));
-  const watcher = await installationClient(stage, first);
-  return { stage, issuer: `http://localhost:${first.port}`, replicas, apis, redis, network, owner, members, watcher };
+  const members = await plantMembers(testbed, owner.organization.id);
+  await asAdmin(testbed, (query) => query('INSERT INTO platform_administrators (user_id) VALUES ($1)', [owner.userId]));
+  const watcher = await installationClient(testbed, first);
+  return { testbed, issuer: `http://localhost:${first.port}`, replicas, apis, redis, network, owner, members, watcher };
 }
 
-async function plantMembers(stage: Stage, organizationId: string): Promise<string[]> {
-  return asAdmin(stage, async (query) => {
+async function plantMembers(testbed: Testbed, organizationId: string): Promise<string[]> {
+  return asAdmin(testbed, async (query) => {
     const rows = await query<{ id: string }>(
       `INSERT INTO users (id, email, email_key, name) SELECT id, id || '@example.com', id || '@example.com', 'Member'
        FROM (SELECT uuidv7() AS id FROM generate_series(1, $1::int)) made RETURNING id::text`,
@@ -81,7 +81,7 @@ async function plantMembers(stage: Stage, organizationId: string): Promise<strin
   });
 }
 
-async function installationClient(stage: Stage, { port }: Service): Promise<Credentials> {
+async function installationClient(testbed: Testbed, { port }: Service): Promise<Credentials> {
   const { stdout } = await promisify(execFile)(
     process.execPath,
     [join(ROOT, 'src/main.ts'), 'clients', 'create', 'watcher', '--json'],
@@ -89,8 +89,8 @@ async function installationClient(stage: Stage, { port }: Service): Promise<Cred
       env: {
         PATH: process.env.PATH ?? '',
         PUBLIC_URL: `http://localhost:${port}`,
-        DATABASE_URL: stage.postgres.ownerUrl,
-        KEYS_DIR: stage.keysDirectory,
+        DATABASE_URL: testbed.postgres.ownerUrl,
+        KEYS_DIR: testbed.keysDirectory,
         LOG_LEVEL: 'error',
       },
     },

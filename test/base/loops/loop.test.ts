@@ -1,0 +1,216 @@
+// Work in the background, by a clock that a test moves: when it runs, that it never overlaps, what it logs, how it ends.
+import t, { type Test } from 'tap';
+import { type LoopOptions, LoopStopped, openLoop, type Run } from '../../../src/base/loops/loop.ts';
+import { createManualTiming } from '../../verifier/manual-timing.ts';
+
+/** A loop every second whose runs note when they began, and end when the test says so if `held`. */
+function openNoted(t: Test, options: Partial<LoopOptions> = {}, held = false) {
+  const timing = createManualTiming();
+  const lines: string[] = [];
+  const begunAt: number[] = [];
+  const runs: (PromiseWithResolvers<void> & { told: Run })[] = [];
+  let running = 0;
+  let together = 0;
+  const notes = { fails: false };
+  const keep = (...said: unknown[]) => void lines.push(JSON.stringify(said));
+  const loop = openLoop({
+    name: 'work',
+    everyMs: 1_000,
+    failing: 'it fails',
+    working: 'it works again',
+    log: { info: keep, warn: keep },
+    timing,
+    async work(told) {
+      running += 1;
+      together = Math.max(together, running);
+      begunAt.push(timing.elapsed());
+      const run = { ...Promise.withResolvers<void>(), told };
+      runs.push(run);
+      if (!held) run.resolve();
+      await run.promise.finally(() => {
+        running -= 1;
+      });
+      if (notes.fails) throw new Error('away');
+    },
+    ...options,
+  });
+  t.teardown(() => {
+    for (const run of runs) run.resolve();
+    return loop.stop();
+  });
+  return { loop, timing, lines, begunAt, runs, notes, together: () => together };
+}
+
+t.test('it runs after each interval, counted from the end of the run before', async (t) => {
+  const { loop, timing, begunAt, runs } = openNoted(t, {}, true);
+  await timing.advance(5);
+  t.strictSame(begunAt, [], 'not before it was started');
+  loop.start();
+  loop.start();
+  await timing.advance(1.5);
+  t.strictSame(begunAt, [6_000]);
+  runs[0]?.resolve();
+  await timing.advance(1.1);
+  t.strictSame(begunAt, [6_000, 7_500]);
+});
+
+t.test('without an interval only nudges bring a run', async (t) => {
+  const { loop, timing, begunAt } = openNoted(t, { everyMs: null });
+  loop.start();
+  await timing.advance(1_000);
+  t.strictSame(begunAt, []);
+  loop.nudge();
+  await timing.advance(1_000);
+  t.strictSame(begunAt, [1_000_000]);
+});
+
+t.test('any number of nudges bring one run, and those during it bring one more', async (t) => {
+  const { loop, timing, begunAt, runs, together } = openNoted(t, {}, true);
+  loop.nudge();
+  loop.start();
+  await timing.settle();
+  t.strictSame(begunAt, [], 'a nudge before the start is none');
+  for (let time = 0; time < 100; time += 1) loop.nudge();
+  await timing.advance(0);
+  t.strictSame(begunAt, [0]);
+  for (let time = 0; time < 100; time += 1) loop.nudge();
+  await timing.advance(0.2);
+  t.strictSame(begunAt, [0], 'not while one is under way');
+  runs[0]?.resolve();
+  await timing.advance(0);
+  runs[1]?.resolve();
+  await timing.advance(0.9);
+  t.strictSame(begunAt, [0, 200]);
+  t.equal(together(), 1);
+});
+
+t.test('nudges without end bring runs no closer than their distance, and put none off', async (t) => {
+  const { loop, timing, begunAt } = openNoted(t, { apartMs: 50 });
+  loop.start();
+  for (let step = 0; step < 190; step += 1) {
+    loop.nudge();
+    await timing.advance(0.001);
+  }
+  t.strictSame(begunAt, [0, 50, 100, 150]);
+});
+
+t.test('a nudge waits for more of its kind, counted from the first one', async (t) => {
+  const { loop, timing, begunAt } = openNoted(t, { gatherMs: 50 });
+  loop.start();
+  await timing.advance(0.1);
+  loop.nudge();
+  await timing.advance(0.04);
+  loop.nudge();
+  await timing.advance(0.1);
+  t.strictSame(begunAt, [150]);
+});
+
+t.test('a nudge does not put off what is due sooner', async (t) => {
+  const { loop, timing, begunAt } = openNoted(t, { gatherMs: 500 });
+  loop.start();
+  await timing.advance(0.9);
+  loop.nudge();
+  await timing.advance(0.2);
+  t.strictSame(begunAt, [1_000]);
+});
+
+t.test('who asks for a run gets one that begins after the question, together with all others', async (t) => {
+  const { loop, timing, runs, notes, together } = openNoted(t, {}, true);
+  const first = loop.run();
+  await timing.settle();
+  const later = [loop.run(), loop.run(), loop.run()];
+  await timing.settle();
+  t.equal(runs.length, 1);
+  notes.fails = true;
+  runs[0]?.resolve();
+  await t.rejects(first, { message: 'away' }, 'an error is told to who asked for that run');
+  notes.fails = false;
+  await timing.settle();
+  runs[1]?.resolve();
+  await t.resolves(Promise.all(later), 'and to nobody else');
+  t.strictSame([runs.length, together()], [2, 1]);
+});
+
+t.test('one line is logged when it begins to fail, and one when it works again', async (t) => {
+  const { loop, timing, lines, notes, begunAt } = openNoted(t);
+  loop.start();
+  await timing.advance(2);
+  t.strictSame(lines, []);
+  notes.fails = true;
+  await timing.advance(5);
+  t.equal(begunAt.length, 7, 'a failure ends nothing');
+  t.equal(lines.length, 1);
+  t.match(lines[0], /work.*away.*it fails/);
+  notes.fails = false;
+  await timing.advance(5);
+  t.equal(lines.length, 2);
+  t.match(lines[1], /work.*it works again/);
+  notes.fails = true;
+  await timing.advance(5);
+  t.equal(lines.length, 3);
+});
+
+t.test('while it fails it backs off, also from nudges, and no further than told', async (t) => {
+  const { loop, timing, notes, begunAt } = openNoted(t, { everyMs: 100, backOffMs: [200, 1_000] });
+  loop.start();
+  notes.fails = true;
+  for (let step = 0; step < 400; step += 1) {
+    await timing.advance(0.01);
+    loop.nudge();
+  }
+  t.ok(begunAt[0] !== undefined && begunAt[0] <= 100);
+  const distances = begunAt.slice(1).map((at, index) => at - (begunAt[index] ?? 0));
+  t.strictSame(distances, [200, 400, 800, 1_000, 1_000]);
+  notes.fails = false;
+  await timing.advance(2);
+  const settled = begunAt.length;
+  await timing.advance(1);
+  t.equal(begunAt.length, settled + 10, 'a success ends it');
+});
+
+t.test('stopping waits for the run under way and begins no other', async (t) => {
+  const { loop, timing, runs, begunAt } = openNoted(t, {}, true);
+  loop.start();
+  loop.nudge();
+  await timing.advance(0);
+  const asked = loop.run();
+  let stopped = false;
+  const stop = loop.stop().then(() => {
+    stopped = true;
+  });
+  loop.nudge();
+  await timing.advance(4);
+  t.strictSame([stopped, runs[0]?.told.isStopping(), runs[0]?.told.signal.aborted], [false, true, false]);
+  runs[0]?.resolve();
+  await stop;
+  await t.rejects(asked, LoopStopped);
+  await t.rejects(loop.run(), LoopStopped);
+  loop.start();
+  loop.nudge();
+  await timing.advance(10);
+  t.strictSame(begunAt, [0]);
+});
+
+t.test('a run that does not end is told to give up, and holds up the stop for a bounded time', async (t) => {
+  const { loop, timing, runs, lines } = openNoted(t, { stopMs: 2_000 }, true);
+  loop.start();
+  loop.nudge();
+  await timing.advance(0);
+  let stopped = false;
+  void loop.stop().then(() => {
+    stopped = true;
+  });
+  await timing.advance(1.9);
+  t.notOk(runs[0]?.told.signal.aborted);
+  await timing.advance(0.2);
+  t.strictSame([stopped, runs[0]?.told.signal.aborted], [false, true]);
+  await timing.advance(1);
+  t.ok(stopped);
+  runs[0]?.reject(new Error('given up'));
+  await timing.settle();
+  t.strictSame(lines, [], 'what was told to give up is no failure');
+});
+
+t.test('a wait that no timer can hold is refused', async (t) => {
+  for (const everyMs of [-1, Number.NaN, 2 ** 31]) t.throws(() => openNoted(t, { everyMs }), RangeError);
+});
