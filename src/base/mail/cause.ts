@@ -22,7 +22,10 @@ const OF_SYSTEM: readonly (readonly [RegExp, MailFailure])[] = [
   [/^E?TIMEOUT$|^ETIMEDOUT$/, 'timeout'],
   [/^(CERT_HAS_EXPIRED|CERT_NOT_YET_VALID)$/, 'certificate_expired'],
   [/^ERR_TLS_CERT_ALTNAME_INVALID$/, 'certificate_mismatch'],
-  [/^(DEPTH_ZERO_SELF_SIGNED_CERT|SELF_SIGNED_CERT_IN_CHAIN|UNABLE_TO_\w+|CERT_\w+|INVALID_\w+)$/, 'certificate_untrusted'],
+  [
+    /^(DEPTH_ZERO_SELF_SIGNED_CERT|SELF_SIGNED_CERT_IN_CHAIN|UNABLE_TO_\w+|CERT_\w+|INVALID_\w+)$/,
+    'certificate_untrusted',
+  ],
   [/^ERR_SSL_(WRONG_VERSION_NUMBER|PACKET_LENGTH_TOO_LONG|HTTP_REQUEST)$/, 'tls_not_spoken'],
   [/^(ERR_SSL_\w+|EPROTO)$/, 'tls_failed'],
 ];

@@ -7,7 +7,8 @@ export const MAIL_FAILURES = {
   connection_refused: 'nothing listens there: check host and port in SMTP_URL, and that the mail server runs',
   host_unreachable: 'no network leads to the mail server: check the host in SMTP_URL, routes and firewalls',
   connection_lost: 'the mail server ended the connection: try again, or read its log',
-  timeout: 'the mail server did not answer in time: check the port in SMTP_URL and firewalls; a port that speaks TLS from the first byte (465) needs smtps://',
+  timeout:
+    'the mail server did not answer in time: check the port in SMTP_URL and firewalls; a port that speaks TLS from the first byte (465) needs smtps://',
   certificate_untrusted:
     'nobody known has signed the certificate of the mail server: name the file of its authority in NODE_EXTRA_CA_CERTS',
   certificate_expired: 'the certificate of the mail server is not valid at this time: renew it, or set the clock right',
@@ -36,31 +37,27 @@ export type MailFailure = keyof typeof MAIL_FAILURES;
 export class MailRefused extends Error {
   override readonly name = 'MailRefused';
   readonly code: MailFailure;
-  /** The step and the server's number, such as `RCPT TO 550`. */
-  readonly trace: string;
+  /** What is kept: the code, and after it the step and the server's number, such as `recipient_refused RCPT TO 550`. */
+  readonly failure: string;
   constructor(code: MailFailure, trace = '') {
-    super(describeFailure(trace === '' ? code : `${code} ${trace}`).sentence);
+    const failure = trace === '' ? code : `${code} ${trace}`;
+    super(`${MAIL_FAILURES[code]} [${failure}]`);
     this.code = code;
-    this.trace = trace;
+    this.failure = failure;
   }
 }
 
-/** What is kept of a failure: the code, and after it the trace. */
-export function storedFailure(failure: { readonly code: MailFailure; readonly trace: string }): string {
-  return failure.trace === '' ? failure.code : `${failure.code} ${failure.trace}`;
-}
-
 export interface DescribedFailure {
-  /** A code of the table, or `unknown` for what an older or newer version has kept. */
+  /** A code of the table, or `unknown` for what another version has kept. */
   readonly code: MailFailure | 'unknown';
-  readonly sentence: string;
+  readonly detail: string;
+  /** The step and the server's number. */
+  readonly trace: string;
 }
 
-/** The code and the sentence of what was kept. */
-export function describeFailure(stored: string): DescribedFailure {
-  const [code = '', ...trace] = stored.split(' ');
-  if (!Object.hasOwn(MAIL_FAILURES, code)) return { code: 'unknown', sentence: stored };
-  const known = code as MailFailure;
-  const after = trace.length > 0 ? ` (${trace.join(' ')})` : '';
-  return { code: known, sentence: `${MAIL_FAILURES[known]}${after}` };
+/** What was kept of a failure, in words. */
+export function describeFailure(failure: string): DescribedFailure {
+  const [code = '', ...trace] = failure.split(' ');
+  if (!Object.hasOwn(MAIL_FAILURES, code)) return { code: 'unknown', detail: failure, trace: '' };
+  return { code: code as MailFailure, detail: MAIL_FAILURES[code as MailFailure], trace: trace.join(' ') };
 }

@@ -1,6 +1,6 @@
 // One claimed mail: made in a short transaction, handed in outside of any, and settled by what came of it.
 import { type Database, DatabaseUnavailable } from '../database/db.ts';
-import { describeFailure, MailRefused, storedFailure } from '../mail/failures.ts';
+import { describeFailure, MailRefused } from '../mail/failures.ts';
 import type { Mail, SendMail } from '../mail/smtp.ts';
 import type { Log } from '../platform/log.ts';
 import type { MailKind } from './kinds.ts';
@@ -25,7 +25,7 @@ export async function sendOne(deps: SendingDeps, send: SendMail, claimed: Claime
     await send({ ...mail, id: claimed.id }, signal);
   } catch (error) {
     if (error instanceof DatabaseUnavailable) throw error;
-    if (error instanceof MailRefused) return fail(deps, claimed, storedFailure(error));
+    if (error instanceof MailRefused) return fail(deps, claimed, error.failure);
     deps.log.error({ err: error, mailId: claimed.id, kind: claimed.kind }, 'a mail could not be made or handed in');
     return fail(deps, claimed, 'unexpected');
   }
@@ -46,8 +46,8 @@ function prepare({ db, kinds }: SendingDeps, claimed: ClaimedMail): Promise<Mail
 }
 
 async function fail({ db, log }: SendingDeps, mail: ClaimedMail, failure: string): Promise<void> {
-  const { code, sentence } = describeFailure(failure);
-  const line = { mailId: mail.id, kind: mail.kind, attempts: mail.attempts, failure: code, reason: sentence };
+  const { code, detail, trace } = describeFailure(failure);
+  const line = { mailId: mail.id, kind: mail.kind, attempts: mail.attempts, failure: code, trace, reason: detail };
   const againSeconds = RETRY_SECONDS[mail.attempts - 1] ?? null;
   if (againSeconds === null) log.error(line, 'a mail could not be sent and is given up: see tenantry mail list');
   else log.warn(line, 'a mail was not taken and waits');

@@ -81,11 +81,7 @@ const DONE = statement(`
 UPDATE outbox SET done_at = clock_timestamp(), due_at = NULL, failure = NULL, outcome = $4 WHERE ${OWN}`);
 
 /** It is sent, or will never be. */
-export async function markMailDone(
-  tx: SystemReader,
-  mail: ClaimedMail,
-  outcome: 'sent' | 'unwanted',
-): Promise<void> {
+export async function markMailDone(tx: SystemReader, mail: ClaimedMail, outcome: 'sent' | 'unwanted'): Promise<void> {
   await tx.rows(DONE, [...own(mail), outcome]);
 }
 

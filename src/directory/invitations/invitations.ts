@@ -4,8 +4,8 @@
 import type { Database, OrganizationTx, SystemTx } from '../../base/database/db.ts';
 import { problem } from '../../base/errors/problem.ts';
 import { record } from '../../base/events/record.ts';
-import type { Clock } from '../../base/platform/clock.ts';
 import { enqueue } from '../../base/outbox/enqueue.ts';
+import type { Clock } from '../../base/platform/clock.ts';
 import { type Page, type Paged, paged } from '../../base/platform/page.ts';
 import { newId, type Random } from '../../base/platform/random.ts';
 import type { OrganizationCaller } from '../../protocol/caller.ts';

@@ -1,9 +1,10 @@
 // The mail of an invitation: when it may leave, and its words as text and as HTML. Names in it were chosen by strangers:
 // they are escaped, cut short, and nothing in them can look like a link. The only link is the one that is built from
 // configuration.
-import type { Random } from '../../base/platform/random.ts';
+
 import type { MailKind } from '../../base/outbox/kinds.ts';
 import { isNewestMail } from '../../base/outbox/store.ts';
+import type { Random } from '../../base/platform/random.ts';
 import { holdPending, updateToken } from './mail-store.ts';
 import { hashOfToken, newInvitationToken } from './token.ts';
 
