@@ -43,10 +43,10 @@ function failureOf(error: SmtpError): MailFailure {
   const code = String(error.code ?? '');
   if (code === 'EABORT') return (error.cause as Error | undefined)?.name === 'TimeoutError' ? 'timeout' : 'interrupted';
   if (code === 'ETIMEDOUT') return 'timeout';
+  if (code === 'EDNS') return 'host_not_found';
   const beneath = String(error.originalCode ?? '');
   const known = OF_SYSTEM.find(([pattern]) => pattern.test(beneath));
   if (known) return known[1];
-  if (code === 'EDNS') return 'host_not_found';
   return refusedAt(code, error);
 }
 
