@@ -64,15 +64,19 @@ export async function holdClaim(tx: SystemTx, mail: ClaimedMail): Promise<boolea
   return (await tx.rows(HOLD, own(mail))).length > 0;
 }
 
-const NEWEST = statement(`
+// Two statements, so that each finds its rows by the index that begins with the organization.
+const newest = (organization: string) => `
 SELECT NOT EXISTS (
-  SELECT FROM outbox n WHERE n.organization_id IS NOT DISTINCT FROM b.organization_id AND n.kind = b.kind
+  SELECT FROM outbox n WHERE n.organization_id ${organization} AND n.kind = b.kind
     AND n.subject_id = b.subject_id AND n.created_at > b.created_at) AS newest
-FROM outbox b WHERE b.id = $1::uuid`);
+FROM outbox b WHERE b.id = $1::uuid`;
+const NEWEST_OF_ORGANIZATION = statement(newest('= $2::uuid'));
+const NEWEST_OF_NONE = statement(newest('IS NULL'));
 
 /** Whether no later mail of its kind was asked for about the same subject. */
-export async function isNewestMail(tx: SystemTx, mail: MailRow): Promise<boolean> {
-  const [row] = await tx.rows<{ newest: boolean }>(NEWEST, [mail.id]);
+export async function isNewestMail(tx: SystemTx, { id, organizationId }: MailRow): Promise<boolean> {
+  const asked = organizationId === null ? NEWEST_OF_NONE : NEWEST_OF_ORGANIZATION;
+  const [row] = await tx.rows<{ newest: boolean }>(asked, organizationId === null ? [id] : [id, organizationId]);
   return row?.newest ?? false;
 }
 

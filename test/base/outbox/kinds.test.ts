@@ -2,12 +2,13 @@
 // is wanted, and left to whom it belongs.
 import { randomUUID } from 'node:crypto';
 import t from 'tap';
-import { openDatabase, type SystemTx, statement } from '../../../src/base/database/db.ts';
+import { openDatabase, statement } from '../../../src/base/database/db.ts';
 import { MailRefused } from '../../../src/base/mail/failures.ts';
 import { type OutgoingMail, openMail } from '../../../src/base/mail/smtp.ts';
 import { enqueue, type NewMail } from '../../../src/base/outbox/enqueue.ts';
 import type { MailKind, MailRow } from '../../../src/base/outbox/kinds.ts';
 import { openOutbox } from '../../../src/base/outbox/outbox.ts';
+import { isNewestMail } from '../../../src/base/outbox/store.ts';
 import { createDatabase } from '../../support/database.ts';
 import { openMailbox } from '../../support/mailbox.ts';
 import { dueNow, keepingLog } from '../../support/outbox.ts';
@@ -60,7 +61,13 @@ t.test('a mail leaves exactly if its cause is committed', async (t) => {
   await bySystem(mail);
   const seen: MailRow[] = [];
   const sent: OutgoingMail[] = [];
-  const told = { ...kind, prepare: async (_: SystemTx, row: MailRow) => (seen.push(row), words) };
+  const told: MailKind = {
+    ...kind,
+    async prepare(_, row) {
+      seen.push(row);
+      return words;
+    },
+  };
   await outboxOf(told, async (outgoing) => void sent.push(outgoing)).sendDue();
   t.match(seen, [
     { id: mail.id, kind: kind.kind, organizationId: null, userId: own.userId, subjectId: mail.subjectId },
@@ -173,6 +180,17 @@ t.test('a mail that cannot be made is undone, logged, and keeps no other from le
     [other.organizationId],
   );
   t.not(name, 'half');
+});
+
+t.test('a kind can tell whether a later mail was asked for about the same subject', async (t) => {
+  const kind = kindOf(async (tx, row) => ((await isNewestMail(tx, row)) ? words : null));
+  const subjectId = randomUUID();
+  const scopes = [{}, { organizationId: own.organizationId }, { organizationId: other.organizationId }];
+  for (const scope of [...scopes, ...scopes]) await bySystem(newMail(kind, { subjectId, ...scope }));
+  await bySystem(newMail(kind));
+  await outboxOf(kind).sendDue();
+  const states = (await rows(kind)).map(({ state }) => state);
+  t.same(states, ['unwanted', 'unwanted', 'unwanted', 'sent', 'sent', 'sent', 'sent']);
 });
 
 t.test('of two who take at the same moment one sends, many times over', async (t) => {
