@@ -55,13 +55,13 @@ async function revokeByOAuth(stage: Stage, token: string): Promise<void> {
   if (reply.status !== 200) throw new Error(`revoking answered ${reply.status}`);
 }
 
-/** Invites the outsider, as a mail would have done it, and gives the token. */
-export async function invite({ database, here, outsider }: Stage): Promise<string> {
+/** Invites the outsider, or that address, as a mail would have done it, and gives the token. */
+export async function invite({ database, here, outsider }: Stage, email = outsider.email): Promise<string> {
   const token = randomBytes(32).toString('base64url');
   const [row] = await database.query<{ id: string }>(
     `INSERT INTO invitations (id, organization_id, email, email_key, expires_at, token_hash)
      VALUES (gen_random_uuid(), $1, $2, $2, now() + interval '1 day', $3) RETURNING id`,
-    [here.id, outsider.email, createHash('sha256').update(token).digest()],
+    [here.id, email, createHash('sha256').update(token).digest()],
   );
   await database.query(
     `INSERT INTO invitation_roles (organization_id, invitation_id, role_id, role_owner_key)

@@ -11,6 +11,7 @@ import {
   setSubscription,
   suspendOrganization,
 } from '../../src/admin/organizations/organizations.ts';
+import { endAllSessions } from '../../src/admin/sessions/sessions.ts';
 import { inviteByOperator } from '../../src/directory/invitations/invitations.ts';
 import { invite } from './causes.ts';
 import type { Stage } from './causes-stage.ts';
@@ -47,11 +48,7 @@ export const HAPPENINGS: Readonly<Record<string, (stage: Stage) => Promise<unkno
   },
   'an invitation of an operator': ({ app, here }) => inviteByOperator(app.deps, { ...offer(), organization: here.id }),
   'an account that is made by accepting an invitation': async (stage) => {
-    const [email, token] = [freshEmail(), await invite(stage)];
-    await stage.database.query(
-      `UPDATE invitations SET email = $1, email_key = $1 WHERE status = 'pending' AND email = $2`,
-      [...[email, stage.outsider.email]],
-    );
+    const token = await invite(stage, freshEmail());
     await good(stage.api.post('/invitations/accept', { token, name: 'Grace Hopper', password: PASSWORD }));
   },
   'a mailbox that a signed-in user proves': async (stage) => {
@@ -73,10 +70,11 @@ export const HAPPENINGS: Readonly<Record<string, (stage: Stage) => Promise<unkno
     const token = await invite(stage);
     await good(api.post('/invitations/accept', { token, name: 'The owner', password: PASSWORD }));
   },
-  'a role that is made and deleted': async (stage) => {
-    const role = { name: 'Closers', level: 1, permissions: ['contacts:read'] };
-    const { id } = await good(stage.api.post('/roles', role, byOwner(stage)));
-    await good(stage.api.delete(`/roles/${id}`, byOwner(stage)));
+  'a role that is made': (stage) =>
+    good(stage.api.post('/roles', { name: 'closer', level: 1, permissions: ['contacts:read'] }, byOwner(stage))),
+  'that role, deleted': async (stage) => {
+    const [role] = await stage.database.query<{ id: string }>(`SELECT id::text FROM roles WHERE name = 'closer'`);
+    await good(stage.api.delete(`/roles/${role?.id}`, byOwner(stage)));
   },
   'another name of an organization': (stage) =>
     good(stage.api.patch('/organizations/current', { name: 'Another name' }, byOwner(stage))),
@@ -105,4 +103,5 @@ export const HAPPENINGS: Readonly<Record<string, (stage: Stage) => Promise<unkno
     await activateOrganization(app.deps, other.id, member.userId);
     await revokePlatformAdministrator(app.deps, member.email);
   },
+  'every session of the installation that an operator ends': ({ app }) => endAllSessions(app.deps),
 };
