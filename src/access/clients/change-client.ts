@@ -10,6 +10,7 @@ export type ChangeClient = { readonly [Field in keyof ClientContent]?: ClientCon
 
 const FIELDS = ['name', 'description', 'permissions', 'audience', 'jwks', 'status'] as const;
 type Field = (typeof FIELDS)[number];
+type OtherField = Exclude<Field, 'status'>;
 // What a token says, or who may ask for one: the older tokens end with its change.
 const OF_TOKENS: readonly Field[] = ['permissions', 'audience', 'jwks'];
 
@@ -34,9 +35,15 @@ export async function changeClient(
     const turns = changed.includes('status');
     if (touchesTokens || (turns && enables)) change.assertHolds([...old.permissions, ...content.permissions]);
     await updateClient(change.tx, change.organizationId, id, content);
-    if (turns) await change.record(enables ? 'client.enabled' : 'client.disabled', id, { name: content.name });
-    const others = changed.filter((field) => field !== 'status');
-    if (others.length > 0) await change.record('client.changed', id, differenceOf(old, content, others));
+    if (turns)
+      await change.record({
+        type: enables ? 'client.enabled' : 'client.disabled',
+        targetId: id,
+        data: { name: content.name },
+      });
+    const others = changed.filter((field): field is OtherField => field !== 'status');
+    if (others.length > 0)
+      await change.record({ type: 'client.changed', targetId: id, data: differenceOf(old, content, others) });
     if (touchesTokens || (turns && disables)) await change.endTokens(id);
     return change.get(id);
   });
@@ -57,7 +64,7 @@ function wantedOf(old: ClientRow, wanted: ChangeClient): ClientContent {
   };
 }
 
-function differenceOf(old: ClientRow, content: ClientContent, changed: readonly Field[]) {
+function differenceOf(old: ClientRow, content: ClientContent, changed: readonly OtherField[]) {
   return {
     name: content.name,
     changed,
@@ -72,6 +79,6 @@ export async function removeClient(deps: ClientDeps, changer: Changer, id: strin
     const { name, permissions } = await change.get(id);
     await change.endTokens(id);
     await deleteClient(change.tx, change.organizationId, id);
-    await change.record('client.deleted', id, { name, permissions });
+    await change.record({ type: 'client.deleted', targetId: id, data: { name, permissions } });
   });
 }

@@ -3,7 +3,8 @@
 
 import type { Database, OrganizationTx, SystemTx } from '../../base/database/db.ts';
 import { problem } from '../../base/errors/problem.ts';
-import { record } from '../../base/events/record.ts';
+import type { EventType } from '../../base/events/catalogue.ts';
+import { type EventPart, record } from '../../base/events/record.ts';
 import type { Clock } from '../../base/platform/clock.ts';
 import { newId, type Random } from '../../base/platform/random.ts';
 import { type PublishDeps, publishing, type Revoking } from '../../base/revoking/publish.ts';
@@ -39,8 +40,13 @@ export interface Change {
   get(id: string): Promise<ClientRow>;
   /** Ends the client's access tokens; the commit publishes it. */
   endTokens(id: string): Promise<void>;
-  record(type: string, target: string, data: Parameters<typeof record>[1]['data']): Promise<void>;
+  record(event: ClientEvent): Promise<void>;
 }
+
+type ClientEvent = EventPart<
+  Exclude<Extract<EventType, `client.${string}`>, 'client.tokens_revoked'>,
+  'type' | 'targetId' | 'data'
+>;
 
 /**
  * Runs a change in its own transaction and publishes what it revoked. Raises permission_denied, organization_suspended or
@@ -91,15 +97,8 @@ export async function changing<T>(
         if (!row) throw noSuchClient();
         return row;
       },
-      record: (type: string, targetId: string, data: Parameters<typeof record>[1]['data']) =>
-        record(tx, {
-          id: newId(deps.random, deps.clock),
-          type,
-          organizationId,
-          actorId,
-          targetId,
-          ...(data ? { data } : {}),
-        }),
+      record: (event: ClientEvent) =>
+        record(tx, { id: newId(deps.random, deps.clock), organizationId, actorId, ...event }),
     };
   }
 }

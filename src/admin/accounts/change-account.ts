@@ -3,6 +3,7 @@
 
 import type { SystemTx } from '../../base/database/db.ts';
 import { record } from '../../base/events/record.ts';
+import type { EndReason } from '../../base/events/sessions.ts';
 import { newId } from '../../base/platform/random.ts';
 import { publishing } from '../../base/revoking/publish.ts';
 import type { Passwords } from '../../credentials/passwords/hashing.ts';
@@ -18,13 +19,13 @@ export interface AccountChanged {
   readonly sessionsEnded: number;
 }
 
-type EventType = 'user.disabled' | 'user.enabled' | 'user.password_set';
+type AccountEventType = 'user.disabled' | 'user.enabled' | 'user.password_set';
 
 async function endEverything(
   deps: OperatorDeps,
   tx: SystemTx,
   userId: string,
-  event: { readonly type: EventType; readonly reason: string },
+  event: { readonly type: AccountEventType; readonly reason: EndReason },
 ): Promise<EndedSessions> {
   const ended = await endAllOfUser(tx, userId, event.reason);
   await record(tx, {
@@ -41,7 +42,7 @@ async function setStatus(
   deps: OperatorDeps,
   userId: string,
   status: 'active' | 'disabled',
-  event: { readonly type: EventType; readonly reason: string },
+  event: { readonly type: AccountEventType; readonly reason: EndReason },
 ): Promise<AccountChanged> {
   const commit = deps.db.system(async (tx) => {
     const changed = await updateAccountStatus(tx, userId, status);

@@ -1,6 +1,8 @@
 // The queries by which operators end sessions, of one user and of all. What they end was done by nobody: its events have
 // no actor.
+
 import { type SystemReader, type SystemTx, statement } from '../../base/database/db.ts';
+import type { EndReason } from '../../base/events/sessions.ts';
 import { revokingEpochs } from '../../base/revoking/sql.ts';
 import { type EndedSessions, ending, endingStatement, runEnding } from '../../sign-in/sessions/ending-store.ts';
 
@@ -11,7 +13,7 @@ const END_ONE = end('id = $1::uuid');
 const END_OF_USER = end('user_id = $1::uuid');
 
 /** Ends one session, whoever's. */
-export function markSessionEnded(tx: SystemReader, sessionId: string, reason: string): Promise<EndedSessions> {
+export function markSessionEnded(tx: SystemReader, sessionId: string, reason: EndReason): Promise<EndedSessions> {
   return runEnding(tx, END_ONE, [sessionId, reason]);
 }
 
@@ -19,7 +21,7 @@ export function markSessionEnded(tx: SystemReader, sessionId: string, reason: st
 export function markUserSessionsEnded(
   tx: SystemReader | SystemTx,
   userId: string,
-  reason: string,
+  reason: EndReason,
 ): Promise<EndedSessions> {
   return runEnding(tx, END_OF_USER, [userId, reason]);
 }
@@ -82,7 +84,7 @@ export async function markSliceEnded(
   tx: SystemReader,
   afterUserId: string,
   openedUntil: string,
-  reason: string,
+  reason: EndReason,
 ): Promise<EndedSlice> {
   const [row] = await tx.rows<EndedSlice>(END_SLICE, [afterUserId, openedUntil, reason]);
   return row ?? { lastUserId: null, users: 0, ended: 0, live: 0 };

@@ -200,6 +200,6 @@ SELECT gen_random_uuid(), organization_id, 'invitation.revoked', $1::uuid, id,
   json_build_object('reason', $2::text)::jsonb FROM ended`);
 
 /** Ends, with their events, the pending invitations that a user was the last to send, in every organization. */
-export async function markSentRevoked(tx: SystemTx, userId: string, reason: string): Promise<void> {
+export async function markSentRevoked(tx: SystemTx, userId: string, reason: 'account_claimed'): Promise<void> {
   await tx.rows(REVOKE_SENT, [userId, reason]);
 }

@@ -3,7 +3,7 @@
 import { isDeepStrictEqual } from 'node:util';
 import type { Database, OrganizationTx } from '../../base/database/db.ts';
 import { problem } from '../../base/errors/problem.ts';
-import { record } from '../../base/events/record.ts';
+import { type EventPart, record } from '../../base/events/record.ts';
 import type { Clock } from '../../base/platform/clock.ts';
 import { type Page, type Paged, paged } from '../../base/platform/page.ts';
 import { newId, type Random } from '../../base/platform/random.ts';
@@ -76,7 +76,8 @@ export async function createRole(deps: RoleDeps, caller: OrganizationCaller, con
     if ((await countCustomRoles(tx, organizationId)) >= CUSTOM_ROLES_MAX) throw problem('role_limit');
     if (await isNameTaken(tx, organizationId, content.name, id)) throw problem('role_name_taken');
     await insertRole(tx, organizationId, id, content);
-    await recordChange(deps, tx, caller, 'role.created', { id, ...content }, { permissions: content.permissions });
+    const { name, level, permissions } = content;
+    await recordChange(deps, tx, caller, { type: 'role.created', targetId: id, data: { name, level, permissions } });
   });
   return { id, ...content, system: false };
 }
@@ -108,7 +109,8 @@ export async function changeRole(
       throw problem('role_name_taken');
     }
     await updateRole(tx, organizationId, id, role);
-    await recordChange(deps, tx, caller, 'role.changed', role, differenceOf(old, role));
+    const data = { name: role.name, level: role.level, ...differenceOf(old, role) };
+    await recordChange(deps, tx, caller, { type: 'role.changed', targetId: id, data });
     // A name stands in tokens as well; a level is judged when it matters, and a description stands nowhere.
     const rightsStay = role.name === old.name && isDeepStrictEqual(role.permissions, old.permissions);
     const revocations = rightsStay ? [] : await raiseEpochs(tx, await listHolders(tx, organizationId, id));
@@ -126,7 +128,8 @@ export async function removeRole(deps: RoleDeps, caller: OrganizationCaller, id:
     assertMayGrant(standing, [role]);
     if (await isInUse(tx, organizationId, id)) throw problem('role_in_use');
     await deleteRole(tx, organizationId, id);
-    await recordChange(deps, tx, caller, 'role.deleted', role, { permissions: role.permissions });
+    const { name, level, permissions } = role;
+    await recordChange(deps, tx, caller, { type: 'role.deleted', targetId: id, data: { name, level, permissions } });
   });
 }
 
@@ -155,16 +158,12 @@ function recordChange(
   deps: RoleDeps,
   tx: OrganizationTx,
   caller: OrganizationCaller,
-  type: 'role.created' | 'role.changed' | 'role.deleted',
-  role: { readonly id: string; readonly name: string; readonly level: number },
-  data: Readonly<Record<string, readonly string[]>>,
+  event: EventPart<'role.created' | 'role.changed' | 'role.deleted', 'type' | 'targetId' | 'data'>,
 ): Promise<void> {
   return record(tx, {
     id: newId(deps.random, deps.clock),
-    type,
     organizationId: caller.organizationId,
     actorId: caller.id,
-    targetId: role.id,
-    data: { name: role.name, level: role.level, ...data },
+    ...event,
   });
 }

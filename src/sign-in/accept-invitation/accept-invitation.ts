@@ -180,7 +180,9 @@ async function claim(deps: JoinDeps, tx: SystemTx, account: Account): Promise<Re
   return [...raised, ...revocations];
 }
 
-function recordOwn(deps: JoinDeps, tx: SystemTx, userId: string, type: string): Promise<void> {
+type OwnEventType = 'user.email_verified' | 'user.registered' | 'user.claimed';
+
+function recordOwn(deps: JoinDeps, tx: SystemTx, userId: string, type: OwnEventType): Promise<void> {
   return record(tx, {
     id: newId(deps.random, deps.clock),
     type,

@@ -40,7 +40,7 @@ export async function endSessionForClient(
   clientId: string,
   which: { readonly userId: string; readonly sessionId: string; readonly actingFor: string | null },
 ): Promise<void> {
-  const ended = { ...which, reason: 'revoked_by_client', actorId: clientId };
+  const ended = { ...which, reason: 'revoked_by_client', actorId: clientId } as const;
   await publishing(deps, markSessionsEnded(deps.db.systemReader(), ended));
 }
 

@@ -9,6 +9,7 @@ import {
   type UserReader,
   type UserTx,
 } from '../../base/database/db.ts';
+import type { EndReason } from '../../base/events/sessions.ts';
 import type { Revoking } from '../../base/revoking/publish.ts';
 import { revokingSessions } from '../../base/revoking/sql.ts';
 
@@ -89,7 +90,7 @@ export interface EndSessions {
   readonly exceptId?: string;
   /** Only what acts for this organization. */
   readonly actingFor?: string | null;
-  readonly reason: string;
+  readonly reason: EndReason;
   /** Who did it, if not the user. */
   readonly actorId?: string;
 }
