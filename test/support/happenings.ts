@@ -12,6 +12,7 @@ import {
   suspendOrganization,
 } from '../../src/admin/organizations/organizations.ts';
 import { endAllSessions } from '../../src/admin/sessions/sessions.ts';
+import { dropMails, retryMails } from '../../src/base/outbox/operate.ts';
 import { inviteByOperator } from '../../src/directory/invitations/invitations.ts';
 import { invite } from './causes.ts';
 import type { Stage } from './causes-stage.ts';
@@ -102,6 +103,14 @@ export const HAPPENINGS: Readonly<Record<string, (stage: Stage) => Promise<unkno
     await suspendOrganization(app.deps, other.id, member.userId);
     await activateOrganization(app.deps, other.id, member.userId);
     await revokePlatformAdministrator(app.deps, member.email);
+  },
+  'a mail that was given up, tried again, and dropped': async ({ app, database }) => {
+    const [mail] = await database.query<{ id: string }>(
+      'UPDATE outbox SET due_at = NULL, done_at = NULL RETURNING id::text',
+    );
+    const ids = [mail?.id ?? ''];
+    await retryMails(app.deps, ids);
+    await dropMails(app.deps, ids);
   },
   'every session of the installation that an operator ends': ({ app }) => endAllSessions(app.deps),
 };
