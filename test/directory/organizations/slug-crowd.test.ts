@@ -7,6 +7,10 @@ import { type Api, atOnce, newAccount, type Reply } from '../../support/client.t
 import { createDatabase, type TestDatabase } from '../../support/database.ts';
 import { openService } from '../../support/service.ts';
 import { rounds } from '../../support/thorough.ts';
+import { until } from '../../support/until.ts';
+
+/** Keeps a connection for a moment, so that whoever asks at the same time gets another one. */
+const PAUSE = statement('SELECT pg_sleep(0.2)');
 
 /** So many organizations `base`, `base-1`, … as if each had been founded, but for the numbers left free. */
 async function crowd(database: TestDatabase, base: string, count: number, free: number[] = []): Promise<void> {
@@ -93,9 +97,17 @@ t.test('foundings at the same moment all succeed and share out the first free nu
 });
 
 t.test('60 of one name at the same moment get the first 60 numbers, registrations among them', async (t) => {
-  // A connection for each: none is refused because it would have to wait for one too long.
-  const { api } = await openService(t, await createDatabase(t), { DATABASE_POOL_SIZE: '60' });
+  // A connection for each, open already: none is refused because it would have to wait for one too long.
+  const database = await createDatabase(t);
+  const { app, api } = await openService(t, database, { DATABASE_POOL_SIZE: '60' });
   const { accessToken: token } = await newAccount(api);
+  await until(async () => {
+    await Promise.allSettled(Array.from({ length: 60 }, () => app.deps.db.systemReader().rows(PAUSE, [])));
+    const open = await database.query('SELECT 1 FROM pg_stat_activity WHERE datname = $1 AND application_name = $2', [
+      ...[database.name, 'tenantry-system'],
+    ]);
+    return open.length >= 60;
+  });
   const replies = await atOnce(60, (index) => {
     if (index % 10 > 0) return create(api, token, 'Crowded');
     const account = { email: `founder-${index}@example.com`, password: 'correct horse battery', name: 'Ada' };
