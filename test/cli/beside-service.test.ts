@@ -7,6 +7,7 @@ import { cliOn, spawnCli } from '../support/cli.ts';
 import { newAccount, type Reply } from '../support/client.ts';
 import { createDatabase } from '../support/database.ts';
 import { openService, spawnService } from '../support/service.ts';
+import { until } from '../support/until.ts';
 import { plantPerson } from '../support/world.ts';
 
 function folderOf(t: Test): string {
@@ -17,10 +18,12 @@ function folderOf(t: Test): string {
 
 /** Asks until the answer is another one than before. */
 async function untilRefused(ask: () => Promise<Reply>): Promise<Reply> {
-  for (;;) {
-    const reply = await ask();
-    if (reply.status !== 200) return reply;
-  }
+  let reply = await ask();
+  await until(async () => {
+    if (reply.status === 200) reply = await ask();
+    return reply.status !== 200;
+  });
+  return reply;
 }
 
 t.test('a running service notices by itself what a command has ended', async (t) => {

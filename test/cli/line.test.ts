@@ -33,9 +33,8 @@ t.test('every command says what it does, and all that answer have --json', async
     `serve,migrate,seed,keys list,keys generate,keys rotate,keys prune,keys revoke,roles list,roles apply,roles diff,
     roles export,orgs list,orgs create,orgs suspend,orgs activate,orgs subscription,users list,users create,users invite,
     users set-password,users disable,users enable,users grant,sessions list,sessions revoke,recover,
-    clients list,clients create,clients rotate,clients disable,clients enable,clients delete,sidecar,config,doctor`.split(
-      /,\s*/,
-    ),
+    clients list,clients create,clients rotate,clients disable,clients enable,clients delete,
+    mail list,mail retry,mail drop,sidecar,config,doctor`.split(/,\s*/),
   );
   for (const { name, leaf } of leaves) {
     t.match(leaf.description(), /^[A-Z].*\.$/, name);
