@@ -6,8 +6,10 @@ import { dirname, join, resolve } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import type { Logger } from 'pino';
 import type { App } from './app/app.ts';
-import { type Config, ConfigRefused, readConfig } from './base/config/config.ts';
+import { type Config, readConfig } from './base/config/config.ts';
+import { explainUnusable } from './base/database/unusable.ts';
 import type { EmbeddedPostgres } from './base/embedded/embedded.ts';
+import { OperatorError } from './base/errors/operator-error.ts';
 import { systemClock } from './base/platform/clock.ts';
 import { openLog } from './base/platform/log.ts';
 import { systemRandom } from './base/platform/random.ts';
@@ -16,8 +18,10 @@ import type { DemoOwner } from './cli/seed/demo.ts';
 const ROOT = dirname(dirname(fileURLToPath(import.meta.url)));
 const STOP_WITHIN_MS = 10_000;
 
-/** Something that a person can mend: its message is printed without a stack. */
-class StartRefused extends Error {}
+/** The service cannot be started with what it is given. */
+class StartRefused extends OperatorError {
+  override readonly name = 'StartRefused';
+}
 
 async function start(config: Config, log: Logger): Promise<void> {
   const stops: (() => Promise<unknown>)[] = [];
@@ -158,29 +162,12 @@ async function stopAll(stops: (() => Promise<unknown>)[]): Promise<void> {
   for (const stop of stops.splice(0)) await stop();
 }
 
-// What a person can mend, by the name of the error: these messages say what to do and carry no stack.
-const REFUSALS = new Set([
-  'DatabaseRefused',
-  'MigrationRefused',
-  'KeyRingEmpty',
-  'SharedKey',
-  'EmbeddedRefused',
-  'PresetRefused',
-]);
-
+/** What is printed of an error: only what nobody foresaw has a stack. */
 function explain(error: unknown): string {
-  if (error instanceof ConfigRefused) return error.problems.map((line) => `  ${line}`).join('\n');
-  if (error instanceof StartRefused) return `  ${error.message}`;
-  if (error instanceof Error) {
-    if (REFUSALS.has(error.name)) return `  ${error.message.replaceAll('\n', '\n  ')}`;
-    const { code } = error as NodeJS.ErrnoException;
-    if (code && (error as NodeJS.ErrnoException).path !== undefined) return `  ${error.message}`;
-    if (code && /^(E[A-Z]+|28\w{3}|3D000|57P03)$/.test(code)) {
-      return `  The database cannot be used (${code}): ${error.message}. Check DATABASE_URL and that PostgreSQL runs.`;
-    }
-    return `  ${error.stack ?? error.message}`;
-  }
-  return `  ${String(error)}`;
+  if (!(error instanceof Error)) return String(error);
+  const { code, path } = error as NodeJS.ErrnoException;
+  if (error instanceof OperatorError || (code !== undefined && path !== undefined)) return error.message;
+  return explainUnusable(error)?.detail ?? error.stack ?? error.message;
 }
 
 /** Runs the service until a signal ends it. */
@@ -191,7 +178,7 @@ async function run(): Promise<void> {
     log = openLog({ level: config.LOG_LEVEL, pretty: config.NODE_ENV === 'development' && process.stdout.isTTY });
     await start(config, log);
   } catch (error) {
-    process.stderr.write(`Tenantry cannot start:\n${explain(error)}\n`);
+    process.stderr.write(`Tenantry cannot start:\n  ${explain(error).replaceAll('\n', '\n  ')}\n`);
     process.exit(1);
   }
 }

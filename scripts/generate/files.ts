@@ -2,6 +2,7 @@
 import { mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { describedEndpoints, ROOT, routeList } from './endpoints.ts';
+import { eventsPage } from './events.ts';
 import { openApiYaml } from './openapi.ts';
 import { configurationPage, environmentExample, problemsPage } from './pages.ts';
 
@@ -13,6 +14,7 @@ export function generatedFiles(): ReadonlyMap<string, string> {
     ['.env.example', environmentExample()],
     ['docs/configuration.md', configurationPage()],
     ['docs/problems.md', problemsPage()],
+    ['docs/events.md', eventsPage()],
     ['test/contract/routes.txt', routeList(endpoints)],
   ]);
 }

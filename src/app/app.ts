@@ -21,6 +21,7 @@ import type { Endpoint } from '../base/http/endpoint.ts';
 import type { Authenticate } from '../base/http/mount.ts';
 import { openServer } from '../base/http/server.ts';
 import { openMail } from '../base/mail/smtp.ts';
+import { openOutbox } from '../base/outbox/outbox.ts';
 import type { Clock } from '../base/platform/clock.ts';
 import type { Random } from '../base/platform/random.ts';
 import { openFeed } from '../credentials/feed/feed.ts';
@@ -31,7 +32,7 @@ import { createPasswords, PasswordQueueFull, type Passwords } from '../credentia
 import { openRevocations, type Revocations } from '../credentials/revocations/revocations.ts';
 import type { VerifiedAccessToken } from '../credentials/tokens/access.ts';
 import { createVerifiedCache } from '../credentials/tokens/verified-cache.ts';
-import { openOutbox } from '../directory/invitations/outbox.ts';
+import { invitationMail } from '../directory/invitations/mail.ts';
 import { invitationRoutes } from '../directory/invitations/routes.ts';
 import { memberRoutes } from '../directory/members/routes.ts';
 import { organizationRoutes } from '../directory/organizations/routes.ts';
@@ -222,7 +223,8 @@ function openDeps(options: AppOptions, db: Database, rings: Rings, revocations: 
   };
   const base = { db, clock, random, log, revocations, verified, ...tokens };
   const mail = { url: config.SMTP_URL, from: config.MAIL_FROM, production: config.production, log };
-  const outbox = openOutbox({ db, log, random, appUrl: config.PUBLIC_APP_URL, send: openMail(mail) });
+  const kinds = [invitationMail({ random, appUrl: config.PUBLIC_APP_URL })];
+  const outbox = openOutbox({ db, log, kinds, send: openMail(mail) });
   const access = openMembershipAccess(base);
   revocations.onRevocation(({ kind }) => kind === 'everything' && access.forget()); // after a backup was restored
   const feed = openFeed({
@@ -241,7 +243,7 @@ function openDeps(options: AppOptions, db: Database, rings: Rings, revocations: 
     holds: (caller: OrganizationCaller, permission: string) => access.holds(caller, permission),
     isPlatformAdministrator: (caller: Caller) => isPlatformAdministrator(db.systemReader(), caller.id),
     /** Makes this process refuse at once, and others in a moment, what a committed change has revoked. Never raises. */
-    publish: (changes: readonly Revocation[]): unknown => revocations.publishAll(changes),
+    publish: (changes: readonly Revocation[]): unknown => revocations.publish(changes),
     beginChange,
     endSessionsOfRemoved,
     outbox,

@@ -1,11 +1,11 @@
 // What ends a command: the errors of the command line itself, and how every other error is told in one line.
 import { CommanderError } from 'commander';
-import { ConfigRefused } from '../base/config/config.ts';
-import { DatabaseUnavailable } from '../base/database/outage.ts';
+import { explainUnusable } from '../base/database/unusable.ts';
+import { OperatorError } from '../base/errors/operator-error.ts';
 import { Problem } from '../base/errors/problem.ts';
 
 /** The command was given wrongly, or needs something that was not given: exit code 2. */
-export class UsageRefused extends Error {
+export class UsageRefused extends OperatorError {
   override readonly name = 'UsageRefused';
   readonly code: string;
   constructor(code: string, detail: string) {
@@ -15,7 +15,7 @@ export class UsageRefused extends Error {
 }
 
 /** The command cannot be done: exit code 1. */
-export class CommandRefused extends Error {
+export class CommandRefused extends OperatorError {
   override readonly name = 'CommandRefused';
   readonly code: string;
   constructor(code: string, detail: string, options?: ErrorOptions) {
@@ -47,31 +47,17 @@ function find(error: unknown): { code: string; detail: string } {
   if (error instanceof UsageRefused || error instanceof CommandRefused) {
     return { code: error.code, detail: error.message };
   }
-  if (error instanceof ConfigRefused) return { code: 'config_refused', detail: error.problems.join('\n') };
   if (error instanceof Problem) {
     const issues = error.extras.issues?.map(({ path, message }) => `${path}: ${message}`) ?? [];
     return { code: error.code, detail: issues.length > 0 ? issues.join('\n') : error.message };
   }
-  if (error instanceof DatabaseUnavailable) return unreachable(error.message);
+  if (error instanceof OperatorError) return { code: inSnakeCase(error.name), detail: error.message };
+  const unusable = explainUnusable(error);
+  if (unusable) return unusable;
   if (!(error instanceof Error)) return { code: 'internal_error', detail: String(error) };
-  const { code } = error as NodeJS.ErrnoException;
-  if (code !== undefined && /^(28\w{3}|3D000|42501)$/.test(code)) {
-    return {
-      code: 'database_refused',
-      detail: `PostgreSQL lets nobody in (${error.message}): check DATABASE_URL, or where the database is new run tenantry migrate`,
-    };
-  }
-  const ofFiles = (error as NodeJS.ErrnoException).path !== undefined;
-  if (code !== undefined && !ofFiles && /^(E[A-Z]+|57P0\d|08\w{3})$/.test(code))
-    return unreachable(error.message || code);
-  // DatabaseRefused, MigrationRefused, EmbeddedRefused, UnknownKey, …: their messages say what to do.
-  const named = error.name === 'Error' ? 'failed' : error.name.replace(/(?<=[a-z])(?=[A-Z])/g, '_').toLowerCase();
-  return { code: named, detail: error.message };
+  return { code: 'failed', detail: error.message };
 }
 
-function unreachable(reason: string) {
-  return {
-    code: 'database_unavailable',
-    detail: `The database cannot be reached (${reason}): check DATABASE_URL and that PostgreSQL runs`,
-  };
+function inSnakeCase(name: string): string {
+  return name.replace(/(?<=[a-z])(?=[A-Z])/g, '_').toLowerCase();
 }

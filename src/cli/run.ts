@@ -6,6 +6,7 @@ import { clientsCommands } from './clients.ts';
 import { configCommand } from './config.ts';
 import { doctorCommand } from './doctor/doctor.ts';
 import { keysCommands } from './keys.ts';
+import { mailCommands } from './mail.ts';
 import { migrateCommand } from './migrate.ts';
 import { organizationsCommands } from './organizations.ts';
 import { tell } from './refusal.ts';
@@ -60,6 +61,7 @@ export function program(serve: () => Promise<void>, onHelp: (text: string) => vo
   sessionsCommands(root);
   recoverCommand(root);
   clientsCommands(root);
+  mailCommands(root);
   sidecarCommand(root);
   configCommand(root);
   doctorCommand(root);

@@ -25,6 +25,7 @@ export interface Stage {
   readonly app: App;
   readonly api: Api;
   readonly here: { readonly id: string; readonly slug: string };
+  readonly other: { readonly id: string; readonly slug: string };
   /** A role of `here` that `member` holds beside `agent`. */
   readonly role: string;
   /** A member of `here` with two sessions. */
@@ -81,7 +82,7 @@ export async function openStage({ app, api }: Service, database: TestDatabase): 
     return { ...planted, token: await tokenOfClient(app, database, planted.id) };
   };
   return {
-    ...{ database, app, api, here, role },
+    ...{ database, app, api, here, other, role },
     member: await signIn(member, here.slug),
     second: await signIn(member, here.slug),
     colleague: await signIn(await person({ [here.slug]: 'agent' }), here.slug),

@@ -1,11 +1,12 @@
-// Everything that must end tokens, and whose: the list that test/credentials/revocations/causes.test.ts goes through. `events` are what
-// the transaction records; every event type of the service is in one of the two lists here.
+// Everything that must end tokens, and whose: the list that test/credentials/revocations/causes.test.ts goes through. `event` is what
+// the transaction records; every event type of the catalogue is in one of the two lists here.
 import { createHash, randomBytes } from 'node:crypto';
 import { disableAccount, enableAccount, setPassword } from '../../src/admin/accounts/change-account.ts';
 import { grantRoles } from '../../src/admin/accounts/grant-roles.ts';
 import { activateOrganization, suspendOrganization } from '../../src/admin/organizations/organizations.ts';
 import { recover } from '../../src/admin/restore/restore.ts';
 import { endAllSessions, endAnySession, endUserSessions } from '../../src/admin/sessions/sessions.ts';
+import type { EventType } from '../../src/base/events/catalogue.ts';
 import { applyPreset } from '../../src/directory/presets/apply.ts';
 import type { Holder, Stage } from './causes-stage.ts';
 import { CRM, crmWith } from './presets.ts';
@@ -16,7 +17,7 @@ type Refused = Readonly<Partial<Record<Holder, string>>>;
 
 export interface Cause {
   /** The event that names it. */
-  readonly event: string;
+  readonly event: EventType;
   readonly refused: Refused;
   /** What must be so before, without which it cannot happen. */
   readonly before?: (stage: Stage) => Promise<unknown>;
@@ -54,13 +55,13 @@ async function revokeByOAuth(stage: Stage, token: string): Promise<void> {
   if (reply.status !== 200) throw new Error(`revoking answered ${reply.status}`);
 }
 
-/** Invites the outsider, as a mail would have done it, and gives the token. */
-async function invite({ database, here, outsider }: Stage): Promise<string> {
+/** Invites the outsider, or that address, as a mail would have done it, and gives the token. */
+export async function invite({ database, here, outsider }: Stage, email = outsider.email): Promise<string> {
   const token = randomBytes(32).toString('base64url');
   const [row] = await database.query<{ id: string }>(
     `INSERT INTO invitations (id, organization_id, email, email_key, expires_at, token_hash)
      VALUES (gen_random_uuid(), $1, $2, $2, now() + interval '1 day', $3) RETURNING id`,
-    [here.id, outsider.email, createHash('sha256').update(token).digest()],
+    [here.id, email, createHash('sha256').update(token).digest()],
   );
   await database.query(
     `INSERT INTO invitation_roles (organization_id, invitation_id, role_id, role_owner_key)
@@ -260,7 +261,7 @@ export const CAUSES: Readonly<Record<string, Cause>> = {
 };
 
 /** Event types that end no token, and why. */
-export const ENDS_NOTHING: Readonly<Record<string, string>> = {
+export const ENDS_NOTHING: Readonly<Partial<Record<EventType, string>>> = {
   'client.created': 'it has no token yet',
   'client.enabled': 'its tokens ended when it was disabled',
   'invitation.accepted': 'comes with member.joined',
@@ -269,6 +270,8 @@ export const ENDS_NOTHING: Readonly<Record<string, string>> = {
   'invitation.revoked': 'nobody has joined',
   'organization.changed': 'name, slug and settings are in no token that decides by them',
   'organization.created': 'the founder fetches a token for it',
+  'platform_administrator.granted': 'is in no token',
+  'platform_administrator.revoked': 'is in no token',
   'role.created': 'nobody holds it',
   'role.deleted': 'nobody holds it: 409 role_in_use otherwise',
   'session.opened': 'adds one',

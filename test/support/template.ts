@@ -26,6 +26,6 @@ export async function buildTemplate(ownerUrl: string, adminUrl: string): Promise
   });
   const log = openLog({ level: 'warn', pretty: false });
   const db = openDatabase({ ...urls, poolSize: 1, log });
-  await applyPreset({ db, clock: systemClock, random: systemRandom }, readPreset('crm'));
+  await applyPreset({ db, clock: systemClock, random: systemRandom, publish: () => undefined }, readPreset('crm'));
   await db.close();
 }

@@ -1,5 +1,5 @@
 // Permission checks: may this member of the caller's organization do that?
-import { problem } from '../../base/errors/problem.ts';
+import { invalid, problem } from '../../base/errors/problem.ts';
 import type { Scope } from '../../directory/rights/scope.ts';
 import type { OrganizationPrincipal } from '../../protocol/caller.ts';
 import { type Decision, decide } from './decide.ts';
@@ -54,6 +54,5 @@ export async function checkAll(
 
 function ownIdOf(caller: OrganizationPrincipal, path: string): string {
   if (caller.kind === 'user') return caller.id;
-  const message = 'is required: a service client is no member, and asks about one';
-  throw problem('validation_failed', { issues: [{ path, message }] });
+  throw invalid(path, 'is required: a service client is no member, and asks about one');
 }

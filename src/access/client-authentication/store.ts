@@ -50,6 +50,7 @@ export async function findRegisteredKeys(tx: SystemReader, clientId: string): Pr
 }
 
 // The row is held, so that a deletion that meets it leaves nothing to refer to, or waits.
+// $1 client, $2 hash of the jti in hexadecimal digits, $3 when the assertion expires (seconds since 1970), $4 epoch.
 const USE_ASSERTION = statement(`
 WITH live AS (
   SELECT ${COLUMNS} FROM ${CLIENTS}

@@ -1,7 +1,7 @@
 // Changing and deleting a service client. Nobody comes to more rights through one: whatever gives power over it asks for
 // all that it may do, at commit time.
 import { isDeepStrictEqual } from 'node:util';
-import { problem } from '../../base/errors/problem.ts';
+import { invalid } from '../../base/errors/problem.ts';
 import { type Changer, type ClientDeps, changing } from './changing.ts';
 import { type Client, toClient } from './clients.ts';
 import { type ClientContent, type ClientRow, deleteClient, updateClient } from './store.ts';
@@ -10,6 +10,7 @@ export type ChangeClient = { readonly [Field in keyof ClientContent]?: ClientCon
 
 const FIELDS = ['name', 'description', 'permissions', 'audience', 'jwks', 'status'] as const;
 type Field = (typeof FIELDS)[number];
+type OtherField = Exclude<Field, 'status'>;
 // What a token says, or who may ask for one: the older tokens end with its change.
 const OF_TOKENS: readonly Field[] = ['permissions', 'audience', 'jwks'];
 
@@ -34,9 +35,15 @@ export async function changeClient(
     const turns = changed.includes('status');
     if (touchesTokens || (turns && enables)) change.assertHolds([...old.permissions, ...content.permissions]);
     await updateClient(change.tx, change.organizationId, id, content);
-    if (turns) await change.record(enables ? 'client.enabled' : 'client.disabled', id, { name: content.name });
-    const others = changed.filter((field) => field !== 'status');
-    if (others.length > 0) await change.record('client.changed', id, differenceOf(old, content, others));
+    if (turns)
+      await change.record({
+        type: enables ? 'client.enabled' : 'client.disabled',
+        targetId: id,
+        data: { name: content.name },
+      });
+    const others = changed.filter((field): field is OtherField => field !== 'status');
+    if (others.length > 0)
+      await change.record({ type: 'client.changed', targetId: id, data: differenceOf(old, content, others) });
     if (touchesTokens || (turns && disables)) await change.endTokens(id);
     return change.get(id);
   });
@@ -45,8 +52,7 @@ export async function changeClient(
 
 function wantedOf(old: ClientRow, wanted: ChangeClient): ClientContent {
   if (wanted.jwks && old.authentication !== 'private_key_jwt') {
-    const message = 'is only for a client that authenticates by private_key_jwt';
-    throw problem('validation_failed', { issues: [{ path: 'jwks', message }] });
+    throw invalid('jwks', 'is only for a client that authenticates by private_key_jwt');
   }
   return {
     name: wanted.name ?? old.name,
@@ -58,7 +64,7 @@ function wantedOf(old: ClientRow, wanted: ChangeClient): ClientContent {
   };
 }
 
-function differenceOf(old: ClientRow, content: ClientContent, changed: readonly Field[]) {
+function differenceOf(old: ClientRow, content: ClientContent, changed: readonly OtherField[]) {
   return {
     name: content.name,
     changed,
@@ -73,6 +79,6 @@ export async function removeClient(deps: ClientDeps, changer: Changer, id: strin
     const { name, permissions } = await change.get(id);
     await change.endTokens(id);
     await deleteClient(change.tx, change.organizationId, id);
-    await change.record('client.deleted', id, { name, permissions });
+    await change.record({ type: 'client.deleted', targetId: id, data: { name, permissions } });
   });
 }

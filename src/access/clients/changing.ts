@@ -3,9 +3,11 @@
 
 import type { Database, OrganizationTx, SystemTx } from '../../base/database/db.ts';
 import { problem } from '../../base/errors/problem.ts';
-import { record } from '../../base/events/record.ts';
+import type { EventType } from '../../base/events/catalogue.ts';
+import { type EventPart, record } from '../../base/events/record.ts';
 import type { Clock } from '../../base/platform/clock.ts';
 import { newId, type Random } from '../../base/platform/random.ts';
+import { type PublishDeps, publishing, type Revoking } from '../../base/revoking/publish.ts';
 import { beginChange } from '../../directory/rights/authority.ts';
 import { assertMayGrant } from '../../directory/rights/granting.ts';
 import { lockOrganization } from '../../directory/rights/store.ts';
@@ -14,12 +16,10 @@ import type { Revocation } from '../../protocol/revocation.ts';
 import { raiseAnyClientEpoch, raiseClientEpoch } from './epoch-store.ts';
 import { type ClientRow, findClientForChange } from './store.ts';
 
-export interface ClientDeps {
+export interface ClientDeps extends PublishDeps {
   readonly db: Database;
   readonly clock: Clock;
   readonly random: Random;
-  /** Makes this process refuse at once what a committed change has revoked. */
-  readonly publish: (changes: readonly Revocation[]) => void;
 }
 
 /** The organization in which an operator changes something; null for clients of the whole installation. */
@@ -40,8 +40,13 @@ export interface Change {
   get(id: string): Promise<ClientRow>;
   /** Ends the client's access tokens; the commit publishes it. */
   endTokens(id: string): Promise<void>;
-  record(type: string, target: string, data: Parameters<typeof record>[1]['data']): Promise<void>;
+  record(event: ClientEvent): Promise<void>;
 }
+
+type ClientEvent = EventPart<
+  Exclude<Extract<EventType, `client.${string}`>, 'client.tokens_revoked'>,
+  'type' | 'targetId' | 'data'
+>;
 
 /**
  * Runs a change in its own transaction and publishes what it revoked. Raises permission_denied, organization_suspended or
@@ -52,33 +57,33 @@ export async function changing<T>(
   changer: Changer,
   work: (change: Change) => Promise<T>,
 ): Promise<T> {
-  let revocations: Revocation[] = [];
-  const answer = await (changer.kind === 'operator' ? asOperator(changer) : asMember(changer));
-  deps.publish(revocations);
-  return answer;
+  const commit = changer.kind === 'operator' ? asOperator(changer) : asMember(changer);
+  return (await publishing(deps, commit)).answer;
 
-  function asMember(caller: OrganizationCaller): Promise<T> {
+  function asMember(caller: OrganizationCaller): Promise<Revoking & { readonly answer: T }> {
     const { organizationId } = caller;
     return deps.db.organization({ organizationId, userId: caller.id }, async (tx) => {
       const standing = await beginChange(tx, caller, 'clients:manage');
-      revocations = []; // PostgreSQL may have undone an attempt before this one
-      return work({
+      const revocations: Revocation[] = [];
+      const answer = await work({
         ...common(tx, organizationId, caller.id),
         assertHolds: (permissions) => assertMayGrant(standing, [{ level: standing.level, permissions }]),
         endTokens: async (id) => void revocations.push(...(await raiseClientEpoch(tx, organizationId, id))),
       });
+      return { answer, revocations };
     });
   }
 
-  function asOperator({ organizationId }: Operator): Promise<T> {
+  function asOperator({ organizationId }: Operator): Promise<Revoking & { readonly answer: T }> {
     return deps.db.system(async (tx) => {
       if (organizationId !== null && (await lockOrganization(tx, organizationId)) === null) throw problem('not_found');
-      revocations = [];
-      return work({
+      const revocations: Revocation[] = [];
+      const answer = await work({
         ...common(tx, organizationId, null),
         assertHolds: () => undefined,
         endTokens: async (id) => void revocations.push(...(await raiseAnyClientEpoch(tx, organizationId, id))),
       });
+      return { answer, revocations };
     });
   }
 
@@ -92,15 +97,8 @@ export async function changing<T>(
         if (!row) throw noSuchClient();
         return row;
       },
-      record: (type: string, targetId: string, data: Parameters<typeof record>[1]['data']) =>
-        record(tx, {
-          id: newId(deps.random, deps.clock),
-          type,
-          organizationId,
-          actorId,
-          targetId,
-          ...(data ? { data } : {}),
-        }),
+      record: (event: ClientEvent) =>
+        record(tx, { id: newId(deps.random, deps.clock), organizationId, actorId, ...event }),
     };
   }
 }

@@ -36,7 +36,7 @@ export async function createClient(
       await insertSecret(tx, { id: secretId, organizationId, clientId: id, hash: hashOfSecret(clientSecret) });
     }
     const { name, permissions, authentication } = input;
-    await change.record('client.created', id, { name, permissions, authentication });
+    await change.record({ type: 'client.created', targetId: id, data: { name, permissions, authentication } });
     return change.get(id);
   });
   return { ...toClient(made), ...(clientSecret === null ? {} : { clientSecret }) };

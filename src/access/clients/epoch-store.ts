@@ -1,21 +1,22 @@
 // The queries that raise a client's epoch: from then on its older access tokens are refused everywhere.
 import { type OrganizationTx, type SystemReader, type SystemTx, statement } from '../../base/database/db.ts';
+import type { Revoking } from '../../base/revoking/publish.ts';
+import { revokingEpochs } from '../../base/revoking/sql.ts';
 import { SYSTEM_OWNER } from '../../directory/roles/store.ts';
 import type { Revocation } from '../../protocol/revocation.ts';
 
-// Within an organization the revocation bears its id by default; the system, which is in none, writes it.
-const raise = (column: string, value: string) =>
+const raise = (revoked: string) =>
   statement(`
 WITH raised AS (
   UPDATE clients SET epoch = epoch + 1 WHERE owner_key = $1::uuid AND id = $2::uuid RETURNING id, epoch, organization_id
 ),
-announced AS (
-  INSERT INTO revocations (id, kind, subject, epoch${column}) SELECT gen_random_uuid(), 'client', id, epoch${value} FROM raised
-)
+revoked AS (${revoked})
 SELECT id::text AS client_id, epoch FROM raised`);
 
-const RAISE = raise('', '');
-const RAISE_AS_SYSTEM = raise(', caused_in', ', organization_id');
+// The system acts for no organization, and says in which it was done.
+const BY_SYSTEM = revokingEpochs('client', 'raised', 'organization_id');
+const RAISE = raise(revokingEpochs('client', 'raised'));
+const RAISE_AS_SYSTEM = raise(BY_SYSTEM);
 
 interface Raised {
   readonly client_id: string;
@@ -45,10 +46,7 @@ const END_CLIENT_TOKENS = statement(`
 WITH raised AS (
   UPDATE clients SET epoch = epoch + 1 WHERE id = $1::uuid AND epoch = $2::int RETURNING id, epoch, organization_id
 ),
-announced AS (
-  INSERT INTO revocations (id, kind, subject, epoch, caused_in)
-  SELECT gen_random_uuid(), 'client', id, epoch, organization_id FROM raised
-),
+revoked AS (${BY_SYSTEM}),
 recorded AS (
   INSERT INTO events (id, organization_id, type, actor_id, target_id)
   SELECT gen_random_uuid(), organization_id, 'client.tokens_revoked', id, id FROM raised
@@ -56,7 +54,7 @@ recorded AS (
 SELECT id::text AS client_id, epoch FROM raised`);
 
 /** Raises the epoch from that one; nothing happens when it has been raised already. Writes revocation and event. */
-export async function endClientTokens(tx: SystemReader, clientId: string, epoch: number): Promise<Revocation[]> {
+export async function endClientTokens(tx: SystemReader, clientId: string, epoch: number): Promise<Revoking> {
   const rows = await tx.rows<Raised>(END_CLIENT_TOKENS, [clientId, epoch]);
-  return rows.map((row) => ({ kind: 'client', ...row }));
+  return { revocations: rows.map((row) => ({ kind: 'client', ...row })) };
 }

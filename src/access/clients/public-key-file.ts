@@ -1,7 +1,7 @@
 // Public keys as operators have them in files: PEM, one JWK, or a JWK set. Whether they are good ones is up to
 // public-keys.ts.
 import { createPublicKey } from 'node:crypto';
-import { problem } from '../../base/errors/problem.ts';
+import { invalid } from '../../base/errors/problem.ts';
 
 /** What the text of a file holds, as a JWK set that is still to be judged. Raises validation_failed. */
 export function publicKeysIn(text: string): { readonly keys: readonly unknown[] } {
@@ -28,5 +28,5 @@ function inJson(text: string): { readonly keys: readonly unknown[] } {
 }
 
 function refused(message: string) {
-  return problem('validation_failed', { issues: [{ path: 'public-key', message }] });
+  return invalid('public-key', message);
 }

@@ -33,7 +33,7 @@ export async function rotateSecret(
     await endSecrets(tx, organizationId, id, overlapSeconds);
     if ((await countSecrets(tx, organizationId, id)) >= SECRETS_MAX) throw problem('client_secret_limit');
     await insertSecret(tx, { id: secretId, organizationId, clientId: id, hash: hashOfSecret(clientSecret) });
-    await change.record('client.secret_rotated', id, { name, overlapSeconds });
+    await change.record({ type: 'client.secret_rotated', targetId: id, data: { name, overlapSeconds } });
     await change.endTokens(id);
     return change.get(id);
   });
@@ -49,7 +49,7 @@ export async function endOverlap(deps: ClientDeps, changer: Changer, id: string)
     const { name } = await getWithSecret(change, id);
     const ended = await endFormerSecrets(change.tx, change.organizationId, id);
     if (ended === 0) return;
-    await change.record('client.former_secrets_ended', id, { name, ended });
+    await change.record({ type: 'client.former_secrets_ended', targetId: id, data: { name, ended } });
     await change.endTokens(id);
   });
 }

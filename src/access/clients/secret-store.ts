@@ -5,6 +5,7 @@ import { SYSTEM_OWNER } from '../../directory/roles/store.ts';
 
 type AnyTx = OrganizationTx | SystemTx;
 
+// $1 secret, $2 organization or null, $3 owner key, $4 client, $5 hash in hexadecimal digits.
 const INSERT = statement(`
 INSERT INTO client_secrets (id, organization_id, owner_key, client_id, hash)
 VALUES ($1::uuid, $2::uuid, $3::uuid, $4::uuid, decode($5, 'hex'))`);

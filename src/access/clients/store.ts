@@ -119,6 +119,8 @@ export async function findClientForChange(
   return findClient(tx, organizationId, id);
 }
 
+// $1 client, $2 organization or null, $3 owner key, $4 name, $5 description, $6 permissions, $7 audience,
+// $8 authentication, $9 jwks as JSON, $10 who makes it.
 const INSERT = statement(`
 INSERT INTO clients (id, organization_id, owner_key, name, description, permissions, audience, authentication, jwks, created_by)
 VALUES ($1::uuid, $2::uuid, $3::uuid, $4, $5, $6::text[], $7, $8, $9::text::jsonb, $10::uuid)`);
@@ -149,6 +151,7 @@ export async function insertClient(tx: AnyTx, client: NewClient): Promise<void> 
   ]);
 }
 
+// $1 owner key, $2 client, $3 name, $4 description, $5 permissions, $6 audience, $7 jwks as JSON, $8 status.
 const UPDATE = statement(`
 UPDATE clients SET name = $3, description = $4, permissions = $5::text[], audience = $6, jwks = $7::text::jsonb,
   status = $8, updated_at = clock_timestamp()

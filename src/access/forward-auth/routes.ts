@@ -2,7 +2,7 @@
 // about behind ours (`/verify/…`) and keeps the method.
 import { z } from 'zod';
 import { problem } from '../../base/errors/problem.ts';
-import { type Answer, type Client, type Endpoint, endpoint, signedIn } from '../../base/http/endpoint.ts';
+import { type Answer, type Endpoint, endpoint, type RequestInfo, signedIn } from '../../base/http/endpoint.ts';
 import type { Principal } from '../../protocol/caller.ts';
 import { PERMISSION_PATTERN } from '../../protocol/permission.ts';
 import { admit, type ForwardDeps } from './forward.ts';
@@ -15,9 +15,9 @@ const AnyQuery = z.looseObject({});
 const ASKED_METHODS = ['GET', 'POST', 'PUT', 'PATCH', 'DELETE'] as const;
 
 export function forwardRoutes(deps: ForwardDeps): Endpoint[] {
-  const answerWith = async (caller: Principal, wanted: readonly string[], client: Client, answer: Answer) => {
+  const answerWith = async (caller: Principal, wanted: readonly string[], request: RequestInfo, answer: Answer) => {
     // A client may send this header itself: it can only ask for more than the proxy does.
-    const headers = await admit(deps, caller, [...wanted, ...listed(client.requiredPermission)]);
+    const headers = await admit(deps, caller, [...wanted, ...listed(request.requiredPermission)]);
     for (const [name, value] of Object.entries(headers)) answer.header(name, value);
   };
   const common = {
@@ -35,8 +35,8 @@ export function forwardRoutes(deps: ForwardDeps): Endpoint[] {
       id: 'verify',
       summary: 'Tell a proxy whether a request may pass, and whom it is from',
       query: VerifyQuery,
-      handle: ({ caller, query, client, answer }) =>
-        answerWith(caller, [query.permission ?? []].flat(), client, answer),
+      handle: ({ caller, query, request, answer }) =>
+        answerWith(caller, [query.permission ?? []].flat(), request, answer),
     }),
     ...ASKED_METHODS.map((method) =>
       endpoint({
@@ -46,7 +46,7 @@ export function forwardRoutes(deps: ForwardDeps): Endpoint[] {
         id: `verifyPath${method[0]}${method.slice(1).toLowerCase()}`,
         summary: `Tell Envoy whether a ${method} may pass, and whom it is from`,
         query: AnyQuery,
-        handle: ({ caller, client, answer }) => answerWith(caller, [], client, answer),
+        handle: ({ caller, request, answer }) => answerWith(caller, [], request, answer),
       }),
     ),
   ];

@@ -2,7 +2,7 @@
 // not the client's business, is answered as what was ended.
 
 import type { Database } from '../../base/database/db.ts';
-import type { Revocations } from '../../credentials/revocations/revocations.ts';
+import type { PublishDeps } from '../../base/revoking/publish.ts';
 import { type AccessTokenDeps, readAccessToken } from '../../credentials/tokens/access.ts';
 import { type RefreshTokenDeps, verifyRefreshToken } from '../../credentials/tokens/refresh.ts';
 import type { ClientClaims } from '../../protocol/claims.ts';
@@ -11,9 +11,8 @@ import type { AuthenticatedClient } from '../client-authentication/authenticate.
 import { endTokens } from '../clients/end-tokens.ts';
 import { type AdmitDeps, admitClient, type Presented } from './admit-client.ts';
 
-export interface RevokeDeps extends AdmitDeps, Omit<AccessTokenDeps, 'random'>, RefreshTokenDeps {
+export interface RevokeDeps extends AdmitDeps, PublishDeps, Omit<AccessTokenDeps, 'random'>, RefreshTokenDeps {
   readonly db: Database;
-  readonly revocations: Revocations;
 }
 
 /**

@@ -1,6 +1,6 @@
 // HTTP of OAuth: the token, introspection and revocation endpoints, for service clients, and where they are (RFC 8414).
 import type { z } from 'zod';
-import { type Client, type Endpoint, endpoint, open } from '../../base/http/endpoint.ts';
+import { type Endpoint, endpoint, open, type RequestInfo } from '../../base/http/endpoint.ts';
 import { TOKEN_BYTES_MAX } from '../../protocol/jws.ts';
 import type { Presented } from './admit-client.ts';
 import { type IntrospectDeps, introspectToken } from './introspect-token.ts';
@@ -27,16 +27,16 @@ type Credentials = Pick<
   'client_id' | 'client_secret' | 'client_assertion' | 'client_assertion_type'
 >;
 
-function presentedBy(client: Client, body: Credentials): Presented {
+function presentedBy(request: RequestInfo, body: Credentials): Presented {
   return {
-    authorization: client.authorization,
+    authorization: request.authorization,
     clientId: body.client_id,
     clientSecret: body.client_secret,
     assertion: body.client_assertion,
     assertionType: body.client_assertion_type,
-    network: client.network,
-    tellClient: client.noteServiceClient.bind(client),
-    limitClient: (clientId) => client.draw('client', clientId),
+    network: request.network,
+    tellClient: request.noteServiceClient.bind(request),
+    limitClient: (clientId) => request.draw('client', clientId),
   };
 }
 
@@ -56,11 +56,11 @@ function tokenRoute(deps: OAuthRouteDeps): Endpoint {
       'invalid_scope',
       'invalid_target',
     ],
-    handle: ({ body, client }) => {
+    handle: ({ body, request }) => {
       const { grant_type: grantType, refresh_token: refreshToken, scope, resource, audience } = body;
       const asked = { grantType, refreshToken, scope, resource, audience };
-      const limitRefresh = (sessionId: string) => client.draw('session', sessionId);
-      return issueToken({ ...deps, limitRefresh }, presentedBy(client, body), asked);
+      const limitRefresh = (sessionId: string) => request.draw('session', sessionId);
+      return issueToken({ ...deps, limitRefresh }, presentedBy(request, body), asked);
     },
   });
 }
@@ -75,7 +75,7 @@ function introspectRoute(deps: OAuthRouteDeps): Endpoint {
     bodyBytesMax: TOKEN_BODY_BYTES_MAX,
     reply: { 200: wire.Introspection },
     oauthErrors: OF_EVERY_CLIENT,
-    handle: ({ body, client }) => introspectToken(deps, presentedBy(client, body), body.token),
+    handle: ({ body, request }) => introspectToken(deps, presentedBy(request, body), body.token),
   });
 }
 
@@ -89,7 +89,7 @@ function revokeRoute(deps: OAuthRouteDeps): Endpoint {
     bodyBytesMax: TOKEN_BODY_BYTES_MAX,
     reply: { 200: null },
     oauthErrors: OF_EVERY_CLIENT,
-    handle: ({ body, client }) => revokeToken(deps, presentedBy(client, body), body.token),
+    handle: ({ body, request }) => revokeToken(deps, presentedBy(request, body), body.token),
   });
 }
 

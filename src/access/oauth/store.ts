@@ -4,6 +4,7 @@ import { type SystemReader, statement } from '../../base/database/db.ts';
 
 const LIVE_SESSION = `s.revoked_at IS NULL AND s.idle_expires_at > clock_timestamp() AND s.expires_at > clock_timestamp()`;
 
+// $1 session, $2 user, $3 epoch, $4 organization or null: all as the token says.
 const USER_TOKEN = statement(`
 SELECT 1 FROM sessions s JOIN users u ON u.id = s.user_id
 WHERE s.id = $1::uuid AND s.user_id = $2::uuid AND ${LIVE_SESSION} AND u.status = 'active' AND u.epoch = $3::int
@@ -40,6 +41,7 @@ export async function isClientTokenLive(tx: SystemReader, { sub, epoch, org }: C
 
 // The places of a chain that rotation-store.ts takes: the newest that was presented, a child of it, and for a moment the
 // one before.
+// $1 session, $2 user, $3 jti, $4 parent, $5 seconds of grace.
 const REFRESH_TOKEN = statement(`
 SELECT s.organization_id::text AS "organizationId", o.slug AS "organizationSlug"
 FROM sessions s JOIN users u ON u.id = s.user_id LEFT JOIN organizations o ON o.id = s.organization_id

@@ -3,14 +3,14 @@
 
 import type { SystemTx } from '../../base/database/db.ts';
 import { record } from '../../base/events/record.ts';
+import type { EndReason } from '../../base/events/sessions.ts';
 import { newId } from '../../base/platform/random.ts';
+import { publishing } from '../../base/revoking/publish.ts';
 import type { Passwords } from '../../credentials/passwords/hashing.ts';
 import { assertGoodPassword } from '../../credentials/passwords/policy.ts';
 import { setPasswordHash, updateAccountStatus } from '../../directory/users/account-store.ts';
-import { raiseEpochs } from '../../directory/users/epoch-store.ts';
-import type { Revocation } from '../../protocol/revocation.ts';
-import { liveOf, type OperatorDeps, revocationsOf } from '../sessions/sessions.ts';
-import { markUserSessionsEnded } from '../sessions/store.ts';
+import type { EndedSessions } from '../../sign-in/sessions/ending-store.ts';
+import { endAllOfUser, type OperatorDeps } from '../sessions/sessions.ts';
 
 export interface AccountChanged {
   /** False when it was so already. */
@@ -19,16 +19,15 @@ export interface AccountChanged {
   readonly sessionsEnded: number;
 }
 
-type EventType = 'user.disabled' | 'user.enabled' | 'user.password_set';
+type AccountEventType = 'user.disabled' | 'user.enabled' | 'user.password_set';
 
 async function endEverything(
   deps: OperatorDeps,
   tx: SystemTx,
   userId: string,
-  event: { readonly type: EventType; readonly reason: string },
-) {
-  const raised = await raiseEpochs(tx, [userId]);
-  const ended = await markUserSessionsEnded(tx, userId, event.reason);
+  event: { readonly type: AccountEventType; readonly reason: EndReason },
+): Promise<EndedSessions> {
+  const ended = await endAllOfUser(tx, userId, event.reason);
   await record(tx, {
     id: newId(deps.random, deps.clock),
     type: event.type,
@@ -36,20 +35,22 @@ async function endEverything(
     actorId: null,
     targetId: userId,
   });
-  return { revocations: [...raised, ...revocationsOf(ended)], sessionsEnded: liveOf(ended) };
+  return ended;
 }
 
 async function setStatus(
   deps: OperatorDeps,
   userId: string,
   status: 'active' | 'disabled',
-  event: { readonly type: EventType; readonly reason: string },
+  event: { readonly type: AccountEventType; readonly reason: EndReason },
 ): Promise<AccountChanged> {
-  const done = await deps.db.system(async (tx) =>
-    (await updateAccountStatus(tx, userId, status)) ? endEverything(deps, tx, userId, event) : null,
-  );
-  deps.publish(done?.revocations ?? []);
-  return { changed: done !== null, sessionsEnded: done?.sessionsEnded ?? 0 };
+  const commit = deps.db.system(async (tx) => {
+    const changed = await updateAccountStatus(tx, userId, status);
+    const ended = changed ? await endEverything(deps, tx, userId, event) : { revocations: [], live: 0 };
+    return { changed, ...ended };
+  });
+  const { changed, live } = await publishing(deps, commit);
+  return { changed, sessionsEnded: live };
 }
 
 /** From now on the account signs in nowhere, and every session and access token of it is dead. */
@@ -75,10 +76,9 @@ export async function setPassword(
 ): Promise<number> {
   assertGoodPassword(password, { email: account.email }, deps.passwordMinLength);
   const hash = await deps.passwords.hash(password);
-  const done: { revocations: Revocation[]; sessionsEnded: number } = await deps.db.system(async (tx) => {
+  const commit = deps.db.system(async (tx) => {
     await setPasswordHash(tx, account.id, hash);
     return endEverything(deps, tx, account.id, { type: 'user.password_set', reason: 'password_set' });
   });
-  deps.publish(done.revocations);
-  return done.sessionsEnded;
+  return (await publishing(deps, commit)).live;
 }

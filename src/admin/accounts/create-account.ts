@@ -1,7 +1,7 @@
 // An operator makes an account: nobody is signed in by it.
 
 import type { SystemTx } from '../../base/database/db.ts';
-import { problem } from '../../base/errors/problem.ts';
+import { invalid, problem } from '../../base/errors/problem.ts';
 import { record } from '../../base/events/record.ts';
 import { newId } from '../../base/platform/random.ts';
 import { assertGoodPassword } from '../../credentials/passwords/policy.ts';
@@ -31,10 +31,7 @@ export async function createAccount(
   also: (tx: SystemTx, userId: string) => Promise<void> = async () => undefined,
 ): Promise<Account> {
   const email = parseEmail(input.email);
-  if (!email) {
-    const message = 'must be one e-mail address such as ada@example.com';
-    throw problem('validation_failed', { issues: [{ path: 'email', message }] });
-  }
+  if (!email) throw invalid('email', 'must be one e-mail address such as ada@example.com');
   const { password, name, organizationName } = input;
   const context = organizationName === undefined ? {} : { organizationName };
   assertGoodPassword(password, { email: email.address, ...context }, deps.passwordMinLength);

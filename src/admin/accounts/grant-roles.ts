@@ -51,7 +51,7 @@ export async function grantRoles(
   const standing = await findStanding(tx, organizationId, user.id);
   if (!standing) {
     await assertSeat(tx, organizationId, parseEmail(user.email)?.key ?? '');
-    const data = { by: 'operator' };
+    const data = { by: 'operator' } as const;
     await joinOrganization(deps, tx, { organizationId, userId: user.id, actorId: null, roles: chosen, data });
     await raiseEpochs(tx, [user.id]);
     return { joined: true, added: namesOf(chosen) };

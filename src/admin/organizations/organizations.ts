@@ -6,8 +6,8 @@ import { problem } from '../../base/errors/problem.ts';
 import type { Clock } from '../../base/platform/clock.ts';
 import { type Page, type Paged, paged } from '../../base/platform/page.ts';
 import { newId, type Random } from '../../base/platform/random.ts';
+import { type PublishDeps, publishing } from '../../base/revoking/publish.ts';
 import { findOrganizationId } from '../../directory/organizations/store.ts';
-import type { Revocation } from '../../protocol/revocation.ts';
 import {
   type AdministeredOrganization,
   countAdministeredOrganizations,
@@ -20,11 +20,10 @@ import {
   updateSubscription,
 } from './store.ts';
 
-export interface AdministrationDeps {
+export interface AdministrationDeps extends PublishDeps {
   readonly db: Database;
   readonly clock: Clock;
   readonly random: Random;
-  readonly publish: (changes: readonly Revocation[]) => void;
 }
 
 /** An organization as its administrators see it: not what its members keep in it. Instants are ISO 8601 in UTC. */
@@ -92,9 +91,8 @@ async function setStatus(
   const { id: org } = await getOrganizationByReference(deps, reference);
   const eventId = newId(deps.random, deps.clock);
   const change = { organizationId: org, status, eventId, actorId };
-  const at = await updateOrganizationStatus(deps.db.systemReader(), change);
-  if (at !== null) deps.publish([{ kind: 'organization', org, state: status, at }]);
-  return { organization: await getOrganizationByReference(deps, org), changed: at !== null };
+  const { changed } = await publishing(deps, updateOrganizationStatus(deps.db.systemReader(), change));
+  return { organization: await getOrganizationByReference(deps, org), changed };
 }
 
 export interface SubscriptionChanged {

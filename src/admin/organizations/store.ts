@@ -3,6 +3,7 @@
 
 import { type Statement, type SystemReader, statement } from '../../base/database/db.ts';
 import type { Page } from '../../base/platform/page.ts';
+import type { Revoking } from '../../base/revoking/publish.ts';
 import type { OrganizationRow, SubscriptionStatus } from '../../directory/organizations/current-store.ts';
 import type { SubscriptionLimits } from '../../directory/organizations/store.ts';
 
@@ -51,6 +52,7 @@ const FITS_PREFIX = [
 ].join(' OR ');
 
 // One statement for each way to ask: a plan that serves all of them would read the whole table.
+// $1 prefix or null, $2 status or null, $3 limit, $4 offset.
 function search({ prefix, status }: { readonly prefix: boolean; readonly status: boolean }) {
   const wanted = [
     prefix ? `(${FITS_PREFIX})` : '$1::text IS NULL',
@@ -101,6 +103,7 @@ export async function countAdministeredOrganizations(tx: SystemReader, asked: Or
 }
 
 // The instants of one organization's changes go up even where the clock steps back: the last one counts everywhere.
+// $1 organization, $2 status, $3 event, $4 who does it, null for an operator.
 const SET_STATUS = statement(`
 WITH changed AS (
   UPDATE organizations SET status = $2::text, updated_at = clock_timestamp()
@@ -127,18 +130,23 @@ export interface StatusChange {
   readonly actorId: string | null;
 }
 
-/** Suspends or activates, with event and revocation; gives when (ms since 1970), null when it was so already. */
-export async function updateOrganizationStatus(tx: SystemReader, change: StatusChange): Promise<number | null> {
-  const [row] = await tx.rows<{ at: number }>(SET_STATUS, [
+/** Suspends or activates, with event and revocation; `changed` is false when it was so already. */
+export async function updateOrganizationStatus(
+  tx: SystemReader,
+  change: StatusChange,
+): Promise<Revoking & { readonly changed: boolean }> {
+  const { organizationId: org, status: state } = change;
+  const rows = await tx.rows<{ at: number }>(SET_STATUS, [
     change.organizationId,
     change.status,
     change.eventId,
     change.actorId,
   ]);
-  return row?.at ?? null;
+  return { changed: rows.length > 0, revocations: rows.map(({ at }) => ({ kind: 'organization', org, state, at })) };
 }
 
 // What is null stays; of the limits, those that are not named.
+// $1 organization, $2 plan, $3 status, $4 end of the trial, $5 limits as JSON, $6 event.
 const SET_SUBSCRIPTION = statement(`
 WITH changed AS (
   UPDATE subscriptions SET plan = coalesce($2::text, plan), status = coalesce($3::text, status),

@@ -1,9 +1,10 @@
 // Starting over after a backup was restored: what it knows of sessions, rights and secrets is of the past, and what was
 // handed out since then it does not know at all.
 import { setTimeout as delay } from 'node:timers/promises';
-import { problem } from '../../base/errors/problem.ts';
+import { invalid } from '../../base/errors/problem.ts';
 import { record } from '../../base/events/record.ts';
 import { newId } from '../../base/platform/random.ts';
+import { publishing } from '../../base/revoking/publish.ts';
 import type { OperatorDeps } from '../sessions/sessions.ts';
 import { countRecovered, isPast, lockEverything, markEverythingEnded, type RecoveredCounts } from './store.ts';
 
@@ -27,12 +28,14 @@ const LOOK_AGAIN_MS = 50;
  */
 export async function recover(deps: OperatorDeps, { restoredAt, dryRun = false }: Recover): Promise<RecoveredCounts> {
   const reader = deps.db.systemReader();
-  if (!(await isPast(reader, restoredAt.toISOString()))) throw notYet();
+  if (!(await isPast(reader, restoredAt.toISOString()))) {
+    throw invalid('restored-at', 'must be an instant that has come: when the restored database took over');
+  }
   // Tokens know whole seconds. One of this second that is issued after this must not pass for an older one.
   const instant = new Date(Math.ceil(restoredAt.getTime() / 1000) * 1000).toISOString();
   while (!(await isPast(reader, instant))) await delay(LOOK_AGAIN_MS);
   if (dryRun) return deps.db.system((tx) => countRecovered(tx, instant), { timeoutMs: WITHIN_MS });
-  const { notBefore, ...counts } = await deps.db.system(
+  const commit = deps.db.system(
     async (tx) => {
       await lockEverything(tx);
       const ended = await markEverythingEnded(tx, instant);
@@ -49,11 +52,6 @@ export async function recover(deps: OperatorDeps, { restoredAt, dryRun = false }
     },
     { timeoutMs: WITHIN_MS },
   );
-  deps.publish([{ kind: 'everything', not_before: notBefore }]);
+  const { revocations: _, ...counts } = await publishing(deps, commit);
   return counts;
-}
-
-function notYet() {
-  const message = 'must be an instant that has come: when the restored database took over';
-  return problem('validation_failed', { issues: [{ path: 'restored-at', message }] });
 }

@@ -1,5 +1,6 @@
 // The queries of starting over after a backup was restored: everything at once, in one transaction, as the system.
 import { type SystemReader, type SystemTx, statement } from '../../base/database/db.ts';
+import type { Revoking } from '../../base/revoking/publish.ts';
 import { NIL_ID } from '../../protocol/id.ts';
 
 /** What is brought to an end. */
@@ -70,16 +71,10 @@ WITH announced AS (
   VALUES (gen_random_uuid(), 'everything', '${NIL_ID}', $1::text::timestamptz)
   RETURNING not_before
 )
-SELECT ceil(extract(epoch FROM not_before))::float8 AS "notBefore" FROM announced`);
+SELECT ceil(extract(epoch FROM not_before))::float8 AS not_before FROM announced`);
 
-/**
- * Ends every session, access token and invitation token from before an instant, and writes the revocation; gives the
- * second, since 1970, before which no token is good.
- */
-export async function markEverythingEnded(
-  tx: SystemTx,
-  restoredAt: string,
-): Promise<RecoveredCounts & { readonly notBefore: number }> {
+/** Ends every session, access token and invitation token from before an instant, and writes the revocation. */
+export async function markEverythingEnded(tx: SystemTx, restoredAt: string): Promise<RecoveredCounts & Revoking> {
   const total = async (...asked: Parameters<typeof tx.rows>) => {
     const [row] = await tx.rows<{ total: number }>(...asked);
     return row?.total ?? 0;
@@ -88,6 +83,7 @@ export async function markEverythingEnded(
   const clients = await total(RAISE_CLIENTS, []);
   const sessions = await total(END_SESSIONS, [restoredAt]);
   const invitations = await total(END_INVITATION_TOKENS, [restoredAt]);
-  const [row] = await tx.rows<{ notBefore: number }>(ANNOUNCE, [restoredAt]);
-  return { sessions, users, clients, invitations, notBefore: row?.notBefore ?? 0 };
+  const rows = await tx.rows<{ not_before: number }>(ANNOUNCE, [restoredAt]);
+  const revocations = rows.map(({ not_before }) => ({ kind: 'everything', not_before }) as const);
+  return { sessions, users, clients, invitations, revocations };
 }

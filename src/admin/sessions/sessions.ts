@@ -1,24 +1,23 @@
 // What operators do with sessions: list those of a user, end one, end all of a user, end all there are.
 import { setTimeout as delay } from 'node:timers/promises';
-import type { Database } from '../../base/database/db.ts';
+import type { Database, SystemTx } from '../../base/database/db.ts';
 import { problem } from '../../base/errors/problem.ts';
 import { record } from '../../base/events/record.ts';
 import type { Clock } from '../../base/platform/clock.ts';
 import { type Page, paged } from '../../base/platform/page.ts';
 import { newId, type Random } from '../../base/platform/random.ts';
+import { type PublishDeps, publishing } from '../../base/revoking/publish.ts';
 import { raiseEpochs } from '../../directory/users/epoch-store.ts';
 import { NIL_ID } from '../../protocol/id.ts';
-import type { Revocation } from '../../protocol/revocation.ts';
+import type { EndedSessions } from '../../sign-in/sessions/ending-store.ts';
 import { toSession } from '../../sign-in/sessions/list-sessions.ts';
-import { countLiveSessions, type EndedSession, listLiveSessions } from '../../sign-in/sessions/store.ts';
+import { countLiveSessions, listLiveSessions } from '../../sign-in/sessions/store.ts';
 import { isUnderWay, markSessionEnded, markSliceEnded, markUserSessionsEnded, readBeginning } from './store.ts';
 
-export interface OperatorDeps {
+export interface OperatorDeps extends PublishDeps {
   readonly db: Database;
   readonly clock: Clock;
   readonly random: Random;
-  /** Makes this process refuse at once what a committed change has revoked. */
-  readonly publish: (changes: readonly Revocation[]) => void;
 }
 
 const REASON = 'ended_by_operator';
@@ -35,32 +34,24 @@ export async function listUserSessions(deps: Pick<OperatorDeps, 'db'>, userId: s
 
 /** Ends one session, whoever's. Raises not_found for one that is not there or has ended. */
 export async function endAnySession(deps: OperatorDeps, sessionId: string): Promise<void> {
-  const ended = await markSessionEnded(deps.db.systemReader(), sessionId, REASON);
-  deps.publish(revocationsOf(ended));
-  if (!ended.some(({ live }) => live)) {
+  const { live } = await publishing(deps, markSessionEnded(deps.db.systemReader(), sessionId, REASON));
+  if (live === 0) {
     throw problem('not_found', { detail: 'There is no such live session: list the sessions of its user first.' });
   }
 }
 
 /** Ends every session of a user, with all access tokens; gives how many were live. */
 export async function endUserSessions(deps: OperatorDeps, userId: string): Promise<number> {
-  const { ended, raised } = await deps.db.system(async (tx) => ({
-    // The epoch also refuses what a sign-in that is under way at this moment is about to hand out.
-    raised: await raiseEpochs(tx, [userId]),
-    ended: await markUserSessionsEnded(tx, userId, REASON),
-  }));
-  deps.publish([...raised, ...revocationsOf(ended)]);
-  return liveOf(ended);
+  const commit = deps.db.system((tx) => endAllOfUser(tx, userId, REASON));
+  return (await publishing(deps, commit)).live;
 }
 
-/** The revocations that ended sessions have written. */
-export function revocationsOf(ended: readonly EndedSession[]): Revocation[] {
-  return ended.map(({ id: sid }) => ({ kind: 'session', sid }));
-}
-
-/** How many of them had not expired. */
-export function liveOf(ended: readonly EndedSession[]): number {
-  return ended.filter(({ live }) => live).length;
+/** The same within a transaction, for whoever changes the account; to be published after the commit. */
+export async function endAllOfUser(tx: SystemTx, userId: string, reason: string): Promise<EndedSessions> {
+  // The epoch also refuses what a sign-in that is under way at this moment is about to hand out.
+  const raised = await raiseEpochs(tx, [userId]);
+  const { live, revocations } = await markUserSessionsEnded(tx, userId, reason);
+  return { live, revocations: [...raised, ...revocations] };
 }
 
 /**

@@ -1,40 +1,29 @@
 // The queries by which operators end sessions, of one user and of all. What they end was done by nobody: its events have
 // no actor.
-import { type SystemReader, type SystemTx, statement } from '../../base/database/db.ts';
-import type { EndedSession } from '../../sign-in/sessions/store.ts';
 
-// The end, its event and its revocation stand or fall together. Rows are locked in the order of their ids, as whoever
-// ends sessions does. $2 is the reason.
-const end = (which: string) =>
-  statement(`
-WITH locked AS (SELECT id FROM sessions WHERE ${which} AND revoked_at IS NULL ORDER BY id FOR UPDATE),
-ended AS (
-  UPDATE sessions SET revoked_at = clock_timestamp(), revoked_reason = $2::text
-  WHERE id IN (SELECT id FROM locked) AND revoked_at IS NULL
-  RETURNING id, organization_id, idle_expires_at > clock_timestamp() AS live
-),
-dropped AS (INSERT INTO revocations (id, kind, subject) SELECT gen_random_uuid(), 'session', id FROM ended),
-recorded AS (
-  INSERT INTO events (id, organization_id, type, target_id, data)
-  SELECT gen_random_uuid(), organization_id, 'session.ended', id, json_build_object('reason', $2::text)::jsonb FROM ended
-)
-SELECT id::text, live FROM ended`);
+import { type SystemReader, type SystemTx, statement } from '../../base/database/db.ts';
+import type { EndReason } from '../../base/events/sessions.ts';
+import { revokingEpochs } from '../../base/revoking/sql.ts';
+import { type EndedSessions, ending, endingStatement, runEnding } from '../../sign-in/sessions/ending-store.ts';
+
+// $1 the session or user, $2 reason.
+const end = (which: string) => endingStatement({ which, reason: '$2::text', actor: 'NULL::uuid' });
 
 const END_ONE = end('id = $1::uuid');
 const END_OF_USER = end('user_id = $1::uuid');
 
-/** Ends one session; gives it unless it had been ended before. */
-export function markSessionEnded(tx: SystemReader, sessionId: string, reason: string): Promise<EndedSession[]> {
-  return tx.rows<EndedSession>(END_ONE, [sessionId, reason]);
+/** Ends one session, whoever's. */
+export function markSessionEnded(tx: SystemReader, sessionId: string, reason: EndReason): Promise<EndedSessions> {
+  return runEnding(tx, END_ONE, [sessionId, reason]);
 }
 
-/** Ends every session of a user; gives those that had not been ended yet. */
+/** Ends every session of a user. */
 export function markUserSessionsEnded(
   tx: SystemReader | SystemTx,
   userId: string,
-  reason: string,
-): Promise<EndedSession[]> {
-  return tx.rows<EndedSession>(END_OF_USER, [userId, reason]);
+  reason: EndReason,
+): Promise<EndedSessions> {
+  return runEnding(tx, END_OF_USER, [userId, reason]);
 }
 
 // Sessions are opened by this role, in transactions that began before their sessions. Those of other roles are not seen.
@@ -70,26 +59,14 @@ signed_in AS (
     SELECT FROM sessions e WHERE e.user_id = s.id AND e.revoked_at IS NULL AND e.created_at <= $2::text::timestamptz)
 ),
 held AS (SELECT id FROM users WHERE id IN (SELECT id FROM signed_in) ORDER BY id FOR NO KEY UPDATE),
-locked AS (
-  SELECT id FROM sessions
-  WHERE user_id IN (SELECT id FROM held) AND revoked_at IS NULL AND created_at <= $2::text::timestamptz
-  ORDER BY id FOR UPDATE
-),
-ended AS (
-  UPDATE sessions SET revoked_at = clock_timestamp(), revoked_reason = $3::text
-  WHERE id IN (SELECT id FROM locked) AND revoked_at IS NULL
-  RETURNING id, user_id, organization_id, idle_expires_at > clock_timestamp() AS live
-),
-raised AS (
-  UPDATE users SET epoch = epoch + 1 WHERE id IN (SELECT user_id FROM ended) RETURNING id, epoch
-),
-dropped AS (
-  INSERT INTO revocations (id, kind, subject, epoch) SELECT gen_random_uuid(), 'user', id, epoch FROM raised
-),
-recorded AS (
-  INSERT INTO events (id, organization_id, type, target_id, data)
-  SELECT gen_random_uuid(), organization_id, 'session.ended', id, json_build_object('reason', $3::text)::jsonb FROM ended
-)
+${ending({
+  which: 'user_id IN (SELECT id FROM held) AND created_at <= $2::text::timestamptz',
+  reason: '$3::text',
+  actor: 'NULL::uuid',
+  revoked: `
+raised AS (UPDATE users SET epoch = epoch + 1 WHERE id IN (SELECT user_id FROM ended) RETURNING id, epoch),
+revoked AS (${revokingEpochs('user', 'raised')})`,
+})}
 SELECT (SELECT id::text FROM slice ORDER BY id DESC LIMIT 1) AS "lastUserId", (SELECT count(*)::int FROM slice) AS users,
   (SELECT count(*)::int FROM ended) AS ended, (SELECT count(*)::int FROM ended WHERE live) AS live`);
 
@@ -107,7 +84,7 @@ export async function markSliceEnded(
   tx: SystemReader,
   afterUserId: string,
   openedUntil: string,
-  reason: string,
+  reason: EndReason,
 ): Promise<EndedSlice> {
   const [row] = await tx.rows<EndedSlice>(END_SLICE, [afterUserId, openedUntil, reason]);
   return row ?? { lastUserId: null, users: 0, ended: 0, live: 0 };

@@ -3,6 +3,7 @@
 import { readFileSync } from 'node:fs';
 import { availableParallelism } from 'node:os';
 import { z } from 'zod';
+import { OperatorError } from '../errors/operator-error.ts';
 import { contradictions } from './contradictions.ts';
 import {
   duration,
@@ -206,7 +207,7 @@ export type Config = Readonly<Omit<Settings, 'PUBLIC_URL' | 'PUBLIC_APP_URL' | '
 };
 
 /** A wrong environment: one line for each problem. */
-export class ConfigRefused extends Error {
+export class ConfigRefused extends OperatorError {
   override readonly name = 'ConfigRefused';
   readonly problems: readonly string[];
   constructor(problems: readonly string[]) {

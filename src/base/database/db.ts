@@ -52,7 +52,11 @@ export interface OrganizationScope {
   readonly userId?: string | undefined;
 }
 
-/** Every call raises DatabaseUnavailable when PostgreSQL cannot answer. */
+/**
+ * Every call raises DatabaseUnavailable when PostgreSQL cannot answer. What `work` throws undoes the whole transaction
+ * and is raised as it is; what `work` returns is committed, so a refusal whose writes must survive is returned as a
+ * verdict and thrown by the caller. `work` may run more than once: see `insisting`.
+ */
 export interface Database {
   organization<T>(scope: OrganizationScope, work: (tx: OrganizationTx) => Promise<T>): Promise<T>;
   user<T>(userId: string, work: (tx: UserTx) => Promise<T>): Promise<T>;

@@ -4,6 +4,7 @@ import { createHash, randomUUID } from 'node:crypto';
 import { existsSync, readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import type pg from 'pg';
+import { OperatorError } from '../errors/operator-error.ts';
 
 /** The advisory lock that Prisma's schema engine takes. */
 const MIGRATION_LOCK = 72707369;
@@ -20,7 +21,7 @@ export interface Migration {
 }
 
 /** A migration that cannot be applied, or a database that does not fit the files. The message says what to do next. */
-export class MigrationRefused extends Error {
+export class MigrationRefused extends OperatorError {
   override readonly name = 'MigrationRefused';
 }
 

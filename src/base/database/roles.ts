@@ -2,13 +2,14 @@
 // refuses a role that row-level security would not bind.
 import { createHmac } from 'node:crypto';
 import type pg from 'pg';
+import { OperatorError } from '../errors/operator-error.ts';
 
 export const APP_ROLE = 'tenantry_app';
 export const SYSTEM_ROLE = 'tenantry_system';
 const OLDEST_SERVER_VERSION = 150_000;
 
 /** The database or one of its roles is not fit for the service. The message names it and says what to do next. */
-export class DatabaseRefused extends Error {
+export class DatabaseRefused extends OperatorError {
   override readonly name = 'DatabaseRefused';
 }
 

@@ -7,6 +7,7 @@ import { createServer } from 'node:net';
 import { join } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
 import pg from 'pg';
+import { OperatorError } from '../errors/operator-error.ts';
 import { type Credentials, createData, type Home, openCredentials, openHome, writeWhole } from './files.ts';
 import { codeOf, takeLock } from './lock.ts';
 import { adoptServer, explain, type Server, spawnServer, TransientStartError } from './server.ts';
@@ -32,7 +33,7 @@ export interface EmbeddedOptions {
 }
 
 /** The database cannot be started here. The message says why, and what to do. */
-export class EmbeddedRefused extends Error {
+export class EmbeddedRefused extends OperatorError {
   override readonly name = 'EmbeddedRefused';
 }
 

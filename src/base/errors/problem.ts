@@ -40,3 +40,8 @@ export class Problem extends Error {
 export function problem(code: ProblemCode, extras?: ProblemExtras): Problem {
   return new Problem(code, extras);
 }
+
+/** The Problem validation_failed about one field: `path` says where it is, as in FieldIssue. */
+export function invalid(path: string, message: string): Problem {
+  return problem('validation_failed', { issues: [{ path, message }] });
+}

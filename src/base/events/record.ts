@@ -1,16 +1,34 @@
 // Every change records one event in its own transaction. Who reads them (audit, webhooks, mail) is not known here.
 import type { OrganizationTx, SystemTx, UserTx } from '../database/db.ts';
+import type { Catalogue, EventData, EventType } from './catalogue.ts';
 
-export interface NewEvent {
-  readonly id: string;
-  readonly type: string;
-  readonly organizationId: string | null;
-  readonly actorId: string | null;
-  readonly targetId: string | null;
-  readonly data?: Readonly<Record<string, string | number | boolean | readonly string[]>>;
-}
+type OrganizationId = { always: string; never: null; maybe: string | null };
+type ActorId = { user: string; client: string; operator: null; system: null };
 
-/** Writes the event; never secrets, e-mails or tokens. */
+/** An event to be written. What the catalogue rules out for its type does not compile. */
+export type NewEvent<Type extends EventType = EventType> = Type extends EventType
+  ? {
+      readonly id: string;
+      readonly type: Type;
+      readonly organizationId: OrganizationId[Catalogue[Type]['organization']];
+      /** Null for an operator and for the service itself. */
+      readonly actorId: ActorId[Catalogue[Type]['actor'][number]];
+      readonly targetId: Catalogue[Type]['target'] extends 'installation' ? null : string;
+    } & DataOf<Type>
+  : never;
+
+// Left out where nothing in it is required.
+type DataOf<Type extends EventType> =
+  Record<string, never> extends EventData<Type>
+    ? { readonly data?: EventData<Type> }
+    : { readonly data: EventData<Type> };
+
+/** Some members of an event, for who knows the others already. */
+export type EventPart<Type extends EventType, Member extends keyof NewEvent> = Type extends EventType
+  ? Pick<NewEvent<Type>, Member>
+  : never;
+
+/** Writes the event. */
 export async function record(tx: OrganizationTx | UserTx | SystemTx, event: NewEvent): Promise<void> {
   // createMany, because reading the row back would need the right to see it.
   await tx.models.event.createMany({ data: [{ ...event, data: { ...event.data } as Record<string, string> }] });

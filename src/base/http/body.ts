@@ -1,6 +1,6 @@
 // Reads JSON bodies: one media type, strict UTF-8, no keys that poison prototypes, bounded depth and size, and no
 // string that PostgreSQL or a log could not hold.
-import { problem } from '../errors/problem.ts';
+import { invalid, problem } from '../errors/problem.ts';
 
 const DEPTH_MAX = 32;
 const NODES_MAX = 10_000;
@@ -50,5 +50,5 @@ function assertText(text: string): void {
 }
 
 function refuse(message: string) {
-  return problem('validation_failed', { issues: [{ path: '', message }] });
+  return invalid('', message);
 }

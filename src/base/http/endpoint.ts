@@ -81,7 +81,7 @@ export type Limit = 'sign_in' | 'session' | 'client' | 'other' | 'none';
 export type Wire = 'json' | 'oauth';
 
 /** What of the request an operation may be told, beside its validated input. */
-export interface Client {
+export interface RequestInfo {
   readonly ip: string;
   /** The network that limits and failures are counted by: the address, or the /64 of an IPv6 one. */
   readonly network: string;
@@ -114,7 +114,7 @@ export interface HandlerInput<CallerType, Body, Query, Params> {
   readonly body: Body;
   readonly query: Query;
   readonly params: Params;
-  readonly client: Client;
+  readonly request: RequestInfo;
   readonly answer: Answer;
 }
 

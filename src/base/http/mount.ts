@@ -14,7 +14,7 @@ import { permits } from '../../protocol/permission.ts';
 import { type FieldIssue, problem } from '../errors/problem.ts';
 import { type Access, type Endpoint, isEndpoint, SIGN_IN_BODY_BYTES_MAX } from './endpoint.ts';
 import { type DrawLimit, networkOf } from './rate-limit.ts';
-import { RequestClient } from './request-info.ts';
+import { FastifyRequestInfo } from './request-info.ts';
 import { assertOwnTenant, namedTenants } from './tenant.ts';
 
 /** Marks the routes that came from endpoints. */
@@ -59,7 +59,7 @@ export function mountEndpoint(app: FastifyInstance, declared: Endpoint, guard: G
         body: declared.body && validate(declared.body, bodyOf(declared, request), ''),
         query: validate(declared.query ?? NOTHING, request.query, 'query'),
         params: validate(declared.params ?? ANYTHING, request.params, 'path'),
-        client: new RequestClient(request, reply, guard.draw),
+        request: new FastifyRequestInfo(request, reply, guard.draw),
         answer: { header: (name, value) => void reply.header(name, value), status: (code) => void reply.code(code) },
       });
       if (declared.wire === 'oauth') reply.header('pragma', 'no-cache'); // RFC 6749 §5.1

@@ -1,6 +1,7 @@
 // Turns whatever was thrown into application/problem+json (RFC 9457). Text of libraries, SQL and stacks stay here.
 import type { FastifyReply, FastifyRequest } from 'fastify';
 import { DatabaseUnavailable, isOutage } from '../database/db.ts';
+import { sqlStateOf } from '../database/sql-state.ts';
 import { type FieldIssue, PROBLEMS, Problem, type ProblemCode } from '../errors/problem.ts';
 
 export const PROBLEM_TYPE = 'application/problem+json; charset=utf-8';
@@ -45,6 +46,9 @@ const FRAMEWORK: Readonly<Record<string, ProblemCode>> = {
   ERR_HTTP_REQUEST_TIMEOUT: 'request_timeout',
 };
 
+// Text that PostgreSQL cannot hold in spite of every check is the sender's mistake, not an outage.
+const UNSTORABLE = new Set<string | undefined>(['22021', '22P05']);
+
 /** Makes a Problem of an error of a feature that the HTTP layer does not know. */
 export type Translate = (error: unknown) => Problem | null;
 
@@ -59,8 +63,7 @@ export function toProblem(error: unknown, translate: Translate): Problem {
   const { code, statusCode } = (error ?? {}) as { code?: unknown; statusCode?: unknown };
   const known = typeof code === 'string' ? FRAMEWORK[code] : undefined;
   if (known) return new Problem(known, known === 'service_busy' ? { retryAfterSeconds: 1 } : {}, { cause: error });
-  // Text that PostgreSQL cannot hold in spite of every check (22021, 22P05) is the sender's mistake, not an outage.
-  if (code === '22021' || code === '22P05') return new Problem('validation_failed', {}, { cause: error });
+  if (UNSTORABLE.has(sqlStateOf(error))) return new Problem('validation_failed', {}, { cause: error });
   if (typeof statusCode === 'number' && statusCode >= 400 && statusCode < 500) {
     return new Problem('bad_request', {}, { cause: error });
   }

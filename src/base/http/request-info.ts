@@ -1,14 +1,14 @@
 // What of a request an operation may be told. Everything is worked out when it is asked for: most routes ask for little.
 import type {} from '@fastify/cookie'; // gives the server's parseCookie its type
 import type { FastifyReply, FastifyRequest } from 'fastify';
-import type { Client } from './endpoint.ts';
+import type { RequestInfo } from './endpoint.ts';
 import { type DrawLimit, networkOf } from './rate-limit.ts';
 import { namedTenants } from './tenant.ts';
 
 const USER_AGENT_LENGTH_MAX = 256;
 
-/** The client of one request. */
-export class RequestClient implements Client {
+/** What is known of one request of Fastify's. */
+export class FastifyRequestInfo implements RequestInfo {
   readonly #request: FastifyRequest;
   readonly #reply: FastifyReply;
   readonly #draw: DrawLimit;

@@ -1,6 +1,7 @@
 // Hands a mail in by SMTP, or, where no server is set, prints it for a developer. What is in a mail, when it is sent and
 // what follows from a failure belongs to others.
 import type { Log } from '../platform/log.ts';
+import { refusalOf } from './cause.ts';
 
 export interface Mail {
   /** Exactly one address, as it is stored. */
@@ -10,13 +11,11 @@ export interface Mail {
   readonly html: string;
 }
 
-/** Resolves once the server has taken the mail. Raises MailRefused; also when the signal ends it. */
-export type SendMail = (mail: Mail, signal: AbortSignal) => Promise<void>;
+/** A mail on its way. Its id makes the Message-ID: whoever gets it twice can tell. Without one it gets any. */
+export type OutgoingMail = Mail & { readonly id?: string };
 
-/** A mail that was not taken. The message names the step and the server's number, nothing of the mail or the address. */
-export class MailRefused extends Error {
-  override readonly name = 'MailRefused';
-}
+/** Resolves once the server has taken the mail. Raises MailRefused; also when the signal ends it. */
+export type SendMail = (mail: OutgoingMail, signal: AbortSignal) => Promise<void>;
 
 export interface MailSettings {
   /** smtp:// or smtps://, with ?tls=optional where STARTTLS may be missing. */
@@ -24,11 +23,17 @@ export interface MailSettings {
   readonly from: string;
   readonly production: boolean;
   readonly log: Log;
+  readonly patience?: Patience;
 }
 
-const CONNECT_MS = 10_000;
-const GREETING_MS = 10_000;
-const SILENCE_MS = 15_000;
+/** How long the server may take for each step. */
+export interface Patience {
+  readonly connectMs: number;
+  readonly greetingMs: number;
+  readonly silenceMs: number;
+}
+
+const PATIENCE: Patience = { connectMs: 10_000, greetingMs: 10_000, silenceMs: 15_000 };
 /** From the look-up of the server to its last word. */
 export const MAIL_MS_MAX = 30_000;
 
@@ -44,16 +49,17 @@ export function openMail(settings: MailSettings): SendMail | null {
 }
 
 /** Whether the server of this address lets us in. Raises MailRefused. */
-export async function checkMail({ url, production }: { readonly url: string; readonly production: boolean }) {
+export async function checkMail(settings: Pick<MailSettings, 'production' | 'patience'> & { readonly url: string }) {
   const { createTransport } = await import('nodemailer');
   try {
-    await createTransport(settingsOf(url, production)).verify();
+    await createTransport(transportOf(settings.url, settings)).verify();
   } catch (error) {
-    throw new MailRefused(stepOf(error));
+    throw refusalOf(error);
   }
 }
 
-function settingsOf(address: string, production: boolean) {
+function transportOf(address: string, { production, patience }: Pick<MailSettings, 'production' | 'patience'>) {
+  const { connectMs, greetingMs, silenceMs } = patience ?? PATIENCE;
   const url = new URL(address);
   const secure = url.protocol === 'smtps:';
   const here = ['localhost', '127.0.0.1', '[::1]'].includes(url.hostname);
@@ -65,38 +71,38 @@ function settingsOf(address: string, production: boolean) {
     ...(url.username === ''
       ? {}
       : { auth: { user: decodeURIComponent(url.username), pass: decodeURIComponent(url.password) } }),
-    connectionTimeout: CONNECT_MS,
-    greetingTimeout: GREETING_MS,
-    socketTimeout: SILENCE_MS,
+    connectionTimeout: connectMs,
+    greetingTimeout: greetingMs,
+    socketTimeout: silenceMs,
     disableFileAccess: true,
     disableUrlAccess: true,
   };
 }
 
-function smtp(address: string, { from, production }: MailSettings): SendMail {
-  const settings = settingsOf(address, production);
+function smtp(address: string, settings: MailSettings): SendMail {
+  const { from } = settings;
+  const transport = transportOf(address, settings);
   return async (mail, signal) => {
     const { createTransport } = await import('nodemailer'); // at the first mail: a start does not wait for it
     try {
-      await createTransport(settings).sendMail({
+      await createTransport(transport).sendMail({
         from,
         // As an object: a text would be parsed, and could become several recipients.
         to: { name: '', address: mail.to },
         subject: mail.subject,
         text: mail.text,
         html: mail.html,
+        ...(mail.id === undefined ? {} : { messageId: `<${mail.id}@${domainOf(from)}>` }),
         headers: { 'Auto-Submitted': 'auto-generated' }, // RFC 3834 §5: nobody's holiday notice answers it
         signal: AbortSignal.any([signal, AbortSignal.timeout(MAIL_MS_MAX)]),
       });
     } catch (error) {
-      throw new MailRefused(stepOf(error));
+      throw refusalOf(error);
     }
   };
 }
 
-/** The server's own sentence may repeat addresses and even the mail's links: only codes are kept. */
-function stepOf(error: unknown): string {
-  const { code, responseCode, command } = error as { code?: unknown; responseCode?: unknown; command?: unknown };
-  const parts = [code, command, responseCode].map(String).filter((part) => /^[A-Z0-9 _]{1,30}$/.test(part));
-  return parts.length > 0 ? parts.join(' ') : 'unknown failure';
+/** The right-hand side of a Message-ID (RFC 5322 §3.6.4). */
+function domainOf(from: string): string {
+  return /@([A-Za-z0-9.-]+)>?\s*$/.exec(from)?.[1] ?? 'localhost';
 }

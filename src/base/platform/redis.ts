@@ -2,6 +2,7 @@
 // loop that opens the next one. What is asked over them belongs to others.
 import { isIP } from 'node:net';
 import { setTimeout as pause } from 'node:timers/promises';
+import { OperatorError } from '../errors/operator-error.ts';
 import { monotonicMs } from './clock.ts';
 
 export interface RedisSettings {
@@ -45,7 +46,7 @@ export interface RedisHold extends RedisGoal {
 }
 
 /** A server that answers and cannot be used. */
-export class RedisRefused extends Error {
+export class RedisRefused extends OperatorError {
   override readonly name = 'RedisRefused';
 }
 

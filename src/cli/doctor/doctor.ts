@@ -6,6 +6,7 @@ import { redisOf } from '../../base/config/handed-on.ts';
 import type { Database } from '../../base/database/db.ts';
 import { examineDatabase, type Finding, finding, whyNoEntry } from '../../base/database/examine.ts';
 import { checkMail } from '../../base/mail/smtp.ts';
+import { countDeadMails } from '../../base/outbox/operate.ts';
 import { systemClock } from '../../base/platform/clock.ts';
 import { tryStream } from '../../credentials/stream/stream.ts';
 import { planPreset } from '../../directory/presets/plan.ts';
@@ -84,7 +85,7 @@ async function examineData(config: Config): Promise<Finding[]> {
       const found = await examineDatabase(reached.urls, { migrationsDirectory: MIGRATIONS, clock: systemClock });
       // What is in a database that does not fit is not looked at.
       if (found.some(({ status }) => status === 'fail')) return found;
-      return [...found, ...(await examineRoles(config))];
+      return [...found, ...(await examineRoles(config)), ...(await examineOutbox())];
     } finally {
       await reached.release();
     }
@@ -109,6 +110,17 @@ function examineRoles(config: Config): Promise<Finding[]> {
     const ownership = judgeOwnership(roles);
     if (roles.length === 0) return [ownership];
     return [ownership, plan.status === 'fail' ? { ...plan, status: 'warn' } : plan];
+  });
+}
+
+/** Nothing where every mail was sent, or may still be. */
+function examineOutbox(): Promise<Finding[]> {
+  return withOperator(async (operator) => {
+    const dead = await countDeadMails(operator);
+    if (dead === 0) return [];
+    const mails = dead === 1 ? '1 mail was given up' : `${dead} mails were given up`;
+    const detail = `${mails}: see tenantry mail list --state dead, then tenantry mail retry --all-dead, or drop`;
+    return [{ name: 'outbox', status: 'warn', detail }];
   });
 }
 
@@ -157,7 +169,7 @@ async function examineMail({ SMTP_URL: url, production }: Config): Promise<Findi
       return `${new URL(url).hostname} takes it`;
     });
     if (found.status === 'ok') return found;
-    return { ...found, detail: `${new URL(url).hostname} does not take it (${found.detail}): check SMTP_URL` };
+    return { ...found, detail: `${new URL(url).hostname} does not take it: ${found.detail}` };
   }
   return production
     ? { name: 'mail', status: 'warn', detail: 'SMTP_URL is not set: invitations wait in the outbox' }

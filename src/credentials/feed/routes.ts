@@ -1,6 +1,6 @@
 // HTTP of the feed: one JSON document, or server-sent events for who prefers them.
 import { z } from 'zod';
-import { problem } from '../../base/errors/problem.ts';
+import { invalid, problem } from '../../base/errors/problem.ts';
 import { preferredType } from '../../base/http/accept.ts';
 import { client, type Endpoint, endpoint } from '../../base/http/endpoint.ts';
 import { bearerToken } from '../../protocol/bearer.ts';
@@ -67,7 +67,7 @@ export function feedRoutes(deps: FeedRouteDeps): Endpoint[] {
       streams: true,
       reply: { 200: { mediaType: JSON_TYPE, schema: Snapshot, or: { mediaType: STREAM_TYPE, schema: STREAM } } },
       problems: ['not_acceptable', 'revocations_stale'],
-      handle: async ({ caller, query, client: { accept, authorization, lastEventId }, answer }) => {
+      handle: async ({ caller, query, request: { accept, authorization, lastEventId }, answer }) => {
         answer.header('vary', 'Accept');
         const type = preferredType(accept, [JSON_TYPE, STREAM_TYPE]);
         if (type === null) throw problem('not_acceptable');
@@ -94,7 +94,7 @@ export function feedRoutes(deps: FeedRouteDeps): Endpoint[] {
 function placeIn(lastEventId: string | undefined): string | null {
   if (lastEventId === undefined || lastEventId === '') return null;
   if (PLAUSIBLE_CURSOR.test(lastEventId)) return lastEventId;
-  throw problem('validation_failed', { issues: [{ path: 'Last-Event-ID', message: NO_CURSOR }] });
+  throw invalid('Last-Event-ID', NO_CURSOR);
 }
 
 /** When the token of a request that was let in ends, in seconds since 1970. */

@@ -53,7 +53,8 @@ export async function judgeCursor(tx: SystemReader, { tx: place, at }: Revocatio
 }
 
 // One row, of which the revocations are one value: rows of their own would take several times as long to read.
-// $2, $3 the place, $4 seconds to look back, $5 rows to look at, $6 $7 what was seen.
+// $1 organizations, null for all; $2 transaction and $3 row of the place to go on from, $4 seconds to look back, $5 rows to
+// look at, $6 snapshot and $7 instant (ms since 1970) of what was seen, both null for nothing.
 const page = (told: string) =>
   statement(`
 WITH scanned AS MATERIALIZED (

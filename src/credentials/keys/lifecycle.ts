@@ -2,6 +2,7 @@
 // running rings follow by themselves. Commands and their output are cli/'s matter.
 import { readdir, rm, stat } from 'node:fs/promises';
 import { join } from 'node:path';
+import { OperatorError } from '../../base/errors/operator-error.ts';
 import type { Clock } from '../../base/platform/clock.ts';
 import type { RingKey } from './file.ts';
 import { keyFolder, type RefusedFile } from './folder.ts';
@@ -32,7 +33,7 @@ export interface ListedKey {
 }
 
 /** No key file of the folder holds that kid. */
-export class UnknownKey extends Error {
+export class UnknownKey extends OperatorError {
   override readonly name = 'UnknownKey';
 }
 

@@ -1,5 +1,6 @@
 // Opens key rings and guards their start. A ring at work is live-ring.ts' matter, tokens are tokens/'.
 import { dirname } from 'node:path';
+import { OperatorError } from '../../base/errors/operator-error.ts';
 import type { RingKey } from './file.ts';
 import { type KeySource, keyFolder, type Look } from './folder.ts';
 import { type KeyRing, type KeyRingOptions, LiveRing } from './live-ring.ts';
@@ -8,12 +9,12 @@ export type { RingKey } from './file.ts';
 export { type KeyRing, type KeyRingOptions, type KeyUse, NoSigningKey } from './live-ring.ts';
 
 /** There is no key to start with; the message names the place, the cure and every refused file. */
-export class KeyRingEmpty extends Error {
+export class KeyRingEmpty extends OperatorError {
   override readonly name = 'KeyRingEmpty';
 }
 
 /** Two rings share a key. */
-export class SharedKey extends Error {
+export class SharedKey extends OperatorError {
   override readonly name = 'SharedKey';
 }
 

@@ -2,7 +2,7 @@
 // and cacheable.
 import { z } from 'zod';
 import { problem } from '../../base/errors/problem.ts';
-import { type Answer, type Client, type Endpoint, endpoint, open } from '../../base/http/endpoint.ts';
+import { type Answer, type Endpoint, endpoint, open, type RequestInfo } from '../../base/http/endpoint.ts';
 import type { Clock } from '../../base/platform/clock.ts';
 import { jwksDocument } from './jwks.ts';
 import type { KeyRing } from './ring.ts';
@@ -36,22 +36,22 @@ export function keyRoutes(deps: KeyRouteDeps): Endpoint[] {
       summary: 'Read the public keys that access tokens are verified with',
       tag: 'Discovery',
       reply: { 200: { mediaType: 'application/json', schema: Jwks } },
-      handle: ({ client, answer }) => {
+      handle: ({ request, answer }) => {
         // An empty set would be believed, and cached.
         if (deps.accessKeys.keys().length === 0) throw problem('signing_unavailable', { retryAfterSeconds: 5 });
         const { body, etag } = jwksDocument(deps.accessKeys, deps.clock.now());
-        return cacheable(client, answer, body, etag);
+        return cacheable(request, answer, body, etag);
       },
     }),
   ];
 }
 
-function cacheable(client: Client, answer: Answer, body: string, etag: string): string {
+function cacheable(request: RequestInfo, answer: Answer, body: string, etag: string): string {
   answer.header('cache-control', CACHE);
   answer.header('etag', etag);
   answer.header('content-type', 'application/json; charset=utf-8');
   // RFC 9110 §13.1.2: weak comparison, a list or a star.
-  const known = client.ifNoneMatch?.split(',').map((tag) => tag.trim().replace(/^W\//, '')) ?? [];
+  const known = request.ifNoneMatch?.split(',').map((tag) => tag.trim().replace(/^W\//, '')) ?? [];
   if (!known.includes(etag) && !known.includes('*')) return body;
   answer.status(304);
   return '';

@@ -1,6 +1,6 @@
 // Owns which passwords may be set: their length, their characters, the list of common ones and the words of their
 // context. Leaves hashing to hashing.ts, and to callers where passwords are set and who sees the answer.
-import { problem } from '../../base/errors/problem.ts';
+import { invalid } from '../../base/errors/problem.ts';
 import { foldPassword, isCommonPassword } from './common.ts';
 import { isBeyondAnyPassword, normalisePassword, PASSWORD_LENGTH_MAX } from './text.ts';
 
@@ -74,5 +74,5 @@ export function judgePassword(password: string, context: PasswordContext, minLen
 /** Raises validation_failed, for the field `password`, unless `judgePassword` accepts it. */
 export function assertGoodPassword(password: string, context: PasswordContext, minLength: number): void {
   const weakness = judgePassword(password, context, minLength);
-  if (weakness) throw problem('validation_failed', { issues: [{ path: 'password', message: weakness.message }] });
+  if (weakness) throw invalid('password', weakness.message);
 }

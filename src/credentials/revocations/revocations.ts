@@ -17,12 +17,10 @@ import { deleteRevocations, listRevocations, type RevocationPage, type Revocatio
 
 export interface Revocations {
   /**
-   * Makes this process refuse from now on, and tells the others where there is a stream: nothing is waited for, and
-   * nothing fails. Call it after the commit that wrote the revocation.
+   * Makes this process refuse from now on, and tells the others where there is a stream. Called after the commit that
+   * wrote the revocations, however many; resolves when this process knows them, which of a few is at once. Never raises.
    */
-  publish(revocation: Revocation): void;
-  /** The same for all events of a commit, however many; resolves when this process knows them. Never raises. */
-  publishAll(revocations: readonly Revocation[]): Promise<void>;
+  publish(revocations: readonly Revocation[]): Promise<void>;
   /** Why a token must be refused, or null. */
   judge(token: RevocableToken): RevocationVerdict;
   /** The newest epoch known of a user or client, 0 for none: what was read with a lower one has changed since. */
@@ -141,13 +139,14 @@ export function openRevocations(deps: RevocationsDeps): Revocations {
     else take(revocation);
   }
 
-  function publish(revocation: Revocation): void {
-    take(revocation);
-    stream?.send(revocation);
-  }
-
-  async function publishAll(revocations: readonly Revocation[]): Promise<void> {
-    if (revocations.length <= SENT_AT_ONCE_MAX) return revocations.forEach(publish);
+  async function publish(revocations: readonly Revocation[]): Promise<void> {
+    if (revocations.length <= SENT_AT_ONCE_MAX) {
+      for (const revocation of revocations) {
+        take(revocation);
+        stream?.send(revocation);
+      }
+      return;
+    }
     stream?.sendMore();
     for (let at = 0; at < revocations.length; at += SENT_AT_ONCE_MAX) {
       revocations.slice(at, at + SENT_AT_ONCE_MAX).forEach(take);
@@ -171,7 +170,6 @@ export function openRevocations(deps: RevocationsDeps): Revocations {
 
   return {
     publish,
-    publishAll,
     judge: map.judge,
     epochOf: map.epochOf,
     isSuspended: map.isSuspended,

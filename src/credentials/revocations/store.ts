@@ -59,6 +59,8 @@ export const isNews = (snapshot: string, now: string) => `(${snapshot}::text IS 
   OR at > to_timestamp(${now}::float8 / 1000)
   OR NOT pg_visible_in_snapshot(tx::text::xid8, ${snapshot}::text::pg_snapshot))`;
 
+// $1 transaction and $2 row of the place to go on from, $3 seconds to look back, $4 limit, $5 snapshot and $6 instant (ms
+// since 1970) of what was seen, both null for nothing.
 const PAGE = statement(`
 SELECT h.*, r.* FROM (SELECT ${READING}) h LEFT JOIN LATERAL (
   SELECT id::text, tx::text, kind, subject, epoch, state, ceil(extract(epoch FROM not_before))::float8 AS "notBefore",

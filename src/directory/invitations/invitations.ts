@@ -2,8 +2,9 @@
 // accepting them that of redeem.ts and of sessions/.
 
 import type { Database, OrganizationTx, SystemTx } from '../../base/database/db.ts';
-import { problem } from '../../base/errors/problem.ts';
+import { invalid, problem } from '../../base/errors/problem.ts';
 import { record } from '../../base/events/record.ts';
+import { enqueue } from '../../base/outbox/enqueue.ts';
 import type { Clock } from '../../base/platform/clock.ts';
 import { type Page, type Paged, paged } from '../../base/platform/page.ts';
 import { newId, type Random } from '../../base/platform/random.ts';
@@ -15,7 +16,7 @@ import { assertMayGrant } from '../rights/granting.ts';
 import { lockOrganization } from '../rights/store.ts';
 import { type EmailAddress, parseEmail } from '../users/email.ts';
 import { assertMailAllowed, type BudgetDeps } from './budgets.ts';
-import { insertMail } from './outbox-store.ts';
+import { INVITATION_MAIL } from './mail.ts';
 import { assertSeat } from './seats.ts';
 import {
   countInvitations,
@@ -181,11 +182,12 @@ async function write(
     ttlSeconds: deps.invitationTtlSeconds,
   });
   await orNoSuchRole(setOfferedRoles(tx, organizationId, id, roles));
-  await insertMail(tx, {
+  await enqueue(tx, {
     id: newId(deps.random, deps.clock),
+    kind: INVITATION_MAIL,
     organizationId,
-    invitationId: id,
-    emailKey: email.key,
+    subjectId: id,
+    recipientKey: email.key,
     actorId: invitedBy,
   });
   await record(tx, {
@@ -203,9 +205,8 @@ async function write(
 
 function goodEmail(typed: string): EmailAddress {
   const email = parseEmail(typed);
-  if (email) return email;
-  const message = 'must be one e-mail address such as ada@example.com';
-  throw problem('validation_failed', { issues: [{ path: 'email', message }] });
+  if (!email) throw invalid('email', 'must be one e-mail address such as ada@example.com');
+  return email;
 }
 
 function noOrganization() {

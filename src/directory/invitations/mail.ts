@@ -1,5 +1,38 @@
-// The mail of an invitation: its words as text and as HTML. Names in it were chosen by strangers: they are escaped, cut
-// short, and nothing in them can look like a link. The only link is the one that is built from configuration.
+// The mail of an invitation: when it may leave, and its words as text and as HTML. Names in it were chosen by strangers:
+// they are escaped, cut short, and nothing in them can look like a link. The only link is the one that is built from
+// configuration.
+
+import type { MailKind } from '../../base/outbox/kinds.ts';
+import { isNewestMail } from '../../base/outbox/store.ts';
+import type { Random } from '../../base/platform/random.ts';
+import { holdPending, updateToken } from './mail-store.ts';
+import { hashOfToken, newInvitationToken } from './token.ts';
+
+/** As in the outbox. Its subject is the invitation. */
+export const INVITATION_MAIL = 'invitation';
+/** How long a mail waits before it is looked at again whether its organization is active. */
+const SUSPENDED_SECONDS = 600;
+
+/** The kind, for the outbox. Links in its mails begin with `appUrl`. */
+export function invitationMail(deps: { readonly random: Random; readonly appUrl: string }): MailKind {
+  return {
+    kind: INVITATION_MAIL,
+    async prepare(tx, row) {
+      const { organizationId, subjectId } = row;
+      if (organizationId === null) return null;
+      const addressed = await holdPending(tx, organizationId, subjectId);
+      // Asked after the lock: of two mails of one invitation only the newer leaves, whatever came first here.
+      if (!addressed || !(await isNewestMail(tx, row))) return null;
+      if (addressed.organizationStatus !== 'active') {
+        return { againSeconds: SUSPENDED_SECONDS, failure: 'organization_suspended' };
+      }
+      // The token is made now, and nowhere but in the mail: a look into the database redeems nothing.
+      const token = newInvitationToken(deps.random);
+      await updateToken(tx, organizationId, subjectId, hashOfToken(token));
+      return { to: addressed.email, ...writeInvitationMail({ ...addressed, appUrl: deps.appUrl, token }) };
+    },
+  };
+}
 
 export interface InvitationMail {
   readonly organizationName: string;

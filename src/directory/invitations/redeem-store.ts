@@ -23,6 +23,7 @@ export async function findByTokenHash(tx: SystemReader, tokenHash: string): Prom
   return row ?? null;
 }
 
+// $1 organization, $2 invitation, $3 hash of the token in hexadecimal digits, $4 who accepts.
 const ACCEPT = statement(`
 UPDATE invitations SET status = 'accepted', accepted_by = $4::uuid, token_hash = NULL, updated_at = clock_timestamp()
 WHERE organization_id = $1::uuid AND id = $2::uuid AND token_hash = decode($3, 'hex')

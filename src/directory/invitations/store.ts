@@ -41,6 +41,7 @@ export async function countSeats(
   return row ?? { limit: null, members: 0, pending: 0 };
 }
 
+// $1 invitation, $2 organization, $3 e-mail, $4 e-mail key, $5 who invites, null for an operator, $6 seconds that it lasts.
 const UPSERT = statement(`
 INSERT INTO invitations (id, organization_id, email, email_key, invited_by, expires_at)
 VALUES ($1::uuid, $2::uuid, $3, $4, $5::uuid, clock_timestamp() + $6::float8 * interval '1 second')
@@ -152,6 +153,7 @@ export async function findInvitation(
 // An expired invitation is a pending one whose time is over: the status of the row narrows the index either way.
 const OF_STATUS = `i.organization_id = $1::uuid AND ($2::text IS NULL OR (
   i.status = CASE WHEN $2 = 'expired' THEN 'pending' ELSE $2 END AND ${STATUS} = $2))`;
+// $1 organization, $2 status or null, $3 limit, $4 offset.
 const LIST = statement(`
 SELECT ${COLUMNS}, (count(*) OVER ())::int AS total FROM invitations i
 WHERE ${OF_STATUS} ORDER BY i.created_at DESC, i.id DESC LIMIT $3::int OFFSET $4::int`);
@@ -198,6 +200,6 @@ SELECT gen_random_uuid(), organization_id, 'invitation.revoked', $1::uuid, id,
   json_build_object('reason', $2::text)::jsonb FROM ended`);
 
 /** Ends, with their events, the pending invitations that a user was the last to send, in every organization. */
-export async function markSentRevoked(tx: SystemTx, userId: string, reason: string): Promise<void> {
+export async function markSentRevoked(tx: SystemTx, userId: string, reason: 'account_claimed'): Promise<void> {
   await tx.rows(REVOKE_SENT, [userId, reason]);
 }

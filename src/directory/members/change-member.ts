@@ -3,6 +3,7 @@
 
 import type { OrganizationTx } from '../../base/database/db.ts';
 import { record } from '../../base/events/record.ts';
+import { publishing } from '../../base/revoking/publish.ts';
 import type { OrganizationCaller } from '../../protocol/caller.ts';
 import { assertOutranks, assertOwned, beginChange } from '../rights/authority.ts';
 import { assertMayGrant, type Standing } from '../rights/granting.ts';
@@ -28,7 +29,7 @@ export interface ChangeMember {
  */
 export async function changeMember(deps: MemberChangeDeps, caller: OrganizationCaller, input: ChangeMember) {
   const { organizationId } = caller;
-  const { member, revocations } = await deps.db.organization({ organizationId, userId: caller.id }, async (tx) => {
+  const commit = deps.db.organization({ organizationId, userId: caller.id }, async (tx) => {
     const standing = await beginChange(tx, caller, 'users:update');
     const before = await findStanding(tx, organizationId, input.userId);
     if (!before) throw noSuchMember();
@@ -46,8 +47,7 @@ export async function changeMember(deps: MemberChangeDeps, caller: OrganizationC
     for (const event of events) await record(tx, memberEvent(deps, caller, organizationId, input.userId, event));
     return { member, revocations: await raiseEpochs(tx, [input.userId]) };
   });
-  deps.publish(revocations);
-  return member;
+  return (await publishing(deps, commit)).member;
 }
 
 /** Makes the choices all that the member holds; gives what was added and taken, null when nothing was. */

@@ -1,7 +1,7 @@
 // The roles that a caller names, by id or name, looked up among the system roles and those of the organization.
 
-import { isForeignKeyViolation } from '../../base/database/constraint.ts';
 import type { OrganizationTx, SystemTx } from '../../base/database/db.ts';
+import { isForeignKeyViolation } from '../../base/database/sql-state.ts';
 import { problem } from '../../base/errors/problem.ts';
 import { isIdShaped } from '../../protocol/id.ts';
 import { type Scope, scopeKey } from '../rights/scope.ts';

@@ -1,23 +1,24 @@
 // What every change of a member needs, and the event that it records.
 
 import type { Database } from '../../base/database/db.ts';
-import type { NewEvent } from '../../base/events/record.ts';
+import type { EventPart, NewEvent } from '../../base/events/record.ts';
 import type { Clock } from '../../base/platform/clock.ts';
 import { newId, type Random } from '../../base/platform/random.ts';
-import type { Revocation } from '../../protocol/revocation.ts';
+import type { PublishDeps } from '../../base/revoking/publish.ts';
 
-export interface MemberChangeDeps {
+export interface MemberChangeDeps extends PublishDeps {
   readonly db: Database;
   readonly clock: Clock;
   readonly random: Random;
-  /** Makes this process refuse at once what a committed change has revoked. */
-  readonly publish: (changes: readonly Revocation[]) => void;
 }
 
-export interface MemberEvent {
-  readonly type: 'member.roles_changed' | 'member.suspended' | 'member.activated' | 'member.removed' | 'member.left';
-  readonly data?: { readonly added: readonly string[]; readonly removed: readonly string[] };
-}
+type MemberEventType =
+  | 'member.roles_changed'
+  | 'member.suspended'
+  | 'member.activated'
+  | 'member.removed'
+  | 'member.left';
+export type MemberEvent = EventPart<MemberEventType, 'type' | 'data'>;
 
 /** An event about a member, by whoever brought it about. */
 export function memberEvent(
@@ -26,6 +27,6 @@ export function memberEvent(
   organizationId: string,
   userId: string,
   event: MemberEvent,
-): NewEvent {
+): NewEvent<MemberEventType> {
   return { id: newId(deps.random, deps.clock), organizationId, actorId: actor.id, targetId: userId, ...event };
 }

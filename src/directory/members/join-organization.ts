@@ -1,6 +1,7 @@
 // A user becomes a member, within the transaction of what made them one.
 
 import type { SystemTx } from '../../base/database/db.ts';
+import type { EventData } from '../../base/events/catalogue.ts';
 import { record } from '../../base/events/record.ts';
 import type { Clock } from '../../base/platform/clock.ts';
 import { newId, type Random } from '../../base/platform/random.ts';
@@ -15,7 +16,7 @@ export interface Joining {
   readonly actorId: string | null;
   readonly roles: readonly ChosenRole[];
   /** What the event says of how it came about. */
-  readonly data: Readonly<Record<string, string>>;
+  readonly data: EventData<'member.joined'>;
 }
 
 /**

@@ -32,7 +32,7 @@ AND ($4::text IS NULL OR (SELECT count(*) FROM role_assignments a
   WHERE a.organization_id = m.organization_id AND a.user_id = m.user_id
     AND (r.name = $4 OR r.id::text = lower($4))) > 0)`;
 
-/** The query of the list; a test looks at its plan. */
+/** The query of the list; a test looks at its plan. $1 to $4 as in WANTED, $5 limit, $6 offset. */
 export const LIST = statement(`
 WITH wanted AS MATERIALIZED (
   SELECT m.organization_id, m.user_id, m.status, m.joined_at FROM memberships m WHERE ${WANTED}

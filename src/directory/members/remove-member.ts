@@ -4,8 +4,8 @@
 import type { OrganizationTx } from '../../base/database/db.ts';
 import { problem } from '../../base/errors/problem.ts';
 import { record } from '../../base/events/record.ts';
+import { publishing, type Revoking } from '../../base/revoking/publish.ts';
 import type { Caller, OrganizationCaller } from '../../protocol/caller.ts';
-import type { Revocation } from '../../protocol/revocation.ts';
 import { assertOutranks, assertOwned, beginChange } from '../rights/authority.ts';
 import { findStanding, lockOrganization } from '../rights/store.ts';
 import { raiseEpochs } from '../users/epoch-store.ts';
@@ -22,7 +22,7 @@ export interface MemberSessions {
 
 export interface RemoveMemberDeps extends MemberChangeDeps {
   /** Ends, within the transaction, the sessions with which a member acts for the organization. */
-  readonly endSessionsOfRemoved: (tx: OrganizationTx, of: MemberSessions) => Promise<Revocation[]>;
+  readonly endSessionsOfRemoved: (tx: OrganizationTx, of: MemberSessions) => Promise<Revoking>;
 }
 
 /**
@@ -31,7 +31,7 @@ export interface RemoveMemberDeps extends MemberChangeDeps {
  */
 export async function removeMember(deps: RemoveMemberDeps, caller: OrganizationCaller, userId: string): Promise<void> {
   const { organizationId } = caller;
-  const revocations = await deps.db.organization({ organizationId, userId: caller.id }, async (tx) => {
+  const commit = deps.db.organization({ organizationId, userId: caller.id }, async (tx) => {
     const standing = await beginChange(tx, caller, 'users:remove');
     const member = await findStanding(tx, organizationId, userId);
     if (!member) throw noSuchMember();
@@ -43,9 +43,9 @@ export async function removeMember(deps: RemoveMemberDeps, caller: OrganizationC
     await deleteMembership(tx, organizationId, userId);
     if (member.owner) await assertOwned(tx, organizationId);
     await record(tx, memberEvent(deps, caller, organizationId, userId, { type: 'member.removed' }));
-    return [...raised, ...ended];
+    return { revocations: [...raised, ...ended.revocations] };
   });
-  deps.publish(revocations);
+  await publishing(deps, commit);
 }
 
 /**
@@ -57,7 +57,7 @@ export async function leaveOrganization(deps: MemberChangeDeps, caller: Caller, 
     problem('not_found', { detail: 'You are in no such organization: list yours first.' });
   // The organization of the path is entered only by somebody who is in it.
   if (!(await findOwnMembership(deps.db.userReader(caller.id), caller.id, organizationId))) throw noSuchOrganization();
-  const revocations = await deps.db.organization({ organizationId, userId: caller.id }, async (tx) => {
+  const commit = deps.db.organization({ organizationId, userId: caller.id }, async (tx) => {
     await lockOrganization(tx, organizationId);
     const standing = await findStanding(tx, organizationId, caller.id);
     if (!standing) throw noSuchOrganization();
@@ -65,7 +65,7 @@ export async function leaveOrganization(deps: MemberChangeDeps, caller: Caller, 
     await deleteMembership(tx, organizationId, caller.id);
     if (standing.owner) await assertOwned(tx, organizationId);
     await record(tx, memberEvent(deps, caller, organizationId, caller.id, { type: 'member.left' }));
-    return raised;
+    return { revocations: raised };
   });
-  deps.publish(revocations);
+  await publishing(deps, commit);
 }

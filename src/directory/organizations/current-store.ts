@@ -26,6 +26,7 @@ export async function findOrganization(
 
 // What is null stays. Two changes at once keep both: each writes only what it names, and the second one is judged
 // against what the first has left.
+// $1 organization, $2 name, $3 settings as JSON, $4 event, $5 who changes it.
 const UPDATE = statement(`
 WITH old AS (SELECT id, name, settings FROM organizations WHERE id = $1::uuid FOR NO KEY UPDATE),
 changed AS (

@@ -4,16 +4,15 @@ import type { Database } from '../../base/database/db.ts';
 import { record } from '../../base/events/record.ts';
 import type { Clock } from '../../base/platform/clock.ts';
 import { newId, type Random } from '../../base/platform/random.ts';
+import { type PublishDeps, publishing } from '../../base/revoking/publish.ts';
 import type { OrganizationCaller } from '../../protocol/caller.ts';
-import type { Revocation } from '../../protocol/revocation.ts';
 import { beginChange } from '../rights/authority.ts';
 import { deleteOrganizationRow } from './delete-store.ts';
 
-export interface DeleteOrganizationDeps {
+export interface DeleteOrganizationDeps extends PublishDeps {
   readonly db: Database;
   readonly clock: Clock;
   readonly random: Random;
-  readonly publish: (changes: readonly Revocation[]) => void;
 }
 
 /**
@@ -22,7 +21,7 @@ export interface DeleteOrganizationDeps {
  */
 export async function deleteOrganization(deps: DeleteOrganizationDeps, caller: OrganizationCaller): Promise<void> {
   const { organizationId } = caller;
-  const at = await deps.db.organization({ organizationId, userId: caller.id }, async (tx) => {
+  const commit = deps.db.organization({ organizationId, userId: caller.id }, async (tx) => {
     await beginChange(tx, caller, 'organization:delete');
     await record(tx, {
       id: newId(deps.random, deps.clock),
@@ -34,5 +33,5 @@ export async function deleteOrganization(deps: DeleteOrganizationDeps, caller: O
     });
     return deleteOrganizationRow(tx, organizationId);
   });
-  deps.publish([{ kind: 'organization', org: organizationId, state: 'suspended', at }]);
+  await publishing(deps, commit);
 }

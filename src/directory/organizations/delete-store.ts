@@ -1,5 +1,6 @@
 // The query that ends an organization.
 import { type OrganizationTx, statement } from '../../base/database/db.ts';
+import type { Revoking } from '../../base/revoking/publish.ts';
 
 // The foreign keys take everything of the organization along; sessions stay, and act for none. Its access tokens are
 // refused until the last of them has expired: for good, so that no later state can overrule this one. The sessions are
@@ -12,11 +13,8 @@ held AS (SELECT id FROM sessions WHERE organization_id = $1::uuid ORDER BY id FO
 deleted AS (DELETE FROM organizations WHERE id = $1::uuid AND (SELECT count(*) FROM held) >= 0)
 SELECT (extract(epoch FROM clock_timestamp()) * 1000)::float8 AS at`);
 
-/**
- * Deletes the organization with all that belongs to it, and writes the revocation of its tokens; gives the instant, in ms
- * since 1970 by the database's clock.
- */
-export async function deleteOrganizationRow(tx: OrganizationTx, organizationId: string): Promise<number> {
+/** Deletes the organization with all that belongs to it, and revokes its tokens. */
+export async function deleteOrganizationRow(tx: OrganizationTx, organizationId: string): Promise<Revoking> {
   const rows = await tx.rows<{ at: number }>(DELETE, [organizationId]);
-  return rows[0]?.at ?? 0;
+  return { revocations: rows.map(({ at }) => ({ kind: 'organization', org: organizationId, state: 'suspended', at })) };
 }

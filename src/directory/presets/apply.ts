@@ -5,6 +5,7 @@ import { problem } from '../../base/errors/problem.ts';
 import { record } from '../../base/events/record.ts';
 import type { Clock } from '../../base/platform/clock.ts';
 import { newId, type Random } from '../../base/platform/random.ts';
+import { type PublishDeps, publishing } from '../../base/revoking/publish.ts';
 import type { Revocation } from '../../protocol/revocation.ts';
 import { raiseEpochs } from '../users/epoch-store.ts';
 import { ownershipAfter, type PlanOptions, type PlanStep, type PresetPlan, planPreset, planWith } from './plan.ts';
@@ -22,12 +23,10 @@ import {
   updateSystemRole,
 } from './store.ts';
 
-export interface PresetDeps {
+export interface PresetDeps extends PublishDeps {
   readonly db: Database;
   readonly clock: Clock;
   readonly random: Random;
-  /** Makes this process refuse at once what was revoked; others, and a process without it, read it by themselves. */
-  readonly publish?: (changes: readonly Revocation[]) => unknown;
 }
 
 export interface AppliedPreset {
@@ -48,26 +47,24 @@ export async function applyPreset(deps: PresetDeps, preset: Preset, options: Pla
   // The usual run finds everything in place, and then opens no transaction.
   const first = await planPreset(deps.db, preset, options);
   if (first.changes === 0) return { plan: first, usersAffected: 0 };
-  const revocations: Revocation[] = [];
-  const applied = await deps.db.system(
+  const commit = deps.db.system(
     async (tx) => {
       await lockWhatChanges(tx, preset, options);
       const plan = await planWith(tx, preset, options);
-      if (plan.changes === 0) return { plan, usersAffected: 0 }; // another process was quicker
+      if (plan.changes === 0) return { plan, usersAffected: 0, revocations: [] }; // another process was quicker
       const [obstacle] = plan.obstacles;
       if (obstacle) throw problem(obstacle.code, { detail: plan.obstacles.map(({ detail }) => detail).join(' ') });
       const present = await listSystemRoles(tx);
       await write(deps, tx, preset, plan, present);
-      const usersAffected = await raiseHolders(tx, rightsChanged(plan.steps, present), (raised) => {
-        if (deps.publish) revocations.push(...raised);
-      });
+      const revocations = await raiseHolders(tx, rightsChanged(plan.steps, present));
+      const usersAffected = revocations.length;
       await recordApplied(deps, tx, plan, usersAffected);
-      return { plan, usersAffected };
+      return { plan, usersAffected, revocations };
     },
     { timeoutMs: WITHIN_MS },
   );
-  await deps.publish?.(revocations);
-  return applied;
+  const { plan, usersAffected } = await publishing(deps, commit);
+  return { plan, usersAffected };
 }
 
 /**
@@ -120,17 +117,12 @@ async function write(
   }
 }
 
-async function raiseHolders(
-  tx: SystemTx,
-  roleIds: readonly string[],
-  onRaised: (raised: readonly Revocation[]) => void,
-): Promise<number> {
-  let count = 0;
+async function raiseHolders(tx: SystemTx, roleIds: readonly string[]): Promise<Revocation[]> {
+  const revocations: Revocation[] = [];
   for (const ids of roleIds.length === 0 ? [] : await listHolders(tx, roleIds, RAISED_AT_ONCE)) {
-    onRaised(await raiseEpochs(tx, ids));
-    count += ids.length;
+    revocations.push(...(await raiseEpochs(tx, ids)));
   }
-  return count;
+  return revocations;
 }
 
 async function recordApplied(deps: PresetDeps, tx: SystemTx, plan: PresetPlan, usersAffected: number): Promise<void> {

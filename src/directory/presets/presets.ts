@@ -4,6 +4,7 @@ import { readdirSync, readFileSync, statSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
 import { parse, stringify } from 'yaml';
 import { z } from 'zod';
+import { OperatorError } from '../../base/errors/operator-error.ts';
 import { canonicalPermissions, PERMISSION_PATTERN } from '../../protocol/permission.ts';
 
 const ROLE_NAME_PATTERN = /^[a-z][a-z0-9_-]{0,39}$/;
@@ -47,7 +48,7 @@ export interface Preset {
 }
 
 /** A preset cannot be read or written: one line for each problem, each naming role and field. */
-export class PresetRefused extends Error {
+export class PresetRefused extends OperatorError {
   override readonly name = 'PresetRefused';
   readonly problems: readonly string[];
   constructor(problems: readonly string[]) {

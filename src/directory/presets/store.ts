@@ -52,6 +52,7 @@ export async function lockRoles(tx: SystemTx, roleIds: readonly string[]): Promi
   await tx.rows(LOCK_ROLES, [roleIds]);
 }
 
+// $1 role, $2 name, $3 description, $4 level, $5 ownership, $6 permissions.
 const INSERT = statement(`
 INSERT INTO roles (id, owner_key, name, description, level, ownership, permissions)
 VALUES ($1::uuid, '${SYSTEM_OWNER}', $2, $3, $4::int, $5::boolean, $6::text[])`);
@@ -60,6 +61,7 @@ export async function insertSystemRole(tx: SystemTx, id: string, role: PresetRol
   await tx.rows(INSERT, [id, role.name, role.description, role.level, role.ownership, role.permissions]);
 }
 
+// $1 role, $2 description, $3 level, $4 ownership, $5 permissions.
 const UPDATE = statement(`
 UPDATE roles SET description = $2, level = $3::int, ownership = $4::boolean, permissions = $5::text[],
   updated_at = clock_timestamp()

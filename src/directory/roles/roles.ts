@@ -3,12 +3,12 @@
 import { isDeepStrictEqual } from 'node:util';
 import type { Database, OrganizationTx } from '../../base/database/db.ts';
 import { problem } from '../../base/errors/problem.ts';
-import { record } from '../../base/events/record.ts';
+import { type EventPart, record } from '../../base/events/record.ts';
 import type { Clock } from '../../base/platform/clock.ts';
 import { type Page, type Paged, paged } from '../../base/platform/page.ts';
 import { newId, type Random } from '../../base/platform/random.ts';
+import { type PublishDeps, publishing } from '../../base/revoking/publish.ts';
 import { type OrganizationCaller, type OrganizationPrincipal, scopeOf } from '../../protocol/caller.ts';
-import type { Revocation } from '../../protocol/revocation.ts';
 import { assertMayGrant, type Standing } from '../rights/granting.ts';
 import { raiseEpochs } from '../users/epoch-store.ts';
 import {
@@ -31,12 +31,10 @@ const CUSTOM_ROLES_MAX = 200;
 
 export type Role = RoleRow;
 
-export interface RoleDeps {
+export interface RoleDeps extends PublishDeps {
   readonly db: Database;
   readonly clock: Clock;
   readonly random: Random;
-  /** Makes this process refuse what a committed change has revoked; awaited, because many may hold a role. */
-  readonly publish: (changes: readonly Revocation[]) => unknown;
   /** The lock and the proof that every change of members and roles begins with: members/authority.ts. */
   readonly beginChange: (tx: OrganizationTx, caller: OrganizationCaller, permission: string) => Promise<Standing>;
 }
@@ -78,7 +76,8 @@ export async function createRole(deps: RoleDeps, caller: OrganizationCaller, con
     if ((await countCustomRoles(tx, organizationId)) >= CUSTOM_ROLES_MAX) throw problem('role_limit');
     if (await isNameTaken(tx, organizationId, content.name, id)) throw problem('role_name_taken');
     await insertRole(tx, organizationId, id, content);
-    await recordChange(deps, tx, caller, 'role.created', { id, ...content }, { permissions: content.permissions });
+    const { name, level, permissions } = content;
+    await recordChange(deps, tx, caller, { type: 'role.created', targetId: id, data: { name, level, permissions } });
   });
   return { id, ...content, system: false };
 }
@@ -94,7 +93,7 @@ export async function changeRole(
   wanted: { readonly [Field in keyof RoleContent]: RoleContent[Field] | undefined },
 ): Promise<Role> {
   const { organizationId } = caller;
-  const { role, revocations } = await deps.db.organization(scopeOf(caller), async (tx) => {
+  const commit = deps.db.organization(scopeOf(caller), async (tx) => {
     const standing = await deps.beginChange(tx, caller, 'roles:write');
     const old = await findChangeable(tx, organizationId, id);
     const role = {
@@ -110,14 +109,14 @@ export async function changeRole(
       throw problem('role_name_taken');
     }
     await updateRole(tx, organizationId, id, role);
-    await recordChange(deps, tx, caller, 'role.changed', role, differenceOf(old, role));
+    const data = { name: role.name, level: role.level, ...differenceOf(old, role) };
+    await recordChange(deps, tx, caller, { type: 'role.changed', targetId: id, data });
     // A name stands in tokens as well; a level is judged when it matters, and a description stands nowhere.
     const rightsStay = role.name === old.name && isDeepStrictEqual(role.permissions, old.permissions);
     const revocations = rightsStay ? [] : await raiseEpochs(tx, await listHolders(tx, organizationId, id));
     return { role, revocations };
   });
-  await deps.publish(revocations);
-  return role;
+  return (await publishing(deps, commit)).role;
 }
 
 /** Deletes a role of the caller's organization. Raises permission_denied, not_found, grant_exceeds_own, role_in_use. */
@@ -129,7 +128,8 @@ export async function removeRole(deps: RoleDeps, caller: OrganizationCaller, id:
     assertMayGrant(standing, [role]);
     if (await isInUse(tx, organizationId, id)) throw problem('role_in_use');
     await deleteRole(tx, organizationId, id);
-    await recordChange(deps, tx, caller, 'role.deleted', role, { permissions: role.permissions });
+    const { name, level, permissions } = role;
+    await recordChange(deps, tx, caller, { type: 'role.deleted', targetId: id, data: { name, level, permissions } });
   });
 }
 
@@ -158,16 +158,12 @@ function recordChange(
   deps: RoleDeps,
   tx: OrganizationTx,
   caller: OrganizationCaller,
-  type: 'role.created' | 'role.changed' | 'role.deleted',
-  role: { readonly id: string; readonly name: string; readonly level: number },
-  data: Readonly<Record<string, readonly string[]>>,
+  event: EventPart<'role.created' | 'role.changed' | 'role.deleted', 'type' | 'targetId' | 'data'>,
 ): Promise<void> {
   return record(tx, {
     id: newId(deps.random, deps.clock),
-    type,
     organizationId: caller.organizationId,
     actorId: caller.id,
-    targetId: role.id,
-    data: { name: role.name, level: role.level, ...data },
+    ...event,
   });
 }

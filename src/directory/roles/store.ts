@@ -93,6 +93,7 @@ export async function countCustomRoles(tx: OrganizationTx, organizationId: strin
 
 export type RoleContent = Omit<RoleRow, 'id' | 'system'>;
 
+// $1 role, $2 organization, $3 name, $4 description, $5 level, $6 permissions.
 const INSERT = statement(`
 INSERT INTO roles (id, organization_id, owner_key, name, description, level, permissions)
 VALUES ($1::uuid, $2::uuid, $2::uuid, $3, $4, $5::int, $6::text[])`);
@@ -106,6 +107,7 @@ export async function insertRole(
   await tx.rows(INSERT, [id, organizationId, role.name, role.description, role.level, role.permissions]);
 }
 
+// $1 role, $2 organization, $3 name, $4 description, $5 level, $6 permissions.
 const UPDATE = statement(`
 UPDATE roles SET name = $3, description = $4, level = $5::int, permissions = $6::text[], updated_at = clock_timestamp()
 WHERE owner_key = $2::uuid AND id = $1::uuid`);

@@ -37,11 +37,13 @@ export interface AccountSearch {
   readonly organizationId: string | null;
 }
 
+// $1 text or null, $2 status or null, $3 organization or null.
 const WANTED = `
 ($1::text IS NULL OR position(lower($1::text) IN u.email_key) > 0 OR position(lower($1::text) IN lower(u.name)) > 0)
 AND ($2::text IS NULL OR u.status = $2::text)
 AND ($3::uuid IS NULL OR u.id IN (SELECT m.user_id FROM memberships m WHERE m.organization_id = $3::uuid))`;
 const COUNT = statement(`SELECT count(*)::int AS total FROM users u WHERE ${WANTED}`);
+// $1 to $3 as in WANTED, $4 limit, $5 offset.
 const LIST = statement(`
 SELECT ${COLUMNS}, (SELECT count(*)::int FROM users u WHERE ${WANTED}) AS total FROM users u WHERE ${WANTED}
 ORDER BY u.id LIMIT $4::int OFFSET $5::int`);

@@ -1,14 +1,13 @@
 // The query that raises epochs: from then on the older access tokens of those users are refused everywhere.
 import { type OrganizationTx, type SystemReader, type SystemTx, statement } from '../../base/database/db.ts';
+import { revokingEpochs } from '../../base/revoking/sql.ts';
 import type { Revocation } from '../../protocol/revocation.ts';
 
 // Rows are locked in the order of their ids, so that two of these cannot wait for each other.
 const RAISE = statement(`
 WITH locked AS (SELECT id FROM users WHERE id = ANY($1::text[]::uuid[]) ORDER BY id FOR NO KEY UPDATE),
 raised AS (UPDATE users u SET epoch = u.epoch + 1 FROM locked WHERE u.id = locked.id RETURNING u.id, u.epoch),
-announced AS (
-  INSERT INTO revocations (id, kind, subject, epoch) SELECT gen_random_uuid(), 'user', id, epoch FROM raised
-)
+revoked AS (${revokingEpochs('user', 'raised')})
 SELECT id::text AS sub, epoch FROM raised`);
 
 /**

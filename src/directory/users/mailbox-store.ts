@@ -35,6 +35,7 @@ export async function markEmailVerified(tx: SystemTx, userId: string): Promise<b
 
 // Claimed as the transaction began, which is when a membership that it brings is counted from.
 // The hash is written in the same statement: a sign-in that checks the old password meets the row's lock or the new hash.
+// $1 user, $2 e-mail, $3 name, $4 hash of the password.
 const CLAIM = statement(`
 WITH claimed AS (
   UPDATE users SET email = $2, name = $3, email_verified_at = clock_timestamp(), claimed_at = now(),

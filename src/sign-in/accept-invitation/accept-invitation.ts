@@ -6,6 +6,7 @@ import type { Database, SystemTx } from '../../base/database/db.ts';
 import { problem } from '../../base/errors/problem.ts';
 import { record } from '../../base/events/record.ts';
 import { newId } from '../../base/platform/random.ts';
+import { type PublishDeps, publishing } from '../../base/revoking/publish.ts';
 import type { Passwords } from '../../credentials/passwords/hashing.ts';
 import { assertGoodPassword } from '../../credentials/passwords/policy.ts';
 import { getRedeemable, type Redeemable, redeemInvitation } from '../../directory/invitations/redeem.ts';
@@ -21,6 +22,7 @@ import {
 import { insertUser } from '../../directory/users/store.ts';
 import type { Caller } from '../../protocol/caller.ts';
 import type { Revocation } from '../../protocol/revocation.ts';
+import { lockSessions, markSessionsEnded } from '../sessions/ending-store.ts';
 import {
   answerSession,
   assertCanSign,
@@ -32,13 +34,12 @@ import {
   storeSession,
 } from '../sessions/open-session.ts';
 import { admitToken, exchange, type RefreshDeps } from '../sessions/refresh.ts';
-import { lockSessions, markSessionsEnded, updateSessionOrganization } from '../sessions/store.ts';
+import { updateSessionOrganization } from '../sessions/store.ts';
 
-export interface JoinDeps extends SessionDeps {
+export interface JoinDeps extends SessionDeps, PublishDeps {
   readonly db: Database;
   readonly passwords: Passwords;
   readonly passwordMinLength: number;
-  readonly publish: (changes: readonly Revocation[]) => void;
 }
 
 interface Presented {
@@ -81,19 +82,18 @@ export async function acceptAsUser(deps: JoinDeps & RefreshDeps, caller: Caller,
   const { organizationId } = invitation;
 
   async function join(tx: SystemTx) {
-    let revoked: Revocation[] = [];
+    let revocations: readonly Revocation[] = [];
     const admit = async () => {
-      revoked = await proveMailbox(deps, tx, caller);
+      revocations = await proveMailbox(deps, tx, caller);
     };
     await redeemInvitation(deps, tx, { invitation, token, userId: caller.id, admit });
     const switched = await updateSessionOrganization(tx, caller.id, sessionId, organizationId);
     if (!switched?.live) throw problem('session_revoked');
     if (!switched.session) throw refusal(switched.subject);
-    return { revoked, subject: switched.subject, session: switched.session };
+    return { revocations, subject: switched.subject, session: switched.session };
   }
 
-  const { revoked, subject, session } = await deps.db.system(join);
-  deps.publish(revoked);
+  const { subject, session } = await publishing(deps, deps.db.system(join));
   if (claims) return exchange(deps, claims, { organization: [] });
   return signIn(deps, subject, {
     sessionId,
@@ -107,12 +107,12 @@ export async function acceptAsUser(deps: JoinDeps & RefreshDeps, caller: Caller,
 async function proveMailbox(deps: JoinDeps, tx: SystemTx, caller: Caller): Promise<Revocation[]> {
   const { id: userId, sessionId: exceptId } = caller;
   const first = await markEmailVerified(tx, userId);
-  const revoked = await raiseEpochs(tx, [userId]);
-  if (!first) return revoked;
+  const raised = await raiseEpochs(tx, [userId]);
+  if (!first) return raised;
   await recordOwn(deps, tx, userId, 'user.email_verified');
   await lockSessions(tx, userId); // the one that stays as well: it is switched next
-  const ended = await markSessionsEnded(tx, { userId, exceptId, ...PROVEN });
-  return [...revoked, ...ended.map(({ id: sid }) => ({ kind: 'session', sid }) as const)];
+  const { revocations } = await markSessionsEnded(tx, { userId, exceptId, ...PROVEN });
+  return [...raised, ...revocations];
 }
 
 /**
@@ -136,18 +136,18 @@ export async function acceptByRegistering(deps: JoinDeps, input: JoinByRegisteri
   const passwordHash = await deps.passwords.hash(input.password);
   const userId = known?.id ?? newId(deps.random, deps.clock);
 
-  const { pending, revoked } = await deps.db.system(async (tx) => {
-    let revoked: Revocation[] = [];
+  const commit = deps.db.system(async (tx) => {
+    let revocations: readonly Revocation[] = [];
     const admit = async () => {
       const account = { userId, name, passwordHash, invitation };
-      if (known) revoked = await claim(deps, tx, account);
+      if (known) revocations = await claim(deps, tx, account);
       else await open(deps, tx, account);
     };
     await redeemInvitation(deps, tx, { invitation, token, userId, admit });
     const session = { userId, organization: invitation.organizationId, amr: ['pwd'], device };
-    return { revoked, pending: await storeSession(deps, tx, session) };
+    return { revocations, pending: await storeSession(deps, tx, session) };
   });
-  deps.publish(revoked);
+  const { pending } = await publishing(deps, commit);
   return answerSession(deps, pending);
 }
 
@@ -175,12 +175,14 @@ async function claim(deps: JoinDeps, tx: SystemTx, account: Account): Promise<Re
   if (!(await updateClaimed(tx, { userId, email, name, passwordHash }))) throw problem('email_taken');
   await recordOwn(deps, tx, userId, 'user.claimed');
   await markSentRevoked(tx, userId, 'account_claimed');
-  const revoked = await raiseEpochs(tx, [userId]);
-  const ended = await markSessionsEnded(tx, { userId, ...PROVEN });
-  return [...revoked, ...ended.map(({ id: sid }) => ({ kind: 'session', sid }) as const)];
+  const raised = await raiseEpochs(tx, [userId]);
+  const { revocations } = await markSessionsEnded(tx, { userId, ...PROVEN });
+  return [...raised, ...revocations];
 }
 
-function recordOwn(deps: JoinDeps, tx: SystemTx, userId: string, type: string): Promise<void> {
+type OwnEventType = 'user.email_verified' | 'user.registered' | 'user.claimed';
+
+function recordOwn(deps: JoinDeps, tx: SystemTx, userId: string, type: OwnEventType): Promise<void> {
   return record(tx, {
     id: newId(deps.random, deps.clock),
     type,

@@ -1,6 +1,6 @@
 // HTTP of accepting an invitation: with an access token as the user it belongs to, without one by registering.
 import { problem } from '../../base/errors/problem.ts';
-import { type Client, type Endpoint, endpoint, open } from '../../base/http/endpoint.ts';
+import { type Endpoint, endpoint, open, type RequestInfo } from '../../base/http/endpoint.ts';
 import { enveloped } from '../../base/http/wire.ts';
 import type { Caller } from '../../protocol/caller.ts';
 import {
@@ -57,30 +57,30 @@ export function acceptRoutes(deps: AcceptRouteDeps): Endpoint[] {
         'session_expired',
         'refresh_token_reused',
       ],
-      handle: async ({ body, client, answer }) => {
-        if (body.transport === 'cookie') assertSameSite(deps.cookie, client);
-        if (client.authorization !== undefined) {
-          const { signed, transport } = await asUser(deps, client, body);
+      handle: async ({ body, request, answer }) => {
+        if (body.transport === 'cookie') assertSameSite(deps.cookie, request);
+        if (request.authorization !== undefined) {
+          const { signed, transport } = await asUser(deps, request, body);
           return deliver(deps, answer, signed, transport);
         }
         const { token, name, password, transport } = body;
         if (name === undefined || password === undefined) throw incomplete(name, password);
         if (body.refreshToken !== undefined) throw withoutUse(['refreshToken'], 'without an access token');
-        const device = deviceOf(client);
-        const joining = { token, tenants: client.tenants, email: null, name, password, device };
+        const device = deviceOf(request);
+        const joining = { token, tenants: request.tenants, email: null, name, password, device };
         return deliver(deps, answer, await acceptByRegistering(deps, joining), transport);
       },
     }),
   ];
 }
 
-async function asUser(deps: AcceptRouteDeps, client: Client, body: AcceptInvitation) {
-  const caller = await deps.authenticateUser(client.authorization, { alsoSuspended: true });
+async function asUser(deps: AcceptRouteDeps, request: RequestInfo, body: AcceptInvitation) {
+  const caller = await deps.authenticateUser(request.authorization, { alsoSuspended: true });
   const unused = (['name', 'password'] as const).filter((member) => body[member] !== undefined);
   if (unused.length > 0) throw withoutUse(unused, 'with an access token: the account has its own');
-  const presented = presentedToken(deps, client, body.refreshToken);
-  const input = { token: body.token, tenants: client.tenants, refreshToken: presented?.token ?? null };
-  const signed = await acceptAsUser({ ...deps, ...limitRefresh(client) }, caller, input);
+  const presented = presentedToken(deps, request, body.refreshToken);
+  const input = { token: body.token, tenants: request.tenants, refreshToken: presented?.token ?? null };
+  const signed = await acceptAsUser({ ...deps, ...limitRefresh(request) }, caller, input);
   return { signed, transport: presented?.transport ?? 'body' } as const;
 }
 

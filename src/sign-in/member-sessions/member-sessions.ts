@@ -4,12 +4,12 @@
 import type { Database, OrganizationTx } from '../../base/database/db.ts';
 import { problem } from '../../base/errors/problem.ts';
 import { type Page, paged } from '../../base/platform/page.ts';
+import { type PublishDeps, publishing } from '../../base/revoking/publish.ts';
 import { assertOutranks, beginChange } from '../../directory/rights/authority.ts';
 import { findStanding } from '../../directory/rights/store.ts';
 import type { OrganizationCaller } from '../../protocol/caller.ts';
-import type { Revocation } from '../../protocol/revocation.ts';
+import type { EndedSessions } from '../sessions/ending-store.ts';
 import { toSession } from '../sessions/list-sessions.ts';
-import type { EndedSession } from '../sessions/store.ts';
 import {
   countMemberSessions,
   type EndMemberSessions,
@@ -22,9 +22,7 @@ interface ReadDeps {
   readonly db: Database;
 }
 
-export interface MemberSessionDeps extends ReadDeps {
-  readonly publish: (changes: readonly Revocation[]) => void;
-}
+export interface MemberSessionDeps extends ReadDeps, PublishDeps {}
 
 /** A member's live sessions in the organization, the most recently used first. Raises not_found for a stranger. */
 export async function listMemberSessions(
@@ -54,7 +52,7 @@ export async function endMemberSessions(
   caller: OrganizationCaller,
   userId: string,
 ): Promise<number> {
-  return (await end(deps, caller, { userId })).filter(({ live }) => live).length;
+  return (await end(deps, caller, { userId })).live;
 }
 
 /** Ends one of a member's sessions in the organization. Raises as for all, and not_found for one that has ended. */
@@ -63,37 +61,32 @@ export async function endMemberSession(
   caller: OrganizationCaller,
   which: { readonly userId: string; readonly sessionId: string },
 ): Promise<void> {
-  if (!(await end(deps, caller, which)).some(({ live }) => live)) throw notHere();
+  if ((await end(deps, caller, which)).live === 0) throw notHere();
 }
 
 /** Ends, within the transaction that removes a member, all of their sessions there; to be published after the commit. */
-export async function endSessionsOfRemoved(
+export function endSessionsOfRemoved(
   tx: OrganizationTx,
   of: Pick<EndMemberSessions, 'organizationId' | 'userId' | 'actorId'>,
-): Promise<Revocation[]> {
-  return toRevocations(await markMemberSessionsEnded(tx, { ...of, reason: 'membership_removed' }));
+): Promise<EndedSessions> {
+  return markMemberSessionsEnded(tx, { ...of, reason: 'membership_removed' });
 }
 
 /** Judged at commit time, as every change of a member is: one ends the own sessions, and those of whom one outranks. */
-async function end(
+function end(
   deps: MemberSessionDeps,
   caller: OrganizationCaller,
   which: Pick<EndMemberSessions, 'userId' | 'sessionId'>,
-): Promise<EndedSession[]> {
+): Promise<EndedSessions> {
   const { organizationId, id: actorId } = caller;
-  const ended = await deps.db.organization({ organizationId, userId: actorId }, async (tx) => {
+  const commit = deps.db.organization({ organizationId, userId: actorId }, async (tx) => {
     const standing = await beginChange(tx, caller, 'sessions:revoke');
     const member = await findStanding(tx, organizationId, which.userId);
     if (!member) throw notHere();
     if (which.userId !== actorId) assertOutranks(standing, member);
     return markMemberSessionsEnded(tx, { organizationId, ...which, actorId, reason: 'ended_by_organization' });
   });
-  deps.publish(toRevocations(ended));
-  return ended;
-}
-
-function toRevocations(ended: readonly EndedSession[]): Revocation[] {
-  return ended.map(({ id: sid }) => ({ kind: 'session', sid }));
+  return publishing(deps, commit);
 }
 
 function notHere() {

@@ -1,10 +1,12 @@
 // The queries of the sessions with which members act for an organization, asked in that organization's scope.
 import { type OrganizationReader, type OrganizationTx, statement } from '../../base/database/db.ts';
-import type { EndedSession, SessionRow } from '../sessions/store.ts';
+import { type EndedSessions, endingStatement, runEnding } from '../sessions/ending-store.ts';
+import type { SessionRow } from '../sessions/store.ts';
 
 // $1 organization, $2 member.
 const LIVE = `s.organization_id = $1 AND s.user_id = $2 AND s.revoked_at IS NULL AND s.idle_expires_at > clock_timestamp()`;
 
+// $1 organization, $2 member, $3 limit, $4 offset.
 const LIST = statement(`
 SELECT s.id, s.user_agent AS "userAgent", s.ip, s.created_at AS "createdAt", s.last_seen_at AS "lastSeenAt",
   s.idle_expires_at AS "expiresAt", (count(*) OVER ())::int AS total,
@@ -40,25 +42,12 @@ export async function isMember(tx: OrganizationReader, organizationId: string, u
   return (await tx.rows(MEMBER, [organizationId, userId])).length > 0;
 }
 
-// As for a user's own sessions: the end, its event and its revocation stand or fall together, for one and for all.
-const END = statement(`
-WITH locked AS (
-  SELECT id FROM sessions
-  WHERE organization_id = $1::uuid AND user_id = $2::uuid AND ($3::uuid IS NULL OR id = $3::uuid) AND revoked_at IS NULL
-  ORDER BY id FOR UPDATE
-),
-ended AS (
-  UPDATE sessions SET revoked_at = clock_timestamp(), revoked_reason = $5::text
-  WHERE id IN (SELECT id FROM locked) AND organization_id = $1::uuid AND revoked_at IS NULL
-  RETURNING id, organization_id, idle_expires_at > clock_timestamp() AS live
-),
-dropped AS (INSERT INTO revocations (id, kind, subject) SELECT gen_random_uuid(), 'session', id FROM ended),
-recorded AS (
-  INSERT INTO events (id, organization_id, type, actor_id, target_id, data)
-  SELECT gen_random_uuid(), organization_id, 'session.ended', $4::uuid, id,
-    json_build_object('reason', $5::text)::jsonb FROM ended
-)
-SELECT id::text, live FROM ended`);
+// $1 organization, $2 member, $3 the one session to end or null for all, $4 who ends them, $5 reason.
+const END = endingStatement({
+  which: 'organization_id = $1::uuid AND user_id = $2::uuid AND ($3::uuid IS NULL OR id = $3::uuid)',
+  reason: '$5::text',
+  actor: '$4::uuid',
+});
 
 export interface EndMemberSessions {
   readonly organizationId: string;
@@ -69,10 +58,10 @@ export interface EndMemberSessions {
   readonly reason: 'ended_by_organization' | 'membership_removed';
 }
 
-/** Ends one session, or all, with which a member acts for the organization; gives those that had not been ended yet. */
+/** Ends one session, or all, with which a member acts for the organization. */
 export function markMemberSessionsEnded(
   tx: OrganizationTx,
   { organizationId, userId, sessionId, actorId, reason }: EndMemberSessions,
-): Promise<EndedSession[]> {
-  return tx.rows<EndedSession>(END, [organizationId, userId, sessionId ?? null, actorId, reason]);
+): Promise<EndedSessions> {
+  return runEnding(tx, END, [organizationId, userId, sessionId ?? null, actorId, reason]);
 }

@@ -3,19 +3,18 @@
 import type { Database } from '../../base/database/db.ts';
 import { problem } from '../../base/errors/problem.ts';
 import type { Log } from '../../base/platform/log.ts';
+import { type PublishDeps, publishing } from '../../base/revoking/publish.ts';
 import type { Passwords } from '../../credentials/passwords/hashing.ts';
-import type { Revocations } from '../../credentials/revocations/revocations.ts';
 import { findOrganizationId } from '../../directory/organizations/store.ts';
 import { countingKey, type EmailAddress, parseEmail } from '../../directory/users/email.ts';
 import { findCredentials, updateHash } from '../../directory/users/store.ts';
 import { chooseOrganization } from '../sessions/act-for.ts';
+import { markSurplusEnded } from '../sessions/ending-store.ts';
 import { answerSession, type Device, type SessionDeps, type SignedIn, storeSession } from '../sessions/open-session.ts';
-import { markSurplusEnded } from '../sessions/store.ts';
 import type { LoginThrottle } from './throttle.ts';
 
-export interface LoginDeps extends SessionDeps {
+export interface LoginDeps extends SessionDeps, PublishDeps {
   readonly db: Database;
-  readonly revocations: Revocations;
   readonly passwords: Passwords;
   readonly throttle: LoginThrottle;
   readonly sessionsPerUserMax: number;
@@ -30,7 +29,7 @@ export interface Login {
   /** Id or slug of the organization to act for, or both of them; none lets the first active membership decide. */
   readonly organization: readonly string[];
   readonly device: Device;
-  /** The client's network, for counting failures. */
+  /** The network of the request, for counting failures. */
   readonly address: string;
 }
 
@@ -61,8 +60,7 @@ export async function login(deps: LoginDeps, input: Login): Promise<SignedIn> {
     device: input.device,
     passwordOf: verdict.passwordOf,
   });
-  const surplus = await markSurplusEnded(deps.db.systemReader(), verdict.userId, deps.sessionsPerUserMax);
-  for (const sid of surplus) deps.revocations.publish({ kind: 'session', sid });
+  await publishing(deps, markSurplusEnded(deps.db.systemReader(), verdict.userId, deps.sessionsPerUserMax));
   const answer = await answerSession(deps, pending);
   if (verdict.staleHash) await rehash(deps, verdict.userId, verdict.staleHash, input.password);
   return answer;

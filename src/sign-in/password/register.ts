@@ -2,7 +2,7 @@
 // with the session.
 
 import type { Database, SystemTx } from '../../base/database/db.ts';
-import { problem } from '../../base/errors/problem.ts';
+import { invalid, problem } from '../../base/errors/problem.ts';
 import { record } from '../../base/events/record.ts';
 import { newId } from '../../base/platform/random.ts';
 import type { Passwords } from '../../credentials/passwords/hashing.ts';
@@ -45,17 +45,9 @@ export interface Registered extends SignedIn {
   readonly subscription: FoundedSubscription | null;
 }
 
-type Verdict =
-  | { readonly kind: 'email_taken' | 'slug_taken' }
-  | { readonly kind: 'registered'; readonly pending: PendingSession; readonly founded: Founded | null };
-
-/** Thrown inside the transaction to undo it, and turned into its verdict outside. */
-class Undo extends Error {
-  readonly verdict: 'email_taken' | 'slug_taken';
-  constructor(verdict: 'email_taken' | 'slug_taken') {
-    super(verdict);
-    this.verdict = verdict;
-  }
+interface Written {
+  readonly pending: PendingSession;
+  readonly founded: Founded | null;
 }
 
 /** Makes the account and signs it in. Raises registration_closed, validation_failed, email_taken, slug_taken, service_busy. */
@@ -77,8 +69,8 @@ export async function register(deps: RegisterDeps, input: Register): Promise<Reg
   const slug =
     input.organizationName === null ? null : await chooseSlug(deps, input.organizationName, input.organizationSlug);
 
-  async function write(tx: SystemTx): Promise<Verdict> {
-    if (!(await insertUser(tx, user))) return { kind: 'email_taken' };
+  async function write(tx: SystemTx): Promise<Written> {
+    if (!(await insertUser(tx, user))) throw problem('email_taken');
     await record(tx, {
       id: newId(deps.random, deps.clock),
       type: 'user.registered',
@@ -91,26 +83,16 @@ export async function register(deps: RegisterDeps, input: Register): Promise<Reg
       slug && input.organizationName !== null
         ? await foundOrganization(deps, tx, { ...founding, name: input.organizationName, slug })
         : null;
-    if (slug && !founded) throw new Undo('slug_taken');
+    if (slug && !founded) throw problem('slug_taken'); // no account without its organization
     const session = { userId: user.id, organization: founded?.organization.id ?? null, amr: ['pwd'] };
-    return { kind: 'registered', founded, pending: await storeSession(deps, tx, { ...session, device: input.device }) };
+    return { founded, pending: await storeSession(deps, tx, { ...session, device: input.device }) };
   }
 
-  const verdict = await deps.db.system(write).catch(undone);
-  if (verdict.kind !== 'registered') throw problem(verdict.kind);
-  const answer = await answerSession(deps, verdict.pending);
-  return { ...answer, subscription: verdict.founded?.subscription ?? null };
-}
-
-function undone(error: unknown): Verdict {
-  if (error instanceof Undo) return { kind: error.verdict };
-  throw error;
+  const { pending, founded } = await deps.db.system(write);
+  const answer = await answerSession(deps, pending);
+  return { ...answer, subscription: founded?.subscription ?? null };
 }
 
 function passwordContext(email: string, input: Register) {
   return input.organizationName === null ? { email } : { email, organizationName: input.organizationName };
-}
-
-function invalid(path: string, message: string) {
-  return problem('validation_failed', { issues: [{ path, message }] });
 }

@@ -47,11 +47,11 @@ function registerRoute(deps: PasswordRouteDeps): Endpoint {
       'already_member',
       'team_member_limit',
     ],
-    handle: async ({ body, client, answer }) => {
-      if (body.transport === 'cookie') assertSameSite(deps.cookie, client);
+    handle: async ({ body, request, answer }) => {
+      if (body.transport === 'cookie') assertSameSite(deps.cookie, request);
       if (body.invitationToken !== undefined) {
         const { email, name, password, invitationToken: token } = body;
-        const joining = { token, tenants: client.tenants, email, name, password, device: deviceOf(client) };
+        const joining = { token, tenants: request.tenants, email, name, password, device: deviceOf(request) };
         const joined = await acceptByRegistering(deps, joining);
         return deliver(deps, answer, { ...joined, subscription: null }, body.transport);
       }
@@ -61,7 +61,7 @@ function registerRoute(deps: PasswordRouteDeps): Endpoint {
         name: body.name,
         organizationName: body.organizationName ?? null,
         organizationSlug: body.organizationSlug ?? null,
-        device: deviceOf(client),
+        device: deviceOf(request),
       });
       return deliver(deps, answer, signed, body.transport);
     },
@@ -80,13 +80,13 @@ function loginRoute(deps: PasswordRouteDeps): Endpoint {
     body: Login,
     reply: { 200: enveloped(SignedIn) },
     problems: [...SIGN_IN_PROBLEMS, 'cross_site_request'],
-    handle: async ({ body, client, answer }) => {
-      if (body.transport === 'cookie') assertSameSite(deps.cookie, client);
-      const organization = oneOrganization([body.organization, body.organizationSlug, ...client.tenants]);
+    handle: async ({ body, request, answer }) => {
+      if (body.transport === 'cookie') assertSameSite(deps.cookie, request);
+      const organization = oneOrganization([body.organization, body.organizationSlug, ...request.tenants]);
       const { email, password } = body;
-      const device = deviceOf(client);
-      const limitOrganization = (named: string) => client.draw('organization', named);
-      const input = { email, password, organization, device, address: client.network };
+      const device = deviceOf(request);
+      const limitOrganization = (named: string) => request.draw('organization', named);
+      const input = { email, password, organization, device, address: request.network };
       const signed = await login({ ...deps, limitOrganization }, input);
       return deliver(deps, answer, signed, body.transport);
     },

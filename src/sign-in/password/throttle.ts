@@ -4,7 +4,7 @@
 import { problem } from '../../base/errors/problem.ts';
 import type { Clock } from '../../base/platform/clock.ts';
 
-/** `account` is the countingKey of what was typed as the e-mail, `address` the client's network. */
+/** `account` is the countingKey of what was typed as the e-mail, `address` the network of the request. */
 export interface LoginThrottle {
   /** Counts an attempt before its password is looked at. Raises too_many_requests when it comes too early. */
   begin(account: string, address: string): void;

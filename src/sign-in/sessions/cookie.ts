@@ -1,7 +1,7 @@
 // How a refresh token travels: in the body, or in a cookie, with its name and attributes (RFC 6265bis §4.1) and the
 // origins from which it is honoured.
 import { problem } from '../../base/errors/problem.ts';
-import type { Answer, Client } from '../../base/http/endpoint.ts';
+import type { Answer, RequestInfo } from '../../base/http/endpoint.ts';
 import type { SignedIn } from './open-session.ts';
 
 export interface CookieSettings {
@@ -40,17 +40,17 @@ function serialize(settings: CookieSettings, value: string, life: string): strin
 }
 
 /** The refresh token of the cookie, null without one. Raises cross_site_request when a foreign page sent it. */
-export function cookieToken(settings: CookieSettings, client: Client): string | null {
-  const token = client.cookie(settings.name);
+export function cookieToken(settings: CookieSettings, request: RequestInfo): string | null {
+  const token = request.cookie(settings.name);
   if (!token) return null;
-  assertSameSite(settings, client);
+  assertSameSite(settings, request);
   return token;
 }
 
 /** Raises cross_site_request for a request that a browser says comes from a page that is not on the list. */
-export function assertSameSite(settings: CookieSettings, client: Client): void {
-  const foreign = client.origin !== undefined && !settings.origins.has(client.origin);
-  if (foreign || client.fetchSite === 'cross-site') throw problem('cross_site_request');
+export function assertSameSite(settings: CookieSettings, request: RequestInfo): void {
+  const foreign = request.origin !== undefined && !settings.origins.has(request.origin);
+  if (foreign || request.fetchSite === 'cross-site') throw problem('cross_site_request');
 }
 
 /** Moves the refresh token from the answer into the cookie, where the call asked for that. */
@@ -66,16 +66,20 @@ export function deliver<A extends SignedIn>(
 }
 
 /** The token of the body, or else of the cookie, and by which of the two the next one travels. */
-export function presentedToken(deps: { readonly cookie: CookieSettings }, client: Client, inBody: string | undefined) {
+export function presentedToken(
+  deps: { readonly cookie: CookieSettings },
+  request: RequestInfo,
+  inBody: string | undefined,
+) {
   if (inBody !== undefined) return { token: inBody, transport: 'body' as const };
-  const inCookie = cookieToken(deps.cookie, client);
+  const inCookie = cookieToken(deps.cookie, request);
   return inCookie === null ? null : { token: inCookie, transport: 'cookie' as const };
 }
 
-export function deviceOf(client: Client) {
-  return { userAgent: client.userAgent, ip: client.ip };
+export function deviceOf(request: RequestInfo) {
+  return { userAgent: request.userAgent, ip: request.ip };
 }
 
-export function limitRefresh(client: Client) {
-  return { limitRefresh: (sessionId: string) => client.draw('session', sessionId) };
+export function limitRefresh(request: RequestInfo) {
+  return { limitRefresh: (sessionId: string) => request.draw('session', sessionId) };
 }

@@ -2,15 +2,16 @@
 
 import type { Database } from '../../base/database/db.ts';
 import { problem } from '../../base/errors/problem.ts';
-import type { Revocations } from '../../credentials/revocations/revocations.ts';
+import { type PublishDeps, publishing } from '../../base/revoking/publish.ts';
 import { type RefreshTokenDeps, verifyRefreshToken } from '../../credentials/tokens/refresh.ts';
 import type { Caller } from '../../protocol/caller.ts';
-import { type EndedSession, lockSessions, markSessionsEnded } from './store.ts';
+import { type EndedSessions, lockSessions, markSessionsEnded } from './ending-store.ts';
 
-export interface EndSessionDeps extends RefreshTokenDeps {
+interface EndingDeps extends PublishDeps {
   readonly db: Database;
-  readonly revocations: Revocations;
 }
+
+export interface EndSessionDeps extends RefreshTokenDeps, EndingDeps {}
 
 /**
  * Ends the session of a refresh token, whichever of its chain and expired or not, and that of the caller. An unknown
@@ -26,8 +27,7 @@ export async function logout(
   if (verified) targets.set(verified.claims.sid, verified.claims.sub);
   if (caller) targets.set(caller.sessionId, caller.id);
   for (const [sessionId, userId] of targets) {
-    const ended = await markSessionsEnded(deps.db.systemReader(), { userId, sessionId, reason: 'logout' });
-    publishEnded(deps, ended);
+    await publishing(deps, markSessionsEnded(deps.db.systemReader(), { userId, sessionId, reason: 'logout' }));
   }
 }
 
@@ -36,42 +36,35 @@ export async function logout(
  * organization's id) nothing happens to a session that acts for another.
  */
 export async function endSessionForClient(
-  deps: Pick<EndSessionDeps, 'db' | 'revocations'>,
+  deps: EndingDeps,
   clientId: string,
   which: { readonly userId: string; readonly sessionId: string; readonly actingFor: string | null },
 ): Promise<void> {
-  const ended = { ...which, reason: 'revoked_by_client', actorId: clientId };
-  publishEnded(deps, await markSessionsEnded(deps.db.systemReader(), ended));
+  const ended = { ...which, reason: 'revoked_by_client', actorId: clientId } as const;
+  await publishing(deps, markSessionsEnded(deps.db.systemReader(), ended));
 }
 
 /** Ends one of the caller's own sessions. Raises not_found for any other, and for one that has ended. */
 export async function endOwnSession(deps: EndSessionDeps, caller: Caller, sessionId: string): Promise<void> {
-  const ended = await endOwn(deps, caller, { sessionId });
-  if (!ended.some(({ live }) => live))
-    throw problem('not_found', { detail: 'You have no such session: list your sessions first.' });
+  const { live } = await endOwn(deps, caller, { sessionId });
+  if (live === 0) throw problem('not_found', { detail: 'You have no such session: list your sessions first.' });
 }
 
 /** Ends all of the caller's sessions but the current one; gives how many. */
 export async function endOtherSessions(deps: EndSessionDeps, caller: Caller): Promise<number> {
-  const ended = await endOwn(deps, caller, { exceptId: caller.sessionId });
-  return ended.filter(({ live }) => live).length;
+  return (await endOwn(deps, caller, { exceptId: caller.sessionId })).live;
 }
 
 // A user writes events of the own organizations only. Of a session that has just been switched to one that the user has
 // just joined, a statement that began before would see the one without the other: hence the lock in a statement before.
-async function endOwn(
+function endOwn(
   deps: EndSessionDeps,
   { id: userId }: Caller,
   which: { readonly sessionId: string } | { readonly exceptId: string },
-): Promise<EndedSession[]> {
-  const ended = await deps.db.user(userId, async (tx) => {
+): Promise<EndedSessions> {
+  const commit = deps.db.user(userId, async (tx) => {
     await lockSessions(tx, userId);
     return markSessionsEnded(tx, { userId, ...which, reason: 'ended_by_user' });
   });
-  publishEnded(deps, ended);
-  return ended;
-}
-
-function publishEnded(deps: Pick<EndSessionDeps, 'revocations'>, ended: readonly EndedSession[]): void {
-  for (const { id: sid } of ended) deps.revocations.publish({ kind: 'session', sid });
+  return publishing(deps, commit);
 }

@@ -4,16 +4,15 @@
 import type { Database } from '../../base/database/db.ts';
 import { problem } from '../../base/errors/problem.ts';
 import { newTokenId } from '../../base/platform/random.ts';
-import type { Revocations } from '../../credentials/revocations/revocations.ts';
+import { type PublishDeps, publishing } from '../../base/revoking/publish.ts';
 import { verifyRefreshToken } from '../../credentials/tokens/refresh.ts';
 import type { RefreshClaims } from '../../protocol/claims.ts';
 import { chooseOrganization } from './act-for.ts';
 import { refusal, type SignedIn, type SignInDeps, signIn } from './open-session.ts';
 import { rotateSession } from './rotation-store.ts';
 
-export interface RefreshDeps extends SignInDeps {
+export interface RefreshDeps extends SignInDeps, PublishDeps {
   readonly db: Database;
-  readonly revocations: Revocations;
   readonly refreshTtlSeconds: number;
   readonly graceSeconds: number;
   /** Raises too_many_requests when a session refreshes too often. */
@@ -38,48 +37,8 @@ export interface Refresh {
  * bad_request for two organizations.
  */
 export async function refresh(deps: RefreshDeps, input: Refresh): Promise<SignedIn> {
-  return exchange(deps, await admitToken(deps, input), input);
-}
-
-/** The second half of `refresh`: what the database says of the token. Raises the rest of what `refresh` raises. */
-export async function exchange(
-  deps: RefreshDeps,
-  claims: RefreshClaims,
-  input: Pick<Refresh, 'organization' | 'remember' | 'actingFor'>,
-): Promise<SignedIn> {
-  const rotation = await rotateSession(deps.db.systemReader(), {
-    userId: claims.sub,
-    sessionId: claims.sid,
-    jti: claims.jti,
-    parent: claims.prt,
-    child: newTokenId(deps.random),
-    organization: await chooseOrganization(deps, claims.sub, input.organization),
-    remember: input.remember ?? false,
-    actingFor: input.actingFor ?? null,
-    graceSeconds: deps.graceSeconds,
-    refreshTtlSeconds: deps.refreshTtlSeconds,
-  });
-  switch (rotation.verdict) {
-    case 'unknown':
-      throw problem('invalid_refresh_token');
-    case 'expired':
-      throw problem('session_expired');
-    case 'revoked':
-      throw problem('session_revoked');
-    case 'reused':
-      // Committed already: the session has ended for both parties, whatever becomes of this answer.
-      deps.revocations.publish({ kind: 'session', sid: claims.sid });
-      throw problem('refresh_token_reused');
-    case 'refused':
-      throw refusal(rotation.subject);
-    case 'rotated':
-      return signIn(deps, rotation.subject, {
-        sessionId: claims.sid,
-        amr: rotation.amr,
-        authenticatedAt: rotation.openedAt,
-        place: { userId: claims.sub, sessionId: claims.sid, ...rotation.child },
-      });
-  }
+  const claims = await admitToken(deps, input);
+  return exchange(deps, claims, input);
 }
 
 /**
@@ -96,4 +55,45 @@ export async function admitToken(
   if (verified.expired) throw problem('session_expired');
   await deps.limitRefresh(verified.claims.sid);
   return verified.claims;
+}
+
+/** The second half of `refresh`: what the database says of the token. Raises the rest of what `refresh` raises. */
+export async function exchange(
+  deps: RefreshDeps,
+  claims: RefreshClaims,
+  input: Pick<Refresh, 'organization' | 'remember' | 'actingFor'>,
+): Promise<SignedIn> {
+  const rotating = rotateSession(deps.db.systemReader(), {
+    userId: claims.sub,
+    sessionId: claims.sid,
+    jti: claims.jti,
+    parent: claims.prt,
+    child: newTokenId(deps.random),
+    organization: await chooseOrganization(deps, claims.sub, input.organization),
+    remember: input.remember ?? false,
+    actingFor: input.actingFor ?? null,
+    graceSeconds: deps.graceSeconds,
+    refreshTtlSeconds: deps.refreshTtlSeconds,
+  });
+  // Committed already: a reused token has ended the session for both parties, whatever becomes of this answer.
+  const rotation = await publishing(deps, rotating);
+  switch (rotation.verdict) {
+    case 'unknown':
+      throw problem('invalid_refresh_token');
+    case 'expired':
+      throw problem('session_expired');
+    case 'revoked':
+      throw problem('session_revoked');
+    case 'reused':
+      throw problem('refresh_token_reused');
+    case 'refused':
+      throw refusal(rotation.subject);
+    case 'rotated':
+      return signIn(deps, rotation.subject, {
+        sessionId: claims.sid,
+        amr: rotation.amr,
+        authenticatedAt: rotation.openedAt,
+        place: { userId: claims.sub, sessionId: claims.sid, ...rotation.child },
+      });
+  }
 }

@@ -1,11 +1,16 @@
 // The query of rotation: one statement judges a refresh token and moves its session's chain on.
 import { type SystemReader, statement } from '../../base/database/db.ts';
+import type { Revoking } from '../../base/revoking/publish.ts';
+import { revokingSessions } from '../../base/revoking/sql.ts';
 import { SUBJECT_COLUMNS, type Subject, subject, subjectOf } from './subject-store.ts';
 
-// Rotation: confirm on use. One UPDATE judges the presented token (jti $5, parent $6) against the row and changes it.
+// Rotation: confirm on use. One UPDATE judges the presented token against the row and changes it.
 // The sub-select is computed anew for the newest version of the row after waiting for its lock, so racing requests are
 // judged one after the other, each by one reading of the clock. A subject that may not get a token changes nothing;
 // a token that two parties hold ends the session, and that is committed with its event and revocation.
+// $1 user, $2 organization to act for (id or slug) or null, $3 session, $4 jti of a new child, $5 jti and $6 parent of the
+// presented token, $7 seconds of grace, $8 seconds that a refresh token lasts, $9 whether the session acts for $2 from now
+// on, $10 organization that the session must act for, null for any.
 const ROTATE = statement(`
 WITH ${subject('o.id = (SELECT organization_id FROM sessions WHERE id = $3)')},
 eligible AS (
@@ -45,9 +50,7 @@ rotated AS (
   RETURNING s.id, s.user_id, s.organization_id, s.confirmed, s.successor, s.successor_at, s.idle_expires_at,
     s.created_at, s.amr, s.revoked_at
 ),
-dropped AS (
-  INSERT INTO revocations (id, kind, subject) SELECT gen_random_uuid(), 'session', id FROM rotated WHERE revoked_at IS NOT NULL
-),
+revoked AS (${revokingSessions('rotated WHERE revoked_at IS NOT NULL')}),
 recorded AS (
   INSERT INTO events (id, organization_id, type, actor_id, target_id, data)
   SELECT gen_random_uuid(), organization_id, 'session.reuse_detected', user_id, id, json_build_object('jti', $5::uuid)::jsonb
@@ -82,7 +85,7 @@ export interface Presented {
   readonly refreshTtlSeconds: number;
 }
 
-export type Rotation =
+type Verdict =
   | { readonly verdict: 'unknown' | 'revoked' | 'expired' | 'reused' }
   | { readonly verdict: 'refused'; readonly subject: Subject }
   | {
@@ -92,6 +95,9 @@ export type Rotation =
       readonly openedAt: Date;
       readonly amr: readonly string[];
     };
+
+/** What became of the token; of a reused one the session is revoked. */
+export type Rotation = Verdict & Revoking;
 
 interface RotationRow extends Subject {
   eligible: boolean;
@@ -120,6 +126,11 @@ export async function rotateSession(tx: SystemReader, presented: Presented): Pro
     presented.remember,
     presented.actingFor,
   ]);
+  const judged = verdictOf(row);
+  return { ...judged, revocations: judged.verdict === 'reused' ? [{ kind: 'session', sid: presented.sessionId }] : [] };
+}
+
+function verdictOf(row: RotationRow | undefined): Verdict {
   if (!row?.before) return { verdict: 'unknown' };
   if (row.reused) return { verdict: 'reused' };
   if (!row.live) {

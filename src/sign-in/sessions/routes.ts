@@ -47,14 +47,14 @@ function refreshRoute(deps: SessionRouteDeps): Endpoint {
     bodyBytesMax: SIGN_IN_BODY_BYTES_MAX,
     reply: { 200: enveloped(wire.SignedIn) },
     problems: REFRESH_PROBLEMS,
-    handle: async ({ body, client, answer }) => {
-      const presented = presentedToken(deps, client, body.refreshToken);
+    handle: async ({ body, request, answer }) => {
+      const presented = presentedToken(deps, request, body.refreshToken);
       if (!presented) {
         throw problem('invalid_refresh_token', { detail: 'Send the refresh token in the body or in its cookie.' });
       }
-      const organization = oneOrganization([body.organization, ...client.tenants]);
+      const organization = oneOrganization([body.organization, ...request.tenants]);
       const input = { refreshToken: presented.token, organization };
-      const signed = await refresh({ ...deps, ...limitRefresh(client) }, input);
+      const signed = await refresh({ ...deps, ...limitRefresh(request) }, input);
       return deliver(deps, answer, signed, presented.transport);
     },
   });
@@ -73,10 +73,10 @@ function logoutRoute(deps: SessionRouteDeps): Endpoint {
     bodyBytesMax: SIGN_IN_BODY_BYTES_MAX,
     reply: { 204: null },
     problems: ['cross_site_request'],
-    handle: async ({ body, client, answer }) => {
-      const presented = presentedToken(deps, client, body.refreshToken);
+    handle: async ({ body, request, answer }) => {
+      const presented = presentedToken(deps, request, body.refreshToken);
       // Also a stale or expired token names the session that is to end.
-      const found = client.authorization === undefined ? null : await deps.identify(client.authorization);
+      const found = request.authorization === undefined ? null : await deps.identify(request.authorization);
       const caller = found?.kind === 'user' ? found : null; // a service client has no session
       await logout(deps, caller, presented?.token ?? null);
       if (presented?.transport === 'cookie') answer.header('set-cookie', clearCookie(deps.cookie));
@@ -96,10 +96,10 @@ function switchRoute(deps: SessionRouteDeps): Endpoint {
     bodyBytesMax: SIGN_IN_BODY_BYTES_MAX,
     reply: { 200: enveloped(wire.SignedIn) },
     problems: REFRESH_PROBLEMS,
-    handle: async ({ caller, body, client, answer }) => {
-      const presented = presentedToken(deps, client, body.refreshToken);
+    handle: async ({ caller, body, request, answer }) => {
+      const presented = presentedToken(deps, request, body.refreshToken);
       const input = { organization: body.organization, refreshToken: presented?.token ?? null };
-      const signed = await switchOrganization({ ...deps, ...limitRefresh(client) }, caller, input);
+      const signed = await switchOrganization({ ...deps, ...limitRefresh(request) }, caller, input);
       return deliver(deps, answer, signed, presented?.transport ?? 'body');
     },
   });

@@ -1,5 +1,6 @@
-// The queries of sessions: open, switch, end, list, remove. All instants are the database's own.
-import { type SystemReader, type SystemTx, statement, type UserReader, type UserTx } from '../../base/database/db.ts';
+// The queries of sessions: open, switch, list, remove. All instants are the database's own; the end is ending-store.ts'.
+import { type SystemReader, statement, type UserReader } from '../../base/database/db.ts';
+import { isForeignKeyViolation } from '../../base/database/sql-state.ts';
 import { SUBJECT_COLUMNS, type Subject, subject, subjectOf } from './subject-store.ts';
 
 export interface OpenedSession extends Subject {
@@ -7,6 +8,9 @@ export interface OpenedSession extends Subject {
   readonly opened: { readonly at: Date; readonly idleExpiresAt: Date } | null;
 }
 
+// $1 user, $2 organization to act for (id or slug) or null, $3 session, $4 amr, $5 user agent, $6 address, $7 seconds that
+// a refresh token lasts, $8 seconds that the session lasts at most, $9 jti confirmed, $10 event, $11 when the password
+// that was checked had been set, null where none was.
 const OPEN_SESSION = statement(`
 WITH ${subject(`m.status = 'active' AND o.status = 'active'`)},
 -- A password that was checked must still be the one: whoever replaces it waits for this, and ends the session, or has
@@ -49,8 +53,7 @@ export interface NewSession {
 
 /** Whether a statement failed because the membership that a session was to act by went away while it ran. */
 export function isMembershipGone(error: unknown): boolean {
-  const { code, constraint } = (error ?? {}) as { code?: unknown; constraint?: unknown };
-  return code === '23503' && constraint === 'sessions_organization_id_user_id_fkey';
+  return isForeignKeyViolation(error, 'sessions_organization_id_user_id_fkey');
 }
 
 /** Opens a session if user and organization may, and reads what the answer says; null for an unknown user or password. */
@@ -71,32 +74,6 @@ export async function insertSession(tx: SystemReader, session: NewSession): Prom
   if (!row) return null;
   const opened = row.opened_at && { at: row.opened_at, idleExpiresAt: row.idle_expires_at };
   return { ...subjectOf(row), opened };
-}
-
-// A statement of its own, after the session was opened: of several sign-ins at once the last one sees them all. Rows are
-// locked in one order, so that two of these cannot wait for each other.
-const END_SURPLUS = statement(`
-WITH surplus AS (
-  SELECT id FROM sessions WHERE user_id = $1 AND revoked_at IS NULL AND idle_expires_at > clock_timestamp()
-  ORDER BY last_seen_at DESC, id DESC OFFSET $2::int
-),
-locked AS (SELECT id FROM sessions WHERE id IN (SELECT id FROM surplus) ORDER BY id FOR UPDATE),
-ended AS (
-  UPDATE sessions SET revoked_at = clock_timestamp(), revoked_reason = 'too_many_sessions'
-  WHERE id IN (SELECT id FROM locked) AND revoked_at IS NULL
-  RETURNING id, user_id, organization_id
-),
-dropped AS (INSERT INTO revocations (id, kind, subject) SELECT gen_random_uuid(), 'session', id FROM ended),
-recorded AS (
-  INSERT INTO events (id, organization_id, type, actor_id, target_id, data)
-  SELECT gen_random_uuid(), organization_id, 'session.ended', user_id, id, '{"reason":"too_many_sessions"}' FROM ended
-)
-SELECT id FROM ended`);
-
-/** Ends the least recently used live sessions past the bound; gives their ids. */
-export async function markSurplusEnded(tx: SystemReader, userId: string, sessionsMax: number): Promise<string[]> {
-  const rows = await tx.rows<{ id: string }>(END_SURPLUS, [userId, sessionsMax]);
-  return rows.map((row) => row.id);
 }
 
 const SWITCH = statement(`
@@ -135,60 +112,6 @@ export async function updateSessionOrganization(
   if (!row) return null;
   const session = row.created_at && { openedAt: row.created_at, idleExpiresAt: row.idle_expires_at, amr: row.amr };
   return { subject: subjectOf(row), live: row.live, session };
-}
-
-const LOCK = statement(`
-SELECT id FROM sessions WHERE user_id = $1::uuid AND revoked_at IS NULL ORDER BY id FOR UPDATE`);
-
-/** Lets no session of the user change until the transaction is over: what it reads and writes of them next is so. */
-export async function lockSessions(tx: UserTx | SystemTx, userId: string): Promise<void> {
-  await tx.rows(LOCK, [userId]);
-}
-
-// One statement for one session and for all but one: the end, its event and its revocation stand or fall together.
-const END = statement(`
-WITH locked AS (
-  SELECT id FROM sessions
-  WHERE user_id = $1 AND ($2::uuid IS NULL OR id = $2) AND ($3::uuid IS NULL OR id <> $3) AND revoked_at IS NULL
-    AND ($5::uuid IS NULL OR organization_id = $5)
-  ORDER BY id FOR UPDATE
-),
-ended AS (
-  UPDATE sessions SET revoked_at = clock_timestamp(), revoked_reason = $4
-  WHERE id IN (SELECT id FROM locked) AND revoked_at IS NULL
-  RETURNING id, organization_id, idle_expires_at > clock_timestamp() AS live
-),
-dropped AS (INSERT INTO revocations (id, kind, subject) SELECT gen_random_uuid(), 'session', id FROM ended),
-recorded AS (
-  INSERT INTO events (id, organization_id, type, actor_id, target_id, data)
-  SELECT gen_random_uuid(), organization_id, 'session.ended', coalesce($6::uuid, $1), id,
-    json_build_object('reason', $4::text)::jsonb FROM ended
-)
-SELECT id, live FROM ended`);
-
-export interface EndedSession {
-  readonly id: string;
-  /** False for one that had expired: what is left of its access tokens is refused as well. */
-  readonly live: boolean;
-}
-
-export interface EndSessions {
-  readonly userId: string;
-  /** One of them; or all, or all but one. */
-  readonly sessionId?: string;
-  readonly exceptId?: string;
-  /** Only what acts for this organization. */
-  readonly actingFor?: string | null;
-  readonly reason: string;
-  /** Who did it, if not the user. */
-  readonly actorId?: string;
-}
-
-/** Ends sessions of a user; gives those that had not been ended yet. */
-export async function markSessionsEnded(tx: UserReader | SystemReader, which: EndSessions): Promise<EndedSession[]> {
-  const { userId, sessionId, exceptId, reason, actingFor, actorId } = which;
-  const values = [userId, sessionId ?? null, exceptId ?? null, reason, actingFor ?? null, actorId ?? null];
-  return tx.rows<EndedSession>(END, values);
 }
 
 export interface SessionRow {

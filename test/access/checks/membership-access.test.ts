@@ -2,6 +2,7 @@
 import t, { type Test } from 'tap';
 import { createHoldingsCache } from '../../../src/access/checks/holdings-cache.ts';
 import { BLIND_SECONDS_MAX, openMembershipAccess } from '../../../src/access/checks/membership-access.ts';
+import type { App } from '../../../src/app/app.ts';
 import { type Database, openDatabase } from '../../../src/base/database/db.ts';
 import { openLog } from '../../../src/base/platform/log.ts';
 import { openRevocations } from '../../../src/credentials/revocations/revocations.ts';
@@ -47,8 +48,7 @@ async function watched(t: Test, limits?: Parameters<typeof openMembershipAccess>
   const known = { ...revocations, readSecondsAgo: () => blindFor };
   const access = openMembershipAccess({ db: watch, revocations: known }, limits);
   const [own, other] = (await tenants(database, 3)) as [Tenant, Tenant, Tenant];
-  const publish = (changes: readonly Parameters<typeof revocations.publish>[0][]) =>
-    changes.forEach(revocations.publish);
+  const publish: App['deps']['publish'] = (changes) => revocations.publish(changes);
   const app = { deps: { db, publish } };
   /** How many readings the asking took, and what was found. */
   const ask = async (organizationId: string, userIds: readonly string[], fresh = false) => {
@@ -171,9 +171,9 @@ t.test('memory is not asked while changes of others may be unknown, or the organ
   for (const _ of [1, 2]) t.match(await ask(org, [userId]), { readings: 1 });
   goBlind(0);
   t.match(await ask(org, [userId]), { readings: 0 });
-  revocations.publish({ kind: 'organization', org, state: 'suspended', at: 1 });
+  revocations.publish([{ kind: 'organization', org, state: 'suspended', at: 1 }]);
   for (const _ of [1, 2]) t.match(await ask(org, [userId]), { readings: 1 });
-  revocations.publish({ kind: 'organization', org, state: 'active', at: 2 });
+  revocations.publish([{ kind: 'organization', org, state: 'active', at: 2 }]);
   t.match(await ask(org, [userId]), { readings: 0 });
 });
 

@@ -137,7 +137,7 @@ t.test('a reading that began before a change does not undo it', async (t) => {
   }
   // What such a reading brings, at the worst: the state of before.
   await suspendOrganization(app.deps, org, null);
-  revocations.publish({ kind: 'organization', org, state: 'active', at: 0 });
+  revocations.publish([{ kind: 'organization', org, state: 'active', at: 0 }]);
   t.equal(await status(), 401);
 });
 

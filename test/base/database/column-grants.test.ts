@@ -65,6 +65,8 @@ t.test('no organization says when a mail was asked for, or what became of it', a
     ['attempts', '0'],
     ['done_at', 'now()'],
     ['failure', `'x'`],
+    ['tried_at', 'now()'],
+    ['outcome', `'sent'`],
   ] as const) {
     await t.rejects(
       ask(
@@ -77,6 +79,13 @@ t.test('no organization says when a mail was asked for, or what became of it', a
   }
   await t.rejects(ask(`UPDATE outbox SET due_at = NULL`), REFUSED);
   await ask(`INSERT INTO outbox (${columns}) VALUES ($1::uuid, $2, 'invitation', $1::uuid, 'x')`, values);
+  await t.rejects(
+    ask(`INSERT INTO outbox (id, kind, subject_id) VALUES (gen_random_uuid(), 'invitation', $1::uuid)`, [values[0]]),
+    { ...REFUSED, message: /row-level security/ },
+    'a mail of no organization is the system’s to ask for',
+  );
+  await t.rejects(ask(`UPDATE outbox SET outcome = 'sent'`), REFUSED);
+  await t.rejects(ask('DELETE FROM outbox'), REFUSED);
 });
 
 t.test('a role holds permissions, one in each element', async (t) => {

@@ -221,6 +221,6 @@ t.test('a service that is started while PostgreSQL is away says so and ends', as
   const postgres = await startEmbedded({ directory, disposable: true });
   await postgres.stop();
   await t.rejects(spawnService(t, { DATABASE_URL: postgres.ownerUrl }), {
-    message: /ended with 1:.*cannot be used \(ECONNREFUSED\).*Check DATABASE_URL/s,
+    message: /ended with 1:.*cannot be reached \(.*ECONNREFUSED.*\): check DATABASE_URL/s,
   });
 });

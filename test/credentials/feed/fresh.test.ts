@@ -67,7 +67,7 @@ t.test('a replica that is behind tells what it learns, and does not say that thi
   const cursor = stream.lastId();
   behindSeconds = 6;
   const [asked, told] = [beats, stream.count('heartbeat')];
-  revocations.publish({ kind: 'session', sid: callerOf(null).id });
+  revocations.publish([{ kind: 'session', sid: callerOf(null).id }]);
   await until(() => stream.count('revocation') === 1);
   await until(() => beats > asked + 5);
   t.equal(stream.count('heartbeat'), told, 'however many were due');

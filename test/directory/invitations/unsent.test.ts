@@ -2,37 +2,25 @@
 import t from 'tap';
 import type { Database } from '../../../src/base/database/db.ts';
 import type { SendMail } from '../../../src/base/mail/smtp.ts';
-import { systemRandom } from '../../../src/base/platform/random.ts';
-import { openOutbox } from '../../../src/directory/invitations/outbox.ts';
-import { freshEmail, openInviting } from '../../support/inviting.ts';
+import { freshEmail } from '../../support/inviting.ts';
+import {
+  rowOf as findRow,
+  keepingLog,
+  dueNow as makeDue,
+  outboxOf as openOn,
+  openQuiet,
+} from '../../support/outbox.ts';
 import { refused } from '../../support/raw.ts';
 
-const inviting = await openInviting(t);
+const inviting = await openQuiet(t);
 const { api, database, owner, service } = inviting;
-const { db } = service.app.deps;
-await service.app.deps.outbox.stop(); // the mails are taken by the tests
-
-const lines: string[] = [];
-const keep = (...said: unknown[]) =>
-  void lines.push(JSON.stringify(said, (_, value) => (value instanceof Error ? value.stack : value)));
-const log = { debug: keep, info: keep, warn: keep, error: keep, fatal: keep };
+const log = keepingLog();
 const sent: string[] = [];
 const keepSent: SendMail = async ({ to }) => void sent.push(to);
 
-function outboxOf(send: SendMail = keepSent, asked: Database = db) {
-  return openOutbox({ db: asked, log, random: systemRandom, appUrl: 'https://app.example', send });
-}
-
-async function rowOf(email: string) {
-  const [row] = await database.query(
-    `SELECT attempts, due_at IS NOT NULL AS waiting, done_at IS NOT NULL AS done, failure
-     FROM outbox WHERE recipient_key = $1 ORDER BY created_at DESC LIMIT 1`,
-    [email],
-  );
-  return row;
-}
-
-const dueNow = () => database.query('UPDATE outbox SET due_at = now() WHERE due_at IS NOT NULL');
+const outboxOf = (send: SendMail = keepSent, db: Database = service.app.deps.db) => openOn(inviting, send, { log, db });
+const rowOf = (email: string) => findRow(inviting, email);
+const dueNow = () => makeDue(inviting);
 const setStatus = (status: string) =>
   database.query('UPDATE organizations SET status = $2 WHERE id = $1', [owner.organization.id, status]);
 
@@ -41,15 +29,13 @@ t.test(
   async (t) => {
     const email = freshEmail();
     t.equal((await inviting.invite(email)).status, 201);
-    const reader = db.systemReader();
+    const { db } = service.app.deps;
     const slow: Database = {
       ...db,
-      systemReader: () => ({
-        async rows(asked, values) {
-          if (asked.text.includes('SET token_hash')) await database.query('UPDATE outbox SET due_at = now()');
-          return reader.rows(asked, values);
-        },
-      }),
+      async system(work, bound) {
+        await dueNow(); // what happens while it stands still between the claim and the making of the mail
+        return db.system(work, bound);
+      },
     };
     const [claimed] = await Promise.allSettled([
       outboxOf(async () => void t.fail('sent without a claim'), slow).sendDue(),
@@ -72,7 +58,7 @@ t.test('a mail that is due while its organization is suspended leaves after the 
     await outboxOf().sendDue();
   }
   t.same(sent, []);
-  t.match(await rowOf(email), { attempts: 0, waiting: true, done: false, failure: 'organization suspended' });
+  t.match(await rowOf(email), { attempts: 0, waiting: true, done: false, failure: 'organization_suspended' });
   await setStatus('active');
   await dueNow();
   await outboxOf().sendDue();
@@ -98,7 +84,7 @@ t.test('a failure that nobody foresaw is logged with its stack, and the mail com
   const broken: SendMail = () => Promise.reject(new TypeError('no such door'));
   await outboxOf(broken).sendDue();
   t.match(await rowOf(email), { attempts: 1, waiting: true, failure: 'unexpected' });
-  t.match(lines.join(), /no such door.*unsent\.test\.ts/);
+  t.match(log.lines.join(), /no such door.*unsent\.test\.ts/);
   await dueNow();
   await outboxOf().sendDue();
   t.same(sent.splice(0), [email]);

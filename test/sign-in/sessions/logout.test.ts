@@ -11,7 +11,7 @@ import { countRows } from '../../support/session-state.ts';
 t.test('an access token that has expired or fallen behind still ends its session', async (t) => {
   const { api, app, clock } = await openService(t, await createDatabase(t));
   const stale = await newAccount(api);
-  app.deps.revocations.publish({ kind: 'user', sub: stale.userId, epoch: 1 });
+  app.deps.revocations.publish([{ kind: 'user', sub: stale.userId, epoch: 1 }]);
   t.equal((await api.get('/me', { token: stale.accessToken })).code, 'token_stale');
   t.equal((await api.post('/auth/logout', undefined, { token: stale.accessToken })).status, 204);
   t.equal((await api.post('/auth/refresh', { refreshToken: stale.refreshToken })).code, 'session_revoked');

@@ -1910,7 +1910,11 @@ export const OutboxScalarFieldEnum = {
   dueAt: 'dueAt',
   attempts: 'attempts',
   doneAt: 'doneAt',
-  failure: 'failure'
+  failure: 'failure',
+  userId: 'userId',
+  dedupeKey: 'dedupeKey',
+  triedAt: 'triedAt',
+  outcome: 'outcome'
 } as const
 
 export type OutboxScalarFieldEnum = (typeof OutboxScalarFieldEnum)[keyof typeof OutboxScalarFieldEnum]

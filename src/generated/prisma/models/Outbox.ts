@@ -46,6 +46,10 @@ export type OutboxMinAggregateOutputType = {
   attempts: number | null
   doneAt: Date | null
   failure: string | null
+  userId: string | null
+  dedupeKey: string | null
+  triedAt: Date | null
+  outcome: string | null
 }
 
 export type OutboxMaxAggregateOutputType = {
@@ -60,6 +64,10 @@ export type OutboxMaxAggregateOutputType = {
   attempts: number | null
   doneAt: Date | null
   failure: string | null
+  userId: string | null
+  dedupeKey: string | null
+  triedAt: Date | null
+  outcome: string | null
 }
 
 export type OutboxCountAggregateOutputType = {
@@ -74,6 +82,10 @@ export type OutboxCountAggregateOutputType = {
   attempts: number
   doneAt: number
   failure: number
+  userId: number
+  dedupeKey: number
+  triedAt: number
+  outcome: number
   _all: number
 }
 
@@ -98,6 +110,10 @@ export type OutboxMinAggregateInputType = {
   attempts?: true
   doneAt?: true
   failure?: true
+  userId?: true
+  dedupeKey?: true
+  triedAt?: true
+  outcome?: true
 }
 
 export type OutboxMaxAggregateInputType = {
@@ -112,6 +128,10 @@ export type OutboxMaxAggregateInputType = {
   attempts?: true
   doneAt?: true
   failure?: true
+  userId?: true
+  dedupeKey?: true
+  triedAt?: true
+  outcome?: true
 }
 
 export type OutboxCountAggregateInputType = {
@@ -126,6 +146,10 @@ export type OutboxCountAggregateInputType = {
   attempts?: true
   doneAt?: true
   failure?: true
+  userId?: true
+  dedupeKey?: true
+  triedAt?: true
+  outcome?: true
   _all?: true
 }
 
@@ -217,16 +241,20 @@ export type OutboxGroupByArgs<ExtArgs extends runtime.Types.Extensions.InternalA
 
 export type OutboxGroupByOutputType = {
   id: string
-  organizationId: string
+  organizationId: string | null
   kind: string
   subjectId: string
-  recipientKey: string
+  recipientKey: string | null
   actorId: string | null
   createdAt: Date
   dueAt: Date | null
   attempts: number
   doneAt: Date | null
   failure: string | null
+  userId: string | null
+  dedupeKey: string | null
+  triedAt: Date | null
+  outcome: string | null
   _count: OutboxCountAggregateOutputType | null
   _avg: OutboxAvgAggregateOutputType | null
   _sum: OutboxSumAggregateOutputType | null
@@ -254,30 +282,38 @@ export type OutboxWhereInput = {
   OR?: Prisma.OutboxWhereInput[]
   NOT?: Prisma.OutboxWhereInput | Prisma.OutboxWhereInput[]
   id?: Prisma.UuidFilter<"Outbox"> | string
-  organizationId?: Prisma.UuidFilter<"Outbox"> | string
+  organizationId?: Prisma.UuidNullableFilter<"Outbox"> | string | null
   kind?: Prisma.StringFilter<"Outbox"> | string
   subjectId?: Prisma.UuidFilter<"Outbox"> | string
-  recipientKey?: Prisma.StringFilter<"Outbox"> | string
+  recipientKey?: Prisma.StringNullableFilter<"Outbox"> | string | null
   actorId?: Prisma.UuidNullableFilter<"Outbox"> | string | null
   createdAt?: Prisma.DateTimeFilter<"Outbox"> | Date | string
   dueAt?: Prisma.DateTimeNullableFilter<"Outbox"> | Date | string | null
   attempts?: Prisma.IntFilter<"Outbox"> | number
   doneAt?: Prisma.DateTimeNullableFilter<"Outbox"> | Date | string | null
   failure?: Prisma.StringNullableFilter<"Outbox"> | string | null
+  userId?: Prisma.UuidNullableFilter<"Outbox"> | string | null
+  dedupeKey?: Prisma.StringNullableFilter<"Outbox"> | string | null
+  triedAt?: Prisma.DateTimeNullableFilter<"Outbox"> | Date | string | null
+  outcome?: Prisma.StringNullableFilter<"Outbox"> | string | null
 }
 
 export type OutboxOrderByWithRelationInput = {
   id?: Prisma.SortOrder
-  organizationId?: Prisma.SortOrder
+  organizationId?: Prisma.SortOrderInput | Prisma.SortOrder
   kind?: Prisma.SortOrder
   subjectId?: Prisma.SortOrder
-  recipientKey?: Prisma.SortOrder
+  recipientKey?: Prisma.SortOrderInput | Prisma.SortOrder
   actorId?: Prisma.SortOrderInput | Prisma.SortOrder
   createdAt?: Prisma.SortOrder
   dueAt?: Prisma.SortOrderInput | Prisma.SortOrder
   attempts?: Prisma.SortOrder
   doneAt?: Prisma.SortOrderInput | Prisma.SortOrder
   failure?: Prisma.SortOrderInput | Prisma.SortOrder
+  userId?: Prisma.SortOrderInput | Prisma.SortOrder
+  dedupeKey?: Prisma.SortOrderInput | Prisma.SortOrder
+  triedAt?: Prisma.SortOrderInput | Prisma.SortOrder
+  outcome?: Prisma.SortOrderInput | Prisma.SortOrder
 }
 
 export type OutboxWhereUniqueInput = Prisma.AtLeast<{
@@ -285,30 +321,38 @@ export type OutboxWhereUniqueInput = Prisma.AtLeast<{
   AND?: Prisma.OutboxWhereInput | Prisma.OutboxWhereInput[]
   OR?: Prisma.OutboxWhereInput[]
   NOT?: Prisma.OutboxWhereInput | Prisma.OutboxWhereInput[]
-  organizationId?: Prisma.UuidFilter<"Outbox"> | string
+  organizationId?: Prisma.UuidNullableFilter<"Outbox"> | string | null
   kind?: Prisma.StringFilter<"Outbox"> | string
   subjectId?: Prisma.UuidFilter<"Outbox"> | string
-  recipientKey?: Prisma.StringFilter<"Outbox"> | string
+  recipientKey?: Prisma.StringNullableFilter<"Outbox"> | string | null
   actorId?: Prisma.UuidNullableFilter<"Outbox"> | string | null
   createdAt?: Prisma.DateTimeFilter<"Outbox"> | Date | string
   dueAt?: Prisma.DateTimeNullableFilter<"Outbox"> | Date | string | null
   attempts?: Prisma.IntFilter<"Outbox"> | number
   doneAt?: Prisma.DateTimeNullableFilter<"Outbox"> | Date | string | null
   failure?: Prisma.StringNullableFilter<"Outbox"> | string | null
+  userId?: Prisma.UuidNullableFilter<"Outbox"> | string | null
+  dedupeKey?: Prisma.StringNullableFilter<"Outbox"> | string | null
+  triedAt?: Prisma.DateTimeNullableFilter<"Outbox"> | Date | string | null
+  outcome?: Prisma.StringNullableFilter<"Outbox"> | string | null
 }, "id">
 
 export type OutboxOrderByWithAggregationInput = {
   id?: Prisma.SortOrder
-  organizationId?: Prisma.SortOrder
+  organizationId?: Prisma.SortOrderInput | Prisma.SortOrder
   kind?: Prisma.SortOrder
   subjectId?: Prisma.SortOrder
-  recipientKey?: Prisma.SortOrder
+  recipientKey?: Prisma.SortOrderInput | Prisma.SortOrder
   actorId?: Prisma.SortOrderInput | Prisma.SortOrder
   createdAt?: Prisma.SortOrder
   dueAt?: Prisma.SortOrderInput | Prisma.SortOrder
   attempts?: Prisma.SortOrder
   doneAt?: Prisma.SortOrderInput | Prisma.SortOrder
   failure?: Prisma.SortOrderInput | Prisma.SortOrder
+  userId?: Prisma.SortOrderInput | Prisma.SortOrder
+  dedupeKey?: Prisma.SortOrderInput | Prisma.SortOrder
+  triedAt?: Prisma.SortOrderInput | Prisma.SortOrder
+  outcome?: Prisma.SortOrderInput | Prisma.SortOrder
   _count?: Prisma.OutboxCountOrderByAggregateInput
   _avg?: Prisma.OutboxAvgOrderByAggregateInput
   _max?: Prisma.OutboxMaxOrderByAggregateInput
@@ -321,114 +365,146 @@ export type OutboxScalarWhereWithAggregatesInput = {
   OR?: Prisma.OutboxScalarWhereWithAggregatesInput[]
   NOT?: Prisma.OutboxScalarWhereWithAggregatesInput | Prisma.OutboxScalarWhereWithAggregatesInput[]
   id?: Prisma.UuidWithAggregatesFilter<"Outbox"> | string
-  organizationId?: Prisma.UuidWithAggregatesFilter<"Outbox"> | string
+  organizationId?: Prisma.UuidNullableWithAggregatesFilter<"Outbox"> | string | null
   kind?: Prisma.StringWithAggregatesFilter<"Outbox"> | string
   subjectId?: Prisma.UuidWithAggregatesFilter<"Outbox"> | string
-  recipientKey?: Prisma.StringWithAggregatesFilter<"Outbox"> | string
+  recipientKey?: Prisma.StringNullableWithAggregatesFilter<"Outbox"> | string | null
   actorId?: Prisma.UuidNullableWithAggregatesFilter<"Outbox"> | string | null
   createdAt?: Prisma.DateTimeWithAggregatesFilter<"Outbox"> | Date | string
   dueAt?: Prisma.DateTimeNullableWithAggregatesFilter<"Outbox"> | Date | string | null
   attempts?: Prisma.IntWithAggregatesFilter<"Outbox"> | number
   doneAt?: Prisma.DateTimeNullableWithAggregatesFilter<"Outbox"> | Date | string | null
   failure?: Prisma.StringNullableWithAggregatesFilter<"Outbox"> | string | null
+  userId?: Prisma.UuidNullableWithAggregatesFilter<"Outbox"> | string | null
+  dedupeKey?: Prisma.StringNullableWithAggregatesFilter<"Outbox"> | string | null
+  triedAt?: Prisma.DateTimeNullableWithAggregatesFilter<"Outbox"> | Date | string | null
+  outcome?: Prisma.StringNullableWithAggregatesFilter<"Outbox"> | string | null
 }
 
 export type OutboxCreateInput = {
   id: string
-  organizationId: string
+  organizationId?: string | null
   kind: string
   subjectId: string
-  recipientKey: string
+  recipientKey?: string | null
   actorId?: string | null
   createdAt?: Date | string
   dueAt?: Date | string | null
   attempts?: number
   doneAt?: Date | string | null
   failure?: string | null
+  userId?: string | null
+  dedupeKey?: string | null
+  triedAt?: Date | string | null
+  outcome?: string | null
 }
 
 export type OutboxUncheckedCreateInput = {
   id: string
-  organizationId: string
+  organizationId?: string | null
   kind: string
   subjectId: string
-  recipientKey: string
+  recipientKey?: string | null
   actorId?: string | null
   createdAt?: Date | string
   dueAt?: Date | string | null
   attempts?: number
   doneAt?: Date | string | null
   failure?: string | null
+  userId?: string | null
+  dedupeKey?: string | null
+  triedAt?: Date | string | null
+  outcome?: string | null
 }
 
 export type OutboxUpdateInput = {
   id?: Prisma.StringFieldUpdateOperationsInput | string
-  organizationId?: Prisma.StringFieldUpdateOperationsInput | string
+  organizationId?: Prisma.NullableStringFieldUpdateOperationsInput | string | null
   kind?: Prisma.StringFieldUpdateOperationsInput | string
   subjectId?: Prisma.StringFieldUpdateOperationsInput | string
-  recipientKey?: Prisma.StringFieldUpdateOperationsInput | string
+  recipientKey?: Prisma.NullableStringFieldUpdateOperationsInput | string | null
   actorId?: Prisma.NullableStringFieldUpdateOperationsInput | string | null
   createdAt?: Prisma.DateTimeFieldUpdateOperationsInput | Date | string
   dueAt?: Prisma.NullableDateTimeFieldUpdateOperationsInput | Date | string | null
   attempts?: Prisma.IntFieldUpdateOperationsInput | number
   doneAt?: Prisma.NullableDateTimeFieldUpdateOperationsInput | Date | string | null
   failure?: Prisma.NullableStringFieldUpdateOperationsInput | string | null
+  userId?: Prisma.NullableStringFieldUpdateOperationsInput | string | null
+  dedupeKey?: Prisma.NullableStringFieldUpdateOperationsInput | string | null
+  triedAt?: Prisma.NullableDateTimeFieldUpdateOperationsInput | Date | string | null
+  outcome?: Prisma.NullableStringFieldUpdateOperationsInput | string | null
 }
 
 export type OutboxUncheckedUpdateInput = {
   id?: Prisma.StringFieldUpdateOperationsInput | string
-  organizationId?: Prisma.StringFieldUpdateOperationsInput | string
+  organizationId?: Prisma.NullableStringFieldUpdateOperationsInput | string | null
   kind?: Prisma.StringFieldUpdateOperationsInput | string
   subjectId?: Prisma.StringFieldUpdateOperationsInput | string
-  recipientKey?: Prisma.StringFieldUpdateOperationsInput | string
+  recipientKey?: Prisma.NullableStringFieldUpdateOperationsInput | string | null
   actorId?: Prisma.NullableStringFieldUpdateOperationsInput | string | null
   createdAt?: Prisma.DateTimeFieldUpdateOperationsInput | Date | string
   dueAt?: Prisma.NullableDateTimeFieldUpdateOperationsInput | Date | string | null
   attempts?: Prisma.IntFieldUpdateOperationsInput | number
   doneAt?: Prisma.NullableDateTimeFieldUpdateOperationsInput | Date | string | null
   failure?: Prisma.NullableStringFieldUpdateOperationsInput | string | null
+  userId?: Prisma.NullableStringFieldUpdateOperationsInput | string | null
+  dedupeKey?: Prisma.NullableStringFieldUpdateOperationsInput | string | null
+  triedAt?: Prisma.NullableDateTimeFieldUpdateOperationsInput | Date | string | null
+  outcome?: Prisma.NullableStringFieldUpdateOperationsInput | string | null
 }
 
 export type OutboxCreateManyInput = {
   id: string
-  organizationId: string
+  organizationId?: string | null
   kind: string
   subjectId: string
-  recipientKey: string
+  recipientKey?: string | null
   actorId?: string | null
   createdAt?: Date | string
   dueAt?: Date | string | null
   attempts?: number
   doneAt?: Date | string | null
   failure?: string | null
+  userId?: string | null
+  dedupeKey?: string | null
+  triedAt?: Date | string | null
+  outcome?: string | null
 }
 
 export type OutboxUpdateManyMutationInput = {
   id?: Prisma.StringFieldUpdateOperationsInput | string
-  organizationId?: Prisma.StringFieldUpdateOperationsInput | string
+  organizationId?: Prisma.NullableStringFieldUpdateOperationsInput | string | null
   kind?: Prisma.StringFieldUpdateOperationsInput | string
   subjectId?: Prisma.StringFieldUpdateOperationsInput | string
-  recipientKey?: Prisma.StringFieldUpdateOperationsInput | string
+  recipientKey?: Prisma.NullableStringFieldUpdateOperationsInput | string | null
   actorId?: Prisma.NullableStringFieldUpdateOperationsInput | string | null
   createdAt?: Prisma.DateTimeFieldUpdateOperationsInput | Date | string
   dueAt?: Prisma.NullableDateTimeFieldUpdateOperationsInput | Date | string | null
   attempts?: Prisma.IntFieldUpdateOperationsInput | number
   doneAt?: Prisma.NullableDateTimeFieldUpdateOperationsInput | Date | string | null
   failure?: Prisma.NullableStringFieldUpdateOperationsInput | string | null
+  userId?: Prisma.NullableStringFieldUpdateOperationsInput | string | null
+  dedupeKey?: Prisma.NullableStringFieldUpdateOperationsInput | string | null
+  triedAt?: Prisma.NullableDateTimeFieldUpdateOperationsInput | Date | string | null
+  outcome?: Prisma.NullableStringFieldUpdateOperationsInput | string | null
 }
 
 export type OutboxUncheckedUpdateManyInput = {
   id?: Prisma.StringFieldUpdateOperationsInput | string
-  organizationId?: Prisma.StringFieldUpdateOperationsInput | string
+  organizationId?: Prisma.NullableStringFieldUpdateOperationsInput | string | null
   kind?: Prisma.StringFieldUpdateOperationsInput | string
   subjectId?: Prisma.StringFieldUpdateOperationsInput | string
-  recipientKey?: Prisma.StringFieldUpdateOperationsInput | string
+  recipientKey?: Prisma.NullableStringFieldUpdateOperationsInput | string | null
   actorId?: Prisma.NullableStringFieldUpdateOperationsInput | string | null
   createdAt?: Prisma.DateTimeFieldUpdateOperationsInput | Date | string
   dueAt?: Prisma.NullableDateTimeFieldUpdateOperationsInput | Date | string | null
   attempts?: Prisma.IntFieldUpdateOperationsInput | number
   doneAt?: Prisma.NullableDateTimeFieldUpdateOperationsInput | Date | string | null
   failure?: Prisma.NullableStringFieldUpdateOperationsInput | string | null
+  userId?: Prisma.NullableStringFieldUpdateOperationsInput | string | null
+  dedupeKey?: Prisma.NullableStringFieldUpdateOperationsInput | string | null
+  triedAt?: Prisma.NullableDateTimeFieldUpdateOperationsInput | Date | string | null
+  outcome?: Prisma.NullableStringFieldUpdateOperationsInput | string | null
 }
 
 export type OutboxCountOrderByAggregateInput = {
@@ -443,6 +519,10 @@ export type OutboxCountOrderByAggregateInput = {
   attempts?: Prisma.SortOrder
   doneAt?: Prisma.SortOrder
   failure?: Prisma.SortOrder
+  userId?: Prisma.SortOrder
+  dedupeKey?: Prisma.SortOrder
+  triedAt?: Prisma.SortOrder
+  outcome?: Prisma.SortOrder
 }
 
 export type OutboxAvgOrderByAggregateInput = {
@@ -461,6 +541,10 @@ export type OutboxMaxOrderByAggregateInput = {
   attempts?: Prisma.SortOrder
   doneAt?: Prisma.SortOrder
   failure?: Prisma.SortOrder
+  userId?: Prisma.SortOrder
+  dedupeKey?: Prisma.SortOrder
+  triedAt?: Prisma.SortOrder
+  outcome?: Prisma.SortOrder
 }
 
 export type OutboxMinOrderByAggregateInput = {
@@ -475,6 +559,10 @@ export type OutboxMinOrderByAggregateInput = {
   attempts?: Prisma.SortOrder
   doneAt?: Prisma.SortOrder
   failure?: Prisma.SortOrder
+  userId?: Prisma.SortOrder
+  dedupeKey?: Prisma.SortOrder
+  triedAt?: Prisma.SortOrder
+  outcome?: Prisma.SortOrder
 }
 
 export type OutboxSumOrderByAggregateInput = {
@@ -495,6 +583,10 @@ export type OutboxSelect<ExtArgs extends runtime.Types.Extensions.InternalArgs =
   attempts?: boolean
   doneAt?: boolean
   failure?: boolean
+  userId?: boolean
+  dedupeKey?: boolean
+  triedAt?: boolean
+  outcome?: boolean
 }, ExtArgs["result"]["outbox"]>
 
 export type OutboxSelectCreateManyAndReturn<ExtArgs extends runtime.Types.Extensions.InternalArgs = runtime.Types.Extensions.DefaultArgs> = runtime.Types.Extensions.GetSelect<{
@@ -509,6 +601,10 @@ export type OutboxSelectCreateManyAndReturn<ExtArgs extends runtime.Types.Extens
   attempts?: boolean
   doneAt?: boolean
   failure?: boolean
+  userId?: boolean
+  dedupeKey?: boolean
+  triedAt?: boolean
+  outcome?: boolean
 }, ExtArgs["result"]["outbox"]>
 
 export type OutboxSelectUpdateManyAndReturn<ExtArgs extends runtime.Types.Extensions.InternalArgs = runtime.Types.Extensions.DefaultArgs> = runtime.Types.Extensions.GetSelect<{
@@ -523,6 +619,10 @@ export type OutboxSelectUpdateManyAndReturn<ExtArgs extends runtime.Types.Extens
   attempts?: boolean
   doneAt?: boolean
   failure?: boolean
+  userId?: boolean
+  dedupeKey?: boolean
+  triedAt?: boolean
+  outcome?: boolean
 }, ExtArgs["result"]["outbox"]>
 
 export type OutboxSelectScalar = {
@@ -537,25 +637,33 @@ export type OutboxSelectScalar = {
   attempts?: boolean
   doneAt?: boolean
   failure?: boolean
+  userId?: boolean
+  dedupeKey?: boolean
+  triedAt?: boolean
+  outcome?: boolean
 }
 
-export type OutboxOmit<ExtArgs extends runtime.Types.Extensions.InternalArgs = runtime.Types.Extensions.DefaultArgs> = runtime.Types.Extensions.GetOmit<"id" | "organizationId" | "kind" | "subjectId" | "recipientKey" | "actorId" | "createdAt" | "dueAt" | "attempts" | "doneAt" | "failure", ExtArgs["result"]["outbox"]>
+export type OutboxOmit<ExtArgs extends runtime.Types.Extensions.InternalArgs = runtime.Types.Extensions.DefaultArgs> = runtime.Types.Extensions.GetOmit<"id" | "organizationId" | "kind" | "subjectId" | "recipientKey" | "actorId" | "createdAt" | "dueAt" | "attempts" | "doneAt" | "failure" | "userId" | "dedupeKey" | "triedAt" | "outcome", ExtArgs["result"]["outbox"]>
 
 export type $OutboxPayload<ExtArgs extends runtime.Types.Extensions.InternalArgs = runtime.Types.Extensions.DefaultArgs> = {
   name: "Outbox"
   objects: {}
   scalars: runtime.Types.Extensions.GetPayloadResult<{
     id: string
-    organizationId: string
+    organizationId: string | null
     kind: string
     subjectId: string
-    recipientKey: string
+    recipientKey: string | null
     actorId: string | null
     createdAt: Date
     dueAt: Date | null
     attempts: number
     doneAt: Date | null
     failure: string | null
+    userId: string | null
+    dedupeKey: string | null
+    triedAt: Date | null
+    outcome: string | null
   }, ExtArgs["result"]["outbox"]>
   composites: {}
 }
@@ -990,6 +1098,10 @@ export interface OutboxFieldRefs {
   readonly attempts: Prisma.FieldRef<"Outbox", 'Int'>
   readonly doneAt: Prisma.FieldRef<"Outbox", 'DateTime'>
   readonly failure: Prisma.FieldRef<"Outbox", 'String'>
+  readonly userId: Prisma.FieldRef<"Outbox", 'String'>
+  readonly dedupeKey: Prisma.FieldRef<"Outbox", 'String'>
+  readonly triedAt: Prisma.FieldRef<"Outbox", 'DateTime'>
+  readonly outcome: Prisma.FieldRef<"Outbox", 'String'>
 }
     
 

@@ -1,0 +1,77 @@
+// Owns: docs/events.md, the catalogue of events for people.
+// Leaves to others: the catalogue itself (src/base/events/catalogue.ts).
+import { z } from 'zod';
+import { EVENT_TYPES, EVENTS } from '../../src/base/events/catalogue.ts';
+
+interface Schema {
+  readonly type?: string;
+  readonly format?: string;
+  readonly description?: string;
+  readonly const?: unknown;
+  readonly enum?: readonly unknown[];
+  readonly anyOf?: readonly Schema[];
+  readonly items?: Schema;
+  readonly properties?: Readonly<Record<string, Schema>>;
+  readonly additionalProperties?: Schema | boolean;
+  readonly required?: readonly string[];
+}
+
+/** docs/events.md. */
+export function eventsPage(): string {
+  const nouns = [...new Set(EVENT_TYPES.map((type) => type.split('.')[0] ?? ''))];
+  return `# Events
+
+Every change is recorded as an event, in the transaction of its cause: either both are there, or neither. What is not in
+these tables is not recorded. An event has an \`id\`, the instant \`at\` by the database's clock, a \`type\`, and:
+
+- its actor: the id of a **user** or of a service **client**. An **operator** at the command line and the **system**,
+  which is the service by itself, have none.
+- its target: the id of what it is about. Events about the whole installation have none.
+- the organization to which it belongs, for some types always, for some never, and for some where there is one.
+- its data: the fields that are listed here and no others. They never hold secrets, e-mail addresses or tokens.
+
+Events are never changed and outlive what they are about.
+${nouns.map(tableOf).join('')}`;
+}
+
+function tableOf(noun: string): string {
+  const rows = EVENT_TYPES.filter((type) => type.startsWith(`${noun}.`)).map((type) => {
+    const { when, actor, target, organization, data } = EVENTS[type];
+    const fields = fieldsOf(z.toJSONSchema(data) as Schema).join('; ') || '–';
+    return `| \`${type}\` | ${when} | ${actor.join(', ')} | ${target} | ${organization} | ${cell(fields)} |`;
+  });
+  return `
+## \`${noun}\`
+
+| type | when | actor | target | organization | data |
+|---|---|---|---|---|---|
+${rows.join('\n')}
+`;
+}
+
+function fieldsOf({ properties = {}, required = [], anyOf }: Schema): string[] {
+  if (anyOf) return [anyOf.flatMap(fieldsOf).join(' or ')];
+  return Object.entries(properties).map(([name, schema]) => {
+    const { description } = schema;
+    const presence = required.includes(name) ? '' : ', or left out';
+    return `\`${name}\`: ${wordsOf(schema)}${presence}${description ? ` (${description})` : ''}`;
+  });
+}
+
+// Raises Error for what no event has used so far, so that it gets its words here.
+function wordsOf(schema: Schema): string {
+  const { type, format, enum: values, anyOf, items, additionalProperties } = schema;
+  if (anyOf) return anyOf.map(wordsOf).join(' or ');
+  if (schema.const !== undefined) return `\`${schema.const}\``;
+  if (values) return values.map((value) => `\`${value}\``).join(' / ');
+  if (type === 'null') return 'null';
+  if (type === 'integer') return 'number';
+  if (type === 'string') return { uuid: 'id', 'date-time': 'instant' }[format ?? ''] ?? 'text';
+  if (type === 'array' && items) return `list of ${wordsOf(items)}`;
+  if (type === 'object' && typeof additionalProperties === 'object') return `${wordsOf(additionalProperties)} by name`;
+  throw new Error(`docs/events.md has no words for ${JSON.stringify(schema)}`);
+}
+
+function cell(text: string): string {
+  return text.replaceAll('|', '\\|').replaceAll('\n', ' ');
+}

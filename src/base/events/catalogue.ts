@@ -1,0 +1,34 @@
+// The catalogue: every type of event that there is, and what is said of each. What writes events is held to it, by the
+// compiler (record.ts) and by test/base/events; docs/events.md is generated from it.
+import type { z } from 'zod';
+import { CLIENT_EVENTS } from './clients.ts';
+import type { EventKind } from './kind.ts';
+import { INVITATION_EVENTS, MEMBER_EVENTS, ROLE_EVENTS } from './members.ts';
+import { INSTALLATION_EVENTS, ORGANIZATION_EVENTS } from './organizations.ts';
+import { SESSION_EVENTS } from './sessions.ts';
+import { USER_EVENTS } from './users.ts';
+
+const CATALOGUE = {
+  ...USER_EVENTS,
+  ...SESSION_EVENTS,
+  ...ORGANIZATION_EVENTS,
+  ...MEMBER_EVENTS,
+  ...INVITATION_EVENTS,
+  ...ROLE_EVENTS,
+  ...CLIENT_EVENTS,
+  ...INSTALLATION_EVENTS,
+} as const;
+export type Catalogue = typeof CATALOGUE;
+
+/** `noun.past_tense`. */
+export type EventType = keyof Catalogue;
+
+/** What an event of this type says beside its actor, target and organization. */
+export type EventData<Type extends EventType> = z.output<Catalogue[Type]['data']>;
+
+export const EVENTS: Readonly<Record<EventType, EventKind>> = CATALOGUE;
+export const EVENT_TYPES = Object.keys(EVENTS) as readonly EventType[];
+
+export function isEventType(type: string): type is EventType {
+  return Object.hasOwn(EVENTS, type);
+}

@@ -1,0 +1,61 @@
+// Events about organizations and their subscriptions, and about the installation as a whole.
+import { z } from 'zod';
+import { count, type EventsOf, nothing, words } from './kind.ts';
+
+const slug = z.strictObject({ slug: z.string() });
+
+export const ORGANIZATION_EVENTS = {
+  'organization.created': {
+    when: 'An organization was founded, with its first owner.',
+    ...{ actor: ['user', 'operator'], target: 'organization', organization: 'always', data: slug },
+  },
+  'organization.changed': {
+    when: 'Somebody changed the name or the settings.',
+    ...{ actor: ['user'], target: 'organization', organization: 'always' },
+    data: z.strictObject({ changed: z.array(z.enum(['name', 'settings'])).readonly() }),
+  },
+  'organization.suspended': {
+    when: 'An administrator of the platform or an operator suspended the organization; its access tokens are refused.',
+    ...{ actor: ['user', 'operator'], target: 'organization', organization: 'always', data: nothing },
+  },
+  'organization.activated': {
+    when: 'The organization is active again.',
+    ...{ actor: ['user', 'operator'], target: 'organization', organization: 'always', data: nothing },
+  },
+  'organization.deleted': {
+    when: 'Somebody deleted the organization with all that belonged to it; its events stay.',
+    ...{ actor: ['user'], target: 'organization', organization: 'always', data: slug },
+  },
+  'subscription.changed': {
+    when: 'An operator changed the plan, its status, the end of the trial or a limit; the data is what is so afterwards.',
+    ...{ actor: ['operator'], target: 'organization', organization: 'always' },
+    data: z.strictObject({
+      plan: z.string(),
+      status: z.string(),
+      trialEndsAt: z.iso.datetime().nullable(),
+      limits: z.record(z.string(), count).readonly(),
+    }),
+  },
+} as const satisfies EventsOf<'organization' | 'subscription'>;
+
+export const INSTALLATION_EVENTS = {
+  'roles.preset_applied': {
+    when: 'A preset changed the system roles, by an operator or at the first start of the service.',
+    ...{ actor: ['operator', 'system'], target: 'installation', organization: 'never' },
+    data: z.strictObject({
+      preset: z.string(),
+      created: words,
+      updated: words,
+      removed: words,
+      usersAffected: count.describe('users who hold a role whose permissions or ownership changed'),
+    }),
+  },
+  'installation.recovered': {
+    when: 'An operator declared that a backup was restored; every session and token from before the instant ended.',
+    ...{ actor: ['operator'], target: 'installation', organization: 'never' },
+    data: z.strictObject({
+      restoredAt: z.iso.datetime(),
+      ...{ sessions: count, users: count, clients: count, invitations: count },
+    }),
+  },
+} as const satisfies EventsOf<'roles' | 'installation'>;

@@ -1,0 +1,73 @@
+// Tells which failure an error of nodemailer is. Its codes say where it happened; under them lie those of the system and
+// of TLS.
+import { type MailFailure, MailRefused } from './failures.ts';
+
+interface SmtpError {
+  readonly code?: unknown;
+  /** What the system or TLS called it. */
+  readonly originalCode?: unknown;
+  /** The step: CONN, EHLO, STARTTLS, AUTH PLAIN, MAIL FROM, RCPT TO, DATA. */
+  readonly command?: unknown;
+  /** The server's number. */
+  readonly responseCode?: unknown;
+  readonly response?: unknown;
+  readonly name?: unknown;
+  readonly cause?: unknown;
+}
+
+const OF_SYSTEM: readonly (readonly [RegExp, MailFailure])[] = [
+  [/^(ENOTFOUND|EAI_\w+|ENODATA|ESERVFAIL|EREFUSED|ENOTIMP|EBADNAME)$/, 'host_not_found'],
+  [/^ECONNREFUSED$/, 'connection_refused'],
+  [/^(EHOSTUNREACH|ENETUNREACH|EHOSTDOWN|ENETDOWN|EADDRNOTAVAIL)$/, 'host_unreachable'],
+  [/^E?TIMEOUT$|^ETIMEDOUT$/, 'timeout'],
+  [/^(CERT_HAS_EXPIRED|CERT_NOT_YET_VALID)$/, 'certificate_expired'],
+  [/^ERR_TLS_CERT_ALTNAME_INVALID$/, 'certificate_mismatch'],
+  [
+    /^(DEPTH_ZERO_SELF_SIGNED_CERT|SELF_SIGNED_CERT_IN_CHAIN|UNABLE_TO_\w+|CERT_\w+|INVALID_\w+)$/,
+    'certificate_untrusted',
+  ],
+  [/^ERR_SSL_(WRONG_VERSION_NUMBER|PACKET_LENGTH_TOO_LONG|HTTP_REQUEST)$/, 'tls_not_spoken'],
+  [/^(ERR_SSL_\w+|EPROTO)$/, 'tls_failed'],
+];
+
+// RFC 3207 §4 and RFC 4954 §6 share the number 530: only the server's words tell what it misses.
+const WANTS_TLS = /STARTTLS|\bTLS\b|encrypt|secure/i;
+
+/** The error as it is told on: which failure it is, and the trace. */
+export function refusalOf(error: unknown): MailRefused {
+  if (error instanceof MailRefused) return error;
+  return new MailRefused(failureOf(error as SmtpError), traceOf(error as SmtpError));
+}
+
+function failureOf(error: SmtpError): MailFailure {
+  const code = String(error.code ?? '');
+  if (code === 'EABORT') return (error.cause as Error | undefined)?.name === 'TimeoutError' ? 'timeout' : 'interrupted';
+  if (code === 'ETIMEDOUT') return 'timeout';
+  if (code === 'EDNS') return 'host_not_found';
+  const beneath = String(error.originalCode ?? '');
+  const known = OF_SYSTEM.find(([pattern]) => pattern.test(beneath));
+  if (known) return known[1];
+  return refusedAt(code, error);
+}
+
+function refusedAt(code: string, { command, responseCode, response }: SmtpError): MailFailure {
+  const step = String(command ?? '');
+  if (responseCode === 530 || responseCode === 538) {
+    return WANTS_TLS.test(String(response ?? '')) ? 'tls_required' : 'credentials_required';
+  }
+  if (code === 'ETLS') return step === 'STARTTLS' && responseCode !== undefined ? 'tls_not_offered' : 'tls_failed';
+  if (code === 'EAUTH' || code === 'ENOAUTH') return step === 'API' ? 'credentials_required' : 'credentials_refused';
+  if (code === 'EENVELOPE' && step === 'MAIL FROM') return 'sender_refused';
+  if (code === 'EENVELOPE' && step !== 'DATA') return 'recipient_refused';
+  if (code === 'EENVELOPE' || code === 'EMESSAGE') return 'message_refused';
+  if (responseCode !== undefined) return 'server_refused';
+  if (code === 'EPROTOCOL') return 'server_unintelligible';
+  if (code === 'ECONNECTION' || code === 'ESOCKET') return 'connection_lost';
+  return 'unexpected';
+}
+
+/** Codes alone: what the server says may repeat addresses, and even the mail's links. */
+function traceOf({ code, originalCode, command, responseCode }: SmtpError): string {
+  const parts = [originalCode ?? code, command, responseCode].map(String);
+  return parts.filter((part) => part !== 'undefined' && /^[A-Z0-9 _]{1,40}$/.test(part)).join(' ');
+}

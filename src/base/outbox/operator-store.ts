@@ -1,0 +1,84 @@
+// The queries of operators: what is in the outbox, and what becomes of a mail by their hand.
+import { type SystemReader, type SystemTx, statement } from '../database/db.ts';
+import type { MailState } from './operate.ts';
+
+const STATE = `CASE WHEN due_at IS NOT NULL THEN 'waiting' WHEN done_at IS NULL THEN 'dead' ELSE coalesce(outcome, 'sent') END`;
+
+export interface StoredMail {
+  readonly id: string;
+  readonly kind: string;
+  readonly state: MailState;
+  readonly organizationId: string | null;
+  readonly userId: string | null;
+  readonly subjectId: string;
+  readonly attempts: number;
+  readonly createdAt: Date;
+  /** Null for one that is not waiting. */
+  readonly dueAt: Date | null;
+  readonly triedAt: Date | null;
+  readonly doneAt: Date | null;
+  readonly failure: string | null;
+}
+
+const COLUMNS = `id::text, kind, ${STATE} AS state, organization_id::text AS "organizationId", user_id::text AS "userId",
+  subject_id::text AS "subjectId", attempts, created_at AS "createdAt", due_at AS "dueAt", tried_at AS "triedAt",
+  done_at AS "doneAt", failure`;
+const LIST = statement(`
+SELECT ${COLUMNS}, (count(*) OVER ())::int AS total FROM outbox WHERE $1::text IS NULL OR ${STATE} = $1
+ORDER BY created_at DESC, id DESC LIMIT $2::int OFFSET $3::int`);
+const COUNT = statement(`SELECT count(*)::int AS total FROM outbox WHERE $1::text IS NULL OR ${STATE} = $1`);
+
+/** Mails of a state, or with null of any, the newest first. */
+export function listMailRows(
+  tx: SystemReader,
+  state: MailState | null,
+  { limit, offset }: { readonly limit: number; readonly offset: number },
+): Promise<(StoredMail & { readonly total: number })[]> {
+  return tx.rows(LIST, [state, limit, offset]);
+}
+
+export async function countMails(tx: SystemReader, state: MailState | null): Promise<number> {
+  const [row] = await tx.rows<{ total: number }>(COUNT, [state]);
+  return row?.total ?? 0;
+}
+
+const STATES = statement(`SELECT id::text, ${STATE} AS state FROM outbox WHERE id = ANY($1::uuid[])`);
+
+/** The states of those of these mails that there are. */
+export function listStates(tx: SystemTx, ids: readonly string[]): Promise<{ id: string; state: MailState }[]> {
+  return tx.rows(STATES, [ids]);
+}
+
+const DEAD = statement(`
+SELECT id::text FROM outbox WHERE due_at IS NULL AND done_at IS NULL ORDER BY created_at, id LIMIT $1::int`);
+
+/** The first dead mails, so many at the most. */
+export async function listDead(tx: SystemReader, count: number): Promise<string[]> {
+  return (await tx.rows<{ id: string }>(DEAD, [count])).map(({ id }) => id);
+}
+
+export interface TouchedMail {
+  readonly id: string;
+  readonly kind: string;
+  readonly organizationId: string | null;
+  readonly subjectId: string;
+}
+
+const TOUCHED = `RETURNING id::text, kind, organization_id::text AS "organizationId", subject_id::text AS "subjectId"`;
+const REVIVE = statement(`
+UPDATE outbox SET due_at = clock_timestamp(), attempts = 0
+WHERE id = ANY($1::uuid[]) AND due_at IS NULL AND done_at IS NULL ${TOUCHED}`);
+
+/** Makes those of these mails that are dead due now, with all their attempts again. */
+export function updateDeadToDue(tx: SystemTx, ids: readonly string[]): Promise<TouchedMail[]> {
+  return tx.rows(REVIVE, [ids]);
+}
+
+const DROP = statement(`
+UPDATE outbox SET due_at = NULL, done_at = clock_timestamp(), outcome = 'dropped'
+WHERE id = ANY($1::uuid[]) AND done_at IS NULL ${TOUCHED}`);
+
+/** Lets those of these mails that are dead or wait never be sent. */
+export function markDropped(tx: SystemTx, ids: readonly string[]): Promise<TouchedMail[]> {
+  return tx.rows(DROP, [ids]);
+}

@@ -1,0 +1,106 @@
+// `tenantry mail`: what is in the outbox, and what becomes of a mail that could not be sent.
+import { type Command, Option } from 'commander';
+import {
+  changeAllDead,
+  countDeadMails,
+  dropMails,
+  listMails,
+  MAIL_STATES,
+  type MailSeen,
+  type MailState,
+  type MailsChanged,
+  retryMails,
+} from '../base/outbox/operate.ts';
+import { isIdShaped } from '../protocol/id.ts';
+import { act, group, leaf, type Outcome, pageText, paginated } from './command.ts';
+import { withOperator } from './operator.ts';
+import { UsageRefused } from './refusal.ts';
+import { confirm } from './terminal.ts';
+
+interface ListOptions {
+  readonly state?: MailState;
+  readonly limit: number;
+  readonly offset: number;
+}
+
+interface ChangeOptions {
+  readonly allDead?: true;
+  readonly yes?: true;
+}
+
+/** Adds the commands. */
+export function mailCommands(program: Command): void {
+  const mail = group(program, 'mail', 'Mails that wait, were sent, or could not be');
+  const allDead = () => new Option('--all-dead', 'every mail that could not be sent');
+  paginated(leaf(mail, 'list', 'List the mails of the last 30 days, the newest first'))
+    .addOption(new Option('--state <state>', 'only these').choices(MAIL_STATES))
+    .action(act<ListOptions>(list));
+  leaf(mail, 'retry [id...]', 'Let mails that could not be sent be tried again, at once')
+    .addOption(allDead())
+    .action(act<ChangeOptions>((options, ...ids) => retry(options, ids)));
+  leaf(mail, 'drop [id...]', 'Let mails that could not be sent, or wait, never be sent')
+    .addOption(allDead())
+    .option('--yes', 'do not ask')
+    .action(act<ChangeOptions>((options, ...ids) => drop(options, ids)));
+}
+
+function list({ state, limit, offset }: ListOptions): Promise<Outcome> {
+  return withOperator(async (operator) => {
+    const page = await listMails(operator, state ?? null, { limit, offset });
+    const rows = page.data.map((mail) => [
+      mail.id,
+      mail.kind,
+      mail.state,
+      mail.organizationId ?? '–',
+      mail.createdAt,
+      mail.dueAt ?? mail.doneAt ?? mail.triedAt ?? '–',
+      String(mail.attempts),
+      mail.failure?.code ?? '–',
+    ]);
+    const names = ['ID', 'KIND', 'STATE', 'ORGANIZATION', 'ASKED FOR', 'DUE OR DONE', 'TRIES', 'LAST FAILURE'];
+    const text = `${pageText(names, rows, page.pagination)}${legend(page.data)}`;
+    return { document: page as { data: unknown }, text };
+  });
+}
+
+/** What each failure of the page means, once. */
+function legend(mails: readonly MailSeen[]): string {
+  const known = new Map<string, string>();
+  for (const { failure } of mails) {
+    if (failure) known.set(failure.trace === '' ? failure.code : `${failure.code} (${failure.trace})`, failure.detail);
+  }
+  return known.size === 0 ? '' : `\n\n${[...known].map(([code, detail]) => `${code}: ${detail}`).join('\n')}`;
+}
+
+async function retry(options: ChangeOptions, typed: readonly string[]): Promise<Outcome> {
+  const ids = named(options, typed);
+  return withOperator(async (operator) => {
+    const done = ids ? await retryMails(operator, ids) : await changeAllDead(operator, retryMails);
+    return outcome(done, 'leaves', 'leave', 'while the service runs', 'did not fail for good');
+  });
+}
+
+async function drop(options: ChangeOptions, typed: readonly string[]): Promise<Outcome> {
+  const ids = named(options, typed);
+  return withOperator(async (operator) => {
+    const count = ids?.length ?? (await countDeadMails(operator));
+    if (count > 0) await confirm(`${count === 1 ? '1 mail' : `${count} mails`} will never be sent.`, options.yes);
+    const done = ids ? await dropMails(operator, ids) : await changeAllDead(operator, dropMails);
+    return outcome(done, 'is dropped', 'are dropped', '', 'is done');
+  });
+}
+
+/** The ids; null for every dead mail. */
+function named({ allDead }: ChangeOptions, ids: readonly string[]): readonly string[] | null {
+  if (ids.length > 0 === (allDead === true)) throw new UsageRefused('usage', 'Name mails by their ids, or --all-dead');
+  const wrong = ids.find((id) => !isIdShaped(id));
+  if (wrong !== undefined) throw new UsageRefused('usage', 'A mail is named by its id: see tenantry mail list');
+  return allDead ? null : ids;
+}
+
+function outcome(done: MailsChanged, one: string, several: string, when: string, why: string): Outcome {
+  const { changed, unchanged } = done;
+  const head = `${changed.length} ${changed.length === 1 ? `mail ${one}` : `mails ${several}`} ${when}`.trimEnd();
+  const rest = unchanged.map(({ id, state }) => `${id} ${why}: it is ${state}.`);
+  return { document: { data: done }, text: [`${head}.`, ...rest].join('\n') };
+}

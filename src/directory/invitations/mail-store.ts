@@ -1,0 +1,41 @@
+// The queries of an invitation's mail: whether it is still wanted, and the token that goes with it.
+import { type SystemTx, statement } from '../../base/database/db.ts';
+
+export interface Addressed {
+  readonly email: string;
+  readonly expiresAt: Date;
+  readonly organizationName: string;
+  readonly organizationStatus: 'active' | 'suspended';
+  readonly inviterName: string | null;
+}
+
+// Locked: whoever renews, revokes or accepts it at this moment comes before or after this mail.
+const HOLD = statement(`
+SELECT i.email, i.expires_at AS "expiresAt", o.name AS "organizationName", o.status AS "organizationStatus",
+  (SELECT u.name FROM users u WHERE u.id = i.invited_by) AS "inviterName"
+FROM invitations i JOIN organizations o ON o.id = i.organization_id
+WHERE i.organization_id = $1::uuid AND i.id = $2::uuid AND i.status = 'pending' AND i.expires_at > clock_timestamp()
+FOR UPDATE OF i`);
+
+/** The invitation as its mail needs it, held to the end of the transaction; null when it has ended. */
+export async function holdPending(
+  tx: SystemTx,
+  organizationId: string,
+  invitationId: string,
+): Promise<Addressed | null> {
+  const [row] = await tx.rows<Addressed>(HOLD, [organizationId, invitationId]);
+  return row ?? null;
+}
+
+const STORE_TOKEN = statement(`
+UPDATE invitations SET token_hash = decode($3, 'hex') WHERE organization_id = $1::uuid AND id = $2::uuid`);
+
+/** Makes this token (its hash in hexadecimal) the invitation's only one. */
+export async function updateToken(
+  tx: SystemTx,
+  organizationId: string,
+  invitationId: string,
+  tokenHash: string,
+): Promise<void> {
+  await tx.rows(STORE_TOKEN, [organizationId, invitationId, tokenHash]);
+}

@@ -1,0 +1,55 @@
+// What an operator can mend is told by its class: the start of the service and every command print the message alone.
+import t from 'tap';
+import { ConfigRefused } from '../../../src/base/config/config.ts';
+import { MigrationRefused } from '../../../src/base/database/migrate.ts';
+import { DatabaseUnavailable } from '../../../src/base/database/outage.ts';
+import { DatabaseRefused } from '../../../src/base/database/roles.ts';
+import { explainUnusable } from '../../../src/base/database/unusable.ts';
+import { EmbeddedRefused } from '../../../src/base/embedded/embedded.ts';
+import { OperatorError } from '../../../src/base/errors/operator-error.ts';
+import { RedisRefused } from '../../../src/base/platform/redis.ts';
+import { CommandRefused, tell, UsageRefused } from '../../../src/cli/refusal.ts';
+import { UnknownKey } from '../../../src/credentials/keys/lifecycle.ts';
+import { KeyRingEmpty, SharedKey } from '../../../src/credentials/keys/ring.ts';
+import { PresetRefused } from '../../../src/directory/presets/presets.ts';
+
+t.test('every kind is told at the command line by its own code and its own words', async (t) => {
+  const kinds: readonly (readonly [Error, string])[] = [
+    [new DatabaseRefused('do this'), 'database_refused'],
+    [new MigrationRefused('do this'), 'migration_refused'],
+    [new ConfigRefused(['do this']), 'config_refused'],
+    [new EmbeddedRefused('do this'), 'embedded_refused'],
+    [new RedisRefused('do this'), 'redis_refused'],
+    [new KeyRingEmpty('do this'), 'key_ring_empty'],
+    [new SharedKey('do this'), 'shared_key'],
+    [new UnknownKey('do this'), 'unknown_key'],
+    [new PresetRefused(['do this']), 'preset_refused'],
+    [new CommandRefused('not_so', 'do this'), 'not_so'],
+    [new UsageRefused('say_more', 'do this'), 'say_more'],
+  ];
+  for (const [error, code] of kinds) {
+    t.ok(error instanceof OperatorError, code);
+    t.match(tell(error), { code, detail: 'do this' });
+  }
+});
+
+t.test('what nobody foresaw and what a file says have no code of their own', async (t) => {
+  const ofFile = Object.assign(new Error('ENOENT: no such file'), { code: 'ENOENT', path: '/keys' });
+  for (const error of [new TypeError('x is not a function'), ofFile]) {
+    t.same(tell(error), { code: 'failed', detail: error.message, exitCode: 1 });
+  }
+});
+
+t.test('a database that cannot be used is explained by what it or the network said', async (t) => {
+  const withCode = (code: string, more = {}) => Object.assign(new Error('said so'), { code, ...more });
+  for (const code of ['28P01', '28000', '3D000', '42501']) {
+    t.match(explainUnusable(withCode(code)), { code: 'database_refused', detail: /said so.*DATABASE_URL/ }, code);
+  }
+  for (const code of ['ECONNREFUSED', 'ENOTFOUND', '57P03', '08006']) {
+    t.match(explainUnusable(withCode(code)), { code: 'database_unavailable', detail: /said so.*DATABASE_URL/ }, code);
+  }
+  t.match(explainUnusable(new DatabaseUnavailable('away')), { code: 'database_unavailable', detail: /away/ });
+  for (const error of [new Error('other'), withCode('23503'), withCode('EACCES', { path: '/keys' }), 'text', null]) {
+    t.equal(explainUnusable(error), null);
+  }
+});

@@ -1,0 +1,184 @@
+// Each way in which a mail server does not take a mail has a name of its own and a sentence that says what to do: asked
+// of real servers.
+import { once } from 'node:events';
+import { type AddressInfo, createServer, type Server, type Socket } from 'node:net';
+import { getCACertificates, setDefaultCACertificates } from 'node:tls';
+import { SMTPServer, type SMTPServerOptions } from 'smtp-server';
+import t, { type Test } from 'tap';
+import { refusalOf } from '../../../src/base/mail/cause.ts';
+import { describeFailure, MAIL_FAILURES, MailRefused } from '../../../src/base/mail/failures.ts';
+import { checkMail, openMail } from '../../../src/base/mail/smtp.ts';
+import { ELSEWHERE_CERTIFICATE, HERE_CERTIFICATE } from '../../support/certificates.ts';
+import { keepingLog } from '../../support/outbox.ts';
+import { freePort } from '../../support/server-process.ts';
+
+const MAIL = { to: 'grace@example.com', subject: 's', text: 'https://a.example/#token=very-secret', html: 'h' };
+const settings = { from: 'a@example.com', production: true, log: keepingLog() };
+const noSignal = new AbortController().signal;
+
+/** A server of the package; gives host and port. It ends with the test. */
+async function smtp(t: Test, options: SMTPServerOptions = {}, host = '127.0.0.1'): Promise<string> {
+  const server = new SMTPServer({ disableReverseLookup: true, authOptional: true, ...options });
+  server.on('error', () => undefined);
+  server.listen(0, host);
+  await once(server.server, 'listening');
+  t.teardown(() => new Promise<void>((resolve) => server.close(() => resolve())));
+  return `${host}:${(server.server.address() as AddressInfo).port}`;
+}
+
+/** A server that does with a connection whatever is given. */
+async function raw(t: Test, talk: (socket: Socket) => void): Promise<string> {
+  const sockets = new Set<Socket>();
+  const server: Server = createServer((socket) => {
+    sockets.add(socket);
+    socket.on('error', () => undefined);
+    talk(socket);
+  });
+  server.listen(0, '127.0.0.1');
+  await once(server, 'listening');
+  t.teardown(() => {
+    for (const socket of sockets) socket.destroy();
+    server.close();
+  });
+  return `127.0.0.1:${(server.address() as AddressInfo).port}`;
+}
+
+/** Why the mail is not sent; and, unless it is about the mail, that the doctor is told the same. */
+async function failureOf(t: Test, url: string, more: { about?: 'mail'; patience?: number } = {}): Promise<MailRefused> {
+  const ms = more.patience;
+  const patience = ms === undefined ? {} : { patience: { connectMs: ms, greetingMs: ms, silenceMs: ms } };
+  const send = openMail({ ...settings, ...patience, url });
+  const error = await send?.(MAIL, noSignal).then(
+    () => undefined,
+    (raised: unknown) => raised,
+  );
+  if (!(error instanceof MailRefused)) throw new Error(`${url} took the mail`);
+  if (more.about !== 'mail') {
+    await t.rejects(checkMail({ ...patience, url, production: true }), { name: 'MailRefused', code: error.code });
+  }
+  t.ok(error.message.startsWith(MAIL_FAILURES[error.code]), error.message);
+  t.ok(error.message.includes(error.code), error.message);
+  t.notMatch(`${error.message} ${error.failure}`, /grace|very-secret|token|user-1|pass-of/);
+  t.match(describeFailure(error.failure), { code: error.code, detail: MAIL_FAILURES[error.code] });
+  return error;
+}
+
+const NO_STARTTLS = { disabledCommands: ['STARTTLS'] };
+const PLAIN = { disabledCommands: ['STARTTLS', 'AUTH'] };
+
+t.test('a port at which nothing listens', async (t) => {
+  t.equal((await failureOf(t, `smtp://127.0.0.1:${await freePort()}`)).code, 'connection_refused');
+});
+
+t.test('a name that nobody has', async (t) => {
+  t.equal((await failureOf(t, 'smtp://mail.tenantry.invalid:25')).code, 'host_not_found');
+});
+
+t.test('a certificate that nobody known has signed, with TLS from the first byte and by STARTTLS', async (t) => {
+  for (const url of [
+    `smtps://${await smtp(t, { secure: true, ...HERE_CERTIFICATE })}`,
+    `smtp://${await smtp(t, HERE_CERTIFICATE)}`,
+  ]) {
+    const error = await failureOf(t, url);
+    t.equal(error.code, 'certificate_untrusted', error.message);
+    t.match(error.message, /NODE_EXTRA_CA_CERTS/);
+  }
+});
+
+t.test('a certificate that is over, and one for another name; the right one is taken once it is trusted', async (t) => {
+  // The package's own certificate has expired.
+  t.equal((await failureOf(t, `smtps://${await smtp(t, { secure: true })}`)).code, 'certificate_expired');
+  const known = getCACertificates('default');
+  t.teardown(() => setDefaultCACertificates(known));
+  setDefaultCACertificates([...known, HERE_CERTIFICATE.cert, ELSEWHERE_CERTIFICATE.cert]); // as NODE_EXTRA_CA_CERTS does
+  const another = await failureOf(t, `smtps://${await smtp(t, { secure: true, ...ELSEWHERE_CERTIFICATE })}`);
+  t.equal(another.code, 'certificate_mismatch', another.message);
+  const url = `smtps://${await smtp(t, { secure: true, ...HERE_CERTIFICATE })}`;
+  await t.resolves(openMail({ ...settings, url })?.(MAIL, noSignal) ?? Promise.reject(new Error('no transport')));
+});
+
+t.test('TLS from the first byte at a port that does not speak it', async (t) => {
+  t.equal((await failureOf(t, `smtps://${await smtp(t, PLAIN)}`)).code, 'tls_not_spoken');
+});
+
+t.test('no TLS at a port that speaks it from the first byte', async (t) => {
+  const address = await smtp(t, { secure: true });
+  const error = await failureOf(t, `smtp://${address}`, { patience: 300 });
+  t.equal(error.code, 'timeout');
+  t.match(error.message, /smtps:\/\//);
+});
+
+t.test('a server that says nothing', async (t) => {
+  t.equal((await failureOf(t, `smtp://${await raw(t, () => undefined)}`, { patience: 200 })).code, 'timeout');
+});
+
+t.test('a server that hangs up, one that turns everything away, and one that is none', async (t) => {
+  t.equal((await failureOf(t, `smtp://${await raw(t, (socket) => socket.end())}`)).code, 'connection_lost');
+  const away = await raw(t, (socket) => socket.end('554 not for you, grace@example.com\r\n'));
+  t.equal((await failureOf(t, `smtp://${away}`)).code, 'server_refused');
+  const web = await raw(t, (socket) => void socket.write('HTTP/1.1 400 Bad Request\r\n\r\n'));
+  t.equal((await failureOf(t, `smtp://${web}`)).code, 'server_unintelligible');
+});
+
+t.test('no STARTTLS where it is demanded: of any machine but the own one', async (t) => {
+  t.equal((await failureOf(t, `smtp://${await smtp(t, PLAIN, '127.0.0.2')}`)).code, 'tls_not_offered');
+});
+
+t.test('credentials that are refused, missing, or not to be sent without TLS', async (t) => {
+  const asking: SMTPServerOptions = {
+    ...NO_STARTTLS,
+    allowInsecureAuth: true,
+    authOptional: false,
+    onAuth: (_auth, _session, done) => done(new Error('no such user-1 pass-of-user')),
+  };
+  const refused = await failureOf(t, `smtp://user-1:pass-of-user@${await smtp(t, asking)}`);
+  t.equal(refused.code, 'credentials_refused');
+  t.match(refused.failure, /^credentials_refused .*535$/);
+  const missing = await failureOf(t, `smtp://${await smtp(t, asking)}`, { about: 'mail' });
+  t.equal(missing.code, 'credentials_required');
+  const tls = await raw(t, (socket) => {
+    socket.write('220 here\r\n');
+    socket.on('data', (chunk) => {
+      const said = chunk.toString();
+      socket.write(said.startsWith('EHLO') ? '250 here\r\n' : '530 5.7.0 Must issue a STARTTLS command first\r\n');
+    });
+  });
+  t.equal((await failureOf(t, `smtp://${tls}`, { about: 'mail' })).code, 'tls_required');
+});
+
+t.test('a sender, a receiver and a mail that are refused', async (t) => {
+  const no = (done: (error: Error) => void) =>
+    done(Object.assign(new Error(`no: ${MAIL.text}`), { responseCode: 550 }));
+  const cases: readonly (readonly [string, SMTPServerOptions])[] = [
+    ['sender_refused', { onMailFrom: (_address, _session, done) => no(done) }],
+    ['recipient_refused', { onRcptTo: (_address, _session, done) => no(done) }],
+    ['message_refused', { onData: (stream, _session, done) => void stream.resume().on('end', () => no(done)) }],
+  ];
+  for (const [code, options] of cases) {
+    const error = await failureOf(t, `smtp://${await smtp(t, { ...PLAIN, ...options })}`, { about: 'mail' });
+    t.equal(error.code, code, error.message);
+    t.match(error.failure, / 550$/);
+  }
+});
+
+t.test('a signal ends the sending', async (t) => {
+  const stopping = new AbortController();
+  const address = await raw(t, () => stopping.abort());
+  const send = openMail({ ...settings, url: `smtp://${address}` });
+  await t.rejects(send?.(MAIL, stopping.signal) ?? Promise.resolve(), { name: 'MailRefused', code: 'interrupted' });
+});
+
+t.test('what TLS, the system and nodemailer call a failure', async (t) => {
+  const cases = {
+    certificate_untrusted: { code: 'ESOCKET', originalCode: 'UNABLE_TO_VERIFY_LEAF_SIGNATURE', command: 'CONN' },
+    tls_failed: { code: 'ESOCKET', originalCode: 'ERR_SSL_UNSUPPORTED_PROTOCOL', command: 'CONN' },
+    host_unreachable: { code: 'ESOCKET', originalCode: 'EHOSTUNREACH', command: 'CONN' },
+    unexpected: { message: 'grace@example.com' },
+  };
+  for (const [code, error] of Object.entries(cases)) {
+    t.equal(refusalOf(Object.assign(new Error('x'), error)).code, code);
+    t.notMatch(refusalOf(Object.assign(new Error('x'), error)).message, /grace/);
+  }
+  t.same(describeFailure('EENVELOPE RCPT TO 550'), { code: 'unknown', detail: 'EENVELOPE RCPT TO 550', trace: '' });
+  t.same(describeFailure('recipient_refused RCPT TO 550').trace, 'RCPT TO 550');
+});

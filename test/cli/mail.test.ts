@@ -1,0 +1,127 @@
+// `tenantry mail`: what could not be sent is listed with its reason, tried again, or dropped.
+import t from 'tap';
+import { MailRefused } from '../../src/base/mail/failures.ts';
+import type { SendMail } from '../../src/base/mail/smtp.ts';
+import { RETRY_SECONDS } from '../../src/base/outbox/send-one.ts';
+import { cliOn } from '../support/cli.ts';
+import { freshEmail } from '../support/inviting.ts';
+import { dueNow, openQuiet, outboxOf, rowOf } from '../support/outbox.ts';
+
+const inviting = await openQuiet(t);
+const { api, database, owner } = inviting;
+const cli = cliOn(database);
+const refusing: SendMail = async () => {
+  throw new MailRefused('recipient_refused', 'RCPT TO 550');
+};
+
+/** An invitation whose mail nobody took for 24 hours; gives the mail's id. */
+async function deadMail(email: string): Promise<string> {
+  t.equal((await inviting.invite(email)).status, 201);
+  for (let attempt = 0; attempt <= RETRY_SECONDS.length; attempt += 1) {
+    await outboxOf(inviting, refusing).sendDue();
+    await dueNow(inviting);
+  }
+  return (await rowOf(inviting, email)).id;
+}
+
+const eventsOf = (id: string) =>
+  database.query('SELECT type, actor_id AS actor, organization_id AS organization FROM events WHERE target_id = $1', [
+    id,
+  ]);
+
+t.test('a dead mail is listed with its reason, tried again by hand, and sent', async (t) => {
+  const email = freshEmail();
+  const id = await deadMail(email);
+  const { stdout } = await cli('mail', 'list', '--state', 'dead');
+  t.match(stdout, new RegExp(`^${id} +invitation +dead .* 11 +recipient_refused$`, 'm'));
+  t.match(stdout, /^recipient_refused \(RCPT TO 550\): the mail server does not take the address of the receiver/m);
+  t.notMatch(stdout, email);
+  const listed = await cli('mail', 'list', '--state', 'dead', '--json');
+  t.match(listed.json, {
+    data: [
+      {
+        id,
+        kind: 'invitation',
+        state: 'dead',
+        organizationId: owner.organization.id,
+        userId: null,
+        attempts: 11,
+        dueAt: null,
+        doneAt: null,
+        failure: { code: 'recipient_refused', trace: 'RCPT TO 550' },
+      },
+    ],
+    pagination: { total: 1, hasMore: false },
+  });
+  t.notMatch(listed.stdout, email);
+  t.match((await cli('doctor')).stdout, /^warn +outbox +1 mail was given up: see tenantry mail list --state dead/m);
+
+  const retried = await cli('mail', 'retry', id);
+  t.equal(retried.status, 0, retried.stderr);
+  t.equal(retried.stdout, '1 mail leaves while the service runs.\n');
+  t.match(await rowOf(inviting, email), { attempts: 0, waiting: true });
+  const again = await cli('mail', 'retry', id, '--json');
+  t.equal(again.status, 0);
+  t.same(again.json, { data: { changed: [], unchanged: [{ id, state: 'waiting' }] } });
+  const sent: string[] = [];
+  await outboxOf(inviting, async ({ to }) => void sent.push(to)).sendDue();
+  t.same(sent, [email]);
+  t.match((await cli('mail', 'list', '--state', 'sent', '--json')).json.data, [{ id, state: 'sent', failure: null }]);
+  t.match((await cli('mail', 'retry', id)).stdout, `${id} did not fail for good: it is sent.`);
+  t.same(await eventsOf(id), [{ type: 'mail.retried', actor: null, organization: owner.organization.id }]);
+});
+
+t.test('a dead mail is dropped, after a question, and never leaves', async (t) => {
+  const email = freshEmail();
+  const id = await deadMail(email);
+  const asked = await cli('mail', 'drop', id, '--json');
+  t.equal(asked.status, 2);
+  t.equal(asked.json.error.code, 'confirmation_required');
+  t.match(await rowOf(inviting, email), { waiting: false, done: false });
+  const dropped = await cli('mail', 'drop', id, '--yes', '--json');
+  t.same(dropped.json, { data: { changed: [id], unchanged: [] } });
+  t.match(await rowOf(inviting, email), { waiting: false, done: true, outcome: 'dropped' });
+  t.match((await cli('mail', 'retry', id)).stdout, `${id} did not fail for good: it is dropped.`);
+  t.match((await cli('mail', 'drop', id, '--yes')).stdout, `0 mails are dropped.\n${id} is done: it is dropped.`);
+  await dueNow(inviting);
+  await outboxOf(inviting, async () => void t.fail('sent')).sendDue();
+  t.same(await eventsOf(id), [{ type: 'mail.dropped', actor: null, organization: owner.organization.id }]);
+});
+
+t.test('every dead mail is tried again or dropped by one command, and nothing else', async (t) => {
+  const emails = [freshEmail(), freshEmail(), freshEmail()];
+  for (const email of emails) await deadMail(email);
+  const waiting = freshEmail();
+  await inviting.invite(waiting);
+  t.match((await cli('mail', 'retry', '--all-dead')).stdout, '3 mails leave while the service runs.');
+  await database.query(`UPDATE outbox SET due_at = NULL WHERE recipient_key = ANY($1)`, [emails]);
+  t.equal((await cli('mail', 'drop', '--all-dead')).status, 2, 'asks');
+  t.match((await cli('mail', 'drop', '--all-dead', '--yes')).stdout, '3 mails are dropped.');
+  t.match((await cli('mail', 'drop', '--all-dead', '--json')).json, { data: { changed: [] } }, 'nothing to ask about');
+  t.match(await rowOf(inviting, waiting), { attempts: 0, waiting: true, done: false });
+  const { id } = await rowOf(inviting, waiting);
+  t.match((await cli('mail', 'drop', id, '--yes')).stdout, '1 mail is dropped.', 'by its id also one that waits');
+});
+
+t.test('a mail of an invitation that has ended meanwhile is tried again and not sent', async (t) => {
+  const email = freshEmail();
+  const id = await deadMail(email);
+  const [{ subject } = { subject: '' }] = await database.query<{ subject: string }>(
+    'SELECT subject_id AS subject FROM outbox WHERE id = $1',
+    [id],
+  );
+  t.equal((await api.delete(`/invitations/${subject}`, { token: owner.accessToken })).status, 204);
+  t.equal((await cli('mail', 'retry', id)).status, 0);
+  await outboxOf(inviting, async () => void t.fail('sent')).sendDue();
+  t.match((await cli('mail', 'list', '--state', 'unwanted', '--json')).json.data, [{ id, state: 'unwanted' }]);
+});
+
+t.test('what is not understood, and what is not there', async (t) => {
+  const nobody = '00000000-0000-7000-8000-000000000000';
+  for (const args of [['retry'], ['retry', 'x'], ['drop'], ['drop', nobody, '--all-dead'], ['list', '--state', 'x']]) {
+    t.equal((await cli('mail', ...args, '--json')).status, 2, args.join(' '));
+  }
+  const missing = await cli('mail', 'retry', nobody, '--json');
+  t.equal(missing.status, 1);
+  t.equal(missing.json.error.code, 'not_found');
+});
