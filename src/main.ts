@@ -17,6 +17,7 @@ import type { DemoOwner } from './cli/seed/demo.ts';
 
 const ROOT = dirname(dirname(fileURLToPath(import.meta.url)));
 const STOP_WITHIN_MS = 10_000;
+const SIGNALS = ['SIGTERM', 'SIGINT', 'SIGHUP'] as const;
 
 /** The service cannot be started with what it is given. */
 class StartRefused extends OperatorError {
@@ -155,7 +156,7 @@ function stopOnSignals(stops: (() => Promise<unknown>)[], log: Logger): void {
       },
     );
   };
-  for (const signal of ['SIGTERM', 'SIGINT', 'SIGHUP'] as const) process.on(signal, stop);
+  for (const name of SIGNALS) process.on(name, stop);
 }
 
 async function stopAll(stops: (() => Promise<unknown>)[]): Promise<void> {
@@ -183,9 +184,25 @@ async function run(): Promise<void> {
   }
 }
 
-const args = process.argv.slice(2);
-if (args.length === 0) await run();
-else {
+/** Runs a command of the command line. A signal ends it, and a second one whatever hangs. */
+async function runArguments(args: readonly string[]): Promise<void> {
   const { runCommand } = await import('./cli/run.ts');
-  await runCommand(args, run);
+  const ending = new AbortController();
+  const end = (name: NodeJS.Signals) => {
+    if (ending.signal.aborted) process.exit(1);
+    ending.abort(name);
+  };
+  for (const name of SIGNALS) process.on(name, end);
+  const serve = async () => {
+    for (const name of SIGNALS) process.off(name, end);
+    await run();
+    return await new Promise<never>(() => undefined); // a signal ends the process
+  };
+  const { env, stdin, stdout, stderr } = process;
+  const exitCode = await runCommand({ args, env, stdin, stdout, stderr, signal: ending.signal, serve });
+  // What a command leaves, such as kept connections of the sidecar, must not keep the process; what it said is written.
+  stdout.write('', () => process.exit(exitCode));
 }
+
+const args = process.argv.slice(2);
+await (args.length === 0 ? run() : runArguments(args));

@@ -1,5 +1,8 @@
-// Owns: a whole test run: one disposable PostgreSQL for all test files, tap over them, and the totals as the last line.
-// Leaves to others: the schema that tests start from (support/template.ts), the sum (support/totals.ts), the tests.
+// Owns: a whole test run: one disposable PostgreSQL for all test files, tap in all of them, and the totals as the last line.
+// `npm test -- [options] [files, folders or patterns]`; --jobs=N processes at a time, --durations tells how long each file
+// took, --record keeps that for the order of later runs.
+// Leaves to others: the schema that tests start from (support/template.ts), which file runs when and where (runner/), the
+// sum (support/totals.ts), the tests.
 
 import { type ChildProcess, spawn } from 'node:child_process';
 import {
@@ -16,8 +19,19 @@ import {
 import { freemem, tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
 import { fileURLToPath, pathToFileURL } from 'node:url';
+import { parseArgs } from 'node:util';
 import { startEmbedded } from '../src/base/embedded/embedded.ts';
-import { totalsOf } from './support/totals.ts';
+import { planFiles, recordDurations } from './runner/plan.ts';
+import { createPool, type FileResult, type Pool } from './runner/pool.ts';
+import { failureOf, totalsOf } from './support/totals.ts';
+
+interface Options {
+  /** Processes at a time. */
+  readonly jobs: number;
+  readonly isRecording: boolean;
+  readonly showsDurations: boolean;
+  readonly names: readonly string[];
+}
 
 interface Template {
   buildTemplate(ownerUrl: string, adminUrl: string): Promise<void>;
@@ -32,11 +46,13 @@ const ROOM_BYTES = 6 * 1024 ** 3;
 const SIGNALS: NodeJS.Signals[] = ['SIGINT', 'SIGTERM', 'SIGHUP'];
 
 let child: ChildProcess | undefined;
+let pool: Pool | undefined;
 let interruption: NodeJS.Signals | undefined;
 for (const signal of SIGNALS) {
   process.on(signal, () => {
     interruption ??= signal;
     child?.kill(signal);
+    pool?.stop(signal);
   });
 }
 
@@ -44,12 +60,24 @@ const folder = mkdtempSync(join(hasRoom(MEMORY) ? MEMORY : tmpdir(), 'tenantry-t
 // PostgreSQL runs as another user than root and has to get in.
 chmodSync(folder, 0o755);
 try {
-  process.exitCode = await runTests(process.argv.slice(2));
+  process.exitCode = await runTests(readOptions(process.argv.slice(2)));
 } catch (error) {
   console.error(error instanceof Error ? error.message : error);
   process.exitCode = 1;
 } finally {
   rmSync(folder, { recursive: true, force: true });
+}
+
+function readOptions(args: string[]): Options {
+  const { values, positionals } = parseArgs({
+    args,
+    allowPositionals: true,
+    options: { jobs: { type: 'string' }, record: { type: 'boolean' }, durations: { type: 'boolean' } },
+  });
+  const jobs = Number(values.jobs ?? 2);
+  if (!Number.isInteger(jobs) || jobs < 1) throw new Error('--jobs takes a number of processes');
+  const [isRecording, showsDurations] = [values.record === true, values.durations === true];
+  return { jobs, isRecording, showsDurations, names: positionals };
 }
 
 function hasRoom(directory: string): boolean {
@@ -62,33 +90,45 @@ function hasRoom(directory: string): boolean {
   }
 }
 
-/** Runs everything and gives tap's exit code; 1 when nothing ran. */
-async function runTests(args: string[]): Promise<number> {
+/** Runs everything and gives the exit code. */
+async function runTests({ jobs, isRecording, showsDurations, names }: Options): Promise<number> {
+  const files = planFiles(root, names);
   const postgres = await startEmbedded({ directory: join(folder, 'postgres'), disposable: true });
-  let code: number;
-  const results = join(folder, 'results.tap');
+  const results: FileResult[] = [];
   try {
     await buildTemplate(postgres.ownerUrl, postgres.adminUrl);
-    code = await buildTap();
+    const code = await buildTap();
     if (code !== 0) return code;
-    // Without a terminal tap prints every assertion unless it is told to print the failed ones only.
-    const reporter = process.stdout.isTTY ? [] : ['--reporter=min', '--no-color'];
-    code = await runTap(['run', ...reporter, ...args, `--output-file=${results}`], {
+    pool = createPool(jobs, {
       TEST_POSTGRES_ADMIN_URL: postgres.adminUrl,
       TEST_POSTGRES_OWNER_URL: postgres.ownerUrl,
       NODE_ENV: 'test',
+      TAP_CHILD_ID: '1', // its totals are given file by file
     });
+    if (interruption === undefined) {
+      await pool.run(files, (result) => {
+        results.push(result);
+        const { file, seconds, isGreen } = result;
+        if (!isGreen) console.log(`\n${failureOf(result)}`);
+        else if (process.stdout.isTTY) console.log(`${file} ${seconds.toFixed(1)} s`);
+      });
+    }
   } finally {
     await postgres.stop();
   }
-  const totals = existsSync(results) ? totalsOf(readFileSync(results, 'utf8')) : undefined;
-  if (totals === undefined) {
-    console.error('No test ran to its end.');
-    return code === 0 ? 1 : code;
-  }
-  for (const reason of totals.reasons) console.log(`\n${reason}`);
-  console.log(`\n${totals.line}`);
-  return code === 0 && !totals.isGreen ? 1 : code;
+  if (showsDurations) for (const line of durationLines(results)) console.log(line);
+  if (isRecording) recordDurations(root, results);
+  const totals = totalsOf(results);
+  if (totals === undefined || results.length < files.length) console.error('Not every test file ran to its end.');
+  for (const reason of totals?.reasons ?? []) console.log(`\n${reason}`);
+  if (totals !== undefined) console.log(`\n${totals.line}`);
+  return totals?.isGreen === true && results.length === files.length ? 0 : 1;
+}
+
+function durationLines(results: readonly FileResult[]): string[] {
+  return results
+    .toSorted((one, other) => other.seconds - one.seconds)
+    .map(({ file, seconds }) => `${seconds.toFixed(1).padStart(7)} s  ${file}`);
 }
 
 async function buildTemplate(ownerUrl: string, adminUrl: string): Promise<void> {
@@ -102,18 +142,14 @@ async function buildTemplate(ownerUrl: string, adminUrl: string): Promise<void> 
 async function buildTap(): Promise<number> {
   const settings = readFileSync(join(root, '.taprc'), 'utf8');
   if (existsSync(stamp) && readFileSync(stamp, 'utf8') === settings) return 0;
-  const code = await runTap(['build'], {});
+  const code = await runTap(['build']);
   if (code === 0) writeFileSync(stamp, settings);
   return code;
 }
 
-async function runTap(args: string[], environment: Record<string, string>): Promise<number> {
+async function runTap(args: string[]): Promise<number> {
   if (interruption !== undefined) return 1;
-  const started = spawn(process.execPath, [tap, ...args], {
-    cwd: root,
-    stdio: 'inherit',
-    env: { ...process.env, ...environment },
-  });
+  const started = spawn(process.execPath, [tap, ...args], { cwd: root, stdio: 'inherit' });
   child = started;
   return await new Promise<number>((resolve, reject) => {
     started.once('error', reject);

@@ -18,7 +18,7 @@ import {
 // the same. A wing without a list has no order inside.
 const WINGS: Readonly<Record<string, readonly string[]>> = {
   protocol: [],
-  base: 'platform errors loops config database embedded mail events outbox http docs health'.split(' '),
+  base: 'errors platform loops config database revoking embedded mail events outbox http docs health'.split(' '),
   credentials: 'keys passwords tokens stream revocations feed'.split(' '),
   directory: 'users rights roles permissions presets members organizations profile invitations'.split(' '),
   'sign-in': 'sessions member-sessions accept-invitation password'.split(' '),
@@ -53,7 +53,7 @@ const FOREIGN_WRITES: Readonly<Record<string, readonly string[]>> = {
     'updateSessionOrganization',
   ],
   // What an operator changes of an account ends its sessions in the same transaction.
-  'admin/accounts/change-account.ts': ['updateAccountStatus', 'setPasswordHash', 'markUserSessionsEnded'],
+  'admin/accounts/change-account.ts': ['updateAccountStatus', 'setPasswordHash'],
   // An operator makes an account together with its membership or organization.
   'admin/accounts/create-account.ts': ['insertUser', 'markEmailVerified'],
   // A hash of older parameters is replaced where the password is known: at a sign-in. So is the oldest of too many sessions.

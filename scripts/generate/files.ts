@@ -1,6 +1,7 @@
 // Owns: which files of the repository are generated, and comparing them with what they should be.
 import { mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
+import { diagrams } from '../diagrams/diagrams.ts';
 import { describedEndpoints, ROOT, routeList } from './endpoints.ts';
 import { eventsPage } from './events.ts';
 import { openApiYaml } from './openapi.ts';
@@ -16,6 +17,7 @@ export function generatedFiles(): ReadonlyMap<string, string> {
     ['docs/problems.md', problemsPage()],
     ['docs/events.md', eventsPage()],
     ['test/contract/routes.txt', routeList(endpoints)],
+    ...diagrams(ROOT),
   ]);
 }
 

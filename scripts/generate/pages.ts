@@ -26,12 +26,12 @@ export function configurationPage(): string {
   });
   return `# Configuration
 
-The service is configured by its environment and by nothing else. It reads the environment once, at its start; a wrong
-value ends the start with one line for each problem. Empty counts as unset. Times are seconds, or a number with \`s\`, \`m\`,
-\`h\` or \`d\`. Lists are separated by commas.
+The environment is the only configuration of the service. The service reads it once, at its start. If a value is wrong, the
+start ends with one line for each problem. An empty variable counts as unset. Times are seconds, or a number with \`s\`, \`m\`,
+\`h\` or \`d\`. The items of a list are separated by commas.
 
-A variable marked \\* is a secret: it may be given as \`NAME_FILE\` instead, the path of a file that holds the value, as
-Docker and Kubernetes mount secrets. One of the two, not both.
+A variable marked \\* is a secret. Instead of it, you may set \`NAME_FILE\` to the path of a file that holds the value, as Docker
+and Kubernetes mount secrets. Set one of the two, not both.
 
 | variable | default | values | meaning |
 |---|---|---|---|
@@ -47,18 +47,18 @@ export function problemsPage(): string {
   const sample = problemBody(problem('invalid_credentials'), '0d3f6f0e-6b0a-4a53-9d8e-6c5a3f1f8a11');
   return `# Problems
 
-Everything that goes wrong is answered as \`application/problem+json\` (RFC 9457), but at the OAuth endpoints, whose errors
-are those of [OAuth](oauth.md):
+Every error is answered as \`application/problem+json\` (RFC 9457). Only the OAuth endpoints answer in another form:
+[OAuth](oauth.md).
 
 \`\`\`json
 ${JSON.stringify(sample, null, 2)}
 \`\`\`
 
-Programs decide by \`code\`, which never changes its meaning. \`detail\` is for people and may change; \`error\` is the same
-sentence. With 422 there is \`issues\`, a list of \`{ "path", "message" }\`. With 429 and 503 the header \`Retry-After\` says
-after how many seconds to try again; nothing was changed by such a request. \`requestId\` is also the header
-\`X-Request-ID\` and stands in the service's log. \`organization_suspended\` is 401 instead of 403 where it is the
-access token that is refused.
+Programs decide by \`code\`, whose meaning never changes. \`detail\` is for people and may change. \`error\` holds the same
+sentence. An answer 422 also has \`issues\`, a list of \`{ "path", "message" }\`. An answer 429 or 503 has the header
+\`Retry-After\`: the number of seconds to wait before the next attempt. Such a request has changed nothing. \`requestId\` is also
+in the header \`X-Request-ID\` and in the service's log. \`organization_suspended\` is 401 instead of 403 if the access token
+itself is refused.
 
 | code | status | title | what to do |
 |---|---|---|---|

@@ -12,7 +12,7 @@ import { administrationRoutes } from '../admin/organizations/routes.ts';
 import { accessKeyRetention, type Config } from '../base/config/config.ts';
 import { hashingOf, redisOf, trialOf } from '../base/config/handed-on.ts';
 import { remarksOn } from '../base/config/remarks.ts';
-import { type Database, openDatabase } from '../base/database/db.ts';
+import { type Database, type DatabaseBounds, openDatabase } from '../base/database/db.ts';
 import type { DatabaseUrls } from '../base/database/open.ts';
 import { docsRoutes } from '../base/docs/routes.ts';
 import { problem } from '../base/errors/problem.ts';
@@ -64,6 +64,10 @@ export interface AppOptions {
   readonly root: string;
   /** How passwords are hashed; as the configuration says unless it is given. */
   readonly passwords?: Passwords;
+  /** Other bounds for PostgreSQL than those of the service. */
+  readonly databaseBounds?: DatabaseBounds;
+  /** Another time than the service's for the answer of a request. */
+  readonly handlerTimeoutMs?: number;
 }
 
 export interface App {
@@ -82,7 +86,8 @@ const CLIENT_FAILURES_MAX = 10;
 /** Opens the service without listening. Raises what makes a start impossible: no key, shared keys. */
 export async function openApp(options: AppOptions): Promise<App> {
   const { config, log } = options;
-  const db = openDatabase({ ...options.urls, poolSize: config.DATABASE_POOL_SIZE, log });
+  const { databaseBounds: bounds } = options;
+  const db = openDatabase({ ...options.urls, poolSize: config.DATABASE_POOL_SIZE, log, ...(bounds && { bounds }) });
   const rings = await openRings(options);
   const revocations = openRevocations({ db, log, redis: redisOf(config) });
   for (const remark of remarksOn(config)) log.warn(remark);
@@ -104,8 +109,10 @@ export async function openApp(options: AppOptions): Promise<App> {
     draining: () => draining,
     docsRoot: config.DOCS_ENABLED ? options.root : null,
   });
+  const { handlerTimeoutMs } = options;
   const server = await openServer({
     log,
+    ...(handlerTimeoutMs === undefined ? {} : { handlerTimeoutMs }),
     endpoints,
     guard: deps,
     translate,

@@ -13,6 +13,7 @@ import { getOrganizationByReference } from '../admin/organizations/organizations
 import { duration } from '../base/config/fields.ts';
 import { isIdShaped } from '../protocol/id.ts';
 import { act, checked, collect, group, leaf, type Outcome, pageText, paginated, table } from './command.ts';
+import type { Invocation } from './invocation.ts';
 import { fileOf, type Operator, withOperator } from './operator.ts';
 import { CommandRefused, UsageRefused } from './refusal.ts';
 import { confirm } from './terminal.ts';
@@ -39,11 +40,11 @@ interface Sure {
 const OF_INSTALLATION = 'revocations:read';
 
 /** Adds the commands. */
-export function clientsCommands(program: Command): void {
+export function clientsCommands(program: Command, invocation: Invocation): void {
   const clients = group(program, 'clients', 'Service clients; <client> is an id');
   paginated(leaf(clients, 'list', 'List service clients, the oldest first'))
     .option('--organization <id or slug>', 'only its own')
-    .action(act<ListOptions>(list));
+    .action(act<ListOptions>(invocation, list));
   leaf(clients, 'create <name>', 'Make a service client and print its secret, this once')
     .addHelpText(
       'after',
@@ -54,22 +55,22 @@ export function clientsCommands(program: Command): void {
     .option('--description <text>', 'what it is for')
     .option('--audience <audience>', 'the audience of its tokens, instead of TOKEN_AUDIENCE')
     .option('--public-key <file>', 'it signs assertions instead of having a secret: PEM, JWK or JWK set')
-    .action(act<CreateOptions>((options, name = '') => create(options, name)));
+    .action(act<CreateOptions>(invocation, create));
   leaf(clients, 'rotate <client>', 'Give it another secret and print that, this once')
     .option('--overlap <time>', 'how long the former secrets go on working at most', '24h')
     .option('--yes', 'do not ask before they end at once')
-    .action(act<Sure & { overlap: string }>((options, id = '') => rotate(options, id)));
+    .action(act<Sure & { overlap: string }>(invocation, rotate));
   leaf(clients, 'disable <client>', 'Refuse it and its tokens, from now on')
     .option('--yes', 'do not ask')
-    .action(act<Sure>((options, id = '') => disable(options, id)));
-  leaf(clients, 'enable <client>', 'Let it in again').action(act((_, id = '') => enable(id)));
+    .action(act<Sure>(invocation, disable));
+  leaf(clients, 'enable <client>', 'Let it in again').action(act(invocation, enable));
   leaf(clients, 'delete <client>', 'Delete it with its secrets, for good; its tokens end')
     .option('--yes', 'do not ask')
-    .action(act<Sure>((options, id = '') => remove(options, id)));
+    .action(act<Sure>(invocation, remove));
 }
 
-function list({ organization, limit, offset }: ListOptions): Promise<Outcome> {
-  return withOperator(async (operator) => {
+function list(invocation: Invocation, { organization, limit, offset }: ListOptions): Promise<Outcome> {
+  return withOperator(invocation, async (operator) => {
     const of = organization === undefined ? null : (await getOrganizationByReference(operator, organization)).id;
     const page = await listAnyClients(operator, of, { limit, offset });
     const rows = page.data.map((client) => [
@@ -85,14 +86,14 @@ function list({ organization, limit, offset }: ListOptions): Promise<Outcome> {
   });
 }
 
-async function create(options: CreateOptions, typed: string): Promise<Outcome> {
+async function create(invocation: Invocation, options: CreateOptions, typed: string): Promise<Outcome> {
   const { organization, publicKey } = options;
   const name = checked(ClientName, typed, 'name');
   const description = checked(ClientDescription, options.description ?? '', 'description');
   const audience = checked(Audience, options.audience ?? null, 'audience');
   const permissions = checked(ClientPermissions, permissionsOf(options), 'permission');
-  const jwks = publicKey === undefined ? null : checked(Jwks, publicKeysIn(read(publicKey)), 'public-key');
-  return withOperator(async (operator) => {
+  const jwks = publicKey === undefined ? null : checked(Jwks, publicKeysIn(read(invocation, publicKey)), 'public-key');
+  return withOperator(invocation, async (operator) => {
     const of = organization === undefined ? null : (await getOrganizationByReference(operator, organization)).id;
     const authentication = jwks ? 'private_key_jwt' : 'client_secret';
     const input = { name, description, permissions, audience, jwks, authentication } as const;
@@ -115,9 +116,9 @@ function permissionsOf({ organization, permission }: CreateOptions): readonly st
   return permission;
 }
 
-function read(named: string): string {
+function read(invocation: Invocation, named: string): string {
   try {
-    return readFileSync(fileOf(named), 'utf8');
+    return readFileSync(fileOf(invocation, named), 'utf8');
   } catch (error) {
     throw new CommandRefused('file_refused', `${named} cannot be read: ${(error as Error).message}`, { cause: error });
   }
@@ -129,24 +130,28 @@ function credentials(client: Client | ClientWithSecret): string {
   return `${table([...rows, ['client_secret', client.clientSecret]])}\nThe secret is not shown again.`;
 }
 
-async function rotate({ overlap, yes }: Sure & { readonly overlap: string }, id: string): Promise<Outcome> {
+async function rotate(
+  invocation: Invocation,
+  { overlap, yes }: Sure & { readonly overlap: string },
+  id: string,
+): Promise<Outcome> {
   const overlapSeconds = checked(duration(0, OVERLAP_MAX_SECONDS), overlap, 'overlap');
-  return change(id, async (operator, changer, { name }) => {
-    if (overlapSeconds === 0) await confirm(`The secrets of ${name} until now will end at once.`, yes);
+  return change(invocation, id, async (operator, changer, { name }) => {
+    if (overlapSeconds === 0) await confirm(invocation, `The secrets of ${name} until now will end at once.`, yes);
     const rotated = await rotateSecret(operator, changer, id, { overlapSeconds });
     return { document: { data: rotated }, text: `${name} has a new secret.\n${credentials(rotated)}` };
   });
 }
 
-function disable({ yes }: Sure, id: string): Promise<Outcome> {
-  return change(id, async (operator, changer, { name, status }) => {
-    await confirm(`${name} will be refused, and its tokens as well.`, yes);
+function disable(invocation: Invocation, { yes }: Sure, id: string): Promise<Outcome> {
+  return change(invocation, id, async (operator, changer, { name, status }) => {
+    await confirm(invocation, `${name} will be refused, and its tokens as well.`, yes);
     return turned(status, await changeClient(operator, changer, id, { status: 'disabled' }));
   });
 }
 
-function enable(id: string): Promise<Outcome> {
-  return change(id, async (operator, changer, { status }) =>
+function enable(invocation: Invocation, _: object, id: string): Promise<Outcome> {
+  return change(invocation, id, async (operator, changer, { status }) =>
     turned(status, await changeClient(operator, changer, id, { status: 'active' })),
   );
 }
@@ -157,9 +162,9 @@ function turned(before: Client['status'], client: Client): Outcome {
   return { document: { data: { client, changed } }, text: `${client.name} is ${state}${changed ? '' : ' already'}.` };
 }
 
-function remove({ yes }: Sure, id: string): Promise<Outcome> {
-  return change(id, async (operator, changer, client) => {
-    await confirm(`${client.name} will be deleted, and its tokens refused.`, yes);
+function remove(invocation: Invocation, { yes }: Sure, id: string): Promise<Outcome> {
+  return change(invocation, id, async (operator, changer, client) => {
+    await confirm(invocation, `${client.name} will be deleted, and its tokens refused.`, yes);
     await removeClient(operator, changer, id);
     return { document: { data: { deleted: client.id } }, text: `${client.name} is deleted.` };
   });
@@ -167,11 +172,12 @@ function remove({ yes }: Sure, id: string): Promise<Outcome> {
 
 /** Finds the client, whosever it is, and lets the operator change it where it belongs. */
 function change(
+  invocation: Invocation,
   id: string,
   work: (operator: Operator, changer: Changer, client: Client) => Promise<Outcome>,
 ): Promise<Outcome> {
   if (!isIdShaped(id)) throw new UsageRefused('usage', 'A client is named by its id: see tenantry clients list');
-  return withOperator(async (operator) => {
+  return withOperator(invocation, async (operator) => {
     const client = await getAnyClient(operator, id);
     return work(operator, { kind: 'operator', organizationId: client.organization?.id ?? null }, client);
   });

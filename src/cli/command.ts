@@ -2,6 +2,7 @@
 import { type Command, InvalidArgumentError } from 'commander';
 import type { z } from 'zod';
 import { problem } from '../base/errors/problem.ts';
+import type { Invocation } from './invocation.ts';
 
 /** What a command answers: printed as one JSON document with --json, else as text for people. */
 export interface Outcome {
@@ -11,7 +12,11 @@ export interface Outcome {
   readonly failed?: boolean;
 }
 
-type Handler<Options> = (options: Options & { readonly json?: true }, ...args: string[]) => Promise<Outcome>;
+type Handler<Options> = (
+  invocation: Invocation,
+  options: Options & { readonly json?: true },
+  ...args: string[]
+) => Promise<Outcome>;
 
 /** A command that only holds others, such as `tenantry users`. */
 export function group(program: Command, name: string, summary: string): Command {
@@ -28,18 +33,15 @@ export function leaf(parent: Command, usage: string, summary: string): Command {
 }
 
 /** Lets a command do its work and print what it answers. */
-export function act<Options extends object = object>(handler: Handler<Options>) {
+export function act<Options extends object = object>(invocation: Invocation, handler: Handler<Options>) {
   return async (...given: unknown[]): Promise<void> => {
     const command = given.at(-1) as Command;
     const options = command.opts<Options & { json?: true }>();
-    const outcome = await handler(options, ...command.args);
-    print(options.json === true ? JSON.stringify(outcome.document, null, 2) : outcome.text);
-    if (outcome.failed === true) process.exitCode = 1;
+    const outcome = await handler(invocation, options, ...command.args);
+    const text = options.json === true ? JSON.stringify(outcome.document, null, 2) : outcome.text;
+    invocation.stdout.write(text === '' || text.endsWith('\n') ? text : `${text}\n`);
+    if (outcome.failed === true) invocation.endWith(1);
   };
-}
-
-function print(text: string): void {
-  process.stdout.write(text === '' || text.endsWith('\n') ? text : `${text}\n`);
 }
 
 /** Reads a whole number within bounds, in digits. */

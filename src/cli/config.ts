@@ -2,17 +2,18 @@
 import type { Command } from 'commander';
 import { variables } from '../base/config/variables.ts';
 import { act, leaf } from './command.ts';
+import type { Invocation } from './invocation.ts';
 import { configuration } from './operator.ts';
 
 /** Adds the command. */
-export function configCommand(program: Command): void {
+export function configCommand(program: Command, invocation: Invocation): void {
   leaf(program, 'config', 'Show every variable with its value, default and meaning').action(
-    act(async () => {
-      const config: Readonly<Record<string, unknown>> = { ...configuration() };
+    act(invocation, async () => {
+      const config: Readonly<Record<string, unknown>> = { ...configuration(invocation) };
       const shown = variables().map((variable) => {
         const { name, description, secret, fallback } = variable;
-        const from = sourceOf(name, secret);
-        const value = secret && from !== 'default' ? '(secret)' : process.env[name] || textOf(config[name]);
+        const from = sourceOf(invocation, name, secret);
+        const value = secret && from !== 'default' ? '(secret)' : invocation.env[name] || textOf(config[name]);
         return { name, value, from, default: fallback === '' ? null : fallback, secret, description };
       });
       const rows = shown.map(({ name, value, from, description, ...row }) => [
@@ -25,9 +26,9 @@ export function configCommand(program: Command): void {
   );
 }
 
-function sourceOf(name: string, secret: boolean): 'environment' | 'file' | 'default' {
-  if (process.env[name]) return 'environment';
-  return secret && process.env[`${name}_FILE`] ? 'file' : 'default';
+function sourceOf({ env }: Invocation, name: string, secret: boolean): 'environment' | 'file' | 'default' {
+  if (env[name]) return 'environment';
+  return secret && env[`${name}_FILE`] ? 'file' : 'default';
 }
 
 function textOf(value: unknown): string | null {

@@ -14,6 +14,7 @@ import {
   rotateKey,
 } from '../credentials/keys/lifecycle.ts';
 import { act, group, leaf, type Outcome } from './command.ts';
+import type { Invocation } from './invocation.ts';
 import { configuration } from './operator.ts';
 import { CommandRefused } from './refusal.ts';
 import { confirm } from './terminal.ts';
@@ -37,30 +38,36 @@ export function keyFolderOf(config: Config, use: Use): KeyFolderOptions {
 }
 
 /** Adds the commands. */
-export function keysCommands(program: Command): void {
+export function keysCommands(program: Command, invocation: Invocation): void {
   const keys = group(program, 'keys', 'Signing keys in KEYS_DIR');
   const use = () => new Option('--use <use>', 'one of the two folders; both without it').choices(['access', 'refresh']);
   const bits = () => new Option('--bits <bits>', 'length of the key').choices(['2048', '3072', '4096']);
   leaf(keys, 'list', 'List every key with its state, and every refused file with its reason')
     .addOption(use())
-    .action(act<Options>(({ use }) => inEach(use, list)));
+    .action(act<Options>(invocation, (_, { use }) => inEach(invocation, use, list)));
   leaf(keys, 'generate', 'Make a key that signs at once for each folder that has none')
     .addOption(use())
     .addOption(bits())
     .action(
-      act<Options>((options) => inEach(options.use, (which, folder) => generate(which, folder, bitsOf(options)))),
+      act<Options>(invocation, (_, options) =>
+        inEach(invocation, options.use, (which, folder) => generate(which, folder, bitsOf(options))),
+      ),
     );
   leaf(keys, 'rotate', 'Make a new key that signs in ten minutes')
     .addOption(use())
     .addOption(bits())
-    .action(act<Options>((options) => inEach(options.use, (which, folder) => rotate(which, folder, bitsOf(options)))));
+    .action(
+      act<Options>(invocation, (_, options) =>
+        inEach(invocation, options.use, (which, folder) => rotate(which, folder, bitsOf(options))),
+      ),
+    );
   leaf(keys, 'prune', 'Remove keys that nothing can still be verified with')
     .addOption(use())
-    .action(act<Options>(({ use }) => inEach(use, prune)));
+    .action(act<Options>(invocation, (_, { use }) => inEach(invocation, use, prune)));
   leaf(keys, 'revoke <kid>', 'Remove a key: what it signed is refused from now on')
     .addOption(use())
     .option('--yes', 'do not ask')
-    .action(act<Options>(async (options, kid = '') => revoke(options, kid)));
+    .action(act<Options>(invocation, revoke));
 }
 
 interface Answer {
@@ -69,10 +76,11 @@ interface Answer {
 }
 
 async function inEach(
+  invocation: Invocation,
   wanted: Use | undefined,
   work: (use: Use, folder: KeyFolderOptions) => Promise<Answer>,
 ): Promise<Outcome> {
-  const config = configuration();
+  const config = configuration(invocation);
   const answers: Answer[] = [];
   for (const use of usesOf(wanted)) answers.push(await work(use, keyFolderOf(config, use)));
   return {
@@ -125,13 +133,13 @@ async function prune(use: Use, folder: KeyFolderOptions): Promise<Answer> {
   return { data: [{ use, removed }], lines: [line] };
 }
 
-async function revoke(options: Options, kid: string): Promise<Outcome> {
-  const config = configuration();
+async function revoke(invocation: Invocation, options: Options, kid: string): Promise<Outcome> {
+  const config = configuration(invocation);
   // A key belongs to one folder: the one that knows it.
   for (const use of usesOf(options.use)) {
     const folder = keyFolderOf(config, use);
     if (!(await listKeys(folder)).keys.some((key) => key.kid === kid)) continue;
-    await confirm(`Everything that the ${use} key ${kid} signed will be refused.`, options.yes);
+    await confirm(invocation, `Everything that the ${use} key ${kid} signed will be refused.`, options.yes);
     const { removed, replacement } = await revokeKey(folder, kid);
     const heir = replacement ? `; made ${replacement.kid}, which signs at once` : '';
     return {

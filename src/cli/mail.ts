@@ -13,6 +13,7 @@ import {
 } from '../base/outbox/operate.ts';
 import { isIdShaped } from '../protocol/id.ts';
 import { act, group, leaf, type Outcome, pageText, paginated } from './command.ts';
+import type { Invocation } from './invocation.ts';
 import { withOperator } from './operator.ts';
 import { UsageRefused } from './refusal.ts';
 import { confirm } from './terminal.ts';
@@ -29,23 +30,23 @@ interface ChangeOptions {
 }
 
 /** Adds the commands. */
-export function mailCommands(program: Command): void {
+export function mailCommands(program: Command, invocation: Invocation): void {
   const mail = group(program, 'mail', 'Mails that wait, were sent, or could not be');
   const allDead = () => new Option('--all-dead', 'every mail that could not be sent');
   paginated(leaf(mail, 'list', 'List the mails of the last 30 days, the newest first'))
     .addOption(new Option('--state <state>', 'only these').choices(MAIL_STATES))
-    .action(act<ListOptions>(list));
+    .action(act<ListOptions>(invocation, list));
   leaf(mail, 'retry [id...]', 'Let mails that could not be sent be tried again, at once')
     .addOption(allDead())
-    .action(act<ChangeOptions>((options, ...ids) => retry(options, ids)));
+    .action(act<ChangeOptions>(invocation, retry));
   leaf(mail, 'drop [id...]', 'Let mails that could not be sent, or wait, never be sent')
     .addOption(allDead())
     .option('--yes', 'do not ask')
-    .action(act<ChangeOptions>((options, ...ids) => drop(options, ids)));
+    .action(act<ChangeOptions>(invocation, drop));
 }
 
-function list({ state, limit, offset }: ListOptions): Promise<Outcome> {
-  return withOperator(async (operator) => {
+function list(invocation: Invocation, { state, limit, offset }: ListOptions): Promise<Outcome> {
+  return withOperator(invocation, async (operator) => {
     const page = await listMails(operator, state ?? null, { limit, offset });
     const rows = page.data.map((mail) => [
       mail.id,
@@ -72,19 +73,20 @@ function legend(mails: readonly MailSeen[]): string {
   return known.size === 0 ? '' : `\n\n${[...known].map(([code, detail]) => `${code}: ${detail}`).join('\n')}`;
 }
 
-async function retry(options: ChangeOptions, typed: readonly string[]): Promise<Outcome> {
+async function retry(invocation: Invocation, options: ChangeOptions, ...typed: string[]): Promise<Outcome> {
   const ids = named(options, typed);
-  return withOperator(async (operator) => {
+  return withOperator(invocation, async (operator) => {
     const done = ids ? await retryMails(operator, ids) : await changeAllDead(operator, retryMails);
     return outcome(done, 'leaves', 'leave', 'while the service runs', 'did not fail for good');
   });
 }
 
-async function drop(options: ChangeOptions, typed: readonly string[]): Promise<Outcome> {
+async function drop(invocation: Invocation, options: ChangeOptions, ...typed: string[]): Promise<Outcome> {
   const ids = named(options, typed);
-  return withOperator(async (operator) => {
+  return withOperator(invocation, async (operator) => {
     const count = ids?.length ?? (await countDeadMails(operator));
-    if (count > 0) await confirm(`${count === 1 ? '1 mail' : `${count} mails`} will never be sent.`, options.yes);
+    if (count > 0)
+      await confirm(invocation, `${count === 1 ? '1 mail' : `${count} mails`} will never be sent.`, options.yes);
     const done = ids ? await dropMails(operator, ids) : await changeAllDead(operator, dropMails);
     return outcome(done, 'is dropped', 'are dropped', '', 'is done');
   });

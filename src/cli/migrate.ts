@@ -2,22 +2,23 @@
 import type { Command } from 'commander';
 import { prepareDatabase } from '../base/database/open.ts';
 import { act, leaf } from './command.ts';
+import type { Invocation } from './invocation.ts';
 import { configuration, MIGRATIONS, reachDatabase } from './operator.ts';
 import { CommandRefused } from './refusal.ts';
 
 /** Adds the command. */
-export function migrateCommand(program: Command): void {
+export function migrateCommand(program: Command, invocation: Invocation): void {
   leaf(program, 'migrate', 'Bring the database to this version; any number may run at once').action(
-    act(async () => {
-      const names = await migrate();
+    act(invocation, async () => {
+      const names = await migrate(invocation);
       const text = names.length === 0 ? 'Nothing to do.' : names.map((name) => `Applied ${name}`).join('\n');
       return { document: { data: { applied: names } }, text };
     }),
   );
 }
 
-async function migrate(): Promise<string[]> {
-  const config = configuration();
+async function migrate(invocation: Invocation): Promise<string[]> {
+  const config = configuration(invocation);
   const reached = await reachDatabase(config);
   try {
     if (reached.ownerUrl === undefined) {

@@ -11,9 +11,10 @@ import { APP_ROLE, roleUrl, SYSTEM_ROLE } from '../base/database/roles.ts';
 import { startEmbedded } from '../base/embedded/embedded.ts';
 import { findRunning } from '../base/embedded/running.ts';
 import { systemClock } from '../base/platform/clock.ts';
-import { openLog } from '../base/platform/log.ts';
+import { type Log, openLog } from '../base/platform/log.ts';
 import { systemRandom } from '../base/platform/random.ts';
 import { createPasswords } from '../credentials/passwords/hashing.ts';
+import type { Invocation } from './invocation.ts';
 
 const ROOT = dirname(dirname(dirname(fileURLToPath(import.meta.url))));
 export const MIGRATIONS = join(ROOT, 'prisma', 'migrations');
@@ -28,13 +29,13 @@ export interface ReachedDatabase {
 }
 
 /** Reads the configuration from the environment. Raises ConfigRefused. */
-export function configuration(): Config {
-  return readConfig(process.env);
+export function configuration({ env }: Invocation): Config {
+  return readConfig(env);
 }
 
 /** A file as the caller names it: from where they stand, which is not where the program runs when npm starts it. */
-export function fileOf(named: string): string {
-  return resolve(process.env.INIT_CWD ?? '.', named);
+export function fileOf({ env }: Invocation, named: string): string {
+  return resolve(env.INIT_CWD ?? '.', named);
 }
 
 /** Where the embedded database of a configuration without DATABASE_URL lies; null where it names another one. */
@@ -77,15 +78,15 @@ export type Operator = ReturnType<typeof open>;
  * Runs work on the database of the configuration. Nothing is migrated: the database must be at this program's version.
  * Raises DatabaseRefused, MigrationRefused, or the connection's error.
  */
-export async function withOperator<T>(work: (operator: Operator) => Promise<T>): Promise<T> {
-  const config = configuration();
+export async function withOperator<T>(invocation: Invocation, work: (operator: Operator) => Promise<T>): Promise<T> {
+  const config = configuration(invocation);
   const reached = await reachDatabase(config);
   try {
     const prepared = prepareDatabase({ ...reached.urls, ownerUrl: undefined, migrationsDirectory: MIGRATIONS });
     await prepared.catch(async (error: unknown) => {
       throw await refusedEntry(error, derivedFrom(config, reached));
     });
-    const operator = open(config, reached.urls);
+    const operator = open(config, reached.urls, openLog({ level: 'silent', pretty: false, to: invocation.stderr }));
     try {
       return await work(operator);
     } finally {
@@ -96,8 +97,7 @@ export async function withOperator<T>(work: (operator: Operator) => Promise<T>):
   }
 }
 
-function open(config: Config, urls: DatabaseUrls) {
-  const log = openLog({ level: 'silent', pretty: false, to: 2 });
+function open(config: Config, urls: DatabaseUrls, log: Log) {
   return {
     config,
     db: openDatabase({ ...urls, poolSize: POOL_SIZE, log }),

@@ -25,6 +25,7 @@ import {
   table,
   wholeNumber,
 } from './command.ts';
+import type { Invocation } from './invocation.ts';
 import { withOperator } from './operator.ts';
 import { confirm } from './terminal.ts';
 
@@ -52,22 +53,20 @@ interface SubscriptionOptions {
 const AMOUNT_MAX = 1_000_000_000;
 
 /** Adds the commands. */
-export function organizationsCommands(program: Command): void {
+export function organizationsCommands(program: Command, invocation: Invocation): void {
   const orgs = group(program, 'orgs', 'Organizations; <organization> is an id or a slug');
   paginated(leaf(orgs, 'list', 'List organizations, the oldest first'))
     .option('--search <text>', 'what the slug or the name begins with')
     .addOption(new Option('--status <status>', 'only these').choices(['active', 'suspended']))
-    .action(act<ListOptions>(list));
+    .action(act<ListOptions>(invocation, list));
   leaf(orgs, 'create <name>', 'Found an organization for somebody who has an account')
     .requiredOption('--owner <e-mail>', 'who becomes its owner')
     .option('--slug <slug>', 'its slug; made from the name without it')
-    .action(act<CreateOptions>((options, name = '') => create(options, name)));
+    .action(act<CreateOptions>(invocation, create));
   leaf(orgs, 'suspend <organization>', 'Refuse sign-ins to it and all its tokens, from now on')
     .option('--yes', 'do not ask')
-    .action(act<{ yes?: true }>(({ yes }, reference = '') => suspend(yes, reference)));
-  leaf(orgs, 'activate <organization>', 'Take a suspension back').action(
-    act((_, reference = '') => activate(reference)),
-  );
+    .action(act<{ yes?: true }>(invocation, suspend));
+  leaf(orgs, 'activate <organization>', 'Take a suspension back').action(act(invocation, activate));
   leaf(orgs, 'subscription <organization>', 'Show the subscription, or change what is given of it')
     .option('--plan <name>', 'the plan')
     .addOption(new Option('--status <status>', 'how it stands').choices(['trialing', 'active', 'past_due', 'canceled']))
@@ -75,11 +74,11 @@ export function organizationsCommands(program: Command): void {
     .option('--team-members <n>', 'members and pending invitations at most', wholeNumber(0, AMOUNT_MAX))
     .option('--messages <n>', 'messages at most', wholeNumber(0, AMOUNT_MAX))
     .option('--phone-numbers <n>', 'phone numbers at most', wholeNumber(0, AMOUNT_MAX))
-    .action(act<SubscriptionOptions>((options, reference = '') => subscription(options, reference)));
+    .action(act<SubscriptionOptions>(invocation, subscription));
 }
 
-function list({ search, status, limit, offset }: ListOptions): Promise<Outcome> {
-  return withOperator(async (operator) => {
+function list(invocation: Invocation, { search, status, limit, offset }: ListOptions): Promise<Outcome> {
+  return withOperator(invocation, async (operator) => {
     const page = await listOrganizations(
       operator,
       { prefix: search ?? null, status: status ?? null },
@@ -97,26 +96,28 @@ function list({ search, status, limit, offset }: ListOptions): Promise<Outcome> 
   });
 }
 
-async function create({ owner, slug }: CreateOptions, typed: string): Promise<Outcome> {
+async function create(invocation: Invocation, { owner, slug }: CreateOptions, typed: string): Promise<Outcome> {
   const name = checked(OrganizationName, typed, 'name');
   const wanted = slug === undefined ? null : checked(Slug, slug, 'slug');
-  return withOperator(async (operator) => {
+  return withOperator(invocation, async (operator) => {
     const { organization } = await createOrganizationFor(operator, { ownerEmail: owner, name, slug: wanted });
     const made = await getOrganizationByReference(operator, organization.id);
     return { document: { data: made }, text: `Made ${made.slug} (${made.id}), owned by ${owner}.` };
   });
 }
 
-function suspend(yes: true | undefined, reference: string): Promise<Outcome> {
-  return withOperator(async (operator) => {
+function suspend(invocation: Invocation, { yes }: { readonly yes?: true }, reference: string): Promise<Outcome> {
+  return withOperator(invocation, async (operator) => {
     const { id, slug } = await getOrganizationByReference(operator, reference);
-    await confirm(`Nobody will be able to act for ${slug}.`, yes);
+    await confirm(invocation, `Nobody will be able to act for ${slug}.`, yes);
     return changed(await suspendOrganization(operator, id, null), 'is suspended');
   });
 }
 
-function activate(reference: string): Promise<Outcome> {
-  return withOperator(async (operator) => changed(await activateOrganization(operator, reference, null), 'is active'));
+function activate(invocation: Invocation, _: object, reference: string): Promise<Outcome> {
+  return withOperator(invocation, async (operator) =>
+    changed(await activateOrganization(operator, reference, null), 'is active'),
+  );
 }
 
 function changed(done: { readonly organization: Administered; readonly changed: boolean }, state: string): Outcome {
@@ -124,14 +125,14 @@ function changed(done: { readonly organization: Administered; readonly changed: 
   return { document: { data: done }, text: `${slug} ${state}${done.changed ? '' : ' already'}.` };
 }
 
-async function subscription(options: SubscriptionOptions, reference: string): Promise<Outcome> {
+async function subscription(invocation: Invocation, options: SubscriptionOptions, reference: string): Promise<Outcome> {
   const { plan, status, trialEndsAt, teamMembers, messages, phoneNumbers } = options;
   const limits = { teamMembers, messages, phoneNumbers };
   const hasLimits = Object.values(limits).some((value) => value !== undefined);
   const asked = { plan, status, trialEndsAt, ...(hasLimits ? { limits } : {}) };
   const isAsking = Object.values(asked).every((value) => value === undefined);
   const change = isAsking ? null : checked(ChangeSubscription, asked, 'subscription');
-  return withOperator(async (operator) => {
+  return withOperator(invocation, async (operator) => {
     const done = change
       ? await setSubscription(operator, reference, change)
       : { organization: await getOrganizationByReference(operator, reference), changed: false };

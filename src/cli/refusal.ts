@@ -24,6 +24,16 @@ export class CommandRefused extends OperatorError {
   }
 }
 
+/** A signal, or Ctrl-C at a question, ended the command: nothing is told of it. */
+export class Interrupted extends Error {
+  override readonly name = 'Interrupted';
+  readonly signal: NodeJS.Signals;
+  constructor(signal: NodeJS.Signals) {
+    super(`ended by ${signal}`);
+    this.signal = signal;
+  }
+}
+
 export interface Told {
   /** snake_case; a problem's own code where there is one. */
   readonly code: string;

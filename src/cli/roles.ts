@@ -5,6 +5,7 @@ import { type FieldChange, type PlanStep, type PresetPlan, planPreset } from '..
 import { listPresets, readPreset } from '../directory/presets/presets.ts';
 import { listSystemRoles } from '../directory/presets/store.ts';
 import { act, group, leaf, type Outcome, table } from './command.ts';
+import type { Invocation } from './invocation.ts';
 import { configuration, fileOf, withOperator } from './operator.ts';
 import { confirm } from './terminal.ts';
 
@@ -15,33 +16,33 @@ interface ApplyOptions {
 }
 
 /** Adds the commands. */
-export function rolesCommands(program: Command): void {
+export function rolesCommands(program: Command, invocation: Invocation): void {
   const presets = listPresets().join(', ');
   const roles = group(program, 'roles', 'System roles, from presets');
-  leaf(roles, 'list', 'List the system roles').action(act(list));
+  leaf(roles, 'list', 'List the system roles').action(act(invocation, list));
   leaf(roles, 'apply [preset]', 'Make the system roles what a preset says; a second time changes nothing')
     .addHelpText('after', `\n[preset] is ${presets}, or a YAML file; without it ROLE_PRESET decides.`)
     .option('--dry-run', 'show what would change, and change nothing')
     .option('--prune', 'also remove system roles that the preset does not name')
     .option('--yes', 'do not ask before roles are removed, or begin to make owners')
-    .action(act<ApplyOptions>(apply));
+    .action(act<ApplyOptions>(invocation, apply));
   leaf(roles, 'diff [preset]', 'Show how the system roles differ from a preset; exit code 1 when they do')
     .addHelpText('after', `\n[preset] is ${presets}, or a YAML file; without it ROLE_PRESET decides.`)
     .option('--prune', 'a system role that the preset does not name counts as well')
-    .action(act<ApplyOptions>(diff));
+    .action(act<ApplyOptions>(invocation, diff));
   leaf(roles, 'export', 'Print the system roles as the YAML of a preset')
     .option('--name <name>', 'the name of the preset', 'exported')
-    .action(act<{ name: string }>(exported));
+    .action(act<{ name: string }>(invocation, exported));
 }
 
-function read(named: string | undefined) {
-  const preset = named ?? configuration().ROLE_PRESET;
+function read(invocation: Invocation, named: string | undefined) {
+  const preset = named ?? configuration(invocation).ROLE_PRESET;
   // A path is the caller's own where they have typed it, and the service's where the configuration names it.
-  return readPreset(named !== undefined && /[./\\]/.test(named) ? fileOf(named) : preset);
+  return readPreset(named !== undefined && /[./\\]/.test(named) ? fileOf(invocation, named) : preset);
 }
 
-function list(): Promise<Outcome> {
-  return withOperator(async (operator) => {
+function list(invocation: Invocation): Promise<Outcome> {
+  return withOperator(invocation, async (operator) => {
     const roles = await listSystemRoles(operator.db.systemReader());
     const rows = roles.map(({ name, level, ownership }) => [name, String(level), ownership ? 'owner' : '']);
     // Each role's permissions under it: a column of them is wider than any terminal.
@@ -55,10 +56,10 @@ function list(): Promise<Outcome> {
   });
 }
 
-async function apply(options: ApplyOptions, named?: string): Promise<Outcome> {
-  const preset = read(named);
+async function apply(invocation: Invocation, options: ApplyOptions, named?: string): Promise<Outcome> {
+  const preset = read(invocation, named);
   const prune = options.prune ?? false;
-  return withOperator(async (operator) => {
+  return withOperator(invocation, async (operator) => {
     const plan = await planPreset(operator.db, preset, { prune });
     if (options.dryRun) return dryRun(plan);
     const removed = plan.steps.filter(({ action }) => action === 'remove').map(({ role }) => role);
@@ -66,7 +67,7 @@ async function apply(options: ApplyOptions, named?: string): Promise<Outcome> {
       ...(removed.length > 0 ? [`The roles ${removed.join(', ')} will be removed.`] : []),
       ...(plan.changes > 0 ? aboutOwners(plan).map((line) => `${line}.`) : []),
     ];
-    if (warnings.length > 0 && plan.obstacles.length === 0) await confirm(warnings.join(' '), options.yes);
+    if (warnings.length > 0 && plan.obstacles.length === 0) await confirm(invocation, warnings.join(' '), options.yes);
     const done = await applyPreset(operator, preset, { prune });
     const affected = done.usersAffected > 0 ? `; ${done.usersAffected} users have other rights now` : '';
     return { document: { data: { ...done, applied: true } }, text: `${describe(done.plan)}${affected}` };
@@ -79,16 +80,16 @@ function dryRun(plan: PresetPlan): Outcome {
   return { document: { data: { plan, applied: false } }, text, failed: refused };
 }
 
-async function diff(options: ApplyOptions, named?: string): Promise<Outcome> {
-  const preset = read(named);
-  return withOperator(async (operator) => {
+async function diff(invocation: Invocation, options: ApplyOptions, named?: string): Promise<Outcome> {
+  const preset = read(invocation, named);
+  return withOperator(invocation, async (operator) => {
     const plan = await planPreset(operator.db, preset, { prune: options.prune ?? false });
     return { document: { data: plan }, text: describe(plan), failed: plan.changes > 0 };
   });
 }
 
-function exported({ name }: { readonly name: string }): Promise<Outcome> {
-  return withOperator(async (operator) => {
+function exported(invocation: Invocation, { name }: { readonly name: string }): Promise<Outcome> {
+  return withOperator(invocation, async (operator) => {
     const preset = await exportRoles(operator, name);
     return { document: { data: { preset } }, text: preset };
   });

@@ -4,6 +4,7 @@ import { endAllSessions, endAnySession, endUserSessions, listUserSessions } from
 import { getAccount } from '../directory/users/accounts.ts';
 import { isIdShaped } from '../protocol/id.ts';
 import { act, group, leaf, type Outcome, pageText, paginated } from './command.ts';
+import type { Invocation } from './invocation.ts';
 import { withOperator } from './operator.ts';
 import { UsageRefused } from './refusal.ts';
 import { confirm, showProgress } from './terminal.ts';
@@ -21,20 +22,20 @@ interface RevokeOptions {
 }
 
 /** Adds the commands. */
-export function sessionsCommands(program: Command): void {
+export function sessionsCommands(program: Command, invocation: Invocation): void {
   const sessions = group(program, 'sessions', 'Signed-in devices');
   paginated(leaf(sessions, 'list', 'List the live sessions of a user, the last used first'))
     .requiredOption('--user <e-mail or id>', 'the user')
-    .action(act<ListOptions>(list));
+    .action(act<ListOptions>(invocation, list));
   leaf(sessions, 'revoke [session]', 'End one session by its id, those of a user, or all there are')
     .option('--user <e-mail or id>', 'end every session of this user')
     .addOption(new Option('--all', 'end every session of everybody').conflicts('user'))
     .option('--yes', 'do not ask')
-    .action(act<RevokeOptions>((options, session) => revoke(options, session)));
+    .action(act<RevokeOptions>(invocation, revoke));
 }
 
-function list({ user, limit, offset }: ListOptions): Promise<Outcome> {
-  return withOperator(async (operator) => {
+function list(invocation: Invocation, { user, limit, offset }: ListOptions): Promise<Outcome> {
+  return withOperator(invocation, async (operator) => {
     const { id } = await getAccount(operator, user);
     const page = await listUserSessions(operator, id, { limit, offset });
     const rows = page.data.map((session) => [
@@ -50,26 +51,26 @@ function list({ user, limit, offset }: ListOptions): Promise<Outcome> {
   });
 }
 
-async function revoke(options: RevokeOptions, session: string | undefined): Promise<Outcome> {
+async function revoke(invocation: Invocation, options: RevokeOptions, session?: string): Promise<Outcome> {
   const ways = [session, options.user, options.all].filter((way) => way !== undefined);
   if (ways.length !== 1) throw new UsageRefused('usage', 'Name one session, or --user, or --all');
   if (session !== undefined && !isIdShaped(session)) {
     throw new UsageRefused('usage', 'A session is named by its id: see tenantry sessions list');
   }
-  return withOperator(async (operator) => {
+  return withOperator(invocation, async (operator) => {
     if (session !== undefined) {
       await endAnySession(operator, session);
       return ended(1);
     }
     if (options.user !== undefined) {
       const { id, email } = await getAccount(operator, options.user);
-      await confirm(`${email} will be signed out everywhere.`, options.yes);
+      await confirm(invocation, `${email} will be signed out everywhere.`, options.yes);
       return ended(await endUserSessions(operator, id));
     }
-    await confirm('Everybody will be signed out everywhere.', options.yes);
-    const progress = showProgress('Ending sessions', 1);
+    await confirm(invocation, 'Everybody will be signed out everywhere.', options.yes);
+    const progress = showProgress(invocation, 'Ending sessions', 1);
     try {
-      return ended(await endAllSessions(operator, (done, whole) => progress.at(done / whole)));
+      return ended(await endAllSessions(operator, (done, whole) => progress.at(whole === 0 ? 1 : done / whole)));
     } finally {
       progress.end();
     }

@@ -1,6 +1,7 @@
 // The person at the terminal: asked for passwords without echo and for confirmations, and shown how far long work has
 // come. Questions and progress go to standard error; standard output is for what a command answers.
-import { UsageRefused } from './refusal.ts';
+import type { Invocation } from './invocation.ts';
+import { Interrupted, UsageRefused } from './refusal.ts';
 
 const CONTROL_C = '\u0003';
 const CONTROL_D = '\u0004';
@@ -12,36 +13,41 @@ const ATTEMPTS_MAX = 3;
 /** More than any password may have. */
 const STDIN_CHARACTERS_MAX = 4096;
 
-function isAttended(): boolean {
-  return process.stdin.isTTY && process.stderr.isTTY;
+function isAttended({ stdin, stderr }: Invocation): boolean {
+  return stdin.isTTY === true && stderr.isTTY === true;
 }
 
 /**
  * Asks for a new password twice without echo, anew for one that `judge` has a sentence against or that differs the
  * second time; or reads the first line of standard input, unjudged. Raises UsageRefused where nobody can be asked, or
- * after three times.
+ * after three times, and Interrupted.
  */
-export async function askNewPassword(fromStdin: boolean, judge: (password: string) => string | null): Promise<string> {
-  if (fromStdin) return readFirstLine();
-  if (!isAttended()) {
+export async function askNewPassword(
+  invocation: Invocation,
+  fromStdin: boolean,
+  judge: (password: string) => string | null,
+): Promise<string> {
+  if (fromStdin) return readFirstLine(invocation);
+  if (!isAttended(invocation)) {
     throw new UsageRefused(
       'password_required',
       'There is no terminal to ask at: give the password by --password-stdin',
     );
   }
+  const ask = (question: string) => askHidden(invocation, question);
   for (let attempt = 1; ; attempt += 1) {
-    const password = await askHidden('New password: ');
-    const refused = judge(password) ?? ((await askHidden('Once more: ')) === password ? null : 'The two differ.');
+    const password = await ask('New password: ');
+    const refused = judge(password) ?? ((await ask('Once more: ')) === password ? null : 'The two differ.');
     if (refused === null) return password;
     if (attempt === ATTEMPTS_MAX) throw new UsageRefused('password_refused', refused);
-    process.stderr.write(`${refused}\n`);
+    invocation.stderr.write(`${refused}\n`);
   }
 }
 
-async function readFirstLine(): Promise<string> {
+async function readFirstLine({ stdin }: Invocation): Promise<string> {
   let text = '';
-  process.stdin.setEncoding('utf8');
-  for await (const chunk of process.stdin) {
+  stdin.setEncoding('utf8');
+  for await (const chunk of stdin) {
     text += chunk;
     if (text.includes('\n') || text.length > STDIN_CHARACTERS_MAX) break;
   }
@@ -50,13 +56,12 @@ async function readFirstLine(): Promise<string> {
   return line;
 }
 
-function askHidden(question: string): Promise<string> {
-  const { stdin, stderr } = process;
-  const { promise, resolve } = Promise.withResolvers<string>();
+function askHidden({ stdin, stderr }: Invocation, question: string): Promise<string> {
+  const { promise, resolve, reject } = Promise.withResolvers<string>();
   const typed: string[] = [];
   const end = () => {
     stdin.off('data', onData);
-    stdin.setRawMode(false);
+    stdin.setRawMode?.(false);
     stdin.pause();
     stderr.write('\n');
   };
@@ -65,7 +70,8 @@ function askHidden(question: string): Promise<string> {
     for (const character of chunk) {
       if (character === CONTROL_C) {
         end();
-        process.exit(130);
+        // A terminal in raw mode sends no signal.
+        return reject(new Interrupted('SIGINT'));
       }
       if (ENDS.includes(character)) {
         end();
@@ -76,8 +82,9 @@ function askHidden(question: string): Promise<string> {
       else typed.push(character);
     }
   };
+  // Before the question: whoever answers at once is not echoed either.
+  stdin.setRawMode?.(true);
   stderr.write(question);
-  stdin.setRawMode(true);
   stdin.setEncoding('utf8');
   stdin.on('data', onData);
   stdin.resume();
@@ -85,19 +92,20 @@ function askHidden(question: string): Promise<string> {
 }
 
 /** Goes on only when the person types yes, or --yes was given. Raises UsageRefused otherwise. */
-export async function confirm(what: string, yes: true | undefined): Promise<void> {
+export async function confirm(invocation: Invocation, what: string, yes: true | undefined): Promise<void> {
   if (yes) return;
-  if (!isAttended()) {
+  if (!isAttended(invocation)) {
     throw new UsageRefused('confirmation_required', `${what} There is no terminal to ask at: add --yes`);
   }
-  process.stderr.write(`${what} Type yes to go on: `);
-  process.stdin.setEncoding('utf8');
+  const { stdin, stderr } = invocation;
+  stderr.write(`${what} Type yes to go on: `);
+  stdin.setEncoding('utf8');
   const { promise, resolve } = Promise.withResolvers<string>();
-  process.stdin.once('data', (chunk: string) => resolve(chunk.trim()));
-  process.stdin.once('end', () => resolve(''));
-  process.stdin.resume();
+  stdin.once('data', (chunk: string) => resolve(chunk.trim()));
+  stdin.once('end', () => resolve(''));
+  stdin.resume();
   const answer = await promise;
-  process.stdin.pause();
+  stdin.pause();
   if (answer !== 'yes') throw new UsageRefused('not_confirmed', 'Nothing was done');
 }
 
@@ -109,8 +117,8 @@ export interface Progress {
 }
 
 /** A bar on standard error while work lasts; nothing where that is no terminal. */
-export function showProgress(what: string, whole: number): Progress {
-  if (!process.stderr.isTTY || whole === 0) return { at: () => undefined, end: () => undefined };
+export function showProgress({ stderr }: Invocation, what: string, whole: number): Progress {
+  if (!stderr.isTTY || whole === 0) return { at: () => undefined, end: () => undefined };
   let shown = '';
   return {
     at(done) {
@@ -118,11 +126,11 @@ export function showProgress(what: string, whole: number): Progress {
       const cells = Math.floor(part * BAR_CELLS);
       const bar = `${'█'.repeat(cells)}${'░'.repeat(BAR_CELLS - cells)}`;
       const line = `\r${what} ${bar} ${Math.floor(part * 100)} %`;
-      if (line !== shown) process.stderr.write(line);
+      if (line !== shown) stderr.write(line);
       shown = line;
     },
     end() {
-      if (shown !== '') process.stderr.write('\r\u001b[2K');
+      if (shown !== '') stderr.write('\r\u001b[2K');
     },
   };
 }

@@ -11,6 +11,7 @@ import { inviteByOperator } from '../directory/invitations/invitations.ts';
 import { type Account, getAccount, listAccounts } from '../directory/users/accounts.ts';
 import { UserName } from '../directory/users/schema.ts';
 import { act, checked, collect, group, leaf, type Outcome, pageText, paginated } from './command.ts';
+import type { Invocation } from './invocation.ts';
 import { configuration, type Operator, withOperator } from './operator.ts';
 import { UsageRefused } from './refusal.ts';
 import { askNewPassword, confirm } from './terminal.ts';
@@ -45,7 +46,7 @@ interface ChangeOptions {
 }
 
 /** Adds the commands. */
-export function usersCommands(program: Command): void {
+export function usersCommands(program: Command, invocation: Invocation): void {
   const users = group(program, 'users', 'Accounts of people; <user> is an e-mail or an id');
   const inOrganization = (command: Command, must: boolean) =>
     command
@@ -57,31 +58,31 @@ export function usersCommands(program: Command): void {
     .option('--search <text>', 'part of the e-mail or the name')
     .addOption(new Option('--status <status>', 'only these').choices(['active', 'disabled']))
     .option('--organization <id or slug>', 'only its members')
-    .action(act<ListOptions>(list));
+    .action(act<ListOptions>(invocation, list));
   inOrganization(leaf(users, 'create <email>', 'Make an account; asks for its password'), false)
     .requiredOption('--name <name>', 'the name of the person')
     .option('--verified', 'the mailbox is known to be theirs')
     .option('--password-stdin', 'read the password from standard input')
-    .action(act<CreateOptions>((options, email = '') => create(options, email)));
+    .action(act<CreateOptions>(invocation, create));
   inOrganization(leaf(users, 'invite <email>', 'Invite somebody into an organization by mail'), true).action(
-    act<Required<MemberOptions>>((options, email = '') => invite(options, email)),
+    act<Required<MemberOptions>>(invocation, invite),
   );
   leaf(users, 'set-password <user>', 'Give an account another password; ends all its sessions')
     .option('--password-stdin', 'read the password from standard input')
     .option('--yes', 'do not ask whether to')
-    .action(act<ChangeOptions>((options, user = '') => changePassword(options, user)));
+    .action(act<ChangeOptions>(invocation, changePassword));
   leaf(users, 'disable <user>', 'Keep somebody from signing in; ends all their sessions')
     .option('--yes', 'do not ask')
-    .action(act<ChangeOptions>((options, user = '') => disable(options, user)));
-  leaf(users, 'enable <user>', 'Let somebody sign in again').action(act((_, user = '') => enable(user)));
+    .action(act<ChangeOptions>(invocation, disable));
+  leaf(users, 'enable <user>', 'Let somebody sign in again').action(act(invocation, enable));
   inOrganization(leaf(users, 'grant <user>', 'Give somebody roles, or the administration of the platform'), false)
     .addOption(new Option('--platform-admin', 'may list and suspend organizations over HTTP'))
     .addOption(new Option('--revoke-platform-admin', 'may not any more').conflicts('platformAdmin'))
-    .action(act<GrantOptions>((options, user = '') => grant(options, user)));
+    .action(act<GrantOptions>(invocation, grant));
 }
 
-function list({ search, status, organization, limit, offset }: ListOptions): Promise<Outcome> {
-  return withOperator(async (operator) => {
+function list(invocation: Invocation, { search, status, organization, limit, offset }: ListOptions): Promise<Outcome> {
+  return withOperator(invocation, async (operator) => {
     const organizationId =
       organization === undefined ? null : (await getOrganizationByReference(operator, organization)).id;
     const asked = { text: search ?? null, status: status ?? null, organizationId };
@@ -111,11 +112,11 @@ function memberOf({ organization, role }: MemberOptions): { organization: string
   return { organization, roles: role };
 }
 
-async function create(options: CreateOptions, email: string): Promise<Outcome> {
+async function create(invocation: Invocation, options: CreateOptions, email: string): Promise<Outcome> {
   const member = memberOf(options);
   const name = checked(UserName, options.name, 'name');
-  const password = await askNewPassword(options.passwordStdin ?? false, judgeFor(email));
-  return withOperator(async (operator) => {
+  const password = await askNewPassword(invocation, options.passwordStdin ?? false, judgeFor(invocation, email));
+  return withOperator(invocation, async (operator) => {
     const organization = member && (await getOrganizationByReference(operator, member.organization));
     const account = await createAccount(
       operator,
@@ -137,13 +138,17 @@ async function create(options: CreateOptions, email: string): Promise<Outcome> {
 }
 
 /** What speaks against a password, before the operation judges it again. */
-function judgeFor(email: string): (password: string) => string | null {
-  const { PASSWORD_MIN_LENGTH: minLength } = configuration();
+function judgeFor(invocation: Invocation, email: string): (password: string) => string | null {
+  const { PASSWORD_MIN_LENGTH: minLength } = configuration(invocation);
   return (password) => judgePassword(password, { email }, minLength)?.message ?? null;
 }
 
-function invite({ organization, role }: Required<MemberOptions>, email: string): Promise<Outcome> {
-  return withOperator(async (operator) => {
+function invite(
+  invocation: Invocation,
+  { organization, role }: Required<MemberOptions>,
+  email: string,
+): Promise<Outcome> {
+  return withOperator(invocation, async (operator) => {
     const { id } = await getOrganizationByReference(operator, organization);
     const roles = role.map((named) => ({ role: named, scope: {} }));
     const invitation = await inviteByOperator(operator, { organization: id, email, roles });
@@ -154,20 +159,24 @@ function invite({ organization, role }: Required<MemberOptions>, email: string):
   });
 }
 
-function changePassword(options: ChangeOptions, user: string): Promise<Outcome> {
-  return withOperator(async (operator) => {
+function changePassword(invocation: Invocation, options: ChangeOptions, user: string): Promise<Outcome> {
+  return withOperator(invocation, async (operator) => {
     const account = await getAccount(operator, user);
-    await confirm(`${account.email} will be signed out everywhere.`, options.yes);
-    const password = await askNewPassword(options.passwordStdin ?? false, judgeFor(account.email));
+    await confirm(invocation, `${account.email} will be signed out everywhere.`, options.yes);
+    const password = await askNewPassword(
+      invocation,
+      options.passwordStdin ?? false,
+      judgeFor(invocation, account.email),
+    );
     const sessionsEnded = await setPassword(operator, account, password);
     return changed(account, { changed: true, sessionsEnded }, 'has a new password');
   });
 }
 
-function disable(options: ChangeOptions, user: string): Promise<Outcome> {
-  return withOperator(async (operator) => {
+function disable(invocation: Invocation, options: ChangeOptions, user: string): Promise<Outcome> {
+  return withOperator(invocation, async (operator) => {
     const account = await getAccount(operator, user);
-    await confirm(`${account.email} will be signed out everywhere and cannot sign in.`, options.yes);
+    await confirm(invocation, `${account.email} will be signed out everywhere and cannot sign in.`, options.yes);
     const done = await disableAccount(operator, account.id);
     const ownerless = await listOwnedAlone(operator.db.systemReader(), account.id);
     const slugs = ownerless.map(({ slug }) => slug).join(', ');
@@ -177,8 +186,8 @@ function disable(options: ChangeOptions, user: string): Promise<Outcome> {
   });
 }
 
-function enable(user: string): Promise<Outcome> {
-  return withOperator(async (operator) => {
+function enable(invocation: Invocation, _: object, user: string): Promise<Outcome> {
+  return withOperator(invocation, async (operator) => {
     const { id } = await getAccount(operator, user);
     const done = await enableAccount(operator, id);
     return changed(await getAccount(operator, id), done, 'is enabled');
@@ -198,7 +207,7 @@ async function changed(
   };
 }
 
-async function grant(options: GrantOptions, user: string): Promise<Outcome> {
+async function grant(invocation: Invocation, options: GrantOptions, user: string): Promise<Outcome> {
   const member = memberOf(options);
   const administration = options.platformAdmin ?? options.revokePlatformAdmin;
   if ((member === null) === (administration === undefined)) {
@@ -207,7 +216,7 @@ async function grant(options: GrantOptions, user: string): Promise<Outcome> {
       'Say what to give: --platform-admin, --revoke-platform-admin, or --organization with --role',
     );
   }
-  return withOperator(async (operator) => {
+  return withOperator(invocation, async (operator) => {
     const account = await getAccount(operator, user);
     if (member) return grantMember(operator, account, member);
     const give = options.platformAdmin === true;

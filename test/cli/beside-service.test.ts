@@ -3,10 +3,11 @@ import { existsSync, mkdtempSync, readdirSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import t, { type Test } from 'tap';
-import { cliOn, openCli } from '../support/cli.ts';
+import { cliOn, spawnCli } from '../support/cli.ts';
 import { newAccount, type Reply } from '../support/client.ts';
 import { createDatabase } from '../support/database.ts';
 import { openService, spawnService } from '../support/service.ts';
+import { until } from '../support/until.ts';
 import { plantPerson } from '../support/world.ts';
 
 function folderOf(t: Test): string {
@@ -17,16 +18,18 @@ function folderOf(t: Test): string {
 
 /** Asks until the answer is another one than before. */
 async function untilRefused(ask: () => Promise<Reply>): Promise<Reply> {
-  for (;;) {
-    const reply = await ask();
-    if (reply.status !== 200) return reply;
-  }
+  let reply = await ask();
+  await until(async () => {
+    if (reply.status === 200) reply = await ask();
+    return reply.status !== 200;
+  });
+  return reply;
 }
 
 t.test('a running service notices by itself what a command has ended', async (t) => {
   const database = await createDatabase(t);
   const service = await spawnService(t, { DATABASE_URL: database.ownerUrl });
-  const cli = cliOn(database);
+  const cli = spawnCli({ NODE_ENV: 'test', DATABASE_URL: database.ownerUrl });
   const [one, other] = [await newAccount(service.api), await newAccount(service.api)];
   const ask = (token: string) => () => service.api.get('/me', { token });
   t.equal((await cli('users', 'disable', one.email, '--yes')).status, 0);
@@ -80,7 +83,7 @@ t.test('the end of all sessions leaves none that was opened before, and harms no
 t.test('the embedded database is shared with the service, and else started for the command alone', async (t) => {
   const folder = folderOf(t);
   const settings = { NODE_ENV: 'test', DATA_DIR: folder };
-  const cli = openCli({ ...settings, KEYS_DIR: join(folder, 'keys') });
+  const cli = spawnCli({ ...settings, KEYS_DIR: join(folder, 'keys') });
   const isHeld = () => existsSync(join(folder, 'postgres', 'lock'));
 
   const doctor = await cli('doctor');
@@ -111,7 +114,7 @@ t.test('the embedded database is shared with the service, and else started for t
 });
 
 t.test('serve is the service, and takes its signals as ever', async (t) => {
-  const cli = openCli({ PORT: 'x' });
+  const cli = spawnCli({ PORT: 'x' });
   const refused = await cli('serve');
   t.equal(refused.status, 1);
   t.match(refused.stderr, /^Tenantry cannot start:\n {2}PORT: must be a whole number/);

@@ -1,4 +1,4 @@
-// The commands that operators handle signing keys with, as a process of its own.
+// The commands that operators handle signing keys with.
 import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';

@@ -1,15 +1,18 @@
 // The command line itself: help for everything, one document or one line for whatever happens, and exit codes.
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
+import { type AddressInfo, createServer, type Socket } from 'node:net';
 import { join } from 'node:path';
+import { Readable } from 'node:stream';
 import { text } from 'node:stream/consumers';
 import type { Command } from 'commander';
 import t from 'tap';
-import { program } from '../../src/cli/run.ts';
-import { openCli } from '../support/cli.ts';
-import { ROOT } from '../support/service.ts';
+import { program, runCommand } from '../../src/cli/run.ts';
+import { openCli, openSink, spawnCli } from '../support/cli.ts';
+import { PROGRAM_ENVIRONMENT, ROOT } from '../support/service.ts';
 
-const cli = openCli({ DATABASE_URL: 'postgres://nobody:secret-of-nobody@127.0.0.1:1/none' });
+const environment = { DATABASE_URL: 'postgres://nobody:secret-of-nobody@127.0.0.1:1/none' };
+const cli = openCli(environment);
 
 /** Every command that does something, by its whole name. */
 function leavesOf(command: Command, path: readonly string[] = []): { name: string; leaf: Command }[] {
@@ -18,9 +21,11 @@ function leavesOf(command: Command, path: readonly string[] = []): { name: strin
 }
 
 t.test('every command says what it does, and all that answer have --json', async (t) => {
+  const [stdout, stderr] = [openSink(), openSink()];
+  const { signal } = new AbortController();
   const tree = program(
-    async () => undefined,
-    () => undefined,
+    { env: {}, stdin: Readable.from([]), stdout, stderr, signal, endWith: () => undefined },
+    { serve: async () => 0, onHelp: () => undefined },
   );
   const leaves = leavesOf(tree);
   t.same(
@@ -28,9 +33,8 @@ t.test('every command says what it does, and all that answer have --json', async
     `serve,migrate,seed,keys list,keys generate,keys rotate,keys prune,keys revoke,roles list,roles apply,roles diff,
     roles export,orgs list,orgs create,orgs suspend,orgs activate,orgs subscription,users list,users create,users invite,
     users set-password,users disable,users enable,users grant,sessions list,sessions revoke,recover,
-    clients list,clients create,clients rotate,clients disable,clients enable,clients delete,sidecar,config,doctor`.split(
-      /,\s*/,
-    ),
+    clients list,clients create,clients rotate,clients disable,clients enable,clients delete,
+    mail list,mail retry,mail drop,sidecar,config,doctor`.split(/,\s*/),
   );
   for (const { name, leaf } of leaves) {
     t.match(leaf.description(), /^[A-Z].*\.$/, name);
@@ -120,4 +124,63 @@ t.test('a reader that has seen enough is no error', async (t) => {
   const [[status], stderr] = await Promise.all([once(child, 'close'), text(child.stderr)]);
   t.equal(status, 0);
   t.equal(stderr, '');
+});
+
+t.test('a process has the same answers and exit codes, and npm runs it', async (t) => {
+  const calls = [['--version'], ['users', 'list'], ['nonsense'], ['users', 'grant', 'x', '--json']];
+  for (const args of calls) {
+    const { status, stdout, stderr } = await cli(...args);
+    t.match(await spawnCli(environment)(...args), { status, stdout, stderr }, args.join(' '));
+  }
+  const { PATH = '' } = process.env;
+  const child = spawn('npm', ['run', '--silent', 'tenantry', '--', 'config', '--json'], {
+    cwd: ROOT,
+    env: { PATH, PORT: '8080' },
+    stdio: ['ignore', 'pipe', 'inherit'],
+  });
+  const [[status], stdout] = await Promise.all([once(child, 'close'), text(child.stdout)]);
+  t.equal(status, 0);
+  const port = JSON.parse(stdout).data.find(({ name }: { name: string }) => name === 'PORT');
+  t.match(port, { value: '8080', from: 'environment' });
+});
+
+t.test('a signal ends a command that waits, with its own exit code and without a word', async (t) => {
+  const silent = createServer().listen(0, '127.0.0.1');
+  await once(silent, 'listening');
+  t.teardown(() => silent.close());
+  const { port } = silent.address() as AddressInfo;
+  const env = { DATABASE_URL: `postgres://a:b@127.0.0.1:${port}/x` };
+  const asked = async (work: () => void) => {
+    const [socket] = (await once(silent, 'connection')) as [Socket];
+    t.teardown(() => socket.destroy());
+    work();
+  };
+  for (const [name, code] of [
+    ['SIGINT', 130],
+    ['SIGTERM', 143],
+    ['SIGHUP', 129],
+  ] as const) {
+    const child = spawn(process.execPath, [join(ROOT, 'src', 'main.ts'), 'users', 'list'], {
+      env: { ...PROGRAM_ENVIRONMENT, ...env },
+      stdio: ['ignore', 'pipe', 'pipe'],
+    });
+    const ended = Promise.all([once(child, 'close'), text(child.stdout), text(child.stderr)]);
+    await asked(() => child.kill(name));
+    t.same(await ended, [[code, null], '', ''], name);
+
+    const [stdout, stderr, ending] = [openSink(), openSink(), new AbortController()];
+    const { signal } = ending;
+    const run = {
+      args: ['users', 'list'],
+      env,
+      stdin: Readable.from([]),
+      stdout,
+      stderr,
+      signal,
+      serve: async () => 0,
+    };
+    const running = runCommand(run);
+    await asked(() => ending.abort(name));
+    t.same([await running, stdout.text(), stderr.text()], [code, '', ''], `${name} within a program`);
+  }
 });

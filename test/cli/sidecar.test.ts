@@ -47,7 +47,7 @@ async function startSidecar(t: Test, args: string[], env: Record<string, string>
 }
 
 async function untilReady({ health }: Running, status = 200): Promise<void> {
-  while ((await fetch(`${health}/readyz`)).status !== status) await new Promise((resolve) => setTimeout(resolve, 20));
+  await until(async () => (await fetch(`${health}/readyz`)).status === status);
 }
 
 function folderOf(t: Test): string {

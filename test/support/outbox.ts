@@ -1,5 +1,4 @@
 // An outbox that sends when a test says so, and the rows that it works on.
-import { setTimeout as pause } from 'node:timers/promises';
 import type { Test } from 'tap';
 import type { Database } from '../../src/base/database/db.ts';
 import type { SendMail } from '../../src/base/mail/smtp.ts';
@@ -8,6 +7,7 @@ import { systemRandom } from '../../src/base/platform/random.ts';
 import { invitationMail } from '../../src/directory/invitations/mail.ts';
 import type { TestDatabase } from './database.ts';
 import { type Inviting, openInviting } from './inviting.ts';
+import { until } from './until.ts';
 
 export interface OutboxRow {
   readonly id: string;
@@ -39,11 +39,12 @@ export async function settled(
   email: string,
   wanted: (row: OutboxRow) => boolean,
 ): Promise<OutboxRow> {
-  for (;;) {
-    const row = await rowOf(asked, email);
-    if (wanted(row)) return row;
-    await pause(5);
-  }
+  let row = await rowOf(asked, email);
+  await until(async () => {
+    row = await rowOf(asked, email);
+    return wanted(row);
+  });
+  return row;
 }
 
 /** A log that keeps every line as text, errors with their stacks. */

@@ -80,14 +80,19 @@ function passwordsFor(config: Config, settings: Record<string, string>): Passwor
   return createPasswords({ ...hashingOf(config), parameters: QUICK_HASH });
 }
 
+/** Longer than anything takes on a busy machine: only where PostgreSQL does not answer do its bounds matter. */
+const PATIENT = { databaseBounds: { statementMs: 100_000, acquireMs: 100_000 }, handlerTimeoutMs: 100_000 };
+
 /**
  * Opens the service in this process on a free port. `settings` are environment variables. Its hashes of passwords are
- * quick ones unless a setting is about them.
+ * quick ones unless a setting is about them. It waits for PostgreSQL and for answers as long as it takes, unless the
+ * bounds are `as served`.
  */
 export async function openService(
   t: Test,
   database: TestDatabase,
   settings: Record<string, string> = {},
+  bounds: 'patient' | 'as served' = 'patient',
 ): Promise<Service> {
   const keysDirectory = settings.KEYS_DIR ?? (await sharedKeys());
   const config = readConfig({ ...QUIET, PUBLIC_URL: 'http://localhost:3000', KEYS_DIR: keysDirectory, ...settings });
@@ -98,6 +103,7 @@ export async function openService(
   const app = await openApp({
     ...{ config, urls, clock, random: systemRandom, log, root: ROOT },
     ...(passwords && { passwords }),
+    ...(bounds === 'patient' && PATIENT),
   });
   await app.server.listen({ host: '127.0.0.1', port: 0 });
   let closed: Promise<void> | undefined;

@@ -92,7 +92,7 @@ export async function holdUser(t: Test, database: TestDatabase, userId: string):
   return client;
 }
 
-/** Resolves once so many connections to this database wait for locks of others. */
+/** Resolves once so many connections to this database wait for locks of others; a service is `patient` meanwhile. */
 export async function waiters(database: TestDatabase, count: number): Promise<void> {
   await until(async () => {
     const waiting = await database.query(

@@ -1,79 +1,114 @@
 // The last line of a run: a red file is never "0 failed", however it ended.
 import t from 'tap';
-import { totalsOf } from './totals.ts';
+import type { FileResult } from '../runner/pool.ts';
+import { failureOf, totalsOf } from './totals.ts';
 
-const GOOD = `# Subtest: test/good.test.ts
+const GOOD: FileResult = {
+  file: 'test/good.test.ts',
+  isGreen: true,
+  pass: 1,
+  fail: 0,
+  skip: 0,
+  seconds: 1,
+  text: `# Subtest: test/good.test.ts
     # Subtest: fine
         ok 1 - a
         1..1
     ok 1 - fine # time=2.597ms
     
     1..1
-    # time=9.32ms
-ok 2 - test/good.test.ts # time=9.32ms
-`;
-const KILLED = `# Subtest: test/killed.test.ts
+ok 1 - test/good.test.ts # time=9.32ms
+`,
+};
+const KILLED: FileResult = {
+  ...GOOD,
+  file: 'test/killed.test.ts',
+  isGreen: false,
+  reason: 'its process ended by SIGKILL, amid its tests',
+  pass: 0,
+  text: `# Subtest: test/killed.test.ts
     ok 1 - a
-    # test count(1) != plan(null)
-not ok 3 - test/killed.test.ts # time=471.378ms
-  ---
-  signal: SIGKILL
-  ...
-`;
-const THREW = `# Subtest: test/threw.test.ts
-    1..0 # no tests found
+`,
+};
+const THREW: FileResult = {
+  ...GOOD,
+  file: 'test/threw.test.ts',
+  isGreen: false,
+  pass: 0,
+  fail: 1,
+  text: `# Subtest: test/threw.test.ts
+    not ok 1 - no such module
+      ---
+      code: ERR_MODULE_NOT_FOUND
+      ...
+    
+    1..1
 not ok 1 - test/threw.test.ts # time=305.349ms
-  ---
-  exitCode: 1
-  ...
-`;
-const RED = `# Subtest: test/red.test.ts
+`,
+};
+const RED: FileResult = {
+  ...GOOD,
+  file: 'test/red.test.ts',
+  isGreen: false,
+  fail: 2,
+  text: `# Subtest: test/red.test.ts
     # Subtest: fine
-        not ok 1 - should be equal
+        # Subtest: finer
+            not ok 1 - should be equal
+              ---
+              compare: ===
+              ...
+            
+            1..1
+        not ok 1 - finer # time=4.305ms
           ---
-          compare: ===
+          at: here
           ...
         
         1..1
     not ok 1 - fine # time=49.305ms
+      ---
+      at: there
+      ...
     
-    # test count(1) != plan(2)
+    not ok 2 - should match
+    1..2
 not ok 5 - test/red.test.ts # time=64.015ms
-`;
+`,
+};
 
-function lineOf(files: readonly string[], totals: string): string | undefined {
-  return totalsOf(`TAP version 14\n1..${files.length}\n${files.join('\n')}\n# { ${totals} }\n# time=1ms\n`)?.line;
-}
+t.test(
+  'a file that breaks off without a failed assertion counts as one failure, and every other by its own',
+  async (t) => {
+    const lineOf = (...results: FileResult[]) => totalsOf(results)?.line;
+    t.equal(lineOf(GOOD), '1 passed, 0 failed');
+    t.equal(lineOf(KILLED), '0 passed, 1 failed', 'killed amid its tests');
+    t.equal(lineOf(GOOD, KILLED, GOOD, KILLED), '2 passed, 2 failed', 'two of them');
+    t.equal(lineOf(THREW, KILLED, RED), '1 passed, 4 failed', 'all of them');
+    t.equal(lineOf(GOOD, { ...GOOD, isGreen: false }), '2 passed, 1 failed', 'one that is red for another reason');
+    t.equal(lineOf({ ...GOOD, skip: 1 }), '1 passed, 0 failed, 1 skipped');
+    t.strictSame(
+      [[GOOD], [GOOD, KILLED], [RED]].map((results) => totalsOf(results)?.isGreen),
+      [true, false, false],
+    );
+  },
+);
 
-t.test('a file that breaks off without a failed assertion counts as one failure, and every other once', async (t) => {
-  t.equal(lineOf([GOOD], 'total: 1, pass: 1'), '1 passed, 0 failed');
-  t.equal(lineOf([KILLED], 'total: 1, pass: 1'), '1 passed, 1 failed', 'killed amid its tests');
-  t.equal(lineOf([GOOD, KILLED, GOOD, KILLED], 'total: 4, pass: 4'), '4 passed, 2 failed', 'two of them');
-  t.equal(lineOf([THREW], 'total: 1, pass: 0, fail: 1'), '0 passed, 1 failed', 'one that tap counts itself');
-  t.equal(
-    lineOf([RED, GOOD], 'total: 2, pass: 1, fail: 1'),
-    '1 passed, 1 failed',
-    'a failed assertion, and a short plan',
-  );
-  t.equal(lineOf([THREW, KILLED, RED], 'total: 3, pass: 1, fail: 2'), '1 passed, 3 failed', 'all of them');
-  t.equal(lineOf([GOOD, 'Bail out! why\n'], 'total: 1, pass: 1'), '1 passed, 1 failed', 'a run that was called off');
-  t.equal(lineOf([GOOD], 'total: 2, pass: 1, skip: 1'), '1 passed, 0 failed, 1 skipped');
-});
-
-t.test('each red file is named with its first failure', async (t) => {
-  const late = 'not ok 4 - timeout!\n  ---\n  expired: test/late.test.ts\n  ...\n';
-  const results = `TAP version 14\n1..5\n${[GOOD, KILLED, RED, THREW, late].join('\n')}\n# { total: 3, pass: 1, fail: 2 }\n`;
-  t.strictSame(totalsOf(results)?.reasons, [
-    'red: test/killed.test.ts\n3 - test/killed.test.ts # time=471.378ms\n  ---\n  signal: SIGKILL',
-    'red: test/red.test.ts\n        not ok 1 - should be equal\n          ---\n          compare: ===',
-    'red: test/threw.test.ts\n1 - test/threw.test.ts # time=305.349ms\n  ---\n  exitCode: 1',
-    'red: 4 - timeout!\n  ---\n  expired: test/late.test.ts',
+t.test('each red file is named with its first failure, the innermost one', async (t) => {
+  t.strictSame(totalsOf([GOOD, KILLED, RED, THREW])?.reasons, [
+    'red: test/killed.test.ts: its process ended by SIGKILL, amid its tests',
+    'red: test/red.test.ts\n            not ok 1 - should be equal\n              ---\n              compare: ===',
+    'red: test/threw.test.ts\n    not ok 1 - no such module\n      ---\n      code: ERR_MODULE_NOT_FOUND',
   ]);
-  t.strictSame(totalsOf(`TAP version 14\n1..1\n${GOOD}# { total: 1, pass: 1 }\n`)?.reasons, []);
+  t.strictSame(totalsOf([GOOD])?.reasons, []);
+  t.match(
+    failureOf(RED),
+    /not ok 1 - should be equal\n.*---\n.*compare: ===\n {4}not ok 2 - should match$/,
+    'or with all',
+  );
 });
 
 t.test('a run in which nothing ran has no totals', async (t) => {
-  t.equal(lineOf([], 'total: 1, pass: 0, skip: 1'), undefined);
-  t.equal(totalsOf('TAP version 14\n'), undefined);
-  t.equal(totalsOf(KILLED), undefined, 'nor one that was stopped before its end');
+  t.equal(totalsOf([]), undefined);
+  t.equal(totalsOf([{ ...GOOD, pass: 0, skip: 1 }]), undefined, 'nor one that skipped all');
 });

@@ -1,5 +1,6 @@
-// Owns: what a whole run of tap says in the end, read from the results that tap writes. Whatever has a red file has a
-// failure here, also a file that broke off without a failed assertion.
+// Owns: what a whole run says in the end, from the results of its files. Whatever has a red file has a failure here, also
+// a file that broke off without a failed assertion.
+import type { FileResult } from '../runner/pool.ts';
 
 export interface Totals {
   /** N passed, M failed. */
@@ -9,42 +10,45 @@ export interface Totals {
   readonly reasons: readonly string[];
 }
 
-const FILE = /^# Subtest: (.*)\n((?: .*\n|\n)*)not ok (.*\n(?: .*\n)*)/gm;
 const REASON_LINES_MAX = 40;
 
 /** The totals of a run; undefined when nothing ran to its end. */
-export function totalsOf(results: string): Totals | undefined {
-  const found = [...results.matchAll(/^# \{ (total: .*) \}$/gm)].at(-1)?.[1];
-  if (found === undefined) return undefined;
-  const count = (name: string): number => Number(new RegExp(`\\b${name}: (\\d+)`).exec(found)?.[1] ?? 0);
-  const skipped = count('skip') + count('todo');
-  const failed = count('fail') + uncounted(results);
-  if (count('pass') + failed === 0) return undefined;
-  const line = `${count('pass')} passed, ${failed} failed${skipped > 0 ? `, ${skipped} skipped` : ''}`;
-  return { line, isGreen: failed === 0, reasons: reasonsIn(results) };
+export function totalsOf(results: readonly FileResult[]): Totals | undefined {
+  const sum = (count: (result: FileResult) => number) => results.reduce((total, result) => total + count(result), 0);
+  const passed = sum(({ pass }) => pass);
+  const failed = sum(({ isGreen, fail }) => (isGreen ? 0 : Math.max(1, fail)));
+  const skipped = sum(({ skip }) => skip);
+  if (passed + failed === 0) return undefined;
+  const line = `${passed} passed, ${failed} failed${skipped > 0 ? `, ${skipped} skipped` : ''}`;
+  const reasons = results.filter(({ isGreen }) => !isGreen).map((result) => failureOf(result, REASON_LINES_MAX));
+  return { line, isGreen: failed === 0, reasons };
 }
 
-// tap counts a file that ends with a wrong exit code as one failure, but not one that was killed amid its tests (its
-// plan is short then, and no assertion has failed) nor one that called the whole run off.
-function uncounted(results: string): number {
-  const brokenOff = [...results.matchAll(FILE)].filter(
-    ([, , content = '']) => !/^ +not ok /m.test(content) && /^ {4}# test count\(/m.test(content),
-  );
-  return brokenOff.length + (/^Bail out!/m.test(results) ? 1 : 0);
+/** A red file with its first failure, or with all of them, each with what tap says about it. */
+export function failureOf({ file, text, reason }: FileResult, linesMax = Number.POSITIVE_INFINITY): string {
+  const all = failuresIn(text).map((lines) => lines.slice(0, linesMax).join('\n'));
+  const failures = linesMax === Number.POSITIVE_INFINITY ? all : all.slice(0, 1);
+  return [`red: ${file}${reason === undefined ? '' : `: ${reason}`}`, ...failures].join('\n').trimEnd();
 }
 
-// Of what nests the innermost stands first, its diagnosis below it. What ran out of time has a line without a file.
-function reasonsIn(results: string): string[] {
-  const files = [...results.matchAll(FILE)].map(([, file, content = '', end = '']) => {
-    const at = content.search(/^ +not ok /m);
-    return diagnosis(`red: ${file}`, at < 0 ? end : content.slice(at));
-  });
-  const others = [...results.replace(FILE, '').matchAll(/^not ok (.*)\n((?: .*\n)*)/gm)];
-  return [...files, ...others.map(([, name, text = '']) => diagnosis(`red: ${name}`, text))];
+// A test point that failed, up to the end of its diagnosis. Of what nests, only the innermost: it stands first, and those
+// around it have no failure between it and themselves but deeper ones.
+function failuresIn(text: string): string[][] {
+  const lines = text.split('\n');
+  const failures: string[][] = [];
+  let innermost = -1;
+  for (const [at, line] of lines.entries()) {
+    const [, indent] = /^( *)not ok /.exec(line) ?? [];
+    if (indent === undefined) continue;
+    const isAround = indent.length < innermost;
+    innermost = indent.length;
+    if (!isAround) failures.push([line, ...diagnosisAfter(lines, at, indent)]);
+  }
+  return failures;
 }
 
-function diagnosis(title: string, text: string): string {
-  const lines = text.split('\n').slice(0, REASON_LINES_MAX);
-  const last = lines.findIndex((line) => /^ +\.\.\.$/.test(line));
-  return [title, ...(last < 0 ? lines : lines.slice(0, last))].join('\n').trimEnd();
+function diagnosisAfter(lines: readonly string[], at: number, indent: string): readonly string[] {
+  if (lines[at + 1] !== `${indent}  ---`) return [];
+  const end = lines.indexOf(`${indent}  ...`, at);
+  return lines.slice(at + 1, end < 0 ? undefined : end);
 }

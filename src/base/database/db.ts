@@ -79,34 +79,49 @@ export interface DatabaseOptions {
   /** Connections of each of the two pools. */
   readonly poolSize: number;
   readonly log: Log;
+  /** Other bounds than those of the service. */
+  readonly bounds?: DatabaseBounds;
 }
 
-const STATEMENT_TIMEOUT_MS = 5_000;
-const ACQUIRE_TIMEOUT_MS = 2_000;
-// Longer than the pool's bound: which of them ran out tells a busy pool from a PostgreSQL that does not answer.
-const BEGIN_TIMEOUT_MS = ACQUIRE_TIMEOUT_MS + 500;
+export interface DatabaseBounds {
+  /** How long a statement may take, and a transaction as a whole. */
+  readonly statementMs: number;
+  /** How long to wait for a connection. */
+  readonly acquireMs: number;
+}
+
+const BOUNDS: DatabaseBounds = { statementMs: 5_000, acquireMs: 2_000 };
+// How much longer than for a connection a transaction waits for its begin: which of them ran out tells a busy pool from
+// a PostgreSQL that does not answer.
+const BEGIN_EXTRA_MS = 500;
 
 // UTC: adapter-pg writes timestamps without a zone and reads them as UTC.
-function sessionOptions(statementMs: number): string {
+function sessionOptions(statementMs: number, idleMs: number): string {
   const settings = [
     'timezone=UTC',
     `statement_timeout=${statementMs}`,
-    `idle_in_transaction_session_timeout=${STATEMENT_TIMEOUT_MS}`,
+    `idle_in_transaction_session_timeout=${idleMs}`,
   ];
   return settings.map((setting) => `-c ${setting}`).join(' ');
 }
 
-function openPool(url: string, size: number, name: string, log: Log, statementMs = STATEMENT_TIMEOUT_MS): pg.Pool {
+function openPool(
+  url: string,
+  size: number,
+  name: string,
+  { log, bounds = BOUNDS }: Pick<DatabaseOptions, 'log' | 'bounds'>,
+  statementMs = bounds.statementMs,
+): pg.Pool {
   const pool = new pg.Pool({
     connectionString: url,
     max: size,
-    connectionTimeoutMillis: ACQUIRE_TIMEOUT_MS,
+    connectionTimeoutMillis: bounds.acquireMs,
     // A server that has stopped answering would keep a query waiting for ever: this bound is the client's own.
     query_timeout: statementMs + 1_000,
     idleTimeoutMillis: 60_000,
     keepAlive: true,
     application_name: name,
-    options: sessionOptions(statementMs),
+    options: sessionOptions(statementMs, bounds.statementMs),
     pipeline: true,
   } as pg.PoolConfig);
   pool.on('error', (error) => log.warn({ reason: error.message }, 'an idle database connection was lost'));
@@ -149,8 +164,9 @@ async function insisting<T>(work: () => Promise<T>): Promise<T> {
 
 /** Opens the two pools. Nothing is connected until the first query. */
 export function openDatabase(options: DatabaseOptions): Database {
-  const appPool = openPool(options.appUrl, options.poolSize, 'tenantry', options.log);
-  const systemPool = openPool(options.systemUrl, options.poolSize, 'tenantry-system', options.log);
+  const { bounds = BOUNDS } = options;
+  const appPool = openPool(options.appUrl, options.poolSize, 'tenantry', options);
+  const systemPool = openPool(options.systemUrl, options.poolSize, 'tenantry-system', options);
   const clients = new Map<pg.Pool, PrismaClient>();
   const breaker = createBreaker();
   const ask = <T>(work: () => Promise<T>) => breaker.run(() => insisting(work));
@@ -168,7 +184,7 @@ export function openDatabase(options: DatabaseOptions): Database {
     pool: pg.Pool,
     scoped: OrganizationScope | { userId: string } | undefined,
     work: (tx: Transaction<S>) => Promise<T>,
-    timeoutMs = STATEMENT_TIMEOUT_MS,
+    timeoutMs = bounds.statementMs,
   ): Promise<T> {
     return ask(() =>
       prisma(pool).$transaction(
@@ -180,13 +196,13 @@ export function openDatabase(options: DatabaseOptions): Database {
           if (scoped) await tx.rows(SET_SCOPE, scopeValues(scoped));
           return work(tx);
         },
-        { maxWait: BEGIN_TIMEOUT_MS, timeout: timeoutMs },
+        { maxWait: bounds.acquireMs + BEGIN_EXTRA_MS, timeout: timeoutMs },
       ),
     );
   }
 
   async function longTransaction<T>(work: (tx: SystemTx) => Promise<T>, timeoutMs: number): Promise<T> {
-    const pool = openPool(options.systemUrl, 1, 'tenantry-system-long', options.log, timeoutMs);
+    const pool = openPool(options.systemUrl, 1, 'tenantry-system-long', options, timeoutMs);
     try {
       return await transaction(pool, undefined, work, timeoutMs);
     } finally {

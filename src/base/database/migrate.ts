@@ -17,7 +17,10 @@ const MIGRATIONS_TABLE = `CREATE TABLE IF NOT EXISTS _prisma_migrations (
 export interface Migration {
   readonly name: string;
   readonly sql: string;
+  /** SHA-256 of the file with LF line ends, which is what a new row records. */
   readonly checksum: string;
+  /** SHA-256 of the file with CRLF line ends, and of its bytes as they are: what another checkout may have recorded. */
+  readonly otherChecksums: readonly string[];
 }
 
 /** A migration that cannot be applied, or a database that does not fit the files. The message says what to do next. */
@@ -29,16 +32,19 @@ export class MigrationRefused extends OperatorError {
 export function readMigrations(directory: string): Migration[] {
   return readdirSync(directory, { withFileTypes: true })
     .filter((entry) => entry.isDirectory() && existsSync(join(directory, entry.name, 'migration.sql')))
-    .map((entry) => {
-      const raw = readFileSync(join(directory, entry.name, 'migration.sql'));
-      return {
-        name: entry.name,
-        sql: raw.toString('utf8'),
-        checksum: createHash('sha256').update(raw).digest('hex'),
-      };
-    })
+    .map((entry) => readMigration(entry.name, readFileSync(join(directory, entry.name, 'migration.sql'))))
     .sort((a, b) => (a.name < b.name ? -1 : 1));
 }
+
+// Git may write CRLF where a machine asks for it. Line ends are no edit, so a file has one checksum for each kind of them.
+function readMigration(name: string, raw: Buffer): Migration {
+  const bytes = raw.toString('latin1'); // a character for each byte, so that nothing is lost
+  const lf = Buffer.from(bytes.replaceAll('\r\n', '\n'), 'latin1');
+  const crlf = Buffer.from(lf.toString('latin1').replaceAll('\n', '\r\n'), 'latin1');
+  return { name, sql: lf.toString('utf8'), checksum: sha256(lf), otherChecksums: [sha256(crlf), sha256(raw)] };
+}
+
+const sha256 = (bytes: Buffer) => createHash('sha256').update(bytes).digest('hex');
 
 interface AppliedRow {
   migration_name: string;
@@ -62,7 +68,10 @@ function pendingMigrations(migrations: Migration[], rows: AppliedRow[]): Migrati
       `the database has migrations that this version does not know (${missing.join(', ')}): start the version that made them, or a newer one`,
     );
   }
-  const edited = migrations.filter((m) => applied.has(m.name) && applied.get(m.name) !== m.checksum);
+  const edited = migrations.filter(({ name, checksum, otherChecksums }) => {
+    const recorded = applied.get(name);
+    return recorded !== undefined && recorded !== checksum && !otherChecksums.includes(recorded);
+  });
   if (edited.length > 0) {
     throw new MigrationRefused(
       `applied migrations were edited afterwards (${edited.map((m) => m.name).join(', ')}): restore their files and add a new migration instead`,

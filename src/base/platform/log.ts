@@ -1,5 +1,6 @@
 // The process log: JSON lines, pretty on a development terminal. Secrets never get here: callers log ids, and the
 // masking below is the second net, not the first.
+import type { Writable } from 'node:stream';
 import { type LevelWithSilent, type Logger, pino, type TransportSingleOptions } from 'pino';
 
 export type Log = Pick<Logger, 'debug' | 'info' | 'warn' | 'error' | 'fatal'>;
@@ -32,8 +33,8 @@ function describeError(error: Error & { code?: string }): Record<string, unknown
 export interface LogOptions {
   readonly level: LevelWithSilent;
   readonly pretty: boolean;
-  /** The descriptor that is written to: standard output (1, the default), or standard error where that is for results. */
-  readonly to?: 1 | 2;
+  /** What is written to instead of the process's standard output. */
+  readonly to?: Writable;
 }
 
 /** Opens the log. `pretty` is for people, the default is one JSON object a line. */
@@ -48,11 +49,12 @@ export function openLog(options: LogOptions): Logger {
   if (options.pretty) {
     const transport: TransportSingleOptions = {
       target: 'pino-pretty',
-      options: { translateTime: 'HH:MM:ss', ignore: 'pid', destination: options.to ?? 1 },
+      options: { translateTime: 'HH:MM:ss', ignore: 'pid', destination: 1 },
     };
     return pino({ ...settings, transport });
   }
+  if (options.to) return pino(settings, options.to);
   // Lines are collected for a moment, so that a request does not wait for a system call of its own. pino writes the
   // rest when the process exits.
-  return pino(settings, pino.destination({ dest: options.to ?? 1, sync: false, minLength: 4096, periodicFlush: 50 }));
+  return pino(settings, pino.destination({ dest: 1, sync: false, minLength: 4096, periodicFlush: 50 }));
 }

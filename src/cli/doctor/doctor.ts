@@ -13,6 +13,7 @@ import { planPreset } from '../../directory/presets/plan.ts';
 import { listPresets, readPreset } from '../../directory/presets/presets.ts';
 import { listSystemRoles, type SystemRole } from '../../directory/presets/store.ts';
 import { act, leaf, type Outcome, table } from '../command.ts';
+import type { Invocation } from '../invocation.ts';
 import { configuration, derivedFrom, embeddedDirectory, MIGRATIONS, reachDatabase, withOperator } from '../operator.ts';
 import { tell } from '../refusal.ts';
 import { examineDisk, examineKeys } from './files.ts';
@@ -20,14 +21,14 @@ import { examineDisk, examineKeys } from './files.ts';
 const NODE_NEEDED = [24, 12] as const;
 
 /** Adds the command. */
-export function doctorCommand(program: Command): void {
+export function doctorCommand(program: Command, invocation: Invocation): void {
   leaf(program, 'doctor', 'Check everything the service needs; exit code 1 when something would not work').action(
-    act(doctor),
+    act(invocation, doctor),
   );
 }
 
-async function doctor(): Promise<Outcome> {
-  const findings = [examineNode(), ...(await examineRest())];
+async function doctor(invocation: Invocation): Promise<Outcome> {
+  const findings = [examineNode(), ...(await examineRest(invocation))];
   const failed = findings.some(({ status }) => status === 'fail');
   const count = (wanted: Finding['status']) => findings.filter(({ status }) => status === wanted).length;
   const rows = findings.map(({ status, name, detail }) => [status, name, oneLine(detail)]);
@@ -53,17 +54,17 @@ function examineNode(): Finding {
     : { name: 'node', status: 'fail', detail: `${found}: use ${NODE_NEEDED.join('.')} or later` };
 }
 
-async function examineRest(): Promise<Finding[]> {
+async function examineRest(invocation: Invocation): Promise<Finding[]> {
   let config: Config;
   try {
-    config = configuration();
+    config = configuration(invocation);
   } catch (error) {
     if (!(error instanceof ConfigRefused)) throw error;
     return error.problems.map((detail) => ({ name: 'configuration', status: 'fail', detail }));
   }
   return [
     { name: 'configuration', status: 'ok', detail: `${config.NODE_ENV}, ${config.PUBLIC_URL}` },
-    ...(await examineData(config)),
+    ...(await examineData(invocation, config)),
     ...(await examineKeys(config)),
     ...(await examineDisk(config)),
     await examineMail(config),
@@ -71,7 +72,7 @@ async function examineRest(): Promise<Finding[]> {
   ];
 }
 
-async function examineData(config: Config): Promise<Finding[]> {
+async function examineData(invocation: Invocation, config: Config): Promise<Finding[]> {
   const directory = embeddedDirectory(config);
   if (directory !== null && !existsSync(directory)) {
     const detail = 'there is no embedded database yet: npm start makes it, or set DATABASE_URL';
@@ -85,7 +86,7 @@ async function examineData(config: Config): Promise<Finding[]> {
       const found = await examineDatabase(reached.urls, { migrationsDirectory: MIGRATIONS, clock: systemClock });
       // What is in a database that does not fit is not looked at.
       if (found.some(({ status }) => status === 'fail')) return found;
-      return [...found, ...(await examineRoles(config)), ...(await examineOutbox())];
+      return [...found, ...(await examineRoles(invocation, config)), ...(await examineOutbox(invocation))];
     } finally {
       await reached.release();
     }
@@ -94,8 +95,8 @@ async function examineData(config: Config): Promise<Finding[]> {
   }
 }
 
-function examineRoles(config: Config): Promise<Finding[]> {
-  return withOperator(async ({ db }) => {
+function examineRoles(invocation: Invocation, config: Config): Promise<Finding[]> {
+  return withOperator(invocation, async ({ db }) => {
     const roles = await listSystemRoles(db.systemReader());
     const plan = await finding('roles', async () => {
       const { changes, preset } = await planPreset(db, readPreset(config.ROLE_PRESET));
@@ -114,8 +115,8 @@ function examineRoles(config: Config): Promise<Finding[]> {
 }
 
 /** Nothing where every mail was sent, or may still be. */
-function examineOutbox(): Promise<Finding[]> {
-  return withOperator(async (operator) => {
+function examineOutbox(invocation: Invocation): Promise<Finding[]> {
+  return withOperator(invocation, async (operator) => {
     const dead = await countDeadMails(operator);
     if (dead === 0) return [];
     const mails = dead === 1 ? '1 mail was given up' : `${dead} mails were given up`;

@@ -4,6 +4,7 @@ import type { Command } from 'commander';
 import { applyFirstPreset } from '../../directory/presets/apply.ts';
 import { listPresets } from '../../directory/presets/presets.ts';
 import { act, leaf, type Outcome } from '../command.ts';
+import type { Invocation } from '../invocation.ts';
 import { configuration, fileOf, withOperator } from '../operator.ts';
 import { CommandRefused } from '../refusal.ts';
 import { seedDemo } from './demo.ts';
@@ -14,20 +15,20 @@ interface Options {
 }
 
 /** Adds the command. */
-export function seedCommand(program: Command): void {
+export function seedCommand(program: Command, invocation: Invocation): void {
   leaf(program, 'seed', 'Make the first system roles and a demo organization; what is there stays')
     .option('--preset <preset>', `${listPresets().join(', ')}, or a YAML file; without it ROLE_PRESET decides`)
     .option('--no-demo', 'the system roles only')
-    .action(act<Options>(seed));
+    .action(act<Options>(invocation, seed));
 }
 
-async function seed({ preset, demo }: Options): Promise<Outcome> {
-  const config = configuration();
+async function seed(invocation: Invocation, { preset, demo }: Options): Promise<Outcome> {
+  const config = configuration(invocation);
   if (demo && config.production) {
     throw new CommandRefused('production_refused', 'A demo organization has no place in production: add --no-demo');
   }
-  const named = preset !== undefined && /[./\\]/.test(preset) ? fileOf(preset) : preset;
-  return withOperator(async (operator) => {
+  const named = preset !== undefined && /[./\\]/.test(preset) ? fileOf(invocation, preset) : preset;
+  return withOperator(invocation, async (operator) => {
     const roles = await applyFirstPreset(operator, named ?? config.ROLE_PRESET);
     const owner = demo ? await seedDemo(operator, resolve(config.DATA_DIR)) : null;
     // The password is not printed: the file is where everybody may look it up again.

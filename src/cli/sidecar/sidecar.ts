@@ -1,5 +1,6 @@
 // `tenantry sidecar`: the process beside a websocket server. Puts verifier, sidecar and health together from the command
 // line, and ends on a signal when its sockets are closed.
+import { once } from 'node:events';
 import { readFileSync } from 'node:fs';
 import type { Command } from 'commander';
 import { openLog } from '../../base/platform/log.ts';
@@ -7,6 +8,7 @@ import type { Sidecar, SidecarLog } from '../../sidecar/core/contract.ts';
 import type { Management } from '../../sidecar/core/management.ts';
 import type { SidecarOptions } from '../../sidecar/core/sidecar.ts';
 import type { Verifier } from '../../verifier/core/contract.ts';
+import type { Invocation } from '../invocation.ts';
 import { fileOf } from '../operator.ts';
 import { CommandRefused, UsageRefused } from '../refusal.ts';
 import { addSidecarOptions, readCredentials, readSidecarOptions, type SidecarChoices } from './options.ts';
@@ -14,7 +16,7 @@ import { addSidecarOptions, readCredentials, readSidecarOptions, type SidecarCho
 const WATCH_MILLISECONDS = 1_000;
 
 /** Adds the command. */
-export function sidecarCommand(program: Command): void {
+export function sidecarCommand(program: Command, invocation: Invocation): void {
   const command = program
     .command('sidecar')
     .summary('Run the websocket sidecar')
@@ -22,32 +24,30 @@ export function sidecarCommand(program: Command): void {
       'Run the sidecar in front of a websocket server: it lets nobody through without a good access token, and closes sockets whose token expires or is revoked. It needs neither a database nor the configuration of the service.',
     );
   addSidecarOptions(command);
-  command.action((given: Record<string, unknown>) => run(given));
+  command.action((given: Record<string, unknown>) => run(invocation, given));
 }
 
-async function run(given: Record<string, unknown>): Promise<void> {
-  const choices = readSidecarOptions(given, process.env);
+async function run(invocation: Invocation, given: Record<string, unknown>): Promise<void> {
+  const choices = readSidecarOptions(given, invocation.env);
   const files =
-    choices.clientKeyFile === undefined ? choices : { ...choices, clientKeyFile: fileOf(choices.clientKeyFile) };
-  const credentials = readCredentials(files, given.revocation !== false, process.env);
-  const log = openLog({ level: choices.logLevel, pretty: false });
+    choices.clientKeyFile === undefined
+      ? choices
+      : { ...choices, clientKeyFile: fileOf(invocation, choices.clientKeyFile) };
+  const credentials = readCredentials(files, given.revocation !== false, invocation.env);
+  const log = openLog({ level: choices.logLevel, pretty: false, to: invocation.stdout });
   const verifier = await verifierOf(choices, credentials, log);
-  // From here on a signal must find somebody who listens.
-  const stopped = signalled();
   const opened: (() => unknown)[] = [() => verifier.close()];
   try {
     const sidecar = await open(choices, verifier, log, opened);
     if (credentials === null) log.warn({}, 'revocations are not followed: revoked tokens go on until they expire');
-    else watchStaleness(verifier, choices.maxStaleness, log);
-    const signal = await stopped;
+    else opened.push(watchStaleness(verifier, choices.maxStaleness, log));
+    const signal = await signalled(invocation);
     log.info({ signal, ...sidecar.state() }, 'draining');
     await sidecar.close(choices.drain);
     log.info({}, 'stopped');
   } finally {
     for (const close of opened) await close();
   }
-  // What is left are kept connections to the service.
-  process.exit(0);
 }
 
 async function open(
@@ -159,24 +159,16 @@ async function listening<T>(
   }
 }
 
-/** Resolves with the first signal to end. The second one ends at once. */
-function signalled(): Promise<NodeJS.Signals> {
-  return new Promise((resolve) => {
-    let count = 0;
-    for (const signal of ['SIGTERM', 'SIGINT', 'SIGHUP'] as const) {
-      process.on(signal, () => {
-        count += 1;
-        if (count > 1) process.exit(1);
-        resolve(signal);
-      });
-    }
-  });
+/** Resolves with the name of the signal that ends the sidecar. */
+async function signalled({ signal }: Invocation): Promise<string> {
+  if (!signal.aborted) await once(signal, 'abort');
+  return String(signal.reason);
 }
 
-/** Says when revocations cannot be followed any more, and when they can again. */
-function watchStaleness(verifier: Verifier, secondsMax: number, log: SidecarLog): void {
+/** Says when revocations cannot be followed any more, and when they can again; what it answers ends that. */
+function watchStaleness(verifier: Verifier, secondsMax: number, log: SidecarLog): () => void {
   let isFresh: boolean | undefined;
-  setInterval(() => {
+  const timer = setInterval(() => {
     const staleSeconds = verifier.staleSeconds();
     const now = staleSeconds <= secondsMax;
     if (now === isFresh) return;
@@ -184,6 +176,7 @@ function watchStaleness(verifier: Verifier, secondsMax: number, log: SidecarLog)
     else if (isFresh) log.warn({ staleSeconds }, 'revocations are unknown: new sockets are refused');
     isFresh = now;
   }, WATCH_MILLISECONDS).unref();
+  return () => clearInterval(timer);
 }
 
 /** Each socket takes two file descriptors. */

@@ -1,6 +1,6 @@
 // Founds an organization within a transaction: the organization with a free slug, its owner and its trial.
 
-import type { Database, OrganizationTx, SystemTx } from '../../base/database/db.ts';
+import type { Database, SystemTx } from '../../base/database/db.ts';
 import { problem } from '../../base/errors/problem.ts';
 import { record } from '../../base/events/record.ts';
 import type { Clock } from '../../base/platform/clock.ts';
@@ -11,7 +11,13 @@ import { insertMembership } from '../members/store.ts';
 import { countOwners } from '../rights/store.ts';
 import { findOwnershipRole } from '../roles/store.ts';
 import { deriveSlug, numberedSlug } from './slug.ts';
-import { insertOrganization, insertSubscription, listFreeSlugNumbers, type SubscriptionLimits } from './store.ts';
+import {
+  insertOrganization,
+  insertSubscription,
+  listFreeSlugNumbers,
+  lockSlugs,
+  type SubscriptionLimits,
+} from './store.ts';
 
 export interface FoundingDeps {
   readonly clock: Clock;
@@ -29,17 +35,23 @@ export interface Founding {
   readonly slug: SlugChoice;
 }
 
-/** Asked for explicitly: then it is that one or none. Otherwise the first of the candidates that is still free. */
-export type SlugChoice = { readonly wanted: string } | { readonly candidates: readonly string[] };
+/** Asked for explicitly: then it is that one or none. Otherwise the first one that is free of those made of `base`. */
+export type SlugChoice =
+  | { readonly wanted: string }
+  | {
+      readonly base: string /** Free when it was looked at. */;
+      readonly first: string;
+      readonly others: readonly string[];
+    };
 
-// As many foundings of one name may be under way at once, and still each gets the first slug that is free.
+// As many foundings of one name may be under way, each with a slug that nobody sees taken yet.
 const CANDIDATES = 100;
 // Bounds the search, at some milliseconds per thousand of one name.
 const SLUG_NUMBER_MAX = 10_000;
 // Past both, numbers nobody counts up to.
 const RANDOM_CANDIDATES = 10;
 
-/** Settles, ahead of the transaction, the slug: the one wanted, or the free ones of `base`, `base-1`, `base-2`, … */
+/** Settles, ahead of the transaction, the slug: the one wanted, or the first free one of `base`, `base-1`, `base-2`, … */
 export async function chooseSlug(
   deps: { readonly db: Database; readonly random: Random },
   name: string,
@@ -47,10 +59,10 @@ export async function chooseSlug(
 ): Promise<SlugChoice> {
   if (wanted !== null) return { wanted };
   const base = deriveSlug(name);
-  const bounds = { count: CANDIDATES, numberMax: SLUG_NUMBER_MAX };
-  const numbers = await listFreeSlugNumbers(deps.db.systemReader(), base, bounds);
-  const others = Array.from({ length: RANDOM_CANDIDATES }, () => deps.random.bytes(4).readUInt32BE());
-  return { candidates: [...numbers, ...others].map((number) => numberedSlug(base, number)) };
+  const [free] = await listFreeSlugNumbers(deps.db.systemReader(), base, { count: 1, numberMax: SLUG_NUMBER_MAX });
+  const random = () => numberedSlug(base, deps.random.bytes(4).readUInt32BE());
+  const others = Array.from({ length: RANDOM_CANDIDATES }, random);
+  return { base, first: free === undefined ? random() : numberedSlug(base, free), others };
 }
 
 export interface FoundedSubscription {
@@ -68,11 +80,7 @@ export interface Founded {
 const DAY_MS = 86_400_000;
 
 /** Writes everything an organization begins with, or gives null when the slug asked for is taken. */
-export async function foundOrganization(
-  deps: FoundingDeps,
-  tx: OrganizationTx | SystemTx,
-  founding: Founding,
-): Promise<Founded | null> {
+export async function foundOrganization(deps: FoundingDeps, tx: SystemTx, founding: Founding): Promise<Founded | null> {
   const { organizationId, ownerId, actorId, name } = founding;
   const slug = await insertWithFreeSlug(tx, founding);
   if (slug === null) return null;
@@ -104,15 +112,20 @@ export async function foundOrganization(
   };
 }
 
-// Two foundings at once meet in the unique index: the loser waits for the winner's end and takes the next candidate.
+// Two foundings at once meet in the unique index: the loser waits for the winner's end. Then it looks again, one loser
+// after the other: if all of a crowd tried slug after slug at once, each would meet all that the others took.
 async function insertWithFreeSlug(
-  tx: OrganizationTx | SystemTx,
+  tx: SystemTx,
   { organizationId: id, name, slug: choice }: Founding,
 ): Promise<string | null> {
   if ('wanted' in choice) {
     return (await insertOrganization(tx, { id, name, slug: choice.wanted })) ? choice.wanted : null;
   }
-  for (const slug of choice.candidates) {
+  const { base, first, others } = choice;
+  if (await insertOrganization(tx, { id, name, slug: first })) return first;
+  await lockSlugs(tx, base);
+  const free = await listFreeSlugNumbers(tx, base, { count: CANDIDATES, numberMax: SLUG_NUMBER_MAX });
+  for (const slug of [...free.map((number) => numberedSlug(base, number)), ...others]) {
     if (await insertOrganization(tx, { id, name, slug })) return slug;
   }
   throw new Error('No free slug was found');

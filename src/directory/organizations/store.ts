@@ -70,6 +70,15 @@ export async function listFreeSlugNumbers(
   return rows.map((row) => row.number);
 }
 
+const LOCK_SLUGS = statement(
+  "SELECT 1 AS held FROM (SELECT pg_advisory_xact_lock(hashtextextended('slugs of ' || $1, 20261128))) AS l",
+);
+
+/** Whoever else locks the slugs of this base waits for the end of the transaction. */
+export async function lockSlugs(tx: SystemTx, base: string): Promise<void> {
+  await tx.rows(LOCK_SLUGS, [base]);
+}
+
 export interface OwnMembership {
   readonly organization: { readonly id: string; readonly name: string; readonly slug: string };
   readonly roles: readonly string[];

@@ -132,7 +132,11 @@ export async function acceptByRegistering(deps: JoinDeps, input: JoinByRegisteri
   assertGoodPassword(input.password, context, deps.passwordMinLength);
   // Asked before the costly hash; the statements decide again at the end.
   const known = await findAccountByMailbox(deps.db.systemReader(), invitation.emailKey);
-  if (known && !known.claimable) throw problem('email_taken');
+  if (known && !known.claimable) {
+    // The account may be the one that this very token has just made: then the token is used, and that is the answer.
+    await getRedeemable(deps.db.systemReader(), token, input.tenants);
+    throw problem('email_taken');
+  }
   const passwordHash = await deps.passwords.hash(input.password);
   const userId = known?.id ?? newId(deps.random, deps.clock);
 

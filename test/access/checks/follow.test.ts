@@ -8,20 +8,23 @@ import { type Api, newAccount, type Reply } from '../../support/client.ts';
 import { createDatabase } from '../../support/database.ts';
 import { assignRole, changeRights, insertMember, insertRole } from '../../support/rights.ts';
 import { openService, spawnService } from '../../support/service.ts';
+import { until } from '../../support/until.ts';
 
 const QUESTION = { resource: 'deals', action: 'write' };
 const TAKE_AWAY = 'DELETE FROM role_assignments WHERE organization_id = $1::uuid AND user_id = $2::uuid';
 
 /** Asks until an answer fits, and gives it; every one before it must be of the other kind. */
-async function until(t: Test, ask: () => Promise<Reply>, fits: Kind, others: Kind, about: string): Promise<Reply> {
+async function asked(t: Test, ask: () => Promise<Reply>, fits: Kind, others: Kind, about: string): Promise<Reply> {
   const wrong: Reply[] = [];
-  for (;;) {
-    const reply = await ask();
-    if (!fits(reply) && !others(reply)) wrong.push(reply);
-    if (!fits(reply)) continue;
-    t.same(wrong, [], about);
-    return reply;
-  }
+  let reply = await ask();
+  await until(async () => {
+    if (fits(reply)) return true;
+    if (!others(reply)) wrong.push(reply);
+    reply = await ask();
+    return false;
+  });
+  t.same(wrong, [], about);
+  return reply;
 }
 
 function asker(api: Api, token: string, userId: string) {
@@ -52,16 +55,16 @@ t.test('another process follows a change, by reading of it or, cut off from that
 
   await changeRights(here.app, { organizationId, userId }, TAKE_AWAY);
   t.ok(isNo(await askHere()), 'the process that changed it knows at once');
-  await until(t, askThere, isNo, isYes, 'the other one follows');
+  await asked(t, askThere, isNo, isYes, 'the other one follows');
 
   await assignRole(database, { organizationId, userId, roleId });
   await changeRights(here.app, { organizationId, userId }, 'SELECT $1::uuid, $2::uuid');
-  await until(t, askThere, isYes, isNo, 'in both directions');
+  await asked(t, askThere, isYes, isNo, 'in both directions');
   // What the process reads of revocations is refused by PostgreSQL from now on; all the rest works.
   await database.query('REVOKE SELECT ON revocations FROM tenantry_system');
   t.teardown(() => database.query('GRANT SELECT ON revocations TO tenantry_system'));
   await changeRights(here.app, { organizationId, userId }, TAKE_AWAY);
-  await until(t, askThere, isNo, isYes, 'once memory is too old to be asked');
+  await asked(t, askThere, isNo, isYes, 'once memory is too old to be asked');
   await assignRole(database, { organizationId, userId, roleId });
   t.ok(isYes(await askThere()), 'then each question goes to PostgreSQL');
 });
@@ -79,7 +82,7 @@ t.test('without PostgreSQL a check is refused with 503 and never answered by wha
   t.ok(isYes(await ask()));
   await postgres.stop();
   const isRefused: Kind = ({ status }) => status !== 200;
-  const refused = await until(t, ask, isRefused, isYes, 'memory that is fresh enough may answer');
+  const refused = await asked(t, ask, isRefused, isYes, 'memory that is fresh enough may answer');
   t.match(refused, { status: 503, code: 'database_unavailable' });
   t.ok(Number(refused.headers.get('retry-after')) > 0);
   t.match(await ask(), { status: 503 }, 'and stays so');

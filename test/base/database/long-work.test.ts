@@ -3,6 +3,7 @@ import t from 'tap';
 import { openDatabase, statement } from '../../../src/base/database/db.ts';
 import { openLog } from '../../../src/base/platform/log.ts';
 import { createDatabase } from '../../support/database.ts';
+import { until } from '../../support/until.ts';
 
 const TIMEOUT = statement(`SELECT current_setting('statement_timeout') AS bound, current_user::text AS role`);
 const CONNECTIONS = `SELECT 1 FROM pg_stat_activity WHERE datname = $1 AND application_name = 'tenantry-system-long'`;
@@ -21,6 +22,6 @@ t.test('long work has its own bound and connection, as the same role, and leaves
     { name: 'DatabaseUnavailable' },
   );
   t.same(await asked(), [{ bound: '10min', role: 'tenantry_system' }], 'after which it goes on');
-  while ((await database.query(CONNECTIONS, [database.name])).length > 0);
+  await until(async () => (await database.query(CONNECTIONS, [database.name])).length === 0);
   t.pass('every connection is closed');
 });

@@ -1,5 +1,6 @@
 // The migration runner: what is pending is applied once, a failure leaves nothing behind and stops everything after
 // it, and Prisma's own engine finds its work in order.
+import { createHash } from 'node:crypto';
 import { cpSync, mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -153,6 +154,62 @@ t.test('a migration that was edited or has gone is refused by name, and nothing 
     await t.rejects(ask(client, missing), { name: 'MigrationRefused', message: /does not know \(1_one\)/ });
   }
   t.strictSame(await tables(database), ['one', 'two']);
+});
+
+const LINES = { '1_one': 'CREATE TABLE one (\n  id int\n);\n', '2_two': 'CREATE TABLE two (\n  id int\n);\n' };
+const withCrlf = (files: Readonly<Record<string, string>>) =>
+  Object.fromEntries(Object.entries(files).map(([name, sql]) => [name, sql.replaceAll('\n', '\r\n')]));
+const sha256 = (text = '') => createHash('sha256').update(text).digest('hex');
+const checksums = async (database: TestDatabase) => (await recorded(database)).map(({ checksum }) => checksum);
+
+t.test('a checkout with CRLF line ends accepts what one with LF recorded, and records the same', async (t) => {
+  const database = await createDatabase(t, null);
+  const client = await connected(t, database);
+  await migrate(client, folder(t, LINES));
+  const newer = { ...LINES, '3_three': "CREATE TABLE three ();\nINSERT INTO one VALUES (length(E'\\\\\n'));\n" };
+  const crlf = folder(t, withCrlf(newer));
+  t.strictSame(await migrate(client, crlf), ['3_three']);
+  await assertMigrated(client, crlf);
+  await assertMigrated(client, folder(t, newer));
+  t.strictSame(await checksums(database), Object.values(newer).map(sha256), 'those of an LF checkout');
+  const [row] = await database.query<{ id: number }>('SELECT id FROM one');
+  t.equal(row?.id, 2, 'what is applied is the same as well: a backslash and one line feed');
+});
+
+t.test('a checkout with LF line ends accepts what one with CRLF recorded', async (t) => {
+  const database = await createDatabase(t, null);
+  const client = await connected(t, database);
+  const lf = folder(t, LINES);
+  await migrate(client, lf);
+  // Prisma's own engine takes a file as it is.
+  for (const [name, sql] of Object.entries(withCrlf(LINES))) {
+    await database.query('UPDATE _prisma_migrations SET checksum = $2 WHERE migration_name = $1', [name, sha256(sql)]);
+  }
+  const before = await recorded(database);
+  for (const path of [lf, folder(t, withCrlf(LINES))]) {
+    await assertMigrated(client, path);
+    t.strictSame(await migrate(client, path), []);
+  }
+  t.strictSame(await recorded(database), before, 'what is recorded stays');
+});
+
+t.test('an edit is refused whatever the line ends are', async (t) => {
+  const blank = { ...LINES, '2_two': LINES['2_two'].replace('\n', ' \n') };
+  const line = { ...LINES, '2_two': `${LINES['2_two']}\n` };
+  for (const [how, had] of Object.entries({ LF: LINES, CRLF: withCrlf(LINES) })) {
+    const database = await createDatabase(t, null);
+    const client = await connected(t, database);
+    await migrate(client, folder(t, LINES));
+    for (const [name, sql] of Object.entries(had)) {
+      await database.query('UPDATE _prisma_migrations SET checksum = $2 WHERE migration_name = $1', [
+        name,
+        sha256(sql),
+      ]);
+    }
+    for (const files of [blank, line, withCrlf(blank), withCrlf(line)]) {
+      await t.rejects(migrate(client, folder(t, files)), { message: /edited afterwards \(2_two\)/ }, `recorded ${how}`);
+    }
+  }
 });
 
 t.test('a newer version adds its migrations to what is there', async (t) => {

@@ -1,5 +1,6 @@
 // Streams while they are open: when they end, who may open how many, what becomes of consumers that do not read, and
 // that nothing is missed however they come and go.
+// Runs in a process of its own: it measures memory.
 import { randomUUID } from 'node:crypto';
 import { once } from 'node:events';
 import { connect } from 'node:net';

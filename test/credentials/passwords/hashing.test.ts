@@ -1,4 +1,5 @@
 /** Guarantees of hashing: bounds on work in flight, equal work for strangers, hostile stored hashes, the text's form. */
+// Runs in a process of its own: it counts the hashes that the process begins.
 import { createHook } from 'node:async_hooks';
 import { monitorEventLoopDelay } from 'node:perf_hooks';
 import { argon2d, hash as argon2Hash, argon2i } from 'argon2';

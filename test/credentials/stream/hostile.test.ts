@@ -4,7 +4,7 @@ import { newAccount } from '../../support/client.ts';
 import { createDatabase } from '../../support/database.ts';
 import { newAdministrator } from '../../support/platform.ts';
 import { type Redis, startRedis } from '../../support/redis.ts';
-import { degraded, heals, logOut, openPair, refuses, streaming, verdict } from '../../support/replicas.ts';
+import { degraded, heals, learns, logOut, openPair, refuses, streaming, verdict } from '../../support/replicas.ts';
 import { openService, spawnService } from '../../support/service.ts';
 import { until } from '../../support/until.ts';
 
@@ -54,31 +54,32 @@ t.test('entries that nobody of ours would write are passed over', async (t) => {
   const session = JSON.stringify([{ kind: 'session', sid }]);
   for (const name of ['', 'event', 'EVENTS', '__proto__']) await redis.ask('XADD', KEY, '*', name, session);
   await redis.ask('XADD', KEY, '*', 'x', '1', 'events', session);
-  const last = await newAccount(a.api);
-  await logOut(a, last);
-  await refuses(b, last);
+  await heals(a, b); // and so everything before has been read
   for (const service of [a, b]) t.equal(await verdict(service, account), 200, 'nothing of that was believed');
   const good = JSON.stringify([{ kind: 'nonsense' }, { kind: 'session', sid }]);
-  await redis.ask('XADD', KEY, '*', 'events', good);
-  await refuses(b, account);
+  const write = async () => {
+    await redis.ask('XADD', KEY, '*', 'events', good);
+    return account;
+  };
+  await learns(b, write);
   t.pass('what is good beside what is not is taken');
 });
 
 t.test('nobody lets a suspended organization in again by the stream', async (t) => {
   const redis = await startRedis(t);
-  const { a, b } = await openPair(t, await createDatabase(t), redis.url);
+  const { a, b, veil } = await openPair(t, await createDatabase(t), redis.url);
   const { accessToken: token } = await newAdministrator(a);
   const member = await newAccount(a.api);
   const org = member.organization.id;
   await a.api.post(`/admin/organizations/${org}/suspend`, undefined, { token });
+  await veil.lift();
   await refuses(b, member, 'organization_suspended');
+  await veil.lower();
   for (const at of [Date.now() + 1000, 9e15]) {
     const event = { kind: 'organization', org, state: 'active', at };
     await redis.ask('XADD', KEY, '*', 'events', JSON.stringify([event]));
   }
-  const last = await newAccount(a.api);
-  await logOut(a, last);
-  await refuses(b, last);
+  await heals(a, b); // and so both have been read
   for (const service of [a, b]) t.equal(await verdict(service, member), 'organization_suspended');
 });
 
@@ -120,7 +121,7 @@ t.test('a user with the documented rights alone will do', async (t) => {
   const { a, b } = await openPair(t, await createDatabase(t), as('tenantry'));
   for (const account of [await newAccount(a.api), await newAccount(a.api)]) {
     t.equal(await logOut(a, account), 204);
-    await refuses(b, account);
+    t.ok(await heals(a, b));
   }
 });
 
@@ -142,8 +143,17 @@ t.test('a Redis that refuses the service is named in the log, without its passwo
     t.equal(await service.end('SIGTERM'), 0);
     const lines = service.lines.join('\n');
     const said = service.lines.filter((line) => line.includes(TROUBLE));
-    t.ok(said.length >= 1 && said.length <= 2, 'once for a direction');
-    for (const line of said) t.match(line, reason);
+    for (const direction of ['reading', 'writing']) {
+      const reasons = said.map((line) => JSON.parse(line)).filter((line) => line.direction === direction);
+      const isNews = (line: { reason: string }, at: number) => line.reason !== reasons[at - 1]?.reason;
+      t.ok(reasons.every(isNews), 'no direction says twice running what it said');
+    }
+    t.ok(
+      said.some((line) => line.includes(reason)),
+      reason,
+    );
+    // On a busy machine an answer may come too late, which is another reason.
+    for (const line of said) t.match(line, new RegExp(`${reason}|timed out|timeout|closed`, 'i'));
     for (const secret of [wrong, PASSWORD, encodeURIComponent(PASSWORD)]) t.notOk(lines.includes(secret));
     t.notMatch(lines, /unhandled|"level":[56]0/i);
   }

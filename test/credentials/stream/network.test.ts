@@ -5,7 +5,7 @@ import { startRedis } from '../../support/redis.ts';
 import { degraded, heals, refuses, signedOut, streaming, type Veil, veil, verdict } from '../../support/replicas.ts';
 import { openService, type Service } from '../../support/service.ts';
 import { openTcpProxy } from '../../support/tcp-proxy.ts';
-import { until } from '../../support/until.ts';
+import { soon, until } from '../../support/until.ts';
 
 /** Two replicas, the second one of which reaches Redis through a proxy and reads no revocation of PostgreSQL. */
 async function openBehindProxy(t: Test) {
@@ -44,25 +44,25 @@ function countsStream({ app }: Service): boolean {
 /** Resolves once a service behind a lowered veil takes the stream for a proof. */
 async function untilCounted(service: Service, veil: Veil): Promise<void> {
   // What a writer sends that has only just connected asks for one more reading of PostgreSQL.
-  for (let isCounted = false; !isCounted; ) {
+  await until(async () => {
     await veil.lift();
     await until(() => service.app.deps.revocations.readSecondsAgo() < 1);
     await veil.lower();
-    const loweredAt = performance.now();
-    await until(() => {
-      isCounted = countsStream(service);
-      return isCounted || performance.now() - loweredAt > 5_000;
-    });
-  }
+    return soon(() => countsStream(service), 5_000);
+  });
 }
 
 t.test('the stream is a proof of knowing everything as long as it has no gap', async (t) => {
   const { a, b, veil, proxy } = await openBehindProxy(t);
   const { revocations } = b.app.deps;
   t.equal(revocations.freshSecondsAgo(), Number.POSITIVE_INFINITY, 'not before PostgreSQL was read');
-  await untilCounted(b, veil);
-  await refuses(b, await signedOut(a));
-  t.ok(countsStream(b), 'with PostgreSQL out of reach');
+  // The connection may break by itself between the three, and then it is no proof: that is tried again.
+  await until(async () => {
+    await untilCounted(b, veil);
+    await heals(a, b);
+    return countsStream(b);
+  });
+  t.pass('with PostgreSQL out of reach');
 
   proxy.cut();
   await degraded(b);

@@ -21,9 +21,16 @@ const SILENCE_AFTER_ANSWER_MS = 150;
 async function talk(stand: Stand, bytes: string | Buffer): Promise<string> {
   const socket = connectTo(stand);
   const chunks: Buffer[] = [];
-  socket.setTimeout(SILENCE_MS, () => socket.destroy());
+  // Silent twice running: after a stall of the machine the first time is over before what has come is read.
+  let silences = 0;
+  socket.setTimeout(SILENCE_MS, () => {
+    silences += 1;
+    if (silences > 1) socket.destroy();
+    else socket.setTimeout(chunks.length === 0 ? SILENCE_MS : SILENCE_AFTER_ANSWER_MS);
+  });
   socket.on('data', (chunk) => {
     chunks.push(chunk);
+    silences = 0;
     socket.setTimeout(SILENCE_AFTER_ANSWER_MS);
   });
   socket.write(bytes, 'latin1');

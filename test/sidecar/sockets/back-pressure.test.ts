@@ -1,4 +1,5 @@
 // Peers that do not keep up: memory stays bounded, nothing is lost for the slow, the stuck are dropped.
+// Runs in a process of its own: it measures memory.
 import { once } from 'node:events';
 import t from 'tap';
 import type { WebSocket } from 'ws';

@@ -1,6 +1,8 @@
 // One token and several who hold it, and the last seat: many rounds of each, all calls waiting for the same moment.
 import t from 'tap';
-import { atOnce, newAccount } from '../../support/client.ts';
+import type { Statement, SystemReader } from '../../../src/base/database/db.ts';
+import { acceptByRegistering } from '../../../src/sign-in/accept-invitation/accept-invitation.ts';
+import { atOnce, newAccount, type Reply } from '../../support/client.ts';
 import {
   codesOf,
   countMembers,
@@ -64,4 +66,25 @@ t.test('the last seat is given to exactly one of two who accept', async (t) => {
     await setSeats(database, organizationId, 1000);
     for (const guest of guests) await guest.letGo();
   }
+});
+
+t.test('who comes to a used token while it is being used is told so, not that the e-mail is taken', async (t) => {
+  const { token } = await inviting.invited(freshEmail());
+  const { deps } = inviting.service.app;
+  // The winner is done just after the loser has found the token good, and before the loser looks for the account.
+  let winner: Reply | undefined;
+  const systemReader = (): SystemReader => ({
+    async rows<Row>(asked: Statement, values: readonly unknown[]) {
+      const found = await deps.db.systemReader().rows<Row>(asked, values);
+      winner ??= await api.post('/invitations/accept', registering(token));
+      return found;
+    },
+  });
+  const device = { ip: null, userAgent: null };
+  const loser = acceptByRegistering(
+    { ...deps, db: { ...deps.db, systemReader } },
+    { ...registering(token), tenants: [], email: null, device },
+  );
+  await t.rejects(loser, { code: 'invitation_invalid' });
+  t.equal(winner?.status, 200);
 });

@@ -4,6 +4,7 @@ import { atOnce, newAccount, type Reply } from '../../support/client.ts';
 import { createDatabase, type TestDatabase } from '../../support/database.ts';
 import { openService, type Service } from '../../support/service.ts';
 import { agePlaces, joinOrganization, sessionRow } from '../../support/session-state.ts';
+import { until } from '../../support/until.ts';
 
 const HTTPS = { PUBLIC_URL: 'https://auth.example.com', CORS_ORIGINS: 'https://app.example.com' };
 const NAME = '__Host-tenantry_refresh';
@@ -177,7 +178,10 @@ t.test('without a database refresh and logout answer 503, touch no cookie and co
   t.same(await sessionRow(database, sessionId), before);
   // It takes a moment until the database is asked again.
   let reply = await byCookie(service, '/auth/refresh', cookie.value);
-  while (reply.status === 503) reply = await byCookie(service, '/auth/refresh', cookie.value);
+  await until(async () => {
+    if (reply.status === 503) reply = await byCookie(service, '/auth/refresh', cookie.value);
+    return reply.status !== 503;
+  });
   t.equal(reply.status, 200, 'the same cookie goes on working');
 });
 

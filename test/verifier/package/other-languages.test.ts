@@ -13,8 +13,9 @@ const PROGRAMS: Readonly<Record<string, string>> = {
 
 t.test('what the page shows is what the programs say', async (t) => {
   const blocks = [...read('docs/other-languages.md').matchAll(/^```(\w+)\n(.*?)^```$/gms)];
-  t.same([...new Set(blocks.map(([, language]) => language))], Object.keys(PROGRAMS));
-  for (const [, language = '', text = ''] of blocks) {
+  const shown = blocks.filter(([, language = '']) => !['sh', 'json'].includes(language));
+  t.same([...new Set(shown.map(([, language]) => language))], Object.keys(PROGRAMS));
+  for (const [, language = '', text = ''] of shown) {
     t.ok(read(PROGRAMS[language] ?? '').includes(text), `${language}: ${text.trim().split('\n')[0]}`);
   }
 });

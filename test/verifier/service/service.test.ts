@@ -114,7 +114,7 @@ t.test('a client of one organization follows that one, and takes no token of ano
   t.equal(await outcomeOf(verifier.verify(other.accessToken)), 'invalid_token');
   await api.post('/auth/logout', undefined, { token: account.accessToken });
   const isOver = async () => (await outcomeOf(verifier.verify(account.accessToken))) === 'session_revoked';
-  while (!(await isOver())) await new Promise((resolve) => setTimeout(resolve, 5));
+  await until(isOver);
 });
 
 t.test('where the token is too small the service is asked, with the token', async (t) => {

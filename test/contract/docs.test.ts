@@ -1,0 +1,85 @@
+// The documentation as a whole: the index leads to every page, every link leads somewhere, and code says its language.
+import { existsSync, readdirSync, readFileSync } from 'node:fs';
+import { dirname, join, normalize } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import t from 'tap';
+
+const ROOT = fileURLToPath(new URL('../..', import.meta.url));
+const INDEX = 'docs/README.md';
+const LANGUAGES = 'go,http,ini,java,js,json,nginx,python,sh,sql,text,ts,yaml'.split(',');
+
+const pagesIn = (folder: string) =>
+  readdirSync(join(ROOT, folder))
+    .filter((name) => name.endsWith('.md'))
+    .map((name) => join(folder, name));
+const PAGES = ['', 'docs', 'src', 'bench', 'keys.example'].flatMap(pagesIn);
+const read = (path: string) => readFileSync(join(ROOT, path), 'utf8');
+
+const FENCED = /^ *```.*\n[\s\S]*?^ *```$/gm;
+const prose = (path: string) => read(path).replace(FENCED, '');
+
+/** The relative links of a page and what its pictures show. `path` is from the root, `anchor` empty where there is none. */
+function linksOf(page: string): { text: string; path: string; anchor: string }[] {
+  const links = prose(page)
+    .replace(/`[^`\n]*`/g, 'code')
+    .matchAll(/\]\((?!https?:)([^)#\s]*)(?:#([^)\s]*))?\)/g);
+  return [...links].map(([text, to = '', anchor = '']) => ({
+    text,
+    path: to === '' ? page : normalize(join(dirname(page), to)),
+    anchor,
+  }));
+}
+
+/** The anchors that a Markdown host gives to the headings of a page. */
+function anchorsOf(page: string): string[] {
+  const headings = [...prose(page).matchAll(/^#+ +(.+)$/gm)].map(([, heading = '']) => heading);
+  return headings.map((heading) =>
+    heading
+      .replace(/\[([^\]]*)\]\([^)]*\)/g, '$1')
+      .toLowerCase()
+      .replace(/[^\p{L}\p{N}\s_-]/gu, '')
+      .replaceAll(' ', '-'),
+  );
+}
+
+t.test('every page of docs/ is linked from the index, and the index from README.md', async (t) => {
+  const listed = linksOf(INDEX).map(({ path }) => path);
+  const pages = pagesIn('docs').filter((page) => page !== INDEX);
+  t.ok(pages.length > 20, 'the pages are found');
+  t.same(
+    pages.filter((page) => !listed.includes(page)),
+    [],
+  );
+  t.ok(
+    linksOf('README.md').some(({ path }) => path === INDEX),
+    'README.md leads to the index',
+  );
+});
+
+t.test('every relative link leads to a file that is there, and to a heading of it', async (t) => {
+  for (const page of PAGES) {
+    const wrong = linksOf(page).filter(({ path, anchor }) => {
+      if (!existsSync(join(ROOT, path))) return true;
+      return anchor !== '' && !anchorsOf(path).includes(anchor);
+    });
+    t.same(
+      wrong.map(({ text }) => text),
+      [],
+      page,
+    );
+  }
+});
+
+t.test('every code block is fenced and says its language', async (t) => {
+  for (const page of PAGES) {
+    const fences = [...read(page).matchAll(/^ *```(.*)$/gm)].map(([, tag = '']) => tag);
+    t.equal(fences.length % 2, 0, `${page}: every fence is closed`);
+    const tags = fences.filter((_, index) => index % 2 === 0);
+    t.same(
+      tags.filter((tag) => !LANGUAGES.includes(tag)),
+      [],
+      `${page}: languages`,
+    );
+    t.notMatch(prose(page), /^\n {4}\S/m, `${page}: no block is marked by blanks alone`);
+  }
+});

@@ -1,0 +1,82 @@
+// Owns: a process that runs test files one after another, because starting Node, tap and the service costs more than most
+// files do. Each file is a sub-test of tap's root test and is named after it; the `t` that a file imports from tap is its
+// own sub-test. The file to run comes as a message; what it did follows its results on the standard output as a comment.
+// Leaves to others: which file is next, and what becomes of a process that breaks off (pool.ts).
+import { registerHooks } from 'node:module';
+import { resolve } from 'node:path';
+import { setTimeout as sleep } from 'node:timers/promises';
+import { fileURLToPath, pathToFileURL } from 'node:url';
+import type { Test } from 'tap';
+import { DONE, type Done, FILE_SECONDS_MAX } from './protocol.ts';
+
+const ROOT = fileURLToPath(new URL('../..', import.meta.url));
+const TESTS = Symbol.for('tenantry.tests');
+const OWN_TAP = 'tap-of:';
+/** How long what a file has left open may take to close by itself. */
+const CLOSING_MS = 5_000;
+const POLL_MS = 20;
+
+const tests = new Map<string, Test>();
+Object.assign(globalThis, { [TESTS]: tests });
+
+registerHooks({
+  resolve(specifier, context, next) {
+    const { parentURL = '' } = context;
+    if (specifier === 'tap' && tests.has(parentURL)) return { url: OWN_TAP + parentURL, shortCircuit: true };
+    return next(specifier, context);
+  },
+  load(url, context, next) {
+    if (!url.startsWith(OWN_TAP)) return next(url, context);
+    const file = JSON.stringify(url.slice(OWN_TAP.length));
+    const source = `export default globalThis[Symbol.for('tenantry.tests')].get(${file});`;
+    return { format: 'module', source, shortCircuit: true };
+  },
+});
+
+const { default: root } = await import('tap');
+root.setTimeout(0); // it lasts as long as all files together
+await sleep(POLL_MS);
+process.channel?.unref();
+const idle = tally(process.getActiveResourcesInfo());
+process.on('message', ({ file }: { file?: string }) => {
+  if (file !== undefined) void runFile(file);
+});
+process.channel?.ref();
+process.send?.({ ready: true });
+
+async function runFile(file: string): Promise<void> {
+  // Without the channel a file that waits for what never comes ends this process, and is red at once.
+  process.channel?.unref();
+  const before = { ...root.counts };
+  const begun = performance.now();
+  const url = pathToFileURL(resolve(ROOT, file)).href;
+  await root.test(file, { timeout: FILE_SECONDS_MAX * 1000 }, async (t) => {
+    tests.set(url, t);
+    await import(url);
+  });
+  const done: Done = {
+    file,
+    pass: root.counts.pass - before.pass,
+    fail: root.counts.fail - before.fail,
+    skip: root.counts.skip + root.counts.todo - before.skip - before.todo,
+    seconds: (performance.now() - begun) / 1000,
+    left: await leftOpen(),
+    residentBytes: process.memoryUsage.rss(),
+  };
+  process.channel?.ref();
+  process.stdout.write(`${DONE}${JSON.stringify(done)}\n`);
+}
+
+/** What keeps this process alive that did not before the file ran. */
+async function leftOpen(): Promise<string[]> {
+  for (const from = performance.now(); ; await sleep(POLL_MS)) {
+    const left = [...tally(process.getActiveResourcesInfo())].filter(([kind, count]) => count > (idle.get(kind) ?? 0));
+    if (left.length === 0 || performance.now() - from > CLOSING_MS) return left.map(([kind]) => kind);
+  }
+}
+
+function tally(kinds: readonly string[]): Map<string, number> {
+  const counts = new Map<string, number>();
+  for (const kind of kinds) counts.set(kind, (counts.get(kind) ?? 0) + 1);
+  return counts;
+}

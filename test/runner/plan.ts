@@ -1,0 +1,47 @@
+// Owns: which test files a run has, and in which order: the longest ones first, so that none of them is waited for alone
+// in the end. How long they took comes from durations.json, which `npm test -- --record` writes. A file that is not in it
+// comes among the longest; what it says of files that are gone, or have changed, costs some idle seconds at the most.
+import { existsSync, globSync, readFileSync, statSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import type { FileResult, PlannedFile } from './pool.ts';
+
+type Durations = Readonly<Record<string, number>>;
+
+/** A file says by such a line, with the reason, that it cannot share its process with others. */
+const APART = /^\/\/ Runs in a process of its own: ./m;
+
+/** All test files below `root`, or the given ones: files, folders and patterns. Raises for a name without a file. */
+export function planFiles(root: string, wanted: readonly string[]): PlannedFile[] {
+  const found = (wanted.length === 0 ? ['test'] : wanted).flatMap((name) => {
+    const isFolder = existsSync(join(root, name)) && statSync(join(root, name)).isDirectory();
+    const files = globSync(isFolder ? `${name.replace(/\/$/, '')}/**/*.test.ts` : name, { cwd: root });
+    if (files.length === 0) throw new Error(`There is no test file ${name}.`);
+    return files;
+  });
+  const durations = readDurations(root);
+  const secondsOf = (file: string) => durations[file] ?? Number.POSITIVE_INFINITY;
+  return [...new Set(found)]
+    .sort()
+    .sort((one, other) => (secondsOf(one) === secondsOf(other) ? 0 : secondsOf(other) - secondsOf(one)))
+    .map((file) => ({ file, isApart: APART.test(readFileSync(join(root, file), 'utf8')) }));
+}
+
+function durationsFile(root: string): string {
+  return join(root, 'test/runner/durations.json');
+}
+
+function readDurations(root: string): Durations {
+  try {
+    return JSON.parse(readFileSync(durationsFile(root), 'utf8'));
+  } catch {
+    return {};
+  }
+}
+
+/** Keeps how long the files of this run took; of others, what was known of those that still exist. */
+export function recordDurations(root: string, results: readonly FileResult[]): void {
+  const kept = Object.entries(readDurations(root)).filter(([file]) => existsSync(join(root, file)));
+  const measured = results.map(({ file, seconds }) => [file, Number(seconds.toFixed(1))] as const);
+  const all = [...new Map([...kept, ...measured])].sort(([one], [other]) => (one < other ? -1 : 1));
+  writeFileSync(durationsFile(root), `${JSON.stringify(Object.fromEntries(all), null, 2)}\n`);
+}

@@ -1,0 +1,108 @@
+// Files that share a process: each is told by itself, and what one of them does to the process is its own failure.
+import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import t, { type Test } from 'tap';
+import { failureOf } from '../support/totals.ts';
+import { planFiles, recordDurations } from './plan.ts';
+import { createPool, type FileResult, type PlannedFile } from './pool.ts';
+
+const GOOD = "t.test('fine', async (t) => { t.ok(true); });";
+
+/** Writes the files, each importing tap, and gives their folder. */
+function written(t: Test, files: Readonly<Record<string, string>>): string {
+  const folder = mkdtempSync(join(tmpdir(), 'tenantry-runner-'));
+  t.teardown(() => rmSync(folder, { recursive: true }));
+  mkdirSync(join(folder, 'test/runner'), { recursive: true });
+  for (const [name, text] of Object.entries(files)) {
+    writeFileSync(join(folder, 'test', `${name}.test.ts`), `import t from 'tap';\n${text}\n`);
+  }
+  return folder;
+}
+
+/** Runs the files one after another in as few processes as they leave whole. */
+async function ran(t: Test, files: Readonly<Record<string, string>>): Promise<Record<string, FileResult>> {
+  const folder = written(t, files);
+  const planned = Object.keys(files).map(
+    (name): PlannedFile => ({ file: join(folder, 'test', `${name}.test.ts`), isApart: false }),
+  );
+  const results = new Map<string, FileResult>();
+  await createPool(1, { TAP_CHILD_ID: '1' }).run(planned, (result) => {
+    results.set(result.file.replace(/.*\/(.*)\.test\.ts$/, '$1'), result);
+  });
+  t.strictSame([...results.keys()], Object.keys(files), 'each is told, in its order');
+  return Object.fromEntries(results);
+}
+
+t.test('files share a process, and each has the tests that are its own', async (t) => {
+  const same = 'globalThis.shared = (globalThis.shared ?? 0) + 1;';
+  const { one, two, three } = await ran(t, {
+    one: `${same} ${GOOD} t.test('again', async (t) => { t.equal(globalThis.shared, 1); });`,
+    two: `${same} t.teardown(() => { globalThis.shared = 10; }); ${GOOD} t.equal(globalThis.shared, 2);`,
+    three: `t.test('late', async (t) => { await new Promise((resolve) => setTimeout(resolve, 5)); t.equal(globalThis.shared, 10); });`,
+  });
+  t.match(one, { isGreen: true, pass: 2, fail: 0 });
+  t.match(two, { isGreen: true, pass: 2, fail: 0 });
+  t.match(three, { isGreen: true, pass: 1, fail: 0 }, 'what a file has to close is closed before the next begins');
+});
+
+const FAULTS: readonly [string, string, RegExp][] = [
+  ['a wrong assertion', "t.test('x', async (t) => { t.equal(1, 2); });", /not ok 1 - should be equal/],
+  ['a throw at import', "throw new Error('at import');", /not ok 1 - at import/],
+  ['a missing import', "import './nothing.ts';", /Cannot find module/],
+  ['an error of syntax', 'const x: = 1;', /not ok 1 - /],
+  ['an exit', "t.test('x', async (t) => { t.ok(true); process.exit(0); });", /ended with exit code 1, amid its tests/],
+  ['a kill', "t.test('x', async () => { process.kill(process.pid, 'SIGKILL'); for (;;); });", /ended by SIGKILL/],
+  ['what never comes', "t.test('x', async (t) => { t.ok(true); await new Promise(() => {}); });", /not ok 2 - /],
+  ['an open handle', `${GOOD} setInterval(() => {}, 1000);`, /left open: Timeout/],
+  ['no tests', '', /no tests/],
+  [
+    'an uncaught error',
+    "t.test('x', async (t) => { setImmediate(() => { throw new Error('late'); }); await new Promise((resolve) => setTimeout(resolve, 50)); });",
+    /not ok 1 - late/,
+  ],
+  [
+    'an unhandled rejection',
+    "t.test('x', async (t) => { void Promise.reject(new Error('nobody looks')); await new Promise((resolve) => setTimeout(resolve, 50)); });",
+    /not ok 1 - nobody looks/,
+  ],
+];
+
+t.test('whatever a file does to its process is its own failure, and those beside it are green', async (t) => {
+  const files = FAULTS.flatMap(([, text], index) => [
+    [`fault-${index}`, text],
+    [`good-${index}`, GOOD],
+  ]);
+  const results = await ran(t, Object.fromEntries(files));
+  for (const [index, [fault, , failure]] of FAULTS.entries()) {
+    const red = results[`fault-${index}`];
+    t.match(red, { isGreen: false, fail: 1 }, fault);
+    t.match(red && failureOf(red), failure, fault);
+    t.match(results[`good-${index}`], { isGreen: true, pass: 1, fail: 0 }, `the file after ${fault}`);
+  }
+});
+
+t.test(
+  'the longest file comes first, after those of which nothing is known; a file may ask for a process of its own',
+  async (t) => {
+    const apart = '// Runs in a process of its own: it measures memory.';
+    const folder = written(t, { slow: apart, quick: '', unknown: '' });
+    t.strictSame(
+      planFiles(folder, []).map(({ file }) => file),
+      ['test/quick.test.ts', 'test/slow.test.ts', 'test/unknown.test.ts'],
+    );
+    const took = (file: string, seconds: number): FileResult => ({
+      ...{ file, seconds, isGreen: true, pass: 1, fail: 0, skip: 0, text: '' },
+    });
+    recordDurations(folder, [took('test/quick.test.ts', 0.1), took('test/slow.test.ts', 5)]);
+    t.strictSame(planFiles(folder, []), [
+      { file: 'test/unknown.test.ts', isApart: false },
+      { file: 'test/slow.test.ts', isApart: true },
+      { file: 'test/quick.test.ts', isApart: false },
+    ]);
+    t.strictSame(planFiles(folder, ['test/quick.test.ts', 'test/q*']), [
+      { file: 'test/quick.test.ts', isApart: false },
+    ]);
+    t.throws(() => planFiles(folder, ['test/gone.test.ts']), /no test file test\/gone/);
+  },
+);

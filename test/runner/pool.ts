@@ -1,0 +1,157 @@
+// Owns: running test files in few processes: each process gets a file, and the next one when that is done. Whatever ends
+// or spoils a process is the failure of the file that it ran, and the files after it get a new process.
+import { type ChildProcess, spawn } from 'node:child_process';
+import { createInterface } from 'node:readline';
+import type { Readable } from 'node:stream';
+import { setTimeout as sleep } from 'node:timers/promises';
+import { fileURLToPath } from 'node:url';
+import { DONE, type Done, FILE_SECONDS_MAX } from './protocol.ts';
+
+export interface FileResult extends Omit<Done, 'residentBytes' | 'left'> {
+  readonly isGreen: boolean;
+  /** The results as tap writes them. */
+  readonly text: string;
+  /** What no assertion tells: how the process ended, what was left open. */
+  readonly reason?: string;
+}
+
+export interface PlannedFile {
+  readonly file: string;
+  /** True for what cannot share a process. */
+  readonly isApart: boolean;
+}
+
+export interface Pool {
+  /** Runs the files in their order, so many at a time. `onResult` hears of each at its end. */
+  run(files: readonly PlannedFile[], onResult: (result: FileResult) => void): Promise<void>;
+  /** Ends all processes; no further file is begun. */
+  stop(signal: NodeJS.Signals): void;
+}
+
+const HOST = fileURLToPath(new URL('./host.ts', import.meta.url));
+const RESIDENT_BYTES_MAX = 1.5 * 1024 ** 3;
+/** Past the limit of tap, which tells more about a file that takes too long. */
+const SILENT_MS = (FILE_SECONDS_MAX + 15) * 1000;
+const END_MS = 5_000;
+const OUTPUT_MS = 1_000;
+
+export function createPool(jobs: number, env: Readonly<Record<string, string>>): Pool {
+  const hosts = new Set<Host>();
+  let isStopped = false;
+
+  async function work(queue: PlannedFile[], onResult: (result: FileResult) => void): Promise<void> {
+    let shared: Host | undefined;
+    for (let next = queue.shift(); next !== undefined && !isStopped; next = queue.shift()) {
+      const { file, isApart } = next;
+      const host: Host = (isApart ? undefined : shared) ?? startHost(env);
+      hosts.add(host);
+      const result = await host.run(file);
+      if (!isStopped) onResult(result);
+      if (isApart || host.isSpoilt) {
+        await host.end();
+        hosts.delete(host);
+      }
+      if (!isApart) shared = host.isSpoilt ? undefined : host;
+    }
+    await shared?.end();
+  }
+
+  return {
+    async run(files, onResult) {
+      const queue = [...files];
+      await Promise.all(Array.from({ length: jobs }, () => work(queue, onResult)));
+    },
+    stop(signal) {
+      isStopped = true;
+      for (const host of hosts) host.kill(signal);
+    },
+  };
+}
+
+interface Host {
+  /** True when no further file should run in it. */
+  readonly isSpoilt: boolean;
+  run(file: string): Promise<FileResult>;
+  end(): Promise<void>;
+  kill(signal: NodeJS.Signals): void;
+}
+
+function startHost(env: Readonly<Record<string, string>>): Host {
+  const child = spawn(process.execPath, [HOST], {
+    stdio: ['ignore', 'pipe', 'inherit', 'ipc'],
+    env: { ...process.env, ...env },
+  });
+  let lines: string[] = [];
+  let onDone: ((done: Done) => void) | undefined;
+  let isSpoilt = false;
+  const output = child.stdout as Readable;
+  createInterface({ input: output }).on('line', (line) => {
+    if (line.startsWith(DONE)) onDone?.(JSON.parse(line.slice(DONE.length)));
+    else lines.push(line);
+  });
+  const ready = new Promise<void>((resolve) => {
+    child.on('message', (message) => {
+      if (typeof message === 'object' && 'ready' in message) resolve();
+    });
+  });
+  const ended = endOf(child, output);
+  return {
+    get isSpoilt() {
+      return isSpoilt;
+    },
+    async run(file) {
+      const begun = performance.now();
+      const done = new Promise<Done>((resolve) => {
+        onDone = resolve;
+      });
+      let isLate = false;
+      const limit = setTimeout(() => {
+        isLate = true;
+        child.kill('SIGKILL');
+      }, SILENT_MS);
+      void Promise.race([ready, ended]).then(() => child.connected && child.send({ file }));
+      const outcome = await Promise.race([done, ended]);
+      clearTimeout(limit);
+      const text = lines.join('\n');
+      lines = [];
+      const result = typeof outcome === 'string' ? brokenOff(file, begun, isLate, outcome) : judged(outcome);
+      isSpoilt ||= !result.isGreen || typeof outcome === 'string' || outcome.residentBytes > RESIDENT_BYTES_MAX;
+      return { ...result, text };
+    },
+    async end() {
+      if (child.connected) child.disconnect();
+      const limit = setTimeout(() => child.kill('SIGKILL'), isSpoilt ? 0 : END_MS);
+      await ended;
+      clearTimeout(limit);
+    },
+    kill: (signal) => void child.kill(signal),
+  };
+}
+
+/** How the process ended, in words, once it has and its output was read, unless a process that it left holds that open. */
+function endOf(child: ChildProcess, output: Readable): Promise<string> {
+  const read = new Promise<void>((resolve) => output.once('end', () => resolve()));
+  return new Promise((resolve) => {
+    child.once('error', ({ message }) => resolve(message));
+    child.once('exit', async (code, signal) => {
+      await Promise.race([read, sleep(OUTPUT_MS)]);
+      resolve(signal === null ? `with exit code ${code}` : `by ${signal}`);
+    });
+  });
+}
+
+function judged({ residentBytes: _, left, ...done }: Done): Omit<FileResult, 'text'> {
+  const total = done.pass + done.fail + done.skip;
+  const reasons = [
+    ...(left.length > 0 ? [`it has left open: ${left.join(', ')}`] : []),
+    ...(total === 0 ? ['it has no tests'] : []),
+  ];
+  if (reasons.length === 0) return { ...done, isGreen: done.fail === 0 };
+  return { ...done, fail: Math.max(1, done.fail), isGreen: false, reason: reasons.join('; ') };
+}
+
+function brokenOff(file: string, begun: number, isLate: boolean, how: string): Omit<FileResult, 'text'> {
+  const seconds = (performance.now() - begun) / 1000;
+  const reason = isLate ? `it took longer than ${SILENT_MS / 1000} s` : `its process ended ${how}, amid its tests`;
+  return { file, pass: 0, fail: 1, skip: 0, seconds, isGreen: false, reason };
+}
