@@ -6,10 +6,11 @@ import type { MailRow } from './kinds.ts';
 const ONCE = `
 ON CONFLICT (organization_id, kind, dedupe_key) WHERE dedupe_key IS NOT NULL DO NOTHING`;
 const NEW = 'id, organization_id, kind, subject_id, recipient_key, actor_id, user_id, dedupe_key';
-// $1 row, $2 organization or null, $3 kind, $4 subject, $5 recipient key, $6 actor, $7 user, $8 dedupe key.
+// $1 mail, $2 organization, $3 kind, $4 subject, $5 recipient key, $6 actor, $7 user, $8 dedupe key; $2 and $5 to $8 may be
+// null.
 const VALUES = '$1::uuid, $2::uuid, $3, $4::uuid, $5, $6::uuid, $7::uuid, $8';
 const INSERT = statement(`INSERT INTO outbox (${NEW}) VALUES (${VALUES})${ONCE}`);
-// $9 when it is due.
+// $1 to $8 as in VALUES, $9 when it is due.
 const INSERT_DUE_AT = statement(`INSERT INTO outbox (${NEW}, due_at) VALUES (${VALUES}, $9::timestamptz)${ONCE}`);
 
 function valuesOf(mail: NewMail): unknown[] {
@@ -34,7 +35,6 @@ export interface ClaimedMail extends MailRow {
   readonly triedAt: string;
 }
 
-// $1 how many, $2 seconds of the lease, $3 kinds.
 const CLAIM = statement(`
 WITH due AS (
   SELECT id FROM outbox WHERE due_at <= clock_timestamp() AND kind = ANY($3::text[])
@@ -56,8 +56,8 @@ export function claimMails(
   return tx.rows<ClaimedMail>(CLAIM, [count, leaseSeconds, kinds]);
 }
 
-// Both, because the version before counts attempts alone, and an operator's retry lets them begin again.
-// $1 row, $2 attempts, $3 when it was taken.
+// The version before counts attempts alone; an operator's retry lets them begin again.
+// $1 to $3 are those of own().
 const OWN = `id = $1::uuid AND attempts = $2::int AND tried_at = $3::timestamptz AND done_at IS NULL AND due_at IS NOT NULL`;
 const own = ({ id, attempts, triedAt }: ClaimedMail) => [id, attempts, triedAt];
 
@@ -85,7 +85,7 @@ export async function isNewestMail(tx: SystemTx, { id, organizationId }: MailRow
 }
 
 // By the claim: who has lost it has no word in what becomes of the mail.
-// $4 the outcome.
+// $1 to $3 as in OWN, $4 outcome.
 const DONE = statement(`
 UPDATE outbox SET done_at = clock_timestamp(), due_at = NULL, failure = NULL, outcome = $4 WHERE ${OWN}`);
 
@@ -94,7 +94,7 @@ export async function markMailDone(tx: SystemReader, mail: ClaimedMail, outcome:
   await tx.rows(DONE, [...own(mail), outcome]);
 }
 
-// $4 failure, $5 seconds until it comes again, or null.
+// $1 to $3 as in OWN, $4 failure, $5 seconds until it comes again, null for never.
 const FAILED = statement(`
 UPDATE outbox SET failure = $4, due_at = clock_timestamp() + $5::float8 * interval '1 second' WHERE ${OWN}`);
 
@@ -108,7 +108,7 @@ export async function markMailFailed(
   await tx.rows(FAILED, [...own(mail), failure, againSeconds]);
 }
 
-// $4 failure, $5 seconds until it comes again.
+// $1 to $3 as in OWN, $4 failure, $5 seconds until it comes again.
 const POSTPONED = statement(`
 UPDATE outbox SET failure = $4, due_at = clock_timestamp() + $5::float8 * interval '1 second', attempts = attempts - 1
 WHERE ${OWN}`);
