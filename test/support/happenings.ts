@@ -104,13 +104,12 @@ export const HAPPENINGS: Readonly<Record<string, (stage: Stage) => Promise<unkno
     await activateOrganization(app.deps, other.id, member.userId);
     await revokePlatformAdministrator(app.deps, member.email);
   },
-  'a mail that was given up, tried again, and dropped': async ({ app, database }) => {
-    const [mail] = await database.query<{ id: string }>(
-      'UPDATE outbox SET due_at = NULL, done_at = NULL RETURNING id::text',
+  'mails that were given up: one is tried again, one is dropped': async ({ app, database }) => {
+    const [one, another] = await database.query<{ id: string }>(
+      'UPDATE outbox SET due_at = NULL, done_at = NULL, outcome = NULL RETURNING id::text',
     );
-    const ids = [mail?.id ?? ''];
-    await retryMails(app.deps, ids);
-    await dropMails(app.deps, ids);
+    await retryMails(app.deps, [one?.id ?? '']);
+    await dropMails(app.deps, [another?.id ?? '']);
   },
   'every session of the installation that an operator ends': ({ app }) => endAllSessions(app.deps),
 };
