@@ -11,6 +11,7 @@ const TABLES: Readonly<Record<Exclude<TargetKind, 'installation'>, string>> = {
   invitation: 'invitations',
   role: 'roles',
   client: 'clients',
+  mail: 'outbox',
 };
 const IDS = Object.entries(TABLES).map(([kind, table]) => `SELECT '${kind}' AS kind, id::text FROM ${table}`);
 

@@ -12,6 +12,7 @@ import {
   suspendOrganization,
 } from '../../src/admin/organizations/organizations.ts';
 import { endAllSessions } from '../../src/admin/sessions/sessions.ts';
+import { dropMails, retryMails } from '../../src/base/outbox/operate.ts';
 import { inviteByOperator } from '../../src/directory/invitations/invitations.ts';
 import { invite } from './causes.ts';
 import type { Stage } from './causes-stage.ts';
@@ -47,6 +48,17 @@ export const HAPPENINGS: Readonly<Record<string, (stage: Stage) => Promise<unkno
     await good(stage.api.delete(`/invitations/${id}`, byOwner(stage)));
   },
   'an invitation of an operator': ({ app, here }) => inviteByOperator(app.deps, { ...offer(), organization: here.id }),
+  'a mail that an operator lets be tried again, and then drops': async ({ app, database }) => {
+    await app.deps.outbox.stop();
+    const [mail] = await database.query<{ id: string }>(
+      'UPDATE outbox SET due_at = NULL, done_at = NULL, outcome = NULL WHERE id = (SELECT id FROM outbox ORDER BY created_at DESC LIMIT 1) RETURNING id::text',
+    );
+    const ids = [mail?.id ?? ''];
+    for (const change of [retryMails, dropMails]) {
+      const { changed } = await change(app.deps, ids);
+      if (changed.length === 0) throw new Error('the mail is not changed');
+    }
+  },
   'an account that is made by accepting an invitation': async (stage) => {
     const token = await invite(stage, freshEmail());
     await good(stage.api.post('/invitations/accept', { token, name: 'Grace Hopper', password: PASSWORD }));
