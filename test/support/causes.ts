@@ -268,6 +268,8 @@ export const ENDS_NOTHING: Readonly<Partial<Record<EventType, string>>> = {
   'invitation.created': 'nobody has joined',
   'invitation.renewed': 'nobody has joined',
   'invitation.revoked': 'nobody has joined',
+  'mail.dropped': 'nobody signs in by a mail that was not sent',
+  'mail.retried': 'adds one',
   'organization.changed': 'name, slug and settings are in no token that decides by them',
   'organization.created': 'the founder fetches a token for it',
   'platform_administrator.granted': 'is in no token',
