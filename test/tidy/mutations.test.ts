@@ -1,0 +1,40 @@
+// Every house rule is proven: what breaks it is reported by this rule, and by no other.
+import t from 'tap';
+import { broken, mutations } from './mutations.ts';
+import { type Repository, readRepository } from './repository.ts';
+import { rules } from './rules.ts';
+
+const SCRIPTS = 'every file that an npm script runs is there';
+const repository = readRepository();
+
+function reportsOf(of: Repository): Record<string, readonly string[]> {
+  const reports = rules.map(({ name, find }) => [name, find(of)] as const);
+  return Object.fromEntries(reports.filter(([, lines]) => lines.length > 0));
+}
+
+t.test('nothing is reported of the repository as it is', async (t) => {
+  t.same(reportsOf(repository), {});
+});
+
+for (const [rule, ways] of Object.entries(mutations)) {
+  for (const mutation of ways) {
+    const [title, path, , report = path] = mutation;
+    t.test(`${title}: ${rule}`, async (t) => {
+      const reports = reportsOf(broken(repository, mutation));
+      t.same(Object.keys(reports), [rule], 'one rule reports');
+      t.equal(reports[rule]?.[0]?.slice(0, report.length), report, 'and says what');
+    });
+  }
+}
+
+t.test(SCRIPTS, async (t) => {
+  const scripts = { ...repository.scripts, nothing: 'node scripts/nothing.ts' };
+  t.same(reportsOf({ ...repository, scripts }), { [SCRIPTS]: ['package.json: scripts/nothing.ts is missing'] });
+});
+
+t.test('every rule is broken by something', async (t) => {
+  t.same(
+    rules.map(({ name }) => name).filter((name) => !mutations[name]),
+    [SCRIPTS],
+  );
+});
