@@ -1,7 +1,7 @@
 // How long files and functions may be, how full a folder, and which are over it for now.
 import { dirname } from 'node:path';
 import type { Source } from '../support/sources.ts';
-import { kept, type Repository, type Rule } from './repository.ts';
+import { kept, type Rule } from './repository.ts';
 import { functionsOf, syntaxOf } from './syntax.ts';
 
 const LINES_MAX = 300;
@@ -66,13 +66,15 @@ function over(
 }
 
 /** The longest function, the longest file and the fullest folder among files. */
-export function extremesOf({ sources }: Pick<Repository, 'sources'>): Record<'function' | 'file' | 'folder', Measure> {
+export function extremesOf(
+  sources: readonly Source[],
+): Record<'longestFunction' | 'longestFile' | 'fullestFolder', Measure> {
   const greatest = (measures: readonly Measure[]) =>
     measures.reduce((one, other) => (other.size > one.size ? other : one), { name: 'none', size: 0 });
   return {
-    function: greatest(sources.flatMap(longestOf)),
-    file: greatest(sources.map(({ path, lines }) => ({ name: path, size: lines }))),
-    folder: greatest(foldersOf(sources)),
+    longestFunction: greatest(sources.flatMap(longestOf)),
+    longestFile: greatest(sources.map(({ path, lines }) => ({ name: path, size: lines }))),
+    fullestFolder: greatest(foldersOf(sources)),
   };
 }
 

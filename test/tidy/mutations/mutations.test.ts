@@ -1,9 +1,10 @@
 // Every house rule is proven: what breaks it is reported by this rule, and by no other.
 import t from 'tap';
+import { type Repository, readRepository, withFile } from '../repository.ts';
+import { rules } from '../rules.ts';
 import { broken, mutations } from './mutations.ts';
-import { type Repository, readRepository } from './repository.ts';
-import { rules } from './rules.ts';
 
+const FOLDERS = 'a folder has at most 15 files';
 const SCRIPTS = 'every file that an npm script runs is there';
 const repository = readRepository();
 
@@ -27,6 +28,16 @@ for (const [rule, ways] of Object.entries(mutations)) {
   }
 }
 
+t.test(FOLDERS, async (t) => {
+  const add = (count: number) =>
+    Array.from({ length: count }).reduce<Repository>(
+      (of, _, index) => withFile(of, `src/protocol/folder/file${index}.ts`, '// One more.\n'),
+      repository,
+    );
+  t.same(reportsOf(add(15)), {}, '15 are allowed');
+  t.same(reportsOf(add(16)), { [FOLDERS]: ['src/protocol/folder: 16 files'] });
+});
+
 t.test(SCRIPTS, async (t) => {
   const scripts = { ...repository.scripts, nothing: 'node scripts/nothing.ts' };
   t.same(reportsOf({ ...repository, scripts }), { [SCRIPTS]: ['package.json: scripts/nothing.ts is missing'] });
@@ -35,6 +46,6 @@ t.test(SCRIPTS, async (t) => {
 t.test('every rule is broken by something', async (t) => {
   t.same(
     rules.map(({ name }) => name).filter((name) => !mutations[name]),
-    [SCRIPTS],
+    [FOLDERS, SCRIPTS],
   );
 });

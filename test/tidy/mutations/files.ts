@@ -43,7 +43,6 @@ export const brokenFiles: Mutations = {
   'every file can be measured': [
     ['a file with a decorator', 'src/protocol/decorated.ts', '@sealed\nexport class Door {}\n'],
   ],
-  'a folder has at most 15 files': [['a file too many', 'test/support/one-more.ts', '', 'test/support: ']],
   'a file does not repeat the name of its folder': [
     ['a file that repeats its folder', 'src/credentials/feed/feed-page.ts', ''],
     ['a file that repeats its folder in the singular', 'src/directory/roles/role-names.ts', ''],

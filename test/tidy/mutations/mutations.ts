@@ -1,7 +1,8 @@
 // How a house rule is broken on purpose: a file that is added, or changed, and the report that it must draw.
-import { brokenFiles } from './broken-files.ts';
-import { brokenStructure } from './broken-structure.ts';
-import { type Repository, withFile } from './repository.ts';
+
+import { type Repository, withFile } from '../repository.ts';
+import { brokenFiles } from './files.ts';
+import { brokenStructure } from './structure.ts';
 
 /**
  * What it is, the path, and the text: it comes after a first comment, or after the text of a file that is there, or is made

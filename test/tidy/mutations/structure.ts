@@ -141,6 +141,11 @@ export const brokenStructure: Mutations = {
       "import { updateName } from '../../directory/users/store.ts';\n",
     ],
     [
+      'a foreign writer with a verb of its own',
+      'src/access/checks/check.ts',
+      "import { rotateSession } from '../../sign-in/sessions/rotation-store.ts';\n",
+    ],
+    [
       'all of a foreign store',
       'src/access/checks/check.ts',
       "import * as users from '../../directory/users/store.ts';\n",
