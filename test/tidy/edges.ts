@@ -8,11 +8,11 @@ import { codeOf } from './syntax.ts';
 export const STORE = /[/-]store\.ts$/;
 
 const HTTP_EDGE = /\/(routes|pages|cookie)\.ts$/;
-// The event of a change is one row, written by whoever makes the change: a function that all stores stand on.
-const RECORD = 'base/events/record.ts';
+// Every change writes its event and its revocation: these are the functions and the SQL that all stores use for it.
+const SHARED = ['base/events/record.ts', 'base/revoking/sql.ts'];
 const SQL = /\b(INSERT INTO|DELETE FROM|UPDATE\s+\S+\s+SET|TRUNCATE TABLE|SELECT\s[^;'`]*?\sFROM|FROM\s+\w+\s+WHERE)\b/;
 
-const speaksSql = (file: string) => STORE.test(file) || placeOf(file) === 'base/database' || file === RECORD;
+const speaksSql = (file: string) => STORE.test(file) || placeOf(file) === 'base/database' || SHARED.includes(file);
 
 export const edgeRules: readonly Rule[] = [
   {

@@ -25,14 +25,9 @@ const WITH_EVERY_CHANGE = ['events', 'revocations'];
 
 const FOREIGN_TABLES: readonly Exception[] = [
   {
-    at: 'sign-in/member-sessions',
-    writes: ['sessions'],
-    reason: 'Ends sessions by the person and their rights, in one statement that knows both.',
-  },
-  {
     at: 'admin/sessions',
-    writes: ['sessions', 'users'],
-    reason: 'An operator ends the sessions of all organizations, in slices, and each slice is one statement.',
+    writes: ['users'],
+    reason: 'Ending all sessions raises the epochs of their users in the same statement.',
   },
   {
     at: 'admin/organizations',
@@ -51,8 +46,9 @@ const FOREIGN_TABLES: readonly Exception[] = [
   },
 ];
 
-// Writers that are there for all: whoever changes what people may do calls them in the same transaction.
-const FOR_ALL: readonly string[] = ['raiseEpochs'];
+// Writers that are there for all. Whoever changes what people may do raises their epochs in the same transaction, and
+// whoever ends sessions builds the statement of it from these parts.
+const FOR_ALL: readonly string[] = ['raiseEpochs', 'ending', 'endingStatement', 'runEnding'];
 
 const FOREIGN_WRITERS: readonly Exception[] = [
   {
@@ -82,8 +78,8 @@ const FOREIGN_WRITERS: readonly Exception[] = [
   },
   {
     at: 'admin/accounts/change-account.ts',
-    writes: ['updateAccountStatus', 'setPasswordHash', 'markUserSessionsEnded'],
-    reason: 'What an operator changes of an account ends its sessions in the same transaction.',
+    writes: ['updateAccountStatus', 'setPasswordHash'],
+    reason: 'An operator disables an account, or sets its password, and ends its sessions in the same transaction.',
   },
   {
     at: 'directory/organizations/found-organization.ts',
