@@ -24,7 +24,7 @@ const LONG_FUNCTIONS: Readonly<Record<string, number>> = {
   'scripts/prove/revocation/targets.ts openTargets': 115,
 };
 const FULL_FOLDERS: Readonly<Record<string, number>> = {
-  'test/support': 44,
+  'test/support': 51,
 };
 // Decorators, which the framework they are for asks for, cannot be measured.
 const DECORATED = /^examples\/nestjs\//;
