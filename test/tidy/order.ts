@@ -6,7 +6,7 @@ import { ownSources, type Rule } from './repository.ts';
 // A wing imports from those before it, a folder from those before it in its wing. A wing without a list has no order inside.
 const WINGS: Readonly<Record<string, readonly string[]>> = {
   protocol: [],
-  base: 'errors platform loops config database embedded mail events revoking outbox http docs health'.split(' '),
+  base: 'errors platform loops config database revoking embedded mail events outbox http docs health'.split(' '),
   credentials: 'keys passwords tokens stream revocations feed'.split(' '),
   directory: 'users rights roles permissions presets members organizations profile invitations'.split(' '),
   'sign-in': 'sessions member-sessions accept-invitation password'.split(' '),

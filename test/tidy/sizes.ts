@@ -24,6 +24,7 @@ const LONG_FUNCTIONS: Readonly<Record<string, number>> = {
   'scripts/prove/revocation/targets.ts openTargets': 115,
 };
 const FULL_FOLDERS: Readonly<Record<string, number>> = {
+  'src/cli': 16,
   'test/support': 51,
 };
 // Decorators, which the framework they are for asks for, cannot be measured.
