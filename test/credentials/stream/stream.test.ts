@@ -20,7 +20,7 @@ t.test('a replica refuses what another one revoked as the stream tells, without 
   await refuses(b, gone);
   t.equal(await verdict(b, other), 200, 'and nobody else');
   t.equal(await verdict(a, other), 200);
-  a.app.deps.publish([{ kind: 'user', sub: other.userId, epoch: 1 }]);
+  a.app.parts.publish([{ kind: 'user', sub: other.userId, epoch: 1 }]);
   await refuses(b, other, 'token_stale');
 });
 
@@ -31,8 +31,8 @@ t.test('many who end at once are all told of', async (t) => {
   await atOnce(accounts.length, (index) => logOut(a, accounts[index] as Account));
   for (const account of accounts) await refuses(b, account);
   const sids = Array.from({ length: 950 }, () => randomUUID());
-  a.app.deps.publish(sids.map((sid) => ({ kind: 'session', sid })));
-  const { revocations } = b.app.deps;
+  a.app.parts.publish(sids.map((sid) => ({ kind: 'session', sid })));
+  const { revocations } = b.app.parts;
   const token = { id: randomUUID(), epoch: 0, organizationId: null, issuedAt: Date.now() / 1000 };
   for (const sessionId of sids) await until(() => revocations.judge({ ...token, sessionId }) === 'session_revoked');
   t.pass('in entries of some hundred each');
@@ -129,11 +129,11 @@ t.test('more than an entry can hold is left to PostgreSQL, which is then asked a
   const counting = (async () => {
     for (; !published; turns += 1) await nextTurn();
   })();
-  await a.app.deps.revocations.publish(rows.map(({ subject }) => ({ kind: 'user', sub: subject, epoch: 7 })));
+  await a.app.parts.revocations.publish(rows.map(({ subject }) => ({ kind: 'user', sub: subject, epoch: 7 })));
   published = true;
   await counting;
   t.ok(turns >= 30, `other work had its turn ${turns} times`);
-  const knows = ({ app }: typeof a) => rows.every(({ subject }) => app.deps.revocations.epochOf(subject) === 7);
+  const knows = ({ app }: typeof a) => rows.every(({ subject }) => app.parts.revocations.epochOf(subject) === 7);
   t.ok(knows(a), 'the process itself knows all of them when the promise is kept');
   await until(() => knows(b));
   t.equal(Number(await redis.ask('XLEN', KEY)) - before, 1, 'one entry says that there are many');
