@@ -4,7 +4,7 @@ import { createHash, randomBytes } from 'node:crypto';
 import { disableAccount, enableAccount, setPassword } from '../../src/admin/accounts/change-account.ts';
 import { grantRoles } from '../../src/admin/accounts/grant-roles.ts';
 import { activateOrganization, suspendOrganization } from '../../src/admin/organizations/organizations.ts';
-import { recover } from '../../src/admin/restore/restore.ts';
+import { endEverything } from '../../src/admin/restore/restore.ts';
 import { endAllSessions, endAnySession, endUserSessions } from '../../src/admin/sessions/sessions.ts';
 import type { EventType } from '../../src/base/events/catalogue.ts';
 import { applyPreset } from '../../src/directory/presets/apply.ts';
@@ -256,7 +256,7 @@ export const CAUSES: Readonly<Record<string, Cause>> = {
   },
   'a backup that was restored': {
     ...{ event: 'installation.recovered', refused: all(ENDED, [...EVERYBODY, 'client', 'otherClient', 'reader']) },
-    happen: ({ app }) => recover(app.deps, { restoredAt: new Date() }),
+    happen: ({ app }) => endEverything(app.deps, { restoredAt: new Date() }),
   },
 };
 
@@ -268,6 +268,8 @@ export const ENDS_NOTHING: Readonly<Partial<Record<EventType, string>>> = {
   'invitation.created': 'nobody has joined',
   'invitation.renewed': 'nobody has joined',
   'invitation.revoked': 'nobody has joined',
+  'mail.dropped': 'nobody signs in by a mail that was not sent',
+  'mail.retried': 'adds one',
   'organization.changed': 'name, slug and settings are in no token that decides by them',
   'organization.created': 'the founder fetches a token for it',
   'platform_administrator.granted': 'is in no token',

@@ -1,7 +1,7 @@
 // Starting over after a backup was restored: nothing from before opens anything any more, and everybody can come back.
 import { randomUUID } from 'node:crypto';
 import t, { type Test } from 'tap';
-import { recover } from '../../../src/admin/restore/restore.ts';
+import { endEverything } from '../../../src/admin/restore/restore.ts';
 import { Problem } from '../../../src/base/errors/problem.ts';
 import { createRevocationMap } from '../../../src/protocol/revocation-map.ts';
 import { newAccount } from '../../support/client.ts';
@@ -64,7 +64,7 @@ t.test('after a restored backup nothing that was handed out before opens anythin
   const between = await newAccount(api);
 
   const before = await countRows(restored, 'revocations');
-  const counts = await recover(app.deps, { restoredAt });
+  const counts = await endEverything(app.deps, { restoredAt });
   t.same(counts, { sessions: 2, users: 3, clients: 1, invitations: 0 });
   t.equal(await countRows(restored, 'revocations'), before + 1, 'one revocation for all');
   for (const [who, { accessToken, refreshToken }] of Object.entries({ kept, gone, later: later.body.data, stranger })) {
@@ -106,7 +106,7 @@ t.test('an invitation from before cannot be used until it is sent again', async 
   const email = freshEmail();
   const { id, token } = await invited(email);
   const { app } = service;
-  t.match(await recover(app.deps, { restoredAt: new Date() }), { invitations: 1 });
+  t.match(await endEverything(app.deps, { restoredAt: new Date() }), { invitations: 1 });
   t.equal((await api.post('/invitations/accept', registering(token))).code, 'invitation_invalid');
   const login = await api.post('/auth/login', { email: owner.email, password: owner.password });
   const sent = await api.post(`/invitations/${id}/resend`, undefined, { token: login.body.data.accessToken });
@@ -125,20 +125,20 @@ t.test('it is done wholly or not at all', async (t) => {
       ),
     );
   const before = await state();
-  t.same(await recover(app.deps, { restoredAt: new Date(), dryRun: true }), {
+  t.same(await endEverything(app.deps, { restoredAt: new Date(), dryRun: true }), {
     ...{ sessions: 1, users: 1, clients: 1, invitations: 0 },
   });
   t.same(await state(), before, 'a dry run changes nothing');
   await database.query(`ALTER TABLE events ADD CONSTRAINT no_event CHECK (type <> 'installation.recovered')`);
-  await t.rejects(recover(app.deps, { restoredAt: new Date() }));
+  await t.rejects(endEverything(app.deps, { restoredAt: new Date() }));
   t.same(await state(), before, 'what fails at its last step has changed nothing');
   await database.query('ALTER TABLE events DROP CONSTRAINT no_event');
-  await t.rejects(recover(app.deps, { restoredAt: new Date(Date.now() + 60_000) }), Problem);
+  await t.rejects(endEverything(app.deps, { restoredAt: new Date(Date.now() + 60_000) }), Problem);
   t.same(await state(), before, 'nor does an instant to come');
-  await recover(app.deps, { restoredAt: new Date() });
+  await endEverything(app.deps, { restoredAt: new Date() });
   const events = await database.query(`SELECT type, data FROM events WHERE type = 'installation.recovered'`);
   t.match(events, [{ data: { sessions: 1, users: 1, clients: 1, invitations: 0 } }]);
-  await recover(app.deps, { restoredAt: new Date() });
+  await endEverything(app.deps, { restoredAt: new Date() });
   t.match(await database.query('SELECT min(epoch) AS epoch FROM users'), [{ epoch: 2_000_000 }], 'it can be repeated');
 });
 
@@ -154,7 +154,7 @@ t.test('a sign-in that is under way does not slip through', async (t) => {
     [sessionId, userId],
   );
   const [{ now } = { now: new Date() }] = await database.query<{ now: Date }>('SELECT clock_timestamp() AS now');
-  const recovered = recover(app.deps, { restoredAt: new Date(now) });
+  const recovered = endEverything(app.deps, { restoredAt: new Date(now) });
   await waiters(database, 1);
   await signIn.query('COMMIT');
   t.match(await recovered, { sessions: 2 });
@@ -173,6 +173,6 @@ t.test('whoever changed their rights in the lost time is judged by what they hol
   // As if another database had taken the place: nobody told of this.
   await database.query('DELETE FROM role_assignments WHERE user_id = $1', [userId]);
   t.equal(await held(), 1, 'remembered');
-  await recover(app.deps, { restoredAt: new Date() });
+  await endEverything(app.deps, { restoredAt: new Date() });
   t.equal(await held(), 0);
 });

@@ -23,10 +23,11 @@ async function talk(stand: Stand, bytes: string | Buffer): Promise<string> {
   const chunks: Buffer[] = [];
   // Silent twice running: after a stall of the machine the first time is over before what has come is read.
   let silences = 0;
-  socket.setTimeout(SILENCE_MS, () => {
+  socket.setTimeout(SILENCE_MS);
+  socket.on('timeout', () => {
     silences += 1;
-    if (silences > 1) socket.destroy();
-    else socket.setTimeout(chunks.length === 0 ? SILENCE_MS : SILENCE_AFTER_ANSWER_MS);
+    if (silences > 1 || chunks.length === 0) socket.destroy();
+    else socket.setTimeout(SILENCE_AFTER_ANSWER_MS);
   });
   socket.on('data', (chunk) => {
     chunks.push(chunk);
