@@ -3,6 +3,7 @@ import { setTimeout as delay } from 'node:timers/promises';
 import type { Database, SystemTx } from '../../base/database/db.ts';
 import { problem } from '../../base/errors/problem.ts';
 import { record } from '../../base/events/record.ts';
+import type { EndReason } from '../../base/events/sessions.ts';
 import type { Clock } from '../../base/platform/clock.ts';
 import { type Page, paged } from '../../base/platform/page.ts';
 import { newId, type Random } from '../../base/platform/random.ts';
@@ -47,7 +48,7 @@ export async function endUserSessions(deps: OperatorDeps, userId: string): Promi
 }
 
 /** The same within a transaction, for whoever changes the account; to be published after the commit. */
-export async function endAllOfUser(tx: SystemTx, userId: string, reason: string): Promise<EndedSessions> {
+export async function endAllOfUser(tx: SystemTx, userId: string, reason: EndReason): Promise<EndedSessions> {
   // The epoch also refuses what a sign-in that is under way at this moment is about to hand out.
   const raised = await raiseEpochs(tx, [userId]);
   const { live, revocations } = await markUserSessionsEnded(tx, userId, reason);
