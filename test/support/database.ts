@@ -59,20 +59,22 @@ export async function createDatabase(t: Test, template: string | null = TEMPLATE
 type Connection = pg.Client & { ref(): void; unref(): void };
 
 let connection: Promise<Connection> | undefined;
-let works = 0;
+let turn: Promise<void> = Promise.resolve();
 
-/** Works on the one connection of this process to the server. It keeps the process alive only while there is work. */
-async function onServer(url: string, work: (client: pg.Client) => Promise<unknown>): Promise<void> {
-  connection ??= connected(url);
-  const client = await connection;
-  works += 1;
-  client.ref();
-  try {
-    await work(client);
-  } finally {
-    works -= 1;
-    if (works === 0) client.unref();
-  }
+/** Works on the one connection of this process to the server, in turn. It keeps the process alive only while there is work. */
+function onServer(url: string, work: (client: pg.Client) => Promise<unknown>): Promise<void> {
+  const done = turn.then(async () => {
+    connection ??= connected(url);
+    const client = await connection;
+    client.ref();
+    try {
+      await work(client);
+    } finally {
+      client.unref();
+    }
+  });
+  turn = done.catch(() => undefined);
+  return done;
 }
 
 async function connected(url: string): Promise<Connection> {
