@@ -6,12 +6,14 @@ import { registerHooks } from 'node:module';
 import { resolve } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { fileURLToPath, pathToFileURL } from 'node:url';
-import type { Test } from 'tap';
+import type { Base, Test } from 'tap';
+import { Domain } from './domain.ts';
 import { DONE, type Done, FILE_SECONDS_MAX } from './protocol.ts';
 
 const ROOT = fileURLToPath(new URL('../..', import.meta.url));
 const TESTS = Symbol.for('tenantry.tests');
 const OWN_TAP = 'tap-of:';
+const DOMAIN = new URL('./domain.ts', import.meta.url).href;
 /** How long what a file has left open may take to close by itself. */
 const CLOSING_MS = 5_000;
 const POLL_MS = 20;
@@ -22,6 +24,7 @@ Object.assign(globalThis, { [TESTS]: tests });
 registerHooks({
   resolve(specifier, context, next) {
     const { parentURL = '' } = context;
+    if (specifier === 'async-hook-domain') return next(DOMAIN, context);
     if (specifier === 'tap' && tests.has(parentURL)) return { url: OWN_TAP + parentURL, shortCircuit: true };
     return next(specifier, context);
   },
@@ -33,11 +36,17 @@ registerHooks({
   },
 });
 
-const { default: root } = await import('tap');
+const { default: root, Base: TapBase } = await import('tap');
+const { runMain } = TapBase.prototype;
+TapBase.prototype.runMain = function (this: Base, onEnd: () => void) {
+  if (this.hookDomain instanceof Domain) this.hookDomain.begin();
+  return runMain.call(this, onEnd);
+};
 root.setTimeout(0); // it lasts as long as all files together
 await sleep(POLL_MS);
 process.channel?.unref();
 const idle = tally(process.getActiveResourcesInfo());
+let told = { ...root.counts };
 process.on('message', ({ file }: { file?: string }) => {
   if (file !== undefined) void runFile(file);
 });
@@ -47,22 +56,23 @@ process.send?.({ ready: true });
 async function runFile(file: string): Promise<void> {
   // Without the channel a file that waits for what never comes ends this process, and is red at once.
   process.channel?.unref();
-  const before = { ...root.counts };
   const begun = performance.now();
   const url = pathToFileURL(resolve(ROOT, file)).href;
   await root.test(file, { timeout: FILE_SECONDS_MAX * 1000 }, async (t) => {
     tests.set(url, t);
     await import(url);
   });
+  const seconds = (performance.now() - begun) / 1000;
+  const left = await leftOpen();
+  const { pass, fail, skip, todo } = root.counts;
   const done: Done = {
-    file,
-    pass: root.counts.pass - before.pass,
-    fail: root.counts.fail - before.fail,
-    skip: root.counts.skip + root.counts.todo - before.skip - before.todo,
-    seconds: (performance.now() - begun) / 1000,
-    left: await leftOpen(),
+    ...{ file, seconds, left },
+    pass: pass - told.pass,
+    fail: fail - told.fail,
+    skip: skip + todo - told.skip - told.todo,
     residentBytes: process.memoryUsage.rss(),
   };
+  told = { ...root.counts };
   process.channel?.ref();
   process.stdout.write(`${DONE}${JSON.stringify(done)}\n`);
 }

@@ -23,7 +23,7 @@ function serverUrl(name: 'TEST_POSTGRES_OWNER_URL' | 'TEST_POSTGRES_ADMIN_URL'):
 
 let made = 0;
 
-/** Creates the database; it is dropped, connections and all, when the test ends. */
+/** Creates the database; it is dropped, connections and all, after the test has ended, which does not wait for it. */
 export async function createDatabase(t: Test, template: string | null = TEMPLATE): Promise<TestDatabase> {
   made += 1;
   const name = `t_${process.pid}_${made}`;
@@ -42,7 +42,8 @@ export async function createDatabase(t: Test, template: string | null = TEMPLATE
   pool.on('error', () => undefined);
   t.teardown(async () => {
     await pool.end();
-    await onServer(server.href, (client) => client.query(`DROP DATABASE IF EXISTS ${name} WITH (FORCE)`));
+    const drop = `DROP DATABASE IF EXISTS ${name} WITH (FORCE)`;
+    onServer(server.href, (client) => client.query(drop)).catch(() => undefined); // the server is disposable
   });
   return {
     name,
@@ -54,12 +55,31 @@ export async function createDatabase(t: Test, template: string | null = TEMPLATE
   };
 }
 
-async function onServer(url: string, work: (client: pg.Client) => Promise<unknown>): Promise<void> {
-  const client = new pg.Client({ connectionString: url });
+// The declarations of pg leave out what it has in common with its sockets.
+type Connection = pg.Client & { ref(): void; unref(): void };
+
+let connection: Promise<Connection> | undefined;
+let turn: Promise<void> = Promise.resolve();
+
+/** Works on the one connection of this process to the server, in turn. It keeps the process alive only while there is work. */
+function onServer(url: string, work: (client: pg.Client) => Promise<unknown>): Promise<void> {
+  const done = turn.then(async () => {
+    connection ??= connected(url);
+    const client = await connection;
+    client.ref();
+    try {
+      await work(client);
+    } finally {
+      client.unref();
+    }
+  });
+  turn = done.catch(() => undefined);
+  return done;
+}
+
+async function connected(url: string): Promise<Connection> {
+  const client = new pg.Client({ connectionString: url }) as Connection;
+  client.on('error', () => undefined);
   await client.connect();
-  try {
-    await work(client);
-  } finally {
-    await client.end();
-  }
+  return client;
 }
