@@ -3,9 +3,9 @@
 import { dirname, join, resolve } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { type Config, readConfig } from '../base/config/config.ts';
-import { hashingOf, trialOf } from '../base/config/handed-on.ts';
+import { hashingOf, trialOf } from '../base/config/derived.ts';
 import { openDatabase } from '../base/database/db.ts';
-import { refusedEntry } from '../base/database/examine.ts';
+import { explainLoginError } from '../base/database/examine.ts';
 import { type DatabaseUrls, prepareDatabase } from '../base/database/open.ts';
 import { APP_ROLE, roleUrl, SYSTEM_ROLE } from '../base/database/roles.ts';
 import { startEmbedded } from '../base/embedded/embedded.ts';
@@ -84,7 +84,7 @@ export async function withOperator<T>(invocation: Invocation, work: (operator: O
   try {
     const prepared = prepareDatabase({ ...reached.urls, ownerUrl: undefined, migrationsDirectory: MIGRATIONS });
     await prepared.catch(async (error: unknown) => {
-      throw await refusedEntry(error, derivedFrom(config, reached));
+      throw await explainLoginError(error, derivedFrom(config, reached));
     });
     const operator = open(config, reached.urls, openLog({ level: 'silent', pretty: false, to: invocation.stderr }));
     try {

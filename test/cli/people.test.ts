@@ -125,7 +125,7 @@ t.test('the administration of the platform is given and taken by operators', asy
   const { email, accessToken: token } = await newAccount(api);
   const refused = await api.get('/admin/organizations', { token });
   t.equal(refused.status, 403);
-  t.match(refused.body.detail, /^Platform administrators only.*tenantry users grant/);
+  t.match(refused.body.detail, /^For platform administrators only.*tenantry users grant/);
   t.match((await cli('users', 'grant', email, '--platform-admin')).stdout, /administers the platform\.\n/);
   t.equal((await api.get('/admin/organizations', { token })).status, 200);
   t.match((await cli('users', 'grant', email, '--platform-admin')).stdout, /already/);

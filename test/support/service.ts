@@ -10,7 +10,7 @@ import { fileURLToPath } from 'node:url';
 import type { Test } from 'tap';
 import { type App, openApp } from '../../src/app/app.ts';
 import { type Config, readConfig } from '../../src/base/config/config.ts';
-import { hashingOf } from '../../src/base/config/handed-on.ts';
+import { hashingOf } from '../../src/base/config/derived.ts';
 import { systemClock } from '../../src/base/platform/clock.ts';
 import { openLog } from '../../src/base/platform/log.ts';
 import { systemRandom } from '../../src/base/platform/random.ts';

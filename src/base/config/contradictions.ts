@@ -1,4 +1,4 @@
-// Settings that are good each by itself and cannot go together, and what production refuses.
+// Settings that are valid alone but not together, and settings that production refuses.
 import type { Config, Settings } from './config.ts';
 
 /** One line for each problem. */
@@ -19,7 +19,7 @@ export function contradictions(config: Config, settings: Settings): string[] {
   }
   if (!config.production) return problems;
   if (!config.DATABASE_URL && !bothRoles) {
-    problems.push('DATABASE_URL: is required in production, where there is no embedded database');
+    problems.push('DATABASE_URL: is required in production, which has no embedded database');
   }
   if (!settings.PUBLIC_URL) problems.push('PUBLIC_URL: is required in production');
   else if (!settings.PUBLIC_URL.startsWith('https://')) problems.push('PUBLIC_URL: must be https in production');
@@ -31,11 +31,15 @@ export function contradictions(config: Config, settings: Settings): string[] {
   }
   const singleFiles = config.JWT_ACCESS_PRIVATE_KEY_PATH && config.JWT_REFRESH_PRIVATE_KEY_PATH;
   if (!settings.KEYS_DIR && !singleFiles) {
-    problems.push('KEYS_DIR: is required in production (or both JWT_…_PRIVATE_KEY_PATH), development keys are refused');
+    problems.push(
+      'KEYS_DIR: is required in production (or both JWT_…_PRIVATE_KEY_PATH), because development keys are refused',
+    );
   }
   const everyone = config.TRUSTED_PROXIES.find((range) => /\/0+$/.test(range));
   if (everyone !== undefined) {
-    problems.push(`TRUSTED_PROXIES: ${everyone} would let every client name its own address, which production refuses`);
+    problems.push(
+      `TRUSTED_PROXIES: ${everyone} would let every client choose its own address, which production refuses`,
+    );
   }
   const plain = config.CORS_ORIGINS.find((allowed) => allowed.startsWith('http://'));
   if (plain !== undefined) problems.push(`CORS_ORIGINS: ${plain} must be https in production`);

@@ -1,8 +1,7 @@
-// The kinds of values that the environment holds, and how each is written. Which variables there are is up to
-// config.ts.
+// The types of values in the environment, and how each is written. The variables are in config.ts.
 import { z } from 'zod';
 
-/** Digits only: Number() would take 0x50, 1e3 and blanks as well. */
+/** Digits only: Number() would also accept 0x50, 1e3 and blanks. */
 export function wholeNumber(low: number, high: number) {
   const error = `must be a whole number from ${low} to ${high}, in digits`;
   const read = (value: unknown) => (typeof value === 'string' && /^\d{1,15}$/.test(value) ? Number(value) : value);
@@ -25,12 +24,12 @@ export const origin = z
   )
   .transform((value) => value.replace(/\/+$/, ''));
 
-/** Exactly what a browser sends as Origin: a star would look like a pattern, and is none. */
+/** Exactly what a browser sends as Origin. A star is refused: it looks like a pattern but would not work as one. */
 export function isOrigin(value: string): boolean {
   return /^https?:\/\/[^*]+$/.test(value) && URL.canParse(value) && new URL(value).origin === value;
 }
 
-/** Where mail is handed in. Whatever else a URL may carry is refused, so that nothing is switched off by accident. */
+/** The mail server. Every other part of a URL is refused, so that no typing error turns TLS off. */
 export const smtpUrl = z
   .url({ protocol: /^smtps?$/, error: 'must be a smtp:// or smtps:// URL', abort: true })
   .refine((value) => {
@@ -45,7 +44,7 @@ export const smtpUrl = z
 const redisUrl = z
   .url({
     protocol: /^rediss?$/,
-    error: 'must be a redis:// or rediss:// URL, or several with commas between',
+    error: 'must be a redis:// or rediss:// URL, or several, separated by commas',
     abort: true,
   })
   .refine((value) => {
@@ -60,9 +59,9 @@ const redisUrl = z
   .refine((value) => {
     const { username, password } = new URL(value);
     return username === '' || password !== '';
-  }, 'must have a password where it has a user');
+  }, 'must have a password if it has a user');
 
-/** A Redis, or nodes of one cluster: the user and password may stand in the first one only. */
+/** One Redis, or nodes of one cluster. The user and password may be given in the first one only. */
 export const redisUrls = z
   .string()
   .transform((value) => value.split(/,(?=\s*rediss?:)/i).map((entry) => entry.trim()))
@@ -79,7 +78,7 @@ export const redisUrls = z
   }, 'must have the same user and password for every node, or only in the first')
   .refine(
     (urls) => urls.length === 1 || urls.every((url) => /^(\/0*)?$/.test(new URL(url).pathname)),
-    'must not name a database where it names several nodes: a cluster has one',
+    'must not name a database together with several nodes: a cluster has only one database',
   );
 
 function isPercentEncoded(text: string): boolean {
@@ -91,7 +90,7 @@ function isPercentEncoded(text: string): boolean {
   }
 }
 
-/** The sender of mails: an address, with a name before it or without. */
+/** The sender of mails: an address, with or without a name before it. */
 export const mailbox = z
   .string()
   .regex(

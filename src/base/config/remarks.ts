@@ -1,16 +1,17 @@
-// What is allowed and yet worth a line in the log of a production start. What is refused stands in contradictions.ts.
+// Settings that production allows, but that get a warning in the log at the start. Refused settings are in
+// contradictions.ts.
 import { isIP } from 'node:net';
 import type { Config } from './config.ts';
-import { redisOf } from './handed-on.ts';
+import { redisOf } from './derived.ts';
 
-/** The sentences for this configuration; none outside of production. */
+/** The warnings about this configuration; none outside of production. */
 export function remarksOn(config: Config): string[] {
   if (!config.production) return [];
   const redis = redisOf(config);
   if (!redis)
-    return ['REDIS_URL is not set: of several replicas each learns of the others’ revocations within a second'];
+    return ['REDIS_URL is not set: a revocation reaches other replicas within a second instead of milliseconds'];
   if (redis.tls || redis.nodes.every(({ host }) => isHere(host))) return [];
-  return ['REDIS_URL is without TLS: let nobody else into the network to it, or use rediss://'];
+  return ['REDIS_URL is without TLS: make sure that the network to it is private, or use rediss://'];
 }
 
 function isHere(host: string): boolean {

@@ -1,5 +1,5 @@
-// The variables of the environment as tables show them: what each is for, its default and its bounds, all taken from
-// the schema in config.ts.
+// The variables of the environment for tables: description, default and bounds of each, taken from the schema in
+// config.ts.
 import { z } from 'zod';
 import { ENVIRONMENT } from './config.ts';
 
@@ -7,9 +7,9 @@ export interface Variable {
   readonly name: string;
   readonly description: string;
   readonly secret: boolean;
-  /** As it would be written in the environment; '' when there is none. */
+  /** The default, as it is written in the environment; '' when there is none. */
   readonly fallback: string;
-  /** The choices or bounds; '' when any text will do. */
+  /** The choices or bounds; '' when any text is allowed. */
   readonly values: string;
 }
 
@@ -30,9 +30,9 @@ export function variables(): Variable[] {
   });
 }
 
-/** What stands in for an unset variable. Not the default of `.meta()`, which replaces one that depends on the machine. */
+/** The default of a variable. `.meta()` may replace it by a text when it depends on the machine. */
 function defaultOf(schema: z.ZodType): string {
-  // A default stands behind what reads the text, a prefault before it.
+  // zod applies a `default` after parsing the text, and a `prefault` before it.
   const [meant, written] = (['output', 'input'] as const).map((io) =>
     z.toJSONSchema(schema, { io, unrepresentable: 'any' }),
   );

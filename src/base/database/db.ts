@@ -1,6 +1,6 @@
-// The door to PostgreSQL. The scope of every query is a type: an OrganizationTx sees one organization, a UserTx the own
-// rows of one user, a SystemTx everything. `db.system` is the only way across organizations; each use is found by
-// searching for that name. What is asked belongs to the stores.
+// The connection to PostgreSQL. The scope of every query is a type: an OrganizationTx sees one organization, a UserTx
+// the rows of one user, a SystemTx everything. `db.system` is the only way across organizations: search for that name to
+// find every use. The queries belong to the stores.
 import { createHash } from 'node:crypto';
 import { PrismaPg } from '@prisma/adapter-pg';
 import pg from 'pg';
@@ -11,7 +11,7 @@ import { runScoped } from './scoped-query.ts';
 
 export { DatabaseUnavailable, isOutage } from './outage.ts';
 
-/** One SQL statement with a name of its own, under which each connection keeps it prepared. */
+/** One SQL statement with its own name. Each connection keeps it prepared under that name. */
 export interface Statement {
   readonly name: string;
   readonly text: string;
@@ -31,7 +31,7 @@ declare const scope: unique symbol;
 /** Runs single statements. Timestamps come back as Date, jsonb parsed, bigint must be cast by the statement. */
 export interface Reader<Scope extends string> {
   readonly [scope]?: Scope;
-  rows<Row>(asked: Statement, values: readonly unknown[]): Promise<Row[]>;
+  rows<Row>(query: Statement, values: readonly unknown[]): Promise<Row[]>;
 }
 
 /** A transaction: single statements, and the models of the Prisma client. */
@@ -46,27 +46,28 @@ export type OrganizationTx = Transaction<'organization'>;
 export type UserTx = Transaction<'user'>;
 export type SystemTx = Transaction<'system'>;
 
-/** The organization a transaction acts for, and the user on whose behalf. */
+/** The organization and the user that a transaction acts for. */
 export interface OrganizationScope {
   readonly organizationId: string;
   readonly userId?: string | undefined;
 }
 
 /**
- * Every call raises DatabaseUnavailable when PostgreSQL cannot answer. What `work` throws undoes the whole transaction
- * and is raised as it is; what `work` returns is committed, so a refusal whose writes must survive is returned as a
- * verdict and thrown by the caller. `work` may run more than once: see `insisting`.
+ * Every call raises DatabaseUnavailable when PostgreSQL cannot answer. An error that `work` throws undoes the whole
+ * transaction and is raised unchanged. When `work` returns, its writes are committed. A refusal whose writes must
+ * survive is therefore returned as a verdict, and the caller throws it. `work` may run more than once: see
+ * `retryConflicts`.
  */
 export interface Database {
   organization<T>(scope: OrganizationScope, work: (tx: OrganizationTx) => Promise<T>): Promise<T>;
   user<T>(userId: string, work: (tx: UserTx) => Promise<T>): Promise<T>;
-  /** With a longer bound the work has a connection of its own, and so long for each statement and for the whole. */
+  /** With `bound` the work has its own connection, and `timeoutMs` for each statement and for the whole transaction. */
   system<T>(work: (tx: SystemTx) => Promise<T>, bound?: { readonly timeoutMs: number }): Promise<T>;
-  /** Readers whose every statement is a transaction of its own, in one round trip: for the hot paths. */
+  /** Readers for the hot paths: every statement is its own transaction, in one round trip. */
   organizationReader(scope: OrganizationScope): OrganizationReader;
   userReader(userId: string): UserReader;
   systemReader(): SystemReader;
-  /** Resolves when PostgreSQL answers to both roles. */
+  /** Resolves when PostgreSQL answers both roles. */
   ping(): Promise<void>;
   close(): Promise<void>;
 }
@@ -74,25 +75,25 @@ export interface Database {
 export interface DatabaseOptions {
   /** postgres:// URL of the restricted role. */
   readonly appUrl: string;
-  /** postgres:// URL of the role with policies of its own. */
+  /** postgres:// URL of the system role, which has its own policies. */
   readonly systemUrl: string;
   /** Connections of each of the two pools. */
   readonly poolSize: number;
   readonly log: Log;
-  /** Other bounds than those of the service. */
+  /** Replaces the bounds of the service. */
   readonly bounds?: DatabaseBounds;
 }
 
 export interface DatabaseBounds {
-  /** How long a statement may take, and a transaction as a whole. */
+  /** How long one statement may take, and how long a whole transaction. */
   readonly statementMs: number;
   /** How long to wait for a connection. */
   readonly acquireMs: number;
 }
 
 const BOUNDS: DatabaseBounds = { statementMs: 5_000, acquireMs: 2_000 };
-// How much longer than for a connection a transaction waits for its begin: which of them ran out tells a busy pool from
-// a PostgreSQL that does not answer.
+// A transaction waits this much longer for its begin than for a connection. The timeout that runs out first then shows
+// whether the pool is busy or PostgreSQL does not answer.
 const BEGIN_EXTRA_MS = 500;
 
 // UTC: adapter-pg writes timestamps without a zone and reads them as UTC.
@@ -116,7 +117,7 @@ function openPool(
     connectionString: url,
     max: size,
     connectionTimeoutMillis: bounds.acquireMs,
-    // A server that has stopped answering would keep a query waiting for ever: this bound is the client's own.
+    // The server cannot enforce statement_timeout once it has stopped answering: this bound is enforced by the client.
     query_timeout: statementMs + 1_000,
     idleTimeoutMillis: 60_000,
     keepAlive: true,
@@ -125,8 +126,8 @@ function openPool(
     pipeline: true,
   } as pg.PoolConfig);
   pool.on('error', (error) => log.warn({ reason: error.message }, 'an idle database connection was lost'));
-  // A connection that drops while it is checked out also emits 'error'; unheard, it would end the process. The query
-  // that was under way is told through its own promise.
+  // A connection that drops while it is checked out also emits 'error'. Without a listener that would end the process.
+  // The query under way fails through its own promise.
   pool.on('connect', (client) => client.on('error', () => undefined));
   return pool;
 }
@@ -137,7 +138,7 @@ const SET_SCOPE = statement(
 const PING = statement('SELECT 1');
 const STATEMENTS_MAX = 500;
 
-/** Prisma keeps a statement prepared under its name; past the bound the others stay unnamed. */
+/** Prisma keeps a statement prepared under its name. Past STATEMENTS_MAX, further statements stay unnamed. */
 function createStatementNames(): (query: { sql: string }) => string {
   const names = new Map<string, string>();
   return ({ sql }) => {
@@ -151,8 +152,8 @@ function createStatementNames(): (query: { sql: string }) => string {
 
 const ATTEMPTS_MAX = 3;
 
-/** Runs again what PostgreSQL has undone for another's sake: a transaction holds nothing but storage calls. */
-async function insisting<T>(work: () => Promise<T>): Promise<T> {
+/** Repeats work that PostgreSQL undid because of a conflict. That is safe: a transaction contains only storage calls. */
+async function retryConflicts<T>(work: () => Promise<T>): Promise<T> {
   for (let attempt = 1; ; attempt += 1) {
     try {
       return await work();
@@ -162,14 +163,14 @@ async function insisting<T>(work: () => Promise<T>): Promise<T> {
   }
 }
 
-/** Opens the two pools. Nothing is connected until the first query. */
+/** Opens the two pools. No connection is made before the first query. */
 export function openDatabase(options: DatabaseOptions): Database {
   const { bounds = BOUNDS } = options;
   const appPool = openPool(options.appUrl, options.poolSize, 'tenantry', options);
   const systemPool = openPool(options.systemUrl, options.poolSize, 'tenantry-system', options);
   const clients = new Map<pg.Pool, PrismaClient>();
   const breaker = createBreaker();
-  const ask = <T>(work: () => Promise<T>) => breaker.run(() => insisting(work));
+  const ask = <T>(work: () => Promise<T>) => breaker.run(() => retryConflicts(work));
 
   function prisma(pool: pg.Pool): PrismaClient {
     const known = clients.get(pool);
@@ -191,7 +192,7 @@ export function openDatabase(options: DatabaseOptions): Database {
         async (models) => {
           const tx: Transaction<S> = {
             models,
-            rows: (asked, values) => models.$queryRawUnsafe(asked.text, ...values),
+            rows: (query, values) => models.$queryRawUnsafe(query.text, ...values),
           };
           if (scoped) await tx.rows(SET_SCOPE, scopeValues(scoped));
           return work(tx);
@@ -214,8 +215,8 @@ export function openDatabase(options: DatabaseOptions): Database {
 
   function scopedReader<S extends string>(scoped: OrganizationScope | { userId: string }): Reader<S> {
     return {
-      rows: <Row>(asked: Statement, values: readonly unknown[]) =>
-        ask(() => scopedStatement<Row>(appPool, scopeValues(scoped), asked, values)),
+      rows: <Row>(query: Statement, values: readonly unknown[]) =>
+        ask(() => scopedStatement<Row>(appPool, scopeValues(scoped), query, values)),
     };
   }
 
@@ -227,8 +228,8 @@ export function openDatabase(options: DatabaseOptions): Database {
     organizationReader: (scoped) => scopedReader(scoped),
     userReader: (userId) => scopedReader({ userId }),
     systemReader: () => ({
-      rows: <Row>(asked: Statement, values: readonly unknown[]) =>
-        ask(async () => (await systemPool.query({ ...asked, values: [...values] })).rows as Row[]),
+      rows: <Row>(query: Statement, values: readonly unknown[]) =>
+        ask(async () => (await systemPool.query({ ...query, values: [...values] })).rows as Row[]),
     }),
     ping: () => breaker.run(async () => void (await Promise.all([appPool.query(PING), systemPool.query(PING)]))),
     async close() {
@@ -242,17 +243,17 @@ function scopeValues(scoped: OrganizationScope | { userId: string }): [string, s
   return ['organizationId' in scoped ? scoped.organizationId : '', scoped.userId ?? ''];
 }
 
-/** The scope is local to the statement's transaction and gone after it, whatever happens to the statement. */
+/** The scope is local to the statement's transaction. It ends with that transaction, even when the statement fails. */
 async function scopedStatement<Row>(
   pool: pg.Pool,
   scopedTo: readonly string[],
-  asked: Statement,
+  query: Statement,
   values: readonly unknown[],
 ): Promise<Row[]> {
   const client = await pool.connect();
   let lost = false;
   try {
-    return await runScoped<Row>(client, scopedTo, asked, values);
+    return await runScoped<Row>(client, scopedTo, query, values);
   } catch (error) {
     lost = isOutage(error); // the pool must not hand this connection out again
     throw error;

@@ -1,5 +1,5 @@
-// A database looked over for a person: every finding about its version, roles, policies, migrations and clock, where a
-// start would stop at the first.
+// Checks a database for a person: version, roles, policies, migrations and clock. It reports every finding, while a start
+// of the service stops at the first one.
 import type pg from 'pg';
 import type { Clock } from '../platform/clock.ts';
 import { assertMigrated } from './migrate.ts';
@@ -9,34 +9,34 @@ import { APP_ROLE, assertServerVersion, assertServiceRole, DatabaseRefused, SYST
 export interface Finding {
   readonly name: string;
   readonly status: 'ok' | 'warn' | 'fail';
-  /** What was found, and for anything but ok what to do. */
+  /** What was found. Unless the status is ok, also what to do. */
   readonly detail: string;
 }
 
 const SKEW_OK_SECONDS = 5;
 const SKEW_MAX_SECONDS = 60;
 
-const REFUSED_ENTRY = /^28/;
+const REFUSED_LOGIN = /^28/;
 
-/**
- * Why the service's roles cannot get in: the connection's error, or where it is about a role or password, and the owner
- * is known, a DatabaseRefused that says what to do. Null when both can.
- */
-export async function whyNoEntry(urls: DatabaseUrls, ownerUrl: string | undefined): Promise<unknown> {
+/** The reason why a role of the service cannot connect, as explainLoginError returns it; null when both can connect. */
+export async function findLoginProblem(urls: DatabaseUrls, ownerUrl: string | undefined): Promise<unknown> {
   for (const url of [urls.appUrl, urls.systemUrl]) {
     try {
       await withClient(url, async () => undefined);
     } catch (error) {
-      return refusedEntry(error, ownerUrl);
+      return explainLoginError(error, ownerUrl);
     }
   }
   return null;
 }
 
-/** The error, or what the owner sees behind it when PostgreSQL let a role of the service not in. */
-export async function refusedEntry(error: unknown, ownerUrl: string | undefined): Promise<unknown> {
+/**
+ * Explains why a role of the service cannot connect. Returns a DatabaseRefused that says what to do when PostgreSQL
+ * refused the role or its password and the owner can connect. Returns the error unchanged in any other case.
+ */
+export async function explainLoginError(error: unknown, ownerUrl: string | undefined): Promise<unknown> {
   const { code = '', message } = error as Error & { readonly code?: string };
-  if (ownerUrl === undefined || !REFUSED_ENTRY.test(code)) return error;
+  if (ownerUrl === undefined || !REFUSED_LOGIN.test(code)) return error;
   try {
     return await withClient(ownerUrl, async (client) => new DatabaseRefused(await describeRoles(client, message)));
   } catch (refused) {
@@ -51,15 +51,15 @@ async function describeRoles(client: pg.Client, message: string): Promise<string
     [[APP_ROLE, SYSTEM_ROLE]],
   );
   if (rows[0]?.may === false) {
-    return `the roles of the service cannot get in (${message}), and the role in DATABASE_URL may not make them: give it CREATEROLE, then run tenantry migrate; or make ${APP_ROLE} and ${SYSTEM_ROLE} by hand and name them in DATABASE_APP_URL and DATABASE_SYSTEM_URL`;
+    return `the roles of the service cannot connect (${message}), and the role in DATABASE_URL may not create them: give it CREATEROLE, then run tenantry migrate; or create ${APP_ROLE} and ${SYSTEM_ROLE} by hand and name them in DATABASE_APP_URL and DATABASE_SYSTEM_URL`;
   }
   if (rows[0]?.found === 2) {
-    return `the roles of the service cannot get in (${message}), but the role in DATABASE_URL can: run tenantry migrate, which gives them their passwords anew`;
+    return `the roles of the service cannot connect (${message}), but the role in DATABASE_URL can: run tenantry migrate, which sets their passwords again`;
   }
   return 'the database is not set up yet: run tenantry migrate, or start the service once';
 }
 
-/** Looks at the database as the service's two roles see it. Raises nothing: what fails is a finding. */
+/** Checks the database as the two roles of the service. Raises nothing: a failure becomes a finding. */
 export async function examineDatabase(
   urls: DatabaseUrls,
   { migrationsDirectory, clock }: { readonly migrationsDirectory: string; readonly clock: Clock },
@@ -83,14 +83,14 @@ export async function examineDatabase(
     withClient(urls.systemUrl, async (client) => [
       await finding('system role', async () => {
         await assertServiceRole(client, 'system');
-        return 'has policies of its own, and no BYPASSRLS';
+        return 'has its own policies, and no BYPASSRLS';
       }),
     ]),
   );
   return [...app, ...system];
 }
 
-/** One check as a finding: what it gives is good, what it throws is not. */
+/** Runs one check. Returns an ok finding with the text that the check returns, or a failed one with its error. */
 export async function finding(name: string, check: () => Promise<string>): Promise<Finding> {
   try {
     return { name, status: 'ok', detail: await check() };
@@ -132,10 +132,10 @@ async function describePolicies(client: pg.Client): Promise<string> {
   if (rows.length > 0) {
     const names = rows.map(({ name }) => name).join(', ');
     throw new Error(
-      `not every table is behind forced row-level security (${names}): run the migrations, then ALTER TABLE … FORCE ROW LEVEL SECURITY`,
+      `some tables have no forced row-level security (${names}): run the migrations, then ALTER TABLE … FORCE ROW LEVEL SECURITY`,
     );
   }
-  return 'every table is behind forced row-level security';
+  return 'every table has forced row-level security';
 }
 
 async function examineClock(client: pg.Client, clock: Clock): Promise<Finding> {
@@ -147,7 +147,7 @@ async function examineClock(client: pg.Client, clock: Clock): Promise<Finding> {
     );
     const after = clock.now().getTime();
     skew = ((rows[0]?.now ?? before) - (before + after) / 2) / 1000;
-    return `${Math.abs(skew).toFixed(1)} s from the database's`;
+    return `differs by ${Math.abs(skew).toFixed(1)} s from the clock of the database`;
   });
   if (found.status === 'fail' || Math.abs(skew) <= SKEW_OK_SECONDS) return found;
   const status = Math.abs(skew) > SKEW_MAX_SECONDS ? 'fail' : 'warn';

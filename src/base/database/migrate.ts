@@ -1,5 +1,5 @@
-// Applies prisma/migrations without Prisma's engine: same table, checksums, advisory lock and failure rules as
-// `prisma migrate deploy`, so that either can go on where the other stopped.
+// Applies prisma/migrations without Prisma's engine. The table, checksums, advisory lock and failure rules are those of
+// `prisma migrate deploy`, so that either can continue where the other stopped.
 import { createHash, randomUUID } from 'node:crypto';
 import { existsSync, readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
@@ -17,13 +17,13 @@ const MIGRATIONS_TABLE = `CREATE TABLE IF NOT EXISTS _prisma_migrations (
 export interface Migration {
   readonly name: string;
   readonly sql: string;
-  /** SHA-256 of the file with LF line ends, which is what a new row records. */
+  /** SHA-256 of the file with LF line ends. A new row records this one. */
   readonly checksum: string;
-  /** SHA-256 of the file with CRLF line ends, and of its bytes as they are: what another checkout may have recorded. */
+  /** SHA-256 of the file with CRLF line ends, and of its unchanged bytes: another checkout may have recorded these. */
   readonly otherChecksums: readonly string[];
 }
 
-/** A migration that cannot be applied, or a database that does not fit the files. The message says what to do next. */
+/** A migration cannot be applied, or the database does not fit the files. The message says what to do next. */
 export class MigrationRefused extends OperatorError {
   override readonly name = 'MigrationRefused';
 }
@@ -36,9 +36,9 @@ export function readMigrations(directory: string): Migration[] {
     .sort((a, b) => (a.name < b.name ? -1 : 1));
 }
 
-// Git may write CRLF where a machine asks for it. Line ends are no edit, so a file has one checksum for each kind of them.
+// Git may check a file out with CRLF. Different line ends are not an edit, so a file has one checksum for each kind.
 function readMigration(name: string, raw: Buffer): Migration {
-  const bytes = raw.toString('latin1'); // a character for each byte, so that nothing is lost
+  const bytes = raw.toString('latin1'); // one character for each byte: nothing is lost
   const lf = Buffer.from(bytes.replaceAll('\r\n', '\n'), 'latin1');
   const crlf = Buffer.from(lf.toString('latin1').replaceAll('\n', '\r\n'), 'latin1');
   return { name, sql: lf.toString('utf8'), checksum: sha256(lf), otherChecksums: [sha256(crlf), sha256(raw)] };
@@ -52,7 +52,7 @@ interface AppliedRow {
   finished_at: Date | null;
 }
 
-/** What is still to apply. Raises MigrationRefused when a migration failed, was edited, or is missing on disk. */
+/** The migrations still to apply. Raises MigrationRefused when one failed, was edited, or is missing on disk. */
 function pendingMigrations(migrations: Migration[], rows: AppliedRow[]): Migration[] {
   const failed = rows.filter((row) => row.finished_at === null).map((row) => row.migration_name);
   if (failed.length > 0) {
@@ -74,7 +74,7 @@ function pendingMigrations(migrations: Migration[], rows: AppliedRow[]): Migrati
   });
   if (edited.length > 0) {
     throw new MigrationRefused(
-      `applied migrations were edited afterwards (${edited.map((m) => m.name).join(', ')}): restore their files and add a new migration instead`,
+      `applied migrations were edited (${edited.map((m) => m.name).join(', ')}): restore their files and add a new migration instead`,
     );
   }
   return migrations.filter((migration) => !applied.has(migration.name));
@@ -84,8 +84,8 @@ const APPLIED =
   'SELECT migration_name, checksum, finished_at FROM _prisma_migrations WHERE rolled_back_at IS NULL ORDER BY started_at';
 
 /**
- * Applies what is pending and gives the names. Any number of processes may call it at once: one applies, the others
- * wait up to `lockTimeoutMs` and find nothing to do. Raises MigrationRefused.
+ * Applies the pending migrations and returns their names. Any number of processes may call it at once: one applies, the
+ * others wait up to `lockTimeoutMs` and find nothing to do. Raises MigrationRefused.
  */
 export async function migrate(client: pg.Client, directory: string, lockTimeoutMs = 60_000): Promise<string[]> {
   const migrations = readMigrations(directory);
@@ -114,7 +114,7 @@ async function applyOne(client: pg.Client, migration: Migration): Promise<void> 
     migration.name,
   ]);
   try {
-    await client.query(migration.sql); // one message of the simple protocol: all statements, one implicit transaction
+    await client.query(migration.sql); // simple protocol: all statements of one message are one implicit transaction
   } catch (error) {
     await client.query('UPDATE _prisma_migrations SET logs = $2 WHERE id = $1', [id, String(error)]);
     throw new MigrationRefused(`the migration ${migration.name} failed: ${String(error)}`, { cause: error });
@@ -122,7 +122,7 @@ async function applyOne(client: pg.Client, migration: Migration): Promise<void> 
   await client.query('UPDATE _prisma_migrations SET finished_at = now(), applied_steps_count = 1 WHERE id = $1', [id]);
 }
 
-/** Raises MigrationRefused unless the database is exactly at the version of the folder. Any role that may read can ask. */
+/** Raises MigrationRefused unless the database is exactly at the version of the folder. The role needs to read only. */
 export async function assertMigrated(client: pg.Client, directory: string): Promise<void> {
   const { rows: table } = await client.query<{ found: boolean }>(
     `SELECT to_regclass('public._prisma_migrations') IS NOT NULL AS found`,

@@ -1,4 +1,5 @@
-// Makes a database fit for the service: version, roles, migrations; and finds the addresses of its two roles.
+// Prepares a database for the service: checks its version, creates the roles, applies the migrations. Returns the
+// addresses of the two roles.
 import pg from 'pg';
 import { assertMigrated, migrate } from './migrate.ts';
 import { APP_ROLE, assertServerVersion, assertServiceRole, ensureServiceRoles, roleUrl, SYSTEM_ROLE } from './roles.ts';
@@ -9,7 +10,7 @@ export interface DatabaseUrls {
 }
 
 export interface PrepareOptions {
-  /** The owner of the tables; without it nothing is migrated or made, only checked. */
+  /** The role that owns the tables. Without it the database is only checked. */
   readonly ownerUrl: string | undefined;
   readonly appUrl: string | undefined;
   readonly systemUrl: string | undefined;
@@ -17,14 +18,14 @@ export interface PrepareOptions {
   readonly onMigrated?: (names: readonly string[]) => void;
 }
 
-/** Runs work on a connection of its own, and closes it. Raises the connection's error. */
+/** Runs work on its own connection, and closes it. Raises the connection's error. */
 export async function withClient<T>(connectionString: string, work: (client: pg.Client) => Promise<T>): Promise<T> {
   const client = new pg.Client({
     connectionString,
     application_name: 'tenantry-start',
     connectionTimeoutMillis: 5_000,
   });
-  client.on('error', () => undefined); // told through the query's own promise
+  client.on('error', () => undefined); // the query under way fails through its own promise
   try {
     await client.connect();
     return await work(client);
@@ -33,7 +34,7 @@ export async function withClient<T>(connectionString: string, work: (client: pg.
   }
 }
 
-/** Checks, makes and migrates what is needed. Raises DatabaseRefused or MigrationRefused, or the connection's error. */
+/** Checks, creates and migrates what is needed. Raises DatabaseRefused, MigrationRefused, or the connection's error. */
 export async function prepareDatabase(options: PrepareOptions): Promise<DatabaseUrls> {
   const { ownerUrl, migrationsDirectory } = options;
   const named = options.appUrl !== undefined && options.systemUrl !== undefined;
@@ -50,7 +51,7 @@ export async function prepareDatabase(options: PrepareOptions): Promise<Database
   await withClient(appUrl, async (client) => {
     await assertServerVersion(client);
     await assertMigrated(client, migrationsDirectory).catch(async (error: unknown) => {
-      // A role that may not even read the history is told which right it lacks.
+      // When the role may not read the table of migrations, this check names the missing right.
       if ((error as { code?: string }).code === '42501') await assertServiceRole(client, 'app');
       throw error;
     });
@@ -61,6 +62,6 @@ export async function prepareDatabase(options: PrepareOptions): Promise<Database
 }
 
 function required(ownerUrl: string | undefined): string {
-  if (ownerUrl === undefined) throw new TypeError('Neither the owner nor both service roles are named');
+  if (ownerUrl === undefined) throw new TypeError('Name the owner role, or both roles of the service');
   return ownerUrl;
 }

@@ -1,17 +1,16 @@
-// Tells an outage of PostgreSQL from an answer of PostgreSQL, and keeps a dead one from costing every request its
-// whole connect timeout: while the database is known to be away one request at a time asks again, the others are
-// refused at once.
+// Distinguishes an outage of PostgreSQL from an answer of PostgreSQL. During an outage not every request waits for the
+// whole connect timeout: one request at a time tries again, and the others are refused at once.
 import { monotonicMs } from '../platform/clock.ts';
 
-/** PostgreSQL cannot be asked now. Nothing was changed that the caller was told of; the same request may come again. */
+/** PostgreSQL cannot be reached now. The caller may send the same request again: no success was reported. */
 export class DatabaseUnavailable extends Error {
   override readonly name = 'DatabaseUnavailable';
   readonly retryAfterSeconds = 1;
 }
 
-// Class 08 connection exception, 53 insufficient resources, 57 operator intervention (shutdown, timeout), 58 system
-// error, XX internal, 28 a role whose password is being changed, 25006 a standby during failover; 40P01 and 40001, where
-// a transaction was undone because it and another stood in each other's way.
+// Class 08: connection exception. 53: insufficient resources. 57: operator intervention (shutdown, timeout). 58: system
+// error. XX: internal error. 28: a password that is being changed. 25006: a standby during failover. 40P01 and 40001:
+// a transaction that was undone because of a conflict with another one.
 const OUTAGE_STATES = /^(08|28|53|57|58|XX|25006|40P01|40001)/;
 const OUTAGE_SYSTEM_CODES = new Set([
   'ECONNREFUSED',
@@ -25,8 +24,8 @@ const OUTAGE_SYSTEM_CODES = new Set([
   'EAI_AGAIN',
   'ENOENT',
 ]);
-// Prisma: cannot reach, timed out, connection closed, pool timeout, transaction could not begin or was lost,
-// or was undone for another's sake.
+// Prisma: cannot reach, timed out, connection closed, pool timeout; a transaction that could not begin, was lost, or was
+// undone because of a conflict.
 const OUTAGE_PRISMA_CODES = new Set([
   'P1000',
   'P1001',
@@ -48,11 +47,11 @@ interface ErrorShape {
   cause?: unknown;
   errors?: unknown;
   originalCode?: unknown;
-  /** Where Prisma keeps what the driver said. */
+  /** Prisma keeps the driver's error here. */
   meta?: { driverAdapterError?: unknown };
 }
 
-/** Whether an error, or anything that it wraps, says that PostgreSQL was not there to answer. */
+/** Whether an error, or any error that it wraps, says that PostgreSQL could not answer. */
 export function isOutage(error: unknown, depth = 0): boolean {
   if (error instanceof DatabaseUnavailable) return true;
   if (typeof error !== 'object' || error === null || depth > 5) return false;
@@ -69,7 +68,7 @@ export function isOutage(error: unknown, depth = 0): boolean {
 
 const CONFLICTS = new Set<unknown>(['40P01', '40001', 'P2034']);
 
-/** Whether PostgreSQL undid a transaction because it and another stood in each other's way: it may be run again. */
+/** Whether PostgreSQL undid a transaction because of a conflict with another one: it may be run again. */
 export function isConflict(error: unknown, depth = 0): boolean {
   if (typeof error !== 'object' || error === null || depth > 5) return false;
   const { code, originalCode, cause, meta } = error as ErrorShape;
@@ -78,7 +77,7 @@ export function isConflict(error: unknown, depth = 0): boolean {
 }
 
 export interface Breaker {
-  /** Runs the work; raises DatabaseUnavailable for an outage, at once while one is known. */
+  /** Runs the work. Raises DatabaseUnavailable for an outage, without running the work while the breaker is open. */
   run<T>(work: () => Promise<T>): Promise<T>;
 }
 
@@ -86,8 +85,8 @@ const PAUSE_MS = 200;
 const SLOW_MS = 100;
 
 /**
- * A breaker over one database. It opens when PostgreSQL was waited for in vain and closes at the first answer. That all
- * connections were taken is neither: it changes nothing.
+ * A circuit breaker for one database. It opens when a wait for PostgreSQL ended without an answer, and closes at the
+ * first answer. A pool without a free connection is neither, so it changes nothing.
  */
 export function createBreaker(): Breaker {
   let openSince: number | undefined;
@@ -96,7 +95,8 @@ export function createBreaker(): Breaker {
     async run(work) {
       const probe = openSince !== undefined;
       if (openSince !== undefined) {
-        if (probing || monotonicMs() - openSince < PAUSE_MS) throw new DatabaseUnavailable('PostgreSQL is away');
+        if (probing || monotonicMs() - openSince < PAUSE_MS)
+          throw new DatabaseUnavailable('PostgreSQL does not answer');
         probing = true;
       }
       const begun = monotonicMs();
@@ -106,17 +106,18 @@ export function createBreaker(): Breaker {
         return result;
       } catch (error) {
         if (!isOutage(error)) {
-          openSince = undefined; // an answer, if an unwelcome one
+          openSince = undefined; // an error that PostgreSQL answered with is an answer
           throw error;
         }
         const now = monotonicMs();
-        if (isNobodyAsked(error)) {
-          if (openSince !== undefined) openSince = now; // still no sign of life
+        if (isPoolExhausted(error)) {
+          if (openSince !== undefined) openSince = now; // still no answer
         } else {
-          // A refusal that comes at once costs nobody anything, and asking again finds the database as soon as it is back.
+          // An immediate refusal costs a request no time, so every request may try again. The first one after the outage
+          // then succeeds at once.
           openSince = now - begun > SLOW_MS && isUnreachable(error) ? now : undefined;
         }
-        throw new DatabaseUnavailable('PostgreSQL could not be asked', { cause: error });
+        throw new DatabaseUnavailable('PostgreSQL could not be reached', { cause: error });
       } finally {
         if (probe) probing = false;
       }
@@ -124,7 +125,7 @@ export function createBreaker(): Breaker {
   };
 }
 
-/** The database, or every connection to it, rather than one statement that took too long. */
+/** Whether the error is about the whole database or its connections, and not about one slow statement. */
 function isUnreachable(error: unknown): boolean {
   return /ECONNREFUSED|EHOSTUNREACH|ENETUNREACH|ENOTFOUND|EAI_AGAIN|ENOENT|due to connection timeout|Query read timeout|57P01|57P02|57P03|P1001|P1002/.test(
     textOf(error),
@@ -132,10 +133,11 @@ function isUnreachable(error: unknown): boolean {
 }
 
 /**
- * No connection was free in time (the pool's sentence, or Prisma's before a transaction began): PostgreSQL was not asked,
- * and may be well and busy. A connection that PostgreSQL does not answer ends in another error.
+ * Whether no connection was free in time (by the message of the pool, or of Prisma before a transaction began).
+ * PostgreSQL received no query and may be healthy but busy. A connection that PostgreSQL does not answer ends in another
+ * error.
  */
-function isNobodyAsked(error: unknown): boolean {
+function isPoolExhausted(error: unknown): boolean {
   return /timeout exceeded when trying to connect|P2024|Unable to start a transaction/.test(textOf(error));
 }
 

@@ -1,5 +1,5 @@
-// The database roles of the service: makes the two restricted ones where the owner may, derives their passwords, and
-// refuses a role that row-level security would not bind.
+// The database roles of the service. Creates the two restricted roles when the owner may, derives their passwords, and
+// refuses a role to which row-level security would not apply.
 import { createHmac } from 'node:crypto';
 import type pg from 'pg';
 import { OperatorError } from '../errors/operator-error.ts';
@@ -8,7 +8,7 @@ export const APP_ROLE = 'tenantry_app';
 export const SYSTEM_ROLE = 'tenantry_system';
 const OLDEST_SERVER_VERSION = 150_000;
 
-/** The database or one of its roles is not fit for the service. The message names it and says what to do next. */
+/** The service cannot use the database or one of its roles. The message names it and says what to do next. */
 export class DatabaseRefused extends OperatorError {
   override readonly name = 'DatabaseRefused';
 }
@@ -24,8 +24,8 @@ export async function assertServerVersion(client: pg.Client): Promise<void> {
   }
 }
 
-// With a password in the owner's URL the restricted roles get passwords derived from it, so that replicas agree
-// without storing anything. Without one (peer, certificate or trust authentication) they get none.
+// When the owner's URL has a password, the passwords of the restricted roles are derived from it: all replicas compute
+// the same ones and store nothing. Without a password (peer, certificate or trust authentication) they get none.
 function derivedPassword(ownerUrl: URL, role: string): string | null {
   if (ownerUrl.password === '') return null;
   const secret = decodeURIComponent(ownerUrl.password);
@@ -43,8 +43,8 @@ export function roleUrl(ownerUrl: string, role: string): string {
 const ROLE_LOCK = 72707370;
 
 /**
- * Makes the two restricted login roles, or brings their attributes and passwords up to date. Calls at once take turns.
- * Raises DatabaseRefused when the owner may not do so.
+ * Creates the two restricted login roles, or updates their attributes and passwords. Concurrent calls wait for each
+ * other. Raises DatabaseRefused when the owner may not do so.
  */
 export async function ensureServiceRoles(client: pg.Client, ownerUrl: string): Promise<void> {
   await client.query('SELECT pg_advisory_lock($1)', [ROLE_LOCK]);
@@ -84,7 +84,7 @@ async function ensureRole(client: pg.Client, role: string, password: string | nu
   } catch (error) {
     if ((error as { code?: string }).code !== '42501') throw error;
     throw new DatabaseRefused(
-      `the role in DATABASE_URL may not ${found ? 'change' : 'create'} the role ${role}: give it CREATEROLE, or make ${APP_ROLE} and ${SYSTEM_ROLE} by hand and name them in DATABASE_APP_URL and DATABASE_SYSTEM_URL`,
+      `the role in DATABASE_URL may not ${found ? 'change' : 'create'} the role ${role}: give it CREATEROLE, or create ${APP_ROLE} and ${SYSTEM_ROLE} by hand and name them in DATABASE_APP_URL and DATABASE_SYSTEM_URL`,
       { cause: error },
     );
   }
@@ -102,16 +102,20 @@ interface RoleFacts {
   is_system: boolean;
 }
 
-/** Raises DatabaseRefused, by name, for a service role that is not bound by row-level security. */
+/** Raises DatabaseRefused, with the name of the role, when row-level security does not apply to it. */
 export async function assertServiceRole(client: pg.Client, expected: 'app' | 'system'): Promise<void> {
   const { rows } = await client.query<RoleFacts>(ROLE_FACTS, [APP_ROLE, SYSTEM_ROLE]);
   const facts = rows[0];
-  if (!facts) throw new DatabaseRefused('the database did not say which role the service has');
+  if (!facts) throw new DatabaseRefused('PostgreSQL did not return the role of the service');
   const refuse = (why: string, remedy: string): never => {
     throw new DatabaseRefused(`the database role ${facts.name} ${why}: ${remedy}`);
   };
-  const another = 'give the service a role of its own that does not';
-  if (facts.superuser) refuse('is a superuser, which no row-level security binds', another);
+  const another = 'use a separate role for the service that does not';
+  if (facts.superuser)
+    refuse(
+      'is a superuser, to which row-level security does not apply',
+      'use a separate role for the service that is not',
+    );
   if (facts.bypasses) refuse('has BYPASSRLS', `run ALTER ROLE ${facts.name} NOBYPASSRLS, or ${another}`);
   if (facts.owns) refuse(`owns the table ${facts.owns} (itself or through a role it is a member of)`, another);
   if (facts.truncates) refuse(`may TRUNCATE the table ${facts.truncates}, which ignores row-level security`, another);

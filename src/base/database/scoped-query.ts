@@ -1,10 +1,10 @@
-// One scoped statement in one message to PostgreSQL: the scope and the statement are executed before one Sync, which
-// makes them one implicit transaction (PostgreSQL protocol, "Extended Query": Pipelining). A transaction block around
-// the statement would say the same in four messages and as many answers.
+// Sends one scoped statement in one round trip to PostgreSQL. The scope and the statement are executed before one Sync,
+// which makes them one implicit transaction (PostgreSQL protocol, "Extended Query": Pipelining). A transaction block
+// around the statement would need four round trips.
 import pg from 'pg';
 import type { Statement } from './db.ts';
 
-// What a submittable of node-postgres is given and overrides (as pg-cursor does); the types leave it out.
+// The internal interface of a query in node-postgres (pg-cursor uses it too). The published types leave it out.
 interface Connection {
   parse(message: { name: string; text: string; types: readonly number[] }): void;
   bind(message: { portal: string; statement: string; values: readonly string[] }): void;
@@ -19,7 +19,7 @@ const BaseQuery = pg.Query as unknown as new (
   callback: (error: Error | null, result: pg.QueryResult) => void,
 ) => Submittable;
 
-// Gives no row, so that its answer is one CommandComplete. Both settings are made: neither is ever null.
+// Returns no row, so that its answer is one CommandComplete. Both calls run: set_config never returns null.
 const SCOPE = {
   name: 'tenantry_scope',
   text: `SELECT FROM (VALUES (1)) AS one (row) WHERE set_config('app.current_org_id', $1, true) IS NULL
@@ -35,11 +35,11 @@ class ScopedQuery extends BaseQuery {
 
   constructor(
     scope: readonly string[],
-    asked: Statement,
+    query: Statement,
     values: readonly unknown[],
     callback: (error: Error | null, result: pg.QueryResult) => void,
   ) {
-    super({ ...asked, values }, callback);
+    super({ ...query, values }, callback);
     this.#scope = scope;
   }
 
@@ -55,19 +55,19 @@ class ScopedQuery extends BaseQuery {
   override handleCommandComplete(message: unknown, connection: Connection): void {
     if (this.#scopeAnswered) super.handleCommandComplete(message, connection);
     this.#scopeAnswered = true;
-    scopeKnownTo.add(connection); // only now is it sure that the connection keeps it prepared
+    scopeKnownTo.add(connection); // the connection has prepared it for certain only now
   }
 }
 
-/** Runs one statement in the scope ([organization id or '', user id or '']); gives its rows. */
+/** Runs one statement in the scope ([organization id or '', user id or '']). Returns its rows. */
 export async function runScoped<Row>(
   client: pg.PoolClient,
   scope: readonly string[],
-  asked: Statement,
+  statement: Statement,
   values: readonly unknown[],
 ): Promise<Row[]> {
   const { promise, resolve, reject } = Promise.withResolvers<Row[]>();
-  const query = new ScopedQuery(scope, asked, values, (error, result) => {
+  const query = new ScopedQuery(scope, statement, values, (error, result) => {
     if (error) reject(error);
     else resolve(result.rows as Row[]);
   });

@@ -1,26 +1,26 @@
-// Tells an operator why a database cannot be used: the same sentences for the service's start and for every command.
+// Explains to an operator why a database cannot be used. The start of the service and every command use these sentences.
 import { DatabaseUnavailable } from './outage.ts';
 
 export interface Unusable {
   readonly code: 'database_refused' | 'database_unavailable';
-  /** One sentence: what PostgreSQL or the network said, and what to do. */
+  /** One sentence: the reason that PostgreSQL or the network reported, and what to do. */
   readonly detail: string;
 }
 
 // A wrong password or role, no such database, no right to connect.
 const REFUSED = /^(28\w{3}|3D000|42501)$/;
-// Codes of the system; PostgreSQL starting or shutting down; a broken connection.
+// System error codes; PostgreSQL is starting or shutting down; a broken connection.
 const UNAVAILABLE = /^(E[A-Z]+|57P0\d|08\w{3})$/;
 
-/** What an error says of the database; null when it speaks of something else, such as a file. */
+/** The explanation of an error about the database; null when the error is about something else, such as a file. */
 export function explainUnusable(error: unknown): Unusable | null {
   if (!(error instanceof Error)) return null;
   const { code, path, message } = error as NodeJS.ErrnoException;
   if (error instanceof DatabaseUnavailable) return unavailable(message);
   if (code === undefined || path !== undefined) return null;
   if (REFUSED.test(code)) {
-    const cure = 'check DATABASE_URL, or where the database is new run tenantry migrate';
-    return { code: 'database_refused', detail: `PostgreSQL lets nobody in (${message}): ${cure}` };
+    const remedy = 'check DATABASE_URL; if the database is new, run tenantry migrate';
+    return { code: 'database_refused', detail: `PostgreSQL refused the connection (${message}): ${remedy}` };
   }
   return UNAVAILABLE.test(code) ? unavailable(message || code) : null;
 }

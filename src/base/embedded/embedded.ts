@@ -1,6 +1,6 @@
-// Owns: a private PostgreSQL for one-command starts and for tests: first start, later starts, take-over, stop, and the
-// owner role with its database. Leaves to others: files and users (embedded-files.ts), the process (embedded-server.ts),
-// the lock (embedded-lock.ts), and everything inside the database (migrations).
+// Owns: a private PostgreSQL for starts with one command and for tests: first start, later starts, take-over, stop, and
+// the owner role with its database. Leaves to others: files and users (files.ts), the process (server.ts), the lock
+// (lock.ts), and everything inside the database (migrations).
 
 import { existsSync, mkdirSync, readFileSync, realpathSync } from 'node:fs';
 import { createServer } from 'node:net';
@@ -8,7 +8,7 @@ import { join } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
 import pg from 'pg';
 import { OperatorError } from '../errors/operator-error.ts';
-import { type Credentials, createData, type Home, openCredentials, openHome, writeWhole } from './files.ts';
+import { type Credentials, createData, openCredentials, openFolders, type ServerFolders, writeWhole } from './files.ts';
 import { codeOf, takeLock } from './lock.ts';
 import { adoptServer, explain, type Server, spawnServer, TransientStartError } from './server.ts';
 
@@ -24,15 +24,15 @@ export interface EmbeddedPostgres {
 }
 
 export interface EmbeddedOptions {
-  /** Made when missing. One server at a time runs in it. */
+  /** The folder, created when it is missing. One server at a time runs in it. */
   readonly directory: string;
-  /** Trades every guarantee against a crash for speed. */
+  /** Makes the server faster, but a crash may lose the data. */
   readonly disposable?: boolean;
   /** Called with a sentence for a person to read. */
   readonly onNotice?: (line: string) => void;
 }
 
-/** The database cannot be started here. The message says why, and what to do. */
+/** The database cannot be started in this folder. The message says why, and what to do. */
 export class EmbeddedRefused extends OperatorError {
   override readonly name = 'EmbeddedRefused';
 }
@@ -42,7 +42,10 @@ const DATABASE = 'tenantry';
 const START_ATTEMPTS_MAX = 10;
 const RETRY_MILLISECONDS = 250;
 
-/** Starts PostgreSQL in the directory, or takes over the one that an earlier process left running there. Raises an error whose message says what to do. */
+/**
+ * Starts PostgreSQL in the directory, or takes over the server that an earlier process left running there. Raises
+ * EmbeddedRefused.
+ */
 export async function startEmbedded(options: EmbeddedOptions): Promise<EmbeddedPostgres> {
   const onNotice = options.onNotice ?? (() => {});
   try {
@@ -51,7 +54,7 @@ export async function startEmbedded(options: EmbeddedOptions): Promise<EmbeddedP
     const lock = await takeLock(join(directory, 'lock'));
     if ('heldBy' in lock) {
       throw new Error(
-        `Tenantry is already running here (process ${lock.heldBy.pid}): it uses the database in ${directory}. Stop it first, or set DATABASE_URL for this one.`,
+        `Tenantry is already running (process ${lock.heldBy.pid}) with the database in ${directory}. Stop that process first, or set DATABASE_URL for this one.`,
       );
     }
     try {
@@ -61,7 +64,7 @@ export async function startEmbedded(options: EmbeddedOptions): Promise<EmbeddedP
       throw error;
     }
   } catch (error) {
-    throw inPlainWords(error, options.directory);
+    throw explainFailure(error, options.directory);
   }
 }
 
@@ -71,10 +74,10 @@ async function start(
   onNotice: (line: string) => void,
   release: () => void,
 ): Promise<EmbeddedPostgres> {
-  const home = openHome(directory, onNotice);
-  const credentials = openCredentials(home);
-  await createData(home, credentials.superuserPassword, disposable);
-  const server = await runServer(home, credentials, disposable, onNotice);
+  const folders = openFolders(directory, onNotice);
+  const credentials = openCredentials(folders);
+  await createData(folders, credentials.superuserPassword, disposable);
+  const server = await runServer(folders, credentials, disposable, onNotice);
   const urls = urlsOf(server.port, credentials);
   try {
     await createOwner(urls.adminUrl, credentials.ownerPassword);
@@ -95,21 +98,21 @@ async function start(
 }
 
 async function runServer(
-  home: Home,
+  folders: ServerFolders,
   credentials: Credentials,
   disposable: boolean,
   onNotice: (line: string) => void,
 ): Promise<Server> {
   const answers = (port: number): Promise<boolean> => canConnect(urlsOf(port, credentials).adminUrl);
   for (let attempt = 1; ; attempt += 1) {
-    const adopted = await adoptServer(home, { disposable, answers });
+    const adopted = await adoptServer(folders, { disposable, answers });
     if (adopted) {
       onNotice(`Took over the PostgreSQL (process ${adopted.pid}) that an earlier run left behind.`);
       return adopted;
     }
-    const port = await freePort(attempt === 1 ? lastPort(home.directory) : 0);
+    const port = await freePort(attempt === 1 ? lastPort(folders.directory) : 0);
     try {
-      return await spawnServer(home, { port, disposable, onNotice });
+      return await spawnServer(folders, { port, disposable, onNotice });
     } catch (error) {
       if (!(error instanceof TransientStartError) || attempt === START_ATTEMPTS_MAX) throw error;
       await delay(RETRY_MILLISECONDS);
@@ -117,7 +120,7 @@ async function runServer(
   }
 }
 
-// Each statement may be the one a crash prevented: all of them can be run again.
+// A crash may have interrupted an earlier run after any statement, so each statement can be repeated.
 async function createOwner(adminUrl: string, ownerPassword: string): Promise<void> {
   const client = new pg.Client({ connectionString: adminUrl });
   await client.connect();
@@ -136,7 +139,7 @@ async function createOwner(adminUrl: string, ownerPassword: string): Promise<voi
   }
 }
 
-/** Whether a server answers to this address within five seconds. */
+/** Whether a server answers at this address within five seconds. */
 export async function canConnect(connectionString: string): Promise<boolean> {
   const client = new pg.Client({ connectionString, connectionTimeoutMillis: 5_000 });
   try {
@@ -157,14 +160,14 @@ export function urlsOf(port: number, credentials: Credentials): { ownerUrl: stri
   };
 }
 
-/** The port on which a folder's server ran last, 0 where none has. */
+/** The last port of the server of a folder; 0 when there was none. */
 export function lastPort(directory: string): number {
   const path = join(directory, 'port');
   const port = existsSync(path) ? Number(readFileSync(path, 'utf8')) : 0;
   return Number.isInteger(port) && port > 1023 && port < 65_536 ? port : 0;
 }
 
-/** A port that was free a moment ago: the wanted one, or any. */
+/** Returns a port that was free a moment ago: the wanted one, or any other. */
 function freePort(wanted: number): Promise<number> {
   return new Promise((resolve, reject) => {
     const probe = createServer();
@@ -177,19 +180,19 @@ function freePort(wanted: number): Promise<number> {
   });
 }
 
-function inPlainWords(error: unknown, directory: string): EmbeddedRefused {
+function explainFailure(error: unknown, directory: string): EmbeddedRefused {
   const code = codeOf(error);
   if (code === 'EACCES' || code === 'EPERM' || code === 'EROFS') {
     return new EmbeddedRefused(
-      `Cannot write to ${directory}: it belongs to another user or is read-only. Start as the user who made it, or remove it with \`npm run reset\` as that user.`,
+      `Cannot write to ${directory}: it belongs to another user or is read-only. Start as the user who created it, or remove it with \`npm run reset\` as that user.`,
       { cause: error },
     );
   }
   if (code === 'ENOSPC' || code === 'EDQUOT')
     return new EmbeddedRefused(`Cannot write to ${directory}: the disk is full.`, { cause: error });
-  // initdb reports on its standard error, which the failed call carries.
+  // The error of a failed initdb has its standard error output.
   if (error instanceof Error && 'stderr' in error && typeof error.stderr === 'string') {
-    return new EmbeddedRefused(`The database could not be made: ${explain(error.stderr.split('\n').slice(-20))}`, {
+    return new EmbeddedRefused(`The database could not be created: ${explain(error.stderr.split('\n').slice(-20))}`, {
       cause: error,
     });
   }

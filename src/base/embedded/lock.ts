@@ -1,18 +1,18 @@
-// Owns: one holder at a time for a folder, across processes, and the question whether a process still runs.
-// Leaves to others: what the folder is for (embedded.ts).
+// Owns: a lock on a folder, which one process at a time can hold, and the check whether a process still runs.
+// Leaves to others: the content of the folder (embedded.ts).
 //
-// A lock is a folder with owner.json inside. It is prepared under a name of its own and renamed into place: renaming
-// onto a folder that is not empty fails, so there is one winner, and nobody ever sees a lock without its owner.
+// A lock is a folder with owner.json inside. It is prepared under another name and then renamed. Renaming onto a folder
+// that is not empty fails, so exactly one process gets the lock, and no process sees a lock without its owner.
 
 import { randomBytes } from 'node:crypto';
 import { mkdirSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
 
-/** A process told apart from a later one that got the same number. */
+/** Identifies a process. A later process with the same number has another mark. */
 export interface ProcessMark {
   readonly pid: number;
-  /** Clock ticks from boot to the start of the process; empty where the system does not tell. */
+  /** Clock ticks from boot to the start of the process; empty where the system does not report it. */
   readonly started: string;
 }
 
@@ -20,19 +20,19 @@ export interface Lock {
   release(): void;
 }
 
-// What the start of a process is taken for that is gone and only waits for its parent to notice.
+// The `started` value of a process that has ended but was not collected by its parent yet.
 const ENDED = 'ended';
 const RETRY_MILLISECONDS = 20;
 const ATTEMPTS_MAX = 500;
 
-/** The mark of the process that has this number now. Raises nothing. */
+/** Returns the mark of the process that has this number now. Raises nothing. */
 export function markOf(pid: number): ProcessMark {
   return { pid, started: startOf(pid) };
 }
 
-/** Whether the very process of the mark still runs; one that ended and was not collected yet does not. */
+/** Whether the process of the mark still runs. A process that ended and was not collected yet does not run. */
 export function isRunning(mark: ProcessMark): boolean {
-  // Signal 0 to process 0 or below would ask about a whole group.
+  // Signal 0 to process 0 or below would check a whole process group.
   if (!Number.isInteger(mark.pid) || mark.pid <= 0) return false;
   try {
     process.kill(mark.pid, 0);
@@ -44,7 +44,10 @@ export function isRunning(mark: ProcessMark): boolean {
   return started === '' || mark.started === '' || started === mark.started;
 }
 
-/** Takes the lock at `path` until `release()` or the end of this process, or tells who holds it. Raises on a folder that cannot be written. */
+/**
+ * Takes the lock at `path` until `release()` or the end of this process, or returns the process that holds it. Raises
+ * when the folder cannot be written.
+ */
 export async function takeLock(path: string): Promise<Lock | { heldBy: ProcessMark }> {
   const draft = `${path}.${process.pid}.${randomBytes(6).toString('hex')}`;
   mkdirSync(draft);
@@ -63,8 +66,8 @@ export async function takeLock(path: string): Promise<Lock | { heldBy: ProcessMa
   }
 }
 
-// Whoever saw a dead holder may be late: another may have replaced it meanwhile. So the second look and the removal
-// happen under a lock of their own, and nothing else ever removes a dead holder.
+// After this process saw an ended holder, another process may already have replaced it. So a second check and the removal
+// happen under a separate lock, and an ended holder is removed nowhere else.
 async function discardStale(path: string): Promise<void> {
   const guard = await takeLock(`${path}.guard`);
   if ('heldBy' in guard) {
@@ -105,14 +108,14 @@ function discard(path: string): void {
   try {
     renameSync(path, away);
   } catch (error) {
-    // The whole folder may have been removed under a running server.
+    // The whole folder may have been removed while the server runs.
     if (codeOf(error) === 'ENOENT') return;
     throw error;
   }
   rmSync(away, { recursive: true, force: true });
 }
 
-/** The mark of the process that holds the lock at `path`, running or not; undefined when nobody does. */
+/** Returns the mark of the process that holds the lock at `path`, running or not; undefined when none does. */
 export function readHolder(path: string): ProcessMark | undefined {
   let text: string;
   try {
@@ -125,7 +128,7 @@ export function readHolder(path: string): ProcessMark | undefined {
     const { pid, started } = JSON.parse(text);
     return { pid: Number(pid), started: String(started) };
   } catch {
-    // A power cut can leave the file empty; its writer is gone then.
+    // A power failure can leave the file empty. The process that wrote it has ended then.
     return { pid: 0, started: '' };
   }
 }
@@ -133,7 +136,7 @@ export function readHolder(path: string): ProcessMark | undefined {
 function startOf(pid: number): string {
   try {
     const stat = readFileSync(`/proc/${pid}/stat`, 'utf8');
-    // The name in parentheses may hold spaces and parentheses itself: count from the last one.
+    // The name in parentheses may contain spaces and parentheses: count the fields after the last parenthesis.
     const fields = stat.slice(stat.lastIndexOf(')') + 2).split(' ');
     return fields[0] === 'Z' || fields[0] === 'X' ? ENDED : (fields[19] ?? '');
   } catch {
@@ -141,7 +144,7 @@ function startOf(pid: number): string {
   }
 }
 
-/** The system's code of an error (`ENOENT`, …), or undefined. */
+/** Returns the system's code of an error (`ENOENT`, …), or undefined. */
 export function codeOf(error: unknown): string | undefined {
   return error instanceof Error && 'code' in error && typeof error.code === 'string' ? error.code : undefined;
 }

@@ -1,5 +1,5 @@
-// Owns: the PostgreSQL programs that come with the package for this platform: finding them, completing their links, and
-// a copy where the installed ones cannot be used. Leaves to others: what they work on (embedded-files.ts).
+// Owns: the PostgreSQL programs that come with the package for this platform. Finds them, completes their links, and
+// copies them when the installed ones cannot be used. Leaves to others: the data they work on (files.ts).
 
 import { spawnSync } from 'node:child_process';
 import { randomBytes } from 'node:crypto';
@@ -19,29 +19,32 @@ import {
 import { createRequire } from 'node:module';
 import { dirname, join, relative } from 'node:path';
 
-/** The user a server process runs as; empty for the user of this process. */
+/** The user that a server process runs as; empty for the user of this process. */
 export type Identity = { readonly uid: number; readonly gid: number } | Record<string, never>;
 
-/** The environment of every PostgreSQL program: nothing of ours, so that no PG* variable changes what it does. */
+/** The whole environment of every PostgreSQL program, so that no PG* variable of this process changes what it does. */
 export const SERVER_ENVIRONMENT = { TZ: 'UTC', LC_ALL: 'C' };
 
-/** Finds a folder with bin/, lib/ and share/ that this user can run, copying it below `place` when the installed one is out of reach. Raises with a sentence that says what to do. */
-export function usableNative(place: string, identity: Identity): string {
+/**
+ * Finds a folder with bin/, lib/ and share/ whose programs this user can run. Copies it below `folder` when the user
+ * cannot reach the installed one. Raises with a sentence that says what to do.
+ */
+export function usableNative(folder: string, identity: Identity): string {
   const { root, version } = findPackage();
   try {
     makeLinks(root);
   } catch {
-    // Not ours to write: the copy below is.
+    // The installed folder may be read-only. The copy below can be written.
   }
   const problem = tryServer(join(root, 'native'), identity);
   if (problem === undefined) return join(root, 'native');
 
-  const copy = join(place, `postgresql-${version}`);
+  const copy = join(folder, `postgresql-${version}`);
   if (!existsSync(copy)) copyNative(root, copy);
   const stillProblem = tryServer(join(copy, 'native'), identity);
   if (stillProblem === undefined) return join(copy, 'native');
   throw new Error(
-    `The embedded PostgreSQL does not run on this machine (${stillProblem}). Set DATABASE_URL to a PostgreSQL server of your own.`,
+    `The embedded PostgreSQL does not run on this machine (${stillProblem}). Set DATABASE_URL to your own PostgreSQL server.`,
   );
 }
 
@@ -52,12 +55,12 @@ function findPackage(): { root: string; version: string } {
     return { root, version: JSON.parse(readFileSync(join(root, 'package.json'), 'utf8')).version };
   } catch {
     throw new Error(
-      `There is no embedded PostgreSQL for this platform here (${name} is not installed). Set DATABASE_URL to a PostgreSQL server of your own.`,
+      `There is no embedded PostgreSQL for this platform (${name} is not installed). Set DATABASE_URL to your own PostgreSQL server.`,
     );
   }
 }
 
-// The package makes these links in an install script, which may not have been allowed to run.
+// The package makes these links in an install script. npm may have been configured not to run it.
 function makeLinks(root: string): void {
   const links: { source: string; target: string }[] = JSON.parse(
     readFileSync(join(root, 'native/pg-symlinks.json'), 'utf8'),

@@ -1,5 +1,5 @@
-// Owns: finding the embedded PostgreSQL that another process of this folder runs, to work beside it. Starting and
-// stopping one is embedded.ts' matter.
+// Owns: finding the embedded PostgreSQL that another process already runs in this folder, to use the same server.
+// Starting and stopping it belong to embedded.ts.
 
 import { existsSync, readFileSync, realpathSync } from 'node:fs';
 import { join } from 'node:path';
@@ -10,25 +10,22 @@ import { isRunning, readHolder } from './lock.ts';
 export interface RunningPostgres {
   /** postgres:// URL of the owner role of the database, password included. */
   readonly ownerUrl: string;
-  /** The process that started the server, and that ends it. */
+  /** The process that started the server and will stop it. */
   readonly startedBy: number;
 }
 
 const POLL_MILLISECONDS = 50;
-/** A first start is done in a fraction of this. */
+/** A first start takes much less than this. */
 const START_MILLISECONDS_MAX = 60_000;
 
 /**
- * The server that another process runs in this folder; one that is being started is waited for. Null when nobody runs
- * one. Raises EmbeddedRefused when it does not answer within `patienceMs`.
+ * Finds the server that another process runs in this folder, and waits while that process still starts it. Null when no
+ * process runs one. Raises EmbeddedRefused when it does not answer within `waitMs`.
  */
-export async function findRunning(
-  directory: string,
-  patienceMs = START_MILLISECONDS_MAX,
-): Promise<RunningPostgres | null> {
+export async function findRunning(directory: string, waitMs = START_MILLISECONDS_MAX): Promise<RunningPostgres | null> {
   if (!existsSync(directory)) return null;
   const folder = realpathSync(directory);
-  const deadline = performance.now() + patienceMs;
+  const deadline = performance.now() + waitMs;
   for (;;) {
     const holder = readHolder(join(folder, 'lock'));
     if (holder === undefined || !isRunning(holder)) return null;
@@ -43,7 +40,7 @@ export async function findRunning(
   }
 }
 
-/** The addresses that the files of the folder speak of; null while they are not all there yet. */
+/** The addresses of the server, read from the files of the folder; null while a file is still missing. */
 function addressOf(folder: string): ReturnType<typeof urlsOf> | null {
   const path = join(folder, 'credentials.json');
   const port = lastPort(folder);

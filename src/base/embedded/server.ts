@@ -1,13 +1,12 @@
-// Owns: one running PostgreSQL server process: starting it, taking over one that outlived its parent, stopping it, and
-// saying in plain words why it did not start. Leaves to others: its files (embedded-files.ts), roles and databases
-// (embedded.ts).
+// Owns: one running PostgreSQL server process. Starts it, takes over one whose parent has ended, stops it, and explains
+// why it did not start. Leaves to others: its files (files.ts), roles and databases (embedded.ts).
 
 import { type ChildProcess, spawn } from 'node:child_process';
 import { existsSync, readFileSync, rmSync, statSync } from 'node:fs';
 import { Socket } from 'node:net';
 import { basename, join } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
-import type { Home } from './files.ts';
+import type { ServerFolders } from './files.ts';
 import { isRunning, markOf } from './lock.ts';
 import { SERVER_ENVIRONMENT } from './native.ts';
 
@@ -18,7 +17,7 @@ export interface Server {
   stop(): Promise<void>;
 }
 
-/** A start that may succeed when it is tried again: another port, or a moment later. */
+/** The start failed but may succeed when it is tried again, with another port or a moment later. */
 export class TransientStartError extends Error {}
 
 const START_MILLISECONDS_MAX = 120_000;
@@ -46,15 +45,15 @@ const DISPOSABLE_SETTINGS = [
   'max_connections=200',
 ];
 
-/** Starts the server on `port` and resolves when it accepts connections. Raises `TransientStartError` or a plain sentence. */
+/** Starts the server on `port` and resolves when it accepts connections. Raises TransientStartError, or an error that explains the failure. */
 export async function spawnServer(
-  home: Home,
+  folders: ServerFolders,
   options: { port: number; disposable: boolean; onNotice: (line: string) => void },
 ): Promise<Server> {
-  const [program, ...args] = commandLine(home, options.port, options.disposable);
-  // A group of its own: a Ctrl-C in the terminal must not take the database away from requests still in flight.
+  const [program, ...args] = commandLine(folders, options.port, options.disposable);
+  // The server gets its own process group: Ctrl-C in the terminal must not stop the database before running requests.
   const child = spawn(program, args, {
-    ...home.identity,
+    ...folders.identity,
     env: SERVER_ENVIRONMENT,
     cwd: '/',
     detached: true,
@@ -71,7 +70,7 @@ export async function spawnServer(
   if (child.stderr instanceof Socket) child.stderr.unref();
   let isStopping = false;
   child.once('exit', () => {
-    if (!isStopping) options.onNotice(`The embedded PostgreSQL stopped by itself: ${explain(lines)}`);
+    if (!isStopping) options.onNotice(`The embedded PostgreSQL stopped unexpectedly: ${explain(lines)}`);
   });
   return stoppable(pid, options.port, () => {
     isStopping = true;
@@ -80,19 +79,22 @@ export async function spawnServer(
   });
 }
 
-/** Takes over a server that still runs on this data folder with these settings; stops one that runs differently and clears what a dead one left. */
+/**
+ * Takes over a server that still runs on this data folder with the same settings. Stops a server with other settings, and
+ * removes the pid file of one that has ended.
+ */
 export async function adoptServer(
-  home: Home,
+  folders: ServerFolders,
   options: { disposable: boolean; answers: (port: number) => Promise<boolean> },
 ): Promise<Server | undefined> {
-  const path = join(home.data, 'postmaster.pid');
+  const path = join(folders.data, 'postmaster.pid');
   if (!existsSync(path)) return undefined;
   const lines = readFileSync(path, 'utf8').split('\n');
   const pid = Number(lines[0]);
   const port = Number(lines[3]);
-  const running = postmasterCommand(pid, home.data);
+  const running = postmasterCommand(pid, folders.data);
   if (running === undefined) {
-    // PostgreSQL trusts the number alone, which may belong to another program by now, and would refuse to start.
+    // The process id may belong to another program now. PostgreSQL checks only the id and would refuse to start.
     rmSync(path, { force: true });
     return undefined;
   }
@@ -100,19 +102,19 @@ export async function adoptServer(
   const server = stoppable(pid, port, async () => {
     while (isRunning(mark)) await delay(POLL_MILLISECONDS);
   });
-  const isSame = running.join('\0') === commandLine(home, port, options.disposable).join('\0');
+  const isSame = running.join('\0') === commandLine(folders, port, options.disposable).join('\0');
   if (isSame && lines[7]?.trim() === 'ready' && (await options.answers(port))) return server;
   await server.stop();
   return undefined;
 }
 
-function commandLine(home: Home, port: number, disposable: boolean): [string, ...string[]] {
+function commandLine(folders: ServerFolders, port: number, disposable: boolean): [string, ...string[]] {
   const settings = disposable ? [...SETTINGS, ...DISPOSABLE_SETTINGS] : SETTINGS;
-  const program = join(home.native, 'bin/postgres');
-  return [program, '-D', home.data, '-p', String(port), ...settings.flatMap((setting) => ['-c', setting])];
+  const program = join(folders.native, 'bin/postgres');
+  return [program, '-D', folders.data, '-p', String(port), ...settings.flatMap((setting) => ['-c', setting])];
 }
 
-// A postmaster works inside its data folder and keeps its command line; its children rename themselves.
+// The working directory of a postmaster is its data folder, and it keeps its command line. Its children change theirs.
 function postmasterCommand(pid: number, data: string): string[] | undefined {
   try {
     const inside = statSync(`/proc/${pid}/cwd`);
@@ -126,7 +128,7 @@ function postmasterCommand(pid: number, data: string): string[] | undefined {
 }
 
 function stoppable(pid: number, port: number, untilGone: () => Promise<void>): Server {
-  // The last chance when nobody called stop(): the server finishes its shutdown on its own.
+  // If stop() was not called before this process exits, the signal still makes the server shut down.
   const onExit = (): void => signal(pid, 'SIGINT');
   process.once('exit', onExit);
   let stopping: Promise<void> | undefined;
@@ -163,11 +165,11 @@ async function untilReady(child: ChildProcess, lines: string[]): Promise<void> {
         if (parts.some((line) => line.includes('ready to accept connections'))) resolve();
       });
       child.once('error', reject);
-      // 'close' comes after the last line of output, 'exit' may come before it.
+      // 'close' is emitted after the last line of output, 'exit' may be emitted before it.
       child.once('close', () => reject(failure(lines)));
       timer = setTimeout(() => {
         child.kill('SIGKILL');
-        reject(new Error(`The embedded PostgreSQL did not get ready in time: ${explain(lines)}`));
+        reject(new Error(`The embedded PostgreSQL was not ready in time: ${explain(lines)}`));
       }, START_MILLISECONDS_MAX);
     });
   } finally {
@@ -185,24 +187,24 @@ function failure(lines: string[]): Error {
   return isTransient ? new TransientStartError(message) : new Error(message);
 }
 
-/** Says in a sentence why PostgreSQL gave up, followed by its own last lines. */
+/** Returns a sentence that says why PostgreSQL stopped, followed by its last lines of output. */
 export function explain(lines: readonly string[]): string {
   const text = lines.join('\n');
-  const said = text.trim() === '' ? '' : `\n${text}`;
-  if (/no space left on device|disk quota exceeded/i.test(text)) return `the disk is full.${said}`;
-  if (/could not bind|could not create any TCP/i.test(text)) return `no free port on 127.0.0.1.${said}`;
+  const output = text.trim() === '' ? '' : `\n${text}`;
+  if (/no space left on device|disk quota exceeded/i.test(text)) return `the disk is full.${output}`;
+  if (/could not bind|could not create any TCP/i.test(text)) return `no free port on 127.0.0.1.${output}`;
   if (/out of (shared )?memory|could not (map|create|resize) .*shared memory/i.test(text)) {
-    return `the machine has too little memory or shared memory left.${said}`;
+    return `the machine has too little memory or shared memory left.${output}`;
   }
-  if (/permission denied|wrong ownership/i.test(text)) return `its files belong to another user.${said}`;
-  return said === '' ? 'it said nothing.' : `it said:${said}`;
+  if (/permission denied|wrong ownership/i.test(text)) return `its files belong to another user.${output}`;
+  return output === '' ? 'it printed nothing.' : `it printed:${output}`;
 }
 
 function signal(pid: number, name: NodeJS.Signals): void {
   try {
     if (pid > 0) process.kill(pid, name);
   } catch {
-    // Gone already.
+    // The process has already ended.
   }
 }
 

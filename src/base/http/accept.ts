@@ -1,4 +1,4 @@
-// Which of the media types that an endpoint offers a request prefers (RFC 9110 §12.5.1).
+// Chooses the media type that a request prefers among those that an endpoint offers (RFC 9110 §12.5.1).
 
 interface Range {
   readonly type: string;
@@ -11,7 +11,7 @@ const QUALITY = /;[ \t]*q=([^;]*)/;
 const WEIGHT = /^(?:0(?:\.\d{0,3})?|1(?:\.0{0,3})?)$/;
 const RANGES_MAX = 50;
 
-/** The ranges of the header; what is none, or has a weight that is none, is left out. */
+/** The ranges of the header, without malformed ranges and ranges with a malformed weight. */
 function rangesOf(accept: string): Range[] {
   return accept
     .toLowerCase()
@@ -24,8 +24,8 @@ function rangesOf(accept: string): Range[] {
     });
 }
 
-/** How narrow the narrowest range is that takes the type (3 exact, 1 anything, 0 none), and its weight. */
-function judge(ranges: readonly Range[], offered: string): { readonly narrow: number; readonly quality: number } {
+/** The narrowest range that matches the type, as a number (3 exact, 2 its family, 1 any type, 0 none), and its weight. */
+function match(ranges: readonly Range[], offered: string): { readonly narrow: number; readonly quality: number } {
   const family = `${offered.split('/')[0]}/*`;
   for (const [index, wanted] of [offered, family, '*/*'].entries()) {
     const qualities = ranges.filter(({ type }) => type === wanted).map(({ quality }) => quality);
@@ -35,8 +35,9 @@ function judge(ranges: readonly Range[], offered: string): { readonly narrow: nu
 }
 
 /**
- * The offered type that the Accept header gives the highest weight; of equal ones that which it names more exactly, then
- * the one offered first. The first offered for no header, or one without any good range; null when it takes none of them.
+ * Returns the offered type with the highest weight in the Accept header. Among equal weights, the more exact range wins,
+ * then the type that is offered first. Without a header, or without any well-formed range, it is the first offered type.
+ * Null when the header accepts none of the types.
  */
 export function preferredType<const T extends string>(
   accept: string | undefined,
@@ -46,11 +47,11 @@ export function preferredType<const T extends string>(
   if (ranges.length === 0) return offered[0];
   let best: { readonly type: T; readonly narrow: number; readonly quality: number } | null = null;
   for (const type of offered) {
-    const judged = { type, ...judge(ranges, type) };
-    if (judged.quality === 0) continue;
-    const better =
-      !best || judged.quality > best.quality || (judged.quality === best.quality && judged.narrow > best.narrow);
-    if (better) best = judged;
+    const matched = { type, ...match(ranges, type) };
+    if (matched.quality === 0) continue;
+    const isBetter =
+      !best || matched.quality > best.quality || (matched.quality === best.quality && matched.narrow > best.narrow);
+    if (isBetter) best = matched;
   }
   return best?.type ?? null;
 }

@@ -1,5 +1,5 @@
-// Reads JSON bodies: one media type, strict UTF-8, no keys that poison prototypes, bounded depth and size, and no
-// string that PostgreSQL or a log could not hold.
+// Reads JSON bodies: one media type, strict UTF-8, no keys that change prototypes, bounded depth and size, and no string
+// that PostgreSQL cannot store.
 import { invalid, problem } from '../errors/problem.ts';
 
 const DEPTH_MAX = 32;
@@ -7,13 +7,13 @@ const NODES_MAX = 10_000;
 const JSON_TYPE = /^application\/json[ \t]*(?:;[ \t]*charset="?utf-8"?[ \t]*)?$/i;
 const POISON = new Set(['__proto__', 'constructor', 'prototype']);
 
-/** Raises unsupported_media_type for anything but JSON in UTF-8, as it is: nothing is unpacked (RFC 9110 §8.4.1). */
+/** Raises unsupported_media_type for anything but uncompressed JSON in UTF-8 (RFC 9110 §8.4.1). */
 export function assertJsonType(contentType: string | undefined, contentEncoding: string | undefined): void {
   const packed = contentEncoding !== undefined && !/^identity$/i.test(contentEncoding);
   if (packed || !JSON_TYPE.test(contentType ?? '')) throw problem('unsupported_media_type');
 }
 
-/** The value of a body; undefined for an empty one. Raises malformed_json or validation_failed. */
+/** Returns the value of a body; undefined for an empty one. Raises malformed_json or validation_failed. */
 export function parseBody(bytes: Buffer): unknown {
   if (bytes.length === 0) return undefined;
   let value: unknown;
@@ -26,7 +26,7 @@ export function parseBody(bytes: Buffer): unknown {
   return value;
 }
 
-/** Walks without recursion, so that depth costs no stack. */
+/** Visits every value without recursion, so that a deep body cannot overflow the stack. */
 function assertHarmless(root: unknown): void {
   const waiting: { value: unknown; depth: number }[] = [{ value: root, depth: 0 }];
   let nodes = 0;

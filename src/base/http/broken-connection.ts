@@ -1,5 +1,5 @@
-// Answers what never reaches a route: too large headers, garbage, a request that never ends, an unknown expectation, a
-// tunnel.
+// Answers requests that never reach a route: headers that are too large, malformed requests, requests that never end,
+// unknown expectations and tunnels.
 import { randomUUID } from 'node:crypto';
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import type { Socket } from 'node:net';
@@ -12,7 +12,7 @@ const CODES: Readonly<Record<string, ProblemCode>> = {
   ERR_HTTP_REQUEST_TIMEOUT: 'request_timeout',
 };
 
-/** Node's 'clientError': there is no request to reply to, so the answer is written by hand and the socket closed. */
+/** Handles Node's 'clientError'. There is no request to reply to: the answer is written to the socket, which is closed. */
 export function answerBrokenConnection(error: Error & { code?: string }, socket: Socket): void {
   if (error.code === 'ECONNRESET' || !socket.writable) {
     socket.destroy();
@@ -21,7 +21,7 @@ export function answerBrokenConnection(error: Error & { code?: string }, socket:
   endWith(socket, problem(CODES[error.code ?? ''] ?? 'bad_request'));
 }
 
-/** Node's 'connect': without a listener the socket would be closed without a word. No tunnel is ever opened. */
+/** Handles Node's 'connect'. Without a listener Node closes the socket without an answer. No tunnel is ever opened. */
 export function answerTunnel(thrown: Problem, socket: Duplex): void {
   socket.on('error', () => socket.destroy());
   endWith(socket, thrown);
@@ -43,7 +43,7 @@ function endWith(socket: Duplex, thrown: Problem): void {
   socket.end(`${head.join('\r\n')}\r\n\r\n${body}`);
 }
 
-/** Node's 'checkExpectation': an Expect header other than 100-continue (RFC 9110 §10.1.1). Node's own answer has no body. */
+/** Handles Node's 'checkExpectation': an Expect header other than 100-continue (RFC 9110 §10.1.1). Node answers without a body. */
 export function refuseExpectation(_request: IncomingMessage, response: ServerResponse): void {
   const thrown = problem('expectation_failed');
   const requestId = randomUUID();

@@ -1,5 +1,5 @@
-// What a route is: a declaration of method, path, access, limit and schemas, and one call of an operation.
-// `endpoint()` is the only way to make one; the server refuses every other (see server.ts).
+// A route is a declaration of method, path, access, limit and schemas, with one call of an operation. `endpoint()` is the
+// only way to make one: the server refuses every other route (see server.ts).
 import type { z } from 'zod';
 import type { Caller, ClientCaller, OrganizationCaller, OrganizationClient, Principal } from '../../protocol/caller.ts';
 import type { OAuthErrorCode } from '../errors/oauth.ts';
@@ -13,16 +13,16 @@ export type Access =
   | { readonly kind: 'client'; readonly permission: string }
   | { readonly kind: 'platform' };
 
-/** Anybody may call it. */
+/** Everyone may call it. */
 export const open = () => ({ kind: 'open' }) as const;
 interface OrClient {
-  /** Whether a service client of the organization may call it as well. */
+  /** A service client of the organization may call it too. */
   readonly orClient: true;
 }
 
 /**
- * Whoever has a good access token may call it; with `alsoSuspended` also one whose organization is suspended: for what
- * a user does to their own session, so that it can leave that organization.
+ * Everyone with a valid access token may call it. With `alsoSuspended` the organization of the token may be suspended:
+ * for what a user does to their own session, so that the session can leave that organization.
  */
 export function signedIn(or: OrClient): { readonly kind: 'signed_in'; alsoSuspended: boolean; readonly orClient: true };
 export function signedIn(also?: { readonly alsoSuspended: boolean }): {
@@ -33,13 +33,13 @@ export function signedIn(also?: { readonly alsoSuspended: boolean }): {
 export function signedIn({ alsoSuspended = false, orClient = false } = {}) {
   return { kind: 'signed_in', alsoSuspended, orClient } as const;
 }
-/** Whoever acts for an organization, with whatever rights. */
+/** Every caller that acts for an organization may call it, with any permissions. */
 export function member(): { readonly kind: 'member'; readonly orClient: false };
 export function member(or: OrClient): { readonly kind: 'member'; readonly orClient: true };
 export function member(or?: OrClient) {
   return { kind: 'member', orClient: or !== undefined } as const;
 }
-/** Whoever holds the permission in the organization that their token acts for. */
+/** Every caller with the permission in the organization that the token acts for may call it. */
 export function needs(permission: string): { readonly kind: 'needs'; permission: string; readonly orClient: false };
 export function needs(
   permission: string,
@@ -48,9 +48,9 @@ export function needs(
 export function needs(permission: string, or?: OrClient) {
   return { kind: 'needs', permission, orClient: or !== undefined } as const;
 }
-/** Service clients that hold the permission, of an organization or of the installation. */
+/** Service clients with the permission may call it, of an organization or of the installation. */
 export const client = (permission: string) => ({ kind: 'client', permission }) as const;
-/** Whom an operator has made an administrator of the whole platform. */
+/** Administrators of the platform may call it. An operator makes a user one. */
 export const platform = () => ({ kind: 'platform' }) as const;
 
 type CallerOf<A extends Access> = A extends { kind: 'open' }
@@ -65,25 +65,25 @@ type CallerOf<A extends Access> = A extends { kind: 'open' }
         ? OrganizationCaller
         : Caller;
 
-/** Bytes that a body with credentials or a refresh token may have. */
+/** The most bytes of a body with credentials or a refresh token. */
 export const SIGN_IN_BODY_BYTES_MAX = 16 * 1024;
 
 /**
- * Which allowance a call draws on: see rate-limit.ts. `session` and `client` are drawn by the operation, which knows the
- * session or the service client.
+ * The allowance that a call draws on: see rate-limit.ts. The operation itself draws on `session` and `client`, because
+ * only the operation knows the session or the service client.
  */
 export type Limit = 'sign_in' | 'session' | 'client' | 'other' | 'none';
 
 /**
- * What an endpoint takes and how it refuses: JSON and problems, or forms and the errors of OAuth (RFC 6749 §3.2, §5.2).
- * Good answers are JSON either way.
+ * The format of requests and errors of an endpoint: JSON and problems, or forms and OAuth errors (RFC 6749 §3.2, §5.2).
+ * Successful answers are JSON in both.
  */
 export type Wire = 'json' | 'oauth';
 
-/** What of the request an operation may be told, beside its validated input. */
+/** The parts of the request that an operation may use, beside its validated input. */
 export interface RequestInfo {
   readonly ip: string;
-  /** The network that limits and failures are counted by: the address, or the /64 of an IPv6 one. */
+  /** The network, by which limits and failures are counted: an IPv4 address, or the /64 of an IPv6 address. */
   readonly network: string;
   readonly userAgent: string | null;
   readonly authorization: string | undefined;
@@ -93,13 +93,13 @@ export interface RequestInfo {
   readonly ifNoneMatch: string | undefined;
   readonly accept: string | undefined;
   readonly lastEventId: string | undefined;
-  /** What a proxy demands beside its query: permissions with commas between them. */
+  /** The permissions that a proxy requires in a header, separated by commas. */
   readonly requiredPermission: string | undefined;
-  /** What the tenant headers name: nothing, one id or slug, or an id and a slug that may be two organizations. */
+  /** The organizations that the tenant headers name: none, one id or slug, or an id and a slug, maybe of two. */
   readonly tenants: readonly string[];
-  /** For the log: which service client the request is from, or says that it is from. */
+  /** Adds the service client of the request to the log: proven, or only claimed. */
   readonly noteServiceClient: (id: string, isProven: boolean) => void;
-  /** Draws on an allowance under a key. Raises too_many_requests. */
+  /** Draws one call from the allowance of a key. Raises too_many_requests. */
   readonly draw: (limit: 'session' | 'organization' | 'client', key: string) => Promise<void>;
 }
 
@@ -118,11 +118,11 @@ export interface HandlerInput<CallerType, Body, Query, Params> {
   readonly answer: Answer;
 }
 
-/** An answer that the operation has written out itself; the schema is for the reference. */
+/** An answer that the operation writes as text. The schema is only for the reference. */
 export interface RawReply {
   readonly mediaType: string;
   readonly schema?: z.ZodType;
-  /** Another form of it, for who prefers that. */
+  /** Another media type, for callers that prefer it. */
   readonly or?: RawReply;
 }
 
@@ -134,37 +134,37 @@ export interface Definition<A extends Access, B, Q, P> {
   readonly url: string;
   readonly access: A;
   readonly limit?: Limit;
-  /** `json` unless told. */
+  /** `json` by default. */
   readonly wire?: Wire;
-  /** For the API reference: a name in lower camel case, one line, and the chapter. */
+  /** The name in the API reference, in lower camel case. The summary is one line, the tag is the chapter. */
   readonly id: string;
   readonly summary: string;
   readonly tag: string;
   readonly body?: B;
-  /** True when a request without any body is as good as one with an empty object. */
+  /** True when a request without a body means the same as one with an empty object. */
   readonly bodyOptional?: boolean;
   readonly query?: Q;
   readonly params?: P;
-  /** The schema of each good answer, null for one without a body, or text that is sent as it is. */
+  /** For each successful status the schema of the answer, null for no body, or the media type of a text. */
   readonly reply: Readonly<Record<number, Schema | null | RawReply>>;
-  /** Codes of errors.ts that the operation raises, for the reference; the common ones are added. */
+  /** The problems that the operation raises, for the reference. The common ones are added. */
   readonly problems?: readonly ProblemCode[];
-  /** Likewise of errors/oauth.ts, for an endpoint of that wire. */
+  /** The same for the codes of errors/oauth.ts, for an endpoint with the wire `oauth`. */
   readonly oauthErrors?: readonly OAuthErrorCode[];
   readonly bodyBytesMax?: number;
-  /** True where `handle` gives a Readable, which may take as long as it likes; it is destroyed with the connection. */
+  /** True when `handle` returns a Readable. It has no time limit, and is destroyed with the connection. */
   readonly streams?: boolean;
   readonly handle: (input: HandlerInput<CallerOf<A>, Output<B>, Output<Q>, Output<P>>) => unknown;
 }
 
-/** A checked declaration, stripped of its types. */
+/** A checked declaration, without the types of its own schemas. */
 export interface Endpoint extends Omit<Definition<Access, Schema, Schema, Schema>, 'handle' | 'limit' | 'wire'> {
   readonly limit: Limit;
   readonly wire: Wire;
   readonly handle: (input: HandlerInput<Principal | null, unknown, unknown, unknown>) => unknown;
 }
 
-const made = new WeakSet<Endpoint>();
+const endpoints = new WeakSet<Endpoint>();
 
 /** Declares a route. */
 export function endpoint<
@@ -176,15 +176,15 @@ export function endpoint<
   const known = ['open', 'signed_in', 'member', 'needs', 'client', 'platform'].includes(definition.access?.kind);
   if (!known) {
     throw new TypeError(
-      `${definition.method} ${definition.url} states no access: say open(), signedIn(), member(), needs(), client() or platform()`,
+      `${definition.method} ${definition.url} states no access: use open(), signedIn(), member(), needs(), client() or platform()`,
     );
   }
   const declared = Object.freeze({ limit: 'other', wire: 'json', ...definition }) as unknown as Endpoint;
-  made.add(declared);
+  endpoints.add(declared);
   return declared;
 }
 
-/** Whether it came from `endpoint()`. */
+/** Whether it was made by `endpoint()`. */
 export function isEndpoint(candidate: Endpoint): boolean {
-  return made.has(candidate);
+  return endpoints.has(candidate);
 }

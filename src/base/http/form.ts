@@ -5,7 +5,7 @@ import { problem } from '../errors/problem.ts';
 
 const FORM_TYPE = /^application\/x-www-form-urlencoded[ \t]*(?:;[ \t]*charset="?utf-8"?[ \t]*)?$/i;
 
-/** Raises unsupported_media_type for anything but a form in UTF-8, as it is: nothing is unpacked (RFC 9110 §8.4.1). */
+/** Raises unsupported_media_type for anything but an uncompressed form in UTF-8 (RFC 9110 §8.4.1). */
 export function assertFormType(contentType: string | undefined, contentEncoding: string | undefined): void {
   const packed = contentEncoding !== undefined && !/^identity$/i.test(contentEncoding);
   if (!packed && FORM_TYPE.test(contentType ?? '')) return;
@@ -13,13 +13,14 @@ export function assertFormType(contentType: string | undefined, contentEncoding:
 }
 
 /**
- * The parameters of a form. One without a value counts as left out, one that is there twice is refused (RFC 6749 §3.2).
- * Raises bad_request.
+ * Returns the parameters of a form. A parameter without a value counts as missing, a repeated one is refused (RFC 6749
+ * §3.2). Raises bad_request.
  */
 export function parseForm(bytes: Uint8Array): Record<string, string> {
   const pairs = readForm(bytes);
   if (!pairs) throw problem('bad_request', { detail: 'The body is not a well-formed form in UTF-8.' });
   const names = new Set(pairs.map(([name]) => name));
-  if (names.size < pairs.length) throw problem('bad_request', { detail: 'A parameter is there more than once.' });
+  if (names.size < pairs.length)
+    throw problem('bad_request', { detail: 'The body repeats a parameter: send each one once.' });
   return Object.fromEntries(pairs.filter(([, value]) => value !== ''));
 }

@@ -1,5 +1,5 @@
-// Mounts one endpoint: the guard before the body is read, then validation, the operation, and the answer held to its
-// schema.
+// Mounts one endpoint. The guard runs before the body is read. Then come validation, the operation, and the check of the
+// answer against its schema.
 import { Readable } from 'node:stream';
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
 import { z } from 'zod';
@@ -17,10 +17,10 @@ import { type DrawLimit, networkOf } from './rate-limit.ts';
 import { FastifyRequestInfo } from './request-info.ts';
 import { assertOwnTenant, namedTenants } from './tenant.ts';
 
-/** Marks the routes that came from endpoints. */
+/** Marks the routes that were made by `endpoint()`. */
 export const ROUTE_MARK = Symbol('endpoint');
 
-/** Whose token it is. Raises why it is refused; a suspended organization is none with `alsoSuspended`. */
+/** Returns the principal of a token. Raises a problem for a refused one. `alsoSuspended` allows a suspended organization. */
 export type Authenticate = (
   authorization: string | undefined,
   options: { readonly alsoSuspended: boolean },
@@ -29,8 +29,9 @@ export type Authenticate = (
 export interface Guard {
   readonly authenticate: Authenticate;
   /**
-   * Lets a caller whose token names no organization act for the one of their own that every reference (id or slug)
-   * names. Raises bad_request when they name different ones, organization_access_denied, organization_suspended.
+   * For a caller whose token names no organization: returns the caller, acting for the organization that the references
+   * (id or slug) name. Raises bad_request when they name different ones, organization_access_denied or
+   * organization_suspended.
    */
   readonly actFor: (caller: Caller, references: readonly string[]) => Promise<OrganizationCaller>;
   readonly holds: (caller: OrganizationCaller, permission: string) => boolean | Promise<boolean>;
@@ -68,24 +69,24 @@ export function mountEndpoint(app: FastifyInstance, declared: Endpoint, guard: G
   });
 }
 
-/** The server's own limit holds where nothing else is said. */
+/** The size limit of the endpoint; without one the limit of the server applies. */
 function bodyLimit({ bodyBytesMax, limit, wire }: Endpoint): { bodyLimit?: number } {
   if (bodyBytesMax !== undefined) return { bodyLimit: bodyBytesMax };
   return limit === 'sign_in' || wire === 'oauth' ? { bodyLimit: SIGN_IN_BODY_BYTES_MAX } : {};
 }
 
-/** The longest that a timer can wait: 24 days. */
+/** The longest time that a timer of Node can wait: 24 days. */
 const TIMEOUT_MS_MAX = 2 ** 31 - 1;
 
 const NOTHING = z.strictObject({});
 const ANYTHING = z.looseObject({});
 
-/** Before the body is read: an open route draws on the network's allowance, any other on its principal's. */
+/** Runs before the body is read. An open route draws on the allowance of the network, every other on the principal's. */
 async function admit(declared: Endpoint, guard: Guard, request: FastifyRequest, reply: FastifyReply): Promise<void> {
   if (declared.access.kind === 'open' && declared.limit === 'none') return;
   const network = `ip ${networkOf(request.ip)}`;
   if (declared.access.kind === 'open') {
-    namedTenants(request.headers); // whoever reads it or not: two different names are a mistake of the sender
+    namedTenants(request.headers); // raises for contradicting headers, also when the operation does not read them
     if (declared.limit === 'sign_in') await guard.draw(request, reply, 'signIn', `${declared.id} ${network}`);
     else if (declared.limit !== 'client') await guard.draw(request, reply, 'other', `${declared.limit} ${network}`);
     return;
@@ -94,7 +95,7 @@ async function admit(declared: Endpoint, guard: Guard, request: FastifyRequest, 
   try {
     caller = await guard.authenticate(request.headers.authorization, { alsoSuspended: alsoSuspended(declared) });
   } catch (refused) {
-    if (declared.limit !== 'none') await guard.draw(request, reply, 'other', network); // guessing is bounded, too
+    if (declared.limit !== 'none') await guard.draw(request, reply, 'other', network); // limits the guessing of tokens
     throw refused;
   }
   request.setDecorator('caller', caller);
@@ -107,12 +108,12 @@ async function admit(declared: Endpoint, guard: Guard, request: FastifyRequest, 
   await assertAllowed(declared, guard, acting);
 }
 
-/** An administrator of the platform acts for no organization: a suspended one, their own perhaps, can be activated. */
+/** Administrators of the platform act for no organization, so they can activate even their own suspended one. */
 function alsoSuspended({ access }: Endpoint): boolean {
   return access.kind === 'platform' || (access.kind === 'signed_in' && access.alsoSuspended);
 }
 
-/** The caller in the organization that the request is about (tenant headers name it, a token's word decides). */
+/** The caller in the organization of the request. Tenant headers may name it; the token always decides. */
 async function inTenant(guard: Guard, caller: Principal, request: FastifyRequest): Promise<Principal> {
   const references = namedTenants(request.headers);
   if (references.length === 0) return caller;
@@ -122,7 +123,7 @@ async function inTenant(guard: Guard, caller: Principal, request: FastifyRequest
 }
 
 const PLATFORM_ONLY =
-  'Platform administrators only; operators name them: tenantry users grant <user> --platform-admin.';
+  'For platform administrators only. An operator makes a user one: tenantry users grant <user> --platform-admin.';
 
 async function assertAllowed({ access }: Endpoint, guard: Guard, caller: Principal): Promise<void> {
   if (caller.kind === 'client') return assertClientAllowed(access, caller);
@@ -135,10 +136,10 @@ async function assertAllowed({ access }: Endpoint, guard: Guard, caller: Princip
   }
 }
 
-/** A client's own permissions decide, and only where the route is for clients, too. */
+/** The permissions of the client decide, and only on a route that allows clients. */
 function assertClientAllowed(access: Access, caller: ClientCaller): void {
-  const invited = access.kind === 'client' || ('orClient' in access && access.orClient);
-  if (!invited) throw problem('user_required');
+  const allowsClients = access.kind === 'client' || ('orClient' in access && access.orClient);
+  if (!allowsClients) throw problem('user_required');
   if (access.kind === 'signed_in') return;
   if (access.kind !== 'client' && !actsForOrganization(caller)) throw problem('organization_required');
   if (access.kind !== 'member' && !permits(caller.permissions, access.permission)) throw problem('permission_denied');
@@ -150,28 +151,28 @@ function bodyOf(declared: Endpoint, request: FastifyRequest): unknown {
   return request.body;
 }
 
-function validate(schema: z.ZodType, value: unknown, place: string): unknown {
+function validate(schema: z.ZodType, value: unknown, part: '' | 'query' | 'path'): unknown {
   const parsed = schema.safeParse(value);
   if (parsed.success) return parsed.data;
   const issues: FieldIssue[] = parsed.error.issues.slice(0, 20).flatMap((issue) => {
-    if (issue.code !== 'unrecognized_keys') return { path: pathOf(place, issue.path), message: issue.message };
+    if (issue.code !== 'unrecognized_keys') return { path: pathOf(part, issue.path), message: issue.message };
     return issue.keys
       .slice(0, 20)
-      .map((key) => ({ path: pathOf(place, [...issue.path, key.slice(0, 100)]), message: 'is not known here' }));
+      .map((key) => ({ path: pathOf(part, [...issue.path, key.slice(0, 100)]), message: 'is not known here' }));
   });
   throw problem('validation_failed', { issues });
 }
 
-function pathOf(place: string, path: readonly PropertyKey[]): string {
-  return [place, ...path.map(String)].filter((part) => part !== '').join('.');
+function pathOf(part: string, path: readonly PropertyKey[]): string {
+  return [part, ...path.map(String)].filter((name) => name !== '').join('.');
 }
 
 function send(declared: Endpoint, reply: FastifyReply, result: unknown): FastifyReply {
   const schema = declared.reply[reply.statusCode];
-  // Also where nothing of it is sent: to a HEAD, or to somebody who has gone.
+  // Also when nothing is sent: for a HEAD request, or when the connection is already closed.
   if (result instanceof Readable) reply.raw.once('close', () => result.destroy());
   if (!(schema instanceof z.ZodType)) return reply.send(result ?? '');
-  // What the schema does not name is not sent: an operation cannot leak by returning too much.
+  // Members that the schema does not name are not sent: an operation that returns too much leaks nothing.
   const body = JSON.stringify(schema.parse(result));
   return reply
     .type('application/json; charset=utf-8')

@@ -1,4 +1,4 @@
-// Answers what goes wrong at an OAuth endpoint in the form of RFC 6749 §5.2, whichever layer it is raised in.
+// Answers every error at an OAuth endpoint in the form of RFC 6749 §5.2, whichever layer raised it.
 import type { FastifyReply, FastifyRequest } from 'fastify';
 import { OAuthError, type OAuthErrorCode } from '../errors/oauth.ts';
 import { type Problem, problem } from '../errors/problem.ts';
@@ -6,10 +6,10 @@ import type { Endpoint } from './endpoint.ts';
 import { isSlowBody, setProblemHeaders, type Translate, toProblem } from './problems.ts';
 import { type DrawLimit, networkOf } from './rate-limit.ts';
 
-/** RFC 7235 §2.2; RFC 6749 §5.2 wants the scheme that the client tried, RFC 9110 §15.5.2 a challenge with every 401. */
+/** RFC 9110 §15.5.2 requires a challenge with every 401, RFC 6749 §5.2 the scheme that the client used. */
 const CHALLENGE = 'Basic realm="tenantry"';
 
-/** The characters of error_description (RFC 6749 §5.2): ASCII without control characters, quotation mark and backslash. */
+/** Keeps the characters of error_description (RFC 6749 §5.2): ASCII without control characters, quotes and backslashes. */
 function describable(text: string): string {
   return text
     .replaceAll('"', "'")
@@ -18,7 +18,7 @@ function describable(text: string): string {
     .replace(/[^\x20-\x7e]/g, '?');
 }
 
-/** What a problem of the layers below is called in OAuth. */
+/** Converts a problem of the layers below into an OAuth error. */
 function oauthErrorOf(thrown: Problem): OAuthError {
   const { status } = thrown;
   if (status === 429 || status === 503) return new OAuthError('temporarily_unavailable', thrown.message, status);
@@ -28,26 +28,26 @@ function oauthErrorOf(thrown: Problem): OAuthError {
   return new OAuthError('invalid_request', description, [405, 408, 413, 415].includes(status) ? status : 400);
 }
 
-/** The wire of the endpoint that a request has reached. */
+/** The wire of the endpoint that the request reached. */
 export function wireOf({ routeOptions }: FastifyRequest): Endpoint['wire'] | undefined {
   return (routeOptions.config as { wire?: Endpoint['wire'] } | undefined)?.wire;
 }
 
-/** Whether a request is for an OAuth endpoint, be it by a method that the endpoint does not take. */
+/** Returns a check whether a request is for an OAuth endpoint, even with a method that the endpoint does not have. */
 export function oauthRequests(endpoints: readonly Endpoint[]): (request: FastifyRequest) => boolean {
   const paths = new Set(endpoints.filter(({ wire }) => wire === 'oauth').map(({ url }) => url));
   return (request) => wireOf(request) === 'oauth' || paths.has(request.url.split('?', 1)[0] ?? '');
 }
 
-// What somebody can be refused who has not proven to be a client: it is counted, as guessing tokens is.
-const OF_STRANGERS: ReadonlySet<OAuthErrorCode> = new Set<OAuthErrorCode>([
+// The refusals that a sender can get without client authentication. They are counted, like the guessing of tokens.
+const UNAUTHENTICATED_CODES: ReadonlySet<OAuthErrorCode> = new Set<OAuthErrorCode>([
   'invalid_request',
   'invalid_client',
   'invalid_scope',
   'unsupported_grant_type',
 ]);
 
-/** Sends whatever was thrown. Past the network's allowance of refusals it is told to wait instead. */
+/** Sends the OAuth error for any thrown error. When the network has used up its allowance, the answer is 429 instead. */
 export async function sendOAuthError(
   request: FastifyRequest,
   reply: FastifyReply,
@@ -55,8 +55,8 @@ export async function sendOAuthError(
   deps: { readonly translate: Translate; readonly draw: DrawLimit },
 ): Promise<FastifyReply> {
   let thrown = isSlowBody(error, request) ? problem('request_timeout') : toOAuth(error, deps.translate);
-  // An unknown method has been counted as an unknown path is.
-  if (OF_STRANGERS.has(named(thrown).code) && thrown.status !== 405) {
+  // An unknown method was already counted, like an unknown path.
+  if (UNAUTHENTICATED_CODES.has(named(thrown).code) && thrown.status !== 405) {
     try {
       await deps.draw(request, reply, 'other', `ip ${networkOf(request.ip)}`);
     } catch (exceeded) {

@@ -1,4 +1,4 @@
-// Turns whatever was thrown into application/problem+json (RFC 9457). Text of libraries, SQL and stacks stay here.
+// Converts any thrown error into application/problem+json (RFC 9457). Messages of libraries, SQL and stacks are not sent.
 import type { FastifyReply, FastifyRequest } from 'fastify';
 import { DatabaseUnavailable, isOutage } from '../database/db.ts';
 import { sqlStateOf } from '../database/sql-state.ts';
@@ -12,7 +12,7 @@ export interface ProblemBody {
   readonly status: number;
   readonly detail: string;
   readonly code: ProblemCode;
-  /** The same sentence as detail. */
+  /** The same sentence as `detail`. */
   readonly error: string;
   readonly requestId: string;
   readonly issues?: readonly FieldIssue[];
@@ -33,7 +33,7 @@ export function problemBody(thrown: Problem, requestId: string): ProblemBody {
   };
 }
 
-// What the framework raises, by its code. Anything else of the framework with a 4xx status is a bad request.
+// The errors of the framework, by code. Every other error of the framework with a 4xx status is a bad request.
 const FRAMEWORK: Readonly<Record<string, ProblemCode>> = {
   FST_ERR_CTP_INVALID_MEDIA_TYPE: 'unsupported_media_type',
   FST_ERR_CTP_BODY_TOO_LARGE: 'body_too_large',
@@ -46,13 +46,13 @@ const FRAMEWORK: Readonly<Record<string, ProblemCode>> = {
   ERR_HTTP_REQUEST_TIMEOUT: 'request_timeout',
 };
 
-// Text that PostgreSQL cannot hold in spite of every check is the sender's mistake, not an outage.
+// Text that passed every check but that PostgreSQL cannot store is the sender's mistake, not an outage.
 const UNSTORABLE = new Set<string | undefined>(['22021', '22P05']);
 
-/** Makes a Problem of an error of a feature that the HTTP layer does not know. */
+/** Converts an error of a feature, which the HTTP layer does not import, into a Problem; null for any other error. */
 export type Translate = (error: unknown) => Problem | null;
 
-/** Whatever was thrown as a Problem; internal_error for what nobody foresaw. */
+/** Converts any thrown error into a Problem; internal_error for an unexpected one. */
 export function toProblem(error: unknown, translate: Translate): Problem {
   if (error instanceof Problem) return error;
   const translated = translate(error);
@@ -70,7 +70,7 @@ export function toProblem(error: unknown, translate: Translate): Problem {
   return new Problem('internal_error', {}, { cause: error });
 }
 
-/** Whether the request ran out of time while its body was still being read: its sender is slow, the service is not. */
+/** Whether the time ran out while the body was still being read: then the sender is slow, not the service. */
 export function isSlowBody(error: unknown, { raw }: FastifyRequest): boolean {
   const timedOut = (error as { code?: unknown } | null)?.code === 'FST_ERR_HANDLER_TIMEOUT';
   return timedOut && raw.readableFlowing === true && !raw.complete;
@@ -82,10 +82,10 @@ export function sendProblem(request: FastifyRequest, reply: FastifyReply, thrown
   return reply.code(thrown.status).type(PROBLEM_TYPE).serializer(JSON.stringify).send(problemBody(thrown, request.id));
 }
 
-/** What the answer to a problem has in its head, whatever its body says; logs what nobody foresaw. */
+/** Sets the headers that a problem needs, for any format of the body. Logs an unexpected error. */
 export function setProblemHeaders(request: FastifyRequest, reply: FastifyReply, thrown: Problem): void {
-  if (thrown.code === 'internal_error') request.log.error({ err: thrown.cause ?? thrown }, 'unforeseen error');
-  if (thrown.status === 401) reply.header('www-authenticate', 'Bearer'); // RFC 9110 §15.5.2 wants a challenge
+  if (thrown.code === 'internal_error') request.log.error({ err: thrown.cause ?? thrown }, 'unexpected error');
+  if (thrown.status === 401) reply.header('www-authenticate', 'Bearer'); // RFC 9110 §15.5.2 requires a challenge
   if (thrown.code === 'request_timeout') reply.header('connection', 'close'); // RFC 9110 §15.5.9
   for (const [name, value] of Object.entries(thrown.extras.headers ?? {})) reply.header(name, value);
   const { retryAfterSeconds } = thrown.extras;

@@ -1,5 +1,4 @@
-// The allowances: how often a network, a principal, a session, an organization or a service client may be heard in a
-// minute.
+// The rate limits: how many calls per minute a network, a principal, a session, an organization or a service client has.
 import { isIP } from 'node:net';
 import rateLimit, { normalizeIP } from '@fastify/rate-limit';
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
@@ -17,8 +16,8 @@ export interface LimitSettings {
 export type Allowance = 'signIn' | 'session' | 'other' | 'organization' | 'client';
 
 /**
- * Draws one on the allowance of a key, tells the rest in RateLimit-* headers (of an organization's only past it), and
- * raises too_many_requests past it.
+ * Draws one call from the allowance of a key. Sets the RateLimit-* headers; for an organization only when its allowance
+ * is used up. Raises too_many_requests when the allowance is used up.
  */
 export type DrawLimit = (request: FastifyRequest, reply: FastifyReply, which: Allowance, key: string) => Promise<void>;
 
@@ -26,19 +25,19 @@ const IPV6_SUBNET = 64;
 const KEYS_MAX = 50_000;
 
 /**
- * The network of an address: itself, or its /64 (a household or machine has a whole one). What a proxy passes on as an
- * address and is none shares one bucket, so that inventing addresses gains nothing.
+ * Returns the network of an address: an IPv4 address itself, or the /64 of an IPv6 address, because one machine has a
+ * whole /64. Values from a proxy that are not addresses share one key, so that inventing them gains nothing.
  */
 export function networkOf(ip: string | undefined): string {
   return ip && isIP(ip) !== 0 ? normalizeIP(ip, IPV6_SUBNET) : 'unknown';
 }
 
-/** The first bits of an IPv6 address; an IPv4 address whole. */
+/** Returns the first bits of an IPv6 address, or a whole IPv4 address. */
 export function prefixOf(ip: string, bits: number): string {
   return normalizeIP(ip, bits);
 }
 
-/** Prepares the allowances of a server. */
+/** Opens the allowances of a server. */
 export async function openLimits(app: FastifyInstance, settings: LimitSettings): Promise<DrawLimit> {
   if (!settings.enabled) return async () => undefined;
   await app.register(rateLimit, { global: false, cache: KEYS_MAX });
@@ -56,7 +55,7 @@ export async function openLimits(app: FastifyInstance, settings: LimitSettings):
     keys.set(request, key);
     const drawn = await allowances[which](request);
     if (drawn.isAllowed) return;
-    // What is left of an organization's allowance would tell a stranger that others sign in to it.
+    // The remaining allowance of an organization would show to anyone that other people sign in to it.
     if (which === 'organization' && !drawn.isExceeded) return;
     reply.header('ratelimit-limit', String(drawn.max));
     reply.header('ratelimit-remaining', String(drawn.remaining));

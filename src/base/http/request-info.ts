@@ -1,5 +1,5 @@
-// What of a request an operation may be told. Everything is worked out when it is asked for: most routes ask for little.
-import type {} from '@fastify/cookie'; // gives the server's parseCookie its type
+// The parts of a request that an operation may use. Each is computed when it is read: most routes read few of them.
+import type {} from '@fastify/cookie'; // declares the type of parseCookie
 import type { FastifyReply, FastifyRequest } from 'fastify';
 import type { RequestInfo } from './endpoint.ts';
 import { type DrawLimit, networkOf } from './rate-limit.ts';
@@ -7,7 +7,7 @@ import { namedTenants } from './tenant.ts';
 
 const USER_AGENT_LENGTH_MAX = 256;
 
-/** What is known of one request of Fastify's. */
+/** The RequestInfo of one Fastify request. */
 export class FastifyRequestInfo implements RequestInfo {
   readonly #request: FastifyRequest;
   readonly #reply: FastifyReply;

@@ -1,10 +1,10 @@
-// The security headers of every answer. They are the same for all, so helmet computes them once and not per request.
+// The security headers of every answer. They are always the same, so helmet computes them once and not for each request.
 import helmet from '@fastify/helmet';
 import Fastify from 'fastify';
 
-const OF_THE_ANSWER_ITSELF = new Set(['content-length', 'content-type', 'date', 'connection', 'keep-alive']);
+const HEADERS_OF_ONE_ANSWER = new Set(['content-length', 'content-type', 'date', 'connection', 'keep-alive']);
 
-/** What helmet sets for an API that answers data, never pages: nothing may be loaded, framed or guessed from it. */
+/** The headers of helmet for an API without pages: a browser must not load, frame or guess anything from an answer. */
 export async function securityHeaders(options: { readonly https: boolean }): Promise<Record<string, string>> {
   const probe = Fastify();
   await probe.register(helmet, {
@@ -18,7 +18,7 @@ export async function securityHeaders(options: { readonly https: boolean }): Pro
   await probe.close();
   return Object.fromEntries(
     Object.entries(headers).flatMap(([name, value]) =>
-      OF_THE_ANSWER_ITSELF.has(name) || value === undefined ? [] : [[name, String(value)]],
+      HEADERS_OF_ONE_ANSWER.has(name) || value === undefined ? [] : [[name, String(value)]],
     ),
   );
 }

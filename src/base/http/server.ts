@@ -1,4 +1,4 @@
-// The HTTP server: limits, headers, guards and errors around the endpoints. Which endpoints there are is app.ts' matter.
+// The HTTP server: limits, headers, guards and errors around the endpoints. The list of endpoints is in app/endpoints.ts.
 import { randomUUID } from 'node:crypto';
 import type { Socket } from 'node:net';
 import cookie from '@fastify/cookie';
@@ -31,15 +31,15 @@ export interface ServerOptions {
   readonly limits: LimitSettings;
   readonly corsOrigins: readonly string[];
   readonly trustedProxies: readonly string[];
-  /** Whether answers may tell browsers to insist on https. */
+  /** Whether answers tell browsers to use https only. */
   readonly https: boolean;
-  /** How long one request may take, its body included; 10,000 unless told. */
+  /** How long one request may take, including its body; 10,000 by default. */
   readonly handlerTimeoutMs?: number;
 }
 
 const BODY_BYTES_MAX = 64 * 1024;
 const SOCKETS_MAX = 10_000;
-// Fastify's and Node's own are off or generous: a slow or silent client must not hold a socket for ever.
+// The defaults of Fastify and Node are off or very long. A slow or silent peer must not keep a socket open for ever.
 const TIMEOUTS = { requestTimeout: 15_000, connectionTimeout: 30_000, keepAliveTimeout: 65_000 };
 const HEAD_LIMITS = {
   headersTimeout: 10_000,
@@ -48,9 +48,9 @@ const HEAD_LIMITS = {
   requireHostHeader: false,
 };
 const CLOSING_STEP_MS = 500;
-const SANE_REQUEST_ID = /^[A-Za-z0-9._-]{1,128}$/;
+const REQUEST_ID = /^[A-Za-z0-9._-]{1,128}$/;
 
-/** Builds the server; it does not listen yet. Raises for an endpoint that was not made by `endpoint()`. */
+/** Builds the server, which does not listen yet. Raises for an endpoint that was not made by `endpoint()`. */
 export async function openServer(options: ServerOptions): Promise<FastifyInstance> {
   const constant = { ...(await securityHeaders(options)), 'cache-control': 'no-store' };
   const unknownRoute = unknownRoutes(options.endpoints);
@@ -70,7 +70,7 @@ export async function openServer(options: ServerOptions): Promise<FastifyInstanc
     clientErrorHandler: answerBrokenConnection,
     routerOptions: { maxParamLength: 256 },
     frameworkErrors: (error, request, reply) => {
-      reply.headers({ ...constant, 'x-request-id': request.id }); // no hook has seen this request
+      reply.headers({ ...constant, 'x-request-id': request.id }); // no hook has run for this request
       sendProblem(request as FastifyRequest, reply, toProblem(error, options.translate));
     },
   });
@@ -81,10 +81,10 @@ export async function openServer(options: ServerOptions): Promise<FastifyInstanc
   app.addHook('onRequest', (request, reply, done) => {
     reply.headers(constant);
     reply.header('x-request-id', request.id);
-    // RFC 9112 §3.2. Node's own answer would have no body.
+    // RFC 9112 §3.2. Node would answer without a body.
     const hostless = request.headers.host === undefined && request.raw.httpVersion !== '1.0';
     if (hostless) return done(problem('bad_request', { detail: 'Send a Host header.' }));
-    // Node keeps the first and says nothing; what stands in front may have judged by another (RFC 6750 §2).
+    // Node keeps the first header silently. A proxy in front may have checked another one (RFC 6750 §2).
     const doubled = request.headers.authorization !== undefined && countOf(request.raw.rawHeaders, 'authorization') > 1;
     done(doubled ? problem('bad_request', { detail: 'Send one Authorization header.' }) : undefined);
   });
@@ -99,7 +99,7 @@ export async function openServer(options: ServerOptions): Promise<FastifyInstanc
     return sendProblem(request, reply, thrown);
   });
   readBodies(app);
-  // From here on a route that is not an endpoint does not boot.
+  // From here on the server refuses every route that is not an endpoint.
   app.addHook('onRoute', (route) => {
     if ((route.config as { mark?: symbol } | undefined)?.mark !== ROUTE_MARK) {
       throw new Error(
@@ -108,7 +108,7 @@ export async function openServer(options: ServerOptions): Promise<FastifyInstanc
     }
   });
   for (const declared of options.endpoints) mountEndpoint(app, declared, guard);
-  // Before the body is read, as for every route: unknown paths are counted, whatever is sent to them.
+  // Requests to unknown paths are counted before the body is read, as for every route.
   app.addHook('onRequest', async (request, reply) => {
     if (!request.is404) return;
     await draw(request, reply, 'other', `ip ${networkOf(request.ip)}`);
@@ -117,7 +117,10 @@ export async function openServer(options: ServerOptions): Promise<FastifyInstanc
   return app;
 }
 
-/** Closing waits for connections to end: those without a request, or that came to the end of one since, shall not hold it up. */
+/**
+ * Closing waits until all connections have ended. While it waits, this closes connections that never sent a request and
+ * those whose request has ended, so that they do not delay it.
+ */
 function endIdleWhileClosing(app: FastifyInstance): void {
   const sockets = new Set<Socket>();
   app.server.on('connection', (socket: Socket) => {
@@ -134,39 +137,39 @@ function endIdleWhileClosing(app: FastifyInstance): void {
   });
 }
 
-/** How often a header was sent; the list has names and values in turn. */
+/** How often a header was sent. The list contains names and values in turn. */
 function countOf(rawHeaders: readonly string[], wanted: string): number {
   return rawHeaders.filter((name, index) => index % 2 === 0 && name.toLowerCase() === wanted).length;
 }
 
-/** For what the framework says of itself: that it listens is told by whoever started it. */
+/** The log for messages of the framework. Its line about listening is left out: main.ts logs that. */
 function frameworkLog(log: FastifyBaseLogger): FastifyBaseLogger {
   return log.child({}, { level: ['trace', 'debug', 'info'].includes(log.level) ? 'warn' : log.level });
 }
 
 function requestId(raw: { headers: Record<string, string | string[] | undefined> }): string {
   const sent = raw.headers['x-request-id'];
-  return typeof sent === 'string' && SANE_REQUEST_ID.test(sent) ? sent : randomUUID();
+  return typeof sent === 'string' && REQUEST_ID.test(sent) ? sent : randomUUID();
 }
 
-// What proxies ask before they let a request pass, with its own method perhaps.
-const ASKED_BY_PROXIES = /^\/verify(?:[/?]|$)/;
+// The URL that proxies call before they let a request pass, maybe with the method of that request.
+const FORWARD_AUTH = /^\/verify(?:[/?]|$)/;
 
 async function registerPlugins(
   app: FastifyInstance,
   options: ServerOptions,
   unknownRoute: ReturnType<typeof unknownRoutes>,
 ): Promise<void> {
-  await app.register(cookie, { hook: false }); // parsed where a route asks for one
+  await app.register(cookie, { hook: false }); // parsed when an operation reads a cookie
   if (options.corsOrigins.length > 0) {
-    // Some proxies take every 2xx for leave to pass: a preflight is no proof, and gets none there.
+    // Some proxies let a request pass after any 2xx. A preflight proves nothing, so it must not get a 2xx at this URL.
     app.addHook('onRequest', async (request) => {
-      if (request.method === 'OPTIONS' && ASKED_BY_PROXIES.test(request.url)) throw unknownRoute(request.url);
+      if (request.method === 'OPTIONS' && FORWARD_AUTH.test(request.url)) throw unknownRoute(request.url);
     });
     await app.register(cors, {
       origin: [...options.corsOrigins],
       credentials: true,
-      strictPreflight: false, // its own refusal of an incomplete preflight is no problem+json
+      strictPreflight: false, // the plugin would refuse an incomplete preflight without problem+json
       methods: ['GET', 'POST', 'PATCH', 'DELETE'],
       allowedHeaders: ['authorization', 'content-type', 'x-request-id', 'x-tenant-id', 'x-organization-slug'],
       exposedHeaders: ['x-request-id', 'retry-after', 'ratelimit-limit', 'ratelimit-remaining', 'ratelimit-reset'],
@@ -194,21 +197,21 @@ async function registerPlugins(
   app.decorateRequest('serviceClient', null);
 }
 
-/** The address with its last part blanked: enough to tell networks apart, too little to tell people. */
+/** The address without its last part: it identifies a network, but not a person. */
 function wideNetwork(ip: string | undefined): string {
   if (!ip) return 'unknown';
-  const network = prefixOf(ip, 48); // IPv4 within IPv6 comes out as IPv4
+  const network = prefixOf(ip, 48); // an IPv4 address inside IPv6 becomes IPv4
   return network.includes(':') ? network : network.replace(/\.\d+$/, '.0/24');
 }
 
-/** JSON, or a form where the endpoint is of that wire; nothing else. */
+/** Reads a form for an endpoint with the wire `oauth`, JSON for every other. Nothing else is accepted. */
 function readBodies(app: FastifyInstance): void {
   app.removeAllContentTypeParsers();
   app.addContentTypeParser('*', { parseAs: 'buffer' }, (request, bytes, done) => {
     try {
       const isForm = wireOf(request) === 'oauth';
       const { 'content-type': type, 'content-encoding': encoding } = request.headers;
-      // No body is no media type: a DELETE or POST without content needs no header.
+      // Without a body no media type is needed: a DELETE or POST may have no content.
       if (bytes.length > 0) (isForm ? assertFormType : assertJsonType)(type, encoding);
       done(null, (isForm ? parseForm : parseBody)(bytes as Buffer));
     } catch (error) {

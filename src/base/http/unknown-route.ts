@@ -1,8 +1,8 @@
-// Answers a request that no endpoint takes: another method of a known path, or a path that nobody knows.
+// Answers a request that no endpoint matches: another method of a known path, or an unknown path.
 import { type Problem, problem } from '../errors/problem.ts';
 import type { Endpoint } from './endpoint.ts';
 
-/** Gives for a request's target 405 with Allow where other methods know its path (RFC 9110 §15.5.6), else 404. */
+/** Returns a function from a request target to its problem: 405 with Allow for a known path (RFC 9110 §15.5.6), else 404. */
 export function unknownRoutes(endpoints: readonly Endpoint[]): (target: string) => Problem {
   const methods = new Map<string, Set<string>>();
   for (const { method, url } of endpoints) {

@@ -1,16 +1,16 @@
-// The parts that wire schemas share. Every string is valid Unicode without control characters and is judged after
-// normalisation (NFC); every object is closed.
+// The parts that wire schemas share. Every string is valid Unicode without control characters, and is validated after
+// normalization (NFC). Every object refuses unknown members.
 import { z } from 'zod';
 
-// zod's own sentence speaks of types; who left a member out wants to know just that.
+// For a missing member, the message of zod names types. This message says that the member is missing.
 z.config({
   customError: (issue) => (issue.code === 'invalid_type' && issue.input === undefined ? 'is required' : undefined),
 });
 
-// Line breaks, control characters, and those that turn the direction of the text around them.
+// Line breaks, control characters, and characters that change the direction of the text around them.
 const CONTROL = /[\p{Cc}\u2028\u2029\u202a-\u202e\u2066-\u2069]/u;
 
-/** A line of text for people: trimmed, NFC, between `min` and `max` code points. */
+/** One line of text for people: trimmed, in NFC, from `min` to `max` code points. */
 export function text(max: number, min = 1) {
   return z
     .string()
@@ -28,10 +28,10 @@ export function text(max: number, min = 1) {
     .meta({ minLength: min, maxLength: max });
 }
 
-/** A secret as it came, bounded before anything is computed from it. */
+/** A secret, unchanged. Its length is limited before it is hashed. */
 export const Secret = z.string().min(1, 'must not be empty').max(2048, 'must have at most 2048 characters');
 
-/** An id of this service: a UUID, in lower case. */
+/** An id of this service: a UUID in lower case. */
 export const Id = z
   .uuid('must be an id such as 0193c5a0-7a2b-7c3d-8e4f-5a6b7c8d9e0f')
   .transform((id) => id.toLowerCase());
@@ -39,12 +39,12 @@ export const Id = z
 /** An instant in UTC (RFC 3339). */
 export const Instant = z.iso.datetime();
 
-/** `{ "data": … }` around an answer. */
+/** Wraps an answer in `{ "data": … }`. */
 export function enveloped<S extends z.ZodType>(schema: S) {
   return z.strictObject({ data: schema });
 }
 
-/** `{ "data": […], "pagination": … }` around a list. */
+/** Wraps a list in `{ "data": […], "pagination": … }`. */
 export function page<S extends z.ZodType>(schema: S) {
   return z.strictObject({
     data: z.array(schema),

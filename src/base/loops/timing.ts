@@ -1,14 +1,14 @@
-// The time that loops go by: one clock that never steps, and alarms set by it. Tests put their own in its place.
+// The time that loops use: a clock that never steps, and timers. Tests replace it by a clock of their own.
 import { monotonicMs } from '../platform/clock.ts';
 
 export interface Timing {
-  /** Milliseconds since some instant that does not change. */
+  /** Milliseconds since a fixed instant. */
   elapsed(): number;
-  /** Calls `run` once, after that many milliseconds; gives the function that prevents it. */
+  /** Calls `run` once, after `milliseconds`. Returns the function that cancels the call. */
   after(milliseconds: number, run: () => void): () => void;
 }
 
-/** The machine's own. No alarm keeps the process alive. */
+/** The clock and timers of the machine. No timer keeps the process alive. */
 export const systemTiming: Timing = {
   elapsed: monotonicMs,
   after(milliseconds, run) {
@@ -17,14 +17,14 @@ export const systemTiming: Timing = {
   },
 };
 
-/** Whether the promise is settled within that time. Its error is not told. */
+/** Whether the promise settles within `milliseconds`. Its error is ignored. */
 export function settlesWithin(timing: Timing, milliseconds: number, promise: Promise<unknown>): Promise<boolean> {
-  const { promise: told, resolve } = Promise.withResolvers<boolean>();
+  const { promise: isInTime, resolve } = Promise.withResolvers<boolean>();
   const cancel = timing.after(milliseconds, () => resolve(false));
   const settled = () => {
     cancel();
     resolve(true);
   };
   promise.then(settled, settled);
-  return told;
+  return isInTime;
 }

@@ -1,5 +1,5 @@
-// The process log: JSON lines, pretty on a development terminal. Secrets never get here: callers log ids, and the
-// masking below is the second net, not the first.
+// The log of the process: JSON lines, or readable lines on a development terminal. Callers log ids and never secrets. The
+// masking below is only a second protection.
 import type { Writable } from 'node:stream';
 import { type LevelWithSilent, type Logger, pino, type TransportSingleOptions } from 'pino';
 
@@ -9,7 +9,7 @@ const SECRET =
   /^(?:password|currentPassword|newPassword|token|accessToken|refreshToken|secret|clientSecret|client_secret|client_assertion|access_token|refresh_token|authorization|cookie|set-cookie)$/i;
 const DEPTH_MAX = 4;
 
-/** The same object with every secret member masked. Costs nothing worth naming for a flat line. */
+/** Returns the object with every secret member masked. An object without nested members and secrets is not copied. */
 function mask(value: Record<string, unknown>, depth = 0): Record<string, unknown> {
   let masked: Record<string, unknown> | undefined;
   for (const key in value) {
@@ -25,7 +25,7 @@ function mask(value: Record<string, unknown>, depth = 0): Record<string, unknown
   return masked ?? value;
 }
 
-// An error as its name, code, message and stack: other members may hold what a query was asked with.
+// Keeps name, code, message and stack of an error. Other members may contain the values of a query.
 function describeError(error: Error & { code?: string }): Record<string, unknown> {
   return { type: error.name, code: error.code, message: error.message, stack: error.stack };
 }
@@ -33,11 +33,11 @@ function describeError(error: Error & { code?: string }): Record<string, unknown
 export interface LogOptions {
   readonly level: LevelWithSilent;
   readonly pretty: boolean;
-  /** What is written to instead of the process's standard output. */
+  /** The stream to write to; the standard output of the process by default. */
   readonly to?: Writable;
 }
 
-/** Opens the log. `pretty` is for people, the default is one JSON object a line. */
+/** Opens the log. With `pretty` the lines are for people, otherwise each line is one JSON object. */
 export function openLog(options: LogOptions): Logger {
   const settings = {
     level: options.level,
@@ -54,7 +54,7 @@ export function openLog(options: LogOptions): Logger {
     return pino({ ...settings, transport });
   }
   if (options.to) return pino(settings, options.to);
-  // Lines are collected for a moment, so that a request does not wait for a system call of its own. pino writes the
-  // rest when the process exits.
+  // Lines are buffered for up to 50 ms, so that a request does not wait for a system call. pino writes the rest when the
+  // process exits.
   return pino(settings, pino.destination({ dest: 1, sync: false, minLength: 4096, periodicFlush: 50 }));
 }

@@ -1,20 +1,20 @@
-// Pages of a list: the answer that every list gives. How rows are found and counted is the stores' matter.
+// The pages that every list answers with. Finding and counting rows belongs to the stores.
 
-/** What is asked for: at most so many rows, after so many others. */
+/** The requested page: at most `limit` rows, after the first `offset` rows. */
 export interface Page {
   readonly limit: number;
   readonly offset: number;
 }
 
-/** One page of a list with its place in the whole. */
+/** One page of a list, with its position in the whole list. */
 export interface Paged<Item> {
   readonly data: Item[];
   readonly pagination: Page & { readonly total: number; readonly hasMore: boolean };
 }
 
 /**
- * The page of rows that each carry the `total` of the whole list. A page past the end has no row to carry it: only then
- * `countAll` is asked.
+ * Makes a page of rows, each of which carries the `total` of the whole list. A page past the end has no row with the
+ * total: only then `countAll` is called.
  */
 export async function paged<Row extends { readonly total: number }, Item>(
   rows: readonly Row[],

@@ -1,12 +1,12 @@
-// The door to Redis: connections that end at the first trouble instead of hanging or trying again by themselves, and the
-// loop that opens the next one. What is asked over them belongs to others.
+// Connections to Redis. A connection ends at the first error: it neither hangs nor reconnects. `holdRedis` opens the next
+// one. The commands belong to the callers.
 import { isIP } from 'node:net';
 import { setTimeout as pause } from 'node:timers/promises';
 import { OperatorError } from '../errors/operator-error.ts';
 import { monotonicMs } from './clock.ts';
 
 export interface RedisSettings {
-  /** One server, or nodes of one cluster: any of them will do. */
+  /** One server, or some nodes of one cluster. */
   readonly nodes: readonly RedisNode[];
   readonly tls: boolean;
   /** '' for none. */
@@ -22,30 +22,30 @@ export interface RedisNode {
 }
 
 export interface RedisConnection {
-  /** Asks Redis. Raises when it refuses, does not answer in time, or the connection is gone. */
+  /** Sends a command. Raises when Redis refuses it or does not answer in time, or when the connection is gone. */
   ask(command: string, ...args: (string | number)[]): Promise<unknown>;
-  /** Resolves when the connection is gone, for whatever reason. */
+  /** Resolves when the connection has ended, for any reason. */
   readonly gone: Promise<void>;
-  /** What is on its way still leaves; nothing is waited for. */
+  /** Closes the connection. Commands already sent are delivered, but no answer is waited for. */
   close(): void;
 }
 
-export interface RedisGoal {
+export interface RedisTarget {
   readonly settings: RedisSettings;
-  /** The key that all the work is about. In a cluster the connection leads to the node that has it. */
+  /** The key that all commands use. In a cluster, the connection leads to the node that has this key. */
   readonly key: string;
   /** The longest wait for an answer, in ms. */
   readonly answerMs: number;
 }
 
-export interface RedisHold extends RedisGoal {
-  /** Uses a connection until it cannot go on: then it raises, or returns. */
+export interface RedisUse extends RedisTarget {
+  /** Uses a connection. When it can no longer use it, it raises or returns. */
   readonly work: (connection: RedisConnection) => Promise<void>;
-  /** Told of each end of the work, and of each connection that could not be made. The message holds no secret. */
+  /** Called when the work raises, and when a connection could not be made. The message contains no secret. */
   readonly onTrouble: (error: Error) => void;
 }
 
-/** A server that answers and cannot be used. */
+/** The server answers but cannot be used. */
 export class RedisRefused extends OperatorError {
   override readonly name = 'RedisRefused';
 }
@@ -54,17 +54,17 @@ const CONNECT_MS = 1_000;
 const CLOSE_MS = 100;
 const PAUSE_STEP_MS = 100;
 const PAUSE_MS_MAX = 2_000;
-/** Work that has lasted so long was no failure to begin with. */
+/** Work that lasted this long counts as a success: the pause before the next connection is short again. */
 const STEADY_MS = 2_000;
 const HOPS_MAX = 5;
 const VERSION_MIN = 7;
 
 /**
- * Keeps the work supplied with a connection: when it ends, a new one is opened after a pause that grows to 2 s. ioredis
- * would connect again by itself, and send again what was under way; but whoever reads a stream has to know of every gap.
- * It is no loop of base/loops: the work lasts as long as its connection, and only its ends are counted.
+ * Runs the work with a connection. When the work ends, it runs again with a new connection, after a pause that grows to
+ * 2 s. The reconnect of ioredis is not used: it would repeat commands under way, but a reader of a stream must notice
+ * every gap. This is not a loop of base/loops, because the work lasts as long as its connection.
  */
-export function holdRedis(hold: RedisHold): { close(): void } {
+export function holdRedis(hold: RedisUse): { close(): void } {
   const closing = new AbortController();
   const { signal } = closing;
 
@@ -73,7 +73,7 @@ export function holdRedis(hold: RedisHold): { close(): void } {
     const close = () => connection.close();
     signal.addEventListener('abort', close);
     try {
-      if (!signal.aborted) await hold.work(connection); // closing may come while the node is asked for the key
+      if (!signal.aborted) await hold.work(connection); // it may be closed while the node of the key is looked up
     } finally {
       signal.removeEventListener('abort', close);
       close();
@@ -96,70 +96,70 @@ export function holdRedis(hold: RedisHold): { close(): void } {
   return { close: () => closing.abort() };
 }
 
-/** A connection to the node that has the key, by way of the first node that answers. Raises what the last one said. */
-export async function connectRedis(goal: RedisGoal, signal: AbortSignal): Promise<RedisConnection> {
-  let trouble = new Error('no node is named');
-  for (const node of goal.settings.nodes) {
+/** Connects to the node that has the key, starting from the first node that answers. Raises the last node's error. */
+export async function connectRedis(target: RedisTarget, signal: AbortSignal): Promise<RedisConnection> {
+  let lastError = new Error('no node is named');
+  for (const node of target.settings.nodes) {
     try {
-      return await follow(goal, node, signal);
+      return await follow(target, node, signal);
     } catch (error) {
-      trouble = new Error(`${node.host}:${node.port}: ${reasonOf(error)}`, { cause: error });
+      lastError = new Error(`${node.host}:${node.port}: ${reasonOf(error)}`, { cause: error });
     }
     if (signal.aborted) break;
   }
-  throw trouble;
+  throw lastError;
 }
 
-// ioredis has a client for clusters, which keeps connections to every node and works around what goes wrong. One key is
-// on one node, and each node knows which: so going where it points does as well, and every break is seen.
-async function follow(goal: RedisGoal, from: RedisNode, signal: AbortSignal): Promise<RedisConnection> {
+// The cluster client of ioredis is not used: it connects to every node and hides errors. One key is on one node, and
+// every node knows which one. Following this redirection is enough, and every broken connection is noticed.
+async function follow(target: RedisTarget, from: RedisNode, signal: AbortSignal): Promise<RedisConnection> {
   let node = from;
   for (let hop = 0; hop < HOPS_MAX; hop += 1) {
-    const connection = await dial(goal, node, signal);
+    const connection = await dial(target, node, signal);
     try {
-      await connection.ask('XLEN', goal.key);
+      await connection.ask('XLEN', target.key);
       return connection;
     } catch (error) {
       connection.close();
       const moved = /^MOVED \d+ (.*):(\d+)$/.exec((error as Error).message);
       if (!moved) throw error;
-      node = { host: moved[1] || node.host, port: Number(moved[2]) }; // no host is the same host
+      node = { host: moved[1] || node.host, port: Number(moved[2]) }; // an empty host means the same host
     }
   }
-  throw new RedisRefused('its nodes point at each other');
+  throw new RedisRefused('its nodes redirect to each other without end');
 }
 
-async function dial(goal: RedisGoal, node: RedisNode, signal: AbortSignal): Promise<RedisConnection> {
-  const { settings } = goal;
-  const { Redis } = await import('ioredis'); // a start without Redis does without it
+async function dial(target: RedisTarget, node: RedisNode, signal: AbortSignal): Promise<RedisConnection> {
+  const { settings } = target;
+  const { Redis } = await import('ioredis'); // loaded only when Redis is used
   const client = new Redis({
     ...node,
     ...(settings.tls ? { tls: isIP(node.host) ? {} : { servername: node.host } } : {}),
     ...(settings.username === '' ? {} : { username: settings.username }),
     ...(settings.password === '' ? {} : { password: settings.password }),
     connectTimeout: CONNECT_MS,
-    commandTimeout: goal.answerMs,
+    commandTimeout: target.answerMs,
     disconnectTimeout: CLOSE_MS,
     lazyConnect: true,
     retryStrategy: null,
     maxRetriesPerRequest: 1,
     enableOfflineQueue: false,
     autoResendUnfulfilledCommands: false,
-    enableReadyCheck: false, // INFO, which a user with few rights may not ask
+    enableReadyCheck: false, // it sends INFO, which a restricted user may not run
     disableClientInfo: true,
   });
   const { promise: gone, resolve: end } = Promise.withResolvers<void>();
-  let said: Error | undefined; // why the connection broke; what waited is told only that it did
+  let reason: Error | undefined; // why the connection broke; a waiting command only gets a general error
   client.on('error', (error: Error) => {
-    said ??= error;
+    reason ??= error;
   });
   client.on('end', end);
   const close = () => client.disconnect();
   const ask = async (command: string, ...args: (string | number)[]) => {
     try {
-      return await client.call(command.toLowerCase(), ...args); // it knows the shapes of answers by such names
+      return await client.call(command.toLowerCase(), ...args); // ioredis parses answers by the lower-case name
     } catch (error) {
-      throw said ?? error;
+      throw reason ?? error;
     }
   };
   signal.addEventListener('abort', close, { once: true });
@@ -171,22 +171,22 @@ async function dial(goal: RedisGoal, node: RedisNode, signal: AbortSignal): Prom
     return { ask, gone, close };
   } catch (error) {
     close();
-    throw said ?? error;
+    throw reason ?? error;
   } finally {
     signal.removeEventListener('abort', close);
   }
 }
 
-/** HELLO answers names and values in turn. Raises RedisRefused. */
+/** Checks the version in the answer of HELLO, a list of names and values in turn. Raises RedisRefused. */
 function refuseOld(hello: unknown): void {
-  const told = Array.isArray(hello) ? hello : [];
-  const version = String(told[told.indexOf('version') + 1]);
+  const answer = Array.isArray(hello) ? hello : [];
+  const version = String(answer[answer.indexOf('version') + 1]);
   if (Number.parseInt(version, 10) >= VERSION_MIN) return;
   throw new RedisRefused(`its version is ${version}, and ${VERSION_MIN} or newer is needed`);
 }
 
-/** Node wraps the refusals of several addresses in an error without a message. */
+/** When a host has several addresses, Node wraps their errors in one without a message. */
 function reasonOf(error: unknown): string {
   const { message, code } = error as NodeJS.ErrnoException;
-  return message || code || 'unknown trouble';
+  return message || code || 'unknown error';
 }

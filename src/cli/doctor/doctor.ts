@@ -2,9 +2,9 @@
 import { existsSync } from 'node:fs';
 import type { Command } from 'commander';
 import { type Config, ConfigRefused } from '../../base/config/config.ts';
-import { redisOf } from '../../base/config/handed-on.ts';
+import { redisOf } from '../../base/config/derived.ts';
 import type { Database } from '../../base/database/db.ts';
-import { examineDatabase, type Finding, finding, whyNoEntry } from '../../base/database/examine.ts';
+import { examineDatabase, type Finding, finding, findLoginProblem } from '../../base/database/examine.ts';
 import { checkMail } from '../../base/mail/smtp.ts';
 import { countDeadMails } from '../../base/outbox/operate.ts';
 import { systemClock } from '../../base/platform/clock.ts';
@@ -81,7 +81,7 @@ async function examineData(invocation: Invocation, config: Config): Promise<Find
   try {
     const reached = await reachDatabase(config);
     try {
-      const refused = await whyNoEntry(reached.urls, derivedFrom(config, reached));
+      const refused = await findLoginProblem(reached.urls, derivedFrom(config, reached));
       if (refused !== null) throw refused;
       const found = await examineDatabase(reached.urls, { migrationsDirectory: MIGRATIONS, clock: systemClock });
       // What is in a database that does not fit is not looked at.

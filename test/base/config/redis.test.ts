@@ -1,7 +1,7 @@
 // REDIS_URL: how one server and a cluster are written, what is refused, and what a production start remarks.
 import t from 'tap';
 import { ConfigRefused, readConfig } from '../../../src/base/config/config.ts';
-import { redisOf } from '../../../src/base/config/handed-on.ts';
+import { redisOf } from '../../../src/base/config/derived.ts';
 import { remarksOn } from '../../../src/base/config/remarks.ts';
 
 const read = (REDIS_URL: string) => redisOf(readConfig({ REDIS_URL }));
@@ -62,7 +62,7 @@ t.test('what could be meant otherwise is refused, and the value is not repeated'
     'redis://h?db=3': /must be redis\[s\]:/,
     'redis://h#0': /must be redis\[s\]:/,
     'redis://:hush%@h': /written as %25/,
-    'redis://hush@h': /a password where it has a user/,
+    'redis://hush@h': /a password if it has a user/,
     'redis://a,b': /must be/,
     'redis://a,redis://b/1': /must not name a database/,
     'redis://a/1,redis://b/1': /must not name a database/,

@@ -148,7 +148,7 @@ t.test('a migration that was edited or has gone is refused by name, and nothing 
   for (const ask of asks) {
     await t.rejects(
       ask(client, edited),
-      { name: 'MigrationRefused', message: /edited afterwards \(1_one\)/ },
+      { name: 'MigrationRefused', message: /were edited \(1_one\)/ },
       'a blank',
     );
     await t.rejects(ask(client, missing), { name: 'MigrationRefused', message: /does not know \(1_one\)/ });
@@ -207,7 +207,7 @@ t.test('an edit is refused whatever the line ends are', async (t) => {
       ]);
     }
     for (const files of [blank, line, withCrlf(blank), withCrlf(line)]) {
-      await t.rejects(migrate(client, folder(t, files)), { message: /edited afterwards \(2_two\)/ }, `recorded ${how}`);
+      await t.rejects(migrate(client, folder(t, files)), { message: /were edited \(2_two\)/ }, `recorded ${how}`);
     }
   }
 });

@@ -183,7 +183,7 @@ t.test('a second start in the same directory is refused and leaves the first alo
   const child = otherProcess(t, directory, HOLD);
   const first = await said(child);
   await t.rejects(startEmbedded({ directory }), {
-    message: new RegExp(`Tenantry is already running here \\(process ${child.pid}\\)`),
+    message: new RegExp(`Tenantry is already running \\(process ${child.pid}\\)`),
   });
   t.strictSame(await query(first.ownerUrl, 'SELECT 1 AS one'), [{ one: 1 }]);
   t.ok(isRunning(markOf(first.pid)));
@@ -199,7 +199,7 @@ t.test('of many starts over a dead lock exactly one wins', async (t) => {
   t.teardown(() => Promise.all(winners.map((winner) => winner.stop())));
   t.equal(winners.length, 1);
   for (const result of results) {
-    if (result.status === 'rejected') t.match(result.reason, { message: /already running here/ });
+    if (result.status === 'rejected') t.match(result.reason, { message: /already running/ });
   }
 });
 
@@ -292,5 +292,5 @@ t.test('the usual reasons for a failed start are said in plain words', async (t)
   t.match(explain(['LOG:  could not bind IPv4 address "127.0.0.1": Address already in use']), /^no free port/);
   t.match(explain(['FATAL:  could not map anonymous shared memory: Cannot allocate memory']), /too little memory/);
   t.match(explain(['FATAL:  out of shared memory']), /too little memory/);
-  t.match(explain(['FATAL:  something else']), /it said:\nFATAL: {2}something else/);
+  t.match(explain(['FATAL:  something else']), /it printed:\nFATAL: {2}something else/);
 });

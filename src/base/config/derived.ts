@@ -1,7 +1,7 @@
-// Settings in the form in which parts of the program take them, wherever they are put together.
+// Groups of settings in the form that a part of the program takes, for the service and for the command line.
 import type { Config } from './config.ts';
 
-/** How passwords are hashed (passwords/hashing.ts). */
+/** How passwords are hashed (credentials/passwords/hashing.ts). */
 export function hashingOf(config: Config) {
   return {
     parameters: {
@@ -14,7 +14,7 @@ export function hashingOf(config: Config) {
   };
 }
 
-/** What a new organization begins with (members/found-organization.ts). */
+/** The trial of a new organization (directory/organizations). */
 export function trialOf(config: Config) {
   return {
     trialDays: config.TRIAL_DAYS,
@@ -26,7 +26,7 @@ export function trialOf(config: Config) {
   };
 }
 
-/** Where Redis is (platform/redis.ts); null without REDIS_URL. */
+/** The address of Redis (platform/redis.ts); null without REDIS_URL. */
 export function redisOf({ REDIS_URL }: Config) {
   const urls = REDIS_URL?.map((url) => new URL(url)) ?? [];
   const [first] = urls;
