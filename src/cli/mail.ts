@@ -4,9 +4,9 @@ import {
   changeAllDead,
   countDeadMails,
   dropMails,
+  type ListedMail,
   listMails,
   MAIL_STATES,
-  type MailSeen,
   type MailState,
   type MailsChanged,
   retryMails,
@@ -65,7 +65,7 @@ function list(invocation: Invocation, { state, limit, offset }: ListOptions): Pr
 }
 
 /** What each failure of the page means, once. */
-function legend(mails: readonly MailSeen[]): string {
+function legend(mails: readonly ListedMail[]): string {
   const known = new Map<string, string>();
   for (const { failure } of mails) {
     if (failure) known.set(failure.trace === '' ? failure.code : `${failure.code} (${failure.trace})`, failure.detail);

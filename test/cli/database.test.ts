@@ -87,7 +87,7 @@ t.test('the doctor names what is wrong with keys, mail and policies', async (t) 
   t.match(stdout, /^fail +policies +not every table .*\(invitations\)/m);
   t.match(
     stdout,
-    /^fail +mail +127\.0\.0\.1 does not take it: nothing listens there: check host and port in SMTP_URL, .*\[connection_refused /m,
+    /^fail +mail +127\.0\.0\.1 does not accept mail: no program listens on the port of the mail server: check host and port in SMTP_URL, .*\[connection_refused /m,
   );
   t.notMatch(stdout, /pass-of-user/);
   const broken = await openCli({ DATABASE_URL: 'mysql://x', PORT: '99999' })('doctor');

@@ -34,7 +34,7 @@ t.test('a dead mail is listed with its reason, tried again by hand, and sent', a
   const id = await deadMail(email);
   const { stdout } = await cli('mail', 'list', '--state', 'dead');
   t.match(stdout, new RegExp(`^${id} +invitation +dead .* 11 +recipient_refused$`, 'm'));
-  t.match(stdout, /^recipient_refused \(RCPT TO 550\): the mail server does not take the address of the receiver/m);
+  t.match(stdout, /^recipient_refused \(RCPT TO 550\): the mail server refused the address of the recipient/m);
   t.notMatch(stdout, email);
   const listed = await cli('mail', 'list', '--state', 'dead', '--json');
   t.match(listed.json, {
@@ -54,7 +54,7 @@ t.test('a dead mail is listed with its reason, tried again by hand, and sent', a
     pagination: { total: 1, hasMore: false },
   });
   t.notMatch(listed.stdout, email);
-  t.match((await cli('doctor')).stdout, /^warn +outbox +1 mail was given up: see tenantry mail list --state dead/m);
+  t.match((await cli('doctor')).stdout, /^warn +outbox +1 mail is dead: see tenantry mail list --state dead/m);
 
   const retried = await cli('mail', 'retry', id);
   t.equal(retried.status, 0, retried.stderr);

@@ -96,12 +96,10 @@ export const ENVIRONMENT = {
     .meta({
       description: 'How long an ended session is kept before it is removed. It is kept for at least 26 minutes.',
     }),
-  SESSIONS_PER_USER_MAX: wholeNumber(1, 10_000)
-    .default(100)
-    .meta({
-      description:
-        'The most live sessions of one user. One more sign-in ends the session that was unused for the longest time.',
-    }),
+  SESSIONS_PER_USER_MAX: wholeNumber(1, 10_000).default(100).meta({
+    description:
+      'The most live sessions of one user. One more sign-in ends the session that was unused for the longest time.',
+  }),
   REFRESH_REUSE_GRACE: duration(0, 60)
     .prefault('10s')
     .meta({ description: 'For this time a repeated refresh gets the same answer and does not count as reuse.' }),
@@ -173,19 +171,15 @@ export const ENVIRONMENT = {
     description:
       'The most invitation mails in 24 hours: of one organization, and of one inviter in all organizations together.',
   }),
-  ORGANIZATIONS_PER_USER_MAX: wholeNumber(1, 1_000_000)
-    .default(20)
-    .meta({
-      description: 'The most organizations that a user may own. At this number the user cannot create another one.',
-    }),
+  ORGANIZATIONS_PER_USER_MAX: wholeNumber(1, 1_000_000).default(20).meta({
+    description: 'The most organizations that a user may own. At this number the user cannot create another one.',
+  }),
   RATE_LIMIT_ENABLED: flag
     .prefault('true')
     .meta({ description: 'false turns every rate limit off. For load tests only.' }),
-  RATE_LIMIT_SIGN_IN: wholeNumber(1, 1_000_000)
-    .default(10)
-    .meta({
-      description: 'Attempts per minute from one client address. Sign-in and registration are counted separately.',
-    }),
+  RATE_LIMIT_SIGN_IN: wholeNumber(1, 1_000_000).default(10).meta({
+    description: 'Attempts per minute from one client address. Sign-in and registration are counted separately.',
+  }),
   RATE_LIMIT_REFRESH: wholeNumber(1, 1_000_000)
     .default(60)
     .meta({ description: 'Refreshes per minute of one session.' }),
@@ -204,12 +198,9 @@ export const ENVIRONMENT = {
   FEED_STREAMS_PER_CLIENT_MAX: wholeNumber(1, 5_000)
     .default(10)
     .meta({ description: 'The most open connections of one service client to the revocation feed, in each process.' }),
-  LOGIN_FAILURES_MAX: wholeNumber(1, 1000)
-    .default(5)
-    .meta({
-      description:
-        'Wrong passwords for one account from one address in 15 minutes before further attempts are delayed.',
-    }),
+  LOGIN_FAILURES_MAX: wholeNumber(1, 1000).default(5).meta({
+    description: 'Wrong passwords for one account from one address in 15 minutes before further attempts are delayed.',
+  }),
   DOCS_ENABLED: flag.optional().meta({ description: 'Serves the API reference at /docs. Default: not in production.' }),
   LOG_LEVEL: z
     .enum(['debug', 'info', 'warn', 'error', 'fatal', 'silent'])

@@ -1,10 +1,10 @@
-// The interactive API reference at /docs: Swagger UI's own files, and openapi.yaml as it is checked in.
+// The interactive API reference at /docs: the files of Swagger UI, and openapi.yaml from the repository.
 import { readFile } from 'node:fs/promises';
 import { createRequire } from 'node:module';
 import { dirname, join } from 'node:path';
 import { type Endpoint, endpoint, open } from '../http/endpoint.ts';
 
-// Everything comes from the own origin; the interface sets inline styles.
+// The page loads everything from its own origin. Swagger UI sets inline styles.
 const POLICY =
   "default-src 'none'; script-src 'self'; style-src 'self' 'unsafe-inline'; img-src 'self' data:; connect-src 'self'; frame-ancestors 'none'; base-uri 'none'; form-action 'none'";
 

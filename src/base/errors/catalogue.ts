@@ -1,9 +1,10 @@
-// The problem table: every code that a caller can meet, with its status and title. docs/problems.md is generated from it.
+// The table of problems: every code that a caller can get, with its status, title and default sentence. docs/problems.md
+// is generated from it.
 
 interface ProblemKind {
   readonly status: number;
   readonly title: string;
-  /** What the caller should do next; the sentence sent when the place of the error has no better one. */
+  /** What is wrong and what the caller should do next. It is sent unless the code that raises the problem gives another one. */
   readonly detail: string;
 }
 
@@ -47,12 +48,12 @@ export const PROBLEMS = {
   not_found: {
     status: 404,
     title: 'Not found',
-    detail: 'There is nothing here that you may see: check the path and the id.',
+    detail: 'Nothing that you may see exists at this path: check the path and the id.',
   },
   method_not_allowed: {
     status: 405,
     title: 'Method not allowed',
-    detail: 'This path takes other methods: see the Allow header.',
+    detail: 'This path does not support the method: see the Allow header.',
   },
   expectation_failed: {
     status: 417,
@@ -62,7 +63,8 @@ export const PROBLEMS = {
   not_acceptable: {
     status: 406,
     title: 'Not acceptable',
-    detail: 'None of the media types in the Accept header is offered here: leave it out, or see the reference.',
+    detail:
+      'This endpoint offers none of the media types in the Accept header: leave the header out, or see the reference.',
   },
   request_timeout: {
     status: 408,
@@ -74,7 +76,7 @@ export const PROBLEMS = {
     title: 'Too many requests',
     detail: 'Slow down: try again after the seconds in Retry-After.',
   },
-  // Who is asking
+  // Caller
   unauthenticated: {
     status: 401,
     title: 'Not signed in',
@@ -83,25 +85,25 @@ export const PROBLEMS = {
   invalid_token: {
     status: 401,
     title: 'Invalid access token',
-    detail: 'The access token is not valid here: refresh it or sign in again.',
+    detail: 'The access token is not valid for this service: refresh it or sign in again.',
   },
   token_expired: { status: 401, title: 'Access token expired', detail: 'The access token has expired: refresh it.' },
   token_stale: {
     status: 401,
     title: 'Access token stale',
-    detail: 'Your rights have changed since this token was issued: refresh it and carry on.',
+    detail: 'Your permissions have changed since this token was issued: refresh it and try again.',
   },
   session_revoked: { status: 401, title: 'Session ended', detail: 'This session was ended: sign in again.' },
   session_expired: { status: 401, title: 'Session expired', detail: 'This session has expired: sign in again.' },
   invalid_refresh_token: {
     status: 401,
     title: 'Invalid refresh token',
-    detail: 'The refresh token is not valid here: sign in again.',
+    detail: 'The refresh token is not valid for this service: sign in again.',
   },
   refresh_token_reused: {
     status: 401,
     title: 'Refresh token reused',
-    detail: 'This refresh token was already replaced, so two parties hold it and the session was ended: sign in again.',
+    detail: 'This refresh token was already replaced, so two parties have it and the session was ended: sign in again.',
   },
   invalid_credentials: {
     status: 401,
@@ -117,17 +119,17 @@ export const PROBLEMS = {
     status: 403,
     title: 'Cross-site request',
     detail:
-      'The cookie is only honoured for origins on the allow-list: call from one of them, or send the token in the body.',
+      'The cookie is only accepted from origins in CORS_ORIGINS: call from one of them, or send the token in the body.',
   },
   permission_denied: {
     status: 403,
     title: 'Permission denied',
-    detail: 'You lack the permission for this in the current organization: ask an administrator for it.',
+    detail: 'You do not have the permission for this in the current organization: ask an administrator for it.',
   },
   organization_required: {
     status: 403,
     title: 'No organization',
-    detail: 'This needs an organization: switch to one of yours first.',
+    detail: 'This request needs an organization: switch to one of yours first.',
   },
   user_required: {
     status: 403,
@@ -153,48 +155,48 @@ export const PROBLEMS = {
     status: 403,
     title: 'Other organization',
     detail:
-      'The header names another organization than the token acts for: leave it out, or switch organization first.',
+      'The header names an organization, but the token acts for another one: leave the header out, or switch the organization first.',
   },
   grant_exceeds_own: {
     status: 403,
-    title: 'More than you hold',
-    detail: 'This would give a permission that you lack or a level above your own: ask somebody who holds it.',
+    title: 'More than you have',
+    detail: 'This would grant a permission that you do not have, or a level above your own: ask a member who has it.',
   },
   member_outranks_you: {
     status: 403,
     title: 'Member of a higher level',
-    detail: 'This member has a level above your own: ask somebody of at least that level.',
+    detail: 'This member has a level above your own: ask a member with at least that level.',
   },
   invitation_for_another: {
     status: 403,
     title: 'Invitation for another e-mail',
-    detail: 'This invitation is for another e-mail than the one you are signed in with: sign in with that one.',
+    detail: 'This invitation is for another e-mail than the one of your account: sign in with the invited e-mail.',
   },
   registration_closed: {
     status: 403,
     title: 'Registration closed',
-    detail: 'Accounts are made by invitation only here: ask an administrator for one.',
+    detail: 'A new account needs an invitation: ask an administrator for one.',
   },
   // State
   email_taken: {
     status: 409,
     title: 'E-mail taken',
-    detail: 'There is an account with this e-mail already: sign in instead.',
+    detail: 'An account with this e-mail already exists: sign in instead.',
   },
   slug_taken: {
     status: 409,
     title: 'Slug taken',
-    detail: 'There is an organization with this slug already: choose another.',
+    detail: 'An organization with this slug already exists: choose another slug.',
   },
   role_name_taken: {
     status: 409,
     title: 'Role name taken',
-    detail: 'There is a role of this name already, your own or a system one: choose another.',
+    detail: 'A role or system role with this name already exists: choose another name.',
   },
   role_in_use: {
     status: 409,
     title: 'Role in use',
-    detail: 'Members or pending invitations hold this role: take it from them first.',
+    detail: 'Members or pending invitations have this role: remove it from them first.',
   },
   role_limit: {
     status: 409,
@@ -204,22 +206,22 @@ export const PROBLEMS = {
   last_owner: {
     status: 409,
     title: 'Last owner',
-    detail: 'An organization keeps at least one active owner: make somebody else an owner first.',
+    detail: 'An organization must have at least one active owner: make another member an owner first.',
   },
   already_member: {
     status: 409,
     title: 'Already a member',
-    detail: 'This e-mail belongs to a member of the organization already: change the member instead.',
+    detail: 'This e-mail already belongs to a member of the organization: change the member instead.',
   },
   team_member_limit: {
     status: 409,
-    title: 'Team is full',
-    detail: 'The subscription allows no further member or pending invitation: raise the limit, or remove one.',
+    title: 'Too many team members',
+    detail: 'The subscription allows no more members or pending invitations: raise the limit, or remove one.',
   },
   organization_limit: {
     status: 409,
     title: 'Too many organizations',
-    detail: 'You own as many organizations as one account may: delete one, or ask the operator for a higher limit.',
+    detail: 'You own the highest allowed number of organizations: delete one, or ask the operator for a higher limit.',
   },
   client_limit: {
     status: 409,
@@ -229,42 +231,42 @@ export const PROBLEMS = {
   client_secret_limit: {
     status: 409,
     title: 'Too many secrets',
-    detail: 'Ten secrets of this service client work already: end the former ones first.',
+    detail: 'This service client already has ten valid secrets: end the former ones first.',
   },
   client_without_secret: {
     status: 409,
     title: 'Service client without a secret',
-    detail: 'This service client signs assertions and has no secret: replace its keys instead.',
+    detail: 'This service client uses signed assertions and has no secret: replace its keys instead.',
   },
   invitation_invalid: {
     status: 410,
     title: 'Invitation not valid',
-    detail: 'This invitation cannot be used, or not any more: ask for a new one.',
+    detail: 'This invitation is not valid or no longer valid: ask for a new one.',
   },
   // The service
   service_busy: {
     status: 503,
     title: 'Service busy',
-    detail: 'Too much is waiting already: try again after the seconds in Retry-After.',
+    detail: 'Too many requests are waiting: try again after the seconds in Retry-After.',
   },
   database_unavailable: {
     status: 503,
     title: 'Database unavailable',
-    detail: 'The database cannot be asked now: try again after the seconds in Retry-After.',
+    detail: 'The database cannot be reached now: try again after the seconds in Retry-After.',
   },
   revocations_stale: {
     status: 503,
     title: 'Revocations not known',
-    detail: 'Nobody can tell now who was signed out meanwhile: try again after the seconds in Retry-After.',
+    detail: 'Tenantry cannot say at the moment which tokens are revoked: try again after the seconds in Retry-After.',
   },
   signing_unavailable: {
     status: 503,
     title: 'No signing key',
-    detail: 'There is no usable signing key now: try again after the seconds in Retry-After.',
+    detail: 'The service has no usable signing key at the moment: try again after the seconds in Retry-After.',
   },
   internal_error: {
     status: 500,
     title: 'Internal error',
-    detail: 'Something went wrong on our side: try again, and report the request id if it stays.',
+    detail: 'The service failed unexpectedly: try again, and report the request id if the problem stays.',
   },
 } as const satisfies Record<string, ProblemKind>;

@@ -1,15 +1,15 @@
-// The error table of the OAuth endpoints (RFC 6749 §5.2): they answer every refusal in that form, never as a problem.
+// The table of OAuth errors (RFC 6749 §5.2). OAuth endpoints answer every refusal in this form, never as a problem.
 
 interface OAuthErrorKind {
   readonly status: number;
-  /** What the client should do next; of the characters that RFC 6749 §5.2 allows in error_description. */
+  /** What the client should do next. It has only characters that RFC 6749 §5.2 allows in error_description. */
   readonly description: string;
 }
 
 export const OAUTH_ERRORS = {
   invalid_request: {
     status: 400,
-    description: 'The request lacks a parameter, repeats one, or has one of a wrong form.',
+    description: 'A parameter is missing, repeated or malformed.',
   },
   invalid_client: {
     status: 401,
@@ -18,20 +18,21 @@ export const OAUTH_ERRORS = {
   },
   invalid_grant: {
     status: 400,
-    description: 'This client cannot use the refresh token, or nobody can any more: let the user sign in again.',
+    description: 'The refresh token is no longer valid, or belongs to another client: let the user sign in again.',
   },
   unauthorized_client: { status: 400, description: 'This client may not use this grant_type.' },
   unsupported_grant_type: { status: 400, description: 'Use the grant_type client_credentials or refresh_token.' },
   invalid_scope: {
     status: 400,
-    description: 'Name permissions such as deals:read, separated by single spaces, that the client holds.',
+    description: 'Send permissions of this client, such as deals:read, separated by single spaces.',
   },
   /** RFC 8707 §2. */
   invalid_target: {
     status: 400,
-    description: 'The tokens of this client are for one audience: leave resource and audience out, or name that one.',
+    description:
+      'The tokens of this client have a fixed audience: leave out resource and audience, or send that audience.',
   },
-  server_error: { status: 500, description: 'Something went wrong on our side: try again.' },
+  server_error: { status: 500, description: 'The service failed unexpectedly: try again.' },
   /** "Temporary overloading or maintenance" (RFC 6749 §4.1.2.1): too many requests, or no database. */
   temporarily_unavailable: {
     status: 503,
@@ -41,7 +42,7 @@ export const OAUTH_ERRORS = {
 
 export type OAuthErrorCode = keyof typeof OAUTH_ERRORS;
 
-/** What is thrown for everything that an OAuth endpoint refuses by a rule of OAuth. */
+/** A refusal of an OAuth endpoint by a rule of OAuth. */
 export class OAuthError extends Error {
   override readonly name = 'OAuthError';
   readonly code: OAuthErrorCode;

@@ -1,5 +1,5 @@
-// What is thrown for everything that a caller is told about. Raise one with `problem(code)`; the table of the codes, in
-// errors/problems.ts, decides the status.
+// The error that the caller of the API gets as an answer. Make one with `problem(code)`. The table in catalogue.ts has
+// the status of each code.
 import { PROBLEMS } from './catalogue.ts';
 
 export { PROBLEMS };
@@ -7,7 +7,7 @@ export { PROBLEMS };
 export type ProblemCode = keyof typeof PROBLEMS;
 
 export interface FieldIssue {
-  /** Where in the body, query or path: `organization.name`, or '' for the whole. */
+  /** The position in the body, query or path, such as `organization.name`, or '' for the whole body. */
   readonly path: string;
   readonly message: string;
 }
@@ -16,12 +16,12 @@ export interface ProblemExtras {
   readonly detail?: string;
   readonly issues?: readonly FieldIssue[];
   readonly retryAfterSeconds?: number;
-  /** Instead of the table's: organization_suspended is 401 where it is the token that is refused. */
+  /** Replaces the status of the table: organization_suspended is 401 when the token is refused. */
   readonly status?: 401;
   readonly headers?: Readonly<Record<string, string>>;
 }
 
-/** What is thrown for everything that goes wrong in a way that the caller is told about. */
+/** An error that is sent to the caller. */
 export class Problem extends Error {
   override readonly name = 'Problem';
   readonly code: ProblemCode;
@@ -41,7 +41,7 @@ export function problem(code: ProblemCode, extras?: ProblemExtras): Problem {
   return new Problem(code, extras);
 }
 
-/** The Problem validation_failed about one field: `path` says where it is, as in FieldIssue. */
+/** Makes the Problem validation_failed about one field. `path` is the one of FieldIssue. */
 export function invalid(path: string, message: string): Problem {
   return problem('validation_failed', { issues: [{ path, message }] });
 }

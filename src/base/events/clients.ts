@@ -7,7 +7,7 @@ const changedBy = { actor: ['user', 'operator'], target: 'client', organization:
 
 export const CLIENT_EVENTS = {
   'client.created': {
-    when: 'A client was made.',
+    when: 'A client was created.',
     ...changedBy,
     data: z.strictObject({
       name,
@@ -16,7 +16,7 @@ export const CLIENT_EVENTS = {
     }),
   },
   'client.changed': {
-    when: 'A client was changed otherwise than by enabling or disabling it; the name is the new one.',
+    when: 'A client was changed, but not enabled or disabled. The name is the new one.',
     ...changedBy,
     data: z.strictObject({
       name,
@@ -26,12 +26,12 @@ export const CLIENT_EVENTS = {
     }),
   },
   'client.disabled': {
-    when: 'A client was disabled; its access tokens are refused.',
+    when: 'A client was disabled. Its access tokens are refused.',
     ...changedBy,
     data: z.strictObject({ name }),
   },
   'client.enabled': {
-    when: 'A disabled client may get tokens again.',
+    when: 'A disabled client was enabled. It may get tokens again.',
     ...changedBy,
     data: z.strictObject({ name }),
   },
@@ -41,17 +41,17 @@ export const CLIENT_EVENTS = {
     data: z.strictObject({ name, permissions: words }),
   },
   'client.secret_rotated': {
-    when: 'A client got a new secret; its older ones end after the overlap.',
+    when: 'A client got a new secret. Its older secrets end after the overlap.',
     ...changedBy,
     data: z.strictObject({ name, overlapSeconds: count }),
   },
   'client.former_secrets_ended': {
-    when: 'Every secret of a client but the newest was ended before its time.',
+    when: 'All secrets of a client except the newest were ended early.',
     ...changedBy,
-    data: z.strictObject({ name, ended: count.describe('how many secrets') }),
+    data: z.strictObject({ name, ended: count.describe('the number of secrets') }),
   },
   'client.tokens_revoked': {
-    when: 'A client revoked an access token of its own, and with it all that it had.',
+    when: 'A client revoked one of its own access tokens. All its access tokens are refused.',
     ...{ actor: ['client'], target: 'client', organization: 'maybe', data: nothing },
   },
 } as const satisfies EventsOf<'client'>;

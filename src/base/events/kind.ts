@@ -1,10 +1,10 @@
-// What is said of each type of event, and the schemas that several types share.
+// The description of an event type, and the schemas that several types share.
 import { z } from 'zod';
 
-/** `operator` is somebody at the command line, `system` the service by itself: neither has an id. */
+/** `operator` is a person at the command line, `system` is the service itself. Neither has an id. */
 export type ActorKind = 'user' | 'client' | 'operator' | 'system';
 
-/** What an event is about. The installation has no id. */
+/** The object of an event. The installation has no id. */
 export type TargetKind =
   | 'user'
   | 'session'
@@ -16,20 +16,20 @@ export type TargetKind =
   | 'installation';
 
 export interface EventKind {
-  /** When it is recorded, in one sentence. */
+  /** When the event is recorded, in one to three sentences. */
   readonly when: string;
   readonly actor: readonly [ActorKind, ...ActorKind[]];
   readonly target: TargetKind;
-  /** Whether it belongs to an organization. */
+  /** Whether the event belongs to an organization. */
   readonly organization: 'always' | 'never' | 'maybe';
-  /** What it says beside that: strict, and never secrets, e-mail addresses or tokens. */
+  /** The further data of the event. The schema is strict and never has secrets, e-mail addresses or tokens. */
   readonly data: z.ZodType<object>;
 }
 
-/** The types of some nouns, by their names: `noun.past_tense`. */
+/** The event types of some nouns, by name: `noun.past_tense`. */
 export type EventsOf<Noun extends string> = Readonly<Record<`${Noun}.${string}`, EventKind>>;
 
-/** For a type that says all by itself. */
+/** For an event type without further data. */
 export const nothing = z.strictObject({});
 
 export const count = z.int().nonnegative();

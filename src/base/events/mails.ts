@@ -3,17 +3,17 @@ import { z } from 'zod';
 import type { EventsOf } from './kind.ts';
 
 const about = z.strictObject({
-  kind: z.string().describe('of the mail, such as `invitation`'),
-  subjectId: z.string().describe('what it is about, such as the id of the invitation'),
+  kind: z.string().describe('the kind of the mail, such as `invitation`'),
+  subjectId: z.string().describe('the subject of the mail, such as the id of the invitation'),
 });
 
 export const MAIL_EVENTS = {
   'mail.retried': {
-    when: 'An operator let a mail that had been given up be tried again.',
+    when: 'An operator requested that a dead mail is tried again.',
     ...{ actor: ['operator'], target: 'mail', organization: 'maybe', data: about },
   },
   'mail.dropped': {
-    when: 'An operator let a mail that waited or had been given up never be sent.',
+    when: 'An operator dropped a waiting or dead mail. It is never sent.',
     ...{ actor: ['operator'], target: 'mail', organization: 'maybe', data: about },
   },
 } as const satisfies EventsOf<'mail'>;

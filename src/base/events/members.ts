@@ -1,9 +1,9 @@
-// Events about the members of an organization, how they are invited, and the roles that they hold. A member is named by
-// the id of the user.
+// Events about the members of an organization, their invitations and their roles. The id of a member is the id of the
+// user.
 import { z } from 'zod';
 import { type EventsOf, nothing, words } from './kind.ts';
 
-const roles = z.strictObject({ roles: words.describe('names of those that are offered') });
+const roles = z.strictObject({ roles: words.describe('the names of the offered roles') });
 const role = { name: z.string(), level: z.int() };
 
 export const MEMBER_EVENTS = {
@@ -13,46 +13,46 @@ export const MEMBER_EVENTS = {
     data: z.union([z.strictObject({ invitationId: z.uuid() }), z.strictObject({ by: z.literal('operator') })]),
   },
   'member.roles_changed': {
-    when: 'What the member holds was changed.',
+    when: 'The roles of the member were changed.',
     ...{ actor: ['user', 'operator'], target: 'user', organization: 'always' },
     data: z.strictObject({
-      added: words.describe('names of roles; `(scoped)` follows one that does not hold everywhere'),
+      added: words.describe('the names of roles; `(scoped)` follows a role that is limited to a scope'),
       removed: words,
     }),
   },
   'member.suspended': {
-    when: 'The member may not act in the organization until further notice.',
+    when: 'The member was suspended and may not act in the organization.',
     ...{ actor: ['user'], target: 'user', organization: 'always', data: nothing },
   },
   'member.activated': {
-    when: 'A suspended member may act again.',
+    when: 'A suspended member was activated and may act again.',
     ...{ actor: ['user'], target: 'user', organization: 'always', data: nothing },
   },
   'member.removed': {
-    when: 'Somebody removed the member.',
+    when: 'The member was removed from the organization.',
     ...{ actor: ['user'], target: 'user', organization: 'always', data: nothing },
   },
   'member.left': {
-    when: 'The member left.',
+    when: 'The member left the organization.',
     ...{ actor: ['user'], target: 'user', organization: 'always', data: nothing },
   },
 } as const satisfies EventsOf<'member'>;
 
 export const INVITATION_EVENTS = {
   'invitation.created': {
-    when: 'Somebody was invited.',
+    when: 'A person was invited.',
     ...{ actor: ['user', 'operator'], target: 'invitation', organization: 'always', data: roles },
   },
   'invitation.renewed': {
-    when: 'A pending invitation was sent again, maybe with other roles; older links of it no longer work.',
+    when: 'A pending invitation was sent again, maybe with other roles. Its older links no longer work.',
     ...{ actor: ['user', 'operator'], target: 'invitation', organization: 'always', data: roles },
   },
   'invitation.accepted': {
-    when: 'The invited user joined; `member.joined` comes with it.',
+    when: 'The invited user joined. `member.joined` is recorded too.',
     ...{ actor: ['user'], target: 'invitation', organization: 'always', data: nothing },
   },
   'invitation.revoked': {
-    when: 'A pending invitation was ended, or ended because the account that had sent it was claimed.',
+    when: 'A pending invitation was revoked: by a user, or because the account of its sender was claimed.',
     ...{ actor: ['user'], target: 'invitation', organization: 'always' },
     data: z.strictObject({ reason: z.literal('account_claimed').optional() }),
   },
@@ -60,12 +60,12 @@ export const INVITATION_EVENTS = {
 
 export const ROLE_EVENTS = {
   'role.created': {
-    when: 'A role of the organization was made.',
+    when: 'A role of the organization was created.',
     ...{ actor: ['user'], target: 'role', organization: 'always' },
     data: z.strictObject({ ...role, permissions: words }),
   },
   'role.changed': {
-    when: 'A role of the organization was changed; name and level are the new ones.',
+    when: 'A role of the organization was changed. Name and level are the new ones.',
     ...{ actor: ['user'], target: 'role', organization: 'always' },
     data: z.strictObject({
       ...role,
@@ -75,7 +75,7 @@ export const ROLE_EVENTS = {
     }),
   },
   'role.deleted': {
-    when: 'A role of the organization that nobody held was deleted.',
+    when: 'A role of the organization was deleted. No member had it.',
     ...{ actor: ['user'], target: 'role', organization: 'always' },
     data: z.strictObject({ ...role, permissions: words }),
   },

@@ -6,28 +6,28 @@ const slug = z.strictObject({ slug: z.string() });
 
 export const ORGANIZATION_EVENTS = {
   'organization.created': {
-    when: 'An organization was founded, with its first owner.',
+    when: 'An organization was created, with its first owner.',
     ...{ actor: ['user', 'operator'], target: 'organization', organization: 'always', data: slug },
   },
   'organization.changed': {
-    when: 'Somebody changed the name or the settings.',
+    when: 'The name or the settings of the organization were changed.',
     ...{ actor: ['user'], target: 'organization', organization: 'always' },
     data: z.strictObject({ changed: z.array(z.enum(['name', 'settings'])).readonly() }),
   },
   'organization.suspended': {
-    when: 'An administrator of the platform or an operator suspended the organization; its access tokens are refused.',
+    when: 'An administrator of the platform or an operator suspended the organization. Its access tokens are refused.',
     ...{ actor: ['user', 'operator'], target: 'organization', organization: 'always', data: nothing },
   },
   'organization.activated': {
-    when: 'The organization is active again.',
+    when: 'A suspended organization was activated.',
     ...{ actor: ['user', 'operator'], target: 'organization', organization: 'always', data: nothing },
   },
   'organization.deleted': {
-    when: 'Somebody deleted the organization with all that belonged to it; its events stay.',
+    when: 'The organization was deleted with all its data. Its events stay.',
     ...{ actor: ['user'], target: 'organization', organization: 'always', data: slug },
   },
   'subscription.changed': {
-    when: 'An operator changed the plan, its status, the end of the trial or a limit; the data is what is so afterwards.',
+    when: 'An operator changed the plan, its status, the end of the trial or a limit. The data has the new values.',
     ...{ actor: ['operator'], target: 'organization', organization: 'always' },
     data: z.strictObject({
       plan: z.string(),
@@ -40,18 +40,18 @@ export const ORGANIZATION_EVENTS = {
 
 export const INSTALLATION_EVENTS = {
   'roles.preset_applied': {
-    when: 'A preset changed the system roles, by an operator or at the first start of the service.',
+    when: 'A preset was applied to the system roles, by an operator or at the first start of the service.',
     ...{ actor: ['operator', 'system'], target: 'installation', organization: 'never' },
     data: z.strictObject({
       preset: z.string(),
       created: words,
       updated: words,
       removed: words,
-      usersAffected: count.describe('users who hold a role whose permissions or ownership changed'),
+      usersAffected: count.describe('the number of users with a role whose permissions or ownership changed'),
     }),
   },
   'installation.recovered': {
-    when: 'An operator declared that a backup was restored; every session and token from before the instant ended.',
+    when: 'An operator ran `tenantry restore` after a backup was restored. Every session and token from before `restoredAt` ended.',
     ...{ actor: ['operator'], target: 'installation', organization: 'never' },
     data: z.strictObject({
       restoredAt: z.iso.datetime(),

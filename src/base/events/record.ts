@@ -1,11 +1,11 @@
-// Every change records one event in its own transaction. Who reads them (audit, webhooks, mail) is not known here.
+// Every change records one event in its own transaction. The readers of events (audit, webhooks, mail) belong to others.
 import type { OrganizationTx, SystemTx, UserTx } from '../database/db.ts';
 import type { Catalogue, EventData, EventType } from './catalogue.ts';
 
 type OrganizationId = { always: string; never: null; maybe: string | null };
 type ActorId = { user: string; client: string; operator: null; system: null };
 
-/** An event to be written. What the catalogue rules out for its type does not compile. */
+/** An event to write. An event that does not fit the catalogue does not compile. */
 export type NewEvent<Type extends EventType = EventType> = Type extends EventType
   ? {
       readonly id: string;
@@ -17,19 +17,19 @@ export type NewEvent<Type extends EventType = EventType> = Type extends EventTyp
     } & DataOf<Type>
   : never;
 
-// Left out where nothing in it is required.
+// `data` is optional when none of its members is required.
 type DataOf<Type extends EventType> =
   Record<string, never> extends EventData<Type>
     ? { readonly data?: EventData<Type> }
     : { readonly data: EventData<Type> };
 
-/** Some members of an event, for who knows the others already. */
+/** Some members of an event, for a caller that adds the others. */
 export type EventPart<Type extends EventType, Member extends keyof NewEvent> = Type extends EventType
   ? Pick<NewEvent<Type>, Member>
   : never;
 
 /** Writes the event. */
 export async function record(tx: OrganizationTx | UserTx | SystemTx, event: NewEvent): Promise<void> {
-  // createMany, because reading the row back would need the right to see it.
+  // createMany, because create also reads the row back, and row-level security may not allow that.
   await tx.models.event.createMany({ data: [{ ...event, data: { ...event.data } as Record<string, string> }] });
 }

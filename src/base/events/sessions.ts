@@ -1,4 +1,4 @@
-// Events about sessions. They belong to the organization that the session acts for, where it acts for one.
+// Events about sessions. They belong to the organization that the session acts for, if it acts for one.
 import { z } from 'zod';
 import { count, type EventsOf, nothing, words } from './kind.ts';
 
@@ -16,7 +16,7 @@ const EndReason = z.enum([
   'account_enabled',
 ]);
 
-/** Why a session ended, but for a refresh token that two parties held and for a restored backup. */
+/** Why a session ended. A reused refresh token and a restored backup are not in this list. */
 export type EndReason = z.infer<typeof EndReason>;
 
 export const SESSION_EVENTS = {
@@ -26,22 +26,22 @@ export const SESSION_EVENTS = {
     data: z.strictObject({ amr: words.describe('how the user proved who they are (RFC 8176)') }),
   },
   'session.organization_switched': {
-    when: 'The session acts for another organization of its user from now on, which is the one of the event.',
+    when: 'The session was switched to another organization of its user. This is the organization of the event.',
     ...{ actor: ['user'], target: 'session', organization: 'always', data: nothing },
   },
   'session.ended': {
-    when: 'A session was ended, one event for each; sessions that expire, or that a restored backup ends, have none.',
+    when: 'A session was ended. Each session has its own event. A session that expires or is ended by a restored backup has none.',
     ...{ actor: ['user', 'client', 'operator'], target: 'session', organization: 'maybe' },
     data: z.strictObject({ reason: EndReason }),
   },
   'session.reuse_detected': {
-    when: 'A refresh token turned out to be held by two parties, and the session ended; the actor is its user, whoever sent it.',
+    when: 'A refresh token was used twice, so two parties have it, and the session was ended. The actor is the user of the session, even when another party sent the token.',
     ...{ actor: ['user'], target: 'session', organization: 'maybe' },
-    data: z.strictObject({ jti: z.uuid().describe('of the refresh token') }),
+    data: z.strictObject({ jti: z.uuid().describe('the id of the refresh token') }),
   },
   'sessions.all_ended': {
-    when: 'An operator ended every session of the installation, after one `session.ended` for each.',
+    when: 'An operator ended every session of the installation. Each session has a `session.ended` before it.',
     ...{ actor: ['operator'], target: 'installation', organization: 'never' },
-    data: z.strictObject({ live: count.describe('sessions that had not expired') }),
+    data: z.strictObject({ live: count.describe('the number of sessions that had not expired') }),
   },
 } as const satisfies EventsOf<'session' | 'sessions'>;

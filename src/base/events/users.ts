@@ -3,31 +3,31 @@ import { type EventsOf, nothing } from './kind.ts';
 
 export const USER_EVENTS = {
   'user.registered': {
-    when: 'Somebody made an account of their own, by registering or by accepting an invitation.',
+    when: 'A person created an account, by registering or by accepting an invitation.',
     ...{ actor: ['user'], target: 'user', organization: 'never', data: nothing },
   },
   'user.created': {
-    when: 'An operator made an account for somebody.',
+    when: 'An operator created an account for a person.',
     ...{ actor: ['operator'], target: 'user', organization: 'never', data: nothing },
   },
   'user.email_verified': {
-    when: 'A signed-in user proved the e-mail address for the first time, by accepting an invitation that was sent there.',
+    when: 'A signed-in user proved the e-mail address for the first time, by accepting an invitation that was sent to it.',
     ...{ actor: ['user'], target: 'user', organization: 'never', data: nothing },
   },
   'user.claimed': {
-    when: 'Whoever proved the mailbox took over an account that had been registered with its address and never proven.',
+    when: 'The owner of a mailbox took over an account that was registered with its address but never proven.',
     ...{ actor: ['user'], target: 'user', organization: 'never', data: nothing },
   },
   'user.renamed': {
-    when: 'A user saved a name of their own.',
+    when: 'A user changed their name.',
     ...{ actor: ['user'], target: 'user', organization: 'never', data: nothing },
   },
   'user.password_set': {
-    when: 'An operator set the password; every session of the user ended.',
+    when: 'An operator set the password. Every session of the user ended.',
     ...{ actor: ['operator'], target: 'user', organization: 'never', data: nothing },
   },
   'user.disabled': {
-    when: 'An operator disabled the account; every session of the user ended.',
+    when: 'An operator disabled the account. Every session of the user ended.',
     ...{ actor: ['operator'], target: 'user', organization: 'never', data: nothing },
   },
   'user.enabled': {
@@ -39,7 +39,7 @@ export const USER_EVENTS = {
     ...{ actor: ['operator'], target: 'user', organization: 'never', data: nothing },
   },
   'platform_administrator.revoked': {
-    when: 'An operator took that from the user again.',
+    when: 'An operator ended the administration of the platform by the user.',
     ...{ actor: ['operator'], target: 'user', organization: 'never', data: nothing },
   },
 } as const satisfies EventsOf<'user' | 'platform_administrator'>;

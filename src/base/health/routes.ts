@@ -1,8 +1,8 @@
-// Whether the process lives, and whether it can do its work.
+// The endpoints that say whether the process runs and whether it can serve requests.
 import { z } from 'zod';
 import { type Endpoint, endpoint, open } from '../http/endpoint.ts';
 
-/** Asks one dependency; resolves when it can be used. One that can be done without is degraded instead. */
+/** Checks one dependency. Raises when it cannot be used. Returns `degraded` when requests can be served without it. */
 export type Check = () => Promise<Outcome> | Outcome;
 type Outcome = 'ok' | 'degraded';
 
@@ -11,7 +11,7 @@ const Ready = z
   .strictObject({
     status: z.enum(['ready', 'not_ready']),
     checks: z.record(z.string(), z.enum(['ok', 'degraded', 'failed'])).meta({
-      description: 'By dependency. What is degraded is away and can be done without: requests are served.',
+      description: 'The state of each dependency. A degraded one cannot be used, but requests are served without it.',
     }),
   })
   .meta({ id: 'Ready' });
@@ -29,7 +29,7 @@ export function healthRoutes(deps: HealthDeps): Endpoint[] {
       access: open(),
       limit: 'none',
       id: 'getHealth',
-      summary: 'Tell whether the process lives',
+      summary: 'Check whether the process runs',
       tag: 'Operations',
       reply: { 200: Live },
       handle: () => ({ status: 'ok' }),
@@ -40,7 +40,7 @@ export function healthRoutes(deps: HealthDeps): Endpoint[] {
       access: open(),
       limit: 'none',
       id: 'getReadiness',
-      summary: 'Tell whether requests can be served now',
+      summary: 'Check whether requests can be served now',
       tag: 'Operations',
       reply: { 200: Ready, 503: Ready },
       handle: async ({ answer }) => {

@@ -1,21 +1,21 @@
-// Tells which failure an error of nodemailer is. Its codes say where it happened; under them lie those of the system and
-// of TLS.
+// Converts an error of nodemailer into a failure of the table. The code of nodemailer names the step, the original code
+// names the error of the system or of TLS.
 import { type MailFailure, MailRefused } from './failures.ts';
 
 interface SmtpError {
   readonly code?: unknown;
-  /** What the system or TLS called it. */
+  /** The code of the system or of TLS. */
   readonly originalCode?: unknown;
   /** The step: CONN, EHLO, STARTTLS, AUTH PLAIN, MAIL FROM, RCPT TO, DATA. */
   readonly command?: unknown;
-  /** The server's number. */
+  /** The status number of the server's answer. */
   readonly responseCode?: unknown;
   readonly response?: unknown;
   readonly name?: unknown;
   readonly cause?: unknown;
 }
 
-const OF_SYSTEM: readonly (readonly [RegExp, MailFailure])[] = [
+const SYSTEM_FAILURES: readonly (readonly [RegExp, MailFailure])[] = [
   [/^(ENOTFOUND|EAI_\w+|ENODATA|ESERVFAIL|EREFUSED|ENOTIMP|EBADNAME)$/, 'host_not_found'],
   [/^ECONNREFUSED$/, 'connection_refused'],
   [/^(EHOSTUNREACH|ENETUNREACH|EHOSTDOWN|ENETDOWN|EADDRNOTAVAIL)$/, 'host_unreachable'],
@@ -30,10 +30,10 @@ const OF_SYSTEM: readonly (readonly [RegExp, MailFailure])[] = [
   [/^(ERR_SSL_\w+|EPROTO)$/, 'tls_failed'],
 ];
 
-// RFC 3207 §4 and RFC 4954 §6 share the number 530: only the server's words tell what it misses.
+// RFC 3207 §4 and RFC 4954 §6 both use 530. Only the text of the answer shows whether TLS or credentials are missing.
 const WANTS_TLS = /STARTTLS|\bTLS\b|encrypt|secure/i;
 
-/** The error as it is told on: which failure it is, and the trace. */
+/** Converts an error into a MailRefused with the failure and the trace. */
 export function refusalOf(error: unknown): MailRefused {
   if (error instanceof MailRefused) return error;
   return new MailRefused(failureOf(error as SmtpError), traceOf(error as SmtpError));
@@ -44,8 +44,8 @@ function failureOf(error: SmtpError): MailFailure {
   if (code === 'EABORT') return (error.cause as Error | undefined)?.name === 'TimeoutError' ? 'timeout' : 'interrupted';
   if (code === 'ETIMEDOUT') return 'timeout';
   if (code === 'EDNS') return 'host_not_found';
-  const beneath = String(error.originalCode ?? '');
-  const known = OF_SYSTEM.find(([pattern]) => pattern.test(beneath));
+  const original = String(error.originalCode ?? '');
+  const known = SYSTEM_FAILURES.find(([pattern]) => pattern.test(original));
   if (known) return known[1];
   return refusedAt(code, error);
 }
@@ -66,7 +66,7 @@ function refusedAt(code: string, { command, responseCode, response }: SmtpError)
   return 'unexpected';
 }
 
-/** Codes alone: what the server says may repeat addresses, and even the mail's links. */
+/** The trace contains codes only: the text of the server may repeat addresses, and even links of the mail. */
 function traceOf({ code, originalCode, command, responseCode }: SmtpError): string {
   const parts = [originalCode ?? code, command, responseCode].map(String);
   return parts.filter((part) => part !== 'undefined' && /^[A-Z0-9 _]{1,40}$/.test(part)).join(' ');

@@ -1,43 +1,43 @@
-// Hands a mail in by SMTP, or, where no server is set, prints it for a developer. What is in a mail, when it is sent and
-// what follows from a failure belongs to others.
+// Sends a mail by SMTP. Without a mail server it prints the mail for a developer. Leaves to others: the content of a
+// mail, the time to send it and the reaction to a failure.
 import type { Log } from '../platform/log.ts';
 import { refusalOf } from './cause.ts';
 
 export interface Mail {
-  /** Exactly one address, as it is stored. */
+  /** Exactly one address, unchanged from the database. */
   readonly to: string;
   readonly subject: string;
   readonly text: string;
   readonly html: string;
 }
 
-/** A mail on its way. Its id makes the Message-ID: whoever gets it twice can tell. Without one it gets any. */
+/** A mail to send. Its id becomes the Message-ID, so that a receiver recognizes a repeated mail. Without an id it is random. */
 export type OutgoingMail = Mail & { readonly id?: string };
 
-/** Resolves once the server has taken the mail. Raises MailRefused; also when the signal ends it. */
+/** Resolves when the server has accepted the mail. Raises MailRefused, also when the signal aborts. */
 export type SendMail = (mail: OutgoingMail, signal: AbortSignal) => Promise<void>;
 
 export interface MailSettings {
-  /** smtp:// or smtps://, with ?tls=optional where STARTTLS may be missing. */
+  /** smtp:// or smtps://, with ?tls=optional when the server may lack STARTTLS. */
   readonly url: string | undefined;
   readonly from: string;
   readonly production: boolean;
   readonly log: Log;
-  readonly patience?: Patience;
+  readonly timeouts?: MailTimeouts;
 }
 
 /** How long the server may take for each step. */
-export interface Patience {
+export interface MailTimeouts {
   readonly connectMs: number;
   readonly greetingMs: number;
   readonly silenceMs: number;
 }
 
-const PATIENCE: Patience = { connectMs: 10_000, greetingMs: 10_000, silenceMs: 15_000 };
-/** From the look-up of the server to its last word. */
+const TIMEOUTS: MailTimeouts = { connectMs: 10_000, greetingMs: 10_000, silenceMs: 15_000 };
+/** The longest time for one mail, from the DNS lookup to the last answer of the server. */
 export const MAIL_MS_MAX = 30_000;
 
-/** How mail leaves; null when it cannot: in production without a server. */
+/** Returns the function that sends mail; null when mail cannot be sent: in production without a mail server. */
 export function openMail(settings: MailSettings): SendMail | null {
   if (settings.url !== undefined) return smtp(settings.url, settings);
   if (settings.production) {
@@ -48,8 +48,8 @@ export function openMail(settings: MailSettings): SendMail | null {
     settings.log.info({ to, subject, text }, 'a mail, printed here without SMTP_URL');
 }
 
-/** Whether the server of this address lets us in. Raises MailRefused. */
-export async function checkMail(settings: Pick<MailSettings, 'production' | 'patience'> & { readonly url: string }) {
+/** Checks that the server accepts the connection and the credentials. Raises MailRefused. */
+export async function checkMail(settings: Pick<MailSettings, 'production' | 'timeouts'> & { readonly url: string }) {
   const { createTransport } = await import('nodemailer');
   try {
     await createTransport(transportOf(settings.url, settings)).verify();
@@ -58,16 +58,16 @@ export async function checkMail(settings: Pick<MailSettings, 'production' | 'pat
   }
 }
 
-function transportOf(address: string, { production, patience }: Pick<MailSettings, 'production' | 'patience'>) {
-  const { connectMs, greetingMs, silenceMs } = patience ?? PATIENCE;
+function transportOf(address: string, { production, timeouts }: Pick<MailSettings, 'production' | 'timeouts'>) {
+  const { connectMs, greetingMs, silenceMs } = timeouts ?? TIMEOUTS;
   const url = new URL(address);
   const secure = url.protocol === 'smtps:';
-  const here = ['localhost', '127.0.0.1', '[::1]'].includes(url.hostname);
+  const isLocal = ['localhost', '127.0.0.1', '[::1]'].includes(url.hostname);
   return {
     host: url.hostname.replace(/^\[|\]$/g, ''),
     ...(url.port === '' ? {} : { port: Number(url.port) }),
     secure,
-    requireTLS: production && !secure && !here && url.searchParams.get('tls') !== 'optional',
+    requireTLS: production && !secure && !isLocal && url.searchParams.get('tls') !== 'optional',
     ...(url.username === ''
       ? {}
       : { auth: { user: decodeURIComponent(url.username), pass: decodeURIComponent(url.password) } }),
@@ -83,17 +83,17 @@ function smtp(address: string, settings: MailSettings): SendMail {
   const { from } = settings;
   const transport = transportOf(address, settings);
   return async (mail, signal) => {
-    const { createTransport } = await import('nodemailer'); // at the first mail: a start does not wait for it
+    const { createTransport } = await import('nodemailer'); // loaded with the first mail, so that the start does not wait for it
     try {
       await createTransport(transport).sendMail({
         from,
-        // As an object: a text would be parsed, and could become several recipients.
+        // An object, because nodemailer parses a string, which could then become several recipients.
         to: { name: '', address: mail.to },
         subject: mail.subject,
         text: mail.text,
         html: mail.html,
         ...(mail.id === undefined ? {} : { messageId: `<${mail.id}@${domainOf(from)}>` }),
-        headers: { 'Auto-Submitted': 'auto-generated' }, // RFC 3834 §5: nobody's holiday notice answers it
+        headers: { 'Auto-Submitted': 'auto-generated' }, // RFC 3834 §5: prevents automatic answers
         signal: AbortSignal.any([signal, AbortSignal.timeout(MAIL_MS_MAX)]),
       });
     } catch (error) {
@@ -102,7 +102,7 @@ function smtp(address: string, settings: MailSettings): SendMail {
   };
 }
 
-/** The right-hand side of a Message-ID (RFC 5322 §3.6.4). */
+/** Returns the right-hand side of a Message-ID (RFC 5322 §3.6.4). */
 function domainOf(from: string): string {
   return /@([A-Za-z0-9.-]+)>?\s*$/.exec(from)?.[1] ?? 'localhost';
 }

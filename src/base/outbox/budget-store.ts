@@ -1,19 +1,20 @@
-// The queries of budgets: how many mails of a kind were asked for in the last 24 hours, by whom and to whom.
+// The queries of budgets: they count the mails of a kind that were requested in the last 24 hours, by actor and address.
 import { type OrganizationTx, type SystemReader, statement } from '../database/db.ts';
 
-// Held until the commit, so that of several organizations at once each sees what the one before it has asked for.
+// The lock is held until the commit. Concurrent transactions of several organizations therefore run one after another,
+// and each sees the mails that the one before it requested.
 const LOCK_BUDGET = statement(
   `SELECT 1 AS held FROM (SELECT pg_advisory_xact_lock(hashtextextended($1, 20261121))) AS l`,
 );
 
-/** Makes every other transaction that asks for a mail to this address, or of this actor, wait for the end of this one. */
+/** Locks the budgets of the address and the actor: other transactions that request such a mail wait for this one. */
 export async function lockBudgets(tx: OrganizationTx, recipientKey: string, actorId: string): Promise<void> {
   await tx.rows(LOCK_BUDGET, [recipientKey]);
-  await tx.rows(LOCK_BUDGET, [actorId]); // always in this order: neither can wait for the other
+  await tx.rows(LOCK_BUDGET, [actorId]); // always in this order, which prevents deadlocks
 }
 
-// The mail that has to leave the window before a further one is within the bound, and how long that takes.
-// $5 kind; `which` and `max` bring $1 to $4.
+// The seconds until the oldest counted mail leaves the window of 24 hours and one more mail is allowed.
+// $5 kind; `which` and `max` contain $1 to $4.
 const wait = (which: string, max: string) => `
 (SELECT ceil(extract(epoch FROM created_at + interval '1 day' - clock_timestamp()))::int FROM outbox
   WHERE ${which} AND kind = $5 AND created_at > clock_timestamp() - interval '1 day'
@@ -26,7 +27,7 @@ SELECT greatest(${wait('organization_id = $1::uuid', '$3::int')},
 const WAIT_ANYWHERE = statement(`
 SELECT greatest(${wait('recipient_key = $1', '$3::int')}, ${wait('actor_id = $2::uuid', '$4::int')}) AS seconds`);
 
-/** Seconds until the organization may cause a mail to this address; null when it may now. */
+/** Returns the seconds until the organization may cause a mail to this address; null when it may now. */
 export async function findOrganizationWait(
   tx: OrganizationTx,
   kind: string,
@@ -39,7 +40,7 @@ export async function findOrganizationWait(
   return row?.seconds ?? null;
 }
 
-/** Seconds until any organization may cause a mail to this address, and this actor any mail; null when now. */
+/** Returns the seconds until the actor may cause a mail to this address in any organization; null when it may now. */
 export async function findWaitAnywhere(
   tx: SystemReader,
   kind: string,

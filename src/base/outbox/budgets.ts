@@ -1,9 +1,9 @@
-// How many mails of a kind an organization and an actor may cause, and an address gets: counted by what the outbox was
-// asked for in the last 24 hours, sent or not. What the bounds are belongs to the features.
+// Limits how many mails of a kind an organization and an actor may cause, and how many an address gets. It counts the
+// mails that were requested in the last 24 hours, sent or not. The bounds belong to the features.
 import type { Database, OrganizationTx } from '../database/db.ts';
 import { findOrganizationWait, findWaitAnywhere, lockBudgets } from './budget-store.ts';
 
-export interface MailAsked {
+export interface RequestedMail {
   readonly kind: string;
   readonly organizationId: string;
   /** The address in its canonical form. */
@@ -11,26 +11,26 @@ export interface MailAsked {
   readonly actorId: string;
 }
 
-/** Mails in 24 hours. */
+/** The most mails in 24 hours. */
 export interface MailBounds {
-  /** Of one organization. */
+  /** Caused by one organization. */
   readonly organization: number;
-  /** Of one organization to one address. */
+  /** Caused by one organization, to one address. */
   readonly address: number;
-  /** Of all organizations together to one address. */
+  /** Caused by all organizations together, to one address. */
   readonly addressAnywhere: number;
-  /** Of one actor in all organizations. */
+  /** Caused by one actor in all organizations together. */
   readonly actor: number;
 }
 
 /**
- * Seconds until a further mail is within every bound; 0 when it is now. Holds locks on address and actor to the end of
- * the transaction; the counts across organizations are two numbers, and say nothing of them.
+ * Returns the seconds until one more mail is within every bound; 0 when it is allowed now. Locks the address and the actor
+ * until the end of the transaction. The counts across organizations reveal nothing about a single organization.
  */
 export async function lockedMailWait(
   deps: { readonly db: Database },
   tx: OrganizationTx,
-  { kind, organizationId, recipientKey, actorId }: MailAsked,
+  { kind, organizationId, recipientKey, actorId }: RequestedMail,
   bounds: MailBounds,
 ): Promise<number> {
   await lockBudgets(tx, recipientKey, actorId);

@@ -1,26 +1,26 @@
-// Asking for a mail: one row, in the transaction of its cause, so that it leaves exactly if that is committed. The row
-// holds ids, never a secret and never the mail.
+// Requests a mail by one row in the transaction that causes it. The mail is sent only if that transaction is committed.
+// The row has ids, never a secret and never the text of the mail.
 import type { OrganizationTx, SystemTx } from '../database/db.ts';
 import { insertMail, insertMailDueAt } from './store.ts';
 
 export interface NewMail {
   readonly id: string;
   readonly kind: string;
-  /** In a transaction of an organization: that one. Left out for a mail of none. */
+  /** The organization of the transaction. Left out for a mail that belongs to no organization. */
   readonly organizationId?: string;
-  /** Whom it is to, where that is somebody with an account. */
+  /** The user who receives it. Left out when the recipient may have no account. */
   readonly userId?: string;
-  /** What it is about: an invitation, a user. */
+  /** The id of its subject, such as an invitation or a user. */
   readonly subjectId: string;
-  /** Of the rows of one organization and kind with the same key only the first is written, as long as it is kept. */
+  /** While a row of the same organization and kind with the same key exists, no further row is written. */
   readonly dedupeKey?: string;
-  /** The address in its canonical form, where the mail counts in the budget of it. */
+  /** The address in its canonical form, if the mail counts in the budget of the address. */
   readonly recipientKey?: string;
-  /** Who caused it, where it counts in their budget. */
+  /** The user who caused it, if the mail counts in the budget of this user. */
   readonly actorId?: string | null;
 }
 
-/** Asks for a mail; after the commit the outbox may be nudged. `dueAt`, which only the system may say, is now by default. */
+/** Requests a mail. After the commit, nudge the outbox. `dueAt` is now by default; only a SystemTx may set it. */
 export function enqueue(tx: OrganizationTx, mail: NewMail): Promise<void>;
 export function enqueue(tx: OrganizationTx | SystemTx, mail: NewMail): Promise<void>;
 export function enqueue(tx: SystemTx, mail: NewMail & { readonly dueAt?: Date }): Promise<void>;

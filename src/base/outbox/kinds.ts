@@ -1,32 +1,32 @@
-// What a kind of mail is to the outbox: a name, and how one mail of it is made once it is due. The kinds themselves
-// belong to the features whose mails they are.
+// A kind of mail for the outbox: its name, and the function that makes a due mail. Each kind belongs to the feature that
+// sends it.
 import type { SystemTx } from '../database/db.ts';
 import type { MailFailure } from '../mail/failures.ts';
 import type { Mail } from '../mail/smtp.ts';
 
-/** What the outbox knows of a mail: whom and what it is about, by id. */
+/** A row of the outbox: the ids of the recipient and the subject of a mail. */
 export interface MailRow {
   readonly id: string;
   readonly kind: string;
-  /** Whose transaction has asked for it; null for a mail of no organization, for which only the system asks. */
+  /** The organization that requested it; null for a mail of no organization, which only a SystemTx can request. */
   readonly organizationId: string | null;
-  /** Whom it is to; null for somebody who need not have an account. */
+  /** The user who receives it; null when the recipient may have no account. */
   readonly userId: string | null;
   readonly subjectId: string;
 }
 
-/** A mail that is wanted, but not now. The attempt does not count. */
+/** The mail must not be sent now, but later. The attempt does not count. */
 export interface Postponed {
   readonly againSeconds: number;
   readonly failure: MailFailure;
 }
 
 export interface MailKind {
-  /** As in the rows: lower-case letters, digits and underscores. */
+  /** The name in the rows: lower-case letters, digits and underscores. */
   readonly kind: string;
   /**
-   * Makes the mail, with its one-time token where it has one, so that no token is at rest before. Runs in a short
-   * transaction, each time the mail is tried. Null: it is not wanted any more, and is never sent.
+   * Makes the mail. A one-time token in it is made here too, so that no token is stored before. Runs in a short
+   * transaction at every attempt. Returns null when the mail is no longer wanted: then it is never sent.
    */
   prepare(tx: SystemTx, row: MailRow): Promise<Mail | Postponed | null>;
 }

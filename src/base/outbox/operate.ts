@@ -1,5 +1,5 @@
-// What operators do with mails: look at them, let dead ones be tried again, and drop what need not be sent. Each change
-// records its event, without an actor.
+// The operations of operators on mails: list them, retry dead ones, and drop mails that need not be sent. Each change
+// records an event without an actor.
 import type { Database, SystemTx } from '../database/db.ts';
 import { problem } from '../errors/problem.ts';
 import { record } from '../events/record.ts';
@@ -8,17 +8,17 @@ import type { Clock } from '../platform/clock.ts';
 import { type Page, type Paged, paged } from '../platform/page.ts';
 import { newId, type Random } from '../platform/random.ts';
 import {
+  type ChangedMail,
   countMails,
   listDead,
   listMailRows,
   listStates,
   markDropped,
   type StoredMail,
-  type TouchedMail,
   updateDeadToDue,
 } from './operator-store.ts';
 
-/** `unwanted`: what it was about had ended before it was sent. `dropped`: an operator did not want it. */
+/** `unwanted`: its subject had ended before the mail was sent. `dropped`: an operator dropped it. */
 export const MAIL_STATES = ['waiting', 'dead', 'sent', 'unwanted', 'dropped'] as const;
 export type MailState = (typeof MAIL_STATES)[number];
 
@@ -28,66 +28,66 @@ export interface MailOperatorDeps {
   readonly random: Random;
 }
 
-/** A mail as operators see it: without an address and without its words. */
-export type MailSeen = Omit<StoredMail, 'createdAt' | 'dueAt' | 'triedAt' | 'doneAt' | 'failure'> & {
+/** A mail for operators: without its address and its text. */
+export type ListedMail = Omit<StoredMail, 'createdAt' | 'dueAt' | 'triedAt' | 'doneAt' | 'failure'> & {
   readonly createdAt: string;
   readonly dueAt: string | null;
   readonly triedAt: string | null;
   readonly doneAt: string | null;
-  /** Of the last attempt that failed. */
+  /** The failure of the last attempt. */
   readonly failure: DescribedFailure | null;
 };
 
-/** What became of the mails that were named. */
+/** The result of a change of several mails. */
 export interface MailsChanged {
   readonly changed: readonly string[];
-  /** Those that the change does not fit, and what they are. */
+  /** The mails that cannot be changed in this way, with their states. */
   readonly unchanged: readonly { readonly id: string; readonly state: MailState }[];
 }
 
-/** One transaction changes so many at the most. */
-const AT_ONCE = 50;
+/** The most mails that one transaction changes. */
+const MAILS_PER_TRANSACTION = 50;
 
-/** The mails of the last 30 days, the newest first; `state` null for all. */
+/** Lists the mails of the last 30 days, the newest first. `state` is null for all of them. */
 export async function listMails(
   { db }: Pick<MailOperatorDeps, 'db'>,
   state: MailState | null,
-  asked: Page,
-): Promise<Paged<MailSeen>> {
+  page: Page,
+): Promise<Paged<ListedMail>> {
   const reader = db.systemReader();
-  return paged(await listMailRows(reader, state, asked), asked, {
-    toItem: toSeen,
+  return paged(await listMailRows(reader, state, page), page, {
+    toItem: toListedMail,
     countAll: () => countMails(reader, state),
   });
 }
 
-/** How many mails are dead. */
+/** Returns the number of dead mails. */
 export function countDeadMails({ db }: Pick<MailOperatorDeps, 'db'>): Promise<number> {
   return countMails(db.systemReader(), 'dead');
 }
 
-/** Lets dead mails be tried again, at once and as often as a new one. Raises not_found, and changes nothing then. */
+/** Makes dead mails due now, with as many attempts as a new mail. Raises not_found, and then changes nothing. */
 export function retryMails(deps: MailOperatorDeps, ids: readonly string[]): Promise<MailsChanged> {
   return change(deps, ids, 'mail.retried', updateDeadToDue);
 }
 
 /**
- * Lets mails that are dead or wait never be sent; one that is under way at this moment may still leave. Raises not_found,
- * and changes nothing then.
+ * Drops dead or waiting mails, so that they are never sent. A mail that is being sent at this moment may still be sent.
+ * Raises not_found, and then changes nothing.
  */
 export function dropMails(deps: MailOperatorDeps, ids: readonly string[]): Promise<MailsChanged> {
   return change(deps, ids, 'mail.dropped', markDropped);
 }
 
-/** Does one of the two with every mail that is dead; gives their ids. */
+/** Retries or drops every dead mail. Returns their ids. */
 export async function changeAllDead(
   deps: MailOperatorDeps,
   work: typeof retryMails | typeof dropMails,
 ): Promise<MailsChanged> {
   const changed: string[] = [];
-  let left = await countDeadMails(deps); // what dies meanwhile is not gone after
+  let left = await countDeadMails(deps); // mails that become dead later are not included
   while (left > 0) {
-    const ids = await listDead(deps.db.systemReader(), Math.min(AT_ONCE, left));
+    const ids = await listDead(deps.db.systemReader(), Math.min(MAILS_PER_TRANSACTION, left));
     if (ids.length === 0) break;
     changed.push(...(await work(deps, ids)).changed);
     left -= ids.length;
@@ -99,14 +99,14 @@ async function change(
   deps: MailOperatorDeps,
   named: readonly string[],
   type: 'mail.retried' | 'mail.dropped',
-  update: (tx: SystemTx, ids: readonly string[]) => Promise<TouchedMail[]>,
+  update: (tx: SystemTx, ids: readonly string[]) => Promise<ChangedMail[]>,
 ): Promise<MailsChanged> {
   const ids = [...new Set(named)];
-  const { states, touched } = await deps.db.system(async (tx) => {
+  const { states, changed } = await deps.db.system(async (tx) => {
     const found = await listStates(tx, ids);
-    if (found.length < ids.length) return { states: found, touched: [] };
-    const changed = await update(tx, ids);
-    for (const { id, kind, organizationId, subjectId } of changed) {
+    if (found.length < ids.length) return { states: found, changed: [] };
+    const mails = await update(tx, ids);
+    for (const { id, kind, organizationId, subjectId } of mails) {
       await record(tx, {
         id: newId(deps.random, deps.clock),
         type,
@@ -116,16 +116,15 @@ async function change(
         data: { kind, subjectId },
       });
     }
-    return { states: found, touched: changed };
+    return { states: found, changed: mails.map(({ id }) => id) };
   });
   const missing = ids.find((id) => !states.some((found) => found.id === id));
   if (missing !== undefined)
     throw problem('not_found', { detail: `There is no mail ${missing}: list the mails first.` });
-  const changed = touched.map(({ id }) => id);
   return { changed, unchanged: states.filter(({ id }) => !changed.includes(id)) };
 }
 
-function toSeen(row: StoredMail): MailSeen {
+function toListedMail(row: StoredMail): ListedMail {
   const { id, kind, state, organizationId, userId, subjectId, attempts } = row;
   return {
     id,

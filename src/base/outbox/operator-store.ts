@@ -1,4 +1,4 @@
-// The queries of operators: what is in the outbox, and what becomes of a mail by their hand.
+// The queries of operators: they list the mails of the outbox, and retry or drop them.
 import { type SystemReader, type SystemTx, statement } from '../database/db.ts';
 import type { MailState } from './operate.ts';
 
@@ -28,7 +28,7 @@ SELECT ${COLUMNS}, (count(*) OVER ())::int AS total FROM outbox WHERE $1::text I
 ORDER BY created_at DESC, id DESC LIMIT $2::int OFFSET $3::int`);
 const COUNT = statement(`SELECT count(*)::int AS total FROM outbox WHERE $1::text IS NULL OR ${STATE} = $1`);
 
-/** Mails of a state, or with null of any, the newest first. */
+/** Lists the mails of a state, or of all states for null, the newest first. */
 export function listMailRows(
   tx: SystemReader,
   state: MailState | null,
@@ -44,7 +44,7 @@ export async function countMails(tx: SystemReader, state: MailState | null): Pro
 
 const STATES = statement(`SELECT id::text, ${STATE} AS state FROM outbox WHERE id = ANY($1::uuid[])`);
 
-/** The states of those of these mails that there are. */
+/** Lists the states of the mails with these ids. An id without a mail is left out. */
 export function listStates(tx: SystemTx, ids: readonly string[]): Promise<{ id: string; state: MailState }[]> {
   return tx.rows(STATES, [ids]);
 }
@@ -52,33 +52,33 @@ export function listStates(tx: SystemTx, ids: readonly string[]): Promise<{ id: 
 const DEAD = statement(`
 SELECT id::text FROM outbox WHERE due_at IS NULL AND done_at IS NULL ORDER BY created_at, id LIMIT $1::int`);
 
-/** The first dead mails, so many at the most. */
+/** Lists the ids of the oldest dead mails, at most `count`. */
 export async function listDead(tx: SystemReader, count: number): Promise<string[]> {
   return (await tx.rows<{ id: string }>(DEAD, [count])).map(({ id }) => id);
 }
 
-export interface TouchedMail {
+export interface ChangedMail {
   readonly id: string;
   readonly kind: string;
   readonly organizationId: string | null;
   readonly subjectId: string;
 }
 
-const TOUCHED = `RETURNING id::text, kind, organization_id::text AS "organizationId", subject_id::text AS "subjectId"`;
+const CHANGED = `RETURNING id::text, kind, organization_id::text AS "organizationId", subject_id::text AS "subjectId"`;
 const REVIVE = statement(`
 UPDATE outbox SET due_at = clock_timestamp(), attempts = 0
-WHERE id = ANY($1::uuid[]) AND due_at IS NULL AND done_at IS NULL ${TOUCHED}`);
+WHERE id = ANY($1::uuid[]) AND due_at IS NULL AND done_at IS NULL ${CHANGED}`);
 
-/** Makes those of these mails that are dead due now, with all their attempts again. */
-export function updateDeadToDue(tx: SystemTx, ids: readonly string[]): Promise<TouchedMail[]> {
+/** Makes the dead ones among these mails due now, with all their attempts again. */
+export function updateDeadToDue(tx: SystemTx, ids: readonly string[]): Promise<ChangedMail[]> {
   return tx.rows(REVIVE, [ids]);
 }
 
 const DROP = statement(`
 UPDATE outbox SET due_at = NULL, done_at = clock_timestamp(), outcome = 'dropped'
-WHERE id = ANY($1::uuid[]) AND done_at IS NULL ${TOUCHED}`);
+WHERE id = ANY($1::uuid[]) AND done_at IS NULL ${CHANGED}`);
 
-/** Lets those of these mails that are dead or wait never be sent. */
-export function markDropped(tx: SystemTx, ids: readonly string[]): Promise<TouchedMail[]> {
+/** Drops the dead and waiting ones among these mails, so that they are never sent. */
+export function markDropped(tx: SystemTx, ids: readonly string[]): Promise<ChangedMail[]> {
   return tx.rows(DROP, [ids]);
 }

@@ -1,6 +1,6 @@
-// The dispatcher of the outbox: takes what is due of the kinds it was given, has it made and sent, and tries again later
-// when that fails. Any number of processes may do so at once; a row has one taker at a time. Rows of a kind that it does
-// not know, a newer version's, stay for that.
+// The outbox: claims due mails of its kinds, makes and sends them, and tries again later when that fails. Any number of
+// processes may do this at once. One process at a time claims a row. A kind that it does not know belongs to a newer
+// version: such a row stays for that version.
 import type { Database } from '../database/db.ts';
 import { openLoop } from '../loops/loop.ts';
 import { MAIL_MS_MAX, type SendMail } from '../mail/smtp.ts';
@@ -13,39 +13,39 @@ export interface OutboxDeps {
   readonly db: Database;
   readonly log: Log;
   readonly kinds: readonly MailKind[];
-  /** Null when mail cannot leave: then it waits. */
+  /** Null when no mail can be sent: then all mails wait. */
   readonly send: SendMail | null;
 }
 
 export interface Outbox {
-  /** Looks every second from now on. */
+  /** Checks the outbox every second from now on. */
   follow(): void;
-  /** Looks at once: after a commit that has asked for a mail. */
+  /** Checks the outbox now. Call it after the commit that requested a mail. */
   nudge(): void;
-  /** Sends what is due now; resolves when that is settled. Raises DatabaseUnavailable. */
+  /** Sends the due mails. Resolves when each is sent or has failed. Raises DatabaseUnavailable. */
   sendDue(): Promise<void>;
-  /** Takes nothing more, and waits for the mails under way; what takes too long comes again later. */
+  /** Claims no more mails, and waits for those under way. One that takes too long is aborted and tried again later. */
   stop(): Promise<void>;
 }
 
-const LOOK_EVERY_MS = 1_000;
+const CHECK_EVERY_MS = 1_000;
 const TIDY_EVERY_MS = 10 * 60_000;
 const SETTLED_KEPT_SECONDS = 30 * 86_400;
-/** Mails under way at once in one process. */
+/** The most mails that one process sends at once. */
 const AT_ONCE = 4;
-// Twice as long as the longest mail: whoever holds a claim is done with it, or was killed, before another takes it.
+// Twice the longest time for one mail: before another process claims it, this one has finished or was killed.
 const LEASE_SECONDS = (2 * MAIL_MS_MAX) / 1000;
 
-/** Opens the outbox without looking into it. */
+/** Opens the outbox. It does nothing before one of its functions is called. */
 export function openOutbox({ db, log, kinds, send }: OutboxDeps): Outbox {
   const byName = new Map(kinds.map((kind) => [kind.kind, kind]));
   const deps = { db, log, kinds: byName };
 
   const sending = openLoop({
     name: 'outbox',
-    everyMs: LOOK_EVERY_MS,
-    failing: 'the outbox cannot be emptied',
-    working: 'the outbox is emptied again',
+    everyMs: CHECK_EVERY_MS,
+    failing: 'mails cannot be sent from the outbox',
+    working: 'mails are sent from the outbox again',
     log,
     async work({ isStopping, signal }) {
       if (send === null) return;
@@ -62,7 +62,7 @@ export function openOutbox({ db, log, kinds, send }: OutboxDeps): Outbox {
   const tidying = openLoop({
     name: 'settled mails',
     everyMs: TIDY_EVERY_MS,
-    failing: 'settled mails stay for now',
+    failing: 'settled mails cannot be removed',
     working: 'settled mails are removed again',
     log,
     work: () => deleteSettledMails(db.systemReader(), SETTLED_KEPT_SECONDS),

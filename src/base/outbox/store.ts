@@ -1,4 +1,4 @@
-// The queries of sending: what is asked for, whose turn it is, and what became of it.
+// The queries of sending: insert requested mails, claim due ones, and settle them.
 import { type OrganizationTx, type SystemReader, type SystemTx, statement } from '../database/db.ts';
 import type { NewMail } from './enqueue.ts';
 import type { MailRow } from './kinds.ts';
@@ -18,20 +18,20 @@ function valuesOf(mail: NewMail): unknown[] {
   return [id, organizationId, kind, subjectId, recipientKey, actorId, userId, dedupeKey].map((value) => value ?? null);
 }
 
-/** Due at once. A row with the same dedupe key stays the only one. */
+/** Inserts a mail that is due now. Does nothing when a row with the same dedupe key exists. */
 export async function insertMail(tx: OrganizationTx | SystemTx, mail: NewMail): Promise<void> {
   await tx.rows(INSERT, valuesOf(mail));
 }
 
-/** The same for later: no organization says when its mails are due. */
+/** Inserts a mail that is due at `dueAt`. It takes a SystemTx: an organization cannot choose the time of its mails. */
 export async function insertMailDueAt(tx: SystemTx, mail: NewMail, dueAt: Date): Promise<void> {
   await tx.rows(INSERT_DUE_AT, [...valuesOf(mail), dueAt.toISOString()]);
 }
 
 export interface ClaimedMail extends MailRow {
-  /** This one included. */
+  /** The number of attempts, including this one. */
   readonly attempts: number;
-  /** When it was taken, to the microsecond. */
+  /** The time of the claim, to the microsecond. */
   readonly triedAt: string;
 }
 
@@ -46,7 +46,7 @@ FROM due WHERE o.id = due.id
 RETURNING o.id::text, o.kind, o.organization_id::text AS "organizationId", o.user_id::text AS "userId",
   o.subject_id::text AS "subjectId", o.attempts, o.tried_at::text AS "triedAt"`);
 
-/** Takes what is due of these kinds, for so many seconds: nobody else gets it until then, unless it is settled before. */
+/** Claims due mails of these kinds, at most `count`. No other process gets them for `leaseSeconds`, unless settled before. */
 export function claimMails(
   tx: SystemReader,
   kinds: readonly string[],
@@ -56,15 +56,15 @@ export function claimMails(
   return tx.rows<ClaimedMail>(CLAIM, [count, leaseSeconds, kinds]);
 }
 
-// The version before counts attempts alone; an operator's retry lets them begin again.
-// $1 to $3 are those of own().
+// The claim is identified by `attempts` and `tried_at`: after an operator's retry the attempts start again from 0.
+// $1 to $3 are the values of own().
 const OWN = `id = $1::uuid AND attempts = $2::int AND tried_at = $3::timestamptz AND done_at IS NULL AND due_at IS NOT NULL`;
 const own = ({ id, attempts, triedAt }: ClaimedMail) => [id, attempts, triedAt];
 
 const HOLD = statement(`SELECT 1 AS held FROM outbox WHERE ${OWN} AND due_at > clock_timestamp() FOR UPDATE`);
 
-/** Whether the claim still counts; then nobody else takes the mail before the end of the transaction. */
-export async function holdClaim(tx: SystemTx, mail: ClaimedMail): Promise<boolean> {
+/** Whether the claim is still valid. If so, locks it: no other process claims the mail before the end of the transaction. */
+export async function lockClaim(tx: SystemTx, mail: ClaimedMail): Promise<boolean> {
   return (await tx.rows(HOLD, own(mail))).length > 0;
 }
 
@@ -77,28 +77,28 @@ FROM outbox b WHERE b.id = $1::uuid`;
 const NEWEST_OF_ORGANIZATION = statement(newest('= $2::uuid'));
 const NEWEST_OF_NONE = statement(newest('IS NULL'));
 
-/** Whether no later mail of its kind was asked for about the same subject. */
+/** Whether this is the newest requested mail of its kind about its subject. */
 export async function isNewestMail(tx: SystemTx, { id, organizationId }: MailRow): Promise<boolean> {
-  const asked = organizationId === null ? NEWEST_OF_NONE : NEWEST_OF_ORGANIZATION;
-  const [row] = await tx.rows<{ newest: boolean }>(asked, organizationId === null ? [id] : [id, organizationId]);
+  const query = organizationId === null ? NEWEST_OF_NONE : NEWEST_OF_ORGANIZATION;
+  const [row] = await tx.rows<{ newest: boolean }>(query, organizationId === null ? [id] : [id, organizationId]);
   return row?.newest ?? false;
 }
 
-// By the claim: who has lost it has no word in what becomes of the mail.
+// Settling needs the claim: a process whose claim was lost must not change the mail.
 // $1 to $3 as in OWN, $4 outcome.
 const DONE = statement(`
 UPDATE outbox SET done_at = clock_timestamp(), due_at = NULL, failure = NULL, outcome = $4 WHERE ${OWN}`);
 
-/** It is sent, or will never be. */
+/** Marks a mail as sent, or as one that is never sent. */
 export async function markMailDone(tx: SystemReader, mail: ClaimedMail, outcome: 'sent' | 'unwanted'): Promise<void> {
   await tx.rows(DONE, [...own(mail), outcome]);
 }
 
-// $1 to $3 as in OWN, $4 failure, $5 seconds until it comes again, null for never.
+// $1 to $3 as in OWN, $4 failure, $5 seconds until the next attempt, null for none.
 const FAILED = statement(`
 UPDATE outbox SET failure = $4, due_at = clock_timestamp() + $5::float8 * interval '1 second' WHERE ${OWN}`);
 
-/** It was not sent; it comes again after so many seconds, or with null it is dead. */
+/** Marks a mail as failed. It is tried again after `againSeconds`; with null it is dead. */
 export async function markMailFailed(
   tx: SystemReader,
   mail: ClaimedMail,
@@ -108,12 +108,12 @@ export async function markMailFailed(
   await tx.rows(FAILED, [...own(mail), failure, againSeconds]);
 }
 
-// $1 to $3 as in OWN, $4 failure, $5 seconds until it comes again.
+// $1 to $3 as in OWN, $4 failure, $5 seconds until the next attempt.
 const POSTPONED = statement(`
 UPDATE outbox SET failure = $4, due_at = clock_timestamp() + $5::float8 * interval '1 second', attempts = attempts - 1
 WHERE ${OWN}`);
 
-/** It was not tried, and comes again after so many seconds: the attempt does not count. */
+/** Postpones a mail that was not tried. It is due after `againSeconds`, and the attempt does not count. */
 export async function markMailPostponed(
   tx: SystemTx,
   mail: ClaimedMail,
@@ -130,7 +130,7 @@ WITH old AS (
 )
 DELETE FROM outbox WHERE id IN (SELECT id FROM old)`);
 
-/** Removes a thousand rows, at the most, that were settled or are dead and are older than that. */
+/** Removes at most 1,000 settled or dead mails that are older than `olderThanSeconds`. */
 export async function deleteSettledMails(tx: SystemReader, olderThanSeconds: number): Promise<void> {
   await tx.rows(REMOVE, [olderThanSeconds]);
 }

@@ -1,18 +1,18 @@
-// From the commit of what revokes to the processes that refuse it: every operation that ends something goes this way. The
-// rows are written by sql.ts; what a process remembers of them is credentials/revocations' matter.
+// Publishes revocations after their commit. Every operation that revokes something uses this. The rows are written by the
+// SQL in sql.ts. Remembering revocations belongs to credentials/revocations.
 import type { Revocation } from '../../protocol/revocation.ts';
 
 export interface PublishDeps {
-  /** Makes this process refuse at once, and others in a moment, what a commit has revoked. Never raises. */
+  /** Makes this process refuse at once what a commit has revoked, and the other processes soon after. Never raises. */
   readonly publish: (revocations: readonly Revocation[]) => unknown;
 }
 
-/** What a statement or transaction gives that may have revoked something. */
+/** The result of a statement or transaction that may have revoked something. */
 export interface Revoking {
   readonly revocations: readonly Revocation[];
 }
 
-/** Waits for the commit and publishes what it has revoked. What fails has revoked nothing. */
+/** Waits for the commit and publishes its revocations. A failed commit has revoked nothing. */
 export async function publishing<Done extends Revoking>(deps: PublishDeps, commit: Promise<Done>): Promise<Done> {
   const done = await commit;
   await deps.publish(done.revocations);

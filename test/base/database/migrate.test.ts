@@ -146,11 +146,7 @@ t.test('a migration that was edited or has gone is refused by name, and nothing 
   const missing = folder(t, { '2_two': SIMPLE['2_two'], '3_three': 'CREATE TABLE three ()' });
   const asks: ((asked: pg.Client, path: string) => Promise<unknown>)[] = [migrate, assertMigrated];
   for (const ask of asks) {
-    await t.rejects(
-      ask(client, edited),
-      { name: 'MigrationRefused', message: /were edited \(1_one\)/ },
-      'a blank',
-    );
+    await t.rejects(ask(client, edited), { name: 'MigrationRefused', message: /were edited \(1_one\)/ }, 'a blank');
     await t.rejects(ask(client, missing), { name: 'MigrationRefused', message: /does not know \(1_one\)/ });
   }
   t.strictSame(await tables(database), ['one', 'two']);

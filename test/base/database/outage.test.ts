@@ -123,7 +123,11 @@ t.test('a server that takes connections and never speaks is away: then nobody el
     const db = opened(t, { appUrl: url, systemUrl: url }, 2);
     await t.rejects(ask(db), DatabaseUnavailable);
     t.equal(connections, 1, 'the first one finds out');
-    await t.rejects(ask(db), { name: 'DatabaseUnavailable', message: 'PostgreSQL does not answer' }, 'the next one is told');
+    await t.rejects(
+      ask(db),
+      { name: 'DatabaseUnavailable', message: 'PostgreSQL does not answer' },
+      'the next one is told',
+    );
   }
 });
 
