@@ -1,5 +1,5 @@
-// The process: configuration, database, keys, listening, and an orderly end. With arguments it is the command line, which
-// is cli/run.ts' matter.
+// The process: it reads the configuration, prepares database and keys, listens, and ends in order. With arguments it runs
+// the command line: see cli/run.ts.
 import { flushCompileCache } from 'node:module';
 import { type AddressInfo, createServer } from 'node:net';
 import { dirname, join, resolve } from 'node:path';
@@ -19,7 +19,7 @@ const ROOT = dirname(dirname(fileURLToPath(import.meta.url)));
 const STOP_WITHIN_MS = 10_000;
 const SIGNALS = ['SIGTERM', 'SIGINT', 'SIGHUP'] as const;
 
-/** The service cannot be started with what it is given. */
+/** The service cannot start with this configuration. */
 class StartRefused extends OperatorError {
   override readonly name = 'StartRefused';
 }
@@ -85,7 +85,7 @@ async function refuseDevelopmentKeys(config: Config, app: App): Promise<void> {
     const development = ring.keys().find(isDevelopmentKey);
     if (development) {
       throw new StartRefused(
-        `KEYS_DIR: ${development.file} is a development key, which production refuses: make keys of its own`,
+        `KEYS_DIR: ${development.file} is a development key, which production refuses: make new keys for production`,
       );
     }
   }
@@ -97,7 +97,7 @@ async function listen(config: Config, app: App): Promise<void> {
   });
 }
 
-/** Tells at once, before a database is started for nothing. Another program may still take the port until `listen`. */
+/** Checks the port before the database is started. Another program may still take the port until `listen`. */
 async function refuseTakenPort(config: Config): Promise<void> {
   const probe = createServer();
   const { promise, resolve, reject } = Promise.withResolvers<void>();
@@ -109,10 +109,10 @@ async function refuseTakenPort(config: Config): Promise<void> {
 function explainListening({ HOST, PORT }: Config, error: NodeJS.ErrnoException): Error {
   const { code } = error;
   if (code === 'EADDRINUSE') {
-    return new StartRefused(`PORT: ${HOST}:${PORT} is taken by another program: stop it, or set PORT to a free one`);
+    return new StartRefused(`PORT: ${HOST}:${PORT} is used by another program: stop it, or set PORT to a free port`);
   }
   if (code === 'EACCES' || code === 'EADDRNOTAVAIL' || code === 'ENOTFOUND') {
-    return new StartRefused(`HOST, PORT: ${HOST}:${PORT} cannot be listened on (${code}): set others`);
+    return new StartRefused(`HOST, PORT: ${HOST}:${PORT} cannot be listened on (${code}): change HOST or PORT`);
   }
   return error;
 }
@@ -128,7 +128,7 @@ async function announce(config: Config, app: App, log: Logger): Promise<void> {
   process.stdout.write(`
 Tenantry is ready at ${at}${owner ? signInHint(at, owner) : ''}
 
-${config.DOCS_ENABLED ? `The API reference: ${at}/docs\n` : ''}Ctrl-C stops it; the data stays in ${config.DATA_DIR}; npm run reset removes it.
+${config.DOCS_ENABLED ? `The API reference: ${at}/docs\n` : ''}Ctrl-C stops the service. The data stays in ${config.DATA_DIR}; npm run reset removes it.
 
 `);
 }
@@ -146,12 +146,12 @@ function stopOnSignals(stops: (() => Promise<unknown>)[], log: Logger): void {
     if (stopping) return;
     stopping = true;
     log.info({ signal }, 'stopping');
-    // Whatever hangs must not keep the process: readiness is false already, nothing new is accepted.
+    // A request that hangs must not keep the process alive. Readiness is already false, so no new request arrives.
     setTimeout(() => process.exit(1), STOP_WITHIN_MS).unref();
     stopAll(stops).then(
       () => process.exit(0),
       (error: Error) => {
-        log.error({ reason: error.message }, 'the end was not orderly');
+        log.error({ reason: error.message }, 'the service did not stop in order');
         process.exit(1);
       },
     );
@@ -163,7 +163,7 @@ async function stopAll(stops: (() => Promise<unknown>)[]): Promise<void> {
   for (const stop of stops.splice(0)) await stop();
 }
 
-/** What is printed of an error: only what nobody foresaw has a stack. */
+/** Returns the text that is printed for an error. Only an unexpected error has a stack. */
 function explain(error: unknown): string {
   if (!(error instanceof Error)) return String(error);
   const { code, path } = error as NodeJS.ErrnoException;
@@ -184,7 +184,7 @@ async function run(): Promise<void> {
   }
 }
 
-/** Runs a command of the command line. A signal ends it, and a second one whatever hangs. */
+/** Runs a command of the command line. A signal ends the command, a second signal ends the process at once. */
 async function runArguments(args: readonly string[]): Promise<void> {
   const { runCommand } = await import('./cli/run.ts');
   const ending = new AbortController();
@@ -200,7 +200,8 @@ async function runArguments(args: readonly string[]): Promise<void> {
   };
   const { env, stdin, stdout, stderr } = process;
   const exitCode = await runCommand({ args, env, stdin, stdout, stderr, signal: ending.signal, serve });
-  // What a command leaves, such as kept connections of the sidecar, must not keep the process; what it said is written.
+  // Open connections of a command, such as those of the sidecar, must not keep the process alive. The output is written
+  // before the exit.
   stdout.write('', () => process.exit(exitCode));
 }
 

@@ -1,5 +1,5 @@
-// The service in this process: opened, drained and closed. What it stands on is parts.ts' matter, what it offers
-// endpoints.ts', what it does by itself loops.ts'.
+// The service in this process: it is opened, drained and closed here. Its shared parts are in parts.ts, its endpoints in
+// endpoints.ts, its background work in loops.ts.
 import type { FastifyInstance } from 'fastify';
 import type { Config } from '../base/config/config.ts';
 import { remarksOn } from '../base/config/remarks.ts';
@@ -17,21 +17,21 @@ import { openReadiness } from './readiness.ts';
 export interface AppOptions extends PartsOptions {
   /** The folder that holds openapi.yaml. */
   readonly root: string;
-  /** Another time than the service's for the answer of a request. */
+  /** Replaces the time limit of the service for one request. */
   readonly handlerTimeoutMs?: number;
 }
 
 export interface App {
   readonly server: FastifyInstance;
-  /** What it stands on, for operations that no request asks for. */
+  /** The shared parts, for operations without a request. */
   readonly parts: Parts;
-  /** Not ready from now on; running requests go on. */
+  /** Makes the service not ready. Running requests continue. */
   drain(): void;
   /** Finishes running requests and closes everything that was opened. */
   close(): Promise<void>;
 }
 
-/** Opens the service without listening. Raises what makes a start impossible: no key, shared keys. */
+/** Opens the service without listening. Raises when a start is impossible: a key is missing, or shared by both uses. */
 export async function openApp(options: AppOptions): Promise<App> {
   const { config, log, root } = options;
   const parts = await openParts(options);
@@ -55,7 +55,7 @@ export async function openApp(options: AppOptions): Promise<App> {
 
   function drain(): void {
     readiness.drain();
-    parts.feed.close(); // its streams would never end by themselves; their consumers come to another replica
+    parts.feed.close(); // its connections would never end; their clients reconnect to another replica
   }
 
   return {
@@ -82,7 +82,7 @@ function limitsOf(config: Config) {
   };
 }
 
-/** The problem that an error of the features is to a requester; null for one that none foresaw. */
+/** Converts an error of a feature into the problem for the caller; null for an unexpected error. */
 function translate(error: unknown) {
   if (error instanceof PasswordQueueFull)
     return problem('service_busy', { retryAfterSeconds: error.retryAfterSeconds });

@@ -1,4 +1,4 @@
-// The table of contents: every feature folder that speaks HTTP, with its URLs. Each folder declares them in its routes.ts.
+// The table of contents: every feature folder with endpoints, and its URLs. Each folder declares them in its routes.ts.
 import { checkRoutes } from '../access/checks/routes.ts';
 import { clientRoutes } from '../access/clients/routes.ts';
 import { forwardRoutes } from '../access/forward-auth/routes.ts';
@@ -22,14 +22,14 @@ import { sessionRoutes } from '../sign-in/sessions/routes.ts';
 import type { Features } from './features.ts';
 
 export interface Chapter {
-  /** Below src/; its routes.ts declares the endpoints. */
+  /** The folder below src/. Its routes.ts declares the endpoints. */
   readonly folder: string;
-  /** Every URL of the folder, as its routes write it. */
+  /** Every URL of the folder, as in its routes.ts. */
   readonly urls: readonly string[];
   readonly routes: (features: Features, docsRoot: string | null) => Endpoint[];
 }
 
-/** In the order in which openapi.yaml tells them. */
+/** In the order of openapi.yaml. */
 export const CHAPTERS: readonly Chapter[] = [
   {
     folder: 'sign-in/password',
@@ -156,18 +156,18 @@ export interface DeclaredEndpoint {
   readonly folder: string;
 }
 
-/** Every endpoint of the service; the reference page where the folder with openapi.yaml is given. */
+/** Returns every endpoint of the service. `docsRoot` is the folder with openapi.yaml; null for no reference page. */
 export function listEndpoints(features: Features, docsRoot: string | null): Endpoint[] {
   return declare(CHAPTERS, features, docsRoot).map(({ endpoint }) => endpoint);
 }
 
-/** Every endpoint that the service can have, without a service: each can be read, and none called. */
+/** Returns every endpoint that the service can have, without opening a service. They can be read but not called. */
 export function describeEndpoints(docsRoot: string, chapters: readonly Chapter[] = CHAPTERS): DeclaredEndpoint[] {
   const features = unopened<Features>('features', (feature) => unopened(`features.${feature}`));
   return declare(chapters, features, docsRoot);
 }
 
-/** Raises unless each folder declares exactly the URLs that are listed for it. */
+/** Returns the endpoints of the chapters. Raises unless each folder declares exactly the URLs in its list. */
 function declare(chapters: readonly Chapter[], features: Features, docsRoot: string | null): DeclaredEndpoint[] {
   return chapters.flatMap(({ folder, urls, routes }) => {
     const endpoints = routes(features, docsRoot);
@@ -180,11 +180,11 @@ function declare(chapters: readonly Chapter[], features: Features, docsRoot: str
   });
 }
 
-/** Something that only a request may use: routes are handed it, and whoever reads it before raises. */
+/** Stands for dependencies that only a request may use: reading a member of it raises. */
 function unopened<T extends object>(name: string, member?: (name: string) => unknown): T {
   const get = (_: object, key: string | symbol): unknown => {
     if (member) return member(String(key));
-    throw new Error(`${name}.${String(key)} is read before a request has come`);
+    throw new Error(`${name}.${String(key)} was read without a request`);
   };
   return new Proxy({}, { get }) as T;
 }

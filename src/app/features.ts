@@ -1,5 +1,5 @@
-// What each feature stands on: one literal a feature, typed by the feature itself. Where control has to run against the
-// order of the wings, a function is passed in here.
+// The dependencies of each feature: one object literal for each, typed by the feature itself. When a wing needs a function
+// of a later wing, the function is passed in here.
 import type { CheckDeps } from '../access/checks/check.ts';
 import type { ClientDeps } from '../access/clients/changing.ts';
 import type { ForwardDeps } from '../access/forward-auth/forward.ts';
@@ -55,7 +55,7 @@ export interface Features {
   readonly health: HealthDeps;
 }
 
-/** Failed authentications of one service client a minute and network. */
+/** The most failed authentications of one service client from one network in a minute. */
 const CLIENT_FAILURES_MAX = 10;
 
 export function composeFeatures(config: Config, parts: Parts, health: HealthDeps): Features {
@@ -78,13 +78,13 @@ export function composeFeatures(config: Config, parts: Parts, health: HealthDeps
     passwords: parts.passwords,
     passwordMinLength: parts.passwordMinLength,
   };
-  const founding = { clock, random, trialDays: parts.trialDays, trialLimits: parts.trialLimits };
+  const creating = { clock, random, trialDays: parts.trialDays, trialLimits: parts.trialLimits };
   const cookie = cookieSettings(config.PUBLIC_URL, config.CORS_ORIGINS);
   const failuresMax = (max: number) => (config.RATE_LIMIT_ENABLED ? max : Number.POSITIVE_INFINITY);
   return {
     password: {
       ...joining,
-      ...founding,
+      ...creating,
       throttle: createLoginThrottle({ clock, failuresMax: failuresMax(config.LOGIN_FAILURES_MAX) }),
       sessionsPerUserMax: config.SESSIONS_PER_USER_MAX,
       registrationMode: config.REGISTRATION_MODE,
@@ -93,7 +93,7 @@ export function composeFeatures(config: Config, parts: Parts, health: HealthDeps
     },
     sessions: { ...refreshing, cookie, identify: (authorization) => identify(parts, authorization) },
     profile: { db },
-    organizations: { ...changing, ...founding, organizationsPerUserMax: config.ORGANIZATIONS_PER_USER_MAX },
+    organizations: { ...changing, ...creating, organizationsPerUserMax: config.ORGANIZATIONS_PER_USER_MAX },
     roles: { ...changing, beginChange },
     permissions: { db },
     administration: changing,
@@ -127,7 +127,7 @@ export function composeFeatures(config: Config, parts: Parts, health: HealthDeps
   };
 }
 
-/** What every request is let in by. */
+/** The functions by which every request is authenticated and authorized. */
 export function composeGuard(parts: Parts): Omit<Guard, 'draw'> {
   return {
     authenticate: parts.authenticate,

@@ -1,5 +1,5 @@
-// All work that goes on without a request, as one list: begun in its order, and ended together. The heartbeats of the feed
-// are not among it: they go with its streams, which end before the server closes.
+// The list of all background work. It is started in this order and stopped together. The heartbeats of the feed are not in
+// the list: they end with the connections of the feed, before the server closes.
 import { removeExpiredAssertions } from '../access/client-authentication/remove-expired.ts';
 import type { Config } from '../base/config/config.ts';
 import { openRemoval } from '../sign-in/sessions/remove-ended.ts';
@@ -8,7 +8,7 @@ import type { Parts } from './parts.ts';
 export interface BackgroundWork {
   readonly name: string;
   start(): void;
-  /** Begins nothing more; resolves when what is under way has ended, or will not within a bounded time. */
+  /** Begins nothing more. Resolves when the work under way has ended, or after a bounded time. */
   stop(): Promise<unknown>;
 }
 
@@ -20,10 +20,10 @@ export function listLoops(config: Config, parts: Parts): readonly BackgroundWork
     retentionSeconds: config.SESSION_RETENTION,
     removeOthers: () => removeExpiredAssertions(db),
   });
-  const begun = () => undefined; // a ring follows its files from its opening on
+  const alreadyStarted = () => undefined; // a key ring follows its files as soon as it is opened
   return [
-    { name: 'access keys', start: begun, stop: () => accessKeys.close() },
-    { name: 'refresh keys', start: begun, stop: () => refreshKeys.close() },
+    { name: 'access keys', start: alreadyStarted, stop: () => accessKeys.close() },
+    { name: 'refresh keys', start: alreadyStarted, stop: () => refreshKeys.close() },
     { name: 'revocations', start: revocations.follow, stop: revocations.close },
     { name: 'outbox', start: outbox.follow, stop: outbox.stop },
     removal,

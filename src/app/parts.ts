@@ -1,5 +1,5 @@
-// Opens what the process stands on: database, keys, revocations, and what several features share. What each feature takes
-// of it is said in features.ts; nothing runs by itself before loops.ts starts it.
+// Opens the parts that features share: database, keys, revocations and others. features.ts chooses the parts of each
+// feature. No background work runs before loops.ts starts it.
 import type { FastifyBaseLogger } from 'fastify';
 import { type MembershipAccess, openMembershipAccess } from '../access/checks/membership-access.ts';
 import { accessKeyRetention, type Config } from '../base/config/config.ts';
@@ -29,9 +29,9 @@ export interface PartsOptions {
   readonly clock: Clock;
   readonly random: Random;
   readonly log: FastifyBaseLogger;
-  /** How passwords are hashed; as the configuration says unless it is given. */
+  /** How passwords are hashed; as configured by default. */
   readonly passwords?: Passwords;
-  /** Other bounds for PostgreSQL than those of the service. */
+  /** Replaces the bounds of the service for PostgreSQL. */
   readonly databaseBounds?: DatabaseBounds;
 }
 
@@ -39,7 +39,7 @@ export interface Parts extends AccessTokenDeps, RefreshTokenDeps, FoundingDeps {
   readonly db: Database;
   readonly log: FastifyBaseLogger;
   readonly revocations: Revocations;
-  /** Makes this process refuse at once, and others in a moment, what a committed change has revoked. Never raises. */
+  /** Makes this process refuse at once what a commit has revoked, and the other processes soon after. Never raises. */
   readonly publish: (changes: readonly Revocation[]) => unknown;
   readonly verified: VerifiedCache<VerifiedAccessToken>;
   readonly authenticate: Authenticate;
@@ -52,7 +52,7 @@ export interface Parts extends AccessTokenDeps, RefreshTokenDeps, FoundingDeps {
 
 const VERIFIED_TOKENS_MAX = 20_000;
 
-/** Raises what makes a start impossible: no key, shared keys. */
+/** Raises when a start is impossible: a key is missing, or shared by both uses. */
 export async function openParts(options: PartsOptions): Promise<Parts> {
   const { config, clock, random, log, databaseBounds: bounds } = options;
   const db = openDatabase({ ...options.urls, poolSize: config.DATABASE_POOL_SIZE, log, ...(bounds && { bounds }) });
@@ -68,7 +68,7 @@ export async function openParts(options: PartsOptions): Promise<Parts> {
     accessTtlSeconds: config.ACCESS_TOKEN_TTL,
   };
   const verified = createVerifiedCache<VerifiedAccessToken>(VERIFIED_TOKENS_MAX);
-  accessKeys.onChange(() => verified.clear()); // what a removed key signed must not live on in the cache
+  accessKeys.onChange(() => verified.clear()); // a token of a removed key must not stay in the cache
   const verifying = { ...tokens, verified, revocations };
   const access = openMembershipAccess({ db, revocations });
   revocations.onRevocation(({ kind }) => kind === 'everything' && access.forget()); // after a backup was restored
@@ -100,18 +100,18 @@ export async function openParts(options: PartsOptions): Promise<Parts> {
 
 async function openRings({ config, clock, log }: PartsOptions): Promise<Record<'accessKeys' | 'refreshKeys', KeyRing>> {
   const common = { clock, log, passphrase: config.KEYS_PASSPHRASE };
-  const place = (use: string, file: string | undefined) =>
+  const filesOf = (use: string, file: string | undefined) =>
     file ? { file } : { directory: `${config.KEYS_DIR}/${use}` };
   const [accessKeys, refreshKeys] = await Promise.all([
     openKeyRing({
       ...common,
-      ...place('access', config.JWT_ACCESS_PRIVATE_KEY_PATH),
+      ...filesOf('access', config.JWT_ACCESS_PRIVATE_KEY_PATH),
       use: 'access',
       retentionSeconds: accessKeyRetention(config),
     }),
     openKeyRing({
       ...common,
-      ...place('refresh', config.JWT_REFRESH_PRIVATE_KEY_PATH),
+      ...filesOf('refresh', config.JWT_REFRESH_PRIVATE_KEY_PATH),
       use: 'refresh',
       retentionSeconds: config.REFRESH_TOKEN_TTL,
     }),

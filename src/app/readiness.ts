@@ -1,10 +1,10 @@
-// Whether the process can do its work: what is asked at /readyz, and that it is on its way out.
+// Whether the process can serve requests: the checks of /readyz, and whether the process is draining.
 import type { Config } from '../base/config/config.ts';
 import type { HealthDeps } from '../base/health/routes.ts';
 import type { Parts } from './parts.ts';
 
 export interface Readiness extends HealthDeps {
-  /** Not ready from now on. */
+  /** Makes the process not ready from now on. */
   drain(): void;
 }
 

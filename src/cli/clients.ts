@@ -1,5 +1,5 @@
-// `tenantry clients`: service clients of organizations, and those of the whole installation, which only operators make.
-// A secret is printed once, to standard output, by the command that makes it.
+// `tenantry clients`: service clients of organizations, and those of the whole installation, which only operators can
+// create. The command that makes a secret prints it once, to standard output.
 import { readFileSync } from 'node:fs';
 import type { Command } from 'commander';
 import { changeClient, removeClient } from '../access/clients/change-client.ts';
@@ -12,11 +12,11 @@ import { Audience, ClientDescription, ClientName, ClientPermissions, Jwks } from
 import { getOrganizationByReference } from '../admin/organizations/organizations.ts';
 import { duration } from '../base/config/fields.ts';
 import { isIdShaped } from '../protocol/id.ts';
-import { act, checked, collect, group, leaf, type Outcome, pageText, paginated, table } from './command.ts';
-import type { Invocation } from './invocation.ts';
-import { fileOf, type Operator, withOperator } from './operator.ts';
-import { CommandRefused, UsageRefused } from './refusal.ts';
-import { confirm } from './terminal.ts';
+import { act, checked, collect, group, leaf, type Outcome, pageText, paginated, table } from './line/command.ts';
+import type { Invocation } from './line/invocation.ts';
+import { fileOf, type Operator, withOperator } from './line/operator.ts';
+import { CommandRefused, UsageRefused } from './line/refusal.ts';
+import { confirm } from './line/terminal.ts';
 
 interface CreateOptions {
   readonly organization?: string;
@@ -32,41 +32,41 @@ interface ListOptions {
   readonly offset: number;
 }
 
-interface Sure {
+interface Confirmed {
   readonly yes?: true;
 }
 
-/** All that a client of the whole installation may do. */
-const OF_INSTALLATION = 'revocations:read';
+/** The only permission that a client of the whole installation may have. */
+const INSTALLATION_PERMISSION = 'revocations:read';
 
 /** Adds the commands. */
 export function clientsCommands(program: Command, invocation: Invocation): void {
   const clients = group(program, 'clients', 'Service clients; <client> is an id');
   paginated(leaf(clients, 'list', 'List service clients, the oldest first'))
-    .option('--organization <id or slug>', 'only its own')
+    .option('--organization <id or slug>', 'only the clients of this organization')
     .action(act<ListOptions>(invocation, list));
-  leaf(clients, 'create <name>', 'Make a service client and print its secret, this once')
+  leaf(clients, 'create <name>', 'Create a service client and print its secret, only this once')
     .addHelpText(
       'after',
-      `\nWithout --organization it is a client of the whole installation, and may ${OF_INSTALLATION} alone.`,
+      `\nWithout --organization it is a client of the whole installation. Its only permission is ${INSTALLATION_PERMISSION}.`,
     )
-    .option('--organization <id or slug>', 'the organization that it acts for')
-    .option('--permission <permission>', 'what it may do; may be repeated', collect)
-    .option('--description <text>', 'what it is for')
+    .option('--organization <id or slug>', 'the organization that the client acts for')
+    .option('--permission <permission>', 'a permission of the client; may be repeated', collect)
+    .option('--description <text>', 'the description of the client')
     .option('--audience <audience>', 'the audience of its tokens, instead of TOKEN_AUDIENCE')
-    .option('--public-key <file>', 'it signs assertions instead of having a secret: PEM, JWK or JWK set')
+    .option('--public-key <file>', 'the public key for signed assertions, instead of a secret: PEM, JWK or JWK set')
     .action(act<CreateOptions>(invocation, create));
-  leaf(clients, 'rotate <client>', 'Give it another secret and print that, this once')
-    .option('--overlap <time>', 'how long the former secrets go on working at most', '24h')
-    .option('--yes', 'do not ask before they end at once')
-    .action(act<Sure & { overlap: string }>(invocation, rotate));
-  leaf(clients, 'disable <client>', 'Refuse it and its tokens, from now on')
+  leaf(clients, 'rotate <client>', 'Make a new secret for the client and print it, only this once')
+    .option('--overlap <time>', 'the longest time that the former secrets still work', '24h')
+    .option('--yes', 'do not ask before the former secrets end at once')
+    .action(act<Confirmed & { overlap: string }>(invocation, rotate));
+  leaf(clients, 'disable <client>', 'Refuse the client and its tokens from now on')
     .option('--yes', 'do not ask')
-    .action(act<Sure>(invocation, disable));
-  leaf(clients, 'enable <client>', 'Let it in again').action(act(invocation, enable));
-  leaf(clients, 'delete <client>', 'Delete it with its secrets, for good; its tokens end')
+    .action(act<Confirmed>(invocation, disable));
+  leaf(clients, 'enable <client>', 'Accept the client again').action(act(invocation, enable));
+  leaf(clients, 'delete <client>', 'Delete the client with its secrets for ever; its tokens end')
     .option('--yes', 'do not ask')
-    .action(act<Sure>(invocation, remove));
+    .action(act<Confirmed>(invocation, remove));
 }
 
 function list(invocation: Invocation, { organization, limit, offset }: ListOptions): Promise<Outcome> {
@@ -99,20 +99,21 @@ async function create(invocation: Invocation, options: CreateOptions, typed: str
     const input = { name, description, permissions, audience, jwks, authentication } as const;
     const made = await createClient(operator, { kind: 'operator', organizationId: of }, input);
     const place = made.organization === null ? 'of the whole installation' : `of ${made.organization.slug}`;
-    return { document: { data: made }, text: `Made the service client ${made.name} ${place}.\n${credentials(made)}` };
+    const text = `Created the service client ${made.name} ${place}.\n${credentials(made)}`;
+    return { document: { data: made }, text };
   });
 }
 
 function permissionsOf({ organization, permission }: CreateOptions): readonly string[] {
   if (organization === undefined) {
-    const others = (permission ?? []).filter((asked) => asked !== OF_INSTALLATION);
-    if (others.length === 0) return [OF_INSTALLATION];
+    const others = (permission ?? []).filter((name) => name !== INSTALLATION_PERMISSION);
+    if (others.length === 0) return [INSTALLATION_PERMISSION];
     throw new UsageRefused(
       'usage',
-      `A client of the whole installation may ${OF_INSTALLATION} alone: name an --organization`,
+      `A client of the whole installation may only have ${INSTALLATION_PERMISSION}: add --organization`,
     );
   }
-  if (permission === undefined) throw new UsageRefused('usage', 'Say what it may do: --permission, once or more');
+  if (permission === undefined) throw new UsageRefused('usage', 'Name at least one permission: --permission');
   return permission;
 }
 
@@ -132,37 +133,40 @@ function credentials(client: Client | ClientWithSecret): string {
 
 async function rotate(
   invocation: Invocation,
-  { overlap, yes }: Sure & { readonly overlap: string },
+  { overlap, yes }: Confirmed & { readonly overlap: string },
   id: string,
 ): Promise<Outcome> {
   const overlapSeconds = checked(duration(0, OVERLAP_MAX_SECONDS), overlap, 'overlap');
   return change(invocation, id, async (operator, changer, { name }) => {
-    if (overlapSeconds === 0) await confirm(invocation, `The secrets of ${name} until now will end at once.`, yes);
+    if (overlapSeconds === 0) await confirm(invocation, `The former secrets of ${name} will end at once.`, yes);
     const rotated = await rotateSecret(operator, changer, id, { overlapSeconds });
     return { document: { data: rotated }, text: `${name} has a new secret.\n${credentials(rotated)}` };
   });
 }
 
-function disable(invocation: Invocation, { yes }: Sure, id: string): Promise<Outcome> {
+function disable(invocation: Invocation, { yes }: Confirmed, id: string): Promise<Outcome> {
   return change(invocation, id, async (operator, changer, { name, status }) => {
-    await confirm(invocation, `${name} will be refused, and its tokens as well.`, yes);
-    return turned(status, await changeClient(operator, changer, id, { status: 'disabled' }));
+    await confirm(invocation, `${name} and its tokens will be refused.`, yes);
+    return statusChange(status, await changeClient(operator, changer, id, { status: 'disabled' }));
   });
 }
 
 function enable(invocation: Invocation, _: object, id: string): Promise<Outcome> {
   return change(invocation, id, async (operator, changer, { status }) =>
-    turned(status, await changeClient(operator, changer, id, { status: 'active' })),
+    statusChange(status, await changeClient(operator, changer, id, { status: 'active' })),
   );
 }
 
-function turned(before: Client['status'], client: Client): Outcome {
+function statusChange(before: Client['status'], client: Client): Outcome {
   const changed = before !== client.status;
   const state = client.status === 'active' ? 'enabled' : 'disabled';
-  return { document: { data: { client, changed } }, text: `${client.name} is ${state}${changed ? '' : ' already'}.` };
+  return {
+    document: { data: { client, changed } },
+    text: `${client.name} is ${state}${changed ? '' : ' already'}.`,
+  };
 }
 
-function remove(invocation: Invocation, { yes }: Sure, id: string): Promise<Outcome> {
+function remove(invocation: Invocation, { yes }: Confirmed, id: string): Promise<Outcome> {
   return change(invocation, id, async (operator, changer, client) => {
     await confirm(invocation, `${client.name} will be deleted, and its tokens refused.`, yes);
     await removeClient(operator, changer, id);
@@ -170,7 +174,7 @@ function remove(invocation: Invocation, { yes }: Sure, id: string): Promise<Outc
   });
 }
 
-/** Finds the client, whosever it is, and lets the operator change it where it belongs. */
+/** Finds the client of any organization, and runs the operator's change in the organization of the client. */
 function change(
   invocation: Invocation,
   id: string,

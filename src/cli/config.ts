@@ -1,9 +1,9 @@
-// `tenantry config`: every variable with the value it has now. A secret's value is never shown.
+// `tenantry config`: every variable with its present value. The value of a secret is never shown.
 import type { Command } from 'commander';
 import { variables } from '../base/config/variables.ts';
-import { act, leaf } from './command.ts';
-import type { Invocation } from './invocation.ts';
-import { configuration } from './operator.ts';
+import { act, leaf } from './line/command.ts';
+import type { Invocation } from './line/invocation.ts';
+import { configuration } from './line/operator.ts';
 
 /** Adds the command. */
 export function configCommand(program: Command, invocation: Invocation): void {

@@ -1,5 +1,4 @@
-// `tenantry keys`: the life cycle of signing keys. It works on the folder of KEYS_DIR; a running service notices by
-// itself.
+// `tenantry keys`: the life cycle of signing keys. It changes the files in KEYS_DIR; a running service notices the change.
 import { join } from 'node:path';
 import { type Command, Option } from 'commander';
 import { accessKeyRetention, type Config } from '../base/config/config.ts';
@@ -13,11 +12,11 @@ import {
   revokeKey,
   rotateKey,
 } from '../credentials/keys/lifecycle.ts';
-import { act, group, leaf, type Outcome } from './command.ts';
-import type { Invocation } from './invocation.ts';
-import { configuration } from './operator.ts';
-import { CommandRefused } from './refusal.ts';
-import { confirm } from './terminal.ts';
+import { act, group, leaf, type Outcome } from './line/command.ts';
+import type { Invocation } from './line/invocation.ts';
+import { configuration } from './line/operator.ts';
+import { CommandRefused } from './line/refusal.ts';
+import { confirm } from './line/terminal.ts';
 
 type Use = 'access' | 'refresh';
 
@@ -27,7 +26,7 @@ interface Options {
   readonly yes?: true;
 }
 
-/** The folder of the keys for one use, with what decides about its keys. */
+/** The folder of the keys for one use, with the settings for its keys. */
 export function keyFolderOf(config: Config, use: Use): KeyFolderOptions {
   return {
     directory: join(config.KEYS_DIR, use),
@@ -40,12 +39,13 @@ export function keyFolderOf(config: Config, use: Use): KeyFolderOptions {
 /** Adds the commands. */
 export function keysCommands(program: Command, invocation: Invocation): void {
   const keys = group(program, 'keys', 'Signing keys in KEYS_DIR');
-  const use = () => new Option('--use <use>', 'one of the two folders; both without it').choices(['access', 'refresh']);
-  const bits = () => new Option('--bits <bits>', 'length of the key').choices(['2048', '3072', '4096']);
+  const use = () =>
+    new Option('--use <use>', 'only this one of the two folders; both by default').choices(['access', 'refresh']);
+  const bits = () => new Option('--bits <bits>', 'the length of the key').choices(['2048', '3072', '4096']);
   leaf(keys, 'list', 'List every key with its state, and every refused file with its reason')
     .addOption(use())
     .action(act<Options>(invocation, (_, { use }) => inEach(invocation, use, list)));
-  leaf(keys, 'generate', 'Make a key that signs at once for each folder that has none')
+  leaf(keys, 'generate', 'Make a key that signs at once, in each folder without a key')
     .addOption(use())
     .addOption(bits())
     .action(
@@ -61,10 +61,10 @@ export function keysCommands(program: Command, invocation: Invocation): void {
         inEach(invocation, options.use, (which, folder) => rotate(which, folder, bitsOf(options))),
       ),
     );
-  leaf(keys, 'prune', 'Remove keys that nothing can still be verified with')
+  leaf(keys, 'prune', 'Remove the keys whose tokens have all expired')
     .addOption(use())
     .action(act<Options>(invocation, (_, { use }) => inEach(invocation, use, prune)));
-  leaf(keys, 'revoke <kid>', 'Remove a key: what it signed is refused from now on')
+  leaf(keys, 'revoke <kid>', 'Remove a key; every token that it signed is refused from now on')
     .addOption(use())
     .option('--yes', 'do not ask')
     .action(act<Options>(invocation, revoke));
@@ -124,7 +124,7 @@ async function rotate(use: Use, folder: KeyFolderOptions, bits: KeyBits | undefi
 async function generate(use: Use, folder: KeyFolderOptions, bits: KeyBits | undefined): Promise<Answer> {
   const { keys } = await listKeys(folder);
   if (keys.length === 0) return rotate(use, folder, bits);
-  return { data: [{ use, made: null }], lines: [`${use}: has a key already; use rotate for a further one`] };
+  return { data: [{ use, made: null }], lines: [`${use}: already has a key; use rotate for a new one`] };
 }
 
 async function prune(use: Use, folder: KeyFolderOptions): Promise<Answer> {
@@ -135,20 +135,20 @@ async function prune(use: Use, folder: KeyFolderOptions): Promise<Answer> {
 
 async function revoke(invocation: Invocation, options: Options, kid: string): Promise<Outcome> {
   const config = configuration(invocation);
-  // A key belongs to one folder: the one that knows it.
+  // A key is in one of the two folders.
   for (const use of usesOf(options.use)) {
     const folder = keyFolderOf(config, use);
     if (!(await listKeys(folder)).keys.some((key) => key.kid === kid)) continue;
-    await confirm(invocation, `Everything that the ${use} key ${kid} signed will be refused.`, options.yes);
+    await confirm(invocation, `Every token that the ${use} key ${kid} signed will be refused.`, options.yes);
     const { removed, replacement } = await revokeKey(folder, kid);
-    const heir = replacement ? `; made ${replacement.kid}, which signs at once` : '';
+    const made = replacement ? `; made ${replacement.kid}, which signs at once` : '';
     return {
       document: { data: { use, removed, made: replacement ?? null } },
-      text: `${use}: removed ${removed.join(', ')}${heir}`,
+      text: `${use}: removed ${removed.join(', ')}${made}`,
     };
   }
   throw new CommandRefused(
     'unknown_key',
-    `No usable key file below ${config.KEYS_DIR} holds the key ${kid}: see tenantry keys list`,
+    `No usable key file below ${config.KEYS_DIR} has the key ${kid}: see tenantry keys list`,
   );
 }

@@ -1,4 +1,4 @@
-// `tenantry mail`: what is in the outbox, and what becomes of a mail that could not be sent.
+// `tenantry mail`: lists the mails of the outbox, and retries or drops mails that could not be sent.
 import { type Command, Option } from 'commander';
 import {
   changeAllDead,
@@ -12,11 +12,11 @@ import {
   retryMails,
 } from '../base/outbox/operate.ts';
 import { isIdShaped } from '../protocol/id.ts';
-import { act, group, leaf, type Outcome, pageText, paginated } from './command.ts';
-import type { Invocation } from './invocation.ts';
-import { withOperator } from './operator.ts';
-import { UsageRefused } from './refusal.ts';
-import { confirm } from './terminal.ts';
+import { act, group, leaf, type Outcome, pageText, paginated } from './line/command.ts';
+import type { Invocation } from './line/invocation.ts';
+import { withOperator } from './line/operator.ts';
+import { UsageRefused } from './line/refusal.ts';
+import { confirm } from './line/terminal.ts';
 
 interface ListOptions {
   readonly state?: MailState;
@@ -31,15 +31,15 @@ interface ChangeOptions {
 
 /** Adds the commands. */
 export function mailCommands(program: Command, invocation: Invocation): void {
-  const mail = group(program, 'mail', 'Mails that wait, were sent, or could not be');
+  const mail = group(program, 'mail', 'Mails that wait, were sent, or could not be sent');
   const allDead = () => new Option('--all-dead', 'every mail that could not be sent');
   paginated(leaf(mail, 'list', 'List the mails of the last 30 days, the newest first'))
-    .addOption(new Option('--state <state>', 'only these').choices(MAIL_STATES))
+    .addOption(new Option('--state <state>', 'only mails in this state').choices(MAIL_STATES))
     .action(act<ListOptions>(invocation, list));
-  leaf(mail, 'retry [id...]', 'Let mails that could not be sent be tried again, at once')
+  leaf(mail, 'retry [id...]', 'Try mails that could not be sent again, at once')
     .addOption(allDead())
     .action(act<ChangeOptions>(invocation, retry));
-  leaf(mail, 'drop [id...]', 'Let mails that could not be sent, or wait, never be sent')
+  leaf(mail, 'drop [id...]', 'Drop mails that could not be sent, or that wait; they are never sent')
     .addOption(allDead())
     .option('--yes', 'do not ask')
     .action(act<ChangeOptions>(invocation, drop));
@@ -58,13 +58,13 @@ function list(invocation: Invocation, { state, limit, offset }: ListOptions): Pr
       String(mail.attempts),
       mail.failure?.code ?? '–',
     ]);
-    const names = ['ID', 'KIND', 'STATE', 'ORGANIZATION', 'ASKED FOR', 'DUE OR DONE', 'TRIES', 'LAST FAILURE'];
+    const names = ['ID', 'KIND', 'STATE', 'ORGANIZATION', 'REQUESTED', 'DUE OR DONE', 'TRIES', 'LAST FAILURE'];
     const text = `${pageText(names, rows, page.pagination)}${legend(page.data)}`;
     return { document: page as { data: unknown }, text };
   });
 }
 
-/** What each failure of the page means, once. */
+/** Explains each failure on the page once. */
 function legend(mails: readonly ListedMail[]): string {
   const known = new Map<string, string>();
   for (const { failure } of mails) {
@@ -77,7 +77,7 @@ async function retry(invocation: Invocation, options: ChangeOptions, ...typed: s
   const ids = named(options, typed);
   return withOperator(invocation, async (operator) => {
     const done = ids ? await retryMails(operator, ids) : await changeAllDead(operator, retryMails);
-    return outcome(done, 'leaves', 'leave', 'while the service runs', 'did not fail for good');
+    return outcome(done, 'will be sent', 'will be sent', 'while the service runs', 'is not dead');
   });
 }
 
@@ -88,13 +88,14 @@ async function drop(invocation: Invocation, options: ChangeOptions, ...typed: st
     if (count > 0)
       await confirm(invocation, `${count === 1 ? '1 mail' : `${count} mails`} will never be sent.`, options.yes);
     const done = ids ? await dropMails(operator, ids) : await changeAllDead(operator, dropMails);
-    return outcome(done, 'is dropped', 'are dropped', '', 'is done');
+    return outcome(done, 'is dropped', 'are dropped', '', 'cannot be dropped');
   });
 }
 
-/** The ids; null for every dead mail. */
+/** Returns the ids; null for every dead mail. */
 function named({ allDead }: ChangeOptions, ids: readonly string[]): readonly string[] | null {
-  if (ids.length > 0 === (allDead === true)) throw new UsageRefused('usage', 'Name mails by their ids, or --all-dead');
+  if (ids.length > 0 === (allDead === true))
+    throw new UsageRefused('usage', 'Name mails by their ids, or use --all-dead');
   const wrong = ids.find((id) => !isIdShaped(id));
   if (wrong !== undefined) throw new UsageRefused('usage', 'A mail is named by its id: see tenantry mail list');
   return allDead ? null : ids;

@@ -1,4 +1,4 @@
-// `tenantry orgs`: organizations, from outside of all of them.
+// `tenantry orgs`: creates and administers organizations.
 import { type Command, Option } from 'commander';
 import { createOrganizationFor } from '../admin/organizations/create-organization.ts';
 import {
@@ -24,10 +24,10 @@ import {
   paginated,
   table,
   wholeNumber,
-} from './command.ts';
-import type { Invocation } from './invocation.ts';
-import { withOperator } from './operator.ts';
-import { confirm } from './terminal.ts';
+} from './line/command.ts';
+import type { Invocation } from './line/invocation.ts';
+import { withOperator } from './line/operator.ts';
+import { confirm } from './line/terminal.ts';
 
 interface ListOptions {
   readonly search?: string;
@@ -56,24 +56,24 @@ const AMOUNT_MAX = 1_000_000_000;
 export function organizationsCommands(program: Command, invocation: Invocation): void {
   const orgs = group(program, 'orgs', 'Organizations; <organization> is an id or a slug');
   paginated(leaf(orgs, 'list', 'List organizations, the oldest first'))
-    .option('--search <text>', 'what the slug or the name begins with')
-    .addOption(new Option('--status <status>', 'only these').choices(['active', 'suspended']))
+    .option('--search <text>', 'the beginning of the slug or the name')
+    .addOption(new Option('--status <status>', 'only organizations with this status').choices(['active', 'suspended']))
     .action(act<ListOptions>(invocation, list));
-  leaf(orgs, 'create <name>', 'Found an organization for somebody who has an account')
-    .requiredOption('--owner <e-mail>', 'who becomes its owner')
-    .option('--slug <slug>', 'its slug; made from the name without it')
+  leaf(orgs, 'create <name>', 'Create an organization for a user with an account')
+    .requiredOption('--owner <e-mail>', 'the user who becomes its owner')
+    .option('--slug <slug>', 'its slug; made from the name by default')
     .action(act<CreateOptions>(invocation, create));
-  leaf(orgs, 'suspend <organization>', 'Refuse sign-ins to it and all its tokens, from now on')
+  leaf(orgs, 'suspend <organization>', 'Refuse sign-ins to an organization and all its tokens from now on')
     .option('--yes', 'do not ask')
     .action(act<{ yes?: true }>(invocation, suspend));
-  leaf(orgs, 'activate <organization>', 'Take a suspension back').action(act(invocation, activate));
-  leaf(orgs, 'subscription <organization>', 'Show the subscription, or change what is given of it')
+  leaf(orgs, 'activate <organization>', 'End the suspension of an organization').action(act(invocation, activate));
+  leaf(orgs, 'subscription <organization>', 'Show the subscription, or change the given parts of it')
     .option('--plan <name>', 'the plan')
-    .addOption(new Option('--status <status>', 'how it stands').choices(['trialing', 'active', 'past_due', 'canceled']))
+    .addOption(new Option('--status <status>', 'the status').choices(['trialing', 'active', 'past_due', 'canceled']))
     .option('--trial-ends-at <instant>', 'the end of the trial, such as 2027-01-31T00:00:00Z', instant)
-    .option('--team-members <n>', 'members and pending invitations at most', wholeNumber(0, AMOUNT_MAX))
-    .option('--messages <n>', 'messages at most', wholeNumber(0, AMOUNT_MAX))
-    .option('--phone-numbers <n>', 'phone numbers at most', wholeNumber(0, AMOUNT_MAX))
+    .option('--team-members <n>', 'the most members and pending invitations', wholeNumber(0, AMOUNT_MAX))
+    .option('--messages <n>', 'the most messages', wholeNumber(0, AMOUNT_MAX))
+    .option('--phone-numbers <n>', 'the most phone numbers', wholeNumber(0, AMOUNT_MAX))
     .action(act<SubscriptionOptions>(invocation, subscription));
 }
 
@@ -102,14 +102,14 @@ async function create(invocation: Invocation, { owner, slug }: CreateOptions, ty
   return withOperator(invocation, async (operator) => {
     const { organization } = await createOrganizationFor(operator, { ownerEmail: owner, name, slug: wanted });
     const made = await getOrganizationByReference(operator, organization.id);
-    return { document: { data: made }, text: `Made ${made.slug} (${made.id}), owned by ${owner}.` };
+    return { document: { data: made }, text: `Created ${made.slug} (${made.id}) with the owner ${owner}.` };
   });
 }
 
 function suspend(invocation: Invocation, { yes }: { readonly yes?: true }, reference: string): Promise<Outcome> {
   return withOperator(invocation, async (operator) => {
     const { id, slug } = await getOrganizationByReference(operator, reference);
-    await confirm(invocation, `Nobody will be able to act for ${slug}.`, yes);
+    await confirm(invocation, `No user or client will be able to act for ${slug}.`, yes);
     return changed(await suspendOrganization(operator, id, null), 'is suspended');
   });
 }
@@ -129,9 +129,9 @@ async function subscription(invocation: Invocation, options: SubscriptionOptions
   const { plan, status, trialEndsAt, teamMembers, messages, phoneNumbers } = options;
   const limits = { teamMembers, messages, phoneNumbers };
   const hasLimits = Object.values(limits).some((value) => value !== undefined);
-  const asked = { plan, status, trialEndsAt, ...(hasLimits ? { limits } : {}) };
-  const isAsking = Object.values(asked).every((value) => value === undefined);
-  const change = isAsking ? null : checked(ChangeSubscription, asked, 'subscription');
+  const given = { plan, status, trialEndsAt, ...(hasLimits ? { limits } : {}) };
+  const isShow = Object.values(given).every((value) => value === undefined);
+  const change = isShow ? null : checked(ChangeSubscription, given, 'subscription');
   return withOperator(invocation, async (operator) => {
     const done = change
       ? await setSubscription(operator, reference, change)
@@ -159,6 +159,6 @@ function describe(slug: string, { plan, status, trialEndsAt, trialExpired, limit
   ]);
   const isOver = members + invited > limits.teamMembers;
   return isOver
-    ? `${lines}\n! More are there than the limit of team members allows: nobody further can be invited.`
+    ? `${lines}\n! The organization has more team members than the limit allows: it can invite no further ones.`
     : lines;
 }

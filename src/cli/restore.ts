@@ -1,10 +1,11 @@
-// `tenantry restore`: after a backup was restored. Its former name, `tenantry recover`, still works.
+// `tenantry restore`: ends sessions and tokens after a backup was restored. Its former name, `tenantry recover`, still
+// works.
 import type { Command } from 'commander';
 import { type EndedCounts, endEverything } from '../admin/restore/restore.ts';
-import { act, instant, leaf, type Outcome } from './command.ts';
-import type { Invocation } from './invocation.ts';
-import { withOperator } from './operator.ts';
-import { confirm } from './terminal.ts';
+import { act, instant, leaf, type Outcome } from './line/command.ts';
+import type { Invocation } from './line/invocation.ts';
+import { withOperator } from './line/operator.ts';
+import { confirm } from './line/terminal.ts';
 
 interface RestoreOptions {
   readonly restoredAt: Date;
@@ -23,12 +24,12 @@ export function restoreCommand(program: Command, invocation: Invocation): void {
 
 function withOptions(command: Command): Command {
   return command
-    .requiredOption('--restored-at <instant>', 'when the restored database took over', instant)
+    .requiredOption('--restored-at <instant>', 'the time from which the restored database was used', instant)
     .option('--dry-run', 'count what would end, and change nothing')
     .option('--yes', 'do not ask');
 }
 
-// With --json, standard error holds one document or nothing.
+// With --json, standard error must have one document or nothing.
 function runByOldName(invocation: Invocation, options: RestoreOptions & { readonly json?: true }): Promise<Outcome> {
   const note = 'The command is now called tenantry restore; recover will be removed.\n';
   if (options.json !== true) invocation.stderr.write(note);
@@ -52,7 +53,7 @@ function outcome(restoredAt: string, counts: EndedCounts, dryRun: boolean): Outc
   const lines = [
     `${sessions} sessions from before ${restoredAt} ${ended}.`,
     `Access tokens of ${users} users and ${clients} service clients from before then ${refused} refused.`,
-    `${invitations} invitations ${need} to be sent again.`,
+    `${invitations} invitations ${need} to be sent again by their organizations.`,
   ];
   return { document: { data: { restoredAt, dryRun, ...counts } }, text: lines.join('\n') };
 }

@@ -1,13 +1,13 @@
-// `tenantry roles`: the system roles, made what a preset says.
+// `tenantry roles`: compares the system roles with a preset, and applies a preset to them.
 import type { Command } from 'commander';
 import { applyPreset, exportRoles } from '../directory/presets/apply.ts';
 import { type FieldChange, type PlanStep, type PresetPlan, planPreset } from '../directory/presets/plan.ts';
 import { listPresets, readPreset } from '../directory/presets/presets.ts';
 import { listSystemRoles } from '../directory/presets/store.ts';
-import { act, group, leaf, type Outcome, table } from './command.ts';
-import type { Invocation } from './invocation.ts';
-import { configuration, fileOf, withOperator } from './operator.ts';
-import { confirm } from './terminal.ts';
+import { act, group, leaf, type Outcome, table } from './line/command.ts';
+import type { Invocation } from './line/invocation.ts';
+import { configuration, fileOf, withOperator } from './line/operator.ts';
+import { confirm } from './line/terminal.ts';
 
 interface ApplyOptions {
   readonly dryRun?: true;
@@ -20,15 +20,15 @@ export function rolesCommands(program: Command, invocation: Invocation): void {
   const presets = listPresets().join(', ');
   const roles = group(program, 'roles', 'System roles, from presets');
   leaf(roles, 'list', 'List the system roles').action(act(invocation, list));
-  leaf(roles, 'apply [preset]', 'Make the system roles what a preset says; a second time changes nothing')
+  leaf(roles, 'apply [preset]', 'Change the system roles to those of a preset; a second run changes nothing')
     .addHelpText('after', `\n[preset] is ${presets}, or a YAML file; without it ROLE_PRESET decides.`)
     .option('--dry-run', 'show what would change, and change nothing')
     .option('--prune', 'also remove system roles that the preset does not name')
-    .option('--yes', 'do not ask before roles are removed, or begin to make owners')
+    .option('--yes', 'do not ask before roles are removed or begin to make owners')
     .action(act<ApplyOptions>(invocation, apply));
   leaf(roles, 'diff [preset]', 'Show how the system roles differ from a preset; exit code 1 when they do')
     .addHelpText('after', `\n[preset] is ${presets}, or a YAML file; without it ROLE_PRESET decides.`)
-    .option('--prune', 'a system role that the preset does not name counts as well')
+    .option('--prune', 'also count system roles that the preset does not name')
     .action(act<ApplyOptions>(invocation, diff));
   leaf(roles, 'export', 'Print the system roles as the YAML of a preset')
     .option('--name <name>', 'the name of the preset', 'exported')
@@ -37,7 +37,7 @@ export function rolesCommands(program: Command, invocation: Invocation): void {
 
 function read(invocation: Invocation, named: string | undefined) {
   const preset = named ?? configuration(invocation).ROLE_PRESET;
-  // A path is the caller's own where they have typed it, and the service's where the configuration names it.
+  // A typed path is relative to the caller's folder, a path in the configuration to the folder of the service.
   return readPreset(named !== undefined && /[./\\]/.test(named) ? fileOf(invocation, named) : preset);
 }
 
@@ -45,7 +45,7 @@ function list(invocation: Invocation): Promise<Outcome> {
   return withOperator(invocation, async (operator) => {
     const roles = await listSystemRoles(operator.db.systemReader());
     const rows = roles.map(({ name, level, ownership }) => [name, String(level), ownership ? 'owner' : '']);
-    // Each role's permissions under it: a column of them is wider than any terminal.
+    // The permissions of each role are on the lines below it: as a column they would be wider than any terminal.
     const [head = '', ...lines] = table([['NAME', 'LEVEL', ''], ...rows]).split('\n');
     const entries = lines.flatMap((line, at) => [
       line,
@@ -69,7 +69,7 @@ async function apply(invocation: Invocation, options: ApplyOptions, named?: stri
     ];
     if (warnings.length > 0 && plan.obstacles.length === 0) await confirm(invocation, warnings.join(' '), options.yes);
     const done = await applyPreset(operator, preset, { prune });
-    const affected = done.usersAffected > 0 ? `; ${done.usersAffected} users have other rights now` : '';
+    const affected = done.usersAffected > 0 ? `; ${done.usersAffected} users have other permissions now` : '';
     return { document: { data: { ...done, applied: true } }, text: `${describe(done.plan)}${affected}` };
   });
 }
@@ -95,23 +95,23 @@ function exported(invocation: Invocation, { name }: { readonly name: string }): 
   });
 }
 
-/** What a change of the owners' role brings with it, a sentence each. */
+/** The effects of the plan on the roles that make owners, one sentence each. */
 function aboutOwners({ owners, promoted }: PresetPlan): string[] {
   const made = promoted.map(({ role, members }) => {
-    const held =
-      members === 0 ? 'nobody holds it yet' : `it is assigned ${members === 1 ? 'once' : `${members} times`}`;
-    return `${role} makes owners from then on, and ${held}`;
+    const assigned =
+      members === 0 ? 'no member has it yet' : `it is assigned ${members === 1 ? 'once' : `${members} times`}`;
+    return `${role} will make owners, and ${assigned}`;
   });
   if (owners.length < 2) return made;
   return [
     ...made,
-    `${owners.join(' and ')} make owners then: move the holders to one of them, and remove the rest by --prune`,
+    `${owners.join(' and ')} will make owners: assign one of them to all owners, and remove the others with --prune`,
   ];
 }
 
 function describe(plan: PresetPlan): string {
   const lines = plan.steps.filter(({ action }) => action !== 'keep').flatMap(describeStep);
-  const unlisted = plan.unlisted.map((role) => `  ${role} is not in the preset, and stays`);
+  const unlisted = plan.unlisted.map((role) => `  ${role} is not in the preset and stays`);
   const remarks = [...aboutOwners(plan), ...plan.obstacles.map(({ detail }) => detail)].map((line) => `! ${line}`);
   const count = `${plan.changes} ${plan.changes === 1 ? 'change' : 'changes'}`;
   return [...lines, ...unlisted, ...remarks, count].join('\n');
@@ -130,7 +130,7 @@ function describeChange({ field, from, to }: FieldChange): string[] {
   return [`    ${field}:`, ...wrap([...added, ...taken], 100).map((line) => `      ${line}`)];
 }
 
-/** Words in lines of at most so many characters, a longer word alone. */
+/** Puts words into lines of at most `width` characters. A longer word gets its own line. */
 function wrap(words: readonly string[], width: number): string[] {
   const lines: string[] = [];
   for (const word of words) {

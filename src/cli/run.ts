@@ -1,17 +1,17 @@
-// The command line of `tenantry`: the tree of commands, and how a command ends. What a command does is in a file of its
-// own.
+// The command line of `tenantry`: the tree of commands, and how a command ends. Each command is in its own file. What all
+// commands share is in line/.
 import { readFileSync } from 'node:fs';
 import { constants } from 'node:os';
 import { Command, CommanderError } from 'commander';
 import { clientsCommands } from './clients.ts';
 import { configCommand } from './config.ts';
 import { doctorCommand } from './doctor/doctor.ts';
-import type { Invocation } from './invocation.ts';
 import { keysCommands } from './keys.ts';
+import type { Invocation } from './line/invocation.ts';
+import { describeError, Interrupted } from './line/refusal.ts';
 import { mailCommands } from './mail.ts';
 import { migrateCommand } from './migrate.ts';
 import { organizationsCommands } from './organizations.ts';
-import { Interrupted, tell } from './refusal.ts';
 import { restoreCommand } from './restore.ts';
 import { rolesCommands } from './roles.ts';
 import { seedCommand } from './seed/seed.ts';
@@ -20,23 +20,23 @@ import { sidecarCommand } from './sidecar/sidecar.ts';
 import { usersCommands } from './users.ts';
 
 const MANIFEST = new URL('../../package.json', import.meta.url);
-/** A command that a signal ended has this and the signal's number as its exit code. */
+/** The exit code of a command that a signal ended is this plus the number of the signal. */
 const SIGNALLED = 128;
-/** The width of help where there is no terminal. */
+/** The width of help without a terminal. */
 const COLUMNS = 80;
-/** They drain on a signal, and answer when they are done. */
+/** These commands handle a signal themselves: they drain, and then end. */
 const DRAINING: readonly string[] = ['serve', 'sidecar'];
 
 export interface CommandRun extends Omit<Invocation, 'endWith'> {
   readonly args: readonly string[];
-  /** The service: resolves with an exit code when it has ended. It sees to signals by itself. */
+  /** Runs the service. Resolves with an exit code when it has ended. It handles signals itself. */
   readonly serve: () => Promise<number>;
 }
 
 /**
- * Runs one command and gives its exit code: 0 done, 1 failed or drift found, 2 not understood, 128 and more ended by a
- * signal. After a signal it waits for nothing: what the command has opened is given back when its work ends, or when
- * the process does.
+ * Runs one command and returns its exit code: 0 done, 1 failed or a difference found, 2 wrong usage, 128 and more ended by
+ * a signal. After a signal it waits for nothing: the resources of the command are released when its work ends, or when
+ * the process ends.
  */
 export async function runCommand({ args, serve, ...given }: CommandRun): Promise<number> {
   const { stdout, stderr, signal } = given;
@@ -44,11 +44,11 @@ export async function runCommand({ args, serve, ...given }: CommandRun): Promise
   const endWith = (code: number) => {
     exitCode = code;
   };
-  const said: string[] = [];
+  const helpTexts: string[] = [];
   const interruption = interrupted(signal);
   stdout.on('error', ignoreClosedReader);
   try {
-    const root = program({ ...given, endWith }, { serve, onHelp: (text) => said.push(text) });
+    const root = program({ ...given, endWith }, { serve, onHelp: (text) => helpTexts.push(text) });
     root.hook('preAction', (_, command) => {
       if (DRAINING.includes(command.name())) interruption.ignore();
     });
@@ -57,24 +57,23 @@ export async function runCommand({ args, serve, ...given }: CommandRun): Promise
   } catch (error) {
     if (error instanceof CommanderError && error.exitCode === 0) return 0; // help or version
     if (error instanceof Interrupted) return SIGNALLED + (constants.signals[error.signal] ?? 0);
-    const told = tell(error);
-    const { code, detail } = told;
-    // A command that only holds others answers with the list of them.
-    const help = code === 'usage' ? said.join('') : '';
+    const { code, detail, exitCode } = describeError(error);
+    // A command that only contains others answers with their list.
+    const help = code === 'usage' ? helpTexts.join('') : '';
     const text = help === '' ? `tenantry: ${detail}${code === 'usage' ? ' (add --help for the usage)' : ''}\n` : help;
     stderr.write(args.includes('--json') ? `${JSON.stringify({ error: { code, detail } })}\n` : text);
-    return told.exitCode;
+    return exitCode;
   } finally {
     interruption.ignore();
   }
 }
 
-/** Whoever reads the answer may have seen enough of it. */
+/** The reader of the output, such as `head`, may close it early. */
 function ignoreClosedReader(error: NodeJS.ErrnoException): void {
   if (error.code !== 'EPIPE') throw error;
 }
 
-/** Raises Interrupted when the signal aborts, unless it is ignored from then on. */
+/** `raised` rejects with Interrupted when the signal aborts. After `ignore` it no longer does. */
 function interrupted(signal: AbortSignal): { readonly raised: Promise<never>; ignore(): void } {
   const { promise, reject } = Promise.withResolvers<never>();
   promise.catch(() => undefined);
@@ -86,11 +85,11 @@ function interrupted(signal: AbortSignal): { readonly raised: Promise<never>; ig
 
 interface TreeOptions {
   readonly serve: () => Promise<number>;
-  /** Is handed the help that is shown because a command was not understood. */
+  /** Receives the help that is shown because of wrong usage. */
   readonly onHelp: (text: string) => void;
 }
 
-/** The tree of commands, whose work is done in the invocation. */
+/** Returns the tree of commands, which run with the invocation. */
 export function program(invocation: Invocation, { serve, onHelp }: TreeOptions): Command {
   const { stdout, stderr } = invocation;
   const { version } = JSON.parse(readFileSync(MANIFEST, 'utf8')) as { version: string };
@@ -106,7 +105,7 @@ export function program(invocation: Invocation, { serve, onHelp }: TreeOptions):
       getOutHelpWidth: () => stdout.columns ?? COLUMNS,
       getErrHelpWidth: () => stderr.columns ?? COLUMNS,
     })
-    .addHelpText('after', '\nExit codes: 0 done, 1 failed or drift found, 2 not understood.');
+    .addHelpText('after', '\nExit codes: 0 done, 1 failed or a difference found, 2 wrong usage.');
   root
     .command('serve')
     .summary('Run the service')

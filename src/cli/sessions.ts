@@ -1,13 +1,13 @@
-// `tenantry sessions`: who is signed in where, and the end of it.
+// `tenantry sessions`: lists and ends the sessions of users.
 import { type Command, Option } from 'commander';
 import { endAllSessions, endAnySession, endUserSessions, listUserSessions } from '../admin/sessions/sessions.ts';
 import { getAccount } from '../directory/users/accounts.ts';
 import { isIdShaped } from '../protocol/id.ts';
-import { act, group, leaf, type Outcome, pageText, paginated } from './command.ts';
-import type { Invocation } from './invocation.ts';
-import { withOperator } from './operator.ts';
-import { UsageRefused } from './refusal.ts';
-import { confirm, showProgress } from './terminal.ts';
+import { act, group, leaf, type Outcome, pageText, paginated } from './line/command.ts';
+import type { Invocation } from './line/invocation.ts';
+import { withOperator } from './line/operator.ts';
+import { UsageRefused } from './line/refusal.ts';
+import { confirm, showProgress } from './line/terminal.ts';
 
 interface ListOptions {
   readonly user: string;
@@ -24,12 +24,12 @@ interface RevokeOptions {
 /** Adds the commands. */
 export function sessionsCommands(program: Command, invocation: Invocation): void {
   const sessions = group(program, 'sessions', 'Signed-in devices');
-  paginated(leaf(sessions, 'list', 'List the live sessions of a user, the last used first'))
+  paginated(leaf(sessions, 'list', 'List the live sessions of a user, the most recently used first'))
     .requiredOption('--user <e-mail or id>', 'the user')
     .action(act<ListOptions>(invocation, list));
-  leaf(sessions, 'revoke [session]', 'End one session by its id, those of a user, or all there are')
+  leaf(sessions, 'revoke [session]', 'End one session by its id, all of a user, or all of all users')
     .option('--user <e-mail or id>', 'end every session of this user')
-    .addOption(new Option('--all', 'end every session of everybody').conflicts('user'))
+    .addOption(new Option('--all', 'end every session of every user').conflicts('user'))
     .option('--yes', 'do not ask')
     .action(act<RevokeOptions>(invocation, revoke));
 }
@@ -53,7 +53,7 @@ function list(invocation: Invocation, { user, limit, offset }: ListOptions): Pro
 
 async function revoke(invocation: Invocation, options: RevokeOptions, session?: string): Promise<Outcome> {
   const ways = [session, options.user, options.all].filter((way) => way !== undefined);
-  if (ways.length !== 1) throw new UsageRefused('usage', 'Name one session, or --user, or --all');
+  if (ways.length !== 1) throw new UsageRefused('usage', 'Name one session, or use --user or --all');
   if (session !== undefined && !isIdShaped(session)) {
     throw new UsageRefused('usage', 'A session is named by its id: see tenantry sessions list');
   }
@@ -67,7 +67,7 @@ async function revoke(invocation: Invocation, options: RevokeOptions, session?: 
       await confirm(invocation, `${email} will be signed out everywhere.`, options.yes);
       return ended(await endUserSessions(operator, id));
     }
-    await confirm(invocation, 'Everybody will be signed out everywhere.', options.yes);
+    await confirm(invocation, 'All users will be signed out everywhere.', options.yes);
     const progress = showProgress(invocation, 'Ending sessions', 1);
     try {
       return ended(await endAllSessions(operator, (done, whole) => progress.at(whole === 0 ? 1 : done / whole)));

@@ -10,11 +10,11 @@ import { judgePassword } from '../credentials/passwords/policy.ts';
 import { inviteByOperator } from '../directory/invitations/invitations.ts';
 import { type Account, getAccount, listAccounts } from '../directory/users/accounts.ts';
 import { UserName } from '../directory/users/schema.ts';
-import { act, checked, collect, group, leaf, type Outcome, pageText, paginated } from './command.ts';
-import type { Invocation } from './invocation.ts';
-import { configuration, type Operator, withOperator } from './operator.ts';
-import { UsageRefused } from './refusal.ts';
-import { askNewPassword, confirm } from './terminal.ts';
+import { act, checked, collect, group, leaf, type Outcome, pageText, paginated } from './line/command.ts';
+import type { Invocation } from './line/invocation.ts';
+import { configuration, type Operator, withOperator } from './line/operator.ts';
+import { UsageRefused } from './line/refusal.ts';
+import { askNewPassword, confirm } from './line/terminal.ts';
 
 interface ListOptions {
   readonly search?: string;
@@ -52,32 +52,34 @@ export function usersCommands(program: Command, invocation: Invocation): void {
     command
       .addOption(new Option('--organization <id or slug>', 'the organization').makeOptionMandatory(must))
       .addOption(
-        new Option('--role <id or name>', 'a role there; may be repeated').argParser(collect).makeOptionMandatory(must),
+        new Option('--role <id or name>', 'a role in the organization; may be repeated')
+          .argParser(collect)
+          .makeOptionMandatory(must),
       );
   paginated(leaf(users, 'list', 'List accounts, the oldest first'))
     .option('--search <text>', 'part of the e-mail or the name')
-    .addOption(new Option('--status <status>', 'only these').choices(['active', 'disabled']))
-    .option('--organization <id or slug>', 'only its members')
+    .addOption(new Option('--status <status>', 'only accounts with this status').choices(['active', 'disabled']))
+    .option('--organization <id or slug>', 'only members of this organization')
     .action(act<ListOptions>(invocation, list));
-  inOrganization(leaf(users, 'create <email>', 'Make an account; asks for its password'), false)
+  inOrganization(leaf(users, 'create <email>', 'Create an account; asks for its password'), false)
     .requiredOption('--name <name>', 'the name of the person')
-    .option('--verified', 'the mailbox is known to be theirs')
+    .option('--verified', 'the e-mail address is known to belong to the person')
     .option('--password-stdin', 'read the password from standard input')
     .action(act<CreateOptions>(invocation, create));
-  inOrganization(leaf(users, 'invite <email>', 'Invite somebody into an organization by mail'), true).action(
+  inOrganization(leaf(users, 'invite <email>', 'Invite a person into an organization by mail'), true).action(
     act<Required<MemberOptions>>(invocation, invite),
   );
-  leaf(users, 'set-password <user>', 'Give an account another password; ends all its sessions')
+  leaf(users, 'set-password <user>', 'Set a new password for an account; ends all its sessions')
     .option('--password-stdin', 'read the password from standard input')
-    .option('--yes', 'do not ask whether to')
+    .option('--yes', 'do not ask for confirmation')
     .action(act<ChangeOptions>(invocation, changePassword));
-  leaf(users, 'disable <user>', 'Keep somebody from signing in; ends all their sessions')
+  leaf(users, 'disable <user>', 'Disable an account: the user cannot sign in; ends all their sessions')
     .option('--yes', 'do not ask')
     .action(act<ChangeOptions>(invocation, disable));
-  leaf(users, 'enable <user>', 'Let somebody sign in again').action(act(invocation, enable));
-  inOrganization(leaf(users, 'grant <user>', 'Give somebody roles, or the administration of the platform'), false)
-    .addOption(new Option('--platform-admin', 'may list and suspend organizations over HTTP'))
-    .addOption(new Option('--revoke-platform-admin', 'may not any more').conflicts('platformAdmin'))
+  leaf(users, 'enable <user>', 'Enable an account: the user can sign in again').action(act(invocation, enable));
+  inOrganization(leaf(users, 'grant <user>', 'Give a user roles, or the administration of the platform'), false)
+    .addOption(new Option('--platform-admin', 'the user may list and suspend organizations over HTTP'))
+    .addOption(new Option('--revoke-platform-admin', 'the user may no longer do so').conflicts('platformAdmin'))
     .action(act<GrantOptions>(invocation, grant));
 }
 
@@ -85,8 +87,8 @@ function list(invocation: Invocation, { search, status, organization, limit, off
   return withOperator(invocation, async (operator) => {
     const organizationId =
       organization === undefined ? null : (await getOrganizationByReference(operator, organization)).id;
-    const asked = { text: search ?? null, status: status ?? null, organizationId };
-    const page = await listAccounts(operator, asked, { limit, offset });
+    const filter = { text: search ?? null, status: status ?? null, organizationId };
+    const page = await listAccounts(operator, filter, { limit, offset });
     const rows = page.data.map((user) => [
       user.id,
       user.email,
@@ -133,11 +135,11 @@ async function create(invocation: Invocation, options: CreateOptions, email: str
       },
     );
     const where = organization ? `, a member of ${organization.slug}` : '';
-    return { document: { data: account }, text: `Made ${account.email} (${account.id})${where}.` };
+    return { document: { data: account }, text: `Created ${account.email} (${account.id})${where}.` };
   });
 }
 
-/** What speaks against a password, before the operation judges it again. */
+/** Returns a check that gives the reason against a password, or null. The operation checks the password again. */
 function judgeFor(invocation: Invocation, email: string): (password: string) => string | null {
   const { PASSWORD_MIN_LENGTH: minLength } = configuration(invocation);
   return (password) => judgePassword(password, { email }, minLength)?.message ?? null;
@@ -153,7 +155,7 @@ function invite(
     const roles = role.map((named) => ({ role: named, scope: {} }));
     const invitation = await inviteByOperator(operator, { organization: id, email, roles });
     const { SMTP_URL: smtp, production } = operator.config;
-    const mail = production && smtp === undefined ? 'waits until SMTP_URL is set' : 'leaves while the service runs';
+    const mail = production && smtp === undefined ? 'waits until SMTP_URL is set' : 'is sent while the service runs';
     const text = `Invited ${invitation.email} until ${invitation.expiresAt}; the mail ${mail}.`;
     return { document: { data: invitation }, text };
   });
@@ -180,7 +182,7 @@ function disable(invocation: Invocation, options: ChangeOptions, user: string): 
     const done = await disableAccount(operator, account.id);
     const ownerless = await listOwnedAlone(operator.db.systemReader(), account.id);
     const slugs = ownerless.map(({ slug }) => slug).join(', ');
-    const warning = ownerless.length > 0 ? `\nWithout an active owner now: ${slugs}` : '';
+    const warning = ownerless.length > 0 ? `\nThese organizations now have no active owner: ${slugs}` : '';
     const outcome = await changed(await getAccount(operator, account.id), done, 'is disabled', { ownerless });
     return { ...outcome, text: `${outcome.text}${warning}` };
   });
@@ -213,7 +215,7 @@ async function grant(invocation: Invocation, options: GrantOptions, user: string
   if ((member === null) === (administration === undefined)) {
     throw new UsageRefused(
       'usage',
-      'Say what to give: --platform-admin, --revoke-platform-admin, or --organization with --role',
+      'Name the change: --platform-admin, --revoke-platform-admin, or --organization with --role',
     );
   }
   return withOperator(invocation, async (operator) => {
@@ -241,7 +243,7 @@ async function grantMember(
   );
   const text =
     added.length === 0
-      ? `${account.email} holds ${member.roles.join(', ')} in ${slug} already.`
-      : `${account.email} ${joined ? 'is a member of' : 'has a further role in'} ${slug}: ${added.join(', ')}.`;
+      ? `${account.email} already has ${member.roles.join(', ')} in ${slug}.`
+      : `${account.email} ${joined ? 'is a member of' : 'has a new role in'} ${slug}: ${added.join(', ')}.`;
   return { document: { data: { user: account, organization: { id: organizationId, slug }, joined, added } }, text };
 }

@@ -10,7 +10,6 @@ const FILES_MAX = 15;
 
 // Over the limit, with the number that must not grow. A number leaves this list when it is within the limit.
 const LONG_FUNCTIONS: Readonly<Record<string, number>> = {
-  'src/base/loops/loop.ts openLoop': 89,
   'src/credentials/revocations/revocations.ts openRevocations': 98,
   'src/credentials/stream/writer.ts openStreamWriter': 83,
   'src/sidecar/sockets/bridge.ts bridge': 85,
@@ -24,7 +23,6 @@ const LONG_FUNCTIONS: Readonly<Record<string, number>> = {
   'scripts/prove/revocation/targets.ts openTargets': 115,
 };
 const FULL_FOLDERS: Readonly<Record<string, number>> = {
-  'src/cli': 16,
   'test/support': 51,
 };
 // Decorators, which the framework they are for asks for, cannot be measured.

@@ -1,4 +1,4 @@
-// `tenantry doctor`: looks over everything the service needs, and says of each what is wrong and what to do.
+// `tenantry doctor`: checks everything that the service needs. For each problem it says what is wrong and what to do.
 import { existsSync } from 'node:fs';
 import type { Command } from 'commander';
 import { type Config, ConfigRefused } from '../../base/config/config.ts';
@@ -12,17 +12,24 @@ import { tryStream } from '../../credentials/stream/stream.ts';
 import { planPreset } from '../../directory/presets/plan.ts';
 import { listPresets, readPreset } from '../../directory/presets/presets.ts';
 import { listSystemRoles, type SystemRole } from '../../directory/presets/store.ts';
-import { act, leaf, type Outcome, table } from '../command.ts';
-import type { Invocation } from '../invocation.ts';
-import { configuration, derivedFrom, embeddedDirectory, MIGRATIONS, reachDatabase, withOperator } from '../operator.ts';
-import { tell } from '../refusal.ts';
+import { act, leaf, type Outcome, table } from '../line/command.ts';
+import type { Invocation } from '../line/invocation.ts';
+import {
+  configuration,
+  derivedFrom,
+  embeddedDirectory,
+  MIGRATIONS,
+  reachDatabase,
+  withOperator,
+} from '../line/operator.ts';
+import { describeError } from '../line/refusal.ts';
 import { examineDisk, examineKeys } from './files.ts';
 
 const NODE_NEEDED = [24, 12] as const;
 
 /** Adds the command. */
 export function doctorCommand(program: Command, invocation: Invocation): void {
-  leaf(program, 'doctor', 'Check everything the service needs; exit code 1 when something would not work').action(
+  leaf(program, 'doctor', 'Check everything the service needs; exit code 1 when a check fails').action(
     act(invocation, doctor),
   );
 }
@@ -36,7 +43,7 @@ async function doctor(invocation: Invocation): Promise<Outcome> {
     document: {
       data: { healthy: !failed, checks: findings.map((found) => ({ ...found, detail: oneLine(found.detail) })) },
     },
-    text: `${table(rows)}\n\n${count('ok')} ok, ${count('warn')} to look at, ${count('fail')} failed`,
+    text: `${table(rows)}\n\n${count('ok')} ok, ${count('warn')} warnings, ${count('fail')} failed`,
     failed,
   };
 }
@@ -75,7 +82,7 @@ async function examineRest(invocation: Invocation): Promise<Finding[]> {
 async function examineData(invocation: Invocation, config: Config): Promise<Finding[]> {
   const directory = embeddedDirectory(config);
   if (directory !== null && !existsSync(directory)) {
-    const detail = 'there is no embedded database yet: npm start makes it, or set DATABASE_URL';
+    const detail = 'there is no embedded database yet: npm start creates it, or set DATABASE_URL';
     return [{ name: 'database', status: 'warn', detail }];
   }
   try {
@@ -84,14 +91,14 @@ async function examineData(invocation: Invocation, config: Config): Promise<Find
       const refused = await findLoginProblem(reached.urls, derivedFrom(config, reached));
       if (refused !== null) throw refused;
       const found = await examineDatabase(reached.urls, { migrationsDirectory: MIGRATIONS, clock: systemClock });
-      // What is in a database that does not fit is not looked at.
+      // The content of a database with a failed check is not examined.
       if (found.some(({ status }) => status === 'fail')) return found;
       return [...found, ...(await examineRoles(invocation, config)), ...(await examineOutbox(invocation))];
     } finally {
       await reached.release();
     }
   } catch (error) {
-    return [{ name: 'database', status: 'fail', detail: tell(error).detail }];
+    return [{ name: 'database', status: 'fail', detail: describeError(error).detail }];
   }
 }
 
@@ -100,9 +107,9 @@ function examineRoles(invocation: Invocation, config: Config): Promise<Finding[]
     const roles = await listSystemRoles(db.systemReader());
     const plan = await finding('roles', async () => {
       const { changes, preset } = await planPreset(db, readPreset(config.ROLE_PRESET));
-      if (changes === 0) return `as the preset ${preset} says`;
+      if (changes === 0) return `equal to the preset ${preset}`;
       const other = await findPresetInUse(db);
-      if (other !== null) throw new Error(`as the preset ${other} says, not ${preset}: set ROLE_PRESET=${other}`);
+      if (other !== null) throw new Error(`equal to the preset ${other}, not ${preset}: set ROLE_PRESET=${other}`);
       const differ = changes === 1 ? '1 system role differs' : `${changes} system roles differ`;
       throw new Error(
         `${differ} from the preset ${preset}: see tenantry roles diff, or set ROLE_PRESET to the preset in use`,
@@ -114,12 +121,12 @@ function examineRoles(invocation: Invocation, config: Config): Promise<Finding[]
   });
 }
 
-/** Nothing where every mail was sent, or may still be. */
+/** Returns no finding when no mail is dead. */
 function examineOutbox(invocation: Invocation): Promise<Finding[]> {
   return withOperator(invocation, async (operator) => {
     const dead = await countDeadMails(operator);
     if (dead === 0) return [];
-    const mails = dead === 1 ? '1 mail was given up' : `${dead} mails were given up`;
+    const mails = dead === 1 ? '1 mail is dead' : `${dead} mails are dead`;
     const detail = `${mails}: see tenantry mail list --state dead, then tenantry mail retry --all-dead, or drop`;
     return [{ name: 'outbox', status: 'warn', detail }];
   });
@@ -130,18 +137,18 @@ function judgeOwnership(roles: readonly SystemRole[]): Finding {
   const owners = roles.filter(({ ownership }) => ownership).map((role) => role.name);
   if (owners.length === 1) return { name, status: 'ok', detail: owners.join('') };
   if (owners.length > 1) {
-    const detail = `${owners.join(' and ')} make owners, and one role ought to: give the holders of the others that one, then run tenantry roles apply --prune`;
+    const detail = `${owners.join(' and ')} make owners, but only one role should: assign one of them to all owners, then run tenantry roles apply --prune`;
     return { name, status: 'warn', detail };
   }
   const remedy = roles.length === 0 ? 'tenantry seed --no-demo, or start the service once' : 'tenantry roles apply';
   return {
     name,
     status: 'fail',
-    detail: `no system role makes owners, so nobody can found an organization: run ${remedy}`,
+    detail: `no system role makes owners, so no organization can be created: run ${remedy}`,
   };
 }
 
-/** The shipped preset that the system roles follow to the letter. */
+/** Returns the name of the shipped preset that equals the system roles, or null. */
 async function findPresetInUse(db: Database): Promise<string | null> {
   for (const name of listPresets()) {
     const { changes, unlisted } = await planPreset(db, readPreset(name));
@@ -150,7 +157,7 @@ async function findPresetInUse(db: Database): Promise<string | null> {
   return null;
 }
 
-/** Nothing where REDIS_URL is not set. A Redis that cannot be used is done without. */
+/** Returns no finding without REDIS_URL. A Redis that cannot be used is only a warning: the service runs without it. */
 async function examineStream(config: Config): Promise<Finding[]> {
   const redis = redisOf(config);
   if (!redis) return [];
@@ -159,7 +166,7 @@ async function examineStream(config: Config): Promise<Finding[]> {
     return `${redis.nodes.map(({ host }) => host).join(', ')} carries the revocation stream`;
   });
   if (found.status === 'ok') return [found];
-  const detail = `${found.detail}: check REDIS_URL; revocations reach other replicas by PostgreSQL, within a second`;
+  const detail = `${found.detail}: check REDIS_URL; without it, revocations reach other replicas through PostgreSQL within a second`;
   return [{ ...found, status: 'warn', detail }];
 }
 
@@ -167,12 +174,12 @@ async function examineMail({ SMTP_URL: url, production }: Config): Promise<Findi
   if (url !== undefined) {
     const found = await finding('mail', async () => {
       await checkMail({ url, production });
-      return `${new URL(url).hostname} takes it`;
+      return `${new URL(url).hostname} accepts mail`;
     });
     if (found.status === 'ok') return found;
-    return { ...found, detail: `${new URL(url).hostname} does not take it: ${found.detail}` };
+    return { ...found, detail: `${new URL(url).hostname} does not accept mail: ${found.detail}` };
   }
   return production
     ? { name: 'mail', status: 'warn', detail: 'SMTP_URL is not set: invitations wait in the outbox' }
-    : { name: 'mail', status: 'ok', detail: 'printed to the log: SMTP_URL is not set' };
+    : { name: 'mail', status: 'ok', detail: 'mails are printed to the log: SMTP_URL is not set' };
 }

@@ -1,4 +1,4 @@
-// What `tenantry doctor` finds among files: signing keys, and room on the disk.
+// The checks of `tenantry doctor` on files: the signing keys, and the free space on the disk.
 import { existsSync } from 'node:fs';
 import { access, constants, stat, statfs } from 'node:fs/promises';
 import { dirname, resolve } from 'node:path';
@@ -7,12 +7,12 @@ import { type Finding, finding } from '../../base/database/examine.ts';
 import { isDevelopmentKey } from '../../credentials/keys/development.ts';
 import { listKeys } from '../../credentials/keys/lifecycle.ts';
 import { keyFolderOf } from '../keys.ts';
-import { embeddedDirectory } from '../operator.ts';
+import { embeddedDirectory } from '../line/operator.ts';
 
 const FREE_BYTES_OK = 512 * 1024 * 1024;
 const FREE_BYTES_MIN = 64 * 1024 * 1024;
 
-/** The keys of both uses: one that signs, none that is refused, none in common, none of development in production. */
+/** Checks the keys of both uses: one signs, none is refused, none is used twice, no development key in production. */
 export async function examineKeys(config: Config): Promise<Finding[]> {
   const found: Finding[] = [];
   const kids = new Map<string, string>();
@@ -32,7 +32,7 @@ export async function examineKeys(config: Config): Promise<Finding[]> {
     const { keys } = listed;
     const shared = keys.find(({ kid }) => kids.has(kid));
     if (shared) {
-      const detail = `${shared.kid} is an access key as well: make another, see tenantry keys rotate`;
+      const detail = `${shared.kid} is also an access key: make another one with tenantry keys rotate`;
       found.push({ name: `${use} keys`, status: 'fail', detail });
     }
     for (const { kid, file } of keys) kids.set(kid, file);
@@ -58,9 +58,9 @@ function judge(
     const detail = `${signing.file} is a development key: run tenantry keys rotate, and wait until it is retired`;
     return { status: 'fail', detail };
   }
-  // A refused file keeps nothing from working.
+  // A refused file is only a warning: the other keys still work.
   if (reasons !== '') return { status: 'warn', detail: `refused ${reasons}: replace or remove it` };
-  return { status: 'ok', detail: `${signing.kid} signs, ${signing.bits} bits, ${keys.length} in all` };
+  return { status: 'ok', detail: `${signing.kid} signs, ${signing.bits} bits, ${keys.length} keys in total` };
 }
 
 function examineFile(name: string, path: string): Promise<Finding> {
@@ -70,23 +70,23 @@ function examineFile(name: string, path: string): Promise<Finding> {
   });
 }
 
-/** Whether there is room where the configuration keeps its state. */
+/** Checks the free space in the folders where the service keeps its state. */
 export async function examineDisk(config: Config): Promise<Finding[]> {
   const named = [config.KEYS_DIR, ...(embeddedDirectory(config) === null ? [] : [config.DATA_DIR])];
-  const places = named.map((place) => nearest(resolve(place)));
+  const folders = named.map((path) => nearest(resolve(path)));
   const volumes = new Map<number, string>();
-  for (const place of places) volumes.set((await stat(place)).dev, place);
+  for (const folder of folders) volumes.set((await stat(folder)).dev, folder);
   return Promise.all(
-    [...volumes.values()].map(async (place) => {
+    [...volumes.values()].map(async (folder) => {
       let free = 0;
       const found = await finding('disk', async () => {
-        const { bavail, bsize } = await statfs(place);
+        const { bavail, bsize } = await statfs(folder);
         free = bavail * bsize;
-        return `${(free / 2 ** 30).toFixed(1)} GiB free at ${place}`;
+        return `${(free / 2 ** 30).toFixed(1)} GiB free at ${folder}`;
       });
       if (found.status === 'fail' || free >= FREE_BYTES_OK) return found;
       const status = free < FREE_BYTES_MIN ? 'fail' : 'warn';
-      return { ...found, status, detail: `${found.detail}: make room` };
+      return { ...found, status, detail: `${found.detail}: free some space` };
     }),
   );
 }

@@ -1,4 +1,4 @@
-// The demo organization of a one-command start: an owner with a password of their own making, kept in the data folder.
+// The demo organization of a start with one command. The random password of its owner is kept in the data folder.
 import { mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import type { PasswordDeps } from '../../admin/accounts/change-account.ts';
@@ -18,7 +18,7 @@ type DemoDeps = Omit<PasswordDeps, 'publish'> & FoundingDeps;
 const EMAIL = 'owner@demo.example';
 const ORGANIZATION = 'Demo';
 
-/** Makes the demo organization unless it is there; gives what its owner signs in with, null when that was lost. */
+/** Creates the demo organization unless it exists. Returns the credentials of its owner; null when they were lost. */
 export async function seedDemo(deps: DemoDeps, dataDirectory: string): Promise<DemoOwner | null> {
   const file = join(dataDirectory, 'demo.json');
   const remembered = readOwner(file);
@@ -29,8 +29,8 @@ export async function seedDemo(deps: DemoDeps, dataDirectory: string): Promise<D
     const account = { ...owner, name: 'Demo Owner', verified: false, organizationName: ORGANIZATION };
     await createAccount(deps, account, async (tx, ownerId) => {
       const organizationId = newId(deps.random, deps.clock);
-      const founding = { organizationId, ownerId, actorId: null, name: ORGANIZATION, slug };
-      if (!(await foundOrganization(deps, tx, founding))) throw problem('slug_taken');
+      const creating = { organizationId, ownerId, actorId: null, name: ORGANIZATION, slug };
+      if (!(await foundOrganization(deps, tx, creating))) throw problem('slug_taken');
     });
   } catch (error) {
     if (!(error instanceof Problem && error.code === 'email_taken')) throw error;
@@ -47,7 +47,7 @@ function readOwner(file: string): DemoOwner | null {
   }
 }
 
-// The password is written before the account is made: a crash between the two leaves one that can still be used.
+// The password is written before the account is created, so that it is not lost when the process crashes in between.
 function makeOwner(deps: DemoDeps, file: string): DemoOwner {
   const owner = { email: EMAIL, password: deps.random.bytes(15).toString('base64url') };
   mkdirSync(dirname(file), { recursive: true });

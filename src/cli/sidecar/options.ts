@@ -1,18 +1,18 @@
-// The options of `tenantry sidecar`: each as an argument and as a variable of the environment, the argument first. They are
-// the sidecar's own: it needs no database and none of the service's configuration.
+// The options of `tenantry sidecar`. Each can be an argument or a variable of the environment; the argument wins. They are
+// separate from the configuration of the service: the sidecar needs neither that nor a database.
 import { readFileSync } from 'node:fs';
 import type { Command } from 'commander';
 import { z } from 'zod';
 import { duration, isOrigin, list, wholeNumber } from '../../base/config/fields.ts';
 import { SIDECAR_DEFAULTS as DEFAULTS } from '../../sidecar/core/contract.ts';
-import { UsageRefused } from '../refusal.ts';
+import { UsageRefused } from '../line/refusal.ts';
 
 interface Setting<S extends z.ZodType = z.ZodType> {
   readonly flags: string;
   readonly variable: string;
   readonly description: string;
   readonly schema: S;
-  /** As it would be typed; undefined for none. */
+  /** The default, as it is typed; undefined for none. */
   readonly fallback?: string;
 }
 
@@ -22,7 +22,7 @@ const url = z
 const base = url
   .refine(
     (value) => new URL(value).pathname === '/',
-    'must be a scheme, host and port alone: paths are handed on as they come',
+    'must be only a scheme, host and port: the path of a request is passed on unchanged',
   )
   .transform((value) => new URL(value));
 const address = z
@@ -49,23 +49,19 @@ function setting<S extends z.ZodType>(flags: string, schema: S, description: str
 /** Every option, in the order in which help shows them. */
 export const SIDECAR_OPTIONS = {
   upstream: setting('--upstream <url>', base, 'the server behind the sidecar, such as http://127.0.0.1:8080'),
-  listen: setting('--listen <host:port>', address, 'where clients connect', '127.0.0.1:9000'),
-  issuer: setting('--issuer <url>', url, 'the PUBLIC_URL of Tenantry, exactly as it stands in its tokens'),
+  listen: setting('--listen <host:port>', address, 'the address where clients connect', '127.0.0.1:9000'),
+  issuer: setting('--issuer <url>', url, 'the PUBLIC_URL of Tenantry, exactly as in its tokens'),
   audience: setting(
     '--audience <audience>',
     text,
     'the audience of the tokens; several separated by commas',
     'tenantry',
   ),
-  serviceUrl: setting(
-    '--service-url <url>',
-    url,
-    'where Tenantry is reached from here, when that is not at the issuer',
-  ),
+  serviceUrl: setting('--service-url <url>', url, 'the address of Tenantry from here, when it differs from the issuer'),
   clientId: setting(
     '--client-id <id>',
     text,
-    'the service client that may read revocations; its secret stands in TENANTRY_CLIENT_SECRET or the file TENANTRY_CLIENT_SECRET_FILE',
+    'the service client that may read revocations; its secret is in TENANTRY_CLIENT_SECRET or in the file TENANTRY_CLIENT_SECRET_FILE',
   ),
   clientKeyFile: setting(
     '--client-key-file <file>',
@@ -75,104 +71,104 @@ export const SIDECAR_OPTIONS = {
   maxStaleness: setting(
     '--max-staleness <time>',
     seconds(1, 3600),
-    'how old the news of revocations may be before new sockets are refused',
+    'the highest age of the known revocations before new sockets are refused',
     '30s',
   ),
-  cookie: setting('--cookie <name>', name, 'a cookie that may hold the token'),
+  cookie: setting('--cookie <name>', name, 'a cookie that may contain the token'),
   queryParameter: setting(
     '--query-parameter <name>',
     name,
-    'a query parameter that may hold the token: it ends up in logs of whatever is in front',
+    'a query parameter that may contain the token; proxies in front may write it to their logs',
   ),
-  firstMessage: setting('--first-message', flag, 'let sockets without a token send it as their first message', 'false'),
-  forwardToken: setting('--forward-token', flag, 'give the upstream the token, in Authorization', 'false'),
+  firstMessage: setting('--first-message', flag, 'a socket without a token may send it as its first message', 'false'),
+  forwardToken: setting('--forward-token', flag, 'send the token to the upstream, in Authorization', 'false'),
   allowedOrigins: setting(
     '--allowed-origins <list>',
     list.pipe(z.array(z.string().refine(isOrigin, 'must be origins such as https://app.example.com'))),
-    'origins of browser applications, separated by commas; every Origin that is sent must then be one of them',
+    'origins of browser applications, separated by commas; a request with another Origin is refused',
     '',
   ),
   trustedProxies: setting(
     '--trusted-proxies <list>',
     list.pipe(z.array(z.union([z.cidrv4(), z.cidrv6(), z.ipv4(), z.ipv6()], 'must be IP addresses or CIDR ranges'))),
-    'addresses or CIDR ranges of proxies in front whose X-Forwarded-Proto and -Host are believed',
+    'addresses or CIDR ranges of proxies in front whose X-Forwarded-Proto and X-Forwarded-Host are trusted',
     '',
   ),
   maxMessage: setting(
     '--max-message <bytes>',
     wholeNumber(1, 1_073_741_824),
-    'longest message, in bytes',
+    'the longest message, in bytes',
     DEFAULTS.messageBytesMax,
   ),
-  maxSockets: setting('--max-sockets <n>', wholeNumber(1, 1_000_000), 'sockets at once', DEFAULTS.socketsMax),
+  maxSockets: setting('--max-sockets <n>', wholeNumber(1, 1_000_000), 'the most sockets at once', DEFAULTS.socketsMax),
   maxSocketsPerUser: setting(
     '--max-sockets-per-user <n>',
     wholeNumber(1, 1_000_000),
-    'sockets of one user or client at once',
+    'the most sockets of one user or client at once',
     DEFAULTS.socketsPerUserMax,
   ),
   maxWaiting: setting(
     '--max-waiting <n>',
     wholeNumber(1, 1_000_000),
-    'sockets that wait for their first message at once',
+    'the most sockets at once that wait for their first message',
     DEFAULTS.waitingMax,
   ),
   firstMessageTimeout: setting(
     '--first-message-timeout <time>',
     seconds(1, 300),
-    'how long they may wait',
+    'the longest time that a socket waits for its first message',
     `${DEFAULTS.firstMessageSeconds}s`,
   ),
   handshakeTimeout: setting(
     '--handshake-timeout <time>',
     seconds(1, 300),
-    'how long the upstream may take to accept a socket',
+    'the longest time for the upstream to accept a socket',
     `${DEFAULTS.handshakeSeconds}s`,
   ),
   upstreamTimeout: setting(
     '--upstream-timeout <time>',
     seconds(1, 3600),
-    'how long the upstream may be silent within a plain request',
+    'the longest silence of the upstream during a plain request',
     `${DEFAULTS.upstreamSeconds}s`,
   ),
   pingInterval: setting(
     '--ping-interval <time>',
     seconds(1, 3600),
-    'how often peers are asked for a sign of life',
+    'the time between two pings to a peer',
     `${DEFAULTS.pingSeconds}s`,
   ),
   slowTimeout: setting(
     '--slow-timeout <time>',
     seconds(1, 3600),
-    'how long a peer may take nothing of what waits for it',
+    'the longest time that a peer reads nothing of the data that waits for it',
     `${DEFAULTS.slowSeconds}s`,
   ),
-  drain: setting('--drain <time>', seconds(0, 3600), 'over how long sockets are closed at the end', '10s'),
-  managementListen: setting('--management-listen <host:port>', address, 'where /healthz and /readyz are served'),
+  drain: setting('--drain <time>', seconds(0, 3600), 'the time over which sockets are closed at the end', '10s'),
+  managementListen: setting('--management-listen <host:port>', address, 'the address of /healthz and /readyz'),
   logLevel: setting(
     '--log-level <level>',
     z.enum(['debug', 'info', 'warn', 'error', 'fatal', 'silent']),
-    'least level that is logged',
+    'the lowest level that is logged',
     'info',
   ),
 } as const;
 
 type Name = keyof typeof SIDECAR_OPTIONS;
-/** What was given, read; undefined where nothing was and nothing holds otherwise. */
+/** The parsed options; undefined for an option without a value and a default. */
 export type SidecarChoices = {
   readonly [N in Name]:
     | z.output<(typeof SIDECAR_OPTIONS)[N]['schema']>
     | ('fallback' extends keyof (typeof SIDECAR_OPTIONS)[N] ? never : undefined);
 };
 
-/** Adds the options to the command. Defaults are not told to it: the environment stands between. */
+/** Adds the options to the command, without their defaults: the environment comes before a default. */
 export function addSidecarOptions(command: Command): void {
   for (const { flags, description, variable, fallback } of Object.values<Setting>(SIDECAR_OPTIONS)) {
-    const usually =
-      fallback === undefined || fallback === '' || fallback === 'false' ? '' : `; ${fallback} unless told`;
-    command.option(flags, `${description} (${variable}${usually})`);
+    const byDefault =
+      fallback === undefined || fallback === '' || fallback === 'false' ? '' : `; ${fallback} by default`;
+    command.option(flags, `${description} (${variable}${byDefault})`);
   }
-  command.option('--no-revocation', 'verify tokens alone: whatever is revoked goes on until its token expires');
+  command.option('--no-revocation', 'do not follow revocations: a revoked token works until it expires');
 }
 
 /** Reads the options from the arguments and the environment. Raises UsageRefused with every mistake. */
@@ -185,23 +181,23 @@ export function readSidecarOptions(given: Readonly<Record<string, unknown>>, env
     const value = typed ?? (env[variable] || fallback);
     if (value === undefined) continue;
     const parsed = schema.safeParse(value);
-    const place = typed === undefined ? variable : flags.split(' ')[0];
+    const source = typed === undefined ? variable : flags.split(' ')[0];
     if (parsed.success) {
       choices[key] = parsed.data;
       continue;
     }
     wrong.add(key);
-    for (const { message } of parsed.error.issues) problems.push(`${place}: ${message}`);
+    for (const { message } of parsed.error.issues) problems.push(`${source}: ${message}`);
   }
   const missing = (['upstream', 'issuer'] as const).filter((key) => choices[key] === undefined && !wrong.has(key));
   for (const { flags, variable } of missing.map((key) => SIDECAR_OPTIONS[key])) {
-    problems.push(`${flags.split(' ')[0]} (or ${variable}) is needed`);
+    problems.push(`${flags.split(' ')[0]} (or ${variable}) is required`);
   }
   if (problems.length > 0) throw new UsageRefused('usage', problems.join('; '));
   return choices as SidecarChoices;
 }
 
-/** How the sidecar proves itself to the service, or null where it was said to do without. Raises UsageRefused. */
+/** Returns the credentials of the sidecar at the service, or null with --no-revocation. Raises UsageRefused. */
 export function readCredentials(
   { clientId, clientKeyFile }: Pick<SidecarChoices, 'clientId' | 'clientKeyFile'>,
   wantsRevocation: boolean,
@@ -216,7 +212,7 @@ export function readCredentials(
   if (clientId === undefined || (secret === undefined) === (clientKeyFile === undefined)) {
     throw new UsageRefused(
       'usage',
-      'Revocations are read as a service client: give --client-id with TENANTRY_CLIENT_SECRET, TENANTRY_CLIENT_SECRET_FILE or --client-key-file (one of them). Without them revoked tokens would go on until they expire: say --no-revocation if that is meant',
+      'The sidecar reads revocations as a service client: give --client-id with one of TENANTRY_CLIENT_SECRET, TENANTRY_CLIENT_SECRET_FILE and --client-key-file. To accept revoked tokens until they expire, give --no-revocation',
     );
   }
   if (secret !== undefined) return { clientId, clientSecret: secret };
@@ -234,12 +230,12 @@ function secretOf(env: NodeJS.ProcessEnv): string | undefined {
   return secret;
 }
 
-function fileContent(place: string, file: string): string {
+function fileContent(source: string, file: string): string {
   try {
     return readFileSync(file, 'utf8').trim();
   } catch (error) {
     const { code } = error as NodeJS.ErrnoException;
-    throw new UsageRefused('usage', `${place}: the file ${file} cannot be read (${code})`);
+    throw new UsageRefused('usage', `${source}: the file ${file} cannot be read (${code})`);
   }
 }
 

@@ -1,5 +1,5 @@
-// `tenantry sidecar`: the process beside a websocket server. Puts verifier, sidecar and health together from the command
-// line, and ends on a signal when its sockets are closed.
+// `tenantry sidecar`: the process in front of a WebSocket server. Opens verifier, sidecar and health endpoints from the
+// options. On a signal it closes its sockets and ends.
 import { once } from 'node:events';
 import { readFileSync } from 'node:fs';
 import type { Command } from 'commander';
@@ -8,9 +8,9 @@ import type { Sidecar, SidecarLog } from '../../sidecar/core/contract.ts';
 import type { Management } from '../../sidecar/core/management.ts';
 import type { SidecarOptions } from '../../sidecar/core/sidecar.ts';
 import type { Verifier } from '../../verifier/core/contract.ts';
-import type { Invocation } from '../invocation.ts';
-import { fileOf } from '../operator.ts';
-import { CommandRefused, UsageRefused } from '../refusal.ts';
+import type { Invocation } from '../line/invocation.ts';
+import { fileOf } from '../line/operator.ts';
+import { CommandRefused, UsageRefused } from '../line/refusal.ts';
 import { addSidecarOptions, readCredentials, readSidecarOptions, type SidecarChoices } from './options.ts';
 
 const WATCH_MILLISECONDS = 1_000;
@@ -19,9 +19,9 @@ const WATCH_MILLISECONDS = 1_000;
 export function sidecarCommand(program: Command, invocation: Invocation): void {
   const command = program
     .command('sidecar')
-    .summary('Run the websocket sidecar')
+    .summary('Run the WebSocket sidecar')
     .description(
-      'Run the sidecar in front of a websocket server: it lets nobody through without a good access token, and closes sockets whose token expires or is revoked. It needs neither a database nor the configuration of the service.',
+      'Run the sidecar in front of a WebSocket server: it refuses every connection without a valid access token, and closes sockets whose token expires or is revoked. It needs neither a database nor the configuration of the service.',
     );
   addSidecarOptions(command);
   command.action((given: Record<string, unknown>) => run(invocation, given));
@@ -39,7 +39,7 @@ async function run(invocation: Invocation, given: Record<string, unknown>): Prom
   const opened: (() => unknown)[] = [() => verifier.close()];
   try {
     const sidecar = await open(choices, verifier, log, opened);
-    if (credentials === null) log.warn({}, 'revocations are not followed: revoked tokens go on until they expire');
+    if (credentials === null) log.warn({}, 'revocations are not followed: revoked tokens work until they expire');
     else opened.push(watchStaleness(verifier, choices.maxStaleness, log));
     const signal = await signalled(invocation);
     log.info({ signal, ...sidecar.state() }, 'draining');
@@ -87,9 +87,9 @@ async function verifierOf(
       issuer: choices.issuer ?? '',
       audience,
       ...(choices.serviceUrl === undefined ? {} : { serviceUrl: choices.serviceUrl }),
-      // Nothing is asked at the service while it is away: a new socket waits for better days.
+      // While the revocations are too old, no token can be checked, so new sockets are refused.
       revocation: credentials !== null && { credentials, maxStaleness: choices.maxStaleness, onStale: 'reject' },
-      onError: sayOnce(log),
+      onError: logOnce(log),
     });
   } catch (error) {
     if (error instanceof TypeError) throw new UsageRefused('usage', error.message);
@@ -99,14 +99,14 @@ async function verifierOf(
 
 const REPEAT_MILLISECONDS = 60_000;
 
-/** Says what is wrong with the service: at once when it is news, else once in a while. */
-function sayOnce(log: SidecarLog): (error: Error) => void {
+/** Returns a function that logs errors of the service: a new reason at once, the same reason once a minute. */
+function logOnce(log: SidecarLog): (error: Error) => void {
   let last = { reason: '', at: 0 };
   return ({ message: reason }) => {
     const at = Date.now();
     if (reason === last.reason && at - last.at < REPEAT_MILLISECONDS) return;
     last = { reason, at };
-    log.warn({ reason }, 'the service cannot be followed');
+    log.warn({ reason }, 'keys or revocations cannot be read from the service');
   };
 }
 
@@ -143,7 +143,7 @@ async function manage(
   );
 }
 
-/** Tells what is wrong with an address that cannot be listened on, or with a setting. */
+/** Runs `open`. Raises CommandRefused when the address cannot be listened on, and UsageRefused for a wrong setting. */
 async function listening<T>(
   option: string,
   at: { readonly host: string; readonly port: number },
@@ -154,7 +154,7 @@ async function listening<T>(
   } catch (error) {
     if (error instanceof TypeError) throw new UsageRefused('usage', error.message);
     const { code, message } = error as NodeJS.ErrnoException;
-    const reason = code === 'EADDRINUSE' ? 'another program has it' : (code ?? message);
+    const reason = code === 'EADDRINUSE' ? 'another program uses it' : (code ?? message);
     throw new CommandRefused('cannot_listen', `${option}: ${at.host}:${at.port} cannot be listened on: ${reason}`);
   }
 }
@@ -165,7 +165,7 @@ async function signalled({ signal }: Invocation): Promise<string> {
   return String(signal.reason);
 }
 
-/** Says when revocations cannot be followed any more, and when they can again; what it answers ends that. */
+/** Logs when the revocations become too old, and when they are current again. Returns the function that stops it. */
 function watchStaleness(verifier: Verifier, secondsMax: number, log: SidecarLog): () => void {
   let isFresh: boolean | undefined;
   const timer = setInterval(() => {
@@ -179,7 +179,7 @@ function watchStaleness(verifier: Verifier, secondsMax: number, log: SidecarLog)
   return () => clearInterval(timer);
 }
 
-/** Each socket takes two file descriptors. */
+/** Warns when the limit of open files is too low. Each socket needs two file descriptors. */
 function warnOfDescriptors(socketsMax: number, log: SidecarLog): void {
   let limits = '';
   try {

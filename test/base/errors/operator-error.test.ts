@@ -8,7 +8,7 @@ import { explainUnusable } from '../../../src/base/database/unusable.ts';
 import { EmbeddedRefused } from '../../../src/base/embedded/embedded.ts';
 import { OperatorError } from '../../../src/base/errors/operator-error.ts';
 import { RedisRefused } from '../../../src/base/platform/redis.ts';
-import { CommandRefused, tell, UsageRefused } from '../../../src/cli/refusal.ts';
+import { CommandRefused, describeError, UsageRefused } from '../../../src/cli/line/refusal.ts';
 import { UnknownKey } from '../../../src/credentials/keys/lifecycle.ts';
 import { KeyRingEmpty, SharedKey } from '../../../src/credentials/keys/ring.ts';
 import { PresetRefused } from '../../../src/directory/presets/presets.ts';
@@ -29,14 +29,14 @@ t.test('every kind is told at the command line by its own code and its own words
   ];
   for (const [error, code] of kinds) {
     t.ok(error instanceof OperatorError, code);
-    t.match(tell(error), { code, detail: 'do this' });
+    t.match(describeError(error), { code, detail: 'do this' });
   }
 });
 
 t.test('what nobody foresaw and what a file says have no code of their own', async (t) => {
   const ofFile = Object.assign(new Error('ENOENT: no such file'), { code: 'ENOENT', path: '/keys' });
   for (const error of [new TypeError('x is not a function'), ofFile]) {
-    t.same(tell(error), { code: 'failed', detail: error.message, exitCode: 1 });
+    t.same(describeError(error), { code: 'failed', detail: error.message, exitCode: 1 });
   }
 });
 

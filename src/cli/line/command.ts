@@ -1,14 +1,14 @@
-// What every command is made of: its place in the tree, --json, and the printing of what it answers.
+// The parts of every command: its position in the tree of commands, --json, and the printing of its answer.
 import { type Command, InvalidArgumentError } from 'commander';
 import type { z } from 'zod';
-import { problem } from '../base/errors/problem.ts';
+import { problem } from '../../base/errors/problem.ts';
 import type { Invocation } from './invocation.ts';
 
-/** What a command answers: printed as one JSON document with --json, else as text for people. */
+/** The answer of a command. It is printed as one JSON document with --json, otherwise as text for people. */
 export interface Outcome {
   readonly document: { readonly data: unknown; readonly [more: string]: unknown };
   readonly text: string;
-  /** True lets the command end with exit code 1, although nothing was wrong with asking. */
+  /** True ends the command with exit code 1, although the command itself ran without an error. */
   readonly failed?: boolean;
 }
 
@@ -18,21 +18,21 @@ type Handler<Options> = (
   ...args: string[]
 ) => Promise<Outcome>;
 
-/** A command that only holds others, such as `tenantry users`. */
+/** Adds a command that only contains other commands, such as `tenantry users`. */
 export function group(program: Command, name: string, summary: string): Command {
   return program.command(name).summary(summary).description(`${summary}.`).helpCommand(false);
 }
 
-/** A command that does something: `usage` is its name and arguments, such as `create <email>`. Help leaves out a hidden one. */
+/** Adds a command that does work. `usage` is its name and arguments, such as `create <email>`. Help omits a hidden one. */
 export function leaf(parent: Command, usage: string, summary: string, { hidden = false } = {}): Command {
   return parent
     .command(usage, { hidden })
     .summary(summary)
     .description(`${summary}.`)
-    .option('--json', 'print one JSON document; errors too, on standard error');
+    .option('--json', 'print one JSON document; an error is printed as JSON to standard error');
 }
 
-/** Lets a command do its work and print what it answers. */
+/** Returns the action of a command: it runs the handler and prints its answer. */
 export function act<Options extends object = object>(invocation: Invocation, handler: Handler<Options>) {
   return async (...given: unknown[]): Promise<void> => {
     const command = given.at(-1) as Command;
@@ -44,7 +44,7 @@ export function act<Options extends object = object>(invocation: Invocation, han
   };
 }
 
-/** Reads a whole number within bounds, in digits. */
+/** Returns a parser for a whole number within bounds, in digits. */
 export function wholeNumber(low: number, high: number): (typed: string) => number {
   return (typed) => {
     const value = /^\d{1,15}$/.test(typed) ? Number(typed) : Number.NaN;
@@ -53,7 +53,7 @@ export function wholeNumber(low: number, high: number): (typed: string) => numbe
   };
 }
 
-/** Reads an instant with its offset from UTC (RFC 3339). */
+/** Parses an instant with its offset from UTC (RFC 3339). */
 export function instant(typed: string): Date {
   const value = new Date(typed);
   if (!/^\d{4}-\d\d-\d\dT.*(Z|[+-]\d\d:\d\d)$/.test(typed) || Number.isNaN(value.getTime())) {
@@ -62,12 +62,12 @@ export function instant(typed: string): Date {
   return value;
 }
 
-/** Gathers the values of an option that may be repeated. */
+/** Collects the values of an option that may be repeated. */
 export function collect(typed: string, before: readonly string[] = []): string[] {
   return [...before, typed];
 }
 
-/** What a schema makes of a value that was typed. Raises validation_failed, which names the value. */
+/** Parses a typed value by a schema. Raises validation_failed, which names the value. */
 export function checked<S extends z.ZodType>(schema: S, value: unknown, name: string): z.output<S> {
   const parsed = schema.safeParse(value);
   if (parsed.success) return parsed.data;
@@ -79,11 +79,11 @@ export function checked<S extends z.ZodType>(schema: S, value: unknown, name: st
 /** Adds --limit and --offset, with the bounds of every list. */
 export function paginated(command: Command): Command {
   return command
-    .option('--limit <n>', 'at most so many', wholeNumber(1, 100), 20)
-    .option('--offset <n>', 'after so many others', wholeNumber(0, 1_000_000_000), 0);
+    .option('--limit <n>', 'the number of entries to show', wholeNumber(1, 100), 20)
+    .option('--offset <n>', 'the number of entries to skip', wholeNumber(0, 1_000_000_000), 0);
 }
 
-/** Lines of columns, each as wide as its widest cell. */
+/** Formats rows as lines. Each column is as wide as its widest cell. */
 export function table(rows: readonly (readonly string[])[]): string {
   const widths: number[] = [];
   for (const row of rows) for (const [at, cell] of row.entries()) widths[at] = Math.max(widths[at] ?? 0, cell.length);
@@ -97,7 +97,7 @@ export function table(rows: readonly (readonly string[])[]): string {
     .join('\n');
 }
 
-/** A page of a list as a table with a first line of names and a last line that says where it stands. */
+/** Formats a page of a list as a table. The first line has the names, the last line the position in the whole list. */
 export function pageText(
   names: readonly string[],
   rows: readonly (readonly string[])[],

@@ -1,10 +1,10 @@
-// What ends a command: the errors of the command line itself, and how every other error is told in one line.
+// The errors that end a command, and the one line in which every error is printed.
 import { CommanderError } from 'commander';
-import { explainUnusable } from '../base/database/unusable.ts';
-import { OperatorError } from '../base/errors/operator-error.ts';
-import { Problem } from '../base/errors/problem.ts';
+import { explainUnusable } from '../../base/database/unusable.ts';
+import { OperatorError } from '../../base/errors/operator-error.ts';
+import { Problem } from '../../base/errors/problem.ts';
 
-/** The command was given wrongly, or needs something that was not given: exit code 2. */
+/** The command has wrong arguments, or something that it needs is missing: exit code 2. */
 export class UsageRefused extends OperatorError {
   override readonly name = 'UsageRefused';
   readonly code: string;
@@ -14,7 +14,7 @@ export class UsageRefused extends OperatorError {
   }
 }
 
-/** The command cannot be done: exit code 1. */
+/** The command cannot be carried out: exit code 1. */
 export class CommandRefused extends OperatorError {
   override readonly name = 'CommandRefused';
   readonly code: string;
@@ -24,7 +24,7 @@ export class CommandRefused extends OperatorError {
   }
 }
 
-/** A signal, or Ctrl-C at a question, ended the command: nothing is told of it. */
+/** A signal, or Ctrl-C at a question, ended the command. Nothing is printed about it. */
 export class Interrupted extends Error {
   override readonly name = 'Interrupted';
   readonly signal: NodeJS.Signals;
@@ -34,16 +34,16 @@ export class Interrupted extends Error {
   }
 }
 
-export interface Told {
-  /** snake_case; a problem's own code where there is one. */
+export interface DescribedError {
+  /** In snake_case. For a Problem it is the code of the problem. */
   readonly code: string;
   /** One line. */
   readonly detail: string;
   readonly exitCode: 1 | 2;
 }
 
-/** What is told of an error. Never a stack. */
-export function tell(error: unknown): Told {
+/** Describes an error in one line, without a stack. */
+export function describeError(error: unknown): DescribedError {
   const { code, detail } = find(error);
   const isUsage = error instanceof UsageRefused || error instanceof CommanderError;
   return { code, detail: detail.trim().replace(/\s*\n\s*/g, '; '), exitCode: isUsage ? 2 : 1 };

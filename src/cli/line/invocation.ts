@@ -1,5 +1,5 @@
-// One run of the command line: the environment that configures it, the streams that it reads and writes, and the signal
-// that ends it. Commands use these and never the process, so that they run within any program.
+// One run of the command line: the environment that configures it, the input and outputs, and the signal that ends it.
+// Commands use these and never the process itself, so that they can run inside any program.
 import type { Readable, Writable } from 'node:stream';
 
 /** Standard input. Only a terminal has `isTTY` and `setRawMode`. */
@@ -15,6 +15,6 @@ export interface Invocation {
   readonly stderr: Output;
   /** Aborts when the command has to end; its reason is the name of the signal, such as SIGINT. */
   readonly signal: AbortSignal;
-  /** Sets the exit code of a command that raises nothing; 0 unless told. */
+  /** Sets the exit code of a command that raises nothing; 0 by default. */
   endWith(exitCode: number): void;
 }

@@ -1,5 +1,5 @@
-// The person at the terminal: asked for passwords without echo and for confirmations, and shown how far long work has
-// come. Questions and progress go to standard error; standard output is for what a command answers.
+// The dialog with the person at the terminal: passwords without echo, confirmations, and the progress of long work. It
+// uses standard error. Standard output is only for the answer of a command.
 import type { Invocation } from './invocation.ts';
 import { Interrupted, UsageRefused } from './refusal.ts';
 
@@ -10,17 +10,17 @@ const BACKSPACES = ['\u007f', '\b'];
 const ENDS = ['\r', '\n', CONTROL_D];
 const BAR_CELLS = 30;
 const ATTEMPTS_MAX = 3;
-/** More than any password may have. */
+/** More characters than any password may have. */
 const STDIN_CHARACTERS_MAX = 4096;
 
-function isAttended({ stdin, stderr }: Invocation): boolean {
+function hasTerminal({ stdin, stderr }: Invocation): boolean {
   return stdin.isTTY === true && stderr.isTTY === true;
 }
 
 /**
- * Asks for a new password twice without echo, anew for one that `judge` has a sentence against or that differs the
- * second time; or reads the first line of standard input, unjudged. Raises UsageRefused where nobody can be asked, or
- * after three times, and Interrupted.
+ * Asks twice for a new password, without echo. It asks again when `judge` returns a reason against the password, or when
+ * the two differ. With `fromStdin` it reads the first line of standard input, without judging it. Raises UsageRefused
+ * without a terminal or after three attempts, and Interrupted.
  */
 export async function askNewPassword(
   invocation: Invocation,
@@ -28,16 +28,13 @@ export async function askNewPassword(
   judge: (password: string) => string | null,
 ): Promise<string> {
   if (fromStdin) return readFirstLine(invocation);
-  if (!isAttended(invocation)) {
-    throw new UsageRefused(
-      'password_required',
-      'There is no terminal to ask at: give the password by --password-stdin',
-    );
+  if (!hasTerminal(invocation)) {
+    throw new UsageRefused('password_required', 'There is no terminal to ask for the password: use --password-stdin');
   }
   const ask = (question: string) => askHidden(invocation, question);
   for (let attempt = 1; ; attempt += 1) {
     const password = await ask('New password: ');
-    const refused = judge(password) ?? ((await ask('Once more: ')) === password ? null : 'The two differ.');
+    const refused = judge(password) ?? ((await ask('Once more: ')) === password ? null : 'The two passwords differ.');
     if (refused === null) return password;
     if (attempt === ATTEMPTS_MAX) throw new UsageRefused('password_refused', refused);
     invocation.stderr.write(`${refused}\n`);
@@ -52,7 +49,7 @@ async function readFirstLine({ stdin }: Invocation): Promise<string> {
     if (text.includes('\n') || text.length > STDIN_CHARACTERS_MAX) break;
   }
   const [line = ''] = text.split(/\r?\n/);
-  if (line === '') throw new UsageRefused('password_required', 'Standard input holds no password');
+  if (line === '') throw new UsageRefused('password_required', 'Standard input has no password');
   return line;
 }
 
@@ -66,7 +63,7 @@ function askHidden({ stdin, stderr }: Invocation, question: string): Promise<str
     stderr.write('\n');
   };
   const onData = (chunk: string) => {
-    if (chunk.startsWith('\u001b')) return; // an arrow or another key that writes nothing
+    if (chunk.startsWith('\u001b')) return; // an arrow or another key without a character
     for (const character of chunk) {
       if (character === CONTROL_C) {
         end();
@@ -82,7 +79,7 @@ function askHidden({ stdin, stderr }: Invocation, question: string): Promise<str
       else typed.push(character);
     }
   };
-  // Before the question: whoever answers at once is not echoed either.
+  // The echo is turned off before the question, so that even an immediate answer is not shown.
   stdin.setRawMode?.(true);
   stderr.write(question);
   stdin.setEncoding('utf8');
@@ -91,14 +88,14 @@ function askHidden({ stdin, stderr }: Invocation, question: string): Promise<str
   return promise;
 }
 
-/** Goes on only when the person types yes, or --yes was given. Raises UsageRefused otherwise. */
+/** Returns when the person types yes, or when --yes was given. Raises UsageRefused otherwise. */
 export async function confirm(invocation: Invocation, what: string, yes: true | undefined): Promise<void> {
   if (yes) return;
-  if (!isAttended(invocation)) {
-    throw new UsageRefused('confirmation_required', `${what} There is no terminal to ask at: add --yes`);
+  if (!hasTerminal(invocation)) {
+    throw new UsageRefused('confirmation_required', `${what} There is no terminal to confirm it: add --yes`);
   }
   const { stdin, stderr } = invocation;
-  stderr.write(`${what} Type yes to go on: `);
+  stderr.write(`${what} Type yes to continue: `);
   stdin.setEncoding('utf8');
   const { promise, resolve } = Promise.withResolvers<string>();
   stdin.once('data', (chunk: string) => resolve(chunk.trim()));
@@ -106,17 +103,17 @@ export async function confirm(invocation: Invocation, what: string, yes: true | 
   stdin.resume();
   const answer = await promise;
   stdin.pause();
-  if (answer !== 'yes') throw new UsageRefused('not_confirmed', 'Nothing was done');
+  if (answer !== 'yes') throw new UsageRefused('not_confirmed', 'Nothing was changed');
 }
 
 export interface Progress {
-  /** How much of the whole is done. */
+  /** Shows how much of the whole is done. */
   at(done: number): void;
   /** Removes the bar. */
   end(): void;
 }
 
-/** A bar on standard error while work lasts; nothing where that is no terminal. */
+/** Shows a progress bar on standard error. Shows nothing when standard error is not a terminal. */
 export function showProgress({ stderr }: Invocation, what: string, whole: number): Progress {
   if (!stderr.isTTY || whole === 0) return { at: () => undefined, end: () => undefined };
   let shown = '';

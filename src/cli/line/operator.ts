@@ -1,28 +1,28 @@
-// The surroundings in which an operator's command runs: configuration, the database it is to work on, and what the
-// operations need. No signing key is opened: none of the operations makes a token.
-import { dirname, join, resolve } from 'node:path';
+// What the command of an operator runs with: the configuration, the database, and the dependencies of the operations. No
+// signing key is opened, because no operation here makes a token.
+import { join, resolve } from 'node:path';
 import { fileURLToPath } from 'node:url';
-import { type Config, readConfig } from '../base/config/config.ts';
-import { hashingOf, trialOf } from '../base/config/derived.ts';
-import { openDatabase } from '../base/database/db.ts';
-import { explainLoginError } from '../base/database/examine.ts';
-import { type DatabaseUrls, prepareDatabase } from '../base/database/open.ts';
-import { APP_ROLE, roleUrl, SYSTEM_ROLE } from '../base/database/roles.ts';
-import { startEmbedded } from '../base/embedded/embedded.ts';
-import { findRunning } from '../base/embedded/running.ts';
-import { systemClock } from '../base/platform/clock.ts';
-import { type Log, openLog } from '../base/platform/log.ts';
-import { systemRandom } from '../base/platform/random.ts';
-import { createPasswords } from '../credentials/passwords/hashing.ts';
+import { type Config, readConfig } from '../../base/config/config.ts';
+import { hashingOf, trialOf } from '../../base/config/derived.ts';
+import { openDatabase } from '../../base/database/db.ts';
+import { explainLoginError } from '../../base/database/examine.ts';
+import { type DatabaseUrls, prepareDatabase } from '../../base/database/open.ts';
+import { APP_ROLE, roleUrl, SYSTEM_ROLE } from '../../base/database/roles.ts';
+import { startEmbedded } from '../../base/embedded/embedded.ts';
+import { findRunning } from '../../base/embedded/running.ts';
+import { systemClock } from '../../base/platform/clock.ts';
+import { type Log, openLog } from '../../base/platform/log.ts';
+import { systemRandom } from '../../base/platform/random.ts';
+import { createPasswords } from '../../credentials/passwords/hashing.ts';
 import type { Invocation } from './invocation.ts';
 
-const ROOT = dirname(dirname(dirname(fileURLToPath(import.meta.url))));
+const ROOT = fileURLToPath(new URL('../../..', import.meta.url));
 export const MIGRATIONS = join(ROOT, 'prisma', 'migrations');
 const POOL_SIZE = 2;
 
-/** The database that the configuration means. `release` gives it back, and stops it if it was started for this. */
+/** The database of the configuration. `release` stops it when it was started for this command. */
 export interface ReachedDatabase {
-  /** The role that owns the tables; undefined where only the two restricted roles are named. */
+  /** The address with the role that owns the tables; undefined when only the two restricted roles are configured. */
   readonly ownerUrl: string | undefined;
   readonly urls: DatabaseUrls;
   release(): Promise<void>;
@@ -33,19 +33,19 @@ export function configuration({ env }: Invocation): Config {
   return readConfig(env);
 }
 
-/** A file as the caller names it: from where they stand, which is not where the program runs when npm starts it. */
+/** The path of a file that the caller named. npm starts the program in another folder and sets INIT_CWD to the caller's. */
 export function fileOf({ env }: Invocation, named: string): string {
   return resolve(env.INIT_CWD ?? '.', named);
 }
 
-/** Where the embedded database of a configuration without DATABASE_URL lies; null where it names another one. */
+/** The folder of the embedded database; null when the configuration names another database. */
 export function embeddedDirectory(config: Config): string | null {
   return config.DATABASE_URL || config.DATABASE_APP_URL ? null : resolve(config.DATA_DIR, 'postgres');
 }
 
 /**
- * Finds the database: the one that is named, or the embedded one. That is shared with the service while it runs, and
- * otherwise started and, by `release`, stopped again. Raises EmbeddedRefused.
+ * Finds the configured database, or the embedded one. While the service runs, the embedded one is shared with it.
+ * Otherwise it is started here, and `release` stops it. Raises EmbeddedRefused.
  */
 export async function reachDatabase(config: Config): Promise<ReachedDatabase> {
   const directory = embeddedDirectory(config);
@@ -62,7 +62,7 @@ export async function reachDatabase(config: Config): Promise<ReachedDatabase> {
   return { ownerUrl: own.ownerUrl, urls: rolesOf(own.ownerUrl), release: () => own.stop() };
 }
 
-/** The owner whose database the service's roles are made in; undefined where those two are named on their own. */
+/** The owner's address from which the roles of the service are derived; undefined when the two roles are configured. */
 export function derivedFrom(config: Config, { ownerUrl }: ReachedDatabase): string | undefined {
   return config.DATABASE_APP_URL === undefined ? ownerUrl : undefined;
 }
@@ -71,12 +71,12 @@ function rolesOf(ownerUrl = '', appUrl?: string, systemUrl?: string): DatabaseUr
   return { appUrl: appUrl ?? roleUrl(ownerUrl, APP_ROLE), systemUrl: systemUrl ?? roleUrl(ownerUrl, SYSTEM_ROLE) };
 }
 
-/** What operations are handed. */
+/** The dependencies of the operations. */
 export type Operator = ReturnType<typeof open>;
 
 /**
- * Runs work on the database of the configuration. Nothing is migrated: the database must be at this program's version.
- * Raises DatabaseRefused, MigrationRefused, or the connection's error.
+ * Runs work on the database of the configuration. It applies no migrations: the database must be at the version of this
+ * program. Raises DatabaseRefused, MigrationRefused, or the connection's error.
  */
 export async function withOperator<T>(invocation: Invocation, work: (operator: Operator) => Promise<T>): Promise<T> {
   const config = configuration(invocation);
@@ -103,7 +103,7 @@ function open(config: Config, urls: DatabaseUrls, log: Log) {
     db: openDatabase({ ...urls, poolSize: POOL_SIZE, log }),
     clock: systemClock,
     random: systemRandom,
-    /** Nobody's tokens are verified here: the services read what was revoked from PostgreSQL. */
+    /** This process verifies no tokens. The services read revocations from PostgreSQL. */
     publish: () => undefined,
     passwords: createPasswords(hashingOf(config)),
     passwordMinLength: config.PASSWORD_MIN_LENGTH,
