@@ -74,7 +74,7 @@ async function tryAs(frame: Frame, person: Person, bundle: string): Promise<stri
   const secondsSince = (instant: number) => (performance.now() - instant) / 1000;
   run('git', ['clone', '--quiet', bundle, clone], { ...person.identity, env: { ...process.env, HOME: person.home } });
   const npm = startNpm(frame, person, { clone, port, args: ['start'] });
-  const printed = await npm.untilPrinted(/Ctrl-C stops it/, START_MILLISECONDS_MAX);
+  const printed = await npm.untilPrinted(/Ctrl-C stops the service/, START_MILLISECONDS_MAX);
   await verifiedToken(url, port, printed);
   const toToken = secondsSince(begun);
   await npm.stop();

@@ -54,7 +54,7 @@ t.test('an empty database is migrated once, seeded once, and then healthy', asyn
   t.equal(seeded.json.data.demo.email, email);
   t.notMatch(seeded.stdout, password, 'the password is in the file alone');
   const again = await cli('seed');
-  t.match(again.stdout, /There are system roles already/);
+  t.match(again.stdout, /System roles already exist/);
   t.match(await database.query('SELECT count(*)::int AS users FROM users'), [{ users: 2 }]);
 
   t.equal((await cli('keys', 'generate')).status, 0);
@@ -63,10 +63,10 @@ t.test('an empty database is migrated once, seeded once, and then healthy', asyn
   t.equal(healthy.json.data.healthy, true);
   t.match(
     healthy.json.data.checks.filter(({ status }: { status: string }) => status !== 'ok'),
-    [{ name: 'roles', status: 'warn', detail: 'as the preset workspace says, not crm: set ROLE_PRESET=workspace' }],
+    [{ name: 'roles', status: 'warn', detail: 'equal to the preset workspace, not crm: set ROLE_PRESET=workspace' }],
   );
   const named = openCli({ NODE_ENV: 'test', DATABASE_URL: database.ownerUrl, ROLE_PRESET: 'workspace' });
-  t.match((await named('doctor')).stdout, /^ok +roles +as the preset workspace says$/m);
+  t.match((await named('doctor')).stdout, /^ok +roles +equal to the preset workspace$/m);
   await database.query(`UPDATE roles SET level = 41 WHERE name = 'member'`);
   t.match((await named('doctor')).stdout, /^warn +roles +1 system role differs .*or set ROLE_PRESET/m);
   const { api } = await openService(t, database);
@@ -143,7 +143,7 @@ t.test('roles apply converges, a dry run changes nothing, and drift is exit code
     preset.replace("'*:*'", 'organization:read').replace('*:*', 'organization:read'),
   );
   t.equal((await api.get('/roles', { token: owner.accessToken })).status, 200);
-  t.match((await cli('roles', 'apply', 'less.yaml')).stdout, /1 change; 1 users have other rights now/);
+  t.match((await cli('roles', 'apply', 'less.yaml')).stdout, /1 change; 1 users have other permissions now/);
 });
 
 t.test('another preset says who would become an owner, and waits for a yes', async (t) => {
@@ -156,7 +156,7 @@ t.test('another preset says who would become an owner, and waits for a yes', asy
 
   const dry = await cli('roles', 'apply', 'workspace', '--dry-run');
   t.equal(dry.status, 0);
-  t.match(dry.stdout, /^! admin makes owners from then on, and nobody holds it yet$/m);
+  t.match(dry.stdout, /^! admin will make owners, and no member has it yet$/m);
   t.match(dry.stdout, both);
   t.match(dry.stdout, /^ {4}permissions:\n {6}\+billing:manage [\s\S]*\n {6}.*−contacts:delete /m);
   t.ok(

@@ -14,7 +14,7 @@ function cliFor(t: Test): Cli {
 t.test('keys are made once, rotated ahead of time, listed and revoked', async (t) => {
   const cli = cliFor(t);
   t.equal((await cli('keys', 'generate')).status, 0);
-  t.match((await cli('keys', 'generate')).stdout, /access: has a key already.*\nrefresh: has a key already/);
+  t.match((await cli('keys', 'generate')).stdout, /access: already has a key.*\nrefresh: already has a key/);
   t.match((await cli('keys', 'rotate', '--use', 'access')).stdout, /^access: made \S+, which signs from /);
   const listed = (await cli('keys', 'list')).stdout;
   t.equal(listed.match(/^access: /gm)?.length, 2);

@@ -58,7 +58,7 @@ t.test('a dead mail is listed with its reason, tried again by hand, and sent', a
 
   const retried = await cli('mail', 'retry', id);
   t.equal(retried.status, 0, retried.stderr);
-  t.equal(retried.stdout, '1 mail leaves while the service runs.\n');
+  t.equal(retried.stdout, '1 mail will be sent while the service runs.\n');
   t.match(await rowOf(inviting, email), { attempts: 0, waiting: true });
   const again = await cli('mail', 'retry', id, '--json');
   t.equal(again.status, 0);

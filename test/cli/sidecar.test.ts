@@ -181,7 +181,7 @@ t.test('every option that is wrong, missing or contradicts another is named', as
   const named = { ...places, clientId: 'x' };
   const alone = { ...places, revocation: false };
   const cases: [Record<string, unknown>, Record<string, string>, RegExp][] = [
-    [{}, {}, /--upstream \(or TENANTRY_SIDECAR_UPSTREAM\) is needed; --issuer \(or TENANTRY_ISSUER\) is needed/],
+    [{}, {}, /--upstream \(or TENANTRY_SIDECAR_UPSTREAM\) is required; --issuer \(or TENANTRY_ISSUER\) is required/],
     [{ upstream: 'http://a.test/base', issuer: 'ftp://x' }, {}, /--upstream: .*paths.*; --issuer: /],
     [places, {}, /--no-revocation/],
     [named, {}, /--no-revocation/],
@@ -244,7 +244,7 @@ t.test('what it cannot start with is one line that says what to do', async (t) =
     const free = option === '--listen' ? [] : ['--listen', '127.0.0.1:0'];
     const reply = await openCli({})('sidecar', ...places, '--no-revocation', ...free, option, `127.0.0.1:${port}`);
     t.equal(reply.status, 1);
-    t.match(reply.stderr, new RegExp(`^tenantry: ${option}: 127.0.0.1:${port} .*another program has it\n$`));
+    t.match(reply.stderr, new RegExp(`^tenantry: ${option}: 127.0.0.1:${port} .*another program uses it\n$`));
   }
 });
 

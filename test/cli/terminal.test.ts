@@ -64,8 +64,8 @@ t.test('a password is asked twice without echo, and anew when it is not good or 
     [AGAIN, `${PASSWORD}\u0004`],
   ]);
   t.equal(made.status, 0, made.stderr);
-  t.match(made.stdout, /^Made ada@example\.com /);
-  t.match(made.stderr, /common[\s\S]*The two differ\./);
+  t.match(made.stdout, /^Created ada@example\.com /);
+  t.match(made.stderr, /common[\s\S]*The two passwords differ\./);
   t.notMatch(made.stdout + made.stderr, /umbrella/);
   t.same(
     made.raw,
@@ -92,11 +92,11 @@ t.test('what ends something is done after a yes, and nothing else is one', async
   const { email } = await plantPerson(database);
   const status = () => database.query('SELECT status FROM users');
   const disable = ['users', 'disable', email];
-  const question = 'cannot sign in. Type yes to go on: ';
+  const question = 'cannot sign in. Type yes to continue: ';
   for (const answer of ['y\n', '\n', 'YES\n']) {
     const refused = await run(disable, [[question, answer]]);
     t.equal(refused.status, 2);
-    t.match(refused.stderr, /tenantry: Nothing was done\n$/);
+    t.match(refused.stderr, /tenantry: Nothing was changed\n$/);
   }
   t.same(await status(), [{ status: 'active' }]);
   const done = await run(disable, [[question, 'yes\n']]);
@@ -128,6 +128,6 @@ t.test('a pseudo terminal echoes nothing of a password', async (t) => {
     child.stdin.write(`${PASSWORD}\r`);
   }
   t.same(await ended, [0, null], shown);
-  t.match(shown, /Made ada@example\.com /);
+  t.match(shown, /Created ada@example\.com /);
   t.notMatch(shown, /umbrella/);
 });

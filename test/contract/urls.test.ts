@@ -85,6 +85,6 @@ t.test('what the table of contents says of its URLs is compared with what the ro
 t.test('an endpoint that is only described can be read and not called', async (t) => {
   const keys = declared.find(({ endpoint }) => endpoint.url === '/.well-known/jwks.json');
   t.throws(() => keys?.endpoint.handle({} as Parameters<typeof keys.endpoint.handle>[0]), {
-    message: /features\.keys\.accessKeys is read before a request has come/,
+    message: /features\.keys\.accessKeys was read without a request/,
   });
 });

@@ -17,7 +17,7 @@ t.test('a taken port or a host of elsewhere is told before a database is started
   await once(other, 'listening');
   const PORT = String((other.address() as AddressInfo).port);
   const taken = spawnService(t, { PORT, DATA_DIR: directory });
-  await t.rejects(taken, { message: new RegExp(`PORT: 127\\.0\\.0\\.1:${PORT} is taken by another program`) });
+  await t.rejects(taken, { message: new RegExp(`PORT: 127\\.0\\.0\\.1:${PORT} is used by another program`) });
   const elsewhere = spawnService(t, { HOST: '192.0.2.1', DATA_DIR: directory });
   await t.rejects(elsewhere, { message: /HOST, PORT: 192\.0\.2\.1:0 cannot be listened on \(EADDRNOTAVAIL\)/ });
   t.notOk(existsSync(join(directory, 'postgres')));
