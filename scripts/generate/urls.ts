@@ -1,5 +1,5 @@
 // Owns: docs/urls.md, from every URL to the file that declares it.
-// Leaves to others: which endpoints there are and whose (src/app/endpoints.ts), how an access is written (endpoints.ts).
+// Leaves to others: the list of endpoints and their files (src/app/endpoints.ts), the text of an access (endpoints.ts).
 import type { DeclaredEndpoint } from '../../src/app/endpoints.ts';
 import { accessText } from './endpoints.ts';
 
