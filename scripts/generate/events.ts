@@ -16,7 +16,7 @@ interface Schema {
   readonly required?: readonly string[];
 }
 
-/** docs/events.md. */
+/** Returns docs/events.md. */
 export function eventsPage(): string {
   const nouns = [...new Set(EVENT_TYPES.map((type) => type.split('.')[0] ?? ''))];
   return `# Events

@@ -1,10 +1,10 @@
-// Owns: the pages for people that are written from tables in the code: the environment and the problems.
-// Leaves to others: the tables themselves (src/base/config/config.ts and src/base/config/variables.ts, src/base/errors/problem.ts).
+// Owns: the pages that are written from tables in the code: the variables and the problems.
+// Leaves to others: the tables themselves (src/base/config/variables.ts, src/base/errors/catalogue.ts).
 import { variables } from '../../src/base/config/variables.ts';
 import { PROBLEMS, problem } from '../../src/base/errors/problem.ts';
 import { problemBody } from '../../src/base/http/problems.ts';
 
-/** .env.example: every variable with its default, commented out. */
+/** Returns .env.example: every variable with its default, commented out. */
 export function environmentExample(): string {
   const head = [
     '# Every variable of the service with its default. Empty counts as unset.',
@@ -18,7 +18,7 @@ export function environmentExample(): string {
   return `${[...head, ...entries].join('\n')}\n`;
 }
 
-/** docs/configuration.md. */
+/** Returns docs/configuration.md. */
 export function configurationPage(): string {
   const rows = variables().map(({ name, description, secret, fallback, values }) => {
     const shown = fallback === '' ? '–' : /\s/.test(fallback) ? fallback : `\`${fallback}\``;
@@ -39,7 +39,7 @@ ${rows.join('\n')}
 `;
 }
 
-/** docs/problems.md. */
+/** Returns docs/problems.md. */
 export function problemsPage(): string {
   const rows = Object.entries(PROBLEMS).map(
     ([code, { status, title, detail }]) => `| \`${code}\` | ${status} | ${cell(title)} | ${cell(detail)} |`,

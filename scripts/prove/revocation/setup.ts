@@ -53,13 +53,13 @@ export async function openSetup(testbed: Testbed, redisUser = ''): Promise<Setup
   const [first] = replicas;
   if (!api || !first) throw new Error('no replica');
   const owner = await newAccount(api);
-  const members = await plantMembers(testbed, owner.organization.id);
+  const members = await insertMembers(testbed, owner.organization.id);
   await asAdmin(testbed, (query) => query('INSERT INTO platform_administrators (user_id) VALUES ($1)', [owner.userId]));
   const watcher = await installationClient(testbed, first);
   return { testbed, issuer: `http://localhost:${first.port}`, replicas, apis, redis, network, owner, members, watcher };
 }
 
-async function plantMembers(testbed: Testbed, organizationId: string): Promise<string[]> {
+async function insertMembers(testbed: Testbed, organizationId: string): Promise<string[]> {
   return asAdmin(testbed, async (query) => {
     const rows = await query<{ id: string }>(
       `INSERT INTO users (id, email, email_key, name) SELECT id, id || '@example.com', id || '@example.com', 'Member'
