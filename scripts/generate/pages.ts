@@ -30,7 +30,7 @@ The environment is the only configuration of the service. The service reads it o
 start ends with one line for each problem. An empty variable counts as unset. Times are seconds, or a number with \`s\`, \`m\`,
 \`h\` or \`d\`. The items of a list are separated by commas.
 
-A variable marked \\* is a secret. Instead of it, you may set \`NAME_FILE\` to the path of a file that holds the value, as Docker
+A variable marked \\* is a secret. Instead of it, you may set \`NAME_FILE\` to the path of a file with the value, as Docker
 and Kubernetes mount secrets. Set one of the two, not both.
 
 | variable | default | values | meaning |
@@ -47,7 +47,7 @@ export function problemsPage(): string {
   const sample = problemBody(problem('invalid_credentials'), '0d3f6f0e-6b0a-4a53-9d8e-6c5a3f1f8a11');
   return `# Problems
 
-Every error is answered as \`application/problem+json\` (RFC 9457). Only the OAuth endpoints answer in another form:
+Every error is answered with \`application/problem+json\` (RFC 9457). Only the OAuth endpoints use another form:
 [OAuth](oauth.md).
 
 \`\`\`json
