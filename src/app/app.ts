@@ -50,7 +50,7 @@ import { createLoginThrottle } from '../sign-in/password/throttle.ts';
 import { actFor } from '../sign-in/sessions/act-for.ts';
 import { authenticate, identify } from '../sign-in/sessions/authenticate.ts';
 import { cookieSettings } from '../sign-in/sessions/cookie.ts';
-import { removeEndedSessions } from '../sign-in/sessions/remove-ended.ts';
+import { openRemoval } from '../sign-in/sessions/remove-ended.ts';
 import { sessionRoutes } from '../sign-in/sessions/routes.ts';
 import { isMembershipGone } from '../sign-in/sessions/store.ts';
 
@@ -130,12 +130,13 @@ export async function openApp(options: AppOptions): Promise<App> {
   });
   revocations.follow();
   deps.outbox.follow();
-  const housekeeping = removeEndedSessions({
+  const housekeeping = openRemoval({
     db,
     log,
     retentionSeconds: config.SESSION_RETENTION,
     removeOthers: () => removeExpiredAssertions(db),
   });
+  housekeeping.start();
   return {
     server,
     deps,
@@ -148,10 +149,12 @@ export async function openApp(options: AppOptions): Promise<App> {
       deps.feed.close();
       await server.close();
       await deps.outbox.stop();
-      housekeeping.stop();
-      revocations.close();
-      rings.accessKeys.close();
-      rings.refreshKeys.close();
+      await Promise.all([
+        housekeeping.stop(),
+        revocations.close(),
+        rings.accessKeys.close(),
+        rings.refreshKeys.close(),
+      ]);
       await db.close();
     },
   };

@@ -84,6 +84,7 @@ export function openFeed(deps: FeedDeps): Feed {
     await sources.read();
     for (const stream of [...streams]) stream.beat();
   }
+  // No loop of base/loops: heartbeats keep their distance however long the reading before one takes.
   const timer = setInterval(() => void beat(), deps.heartbeatMs ?? HEARTBEAT_MS).unref();
 
   return {
