@@ -19,7 +19,7 @@ const OF_EVERY_CLIENT = ['invalid_request', 'invalid_client'] as const;
 const COMMON = { method: 'POST', access: open(), limit: 'client', wire: 'oauth', tag: 'OAuth' } as const;
 
 export function oauthRoutes(deps: OAuthRouteDeps): Endpoint[] {
-  return [tokenRoute(deps), introspectRoute(deps), revokeRoute(deps), metadataRoute(deps.issuer)];
+  return [tokenRoute(deps), introspectRoute(deps), revokeRoute(deps), metadataRoute(deps)];
 }
 
 type Credentials = Pick<
@@ -93,8 +93,7 @@ function revokeRoute(deps: OAuthRouteDeps): Endpoint {
   });
 }
 
-function metadataRoute(issuer: string): Endpoint {
-  const metadata = JSON.stringify(wire.metadataOf(issuer));
+function metadataRoute(deps: Pick<OAuthRouteDeps, 'issuer'>): Endpoint {
   return endpoint({
     method: 'GET',
     url: '/.well-known/oauth-authorization-server',
@@ -107,7 +106,7 @@ function metadataRoute(issuer: string): Endpoint {
     handle: ({ answer }) => {
       answer.header('cache-control', CACHE);
       answer.header('content-type', 'application/json; charset=utf-8');
-      return metadata;
+      return JSON.stringify(wire.metadataOf(deps.issuer));
     },
   });
 }
