@@ -40,7 +40,7 @@ export interface Parts extends AccessTokenDeps, RefreshTokenDeps, FoundingDeps {
   readonly log: FastifyBaseLogger;
   readonly revocations: Revocations;
   /** Makes this process refuse at once, and others in a moment, what a committed change has revoked. Never raises. */
-  readonly publish: (changes: readonly Revocation[]) => Promise<void>;
+  readonly publish: (changes: readonly Revocation[]) => unknown;
   readonly verified: VerifiedCache<VerifiedAccessToken>;
   readonly authenticate: Authenticate;
   readonly access: MembershipAccess;

@@ -66,7 +66,7 @@ t.test('the end of all sessions leaves none that was opened before, and harms no
     quiet,
     'who is signed in nowhere stays',
   );
-  await app.deps.revocations.synchronize();
+  await app.parts.revocations.synchronize();
   for (const { accessToken: token, refreshToken } of accounts) {
     t.equal((await api.get('/me', { token })).status, 401);
     t.equal((await api.post('/auth/refresh', { refreshToken })).status, 401);

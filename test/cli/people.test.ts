@@ -16,7 +16,7 @@ interface Stage {
 async function openStage(t: Test): Promise<Stage> {
   const database = await createDatabase(t);
   const { app, api } = await openService(t, database);
-  return { database, cli: cliOn(database), api, synchronize: () => app.deps.revocations.synchronize() };
+  return { database, cli: cliOn(database), api, synchronize: () => app.parts.revocations.synchronize() };
 }
 
 const PASSWORD = 'gravel umbrella tuesday';

@@ -31,13 +31,13 @@ t.test('an operator starts over after a restored backup', async (t) => {
     t.not(refused.stderr, '');
   }
   t.equal((await cli('restore', '--yes')).status, 2, 'the instant must be said');
-  await app.deps.revocations.synchronize();
+  await app.parts.revocations.synchronize();
   t.equal((await api.get('/me', { token: account.accessToken })).status, 200, 'nothing has happened so far');
 
   const done = await cli('restore', '--restored-at', now, '--yes');
   t.equal(done.status, 0, done.stderr);
   t.match(done.stdout, /^1 sessions from before .* have ended\.\n/);
-  await app.deps.revocations.synchronize();
+  await app.parts.revocations.synchronize();
   t.equal((await api.get('/me', { token: account.accessToken })).status, 401);
   t.equal((await api.post('/auth/refresh', { refreshToken: account.refreshToken })).code, 'session_revoked');
   t.same((await cli('restore', '--restored-at', now, '--yes', '--json')).json.data, {

@@ -148,7 +148,7 @@ export function writtenSince(
 export async function revokedSince({ app }: Stage, tx: string): Promise<Revocation[]> {
   const events: Revocation[] = [];
   await readRevocations(
-    app.deps.db,
+    app.parts.db,
     { tx: String(BigInt(tx) + 1n), at: 0, snapshot: null },
     (event) => void events.push(event),
   );

@@ -103,15 +103,15 @@ export const CAUSES: Readonly<Record<string, Cause>> = {
   },
   'a session that an operator ends': {
     ...{ event: 'session.ended', refused: { member: ENDED } },
-    happen: ({ app, member }) => endAnySession(app.deps, member.sessionId),
+    happen: ({ app, member }) => endAnySession(app.parts, member.sessionId),
   },
   'all sessions of a user that an operator ends': {
     ...{ event: 'session.ended', refused: MEMBER_ENDED },
-    happen: ({ app, member }) => endUserSessions(app.deps, member.userId),
+    happen: ({ app, member }) => endUserSessions(app.parts, member.userId),
   },
   'all sessions of everybody that an operator ends': {
     ...{ event: 'session.ended', refused: all(STALE) },
-    happen: ({ app }) => endAllSessions(app.deps),
+    happen: ({ app }) => endAllSessions(app.parts),
   },
   'a refresh token that two parties hold': {
     ...{ event: 'session.reuse_detected', refused: { member: ENDED } },
@@ -132,17 +132,18 @@ export const CAUSES: Readonly<Record<string, Cause>> = {
   },
   'a password that an operator sets': {
     ...{ event: 'user.password_set', refused: MEMBER_ENDED },
-    happen: ({ app, member: { userId: id, email } }) => setPassword(app.deps, { id, email }, 'gravel umbrella tuesday'),
+    happen: ({ app, member: { userId: id, email } }) =>
+      setPassword(app.parts, { id, email }, 'gravel umbrella tuesday'),
   },
   'an account that is disabled': {
     ...{ event: 'user.disabled', refused: MEMBER_ENDED },
-    happen: ({ app, member }) => disableAccount(app.deps, member.userId),
+    happen: ({ app, member }) => disableAccount(app.parts, member.userId),
   },
   'an account that is enabled, with what was opened while it was disabled': {
     ...{ event: 'user.enabled', refused: MEMBER_ENDED },
     before: ({ database, member }) =>
       database.query(`UPDATE users SET status = 'disabled' WHERE id = $1`, [member.userId]),
-    happen: ({ app, member }) => enableAccount(app.deps, member.userId),
+    happen: ({ app, member }) => enableAccount(app.parts, member.userId),
   },
   'an account that whoever proves the mailbox takes over': {
     ...{ event: 'user.claimed', refused: { outsider: ENDED } },
@@ -170,15 +171,15 @@ export const CAUSES: Readonly<Record<string, Cause>> = {
   'roles that an operator gives a member': {
     ...{ event: 'member.roles_changed', refused: { both: STALE, there: STALE } },
     happen: ({ app, here, both: { userId: id, email } }) =>
-      app.deps.db.system((tx) =>
-        grantRoles(app.deps, tx, { id, email }, { organizationId: here.id, roles: ['agent'] }),
+      app.parts.db.system((tx) =>
+        grantRoles(app.parts, tx, { id, email }, { organizationId: here.id, roles: ['agent'] }),
       ),
   },
   'a membership that an operator gives': {
     ...{ event: 'member.joined', refused: { outsider: STALE } },
     happen: ({ app, here, outsider: { userId: id, email } }) =>
-      app.deps.db.system((tx) =>
-        grantRoles(app.deps, tx, { id, email }, { organizationId: here.id, roles: ['agent'] }),
+      app.parts.db.system((tx) =>
+        grantRoles(app.parts, tx, { id, email }, { organizationId: here.id, roles: ['agent'] }),
       ),
   },
   'a member who is suspended': {
@@ -205,20 +206,20 @@ export const CAUSES: Readonly<Record<string, Cause>> = {
   },
   'a preset that is applied': {
     ...{ event: 'roles.preset_applied', refused: { both: STALE, there: STALE } },
-    happen: ({ app }) => applyPreset(app.deps, crmWith({ viewer: { permissions: ['contacts:read'] } })),
+    happen: ({ app }) => applyPreset(app.parts, crmWith({ viewer: { permissions: ['contacts:read'] } })),
   },
   'a preset that is applied again': {
     ...{ event: 'roles.preset_applied', refused: { both: STALE, there: STALE } },
-    happen: ({ app }) => applyPreset(app.deps, CRM),
+    happen: ({ app }) => applyPreset(app.parts, CRM),
   },
   'an organization that is suspended': {
     ...{ event: 'organization.suspended', refused: ALL_HERE },
-    happen: ({ app, here }) => suspendOrganization(app.deps, here.id, null),
+    happen: ({ app, here }) => suspendOrganization(app.parts, here.id, null),
   },
   'an organization that is active again, whose tokens are good once more': {
     ...{ event: 'organization.activated', refused: {} },
-    before: ({ app, here }) => suspendOrganization(app.deps, here.id, null),
-    happen: ({ app, here }) => activateOrganization(app.deps, here.id, null),
+    before: ({ app, here }) => suspendOrganization(app.parts, here.id, null),
+    happen: ({ app, here }) => activateOrganization(app.parts, here.id, null),
   },
   'an organization that is deleted': {
     ...{ event: 'organization.deleted', refused: ALL_HERE },
@@ -256,7 +257,7 @@ export const CAUSES: Readonly<Record<string, Cause>> = {
   },
   'a backup that was restored': {
     ...{ event: 'installation.recovered', refused: all(ENDED, [...EVERYBODY, 'client', 'otherClient', 'reader']) },
-    happen: ({ app }) => endEverything(app.deps, { restoredAt: new Date() }),
+    happen: ({ app }) => endEverything(app.parts, { restoredAt: new Date() }),
   },
 };
 

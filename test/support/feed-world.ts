@@ -67,7 +67,7 @@ async function mark({ app, database, marker }: World): Promise<(frame: Frame) =>
     `INSERT INTO revocations (id, kind, subject, epoch) VALUES (gen_random_uuid(), 'user', $1, $2)`,
     [marker, marks],
   );
-  await app.deps.revocations.synchronize();
+  await app.parts.revocations.synchronize();
   const epoch = marks;
   return ({ data }) => data.sub === marker && data.epoch === epoch;
 }

@@ -128,10 +128,10 @@ export function has(events: readonly Revocation[], wanted: Partial<Record<string
 }
 
 /** Waits until no transaction, of other tests either, holds back a cursor behind all that has happened. */
-export async function untilSettled({ deps }: App, database: TestDatabase): Promise<void> {
+export async function untilSettled({ parts }: App, database: TestDatabase): Promise<void> {
   const [last] = await database.query<{ tx: string }>('SELECT max(tx)::text AS tx FROM revocations');
   await until(async () => {
-    await deps.revocations.synchronize();
-    return BigInt(deps.revocations.cursor().tx) > BigInt(last?.tx ?? 0);
+    await parts.revocations.synchronize();
+    return BigInt(parts.revocations.cursor().tx) > BigInt(last?.tx ?? 0);
   });
 }

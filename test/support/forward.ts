@@ -22,7 +22,7 @@ export interface Front extends Team {
 /** A service that knows every revocation, with one organization. */
 export async function openFront(t: Test): Promise<Front> {
   const team = await openTeam(t);
-  await team.service.app.deps.revocations.synchronize();
+  await team.service.app.parts.revocations.synchronize();
   return {
     ...team,
     app: team.service.app,
@@ -50,7 +50,7 @@ export async function tokenWith(
     roles,
     permissions,
   };
-  return (await issueAccessToken(app.deps, grant)).token;
+  return (await issueAccessToken(app.parts, grant)).token;
 }
 
 /** A member with a role of so many permissions that no token holds them: `things0:read`, `things1:read`, … */

@@ -47,7 +47,8 @@ export const HAPPENINGS: Readonly<Record<string, (stage: Stage) => Promise<unkno
     await good(stage.api.post(`/invitations/${id}/resend`, undefined, byOwner(stage)));
     await good(stage.api.delete(`/invitations/${id}`, byOwner(stage)));
   },
-  'an invitation of an operator': ({ app, here }) => inviteByOperator(app.deps, { ...offer(), organization: here.id }),
+  'an invitation of an operator': ({ app: { parts }, here }) =>
+    inviteByOperator({ ...parts, invitationTtlSeconds: 86_400 }, { ...offer(), organization: here.id }),
   'an account that is made by accepting an invitation': async (stage) => {
     const token = await invite(stage, freshEmail());
     await good(stage.api.post('/invitations/accept', { token, name: 'Grace Hopper', password: PASSWORD }));
@@ -85,12 +86,12 @@ export const HAPPENINGS: Readonly<Record<string, (stage: Stage) => Promise<unkno
   'an organization that a user founds': ({ api, member }) =>
     good(api.post('/organizations', { name: 'Of a member' }, { token: member.accessToken })),
   'an organization that an operator founds': ({ app, member }) =>
-    createOrganizationFor(app.deps, { ownerEmail: member.email, name: 'Of an operator', slug: null }),
+    createOrganizationFor(app.parts, { ownerEmail: member.email, name: 'Of an operator', slug: null }),
   'an account that an operator makes': ({ app }) =>
-    createAccount(app.deps, { email: freshEmail(), name: 'Made', password: PASSWORD, verified: true }),
+    createAccount(app.parts, { email: freshEmail(), name: 'Made', password: PASSWORD, verified: true }),
   'another subscription': async ({ app, here }) => {
-    await setSubscription(app.deps, here.id, { plan: 'gold', status: 'active', limits: { messages: 7 } });
-    await setSubscription(app.deps, here.id, { trialEndsAt: new Date('2031-01-01T00:00:00Z') });
+    await setSubscription(app.parts, here.id, { plan: 'gold', status: 'active', limits: { messages: 7 } });
+    await setSubscription(app.parts, here.id, { trialEndsAt: new Date('2031-01-01T00:00:00Z') });
   },
   'a session that acts for another organization': async ({ api, both, here, other }) => {
     const switched = { organization: other.slug };
@@ -99,17 +100,17 @@ export const HAPPENINGS: Readonly<Record<string, (stage: Stage) => Promise<unkno
     await good(api.post('/auth/switch-organization', back, { token: both.accessToken }));
   },
   'an administrator of the platform, who suspends and activates': async ({ app, other, member }) => {
-    await grantPlatformAdministrator(app.deps, member.email);
-    await suspendOrganization(app.deps, other.id, member.userId);
-    await activateOrganization(app.deps, other.id, member.userId);
-    await revokePlatformAdministrator(app.deps, member.email);
+    await grantPlatformAdministrator(app.parts, member.email);
+    await suspendOrganization(app.parts, other.id, member.userId);
+    await activateOrganization(app.parts, other.id, member.userId);
+    await revokePlatformAdministrator(app.parts, member.email);
   },
   'mails that were given up: one is tried again, one is dropped': async ({ app, database }) => {
     const [one, another] = await database.query<{ id: string }>(
       'UPDATE outbox SET due_at = NULL, done_at = NULL, outcome = NULL RETURNING id::text',
     );
-    await retryMails(app.deps, [one?.id ?? '']);
-    await dropMails(app.deps, [another?.id ?? '']);
+    await retryMails(app.parts, [one?.id ?? '']);
+    await dropMails(app.parts, [another?.id ?? '']);
   },
-  'every session of the installation that an operator ends': ({ app }) => endAllSessions(app.deps),
+  'every session of the installation that an operator ends': ({ app }) => endAllSessions(app.parts),
 };

@@ -58,7 +58,7 @@ export function keepingLog() {
 /** A service that sends nothing by itself: the mails are taken by the test. */
 export async function openQuiet(t: Test): Promise<Inviting> {
   const inviting = await openInviting(t);
-  await inviting.service.app.deps.outbox.stop();
+  await inviting.service.app.parts.outbox.stop();
   return inviting;
 }
 
@@ -66,7 +66,7 @@ export async function openQuiet(t: Test): Promise<Inviting> {
 export function outboxOf(
   { service }: Inviting,
   send: SendMail | null,
-  { log = keepingLog(), db = service.app.deps.db }: { log?: ReturnType<typeof keepingLog>; db?: Database } = {},
+  { log = keepingLog(), db = service.app.parts.db }: { log?: ReturnType<typeof keepingLog>; db?: Database } = {},
 ) {
   const kinds = [invitationMail({ random: systemRandom, appUrl: 'https://app.example' })];
   return openOutbox({ db, log, kinds, send });

@@ -34,12 +34,12 @@ export async function veil(database: TestDatabase): Promise<Veil> {
 
 /** Resolves once the service follows the stream and can write into it. */
 export async function streaming(...services: readonly Service[]): Promise<void> {
-  for (const { app } of services) await until(() => app.deps.revocations.isStreaming() === true);
+  for (const { app } of services) await until(() => app.parts.revocations.isStreaming() === true);
 }
 
 /** Resolves once the service knows that its stream is away. */
 export async function degraded(...services: readonly Service[]): Promise<void> {
-  for (const { app } of services) await until(() => app.deps.revocations.isStreaming() === false);
+  for (const { app } of services) await until(() => app.parts.revocations.isStreaming() === false);
 }
 
 /** Two services with a stream between them: what one revokes, the other one knows by the stream or not at all. */
@@ -51,7 +51,7 @@ export async function openPair(
   const a = await openService(t, database, { REDIS_URL: redisUrl });
   const veiled = await veil(database);
   const b = await openService(t, veiled.database, { REDIS_URL: redisUrl });
-  await b.app.deps.revocations.synchronize(); // as every start does
+  await b.app.parts.revocations.synchronize(); // as every start does
   await veiled.lower();
   await streaming(a, b);
   return { a, b, veil: veiled };

@@ -222,7 +222,7 @@ t.test('no other method or path near it lets anybody pass', async (t) => {
 t.test('a proxy may ask as often as it likes', async (t) => {
   const settings = { RATE_LIMIT_ENABLED: 'true', RATE_LIMIT_OTHER: '3' };
   const { api, app } = await openService(t, await createDatabase(t), settings);
-  await app.deps.revocations.synchronize();
+  await app.parts.revocations.synchronize();
   const { accessToken: token } = await newAccount(api);
   for (let asked = 0; asked < 20; asked += 1) {
     const replies = await Promise.all([

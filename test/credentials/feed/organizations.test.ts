@@ -77,7 +77,7 @@ t.test('a changed role is told of its holders, to each organization of its own',
   );
   const narrower = crmWith({ viewer: { permissions: ['contacts:read'] } });
   await t.test('of the system, by a preset', (t) =>
-    tells(t, world, () => applyPreset(app.deps, narrower), {
+    tells(t, world, () => applyPreset(app.parts, narrower), {
       p: ['user both'],
       q: ['user both'],
       all: ['user both'],
@@ -85,7 +85,7 @@ t.test('a changed role is told of its holders, to each organization of its own',
   );
   const agents = crmWith({ viewer: { permissions: ['contacts:read'] }, agent: { permissions: ['contacts:read'] } });
   await t.test('a preset that concerns many', (t) =>
-    tells(t, world, () => applyPreset(app.deps, agents), {
+    tells(t, world, () => applyPreset(app.parts, agents), {
       p: ['user both', 'user pAgent', 'user pOther'],
       q: ['user both', 'user qAgent'],
       all: ['user both', 'user pAgent', 'user pOther', 'user qAgent'],
@@ -129,19 +129,19 @@ t.test('what operators do is told where it concerns', async (t) => {
   const world = await openWorld(t);
   const { app, loner, qAgent, pOther, both } = world;
   await t.test('an account is disabled', (t) =>
-    tells(t, world, () => disableAccount(app.deps, qAgent.userId), {
+    tells(t, world, () => disableAccount(app.parts, qAgent.userId), {
       p: [],
       q: ['user qAgent', "session qAgent's"],
     }),
   );
   await t.test('one in neither', (t) =>
-    tells(t, world, () => disableAccount(app.deps, loner.userId), { p: [], q: [] }),
+    tells(t, world, () => disableAccount(app.parts, loner.userId), { p: [], q: [] }),
   );
   await t.test('a session is ended', (t) =>
-    tells(t, world, () => endAnySession(app.deps, pOther.sessionId), { p: ["session pOther's"], q: [] }),
+    tells(t, world, () => endAnySession(app.parts, pOther.sessionId), { p: ["session pOther's"], q: [] }),
   );
   await t.test('the last session of one in both', (t) =>
-    tells(t, world, () => endAnySession(app.deps, both.inP.sessionId), {
+    tells(t, world, () => endAnySession(app.parts, both.inP.sessionId), {
       p: ["session both's in p"],
       q: ["session both's in p"],
     }),

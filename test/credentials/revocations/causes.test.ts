@@ -71,8 +71,8 @@ async function cannotHappen(t: Test, cause: Cause, stage: Stage): Promise<void> 
 async function happens(t: Test, cause: Cause, stage: Stage, replica: Service): Promise<void> {
   const { app, api, database, here } = stage;
   const synchronize = async () => {
-    await app.deps.revocations.synchronize();
-    await replica.app.deps.revocations.synchronize();
+    await app.parts.revocations.synchronize();
+    await replica.app.parts.revocations.synchronize();
   };
   await synchronize();
   t.same(await verdicts(replica.api, stage), GOOD);

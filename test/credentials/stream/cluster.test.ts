@@ -14,7 +14,7 @@ t.test('every node of a cluster leads to the stream, alone or among others', asy
   for (const url of [second, third, `redis://127.0.0.1:1,${third},${first}`]) {
     others.push(await openService(t, veiled.database, { REDIS_URL: url }));
   }
-  for (const { app } of others) await app.deps.revocations.synchronize();
+  for (const { app } of others) await app.parts.revocations.synchronize();
   await veiled.lower();
   await streaming(...others);
   for (const from of [a, ...others]) {

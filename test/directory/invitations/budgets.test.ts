@@ -99,7 +99,7 @@ t.test('an inviter has one budget in all of their organizations', async (t) => {
 });
 
 t.test('what an operator invites to is judged by nobody’s rights, and by the seats', async (t) => {
-  const { deps } = service.app;
+  const deps = { ...service.app.parts, invitationTtlSeconds: 86_400 };
   const company = await newAccount(api);
   const input = { organization: company.organization.slug, roles: [{ role: 'owner', scope: {} }] };
   const email = freshEmail();

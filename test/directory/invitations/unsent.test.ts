@@ -18,7 +18,7 @@ const log = keepingLog();
 const sent: string[] = [];
 const keepSent: SendMail = async ({ to }) => void sent.push(to);
 
-const outboxOf = (send: SendMail = keepSent, db: Database = service.app.deps.db) => openOn(inviting, send, { log, db });
+const outboxOf = (send: SendMail = keepSent, db: Database = service.app.parts.db) => openOn(inviting, send, { log, db });
 const rowOf = (email: string) => findRow(inviting, email);
 const dueNow = () => makeDue(inviting);
 const setStatus = (status: string) =>
@@ -29,7 +29,7 @@ t.test(
   async (t) => {
     const email = freshEmail();
     t.equal((await inviting.invite(email)).status, 201);
-    const { db } = service.app.deps;
+    const { db } = service.app.parts;
     const slow: Database = {
       ...db,
       async system(work, bound) {
