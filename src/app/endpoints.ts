@@ -29,6 +29,7 @@ export interface Chapter {
   readonly routes: (features: Features, docsRoot: string | null) => Endpoint[];
 }
 
+/** In the order in which openapi.yaml tells them. */
 export const CHAPTERS: readonly Chapter[] = [
   {
     folder: 'sign-in/password',
@@ -47,34 +48,9 @@ export const CHAPTERS: readonly Chapter[] = [
     routes: ({ sessions }) => sessionRoutes(sessions),
   },
   {
-    folder: 'sign-in/member-sessions',
-    urls: ['/api/v1/users/:id/sessions', '/api/v1/users/:id/sessions/:sessionId'],
-    routes: ({ memberSessions }) => memberSessionRoutes(memberSessions),
-  },
-  {
-    folder: 'sign-in/accept-invitation',
-    urls: ['/api/v1/invitations/accept'],
-    routes: ({ acceptInvitation }) => acceptRoutes(acceptInvitation),
-  },
-  {
     folder: 'directory/profile',
     urls: ['/api/v1/me'],
     routes: ({ profile }) => profileRoutes(profile),
-  },
-  {
-    folder: 'directory/roles',
-    urls: ['/api/v1/roles', '/api/v1/roles/:id'],
-    routes: ({ roles }) => roleRoutes(roles),
-  },
-  {
-    folder: 'directory/permissions',
-    urls: ['/api/v1/permissions'],
-    routes: ({ permissions }) => permissionRoutes(permissions),
-  },
-  {
-    folder: 'directory/members',
-    urls: ['/api/v1/users', '/api/v1/users/:id', '/api/v1/me/organizations/:id'],
-    routes: ({ members }) => memberRoutes(members),
   },
   {
     folder: 'directory/organizations',
@@ -88,14 +64,34 @@ export const CHAPTERS: readonly Chapter[] = [
     routes: ({ organizations }) => organizationRoutes(organizations),
   },
   {
-    folder: 'directory/invitations',
+    folder: 'directory/roles',
+    urls: ['/api/v1/roles', '/api/v1/roles/:id'],
+    routes: ({ roles }) => roleRoutes(roles),
+  },
+  {
+    folder: 'directory/permissions',
+    urls: ['/api/v1/permissions'],
+    routes: ({ permissions }) => permissionRoutes(permissions),
+  },
+  {
+    folder: 'admin/organizations',
     urls: [
-      '/api/v1/invitations',
-      '/api/v1/users', // its POST invites
-      '/api/v1/invitations/:id',
-      '/api/v1/invitations/:id/resend',
+      '/api/v1/admin/organizations',
+      '/api/v1/admin/organizations/:id',
+      '/api/v1/admin/organizations/:id/suspend',
+      '/api/v1/admin/organizations/:id/activate',
     ],
-    routes: ({ invitations }) => invitationRoutes(invitations),
+    routes: ({ administration }) => administrationRoutes(administration),
+  },
+  {
+    folder: 'directory/members',
+    urls: ['/api/v1/users', '/api/v1/users/:id', '/api/v1/me/organizations/:id'],
+    routes: ({ members }) => memberRoutes(members),
+  },
+  {
+    folder: 'sign-in/member-sessions',
+    urls: ['/api/v1/users/:id/sessions', '/api/v1/users/:id/sessions/:sessionId'],
+    routes: ({ memberSessions }) => memberSessionRoutes(memberSessions),
   },
   {
     folder: 'access/checks',
@@ -108,6 +104,21 @@ export const CHAPTERS: readonly Chapter[] = [
     routes: ({ forwardAuth }) => forwardRoutes(forwardAuth),
   },
   {
+    folder: 'directory/invitations',
+    urls: [
+      '/api/v1/invitations',
+      '/api/v1/users', // its POST invites
+      '/api/v1/invitations/:id',
+      '/api/v1/invitations/:id/resend',
+    ],
+    routes: ({ invitations }) => invitationRoutes(invitations),
+  },
+  {
+    folder: 'sign-in/accept-invitation',
+    urls: ['/api/v1/invitations/accept'],
+    routes: ({ acceptInvitation }) => acceptRoutes(acceptInvitation),
+  },
+  {
     folder: 'access/clients',
     urls: ['/api/v1/clients', '/api/v1/clients/:id', '/api/v1/clients/:id/secret'],
     routes: ({ clients }) => clientRoutes(clients),
@@ -116,16 +127,6 @@ export const CHAPTERS: readonly Chapter[] = [
     folder: 'access/oauth',
     urls: ['/oauth/token', '/oauth/introspect', '/oauth/revoke', '/.well-known/oauth-authorization-server'],
     routes: ({ oauth }) => oauthRoutes(oauth),
-  },
-  {
-    folder: 'admin/organizations',
-    urls: [
-      '/api/v1/admin/organizations',
-      '/api/v1/admin/organizations/:id',
-      '/api/v1/admin/organizations/:id/suspend',
-      '/api/v1/admin/organizations/:id/activate',
-    ],
-    routes: ({ administration }) => administrationRoutes(administration),
   },
   {
     folder: 'credentials/feed',
@@ -157,19 +158,18 @@ export interface DeclaredEndpoint {
 
 /** Every endpoint of the service; the reference page where the folder with openapi.yaml is given. */
 export function listEndpoints(features: Features, docsRoot: string | null): Endpoint[] {
-  return declaredEndpoints(features, docsRoot).map(({ endpoint }) => endpoint);
+  return declare(CHAPTERS, features, docsRoot).map(({ endpoint }) => endpoint);
 }
 
 /** Every endpoint that the service can have, without a service: each can be read, and none called. */
-export function describeEndpoints(docsRoot: string): DeclaredEndpoint[] {
-  return declaredEndpoints(
-    unopened('features', (feature) => unopened(`features.${feature}`)),
-    docsRoot,
-  );
+export function describeEndpoints(docsRoot: string, chapters: readonly Chapter[] = CHAPTERS): DeclaredEndpoint[] {
+  const features = unopened<Features>('features', (feature) => unopened(`features.${feature}`));
+  return declare(chapters, features, docsRoot);
 }
 
-function declaredEndpoints(features: Features, docsRoot: string | null): DeclaredEndpoint[] {
-  return CHAPTERS.flatMap(({ folder, urls, routes }) => {
+/** Raises unless each folder declares exactly the URLs that are listed for it. */
+function declare(chapters: readonly Chapter[], features: Features, docsRoot: string | null): DeclaredEndpoint[] {
+  return chapters.flatMap(({ folder, urls, routes }) => {
     const endpoints = routes(features, docsRoot);
     const declared = new Set(endpoints.map(({ url }) => url));
     const unlisted = [...declared].filter((url) => !urls.includes(url));
