@@ -62,7 +62,7 @@ export function composeFeatures(config: Config, parts: Parts, health: HealthDeps
   const { db, log, clock, random, revocations, publish, access } = parts;
   const changing = { db, clock, random, publish };
   const signing = signingOf(parts);
-  const refreshing: Omit<RefreshDeps, 'limitRefresh'> = {
+  const refreshing: RefreshDeps = {
     ...signing,
     db,
     publish,

@@ -8,7 +8,7 @@ import { issueToken, type TokenDeps } from './issue-token.ts';
 import { revokeToken } from './revoke-token.ts';
 import * as wire from './schema.ts';
 
-export interface OAuthRouteDeps extends Omit<TokenDeps, 'limitRefresh'>, IntrospectDeps {}
+export interface OAuthRouteDeps extends TokenDeps, IntrospectDeps {}
 
 /** As long as a verifying service may keep the key set. */
 const CACHE = 'public, max-age=300, stale-while-revalidate=60';
@@ -58,9 +58,9 @@ function tokenRoute(deps: OAuthRouteDeps): Endpoint {
     ],
     handle: ({ body, request }) => {
       const { grant_type: grantType, refresh_token: refreshToken, scope, resource, audience } = body;
-      const asked = { grantType, refreshToken, scope, resource, audience };
       const limitRefresh = (sessionId: string) => request.draw('session', sessionId);
-      return issueToken({ ...deps, limitRefresh }, presentedBy(request, body), asked);
+      const asked = { grantType, refreshToken, scope, resource, audience, limitRefresh };
+      return issueToken(deps, presentedBy(request, body), asked);
     },
   });
 }
