@@ -47,6 +47,7 @@ export interface Feed {
   close(): void;
 }
 
+// By a timer of their own, no loop of base/loops: they keep their distance however long the reading before one takes.
 const HEARTBEAT_MS = 3_000;
 /** Who has not looked for so long does not say that everything is known. */
 const FRESH_SECONDS_MAX = 5;
@@ -84,7 +85,6 @@ export function openFeed(deps: FeedDeps): Feed {
     await sources.read();
     for (const stream of [...streams]) stream.beat();
   }
-  // No loop of base/loops: heartbeats keep their distance however long the reading before one takes.
   const timer = setInterval(() => void beat(), deps.heartbeatMs ?? HEARTBEAT_MS).unref();
 
   return {

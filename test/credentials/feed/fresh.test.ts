@@ -154,7 +154,10 @@ t.test('a database that takes the place of another ends the streams of organizat
 t.test('a feed that was closed opens no more', async (t) => {
   const { app } = await openService(t, await createDatabase(t));
   app.parts.feed.close();
-  await t.rejects(app.parts.feed.stream({ client: callerOf(null), expiresAt: 1e12 }, null), new Problem('service_busy'));
+  await t.rejects(
+    app.parts.feed.stream({ client: callerOf(null), expiresAt: 1e12 }, null),
+    new Problem('service_busy'),
+  );
 });
 
 t.test('what happens while a stream begins is told to it', async (t) => {

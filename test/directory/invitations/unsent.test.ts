@@ -18,7 +18,8 @@ const log = keepingLog();
 const sent: string[] = [];
 const keepSent: SendMail = async ({ to }) => void sent.push(to);
 
-const outboxOf = (send: SendMail = keepSent, db: Database = service.app.parts.db) => openOn(inviting, send, { log, db });
+const outboxOf = (send: SendMail = keepSent, db: Database = service.app.parts.db) =>
+  openOn(inviting, send, { log, db });
 const rowOf = (email: string) => findRow(inviting, email);
 const dueNow = () => makeDue(inviting);
 const setStatus = (status: string) =>

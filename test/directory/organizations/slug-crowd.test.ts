@@ -103,7 +103,13 @@ t.test(
     const { parts } = app;
     const slug = await chooseSlug(parts, 'Acme', null);
     await crowd(database, 'acme', 60);
-    const founding = { organizationId: newId(parts.random, parts.clock), ownerId, actorId: ownerId, name: 'Acme', slug };
+    const founding = {
+      organizationId: newId(parts.random, parts.clock),
+      ownerId,
+      actorId: ownerId,
+      name: 'Acme',
+      slug,
+    };
     let tries = 0;
     const founded = await parts.db.system((tx) => {
       const models = new Proxy(tx.models, {
