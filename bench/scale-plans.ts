@@ -1,9 +1,9 @@
 // Owns: the check that no query plan of the measured paths reads a large table as a whole, on a seeded database. Leaves
-// to others: reading plans (test/support/plans.ts), the paths (scale-paths.ts).
+// to others: reading plans (test/base/database/plans/relay.ts), the paths (scale-paths.ts).
 import { demand } from '../scripts/prove/proof.ts';
 import type { Testbed } from '../scripts/prove/testbed.ts';
+import { LARGE_TABLES, openPlanRelay, readFromEndToEnd, tellPlans } from '../test/base/database/plans/relay.ts';
 import { openApi } from '../test/support/client.ts';
-import { LARGE_TABLES, openPlanRelay, readFromEndToEnd, tellPlans } from '../test/support/plans.ts';
 import { pathsOf, requestEach, signInParticipants } from './scale-paths.ts';
 import type { Population } from './seed-shape.ts';
 

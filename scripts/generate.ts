@@ -1,4 +1,4 @@
-// `npm run generate` writes the generated files: openapi.yaml, .env.example, four pages of docs/ and the list of routes
+// `npm run generate` writes the generated files: openapi.yaml, .env.example, pages of docs/ and the list of routes
 // from the code, and the pictures of docs/diagrams/ from the texts beside them.
 // With `-- --check` it writes nothing, names every file that differs and then exits with 1.
 import { staleFiles, writeStaleFiles } from './generate/files.ts';
