@@ -2,9 +2,9 @@
 // rights to it.
 import t, { type Test } from 'tap';
 import { partsOf } from '../../support/forge.ts';
-import { basic, inBody, type Parameters, post, refusedByOAuth } from '../../support/oauth.ts';
 import { ISSUER, type PlantedClient, plantClient } from '../../support/service-clients.ts';
 import { openTeam } from '../../support/team.ts';
+import { basic, inBody, type Parameters, post, refusedByOAuth } from './calls.ts';
 
 const TOKEN = '/oauth/token';
 

@@ -1,10 +1,10 @@
 // Generated forms at every OAuth endpoint: each answer is a success or a refusal in the OAuth format, never an internal
 // error. The same seed gives the same forms.
 import t from 'tap';
-import { basic, ENDPOINTS, flawsOfOAuthError, goodParameters, inBody, postRaw } from '../../support/oauth.ts';
 import { plantClient } from '../../support/service-clients.ts';
 import { openTeam } from '../../support/team.ts';
 import { cases } from '../../support/thorough.ts';
+import { basic, ENDPOINTS, flawsOfOAuthError, goodParameters, inBody, postRaw } from './calls.ts';
 
 const FORMS = cases(3_000);
 const IN_FLIGHT = 8;

@@ -2,19 +2,10 @@
 // (§5.2).
 import t from 'tap';
 import { partsOf } from '../../support/forge.ts';
-import {
-  basic,
-  ENDPOINTS,
-  FORM,
-  flawsOfOAuthError,
-  goodParameters,
-  post,
-  postRaw,
-  refusedByOAuth,
-} from '../../support/oauth.ts';
 import { requestHead, sendRaw } from '../../support/raw.ts';
 import { plantClient } from '../../support/service-clients.ts';
 import { openTeam } from '../../support/team.ts';
+import { basic, ENDPOINTS, FORM, flawsOfOAuthError, goodParameters, post, postRaw, refusedByOAuth } from './calls.ts';
 
 const { api, database, organization } = await openTeam(t);
 const client = await plantClient(database, { organizationId: organization.id, permissions: ['contacts:read'] });

@@ -1,7 +1,7 @@
 // A user who proves the mailbox ends everything that someone else has set up in an account of that e-mail.
 import t from 'tap';
+import { freshEmail, openInviting, PASSWORD, registering, setSeats } from '../../directory/invitations/inviting.ts';
 import { newAccount } from '../../support/client.ts';
-import { freshEmail, openInviting, PASSWORD, registering, setSeats } from '../../support/inviting.ts';
 import { refused } from '../../support/raw.ts';
 import { eventsAbout } from '../../support/session-state.ts';
 

@@ -1,11 +1,11 @@
 // The organization that a sign-in or refresh names, in the body and in the headers: when they agree, and that the
 // answers do not reveal which organizations exist. test/base/http/tenant.test.ts has the table of the headers alone.
 import t from 'tap';
+import { type Person, populate, UNKNOWN } from '../../base/http/tenant-headers.ts';
 import type { Reply } from '../../support/client.ts';
 import { createDatabase } from '../../support/database.ts';
 import { refused } from '../../support/raw.ts';
 import { openService } from '../../support/service.ts';
-import { type Person, populate, UNKNOWN } from '../../support/tenant-headers.ts';
 
 const database = await createDatabase(t);
 const { api } = await openService(t, database);
