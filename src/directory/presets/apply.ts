@@ -49,7 +49,7 @@ export async function applyPreset(deps: PresetDeps, preset: Preset, options: Pla
   if (first.changes === 0) return { plan: first, usersAffected: 0 };
   const commit = deps.db.system(
     async (tx) => {
-      await lockWhatChanges(tx, preset, options);
+      await lockRolesToChange(tx, preset, options);
       const plan = await planWith(tx, preset, options);
       if (plan.changes === 0) return { plan, usersAffected: 0, revocations: [] }; // another process was quicker
       const [obstacle] = plan.obstacles;
@@ -71,7 +71,7 @@ export async function applyPreset(deps: PresetDeps, preset: Preset, options: Pla
  * In the order of every change of members: organizations, names, roles, users. A role is locked against being assigned, so that
  * nobody can come to hold its old content unseen; organizations only where somebody may stop being an owner.
  */
-async function lockWhatChanges(tx: SystemTx, preset: Preset, options: PlanOptions): Promise<void> {
+async function lockRolesToChange(tx: SystemTx, preset: Preset, options: PlanOptions): Promise<void> {
   await lockSystemRoles(tx);
   const { steps } = await planWith(tx, preset, options);
   const present = await listSystemRoles(tx);

@@ -102,13 +102,13 @@ export function parsePreset(text: string, source: string): Preset {
   const parsed = PresetFile.safeParse(raw);
   const problems = parsed.success
     ? contradictions(parsed.data)
-    : parsed.error.issues.flatMap((issue) => said(issue, raw));
+    : parsed.error.issues.flatMap((issue) => problemLines(issue, raw));
   if (!parsed.success || problems.length > 0) throw new PresetRefused(problems.map((line) => `${source}: ${line}`));
   return parsed.data;
 }
 
 /** `role "agent": permissions.3: must be …`, one line for each member that is wrong. */
-function said(issue: z.core.$ZodIssue, raw: unknown): string[] {
+function problemLines(issue: z.core.$ZodIssue, raw: unknown): string[] {
   const [list, index, ...rest] = issue.path;
   const isRole = list === 'roles' && typeof index === 'number';
   const place = isRole ? `${roleAt(raw, index)}: ` : '';

@@ -66,7 +66,7 @@ export async function countOwners(tx: OrganizationTx | SystemTx, organizationId:
 }
 
 // Not the user's row: other changes of the user need not wait.
-const LOCK_FOUNDER = statement(
+const LOCK_OWNER = statement(
   "SELECT 1 AS held FROM (SELECT pg_advisory_xact_lock(hashtextextended('founder ' || $1, 20261121))) AS l",
 );
 const OWNED = statement(`
@@ -76,7 +76,7 @@ WHERE a.user_id = $1::uuid AND a.scope = '{}'`);
 
 /** How many organizations a user owns; every other founding by them waits for the end of the transaction. */
 export async function lockAndCountOwned(tx: SystemTx, userId: string): Promise<number> {
-  await tx.rows(LOCK_FOUNDER, [userId]);
+  await tx.rows(LOCK_OWNER, [userId]);
   const [row] = await tx.rows<{ owned: number }>(OWNED, [userId]);
   return row?.owned ?? 0;
 }

@@ -4,11 +4,11 @@ import { type SystemReader, type SystemTx, statement } from '../../base/database
 export interface AccountFound {
   readonly id: string;
   /** Nobody has ever proven that the mailbox is theirs, and the account may be used. */
-  readonly claimable: boolean;
+  readonly canBeTakenOver: boolean;
 }
 
 const FIND = statement(`
-SELECT id::text, email_verified_at IS NULL AND status = 'active' AS claimable FROM users WHERE email_key = $1`);
+SELECT id::text, email_verified_at IS NULL AND status = 'active' AS canBeTakenOver FROM users WHERE email_key = $1`);
 
 /** The account with this e-mail (canonical). */
 export async function findAccountByMailbox(tx: SystemReader, emailKey: string): Promise<AccountFound | null> {
@@ -46,7 +46,7 @@ INSERT INTO passwords (user_id, hash, changed_at) SELECT id, $4, clock_timestamp
 ON CONFLICT (user_id) DO UPDATE SET hash = excluded.hash, changed_at = excluded.changed_at
 RETURNING user_id`);
 
-export interface Claim {
+export interface Takeover {
   readonly userId: string;
   /** As it was proven. */
   readonly email: string;
@@ -58,6 +58,9 @@ export interface Claim {
  * Hands an account that was never proven to whoever has now proven its mailbox: the name and the password that were
  * planted there are gone. False when it was proven or disabled meanwhile.
  */
-export async function updateClaimed(tx: SystemTx, { userId, email, name, passwordHash }: Claim): Promise<boolean> {
+export async function takeOverUnproven(
+  tx: SystemTx,
+  { userId, email, name, passwordHash }: Takeover,
+): Promise<boolean> {
   return (await tx.rows(CLAIM, [userId, email, name, passwordHash])).length > 0;
 }

@@ -170,7 +170,7 @@ t.test('what this service has not signed as it stands is inactive', async (t) =>
 });
 
 t.test(
-  'a refresh token is active while its place may be used, is no access token, and asking uses up nothing',
+  'a refresh token is active while its usable may be used, is no access token, and asking uses up nothing',
   async (t) => {
     const { api, database, ask, join, client, organization } = await open(t);
     const member = await join('agent');

@@ -11,7 +11,7 @@ import { countOwners, findStanding, lockOrganization, type MemberStanding } from
  * Locks the caller's organization and gives what the caller holds there at this moment. Raises permission_denied when
  * that does not include `permission` (any more), organization_suspended, organization_access_denied.
  */
-export async function beginChange(
+export async function lockAndAuthorize(
   tx: OrganizationTx,
   caller: OrganizationCaller,
   permission: string,
@@ -30,6 +30,6 @@ export function assertOutranks(standing: MemberStanding, member: MemberStanding)
 }
 
 /** Raises last_owner, and so undoes the transaction, when a change has left the organization without an owner. */
-export async function assertOwned(tx: OrganizationTx, organizationId: string): Promise<void> {
+export async function assertHasOwner(tx: OrganizationTx, organizationId: string): Promise<void> {
   if ((await countOwners(tx, organizationId)) === 0) throw problem('last_owner');
 }
