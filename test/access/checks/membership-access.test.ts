@@ -6,10 +6,10 @@ import type { App } from '../../../src/app/app.ts';
 import { type Database, openDatabase } from '../../../src/base/database/db.ts';
 import { openLog } from '../../../src/base/platform/log.ts';
 import { openRevocations } from '../../../src/credentials/revocations/revocations.ts';
+import { type Tenant, tenants } from '../../base/database/tenants.ts';
 import { createDatabase } from '../../support/database.ts';
 import { changeRights, insertMember } from '../../support/rights.ts';
 import { joinMember } from '../../support/session-state.ts';
-import { type Tenant, tenants } from '../../support/tenants.ts';
 
 const SUSPEND = `UPDATE memberships SET status = 'suspended' WHERE organization_id = $1::uuid AND user_id = $2::uuid`;
 

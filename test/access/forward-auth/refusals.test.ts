@@ -4,13 +4,13 @@ import { admit } from '../../../src/access/forward-auth/forward.ts';
 import { suspendOrganization } from '../../../src/admin/organizations/organizations.ts';
 import { type CallOptions, newAccount } from '../../support/client.ts';
 import { createDatabase, type TestDatabase } from '../../support/database.ts';
-import { memberOfLargeRole, openFront, tellsNothing, tokenWith, told, verify } from '../../support/forward.ts';
 import { newLoner } from '../../support/platform.ts';
 import { refused } from '../../support/raw.ts';
+import { openTcpProxy } from '../../support/servers/tcp-proxy.ts';
 import { openService } from '../../support/service.ts';
 import { joinOrganization } from '../../support/session-state.ts';
-import { openTcpProxy } from '../../support/tcp-proxy.ts';
 import { furtherTeam, type Teammate } from '../../support/team.ts';
+import { memberOfLargeRole, openFront, tellsNothing, tokenWith, told, verify } from './forward.ts';
 
 t.test('a token that is no good is 401 with a challenge, as everywhere', async (t) => {
   const { api, app, service, join, organization, asClient } = await openFront(t);

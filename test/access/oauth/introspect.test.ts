@@ -2,12 +2,12 @@
 import t, { type Test } from 'tap';
 import { newAccount } from '../../support/client.ts';
 import { forge, partsOf, rsa, serviceKey } from '../../support/forge.ts';
-import { FORM, inBody, type Parameters, post } from '../../support/oauth.ts';
 import { insertRole } from '../../support/rights.ts';
 import { type PlantedClient, plantClient, tokenOfClient } from '../../support/service-clients.ts';
 import { agePlaces, sessionRow } from '../../support/session-state.ts';
 import { assign, openTeam } from '../../support/team.ts';
 import { plantOrganization } from '../../support/world.ts';
+import { FORM, inBody, type Parameters, post } from './calls.ts';
 
 const INACTIVE = { active: false };
 
@@ -170,7 +170,7 @@ t.test('what this service has not signed as it stands is inactive', async (t) =>
 });
 
 t.test(
-  'a refresh token is active while its usable may be used, is no access token, and asking uses up nothing',
+  'a refresh token is active while its place may be used, is no access token, and asking uses up nothing',
   async (t) => {
     const { api, database, ask, join, client, organization } = await open(t);
     const member = await join('agent');

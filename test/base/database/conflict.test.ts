@@ -3,7 +3,7 @@ import t from 'tap';
 import { openDatabase, statement } from '../../../src/base/database/db.ts';
 import { openLog } from '../../../src/base/platform/log.ts';
 import { createDatabase } from '../../support/database.ts';
-import { tenants } from '../../support/tenants.ts';
+import { tenants } from './tenants.ts';
 
 const LOCK = statement('SELECT 1 FROM users WHERE id = $1::uuid FOR UPDATE');
 

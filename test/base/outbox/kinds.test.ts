@@ -10,10 +10,10 @@ import type { MailKind, MailRow } from '../../../src/base/outbox/kinds.ts';
 import { openOutbox } from '../../../src/base/outbox/outbox.ts';
 import { isNewestMail } from '../../../src/base/outbox/store.ts';
 import { createDatabase } from '../../support/database.ts';
-import { openMailbox } from '../../support/mailbox.ts';
-import { dueNow, keepingLog } from '../../support/outbox.ts';
-import { tenants } from '../../support/tenants.ts';
+import { openMailbox } from '../../support/servers/mailbox.ts';
 import { rounds } from '../../support/thorough.ts';
+import { tenants } from '../database/tenants.ts';
+import { dueNow, keepingLog } from './rows.ts';
 
 const database = await createDatabase(t);
 const log = keepingLog();

@@ -4,10 +4,10 @@ import t, { type Test } from 'tap';
 import { removeEndedNow } from '../../../src/sign-in/sessions/remove-ended.ts';
 import { newAccount } from '../../support/client.ts';
 import { createDatabase } from '../../support/database.ts';
-import { consume, has, untilSettled } from '../../support/feed.ts';
 import { refused } from '../../support/raw.ts';
 import { openService } from '../../support/service.ts';
 import { plantClient, tokenOfClient } from '../../support/service-clients.ts';
+import { consume, has, untilSettled } from './consumer.ts';
 
 async function openFeedTest(t: Test, settings: Record<string, string> = {}) {
   const database = await createDatabase(t);

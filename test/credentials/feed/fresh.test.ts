@@ -11,11 +11,11 @@ import { type Feed, openFeed } from '../../../src/credentials/feed/feed.ts';
 import type { ClientCaller } from '../../../src/protocol/caller.ts';
 import { newAccount } from '../../support/client.ts';
 import { createDatabase } from '../../support/database.ts';
-import { veil } from '../../support/replicas.ts';
 import { openService } from '../../support/service.ts';
 import { plantClient, tokenOfClient } from '../../support/service-clients.ts';
 import { until } from '../../support/until.ts';
 import { plantOrganization } from '../../support/world.ts';
+import { veil } from '../stream/replicas.ts';
 
 const callerOf = (organizationId: string | null): ClientCaller => ({
   ...{ kind: 'client', id: '00000000-0000-7000-8000-000000000001', organizationId, organizationSlug: null },

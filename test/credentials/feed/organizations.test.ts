@@ -5,11 +5,11 @@ import t from 'tap';
 import { disableAccount } from '../../../src/admin/accounts/change-account.ts';
 import { endAnySession } from '../../../src/admin/sessions/sessions.ts';
 import { applyPreset } from '../../../src/directory/presets/apply.ts';
-import { openWorld, tells, told } from '../../support/feed-world.ts';
+import { crmWith } from '../../directory/presets/applying.ts';
 import { newAdministrator } from '../../support/platform.ts';
-import { crmWith } from '../../support/presets.ts';
 import { plantClient } from '../../support/service-clients.ts';
 import { plantRole } from '../../support/world.ts';
+import { openWorld, tells, told } from './readers.ts';
 
 t.test('the end of a session is told where its user is a member, whatever it acted for', async (t) => {
   const world = await openWorld(t);

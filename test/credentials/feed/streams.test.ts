@@ -10,7 +10,6 @@ import { raiseEpochs } from '../../../src/directory/users/epoch-store.ts';
 import type { Revocation } from '../../../src/protocol/revocation.ts';
 import { newAccount } from '../../support/client.ts';
 import { createDatabase } from '../../support/database.ts';
-import { consume, eventsOf, has } from '../../support/feed.ts';
 import { newAdministrator } from '../../support/platform.ts';
 import { requestHead } from '../../support/raw.ts';
 import { openService, spawnService } from '../../support/service.ts';
@@ -18,6 +17,7 @@ import { plantClient, tokenOfClient } from '../../support/service-clients.ts';
 import { openTransaction } from '../../support/session-state.ts';
 import { until } from '../../support/until.ts';
 import { plantOrganization, plantPerson } from '../../support/world.ts';
+import { consume, eventsOf, has } from './consumer.ts';
 
 async function openStreams(t: Test, settings: Record<string, string> = {}) {
   const database = await createDatabase(t);

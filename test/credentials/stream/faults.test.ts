@@ -2,9 +2,9 @@
 import t from 'tap';
 import { type Account, newAccount } from '../../support/client.ts';
 import { createDatabase } from '../../support/database.ts';
-import { type Redis, startRedis } from '../../support/redis.ts';
-import { degraded, heals, learns, openPair, refuses, signedOut, streaming, verdict } from '../../support/replicas.ts';
+import { type Redis, startRedis } from '../../support/servers/redis.ts';
 import { openService, type Service } from '../../support/service.ts';
+import { degraded, heals, learns, openPair, refuses, signedOut, streaming, verdict } from './replicas.ts';
 
 const KEY = 'tenantry:revocations';
 

@@ -1,11 +1,11 @@
 // Whatever happens to the way to Redis; and what the stream proves while PostgreSQL cannot be read, and what it does not.
 import t, { type Test } from 'tap';
 import { createDatabase } from '../../support/database.ts';
-import { startRedis } from '../../support/redis.ts';
-import { degraded, heals, refuses, signedOut, streaming, type Veil, veil, verdict } from '../../support/replicas.ts';
+import { startRedis } from '../../support/servers/redis.ts';
+import { openTcpProxy } from '../../support/servers/tcp-proxy.ts';
 import { openService, type Service } from '../../support/service.ts';
-import { openTcpProxy } from '../../support/tcp-proxy.ts';
 import { soon, until } from '../../support/until.ts';
+import { degraded, heals, refuses, signedOut, streaming, type Veil, veil, verdict } from './replicas.ts';
 
 /** Two replicas, the second one of which reaches Redis through a proxy and reads no revocation of PostgreSQL. */
 async function openBehindProxy(t: Test) {

@@ -5,10 +5,10 @@ import t from 'tap';
 import { type Account, atOnce, newAccount } from '../../support/client.ts';
 import { createDatabase } from '../../support/database.ts';
 import { newAdministrator } from '../../support/platform.ts';
-import { startRedis } from '../../support/redis.ts';
-import { degraded, heals, learns, logOut, openPair, refuses, streaming, verdict } from '../../support/replicas.ts';
+import { startRedis } from '../../support/servers/redis.ts';
 import { openService } from '../../support/service.ts';
 import { soon, until } from '../../support/until.ts';
+import { degraded, heals, learns, logOut, openPair, refuses, streaming, verdict } from './replicas.ts';
 
 const KEY = 'tenantry:revocations';
 

@@ -2,15 +2,15 @@
 import t from 'tap';
 import type { Database } from '../../../src/base/database/db.ts';
 import type { SendMail } from '../../../src/base/mail/smtp.ts';
-import { freshEmail } from '../../support/inviting.ts';
 import {
   rowOf as findRow,
   keepingLog,
   dueNow as makeDue,
   outboxOf as openOn,
   openQuiet,
-} from '../../support/outbox.ts';
+} from '../../base/outbox/rows.ts';
 import { refused } from '../../support/raw.ts';
+import { freshEmail } from './inviting.ts';
 
 const inviting = await openQuiet(t);
 const { api, database, owner, service } = inviting;

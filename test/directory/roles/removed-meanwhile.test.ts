@@ -2,10 +2,10 @@
 import t from 'tap';
 import { applyPreset } from '../../../src/directory/presets/apply.ts';
 import { newAccount } from '../../support/client.ts';
-import { openInviting } from '../../support/inviting.ts';
-import { CRM } from '../../support/presets.ts';
 import { openTransaction, waiters } from '../../support/session-state.ts';
 import { heldRoles, openTeam } from '../../support/team.ts';
+import { openInviting } from '../invitations/inviting.ts';
+import { CRM } from '../presets/applying.ts';
 
 const EXTRA = { name: 'extra', description: '', level: 1, ownership: false, permissions: [] };
 const WITH_EXTRA = { ...CRM, roles: [...CRM.roles, EXTRA] };

@@ -2,7 +2,6 @@
 import t from 'tap';
 import type { Statement, SystemReader } from '../../../src/base/database/db.ts';
 import { acceptByRegistering } from '../../../src/sign-in/accept-invitation/accept-invitation.ts';
-import { atOnce, newAccount, type Reply } from '../../support/client.ts';
 import {
   codesOf,
   countMembers,
@@ -12,7 +11,8 @@ import {
   registering,
   setSeats,
   statusesOf,
-} from '../../support/inviting.ts';
+} from '../../directory/invitations/inviting.ts';
+import { atOnce, newAccount, type Reply } from '../../support/client.ts';
 import { rounds } from '../../support/thorough.ts';
 
 const ROUNDS = rounds(50);

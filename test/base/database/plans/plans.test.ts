@@ -2,11 +2,11 @@
 // answer, shows as a table or an index that is read from end to end. What the paths cost on a million users is measured
 // by bench/scale.ts.
 import t, { type Test } from 'tap';
-import { enter, pathsOf, walk } from '../../../bench/scale-paths.ts';
-import { plant } from '../../../bench/seed-rows.ts';
-import { createDatabase } from '../../support/database.ts';
-import { judgedByWholeSet, LARGE_TABLES, openPlanRelay, readFromEndToEnd, tellPlans } from '../../support/plans.ts';
-import { openService } from '../../support/service.ts';
+import { enter, pathsOf, walk } from '../../../../bench/scale-paths.ts';
+import { plant } from '../../../../bench/seed-rows.ts';
+import { createDatabase } from '../../../support/database.ts';
+import { openService } from '../../../support/service.ts';
+import { judgedByWholeSet, LARGE_TABLES, openPlanRelay, readFromEndToEnd, tellPlans } from './relay.ts';
 
 const SHAPE = { users: 20_000, organizations: 2_000 };
 // A connection plans a statement anew five times before it may keep one plan for all values.

@@ -2,10 +2,10 @@
 // come to know.
 import { randomBytes } from 'node:crypto';
 import type { Test } from 'tap';
-import { type Account, newAccount } from './client.ts';
-import type { TestDatabase } from './database.ts';
-import { openService, type Service } from './service.ts';
-import { soon, until } from './until.ts';
+import { type Account, newAccount } from '../../support/client.ts';
+import type { TestDatabase } from '../../support/database.ts';
+import { openService, type Service } from '../../support/service.ts';
+import { soon, until } from '../../support/until.ts';
 
 export interface Veil {
   /** The database, for a service to be opened with. */

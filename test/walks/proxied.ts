@@ -7,9 +7,9 @@ import type { AddressInfo } from 'node:net';
 import { join } from 'node:path';
 import type { Test } from 'tap';
 import { WebSocketServer } from 'ws';
-import { type Nginx, startNginx } from './nginx.ts';
-import { type RawReply, requestHead, sendRaw } from './raw.ts';
-import { ROOT } from './service.ts';
+import { type RawReply, requestHead, sendRaw } from '../support/raw.ts';
+import { type Nginx, startNginx } from '../support/servers/nginx.ts';
+import { ROOT } from '../support/service.ts';
 
 /** What the service says that it was asked. */
 export interface Seen {

@@ -5,7 +5,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { promisify } from 'node:util';
 import { debianProgram } from './debian.ts';
-import { type Lifetime, onFreePort, startProcess } from './server-process.ts';
+import { type Lifetime, onFreePort, startProcess } from './process.ts';
 
 export interface Nginx {
   readonly url: string;

@@ -1,7 +1,7 @@
 // PostgreSQL itself keeps organizations apart: asked as the roles of the service, by plain SQL, past all of our code.
 import t, { type Test } from 'tap';
-import { createDatabase } from '../../support/database.ts';
-import { type Ask, asRole, plantTenant, within } from '../../support/isolation.ts';
+import { createDatabase } from '../../../support/database.ts';
+import { type Ask, asRole, plantTenant, within } from './tenant.ts';
 
 const SYSTEM_OWNER = '00000000-0000-0000-0000-000000000000';
 const ROLES = ['tenantry_app', 'tenantry_system'];

@@ -1,15 +1,15 @@
 // Whom a cause of revocation may concern: people with sessions in two organizations and service clients, each with the
 // tokens that they hold, and what two replicas say to every one of them.
 import { randomUUID } from 'node:crypto';
-import type { App } from '../../src/app/app.ts';
-import { readRevocations } from '../../src/credentials/revocations/revocations.ts';
-import type { Revocation } from '../../src/protocol/revocation.ts';
-import type { Api } from './client.ts';
-import type { TestDatabase } from './database.ts';
-import type { Service } from './service.ts';
-import { plantClient, tokenOfClient } from './service-clients.ts';
-import { joinMember } from './session-state.ts';
-import { plantOrganization, plantPerson, plantRole, signInPlanted } from './world.ts';
+import type { App } from '../../../src/app/app.ts';
+import { readRevocations } from '../../../src/credentials/revocations/revocations.ts';
+import type { Revocation } from '../../../src/protocol/revocation.ts';
+import type { Api } from '../../support/client.ts';
+import type { TestDatabase } from '../../support/database.ts';
+import type { Service } from '../../support/service.ts';
+import { plantClient, tokenOfClient } from '../../support/service-clients.ts';
+import { joinMember } from '../../support/session-state.ts';
+import { plantOrganization, plantPerson, plantRole, signInPlanted } from '../../support/world.ts';
 
 export interface SignedInPerson {
   readonly userId: string;

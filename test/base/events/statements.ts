@@ -1,5 +1,5 @@
 // Finds what the source writes into the table of events by SQL, and reads the types from it.
-import { sourcesBelow } from './sources.ts';
+import { sourcesBelow } from '../../support/sources.ts';
 
 export interface EventStatement {
   readonly path: string;

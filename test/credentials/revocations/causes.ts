@@ -1,17 +1,17 @@
 // Everything that must end tokens, and whose: the list that test/credentials/revocations/causes.test.ts goes through. `event` is what
 // the transaction records; every event type of the catalogue is in one of the two lists here.
 import { createHash, randomBytes } from 'node:crypto';
-import { disableAccount, enableAccount, setPassword } from '../../src/admin/accounts/change-account.ts';
-import { grantRoles } from '../../src/admin/accounts/grant-roles.ts';
-import { activateOrganization, suspendOrganization } from '../../src/admin/organizations/organizations.ts';
-import { endEverything } from '../../src/admin/restore/restore.ts';
-import { endAllSessions, endAnySession, endUserSessions } from '../../src/admin/sessions/sessions.ts';
-import type { EventType } from '../../src/base/events/catalogue.ts';
-import { applyPreset } from '../../src/directory/presets/apply.ts';
-import type { Holder, Stage } from './causes-stage.ts';
-import { CRM, crmWith } from './presets.ts';
-import { agePlaces } from './session-state.ts';
-import { signInPlanted } from './world.ts';
+import { disableAccount, enableAccount, setPassword } from '../../../src/admin/accounts/change-account.ts';
+import { grantRoles } from '../../../src/admin/accounts/grant-roles.ts';
+import { activateOrganization, suspendOrganization } from '../../../src/admin/organizations/organizations.ts';
+import { endEverything } from '../../../src/admin/restore/restore.ts';
+import { endAllSessions, endAnySession, endUserSessions } from '../../../src/admin/sessions/sessions.ts';
+import type { EventType } from '../../../src/base/events/catalogue.ts';
+import { applyPreset } from '../../../src/directory/presets/apply.ts';
+import { CRM, crmWith } from '../../directory/presets/applying.ts';
+import { agePlaces } from '../../support/session-state.ts';
+import { signInPlanted } from '../../support/world.ts';
+import type { Holder, Stage } from './subjects.ts';
 
 type Refused = Readonly<Partial<Record<Holder, string>>>;
 

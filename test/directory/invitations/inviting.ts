@@ -1,9 +1,9 @@
 // An organization that invites, with a real mailbox: what every test of invitations begins with.
 import type { Test } from 'tap';
-import { type Account, type Api, newAccount, type Reply } from './client.ts';
-import { createDatabase, type TestDatabase } from './database.ts';
-import { type Mailbox, openMailbox, tokenIn } from './mailbox.ts';
-import { openService, type Service } from './service.ts';
+import { type Account, type Api, newAccount, type Reply } from '../../support/client.ts';
+import { createDatabase, type TestDatabase } from '../../support/database.ts';
+import { type Mailbox, openMailbox, tokenIn } from '../../support/servers/mailbox.ts';
+import { openService, type Service } from '../../support/service.ts';
 
 export interface Inviting {
   readonly database: TestDatabase;

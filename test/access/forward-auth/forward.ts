@@ -1,14 +1,14 @@
 // Forward authentication as a proxy asks for it: GET /verify with somebody's token, and what its answer tells of them.
 import { randomUUID } from 'node:crypto';
 import type { Test } from 'tap';
-import { issueAccessToken } from '../../src/credentials/tokens/access.ts';
-import { PERMISSIONS_IN_TOKEN_MAX } from '../../src/protocol/claims.ts';
-import { IDENTITY_HEADERS } from '../../src/protocol/identity-headers.ts';
-import type { Api, Reply } from './client.ts';
-import { assignRole, insertRole } from './rights.ts';
-import type { Service } from './service.ts';
-import { plantClient, tokenOfClient } from './service-clients.ts';
-import { openTeam, type Team, type Teammate } from './team.ts';
+import { issueAccessToken } from '../../../src/credentials/tokens/access.ts';
+import { PERMISSIONS_IN_TOKEN_MAX } from '../../../src/protocol/claims.ts';
+import { IDENTITY_HEADERS } from '../../../src/protocol/identity-headers.ts';
+import type { Api, Reply } from '../../support/client.ts';
+import { assignRole, insertRole } from '../../support/rights.ts';
+import type { Service } from '../../support/service.ts';
+import { plantClient, tokenOfClient } from '../../support/service-clients.ts';
+import { openTeam, type Team, type Teammate } from '../../support/team.ts';
 
 export interface Front extends Team {
   readonly app: Service['app'];

@@ -1,9 +1,9 @@
 // Naming an organization by the tenant headers: who may, every kind of value, and the rule of what comes of it, written
 // down once more, plainly. What is asked, and where, is up to the tests.
-import { type Account, type Api, newAccount } from './client.ts';
-import type { TestDatabase } from './database.ts';
-import { newLoner } from './platform.ts';
-import { joinOrganization } from './session-state.ts';
+import { type Account, type Api, newAccount } from '../../support/client.ts';
+import type { TestDatabase } from '../../support/database.ts';
+import { newLoner } from '../../support/platform.ts';
+import { joinOrganization } from '../../support/session-state.ts';
 
 export interface Place {
   readonly id: string;

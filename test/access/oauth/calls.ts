@@ -1,8 +1,8 @@
 // Calls of the OAuth endpoints as a client's library makes them, and the form that every refusal of them must have.
 import type { Test } from 'tap';
-import { OAUTH_ERRORS, type OAuthErrorCode } from '../../src/base/errors/oauth.ts';
-import type { Api, Reply } from './client.ts';
-import type { PlantedClient } from './service-clients.ts';
+import { OAUTH_ERRORS, type OAuthErrorCode } from '../../../src/base/errors/oauth.ts';
+import type { Api, Reply } from '../../support/client.ts';
+import type { PlantedClient } from '../../support/service-clients.ts';
 
 export const FORM = 'application/x-www-form-urlencoded';
 export const ASSERTION_TYPE = 'urn:ietf:params:oauth:client-assertion-type:jwt-bearer';

@@ -1,7 +1,7 @@
 // Organizations with members for tests of the database itself, and the one question of what a scope sees.
 import { randomUUID } from 'node:crypto';
-import { type Reader, statement } from '../../src/base/database/db.ts';
-import type { TestDatabase } from './database.ts';
+import { type Reader, statement } from '../../../src/base/database/db.ts';
+import type { TestDatabase } from '../../support/database.ts';
 
 export interface Tenant {
   readonly organizationId: string;

@@ -1,13 +1,13 @@
 // An outbox that sends when a test says so, and the rows that it works on.
 import type { Test } from 'tap';
-import type { Database } from '../../src/base/database/db.ts';
-import type { SendMail } from '../../src/base/mail/smtp.ts';
-import { openOutbox } from '../../src/base/outbox/outbox.ts';
-import { systemRandom } from '../../src/base/platform/random.ts';
-import { invitationMail } from '../../src/directory/invitations/mail.ts';
-import type { TestDatabase } from './database.ts';
-import { type Inviting, openInviting } from './inviting.ts';
-import { until } from './until.ts';
+import type { Database } from '../../../src/base/database/db.ts';
+import type { SendMail } from '../../../src/base/mail/smtp.ts';
+import { openOutbox } from '../../../src/base/outbox/outbox.ts';
+import { systemRandom } from '../../../src/base/platform/random.ts';
+import { invitationMail } from '../../../src/directory/invitations/mail.ts';
+import { type Inviting, openInviting } from '../../directory/invitations/inviting.ts';
+import type { TestDatabase } from '../../support/database.ts';
+import { until } from '../../support/until.ts';
 
 export interface OutboxRow {
   readonly id: string;

@@ -3,9 +3,9 @@ import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { Redis as Client } from 'ioredis';
+import { until } from '../until.ts';
 import { debianProgram } from './debian.ts';
-import { freePort, type Lifetime, onFreePort, type ServerProcess, startProcess } from './server-process.ts';
-import { until } from './until.ts';
+import { freePort, type Lifetime, onFreePort, type ServerProcess, startProcess } from './process.ts';
 
 export interface RedisOptions {
   /** 0 or none takes a free one. */

@@ -1,7 +1,7 @@
 // The roles of the service by plain SQL, past all of our code, and two tenants' worth of rows to keep apart.
 import { randomUUID } from 'node:crypto';
 import pg from 'pg';
-import type { TestDatabase } from './database.ts';
+import type { TestDatabase } from '../../../support/database.ts';
 
 /** Runs statements on one connection as the given role. */
 export async function asRole<T>(url: string, work: (ask: Ask) => Promise<T>): Promise<T> {

@@ -1,8 +1,8 @@
 // Holds the rows of the table of events against the catalogue. Whom and what ids belong to is read from the other tables
 // as often as a test says so, because what is deleted leaves its events behind.
-import { EVENTS, isEventType } from '../../src/base/events/catalogue.ts';
-import type { ActorKind, TargetKind } from '../../src/base/events/kind.ts';
-import type { TestDatabase } from './database.ts';
+import { EVENTS, isEventType } from '../../../src/base/events/catalogue.ts';
+import type { ActorKind, TargetKind } from '../../../src/base/events/kind.ts';
+import type { TestDatabase } from '../../support/database.ts';
 
 const TABLES: Readonly<Record<Exclude<TargetKind, 'installation'>, string>> = {
   user: 'users',

@@ -14,7 +14,7 @@ import {
 import { delimiter, dirname, join } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
-import { takeLock } from '../../src/base/embedded/lock.ts';
+import { takeLock } from '../../../src/base/embedded/lock.ts';
 import type { DebianSystem } from './debian-apt.ts';
 import { answersVersion, makePrograms, PROGRAMS } from './debian-packages.ts';
 
@@ -29,7 +29,7 @@ export interface Surroundings {
   readonly root?: string;
 }
 
-const CACHE = fileURLToPath(new URL('../../.data/cache/debian', import.meta.url));
+const CACHE = fileURLToPath(new URL('../../../.data/cache/debian', import.meta.url));
 // Debian keeps servers where ordinary users do not look.
 const PATH = [process.env.PATH ?? '', '/usr/local/sbin', '/usr/sbin', '/sbin'].join(delimiter);
 const STAGING = 'staging-';

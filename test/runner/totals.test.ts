@@ -1,6 +1,6 @@
 // The last line of a run: a red file is never "0 failed", however it ended.
 import t from 'tap';
-import type { FileResult } from '../runner/pool.ts';
+import type { FileResult } from './pool.ts';
 import { failureOf, totalsOf } from './totals.ts';
 
 const GOOD: FileResult = {

@@ -1,6 +1,6 @@
 // Owns: what a whole run says in the end, from the results of its files. Whatever has a red file has a failure here, also
 // a file that broke off without a failed assertion.
-import type { FileResult } from '../runner/pool.ts';
+import type { FileResult } from './pool.ts';
 
 export interface Totals {
   /** N passed, M failed. */

@@ -1,9 +1,9 @@
 // A consumer of the revocation feed, as a program in another language would write one: it reads frames as they come.
 import type { Test } from 'tap';
-import type { App } from '../../src/app/app.ts';
-import type { Revocation } from '../../src/protocol/revocation.ts';
-import type { TestDatabase } from './database.ts';
-import { until } from './until.ts';
+import type { App } from '../../../src/app/app.ts';
+import type { Revocation } from '../../../src/protocol/revocation.ts';
+import type { TestDatabase } from '../../support/database.ts';
+import { until } from '../../support/until.ts';
 
 export interface Frame {
   readonly event: string;

@@ -1,22 +1,22 @@
 // What is recorded and ends no token: with the causes of causes.ts every event of the catalogue happens at least once.
 import { randomUUID } from 'node:crypto';
-import { createAccount } from '../../src/admin/accounts/create-account.ts';
+import { createAccount } from '../../../src/admin/accounts/create-account.ts';
 import {
   grantPlatformAdministrator,
   revokePlatformAdministrator,
-} from '../../src/admin/administrators/administrators.ts';
-import { createOrganizationForOwner } from '../../src/admin/organizations/create-for-owner.ts';
+} from '../../../src/admin/administrators/administrators.ts';
+import { createOrganizationForOwner } from '../../../src/admin/organizations/create-for-owner.ts';
 import {
   activateOrganization,
   setSubscription,
   suspendOrganization,
-} from '../../src/admin/organizations/organizations.ts';
-import { endAllSessions } from '../../src/admin/sessions/sessions.ts';
-import { dropMails, retryMails } from '../../src/base/outbox/operate.ts';
-import { inviteByOperator } from '../../src/directory/invitations/invitations.ts';
-import { invite } from './causes.ts';
-import type { Stage } from './causes-stage.ts';
-import { newAccount, type Reply } from './client.ts';
+} from '../../../src/admin/organizations/organizations.ts';
+import { endAllSessions } from '../../../src/admin/sessions/sessions.ts';
+import { dropMails, retryMails } from '../../../src/base/outbox/operate.ts';
+import { inviteByOperator } from '../../../src/directory/invitations/invitations.ts';
+import { invite } from '../../credentials/revocations/causes.ts';
+import type { Stage } from '../../credentials/revocations/subjects.ts';
+import { newAccount, type Reply } from '../../support/client.ts';
 
 const PASSWORD = 'gravel umbrella tuesday';
 const byOwner = ({ owner }: Stage) => ({ token: owner.accessToken });

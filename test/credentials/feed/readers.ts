@@ -1,13 +1,13 @@
 // Two organizations and what the clients of each are told: the three ways of telling, held against each other.
 import type { Test } from 'tap';
-import type { Revocation } from '../../src/protocol/revocation.ts';
-import { createDatabase } from './database.ts';
-import { type Consumer, consume, eventsOf, type Frame, untilSettled } from './feed.ts';
-import { openService } from './service.ts';
-import { plantClient, tokenOfClient } from './service-clients.ts';
-import { joinMember } from './session-state.ts';
-import { furtherTeam } from './team.ts';
-import { plantPerson, signInPlanted } from './world.ts';
+import type { Revocation } from '../../../src/protocol/revocation.ts';
+import { createDatabase } from '../../support/database.ts';
+import { openService } from '../../support/service.ts';
+import { plantClient, tokenOfClient } from '../../support/service-clients.ts';
+import { joinMember } from '../../support/session-state.ts';
+import { furtherTeam } from '../../support/team.ts';
+import { plantPerson, signInPlanted } from '../../support/world.ts';
+import { type Consumer, consume, eventsOf, type Frame, untilSettled } from './consumer.ts';
 
 /** Two organizations with an owner and two agents each, a person in both, a loner, and a client of each and of all. */
 export async function openWorld(t: Test) {

@@ -6,8 +6,8 @@ import { join } from 'node:path';
 import { Readable, Writable } from 'node:stream';
 import { text } from 'node:stream/consumers';
 import { runCommand } from '../../src/cli/run.ts';
-import type { TestDatabase } from './database.ts';
-import { PROGRAM_ENVIRONMENT, ROOT } from './service.ts';
+import type { TestDatabase } from '../support/database.ts';
+import { PROGRAM_ENVIRONMENT, ROOT } from '../support/service.ts';
 
 export interface CliReply {
   readonly status: number | null;

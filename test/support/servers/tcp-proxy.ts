@@ -1,7 +1,7 @@
 // A network between a client and a server of the loopback interface that a test can cut, hold up and let through.
 import { once } from 'node:events';
 import { type AddressInfo, connect, createServer, type Socket } from 'node:net';
-import type { Lifetime } from './server-process.ts';
+import type { Lifetime } from './process.ts';
 
 export interface TcpProxy {
   readonly port: number;

@@ -7,9 +7,9 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { Redis as Client, Cluster } from 'ioredis';
 import t from 'tap';
+import { until } from '../until.ts';
+import { freePort, onFreePort } from './process.ts';
 import { startRedis, startRedisCluster } from './redis.ts';
-import { freePort, onFreePort } from './server-process.ts';
-import { until } from './until.ts';
 
 t.test('a Redis answers, is recent enough, forgets everything at a flush, and writes nothing to disk', async (t) => {
   const redis = await startRedis(t, { args: ['--maxmemory', '64mb'] });

@@ -1,13 +1,13 @@
 // Presets applied to a test's own database: what may be written, presets that differ a little, and refusals.
 import type { Test } from 'tap';
-import { openDatabase } from '../../src/base/database/db.ts';
-import { Problem } from '../../src/base/errors/problem.ts';
-import { systemClock } from '../../src/base/platform/clock.ts';
-import { openLog } from '../../src/base/platform/log.ts';
-import { systemRandom } from '../../src/base/platform/random.ts';
-import { type Preset, type PresetRole, readPreset } from '../../src/directory/presets/presets.ts';
-import type { Revocation } from '../../src/protocol/revocation.ts';
-import { createDatabase, type TestDatabase } from './database.ts';
+import { openDatabase } from '../../../src/base/database/db.ts';
+import { Problem } from '../../../src/base/errors/problem.ts';
+import { systemClock } from '../../../src/base/platform/clock.ts';
+import { openLog } from '../../../src/base/platform/log.ts';
+import { systemRandom } from '../../../src/base/platform/random.ts';
+import { type Preset, type PresetRole, readPreset } from '../../../src/directory/presets/presets.ts';
+import type { Revocation } from '../../../src/protocol/revocation.ts';
+import { createDatabase, type TestDatabase } from '../../support/database.ts';
 
 /** What applying asks for, over connections of its own; what it publishes is collected. */
 export function openDeps(t: Test, { appUrl, systemUrl }: TestDatabase) {
