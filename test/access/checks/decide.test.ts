@@ -1,4 +1,4 @@
-// The decision alone: which assignment grants what, where, and what the explanation says.
+// The decision alone: which assignment grants which permission in which scope, and the content of the explanation.
 import t from 'tap';
 import { decide } from '../../../src/access/checks/decide.ts';
 import { type MemberGrants, toMemberGrants } from '../../../src/access/checks/member-grants.ts';
@@ -11,7 +11,7 @@ interface Given {
   readonly level?: number;
 }
 
-/** What an active member holds by these roles, which are called r0, r1 … in their order. */
+/** The rights of an active member with these roles. The roles are named r0, r1 … in their order. */
 function holder(
   given: readonly Given[],
   changed: Partial<MemberGrantsRow['members'][number]> = {},
@@ -33,7 +33,7 @@ function holder(
   return toMemberGrants('o', row).get('u');
 }
 
-t.test('a scoped assignment grants where all of its keys have the same value of the same type', async (t) => {
+t.test('a scoped assignment grants only where all of its keys have the same value of the same type', async (t) => {
   const table: [Scope, Scope, boolean][] = [
     [{}, {}, true],
     [{}, { project: 'p1' }, true],
@@ -73,7 +73,7 @@ t.test('a scoped assignment grants where all of its keys have the same value of 
   }
 });
 
-t.test('two scoped assignments do not add up to what neither of them grants', async (t) => {
+t.test('two scoped assignments together do not grant what neither of them grants alone', async (t) => {
   const given = [
     { permissions: ['deals:write'], scope: { project: 'p1' } },
     { permissions: ['deals:write'], scope: { region: 'eu' } },
@@ -88,7 +88,7 @@ t.test('two scoped assignments do not add up to what neither of them grants', as
   );
 });
 
-t.test('a pattern covers what it names, whole parts and exact letters only', async (t) => {
+t.test('a pattern covers only what it names: whole parts and exact letters', async (t) => {
   const table: [string, string, boolean][] = [
     ['deals:write', 'deals:write', true],
     ['deals:write', 'deals:read', false],
@@ -104,11 +104,11 @@ t.test('a pattern covers what it names, whole parts and exact letters only', asy
   for (const [held, permission, allowed] of table) {
     const decision = decide(holder([{ permissions: ['other:thing', held] }]), { permission, scope: {} });
     t.match(decision, { allowed, reason: allowed ? 'granted' : 'no_permission' }, `${held} for ${permission}`);
-    if (allowed) t.match(decision.explanation, { permission: held }, 'and is named');
+    if (allowed) t.match(decision.explanation, { permission: held }, 'and the explanation names it');
   }
 });
 
-t.test('a yes names the broadest assignment, the highest role and the narrowest pattern', async (t) => {
+t.test('a yes names the assignment with the widest scope, the highest role and the narrowest pattern', async (t) => {
   const given = [
     { permissions: ['deals:write'], scope: { project: 'p1' }, level: 99 },
     { permissions: ['*:*', 'deals:*', 'deals:write'], level: 20 },
@@ -125,7 +125,7 @@ t.test('a yes names the broadest assignment, the highest role and the narrowest 
   });
 });
 
-t.test('a no names what is missing, the roles held and those that would grant it elsewhere', async (t) => {
+t.test('a no names what is missing, the member’s roles, and the roles that would grant it elsewhere', async (t) => {
   const given = [
     { permissions: ['deals:write'], scope: { project: 'p1' } },
     { permissions: ['deals:read'], level: 5 },
@@ -149,7 +149,7 @@ t.test('a no names what is missing, the roles held and those that would grant it
   });
 });
 
-t.test('no role grants anything to whoever is suspended or disabled', async (t) => {
+t.test('no role grants anything to a suspended member or a disabled user', async (t) => {
   const all = [{ permissions: ['*:*'] }];
   const ask = (grants: MemberGrants | undefined) => decide(grants, { permission: 'deals:read', scope: {} });
   t.match(ask(holder(all)), { allowed: true });
