@@ -1,8 +1,8 @@
 // The decision alone: which assignment grants which permission in which scope, and the content of the explanation.
 import t from 'tap';
 import { decide } from '../../../src/access/checks/decide.ts';
-import { type Holdings, holdingsOf } from '../../../src/access/checks/holdings.ts';
-import type { HoldingsRow } from '../../../src/access/checks/store.ts';
+import { type MemberGrants, toMemberGrants } from '../../../src/access/checks/member-grants.ts';
+import type { MemberGrantsRow } from '../../../src/access/checks/store.ts';
 import type { Scope } from '../../../src/directory/rights/scope.ts';
 
 interface Given {
@@ -12,8 +12,11 @@ interface Given {
 }
 
 /** The rights of an active member with these roles. The roles are named r0, r1 … in their order. */
-function holder(given: readonly Given[], changed: Partial<HoldingsRow['members'][number]> = {}): Holdings | undefined {
-  const row: HoldingsRow = {
+function holder(
+  given: readonly Given[],
+  changed: Partial<MemberGrantsRow['members'][number]> = {},
+): MemberGrants | undefined {
+  const row: MemberGrantsRow = {
     status: 'active',
     roles: given.map(({ permissions, level }, at) => ({ id: `${at}`, name: `r${at}`, level: level ?? 1, permissions })),
     members: [
@@ -27,7 +30,7 @@ function holder(given: readonly Given[], changed: Partial<HoldingsRow['members']
       },
     ],
   };
-  return holdingsOf('o', row).get('u');
+  return toMemberGrants('o', row).get('u');
 }
 
 t.test('a scoped assignment grants only where all of its keys have the same value of the same type', async (t) => {
@@ -148,7 +151,7 @@ t.test('a no names what is missing, the member’s roles, and the roles that wou
 
 t.test('no role grants anything to a suspended member or a disabled user', async (t) => {
   const all = [{ permissions: ['*:*'] }];
-  const ask = (holdings: Holdings | undefined) => decide(holdings, { permission: 'deals:read', scope: {} });
+  const ask = (grants: MemberGrants | undefined) => decide(grants, { permission: 'deals:read', scope: {} });
   t.match(ask(holder(all)), { allowed: true });
   t.match(ask(holder(all, { status: 'suspended' })), { allowed: false, reason: 'membership_suspended' });
   t.match(ask(holder(all, { userStatus: 'disabled' })), { allowed: false, reason: 'user_disabled' });

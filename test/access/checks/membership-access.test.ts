@@ -1,8 +1,8 @@
 // What the service remembers of members: it reads a member once, never answers with a state from before a change, and
 // has a size limit.
 import t, { type Test } from 'tap';
-import { createHoldingsCache } from '../../../src/access/checks/holdings-cache.ts';
-import { BLIND_SECONDS_MAX, openMembershipAccess } from '../../../src/access/checks/membership-access.ts';
+import { createGrantsCache } from '../../../src/access/checks/grants-cache.ts';
+import { openMembershipAccess, STALE_SECONDS_MAX } from '../../../src/access/checks/membership-access.ts';
 import type { App } from '../../../src/app/app.ts';
 import { type Database, openDatabase } from '../../../src/base/database/db.ts';
 import { openLog } from '../../../src/base/platform/log.ts';
@@ -54,7 +54,7 @@ async function watched(t: Test, limits?: Parameters<typeof openMembershipAccess>
   /** The number of reads that the question took, and the result. */
   const ask = async (organizationId: string, userIds: readonly string[], fresh = false) => {
     const before = watch.readings;
-    const found = await access.holdings(organizationId, userIds, { fresh });
+    const found = await access.grants(organizationId, userIds, { fresh });
     return { readings: watch.readings - before, found, active: found.get(userIds[0] ?? '')?.memberActive };
   };
   const goBlind = (seconds: number) => {
@@ -168,7 +168,7 @@ t.test('memory is not used while changes of others may be unknown, or the organi
   const { revocations, own, ask, goBlind } = await watched(t);
   const { organizationId: org, userId } = own;
   await ask(org, [userId]);
-  goBlind(BLIND_SECONDS_MAX + 1);
+  goBlind(STALE_SECONDS_MAX + 1);
   for (const _ of [1, 2]) t.match(await ask(org, [userId]), { readings: 1 });
   goBlind(0);
   t.match(await ask(org, [userId]), { readings: 0 });
@@ -204,7 +204,7 @@ t.test('the size limit works: the member least recently asked about is read agai
 });
 
 t.test('large roles take the room of many members', async (t) => {
-  const cache = createHoldingsCache({ membersMax: 1_000, permissionsMax: 100 });
+  const cache = createGrantsCache({ membersMax: 1_000, permissionsMax: 100 });
   const remember = (userId: string, permissions: number) => {
     const role = {
       id: 'r',
@@ -214,12 +214,12 @@ t.test('large roles take the room of many members', async (t) => {
     };
     const assignments = [{ id: 'a', role, scope: {} }];
     const active = { organizationActive: true, userActive: true, memberActive: true };
-    cache.set({ holdings: { organizationId: 'o', userId, ...active, epoch: 0, assignments }, readAtMs: 0 });
+    cache.set({ grants: { organizationId: 'o', userId, ...active, epoch: 0, assignments }, readAtMs: 0 });
   };
   for (let at = 0; at < 50; at += 1) remember(`small ${at}`, 10);
   t.equal(cache.size, 10);
   remember('large', 95);
-  t.same([cache.size, cache.get('o', 'large')?.holdings.userId], [1, 'large']);
+  t.same([cache.size, cache.get('o', 'large')?.grants.userId], [1, 'large']);
   for (const _ of [1, 2, 3]) remember('large', 95);
   t.equal(cache.size, 1, 'an entry that replaces itself is counted once');
   remember('larger', 101);

@@ -46,7 +46,7 @@ t.test('no table is scanned as a whole, for one member or a hundred', async (t) 
   t.equal(members.length, MEMBERS / ORGANIZATIONS);
   for (const count of [1, 100]) {
     const userIds = members.slice(0, count).map((member) => member.id);
-    const found = await access.holdings(id, userIds);
+    const found = await access.grants(id, userIds);
     t.match(found.get(userIds[0] ?? '')?.assignments, [{ role: { name: 'viewer' } }, { role: { name: 'r7' } }]);
     const last = asked.at(-1);
     if (!last) throw new Error('no query was sent');

@@ -168,7 +168,7 @@ t.test('a user whose rights changed in the lost time has the restored rights', a
   const { app, api } = await openService(t, database);
   const { userId, organization } = await newAccount(api);
   await app.parts.revocations.synchronize();
-  const held = async () => (await app.parts.access.holdings(organization.id, [userId])).get(userId)?.assignments.length;
+  const held = async () => (await app.parts.access.grants(organization.id, [userId])).get(userId)?.assignments.length;
   t.equal(await held(), 1);
   // As if another database had replaced it: no process is informed.
   await database.query('DELETE FROM role_assignments WHERE user_id = $1', [userId]);

@@ -3,7 +3,7 @@ import t from 'tap';
 import { openDatabase, statement } from '../../../src/base/database/db.ts';
 import { openLog } from '../../../src/base/platform/log.ts';
 import { newId } from '../../../src/base/platform/random.ts';
-import { chooseSlug, foundOrganization } from '../../../src/directory/organizations/found-organization.ts';
+import { chooseSlug, insertOrganization } from '../../../src/directory/organizations/insert-organization.ts';
 import { listFreeSlugNumbers } from '../../../src/directory/organizations/store.ts';
 import { type Api, atOnce, newAccount, type Reply } from '../../support/client.ts';
 import { createDatabase, type TestDatabase } from '../../support/database.ts';
@@ -101,7 +101,7 @@ t.test('a creation that many others overtook searches again, and tries none of t
   const { parts } = app;
   const slug = await chooseSlug(parts, 'Acme', null);
   await insertNumbered(database, 'acme', 60);
-  const founding = {
+  const creation = {
     organizationId: newId(parts.random, parts.clock),
     ownerId,
     actorId: ownerId,
@@ -109,16 +109,16 @@ t.test('a creation that many others overtook searches again, and tries none of t
     slug,
   };
   let tries = 0;
-  const founded = await parts.db.system((tx) => {
+  const created = await parts.db.system((tx) => {
     const models = new Proxy(tx.models, {
       get(target, name) {
         if (name === 'organization') tries += 1;
         return Reflect.get(target, name);
       },
     });
-    return foundOrganization(parts, { ...tx, models }, founding);
+    return insertOrganization(parts, { ...tx, models }, creation);
   });
-  t.equal(founded?.organization.slug, 'acme-60');
+  t.equal(created?.organization.slug, 'acme-60');
   t.equal(tries, 2);
 });
 
