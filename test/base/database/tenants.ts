@@ -1,4 +1,4 @@
-// Organizations with members for tests of the database itself, and the one question of what a scope sees.
+// Organizations with members for tests of the database itself, and the query for the rows that a scope sees.
 import { randomUUID } from 'node:crypto';
 import { type Reader, statement } from '../../../src/base/database/db.ts';
 import type { TestDatabase } from '../../support/database.ts';
@@ -8,7 +8,7 @@ export interface Tenant {
   readonly userId: string;
 }
 
-/** So many organizations, each with one member, who is a member of the next one, too. */
+/** Inserts `count` organizations, each with one member, who is also a member of the next one. */
 export async function tenants(database: TestDatabase, count: number): Promise<Tenant[]> {
   const all = Array.from({ length: count }, () => ({ organizationId: randomUUID(), userId: randomUUID() }));
   for (const { organizationId, userId } of all) {
@@ -47,7 +47,7 @@ export interface Visible {
   passwords: number;
 }
 
-/** What the scope sees. */
+/** The rows that the scope sees. */
 export async function visible(asked: Reader<string>): Promise<Visible | undefined> {
   return (await asked.rows<Visible>(VISIBLE, []))[0];
 }

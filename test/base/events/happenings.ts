@@ -1,4 +1,4 @@
-// What is recorded and ends no token: with the causes of causes.ts every event of the catalogue happens at least once.
+// The recorded actions that end no token. Together with causes.ts every event of the catalogue occurs at least once.
 import { randomUUID } from 'node:crypto';
 import { createAccount } from '../../../src/admin/accounts/create-account.ts';
 import {
@@ -32,7 +32,7 @@ async function good(reply: Promise<Reply>) {
 const unproven = ({ database, outsider }: Stage) =>
   database.query('UPDATE users SET email_verified_at = NULL WHERE id = $1', [outsider.userId]);
 
-/** By what happens; they follow one another. */
+/** By event type. They run one after the other. */
 export const HAPPENINGS: Readonly<Record<string, (stage: Stage) => Promise<unknown>>> = {
   'a client that is made, disabled and enabled': async (stage) => {
     const { id } = await good(

@@ -1,5 +1,5 @@
-// Holds the rows of the table of events against the catalogue. Whom and what ids belong to is read from the other tables
-// as often as a test says so, because what is deleted leaves its events behind.
+// Checks the rows of the events table against the catalogue. It reads the users and other objects of ids from the other
+// tables whenever a test asks, because deleted objects leave their events behind.
 import { EVENTS, isEventType } from '../../../src/base/events/catalogue.ts';
 import type { ActorKind, TargetKind } from '../../../src/base/events/kind.ts';
 import type { TestDatabase } from '../../support/database.ts';
@@ -24,9 +24,9 @@ interface EventRow {
 }
 
 export interface Census {
-  /** Reads which ids there are. */
+  /** Reads the existing ids. */
   look(): Promise<void>;
-  /** What is wrong with events, by what those looks have seen; empty when all is as the catalogue says. */
+  /** The errors of the events, with all ids read so far. Empty if every event matches the catalogue. */
   unfitEvents(): Promise<string[]>;
   /** The types of all events, each once, sorted. */
   types(): Promise<string[]>;

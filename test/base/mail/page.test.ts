@@ -1,4 +1,4 @@
-// docs/mail.md lists every cause with the sentence that the service says.
+// docs/mail.md lists every cause with the sentence that the service prints.
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import t from 'tap';
