@@ -1,9 +1,9 @@
 // Owns: the plans behind the measured paths on a planted database, and that none of them reads a large table from one
-// end to the other. Leaves to others: how plans are told (test/support/plans.ts), the paths (scale-paths.ts).
+// end to the other. Leaves to others: how plans are told (test/base/database/plans/relay.ts), the paths (scale-paths.ts).
 import { demand } from '../scripts/prove/proof.ts';
 import type { Testbed } from '../scripts/prove/testbed.ts';
+import { LARGE_TABLES, openPlanRelay, readFromEndToEnd, tellPlans } from '../test/base/database/plans/relay.ts';
 import { openApi } from '../test/support/client.ts';
-import { LARGE_TABLES, openPlanRelay, readFromEndToEnd, tellPlans } from '../test/support/plans.ts';
 import { enter, pathsOf, walk } from './scale-paths.ts';
 import type { Population } from './seed-shape.ts';
 

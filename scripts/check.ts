@@ -96,5 +96,7 @@ for (const [name, step] of Object.entries(STEPS)) {
   failed.push(name);
   console.log(`${output.trimEnd()}\n`);
 }
+
+console.log(`\n${(await script('test/tidy/extremes.ts')).output.trimEnd()}`);
 console.log(failed.length === 0 ? '\nEverything holds.' : `\nNot good: ${failed.join(', ')}.`);
 process.exitCode = failed.length === 0 ? 0 : 1;

@@ -1,4 +1,4 @@
-// Writes the files that follow from others: openapi.yaml, .env.example, three pages of docs/ and the list of routes from the
+// Writes the files that follow from others: openapi.yaml, .env.example, pages of docs/ and the list of routes from the
 // code, the pictures of docs/diagrams/ from the texts beside them.
 // `npm run generate`; with `-- --check` it writes nothing and exits 1 naming every file that differs.
 import { staleFiles, writeStaleFiles } from './generate/files.ts';

@@ -55,9 +55,9 @@ async function serve(config: Config, log: Logger, stops: (() => Promise<unknown>
   stops.unshift(() => app.close());
   await refuseDevelopmentKeys(config, app);
   const { applyFirstPreset } = await import('./directory/presets/apply.ts');
-  const roles = await applyFirstPreset(app.deps, config.ROLE_PRESET);
+  const roles = await applyFirstPreset(app.parts, config.ROLE_PRESET);
   if (roles.length > 0) log.info({ preset: config.ROLE_PRESET, roles }, 'system roles made');
-  await app.deps.revocations.synchronize();
+  await app.parts.revocations.synchronize();
   await listen(config, app);
   return app;
 }
@@ -81,7 +81,7 @@ async function prepareKeys(config: Config): Promise<void> {
 async function refuseDevelopmentKeys(config: Config, app: App): Promise<void> {
   if (!config.production) return;
   const { isDevelopmentKey } = await import('./credentials/keys/development.ts');
-  for (const ring of [app.deps.accessKeys, app.deps.refreshKeys]) {
+  for (const ring of [app.parts.accessKeys, app.parts.refreshKeys]) {
     const development = ring.keys().find(isDevelopmentKey);
     if (development) {
       throw new StartRefused(
@@ -122,7 +122,7 @@ async function announce(config: Config, app: App, log: Logger): Promise<void> {
   log.info({ address: address.address, port: address.port, issuer: config.PUBLIC_URL }, 'listening');
   if (!needsEmbedded(config) || config.NODE_ENV !== 'development') return;
   const { seedDemo } = await import('./cli/seed/demo.ts');
-  const owner = await seedDemo(app.deps, resolve(config.DATA_DIR));
+  const owner = await seedDemo(app.parts, resolve(config.DATA_DIR));
   const local = ['127.0.0.1', '0.0.0.0', '::', '::1'].includes(config.HOST);
   const at = `http://${local ? 'localhost' : config.HOST}:${address.port}`;
   process.stdout.write(`

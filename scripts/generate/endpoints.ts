@@ -1,15 +1,14 @@
 // Owns: the list of all endpoints without a running service, and its golden file (one line for each door).
-// Leaves to others: what the endpoints are (src/app/app.ts) and their reference (openapi.ts).
+// Leaves to others: what the endpoints are (src/app/endpoints.ts) and their reference (openapi.ts).
 import { fileURLToPath } from 'node:url';
-import { type AppDeps, listEndpoints } from '../../src/app/app.ts';
+import { describeEndpoints } from '../../src/app/endpoints.ts';
 import type { Access, Endpoint } from '../../src/base/http/endpoint.ts';
 
 export const ROOT = fileURLToPath(new URL('../..', import.meta.url));
 
 /** Every endpoint that the service can have, the reference page included. None of them can be called. */
 export function describedEndpoints(): Endpoint[] {
-  const unopened = { issuer: 'https://tenantry.example' } as AppDeps;
-  return listEndpoints(unopened, { checks: {}, draining: () => false, docsRoot: ROOT });
+  return describeEndpoints(ROOT).map(({ endpoint }) => endpoint);
 }
 
 /** An access as people write it. */

@@ -1,21 +1,25 @@
 // Owns: which files of the repository are generated, and comparing them with what they should be.
 import { mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
+import { describeEndpoints } from '../../src/app/endpoints.ts';
 import { diagrams } from '../diagrams/diagrams.ts';
-import { describedEndpoints, ROOT, routeList } from './endpoints.ts';
+import { ROOT, routeList } from './endpoints.ts';
 import { eventsPage } from './events.ts';
 import { openApiYaml } from './openapi.ts';
 import { configurationPage, environmentExample, problemsPage } from './pages.ts';
+import { urlsPage } from './urls.ts';
 
 /** Every generated file with its right content, by its path from the root. */
 export function generatedFiles(): ReadonlyMap<string, string> {
-  const endpoints = describedEndpoints();
+  const declared = describeEndpoints(ROOT);
+  const endpoints = declared.map(({ endpoint }) => endpoint);
   return new Map([
     ['openapi.yaml', openApiYaml(endpoints)],
     ['.env.example', environmentExample()],
     ['docs/configuration.md', configurationPage()],
     ['docs/problems.md', problemsPage()],
     ['docs/events.md', eventsPage()],
+    ['docs/urls.md', urlsPage(declared)],
     ['test/contract/routes.txt', routeList(endpoints)],
     ...diagrams(ROOT),
   ]);

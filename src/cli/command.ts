@@ -23,10 +23,10 @@ export function group(program: Command, name: string, summary: string): Command 
   return program.command(name).summary(summary).description(`${summary}.`).helpCommand(false);
 }
 
-/** A command that does something: `usage` is its name and arguments, such as `create <email>`. */
-export function leaf(parent: Command, usage: string, summary: string): Command {
+/** A command that does something: `usage` is its name and arguments, such as `create <email>`. Help leaves out a hidden one. */
+export function leaf(parent: Command, usage: string, summary: string, { hidden = false } = {}): Command {
   return parent
-    .command(usage)
+    .command(usage, { hidden })
     .summary(summary)
     .description(`${summary}.`)
     .option('--json', 'print one JSON document; errors too, on standard error');

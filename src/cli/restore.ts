@@ -1,38 +1,52 @@
-// `tenantry recover`: after a backup was restored.
+// `tenantry restore`: after a backup was restored. Its former name, `tenantry recover`, still works.
 import type { Command } from 'commander';
-import { type RecoveredCounts, recover } from '../admin/restore/restore.ts';
+import { type EndedCounts, endEverything } from '../admin/restore/restore.ts';
 import { act, instant, leaf, type Outcome } from './command.ts';
 import type { Invocation } from './invocation.ts';
 import { withOperator } from './operator.ts';
 import { confirm } from './terminal.ts';
 
-interface RecoverOptions {
+interface RestoreOptions {
   readonly restoredAt: Date;
   readonly dryRun?: true;
   readonly yes?: true;
 }
 
 /** Adds the command. */
-export function recoverCommand(program: Command, invocation: Invocation): void {
-  leaf(program, 'recover', 'End every session and token from before a backup was restored')
-    .requiredOption('--restored-at <instant>', 'when the restored database took over', instant)
-    .option('--dry-run', 'count what would end, and change nothing')
-    .option('--yes', 'do not ask')
-    .action(act<RecoverOptions>(invocation, run));
+export function restoreCommand(program: Command, invocation: Invocation): void {
+  const summary = 'End every session and token from before a backup was restored';
+  withOptions(leaf(program, 'restore', summary)).action(act<RestoreOptions>(invocation, run));
+  withOptions(leaf(program, 'recover', summary, { hidden: true })).action(
+    act<RestoreOptions>(invocation, runByOldName),
+  );
 }
 
-function run(invocation: Invocation, { restoredAt, dryRun, yes }: RecoverOptions): Promise<Outcome> {
+function withOptions(command: Command): Command {
+  return command
+    .requiredOption('--restored-at <instant>', 'when the restored database took over', instant)
+    .option('--dry-run', 'count what would end, and change nothing')
+    .option('--yes', 'do not ask');
+}
+
+// With --json, standard error holds one document or nothing.
+function runByOldName(invocation: Invocation, options: RestoreOptions & { readonly json?: true }): Promise<Outcome> {
+  const note = 'The command is now called tenantry restore; recover will be removed.\n';
+  if (options.json !== true) invocation.stderr.write(note);
+  return run(invocation, options);
+}
+
+function run(invocation: Invocation, { restoredAt, dryRun, yes }: RestoreOptions): Promise<Outcome> {
   return withOperator(invocation, async (operator) => {
     const instantText = restoredAt.toISOString();
-    const before = await recover(operator, { restoredAt, dryRun: true });
+    const before = await endEverything(operator, { restoredAt, dryRun: true });
     if (dryRun) return outcome(instantText, before, true);
     const question = `${before.sessions} sessions from before ${instantText} will end, with all access tokens from before then.`;
     await confirm(invocation, question, yes);
-    return outcome(instantText, await recover(operator, { restoredAt }), false);
+    return outcome(instantText, await endEverything(operator, { restoredAt }), false);
   });
 }
 
-function outcome(restoredAt: string, counts: RecoveredCounts, dryRun: boolean): Outcome {
+function outcome(restoredAt: string, counts: EndedCounts, dryRun: boolean): Outcome {
   const { sessions, users, clients, invitations } = counts;
   const [ended, refused, need] = dryRun ? ['would end', 'would be', 'would need'] : ['have ended', 'are', 'need'];
   const lines = [

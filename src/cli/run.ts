@@ -12,7 +12,7 @@ import { mailCommands } from './mail.ts';
 import { migrateCommand } from './migrate.ts';
 import { organizationsCommands } from './organizations.ts';
 import { Interrupted, tell } from './refusal.ts';
-import { recoverCommand } from './restore.ts';
+import { restoreCommand } from './restore.ts';
 import { rolesCommands } from './roles.ts';
 import { seedCommand } from './seed/seed.ts';
 import { sessionsCommands } from './sessions.ts';
@@ -119,7 +119,7 @@ export function program(invocation: Invocation, { serve, onHelp }: TreeOptions):
   organizationsCommands(root, invocation);
   usersCommands(root, invocation);
   sessionsCommands(root, invocation);
-  recoverCommand(root, invocation);
+  restoreCommand(root, invocation);
   clientsCommands(root, invocation);
   mailCommands(root, invocation);
   sidecarCommand(root, invocation);

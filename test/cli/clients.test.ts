@@ -4,21 +4,21 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import t, { type Test } from 'tap';
 import { authenticateClient } from '../../src/access/client-authentication/authenticate.ts';
-import { cliOn } from '../support/cli.ts';
 import { newAccount } from '../support/client.ts';
 import { createDatabase } from '../support/database.ts';
 import { openService } from '../support/service.ts';
 import { assertionOf, keyPair, tokenOfClient } from '../support/service-clients.ts';
+import { cliOn } from './command-line.ts';
 
 async function openStage(t: Test) {
   const database = await createDatabase(t);
   const { app, api } = await openService(t, database);
   const account = await newAccount(api);
   const enter = (clientId: string, secret: string) =>
-    authenticateClient(app.deps, { method: 'secret', clientId, secret });
+    authenticateClient(app.parts, { method: 'secret', clientId, secret });
   const eventsOf = (id: string) =>
     database.query('SELECT type, actor_id, organization_id FROM events WHERE target_id = $1 ORDER BY at', [id]);
-  const { synchronize } = app.deps.revocations;
+  const { synchronize } = app.parts.revocations;
   return { database, app, api, account, enter, eventsOf, synchronize, cli: cliOn(database) };
 }
 
@@ -129,7 +129,7 @@ t.test('a public key makes a client that signs: in PEM, as a JWK and as a set', 
     const { id, clientSecret, authentication } = made.json.data;
     t.same([clientSecret, authentication], [undefined, 'private_key_jwt'], name);
     const assertion = await assertionOf(id, privateKey);
-    t.match(await authenticateClient(app.deps, { method: 'assertion', assertion }), { id });
+    t.match(await authenticateClient(app.parts, { method: 'assertion', assertion }), { id });
   }
   const bad: Readonly<Record<string, string>> = {
     'private.pem': privateKey.export({ type: 'pkcs8', format: 'pem' }) as string,

@@ -1,9 +1,9 @@
 // The commands about people and their organizations: users, sessions, orgs, on a database that a service works on.
 import t, { type Test } from 'tap';
-import { type Cli, cliOn } from '../support/cli.ts';
 import { type Api, newAccount } from '../support/client.ts';
 import { createDatabase, type TestDatabase } from '../support/database.ts';
 import { openService } from '../support/service.ts';
+import { type Cli, cliOn } from './command-line.ts';
 
 interface Stage {
   readonly database: TestDatabase;
@@ -16,7 +16,7 @@ interface Stage {
 async function openStage(t: Test): Promise<Stage> {
   const database = await createDatabase(t);
   const { app, api } = await openService(t, database);
-  return { database, cli: cliOn(database), api, synchronize: () => app.deps.revocations.synchronize() };
+  return { database, cli: cliOn(database), api, synchronize: () => app.parts.revocations.synchronize() };
 }
 
 const PASSWORD = 'gravel umbrella tuesday';

@@ -7,7 +7,7 @@ import { staleFiles } from '../../scripts/generate/files.ts';
 import { grantPlatformAdministrator } from '../../src/admin/administrators/administrators.ts';
 import { type Account, type CallOptions, newAccount, type Reply } from '../support/client.ts';
 import { createDatabase, type TestDatabase } from '../support/database.ts';
-import { type Mailbox, openMailbox, tokenIn } from '../support/mailbox.ts';
+import { type Mailbox, openMailbox, tokenIn } from '../support/servers/mailbox.ts';
 import { openService } from '../support/service.ts';
 import { keyPair } from '../support/service-clients.ts';
 import { joinMember } from '../support/session-state.ts';
@@ -149,7 +149,7 @@ t.test('every operation answers as the document says, on a walk through all of t
   await call('changeOrganization', { slug: 'other' }, { token });
   await call('getSubscription', undefined, { token });
   await call('listOrganizations', undefined, { token });
-  await grantPlatformAdministrator(app.deps, credentials.email);
+  await grantPlatformAdministrator(app.parts, credentials.email);
   const found = await call('listOrganizations', undefined, { token, path: '/admin/organizations?q=third' });
   const place = `/admin/organizations/${found.body.data[0].id}`;
   await call('getAnyOrganization', undefined, { token, path: place });

@@ -6,7 +6,7 @@ import type { Service } from './service.ts';
 /** A user with an organization of their own whom an operator has made an administrator of the platform. */
 export async function newAdministrator({ app, api }: Service): Promise<Account> {
   const account = await newAccount(api);
-  await grantPlatformAdministrator(app.deps, account.email);
+  await grantPlatformAdministrator(app.parts, account.email);
   return account;
 }
 

@@ -49,14 +49,14 @@ export async function assignRole(
 
 /** Writes by SQL ($1: the organization, $2: the user) what changes the user's rights there, with the epoch. */
 export async function changeRights(
-  { deps }: { readonly deps: Pick<App['deps'], 'db' | 'publish'> },
+  { parts }: { readonly parts: Pick<App['parts'], 'db' | 'publish'> },
   { organizationId, userId }: { readonly organizationId: string; readonly userId: string },
   sql: string,
 ): Promise<void> {
-  const raised = await deps.db.organization({ organizationId }, async (tx) => {
+  const raised = await parts.db.organization({ organizationId }, async (tx) => {
     const revocations = await raiseEpochs(tx, [userId]);
     await tx.models.$executeRawUnsafe(sql, organizationId, userId);
     return revocations;
   });
-  deps.publish(raised);
+  parts.publish(raised);
 }

@@ -68,7 +68,7 @@ export async function tokenOfClient(app: App, database: TestDatabase, id: string
   );
   if (!row) throw new Error(`there is no client ${id}`);
   const { epoch, audience, permissions, organization } = row;
-  return (await issueClientToken(app.deps, { clientId: id, epoch, audience, organization, permissions })).token;
+  return (await issueClientToken(app.parts, { clientId: id, epoch, audience, organization, permissions })).token;
 }
 
 export type KeyKind = 'rsa' | 'P-256' | 'P-384' | 'P-521' | 'ed25519';

@@ -89,11 +89,11 @@ export async function populate(
   const suspended = new Set(organizations.slice(-1));
   for (const { id } of suspended) {
     await database.query("UPDATE organizations SET status = 'suspended' WHERE id = $1", [id]);
-    app.deps.publish([{ kind: 'organization', org: id, state: 'suspended', at: Date.now() }]);
+    app.parts.publish([{ kind: 'organization', org: id, state: 'suspended', at: Date.now() }]);
   }
   // The rights of the last two have changed since: their tokens must be refused at every door.
   const changed = new Set(people.slice(-2));
-  app.deps.publish([...changed].map(({ userId }) => ({ kind: 'user', sub: userId, epoch: 1 })));
+  app.parts.publish([...changed].map(({ userId }) => ({ kind: 'user', sub: userId, epoch: 1 })));
   const invitations = new Map(
     await Promise.all(
       organizations.map(async (organization) => [await invite(database, organization.id), organization] as const),

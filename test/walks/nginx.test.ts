@@ -5,12 +5,12 @@ import { type AddressInfo, createServer } from 'node:net';
 import t, { type Test } from 'tap';
 import { WebSocket } from 'ws';
 import { IDENTITY_HEADERS, isIdentityHeader } from '../../src/protocol/identity-headers.ts';
+import { type Front, openFront, tokenWith } from '../access/forward-auth/forward.ts';
 import { createDatabase } from '../support/database.ts';
-import { type Front, openFront, tokenWith } from '../support/forward.ts';
 import { newLoner } from '../support/platform.ts';
-import { openProxied, type Seen, SHIPPED } from '../support/proxied.ts';
 import { requestHead, sendRaw } from '../support/raw.ts';
 import { openService } from '../support/service.ts';
+import { openProxied, type Seen, SHIPPED } from './proxied.ts';
 
 async function open(t: Test) {
   const front = await openFront(t);

@@ -8,7 +8,7 @@ import { FULL_HASHES, openService } from '../support/service.ts';
 t.test('a service asks for a member: no, then yes for one project, then no again', async (t) => {
   const database = await createDatabase(t);
   const { api, app } = await openService(t, database, FULL_HASHES);
-  await app.deps.revocations.synchronize(); // from now on memory may answer
+  await app.parts.revocations.synchronize(); // from now on memory may answer
   const { organization, accessToken: token } = await newAccount(api);
   const userId = await insertMember(database, organization.id, 'viewer');
   const question = { userId, resource: 'deals', action: 'write' };
@@ -48,7 +48,7 @@ t.test('a service asks for a member: no, then yes for one project, then no again
 t.test('a change of a role itself is seen by the next question of everybody who holds it', async (t) => {
   const database = await createDatabase(t);
   const { api, app } = await openService(t, database, FULL_HASHES);
-  await app.deps.revocations.synchronize(); // from now on memory may answer
+  await app.parts.revocations.synchronize(); // from now on memory may answer
   const { organization, accessToken: token } = await newAccount(api);
   const made = await api.post('/roles', { name: 'closer', level: 10, permissions: ['deals:write'] }, { token });
   t.equal(made.status, 201);

@@ -5,8 +5,8 @@ import { execFile } from 'node:child_process';
 import { join } from 'node:path';
 import { promisify } from 'node:util';
 import { type Account, type Api, newAccount, openApi } from '../../../test/support/client.ts';
-import { type Redis, startRedis } from '../../../test/support/redis.ts';
-import { openTcpProxy, type TcpProxy } from '../../../test/support/tcp-proxy.ts';
+import { type Redis, startRedis } from '../../../test/support/servers/redis.ts';
+import { openTcpProxy, type TcpProxy } from '../../../test/support/servers/tcp-proxy.ts';
 import { asAdmin } from '../database.ts';
 import { ROOT, type Service, type Testbed } from '../testbed.ts';
 

@@ -18,6 +18,8 @@ export interface TokenRequest {
   /** RFC 8707, and what others call it. */
   readonly resource?: string | undefined;
   readonly audience?: string | undefined;
+  /** Raises too_many_requests when the session of a refresh token refreshes too often. */
+  readonly limitRefresh: (sessionId: string) => Promise<void>;
 }
 
 /** RFC 6749 §5.1. */
@@ -108,7 +110,8 @@ async function refreshForClient(
     throw oauthError('invalid_scope', 'The tokens of users say what their roles allow: leave scope out.');
   }
   assertTarget(asked, deps.audience);
-  const input = { refreshToken, organization: [organization.id], actingFor: organization.id };
+  const { id } = organization;
+  const input = { refreshToken, organization: [id], actingFor: id, limitRefresh: asked.limitRefresh };
   const signed = await refresh(deps, input).catch((error: unknown) => {
     throw error instanceof Problem && REFUSED.has(error.code) ? oauthError('invalid_grant') : error;
   });

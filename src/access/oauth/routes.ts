@@ -8,7 +8,7 @@ import { issueToken, type TokenDeps } from './issue-token.ts';
 import { revokeToken } from './revoke-token.ts';
 import * as wire from './schema.ts';
 
-export interface OAuthRouteDeps extends Omit<TokenDeps, 'limitRefresh'>, IntrospectDeps {}
+export interface OAuthRouteDeps extends TokenDeps, IntrospectDeps {}
 
 /** As long as a verifying service may keep the key set. */
 const CACHE = 'public, max-age=300, stale-while-revalidate=60';
@@ -19,7 +19,7 @@ const OF_EVERY_CLIENT = ['invalid_request', 'invalid_client'] as const;
 const COMMON = { method: 'POST', access: open(), limit: 'client', wire: 'oauth', tag: 'OAuth' } as const;
 
 export function oauthRoutes(deps: OAuthRouteDeps): Endpoint[] {
-  return [tokenRoute(deps), introspectRoute(deps), revokeRoute(deps), metadataRoute(deps.issuer)];
+  return [tokenRoute(deps), introspectRoute(deps), revokeRoute(deps), metadataRoute(deps)];
 }
 
 type Credentials = Pick<
@@ -58,9 +58,9 @@ function tokenRoute(deps: OAuthRouteDeps): Endpoint {
     ],
     handle: ({ body, request }) => {
       const { grant_type: grantType, refresh_token: refreshToken, scope, resource, audience } = body;
-      const asked = { grantType, refreshToken, scope, resource, audience };
       const limitRefresh = (sessionId: string) => request.draw('session', sessionId);
-      return issueToken({ ...deps, limitRefresh }, presentedBy(request, body), asked);
+      const asked = { grantType, refreshToken, scope, resource, audience, limitRefresh };
+      return issueToken(deps, presentedBy(request, body), asked);
     },
   });
 }
@@ -93,8 +93,7 @@ function revokeRoute(deps: OAuthRouteDeps): Endpoint {
   });
 }
 
-function metadataRoute(issuer: string): Endpoint {
-  const metadata = JSON.stringify(wire.metadataOf(issuer));
+function metadataRoute(deps: Pick<OAuthRouteDeps, 'issuer'>): Endpoint {
   return endpoint({
     method: 'GET',
     url: '/.well-known/oauth-authorization-server',
@@ -107,7 +106,7 @@ function metadataRoute(issuer: string): Endpoint {
     handle: ({ answer }) => {
       answer.header('cache-control', CACHE);
       answer.header('content-type', 'application/json; charset=utf-8');
-      return metadata;
+      return JSON.stringify(wire.metadataOf(deps.issuer));
     },
   });
 }

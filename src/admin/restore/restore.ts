@@ -6,11 +6,11 @@ import { record } from '../../base/events/record.ts';
 import { newId } from '../../base/platform/random.ts';
 import { publishing } from '../../base/revoking/publish.ts';
 import type { OperatorDeps } from '../sessions/sessions.ts';
-import { countRecovered, isPast, lockEverything, markEverythingEnded, type RecoveredCounts } from './store.ts';
+import { countEverything, type EndedCounts, isPast, lockEverything, markEverythingEnded } from './store.ts';
 
-export type { RecoveredCounts } from './store.ts';
+export type { EndedCounts } from './store.ts';
 
-export interface Recover {
+export interface EndEverything {
   /** When the restored database took over: what was handed out before is dead. */
   readonly restoredAt: Date;
   /** Counts only. */
@@ -26,7 +26,10 @@ const LOOK_AGAIN_MS = 50;
  * revocation, one event. Users and clients are past every epoch that was ever handed out. Raises validation_failed for an
  * instant that has not come.
  */
-export async function recover(deps: OperatorDeps, { restoredAt, dryRun = false }: Recover): Promise<RecoveredCounts> {
+export async function endEverything(
+  deps: OperatorDeps,
+  { restoredAt, dryRun = false }: EndEverything,
+): Promise<EndedCounts> {
   const reader = deps.db.systemReader();
   if (!(await isPast(reader, restoredAt.toISOString()))) {
     throw invalid('restored-at', 'must be an instant that has come: when the restored database took over');
@@ -34,7 +37,7 @@ export async function recover(deps: OperatorDeps, { restoredAt, dryRun = false }
   // Tokens know whole seconds. One of this second that is issued after this must not pass for an older one.
   const instant = new Date(Math.ceil(restoredAt.getTime() / 1000) * 1000).toISOString();
   while (!(await isPast(reader, instant))) await delay(LOOK_AGAIN_MS);
-  if (dryRun) return deps.db.system((tx) => countRecovered(tx, instant), { timeoutMs: WITHIN_MS });
+  if (dryRun) return deps.db.system((tx) => countEverything(tx, instant), { timeoutMs: WITHIN_MS });
   const commit = deps.db.system(
     async (tx) => {
       await lockEverything(tx);

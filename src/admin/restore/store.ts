@@ -4,7 +4,7 @@ import type { Revoking } from '../../base/revoking/publish.ts';
 import { NIL_ID } from '../../protocol/id.ts';
 
 /** What is brought to an end. */
-export interface RecoveredCounts {
+export interface EndedCounts {
   readonly sessions: number;
   readonly users: number;
   readonly clients: number;
@@ -36,8 +36,8 @@ SELECT (SELECT count(*)::int FROM ${SESSIONS}) AS sessions, (SELECT count(*)::in
   (SELECT count(*)::int FROM clients) AS clients, (SELECT count(*)::int FROM ${INVITATIONS}) AS invitations`);
 
 /** What would be brought to an end. */
-export async function countRecovered(tx: SystemTx, restoredAt: string): Promise<RecoveredCounts> {
-  const [row] = await tx.rows<RecoveredCounts>(COUNT, [restoredAt]);
+export async function countEverything(tx: SystemTx, restoredAt: string): Promise<EndedCounts> {
+  const [row] = await tx.rows<EndedCounts>(COUNT, [restoredAt]);
   return row ?? { sessions: 0, users: 0, clients: 0, invitations: 0 };
 }
 
@@ -74,7 +74,7 @@ WITH announced AS (
 SELECT ceil(extract(epoch FROM not_before))::float8 AS not_before FROM announced`);
 
 /** Ends every session, access token and invitation token from before an instant, and writes the revocation. */
-export async function markEverythingEnded(tx: SystemTx, restoredAt: string): Promise<RecoveredCounts & Revoking> {
+export async function markEverythingEnded(tx: SystemTx, restoredAt: string): Promise<EndedCounts & Revoking> {
   const total = async (...asked: Parameters<typeof tx.rows>) => {
     const [row] = await tx.rows<{ total: number }>(...asked);
     return row?.total ?? 0;

@@ -3,6 +3,7 @@
 import type { z } from 'zod';
 import { CLIENT_EVENTS } from './clients.ts';
 import type { EventKind } from './kind.ts';
+import { MAIL_EVENTS } from './mails.ts';
 import { INVITATION_EVENTS, MEMBER_EVENTS, ROLE_EVENTS } from './members.ts';
 import { INSTALLATION_EVENTS, ORGANIZATION_EVENTS } from './organizations.ts';
 import { SESSION_EVENTS } from './sessions.ts';
@@ -16,6 +17,7 @@ const CATALOGUE = {
   ...INVITATION_EVENTS,
   ...ROLE_EVENTS,
   ...CLIENT_EVENTS,
+  ...MAIL_EVENTS,
   ...INSTALLATION_EVENTS,
 } as const;
 export type Catalogue = typeof CATALOGUE;

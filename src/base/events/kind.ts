@@ -5,7 +5,15 @@ import { z } from 'zod';
 export type ActorKind = 'user' | 'client' | 'operator' | 'system';
 
 /** What an event is about. The installation has no id. */
-export type TargetKind = 'user' | 'session' | 'organization' | 'invitation' | 'role' | 'client' | 'installation';
+export type TargetKind =
+  | 'user'
+  | 'session'
+  | 'organization'
+  | 'invitation'
+  | 'role'
+  | 'client'
+  | 'mail'
+  | 'installation';
 
 export interface EventKind {
   /** When it is recorded, in one sentence. */

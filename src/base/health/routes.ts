@@ -16,10 +16,12 @@ const Ready = z
   })
   .meta({ id: 'Ready' });
 
-export function healthRoutes(deps: {
+export interface HealthDeps {
   readonly checks: Readonly<Record<string, Check>>;
   readonly draining: () => boolean;
-}): Endpoint[] {
+}
+
+export function healthRoutes(deps: HealthDeps): Endpoint[] {
   return [
     endpoint({
       method: 'GET',

@@ -8,7 +8,7 @@ import type { Mail } from '../mail/smtp.ts';
 export interface MailRow {
   readonly id: string;
   readonly kind: string;
-  /** Null for a mail of no organization. */
+  /** Whose transaction has asked for it; null for a mail of no organization, for which only the system asks. */
   readonly organizationId: string | null;
   /** Whom it is to; null for somebody who need not have an account. */
   readonly userId: string | null;

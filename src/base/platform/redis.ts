@@ -62,6 +62,7 @@ const VERSION_MIN = 7;
 /**
  * Keeps the work supplied with a connection: when it ends, a new one is opened after a pause that grows to 2 s. ioredis
  * would connect again by itself, and send again what was under way; but whoever reads a stream has to know of every gap.
+ * It is no loop of base/loops: the work lasts as long as its connection, and only its ends are counted.
  */
 export function holdRedis(hold: RedisHold): { close(): void } {
   const closing = new AbortController();

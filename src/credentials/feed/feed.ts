@@ -84,17 +84,14 @@ export function openFeed(deps: FeedDeps): Feed {
     await sources.read();
     for (const stream of [...streams]) stream.beat();
   }
+  // No loop of base/loops: heartbeats keep their distance however long the reading before one takes.
   const timer = setInterval(() => void beat(), deps.heartbeatMs ?? HEARTBEAT_MS).unref();
 
   return {
     async document(client, after) {
       const giveBack = documents.take(client.id, client.organizationId);
       try {
-        const beginning = await sources.begin(client.organizationId, after);
-        const { cursor } = beginning;
-        const [snapshot, events] =
-          beginning.kind === 'everything' ? [true, beginning.events] : [false, revocationsOf(beginning.events)];
-        return new PieceReader(documentPieces({ cursor, snapshot }, events), giveBack);
+        return new PieceReader(piecesOf(await sources.begin(client.organizationId, after)), giveBack);
       } catch (error) {
         giveBack();
         throw error;
@@ -133,6 +130,13 @@ export function openFeed(deps: FeedDeps): Feed {
       for (const stream of [...streams]) stream.end();
     },
   };
+}
+
+function piecesOf(beginning: Beginning) {
+  const { cursor } = beginning;
+  return beginning.kind === 'everything'
+    ? documentPieces({ cursor, snapshot: true }, beginning.events)
+    : documentPieces({ cursor, snapshot: false }, revocationsOf(beginning.events));
 }
 
 async function* revocationsOf(missed: Missed['events']): AsyncGenerator<Revocation[]> {

@@ -84,6 +84,7 @@ export function openOrganizationNews({ db, onNews, onOtherDatabase }: Organizati
     readAt = begun;
   }
 
+  // No loop of base/loops: nothing is read but for somebody who waits for it and is told when it fails.
   function read(): Promise<void> {
     next ??= (async () => {
       await Promise.allSettled([running, delay(GATHER_MS)]);

@@ -1,10 +1,12 @@
 // A key ring in memory: answers which key signs, verifies and is published, and follows the looks at its key files.
-// Opening one is ring.ts' matter, files are key-folder.ts', order and retirement timeline.ts'.
+// Opening one is ring.ts' matter, files are folder.ts', order and retirement timeline.ts'.
+import { dirname } from 'node:path';
+import { LoopStopped } from '../../base/loops/loop.ts';
 import type { Clock } from '../../base/platform/clock.ts';
 import type { Log } from '../../base/platform/log.ts';
 import type { RingKey } from './file.ts';
 import type { KeyFolder, Look } from './folder.ts';
-import { keepLookout, type Lookout } from './lookout.ts';
+import { type Lookout, openLookout } from './lookout.ts';
 import { arrange, type PlacedKey, signerAt, verifiesAt } from './timeline.ts';
 
 export type KeyUse = 'access' | 'refresh';
@@ -28,8 +30,8 @@ export interface KeyRing {
   readonly version: number;
   /** Called after every change of the set: whoever caches verified tokens must drop what a removed key signed. */
   onChange(listener: () => void): void;
-  /** Stops looking at the files. The keys stay usable. */
-  close(): void;
+  /** Stops looking at the files. The keys stay usable. Resolves when no look is under way any more. */
+  close(): Promise<void>;
 }
 
 /** What a ring writes to. No key material is ever among the fields. */
@@ -67,14 +69,21 @@ export class LiveRing implements KeyRing {
   readonly #held = new Set<string>();
   #other: KeyRing | undefined;
   #reported = new Set<string>();
-  #queue: Promise<Look | undefined> = Promise.resolve(undefined);
-  #waiting = 0;
-  #lookout: Lookout | undefined;
+  #seen: Look | undefined;
+  readonly #lookout: Lookout;
   #closed = false;
 
   constructor(options: KeyRingOptions, folder: KeyFolder) {
     this.#options = options;
     this.#folder = folder;
+    const { use, directory = '', file, rescanSeconds = 30, log } = options;
+    this.#lookout = openLookout({
+      name: `${use} keys`,
+      directory: file === undefined ? directory : dirname(file),
+      rescanSeconds,
+      look: (thorough) => this.#look(thorough),
+      log,
+    });
   }
 
   signingKeyAt(at: Date): RingKey {
@@ -105,48 +114,44 @@ export class LiveRing implements KeyRing {
   }
 
   async reload(): Promise<void> {
-    await this.#look(true);
+    try {
+      await this.#lookout.lookNow();
+    } catch (error) {
+      if (error instanceof LoopStopped) return;
+      this.#options.log.error(
+        { ring: this.#options.use },
+        'looking at the key files failed: the keys stay as they are',
+      );
+    }
   }
 
   onChange(listener: () => void): void {
     this.#listeners.push(listener);
   }
 
-  close(): void {
+  close(): Promise<void> {
     this.#closed = true;
-    this.#lookout?.close();
+    return this.#lookout.close();
   }
 
-  open(): Promise<Look | undefined> {
-    return this.#look(true);
+  /** Looks for the first time; gives what was seen, undefined for nothing. */
+  async open(): Promise<Look | undefined> {
+    await this.reload();
+    return this.#seen;
   }
 
-  watch(directory: string, rescanSeconds: number): void {
-    const look = (thorough: boolean) => {
-      // A look that already waits will see what this one would.
-      if (this.#waiting === 0) void this.#look(thorough);
-    };
-    this.#lookout = keepLookout({ directory, rescanSeconds, look });
+  watch(): void {
+    this.#lookout.start();
   }
 
-  // One look after the other: an older answer must never overwrite a newer one.
-  #look(thorough: boolean): Promise<Look | undefined> {
-    this.#waiting += 1;
-    const { log, use } = this.#options;
-    const work = async () => {
-      this.#waiting -= 1;
-      if (this.#closed) return undefined;
-      const look = await this.#folder.look(thorough);
-      if (this.#closed) return look;
-      if (look) this.#apply(look);
-      else this.#reportOnce(['the folder cannot be read at the moment: the keys stay as they are']);
-      return look;
-    };
-    this.#queue = this.#queue.then(work).catch(() => {
-      log.error({ ring: use }, 'looking at the key files failed: the keys stay as they are until the next look');
-      return undefined;
+  async #look(thorough: boolean): Promise<void> {
+    const look = await this.#folder.look(thorough).catch((error: Error) => {
+      throw new Error(error.name); // no message comes into the log that might hold what was read
     });
-    return this.#queue;
+    if (this.#closed) return;
+    this.#seen = look;
+    if (look) this.#apply(look);
+    else this.#reportOnce(['the folder cannot be read at the moment: the keys stay as they are']);
   }
 
   #apply(look: Look): void {

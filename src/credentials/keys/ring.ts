@@ -1,5 +1,4 @@
 // Opens key rings and guards their start. A ring at work is live-ring.ts' matter, tokens are tokens/'.
-import { dirname } from 'node:path';
 import { OperatorError } from '../../base/errors/operator-error.ts';
 import type { RingKey } from './file.ts';
 import { type KeySource, keyFolder, type Look } from './folder.ts';
@@ -31,7 +30,7 @@ export async function openKeyRing(options: KeyRingOptions): Promise<KeyRing> {
   } catch {
     throw new KeyRingEmpty(emptyMessage(options, ring.keys(), look));
   }
-  ring.watch(file === undefined ? (directory ?? '') : dirname(file), options.rescanSeconds ?? 30);
+  ring.watch();
   return ring;
 }
 

@@ -1,7 +1,7 @@
 // Owns which passwords may be set: their length, their characters, the list of common ones and the words of their
 // context. Leaves hashing to hashing.ts, and to callers where passwords are set and who sees the answer.
 import { invalid } from '../../base/errors/problem.ts';
-import { foldPassword, isCommonPassword } from './common.ts';
+import { foldPassword, isCommonPassword } from './blocklist.ts';
 import { isBeyondAnyPassword, normalisePassword, PASSWORD_LENGTH_MAX } from './text.ts';
 
 export { PASSWORD_LENGTH_MAX } from './text.ts';

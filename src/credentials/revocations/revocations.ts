@@ -45,11 +45,12 @@ export interface Revocations {
   cursor(): RevocationCursor;
   /** Called with each event that is news to this process; gives the function that ends it. */
   onRevocation(listener: (revocation: Revocation) => void): () => void;
-  /** Reads what others revoked. Raises DatabaseUnavailable. */
+  /** Reads what others revoked. Raises DatabaseUnavailable, and LoopStopped after close. */
   synchronize(): Promise<void>;
   /** Starts reading every second, and the stream, until close. */
   follow(): void;
-  close(): void;
+  /** Reads nothing more; resolves when the reading under way has ended, or will not within a moment. */
+  close(): Promise<void>;
 }
 
 /** A place in PostgreSQL's order of transactions, the same for every replica. */
@@ -182,14 +183,14 @@ export function openRevocations(deps: RevocationsDeps): Revocations {
       listeners.add(listener);
       return () => void listeners.delete(listener);
     },
-    synchronize: follower.read,
+    synchronize: follower.run,
     follow() {
       follower.start();
       if (deps.redis) stream ??= openOwnStream(deps.redis);
     },
     close() {
-      follower.stop();
       stream?.close();
+      return follower.stop();
     },
   };
 }

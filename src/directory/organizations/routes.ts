@@ -14,9 +14,9 @@ import {
   SubscriptionUse,
 } from './schema.ts';
 
-export function organizationRoutes(
-  deps: OrganizationDeps & CreateOrganizationDeps & DeleteOrganizationDeps,
-): Endpoint[] {
+export interface OrganizationRouteDeps extends OrganizationDeps, CreateOrganizationDeps, DeleteOrganizationDeps {}
+
+export function organizationRoutes(deps: OrganizationRouteDeps): Endpoint[] {
   return [...foundingRoutes(deps), ...currentRoutes(deps)];
 }
 

@@ -5,7 +5,11 @@ import { PageQuery, page } from '../../base/http/wire.ts';
 import { listKnownPermissions } from './list-known.ts';
 import { KnownPermission } from './schema.ts';
 
-export function permissionRoutes(deps: { readonly db: Database }): Endpoint[] {
+export interface PermissionRouteDeps {
+  readonly db: Database;
+}
+
+export function permissionRoutes(deps: PermissionRouteDeps): Endpoint[] {
   return [
     endpoint({
       method: 'GET',

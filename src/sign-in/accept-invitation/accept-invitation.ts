@@ -33,7 +33,7 @@ import {
   signIn,
   storeSession,
 } from '../sessions/open-session.ts';
-import { admitToken, exchange, type RefreshDeps } from '../sessions/refresh.ts';
+import { admitToken, exchange, type Refresh, type RefreshDeps } from '../sessions/refresh.ts';
 import { updateSessionOrganization } from '../sessions/store.ts';
 
 export interface JoinDeps extends SessionDeps, PublishDeps {
@@ -48,7 +48,7 @@ interface Presented {
   readonly tenants: readonly string[];
 }
 
-export interface JoinAsUser extends Presented {
+export interface JoinAsUser extends Presented, Pick<Refresh, 'limitRefresh'> {
   /** The session's refresh token, if the caller wants it exchanged as well. */
   readonly refreshToken: string | null;
 }
@@ -71,13 +71,13 @@ const PROVEN = { reason: 'mailbox_proven' } as const;
  * (refresh_token_reused) or that the session has ended meanwhile is told then, to somebody who has joined.
  */
 export async function acceptAsUser(deps: JoinDeps & RefreshDeps, caller: Caller, input: JoinAsUser): Promise<SignedIn> {
-  const { token, refreshToken } = input;
+  const { token, refreshToken, limitRefresh } = input;
   const invitation = await getRedeemable(deps.db.systemReader(), token, input.tenants);
   if ((await findEmailKey(deps.db.systemReader(), caller.id)) !== invitation.emailKey) {
     throw problem('invitation_for_another');
   }
   const { sessionId } = caller;
-  const claims = refreshToken === null ? null : await admitToken(deps, { refreshToken, sessionId });
+  const claims = refreshToken === null ? null : await admitToken(deps, { refreshToken, sessionId, limitRefresh });
   assertCanSign(deps);
   const { organizationId } = invitation;
 

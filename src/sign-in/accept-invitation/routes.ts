@@ -16,7 +16,7 @@ import { SignedIn } from '../sessions/schema.ts';
 import { acceptAsUser, acceptByRegistering, type JoinDeps } from './accept-invitation.ts';
 import { AcceptInvitation } from './schema.ts';
 
-export interface AcceptRouteDeps extends JoinDeps, Omit<RefreshDeps, 'limitRefresh'> {
+export interface AcceptRouteDeps extends JoinDeps, RefreshDeps {
   readonly cookie: CookieSettings;
   /** The caller of a request with an access token. Raises why the token is refused. */
   readonly authenticateUser: (
@@ -79,8 +79,12 @@ async function asUser(deps: AcceptRouteDeps, request: RequestInfo, body: AcceptI
   const unused = (['name', 'password'] as const).filter((member) => body[member] !== undefined);
   if (unused.length > 0) throw withoutUse(unused, 'with an access token: the account has its own');
   const presented = presentedToken(deps, request, body.refreshToken);
-  const input = { token: body.token, tenants: request.tenants, refreshToken: presented?.token ?? null };
-  const signed = await acceptAsUser({ ...deps, ...limitRefresh(request) }, caller, input);
+  const signed = await acceptAsUser(deps, caller, {
+    token: body.token,
+    tenants: request.tenants,
+    refreshToken: presented?.token ?? null,
+    limitRefresh: limitRefresh(request),
+  });
   return { signed, transport: presented?.transport ?? 'body' } as const;
 }
 

@@ -18,8 +18,6 @@ export interface LoginDeps extends SessionDeps, PublishDeps {
   readonly passwords: Passwords;
   readonly throttle: LoginThrottle;
   readonly sessionsPerUserMax: number;
-  /** Raises too_many_requests when an organization is named too often. */
-  readonly limitOrganization: (organization: string) => Promise<void>;
   readonly log: Log;
 }
 
@@ -31,6 +29,8 @@ export interface Login {
   readonly device: Device;
   /** The network of the request, for counting failures. */
   readonly address: string;
+  /** Raises too_many_requests when an organization is named too often. */
+  readonly limitOrganization: (organization: string) => Promise<void>;
 }
 
 /**
@@ -41,7 +41,7 @@ export interface Login {
  */
 export async function login(deps: LoginDeps, input: Login): Promise<SignedIn> {
   const email = parseEmail(input.email);
-  await countOrganizations(deps, input.organization);
+  await countOrganizations(deps, input);
   const counted = countingKey(input.email);
   deps.throttle.begin(counted, input.address);
   let verdict: Awaited<ReturnType<typeof checkPassword>>;
@@ -68,9 +68,11 @@ export async function login(deps: LoginDeps, input: Login): Promise<SignedIn> {
 
 // An organization is counted once, by whichever of its names it is called; what is none is counted by what was typed,
 // after the same question, so that neither the answer nor its time tells the one from the other.
-async function countOrganizations(deps: LoginDeps, named: readonly string[]): Promise<void> {
-  const asked = named.map(async (name) => (await findOrganizationId(deps.db.systemReader(), name)) ?? name);
-  for (const counted of new Set(await Promise.all(asked))) await deps.limitOrganization(counted);
+async function countOrganizations(deps: LoginDeps, input: Login): Promise<void> {
+  const asked = input.organization.map(
+    async (name) => (await findOrganizationId(deps.db.systemReader(), name)) ?? name,
+  );
+  for (const counted of new Set(await Promise.all(asked))) await input.limitOrganization(counted);
 }
 
 async function checkPassword(deps: LoginDeps, email: EmailAddress | null, password: string) {

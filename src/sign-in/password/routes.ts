@@ -10,7 +10,7 @@ import { type LoginDeps, login } from './login.ts';
 import { type RegisterDeps, register } from './register.ts';
 import { Login, Register, Registered } from './schema.ts';
 
-export interface PasswordRouteDeps extends Omit<LoginDeps, 'limitOrganization'>, RegisterDeps, JoinDeps {
+export interface PasswordRouteDeps extends LoginDeps, RegisterDeps, JoinDeps {
   readonly cookie: CookieSettings;
 }
 
@@ -86,8 +86,8 @@ function loginRoute(deps: PasswordRouteDeps): Endpoint {
       const { email, password } = body;
       const device = deviceOf(request);
       const limitOrganization = (named: string) => request.draw('organization', named);
-      const input = { email, password, organization, device, address: request.network };
-      const signed = await login({ ...deps, limitOrganization }, input);
+      const input = { email, password, organization, device, address: request.network, limitOrganization };
+      const signed = await login(deps, input);
       return deliver(deps, answer, signed, body.transport);
     },
   });

@@ -5,7 +5,7 @@ import type { Database } from '../../base/database/db.ts';
 import { problem } from '../../base/errors/problem.ts';
 import type { Caller, OrganizationCaller } from '../../protocol/caller.ts';
 import { canonicalPermissions } from '../../protocol/permission.ts';
-import { listNamedMemberships, type NamedMembership } from './act-for-store.ts';
+import { listNamedMemberships, type NamedMembership } from './store.ts';
 
 /**
  * The caller in the one organization that every reference (id or slug) names. Raises bad_request when they name

@@ -3,6 +3,7 @@
 import { problem } from '../../base/errors/problem.ts';
 import type { Answer, RequestInfo } from '../../base/http/endpoint.ts';
 import type { SignedIn } from './open-session.ts';
+import type { Refresh } from './refresh.ts';
 
 export interface CookieSettings {
   readonly name: string;
@@ -80,6 +81,6 @@ export function deviceOf(request: RequestInfo) {
   return { userAgent: request.userAgent, ip: request.ip };
 }
 
-export function limitRefresh(request: RequestInfo) {
-  return { limitRefresh: (sessionId: string) => request.draw('session', sessionId) };
+export function limitRefresh(request: RequestInfo): Refresh['limitRefresh'] {
+  return (sessionId) => request.draw('session', sessionId);
 }

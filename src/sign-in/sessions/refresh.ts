@@ -15,8 +15,6 @@ export interface RefreshDeps extends SignInDeps, PublishDeps {
   readonly db: Database;
   readonly refreshTtlSeconds: number;
   readonly graceSeconds: number;
-  /** Raises too_many_requests when a session refreshes too often. */
-  readonly limitRefresh: (sessionId: string) => Promise<void>;
 }
 
 export interface Refresh {
@@ -29,6 +27,8 @@ export interface Refresh {
   readonly actingFor?: string;
   /** When given, the token must belong to this session. */
   readonly sessionId?: string;
+  /** Raises too_many_requests when a session refreshes too often. */
+  readonly limitRefresh: (sessionId: string) => Promise<void>;
 }
 
 /**
@@ -47,13 +47,13 @@ export async function refresh(deps: RefreshDeps, input: Refresh): Promise<Signed
  */
 export async function admitToken(
   deps: RefreshDeps,
-  input: Pick<Refresh, 'refreshToken' | 'sessionId'>,
+  input: Pick<Refresh, 'refreshToken' | 'sessionId' | 'limitRefresh'>,
 ): Promise<RefreshClaims> {
   const verified = await verifyRefreshToken(deps, input.refreshToken);
   if (!verified) throw problem('invalid_refresh_token');
   if (input.sessionId !== undefined && verified.claims.sid !== input.sessionId) throw problem('invalid_refresh_token');
   if (verified.expired) throw problem('session_expired');
-  await deps.limitRefresh(verified.claims.sid);
+  await input.limitRefresh(verified.claims.sid);
   return verified.claims;
 }
 

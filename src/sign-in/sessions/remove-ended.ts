@@ -1,5 +1,6 @@
 // The periodic removal of sessions that ended longer ago than the retention, and of revocations nobody can meet.
 import type { Database } from '../../base/database/db.ts';
+import { type Loop, openLoop } from '../../base/loops/loop.ts';
 import type { Log } from '../../base/platform/log.ts';
 import { READ_WITHIN_SECONDS, removeOldRevocations } from '../../credentials/revocations/revocations.ts';
 import { deleteEndedSessions, REMOVED_AT_ONCE } from './store.ts';
@@ -29,12 +30,16 @@ export async function removeEndedNow(deps: RemoveEndedDeps): Promise<number> {
   return total;
 }
 
-/** Starts the periodic removal. Any number of replicas may do so at once. */
-export function removeEndedSessions(deps: RemoveEndedDeps): { stop(): void } {
-  const timer = setInterval(() => {
-    removeEndedNow(deps).catch((error: Error) =>
-      deps.log.warn({ reason: error.message }, 'ended sessions stay for now'),
-    );
-  }, EVERY_MS).unref();
-  return { stop: () => clearInterval(timer) };
+/** The periodic removal, not started yet. Any number of replicas may do so at once. */
+export function openRemoval(deps: RemoveEndedDeps): Loop {
+  return openLoop({
+    name: 'removal of ended sessions',
+    async work() {
+      await removeEndedNow(deps);
+    },
+    everyMs: EVERY_MS,
+    failing: 'ended sessions stay for now',
+    working: 'ended sessions are removed again',
+    log: deps.log,
+  });
 }

@@ -12,7 +12,7 @@ import { type RefreshDeps, refresh } from './refresh.ts';
 import * as wire from './schema.ts';
 import { switchOrganization } from './switch-organization.ts';
 
-export interface SessionRouteDeps extends Omit<RefreshDeps, 'limitRefresh'>, EndSessionDeps {
+export interface SessionRouteDeps extends RefreshDeps, EndSessionDeps {
   readonly cookie: CookieSettings;
   /** Whose token this is, however old or stale; null when it is none of ours. */
   readonly identify: (authorization: string) => Promise<Principal | null>;
@@ -53,8 +53,8 @@ function refreshRoute(deps: SessionRouteDeps): Endpoint {
         throw problem('invalid_refresh_token', { detail: 'Send the refresh token in the body or in its cookie.' });
       }
       const organization = oneOrganization([body.organization, ...request.tenants]);
-      const input = { refreshToken: presented.token, organization };
-      const signed = await refresh({ ...deps, ...limitRefresh(request) }, input);
+      const input = { refreshToken: presented.token, organization, limitRefresh: limitRefresh(request) };
+      const signed = await refresh(deps, input);
       return deliver(deps, answer, signed, presented.transport);
     },
   });
@@ -98,8 +98,11 @@ function switchRoute(deps: SessionRouteDeps): Endpoint {
     problems: REFRESH_PROBLEMS,
     handle: async ({ caller, body, request, answer }) => {
       const presented = presentedToken(deps, request, body.refreshToken);
-      const input = { organization: body.organization, refreshToken: presented?.token ?? null };
-      const signed = await switchOrganization({ ...deps, ...limitRefresh(request) }, caller, input);
+      const signed = await switchOrganization(deps, caller, {
+        organization: body.organization,
+        refreshToken: presented?.token ?? null,
+        limitRefresh: limitRefresh(request),
+      });
       return deliver(deps, answer, signed, presented?.transport ?? 'body');
     },
   });

@@ -2,10 +2,10 @@
 import { problem } from '../../base/errors/problem.ts';
 import type { Caller } from '../../protocol/caller.ts';
 import { refusal, type SignedIn, signIn } from './open-session.ts';
-import { type RefreshDeps, refresh } from './refresh.ts';
+import { type Refresh, type RefreshDeps, refresh } from './refresh.ts';
 import { updateSessionOrganization } from './store.ts';
 
-export interface SwitchOrganization {
+export interface SwitchOrganization extends Pick<Refresh, 'limitRefresh'> {
   /** Id or slug. */
   readonly organization: string;
   /** The session's refresh token, if the caller wants it exchanged as well. */
@@ -22,9 +22,10 @@ export async function switchOrganization(
   caller: Caller,
   input: SwitchOrganization,
 ): Promise<SignedIn> {
-  const { organization, refreshToken } = input;
+  const { organization, refreshToken, limitRefresh } = input;
   if (refreshToken !== null) {
-    return refresh(deps, { refreshToken, organization: [organization], remember: true, sessionId: caller.sessionId });
+    const { sessionId } = caller;
+    return refresh(deps, { refreshToken, organization: [organization], remember: true, sessionId, limitRefresh });
   }
   const switched = await updateSessionOrganization(deps.db.systemReader(), caller.id, caller.sessionId, organization);
   if (!switched?.live) throw problem('session_revoked');

@@ -14,7 +14,7 @@ const WRITE = { resource: 'contacts', action: 'write' };
 async function office(t: Test) {
   const database = await createDatabase(t);
   const { api, app } = await openService(t, database);
-  await app.deps.revocations.synchronize(); // from now on memory may answer
+  await app.parts.revocations.synchronize(); // from now on memory may answer
   const owner = await newAccount(api);
   const organizationId = owner.organization.id;
   const ask = (question: object, options: CallOptions = {}) =>

@@ -9,7 +9,7 @@ import { openService } from '../../support/service.ts';
 t.test('what a token is too small for is held all the same, until it is taken away', async (t) => {
   const database = await createDatabase(t);
   const { api, app } = await openService(t, database);
-  await app.deps.revocations.synchronize(); // from now on memory may answer
+  await app.parts.revocations.synchronize(); // from now on memory may answer
   const owner = await newAccount(api);
   const { email, password, userId } = await newAccount(api);
   const organizationId = owner.organization.id;

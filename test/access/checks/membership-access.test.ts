@@ -6,10 +6,10 @@ import type { App } from '../../../src/app/app.ts';
 import { type Database, openDatabase } from '../../../src/base/database/db.ts';
 import { openLog } from '../../../src/base/platform/log.ts';
 import { openRevocations } from '../../../src/credentials/revocations/revocations.ts';
+import { type Tenant, tenants } from '../../base/database/tenants.ts';
 import { createDatabase } from '../../support/database.ts';
 import { changeRights, insertMember } from '../../support/rights.ts';
 import { joinMember } from '../../support/session-state.ts';
-import { type Tenant, tenants } from '../../support/tenants.ts';
 
 const SUSPEND = `UPDATE memberships SET status = 'suspended' WHERE organization_id = $1::uuid AND user_id = $2::uuid`;
 
@@ -48,8 +48,8 @@ async function watched(t: Test, limits?: Parameters<typeof openMembershipAccess>
   const known = { ...revocations, readSecondsAgo: () => blindFor };
   const access = openMembershipAccess({ db: watch, revocations: known }, limits);
   const [own, other] = (await tenants(database, 3)) as [Tenant, Tenant, Tenant];
-  const publish: App['deps']['publish'] = (changes) => revocations.publish(changes);
-  const app = { deps: { db, publish } };
+  const publish: App['parts']['publish'] = (changes) => revocations.publish(changes);
+  const app = { parts: { db, publish } };
   /** How many readings the asking took, and what was found. */
   const ask = async (organizationId: string, userIds: readonly string[], fresh = false) => {
     const before = watch.readings;
@@ -76,7 +76,7 @@ t.test('what a member holds is read once, and again when their epoch goes up', a
 t.test('a change read from PostgreSQL counts like one’s own', async (t) => {
   const { app, revocations, own, ask } = await watched(t);
   await ask(own.organizationId, [own.userId]);
-  const unpublished = { deps: { ...app.deps, publish: () => undefined } };
+  const unpublished = { parts: { ...app.parts, publish: () => undefined } };
   await changeRights(unpublished, own, SUSPEND);
   t.match(await ask(own.organizationId, [own.userId]), { readings: 0, active: true }, 'nothing is known of it yet');
   await revocations.synchronize();
@@ -103,7 +103,7 @@ t.test('what was read before a change is neither answered nor remembered after i
 
 t.test('a reading that ends late does not undo what a later one has found', async (t) => {
   const { app, watch, own, ask } = await watched(t);
-  const unpublished = { deps: { ...app.deps, publish: () => undefined } };
+  const unpublished = { parts: { ...app.parts, publish: () => undefined } };
   const { promise: overtaken, resolve: goOn } = Promise.withResolvers<void>();
   const { promise: hasRead, resolve: read } = Promise.withResolvers<void>();
   watch.afterReading = () => {

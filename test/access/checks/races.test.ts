@@ -12,7 +12,7 @@ const CHECKS = 8;
 t.test('a check that begins after the removal of a role was answered says no, in every round', async (t) => {
   const database = await createDatabase(t);
   const { api, app } = await openService(t, database);
-  await app.deps.revocations.synchronize(); // from now on memory may answer
+  await app.parts.revocations.synchronize(); // from now on memory may answer
   const { organization, accessToken: token } = await newAccount(api);
   const userId = await insertMember(database, organization.id, 'agent');
   const question = { resource: 'deals', action: 'write', userId };

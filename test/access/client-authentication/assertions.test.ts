@@ -16,7 +16,7 @@ async function open(t: Test, keys: readonly object[] = [jwk]) {
   const { id } = await plantClient(team.database, { organizationId: team.organization.id, keys });
   const enter = async (assertion: string, clientId?: string) =>
     (
-      await authenticateClient(app.deps, {
+      await authenticateClient(app.parts, {
         method: 'assertion',
         assertion,
         ...(clientId === undefined ? {} : { clientId }),
@@ -224,10 +224,10 @@ t.test('used assertions are forgotten after nobody takes them any more, and not 
   const assertion = await assertionOf(id, privateKey);
   await enter(assertion);
   const count = async () => (await database.query('SELECT 1 FROM client_assertions')).length;
-  await removeExpiredAssertions(app.deps.db);
+  await removeExpiredAssertions(app.parts.db);
   t.equal(await count(), 1);
   await database.query(`UPDATE client_assertions SET expires_at = expires_at - interval '11 minutes 1 second'`);
-  await removeExpiredAssertions(app.deps.db);
+  await removeExpiredAssertions(app.parts.db);
   t.equal(await count(), 0);
 });
 

@@ -127,6 +127,6 @@ t.test('a suspended organization’s clients are refused', async (t) => {
   const { api, app, organization, asClient } = await open(t);
   const { token } = await asClient(['*:*']);
   t.equal((await api.get('/users', { token })).status, 200);
-  await suspendOrganization(app.deps, organization.id, null);
+  await suspendOrganization(app.parts, organization.id, null);
   t.match(await api.get('/users', { token }), { status: 401, code: 'organization_suspended' });
 });

@@ -176,7 +176,7 @@ t.test('an operator changes a client where it belongs, and nowhere else', async 
   const { id } = await make();
   const global = await plantClient(database, { organizationId: null, permissions: ['revocations:read'] });
   const change = (organizationId: string | null, target: string) =>
-    changeClient(app.deps, { kind: 'operator', organizationId }, target, { name: 'renamed' });
+    changeClient(app.parts, { kind: 'operator', organizationId }, target, { name: 'renamed' });
   const gone = '019aa3f0-5c00-7a10-8b2f-3d6f1c2a4e01';
   for (const [place, target] of [
     [null, id],

@@ -15,7 +15,7 @@ async function open(t: Test) {
   const { app } = team.service;
   const { token } = await team.join('owner');
   const enter = (clientId: string, secret: string) =>
-    authenticateClient(app.deps, { method: 'secret', clientId, secret });
+    authenticateClient(app.parts, { method: 'secret', clientId, secret });
   const plant = (keys?: readonly object[]) =>
     plantClient(team.database, {
       organizationId: team.organization.id,
@@ -66,7 +66,7 @@ t.test('a token that is fetched while its client is disabled does not outlive th
     const [disabled, ...fetched] = await atOnce(4, async (index) => {
       if (index === 0) return (await api.patch(`/clients/${id}`, { status: 'disabled' }, { token })).status;
       const client = await enter(id, secret);
-      return client && (await issueClientToken(app.deps, { ...client, clientId: id })).token;
+      return client && (await issueClientToken(app.parts, { ...client, clientId: id })).token;
     });
     t.equal(disabled, 200);
     for (const held of fetched) {
@@ -88,7 +88,7 @@ t.test(
       const assertion = await assertionOf(id, first.privateKey);
       const replace = round % 2 === 0;
       const [changed, client] = await atOnce(2, async (index) => {
-        if (index === 1) return authenticateClient(app.deps, { method: 'assertion', assertion });
+        if (index === 1) return authenticateClient(app.parts, { method: 'assertion', assertion });
         const path = `/clients/${id}`;
         if (!replace) return (await api.delete(path, { token })).status;
         return (await api.patch(path, { jwks: { keys: [second.jwk] } }, { token })).status;
@@ -97,7 +97,7 @@ t.test(
       if (client !== null && typeof client === 'object') t.equal(client.epoch, 0, 'it was proven before the change');
       if (replace) t.equal(await epochOf(id), 1);
       const late = await assertionOf(id, first.privateKey);
-      t.equal(await authenticateClient(app.deps, { method: 'assertion', assertion: late }), null);
+      t.equal(await authenticateClient(app.parts, { method: 'assertion', assertion: late }), null);
     }
     const orphans =
       'SELECT 1 FROM client_assertions a WHERE NOT EXISTS (SELECT FROM clients c WHERE c.id = a.client_id)';
@@ -115,7 +115,7 @@ t.test('keys that are replaced just after they were read prove nobody', async (t
   ];
   for (const change of changes) {
     const { id } = await plant([first.jwk]);
-    const { db } = app.deps;
+    const { db } = app.parts;
     let asked = 0;
     const systemReader = (): SystemReader => ({
       async rows<Row>(wanted: Statement, values: readonly unknown[]) {
@@ -126,7 +126,7 @@ t.test('keys that are replaced just after they were read prove nobody', async (t
       },
     });
     const assertion = await assertionOf(id, first.privateKey);
-    const deps = { ...app.deps, db: { ...db, systemReader } };
+    const deps = { ...app.parts, db: { ...db, systemReader } };
     t.equal(await authenticateClient(deps, { method: 'assertion', assertion }), null);
     t.equal(asked, 2);
   }

@@ -13,7 +13,7 @@ async function open(t: Test) {
   const { app, api } = team.service;
   const { token } = await team.join('owner');
   const enter = (clientId: string, secret: string) =>
-    authenticateClient(app.deps, { method: 'secret', clientId, secret });
+    authenticateClient(app.parts, { method: 'secret', clientId, secret });
   const opens = async (clientId: string, secret: string) => (await enter(clientId, secret)) !== null;
   const make = async (): Promise<{ id: string; clientSecret: string }> =>
     (await api.post('/clients', { name: 'exporter', permissions: ['users:read'] }, { token })).body.data;
@@ -70,7 +70,7 @@ t.test('whatever is not right is the same nothing', async (t) => {
   for (const [what, clientId, secret] of wrong) t.equal(await enter(clientId, secret), null, what);
   const assertion = await assertionOf(id, keyPair('P-256').privateKey);
   t.equal(
-    await authenticateClient(app.deps, { method: 'assertion', assertion }),
+    await authenticateClient(app.parts, { method: 'assertion', assertion }),
     null,
     'an assertion of one with secrets',
   );
@@ -180,7 +180,7 @@ t.test('without PostgreSQL nobody is told that their secret is wrong', async (t)
   const log = openLog({ level: 'silent', pretty: false });
   const db = openDatabase({ appUrl: nowhere, systemUrl: nowhere, poolSize: 1, log });
   t.teardown(() => db.close());
-  const deps = { ...app.deps, db };
+  const deps = { ...app.parts, db };
   const down = { name: 'DatabaseUnavailable' };
   await t.rejects(authenticateClient(deps, { method: 'secret', clientId: id, secret: clientSecret }), down);
   const assertion = await assertionOf(id, keyPair('P-256').privateKey);

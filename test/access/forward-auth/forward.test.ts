@@ -3,11 +3,11 @@ import t from 'tap';
 import { IDENTITY_HEADERS, isIdentityHeader } from '../../../src/protocol/identity-headers.ts';
 import { newAccount } from '../../support/client.ts';
 import { createDatabase } from '../../support/database.ts';
-import { memberOfLargeRole, openFront, tellsNothing, tokenWith, told, verify } from '../../support/forward.ts';
 import { newLoner } from '../../support/platform.ts';
 import { refused, requestHead, sendRaw } from '../../support/raw.ts';
 import { changeRights } from '../../support/rights.ts';
 import { openService } from '../../support/service.ts';
+import { memberOfLargeRole, openFront, tellsNothing, tokenWith, told, verify } from './forward.ts';
 
 t.test('whoever may pass is told with every identity header, also those that say nothing', async (t) => {
   const { api, join, organization, asClient } = await openFront(t);
@@ -222,7 +222,7 @@ t.test('no other method or path near it lets anybody pass', async (t) => {
 t.test('a proxy may ask as often as it likes', async (t) => {
   const settings = { RATE_LIMIT_ENABLED: 'true', RATE_LIMIT_OTHER: '3' };
   const { api, app } = await openService(t, await createDatabase(t), settings);
-  await app.deps.revocations.synchronize();
+  await app.parts.revocations.synchronize();
   const { accessToken: token } = await newAccount(api);
   for (let asked = 0; asked < 20; asked += 1) {
     const replies = await Promise.all([

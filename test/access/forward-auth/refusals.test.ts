@@ -4,13 +4,13 @@ import { admit } from '../../../src/access/forward-auth/forward.ts';
 import { suspendOrganization } from '../../../src/admin/organizations/organizations.ts';
 import { type CallOptions, newAccount } from '../../support/client.ts';
 import { createDatabase, type TestDatabase } from '../../support/database.ts';
-import { memberOfLargeRole, openFront, tellsNothing, tokenWith, told, verify } from '../../support/forward.ts';
 import { newLoner } from '../../support/platform.ts';
 import { refused } from '../../support/raw.ts';
+import { openTcpProxy } from '../../support/servers/tcp-proxy.ts';
 import { openService } from '../../support/service.ts';
 import { joinOrganization } from '../../support/session-state.ts';
-import { openTcpProxy } from '../../support/tcp-proxy.ts';
 import { furtherTeam, type Teammate } from '../../support/team.ts';
+import { memberOfLargeRole, openFront, tellsNothing, tokenWith, told, verify } from './forward.ts';
 
 t.test('a token that is no good is 401 with a challenge, as everywhere', async (t) => {
   const { api, app, service, join, organization, asClient } = await openFront(t);
@@ -33,7 +33,7 @@ t.test('a token that is no good is 401 with a challenge, as everywhere', async (
   await api.patch(`/users/${changed?.userId}`, { roles: [{ role: 'viewer' }] }, { token: admin.token });
   await ask('from before a change of rights', 'token_stale', { token: changed?.token ?? '' });
   const client = await asClient(['*:*']);
-  await suspendOrganization(app.deps, organization.id, null);
+  await suspendOrganization(app.parts, organization.id, null);
   for (const { token } of [member, client] as { token: string }[]) {
     await ask('of a suspended organization', 'organization_suspended', { token });
   }
@@ -80,13 +80,13 @@ t.test('with PostgreSQL away memory answers, and what only PostgreSQL knows is 5
   const team = await openFront(t);
   const { proxy, moved } = await behindProxy(t, team.database);
   const { api, app } = await openService(t, moved);
-  await app.deps.revocations.synchronize();
+  await app.parts.revocations.synchronize();
   const { token } = await team.join('agent');
   const large = await memberOfLargeRole(team);
   const loner = await newLoner(team.api);
   const gone = await team.join('agent');
   await team.api.post('/auth/logout', {}, { token: gone.token });
-  await app.deps.revocations.synchronize();
+  await app.parts.revocations.synchronize();
   proxy.cut();
 
   t.equal((await verify(api, '?permission=deals:read', token)).status, 200);
@@ -122,13 +122,13 @@ t.test('who cannot know what was revoked lets nobody pass, and sends nobody away
   }
   t.equal((await api.get('/verify')).code, 'unauthenticated');
   proxy.pass();
-  await app.deps.revocations.synchronize();
+  await app.parts.revocations.synchronize();
   t.equal((await api.get('/verify?permission=deals:read', { token })).status, 200);
 });
 
 t.test('what was known half a minute ago still counts, and nothing older', async (t) => {
   const service = await openService(t, await createDatabase(t));
-  const caller = await service.app.deps.authenticate(`Bearer ${await tokenWith(service, [])}`, {
+  const caller = await service.app.parts.authenticate(`Bearer ${await tokenWith(service, [])}`, {
     alsoSuspended: false,
   });
   const asked = (seconds: number) =>

@@ -2,6 +2,11 @@
 import { createPublicKey, randomUUID } from 'node:crypto';
 import t, { type Test } from 'tap';
 import { atOnce } from '../../support/client.ts';
+import { requestHead, sendRaw } from '../../support/raw.ts';
+import { spawnService } from '../../support/service.ts';
+import { assertionOf, ISSUER, keyPair, plantClient } from '../../support/service-clients.ts';
+import { openTeam } from '../../support/team.ts';
+import { rounds } from '../../support/thorough.ts';
 import {
   ASSERTION_TYPE,
   basic,
@@ -13,12 +18,7 @@ import {
   type Parameters,
   post,
   refusedByOAuth,
-} from '../../support/oauth.ts';
-import { requestHead, sendRaw } from '../../support/raw.ts';
-import { spawnService } from '../../support/service.ts';
-import { assertionOf, ISSUER, keyPair, plantClient } from '../../support/service-clients.ts';
-import { openTeam } from '../../support/team.ts';
-import { rounds } from '../../support/thorough.ts';
+} from './calls.ts';
 
 const { privateKey, jwk } = keyPair('P-256');
 

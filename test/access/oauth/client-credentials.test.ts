@@ -1,9 +1,9 @@
 // grant_type=client_credentials (RFC 6749 §4.4): the token of a service client, what it says, and that nothing widens it.
 import t, { type Test } from 'tap';
 import { partsOf } from '../../support/forge.ts';
-import { basic, inBody, type Parameters, post, refusedByOAuth } from '../../support/oauth.ts';
 import { ISSUER, type PlantedClient, plantClient } from '../../support/service-clients.ts';
 import { openTeam } from '../../support/team.ts';
+import { basic, inBody, type Parameters, post, refusedByOAuth } from './calls.ts';
 
 const TOKEN = '/oauth/token';
 

@@ -1,10 +1,10 @@
 // Generated forms at every OAuth endpoint: whatever comes, the answer is a good one or a refusal in the form of OAuth, and
 // never an error of our own. The same seed gives the same forms.
 import t from 'tap';
-import { basic, ENDPOINTS, flawsOfOAuthError, goodParameters, inBody, postRaw } from '../../support/oauth.ts';
 import { plantClient } from '../../support/service-clients.ts';
 import { openTeam } from '../../support/team.ts';
 import { cases } from '../../support/thorough.ts';
+import { basic, ENDPOINTS, flawsOfOAuthError, goodParameters, inBody, postRaw } from './calls.ts';
 
 const FORMS = cases(3_000);
 const IN_FLIGHT = 8;

@@ -2,12 +2,12 @@
 import t, { type Test } from 'tap';
 import { newAccount } from '../../support/client.ts';
 import { forge, partsOf, rsa, serviceKey } from '../../support/forge.ts';
-import { FORM, inBody, type Parameters, post } from '../../support/oauth.ts';
 import { insertRole } from '../../support/rights.ts';
 import { type PlantedClient, plantClient, tokenOfClient } from '../../support/service-clients.ts';
 import { agePlaces, sessionRow } from '../../support/session-state.ts';
 import { assign, openTeam } from '../../support/team.ts';
 import { plantOrganization } from '../../support/world.ts';
+import { FORM, inBody, type Parameters, post } from './calls.ts';
 
 const INACTIVE = { active: false };
 

@@ -3,6 +3,10 @@ import t, { type Test } from 'tap';
 import { createClientThrottle } from '../../../src/access/oauth/throttle.ts';
 import { atOnce, type Reply } from '../../support/client.ts';
 import { createDatabase } from '../../support/database.ts';
+import { MovableClock, openService } from '../../support/service.ts';
+import { assertionOf, keyPair, plantClient } from '../../support/service-clients.ts';
+import { openTransaction } from '../../support/session-state.ts';
+import { plantOrganization } from '../../support/world.ts';
 import {
   basic,
   byAssertion,
@@ -13,11 +17,7 @@ import {
   type Parameters,
   postRaw,
   refusedByOAuth,
-} from '../../support/oauth.ts';
-import { MovableClock, openService } from '../../support/service.ts';
-import { assertionOf, keyPair, plantClient } from '../../support/service-clients.ts';
-import { openTransaction } from '../../support/session-state.ts';
-import { plantOrganization } from '../../support/world.ts';
+} from './calls.ts';
 
 const database = await createDatabase(t);
 const { id: organizationId } = await plantOrganization(database);

@@ -1,9 +1,9 @@
 // Where the OAuth endpoints are and how to use them (RFC 8414), as a client finds out by itself.
 import t from 'tap';
 import { createDatabase } from '../../support/database.ts';
-import { post } from '../../support/oauth.ts';
 import { openService } from '../../support/service.ts';
 import { plantClient } from '../../support/service-clients.ts';
+import { post } from './calls.ts';
 
 const METHODS = ['client_secret_basic', 'client_secret_post', 'private_key_jwt'];
 const ALGORITHMS = ['RS256', 'PS256', 'ES256', 'ES384', 'ES512', 'EdDSA', 'Ed25519'];

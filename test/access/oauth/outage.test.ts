@@ -1,11 +1,11 @@
 // While PostgreSQL is away the OAuth endpoints say so and change nothing: no client is told that its secret is wrong, no
 // token that it is inactive.
 import t from 'tap';
-import { byAssertion, ENDPOINTS, goodParameters, inBody, post, refusedByOAuth } from '../../support/oauth.ts';
 import { openService } from '../../support/service.ts';
 import { assertionOf, keyPair, plantClient } from '../../support/service-clients.ts';
 import { sessionRow } from '../../support/session-state.ts';
 import { openTeam } from '../../support/team.ts';
+import { byAssertion, ENDPOINTS, goodParameters, inBody, post, refusedByOAuth } from './calls.ts';
 
 const NOWHERE = 'postgres://tenantry_app@127.0.0.1:1/tenantry';
 

@@ -3,12 +3,12 @@
 import t, { type Test } from 'tap';
 import { atOnce, newAccount } from '../../support/client.ts';
 import { partsOf } from '../../support/forge.ts';
-import { type Parameters, post, refusedByOAuth } from '../../support/oauth.ts';
 import { type PlantedClient, plantClient } from '../../support/service-clients.ts';
 import { agePlaces, eventsAbout, joinMember, sessionRow } from '../../support/session-state.ts';
 import { openTeam } from '../../support/team.ts';
 import { rounds } from '../../support/thorough.ts';
 import { plantOrganization } from '../../support/world.ts';
+import { type Parameters, post, refusedByOAuth } from './calls.ts';
 
 async function open(t: Test) {
   const team = await openTeam(t);

@@ -1,19 +1,10 @@
 // What an OAuth endpoint takes as a request (RFC 6749 §3.2), and the form in which it refuses everything else (§5.2).
 import t from 'tap';
 import { partsOf } from '../../support/forge.ts';
-import {
-  basic,
-  ENDPOINTS,
-  FORM,
-  flawsOfOAuthError,
-  goodParameters,
-  post,
-  postRaw,
-  refusedByOAuth,
-} from '../../support/oauth.ts';
 import { requestHead, sendRaw } from '../../support/raw.ts';
 import { plantClient } from '../../support/service-clients.ts';
 import { openTeam } from '../../support/team.ts';
+import { basic, ENDPOINTS, FORM, flawsOfOAuthError, goodParameters, post, postRaw, refusedByOAuth } from './calls.ts';
 
 const { api, database, organization } = await openTeam(t);
 const client = await plantClient(database, { organizationId: organization.id, permissions: ['contacts:read'] });

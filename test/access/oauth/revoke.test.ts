@@ -1,12 +1,12 @@
 // Revocation (RFC 7009): what a client can end, and that whatever else it sends has no effect and no other answer.
 import t, { type Test } from 'tap';
 import { atOnce, newAccount } from '../../support/client.ts';
-import { type Parameters, post } from '../../support/oauth.ts';
 import { type PlantedClient, plantClient, tokenOfClient } from '../../support/service-clients.ts';
 import { countRows, eventsAbout, joinMember, sessionRow } from '../../support/session-state.ts';
 import { openTeam, renewed, type Teammate } from '../../support/team.ts';
 import { rounds } from '../../support/thorough.ts';
 import { plantOrganization } from '../../support/world.ts';
+import { type Parameters, post } from './calls.ts';
 
 async function open(t: Test) {
   const team = await openTeam(t);

@@ -116,7 +116,7 @@ t.test('nobody else gets there, whatever they hold in organizations', async (t) 
     }
   }
   refused(t, await api.get(LIST), 'unauthenticated', 'nobody');
-  await grantPlatformAdministrator(app.deps, loner.email);
+  await grantPlatformAdministrator(app.parts, loner.email);
   t.equal((await api.get(LIST, { token: loner.accessToken })).status, 200, 'no organization is needed');
 });
 
@@ -127,13 +127,13 @@ t.test(
     const { email, userId, accessToken: token } = await newAccount(api);
     const statusNow = async () => (await api.get(LIST, { token })).status;
     t.equal(await statusNow(), 403);
-    t.equal(await grantPlatformAdministrator(app.deps, email.toUpperCase()), true);
-    t.equal(await grantPlatformAdministrator(app.deps, email), false, 'twice is once');
+    t.equal(await grantPlatformAdministrator(app.parts, email.toUpperCase()), true);
+    t.equal(await grantPlatformAdministrator(app.parts, email), false, 'twice is once');
     t.equal(await statusNow(), 200);
-    t.equal(await revokePlatformAdministrator(app.deps, email), true);
-    t.equal(await revokePlatformAdministrator(app.deps, email), false);
+    t.equal(await revokePlatformAdministrator(app.parts, email), true);
+    t.equal(await revokePlatformAdministrator(app.parts, email), false);
     t.equal(await statusNow(), 403);
-    await grantPlatformAdministrator(app.deps, email);
+    await grantPlatformAdministrator(app.parts, email);
     await database.query("UPDATE users SET status = 'disabled' WHERE id = $1", [userId]);
     t.equal(await statusNow(), 403);
     const events = await database.query<{ type: string }>(
@@ -145,8 +145,8 @@ t.test(
       events.map(({ type }) => type),
       [granted, revoked, granted],
     );
-    await t.rejects(grantPlatformAdministrator(app.deps, 'nobody@example.com'), { code: 'not_found' });
-    await t.rejects(revokePlatformAdministrator(app.deps, 'no address'), { code: 'not_found' });
+    await t.rejects(grantPlatformAdministrator(app.parts, 'nobody@example.com'), { code: 'not_found' });
+    await t.rejects(revokePlatformAdministrator(app.parts, 'no address'), { code: 'not_found' });
   },
 );
 
@@ -168,20 +168,20 @@ t.test('administering the platform gives no right inside of an organization', as
 t.test('an operator founds an organization for somebody with an account', async (t) => {
   const { api, app, database } = await opened(t);
   const { email, password, userId } = await newLoner(api);
-  const founded = await createOrganizationFor(app.deps, { ownerEmail: email, name: 'Für Eva', slug: null });
+  const founded = await createOrganizationFor(app.parts, { ownerEmail: email, name: 'Für Eva', slug: null });
   t.match(founded, { organization: { name: 'Für Eva', slug: 'fuer-eva' }, subscription: { status: 'trialing' } });
   const signed = await api.post('/auth/login', { email, password });
   t.match(signed.body.data, { user: { id: userId }, organization: founded.organization, roles: ['owner'] });
   const again = { ownerEmail: email, name: 'X', slug: 'fuer-eva' };
-  await t.rejects(createOrganizationFor(app.deps, again), { code: 'slug_taken' });
-  await t.rejects(createOrganizationFor(app.deps, { ...again, ownerEmail: 'nobody@x.org' }), { code: 'not_found' });
+  await t.rejects(createOrganizationFor(app.parts, again), { code: 'slug_taken' });
+  await t.rejects(createOrganizationFor(app.parts, { ...again, ownerEmail: 'nobody@x.org' }), { code: 'not_found' });
   await database.query(`UPDATE users SET status = 'disabled' WHERE email = $1`, [email]);
-  const disabled = createOrganizationFor(app.deps, { ...again, slug: null });
+  const disabled = createOrganizationFor(app.parts, { ...again, slug: null });
   await t.rejects(disabled, { code: 'account_disabled', message: /owner is disabled/ });
   const { id, slug } = founded.organization;
   for (const reference of [id, slug, slug.toUpperCase(), id.toUpperCase()]) {
-    t.equal((await getOrganizationByReference(app.deps, reference)).id, id);
+    t.equal((await getOrganizationByReference(app.parts, reference)).id, id);
   }
-  const found = await listOrganizations(app.deps, { prefix: 'fuer', status: null }, { limit: 1, offset: 0 });
+  const found = await listOrganizations(app.parts, { prefix: 'fuer', status: null }, { limit: 1, offset: 0 });
   t.match(found, { data: [{ id }], pagination: { total: 1 } });
 });

@@ -108,15 +108,15 @@ t.test('another process refuses with its next reading, and accepts again', async
   const { database, app, account, org } = await opened(t);
   const replica = await openService(t, database);
   const seen = async () => {
-    await replica.app.deps.revocations.synchronize();
+    await replica.app.parts.revocations.synchronize();
     return (await replica.api.get('/me', { token: account.accessToken })).status;
   };
-  const result = await suspendOrganization(app.deps, account.organization.slug, null);
+  const result = await suspendOrganization(app.parts, account.organization.slug, null);
   t.match(result, { changed: true, organization: { id: org, status: 'suspended' } });
   t.equal(await seen(), 401);
-  t.match(await activateOrganization(app.deps, org, null), { changed: true });
+  t.match(await activateOrganization(app.parts, org, null), { changed: true });
   t.equal(await seen(), 200);
-  t.match(await suspendOrganization(replica.app.deps, org, null), { changed: true });
+  t.match(await suspendOrganization(replica.app.parts, org, null), { changed: true });
   t.equal(
     (await replica.api.get('/me', { token: account.accessToken })).status,
     401,
@@ -126,17 +126,17 @@ t.test('another process refuses with its next reading, and accepts again', async
 
 t.test('a reading that began before a change does not undo it', async (t) => {
   const { api, app, account, org } = await opened(t);
-  const { revocations } = app.deps;
+  const { revocations } = app.parts;
   const status = async () => (await api.get('/me', { token: account.accessToken })).status;
   for (let round = 0; round < rounds(50); round += 1) {
     const readings = () => Promise.all([revocations.synchronize(), revocations.synchronize()]);
-    await Promise.all([readings(), suspendOrganization(app.deps, org, null)]);
+    await Promise.all([readings(), suspendOrganization(app.parts, org, null)]);
     if ((await status()) !== 401) t.fail(`round ${round}: a suspended organization was let in`);
-    await Promise.all([activateOrganization(app.deps, org, null), readings()]);
+    await Promise.all([activateOrganization(app.parts, org, null), readings()]);
     if ((await status()) !== 200) t.fail(`round ${round}: an active organization was refused`);
   }
   // What such a reading brings, at the worst: the state of before.
-  await suspendOrganization(app.deps, org, null);
+  await suspendOrganization(app.parts, org, null);
   revocations.publish([{ kind: 'organization', org, state: 'active', at: 0 }]);
   t.equal(await status(), 401);
 });
@@ -146,12 +146,12 @@ t.test('of suspending and activating at once the last one counts, in the databas
   const replica = await openService(t, database);
   const token = account.accessToken;
   for (let round = 0; round < rounds(50); round += 1) {
-    const change = (at: typeof app, to: typeof suspendOrganization) => () => to(at.deps, org, null);
+    const change = (at: typeof app, to: typeof suspendOrganization) => () => to(at.parts, org, null);
     const changes = [change(app, suspendOrganization), change(replica.app, activateOrganization)];
     await atOnce(4, (which) => (changes[which % 2] ?? changes[0])?.() ?? Promise.reject());
     const [row] = await database.query<{ status: string }>('SELECT status FROM organizations WHERE id = $1', [org]);
     const expected = row?.status === 'active' ? 200 : 401;
-    await Promise.all([app, replica.app].map(({ deps }) => deps.revocations.synchronize()));
+    await Promise.all([app, replica.app].map(({ parts }) => parts.revocations.synchronize()));
     const seen = await Promise.all(
       [api, replica.api].map(async (where: Api) => (await where.get('/me', { token })).status),
     );

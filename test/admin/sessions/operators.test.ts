@@ -28,7 +28,7 @@ t.test('a sign-in that was under way when everything was ended is ended as well'
     [id, account.sessionId],
   );
   let looks = 0;
-  const live = await endAllSessions(app.deps, (done, whole) => {
+  const live = await endAllSessions(app.parts, (done, whole) => {
     looks += 1;
     if (looks === 1 && done === whole) void client.query('COMMIT');
   });
@@ -40,7 +40,7 @@ t.test('a password that is set takes the user before the password, as a claim do
   const account = await newAccount(api);
   const claiming = await openTransaction(t, database);
   await claiming.query('SELECT FROM users WHERE id = $1 FOR NO KEY UPDATE', [account.userId]);
-  const done = setPassword(app.deps, { id: account.userId, email: account.email }, 'eleven quiet lanterns');
+  const done = setPassword(app.parts, { id: account.userId, email: account.email }, 'eleven quiet lanterns');
   await waiters(database, 1);
   const hash = await claiming.query('SELECT FROM passwords WHERE user_id = $1 FOR UPDATE NOWAIT', [account.userId]);
   t.equal(hash.rowCount, 1, 'whoever waits for the user does not hold the password');

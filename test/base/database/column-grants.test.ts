@@ -6,7 +6,7 @@ import { openDatabase, statement } from '../../../src/base/database/db.ts';
 import { openLog } from '../../../src/base/platform/log.ts';
 import { raiseEpochs } from '../../../src/directory/users/epoch-store.ts';
 import { createDatabase } from '../../support/database.ts';
-import { type Tenant, tenants } from '../../support/tenants.ts';
+import { type Tenant, tenants } from './tenants.ts';
 
 const database = await createDatabase(t);
 const [own] = (await tenants(database, 2)) as [Tenant];

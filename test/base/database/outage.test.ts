@@ -6,7 +6,7 @@ import t, { type Test } from 'tap';
 import { type Database, DatabaseUnavailable, openDatabase, statement } from '../../../src/base/database/db.ts';
 import { openLog } from '../../../src/base/platform/log.ts';
 import { createDatabase, type TestDatabase } from '../../support/database.ts';
-import { type Tenant, tenants, VISIBLE, visible } from '../../support/tenants.ts';
+import { type Tenant, tenants, VISIBLE, visible } from './tenants.ts';
 
 const log = openLog({ level: 'silent', pretty: false });
 

@@ -5,7 +5,7 @@ import { openDatabase, statement } from '../../../src/base/database/db.ts';
 import { openLog } from '../../../src/base/platform/log.ts';
 import { createDatabase } from '../../support/database.ts';
 import { plantClient } from '../../support/service-clients.ts';
-import { type Tenant, tenants } from '../../support/tenants.ts';
+import { type Tenant, tenants } from './tenants.ts';
 
 const RAISE = statement(
   'INSERT INTO revocations (id, kind, subject, epoch, state) VALUES ($1::uuid, $2, $3::uuid, $4::int, $5)',

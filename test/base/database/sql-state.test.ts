@@ -15,7 +15,7 @@ import { openLog } from '../../../src/base/platform/log.ts';
 import { isRoleGone } from '../../../src/directory/members/choose-roles.ts';
 import { isMembershipGone } from '../../../src/sign-in/sessions/store.ts';
 import { createDatabase } from '../../support/database.ts';
-import { type Tenant, tenants } from '../../support/tenants.ts';
+import { type Tenant, tenants } from './tenants.ts';
 
 type Shapes = Readonly<Record<string, unknown>>;
 

@@ -3,16 +3,16 @@
 import t from 'tap';
 import { EVENT_TYPES, EVENTS, isEventType } from '../../../src/base/events/catalogue.ts';
 import { record } from '../../../src/base/events/record.ts';
-import { CAUSES } from '../../support/causes.ts';
-import { openStage } from '../../support/causes-stage.ts';
+import { CAUSES } from '../../credentials/revocations/causes.ts';
+import { openStage } from '../../credentials/revocations/subjects.ts';
 import { createDatabase, type TestDatabase } from '../../support/database.ts';
-import { openCensus } from '../../support/event-rows.ts';
-import { eventStatements, statementsOf } from '../../support/event-statements.ts';
-import { HAPPENINGS } from '../../support/happenings.ts';
 import { openService } from '../../support/service.ts';
 import { plantClient } from '../../support/service-clients.ts';
 import { sourcesBelow } from '../../support/sources.ts';
 import { plantOrganization, plantPerson } from '../../support/world.ts';
+import { HAPPENINGS } from './happenings.ts';
+import { openCensus } from './rows.ts';
+import { eventStatements, statementsOf } from './statements.ts';
 
 t.test('every type is a noun and what happened to it, and says when in one sentence', async (t) => {
   for (const type of EVENT_TYPES) {

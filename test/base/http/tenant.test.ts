@@ -17,7 +17,7 @@ import {
   UNKNOWN,
   type Value,
   valuesFor,
-} from '../../support/tenant-headers.ts';
+} from './tenant-headers.ts';
 
 const database = await createDatabase(t);
 const { api } = await openService(t, database);

@@ -8,9 +8,9 @@ import t, { type Test } from 'tap';
 import { refusalOf } from '../../../src/base/mail/cause.ts';
 import { describeFailure, MAIL_FAILURES, MailRefused } from '../../../src/base/mail/failures.ts';
 import { checkMail, openMail } from '../../../src/base/mail/smtp.ts';
-import { ELSEWHERE_CERTIFICATE, HERE_CERTIFICATE } from '../../support/certificates.ts';
-import { keepingLog } from '../../support/outbox.ts';
-import { freePort } from '../../support/server-process.ts';
+import { freePort } from '../../support/servers/process.ts';
+import { keepingLog } from '../outbox/rows.ts';
+import { ELSEWHERE_CERTIFICATE, HERE_CERTIFICATE } from './certificates.ts';
 
 const MAIL = { to: 'grace@example.com', subject: 's', text: 'https://a.example/#token=very-secret', html: 'h' };
 const settings = { from: 'a@example.com', production: true, log: keepingLog() };

@@ -10,9 +10,10 @@ import type { MailKind, MailRow } from '../../../src/base/outbox/kinds.ts';
 import { openOutbox } from '../../../src/base/outbox/outbox.ts';
 import { isNewestMail } from '../../../src/base/outbox/store.ts';
 import { createDatabase } from '../../support/database.ts';
-import { openMailbox } from '../../support/mailbox.ts';
-import { dueNow, keepingLog } from '../../support/outbox.ts';
-import { tenants } from '../../support/tenants.ts';
+import { openMailbox } from '../../support/servers/mailbox.ts';
+import { rounds } from '../../support/thorough.ts';
+import { tenants } from '../database/tenants.ts';
+import { dueNow, keepingLog } from './rows.ts';
 
 const database = await createDatabase(t);
 const log = keepingLog();
@@ -91,7 +92,7 @@ t.test('a key is taken once, by each organization for itself and by those of non
   await bySystem(newMail(kind));
   t.equal((await rows(kind)).length, 6, 'another key, and two without one');
   await bySystem({ ...newMail(kindOf()), dedupeKey });
-  for (let round = 0; round < 20; round += 1) {
+  for (let round = 0; round < rounds(40); round += 1) {
     const key = `at once ${round}`;
     await Promise.all([0, 1, 2, 3].map(() => bySystem(newMail(kind, { dedupeKey: key }))));
     const [found] = await database.query('SELECT count(*)::int AS found FROM outbox WHERE dedupe_key = $1', [key]);
@@ -195,7 +196,7 @@ t.test('a kind can tell whether a later mail was asked for about the same subjec
 
 t.test('of two who take at the same moment one sends, many times over', async (t) => {
   const kind = kindOf();
-  for (let round = 0; round < 30; round += 1) {
+  for (let round = 0; round < rounds(100); round += 1) {
     const sent: (string | undefined)[] = [];
     const keep = async ({ id }: OutgoingMail) => void sent.push(id);
     const mails = [newMail(kind), newMail(kind)];

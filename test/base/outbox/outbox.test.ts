@@ -3,12 +3,12 @@ import t from 'tap';
 import { MailRefused } from '../../../src/base/mail/failures.ts';
 import { type OutgoingMail, openMail, type SendMail } from '../../../src/base/mail/smtp.ts';
 import { RETRY_SECONDS } from '../../../src/base/outbox/send-one.ts';
-import { freshEmail, openInviting, registering } from '../../support/inviting.ts';
-import { openMailbox, tokenIn } from '../../support/mailbox.ts';
-import { dueNow, keepingLog, openQuiet, outboxOf, rowOf, settled } from '../../support/outbox.ts';
+import { freshEmail, openInviting, registering } from '../../directory/invitations/inviting.ts';
 import { refused } from '../../support/raw.ts';
+import { openMailbox, tokenIn } from '../../support/servers/mailbox.ts';
 import { openService } from '../../support/service.ts';
 import { rounds } from '../../support/thorough.ts';
+import { dueNow, keepingLog, openQuiet, outboxOf, rowOf, settled } from './rows.ts';
 
 t.test('while the mail server is away inviting answers the same, and the mail leaves when it is back', async (t) => {
   const inviting = await openInviting(t);

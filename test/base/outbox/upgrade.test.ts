@@ -14,9 +14,9 @@ import { enqueue } from '../../../src/base/outbox/enqueue.ts';
 import type { MailKind } from '../../../src/base/outbox/kinds.ts';
 import { openOutbox } from '../../../src/base/outbox/outbox.ts';
 import { createDatabase } from '../../support/database.ts';
-import { asRole } from '../../support/isolation.ts';
-import { keepingLog } from '../../support/outbox.ts';
 import { MIGRATIONS } from '../../support/template.ts';
+import { asRole } from '../database/isolation/tenant.ts';
+import { keepingLog } from './rows.ts';
 
 const THIS = '20261128000000_outbox';
 const OLD_INSERT = `INSERT INTO outbox (id, organization_id, kind, subject_id, recipient_key, actor_id)

@@ -3,7 +3,7 @@ import { once } from 'node:events';
 import { type AddressInfo, createServer, type Socket } from 'node:net';
 import t, { type Test } from 'tap';
 import { holdRedis, type RedisConnection, type RedisNode } from '../../../src/base/platform/redis.ts';
-import { startRedis } from '../../support/redis.ts';
+import { startRedis } from '../../support/servers/redis.ts';
 
 const HOST = '127.0.0.1';
 

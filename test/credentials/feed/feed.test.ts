@@ -4,15 +4,15 @@ import t, { type Test } from 'tap';
 import { removeEndedNow } from '../../../src/sign-in/sessions/remove-ended.ts';
 import { newAccount } from '../../support/client.ts';
 import { createDatabase } from '../../support/database.ts';
-import { consume, has, untilSettled } from '../../support/feed.ts';
 import { refused } from '../../support/raw.ts';
 import { openService } from '../../support/service.ts';
 import { plantClient, tokenOfClient } from '../../support/service-clients.ts';
+import { consume, has, untilSettled } from './consumer.ts';
 
 async function openFeedTest(t: Test, settings: Record<string, string> = {}) {
   const database = await createDatabase(t);
   const service = await openService(t, database, settings);
-  await service.app.deps.revocations.synchronize();
+  await service.app.parts.revocations.synchronize();
   const token = async (organizationId: string | null = null, permissions = ['revocations:read']) => {
     const { id } = await plantClient(database, { organizationId, permissions });
     return { id, token: await tokenOfClient(service.app, database, id) };
@@ -76,7 +76,7 @@ t.test('a stream begins with everything, brings what happens at once, and says w
 t.test('who was cut off goes on with what was missed, at any replica', async (t) => {
   const { api, database, url, token, logout, settled } = await openFeedTest(t);
   const other = await openService(t, database);
-  await other.app.deps.revocations.synchronize();
+  await other.app.parts.revocations.synchronize();
   const client = await token();
   const stream = await consume(t, url, client.token);
   await stream.heartbeat();
@@ -227,7 +227,7 @@ t.test('the end of a session is told for as long as its tokens live, however soo
   const { app, api, database, token, logout } = await openFeedTest(t);
   const { organization, sessionId } = await logout();
   const own = await token(organization.id);
-  const { db, log } = app.deps;
+  const { db, log } = app.parts;
   const told = async () => (await api.get('/revocations', { token: own.token })).body.data.events;
   await removeEndedNow({ db, log, retentionSeconds: 0 });
   t.ok(has(await told(), { sid: sessionId }));

@@ -11,11 +11,11 @@ import { type Feed, openFeed } from '../../../src/credentials/feed/feed.ts';
 import type { ClientCaller } from '../../../src/protocol/caller.ts';
 import { newAccount } from '../../support/client.ts';
 import { createDatabase } from '../../support/database.ts';
-import { veil } from '../../support/replicas.ts';
 import { openService } from '../../support/service.ts';
 import { plantClient, tokenOfClient } from '../../support/service-clients.ts';
 import { until } from '../../support/until.ts';
 import { plantOrganization } from '../../support/world.ts';
+import { veil } from '../stream/replicas.ts';
 
 const callerOf = (organizationId: string | null): ClientCaller => ({
   ...{ kind: 'client', id: '00000000-0000-7000-8000-000000000001', organizationId, organizationSlug: null },
@@ -46,12 +46,12 @@ async function follow(t: Test, feed: Feed, organizationId: string | null, after:
 
 t.test('a replica that is behind tells what it learns, and does not say that this is all', async (t) => {
   const { app } = await openService(t, await createDatabase(t));
-  const { revocations } = app.deps;
+  const { revocations } = app.parts;
   await revocations.synchronize();
   let behindSeconds = 0;
   let beats = 0;
   const feed = openFeed({
-    ...app.deps,
+    ...app.parts,
     revocations: {
       ...revocations,
       freshSecondsAgo() {
@@ -86,14 +86,14 @@ t.test('an organization is told nothing while PostgreSQL cannot be asked, and al
   const veiled = await veil(database);
   await veiled.lift();
   const { app, api } = await openService(t, veiled.database);
-  await app.deps.revocations.synchronize();
+  await app.parts.revocations.synchronize();
   const account = await newAccount(api);
   const warnings: unknown[] = [];
   const log = openLog({ level: 'silent', pretty: false });
   const feed = openFeed({
-    ...app.deps,
+    ...app.parts,
     // Heartbeats go on, although the veil hides PostgreSQL from the service as a whole.
-    revocations: { ...app.deps.revocations, freshSecondsAgo: () => 0 },
+    revocations: { ...app.parts.revocations, freshSecondsAgo: () => 0 },
     log: Object.assign(log, { warn: (entry: unknown) => void warnings.push(entry) }),
     ...{ streamsMax: 10, streamsPerClientMax: 10, heartbeatMs: 20 },
   });
@@ -137,9 +137,9 @@ t.test('an outage is answered with 503 before anything is sent', async (t) => {
 t.test('a database that takes the place of another ends the streams of organizations', async (t) => {
   const database = await createDatabase(t);
   const { app } = await openService(t, database);
-  await app.deps.revocations.synchronize();
+  await app.parts.revocations.synchronize();
   const { id } = await plantOrganization(database);
-  const feed = openFeed({ ...app.deps, ...{ streamsMax: 10, streamsPerClientMax: 10, heartbeatMs: 20 } });
+  const feed = openFeed({ ...app.parts, ...{ streamsMax: 10, streamsPerClientMax: 10, heartbeatMs: 20 } });
   t.teardown(() => feed.close());
   const own = await follow(t, feed, id);
   await until(() => own.count('heartbeat') > 0);
@@ -153,16 +153,19 @@ t.test('a database that takes the place of another ends the streams of organizat
 
 t.test('a feed that was closed opens no more', async (t) => {
   const { app } = await openService(t, await createDatabase(t));
-  app.deps.feed.close();
-  await t.rejects(app.deps.feed.stream({ client: callerOf(null), expiresAt: 1e12 }, null), new Problem('service_busy'));
+  app.parts.feed.close();
+  await t.rejects(
+    app.parts.feed.stream({ client: callerOf(null), expiresAt: 1e12 }, null),
+    new Problem('service_busy'),
+  );
 });
 
 t.test('what happens while a stream begins is told to it', async (t) => {
   const database = await createDatabase(t);
   const { app, api } = await openService(t, database);
-  await app.deps.revocations.synchronize();
+  await app.parts.revocations.synchronize();
   let happen: (() => Promise<unknown>) | null = null;
-  const { db } = app.deps;
+  const { db } = app.parts;
   // Right after the answer of PostgreSQL to the last question of the beginning, and before anybody has it.
   const systemReader = () => ({
     async rows<Row>(...asked: Parameters<ReturnType<typeof db.systemReader>['rows']>) {
@@ -176,7 +179,7 @@ t.test('what happens while a stream begins is told to it', async (t) => {
       return rows;
     },
   });
-  const feed = openFeed({ ...app.deps, db: { ...db, systemReader }, streamsMax: 10, streamsPerClientMax: 10 });
+  const feed = openFeed({ ...app.parts, db: { ...db, systemReader }, streamsMax: 10, streamsPerClientMax: 10 });
   t.teardown(() => feed.close());
   const owner = await newAccount(api);
   for (const organizationId of [null, owner.organization.id]) {
@@ -197,8 +200,8 @@ t.test('what happens while a stream begins is told to it', async (t) => {
 
 t.test('a stream that nobody reads is given up as soon as its place is lost', async (t) => {
   const { app } = await openService(t, await createDatabase(t));
-  await app.deps.revocations.synchronize();
-  const feed = openFeed({ ...app.deps, streamsMax: 10, streamsPerClientMax: 10, heartbeatMs: 3_600_000 });
+  await app.parts.revocations.synchronize();
+  const feed = openFeed({ ...app.parts, streamsMax: 10, streamsPerClientMax: 10, heartbeatMs: 3_600_000 });
   t.teardown(() => feed.close());
   const unread = await feed.stream({ client: callerOf(null), expiresAt: Number.POSITIVE_INFINITY }, null);
   unread.once('data', () => unread.pause());
@@ -206,7 +209,7 @@ t.test('a stream that nobody reads is given up as soon as its place is lost', as
   const read = await follow(t, feed, null);
   await until(() => read.count('heartbeat') === 1);
   for (let round = 0; round < 100 && !unread.destroyed; round += 1) {
-    await app.deps.publish(Array.from({ length: 1_000 }, () => ({ kind: 'session', sid: randomUUID() })));
+    await app.parts.publish(Array.from({ length: 1_000 }, () => ({ kind: 'session', sid: randomUUID() })));
     await nextTurn();
   }
   t.ok(unread.destroyed);

@@ -5,11 +5,11 @@ import t from 'tap';
 import { disableAccount } from '../../../src/admin/accounts/change-account.ts';
 import { endAnySession } from '../../../src/admin/sessions/sessions.ts';
 import { applyPreset } from '../../../src/directory/presets/apply.ts';
-import { openWorld, tells, told } from '../../support/feed-world.ts';
+import { crmWith } from '../../directory/presets/applying.ts';
 import { newAdministrator } from '../../support/platform.ts';
-import { crmWith } from '../../support/presets.ts';
 import { plantClient } from '../../support/service-clients.ts';
 import { plantRole } from '../../support/world.ts';
+import { openWorld, tells, told } from './readers.ts';
 
 t.test('the end of a session is told where its user is a member, whatever it acted for', async (t) => {
   const world = await openWorld(t);
@@ -77,7 +77,7 @@ t.test('a changed role is told of its holders, to each organization of its own',
   );
   const narrower = crmWith({ viewer: { permissions: ['contacts:read'] } });
   await t.test('of the system, by a preset', (t) =>
-    tells(t, world, () => applyPreset(app.deps, narrower), {
+    tells(t, world, () => applyPreset(app.parts, narrower), {
       p: ['user both'],
       q: ['user both'],
       all: ['user both'],
@@ -85,7 +85,7 @@ t.test('a changed role is told of its holders, to each organization of its own',
   );
   const agents = crmWith({ viewer: { permissions: ['contacts:read'] }, agent: { permissions: ['contacts:read'] } });
   await t.test('a preset that concerns many', (t) =>
-    tells(t, world, () => applyPreset(app.deps, agents), {
+    tells(t, world, () => applyPreset(app.parts, agents), {
       p: ['user both', 'user pAgent', 'user pOther'],
       q: ['user both', 'user qAgent'],
       all: ['user both', 'user pAgent', 'user pOther', 'user qAgent'],
@@ -129,19 +129,19 @@ t.test('what operators do is told where it concerns', async (t) => {
   const world = await openWorld(t);
   const { app, loner, qAgent, pOther, both } = world;
   await t.test('an account is disabled', (t) =>
-    tells(t, world, () => disableAccount(app.deps, qAgent.userId), {
+    tells(t, world, () => disableAccount(app.parts, qAgent.userId), {
       p: [],
       q: ['user qAgent', "session qAgent's"],
     }),
   );
   await t.test('one in neither', (t) =>
-    tells(t, world, () => disableAccount(app.deps, loner.userId), { p: [], q: [] }),
+    tells(t, world, () => disableAccount(app.parts, loner.userId), { p: [], q: [] }),
   );
   await t.test('a session is ended', (t) =>
-    tells(t, world, () => endAnySession(app.deps, pOther.sessionId), { p: ["session pOther's"], q: [] }),
+    tells(t, world, () => endAnySession(app.parts, pOther.sessionId), { p: ["session pOther's"], q: [] }),
   );
   await t.test('the last session of one in both', (t) =>
-    tells(t, world, () => endAnySession(app.deps, both.inP.sessionId), {
+    tells(t, world, () => endAnySession(app.parts, both.inP.sessionId), {
       p: ["session both's in p"],
       q: ["session both's in p"],
     }),

@@ -10,7 +10,6 @@ import { raiseEpochs } from '../../../src/directory/users/epoch-store.ts';
 import type { Revocation } from '../../../src/protocol/revocation.ts';
 import { newAccount } from '../../support/client.ts';
 import { createDatabase } from '../../support/database.ts';
-import { consume, eventsOf, has } from '../../support/feed.ts';
 import { newAdministrator } from '../../support/platform.ts';
 import { requestHead } from '../../support/raw.ts';
 import { openService, spawnService } from '../../support/service.ts';
@@ -18,11 +17,12 @@ import { plantClient, tokenOfClient } from '../../support/service-clients.ts';
 import { openTransaction } from '../../support/session-state.ts';
 import { until } from '../../support/until.ts';
 import { plantOrganization, plantPerson } from '../../support/world.ts';
+import { consume, eventsOf, has } from './consumer.ts';
 
 async function openStreams(t: Test, settings: Record<string, string> = {}) {
   const database = await createDatabase(t);
   const service = await openService(t, database, settings);
-  await service.app.deps.revocations.synchronize();
+  await service.app.parts.revocations.synchronize();
   const reader = async (organizationId: string | null = null) => {
     const { id } = await plantClient(database, { organizationId, permissions: ['revocations:read'] });
     return { id, token: await tokenOfClient(service.app, database, id) };
@@ -57,7 +57,7 @@ t.test('a stream ends with its token', async (t) => {
       `INSERT INTO revocations (id, kind, subject, epoch) VALUES (gen_random_uuid(), 'client', $1, 1)`,
       [id],
     );
-    await app.deps.revocations.synchronize();
+    await app.parts.revocations.synchronize();
     await stream.end();
   });
   await t.test('when its organization is suspended, and when it is deleted', async () => {
@@ -73,7 +73,7 @@ t.test('a stream ends with its token', async (t) => {
   });
   await t.test('when every token from before an instant ends', async () => {
     const { stream } = await open();
-    app.deps.publish([{ kind: 'everything', not_before: Math.floor(clock.now().getTime() / 1000) + 1 }]);
+    app.parts.publish([{ kind: 'everything', not_before: Math.floor(clock.now().getTime() / 1000) + 1 }]);
     await stream.end();
   });
   await t.test('when it expires', async () => {
@@ -164,10 +164,10 @@ t.test('a consumer that does not read is cut off, and holds up nobody', async (t
   const last = sessions(1);
   const reading = stream.until(({ data }) => data.sid === (last[0] as { sid: string }).sid);
   for (let round = 0; round < 150; round += 1) {
-    await app.deps.publish(sessions(1000));
+    await app.parts.publish(sessions(1000));
     await nextTurn();
   }
-  await app.deps.publish(last);
+  await app.parts.publish(last);
   await reading;
   t.pass('who reads has read all of it');
   await until(async () => (await consume(t, url, lazy.token)).status === 200);
@@ -199,7 +199,7 @@ t.test('a large snapshot comes in parts, of which only the last one is where to 
   const { app, api, url, reader } = await openStreams(t);
   const client = await reader();
   const all = sessions(4_500);
-  await app.deps.publish(all);
+  await app.parts.publish(all);
   const stream = await consume(t, url, client.token);
   await stream.heartbeat();
   const snapshots = stream.frames.filter(({ event }) => event === 'snapshot');
@@ -228,7 +228,7 @@ t.test('what is committed late is told, although others went before it', async (
     `INSERT INTO revocations (id, kind, subject, caused_in) VALUES (gen_random_uuid(), 'session', $1, $2)`,
     [earlySid, organization.id],
   );
-  await app.deps.revocations.synchronize();
+  await app.parts.revocations.synchronize();
   for (const { stream } of clients) {
     await stream.until(({ data }) => data.sid === earlySid);
     await stream.heartbeat();
@@ -236,7 +236,7 @@ t.test('what is committed late is told, although others went before it', async (
   const [left] = [await open(organization.id)];
   left.stream.leave();
   await late.query('COMMIT');
-  await app.deps.revocations.synchronize();
+  await app.parts.revocations.synchronize();
   for (const { stream } of clients) await stream.until(({ data }) => data.sid === lateSid);
   const again = await consume(t, url, left.token, { lastEventId: left.stream.lastId() });
   t.ok(has(await again.heartbeat(), { sid: lateSid }), 'also to whom was not there');
@@ -246,7 +246,7 @@ t.test('what is committed late is told, although others went before it', async (
 t.test('whoever comes and goes between two replicas, at any moment, misses nothing', async (t) => {
   const database = await createDatabase(t);
   const services = [await openService(t, database), await openService(t, database)];
-  for (const { app } of services) await app.deps.revocations.synchronize();
+  for (const { app } of services) await app.parts.revocations.synchronize();
   const organization = await plantOrganization(database);
   const people: string[] = [];
   for (let made = 0; made < 40; made += 1) {
@@ -262,7 +262,7 @@ t.test('whoever comes and goes between two replicas, at any moment, misses nothi
     for (let round = 0; round < ROUNDS; round += 1) {
       for (const [index, userId] of people.entries()) {
         const { app } = services[(index + round) % 2] ?? (t.fail() as never);
-        app.deps.publish(await app.deps.db.system((tx) => raiseEpochs(tx, [userId])));
+        app.parts.publish(await app.parts.db.system((tx) => raiseEpochs(tx, [userId])));
       }
     }
   })();

@@ -13,9 +13,9 @@ import { until } from '../../support/until.ts';
 t.test('a verifier refuses what the service has revoked, whatever happens to the stream', async (t) => {
   const database = await createDatabase(t);
   let service = await openService(t, database);
-  await service.app.deps.revocations.synchronize();
+  await service.app.parts.revocations.synchronize();
   const many: Revocation[] = Array.from({ length: 3_000 }, () => ({ kind: 'session', sid: randomUUID() }));
-  await service.app.deps.publish(many);
+  await service.app.parts.publish(many);
   const { id: clientId, secret: clientSecret } = await plantClient(database, {
     organizationId: null,
     permissions: ['revocations:read'],
@@ -54,7 +54,7 @@ t.test('a verifier refuses what the service has revoked, whatever happens to the
   await service.app.close();
   t.equal(await verdict(after.accessToken), 'good', 'without the service it knows what it knew');
   service = await openService(t, database);
-  await service.app.deps.revocations.synchronize();
+  await service.app.parts.revocations.synchronize();
   await logout(after);
   await until(async () => (await verdict(after.accessToken)) === 'session_revoked');
   const fresh = await newAccount(service.api);

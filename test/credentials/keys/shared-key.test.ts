@@ -21,7 +21,7 @@ t.test('a refresh key that is copied to the access keys is never published, and 
   const [file = ''] = (await readdir(join(keysDirectory, 'refresh'))).filter((name) => name.endsWith('.pem'));
   const now = systemClock.now().toISOString().slice(0, 19).replaceAll(':', '-');
   await copyFile(join(keysDirectory, 'refresh', file), join(keysDirectory, 'access', `${now}Z.pem`));
-  await app.deps.accessKeys.reload();
+  await app.parts.accessKeys.reload();
   t.equal((await api.get('/.well-known/jwks.json')).text, before);
   const refreshed = await api.post('/auth/refresh', { refreshToken: account.refreshToken });
   t.equal(refreshed.status, 200);

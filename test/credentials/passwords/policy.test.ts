@@ -2,7 +2,7 @@
 import { readFileSync } from 'node:fs';
 import { gunzipSync } from 'node:zlib';
 import t from 'tap';
-import { foldPassword, isCommonPassword } from '../../../src/credentials/passwords/common.ts';
+import { foldPassword, isCommonPassword } from '../../../src/credentials/passwords/blocklist.ts';
 import { judgePassword, PASSWORD_LENGTH_MAX, type PasswordContext } from '../../../src/credentials/passwords/policy.ts';
 
 const problemOf = (password: string, context: PasswordContext = {}, minLength = 8) =>

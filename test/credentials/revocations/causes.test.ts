@@ -6,21 +6,13 @@ import { principalOf } from '../../../src/protocol/caller.ts';
 import type { AccessClaims, ClientClaims } from '../../../src/protocol/claims.ts';
 import type { Revocation } from '../../../src/protocol/revocation.ts';
 import { createRevocationMap } from '../../../src/protocol/revocation-map.ts';
-import { CAUSES, type Cause, ENDS_NOTHING } from '../../support/causes.ts';
-import {
-  HOLDERS,
-  type Holder,
-  latestTx,
-  openStage,
-  type Stage,
-  verdicts,
-  writtenSince,
-} from '../../support/causes-stage.ts';
+import { openCensus } from '../../base/events/rows.ts';
 import { createDatabase, type TestDatabase } from '../../support/database.ts';
-import { openCensus } from '../../support/event-rows.ts';
 import { partsOf } from '../../support/forge.ts';
 import { openService, type Service } from '../../support/service.ts';
 import { plantClient, tokenOfClient } from '../../support/service-clients.ts';
+import { CAUSES, type Cause, ENDS_NOTHING } from './causes.ts';
+import { HOLDERS, type Holder, latestTx, openStage, type Stage, verdicts, writtenSince } from './subjects.ts';
 
 const GOOD = Object.fromEntries(HOLDERS.map((holder) => [holder, 'good'])) as Record<Holder, string>;
 
@@ -71,8 +63,8 @@ async function cannotHappen(t: Test, cause: Cause, stage: Stage): Promise<void> 
 async function happens(t: Test, cause: Cause, stage: Stage, replica: Service): Promise<void> {
   const { app, api, database, here } = stage;
   const synchronize = async () => {
-    await app.deps.revocations.synchronize();
-    await replica.app.deps.revocations.synchronize();
+    await app.parts.revocations.synchronize();
+    await replica.app.parts.revocations.synchronize();
   };
   await synchronize();
   t.same(await verdicts(replica.api, stage), GOOD);

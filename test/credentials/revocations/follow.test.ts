@@ -27,8 +27,9 @@ function openFollower(t: Test) {
     },
   });
   const alive = setInterval(() => undefined, 1_000); // the loop alone keeps no process running
-  t.teardown(() => {
-    follower.stop();
+  t.teardown(async () => {
+    for (const reading of begun) reading.resolve();
+    await follower.stop();
     clearInterval(alive);
   });
   const begins = async (count: number) => {
@@ -40,9 +41,9 @@ function openFollower(t: Test) {
 
 t.test('who asks during a reading gets the next one, together with all others', async (t) => {
   const follower = openFollower(t);
-  const first = follower.read();
+  const first = follower.run();
   const reading = await follower.begins(1);
-  const later = [follower.read(), follower.read(), follower.read()];
+  const later = [follower.run(), follower.run(), follower.run()];
   await nextTurn();
   t.equal(follower.count(), 1);
   reading.resolve();
@@ -54,9 +55,9 @@ t.test('who asks during a reading gets the next one, together with all others', 
 
 t.test('an error is told to who asked for that reading, and to nobody else', async (t) => {
   const follower = openFollower(t);
-  const failing = follower.read();
+  const failing = follower.run();
   const reading = await follower.begins(1);
-  const next = follower.read();
+  const next = follower.run();
   reading.reject(new Error('away'));
   await t.rejects(failing, { message: 'away' });
   (await follower.begins(2)).resolve();
@@ -97,9 +98,10 @@ t.test('nothing is read after the end', async (t) => {
   follower.start();
   follower.nudge();
   const reading = await follower.begins(1);
-  follower.stop();
+  const stopped = follower.stop();
   reading.resolve();
   follower.nudge();
+  await stopped;
   await nextTurn();
   t.equal(follower.count(), 1);
 });

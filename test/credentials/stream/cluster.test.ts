@@ -1,9 +1,9 @@
 // The stream in a Redis Cluster: any node is told of, and the one that has the key is found.
 import t from 'tap';
 import { createDatabase } from '../../support/database.ts';
-import { startRedisCluster } from '../../support/redis.ts';
-import { degraded, heals, openPair, refuses, signedOut, streaming, veil } from '../../support/replicas.ts';
+import { startRedisCluster } from '../../support/servers/redis.ts';
 import { openService } from '../../support/service.ts';
+import { degraded, heals, openPair, refuses, signedOut, streaming, veil } from './replicas.ts';
 
 t.test('every node of a cluster leads to the stream, alone or among others', async (t) => {
   const [database, cluster] = [await createDatabase(t), await startRedisCluster(t)];
@@ -14,7 +14,7 @@ t.test('every node of a cluster leads to the stream, alone or among others', asy
   for (const url of [second, third, `redis://127.0.0.1:1,${third},${first}`]) {
     others.push(await openService(t, veiled.database, { REDIS_URL: url }));
   }
-  for (const { app } of others) await app.deps.revocations.synchronize();
+  for (const { app } of others) await app.parts.revocations.synchronize();
   await veiled.lower();
   await streaming(...others);
   for (const from of [a, ...others]) {

@@ -2,9 +2,9 @@
 import t from 'tap';
 import { type Account, newAccount } from '../../support/client.ts';
 import { createDatabase } from '../../support/database.ts';
-import { type Redis, startRedis } from '../../support/redis.ts';
-import { degraded, heals, learns, openPair, refuses, signedOut, streaming, verdict } from '../../support/replicas.ts';
+import { type Redis, startRedis } from '../../support/servers/redis.ts';
 import { openService, type Service } from '../../support/service.ts';
+import { degraded, heals, learns, openPair, refuses, signedOut, streaming, verdict } from './replicas.ts';
 
 const KEY = 'tenantry:revocations';
 
@@ -74,12 +74,12 @@ t.test('an event that comes twice, and by both ways, is news once', async (t) =>
   const b = await openService(t, database, { REDIS_URL: redis.url });
   await streaming(a, b);
   const heard: string[] = [];
-  b.app.deps.revocations.onRevocation((event) => heard.push(JSON.stringify(event)));
+  b.app.parts.revocations.onRevocation((event) => heard.push(JSON.stringify(event)));
   const gone = await signedOut(a);
   await refuses(b, gone);
   const event = JSON.stringify({ kind: 'session', sid: gone.sessionId });
   for (let time = 0; time < 3; time += 1) await redis.ask('XADD', KEY, '*', 'events', `[${event},${event}]`);
   await refuses(b, await signedOut(a));
-  await b.app.deps.revocations.synchronize();
+  await b.app.parts.revocations.synchronize();
   t.equal(heard.filter((one) => one === event).length, 1);
 });

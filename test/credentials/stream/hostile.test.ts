@@ -3,10 +3,10 @@ import t, { type Test } from 'tap';
 import { newAccount } from '../../support/client.ts';
 import { createDatabase } from '../../support/database.ts';
 import { newAdministrator } from '../../support/platform.ts';
-import { type Redis, startRedis } from '../../support/redis.ts';
-import { degraded, heals, learns, logOut, openPair, refuses, streaming, verdict } from '../../support/replicas.ts';
+import { type Redis, startRedis } from '../../support/servers/redis.ts';
 import { openService, spawnService } from '../../support/service.ts';
 import { until } from '../../support/until.ts';
+import { degraded, heals, learns, logOut, openPair, refuses, streaming, verdict } from './replicas.ts';
 
 const KEY = 'tenantry:revocations';
 const TROUBLE = 'Redis cannot be used';

@@ -1,11 +1,11 @@
 // Whatever happens to the way to Redis; and what the stream proves while PostgreSQL cannot be read, and what it does not.
 import t, { type Test } from 'tap';
 import { createDatabase } from '../../support/database.ts';
-import { startRedis } from '../../support/redis.ts';
-import { degraded, heals, refuses, signedOut, streaming, type Veil, veil, verdict } from '../../support/replicas.ts';
+import { startRedis } from '../../support/servers/redis.ts';
+import { openTcpProxy } from '../../support/servers/tcp-proxy.ts';
 import { openService, type Service } from '../../support/service.ts';
-import { openTcpProxy } from '../../support/tcp-proxy.ts';
 import { soon, until } from '../../support/until.ts';
+import { degraded, heals, refuses, signedOut, streaming, type Veil, veil, verdict } from './replicas.ts';
 
 /** Two replicas, the second one of which reaches Redis through a proxy and reads no revocation of PostgreSQL. */
 async function openBehindProxy(t: Test) {
@@ -37,7 +37,7 @@ for (const fault of ['cut', 'hold'] as const) {
 
 /** Whether the service takes the stream for a proof, where PostgreSQL is one no longer. */
 function countsStream({ app }: Service): boolean {
-  const { readSecondsAgo, freshSecondsAgo } = app.deps.revocations;
+  const { readSecondsAgo, freshSecondsAgo } = app.parts.revocations;
   return readSecondsAgo() - freshSecondsAgo() > 1.5;
 }
 
@@ -46,7 +46,7 @@ async function untilCounted(service: Service, veil: Veil): Promise<void> {
   // What a writer sends that has only just connected asks for one more reading of PostgreSQL.
   await until(async () => {
     await veil.lift();
-    await until(() => service.app.deps.revocations.readSecondsAgo() < 1);
+    await until(() => service.app.parts.revocations.readSecondsAgo() < 1);
     await veil.lower();
     return soon(() => countsStream(service), 5_000);
   });
@@ -54,7 +54,7 @@ async function untilCounted(service: Service, veil: Veil): Promise<void> {
 
 t.test('the stream is a proof of knowing everything as long as it has no gap', async (t) => {
   const { a, b, veil, proxy } = await openBehindProxy(t);
-  const { revocations } = b.app.deps;
+  const { revocations } = b.app.parts;
   t.equal(revocations.freshSecondsAgo(), Number.POSITIVE_INFINITY, 'not before PostgreSQL was read');
   // The connection may break by itself between the three, and then it is no proof: that is tried again.
   await until(async () => {

@@ -5,10 +5,10 @@ import t from 'tap';
 import { type Account, atOnce, newAccount } from '../../support/client.ts';
 import { createDatabase } from '../../support/database.ts';
 import { newAdministrator } from '../../support/platform.ts';
-import { startRedis } from '../../support/redis.ts';
-import { degraded, heals, learns, logOut, openPair, refuses, streaming, verdict } from '../../support/replicas.ts';
+import { startRedis } from '../../support/servers/redis.ts';
 import { openService } from '../../support/service.ts';
 import { soon, until } from '../../support/until.ts';
+import { degraded, heals, learns, logOut, openPair, refuses, streaming, verdict } from './replicas.ts';
 
 const KEY = 'tenantry:revocations';
 
@@ -26,7 +26,7 @@ t.test('a replica refuses what another one revoked as the stream tells, without 
   let epoch = 0;
   const raise = async () => {
     epoch += 1;
-    a.app.deps.publish([{ kind: 'user', sub: other.userId, epoch }]);
+    a.app.parts.publish([{ kind: 'user', sub: other.userId, epoch }]);
     return other;
   };
   await learns(b, raise, 'token_stale');
@@ -44,11 +44,11 @@ t.test('many who end at once are all told of', async (t) => {
       return verdicts.every((said) => said === 'session_revoked');
     });
   });
-  const { revocations } = b.app.deps;
+  const { revocations } = b.app.parts;
   const token = { id: randomUUID(), epoch: 0, organizationId: null, issuedAt: Date.now() / 1000 };
   await until(() => {
     const sids = Array.from({ length: 950 }, () => randomUUID());
-    a.app.deps.publish(sids.map((sid) => ({ kind: 'session', sid })));
+    a.app.parts.publish(sids.map((sid) => ({ kind: 'session', sid })));
     return soon(() => sids.every((sessionId) => revocations.judge({ ...token, sessionId }) === 'session_revoked'));
   });
   t.pass('in entries of some hundred each');
@@ -147,11 +147,11 @@ t.test('more than an entry can hold is left to PostgreSQL, which is then asked a
   const counting = (async () => {
     for (; !published; turns += 1) await nextTurn();
   })();
-  await a.app.deps.revocations.publish(rows.map(({ subject }) => ({ kind: 'user', sub: subject, epoch: 7 })));
+  await a.app.parts.revocations.publish(rows.map(({ subject }) => ({ kind: 'user', sub: subject, epoch: 7 })));
   published = true;
   await counting;
   t.ok(turns >= 30, `other work had its turn ${turns} times`);
-  const knows = ({ app }: typeof a) => rows.every(({ subject }) => app.deps.revocations.epochOf(subject) === 7);
+  const knows = ({ app }: typeof a) => rows.every(({ subject }) => app.parts.revocations.epochOf(subject) === 7);
   t.ok(knows(a), 'the process itself knows all of them when the promise is kept');
   await until(() => knows(b));
   const added = Number(await redis.ask('XLEN', KEY)) - before;

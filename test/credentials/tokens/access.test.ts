@@ -253,14 +253,14 @@ t.test(
   'a token of another user, session or organization is what it says, and revocation knows it as such',
   async (t) => {
     const { api, app, material } = await opened(t);
-    app.deps.revocations.publish([{ kind: 'user', sub: material.account.userId, epoch: 1 }]);
+    app.parts.revocations.publish([{ kind: 'user', sub: material.account.userId, epoch: 1 }]);
     t.match(await api.get('/me', { token: material.token }), { status: 401, code: 'token_stale' });
     const newer = withClaims(material, { epoch: 1 });
     t.equal((await api.get('/me', { token: newer })).status, 200, 'a token of the new epoch is good');
     const { id: org } = material.account.organization;
-    app.deps.revocations.publish([{ kind: 'organization', org, state: 'suspended', at: 0 }]);
+    app.parts.revocations.publish([{ kind: 'organization', org, state: 'suspended', at: 0 }]);
     t.equal((await api.get('/me', { token: newer })).code, 'organization_suspended');
-    app.deps.revocations.publish([{ kind: 'session', sid: material.account.sessionId }]);
+    app.parts.revocations.publish([{ kind: 'session', sid: material.account.sessionId }]);
     t.equal((await api.get('/me', { token: newer })).code, 'session_revoked');
   },
 );

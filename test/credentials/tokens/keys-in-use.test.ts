@@ -18,7 +18,7 @@ async function opened(t: Test) {
   t.teardown(() => rm(keysDirectory, { recursive: true, force: true }));
   await ensureDevelopmentKeys(keysDirectory, systemClock);
   const service = await openService(t, await createDatabase(t), { KEYS_DIR: keysDirectory });
-  const { accessKeys, refreshKeys } = service.app.deps;
+  const { accessKeys, refreshKeys } = service.app.parts;
   const rings = { access: accessKeys, refresh: refreshKeys };
   async function addKey(use: 'access' | 'refresh', aheadSeconds: number): Promise<string> {
     const changed = nextChange(rings[use]);
@@ -88,7 +88,7 @@ t.test(
 
 t.test('a verification under way when its key is deleted is not remembered', async (t) => {
   const { app, account, addKey, removeKey } = await opened(t);
-  const { accessKeys, authenticate, verified } = app.deps;
+  const { accessKeys, authenticate, verified } = app.parts;
   const authorization = `Bearer ${account.accessToken}`;
   await addKey('access', -5);
   let gone = false;
@@ -138,7 +138,7 @@ t.test('a new refresh key takes over; tokens of the old one go on until its file
 t.test('a key file of the wrong kind is left aside, and the service goes on with the others', async (t) => {
   const { app, api, keysDirectory, account } = await opened(t);
   await writeFile(join(keysDirectory, 'access', '2026-01-01T00-00-00Z.pem'), 'no key');
-  await app.deps.accessKeys.reload();
+  await app.parts.accessKeys.reload();
   t.same(await publishedKids(api), [kidOf(account.accessToken)]);
   t.equal((await api.post('/auth/refresh', { refreshToken: account.refreshToken })).status, 200);
 });

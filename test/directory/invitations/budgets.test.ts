@@ -3,10 +3,10 @@
 import t, { type Test } from 'tap';
 import { inviteByOperator } from '../../../src/directory/invitations/invitations.ts';
 import { type Account, atOnce, newAccount } from '../../support/client.ts';
-import { freshEmail, openInviting, registering, setSeats } from '../../support/inviting.ts';
-import { tokenIn } from '../../support/mailbox.ts';
 import { refused } from '../../support/raw.ts';
+import { tokenIn } from '../../support/servers/mailbox.ts';
 import { openService } from '../../support/service.ts';
+import { freshEmail, openInviting, registering, setSeats } from './inviting.ts';
 
 const inviting = await openInviting(t);
 const { api, database, mailbox, owner, service } = inviting;
@@ -99,7 +99,7 @@ t.test('an inviter has one budget in all of their organizations', async (t) => {
 });
 
 t.test('what an operator invites to is judged by nobody’s rights, and by the seats', async (t) => {
-  const { deps } = service.app;
+  const deps = { ...service.app.parts, invitationTtlSeconds: 86_400 };
   const company = await newAccount(api);
   const input = { organization: company.organization.slug, roles: [{ role: 'owner', scope: {} }] };
   const email = freshEmail();

@@ -1,9 +1,9 @@
 // Accepting while the invitation, or the rights behind it, are taken away: many rounds of each.
 import t from 'tap';
 import { type Account, atOnce } from '../../support/client.ts';
-import { countMembers, freshEmail, joined, openGuest, openInviting, statusesOf } from '../../support/inviting.ts';
-import { tokenIn } from '../../support/mailbox.ts';
+import { tokenIn } from '../../support/servers/mailbox.ts';
 import { rounds } from '../../support/thorough.ts';
+import { countMembers, freshEmail, joined, openGuest, openInviting, statusesOf } from './inviting.ts';
 
 const ROUNDS = rounds(50);
 const inviting = await openInviting(t);

@@ -1,10 +1,10 @@
 // Inviting, listing, mailing again and revoking: who may, what may be offered, seats, and what is told to whom.
 import t from 'tap';
 import { newAccount } from '../../support/client.ts';
-import { countMembers, freshEmail, joined, openInviting, registering, setSeats } from '../../support/inviting.ts';
-import { tokenIn } from '../../support/mailbox.ts';
 import { refused } from '../../support/raw.ts';
+import { tokenIn } from '../../support/servers/mailbox.ts';
 import { eventsAbout } from '../../support/session-state.ts';
+import { countMembers, freshEmail, joined, openInviting, registering, setSeats } from './inviting.ts';
 
 const inviting = await openInviting(t);
 const { api, database, mailbox, owner } = inviting;

@@ -1,10 +1,10 @@
 // The token of an invitation's mail: nowhere but in the newest mail of an invitation that has not ended.
 import t from 'tap';
 import { openMail } from '../../../src/base/mail/smtp.ts';
-import { freshEmail, registering } from '../../support/inviting.ts';
-import { tokenIn } from '../../support/mailbox.ts';
-import { dueNow, keepingLog, openQuiet, outboxOf, rowOf } from '../../support/outbox.ts';
+import { dueNow, keepingLog, openQuiet, outboxOf, rowOf } from '../../base/outbox/rows.ts';
 import { refused } from '../../support/raw.ts';
+import { tokenIn } from '../../support/servers/mailbox.ts';
+import { freshEmail, registering } from './inviting.ts';
 
 t.test('only the newest mail of an invitation leaves, and none of one that has ended', async (t) => {
   const inviting = await openQuiet(t);

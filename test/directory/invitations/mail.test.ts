@@ -4,8 +4,8 @@ import t from 'tap';
 import { openMail } from '../../../src/base/mail/smtp.ts';
 import { plainName, writeInvitationMail } from '../../../src/directory/invitations/mail.ts';
 import { newAccount } from '../../support/client.ts';
-import { freshEmail, openInviting } from '../../support/inviting.ts';
-import { openMailbox, tokenIn } from '../../support/mailbox.ts';
+import { openMailbox, tokenIn } from '../../support/servers/mailbox.ts';
+import { freshEmail, openInviting } from './inviting.ts';
 
 const log = { debug() {}, info() {}, warn() {}, error() {}, fatal() {} };
 const noSignal = new AbortController().signal;

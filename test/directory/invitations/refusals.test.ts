@@ -2,16 +2,8 @@
 // tenant; and that a refusal consumes nothing.
 import t from 'tap';
 import { newAccount, type Reply } from '../../support/client.ts';
-import {
-  countMembers,
-  freshEmail,
-  joined,
-  openInviting,
-  PASSWORD,
-  registering,
-  setSeats,
-} from '../../support/inviting.ts';
 import { refused } from '../../support/raw.ts';
+import { countMembers, freshEmail, joined, openInviting, PASSWORD, registering, setSeats } from './inviting.ts';
 
 const inviting = await openInviting(t);
 const { api, database, owner } = inviting;

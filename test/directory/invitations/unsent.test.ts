@@ -2,15 +2,15 @@
 import t from 'tap';
 import type { Database } from '../../../src/base/database/db.ts';
 import type { SendMail } from '../../../src/base/mail/smtp.ts';
-import { freshEmail } from '../../support/inviting.ts';
 import {
   rowOf as findRow,
   keepingLog,
   dueNow as makeDue,
   outboxOf as openOn,
   openQuiet,
-} from '../../support/outbox.ts';
+} from '../../base/outbox/rows.ts';
 import { refused } from '../../support/raw.ts';
+import { freshEmail } from './inviting.ts';
 
 const inviting = await openQuiet(t);
 const { api, database, owner, service } = inviting;
@@ -18,7 +18,8 @@ const log = keepingLog();
 const sent: string[] = [];
 const keepSent: SendMail = async ({ to }) => void sent.push(to);
 
-const outboxOf = (send: SendMail = keepSent, db: Database = service.app.deps.db) => openOn(inviting, send, { log, db });
+const outboxOf = (send: SendMail = keepSent, db: Database = service.app.parts.db) =>
+  openOn(inviting, send, { log, db });
 const rowOf = (email: string) => findRow(inviting, email);
 const dueNow = () => makeDue(inviting);
 const setStatus = (status: string) =>
@@ -29,7 +30,7 @@ t.test(
   async (t) => {
     const email = freshEmail();
     t.equal((await inviting.invite(email)).status, 201);
-    const { db } = service.app.deps;
+    const { db } = service.app.parts;
     const slow: Database = {
       ...db,
       async system(work, bound) {

@@ -98,7 +98,7 @@ t.test('one may leave while suspended, and while the organization is', async (t)
     `INSERT INTO revocations (id, kind, subject, state) VALUES (gen_random_uuid(), 'organization', $1, 'suspended')`,
     [organization.id],
   );
-  await service.app.deps.revocations.synchronize();
+  await service.app.parts.revocations.synchronize();
   const { token } = viewer;
   t.match(await api.get('/me', { token }), { status: 401, code: 'organization_suspended' });
   t.equal((await api.delete(`/me/organizations/${organization.id}`, { token })).status, 204);

@@ -122,7 +122,7 @@ t.test('its tokens are refused at once, its sessions live on and act for none', 
   const { owner, member, id, token } = await furnished(api);
   const atMembers = await signIn(api, member, id);
   t.equal((await api.delete(CURRENT, { token })).status, 204);
-  await other.deps.revocations.synchronize();
+  await other.parts.revocations.synchronize();
   for (const [where, used] of [
     [api, token],
     [api, atMembers.accessToken],

@@ -100,19 +100,25 @@ t.test(
     const database = await createDatabase(t);
     const { app, api } = await openService(t, database);
     const { userId: ownerId } = await newAccount(api);
-    const { deps } = app;
-    const slug = await chooseSlug(deps, 'Acme', null);
+    const { parts } = app;
+    const slug = await chooseSlug(parts, 'Acme', null);
     await crowd(database, 'acme', 60);
-    const founding = { organizationId: newId(deps.random, deps.clock), ownerId, actorId: ownerId, name: 'Acme', slug };
+    const founding = {
+      organizationId: newId(parts.random, parts.clock),
+      ownerId,
+      actorId: ownerId,
+      name: 'Acme',
+      slug,
+    };
     let tries = 0;
-    const founded = await deps.db.system((tx) => {
+    const founded = await parts.db.system((tx) => {
       const models = new Proxy(tx.models, {
         get(target, name) {
           if (name === 'organization') tries += 1;
           return Reflect.get(target, name);
         },
       });
-      return foundOrganization(deps, { ...tx, models }, founding);
+      return foundOrganization(parts, { ...tx, models }, founding);
     });
     t.equal(founded?.organization.slug, 'acme-60');
     t.equal(tries, 2);

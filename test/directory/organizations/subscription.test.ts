@@ -80,26 +80,26 @@ t.test('a trial ends by the clock of the database, and only a trial does', async
 t.test('an operator changes what they name, the rest stays, and a second time changes nothing', async (t) => {
   const { app, read, org, account } = await opened(t);
   const before = await read();
-  const first = await setSubscription(app.deps, account.organization.slug, { limits: { teamMembers: 50 } });
+  const first = await setSubscription(app.parts, account.organization.slug, { limits: { teamMembers: 50 } });
   t.equal(first.changed, true);
   t.strictSame(await read(), { ...before, limits: { ...before.limits, teamMembers: 50 } });
   t.match(first.organization, { id: org, subscription: { limits: { teamMembers: 50, messages: 100 } } });
   const change = { plan: 'team', status: 'active', trialEndsAt: new Date('2030-01-02T03:04:05.678Z') } as const;
-  t.equal((await setSubscription(app.deps, org, change)).changed, true);
+  t.equal((await setSubscription(app.parts, org, change)).changed, true);
   t.match(await read(), {
     plan: 'team',
     status: 'active',
     trialEndsAt: '2030-01-02T03:04:05.678Z',
     limits: { teamMembers: 50 },
   });
-  t.equal((await setSubscription(app.deps, org, { ...change, limits: { teamMembers: 50 } })).changed, false);
+  t.equal((await setSubscription(app.parts, org, { ...change, limits: { teamMembers: 50 } })).changed, false);
   t.strictSame((await eventsAbout(database, org)).slice(1), Array(2).fill('subscription.changed'));
   const [event] = await database.query(
     `SELECT data FROM events WHERE target_id = $1 AND type = 'subscription.changed' ORDER BY at DESC LIMIT 1`,
     [org],
   );
   t.match(event, { data: { plan: 'team', status: 'active', trialEndsAt: '2030-01-02T03:04:05.678Z' } });
-  await t.rejects(setSubscription(app.deps, 'no-such-organization', { plan: 'team' }), { code: 'not_found' });
+  await t.rejects(setSubscription(app.parts, 'no-such-organization', { plan: 'team' }), { code: 'not_found' });
 });
 
 t.test('it is for those who may read the organization', async (t) => {

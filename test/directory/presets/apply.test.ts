@@ -3,10 +3,10 @@ import t from 'tap';
 import { applyFirstPreset, applyPreset, exportRoles } from '../../../src/directory/presets/apply.ts';
 import { planPreset } from '../../../src/directory/presets/plan.ts';
 import { listPresets, parsePreset, readPreset } from '../../../src/directory/presets/presets.ts';
-import { CRM, crmWith, EPOCHS, EVENTS, openDeps, openRoles, stateOf } from '../../support/presets.ts';
 import { insertMember, insertRole } from '../../support/rights.ts';
 import { joinMember } from '../../support/session-state.ts';
 import { plantOrganization } from '../../support/world.ts';
+import { CRM, crmWith, EPOCHS, EVENTS, openDeps, openRoles, stateOf } from './applying.ts';
 
 t.test('a preset that is in place already is left alone: no change, no write, no event', async (t) => {
   const { database, ...deps } = await openRoles(t);

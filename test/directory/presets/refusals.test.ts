@@ -2,9 +2,9 @@
 import t from 'tap';
 import { applyPreset } from '../../../src/directory/presets/apply.ts';
 import { planPreset } from '../../../src/directory/presets/plan.ts';
-import { CRM, crmWith, EVENTS, openRoles, refusal } from '../../support/presets.ts';
 import { insertMember, insertRole } from '../../support/rights.ts';
 import { plantOrganization } from '../../support/world.ts';
+import { CRM, crmWith, EVENTS, openRoles, refusal } from './applying.ts';
 
 t.test('a role whose name organizations have given to roles of their own is not made', async (t) => {
   const { database, ...deps } = await openRoles(t);

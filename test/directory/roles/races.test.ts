@@ -84,7 +84,7 @@ t.test('a name goes to the system or to an organization, when both want it at on
     const role = { name, description: '', level: 1, ownership: false, permissions: [] };
     await atOnce(2, async (index) => {
       if (index === 0) await api.post('/roles', { name, level: 1, permissions: [] }, { token });
-      else await applyPreset(service.app.deps, { ...CRM, roles: [...CRM.roles, role] }).catch(() => undefined);
+      else await applyPreset(service.app.parts, { ...CRM, roles: [...CRM.roles, role] }).catch(() => undefined);
     });
     t.equal((await database.query('SELECT 1 FROM roles WHERE name = $1', [name])).length, 1, name);
   }
@@ -99,7 +99,7 @@ t.test('a name that a preset or an organization is about to take is not taken by
 
   const user = await holdUser(t, database, viewer); // holds the preset back once it has written its roles
   const changed = CRM.roles.map((each) => (each.name === 'viewer' ? { ...each, permissions: [] } : each));
-  const applying = applyPreset(service.app.deps, { ...CRM, roles: [...changed, role('first')] });
+  const applying = applyPreset(service.app.parts, { ...CRM, roles: [...changed, role('first')] });
   await waiters(database, 1);
   const late = make('first');
   await waiters(database, 2);
@@ -112,7 +112,7 @@ t.test('a name that a preset or an organization is about to take is not taken by
   const making = make('second');
   await waiters(database, 1);
   const refused = t.rejects(
-    applyPreset(service.app.deps, { ...CRM, roles: [...changed, role('first'), role('second')] }),
+    applyPreset(service.app.parts, { ...CRM, roles: [...changed, role('first'), role('second')] }),
     { code: 'role_name_taken' },
     'the organization came first',
   );
@@ -132,7 +132,7 @@ t.test('who is given a role while its preset is applied gets a new epoch, too', 
     [organization.id, userId],
   );
   const roles = CRM.roles.map((role) => (role.name === 'agent' ? { ...role, permissions: [] } : role));
-  const applying = applyPreset(service.app.deps, { ...CRM, roles });
+  const applying = applyPreset(service.app.parts, { ...CRM, roles });
   await waiters(database, 1);
   await assigning.query('COMMIT');
   t.equal((await applying).usersAffected, 1);
@@ -150,16 +150,16 @@ t.test('no organization is founded without an owner while ownership moves to ano
   const { id } = await plantOrganization(database);
   const userId = await insertMember(database, id, 'owner');
   const first = { name: 'crm', roles: [...CRM.roles, { ...chief, ownership: false }] };
-  await applyPreset(app.deps, first);
+  await applyPreset(app.parts, first);
   await database.query(
     `INSERT INTO role_assignments (id, organization_id, user_id, role_id, role_owner_key)
      SELECT gen_random_uuid(), $1, $2, id, owner_key FROM roles WHERE name = 'chief'`,
     [id, userId],
   );
-  t.equal((await planPreset(app.deps.db, moved)).changes, 2);
+  t.equal((await planPreset(app.parts.db, moved)).changes, 2);
 
   const held = await holdUser(t, database, userId);
-  const applying = applyPreset(app.deps, moved);
+  const applying = applyPreset(app.parts, moved);
   await waiters(database, 1);
   const founding = api.post('/auth/register', {
     email: 'ada@example.com',

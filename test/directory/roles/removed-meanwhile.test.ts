@@ -2,10 +2,10 @@
 import t from 'tap';
 import { applyPreset } from '../../../src/directory/presets/apply.ts';
 import { newAccount } from '../../support/client.ts';
-import { openInviting } from '../../support/inviting.ts';
-import { CRM } from '../../support/presets.ts';
 import { openTransaction, waiters } from '../../support/session-state.ts';
 import { heldRoles, openTeam } from '../../support/team.ts';
+import { openInviting } from '../invitations/inviting.ts';
+import { CRM } from '../presets/applying.ts';
 
 const EXTRA = { name: 'extra', description: '', level: 1, ownership: false, permissions: [] };
 const WITH_EXTRA = { ...CRM, roles: [...CRM.roles, EXTRA] };
@@ -20,7 +20,7 @@ t.test('a role that is removed while it is given or offered is not found', async
     'a role that is offered': () => api.post('/invitations', { email, roles }, { token }),
   };
   for (const [what, call] of Object.entries(calls)) {
-    await applyPreset(service.app.deps, WITH_EXTRA);
+    await applyPreset(service.app.parts, WITH_EXTRA);
     const removing = await openTransaction(t, database);
     await removing.query(`DELETE FROM roles WHERE name = 'extra'`);
     const answer = call();
@@ -56,7 +56,7 @@ t.test('a role that grows past the giver while it is given is judged as it is th
   t.match(await answer, { status: 403, code: 'grant_exceeds_own' });
   t.same(await heldRoles(database, organization.id, agent.userId), ['agent']);
 
-  await applyPreset(service.app.deps, CRM);
+  await applyPreset(service.app.parts, CRM);
   const moving = await openTransaction(t, database);
   await moving.query(`SELECT 1 FROM roles WHERE name IN ('admin', 'viewer') FOR UPDATE`);
   await moving.query(`UPDATE roles SET permissions = '{users:update}' WHERE name = 'admin'`);

@@ -2,7 +2,7 @@
 import { once } from 'node:events';
 import t from 'tap';
 import { openManagement } from '../../../src/sidecar/core/management.ts';
-import { openStand, openUpstream, refusal } from '../../support/sidecar.ts';
+import { openStand, openUpstream, refusal } from '../open.ts';
 
 t.test('a drain closes every socket with 1001, on both sides, and resolves when all are gone', async (t) => {
   const { open, sidecar, upstream } = await openStand(t, { settings: { firstMessage: true } });

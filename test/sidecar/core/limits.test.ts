@@ -1,8 +1,8 @@
 // How many may be open at once, in all and for one user.
 import { once } from 'node:events';
 import t from 'tap';
-import { openStand, openUpstream, refusal } from '../../support/sidecar.ts';
 import { until } from '../../support/until.ts';
+import { openStand, openUpstream, refusal } from '../open.ts';
 
 const OTHER = '0196f0aa-0000-7000-8000-0000000000aa';
 

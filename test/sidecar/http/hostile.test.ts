@@ -2,8 +2,8 @@
 import { once } from 'node:events';
 import { connect, type Socket } from 'node:net';
 import t from 'tap';
-import { openStand, openUpstream, type Stand } from '../../support/sidecar.ts';
 import { until } from '../../support/until.ts';
+import { openStand, openUpstream, type Stand } from '../open.ts';
 
 const KEY = 'Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==';
 const UPGRADE = ['Host: a.test', 'Upgrade: websocket', 'Connection: Upgrade', 'Sec-WebSocket-Version: 13', KEY];
@@ -23,10 +23,11 @@ async function talk(stand: Stand, bytes: string | Buffer): Promise<string> {
   const chunks: Buffer[] = [];
   // Silent twice running: after a stall of the machine the first time is over before what has come is read.
   let silences = 0;
-  socket.setTimeout(SILENCE_MS, () => {
+  socket.setTimeout(SILENCE_MS);
+  socket.on('timeout', () => {
     silences += 1;
-    if (silences > 1) socket.destroy();
-    else socket.setTimeout(chunks.length === 0 ? SILENCE_MS : SILENCE_AFTER_ANSWER_MS);
+    if (silences > 1 || chunks.length === 0) socket.destroy();
+    else socket.setTimeout(SILENCE_AFTER_ANSWER_MS);
   });
   socket.on('data', (chunk) => {
     chunks.push(chunk);

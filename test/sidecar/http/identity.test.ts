@@ -3,7 +3,7 @@ import { once } from 'node:events';
 import { request as httpRequest, type IncomingMessage } from 'node:http';
 import t from 'tap';
 import { IDENTITY_HEADERS } from '../../../src/protocol/identity-headers.ts';
-import { openClient, openStand, type Stand } from '../../support/sidecar.ts';
+import { openClient, openStand, type Stand } from '../open.ts';
 
 type Fields = [string, string][];
 

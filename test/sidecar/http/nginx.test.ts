@@ -2,9 +2,9 @@
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import t from 'tap';
-import { startNginx } from '../../support/nginx.ts';
+import { startNginx } from '../../support/servers/nginx.ts';
 import { ROOT } from '../../support/service.ts';
-import { openClient, openStand, refusal } from '../../support/sidecar.ts';
+import { openClient, openStand, refusal } from '../open.ts';
 
 const SID = '0196f0aa-0000-7000-8000-000000000001';
 const page = readFileSync(join(ROOT, 'docs', 'websockets.md'), 'utf8');

@@ -4,8 +4,8 @@ import { createServer, request as httpRequest, type IncomingMessage, type Server
 import { connect } from 'node:net';
 import { text } from 'node:stream/consumers';
 import t from 'tap';
-import { openStand, openUpstream, type Stand } from '../../support/sidecar.ts';
 import { until } from '../../support/until.ts';
+import { openStand, openUpstream, type Stand } from '../open.ts';
 
 const authorization = (stand: Stand) => ({ authorization: `Bearer ${stand.issuer.token()}` });
 

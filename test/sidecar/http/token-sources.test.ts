@@ -2,7 +2,7 @@
 import { once } from 'node:events';
 import { connect } from 'node:net';
 import t from 'tap';
-import { openStand, refusal, type Stand } from '../../support/sidecar.ts';
+import { openStand, refusal, type Stand } from '../open.ts';
 
 const KEY = 'dGhlIHNhbXBsZSBub25jZQ==';
 

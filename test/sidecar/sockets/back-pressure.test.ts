@@ -3,8 +3,8 @@
 import { once } from 'node:events';
 import t from 'tap';
 import type { WebSocket } from 'ws';
-import { type Client, openStand, openUpstream, type Upstream } from '../../support/sidecar.ts';
 import { until } from '../../support/until.ts';
+import { type Client, openStand, openUpstream, type Upstream } from '../open.ts';
 
 const CHUNK = Buffer.alloc(64 * 1024, 'x');
 const MUCH = 64 * 1024 * 1024;

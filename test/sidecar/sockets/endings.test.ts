@@ -3,8 +3,8 @@ import { once } from 'node:events';
 import { get, type IncomingMessage } from 'node:http';
 import t from 'tap';
 import type { Revocation } from '../../../src/protocol/revocation.ts';
-import { openStand, openUpstream, refusal, type Stand } from '../../support/sidecar.ts';
 import { until } from '../../support/until.ts';
+import { openStand, openUpstream, refusal, type Stand } from '../open.ts';
 
 const SID = '0196f0aa-0000-7000-8000-000000000001';
 

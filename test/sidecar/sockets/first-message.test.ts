@@ -3,8 +3,8 @@ import { createPublicKey, type KeyObject } from 'node:crypto';
 import { once } from 'node:events';
 import t from 'tap';
 import { createTestIssuer } from '../../../src/verifier/testkit/testkit.ts';
-import { type Client, openStand, openUpstream, refusal } from '../../support/sidecar.ts';
 import { until } from '../../support/until.ts';
+import { type Client, openStand, openUpstream, refusal } from '../open.ts';
 
 const SID = '0196f0aa-0000-7000-8000-000000000001';
 const frame = (token: unknown) => JSON.stringify({ event: 'authenticate', data: { token } });

@@ -1,6 +1,6 @@
 // Upstreams that answer what is no answer: their requests fail, and nothing else does.
 import t from 'tap';
-import { openStand, openUpstream, refusal } from '../../support/sidecar.ts';
+import { openStand, openUpstream, refusal } from '../open.ts';
 
 /** A stand before an upstream that answers each connection with these bytes. */
 async function behind(t: import('tap').Test, answer: string) {

@@ -1,6 +1,6 @@
 // A client hands in a fresh token on an open socket, and goes on without connecting anew.
 import t from 'tap';
-import { type Client, openStand, openUpstream } from '../../support/sidecar.ts';
+import { type Client, openStand, openUpstream } from '../open.ts';
 
 const [SID, OTHER_SID] = ['0196f0aa-0000-7000-8000-000000000001', '0196f0aa-0000-7000-8000-000000000002'];
 const OTHER = '0196f0aa-0000-7000-8000-0000000000aa';

@@ -6,7 +6,7 @@ import { Server, type Socket as ServerSocket } from 'socket.io';
 import { io, type ManagerOptions, type Socket, type SocketOptions } from 'socket.io-client';
 import t, { type Test } from 'tap';
 import { createTestIssuer } from '../../../src/verifier/testkit/testkit.ts';
-import { openStand, type Stand, type Upstream } from '../../support/sidecar.ts';
+import { openStand, type Stand, type Upstream } from '../open.ts';
 
 /** The next event of a client, with its arguments. */
 function next(emitter: unknown, event: string): Promise<unknown[]> {

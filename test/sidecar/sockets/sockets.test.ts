@@ -3,7 +3,7 @@ import { once } from 'node:events';
 import { createServer } from 'node:net';
 import t from 'tap';
 import { createTestIssuer } from '../../../src/verifier/testkit/testkit.ts';
-import { openStand, openUpstream, refusal } from '../../support/sidecar.ts';
+import { openStand, openUpstream, refusal } from '../open.ts';
 
 t.test('text, binary, empty and fragmented messages pass both ways as they are', async (t) => {
   const { open } = await openStand(t);

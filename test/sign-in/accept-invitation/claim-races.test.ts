@@ -1,8 +1,15 @@
 // Taking over an account that was never proven, against sign-ins with the planted password, and two invitations of one
 // new e-mail: many rounds of each.
 import t from 'tap';
+import {
+  codesOf,
+  freshEmail,
+  openInviting,
+  registering,
+  setSeats,
+  statusesOf,
+} from '../../directory/invitations/inviting.ts';
 import { atOnce, newAccount } from '../../support/client.ts';
-import { codesOf, freshEmail, openInviting, registering, setSeats, statusesOf } from '../../support/inviting.ts';
 import { rounds } from '../../support/thorough.ts';
 
 const inviting = await openInviting(t);

@@ -1,7 +1,7 @@
 // Whoever proves the mailbox ends what somebody who never did has planted in an account of that e-mail.
 import t from 'tap';
+import { freshEmail, openInviting, PASSWORD, registering, setSeats } from '../../directory/invitations/inviting.ts';
 import { newAccount } from '../../support/client.ts';
-import { freshEmail, openInviting, PASSWORD, registering, setSeats } from '../../support/inviting.ts';
 import { refused } from '../../support/raw.ts';
 import { eventsAbout } from '../../support/session-state.ts';
 

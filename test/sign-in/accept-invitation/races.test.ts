@@ -2,7 +2,6 @@
 import t from 'tap';
 import type { Statement, SystemReader } from '../../../src/base/database/db.ts';
 import { acceptByRegistering } from '../../../src/sign-in/accept-invitation/accept-invitation.ts';
-import { atOnce, newAccount, type Reply } from '../../support/client.ts';
 import {
   codesOf,
   countMembers,
@@ -12,7 +11,8 @@ import {
   registering,
   setSeats,
   statusesOf,
-} from '../../support/inviting.ts';
+} from '../../directory/invitations/inviting.ts';
+import { atOnce, newAccount, type Reply } from '../../support/client.ts';
 import { rounds } from '../../support/thorough.ts';
 
 const ROUNDS = rounds(50);
@@ -70,19 +70,19 @@ t.test('the last seat is given to exactly one of two who accept', async (t) => {
 
 t.test('who comes to a used token while it is being used is told so, not that the e-mail is taken', async (t) => {
   const { token } = await inviting.invited(freshEmail());
-  const { deps } = inviting.service.app;
+  const { parts } = inviting.service.app;
   // The winner is done just after the loser has found the token good, and before the loser looks for the account.
   let winner: Reply | undefined;
   const systemReader = (): SystemReader => ({
     async rows<Row>(asked: Statement, values: readonly unknown[]) {
-      const found = await deps.db.systemReader().rows<Row>(asked, values);
+      const found = await parts.db.systemReader().rows<Row>(asked, values);
       winner ??= await api.post('/invitations/accept', registering(token));
       return found;
     },
   });
   const device = { ip: null, userAgent: null };
   const loser = acceptByRegistering(
-    { ...deps, db: { ...deps.db, systemReader } },
+    { ...parts, refreshTtlSeconds: 86_400, sessionMaxAgeSeconds: 86_400, db: { ...parts.db, systemReader } },
     { ...registering(token), tenants: [], email: null, device },
   );
   await t.rejects(loser, { code: 'invitation_invalid' });

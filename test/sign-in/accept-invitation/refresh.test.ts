@@ -1,8 +1,8 @@
 // Accepting as a signed-in user whose refresh token is exchanged in the same call, and whose other devices go on.
 import { randomUUID } from 'node:crypto';
 import t from 'tap';
+import { freshEmail, openInviting } from '../../directory/invitations/inviting.ts';
 import { atOnce, newAccount } from '../../support/client.ts';
-import { freshEmail, openInviting } from '../../support/inviting.ts';
 import { refused } from '../../support/raw.ts';
 import { eventsAbout, openTransaction, waiters } from '../../support/session-state.ts';
 

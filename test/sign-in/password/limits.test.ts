@@ -116,7 +116,7 @@ t.test(
   async (t) => {
     const service = await frozen(t, { ...BEHIND_PROXY, PASSWORD_HASH_CONCURRENCY: '1', PASSWORD_HASH_QUEUE: '0' });
     const { api, account } = service;
-    const { passwords } = service.app.deps;
+    const { passwords } = service.app.parts;
     let busy = true;
     const occupied = (async () => {
       while (busy) await passwords.hash('keeps the only permit');

@@ -1,11 +1,11 @@
 // The organization that a sign-in or refresh names, in the body and in the headers: when they agree, and that nobody learns
 // from it what there is. The table of the headers by themselves is in test/base/http/tenant.test.ts.
 import t from 'tap';
+import { type Person, populate, UNKNOWN } from '../../base/http/tenant-headers.ts';
 import type { Reply } from '../../support/client.ts';
 import { createDatabase } from '../../support/database.ts';
 import { refused } from '../../support/raw.ts';
 import { openService } from '../../support/service.ts';
-import { type Person, populate, UNKNOWN } from '../../support/tenant-headers.ts';
 
 const database = await createDatabase(t);
 const { api } = await openService(t, database);

@@ -18,7 +18,7 @@ t.test('a revocation that is committed long after it was stamped is seen at the 
   const database = await createDatabase(t);
   const { api, app } = await openService(t, database);
   const { accessToken, userId } = await newAccount(api);
-  const { revocations } = app.deps;
+  const { revocations } = app.parts;
   await revocations.synchronize();
   const slow = await openTransaction(t, database);
   await slow.query(REVOKE, [userId, new Date(Date.now() - 5 * 60_000)]);
@@ -35,7 +35,7 @@ t.test('a revocation that is committed long after it was stamped is seen at the 
 t.test('more revocations than one page holds are all read, and only once', async (t) => {
   const database = await createDatabase(t);
   const { app } = await openService(t, database);
-  const { db, log } = app.deps;
+  const { db, log } = app.parts;
   let read = 0;
   const reader = db.systemReader();
   const counting: SystemReader = {
@@ -70,7 +70,7 @@ t.test(
   async (t) => {
     const database = await createDatabase(t);
     const { app } = await openService(t, database);
-    const { db } = app.deps;
+    const { db } = app.parts;
     const reading = await readRevocations(db, { tx: '0', at: 0, snapshot: null }, () => {});
     // A long transaction was running, and then many others that the database has lost.
     const snapshot = `${reading.tx}:${BigInt(reading.tx) + 100_000n}:${reading.tx}`;

@@ -11,7 +11,7 @@ import { countRows } from '../../support/session-state.ts';
 t.test('an access token that has expired or fallen behind still ends its session', async (t) => {
   const { api, app, clock } = await openService(t, await createDatabase(t));
   const stale = await newAccount(api);
-  app.deps.revocations.publish([{ kind: 'user', sub: stale.userId, epoch: 1 }]);
+  app.parts.revocations.publish([{ kind: 'user', sub: stale.userId, epoch: 1 }]);
   t.equal((await api.get('/me', { token: stale.accessToken })).code, 'token_stale');
   t.equal((await api.post('/auth/logout', undefined, { token: stale.accessToken })).status, 204);
   t.equal((await api.post('/auth/refresh', { refreshToken: stale.refreshToken })).code, 'session_revoked');
@@ -48,7 +48,7 @@ t.test('sessions that ended longer ago than the retention are removed, others st
   ]);
   await database.query(`UPDATE sessions SET idle_expires_at = ${past} WHERE id = $1`, [expired.sessionId]);
   await api.post('/auth/logout', { refreshToken: recent.refreshToken });
-  const { db, log } = app.deps;
+  const { db, log } = app.parts;
   t.equal(await removeEndedNow({ db, log, retentionSeconds: 30 * 86_400 }), 2);
   const left = await database.query<{ id: string }>('SELECT id FROM sessions');
   t.same(left.map(({ id }) => id).sort(), [live.sessionId, recent.sessionId].sort());
@@ -66,7 +66,7 @@ t.test('revocations are removed once no process looks back for them any more, an
   const kept = REVOCATIONS_REMEMBERED_SECONDS + 3600;
   for (const age of [0, 900, 960, kept - 60]) await raise(age);
   for (const age of [kept + 60, 86_400]) await raise(age);
-  const { db, log } = app.deps;
+  const { db, log } = app.parts;
   await removeEndedNow({ db, log, retentionSeconds: 30 * 86_400 });
   t.equal(await countRows(database, 'revocations'), 4);
   t.ok(REVOCATIONS_REMEMBERED_SECONDS >= 960, 'longer than the longest life of a token');

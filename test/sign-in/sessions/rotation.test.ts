@@ -161,7 +161,7 @@ t.test('a session that was ended while another process ran is refused by the nex
   const account = await newAccount(one.api);
   t.equal((await other.api.post('/auth/logout', { refreshToken: account.refreshToken })).status, 204);
   t.equal((await present(one.api, account.refreshToken)).code, 'session_revoked');
-  await one.app.deps.revocations.synchronize();
+  await one.app.parts.revocations.synchronize();
   t.equal((await one.api.get('/me', { token: account.accessToken })).code, 'session_revoked');
 });
 

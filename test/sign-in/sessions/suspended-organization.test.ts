@@ -18,7 +18,7 @@ async function suspended(t: Test) {
     `INSERT INTO revocations (id, kind, subject, state) VALUES (gen_random_uuid(), 'organization', $1, 'suspended')`,
     [id],
   );
-  await app.deps.revocations.synchronize();
+  await app.parts.revocations.synchronize();
   return { database, api, clock, account, globex, token: account.accessToken };
 }
 

@@ -1,0 +1,190 @@
+// The table of contents: every feature folder that speaks HTTP, with its URLs. Each folder declares them in its routes.ts.
+import { checkRoutes } from '../access/checks/routes.ts';
+import { clientRoutes } from '../access/clients/routes.ts';
+import { forwardRoutes } from '../access/forward-auth/routes.ts';
+import { oauthRoutes } from '../access/oauth/routes.ts';
+import { administrationRoutes } from '../admin/organizations/routes.ts';
+import { docsRoutes } from '../base/docs/routes.ts';
+import { healthRoutes } from '../base/health/routes.ts';
+import type { Endpoint } from '../base/http/endpoint.ts';
+import { feedRoutes } from '../credentials/feed/routes.ts';
+import { keyRoutes } from '../credentials/keys/routes.ts';
+import { invitationRoutes } from '../directory/invitations/routes.ts';
+import { memberRoutes } from '../directory/members/routes.ts';
+import { organizationRoutes } from '../directory/organizations/routes.ts';
+import { permissionRoutes } from '../directory/permissions/routes.ts';
+import { profileRoutes } from '../directory/profile/routes.ts';
+import { roleRoutes } from '../directory/roles/routes.ts';
+import { acceptRoutes } from '../sign-in/accept-invitation/routes.ts';
+import { memberSessionRoutes } from '../sign-in/member-sessions/routes.ts';
+import { passwordRoutes } from '../sign-in/password/routes.ts';
+import { sessionRoutes } from '../sign-in/sessions/routes.ts';
+import type { Features } from './features.ts';
+
+export interface Chapter {
+  /** Below src/; its routes.ts declares the endpoints. */
+  readonly folder: string;
+  /** Every URL of the folder, as its routes write it. */
+  readonly urls: readonly string[];
+  readonly routes: (features: Features, docsRoot: string | null) => Endpoint[];
+}
+
+/** In the order in which openapi.yaml tells them. */
+export const CHAPTERS: readonly Chapter[] = [
+  {
+    folder: 'sign-in/password',
+    urls: ['/api/v1/auth/register', '/api/v1/auth/login'],
+    routes: ({ password }) => passwordRoutes(password),
+  },
+  {
+    folder: 'sign-in/sessions',
+    urls: [
+      '/api/v1/auth/refresh',
+      '/api/v1/auth/logout',
+      '/api/v1/auth/switch-organization',
+      '/api/v1/me/sessions',
+      '/api/v1/me/sessions/:id',
+    ],
+    routes: ({ sessions }) => sessionRoutes(sessions),
+  },
+  {
+    folder: 'directory/profile',
+    urls: ['/api/v1/me'],
+    routes: ({ profile }) => profileRoutes(profile),
+  },
+  {
+    folder: 'directory/organizations',
+    urls: [
+      '/api/v1/organizations',
+      '/api/v1/tenants',
+      '/api/v1/organizations/current',
+      '/api/v1/organizations/current/subscription',
+      '/api/v1/me/organizations',
+    ],
+    routes: ({ organizations }) => organizationRoutes(organizations),
+  },
+  {
+    folder: 'directory/roles',
+    urls: ['/api/v1/roles', '/api/v1/roles/:id'],
+    routes: ({ roles }) => roleRoutes(roles),
+  },
+  {
+    folder: 'directory/permissions',
+    urls: ['/api/v1/permissions'],
+    routes: ({ permissions }) => permissionRoutes(permissions),
+  },
+  {
+    folder: 'admin/organizations',
+    urls: [
+      '/api/v1/admin/organizations',
+      '/api/v1/admin/organizations/:id',
+      '/api/v1/admin/organizations/:id/suspend',
+      '/api/v1/admin/organizations/:id/activate',
+    ],
+    routes: ({ administration }) => administrationRoutes(administration),
+  },
+  {
+    folder: 'directory/members',
+    urls: ['/api/v1/users', '/api/v1/users/:id', '/api/v1/me/organizations/:id'],
+    routes: ({ members }) => memberRoutes(members),
+  },
+  {
+    folder: 'sign-in/member-sessions',
+    urls: ['/api/v1/users/:id/sessions', '/api/v1/users/:id/sessions/:sessionId'],
+    routes: ({ memberSessions }) => memberSessionRoutes(memberSessions),
+  },
+  {
+    folder: 'access/checks',
+    urls: ['/api/v1/authz/check', '/api/v1/authz/check/batch'],
+    routes: ({ checks }) => checkRoutes(checks),
+  },
+  {
+    folder: 'access/forward-auth',
+    urls: ['/verify', '/verify/*'],
+    routes: ({ forwardAuth }) => forwardRoutes(forwardAuth),
+  },
+  {
+    folder: 'directory/invitations',
+    urls: [
+      '/api/v1/invitations',
+      '/api/v1/users', // its POST invites
+      '/api/v1/invitations/:id',
+      '/api/v1/invitations/:id/resend',
+    ],
+    routes: ({ invitations }) => invitationRoutes(invitations),
+  },
+  {
+    folder: 'sign-in/accept-invitation',
+    urls: ['/api/v1/invitations/accept'],
+    routes: ({ acceptInvitation }) => acceptRoutes(acceptInvitation),
+  },
+  {
+    folder: 'access/clients',
+    urls: ['/api/v1/clients', '/api/v1/clients/:id', '/api/v1/clients/:id/secret'],
+    routes: ({ clients }) => clientRoutes(clients),
+  },
+  {
+    folder: 'access/oauth',
+    urls: ['/oauth/token', '/oauth/introspect', '/oauth/revoke', '/.well-known/oauth-authorization-server'],
+    routes: ({ oauth }) => oauthRoutes(oauth),
+  },
+  {
+    folder: 'credentials/feed',
+    urls: ['/api/v1/revocations'],
+    routes: ({ feed }) => feedRoutes(feed),
+  },
+  {
+    folder: 'credentials/keys',
+    urls: ['/.well-known/jwks.json'],
+    routes: ({ keys }) => keyRoutes(keys),
+  },
+  {
+    folder: 'base/health',
+    urls: ['/healthz', '/readyz'],
+    routes: ({ health }) => healthRoutes(health),
+  },
+  {
+    folder: 'base/docs',
+    urls: ['/docs', '/docs/openapi.yaml', '/docs/start.js', '/docs/swagger-ui.css', '/docs/swagger-ui-bundle.js'],
+    routes: (_, docsRoot) => (docsRoot === null ? [] : docsRoutes(docsRoot)),
+  },
+];
+
+/** An endpoint and the folder that declares it. */
+export interface DeclaredEndpoint {
+  readonly endpoint: Endpoint;
+  readonly folder: string;
+}
+
+/** Every endpoint of the service; the reference page where the folder with openapi.yaml is given. */
+export function listEndpoints(features: Features, docsRoot: string | null): Endpoint[] {
+  return declare(CHAPTERS, features, docsRoot).map(({ endpoint }) => endpoint);
+}
+
+/** Every endpoint that the service can have, without a service: each can be read, and none called. */
+export function describeEndpoints(docsRoot: string, chapters: readonly Chapter[] = CHAPTERS): DeclaredEndpoint[] {
+  const features = unopened<Features>('features', (feature) => unopened(`features.${feature}`));
+  return declare(chapters, features, docsRoot);
+}
+
+/** Raises unless each folder declares exactly the URLs that are listed for it. */
+function declare(chapters: readonly Chapter[], features: Features, docsRoot: string | null): DeclaredEndpoint[] {
+  return chapters.flatMap(({ folder, urls, routes }) => {
+    const endpoints = routes(features, docsRoot);
+    const declared = new Set(endpoints.map(({ url }) => url));
+    const unlisted = [...declared].filter((url) => !urls.includes(url));
+    const missing = endpoints.length === 0 ? [] : urls.filter((url) => !declared.has(url));
+    if (unlisted.length > 0) throw new Error(`${folder} declares URLs that endpoints.ts does not list: ${unlisted}`);
+    if (missing.length > 0) throw new Error(`endpoints.ts lists URLs that ${folder} does not declare: ${missing}`);
+    return endpoints.map((endpoint) => ({ endpoint, folder }));
+  });
+}
+
+/** Something that only a request may use: routes are handed it, and whoever reads it before raises. */
+function unopened<T extends object>(name: string, member?: (name: string) => unknown): T {
+  const get = (_: object, key: string | symbol): unknown => {
+    if (member) return member(String(key));
+    throw new Error(`${name}.${String(key)} is read before a request has come`);
+  };
+  return new Proxy({}, { get }) as T;
+}

@@ -1,0 +1,148 @@
+// What each feature stands on: one literal a feature, typed by the feature itself. Where control has to run against the
+// order of the wings, a function is passed in here.
+import type { CheckDeps } from '../access/checks/check.ts';
+import type { ClientDeps } from '../access/clients/changing.ts';
+import type { ForwardDeps } from '../access/forward-auth/forward.ts';
+import type { OAuthRouteDeps } from '../access/oauth/routes.ts';
+import { createClientThrottle } from '../access/oauth/throttle.ts';
+import { isPlatformAdministrator } from '../admin/administrators/store.ts';
+import type { AdministrationDeps } from '../admin/organizations/organizations.ts';
+import type { Config } from '../base/config/config.ts';
+import { problem } from '../base/errors/problem.ts';
+import type { HealthDeps } from '../base/health/routes.ts';
+import type { Guard } from '../base/http/mount.ts';
+import type { FeedRouteDeps } from '../credentials/feed/routes.ts';
+import type { KeyRouteDeps } from '../credentials/keys/routes.ts';
+import type { InvitationDeps } from '../directory/invitations/invitations.ts';
+import type { RemoveMemberDeps } from '../directory/members/remove-member.ts';
+import type { OrganizationRouteDeps } from '../directory/organizations/routes.ts';
+import type { PermissionRouteDeps } from '../directory/permissions/routes.ts';
+import type { ProfileDeps } from '../directory/profile/profile.ts';
+import { beginChange } from '../directory/rights/authority.ts';
+import type { RoleDeps } from '../directory/roles/roles.ts';
+import type { Caller, Principal } from '../protocol/caller.ts';
+import type { JoinDeps } from '../sign-in/accept-invitation/accept-invitation.ts';
+import type { AcceptRouteDeps } from '../sign-in/accept-invitation/routes.ts';
+import { endSessionsOfRemoved, type MemberSessionDeps } from '../sign-in/member-sessions/member-sessions.ts';
+import type { PasswordRouteDeps } from '../sign-in/password/routes.ts';
+import { createLoginThrottle } from '../sign-in/password/throttle.ts';
+import { actFor } from '../sign-in/sessions/act-for.ts';
+import { identify } from '../sign-in/sessions/authenticate.ts';
+import { cookieSettings } from '../sign-in/sessions/cookie.ts';
+import type { SignInDeps } from '../sign-in/sessions/open-session.ts';
+import type { RefreshDeps } from '../sign-in/sessions/refresh.ts';
+import type { SessionRouteDeps } from '../sign-in/sessions/routes.ts';
+import type { Parts } from './parts.ts';
+
+export interface Features {
+  readonly password: PasswordRouteDeps;
+  readonly sessions: SessionRouteDeps;
+  readonly profile: ProfileDeps;
+  readonly organizations: OrganizationRouteDeps;
+  readonly roles: RoleDeps;
+  readonly permissions: PermissionRouteDeps;
+  readonly administration: AdministrationDeps;
+  readonly members: RemoveMemberDeps;
+  readonly memberSessions: MemberSessionDeps;
+  readonly checks: CheckDeps;
+  readonly forwardAuth: ForwardDeps;
+  readonly invitations: InvitationDeps;
+  readonly acceptInvitation: AcceptRouteDeps;
+  readonly clients: ClientDeps;
+  readonly oauth: OAuthRouteDeps;
+  readonly feed: FeedRouteDeps;
+  readonly keys: KeyRouteDeps;
+  readonly health: HealthDeps;
+}
+
+/** Failed authentications of one service client a minute and network. */
+const CLIENT_FAILURES_MAX = 10;
+
+export function composeFeatures(config: Config, parts: Parts, health: HealthDeps): Features {
+  const { db, log, clock, random, revocations, publish, access } = parts;
+  const changing = { db, clock, random, publish };
+  const signing = signingOf(parts);
+  const refreshing: RefreshDeps = {
+    ...signing,
+    db,
+    publish,
+    refreshTtlSeconds: config.REFRESH_TOKEN_TTL,
+    graceSeconds: config.REFRESH_REUSE_GRACE,
+  };
+  const joining: JoinDeps = {
+    ...signing,
+    db,
+    publish,
+    refreshTtlSeconds: config.REFRESH_TOKEN_TTL,
+    sessionMaxAgeSeconds: config.SESSION_MAX_AGE,
+    passwords: parts.passwords,
+    passwordMinLength: parts.passwordMinLength,
+  };
+  const founding = { clock, random, trialDays: parts.trialDays, trialLimits: parts.trialLimits };
+  const cookie = cookieSettings(config.PUBLIC_URL, config.CORS_ORIGINS);
+  const failuresMax = (max: number) => (config.RATE_LIMIT_ENABLED ? max : Number.POSITIVE_INFINITY);
+  return {
+    password: {
+      ...joining,
+      ...founding,
+      throttle: createLoginThrottle({ clock, failuresMax: failuresMax(config.LOGIN_FAILURES_MAX) }),
+      sessionsPerUserMax: config.SESSIONS_PER_USER_MAX,
+      registrationMode: config.REGISTRATION_MODE,
+      cookie,
+      log,
+    },
+    sessions: { ...refreshing, cookie, identify: (authorization) => identify(parts, authorization) },
+    profile: { db },
+    organizations: { ...changing, ...founding, organizationsPerUserMax: config.ORGANIZATIONS_PER_USER_MAX },
+    roles: { ...changing, beginChange },
+    permissions: { db },
+    administration: changing,
+    members: { ...changing, endSessionsOfRemoved },
+    memberSessions: { db, publish },
+    checks: { access },
+    forwardAuth: { revocations, holds: access.holds },
+    invitations: {
+      db,
+      clock,
+      random,
+      invitationTtlSeconds: config.INVITATION_TTL,
+      mailsPerDayMax: config.INVITATION_MAILS_PER_DAY,
+      nudgeOutbox: parts.outbox.nudge,
+    },
+    acceptInvitation: {
+      ...refreshing,
+      ...joining,
+      cookie,
+      authenticateUser: async (...asked) => userOf(await parts.authenticate(...asked)),
+    },
+    clients: changing,
+    oauth: {
+      ...refreshing,
+      revocations,
+      clientThrottle: createClientThrottle({ clock, failuresMax: failuresMax(CLIENT_FAILURES_MAX) }),
+    },
+    feed: { ...signing, feed: parts.feed },
+    keys: { accessKeys: parts.accessKeys, clock },
+    health,
+  };
+}
+
+/** What every request is let in by. */
+export function composeGuard(parts: Parts): Omit<Guard, 'draw'> {
+  return {
+    authenticate: parts.authenticate,
+    actFor: (caller, references) => actFor(parts, caller, references),
+    holds: parts.access.holds,
+    isPlatformAdministrator: (caller) => isPlatformAdministrator(parts.db.systemReader(), caller.id),
+  };
+}
+
+function signingOf(parts: Parts): SignInDeps {
+  const { accessKeys, refreshKeys, clock, random, issuer, audience, accessTtlSeconds } = parts;
+  return { accessKeys, refreshKeys, clock, random, issuer, audience, accessTtlSeconds };
+}
+
+function userOf(principal: Principal): Caller {
+  if (principal.kind !== 'user') throw problem('user_required');
+  return principal;
+}

@@ -1,0 +1,121 @@
+// Opens what the process stands on: database, keys, revocations, and what several features share. What each feature takes
+// of it is said in features.ts; nothing runs by itself before loops.ts starts it.
+import type { FastifyBaseLogger } from 'fastify';
+import { type MembershipAccess, openMembershipAccess } from '../access/checks/membership-access.ts';
+import { accessKeyRetention, type Config } from '../base/config/config.ts';
+import { hashingOf, redisOf, trialOf } from '../base/config/handed-on.ts';
+import { type Database, type DatabaseBounds, openDatabase } from '../base/database/db.ts';
+import type { DatabaseUrls } from '../base/database/open.ts';
+import type { Authenticate } from '../base/http/mount.ts';
+import { openMail } from '../base/mail/smtp.ts';
+import { type Outbox, openOutbox } from '../base/outbox/outbox.ts';
+import type { Clock } from '../base/platform/clock.ts';
+import type { Random } from '../base/platform/random.ts';
+import { type Feed, openFeed } from '../credentials/feed/feed.ts';
+import { type KeyRing, keepApart, openKeyRing } from '../credentials/keys/ring.ts';
+import { createPasswords, type Passwords } from '../credentials/passwords/hashing.ts';
+import { openRevocations, type Revocations } from '../credentials/revocations/revocations.ts';
+import type { AccessTokenDeps, VerifiedAccessToken } from '../credentials/tokens/access.ts';
+import type { RefreshTokenDeps } from '../credentials/tokens/refresh.ts';
+import { createVerifiedCache, type VerifiedCache } from '../credentials/tokens/verified-cache.ts';
+import { invitationMail } from '../directory/invitations/mail.ts';
+import type { FoundingDeps } from '../directory/organizations/found-organization.ts';
+import type { Revocation } from '../protocol/revocation.ts';
+import { authenticate } from '../sign-in/sessions/authenticate.ts';
+
+export interface PartsOptions {
+  readonly config: Config;
+  readonly urls: DatabaseUrls;
+  readonly clock: Clock;
+  readonly random: Random;
+  readonly log: FastifyBaseLogger;
+  /** How passwords are hashed; as the configuration says unless it is given. */
+  readonly passwords?: Passwords;
+  /** Other bounds for PostgreSQL than those of the service. */
+  readonly databaseBounds?: DatabaseBounds;
+}
+
+export interface Parts extends AccessTokenDeps, RefreshTokenDeps, FoundingDeps {
+  readonly db: Database;
+  readonly log: FastifyBaseLogger;
+  readonly revocations: Revocations;
+  /** Makes this process refuse at once, and others in a moment, what a committed change has revoked. Never raises. */
+  readonly publish: (changes: readonly Revocation[]) => unknown;
+  readonly verified: VerifiedCache<VerifiedAccessToken>;
+  readonly authenticate: Authenticate;
+  readonly access: MembershipAccess;
+  readonly feed: Feed;
+  readonly outbox: Outbox;
+  readonly passwords: Passwords;
+  readonly passwordMinLength: number;
+}
+
+const VERIFIED_TOKENS_MAX = 20_000;
+
+/** Raises what makes a start impossible: no key, shared keys. */
+export async function openParts(options: PartsOptions): Promise<Parts> {
+  const { config, clock, random, log, databaseBounds: bounds } = options;
+  const db = openDatabase({ ...options.urls, poolSize: config.DATABASE_POOL_SIZE, log, ...(bounds && { bounds }) });
+  const { accessKeys, refreshKeys } = await openRings(options);
+  const revocations = openRevocations({ db, log, redis: redisOf(config) });
+  const tokens = {
+    accessKeys,
+    refreshKeys,
+    clock,
+    random,
+    issuer: config.PUBLIC_URL,
+    audience: config.TOKEN_AUDIENCE,
+    accessTtlSeconds: config.ACCESS_TOKEN_TTL,
+  };
+  const verified = createVerifiedCache<VerifiedAccessToken>(VERIFIED_TOKENS_MAX);
+  accessKeys.onChange(() => verified.clear()); // what a removed key signed must not live on in the cache
+  const verifying = { ...tokens, verified, revocations };
+  const access = openMembershipAccess({ db, revocations });
+  revocations.onRevocation(({ kind }) => kind === 'everything' && access.forget()); // after a backup was restored
+  const kinds = [invitationMail({ random, appUrl: config.PUBLIC_APP_URL })];
+  const mail = { url: config.SMTP_URL, from: config.MAIL_FROM, production: config.production, log };
+  return {
+    ...tokens,
+    ...trialOf(config),
+    db,
+    log,
+    revocations,
+    publish: revocations.publish,
+    verified,
+    authenticate: (...asked) => authenticate(verifying, ...asked),
+    access,
+    feed: openFeed({
+      db,
+      log,
+      clock,
+      revocations,
+      streamsMax: config.FEED_STREAMS_MAX,
+      streamsPerClientMax: config.FEED_STREAMS_PER_CLIENT_MAX,
+    }),
+    outbox: openOutbox({ db, log, kinds, send: openMail(mail) }),
+    passwords: options.passwords ?? createPasswords(hashingOf(config)),
+    passwordMinLength: config.PASSWORD_MIN_LENGTH,
+  };
+}
+
+async function openRings({ config, clock, log }: PartsOptions): Promise<Record<'accessKeys' | 'refreshKeys', KeyRing>> {
+  const common = { clock, log, passphrase: config.KEYS_PASSPHRASE };
+  const place = (use: string, file: string | undefined) =>
+    file ? { file } : { directory: `${config.KEYS_DIR}/${use}` };
+  const [accessKeys, refreshKeys] = await Promise.all([
+    openKeyRing({
+      ...common,
+      ...place('access', config.JWT_ACCESS_PRIVATE_KEY_PATH),
+      use: 'access',
+      retentionSeconds: accessKeyRetention(config),
+    }),
+    openKeyRing({
+      ...common,
+      ...place('refresh', config.JWT_REFRESH_PRIVATE_KEY_PATH),
+      use: 'refresh',
+      retentionSeconds: config.REFRESH_TOKEN_TTL,
+    }),
+  ]);
+  keepApart(accessKeys, refreshKeys);
+  return { accessKeys, refreshKeys };
+}

@@ -1,0 +1,90 @@
+// Where a URL is declared: its first noun leads to the folder, so that nobody has to search for it.
+import { existsSync } from 'node:fs';
+import t from 'tap';
+import { ROOT } from '../../scripts/generate/endpoints.ts';
+import { CHAPTERS, describeEndpoints } from '../../src/app/endpoints.ts';
+
+/** The beginning of a path, and the folder that it leads to. The longest beginning that fits counts. */
+const FOLDERS: Readonly<Record<string, string>> = {
+  '/api/v1/auth/register': 'sign-in/password',
+  '/api/v1/auth/login': 'sign-in/password',
+  '/api/v1/auth': 'sign-in/sessions',
+  '/api/v1/me': 'directory/profile',
+  '/api/v1/me/sessions': 'sign-in/sessions',
+  '/api/v1/me/organizations': 'directory/organizations',
+  '/api/v1/me/organizations/:id': 'directory/members', // leaving one ends a membership
+  '/api/v1/users': 'directory/members',
+  '/api/v1/users/:id/sessions': 'sign-in/member-sessions',
+  '/api/v1/roles': 'directory/roles',
+  '/api/v1/permissions': 'directory/permissions',
+  '/api/v1/organizations': 'directory/organizations',
+  '/api/v1/tenants': 'directory/organizations',
+  '/api/v1/invitations': 'directory/invitations',
+  '/api/v1/invitations/accept': 'sign-in/accept-invitation',
+  '/api/v1/authz': 'access/checks',
+  '/api/v1/clients': 'access/clients',
+  '/api/v1/revocations': 'credentials/feed',
+  '/api/v1/admin/organizations': 'admin/organizations',
+  '/oauth': 'access/oauth',
+  '/verify': 'access/forward-auth',
+  '/.well-known/jwks.json': 'credentials/keys',
+  '/.well-known/oauth-authorization-server': 'access/oauth',
+  '/healthz': 'base/health',
+  '/readyz': 'base/health',
+  '/docs': 'base/docs',
+};
+
+/** What one URL does by another method than the rest: inviting somebody makes no member yet. */
+const EXCEPTIONS: Readonly<Record<string, string>> = { 'POST /api/v1/users': 'directory/invitations' };
+
+function folderOf(method: string, url: string): string | undefined {
+  const exception = EXCEPTIONS[`${method} ${url}`];
+  if (exception !== undefined) return exception;
+  const fitting = Object.keys(FOLDERS).filter((start) => url === start || url.startsWith(`${start}/`));
+  return FOLDERS[fitting.sort((a, b) => b.length - a.length)[0] ?? ''];
+}
+
+const declared = describeEndpoints(ROOT);
+
+t.test('the first noun of each URL leads to the folder that declares it', async (t) => {
+  for (const { endpoint, folder } of declared) {
+    t.equal(folder, folderOf(endpoint.method, endpoint.url), `${endpoint.method} ${endpoint.url}`);
+  }
+});
+
+t.test('no noun is listed that no URL begins with', async (t) => {
+  const unused = Object.keys(FOLDERS).filter(
+    (start) => !declared.some(({ endpoint }) => endpoint.url.startsWith(start)),
+  );
+  t.same(unused, []);
+  const doors = declared.map(({ endpoint }) => `${endpoint.method} ${endpoint.url}`);
+  t.same(
+    Object.keys(EXCEPTIONS).filter((door) => !doors.includes(door)),
+    [],
+  );
+});
+
+t.test('each folder of the table of contents is there once, with a routes.ts', async (t) => {
+  const folders = CHAPTERS.map(({ folder }) => folder);
+  t.equal(new Set(folders).size, folders.length);
+  for (const folder of folders) t.ok(existsSync(`${ROOT}/src/${folder}/routes.ts`), folder);
+});
+
+t.test('what the table of contents says of its URLs is compared with what the routes declare', async (t) => {
+  const health = CHAPTERS.filter(({ folder }) => folder === 'base/health');
+  const checked = (urls: readonly string[]) => () =>
+    describeEndpoints(
+      ROOT,
+      health.map((chapter) => ({ ...chapter, urls })),
+    );
+  t.equal(checked(['/healthz', '/readyz'])().length, 2);
+  t.throws(checked(['/healthz']), { message: /does not list.*readyz/ });
+  t.throws(checked(['/healthz', '/readyz', '/livez']), { message: /does not declare.*livez/ });
+});
+
+t.test('an endpoint that is only described can be read and not called', async (t) => {
+  const keys = declared.find(({ endpoint }) => endpoint.url === '/.well-known/jwks.json');
+  t.throws(() => keys?.endpoint.handle({} as Parameters<typeof keys.endpoint.handle>[0]), {
+    message: /features\.keys\.accessKeys is read before a request has come/,
+  });
+});

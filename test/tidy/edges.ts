@@ -1,0 +1,60 @@
+// The edges of a feature: routes.ts, pages.ts and cookie.ts know HTTP, store.ts knows the database, nobody else does.
+import { basename, relative } from 'node:path';
+import { edgesOf, placeOf, shown, wingOf } from './imports.ts';
+import { ownSources, type Rule } from './repository.ts';
+import { codeOf } from './syntax.ts';
+
+/** The queries of a folder: store.ts, and beside it what would be too much for one file, such as rotation-store.ts. */
+export const STORE = /[/-]store\.ts$/;
+
+const HTTP_EDGE = /\/(routes|pages|cookie)\.ts$/;
+// Every change writes its event and its revocation: these are the functions and the SQL that all stores use for it.
+const SHARED = ['base/events/record.ts', 'base/revoking/sql.ts'];
+const SQL = /\b(INSERT INTO|DELETE FROM|UPDATE\s+\S+\s+SET|TRUNCATE TABLE|SELECT\s[^;'`]*?\sFROM|FROM\s+\w+\s+WHERE)\b/;
+
+const speaksSql = (file: string) => STORE.test(file) || placeOf(file) === 'base/database' || SHARED.includes(file);
+
+export const edgeRules: readonly Rule[] = [
+  {
+    name: 'only routes.ts, pages.ts and cookie.ts know base/http, and schema.ts the shared fields of wire.ts',
+    find: (repository) =>
+      shown(
+        edgesOf(repository).filter(({ file, to, place, target }) => {
+          if (target !== 'base/http' || place === 'base/http' || place === 'app' || HTTP_EDGE.test(file)) return false;
+          return !(basename(file) === 'schema.ts' && to === 'base/http/wire.ts');
+        }),
+      ),
+  },
+  {
+    name: 'only base/http and app know Fastify',
+    find: (repository) =>
+      shown(
+        edgesOf(repository).filter(({ to, place }) => /^@?fastify\b/.test(to) && !['base/http', 'app'].includes(place)),
+      ),
+  },
+  {
+    name: 'only stores and base/database know Prisma, and PostgreSQL by its driver only base/database and base/embedded',
+    find: (repository) =>
+      shown(
+        edgesOf(repository).filter(({ file, to, place }) => {
+          if (to === 'pg') return place !== 'base/database' && place !== 'base/embedded';
+          return /^@prisma\/|^generated\//.test(to) && !speaksSql(file);
+        }),
+      ),
+  },
+  {
+    name: 'only stores and base/database speak SQL; base/embedded makes the database, and app pings it',
+    find: (repository) => {
+      const asking = edgesOf(repository).filter(
+        ({ file, target, names }) =>
+          target === 'base/database' && names.includes('statement') && !speaksSql(file) && wingOf(file) !== 'app',
+      );
+      const speaking = ownSources(repository).filter((source) => {
+        const file = relative('src', source.path);
+        if (speaksSql(file) || placeOf(file) === 'base/embedded') return false;
+        return SQL.test(codeOf(source)) || /\.models\b/.test(codeOf(source));
+      });
+      return [...shown(asking), ...speaking.map(({ path }) => `${path}: queries the database`)];
+    },
+  },
+];

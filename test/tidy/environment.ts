@@ -1,0 +1,31 @@
+// What a program takes from its surroundings comes in at named files, so that tests can give it another clock or
+// environment: the rules of time, chance, environment and output.
+import { ownSources, type Rule } from './repository.ts';
+import { codeOf } from './syntax.ts';
+
+function only(name: string, pattern: RegExp, allowed: RegExp): Rule {
+  return {
+    name,
+    find: (repository) =>
+      ownSources(repository).flatMap((source) => {
+        const used = allowed.test(source.path) ? undefined : codeOf(source).match(pattern)?.[0];
+        return used ? [`${source.path}: uses ${used}`] : [];
+      }),
+  };
+}
+
+export const environmentRules: readonly Rule[] = [
+  only(
+    'main.ts alone touches the process: its arguments, environment, streams and end',
+    /\bprocess\.(env|argv|stdin|stdout|stderr|exit|exitCode)\b|\bfrom 'node:process'/,
+    /^src\/main\.ts$/,
+  ),
+  only(
+    'the time comes from a clock',
+    /\bDate\.now\b|\bnew Date\(\)|\bperformance\.now\b|\bhrtime\b/,
+    // The lock of the embedded server is read before anything is open. The verifier is a package of its own.
+    /^src\/(cli\/|main\.ts$|base\/platform\/clock\.ts$|base\/embedded\/running\.ts$|verifier\/core\/clock\.ts$)/,
+  ),
+  only('chance comes from node:crypto', /\bMath\.random\b/, /^$/),
+  only('nothing prints to the console', /\bconsole\./, /^$/),
+];

@@ -1,0 +1,9 @@
+// Prints the longest function, the longest file and the fullest folder of src/, so that growth is seen before a limit is
+// reached. `npm run check` ends with it.
+import { ownSources, readRepository } from './repository.ts';
+import { extremesOf } from './sizes.ts';
+
+const { longestFunction, longestFile, fullestFolder } = extremesOf(ownSources(readRepository()));
+console.log(`longest function  ${longestFunction.name}, ${longestFunction.size} lines`);
+console.log(`longest file      ${longestFile.name}, ${longestFile.size} lines`);
+console.log(`fullest folder    ${fullestFolder.name}, ${fullestFolder.size} files`);

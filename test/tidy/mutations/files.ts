@@ -1,0 +1,79 @@
+// Files that break the rules of surroundings, sizes, names and documents, by the rule that reports them.
+import type { Mutations } from './mutations.ts';
+
+const lines = (count: number) => '// One more.\n'.repeat(count);
+const body = (count: number) => '  count += 1;\n'.repeat(count);
+
+export const brokenFiles: Mutations = {
+  'main.ts alone touches the process: its arguments, environment, streams and end': [
+    ['an operation reads the environment', 'src/sign-in/password/login.ts', 'const name = process.env.NAME;\n'],
+    ['a command ends the process', 'src/cli/mail.ts', 'process.exit(1);\n'],
+  ],
+  'the time comes from a clock': [
+    ['an operation reads the time', 'src/sign-in/password/login.ts', 'const now = Date.now();\n'],
+    ['an operation makes a date of now', 'src/sign-in/password/login.ts', 'const now = new Date();\n'],
+  ],
+  'chance comes from node:crypto': [['somebody rolls dice', 'src/cli/run.ts', 'const chance = Math.random();\n']],
+  'nothing prints to the console': [['an operation prints', 'src/sign-in/password/login.ts', "console.log('here');\n"]],
+  'a file has at most 300 lines': [
+    ['a file of 301 lines', 'src/protocol/long.ts', lines(300)],
+    ['a test of 301 lines', 'test/walks/long.test.ts', lines(300)],
+  ],
+  'a function has at most 80 lines': [
+    [
+      'a function of 81 lines',
+      'src/base/http/body.ts',
+      `export function long(count: number): number {\n${body(78)}  return count;\n}\n`,
+      'src/base/http/body.ts long: 81',
+    ],
+    [
+      'a function of 250 lines',
+      'src/protocol/long.ts',
+      `export const long = async <T>(count: number, of: T): Promise<void> => {\n${body(248)}};\n`,
+      'src/protocol/long.ts long: 250',
+    ],
+    [
+      'a test of 81 lines',
+      'test/walks/long.test.ts',
+      `t.test('a walk', async (t) => {\n${body(79)}});\n`,
+      "test/walks/long.test.ts 'a walk': 81",
+    ],
+  ],
+  'every file can be measured': [
+    ['a file with a decorator', 'src/protocol/decorated.ts', '@sealed\nexport class Door {}\n'],
+  ],
+  'a file does not repeat the name of its folder': [
+    ['a file that repeats its folder', 'src/credentials/feed/feed-page.ts', ''],
+    ['a file that repeats its folder in the singular', 'src/directory/roles/role-names.ts', ''],
+  ],
+  'nothing is called utils, helpers, common or manager': [
+    ['a file called utils.ts', 'src/protocol/utils.ts', ''],
+    ['a file called string-helpers.ts', 'src/protocol/string-helpers.ts', ''],
+    ['a file called common.ts', 'src/protocol/common.ts', ''],
+    ['a file called key-manager.ts', 'src/protocol/key-manager.ts', ''],
+  ],
+  'the edges of a folder are called routes.ts, pages.ts and schema.ts': [
+    ['routes beside routes.ts', 'src/directory/users/account-routes.ts', ''],
+  ],
+  'a file begins with a comment that says what it owns': [
+    ['a file without a first comment', 'src/protocol/id.ts', (text) => text.replace(/^(\/\/.*\n)+/, '')],
+  ],
+  'no test is skipped, put off or run alone': [
+    ['a test that is skipped', 'test/walks/held.test.ts', "t.skip('later', async () => {});\n"],
+    [
+      'a test that is put off by an option',
+      'test/walks/held.test.ts',
+      "t.test('later', { todo: true }, async () => {});\n",
+    ],
+    ['a test that runs alone', 'test/walks/held.test.ts', "t.only('this', async () => {});\n"],
+  ],
+  'every path that the documentation names is there': [
+    ['a link that leads nowhere', 'docs/keys.md', 'See [more](more-keys.md).\n'],
+    ['a path that is not there', 'README.md', 'See `docs/nothing.md`.\n'],
+    ['a file of src/ that is not there', 'src/README.md', 'See `http/nothing.ts`.\n'],
+    ['a folder of src/ that is not there', 'src/README.md', 'See `base/nothing/`.\n'],
+  ],
+  'every npm script that the documentation names is there': [
+    ['an npm script that is not there', 'README.md', 'Call `npm run nothing`.\n'],
+  ],
+};

@@ -1,0 +1,70 @@
+// The order of the source: which wing and folder may import which. src/README.md shows the same.
+import { dirname, relative } from 'node:path';
+import { type Edge, edgesOf, folderOf, shown, wingOf } from './imports.ts';
+import { ownSources, type Rule } from './repository.ts';
+
+// A wing imports from those before it, a folder from those before it in its wing. A wing without a list has no order inside.
+const WINGS: Readonly<Record<string, readonly string[]>> = {
+  protocol: [],
+  base: 'errors platform loops config database revoking embedded mail events outbox http docs health'.split(' '),
+  credentials: 'keys passwords tokens stream revocations feed'.split(' '),
+  directory: 'users rights roles permissions presets members organizations profile invitations'.split(' '),
+  'sign-in': 'sessions member-sessions accept-invitation password'.split(' '),
+  access: 'clients client-authentication oauth checks forward-auth'.split(' '),
+  admin: 'sessions administrators accounts organizations restore'.split(' '),
+  app: [],
+  cli: [],
+  main: [],
+};
+const ORDER = Object.keys(WINGS);
+// What is published for other services knows nothing of this one. Of src/, only the command line knows it.
+const ALONE: Readonly<Record<string, RegExp>> = {
+  verifier: /^(verifier|protocol)\/|^node:/,
+  sidecar: /^(sidecar|verifier|protocol)\/|^node:|^(ws|pino)$/,
+};
+const PUBLISHED = Object.keys(ALONE);
+
+function hasRank(path: string): boolean {
+  const folders = WINGS[wingOf(path)];
+  if (!folders) return PUBLISHED.includes(wingOf(path));
+  return folders.length === 0 || folders.includes(folderOf(path));
+}
+
+function isAgainstOrder({ file, to }: Edge): boolean {
+  const [wing, target] = [wingOf(file), wingOf(to)];
+  if (PUBLISHED.includes(wing)) return false;
+  if (PUBLISHED.includes(target)) return wing !== 'cli';
+  if (wing === 'directory' && target === 'credentials') return true;
+  if (wing !== target) return ORDER.indexOf(target) > ORDER.indexOf(wing);
+  const folders = WINGS[wing] ?? [];
+  return folders.indexOf(folderOf(to)) > folders.indexOf(folderOf(file));
+}
+
+// The shortest way: ./ in the folder, ../ in the wing, ../../ into another.
+function isDetour({ file, to, specifier }: Edge): boolean {
+  const shortest = relative(dirname(file), to);
+  return specifier !== (shortest.startsWith('.') ? shortest : `./${shortest}`);
+}
+
+export const orderRules: readonly Rule[] = [
+  {
+    name: 'every folder of src/ has its rank',
+    find: (repository) =>
+      ownSources(repository)
+        .filter(({ path }) => !hasRank(path.replace('src/', '')))
+        .map(({ path }) => `${path}: its folder is not in the order`),
+  },
+  {
+    name: 'nothing imports what stands after it',
+    find: (repository) =>
+      shown(edgesOf(repository).filter((edge) => !['', 'generated'].includes(edge.target) && isAgainstOrder(edge))),
+  },
+  {
+    name: 'what is published stands alone',
+    find: (repository) => shown(edgesOf(repository).filter(({ file, to }) => ALONE[wingOf(file)]?.test(to) === false)),
+  },
+  {
+    name: 'an import takes the shortest way',
+    find: (repository) => shown(edgesOf(repository).filter((edge) => edge.target !== '' && isDetour(edge))),
+  },
+];

@@ -1,0 +1,108 @@
+// How long files and functions may be, how full a folder, and which are over it for now.
+import { dirname } from 'node:path';
+import type { Source } from '../support/sources.ts';
+import { kept, type Rule } from './repository.ts';
+import { functionsOf, syntaxOf } from './syntax.ts';
+
+const LINES_MAX = 300;
+const FUNCTION_LINES_MAX = 80;
+const FILES_MAX = 15;
+
+// Over the limit, with the number that must not grow. A number leaves this list when it is within the limit.
+const LONG_FUNCTIONS: Readonly<Record<string, number>> = {
+  'src/base/loops/loop.ts openLoop': 89,
+  'src/credentials/revocations/revocations.ts openRevocations': 98,
+  'src/credentials/stream/writer.ts openStreamWriter': 83,
+  'src/sidecar/sockets/bridge.ts bridge': 85,
+  'src/sidecar/sockets/live.ts createLiveIndex': 88,
+  'src/verifier/core/verifier.ts createVerifier': 147,
+  "test/base/database/db.test.ts '2,000 mixed operations, many of them failing, on three connections never see a foreign row'": 81,
+  "test/base/database/isolation/isolation.test.ts 'an organization neither sees nor changes nor makes a row of another'": 97,
+  "test/contract/openapi.test.ts 'every operation answers as the document says, on a walk through all of them'": 112,
+  'test/tenancy/doors.ts makeDoor': 146,
+  'test/verifier/adapters/http-cases.ts holdHttpCases': 151,
+  'scripts/prove/revocation/targets.ts openTargets': 115,
+};
+const FULL_FOLDERS: Readonly<Record<string, number>> = {
+  'src/cli': 16,
+  'test/support': 16,
+};
+// Decorators, which the framework they are for asks for, cannot be measured.
+const DECORATED = /^examples\/nestjs\//;
+
+interface Measure {
+  readonly name: string;
+  readonly size: number;
+}
+
+const longestOf = kept((source: Source): readonly Measure[] => {
+  const sizes = new Map<string, number>();
+  for (const { name, lines } of functionsOf(source)) {
+    const full = `${source.path} ${name}`;
+    sizes.set(full, Math.max(lines, sizes.get(full) ?? 0));
+  }
+  return [...sizes].map(([name, size]) => ({ name, size }));
+});
+
+function foldersOf(sources: readonly Source[]): Measure[] {
+  const counts = new Map<string, number>();
+  for (const { path } of sources) counts.set(dirname(path), (counts.get(dirname(path)) ?? 0) + 1);
+  return [...counts].map(([name, size]) => ({ name, size }));
+}
+
+function over(
+  measures: readonly Measure[],
+  max: number,
+  exceptions: Readonly<Record<string, number>>,
+  unit: string,
+): string[] {
+  const sizes = new Map(measures.map(({ name, size }) => [name, size]));
+  const idle = Object.keys(exceptions).filter((name) => (sizes.get(name) ?? 0) <= max);
+  return [
+    ...measures
+      .filter(({ name, size }) => size > (exceptions[name] ?? max))
+      .map(({ name, size }) => `${name}: ${size} ${unit}`),
+    ...idle.map((name) => `${name}: is within ${max} ${unit}, and is an exception no more`),
+  ];
+}
+
+/** The longest function, the longest file and the fullest folder among files. */
+export function extremesOf(
+  sources: readonly Source[],
+): Record<'longestFunction' | 'longestFile' | 'fullestFolder', Measure> {
+  const greatest = (measures: readonly Measure[]) =>
+    measures.reduce((one, other) => (other.size > one.size ? other : one), { name: 'none', size: 0 });
+  return {
+    longestFunction: greatest(sources.flatMap(longestOf)),
+    longestFile: greatest(sources.map(({ path, lines }) => ({ name: path, size: lines }))),
+    fullestFolder: greatest(foldersOf(sources)),
+  };
+}
+
+export const sizeRules: readonly Rule[] = [
+  {
+    name: `a file has at most ${LINES_MAX} lines`,
+    find: ({ sources }) =>
+      over(
+        sources.map(({ path, lines }) => ({ name: path, size: lines })),
+        LINES_MAX,
+        {},
+        'lines',
+      ),
+  },
+  {
+    name: `a function has at most ${FUNCTION_LINES_MAX} lines`,
+    find: ({ sources }) => over(sources.flatMap(longestOf), FUNCTION_LINES_MAX, LONG_FUNCTIONS, 'lines'),
+  },
+  {
+    name: 'every file can be measured',
+    find: ({ sources }) =>
+      sources
+        .filter((source) => !syntaxOf(source).program && !DECORATED.test(source.path))
+        .map(({ path }) => `${path}: is not plain JavaScript with types`),
+  },
+  {
+    name: `a folder has at most ${FILES_MAX} files`,
+    find: ({ sources }) => over(foldersOf(sources), FILES_MAX, FULL_FOLDERS, 'files'),
+  },
+];
