@@ -5,7 +5,7 @@ import {
   grantPlatformAdministrator,
   revokePlatformAdministrator,
 } from '../../../src/admin/administrators/administrators.ts';
-import { createOrganizationFor } from '../../../src/admin/organizations/create-organization.ts';
+import { createOrganizationForOwner } from '../../../src/admin/organizations/create-for-owner.ts';
 import {
   activateOrganization,
   setSubscription,
@@ -86,7 +86,7 @@ export const HAPPENINGS: Readonly<Record<string, (stage: Stage) => Promise<unkno
   'an organization that a user founds': ({ api, member }) =>
     good(api.post('/organizations', { name: 'Of a member' }, { token: member.accessToken })),
   'an organization that an operator founds': ({ app, member }) =>
-    createOrganizationFor(app.parts, { ownerEmail: member.email, name: 'Of an operator', slug: null }),
+    createOrganizationForOwner(app.parts, { ownerEmail: member.email, name: 'Of an operator', slug: null }),
   'an account that an operator makes': ({ app }) =>
     createAccount(app.parts, { email: freshEmail(), name: 'Made', password: PASSWORD, verified: true }),
   'another subscription': async ({ app, here }) => {
