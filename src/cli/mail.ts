@@ -88,7 +88,7 @@ async function drop(invocation: Invocation, options: ChangeOptions, ...typed: st
     if (count > 0)
       await confirm(invocation, `${count === 1 ? '1 mail' : `${count} mails`} will never be sent.`, options.yes);
     const done = ids ? await dropMails(operator, ids) : await changeAllDead(operator, dropMails);
-    return outcome(done, 'is dropped', 'are dropped', '', 'cannot be dropped');
+    return outcome(done, 'is dropped', 'are dropped', '', 'is unchanged');
   });
 }
 

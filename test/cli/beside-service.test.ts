@@ -3,12 +3,12 @@ import { existsSync, mkdtempSync, readdirSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import t, { type Test } from 'tap';
-import { cliOn, spawnCli } from '../support/cli.ts';
 import { newAccount, type Reply } from '../support/client.ts';
 import { createDatabase } from '../support/database.ts';
 import { openService, spawnService } from '../support/service.ts';
 import { until } from '../support/until.ts';
 import { plantPerson } from '../support/world.ts';
+import { cliOn, spawnCli } from './command-line.ts';
 
 function folderOf(t: Test): string {
   const folder = mkdtempSync(join(tmpdir(), 'tenantry-cli-'));

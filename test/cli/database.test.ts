@@ -3,10 +3,10 @@ import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import t, { type Test } from 'tap';
-import { openCli } from '../support/cli.ts';
 import { newAccount } from '../support/client.ts';
 import { createDatabase } from '../support/database.ts';
 import { openService } from '../support/service.ts';
+import { openCli } from './command-line.ts';
 
 function folderOf(t: Test): string {
   const folder = mkdtempSync(join(tmpdir(), 'tenantry-cli-'));
@@ -84,7 +84,7 @@ t.test('the doctor names what is wrong with keys, mail and policies', async (t) 
   t.equal(status, 1);
   t.match(stdout, /^warn +access keys +refused "2020-01-01T00-00-00Z.pem"/m);
   t.match(stdout, /^warn +refresh keys +npm start makes the first key/m);
-  t.match(stdout, /^fail +policies +not every table .*\(invitations\)/m);
+  t.match(stdout, /^fail +policies +some tables have no forced row-level security .*\(invitations\)/m);
   t.match(
     stdout,
     /^fail +mail +127\.0\.0\.1 does not accept mail: no program listens on the port of the mail server: check host and port in SMTP_URL, .*\[connection_refused /m,
@@ -121,7 +121,7 @@ t.test('roles apply converges, a dry run changes nothing, and drift is exit code
   const drift = await cli('roles', 'diff', './mine.yaml');
   t.equal(drift.status, 1);
   t.match(drift.stdout, /^~ update agent\n {4}level: 41 → 40$/m);
-  t.match(drift.stdout, /^ {2}extra is not in the preset, and stays$/m);
+  t.match(drift.stdout, /^ {2}extra is not in the preset and stays$/m);
   const dry = await cli('roles', 'apply', './mine.yaml', '--prune', '--dry-run', '--json');
   t.match(dry.json.data, { applied: false, plan: { changes: 2 } });
   t.same(await roles(), before, 'a dry run changes nothing');
@@ -152,7 +152,7 @@ t.test('another preset says who would become an owner, and waits for a yes', asy
   const { api } = await openService(t, database);
   const owner = await newAccount(api);
   const { slug } = owner.organization;
-  const both = /^! admin and owner make owners then: /m;
+  const both = /^! admin and owner will make owners: /m;
 
   const dry = await cli('roles', 'apply', 'workspace', '--dry-run');
   t.equal(dry.status, 0);
@@ -210,7 +210,7 @@ t.test('a role that cannot get in is told what to do, as its owner sees it', asy
   other.username = database.name;
   other.password = 'p';
   const lesser = await openCli({ NODE_ENV: 'test', DATABASE_URL: other.href })('doctor');
-  t.match(lesser.stdout, /^fail +database +.*may not make them: give it CREATEROLE/m);
+  t.match(lesser.stdout, /^fail +database +.*may not create them: give it CREATEROLE/m);
   await database.query(`ALTER ROLE ${database.name} CREATEROLE`);
   const able = await openCli({ NODE_ENV: 'test', DATABASE_URL: other.href })('doctor');
   t.match(able.stdout, /^fail +database +.*run tenantry migrate/m);

@@ -1,7 +1,7 @@
 // What the doctor says of Redis: whether it can carry the stream, with the rights that the service has there.
 import t from 'tap';
-import { openCli } from '../support/cli.ts';
-import { startRedis } from '../support/redis.ts';
+import { startRedis } from '../support/servers/redis.ts';
+import { openCli } from './command-line.ts';
 
 t.test('the doctor tries the stream, and a Redis that cannot be used is no failure', async (t) => {
   const redis = await startRedis(t);
@@ -13,7 +13,7 @@ t.test('the doctor tries the stream, and a Redis that cannot be used is no failu
   await redis.ask('ACL', 'SETUSER', 'reader', 'on', '>hush', '~*', '+@read', '-xinfo');
   const reader = `redis://reader:hush@127.0.0.1:${redis.port}`;
   const refused = await finding({ REDIS_URL: reader });
-  t.match(refused, /^warn +redis +.*NOPERM.*: check REDIS_URL; .*by PostgreSQL/);
+  t.match(refused, /^warn +redis +.*NOPERM.*: check REDIS_URL; .*through PostgreSQL/);
   t.notMatch(refused, /hush/);
   await redis.stop();
   t.match(await finding({ REDIS_URL: redis.url }), /^warn +redis +.*ECONNREFUSED/);

@@ -3,7 +3,7 @@ import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import t, { type Test } from 'tap';
-import { type Cli, openCli } from '../support/cli.ts';
+import { type Cli, openCli } from './command-line.ts';
 
 function cliFor(t: Test): Cli {
   const directory = mkdtempSync(join(tmpdir(), 'tenantry-keys-'));
@@ -23,7 +23,7 @@ t.test('keys are made once, rotated ahead of time, listed and revoked', async (t
   const kid = /^access: (\S+) signing/m.exec(listed)?.[1] ?? '';
   const unasked = await cli('keys', 'revoke', kid);
   t.equal(unasked.status, 2);
-  t.match(unasked.stderr, /Everything that the access key .* add --yes/);
+  t.match(unasked.stderr, /Every token that the access key .* add --yes/);
   t.match((await cli('keys', 'list')).stdout, kid, 'nothing was done without --yes');
   t.match((await cli('keys', 'revoke', kid, '--yes')).stdout, /^access: removed .*which signs at once/);
   t.notMatch((await cli('keys', 'list')).stdout, new RegExp(kid));
@@ -49,6 +49,6 @@ t.test('what is not understood is refused with what to do', async (t) => {
   }
   const unknown = await cli('keys', 'revoke', 'unknown', '--yes');
   t.equal(unknown.status, 1);
-  t.match(unknown.stderr, /^tenantry: .*holds the key unknown: see tenantry keys list\n$/);
+  t.match(unknown.stderr, /^tenantry: .*has the key unknown: see tenantry keys list\n$/);
   t.match((await cli('keys', '--help')).stdout, /Usage/);
 });

@@ -3,9 +3,9 @@ import t from 'tap';
 import { MailRefused } from '../../src/base/mail/failures.ts';
 import type { SendMail } from '../../src/base/mail/smtp.ts';
 import { RETRY_SECONDS } from '../../src/base/outbox/send-one.ts';
-import { cliOn } from '../support/cli.ts';
-import { freshEmail } from '../support/inviting.ts';
-import { dueNow, openQuiet, outboxOf, rowOf } from '../support/outbox.ts';
+import { dueNow, openQuiet, outboxOf, rowOf } from '../base/outbox/rows.ts';
+import { freshEmail } from '../directory/invitations/inviting.ts';
+import { cliOn } from './command-line.ts';
 
 const inviting = await openQuiet(t);
 const { api, database, owner } = inviting;
@@ -67,7 +67,7 @@ t.test('a dead mail is listed with its reason, tried again by hand, and sent', a
   await outboxOf(inviting, async ({ to }) => void sent.push(to)).sendDue();
   t.same(sent, [email]);
   t.match((await cli('mail', 'list', '--state', 'sent', '--json')).json.data, [{ id, state: 'sent', failure: null }]);
-  t.match((await cli('mail', 'retry', id)).stdout, `${id} did not fail for good: it is sent.`);
+  t.match((await cli('mail', 'retry', id)).stdout, `${id} is not dead: it is sent.`);
   t.same(await eventsOf(id), [{ type: 'mail.retried', actor: null, organization: owner.organization.id }]);
 });
 
@@ -81,8 +81,8 @@ t.test('a dead mail is dropped, after a question, and never leaves', async (t) =
   const dropped = await cli('mail', 'drop', id, '--yes', '--json');
   t.same(dropped.json, { data: { changed: [id], unchanged: [] } });
   t.match(await rowOf(inviting, email), { waiting: false, done: true, outcome: 'dropped' });
-  t.match((await cli('mail', 'retry', id)).stdout, `${id} did not fail for good: it is dropped.`);
-  t.match((await cli('mail', 'drop', id, '--yes')).stdout, `0 mails are dropped.\n${id} is done: it is dropped.`);
+  t.match((await cli('mail', 'retry', id)).stdout, `${id} is not dead: it is dropped.`);
+  t.match((await cli('mail', 'drop', id, '--yes')).stdout, `0 mails are dropped.\n${id} is unchanged: it is dropped.`);
   await dueNow(inviting);
   await outboxOf(inviting, async () => void t.fail('sent')).sendDue();
   t.same(await eventsOf(id), [{ type: 'mail.dropped', actor: null, organization: owner.organization.id }]);
@@ -93,7 +93,7 @@ t.test('every dead mail is tried again or dropped by one command, and nothing el
   for (const email of emails) await deadMail(email);
   const waiting = freshEmail();
   await inviting.invite(waiting);
-  t.match((await cli('mail', 'retry', '--all-dead')).stdout, '3 mails leave while the service runs.');
+  t.match((await cli('mail', 'retry', '--all-dead')).stdout, '3 mails will be sent while the service runs.');
   await database.query(`UPDATE outbox SET due_at = NULL WHERE recipient_key = ANY($1)`, [emails]);
   t.equal((await cli('mail', 'drop', '--all-dead')).status, 2, 'asks');
   t.match((await cli('mail', 'drop', '--all-dead', '--yes')).stdout, '3 mails are dropped.');

@@ -1,9 +1,9 @@
 // The commands about people and their organizations: users, sessions, orgs, on a database that a service works on.
 import t, { type Test } from 'tap';
-import { type Cli, cliOn } from '../support/cli.ts';
 import { type Api, newAccount } from '../support/client.ts';
 import { createDatabase, type TestDatabase } from '../support/database.ts';
 import { openService } from '../support/service.ts';
+import { type Cli, cliOn } from './command-line.ts';
 
 interface Stage {
   readonly database: TestDatabase;
@@ -89,7 +89,7 @@ t.test('an operator makes accounts, which sign in, and members, who hold their r
 
   const lowered = await cli('orgs', 'subscription', slug, '--team-members', '1');
   t.match(lowered.stdout, /^team members +3 of 1 \(2 joined, 1 invited\)$/m);
-  t.match(lowered.stdout, /^! .*nobody further/m);
+  t.match(lowered.stdout, /^! .*no further ones/m);
   const plain = await api.post(
     '/invitations',
     { email: 'x@example.com', roles: ['agent'] },
@@ -115,7 +115,7 @@ t.test('roles that an operator gives count at once, and giving them again change
   });
   const { accessToken: token } = refreshed.body.data;
   t.equal((await api.get('/roles', { token })).status, 403);
-  t.match((await cli(...args.slice(0, -2), 'owner')).stdout, /has a further role in .*: owner\.\n$/);
+  t.match((await cli(...args.slice(0, -2), 'owner')).stdout, /has a new role in .*: owner\.\n$/);
   await synchronize();
   t.equal((await api.get('/roles', { token })).code, 'token_stale');
 });

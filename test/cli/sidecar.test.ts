@@ -12,12 +12,12 @@ import { createInterface } from 'node:readline';
 import t, { type Test } from 'tap';
 import { readCredentials, readSidecarOptions, SIDECAR_OPTIONS } from '../../src/cli/sidecar/options.ts';
 import { createTestIssuer } from '../../src/verifier/testkit/testkit.ts';
-import { cliOn, openCli } from '../support/cli.ts';
+import { openClient, openUpstream, refusal } from '../sidecar/open.ts';
 import { newAccount } from '../support/client.ts';
 import { createDatabase } from '../support/database.ts';
 import { openService, PROGRAM_ENVIRONMENT, ROOT } from '../support/service.ts';
-import { openClient, openUpstream, refusal } from '../support/sidecar.ts';
 import { until } from '../support/until.ts';
+import { cliOn, openCli } from './command-line.ts';
 
 interface Running {
   readonly child: ChildProcess;
@@ -182,11 +182,11 @@ t.test('every option that is wrong, missing or contradicts another is named', as
   const alone = { ...places, revocation: false };
   const cases: [Record<string, unknown>, Record<string, string>, RegExp][] = [
     [{}, {}, /--upstream \(or TENANTRY_SIDECAR_UPSTREAM\) is required; --issuer \(or TENANTRY_ISSUER\) is required/],
-    [{ upstream: 'http://a.test/base', issuer: 'ftp://x' }, {}, /--upstream: .*paths.*; --issuer: /],
+    [{ upstream: 'http://a.test/base', issuer: 'ftp://x' }, {}, /--upstream: .*path.*; --issuer: /],
     [places, {}, /--no-revocation/],
     [named, {}, /--no-revocation/],
     [places, { TENANTRY_CLIENT_SECRET: 'top-secret' }, /--client-id/],
-    [{ ...named, clientKeyFile: 'k' }, { TENANTRY_CLIENT_SECRET: 'top-secret' }, /one of them/],
+    [{ ...named, clientKeyFile: 'k' }, { TENANTRY_CLIENT_SECRET: 'top-secret' }, /with one of/],
     [{ ...named, revocation: false }, {}, /not both/],
     [places, { TENANTRY_CLIENT_SECRET: 'top-secret', TENANTRY_CLIENT_SECRET_FILE: '/x' }, /not both/],
     [named, { TENANTRY_CLIENT_SECRET_FILE: join(folder, 'none') }, /cannot be read \(ENOENT\)/],

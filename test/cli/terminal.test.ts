@@ -6,11 +6,11 @@ import { join } from 'node:path';
 import { PassThrough } from 'node:stream';
 import t, { type Test } from 'tap';
 import { runCommand } from '../../src/cli/run.ts';
-import { openSink } from '../support/cli.ts';
 import { createDatabase, type TestDatabase } from '../support/database.ts';
 import { PROGRAM_ENVIRONMENT, ROOT } from '../support/service.ts';
 import { until } from '../support/until.ts';
 import { plantPerson } from '../support/world.ts';
+import { openSink } from './command-line.ts';
 
 const PASSWORD = 'gravel umbrella tuesday';
 const CREATE = ['users', 'create', 'ada@example.com', '--name', 'Ada'];

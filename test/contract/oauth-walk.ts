@@ -1,8 +1,9 @@
 // The part of the walk through all operations that a service client goes: the OAuth endpoints, and what its token opens
 // (openapi.test.ts).
+
+import { FORM, inBody } from '../access/oauth/calls.ts';
 import type { CallOptions, Reply } from '../support/client.ts';
 import type { TestDatabase } from '../support/database.ts';
-import { FORM, inBody } from '../support/oauth.ts';
 import { plantClient } from '../support/service-clients.ts';
 
 type Call = (id: string, body?: unknown, options?: CallOptions & { path?: string }) => Promise<Reply>;

@@ -7,7 +7,7 @@ import { staleFiles } from '../../scripts/generate/files.ts';
 import { grantPlatformAdministrator } from '../../src/admin/administrators/administrators.ts';
 import { type Account, type CallOptions, newAccount, type Reply } from '../support/client.ts';
 import { createDatabase, type TestDatabase } from '../support/database.ts';
-import { type Mailbox, openMailbox, tokenIn } from '../support/mailbox.ts';
+import { type Mailbox, openMailbox, tokenIn } from '../support/servers/mailbox.ts';
 import { openService } from '../support/service.ts';
 import { keyPair } from '../support/service-clients.ts';
 import { joinMember } from '../support/session-state.ts';

@@ -1,11 +1,11 @@
-// The end of a membership: by removal, which ends what the member does there, and by leaving. The person stays.
+// The end of a membership: by removal, which ends the member's sessions there, and by leaving. The account stays.
 import t from 'tap';
 import { partsOf } from '../../support/forge.ts';
 import { countRows, eventsAbout, joinMember, sessionRow } from '../../support/session-state.ts';
 import { furtherTeam, heldRoles, openTeam, renewed } from '../../support/team.ts';
 import { signInPlanted } from '../../support/world.ts';
 
-t.test('a removed member is out at once: sessions, tokens, roles; elsewhere they go on as before', async (t) => {
+t.test('a removed member loses sessions, tokens and roles at once, and nothing in other organizations', async (t) => {
   const { database, api, organization, join } = await openTeam(t);
   const owner = await join('owner');
   const agent = await join('agent');
@@ -26,7 +26,7 @@ t.test('a removed member is out at once: sessions, tokens, roles; elsewhere they
   }
   t.match(await api.get('/me', { token: elsewhere.accessToken }), { status: 401, code: 'token_stale' });
   const { claims } = partsOf(await renewed(api, elsewhere));
-  t.match(claims, { org: other.organization.id, roles: ['admin'] }, 'the session elsewhere lives on');
+  t.match(claims, { org: other.organization.id, roles: ['admin'] }, 'the session elsewhere is still alive');
   t.same(await heldRoles(database, other.organization.id, agent.userId), ['admin']);
   t.same(await heldRoles(database, organization.id, agent.userId), []);
   t.match(await api.get(`/users/${agent.userId}`, { token: owner.token }), { status: 404, code: 'not_found' });
@@ -37,7 +37,7 @@ t.test('a removed member is out at once: sessions, tokens, roles; elsewhere they
   t.match(back, { status: 403, code: 'organization_access_denied' });
 });
 
-t.test('a token for the organization that another session was given dies with the membership', async (t) => {
+t.test('a token for the organization issued to another session ends with the membership', async (t) => {
   const { database, api, organization, join } = await openTeam(t);
   const owner = await join('owner');
   const agent = await join('agent');
@@ -51,7 +51,7 @@ t.test('a token for the organization that another session was given dies with th
   t.match(await api.get('/users', { token }), { status: 401, code: 'token_stale' });
 });
 
-t.test('removing needs users:remove, and removing oneself no more', async (t) => {
+t.test('removing needs users:remove, and removing oneself nothing more', async (t) => {
   const { api, database, organization, join } = await openTeam(t);
   const owner = await join('owner');
   const admin = await join('admin');
@@ -68,7 +68,7 @@ t.test('removing needs users:remove, and removing oneself no more', async (t) =>
   t.same(await heldRoles(database, organization.id, owner.userId), ['owner']);
 });
 
-t.test('whoever leaves keeps the session, which then acts for no organization', async (t) => {
+t.test('a user who leaves keeps the session, which then acts for no organization', async (t) => {
   const { database, api, organization, join } = await openTeam(t);
   await join('owner');
   const agent = await join('agent');
@@ -85,7 +85,7 @@ t.test('whoever leaves keeps the session, which then acts for no organization', 
   t.match(await api.delete(`/me/organizations/${organization.id}`, { token }), { status: 404, code: 'not_found' });
 });
 
-t.test('one may leave while suspended, and while the organization is', async (t) => {
+t.test('a user may leave while suspended, and while the organization is', async (t) => {
   const { database, service, api, organization, join } = await openTeam(t);
   await join('owner');
   const agent = await join('agent');
@@ -106,7 +106,7 @@ t.test('one may leave while suspended, and while the organization is', async (t)
   t.equal(await countRows(database, 'memberships'), 1);
 });
 
-t.test('leaving one organization touches no other, be it the current one', async (t) => {
+t.test('leaving one organization changes no other, even the current one', async (t) => {
   const { database, api, organization, join } = await openTeam(t);
   await join('owner');
   const agent = await join('agent');
@@ -124,7 +124,7 @@ t.test('leaving one organization touches no other, be it the current one', async
   );
 });
 
-t.test('other processes learn of a removal from what was committed with it', async (t) => {
+t.test('other processes read a removal from the committed revocations', async (t) => {
   const { database, api, join } = await openTeam(t);
   const owner = await join('owner');
   const agent = await join('agent');

@@ -1,0 +1,134 @@
+// Two organizations and what the clients of each are told: the three ways of telling, held against each other.
+import type { Test } from 'tap';
+import type { Revocation } from '../../../src/protocol/revocation.ts';
+import { createDatabase } from '../../support/database.ts';
+import { openService } from '../../support/service.ts';
+import { plantClient, tokenOfClient } from '../../support/service-clients.ts';
+import { joinMember } from '../../support/session-state.ts';
+import { furtherTeam } from '../../support/team.ts';
+import { plantPerson, signInPlanted } from '../../support/world.ts';
+import { type Consumer, consume, eventsOf, type Frame, untilSettled } from './consumer.ts';
+
+/** Two organizations with an owner and two agents each, a person in both, a loner, and a client of each and of all. */
+export async function openWorld(t: Test) {
+  const database = await createDatabase(t);
+  const service = await openService(t, database);
+  const { api, app, url } = service;
+  const [p, q] = [await furtherTeam(database, api), await furtherTeam(database, api)];
+  const [pOwner, pAgent, pOther] = [await p.join('owner'), await p.join('agent'), await p.join('agent')];
+  const [qOwner, qAgent] = [await q.join('owner'), await q.join('agent')];
+  const person = await plantPerson(database, 'both');
+  await joinMember(database, person.userId, p.organization.id, 'agent');
+  await joinMember(database, person.userId, q.organization.id, 'viewer');
+  const inP = await signInPlanted(api, person, p.organization.slug);
+  const inQ = await signInPlanted(api, person, q.organization.slug);
+  const stranger = await plantPerson(database, 'loner');
+  const alone = await signInPlanted(api, stranger);
+  const marker = await plantPerson(database, 'marker');
+  for (const { organization } of [p, q]) await joinMember(database, marker.userId, organization.id, 'viewer');
+  const client = async (organizationId: string | null) => {
+    const { id } = await plantClient(database, { organizationId, permissions: ['revocations:read'] });
+    return { id, token: await tokenOfClient(app, database, id) };
+  };
+  const readers = {
+    p: await client(p.organization.id),
+    q: await client(q.organization.id),
+    all: await client(null),
+  };
+  const names = new Map<string, string>([
+    ...Object.entries({ pOwner, pAgent, pOther, qOwner, qAgent }).flatMap(([name, { userId, sessionId }]) => [
+      [userId, name] as const,
+      [sessionId, `${name}'s`] as const,
+    ]),
+    [person.userId, 'both'],
+    [inP.sessionId, "both's in p"],
+    [inQ.sessionId, "both's in q"],
+    [stranger.userId, 'loner'],
+    [alone.sessionId, "loner's"],
+    [p.organization.id, 'p'],
+    [q.organization.id, 'q'],
+  ]);
+  return {
+    ...{ database, app, api, url, readers, names, p: p.organization, q: q.organization },
+    ...{ pOwner, pAgent, pOther, qOwner, qAgent, both: { ...person, inP, inQ }, loner: { ...stranger, ...alone } },
+    marker: marker.userId,
+  };
+}
+
+export type World = Awaited<ReturnType<typeof openWorld>>;
+type Reader = keyof World['readers'];
+
+let marks = 0;
+
+/** Lets everybody be told of somebody, after everything else. Gives what tells that frame from others. */
+async function mark({ app, database, marker }: World): Promise<(frame: Frame) => boolean> {
+  marks += 1;
+  await database.query(
+    `INSERT INTO revocations (id, kind, subject, epoch) VALUES (gen_random_uuid(), 'user', $1, $2)`,
+    [marker, marks],
+  );
+  await app.parts.revocations.synchronize();
+  const epoch = marks;
+  return ({ data }) => data.sub === marker && data.epoch === epoch;
+}
+
+/** What events are about, by the names of this world, sorted and without repeats. */
+export function told({ names, marker }: World, events: readonly Revocation[]): string[] {
+  const others = events.filter((event) => event.kind !== 'user' || event.sub !== marker);
+  const about = others.map((event) => {
+    if (event.kind === 'everything') return 'everything';
+    const id =
+      event.kind === 'session'
+        ? event.sid
+        : event.kind === 'user'
+          ? event.sub
+          : event.kind === 'client'
+            ? event.client_id
+            : event.org;
+    return `${event.kind} ${names.get(id) ?? id}`;
+  });
+  return [...new Set(about)].sort();
+}
+
+/** Lets something happen, and holds what each reader is told of it, in each way, to what it shall be told. */
+export async function tells(
+  t: Test,
+  world: World,
+  happen: () => Promise<unknown>,
+  expected: Readonly<Partial<Record<Reader, readonly string[]>>>,
+): Promise<void> {
+  const readers = Object.keys(expected) as Reader[];
+  const { app, api, database, url, readers: clients } = world;
+  await untilSettled(app, database); // what came before a cursor would come again
+  const ask = async (reader: Reader, query = '') =>
+    (await api.get(`/revocations${query}`, { token: clients[reader].token })).body.data;
+  const before = new Map<Reader, { cursor: string; events: Revocation[]; stream: Consumer }>();
+  for (const reader of readers) {
+    const { cursor, events } = await ask(reader);
+    const stream = await consume(t, url, clients[reader].token);
+    await stream.heartbeat();
+    before.set(reader, { cursor, events, stream });
+  }
+  await happen();
+  const isMark = await mark(world);
+  for (const reader of readers) {
+    const { cursor, events, stream } = before.get(reader) ?? (t.fail('no reader') as never);
+    const wanted = [...(expected[reader] ?? [])].sort();
+    const isOld = new Set(events.map((event) => JSON.stringify(event)));
+    const fresh = (all: readonly Revocation[]) =>
+      told(
+        world,
+        all.filter((event) => !isOld.has(JSON.stringify(event))),
+      );
+    const live = eventsOf(await stream.until(isMark));
+    t.strictSame(fresh(live), wanted, `${reader}: as it happens`);
+    stream.leave();
+    t.strictSame(fresh((await ask(reader, `?after=${cursor}`)).events), wanted, `${reader}: what came since`);
+    const everything = (await ask(reader)).events;
+    t.strictSame(fresh(everything), wanted, `${reader}: everything`);
+    t.strictSame(
+      told(world, everything).filter((name) => told(world, events).includes(name)),
+      told(world, events),
+    );
+  }
+}

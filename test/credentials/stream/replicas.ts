@@ -1,0 +1,112 @@
+// Several services on one database, some of which learn of revocations by the stream alone, and waiting for what they
+// come to know.
+import { randomBytes } from 'node:crypto';
+import type { Test } from 'tap';
+import { type Account, newAccount } from '../../support/client.ts';
+import type { TestDatabase } from '../../support/database.ts';
+import { openService, type Service } from '../../support/service.ts';
+import { soon, until } from '../../support/until.ts';
+
+export interface Veil {
+  /** The database, for a service to be opened with. */
+  readonly database: TestDatabase;
+  /** From now on its readings of revocations fail. */
+  lower(): Promise<void>;
+  /** From now on it reads as everybody does, from where it has come. */
+  lift(): Promise<void>;
+}
+
+/** A way into the database whose readings of revocations can be made fail, and nothing else: by a role with a policy. */
+export async function veil(database: TestDatabase): Promise<Veil> {
+  const role = `veiled_${randomBytes(6).toString('hex')}`;
+  await database.query(`CREATE ROLE ${role} LOGIN PASSWORD '${role}' IN ROLE tenantry_system`);
+  const url = new URL(database.systemUrl);
+  url.username = role;
+  url.password = role;
+  const lift = async () => void (await database.query(`DROP POLICY IF EXISTS ${role} ON revocations`));
+  const lower = async () => {
+    await lift();
+    // It fails when the statement is planned: also when there is no row to ask it about.
+    await database.query(`CREATE POLICY ${role} ON revocations AS RESTRICTIVE FOR SELECT TO ${role} USING (1 / 0 = 1)`);
+  };
+  return { database: { ...database, systemUrl: url.href }, lower, lift };
+}
+
+/** Resolves once the service follows the stream and can write into it. */
+export async function streaming(...services: readonly Service[]): Promise<void> {
+  for (const { app } of services) await until(() => app.parts.revocations.isStreaming() === true);
+}
+
+/** Resolves once the service knows that its stream is away. */
+export async function degraded(...services: readonly Service[]): Promise<void> {
+  for (const { app } of services) await until(() => app.parts.revocations.isStreaming() === false);
+}
+
+/** Two services with a stream between them: what one revokes, the other one knows by the stream or not at all. */
+export async function openPair(
+  t: Test,
+  database: TestDatabase,
+  redisUrl: string,
+): Promise<{ readonly a: Service; readonly b: Service; readonly veil: Veil }> {
+  const a = await openService(t, database, { REDIS_URL: redisUrl });
+  const veiled = await veil(database);
+  const b = await openService(t, veiled.database, { REDIS_URL: redisUrl });
+  await b.app.parts.revocations.synchronize(); // as every start does
+  await veiled.lower();
+  await streaming(a, b);
+  return { a, b, veil: veiled };
+}
+
+/** What the service says to the account's access token: its status, or the code of its refusal. */
+export async function verdict(
+  { api }: Service,
+  { accessToken }: Pick<Account, 'accessToken'>,
+): Promise<string | number> {
+  const { code, status } = await api.get('/me', { token: accessToken });
+  return code ?? status;
+}
+
+/** Resolves once the service refuses the account's access token with that code. */
+export function refuses(service: Service, account: Pick<Account, 'accessToken'>, code = 'session_revoked') {
+  return until(async () => (await verdict(service, account)) === code);
+}
+
+export async function logOut({ api }: Service, { accessToken }: Pick<Account, 'accessToken'>): Promise<number> {
+  return (await api.post('/auth/logout', undefined, { token: accessToken })).status;
+}
+
+/** An account that has been signed out by the service. */
+export async function signedOut(service: Service): Promise<Account> {
+  const account = await newAccount(service.api);
+  await logOut(service, account);
+  return account;
+}
+
+/**
+ * Lets `revoke` end something of a further account until the service refuses one; gives that one. On a busy machine a
+ * connection to Redis may break by itself, and what is told at that moment nobody learns who reads the stream alone.
+ */
+export async function learns<T extends Pick<Account, 'accessToken'>>(
+  service: Service,
+  revoke: () => Promise<T>,
+  code = 'session_revoked',
+): Promise<T> {
+  const revoked: T[] = [];
+  const isRefused = async () => (await verdict(service, revoked.at(-1) as T)) === code;
+  await until(async () => {
+    revoked.push(await revoke());
+    return soon(isRefused, 500);
+  });
+  return revoked.at(-1) as T;
+}
+
+/** Signs accounts out at the one service until the other refuses one of them; gives all that it took, that one last. */
+export async function heals(from: Service, to: Service): Promise<Account[]> {
+  const tried: Account[] = [];
+  await learns(to, async () => {
+    const account = await signedOut(from);
+    tried.push(account);
+    return account;
+  });
+  return tried;
+}
