@@ -185,7 +185,7 @@ t.test('an owner that may not create or change roles gets instructions', async (
   const { name } = await database('plain_owner');
   const ownerUrl = at(postgres.ownerUrl, name, { username: 'plain_owner', password: 'secret' });
   const helpful =
-    /DATABASE_URL may not (change|create) the role tenantry_app: give it CREATEROLE, or make tenantry_app and tenantry_system by hand and name them in DATABASE_APP_URL and DATABASE_SYSTEM_URL/;
+    /DATABASE_URL may not (change|create) the role tenantry_app: give it CREATEROLE, or create tenantry_app and tenantry_system by hand and name them in DATABASE_APP_URL and DATABASE_SYSTEM_URL/;
   await t.rejects(prepareDatabase({ ...NAMED, ownerUrl }), { name: 'DatabaseRefused', message: helpful });
   const appUrl = await login('hand_app', '', { name }, 'tenantry_app');
   const systemUrl = await login('hand_system', '', { name }, 'tenantry_system');
