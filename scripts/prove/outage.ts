@@ -1,7 +1,8 @@
 // Proves: while PostgreSQL is away the service refuses with 503 and Retry-After, never with 401 or 500, goes on serving
 // its keys, stays alive, and works again by itself. `prove:outage [times]`: PostgreSQL is stopped so often under load.
 import { setTimeout as delay } from 'node:timers/promises';
-import { type Account, type Api, newAccount, openApi, type Reply } from '../../test/support/client.ts';
+import { type Api, openApi, type Reply } from '../../test/support/client.ts';
+import { type Account, newAccount } from '../../test/support/fixtures/accounts.ts';
 import { demand } from './proof.ts';
 import { type Service, type Testbed, withTestbed } from './testbed.ts';
 

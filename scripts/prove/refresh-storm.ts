@@ -1,6 +1,7 @@
 // Proves: simultaneous refreshes of one token never sign anybody out and leave one lineage. `prove:refresh-storm
 // [sessions] [at once]`: each session's token is presented so many times at the same moment, over HTTP.
-import { atOnce, newAccount, openApi } from '../../test/support/client.ts';
+import { atOnce, openApi } from '../../test/support/client.ts';
+import { newAccount } from '../../test/support/fixtures/accounts.ts';
 import { asAdmin } from './database.ts';
 import { demand } from './proof.ts';
 import { type Opened, openSessions } from './sessions.ts';

@@ -2,7 +2,8 @@
 // calls of each kind, one at a time, in changing order; on a busy machine up to five times as many, until the medians
 // are settled (whatever they are: it never stops because they please).
 import { randomInt, randomUUID } from 'node:crypto';
-import { type Api, newAccount, openApi } from '../../test/support/client.ts';
+import { type Api, openApi } from '../../test/support/client.ts';
+import { newAccount } from '../../test/support/fixtures/accounts.ts';
 import { demand } from './proof.ts';
 import { withTestbed } from './testbed.ts';
 

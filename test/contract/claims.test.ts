@@ -1,8 +1,8 @@
 // The exact members of both kinds of token: names and types, none more and none fewer.
 import { randomUUID } from 'node:crypto';
 import t, { type Test } from 'tap';
-import { newAccount } from '../support/client.ts';
 import { createDatabase, type TestDatabase } from '../support/database.ts';
+import { newAccount } from '../support/fixtures/accounts.ts';
 import { partsOf } from '../support/forge.ts';
 import { openService } from '../support/service.ts';
 

@@ -2,8 +2,9 @@
 // organization, people who signed in before they became members of anything, and tokens that have become stale.
 import { randomUUID } from 'node:crypto';
 import type { TestDatabase } from '../support/database.ts';
+import { seedOrganization, seedPerson, signInPerson } from '../support/fixtures/people.ts';
+import { seedRole } from '../support/fixtures/roles.ts';
 import type { Service } from '../support/service.ts';
-import { plantOrganization, plantPerson, plantRole, signInPlanted } from '../support/world.ts';
 import type { Bearer, Model, ModelMembership, ModelRole } from './model.ts';
 
 const ORGANIZATIONS = 6;
@@ -54,18 +55,18 @@ export async function populate(
   database: TestDatabase,
   below: ReturnType<typeof chance>,
 ): Promise<Population> {
-  const organizations = await Promise.all(Array.from({ length: ORGANIZATIONS }, () => plantOrganization(database)));
-  const people = await Promise.all(Array.from({ length: PEOPLE }, () => plantPerson(database)));
+  const organizations = await Promise.all(Array.from({ length: ORGANIZATIONS }, () => seedOrganization(database)));
+  const people = await Promise.all(Array.from({ length: PEOPLE }, () => seedPerson(database)));
   const bearers: Bearer[] = [];
   for (const person of people) {
-    const { accessToken } = await signInPlanted(api, person);
+    const { accessToken } = await signInPerson(api, person);
     bearers.push({ person, organization: null, stale: false, token: accessToken });
   }
   const roles = await systemRoles(database);
   for (const organization of organizations) {
     for (const permissions of [['users:read', 'roles:read'], ['*:read'], ['users:*', 'sessions:read']]) {
       const name = `custom-${randomUUID().slice(0, 8)}`;
-      const id = await plantRole(database, organization.id, { name, level: 30, permissions });
+      const id = await seedRole(database, organization.id, { name, level: 30, permissions });
       roles.push({ id, name, organization, permissions });
     }
   }
@@ -83,7 +84,7 @@ export async function populate(
   }
   for (const { person, organization, active } of memberships) {
     if (!active) continue;
-    const { accessToken } = await signInPlanted(api, person, organization.id);
+    const { accessToken } = await signInPerson(api, person, organization.id);
     bearers.push({ person, organization, stale: false, token: accessToken });
   }
   const suspended = new Set(organizations.slice(-1));

@@ -7,7 +7,7 @@ import { WebSocket } from 'ws';
 import { IDENTITY_HEADERS, isIdentityHeader } from '../../src/protocol/identity-headers.ts';
 import { type Front, openFront, tokenWith } from '../access/forward-auth/forward.ts';
 import { createDatabase } from '../support/database.ts';
-import { newLoner } from '../support/platform.ts';
+import { newAccountWithoutOrganization } from '../support/fixtures/accounts.ts';
 import { requestHead, sendRaw } from '../support/raw.ts';
 import { openService } from '../support/service.ts';
 import { openProxied, type Seen, SHIPPED } from './proxied.ts';
@@ -43,7 +43,7 @@ t.test('the service is told whom a request is from', async (t) => {
 
 t.test('what a client says of itself never arrives, in no spelling and nowhere', async (t) => {
   const { raw, api } = await open(t);
-  const loner = await newLoner(api);
+  const loner = await newAccountWithoutOrganization(api);
   const lies = IDENTITY_HEADERS.flatMap((name) => {
     const upper = name.replace(/(^|-)[a-z]/g, (letter) => letter.toUpperCase());
     const other = [upper.replaceAll('-', '_'), upper.replaceAll('-', '.'), upper.replace('-', '_'), `${name} `];

@@ -1,10 +1,11 @@
 // A role of more permissions than a token carries: the routes that need one of them, the profile, and checks.
 import t from 'tap';
-import { newAccount } from '../../support/client.ts';
 import { createDatabase } from '../../support/database.ts';
+import { newAccount } from '../../support/fixtures/accounts.ts';
+import { assignRole, seedRole } from '../../support/fixtures/roles.ts';
 import { partsOf } from '../../support/forge.ts';
-import { assignRole, changeRights, insertRole } from '../../support/rights.ts';
 import { openService } from '../../support/service.ts';
+import { changeRights } from './rights.ts';
 
 t.test('what a token is too small for is held all the same, until it is taken away', async (t) => {
   const database = await createDatabase(t);
@@ -17,8 +18,8 @@ t.test('what a token is too small for is held all the same, until it is taken aw
   permissions[150] = 'organization:read';
   permissions[151] = 'users:read';
   await database.query('INSERT INTO memberships (organization_id, user_id) VALUES ($1, $2)', [organizationId, userId]);
-  const roleId = await insertRole(database, organizationId, { name: 'everything', permissions });
-  const narrow = await insertRole(database, organizationId, {
+  const roleId = await seedRole(database, organizationId, { name: 'everything', permissions });
+  const narrow = await seedRole(database, organizationId, {
     name: 'elsewhere',
     permissions: ['users:invite', 'roles:read'],
   });

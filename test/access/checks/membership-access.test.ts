@@ -8,8 +8,8 @@ import { openLog } from '../../../src/base/platform/log.ts';
 import { openRevocations } from '../../../src/credentials/revocations/revocations.ts';
 import { type Tenant, tenants } from '../../base/database/tenants.ts';
 import { createDatabase } from '../../support/database.ts';
-import { changeRights, insertMember } from '../../support/rights.ts';
-import { joinMember } from '../../support/session-state.ts';
+import { seedMember, seedMembership } from '../../support/fixtures/people.ts';
+import { changeRights } from './rights.ts';
 
 const SUSPEND = `UPDATE memberships SET status = 'suspended' WHERE organization_id = $1::uuid AND user_id = $2::uuid`;
 
@@ -128,20 +128,20 @@ t.test('where changes never end the question is refused, not answered with what 
 
 t.test('who is no member is read each time, so that joining needs no event', async (t) => {
   const { database, own, other, ask } = await watched(t);
-  const stranger = await insertMember(database, other.organizationId, 'owner');
+  const stranger = await seedMember(database, other.organizationId, 'owner');
   for (const round of [1, 2]) {
     const { readings, found } = await ask(own.organizationId, [stranger]);
     t.same([readings, found.size], [1, 0], `time ${round}`);
   }
-  await joinMember(database, stranger, own.organizationId, 'viewer');
+  await seedMembership(database, { organizationId: own.organizationId, userId: stranger, role: 'viewer' });
   const { found } = await ask(own.organizationId, [stranger]);
   t.match(found.get(stranger)?.assignments, [{ role: { name: 'viewer' } }]);
 });
 
 t.test('one user’s holdings in two organizations are told apart', async (t) => {
   const { database, own, other, ask } = await watched(t);
-  const userId = await insertMember(database, own.organizationId, 'owner');
-  await joinMember(database, userId, other.organizationId, 'viewer');
+  const userId = await seedMember(database, own.organizationId, 'owner');
+  await seedMembership(database, { organizationId: other.organizationId, userId, role: 'viewer' });
   const rolesIn = async (organizationId: string) =>
     (await ask(organizationId, [userId])).found.get(userId)?.assignments.map(({ role }) => role.name);
   for (const round of ['read', 'remembered']) {
@@ -154,12 +154,12 @@ t.test('a batch is one reading, of one moment', async (t) => {
   const { database, own, ask } = await watched(t);
   const { organizationId } = own;
   const members = await Promise.all(
-    ['owner', 'admin', 'viewer'].map((role) => insertMember(database, organizationId, role)),
+    ['owner', 'admin', 'viewer'].map((role) => seedMember(database, organizationId, role)),
   );
   const { readings, found } = await ask(organizationId, [...members, ...members, own.userId]);
   t.same([readings, found.size], [1, 4]);
   t.match(await ask(organizationId, members), { readings: 0 });
-  const another = await insertMember(database, organizationId, 'agent');
+  const another = await seedMember(database, organizationId, 'agent');
   t.match(await ask(organizationId, [...members, another]), { readings: 1 });
 });
 
@@ -192,7 +192,7 @@ t.test('the bound holds: who was asked about least recently is read again', asyn
   const { database, own, ask } = await watched(t, { membersMax: 2, permissionsMax: 1_000 });
   const { organizationId } = own;
   const [one, two, three] = (await Promise.all(
-    [1, 2, 3].map(() => insertMember(database, organizationId, 'viewer')),
+    [1, 2, 3].map(() => seedMember(database, organizationId, 'viewer')),
   )) as [string, string, string];
   const readingsFor = async (...users: string[]) => {
     const counts: number[] = [];

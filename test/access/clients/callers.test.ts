@@ -1,16 +1,16 @@
 // Service clients as callers: what they may ask of the API, what is only for users, and that none is ever taken for one.
 import t, { type Test } from 'tap';
 import { suspendOrganization } from '../../../src/admin/organizations/organizations.ts';
-import { insertMember } from '../../support/rights.ts';
-import { plantClient, tokenOfClient } from '../../support/service-clients.ts';
-import { furtherTeam, openTeam } from '../../support/team.ts';
+import { seedClient, tokenOfClient } from '../../support/fixtures/clients.ts';
+import { seedMember } from '../../support/fixtures/people.ts';
+import { furtherTeam, openTeam } from '../../support/fixtures/team.ts';
 
 async function open(t: Test) {
   const team = await openTeam(t);
   const { app } = team.service;
   const { database, organization } = team;
   const asClient = async (permissions: readonly string[], organizationId: string | null = organization.id) => {
-    const { id } = await plantClient(database, { organizationId, permissions });
+    const { id } = await seedClient(database, { organizationId, permissions });
     return { id, token: await tokenOfClient(app, database, id) };
   };
   return { ...team, app, asClient };
@@ -51,7 +51,7 @@ t.test('a client asks about every member, and about itself there is nothing to a
   const { api, join, database, organization, asClient } = await open(t);
   const agent = await join('agent');
   const other = await furtherTeam(database, api);
-  const stranger = await insertMember(database, other.organization.id, 'owner');
+  const stranger = await seedMember(database, other.organization.id, 'owner');
   const { id, token } = await asClient([]);
   const ask = (userId: string | undefined, resource = 'deals', action = 'write') =>
     api.post('/authz/check', { ...(userId ? { userId } : {}), resource, action }, { token });
@@ -118,7 +118,7 @@ t.test('a client of the installation acts for no organization, and no header mak
 t.test('the token of a client with an audience of its own is for others alone', async (t) => {
   const { api, app, database, organization } = await open(t);
   const settings = { organizationId: organization.id, permissions: ['*:*'], audience: 'warehouse' };
-  const { id } = await plantClient(database, settings);
+  const { id } = await seedClient(database, settings);
   const token = await tokenOfClient(app, database, id);
   t.match(await api.get('/users', { token }), { status: 401, code: 'invalid_token' });
 });

@@ -2,9 +2,11 @@
 // and judged by what the caller holds at the moment of the change, not by what a token says.
 import t, { type Test } from 'tap';
 import type { Reply } from '../../support/client.ts';
-import { assignRole, insertRole } from '../../support/rights.ts';
-import { keyPair, plantClient, tokenOfClient } from '../../support/service-clients.ts';
-import { headOn, makeOnly, openTeam, renewed, type Team } from '../../support/team.ts';
+import { seedClient, tokenOfClient } from '../../support/fixtures/clients.ts';
+import { assignRole, replaceRoles, seedRole } from '../../support/fixtures/roles.ts';
+import { openTeam, renewed, type Team } from '../../support/fixtures/team.ts';
+import { collide } from '../../support/locks.ts';
+import { keyPair } from '../client-authentication/signing.ts';
 
 const EXCEEDS = { status: 403, code: 'grant_exceeds_own' };
 const DENIED = { status: 403, code: 'permission_denied' };
@@ -13,7 +15,7 @@ const HELD = ['clients:manage', 'deals:read', 'deals:write', 'reports:*', '*:lis
 /** A member who manages clients and holds HELD and nothing else. */
 async function joinManager({ api, database, organization, join }: Team, permissions = HELD) {
   const member = await join('viewer');
-  const roleId = await insertRole(database, organization.id, { name: `r${member.userId.slice(-8)}`, permissions });
+  const roleId = await seedRole(database, organization.id, { name: `r${member.userId.slice(-8)}`, permissions });
   await database.query('DELETE FROM role_assignments WHERE user_id = $1', [member.userId]);
   const assignment = { organizationId: organization.id, userId: member.userId, roleId };
   await assignRole(database, assignment);
@@ -24,7 +26,7 @@ async function open(t: Test) {
   const team = await openTeam(t);
   const { database, organization } = team;
   const plant = (permissions: readonly string[], keys?: readonly object[]) =>
-    plantClient(database, { organizationId: organization.id, permissions, ...(keys ? { keys } : {}) });
+    seedClient(database, { organizationId: organization.id, permissions, ...(keys ? { keys } : {}) });
   const state = () =>
     database.query(
       'SELECT c.*, c.xmin::text, s.* FROM clients c LEFT JOIN client_secrets s ON s.client_id = c.id ORDER BY c.id',
@@ -104,7 +106,7 @@ t.test('no way leads to power over a client that holds more, and each way to end
 
 t.test('a scoped role gives its holder nothing to pass on', async (t) => {
   const { api, database, organization, manager } = await open(t);
-  const roleId = await insertRole(database, organization.id, { name: 'boss', permissions: ['billing:manage'] });
+  const roleId = await seedRole(database, organization.id, { name: 'boss', permissions: ['billing:manage'] });
   await assignRole(database, { ...manager, roleId }, { project: 'p1' });
   const token = await renewed(api, manager);
   t.match(await api.post('/clients', { name: 'mine', permissions: ['billing:manage'] }, { token }), EXCEEDS);
@@ -122,7 +124,7 @@ t.test('rights that were lost after the token was signed do not count', async (t
     'end the overlap': () => api.delete(`/clients/${id}/secret`, { token }),
     delete: () => api.delete(`/clients/${id}`, { token }),
   };
-  await makeOnly(database, organization.id, userId, 'agent'); // by SQL: nothing tells the service
+  await replaceRoles(database, { organizationId: organization.id, userId, role: 'agent' }); // by SQL: nothing tells the service
   t.equal((await api.get('/clients', { token })).status, 200, 'the token says that they are there');
   await allRefused(t, attempts, DENIED);
   await database.query(`UPDATE memberships SET status = 'suspended' WHERE user_id = $1`, [userId]);
@@ -146,7 +148,7 @@ t.test('rights that are lost while the change waits for its turn do not count', 
     t,
     {
       all: async () => {
-        const replies = await headOn(t, team, calls, (ask) =>
+        const replies = await collide(t, team, calls, (ask) =>
           ask(`UPDATE roles SET permissions = '{clients:manage,deals:read}' WHERE id = $1`, [manager.roleId]),
         );
         for (const reply of replies) t.match(reply, EXCEEDS);

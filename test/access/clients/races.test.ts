@@ -4,9 +4,10 @@ import { authenticateClient } from '../../../src/access/client-authentication/au
 import type { Statement, SystemReader } from '../../../src/base/database/db.ts';
 import { issueClientToken } from '../../../src/credentials/tokens/access.ts';
 import { atOnce } from '../../support/client.ts';
-import { assertionOf, keyPair, plantClient } from '../../support/service-clients.ts';
-import { openTeam } from '../../support/team.ts';
+import { seedClient } from '../../support/fixtures/clients.ts';
+import { openTeam } from '../../support/fixtures/team.ts';
 import { rounds } from '../../support/thorough.ts';
+import { assertionOf, keyPair } from '../client-authentication/signing.ts';
 
 const ROUNDS = rounds(50);
 
@@ -17,7 +18,7 @@ async function open(t: Test) {
   const enter = (clientId: string, secret: string) =>
     authenticateClient(app.parts, { method: 'secret', clientId, secret });
   const plant = (keys?: readonly object[]) =>
-    plantClient(team.database, {
+    seedClient(team.database, {
       organizationId: team.organization.id,
       permissions: ['users:read'],
       ...(keys ? { keys } : {}),

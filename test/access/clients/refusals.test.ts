@@ -1,8 +1,9 @@
 // What a service client cannot be: every value that is refused, and what is said of it. And who is no manager of clients.
 import { generateKeyPairSync } from 'node:crypto';
 import t, { type Test } from 'tap';
-import { keyPair, plantClient } from '../../support/service-clients.ts';
-import { openTeam } from '../../support/team.ts';
+import { seedClient } from '../../support/fixtures/clients.ts';
+import { openTeam } from '../../support/fixtures/team.ts';
+import { keyPair } from '../client-authentication/signing.ts';
 
 async function open(t: Test) {
   const team = await openTeam(t);
@@ -132,7 +133,7 @@ t.test('only public keys of good kinds are registered', async (t) => {
 
 t.test('a change names something that can be changed, of a client that has it', async (t) => {
   const { api, database, organization, token } = await open(t);
-  const { id } = await plantClient(database, { organizationId: organization.id });
+  const { id } = await seedClient(database, { organizationId: organization.id });
   const patch = (body: unknown) => api.patch(`/clients/${id}`, body, { token });
   for (const body of [
     {},
@@ -155,7 +156,7 @@ t.test('a change names something that can be changed, of a client that has it', 
 
 t.test('who does not manage clients is told so, and learns nothing of them', async (t) => {
   const { api, database, organization, join } = await open(t);
-  const { id } = await plantClient(database, { organizationId: organization.id });
+  const { id } = await seedClient(database, { organizationId: organization.id });
   for (const role of ['viewer', 'agent', 'admin']) {
     const { token } = await join(role);
     const path = `/clients/${id}`;

@@ -1,12 +1,11 @@
 // Forward authentication as a proxy asks for it: who may pass, what is told of them, and what is demanded.
 import t from 'tap';
 import { IDENTITY_HEADERS, isIdentityHeader } from '../../../src/protocol/identity-headers.ts';
-import { newAccount } from '../../support/client.ts';
 import { createDatabase } from '../../support/database.ts';
-import { newLoner } from '../../support/platform.ts';
+import { newAccount, newAccountWithoutOrganization } from '../../support/fixtures/accounts.ts';
 import { refused, requestHead, sendRaw } from '../../support/raw.ts';
-import { changeRights } from '../../support/rights.ts';
 import { openService } from '../../support/service.ts';
+import { changeRights } from '../checks/rights.ts';
 import { memberOfLargeRole, openFront, tellsNothing, tokenWith, told, verify } from './forward.ts';
 
 t.test('whoever may pass is told with every identity header, also those that say nothing', async (t) => {
@@ -26,7 +25,7 @@ t.test('whoever may pass is told with every identity header, also those that say
     'x-permissions': data.permissions.join(','),
     'x-session-id': agent.sessionId,
   });
-  const loner = await newLoner(api);
+  const loner = await newAccountWithoutOrganization(api);
   t.strictSame(
     told(await verify(api, '', loner.accessToken)),
     { ...nothing, 'x-user-id': loner.userId, 'x-session-id': loner.sessionId },
@@ -53,7 +52,7 @@ t.test('a demanded permission must be held, each of several, by the rules of all
   const { api, service, asClient } = await openFront(t);
   const user = await tokenWith(service, ['x'], ['deals:read', 'contacts:*', '*:export']);
   const client = await asClient(['deals:read', 'contacts:*', '*:export']);
-  const loner = await newLoner(api);
+  const loner = await newAccountWithoutOrganization(api);
   const wide = await asClient(['revocations:read'], null);
   const table = [
     ['deals:read', 200],

@@ -5,10 +5,10 @@ import { issueAccessToken } from '../../../src/credentials/tokens/access.ts';
 import { PERMISSIONS_IN_TOKEN_MAX } from '../../../src/protocol/claims.ts';
 import { IDENTITY_HEADERS } from '../../../src/protocol/identity-headers.ts';
 import type { Api, Reply } from '../../support/client.ts';
-import { assignRole, insertRole } from '../../support/rights.ts';
+import { seedClient, tokenOfClient } from '../../support/fixtures/clients.ts';
+import { assignRole, seedRole } from '../../support/fixtures/roles.ts';
+import { openTeam, type Team, type Teammate } from '../../support/fixtures/team.ts';
 import type { Service } from '../../support/service.ts';
-import { plantClient, tokenOfClient } from '../../support/service-clients.ts';
-import { openTeam, type Team, type Teammate } from '../../support/team.ts';
 
 export interface Front extends Team {
   readonly app: Service['app'];
@@ -27,7 +27,7 @@ export async function openFront(t: Test): Promise<Front> {
     ...team,
     app: team.service.app,
     async asClient(permissions, organizationId = team.organization.id) {
-      const { id } = await plantClient(team.database, { organizationId, permissions });
+      const { id } = await seedClient(team.database, { organizationId, permissions });
       return { id, token: await tokenOfClient(team.service.app, team.database, id) };
     },
   };
@@ -56,7 +56,7 @@ export async function tokenWith(
 /** A member with a role of so many permissions that no token holds them: `things0:read`, `things1:read`, … */
 export async function memberOfLargeRole({ database, organization, api, join }: Front): Promise<Teammate> {
   const permissions = Array.from({ length: PERMISSIONS_IN_TOKEN_MAX + 1 }, (_, index) => `things${index}:read`);
-  const roleId = await insertRole(database, organization.id, { name: 'collector', permissions });
+  const roleId = await seedRole(database, organization.id, { name: 'collector', permissions });
   const member = await join('viewer');
   await assignRole(database, { organizationId: organization.id, userId: member.userId, roleId });
   const renewed = await api.post('/auth/refresh', { refreshToken: member.refreshToken });

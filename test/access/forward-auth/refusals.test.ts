@@ -2,14 +2,14 @@
 import t, { type Test } from 'tap';
 import { admit } from '../../../src/access/forward-auth/forward.ts';
 import { suspendOrganization } from '../../../src/admin/organizations/organizations.ts';
-import { type CallOptions, newAccount } from '../../support/client.ts';
+import type { CallOptions } from '../../support/client.ts';
 import { createDatabase, type TestDatabase } from '../../support/database.ts';
-import { newLoner } from '../../support/platform.ts';
+import { newAccount, newAccountWithoutOrganization } from '../../support/fixtures/accounts.ts';
+import { seedOrganizationOf } from '../../support/fixtures/people.ts';
+import { furtherTeam, type Teammate } from '../../support/fixtures/team.ts';
 import { refused } from '../../support/raw.ts';
 import { openTcpProxy } from '../../support/servers/tcp-proxy.ts';
 import { openService } from '../../support/service.ts';
-import { joinOrganization } from '../../support/session-state.ts';
-import { furtherTeam, type Teammate } from '../../support/team.ts';
 import { memberOfLargeRole, openFront, tellsNothing, tokenWith, told, verify } from './forward.ts';
 
 t.test('a token that is no good is 401 with a challenge, as everywhere', async (t) => {
@@ -45,9 +45,9 @@ t.test('a token that is no good is 401 with a challenge, as everywhere', async (
 t.test('tenant headers choose for a token without an organization, and overrule no other', async (t) => {
   const { api, database, join, organization, asClient } = await openFront(t);
   const agent = await join('agent');
-  const loner = await newLoner(api);
+  const loner = await newAccountWithoutOrganization(api);
   const other = await furtherTeam(database, api);
-  const own = await joinOrganization(database, loner.userId, { slug: 'loners-own', role: 'viewer' });
+  const own = await seedOrganizationOf(database, loner.userId, { slug: 'loners-own', role: 'viewer' });
   for (const name of ['x-tenant-id', 'x-organization-slug']) {
     const named = (token: string, value: string, query = '') => verify(api, query, token, { [name]: value });
     t.equal((await named(agent.token, organization.slug)).status, 200);
@@ -83,7 +83,7 @@ t.test('with PostgreSQL away memory answers, and what only PostgreSQL knows is 5
   await app.parts.revocations.synchronize();
   const { token } = await team.join('agent');
   const large = await memberOfLargeRole(team);
-  const loner = await newLoner(team.api);
+  const loner = await newAccountWithoutOrganization(team.api);
   const gone = await team.join('agent');
   await team.api.post('/auth/logout', {}, { token: gone.token });
   await app.parts.revocations.synchronize();

@@ -1,8 +1,8 @@
 // Generated forms at every OAuth endpoint: whatever comes, the answer is a good one or a refusal in the form of OAuth, and
 // never an error of our own. The same seed gives the same forms.
 import t from 'tap';
-import { plantClient } from '../../support/service-clients.ts';
-import { openTeam } from '../../support/team.ts';
+import { seedClient } from '../../support/fixtures/clients.ts';
+import { openTeam } from '../../support/fixtures/team.ts';
 import { cases } from '../../support/thorough.ts';
 import { basic, ENDPOINTS, flawsOfOAuthError, goodParameters, inBody, postRaw } from './calls.ts';
 
@@ -53,7 +53,7 @@ const ODD = [
 
 t.test(`${FORMS} generated forms meet good answers and refusals in form`, async (t) => {
   const { api, database, organization, join } = await openTeam(t);
-  const client = await plantClient(database, { organizationId: organization.id, permissions: ['a:b'] });
+  const client = await seedClient(database, { organizationId: organization.id, permissions: ['a:b'] });
   const member = await join('agent');
   const texts = [...ODD, client.id, client.secret, member.token, member.refreshToken];
   const next = numbers(SEED);

@@ -6,9 +6,10 @@ import {
 } from '../../../src/admin/administrators/administrators.ts';
 import { createOrganizationFor } from '../../../src/admin/organizations/create-organization.ts';
 import { getOrganizationByReference, listOrganizations } from '../../../src/admin/organizations/organizations.ts';
-import { newAccount, type Reply } from '../../support/client.ts';
+import type { Reply } from '../../support/client.ts';
 import { createDatabase } from '../../support/database.ts';
-import { newAdministrator, newLoner } from '../../support/platform.ts';
+import { newAccount, newAccountWithoutOrganization } from '../../support/fixtures/accounts.ts';
+import { newAdministrator } from '../../support/fixtures/administrators.ts';
 import { refused } from '../../support/raw.ts';
 import { openService } from '../../support/service.ts';
 
@@ -102,7 +103,7 @@ t.test('the list comes in pages that know the whole', async (t) => {
 t.test('nobody else gets there, whatever they hold in organizations', async (t) => {
   const { api, app, administrator } = await opened(t);
   const owner = await newAccount(api);
-  const loner = await newLoner(api);
+  const loner = await newAccountWithoutOrganization(api);
   const { id } = administrator.organization;
   for (const [who, account] of Object.entries({ owner, loner })) {
     const token = account.accessToken;
@@ -167,7 +168,7 @@ t.test('administering the platform gives no right inside of an organization', as
 
 t.test('an operator founds an organization for somebody with an account', async (t) => {
   const { api, app, database } = await opened(t);
-  const { email, password, userId } = await newLoner(api);
+  const { email, password, userId } = await newAccountWithoutOrganization(api);
   const founded = await createOrganizationFor(app.parts, { ownerEmail: email, name: 'Für Eva', slug: null });
   t.match(founded, { organization: { name: 'Für Eva', slug: 'fuer-eva' }, subscription: { status: 'trialing' } });
   const signed = await api.post('/auth/login', { email, password });

@@ -4,7 +4,7 @@ import t from 'tap';
 import { openDatabase, statement } from '../../../src/base/database/db.ts';
 import { openLog } from '../../../src/base/platform/log.ts';
 import { createDatabase } from '../../support/database.ts';
-import { plantClient } from '../../support/service-clients.ts';
+import { seedClient } from '../../support/fixtures/clients.ts';
 import { type Tenant, tenants } from './tenants.ts';
 
 const RAISE = statement(
@@ -35,7 +35,7 @@ t.test('a scope revokes its own organization, members, sessions and clients, and
   await raise(asOrganization, 'user', own.userId, 0, null);
   await raise(asOrganization, 'session', mine, null, null);
   await raise(asUser, 'session', mine, null, null);
-  const client = (organizationId: string) => plantClient(database, { organizationId });
+  const client = (organizationId: string) => seedClient(database, { organizationId });
   const [ours, strange] = [await client(own.organizationId), await client(foreign.organizationId)];
   await raise(asOrganization, 'client', ours.id, 0, null);
   t.equal((await database.query('SELECT 1 FROM revocations')).length, 5);

@@ -6,10 +6,10 @@ import { record } from '../../../src/base/events/record.ts';
 import { CAUSES } from '../../credentials/revocations/causes.ts';
 import { openStage } from '../../credentials/revocations/subjects.ts';
 import { createDatabase, type TestDatabase } from '../../support/database.ts';
+import { seedClient } from '../../support/fixtures/clients.ts';
+import { seedOrganization, seedPerson } from '../../support/fixtures/people.ts';
 import { openService } from '../../support/service.ts';
-import { plantClient } from '../../support/service-clients.ts';
 import { sourcesBelow } from '../../support/sources.ts';
-import { plantOrganization, plantPerson } from '../../support/world.ts';
 import { HAPPENINGS } from './happenings.ts';
 import { openCensus } from './rows.ts';
 import { eventStatements, statementsOf } from './statements.ts';
@@ -107,9 +107,9 @@ function plantEvent(
 
 t.test('a row that is not as the catalogue says is noticed', async (t) => {
   const database = await createDatabase(t);
-  const { userId: user } = await plantPerson(database);
-  const { id: organization } = await plantOrganization(database);
-  const { id: client } = await plantClient(database, { organizationId: null, permissions: [] });
+  const { userId: user } = await seedPerson(database);
+  const { id: organization } = await seedOrganization(database);
+  const { id: client } = await seedClient(database, { organizationId: null, permissions: [] });
   const renamed = { type: 'user.renamed', actor: user, target: user };
   const left = { type: 'member.left', actor: user, target: user, organization };
   const changed = {

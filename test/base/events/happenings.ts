@@ -16,7 +16,8 @@ import { dropMails, retryMails } from '../../../src/base/outbox/operate.ts';
 import { inviteByOperator } from '../../../src/directory/invitations/invitations.ts';
 import { invite } from '../../credentials/revocations/causes.ts';
 import type { Stage } from '../../credentials/revocations/subjects.ts';
-import { newAccount, type Reply } from '../../support/client.ts';
+import type { Reply } from '../../support/client.ts';
+import { newAccount } from '../../support/fixtures/accounts.ts';
 
 const PASSWORD = 'gravel umbrella tuesday';
 const byOwner = ({ owner }: Stage) => ({ token: owner.accessToken });

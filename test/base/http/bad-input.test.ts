@@ -1,8 +1,9 @@
 // What no honest client sends: each is refused by name, nothing of it is stored, and nothing of it is our own error.
 import { METHODS } from 'node:http';
 import t from 'tap';
-import { newAccount, type Reply } from '../../support/client.ts';
+import type { Reply } from '../../support/client.ts';
 import { createDatabase, type TestDatabase } from '../../support/database.ts';
+import { newAccount } from '../../support/fixtures/accounts.ts';
 import { refused, requestHead, sendRaw } from '../../support/raw.ts';
 import { openService } from '../../support/service.ts';
 

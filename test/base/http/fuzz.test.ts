@@ -1,8 +1,9 @@
 // Thousands of generated bodies over every route: whatever comes, the answer is a good one or a refusal by name, and
 // never an error of our own. The same seed gives the same bodies.
 import t from 'tap';
-import { type Account, type Api, newAccount } from '../../support/client.ts';
+import type { Api } from '../../support/client.ts';
 import { createDatabase } from '../../support/database.ts';
+import { type Account, newAccount } from '../../support/fixtures/accounts.ts';
 import { flawsOfProblem } from '../../support/raw.ts';
 import { openService } from '../../support/service.ts';
 import { cases } from '../../support/thorough.ts';

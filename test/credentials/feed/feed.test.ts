@@ -2,11 +2,11 @@
 import { randomUUID } from 'node:crypto';
 import t, { type Test } from 'tap';
 import { removeEndedNow } from '../../../src/sign-in/sessions/remove-ended.ts';
-import { newAccount } from '../../support/client.ts';
 import { createDatabase } from '../../support/database.ts';
+import { newAccount } from '../../support/fixtures/accounts.ts';
+import { seedClient, tokenOfClient } from '../../support/fixtures/clients.ts';
 import { refused } from '../../support/raw.ts';
 import { openService } from '../../support/service.ts';
-import { plantClient, tokenOfClient } from '../../support/service-clients.ts';
 import { consume, has, untilSettled } from './consumer.ts';
 
 async function openFeedTest(t: Test, settings: Record<string, string> = {}) {
@@ -14,7 +14,7 @@ async function openFeedTest(t: Test, settings: Record<string, string> = {}) {
   const service = await openService(t, database, settings);
   await service.app.parts.revocations.synchronize();
   const token = async (organizationId: string | null = null, permissions = ['revocations:read']) => {
-    const { id } = await plantClient(database, { organizationId, permissions });
+    const { id } = await seedClient(database, { organizationId, permissions });
     return { id, token: await tokenOfClient(service.app, database, id) };
   };
   const logout = async () => {

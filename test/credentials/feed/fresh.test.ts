@@ -9,12 +9,12 @@ import { Problem } from '../../../src/base/errors/problem.ts';
 import { openLog } from '../../../src/base/platform/log.ts';
 import { type Feed, openFeed } from '../../../src/credentials/feed/feed.ts';
 import type { ClientCaller } from '../../../src/protocol/caller.ts';
-import { newAccount } from '../../support/client.ts';
 import { createDatabase } from '../../support/database.ts';
+import { newAccount } from '../../support/fixtures/accounts.ts';
+import { seedClient, tokenOfClient } from '../../support/fixtures/clients.ts';
+import { seedOrganization } from '../../support/fixtures/people.ts';
 import { openService } from '../../support/service.ts';
-import { plantClient, tokenOfClient } from '../../support/service-clients.ts';
 import { until } from '../../support/until.ts';
-import { plantOrganization } from '../../support/world.ts';
 import { veil } from '../stream/replicas.ts';
 
 const callerOf = (organizationId: string | null): ClientCaller => ({
@@ -120,7 +120,7 @@ t.test('an outage is answered with 503 before anything is sent', async (t) => {
   const database = await createDatabase(t);
   const { app, api } = await openService(t, database);
   const { organization } = await newAccount(api);
-  const { id } = await plantClient(database, { organizationId: organization.id, permissions: ['revocations:read'] });
+  const { id } = await seedClient(database, { organizationId: organization.id, permissions: ['revocations:read'] });
   const token = await tokenOfClient(app, database, id);
   const elsewhere = await createDatabase(t);
   await elsewhere.query(`ALTER DATABASE ${database.name} ALLOW_CONNECTIONS false`);
@@ -138,7 +138,7 @@ t.test('a database that takes the place of another ends the streams of organizat
   const database = await createDatabase(t);
   const { app } = await openService(t, database);
   await app.parts.revocations.synchronize();
-  const { id } = await plantOrganization(database);
+  const { id } = await seedOrganization(database);
   const feed = openFeed({ ...app.parts, ...{ streamsMax: 10, streamsPerClientMax: 10, heartbeatMs: 20 } });
   t.teardown(() => feed.close());
   const own = await follow(t, feed, id);

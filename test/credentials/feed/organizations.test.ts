@@ -6,9 +6,9 @@ import { disableAccount } from '../../../src/admin/accounts/change-account.ts';
 import { endAnySession } from '../../../src/admin/sessions/sessions.ts';
 import { applyPreset } from '../../../src/directory/presets/apply.ts';
 import { crmWith } from '../../directory/presets/applying.ts';
-import { newAdministrator } from '../../support/platform.ts';
-import { plantClient } from '../../support/service-clients.ts';
-import { plantRole } from '../../support/world.ts';
+import { newAdministrator } from '../../support/fixtures/administrators.ts';
+import { seedClient } from '../../support/fixtures/clients.ts';
+import { seedRole } from '../../support/fixtures/roles.ts';
 import { openWorld, tells, told } from './readers.ts';
 
 t.test('the end of a session is told where its user is a member, whatever it acted for', async (t) => {
@@ -63,7 +63,7 @@ t.test('a change of rights is told to every organization that the person is a me
 t.test('a changed role is told of its holders, to each organization of its own', async (t) => {
   const world = await openWorld(t);
   const { api, database, p, pOwner, pAgent, both, app } = world;
-  const role = await plantRole(database, p.id, { name: 'own', level: 1, permissions: ['contacts:read'] });
+  const role = await seedRole(database, p.id, { name: 'own', level: 1, permissions: ['contacts:read'] });
   for (const { userId } of [pAgent, both]) {
     const roles = [{ role: 'agent' }, { role: 'own' }];
     await api.patch(`/users/${userId}`, { roles }, { token: pOwner.token });
@@ -153,7 +153,7 @@ t.test('an organization is told of its own clients and its own state only', asyn
   const { app, api, database, names, p, q, pOwner } = world;
   const clients = new Map<string, string>();
   for (const [name, organizationId] of Object.entries({ "p's": p.id, "q's": q.id, 'of all': null })) {
-    const { id } = await plantClient(database, { organizationId });
+    const { id } = await seedClient(database, { organizationId });
     clients.set(name, id);
     names.set(id, name);
   }

@@ -2,11 +2,10 @@
 import type { Test } from 'tap';
 import type { Revocation } from '../../../src/protocol/revocation.ts';
 import { createDatabase } from '../../support/database.ts';
+import { seedClient, tokenOfClient } from '../../support/fixtures/clients.ts';
+import { seedMembership, seedPerson, signInPerson } from '../../support/fixtures/people.ts';
+import { furtherTeam } from '../../support/fixtures/team.ts';
 import { openService } from '../../support/service.ts';
-import { plantClient, tokenOfClient } from '../../support/service-clients.ts';
-import { joinMember } from '../../support/session-state.ts';
-import { furtherTeam } from '../../support/team.ts';
-import { plantPerson, signInPlanted } from '../../support/world.ts';
 import { type Consumer, consume, eventsOf, type Frame, untilSettled } from './consumer.ts';
 
 /** Two organizations with an owner and two agents each, a person in both, a loner, and a client of each and of all. */
@@ -17,17 +16,18 @@ export async function openWorld(t: Test) {
   const [p, q] = [await furtherTeam(database, api), await furtherTeam(database, api)];
   const [pOwner, pAgent, pOther] = [await p.join('owner'), await p.join('agent'), await p.join('agent')];
   const [qOwner, qAgent] = [await q.join('owner'), await q.join('agent')];
-  const person = await plantPerson(database, 'both');
-  await joinMember(database, person.userId, p.organization.id, 'agent');
-  await joinMember(database, person.userId, q.organization.id, 'viewer');
-  const inP = await signInPlanted(api, person, p.organization.slug);
-  const inQ = await signInPlanted(api, person, q.organization.slug);
-  const stranger = await plantPerson(database, 'loner');
-  const alone = await signInPlanted(api, stranger);
-  const marker = await plantPerson(database, 'marker');
-  for (const { organization } of [p, q]) await joinMember(database, marker.userId, organization.id, 'viewer');
+  const person = await seedPerson(database, 'both');
+  await seedMembership(database, { organizationId: p.organization.id, userId: person.userId, role: 'agent' });
+  await seedMembership(database, { organizationId: q.organization.id, userId: person.userId, role: 'viewer' });
+  const inP = await signInPerson(api, person, p.organization.slug);
+  const inQ = await signInPerson(api, person, q.organization.slug);
+  const stranger = await seedPerson(database, 'loner');
+  const alone = await signInPerson(api, stranger);
+  const marker = await seedPerson(database, 'marker');
+  for (const { organization } of [p, q])
+    await seedMembership(database, { organizationId: organization.id, userId: marker.userId, role: 'viewer' });
   const client = async (organizationId: string | null) => {
-    const { id } = await plantClient(database, { organizationId, permissions: ['revocations:read'] });
+    const { id } = await seedClient(database, { organizationId, permissions: ['revocations:read'] });
     return { id, token: await tokenOfClient(app, database, id) };
   };
   const readers = {

@@ -8,15 +8,15 @@ import { setImmediate as nextTurn } from 'node:timers/promises';
 import t, { type Test } from 'tap';
 import { raiseEpochs } from '../../../src/directory/users/epoch-store.ts';
 import type { Revocation } from '../../../src/protocol/revocation.ts';
-import { newAccount } from '../../support/client.ts';
 import { createDatabase } from '../../support/database.ts';
-import { newAdministrator } from '../../support/platform.ts';
+import { newAccount } from '../../support/fixtures/accounts.ts';
+import { newAdministrator } from '../../support/fixtures/administrators.ts';
+import { seedClient, tokenOfClient } from '../../support/fixtures/clients.ts';
+import { seedOrganization, seedPerson } from '../../support/fixtures/people.ts';
+import { openTransaction } from '../../support/locks.ts';
 import { requestHead } from '../../support/raw.ts';
 import { openService, spawnService } from '../../support/service.ts';
-import { plantClient, tokenOfClient } from '../../support/service-clients.ts';
-import { openTransaction } from '../../support/session-state.ts';
 import { until } from '../../support/until.ts';
-import { plantOrganization, plantPerson } from '../../support/world.ts';
 import { consume, eventsOf, has } from './consumer.ts';
 
 async function openStreams(t: Test, settings: Record<string, string> = {}) {
@@ -24,7 +24,7 @@ async function openStreams(t: Test, settings: Record<string, string> = {}) {
   const service = await openService(t, database, settings);
   await service.app.parts.revocations.synchronize();
   const reader = async (organizationId: string | null = null) => {
-    const { id } = await plantClient(database, { organizationId, permissions: ['revocations:read'] });
+    const { id } = await seedClient(database, { organizationId, permissions: ['revocations:read'] });
     return { id, token: await tokenOfClient(service.app, database, id) };
   };
   const open = async (organizationId: string | null = null) => {
@@ -62,7 +62,7 @@ t.test('a stream ends with its token', async (t) => {
   });
   await t.test('when its organization is suspended, and when it is deleted', async () => {
     const administrator = await newAdministrator({ app, api } as Parameters<typeof newAdministrator>[0]);
-    const other = await plantOrganization(database);
+    const other = await seedOrganization(database);
     const [first, bystander] = [await open(other.id), await open(mine)];
     await api.post(`/admin/organizations/${other.id}/suspend`, undefined, { token: administrator.accessToken });
     await first.stream.end();
@@ -108,14 +108,14 @@ t.test('no organization takes the places of another, and all of them leave some 
   const limits = { FEED_STREAMS_MAX: '10', FEED_STREAMS_PER_CLIENT_MAX: '2' };
   const { url, reader, database } = await openStreams(t, limits);
   const openOf = async (organizationId: string | null) => consume(t, url, (await reader(organizationId)).token);
-  const greedy = (await plantOrganization(database)).id;
+  const greedy = (await seedOrganization(database)).id;
   const first = await openOf(greedy);
   t.equal((await openOf(greedy)).status, 200);
   t.equal((await openOf(greedy)).status, 429, 'a third client of the same organization');
   for (let other = 0; other < 6; other += 1) {
-    t.equal((await openOf((await plantOrganization(database)).id)).status, 200, `another organization: ${other}`);
+    t.equal((await openOf((await seedOrganization(database)).id)).status, 200, `another organization: ${other}`);
   }
-  t.equal((await openOf((await plantOrganization(database)).id)).status, 503, 'organizations have four places of five');
+  t.equal((await openOf((await seedOrganization(database)).id)).status, 503, 'organizations have four places of five');
   for (const turn of [1, 2]) t.equal((await openOf(null)).status, 200, `the installation: ${turn}`);
   t.equal((await openOf(null)).status, 503);
   first.leave();
@@ -124,7 +124,7 @@ t.test('no organization takes the places of another, and all of them leave some 
 
 t.test('so many documents are being read and no more, and one that is done gives its place back', async (t) => {
   const { url, api, reader, database } = await openStreams(t, { FEED_STREAMS_PER_CLIENT_MAX: '2' });
-  const { id: organizationId } = await plantOrganization(database);
+  const { id: organizationId } = await seedOrganization(database);
   await database.query(
     `INSERT INTO revocations (id, kind, subject, caused_in)
      SELECT gen_random_uuid(), 'session', gen_random_uuid(), $1 FROM generate_series(1, 150000)`,
@@ -187,7 +187,7 @@ t.test('a service that stops ends its streams properly and at once', async (t) =
     const database = await createDatabase(t);
     const service = await spawnService(t, { DATABASE_URL: database.ownerUrl });
     const issuer = await openService(t, database);
-    const { id } = await plantClient(database, { organizationId: null, permissions: ['revocations:read'] });
+    const { id } = await seedClient(database, { organizationId: null, permissions: ['revocations:read'] });
     const stream = await consume(t, service.url, await tokenOfClient(issuer.app, database, id));
     await stream.heartbeat();
     const [code] = await Promise.all([service.end('SIGTERM'), stream.end()]);
@@ -215,7 +215,7 @@ t.test('a large snapshot comes in parts, of which only the last one is where to 
 
 t.test('what is committed late is told, although others went before it', async (t) => {
   const { app, database, url, reader, open } = await openStreams(t);
-  const organization = await plantOrganization(database);
+  const organization = await seedOrganization(database);
   const late = await openTransaction(t, database);
   const lateSid = randomUUID();
   await late.query(
@@ -247,10 +247,10 @@ t.test('whoever comes and goes between two replicas, at any moment, misses nothi
   const database = await createDatabase(t);
   const services = [await openService(t, database), await openService(t, database)];
   for (const { app } of services) await app.parts.revocations.synchronize();
-  const organization = await plantOrganization(database);
+  const organization = await seedOrganization(database);
   const people: string[] = [];
   for (let made = 0; made < 40; made += 1) {
-    const { userId } = await plantPerson(database);
+    const { userId } = await seedPerson(database);
     await database.query('INSERT INTO memberships (organization_id, user_id) VALUES ($1, $2)', [
       organization.id,
       userId,
@@ -267,7 +267,7 @@ t.test('whoever comes and goes between two replicas, at any moment, misses nothi
     }
   })();
   const follow = async (organizationId: string | null) => {
-    const { id } = await plantClient(database, { organizationId, permissions: ['revocations:read'] });
+    const { id } = await seedClient(database, { organizationId, permissions: ['revocations:read'] });
     const token = await tokenOfClient(services[0]?.app ?? (t.fail() as never), database, id);
     const epochs = new Map<string, number>();
     let lastEventId = '';

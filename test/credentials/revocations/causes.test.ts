@@ -8,9 +8,9 @@ import type { Revocation } from '../../../src/protocol/revocation.ts';
 import { createRevocationMap } from '../../../src/protocol/revocation-map.ts';
 import { openCensus } from '../../base/events/rows.ts';
 import { createDatabase, type TestDatabase } from '../../support/database.ts';
+import { seedClient, tokenOfClient } from '../../support/fixtures/clients.ts';
 import { partsOf } from '../../support/forge.ts';
 import { openService, type Service } from '../../support/service.ts';
-import { plantClient, tokenOfClient } from '../../support/service-clients.ts';
 import { CAUSES, type Cause, ENDS_NOTHING } from './causes.ts';
 import { HOLDERS, type Holder, latestTx, openStage, type Stage, verdicts, writtenSince } from './subjects.ts';
 
@@ -35,7 +35,7 @@ async function toldTo(
   organizationId: string | null,
 ): Promise<readonly Revocation[] | null> {
   const { app, database } = stage;
-  const { id } = await plantClient(database, { organizationId, permissions: ['revocations:read'] });
+  const { id } = await seedClient(database, { organizationId, permissions: ['revocations:read'] });
   const { status, body } = await api.get('/revocations', { token: await tokenOfClient(app, database, id) });
   return status === 200 ? body.data.events : null;
 }

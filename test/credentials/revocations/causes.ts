@@ -9,8 +9,8 @@ import { endAllSessions, endAnySession, endUserSessions } from '../../../src/adm
 import type { EventType } from '../../../src/base/events/catalogue.ts';
 import { applyPreset } from '../../../src/directory/presets/apply.ts';
 import { CRM, crmWith } from '../../directory/presets/applying.ts';
-import { agePlaces } from '../../support/session-state.ts';
-import { signInPlanted } from '../../support/world.ts';
+import { agePlaces } from '../../sign-in/sessions/rows.ts';
+import { signInPerson } from '../../support/fixtures/people.ts';
 import type { Holder, Stage } from './subjects.ts';
 
 type Refused = Readonly<Partial<Record<Holder, string>>>;
@@ -124,7 +124,7 @@ export const CAUSES: Readonly<Record<string, Cause>> = {
   },
   'a sign-in past the bound of sessions': {
     ...{ event: 'session.ended', refused: { member: ENDED }, follows: true },
-    happen: ({ api, member, here }) => signInPlanted(api, member, here.slug),
+    happen: ({ api, member, here }) => signInPerson(api, member, here.slug),
   },
   'a user’s token that a service client revokes': {
     ...{ event: 'session.ended', refused: { member: ENDED } },

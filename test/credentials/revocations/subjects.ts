@@ -6,10 +6,10 @@ import { readRevocations } from '../../../src/credentials/revocations/revocation
 import type { Revocation } from '../../../src/protocol/revocation.ts';
 import type { Api } from '../../support/client.ts';
 import type { TestDatabase } from '../../support/database.ts';
+import { seedClient, tokenOfClient } from '../../support/fixtures/clients.ts';
+import { seedMembership, seedOrganization, seedPerson, signInPerson } from '../../support/fixtures/people.ts';
+import { seedRole } from '../../support/fixtures/roles.ts';
 import type { Service } from '../../support/service.ts';
-import { plantClient, tokenOfClient } from '../../support/service-clients.ts';
-import { joinMember } from '../../support/session-state.ts';
-import { plantOrganization, plantPerson, plantRole, signInPlanted } from '../../support/world.ts';
 
 export interface SignedInPerson {
   readonly userId: string;
@@ -52,21 +52,25 @@ export const HOLDERS = [
 export type Holder = (typeof HOLDERS)[number];
 
 export async function openStage({ app, api }: Service, database: TestDatabase): Promise<Stage> {
-  const [here, other] = [await plantOrganization(database), await plantOrganization(database)];
-  const role = await plantRole(database, here.id, {
+  const [here, other] = [await seedOrganization(database), await seedOrganization(database)];
+  const role = await seedRole(database, here.id, {
     name: `r${randomUUID().slice(0, 8)}`,
     ...{ level: 1, permissions: ['contacts:read'] },
   });
   const person = async (roles: Readonly<Record<string, string>>) => {
-    const planted = await plantPerson(database);
+    const planted = await seedPerson(database);
     for (const [slug, name] of Object.entries(roles)) {
-      await joinMember(database, planted.userId, slug === here.slug ? here.id : other.id, name);
+      await seedMembership(database, {
+        organizationId: slug === here.slug ? here.id : other.id,
+        userId: planted.userId,
+        role: name,
+      });
     }
     return planted;
   };
   const signIn = async (who: { readonly userId: string; readonly email: string }, slug: string) => ({
     ...who,
-    ...(await signInPlanted(api, who, slug)),
+    ...(await signInPerson(api, who, slug)),
   });
   const [member, both] = [
     await person({ [here.slug]: 'agent' }),
@@ -78,7 +82,7 @@ export async function openStage({ app, api }: Service, database: TestDatabase): 
     [here.id, member.userId, role],
   );
   const client = async (organizationId: string | null) => {
-    const planted = await plantClient(database, { organizationId, permissions: ['revocations:read'] });
+    const planted = await seedClient(database, { organizationId, permissions: ['revocations:read'] });
     return { ...planted, token: await tokenOfClient(app, database, planted.id) };
   };
   return {

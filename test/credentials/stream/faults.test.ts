@@ -1,7 +1,7 @@
 // Whatever happens to Redis: nothing is missed for long, the service answers, and the stream is followed again by itself.
 import t from 'tap';
-import { type Account, newAccount } from '../../support/client.ts';
 import { createDatabase } from '../../support/database.ts';
+import { type Account, newAccount } from '../../support/fixtures/accounts.ts';
 import { type Redis, startRedis } from '../../support/servers/redis.ts';
 import { openService, type Service } from '../../support/service.ts';
 import { degraded, heals, learns, openPair, refuses, signedOut, streaming, verdict } from './replicas.ts';

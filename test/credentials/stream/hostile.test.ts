@@ -1,8 +1,8 @@
 // Whoever may write to Redis can have tokens refused, and nothing else; and a Redis that cannot be used is done without.
 import t, { type Test } from 'tap';
-import { newAccount } from '../../support/client.ts';
 import { createDatabase } from '../../support/database.ts';
-import { newAdministrator } from '../../support/platform.ts';
+import { newAccount } from '../../support/fixtures/accounts.ts';
+import { newAdministrator } from '../../support/fixtures/administrators.ts';
 import { type Redis, startRedis } from '../../support/servers/redis.ts';
 import { openService, spawnService } from '../../support/service.ts';
 import { until } from '../../support/until.ts';

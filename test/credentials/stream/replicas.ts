@@ -2,8 +2,8 @@
 // come to know.
 import { randomBytes } from 'node:crypto';
 import type { Test } from 'tap';
-import { type Account, newAccount } from '../../support/client.ts';
 import type { TestDatabase } from '../../support/database.ts';
+import { type Account, newAccount } from '../../support/fixtures/accounts.ts';
 import { openService, type Service } from '../../support/service.ts';
 import { soon, until } from '../../support/until.ts';
 

@@ -1,7 +1,8 @@
 // An organization that invites, with a real mailbox: what every test of invitations begins with.
 import type { Test } from 'tap';
-import { type Account, type Api, newAccount, type Reply } from '../../support/client.ts';
+import type { Api, Reply } from '../../support/client.ts';
 import { createDatabase, type TestDatabase } from '../../support/database.ts';
+import { type Account, newAccount } from '../../support/fixtures/accounts.ts';
 import { type Mailbox, openMailbox, tokenIn } from '../../support/servers/mailbox.ts';
 import { openService, type Service } from '../../support/service.ts';
 

@@ -1,7 +1,8 @@
 // What accepting refuses: every token that is not valid (any more) in one and the same way, the wrong person, the wrong
 // tenant; and that a refusal consumes nothing.
 import t from 'tap';
-import { newAccount, type Reply } from '../../support/client.ts';
+import type { Reply } from '../../support/client.ts';
+import { newAccount } from '../../support/fixtures/accounts.ts';
 import { refused } from '../../support/raw.ts';
 import { countMembers, freshEmail, joined, openInviting, PASSWORD, registering, setSeats } from './inviting.ts';
 

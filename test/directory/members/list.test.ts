@@ -4,8 +4,9 @@ import t, { type Test } from 'tap';
 import { LIST } from '../../../src/directory/members/list-store.ts';
 import type { Api } from '../../support/client.ts';
 import type { TestDatabase } from '../../support/database.ts';
-import { assign, furtherTeam, openTeam } from '../../support/team.ts';
-import { plantPerson, plantRole } from '../../support/world.ts';
+import { seedPerson } from '../../support/fixtures/people.ts';
+import { assignRole, seedRole } from '../../support/fixtures/roles.ts';
+import { furtherTeam, openTeam } from '../../support/fixtures/team.ts';
 
 interface Shown {
   readonly id: string;
@@ -16,12 +17,12 @@ interface Shown {
 async function plantMembers(database: TestDatabase, organizationId: string, names: readonly string[]) {
   const ids: string[] = [];
   for (const [index, name] of names.entries()) {
-    const { userId } = await plantPerson(database, name);
+    const { userId } = await seedPerson(database, name);
     await database.query(
       `INSERT INTO memberships (organization_id, user_id, joined_at) VALUES ($1, $2, now() + $3 * interval '1 s')`,
       [organizationId, userId, index + 1],
     );
-    await assign(database, organizationId, userId, 'viewer');
+    await assignRole(database, { organizationId, userId, role: 'viewer' });
     ids.push(userId);
   }
   return ids;
@@ -41,7 +42,11 @@ t.test(
     const { database, api, organization, join } = await openTeam(t);
     const owner = await join('owner', 'Olga');
     const agent = await join('agent', 'Anton');
-    await assign(database, organization.id, agent.userId, 'admin', { projectId: 'p1', large: true });
+    await assignRole(
+      database,
+      { organizationId: organization.id, userId: agent.userId, role: 'admin' },
+      { projectId: 'p1', large: true },
+    );
     const others = await furtherTeam(database, api);
     await others.join('owner', 'Stranger');
     const { status, body } = await api.get('/users', { token: agent.token });
@@ -124,8 +129,9 @@ t.test('status and role narrow the list, together with the search', async (t) =>
   const { token } = await join('owner', 'Olga');
   const [one = '', two = ''] = await plantMembers(database, organization.id, ['One', 'Two', 'Three']);
   await database.query(`UPDATE memberships SET status = 'suspended' WHERE user_id = $1`, [two]);
-  const custom = await plantRole(database, organization.id, { name: 'dispatcher', level: 5, permissions: [] });
-  for (const userId of [one, two]) await assign(database, organization.id, userId, 'dispatcher', { at: userId });
+  const custom = await seedRole(database, organization.id, { name: 'dispatcher', level: 5, permissions: [] });
+  for (const userId of [one, two])
+    await assignRole(database, { organizationId: organization.id, userId, role: 'dispatcher' }, { at: userId });
   t.same(await namesOf(api, token, { status: 'suspended' }), ['Two']);
   t.same(await namesOf(api, token, { status: 'active' }), ['Olga', 'One', 'Three']);
   t.same(await namesOf(api, token, { role: 'dispatcher' }), ['One', 'Two'], 'by name');
@@ -133,7 +139,7 @@ t.test('status and role narrow the list, together with the search', async (t) =>
   t.same(await namesOf(api, token, { role: 'dispatcher', status: 'active', q: 'ON' }), ['One']);
   t.same(await namesOf(api, token, { role: 'unknown' }), []);
   const foreign = await furtherTeam(database, api);
-  const theirs = await plantRole(database, foreign.organization.id, { name: 'theirs', level: 5, permissions: [] });
+  const theirs = await seedRole(database, foreign.organization.id, { name: 'theirs', level: 5, permissions: [] });
   t.same(await namesOf(api, token, { role: theirs }), [], 'a role of another organization is one that nobody holds');
   for (const query of ['status=gone', 'role=Not%20a%20role', 'role=', 'sort=name']) {
     t.equal((await api.get(`/users?${query}`, { token })).status, 422, query);

@@ -1,7 +1,7 @@
 // The end of an organization beside that of sessions which act for it: both lock sessions in the order of their ids.
 import t from 'tap';
-import { openTransaction, waiters } from '../../support/session-state.ts';
-import { openTeam } from '../../support/team.ts';
+import { openTeam } from '../../support/fixtures/team.ts';
+import { openTransaction, waiters } from '../../support/locks.ts';
 
 t.test('whoever ends sessions one by one and whoever deletes the organization never wait for each other', async (t) => {
   const { api, database, organization, join } = await openTeam(t);

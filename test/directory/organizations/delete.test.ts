@@ -1,12 +1,15 @@
 // The end of an organization: who may bring it about, what goes with it, what is left, and that nothing else is touched.
 import { randomUUID } from 'node:crypto';
 import t, { type Test } from 'tap';
-import { type Account, type Api, atOnce, newAccount } from '../../support/client.ts';
+import { sessionRow } from '../../sign-in/sessions/rows.ts';
+import { type Api, atOnce } from '../../support/client.ts';
 import { createDatabase, type TestDatabase } from '../../support/database.ts';
+import { type Account, newAccount } from '../../support/fixtures/accounts.ts';
+import { seedMembership } from '../../support/fixtures/people.ts';
 import { partsOf } from '../../support/forge.ts';
+import { openTransaction, waiters } from '../../support/locks.ts';
 import { refused } from '../../support/raw.ts';
 import { openService } from '../../support/service.ts';
-import { joinMember, openTransaction, sessionRow, waiters } from '../../support/session-state.ts';
 import { rounds } from '../../support/thorough.ts';
 
 const database = await createDatabase(t);
@@ -21,7 +24,7 @@ async function furnished(api: Api) {
   const owner = await newAccount(api);
   const member = await newAccount(api);
   const { id } = owner.organization;
-  await joinMember(database, member.userId, id, 'agent');
+  await seedMembership(database, { organizationId: id, userId: member.userId, role: 'agent' });
   const roleId = randomUUID();
   await database.query(
     `INSERT INTO roles (id, organization_id, owner_key, name, level, permissions) VALUES ($1, $2, $2, 'own', 1, '{a:b}')`,
@@ -162,7 +165,7 @@ t.test('it takes organization:delete, held at the moment of the deletion', async
   const { api } = await openService(t, database);
   const { owner, id, token } = await furnished(api);
   const admin = await newAccount(api);
-  await joinMember(database, admin.userId, id, 'admin');
+  await seedMembership(database, { organizationId: id, userId: admin.userId, role: 'admin' });
   const atIt = await signIn(api, admin, id);
   refused(t, await api.delete(CURRENT, { token: atIt.accessToken }), 'permission_denied', 'an admin');
   refused(t, await api.delete(CURRENT), 'unauthenticated', 'nobody');

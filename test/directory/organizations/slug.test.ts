@@ -1,8 +1,9 @@
 // Slugs: which can be had, what becomes of a name, and how equal names are told apart.
 import t from 'tap';
 import { deriveSlug, isSlugAllowed, numberedSlug } from '../../../src/directory/organizations/slug.ts';
-import { type Api, newAccount } from '../../support/client.ts';
+import type { Api } from '../../support/client.ts';
 import { createDatabase } from '../../support/database.ts';
+import { newAccount } from '../../support/fixtures/accounts.ts';
 import { openService } from '../../support/service.ts';
 
 t.test('a slug that is asked for is lower-case letters, digits and inner hyphens', async (t) => {

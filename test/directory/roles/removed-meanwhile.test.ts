@@ -1,9 +1,10 @@
 // A system role that is removed or changed by a preset while somebody is about to give or offer it.
 import t from 'tap';
 import { applyPreset } from '../../../src/directory/presets/apply.ts';
-import { newAccount } from '../../support/client.ts';
-import { openTransaction, waiters } from '../../support/session-state.ts';
-import { heldRoles, openTeam } from '../../support/team.ts';
+import { newAccount, newAccountWithoutOrganization } from '../../support/fixtures/accounts.ts';
+import { openTeam } from '../../support/fixtures/team.ts';
+import { openTransaction, waiters } from '../../support/locks.ts';
+import { heldRoles } from '../../support/rows.ts';
 import { openInviting } from '../invitations/inviting.ts';
 import { CRM } from '../presets/applying.ts';
 
@@ -34,7 +35,7 @@ t.test('a role that is removed while it is given or offered is not found', async
 
 t.test('who founds an organization while its owners’ role is removed is asked to try again', async (t) => {
   const { api, database } = await openTeam(t);
-  const { accessToken: token } = await newAccount(api, { organizationName: undefined });
+  const { accessToken: token } = await newAccountWithoutOrganization(api);
   const removing = await openTransaction(t, database);
   await removing.query(`DELETE FROM roles WHERE name = 'owner'`);
   const answer = api.post('/organizations', { name: 'Acme' }, { token });

@@ -1,9 +1,9 @@
 // Whoever proves the mailbox ends what somebody who never did has planted in an account of that e-mail.
 import t from 'tap';
 import { freshEmail, openInviting, PASSWORD, registering, setSeats } from '../../directory/invitations/inviting.ts';
-import { newAccount } from '../../support/client.ts';
+import { newAccount } from '../../support/fixtures/accounts.ts';
 import { refused } from '../../support/raw.ts';
-import { eventsAbout } from '../../support/session-state.ts';
+import { eventsAbout } from '../../support/rows.ts';
 
 const inviting = await openInviting(t);
 const { api, database, owner } = inviting;

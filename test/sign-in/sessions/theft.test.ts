@@ -1,10 +1,11 @@
 // A refresh token that was stolen: whatever owner and thief do, and in whatever order, one of them alone goes on, or
 // neither.
 import t from 'tap';
-import { type Api, newAccount } from '../../support/client.ts';
+import type { Api } from '../../support/client.ts';
 import { createDatabase } from '../../support/database.ts';
+import { newAccount } from '../../support/fixtures/accounts.ts';
+import { eventsAbout } from '../../support/rows.ts';
 import { openService } from '../../support/service.ts';
-import { eventsAbout } from '../../support/session-state.ts';
 
 /** Somebody with a copy of the token: refreshes with the newest token they hold, as a client does. */
 class Party {
