@@ -6,7 +6,8 @@ import { describedEndpoints } from '../../scripts/generate/endpoints.ts';
 import type { Reply } from '../support/client.ts';
 import { createDatabase, type TestDatabase } from '../support/database.ts';
 import { newAccount } from '../support/fixtures/accounts.ts';
-import { seedClient, tokenOfClient } from '../support/fixtures/clients.ts';
+import { seedClient, seedClientWithToken } from '../support/fixtures/clients.ts';
+import { seedInvitation } from '../support/fixtures/invitations.ts';
 import {
   type Person,
   type SeededOrganization,
@@ -54,8 +55,8 @@ async function openWorld({ api, app }: Service, database: TestDatabase): Promise
     tokens[actor] = signed.accessToken;
     refreshTokens[actor] = signed.refreshToken;
   }
-  const client = await seedClient(database, { organizationId: own.id, permissions: ['*:*'] });
-  tokens.client = await tokenOfClient(app, database, client.id);
+  const client = await seedClientWithToken(app, database, { organizationId: own.id, permissions: ['*:*'] });
+  tokens.client = client.token;
   const suspend = await api.patch(
     `/users/${people.suspended.userId}`,
     { status: 'suspended' },
@@ -82,19 +83,9 @@ async function freshMember(world: World, { api }: Service, database: TestDatabas
 }
 
 async function freshInvitation(world: World, database: TestDatabase): Promise<string> {
-  const id = randomUUID();
-  const email = `${id}@example.com`;
-  await database.query(
-    `INSERT INTO invitations (id, organization_id, email, email_key, expires_at, invited_by)
-     VALUES ($1, $2, $3, $3, now() + interval '1 day', $4)`,
-    [id, world.own.id, email, world.people.owner.userId],
-  );
-  await database.query(
-    `INSERT INTO invitation_roles (organization_id, invitation_id, role_id, role_owner_key)
-     SELECT $1, $2, id, owner_key FROM roles WHERE organization_id IS NULL AND name = 'viewer'`,
-    [world.own.id, id],
-  );
-  return id;
+  const email = `${randomUUID()}@example.com`;
+  const invitation = { email, role: 'viewer', invitedBy: world.people.owner.userId };
+  return (await seedInvitation(database, world.own.id, invitation)).id;
 }
 
 const invite = () => ({ body: { email: `${randomUUID()}@example.com`, roles: [{ role: 'viewer' }] } });

@@ -2,8 +2,9 @@
 // organization, people who signed in before they became members of anything, and tokens that have become stale.
 import { randomUUID } from 'node:crypto';
 import type { TestDatabase } from '../support/database.ts';
+import { seedInvitation } from '../support/fixtures/invitations.ts';
 import { seedOrganization, seedPerson, signInPerson } from '../support/fixtures/people.ts';
-import { seedRole } from '../support/fixtures/roles.ts';
+import { assignRole, seedRole } from '../support/fixtures/roles.ts';
 import type { Service } from '../support/service.ts';
 import type { Bearer, Model, ModelMembership, ModelRole } from './model.ts';
 
@@ -36,11 +37,7 @@ async function join(database: TestDatabase, membership: ModelMembership): Promis
     active ? 'active' : 'suspended',
   ]);
   for (const role of roles) {
-    await database.query(
-      `INSERT INTO role_assignments (id, organization_id, user_id, role_id, role_owner_key)
-       SELECT gen_random_uuid(), $1, $2, id, owner_key FROM roles WHERE id = $3`,
-      [organization.id, person.userId, role.id],
-    );
+    await assignRole(database, { organizationId: organization.id, userId: person.userId, roleId: role.id });
   }
 }
 
@@ -95,21 +92,13 @@ export async function populate(
   // The rights of the last two have changed since: their tokens must be refused at every door.
   const changed = new Set(people.slice(-2));
   app.parts.publish([...changed].map(({ userId }) => ({ kind: 'user', sub: userId, epoch: 1 })));
+  const invite = async (organizationId: string) =>
+    (await seedInvitation(database, organizationId, { email: `${randomUUID()}@example.com` })).id;
   const invitations = new Map(
     await Promise.all(
-      organizations.map(async (organization) => [await invite(database, organization.id), organization] as const),
+      organizations.map(async (organization) => [await invite(organization.id), organization] as const),
     ),
   );
   const judged = bearers.map((bearer) => ({ ...bearer, stale: changed.has(bearer.person) }));
   return { model: { organizations, suspended, memberships, roles, invitations }, bearers: judged };
-}
-
-async function invite(database: TestDatabase, organizationId: string): Promise<string> {
-  const id = randomUUID();
-  await database.query(
-    `INSERT INTO invitations (id, organization_id, email, email_key, expires_at)
-     VALUES ($1, $2, $3, $3, now() + interval '1 day')`,
-    [id, organizationId, `${id}@example.com`],
-  );
-  return id;
 }

@@ -5,7 +5,7 @@ import { type AddressInfo, createServer } from 'node:net';
 import t, { type Test } from 'tap';
 import { WebSocket } from 'ws';
 import { IDENTITY_HEADERS, isIdentityHeader } from '../../src/protocol/identity-headers.ts';
-import { type Front, openFront, tokenWith } from '../access/forward-auth/forward.ts';
+import { type ForwardAuth, openForwardAuth, tokenWith } from '../access/forward-auth/forward.ts';
 import { createDatabase } from '../support/database.ts';
 import { newAccountWithoutOrganization } from '../support/fixtures/accounts.ts';
 import { requestHead, sendRaw } from '../support/raw.ts';
@@ -13,11 +13,11 @@ import { openService } from '../support/service.ts';
 import { openProxied, type Seen, SHIPPED } from './proxied.ts';
 
 async function open(t: Test) {
-  const front = await openFront(t);
+  const front = await openForwardAuth(t);
   return { ...front, ...(await openProxied(t, front.service.url)) };
 }
 
-const holding = ({ service }: Pick<Front, 'service'>, ...permissions: string[]) =>
+const holding = ({ service }: Pick<ForwardAuth, 'service'>, ...permissions: string[]) =>
   tokenWith(service, ['clerk'], permissions);
 const identityOf = (headers: IncomingHttpHeaders) =>
   Object.fromEntries(Object.entries(headers).filter(([name]) => isIdentityHeader(name)));
@@ -247,7 +247,7 @@ t.test('an upgrade to a websocket is asked about as any request, and to nothing 
 t.test(
   'a Tenantry that cannot tell is 503 with Retry-After, one that is away as well, and nobody passes',
   async (t) => {
-    const front = await openFront(t);
+    const front = await openForwardAuth(t);
     const token = await holding(front, 'deals:read');
     const nowhere = 'postgresql://tenantry_app@127.0.0.1:1/none';
     const blind = await openService(t, { ...(await createDatabase(t)), appUrl: nowhere, systemUrl: nowhere });
@@ -269,7 +269,7 @@ t.test(
 );
 
 t.test('a mistake in a demand lets nobody pass', async (t) => {
-  const front = await openFront(t);
+  const front = await openForwardAuth(t);
   const token = await holding(front, '*:*');
   for (const mistaken of ['/_tenantry/Reports:export', '/_tenantry/', '/_tenantry/reports:']) {
     const shipped = SHIPPED.replace('auth_request /_tenantry/reports:export;', `auth_request ${mistaken};`);

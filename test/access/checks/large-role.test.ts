@@ -2,6 +2,7 @@
 import t from 'tap';
 import { createDatabase } from '../../support/database.ts';
 import { newAccount } from '../../support/fixtures/accounts.ts';
+import { seedMembership } from '../../support/fixtures/people.ts';
 import { assignRole, seedRole } from '../../support/fixtures/roles.ts';
 import { partsOf } from '../../support/forge.ts';
 import { openService } from '../../support/service.ts';
@@ -17,7 +18,7 @@ t.test('what a token is too small for is held all the same, until it is taken aw
   const permissions = Array.from({ length: 300 }, (_, at) => `thing${at}:read`);
   permissions[150] = 'organization:read';
   permissions[151] = 'users:read';
-  await database.query('INSERT INTO memberships (organization_id, user_id) VALUES ($1, $2)', [organizationId, userId]);
+  await seedMembership(database, { organizationId, userId });
   const roleId = await seedRole(database, organizationId, { name: 'everything', permissions });
   const narrow = await seedRole(database, organizationId, {
     name: 'elsewhere',

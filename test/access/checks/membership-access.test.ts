@@ -6,7 +6,7 @@ import type { App } from '../../../src/app/app.ts';
 import { type Database, openDatabase } from '../../../src/base/database/db.ts';
 import { openLog } from '../../../src/base/platform/log.ts';
 import { openRevocations } from '../../../src/credentials/revocations/revocations.ts';
-import { type Tenant, tenants } from '../../base/database/tenants.ts';
+import { seedTenants, type Tenant } from '../../base/database/tenants.ts';
 import { createDatabase } from '../../support/database.ts';
 import { seedMember, seedMembership } from '../../support/fixtures/people.ts';
 import { changeRights } from './rights.ts';
@@ -47,7 +47,7 @@ async function watched(t: Test, limits?: Parameters<typeof openMembershipAccess>
   const watch = new WatchedDatabase(db);
   const known = { ...revocations, readSecondsAgo: () => blindFor };
   const access = openMembershipAccess({ db: watch, revocations: known }, limits);
-  const [own, other] = (await tenants(database, 3)) as [Tenant, Tenant, Tenant];
+  const [own, other] = (await seedTenants(database, 3)) as [Tenant, Tenant, Tenant];
   const publish: App['parts']['publish'] = (changes) => revocations.publish(changes);
   const app = { parts: { db, publish } };
   /** How many readings the asking took, and what was found. */

@@ -1,7 +1,7 @@
 // Service clients as callers: what they may ask of the API, what is only for users, and that none is ever taken for one.
 import t, { type Test } from 'tap';
 import { suspendOrganization } from '../../../src/admin/organizations/organizations.ts';
-import { seedClient, tokenOfClient } from '../../support/fixtures/clients.ts';
+import { seedClientWithToken } from '../../support/fixtures/clients.ts';
 import { seedMember } from '../../support/fixtures/people.ts';
 import { furtherTeam, openTeam } from '../../support/fixtures/team.ts';
 
@@ -9,10 +9,8 @@ async function open(t: Test) {
   const team = await openTeam(t);
   const { app } = team.service;
   const { database, organization } = team;
-  const asClient = async (permissions: readonly string[], organizationId: string | null = organization.id) => {
-    const { id } = await seedClient(database, { organizationId, permissions });
-    return { id, token: await tokenOfClient(app, database, id) };
-  };
+  const asClient = (permissions: readonly string[], organizationId: string | null = organization.id) =>
+    seedClientWithToken(app, database, { organizationId, permissions });
   return { ...team, app, asClient };
 }
 
@@ -118,8 +116,7 @@ t.test('a client of the installation acts for no organization, and no header mak
 t.test('the token of a client with an audience of its own is for others alone', async (t) => {
   const { api, app, database, organization } = await open(t);
   const settings = { organizationId: organization.id, permissions: ['*:*'], audience: 'warehouse' };
-  const { id } = await seedClient(database, settings);
-  const token = await tokenOfClient(app, database, id);
+  const { token } = await seedClientWithToken(app, database, settings);
   t.match(await api.get('/users', { token }), { status: 401, code: 'invalid_token' });
 });
 

@@ -25,7 +25,7 @@ async function joinManager({ api, database, organization, join }: Team, permissi
 async function open(t: Test) {
   const team = await openTeam(t);
   const { database, organization } = team;
-  const plant = (permissions: readonly string[], keys?: readonly object[]) =>
+  const seed = (permissions: readonly string[], keys?: readonly object[]) =>
     seedClient(database, { organizationId: organization.id, permissions, ...(keys ? { keys } : {}) });
   const state = () =>
     database.query(
@@ -37,7 +37,7 @@ async function open(t: Test) {
     for (const [what, attempt] of Object.entries(attempts)) t.match(await attempt(), how, what);
     t.same(await state(), before, 'nothing was written');
   };
-  return { ...team, manager: await joinManager(team), plant, allRefused };
+  return { ...team, manager: await joinManager(team), seed, allRefused };
 }
 
 const BEYOND: Readonly<Record<string, readonly string[]>> = {
@@ -50,9 +50,9 @@ const BEYOND: Readonly<Record<string, readonly string[]>> = {
 };
 
 t.test('a client beyond one’s own rights cannot be made, nor be brought there', async (t) => {
-  const { api, manager, plant, allRefused } = await open(t);
+  const { api, manager, seed, allRefused } = await open(t);
   const { token } = manager;
-  const { id } = await plant(['deals:read']);
+  const { id } = await seed(['deals:read']);
   const attempts = Object.entries(BEYOND).flatMap(([what, permissions]) => [
     [`made with ${what}`, () => api.post('/clients', { name: 'mine', permissions }, { token })],
     [`changed to ${what}`, () => api.patch(`/clients/${id}`, { permissions }, { token })],
@@ -72,12 +72,12 @@ t.test('a client beyond one’s own rights cannot be made, nor be brought there'
 });
 
 t.test('no way leads to power over a client that holds more, and each way to end it is open', async (t) => {
-  const { api, database, manager, plant, allRefused } = await open(t);
+  const { api, database, manager, seed, allRefused } = await open(t);
   const { token } = manager;
-  const wide = await plant(['billing:manage', 'deals:read']);
-  const asleep = await plant(['billing:manage']);
+  const wide = await seed(['billing:manage', 'deals:read']);
+  const asleep = await seed(['billing:manage']);
   await database.query(`UPDATE clients SET status = 'disabled' WHERE id = $1`, [asleep.id]);
-  const signing = await plant(['billing:manage'], [keyPair('P-256').jwk]);
+  const signing = await seed(['billing:manage'], [keyPair('P-256').jwk]);
   const mine = { keys: [keyPair('P-256', 'second').jwk] };
   const patch = (id: string, body: object) => () => api.patch(`/clients/${id}`, body, { token });
   await allRefused(
@@ -113,9 +113,9 @@ t.test('a scoped role gives its holder nothing to pass on', async (t) => {
 });
 
 t.test('rights that were lost after the token was signed do not count', async (t) => {
-  const { api, database, organization, manager, plant, allRefused } = await open(t);
+  const { api, database, organization, manager, seed, allRefused } = await open(t);
   const { token, userId } = manager;
-  const { id } = await plant(['deals:read']);
+  const { id } = await seed(['deals:read']);
   const attempts = {
     make: () => api.post('/clients', { name: 'mine', permissions: [] }, { token }),
     change: () => api.patch(`/clients/${id}`, { name: 'x' }, { token }),
@@ -135,9 +135,9 @@ t.test('rights that were lost after the token was signed do not count', async (t
 
 t.test('rights that are lost while the change waits for its turn do not count', async (t) => {
   const team = await open(t);
-  const { api, manager, plant, allRefused } = team;
+  const { api, manager, seed, allRefused } = team;
   const { token } = manager;
-  const [secret, signing] = [await plant(['deals:write']), await plant(['deals:write'], [keyPair('P-256').jwk])];
+  const [secret, signing] = [await seed(['deals:write']), await seed(['deals:write'], [keyPair('P-256').jwk])];
   const calls = [
     () => api.post('/clients', { name: 'mine', permissions: ['deals:write'] }, { token }),
     () => api.patch(`/clients/${secret.id}`, { permissions: ['deals:read', 'deals:write'] }, { token }),
@@ -160,9 +160,9 @@ t.test('rights that are lost while the change waits for its turn do not count', 
 });
 
 t.test('no service client makes, changes or reads clients, whatever it holds', async (t) => {
-  const { api, database, organization, service, plant } = await open(t);
-  const all = await plant(['*:*']);
-  const other = await plant([]);
+  const { api, database, organization, service, seed } = await open(t);
+  const all = await seed(['*:*']);
+  const other = await seed([]);
   const token = await tokenOfClient(service.app, database, all.id);
   const path = `/clients/${other.id}`;
   const replies = [

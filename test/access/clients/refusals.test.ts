@@ -151,7 +151,7 @@ t.test('a change names something that can be changed, of a client that has it', 
   const keys = await patch({ jwks: { keys: [keyPair('P-256').jwk] } });
   t.match(keys, { status: 422, body: { issues: [{ path: 'jwks', message: /private_key_jwt/ }] } });
   const [row] = await database.query('SELECT epoch, name, status FROM clients');
-  t.same(row, { epoch: 0, name: 'planted', status: 'active' });
+  t.same(row, { epoch: 0, name: 'seeded', status: 'active' });
 });
 
 t.test('who does not manage clients is told so, and learns nothing of them', async (t) => {

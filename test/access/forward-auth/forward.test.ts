@@ -6,10 +6,10 @@ import { newAccount, newAccountWithoutOrganization } from '../../support/fixture
 import { refused, requestHead, sendRaw } from '../../support/raw.ts';
 import { openService } from '../../support/service.ts';
 import { changeRights } from '../checks/rights.ts';
-import { memberOfLargeRole, openFront, tellsNothing, tokenWith, told, verify } from './forward.ts';
+import { memberOfLargeRole, openForwardAuth, tellsNothing, tokenWith, told, verify } from './forward.ts';
 
 t.test('whoever may pass is told with every identity header, also those that say nothing', async (t) => {
-  const { api, join, organization, asClient } = await openFront(t);
+  const { api, join, organization, asClient } = await openForwardAuth(t);
   const agent = await join('agent');
   const nothing = Object.fromEntries(IDENTITY_HEADERS.map((name) => [name, '']));
   const { data } = (await api.get('/me', { token: agent.token })).body;
@@ -49,7 +49,7 @@ t.test('whoever may pass is told with every identity header, also those that say
 });
 
 t.test('a demanded permission must be held, each of several, by the rules of all permission checks', async (t) => {
-  const { api, service, asClient } = await openFront(t);
+  const { api, service, asClient } = await openForwardAuth(t);
   const user = await tokenWith(service, ['x'], ['deals:read', 'contacts:*', '*:export']);
   const client = await asClient(['deals:read', 'contacts:*', '*:export']);
   const loner = await newAccountWithoutOrganization(api);
@@ -81,7 +81,7 @@ t.test('a demanded permission must be held, each of several, by the rules of all
 });
 
 t.test('a demand that is none is a mistake of the configuration, and nobody passes', async (t) => {
-  const { api, asClient } = await openFront(t);
+  const { api, asClient } = await openForwardAuth(t);
   const { token } = await asClient(['*:*']);
   const many = (count: number) => `?${Array.from({ length: count }, () => 'permission=deals:read').join('&')}`;
   t.equal((await verify(api, many(20), token)).status, 200);
@@ -122,7 +122,7 @@ t.test('a demand that is none is a mistake of the configuration, and nobody pass
 });
 
 t.test('X-Required-Permission adds to the demand, whoever sent it', async (t) => {
-  const { api, service } = await openFront(t);
+  const { api, service } = await openForwardAuth(t);
   const token = await tokenWith(service, ['x'], ['deals:read', 'deals:write']);
   const status = async (query: string, header: string) =>
     (await verify(api, query, token, { 'x-required-permission': header })).status;
@@ -146,7 +146,7 @@ t.test('X-Required-Permission adds to the demand, whoever sent it', async (t) =>
 });
 
 t.test('permissions that no token holds are asked of the service', async (t) => {
-  const team = await openFront(t);
+  const team = await openForwardAuth(t);
   const { api, app, organization } = team;
   const { userId, token } = await memberOfLargeRole(team);
   const reply = await verify(api, '?permission=things7:read', token);
@@ -162,7 +162,7 @@ t.test('permissions that no token holds are asked of the service', async (t) => 
 });
 
 t.test('the names of roles arrive whole, whatever letters they have, and none begins a header', async (t) => {
-  const { api, service } = await openFront(t);
+  const { api, service } = await openForwardAuth(t);
   const roles = ['Außendienst', 'a,b', 'a%2Cb', 'x\r\nX-User-ID: evil', '役割', ' ', 'a b', '"', '', '🦊', '\u0000'];
   const reply = await verify(api, '', await tokenWith(service, roles));
   t.equal(reply.status, 200);
@@ -173,7 +173,7 @@ t.test('the names of roles arrive whole, whatever letters they have, and none be
 });
 
 t.test('below /verify/ any path and method is answered alike, and what a client asks with is ignored', async (t) => {
-  const { api, service } = await openFront(t);
+  const { api, service } = await openForwardAuth(t);
   const token = await tokenWith(service, ['x'], ['deals:read']);
   const whole = told(await verify(api, '', token));
   for (const method of ['GET', 'HEAD', 'POST', 'PUT', 'PATCH', 'DELETE']) {
@@ -195,7 +195,7 @@ t.test('below /verify/ any path and method is answered alike, and what a client 
 });
 
 t.test('no other method or path near it lets anybody pass', async (t) => {
-  const { api, service } = await openFront(t);
+  const { api, service } = await openForwardAuth(t);
   const token = await tokenWith(service, ['x']);
   const withOrigins = await openService(t, await createDatabase(t), { CORS_ORIGINS: 'https://app.example' });
   for (const method of ['POST', 'PUT', 'PATCH', 'DELETE', 'OPTIONS', 'PROPFIND']) {

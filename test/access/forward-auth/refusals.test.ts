@@ -10,10 +10,10 @@ import { furtherTeam, type Teammate } from '../../support/fixtures/team.ts';
 import { refused } from '../../support/raw.ts';
 import { openTcpProxy } from '../../support/servers/tcp-proxy.ts';
 import { openService } from '../../support/service.ts';
-import { memberOfLargeRole, openFront, tellsNothing, tokenWith, told, verify } from './forward.ts';
+import { memberOfLargeRole, openForwardAuth, tellsNothing, tokenWith, told, verify } from './forward.ts';
 
 t.test('a token that is no good is 401 with a challenge, as everywhere', async (t) => {
-  const { api, app, service, join, organization, asClient } = await openFront(t);
+  const { api, app, service, join, organization, asClient } = await openForwardAuth(t);
   const ask = async (what: string, code: string, options: CallOptions, challenge = 'Bearer error="invalid_token"') => {
     for (const path of ['/verify', '/verify?permission=deals:read', '/verify/deals']) {
       const reply = await api.get(path, options);
@@ -43,7 +43,7 @@ t.test('a token that is no good is 401 with a challenge, as everywhere', async (
 });
 
 t.test('tenant headers choose for a token without an organization, and overrule no other', async (t) => {
-  const { api, database, join, organization, asClient } = await openFront(t);
+  const { api, database, join, organization, asClient } = await openForwardAuth(t);
   const agent = await join('agent');
   const loner = await newAccountWithoutOrganization(api);
   const other = await furtherTeam(database, api);
@@ -77,7 +77,7 @@ async function behindProxy(t: Test, database: TestDatabase) {
 }
 
 t.test('with PostgreSQL away memory answers, and what only PostgreSQL knows is 503, never 401', async (t) => {
-  const team = await openFront(t);
+  const team = await openForwardAuth(t);
   const { proxy, moved } = await behindProxy(t, team.database);
   const { api, app } = await openService(t, moved);
   await app.parts.revocations.synchronize();
@@ -105,7 +105,7 @@ t.test('with PostgreSQL away memory answers, and what only PostgreSQL knows is 5
 });
 
 t.test('who cannot know what was revoked lets nobody pass, and sends nobody away for good', async (t) => {
-  const team = await openFront(t);
+  const team = await openForwardAuth(t);
   const { token } = await team.join('agent');
   const client = await team.asClient(['*:*']);
   const { proxy, moved } = await behindProxy(t, team.database);

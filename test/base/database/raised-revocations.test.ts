@@ -5,7 +5,7 @@ import { openDatabase, statement } from '../../../src/base/database/db.ts';
 import { openLog } from '../../../src/base/platform/log.ts';
 import { createDatabase } from '../../support/database.ts';
 import { seedClient } from '../../support/fixtures/clients.ts';
-import { type Tenant, tenants } from './tenants.ts';
+import { seedTenants, type Tenant } from './tenants.ts';
 
 const RAISE = statement(
   'INSERT INTO revocations (id, kind, subject, epoch, state) VALUES ($1::uuid, $2, $3::uuid, $4::int, $5)',
@@ -13,7 +13,7 @@ const RAISE = statement(
 
 t.test('a scope revokes its own organization, members, sessions and clients, and nobody else’s', async (t) => {
   const database = await createDatabase(t);
-  const [own, , foreign] = (await tenants(database, 4)) as [Tenant, Tenant, Tenant];
+  const [own, , foreign] = (await seedTenants(database, 4)) as [Tenant, Tenant, Tenant];
   const db = openDatabase({ ...database, poolSize: 2, log: openLog({ level: 'silent', pretty: false }) });
   t.teardown(() => db.close());
   const session = async ({ organizationId, userId }: Tenant) => {

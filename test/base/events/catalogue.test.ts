@@ -4,14 +4,14 @@ import t from 'tap';
 import { EVENT_TYPES, EVENTS, isEventType } from '../../../src/base/events/catalogue.ts';
 import { record } from '../../../src/base/events/record.ts';
 import { CAUSES } from '../../credentials/revocations/causes.ts';
-import { openStage } from '../../credentials/revocations/subjects.ts';
+import { openTokenHolders } from '../../credentials/revocations/token-holders.ts';
 import { createDatabase, type TestDatabase } from '../../support/database.ts';
 import { seedClient } from '../../support/fixtures/clients.ts';
 import { seedOrganization, seedPerson } from '../../support/fixtures/people.ts';
 import { openService } from '../../support/service.ts';
 import { sourcesBelow } from '../../support/sources.ts';
-import { HAPPENINGS } from './happenings.ts';
-import { openCensus } from './rows.ts';
+import { ACTIONS } from './actions.ts';
+import { openEventCheck } from './rows.ts';
 import { eventStatements, statementsOf } from './statements.ts';
 
 t.test('every type is a noun and what happened to it, and says when in one sentence', async (t) => {
@@ -75,15 +75,15 @@ t.test('every type of the catalogue has a writer', async (t) => {
 // What ends tokens is held to it where it happens: test/credentials/revocations/causes.test.ts.
 t.test('what happens is recorded as the catalogue says, and all of it happens', async (t) => {
   const database = await createDatabase(t);
-  const stage = await openStage(await openService(t, database), database);
-  const census = openCensus(database);
-  for (const [title, happen] of Object.entries(HAPPENINGS)) {
-    await census.look();
-    await t.resolves(happen(stage), title);
-    await census.look();
+  const holders = await openTokenHolders(await openService(t, database), database);
+  const check = openEventCheck(database);
+  for (const [title, happen] of Object.entries(ACTIONS)) {
+    await check.readIds();
+    await t.resolves(happen(holders), title);
+    await check.readIds();
   }
-  t.strictSame(await census.unfitEvents(), []);
-  const happened = [...(await census.types()), ...Object.values(CAUSES).map(({ event }) => event)];
+  t.strictSame(await check.unfitEvents(), []);
+  const happened = [...(await check.types()), ...Object.values(CAUSES).map(({ event }) => event)];
   t.strictSame([...new Set(happened)].sort(), [...EVENT_TYPES].sort());
 });
 
@@ -119,10 +119,10 @@ t.test('a row that is not as the catalogue says is noticed', async (t) => {
     organization,
     data: { changed: ['name'] },
   };
-  const census = openCensus(database);
-  await census.look();
+  const check = openEventCheck(database);
+  await check.readIds();
   for (const good of [renamed, left, changed]) await plantEvent(database, good);
-  t.strictSame(await census.unfitEvents(), []);
+  t.strictSame(await check.unfitEvents(), []);
   const wrong: [Planted, RegExp][] = [
     [{ ...renamed, type: 'user.reborn' }, /not in the catalogue/],
     [{ ...renamed, actor: null }, /actor is nobody/],
@@ -139,7 +139,7 @@ t.test('a row that is not as the catalogue says is noticed', async (t) => {
   for (const [row, complaint] of wrong) {
     await database.query('DELETE FROM events');
     await plantEvent(database, row);
-    const found = await census.unfitEvents();
+    const found = await check.unfitEvents();
     t.equal(found.length, 1, JSON.stringify(row));
     t.match(found[0], complaint);
   }

@@ -11,8 +11,8 @@ import type { Revocation } from '../../../src/protocol/revocation.ts';
 import { createDatabase } from '../../support/database.ts';
 import { newAccount } from '../../support/fixtures/accounts.ts';
 import { newAdministrator } from '../../support/fixtures/administrators.ts';
-import { seedClient, tokenOfClient } from '../../support/fixtures/clients.ts';
-import { seedOrganization, seedPerson } from '../../support/fixtures/people.ts';
+import { seedClientWithToken } from '../../support/fixtures/clients.ts';
+import { seedMember, seedOrganization } from '../../support/fixtures/people.ts';
 import { openTransaction } from '../../support/locks.ts';
 import { requestHead } from '../../support/raw.ts';
 import { openService, spawnService } from '../../support/service.ts';
@@ -23,10 +23,8 @@ async function openStreams(t: Test, settings: Record<string, string> = {}) {
   const database = await createDatabase(t);
   const service = await openService(t, database, settings);
   await service.app.parts.revocations.synchronize();
-  const reader = async (organizationId: string | null = null) => {
-    const { id } = await seedClient(database, { organizationId, permissions: ['revocations:read'] });
-    return { id, token: await tokenOfClient(service.app, database, id) };
-  };
+  const reader = (organizationId: string | null = null) =>
+    seedClientWithToken(service.app, database, { organizationId, permissions: ['revocations:read'] });
   const open = async (organizationId: string | null = null) => {
     const client = await reader(organizationId);
     const stream = await consume(t, service.url, client.token);
@@ -187,8 +185,9 @@ t.test('a service that stops ends its streams properly and at once', async (t) =
     const database = await createDatabase(t);
     const service = await spawnService(t, { DATABASE_URL: database.ownerUrl });
     const issuer = await openService(t, database);
-    const { id } = await seedClient(database, { organizationId: null, permissions: ['revocations:read'] });
-    const stream = await consume(t, service.url, await tokenOfClient(issuer.app, database, id));
+    const settings = { organizationId: null, permissions: ['revocations:read'] };
+    const { token } = await seedClientWithToken(issuer.app, database, settings);
+    const stream = await consume(t, service.url, token);
     await stream.heartbeat();
     const [code] = await Promise.all([service.end('SIGTERM'), stream.end()]);
     t.equal(code, 0);
@@ -250,11 +249,7 @@ t.test('whoever comes and goes between two replicas, at any moment, misses nothi
   const organization = await seedOrganization(database);
   const people: string[] = [];
   for (let made = 0; made < 40; made += 1) {
-    const { userId } = await seedPerson(database);
-    await database.query('INSERT INTO memberships (organization_id, user_id) VALUES ($1, $2)', [
-      organization.id,
-      userId,
-    ]);
+    const userId = await seedMember(database, organization.id);
     people.push(userId);
   }
   const ROUNDS = 4;
@@ -267,8 +262,8 @@ t.test('whoever comes and goes between two replicas, at any moment, misses nothi
     }
   })();
   const follow = async (organizationId: string | null) => {
-    const { id } = await seedClient(database, { organizationId, permissions: ['revocations:read'] });
-    const token = await tokenOfClient(services[0]?.app ?? (t.fail() as never), database, id);
+    const { app } = services[0] ?? (t.fail() as never);
+    const { token } = await seedClientWithToken(app, database, { organizationId, permissions: ['revocations:read'] });
     const epochs = new Map<string, number>();
     let lastEventId = '';
     for (let visit = 0; [...epochs.values()].filter((epoch) => epoch === ROUNDS).length < people.length; visit += 1) {

@@ -31,12 +31,12 @@ const faults: Record<string, (redis: Redis) => Promise<void>> = {
 for (const [fault, happen] of Object.entries(faults)) {
   t.test(`when Redis ${fault}, the stream is followed on and nothing is missed`, async (t) => {
     const redis = await startRedis(t);
-    const { a, b, veil } = await openPair(t, await createDatabase(t), redis.url);
+    const { a, b, reads } = await openPair(t, await createDatabase(t), redis.url);
     const before = await learns(b, () => signedOut(a));
     await happen(redis);
     const tried = await heals(a, b);
     t.equal(await verdict(b, before), 'session_revoked', 'what was known is still known');
-    await veil.lift();
+    await reads.unblock();
     await knowsAll(b, tried);
     t.equal(await verdict(b, await newAccount(a.api)), 200);
   });

@@ -67,14 +67,14 @@ t.test('entries that nobody of ours would write are passed over', async (t) => {
 
 t.test('nobody lets a suspended organization in again by the stream', async (t) => {
   const redis = await startRedis(t);
-  const { a, b, veil } = await openPair(t, await createDatabase(t), redis.url);
+  const { a, b, reads } = await openPair(t, await createDatabase(t), redis.url);
   const { accessToken: token } = await newAdministrator(a);
   const member = await newAccount(a.api);
   const org = member.organization.id;
   await a.api.post(`/admin/organizations/${org}/suspend`, undefined, { token });
-  await veil.lift();
+  await reads.unblock();
   await refuses(b, member, 'organization_suspended');
-  await veil.lower();
+  await reads.block();
   for (const at of [Date.now() + 1000, 9e15]) {
     const event = { kind: 'organization', org, state: 'active', at };
     await redis.ask('XADD', KEY, '*', 'events', JSON.stringify([event]));

@@ -56,7 +56,7 @@ t.test('many who end at once are all told of', async (t) => {
 });
 
 t.test('an organization is suspended by the stream, and let in again by PostgreSQL alone', async (t) => {
-  const { a, b, veil } = await openPair(t, await createDatabase(t), (await startRedis(t)).url);
+  const { a, b, reads } = await openPair(t, await createDatabase(t), (await startRedis(t)).url);
   const { accessToken: token } = await newAdministrator(a);
   const change = ({ organization }: Account, which: string) =>
     a.api.post(`/admin/organizations/${organization.id}/${which}`, undefined, { token });
@@ -71,7 +71,7 @@ t.test('an organization is suspended by the stream, and let in again by PostgreS
   // What is sent after the activation has come: so the activation has come as well, and was not believed.
   await heals(a, b);
   t.equal(await verdict(b, member), 'organization_suspended');
-  await veil.lift();
+  await reads.unblock();
   await until(async () => (await verdict(b, member)) === 200);
   t.equal((await change(member, 'suspend')).status, 200);
   await refuses(b, member, 'organization_suspended');

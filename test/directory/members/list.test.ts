@@ -14,7 +14,7 @@ interface Shown {
 }
 
 /** Members without sign-in, one second after the other. */
-async function plantMembers(database: TestDatabase, organizationId: string, names: readonly string[]) {
+async function seedMembers(database: TestDatabase, organizationId: string, names: readonly string[]) {
   const ids: string[] = [];
   for (const [index, name] of names.entries()) {
     const { userId } = await seedPerson(database, name);
@@ -94,7 +94,7 @@ t.test('the list needs users:read and an organization', async (t) => {
 t.test('the search finds parts of names and e-mails in whatever case, letter by letter', async (t) => {
   const { database, api, organization, join } = await openTeam(t);
   const { token, email } = await join('owner', 'Olga');
-  await plantMembers(database, organization.id, [
+  await seedMembers(database, organization.id, [
     'Élodie ŻAK',
     'élan',
     '100% Sure',
@@ -127,7 +127,7 @@ t.test('the search finds parts of names and e-mails in whatever case, letter by 
 t.test('status and role narrow the list, together with the search', async (t) => {
   const { database, api, organization, join } = await openTeam(t);
   const { token } = await join('owner', 'Olga');
-  const [one = '', two = ''] = await plantMembers(database, organization.id, ['One', 'Two', 'Three']);
+  const [one = '', two = ''] = await seedMembers(database, organization.id, ['One', 'Two', 'Three']);
   await database.query(`UPDATE memberships SET status = 'suspended' WHERE user_id = $1`, [two]);
   const custom = await seedRole(database, organization.id, { name: 'dispatcher', level: 5, permissions: [] });
   for (const userId of [one, two])
@@ -149,7 +149,7 @@ t.test('status and role narrow the list, together with the search', async (t) =>
 t.test('pages neither repeat nor miss a member who joined in the same instant, and know the total', async (t) => {
   const { database, api, organization, join } = await openTeam(t);
   const { token, userId } = await join('owner');
-  const ids = await plantMembers(database, organization.id, ['1', '2', '3', '4', '5', '6']);
+  const ids = await seedMembers(database, organization.id, ['1', '2', '3', '4', '5', '6']);
   await database.query(`UPDATE memberships SET joined_at = '2026-01-01' WHERE user_id <> $1`, [userId]);
   const paged: string[] = [];
   for (const offset of [0, 3, 6]) {

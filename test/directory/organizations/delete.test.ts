@@ -5,7 +5,9 @@ import { sessionRow } from '../../sign-in/sessions/rows.ts';
 import { type Api, atOnce } from '../../support/client.ts';
 import { createDatabase, type TestDatabase } from '../../support/database.ts';
 import { type Account, newAccount } from '../../support/fixtures/accounts.ts';
+import { seedInvitation } from '../../support/fixtures/invitations.ts';
 import { seedMembership } from '../../support/fixtures/people.ts';
+import { assignRole, seedRole } from '../../support/fixtures/roles.ts';
 import { partsOf } from '../../support/forge.ts';
 import { openTransaction, waiters } from '../../support/locks.ts';
 import { refused } from '../../support/raw.ts';
@@ -25,20 +27,9 @@ async function furnished(api: Api) {
   const member = await newAccount(api);
   const { id } = owner.organization;
   await seedMembership(database, { organizationId: id, userId: member.userId, role: 'agent' });
-  const roleId = randomUUID();
-  await database.query(
-    `INSERT INTO roles (id, organization_id, owner_key, name, level, permissions) VALUES ($1, $2, $2, 'own', 1, '{a:b}')`,
-    [roleId, id],
-  );
-  await database.query(
-    `INSERT INTO role_assignments (id, organization_id, user_id, role_id, role_owner_key) VALUES (gen_random_uuid(), $1, $2, $3, $1)`,
-    [id, member.userId, roleId],
-  );
-  const invitation = randomUUID();
-  await database.query(
-    `INSERT INTO invitations (id, organization_id, email, email_key, expires_at) VALUES ($1, $2, 'x@y.z', 'x@y.z', now() + interval '1 day')`,
-    [invitation, id],
-  );
+  const roleId = await seedRole(database, id, { name: 'own', level: 1, permissions: ['a:b'] });
+  await assignRole(database, { organizationId: id, userId: member.userId, roleId });
+  const { id: invitation } = await seedInvitation(database, id, { email: 'x@y.z' });
   await database.query(
     'INSERT INTO invitation_roles (organization_id, invitation_id, role_id, role_owner_key) VALUES ($1, $2, $3, $1)',
     [id, invitation, roleId],

@@ -7,7 +7,7 @@ import { atOnce } from '../../support/client.ts';
 import { createDatabase } from '../../support/database.ts';
 import { newAccount } from '../../support/fixtures/accounts.ts';
 import { seedMember, seedOrganization } from '../../support/fixtures/people.ts';
-import { seedRole } from '../../support/fixtures/roles.ts';
+import { assignRole, seedRole } from '../../support/fixtures/roles.ts';
 import { openTeam } from '../../support/fixtures/team.ts';
 import { holdUser, openTransaction, waiters } from '../../support/locks.ts';
 import { openService } from '../../support/service.ts';
@@ -152,11 +152,7 @@ t.test('no organization is founded without an owner while ownership moves to ano
   const userId = await seedMember(database, id, 'owner');
   const first = { name: 'crm', roles: [...CRM.roles, { ...chief, ownership: false }] };
   await applyPreset(app.parts, first);
-  await database.query(
-    `INSERT INTO role_assignments (id, organization_id, user_id, role_id, role_owner_key)
-     SELECT gen_random_uuid(), $1, $2, id, owner_key FROM roles WHERE name = 'chief'`,
-    [id, userId],
-  );
+  await assignRole(database, { organizationId: id, userId, role: 'chief' });
   t.equal((await planPreset(app.parts.db, moved)).changes, 2);
 
   const held = await holdUser(t, database, userId);

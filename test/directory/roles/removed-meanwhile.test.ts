@@ -1,7 +1,7 @@
 // A system role that is removed or changed by a preset while somebody is about to give or offer it.
 import t from 'tap';
 import { applyPreset } from '../../../src/directory/presets/apply.ts';
-import { newAccount, newAccountWithoutOrganization } from '../../support/fixtures/accounts.ts';
+import { newAccountWithoutOrganization } from '../../support/fixtures/accounts.ts';
 import { openTeam } from '../../support/fixtures/team.ts';
 import { openTransaction, waiters } from '../../support/locks.ts';
 import { heldRoles } from '../../support/rows.ts';
@@ -70,7 +70,7 @@ t.test('a role that grows past the giver while it is given is judged as it is th
 t.test('who accepts a role while a preset changes it waits for the preset, and not the other way round', async (t) => {
   const inviting = await openInviting(t);
   const { api, database } = inviting;
-  const guest = await newAccount(api, { email: 'guest@example.com', organizationName: undefined });
+  const guest = await newAccountWithoutOrganization(api, { email: 'guest@example.com' });
   await database.query('UPDATE users SET email_verified_at = now() WHERE id = $1', [guest.userId]);
   const { token: invitation } = await inviting.invited(guest.email, 'viewer');
   // As a preset does: the role first, then everybody who holds it. The guest holds it somewhere else already.
