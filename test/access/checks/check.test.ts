@@ -11,18 +11,18 @@ import { openService } from '../../support/service.ts';
 const READ = { resource: 'contacts', action: 'read' };
 const WRITE = { resource: 'contacts', action: 'write' };
 
-/** An organization with its owner, who asks unless another token is given. */
+/** An organization with its owner. Requests use the owner's token unless another one is given. */
 async function office(t: Test) {
   const database = await createDatabase(t);
   const { api, app } = await openService(t, database);
-  await app.parts.revocations.synchronize(); // from now on memory may answer
+  await app.parts.revocations.synchronize(); // from now on a check may be answered from memory
   const owner = await newAccount(api);
   const organizationId = owner.organization.id;
   const ask = (question: object, options: CallOptions = {}) =>
     api.post('/authz/check', question, { token: owner.accessToken, ...options });
   const askAll = (checks: unknown, options: CallOptions = {}) =>
     api.post('/authz/check/batch', { checks }, { token: owner.accessToken, ...options });
-  /** Somebody with a password who acts for the organization in a system role. */
+  /** A user with a password who acts for the organization in a system role. */
   const signedInAs = async (role: string) => {
     const { email, password, userId } = await newAccount(api);
     await seedMembership(database, { organizationId, userId, role });
@@ -36,7 +36,7 @@ function refused(t: Test, reply: Reply, status: number, code: string, about: str
   t.match(reply, { status, code }, about);
 }
 
-t.test('each reason is given for what it stands for, as an answer and never as an error', async (t) => {
+t.test('each reason is returned in its own case, as an answer and never as an error', async (t) => {
   const { database, ask, organizationId } = await office(t);
   const member = (role?: string) => seedMember(database, organizationId, role);
   const scoped = await member();
@@ -71,7 +71,7 @@ t.test('each reason is given for what it stands for, as an answer and never as a
   t.strictSame(data, { allowed: false, reason: 'organization_suspended' });
 });
 
-t.test('somebody of another organization is answered as one who does not exist', async (t) => {
+t.test('a user of another organization gets the same answer as a user who does not exist', async (t) => {
   const { database, api, ask, askAll } = await office(t);
   const { userId } = await newAccount(api);
   for (const explain of [false, true]) {
@@ -84,10 +84,10 @@ t.test('somebody of another organization is answered as one who does not exist',
   const { data } = (await askAll([userId, randomUUID()].map((id) => ({ ...READ, userId: id, explain: true })))).body;
   t.strictSame(data[0], data[1]);
   await database.query('DELETE FROM users WHERE id = $1', [userId]);
-  t.equal((await ask({ ...READ, userId })).body.data.reason, 'not_a_member', 'nor does one who is gone');
+  t.equal((await ask({ ...READ, userId })).body.data.reason, 'not_a_member', 'nor does a user who was removed');
 });
 
-t.test('an explanation names role and assignment, or what is missing, as they are called now', async (t) => {
+t.test('an explanation contains the current names of role and assignment, or what is missing', async (t) => {
   const { database, ask, organizationId } = await office(t);
   const userId = await seedMember(database, organizationId, 'viewer');
   const roleId = await seedRole(database, organizationId, { name: 'writer', permissions: ['contacts:*'] });
@@ -117,7 +117,7 @@ t.test('an explanation names role and assignment, or what is missing, as they ar
   });
 });
 
-t.test('a batch is answered in order, from 1 to 100 questions, each with its own explain', async (t) => {
+t.test('a batch of 1 to 100 questions is answered in order, each with its own explain', async (t) => {
   const { database, askAll, owner, organizationId } = await office(t);
   const viewer = await seedMember(database, organizationId, 'viewer');
   const questions = Array.from({ length: 100 }, (_, at) => {
@@ -143,7 +143,7 @@ t.test('a batch is answered in order, from 1 to 100 questions, each with its own
   }
 });
 
-t.test('one asks about oneself with no right at all, and about others with users:read everywhere', async (t) => {
+t.test('everyone may ask about themselves; a question about others needs an unscoped users:read', async (t) => {
   const { database, ask, askAll, owner, organizationId, signedInAs } = await office(t);
   const viewer = await signedInAs('viewer');
   t.match((await ask(READ, viewer)).body.data, { allowed: true });
@@ -159,11 +159,11 @@ t.test('one asks about oneself with no right at all, and about others with users
   const roleId = await seedRole(database, organizationId, { name: 'reader', permissions: ['users:read'] });
   await assignRole(database, { organizationId, userId: viewer.userId, roleId }, { team: 'north' });
   const scoped = { ...READ, userId: owner.userId, scope: { team: 'north' } };
-  refused(t, await ask(scoped, viewer), 403, 'permission_denied', 'a scoped users:read is none for all');
+  refused(t, await ask(scoped, viewer), 403, 'permission_denied', 'a scoped users:read does not suffice');
   t.equal((await ask({ ...READ, userId: owner.userId }, await signedInAs('agent'))).status, 200);
 });
 
-t.test('a question needs an organization: the token’s, or one that a header names', async (t) => {
+t.test('a question needs an organization: from the token or from a header', async (t) => {
   const { database, api, ask, owner, organizationId } = await office(t);
   const alone = await newAccountWithoutOrganization(api);
   refused(t, await ask(READ, { token: alone.accessToken }), 403, 'organization_required', 'none');
@@ -174,10 +174,10 @@ t.test('a question needs an organization: the token’s, or one that a header na
   t.match((await ask(READ, { token: alone.accessToken, headers })).body.data, { allowed: true });
   const globex = await seedOrganizationOf(database, owner.userId, { slug: 'globex' });
   const other = { 'x-tenant-id': globex };
-  refused(t, await ask(READ, { headers: other }), 403, 'tenant_mismatch', 'a header beside the token');
+  refused(t, await ask(READ, { headers: other }), 403, 'tenant_mismatch', 'a header next to the token');
 });
 
-t.test('a question is exact: no wildcards, no unknown members, a flat scope', async (t) => {
+t.test('a question is matched exactly: no wildcards, no unknown members, a flat scope', async (t) => {
   const { ask, api, owner } = await office(t);
   const long = 'a'.repeat(41);
   const keys = (count: number) => Object.fromEntries(Array.from({ length: count }, (_, at) => [`k${at}`, at]));

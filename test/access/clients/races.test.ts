@@ -1,4 +1,4 @@
-// Changes of service clients that meet, and proofs that meet changes.
+// Changes of service clients at the same time, and client authentication during a change.
 import t, { type Test } from 'tap';
 import { authenticateClient } from '../../../src/access/client-authentication/authenticate.ts';
 import type { Statement, SystemReader } from '../../../src/base/database/db.ts';
@@ -28,7 +28,7 @@ async function open(t: Test) {
   return { ...team, app, token, enter, seed, epochOf };
 }
 
-t.test('rotations at once each give a secret that works, with one of them without an end', async (t) => {
+t.test('each of several simultaneous rotations returns a secret that works, one of them without an end', async (t) => {
   const { api, database, token, enter, seed, epochOf } = await open(t);
   for (let round = 0; round < ROUNDS; round += 1) {
     const { id, secret } = await seed();
@@ -37,7 +37,7 @@ t.test('rotations at once each give a secret that works, with one of them withou
     const entered = await Promise.all(secrets.map((each) => enter(id, each)));
     t.ok(
       entered.every((client) => client?.id === id),
-      'none was lost',
+      'no secret was lost',
     );
     const [row] = await database.query(
       'SELECT count(*)::int AS total, count(expires_at)::int AS ending FROM client_secrets WHERE client_id = $1',
@@ -47,7 +47,7 @@ t.test('rotations at once each give a secret that works, with one of them withou
   }
 });
 
-t.test('of rotations without overlap at once exactly one secret is left', async (t) => {
+t.test('of several rotations without overlap at the same time exactly one secret is left', async (t) => {
   const { api, token, enter, seed } = await open(t);
   for (let round = 0; round < ROUNDS; round += 1) {
     const { id, secret } = await seed();
@@ -55,11 +55,11 @@ t.test('of rotations without overlap at once exactly one secret is left', async 
     const secrets = [secret, ...replies.map(({ body }) => body.data?.clientSecret as string)];
     const entered = await Promise.all(secrets.map((each) => enter(id, each)));
     t.equal(entered.filter((client) => client !== null).length, 1);
-    t.equal(entered[0], null, 'and not the first');
+    t.equal(entered[0], null, 'and it is not the first');
   }
 });
 
-t.test('a token that is fetched while its client is disabled does not outlive that', async (t) => {
+t.test('a token that is requested while its client is being disabled does not stay valid', async (t) => {
   const { api, app, token, enter, seed } = await open(t);
   const outcomes = new Set<string>();
   for (let round = 0; round < ROUNDS; round += 1) {
@@ -76,11 +76,11 @@ t.test('a token that is fetched while its client is disabled does not outlive th
     t.equal(await enter(id, secret), null);
   }
   t.notOk(outcomes.has('good'), [...outcomes].join());
-  t.ok(outcomes.has('token_stale'), 'some were fetched before it');
+  t.ok(outcomes.has('token_stale'), 'some were issued before the client was disabled');
 });
 
 t.test(
-  'an assertion that meets the replacement of its key, or the end of its client, proves no more after it',
+  'an assertion proves nothing once its key was replaced or its client ended, even if both happen at the same time',
   async (t) => {
     const { api, app, database, token, seed, epochOf } = await open(t);
     const [first, second] = [keyPair('P-256'), keyPair('P-256', 'second')];
@@ -133,7 +133,7 @@ t.test('keys that are replaced just after they were read prove nobody', async (t
   }
 });
 
-t.test('the hundredth client is made once, by however many at once', async (t) => {
+t.test('of many requests for the hundredth client exactly one succeeds', async (t) => {
   const { api, database, token, seed } = await open(t);
   for (let count = 0; count < 99; count += 1) await seed();
   for (let round = 0; round < ROUNDS; round += 1) {
@@ -144,7 +144,7 @@ t.test('the hundredth client is made once, by however many at once', async (t) =
   }
 });
 
-t.test('a change that meets a deletion is made before it or finds nothing', async (t) => {
+t.test('a change during a deletion is made before it or finds nothing', async (t) => {
   const { api, database, token, seed } = await open(t);
   for (let round = 0; round < ROUNDS; round += 1) {
     const { id } = await seed();
@@ -160,7 +160,7 @@ t.test('a change that meets a deletion is made before it or finds nothing', asyn
   t.same(await database.query('SELECT id FROM clients UNION ALL SELECT id FROM client_secrets'), []);
 });
 
-t.test('two changes of different members of a client both stay, each with an epoch of its own', async (t) => {
+t.test('two changes of different fields of a client are both kept, each with its own epoch', async (t) => {
   const { api, database, token, seed, epochOf } = await open(t);
   const { id } = await seed();
   for (let round = 1; round <= ROUNDS; round += 1) {

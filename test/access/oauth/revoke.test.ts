@@ -1,4 +1,4 @@
-// Revocation (RFC 7009): what a client can end, and that whatever else it sends has no effect and no other answer.
+// Revocation (RFC 7009): what a client can end, and that every other request has no effect and the same answer.
 import t, { type Test } from 'tap';
 import { sessionRow } from '../../sign-in/sessions/rows.ts';
 import { atOnce } from '../../support/client.ts';
@@ -35,7 +35,7 @@ async function open(t: Test) {
   };
 }
 
-t.test('a user’s token, of either kind and by whatever hint, ends its session', async (t) => {
+t.test('a user’s token of either kind, with any hint, ends its session', async (t) => {
   const { api, database, revoke, join, client, installation } = await open(t);
   for (const by of [client, installation]) {
     for (const kind of ['token', 'refreshToken'] as const) {
@@ -52,16 +52,16 @@ t.test('a user’s token, of either kind and by whatever hint, ends its session'
         t.strictSame(
           event,
           { actor_id: by.id, data: { reason: 'revoked_by_client' } },
-          'and it is recorded who did it',
+          'and the event names the client',
         );
         await revoke(t, member[kind], by);
-        t.equal((await eventsAbout(database, member.sessionId)).length, 2, 'doing it again changes nothing');
+        t.equal((await eventsAbout(database, member.sessionId)).length, 2, 'a second revocation changes nothing');
       }
     }
   }
 });
 
-t.test('an expired, stale or replaced token names its session as well, as at a logout', async (t) => {
+t.test('an expired, stale or replaced token still names its session, as at a logout', async (t) => {
   const { api, database, service, revoke, join, reasonOf } = await open(t);
   const stale = await join('agent');
   await database.query('UPDATE users SET epoch = epoch + 1 WHERE id = $1', [stale.userId]);
@@ -78,7 +78,7 @@ t.test('an expired, stale or replaced token names its session as well, as at a l
   t.equal(await reasonOf(late), 'revoked_by_client');
 });
 
-t.test('what concerns another organization, or is no token, has no effect', async (t) => {
+t.test('a token of another organization, or a value that is not a token, has no effect', async (t) => {
   const { api, database, revoke, join, other, foreign, client, reasonOf, tokenOf } = await open(t);
   const member = await join('owner');
   const alone = await newAccountWithoutOrganization(api);
@@ -90,19 +90,19 @@ t.test('what concerns another organization, or is no token, has no effect', asyn
   for (const token of ['x', 'a.b.c', '👩‍👩‍👧', `${member.token}x`, 'x'.repeat(30_000)]) await revoke(t, token);
   t.strictSame([await countRows(database, 'revocations'), await countRows(database, 'events')], before);
   t.equal((await api.get('/me', { token: member.token })).status, 200);
-  // Of somebody in both, the session that acts for the other organization now.
+  // The session of a member of both, which now acts for the other organization.
   const both = await join('agent');
   await seedMembership(database, { organizationId: other.id, userId: both.userId, role: 'agent' });
   await api.post('/auth/switch-organization', { organization: other.slug }, { token: both.token });
   await revoke(t, both.refreshToken);
-  t.equal(await reasonOf(both), null, 'its refresh token is the other organization’s business');
+  t.equal(await reasonOf(both), null, 'its refresh token belongs to the other organization');
   await revoke(t, await renewed(api, both));
-  t.equal(await reasonOf(both), null, 'and so is an access token that acts there');
+  t.equal(await reasonOf(both), null, 'and so does an access token that acts there');
   await revoke(t, both.refreshToken, foreign);
-  t.equal(await reasonOf(both), 'revoked_by_client', 'whose client may end it');
+  t.equal(await reasonOf(both), 'revoked_by_client', 'the client of that organization may end it');
 });
 
-t.test('a client’s own token ends all of its tokens and no other client’s', async (t) => {
+t.test('a client’s own token ends all of its tokens and no token of another client', async (t) => {
   const { api, database, revoke, client, organization, installation, tokenOf } = await open(t);
   const sibling = await seedClient(database, { organizationId: organization.id, permissions: ['users:read'] });
   const [first, second] = [await tokenOf(database, client.id), await tokenOf(database, client.id)];
@@ -117,15 +117,15 @@ t.test('a client’s own token ends all of its tokens and no other client’s', 
   const told = await post(api, '/oauth/introspect', { token: second }, client);
   t.strictSame(told.body, { active: false });
   const [row] = await database.query(`SELECT subject, epoch, caused_in FROM revocations WHERE kind = 'client'`);
-  t.strictSame(row, { subject: client.id, epoch: 1, caused_in: organization.id }, 'others are told');
+  t.strictSame(row, { subject: client.id, epoch: 1, caused_in: organization.id }, 'other processes are informed');
   t.strictSame(await eventsAbout(database, client.id), ['client.tokens_revoked']);
   const next = await post(api, '/oauth/token', { grant_type: 'client_credentials' }, client);
-  t.equal((await api.get('/users', { token: next.body.access_token })).status, 200, 'it can get a new one at once');
+  t.equal((await api.get('/users', { token: next.body.access_token })).status, 200, 'it can get a new token at once');
   await revoke(t, second);
-  t.equal((await api.get('/users', { token: next.body.access_token })).status, 200, 'an old one ends nothing more');
+  t.equal((await api.get('/users', { token: next.body.access_token })).status, 200, 'an old token ends nothing more');
 });
 
-t.test('of revocations of a client’s tokens at once one ends them, in many rounds', async (t) => {
+t.test('of several revocations of a client’s tokens at the same time one ends them, in many rounds', async (t) => {
   const { api, database, revoke, client, tokenOf } = await open(t);
   for (let round = 1; round <= rounds(50); round += 1) {
     const token = await tokenOf(database, client.id);
@@ -136,7 +136,7 @@ t.test('of revocations of a client’s tokens at once one ends them, in many rou
   }
 });
 
-t.test('a revoked session’s refresh that is under way does not outlive it, in many rounds', async (t) => {
+t.test('a refresh in progress does not survive the revocation of its session, in many rounds', async (t) => {
   const { api, revoke, join } = await open(t);
   for (let round = 0; round < rounds(50); round += 1) {
     const member = await join('agent');

@@ -4,7 +4,7 @@ import {
   grantPlatformAdministrator,
   revokePlatformAdministrator,
 } from '../../../src/admin/administrators/administrators.ts';
-import { createOrganizationFor } from '../../../src/admin/organizations/create-organization.ts';
+import { createOrganizationForOwner } from '../../../src/admin/organizations/create-for-owner.ts';
 import { getOrganizationByReference, listOrganizations } from '../../../src/admin/organizations/organizations.ts';
 import type { Reply } from '../../support/client.ts';
 import { createDatabase } from '../../support/database.ts';
@@ -169,15 +169,17 @@ t.test('administering the platform gives no right inside of an organization', as
 t.test('an operator founds an organization for somebody with an account', async (t) => {
   const { api, app, database } = await opened(t);
   const { email, password, userId } = await newAccountWithoutOrganization(api);
-  const founded = await createOrganizationFor(app.parts, { ownerEmail: email, name: 'Für Eva', slug: null });
+  const founded = await createOrganizationForOwner(app.parts, { ownerEmail: email, name: 'Für Eva', slug: null });
   t.match(founded, { organization: { name: 'Für Eva', slug: 'fuer-eva' }, subscription: { status: 'trialing' } });
   const signed = await api.post('/auth/login', { email, password });
   t.match(signed.body.data, { user: { id: userId }, organization: founded.organization, roles: ['owner'] });
   const again = { ownerEmail: email, name: 'X', slug: 'fuer-eva' };
-  await t.rejects(createOrganizationFor(app.parts, again), { code: 'slug_taken' });
-  await t.rejects(createOrganizationFor(app.parts, { ...again, ownerEmail: 'nobody@x.org' }), { code: 'not_found' });
+  await t.rejects(createOrganizationForOwner(app.parts, again), { code: 'slug_taken' });
+  await t.rejects(createOrganizationForOwner(app.parts, { ...again, ownerEmail: 'nobody@x.org' }), {
+    code: 'not_found',
+  });
   await database.query(`UPDATE users SET status = 'disabled' WHERE email = $1`, [email]);
-  const disabled = createOrganizationFor(app.parts, { ...again, slug: null });
+  const disabled = createOrganizationForOwner(app.parts, { ...again, slug: null });
   await t.rejects(disabled, { code: 'account_disabled', message: /owner is disabled/ });
   const { id, slug } = founded.organization;
   for (const reference of [id, slug, slug.toUpperCase(), id.toUpperCase()]) {

@@ -169,7 +169,7 @@ t.test('whoever changed their rights in the lost time is judged by what they hol
   const { app, api } = await openService(t, database);
   const { userId, organization } = await newAccount(api);
   await app.parts.revocations.synchronize();
-  const held = async () => (await app.parts.access.holdings(organization.id, [userId])).get(userId)?.assignments.length;
+  const held = async () => (await app.parts.access.grants(organization.id, [userId])).get(userId)?.assignments.length;
   t.equal(await held(), 1);
   // As if another database had taken the place: nobody told of this.
   await database.query('DELETE FROM role_assignments WHERE user_id = $1', [userId]);

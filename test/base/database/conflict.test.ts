@@ -8,7 +8,7 @@ import { seedTenants } from './tenants.ts';
 const LOCK = statement('SELECT 1 FROM users WHERE id = $1::uuid FOR UPDATE');
 
 t.test(
-  'of two transactions that wait for each other both are done in the end, one of them at its second try',
+  'of two transactions that wait for each other, PostgreSQL ends one, which is run again: both are done in the end',
   async (t) => {
     const database = await createDatabase(t);
     const planted = await seedTenants(database, 2);
@@ -29,6 +29,7 @@ t.test(
         return first;
       });
     t.same(await Promise.all([inOrder(one, two), inOrder(two, one)]), [one, two]);
-    t.equal(attempts, 3);
+    // The transaction that runs again may take its first row before the other one wakes up, and meet it once more.
+    t.ok(attempts >= 3, `${attempts} attempts`);
   },
 );

@@ -12,7 +12,7 @@ import {
 import { isForeignKeyViolation, sqlStateOf } from '../../../src/base/database/sql-state.ts';
 import { toProblem } from '../../../src/base/http/problems.ts';
 import { openLog } from '../../../src/base/platform/log.ts';
-import { isRoleGone } from '../../../src/directory/members/choose-roles.ts';
+import { isRoleGone } from '../../../src/directory/members/resolve-roles.ts';
 import { isMembershipGone } from '../../../src/sign-in/sessions/store.ts';
 import { createDatabase } from '../../support/database.ts';
 import { seedTenants, type Tenant } from './tenants.ts';

@@ -5,7 +5,7 @@ import {
   grantPlatformAdministrator,
   revokePlatformAdministrator,
 } from '../../../src/admin/administrators/administrators.ts';
-import { createOrganizationFor } from '../../../src/admin/organizations/create-organization.ts';
+import { createOrganizationForOwner } from '../../../src/admin/organizations/create-for-owner.ts';
 import {
   activateOrganization,
   setSubscription,
@@ -83,8 +83,8 @@ export const ACTIONS: Readonly<Record<string, (holders: TokenHolders) => Promise
   'an account with an organization': ({ api }) => newAccount(api),
   'an organization that a user creates': ({ api, member }) =>
     good(api.post('/organizations', { name: 'Of a member' }, { token: member.accessToken })),
-  'an organization that an operator creates': ({ app, member }) =>
-    createOrganizationFor(app.parts, { ownerEmail: member.email, name: 'Of an operator', slug: null }),
+  'an organization that an operator founds': ({ app, member }) =>
+    createOrganizationForOwner(app.parts, { ownerEmail: member.email, name: 'Of an operator', slug: null }),
   'an account that an operator makes': ({ app }) =>
     createAccount(app.parts, { email: freshEmail(), name: 'Made', password: PASSWORD, verified: true }),
   'another subscription': async ({ app, here }) => {

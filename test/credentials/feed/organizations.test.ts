@@ -1,5 +1,5 @@
-// What the client of an organization is told: whatever may meet a token of that organization, and not a word of others.
-// It is told in three ways, which must agree: as it happens, as what came since a cursor, and as everything.
+// What the client of an organization receives: every event that can affect a token of that organization, and no other.
+// It receives it in three ways, which must agree: at once, since a cursor, and as a snapshot.
 import { randomUUID } from 'node:crypto';
 import t from 'tap';
 import { disableAccount } from '../../../src/admin/accounts/change-account.ts';
@@ -11,33 +11,33 @@ import { seedClient } from '../../support/fixtures/clients.ts';
 import { seedRole } from '../../support/fixtures/roles.ts';
 import { openTwoOrganizations, tells, told } from './two-organizations.ts';
 
-t.test('the end of a session is told where its user is a member, whatever it acted for', async (t) => {
+t.test('the end of a session is sent to each organization of its user, whatever it acted for', async (t) => {
   const setup = await openTwoOrganizations(t);
   const { api, pAgent, both, loner } = setup;
   const logout = (refreshToken: string) => () => api.post('/auth/logout', { refreshToken });
-  await t.test('of one of p', (t) =>
+  await t.test('of a member of p', (t) =>
     tells(t, setup, logout(pAgent.refreshToken), {
       p: ["session pAgent's"],
       q: [],
       all: ["session pAgent's"],
     }),
   );
-  await t.test('of one in both', (t) =>
+  await t.test('of a member of both', (t) =>
     tells(t, setup, logout(both.inQ.refreshToken), {
       p: ["session both's in q"],
       q: ["session both's in q"],
       all: ["session both's in q"],
     }),
   );
-  await t.test('of one in neither', (t) =>
+  await t.test('of a member of neither', (t) =>
     tells(t, setup, logout(loner.refreshToken), { p: [], q: [], all: ["session loner's"] }),
   );
 });
 
-t.test('a change of rights is told to every organization that the person is a member of', async (t) => {
+t.test('a change of rights is sent to every organization that the person is a member of', async (t) => {
   const setup = await openTwoOrganizations(t);
   const { api, pOwner, pOther, both } = setup;
-  await t.test('other roles for one of both', (t) =>
+  await t.test('other roles for a member of both', (t) =>
     tells(
       t,
       setup,
@@ -52,7 +52,7 @@ t.test('a change of rights is told to every organization that the person is a me
       all: ['user pOther'],
     }),
   );
-  await t.test('something happens to a suspended member', (t) =>
+  await t.test('an event about a suspended member', (t) =>
     tells(t, setup, () => api.post('/auth/logout', { refreshToken: pOther.refreshToken }), {
       p: ["session pOther's"],
       q: [],
@@ -60,7 +60,7 @@ t.test('a change of rights is told to every organization that the person is a me
   );
 });
 
-t.test('a changed role is told of its holders, to each organization of its own', async (t) => {
+t.test('a changed role is reported with its holders, to each organization of its own', async (t) => {
   const setup = await openTwoOrganizations(t);
   const { api, database, p, pOwner, pAgent, both, app } = setup;
   const role = await seedRole(database, p.id, { name: 'own', level: 1, permissions: ['contacts:read'] });
@@ -84,7 +84,7 @@ t.test('a changed role is told of its holders, to each organization of its own',
     }),
   );
   const agents = crmWith({ viewer: { permissions: ['contacts:read'] }, agent: { permissions: ['contacts:read'] } });
-  await t.test('a preset that concerns many', (t) =>
+  await t.test('a preset that affects many members', (t) =>
     tells(t, setup, () => applyPreset(app.parts, agents), {
       p: ['user both', 'user pAgent', 'user pOther'],
       q: ['user both', 'user qAgent'],
@@ -93,7 +93,7 @@ t.test('a changed role is told of its holders, to each organization of its own',
   );
 });
 
-t.test('who was removed is told of once more, and never again', async (t) => {
+t.test('a removed member is reported once more, and never again', async (t) => {
   const setup = await openTwoOrganizations(t);
   const { api, database, p, pOwner, pAgent, both } = setup;
   await t.test('removed', (t) =>
@@ -102,7 +102,7 @@ t.test('who was removed is told of once more, and never again', async (t) => {
       q: ['user both', "session both's in p"],
     }),
   );
-  await t.test('the one removed does something elsewhere', (t) =>
+  await t.test('the removed user does something in another organization', (t) =>
     tells(t, setup, () => api.post('/auth/logout', { refreshToken: both.inQ.refreshToken }), {
       p: [],
       q: ["session both's in q"],
@@ -115,7 +115,7 @@ t.test('who was removed is told of once more, and never again', async (t) => {
       all: ['user pAgent'],
     }),
   );
-  await t.test('the session of the one who left ends', (t) =>
+  await t.test('the session of the user who left ends', (t) =>
     tells(t, setup, () => api.post('/auth/logout', { refreshToken: pAgent.refreshToken }), {
       p: [],
       q: [],
@@ -125,7 +125,7 @@ t.test('who was removed is told of once more, and never again', async (t) => {
   t.equal((await database.query('SELECT 1 FROM memberships WHERE user_id = $1', [pAgent.userId])).length, 0);
 });
 
-t.test('what operators do is told where it concerns', async (t) => {
+t.test('actions of operators are sent to the organizations they affect', async (t) => {
   const setup = await openTwoOrganizations(t);
   const { app, loner, qAgent, pOther, both } = setup;
   await t.test('an account is disabled', (t) =>
@@ -134,13 +134,13 @@ t.test('what operators do is told where it concerns', async (t) => {
       q: ['user qAgent', "session qAgent's"],
     }),
   );
-  await t.test('one in neither', (t) =>
+  await t.test('a user in neither', (t) =>
     tells(t, setup, () => disableAccount(app.parts, loner.userId), { p: [], q: [] }),
   );
   await t.test('a session is ended', (t) =>
     tells(t, setup, () => endAnySession(app.parts, pOther.sessionId), { p: ["session pOther's"], q: [] }),
   );
-  await t.test('the last session of one in both', (t) =>
+  await t.test('the last session of a user in both', (t) =>
     tells(t, setup, () => endAnySession(app.parts, both.inP.sessionId), {
       p: ["session both's in p"],
       q: ["session both's in p"],
@@ -148,7 +148,7 @@ t.test('what operators do is told where it concerns', async (t) => {
   );
 });
 
-t.test('an organization is told of its own clients and its own state only', async (t) => {
+t.test('an organization receives only the events of its own clients and its own state', async (t) => {
   const setup = await openTwoOrganizations(t);
   const { app, api, database, names, p, q, pOwner } = setup;
   const clients = new Map<string, string>();
@@ -190,15 +190,15 @@ t.test('an organization is told of its own clients and its own state only', asyn
       { p: [], q: ["client q's"] },
     ),
   );
-  await t.test('the other one is suspended and let in again', async (t) => {
+  await t.test('the other one is suspended and activated again', async (t) => {
     const { accessToken: token } = await newAdministrator({ app, api } as never);
     const change = (which: string) => api.post(`/admin/organizations/${q.id}/${which}`, undefined, { token });
     await tells(t, setup, () => change('suspend'), { p: [], all: ['organization q'] });
     await tells(t, setup, () => change('activate'), { p: [], all: ['organization q'] });
     const { events } = (await api.get('/revocations', { token: setup.readers.q.token })).body.data;
-    t.strictSame(told(setup, events), ["client q's", 'organization q'], 'which itself is told when it can ask again');
+    t.strictSame(told(setup, events), ["client q's", 'organization q'], 'it receives this once active');
   });
-  await t.test('everything is told to everybody', (t) =>
+  await t.test('an event about everything is sent to everybody', (t) =>
     tells(t, setup, () => row('everything', '00000000-0000-0000-0000-000000000000'), {
       p: ['everything'],
       q: ['everything'],

@@ -1,6 +1,6 @@
-// Streams while they are open: when they end, who may open how many, what becomes of consumers that do not read, and
-// that nothing is missed however they come and go.
-// Runs in a process of its own: it measures memory.
+// Open streams: when they end, how many a client may open, what happens to consumers that do not read, and that no
+// event is missed when they connect and disconnect.
+// Runs in its own process because it measures memory.
 import { randomUUID } from 'node:crypto';
 import { once } from 'node:events';
 import { connect } from 'node:net';
@@ -45,7 +45,7 @@ t.test('a stream ends with its token', async (t) => {
     const { id, stream } = await open(mine);
     const bystander = await open(mine);
     await api.patch(`/clients/${id}`, { name: 'renamed', status: 'disabled' }, { token: owner.accessToken });
-    t.notOk(eventsOf(await stream.end()).length > 1, 'at most with its own end');
+    t.notOk(eventsOf(await stream.end()).length > 1, 'with its own end at the latest');
     await bystander.stream.until(({ data }) => data.client_id === id);
   });
   await t.test('when another replica has ended it', async () => {
@@ -82,7 +82,7 @@ t.test('a stream ends with its token', async (t) => {
   });
 });
 
-t.test('so many streams are open and no more, in all and of one client', async (t) => {
+t.test('the number of open streams has a limit, in total and for one client', async (t) => {
   const { url, reader } = await openStreams(t, { FEED_STREAMS_MAX: '3', FEED_STREAMS_PER_CLIENT_MAX: '2' });
   const [a, b] = [await reader(), await reader()];
   const first = await consume(t, url, a.token);
@@ -90,19 +90,19 @@ t.test('so many streams are open and no more, in all and of one client', async (
   const third = await consume(t, url, a.token);
   t.equal(third.status, 429);
   t.match(third.headers.get('retry-after'), /^\d+$/);
-  t.equal((await consume(t, url, b.token)).status, 200, 'another one has its own');
+  t.equal((await consume(t, url, b.token)).status, 200, 'another client has its own limit');
   const fourth = await consume(t, url, b.token);
   t.equal(fourth.status, 503);
   t.match(fourth.headers.get('retry-after'), /^\d+$/);
   const json = await consume(t, url, a.token, { accept: 'application/json' });
-  t.equal(json.status, 200, 'a document needs no place');
+  t.equal(json.status, 200, 'a document needs no slot');
   json.leave();
   first.leave();
   await until(async () => (await consume(t, url, a.token)).status === 200);
-  t.pass('who leaves gives the place back');
+  t.pass('a closed stream frees its slot');
 });
 
-t.test('no organization takes the places of another, and all of them leave some to the installation', async (t) => {
+t.test('no organization uses the slots of another, and the installation always has some left', async (t) => {
   const limits = { FEED_STREAMS_MAX: '10', FEED_STREAMS_PER_CLIENT_MAX: '2' };
   const { url, reader, database } = await openStreams(t, limits);
   const openOf = async (organizationId: string | null) => consume(t, url, (await reader(organizationId)).token);
@@ -113,14 +113,14 @@ t.test('no organization takes the places of another, and all of them leave some 
   for (let other = 0; other < 6; other += 1) {
     t.equal((await openOf((await seedOrganization(database)).id)).status, 200, `another organization: ${other}`);
   }
-  t.equal((await openOf((await seedOrganization(database)).id)).status, 503, 'organizations have four places of five');
+  t.equal((await openOf((await seedOrganization(database)).id)).status, 503, 'organizations have four slots of five');
   for (const turn of [1, 2]) t.equal((await openOf(null)).status, 200, `the installation: ${turn}`);
   t.equal((await openOf(null)).status, 503);
   first.leave();
   await until(async () => (await openOf(greedy)).status === 200);
 });
 
-t.test('so many documents are being read and no more, and one that is done gives its place back', async (t) => {
+t.test('the number of documents read at the same time has a limit, and a finished one frees its slot', async (t) => {
   const { url, api, reader, database } = await openStreams(t, { FEED_STREAMS_PER_CLIENT_MAX: '2' });
   const { id: organizationId } = await seedOrganization(database);
   await database.query(
@@ -133,7 +133,7 @@ t.test('so many documents are being read and no more, and one that is done gives
     const socket = connect(Number(new URL(url).port), '127.0.0.1').on('error', () => undefined);
     t.teardown(() => socket.destroy());
     socket.write(requestHead('GET', '/api/v1/revocations', `Authorization: Bearer ${token}`));
-    await once(socket, 'readable'); // its place is taken, and nothing is ever read
+    await once(socket, 'readable'); // its slot is taken, and nothing is ever read
     return socket;
   };
   const sockets = [await unread(), await unread()];
@@ -146,7 +146,7 @@ t.test('so many documents are being read and no more, and one that is done gives
   t.equal((await ask()).status, 200);
 });
 
-t.test('a consumer that does not read is cut off, and holds up nobody', async (t) => {
+t.test('a consumer that does not read is disconnected, and delays no other', async (t) => {
   const { app, url, reader } = await openStreams(t, { FEED_STREAMS_PER_CLIENT_MAX: '1' });
   const [lazy, other] = [await reader(), await reader()];
   const { hostname, port } = new URL(url);
@@ -157,7 +157,7 @@ t.test('a consumer that does not read is cut off, and holds up nobody', async (t
   await once(socket, 'readable'); // and nothing is ever read
   const stream = await consume(t, url, other.token);
   await stream.heartbeat();
-  t.equal((await consume(t, url, lazy.token)).status, 429, 'it holds its place');
+  t.equal((await consume(t, url, lazy.token)).status, 429, 'it keeps its slot');
   const heap = process.memoryUsage().arrayBuffers;
   const last = sessions(1);
   const reading = stream.until(({ data }) => data.sid === (last[0] as { sid: string }).sid);
@@ -167,9 +167,9 @@ t.test('a consumer that does not read is cut off, and holds up nobody', async (t
   }
   await app.parts.publish(last);
   await reading;
-  t.pass('who reads has read all of it');
+  t.pass('the consumer that reads has read all of it');
   await until(async () => (await consume(t, url, lazy.token)).status === 200);
-  t.ok(process.memoryUsage().arrayBuffers - heap < 64 * 1024 * 1024, 'and little was held for it');
+  t.ok(process.memoryUsage().arrayBuffers - heap < 64 * 1024 * 1024, 'and the service kept little memory for it');
 });
 
 t.test('a service that stops ends its streams properly and at once', async (t) => {
@@ -181,7 +181,7 @@ t.test('a service that stops ends its streams properly and at once', async (t) =
   for (const { stream } of streams) await stream.end();
   t.equal((await consume(t, url, (await reader()).token)).status, 503, 'and opens no more');
   await app.close();
-  await t.test('also as a process that is told to end', async (t) => {
+  await t.test('also as a process that gets a signal', async (t) => {
     const database = await createDatabase(t);
     const service = await spawnService(t, { DATABASE_URL: database.ownerUrl });
     const issuer = await openService(t, database);
@@ -194,7 +194,7 @@ t.test('a service that stops ends its streams properly and at once', async (t) =
   });
 });
 
-t.test('a large snapshot comes in parts, of which only the last one is where to go on', async (t) => {
+t.test('a large snapshot comes in parts, and only the last one has a cursor to continue from', async (t) => {
   const { app, api, url, reader } = await openStreams(t);
   const client = await reader();
   const all = sessions(4_500);
@@ -212,7 +212,7 @@ t.test('a large snapshot comes in parts, of which only the last one is where to 
   t.strictSame(sids(data.events), sids(all), 'and the document has all of it');
 });
 
-t.test('what is committed late is told, although others went before it', async (t) => {
+t.test('an event that is committed late is sent, although later ones were sent before', async (t) => {
   const { app, database, url, reader, open } = await openStreams(t);
   const organization = await seedOrganization(database);
   const late = await openTransaction(t, database);
@@ -238,11 +238,11 @@ t.test('what is committed late is told, although others went before it', async (
   await app.parts.revocations.synchronize();
   for (const { stream } of clients) await stream.until(({ data }) => data.sid === lateSid);
   const again = await consume(t, url, left.token, { lastEventId: left.stream.lastId() });
-  t.ok(has(await again.heartbeat(), { sid: lateSid }), 'also to whom was not there');
+  t.ok(has(await again.heartbeat(), { sid: lateSid }), 'also to a consumer that was not connected');
   t.ok(await reader());
 });
 
-t.test('whoever comes and goes between two replicas, at any moment, misses nothing', async (t) => {
+t.test('a consumer that moves between two replicas, at any moment, misses no event', async (t) => {
   const database = await createDatabase(t);
   const services = [await openService(t, database), await openService(t, database)];
   for (const { app } of services) await app.parts.revocations.synchronize();
@@ -270,7 +270,7 @@ t.test('whoever comes and goes between two replicas, at any moment, misses nothi
       const { url } = services[visit % 2] ?? (t.fail() as never);
       const stream = await consume(t, url, token, { lastEventId });
       let news = 0;
-      // Now and then all that there is: while another transaction holds the cursor back, few at a time get nowhere.
+      // Now and then everything: while another transaction holds the cursor back, a few at a time make no progress.
       const enough = visit % 6 === 5 ? Number.POSITIVE_INFINITY : 1 + (visit % 6);
       const read = await stream.until(({ event }) => {
         news += event === 'revocation' ? 1 : 0;

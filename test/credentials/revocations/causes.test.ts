@@ -1,5 +1,5 @@
-// Everything that must revoke does: whatever ends tokens writes so in its own transaction, every replica refuses exactly
-// those tokens, and the feed tells verifiers enough to do the same.
+// Everything that must revoke does: a change that ends tokens writes so in its own transaction, every replica refuses
+// exactly those tokens, and the feed sends verifiers enough to do the same.
 import t, { type Test } from 'tap';
 import { EVENT_TYPES } from '../../../src/base/events/catalogue.ts';
 import { principalOf } from '../../../src/protocol/caller.ts';
@@ -24,7 +24,7 @@ import {
 
 const GOOD = Object.fromEntries(HOLDERS.map((holder) => [holder, 'good'])) as Record<Holder, string>;
 
-/** What a verifier says that has read these events and nothing else. */
+/** The answer of a verifier that has received these events and nothing else. */
 function judged(holders: TokenHolders, events: readonly Revocation[]): Record<Holder, string> {
   const map = createRevocationMap(() => 0, 960);
   for (const event of events) map.add(event);
@@ -36,7 +36,7 @@ function judged(holders: TokenHolders, events: readonly Revocation[]): Record<Ho
   return Object.fromEntries(HOLDERS.map((holder) => [holder, verdictOf(holder)])) as Record<Holder, string>;
 }
 
-/** What a client of the organization, or of the installation for null, is told of everything. */
+/** The snapshot for a client of the organization, or of the installation for null. */
 async function toldTo(
   holders: TokenHolders,
   { api }: Service,
@@ -48,13 +48,13 @@ async function toldTo(
   return status === 200 ? body.data.events : null;
 }
 
-// Of what a cause may change; the newest transaction of each row tells whether it has.
+// The rows that a cause may change. The newest transaction of each row shows whether it has.
 const STATE = ['sessions', 'users', 'clients', 'organizations', 'memberships', 'roles', 'revocations', 'events'].map(
   (table) => `SELECT '${table}' AS name, count(*)::int AS rows, max(xmin::text::bigint)::text AS latest FROM ${table}`,
 );
 const stateOf = (database: TestDatabase) => database.query(STATE.join(' UNION ALL '));
 
-/** Lets it happen where nothing can be revoked: then it must not happen at all. */
+/** Makes the change where nothing can be revoked. Then the change must not be made at all. */
 async function cannotHappen(t: Test, cause: Cause, holders: TokenHolders): Promise<void> {
   const { database } = holders;
   await database.query('ALTER TABLE revocations ADD CONSTRAINT nothing_is_revoked CHECK (false) NOT VALID');
@@ -82,10 +82,10 @@ async function happens(t: Test, cause: Cause, holders: TokenHolders, replica: Se
   const reply = (await cause.happen(holders)) as { status?: number | string } | undefined;
   if (typeof reply?.status === 'number' && cause.event !== 'session.reuse_detected') t.ok(reply.status < 300);
   const written = await writtenSince(database, tx);
-  t.ok(written.length > 0, 'it is written');
+  t.ok(written.length > 0, 'the revocation is written');
   for (const { events, together } of written) {
     t.ok(events.includes(cause.event), `with ${cause.event} in one transaction`);
-    t.ok(together, 'which changed what it is about');
+    t.ok(together, 'which made the change itself');
   }
   await synchronize();
   const expected = { ...GOOD, ...cause.refused };
@@ -95,12 +95,12 @@ async function happens(t: Test, cause: Cause, holders: TokenHolders, replica: Se
   t.same(judged(holders, everything ?? []), expected, 'and by a verifier');
   const isThere = await database.query('SELECT 1 FROM organizations WHERE id = $1', [here.id]);
   const own = isThere.length > 0 && (await toldTo(holders, replica, here.id));
-  if (!own) return; // of a suspended or deleted organization nobody reads
+  if (!own) return; // a suspended or deleted organization has no reader
   const ofHere = ({ there, outsider, otherClient, ...rest }: Record<Holder, string>) => rest;
-  t.same(ofHere(judged(holders, own)), ofHere(expected), 'and by one of the organization');
+  t.same(ofHere(judged(holders, own)), ofHere(expected), 'and by a verifier of the organization');
 }
 
-t.test('whatever must end tokens ends these tokens', async (t) => {
+t.test('every change that must end tokens ends exactly these tokens', async (t) => {
   const database = await createDatabase(t);
   const service = await openService(t, database, { SESSIONS_PER_USER_MAX: '2' });
   const replica = await openService(t, database);
@@ -111,10 +111,10 @@ t.test('whatever must end tokens ends these tokens', async (t) => {
     await t.test(title, (t) => happens(t, cause, holders, replica));
     await check.readIds();
   }
-  t.strictSame(await check.unfitEvents(), [], 'and is recorded as the catalogue says');
+  t.strictSame(await check.unfitEvents(), [], 'and is recorded as in the catalogue');
 });
 
-t.test('every event of the catalogue is known to end tokens, or not to', async (t) => {
+t.test('every event of the catalogue is listed as ending tokens or not', async (t) => {
   const known = [...Object.values(CAUSES).map(({ event }) => event), ...Object.keys(ENDS_NOTHING)];
   t.strictSame([...new Set(known)].sort(), [...EVENT_TYPES].sort());
 });

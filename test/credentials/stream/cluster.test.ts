@@ -1,4 +1,4 @@
-// The stream in a Redis Cluster: any node is told of, and the one that has the key is found.
+// The stream in a Redis Cluster: REDIS_URL may name any node, and the node with the key is found.
 import t from 'tap';
 import { createDatabase } from '../../support/database.ts';
 import { startRedisCluster } from '../../support/servers/redis.ts';
@@ -21,7 +21,7 @@ t.test('every node of a cluster leads to the stream, alone or among others', asy
     for (const to of [a, b, ...others]) t.ok(await heals(from, to));
   }
   const lengths = await Promise.all(cluster.nodes.map((node) => node.ask('DBSIZE')));
-  t.same([...lengths].sort(), [0, 0, 1], 'one node has it all');
+  t.same([...lengths].sort(), [0, 0, 1], 'one node has all of it');
 
   const holder = cluster.nodes[lengths.indexOf(1)];
   await holder?.kill();

@@ -1,4 +1,4 @@
-// Whatever happens to the way to Redis; and what the stream proves while PostgreSQL cannot be read, and what it does not.
+// Faults of the network to Redis, and when the stream proves full knowledge while PostgreSQL cannot be read.
 import t, { type Test } from 'tap';
 import { createDatabase } from '../../support/database.ts';
 import { startRedis } from '../../support/servers/redis.ts';
@@ -16,7 +16,7 @@ import {
   verdict,
 } from './replicas.ts';
 
-/** Two replicas, the second one of which reaches Redis through a proxy and reads no revocation of PostgreSQL. */
+/** Two replicas. The second one reaches Redis through a proxy and reads no revocation from PostgreSQL. */
 async function openBehindProxy(t: Test) {
   const [database, redis] = [await createDatabase(t), await startRedis(t)];
   const proxy = await openTcpProxy(t, redis.port);
@@ -29,13 +29,13 @@ async function openBehindProxy(t: Test) {
 }
 
 for (const fault of ['cut', 'hold'] as const) {
-  t.test(`a network that is ${fault === 'cut' ? 'cut' : 'silent'} is noticed and survived`, async (t) => {
+  t.test(`a network that is ${fault === 'cut' ? 'cut' : 'silent'} is noticed, and the service recovers`, async (t) => {
     const { a, b, reads, proxy } = await openBehindProxy(t);
     proxy[fault]();
     await degraded(b);
     t.equal((await b.api.get('/readyz')).status, 200);
     const missed = await signedOut(a);
-    t.equal(await verdict(b, missed), 200, 'by no way yet');
+    t.equal(await verdict(b, missed), 200, 'in neither way yet');
     await reads.unblock();
     await refuses(b, missed);
     await reads.block();
@@ -44,15 +44,15 @@ for (const fault of ['cut', 'hold'] as const) {
   });
 }
 
-/** Whether the service takes the stream for a proof, where PostgreSQL is one no longer. */
+/** Whether the service takes the stream as proof of full knowledge while PostgreSQL cannot prove it. */
 function countsStream({ app }: Service): boolean {
   const { readSecondsAgo, freshSecondsAgo } = app.parts.revocations;
   return readSecondsAgo() - freshSecondsAgo() > 1.5;
 }
 
-/** Resolves once a service whose reads are blocked takes the stream for a proof. */
+/** Resolves once a service that cannot read PostgreSQL takes the stream as proof. */
 async function untilCounted(service: Service, reads: BlockableReads): Promise<void> {
-  // What a writer sends that has only just connected asks for one more reading of PostgreSQL.
+  // A writer that has just connected sends an entry that asks for one more read of PostgreSQL.
   await until(async () => {
     await reads.unblock();
     await until(() => service.app.parts.revocations.readSecondsAgo() < 1);
@@ -61,11 +61,11 @@ async function untilCounted(service: Service, reads: BlockableReads): Promise<vo
   });
 }
 
-t.test('the stream is a proof of knowing everything as long as it has no gap', async (t) => {
+t.test('the stream proves full knowledge as long as it has no gap', async (t) => {
   const { a, b, reads, proxy } = await openBehindProxy(t);
   const { revocations } = b.app.parts;
   t.equal(revocations.freshSecondsAgo(), Number.POSITIVE_INFINITY, 'not before PostgreSQL was read');
-  // The connection may break by itself between the three, and then it is no proof: that is tried again.
+  // The connection may break on its own between the three steps. Then there is no proof, and the test tries again.
   await until(async () => {
     await untilCounted(b, reads);
     await heals(a, b);
@@ -79,12 +79,12 @@ t.test('the stream is a proof of knowing everything as long as it has no gap', a
   proxy.pass();
   await streaming(b);
   await until(() => !countsStream(b));
-  t.ok(revocations.freshSecondsAgo() >= stale, 'what passed meanwhile nobody knows');
+  t.ok(revocations.freshSecondsAgo() >= stale, 'what happened in between is unknown');
   await reads.unblock();
   await until(() => revocations.freshSecondsAgo() < 1);
 });
 
-t.test('a writer that could not write says so when it can, which is no proof any more', async (t) => {
+t.test('a writer that could not write reports it as soon as it can, which ends the proof', async (t) => {
   const [database, redis] = [await createDatabase(t), await startRedis(t)];
   const proxy = await openTcpProxy(t, redis.port);
   const a = await openService(t, database, { REDIS_URL: `redis://127.0.0.1:${proxy.port}` });

@@ -3,7 +3,7 @@ import t from 'tap';
 import { openDatabase, statement } from '../../../src/base/database/db.ts';
 import { openLog } from '../../../src/base/platform/log.ts';
 import { newId } from '../../../src/base/platform/random.ts';
-import { chooseSlug, foundOrganization } from '../../../src/directory/organizations/found-organization.ts';
+import { chooseSlug, insertOrganization } from '../../../src/directory/organizations/insert-organization.ts';
 import { listFreeSlugNumbers } from '../../../src/directory/organizations/store.ts';
 import { type Api, atOnce, type Reply } from '../../support/client.ts';
 import { createDatabase, type TestDatabase } from '../../support/database.ts';
@@ -119,7 +119,7 @@ t.test(
           return Reflect.get(target, name);
         },
       });
-      return foundOrganization(parts, { ...tx, models }, founding);
+      return insertOrganization(parts, { ...tx, models }, founding);
     });
     t.equal(founded?.organization.slug, 'acme-60');
     t.equal(tries, 2);

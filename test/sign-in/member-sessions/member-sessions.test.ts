@@ -1,4 +1,4 @@
-// The sessions of members as their organization sees and ends them: those that act for it, and no others.
+// The sessions of members as their organization sees and ends them: only those that act for this organization.
 import t from 'tap';
 import { atOnce } from '../../support/client.ts';
 import { seedMembership, signInPerson } from '../../support/fixtures/people.ts';
@@ -46,19 +46,19 @@ t.test(
   },
 );
 
-t.test('seeing needs sessions:read and ending sessions:revoke', async (t) => {
+t.test('seeing needs sessions:read and ending needs sessions:revoke', async (t) => {
   const { api, join } = await openTeam(t);
   const agent = await join('agent');
   const { token, userId } = agent;
   const denied = { status: 403, code: 'permission_denied' };
-  t.match(await api.get(`/users/${userId}/sessions`, { token }), denied, 'also of one’s own, which /me has');
+  t.match(await api.get(`/users/${userId}/sessions`, { token }), denied, 'also for one’s own, which /me lists');
   t.match(await api.delete(`/users/${userId}/sessions`, { token }), denied);
   t.match(await api.delete(`/users/${userId}/sessions/${agent.sessionId}`, { token }), denied);
   t.match(await api.get(`/users/${userId}/sessions`), { status: 401, code: 'unauthenticated' });
   t.equal((await api.get('/me', { token })).status, 200);
 });
 
-t.test('an ended session is refused at once, with its event, and the others go on', async (t) => {
+t.test('an ended session is refused at once, with its event, and the others continue', async (t) => {
   const { database, api, organization, join } = await openTeam(t);
   const admin = await join('admin');
   const agent = await join('agent');
@@ -83,7 +83,7 @@ t.test('an ended session is refused at once, with its event, and the others go o
   t.match(await api.delete(path, { token: admin.token }), NOT_FOUND, 'once');
 });
 
-t.test('all sessions of a member here are ended together, and none elsewhere', async (t) => {
+t.test('all sessions of a member in this organization are ended together, and none in another', async (t) => {
   const { database, api, organization, join } = await openTeam(t);
   const admin = await join('admin');
   const agent = await join('agent');
@@ -105,7 +105,7 @@ t.test('all sessions of a member here are ended together, and none elsewhere', a
   t.match(await api.get('/me', { token: admin.token }), { status: 401, code: 'session_revoked' }, 'one’s own as well');
 });
 
-t.test('a session or member of another organization is not found, and lives on', async (t) => {
+t.test('a session or member of another organization is not found, and is not ended', async (t) => {
   const { database, api, join } = await openTeam(t);
   const admin = await join('admin');
   const agent = await join('agent');
@@ -133,14 +133,14 @@ t.test('a session or member of another organization is not found, and lives on',
     t.match(reply, NOT_FOUND);
     details.add(reply.body.detail);
   }
-  t.equal(details.size, 1, 'all in the same words');
+  t.equal(details.size, 1, 'all answers have the same text');
   for (const alive of [agent.token, stranger.token, elsewhere.accessToken]) {
     t.equal((await api.get('/me', { token: alive })).status, 200);
   }
   t.equal((await api.delete(`/users/${agent.userId}/sessions/1`, { token })).status, 422);
 });
 
-t.test('of several that end one session at once exactly one does', async (t) => {
+t.test('of several requests that end one session at the same time exactly one does', async (t) => {
   const { api, database, organization, join } = await openTeam(t);
   const admin = await join('admin');
   const agent = await join('agent');
@@ -153,7 +153,7 @@ t.test('of several that end one session at once exactly one does', async (t) => 
   }
 });
 
-t.test('nobody ends the sessions of whom they do not outrank; their own one always may', async (t) => {
+t.test('a caller ends only the sessions of members they outrank, and always their own', async (t) => {
   const team = await openTeam(t);
   const { api, database, organization, join } = team;
   const [owner, admin, peer, agent] = [
@@ -188,11 +188,11 @@ t.test('nobody ends the sessions of whom they do not outrank; their own one alwa
   t.equal(
     (await api.delete(own, { token: admin.token })).status,
     204,
-    'the own one, also with a higher role elsewhere',
+    'one’s own session, even if its role is higher in another organization',
   );
 });
 
-t.test('whose right is taken while the request waits ends no session', async (t) => {
+t.test('a caller who loses the right while the request waits ends no session', async (t) => {
   const team = await openTeam(t);
   const { api, database, organization, join } = team;
   const [admin, agent] = [await join('admin'), await join('agent')];

@@ -2,8 +2,8 @@
 // answer, shows as a table or an index that is read from end to end. What the paths cost on a million users is measured
 // by bench/scale.ts.
 import t, { type Test } from 'tap';
-import { enter, pathsOf, walk } from '../../../../bench/scale-paths.ts';
-import { plant } from '../../../../bench/seed-rows.ts';
+import { pathsOf, requestEach, signInParticipants } from '../../../../bench/scale-paths.ts';
+import { seedDatabase } from '../../../../bench/seed-rows.ts';
 import { createDatabase } from '../../../support/database.ts';
 import { openService } from '../../../support/service.ts';
 import { judgedByWholeSet, LARGE_TABLES, openPlanRelay, readFromEndToEnd, tellPlans } from './relay.ts';
@@ -14,7 +14,7 @@ const REQUESTS = 8;
 
 async function open(t: Test) {
   const database = await createDatabase(t);
-  const { population } = await plant(database.adminUrl, SHAPE);
+  const { population } = await seedDatabase(database.adminUrl, SHAPE);
   const relay = await openPlanRelay(database.adminUrl);
   t.teardown(() => relay.close());
   const [appUrl, systemUrl] = [relay.through(database.appUrl), relay.through(database.systemUrl)];
@@ -27,10 +27,10 @@ async function open(t: Test) {
       for (const setting of tellPlans(database.name, mode)) await database.query(setting);
       // One connection of each role: then the sixth request of a path meets the same one as the first.
       const service = await openService(t, { ...database, appUrl, systemUrl }, { DATABASE_POOL_SIZE: '1' });
-      const planted = { api: service.api, query: database.query, population };
-      const paths = pathsOf(await enter(planted, { ordinary: 3, owners: 2 }));
+      const seeded = { api: service.api, query: database.query, population };
+      const paths = pathsOf(await signInParticipants(seeded, { ordinary: 3, owners: 2 }));
       relay.take();
-      await walk(service.api, paths, REQUESTS);
+      await requestEach(service.api, paths, REQUESTS);
       await service.app.close();
       const plans = relay.take();
       const found = (judge: typeof readFromEndToEnd, tables: ReadonlySet<string>) => [

@@ -14,7 +14,7 @@ export interface RoleChoice {
 }
 
 /** A role with the scope in which it is to be given. */
-export interface ChosenRole extends RoleFound {
+export interface ScopedRole extends RoleFound {
   readonly scope: Scope;
 }
 
@@ -22,18 +22,18 @@ export interface ChosenRole extends RoleFound {
  * The chosen roles as they are at this moment, each pair of role and scope once. Whether the caller may give them is
  * not judged here. Raises not_found for one that is neither a system role nor the organization's own.
  */
-export async function chooseRoles(
+export async function resolveRoles(
   tx: OrganizationTx | SystemTx,
   organizationId: string,
   choices: readonly RoleChoice[],
-): Promise<ChosenRole[]> {
+): Promise<ScopedRole[]> {
   // What has the shape of an id is only ever an id: no role can pass for another by taking its id as a name.
   const references = choices.map(({ role }) => (isIdShaped(role) ? role.toLowerCase() : role));
   const found = await findRoles(tx, organizationId, {
     ids: references.filter(isIdShaped),
     names: references.filter((reference) => !isIdShaped(reference)),
   });
-  const chosen = new Map<string, ChosenRole>();
+  const chosen = new Map<string, ScopedRole>();
   for (const [index, { scope }] of choices.entries()) {
     const reference = references[index] ?? '';
     const role = found.find(({ id, name }) => (isIdShaped(reference) ? id : name) === reference);

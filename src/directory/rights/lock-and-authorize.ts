@@ -1,5 +1,5 @@
-// The beginning of every change to an organization's members, roles and invitations: the lock, and the proof that the
-// caller may still do it now. A token's word is minutes old; this is judged at commit time.
+// The first step of every change to an organization's members, roles, invitations and clients: it locks the organization
+// and checks in the database that the caller may make the change now. What a token says is minutes old.
 
 import type { OrganizationTx } from '../../base/database/db.ts';
 import { problem } from '../../base/errors/problem.ts';
@@ -8,10 +8,10 @@ import { permits } from '../../protocol/permission.ts';
 import { countOwners, findStanding, lockOrganization, type MemberStanding } from './store.ts';
 
 /**
- * Locks the caller's organization and gives what the caller holds there at this moment. Raises permission_denied when
- * that does not include `permission` (any more), organization_suspended, organization_access_denied.
+ * Locks the caller's organization and returns the caller's rights there at this moment. Raises permission_denied when
+ * they do not include `permission`, organization_suspended, organization_access_denied.
  */
-export async function beginChange(
+export async function lockAndAuthorize(
   tx: OrganizationTx,
   caller: OrganizationCaller,
   permission: string,
@@ -24,12 +24,12 @@ export async function beginChange(
   return standing;
 }
 
-/** Raises member_outranks_you when the member has a level above the caller's. */
+/** Raises member_outranks_you when the member's level is above the caller's. */
 export function assertOutranks(standing: MemberStanding, member: MemberStanding): void {
   if (member.rank > standing.level) throw problem('member_outranks_you');
 }
 
-/** Raises last_owner, and so undoes the transaction, when a change has left the organization without an owner. */
-export async function assertOwned(tx: OrganizationTx, organizationId: string): Promise<void> {
+/** Raises last_owner when the transaction has left the organization without an owner. The error undoes the transaction. */
+export async function assertHasOwner(tx: OrganizationTx, organizationId: string): Promise<void> {
   if ((await countOwners(tx, organizationId)) === 0) throw problem('last_owner');
 }

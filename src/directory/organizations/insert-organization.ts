@@ -6,27 +6,27 @@ import { record } from '../../base/events/record.ts';
 import type { Clock } from '../../base/platform/clock.ts';
 import { newId, type Random } from '../../base/platform/random.ts';
 import { insertAssignments } from '../members/assignment-store.ts';
-import { isRoleGone } from '../members/choose-roles.ts';
+import { isRoleGone } from '../members/resolve-roles.ts';
 import { insertMembership } from '../members/store.ts';
 import { countOwners } from '../rights/store.ts';
 import { findOwnershipRole } from '../roles/store.ts';
 import { deriveSlug, numberedSlug } from './slug.ts';
 import {
-  insertOrganization,
+  insertOrganizationRow,
   insertSubscription,
   listFreeSlugNumbers,
   lockSlugs,
   type SubscriptionLimits,
 } from './store.ts';
 
-export interface FoundingDeps {
+export interface InsertOrganizationDeps {
   readonly clock: Clock;
   readonly random: Random;
   readonly trialDays: number;
   readonly trialLimits: SubscriptionLimits;
 }
 
-export interface Founding {
+export interface OrganizationToInsert {
   readonly organizationId: string;
   readonly ownerId: string;
   /** Who did it; null for an operator. */
@@ -65,24 +65,28 @@ export async function chooseSlug(
   return { base, first: free === undefined ? random() : numberedSlug(base, free), others };
 }
 
-export interface FoundedSubscription {
+export interface TrialSubscription {
   readonly plan: string;
   readonly status: 'trialing';
   readonly trialEndsAt: string;
   readonly limits: SubscriptionLimits;
 }
 
-export interface Founded {
+export interface CreatedOrganization {
   readonly organization: { readonly id: string; readonly name: string; readonly slug: string };
-  readonly subscription: FoundedSubscription;
+  readonly subscription: TrialSubscription;
 }
 
 const DAY_MS = 86_400_000;
 
 /** Writes everything an organization begins with, or gives null when the slug asked for is taken. */
-export async function foundOrganization(deps: FoundingDeps, tx: SystemTx, founding: Founding): Promise<Founded | null> {
-  const { organizationId, ownerId, actorId, name } = founding;
-  const slug = await insertWithFreeSlug(tx, founding);
+export async function insertOrganization(
+  deps: InsertOrganizationDeps,
+  tx: SystemTx,
+  toCreate: OrganizationToInsert,
+): Promise<CreatedOrganization | null> {
+  const { organizationId, ownerId, actorId, name } = toCreate;
+  const slug = await insertWithFreeSlug(tx, toCreate);
   if (slug === null) return null;
   const owner = await findOwnershipRole(tx);
   if (!owner) throw new Error('No system role makes owners: run tenantry seed --no-demo, or start the service once');
@@ -93,11 +97,11 @@ export async function foundOrganization(deps: FoundingDeps, tx: SystemTx, foundi
   const id = newId(deps.random, deps.clock);
   const assignment = { id, organizationId, userId: ownerId, roleId: owner.id, roleOwnerKey: owner.ownerKey, scope: {} };
   // A preset that was being applied at the same moment may have removed the role, or taken the ownership from it.
-  const overtaken = () => problem('service_busy', { retryAfterSeconds: 1 });
+  const presetChanged = () => problem('service_busy', { retryAfterSeconds: 1 });
   await insertAssignments(tx, [assignment]).catch((error: unknown) => {
-    throw isRoleGone(error) ? overtaken() : error;
+    throw isRoleGone(error) ? presetChanged() : error;
   });
-  if ((await countOwners(tx, organizationId)) === 0) throw overtaken();
+  if ((await countOwners(tx, organizationId)) === 0) throw presetChanged();
   await record(tx, {
     id: newId(deps.random, deps.clock),
     type: 'organization.created',
@@ -116,17 +120,17 @@ export async function foundOrganization(deps: FoundingDeps, tx: SystemTx, foundi
 // after the other: if all of a crowd tried slug after slug at once, each would meet all that the others took.
 async function insertWithFreeSlug(
   tx: SystemTx,
-  { organizationId: id, name, slug: choice }: Founding,
+  { organizationId: id, name, slug: choice }: OrganizationToInsert,
 ): Promise<string | null> {
   if ('wanted' in choice) {
-    return (await insertOrganization(tx, { id, name, slug: choice.wanted })) ? choice.wanted : null;
+    return (await insertOrganizationRow(tx, { id, name, slug: choice.wanted })) ? choice.wanted : null;
   }
   const { base, first, others } = choice;
-  if (await insertOrganization(tx, { id, name, slug: first })) return first;
+  if (await insertOrganizationRow(tx, { id, name, slug: first })) return first;
   await lockSlugs(tx, base);
   const free = await listFreeSlugNumbers(tx, base, { count: CANDIDATES, numberMax: SLUG_NUMBER_MAX });
   for (const slug of [...free.map((number) => numberedSlug(base, number)), ...others]) {
-    if (await insertOrganization(tx, { id, name, slug })) return slug;
+    if (await insertOrganizationRow(tx, { id, name, slug })) return slug;
   }
   throw new Error('No free slug was found');
 }

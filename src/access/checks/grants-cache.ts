@@ -1,22 +1,22 @@
 // Remembers what members hold, bounded in members and in permissions. Whether an entry is still true is judged by
 // whoever looks it up.
-import type { Holdings } from './holdings.ts';
+import type { MemberGrants } from './member-grants.ts';
 
-export interface CachedHoldings {
-  readonly holdings: Holdings;
+export interface CachedGrants {
+  readonly grants: MemberGrants;
   /** When the reading began, on the clock that never steps. */
   readonly readAtMs: number;
 }
 
-export interface HoldingsCache {
-  get(organizationId: string, userId: string): CachedHoldings | undefined;
-  set(entry: CachedHoldings): void;
+export interface GrantsCache {
+  get(organizationId: string, userId: string): CachedGrants | undefined;
+  set(entry: CachedGrants): void;
   delete(organizationId: string, userId: string): void;
   clear(): void;
   readonly size: number;
 }
 
-export interface HoldingsCacheLimits {
+export interface GrantsCacheLimits {
   readonly membersMax: number;
   /** Of all entries together: roles differ in size by a factor of a thousand. */
   readonly permissionsMax: number;
@@ -27,13 +27,13 @@ function keyOf(organizationId: string, userId: string): string {
   return `${organizationId} ${userId}`;
 }
 
-function permissionsOf({ holdings }: CachedHoldings): number {
-  return holdings.assignments.reduce((total, { role }) => total + role.permissions.size, 0);
+function permissionsOf({ grants }: CachedGrants): number {
+  return grants.assignments.reduce((total, { role }) => total + role.permissions.size, 0);
 }
 
 /** The entries that were used least recently make room. */
-export function createHoldingsCache(limits: HoldingsCacheLimits): HoldingsCache {
-  const entries = new Map<string, CachedHoldings>(); // a Map keeps the order of insertion
+export function createGrantsCache(limits: GrantsCacheLimits): GrantsCache {
+  const entries = new Map<string, CachedGrants>(); // a Map keeps the order of insertion
   let permissions = 0;
 
   function drop(key: string): void {
@@ -46,16 +46,16 @@ export function createHoldingsCache(limits: HoldingsCacheLimits): HoldingsCache 
       const key = keyOf(organizationId, userId);
       const entry = entries.get(key);
       if (entry === undefined) return undefined;
-      const { holdings } = entry;
-      if (holdings.organizationId !== organizationId || holdings.userId !== userId) return undefined;
+      const { grants } = entry;
+      if (grants.organizationId !== organizationId || grants.userId !== userId) return undefined;
       entries.delete(key);
       entries.set(key, entry);
       return entry;
     },
     set(entry) {
-      const key = keyOf(entry.holdings.organizationId, entry.holdings.userId);
+      const key = keyOf(entry.grants.organizationId, entry.grants.userId);
       // Of two readings the later one may end first; what it found is not undone.
-      if ((entries.get(key)?.holdings.epoch ?? 0) > entry.holdings.epoch) return;
+      if ((entries.get(key)?.grants.epoch ?? 0) > entry.grants.epoch) return;
       drop(key);
       entries.set(key, entry);
       permissions += permissionsOf(entry);

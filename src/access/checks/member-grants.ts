@@ -1,7 +1,7 @@
 // What a member holds in an organization: the facts that every check is decided by. Pure; reading them is
 // membership-access.ts's matter.
 import type { Scope } from '../../directory/rights/scope.ts';
-import type { HoldingsRow, MemberRow } from './store.ts';
+import type { MemberGrantsRow, MemberRow } from './store.ts';
 
 export interface HeldRole {
   readonly id: string;
@@ -17,7 +17,7 @@ export interface Assignment {
   readonly scope: Scope;
 }
 
-export interface Holdings {
+export interface MemberGrants {
   readonly organizationId: string;
   readonly userId: string;
   readonly organizationActive: boolean;
@@ -29,13 +29,13 @@ export interface Holdings {
   readonly assignments: readonly Assignment[];
 }
 
-/** The holdings of the members in an answer of the store, by user. Somebody who is no member has none. */
-export function holdingsOf(organizationId: string, row: HoldingsRow | null): Map<string, Holdings> {
+/** The grants of the members in an answer of the store, by user. Somebody who is no member has none. */
+export function toMemberGrants(organizationId: string, row: MemberGrantsRow | null): Map<string, MemberGrants> {
   const roles = new Map<string, HeldRole>();
   for (const { permissions, ...role } of row?.roles ?? []) {
     roles.set(role.id, { ...role, permissions: new Set(permissions) });
   }
-  const all = (row?.members ?? []).map((member): [string, Holdings] => [
+  const all = (row?.members ?? []).map((member): [string, MemberGrants] => [
     member.userId,
     {
       organizationId,

@@ -8,8 +8,8 @@ import { type EventPart, record } from '../../base/events/record.ts';
 import type { Clock } from '../../base/platform/clock.ts';
 import { newId, type Random } from '../../base/platform/random.ts';
 import { type PublishDeps, publishing, type Revoking } from '../../base/revoking/publish.ts';
-import { beginChange } from '../../directory/rights/authority.ts';
 import { assertMayGrant } from '../../directory/rights/granting.ts';
+import { lockAndAuthorize } from '../../directory/rights/lock-and-authorize.ts';
 import { lockOrganization } from '../../directory/rights/store.ts';
 import type { OrganizationCaller } from '../../protocol/caller.ts';
 import type { Revocation } from '../../protocol/revocation.ts';
@@ -27,14 +27,14 @@ export interface Operator {
   readonly kind: 'operator';
   readonly organizationId: string | null;
 }
-export type Changer = OrganizationCaller | Operator;
+export type Actor = OrganizationCaller | Operator;
 
 /** What a change is made with. All of it happens in one transaction. */
 export interface Change {
   readonly tx: OrganizationTx | SystemTx;
   readonly organizationId: string | null;
   readonly actorId: string | null;
-  /** Raises grant_exceeds_own unless the changer holds all of these now: a power over a client that holds them. */
+  /** Raises grant_exceeds_own unless the actor holds all of these now: a power over a client that holds them. */
   assertHolds(permissions: readonly string[]): void;
   /** The client, of which no other change is under way. Raises not_found for anybody else's. */
   get(id: string): Promise<ClientRow>;
@@ -52,18 +52,18 @@ type ClientEvent = EventPart<
  * Runs a change in its own transaction and publishes what it revoked. Raises permission_denied, organization_suspended or
  * organization_access_denied for a member who may not (any more), not_found for an operator's unknown organization.
  */
-export async function changing<T>(
+export async function runClientChange<T>(
   deps: ClientDeps,
-  changer: Changer,
+  actor: Actor,
   work: (change: Change) => Promise<T>,
 ): Promise<T> {
-  const commit = changer.kind === 'operator' ? asOperator(changer) : asMember(changer);
+  const commit = actor.kind === 'operator' ? asOperator(actor) : asMember(actor);
   return (await publishing(deps, commit)).answer;
 
   function asMember(caller: OrganizationCaller): Promise<Revoking & { readonly answer: T }> {
     const { organizationId } = caller;
     return deps.db.organization({ organizationId, userId: caller.id }, async (tx) => {
-      const standing = await beginChange(tx, caller, 'clients:manage');
+      const standing = await lockAndAuthorize(tx, caller, 'clients:manage');
       const revocations: Revocation[] = [];
       const answer = await work({
         ...common(tx, organizationId, caller.id),

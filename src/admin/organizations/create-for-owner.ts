@@ -4,14 +4,14 @@ import type { Database } from '../../base/database/db.ts';
 import { problem } from '../../base/errors/problem.ts';
 import { newId } from '../../base/platform/random.ts';
 import {
+  type CreatedOrganization,
   chooseSlug,
-  type Founded,
-  type FoundingDeps,
-  foundOrganization,
-} from '../../directory/organizations/found-organization.ts';
+  type InsertOrganizationDeps,
+  insertOrganization,
+} from '../../directory/organizations/insert-organization.ts';
 import { getAccount } from '../../directory/users/accounts.ts';
 
-export interface OrganizationFor {
+export interface OrganizationForOwner {
   readonly ownerEmail: string;
   readonly name: string;
   /** That one or none; null derives one from the name. */
@@ -21,16 +21,16 @@ export interface OrganizationFor {
 const DISABLED_OWNER = 'The account that would be the owner is disabled: enable it first, or name another one.';
 
 /** The new organization with its trial, owned by the user of the e-mail. Raises not_found, account_disabled, slug_taken. */
-export async function createOrganizationFor(
-  deps: FoundingDeps & { readonly db: Database },
-  input: OrganizationFor,
-): Promise<Founded> {
+export async function createOrganizationForOwner(
+  deps: InsertOrganizationDeps & { readonly db: Database },
+  input: OrganizationForOwner,
+): Promise<CreatedOrganization> {
   const { id: ownerId, status } = await getAccount(deps, input.ownerEmail);
   if (status === 'disabled') throw problem('account_disabled', { detail: DISABLED_OWNER });
   const organizationId = newId(deps.random, deps.clock);
   const slug = await chooseSlug(deps, input.name, input.slug);
-  const founding = { organizationId, ownerId, actorId: null, name: input.name, slug };
-  const founded = await deps.db.system((tx) => foundOrganization(deps, tx, founding));
-  if (!founded) throw problem('slug_taken');
-  return founded;
+  const toCreate = { organizationId, ownerId, actorId: null, name: input.name, slug };
+  const created = await deps.db.system((tx) => insertOrganization(deps, tx, toCreate));
+  if (!created) throw problem('slug_taken');
+  return created;
 }
