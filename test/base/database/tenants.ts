@@ -37,7 +37,7 @@ export interface Visible {
   passwords: number;
 }
 
-/** What the scope sees. */
+/** The rows that the scope sees. */
 export async function visible(asked: Reader<string>): Promise<Visible | undefined> {
   return (await asked.rows<Visible>(VISIBLE, []))[0];
 }

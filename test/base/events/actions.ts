@@ -1,4 +1,4 @@
-// What is recorded and ends no token: with the causes of causes.ts every event of the catalogue happens at least once.
+// The recorded actions that end no token. Together with causes.ts every event of the catalogue occurs at least once.
 import { randomUUID } from 'node:crypto';
 import { createAccount } from '../../../src/admin/accounts/create-account.ts';
 import {

@@ -1,5 +1,5 @@
-// The catalogue of events is closed: no statement writes a type that it does not have, it has none that nobody writes,
-// and every row is what it says.
+// The catalogue of events is complete: every type that a statement writes is in it, every type in it is written, and
+// every row matches its type.
 import t from 'tap';
 import { EVENT_TYPES, EVENTS, isEventType } from '../../../src/base/events/catalogue.ts';
 import { record } from '../../../src/base/events/record.ts';
@@ -14,7 +14,7 @@ import { ACTIONS } from './actions.ts';
 import { openEventCheck } from './rows.ts';
 import { eventStatements, statementsOf } from './statements.ts';
 
-t.test('every type is a noun and what happened to it, and says when in one sentence', async (t) => {
+t.test('every type is a noun and what happened to it, with one sentence that says when', async (t) => {
   for (const type of EVENT_TYPES) {
     t.match(type, /^[a-z]+(_[a-z]+)*\.[a-z]+(_[a-z]+)*$/);
     t.match(type, /(ed|left|set)$/, 'in the past tense');
@@ -22,9 +22,9 @@ t.test('every type is a noun and what happened to it, and says when in one sente
   }
 });
 
-t.test('whatever inserts events names types of the catalogue', async (t) => {
+t.test('every statement that inserts events names types of the catalogue', async (t) => {
   const statements = eventStatements();
-  t.ok(statements.length > 10, 'they are found');
+  t.ok(statements.length > 10, 'statements are found');
   for (const { path, types } of statements) {
     t.ok(types, `${path} writes its types as literals`);
     t.strictSame(
@@ -40,7 +40,7 @@ t.test('whatever inserts events names types of the catalogue', async (t) => {
   t.strictSame(
     byModel.map(({ path }) => path),
     ['src/base/events/record.ts'],
-    'beside them, record() alone writes',
+    'apart from them, only record() writes',
   );
 });
 
@@ -72,8 +72,8 @@ t.test('every type of the catalogue has a writer', async (t) => {
   );
 });
 
-// What ends tokens is held to it where it happens: test/credentials/revocations/causes.test.ts.
-t.test('what happens is recorded as the catalogue says, and all of it happens', async (t) => {
+// test/credentials/revocations/causes.test.ts checks that the events which end tokens do so.
+t.test('events are recorded as in the catalogue, and every type occurs', async (t) => {
   const database = await createDatabase(t);
   const holders = await openTokenHolders(await openService(t, database), database);
   const check = openEventCheck(database);
@@ -105,7 +105,7 @@ function plantEvent(
   );
 }
 
-t.test('a row that is not as the catalogue says is noticed', async (t) => {
+t.test('a row that does not match the catalogue is noticed', async (t) => {
   const database = await createDatabase(t);
   const { userId: user } = await seedPerson(database);
   const { id: organization } = await seedOrganization(database);
@@ -145,7 +145,7 @@ t.test('a row that is not as the catalogue says is noticed', async (t) => {
   }
 });
 
-// Never called: the compiler judges it. A line that compiles although it is marked is an error.
+// Never called: the compiler checks it. A line that compiles although it is marked is an error.
 export async function refusedByTheCompiler(tx: Parameters<typeof record>[0]): Promise<void> {
   const about = { id: 'id', actorId: 'user', targetId: 'user' };
   await record(tx, { ...about, type: 'user.renamed', organizationId: null });

@@ -1,4 +1,4 @@
-// Changes of one member at the same moment, and a removal that others run into.
+// Changes of one member at the same moment, and a removal during other requests.
 import t from 'tap';
 import { atOnce, type Reply } from '../../support/client.ts';
 import { seedMembership, signInPerson } from '../../support/fixtures/people.ts';
@@ -18,7 +18,7 @@ function remove({ api }: Team, { token }: Teammate, { userId }: Teammate): Promi
   return api.delete(`/users/${userId}`, { token });
 }
 
-t.test('a change that runs into a removal leaves no role without a member, whichever comes first', async (t) => {
+t.test('a change during a removal leaves no role without a member, whichever comes first', async (t) => {
   const team = await openTeam(t);
   const { database, api, organization, join } = team;
   const owner = await join('owner');
@@ -35,14 +35,14 @@ t.test('a change that runs into a removal leaves no role without a member, which
     t.same(await heldRoles(database, organization.id, agent.userId), []);
     t.equal(await countRows(database, 'memberships'), 1);
   }
-  // A change that came first answers with the member, or that there is none, when it is read back after the removal.
+  // A change that came first answers with the member, or with 404 if it reads the member after the removal.
   t.same(
     [...seen].filter((found) => !['200,204', '204,404 not_found'].includes(found)),
     [],
   );
 });
 
-t.test('changes of one member at once each take hold whole, one after the other', async (t) => {
+t.test('changes of one member at the same time are each applied as a whole, one after the other', async (t) => {
   const team = await openTeam(t);
   const { database, api, organization, join } = team;
   const owner = await join('owner');
@@ -62,7 +62,7 @@ t.test('changes of one member at once each take hold whole, one after the other'
   }
 });
 
-t.test('a sign-in, switch or refresh that runs into the removal leads to no organization any more', async (t) => {
+t.test('after a sign-in, switch or refresh during a removal, no session acts for the organization', async (t) => {
   const team = await openTeam(t);
   const { database, api, organization, join } = team;
   const owner = await join('owner');
@@ -84,7 +84,7 @@ t.test('a sign-in, switch or refresh that runs into the removal leads to no orga
     if (replies[0]?.status !== 204 || replies.some(({ status }) => status >= 500)) bad.push(outcome(replies).join());
     for (const { body: answer } of replies) {
       const token = answer.data?.accessToken;
-      if (token && (await api.get('/users', { token })).status !== 401) bad.push(`round ${round}: a token lives`);
+      if (token && (await api.get('/users', { token })).status !== 401) bad.push(`round ${round}: a token still works`);
     }
     const left = await database.query('SELECT 1 FROM sessions WHERE organization_id = $1 AND user_id = $2', [
       organization.id,
@@ -96,7 +96,7 @@ t.test('a sign-in, switch or refresh that runs into the removal leads to no orga
   t.same(bad, []);
 });
 
-t.test('what waits for a membership that is being ended is refused as if it had come after it', async (t) => {
+t.test('a request that waits for a membership that is being ended is refused as if it came later', async (t) => {
   const { database, api, organization, join } = await openTeam(t);
   const agent = await join('agent');
   const { accessToken: token, refreshToken } = await signInPerson(api, agent, organization.slug);
@@ -120,7 +120,7 @@ t.test('what waits for a membership that is being ended is refused as if it had 
 });
 
 t.test(
-  'no session begins to act for the organization between the end of the others and that of the membership',
+  'no session starts to act for the organization after the others have ended and before the membership has',
   async (t) => {
     const team = await openTeam(t);
     const { database, api, organization, join } = team;

@@ -1,4 +1,4 @@
-// The end of a membership: by removal, which ends what the member does there, and by leaving. The person stays.
+// The end of a membership: by removal, which ends the member's sessions there, and by leaving. The account stays.
 import t from 'tap';
 import { sessionRow } from '../../sign-in/sessions/rows.ts';
 import { seedMembership, signInPerson } from '../../support/fixtures/people.ts';
@@ -6,7 +6,7 @@ import { furtherTeam, openTeam, renewed } from '../../support/fixtures/team.ts';
 import { partsOf } from '../../support/forge.ts';
 import { countRows, eventsAbout, heldRoles } from '../../support/rows.ts';
 
-t.test('a removed member is out at once: sessions, tokens, roles; elsewhere they go on as before', async (t) => {
+t.test('a removed member loses sessions, tokens and roles at once, and nothing in other organizations', async (t) => {
   const { database, api, organization, join } = await openTeam(t);
   const owner = await join('owner');
   const agent = await join('agent');
@@ -27,7 +27,7 @@ t.test('a removed member is out at once: sessions, tokens, roles; elsewhere they
   }
   t.match(await api.get('/me', { token: elsewhere.accessToken }), { status: 401, code: 'token_stale' });
   const { claims } = partsOf(await renewed(api, elsewhere));
-  t.match(claims, { org: other.organization.id, roles: ['admin'] }, 'the session elsewhere lives on');
+  t.match(claims, { org: other.organization.id, roles: ['admin'] }, 'the session elsewhere is still alive');
   t.same(await heldRoles(database, other.organization.id, agent.userId), ['admin']);
   t.same(await heldRoles(database, organization.id, agent.userId), []);
   t.match(await api.get(`/users/${agent.userId}`, { token: owner.token }), { status: 404, code: 'not_found' });
@@ -38,7 +38,7 @@ t.test('a removed member is out at once: sessions, tokens, roles; elsewhere they
   t.match(back, { status: 403, code: 'organization_access_denied' });
 });
 
-t.test('a token for the organization that another session was given dies with the membership', async (t) => {
+t.test('a token for the organization issued to another session ends with the membership', async (t) => {
   const { database, api, organization, join } = await openTeam(t);
   const owner = await join('owner');
   const agent = await join('agent');
@@ -52,7 +52,7 @@ t.test('a token for the organization that another session was given dies with th
   t.match(await api.get('/users', { token }), { status: 401, code: 'token_stale' });
 });
 
-t.test('removing needs users:remove, and removing oneself no more', async (t) => {
+t.test('removing needs users:remove, and removing oneself nothing more', async (t) => {
   const { api, database, organization, join } = await openTeam(t);
   const owner = await join('owner');
   const admin = await join('admin');
@@ -69,7 +69,7 @@ t.test('removing needs users:remove, and removing oneself no more', async (t) =>
   t.same(await heldRoles(database, organization.id, owner.userId), ['owner']);
 });
 
-t.test('whoever leaves keeps the session, which then acts for no organization', async (t) => {
+t.test('a user who leaves keeps the session, which then acts for no organization', async (t) => {
   const { database, api, organization, join } = await openTeam(t);
   await join('owner');
   const agent = await join('agent');
@@ -86,7 +86,7 @@ t.test('whoever leaves keeps the session, which then acts for no organization', 
   t.match(await api.delete(`/me/organizations/${organization.id}`, { token }), { status: 404, code: 'not_found' });
 });
 
-t.test('one may leave while suspended, and while the organization is', async (t) => {
+t.test('a user may leave while suspended, and while the organization is', async (t) => {
   const { database, service, api, organization, join } = await openTeam(t);
   await join('owner');
   const agent = await join('agent');
@@ -107,7 +107,7 @@ t.test('one may leave while suspended, and while the organization is', async (t)
   t.equal(await countRows(database, 'memberships'), 1);
 });
 
-t.test('leaving one organization touches no other, be it the current one', async (t) => {
+t.test('leaving one organization changes no other, even the current one', async (t) => {
   const { database, api, organization, join } = await openTeam(t);
   await join('owner');
   const agent = await join('agent');
@@ -125,7 +125,7 @@ t.test('leaving one organization touches no other, be it the current one', async
   );
 });
 
-t.test('other processes learn of a removal from what was committed with it', async (t) => {
+t.test('other processes read a removal from the committed revocations', async (t) => {
   const { database, api, join } = await openTeam(t);
   const owner = await join('owner');
   const agent = await join('agent');

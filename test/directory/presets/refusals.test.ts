@@ -1,4 +1,4 @@
-// What stands against applying a preset: it is named, and then nothing is written.
+// What prevents applying a preset: the reason is named, and nothing is written.
 import t from 'tap';
 import { applyPreset } from '../../../src/directory/presets/apply.ts';
 import { planPreset } from '../../../src/directory/presets/plan.ts';
@@ -6,7 +6,7 @@ import { seedMember, seedOrganization } from '../../support/fixtures/people.ts';
 import { seedRole } from '../../support/fixtures/roles.ts';
 import { CRM, crmWith, EVENTS, openRoles, refusal } from './applying.ts';
 
-t.test('a role whose name organizations have given to roles of their own is not made', async (t) => {
+t.test('a role whose name is used by roles of organizations is not created', async (t) => {
   const { database, ...deps } = await openRoles(t);
   for (const _ of [1, 2, 3]) {
     const { id } = await seedOrganization(database);
@@ -20,7 +20,7 @@ t.test('a role whose name organizations have given to roles of their own is not 
   t.match(
     (await planPreset(deps.db, preset)).obstacles,
     [{ code: 'role_name_taken', detail: message }],
-    'a plan says so',
+    'a plan reports it',
   );
 });
 
@@ -55,7 +55,7 @@ t.test('roles that the preset leaves out stay and are named, unless they are pru
 t.test('ownership moves to another role only where every organization keeps an owner', async (t) => {
   const { database, ...deps } = await openRoles(t);
   const [one, two] = [await seedOrganization(database), await seedOrganization(database)];
-  const founder = await seedMember(database, one.id, 'owner');
+  const owner = await seedMember(database, one.id, 'owner');
   const suspended = await seedMember(database, one.id, 'admin');
   await database.query(`UPDATE memberships SET status = 'suspended' WHERE user_id = $1`, [suspended]);
   await seedMember(database, two.id, 'owner');
@@ -66,20 +66,16 @@ t.test('ownership moves to another role only where every organization keeps an o
   t.equal(code, 'last_owner');
   t.match(message, '1 organization would be left without an owner');
   const renamed = { ...moved, roles: moved.roles.filter(({ name }) => name !== 'owner') };
-  t.equal(
-    (await applyPreset(deps, renamed)).plan.changes,
-    1,
-    'an ownership role that is left out goes on making owners',
-  );
+  t.equal((await applyPreset(deps, renamed)).plan.changes, 1, 'an ownership role that is left out still makes owners');
   await applyPreset(deps, CRM);
 
   await database.query(
     `INSERT INTO role_assignments (id, organization_id, user_id, role_id, role_owner_key)
      SELECT gen_random_uuid(), $1, $2, id, owner_key FROM roles WHERE name = 'admin'`,
-    [one.id, founder],
+    [one.id, owner],
   );
   t.equal((await applyPreset(deps, moved)).plan.changes, 2);
-  t.match(await database.query('SELECT epoch > 0 AS raised FROM users WHERE id = ANY($1)', [[founder, admin]]), [
+  t.match(await database.query('SELECT epoch > 0 AS raised FROM users WHERE id = ANY($1)', [[owner, admin]]), [
     { raised: true },
     { raised: true },
   ]);

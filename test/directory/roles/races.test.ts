@@ -1,4 +1,4 @@
-// Changes of roles that meet: by a barrier, or held by a lock until they all wait.
+// Changes of roles at the same time: started by a barrier, or held by a lock until they all wait.
 import t from 'tap';
 import { applyPreset } from '../../../src/directory/presets/apply.ts';
 import { planPreset } from '../../../src/directory/presets/plan.ts';
@@ -16,7 +16,7 @@ import { rounds } from '../../support/thorough.ts';
 const ROUNDS = rounds(50);
 const CRM = readPreset('crm');
 
-t.test('of two roles of one name that are made at once one comes into being', async (t) => {
+t.test('of two roles of one name created at the same time one succeeds', async (t) => {
   const { api, database, join } = await openTeam(t);
   const { token } = await join('owner');
   const answers: string[] = [];
@@ -34,7 +34,7 @@ t.test('of two roles of one name that are made at once one comes into being', as
   t.equal((await database.query('SELECT 1 FROM roles WHERE organization_id IS NOT NULL')).length, ROUNDS);
 });
 
-t.test('an edit that meets a deletion is made before it or finds nothing', async (t) => {
+t.test('a change during a deletion is made before it or finds nothing', async (t) => {
   const { api, database, organization, join } = await openTeam(t);
   const { token } = await join('owner');
   for (let round = 0; round < ROUNDS; round += 1) {
@@ -48,7 +48,7 @@ t.test('an edit that meets a deletion is made before it or finds nothing', async
   t.same(await database.query('SELECT 1 FROM roles WHERE organization_id IS NOT NULL'), [], 'and none comes back');
 });
 
-t.test('two edits of different members of a role both stay', async (t) => {
+t.test('two changes of different fields of a role are both kept', async (t) => {
   const { api, database, organization, join } = await openTeam(t);
   const { token } = await join('owner');
   const id = await seedRole(database, organization.id, { name: 'role', level: 0, permissions: [] });
@@ -61,7 +61,7 @@ t.test('two edits of different members of a role both stay', async (t) => {
   }
 });
 
-t.test('a role that is assigned while it is deleted is deleted or held, never both', async (t) => {
+t.test('a role that is assigned while it is deleted is either deleted or assigned', async (t) => {
   const { api, database, organization, join } = await openTeam(t);
   const { token } = await join('owner');
   const userId = await seedMember(database, organization.id, 'viewer');
@@ -77,7 +77,7 @@ t.test('a role that is assigned while it is deleted is deleted or held, never bo
   }
 });
 
-t.test('a name goes to the system or to an organization, when both want it at once', async (t) => {
+t.test('the system and an organization want one name at the same time: exactly one gets it', async (t) => {
   const { api, service, database, join } = await openTeam(t);
   const { token } = await join('owner');
   for (let round = 0; round < ROUNDS; round += 1) {
@@ -98,7 +98,7 @@ t.test('a name that a preset or an organization is about to take is not taken by
   const role = (name: string) => ({ name, description: '', level: 1, ownership: false, permissions: [] });
   const make = (name: string) => api.post('/roles', { name, level: 1, permissions: [] }, { token });
 
-  const user = await holdUser(t, database, viewer); // holds the preset back once it has written its roles
+  const user = await holdUser(t, database, viewer); // holds the preset once it has written its roles
   const changed = CRM.roles.map((each) => (each.name === 'viewer' ? { ...each, permissions: [] } : each));
   const applying = applyPreset(service.app.parts, { ...CRM, roles: [...changed, role('first')] });
   await waiters(database, 1);
@@ -108,7 +108,7 @@ t.test('a name that a preset or an organization is about to take is not taken by
   t.equal((await applying).plan.changes, 2);
   t.match(await late, { status: 409, code: 'role_name_taken' }, 'the preset came first');
 
-  const events = await openTransaction(t, database); // holds the organization back once it has written its role
+  const events = await openTransaction(t, database); // holds the organization once it has written its role
   await events.query('LOCK TABLE events IN SHARE MODE');
   const making = make('second');
   await waiters(database, 1);
@@ -123,7 +123,7 @@ t.test('a name that a preset or an organization is about to take is not taken by
   await refused;
 });
 
-t.test('who is given a role while its preset is applied gets a new epoch, too', async (t) => {
+t.test('a user who gets a role while its preset is applied gets a new epoch as well', async (t) => {
   const { service, database, organization } = await openTeam(t);
   const userId = await seedMember(database, organization.id);
   const assigning = await openTransaction(t, database);
@@ -140,14 +140,14 @@ t.test('who is given a role while its preset is applied gets a new epoch, too', 
   t.match(await database.query('SELECT epoch FROM users WHERE id = $1', [userId]), [{ epoch: 1 }]);
 });
 
-t.test('no organization is founded without an owner while ownership moves to another role', async (t) => {
+t.test('no organization is created without an owner while ownership moves to another role', async (t) => {
   const database = await createDatabase(t);
   const { api, app } = await openService(t, database);
   const chief = { name: 'chief', description: '', level: 100, ownership: true, permissions: ['*:*'] };
   const [, ...others] = CRM.roles;
   const owner = { name: 'owner', description: '', level: 100, ownership: false, permissions: [] };
   const moved: Preset = { name: 'moved', roles: [chief, owner, ...others] };
-  // Somebody who holds the old role, so that raising epochs can be held, in an organization that keeps an owner.
+  // A user with the old role, so that raising epochs can be held, in an organization that keeps an owner.
   const { id } = await seedOrganization(database);
   const userId = await seedMember(database, id, 'owner');
   const first = { name: 'crm', roles: [...CRM.roles, { ...chief, ownership: false }] };
@@ -168,7 +168,7 @@ t.test('no organization is founded without an owner while ownership moves to ano
   await held.query('COMMIT');
   t.equal((await applying).usersAffected, 1);
   t.match(await founding, { status: 503, code: 'service_busy' });
-  t.same(await database.query(`SELECT 1 FROM organizations WHERE name = 'Acme'`), [], 'nothing was founded');
+  t.same(await database.query(`SELECT 1 FROM organizations WHERE name = 'Acme'`), [], 'nothing was created');
   const account = await newAccount(api);
   const held2 = await database.query(
     'SELECT r.name FROM role_assignments a JOIN roles r ON r.id = a.role_id WHERE a.user_id = $1',

@@ -1,4 +1,4 @@
-// The roles of the service by plain SQL, past all of our code, and two tenants' worth of rows to keep apart.
+// Runs plain SQL as the roles of the service, without Tenantry's code, and inserts the rows of a tenant.
 import pg from 'pg';
 import type { TestDatabase } from '../../../support/database.ts';
 import { seedClient } from '../../../support/fixtures/clients.ts';
@@ -19,7 +19,7 @@ export async function asRole<T>(url: string, work: (ask: Ask) => Promise<T>): Pr
 
 export type Ask = (text: string, values?: unknown[]) => Promise<Record<string, unknown>[]>;
 
-/** Runs the work in a transaction of the scope, and undoes it. */
+/** Runs the work in a transaction of the scope, and rolls it back. */
 export async function within<T>(
   ask: Ask,
   scope: { organization?: string; user?: string },
