@@ -48,7 +48,7 @@ export function readSequence(source: string, path: string): Sequence {
     const [, section] = SECTION.exec(line) ?? [];
     if (id) participants.push({ id, lines: linesOf(name) });
     else if (from && to) {
-      if (from === to) throw refuse('a message goes to its own sender: use a note');
+      if (from === to) throw refuse('a message to its sender is not possible: use a note');
       const kind = ARROWS[arrow as keyof typeof ARROWS];
       items.push({ kind, from: find(from), to: find(to), lines: linesOf(said) });
     } else if (first) items.push({ kind: 'note', from: find(first), to: find(last ?? first), lines: linesOf(noted) });

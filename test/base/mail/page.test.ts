@@ -7,7 +7,7 @@ import { ROOT } from '../../support/service.ts';
 
 t.test('the page on mail lists every cause with its sentence, and no other', async (t) => {
   const page = readFileSync(join(ROOT, 'docs', 'mail.md'), 'utf8');
-  const [, table = ''] = page.split('## Why it was not taken');
+  const [, table = ''] = page.split('## Why it was not accepted');
   const listed = [...table.matchAll(/^\| `(\w+)` \| (.+) \|$/gm)].map(([, code, sentence]) => [code, sentence]);
   t.same(listed, Object.entries(MAIL_FAILURES));
 });
