@@ -92,8 +92,7 @@ t.test('every operation answers as the document says, on a walk through all of t
     const mediaType = reply.headers.get('content-type')?.split(';')[0] ?? '';
     const content = response.content?.[mediaType];
     if (!content) t.equal(reply.text, '', `${answer} has no body`);
-    else
-      t.same(validator(content.schema).safeParse(reply.body).error?.issues ?? [], [], `${answer} matches its schema`);
+    else t.same(validator(content.schema).safeParse(reply.body).error?.issues ?? [], [], `${answer} fits its schema`);
     if (reply.code) t.match(response.description, `\`${reply.code}\``, `${answer} is a described problem`);
     if (reply.status < 400) walked.add(id);
     return reply;
