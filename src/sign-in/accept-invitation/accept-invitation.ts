@@ -83,10 +83,10 @@ export async function acceptAsUser(deps: JoinDeps & RefreshDeps, caller: Caller,
 
   async function join(tx: SystemTx) {
     let revocations: readonly Revocation[] = [];
-    const admit = async () => {
+    const beforeJoining = async () => {
       revocations = await proveMailbox(deps, tx, caller);
     };
-    await redeemInvitation(deps, tx, { invitation, token, userId: caller.id, admit });
+    await redeemInvitation(deps, tx, { invitation, token, userId: caller.id, beforeJoining });
     const switched = await updateSessionOrganization(tx, caller.id, sessionId, organizationId);
     if (!switched?.live) throw problem('session_revoked');
     if (!switched.session) throw refusal(switched.subject);
@@ -142,12 +142,12 @@ export async function acceptByRegistering(deps: JoinDeps, input: JoinByRegisteri
 
   const commit = deps.db.system(async (tx) => {
     let revocations: readonly Revocation[] = [];
-    const admit = async () => {
+    const beforeJoining = async () => {
       const account = { userId, name, passwordHash, invitation };
       if (known) revocations = await takeOver(deps, tx, account);
       else await insertAccount(deps, tx, account);
     };
-    await redeemInvitation(deps, tx, { invitation, token, userId, admit });
+    await redeemInvitation(deps, tx, { invitation, token, userId, beforeJoining });
     const session = { userId, organization: invitation.organizationId, amr: ['pwd'], device };
     return { revocations, pending: await storeSession(deps, tx, session) };
   });
