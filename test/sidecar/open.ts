@@ -1,4 +1,4 @@
-// A sidecar in this process in front of an upstream that remembers what it was sent, with tokens of the testkit.
+// A sidecar in this process in front of an upstream that records what it receives, with tokens of the testkit.
 import { once } from 'node:events';
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http';
 import type { AddressInfo } from 'node:net';
@@ -19,7 +19,7 @@ export interface Upstream {
   readonly url: URL;
   readonly server: Server;
   readonly sockets: WebSocketServer;
-  /** Requests for sockets and plain ones, in their order. */
+  /** Socket requests and plain requests, in order. */
   readonly requests: IncomingMessage[];
   readonly accepted: Accepted[];
   /** The next socket that is accepted. */
@@ -83,11 +83,11 @@ export interface Stand {
   readonly http: string;
   readonly ws: string;
   readonly lines: LogLine[];
-  /** Opens a socket; the token goes into Authorization unless options or protocols say otherwise. */
+  /** Opens a socket. The token is sent in Authorization unless options or protocols say otherwise. */
   open(path?: string, token?: string | null, options?: ClientOptions, protocols?: string[]): Promise<Client>;
 }
 
-/** A socket of `ws` with what it heard. */
+/** A socket of `ws` with its received messages. */
 export interface Client {
   readonly socket: WebSocket;
   readonly messages: (string | Buffer)[];
@@ -104,7 +104,7 @@ export interface StandOptions {
   readonly issuer?: TestIssuer;
 }
 
-/** Opens it all. */
+/** Opens all of them. */
 export async function openStand(t: Test, options: StandOptions = {}): Promise<Stand> {
   const issuer = options.issuer ?? createTestIssuer();
   const upstream = options.upstream ?? (await openUpstream(t, options.upstreamOptions));
@@ -134,7 +134,7 @@ export async function openStand(t: Test, options: StandOptions = {}): Promise<St
   };
 }
 
-/** Opens a socket and waits for it. Raises Refused when the handshake is answered with something else. */
+/** Opens a socket and waits for it. Raises Refused if the handshake gets another answer. */
 export async function openClient(url: string, protocols: string[], options: ClientOptions): Promise<Client> {
   const socket = new WebSocket(url, protocols, options);
   const messages: (string | Buffer)[] = [];
@@ -186,7 +186,7 @@ export class Refused extends Error {
   }
 }
 
-/** How a handshake was refused. Raises when it was accepted, or lost. */
+/** How a handshake was refused. Raises if it was accepted, or lost. */
 export async function refusal(opening: Promise<Client>): Promise<Refused> {
   try {
     const { socket } = await opening;

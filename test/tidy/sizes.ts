@@ -17,7 +17,7 @@ const LONG_FUNCTIONS: Readonly<Record<string, number>> = {
   'src/sidecar/sockets/live.ts createLiveIndex': 88,
   'src/verifier/core/verifier.ts createVerifier': 147,
   "test/base/database/db.test.ts '2,000 mixed operations, many of them failing, on three connections never see a foreign row'": 81,
-  "test/base/database/isolation/isolation.test.ts 'an organization neither sees nor changes nor makes a row of another'": 97,
+  "test/base/database/isolation/isolation.test.ts 'an organization neither reads nor changes nor inserts a row of another'": 97,
   "test/contract/openapi.test.ts 'every operation answers as the document says, on a walk through all of them'": 112,
   'test/tenancy/doors.ts makeDoor': 146,
   'test/verifier/adapters/http-cases.ts holdHttpCases': 151,
@@ -25,7 +25,6 @@ const LONG_FUNCTIONS: Readonly<Record<string, number>> = {
 };
 const FULL_FOLDERS: Readonly<Record<string, number>> = {
   'src/cli': 16,
-  'test/support': 16,
 };
 // Decorators, which the framework they are for asks for, cannot be measured.
 const DECORATED = /^examples\/nestjs\//;

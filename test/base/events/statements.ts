@@ -1,9 +1,9 @@
-// Finds what the source writes into the table of events by SQL, and reads the types from it.
+// Finds the SQL in the source that inserts events, and reads the event types from it.
 import { sourcesBelow } from '../../support/sources.ts';
 
 export interface EventStatement {
   readonly path: string;
-  /** The types that it may write, each a literal; null where that cannot be read from it. */
+  /** The types that the statement may write, each a literal. null if they cannot be read from it. */
   readonly types: readonly string[] | null;
 }
 
@@ -16,7 +16,7 @@ export function eventStatements(): EventStatement[] {
   return sourcesBelow('src', /\.ts$/).flatMap(({ path, code }) => statementsOf(path, code));
 }
 
-/** Those of one text. */
+/** The statements of one text. */
 export function statementsOf(path: string, code: string): EventStatement[] {
   return [...code.matchAll(INSERT)].map(({ 0: head, 1: columns = '', index }) => {
     const at = columns.split(',').findIndex((column) => column.trim() === 'type');
@@ -26,7 +26,7 @@ export function statementsOf(path: string, code: string): EventStatement[] {
   });
 }
 
-// The lists between SELECT and FROM of what is inserted, up to the parenthesis or the quote that ends the statement.
+// The lists between SELECT and FROM of the inserted rows, up to the parenthesis or quote that ends the statement.
 function selections(text: string): string[][] {
   const lists: string[][] = [];
   let [depth, list, from]: [number, string[] | null, number] = [0, null, 0];

@@ -1,9 +1,9 @@
-// Naming an organization by the tenant headers: who may, every kind of value, and the rule of what comes of it, written
-// down once more, plainly. What is asked, and where, is up to the tests.
-import { type Account, type Api, newAccount } from '../../support/client.ts';
+// Naming an organization with the tenant headers: the kinds of callers, every kind of value, and the expected outcome,
+// written a second time in plain code. The tests choose the requests and the routes.
+import type { Api } from '../../support/client.ts';
 import type { TestDatabase } from '../../support/database.ts';
-import { newLoner } from '../../support/platform.ts';
-import { joinOrganization } from '../../support/session-state.ts';
+import { type Account, newAccount, newAccountWithoutOrganization } from '../../support/fixtures/accounts.ts';
+import { seedOrganizationOf } from '../../support/fixtures/people.ts';
 
 export interface Place {
   readonly id: string;
@@ -12,31 +12,31 @@ export interface Place {
 
 export const UNKNOWN: Place = { id: '019aa3f0-5c00-7a10-8b2f-3d6f1c2a4e01', slug: 'no-such-organization' };
 
-/** A person with a token, their memberships, and what they may: the token acts for `own`, or for none. */
+/** A user with a token, their memberships, and permissions. The token acts for `own`, or for no organization. */
 export interface Person {
   readonly email: string;
   readonly password: string;
   readonly token: string;
   readonly own: Place | null;
   readonly memberships: readonly (Place & { readonly reads: boolean })[];
-  /** Where a sign-in goes that names none. */
+  /** The organization of a sign-in that names none. */
   readonly first: Place | null;
 }
 
-/** What the tables are about: three persons with their tokens, and an organization of somebody else's. */
+/** The data of the tables: three users with their tokens, and an organization of another user. */
 export interface Population {
   readonly foreign: Place;
   readonly people: Readonly<Record<string, Person>>;
 }
 
-/** Registers them and makes their memberships. */
+/** Registers the users and creates their memberships. */
 export async function populate(database: TestDatabase, api: Api): Promise<Population> {
   const placeOf = async (userId: string, slug: string, role: string) => {
-    return { id: await joinOrganization(database, userId, { slug, role }), slug, reads: role === 'admin' };
+    return { id: await seedOrganizationOf(database, userId, { slug, role }), slug, reads: role === 'admin' };
   };
   const owner = await newAccount(api);
-  const loner = await newLoner(api);
-  const several = await newLoner(api);
+  const loner = await newAccountWithoutOrganization(api);
+  const several = await newAccountWithoutOrganization(api);
   const secondary = await placeOf(owner.userId, 'secondary', 'viewer');
   const places = [await placeOf(several.userId, 'initech', 'admin'), await placeOf(several.userId, 'hooli', 'viewer')];
   const [oldest] = await database.query<{ id: string }>(
@@ -67,13 +67,16 @@ function signedUp({ email, password, accessToken: token }: Omit<Account, 'organi
   return { email, password, token };
 }
 
-/** What a header may hold: the text that is sent, and what it means; `wrong` means nothing at all. */
+/** A value of a header: the sent text, and the organization it means. `wrong` means none at all. */
 export type Value =
   | { readonly sent: string; readonly means: string }
   | { readonly sent: string; readonly wrong: true }
   | null;
 
-/** Every kind of value, seen from a person: their first and second organization, a foreign one, an unknown one, mistakes. */
+/**
+ * Every kind of value, as a user sees it: their first and second organization, a foreign one, an unknown one,
+ * errors.
+ */
 export function valuesFor({ own, memberships }: Person, foreign: Place): Record<string, Value> {
   const [one = foreign, two = UNKNOWN] = own ? [own, ...memberships.filter(({ id }) => id !== own.id)] : memberships;
   const good = (reference: string) => ({ sent: reference, means: reference });
@@ -97,13 +100,13 @@ export function valuesFor({ own, memberships }: Person, foreign: Place): Record<
   };
 }
 
-/** The organization that is acted for, or the refusal. */
+/** The organization of the request, or the refusal. */
 export type Outcome = { readonly acts: Place | null } | { readonly status: number; readonly code: string };
 const BAD: Outcome = { status: 400, code: 'bad_request' };
 const isId = (reference: string) => reference.length === 36;
 const names = ({ id, slug }: Place, reference: string) => reference === id || reference === slug;
 
-/** The references of two headers, or null when the request is a mistake whoever sends it. */
+/** The references of two headers, or null if the request is an error for every caller. */
 function referencesOf(values: readonly Value[]): string[] | null {
   const sent = values.filter((value) => value !== null);
   if (sent.some((value) => 'wrong' in value)) return null;
@@ -112,7 +115,7 @@ function referencesOf(values: readonly Value[]): string[] | null {
   return one !== undefined && two !== undefined && isId(one) === isId(two) ? null : references;
 }
 
-/** One of the person's organizations, by all of the references. */
+/** One of the user's organizations that all of the references name. */
 function chosen(person: Person, references: readonly string[]): Outcome {
   const touched = person.memberships.filter((place) => references.some((reference) => names(place, reference)));
   if (touched.length === 0) return { status: 403, code: 'organization_access_denied' };
@@ -120,7 +123,7 @@ function chosen(person: Person, references: readonly string[]): Outcome {
   return meant ? { acts: meant } : BAD;
 }
 
-/** The outcome at a route that wants a token. */
+/** The outcome at a route that needs a token. */
 export function onSignedIn(person: Person, values: readonly Value[]): Outcome {
   const references = referencesOf(values);
   if (!references) return BAD;
@@ -131,7 +134,7 @@ export function onSignedIn(person: Person, values: readonly Value[]): Outcome {
   return matching.length > 0 ? BAD : { status: 403, code: 'tenant_mismatch' };
 }
 
-/** The outcome at a route that wants `organization:read`. */
+/** The outcome at a route that needs `organization:read`. */
 export function onNeeds(person: Person, values: readonly Value[]): Outcome {
   const outcome = onSignedIn(person, values);
   if (!('acts' in outcome)) return outcome;

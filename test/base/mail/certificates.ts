@@ -1,4 +1,4 @@
-// Certificates that signed themselves, valid from 2020 until 2126, for mail servers of tests. They guard nothing.
+// Self-signed certificates, valid from 2020 until 2126, for mail servers of tests. They protect nothing.
 
 export interface Certificate {
   readonly cert: string;

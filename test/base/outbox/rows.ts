@@ -16,7 +16,7 @@ export interface OutboxRow {
   readonly done: boolean;
   readonly outcome: string | null;
   readonly failure: string | null;
-  /** Until it is due. */
+  /** The time until it is due. */
   readonly seconds: number;
 }
 
@@ -33,7 +33,7 @@ export async function rowOf({ database }: { readonly database: TestDatabase }, e
   return row;
 }
 
-/** The newest row of an address, once it is as wanted. */
+/** The newest row of an address, once it has the wanted state. */
 export async function settled(
   asked: { readonly database: TestDatabase },
   email: string,
@@ -55,7 +55,7 @@ export function keepingLog() {
   return { lines, debug: keep, info: keep, warn: keep, error: keep, fatal: keep };
 }
 
-/** A service that sends nothing by itself: the mails are taken by the test. */
+/** A service that sends no mail on its own. The test sends the mails. */
 export async function openQuiet(t: Test): Promise<Inviting> {
   const inviting = await openInviting(t);
   await inviting.service.app.parts.outbox.stop();
@@ -72,7 +72,7 @@ export function outboxOf(
   return openOutbox({ db, log, kinds, send });
 }
 
-/** Makes everything that waits due. */
+/** Makes every waiting mail due. */
 export function dueNow({ database }: { readonly database: TestDatabase }) {
   return database.query('UPDATE outbox SET due_at = now() WHERE due_at IS NOT NULL');
 }

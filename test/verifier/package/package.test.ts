@@ -1,7 +1,16 @@
 // The verifier as another project gets it: packed, unpacked into that project's node_modules, imported, type-checked
 // and used there, with nothing else installed and no service.
 import { execFile } from 'node:child_process';
-import { mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
+import {
+  globSync,
+  mkdirSync,
+  mkdtempSync,
+  readdirSync,
+  readFileSync,
+  rmSync,
+  symlinkSync,
+  writeFileSync,
+} from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
@@ -134,9 +143,7 @@ t.test('the package contains the verifier and nothing of the service, and has no
   );
   t.same(readdirSync(installed).sort(), ['LICENSE', 'README.md', 'dist', 'package.json']);
   t.same(readdirSync(join(installed, 'dist')).sort(), ['protocol', 'verifier']);
-  const names = ['protocol', 'verifier'].flatMap((folder) =>
-    readdirSync(join(installed, 'dist', folder)).map((name) => join(folder, name)),
-  );
+  const names = globSync('**/*.*', { cwd: join(installed, 'dist') });
   for (const name of names) {
     const text = readFileSync(join(installed, 'dist', name), 'utf8');
     const imported = [...text.matchAll(/(?:from|import\() ?'([^']+)'/g)].map(([, specifier = '']) => specifier);

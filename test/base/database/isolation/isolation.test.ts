@@ -1,12 +1,13 @@
-// PostgreSQL itself keeps organizations apart: asked as the roles of the service, by plain SQL, past all of our code.
+// PostgreSQL itself separates organizations: tested with the roles of the service and plain SQL, without Tenantry's
+// code.
 import t, { type Test } from 'tap';
 import { createDatabase } from '../../../support/database.ts';
-import { type Ask, asRole, plantTenant, within } from './tenant.ts';
+import { type Ask, asRole, seedTenant, within } from './tenant.ts';
 
 const SYSTEM_OWNER = '00000000-0000-0000-0000-000000000000';
 const ROLES = ['tenantry_app', 'tenantry_system'];
 
-t.test('the roles of the service own nothing and hold no privilege beyond rows', async (t) => {
+t.test('the roles of the service own nothing and have no privilege except on rows', async (t) => {
   const database = await createDatabase(t);
   for (const role of ROLES) {
     const owned = await database.query(
@@ -20,7 +21,7 @@ t.test('the roles of the service own nothing and hold no privilege beyond rows',
        AND (has_table_privilege($1, oid, 'TRUNCATE') OR has_table_privilege($1, oid, 'REFERENCES') OR has_table_privilege($1, oid, 'TRIGGER'))`,
       [role],
     );
-    t.same(held, [], `${role} can neither truncate nor refer to a table nor hang a trigger on it`);
+    t.same(held, [], `${role} can neither truncate nor reference a table nor add a trigger to it`);
     const [may] = await database.query(
       `SELECT has_schema_privilege($1, 'public', 'CREATE') AS creates, rolsuper OR rolbypassrls OR rolcreaterole OR rolcreatedb AS excess,
          has_table_privilege($1, 'events', 'UPDATE') OR has_table_privilege($1, 'events', 'DELETE') AS rewrites
@@ -38,7 +39,7 @@ t.test('the roles of the service own nothing and hold no privilege beyond rows',
   await asRole(database.appUrl, async (ask) => {
     await t.rejects(ask('SELECT hash FROM passwords'), { code: '42501' }, 'a hash cannot be selected');
     await t.rejects(ask('SELECT * FROM revocations'), { code: '42501' });
-    await t.rejects(ask('SELECT hash FROM client_secrets'), { code: '42501' }, 'no hash of a secret, either');
+    await t.rejects(ask('SELECT hash FROM client_secrets'), { code: '42501' }, 'nor the hash of a secret');
     await t.rejects(ask('SELECT 1 FROM client_assertions'), { code: '42501' });
     await t.rejects(ask('SET ROLE tenantry_system'), { code: '42501' });
     await ask('SET row_security = off');
@@ -73,14 +74,14 @@ function nothing(): Record<string, number> {
   return Object.fromEntries(VISIBLE.map((name) => [name, 0]));
 }
 
-t.test('without an organization and a user no row is seen, on fresh and on used connections', async (t) => {
+t.test('without an organization and a user no row is visible, on fresh and on used connections', async (t) => {
   const database = await createDatabase(t);
-  const { organization, user } = await plantTenant(database);
+  const { organization, user } = await seedTenant(database);
   await asRole(database.appUrl, async (ask) => {
     t.same(await countAll(ask), nothing(), 'on a fresh connection');
     t.same(await ask('SELECT user_id FROM passwords'), []);
     const seen = await within(ask, { organization }, () => countAll(ask));
-    t.match(seen, { organizations: 1, memberships: 1, sessions: 1, events: 1, users: 1 }, 'the rows are there');
+    t.match(seen, { organizations: 1, memberships: 1, sessions: 1, events: 1, users: 1 }, 'the rows exist');
     t.match(await within(ask, { user }, () => countAll(ask)), {
       organizations: 1,
       sessions: 1,
@@ -88,15 +89,15 @@ t.test('without an organization and a user no row is seen, on fresh and on used 
       subscriptions: 0,
     });
     const [left] = await ask(`SELECT current_setting('app.current_org_id', true) AS setting`);
-    t.same(left, { setting: '' }, 'a used connection holds an empty setting, which is not none');
+    t.same(left, { setting: '' }, 'a used connection has an empty setting, which differs from none');
     t.same(await countAll(ask), nothing(), 'on a used connection');
     t.same(await within(ask, {}, () => countAll(ask)), nothing(), 'in a transaction without a scope');
   });
 });
 
-t.test('an organization neither sees nor changes nor makes a row of another', async (t) => {
+t.test('an organization neither reads nor changes nor inserts a row of another', async (t) => {
   const database = await createDatabase(t);
-  const [mine, theirs] = [await plantTenant(database), await plantTenant(database)];
+  const [mine, theirs] = [await seedTenant(database), await seedTenant(database)];
   await asRole(database.appUrl, async (ask) => {
     const inMine = (text: string, values?: unknown[]) =>
       within(ask, { organization: mine.organization }, () => ask(text, values));
@@ -144,18 +145,18 @@ t.test('an organization neither sees nor changes nor makes a row of another', as
       await t.rejects(
         inMine(`UPDATE ${table} SET organization_id = $1`, [theirs.organization]),
         { code: '42501' },
-        `${table}: an own row cannot be handed over`,
+        `${table}: an own row cannot be moved to another organization`,
       );
     }
     await t.rejects(
       inMine('INSERT INTO memberships (organization_id, user_id) VALUES ($1, $2)', [mine.organization, theirs.user]),
       { code: '42501' },
-      'nobody is made a member but the user of the transaction',
+      'only the user of the transaction can become a member',
     );
     await t.rejects(inMine(`UPDATE users SET name = 'x'`), { code: '42501' }, 'no member is renamed');
     t.same(await inMine('UPDATE users SET epoch = epoch + 1 RETURNING id'), [{ id: mine.user }], 'an epoch is raised');
     await t.rejects(inMine('UPDATE users SET epoch = epoch - 1'), { code: '23514' }, 'and never lowered');
-    await t.rejects(inMine("UPDATE organizations SET status = 'active'"), { code: '42501' }, 'no status of an own');
+    await t.rejects(inMine("UPDATE organizations SET status = 'active'"), { code: '42501' }, 'not its own status');
     await t.rejects(
       inMine(`INSERT INTO events (id, organization_id, type) VALUES (gen_random_uuid(), $1, 'x')`, [
         theirs.organization,
@@ -167,7 +168,7 @@ t.test('an organization neither sees nor changes nor makes a row of another', as
         `INSERT INTO roles (id, owner_key, name, level, permissions) VALUES (gen_random_uuid(), '${SYSTEM_OWNER}', 'x', 1, '{}')`,
       ),
       { code: '42501' },
-      'no organization makes a system role',
+      'no organization creates a system role',
     );
     t.same(
       await inMine(`UPDATE roles SET permissions = '{*:*}' WHERE organization_id IS NULL RETURNING 1`),
@@ -178,7 +179,7 @@ t.test('an organization neither sees nor changes nor makes a row of another', as
     await t.rejects(
       inMine(`${client} (gen_random_uuid(), NULL, '${SYSTEM_OWNER}', 'x', '{}', 'client_secret')`),
       { code: '42501' },
-      'no organization makes a client of the installation',
+      'no organization creates a client of the installation',
     );
     await t.rejects(
       inMine(
@@ -192,9 +193,9 @@ t.test('an organization neither sees nor changes nor makes a row of another', as
   });
 });
 
-t.test('a row cannot point at a parent of another organization', async (t) => {
+t.test('a row cannot reference a parent of another organization', async (t) => {
   const database = await createDatabase(t);
-  const [mine, theirs] = [await plantTenant(database), await plantTenant(database)];
+  const [mine, theirs] = [await seedTenant(database), await seedTenant(database)];
   const assign = `INSERT INTO role_assignments (id, organization_id, user_id, role_id, role_owner_key) VALUES (gen_random_uuid(), $1, $2, $3, $4)`;
   type Run = <T>(work: () => Promise<T>) => Promise<T>;
   const attempts = async (t: Test, ask: Ask, run: Run, keyOfSession: string) => {
@@ -227,12 +228,12 @@ t.test('a row cannot point at a parent of another organization', async (t) => {
       'no session of a foreign member',
     );
   };
-  await t.test('as an organization, which hands no session over at all', (t) =>
+  await t.test('as an organization, which can move no session to another one', (t) =>
     asRole(database.appUrl, (ask) =>
       attempts(t, ask, (work) => within(ask, { organization: mine.organization }, work), '42501'),
     ),
   );
-  await t.test('as the system, which every policy lets through', (t) =>
+  await t.test('as the system, which every policy allows', (t) =>
     asRole(database.systemUrl, (ask) => attempts(t, ask, (work) => work(), '23503')),
   );
 });

@@ -1,9 +1,9 @@
-// How the service's hot paths are planned on a database of 20,000 users: a lost index, or a question that no index can
-// answer, shows as a table or an index that is read from end to end. What the paths cost on a million users is measured
-// by bench/scale.ts.
+// How PostgreSQL plans the service's hot paths on a database of 20,000 users: a lost index, or a query that no index
+// can answer, appears as a full scan of a table or an index. bench/scale.ts measures the cost of the paths with a
+// million users.
 import t, { type Test } from 'tap';
-import { enter, pathsOf, walk } from '../../../../bench/scale-paths.ts';
-import { plant } from '../../../../bench/seed-rows.ts';
+import { pathsOf, requestEach, signInParticipants } from '../../../../bench/scale-paths.ts';
+import { seedDatabase } from '../../../../bench/seed-rows.ts';
 import { createDatabase } from '../../../support/database.ts';
 import { openService } from '../../../support/service.ts';
 import { judgedByWholeSet, LARGE_TABLES, openPlanRelay, readFromEndToEnd, tellPlans } from './relay.ts';
@@ -14,7 +14,7 @@ const REQUESTS = 8;
 
 async function open(t: Test) {
   const database = await createDatabase(t);
-  const { population } = await plant(database.adminUrl, SHAPE);
+  const { population } = await seedDatabase(database.adminUrl, SHAPE);
   const relay = await openPlanRelay(database.adminUrl);
   t.teardown(() => relay.close());
   const [appUrl, systemUrl] = [relay.through(database.appUrl), relay.through(database.systemUrl)];
@@ -22,15 +22,15 @@ async function open(t: Test) {
   return {
     database,
     large,
-    /** Walks every path on a service of its own; gives what was told. */
+    /** Runs every path on its own service. Returns the reported plans. */
     async plansOf(t: Test, mode: 'auto' | 'force_generic_plan') {
       for (const setting of tellPlans(database.name, mode)) await database.query(setting);
-      // One connection of each role: then the sixth request of a path meets the same one as the first.
+      // One connection for each role: then the sixth request of a path uses the same connection as the first.
       const service = await openService(t, { ...database, appUrl, systemUrl }, { DATABASE_POOL_SIZE: '1' });
-      const planted = { api: service.api, query: database.query, population };
-      const paths = pathsOf(await enter(planted, { ordinary: 3, owners: 2 }));
+      const seeded = { api: service.api, query: database.query, population };
+      const paths = pathsOf(await signInParticipants(seeded, { ordinary: 3, owners: 2 }));
       relay.take();
-      await walk(service.api, paths, REQUESTS);
+      await requestEach(service.api, paths, REQUESTS);
       await service.app.close();
       const plans = relay.take();
       const found = (judge: typeof readFromEndToEnd, tables: ReadonlySet<string>) => [
@@ -50,16 +50,16 @@ t.test('on a database of 20,000 users', async (t) => {
   const { database, large, plansOf } = await open(t);
 
   for (const mode of ['auto', 'force_generic_plan'] as const) {
-    await t.test(`lists, searches, checks and sign-ins read nothing from end to end (${mode})`, async (t) => {
+    await t.test(`lists, searches, checks and sign-ins make no full scan (${mode})`, async (t) => {
       const { statements, read, gathered } = await plansOf(t, mode);
       const told = [...statements].join('\n');
-      for (const table of large) t.match(told, new RegExp(`\\b${table}\\b`), `plans are told of ${table}`);
-      t.same(read, [], 'no table, and no index without a key');
-      t.same(gathered, [], 'no policy gathers all members to judge one');
+      for (const table of large) t.match(told, new RegExp(`\\b${table}\\b`), `plans of ${table} are reported`);
+      t.same(read, [], 'no table scan, and no index scan without a key');
+      t.same(gathered, [], 'no policy collects all members to check one');
     });
   }
 
-  await t.test('a lost index shows', async (t) => {
+  await t.test('a lost index is noticed', async (t) => {
     await database.query(`DROP INDEX memberships_user_id_idx, users_email_key_key, organizations_name_search_idx,
       sessions_user_id_idx, sessions_organization_id_idx`);
     const { read } = await plansOf(t, 'auto');

@@ -1,5 +1,6 @@
-// The plans by which a running service asks its database: PostgreSQL tells each as a notice (auto_explain) to whoever
-// asked, and a relay between the two reads along. Nothing of the service takes part, so no statement can be forgotten.
+// The plans of the queries of a running service: PostgreSQL reports each as a notice (auto_explain) to the connection
+// of the query, and a relay between the two reads them. No code of the service takes part, so no statement can be
+// forgotten.
 import { once } from 'node:events';
 import { type AddressInfo, connect, createServer, type Socket } from 'node:net';
 
@@ -18,21 +19,21 @@ export interface QueryPlan {
 }
 
 export interface PlanRelay {
-  /** The same database, by way of the relay. */
+  /** The same database, through the relay. */
   through(url: string): string;
-  /** The plans told since the last call, each once. */
+  /** The plans reported since the last call, each once. */
   take(): QueryPlan[];
   close(): Promise<void>;
 }
 
-/** The settings of a database whose every new connection tells its plans; for the superuser to run. */
+/** The settings with which every new connection of a database reports its plans. The superuser must run them. */
 export function tellPlans(database: string, planCacheMode: 'auto' | 'force_generic_plan'): string[] {
   const settings = {
     session_preload_libraries: 'auto_explain',
     'auto_explain.log_min_duration': '0',
     'auto_explain.log_level': 'notice',
     'auto_explain.log_format': 'json',
-    'auto_explain.log_nested_statements': 'on', // what triggers and foreign keys ask
+    'auto_explain.log_nested_statements': 'on', // the queries of triggers and foreign keys
     client_min_messages: 'notice',
     plan_cache_mode: planCacheMode,
   };
@@ -111,7 +112,7 @@ function* nodesOf(node: PlanNode): Generator<PlanNode> {
 
 const WHOLE = ['Seq Scan', 'Index Scan', 'Index Only Scan'];
 
-/** The tables among `large` that a plan reads from one end to the other: as they lie, or by an index without a key. */
+/** The tables among `large` that a plan scans fully: sequentially, or by an index without a key. */
 export function readFromEndToEnd({ root }: QueryPlan, large: ReadonlySet<string>): string[] {
   return [...nodesOf(root)].flatMap((node) => {
     const table = node['Relation Name'] ?? '';
@@ -120,12 +121,12 @@ export function readFromEndToEnd({ root }: QueryPlan, large: ReadonlySet<string>
   });
 }
 
-/** Those of the tables whose rows a plan judges by a set that it gathers first, however few rows it judges. */
+/** The tables whose rows a plan checks against a set that it collects first, however few rows it checks. */
 export function judgedByWholeSet({ root }: QueryPlan, tables: ReadonlySet<string>): string[] {
   const judging = [...nodesOf(root)].filter((node) => node.Filter?.includes('hashed SubPlan'));
   return judging.map((node) => node['Relation Name'] ?? '').filter((table) => tables.has(table));
 }
 
-/** Tables with more than 1,000 rows; a query for the superuser, after ANALYZE. */
+/** Tables with more than 1,000 rows. A query for the superuser, after ANALYZE. */
 export const LARGE_TABLES = `
 SELECT relname AS name FROM pg_class WHERE relnamespace = 'public'::regnamespace AND relkind = 'r' AND reltuples > 1000`;
