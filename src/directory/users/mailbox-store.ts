@@ -8,7 +8,7 @@ export interface AccountFound {
 }
 
 const FIND = statement(`
-SELECT id::text, email_verified_at IS NULL AND status = 'active' AS canBeTakenOver FROM users WHERE email_key = $1`);
+SELECT id::text, email_verified_at IS NULL AND status = 'active' AS "canBeTakenOver" FROM users WHERE email_key = $1`);
 
 /** The account with this canonical e-mail. */
 export async function findAccountByMailbox(tx: SystemReader, emailKey: string): Promise<AccountFound | null> {

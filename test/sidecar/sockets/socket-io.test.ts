@@ -139,7 +139,7 @@ t.test('events with that name in other namespaces, and with other names, go to t
   const client = await connect(stand.issuer.token(), { transports: ['websocket'] });
   const admin = client.io.socket('/admin');
   if (!admin.connected) await next(admin.connect(), 'connect');
-  t.equal(await admin.emitWithAck('authenticate', { token: 'x' }), 'the event of the admin namespace');
+  t.equal(await admin.emitWithAck('authenticate', { token: 'x' }), 'the admin namespace’s own');
   client.emit('echo', 'authenticate', { token: 'x' });
   t.same(await next(client, 'echoed'), ['authenticate', { token: 'x' }]);
 });

@@ -16,7 +16,7 @@ t.test('text, binary, empty and fragmented messages pass both ways unchanged', a
   client.socket.send('in ', { fin: false });
   client.socket.send('three ', { fin: false });
   client.socket.send('parts', { fin: true });
-  t.equal(await client.message(), 'in three fragments');
+  t.equal(await client.message(), 'in three parts');
 });
 
 t.test('messages keep their order and none is lost, in both directions at the same time', async (t) => {

@@ -44,7 +44,7 @@ t.test('a socket is closed when its token has expired, and stays open with the n
   issuer.advance(306);
   t.same(await closed, { code: 4401, reason: 'token_expired' });
   kept.client.send('still here');
-  t.equal(String((await once(kept.client, 'message'))[0]), 'messages still arrive');
+  t.equal(String((await once(kept.client, 'message'))[0]), 'heard still here');
   const ended = closing(kept.client);
   issuer.revoke({ kind: 'session', sid });
   t.same(await ended, { code: 4401, reason: 'session_revoked' }, 'and ends with the token that it uses now');

@@ -74,7 +74,7 @@ t.test('while revocations are unknown a new socket is refused with 503 and an op
   t.match(headers['retry-after'], /^[1-9][0-9]*$/);
   t.notOk('www-authenticate' in headers);
   client.send('still here');
-  t.equal(String((await once(client, 'message'))[0]), 'messages still arrive');
+  t.equal(String((await once(client, 'message'))[0]), 'heard still here');
 });
 
 t.test('a handshake can need a permission, from the token or the service', async (t) => {
