@@ -62,6 +62,19 @@ function legOf(socket: WebSocket, code: number, reason: string): Leg {
   return leg;
 }
 
+/** Sends a ping to a peer, or ends its socket when it gave no sign of life since the last one. */
+function beatLeg(leg: Leg, isUnread: boolean, isBehind: boolean): void {
+  if (leg.socket.readyState !== WebSocket.OPEN) return;
+  // A peer that is not being read cannot answer, and a ping arrives late behind many waiting messages. pump.ts drops
+  // the peers that are stuck.
+  if (isUnread || isBehind) {
+    leg.isAlive = true;
+  } else if (leg.isAlive) {
+    leg.isAlive = false;
+    leg.socket.ping();
+  } else leg.socket.terminate();
+}
+
 /** Joins two open sockets. */
 export function bridge(client: WebSocket, upstream: WebSocket, slowSeconds: number, hooks: BridgeHooks): Bridge {
   const legs = {
@@ -120,17 +133,6 @@ export function bridge(client: WebSocket, upstream: WebSocket, slowSeconds: numb
   }
   client.on('close', (code, reason) => closed('client', code, reason));
   upstream.on('close', (code, reason) => closed('upstream', code, reason));
-
-  function beatLeg(leg: Leg, isUnread: boolean, isBehind: boolean): void {
-    if (leg.socket.readyState !== WebSocket.OPEN) return;
-    // Who is not being read cannot answer, and to whom much waits the question comes late: pump.ts drops the stuck.
-    if (isUnread || isBehind) {
-      leg.isAlive = true;
-    } else if (leg.isAlive) {
-      leg.isAlive = false;
-      leg.socket.ping();
-    } else leg.socket.terminate();
-  }
 
   return {
     close,

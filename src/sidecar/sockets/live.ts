@@ -52,47 +52,55 @@ function createIndex<Key>() {
   };
 }
 
-/** Makes the index and begins to follow the verifier's revocations and the clock. */
-export function createLiveIndex(verifier: Verifier, now: () => number): LiveIndex {
+/** All entries, found by what a revocation names and by the second at which they end. */
+function createIndexes() {
   const all = new Set<Entry>();
   const bySession = createIndex<string>();
   const bySubject = createIndex<string>();
   const byOrganization = createIndex<string>();
   const bySecond = createIndex<number>();
+  return {
+    all,
+    bySecond: bySecond.sets,
+    add(entry: Entry): void {
+      const { principal } = entry;
+      all.add(entry);
+      for (const sid of entry.sessions) bySession.add(sid, entry);
+      bySubject.add(principal.id, entry);
+      if (principal.organizationId !== null) byOrganization.add(principal.organizationId, entry);
+      bySecond.add(entry.endsAt, entry);
+    },
+    remove(entry: Entry): void {
+      if (!all.delete(entry)) return;
+      const { principal } = entry;
+      for (const sid of entry.sessions) bySession.remove(sid, entry);
+      bySubject.remove(principal.id, entry);
+      if (principal.organizationId !== null) byOrganization.remove(principal.organizationId, entry);
+      bySecond.remove(entry.endsAt, entry);
+    },
+    /** The entries that a revocation may concern. */
+    affectedBy(revocation: Revocation): ReadonlySet<Entry> | undefined {
+      if (revocation.kind === 'session') return bySession.sets.get(revocation.sid);
+      if (revocation.kind === 'user') return bySubject.sets.get(revocation.sub);
+      if (revocation.kind === 'client') return bySubject.sets.get(revocation.client_id);
+      if (revocation.kind === 'organization') return byOrganization.sets.get(revocation.org);
+      return all;
+    },
+  };
+}
 
-  function attach(entry: Entry): void {
-    const { principal } = entry;
-    for (const sid of entry.sessions) bySession.add(sid, entry);
-    bySubject.add(principal.id, entry);
-    if (principal.organizationId !== null) byOrganization.add(principal.organizationId, entry);
-    bySecond.add(entry.endsAt, entry);
-  }
-
-  function remove(entry: Entry): void {
-    if (!all.delete(entry)) return;
-    const { principal } = entry;
-    for (const sid of entry.sessions) bySession.remove(sid, entry);
-    bySubject.remove(principal.id, entry);
-    if (principal.organizationId !== null) byOrganization.remove(principal.organizationId, entry);
-    bySecond.remove(entry.endsAt, entry);
-  }
+/** Makes the index and begins to follow the verifier's revocations and the clock. */
+export function createLiveIndex(verifier: Verifier, now: () => number): LiveIndex {
+  const entries = createIndexes();
 
   function finish(entry: Entry, code: VerificationCode): void {
-    if (!all.has(entry)) return;
-    remove(entry);
+    if (!entries.all.has(entry)) return;
+    entries.remove(entry);
     entry.end(code);
   }
 
-  function affected(revocation: Revocation): ReadonlySet<Entry> | undefined {
-    if (revocation.kind === 'session') return bySession.sets.get(revocation.sid);
-    if (revocation.kind === 'user') return bySubject.sets.get(revocation.sub);
-    if (revocation.kind === 'client') return bySubject.sets.get(revocation.client_id);
-    if (revocation.kind === 'organization') return byOrganization.sets.get(revocation.org);
-    return all;
-  }
-
   const unfollow = verifier.onRevocation((revocation) => {
-    for (const entry of [...(affected(revocation) ?? [])]) {
+    for (const entry of [...(entries.affectedBy(revocation) ?? [])]) {
       // The session that the upstream was told of counts as well as the one of a later token.
       const code = revocation.kind === 'session' ? 'session_revoked' : revoked(verifier, entry.principal);
       if (code) finish(entry, code);
@@ -101,8 +109,8 @@ export function createLiveIndex(verifier: Verifier, now: () => number): LiveInde
 
   function sweep(): void {
     const second = Math.floor(now() / 1000);
-    for (const [endsAt, entries] of bySecond.sets) {
-      if (endsAt <= second) for (const entry of [...entries]) finish(entry, 'token_expired');
+    for (const [endsAt, ending] of entries.bySecond) {
+      if (endsAt <= second) for (const entry of [...ending]) finish(entry, 'token_expired');
     }
   }
   const timer = setInterval(sweep, SWEEP_MILLISECONDS).unref();
@@ -110,31 +118,29 @@ export function createLiveIndex(verifier: Verifier, now: () => number): LiveInde
   function add(principal: VerifiedPrincipal, end: Entry['end'], graceSeconds = 0): Live {
     const sessions = new Set(principal.kind === 'user' ? [principal.sessionId] : []);
     const entry: Entry = { principal, sessions, endsAt: principal.expiresAt + graceSeconds, graceSeconds, end };
-    all.add(entry);
-    attach(entry);
+    entries.add(entry);
     return {
       principal: () => entry.principal,
       renew(next) {
-        if (!all.has(entry)) return;
+        if (!entries.all.has(entry)) return;
         const first = [...entry.sessions][0];
-        remove(entry);
+        entries.remove(entry);
         entry.principal = next;
         entry.sessions.clear();
         if (first !== undefined) entry.sessions.add(first);
         if (next.kind === 'user') entry.sessions.add(next.sessionId);
         entry.endsAt = next.expiresAt + entry.graceSeconds;
-        all.add(entry);
-        attach(entry);
+        entries.add(entry);
       },
       judge: () => (now() >= entry.endsAt * 1000 ? 'token_expired' : revoked(verifier, entry.principal)),
-      remove: () => remove(entry),
+      remove: () => entries.remove(entry),
     };
   }
 
   return {
     add,
     sweep,
-    size: () => all.size,
+    size: () => entries.all.size,
     close() {
       clearInterval(timer);
       unfollow();

@@ -61,3 +61,8 @@ function challenge(code: VerificationCode, status: number, permission: string | 
     ? 'Bearer error="insufficient_scope"'
     : `Bearer error="insufficient_scope", scope="${permission}"`;
 }
+
+/** A promise that is rejected with a VerificationError. */
+export function refused(code: VerificationCode, message?: string): Promise<never> {
+  return Promise.reject(new VerificationError(code, message === undefined ? {} : { message }));
+}
