@@ -14,7 +14,13 @@ import { openStream } from '../stream/stream.ts';
 import { SENT_AT_ONCE_MAX, type StreamWriter } from '../stream/writer.ts';
 import { createFollower } from './follow.ts';
 import { createFreshness } from './freshness.ts';
-import { deleteRevocations, listRevocations, type RevocationPage, type RevocationPlace, type Seen } from './store.ts';
+import {
+  deleteRevocations,
+  listRevocations,
+  type RevocationPage,
+  type RevocationPosition,
+  type Seen,
+} from './store.ts';
 
 export interface Revocations {
   /**
@@ -222,7 +228,7 @@ export async function readRevocations(
   const seen: Seen | null = since.snapshot === null ? null : { snapshot: since.snapshot, now: since.at };
   const asked = { seen, withinSeconds: READ_WITHIN_SECONDS, limit: PAGE_ROWS };
   let reached: Reading | undefined;
-  let after: RevocationPlace | null = { tx: since.tx, id: NIL_ID };
+  let after: RevocationPosition | null = { tx: since.tx, id: NIL_ID };
   while (after) {
     const page: RevocationPage = await listRevocations(reader, { after, ...asked });
     // A restored database continues with older transaction ids: read it from the start.

@@ -14,7 +14,7 @@ export interface RevocationRow {
 }
 
 /** How far a reading got: the last transaction and the last row that it read. */
-export interface RevocationPlace {
+export interface RevocationPosition {
   /** A transaction id of PostgreSQL (64 bit, decimal). */
   readonly tx: string;
   readonly id: string;
@@ -35,27 +35,27 @@ export interface Seen {
 export interface RevocationPage extends Seen {
   readonly revocations: readonly Revocation[];
   /** Where the next page begins; null when this was the last. */
-  readonly next: RevocationPlace | null;
+  readonly next: RevocationPosition | null;
   /** The oldest transaction that was still running. All older ones are seen, so the next reading begins with it. */
   readonly horizon: string;
 }
 
-export interface RevocationsAsked {
-  readonly after: RevocationPlace;
+export interface RevocationsRequest {
+  readonly after: RevocationPosition;
   /** Leaves out rows that were seen. While a transaction runs for long, many seen rows come after the horizon. */
   readonly seen: Seen | null;
   readonly withinSeconds: number;
   readonly limit: number;
 }
 
-type PageRow = RevocationRow & RevocationPlace & Seen & { readonly horizon: string };
+type PageRow = RevocationRow & RevocationPosition & Seen & { readonly horizon: string };
 
 /** The columns that describe a reading: its snapshot, its horizon and its time. */
 export const READING = `pg_current_snapshot()::text AS snapshot, pg_snapshot_xmin(pg_current_snapshot())::text AS horizon,
   (extract(epoch FROM clock_timestamp()) * 1000)::float8 AS now`;
 
 /** The SQL condition for a row that was not seen: the parameters are `snapshot` and `now` of `Seen`, both null for nothing seen. */
-export const isNews = (snapshot: string, now: string) => `(${snapshot}::text IS NULL
+export const isUnseen = (snapshot: string, now: string) => `(${snapshot}::text IS NULL
   OR at > to_timestamp(${now}::float8 / 1000)
   OR NOT pg_visible_in_snapshot(tx::text::xid8, ${snapshot}::text::pg_snapshot))`;
 
@@ -66,13 +66,13 @@ SELECT h.*, r.* FROM (SELECT ${READING}) h LEFT JOIN LATERAL (
   SELECT id::text, tx::text, kind, subject, epoch, state, ceil(extract(epoch FROM not_before))::float8 AS "notBefore",
     (extract(epoch FROM at) * 1000)::float8 AS at FROM revocations
   WHERE (revocations.tx, revocations.id) > ($1::bigint, $2::uuid) AND at > clock_timestamp() - $3::float8 * interval '1 second'
-    AND ${isNews('$5', '$6')}
+    AND ${isUnseen('$5', '$6')}
   ORDER BY revocations.tx, revocations.id LIMIT $4::int) r ON true`);
 
 /** The next revocations after `after` that are at most `withinSeconds` old, at most `limit` of them. */
 export async function listRevocations(
   tx: SystemReader,
-  { after, seen, withinSeconds, limit }: RevocationsAsked,
+  { after, seen, withinSeconds, limit }: RevocationsRequest,
 ): Promise<RevocationPage> {
   const known = [seen?.snapshot ?? null, seen?.now ?? null];
   const found = await tx.rows<PageRow>(PAGE, [after.tx, after.id, withinSeconds, limit, ...known]);

@@ -1,58 +1,62 @@
-// News for the streams of organizations: one reading of PostgreSQL for all of them, because only it knows whom an event
-// concerns. Each organization with streams has a channel.
+// New events for the streams of organizations. Each organization with streams has a channel. One reading of PostgreSQL
+// serves all of them, because PostgreSQL alone has the organizations of an event.
 import { setTimeout as delay } from 'node:timers/promises';
 import type { Database } from '../../base/database/db.ts';
 import { monotonicMs } from '../../base/platform/clock.ts';
 import { NIL_ID } from '../../protocol/id.ts';
 import { READ_WITHIN_SECONDS } from '../revocations/revocations.ts';
-import { cursorOf, PAGE_ROWS } from './beginning.ts';
 import { type Channel, createChannel } from './channel.ts';
 import { encodeCursor } from './cursor.ts';
 import { revocationFrame } from './frames.ts';
+import { cursorAfter, PAGE_ROWS } from './initial-events.ts';
 import { type FeedPage, type Head, listFeedPage, readHead } from './store.ts';
 
-export interface OrganizationNews {
+export interface OrganizationChannels {
   /**
-   * Begins to gather what an organization may know of. Whoever reads PostgreSQL after it has resolved and then the
-   * channel from `place` on misses nothing. Raises DatabaseUnavailable.
+   * Begins to collect the events that an organization may see. A caller that reads PostgreSQL after this has resolved, and
+   * then the channel from `position`, misses nothing. Raises DatabaseUnavailable.
    */
   follow(organizationId: string): Promise<Followed>;
-  /** Whether anybody waits for news. */
+  /** Whether any organization is followed. */
   isFollowed(): boolean;
-  /** Reads what is new, in a reading that has not begun yet. Raises DatabaseUnavailable. */
+  /** Reads new events, in a reading that begins after this call. Raises DatabaseUnavailable. */
   read(): Promise<void>;
   /** How long ago the last reading began, in seconds; infinite when it failed. */
   readSecondsAgo(): number;
-  /** From where somebody who has read a channel to its end goes on. */
+  /** The cursor of a reader that has read a channel to its end. */
   cursor(): string;
 }
 
 export interface Followed {
   readonly channel: Channel;
-  readonly place: number;
+  readonly position: number;
   leave(): void;
 }
 
 const CHANNEL_BYTES_MAX = 2 * 1024 * 1024;
-// News come in flocks: this much later one reading serves them all.
+// Events often come in groups: after this delay, one reading serves them all.
 const GATHER_MS = 5;
 
-export interface OrganizationNewsDeps {
+export interface OrganizationChannelsDeps {
   readonly db: Database;
   /** Called after something was appended to a channel. */
-  readonly onNews: () => void;
-  /** The database was replaced or set back: who was told things before has to begin anew. */
-  readonly onOtherDatabase: () => void;
+  readonly onAppend: () => void;
+  /** The database was replaced or restored: consumers must start again. */
+  readonly onDatabaseReplaced: () => void;
 }
 
-export function openOrganizationNews({ db, onNews, onOtherDatabase }: OrganizationNewsDeps): OrganizationNews {
+export function openOrganizationChannels({
+  db,
+  onAppend,
+  onDatabaseReplaced,
+}: OrganizationChannelsDeps): OrganizationChannels {
   const followed = new Map<string, { channel: Channel; followers: number }>();
   let known: Head | undefined;
   let readAt: number | undefined;
   let running: Promise<void> = Promise.resolve();
   let next: Promise<void> | undefined;
 
-  function tell(page: FeedPage, id: string): void {
+  function append(page: FeedPage, id: string): void {
     for (const { revocation, organization } of page.events) {
       followed.get(organization ?? '')?.channel.append(revocationFrame(id, revocation));
     }
@@ -74,9 +78,9 @@ export function openOrganizationNews({ db, onNews, onOtherDatabase }: Organizati
       if (page.database !== since.database || BigInt(page.horizon) < BigInt(since.horizon)) {
         known = undefined;
         readAt = undefined;
-        return onOtherDatabase();
+        return onDatabaseReplaced();
       }
-      tell(page, encodeCursor(cursorOf(since)));
+      append(page, encodeCursor(cursorAfter(since)));
       reached ??= page;
       after = page.next;
     }
@@ -84,7 +88,7 @@ export function openOrganizationNews({ db, onNews, onOtherDatabase }: Organizati
     readAt = begun;
   }
 
-  // No loop of base/loops: nothing is read but for somebody who waits for it and is told when it fails.
+  // Not a loop of base/loops: every reading has a caller that waits for it and handles its failure.
   function read(): Promise<void> {
     next ??= (async () => {
       await Promise.allSettled([running, delay(GATHER_MS)]);
@@ -100,26 +104,29 @@ export function openOrganizationNews({ db, onNews, onOtherDatabase }: Organizati
 
   return {
     async follow(organizationId) {
-      const entry = followed.get(organizationId) ?? { channel: createChannel(CHANNEL_BYTES_MAX, onNews), followers: 0 };
+      const entry = followed.get(organizationId) ?? {
+        channel: createChannel(CHANNEL_BYTES_MAX, onAppend),
+        followers: 0,
+      };
       followed.set(organizationId, entry);
       entry.followers += 1;
       const { channel } = entry;
-      const place = channel.end();
+      const position = channel.end();
       const leave = () => {
         entry.followers -= 1;
         if (entry.followers === 0) followed.delete(organizationId);
       };
       try {
-        await read(); // it knows of this organization: the next one goes on where this one ends
+        await read(); // this reading includes the organization, and the next one continues where it ends
       } catch (error) {
         leave();
         throw error;
       }
-      return { channel, place, leave };
+      return { channel, position, leave };
     },
     isFollowed: () => followed.size > 0,
     read,
     readSecondsAgo: () => (readAt === undefined ? Number.POSITIVE_INFINITY : (monotonicMs() - readAt) / 1000),
-    cursor: () => (known ? encodeCursor(cursorOf(known)) : ''),
+    cursor: () => (known ? encodeCursor(cursorAfter(known)) : ''),
   };
 }
