@@ -1,5 +1,5 @@
-// The cursor of the feed as clients see it: an opaque text for a position in one database's order of transactions. It is
-// the same for every replica.
+// The cursor of the feed as clients see it: an opaque text for a position in one database's order of transactions. It
+// is the same for every replica.
 import type { RevocationCursor } from '../revocations/revocations.ts';
 
 export interface FeedCursor extends RevocationCursor {

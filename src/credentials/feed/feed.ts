@@ -35,8 +35,8 @@ export interface FeedDeps {
 
 export interface Feed {
   /**
-   * One JSON document: every event, or the events since `after` if that cursor is usable. Raises DatabaseUnavailable, and
-   * revocations_stale while this process is not up to date.
+   * One JSON document: every event, or the events since `after` if that cursor is usable. Raises DatabaseUnavailable,
+   * and revocations_stale while this process is not up to date.
    */
   document(client: ClientCaller, after: string | null): Promise<Readable>;
   /**

@@ -21,8 +21,8 @@ export function heartbeatFrame(id: string, now: Date): string {
 }
 
 /**
- * A snapshot as frames: the last one has the cursor and the id, those before have `more`. A consumer knows everything once
- * it has read the last one.
+ * A snapshot as frames: the last one has the cursor and the id, those before have `more`. A consumer knows everything
+ * once it has read the last one.
  */
 export async function* snapshotFrames(
   cursor: string,

@@ -49,8 +49,8 @@ function isUsable({ database, tx, at }: FeedCursor, judged: JudgedCursor): boole
 }
 
 /**
- * The events since a cursor that these organizations may see; null for `organizations` means all events. Returns null when
- * the cursor is of another database, invalid or too old. Raises DatabaseUnavailable.
+ * The events since a cursor that these organizations may see; null for `organizations` means all events. Returns null
+ * when the cursor is of another database, invalid or too old. Raises DatabaseUnavailable.
  */
 export async function readSince(
   db: Database,
@@ -61,8 +61,8 @@ export async function readSince(
   if (!since || !isUsable(since, await judgeCursor(db.systemReader(), since))) return null;
   const { first, events } = await readPages(db, organizations, since.tx);
   const horizon = BigInt(first.horizon);
-  // Rows come in the order of their transactions. After a row, no more rows come of transactions that are older than its
-  // own and older than every transaction that was running at the first reading.
+  // Rows come in the order of their transactions. After a row, no more rows come of transactions that are older than
+  // its own and older than every transaction that was running at the first reading.
   const cursorAt = ({ tx }: FeedEvent) =>
     encodeCursor({ ...cursorAfter(first), tx: BigInt(tx) < horizon ? tx : first.horizon });
   return {
@@ -83,7 +83,10 @@ async function* mapSlices<A, B>(slices: AsyncIterable<readonly A[]>, map: (one: 
   for await (const slice of slices) yield slice.map(map);
 }
 
-/** Reads page by page, each when it is needed. It reads the first one at once, so that an outage raises before an answer. */
+/**
+ * Reads page by page, each when it is needed. It reads the first one at once, so that an outage raises before an
+ * answer.
+ */
 async function readPages(db: Database, organizations: readonly string[] | null, tx: string) {
   const asked = { withinSeconds: READ_WITHIN_SECONDS, rows: PAGE_ROWS, seen: null };
   const read = (after: RevocationPosition) => listFeedPage(db.systemReader(), organizations, { after, ...asked });

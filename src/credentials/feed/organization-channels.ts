@@ -1,7 +1,7 @@
 // New events for the streams of organizations. Each organization with streams has a channel. One reading of PostgreSQL
 // serves all of them, because PostgreSQL alone has the organizations of an event.
 import { setTimeout as delay } from 'node:timers/promises';
-import type { Database } from '../../base/database/db.ts';
+import type { Database, SystemReader } from '../../base/database/db.ts';
 import { monotonicMs } from '../../base/platform/clock.ts';
 import { NIL_ID } from '../../protocol/id.ts';
 import { READ_WITHIN_SECONDS } from '../revocations/revocations.ts';
@@ -13,8 +13,8 @@ import { type FeedPage, type Head, listFeedPage, readHead } from './store.ts';
 
 export interface OrganizationChannels {
   /**
-   * Begins to collect the events that an organization may see. A caller that reads PostgreSQL after this has resolved, and
-   * then the channel from `position`, misses nothing. Raises DatabaseUnavailable.
+   * Begins to collect the events that an organization may see. A caller that reads PostgreSQL after this has resolved,
+   * and then the channel from `position`, misses nothing. Raises DatabaseUnavailable.
    */
   follow(organizationId: string): Promise<Followed>;
   /** Whether any organization is followed. */
@@ -71,21 +71,10 @@ export function openOrganizationChannels({
       return;
     }
     const since = known;
-    let reached: Head | undefined;
-    for (let after: FeedPage['next'] = { tx: since.horizon, id: NIL_ID }; after; ) {
-      const asked = { after, withinSeconds: READ_WITHIN_SECONDS, rows: PAGE_ROWS, seen: since };
-      const page: FeedPage = await listFeedPage(reader, [...followed.keys()], asked);
-      if (page.database !== since.database || BigInt(page.horizon) < BigInt(since.horizon)) {
-        known = undefined;
-        readAt = undefined;
-        return onDatabaseReplaced();
-      }
-      append(page, encodeCursor(cursorAfter(since)));
-      reached ??= page;
-      after = page.next;
-    }
-    known = reached;
-    readAt = begun;
+    const id = encodeCursor(cursorAfter(since));
+    known = await readSince(reader, [...followed.keys()], since, (page) => append(page, id));
+    readAt = known && begun;
+    if (!known) onDatabaseReplaced();
   }
 
   // Not a loop of base/loops: every reading has a caller that waits for it and handles its failure.
@@ -129,4 +118,26 @@ export function openOrganizationChannels({
     readSecondsAgo: () => (readAt === undefined ? Number.POSITIVE_INFINITY : (monotonicMs() - readAt) / 1000),
     cursor: () => (known ? encodeCursor(cursorAfter(known)) : ''),
   };
+}
+
+/**
+ * Passes what was committed since a reading to `take`, page by page. Returns the new reading, or undefined if the
+ * database was replaced or restored. Raises DatabaseUnavailable.
+ */
+async function readSince(
+  reader: SystemReader,
+  organizations: readonly string[],
+  since: Head,
+  take: (page: FeedPage) => void,
+): Promise<Head | undefined> {
+  let reached: Head | undefined;
+  for (let after: FeedPage['next'] = { tx: since.horizon, id: NIL_ID }; after; ) {
+    const request = { after, withinSeconds: READ_WITHIN_SECONDS, rows: PAGE_ROWS, seen: since };
+    const page: FeedPage = await listFeedPage(reader, organizations, request);
+    if (page.database !== since.database || BigInt(page.horizon) < BigInt(since.horizon)) return undefined;
+    take(page);
+    reached ??= page;
+    after = page.next;
+  }
+  return reached;
 }

@@ -5,8 +5,8 @@ import { problem } from '../../base/errors/problem.ts';
 
 export interface FeedSlots {
   /**
-   * Takes a slot for a client of an organization, or of the installation for null. Returns the function that releases the
-   * slot; calling it twice does no harm. Raises too_many_requests, service_busy.
+   * Takes a slot for a client of an organization, or of the installation for null. Returns the function that releases
+   * the slot; calling it twice does no harm. Raises too_many_requests, service_busy.
    */
   take(clientId: string, organizationId: string | null): () => void;
   taken(): number;

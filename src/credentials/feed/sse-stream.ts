@@ -61,8 +61,8 @@ export class FeedStream {
   }
 
   /**
-   * Reads the channel again. Ends the stream if its position was lost, but not before the consumer has the initial events
-   * and with them a cursor to continue at.
+   * Reads the channel again. Ends the stream if its position was lost, but not before the consumer has the initial
+   * events and with them a cursor to continue at.
    */
   onAppend(): void {
     if (this.#initialSent && this.#options.subscription.channel.isLost(this.#position)) this.end();

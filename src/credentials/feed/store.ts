@@ -11,7 +11,8 @@ import {
   toRevocation,
 } from '../revocations/store.ts';
 
-// The id of the first migration differs between databases, and a backup keeps it. The oid tells copies on one server apart.
+// The id of the first migration differs between databases, and a backup keeps it. The oid tells copies on one server
+// apart.
 const DATABASE = `left(md5((SELECT id FROM _prisma_migrations ORDER BY migration_name, started_at LIMIT 1)
   || (SELECT oid FROM pg_database WHERE datname = current_database())), 8)`;
 
@@ -31,9 +32,9 @@ export async function readHead(tx: SystemReader): Promise<Head> {
   return head;
 }
 
-// A reader with a cursor has seen every older transaction, so none of their rows has a later time than the cursor. Where
-// such a row exists, the database was restored to a state before the cursor and has used the same ids again. The first
-// rows after the cursor's time are enough to find out.
+// A reader with a cursor has seen every older transaction, so none of their rows has a later time than the cursor.
+// Where such a row exists, the database was restored to a state before the cursor and has used the same ids again. The
+// first rows after the cursor's time are enough to find out.
 const JUDGE = statement(`
 SELECT ${HEAD}, pg_snapshot_xmax(pg_current_snapshot())::text AS ahead, EXISTS (
   SELECT FROM (SELECT r.tx FROM revocations r WHERE r.at > to_timestamp($2::float8 / 1000) ORDER BY r.at LIMIT 100) first
@@ -54,8 +55,8 @@ export async function judgeCursor(tx: SystemReader, { tx: place, at }: Revocatio
 }
 
 // The result is one row with the revocations as one JSON value: separate rows would take several times as long to read.
-// $1 organizations, null for all; $2 transaction and $3 row to continue after, $4 seconds to look back, $5 rows to read,
-// $6 snapshot and $7 time (ms since 1970) of the reading whose rows are left out, both null for none.
+// $1 organizations, null for all; $2 transaction and $3 row to continue after, $4 seconds to look back, $5 rows to
+// read, $6 snapshot and $7 time (ms since 1970) of the reading whose rows are left out, both null for none.
 const page = (visible: string) =>
   statement(`
 WITH scanned AS MATERIALIZED (

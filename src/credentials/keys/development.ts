@@ -8,15 +8,15 @@ import { instantOfName, nameOfInstant } from './name.ts';
 import { writeNewFile } from './new-file.ts';
 
 const SUFFIX = '-development';
-// This file has the name of the folder's first key. It stays when that key is gone, so that a process that starts slowly
-// cannot choose another name.
+// This file has the name of the folder's first key. It stays when that key is gone, so that a process that starts
+// slowly cannot choose another name.
 const FIRST_KEY = '.first-key';
 // With this, a replica whose clock is a little behind can sign at once.
 const BACKDATED_MS = 60_000;
 
 /**
- * Makes `access/` and `refresh/` below `keysDir`, each with one key that signs at once, if they have no *.pem. Processes
- * that do this at the same moment end with the same keys.
+ * Makes `access/` and `refresh/` below `keysDir`, each with one key that signs at once, if they have no *.pem.
+ * Processes that do this at the same moment end with the same keys.
  */
 export async function ensureDevelopmentKeys(keysDir: string, clock: Clock, passphrase?: string): Promise<void> {
   for (const use of ['access', 'refresh']) await ensureFirstKey(join(keysDir, use), clock, passphrase);

@@ -1,5 +1,5 @@
-// Reads the one key of a PEM file and refuses a key that must not sign. The reason never quotes the file. folder.ts lists
-// the files and notices changes.
+// Reads the one key of a PEM file and refuses a key that must not sign. The reason never quotes the file. folder.ts
+// lists the files and notices changes.
 import { createPrivateKey, createPublicKey, type KeyObject } from 'node:crypto';
 import { constants, type FileHandle, open } from 'node:fs/promises';
 import { type CryptoKey, calculateJwkThumbprint, type JWK } from 'jose';
@@ -64,7 +64,10 @@ interface About {
   readonly passphrase?: string | undefined;
 }
 
-/** The key in a PEM, or the reason for its refusal: RSA of 2048 bits or more for RS256, private, PKCS#8 (RFC 5958). Never throws. */
+/**
+ * The key in a PEM, or the reason for its refusal: RSA of 2048 bits or more for RS256, private, PKCS#8 (RFC 5958).
+ * Never throws.
+ */
 export async function parseKey(pem: Buffer, about: About): Promise<RingKey | Refusal> {
   const opened = openPem(pem.toString('latin1'), about.passphrase);
   if ('reason' in opened) return opened;

@@ -1,5 +1,5 @@
-// The key files of one folder (or one single file) and the key of each. They are remembered between two readings, so that
-// only changed files are opened. live-ring.ts acts on a change.
+// The key files of one folder (or one single file) and the key of each. They are remembered between two readings, so
+// that only changed files are opened. live-ring.ts acts on a change.
 import { createHash } from 'node:crypto';
 import { lstat, readdir, stat } from 'node:fs/promises';
 import { basename, join } from 'node:path';
@@ -28,7 +28,9 @@ export interface FolderContents {
 }
 
 export interface KeyFolder {
-  /** Checks every file, and opens the changed ones, or all if `thorough`. Undefined if the machine cannot read them now. */
+  /**
+   * Checks every file, and opens the changed ones, or all if `thorough`. Undefined if the machine cannot read them now.
+   */
   read(thorough: boolean): Promise<FolderContents | undefined>;
 }
 

@@ -10,7 +10,9 @@ export interface JwksDocument {
 
 const LAST = new WeakMap<KeyRing, { readonly of: string; readonly document: JwksDocument }>();
 
-/** The JWKS of the keys published at `at`. It is built once for each set of keys; a repeated call costs a comparison. */
+/**
+ * The JWKS of the keys published at `at`. It is built once for each set of keys; a repeated call costs a comparison.
+ */
 export function jwksDocument(ring: KeyRing, at: Date): JwksDocument {
   const keys = ring.published(at);
   const of = `${ring.version} ${keys.map(({ kid }) => kid).join(' ')}`;

@@ -53,8 +53,8 @@ export async function listKeys(
 }
 
 /**
- * Makes the next key. It signs after `leadSeconds` (default and minimum 600, RangeError below), or at once if no key can
- * sign yet. It is as long as the current key unless `bits` says otherwise.
+ * Makes the next key. It signs after `leadSeconds` (default and minimum 600, RangeError below), or at once if no key
+ * can sign yet. It is as long as the current key unless `bits` says otherwise.
  */
 export async function rotateKey(
   folder: KeyFolderOptions,
@@ -74,7 +74,10 @@ export async function rotateKey(
   return await make(folder, new Date(seconds * 1000), bits);
 }
 
-/** Removes the files of retired keys, and unfinished files that a crash left an hour ago or earlier. Returns their names. */
+/**
+ * Removes the files of retired keys, and unfinished files that a crash left an hour ago or earlier. Returns their
+ * names.
+ */
 export async function pruneKeys(folder: KeyFolderOptions): Promise<{ removed: string[] }> {
   const now = folder.clock.now();
   const { dated, repeated } = await survey(folder);
@@ -88,8 +91,8 @@ export async function pruneKeys(folder: KeyFolderOptions): Promise<{ removed: st
 }
 
 /**
- * Removes every file of a key, so that all tokens it signed are refused, and retired keys as well. If no other key could
- * sign, a new one that signs at once is made first. Throws UnknownKey.
+ * Removes every file of a key, so that all tokens it signed are refused, and retired keys as well. If no other key
+ * could sign, a new one that signs at once is made first. Throws UnknownKey.
  */
 export async function revokeKey(
   folder: KeyFolderOptions,

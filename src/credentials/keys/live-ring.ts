@@ -1,5 +1,5 @@
-// A key ring in memory: returns the key that signs, and the keys that verify and are published, and follows its key files.
-// ring.ts opens a ring, folder.ts reads the files, timeline.ts orders and retires keys.
+// A key ring in memory: returns the key that signs, and the keys that verify and are published, and follows its key
+// files. ring.ts opens a ring, folder.ts reads the files, timeline.ts orders and retires keys.
 import { dirname } from 'node:path';
 import { LoopStopped } from '../../base/loops/loop.ts';
 import type { Clock } from '../../base/platform/clock.ts';
@@ -12,9 +12,13 @@ import { type KeyWatch, openKeyWatch } from './watch.ts';
 export type KeyUse = 'access' | 'refresh';
 
 export interface KeyRing {
-  /** The key that signs at `at`: the newest key whose activation time has passed. Throws NoSigningKey if there is none. */
+  /**
+   * The key that signs at `at`: the newest key whose activation time has passed. Throws NoSigningKey if there is none.
+   */
   signingKeyAt(at: Date): RingKey;
-  /** The key of an RFC 7638 thumbprint; undefined if unknown or retired at `at`. A future key verifies: clocks differ. */
+  /**
+   * The key of an RFC 7638 thumbprint; undefined if unknown or retired at `at`. A future key verifies: clocks differ.
+   */
   verificationKey(kid: string, at: Date): RingKey | undefined;
   /** Keys to publish at `at`, oldest first: all but the retired ones. */
   published(at: Date): RingKey[];
@@ -154,8 +158,8 @@ export class LiveRing implements KeyRing {
   #apply(contents: FolderContents): void {
     const { log, use, retentionSeconds, clock } = this.#options;
     const opening = this.version === 0;
-    // The ring that had a key first keeps it. A copied file must not publish a refresh key or let it sign access tokens,
-    // and must not end tokens that the first ring has signed.
+    // The ring that had a key first keeps it. A copied file must not publish a refresh key or let it sign access
+    // tokens, and must not end tokens that the first ring has signed.
     const foreign = contents.keys.filter(({ kid }) => this.#other?.hasHeld(kid));
     const own = contents.keys.filter((key) => !foreign.includes(key));
     for (const { kid } of own) {

@@ -17,7 +17,10 @@ export function instantOfName(name: string): NamedInstant {
   return exists ? { instant } : { reason: 'its name begins with an instant that does not exist' };
 }
 
-/** The file name of a key that signs from `instant`, cut to whole seconds. Raises RangeError outside of the years 1970 to 9999. */
+/**
+ * The file name of a key that signs from `instant`, cut to whole seconds. Raises RangeError outside of the years 1970
+ * to 9999.
+ */
 export function nameOfInstant(instant: Date, suffix = ''): string {
   const text = instant.toISOString();
   if (text.length !== 24 || instant.getTime() < 0)

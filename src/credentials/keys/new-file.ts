@@ -1,4 +1,5 @@
-// Writes a small file under a name that must be free. The file is complete or absent, even after a crash or a power cut.
+// Writes a small file under a name that must be free. The file is complete or absent, even after a crash or a power
+// cut.
 import { link, open, rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import { errorCode } from './file.ts';
@@ -7,8 +8,8 @@ import { errorCode } from './file.ts';
 export const UNFINISHED_KEY = /^\.[A-Za-z0-9_-]{43}\.tmp$/;
 
 /**
- * Writes `content` with mode 0600 under the first free name of `names`. Returns that name, or undefined if all are taken.
- * `token` makes the temporary name `.<token>.tmp` unique among the writers to the folder.
+ * Writes `content` with mode 0600 under the first free name of `names`. Returns that name, or undefined if all are
+ * taken. `token` makes the temporary name `.<token>.tmp` unique among the writers to the folder.
  */
 export async function writeNewFile(
   directory: string,

@@ -35,8 +35,9 @@ export async function openKeyRing(options: KeyRingOptions): Promise<KeyRing> {
 }
 
 /**
- * Throws SharedKey, which names the kid, if the rings have a key in common: the public half of an access key is published,
- * that of a refresh key never. From then on each ring ignores keys of the other, so a copied file changes nothing.
+ * Throws SharedKey, which names the kid, if the rings have a key in common: the public half of an access key is
+ * published, that of a refresh key never. From then on each ring ignores keys of the other, so a copied file changes
+ * nothing.
  */
 export function keepApart(a: KeyRing, b: KeyRing): void {
   const kids = new Set(a.keys().map(({ kid }) => kid));

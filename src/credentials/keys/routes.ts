@@ -1,5 +1,5 @@
-// The public keys for services that verify tokens (RFC 7517). The answer needs no PostgreSQL, is the same for every Host
-// and may be cached.
+// The public keys for services that verify tokens (RFC 7517). The answer needs no PostgreSQL, is the same for every
+// Host and may be cached.
 import { z } from 'zod';
 import { problem } from '../../base/errors/problem.ts';
 import { type Answer, type Endpoint, endpoint, open, type RequestInfo } from '../../base/http/endpoint.ts';

@@ -55,7 +55,9 @@ export async function hashArgon2(text: string, parameters: PasswordParameters): 
   return phcString(parameters, salt, digest);
 }
 
-/** A PHC string that belongs to no password. Checking it costs the same as checking a real hash with these parameters. */
+/**
+ * A PHC string that belongs to no password. Checking it costs the same as checking a real hash with these parameters.
+ */
 export function standInArgon2(parameters: PasswordParameters): string {
   return phcString(parameters, Buffer.alloc(SALT_BYTES, 0x5a), Buffer.alloc(DIGEST_BYTES, 0x5a));
 }

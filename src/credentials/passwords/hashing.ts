@@ -1,5 +1,6 @@
-// Owns hashing and verifying passwords: the form of the text, the limit on hashes in progress, and that an unknown account
-// costs as much time as a known one. argon2.ts owns the format of hashes, policy.ts the rules for new passwords.
+// Owns hashing and verifying passwords: the form of the text, the limit on hashes in progress, and that an unknown
+// account costs as much time as a known one. argon2.ts owns the format of hashes, policy.ts the rules for new
+// passwords.
 import {
   areWithinBounds,
   hashArgon2,
@@ -16,8 +17,8 @@ export { PasswordQueueFull } from './permits.ts';
 
 export interface Passwords {
   /**
-   * The PHC string (argon2id) of a password that `judgePassword` accepts. Rejects with PasswordQueueFull when the queue is
-   * full, and with a RangeError for a text that cannot be a password.
+   * The PHC string (argon2id) of a password that `judgePassword` accepts. Rejects with PasswordQueueFull when the queue
+   * is full, and with a RangeError for a text that cannot be a password.
    */
   hash(password: string): Promise<string>;
   /**

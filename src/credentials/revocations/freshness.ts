@@ -1,5 +1,5 @@
-// How old this process's knowledge of revocations is. A reading of PostgreSQL proves it; so does the stream, while it has
-// been followed without a gap since a complete reading.
+// How old this process's knowledge of revocations is. A reading of PostgreSQL proves it; so does the stream, while it
+// has been followed without a gap since a complete reading.
 
 export interface Freshness {
   /** A complete reading of PostgreSQL began at this second. */

@@ -1,6 +1,6 @@
-// The revocations that this process knows, in memory: five look-ups a token and no I/O. PostgreSQL is the source of truth
-// and is read every second. This process knows its own revocations at once. Those of other processes may arrive earlier
-// by the stream, if Redis is configured.
+// The revocations that this process knows, in memory: five look-ups a token and no I/O. PostgreSQL is the source of
+// truth and is read every second. This process knows its own revocations at once. Those of other processes may arrive
+// earlier by the stream, if Redis is configured.
 import { setImmediate as nextTurn } from 'node:timers/promises';
 import type { Database } from '../../base/database/db.ts';
 import { monotonicMs } from '../../base/platform/clock.ts';
@@ -24,8 +24,8 @@ import {
 
 export interface Revocations {
   /**
-   * Makes this process refuse the tokens from now on, and sends the revocations to other processes if there is a stream.
-   * Call it after the commit that wrote them. Resolves when this process knows them all. Never raises.
+   * Makes this process refuse the tokens from now on, and sends the revocations to other processes if there is a
+   * stream. Call it after the commit that wrote them. Resolves when this process knows them all. Never raises.
    */
   publish(revocations: readonly Revocation[]): Promise<void>;
   /** Why a token must be refused, or null. */
@@ -77,8 +77,8 @@ interface Reading extends RevocationCursor {
 const NOTHING_READ: Reading = { tx: '0', at: 0, snapshot: null };
 
 /**
- * How long an event is remembered: the longest token life that any configuration allows, and one minute more. A token may
- * have been issued under an earlier configuration.
+ * How long an event is remembered: the longest token life that any configuration allows, and one minute more. A token
+ * may have been issued under an earlier configuration.
  */
 export const REVOCATIONS_REMEMBERED_SECONDS = ACCESS_TTL_MAX_SECONDS + 60;
 /**
@@ -215,9 +215,9 @@ function createListeners(log: Log) {
 }
 
 /**
- * Passes everything that was committed since a reading to `take`, and returns the new reading. It starts with the oldest
- * transaction that was still running at the last reading, because every later commit is of that transaction or a newer
- * one. Raises DatabaseUnavailable.
+ * Passes everything that was committed since a reading to `take`, and returns the new reading. It starts with the
+ * oldest transaction that was still running at the last reading, because every later commit is of that transaction or a
+ * newer one. Raises DatabaseUnavailable.
  */
 export async function readRevocations(
   db: Database,

@@ -21,9 +21,9 @@ export interface RevocationPosition {
 }
 
 /**
- * What a reading saw: rows that are visible in its snapshot and have a time no later than the reading. The snapshot alone
- * is not enough: after a crash, or on a promoted standby, PostgreSQL may use transaction ids again that the snapshot
- * counts as seen. The rows of such transactions have a later time.
+ * What a reading saw: rows that are visible in its snapshot and have a time no later than the reading. The snapshot
+ * alone is not enough: after a crash, or on a promoted standby, PostgreSQL may use transaction ids again that the
+ * snapshot counts as seen. The rows of such transactions have a later time.
  */
 export interface Seen {
   /** As PostgreSQL writes it. */
@@ -54,13 +54,16 @@ type PageRow = RevocationRow & RevocationPosition & Seen & { readonly horizon: s
 export const READING = `pg_current_snapshot()::text AS snapshot, pg_snapshot_xmin(pg_current_snapshot())::text AS horizon,
   (extract(epoch FROM clock_timestamp()) * 1000)::float8 AS now`;
 
-/** The SQL condition for a row that was not seen: the parameters are `snapshot` and `now` of `Seen`, both null for nothing seen. */
+/**
+ * The SQL condition for a row that was not seen: the parameters are `snapshot` and `now` of `Seen`, both null for
+ * nothing seen.
+ */
 export const isUnseen = (snapshot: string, now: string) => `(${snapshot}::text IS NULL
   OR at > to_timestamp(${now}::float8 / 1000)
   OR NOT pg_visible_in_snapshot(tx::text::xid8, ${snapshot}::text::pg_snapshot))`;
 
-// $1 transaction and $2 row to continue after, $3 seconds to look back, $4 limit, $5 snapshot and $6 time (ms since 1970)
-// of the reading whose rows are left out, both null for none.
+// $1 transaction and $2 row to continue after, $3 seconds to look back, $4 limit, $5 snapshot and $6 time (ms since
+// 1970) of the reading whose rows are left out, both null for none.
 const PAGE = statement(`
 SELECT h.*, r.* FROM (SELECT ${READING}) h LEFT JOIN LATERAL (
   SELECT id::text, tx::text, kind, subject, epoch, state, ceil(extract(epoch FROM not_before))::float8 AS "notBefore",

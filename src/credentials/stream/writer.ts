@@ -114,7 +114,9 @@ function entriesOf(events: readonly Revocation[]): Fields[] {
   return entries;
 }
 
-/** Asks Redis for the length of the stream every second until the connection is gone. Raises when Redis does not answer. */
+/**
+ * Asks Redis for the length of the stream every second until the connection is gone. Raises when Redis does not answer.
+ */
 async function probeUntilGone(connection: RedisConnection): Promise<void> {
   const gone = new AbortController();
   void connection.gone.then(() => gone.abort());

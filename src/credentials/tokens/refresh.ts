@@ -22,7 +22,10 @@ export interface RefreshPlace {
   readonly expiresAt: Date;
 }
 
-/** Signs a position with the key that signed at `issuedAt`, so that a repetition makes the same bytes. Raises NoSigningKey. */
+/**
+ * Signs a position with the key that signed at `issuedAt`, so that a repetition makes the same bytes. Raises
+ * NoSigningKey.
+ */
 export function issueRefreshToken(deps: RefreshTokenDeps, place: RefreshPlace): Promise<string> {
   const claims: RefreshClaims = {
     iss: deps.issuer,
@@ -46,7 +49,9 @@ function signingKey(deps: RefreshTokenDeps, issuedAt: Date) {
   }
 }
 
-/** The claims of a good refresh token, expired or not; null for anything else. The session decides whether it is usable. */
+/**
+ * The claims of a good refresh token, expired or not; null for anything else. The session decides whether it is usable.
+ */
 export async function verifyRefreshToken(
   deps: RefreshTokenDeps,
   token: string,

@@ -9,8 +9,8 @@ export function signClaims(key: RingKey, typ: string, claims: object): Promise<s
 }
 
 /**
- * The payload of a token whose signature is good, or null. Claims are not checked here. Raises NoSigningKey when the ring
- * has no key: then no token can be checked, and a client must not throw its token away.
+ * The payload of a token whose signature is good, or null. Claims are not checked here. Raises NoSigningKey when the
+ * ring has no key: then no token can be checked, and a client must not throw its token away.
  */
 export async function verifySignature(
   ring: KeyRing,

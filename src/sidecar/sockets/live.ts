@@ -1,23 +1,23 @@
-// What is open on a token: sockets and requests under way, found by session, user or client, and organization, so that a
-// revocation touches those alone that it may concern; and by the second at which they end.
+// Open sockets and requests, indexed by session, user or client, and organization, so that a revocation visits only the
+// entries it may concern; and by the second at which their token ends.
 import type { Revocation } from '../../protocol/revocation.ts';
 import type { VerificationCode, VerifiedPrincipal, Verifier } from '../../verifier/core/contract.ts';
 
 export interface Live {
-  /** By whose newest token it goes on. */
+  /** The principal of the newest token. */
   principal(): VerifiedPrincipal;
-  /** Lets it go on by another token, of the same user or client and organization. */
+  /** Continues with another token of the same user or client and organization. */
   renew(principal: VerifiedPrincipal): void;
-  /** Why it must not go on at this moment, or null. */
+  /** Why it must end now, or null. */
   judge(): VerificationCode | null;
-  /** It is over: it is not looked at any more. */
+  /** Removes it from the index. */
   remove(): void;
 }
 
 export interface LiveIndex {
-  /** Watches something; `end` is called once, with the reason, when it must end. `graceSeconds` after expiry. */
+  /** Adds an entry. `end` is called once with the reason when it must end; for expiry, `graceSeconds` later. */
   add(principal: VerifiedPrincipal, end: (code: VerificationCode) => void, graceSeconds?: number): Live;
-  /** Ends everything whose time is over. */
+  /** Ends every entry whose token has expired. */
   sweep(): void;
   size(): number;
   close(): void;
@@ -25,17 +25,17 @@ export interface LiveIndex {
 
 interface Entry {
   principal: VerifiedPrincipal;
-  /** The session that the upstream was told of, and the one that it goes on by. */
+  /** The session of the first token, which the upstream knows, and that of the newest token. */
   readonly sessions: Set<string>;
   endsAt: number;
   readonly graceSeconds: number;
   readonly end: (code: VerificationCode) => void;
 }
 
-// How late an expiry may be noticed.
+// The longest delay after an expiry.
 const SWEEP_MILLISECONDS = 200;
 
-/** Sets of entries by a key; empty ones are not kept. */
+/** Sets of entries by a key, without empty sets. */
 function createIndex<Key>() {
   const sets = new Map<Key, Set<Entry>>();
   return {
@@ -101,7 +101,7 @@ export function createLiveIndex(verifier: Verifier, now: () => number): LiveInde
 
   const unfollow = verifier.onRevocation((revocation) => {
     for (const entry of [...(entries.affectedBy(revocation) ?? [])]) {
-      // The session that the upstream was told of counts as well as the one of a later token.
+      // The session of the first token counts as well as that of the newest token.
       const code = revocation.kind === 'session' ? 'session_revoked' : revoked(verifier, entry.principal);
       if (code) finish(entry, code);
     }
@@ -148,7 +148,7 @@ export function createLiveIndex(verifier: Verifier, now: () => number): LiveInde
   };
 }
 
-// Expiry is judged by the second at which an entry ends, not by the verifier, which tolerates clocks that differ.
+// The index judges expiry by `endsAt`. The verifier's judgement of expiry is ignored, because it has a tolerance.
 function revoked(verifier: Verifier, principal: VerifiedPrincipal): VerificationCode | null {
   const code = verifier.judge(principal);
   return code === 'token_expired' ? null : code;

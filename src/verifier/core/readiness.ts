@@ -12,7 +12,10 @@ export interface ReadinessDeps {
 }
 
 export interface Readiness {
-  /** Resolves once keys and revocations are known. Raises VerificationError when that takes too long, and after `giveUp`. */
+  /**
+   * Resolves once keys and revocations are known. Raises VerificationError when that takes too long, and after
+   * `giveUp`.
+   */
   wait(timeoutSeconds: number): Promise<void>;
   /** Ends every wait at once. */
   giveUp(): void;

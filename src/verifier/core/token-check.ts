@@ -1,5 +1,5 @@
-// From a token to its principal: recalled from the cache, or checked for the first time. A signature and claims stay good
-// for ever; time, key and revocation are judged at every use.
+// From a token to its principal: recalled from the cache, or checked for the first time. A signature and claims stay
+// good for ever; time, key and revocation are judged at every use.
 import type { KeyObject } from 'node:crypto';
 import { ACCESS_TOKEN_TYPE } from '../../protocol/claims.ts';
 import { type TakenApart, takeApart } from '../../protocol/jws.ts';
