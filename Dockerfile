@@ -2,8 +2,8 @@
 FROM node:24-bookworm-slim AS build
 WORKDIR /app
 COPY package.json package-lock.json .npmrc ./
-# The compiler is a development package with a native part, hence everything is installed here; argon2 is not needed to
-# compile.
+# All packages are installed here, because the compiler is a development package with a native part. argon2 is not needed
+# to compile.
 RUN npm ci --ignore-scripts
 COPY tsconfig.json tsconfig.build.json ./
 COPY src ./src

@@ -1,5 +1,5 @@
-// Owns: what a hot path cannot be faster than, each bound in a process of its own (argument: which one). Answers a
-// message with how many operations it did; the bare server answers with its port.
+// Owns: the bounds, each of which is the fastest that a hot path could be. The argument names the bound, which runs in
+// this process alone. It answers a message with the number of its operations. The bare server answers with its port.
 import { randomBytes, randomUUID } from 'node:crypto';
 import type { AddressInfo } from 'node:net';
 import { argon2id, hash } from 'argon2';
@@ -7,7 +7,7 @@ import Fastify from 'fastify';
 import { generateKeyPair, SignJWT } from 'jose';
 import pg from 'pg';
 
-/** Sent by the parent: how long, and what the bound needs to know. */
+/** The message of the parent: how long to work, and what the bound needs. */
 export interface BoundTask {
   readonly milliseconds: number;
   readonly concurrency: number;

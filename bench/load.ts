@@ -1,9 +1,10 @@
-// Owns: the load client, a process of its own so that it shares no event loop with what is measured: raw HTTP/1.1 over
-// kept-open sockets, one request at a time on each. Its parent sends a Task and gets a Tally for each.
+// Owns: the load client: raw HTTP/1.1 over sockets that stay open, one request at a time on each. It is a separate
+// process, so that it shares no event loop with the measured program. Its parent sends a Task and receives a Tally for
+// each.
 import { once } from 'node:events';
 import { connect, type Socket } from 'node:net';
 
-/** What one request has of its own. */
+/** The parts of one request that differ from the task. */
 export interface Turn {
   readonly path?: string;
   readonly headers?: Readonly<Record<string, string>>;
@@ -17,18 +18,18 @@ export interface Task {
   readonly headers?: Readonly<Record<string, string>>;
   readonly connections: number;
   readonly milliseconds: number;
-  /** At most so many requests, even if there is time left. */
+  /** The largest number of requests, even if there is time left. */
   readonly requestsMax?: number;
   /** Bodies to send in turn. */
   readonly bodies?: readonly string[];
-  /** Requests to send in turn, each with what it does not share with the task. Takes the place of bodies. */
+  /** Requests to send in turn, each with the parts that differ from the task. Used instead of `bodies`. */
   readonly turns?: readonly Turn[];
   /**
-   * Refresh tokens, one or more for each connection: each answer's token is presented when its turn comes again. Takes
-   * the place of bodies.
+   * Refresh tokens, one or more for each connection. The token of each answer is presented when its turn comes again. Used
+   * instead of `bodies`.
    */
   readonly tokens?: readonly string[];
-  /** Whether the tally holds every duration. */
+  /** Whether the tally lists every duration. */
   readonly keepDurations?: boolean;
 }
 
@@ -36,15 +37,15 @@ export interface Tally {
   readonly operations: number;
   readonly seconds: number;
   readonly medianMilliseconds: number;
-  /** Milliseconds of each answer, the shortest first; empty unless they are asked for. */
+  /** The duration of each answer in milliseconds, the shortest first. Empty unless the task requests them. */
   readonly durations: readonly number[];
-  /** Where the chains of refresh tokens have got to. */
+  /** The newest refresh token of each chain. */
   readonly tokens: readonly string[];
   /** The first answer that was not 2xx. */
   readonly failure: string | null;
 }
 
-/** One open connection: sends a request and gives the status and the body of its answer. */
+/** One open connection. It sends a request and returns the status and the body of the answer. */
 class Line {
   readonly #socket: Socket;
   #received: Buffer = Buffer.alloc(0);

@@ -1,4 +1,4 @@
-// Owns: measuring a product and its bound in turns, and the table of the results.
+// Owns: measuring a path of the service and its bound in turns, and the table of the results.
 import { cpuMicroseconds } from './worker.ts';
 
 export interface Measured {
@@ -7,7 +7,7 @@ export interface Measured {
   readonly medianMilliseconds?: number;
 }
 
-/** Something that is measured: a round of it, and the process whose CPU time it costs. */
+/** One side of a measurement: a round of it, and the process whose CPU time is counted. */
 export interface Side {
   readonly pid: number;
   readonly round: () => Promise<Measured>;
@@ -17,11 +17,11 @@ export interface Paired {
   /** Operations a second, medians of the rounds. */
   readonly product: number;
   readonly bound: number;
-  /** The median of each round's own ratio: the two halves of a round meet the same neighbours on the machine. */
+  /** The median of the ratios of the rounds. Both halves of a round run under the same load of the machine. */
   readonly ratio: number;
   readonly ratios: readonly number[];
   readonly latencyMilliseconds: number;
-  /** CPU time of an operation in the process itself, in microseconds, medians of the rounds. */
+  /** CPU time of an operation in its process, in microseconds: medians of the rounds. */
   readonly productCpu: number;
   readonly boundCpu: number;
 }
@@ -32,7 +32,7 @@ export interface Figure extends Paired {
   readonly aim: number;
 }
 
-/** Measures both after one warm-up of each, `rounds` times, swapping who goes first. */
+/** Measures both sides `rounds` times, after one warm-up of each. The order changes with each round. */
 export async function inTurns(rounds: number, product: Side, bound: Side): Promise<Paired> {
   await product.round();
   await bound.round();
@@ -71,13 +71,13 @@ async function measure({ pid, round }: Side): Promise<Round> {
   return { rate: operations / seconds, latency: medianMilliseconds, cpu };
 }
 
-/** The middle value; 0 of none. */
+/** Returns the median, or 0 if there are no values. */
 export function median(values: readonly number[]): number {
   const sorted = values.toSorted((a, b) => a - b);
   return sorted[sorted.length >> 1] ?? 0;
 }
 
-/** The figures as aligned text. */
+/** Returns the figures as aligned text. */
 export function table(figures: readonly Figure[]): string {
   const rows = figures.map((figure) => [
     figure.name,

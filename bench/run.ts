@@ -1,8 +1,9 @@
-// Owns: `npm run bench`: measures the hot paths beside the bound that each runs into, in turns within one run, and
-// prints a table. Leaves to others: the load (load.ts), the bounds (bound.ts), what the figures mean (README.md).
+// Owns: `npm run bench`: measures each hot path and its bound in turns within one run, and prints a table. Leaves to
+// others: the load (load.ts), the bounds (bound.ts), what the figures mean (README.md).
 import { availableParallelism } from 'node:os';
 import { type Service, type Testbed, withTestbed } from '../scripts/prove/testbed.ts';
-import { newAccount, openApi } from '../test/support/client.ts';
+import { openApi } from '../test/support/client.ts';
+import { newAccount } from '../test/support/fixtures/accounts.ts';
 import type { BoundTally, BoundTask } from './bound.ts';
 import type { Tally, Task } from './load.ts';
 import { type Figure, inTurns, median, table } from './paired.ts';
@@ -17,7 +18,7 @@ const quick = process.argv.includes('--quick');
 const rounds = quick ? 2 : 5;
 const roundMilliseconds = quick ? 1_000 : 2_500;
 
-// Limits stay on, as in production, but out of reach; the log is written as it is by default.
+// Rate limits are on, as in production, but too high to be reached. The log has its default level.
 const SETTINGS = {
   LOG_LEVEL: 'info',
   RATE_LIMIT_ENABLED: 'true',
@@ -49,7 +50,7 @@ async function logins({ pid, load, bound, accounts }: Bench): Promise<Figure> {
 }
 
 async function refreshes({ pid, load, bound, accounts }: Bench, otherDatabase: string): Promise<Figure> {
-  // Not in the service's own database, whose every table it wants to be protected.
+  // In another database, because the service requires that every table of its own database is protected.
   const bare = await bound('refreshes', otherDatabase, String(POOL_SIZE));
   let tokens = accounts.slice(0, CONNECTIONS).map(({ refreshToken }) => refreshToken);
   const figure = await inTurns(
@@ -89,7 +90,7 @@ function task(concurrency: number): BoundTask {
   return { milliseconds: roundMilliseconds, concurrency };
 }
 
-/** Start-up on a prepared database, and memory as `npm start` runs it. */
+/** Measures the start on a prepared database, and the memory of the service as `npm start` runs it. */
 async function startAndMemory(testbed: Testbed, loader: Worker, accounts: Bench['accounts']): Promise<string[]> {
   const ready: number[] = [];
   for (let round = 0; round < STARTS; round += 1) {

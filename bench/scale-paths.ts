@@ -1,5 +1,6 @@
-// Owns: the paths whose cost must not follow the number of organizations and users: who calls them in a planted
-// database, and the requests of each. Leaves to others: sending them (load.ts), the planting (seed-rows.ts), measuring.
+// Owns: the paths whose cost must not grow with the number of organizations and users: their callers in a seeded
+// database, and their requests. Leaves to others: sending them (load.ts), seeding the database (seed-rows.ts),
+// measuring.
 import type { Api } from '../test/support/client.ts';
 import type { Turn } from './load.ts';
 import { PASSWORD } from './seed-rows.ts';
@@ -8,7 +9,7 @@ import { emailOf, firstNameOf, idOf, type Population, slugOf } from './seed-shap
 const ORDINARY_SIZE = 10;
 const TURNS_MAX = 4_000;
 const LOGINS_MAX = 2_000;
-// As in seed-shape.ts: neighbours in the list of turns are strangers in the table.
+// As in seed-shape.ts: requests that follow each other read rows that are far apart in the table.
 const SCATTER = 754_974_721;
 
 export interface Caller {
@@ -20,7 +21,7 @@ export interface Caller {
 
 export interface Participants {
   readonly population: Population;
-  /** Members of organizations of ten who may read members; the first one administers the platform. */
+  /** Members of organizations of ten who may read members. The first one is a platform administrator. */
   readonly ordinary: readonly Caller[];
   /** Owners of the organizations with the most members, the largest first. */
   readonly owners: readonly Caller[];
@@ -32,14 +33,14 @@ export interface Path {
   readonly path: string;
   readonly turns?: readonly Turn[];
   readonly tokens?: readonly string[];
-  /** Its work follows the number of rows that fit, however large the database is. */
+  /** Its work grows with the number of matching rows, not with the size of the database. */
   readonly followsAnswer?: true;
 }
 
 type Query = (text: string, values?: unknown[]) => Promise<unknown>;
 
-/** Signs so many people in and makes the first of them an administrator of the platform; `query` asks as the superuser. */
-export async function enter(
+/** Signs in `counts` users and makes the first of them a platform administrator. `query` runs as the superuser. */
+export async function signInParticipants(
   { api, query, population }: { api: Api; query: Query; population: Population },
   counts: { readonly ordinary: number; readonly owners: number },
 ): Promise<Participants> {
@@ -59,7 +60,7 @@ export async function enter(
 function readersOfOrdinaryOnes({ sizes, organizations, userAt, roleOf }: Population, count: number): number[] {
   const all = Array.from(sizes.keys()).filter((organization) => sizes[organization] === ORDINARY_SIZE);
   const found: number[] = [];
-  // Everywhere in the table first, then the next member of each of them.
+  // First one member of organizations all over the table, then the next member of each.
   const step = Math.max(1, Math.floor(all.length / count));
   for (let position = 0; position < ORDINARY_SIZE && found.length < count; position += 1) {
     for (let at = 0; at < all.length && found.length < count; at += step) {
@@ -67,7 +68,7 @@ function readersOfOrdinaryOnes({ sizes, organizations, userAt, roleOf }: Populat
       if (roleOf(user) !== 'viewer') found.push(user);
     }
   }
-  if (found.length < count) throw new RangeError(`${organizations} organizations have too few of ten members`);
+  if (found.length < count) throw new RangeError(`${organizations} organizations include too few with ten members`);
   return found;
 }
 
@@ -89,18 +90,18 @@ function question(member: number, explain: boolean): string {
   return JSON.stringify({ userId: idOf('user', member), resource: 'contacts', action: 'read', explain });
 }
 
-/** Each time another member. With `explain` PostgreSQL is asked each time: what is remembered takes no part. */
+/** Returns checks of a different member each time. With `explain`, every check queries PostgreSQL and uses no cache. */
 function checksOfMany({ population, owners }: Participants): Turn[] {
-  const crowds = owners.map((owner) => ({ owner, members: membersOf(population, owner) }));
+  const teams = owners.map((owner) => ({ owner, members: membersOf(population, owner) }));
   return Array.from({ length: TURNS_MAX }, (_, turn) => {
-    const crowd = crowds[turn % crowds.length];
-    if (!crowd) throw new RangeError('nobody asks');
-    const member = crowd.members[Math.floor(turn / crowds.length) % crowd.members.length] ?? 0;
-    return { headers: bearer(crowd.owner), body: question(member, true) };
+    const team = teams[turn % teams.length];
+    if (!team) throw new RangeError('there is no caller');
+    const member = team.members[Math.floor(turn / teams.length) % team.members.length] ?? 0;
+    return { headers: bearer(team.owner), body: question(member, true) };
   });
 }
 
-/** The paths with their requests, for people of this database. */
+/** Returns the paths with their requests, for users of this database. */
 export function pathsOf(participants: Participants): Path[] {
   const { population, ordinary, owners } = participants;
   const first = ordinary.slice(0, 1);
@@ -150,8 +151,8 @@ export function pathsOf(participants: Participants): Path[] {
   ];
 }
 
-/** Sends so many requests of each path, one after the other. Raises when one is refused. */
-export async function walk(api: Api, paths: readonly Path[], times: number): Promise<void> {
+/** Sends `times` requests of each path, one after the other. Raises an error if one is refused. */
+export async function requestEach(api: Api, paths: readonly Path[], times: number): Promise<void> {
   for (const { name, method, path, turns, tokens } of paths) {
     let refreshToken = tokens?.[0];
     for (let time = 0; time < times; time += 1) {

@@ -1,13 +1,13 @@
-// Owns: the plans behind the measured paths on a planted database, and that none of them reads a large table from one
-// end to the other. Leaves to others: how plans are told (test/support/plans.ts), the paths (scale-paths.ts).
+// Owns: the check that no query plan of the measured paths reads a large table as a whole, on a seeded database. Leaves
+// to others: reading plans (test/base/database/plans/relay.ts), the paths (scale-paths.ts).
 import { demand } from '../scripts/prove/proof.ts';
 import type { Testbed } from '../scripts/prove/testbed.ts';
+import { LARGE_TABLES, openPlanRelay, readFromEndToEnd, tellPlans } from '../test/base/database/plans/relay.ts';
 import { openApi } from '../test/support/client.ts';
-import { LARGE_TABLES, openPlanRelay, readFromEndToEnd, tellPlans } from '../test/support/plans.ts';
-import { enter, pathsOf, walk } from './scale-paths.ts';
+import { pathsOf, requestEach, signInParticipants } from './scale-paths.ts';
 import type { Population } from './seed-shape.ts';
 
-// A connection plans a statement anew five times before it may keep one plan for all values.
+// A connection plans a statement five times before it may keep one plan for all values.
 const REQUESTS = 8;
 
 export interface PlannedDatabase {
@@ -17,7 +17,10 @@ export interface PlannedDatabase {
   readonly query: <Row>(text: string, values?: unknown[]) => Promise<Row[]>;
 }
 
-/** Walks every path, with plans made for the values and with plans made for all values. Raises NotShown when one reads a table of more than 1,000 rows as a whole. */
+/**
+ * Requests every path, with plans made for the values and with plans made for all values. Raises NotShown if a plan reads
+ * a table of more than 1,000 rows as a whole.
+ */
 export async function assertNoSequentialScan(
   testbed: Testbed,
   database: PlannedDatabase,
@@ -31,13 +34,16 @@ export async function assertNoSequentialScan(
   try {
     for (const mode of ['auto', 'force_generic_plan'] as const) {
       for (const setting of tellPlans(database.name, mode)) await query(setting);
-      // One connection of each role: then the sixth request of a path meets the same one as the first.
+      // Each role has one connection. So the sixth request of a path uses the same connection as the first.
       const through = { ...settings, DATABASE_URL: relay.through(ownerUrl), DATABASE_POOL_SIZE: '1' };
       const service = await testbed.startService({ settings: through });
       const api = openApi(service.url);
-      const participants = await enter({ api, query, population }, { ordinary: REQUESTS, owners: REQUESTS });
+      const participants = await signInParticipants(
+        { api, query, population },
+        { ordinary: REQUESTS, owners: REQUESTS },
+      );
       relay.take();
-      await walk(api, pathsOf(participants), REQUESTS);
+      await requestEach(api, pathsOf(participants), REQUESTS);
       await service.end('SIGTERM');
       for (const plan of relay.take()) {
         seen += 1;
@@ -48,7 +54,7 @@ export async function assertNoSequentialScan(
   } finally {
     await relay.close();
   }
-  demand(seen > 0, 'no plan was told');
-  demand(read.size === 0, `tables with more than 1,000 rows are read from end to end:\n${[...read].join('\n')}`);
+  demand(seen > 0, 'no plan was logged');
+  demand(read.size === 0, `tables with more than 1,000 rows are read as a whole:\n${[...read].join('\n')}`);
   return `no sequential scan in ${seen} plans of ${statements.size} statements, nor an index read without a key`;
 }

@@ -1,7 +1,7 @@
 // Owns: measuring one path on two databases in turns, and the table of the results.
 import { median } from './paired.ts';
 
-/** Durations of one round in milliseconds; the round's number goes from 0. */
+/** Measures one round and returns its durations in milliseconds. The number of the first round is 0. */
 type Round = (round: number) => Promise<readonly number[]>;
 
 interface Percentiles {
@@ -13,9 +13,9 @@ interface Percentiles {
 export interface Pair {
   readonly small: Percentiles;
   readonly large: Percentiles;
-  /** p99 on the large one by p99 on the small one, of all rounds together. */
+  /** p99 on the large database divided by p99 on the small one, over all rounds. */
   readonly ratio: number;
-  /** The same of each round. */
+  /** The same ratio for each round. */
   readonly ratios: readonly number[];
 }
 
@@ -24,7 +24,7 @@ export interface Measurement extends Pair {
   readonly followsAnswer: boolean;
 }
 
-/** The value below which that part of the values lies; 0 of none. */
+/** Returns the value below which that share of the values lies, or 0 if there are no values. */
 function percentile(values: readonly number[], part: number): number {
   const sorted = values.toSorted((a, b) => a - b);
   return sorted[Math.min(sorted.length - 1, Math.floor(sorted.length * part))] ?? 0;
@@ -35,7 +35,7 @@ function percentilesOf(rounds: readonly (readonly number[])[]): Percentiles {
   return { p50: percentile(all, 0.5), p99: percentile(all, 0.99), answers: all.length };
 }
 
-/** Measures both after one warm-up of each, `rounds` times, swapping who goes first. */
+/** Measures both databases `rounds` times, after one warm-up of each. The order changes with each round. */
 export async function measurePair(rounds: number, sides: { small: Round; large: Round }): Promise<Pair> {
   const found: { small: (readonly number[])[]; large: (readonly number[])[] } = { small: [], large: [] };
   for (let round = 0; round <= rounds; round += 1) {
@@ -52,7 +52,7 @@ export async function measurePair(rounds: number, sides: { small: Round; large: 
   return { small, large, ratio: large.p99 / small.p99, ratios };
 }
 
-/** The measurements as aligned text. */
+/** Returns the measurements as aligned text. */
 export function table(measurements: readonly Measurement[]): string {
   const head = ['path', 'small p50', 'p99', 'large p50', 'p99 ms', 'ratio of p99', 'least – median – most', 'answers'];
   const rows = measurements.map(({ name, followsAnswer, small, large, ratio, ratios }) => [
@@ -71,6 +71,6 @@ export function table(measurements: readonly Measurement[]): string {
       .map((cell, column) => cell.padEnd(widths[column] ?? 0))
       .join('  ')
       .trimEnd();
-  const note = '* the work follows the number of rows that fit, which is another one on the two';
+  const note = '* the work grows with the number of matching rows, which differs between the two databases';
   return [line(head), line(widths.map((width) => '-'.repeat(width))), ...rows.map(line), note].join('\n');
 }

@@ -1,5 +1,5 @@
-// Owns: `npm run bench:scale`: plants a small and a large database and measures the same paths on both, in turns within
-// one run. Leaves to others: the people (seed-shape.ts, seed-rows.ts), the paths (scale-paths.ts), the plans
+// Owns: `npm run bench:scale`: seeds a small and a large database and measures the same paths on both, in turns within
+// one run. Leaves to others: the users (seed-shape.ts, seed-rows.ts), the paths (scale-paths.ts), the query plans
 // (scale-plans.ts), the load (load.ts), what the figures mean (README.md).
 import { availableParallelism } from 'node:os';
 import { parseArgs } from 'node:util';
@@ -11,10 +11,10 @@ import { openLog } from '../src/base/platform/log.ts';
 import { findCredentials } from '../src/directory/users/store.ts';
 import { openApi } from '../test/support/client.ts';
 import type { Tally, Task } from './load.ts';
-import { enter, type Path, pathsOf } from './scale-paths.ts';
+import { type Path, pathsOf, signInParticipants } from './scale-paths.ts';
 import { assertNoSequentialScan } from './scale-plans.ts';
 import { type Measurement, measurePair, table } from './scale-table.ts';
-import { HASH, type Planted, plant, type Step } from './seed-rows.ts';
+import { HASH, type Seeded, type Step, seedDatabase } from './seed-rows.ts';
 import { emailOf, type Shape } from './seed-shape.ts';
 import { startWorker, type Worker } from './worker.ts';
 
@@ -28,7 +28,7 @@ const CONNECTIONS = 4;
 const rounds = options.quick ? 2 : 5;
 const roundMilliseconds = options.quick ? 1_000 : 2_000;
 
-// Limits stay on, as in production, but out of reach.
+// Rate limits are on, as in production, but too high to be reached.
 const SETTINGS = {
   LOG_LEVEL: 'info',
   RATE_LIMIT_ENABLED: 'true',
@@ -41,7 +41,7 @@ interface Side {
   readonly name: string;
   readonly ownerUrl: string;
   readonly query: <Row>(text: string, values?: unknown[]) => Promise<Row[]>;
-  readonly planted: Planted;
+  readonly seeded: Seeded;
   readonly service: Service;
   readonly db: Database;
   close(): Promise<void>;
@@ -56,11 +56,11 @@ async function openSide(testbed: Testbed, name: string, shape: Shape): Promise<S
   const admin = new pg.Pool({ connectionString: testbed.postgres.adminUrl, max: 1 });
   await admin.query(`CREATE DATABASE ${name} OWNER ${new URL(ownerUrl).username}`);
   await admin.end();
-  // The service makes the tables and the system roles.
+  // The start of the service creates the tables and the system roles.
   const service = await testbed.startService({ settings: { ...SETTINGS, DATABASE_URL: ownerUrl } });
   console.log(`${name}: ${shape.organizations} organizations, ${shape.users} users`);
-  const planted = await plant(adminUrl, shape, print);
-  console.log(`  planted in ${planted.seconds.toFixed(1)} s`);
+  const seeded = await seedDatabase(adminUrl, shape, print);
+  console.log(`  seeded in ${seeded.seconds.toFixed(1)} s`);
   const pool = new pg.Pool({ connectionString: adminUrl, max: 1 });
   const log = openLog({ level: 'silent', pretty: false });
   const db = openDatabase({
@@ -72,7 +72,7 @@ async function openSide(testbed: Testbed, name: string, shape: Shape): Promise<S
   return {
     name,
     ownerUrl,
-    planted,
+    seeded,
     service,
     db,
     query: async (text, values) => (await pool.query(text, values)).rows,
@@ -86,7 +86,7 @@ function print({ what, rows, seconds }: Step): void {
   console.log(`  ${what.padEnd(28)} ${String(rows ?? '').padStart(9)}  ${seconds.toFixed(1).padStart(6)} s`);
 }
 
-/** One round of a path on a side: the durations of its answers in milliseconds. */
+/** Returns a function that measures one round of a path on a side: the durations of its answers in milliseconds. */
 function rounder(loader: Worker, side: Side, path: Path): (round: number) => Promise<readonly number[]> {
   let tokens = path.tokens;
   return async (round) => {
@@ -109,8 +109,8 @@ function rounder(loader: Worker, side: Side, path: Path): (round: number) => Pro
   };
 }
 
-/** The question of a login for user and hash by itself, of a user who is another one each time. */
-function lookUps({ db, planted: { population } }: Side): () => Promise<readonly number[]> {
+/** Measures only the query of a login for the user and the hash, with a different user each time. */
+function lookUps({ db, seeded: { population } }: Side): () => Promise<readonly number[]> {
   let asked = 0;
   return async () => {
     const durations: number[] = [];
@@ -121,7 +121,7 @@ function lookUps({ db, planted: { population } }: Side): () => Promise<readonly 
         const sent = performance.now();
         const found = await findCredentials(db.systemReader(), emailOf((asked * 754_974_721) % population.users));
         durations.push(performance.now() - sent);
-        if (!found) throw new Error('a planted user was not found');
+        if (!found) throw new Error('a seeded user was not found');
       }
     };
     await Promise.all(Array.from({ length: CONNECTIONS }, work));
@@ -131,7 +131,10 @@ function lookUps({ db, planted: { population } }: Side): () => Promise<readonly 
 
 async function measureAll(sides: { small: Side; large: Side }, loader: Worker): Promise<Measurement[]> {
   const participantsOf = (side: Side) =>
-    enter({ api: openApi(side.service.url), query: side.query, population: side.planted.population }, CALLERS);
+    signInParticipants(
+      { api: openApi(side.service.url), query: side.query, population: side.seeded.population },
+      CALLERS,
+    );
   const [small, large] = [pathsOf(await participantsOf(sides.small)), pathsOf(await participantsOf(sides.large))];
   const measured: Measurement[] = [];
   for (const [index, path] of small.entries()) {
@@ -150,7 +153,7 @@ async function measureAll(sides: { small: Side; large: Side }, loader: Worker): 
 }
 
 await withTestbed({ name: 'scale', disposable: false }, async (testbed) => {
-  console.log(`one hash for all: argon2id, ${HASH.memoryCost} KiB, ${HASH.timeCost} iterations`);
+  console.log(`one hash for all users: argon2id, ${HASH.memoryCost} KiB, ${HASH.timeCost} iterations`);
   const small = await openSide(testbed, 'scale_small', SMALL);
   const large = await openSide(testbed, 'scale_large', LARGE);
   const loader = startWorker('load.ts');
@@ -160,7 +163,7 @@ await withTestbed({ name: 'scale', disposable: false }, async (testbed) => {
       `${availableParallelism()} cores, ${CONNECTIONS} connections, ${rounds} rounds of ${roundMilliseconds} ms each\n`,
     );
     for (const side of [small, large]) await side.service.end('SIGTERM');
-    const planned = { ...large, population: large.planted.population };
+    const planned = { ...large, population: large.seeded.population };
     return await assertNoSequentialScan(testbed, planned, SETTINGS);
   } finally {
     loader.end();

@@ -1,10 +1,11 @@
-// Owns: COPY … FROM STDIN (PostgreSQL protocol, "COPY Operations") on a connection of node-postgres, which leaves it
-// out. Leaves to others: what the rows are (seed-rows.ts).
+// Owns: COPY … FROM STDIN (PostgreSQL protocol, "COPY Operations") on a connection of node-postgres, which does not
+// support it. Leaves to others: what the rows are (seed-rows.ts).
 import { once } from 'node:events';
 import type { Writable } from 'node:stream';
 import pg from 'pg';
 
-// What a submittable of node-postgres is given and overrides (as pg-copy-streams does); the types leave it out.
+// The parts of a node-postgres connection and query that this file uses and overrides, as pg-copy-streams does. The
+// published types do not include them.
 interface Connection {
   readonly stream: Writable;
   sendCopyFromChunk(chunk: Buffer): void;
@@ -51,7 +52,7 @@ class CopyIn extends BaseQuery {
   }
 }
 
-/** One value of a row. Arrays become those of PostgreSQL, of words without anything to be quoted. */
+/** Returns one value of a row as text. An array becomes a PostgreSQL array. Its words must not need quotes. */
 export type Value = string | number | null | readonly string[];
 
 function field(value: Value): string {
@@ -60,7 +61,7 @@ function field(value: Value): string {
   return String(value).replace(/[\\\t\n\r]/g, (character) => `\\${character}`);
 }
 
-/** Copies the rows into the table; gives how many there were. Raises what PostgreSQL objects to. */
+/** Copies the rows into the table. Returns their number. Raises the errors of PostgreSQL. */
 export async function copyRows(
   client: pg.Client,
   table: string,

@@ -1,5 +1,5 @@
-// Owns: planting a population in a migrated database: the rows of every table, and how long each took. Leaves to
-// others: who there is (seed-shape.ts), the protocol (seed-copy.ts), making the database.
+// Owns: seeding a migrated database with users: the rows of every table, and how long each table took. Leaves to
+// others: who the users are (seed-shape.ts), the protocol (seed-copy.ts), creating the database.
 import { argon2id, hash } from 'argon2';
 import pg from 'pg';
 import { copyRows, type Value } from './seed-copy.ts';
@@ -15,7 +15,7 @@ import {
   slugOf,
 } from './seed-shape.ts';
 
-/** What the one hash of all planted users is made with: the defaults of the service. */
+/** The parameters of the one hash of all seeded users: the defaults of the service. */
 export const HASH = { type: argon2id, memoryCost: 19_456, timeCost: 2, parallelism: 1 } as const;
 export const PASSWORD = 'correct horse battery scale';
 
@@ -24,14 +24,14 @@ const LIMITS = JSON.stringify({ teamMembers: 100_000, messages: 100, phoneNumber
 const SUPPORT = ['contacts:read', 'contacts:write', 'users:read'];
 const SESSION_DAYS = 30;
 
-/** One table, or what is done about all of them: then without rows. */
+/** A step that filled one table. A step about all tables has no number of rows. */
 export interface Step {
   readonly what: string;
   readonly rows: number | null;
   readonly seconds: number;
 }
 
-export interface Planted {
+export interface Seeded {
   readonly population: Population;
   readonly seconds: number;
 }
@@ -52,7 +52,7 @@ interface Given {
   readonly now: string;
 }
 
-// In the order in which they may refer to one another; rows as time would have brought them.
+// In the order of the foreign keys. Within a table, rows are ordered by time, as in a real database.
 function tablesOf(people: Population, { hash, systemRoles, now }: Given): Table[] {
   const { users, organizations } = people;
   const organizationId = (user: number) => idOf('organization', people.organizationOf(user));
@@ -115,17 +115,17 @@ function tablesOf(people: Population, { hash, systemRoles, now }: Given): Table[
       rows: () =>
         upTo(users, (u) => {
           const whose = [idOf('session', u), idOf('user', u), organizationId(u)];
-          return [...whose, ['pwd'], 'planted', '127.0.0.1', now, now, idle, idle, idOf('token', u), now];
+          return [...whose, ['pwd'], 'seeded', '127.0.0.1', now, now, idle, idle, idOf('token', u), now];
         }),
     },
   ];
 }
 
 /**
- * Plants the people of a shape, as the superuser; foreign keys are checked as ever. The statistics are fresh after it.
- * `onStep` is told of each step when it is done.
+ * Inserts the users of a shape, as the superuser. Foreign keys are checked. The statistics are fresh afterwards. `onStep`
+ * is called after each step.
  */
-export async function plant(adminUrl: string, shape: Shape, onStep?: (step: Step) => void): Promise<Planted> {
+export async function seedDatabase(adminUrl: string, shape: Shape, onStep?: (step: Step) => void): Promise<Seeded> {
   const population = populate(shape);
   const client = new pg.Client({ connectionString: adminUrl, options: '-c timezone=UTC' });
   await client.connect();
@@ -144,7 +144,7 @@ export async function plant(adminUrl: string, shape: Shape, onStep?: (step: Step
     for (const { name, columns, rows } of tablesOf(population, given)) {
       await timed(name, () => copyRows(client, name, columns, rows()));
     }
-    // VACUUM as well: it marks the pages that an index alone can answer for, as autovacuum does in time.
+    // VACUUM marks the pages for which a query can read the index alone. Autovacuum does this later.
     await timed('VACUUM (ANALYZE), CHECKPOINT', async () => {
       await client.query('VACUUM (ANALYZE)');
       await client.query('CHECKPOINT');

@@ -1,21 +1,21 @@
-// Owns: who there is in a planted database: how organizations are sized, who is in which, and what all are called. The
-// same for the same shape; pure. Leaves to others: the rows (seed-rows.ts) and how they get in (seed-copy.ts).
+// Owns: the users and organizations of a seeded database: the sizes of organizations, their members and all names. The
+// same shape always gives the same result. Leaves to others: the rows (seed-rows.ts) and inserting them (seed-copy.ts).
 
 export interface Shape {
   readonly organizations: number;
-  /** Each is a member of one organization. */
+  /** The number of users. Each is a member of one organization. */
   readonly users: number;
 }
 
-/** The role of a member: the names of system roles, and `support` for the custom role that every organization has. */
+/** The role of a member: a system role, or `support`, the custom role of every organization. */
 export type RoleName = 'owner' | 'admin' | 'agent' | 'viewer' | 'support';
 
 export interface Population extends Shape {
-  /** Members of each organization. */
+  /** The number of members of each organization. */
   readonly sizes: Int32Array;
-  /** Organizations by their size, the largest first. */
+  /** The organizations by size, the largest first. */
   readonly bySize: readonly number[];
-  /** The user who is the organization's member number `position`; 0 is the owner. */
+  /** Returns the organization's member number `position`. Number 0 is the owner. */
   userAt(organization: number, position: number): number;
   organizationOf(user: number): number;
   roleOf(user: number): RoleName;
@@ -26,11 +26,14 @@ const THOUSANDS_SHARE = 0.001;
 const HUNDREDS_SHARE = 0.03;
 const SMALL_MIN = 2;
 const SMALL_MAX = 10;
-// Coprime to every smaller number that it does not divide: multiplying by it scatters what would stand side by side.
+// A prime number. Multiplying by it, modulo the number of rows, scatters rows that would be next to each other.
 const SCATTER = 754_974_721;
 const OTHER_ROLES: readonly RoleName[] = ['agent', 'admin', 'viewer', 'support', 'agent'];
 
-/** One organization with a hundredth of all users, a thousandth with 1,000, three hundredths with the rest, the others with 2 to 10. */
+/**
+ * Returns the sizes: one organization has 1 % of all users, 0.1 % of the organizations have 1,000 members each, 3 % share
+ * the rest, and the others have 2 to 10.
+ */
 function sizesOf({ organizations, users }: Shape): Int32Array {
   const sizes = new Int32Array(organizations);
   const thousands = Math.floor(organizations * THOUSANDS_SHARE);
@@ -53,14 +56,14 @@ function sizesOf({ organizations, users }: Shape): Int32Array {
   return sizes;
 }
 
-/** Who is where. Raises RangeError for a shape with too few users, or too few organizations, to be so spread. */
+/** Assigns users to organizations. Raises RangeError if a shape has too few users or organizations for that. */
 export function populate(shape: Shape): Population {
   const { organizations, users } = shape;
   const sizes = sizesOf(shape);
   const starts = new Int32Array(organizations);
   const organizationOf = new Int32Array(users);
   const positionOf = new Int32Array(users);
-  // Neighbours in the table of users are strangers: people join organizations in no order.
+  // Users with consecutive rows are members of different organizations, because people join in no order.
   const userAt = (organization: number, position: number) =>
     (((starts[organization] ?? 0) + position) * SCATTER) % users;
   let start = 0;
@@ -91,7 +94,7 @@ export function populate(shape: Shape): Population {
 const KINDS = ['organization', 'user', 'assignment', 'role', 'session', 'token'] as const;
 const BASE_MS = Date.UTC(2026, 0, 1);
 
-/** The id of the thing with this number: a UUIDv7 (RFC 9562 §5.7) whose instants follow the numbers. */
+/** Returns the id of the row with this number: a UUIDv7 (RFC 9562 §5.7). A higher number has a later instant. */
 export function idOf(kind: (typeof KINDS)[number], number: number): string {
   const time = (BASE_MS + number).toString(16).padStart(12, '0');
   const kindHex = KINDS.indexOf(kind).toString(16).padStart(3, '0');

@@ -1,5 +1,5 @@
-// Owns: `npm run bench:verifier`: how many access tokens a second one core verifies, repeated and fresh ones, beside other
-// libraries and the bare signature, in turns within one run. What the figures mean is said in README.md.
+// Owns: `npm run bench:verifier`: how many access tokens one core verifies in a second, repeated and fresh ones. It
+// compares this with other libraries and the signature alone, in turns within one run. README.md explains the figures.
 import { type KeyObject, verify } from 'node:crypto';
 import { createVerifier as createFastJwt } from 'fast-jwt';
 import { importJWK, jwtVerify } from 'jose';
@@ -10,7 +10,10 @@ import { median } from './paired.ts';
 
 const quick = process.argv.includes('--quick');
 const ROUNDS = quick ? 3 : 9;
-/** Distinct tokens: for the fresh ones twice what the verifier's cache holds, so that none of them is found there. */
+/**
+ * Numbers of distinct tokens. There are twice as many fresh ones as the verifier's cache holds, so it finds none of
+ * them.
+ */
 const FRESH = quick ? 400 : 2000;
 const REPEATED = 200;
 const COPIES = 20_000;
@@ -18,7 +21,7 @@ const BATCHES = quick ? 4 : 20;
 
 interface Contender {
   readonly name: string;
-  /** Does the work once; gives the number of operations and the CPU time that they took, in microseconds. */
+  /** Does the work once. Returns the number of operations and their CPU time in microseconds. */
   readonly round: () => Promise<{ operations: number; microseconds: number }>;
 }
 
@@ -48,7 +51,7 @@ async function timed(operations: number, work: () => Promise<void> | void) {
   return { operations, microseconds: user + system };
 }
 
-/** The same few tokens again and again, the very same strings. */
+/** Verifies a few tokens again and again, as the same string objects. */
 function sameStrings(name: string, check: Check): Contender {
   const operations = COPIES * BATCHES;
   const work = async () => {
@@ -57,7 +60,7 @@ function sameStrings(name: string, check: Check): Contender {
   return { name, round: () => timed(operations, work) };
 }
 
-/** The same few tokens, each time in a new string, as a server reads them from its sockets. */
+/** Verifies a few tokens again and again, each time as a new string, as a server reads them from its sockets. */
 function newStrings(name: string, from: readonly Buffer[], check: Check): Contender {
   return {
     name,
@@ -77,7 +80,7 @@ function newStrings(name: string, from: readonly Buffer[], check: Check): Conten
   };
 }
 
-/** Tokens that nobody remembers. */
+/** Verifies tokens that are in no cache. */
 function fresh(name: string, check: Check): Contender {
   const work = async () => {
     for (const token of tokens) await check(token);
@@ -96,7 +99,7 @@ function bare(): Contender {
   return { name: 'node:crypto, the signature alone', round: () => timed(tokens.length, work) };
 }
 
-/** What nobody can leave out: the text is decoded, the JSON read, the signature checked. */
+/** The work that every library must do: decode the text, parse the JSON, check the signature. */
 function bareWithClaims(): Contender {
   const decode = (part = '') => JSON.parse(Buffer.from(part, 'base64url').toString()) as unknown;
   const check = (token: string) => {
@@ -138,7 +141,7 @@ async function contenders() {
   };
 }
 
-/** Operations a second of CPU time, of each round; who goes first changes from round to round. */
+/** Returns the operations per second of CPU time of each round. The order changes from round to round. */
 async function measure(all: readonly Contender[]): Promise<Map<string, number[]>> {
   const rates = new Map(all.map(({ name }) => [name, [] as number[]]));
   for (let round = -1; round < ROUNDS; round += 1) {

@@ -1,18 +1,18 @@
-// Owns: the processes beside the service that a measurement needs, and looking at the memory and CPU time of one.
+// Owns: starting the other processes of a measurement, and reading the memory and CPU time of a process.
 import { fork } from 'node:child_process';
 import { readFileSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
 
 export interface Worker {
   readonly pid: number;
-  /** What the process said of itself when it was ready. */
+  /** The message that the process sent when it was ready. */
   hello<Hello>(): Promise<Hello>;
-  /** Sends a message and gives the next answer. Raises when the process ends instead. */
+  /** Sends a message and returns the next answer. Raises an error if the process ends instead. */
   ask<Answer>(message: object): Promise<Answer>;
   end(): void;
 }
 
-/** Starts a file of this folder as a process that is spoken to by messages. */
+/** Starts a file of this folder as a process that is controlled by messages. */
 export function startWorker(file: string, ...args: string[]): Worker {
   const child = fork(fileURLToPath(new URL(file, import.meta.url)), args, { execArgv: [] });
   const ended = new Promise<never>((_, reject) => {
@@ -36,22 +36,22 @@ export function startWorker(file: string, ...args: string[]): Worker {
   };
 }
 
-/** The service below the launcher that was started as `pid`. Linux only. */
+/** Returns the service process that the launcher with the id `pid` started. Linux only. */
 export function serviceProcess(pid: number): number {
   const [child] = readFileSync(`/proc/${pid}/task/${pid}/children`, 'utf8').trim().split(' ');
   return child ? Number(child) : pid;
 }
 
-/** VmRSS of a process in megabytes (2^20 bytes). Linux only. */
+/** Returns VmRSS of a process in megabytes (2^20 bytes). Linux only. */
 export function residentMegabytes(pid: number): number {
   const kilobytes = /^VmRSS:\s+(\d+) kB$/m.exec(readFileSync(`/proc/${pid}/status`, 'utf8'))?.[1];
   return Number(kilobytes) / 1024;
 }
 
-// What Linux counts CPU time in, on every architecture that Node runs on: a hundredth of a second.
+// The unit in which Linux counts CPU time, on every architecture that Node supports: a hundredth of a second.
 const TICK_MICROSECONDS = 10_000;
 
-/** CPU time that a process has used so far, all threads, in microseconds. Linux only. */
+/** Returns the CPU time that all threads of a process have used so far, in microseconds. Linux only. */
 export function cpuMicroseconds(pid: number): number {
   const stat = readFileSync(`/proc/${pid}/stat`, 'utf8');
   const fields = stat.slice(stat.lastIndexOf(')') + 2).split(' ');

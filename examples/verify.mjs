@@ -1,4 +1,4 @@
-// Verifies an access token with nothing but the published key set.
+// Verifies an access token with the published key set alone.
 //   node examples/verify.mjs <access token> [issuer] [audience]
 import { createRemoteJWKSet, jwtVerify } from 'jose';
 

@@ -1,4 +1,4 @@
-// Compiles src to dist for the production image: `npm run build`. Files that are read at run time go along.
+// Compiles src to dist for the production image: `npm run build`. Also copies the files that are read at run time.
 import { spawnSync } from 'node:child_process';
 import { cpSync, rmSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';

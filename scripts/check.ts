@@ -1,5 +1,5 @@
-// `npm run check`: everything that has to hold before a commit but the tests, each as a step of its own.
-// Fixes nothing: `npm run format` and `npm run generate` do.
+// `npm run check`: every check that must pass before a commit, without the tests. Each check is one step.
+// It fixes nothing: `npm run format` and `npm run generate` do.
 import { spawn } from 'node:child_process';
 import { copyFileSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
@@ -16,7 +16,7 @@ interface Outcome {
   readonly output: string;
 }
 
-/** Runs a program to its end. Its standard output and error are one text. */
+/** Runs a program and waits for its end. Returns its standard output and error as one text. */
 function run(program: string, args: readonly string[]): Promise<Outcome> {
   const child = spawn(program, args, {
     cwd: ROOT,
@@ -43,11 +43,11 @@ function run(program: string, args: readonly string[]): Promise<Outcome> {
 const tool = (name: string, ...args: string[]) => run(join(BIN, name), args);
 const script = (...args: string[]) => run(process.execPath, ['--disable-warning=ExperimentalWarning', ...args]);
 
-/** Generates the Prisma client elsewhere and compares it with the one in src/, byte by byte. */
+/** Generates the Prisma client into a temporary folder and compares it with the one in src/, byte by byte. */
 async function compareClient(): Promise<Outcome> {
   const folder = mkdtempSync(join(tmpdir(), 'tenantry-client-'));
   try {
-    // The client quotes the schema, its output path included: the copy lies as the original does.
+    // The client contains the schema with its output path, so the copy needs the same relative path as the original.
     const schema = join(folder, 'prisma', 'schema.prisma');
     mkdirSync(join(folder, 'prisma'));
     copyFileSync(join(ROOT, 'prisma', 'schema.prisma'), schema);

@@ -1,4 +1,4 @@
-// Owns: the signals and the end of a program that a script runs for somebody else.
+// Owns: passing signals to a program that a script starts, and ending the script as that program ended.
 
 import { constants } from 'node:os';
 
@@ -6,8 +6,8 @@ const FORWARDED = ['SIGINT', 'SIGTERM', 'SIGHUP'];
 const SAME_SIGNAL_MILLISECONDS = 1000;
 
 /**
- * Passes signals on to a child in a process group of its own, until the function it returns is called, which gives the
- * last signal. A terminal sends its Ctrl-C to the whole group and npm sends it once more: the child gets it once.
+ * Passes signals on to a child that has its own process group. Returns a function that stops this and returns the last
+ * signal. On Ctrl-C the terminal signals the whole group and npm sends the signal again: the child gets it once.
  */
 export function forwardSignals(child) {
   const sent = new Map();
@@ -30,6 +30,6 @@ export function forwardSignals(child) {
 export function endLike(code, signal) {
   if (signal === null || signal === undefined) process.exit(code ?? 1);
   process.kill(process.pid, signal);
-  // A signal that is ignored here, or takes a moment to arrive, must not turn into success.
+  // This line runs if the signal is ignored here or arrives late. The exit must not look like success then.
   setTimeout(() => process.exit(128 + (constants.signals[signal] ?? 0)), 100);
 }

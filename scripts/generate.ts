@@ -1,11 +1,11 @@
-// Writes the files that follow from others: openapi.yaml, .env.example, three pages of docs/ and the list of routes from the
-// code, the pictures of docs/diagrams/ from the texts beside them.
-// `npm run generate`; with `-- --check` it writes nothing and exits 1 naming every file that differs.
+// `npm run generate` writes the generated files: openapi.yaml, .env.example, pages of docs/ and the list of routes
+// from the code, and the pictures of docs/diagrams/ from the texts beside them.
+// With `-- --check` it writes nothing, names every file that differs and then exits with 1.
 import { staleFiles, writeStaleFiles } from './generate/files.ts';
 
 if (process.argv.includes('--check')) {
   const stale = staleFiles();
-  for (const path of stale) console.error(`${path} is not what its source says: run npm run generate`);
+  for (const path of stale) console.error(`${path} differs from its source: run npm run generate`);
   process.exitCode = stale.length > 0 ? 1 : 0;
 } else {
   const written = writeStaleFiles();

@@ -1,5 +1,5 @@
-// Owns: the packages: whether every pin of package.json is there, and one npm at a time when it is not.
-// Plain JavaScript for Node 18 and later, because it runs before anything is installed.
+// Owns: the installed packages. Checks that every version pinned in package.json is present, and otherwise runs npm,
+// one at a time. Plain JavaScript for Node 18 and later, because it runs before anything is installed.
 
 import { spawn } from 'node:child_process';
 import { existsSync, readFileSync, writeFileSync } from 'node:fs';
@@ -15,7 +15,10 @@ const NPM_OPTIONS = ['--include=optional', '--no-audit', '--no-fund', '--logleve
 const TAIL_LINES = 25;
 const OUTPUT_CHARACTERS_MAX = 20_000;
 
-/** Installs what is missing; `withDev` asks for the development packages too. Raises an error whose message says what to do. */
+/**
+ * Installs what is missing, with `withDev` also the development packages. Raises an error whose message says what to
+ * do.
+ */
 export async function installMissing(withDev) {
   if (whatIsMissing(withDev) === undefined) return;
   await takeLock(lockPath, (pid) => console.error(`Waiting for process ${pid}, which is installing the packages …`));
@@ -23,8 +26,8 @@ export async function installMissing(withDev) {
     const reason = whatIsMissing(withDev);
     if (reason === undefined) return;
     const manifest = readManifest();
-    // `npm ci` empties node_modules first, which a service that runs from there would notice: what is only to be
-    // added is added. And whoever has the development packages keeps them.
+    // `npm ci` empties node_modules first, which breaks a service that runs from there. So packages are only added
+    // where that is enough. Development packages that are installed stay installed.
     const command = whatIsMissing(false) === undefined ? ['install', '--no-save'] : ['ci'];
     const hasDev = Object.keys(manifest.devDependencies ?? {}).some((name) => installedVersion(name) !== undefined);
     await runNpm([...command, withDev || hasDev ? '--include=dev' : '--omit=dev'], reason);
@@ -44,7 +47,7 @@ export async function installMissing(withDev) {
 
 /** Why the packages have to be installed, or undefined when every pin is there. */
 function whatIsMissing(withDev) {
-  // npm writes this file last, so that an interrupted installation is told from a whole one.
+  // npm writes this file last. If it is missing, the installation was interrupted.
   if (!existsSync(join(modules, '.package-lock.json'))) return 'they are not installed yet';
   const manifest = readManifest();
   const pins = [...Object.entries(manifest.dependencies ?? {}), ...ownOptional(manifest)];
@@ -78,7 +81,7 @@ function installedVersion(name) {
   }
 }
 
-// npm goes on without an optional package that it cannot get; asking again at every start would change nothing.
+// npm continues without an optional package that it cannot get. Trying again at every start would change nothing.
 function wasRefused(name, pin) {
   const path = refusedPath(name);
   return existsSync(path) && readFileSync(path, 'utf8') === pin;
@@ -132,10 +135,10 @@ function whyFailed(output, signal) {
   const failed = 'The packages could not be installed';
   if (/ENOSPC|EDQUOT|no space left/i.test(output)) return `${failed}: the disk is full.`;
   if (/EUSAGE|in sync/.test(output)) {
-    return `${failed}: package.json and package-lock.json disagree. Run \`npm install\` and look at what it changes.`;
+    return `${failed}: package.json and package-lock.json disagree. Run \`npm install\` and check what it changes.`;
   }
   if (/EACCES|EPERM|EROFS/.test(output)) {
-    return `${failed}: this user may not write to ${root} or to the cache of npm.`;
+    return `${failed}: this user may not write to ${root} or to npm's cache.`;
   }
   if (/ENOTFOUND|EAI_AGAIN|ECONN|ETIMEDOUT|ENETUNREACH|EHOSTUNREACH|SOCKET_TIMEOUT|ENOTCACHED/.test(output)) {
     return `${failed}: the npm registry cannot be reached. Check the network and the proxy settings of npm.`;

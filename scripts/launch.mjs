@@ -1,5 +1,5 @@
-// Owns: the way into every program of this project: `node scripts/launch.mjs [--dev] <file.ts> [args…]` makes sure that
-// the pinned packages are there, finds a Node that can run the file, and passes signals and the exit code through.
+// Owns: starting every program of this project: `node scripts/launch.mjs [--dev] <file.ts> [args…]` installs missing
+// packages, finds a Node that can run the file, and passes signals and the exit code through.
 // Plain JavaScript for Node 18 and later, because it runs before anything is installed.
 
 import { spawn } from 'node:child_process';
@@ -26,7 +26,7 @@ try {
 }
 run();
 
-/** Runs the file with the Node of the packages, or with our own where that one does not run. */
+/** Runs the file with the Node from the packages, or with the Node of this process if that one does not run. */
 function run() {
   const own = { path: process.execPath, version: process.versions.node };
   const usable = [packagedNode(), own].filter((node) => node !== undefined && isNewEnough(node.version));
@@ -57,7 +57,7 @@ function start([node, ...others], argv) {
   });
 }
 
-// npm passes a signal to the shell between it and us, which may end without passing it on.
+// npm sends a signal to the shell that started this process. That shell may end without passing the signal on.
 function watchNpm(child) {
   if (process.env.npm_lifecycle_event === undefined) return () => {};
   const parent = process.ppid;

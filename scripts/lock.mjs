@@ -1,5 +1,5 @@
-// Owns: one holder at a time for a piece of work of these scripts. Same protocol as src/base/embedded/lock.ts, in
-// plain JavaScript: a lock is a folder with owner.json inside, renamed into place.
+// Owns: the lock that lets one process at a time do a task of these scripts. Uses the protocol of
+// src/base/embedded/lock.ts in plain JavaScript: a lock is a folder that contains owner.json and is renamed into place.
 
 import { randomBytes } from 'node:crypto';
 import { existsSync, mkdirSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs';
@@ -8,7 +8,7 @@ import { setTimeout as delay } from 'node:timers/promises';
 
 const RETRY_MILLISECONDS = 100;
 
-/** Takes the lock at `path`, waiting while a living process holds it; `onWait` is called once when it has to. */
+/** Takes the lock at `path`. Waits while a living process holds it, and then calls `onWait` once. */
 export async function takeLock(path, onWait = () => {}) {
   mkdirSync(dirname(path), { recursive: true });
   const draft = aside(path);
@@ -25,7 +25,7 @@ export async function takeLock(path, onWait = () => {}) {
         await delay(RETRY_MILLISECONDS);
         continue;
       }
-      // Only the holder of the guard removes a dead holder's lock, and only after a second look.
+      // Only the holder of the guard removes a dead holder's lock, and only after it has read the lock again.
       await takeLock(`${path}.guard`);
       const again = readHolder(path);
       if (again !== undefined && !isHeldBy(again)) releaseLock(path);
@@ -36,12 +36,12 @@ export async function takeLock(path, onWait = () => {}) {
   }
 }
 
-/** Keeps a lock that this process holds until that other process is gone too, even when this one is killed. */
+/** Extends a lock of this process: it is held until the other process has also ended, even if this one is killed. */
 export function shareLock(path, pid) {
   writeOwner(path, { ...markOf(process.pid), sharedWith: markOf(pid) });
 }
 
-/** Gives up a lock that this process holds. */
+/** Releases a lock that this process holds. */
 export function releaseLock(path) {
   const away = aside(path);
   if (!existsSync(path)) return;
@@ -49,7 +49,7 @@ export function releaseLock(path) {
   rmSync(away, { recursive: true, force: true });
 }
 
-/** The process that the lock at `path` names, or undefined when there is no lock. */
+/** Returns the process that the lock at `path` names, or undefined if there is no lock. */
 export function readHolder(path) {
   let text;
   try {
@@ -66,7 +66,7 @@ export function readHolder(path) {
   }
 }
 
-/** Whether the very process that took a lock still runs. */
+/** Whether the process that took a lock still runs. A later process with the same id does not count. */
 export function isRunning({ pid, started }) {
   if (!Number.isInteger(pid) || pid <= 0) return false;
   try {

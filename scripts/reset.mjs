@@ -1,5 +1,5 @@
-// Owns: `npm run reset`: removes everything that running the service left in this folder, and what it keeps elsewhere
-// on its behalf. Refuses while the service runs. Plain JavaScript: it needs no packages.
+// Owns: `npm run reset`: removes everything that the service wrote into this folder, and the database that it keeps
+// outside of it. Refuses while the service runs. Plain JavaScript: it needs no packages.
 
 import { existsSync, readdirSync, readFileSync, rmSync, statSync } from 'node:fs';
 import { dirname, join } from 'node:path';
@@ -9,7 +9,7 @@ import { isRunning, readHolder } from './lock.mjs';
 
 const root = dirname(dirname(fileURLToPath(import.meta.url)));
 const state = join(root, '.data');
-// Where the embedded PostgreSQL of a folder lies that only root can enter. Nothing else outside is ever removed.
+// The embedded PostgreSQL is kept here if only root can enter this folder. Nothing else outside of it is removed.
 const RELOCATED = '/var/lib/tenantry';
 const POLL_MILLISECONDS = 50;
 
@@ -46,12 +46,12 @@ function relocatedPlace(path) {
   if (!existsSync(note)) return [];
   const place = readFileSync(note, 'utf8').trim();
   const owner = join(place, 'directory');
-  // A copied folder names a place that is not its own.
+  // If this folder was copied, the path that it names belongs to the original.
   const isOwn = dirname(place) === RELOCATED && existsSync(owner) && readFileSync(owner, 'utf8').trim() === path;
   return isOwn ? [place] : [];
 }
 
-/** Stops a PostgreSQL that outlived the service: it would write into the folder while it is removed. */
+/** Stops a PostgreSQL that still runs after the service ended. It would write into the folder during the removal. */
 async function stopLeftBehind(data) {
   const file = join(data, 'postmaster.pid');
   if (!existsSync(file)) return;

@@ -1,8 +1,8 @@
-// `npm run schema -- <command>`: holds schema.prisma and the migrations together, without Prisma's downloaded engine.
-//   diff           exits 2 and prints the SQL when the migrations do not lead to schema.prisma
+// `npm run schema -- <command>`: compares schema.prisma with the migrations, without the engine that Prisma downloads.
+//   diff           if the migrations do not lead to schema.prisma: prints the missing SQL and exits with 2
 //   create <name>  writes that SQL as a new migration, for review
-//   status         tells how the database in DATABASE_URL stands to the migrations
-// diff and create use a disposable PostgreSQL unless DATABASE_URL names one, with a role that has CREATEDB.
+//   status         says which migrations the database in DATABASE_URL lacks
+// diff and create use a disposable PostgreSQL, or the one in DATABASE_URL, whose role needs CREATEDB then.
 import { chmodSync, mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -14,7 +14,7 @@ const USAGE = 'Usage: npm run schema -- diff | create <name> | status';
 async function withDatabase<T>(work: (url: string) => Promise<T>): Promise<T> {
   if (process.env.DATABASE_URL) return work(process.env.DATABASE_URL);
   const folder = mkdtempSync(join(tmpdir(), 'tenantry-schema-'));
-  chmodSync(folder, 0o755); // PostgreSQL runs as another user than root and has to get in
+  chmodSync(folder, 0o755); // PostgreSQL does not run as root, and must be able to enter
   process.once('exit', () => rmSync(folder, { recursive: true, force: true }));
   const postgres = await startEmbedded({ directory: join(folder, 'postgres'), disposable: true });
   try {
@@ -38,7 +38,7 @@ async function create(name: string | undefined): Promise<number> {
   }
   const sql = await withDatabase((url) => findDriftOfMigrations(url));
   if (sql === null) {
-    console.log('The migrations lead to schema.prisma already: nothing is written.');
+    console.log('The migrations already lead to schema.prisma. Nothing was written.');
     return 0;
   }
   const instant = new Date().toISOString().replace(/\D/g, '').slice(0, 14);
@@ -53,18 +53,18 @@ async function create(name: string | undefined): Promise<number> {
 
 async function status(): Promise<number> {
   if (!process.env.DATABASE_URL) {
-    console.error('status asks the database in DATABASE_URL, which is not set.');
+    console.error('status needs the database in DATABASE_URL, which is not set.');
     return 1;
   }
   const found = await diagnose(process.env.DATABASE_URL);
   const drift = await findDriftOfDatabase(process.env.DATABASE_URL);
   console.log(JSON.stringify(found, null, 2));
-  if (drift !== null) console.log(`The tables are not those of schema.prisma. What is missing:\n\n${drift}`);
+  if (drift !== null) console.log(`The tables differ from schema.prisma. What is missing:\n\n${drift}`);
   const unclean = [...found.failedMigrationNames, ...found.editedMigrationNames];
   return drift === null && found.history === null && unclean.length === 0 ? 0 : 2;
 }
 
-// An interrupted run ends its PostgreSQL, too: embedded.ts does that when the process exits.
+// An interrupted run also stops its PostgreSQL: embedded.ts does that when the process exits.
 for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) process.once(signal, () => process.exit(130));
 
 const [command, name] = process.argv.slice(2);

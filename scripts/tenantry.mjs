@@ -1,13 +1,13 @@
 #!/usr/bin/env node
-// Owns: the command `tenantry` of a clone: `npx tenantry <command>` and `npm run tenantry -- <command>`. It is the
-// service's own program with arguments, run as launch.mjs runs every program: packages first, with a Node that fits.
+// Owns: the command `tenantry` in a clone: `npx tenantry <command>` and `npm run tenantry -- <command>`. It starts the
+// program of the service with arguments. launch.mjs installs the packages first and finds a Node that can run it.
 // Plain JavaScript for Node 18 and later, because it runs before anything is installed.
 
 import { dirname } from 'node:path';
 import { fileURLToPath } from 'node:url';
 
-// The service keeps its state in the clone wherever the command is called from; files that the arguments name are
-// looked for where the caller stands, which npm has put there already when it runs a script.
+// The service keeps its state in the clone, whatever folder the command is called from. Paths in the arguments are
+// relative to the caller's folder: INIT_CWD, which npm has already set if it runs this as a script.
 if (process.env.npm_lifecycle_event !== 'tenantry' && process.env.npm_lifecycle_event !== 'keys') {
   process.env.INIT_CWD = process.cwd();
 }

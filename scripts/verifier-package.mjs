@@ -1,5 +1,5 @@
 // The verifier as a package for other services: `npm run build:verifier` compiles it to dist with its types, and
-// `npm run pack:verifier [folder]` makes a tarball of it alone, without what only the service needs.
+// `npm run pack:verifier [folder]` makes a tarball that contains only the verifier.
 import { spawnSync } from 'node:child_process';
 import { copyFileSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
@@ -30,7 +30,7 @@ function compile(out) {
     readdirSync(join(out, folder), { recursive: true }).map((name) => join(out, folder, name)),
   );
   for (const path of declarations.filter((name) => name.endsWith('.d.ts'))) {
-    // The compiler names the sources in declarations; the files beside them are what there is.
+    // In declarations the compiler writes imports of .ts files. The folder contains only the compiled .js files.
     writeFileSync(path, readFileSync(path, 'utf8').replaceAll(/(['"]\.{1,2}\/[^'"]+)\.ts(['"])/g, '$1.js$2'));
   }
 }

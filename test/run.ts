@@ -2,7 +2,7 @@
 // `npm test -- [options] [files, folders or patterns]`; --jobs=N processes at a time, --durations tells how long each file
 // took, --record keeps that for the order of later runs.
 // Leaves to others: the schema that tests start from (support/template.ts), which file runs when and where (runner/), the
-// sum (support/totals.ts), the tests.
+// sum (runner/totals.ts), the tests.
 
 import { type ChildProcess, spawn } from 'node:child_process';
 import {
@@ -23,7 +23,7 @@ import { parseArgs } from 'node:util';
 import { startEmbedded } from '../src/base/embedded/embedded.ts';
 import { planFiles, recordDurations } from './runner/plan.ts';
 import { createPool, type FileResult, type Pool } from './runner/pool.ts';
-import { failureOf, totalsOf } from './support/totals.ts';
+import { failureOf, totalsOf } from './runner/totals.ts';
 
 interface Options {
   /** Processes at a time. */

@@ -36,7 +36,7 @@ var (
 	errStale     = errors.New("token_stale")
 	errRevoked   = errors.New("session_revoked")
 	errSuspended = errors.New("organization_suspended")
-	// 503 with Retry-After: nothing can be said for now. Never answer 401 to this: clients throw their tokens away.
+	// 503 with Retry-After: the token cannot be judged now. Never answer 401: clients throw their tokens away.
 	errUnknown = errors.New("revocations_stale")
 )
 
@@ -47,10 +47,10 @@ type Claims struct {
 	Epoch        *int64   `json:"epoch"`
 	IssuedAt     int64    `json:"iat"`
 	Permissions  []string `json:"permissions"`
-	AskForThem   bool     `json:"permissions_ref"` // then only POST /api/v1/authz/check knows the permissions
+	AskForThem   bool     `json:"permissions_ref"` // if true, ask POST /api/v1/authz/check
 }
 
-// Holds says whether the token grants resource:action.
+// Holds reports whether the token grants resource:action.
 func (c Claims) Holds(wanted string) bool {
 	resource, action, _ := strings.Cut(wanted, ":")
 	return slices.ContainsFunc([]string{wanted, resource + ":*", "*:" + action, "*:*"}, func(pattern string) bool {
@@ -68,7 +68,7 @@ func NewVerifier(ctx context.Context, revocations *Revocations) (*Verifier, erro
 	if err != nil {
 		return nil, err
 	}
-	// Fetched again in the background, by the service's Cache-Control; an outage keeps the keys that are known.
+	// Fetched again in the background, as Cache-Control says. In an outage, the known keys stay.
 	place := issuer + "/.well-known/jwks.json"
 	if err := cache.Register(ctx, place, jwk.WithMinInterval(30*time.Second), jwk.WithMaxInterval(5*time.Minute)); err != nil {
 		return nil, err
@@ -77,14 +77,14 @@ func NewVerifier(ctx context.Context, revocations *Revocations) (*Verifier, erro
 	return &Verifier{keys, revocations}, err
 }
 
-// Verify gives the claims of an access token, or why it is refused.
+// Verify returns the claims of an access token, or the reason of its refusal.
 func (v *Verifier) Verify(token string) (Claims, error) {
 	var claims Claims
 	if !headerIsOurs(token) {
 		return claims, errInvalid
 	}
 	parsed, err := jwt.Parse([]byte(token),
-		jwt.WithKeySet(v.keys), // by kid, and only with the alg that the key itself names
+		jwt.WithKeySet(v.keys), // chosen by kid, and only with the alg of the key
 		jwt.WithIssuer(issuer),
 		jwt.WithAudience(audience),
 		jwt.WithAcceptableSkew(5*time.Second),
@@ -106,7 +106,7 @@ func (v *Verifier) Verify(token string) (Claims, error) {
 	return claims, nil
 }
 
-// The library leaves typ to you: a refresh token must not pass. Nothing may point to another key or rule.
+// The library does not check typ: a refresh token must not pass. No other header may name another key or rule.
 func headerIsOurs(token string) bool {
 	message, err := jws.Parse([]byte(token), jws.WithCompact())
 	if err != nil || len(message.Signatures()) != 1 {
@@ -119,7 +119,7 @@ func headerIsOurs(token string) bool {
 	return algorithm == jwa.RS256() && kind == "at+jwt" && kid != "" && len(header.Keys()) == 3
 }
 
-// Revocations knows what must be refused although it has not expired, by polling the feed every second.
+// Revocations knows which tokens to refuse before they expire, and polls the feed every second.
 type Revocations struct {
 	id, secret string
 	mutex      sync.RWMutex
@@ -166,7 +166,7 @@ func FollowRevocations(id, secret string) (*Revocations, error) {
 	go func() {
 		for range time.Tick(time.Second) {
 			if err := r.poll(); err != nil {
-				log.Print("revocations: ", err) // judge refuses once this has gone on for too long
+				log.Print("revocations: ", err) // if this lasts too long, judge refuses every token
 			}
 		}
 	}()
@@ -200,7 +200,7 @@ func (r *Revocations) poll() error {
 			r.tokenEnds = time.Time{}
 		}
 		if status == http.StatusUnprocessableEntity {
-			r.cursor = "" // a cursor of another installation: begin again
+			r.cursor = "" // a cursor of another installation: start again
 		}
 		return err
 	}
@@ -219,10 +219,10 @@ func (r *Revocations) take(e event, now time.Time) {
 	case "session":
 		r.sessions[e.Session] = now
 	case "user", "client":
-		id := e.User + e.Client // one of them
+		id := e.User + e.Client // only one of them is set
 		r.epochs[id] = seen[int64]{max(e.Epoch, r.epochs[id].value), now}
 	case "organization":
-		if known, ok := r.suspended[e.Org]; !ok || known.value.At <= e.At { // the later change counts
+		if known, ok := r.suspended[e.Org]; !ok || known.value.At <= e.At { // the later change wins
 			r.suspended[e.Org] = seen[event]{e, now}
 		}
 	case "everything":

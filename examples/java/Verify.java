@@ -42,7 +42,7 @@ public final class Verify {
     Refused(String code) { super(code); }
   }
 
-  /** 503 with Retry-After: nothing can be said for now. Never answer 401 to this: clients throw their tokens away. */
+  /** 503 with Retry-After: the token cannot be judged now. Never answer 401: clients throw their tokens away. */
   static final class Unavailable extends Exception {
     Unavailable(String code) { super(code); }
   }
@@ -55,11 +55,11 @@ public final class Verify {
     var keys = JWKSourceBuilder.create(
             URI.create(ISSUER + "/.well-known/jwks.json").toURL(), new DefaultResourceRetriever(5000, 5000, 262144))
         .cache(300_000, 15_000) // as long as the service allows
-        .rateLimited(30_000) // however many unknown kids come
-        .outageTolerant(24 * 3_600_000L) // known keys go on working
+        .rateLimited(30_000) // for unknown kids
+        .outageTolerant(24 * 3_600_000L) // in an outage the known keys stay valid
         .build();
     processor.setJWSKeySelector(new JWSVerificationKeySelector<>(JWSAlgorithm.RS256, keys));
-    // Without this, a refresh token would pass, too.
+    // Without this, a refresh token would pass.
     processor.setJWSTypeVerifier(new DefaultJOSEObjectTypeVerifier<>(new JOSEObjectType("at+jwt")));
     var claims = new DefaultJWTClaimsVerifier<SecurityContext>(
         AUDIENCE, new JWTClaimsSet.Builder().issuer(ISSUER).build(), Set.of("sub", "iat", "exp", "jti", "epoch"));
@@ -67,12 +67,12 @@ public final class Verify {
     processor.setJWTClaimsSetVerifier(claims);
   }
 
-  /** The claims of an access token. */
+  /** Returns the claims of an access token. */
   JWTClaimsSet verify(String token) throws Refused, Unavailable {
     JWTClaimsSet claims;
     try {
       SignedJWT parsed = SignedJWT.parse(token);
-      // Nothing may point to another key or rule, and a token without kid is not the service's.
+      // No other header may name another key or rule. Tenantry's tokens always have a kid.
       if (!parsed.getHeader().getIncludedParams().equals(Set.of("alg", "typ", "kid"))) throw new Refused("invalid_token");
       claims = processor.process(parsed, null);
       if (revocations != null) revocations.judge(claims);
@@ -86,7 +86,7 @@ public final class Verify {
     }
   }
 
-  /** Whether the token grants resource:action. With permissions_ref only POST /api/v1/authz/check knows. */
+  /** Whether the token grants resource:action. With permissions_ref, ask POST /api/v1/authz/check instead. */
   static boolean holds(JWTClaimsSet claims, String wanted) throws ParseException {
     List<String> held = claims.getStringListClaim("permissions");
     String[] parts = wanted.split(":");
@@ -94,7 +94,7 @@ public final class Verify {
         && List.of(wanted, parts[0] + ":*", "*:" + parts[1], "*:*").stream().anyMatch(held::contains);
   }
 
-  /** What must be refused although it has not expired, by polling the feed every second. */
+  /** Which tokens to refuse before they expire. Polls the feed every second. */
   static final class Revocations {
     static final long REMEMBER = Duration.ofSeconds(1000).toNanos(); // an access token lives for 900
     static final long STALE = Duration.ofSeconds(30).toNanos();
@@ -126,7 +126,7 @@ public final class Verify {
         try {
           poll();
         } catch (Exception error) {
-          System.err.println("revocations: " + error.getMessage()); // judge refuses once this has gone on for too long
+          System.err.println("revocations: " + error.getMessage()); // if this lasts too long, judge refuses every token
         }
       }, 1, 1, TimeUnit.SECONDS);
     }
@@ -139,7 +139,7 @@ public final class Verify {
           request(place).header("Authorization", "Bearer " + token).header("Accept", "application/json").build(),
           HttpResponse.BodyHandlers.ofString());
       if (answer.statusCode() == 401) tokenEnds = asked;
-      if (answer.statusCode() == 422) cursor = null; // a cursor of another installation: begin again
+      if (answer.statusCode() == 422) cursor = null; // a cursor of another installation: start again
       if (answer.statusCode() != 200) throw new IOException("the feed answered " + answer.statusCode());
       var data = JSONObjectUtils.getJSONObject(JSONObjectUtils.parse(answer.body()), "data");
       for (Map<String, Object> event : JSONObjectUtils.getJSONObjectArray(data, "events")) take(event, asked);
@@ -160,7 +160,7 @@ public final class Verify {
         case "organization" -> organizations.merge(
             (String) event.get("org"),
             new Seen<>(new Change(((Number) event.get("at")).doubleValue(), "suspended".equals(event.get("state"))), now),
-            (known, news) -> known.value.at > news.value.at ? known : news); // the later change counts
+            (known, news) -> known.value.at > news.value.at ? known : news); // the later change wins
         case "everything" -> notBefore = Math.max(notBefore, ((Number) event.get("not_before")).longValue());
         default -> { }
       }

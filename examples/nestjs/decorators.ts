@@ -1,4 +1,4 @@
-// What controllers say about their routes: which permissions they need, which are for anybody, and whom they serve.
+// Decorators for controllers: the permissions of a route, routes for everybody, and the principal of a request.
 import type { IncomingMessage } from 'node:http';
 import { createParamDecorator, type ExecutionContext, SetMetadata } from '@nestjs/common';
 import { type PermissionCheck, permissionCheck, principalOf } from 'tenantry/verifier/express';
@@ -6,12 +6,12 @@ import { type PermissionCheck, permissionCheck, principalOf } from 'tenantry/ver
 export const PUBLIC = Symbol('public');
 export const CHECKS = Symbol('permission checks');
 
-/** Leaves a controller or route to anybody: TenantryGuard lets every other request in by its token only. */
+/** Opens a controller or route to everybody. On every other route TenantryGuard requires a token. */
 export const Public = () => SetMetadata(PUBLIC, true);
 
 /**
- * Needs permissions, all of them, for a controller or route; several of these decorators add up. A misspelt one is a
- * TypeError when the class is loaded.
+ * Requires all of these permissions for a controller or route. Several of these decorators add up. A permission with a
+ * mistake in its form raises TypeError when the class is loaded.
  */
 export function RequirePermission(...permissions: string[]): ClassDecorator & MethodDecorator {
   const checks = permissions.map((permission) => permissionCheck(permission));
@@ -22,7 +22,7 @@ export function RequirePermission(...permissions: string[]): ClassDecorator & Me
   };
 }
 
-/** The parameter of a handler that takes whom the request is from: a VerifiedPrincipal, null on public routes. */
+/** Passes the sender of the request to a parameter of the handler: a VerifiedPrincipal, or null on public routes. */
 export const CurrentPrincipal = createParamDecorator((_data: unknown, context: ExecutionContext) =>
   principalOf(context.switchToHttp().getRequest<IncomingMessage>()),
 );

@@ -1,4 +1,4 @@
-// Lets requests in by their access tokens, and answers those that are refused.
+// Accepts requests with a good access token, and answers those that it refuses.
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import {
   type ArgumentsHost,
@@ -24,7 +24,7 @@ export class TenantryGuard implements CanActivate {
   ) {}
 
   async canActivate(context: ExecutionContext): Promise<boolean> {
-    // Gateways have handshakes of their own: see tenantry/verifier/websocket.
+    // WebSocket gateways check tokens in their handshake: see tenantry/verifier/websocket.
     if (context.getType() !== 'http') return false;
     const places = [context.getHandler(), context.getClass()];
     if (this.reflector.getAllAndOverride<boolean>(PUBLIC, places)) return true;

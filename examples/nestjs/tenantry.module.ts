@@ -1,4 +1,4 @@
-// The one import of an application: TenantryModule.forRoot(verifier) guards all its routes.
+// The module that an application imports: TenantryModule.forRoot(verifier) guards all of its routes.
 import { type DynamicModule, Inject, Module, type OnApplicationShutdown } from '@nestjs/common';
 import { APP_FILTER, APP_GUARD } from '@nestjs/core';
 import type { Verifier } from 'tenantry/verifier';

@@ -12,11 +12,11 @@ class Refused(Exception):
 
 
 class Unavailable(Exception):
-    """503 with Retry-After: nothing can be said for now. Never answer 401 to this: clients throw their tokens away."""
+    """503 with Retry-After: the token cannot be judged now. Never answer 401: clients throw their tokens away."""
 
 
 class Revocations:
-    """What must be refused although it has not expired, by polling the feed every second."""
+    """Which tokens to refuse before they expire. Polls the feed every second."""
 
     REMEMBER, STALE = 1000, 30  # seconds; an access token lives for 900
 
@@ -103,15 +103,15 @@ class Revocations:
 
 class Verifier:
     def __init__(self, revocations=None):
-        # Fetches an unknown key at most every 30 s; keeps the set for 5 minutes, as the service allows.
+        # Keeps the keys for 5 minutes, as the service allows. For unknown keys it fetches at most every 30 s.
         self.keys = jwt.PyJWKClient(ISSUER + "/.well-known/jwks.json", lifespan=300, timeout=5, cooldown_duration=30)
         self.revocations = revocations
 
     def verify(self, token):
-        """The claims of an access token. Raises Refused or Unavailable."""
+        """Returns the claims of an access token. Raises Refused or Unavailable."""
         try:
             header = jwt.get_unverified_header(token)
-            # PyJWT leaves typ to you: a refresh token must not pass. Nothing may point to another key or rule.
+            # PyJWT does not check typ: a refresh token must not pass. No other header may name another key or rule.
             if header.get("typ") != "at+jwt" or not isinstance(header.get("kid"), str) or set(header) - {"alg", "typ", "kid"}:
                 raise Refused("invalid_token")
             key = self.keys.get_signing_key(header["kid"])
@@ -136,7 +136,7 @@ class Verifier:
 
 
 def holds(claims, wanted):
-    """Whether the token grants `resource:action`. With permissions_ref only POST /api/v1/authz/check knows."""
+    """Whether the token grants `resource:action`. With permissions_ref, ask POST /api/v1/authz/check instead."""
     resource, action = wanted.split(":")
     return bool({wanted, resource + ":*", "*:" + action, "*:*"} & set(claims.get("permissions", ())))
 

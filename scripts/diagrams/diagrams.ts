@@ -1,5 +1,5 @@
-// Owns: the diagrams of docs/diagrams/: each is a text, and the SVG file of the same name beside it. A graph is written in
-// Graphviz's language (*.dot), a sequence in the one that sequence.ts reads (*.txt).
+// Owns: the diagrams of docs/diagrams/: each is a text, and the SVG file of the same name beside it. A graph is written
+// in Graphviz's language (*.dot), a sequence in the one that sequence.ts reads (*.txt).
 import { readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { instance } from '@viz-js/viz';
@@ -10,7 +10,7 @@ import { readSequence } from './sequence.ts';
 const FOLDER = 'docs/diagrams';
 const graphviz = await instance();
 
-/** Every SVG file with its right content, by its path from the root. */
+/** Returns the content that every SVG file should have, by its path from the root. */
 export function diagrams(root: string): [path: string, content: string][] {
   const sources = readdirSync(join(root, FOLDER)).filter((name) => /\.(dot|txt)$/.test(name));
   return sources.sort().map((name) => {
@@ -24,12 +24,12 @@ function sequence(source: string, path: string): string {
   return drawSequence(readSequence(source, path), headingOf(source, path));
 }
 
-/** What Graphviz draws, in our document: it measures in points, names no fonts of other systems and has no description. */
+/** Puts a drawing of Graphviz into our own document. Graphviz writes points, only its own fonts, and no description. */
 function graph(source: string, path: string): string {
   const whole = graphviz.renderString(source, { format: 'svg', engine: 'dot' });
   const [, width, height] = /<svg width="(\d+)pt" height="(\d+)pt"/.exec(whole) ?? [];
   const drawing = /<g id="graph0"[\s\S]*<\/g>(?=\s*<\/svg>)/.exec(whole)?.[0];
-  if (!width || !height || !drawing) throw new Error(`${path}: Graphviz answers in another way than it did`);
+  if (!width || !height || !drawing) throw new Error(`${path}: the output of Graphviz has an unknown form`);
   const plain = drawing
     .replace(/<!--[\s\S]*?-->\n?/g, '')
     .replace(/<title>[\s\S]*?<\/title>\n?/g, '')

@@ -1,5 +1,6 @@
-// Owns: what every diagram shares: the heading of a source, the look, and the SVG document around a drawing. An image in a
-// page cannot ask for the page's colours, so that each brings a light background, which reads on a dark page as well.
+// Owns: what every diagram shares: the heading of a source, colours and fonts, and the SVG document around a drawing.
+// An image cannot use the colours of the page that shows it. So each has a light background, readable on a dark page
+// too.
 export const FONT = 'system-ui, -apple-system, Segoe UI, Helvetica, Arial, sans-serif';
 export const INK = '#1f2937';
 export const LINE = '#4b5563';
@@ -11,7 +12,7 @@ export interface Heading {
   readonly description: string;
 }
 
-/** The lines `# title: …` and `# description: …` that every source begins with. Raises an error where one is missing. */
+/** Reads the lines `# title: …` and `# description: …` at the start of a source. Raises an error if one is missing. */
 export function headingOf(source: string, path: string): Heading {
   const [title, description] = ['title', 'description'].map(
     (name) => new RegExp(`^# ${name}: (.+)$`, 'm').exec(source)?.[1],
@@ -24,7 +25,7 @@ export function xml(text: string): string {
   return text.replaceAll('&', '&amp;').replaceAll('<', '&lt;').replaceAll('>', '&gt;').replaceAll('"', '&quot;');
 }
 
-/** A whole SVG file. `drawing` lies between 0,0 and width,height. */
+/** Returns a whole SVG file. `drawing` covers the area from 0,0 to width,height. */
 export function svgFile({ title, description }: Heading, width: number, height: number, drawing: string): string {
   const id = title.toLowerCase().replaceAll(/\W+/g, '-');
   return `<?xml version="1.0" encoding="UTF-8"?>

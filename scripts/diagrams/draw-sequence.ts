@@ -1,5 +1,5 @@
-// Owns: where the parts of a sequence diagram stand, and drawing them. Columns are as far apart as their texts need; the
-// width of a text is an upper estimate, because the fonts are those of the reader's system.
+// Owns: the layout and drawing of a sequence diagram. The distance of columns follows from their texts. The width of a
+// text is an upper estimate, because the reader's system chooses the font.
 import { BOX, FONT, type Heading, INK, LINE, NOTE, svgFile, xml } from './document.ts';
 import type { Item, Sequence } from './sequence.ts';
 
@@ -28,7 +28,7 @@ function box(x: number, y: number, width: number, height: number, fill: string):
   return `<rect x="${x}" y="${y}" width="${width}" height="${height}" rx="4" fill="${fill}" stroke="${LINE}"/>`;
 }
 
-/** The middle of each column, and the width of the whole. */
+/** Returns the middle of each column, and the width of the whole diagram. */
 function columnsOf({ participants, items }: Sequence): { xs: number[]; width: number } {
   const half = participants.map(({ lines }) => boldWidthOf(lines) / 2 + PAD);
   const left = [...half];
@@ -59,7 +59,7 @@ function columnsOf({ participants, items }: Sequence): { xs: number[]; width: nu
   return { xs, width: Math.ceil((xs[last] ?? 0) + (right[last] ?? 0) + MARGIN) };
 }
 
-/** Draws one item below `top`, and gives where the next one begins. */
+/** Draws one item below `top`. Returns where the next one begins. */
 function draw(item: Item, xs: readonly number[], width: number, top: number): { drawing: string; bottom: number } {
   const height = item.lines.length * LEADING;
   if (item.kind === 'section') {
@@ -92,7 +92,7 @@ const MARKERS = `<defs>
 <marker id="cross" viewBox="0 0 10 10" refX="5" refY="5" markerWidth="9" markerHeight="9"><path d="M1 1L9 9M9 1L1 9" stroke="#b91c1c" stroke-width="2"/></marker>
 </defs>`;
 
-/** The SVG file of a sequence. */
+/** Returns the SVG file of a sequence. */
 export function drawSequence(sequence: Sequence, heading: Heading): string {
   const { xs, width } = columnsOf(sequence);
   const headHeight = Math.max(...sequence.participants.map(({ lines }) => lines.length)) * LEADING + 2 * PAD;

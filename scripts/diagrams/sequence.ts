@@ -1,11 +1,11 @@
 // Owns: reading the text of a sequence diagram. A line is a participant, a message, a note or a section:
 //
 //   participant app: Application          from left to right; `\n` begins another line of a text anywhere
-//   app -> service: POST /login           a message; `-->` is an answer, `-x` one that gets lost
+//   app -> service: POST /login           a message; `-->` is an answer, `-x` a message that gets lost
 //   note app, service: both know it       over one participant, or from the first to the second
 //   == Sign-in ==                         a section
 //
-// Leaves to others: where things are drawn (draw-sequence.ts).
+// Leaves to others: drawing (draw-sequence.ts).
 
 export interface Participant {
   readonly id: string;
@@ -28,7 +28,7 @@ const NOTE = /^note (\w+)(?:, (\w+))?: (.+)$/;
 const SECTION = /^== (.+) ==$/;
 const ARROWS = { '->': 'message', '-->': 'answer', '-x': 'lost' } as const;
 
-/** Raises an error that names the line which is not understood. */
+/** Raises an error that names the line with the mistake. */
 export function readSequence(source: string, path: string): Sequence {
   const participants: Participant[] = [];
   const items: Item[] = [];
@@ -48,7 +48,7 @@ export function readSequence(source: string, path: string): Sequence {
     const [, section] = SECTION.exec(line) ?? [];
     if (id) participants.push({ id, lines: linesOf(name) });
     else if (from && to) {
-      if (from === to) throw refuse('a message to its sender: use a note');
+      if (from === to) throw refuse('a message to its sender is not possible: use a note');
       const kind = ARROWS[arrow as keyof typeof ARROWS];
       items.push({ kind, from: find(from), to: find(to), lines: linesOf(said) });
     } else if (first) items.push({ kind: 'note', from: find(first), to: find(last ?? first), lines: linesOf(noted) });

@@ -1,4 +1,4 @@
-// Owns: the list of all endpoints without a running service, and its golden file (one line for each door).
+// Owns: the list of all endpoints without a running service, and its golden file (one line for each endpoint).
 // Leaves to others: what the endpoints are (src/app/endpoints.ts) and their reference (openapi.ts).
 import { fileURLToPath } from 'node:url';
 import { describeEndpoints } from '../../src/app/endpoints.ts';
@@ -6,12 +6,12 @@ import type { Access, Endpoint } from '../../src/base/http/endpoint.ts';
 
 export const ROOT = fileURLToPath(new URL('../..', import.meta.url));
 
-/** Every endpoint that the service can have, the reference page included. None of them can be called. */
+/** Returns every endpoint that the service can have, including the reference page. None of them can be called. */
 export function describedEndpoints(): Endpoint[] {
   return describeEndpoints(ROOT).map(({ endpoint }) => endpoint);
 }
 
-/** An access as people write it. */
+/** Returns an access as the pages show it. */
 export function accessText(access: Access): string {
   switch (access.kind) {
     case 'open':
@@ -30,7 +30,10 @@ export function accessText(access: Access): string {
   }
 }
 
-/** METHOD URL, access and limit of every endpoint, sorted: a door that is opened wider shows as a changed line. */
+/**
+ * Returns method, URL, access and limit of every endpoint, sorted. A route that is opened wider shows as a changed
+ * line.
+ */
 export function routeList(endpoints: readonly Endpoint[]): string {
   const lines = endpoints.map(({ method, url, access, limit }) =>
     [method.padEnd(6), url.padEnd(42), accessText(access).padEnd(25), `limit ${limit}`].join(' '),

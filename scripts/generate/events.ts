@@ -16,21 +16,21 @@ interface Schema {
   readonly required?: readonly string[];
 }
 
-/** docs/events.md. */
+/** Returns docs/events.md. */
 export function eventsPage(): string {
   const nouns = [...new Set(EVENT_TYPES.map((type) => type.split('.')[0] ?? ''))];
   return `# Events
 
-Every change is recorded as an event, in the transaction of its cause: either both are there, or neither. What is not in
-these tables is not recorded. An event has an \`id\`, the instant \`at\` by the database's clock, a \`type\`, and:
+Every change is recorded as an event, in the transaction of the change: either both are stored, or neither. Only the types
+in these tables are recorded. An event has an \`id\`, the instant \`at\` by the database's clock, a \`type\`, and:
 
-- its actor: the id of a **user** or of a service **client**. An **operator** at the command line and the **system**,
-  which is the service by itself, have none.
-- its target: the id of what it is about. Events about the whole installation have none.
-- the organization to which it belongs, for some types always, for some never, and for some where there is one.
-- its data: the fields that are listed here and no others. They never hold secrets, e-mail addresses or tokens.
+- its actor: the id of a **user** or of a service **client**. There is no id for an **operator** at the command line and for
+  the **system**, which is the service when nobody called it.
+- its target: the id of the user, session, role or other thing that changed. Events about the whole installation have none.
+- its organization: *always*, *never*, or *maybe*, which means only if the change concerns an organization.
+- its data: exactly the fields in these tables. They never hold secrets, e-mail addresses or tokens.
 
-Events are never changed and outlive what they are about.
+Events are never changed. They stay after their target is deleted.
 ${nouns.map(tableOf).join('')}`;
 }
 
@@ -58,7 +58,7 @@ function fieldsOf({ properties = {}, required = [], anyOf }: Schema): string[] {
   });
 }
 
-// Raises Error for what no event has used so far, so that it gets its words here.
+// Raises Error for a schema that no event has used so far. Add its words here then.
 function wordsOf(schema: Schema): string {
   const { type, format, enum: values, anyOf, items, additionalProperties } = schema;
   if (anyOf) return anyOf.map(wordsOf).join(' or ');

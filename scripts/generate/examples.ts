@@ -32,7 +32,7 @@ const SUBSCRIPTION = {
 const QUESTION = { userId: USER.id, resource: 'deals', action: 'write', scope: { projectId: 'p1' } };
 const GRANTED = { allowed: true, reason: 'granted' };
 
-/** A request and its good answer, by the id of the operation. */
+/** A request and its successful answer, by the id of the operation. */
 export const EXAMPLES: Readonly<Record<string, { readonly request: object; readonly answer: object }>> = {
   register: {
     request: { email: USER.email, password: 'correct horse battery', name: USER.name, organizationName: 'Acme' },

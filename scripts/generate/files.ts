@@ -9,7 +9,7 @@ import { openApiYaml } from './openapi.ts';
 import { configurationPage, environmentExample, problemsPage } from './pages.ts';
 import { urlsPage } from './urls.ts';
 
-/** Every generated file with its right content, by its path from the root. */
+/** Returns the content that every generated file should have, by its path from the root. */
 export function generatedFiles(): ReadonlyMap<string, string> {
   const declared = describeEndpoints(ROOT);
   const endpoints = declared.map(({ endpoint }) => endpoint);
@@ -25,12 +25,12 @@ export function generatedFiles(): ReadonlyMap<string, string> {
   ]);
 }
 
-/** The paths of those that are missing or differ. */
+/** Returns the paths of the files that are missing or differ. */
 export function staleFiles(): string[] {
   return [...generatedFiles()].filter(([path, content]) => contentOf(path) !== content).map(([path]) => path);
 }
 
-/** Writes those that differ and gives their paths. */
+/** Writes the files that differ. Returns their paths. */
 export function writeStaleFiles(): string[] {
   const files = generatedFiles();
   const stale = staleFiles();

@@ -1,4 +1,4 @@
-// Owns: what the reference says of the OAuth endpoints alone: how clients authenticate, and the errors of RFC 6749 §5.2.
+// Owns: the parts of the reference that only OAuth endpoints have: authentication of clients, errors of RFC 6749 §5.2.
 // Leaves to others: the operations (openapi.ts) and the codes (src/base/errors/oauth.ts).
 import { z } from 'zod';
 import type { ZodOpenApiResponseObject, ZodOpenApiResponsesObject } from 'zod-openapi';
@@ -12,13 +12,13 @@ const OAuthErrorSchema = z
   })
   .meta({ id: 'OAuthError', description: 'RFC 6749 §5.2.' });
 
-/** The other methods stand in the body. */
+/** HTTP Basic, or nothing in a header: the other methods send their proof in the body. */
 export const CLIENT_AUTHENTICATION = [{ clientSecretBasic: [] }, {}];
 
 export const CLIENT_SECRET_BASIC = {
   type: 'http',
   scheme: 'basic',
-  description: 'client_secret_basic: id and secret of a service client, each encoded as in forms (RFC 6749 §2.3.1).',
+  description: 'client_secret_basic: id and secret of a service client, each form-encoded first (RFC 6749 §2.3.1).',
 } as const;
 
 export const WHO_MAY_CALL_OAUTH =
@@ -35,7 +35,7 @@ function response(codes: readonly OAuthErrorCode[], headers: object = id): ZodOp
   };
 }
 
-/** The refusals of an OAuth endpoint, by status. */
+/** Returns the refusals of an OAuth endpoint, by status. */
 export function oauthResponses({ oauthErrors = [] }: Endpoint): ZodOpenApiResponsesObject {
   const challenged = {
     ...id,

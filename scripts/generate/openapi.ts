@@ -25,33 +25,33 @@ import {
 } from './responses.ts';
 
 const TAGS = {
-  'Sign-in': 'Ways in, out and onward: every sign-in answers with one shape.',
+  'Sign-in': 'Register, sign in, refresh, switch organization and sign out. Every sign-in has the same form of answer.',
   Me: 'The signed-in user, their sessions and their organizations.',
-  Organizations: 'Founding, reading and changing organizations; their subscription.',
+  Organizations: 'Creating, reading, changing and deleting organizations, and their subscription.',
   Members: 'The members of the current organization, their roles and their sessions.',
-  Invitations: 'Inviting people into the current organization, and accepting.',
-  Roles: 'System and custom roles, and the permissions that are known.',
-  Checks: 'Questions of the form: may this user do that?',
+  Invitations: 'Inviting people into the current organization, and accepting an invitation.',
+  Roles: 'System and custom roles, and the list of known permissions.',
+  Checks: 'Questions of the form "may this user do that?"',
   'Forward authentication': 'For proxies that ask about each request before they pass it on.',
   Clients: 'Service clients of the current organization.',
-  OAuth: 'For clients that speak the standards: RFC 6749, 7009 and 7662.',
-  Revocations: 'What must stop working before it expires, for services that verify tokens themselves.',
+  OAuth: 'The endpoints of the standards RFC 6749, 7009 and 7662.',
+  Revocations: 'Which tokens to refuse before they expire, for services that verify tokens themselves.',
   Administration: 'For the administrators of the whole platform.',
-  Discovery: 'What a service needs to verify access tokens; may be cached.',
+  Discovery: 'What a service needs to verify access tokens. The answers may be cached.',
   Operations: 'For load balancers and orchestrators.',
 };
-// The page that shows this document and its parts are no part of the API.
+// The page that shows this document is not part of the API, nor are its files.
 const UNDESCRIBED_TAG = 'Reference';
 
-const DESCRIPTION = `Sign-in, sessions, organizations and permissions for a family of services.
+const DESCRIPTION = `Sign-in, sessions, organizations and permissions for a group of services.
 
-Success is \`{ "data": … }\`, a list adds \`pagination\`. Failure is \`application/problem+json\` (RFC 9457) with a stable
-\`code\`; no answer carries a stack, SQL or text of a library. A request that is not HTTP enough to reach an operation is
-answered 400, 408, 414, 417 or 431, an unknown path 404, and a known path with another method 405 with \`Allow\`.
-Bodies are JSON in UTF-8 of at most 64 KiB; unknown members are refused. Instants are UTC (RFC 3339), ids are UUIDs.
-The OAuth endpoints take forms instead, and refuse in the form of RFC 6749 §5.2.`;
+A successful answer is \`{ "data": … }\`, and a list also has \`pagination\`. An error is \`application/problem+json\` (RFC 9457)
+with a stable \`code\`. No answer contains a stack trace, SQL or the message of a library. A request that is not valid HTTP is
+answered with 400, 408, 414, 417 or 431, an unknown path with 404, and a known path with another method with 405 and \`Allow\`.
+Bodies are JSON in UTF-8 of at most 64 KiB. Unknown members are refused. Instants are UTC (RFC 3339), and ids are UUIDs.
+The OAuth endpoints take forms instead of JSON, and their errors have the form of RFC 6749 §5.2.`;
 
-// Calls whose refresh token may come in the cookie instead of the body.
+// Calls that accept the refresh token in the cookie instead of the body.
 const TAKES_COOKIE = new Set(['refresh', 'logout', 'switchOrganization']);
 const GIVES_COOKIE = new Set(['register', 'login', 'refresh', 'logout', 'switchOrganization']);
 const TAKES_EITHER_TOKEN = 'logout';
@@ -86,7 +86,10 @@ function goodResponses(declared: Endpoint): ZodOpenApiResponsesObject {
     }
   }
   if (declared.id === CAN_BE_REVALIDATED) {
-    responses['304'] = { description: 'It still has the ETag in If-None-Match.', headers: answerHeaders(declared) };
+    responses['304'] = {
+      description: 'Not changed: its ETag is the one in If-None-Match.',
+      headers: answerHeaders(declared),
+    };
   }
   return responses;
 }
@@ -115,15 +118,15 @@ function whoMayCall(access: Access): string {
     case 'open':
       return 'Anybody may call it.';
     case 'signed_in':
-      return `Needs an access token${access.alsoSuspended ? '; that of a suspended organization will do' : ''}.`;
+      return `Needs an access token${access.alsoSuspended ? '. The token of a suspended organization is accepted' : ''}.`;
     case 'member':
-      return `Needs an access token that acts for an organization${access.orClient ? ', a service client’s too' : ''}.`;
+      return `Needs an access token that acts for an organization${access.orClient ? ', of a user or a service client' : ''}.`;
     case 'needs':
-      return `Needs the permission \`${access.permission}\` in the current organization${access.orClient ? '; a service client may hold it, too' : ''}.`;
+      return `Needs the permission \`${access.permission}\` in the current organization${access.orClient ? '. A service client may also hold it' : ''}.`;
     case 'client':
       return `Needs the token of a service client that holds \`${access.permission}\`.`;
     case 'platform':
-      return 'Needs the access token of a platform administrator, whom operators name by the CLI.';
+      return 'Needs the access token of a platform administrator. Operators appoint them on the command line.';
   }
 }
 
@@ -143,7 +146,7 @@ function operationOf(declared: Endpoint): ZodOpenApiOperationObject {
   };
 }
 
-// The transforms of wire schemas tidy a value and keep its type: an answer has the shape that its input side describes.
+// Transforms of wire schemas normalize a value and keep its type. So the input side of a schema describes answers too.
 const OPTIONS: CreateDocumentOptions = {
   allowEmptySchema: { transform: true },
   override({ jsonSchema, zodSchema, io }) {
@@ -152,7 +155,7 @@ const OPTIONS: CreateDocumentOptions = {
       const { $schema: _dialect, ...before } = z.toJSONSchema(def.in as z.ZodType, { io: 'input' });
       Object.assign(jsonSchema, before);
     }
-    // A format says it all, to people and programs alike.
+    // The format already says what the pattern says.
     if (jsonSchema.format === 'uuid' || jsonSchema.format === 'date-time') delete jsonSchema.pattern;
     if (jsonSchema.type === 'integer') describeInteger(jsonSchema);
   },
@@ -161,14 +164,14 @@ const OPTIONS: CreateDocumentOptions = {
 function describeInteger(schema: { [key: string]: unknown }): void {
   if (schema.minimum === Number.MIN_SAFE_INTEGER) delete schema.minimum;
   if (schema.maximum === Number.MAX_SAFE_INTEGER) delete schema.maximum;
-  // A number in a query is matched as text, and described as the number it stands for.
+  // A number in a query is matched as text, but described as a number.
   delete schema.pattern;
   if (schema.default !== undefined) schema.default = Number(schema.default);
 }
 
-/** The document as an object, in the order in which it is written. */
+/** Returns the document as an object, in the order in which it is written. */
 export function openApiDocument(endpoints: readonly Endpoint[]) {
-  // A path of any depth cannot be described in OpenAPI: docs/forward-auth.md tells of it.
+  // OpenAPI cannot describe a path of any depth. docs/forward-auth.md describes that endpoint.
   const described = endpoints.filter(({ tag, url }) => tag !== UNDESCRIBED_TAG && !url.endsWith('*'));
   const paths: Record<string, Record<string, ZodOpenApiOperationObject>> = {};
   for (const declared of described) {
@@ -215,7 +218,7 @@ export function openApiDocument(endpoints: readonly Endpoint[]) {
   );
 }
 
-/** openapi.yaml. */
+/** Returns the text of openapi.yaml. */
 export function openApiYaml(endpoints: readonly Endpoint[]): string {
   const head = '# Written by `npm run generate` from the endpoints in src/. Do not edit.\n';
   return head + stringify(openApiDocument(endpoints), { lineWidth: 0, aliasDuplicateObjects: false });

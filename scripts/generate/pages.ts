@@ -1,10 +1,10 @@
-// Owns: the pages for people that are written from tables in the code: the environment and the problems.
-// Leaves to others: the tables themselves (src/base/config/config.ts and src/base/config/variables.ts, src/base/errors/problem.ts).
+// Owns: the pages that are written from tables in the code: the variables and the problems.
+// Leaves to others: the tables themselves (src/base/config/variables.ts, src/base/errors/catalogue.ts).
 import { variables } from '../../src/base/config/variables.ts';
 import { PROBLEMS, problem } from '../../src/base/errors/problem.ts';
 import { problemBody } from '../../src/base/http/problems.ts';
 
-/** .env.example: every variable with its default, commented out. */
+/** Returns .env.example: every variable with its default, commented out. */
 export function environmentExample(): string {
   const head = [
     '# Every variable of the service with its default. Empty counts as unset.',
@@ -18,7 +18,7 @@ export function environmentExample(): string {
   return `${[...head, ...entries].join('\n')}\n`;
 }
 
-/** docs/configuration.md. */
+/** Returns docs/configuration.md. */
 export function configurationPage(): string {
   const rows = variables().map(({ name, description, secret, fallback, values }) => {
     const shown = fallback === '' ? '–' : /\s/.test(fallback) ? fallback : `\`${fallback}\``;
@@ -30,7 +30,7 @@ The environment is the only configuration of the service. The service reads it o
 start ends with one line for each problem. An empty variable counts as unset. Times are seconds, or a number with \`s\`, \`m\`,
 \`h\` or \`d\`. The items of a list are separated by commas.
 
-A variable marked \\* is a secret. Instead of it, you may set \`NAME_FILE\` to the path of a file that holds the value, as Docker
+A variable marked \\* is a secret. Instead of it, you may set \`NAME_FILE\` to the path of a file with the value, as Docker
 and Kubernetes mount secrets. Set one of the two, not both.
 
 | variable | default | values | meaning |
@@ -39,7 +39,7 @@ ${rows.join('\n')}
 `;
 }
 
-/** docs/problems.md. */
+/** Returns docs/problems.md. */
 export function problemsPage(): string {
   const rows = Object.entries(PROBLEMS).map(
     ([code, { status, title, detail }]) => `| \`${code}\` | ${status} | ${cell(title)} | ${cell(detail)} |`,
@@ -47,7 +47,7 @@ export function problemsPage(): string {
   const sample = problemBody(problem('invalid_credentials'), '0d3f6f0e-6b0a-4a53-9d8e-6c5a3f1f8a11');
   return `# Problems
 
-Every error is answered as \`application/problem+json\` (RFC 9457). Only the OAuth endpoints answer in another form:
+Every error is answered with \`application/problem+json\` (RFC 9457). Only the OAuth endpoints use another form:
 [OAuth](oauth.md).
 
 \`\`\`json

@@ -7,7 +7,7 @@ import type { Access, Endpoint } from '../../src/base/http/endpoint.ts';
 
 export const ProblemSchema = z
   .strictObject({
-    type: z.string().meta({ description: 'A stable path that names the kind of problem.' }),
+    type: z.string().meta({ description: 'A stable path that identifies the kind of problem.' }),
     title: z.string(),
     status: z.int(),
     detail: z.string().meta({ description: 'For people: what to do next.' }),
@@ -22,11 +22,14 @@ export const ProblemSchema = z
   .meta({ id: 'Problem', description: 'RFC 9457.' });
 
 export const HEADERS = {
-  RequestId: { description: 'The id of the request: as sent, if it is sane, else a new one.', schema: text() },
+  RequestId: {
+    description: 'The id of the request: the one that was sent, if it is valid, otherwise a new one.',
+    schema: text(),
+  },
   RetryAfter: { description: 'Try again after this many seconds.', schema: seconds() },
-  RateLimitLimit: { description: 'The allowance of a minute that this call drew on.', schema: seconds() },
-  RateLimitRemaining: { description: 'What is left of it.', schema: seconds() },
-  RateLimitReset: { description: 'Seconds until it is whole again.', schema: seconds() },
+  RateLimitLimit: { description: 'How many such calls are allowed in a minute.', schema: seconds() },
+  RateLimitRemaining: { description: 'How many of these calls are left.', schema: seconds() },
+  RateLimitReset: { description: 'Seconds until all of these calls are allowed again.', schema: seconds() },
   SetCookie: {
     description: 'With the cookie transport: the refresh token, HttpOnly and SameSite=Strict.',
     schema: text(),
@@ -45,7 +48,7 @@ function header(name: keyof typeof HEADERS) {
   return { $ref: `#/components/headers/${name}` } as const;
 }
 
-/** The headers of any answer of the endpoint. */
+/** Returns the headers that every answer of the endpoint may have. */
 export function answerHeaders(declared: Endpoint) {
   const limited = {
     'RateLimit-Limit': header('RateLimitLimit'),
@@ -60,10 +63,11 @@ export const COOKIE_HEADER = { 'Set-Cookie': header('SetCookie') };
 type Codes = readonly ProblemCode[];
 
 const UNAUTHENTICATED: Codes = ['unauthenticated', 'invalid_token', 'token_expired', 'token_stale', 'session_revoked'];
-// What the tenant headers can meet on a route that wants an access token.
+// The problems that tenant headers can cause on a route that needs an access token.
 const TENANT: Codes = ['tenant_mismatch', 'organization_access_denied', 'organization_suspended'];
 
-// What the guard and the body reader refuse, whatever the operation. Named, so that each is described once.
+// The refusals of the guard and of the body reader, the same for every operation. Each has a name and is described
+// once.
 const SHARED: Readonly<Record<string, Codes>> = {
   BadRequest: ['bad_request'],
   BadBody: ['bad_request', 'malformed_json'],
@@ -106,7 +110,7 @@ function isCode(code: string): code is ProblemCode {
   return code in PROBLEMS;
 }
 
-/** The problems that the endpoint can answer, by status. Raises for a code that the problem table does not have. */
+/** Returns the problems that the endpoint can answer, by status. Raises TypeError for an unknown code. */
 export function problemsByStatus(declared: Endpoint): Map<number, ProblemCode[]> {
   const found = new Map<number, Set<ProblemCode>>();
   for (const code of [...commonCodes(declared), ...(declared.problems ?? [])]) {
@@ -114,7 +118,7 @@ export function problemsByStatus(declared: Endpoint): Map<number, ProblemCode[]>
     const { status } = PROBLEMS[code];
     found.set(status, (found.get(status) ?? new Set()).add(code));
   }
-  // Where it is the token that is refused, this one is a 401: see sessions/authenticate.ts.
+  // This code is answered with 401 if the token itself is refused: see sign-in/sessions/authenticate.ts.
   if (refusesSuspended(declared.access)) found.get(401)?.add('organization_suspended');
   return new Map([...found].sort(([a], [b]) => a - b).map(([status, codes]) => [status, [...codes].sort()]));
 }
@@ -130,7 +134,7 @@ function problemResponse(status: number, codes: Codes): ZodOpenApiResponseObject
 
 const NAMES = new Map(Object.entries(SHARED).map(([name, codes]) => [[...codes].sort().join(), name]));
 
-/** The shared responses that the endpoints use, under their names. */
+/** Returns the shared responses that the endpoints use, by their names. */
 export function sharedResponses(endpoints: readonly Endpoint[]): Record<string, ZodOpenApiResponseObject> {
   const used = endpoints.flatMap((declared) => [...problemsByStatus(declared)]);
   return Object.fromEntries(
@@ -141,7 +145,7 @@ export function sharedResponses(endpoints: readonly Endpoint[]): Record<string, 
   );
 }
 
-/** The problem responses of an endpoint: by name where they are shared ones. */
+/** Returns the problem responses of an endpoint. A shared response is a reference to its name. */
 export function problemResponses(declared: Endpoint): ZodOpenApiResponsesObject {
   const responses: ZodOpenApiResponsesObject = {};
   for (const [status, codes] of problemsByStatus(declared)) {

@@ -1,5 +1,5 @@
 // Owns: docs/urls.md, from every URL to the file that declares it.
-// Leaves to others: which endpoints there are and whose (src/app/endpoints.ts), how an access is written (endpoints.ts).
+// Leaves to others: the list of endpoints and their files (src/app/endpoints.ts), the text of an access (endpoints.ts).
 import type { DeclaredEndpoint } from '../../src/app/endpoints.ts';
 import { accessText } from './endpoints.ts';
 
@@ -12,8 +12,8 @@ export function urlsPage(declared: readonly DeclaredEndpoint[]): string {
   const sorted = rows.toSorted((a, b) => (a.key < b.key ? -1 : 1)).map(({ text }) => text);
   return `# URLs
 
-Every URL of the service, who may call it, and the file that declares it. What each takes and answers is in
-[openapi.yaml](../openapi.yaml).
+Every URL of the service, who may call it, and the file that declares it. [openapi.yaml](../openapi.yaml) describes the
+requests and answers.
 
 | method | URL | access | declared in |
 |---|---|---|---|

@@ -1,4 +1,4 @@
-// Owns: running npm in a clone as a person of their own, and that nothing of it goes on running. Linux only.
+// Owns: running npm in a clone as a chosen user, and the check that no process of it is left. Linux only.
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { readdirSync, readlinkSync } from 'node:fs';
@@ -8,16 +8,16 @@ import { demand, type Frame } from './proof.ts';
 
 export interface Person {
   readonly name: string;
-  /** Empty for the user of this process. */
+  /** Empty to stay the user of this process. */
   readonly identity: { readonly uid: number; readonly gid: number } | Record<string, never>;
   readonly home: string;
 }
 
 export interface Npm {
-  /** The exit code; null when a signal ended it. */
+  /** The exit code, or null if a signal ended it. */
   readonly ended: Promise<number | null>;
   output(): string;
-  /** The whole output once it has the pattern. Raises NotShown when npm ends before, or it takes too long. */
+  /** Returns the whole output once it has the pattern. Raises NotShown if npm ends first or it takes too long. */
   untilPrinted(pattern: RegExp, milliseconds: number): Promise<string>;
   /** Ends it as Ctrl-C does, and waits until no process of the clone is left. */
   stop(): Promise<void>;
@@ -26,7 +26,7 @@ export interface Npm {
 const POLL_MILLISECONDS = 20;
 const STOP_MILLISECONDS_MAX = 20_000;
 
-/** What of this process's environment a newcomer has as well: nothing of npm, no packages in PATH. */
+/** The part of this process's environment that a new user also has: no variables of npm, no packages in PATH. */
 function newcomerEnvironment(person: Person, port: number): Record<string, string> {
   const kept = Object.entries(process.env).filter(([name]) => !/^(npm_|NODE_|INIT_CWD)|^HOME$/i.test(name));
   const certificates = process.env.NODE_EXTRA_CA_CERTS;
@@ -72,7 +72,7 @@ export function startNpm(
     }
     const left = processesIn(folder);
     for (const pid of left) process.kill(pid, 'SIGKILL');
-    demand(left.length === 0, `${left.length} processes went on running after npm had ended`);
+    demand(left.length === 0, `${left.length} processes still ran after npm had ended`);
   };
   atEnd(stop);
   return {
@@ -91,7 +91,7 @@ export function startNpm(
   };
 }
 
-/** The processes that work in the folder or below. */
+/** Returns the processes whose working folder is this folder or one below it. */
 function processesIn(folder: string): number[] {
   const pids = readdirSync('/proc')
     .map(Number)
@@ -101,7 +101,7 @@ function processesIn(folder: string): number[] {
       const place = readlinkSync(`/proc/${pid}/cwd`);
       return place === folder || place.startsWith(`${folder}/`);
     } catch {
-      return false; // ended meanwhile, or somebody else's
+      return false; // it has just ended, or belongs to another user
     }
   });
 }

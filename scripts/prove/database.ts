@@ -1,10 +1,10 @@
-// Owns: looking into the database of a testbed past every policy.
+// Owns: queries on the database of a testbed that no policy restricts.
 import pg from 'pg';
 import type { Testbed } from './testbed.ts';
 
 export type Query = <Row extends pg.QueryResultRow>(text: string, values?: unknown[]) => Promise<Row[]>;
 
-/** Asks the service's database as the superuser, on a connection of its own. */
+/** Queries the service's database as the superuser, on a separate connection. */
 export async function asAdmin<T>(testbed: Testbed, work: (query: Query) => Promise<T>): Promise<T> {
   const url = new URL(testbed.postgres.adminUrl);
   url.pathname = new URL(testbed.postgres.ownerUrl).pathname;

@@ -1,6 +1,6 @@
-// Proves: on a machine that has never seen it, `git clone` and `npm start` lead to a verified access token, as root and
-// as an ordinary user, with an empty npm cache and home folder. `prove:fresh-clone [--with-tests]`: also runs `npm test`.
-// Only what is committed is cloned. Linux only.
+// Proves: on a new machine, `git clone` and `npm start` lead to a verified access token. It runs as root and as an
+// ordinary user, with an empty npm cache and home folder. `prove:fresh-clone --with-tests` also runs `npm test`.
+// It clones only what is committed. Linux only.
 import { spawnSync } from 'node:child_process';
 import { chownSync, mkdirSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
@@ -24,7 +24,7 @@ function run(command: string, args: string[], options: object = {}): void {
   if (error || status !== 0) throw new Error(`${command} ${args.join(' ')} failed: ${error?.message ?? stderr}`);
 }
 
-/** The user of this process, and when that is root an ordinary one that is removed again. */
+/** The user of this process. If that is root, also an ordinary user, who is removed at the end. */
 function people({ folder, atEnd }: Frame): Person[] {
   const person = (name: string, identity: Person['identity']): Person => {
     const home = join(folder, name, 'home');
@@ -42,10 +42,10 @@ function people({ folder, atEnd }: Frame): Person[] {
   return [person('root', {}), person('user', { uid: id('-u'), gid: id('-g') })];
 }
 
-/** Signs in with what the start printed, and verifies the token as another service would. */
+/** Signs in with the printed credentials, and verifies the token as another service does. */
 async function verifiedToken(url: string, port: number, printed: string): Promise<void> {
   const credentials = /-d '(\{.*\})'/.exec(printed)?.[1];
-  demand(credentials !== undefined, `the start printed nobody to sign in as:\n${printed}`);
+  demand(credentials !== undefined, `the start printed no credentials to sign in with:\n${printed}`);
   const reply = await openApi(url).post('/auth/login', JSON.parse(credentials));
   demand(reply.status === 200, `the printed login answered ${reply.status}: ${reply.text}`);
   const keys = createRemoteJWKSet(new URL(`${url}/.well-known/jwks.json`));
@@ -104,7 +104,7 @@ async function tryAs(frame: Frame, person: Person, bundle: string): Promise<stri
 }
 
 await runProof('fresh-clone', async (frame) => {
-  // A bundle, because git refuses to clone from a folder of somebody else.
+  // A bundle, because git refuses to clone from a folder of another user.
   const bundle = join(frame.folder, 'tenantry.bundle');
   run('git', ['bundle', 'create', '--quiet', bundle, 'HEAD'], { cwd: ROOT });
   const told: string[] = [];

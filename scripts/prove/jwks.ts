@@ -1,5 +1,5 @@
-// Proves: a verifier at 5,000 verifications a second goes on through a flood of tokens with unknown keys, two rotations of
-// the key and an outage of the JWKS, without refusing one good token, and asks for the keys every 30 seconds at most.
+// Proves: a verifier at 5,000 verifications a second refuses no good token during a flood of tokens with unknown keys, two
+// key rotations and an outage of the JWKS. It also fetches the keys at most every 30 seconds.
 // `prove:jwks [minutes of outage]`.
 import { once } from 'node:events';
 import { createServer, type ServerResponse } from 'node:http';
@@ -8,7 +8,8 @@ import { join } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
 import { generateKeyFile } from '../../src/credentials/keys/generate.ts';
 import { createVerifier, type Verifier } from '../../src/verifier/index.ts';
-import { type Account, newAccount, openApi } from '../../test/support/client.ts';
+import { openApi } from '../../test/support/client.ts';
+import { type Account, newAccount } from '../../test/support/fixtures/accounts.ts';
 import { demand } from './proof.ts';
 import { openSessions } from './sessions.ts';
 import { type Service, type Testbed, withTestbed } from './testbed.ts';
@@ -19,7 +20,7 @@ const REMEMBERED_EACH = 40;
 const FRESH_EACH = 12;
 const UNKNOWN_EACH = 5;
 const ROUND_MILLISECONDS = 10;
-/** More than the verifier remembers, so that each is new to it when its turn comes again. */
+/** More tokens than the verifier remembers, so that it has forgotten each one when its turn comes again. */
 const FRESH_TOKENS = 1_500;
 const CACHE_SIZE = 400;
 const REMEMBERED_TOKENS = 50;
@@ -31,15 +32,15 @@ type Mode = 'pass' | 'refuse' | 'hang' | 'error' | 'garbage';
 
 interface Front {
   readonly url: string;
-  readonly asked: number[];
+  readonly fetchedAt: number[];
   mode: Mode;
 }
 
-/** Stands before the service's JWKS, counts who asks, and can be away in every way. */
+/** A proxy before the service's JWKS that records each fetch and can fail in several ways. */
 async function openFront(testbed: Testbed, service: Service): Promise<Front> {
   const hanging = new Set<ServerResponse>();
   const server = createServer(async (request, response) => {
-    front.asked.push(performance.now());
+    front.fetchedAt.push(performance.now());
     if (front.mode === 'refuse') return void request.socket.destroy();
     if (front.mode === 'hang') return void hanging.add(response);
     if (front.mode === 'error') return void response.writeHead(503).end();
@@ -52,7 +53,7 @@ async function openFront(testbed: Testbed, service: Service): Promise<Front> {
     const headers = ['etag', 'cache-control', 'content-type'].map((name) => [name, answer.headers.get(name) ?? '']);
     response.writeHead(answer.status, Object.fromEntries(headers)).end(await answer.text());
   });
-  const front: Front = { url: '', asked: [], mode: 'pass' };
+  const front: Front = { url: '', fetchedAt: [], mode: 'pass' };
   server.listen(0, '127.0.0.1');
   await once(server, 'listening');
   testbed.teardown(() => {
@@ -84,14 +85,14 @@ function kidOf(token: string): string {
   return JSON.parse(Buffer.from(token.split('.')[0] ?? '', 'base64url').toString()).kid;
 }
 
-/** The token with a key that nobody has: well-formed, and signed by nobody. */
+/** Returns the token with an unknown key id: well-formed, but with a signature that no key made. */
 function withUnknownKid(token: string, number: number): string {
   const [, payload, signature] = token.split('.');
   const header = JSON.stringify({ alg: 'RS256', typ: 'at+jwt', kid: `unknown-${number}` });
   return `${Buffer.from(header).toString('base64url')}.${payload}.${signature}`;
 }
 
-/** Verifies in rounds of 10 ms until it is over. Raises NotShown at the first good token that is refused. */
+/** Verifies in rounds of 10 ms until the proof ends. Raises NotShown at the first good token that is refused. */
 async function keepVerifying(
   verifier: Verifier,
   tokenSet: () => TokenSet,
@@ -131,7 +132,7 @@ async function keepVerifying(
   }
 }
 
-/** A new key, published ahead and signing after the lead; resolves once tokens are signed with it. */
+/** Adds a key, which is published before it signs. Resolves once tokens are signed with it. */
 async function rotate(testbed: Testbed, renew: () => Promise<void>): Promise<void> {
   const activeFrom = new Date(Math.ceil(performance.timeOrigin + performance.now()) + LEAD_SECONDS * 1000);
   await generateKeyFile({ directory: join(testbed.keysDirectory, 'access'), activeFrom });
@@ -168,7 +169,7 @@ async function run(testbed: Testbed): Promise<string> {
         await renew();
         issued = performance.now();
       }
-      if (step % 60 === 0) console.log(`away (${front.mode}): ${count.good} good, ${front.asked.length} fetches`);
+      if (step % 60 === 0) console.log(`away (${front.mode}): ${count.good} good, ${front.fetchedAt.length} fetches`);
     }
     front.mode = 'pass';
     await rotate(testbed, renew);
@@ -185,7 +186,7 @@ async function run(testbed: Testbed): Promise<string> {
     ),
   ]);
   const seconds = (performance.now() - begun) / 1000;
-  const distances = front.asked.slice(1).map((at, index) => at - (front.asked[index] ?? 0));
+  const distances = front.fetchedAt.slice(1).map((at, index) => at - (front.fetchedAt[index] ?? 0));
   const least = Math.min(...distances);
   const rate = count.good / seconds;
   demand(least >= COOLDOWN_MILLISECONDS - 100, `two fetches were ${least.toFixed(0)} ms apart`);
@@ -193,7 +194,7 @@ async function run(testbed: Testbed): Promise<string> {
   demand(count.kids.size === 3, `tokens of ${count.kids.size} keys were seen instead of 3`);
   demand(count.unknown > 0, 'no token of an unknown key was refused');
   const share = Math.round((FRESH_EACH / (FRESH_EACH + REMEMBERED_EACH)) * 100);
-  return `SHOWN: ${count.good} verifications (${rate.toFixed(0)}/s, ${share} % of them not remembered) through ${minutes} minutes without a JWKS (refused, hanging, 503, garbage), two rotations and ${count.unknown} tokens with unknown keys: none failed; ${front.asked.length} fetches in ${seconds.toFixed(0)} s, never two within ${(least / 1000).toFixed(1)} s`;
+  return `SHOWN: ${count.good} verifications (${rate.toFixed(0)}/s, ${share} % of them not remembered) through ${minutes} minutes without a JWKS (refused, hanging, 503, garbage), two rotations and ${count.unknown} tokens with unknown keys: none failed; ${front.fetchedAt.length} fetches in ${seconds.toFixed(0)} s, never two within ${(least / 1000).toFixed(1)} s`;
 }
 
 await withTestbed({ name: 'jwks', disposable: true }, async (testbed) => {

@@ -1,4 +1,4 @@
-// Owns: what must hold in the database after a kill: whole registrations, one lineage a session.
+// Owns: the checks of the database after a kill: registrations are complete, and each session has one lineage.
 import type { Query } from './database.ts';
 import { demand } from './proof.ts';
 import { jtiOf, parentOf } from './tokens.ts';
@@ -8,7 +8,7 @@ export interface Registration {
   readonly password: string;
   readonly organizationName: string;
   wasSent: boolean;
-  /** What the answer said, if there was one. */
+  /** The content of the answer, if one arrived. */
   acknowledged?: { readonly userId: string; readonly organizationId: string; readonly sessionId: string };
 }
 
@@ -20,7 +20,7 @@ interface Parts {
   parts: Record<string, number>;
 }
 
-// How often each part of a registration is there. Sessions of a registration are those opened by it: nobody signs in here.
+// Counts each part of a registration. Only the registration opens sessions here, because there is no other sign-in.
 const PARTS = `
 SELECT u.email, u.id AS user_id, m.organization_id, s.id AS session_id, json_build_object(
   'password', (SELECT count(*) FROM passwords p WHERE p.user_id = u.id),
@@ -36,7 +36,7 @@ SELECT u.email, u.id AS user_id, m.organization_id, s.id AS session_id, json_bui
 FROM users u LEFT JOIN memberships m ON m.user_id = u.id LEFT JOIN sessions s ON s.user_id = u.id
 WHERE u.email = ANY($1)`;
 
-// Parts that a torn registration would leave without their user.
+// Counts parts whose user is missing. An incomplete registration would leave such parts.
 const ORPHANS = `
 SELECT (SELECT count(*) FROM organizations o WHERE NOT EXISTS (SELECT FROM memberships m WHERE m.organization_id = o.id))
   + (SELECT count(*) FROM events e WHERE e.type = 'user.registered' AND NOT EXISTS (SELECT FROM users u WHERE u.id = e.target_id))
@@ -47,13 +47,13 @@ SELECT (SELECT count(*) FROM organizations o WHERE NOT EXISTS (SELECT FROM membe
 
 export interface Found {
   readonly whole: number;
-  /** Sent, without an answer, and nothing of it is there. */
+  /** Sent, not answered, and absent from the database. */
   readonly absent: number;
-  /** Whole although no answer arrived. */
+  /** Complete in the database, although no answer arrived. */
   readonly lostButThere: number;
 }
 
-/** Raises NotShown unless each registration is there once with every part, or without any, and every acknowledged one is. */
+/** Raises NotShown unless each registration has every part once or no part, and every acknowledged one is complete. */
 export async function demandWholeRegistrations(query: Query, registrations: readonly Registration[]): Promise<Found> {
   const rows = await query<Parts>(PARTS, [registrations.map(({ email }) => email)]);
   const byEmail = new Map<string, Parts>();
@@ -61,10 +61,10 @@ export async function demandWholeRegistrations(query: Query, registrations: read
     demand(!byEmail.has(row.email), `${row.email} has two memberships or sessions`);
     byEmail.set(row.email, row);
     const isWhole = Object.values(row.parts).every((count) => Number(count) === 1);
-    demand(isWhole, `the registration of ${row.email} is torn: ${JSON.stringify(row.parts)}`);
+    demand(isWhole, `the registration of ${row.email} is incomplete: ${JSON.stringify(row.parts)}`);
   }
   const [left] = await query<{ orphans: string }>(ORPHANS);
-  demand(Number(left?.orphans) === 0, `${left?.orphans} parts of torn registrations are left`);
+  demand(Number(left?.orphans) === 0, `${left?.orphans} parts of incomplete registrations are left`);
   let absent = 0;
   let lostButThere = 0;
   for (const { email, acknowledged, wasSent } of registrations) {
@@ -82,7 +82,10 @@ export async function demandWholeRegistrations(query: Query, registrations: read
   return { whole: rows.length, absent, lostButThere };
 }
 
-/** Raises NotShown unless the session lives and its chain is: the token just presented, and the child it was exchanged for. */
+/**
+ * Raises NotShown unless the session is alive and its chain is the token just presented and the child it was exchanged
+ * for.
+ */
 export async function demandOneLineage(
   query: Query,
   sessionId: string,

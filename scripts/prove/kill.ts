@@ -1,10 +1,11 @@
-// Proves: after `kill -9` at any moment every registration is wholly there or wholly absent, what was acknowledged is
-// there, and every client goes on with the refresh token it has. `prove:kill [rounds]`: so many rounds with the service
-// killed, then so many with PostgreSQL killed along with it.
+// Proves: after `kill -9` at any moment every registration is complete or absent, no acknowledged one is lost, and
+// every client continues with the refresh token it has. `prove:kill [rounds]`: this number of rounds kills the service,
+// then the same number kills PostgreSQL and the service.
 import { randomInt } from 'node:crypto';
 import { readFileSync } from 'node:fs';
 import { setTimeout as delay } from 'node:timers/promises';
-import { type Api, newAccount, openApi, type Reply } from '../../test/support/client.ts';
+import { type Api, openApi, type Reply } from '../../test/support/client.ts';
+import { newAccount } from '../../test/support/fixtures/accounts.ts';
 import { asAdmin } from './database.ts';
 import { demandOneLineage, demandWholeRegistrations, type Registration } from './kill-checks.ts';
 import { demand } from './proof.ts';
@@ -17,15 +18,15 @@ const CLIENTS = 200;
 const WORKERS = 8;
 const MOMENT_MILLISECONDS_MAX = 3_000;
 
-/** Somebody who refreshes: holds the newest token that an answer brought. */
+/** A program that refreshes. It holds the newest token that an answer contained. */
 interface Client {
   readonly sessionId: string;
   token: string;
-  /** The last answer got lost: whether the service did it is not known. */
+  /** The last answer was lost: it is unknown whether the service did the refresh. */
   isUncertain: boolean;
 }
 
-/** The answer, or null when the connection was lost. */
+/** Returns the answer, or null if the connection was lost. */
 async function attempt(call: Promise<Reply>): Promise<Reply | null> {
   try {
     return await call;
@@ -34,7 +35,9 @@ async function attempt(call: Promise<Reply>): Promise<Reply | null> {
   }
 }
 
-/** 503 is the honest answer of a service whose database was killed a moment before it: as uncertain as none. */
+/**
+ * A service whose database was killed a moment earlier answers 503. As without an answer, the result is unknown then.
+ */
 function isLost(reply: Reply | null): reply is null {
   return reply === null || reply.status === 503;
 }
@@ -58,7 +61,9 @@ async function registerOnce(api: Api, registration: Registration): Promise<void>
   registration.acknowledged = { userId: user.id, organizationId: organization.id, sessionId };
 }
 
-/** Registers and refreshes until the moment of the kill; resolves when every call has its answer or lost it. */
+/**
+ * Registers and refreshes until the moment of the kill. Resolves when every call was answered or lost its connection.
+ */
 async function loadUntilKilled(service: Service, clients: Client[], registrations: Registration[], kill: () => void) {
   const api = openApi(service.url);
   let isKilled = false;
@@ -81,7 +86,7 @@ async function loadUntilKilled(service: Service, clients: Client[], registration
   return moment;
 }
 
-/** Ends PostgreSQL with all of its processes as a crash would. */
+/** Ends PostgreSQL with all of its processes, as a crash does. */
 function killPostgres({ postgres }: Testbed): void {
   const children = readFileSync(`/proc/${postgres.pid}/task/${postgres.pid}/children`, 'utf8').trim().split(' ');
   process.kill(postgres.pid, 'SIGKILL');
@@ -89,7 +94,7 @@ function killPostgres({ postgres }: Testbed): void {
     try {
       process.kill(Number(child), 'SIGKILL');
     } catch {
-      // Ended by itself already.
+      // It has already ended.
     }
   }
 }
@@ -146,5 +151,5 @@ await withTestbed({ name: 'kill', disposable: false }, async (testbed) => {
     );
   }
   demand(seen.absent + seen.lostButThere > 0 && seen.lostRefreshes > 0, 'no kill hit a call under way: run it again');
-  return `SHOWN: ${2 * rounds} kills: ${seen.whole} registrations whole, ${seen.absent} wholly absent, none torn, none lost that was acknowledged; ${seen.lostRefreshes} interrupted refreshes repeated and ${CLIENTS} clients go on in one lineage each`;
+  return `SHOWN: ${2 * rounds} kills: ${seen.whole} registrations whole, ${seen.absent} absent, none incomplete, no acknowledged one lost; ${seen.lostRefreshes} interrupted refreshes were repeated, and ${CLIENTS} clients continue in one lineage each`;
 });

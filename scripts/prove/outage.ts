@@ -1,7 +1,9 @@
-// Proves: while PostgreSQL is away the service refuses with 503 and Retry-After, never with 401 or 500, goes on serving
-// its keys, stays alive, and works again by itself. `prove:outage [times]`: PostgreSQL is stopped so often under load.
+// Proves: while PostgreSQL is down the service refuses with 503 and Retry-After, never with 401 or 500. It still serves
+// its keys, stays alive, and recovers without a restart. `prove:outage [times]`: how often PostgreSQL is stopped under
+// load.
 import { setTimeout as delay } from 'node:timers/promises';
-import { type Account, type Api, newAccount, openApi, type Reply } from '../../test/support/client.ts';
+import { type Api, openApi, type Reply } from '../../test/support/client.ts';
+import { type Account, newAccount } from '../../test/support/fixtures/accounts.ts';
 import { demand } from './proof.ts';
 import { type Service, type Testbed, withTestbed } from './testbed.ts';
 
@@ -12,21 +14,21 @@ const RECOVERY_MILLISECONDS_MAX = 10_000;
 const WORKERS_EACH = 2;
 const PAUSE_MILLISECONDS = 5;
 
-/** One kind of call, and what came of it since the last look. */
+/** One kind of call, and its results since the last check. */
 interface Path {
   readonly name: string;
-  /** Whether it works without PostgreSQL. */
-  readonly standsAlone: boolean;
-  /** The caller of one worker: gives the next answer each time. */
+  /** Whether the call works without PostgreSQL. */
+  readonly worksWithoutDatabase: boolean;
+  /** Makes the function that a worker calls. Each call of that function returns the next answer. */
   readonly caller: () => () => Promise<Reply>;
   refused: number;
-  /** When it first answered well since the last look, in milliseconds of `performance.now()`. */
+  /** When a call first succeeded since the last check, in milliseconds of `performance.now()`. */
   firstGood: number | null;
 }
 
 function pathsOf(api: Api, accounts: readonly Account[]): Path[] {
-  const path = (name: string, caller: Path['caller'], standsAlone = false): Path => {
-    return { name, caller, standsAlone, refused: 0, firstGood: null };
+  const path = (name: string, caller: Path['caller'], worksWithoutDatabase = false): Path => {
+    return { name, caller, worksWithoutDatabase, refused: 0, firstGood: null };
   };
   const [first] = accounts;
   let refreshing = 0;
@@ -57,14 +59,14 @@ function judge(path: Path, reply: Reply): void {
     path.firstGood ??= performance.now();
     return;
   }
-  demand(!path.standsAlone, `${path.name} answered ${reply.status} while PostgreSQL was away`);
+  demand(!path.worksWithoutDatabase, `${path.name} answered ${reply.status} while PostgreSQL was away`);
   demand(reply.status === 503, `${path.name} answered ${reply.status}: ${reply.text}`);
   demand(/^[1-9]\d*$/.test(reply.headers.get('retry-after') ?? ''), `${path.name} answered 503 without Retry-After`);
   demand(reply.setCookie.length === 0, `${path.name} touched a cookie with its 503`);
   path.refused += 1;
 }
 
-/** Keeps calling until told to stop; a lost connection raises, for the service must answer. */
+/** Repeats the call until it has to stop. A lost connection is an error, because the service must always answer. */
 async function keepCalling(path: Path, isOver: () => boolean): Promise<void> {
   const call = path.caller();
   while (!isOver()) {
@@ -79,7 +81,7 @@ async function outage(testbed: Testbed, paths: readonly Path[]): Promise<{ recov
   await testbed.postgres.stop();
   await delay(AWAY_MILLISECONDS);
   for (const path of paths) {
-    demand(path.standsAlone || path.refused > 0, `${path.name} was never refused while PostgreSQL was away`);
+    demand(path.worksWithoutDatabase || path.refused > 0, `${path.name} was never refused while PostgreSQL was away`);
   }
   await testbed.restartPostgres();
   const back = performance.now();
@@ -90,7 +92,7 @@ async function outage(testbed: Testbed, paths: readonly Path[]): Promise<{ recov
     await delay(PAUSE_MILLISECONDS);
   }
   const recovery = Math.max(...paths.map((path) => (path.firstGood ?? 0) - back));
-  // Once every path works none may fall back.
+  // Once every path works, none may fail again.
   const refused = paths.reduce((sum, path) => sum + path.refused, 0);
   for (const path of paths) path.refused = 0;
   await delay(CALM_MILLISECONDS);

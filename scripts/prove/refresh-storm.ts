@@ -1,6 +1,7 @@
-// Proves: simultaneous refreshes of one token never sign anybody out and leave one lineage. `prove:refresh-storm
-// [sessions] [at once]`: each session's token is presented so many times at the same moment, over HTTP.
-import { atOnce, newAccount, openApi } from '../../test/support/client.ts';
+// Proves: simultaneous refreshes of one token never sign anybody out and leave one lineage.
+// `prove:refresh-storm [sessions] [simultaneous]`: how often the token of each session is presented at once, over HTTP.
+import { atOnce, openApi } from '../../test/support/client.ts';
+import { newAccount } from '../../test/support/fixtures/accounts.ts';
 import { asAdmin } from './database.ts';
 import { demand } from './proof.ts';
 import { type Opened, openSessions } from './sessions.ts';
@@ -10,7 +11,7 @@ import { jtiOf } from './tokens.ts';
 const [sessions = 1000, simultaneous = 50] = process.argv.slice(2).map(Number);
 const SESSIONS_AT_ONCE = 4;
 
-/** Presents one token many times at once, then the child that all of them got. Gives the grandchild. */
+/** Presents one token many times at once, then the child that all answers contained. Returns the grandchild. */
 async function storm(service: Service, { sessionId, refreshToken }: Opened): Promise<{ child: string; next: string }> {
   const api = openApi(service.url);
   const replies = await atOnce(simultaneous, () => api.post('/auth/refresh', { refreshToken }));

@@ -1,6 +1,6 @@
-// Proves: while Redis is stopped, killed, flushed and cut off at random moments, no verifier accepts a token longer after
-// the answer that revoked it than it may, and none refuses a token that is good; and that this proof would see it if the
-// stream were not read. `prove:revocation [events] [seed]`.
+// Proves: while Redis is stopped, killed, flushed and cut off at random moments, no verifier accepts a revoked token after
+// the allowed time, and none refuses a good token. It also proves that it notices when the stream is not read.
+// `prove:revocation [events] [seed]`.
 import { demand } from './proof.ts';
 import { type Driven, drive, numberToken } from './revocation/drive.ts';
 import { type Faults, seeded, startFaults } from './revocation/faults.ts';
@@ -13,15 +13,17 @@ import { type Testbed, withTestbed } from './testbed.ts';
 const [events = 5_000, seed = Math.floor(performance.timeOrigin) % 1_000_000] = process.argv.slice(2).map(Number);
 const BYSTANDERS = 20;
 const LANES = 40;
-/** How often each verifier looks at each token. */
+/** How often each verifier checks each token. */
 const LOOK_MILLISECONDS = 10;
-/** Without the stream everything is read from PostgreSQL every second. */
+/** Without the stream, revocations are read from PostgreSQL every second. */
 const BOUND_MILLISECONDS = 1_500;
-/** With it a token ends in some milliseconds; this leaves room for a machine on which twenty processes share two cores. */
+/**
+ * With the stream a token ends within milliseconds. The bound is larger, because twenty processes may share two cores.
+ */
 const TIGHT_MILLISECONDS = 500;
 const WITHOUT_READER_EVENTS = 60;
 
-// Mostly sessions; changes of people, clients and organizations in between.
+// Most revocations end sessions. Some change members, clients and organizations.
 const MIX: readonly (readonly [Kind, number])[] = [
   ['logout', 0.66],
   ['ended by an admin', 0.14],
@@ -41,7 +43,7 @@ function picker(random: () => number): () => Kind {
   };
 }
 
-/** With the bound that holds for each token: the tight one where nothing was wrong all the while. */
+/** Adds the bound of each token: the tight one if there was no fault during its revocation. */
 function historyOf({ outcomes }: Driven, faults: Pick<Faults, 'wasHealthy'>): TokenHistory[] {
   return outcomes.map(({ token, asked, acknowledged }) => {
     const calm = faults.wasHealthy(asked - 100, acknowledged + TIGHT_MILLISECONDS);
@@ -120,10 +122,10 @@ async function underFaults(testbed: Testbed): Promise<string> {
   demand(Object.keys(report.helpless).length === 0, `verifiers could not tell: ${JSON.stringify(report.helpless)}`);
   const kinds = KINDS.map((kind) => `${driven.outcomes.filter((each) => each.kind === kind).length} ${kind}`);
   const broken = Object.entries(faults.counts).map(([fault, count]) => `${fault} ${count} times`);
-  return `${driven.outcomes.length} revocations (${kinds.join(', ')}) while Redis was ${broken.join(', ')}: ${report.verifications} verifications by ${verifiers.observers.length} verifiers, none of a revoked token later than ${TIGHT_MILLISECONDS} ms (all well) or ${BOUND_MILLISECONDS} ms (around a fault) after the answer, and no good token refused (${BYSTANDERS} bystanders, ${driven.renewed.tokens.length} renewed)`;
+  return `${driven.outcomes.length} revocations (${kinds.join(', ')}) while Redis was ${broken.join(', ')}: ${report.verifications} verifications by ${verifiers.observers.length} verifiers, none of a revoked token later than ${TIGHT_MILLISECONDS} ms (without a fault) or ${BOUND_MILLISECONDS} ms (around a fault) after the answer, and no good token refused (${BYSTANDERS} bystanders, ${driven.renewed.tokens.length} renewed)`;
 }
 
-/** The same with replicas that may write to the stream and not read it: the judge has to find that. */
+/** The same with replicas that may write to the stream but not read it. The judge must find violations. */
 async function withoutReader(testbed: Testbed): Promise<number> {
   const setup = await openSetup(testbed, 'deaf:deaf@');
   await deafen(setup);

@@ -1,4 +1,4 @@
-// Owns: many sessions for a proof without a password hash for each.
+// Owns: opening many sessions for a proof, without one password hash for each.
 import { readConfig } from '../../src/base/config/config.ts';
 import { openDatabase } from '../../src/base/database/db.ts';
 import { APP_ROLE, roleUrl, SYSTEM_ROLE } from '../../src/base/database/roles.ts';
@@ -16,12 +16,14 @@ export interface Opened {
 }
 
 export interface SessionMaker {
-  /** So many sessions of one user, acting for the first of their organizations. */
+  /** Opens `count` sessions of one user, which act for the first of the user's organizations. */
   open(userId: string, count: number): Promise<Opened[]>;
   close(): Promise<void>;
 }
 
-/** Opens sessions by the service's own code on the same database and keys, which spares a hash for each. */
+/**
+ * Opens sessions with the service's code on the same database and keys. This avoids a password hash for each session.
+ */
 export async function openSessionMaker(testbed: Testbed, service: Service): Promise<SessionMaker> {
   const { ownerUrl } = testbed.postgres;
   const config = readConfig({ PUBLIC_URL: `http://localhost:${service.port}`, KEYS_DIR: testbed.keysDirectory });
@@ -62,7 +64,7 @@ export async function openSessionMaker(testbed: Testbed, service: Service): Prom
   };
 }
 
-/** The same, once. */
+/** Opens one session in this way. */
 export async function openSessions(
   testbed: Testbed,
   service: Service,

@@ -1,11 +1,13 @@
-// Proves: the sidecar holds sockets over the renewals of their tokens and through a kill of the service, closes those of
-// somebody revoked at once, lets no spoofed header through and does not grow with slow readers; and measures what a
-// message costs more. `prove:sidecar [sockets]`: 5,000 unless told, a multiple of 100. Wants `ulimit -n` of 2.2 times that.
+// Proves: the sidecar keeps sockets open when their tokens are renewed and when the service is killed. It closes the
+// sockets of a revoked user at once, removes spoofed headers, and its memory does not grow with slow readers. It also
+// measures the extra cost of a message. `prove:sidecar [sockets]`: 5,000 by default, a multiple of 100. `ulimit -n`
+// must be 2.2 times that number.
 import { execFile } from 'node:child_process';
 import { join } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
 import { promisify } from 'node:util';
-import { type Api, newAccount, openApi } from '../../test/support/client.ts';
+import { type Api, openApi } from '../../test/support/client.ts';
+import { newAccount } from '../../test/support/fixtures/accounts.ts';
 import { asAdmin } from './database.ts';
 import { demand } from './proof.ts';
 import { startWorker } from './revocation/workers.ts';
@@ -31,7 +33,7 @@ const TOKEN_SECONDS = 60;
 const RENEW_EVERY_MILLISECONDS = 40_000;
 const RENEWALS = 3;
 const SESSIONS_EACH = 4;
-const SOCKETS_EACH = 100; // what one user may have by default
+const SOCKETS_EACH = 100; // the default limit of one user
 const REVOKED_USERS = 10;
 const CLOSED_WITHIN_MILLISECONDS = 200;
 const SLOW_READERS = 100;
@@ -92,7 +94,7 @@ async function openAll(setup: Setup): Promise<Holder[]> {
   const before = setup.sidecar.rss();
   const begun = performance.now();
   for (const { sessions } of holders) {
-    // The tokens were made a while ago, and are to last.
+    // The tokens were made some time ago. Fresh ones last until the first renewal.
     for (const session of sessions) await refresh(setup.api, session);
     for (const session of sessions) await hold(`${setup.sidecar.url}/echo`, session, SOCKETS_EACH / SESSIONS_EACH);
   }
@@ -103,7 +105,7 @@ async function openAll(setup: Setup): Promise<Holder[]> {
   return holders;
 }
 
-/** Holds the sockets over their renewals; the service is killed and comes back on the way. */
+/** Keeps the sockets open over their renewals. During this, the service is killed and started again. */
 async function holdOn(setup: Setup, holders: readonly Holder[]): Promise<void> {
   for (let renewal = 1; renewal <= RENEWALS; renewal += 1) {
     const due = performance.now() + RENEW_EVERY_MILLISECONDS;
@@ -116,9 +118,9 @@ async function holdOn(setup: Setup, holders: readonly Holder[]): Promise<void> {
       }
     }
     demandNoneDropped(holders, `at renewal ${renewal}`);
-    console.log(`renewal ${renewal}: ${allSockets(holders).length} sockets go on`);
+    console.log(`renewal ${renewal}: ${allSockets(holders).length} sockets are still open`);
   }
-  for (const held of allSockets(holders)) demand(await isServed(held), 'a held socket is not served any more');
+  for (const held of allSockets(holders)) demand(await isServed(held), 'an open socket is not served any more');
   const least = Math.min(...allSockets(holders).map(({ renewals }) => renewals));
   demand(least === RENEWALS, `a socket was renewed ${least} times only`);
   console.log(
@@ -145,7 +147,7 @@ async function killService(setup: Setup, holders: readonly Holder[]): Promise<vo
   );
 }
 
-/** Closes all sockets of some people, by ending their sessions and by suspending their organization. */
+/** Closes all sockets of some users, by ending their sessions and by suspending their organization. */
 async function revoke(setup: Setup, holders: readonly Holder[]): Promise<void> {
   const admin = await newAccount(setup.api);
   await asAdmin(setup.testbed, (query) =>
@@ -156,7 +158,7 @@ async function revoke(setup: Setup, holders: readonly Holder[]): Promise<void> {
   for (const [index, { account, sessions }] of holders.slice(0, REVOKED_USERS).entries()) {
     const own = sessions.flatMap((session) => session.sockets);
     const suspend = `/admin/organizations/${account.organization.id}/suspend`;
-    // The session of the account's registration holds no socket: ending all others ends every one that does.
+    // The session of the registration has no socket, so ending all other sessions ends every session with sockets.
     const call =
       index % 2 === 0
         ? setup.api.post(suspend, undefined, { token: admin.accessToken })
@@ -204,9 +206,11 @@ async function spoof(setup: Setup): Promise<void> {
   const lines = JSON.parse(got) as string[];
   const fieldOf = (name: string) => lines[lines.findIndex((line) => line.toLowerCase() === name) + 1];
   demand(!got.includes('spoofed') && !got.includes(accessToken), `the upstream got ${got}`);
-  demand(fieldOf('x-user-id') === userId, 'the upstream was not told the user');
-  demand(fieldOf('x-organization-id') === organization.id, 'the upstream was not told the organization');
-  console.log(`SHOWN: ${spellings.length} spoofed identity headers removed, and the token; the true ones are there`);
+  demand(fieldOf('x-user-id') === userId, 'the upstream did not get the user');
+  demand(fieldOf('x-organization-id') === organization.id, 'the upstream did not get the organization');
+  console.log(
+    `SHOWN: ${spellings.length} spoofed identity headers and the token were removed, and the true headers were set`,
+  );
 }
 
 async function slowReaders({ api, sidecar, upstream }: Setup): Promise<void> {
@@ -219,7 +223,7 @@ async function slowReaders({ api, sidecar, upstream }: Setup): Promise<void> {
     readers.push(socket);
   }
   await upstream.ask({ kind: 'flood', bytesEach: FLOOD_BYTES_EACH });
-  // Whatever fits into buffers leaves at once.
+  // The bytes that fit into buffers leave at once.
   let taken = -1;
   for (let next = 0; next !== taken; await delay(1_000)) {
     taken = next;
@@ -242,7 +246,7 @@ async function overhead({ api, sidecar, upstreamPort }: Setup): Promise<void> {
   const { direct, through, directPerSecond, throughPerSecond } = measured;
   const ratio = (through / direct).toFixed(2);
   console.log(
-    `SHOWN: a message there and back takes ${direct.toFixed(0)} µs directly and ${through.toFixed(0)} µs through the sidecar (${ratio} times, ${(through - direct).toFixed(0)} µs more for both ways); with many under way ${directPerSecond.toFixed(0)} and ${throughPerSecond.toFixed(0)} a second on one socket`,
+    `SHOWN: a message there and back takes ${direct.toFixed(0)} µs directly and ${through.toFixed(0)} µs through the sidecar (${ratio} times, ${(through - direct).toFixed(0)} µs more for both ways); with many at once ${directPerSecond.toFixed(0)} and ${throughPerSecond.toFixed(0)} a second on one socket`,
   );
 }
 

@@ -1,5 +1,5 @@
-// Owns: what a proof or a measurement runs on: a PostgreSQL of its own in a temporary folder, signing keys, and the
-// service as a process of its own. Leaves to others: the end of it all (proof.ts), and what is shown with it.
+// Owns: the testbed of a proof or a measurement: its own PostgreSQL in a temporary folder, signing keys, and the
+// service as a separate process. Leaves to others: the cleanup (proof.ts), and what is shown.
 import { type ChildProcess, spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { closeSync, openSync, readFileSync } from 'node:fs';
@@ -17,15 +17,15 @@ const READY_MILLISECONDS_MAX = 60_000;
 const END_MILLISECONDS_MAX = 12_000;
 
 export interface ServiceOptions {
-  /** 0 or none takes a free one. */
+  /** With 0 or undefined, a free port is used. */
   readonly port?: number;
-  /** Environment variables beside those that the testbed sets. */
+  /** Environment variables in addition to those that the testbed sets. */
   readonly settings?: Record<string, string>;
-  /** Flags of Node. */
+  /** Flags for Node. */
   readonly nodeFlags?: readonly string[];
-  /** Starts it through scripts/launch.mjs, as `npm start` does. */
+  /** Starts the service through scripts/launch.mjs, as `npm start` does. */
   readonly launched?: boolean;
-  /** Milliseconds between two questions whether it is ready. */
+  /** Milliseconds between two checks of readiness. */
   readonly pollMilliseconds?: number;
 }
 
@@ -33,13 +33,13 @@ export interface Service {
   readonly child: ChildProcess;
   readonly url: string;
   readonly port: number;
-  /** From the start of the process until readiness answered 200. */
+  /** The time from the start of the process until readiness answered 200. */
   readonly readyMilliseconds: number;
-  /** Whether the process has ended, whatever ended it. */
+  /** Whether the process has ended, for any reason. */
   hasEnded(): boolean;
-  /** The last lines of its log. */
+  /** Returns the last lines of the log. */
   log(): string;
-  /** Sends the signal and waits for the end; SIGTERM is the orderly one. */
+  /** Sends the signal and waits for the end of the process. SIGTERM lets it shut down in order. */
   end(signal: NodeJS.Signals): Promise<void>;
 }
 
@@ -49,13 +49,13 @@ export interface Testbed {
   /** The server that runs now. */
   readonly postgres: EmbeddedPostgres;
   startService(options?: ServiceOptions): Promise<Service>;
-  /** Registers something else to undo at the end, the last one first, before the database goes. */
+  /** Registers a step of the cleanup. The last one runs first, and all run before the database stops. */
   teardown(undo: () => unknown): void;
-  /** Starts PostgreSQL again, on the same data and the same port, after it was stopped or killed. */
+  /** Starts PostgreSQL again with the same data and port, after it was stopped or killed. */
   restartPostgres(): Promise<void>;
 }
 
-/** Runs a proof on a testbed and takes everything down again; see runProof for what becomes of its line. */
+/** Runs a proof on a testbed and cleans up. runProof says what happens with the returned line. */
 export function withTestbed(
   options: { readonly name: string; readonly disposable: boolean },
   run: (testbed: Testbed) => Promise<string>,
@@ -70,7 +70,7 @@ export function withTestbed(
     atEnd(async () => {
       const running = [...children];
       const ended = running.map((child) => child.exitCode ?? child.signalCode ?? once(child, 'exit'));
-      // What a launcher started ends with an orderly signal only.
+      // SIGKILL would end only the launcher, not the service that it started.
       for (const child of running) child.kill('SIGTERM');
       const timer = setTimeout(() => running.forEach((child) => void child.kill('SIGKILL')), END_MILLISECONDS_MAX);
       await Promise.all(ended);
@@ -88,7 +88,7 @@ export function withTestbed(
         const { port } = postgres;
         await postgres.stop();
         postgres = await startPostgres();
-        if (postgres.port !== port) throw new Error(`another program took port ${port} meanwhile: run this again`);
+        if (postgres.port !== port) throw new Error(`another program has taken port ${port}: run this again`);
       },
     });
   });
@@ -105,7 +105,7 @@ async function startService(options: ServiceOptions, around: Surroundings): Prom
   const logPath = join(around.folder, `service-${port}.log`);
   const output = openSync(logPath, 'a');
   const begun = performance.now();
-  // The launcher sets its own flags; without it they are the same.
+  // The launcher sets flags of its own. Without the launcher, the same flags are set here.
   const program = options.launched ? ['scripts/launch.mjs', 'src/main.ts'] : ['--max-semi-space-size=8', 'src/main.ts'];
   const child = spawn(process.execPath, [...(options.nodeFlags ?? []), ...program], {
     cwd: ROOT,
@@ -150,7 +150,7 @@ async function isReady(url: string): Promise<boolean> {
   }
 }
 
-/** A port of the loopback interface that was free a moment ago. */
+/** Returns a port of the loopback interface that was free a moment ago. */
 export async function freePort(): Promise<number> {
   const probe = createServer();
   probe.listen(0, '127.0.0.1');

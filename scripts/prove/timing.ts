@@ -1,8 +1,10 @@
-// Proves: how long a refused login takes does not tell whether the e-mail is known. `prove:timing [calls]`: so many
-// calls of each kind, one at a time, in changing order; on a busy machine up to five times as many, until the medians
-// are settled (whatever they are: it never stops because they please).
+// Proves: the duration of a refused login does not reveal whether the e-mail is known. `prove:timing [calls]`: the
+// number of calls of each kind, one at a time, in changing order. On a busy machine it makes up to five times as many,
+// until the confidence intervals of the medians are narrow. When it stops does not depend on the difference of the
+// medians.
 import { randomInt, randomUUID } from 'node:crypto';
-import { type Api, newAccount, openApi } from '../../test/support/client.ts';
+import { type Api, openApi } from '../../test/support/client.ts';
+import { newAccount } from '../../test/support/fixtures/accounts.ts';
 import { demand } from './proof.ts';
 import { withTestbed } from './testbed.ts';
 
@@ -29,7 +31,7 @@ function shuffled<T>(values: readonly T[]): T[] {
 
 interface Median {
   readonly value: number;
-  /** Half of its 95 % interval, by the ranks around the middle. */
+  /** Half of the median's 95 % confidence interval, from the ranks around the middle. */
   readonly uncertainty: number;
 }
 
@@ -53,12 +55,12 @@ await withTestbed({ name: 'timing', disposable: true }, async (testbed) => {
       .every(({ value, uncertainty }) => uncertainty < UNCERTAINTY_MAX * value);
   let series = 0;
   do {
-    // An account for each series, because the failures of one account are counted.
+    // Each series has its own account, because failures are counted for each account.
     const { email } = await newAccount(api);
     const emails: Record<Kind, () => string> = {
       known: () => email,
       unknown: () => `nobody-${randomUUID()}@example.com`,
-      // The known address, in a form that is none.
+      // The known address, with a mistake in its form.
       malformed: () => email.replace('@', '@@'),
     };
     for (let call = -WARM_UP_CALLS; call < calls; call += 1) {

@@ -1,6 +1,6 @@
-// Owns: a PostgreSQL connection as Prisma's schema engine wants it. @prisma/adapter-pg is made for queries: it splits
-// scripts at every semicolon, does not know the type "char" of the catalogue, and takes the main database for the shadow.
-// Leaves to others: what the engine is asked (engine.ts).
+// Owns: a PostgreSQL connection as Prisma's schema engine needs it. @prisma/adapter-pg is made for queries: it splits
+// scripts at every semicolon, does not support the type "char" of the catalogue, and uses the main database as the
+// shadow database. Leaves to others: the calls of the engine (engine.ts).
 import { PrismaPg } from '@prisma/adapter-pg';
 import {
   ColumnTypeEnum,
@@ -12,7 +12,7 @@ import pg from 'pg';
 const CHAR_OID = 18;
 const TEXT_OID = 25;
 
-/** Passes "char" off as text and remembers, by the rows of a result, which columns these were. */
+/** Reports "char" as text and remembers for each result which columns these were. */
 function tolerantOfChar(pool: pg.Pool, charColumns: WeakMap<object, number[]>): pg.Pool {
   return new Proxy(pool, {
     get(target, property) {
@@ -52,7 +52,7 @@ async function connect(url: string): Promise<SqlDriverAdapter> {
 
 let shadows = 0;
 
-/** A database of its own, in which migrations are replayed; dropped when the engine disposes of it. */
+/** A separate database, in which migrations are replayed. It is dropped when the engine disposes of it. */
 async function connectToShadow(url: string): Promise<SqlDriverAdapter> {
   shadows += 1;
   const name = `tenantry_shadow_${process.pid}_${shadows}`;
@@ -79,11 +79,11 @@ async function runOnce(url: string, sql: string): Promise<void> {
 }
 
 export interface SchemaConnections extends SqlMigrationAwareDriverAdapterFactory {
-  /** Closes what the engine has left open and drops its shadow databases. */
+  /** Closes the connections that the engine left open, and drops its shadow databases. */
   close(): Promise<void>;
 }
 
-/** Connections to the database in the URL, whose role must have CREATEDB. */
+/** Returns connections to the database in the URL, whose role must have CREATEDB. */
 export function schemaConnections(url: string): SchemaConnections {
   const opened: SqlDriverAdapter[] = [];
   const remember = async (adapter: Promise<SqlDriverAdapter>) => {

@@ -1,5 +1,5 @@
-// Owns: asking Prisma's schema engine, as WebAssembly, about schema.prisma and the migrations. A development tool: the
-// service migrates by src/base/database/migrate.ts. Leaves to others: the connections (adapter.ts).
+// Owns: calling Prisma's schema engine (WebAssembly) to compare schema.prisma with the migrations. A development tool:
+// the service migrates with src/base/database/migrate.ts. Leaves to others: the connections (adapter.ts).
 import { readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
@@ -16,7 +16,7 @@ const PRISMA = fileURLToPath(new URL('../../prisma', import.meta.url));
 export const MIGRATIONS = join(PRISMA, 'migrations');
 const FILTERS = { externalTables: [], externalEnums: [] };
 
-/** The text of schema.prisma. */
+/** Returns the text of schema.prisma. */
 export function readSchema(): string {
   return readFileSync(join(PRISMA, 'schema.prisma'), 'utf8');
 }
@@ -45,7 +45,7 @@ function migrationList(): MigrationList {
 
 async function ask<T>(databaseUrl: string, schema: string, question: (engine: SchemaEngine) => Promise<T>): Promise<T> {
   let panic = '';
-  // Where the engine leaves its last words; without it a panic is an "unreachable" and no more.
+  // The engine writes the message of a panic here. Without it the error would only say "unreachable".
   Object.assign(globalThis, {
     PRISMA_WASM_PANIC_REGISTRY: {
       set_message: (message: string) => {
@@ -81,20 +81,20 @@ async function differenceTo(schema: string, databaseUrl: string, from: DiffTarge
 }
 
 /**
- * The SQL that leads from the migrations to the schema, null when they agree. Replays the migrations in a database of
- * its own on the server of the URL, for which the role needs CREATEDB.
+ * Returns the SQL that leads from the migrations to the schema, or null if they agree. Replays the migrations in a
+ * separate database on the server of the URL, so the role needs CREATEDB.
  */
 export function findDriftOfMigrations(databaseUrl: string, schema = readSchema()): Promise<string | null> {
   return differenceTo(schema, databaseUrl, { tag: 'migrations', ...migrationList() });
 }
 
-/** The SQL that leads from the tables of a database, as they are, to the schema, null when they agree. */
+/** Returns the SQL that leads from the tables of a database to the schema, or null if they agree. */
 export function findDriftOfDatabase(databaseUrl: string, schema = readSchema()): Promise<string | null> {
   const files = [{ path: 'schema.prisma', content: schema }];
   return differenceTo(schema, databaseUrl, { tag: 'schemaDatasource', files, configDir: PRISMA });
 }
 
-/** How the database stands to the migrations: what is pending, failed or edited. */
+/** Returns which migrations are pending, failed or edited in the database. */
 export function diagnose(databaseUrl: string): Promise<DiagnoseMigrationHistoryOutput> {
   return ask(databaseUrl, readSchema(), (engine) =>
     engine.diagnoseMigrationHistory({

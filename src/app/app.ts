@@ -33,12 +33,11 @@ export interface App {
 
 /** Opens the service without listening. Raises what makes a start impossible: no key, shared keys. */
 export async function openApp(options: AppOptions): Promise<App> {
-  const { config, log, root } = options;
+  const { config, log, root, handlerTimeoutMs } = options;
   const parts = await openParts(options);
   for (const remark of remarksOn(config)) log.warn(remark);
   const readiness = openReadiness(config, parts);
   const features = composeFeatures(config, parts, readiness);
-  const { handlerTimeoutMs } = options;
   const server = await openServer({
     log,
     ...(handlerTimeoutMs === undefined ? {} : { handlerTimeoutMs }),

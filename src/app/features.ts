@@ -1,7 +1,7 @@
 // What each feature stands on: one literal a feature, typed by the feature itself. Where control has to run against the
 // order of the wings, a function is passed in here.
 import type { CheckDeps } from '../access/checks/check.ts';
-import type { ClientDeps } from '../access/clients/changing.ts';
+import type { ClientDeps } from '../access/clients/run-change.ts';
 import type { ForwardDeps } from '../access/forward-auth/forward.ts';
 import type { OAuthRouteDeps } from '../access/oauth/routes.ts';
 import { createClientThrottle } from '../access/oauth/throttle.ts';
@@ -18,7 +18,7 @@ import type { RemoveMemberDeps } from '../directory/members/remove-member.ts';
 import type { OrganizationRouteDeps } from '../directory/organizations/routes.ts';
 import type { PermissionRouteDeps } from '../directory/permissions/routes.ts';
 import type { ProfileDeps } from '../directory/profile/profile.ts';
-import { beginChange } from '../directory/rights/authority.ts';
+import { lockAndAuthorize } from '../directory/rights/lock-and-authorize.ts';
 import type { RoleDeps } from '../directory/roles/roles.ts';
 import type { Caller, Principal } from '../protocol/caller.ts';
 import type { JoinDeps } from '../sign-in/accept-invitation/accept-invitation.ts';
@@ -26,8 +26,8 @@ import type { AcceptRouteDeps } from '../sign-in/accept-invitation/routes.ts';
 import { endSessionsOfRemoved, type MemberSessionDeps } from '../sign-in/member-sessions/member-sessions.ts';
 import type { PasswordRouteDeps } from '../sign-in/password/routes.ts';
 import { createLoginThrottle } from '../sign-in/password/throttle.ts';
-import { actFor } from '../sign-in/sessions/act-for.ts';
 import { identify } from '../sign-in/sessions/authenticate.ts';
+import { actFor } from '../sign-in/sessions/choose-organization.ts';
 import { cookieSettings } from '../sign-in/sessions/cookie.ts';
 import type { SignInDeps } from '../sign-in/sessions/open-session.ts';
 import type { RefreshDeps } from '../sign-in/sessions/refresh.ts';
@@ -94,7 +94,7 @@ export function composeFeatures(config: Config, parts: Parts, health: HealthDeps
     sessions: { ...refreshing, cookie, identify: (authorization) => identify(parts, authorization) },
     profile: { db },
     organizations: { ...changing, ...founding, organizationsPerUserMax: config.ORGANIZATIONS_PER_USER_MAX },
-    roles: { ...changing, beginChange },
+    roles: { ...changing, lockAndAuthorize },
     permissions: { db },
     administration: changing,
     members: { ...changing, endSessionsOfRemoved },

@@ -19,7 +19,7 @@ import type { AccessTokenDeps, VerifiedAccessToken } from '../credentials/tokens
 import type { RefreshTokenDeps } from '../credentials/tokens/refresh.ts';
 import { createVerifiedCache, type VerifiedCache } from '../credentials/tokens/verified-cache.ts';
 import { invitationMail } from '../directory/invitations/mail.ts';
-import type { FoundingDeps } from '../directory/organizations/found-organization.ts';
+import type { InsertOrganizationDeps } from '../directory/organizations/insert-organization.ts';
 import type { Revocation } from '../protocol/revocation.ts';
 import { authenticate } from '../sign-in/sessions/authenticate.ts';
 
@@ -35,7 +35,7 @@ export interface PartsOptions {
   readonly databaseBounds?: DatabaseBounds;
 }
 
-export interface Parts extends AccessTokenDeps, RefreshTokenDeps, FoundingDeps {
+export interface Parts extends AccessTokenDeps, RefreshTokenDeps, InsertOrganizationDeps {
   readonly db: Database;
   readonly log: FastifyBaseLogger;
   readonly revocations: Revocations;

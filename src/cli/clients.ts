@@ -3,11 +3,11 @@
 import { readFileSync } from 'node:fs';
 import type { Command } from 'commander';
 import { changeClient, removeClient } from '../access/clients/change-client.ts';
-import type { Changer } from '../access/clients/changing.ts';
 import { type Client, type ClientWithSecret, getAnyClient, listAnyClients } from '../access/clients/clients.ts';
 import { createClient } from '../access/clients/create-client.ts';
 import { publicKeysIn } from '../access/clients/public-key-file.ts';
 import { OVERLAP_MAX_SECONDS, rotateSecret } from '../access/clients/rotate.ts';
+import type { Actor } from '../access/clients/run-change.ts';
 import { Audience, ClientDescription, ClientName, ClientPermissions, Jwks } from '../access/clients/schema.ts';
 import { getOrganizationByReference } from '../admin/organizations/organizations.ts';
 import { duration } from '../base/config/fields.ts';
@@ -136,23 +136,23 @@ async function rotate(
   id: string,
 ): Promise<Outcome> {
   const overlapSeconds = checked(duration(0, OVERLAP_MAX_SECONDS), overlap, 'overlap');
-  return change(invocation, id, async (operator, changer, { name }) => {
+  return change(invocation, id, async (operator, actor, { name }) => {
     if (overlapSeconds === 0) await confirm(invocation, `The secrets of ${name} until now will end at once.`, yes);
-    const rotated = await rotateSecret(operator, changer, id, { overlapSeconds });
+    const rotated = await rotateSecret(operator, actor, id, { overlapSeconds });
     return { document: { data: rotated }, text: `${name} has a new secret.\n${credentials(rotated)}` };
   });
 }
 
 function disable(invocation: Invocation, { yes }: Sure, id: string): Promise<Outcome> {
-  return change(invocation, id, async (operator, changer, { name, status }) => {
+  return change(invocation, id, async (operator, actor, { name, status }) => {
     await confirm(invocation, `${name} will be refused, and its tokens as well.`, yes);
-    return turned(status, await changeClient(operator, changer, id, { status: 'disabled' }));
+    return turned(status, await changeClient(operator, actor, id, { status: 'disabled' }));
   });
 }
 
 function enable(invocation: Invocation, _: object, id: string): Promise<Outcome> {
-  return change(invocation, id, async (operator, changer, { status }) =>
-    turned(status, await changeClient(operator, changer, id, { status: 'active' })),
+  return change(invocation, id, async (operator, actor, { status }) =>
+    turned(status, await changeClient(operator, actor, id, { status: 'active' })),
   );
 }
 
@@ -163,9 +163,9 @@ function turned(before: Client['status'], client: Client): Outcome {
 }
 
 function remove(invocation: Invocation, { yes }: Sure, id: string): Promise<Outcome> {
-  return change(invocation, id, async (operator, changer, client) => {
+  return change(invocation, id, async (operator, actor, client) => {
     await confirm(invocation, `${client.name} will be deleted, and its tokens refused.`, yes);
-    await removeClient(operator, changer, id);
+    await removeClient(operator, actor, id);
     return { document: { data: { deleted: client.id } }, text: `${client.name} is deleted.` };
   });
 }
@@ -174,7 +174,7 @@ function remove(invocation: Invocation, { yes }: Sure, id: string): Promise<Outc
 function change(
   invocation: Invocation,
   id: string,
-  work: (operator: Operator, changer: Changer, client: Client) => Promise<Outcome>,
+  work: (operator: Operator, actor: Actor, client: Client) => Promise<Outcome>,
 ): Promise<Outcome> {
   if (!isIdShaped(id)) throw new UsageRefused('usage', 'A client is named by its id: see tenantry clients list');
   return withOperator(invocation, async (operator) => {

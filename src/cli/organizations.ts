@@ -1,6 +1,6 @@
 // `tenantry orgs`: organizations, from outside of all of them.
 import { type Command, Option } from 'commander';
-import { createOrganizationFor } from '../admin/organizations/create-organization.ts';
+import { createOrganizationForOwner } from '../admin/organizations/create-for-owner.ts';
 import {
   type Administered,
   activateOrganization,
@@ -100,7 +100,7 @@ async function create(invocation: Invocation, { owner, slug }: CreateOptions, ty
   const name = checked(OrganizationName, typed, 'name');
   const wanted = slug === undefined ? null : checked(Slug, slug, 'slug');
   return withOperator(invocation, async (operator) => {
-    const { organization } = await createOrganizationFor(operator, { ownerEmail: owner, name, slug: wanted });
+    const { organization } = await createOrganizationForOwner(operator, { ownerEmail: owner, name, slug: wanted });
     const made = await getOrganizationByReference(operator, organization.id);
     return { document: { data: made }, text: `Made ${made.slug} (${made.id}), owned by ${owner}.` };
   });

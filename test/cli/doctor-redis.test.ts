@@ -1,7 +1,7 @@
 // What the doctor says of Redis: whether it can carry the stream, with the rights that the service has there.
 import t from 'tap';
-import { openCli } from '../support/cli.ts';
-import { startRedis } from '../support/redis.ts';
+import { startRedis } from '../support/servers/redis.ts';
+import { openCli } from './command-line.ts';
 
 t.test('the doctor tries the stream, and a Redis that cannot be used is no failure', async (t) => {
   const redis = await startRedis(t);

@@ -3,7 +3,7 @@ import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import t, { type Test } from 'tap';
-import { type Cli, openCli } from '../support/cli.ts';
+import { type Cli, openCli } from './command-line.ts';
 
 function cliFor(t: Test): Cli {
   const directory = mkdtempSync(join(tmpdir(), 'tenantry-keys-'));

@@ -3,9 +3,9 @@ import t from 'tap';
 import { MailRefused } from '../../src/base/mail/failures.ts';
 import type { SendMail } from '../../src/base/mail/smtp.ts';
 import { RETRY_SECONDS } from '../../src/base/outbox/send-one.ts';
-import { cliOn } from '../support/cli.ts';
-import { freshEmail } from '../support/inviting.ts';
-import { dueNow, openQuiet, outboxOf, rowOf } from '../support/outbox.ts';
+import { dueNow, openQuiet, outboxOf, rowOf } from '../base/outbox/rows.ts';
+import { freshEmail } from '../directory/invitations/inviting.ts';
+import { cliOn } from './command-line.ts';
 
 const inviting = await openQuiet(t);
 const { api, database, owner } = inviting;

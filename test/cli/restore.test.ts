@@ -1,9 +1,9 @@
 // `tenantry restore`: asked for, counted, refused, done.
 import t from 'tap';
-import { cliOn } from '../support/cli.ts';
-import { newAccount } from '../support/client.ts';
 import { createDatabase } from '../support/database.ts';
+import { newAccount } from '../support/fixtures/accounts.ts';
 import { openService } from '../support/service.ts';
+import { cliOn } from './command-line.ts';
 
 t.test('an operator starts over after a restored backup', async (t) => {
   const database = await createDatabase(t);

@@ -12,12 +12,12 @@ import { createInterface } from 'node:readline';
 import t, { type Test } from 'tap';
 import { readCredentials, readSidecarOptions, SIDECAR_OPTIONS } from '../../src/cli/sidecar/options.ts';
 import { createTestIssuer } from '../../src/verifier/testkit/testkit.ts';
-import { cliOn, openCli } from '../support/cli.ts';
-import { newAccount } from '../support/client.ts';
+import { openClient, openUpstream, refusal } from '../sidecar/open.ts';
 import { createDatabase } from '../support/database.ts';
+import { newAccount } from '../support/fixtures/accounts.ts';
 import { openService, PROGRAM_ENVIRONMENT, ROOT } from '../support/service.ts';
-import { openClient, openUpstream, refusal } from '../support/sidecar.ts';
 import { until } from '../support/until.ts';
+import { cliOn, openCli } from './command-line.ts';
 
 interface Running {
   readonly child: ChildProcess;

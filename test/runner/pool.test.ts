@@ -3,9 +3,9 @@ import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import t, { type Test } from 'tap';
-import { failureOf } from '../support/totals.ts';
 import { planFiles, recordDurations } from './plan.ts';
 import { createPool, type FileResult, type PlannedFile } from './pool.ts';
+import { failureOf } from './totals.ts';
 
 const GOOD = "t.test('fine', async (t) => { t.ok(true); });";
 

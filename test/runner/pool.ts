@@ -32,7 +32,7 @@ const HOST = fileURLToPath(new URL('./host.ts', import.meta.url));
 const RESIDENT_BYTES_MAX = 1.5 * 1024 ** 3;
 /** Past the limit of tap, which tells more about a file that takes too long. */
 const SILENT_MS = (FILE_SECONDS_MAX + 15) * 1000;
-const END_MS = 5_000;
+const END_MS = 15_000;
 const OUTPUT_MS = 1_000;
 
 export function createPool(jobs: number, env: Readonly<Record<string, string>>): Pool {
@@ -95,6 +95,18 @@ function startHost(env: Readonly<Record<string, string>>): Host {
     });
   });
   const ended = endOf(child, output);
+  /** Gives false when the process had to be ended. */
+  async function endByItself(): Promise<boolean> {
+    if (child.connected) child.disconnect();
+    let isKilled = false;
+    const limit = setTimeout(() => {
+      isKilled = true;
+      child.kill('SIGKILL');
+    }, END_MS);
+    await ended;
+    clearTimeout(limit);
+    return !isKilled;
+  }
   return {
     get isSpoilt() {
       return isSpoilt;
@@ -114,15 +126,18 @@ function startHost(env: Readonly<Record<string, string>>): Host {
       clearTimeout(limit);
       const text = lines.join('\n');
       lines = [];
-      const result = typeof outcome === 'string' ? brokenOff(file, begun, isLate, outcome) : judged(outcome);
-      isSpoilt ||= !result.isGreen || typeof outcome === 'string' || outcome.residentBytes > RESIDENT_BYTES_MAX;
+      if (typeof outcome === 'string') {
+        isSpoilt = true;
+        return { ...brokenOff(file, begun, isLate, outcome), text };
+      }
+      // What is open need not keep the process alive, and may still close. Whether it does only the end of it tells.
+      const isStuck = outcome.left.length > 0 && !(await endByItself());
+      const result = judged(outcome, isStuck);
+      isSpoilt ||= !result.isGreen || outcome.left.length > 0 || outcome.residentBytes > RESIDENT_BYTES_MAX;
       return { ...result, text };
     },
     async end() {
-      if (child.connected) child.disconnect();
-      const limit = setTimeout(() => child.kill('SIGKILL'), isSpoilt ? 0 : END_MS);
-      await ended;
-      clearTimeout(limit);
+      await endByItself();
     },
     kill: (signal) => void child.kill(signal),
   };
@@ -140,10 +155,10 @@ function endOf(child: ChildProcess, output: Readable): Promise<string> {
   });
 }
 
-function judged({ residentBytes: _, left, ...done }: Done): Omit<FileResult, 'text'> {
+function judged({ residentBytes: _, left, ...done }: Done, isStuck: boolean): Omit<FileResult, 'text'> {
   const total = done.pass + done.fail + done.skip;
   const reasons = [
-    ...(left.length > 0 ? [`it has left open: ${left.join(', ')}`] : []),
+    ...(isStuck ? [`it keeps its process from ending, and has left open: ${left.join(', ')}`] : []),
     ...(total === 0 ? ['it has no tests'] : []),
   ];
   if (reasons.length === 0) return { ...done, isGreen: done.fail === 0 };

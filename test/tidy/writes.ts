@@ -48,7 +48,7 @@ const FOREIGN_TABLES: readonly Exception[] = [
 
 // Writers that are there for all. Whoever changes what people may do raises their epochs in the same transaction, and
 // whoever ends sessions builds the statement of it from these parts.
-const FOR_ALL: readonly string[] = ['raiseEpochs', 'ending', 'endingStatement', 'runEnding'];
+const FOR_ALL: readonly string[] = ['raiseEpochs', 'endSessionsSql', 'endSessionsStatement', 'runEndSessions'];
 
 const FOREIGN_WRITERS: readonly Exception[] = [
   {
@@ -63,7 +63,7 @@ const FOREIGN_WRITERS: readonly Exception[] = [
   },
   {
     at: 'sign-in/accept-invitation/accept-invitation.ts',
-    writes: ['insertUser', 'markEmailVerified', 'updateClaimed', 'markSentRevoked'],
+    writes: ['insertUser', 'markEmailVerified', 'takeOverUnproven', 'markSentRevoked'],
     reason: 'The token that was sent to a mailbox proves it; what was sent there before ends with that.',
   },
   {
@@ -82,7 +82,7 @@ const FOREIGN_WRITERS: readonly Exception[] = [
     reason: 'An operator disables an account, or sets its password, and ends its sessions in the same transaction.',
   },
   {
-    at: 'directory/organizations/found-organization.ts',
+    at: 'directory/organizations/insert-organization.ts',
     writes: ['insertMembership', 'insertAssignments'],
     reason: 'An organization begins with its owner, in one transaction.',
   },

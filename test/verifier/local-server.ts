@@ -1,4 +1,4 @@
-// A bare HTTP server on loopback whose answers a test gives, and everything that it was asked.
+// A bare HTTP server on loopback. The test sets its answers and reads its requests.
 import { createServer, type IncomingMessage, type ServerResponse } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import type { Test } from 'tap';
@@ -13,7 +13,7 @@ export interface Asked {
 export interface LocalServer {
   readonly url: string;
   readonly asked: Asked[];
-  /** How many of the connections that were made are still open. */
+  /** The number of connections that are still open. */
   open(): number;
 }
 
@@ -49,7 +49,7 @@ export async function openLocalServer(t: Test, answer: Answering): Promise<Local
   return { url: `http://127.0.0.1:${(server.address() as AddressInfo).port}`, asked, open: () => open };
 }
 
-/** An answer of JSON. */
+/** A JSON answer. */
 export function json(
   response: ServerResponse,
   status: number,

@@ -1,14 +1,14 @@
-// Time that stands still until a test moves it: two clocks and the alarms that are set by them.
+// Time that moves only when a test moves it: two clocks and the timers that use them.
 import type { Timing } from '../../src/verifier/core/clock.ts';
 
 export interface ManualTiming extends Timing {
-  /** Moves both clocks, runs what falls due in its order, and lets everything come to rest that this sets off. */
+  /** Moves both clocks, runs the due timers in order, and waits until everything that they start has settled. */
   advance(seconds: number): Promise<void>;
-  /** Lets everything come to rest that needs no time. */
+  /** Waits until everything that needs no time has settled. */
   settle(): Promise<void>;
-  /** Moves the wall clock alone. */
+  /** Moves only the wall clock. */
   step(seconds: number): void;
-  /** Moves both clocks without running anything, as a machine does that was asleep. */
+  /** Moves both clocks without running anything, like a machine that was asleep. */
   freeze(seconds: number): void;
 }
 
@@ -17,7 +17,7 @@ interface Alarm {
   readonly run: () => void;
 }
 
-/** The wall clock begins at the given second since 1970. */
+/** The wall clock starts at the given second since 1970. */
 export function createManualTiming(now = 1_800_000_000): ManualTiming {
   let wall = now * 1000;
   let steady = 0;

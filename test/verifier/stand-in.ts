@@ -1,5 +1,5 @@
-// A stand-in for the service over real HTTP: keys and tokens of the testkit, a feed that a test writes by hand, and
-// endpoints whose answers it sets. How the service itself behaves is shown by the tests that start it.
+// A stand-in for the service over real HTTP: keys and tokens of the testkit, a feed whose frames the test sends, and
+// endpoints whose answers it sets. The tests that start the service show how the service itself behaves.
 import type { ServerResponse } from 'node:http';
 import type { Test } from 'tap';
 import type { Revocation } from '../../src/verifier/index.ts';
@@ -10,13 +10,13 @@ export type Endpoint = (asked: Asked, response: ServerResponse) => void;
 
 export interface StandIn extends LocalServer {
   readonly issuer: TestIssuer;
-  /** What the endpoints answer; a test puts others in their place. */
+  /** The answers of the endpoints. A test may replace them. */
   readonly endpoints: { token: Endpoint; feed: Endpoint; introspect: Endpoint; check: Endpoint; jwks: Endpoint };
-  /** The feed's streams that were opened, the newest last. */
+  /** The streams of the feed that were opened, the newest last. */
   readonly streams: ServerResponse[];
   /** Sends to the newest stream. */
   send(text: string): void;
-  /** What was asked at a path. */
+  /** The requests to a path. */
   at(path: string): Asked[];
 }
 
@@ -45,7 +45,7 @@ export function beginStream(response: ServerResponse): void {
   response.write('retry: 1000\n\n');
 }
 
-/** The service's stand-in, whose feed begins with an empty snapshot unless a test says otherwise. */
+/** The stand-in for the service. Its feed begins with an empty snapshot unless a test says otherwise. */
 export async function openStandIn(t: Test): Promise<StandIn> {
   const issuer = createTestIssuer();
   const streams: ServerResponse[] = [];

@@ -1,28 +1,28 @@
-// A service behind a real nginx that asks Tenantry about each request, configured as the documentation shows it.
+// A service behind a real nginx that asks Tenantry about each request, configured as in the documentation.
 import { once } from 'node:events';
 import type { IncomingHttpHeaders } from 'node:http';
 import { type AddressInfo, createServer } from 'node:net';
 import t, { type Test } from 'tap';
 import { WebSocket } from 'ws';
 import { IDENTITY_HEADERS, isIdentityHeader } from '../../src/protocol/identity-headers.ts';
+import { type ForwardAuth, openForwardAuth, tokenWith } from '../access/forward-auth/forward.ts';
 import { createDatabase } from '../support/database.ts';
-import { type Front, openFront, tokenWith } from '../support/forward.ts';
-import { newLoner } from '../support/platform.ts';
-import { openProxied, type Seen, SHIPPED } from '../support/proxied.ts';
+import { newAccountWithoutOrganization } from '../support/fixtures/accounts.ts';
 import { requestHead, sendRaw } from '../support/raw.ts';
 import { openService } from '../support/service.ts';
+import { openProxied, type Seen, SHIPPED } from './proxied.ts';
 
 async function open(t: Test) {
-  const front = await openFront(t);
+  const front = await openForwardAuth(t);
   return { ...front, ...(await openProxied(t, front.service.url)) };
 }
 
-const holding = ({ service }: Pick<Front, 'service'>, ...permissions: string[]) =>
+const holding = ({ service }: Pick<ForwardAuth, 'service'>, ...permissions: string[]) =>
   tokenWith(service, ['clerk'], permissions);
 const identityOf = (headers: IncomingHttpHeaders) =>
   Object.fromEntries(Object.entries(headers).filter(([name]) => isIdentityHeader(name)));
 
-t.test('the service is told whom a request is from', async (t) => {
+t.test('the service receives the identity of the caller', async (t) => {
   const { seen, join, organization, asClient, api } = await open(t);
   const agent = await join('agent');
   const { data } = (await api.get('/me', { token: agent.token })).body;
@@ -41,9 +41,9 @@ t.test('the service is told whom a request is from', async (t) => {
   });
 });
 
-t.test('what a client says of itself never arrives, in no spelling and nowhere', async (t) => {
+t.test('identity headers of a client never arrive, in any spelling and at any path', async (t) => {
   const { raw, api } = await open(t);
-  const loner = await newLoner(api);
+  const loner = await newAccountWithoutOrganization(api);
   const lies = IDENTITY_HEADERS.flatMap((name) => {
     const upper = name.replace(/(^|-)[a-z]/g, (letter) => letter.toUpperCase());
     const other = [upper.replaceAll('-', '_'), upper.replaceAll('-', '.'), upper.replace('-', '_'), `${name} `];
@@ -67,14 +67,14 @@ t.test('what a client says of itself never arrives, in no spelling and nowhere',
   t.match(
     identityOf((JSON.parse(hop.text) as Seen).headers),
     { 'x-user-id': loner.userId },
-    'nor are they unsaid by it',
+    'nor can a client remove the real ones',
   );
   const blank = await raw('GET', '/', `Authorization: Bearer ${loner.accessToken}`, 'X-User-ID : forged');
   t.notOk(blank.status === 200 && blank.text.includes('forged'), 'a blank before the colon hides nothing');
-  t.equal((await raw('GET', '/', ...good)).status, 401, 'and they sign nobody in');
+  t.equal((await raw('GET', '/', ...good)).status, 401, 'and they sign in nobody');
 });
 
-t.test('who may not pass is told so as by Tenantry itself, and the service hears nothing of it', async (t) => {
+t.test('a refused request gets the answer of Tenantry, and never reaches the service', async (t) => {
   const front = await open(t);
   const { call, raw, api, join } = front;
   const challenge = (response: Response) => [response.status, response.headers.get('www-authenticate')];
@@ -87,24 +87,24 @@ t.test('who may not pass is told so as by Tenantry itself, and the service hears
   const clerk = await holding(front, 'deals:read');
   t.strictSame(challenge(await call('/deals', clerk, { method: 'POST' })), [403, null]);
   for (const path of ['/_tenantry', '/_tenantry/deals', '/_tenantry/deals:read']) {
-    t.equal((await call(path, clerk)).status, 404, `${path} is for nginx alone`);
+    t.equal((await call(path, clerk)).status, 404, `${path} is only for nginx`);
   }
   for (const tenant of [{ 'x-tenant-id': 'acme' }, { 'x-organization-slug': 'acme' }]) {
     t.equal((await call('/', clerk, { headers: tenant })).status, 200, 'the own organization');
   }
   t.equal((await call('/', clerk, { headers: { 'x-tenant-id': 'other' } })).status, 403);
-  t.equal((await call('/', clerk, { headers: { 'x-tenant-id': 'no slug!' } })).status, 400, 'a mistake of the client');
+  t.equal((await call('/', clerk, { headers: { 'x-tenant-id': 'no slug!' } })).status, 400, 'an error of the client');
   t.equal(
     (await call('/', clerk, { headers: { 'x-required-permission': 'not one' } })).status,
     200,
-    'is not passed on',
+    'it is not passed on',
   );
   const twice = await raw('GET', '/', `Authorization: Bearer ${clerk}`, 'Authorization: Bearer x.y.z');
   const heard = twice.status === 200 ? (JSON.parse(twice.text) as Seen).headers.authorization : `Bearer ${clerk}`;
-  t.equal(heard, `Bearer ${clerk}`, 'of two tokens the service hears the one that was asked about');
+  t.equal(heard, `Bearer ${clerk}`, 'of two tokens the service gets the one that was checked');
 });
 
-t.test('a location demands its permission, of the method where it says so', async (t) => {
+t.test('a location requires its permission, for the named method if it names one', async (t) => {
   const front = await open(t);
   const { call } = front;
   const [reader, writer, exporter] = await Promise.all([
@@ -128,11 +128,11 @@ t.test('a location demands its permission, of the method where it says so', asyn
   for (const [token, method, path, status] of table) {
     t.equal((await call(path, token, { method })).status, status, `${method} ${path}`);
     t.equal((await call(`${path}?permission=deals:read&a=1`, token, { method })).status, status, 'whatever its query');
-    t.equal((await call(path, undefined, { method })).status, 401, `${method} ${path} of nobody`);
+    t.equal((await call(path, undefined, { method })).status, 401, `${method} ${path} without a token`);
   }
 });
 
-t.test('nginx decides on the path that the service then gets', async (t) => {
+t.test('nginx decides on the same path that the service gets', async (t) => {
   const front = await open(t);
   const token = await holding(front);
   const ask = async (target: string, ...fields: string[]) => {
@@ -173,17 +173,17 @@ t.test('nginx decides on the path that the service then gets', async (t) => {
   ] as const;
   for (const [target, outcome] of table) {
     t.equal(await ask(target, `Authorization: Bearer ${token}`), outcome, target);
-    t.match(await ask(target), outcome === 400 ? 400 : 401, `${target}: nobody gets there without a token`);
+    t.match(await ask(target), outcome === 400 ? 400 : 401, `${target}: no access without a token`);
   }
   for (const target of ['/healthz', '//healthz', '/deals/../healthz', '/deals/..%2fhealthz', '/%68ealthz']) {
-    t.equal(await ask(target), '/healthz', `${target} is open, and is nothing else for the service`);
+    t.equal(await ask(target), '/healthz', `${target} is open, and the service gets no other path`);
   }
   for (const target of ['/Healthz', '/healthz/', '/healthz%2fdeals']) {
     t.equal(await ask(target), 401, target);
   }
 });
 
-t.test('requests arrive whole, and Tenantry is asked over connections that stay open', async (t) => {
+t.test('requests arrive complete, and nginx asks Tenantry over connections that stay open', async (t) => {
   const front = await open(t);
   const token = await holding(front, 'deals:write');
   let connections = 0;
@@ -204,7 +204,7 @@ t.test('requests arrive whole, and Tenantry is asked over connections that stay 
   t.equal(refusedEarly.status, 401, 'before a body is sent');
 });
 
-t.test('many permissions and long names of roles fit through', async (t) => {
+t.test('many permissions and long names of roles fit', async (t) => {
   const front = await open(t);
   const resource = `r${'x'.repeat(30)}`;
   const permissions = Array.from({ length: 200 }, (_, index) => `${resource}${index}:${'a'.repeat(20)}`);
@@ -214,7 +214,7 @@ t.test('many permissions and long names of roles fit through', async (t) => {
   t.strictSame(String(headers['x-roles']).split(',').map(decodeURIComponent), roles);
 });
 
-t.test('an upgrade to a websocket is asked about as any request, and to nothing else there is one', async (t) => {
+t.test('a websocket upgrade is checked like any request, and no other path accepts one', async (t) => {
   const front = await open(t);
   const url = `${front.nginx.url.replace('http', 'ws')}/socket/live`;
   const dial = (headers: Record<string, string>) => new WebSocket(url, { headers });
@@ -244,32 +244,29 @@ t.test('an upgrade to a websocket is asked about as any request, and to nothing 
   t.notOk((JSON.parse(other.text) as Seen).headers.upgrade);
 });
 
-t.test(
-  'a Tenantry that cannot tell is 503 with Retry-After, one that is away as well, and nobody passes',
-  async (t) => {
-    const front = await openFront(t);
-    const token = await holding(front, 'deals:read');
-    const nowhere = 'postgresql://tenantry_app@127.0.0.1:1/none';
-    const blind = await openService(t, { ...(await createDatabase(t)), appUrl: nowhere, systemUrl: nowhere });
-    const { call } = await openProxied(t, blind.url);
-    const later = (response: Response) => [response.status, response.headers.get('retry-after')];
-    for (const path of ['/', '/deals', '/socket']) t.strictSame(later(await call(path, token)), [503, '1'], path);
-    t.equal((await call('/')).status, 401, 'who has no token is still told so');
-    t.equal((await call('/healthz')).status, 200, 'and what is open stays open');
-    await blind.app.close();
-    for (const path of ['/', '/deals', '/socket']) t.strictSame(later(await call(path, token)), [503, '1'], path);
-    t.equal((await call('/healthz')).status, 200);
+t.test('a Tenantry that cannot decide or does not answer is 503 with Retry-After, and no request passes', async (t) => {
+  const front = await openForwardAuth(t);
+  const token = await holding(front, 'deals:read');
+  const nowhere = 'postgresql://tenantry_app@127.0.0.1:1/none';
+  const blind = await openService(t, { ...(await createDatabase(t)), appUrl: nowhere, systemUrl: nowhere });
+  const { call } = await openProxied(t, blind.url);
+  const later = (response: Response) => [response.status, response.headers.get('retry-after')];
+  for (const path of ['/', '/deals', '/socket']) t.strictSame(later(await call(path, token)), [503, '1'], path);
+  t.equal((await call('/')).status, 401, 'a request without a token still gets 401');
+  t.equal((await call('/healthz')).status, 200, 'and open paths stay open');
+  await blind.app.close();
+  for (const path of ['/', '/deals', '/socket']) t.strictSame(later(await call(path, token)), [503, '1'], path);
+  t.equal((await call('/healthz')).status, 200);
 
-    const nonsense = createServer((socket) => socket.end('HTTP/1.1 302 Found\r\nLocation: /\r\n\r\n'));
-    await once(nonsense.listen(0, '127.0.0.1'), 'listening');
-    t.teardown(() => nonsense.close());
-    const astray = await openProxied(t, `http://127.0.0.1:${(nonsense.address() as AddressInfo).port}`);
-    t.strictSame(later(await astray.call('/', token))[0], 500, 'who is not Tenantry lets nobody pass');
-  },
-);
+  const nonsense = createServer((socket) => socket.end('HTTP/1.1 302 Found\r\nLocation: /\r\n\r\n'));
+  await once(nonsense.listen(0, '127.0.0.1'), 'listening');
+  t.teardown(() => nonsense.close());
+  const astray = await openProxied(t, `http://127.0.0.1:${(nonsense.address() as AddressInfo).port}`);
+  t.strictSame(later(await astray.call('/', token))[0], 500, 'a server other than Tenantry lets no request pass');
+});
 
-t.test('a mistake in a demand lets nobody pass', async (t) => {
-  const front = await openFront(t);
+t.test('an error in a requirement lets no request pass', async (t) => {
+  const front = await openForwardAuth(t);
   const token = await holding(front, '*:*');
   for (const mistaken of ['/_tenantry/Reports:export', '/_tenantry/', '/_tenantry/reports:']) {
     const shipped = SHIPPED.replace('auth_request /_tenantry/reports:export;', `auth_request ${mistaken};`);

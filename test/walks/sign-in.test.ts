@@ -1,10 +1,10 @@
 // The story of one user: register, read, refresh, sign out, sign in again.
 import t from 'tap';
-import { newAccount } from '../support/client.ts';
 import { createDatabase } from '../support/database.ts';
+import { newAccount } from '../support/fixtures/accounts.ts';
 import { FULL_HASHES, openService } from '../support/service.ts';
 
-t.test('a user registers, is known, refreshes, and is signed out for good', async (t) => {
+t.test('a user registers, reads the profile, refreshes, and is signed out for good', async (t) => {
   const { api } = await openService(t, await createDatabase(t), FULL_HASHES);
   const account = await newAccount(api, { organizationName: 'Acme' });
   t.equal(account.organization.slug, 'acme');
@@ -20,7 +20,7 @@ t.test('a user registers, is known, refreshes, and is signed out for good', asyn
 
   const refreshed = await api.post('/auth/refresh', { refreshToken: account.refreshToken });
   t.equal(refreshed.status, 200);
-  t.equal(refreshed.body.data.sessionId, account.sessionId, 'the session stays the same one');
+  t.equal(refreshed.body.data.sessionId, account.sessionId, 'the session is the same');
   t.not(refreshed.body.data.refreshToken, account.refreshToken);
 
   t.equal((await api.post('/auth/logout', { refreshToken: refreshed.body.data.refreshToken })).status, 204);
@@ -33,5 +33,5 @@ t.test('a user registers, is known, refreshes, and is signed out for good', asyn
   const { email, password } = account;
   const again = await api.post('/auth/login', { email, password });
   t.equal(again.status, 200);
-  t.not(again.body.data.sessionId, account.sessionId, 'a sign-in never takes up an ended session');
+  t.not(again.body.data.sessionId, account.sessionId, 'a sign-in never continues an ended session');
 });

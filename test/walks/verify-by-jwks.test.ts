@@ -1,17 +1,17 @@
-// What every other service does: it takes the public keys from the running service and verifies tokens by itself, here
-// with three libraries that know nothing of this one.
+// What every other service does: it reads the public keys from the running service and verifies tokens itself, here
+// with three libraries that do not use Tenantry code.
 import { createVerifier } from 'fast-jwt';
 import buildGetJwks from 'get-jwks';
 import { createRemoteJWKSet, jwtVerify } from 'jose';
 import jsonwebtoken from 'jsonwebtoken';
 import jwksRsa from 'jwks-rsa';
 import t from 'tap';
-import { newAccount } from '../support/client.ts';
 import { createDatabase } from '../support/database.ts';
+import { newAccount } from '../support/fixtures/accounts.ts';
 import { base64url, partsOf } from '../support/forge.ts';
 import { spawnService } from '../support/service.ts';
 
-// The issuer is the public address; here the keys are fetched past the proxy that would stand there.
+// The issuer is the public address. Here the keys are fetched directly and not through the proxy of that address.
 const EXPECTED = { issuer: 'http://localhost:3000', audience: 'tenantry' };
 
 type Verify = (token: string) => Promise<unknown>;
@@ -54,33 +54,30 @@ const LIBRARIES = {
   'get-jwks with fast-jwt': fastJwtVerifier,
 };
 
-t.test(
-  'a service that knows nothing but the key set verifies access tokens, and takes nothing else for one',
-  async (t) => {
-    const database = await createDatabase(t);
-    const { api, url } = await spawnService(t, { DATABASE_URL: database.ownerUrl });
-    const account = await newAccount(api);
-    for (const [library, verifier] of Object.entries(LIBRARIES)) {
-      await t.test(`with ${library}`, async (t) => {
-        const verify = verifier(url);
-        const claims = await verify(account.accessToken);
-        t.match(claims, { sub: account.userId, sid: account.sessionId, org: account.organization.id });
-        await t.rejects(verify(account.refreshToken), 'a refresh token is no access token');
-        await t.rejects(verify(tampered(account.accessToken)), 'a changed claim breaks the signature');
-        const refreshed = await api.post('/auth/refresh', { refreshToken: account.refreshToken });
-        t.match(await verify(refreshed.body.data.accessToken), { sid: account.sessionId }, 'so does the next token');
-      });
-    }
-  },
-);
+t.test('a service with only the key set verifies access tokens, and accepts nothing else as one', async (t) => {
+  const database = await createDatabase(t);
+  const { api, url } = await spawnService(t, { DATABASE_URL: database.ownerUrl });
+  const account = await newAccount(api);
+  for (const [library, verifier] of Object.entries(LIBRARIES)) {
+    await t.test(`with ${library}`, async (t) => {
+      const verify = verifier(url);
+      const claims = await verify(account.accessToken);
+      t.match(claims, { sub: account.userId, sid: account.sessionId, org: account.organization.id });
+      await t.rejects(verify(account.refreshToken), 'a refresh token is no access token');
+      await t.rejects(verify(tampered(account.accessToken)), 'a changed claim breaks the signature');
+      const refreshed = await api.post('/auth/refresh', { refreshToken: account.refreshToken });
+      t.match(await verify(refreshed.body.data.accessToken), { sid: account.sessionId }, 'so does the next token');
+    });
+  }
+});
 
-t.test('the metadata names the issuer of the tokens and the place of its keys', async (t) => {
+t.test('the metadata names the issuer of the tokens and the URL of its keys', async (t) => {
   const database = await createDatabase(t);
   const { api } = await spawnService(t, { DATABASE_URL: database.ownerUrl });
   const { body } = await api.get('/.well-known/oauth-authorization-server');
   t.match(body, { issuer: EXPECTED.issuer, jwks_uri: `${EXPECTED.issuer}/.well-known/jwks.json` });
   const jwks = await api.get('/.well-known/jwks.json');
   for (const key of jwks.body.keys) {
-    t.same(Object.keys(key).sort(), ['alg', 'e', 'kid', 'kty', 'n', 'use'], 'public members and no others');
+    t.same(Object.keys(key).sort(), ['alg', 'e', 'kid', 'kty', 'n', 'use'], 'only public members');
   }
 });

@@ -1,11 +1,12 @@
-// Owns: revoking many tokens through random replicas, some at a time, while everybody looks. Leaves to others: judging.
+// Owns: revoking many tokens through random replicas, some at a time, while the verifiers check them. Leaves to others:
+// judging the observations.
 import { setTimeout as delay } from 'node:timers/promises';
 import { demand } from '../proof.ts';
 import type { Observation } from './history.ts';
 import type { Kind, Targets } from './targets.ts';
 import type { VerifierProcesses } from './verifiers.ts';
 
-/** What became of one token. */
+/** The revocation of one token. */
 export interface Outcome {
   readonly token: number;
   readonly kind: Kind;
@@ -15,13 +16,13 @@ export interface Outcome {
 
 export interface Course {
   readonly count: number;
-  /** How many tokens are shown at a time. */
+  /** How many tokens are watched at a time. */
   readonly lanes: number;
-  /** How long a token is looked at before it is revoked, and after the answer. */
+  /** How long a token is watched before it is revoked, and after the answer. */
   readonly beforeMilliseconds: number;
   readonly afterMilliseconds: number;
   readonly random: () => number;
-  /** What is revoked next. */
+  /** Returns the kind of the next target. */
   readonly pick: () => Kind;
   readonly onProgress?: (done: number) => void;
 }
@@ -29,19 +30,19 @@ export interface Course {
 export interface Driven {
   readonly outcomes: Outcome[];
   readonly observations: Observation[];
-  /** Tokens that were made after a revocation and had to be good everywhere at once: none may be refused. */
+  /** Tokens that were issued after a revocation. They are good everywhere at once: none may be refused. */
   readonly renewed: { readonly tokens: number[]; readonly observations: Observation[] };
 }
 
 let numbered = 0;
 
-/** A number for a token that no other one has. */
+/** Returns a number for a token that no other token has. */
 export function numberToken(): number {
   numbered += 1;
   return numbered;
 }
 
-/** Runs the course. Raises NotShown when a revocation is not answered well. */
+/** Runs the course. Raises NotShown if a revocation fails. */
 export async function drive(course: Course, verifiers: VerifierProcesses, targets: Targets): Promise<Driven> {
   const driven: Driven = { outcomes: [], observations: [], renewed: { tokens: [], observations: [] } };
   let begun = 0;

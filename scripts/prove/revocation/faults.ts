@@ -1,5 +1,5 @@
-// Owns: what goes wrong with Redis and the network to it, at moments and in an order that a seed decides; and when all was
-// well. Leaves to others: what that means for a token (history.ts).
+// Owns: the faults of Redis and of the network to it, in an order and at moments that follow from a seed, and the
+// record of the times without a fault. Leaves to others: what a fault means for a token (history.ts).
 import { setTimeout as delay } from 'node:timers/promises';
 import { machineMilliseconds } from './machine-clock.ts';
 import type { Setup } from './setup.ts';
@@ -8,14 +8,14 @@ const FAULTS = ['stopped', 'killed', 'flushed', 'network cut', 'network stalled'
 export type Fault = (typeof FAULTS)[number];
 
 export interface Faults {
-  /** Whether nothing was wrong at any moment between the two instants. */
+  /** Whether there was no fault at any moment between the two instants. */
   wasHealthy(from: number, until: number): boolean;
   readonly counts: Readonly<Record<Fault, number>>;
-  /** Mends what is broken and goes on no more. */
+  /** Repairs the current fault and starts no other one. */
   stop(): Promise<void>;
 }
 
-/** Numbers from 0 to 1 that follow from a seed (mulberry32). */
+/** Returns a function that returns pseudo-random numbers from 0 to 1, decided by the seed (mulberry32). */
 export function seeded(seed: number): () => number {
   let state = seed >>> 0;
   return () => {
@@ -48,7 +48,7 @@ async function allWell({ replicas }: Setup): Promise<boolean> {
   return answers.every(({ checks }) => checks.revocation_stream === 'ok');
 }
 
-/** Begins to break things, one after another, with calm between. */
+/** Starts the faults: one after another, with times without a fault between them. */
 export function startFaults(setup: Setup, random: () => number): Faults {
   const counts: Record<Fault, number> = {
     stopped: 0,

@@ -1,5 +1,5 @@
-// Owns: the judgement of a history: which tokens were issued and revoked when, and when each observer accepted and refused
-// them. Leaves to others: making the history. Instants are milliseconds of one clock that all processes share.
+// Owns: the judgement of a history. A history says when tokens were issued and revoked, and when each observer accepted
+// and refused them. Leaves to others: making the history. Instants are milliseconds of one clock for all processes.
 
 export interface TokenHistory {
   readonly token: number;
@@ -8,14 +8,14 @@ export interface TokenHistory {
 }
 
 export interface Revoked {
-  /** When the call that revokes it was sent, and when its answer was there. */
+  /** When the call that revokes the token was sent, and when its answer arrived. */
   readonly asked: number;
   readonly acknowledged: number;
-  /** How long after the answer it may still be accepted. */
+  /** How long after the answer the token may still be accepted. */
   readonly boundMilliseconds: number;
 }
 
-/** What one observer made of one token. */
+/** What one observer saw of one token. */
 export interface Observation {
   readonly observer: string;
   readonly token: number;
@@ -34,13 +34,13 @@ export interface Violation {
     | 'not observed';
   readonly token: number;
   readonly observer: string;
-  /** Milliseconds past what was allowed; 0 where that says nothing. */
+  /** Milliseconds past the allowed time, or 0 for a kind without such a time. */
   readonly by: number;
 }
 
 /**
- * Everything in a history that must not be. Every observer has to have seen every token: accepted before its revocation,
- * refused after it, and never the other way round.
+ * Returns every violation in a history. Every observer must have seen every token, must have accepted it before its
+ * revocation, and must have refused it afterwards.
  */
 export function judgeHistory(
   tokens: readonly TokenHistory[],
@@ -78,7 +78,10 @@ function judgeOne({ firstAccepted, lastAccepted, firstRefused }: Observation, re
   return findings;
 }
 
-/** The time from each answer to the first refusal, in milliseconds, sorted; less than 0 where a refusal came first. */
+/**
+ * Returns the time from each answer to the first refusal, in milliseconds, sorted. It is negative if the refusal came
+ * first.
+ */
 export function latencies(tokens: readonly TokenHistory[], observations: readonly Observation[]): number[] {
   const acknowledged = new Map(tokens.map(({ token, revocation }) => [token, revocation?.acknowledged]));
   return observations
@@ -89,7 +92,7 @@ export function latencies(tokens: readonly TokenHistory[], observations: readonl
     .sort((a, b) => a - b);
 }
 
-/** The value below which the share (0 to 1) of sorted values lies; NaN of none. */
+/** Returns the value below which the share (0 to 1) of sorted values lies. Returns NaN if there are no values. */
 export function quantile(sorted: readonly number[], share: number): number {
   return sorted[Math.min(sorted.length - 1, Math.floor(sorted.length * share))] ?? Number.NaN;
 }

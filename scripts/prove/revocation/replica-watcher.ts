@@ -1,4 +1,4 @@
-// Owns: asking a replica about tokens over and over by GET /verify on one connection, and noting when it first refused.
+// Owns: repeated calls of GET /verify of a replica on one connection, and noting when it first refused the token.
 // Leaves to others: which tokens, and what the notes mean (history.ts).
 import { Agent, get } from 'node:http';
 import { setTimeout as delay } from 'node:timers/promises';
@@ -16,7 +16,7 @@ function ask(agent: Agent, { port }: Service, text: string): Promise<number> {
   return promise;
 }
 
-/** Asks until the replica refuses, or until so many milliseconds after it was told that the token is revoked. */
+/** Repeats the call until the replica refuses, at most until `afterMilliseconds` after `revoked` resolved. */
 export async function watchReplica(
   replica: Service,
   name: string,

@@ -1,12 +1,13 @@
-// Owns: the setup of everything about revocation: three replicas of the service on one database and one Redis, which is
-// reached through a network that can be cut; and an organization with an owner, members and a service client.
-// Leaves to others: who watches (watcher.ts, socket-holder.ts), what is revoked (targets.ts), what goes wrong (faults.ts).
+// Owns: the setup of a measurement of revocation: three replicas of the service on one database and one Redis, a
+// network to Redis that can be cut, and an organization with an owner, members and a service client. Leaves to others:
+// the observers (watcher.ts, socket-holder.ts), the tokens (targets.ts), the faults (faults.ts).
 import { execFile } from 'node:child_process';
 import { join } from 'node:path';
 import { promisify } from 'node:util';
-import { type Account, type Api, newAccount, openApi } from '../../../test/support/client.ts';
-import { type Redis, startRedis } from '../../../test/support/redis.ts';
-import { openTcpProxy, type TcpProxy } from '../../../test/support/tcp-proxy.ts';
+import { type Api, openApi } from '../../../test/support/client.ts';
+import { type Account, newAccount } from '../../../test/support/fixtures/accounts.ts';
+import { type Redis, startRedis } from '../../../test/support/servers/redis.ts';
+import { openTcpProxy, type TcpProxy } from '../../../test/support/servers/tcp-proxy.ts';
 import { asAdmin } from '../database.ts';
 import { ROOT, type Service, type Testbed } from '../testbed.ts';
 
@@ -29,11 +30,11 @@ export interface Setup {
   readonly owner: Account;
   /** Members of the owner's organization. */
   readonly members: readonly string[];
-  /** Of the whole installation: what reads the feed. */
+  /** A client of the whole installation, with which the observers read the feed. */
   readonly watcher: Credentials;
 }
 
-/** Opens it. `redisUser` is the user that replicas log in to Redis as; by default anybody may do anything. */
+/** Opens the setup. `redisUser` is the user of the replicas at Redis. The default user has every right. */
 export async function openSetup(testbed: Testbed, redisUser = ''): Promise<Setup> {
   const redis = await startRedis(testbed);
   const network = await openTcpProxy(testbed, redis.port);
@@ -53,13 +54,13 @@ export async function openSetup(testbed: Testbed, redisUser = ''): Promise<Setup
   const [first] = replicas;
   if (!api || !first) throw new Error('no replica');
   const owner = await newAccount(api);
-  const members = await plantMembers(testbed, owner.organization.id);
+  const members = await insertMembers(testbed, owner.organization.id);
   await asAdmin(testbed, (query) => query('INSERT INTO platform_administrators (user_id) VALUES ($1)', [owner.userId]));
   const watcher = await installationClient(testbed, first);
   return { testbed, issuer: `http://localhost:${first.port}`, replicas, apis, redis, network, owner, members, watcher };
 }
 
-async function plantMembers(testbed: Testbed, organizationId: string): Promise<string[]> {
+async function insertMembers(testbed: Testbed, organizationId: string): Promise<string[]> {
   return asAdmin(testbed, async (query) => {
     const rows = await query<{ id: string }>(
       `INSERT INTO users (id, email, email_key, name) SELECT id, id || '@example.com', id || '@example.com', 'Member'

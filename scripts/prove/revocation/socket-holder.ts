@@ -1,12 +1,12 @@
-// Owns: a process that holds sockets through the sidecar, one a token, and notes when each was opened and closed. Spoken
-// to by messages: see Order. Leaves to others: which tokens, and what the notes mean (history.ts).
+// Owns: a process that holds one socket for each token through the sidecar, and notes when each was opened and closed.
+// It is controlled by messages: see SocketOrder. Leaves to others: which tokens, and what the notes mean (history.ts).
 import { WebSocket } from 'ws';
 import type { Observation } from './history.ts';
 import { machineMilliseconds } from './machine-clock.ts';
 
 export type SocketOrder =
   | { readonly kind: 'open'; readonly url: string; readonly tokens: readonly { token: number; text: string }[] }
-  /** What was seen of these, whose sockets are closed if they still are open. */
+  /** Returns the observations of these tokens, and closes their sockets. */
   | { readonly kind: 'settle'; readonly tokens: readonly number[] };
 
 interface Held {

@@ -1,7 +1,7 @@
-// Owns: tokens of every kind that can be revoked, and how each is revoked through a replica. Leaves to others: who looks
-// at them, and when.
+// Owns: tokens of every kind that can be revoked, and how each is revoked through a replica. Leaves to others: watching
+// them.
 import { setTimeout as delay } from 'node:timers/promises';
-import { newAccount } from '../../../test/support/client.ts';
+import { newAccount } from '../../../test/support/fixtures/accounts.ts';
 import { demand } from '../proof.ts';
 import { openSessionMaker } from '../sessions.ts';
 import { machineMilliseconds } from './machine-clock.ts';
@@ -19,18 +19,18 @@ export type Kind = (typeof KINDS)[number];
 export interface Target {
   readonly kind: Kind;
   readonly text: string;
-  /** Revokes it through a replica (0 to 2); gives when it was asked for and when the answer was there. */
+  /** Revokes the token through a replica (0 to 2). Returns when the call was sent and when its answer arrived. */
   revoke(replica: number): Promise<{ readonly asked: number; readonly acknowledged: number }>;
-  /** A token of the same session or client that is good again, where there is one. Called after `revoke`. */
+  /** Returns a new good token of the same session or client, for kinds that have one. Called after `revoke`. */
   renewed?(): Promise<string>;
-  /** Makes its subject free for another target. Called when nobody looks at the token any more. */
+  /** Makes the subject free for another target. Called when the token is no longer watched. */
   release?(): Promise<void>;
 }
 
 export interface Targets {
-  /** The next target of a kind. A subject is in one target at a time. */
+  /** Returns the next target of a kind. A subject is in one target at a time. */
   next(kind: Kind): Promise<Target>;
-  /** So many tokens that nothing revokes. */
+  /** Returns `count` tokens that nothing revokes. */
   bystanders(count: number): Promise<string[]>;
 }
 
@@ -40,7 +40,7 @@ const ACTIVE_EVERYWHERE_MILLISECONDS = 3_000;
 async function timed(call: () => Promise<{ readonly status: number; readonly text: string }>) {
   const asked = machineMilliseconds();
   let reply = await call();
-  // A busy machine may say so; nothing was revoked then.
+  // On a busy machine the service may answer 503. It has revoked nothing then.
   for (let again = 0; reply.status === 503 && again < 5; again += 1) reply = await call();
   const acknowledged = machineMilliseconds();
   demand(reply.status < 300, `a revocation was answered ${reply.status}: ${reply.text}`);
@@ -62,7 +62,7 @@ export async function openTargets(setup: Setup): Promise<Targets> {
   setup.testbed.teardown(() => maker.close());
   const sessionsOf = maker.open;
 
-  // Plain sessions of one member, who is changed by nothing.
+  // Sessions of one member whose rights nothing changes.
   const [plain = '', admined = '', ...changed] = setup.members;
   const stock = new Map<string, Awaited<ReturnType<typeof sessionsOf>>>();
   let filling = Promise.resolve();
@@ -134,7 +134,7 @@ export async function openTargets(setup: Setup): Promise<Targets> {
         revoke: (replica) => timed(() => api(replica).post(`${path}/suspend`, undefined, { token })),
         release: async () => {
           await timed(() => api(2).post(`${path}/activate`, undefined, { token }));
-          // That it is active again is believed from PostgreSQL alone, by everybody within two readings.
+          // Processes learn only from PostgreSQL that the organization is active again: within two of their readings.
           setTimeout(() => freeOrganizations.push(account), ACTIVE_EVERYWHERE_MILLISECONDS).unref();
         },
       };
@@ -187,7 +187,7 @@ async function clientToken({ replicas }: Setup, { id, secret }: ServiceClient): 
   return answer.access_token;
 }
 
-/** Takes one out of a pool, once there is one. */
+/** Takes one item out of a pool, and waits until there is one. */
 async function taken<T>(pool: T[]): Promise<T> {
   for (;;) {
     const found = pool.shift();

@@ -1,4 +1,4 @@
-// Owns: everybody who looks at tokens: twenty verifiers in processes of their own. Leaves to others: what they are shown.
+// Owns: twenty verifiers in five processes, which check the watched tokens. Leaves to others: which tokens are watched.
 import type { Testbed } from '../testbed.ts';
 import type { Observation } from './history.ts';
 import { AUDIENCE, type Setup } from './setup.ts';
@@ -16,7 +16,7 @@ export interface VerifierProcesses {
   report(): Promise<Report>;
 }
 
-/** Starts the verifiers, spread over the replicas; each looks at every token again after so many milliseconds. */
+/** Starts the verifiers, spread over the replicas. Each checks every token again after `everyMilliseconds`. */
 export async function startVerifiers(
   testbed: Testbed,
   setup: Setup,

@@ -1,6 +1,6 @@
-// Owns: a process in which several verifiers look at tokens all the time, each following the feed of one replica, and
-// note when each token was first and last accepted and first refused. Spoken to by messages: see Order and Answer.
-// Leaves to others: what is watched and when (setup.ts), and what the notes mean (history.ts).
+// Owns: a process with several verifiers, each of which follows the feed of one replica. They check tokens all the time
+// and note when each was first and last accepted and first refused. The process is controlled by messages: see Order.
+// Leaves to others: what is watched and when (drive.ts), and what the notes mean (history.ts).
 import { createVerifier, type Verifier } from '../../../src/verifier/index.ts';
 import type { Observation } from './history.ts';
 import { machineMilliseconds } from './machine-clock.ts';
@@ -9,7 +9,7 @@ export interface VerifierPlace {
   readonly name: string;
   readonly issuer: string;
   readonly audience: string;
-  /** The replica it asks. */
+  /** The replica whose keys and feed the verifier reads. */
   readonly serviceUrl: string;
   readonly clientId: string;
   readonly clientSecret: string;
@@ -23,13 +23,15 @@ export interface Watched {
 export type Order =
   | { readonly kind: 'open'; readonly places: readonly VerifierPlace[]; readonly everyMilliseconds: number }
   | { readonly kind: 'watch'; readonly tokens: readonly Watched[] }
-  /** Ends the watch of those tokens, and gives what was seen of them. */
+  /** Ends the watch of these tokens, and returns the observations of them. */
   | { readonly kind: 'settle'; readonly tokens: readonly number[] }
   | { readonly kind: 'report' };
 
 export interface Report {
   readonly verifications: number;
-  /** Refusals for another reason than a revocation, by their code: an observer that could not tell. */
+  /**
+   * The number of refusals for another reason than a revocation, by code. The observer could not judge the token then.
+   */
   readonly helpless: Readonly<Record<string, number>>;
   readonly staleSeconds: number;
 }

@@ -1,10 +1,10 @@
-// Owns: processes that are given orders by messages, any number at once. Leaves to others: the orders.
+// Owns: processes that receive orders by messages, any number at once. Leaves to others: the orders.
 import { fork } from 'node:child_process';
 import { once } from 'node:events';
 import { fileURLToPath } from 'node:url';
 
 export interface Worker<Order> {
-  /** Gives the answer to an order. Raises what went wrong there, and when the process ends instead. */
+  /** Returns the answer to an order. Raises the error of the process, or an error if it ends instead. */
   ask<Answer>(order: Order): Promise<Answer>;
   end(): Promise<void>;
 }
@@ -14,11 +14,11 @@ interface Waiting {
   reject(error: Error): void;
 }
 
-/** Starts a file of this folder as a process of its own. */
+/** Starts a file of this folder as a separate process. */
 export function startWorker<Order>(file: string): Worker<Order> {
   const child = fork(fileURLToPath(new URL(file, import.meta.url)), [], { execArgv: [] });
   const ended = once(child, 'exit');
-  child.on('error', () => undefined); // whoever asks is told
+  child.on('error', () => undefined); // `ask` reports the error
   const waiting = new Map<number, Waiting>();
   let count = 0;
   child.on('message', ({ id, answer, error }: { id: number; answer?: unknown; error?: string }) => {

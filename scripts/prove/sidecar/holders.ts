@@ -1,16 +1,17 @@
-// Owns: people who hold sockets: each has some sessions, each session some sockets on its token, which are renewed in time.
-// Leaves to others: what happens to them meanwhile.
+// Owns: users with open sockets: each has some sessions, and each session some sockets, whose token is renewed in time.
+// Leaves to others: what happens to the sockets.
 import { once } from 'node:events';
 import { WebSocket } from 'ws';
-import { type Account, type Api, newAccount } from '../../../test/support/client.ts';
+import type { Api } from '../../../test/support/client.ts';
+import { type Account, newAccount } from '../../../test/support/fixtures/accounts.ts';
 import { demand } from '../proof.ts';
 import type { SessionMaker } from '../sessions.ts';
 
-/** A socket and what became of it. */
+/** A socket, its renewals and its end. */
 export interface HeldSocket {
   readonly socket: WebSocket;
   renewals: number;
-  /** When it was closed, in milliseconds of `performance.now()`; null while it is open. */
+  /** When the socket was closed, in milliseconds of `performance.now()`, or null while it is open. */
   closedAt: number | null;
   end: string;
 }
@@ -26,7 +27,7 @@ export interface Holder {
   readonly sessions: readonly HeldSession[];
 }
 
-/** Makes people with sessions; no sockets yet. */
+/** Makes users with sessions, but without sockets. */
 export async function makeHolders(
   api: Api,
   maker: SessionMaker,
@@ -44,7 +45,7 @@ export async function makeHolders(
   return holders;
 }
 
-/** Gets the session a fresh token. */
+/** Gets a fresh token for the session. */
 export async function refresh(api: Api, session: HeldSession): Promise<void> {
   const reply = await api.post('/auth/refresh', { refreshToken: session.refreshToken });
   demand(reply.status === 200, `a refresh answered ${reply.status}: ${reply.text}`);
@@ -64,7 +65,7 @@ export async function openSocket(url: string, token: string): Promise<WebSocket>
   return socket;
 }
 
-/** The first message on a new socket, which may come together with the handshake's answer. */
+/** Returns the first message on a new socket. It may arrive together with the answer to the handshake. */
 export async function firstMessage(url: string, token: string, headers: Record<string, string>): Promise<string> {
   const socket = socketTo(url, token, headers);
   const [data] = await once(socket, 'message');
@@ -72,7 +73,7 @@ export async function firstMessage(url: string, token: string, headers: Record<s
   return String(data);
 }
 
-/** Opens so many sockets on a session's token. */
+/** Opens `count` sockets with a session's token. */
 export async function hold(url: string, session: HeldSession, count: number): Promise<void> {
   const open = async () => {
     const socket = await openSocket(url, session.accessToken);
@@ -86,7 +87,7 @@ export async function hold(url: string, session: HeldSession, count: number): Pr
   await Promise.all(Array.from({ length: count }, open));
 }
 
-/** Hands the session's token in on each of its sockets. Raises NotShown for a refusal. */
+/** Sends the session's token on each of its sockets. Raises NotShown if one is refused. */
 export async function renew(session: HeldSession): Promise<void> {
   const frame = JSON.stringify({ event: 'authenticate', data: { token: session.accessToken } });
   const one = async (held: HeldSocket) => {
@@ -99,7 +100,7 @@ export async function renew(session: HeldSession): Promise<void> {
   await Promise.all(session.sockets.filter(({ closedAt }) => closedAt === null).map(one));
 }
 
-/** Whether the server behind still answers on a socket. */
+/** Whether the server behind the sidecar still answers on a socket. */
 export async function isServed({ socket }: HeldSocket): Promise<boolean> {
   const text = `ping ${performance.now()}`;
   const answered = once(socket, 'message') as Promise<[Buffer]>;

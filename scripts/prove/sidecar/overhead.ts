@@ -1,14 +1,14 @@
-// Owns: what a message costs more through the sidecar: the same messages to the same server directly and through it, by
-// turns in one run. Leaves to others: judging it.
+// Owns: measuring the extra cost of a message through the sidecar. The same messages go to the same server directly and
+// through the sidecar, in turns within one run. Leaves to others: judging the figures.
 import { once } from 'node:events';
 import { WebSocket } from 'ws';
 import { openSocket } from './holders.ts';
 
 export interface Overhead {
-  /** Medians of a message there and back, in microseconds. */
+  /** Median times of a message there and back, in microseconds. */
   readonly direct: number;
   readonly through: number;
-  /** Messages a second there and back, many under way: medians of the rounds. */
+  /** Messages a second there and back, with many at once: medians of the rounds. */
   readonly directPerSecond: number;
   readonly throughPerSecond: number;
 }
@@ -19,7 +19,7 @@ const FLIGHT = 64;
 const BATCH = 12_000;
 const MESSAGE = JSON.stringify({ event: 'chat', data: { text: 'x'.repeat(100) } });
 
-/** Measures both ways by turns. */
+/** Measures both ways in turns. */
 export async function measureOverhead(directUrl: string, throughUrl: string, token: string): Promise<Overhead> {
   const direct = new WebSocket(directUrl, { perMessageDeflate: false });
   await once(direct, 'open');
@@ -81,7 +81,7 @@ function rateOf(socket: WebSocket): Promise<number> {
   return promise;
 }
 
-/** The middle of the sorted values. */
+/** Returns the median. */
 export function median(values: readonly number[]): number {
   return [...values].sort((a, b) => a - b)[Math.floor(values.length / 2)] ?? Number.NaN;
 }

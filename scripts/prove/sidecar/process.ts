@@ -1,4 +1,4 @@
-// Owns: the sidecar as an operator starts it, a process of its own. Leaves to others: what stands before and behind it.
+// Owns: the sidecar as a separate process, started as an operator does. Leaves to others: its clients and its upstream.
 import { type ChildProcess, spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { readFileSync } from 'node:fs';
@@ -9,11 +9,11 @@ import { ROOT, type Testbed } from '../testbed.ts';
 
 export interface SidecarProcess {
   readonly child: ChildProcess;
-  /** ws:// and host. */
+  /** The ws:// address without a path. */
   readonly url: string;
-  /** Bytes of memory that it occupies now. */
+  /** Returns the bytes of memory that the process uses now. */
   rss(): number;
-  /** Sends SIGTERM and gives the exit code. */
+  /** Sends SIGTERM and returns the exit code. */
   end(): Promise<number | null>;
 }
 
@@ -25,7 +25,7 @@ export interface SidecarPlaces {
   readonly args?: readonly string[];
 }
 
-/** Starts it and waits until it follows revocations. */
+/** Starts the sidecar and waits until it follows revocations. */
 export async function startSidecar(testbed: Testbed, places: SidecarPlaces): Promise<SidecarProcess> {
   const issuer = `http://localhost:${places.servicePort}`;
   const given = [

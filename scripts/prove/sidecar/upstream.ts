@@ -1,18 +1,19 @@
-// Owns: the server behind the sidecar, a process of its own that knows nothing of tokens: it echoes, tells the headers that
-// it got, or sends for as long as it is let. Spoken to by messages: see UpstreamOrder. Leaves to others: what is shown.
+// Owns: the server behind the sidecar, a separate process without code for tokens. It echoes messages, returns the
+// headers that it received, or sends as much as the socket takes. It is controlled by messages: see UpstreamOrder.
+// Leaves to others: what is shown.
 import { createServer } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { type WebSocket, WebSocketServer } from 'ws';
 
 export type UpstreamOrder =
-  /** Gives the port. */
+  /** Returns the port. */
   | { readonly kind: 'open' }
-  /** Sends so many bytes to each socket of /flood, as fast as they are taken. */
+  /** Sends `bytesEach` bytes to each socket of /flood, as fast as the socket takes them. */
   | { readonly kind: 'flood'; readonly bytesEach: number }
   | { readonly kind: 'report' };
 
 export interface UpstreamReport {
-  /** Bytes that left for sockets of /flood. */
+  /** The number of bytes that were sent to sockets of /flood. */
   readonly flooded: number;
 }
 

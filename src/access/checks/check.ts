@@ -44,10 +44,10 @@ export async function checkAll(
   // The epoch tells when a decision may change, not when a role is renamed: who asks why is told what is there now.
   const fresh = asked.some(({ explain }) => explain);
   const userIds = asked.map(({ userId }) => userId);
-  const holdings = await deps.access.holdings(caller.organizationId, userIds, { fresh });
+  const grants = await deps.access.grants(caller.organizationId, userIds, { fresh });
   return asked.map(({ userId, resource, action, scope, explain }) => {
     const permission = `${resource}:${action}`;
-    const { explanation, ...decision } = decide(holdings.get(userId), { permission, scope });
+    const { explanation, ...decision } = decide(grants.get(userId), { permission, scope });
     return explain ? { ...decision, explanation } : decision;
   });
 }

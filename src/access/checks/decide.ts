@@ -1,7 +1,7 @@
 // The decision of one question, and why it is so. Pure: what a member holds was read before.
 import type { Scope } from '../../directory/rights/scope.ts';
 import { coveringPatterns } from '../../protocol/permission.ts';
-import type { Assignment, Holdings } from './holdings.ts';
+import type { Assignment, MemberGrants } from './member-grants.ts';
 
 export const REASONS = [
   'granted',
@@ -46,14 +46,14 @@ export interface Decision {
   readonly explanation: Explanation;
 }
 
-/** Decides for somebody who holds this, or, without holdings, for somebody who is no member. */
-export function decide(holdings: Holdings | undefined, wanted: Wanted): Decision {
-  const holding = (holdings?.assignments ?? []).flatMap((assignment) => {
+/** Decides for somebody who holds this, or, without grants, for somebody who is no member. */
+export function decide(grants: MemberGrants | undefined, wanted: Wanted): Decision {
+  const holding = (grants?.assignments ?? []).flatMap((assignment) => {
     const pattern = heldPattern(assignment, wanted.permission);
     return pattern === undefined ? [] : [{ assignment, pattern }];
   });
   const granting = holding.find(({ assignment }) => isWithin(wanted.scope, assignment.scope));
-  const obstacle = obstacleOf(holdings);
+  const obstacle = obstacleOf(grants);
   if (granting && !obstacle) {
     const { id, role, scope } = granting.assignment;
     const explanation = { permission: granting.pattern, role: nameOf(role), assignmentId: id, scope };
@@ -64,17 +64,17 @@ export function decide(holdings: Holdings | undefined, wanted: Wanted): Decision
     reason: obstacle ?? (holding.length > 0 ? 'scope_mismatch' : 'no_permission'),
     explanation: {
       missing: wanted.permission,
-      heldRoles: [...new Set(holdings?.assignments.map(({ role }) => role.name))],
+      heldRoles: [...new Set(grants?.assignments.map(({ role }) => role.name))],
       wouldGrant: holding.map(({ assignment: { role, scope } }) => ({ role: nameOf(role), scope })),
     },
   };
 }
 
-function obstacleOf(holdings: Holdings | undefined): Reason | null {
-  if (!holdings) return 'not_a_member';
-  if (!holdings.organizationActive) return 'organization_suspended';
-  if (!holdings.userActive) return 'user_disabled';
-  return holdings.memberActive ? null : 'membership_suspended';
+function obstacleOf(grants: MemberGrants | undefined): Reason | null {
+  if (!grants) return 'not_a_member';
+  if (!grants.organizationActive) return 'organization_suspended';
+  if (!grants.userActive) return 'user_disabled';
+  return grants.memberActive ? null : 'membership_suspended';
 }
 
 function heldPattern({ role }: Assignment, permission: string): string | undefined {

@@ -24,7 +24,7 @@ export interface MemberRow {
   }[];
 }
 
-export interface HoldingsRow {
+export interface MemberGrantsRow {
   readonly status: Status;
   /** Those of the users asked for who are members, in no order. */
   readonly members: readonly MemberRow[];
@@ -32,7 +32,7 @@ export interface HoldingsRow {
   readonly roles: readonly HeldRoleRow[];
 }
 
-const HOLDINGS = statement(`
+const MEMBER_GRANTS = statement(`
 WITH held AS (
   SELECT a.id, a.user_id, a.scope, a.role_owner_key, a.role_id FROM role_assignments a
   WHERE a.organization_id = $1 AND a.user_id = ANY($2::text[]::uuid[])
@@ -51,11 +51,11 @@ SELECT o.status,
 FROM organizations o WHERE o.id = $1`);
 
 /** What the users hold in the organization; null when there is no such organization. */
-export async function findHoldings(
+export async function findMemberGrants(
   tx: OrganizationReader,
   organizationId: string,
   userIds: readonly string[],
-): Promise<HoldingsRow | null> {
-  const [row] = await tx.rows<HoldingsRow>(HOLDINGS, [organizationId, userIds]);
+): Promise<MemberGrantsRow | null> {
+  const [row] = await tx.rows<MemberGrantsRow>(MEMBER_GRANTS, [organizationId, userIds]);
   return row ?? null;
 }

@@ -2,8 +2,8 @@
 // all that it may do, at commit time.
 import { isDeepStrictEqual } from 'node:util';
 import { invalid } from '../../base/errors/problem.ts';
-import { type Changer, type ClientDeps, changing } from './changing.ts';
 import { type Client, toClient } from './clients.ts';
+import { type Actor, type ClientDeps, runClientChange } from './run-change.ts';
 import { type ClientContent, type ClientRow, deleteClient, updateClient } from './store.ts';
 
 export type ChangeClient = { readonly [Field in keyof ClientContent]?: ClientContent[Field] | undefined };
@@ -15,17 +15,12 @@ type OtherField = Exclude<Field, 'status'>;
 const OF_TOKENS: readonly Field[] = ['permissions', 'audience', 'jwks'];
 
 /**
- * Changes what is given; what changes nothing writes nothing. Raises as `changing` does, and not_found; grant_exceeds_own
- * for more than a new name or description of, or the disabling of, a client that holds what the changer lacks;
+ * Changes what is given; what changes nothing writes nothing. Raises as `runClientChange` does, and not_found; grant_exceeds_own
+ * for more than a new name or description of, or the disabling of, a client that holds what the actor lacks;
  * validation_failed for keys of a client that has secrets.
  */
-export async function changeClient(
-  deps: ClientDeps,
-  changer: Changer,
-  id: string,
-  wanted: ChangeClient,
-): Promise<Client> {
-  const row = await changing(deps, changer, async (change) => {
+export async function changeClient(deps: ClientDeps, actor: Actor, id: string, wanted: ChangeClient): Promise<Client> {
+  const row = await runClientChange(deps, actor, async (change) => {
     const old = await change.get(id);
     const content = wantedOf(old, wanted);
     const changed = FIELDS.filter((field) => !isDeepStrictEqual(old[field], content[field]));
@@ -73,9 +68,9 @@ function differenceOf(old: ClientRow, content: ClientContent, changed: readonly 
   };
 }
 
-/** Deletes a client with its secrets, for good; its tokens end. Raises as `changing` does, and not_found. */
-export async function removeClient(deps: ClientDeps, changer: Changer, id: string): Promise<void> {
-  await changing(deps, changer, async (change) => {
+/** Deletes a client with its secrets, for good; its tokens end. Raises as `runClientChange` does, and not_found. */
+export async function removeClient(deps: ClientDeps, actor: Actor, id: string): Promise<void> {
+  await runClientChange(deps, actor, async (change) => {
     const { name, permissions } = await change.get(id);
     await change.endTokens(id);
     await deleteClient(change.tx, change.organizationId, id);

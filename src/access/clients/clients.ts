@@ -2,7 +2,7 @@
 import type { Database } from '../../base/database/db.ts';
 import { type Page, type Paged, paged } from '../../base/platform/page.ts';
 import type { OrganizationCaller } from '../../protocol/caller.ts';
-import { noSuchClient } from './changing.ts';
+import { noSuchClient } from './run-change.ts';
 import {
   type ClientRow,
   countAllClients,

@@ -1,8 +1,8 @@
 // Making a service client: nobody gives it more than they hold at that moment.
 import { problem } from '../../base/errors/problem.ts';
 import { newId } from '../../base/platform/random.ts';
-import { type Changer, type ClientDeps, changing } from './changing.ts';
 import { type Client, type ClientWithSecret, toClient } from './clients.ts';
+import { type Actor, type ClientDeps, runClientChange } from './run-change.ts';
 import { hashOfSecret, newClientSecret } from './secret.ts';
 import { insertSecret } from './secret-store.ts';
 import { type Authentication, type ClientContent, countClients, insertClient } from './store.ts';
@@ -16,17 +16,17 @@ export interface CreateClient extends Omit<ClientContent, 'status'> {
 }
 
 /**
- * Makes a client; one that authenticates by a secret comes with its first. Raises as `changing` does, and
+ * Makes a client; one that authenticates by a secret comes with its first. Raises as `runClientChange` does, and
  * grant_exceeds_own, client_limit.
  */
 export async function createClient(
   deps: ClientDeps,
-  changer: Changer,
+  actor: Actor,
   input: CreateClient,
 ): Promise<Client | ClientWithSecret> {
   const [id, secretId] = [newId(deps.random, deps.clock), newId(deps.random, deps.clock)];
   const clientSecret = input.authentication === 'client_secret' ? newClientSecret(deps.random) : null;
-  const made = await changing(deps, changer, async (change) => {
+  const made = await runClientChange(deps, actor, async (change) => {
     const { tx, organizationId, actorId } = change;
     change.assertHolds(input.permissions);
     if (organizationId !== null && (await countClients(tx, organizationId)) >= CLIENTS_MAX)

@@ -2,8 +2,8 @@
 // that while.
 import { problem } from '../../base/errors/problem.ts';
 import { newId } from '../../base/platform/random.ts';
-import { type Change, type Changer, type ClientDeps, changing } from './changing.ts';
 import { type ClientWithSecret, toClient } from './clients.ts';
+import { type Actor, type Change, type ClientDeps, runClientChange } from './run-change.ts';
 import { hashOfSecret, newClientSecret } from './secret.ts';
 import { countSecrets, endFormerSecrets, endSecrets, insertSecret } from './secret-store.ts';
 
@@ -16,17 +16,17 @@ export const OVERLAP_DEFAULT_SECONDS = 86_400;
 
 /**
  * Gives a client another secret. Every former one works for `overlapSeconds` at most from now on, and not at all with 0;
- * the client's access tokens end, and it fetches others with either secret. Raises as `changing` does, and not_found,
+ * the client's access tokens end, and it fetches others with either secret. Raises as `runClientChange` does, and not_found,
  * grant_exceeds_own, client_without_secret, client_secret_limit.
  */
 export async function rotateSecret(
   deps: ClientDeps,
-  changer: Changer,
+  actor: Actor,
   id: string,
   { overlapSeconds }: { readonly overlapSeconds: number },
 ): Promise<ClientWithSecret> {
   const [secretId, clientSecret] = [newId(deps.random, deps.clock), newClientSecret(deps.random)];
-  const row = await changing(deps, changer, async (change) => {
+  const row = await runClientChange(deps, actor, async (change) => {
     const { tx, organizationId } = change;
     const { name, permissions } = await getWithSecret(change, id);
     change.assertHolds(permissions);
@@ -42,10 +42,10 @@ export async function rotateSecret(
 
 /**
  * Ends every secret but the newest, now, and the client's access tokens with them; nothing happens where there is only
- * one. Raises as `changing` does, and not_found, client_without_secret.
+ * one. Raises as `runClientChange` does, and not_found, client_without_secret.
  */
-export async function endOverlap(deps: ClientDeps, changer: Changer, id: string): Promise<void> {
-  await changing(deps, changer, async (change) => {
+export async function endOverlap(deps: ClientDeps, actor: Actor, id: string): Promise<void> {
+  await runClientChange(deps, actor, async (change) => {
     const { name } = await getWithSecret(change, id);
     const ended = await endFormerSecrets(change.tx, change.organizationId, id);
     if (ended === 0) return;

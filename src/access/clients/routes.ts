@@ -3,10 +3,10 @@ import { z } from 'zod';
 import { type Endpoint, endpoint, needs } from '../../base/http/endpoint.ts';
 import { enveloped, Id, PageQuery, page } from '../../base/http/wire.ts';
 import { changeClient, removeClient } from './change-client.ts';
-import type { ClientDeps } from './changing.ts';
 import { type Client as ClientShown, getClient, listClients } from './clients.ts';
 import { createClient } from './create-client.ts';
 import { endOverlap, rotateSecret } from './rotate.ts';
+import type { ClientDeps } from './run-change.ts';
 import { ChangeClient, Client, CreateClient, CreatedClient, RotatedClient, RotateSecret } from './schema.ts';
 
 const MANAGES = needs('clients:manage');

@@ -12,7 +12,7 @@ export interface ForwardDeps {
 }
 
 /** Past this, what others have revoked is too uncertain to let anybody in. */
-const LET_IN_BLIND_SECONDS_MAX = 30;
+const FRESH_SECONDS_MAX = 30;
 
 /**
  * The identity headers of whoever may pass. Raises permission_denied or organization_required unless every wanted
@@ -23,7 +23,7 @@ export async function admit(
   caller: Principal,
   wanted: readonly string[],
 ): Promise<Record<IdentityHeader, string>> {
-  if (!(deps.revocations.freshSecondsAgo() <= LET_IN_BLIND_SECONDS_MAX))
+  if (!(deps.revocations.freshSecondsAgo() <= FRESH_SECONDS_MAX))
     throw problem('revocations_stale', { retryAfterSeconds: 1 });
   for (const permission of wanted) {
     if (!actsForOrganization(caller)) throw problem('organization_required');

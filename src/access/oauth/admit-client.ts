@@ -18,7 +18,7 @@ export interface Presented extends PresentedCredentials {
   /** Where it comes from, as limits count. */
   readonly network: string;
   /** Notes for the log whom it is from, or says that it is from. */
-  readonly tellClient: (clientId: string, isProven: boolean) => void;
+  readonly noteClient: (clientId: string, isProven: boolean) => void;
   /** Raises too_many_requests for a client that asks too often. */
   readonly limitClient: (clientId: string) => Promise<void>;
 }
@@ -32,7 +32,7 @@ export async function admitClient(deps: AdmitDeps, presented: Presented): Promis
   const credential = credentials.method === 'secret' ? credentials.secret : credentials.assertion;
   const clientId = credentials.clientId ?? subjectOf(credential);
   // Nothing else than an id: who mixes up the fields must not find a secret in the log.
-  if (isIdShaped(clientId)) presented.tellClient(clientId, false);
+  if (isIdShaped(clientId)) presented.noteClient(clientId, false);
   const attempt = await deps.clientThrottle.begin({ network: presented.network, clientId, credential });
   const undecided = (error: unknown) => {
     attempt.undecided();
@@ -48,7 +48,7 @@ export async function admitClient(deps: AdmitDeps, presented: Presented): Promis
     throw oauthError('invalid_client');
   }
   attempt.succeeded();
-  presented.tellClient(client.id, true);
+  presented.noteClient(client.id, true);
   if (!isKnown) await presented.limitClient(client.id);
   return client;
 }

@@ -10,7 +10,7 @@ import { type AccessClaims, type ClientClaims, FIRST_PARTY_CLIENT } from '../../
 import type { RevocableToken } from '../../protocol/revocation.ts';
 import type { AuthenticatedClient } from '../client-authentication/authenticate.ts';
 import { type AdmitDeps, admitClient, type Presented } from './admit-client.ts';
-import { findUsablePlace, isClientTokenLive, isUserTokenLive } from './store.ts';
+import { findUsableRefreshToken, isClientTokenLive, isUserTokenLive } from './store.ts';
 
 export interface IntrospectDeps extends AdmitDeps, Omit<AccessTokenDeps, 'random'>, RefreshTokenDeps {
   readonly db: Database;
@@ -57,7 +57,7 @@ export async function introspectToken(
   return (await (claims ? ofAccessToken(deps, client, claims) : ofRefreshToken(deps, client, token))) ?? INACTIVE;
 }
 
-function mayHear({ organization }: AuthenticatedClient, organizationId: string | null | undefined): boolean {
+function mayRead({ organization }: AuthenticatedClient, organizationId: string | null | undefined): boolean {
   return organization === null || organization.id === organizationId;
 }
 
@@ -72,7 +72,7 @@ async function ofAccessToken(
   claims: AccessClaims | ClientClaims,
 ): Promise<ActiveToken | null> {
   const isOver = claims.exp <= deps.clock.now().getTime() / 1000;
-  if (isOver || !mayHear(client, claims.org) || isKnownRevoked(deps, principalOf(claims))) return null;
+  if (isOver || !mayRead(client, claims.org) || isKnownRevoked(deps, principalOf(claims))) return null;
   const reader = deps.db.systemReader();
   const live = await ('sid' in claims ? isUserTokenLive(reader, claims) : isClientTokenLive(reader, claims));
   if (!live) return null;
@@ -103,14 +103,14 @@ async function ofRefreshToken(
   const { sub, sid, iss, aud, exp, iat, jti } = verified.claims;
   const epoch = Number.MAX_SAFE_INTEGER; // the rights of the user do not matter to it
   if (isKnownRevoked(deps, { id: sub, sessionId: sid, epoch, organizationId: null, issuedAt: iat })) return null;
-  const place = await findUsablePlace(deps.db.systemReader(), verified.claims, deps.graceSeconds);
-  if (!place || !mayHear(client, place.organizationId)) return null;
+  const usable = await findUsableRefreshToken(deps.db.systemReader(), verified.claims, deps.graceSeconds);
+  if (!usable || !mayRead(client, usable.organizationId)) return null;
   return {
     active: true,
     token_type: 'refresh_token',
     client_id: FIRST_PARTY_CLIENT,
     ...{ sub, aud, iss, exp, iat, jti, sid },
-    ...(place.organizationId === null ? {} : { org: place.organizationId }),
-    ...(place.organizationSlug === null ? {} : { org_slug: place.organizationSlug }),
+    ...(usable.organizationId === null ? {} : { org: usable.organizationId }),
+    ...(usable.organizationSlug === null ? {} : { org_slug: usable.organizationSlug }),
   };
 }

@@ -35,7 +35,7 @@ function presentedBy(request: RequestInfo, body: Credentials): Presented {
     assertion: body.client_assertion,
     assertionType: body.client_assertion_type,
     network: request.network,
-    tellClient: request.noteServiceClient.bind(request),
+    noteClient: request.noteServiceClient.bind(request),
     limitClient: (clientId) => request.draw('client', clientId),
   };
 }

@@ -51,24 +51,24 @@ WHERE s.id = $1::uuid AND s.user_id = $2::uuid AND ${LIVE_SESSION} AND u.status 
   AND (s.organization_id IS NULL OR (o.status = 'active' AND EXISTS (SELECT FROM memberships m
     WHERE m.organization_id = s.organization_id AND m.user_id = s.user_id AND m.status = 'active')))`);
 
-export interface PlaceInChain {
+export interface RefreshTokenLinks {
   readonly sid: string;
   readonly sub: string;
   readonly jti: string;
   readonly prt: string;
 }
 
-export interface UsablePlace {
+export interface UsableRefreshToken {
   readonly organizationId: string | null;
   readonly organizationSlug: string | null;
 }
 
 /** What the session of a refresh token acts for, or null when the token cannot be used now. Confirms and uses up nothing. */
-export async function findUsablePlace(
+export async function findUsableRefreshToken(
   tx: SystemReader,
-  { sid, sub, jti, prt }: PlaceInChain,
+  { sid, sub, jti, prt }: RefreshTokenLinks,
   graceSeconds: number,
-): Promise<UsablePlace | null> {
-  const [row] = await tx.rows<UsablePlace>(REFRESH_TOKEN, [sid, sub, jti, prt, graceSeconds]);
+): Promise<UsableRefreshToken | null> {
+  const [row] = await tx.rows<UsableRefreshToken>(REFRESH_TOKEN, [sid, sub, jti, prt, graceSeconds]);
   return row ?? null;
 }

@@ -21,7 +21,7 @@ export interface AccountChanged {
 
 type AccountEventType = 'user.disabled' | 'user.enabled' | 'user.password_set';
 
-async function endEverything(
+async function endSessionsAndRecord(
   deps: OperatorDeps,
   tx: SystemTx,
   userId: string,
@@ -46,7 +46,7 @@ async function setStatus(
 ): Promise<AccountChanged> {
   const commit = deps.db.system(async (tx) => {
     const changed = await updateAccountStatus(tx, userId, status);
-    const ended = changed ? await endEverything(deps, tx, userId, event) : { revocations: [], live: 0 };
+    const ended = changed ? await endSessionsAndRecord(deps, tx, userId, event) : { revocations: [], live: 0 };
     return { changed, ...ended };
   });
   const { changed, live } = await publishing(deps, commit);
@@ -78,7 +78,7 @@ export async function setPassword(
   const hash = await deps.passwords.hash(password);
   const commit = deps.db.system(async (tx) => {
     await setPasswordHash(tx, account.id, hash);
-    return endEverything(deps, tx, account.id, { type: 'user.password_set', reason: 'password_set' });
+    return endSessionsAndRecord(deps, tx, account.id, { type: 'user.password_set', reason: 'password_set' });
   });
   return (await publishing(deps, commit)).live;
 }

@@ -9,8 +9,8 @@ import { newId, type Random } from '../../base/platform/random.ts';
 import { assertSeat } from '../../directory/invitations/seats.ts';
 import { assignRoles } from '../../directory/members/assign-roles.ts';
 import { listAssignments } from '../../directory/members/assignment-store.ts';
-import { assignmentKey, type ChosenRole, chooseRoles } from '../../directory/members/choose-roles.ts';
 import { joinOrganization } from '../../directory/members/join-organization.ts';
+import { assignmentKey, resolveRoles, type ScopedRole } from '../../directory/members/resolve-roles.ts';
 import { findStanding, lockOrganization } from '../../directory/rights/store.ts';
 import type { Account } from '../../directory/users/accounts.ts';
 import { parseEmail } from '../../directory/users/email.ts';
@@ -43,7 +43,7 @@ export async function grantRoles(
   if ((await lockOrganization(tx, organizationId)) === null) {
     throw problem('not_found', { detail: 'There is no such organization: check its id or slug.' });
   }
-  const chosen = await chooseRoles(
+  const chosen = await resolveRoles(
     tx,
     organizationId,
     grant.roles.map((role) => ({ role, scope: {} })),
@@ -74,6 +74,6 @@ export async function grantRoles(
   return { joined: false, added: namesOf(missing) };
 }
 
-function namesOf(roles: readonly ChosenRole[]): string[] {
+function namesOf(roles: readonly ScopedRole[]): string[] {
   return roles.map(({ name }) => name);
 }

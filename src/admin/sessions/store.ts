@@ -4,17 +4,22 @@
 import { type SystemReader, type SystemTx, statement } from '../../base/database/db.ts';
 import type { EndReason } from '../../base/events/sessions.ts';
 import { revokingEpochs } from '../../base/revoking/sql.ts';
-import { type EndedSessions, ending, endingStatement, runEnding } from '../../sign-in/sessions/ending-store.ts';
+import {
+  type EndedSessions,
+  endSessionsSql,
+  endSessionsStatement,
+  runEndSessions,
+} from '../../sign-in/sessions/ending-store.ts';
 
 // $1 the session or user, $2 reason.
-const end = (which: string) => endingStatement({ which, reason: '$2::text', actor: 'NULL::uuid' });
+const end = (which: string) => endSessionsStatement({ which, reason: '$2::text', actor: 'NULL::uuid' });
 
 const END_ONE = end('id = $1::uuid');
 const END_OF_USER = end('user_id = $1::uuid');
 
 /** Ends one session, whoever's. */
 export function markSessionEnded(tx: SystemReader, sessionId: string, reason: EndReason): Promise<EndedSessions> {
-  return runEnding(tx, END_ONE, [sessionId, reason]);
+  return runEndSessions(tx, END_ONE, [sessionId, reason]);
 }
 
 /** Ends every session of a user. */
@@ -23,7 +28,7 @@ export function markUserSessionsEnded(
   userId: string,
   reason: EndReason,
 ): Promise<EndedSessions> {
-  return runEnding(tx, END_OF_USER, [userId, reason]);
+  return runEndSessions(tx, END_OF_USER, [userId, reason]);
 }
 
 // Sessions are opened by this role, in transactions that began before their sessions. Those of other roles are not seen.
@@ -59,7 +64,7 @@ signed_in AS (
     SELECT FROM sessions e WHERE e.user_id = s.id AND e.revoked_at IS NULL AND e.created_at <= $2::text::timestamptz)
 ),
 held AS (SELECT id FROM users WHERE id IN (SELECT id FROM signed_in) ORDER BY id FOR NO KEY UPDATE),
-${ending({
+${endSessionsSql({
   which: 'user_id IN (SELECT id FROM held) AND created_at <= $2::text::timestamptz',
   reason: '$3::text',
   actor: 'NULL::uuid',

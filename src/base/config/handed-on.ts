@@ -14,7 +14,7 @@ export function hashingOf(config: Config) {
   };
 }
 
-/** What a new organization begins with (members/found-organization.ts). */
+/** What a new organization begins with (members/insert-organization.ts). */
 export function trialOf(config: Config) {
   return {
     trialDays: config.TRIAL_DAYS,

@@ -5,7 +5,11 @@ import type { PasswordDeps } from '../../admin/accounts/change-account.ts';
 import { createAccount } from '../../admin/accounts/create-account.ts';
 import { Problem, problem } from '../../base/errors/problem.ts';
 import { newId } from '../../base/platform/random.ts';
-import { chooseSlug, type FoundingDeps, foundOrganization } from '../../directory/organizations/found-organization.ts';
+import {
+  chooseSlug,
+  type InsertOrganizationDeps,
+  insertOrganization,
+} from '../../directory/organizations/insert-organization.ts';
 import { findCredentials } from '../../directory/users/store.ts';
 
 export interface DemoOwner {
@@ -13,7 +17,7 @@ export interface DemoOwner {
   readonly password: string;
 }
 
-type DemoDeps = Omit<PasswordDeps, 'publish'> & FoundingDeps;
+type DemoDeps = Omit<PasswordDeps, 'publish'> & InsertOrganizationDeps;
 
 const EMAIL = 'owner@demo.example';
 const ORGANIZATION = 'Demo';
@@ -30,7 +34,7 @@ export async function seedDemo(deps: DemoDeps, dataDirectory: string): Promise<D
     await createAccount(deps, account, async (tx, ownerId) => {
       const organizationId = newId(deps.random, deps.clock);
       const founding = { organizationId, ownerId, actorId: null, name: ORGANIZATION, slug };
-      if (!(await foundOrganization(deps, tx, founding))) throw problem('slug_taken');
+      if (!(await insertOrganization(deps, tx, founding))) throw problem('slug_taken');
     });
   } catch (error) {
     if (!(error instanceof Problem && error.code === 'email_taken')) throw error;

@@ -9,10 +9,10 @@ import type { Clock } from '../../base/platform/clock.ts';
 import { type Page, type Paged, paged } from '../../base/platform/page.ts';
 import { newId, type Random } from '../../base/platform/random.ts';
 import type { OrganizationCaller } from '../../protocol/caller.ts';
-import { type ChosenRole, chooseRoles, orNoSuchRole, type RoleChoice } from '../members/choose-roles.ts';
+import { orNoSuchRole, type RoleChoice, resolveRoles, type ScopedRole } from '../members/resolve-roles.ts';
 import { findOrganizationId } from '../organizations/store.ts';
-import { beginChange } from '../rights/authority.ts';
 import { assertMayGrant } from '../rights/granting.ts';
+import { lockAndAuthorize } from '../rights/lock-and-authorize.ts';
 import { lockOrganization } from '../rights/store.ts';
 import { type EmailAddress, parseEmail } from '../users/email.ts';
 import { assertMailAllowed, type BudgetDeps } from './budgets.ts';
@@ -56,15 +56,15 @@ export type Invitation = Omit<InvitationRow, 'emailKey' | 'createdAt' | 'expires
 const NO_SUCH = { detail: 'There is no such pending invitation: list the invitations first.' };
 
 /**
- * Invites an e-mail, or renews the pending invitation that it has: the older token ends. Raises what beginChange raises,
+ * Invites an e-mail, or renews the pending invitation that it has: the older token ends. Raises what lockAndAuthorize raises,
  * validation_failed, not_found for a role, grant_exceeds_own, already_member, team_member_limit, too_many_requests.
  */
 export async function invite(deps: InvitationDeps, caller: OrganizationCaller, input: Invite): Promise<Invitation> {
-  const email = goodEmail(input.email);
+  const email = validEmail(input.email);
   const { organizationId } = caller;
   const row = await deps.db.organization({ organizationId, userId: caller.id }, async (tx) => {
-    const standing = await beginChange(tx, caller, 'users:invite');
-    const roles = await chooseRoles(tx, organizationId, input.roles);
+    const standing = await lockAndAuthorize(tx, caller, 'users:invite');
+    const roles = await resolveRoles(tx, organizationId, input.roles);
     assertMayGrant(standing, roles);
     await assertMailAllowed(deps, tx, organizationId, email.key, caller.id);
     return write(deps, tx, { organizationId, invitedBy: caller.id, email, roles });
@@ -81,14 +81,14 @@ export async function inviteByOperator(
   deps: OperatorInvitationDeps,
   input: Invite & { readonly organization: string },
 ): Promise<Invitation> {
-  const email = goodEmail(input.email);
+  const email = validEmail(input.email);
   const organizationId = await findOrganizationId(deps.db.systemReader(), input.organization);
   if (organizationId === null) throw noOrganization();
   const row = await deps.db.system(async (tx) => {
     const status = await lockOrganization(tx, organizationId);
     if (status === null) throw noOrganization();
     if (status === 'suspended') throw problem('organization_suspended');
-    const roles = await chooseRoles(tx, organizationId, input.roles);
+    const roles = await resolveRoles(tx, organizationId, input.roles);
     return write(deps, tx, { organizationId, invitedBy: null, email, roles });
   });
   return toInvitation(row);
@@ -105,7 +105,7 @@ export async function resendInvitation(
 ): Promise<Invitation> {
   const { organizationId } = caller;
   const row = await deps.db.organization({ organizationId, userId: caller.id }, async (tx) => {
-    const standing = await beginChange(tx, caller, 'users:invite');
+    const standing = await lockAndAuthorize(tx, caller, 'users:invite');
     const known = await findInvitation(tx, organizationId, id);
     if (known?.status !== 'pending' && known?.status !== 'expired') throw problem('not_found', NO_SUCH);
     const roles = await listOfferedRoles(tx, organizationId, id);
@@ -119,11 +119,11 @@ export async function resendInvitation(
   return toInvitation(row);
 }
 
-/** Ends a pending invitation, expired or not. Raises not_found for any other, and what beginChange raises. */
+/** Ends a pending invitation, expired or not. Raises not_found for any other, and what lockAndAuthorize raises. */
 export async function revokeInvitation(deps: InvitationDeps, caller: OrganizationCaller, id: string): Promise<void> {
   const { organizationId } = caller;
   await deps.db.organization({ organizationId, userId: caller.id }, async (tx) => {
-    await beginChange(tx, caller, 'users:invite');
+    await lockAndAuthorize(tx, caller, 'users:invite');
     if (!(await markRevoked(tx, organizationId, id))) throw problem('not_found', NO_SUCH);
     await record(tx, {
       id: newId(deps.random, deps.clock),
@@ -162,7 +162,7 @@ interface Writing {
   readonly organizationId: string;
   readonly invitedBy: string | null;
   readonly email: EmailAddress;
-  readonly roles: readonly ChosenRole[];
+  readonly roles: readonly ScopedRole[];
 }
 
 /** Under the organization's lock. Raises already_member, team_member_limit. */
@@ -203,7 +203,7 @@ async function write(
   return row;
 }
 
-function goodEmail(typed: string): EmailAddress {
+function validEmail(typed: string): EmailAddress {
   const email = parseEmail(typed);
   if (!email) throw invalid('email', 'must be one e-mail address such as ada@example.com');
   return email;

@@ -1,7 +1,7 @@
 // The queries of an invitation's mail: whether it is still wanted, and the token that goes with it.
 import { type SystemTx, statement } from '../../base/database/db.ts';
 
-export interface Addressed {
+export interface MailableInvitation {
   readonly email: string;
   readonly expiresAt: Date;
   readonly organizationName: string;
@@ -10,7 +10,7 @@ export interface Addressed {
 }
 
 // Locked: whoever renews, revokes or accepts it at this moment comes before or after this mail.
-const HOLD = statement(`
+const LOCK = statement(`
 SELECT i.email, i.expires_at AS "expiresAt", o.name AS "organizationName", o.status AS "organizationStatus",
   (SELECT u.name FROM users u WHERE u.id = i.invited_by) AS "inviterName"
 FROM invitations i JOIN organizations o ON o.id = i.organization_id
@@ -18,12 +18,12 @@ WHERE i.organization_id = $1::uuid AND i.id = $2::uuid AND i.status = 'pending' 
 FOR UPDATE OF i`);
 
 /** The invitation as its mail needs it, held to the end of the transaction; null when it has ended. */
-export async function holdPending(
+export async function lockPendingInvitation(
   tx: SystemTx,
   organizationId: string,
   invitationId: string,
-): Promise<Addressed | null> {
-  const [row] = await tx.rows<Addressed>(HOLD, [organizationId, invitationId]);
+): Promise<MailableInvitation | null> {
+  const [row] = await tx.rows<MailableInvitation>(LOCK, [organizationId, invitationId]);
   return row ?? null;
 }
 

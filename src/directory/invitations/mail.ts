@@ -5,7 +5,7 @@
 import type { MailKind } from '../../base/outbox/kinds.ts';
 import { isNewestMail } from '../../base/outbox/store.ts';
 import type { Random } from '../../base/platform/random.ts';
-import { holdPending, updateToken } from './mail-store.ts';
+import { lockPendingInvitation, updateToken } from './mail-store.ts';
 import { hashOfToken, newInvitationToken } from './token.ts';
 
 /** As in the outbox. Its subject is the invitation. */
@@ -20,16 +20,16 @@ export function invitationMail(deps: { readonly random: Random; readonly appUrl:
     async prepare(tx, row) {
       const { organizationId, subjectId } = row;
       if (organizationId === null) return null;
-      const addressed = await holdPending(tx, organizationId, subjectId);
+      const invitation = await lockPendingInvitation(tx, organizationId, subjectId);
       // Asked after the lock: of two mails of one invitation only the newer leaves, whatever came first here.
-      if (!addressed || !(await isNewestMail(tx, row))) return null;
-      if (addressed.organizationStatus !== 'active') {
+      if (!invitation || !(await isNewestMail(tx, row))) return null;
+      if (invitation.organizationStatus !== 'active') {
         return { againSeconds: SUSPENDED_SECONDS, failure: 'organization_suspended' };
       }
       // The token is made now, and nowhere but in the mail: a look into the database redeems nothing.
       const token = newInvitationToken(deps.random);
       await updateToken(tx, organizationId, subjectId, hashOfToken(token));
-      return { to: addressed.email, ...writeInvitationMail({ ...addressed, appUrl: deps.appUrl, token }) };
+      return { to: invitation.email, ...writeInvitationMail({ ...invitation, appUrl: deps.appUrl, token }) };
     },
   };
 }

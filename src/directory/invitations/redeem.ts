@@ -7,13 +7,13 @@ import { record } from '../../base/events/record.ts';
 import type { Clock } from '../../base/platform/clock.ts';
 import { newId, type Random } from '../../base/platform/random.ts';
 import { permits } from '../../protocol/permission.ts';
-import type { ChosenRole } from '../members/choose-roles.ts';
 import { joinOrganization } from '../members/join-organization.ts';
+import type { ScopedRole } from '../members/resolve-roles.ts';
 import { covers } from '../rights/granting.ts';
 import { findStanding, lockOrganization } from '../rights/store.ts';
 import { findByTokenHash, markAccepted, type Redeemable } from './redeem-store.ts';
 import { assertSeatLeft } from './seats.ts';
-import { holdOfferedRoles, isMembersEmail } from './store.ts';
+import { isMembersEmail, lockOfferedRoles } from './store.ts';
 import { hashOfToken } from './token.ts';
 
 export type { Redeemable } from './redeem-store.ts';
@@ -53,7 +53,7 @@ export async function redeemInvitation(
   if ((await lockOrganization(tx, organizationId)) !== 'active') throw problem('invitation_invalid');
   const accepted = await markAccepted(tx, invitation, hashOfToken(input.token), userId);
   if (!accepted) throw problem('invitation_invalid');
-  const roles = await holdOfferedRoles(tx, organizationId, invitation.id);
+  const roles = await lockOfferedRoles(tx, organizationId, invitation.id);
   const granted = roles.length > 0 && (await mayStillInvite(tx, organizationId, accepted.invitedBy, roles));
   if (!granted) throw problem('invitation_invalid');
   if (await isMembersEmail(tx, organizationId, invitation.emailKey)) throw problem('already_member');
@@ -80,7 +80,7 @@ async function mayStillInvite(
   tx: SystemTx,
   organizationId: string,
   invitedBy: string | null,
-  roles: readonly ChosenRole[],
+  roles: readonly ScopedRole[],
 ): Promise<boolean> {
   if (invitedBy === null) return true;
   const standing = await findStanding(tx, organizationId, invitedBy);

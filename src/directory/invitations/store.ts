@@ -1,7 +1,7 @@
 // The queries of invitations: make and renew, list, revoke. The database's clock judges what has expired.
 
 import { type OrganizationReader, type OrganizationTx, type SystemTx, statement } from '../../base/database/db.ts';
-import type { ChosenRole } from '../members/choose-roles.ts';
+import type { ScopedRole } from '../members/resolve-roles.ts';
 import type { Scope } from '../rights/scope.ts';
 
 const MEMBER = statement(`
@@ -84,7 +84,7 @@ export async function setOfferedRoles(
   tx: OrganizationTx | SystemTx,
   organizationId: string,
   invitationId: string,
-  roles: readonly ChosenRole[],
+  roles: readonly ScopedRole[],
 ): Promise<void> {
   await tx.rows(CLEAR_ROLES, [organizationId, invitationId]);
   const offered = roles.map(({ id, ownerKey, scope }) => ({ roleId: id, ownerKey, scope }));
@@ -102,16 +102,16 @@ export function listOfferedRoles(
   tx: OrganizationTx | SystemTx,
   organizationId: string,
   invitationId: string,
-): Promise<ChosenRole[]> {
-  return tx.rows<ChosenRole>(LIST_OFFERED, [organizationId, invitationId]);
+): Promise<ScopedRole[]> {
+  return tx.rows<ScopedRole>(LIST_OFFERED, [organizationId, invitationId]);
 }
 
 // Roles before users, and in the order of their ids, as a preset that is applied locks them.
-const HOLD_OFFERED = statement(`${OFFERED} ORDER BY r.id FOR KEY SHARE OF r`);
+const LOCK_OFFERED = statement(`${OFFERED} ORDER BY r.id FOR KEY SHARE OF r`);
 
 /** The same, and until the end of the transaction these roles stay as they are. */
-export function holdOfferedRoles(tx: SystemTx, organizationId: string, invitationId: string): Promise<ChosenRole[]> {
-  return tx.rows<ChosenRole>(HOLD_OFFERED, [organizationId, invitationId]);
+export function lockOfferedRoles(tx: SystemTx, organizationId: string, invitationId: string): Promise<ScopedRole[]> {
+  return tx.rows<ScopedRole>(LOCK_OFFERED, [organizationId, invitationId]);
 }
 
 export interface InvitationRow {

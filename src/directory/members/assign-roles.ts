@@ -4,14 +4,14 @@ import type { OrganizationTx, SystemTx } from '../../base/database/db.ts';
 import type { Clock } from '../../base/platform/clock.ts';
 import { newId, type Random } from '../../base/platform/random.ts';
 import { insertAssignments } from './assignment-store.ts';
-import { type ChosenRole, orNoSuchRole } from './choose-roles.ts';
+import { orNoSuchRole, type ScopedRole } from './resolve-roles.ts';
 
 /** Writes the assignments. Raises not_found when a role has just been removed. */
 export async function assignRoles(
   deps: { readonly clock: Clock; readonly random: Random },
   tx: OrganizationTx | SystemTx,
   member: { readonly organizationId: string; readonly userId: string },
-  roles: readonly Pick<ChosenRole, 'id' | 'ownerKey' | 'scope'>[],
+  roles: readonly Pick<ScopedRole, 'id' | 'ownerKey' | 'scope'>[],
 ): Promise<void> {
   const { organizationId, userId } = member;
   const rows = roles.map(({ id: roleId, ownerKey: roleOwnerKey, scope }) => {

@@ -5,15 +5,15 @@ import type { OrganizationTx } from '../../base/database/db.ts';
 import { record } from '../../base/events/record.ts';
 import { publishing } from '../../base/revoking/publish.ts';
 import type { OrganizationCaller } from '../../protocol/caller.ts';
-import { assertOutranks, assertOwned, beginChange } from '../rights/authority.ts';
 import { assertMayGrant, type Standing } from '../rights/granting.ts';
+import { assertHasOwner, assertOutranks, lockAndAuthorize } from '../rights/lock-and-authorize.ts';
 import { findStanding } from '../rights/store.ts';
 import { raiseEpochs } from '../users/epoch-store.ts';
 import { assignRoles } from './assign-roles.ts';
 import { deleteAssignments, findRoles, listAssignments } from './assignment-store.ts';
-import { assignmentKey, chooseRoles, type RoleChoice } from './choose-roles.ts';
 import { type MemberChangeDeps, type MemberEvent, memberEvent } from './event.ts';
-import { memberOf, noSuchMember } from './list-members.ts';
+import { getMemberIn, noSuchMember } from './list-members.ts';
+import { assignmentKey, type RoleChoice, resolveRoles } from './resolve-roles.ts';
 import { updateMemberStatus } from './store.ts';
 
 export interface ChangeMember {
@@ -25,12 +25,12 @@ export interface ChangeMember {
 
 /**
  * The member after the change. What changes nothing writes nothing. Raises not_found for a stranger or an unknown role,
- * member_outranks_you, grant_exceeds_own for an added role, last_owner, and what beginChange raises.
+ * member_outranks_you, grant_exceeds_own for an added role, last_owner, and what lockAndAuthorize raises.
  */
 export async function changeMember(deps: MemberChangeDeps, caller: OrganizationCaller, input: ChangeMember) {
   const { organizationId } = caller;
   const commit = deps.db.organization({ organizationId, userId: caller.id }, async (tx) => {
-    const standing = await beginChange(tx, caller, 'users:update');
+    const standing = await lockAndAuthorize(tx, caller, 'users:update');
     const before = await findStanding(tx, organizationId, input.userId);
     if (!before) throw noSuchMember();
     if (input.userId !== caller.id) assertOutranks(standing, before);
@@ -41,9 +41,9 @@ export async function changeMember(deps: MemberChangeDeps, caller: OrganizationC
       await updateMemberStatus(tx, organizationId, input.userId, input.status);
       events.push({ type: input.status === 'active' ? 'member.activated' : 'member.suspended' });
     }
-    const member = await memberOf(tx, organizationId, input.userId);
+    const member = await getMemberIn(tx, organizationId, input.userId);
     if (events.length === 0) return { member, revocations: [] };
-    if (before.owner) await assertOwned(tx, organizationId);
+    if (before.owner) await assertHasOwner(tx, organizationId);
     for (const event of events) await record(tx, memberEvent(deps, caller, organizationId, input.userId, event));
     return { member, revocations: await raiseEpochs(tx, [input.userId]) };
   });
@@ -59,7 +59,7 @@ async function replaceRoles(
   userId: string,
   choices: readonly RoleChoice[],
 ) {
-  const chosen = await chooseRoles(tx, organizationId, choices);
+  const chosen = await resolveRoles(tx, organizationId, choices);
   const held = await listAssignments(tx, organizationId, userId);
   const heldKeys = new Set(held.map(({ roleId, scope }) => assignmentKey(roleId, scope)));
   const chosenKeys = new Set(chosen.map(({ id, scope }) => assignmentKey(id, scope)));

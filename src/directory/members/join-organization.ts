@@ -6,7 +6,7 @@ import { record } from '../../base/events/record.ts';
 import type { Clock } from '../../base/platform/clock.ts';
 import { newId, type Random } from '../../base/platform/random.ts';
 import { assignRoles } from './assign-roles.ts';
-import type { ChosenRole } from './choose-roles.ts';
+import type { ScopedRole } from './resolve-roles.ts';
 import { insertMembership } from './store.ts';
 
 export interface Joining {
@@ -14,7 +14,7 @@ export interface Joining {
   readonly userId: string;
   /** Who did it; null for an operator. */
   readonly actorId: string | null;
-  readonly roles: readonly ChosenRole[];
+  readonly roles: readonly ScopedRole[];
   /** What the event says of how it came about. */
   readonly data: EventData<'member.joined'>;
 }

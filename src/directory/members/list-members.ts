@@ -22,20 +22,20 @@ export async function listMembers(
   return paged(
     rows,
     { limit, offset },
-    { toItem: shown, countAll: () => countMembers(reader, organizationId, filter) },
+    { toItem: toMember, countAll: () => countMembers(reader, organizationId, filter) },
   );
 }
 
 /** One member. Raises not_found for whoever is none. */
 export function getMember(deps: ReadDeps, { organizationId }: OrganizationPrincipal, userId: string) {
-  return memberOf(deps.db.organizationReader({ organizationId }), organizationId, userId);
+  return getMemberIn(deps.db.organizationReader({ organizationId }), organizationId, userId);
 }
 
 /** The same within a transaction that goes on to answer with it. */
-export async function memberOf(tx: OrganizationReader, organizationId: string, userId: string) {
+export async function getMemberIn(tx: OrganizationReader, organizationId: string, userId: string) {
   const row = await findMember(tx, organizationId, userId);
   if (!row) throw noSuchMember();
-  return shown(row);
+  return toMember(row);
 }
 
 /** The same words for a stranger and for somebody who does not exist. */
@@ -43,6 +43,6 @@ export function noSuchMember() {
   return problem('not_found', { detail: 'There is no such member: list the members first.' });
 }
 
-function shown({ id, email, name, status, roles, joinedAt }: MemberRow) {
+function toMember({ id, email, name, status, roles, joinedAt }: MemberRow) {
   return { id, email, name, status, roles, joinedAt: joinedAt.toISOString() };
 }

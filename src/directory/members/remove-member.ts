@@ -6,7 +6,7 @@ import { problem } from '../../base/errors/problem.ts';
 import { record } from '../../base/events/record.ts';
 import { publishing, type Revoking } from '../../base/revoking/publish.ts';
 import type { Caller, OrganizationCaller } from '../../protocol/caller.ts';
-import { assertOutranks, assertOwned, beginChange } from '../rights/authority.ts';
+import { assertHasOwner, assertOutranks, lockAndAuthorize } from '../rights/lock-and-authorize.ts';
 import { findStanding, lockOrganization } from '../rights/store.ts';
 import { raiseEpochs } from '../users/epoch-store.ts';
 import { type MemberChangeDeps, memberEvent } from './event.ts';
@@ -27,12 +27,12 @@ export interface RemoveMemberDeps extends MemberChangeDeps {
 
 /**
  * Removes a member with their roles, and ends their sessions that act for the organization. Raises not_found for a
- * stranger, member_outranks_you, last_owner, and what beginChange raises.
+ * stranger, member_outranks_you, last_owner, and what lockAndAuthorize raises.
  */
 export async function removeMember(deps: RemoveMemberDeps, caller: OrganizationCaller, userId: string): Promise<void> {
   const { organizationId } = caller;
   const commit = deps.db.organization({ organizationId, userId: caller.id }, async (tx) => {
-    const standing = await beginChange(tx, caller, 'users:remove');
+    const standing = await lockAndAuthorize(tx, caller, 'users:remove');
     const member = await findStanding(tx, organizationId, userId);
     if (!member) throw noSuchMember();
     if (userId !== caller.id) assertOutranks(standing, member);
@@ -41,7 +41,7 @@ export async function removeMember(deps: RemoveMemberDeps, caller: OrganizationC
     await lockMembership(tx, organizationId, userId);
     const ended = await deps.endSessionsOfRemoved(tx, { organizationId, userId, actorId: caller.id });
     await deleteMembership(tx, organizationId, userId);
-    if (member.owner) await assertOwned(tx, organizationId);
+    if (member.owner) await assertHasOwner(tx, organizationId);
     await record(tx, memberEvent(deps, caller, organizationId, userId, { type: 'member.removed' }));
     return { revocations: [...raised, ...ended.revocations] };
   });
@@ -63,7 +63,7 @@ export async function leaveOrganization(deps: MemberChangeDeps, caller: Caller, 
     if (!standing) throw noSuchOrganization();
     const raised = await raiseEpochs(tx, [caller.id]);
     await deleteMembership(tx, organizationId, caller.id);
-    if (standing.owner) await assertOwned(tx, organizationId);
+    if (standing.owner) await assertHasOwner(tx, organizationId);
     await record(tx, memberEvent(deps, caller, organizationId, caller.id, { type: 'member.left' }));
     return { revocations: raised };
   });

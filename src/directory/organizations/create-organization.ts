@@ -5,11 +5,16 @@ import { problem } from '../../base/errors/problem.ts';
 import { newId } from '../../base/platform/random.ts';
 import type { Caller } from '../../protocol/caller.ts';
 import { lockAndCountOwned } from '../rights/store.ts';
-import { chooseSlug, type Founded, type FoundingDeps, foundOrganization } from './found-organization.ts';
+import {
+  type CreatedOrganization,
+  chooseSlug,
+  type InsertOrganizationDeps,
+  insertOrganization,
+} from './insert-organization.ts';
 
-export interface CreateOrganizationDeps extends FoundingDeps {
+export interface CreateOrganizationDeps extends InsertOrganizationDeps {
   readonly db: Database;
-  /** How many organizations one user may own before founding no more. */
+  /** How many organizations one user may own before toCreate no more. */
   readonly organizationsPerUserMax: number;
 }
 
@@ -21,15 +26,15 @@ export async function createOrganization(
   deps: CreateOrganizationDeps,
   caller: Caller,
   input: { readonly name: string; readonly slug: string | null },
-): Promise<Founded> {
+): Promise<CreatedOrganization> {
   const organizationId = newId(deps.random, deps.clock);
   const slug = await chooseSlug(deps, input.name, input.slug);
-  const founding = { organizationId, ownerId: caller.id, actorId: caller.id, name: input.name, slug };
+  const toCreate = { organizationId, ownerId: caller.id, actorId: caller.id, name: input.name, slug };
   // Across organizations, because it is the others of the same owner that are counted.
-  const founded = await deps.db.system(async (tx) => {
+  const created = await deps.db.system(async (tx) => {
     if ((await lockAndCountOwned(tx, caller.id)) >= deps.organizationsPerUserMax) throw problem('organization_limit');
-    return foundOrganization(deps, tx, founding);
+    return insertOrganization(deps, tx, toCreate);
   });
-  if (!founded) throw problem('slug_taken');
-  return founded;
+  if (!created) throw problem('slug_taken');
+  return created;
 }

@@ -6,7 +6,7 @@ import type { Clock } from '../../base/platform/clock.ts';
 import { newId, type Random } from '../../base/platform/random.ts';
 import { type PublishDeps, publishing } from '../../base/revoking/publish.ts';
 import type { OrganizationCaller } from '../../protocol/caller.ts';
-import { beginChange } from '../rights/authority.ts';
+import { lockAndAuthorize } from '../rights/lock-and-authorize.ts';
 import { deleteOrganizationRow } from './delete-store.ts';
 
 export interface DeleteOrganizationDeps extends PublishDeps {
@@ -17,12 +17,12 @@ export interface DeleteOrganizationDeps extends PublishDeps {
 
 /**
  * Deletes the caller's organization with all that belongs to it. Its access tokens are refused from now on; its members'
- * sessions live on and act for none. What has happened in it stays recorded. Raises what beginChange raises.
+ * sessions live on and act for none. What has happened in it stays recorded. Raises what lockAndAuthorize raises.
  */
 export async function deleteOrganization(deps: DeleteOrganizationDeps, caller: OrganizationCaller): Promise<void> {
   const { organizationId } = caller;
   const commit = deps.db.organization({ organizationId, userId: caller.id }, async (tx) => {
-    await beginChange(tx, caller, 'organization:delete');
+    await lockAndAuthorize(tx, caller, 'organization:delete');
     await record(tx, {
       id: newId(deps.random, deps.clock),
       type: 'organization.deleted',

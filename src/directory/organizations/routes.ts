@@ -1,4 +1,4 @@
-// HTTP of organizations: founding, reading, changing and deleting them.
+// HTTP of organizations: toCreate, reading, changing and deleting them.
 import { type Endpoint, endpoint, needs, signedIn } from '../../base/http/endpoint.ts';
 import { enveloped, PageQuery, page } from '../../base/http/wire.ts';
 import { type CreateOrganizationDeps, createOrganization } from './create-organization.ts';
@@ -17,7 +17,7 @@ import {
 export interface OrganizationRouteDeps extends OrganizationDeps, CreateOrganizationDeps, DeleteOrganizationDeps {}
 
 export function organizationRoutes(deps: OrganizationRouteDeps): Endpoint[] {
-  return [...foundingRoutes(deps), ...currentRoutes(deps)];
+  return [...creatingRoutes(deps), ...currentRoutes(deps)];
 }
 
 function currentRoutes(deps: OrganizationDeps): Endpoint[] {
@@ -70,7 +70,7 @@ function currentRoutes(deps: OrganizationDeps): Endpoint[] {
   ];
 }
 
-function foundingRoutes(deps: CreateOrganizationDeps & DeleteOrganizationDeps): Endpoint[] {
+function creatingRoutes(deps: CreateOrganizationDeps & DeleteOrganizationDeps): Endpoint[] {
   const create = (url: string, id: string, summary: string) =>
     endpoint({
       method: 'POST',
@@ -83,8 +83,8 @@ function foundingRoutes(deps: CreateOrganizationDeps & DeleteOrganizationDeps): 
       reply: { 201: enveloped(CreatedOrganization) },
       problems: ['slug_taken', 'organization_limit'],
       handle: async ({ caller, body }) => {
-        const founded = await createOrganization(deps, caller, { name: body.name, slug: body.slug ?? null });
-        return { data: { ...founded.organization, subscription: founded.subscription } };
+        const created = await createOrganization(deps, caller, { name: body.name, slug: body.slug ?? null });
+        return { data: { ...created.organization, subscription: created.subscription } };
       },
     });
   return [

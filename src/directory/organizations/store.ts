@@ -14,7 +14,7 @@ export interface NewOrganization {
 }
 
 /** False when the slug is taken; then nothing was written. */
-export async function insertOrganization(tx: OrganizationTx | SystemTx, row: NewOrganization): Promise<boolean> {
+export async function insertOrganizationRow(tx: OrganizationTx | SystemTx, row: NewOrganization): Promise<boolean> {
   const { count } = await tx.models.organization.createMany({ data: [row], skipDuplicates: true });
   return count === 1;
 }

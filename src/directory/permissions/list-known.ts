@@ -1,41 +1,41 @@
-// The catalogue of permissions: those that Tenantry itself asks for, each with what it allows, and those that the roles
-// name on behalf of other services.
+// The catalogue of permissions: those that Tenantry's own routes require, each with a description, and those that roles
+// contain for other services.
 import type { Database } from '../../base/database/db.ts';
 import { type Page, type Paged, paged } from '../../base/platform/page.ts';
 import { type OrganizationPrincipal, scopeOf } from '../../protocol/caller.ts';
 import { countPermissions, listPermissions } from './store.ts';
 
-/** What Tenantry's own routes ask for. Every permission of a `needs()` or a `client()` stands here. */
+/** The permissions that Tenantry's own routes require. Every permission of a `needs()` or a `client()` is listed here. */
 export const OWN_PERMISSIONS: Readonly<Record<string, string>> = {
   'audit:read': 'Read the audit log of the organization.',
-  'clients:manage': 'Make, change and remove service clients of the organization.',
+  'clients:manage': 'Create, change and delete service clients of the organization.',
   'organization:delete': 'Delete the organization.',
   'organization:read': 'Read the organization and its subscription.',
   'organization:update': 'Change the name and the settings of the organization.',
-  'revocations:read': 'As a service client: follow what is revoked in the organization.',
-  'roles:read': 'List roles and the permissions that are known.',
-  'roles:write': 'Make, change and remove roles of the organization, within one’s own rights.',
-  'sessions:read': 'List the sessions of members that act for the organization.',
-  'sessions:revoke': 'End the sessions of members that act for the organization.',
-  'users:invite': 'Invite people and handle the invitations.',
+  'revocations:read': 'As a service client: read the revocations of the organization.',
+  'roles:read': 'List roles and known permissions.',
+  'roles:write': 'Create, change and delete roles of the organization, within one’s own rights.',
+  'sessions:read': 'List the sessions in which members act for the organization.',
+  'sessions:revoke': 'End the sessions in which members act for the organization.',
+  'users:invite': 'Invite people and manage the invitations.',
   'users:read': 'List and read the members of the organization.',
   'users:remove': 'Remove members from the organization.',
   'users:update': 'Change the roles and the status of members.',
-  'webhooks:manage': 'Make, change and remove webhooks of the organization.',
+  'webhooks:manage': 'Create, change and delete webhooks of the organization.',
 };
 
 export interface KnownPermission {
-  /** A name, or `*` in a permission that a role holds as a wildcard. */
+  /** A name, or `*` for a wildcard that a role contains. */
   readonly resource: string;
   readonly action: string;
   /** `resource:action`. */
   readonly permission: string;
   readonly description: string | null;
-  /** Who asks for it: Tenantry itself, or nobody known but the roles that hold it. */
+  /** `tenantry` when Tenantry's own routes require it, `roles` when it is known only because a role contains it. */
   readonly source: 'tenantry' | 'roles';
 }
 
-/** Every permission that Tenantry asks for or a role visible to the caller's organization holds, in order. */
+/** Every permission that Tenantry requires or that a role visible to the caller's organization contains, sorted. */
 export async function listKnownPermissions(
   deps: { readonly db: Database },
   caller: OrganizationPrincipal,

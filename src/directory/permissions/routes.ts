@@ -16,7 +16,7 @@ export function permissionRoutes(deps: PermissionRouteDeps): Endpoint[] {
       url: '/api/v1/permissions',
       access: needs('roles:read', { orClient: true }),
       id: 'listPermissions',
-      summary: 'List the permissions that Tenantry asks for or a role holds, wildcards included',
+      summary: 'List the permissions that Tenantry requires or that a role contains, including wildcards',
       tag: 'Roles',
       query: PageQuery,
       reply: { 200: page(KnownPermission) },

@@ -7,6 +7,11 @@ export const KnownPermission = z
     action: z.string(),
     permission: z.string(),
     description: z.string().nullable(),
-    source: z.enum(['tenantry', 'roles']).meta({ description: 'Who asks for it: Tenantry, or nobody known.' }),
+    source: z
+      .enum(['tenantry', 'roles'])
+      .meta({
+        description:
+          'tenantry: an endpoint of Tenantry requires it. roles: it is known only because a role contains it.',
+      }),
   })
   .meta({ id: 'KnownPermission' });

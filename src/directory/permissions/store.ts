@@ -1,4 +1,4 @@
-// The queries of the permissions that roles hold.
+// The queries of the permissions that roles contain.
 import { type OrganizationReader, statement } from '../../base/database/db.ts';
 import { SYSTEM_OWNER } from '../roles/store.ts';
 
@@ -7,12 +7,12 @@ SELECT p.permission COLLATE "C" AS permission FROM roles r CROSS JOIN LATERAL un
 WHERE r.owner_key IN ($1::uuid, '${SYSTEM_OWNER}')
 UNION SELECT own.permission COLLATE "C" FROM unnest($2::text[]) AS own (permission)`;
 
-// $1 organization, $2 permissions that the service itself knows, $3 limit, $4 offset.
+// $1 organization, $2 permissions that Tenantry's own routes require, $3 limit, $4 offset.
 const LIST = statement(`
 SELECT permission, (count(*) OVER ())::int AS total FROM (${KNOWN}) AS known
 ORDER BY permission LIMIT $3::int OFFSET $4::int`);
 
-/** The given permissions, and those of system roles and of the organization's own, each once and in order. */
+/** The permissions of `own`, of system roles and of the organization's roles: each once, sorted. */
 export function listPermissions(
   tx: OrganizationReader,
   organizationId: string,

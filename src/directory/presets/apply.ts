@@ -1,4 +1,5 @@
-// Makes the system roles what a preset says, for the operator and for the very first start; and writes them out as one.
+// Applies a preset to the system roles, for an operator and at the first start. Also exports the system roles as a
+// preset.
 
 import type { Database, SystemTx } from '../../base/database/db.ts';
 import { problem } from '../../base/errors/problem.ts';
@@ -31,27 +32,27 @@ export interface PresetDeps extends PublishDeps {
 
 export interface AppliedPreset {
   readonly plan: PresetPlan;
-  /** How many users hold a role whose permissions or ownership changed: their access tokens are refused from now on. */
+  /** How many users have a role whose permissions or ownership changed. Their older access tokens are now refused. */
   readonly usersAffected: number;
 }
 
-// The epochs of a million holders are raised in well under this.
+// Raising the epochs of a million users takes well under this.
 const WITHIN_MS = 600_000;
 const RAISED_AT_ONCE = 5_000;
 
 /**
- * Makes the system roles what the preset says, in one transaction with one event; repeating it changes nothing. Raises
- * role_name_taken, role_in_use or last_owner with a sentence that names what is in the way.
+ * Makes the system roles equal to the preset, in one transaction with one event. Repeating it changes nothing. Raises
+ * role_name_taken, role_in_use or last_owner with a sentence that names the obstacle.
  */
 export async function applyPreset(deps: PresetDeps, preset: Preset, options: PlanOptions = {}): Promise<AppliedPreset> {
-  // The usual run finds everything in place, and then opens no transaction.
+  // Usually nothing has to change. Then no transaction is opened.
   const first = await planPreset(deps.db, preset, options);
   if (first.changes === 0) return { plan: first, usersAffected: 0 };
   const commit = deps.db.system(
     async (tx) => {
-      await lockWhatChanges(tx, preset, options);
+      await lockRolesToChange(tx, preset, options);
       const plan = await planWith(tx, preset, options);
-      if (plan.changes === 0) return { plan, usersAffected: 0, revocations: [] }; // another process was quicker
+      if (plan.changes === 0) return { plan, usersAffected: 0, revocations: [] }; // another process has applied it
       const [obstacle] = plan.obstacles;
       if (obstacle) throw problem(obstacle.code, { detail: plan.obstacles.map(({ detail }) => detail).join(' ') });
       const present = await listSystemRoles(tx);
@@ -68,10 +69,11 @@ export async function applyPreset(deps: PresetDeps, preset: Preset, options: Pla
 }
 
 /**
- * In the order of every change of members: organizations, names, roles, users. A role is locked against being assigned, so that
- * nobody can come to hold its old content unseen; organizations only where somebody may stop being an owner.
+ * Locks in the order that every change of members uses: organizations, role names, roles, users. The lock on a role
+ * keeps others from assigning it, so that nobody gets the old content unnoticed. Organizations are locked only where
+ * a member may stop being an owner.
  */
-async function lockWhatChanges(tx: SystemTx, preset: Preset, options: PlanOptions): Promise<void> {
+async function lockRolesToChange(tx: SystemTx, preset: Preset, options: PlanOptions): Promise<void> {
   await lockSystemRoles(tx);
   const { steps } = await planWith(tx, preset, options);
   const present = await listSystemRoles(tx);
@@ -91,7 +93,7 @@ function idsOf(present: readonly SystemRole[], steps: readonly PlanStep[]): stri
   return present.filter(({ name }) => names.has(name)).map(({ id }) => id);
 }
 
-// A level is judged when it matters and stands in no token.
+// A change of level needs no new tokens: no token contains the level, and each check reads it from the database.
 function rightsChanged(steps: readonly PlanStep[], present: readonly SystemRole[]): string[] {
   const changed = steps.filter(({ changes }) =>
     changes.some(({ field }) => field === 'permissions' || field === 'ownership'),
@@ -145,8 +147,9 @@ async function recordApplied(deps: PresetDeps, tx: SystemTx, plan: PresetPlan, u
 }
 
 /**
- * At the start of a service: applies the preset (shipped name or path) to a database without any system role and gives
- * the names of the roles; afterwards system roles change by the operator's command only. Raises PresetRefused.
+ * Run when the service starts. Applies the preset (a shipped name or a path) if the database has no system role, and
+ * returns the names of the created roles. After that, only the operator's command changes system roles. Raises
+ * PresetRefused.
  */
 export async function applyFirstPreset(deps: PresetDeps, nameOrPath: string): Promise<string[]> {
   const preset = readPreset(nameOrPath);
@@ -155,13 +158,13 @@ export async function applyFirstPreset(deps: PresetDeps, nameOrPath: string): Pr
   return plan.steps.filter(({ action }) => action === 'create').map(({ role }) => role);
 }
 
-/** The system roles as the YAML text of a preset; applying it changes nothing. Raises PresetRefused. */
+/** The system roles as the YAML text of a preset. Applying that preset changes nothing. Raises PresetRefused. */
 export async function exportRoles(deps: { readonly db: Database }, name = 'exported'): Promise<string> {
   const roles = await listSystemRoles(deps.db.systemReader());
   const owners = roles.filter(({ ownership }) => ownership).map((role) => role.name);
   if (owners.length > 1) {
     throw new PresetRefused([
-      `More than one role makes owners (${owners.join(', ')}), and in a preset one does: give their holders one of them, and remove the others`,
+      `More than one role makes owners (${owners.join(', ')}), but a preset has exactly one such role: assign one of them to all owners, and remove the others`,
     ]);
   }
   if (owners.length === 0) throw new PresetRefused(['No system role makes owners: apply a preset first']);

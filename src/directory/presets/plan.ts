@@ -1,5 +1,5 @@
-// What a preset would change: the difference between its roles and the system roles that there are, and what stands
-// against it. Changes nothing.
+// What a preset would change: the difference between its roles and the existing system roles, and the obstacles to
+// applying it. Changes nothing.
 import { isDeepStrictEqual } from 'node:util';
 import type { Database, SystemReader } from '../../base/database/db.ts';
 import type { ProblemCode } from '../../base/errors/problem.ts';
@@ -20,7 +20,7 @@ export interface PlanStep {
   readonly changes: readonly FieldChange[];
 }
 
-/** Why a preset cannot be applied now: a code of the problem table, and a sentence that names what is in the way. */
+/** Why a preset cannot be applied now: a code of the problem table, and a sentence that names the obstacle. */
 export interface Obstacle {
   readonly code: Extract<ProblemCode, 'role_name_taken' | 'role_in_use' | 'last_owner'>;
   readonly detail: string;
@@ -30,11 +30,11 @@ export interface PresetPlan {
   readonly preset: string;
   /** The preset's roles in its order, then those to remove. */
   readonly steps: readonly PlanStep[];
-  /** System roles that the preset does not name and that stay. */
+  /** System roles that the preset does not name and that are kept. */
   readonly unlisted: readonly string[];
-  /** The roles that make owners afterwards: more than one where the former owners' role stays. */
+  /** The roles that make owners after the preset is applied: more than one if the former owners' role is kept. */
   readonly owners: readonly string[];
-  /** Roles that make owners only afterwards, and how often they are assigned. */
+  /** Existing roles that begin to make owners, and how many members have them. */
   readonly promoted: readonly { readonly role: string; readonly members: number }[];
   readonly obstacles: readonly Obstacle[];
   /** How many steps are not `keep`. */
@@ -46,12 +46,12 @@ export interface PlanOptions {
   readonly prune?: boolean;
 }
 
-/** What applying the preset would do to the database as it is. Raises DatabaseUnavailable. */
+/** What applying the preset would change in the database now. Raises DatabaseUnavailable. */
 export function planPreset(db: Database, preset: Preset, options: PlanOptions = {}): Promise<PresetPlan> {
   return planWith(db.systemReader(), preset, options);
 }
 
-/** The same within a transaction that goes on to apply it. */
+/** As planPreset, within a transaction that then applies it. */
 export async function planWith(tx: SystemReader, preset: Preset, options: PlanOptions): Promise<PresetPlan> {
   const present = await listSystemRoles(tx);
   const steps = compare(preset, present, options.prune ?? false);
@@ -146,7 +146,7 @@ async function findPromoted(tx: SystemReader, present: readonly SystemRole[], st
   return names.map((role) => ({ role, members: uses.find(({ name }) => name === role)?.members ?? 0 }));
 }
 
-/** The ids of the roles that make owners now and will not, and of those that will. */
+/** The ids of the roles that will stop making owners, and of the existing roles that will make owners. */
 export function ownershipAfter(
   preset: Preset,
   present: readonly SystemRole[],

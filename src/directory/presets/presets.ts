@@ -1,5 +1,5 @@
-// Role presets as YAML: files that describe the system roles, read strictly, and written so that they can be read again.
-// What a preset does to the database: plan.ts and apply-preset.ts.
+// Role presets as YAML: files that describe the system roles. Reads them strictly and writes them so that they can be
+// read again. plan.ts and apply.ts apply a preset to the database.
 import { readdirSync, readFileSync, statSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
 import { parse, stringify } from 'yaml';
@@ -39,7 +39,7 @@ const PresetFile = z.strictObject(
   'must be a mapping of name and roles',
 );
 
-/** What a system role is made of. Permissions are sorted and without repeats. */
+/** The content of a system role. Permissions are sorted and without repeats. */
 export type PresetRole = Readonly<z.output<typeof PresetRole>>;
 
 export interface Preset {
@@ -47,7 +47,7 @@ export interface Preset {
   readonly roles: readonly PresetRole[];
 }
 
-/** A preset cannot be read or written: one line for each problem, each naming role and field. */
+/** A preset cannot be read or written. One line for each problem names the role and the field. */
 export class PresetRefused extends OperatorError {
   override readonly name = 'PresetRefused';
   readonly problems: readonly string[];
@@ -65,7 +65,7 @@ export function listPresets(): string[] {
     .sort();
 }
 
-/** A shipped preset by its name, or one by the path of its file. Raises PresetRefused. */
+/** Reads a preset by its shipped name, or by the path of its file. Raises PresetRefused. */
 export function readPreset(nameOrPath: string): Preset {
   const shipped = listPresets();
   if (shipped.includes(nameOrPath)) return parsePreset(readText(`${SHIPPED}${nameOrPath}.yaml`), nameOrPath);
@@ -79,7 +79,7 @@ export function readPreset(nameOrPath: string): Preset {
 function readText(path: string): string {
   try {
     const file = statSync(path);
-    if (!file.isFile()) throw new PresetRefused([`${path}: is no file`]); // a device has no end, a pipe may have none
+    if (!file.isFile()) throw new PresetRefused([`${path}: is not a regular file`]); // reading a device or a pipe might never end
     if (file.size > FILE_BYTES_MAX) throw new PresetRefused([`${path}: must be smaller than ${FILE_BYTES_MAX} bytes`]);
     return readFileSync(path, 'utf8');
   } catch (error) {
@@ -88,7 +88,7 @@ function readText(path: string): string {
   }
 }
 
-/** The preset that a YAML text describes; `source` stands before each problem. Raises PresetRefused. */
+/** The preset that a YAML text describes. Each problem begins with `source`. Raises PresetRefused. */
 export function parsePreset(text: string, source: string): Preset {
   let raw: unknown;
   try {
@@ -102,13 +102,13 @@ export function parsePreset(text: string, source: string): Preset {
   const parsed = PresetFile.safeParse(raw);
   const problems = parsed.success
     ? contradictions(parsed.data)
-    : parsed.error.issues.flatMap((issue) => said(issue, raw));
+    : parsed.error.issues.flatMap((issue) => problemLines(issue, raw));
   if (!parsed.success || problems.length > 0) throw new PresetRefused(problems.map((line) => `${source}: ${line}`));
   return parsed.data;
 }
 
-/** `role "agent": permissions.3: must be …`, one line for each member that is wrong. */
-function said(issue: z.core.$ZodIssue, raw: unknown): string[] {
+/** One line for each wrong field, such as `role "agent": permissions.3: must be …`. */
+function problemLines(issue: z.core.$ZodIssue, raw: unknown): string[] {
   const [list, index, ...rest] = issue.path;
   const isRole = list === 'roles' && typeof index === 'number';
   const place = isRole ? `${roleAt(raw, index)}: ` : '';
@@ -129,7 +129,7 @@ function roleAt(raw: unknown, index: number): string {
   return typeof name === 'string' ? `role ${JSON.stringify(name.slice(0, 60))}` : `role ${index + 1}`;
 }
 
-/** What no single field shows: names that repeat, and an ownership that is not one role's, the highest. */
+/** Problems that concern several roles: repeated names, and ownership of no role, several roles or a lower role. */
 function contradictions({ roles }: Preset): string[] {
   const names = roles.map(({ name }) => name);
   const twice = [...new Set(names.filter((name, index) => names.indexOf(name) !== index))];
@@ -146,7 +146,7 @@ function contradictions({ roles }: Preset): string[] {
   return problems;
 }
 
-/** The YAML text of a preset: the highest role first. Raises PresetRefused for what could not be read again. */
+/** The YAML text of a preset, the highest role first. Raises PresetRefused for a preset that could not be read again. */
 export function writePreset(preset: Preset): string {
   const roles = [...preset.roles]
     .sort((a, b) => b.level - a.level || (a.name < b.name ? -1 : 1))

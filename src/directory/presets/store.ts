@@ -1,4 +1,5 @@
-// The queries of presets: what writes system roles and finds everybody whom that concerns, across organizations.
+// The queries of presets: they write system roles and find the users and organizations that a change affects, across
+// organizations.
 import { type SystemReader, type SystemTx, statement } from '../../base/database/db.ts';
 import { ROLE_NAMES_LOCK, SYSTEM_OWNER } from '../roles/store.ts';
 import type { PresetRole } from './presets.ts';
@@ -17,19 +18,19 @@ export function listSystemRoles(tx: SystemReader): Promise<SystemRole[]> {
 }
 
 const PRESET_LOCK = 7_360_233_713;
-// In FROM, because nothing can be read from a column of the type void.
-const HOLD_PRESETS = statement(`SELECT 1 AS held FROM pg_advisory_xact_lock(${PRESET_LOCK})`);
+// The function is in FROM because the driver cannot read a column of type void.
+const LOCK_PRESETS = statement(`SELECT 1 AS held FROM pg_advisory_xact_lock(${PRESET_LOCK})`);
 
-/** Until the end of the transaction nobody else applies a preset: system roles stay as they are read after it. */
+/** Keeps others from applying a preset until the end of the transaction. System roles read after this do not change. */
 export async function lockSystemRoles(tx: SystemTx): Promise<void> {
-  await tx.rows(HOLD_PRESETS, []);
+  await tx.rows(LOCK_PRESETS, []);
 }
 
-const HOLD_NAMES = statement(`SELECT 1 AS held FROM pg_advisory_xact_lock(${ROLE_NAMES_LOCK})`);
+const LOCK_NAMES = statement(`SELECT 1 AS held FROM pg_advisory_xact_lock(${ROLE_NAMES_LOCK})`);
 
-/** Until the end of the transaction no organization names a role. Taken after the locks of organizations, as they do. */
+/** Keeps every organization from naming a role until the end of the transaction. Call it after locking organizations. */
 export async function lockRoleNames(tx: SystemTx): Promise<void> {
-  await tx.rows(HOLD_NAMES, []);
+  await tx.rows(LOCK_NAMES, []);
 }
 
 const LOCK_ORGANIZATIONS = statement(`
@@ -39,7 +40,7 @@ SELECT count(*)::int AS locked FROM (
     WHERE a.role_owner_key = '${SYSTEM_OWNER}' AND a.role_id = ANY($1::text[]::uuid[]))
   ORDER BY o.id FOR NO KEY UPDATE) AS held`);
 
-/** The lock of every change of members (members/standing-store.ts), for all organizations in which the roles are held. */
+/** Takes lockOrganization's lock (rights/store.ts) for all organizations in which somebody has one of the roles. */
 export async function lockOrganizationsOf(tx: SystemTx, roleIds: readonly string[]): Promise<void> {
   await tx.rows(LOCK_ORGANIZATIONS, [roleIds]);
 }
@@ -47,7 +48,7 @@ export async function lockOrganizationsOf(tx: SystemTx, roleIds: readonly string
 const LOCK_ROLES = statement(`
 SELECT id FROM roles WHERE owner_key = '${SYSTEM_OWNER}' AND id = ANY($1::text[]::uuid[]) ORDER BY id FOR UPDATE`);
 
-/** Waits for whoever is assigning or offering one of the roles, and lets nobody begin to. */
+/** Waits for transactions that assign or offer one of the roles, and keeps new ones from beginning. */
 export async function lockRoles(tx: SystemTx, roleIds: readonly string[]): Promise<void> {
   await tx.rows(LOCK_ROLES, [roleIds]);
 }
@@ -81,7 +82,7 @@ const CLASHES = statement(`
 SELECT name, count(*)::int AS organizations FROM roles
 WHERE organization_id IS NOT NULL AND name = ANY($1::text[]) GROUP BY name ORDER BY name COLLATE "C"`);
 
-/** How many organizations have a custom role of each of these names; names that none has are left out. */
+/** How many organizations have a custom role of each of these names. Unused names are left out. */
 export function listNameClashes(
   tx: SystemReader,
   names: readonly string[],
@@ -89,7 +90,7 @@ export function listNameClashes(
   return tx.rows(CLASHES, [names]);
 }
 
-// A pending invitation that has run out can be sent again.
+// Expired invitations count, because they are still pending and can be sent again.
 const USES = statement(`
 SELECT * FROM (
   SELECT r.name,
@@ -100,7 +101,7 @@ SELECT * FROM (
   FROM roles r WHERE r.owner_key = '${SYSTEM_OWNER}' AND r.id = ANY($1::text[]::uuid[])
 ) AS used WHERE members + invitations > 0 ORDER BY name COLLATE "C"`);
 
-/** How often each of the roles is assigned and offered; roles that are neither are left out. */
+/** How often each of the roles is assigned and offered. Unused roles are left out. */
 export function listUses(
   tx: SystemReader,
   ids: readonly string[],
@@ -122,8 +123,8 @@ SELECT o.slug, count(*) OVER ()::int AS organizations FROM (
 ORDER BY o.slug COLLATE "C" LIMIT ${NAMED_AT_MOST}`);
 
 /**
- * How many organizations have an owner now and none once only the `remaining` roles make owners, and `lost` no more;
- * with the slugs of the first few.
+ * How many organizations have an owner now by the `lost` roles and will have none by the `remaining` roles, with the
+ * slugs of the first few.
  */
 export async function findLeftWithoutOwner(
   tx: SystemReader,
@@ -141,7 +142,7 @@ SELECT array_agg(user_id::text ORDER BY user_id) AS ids FROM (
     WHERE role_owner_key = '${SYSTEM_OWNER}' AND role_id = ANY($1::text[]::uuid[])) AS holders) AS parted
 GROUP BY part ORDER BY part`);
 
-/** Everybody who holds one of the roles, in the order of ids, so many at a time. */
+/** The ids of all users who have one of the roles, sorted, in lists of at most `atOnce` ids. */
 export async function listHolders(tx: SystemTx, roleIds: readonly string[], atOnce: number): Promise<string[][]> {
   const rows = await tx.rows<{ ids: string[] }>(HOLDERS, [roleIds, atOnce]);
   return rows.map(({ ids }) => ids);

@@ -11,8 +11,8 @@ export interface ProfileDeps {
 }
 
 /**
- * Who the caller is, read from the database, and what this token lets them do. Roles and permissions are the token's
- * own: a token that has fallen behind is refused before it gets here. Raises session_revoked when the account is gone.
+ * The caller's account, read from the database, and what the caller's token allows. Roles and permissions come from the
+ * token, because the guard has already refused a stale token. Raises session_revoked when the account is gone.
  */
 export async function getProfile(deps: ProfileDeps, caller: Caller) {
   const reader = deps.db.userReader(caller.id);

@@ -1,13 +1,14 @@
-// The queries that a change of members, roles or invitations begins with: the lock that puts such changes of one
-// organization in a row, and what somebody holds at that moment.
+// The first queries of every change of members, roles or invitations: the lock that makes such changes of one
+// organization run one after another, and a member's rights at that moment.
 import { type OrganizationTx, type SystemTx, statement } from '../../base/database/db.ts';
 import type { Standing } from './granting.ts';
 
 const LOCK = statement(`SELECT status FROM organizations WHERE id = $1::uuid FOR NO KEY UPDATE`);
 
 /**
- * Makes every other change of the organization's members, roles and invitations wait for the end of the transaction;
- * what is read after it is the truth until then. Gives the organization's status, null when there is none.
+ * Makes every other change of the organization's members, roles and invitations wait for the end of the transaction.
+ * What the transaction reads after this stays true until its end. Returns the organization's status, or null when there
+ * is no such organization.
  */
 export async function lockOrganization(
   tx: OrganizationTx | SystemTx,
@@ -18,12 +19,12 @@ export async function lockOrganization(
 }
 
 export interface MemberStanding extends Standing {
-  /** The member themselves and their account: both must be active for any of it to count. */
+  /** Whether both the membership and the account are active. Otherwise none of these rights count. */
   readonly active: boolean;
   readonly status: 'active' | 'suspended';
-  /** The highest level of all of their roles, scoped ones included: what they outrank others by. */
+  /** The highest level of all of the member's roles, including scoped ones. It decides whom the member outranks. */
   readonly rank: number;
-  /** Whether they hold an owner's role everywhere in the organization. */
+  /** Whether the member has an unscoped role that makes owners. */
   readonly owner: boolean;
 }
 
@@ -42,7 +43,7 @@ LEFT JOIN roles r ON r.owner_key = a.role_owner_key AND r.id = a.role_id
 WHERE m.organization_id = $1::uuid AND m.user_id = $2::uuid
 GROUP BY m.status, u.status`);
 
-/** What a member holds, as the transaction sees it; null for somebody who is no member. */
+/** A member's rights, as the transaction sees them. Returns null for a user who is not a member. */
 export async function findStanding(
   tx: OrganizationTx | SystemTx,
   organizationId: string,
@@ -59,14 +60,14 @@ JOIN memberships m ON m.organization_id = a.organization_id AND m.user_id = a.us
 JOIN users u ON u.id = m.user_id AND u.status = 'active'
 WHERE a.organization_id = $1::uuid AND a.scope = '{}'`);
 
-/** How many active owners there are: asked after a change, under the lock, to undo the one that leaves none. */
+/** How many active owners the organization has. Counted after a change and under the lock, to undo it if none is left. */
 export async function countOwners(tx: OrganizationTx | SystemTx, organizationId: string): Promise<number> {
   const [row] = await tx.rows<{ owners: number }>(OWNERS, [organizationId]);
   return row?.owners ?? 0;
 }
 
-// Not the user's row: other changes of the user need not wait.
-const LOCK_FOUNDER = statement(
+// An advisory lock instead of the user's row, so that other changes of the user need not wait.
+const LOCK_OWNER = statement(
   "SELECT 1 AS held FROM (SELECT pg_advisory_xact_lock(hashtextextended('founder ' || $1, 20261121))) AS l",
 );
 const OWNED = statement(`
@@ -74,9 +75,9 @@ SELECT count(DISTINCT a.organization_id)::int AS owned FROM role_assignments a
 JOIN roles r ON r.owner_key = a.role_owner_key AND r.id = a.role_id AND r.ownership
 WHERE a.user_id = $1::uuid AND a.scope = '{}'`);
 
-/** How many organizations a user owns; every other founding by them waits for the end of the transaction. */
+/** How many organizations the user owns. Makes the user's other creations wait for the end of the transaction. */
 export async function lockAndCountOwned(tx: SystemTx, userId: string): Promise<number> {
-  await tx.rows(LOCK_FOUNDER, [userId]);
+  await tx.rows(LOCK_OWNER, [userId]);
   const [row] = await tx.rows<{ owned: number }>(OWNED, [userId]);
   return row?.owned ?? 0;
 }

@@ -36,7 +36,7 @@ export interface RoleDeps extends PublishDeps {
   readonly clock: Clock;
   readonly random: Random;
   /** The lock and the proof that every change of members and roles begins with: members/authority.ts. */
-  readonly beginChange: (tx: OrganizationTx, caller: OrganizationCaller, permission: string) => Promise<Standing>;
+  readonly lockAndAuthorize: (tx: OrganizationTx, caller: OrganizationCaller, permission: string) => Promise<Standing>;
 }
 
 /** System roles and the organization's own, the highest first. */
@@ -71,7 +71,7 @@ export async function createRole(deps: RoleDeps, caller: OrganizationCaller, con
   const { organizationId } = caller;
   const id = newId(deps.random, deps.clock);
   await deps.db.organization(scopeOf(caller), async (tx) => {
-    const standing = await deps.beginChange(tx, caller, 'roles:write');
+    const standing = await deps.lockAndAuthorize(tx, caller, 'roles:write');
     assertMayGrant(standing, [content]);
     if ((await countCustomRoles(tx, organizationId)) >= CUSTOM_ROLES_MAX) throw problem('role_limit');
     if (await isNameTaken(tx, organizationId, content.name, id)) throw problem('role_name_taken');
@@ -94,7 +94,7 @@ export async function changeRole(
 ): Promise<Role> {
   const { organizationId } = caller;
   const commit = deps.db.organization(scopeOf(caller), async (tx) => {
-    const standing = await deps.beginChange(tx, caller, 'roles:write');
+    const standing = await deps.lockAndAuthorize(tx, caller, 'roles:write');
     const old = await findChangeable(tx, organizationId, id);
     const role = {
       ...old,
@@ -123,7 +123,7 @@ export async function changeRole(
 export async function removeRole(deps: RoleDeps, caller: OrganizationCaller, id: string): Promise<void> {
   const { organizationId } = caller;
   await deps.db.organization(scopeOf(caller), async (tx) => {
-    const standing = await deps.beginChange(tx, caller, 'roles:write');
+    const standing = await deps.lockAndAuthorize(tx, caller, 'roles:write');
     const role = await findChangeable(tx, organizationId, id);
     assertMayGrant(standing, [role]);
     if (await isInUse(tx, organizationId, id)) throw problem('role_in_use');

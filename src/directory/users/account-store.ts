@@ -1,4 +1,4 @@
-// The queries by which operators look at accounts and change them, wherever they are members.
+// The queries by which operators read and change accounts, across organizations.
 import { type SystemReader, type SystemTx, statement } from '../../base/database/db.ts';
 import type { Page } from '../../base/platform/page.ts';
 
@@ -19,7 +19,7 @@ EXISTS (SELECT FROM platform_administrators p WHERE p.user_id = u.id) AS "platfo
 const FIND = statement(`SELECT ${COLUMNS} FROM users u WHERE u.id = $1::uuid`);
 const FIND_BY_EMAIL = statement(`SELECT ${COLUMNS} FROM users u WHERE u.email_key = $1`);
 
-/** The account with this id or e-mail (canonical), whatever its state. */
+/** The account with this id or canonical e-mail, also when it is disabled. */
 export async function findAccount(
   tx: SystemReader,
   by: { readonly id: string } | { readonly emailKey: string },
@@ -30,10 +30,10 @@ export async function findAccount(
 }
 
 export interface AccountSearch {
-  /** A part of the e-mail or the name, in any case; null for all. */
+  /** A part of the e-mail or the name, ignoring case; null for all. */
   readonly text: string | null;
   readonly status: 'active' | 'disabled' | null;
-  /** The id of an organization that they are members of; null for any or none. */
+  /** Only members of the organization with this id; null for all accounts. */
   readonly organizationId: string | null;
 }
 
@@ -48,7 +48,7 @@ const LIST = statement(`
 SELECT ${COLUMNS}, (SELECT count(*)::int FROM users u WHERE ${WANTED}) AS total FROM users u WHERE ${WANTED}
 ORDER BY u.id LIMIT $4::int OFFSET $5::int`);
 
-/** The accounts that fit, the oldest first. Reads every account when text is searched for. */
+/** The accounts that match, the oldest first. A search for text reads every account. */
 export function listAccountRows(
   tx: SystemReader,
   { text, status, organizationId }: AccountSearch,
@@ -66,7 +66,7 @@ const SET_STATUS = statement(`
 UPDATE users SET status = $2::text, updated_at = clock_timestamp()
 WHERE id = $1::uuid AND status <> $2::text RETURNING id`);
 
-/** False when the account has that status already. */
+/** Returns false when the account already has that status. */
 export async function updateAccountStatus(
   tx: SystemTx,
   userId: string,
@@ -75,13 +75,13 @@ export async function updateAccountStatus(
   return (await tx.rows(SET_STATUS, [userId, status])).length > 0;
 }
 
-// The user before the password: the order in which whoever changes both takes the two.
+// Every change of both rows locks the user before the password, so that two changes cannot deadlock.
 const SET_HASH = statement(`
-WITH held AS (SELECT id FROM users WHERE id = $1::uuid FOR NO KEY UPDATE)
-INSERT INTO passwords (user_id, hash, changed_at) SELECT id, $2, clock_timestamp() FROM held
+WITH locked AS (SELECT id FROM users WHERE id = $1::uuid FOR NO KEY UPDATE)
+INSERT INTO passwords (user_id, hash, changed_at) SELECT id, $2, clock_timestamp() FROM locked
 ON CONFLICT (user_id) DO UPDATE SET hash = excluded.hash, changed_at = excluded.changed_at`);
 
-/** Gives the user a password, in the place of any other. */
+/** Sets the password hash of the user. It replaces an existing one. */
 export async function setPasswordHash(tx: SystemTx, userId: string, hash: string): Promise<void> {
   await tx.rows(SET_HASH, [userId, hash]);
 }

@@ -1,16 +1,16 @@
-// The queries of an account whose mailbox is proven: by a token that was sent there and nowhere else.
+// The queries about proof of a mailbox. A user proves a mailbox with a token that was sent only there.
 import { type SystemReader, type SystemTx, statement } from '../../base/database/db.ts';
 
 export interface AccountFound {
   readonly id: string;
-  /** Nobody has ever proven that the mailbox is theirs, and the account may be used. */
-  readonly claimable: boolean;
+  /** The account is active, and nobody has proven its mailbox. */
+  readonly canBeTakenOver: boolean;
 }
 
 const FIND = statement(`
-SELECT id::text, email_verified_at IS NULL AND status = 'active' AS claimable FROM users WHERE email_key = $1`);
+SELECT id::text, email_verified_at IS NULL AND status = 'active' AS "canBeTakenOver" FROM users WHERE email_key = $1`);
 
-/** The account with this e-mail (canonical). */
+/** The account with this canonical e-mail. */
 export async function findAccountByMailbox(tx: SystemReader, emailKey: string): Promise<AccountFound | null> {
   const [row] = await tx.rows<AccountFound>(FIND, [emailKey]);
   return row ?? null;
@@ -28,36 +28,41 @@ const VERIFY = statement(`
 UPDATE users SET email_verified_at = clock_timestamp(), updated_at = clock_timestamp()
 WHERE id = $1::uuid AND email_verified_at IS NULL RETURNING id`);
 
-/** The mailbox is proven; false when it was before. */
+/** Records that the mailbox is proven. Returns false when it was already proven. */
 export async function markEmailVerified(tx: SystemTx, userId: string): Promise<boolean> {
   return (await tx.rows(VERIFY, [userId])).length > 0;
 }
 
-// Claimed as the transaction began, which is when a membership that it brings is counted from.
-// The hash is written in the same statement: a sign-in that checks the old password meets the row's lock or the new hash.
+// claimed_at is now(), the start of the transaction. A membership that this transaction adds has the same instant, so it
+// does not count as older than the takeover.
+// The hash is written in the same statement. A sign-in with the old password either waits for the row's lock or reads the
+// new hash.
 // $1 user, $2 e-mail, $3 name, $4 hash of the password.
-const CLAIM = statement(`
-WITH claimed AS (
+const TAKE_OVER = statement(`
+WITH taken_over AS (
   UPDATE users SET email = $2, name = $3, email_verified_at = clock_timestamp(), claimed_at = now(),
     updated_at = clock_timestamp()
   WHERE id = $1::uuid AND email_verified_at IS NULL AND status = 'active' RETURNING id
 )
-INSERT INTO passwords (user_id, hash, changed_at) SELECT id, $4, clock_timestamp() FROM claimed
+INSERT INTO passwords (user_id, hash, changed_at) SELECT id, $4, clock_timestamp() FROM taken_over
 ON CONFLICT (user_id) DO UPDATE SET hash = excluded.hash, changed_at = excluded.changed_at
 RETURNING user_id`);
 
-export interface Claim {
+export interface Takeover {
   readonly userId: string;
-  /** As it was proven. */
+  /** The address to which the proving token was sent. */
   readonly email: string;
   readonly name: string;
   readonly passwordHash: string;
 }
 
 /**
- * Hands an account that was never proven to whoever has now proven its mailbox: the name and the password that were
- * planted there are gone. False when it was proven or disabled meanwhile.
+ * Gives an account whose mailbox was never proven to the person who has now proven the mailbox. It replaces the name and
+ * the password, which somebody else may have set. Returns false when the account is proven or disabled by now.
  */
-export async function updateClaimed(tx: SystemTx, { userId, email, name, passwordHash }: Claim): Promise<boolean> {
-  return (await tx.rows(CLAIM, [userId, email, name, passwordHash])).length > 0;
+export async function takeOverUnproven(
+  tx: SystemTx,
+  { userId, email, name, passwordHash }: Takeover,
+): Promise<boolean> {
+  return (await tx.rows(TAKE_OVER, [userId, email, name, passwordHash])).length > 0;
 }

@@ -10,7 +10,7 @@ export interface Credentials {
 const CREDENTIALS = statement(`
 SELECT u.id, p.hash, p.changed_at AS "changedAt" FROM users u LEFT JOIN passwords p ON p.user_id = u.id WHERE u.email_key = $1`);
 
-/** Who has this e-mail (canonical), and the hash to prove it with. */
+/** The user with this canonical e-mail, and the password hash, null without a password. */
 export async function findCredentials(tx: SystemReader, emailKey: string): Promise<Credentials | null> {
   const [row] = await tx.rows<Credentials>(CREDENTIALS, [emailKey]);
   return row ?? null;
@@ -24,7 +24,7 @@ export interface NewUser {
   readonly passwordHash: string;
 }
 
-/** False when the e-mail is taken; then nothing was written. */
+/** Returns false when the e-mail is taken. Nothing is written then. */
 export async function insertUser(tx: SystemTx, user: NewUser): Promise<boolean> {
   const { passwordHash, ...columns } = user;
   const { count } = await tx.models.user.createMany({ data: [columns], skipDuplicates: true });
@@ -35,7 +35,7 @@ export async function insertUser(tx: SystemTx, user: NewUser): Promise<boolean> 
 
 const REHASH = statement(`UPDATE passwords SET hash = $3 WHERE user_id = $1 AND hash = $2`);
 
-/** Replaces a hash by one of the same password, unless the password was changed meanwhile. */
+/** Replaces a hash by a new one of the same password, unless the password has changed since `from` was read. */
 export async function updateHash(tx: SystemReader, userId: string, from: string, to: string): Promise<void> {
   await tx.rows(REHASH, [userId, from, to]);
 }
@@ -59,7 +59,7 @@ LEFT JOIN (memberships m JOIN organizations o ON o.id = m.organization_id AND o.
   ON m.user_id = u.id AND m.organization_id = $2 AND m.status = 'active'
 WHERE u.id = $1 AND u.status = 'active'`);
 
-/** The user, with the organization if they are still an active member of it. */
+/** The user, and the organization if the user is still an active member of it. */
 export async function findProfile(
   tx: UserReader,
   userId: string,
@@ -75,7 +75,7 @@ JOIN roles r ON r.owner_key = a.role_owner_key AND r.id = a.role_id
 CROSS JOIN LATERAL unnest(r.permissions) AS p (permission)
 WHERE a.user_id = $1 AND a.organization_id = $2 AND a.scope = '{}'`);
 
-/** What the user's unscoped roles allow in one of their organizations, in no order. */
+/** The permissions of the user's unscoped roles in one organization, in no order. */
 export async function listOwnPermissions(tx: UserReader, userId: string, organizationId: string): Promise<string[]> {
   const rows = await tx.rows<{ permission: string }>(PERMISSIONS, [userId, organizationId]);
   return rows.map((row) => row.permission);
@@ -87,7 +87,7 @@ WITH renamed AS (
 )
 INSERT INTO events (id, type, actor_id, target_id) SELECT gen_random_uuid(), 'user.renamed', id, id FROM renamed`);
 
-/** Changes the own name, with its event. */
+/** Changes the name of the user and records the event. */
 export async function updateName(tx: UserReader, userId: string, name: string): Promise<void> {
   await tx.rows(RENAME, [userId, name]);
 }

@@ -17,7 +17,7 @@ import {
   findAccountByMailbox,
   findEmailKey,
   markEmailVerified,
-  updateClaimed,
+  takeOverUnproven,
 } from '../../directory/users/mailbox-store.ts';
 import { insertUser } from '../../directory/users/store.ts';
 import type { Caller } from '../../protocol/caller.ts';
@@ -99,7 +99,7 @@ export async function acceptAsUser(deps: JoinDeps & RefreshDeps, caller: Caller,
     sessionId,
     amr: session.amr,
     authenticatedAt: session.openedAt,
-    place: { expiresAt: session.idleExpiresAt },
+    refreshToken: { expiresAt: session.idleExpiresAt },
   });
 }
 
@@ -132,7 +132,7 @@ export async function acceptByRegistering(deps: JoinDeps, input: JoinByRegisteri
   assertGoodPassword(input.password, context, deps.passwordMinLength);
   // Asked before the costly hash; the statements decide again at the end.
   const known = await findAccountByMailbox(deps.db.systemReader(), invitation.emailKey);
-  if (known && !known.claimable) {
+  if (known && !known.canBeTakenOver) {
     // The account may be the one that this very token has just made: then the token is used, and that is the answer.
     await getRedeemable(deps.db.systemReader(), token, input.tenants);
     throw problem('email_taken');
@@ -144,8 +144,8 @@ export async function acceptByRegistering(deps: JoinDeps, input: JoinByRegisteri
     let revocations: readonly Revocation[] = [];
     const admit = async () => {
       const account = { userId, name, passwordHash, invitation };
-      if (known) revocations = await claim(deps, tx, account);
-      else await open(deps, tx, account);
+      if (known) revocations = await takeOver(deps, tx, account);
+      else await insertAccount(deps, tx, account);
     };
     await redeemInvitation(deps, tx, { invitation, token, userId, admit });
     const session = { userId, organization: invitation.organizationId, amr: ['pwd'], device };
@@ -162,7 +162,11 @@ interface Account {
   readonly invitation: Redeemable;
 }
 
-async function open(deps: JoinDeps, tx: SystemTx, { userId, name, passwordHash, invitation }: Account): Promise<void> {
+async function insertAccount(
+  deps: JoinDeps,
+  tx: SystemTx,
+  { userId, name, passwordHash, invitation }: Account,
+): Promise<void> {
   const { email, emailKey } = invitation;
   if (!(await insertUser(tx, { id: userId, email, emailKey, name, passwordHash }))) throw problem('email_taken');
   await markEmailVerified(tx, userId);
@@ -173,10 +177,10 @@ async function open(deps: JoinDeps, tx: SystemTx, { userId, name, passwordHash, 
  * Everything that an unproven owner can use ends in this transaction: the password, the sessions, the access tokens, the
  * invitations that were sent. Memberships stay: whoever forgot to prove the own account loses no organization by it.
  */
-async function claim(deps: JoinDeps, tx: SystemTx, account: Account): Promise<Revocation[]> {
+async function takeOver(deps: JoinDeps, tx: SystemTx, account: Account): Promise<Revocation[]> {
   const { userId, name, passwordHash } = account;
   const { email } = account.invitation;
-  if (!(await updateClaimed(tx, { userId, email, name, passwordHash }))) throw problem('email_taken');
+  if (!(await takeOverUnproven(tx, { userId, email, name, passwordHash }))) throw problem('email_taken');
   await recordOwn(deps, tx, userId, 'user.claimed');
   await markSentRevoked(tx, userId, 'account_claimed');
   const raised = await raiseEpochs(tx, [userId]);

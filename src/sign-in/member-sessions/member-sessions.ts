@@ -5,7 +5,7 @@ import type { Database, OrganizationTx } from '../../base/database/db.ts';
 import { problem } from '../../base/errors/problem.ts';
 import { type Page, paged } from '../../base/platform/page.ts';
 import { type PublishDeps, publishing } from '../../base/revoking/publish.ts';
-import { assertOutranks, beginChange } from '../../directory/rights/authority.ts';
+import { assertOutranks, lockAndAuthorize } from '../../directory/rights/lock-and-authorize.ts';
 import { findStanding } from '../../directory/rights/store.ts';
 import type { OrganizationCaller } from '../../protocol/caller.ts';
 import type { EndedSessions } from '../sessions/ending-store.ts';
@@ -31,7 +31,7 @@ export async function listMemberSessions(
   { userId, limit, offset }: Page & { readonly userId: string },
 ) {
   const reader = deps.db.organizationReader({ organizationId });
-  if (!(await isMember(reader, organizationId, userId))) throw notHere();
+  if (!(await isMember(reader, organizationId, userId))) throw noSuchMemberOrSession();
   const rows = await listMemberSessionRows(reader, organizationId, userId, { limit, offset });
   return paged(
     rows,
@@ -45,14 +45,14 @@ export async function listMemberSessions(
 
 /**
  * Ends all of a member's sessions in the organization; gives how many. Raises not_found for a stranger,
- * member_outranks_you, and what beginChange raises.
+ * member_outranks_you, and what lockAndAuthorize raises.
  */
 export async function endMemberSessions(
   deps: MemberSessionDeps,
   caller: OrganizationCaller,
   userId: string,
 ): Promise<number> {
-  return (await end(deps, caller, { userId })).live;
+  return (await endAuthorized(deps, caller, { userId })).live;
 }
 
 /** Ends one of a member's sessions in the organization. Raises as for all, and not_found for one that has ended. */
@@ -61,7 +61,7 @@ export async function endMemberSession(
   caller: OrganizationCaller,
   which: { readonly userId: string; readonly sessionId: string },
 ): Promise<void> {
-  if ((await end(deps, caller, which)).live === 0) throw notHere();
+  if ((await endAuthorized(deps, caller, which)).live === 0) throw noSuchMemberOrSession();
 }
 
 /** Ends, within the transaction that removes a member, all of their sessions there; to be published after the commit. */
@@ -73,22 +73,22 @@ export function endSessionsOfRemoved(
 }
 
 /** Judged at commit time, as every change of a member is: one ends the own sessions, and those of whom one outranks. */
-function end(
+function endAuthorized(
   deps: MemberSessionDeps,
   caller: OrganizationCaller,
   which: Pick<EndMemberSessions, 'userId' | 'sessionId'>,
 ): Promise<EndedSessions> {
   const { organizationId, id: actorId } = caller;
   const commit = deps.db.organization({ organizationId, userId: actorId }, async (tx) => {
-    const standing = await beginChange(tx, caller, 'sessions:revoke');
+    const standing = await lockAndAuthorize(tx, caller, 'sessions:revoke');
     const member = await findStanding(tx, organizationId, which.userId);
-    if (!member) throw notHere();
+    if (!member) throw noSuchMemberOrSession();
     if (which.userId !== actorId) assertOutranks(standing, member);
     return markMemberSessionsEnded(tx, { organizationId, ...which, actorId, reason: 'ended_by_organization' });
   });
   return publishing(deps, commit);
 }
 
-function notHere() {
+function noSuchMemberOrSession() {
   return problem('not_found', { detail: 'There is no such member or session here: list them first.' });
 }

@@ -1,6 +1,6 @@
 // The queries of the sessions with which members act for an organization, asked in that organization's scope.
 import { type OrganizationReader, type OrganizationTx, statement } from '../../base/database/db.ts';
-import { type EndedSessions, endingStatement, runEnding } from '../sessions/ending-store.ts';
+import { type EndedSessions, endSessionsStatement, runEndSessions } from '../sessions/ending-store.ts';
 import type { SessionRow } from '../sessions/store.ts';
 
 // $1 organization, $2 member.
@@ -43,7 +43,7 @@ export async function isMember(tx: OrganizationReader, organizationId: string, u
 }
 
 // $1 organization, $2 member, $3 the one session to end or null for all, $4 who ends them, $5 reason.
-const END = endingStatement({
+const END = endSessionsStatement({
   which: 'organization_id = $1::uuid AND user_id = $2::uuid AND ($3::uuid IS NULL OR id = $3::uuid)',
   reason: '$5::text',
   actor: '$4::uuid',
@@ -63,5 +63,5 @@ export function markMemberSessionsEnded(
   tx: OrganizationTx,
   { organizationId, userId, sessionId, actorId, reason }: EndMemberSessions,
 ): Promise<EndedSessions> {
-  return runEnding(tx, END, [organizationId, userId, sessionId ?? null, actorId, reason]);
+  return runEndSessions(tx, END, [organizationId, userId, sessionId ?? null, actorId, reason]);
 }

@@ -8,7 +8,7 @@ import type { Passwords } from '../../credentials/passwords/hashing.ts';
 import { findOrganizationId } from '../../directory/organizations/store.ts';
 import { countingKey, type EmailAddress, parseEmail } from '../../directory/users/email.ts';
 import { findCredentials, updateHash } from '../../directory/users/store.ts';
-import { chooseOrganization } from '../sessions/act-for.ts';
+import { chooseOrganization } from '../sessions/choose-organization.ts';
 import { markSurplusEnded } from '../sessions/ending-store.ts';
 import { answerSession, type Device, type SessionDeps, type SignedIn, storeSession } from '../sessions/open-session.ts';
 import type { LoginThrottle } from './throttle.ts';
@@ -58,7 +58,7 @@ export async function login(deps: LoginDeps, input: Login): Promise<SignedIn> {
     organization: await chooseOrganization(deps, verdict.userId, input.organization),
     amr: ['pwd'], // RFC 8176 §2
     device: input.device,
-    passwordOf: verdict.passwordOf,
+    passwordChangedAt: verdict.passwordChangedAt,
   });
   await publishing(deps, markSurplusEnded(deps.db.systemReader(), verdict.userId, deps.sessionsPerUserMax));
   const answer = await answerSession(deps, pending);
@@ -80,7 +80,7 @@ async function checkPassword(deps: LoginDeps, email: EmailAddress | null, passwo
   const account = await findCredentials(deps.db.systemReader(), email?.key ?? '');
   const { matches, needsRehash } = await deps.passwords.verify(password, account?.hash ?? null);
   if (!account || !matches) return null;
-  return { userId: account.id, passwordOf: account.changedAt, staleHash: needsRehash ? account.hash : null };
+  return { userId: account.id, passwordChangedAt: account.changedAt, staleHash: needsRehash ? account.hash : null };
 }
 
 async function rehash(deps: LoginDeps, userId: string, from: string, password: string): Promise<void> {

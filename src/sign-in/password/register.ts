@@ -8,12 +8,12 @@ import { newId } from '../../base/platform/random.ts';
 import type { Passwords } from '../../credentials/passwords/hashing.ts';
 import { assertGoodPassword } from '../../credentials/passwords/policy.ts';
 import {
+  type CreatedOrganization,
   chooseSlug,
-  type Founded,
-  type FoundedSubscription,
-  type FoundingDeps,
-  foundOrganization,
-} from '../../directory/organizations/found-organization.ts';
+  type InsertOrganizationDeps,
+  insertOrganization,
+  type TrialSubscription,
+} from '../../directory/organizations/insert-organization.ts';
 import { parseEmail } from '../../directory/users/email.ts';
 import { findCredentials, insertUser } from '../../directory/users/store.ts';
 import {
@@ -25,7 +25,7 @@ import {
   storeSession,
 } from '../sessions/open-session.ts';
 
-export interface RegisterDeps extends SessionDeps, FoundingDeps {
+export interface RegisterDeps extends SessionDeps, InsertOrganizationDeps {
   readonly db: Database;
   readonly passwords: Passwords;
   readonly passwordMinLength: number;
@@ -42,12 +42,12 @@ export interface Register {
 }
 
 export interface Registered extends SignedIn {
-  readonly subscription: FoundedSubscription | null;
+  readonly subscription: TrialSubscription | null;
 }
 
 interface Written {
   readonly pending: PendingSession;
-  readonly founded: Founded | null;
+  readonly created: CreatedOrganization | null;
 }
 
 /** Makes the account and signs it in. Raises registration_closed, validation_failed, email_taken, slug_taken, service_busy. */
@@ -78,19 +78,19 @@ export async function register(deps: RegisterDeps, input: Register): Promise<Reg
       actorId: user.id,
       targetId: user.id,
     });
-    const founding = { organizationId: newId(deps.random, deps.clock), ownerId: user.id, actorId: user.id };
-    const founded =
+    const toCreate = { organizationId: newId(deps.random, deps.clock), ownerId: user.id, actorId: user.id };
+    const created =
       slug && input.organizationName !== null
-        ? await foundOrganization(deps, tx, { ...founding, name: input.organizationName, slug })
+        ? await insertOrganization(deps, tx, { ...toCreate, name: input.organizationName, slug })
         : null;
-    if (slug && !founded) throw problem('slug_taken'); // no account without its organization
-    const session = { userId: user.id, organization: founded?.organization.id ?? null, amr: ['pwd'] };
-    return { founded, pending: await storeSession(deps, tx, { ...session, device: input.device }) };
+    if (slug && !created) throw problem('slug_taken'); // no account without its organization
+    const session = { userId: user.id, organization: created?.organization.id ?? null, amr: ['pwd'] };
+    return { created, pending: await storeSession(deps, tx, { ...session, device: input.device }) };
   }
 
-  const { pending, founded } = await deps.db.system(write);
+  const { pending, created } = await deps.db.system(write);
   const answer = await answerSession(deps, pending);
-  return { ...answer, subscription: founded?.subscription ?? null };
+  return { ...answer, subscription: created?.subscription ?? null };
 }
 
 function passwordContext(email: string, input: Register) {

@@ -14,7 +14,7 @@ import type { Revoking } from '../../base/revoking/publish.ts';
 import { revokingSessions } from '../../base/revoking/sql.ts';
 
 /** SQL over the parameters of the statement. */
-export interface Ending {
+export interface EndSessionsSql {
   /** Which sessions: a condition on their rows. */
   readonly which: string;
   /** A text. */
@@ -29,7 +29,12 @@ export interface Ending {
  * The parts of WITH that end sessions. Their rows are locked in the order of ids, so that two of these cannot wait for
  * each other. `ended` are those that had not been ended yet; of them `live` are those that had not expired.
  */
-export const ending = ({ which, reason, actor, revoked = `revoked AS (${revokingSessions('ended')})` }: Ending) => `
+export const endSessionsSql = ({
+  which,
+  reason,
+  actor,
+  revoked = `revoked AS (${revokingSessions('ended')})`,
+}: EndSessionsSql) => `
 locked AS (SELECT id FROM sessions WHERE ${which} AND revoked_at IS NULL ORDER BY id FOR UPDATE),
 ended AS (
   UPDATE sessions SET revoked_at = clock_timestamp(), revoked_reason = ${reason}
@@ -43,9 +48,9 @@ recorded AS (
     json_build_object('reason', ${reason})::jsonb FROM ended
 )`;
 
-/** A statement for `runEnding`; `before` are parts of WITH that it builds on. */
-export function endingStatement(parts: Ending, before = ''): Statement {
-  return statement(`WITH ${before}${ending(parts)} SELECT id::text, live FROM ended`);
+/** A statement for `runEndSessions`; `before` are parts of WITH that it builds on. */
+export function endSessionsStatement(parts: EndSessionsSql, before = ''): Statement {
+  return statement(`WITH ${before}${endSessionsSql(parts)} SELECT id::text, live FROM ended`);
 }
 
 export interface EndedSessions extends Revoking {
@@ -54,7 +59,7 @@ export interface EndedSessions extends Revoking {
 }
 
 /** Runs a statement that ends sessions; gives what has ended by it and had not before. */
-export async function runEnding(
+export async function runEndSessions(
   tx: UserReader | OrganizationReader | SystemReader,
   asked: Statement,
   values: readonly unknown[],
@@ -76,7 +81,7 @@ export async function lockSessions(tx: UserTx | SystemTx, userId: string): Promi
 
 // $1 user, $2 the one session to end, $3 the one to leave, $4 reason, $5 only what acts for this organization, $6 who
 // ends them, if not the user. Null leaves $2, $3, $5 and $6 out.
-const END = endingStatement({
+const END = endSessionsStatement({
   which: `user_id = $1::uuid AND ($2::uuid IS NULL OR id = $2::uuid) AND ($3::uuid IS NULL OR id <> $3::uuid)
     AND ($5::uuid IS NULL OR organization_id = $5::uuid)`,
   reason: '$4::text',
@@ -99,11 +104,11 @@ export interface EndSessions {
 export function markSessionsEnded(tx: UserReader | SystemReader, which: EndSessions): Promise<EndedSessions> {
   const { userId, sessionId, exceptId, reason, actingFor, actorId } = which;
   const values = [userId, sessionId ?? null, exceptId ?? null, reason, actingFor ?? null, actorId ?? null];
-  return runEnding(tx, END, values);
+  return runEndSessions(tx, END, values);
 }
 
 // A statement of its own, after the session was opened: of several sign-ins at once the last one sees them all.
-const END_SURPLUS = endingStatement(
+const END_SURPLUS = endSessionsStatement(
   { which: 'id IN (SELECT id FROM surplus)', reason: `'too_many_sessions'::text`, actor: 'user_id' },
   `surplus AS (
   SELECT id FROM sessions WHERE user_id = $1::uuid AND revoked_at IS NULL AND idle_expires_at > clock_timestamp()
@@ -113,5 +118,5 @@ const END_SURPLUS = endingStatement(
 
 /** Ends the least recently used live sessions past the bound. */
 export function markSurplusEnded(tx: SystemReader, userId: string, sessionsMax: number): Promise<EndedSessions> {
-  return runEnding(tx, END_SURPLUS, [userId, sessionsMax]);
+  return runEndSessions(tx, END_SURPLUS, [userId, sessionsMax]);
 }

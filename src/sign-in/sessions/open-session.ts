@@ -46,7 +46,7 @@ export interface OpenSession {
   readonly amr: readonly string[];
   readonly device: Device;
   /** When the password that was checked had been set: nothing is opened once there is another. */
-  readonly passwordOf?: Date;
+  readonly passwordChangedAt?: Date;
 }
 
 /** A session that is stored, but not answered yet: the signing waits until the transaction is over. */
@@ -78,7 +78,7 @@ export async function storeSession(deps: SessionDeps, tx: SystemReader, input: O
     maxAgeSeconds: deps.sessionMaxAgeSeconds,
     confirmed: jti,
     eventId: newId(deps.random, deps.clock),
-    passwordOf: input.passwordOf ?? null,
+    passwordChangedAt: input.passwordChangedAt ?? null,
   });
   if (!stored) throw problem('invalid_credentials'); // account or password went away since the password was checked
   return { sessionId, jti, amr: input.amr, stored };
@@ -88,7 +88,7 @@ export async function storeSession(deps: SessionDeps, tx: SystemReader, input: O
 export async function answerSession(deps: SignInDeps, pending: PendingSession): Promise<SignedIn> {
   const { stored, sessionId, jti } = pending;
   if (!stored.opened) throw refusal(stored);
-  const place: RefreshPlace = {
+  const issued: RefreshPlace = {
     userId: stored.user.id,
     sessionId,
     jti,
@@ -96,7 +96,7 @@ export async function answerSession(deps: SignInDeps, pending: PendingSession): 
     issuedAt: stored.opened.at,
     expiresAt: stored.opened.idleExpiresAt,
   };
-  return signIn(deps, stored, { sessionId, amr: pending.amr, authenticatedAt: stored.opened.at, place });
+  return signIn(deps, stored, { sessionId, amr: pending.amr, authenticatedAt: stored.opened.at, refreshToken: issued });
 }
 
 /** Why a subject gets no token. Told only to somebody who has proven to be the user. */
@@ -112,7 +112,7 @@ export interface SessionFacts {
   readonly amr: readonly string[];
   readonly authenticatedAt: Date;
   /** The refresh token to hand out, or, where none was presented, only until when the session's lives. */
-  readonly place: RefreshPlace | { readonly expiresAt: Date };
+  readonly refreshToken: RefreshPlace | { readonly expiresAt: Date };
 }
 
 /** Signs the tokens of a live session and puts the answer together. Raises NoSigningKey. */
@@ -127,12 +127,12 @@ export async function signIn(deps: SignInDeps, subject: Subject, session: Sessio
       epoch: subject.user.epoch,
       authenticatedAt: Math.floor(session.authenticatedAt.getTime() / 1000),
       amr: session.amr,
-      notAfter: session.place.expiresAt,
+      notAfter: session.refreshToken.expiresAt,
       organization: acting,
       roles,
       permissions: unscoped.flatMap((grant) => grant.permissions),
     }),
-    'jti' in session.place ? issueRefreshToken(deps, session.place) : undefined,
+    'jti' in session.refreshToken ? issueRefreshToken(deps, session.refreshToken) : undefined,
   ]);
   const { id, email, name, emailVerified } = subject.user;
   return {
@@ -141,7 +141,7 @@ export async function signIn(deps: SignInDeps, subject: Subject, session: Sessio
     expiresIn: access.expiresIn,
     expiresAt: access.expiresAt.toISOString(),
     refreshToken,
-    refreshExpiresAt: session.place.expiresAt.toISOString(),
+    refreshExpiresAt: session.refreshToken.expiresAt.toISOString(),
     sessionId: session.sessionId,
     user: { id, email, name, emailVerified },
     organization: acting && { id: acting.id, name: acting.name, slug: acting.slug },

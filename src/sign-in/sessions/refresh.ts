@@ -7,7 +7,7 @@ import { newTokenId } from '../../base/platform/random.ts';
 import { type PublishDeps, publishing } from '../../base/revoking/publish.ts';
 import { verifyRefreshToken } from '../../credentials/tokens/refresh.ts';
 import type { RefreshClaims } from '../../protocol/claims.ts';
-import { chooseOrganization } from './act-for.ts';
+import { chooseOrganization } from './choose-organization.ts';
 import { refusal, type SignedIn, type SignInDeps, signIn } from './open-session.ts';
 import { rotateSession } from './rotation-store.ts';
 
@@ -93,7 +93,7 @@ export async function exchange(
         sessionId: claims.sid,
         amr: rotation.amr,
         authenticatedAt: rotation.openedAt,
-        place: { userId: claims.sub, sessionId: claims.sid, ...rotation.child },
+        refreshToken: { userId: claims.sub, sessionId: claims.sid, ...rotation.child },
       });
   }
 }

@@ -49,7 +49,7 @@ export interface NewSession {
   readonly confirmed: string;
   readonly eventId: string;
   /** When the password that was checked had been set; null where none was. */
-  readonly passwordOf: Date | null;
+  readonly passwordChangedAt: Date | null;
 }
 
 /** Whether a statement failed because the membership that a session was to act by went away while it ran. */
@@ -70,7 +70,7 @@ export async function insertSession(tx: SystemReader, session: NewSession): Prom
     session.maxAgeSeconds,
     session.confirmed,
     session.eventId,
-    session.passwordOf,
+    session.passwordChangedAt,
   ]);
   if (!row) return null;
   const opened = row.opened_at && { at: row.opened_at, idleExpiresAt: row.idle_expires_at };

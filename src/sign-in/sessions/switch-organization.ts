@@ -34,6 +34,6 @@ export async function switchOrganization(
     sessionId: caller.sessionId,
     amr: switched.session.amr,
     authenticatedAt: switched.session.openedAt,
-    place: { expiresAt: switched.session.idleExpiresAt },
+    refreshToken: { expiresAt: switched.session.idleExpiresAt },
   });
 }

@@ -1,30 +1,31 @@
 // Permission checks over HTTP: every reason, explanations, batches, and who may ask about whom.
 import { randomUUID } from 'node:crypto';
 import t, { type Test } from 'tap';
-import { type CallOptions, newAccount, type Reply } from '../../support/client.ts';
+import type { CallOptions, Reply } from '../../support/client.ts';
 import { createDatabase } from '../../support/database.ts';
-import { assignRole, insertMember, insertRole } from '../../support/rights.ts';
+import { newAccount, newAccountWithoutOrganization } from '../../support/fixtures/accounts.ts';
+import { seedMember, seedMembership, seedOrganizationOf } from '../../support/fixtures/people.ts';
+import { assignRole, seedRole } from '../../support/fixtures/roles.ts';
 import { openService } from '../../support/service.ts';
-import { joinMember, joinOrganization } from '../../support/session-state.ts';
 
 const READ = { resource: 'contacts', action: 'read' };
 const WRITE = { resource: 'contacts', action: 'write' };
 
-/** An organization with its owner, who asks unless another token is given. */
+/** An organization with its owner. Requests use the owner's token unless another one is given. */
 async function office(t: Test) {
   const database = await createDatabase(t);
   const { api, app } = await openService(t, database);
-  await app.parts.revocations.synchronize(); // from now on memory may answer
+  await app.parts.revocations.synchronize(); // from now on a check may be answered from memory
   const owner = await newAccount(api);
   const organizationId = owner.organization.id;
   const ask = (question: object, options: CallOptions = {}) =>
     api.post('/authz/check', question, { token: owner.accessToken, ...options });
   const askAll = (checks: unknown, options: CallOptions = {}) =>
     api.post('/authz/check/batch', { checks }, { token: owner.accessToken, ...options });
-  /** Somebody with a password who acts for the organization in a system role. */
+  /** A user with a password who acts for the organization in a system role. */
   const signedInAs = async (role: string) => {
     const { email, password, userId } = await newAccount(api);
-    await joinMember(database, userId, organizationId, role);
+    await seedMembership(database, { organizationId, userId, role });
     const signedIn = await api.post('/auth/login', { email, password, organization: organizationId });
     return { userId, token: signedIn.body.data.accessToken as string };
   };
@@ -35,16 +36,16 @@ function refused(t: Test, reply: Reply, status: number, code: string, about: str
   t.match(reply, { status, code }, about);
 }
 
-t.test('each reason is given for what it stands for, as an answer and never as an error', async (t) => {
+t.test('each reason is returned in its own case, as an answer and never as an error', async (t) => {
   const { database, ask, organizationId } = await office(t);
-  const member = (role?: string) => insertMember(database, organizationId, role);
+  const member = (role?: string) => seedMember(database, organizationId, role);
   const scoped = await member();
-  const roleId = await insertRole(database, organizationId, { name: 'writer', permissions: ['contacts:write'] });
+  const roleId = await seedRole(database, organizationId, { name: 'writer', permissions: ['contacts:write'] });
   await assignRole(database, { organizationId, userId: scoped, roleId }, { team: 'north' });
   const [suspended, disabled] = [await member('owner'), await member('owner')];
   await database.query(`UPDATE memberships SET status = 'suspended' WHERE user_id = $1`, [suspended]);
   await database.query(`UPDATE users SET status = 'disabled' WHERE id = $1`, [disabled]);
-  const stranger = await insertMember(database, await joinOrganization(database, scoped, { slug: 'globex' }), 'owner');
+  const stranger = await seedMember(database, await seedOrganizationOf(database, scoped, { slug: 'globex' }), 'owner');
 
   const table: [object, boolean, string][] = [
     [READ, true, 'granted'],
@@ -70,7 +71,7 @@ t.test('each reason is given for what it stands for, as an answer and never as a
   t.strictSame(data, { allowed: false, reason: 'organization_suspended' });
 });
 
-t.test('somebody of another organization is answered as one who does not exist', async (t) => {
+t.test('a user of another organization gets the same answer as a user who does not exist', async (t) => {
   const { database, api, ask, askAll } = await office(t);
   const { userId } = await newAccount(api);
   for (const explain of [false, true]) {
@@ -83,13 +84,13 @@ t.test('somebody of another organization is answered as one who does not exist',
   const { data } = (await askAll([userId, randomUUID()].map((id) => ({ ...READ, userId: id, explain: true })))).body;
   t.strictSame(data[0], data[1]);
   await database.query('DELETE FROM users WHERE id = $1', [userId]);
-  t.equal((await ask({ ...READ, userId })).body.data.reason, 'not_a_member', 'nor does one who is gone');
+  t.equal((await ask({ ...READ, userId })).body.data.reason, 'not_a_member', 'nor does a user who was removed');
 });
 
-t.test('an explanation names role and assignment, or what is missing, as they are called now', async (t) => {
+t.test('an explanation contains the current names of role and assignment, or what is missing', async (t) => {
   const { database, ask, organizationId } = await office(t);
-  const userId = await insertMember(database, organizationId, 'viewer');
-  const roleId = await insertRole(database, organizationId, { name: 'writer', permissions: ['contacts:*'] });
+  const userId = await seedMember(database, organizationId, 'viewer');
+  const roleId = await seedRole(database, organizationId, { name: 'writer', permissions: ['contacts:*'] });
   const assignmentId = await assignRole(database, { organizationId, userId, roleId }, { team: 'north', desk: 4 });
   const question = { ...WRITE, userId, explain: true };
   const yes = await ask({ ...question, scope: { desk: 4, team: 'north' } });
@@ -116,9 +117,9 @@ t.test('an explanation names role and assignment, or what is missing, as they ar
   });
 });
 
-t.test('a batch is answered in order, from 1 to 100 questions, each with its own explain', async (t) => {
+t.test('a batch of 1 to 100 questions is answered in order, each with its own explain', async (t) => {
   const { database, askAll, owner, organizationId } = await office(t);
-  const viewer = await insertMember(database, organizationId, 'viewer');
+  const viewer = await seedMember(database, organizationId, 'viewer');
   const questions = Array.from({ length: 100 }, (_, at) => {
     const userId = [owner.userId, viewer, randomUUID()][at % 3];
     return { ...(at % 2 ? READ : WRITE), userId, ...(at === 7 ? { explain: true } : {}) };
@@ -142,7 +143,7 @@ t.test('a batch is answered in order, from 1 to 100 questions, each with its own
   }
 });
 
-t.test('one asks about oneself with no right at all, and about others with users:read everywhere', async (t) => {
+t.test('everyone may ask about themselves; a question about others needs an unscoped users:read', async (t) => {
   const { database, ask, askAll, owner, organizationId, signedInAs } = await office(t);
   const viewer = await signedInAs('viewer');
   t.match((await ask(READ, viewer)).body.data, { allowed: true });
@@ -155,28 +156,28 @@ t.test('one asks about oneself with no right at all, and about others with users
     refused(t, await ask({ ...READ, userId }, viewer), 403, 'permission_denied', 'one question');
     refused(t, await askAll([READ, { ...READ, userId }], viewer), 403, 'permission_denied', 'the batch as a whole');
   }
-  const roleId = await insertRole(database, organizationId, { name: 'reader', permissions: ['users:read'] });
+  const roleId = await seedRole(database, organizationId, { name: 'reader', permissions: ['users:read'] });
   await assignRole(database, { organizationId, userId: viewer.userId, roleId }, { team: 'north' });
   const scoped = { ...READ, userId: owner.userId, scope: { team: 'north' } };
-  refused(t, await ask(scoped, viewer), 403, 'permission_denied', 'a scoped users:read is none for all');
+  refused(t, await ask(scoped, viewer), 403, 'permission_denied', 'a scoped users:read does not suffice');
   t.equal((await ask({ ...READ, userId: owner.userId }, await signedInAs('agent'))).status, 200);
 });
 
-t.test('a question needs an organization: the token’s, or one that a header names', async (t) => {
+t.test('a question needs an organization: from the token or from a header', async (t) => {
   const { database, api, ask, owner, organizationId } = await office(t);
-  const alone = await newAccount(api, { organizationName: undefined });
+  const alone = await newAccountWithoutOrganization(api);
   refused(t, await ask(READ, { token: alone.accessToken }), 403, 'organization_required', 'none');
   refused(t, await ask(READ, { token: 'x.y.z' }), 401, 'invalid_token', 'no token');
   const headers = { 'x-tenant-id': organizationId };
   refused(t, await ask(READ, { token: alone.accessToken, headers }), 403, 'organization_access_denied', 'not theirs');
-  await joinMember(database, alone.userId, organizationId, 'viewer');
+  await seedMembership(database, { organizationId, userId: alone.userId, role: 'viewer' });
   t.match((await ask(READ, { token: alone.accessToken, headers })).body.data, { allowed: true });
-  const globex = await joinOrganization(database, owner.userId, { slug: 'globex' });
+  const globex = await seedOrganizationOf(database, owner.userId, { slug: 'globex' });
   const other = { 'x-tenant-id': globex };
-  refused(t, await ask(READ, { headers: other }), 403, 'tenant_mismatch', 'a header beside the token');
+  refused(t, await ask(READ, { headers: other }), 403, 'tenant_mismatch', 'a header next to the token');
 });
 
-t.test('a question is exact: no wildcards, no unknown members, a flat scope', async (t) => {
+t.test('a question is matched exactly: no wildcards, no unknown members, a flat scope', async (t) => {
   const { ask, api, owner } = await office(t);
   const long = 'a'.repeat(41);
   const keys = (count: number) => Object.fromEntries(Array.from({ length: count }, (_, at) => [`k${at}`, at]));

@@ -1,8 +1,8 @@
-// The decision alone: which assignment grants what, where, and what the explanation says.
+// The decision alone: which assignment grants which permission in which scope, and the content of the explanation.
 import t from 'tap';
 import { decide } from '../../../src/access/checks/decide.ts';
-import { type Holdings, holdingsOf } from '../../../src/access/checks/holdings.ts';
-import type { HoldingsRow } from '../../../src/access/checks/store.ts';
+import { type MemberGrants, toMemberGrants } from '../../../src/access/checks/member-grants.ts';
+import type { MemberGrantsRow } from '../../../src/access/checks/store.ts';
 import type { Scope } from '../../../src/directory/rights/scope.ts';
 
 interface Given {
@@ -11,9 +11,12 @@ interface Given {
   readonly level?: number;
 }
 
-/** What an active member holds by these roles, which are called r0, r1 … in their order. */
-function holder(given: readonly Given[], changed: Partial<HoldingsRow['members'][number]> = {}): Holdings | undefined {
-  const row: HoldingsRow = {
+/** The rights of an active member with these roles. The roles are named r0, r1 … in their order. */
+function holder(
+  given: readonly Given[],
+  changed: Partial<MemberGrantsRow['members'][number]> = {},
+): MemberGrants | undefined {
+  const row: MemberGrantsRow = {
     status: 'active',
     roles: given.map(({ permissions, level }, at) => ({ id: `${at}`, name: `r${at}`, level: level ?? 1, permissions })),
     members: [
@@ -27,10 +30,10 @@ function holder(given: readonly Given[], changed: Partial<HoldingsRow['members']
       },
     ],
   };
-  return holdingsOf('o', row).get('u');
+  return toMemberGrants('o', row).get('u');
 }
 
-t.test('a scoped assignment grants where all of its keys have the same value of the same type', async (t) => {
+t.test('a scoped assignment grants only where all of its keys have the same value of the same type', async (t) => {
   const table: [Scope, Scope, boolean][] = [
     [{}, {}, true],
     [{}, { project: 'p1' }, true],
@@ -70,7 +73,7 @@ t.test('a scoped assignment grants where all of its keys have the same value of 
   }
 });
 
-t.test('two scoped assignments do not add up to what neither of them grants', async (t) => {
+t.test('two scoped assignments together do not grant what neither of them grants alone', async (t) => {
   const given = [
     { permissions: ['deals:write'], scope: { project: 'p1' } },
     { permissions: ['deals:write'], scope: { region: 'eu' } },
@@ -85,7 +88,7 @@ t.test('two scoped assignments do not add up to what neither of them grants', as
   );
 });
 
-t.test('a pattern covers what it names, whole parts and exact letters only', async (t) => {
+t.test('a pattern covers only what it names: whole parts and exact letters', async (t) => {
   const table: [string, string, boolean][] = [
     ['deals:write', 'deals:write', true],
     ['deals:write', 'deals:read', false],
@@ -101,11 +104,11 @@ t.test('a pattern covers what it names, whole parts and exact letters only', asy
   for (const [held, permission, allowed] of table) {
     const decision = decide(holder([{ permissions: ['other:thing', held] }]), { permission, scope: {} });
     t.match(decision, { allowed, reason: allowed ? 'granted' : 'no_permission' }, `${held} for ${permission}`);
-    if (allowed) t.match(decision.explanation, { permission: held }, 'and is named');
+    if (allowed) t.match(decision.explanation, { permission: held }, 'and the explanation names it');
   }
 });
 
-t.test('a yes names the broadest assignment, the highest role and the narrowest pattern', async (t) => {
+t.test('a yes names the assignment with the widest scope, the highest role and the narrowest pattern', async (t) => {
   const given = [
     { permissions: ['deals:write'], scope: { project: 'p1' }, level: 99 },
     { permissions: ['*:*', 'deals:*', 'deals:write'], level: 20 },
@@ -122,7 +125,7 @@ t.test('a yes names the broadest assignment, the highest role and the narrowest 
   });
 });
 
-t.test('a no names what is missing, the roles held and those that would grant it elsewhere', async (t) => {
+t.test('a no names what is missing, the member’s roles, and the roles that would grant it elsewhere', async (t) => {
   const given = [
     { permissions: ['deals:write'], scope: { project: 'p1' } },
     { permissions: ['deals:read'], level: 5 },
@@ -146,9 +149,9 @@ t.test('a no names what is missing, the roles held and those that would grant it
   });
 });
 
-t.test('no role grants anything to whoever is suspended or disabled', async (t) => {
+t.test('no role grants anything to a suspended member or a disabled user', async (t) => {
   const all = [{ permissions: ['*:*'] }];
-  const ask = (holdings: Holdings | undefined) => decide(holdings, { permission: 'deals:read', scope: {} });
+  const ask = (grants: MemberGrants | undefined) => decide(grants, { permission: 'deals:read', scope: {} });
   t.match(ask(holder(all)), { allowed: true });
   t.match(ask(holder(all, { status: 'suspended' })), { allowed: false, reason: 'membership_suspended' });
   t.match(ask(holder(all, { userStatus: 'disabled' })), { allowed: false, reason: 'user_disabled' });

@@ -1,19 +1,23 @@
-// Two processes over one database, and one without its database: how a check learns of what others did.
+// Two processes over one database, and one process without its database: how a check sees the changes of other
+// processes.
 import { chmodSync, mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import t, { type Test } from 'tap';
 import { startEmbedded } from '../../../src/base/embedded/embedded.ts';
-import { type Api, newAccount, type Reply } from '../../support/client.ts';
+import type { Api, Reply } from '../../support/client.ts';
 import { createDatabase } from '../../support/database.ts';
-import { assignRole, changeRights, insertMember, insertRole } from '../../support/rights.ts';
+import { newAccount } from '../../support/fixtures/accounts.ts';
+import { seedMember } from '../../support/fixtures/people.ts';
+import { assignRole, seedRole } from '../../support/fixtures/roles.ts';
 import { openService, spawnService } from '../../support/service.ts';
 import { until } from '../../support/until.ts';
+import { changeRights } from './rights.ts';
 
 const QUESTION = { resource: 'deals', action: 'write' };
 const TAKE_AWAY = 'DELETE FROM role_assignments WHERE organization_id = $1::uuid AND user_id = $2::uuid';
 
-/** Asks until an answer fits, and gives it; every one before it must be of the other kind. */
+/** Repeats the request until an answer matches, and returns it. Every earlier answer must be the other one. */
 async function asked(t: Test, ask: () => Promise<Reply>, fits: Kind, others: Kind, about: string): Promise<Reply> {
   const wrong: Reply[] = [];
   let reply = await ask();
@@ -35,7 +39,7 @@ type Kind = (reply: Reply) => boolean;
 const isYes: Kind = (reply) => reply.status === 200 && reply.body.data.allowed === true;
 const isNo: Kind = (reply) => reply.status === 200 && reply.body.data.allowed === false;
 
-t.test('another process follows a change, by reading of it or, cut off from that, by asking each time', async (t) => {
+t.test('another process follows a change by reading it or, while it cannot, by asking each time', async (t) => {
   const database = await createDatabase(t);
   const here = await openService(t, database);
   const there = await spawnService(t, {
@@ -45,8 +49,8 @@ t.test('another process follows a change, by reading of it or, cut off from that
   });
   const owner = await newAccount(here.api);
   const organizationId = owner.organization.id;
-  const userId = await insertMember(database, organizationId, 'agent');
-  const roleId = await insertRole(database, organizationId, { name: 'closer', permissions: ['deals:write'] });
+  const userId = await seedMember(database, organizationId, 'agent');
+  const roleId = await seedRole(database, organizationId, { name: 'closer', permissions: ['deals:write'] });
   const [askHere, askThere] = [here, there].map(({ api }) => asker(api, owner.accessToken, userId)) as [
     () => Promise<Reply>,
     () => Promise<Reply>,
@@ -54,24 +58,24 @@ t.test('another process follows a change, by reading of it or, cut off from that
   for (const ask of [askHere, askThere]) t.ok(isYes(await ask()));
 
   await changeRights(here.app, { organizationId, userId }, TAKE_AWAY);
-  t.ok(isNo(await askHere()), 'the process that changed it knows at once');
-  await asked(t, askThere, isNo, isYes, 'the other one follows');
+  t.ok(isNo(await askHere()), 'the process that made the change uses it at once');
+  await asked(t, askThere, isNo, isYes, 'the other process follows');
 
   await assignRole(database, { organizationId, userId, roleId });
   await changeRights(here.app, { organizationId, userId }, 'SELECT $1::uuid, $2::uuid');
   await asked(t, askThere, isYes, isNo, 'in both directions');
-  // What the process reads of revocations is refused by PostgreSQL from now on; all the rest works.
+  // From now on PostgreSQL refuses the reading of revocations. Everything else works.
   await database.query('REVOKE SELECT ON revocations FROM tenantry_system');
   t.teardown(() => database.query('GRANT SELECT ON revocations TO tenantry_system'));
   await changeRights(here.app, { organizationId, userId }, TAKE_AWAY);
-  await asked(t, askThere, isNo, isYes, 'once memory is too old to be asked');
+  await asked(t, askThere, isNo, isYes, 'once the last reading is too old, memory is not used');
   await assignRole(database, { organizationId, userId, roleId });
   t.ok(isYes(await askThere()), 'then each question goes to PostgreSQL');
 });
 
-t.test('without PostgreSQL a check is refused with 503 and never answered by what may have changed', async (t) => {
+t.test('without PostgreSQL a check is refused with 503 and never answered from outdated memory', async (t) => {
   const folder = mkdtempSync(join(tmpdir(), 'tenantry-checks-'));
-  chmodSync(folder, 0o755); // PostgreSQL runs as another user than root and has to get in
+  chmodSync(folder, 0o755); // PostgreSQL runs as a user other than root and needs access
   t.teardown(() => rmSync(folder, { recursive: true, force: true }));
   const directory = join(folder, 'postgres');
   const postgres = await startEmbedded({ directory, disposable: true });
@@ -85,6 +89,6 @@ t.test('without PostgreSQL a check is refused with 503 and never answered by wha
   const refused = await asked(t, ask, isRefused, isYes, 'memory that is fresh enough may answer');
   t.match(refused, { status: 503, code: 'database_unavailable' });
   t.ok(Number(refused.headers.get('retry-after')) > 0);
-  t.match(await ask(), { status: 503 }, 'and stays so');
+  t.match(await ask(), { status: 503 }, 'and this does not change');
   t.match(await asker(api, owner.accessToken, crypto.randomUUID())(), { status: 503 });
 });

@@ -1,24 +1,26 @@
-// A role of more permissions than a token carries: the routes that need one of them, the profile, and checks.
+// A role with more permissions than fit into a token: the routes that need one of them, the profile, and checks.
 import t from 'tap';
-import { newAccount } from '../../support/client.ts';
 import { createDatabase } from '../../support/database.ts';
+import { newAccount } from '../../support/fixtures/accounts.ts';
+import { seedMembership } from '../../support/fixtures/people.ts';
+import { assignRole, seedRole } from '../../support/fixtures/roles.ts';
 import { partsOf } from '../../support/forge.ts';
-import { assignRole, changeRights, insertRole } from '../../support/rights.ts';
 import { openService } from '../../support/service.ts';
+import { changeRights } from './rights.ts';
 
-t.test('what a token is too small for is held all the same, until it is taken away', async (t) => {
+t.test('permissions that do not fit into the token count all the same, until the role is removed', async (t) => {
   const database = await createDatabase(t);
   const { api, app } = await openService(t, database);
-  await app.parts.revocations.synchronize(); // from now on memory may answer
+  await app.parts.revocations.synchronize(); // from now on a check may be answered from memory
   const owner = await newAccount(api);
   const { email, password, userId } = await newAccount(api);
   const organizationId = owner.organization.id;
   const permissions = Array.from({ length: 300 }, (_, at) => `thing${at}:read`);
   permissions[150] = 'organization:read';
   permissions[151] = 'users:read';
-  await database.query('INSERT INTO memberships (organization_id, user_id) VALUES ($1, $2)', [organizationId, userId]);
-  const roleId = await insertRole(database, organizationId, { name: 'everything', permissions });
-  const narrow = await insertRole(database, organizationId, {
+  await seedMembership(database, { organizationId, userId });
+  const roleId = await seedRole(database, organizationId, { name: 'everything', permissions });
+  const narrow = await seedRole(database, organizationId, {
     name: 'elsewhere',
     permissions: ['users:invite', 'roles:read'],
   });
@@ -37,8 +39,8 @@ t.test('what a token is too small for is held all the same, until it is taken aw
   t.equal((await api.get('/users', caller)).status, 200);
   t.equal((await api.patch('/organizations/current', { name: 'Acme' }, caller)).code, 'permission_denied');
   const invited = await api.post('/authz/check', { resource: 'users', action: 'invite' }, caller);
-  t.same(invited.body.data, { allowed: false, reason: 'scope_mismatch' }, 'a scoped role is no right everywhere');
-  t.equal((await api.get('/roles', caller)).code, 'permission_denied', 'nor at a door');
+  t.same(invited.body.data, { allowed: false, reason: 'scope_mismatch' }, 'a scoped role does not suffice');
+  t.equal((await api.get('/roles', caller)).code, 'permission_denied', 'nor does it open a route');
   const other = { resource: 'deals', action: 'read', userId: owner.userId };
   t.match((await api.post('/authz/check', other, caller)).body.data, { allowed: true }, 'users:read is one of them');
 
@@ -53,7 +55,7 @@ t.test('what a token is too small for is held all the same, until it is taken aw
   const next = await signIn();
   t.equal(partsOf(next.token).claims.permissions_ref, true);
   for (const path of ['/users', '/organizations/current']) {
-    t.equal((await api.get(path, next)).code, 'permission_denied', `a new one opens ${path} no more`);
+    t.equal((await api.get(path, next)).code, 'permission_denied', `a new token no longer opens ${path}`);
   }
   t.equal((await api.post('/authz/check', other, next)).code, 'permission_denied');
 });

@@ -1,4 +1,4 @@
-// How PostgreSQL finds what a member holds, once there are many of them.
+// How PostgreSQL finds the rights of a member once there are many of them.
 import t from 'tap';
 import { openMembershipAccess } from '../../../src/access/checks/membership-access.ts';
 import { openDatabase, type Statement, statement } from '../../../src/base/database/db.ts';
@@ -22,7 +22,7 @@ SELECT gen_random_uuid(), m.organization_id, m.user_id, r.id, r.owner_key
 FROM memberships m JOIN roles r ON r.name IN ('viewer', 'r7') AND r.owner_key IN (m.organization_id, '00000000-0000-0000-0000-000000000000');
 ANALYZE;`;
 
-t.test('no table is read through, for one member or a hundred', async (t) => {
+t.test('no table is scanned as a whole, for one member or a hundred', async (t) => {
   const database = await createDatabase(t);
   await database.query(FILL);
   const log = openLog({ level: 'silent', pretty: false });
@@ -46,10 +46,10 @@ t.test('no table is read through, for one member or a hundred', async (t) => {
   t.equal(members.length, MEMBERS / ORGANIZATIONS);
   for (const count of [1, 100]) {
     const userIds = members.slice(0, count).map((member) => member.id);
-    const found = await access.holdings(id, userIds);
+    const found = await access.grants(id, userIds);
     t.match(found.get(userIds[0] ?? '')?.assignments, [{ role: { name: 'viewer' } }, { role: { name: 'r7' } }]);
     const last = asked.at(-1);
-    if (!last) throw new Error('nothing was asked');
+    if (!last) throw new Error('no query was sent');
     const explained = statement(`EXPLAIN (ANALYZE, COSTS OFF) ${last.statement.text}`);
     const lines = await db
       .organizationReader({ organizationId: id })

@@ -1,8 +1,9 @@
-// Checks while a role is taken away: what was asked after the change was answered never says yes.
+// Checks while a role is taken away: a check that begins after the answer to the change never says yes.
 import t from 'tap';
-import { atOnce, newAccount } from '../../support/client.ts';
+import { atOnce } from '../../support/client.ts';
 import { createDatabase } from '../../support/database.ts';
-import { insertMember } from '../../support/rights.ts';
+import { newAccount } from '../../support/fixtures/accounts.ts';
+import { seedMember } from '../../support/fixtures/people.ts';
 import { openService } from '../../support/service.ts';
 import { rounds } from '../../support/thorough.ts';
 
@@ -12,11 +13,11 @@ const CHECKS = 8;
 t.test('a check that begins after the removal of a role was answered says no, in every round', async (t) => {
   const database = await createDatabase(t);
   const { api, app } = await openService(t, database);
-  await app.parts.revocations.synchronize(); // from now on memory may answer
+  await app.parts.revocations.synchronize(); // from now on a check may be answered from memory
   const { organization, accessToken: token } = await newAccount(api);
-  const userId = await insertMember(database, organization.id, 'agent');
+  const userId = await seedMember(database, organization.id, 'agent');
   const question = { resource: 'deals', action: 'write', userId };
-  // An explanation is read in any case; without one, memory may answer.
+  // An explanation always reads PostgreSQL. Without one, memory may answer.
   const ask = async (explain = false) => {
     const { status, body } = await api.post('/authz/check', { ...question, explain }, { token });
     return status === 200 ? body.data.allowed : status;
@@ -25,7 +26,7 @@ t.test('a check that begins after the removal of a role was answered says no, in
   const wrong: string[] = [];
   const during = new Map<unknown, number>();
   for (let round = 0; round < ROUNDS; round += 1) {
-    // Every other round takes the role away, those between give it back.
+    // Every second round takes the role away. The rounds between give it back.
     if ((round % 2 === 0) !== (await ask())) wrong.push(`round ${round}: before`);
     const target = round % 2 === 0 ? 'viewer' : 'agent';
     let answered = false;
@@ -48,5 +49,5 @@ t.test('a check that begins after the removal of a role was answered says no, in
     if (late.some((allowed) => allowed !== (target === 'agent'))) wrong.push(`round ${round}: ${target} ${late}`);
   }
   t.same(wrong, []);
-  t.same([...during.keys()].sort(), [false, true], 'both were seen while the change was under way, and nothing else');
+  t.same([...during.keys()].sort(), [false, true], 'both answers were seen during the change, and no other');
 });

@@ -1,19 +1,20 @@
-// private_key_jwt: which assertions prove their client, each once; and each way to bend one, refused.
+// private_key_jwt: which assertions prove their client, each only once, and that every altered assertion is refused.
 import { createHmac, createPublicKey, randomUUID, sign } from 'node:crypto';
 import t, { type Test } from 'tap';
 import { authenticateClient } from '../../../src/access/client-authentication/authenticate.ts';
 import { removeExpiredAssertions } from '../../../src/access/client-authentication/remove-expired.ts';
 import { atOnce } from '../../support/client.ts';
-import { assertionOf, ISSUER, type KeyKind, keyPair, plantClient } from '../../support/service-clients.ts';
-import { openTeam } from '../../support/team.ts';
+import { seedClient } from '../../support/fixtures/clients.ts';
+import { openTeam } from '../../support/fixtures/team.ts';
 import { rounds } from '../../support/thorough.ts';
+import { assertionOf, ISSUER, type KeyKind, keyPair } from './signing.ts';
 
 const { privateKey, jwk } = keyPair('P-256');
 
 async function open(t: Test, keys: readonly object[] = [jwk]) {
   const team = await openTeam(t);
   const { app } = team.service;
-  const { id } = await plantClient(team.database, { organizationId: team.organization.id, keys });
+  const { id } = await seedClient(team.database, { organizationId: team.organization.id, keys });
   const enter = async (assertion: string, clientId?: string) =>
     (
       await authenticateClient(app.parts, {
@@ -29,7 +30,7 @@ const seconds = () => Math.floor(Date.now() / 1000);
 const part = (value: unknown) =>
   Buffer.from(typeof value === 'string' ? value : JSON.stringify(value)).toString('base64url');
 
-t.test('every algorithm of the keys proves the client', async (t) => {
+t.test('an assertion of each key algorithm proves the client', async (t) => {
   const table: readonly (readonly [KeyKind, string])[] = [
     ['rsa', 'RS256'],
     ['rsa', 'PS256'],
@@ -48,7 +49,7 @@ t.test('every algorithm of the keys proves the client', async (t) => {
   }
 });
 
-t.test('what a client library may say is taken', async (t) => {
+t.test('every form that a client library may send is accepted', async (t) => {
   const { id, enter } = await open(t);
   const good: Readonly<Record<string, Parameters<typeof assertionOf>[2]>> = {
     'for the token endpoint': { claims: { aud: `${ISSUER}/oauth/token` } },
@@ -67,12 +68,12 @@ t.test('what a client library may say is taken', async (t) => {
   for (const [what, changes] of Object.entries(good)) {
     t.equal(await enter(await assertionOf(id, privateKey, changes)), id, what);
   }
-  t.equal(await enter(await assertionOf(id, privateKey), id), id, 'with the same client_id beside');
+  t.equal(await enter(await assertionOf(id, privateKey), id), id, 'with the same client_id next to it');
 });
 
-t.test('whatever is bent proves nobody', async (t) => {
+t.test('an altered assertion proves nobody', async (t) => {
   const { id, enter, database, organization } = await open(t);
-  const other = await plantClient(database, { organizationId: organization.id, keys: [jwk] });
+  const other = await seedClient(database, { organizationId: organization.id, keys: [jwk] });
   const now = seconds();
   const bent: Readonly<Record<string, Parameters<typeof assertionOf>[2]>> = {
     'expired a moment ago': { claims: { exp: now - 1, iat: now - 60 } },
@@ -115,14 +116,14 @@ t.test('whatever is bent proves nobody', async (t) => {
     null,
     'its own',
   );
-  t.equal(await enter(await assertionOf(id, privateKey), other.id), null, 'another client_id beside');
-  t.equal(await enter(await assertionOf(id, privateKey), ''), null, 'an empty client_id beside');
+  t.equal(await enter(await assertionOf(id, privateKey), other.id), null, 'another client_id next to it');
+  t.equal(await enter(await assertionOf(id, privateKey), ''), null, 'an empty client_id next to it');
   t.equal(await enter(await assertionOf(id.toUpperCase(), privateKey)), null, 'another spelling of the id');
   t.equal(await enter(await assertionOf(randomUUID(), privateKey)), null, 'an unknown client');
-  t.same(await database.query('SELECT 1 FROM client_assertions'), [], 'none of them was written down');
+  t.same(await database.query('SELECT 1 FROM client_assertions'), [], 'no refused assertion was stored');
 });
 
-t.test('no algorithm but those of the registered key', async (t) => {
+t.test('only the algorithm of the registered key is accepted', async (t) => {
   const rsa = keyPair('rsa');
   const { id, enter } = await open(t, [{ ...rsa.jwk, alg: 'PS256' }, jwk]);
   const now = seconds();
@@ -147,7 +148,7 @@ t.test('no algorithm but those of the registered key', async (t) => {
   }
 });
 
-t.test('only one spelling of an assertion is read, and nothing critical', async (t) => {
+t.test('only one spelling of an assertion is accepted, and no critical header', async (t) => {
   const { id, enter, database } = await open(t);
   const [header = '', payload = '', signature = ''] = (await assertionOf(id, privateKey)).split('.');
   for (const bent of [
@@ -168,7 +169,7 @@ t.test('only one spelling of an assertion is read, and nothing critical', async 
   ]) {
     t.equal(await enter(bent), null, bent.slice(0, 40));
   }
-  // Signed by the right key: only the reading refuses them.
+  // These are signed by the right key: only the parsing refuses them.
   const now = seconds();
   const good = { iss: id, sub: id, aud: ISSUER, jti: 'j', exp: now + 60 };
   const signed = (head: string, body: string) => {
@@ -182,10 +183,10 @@ t.test('only one spelling of an assertion is read, and nothing critical', async 
   t.equal(await enter(signed('{"alg":"ES256","b64":true}', JSON.stringify(good))), null, 'b64');
   t.equal(await enter(signed('{"alg":"ES256","crit":[]}', JSON.stringify(good))), null, 'an empty crit');
   t.same(await database.query('SELECT 1 FROM client_assertions'), []);
-  t.equal(await enter(signed(` {"alg" : "ES256"}`, JSON.stringify(good))), id, 'white space is no matter');
+  t.equal(await enter(signed(` {"alg" : "ES256"}`, JSON.stringify(good))), id, 'white space makes no difference');
 });
 
-t.test('a kid selects the key, and without one each fitting key is tried', async (t) => {
+t.test('a kid selects the key; without a kid each fitting key is tried', async (t) => {
   const second = keyPair('P-256', 'second');
   const { id, enter } = await open(t, [
     { ...jwk, kid: 'a' },
@@ -200,7 +201,7 @@ t.test('a kid selects the key, and without one each fitting key is tried', async
   t.equal(await enter(await by(privateKey, 'A')), null);
 });
 
-t.test('an assertion proves its client once, of fifty at once exactly one', async (t) => {
+t.test('an assertion proves its client once: of fifty uses at the same time exactly one succeeds', async (t) => {
   const { id, enter, database, organization } = await open(t);
   const once = await assertionOf(id, privateKey);
   t.same([await enter(once), await enter(once)], [id, null]);
@@ -215,11 +216,11 @@ t.test('an assertion proves its client once, of fifty at once exactly one', asyn
   const same = (clientId: string) => assertionOf(clientId, privateKey, { claims: { jti } });
   t.equal(await enter(await same(id)), id);
   t.equal(await enter(await same(id)), null, 'another assertion of the same jti');
-  const other = await plantClient(database, { organizationId: organization.id, keys: [jwk] });
-  t.equal(await enter(await same(other.id)), other.id, 'another client’s is another one');
+  const other = await seedClient(database, { organizationId: organization.id, keys: [jwk] });
+  t.equal(await enter(await same(other.id)), other.id, 'the same jti of another client is another assertion');
 });
 
-t.test('used assertions are forgotten after nobody takes them any more, and not before', async (t) => {
+t.test('used assertions are deleted once no one accepts them any more, and not before', async (t) => {
   const { app, id, enter, database } = await open(t);
   const assertion = await assertionOf(id, privateKey);
   await enter(assertion);
@@ -231,7 +232,7 @@ t.test('used assertions are forgotten after nobody takes them any more, and not 
   t.equal(await count(), 0);
 });
 
-t.test('keys that were replaced prove nobody, and a suspended or disabled client neither', async (t) => {
+t.test('replaced keys prove nobody, nor do the keys of a suspended or disabled client', async (t) => {
   const { api, join, id, enter, database } = await open(t);
   const { token } = await join('owner');
   const second = keyPair('P-256', 'second');
@@ -239,7 +240,7 @@ t.test('keys that were replaced prove nobody, and a suspended or disabled client
   t.equal(await enter(await assertionOf(id, privateKey)), null);
   t.equal(await enter(await assertionOf(id, second.privateKey)), id);
   const [row] = await database.query('SELECT epoch FROM clients WHERE id = $1', [id]);
-  t.same(row, { epoch: 1 }, 'the tokens of before are over');
+  t.same(row, { epoch: 1 }, 'the earlier tokens have ended');
   await api.patch(`/clients/${id}`, { status: 'disabled' }, { token });
   t.equal(await enter(await assertionOf(id, second.privateKey)), null);
   await api.patch(`/clients/${id}`, { status: 'active' }, { token });

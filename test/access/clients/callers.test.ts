@@ -1,22 +1,21 @@
-// Service clients as callers: what they may ask of the API, what is only for users, and that none is ever taken for one.
+// Service clients as callers: what they may request from the API, what is only for users, and that a client is never
+// taken for a user.
 import t, { type Test } from 'tap';
 import { suspendOrganization } from '../../../src/admin/organizations/organizations.ts';
-import { insertMember } from '../../support/rights.ts';
-import { plantClient, tokenOfClient } from '../../support/service-clients.ts';
-import { furtherTeam, openTeam } from '../../support/team.ts';
+import { seedClientWithToken } from '../../support/fixtures/clients.ts';
+import { seedMember } from '../../support/fixtures/people.ts';
+import { furtherTeam, openTeam } from '../../support/fixtures/team.ts';
 
 async function open(t: Test) {
   const team = await openTeam(t);
   const { app } = team.service;
   const { database, organization } = team;
-  const asClient = async (permissions: readonly string[], organizationId: string | null = organization.id) => {
-    const { id } = await plantClient(database, { organizationId, permissions });
-    return { id, token: await tokenOfClient(app, database, id) };
-  };
+  const asClient = (permissions: readonly string[], organizationId: string | null = organization.id) =>
+    seedClientWithToken(app, database, { organizationId, permissions });
   return { ...team, app, asClient };
 }
 
-t.test('a client reads what its permissions say, of its own organization', async (t) => {
+t.test('a client reads what its permissions allow, of its own organization only', async (t) => {
   const { api, join, database, organization, asClient } = await open(t);
   const owner = await join('owner');
   const other = await furtherTeam(database, api);
@@ -33,7 +32,7 @@ t.test('a client reads what its permissions say, of its own organization', async
   ] as const) {
     const seen = await api.get(path, { token });
     t.equal(seen.status, 200, path);
-    t.strictSame(seen.body, (await api.get(path, { token: owner.token })).body, `${path}: as a member sees it`);
+    t.strictSame(seen.body, (await api.get(path, { token: owner.token })).body, `${path}: the same as for a member`);
     t.equal((await api.get(path, { token: (await asClient([permission])).token })).status, 200, permission);
     const less = await asClient(['users:write', 'roles:write', 'organization:update', 'deals:read']);
     t.match(await api.get(path, { token: less.token }), { status: 403, code: 'permission_denied' }, path);
@@ -44,21 +43,21 @@ t.test('a client reads what its permissions say, of its own organization', async
   const [role] = (await api.get('/roles', { token })).body.data;
   t.equal((await api.get(`/roles/${role.id}`, { token })).status, 200);
   t.equal((await api.get(`/users/${stranger.userId}`, { token })).status, 404);
-  t.equal((await api.get(`/users/${all.id}`, { token })).status, 404, 'it is no member itself');
+  t.equal((await api.get(`/users/${all.id}`, { token })).status, 404, 'the client is not a member itself');
 });
 
-t.test('a client asks about every member, and about itself there is nothing to ask', async (t) => {
+t.test('a client may ask about every member, and cannot ask about itself', async (t) => {
   const { api, join, database, organization, asClient } = await open(t);
   const agent = await join('agent');
   const other = await furtherTeam(database, api);
-  const stranger = await insertMember(database, other.organization.id, 'owner');
+  const stranger = await seedMember(database, other.organization.id, 'owner');
   const { id, token } = await asClient([]);
   const ask = (userId: string | undefined, resource = 'deals', action = 'write') =>
     api.post('/authz/check', { ...(userId ? { userId } : {}), resource, action }, { token });
   t.match((await ask(agent.userId)).body.data, { allowed: true, reason: 'granted' });
   t.match((await ask(agent.userId, 'billing', 'manage')).body.data, { allowed: false, reason: 'no_permission' });
   t.match((await ask(stranger)).body.data, { allowed: false, reason: 'not_a_member' });
-  t.match((await ask(id)).body.data, { allowed: false, reason: 'not_a_member' }, 'an id of a client is no user’s');
+  t.match((await ask(id)).body.data, { allowed: false, reason: 'not_a_member' }, 'a client id is not a user id');
   t.match(await ask(undefined), { status: 422, body: { issues: [{ path: 'userId', message: /is required/ }] } });
   const question = { resource: 'deals', action: 'write' };
   const checks = [
@@ -76,7 +75,7 @@ t.test('a client asks about every member, and about itself there is nothing to a
   t.equal((await api.post('/authz/check', gone, { token })).body.data.reason, 'not_a_member');
 });
 
-t.test('what is for users is for no client, whatever it holds', async (t) => {
+t.test('routes for users refuse every client, whatever permissions it has', async (t) => {
   const { api, asClient, join } = await open(t);
   const { token } = await asClient(['*:*']);
   const { userId, sessionId } = await join('agent');
@@ -103,7 +102,7 @@ t.test('what is for users is for no client, whatever it holds', async (t) => {
   }
 });
 
-t.test('a client of the installation acts for no organization, and no header makes it', async (t) => {
+t.test('a client of the installation acts for no organization, and no header changes that', async (t) => {
   const { api, organization, asClient } = await open(t);
   const { token } = await asClient(['revocations:read'], null);
   for (const headers of [{}, { 'x-tenant-id': organization.id }, { 'x-organization-slug': organization.slug }]) {
@@ -115,15 +114,14 @@ t.test('a client of the installation acts for no organization, and no header mak
   }
 });
 
-t.test('the token of a client with an audience of its own is for others alone', async (t) => {
+t.test('the token of a client with its own audience is valid only for other services', async (t) => {
   const { api, app, database, organization } = await open(t);
   const settings = { organizationId: organization.id, permissions: ['*:*'], audience: 'warehouse' };
-  const { id } = await plantClient(database, settings);
-  const token = await tokenOfClient(app, database, id);
+  const { token } = await seedClientWithToken(app, database, settings);
   t.match(await api.get('/users', { token }), { status: 401, code: 'invalid_token' });
 });
 
-t.test('a suspended organization’s clients are refused', async (t) => {
+t.test('the clients of a suspended organization are refused', async (t) => {
   const { api, app, organization, asClient } = await open(t);
   const { token } = await asClient(['*:*']);
   t.equal((await api.get('/users', { token })).status, 200);

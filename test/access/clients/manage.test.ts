@@ -1,10 +1,12 @@
-// Service clients over HTTP: made, listed, read, changed and deleted by members who manage them; nobody else comes near.
+// Service clients over HTTP: members who manage clients create, list, read, change and delete them, and nobody else
+// can.
 import { createHash } from 'node:crypto';
 import t, { type Test } from 'tap';
 import { changeClient } from '../../../src/access/clients/change-client.ts';
-import { keyPair, plantClient, tokenOfClient } from '../../support/service-clients.ts';
-import { eventsAbout } from '../../support/session-state.ts';
-import { furtherTeam, openTeam } from '../../support/team.ts';
+import { seedClient, tokenOfClient } from '../../support/fixtures/clients.ts';
+import { furtherTeam, openTeam } from '../../support/fixtures/team.ts';
+import { eventsAbout } from '../../support/rows.ts';
+import { keyPair } from '../client-authentication/signing.ts';
 
 const NOT_FOUND = { status: 404, code: 'not_found' };
 
@@ -18,7 +20,7 @@ async function open(t: Test) {
       { name: 'exporter', permissions: ['deals:read'], ...body },
       { token },
     );
-    if (reply.status !== 201) throw new Error(`making a client answered ${reply.status}: ${reply.text}`);
+    if (reply.status !== 201) throw new Error(`creating a client answered ${reply.status}: ${reply.text}`);
     return reply.body.data;
   };
   const epochOf = async (id: string) =>
@@ -28,7 +30,7 @@ async function open(t: Test) {
   return { ...team, owner, token, make, epochOf, revocationsOf };
 }
 
-t.test('a client is made with its secret, which is shown once and never stored', async (t) => {
+t.test('a client is created with its secret, which is shown once and never stored', async (t) => {
   const { api, database, make, token, owner } = await open(t);
   const permissions = ['deals:write', 'contacts:*', 'deals:write', 'deals:read'];
   const made = await make({ name: '  Expörter ', description: 'Nightly.', permissions, audience: 'warehouse' });
@@ -47,7 +49,7 @@ t.test('a client is made with its secret, which is shown once and never stored',
     createdBy: owner.userId,
   });
   const read = await api.get(`/clients/${made.id}`, { token });
-  t.strictSame(read.body.data, client, 'it is read as it was made, but for the secret');
+  t.strictSame(read.body.data, client, 'a read returns what was created, without the secret');
   t.strictSame((await api.get('/clients', { token })).body.data, [client]);
   const [stored] = await database.query<{ hash: string }>(`SELECT encode(hash, 'hex') AS hash FROM client_secrets`);
   t.equal(stored?.hash, createHash('sha256').update(clientSecret).digest('hex'));
@@ -55,10 +57,10 @@ t.test('a client is made with its secret, which is shown once and never stored',
     `SELECT concat((SELECT json_agg(e) FROM events e), (SELECT json_agg(c) FROM clients c),
       (SELECT json_agg(s) FROM client_secrets s)) AS text`,
   );
-  t.notOk(JSON.stringify(written).includes(clientSecret.slice(4, 24)), 'it stands nowhere, events included');
+  t.notOk(JSON.stringify(written).includes(clientSecret.slice(4, 24)), 'it is stored nowhere, events included');
 });
 
-t.test('a client of keys has no secret, and what is needed of its keys is kept', async (t) => {
+t.test('a client with keys has no secret, and only the needed parts of its keys are kept', async (t) => {
   const { api, make, token } = await open(t);
   const [rsa, ed] = [keyPair('rsa').jwk, keyPair('ed25519').jwk];
   const keys = [
@@ -89,7 +91,7 @@ t.test('clients are listed in pages, the oldest first', async (t) => {
   t.equal((await api.get('/clients?limit=0', { token })).status, 422);
 });
 
-t.test('a change of what a token says ends the tokens; a new name ends none', async (t) => {
+t.test('a change of what a token contains ends the tokens; a new name ends none', async (t) => {
   const { api, app, database, make, token, epochOf, revocationsOf, organization } = await openWithApp(t);
   const { id } = await make({ permissions: ['users:read'] });
   const ask = async (held: string) => (await api.get('/users', { token: held })).code ?? 'good';
@@ -101,7 +103,7 @@ t.test('a change of what a token says ends the tokens; a new name ends none', as
   let held = await tokenOfClient(app, database, id);
   t.equal(await ask(held), 'good');
   await change({ name: 'other', description: 'x' });
-  t.equal(await ask(held), 'good', 'a name stands in no token');
+  t.equal(await ask(held), 'good', 'no token contains the name');
   t.equal(await epochOf(id), 0);
   t.match(await change({ permissions: ['users:read', 'deals:read'] }), { permissions: ['deals:read', 'users:read'] });
   t.equal(await ask(held), 'token_stale', 'at once');
@@ -115,11 +117,11 @@ t.test('a change of what a token says ends the tokens; a new name ends none', as
     [1, 2, 3].map((epoch) => ({ epoch, caused_in: organization.id })),
   );
   await change({ permissions: ['deals:read', 'users:read', 'users:read'] });
-  t.equal(await epochOf(id), 3, 'what changes nothing writes nothing');
+  t.equal(await epochOf(id), 3, 'a change without effect writes nothing');
   t.strictSame(await eventsAbout(database, id), ['client.created', ...Array(4).fill('client.changed')]);
 });
 
-t.test('disabling ends the tokens, and enabling does not bring them back', async (t) => {
+t.test('disabling a client ends its tokens, and enabling it does not bring them back', async (t) => {
   const { api, app, database, make, token, epochOf } = await openWithApp(t);
   const { id } = await make({ permissions: ['users:read'] });
   const held = await tokenOfClient(app, database, id);
@@ -147,11 +149,11 @@ t.test('a deleted client is gone with its secrets, and its tokens are refused', 
   t.strictSame(await eventsAbout(database, id), ['client.created', 'client.deleted']);
 });
 
-t.test('another organization’s client, one of the installation and none at all are the same 404', async (t) => {
+t.test('a client of another organization, of the installation, and an unknown one get the same 404', async (t) => {
   const { api, database, token } = await open(t);
   const other = await furtherTeam(database, api);
-  const foreign = await plantClient(database, { organizationId: other.organization.id });
-  const global = await plantClient(database, { organizationId: null, permissions: ['revocations:read'] });
+  const foreign = await seedClient(database, { organizationId: other.organization.id });
+  const global = await seedClient(database, { organizationId: null, permissions: ['revocations:read'] });
   const before = await database.query('SELECT *, xmin::text FROM clients ORDER BY id');
   for (const id of [foreign.id, global.id, '019aa3f0-5c00-7a10-8b2f-3d6f1c2a4e01']) {
     const path = `/clients/${id}`;
@@ -171,10 +173,10 @@ t.test('another organization’s client, one of the installation and none at all
   t.equal((await api.get('/clients/1', { token })).status, 422);
 });
 
-t.test('an operator changes a client where it belongs, and nowhere else', async (t) => {
+t.test('an operator changes a client only through the organization it belongs to', async (t) => {
   const { app, database, organization, make } = await openWithApp(t);
   const { id } = await make();
-  const global = await plantClient(database, { organizationId: null, permissions: ['revocations:read'] });
+  const global = await seedClient(database, { organizationId: null, permissions: ['revocations:read'] });
   const change = (organizationId: string | null, target: string) =>
     changeClient(app.parts, { kind: 'operator', organizationId }, target, { name: 'renamed' });
   const gone = '019aa3f0-5c00-7a10-8b2f-3d6f1c2a4e01';
@@ -193,7 +195,7 @@ t.test('an operator changes a client where it belongs, and nowhere else', async 
 
 t.test('an organization has at most 100 clients, disabled ones included', async (t) => {
   const { api, database, make, token, organization } = await open(t);
-  for (let index = 0; index < 99; index += 1) await plantClient(database, { organizationId: organization.id });
+  for (let index = 0; index < 99; index += 1) await seedClient(database, { organizationId: organization.id });
   await database.query(`UPDATE clients SET status = 'disabled'`);
   const { id } = await make();
   const body = { name: 'one more', permissions: [] };
@@ -202,7 +204,7 @@ t.test('an organization has at most 100 clients, disabled ones included', async 
   t.equal((await api.post('/clients', body, { token })).status, 201);
 });
 
-t.test('the end of an organization takes its clients along', async (t) => {
+t.test('deleting an organization deletes its clients', async (t) => {
   const { api, app, database, make, token } = await openWithApp(t);
   const { id } = await make({ permissions: ['users:read'] });
   const held = await tokenOfClient(app, database, id);

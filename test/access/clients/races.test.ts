@@ -1,12 +1,13 @@
-// Changes of service clients that meet, and proofs that meet changes.
+// Changes of service clients at the same time, and client authentication during a change.
 import t, { type Test } from 'tap';
 import { authenticateClient } from '../../../src/access/client-authentication/authenticate.ts';
 import type { Statement, SystemReader } from '../../../src/base/database/db.ts';
 import { issueClientToken } from '../../../src/credentials/tokens/access.ts';
 import { atOnce } from '../../support/client.ts';
-import { assertionOf, keyPair, plantClient } from '../../support/service-clients.ts';
-import { openTeam } from '../../support/team.ts';
+import { seedClient } from '../../support/fixtures/clients.ts';
+import { openTeam } from '../../support/fixtures/team.ts';
 import { rounds } from '../../support/thorough.ts';
+import { assertionOf, keyPair } from '../client-authentication/signing.ts';
 
 const ROUNDS = rounds(50);
 
@@ -16,27 +17,27 @@ async function open(t: Test) {
   const { token } = await team.join('owner');
   const enter = (clientId: string, secret: string) =>
     authenticateClient(app.parts, { method: 'secret', clientId, secret });
-  const plant = (keys?: readonly object[]) =>
-    plantClient(team.database, {
+  const seed = (keys?: readonly object[]) =>
+    seedClient(team.database, {
       organizationId: team.organization.id,
       permissions: ['users:read'],
       ...(keys ? { keys } : {}),
     });
   const epochOf = async (id: string) =>
     (await team.database.query<{ epoch: number }>('SELECT epoch FROM clients WHERE id = $1', [id]))[0]?.epoch;
-  return { ...team, app, token, enter, plant, epochOf };
+  return { ...team, app, token, enter, seed, epochOf };
 }
 
-t.test('rotations at once each give a secret that works, with one of them without an end', async (t) => {
-  const { api, database, token, enter, plant, epochOf } = await open(t);
+t.test('each of several simultaneous rotations returns a secret that works, one of them without an end', async (t) => {
+  const { api, database, token, enter, seed, epochOf } = await open(t);
   for (let round = 0; round < ROUNDS; round += 1) {
-    const { id, secret } = await plant();
+    const { id, secret } = await seed();
     const replies = await atOnce(3, () => api.post(`/clients/${id}/secret`, {}, { token }));
     const secrets = [secret, ...replies.map(({ body }) => body.data?.clientSecret as string)];
     const entered = await Promise.all(secrets.map((each) => enter(id, each)));
     t.ok(
       entered.every((client) => client?.id === id),
-      'none was lost',
+      'no secret was lost',
     );
     const [row] = await database.query(
       'SELECT count(*)::int AS total, count(expires_at)::int AS ending FROM client_secrets WHERE client_id = $1',
@@ -46,23 +47,23 @@ t.test('rotations at once each give a secret that works, with one of them withou
   }
 });
 
-t.test('of rotations without overlap at once exactly one secret is left', async (t) => {
-  const { api, token, enter, plant } = await open(t);
+t.test('of several rotations without overlap at the same time exactly one secret is left', async (t) => {
+  const { api, token, enter, seed } = await open(t);
   for (let round = 0; round < ROUNDS; round += 1) {
-    const { id, secret } = await plant();
+    const { id, secret } = await seed();
     const replies = await atOnce(3, () => api.post(`/clients/${id}/secret`, { overlapSeconds: 0 }, { token }));
     const secrets = [secret, ...replies.map(({ body }) => body.data?.clientSecret as string)];
     const entered = await Promise.all(secrets.map((each) => enter(id, each)));
     t.equal(entered.filter((client) => client !== null).length, 1);
-    t.equal(entered[0], null, 'and not the first');
+    t.equal(entered[0], null, 'and it is not the first');
   }
 });
 
-t.test('a token that is fetched while its client is disabled does not outlive that', async (t) => {
-  const { api, app, token, enter, plant } = await open(t);
+t.test('a token that is requested while its client is being disabled does not stay valid', async (t) => {
+  const { api, app, token, enter, seed } = await open(t);
   const outcomes = new Set<string>();
   for (let round = 0; round < ROUNDS; round += 1) {
-    const { id, secret } = await plant();
+    const { id, secret } = await seed();
     const [disabled, ...fetched] = await atOnce(4, async (index) => {
       if (index === 0) return (await api.patch(`/clients/${id}`, { status: 'disabled' }, { token })).status;
       const client = await enter(id, secret);
@@ -75,16 +76,16 @@ t.test('a token that is fetched while its client is disabled does not outlive th
     t.equal(await enter(id, secret), null);
   }
   t.notOk(outcomes.has('good'), [...outcomes].join());
-  t.ok(outcomes.has('token_stale'), 'some were fetched before it');
+  t.ok(outcomes.has('token_stale'), 'some were issued before the client was disabled');
 });
 
 t.test(
-  'an assertion that meets the replacement of its key, or the end of its client, proves no more after it',
+  'an assertion proves nothing once its key was replaced or its client ended, even if both happen at the same time',
   async (t) => {
-    const { api, app, database, token, plant, epochOf } = await open(t);
+    const { api, app, database, token, seed, epochOf } = await open(t);
     const [first, second] = [keyPair('P-256'), keyPair('P-256', 'second')];
     for (let round = 0; round < ROUNDS; round += 1) {
-      const { id } = await plant([first.jwk]);
+      const { id } = await seed([first.jwk]);
       const assertion = await assertionOf(id, first.privateKey);
       const replace = round % 2 === 0;
       const [changed, client] = await atOnce(2, async (index) => {
@@ -106,7 +107,7 @@ t.test(
 );
 
 t.test('keys that are replaced just after they were read prove nobody', async (t) => {
-  const { api, app, token, plant } = await open(t);
+  const { api, app, token, seed } = await open(t);
   const [first, second] = [keyPair('P-256'), keyPair('P-256', 'second')];
   const changes = [
     (path: string) => api.patch(path, { jwks: { keys: [second.jwk] } }, { token }),
@@ -114,7 +115,7 @@ t.test('keys that are replaced just after they were read prove nobody', async (t
     (path: string) => api.delete(path, { token }),
   ];
   for (const change of changes) {
-    const { id } = await plant([first.jwk]);
+    const { id } = await seed([first.jwk]);
     const { db } = app.parts;
     let asked = 0;
     const systemReader = (): SystemReader => ({
@@ -132,9 +133,9 @@ t.test('keys that are replaced just after they were read prove nobody', async (t
   }
 });
 
-t.test('the hundredth client is made once, by however many at once', async (t) => {
-  const { api, database, token, plant } = await open(t);
-  for (let count = 0; count < 99; count += 1) await plant();
+t.test('of many requests for the hundredth client exactly one succeeds', async (t) => {
+  const { api, database, token, seed } = await open(t);
+  for (let count = 0; count < 99; count += 1) await seed();
   for (let round = 0; round < ROUNDS; round += 1) {
     const replies = await atOnce(3, () => api.post('/clients', { name: 'mine', permissions: [] }, { token }));
     const answers = replies.map(({ status, code }) => code ?? `${status}`).sort();
@@ -143,10 +144,10 @@ t.test('the hundredth client is made once, by however many at once', async (t) =
   }
 });
 
-t.test('a change that meets a deletion is made before it or finds nothing', async (t) => {
-  const { api, database, token, plant } = await open(t);
+t.test('a change during a deletion is made before it or finds nothing', async (t) => {
+  const { api, database, token, seed } = await open(t);
   for (let round = 0; round < ROUNDS; round += 1) {
-    const { id } = await plant();
+    const { id } = await seed();
     const [changed, deleted] = await atOnce(2, (index) => {
       if (index === 1) return api.delete(`/clients/${id}`, { token });
       return round % 2 === 0
@@ -159,9 +160,9 @@ t.test('a change that meets a deletion is made before it or finds nothing', asyn
   t.same(await database.query('SELECT id FROM clients UNION ALL SELECT id FROM client_secrets'), []);
 });
 
-t.test('two changes of different members of a client both stay, each with an epoch of its own', async (t) => {
-  const { api, database, token, plant, epochOf } = await open(t);
-  const { id } = await plant();
+t.test('two changes of different fields of a client are both kept, each with its own epoch', async (t) => {
+  const { api, database, token, seed, epochOf } = await open(t);
+  const { id } = await seed();
   for (let round = 1; round <= ROUNDS; round += 1) {
     const [permissions, audience] = [[`deals:r${round}`], `a${round}`];
     await atOnce(2, (index) => api.patch(`/clients/${id}`, index === 0 ? { permissions } : { audience }, { token }));

@@ -1,8 +1,10 @@
-// What a service client cannot be: every value that is refused, and what is said of it. And who is no manager of clients.
+// Which values a service client cannot have, and how each is refused. And the refusal of callers who do not manage
+// clients.
 import { generateKeyPairSync } from 'node:crypto';
 import t, { type Test } from 'tap';
-import { keyPair, plantClient } from '../../support/service-clients.ts';
-import { openTeam } from '../../support/team.ts';
+import { seedClient } from '../../support/fixtures/clients.ts';
+import { openTeam } from '../../support/fixtures/team.ts';
+import { keyPair } from '../client-authentication/signing.ts';
 
 async function open(t: Test) {
   const team = await openTeam(t);
@@ -18,7 +20,7 @@ async function open(t: Test) {
 
 const GOOD = { name: 'exporter', permissions: ['deals:read'] };
 
-t.test('only clients of good form are made', async (t) => {
+t.test('only clients with valid values are created', async (t) => {
   const { api, database, token, refused } = await open(t);
   const bad: readonly (readonly [object, string])[] = [
     [{ name: '' }, 'name'],
@@ -59,12 +61,12 @@ t.test('only clients of good form are made', async (t) => {
   t.same(await database.query('SELECT 1 FROM clients'), []);
   const most = { name: '😀'.repeat(100), description: '😀'.repeat(500), audience: '~'.repeat(200) };
   const permissions = Array.from({ length: 200 }, (_, at) => `r${`${at}`.padEnd(39, 'x')}:${'a'.repeat(40)}`);
-  t.equal((await api.post('/clients', { ...most, permissions }, { token })).status, 201, 'the largest of all');
+  t.equal((await api.post('/clients', { ...most, permissions }, { token })).status, 201, 'the largest valid values');
   t.equal((await api.post('/clients', { name: 'x', permissions: [] }, { token })).status, 201, 'the smallest');
   t.equal((await api.post('/clients', { ...GOOD, audience: null }, { token })).status, 201);
 });
 
-t.test('only public keys of good kinds are registered', async (t) => {
+t.test('only public keys of accepted kinds are registered', async (t) => {
   const { api, token, refused } = await open(t);
   const [rsa, p256, ed] = [keyPair('rsa').jwk, keyPair('P-256').jwk, keyPair('ed25519').jwk];
   const short = generateKeyPairSync('rsa', { modulusLength: 1024 }).publicKey.export({ format: 'jwk' });
@@ -130,9 +132,9 @@ t.test('only public keys of good kinds are registered', async (t) => {
   t.equal((await api.post('/clients', { ...body, jwks: { keys: ten } }, { token })).status, 201, 'ten can');
 });
 
-t.test('a change names something that can be changed, of a client that has it', async (t) => {
+t.test('a change must name a value that can be changed and that the client has', async (t) => {
   const { api, database, organization, token } = await open(t);
-  const { id } = await plantClient(database, { organizationId: organization.id });
+  const { id } = await seedClient(database, { organizationId: organization.id });
   const patch = (body: unknown) => api.patch(`/clients/${id}`, body, { token });
   for (const body of [
     {},
@@ -150,12 +152,12 @@ t.test('a change names something that can be changed, of a client that has it', 
   const keys = await patch({ jwks: { keys: [keyPair('P-256').jwk] } });
   t.match(keys, { status: 422, body: { issues: [{ path: 'jwks', message: /private_key_jwt/ }] } });
   const [row] = await database.query('SELECT epoch, name, status FROM clients');
-  t.same(row, { epoch: 0, name: 'planted', status: 'active' });
+  t.same(row, { epoch: 0, name: 'seeded', status: 'active' });
 });
 
-t.test('who does not manage clients is told so, and learns nothing of them', async (t) => {
+t.test('a caller who does not manage clients is refused, and gets no information about them', async (t) => {
   const { api, database, organization, join } = await open(t);
-  const { id } = await plantClient(database, { organizationId: organization.id });
+  const { id } = await seedClient(database, { organizationId: organization.id });
   for (const role of ['viewer', 'agent', 'admin']) {
     const { token } = await join(role);
     const path = `/clients/${id}`;

@@ -1,12 +1,13 @@
-// The secrets of service clients: which of them prove who the client is, and for how long after a rotation.
+// The secrets of service clients: which of them prove the client, and for how long after a rotation.
 import { randomBytes } from 'node:crypto';
 import t, { type Test } from 'tap';
 import { authenticateClient } from '../../../src/access/client-authentication/authenticate.ts';
 import { openDatabase } from '../../../src/base/database/db.ts';
 import { openLog } from '../../../src/base/platform/log.ts';
-import { assertionOf, keyPair, plantClient, tokenOfClient } from '../../support/service-clients.ts';
-import { eventsAbout } from '../../support/session-state.ts';
-import { openTeam } from '../../support/team.ts';
+import { seedClient, tokenOfClient } from '../../support/fixtures/clients.ts';
+import { openTeam } from '../../support/fixtures/team.ts';
+import { eventsAbout } from '../../support/rows.ts';
+import { assertionOf, keyPair } from '../client-authentication/signing.ts';
 
 async function open(t: Test) {
   const team = await openTeam(t);
@@ -25,7 +26,7 @@ async function open(t: Test) {
   return { ...team, app, token, enter, opens, make, rotate };
 }
 
-t.test('a secret proves its client, with all that a token of it says', async (t) => {
+t.test('a secret proves its client, and the caller has all that its token contains', async (t) => {
   const { database, organization, enter, make } = await open(t);
   const { id, clientSecret } = await make();
   t.strictSame(await enter(id, clientSecret), {
@@ -36,7 +37,7 @@ t.test('a secret proves its client, with all that a token of it says', async (t)
     epoch: 0,
     organization: { id: organization.id, slug: organization.slug },
   });
-  const global = await plantClient(database, {
+  const global = await seedClient(database, {
     organizationId: null,
     permissions: ['revocations:read'],
     audience: 'a',
@@ -44,11 +45,11 @@ t.test('a secret proves its client, with all that a token of it says', async (t)
   t.match(await enter(global.id, global.secret), { organization: null, audience: 'a' });
 });
 
-t.test('whatever is not right is the same nothing', async (t) => {
+t.test('every wrong secret gets the same refusal', async (t) => {
   const { api, app, database, organization, enter, make, token, rotate } = await open(t);
   const { id, clientSecret } = await make();
   const other = await make();
-  const signing = await plantClient(database, { organizationId: organization.id, keys: [keyPair('P-256').jwk] });
+  const signing = await seedClient(database, { organizationId: organization.id, keys: [keyPair('P-256').jwk] });
   const wrong: readonly (readonly [string, string, string])[] = [
     ['a wrong secret', id, `tcs_${randomBytes(32).toString('base64url')}`],
     ['no secret', id, ''],
@@ -72,10 +73,10 @@ t.test('whatever is not right is the same nothing', async (t) => {
   t.equal(
     await authenticateClient(app.parts, { method: 'assertion', assertion }),
     null,
-    'an assertion of one with secrets',
+    'an assertion of a client with secrets',
   );
 
-  t.ok(await enter(id, clientSecret), 'it is good until then');
+  t.ok(await enter(id, clientSecret), 'the secret is valid until then');
   await api.patch(`/clients/${id}`, { status: 'disabled' }, { token });
   t.equal(await enter(id, clientSecret), null, 'disabled');
   const { clientSecret: fresh } = await rotate(id);
@@ -90,7 +91,7 @@ t.test('whatever is not right is the same nothing', async (t) => {
   t.equal(await enter(id, fresh), null, 'deleted');
 });
 
-t.test('after a rotation both secrets work until the overlap is over, and the tokens of before are over', async (t) => {
+t.test('after a rotation both secrets work until the overlap ends, and the earlier tokens end at once', async (t) => {
   const { api, app, database, make, opens, rotate, token } = await open(t);
   const { id, clientSecret: first } = await make();
   const held = await tokenOfClient(app, database, id);
@@ -101,16 +102,16 @@ t.test('after a rotation both secrets work until the overlap is over, and the to
   const [now, then] = rotated.secrets;
   t.equal(now.expiresAt, null);
   const overlap = new Date(then.expiresAt).getTime() - new Date(now.createdAt).getTime();
-  t.ok(Math.abs(overlap - 86_400_000) < 5_000, 'a day unless it is said otherwise');
+  t.ok(Math.abs(overlap - 86_400_000) < 5_000, 'a day unless the request says otherwise');
   t.same([await opens(id, first), await opens(id, second)], [true, true]);
   t.equal((await api.get('/users', { token: held })).code, 'token_stale');
   await database.query(`UPDATE client_secrets SET expires_at = clock_timestamp() WHERE expires_at IS NOT NULL`);
   t.same([await opens(id, first), await opens(id, second)], [false, true]);
-  t.equal((await api.get(`/clients/${id}`, { token })).body.data.secrets.length, 1, 'what has ended is not shown');
+  t.equal((await api.get(`/clients/${id}`, { token })).body.data.secrets.length, 1, 'an ended secret is not shown');
   t.strictSame(await eventsAbout(database, id), ['client.created', 'client.secret_rotated']);
 });
 
-t.test('an overlap of 0 ends every former secret at once, and a later rotation prolongs none', async (t) => {
+t.test('an overlap of 0 ends every former secret at once, and a later rotation extends none', async (t) => {
   const { database, make, opens, rotate } = await open(t);
   const { id, clientSecret: first } = await make();
   const { clientSecret: second } = await rotate(id, { overlapSeconds: 60 });
@@ -119,7 +120,7 @@ t.test('an overlap of 0 ends every former secret at once, and a later rotation p
   const [row] = await database.query<{ soon: number }>(
     `SELECT count(*)::int AS soon FROM client_secrets WHERE expires_at < clock_timestamp() + interval '61 s'`,
   );
-  t.equal(row?.soon, 1, 'the first keeps its sooner end');
+  t.equal(row?.soon, 1, 'the first secret keeps its earlier end');
   const { clientSecret: fourth } = await rotate(id, { overlapSeconds: 0 });
   t.same(await Promise.all([first, second, third, fourth].map((secret) => opens(id, secret))), [
     false,
@@ -129,19 +130,19 @@ t.test('an overlap of 0 ends every former secret at once, and a later rotation p
   ]);
 });
 
-t.test('the end of an overlap leaves the newest secret alone, and ends the tokens', async (t) => {
+t.test('ending an overlap leaves only the newest secret, and ends the tokens', async (t) => {
   const { api, app, database, make, opens, rotate, token } = await open(t);
   const { id, clientSecret: first } = await make();
   const held = await tokenOfClient(app, database, id);
   const end = () => api.delete(`/clients/${id}/secret`, { token });
   t.equal((await end()).status, 204);
-  t.ok(await opens(id, first), 'the only one stays');
+  t.ok(await opens(id, first), 'the only secret stays');
   t.equal((await api.get('/users', { token: held })).status, 200, 'and nothing happens');
   const { clientSecret: second } = await rotate(id);
   const fetched = await tokenOfClient(app, database, id);
   t.equal((await end()).status, 204);
   t.same([await opens(id, first), await opens(id, second)], [false, true]);
-  t.equal((await api.get('/users', { token: fetched })).code, 'token_stale', 'whoever held the former one is out');
+  t.equal((await api.get('/users', { token: fetched })).code, 'token_stale', 'the former secret is refused');
   t.strictSame(await eventsAbout(database, id), [
     'client.created',
     'client.secret_rotated',
@@ -149,17 +150,17 @@ t.test('the end of an overlap leaves the newest secret alone, and ends the token
   ]);
 });
 
-t.test('ten secrets at a time are the most', async (t) => {
+t.test('a client has at most ten secrets at a time', async (t) => {
   const { api, make, opens, rotate, token } = await open(t);
   const { id, clientSecret } = await make();
   for (let count = 2; count <= 10; count += 1) await rotate(id);
   t.match(await api.post(`/clients/${id}/secret`, {}, { token }), { status: 409, code: 'client_secret_limit' });
   t.ok(await opens(id, clientSecret), 'the refused rotation ended none');
   await rotate(id, { overlapSeconds: 0 });
-  t.equal((await rotate(id)).secrets.length, 2, 'what has ended does not count');
+  t.equal((await rotate(id)).secrets.length, 2, 'an ended secret does not count');
 });
 
-t.test('overlaps are whole seconds up to thirty days, and a client of keys has none', async (t) => {
+t.test('an overlap is a whole number of seconds up to thirty days; a client with keys has none', async (t) => {
   const { api, database, organization, make, token } = await open(t);
   const { id } = await make();
   for (const overlapSeconds of [-1, 0.5, 2_592_001, '60', null]) {
@@ -167,13 +168,13 @@ t.test('overlaps are whole seconds up to thirty days, and a client of keys has n
     t.match(reply, { status: 422, body: { issues: [{ path: 'overlapSeconds' }] } }, `${overlapSeconds}`);
   }
   t.equal((await api.post(`/clients/${id}/secret`, { clientSecret: 'mine' }, { token })).status, 422);
-  const signing = await plantClient(database, { organizationId: organization.id, keys: [keyPair('P-256').jwk] });
+  const signing = await seedClient(database, { organizationId: organization.id, keys: [keyPair('P-256').jwk] });
   const path = `/clients/${signing.id}/secret`;
   t.match(await api.post(path, {}, { token }), { status: 409, code: 'client_without_secret' });
   t.match(await api.delete(path, { token }), { status: 409, code: 'client_without_secret' });
 });
 
-t.test('without PostgreSQL nobody is told that their secret is wrong', async (t) => {
+t.test('without PostgreSQL no client is told that its secret is wrong', async (t) => {
   const { app, make } = await open(t);
   const { id, clientSecret } = await make();
   const nowhere = 'postgres://tenantry@127.0.0.1:1/tenantry';

@@ -1,16 +1,16 @@
-// Forward authentication as a proxy asks for it: who may pass, what is told of them, and what is demanded.
+// Forward authentication as a proxy uses it: which requests pass, which identity headers they get, and required
+// permissions.
 import t from 'tap';
 import { IDENTITY_HEADERS, isIdentityHeader } from '../../../src/protocol/identity-headers.ts';
-import { newAccount } from '../../support/client.ts';
 import { createDatabase } from '../../support/database.ts';
-import { memberOfLargeRole, openFront, tellsNothing, tokenWith, told, verify } from '../../support/forward.ts';
-import { newLoner } from '../../support/platform.ts';
+import { newAccount, newAccountWithoutOrganization } from '../../support/fixtures/accounts.ts';
 import { refused, requestHead, sendRaw } from '../../support/raw.ts';
-import { changeRights } from '../../support/rights.ts';
 import { openService } from '../../support/service.ts';
+import { changeRights } from '../checks/rights.ts';
+import { memberOfLargeRole, openForwardAuth, tellsNothing, tokenWith, told, verify } from './forward.ts';
 
-t.test('whoever may pass is told with every identity header, also those that say nothing', async (t) => {
-  const { api, join, organization, asClient } = await openFront(t);
+t.test('a request that passes gets every identity header, empty ones included', async (t) => {
+  const { api, join, organization, asClient } = await openForwardAuth(t);
   const agent = await join('agent');
   const nothing = Object.fromEntries(IDENTITY_HEADERS.map((name) => [name, '']));
   const { data } = (await api.get('/me', { token: agent.token })).body;
@@ -26,11 +26,11 @@ t.test('whoever may pass is told with every identity header, also those that say
     'x-permissions': data.permissions.join(','),
     'x-session-id': agent.sessionId,
   });
-  const loner = await newLoner(api);
+  const loner = await newAccountWithoutOrganization(api);
   t.strictSame(
     told(await verify(api, '', loner.accessToken)),
     { ...nothing, 'x-user-id': loner.userId, 'x-session-id': loner.sessionId },
-    'somebody who acts for no organization',
+    'a user who acts for no organization',
   );
   const client = await asClient(['contacts:*', 'deals:read']);
   t.strictSame(told(await verify(api, '', client.token)), {
@@ -46,14 +46,14 @@ t.test('whoever may pass is told with every identity header, also those that say
     'x-permissions': 'revocations:read',
   });
   const head = await api.call('HEAD', '/verify', undefined, { token: agent.token });
-  t.strictSame([head.status, told(head)], [200, told(ofAgent)], 'HEAD tells the same');
+  t.strictSame([head.status, told(head)], [200, told(ofAgent)], 'HEAD gets the same answer');
 });
 
-t.test('a demanded permission must be held, each of several, by the rules of all permission checks', async (t) => {
-  const { api, service, asClient } = await openFront(t);
+t.test('every required permission must be granted, by the same rules as in every permission check', async (t) => {
+  const { api, service, asClient } = await openForwardAuth(t);
   const user = await tokenWith(service, ['x'], ['deals:read', 'contacts:*', '*:export']);
   const client = await asClient(['deals:read', 'contacts:*', '*:export']);
-  const loner = await newLoner(api);
+  const loner = await newAccountWithoutOrganization(api);
   const wide = await asClient(['revocations:read'], null);
   const table = [
     ['deals:read', 200],
@@ -73,7 +73,7 @@ t.test('a demanded permission must be held, each of several, by the rules of all
       t.equal(reply.status, status, wanted);
       if (status === 200) continue;
       refused(t, reply, 'permission_denied', wanted);
-      t.ok(tellsNothing(reply), 'a refusal tells nothing of them');
+      t.ok(tellsNothing(reply), 'a refusal contains no identity');
     }
     for (const { token } of [{ token: loner.accessToken }, wide]) {
       refused(t, await verify(api, `?permission=${wanted}`, token), 'organization_required', 'in no organization');
@@ -81,8 +81,8 @@ t.test('a demanded permission must be held, each of several, by the rules of all
   }
 });
 
-t.test('a demand that is none is a mistake of the configuration, and nobody passes', async (t) => {
-  const { api, asClient } = await openFront(t);
+t.test('an invalid requirement is a configuration error, and no request passes', async (t) => {
+  const { api, asClient } = await openForwardAuth(t);
   const { token } = await asClient(['*:*']);
   const many = (count: number) => `?${Array.from({ length: count }, () => 'permission=deals:read').join('&')}`;
   t.equal((await verify(api, many(20), token)).status, 200);
@@ -122,15 +122,15 @@ t.test('a demand that is none is a mistake of the configuration, and nobody pass
   }
 });
 
-t.test('X-Required-Permission adds to the demand, whoever sent it', async (t) => {
-  const { api, service } = await openFront(t);
+t.test('X-Required-Permission adds to the requirement, whoever sent it', async (t) => {
+  const { api, service } = await openForwardAuth(t);
   const token = await tokenWith(service, ['x'], ['deals:read', 'deals:write']);
   const status = async (query: string, header: string) =>
     (await verify(api, query, token, { 'x-required-permission': header })).status;
   t.equal(await status('', 'deals:read'), 200);
   t.equal(await status('', ' deals:read , deals:write'), 200);
   t.equal(await status('', 'deals:read,deals:delete'), 403);
-  t.equal(await status('?permission=deals:delete', 'deals:read'), 403, 'it takes nothing back');
+  t.equal(await status('?permission=deals:delete', 'deals:read'), 403, 'it removes nothing');
   t.equal(await status('?permission=deals:delete', ''), 400);
   t.equal(await status('?permission=deals:read', 'deals:delete'), 403);
   const twice = await sendRaw(
@@ -146,8 +146,8 @@ t.test('X-Required-Permission adds to the demand, whoever sent it', async (t) =>
   t.equal(twice.status, 403, 'of two headers both count');
 });
 
-t.test('permissions that no token holds are asked of the service', async (t) => {
-  const team = await openFront(t);
+t.test('permissions that no token contains are read from the service', async (t) => {
+  const team = await openForwardAuth(t);
   const { api, app, organization } = team;
   const { userId, token } = await memberOfLargeRole(team);
   const reply = await verify(api, '?permission=things7:read', token);
@@ -162,8 +162,8 @@ t.test('permissions that no token holds are asked of the service', async (t) => 
   t.equal((await verify(api, '?permission=things7:read', token)).code, 'token_stale');
 });
 
-t.test('the names of roles arrive whole, whatever letters they have, and none begins a header', async (t) => {
-  const { api, service } = await openFront(t);
+t.test('the names of roles arrive complete, whatever letters they have, and none starts a new header', async (t) => {
+  const { api, service } = await openForwardAuth(t);
   const roles = ['Außendienst', 'a,b', 'a%2Cb', 'x\r\nX-User-ID: evil', '役割', ' ', 'a b', '"', '', '🦊', '\u0000'];
   const reply = await verify(api, '', await tokenWith(service, roles));
   t.equal(reply.status, 200);
@@ -173,8 +173,8 @@ t.test('the names of roles arrive whole, whatever letters they have, and none be
   t.match(reply.headers.get('x-user-id'), /^[0-9a-f-]{36}$/);
 });
 
-t.test('below /verify/ any path and method is answered alike, and what a client asks with is ignored', async (t) => {
-  const { api, service } = await openFront(t);
+t.test('below /verify/ every path and method gets the same answer, whatever the request contains', async (t) => {
+  const { api, service } = await openForwardAuth(t);
   const token = await tokenWith(service, ['x'], ['deals:read']);
   const whole = told(await verify(api, '', token));
   for (const method of ['GET', 'HEAD', 'POST', 'PUT', 'PATCH', 'DELETE']) {
@@ -190,13 +190,13 @@ t.test('below /verify/ any path and method is answered alike, and what a client 
   for (const target of ['/verify/../api/v1/me', '/verify//healthz', '/verify/..%2fhealthz', '/verify/%2e%2e/docs']) {
     const bearer = `Authorization: Bearer ${token}`;
     const reply = await sendRaw(api.url, requestHead('GET', target, bearer));
-    t.strictSame([reply.status, reply.text], [200, ''], `${target} stays with us`);
+    t.strictSame([reply.status, reply.text], [200, ''], `${target} is not forwarded`);
     t.equal((await sendRaw(api.url, requestHead('GET', target))).status, 401, target);
   }
 });
 
-t.test('no other method or path near it lets anybody pass', async (t) => {
-  const { api, service } = await openFront(t);
+t.test('no other method or similar path lets a request pass', async (t) => {
+  const { api, service } = await openForwardAuth(t);
   const token = await tokenWith(service, ['x']);
   const withOrigins = await openService(t, await createDatabase(t), { CORS_ORIGINS: 'https://app.example' });
   for (const method of ['POST', 'PUT', 'PATCH', 'DELETE', 'OPTIONS', 'PROPFIND']) {
@@ -214,12 +214,12 @@ t.test('no other method or path near it lets anybody pass', async (t) => {
   const preflight = ['Origin: https://app.example', 'Access-Control-Request-Method: DELETE'];
   for (const path of ['/verify', '/verify/deals']) {
     const reply = await sendRaw(withOrigins.url, requestHead('OPTIONS', path, ...preflight));
-    t.equal(reply.status, 405, `${path}: a preflight is no proof, and some proxies take any 2xx for leave to pass`);
+    t.equal(reply.status, 405, `${path}: a preflight proves nothing, and some proxies let a request pass on any 2xx`);
     t.notOk(IDENTITY_HEADERS.some((name) => reply.headers.has(name)));
   }
 });
 
-t.test('a proxy may ask as often as it likes', async (t) => {
+t.test('a proxy may ask without a rate limit', async (t) => {
   const settings = { RATE_LIMIT_ENABLED: 'true', RATE_LIMIT_OTHER: '3' };
   const { api, app } = await openService(t, await createDatabase(t), settings);
   await app.parts.revocations.synchronize();
@@ -239,7 +239,7 @@ t.test('a proxy may ask as often as it likes', async (t) => {
   }
 });
 
-t.test('every spelling that some server reads as an identity header is known as one', async (t) => {
+t.test('every spelling that some server reads as an identity header is recognised', async (t) => {
   for (const name of ['X-User-ID', 'x_user_id', 'X_User-Id', 'X.User.ID', 'x-USER_id', 'X-Permissions.Elsewhere']) {
     t.ok(isIdentityHeader(name), name);
   }

@@ -1,19 +1,19 @@
-// Forward authentication as a proxy asks for it: whom it turns away, and what it says when it cannot know.
+// Forward authentication as a proxy uses it: which requests it refuses, and its answer while it cannot decide.
 import t, { type Test } from 'tap';
 import { admit } from '../../../src/access/forward-auth/forward.ts';
 import { suspendOrganization } from '../../../src/admin/organizations/organizations.ts';
-import { type CallOptions, newAccount } from '../../support/client.ts';
+import type { CallOptions } from '../../support/client.ts';
 import { createDatabase, type TestDatabase } from '../../support/database.ts';
-import { memberOfLargeRole, openFront, tellsNothing, tokenWith, told, verify } from '../../support/forward.ts';
-import { newLoner } from '../../support/platform.ts';
+import { newAccount, newAccountWithoutOrganization } from '../../support/fixtures/accounts.ts';
+import { seedOrganizationOf } from '../../support/fixtures/people.ts';
+import { furtherTeam, type Teammate } from '../../support/fixtures/team.ts';
 import { refused } from '../../support/raw.ts';
+import { openTcpProxy } from '../../support/servers/tcp-proxy.ts';
 import { openService } from '../../support/service.ts';
-import { joinOrganization } from '../../support/session-state.ts';
-import { openTcpProxy } from '../../support/tcp-proxy.ts';
-import { furtherTeam, type Teammate } from '../../support/team.ts';
+import { memberOfLargeRole, openForwardAuth, tellsNothing, tokenWith, told, verify } from './forward.ts';
 
-t.test('a token that is no good is 401 with a challenge, as everywhere', async (t) => {
-  const { api, app, service, join, organization, asClient } = await openFront(t);
+t.test('an invalid token gets 401 with a challenge, as on every route', async (t) => {
+  const { api, app, service, join, organization, asClient } = await openForwardAuth(t);
   const ask = async (what: string, code: string, options: CallOptions, challenge = 'Bearer error="invalid_token"') => {
     for (const path of ['/verify', '/verify?permission=deals:read', '/verify/deals']) {
       const reply = await api.get(path, options);
@@ -42,12 +42,12 @@ t.test('a token that is no good is 401 with a challenge, as everywhere', async (
   await ask('expired', 'token_expired', { token: accessToken });
 });
 
-t.test('tenant headers choose for a token without an organization, and overrule no other', async (t) => {
-  const { api, database, join, organization, asClient } = await openFront(t);
+t.test('tenant headers select the organization for a token without one, and override no other', async (t) => {
+  const { api, database, join, organization, asClient } = await openForwardAuth(t);
   const agent = await join('agent');
-  const loner = await newLoner(api);
+  const loner = await newAccountWithoutOrganization(api);
   const other = await furtherTeam(database, api);
-  const own = await joinOrganization(database, loner.userId, { slug: 'loners-own', role: 'viewer' });
+  const own = await seedOrganizationOf(database, loner.userId, { slug: 'loners-own', role: 'viewer' });
   for (const name of ['x-tenant-id', 'x-organization-slug']) {
     const named = (token: string, value: string, query = '') => verify(api, query, token, { [name]: value });
     t.equal((await named(agent.token, organization.slug)).status, 200);
@@ -64,7 +64,7 @@ t.test('tenant headers choose for a token without an organization, and overrule 
   }
 });
 
-/** The same database behind a network that can be cut. */
+/** The same database behind a network that can be disconnected. */
 async function behindProxy(t: Test, database: TestDatabase) {
   const proxy = await openTcpProxy(t, Number(new URL(database.appUrl).port));
   const through = (url: string) => {
@@ -76,14 +76,14 @@ async function behindProxy(t: Test, database: TestDatabase) {
   return { proxy, moved };
 }
 
-t.test('with PostgreSQL away memory answers, and what only PostgreSQL knows is 503, never 401', async (t) => {
-  const team = await openFront(t);
+t.test('without PostgreSQL memory answers, and what only PostgreSQL knows is 503, never 401', async (t) => {
+  const team = await openForwardAuth(t);
   const { proxy, moved } = await behindProxy(t, team.database);
   const { api, app } = await openService(t, moved);
   await app.parts.revocations.synchronize();
   const { token } = await team.join('agent');
   const large = await memberOfLargeRole(team);
-  const loner = await newLoner(team.api);
+  const loner = await newAccountWithoutOrganization(team.api);
   const gone = await team.join('agent');
   await team.api.post('/auth/logout', {}, { token: gone.token });
   await app.parts.revocations.synchronize();
@@ -104,8 +104,8 @@ t.test('with PostgreSQL away memory answers, and what only PostgreSQL knows is 5
   }
 });
 
-t.test('who cannot know what was revoked lets nobody pass, and sends nobody away for good', async (t) => {
-  const team = await openFront(t);
+t.test('while revocations are unknown no request passes, and none is answered with 401', async (t) => {
+  const team = await openForwardAuth(t);
   const { token } = await team.join('agent');
   const client = await team.asClient(['*:*']);
   const { proxy, moved } = await behindProxy(t, team.database);
@@ -126,7 +126,7 @@ t.test('who cannot know what was revoked lets nobody pass, and sends nobody away
   t.equal((await api.get('/verify?permission=deals:read', { token })).status, 200);
 });
 
-t.test('what was known half a minute ago still counts, and nothing older', async (t) => {
+t.test('revocations known half a minute ago still count, and nothing older', async (t) => {
   const service = await openService(t, await createDatabase(t));
   const caller = await service.app.parts.authenticate(`Bearer ${await tokenWith(service, [])}`, {
     alsoSuspended: false,

@@ -1,7 +1,13 @@
-// How a client proves who it is at the OAuth endpoints: by one method, read strictly (RFC 6749 §2.3, RFC 7523).
+// How a client authenticates at the OAuth endpoints: by one method, parsed strictly (RFC 6749 §2.3, RFC 7523).
 import { createPublicKey, randomUUID } from 'node:crypto';
 import t, { type Test } from 'tap';
 import { atOnce } from '../../support/client.ts';
+import { seedClient } from '../../support/fixtures/clients.ts';
+import { openTeam } from '../../support/fixtures/team.ts';
+import { requestHead, sendRaw } from '../../support/raw.ts';
+import { spawnService } from '../../support/service.ts';
+import { rounds } from '../../support/thorough.ts';
+import { assertionOf, ISSUER, keyPair } from '../client-authentication/signing.ts';
 import {
   ASSERTION_TYPE,
   basic,
@@ -13,24 +19,19 @@ import {
   type Parameters,
   post,
   refusedByOAuth,
-} from '../../support/oauth.ts';
-import { requestHead, sendRaw } from '../../support/raw.ts';
-import { spawnService } from '../../support/service.ts';
-import { assertionOf, ISSUER, keyPair, plantClient } from '../../support/service-clients.ts';
-import { openTeam } from '../../support/team.ts';
-import { rounds } from '../../support/thorough.ts';
+} from './calls.ts';
 
 const { privateKey, jwk } = keyPair('P-256');
 
 async function open(t: Test) {
   const team = await openTeam(t);
   const organizationId = team.organization.id;
-  const client = await plantClient(team.database, { organizationId, permissions: ['contacts:read'] });
-  const signing = await plantClient(team.database, { organizationId, keys: [jwk] });
+  const client = await seedClient(team.database, { organizationId, permissions: ['contacts:read'] });
+  const signing = await seedClient(team.database, { organizationId, keys: [jwk] });
   return { ...team, organizationId, client, signing, sign: () => assertionOf(signing.id, privateKey) };
 }
 
-t.test('each of the three methods proves the client at each endpoint', async (t) => {
+t.test('each of the three methods authenticates the client at each endpoint', async (t) => {
   const { api, client, sign, signing } = await open(t);
   for (const path of ENDPOINTS) {
     const good = goodParameters(path);
@@ -38,16 +39,16 @@ t.test('each of the three methods proves the client at each endpoint', async (t)
     t.equal(
       (await post(api, path, { ...good, client_id: client.id }, client)).status,
       200,
-      'the same client_id beside',
+      'the same client_id next to it',
     );
     t.equal((await post(api, path, { ...good, ...inBody(client) })).status, 200, `post at ${path}`);
     t.equal((await post(api, path, { ...good, ...byAssertion(await sign()) })).status, 200, `assertion at ${path}`);
     const named = { ...good, ...byAssertion(await sign()), client_id: signing.id };
-    t.equal((await post(api, path, named)).status, 200, 'the same client_id beside');
+    t.equal((await post(api, path, named)).status, 200, 'the same client_id next to it');
   }
 });
 
-t.test('two methods at once are refused, however good each of them is', async (t) => {
+t.test('two methods in one request are refused, even if both are valid', async (t) => {
   const { api, client, sign } = await open(t);
   const header = basic(client);
   const secret = inBody(client);
@@ -68,7 +69,7 @@ t.test('two methods at once are refused, however good each of them is', async (t
   }
 });
 
-t.test('two Authorization headers are refused, be they equal', async (t) => {
+t.test('two Authorization headers are refused, even if they are equal', async (t) => {
   const { api, client } = await open(t);
   for (const path of ENDPOINTS) {
     const body = new URLSearchParams(goodParameters(path)).toString();
@@ -87,7 +88,7 @@ t.test('two Authorization headers are refused, be they equal', async (t) => {
   }
 });
 
-t.test('what is half a method, or none that is known, is refused', async (t) => {
+t.test('an incomplete or unknown method is refused', async (t) => {
   const { api, client, sign, signing } = await open(t);
   const assertion = await sign();
   for (const path of ENDPOINTS) {
@@ -95,8 +96,8 @@ t.test('what is half a method, or none that is known, is refused', async (t) => 
       post(api, path, { ...goodParameters(path), ...parameters }, header);
     refusedByOAuth(t, await ask({}), 'invalid_client', 'nothing');
     refusedByOAuth(t, await ask({ client_id: client.id }), 'invalid_client', 'a public client');
-    refusedByOAuth(t, await ask({ client_secret: client.secret }), 'invalid_request', 'a secret of nobody');
-    refusedByOAuth(t, await ask({ client_assertion: assertion }), 'invalid_request', 'an assertion of no type');
+    refusedByOAuth(t, await ask({ client_secret: client.secret }), 'invalid_request', 'a secret without an id');
+    refusedByOAuth(t, await ask({ client_assertion: assertion }), 'invalid_request', 'an assertion without a type');
     refusedByOAuth(t, await ask({ client_assertion_type: ASSERTION_TYPE }), 'invalid_request', 'a type alone');
     const saml = 'urn:ietf:params:oauth:client-assertion-type:saml2-bearer';
     refusedByOAuth(
@@ -108,13 +109,13 @@ t.test('what is half a method, or none that is known, is refused', async (t) => 
     refusedByOAuth(t, await ask({}, 'Bearer x'), 'invalid_client', 'a bearer token');
     refusedByOAuth(t, await ask({}, 'Digest username="x"'), 'invalid_client', 'another scheme');
     const other = await ask({ client_id: signing.id }, basic(client));
-    refusedByOAuth(t, other, 'invalid_request', 'the id of another client beside Basic');
+    refusedByOAuth(t, other, 'invalid_request', 'the id of another client next to Basic');
     const claimed = await ask({ client_id: client.id, ...byAssertion(await sign()) });
-    refusedByOAuth(t, claimed, 'invalid_client', 'the id of another client beside an assertion');
+    refusedByOAuth(t, claimed, 'invalid_client', 'the id of another client next to an assertion');
   }
 });
 
-t.test('Basic is read strictly, and its halves are decoded as forms are', async (t) => {
+t.test('Basic is parsed strictly, and both parts are decoded like form values', async (t) => {
   const { api, database, client, organizationId } = await open(t);
   const ask = (authorization: string) => post(api, '/oauth/token', goodParameters('/oauth/token'), authorization);
   const of = (pair: string) => Buffer.from(pair).toString('base64');
@@ -123,14 +124,14 @@ t.test('Basic is read strictly, and its halves are decoded as forms are', async 
   t.equal((await ask(`bAsIc  ${of(good)}`)).status, 200, 'the scheme ignores case');
   const escaped = good.replace(/[a-z-]/g, (letter) => `%${letter.charCodeAt(0).toString(16)}`);
   t.equal((await ask(`Basic ${of(escaped)}`)).status, 200, 'every letter escaped');
-  // A secret of people's choice, as somebody might import one.
+  // A secret that a person chose, as an import may contain.
   const secret = 'p: %+é&=';
-  const chosen = await plantClient(database, { organizationId });
+  const chosen = await seedClient(database, { organizationId });
   await database.query(`UPDATE client_secrets SET hash = sha256(convert_to($2, 'UTF8')) WHERE client_id = $1`, [
     chosen.id,
     secret,
   ]);
-  t.equal((await ask(basic({ ...chosen, secret }))).status, 200, 'colon, percent, plus, blank and UTF-8');
+  t.equal((await ask(basic({ ...chosen, secret }))).status, 200, 'colon, percent, plus, space and UTF-8');
   t.equal(
     (await post(api, '/oauth/token', { ...goodParameters('/oauth/token'), ...inBody({ ...chosen, secret }) })).status,
     200,
@@ -171,11 +172,11 @@ t.test('Basic is read strictly, and its halves are decoded as forms are', async 
   }
 });
 
-t.test('whoever is no client now hears one and the same', async (t) => {
+t.test('every client that is not valid now gets the same answer', async (t) => {
   const { api, database, client, signing, sign, organizationId } = await open(t);
-  const disabled = await plantClient(database, { organizationId });
+  const disabled = await seedClient(database, { organizationId });
   await database.query(`UPDATE clients SET status = 'disabled' WHERE id = $1`, [disabled.id]);
-  const ended = await plantClient(database, { organizationId });
+  const ended = await seedClient(database, { organizationId });
   await database.query('UPDATE client_secrets SET expires_at = now() WHERE client_id = $1', [ended.id]);
   const nobody = { id: randomUUID(), secret: client.secret };
   const odd = ["' OR 1=1 --", 'x', '\u0001', '00000000-0000-0000-0000-000000000000', 'x'.repeat(4000), '👩‍👩‍👧'];
@@ -217,10 +218,10 @@ t.test('whoever is no client now hears one and the same', async (t) => {
   await database.query(`UPDATE organizations SET status = 'suspended' WHERE id = $1`, [organizationId]);
   texts.add((await post(api, '/oauth/token', goodParameters('/oauth/token'), client)).text);
   texts.add((await post(api, '/oauth/introspect', { token: 'x', ...byAssertion(await sign()) })).text);
-  t.equal(texts.size, 1, 'and learns nothing from it');
+  t.equal(texts.size, 1, 'and gets no information from it');
 });
 
-t.test('of the presentations of one assertion exactly one is taken, in many rounds of 6 at once', async (t) => {
+t.test('of 6 presentations of one assertion at the same time exactly one is accepted, in many rounds', async (t) => {
   const { api, database, signing, sign } = await open(t);
   for (let round = 0; round < rounds(50); round += 1) {
     const parameters = byAssertion(await sign());
@@ -237,7 +238,7 @@ t.test('of the presentations of one assertion exactly one is taken, in many roun
   t.equal(row?.used, rounds(50));
 });
 
-t.test('a request that cannot succeed uses up no assertion', async (t) => {
+t.test('a request that cannot succeed does not use up an assertion', async (t) => {
   const { api, sign } = await open(t);
   const parameters = byAssertion(await sign());
   for (const wrong of [
@@ -250,7 +251,7 @@ t.test('a request that cannot succeed uses up no assertion', async (t) => {
   t.equal((await post(api, '/oauth/token', { grant_type: 'client_credentials', ...parameters })).status, 200);
 });
 
-t.test('the log says which client a request is from, and which one a refused request claims to be from', async (t) => {
+t.test('the log names the client of a request, and the claimed client of a refused request', async (t) => {
   const { client, database } = await open(t);
   const { lines, api, end } = await spawnService(t, {
     DATABASE_URL: database.ownerUrl,

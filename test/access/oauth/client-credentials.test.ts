@@ -1,9 +1,11 @@
-// grant_type=client_credentials (RFC 6749 §4.4): the token of a service client, what it says, and that nothing widens it.
+// grant_type=client_credentials (RFC 6749 §4.4): the token of a service client, its content, and that nothing adds
+// rights to it.
 import t, { type Test } from 'tap';
+import { type SeededClient, seedClient } from '../../support/fixtures/clients.ts';
+import { openTeam } from '../../support/fixtures/team.ts';
 import { partsOf } from '../../support/forge.ts';
-import { basic, inBody, type Parameters, post, refusedByOAuth } from '../../support/oauth.ts';
-import { ISSUER, type PlantedClient, plantClient } from '../../support/service-clients.ts';
-import { openTeam } from '../../support/team.ts';
+import { ISSUER } from '../client-authentication/signing.ts';
+import { basic, inBody, type Parameters, post, refusedByOAuth } from './calls.ts';
 
 const TOKEN = '/oauth/token';
 
@@ -14,8 +16,8 @@ async function open(t: Test, permissions: readonly string[] = ['contacts:read', 
     permissions,
     ...(audience === undefined ? {} : { audience }),
   };
-  const client = await plantClient(team.database, settings);
-  const ask = (parameters: Parameters = {}, as: PlantedClient | string = client) =>
+  const client = await seedClient(team.database, settings);
+  const ask = (parameters: Parameters = {}, as: SeededClient | string = client) =>
     post(team.api, TOKEN, { grant_type: 'client_credentials', ...parameters }, as);
   return { ...team, client, ask };
 }
@@ -40,20 +42,20 @@ t.test('a client gets a token for its organization, and no refresh token', async
     org_slug: organization.slug,
     permissions: ['contacts:read', 'deals:*'],
   });
-  t.equal((await api.get('/me', { token: body.access_token })).code, 'user_required', 'it opens no door of users');
-  t.not((await ask()).body.access_token, body.access_token, 'each is one of its own');
+  t.equal((await api.get('/me', { token: body.access_token })).code, 'user_required', 'it opens no route for users');
+  t.not((await ask()).body.access_token, body.access_token, 'each token has its own id');
 });
 
 t.test('a client of the installation gets a token that acts for no organization', async (t) => {
   const { api, database } = await open(t);
-  const client = await plantClient(database, { organizationId: null, permissions: ['revocations:read'] });
+  const client = await seedClient(database, { organizationId: null, permissions: ['revocations:read'] });
   const { body } = await post(api, TOKEN, { grant_type: 'client_credentials' }, client);
   const { claims } = partsOf(body.access_token);
   t.match(claims, { sub: client.id, permissions: ['revocations:read'] });
   t.notOk('org' in claims || 'org_slug' in claims);
 });
 
-t.test('a scope narrows what the token says', async (t) => {
+t.test('a scope reduces the permissions in the token', async (t) => {
   const { ask } = await open(t);
   for (const [scope, permissions] of [
     ['contacts:read', ['contacts:read']],
@@ -63,15 +65,15 @@ t.test('a scope narrows what the token says', async (t) => {
   ] as const) {
     const { body } = await ask({ scope });
     t.same(partsOf(body.access_token).claims.permissions, permissions, scope);
-    t.equal(body.scope, permissions.join(' '), 'and the answer says so');
+    t.equal(body.scope, permissions.join(' '), 'and the answer reports it');
   }
   const all = await open(t, ['*:*']);
   for (const scope of ['*:*', 'deals:*', '*:read', 'deals:read']) {
-    t.equal((await all.ask({ scope })).body.scope, scope, 'the widest covers every other');
+    t.equal((await all.ask({ scope })).body.scope, scope, 'the widest scope covers every other');
   }
 });
 
-t.test('no scope gives what the client does not hold, and one of a wrong form gives nothing', async (t) => {
+t.test('no scope gives a permission that the client does not have, and an invalid scope gets no token', async (t) => {
   const { ask } = await open(t);
   const wider = ['contacts:write', 'contacts:*', '*:read', '*:*', '*:write', 'deal:read', 'clients:manage'];
   const malformed = ' |  |contacts|contacts:|:read|a:b:c|CONTACTS:read|contacts:read |contacts:read  deals:read'.split(
@@ -93,13 +95,13 @@ t.test('no scope gives what the client does not hold, and one of a wrong form gi
     refusedByOAuth(t, await ask({ scope }), 'invalid_scope', JSON.stringify(scope.slice(0, 40)));
   }
   const none = await open(t, []);
-  refusedByOAuth(t, await none.ask({ scope: 'contacts:read' }), 'invalid_scope', 'of a client that holds nothing');
+  refusedByOAuth(t, await none.ask({ scope: 'contacts:read' }), 'invalid_scope', 'a client without permissions');
   const { body } = await none.ask();
-  t.notOk('scope' in body, 'which gets a token that allows nothing');
+  t.notOk('scope' in body, 'this client gets a token without permissions');
   t.same(partsOf(body.access_token).claims.permissions, []);
 });
 
-t.test('a token is for the audience of its client, and asking for another is refused', async (t) => {
+t.test('a token is for the audience of its client, and a request for another audience is refused', async (t) => {
   const plain = await open(t);
   const own = await open(t, ['contacts:read'], 'https://crm.example');
   for (const { ask, aud } of [
@@ -118,11 +120,11 @@ t.test('a token is for the audience of its client, and asking for another is ref
   t.equal(
     (await own.api.get('/users', { token: body.access_token })).code,
     'invalid_token',
-    'it is not for the service',
+    'the token is not for the service itself',
   );
 });
 
-t.test('there is no other grant, and none with a password', async (t) => {
+t.test('no other grant exists, and none with a password', async (t) => {
   const { api, client, ask } = await open(t);
   const user = { username: 'ada@example.com', password: 'correct horse battery' };
   for (const grant of [
@@ -144,7 +146,7 @@ t.test('there is no other grant, and none with a password', async (t) => {
   refusedByOAuth(t, await post(api, TOKEN, {}, client), 'invalid_request', 'none at all');
 });
 
-t.test('a disabled client and one of a suspended organization get nothing, and later again', async (t) => {
+t.test('a disabled client and one of a suspended organization get no token until that is undone', async (t) => {
   const { api, database, client, ask, organization } = await open(t);
   const states = [
     ['clients', 'disabled', client.id],
@@ -165,9 +167,9 @@ t.test('a disabled client and one of a suspended organization get nothing, and l
   );
 });
 
-t.test('a header that names an organization changes nothing of whom a token is for', async (t) => {
+t.test('a header that names an organization does not change the organization of a token', async (t) => {
   const { api, client, organization, database } = await open(t);
-  const other = await plantClient(database, { organizationId: null });
+  const other = await seedClient(database, { organizationId: null });
   for (const named of [organization.slug, other.id, 'elsewhere']) {
     const reply = await api.call('POST', TOKEN, undefined, {
       raw: 'grant_type=client_credentials',

@@ -1,16 +1,16 @@
-// Generated forms at every OAuth endpoint: whatever comes, the answer is a good one or a refusal in the form of OAuth, and
-// never an error of our own. The same seed gives the same forms.
+// Generated forms at every OAuth endpoint: each answer is a success or a refusal in the OAuth format, never an internal
+// error. The same seed gives the same forms.
 import t from 'tap';
-import { basic, ENDPOINTS, flawsOfOAuthError, goodParameters, inBody, postRaw } from '../../support/oauth.ts';
-import { plantClient } from '../../support/service-clients.ts';
-import { openTeam } from '../../support/team.ts';
+import { seedClient } from '../../support/fixtures/clients.ts';
+import { openTeam } from '../../support/fixtures/team.ts';
 import { cases } from '../../support/thorough.ts';
+import { basic, ENDPOINTS, flawsOfOAuthError, goodParameters, inBody, postRaw } from './calls.ts';
 
 const FORMS = cases(3_000);
 const IN_FLIGHT = 8;
 const SEED = 20_261_121;
 
-/** Mulberry32: numbers from 0 to below 1. */
+/** Mulberry32: random numbers from 0 to below 1. */
 function numbers(seed: number): () => number {
   let state = seed;
   return () => {
@@ -51,9 +51,9 @@ const ODD = [
   'password',
 ];
 
-t.test(`${FORMS} generated forms meet good answers and refusals in form`, async (t) => {
+t.test(`${FORMS} generated forms get valid answers and well-formed refusals`, async (t) => {
   const { api, database, organization, join } = await openTeam(t);
-  const client = await plantClient(database, { organizationId: organization.id, permissions: ['a:b'] });
+  const client = await seedClient(database, { organizationId: organization.id, permissions: ['a:b'] });
   const member = await join('agent');
   const texts = [...ODD, client.id, client.secret, member.token, member.refreshToken];
   const next = numbers(SEED);

@@ -1,26 +1,26 @@
-// Introspection (RFC 7662): what a client hears of a token that stands, and that it hears one and the same of all others.
+// Introspection (RFC 7662): the answer about an active token, and that every other token gets one and the same answer.
 import t, { type Test } from 'tap';
-import { newAccount } from '../../support/client.ts';
+import { agePlaces, sessionRow } from '../../sign-in/sessions/rows.ts';
+import { newAccountWithoutOrganization } from '../../support/fixtures/accounts.ts';
+import { type SeededClient, seedClient, tokenOfClient } from '../../support/fixtures/clients.ts';
+import { seedOrganization } from '../../support/fixtures/people.ts';
+import { assignRole, seedRole } from '../../support/fixtures/roles.ts';
+import { openTeam } from '../../support/fixtures/team.ts';
 import { forge, partsOf, rsa, serviceKey } from '../../support/forge.ts';
-import { FORM, inBody, type Parameters, post } from '../../support/oauth.ts';
-import { insertRole } from '../../support/rights.ts';
-import { type PlantedClient, plantClient, tokenOfClient } from '../../support/service-clients.ts';
-import { agePlaces, sessionRow } from '../../support/session-state.ts';
-import { assign, openTeam } from '../../support/team.ts';
-import { plantOrganization } from '../../support/world.ts';
+import { FORM, inBody, type Parameters, post } from './calls.ts';
 
 const INACTIVE = { active: false };
 
 async function open(t: Test) {
   const team = await openTeam(t);
-  const client = await plantClient(team.database, {
+  const client = await seedClient(team.database, {
     organizationId: team.organization.id,
     permissions: ['deals:read'],
   });
-  const other = await plantOrganization(team.database);
-  const foreign = await plantClient(team.database, { organizationId: other.id });
-  const installation = await plantClient(team.database, { organizationId: null });
-  const ask = async (token: string, by: PlantedClient = client, parameters: Parameters = {}) => {
+  const other = await seedOrganization(team.database);
+  const foreign = await seedClient(team.database, { organizationId: other.id });
+  const installation = await seedClient(team.database, { organizationId: null });
+  const ask = async (token: string, by: SeededClient = client, parameters: Parameters = {}) => {
     const reply = await post(team.api, '/oauth/introspect', { token, ...parameters }, by);
     if (reply.status !== 200) throw new Error(`introspection answered ${reply.status}: ${reply.text}`);
     return reply.body;
@@ -28,7 +28,7 @@ async function open(t: Test) {
   return { ...team, client, foreign, installation, ask };
 }
 
-t.test('of a user’s access token that stands everything is told', async (t) => {
+t.test('the answer about an active access token of a user contains everything', async (t) => {
   const { ask, join, installation } = await open(t);
   const member = await join('viewer');
   const { claims } = partsOf(member.token);
@@ -42,37 +42,37 @@ t.test('of a user’s access token that stands everything is told', async (t) =>
   for (const hint of [{}, { token_type_hint: 'refresh_token' }, { token_type_hint: 'unheard_of' }]) {
     t.strictSame(await ask(member.token, undefined, hint), expected);
   }
-  t.strictSame(await ask(member.token, installation), expected, 'to a client of the installation as well');
+  t.strictSame(await ask(member.token, installation), expected, 'for a client of the installation as well');
 });
 
-t.test('permissions that a token is too small for are pointed to', async (t) => {
+t.test('permissions that do not fit into a token are marked as incomplete in the answer', async (t) => {
   const { database, ask, join, api, organization } = await open(t);
   const member = await join('viewer');
   const permissions = Array.from({ length: 201 }, (_, n) => `things:a${n}`);
-  await insertRole(database, organization.id, { name: 'large', permissions });
-  await assign(database, organization.id, member.userId, 'large');
+  await seedRole(database, organization.id, { name: 'large', permissions });
+  await assignRole(database, { organizationId: organization.id, userId: member.userId, role: 'large' });
   const { body } = await api.post('/auth/refresh', { refreshToken: member.refreshToken });
   const told = await ask(body.data.accessToken);
   t.match(told, { active: true, permissions_ref: true, org: organization.id });
   t.notOk('permissions' in told || 'scope' in told);
 });
 
-t.test('of a client’s token that stands everything is told, be it for another audience', async (t) => {
+t.test('the answer about an active token of a client contains everything, even for another audience', async (t) => {
   const { database, service, ask, client, organization, installation } = await open(t);
   const token = await tokenOfClient(service.app, database, client.id);
   const said = { active: true, token_type: 'Bearer', scope: 'deals:read', ...partsOf(token).claims };
   t.strictSame(await ask(token), said);
-  const own = await plantClient(database, { organizationId: organization.id, audience: 'https://crm.example' });
+  const own = await seedClient(database, { organizationId: organization.id, audience: 'https://crm.example' });
   t.match(await ask(await tokenOfClient(service.app, database, own.id)), { active: true, aud: 'https://crm.example' });
   const whole = await tokenOfClient(service.app, database, installation.id);
   t.match(await ask(whole, installation), { active: true, sub: installation.id });
-  t.strictSame(await ask(whole), INACTIVE, 'that of the installation is no organization’s business');
+  t.strictSame(await ask(whole), INACTIVE, 'a token of the installation is inactive to a client of an organization');
 });
 
-t.test('what concerns another organization, or none, is inactive to an organization’s client', async (t) => {
+t.test('a token of another organization, or of none, is inactive to an organization’s client', async (t) => {
   const { api, database, service, ask, join, client, foreign, installation } = await open(t);
   const member = await join('owner');
-  const alone = await newAccount(api, { organizationName: undefined });
+  const alone = await newAccountWithoutOrganization(api);
   for (const token of [member.token, member.refreshToken, await tokenOfClient(service.app, database, client.id)]) {
     t.match(await ask(token), { active: true });
     t.strictSame(await ask(token, foreign), INACTIVE);
@@ -84,7 +84,7 @@ t.test('what concerns another organization, or none, is inactive to an organizat
   }
 });
 
-t.test('a token that has ended in any way is inactive at once, by the word of the database', async (t) => {
+t.test('an ended token is inactive at once, as the database says', async (t) => {
   const { api, database, service, ask, join, client, organization } = await open(t);
   const ends: Record<string, (member: { userId: string; sessionId: string }) => Promise<unknown>> = {
     'session ended': ({ sessionId }) =>
@@ -110,7 +110,7 @@ t.test('a token that has ended in any way is inactive at once, by the word of th
   await api.post('/auth/logout', { refreshToken: member.refreshToken });
   t.strictSame(await ask(member.token), INACTIVE, 'logged out');
 
-  const ofClient = await plantClient(database, { organizationId: organization.id });
+  const ofClient = await seedClient(database, { organizationId: organization.id });
   for (const sql of ['SET epoch = epoch + 1', `SET status = 'disabled'`]) {
     const token = await tokenOfClient(service.app, database, ofClient.id);
     t.match(await ask(token), { active: true });
@@ -129,7 +129,7 @@ t.test('a token that has ended in any way is inactive at once, by the word of th
   for (const over of [late.token, token]) t.strictSame(await ask(over), INACTIVE, 'expired');
 });
 
-t.test('the tokens of a suspended organization are inactive to whoever may still ask', async (t) => {
+t.test('the tokens of a suspended organization are inactive to every client that may still ask', async (t) => {
   const { database, service, ask, join, client, organization, installation } = await open(t);
   const member = await join('agent');
   const tokens = [member.token, member.refreshToken, await tokenOfClient(service.app, database, client.id)];
@@ -137,7 +137,7 @@ t.test('the tokens of a suspended organization are inactive to whoever may still
   for (const token of tokens) t.strictSame(await ask(token, installation), INACTIVE);
 });
 
-t.test('what this service has not signed as it stands is inactive', async (t) => {
+t.test('a token that this service did not sign in this form is inactive', async (t) => {
   const { service, ask, join, installation } = await open(t);
   const member = await join('agent');
   const { header, claims } = partsOf(member.token);
@@ -166,11 +166,11 @@ t.test('what this service has not signed as it stands is inactive', async (t) =>
   for (const token of [...forged, own, `${member.token}x`, ...odd]) {
     t.strictSame(await ask(token, installation), INACTIVE, token.slice(0, 30));
   }
-  t.match(await ask(forge({ header, claims }, rsa(key))), { active: true }, 'made in the same way, but right');
+  t.match(await ask(forge({ header, claims }, rsa(key))), { active: true }, 'made in the same way, but valid');
 });
 
 t.test(
-  'a refresh token is active while its place may be used, is no access token, and asking uses up nothing',
+  'a refresh token is active while it may be used, is not an access token, and introspection uses up nothing',
   async (t) => {
     const { api, database, ask, join, client, organization } = await open(t);
     const member = await join('agent');
@@ -186,21 +186,25 @@ t.test(
         org_slug: organization.slug,
       });
     }
-    t.strictSame(await sessionRow(database, member.sessionId), before, 'nothing is confirmed by asking');
+    t.strictSame(await sessionRow(database, member.sessionId), before, 'introspection confirms nothing');
     const next = async (refreshToken: string) =>
       (await api.post('/auth/refresh', { refreshToken })).body.data.refreshToken as string;
     const second = await next(member.refreshToken);
     for (const token of [member.refreshToken, second])
       t.match(await ask(token), { active: true }, 'before its first use');
     const third = await next(second);
-    t.match(await ask(member.refreshToken), { active: true }, 'overtaken a moment ago');
+    t.match(await ask(member.refreshToken), { active: true }, 'replaced a moment ago');
     await agePlaces(database, member.sessionId);
     t.strictSame(await ask(member.refreshToken), INACTIVE, 'replaced');
     for (const token of [second, third]) t.match(await ask(token), { active: true });
     const fourth = await next(third);
-    t.match(await ask(second), { active: true }, 'the one before, for a moment');
+    t.match(await ask(second), { active: true }, 'the previous one, for a moment');
     t.strictSame(await ask(member.refreshToken, client, { token_type_hint: 'refresh_token' }), INACTIVE);
-    t.equal((await sessionRow(database, member.sessionId)).revoked_reason, null, 'asking about an old one is no reuse');
+    t.equal(
+      (await sessionRow(database, member.sessionId)).revoked_reason,
+      null,
+      'asking about an old one is not reuse',
+    );
     await database.query(`UPDATE memberships SET status = 'suspended' WHERE user_id = $1`, [member.userId]);
     t.strictSame(await ask(fourth), INACTIVE, 'of a member who may not refresh');
     await database.query(`UPDATE memberships SET status = 'active' WHERE user_id = $1`, [member.userId]);
@@ -209,24 +213,21 @@ t.test(
   },
 );
 
-t.test(
-  'the answer is JSON whatever the client would rather have, and the same bytes for all that is inactive',
-  async (t) => {
-    const { api, client, join, foreign } = await open(t);
-    const member = await join('agent');
-    const texts = new Set<string>();
-    for (const [token, by] of [
-      ['x', client],
-      [member.token, foreign],
-      [member.refreshToken, foreign],
-    ] as const) {
-      const reply = await api.call('POST', '/oauth/introspect', undefined, {
-        raw: new URLSearchParams({ token, ...inBody(by) }).toString(),
-        headers: { 'content-type': FORM, accept: 'application/token-introspection+jwt' },
-      });
-      t.match(reply.headers.get('content-type'), /^application\/json/);
-      texts.add(`${reply.status} ${reply.text}`);
-    }
-    t.strictSame([...texts], ['200 {"active":false}']);
-  },
-);
+t.test('the answer is JSON whatever the client accepts, and has the same bytes for every inactive token', async (t) => {
+  const { api, client, join, foreign } = await open(t);
+  const member = await join('agent');
+  const texts = new Set<string>();
+  for (const [token, by] of [
+    ['x', client],
+    [member.token, foreign],
+    [member.refreshToken, foreign],
+  ] as const) {
+    const reply = await api.call('POST', '/oauth/introspect', undefined, {
+      raw: new URLSearchParams({ token, ...inBody(by) }).toString(),
+      headers: { 'content-type': FORM, accept: 'application/token-introspection+jwt' },
+    });
+    t.match(reply.headers.get('content-type'), /^application\/json/);
+    texts.add(`${reply.status} ${reply.text}`);
+  }
+  t.strictSame([...texts], ['200 {"active":false}']);
+});

@@ -1,8 +1,14 @@
-// How often credentials may be guessed and clients may ask; and that no stranger can use a limit against a client.
+// How often credentials may be guessed and clients may send requests, and that no outsider can use a limit against a
+// client.
 import t, { type Test } from 'tap';
 import { createClientThrottle } from '../../../src/access/oauth/throttle.ts';
 import { atOnce, type Reply } from '../../support/client.ts';
 import { createDatabase } from '../../support/database.ts';
+import { seedClient } from '../../support/fixtures/clients.ts';
+import { seedOrganization } from '../../support/fixtures/people.ts';
+import { openTransaction } from '../../support/locks.ts';
+import { MovableClock, openService } from '../../support/service.ts';
+import { assertionOf, keyPair } from '../client-authentication/signing.ts';
 import {
   basic,
   byAssertion,
@@ -13,20 +19,16 @@ import {
   type Parameters,
   postRaw,
   refusedByOAuth,
-} from '../../support/oauth.ts';
-import { MovableClock, openService } from '../../support/service.ts';
-import { assertionOf, keyPair, plantClient } from '../../support/service-clients.ts';
-import { openTransaction } from '../../support/session-state.ts';
-import { plantOrganization } from '../../support/world.ts';
+} from './calls.ts';
 
 const database = await createDatabase(t);
-const { id: organizationId } = await plantOrganization(database);
+const { id: organizationId } = await seedOrganization(database);
 
 async function open(t: Test, settings: Record<string, string> = {}) {
   const limits = { RATE_LIMIT_ENABLED: 'true', RATE_LIMIT_OTHER: '1000000', TRUSTED_PROXIES: '127.0.0.1', ...settings };
   const service = await openService(t, database, limits);
-  const client = await plantClient(database, { organizationId });
-  /** An introspection from an address. */
+  const client = await seedClient(database, { organizationId });
+  /** An introspection request from an address. */
   const from = (
     address: string,
     parameters: Parameters,
@@ -48,7 +50,7 @@ function tooMany(t: Test, reply: Reply, what: string): void {
   t.ok(after >= 1 && after <= 60, `Retry-After is within the minute: ${after}`);
 }
 
-t.test('ten wrong secrets a minute are looked at for one client from one network, at whatever endpoint', async (t) => {
+t.test('per client and network ten wrong secrets a minute are checked, over all endpoints together', async (t) => {
   const { from, wrong, right, client, clock } = await open(t);
   for (let turn = 0; turn < 10; turn += 1) {
     const path = ENDPOINTS[turn % 3];
@@ -56,14 +58,14 @@ t.test('ten wrong secrets a minute are looked at for one client from one network
     refusedByOAuth(t, reply, 'invalid_client', `${turn}`);
   }
   tooMany(t, await wrong('192.0.2.1'), 'the eleventh');
-  tooMany(t, await right('192.0.2.1'), 'the right one is not looked at, either');
+  tooMany(t, await right('192.0.2.1'), 'the right secret is not checked either');
   tooMany(t, await from('192.0.2.1', {}, { authorization: basic(client) }), 'nor by another method');
-  t.equal((await right('192.0.2.2')).status, 200, 'at another address the client goes on: strangers lock nobody out');
+  t.equal((await right('192.0.2.2')).status, 200, 'from another address it works: outsiders lock nobody out');
   clock.advance(61);
-  t.equal((await right('192.0.2.1')).status, 200, 'and after a minute here, too');
+  t.equal((await right('192.0.2.1')).status, 200, 'and after a minute from this address again');
 });
 
-t.test('of fifty guesses at once no more are looked at', async (t) => {
+t.test('of fifty guesses at the same time no more are checked', async (t) => {
   const { wrong, right } = await open(t);
   const replies = await atOnce(50, (index) => wrong('192.0.2.1', `${index}`));
   const statuses = replies.map(({ status }) => status);
@@ -72,13 +74,13 @@ t.test('of fifty guesses at once no more are looked at', async (t) => {
   t.equal((await right('192.0.2.2')).status, 200);
 });
 
-t.test('a client with the right secret is never refused for beginning with many requests at once', async (t) => {
+t.test('a client with the right secret is never refused for many simultaneous first requests', async (t) => {
   const { right } = await open(t);
   const replies = await atOnce(200, () => right('192.0.2.1'));
   t.strictSame([...new Set(replies.map(({ status }) => status))], [200]);
 });
 
-t.test('who has proven to be the client goes on while somebody beside it guesses', async (t) => {
+t.test('an authenticated client continues while somebody guesses from the same network', async (t) => {
   const { from, wrong, right, client, clock } = await open(t);
   t.equal((await right('192.0.2.1')).status, 200);
   for (let turn = 0; turn < 10; turn += 1) await wrong('192.0.2.1');
@@ -86,43 +88,43 @@ t.test('who has proven to be the client goes on while somebody beside it guesses
   t.equal((await right('192.0.2.1')).status, 200, 'the client is not');
   clock.advance(59 * 60);
   t.equal((await right('192.0.2.1')).status, 200);
-  // A secret that was right once earns nothing once it is wrong.
+  // A secret that was right once gives no allowance after it is wrong.
   await database.query('UPDATE client_secrets SET expires_at = now() WHERE client_id = $1', [client.id]);
   for (let turn = 0; turn < 10; turn += 1) refusedByOAuth(t, await right('192.0.2.1'), 'invalid_client', `${turn}`);
-  tooMany(t, await right('192.0.2.1'), 'it is counted as every other');
-  t.equal((await from('192.0.2.1', inBody(await plantClient(database, { organizationId })))).status, 200);
+  tooMany(t, await right('192.0.2.1'), 'it counts like every other');
+  t.equal((await from('192.0.2.1', inBody(await seedClient(database, { organizationId })))).status, 200);
 });
 
 t.test('invented clients are counted by network, and do not stop a client that is known there', async (t) => {
   const { from, right, client } = await open(t);
   t.equal((await right('192.0.2.1')).status, 200);
-  const other = await plantClient(database, { organizationId });
+  const other = await seedClient(database, { organizationId });
   for (let turn = 0; turn < 100; turn += 1) {
     const reply = await from('192.0.2.1', inBody({ id: `invented ${turn}`, secret: 'x' }));
     if (reply.status !== 401) t.fail(`${turn}: ${reply.status}`);
   }
   tooMany(t, await from('192.0.2.1', inBody({ id: 'one more', secret: 'x' })), 'the hundred and first');
-  tooMany(t, await from('192.0.2.1', inBody(other)), 'nor is anybody heard who has not been heard here before');
+  tooMany(t, await from('192.0.2.1', inBody(other)), 'nor is a client checked that is not yet known here');
   t.equal((await right('192.0.2.1')).status, 200, client.id);
-  t.equal((await from('192.0.2.2', inBody(other))).status, 200, 'elsewhere nothing has changed');
+  t.equal((await from('192.0.2.2', inBody(other))).status, 200, 'another network is not affected');
 });
 
-t.test('assertions are counted by whom they claim to be of', async (t) => {
+t.test('assertions are counted by the client they claim', async (t) => {
   const { from } = await open(t);
   const { privateKey, jwk } = keyPair('P-256');
-  const signing = await plantClient(database, { organizationId, keys: [jwk] });
+  const signing = await seedClient(database, { organizationId, keys: [jwk] });
   const bad = keyPair('P-256', 'other').privateKey;
   const ask = async (key = privateKey, address = '192.0.2.1') =>
     from(address, byAssertion(await assertionOf(signing.id, key)));
   for (let turn = 0; turn < 10; turn += 1) refusedByOAuth(t, await ask(bad), 'invalid_client', `${turn}`);
-  tooMany(t, await ask(), 'a good one now');
+  tooMany(t, await ask(), 'a valid one now');
   t.equal((await ask(privateKey, '192.0.2.2')).status, 200);
   for (const odd of ['x', 'a.b.c', `a.${Buffer.from('null').toString('base64url')}.c`, 'a.eyJzdWIiOjF9.c']) {
     refusedByOAuth(t, await from('192.0.2.3', byAssertion(odd)), 'invalid_client', odd);
   }
 });
 
-t.test('a client has an allowance of its own, on which nobody else draws', async (t) => {
+t.test('a client has its own allowance, and no other client uses it up', async (t) => {
   const { from, right, wrong, client } = await open(t, { RATE_LIMIT_CLIENT: '3' });
   for (let turn = 0; turn < 9; turn += 1) await wrong('192.0.2.9');
   for (const [remaining, path] of [...ENDPOINTS].entries()) {
@@ -133,22 +135,22 @@ t.test('a client has an allowance of its own, on which nobody else draws', async
   }
   tooMany(t, await right('192.0.2.7'), 'another address does not help');
   t.equal(
-    (await from('192.0.2.7', inBody(await plantClient(database, { organizationId })))).status,
+    (await from('192.0.2.7', inBody(await seedClient(database, { organizationId })))).status,
     200,
-    'others go on',
+    'other clients continue',
   );
 });
 
-t.test('past its allowance a known client costs the database nothing', async (t) => {
+t.test('beyond its allowance a known client costs the database nothing', async (t) => {
   const { right } = await open(t, { RATE_LIMIT_CLIENT: '2' });
   for (const turn of [1, 2]) t.equal((await right('192.0.2.1')).status, 200, `${turn}`);
   const held = await openTransaction(t, database);
-  await held.query('LOCK TABLE client_secrets IN ACCESS EXCLUSIVE MODE'); // whoever asks the database now waits
+  await held.query('LOCK TABLE client_secrets IN ACCESS EXCLUSIVE MODE'); // from now on every query waits
   for (const reply of await atOnce(20, () => right('192.0.2.1'))) tooMany(t, reply, 'without the database');
   await held.query('ROLLBACK');
 });
 
-t.test('a flood of invented clients pushes out nobody who is known', async (t) => {
+t.test('a flood of invented clients does not remove a known client from memory', async (t) => {
   const clock = new MovableClock();
   const throttle = createClientThrottle({ clock, failuresMax: 10 });
   const attempt = (network: string, clientId: string, credential: string) =>
@@ -166,7 +168,7 @@ t.test('a flood of invented clients pushes out nobody who is known', async (t) =
   (await attempt('192.0.2.1', 'client', 'right')).succeeded();
 });
 
-t.test('while no verdict comes, however many wait for their turn wake each other once', async (t) => {
+t.test('waiting requests are woken once each while no result comes, however many of them wait', async (t) => {
   const throttle = createClientThrottle({ clock: new MovableClock(), failuresMax: 10 });
   let turns = 0;
   let widest = 0;
@@ -180,8 +182,8 @@ t.test('while no verdict comes, however many wait for their turn wake each other
     underWay -= 1;
     attempt.undecided();
   });
-  t.equal(turns, 20_000, 'everybody had a turn');
-  t.equal(widest, 10, 'never more at once than may fail');
+  t.equal(turns, 20_000, 'every request had a turn');
+  t.equal(widest, 10, 'never more at the same time than may fail');
   const last = await Promise.all(
     Array.from({ length: 10 }, (_, index) =>
       throttle.begin({ network: '192.0.2.1', clientId: 'client', credential: `wrong ${index}` }),
@@ -191,7 +193,7 @@ t.test('while no verdict comes, however many wait for their turn wake each other
     Array.from({ length: 100 }, () => throttle.begin({ network: '192.0.2.1', clientId: 'client', credential: 'late' })),
   );
   for (const attempt of last) attempt.failed();
-  t.strictSame([...new Set((await waiting).map(({ status }) => status))], ['rejected'], 'nobody is left waiting');
+  t.strictSame([...new Set((await waiting).map(({ status }) => status))], ['rejected'], 'no request is left waiting');
 });
 
 t.test('a service behind one address may ask thousands of times a minute', async (t) => {
@@ -201,7 +203,7 @@ t.test('a service behind one address may ask thousands of times a minute', async
   t.strictSame([...new Set(replies.map(({ status }) => status))], [200]);
 });
 
-t.test('whatever strangers are refused is counted by network, before it costs much', async (t) => {
+t.test('refused requests of unknown clients are counted by network before they cost much', async (t) => {
   const refusals: [string, Parameters, Record<string, string>][] = [
     ['nothing', {}, {}],
     ['another grant', { grant_type: 'password' }, {}],
@@ -215,6 +217,6 @@ t.test('whatever strangers are refused is counted by network, before it costs mu
     const ask = () => from('192.0.2.1', parameters, { 'content-type': FORM, ...headers }, '/oauth/token');
     for (const turn of [1, 2]) t.match((await ask()).status, /^4(00|01|13|15)$/, `${what}: ${turn}`);
     tooMany(t, await ask(), what);
-    t.equal((await right('192.0.2.1')).status, 200, 'a client is heard all the same');
+    t.equal((await right('192.0.2.1')).status, 200, 'a known client is served all the same');
   }
 });

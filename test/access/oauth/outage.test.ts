@@ -1,15 +1,16 @@
-// While PostgreSQL is away the OAuth endpoints say so and change nothing: no client is told that its secret is wrong, no
-// token that it is inactive.
+// While PostgreSQL is away the OAuth endpoints report an outage and change nothing: no client is told that its secret
+// is wrong, and no token is reported as inactive.
 import t from 'tap';
-import { byAssertion, ENDPOINTS, goodParameters, inBody, post, refusedByOAuth } from '../../support/oauth.ts';
+import { sessionRow } from '../../sign-in/sessions/rows.ts';
+import { seedClient } from '../../support/fixtures/clients.ts';
+import { openTeam } from '../../support/fixtures/team.ts';
 import { openService } from '../../support/service.ts';
-import { assertionOf, keyPair, plantClient } from '../../support/service-clients.ts';
-import { sessionRow } from '../../support/session-state.ts';
-import { openTeam } from '../../support/team.ts';
+import { assertionOf, keyPair } from '../client-authentication/signing.ts';
+import { byAssertion, ENDPOINTS, goodParameters, inBody, post, refusedByOAuth } from './calls.ts';
 
 const NOWHERE = 'postgres://tenantry_app@127.0.0.1:1/tenantry';
 
-t.test('without PostgreSQL every call of a client waits, and nothing is consumed', async (t) => {
+t.test('without PostgreSQL every request of a client gets 503, and nothing is used up', async (t) => {
   const { database, organization, join } = await openTeam(t);
   const away = await openService(
     t,
@@ -17,8 +18,8 @@ t.test('without PostgreSQL every call of a client waits, and nothing is consumed
     { RATE_LIMIT_ENABLED: 'true' },
   );
   const { privateKey, jwk } = keyPair('P-256');
-  const client = await plantClient(database, { organizationId: organization.id });
-  const signing = await plantClient(database, { organizationId: organization.id, keys: [jwk] });
+  const client = await seedClient(database, { organizationId: organization.id });
+  const signing = await seedClient(database, { organizationId: organization.id, keys: [jwk] });
   const member = await join('agent');
   const before = await sessionRow(database, member.sessionId);
   const unavailable = (reply: Awaited<ReturnType<typeof post>>, what: string) =>
@@ -30,22 +31,23 @@ t.test('without PostgreSQL every call of a client waits, and nothing is consumed
     }
     const assertion = byAssertion(await assertionOf(signing.id, privateKey));
     unavailable(await post(away.api, path, { ...good, ...assertion }), `${path} by an assertion`);
-    refusedByOAuth(t, await post(away.api, path, good), 'invalid_client', 'who is no client hears that nevertheless');
+    refusedByOAuth(t, await post(away.api, path, good), 'invalid_client', 'a missing proof is still refused');
   }
   const exchange = { grant_type: 'refresh_token', refresh_token: member.refreshToken };
   for (let turn = 0; turn < 30; turn += 1)
     unavailable(await post(away.api, '/oauth/token', exchange, client), `${turn}`);
   t.strictSame(await sessionRow(database, member.sessionId), before);
   const metadata = await away.api.get('/.well-known/oauth-authorization-server');
-  t.equal(metadata.status, 200, 'where the endpoints are is told all the same');
+  t.equal(metadata.status, 200, 'the metadata is still available');
 });
 
-t.test('PostgreSQL lost between the client and its token is an outage as well', async (t) => {
+t.test('PostgreSQL lost between the check of the client and its token is an outage as well', async (t) => {
   const { api, database, organization, join } = await openTeam(t);
-  const client = await plantClient(database, { organizationId: organization.id });
+  const client = await seedClient(database, { organizationId: organization.id });
   const member = await join('agent');
   const before = await sessionRow(database, member.sessionId);
-  // From now on what a token needs is missing, while clients are still known: a failure that is nobody's verdict.
+  // From now on the data for a token is missing while clients are still known. This failure says nothing about the
+  // client.
   await database.query('ALTER TABLE sessions RENAME TO sessions_away');
   for (const [path, parameters] of [
     ['/oauth/introspect', { token: member.token }],
@@ -54,8 +56,8 @@ t.test('PostgreSQL lost between the client and its token is an outage as well', 
     ['/oauth/token', { grant_type: 'refresh_token', refresh_token: member.refreshToken }],
   ] as const) {
     const reply = await post(api, path, parameters, client);
-    refusedByOAuth(t, reply, 'server_error', `${path} neither says inactive nor done`);
-    t.notMatch(reply.text, /sessions|relation|select/i, 'and nothing of the cause');
+    refusedByOAuth(t, reply, 'server_error', `${path} answers neither "inactive" nor "done"`);
+    t.notMatch(reply.text, /sessions|relation|select/i, 'and contains no cause');
   }
   await database.query('ALTER TABLE sessions_away RENAME TO sessions');
   t.strictSame(await sessionRow(database, member.sessionId), before);
@@ -68,9 +70,9 @@ t.test('PostgreSQL lost between the client and its token is an outage as well', 
   t.equal(next.status, 200);
 });
 
-t.test('without a signing key no verdict is given about a token', async (t) => {
+t.test('without a signing key the service gives no answer about a token', async (t) => {
   const { api, database, organization, join, service } = await openTeam(t);
-  const client = await plantClient(database, { organizationId: organization.id });
+  const client = await seedClient(database, { organizationId: organization.id });
   const member = await join('agent');
   service.clock.advance(-400 * 86_400); // before every key
   const reply = await post(api, '/oauth/token', { grant_type: 'client_credentials' }, client);

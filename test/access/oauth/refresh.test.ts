@@ -1,24 +1,26 @@
-// grant_type=refresh_token (RFC 6749 §6): a client of an organization carries on sessions that act for it, and what it
-// may not have stays as it was.
+// grant_type=refresh_token (RFC 6749 §6): a client of an organization refreshes sessions that act for it, and changes
+// no other session.
 import t, { type Test } from 'tap';
-import { atOnce, newAccount } from '../../support/client.ts';
+import { agePlaces, sessionRow } from '../../sign-in/sessions/rows.ts';
+import { atOnce } from '../../support/client.ts';
+import { newAccount, newAccountWithoutOrganization } from '../../support/fixtures/accounts.ts';
+import { type SeededClient, seedClient } from '../../support/fixtures/clients.ts';
+import { seedMembership, seedOrganization } from '../../support/fixtures/people.ts';
+import { openTeam } from '../../support/fixtures/team.ts';
 import { partsOf } from '../../support/forge.ts';
-import { type Parameters, post, refusedByOAuth } from '../../support/oauth.ts';
-import { type PlantedClient, plantClient } from '../../support/service-clients.ts';
-import { agePlaces, eventsAbout, joinMember, sessionRow } from '../../support/session-state.ts';
-import { openTeam } from '../../support/team.ts';
+import { eventsAbout } from '../../support/rows.ts';
 import { rounds } from '../../support/thorough.ts';
-import { plantOrganization } from '../../support/world.ts';
+import { type Parameters, post, refusedByOAuth } from './calls.ts';
 
 async function open(t: Test) {
   const team = await openTeam(t);
-  const client = await plantClient(team.database, { organizationId: team.organization.id });
-  const ask = (refreshToken: string, parameters: Parameters = {}, as: PlantedClient = client) =>
+  const client = await seedClient(team.database, { organizationId: team.organization.id });
+  const ask = (refreshToken: string, parameters: Parameters = {}, as: SeededClient = client) =>
     post(team.api, '/oauth/token', { grant_type: 'refresh_token', refresh_token: refreshToken, ...parameters }, as);
   return { ...team, client, ask };
 }
 
-t.test('a client exchanges the refresh token of a member, who goes on as the same', async (t) => {
+t.test('a client refreshes the session of a member with its refresh token', async (t) => {
   const { api, ask, join, organization } = await open(t);
   const member = await join('agent');
   const { status, body } = await ask(member.refreshToken);
@@ -29,12 +31,12 @@ t.test('a client exchanges the refresh token of a member, who goes on as the sam
   t.match(claims, { sub: member.userId, sid: member.sessionId, client_id: 'tenantry', org: organization.id });
   t.equal((await api.get('/me', { token: body.access_token })).status, 200);
   const next = await ask(body.refresh_token, { resource: 'tenantry' });
-  t.equal(next.status, 200, 'and so on');
+  t.equal(next.status, 200, 'and again');
   const own = await api.post('/auth/refresh', { refreshToken: next.body.refresh_token });
-  t.equal(own.status, 200, 'it is the same chain as at the service’s own door');
+  t.equal(own.status, 200, 'it is the same chain as at /auth/refresh');
 });
 
-t.test('racing exchanges of one token are answered alike, and repeating one is no theft', async (t) => {
+t.test('exchanges of one token at the same time get the same answer, and a repetition is not reuse', async (t) => {
   const { ask, join } = await open(t);
   const member = await join('agent');
   let token = member.refreshToken;
@@ -47,37 +49,37 @@ t.test('racing exchanges of one token are answered alike, and repeating one is n
   }
 });
 
-t.test('a token that two parties hold ends the session, whichever client presents it', async (t) => {
+t.test('a refresh token that two parties hold ends the session, whichever client presents it', async (t) => {
   const { api, database, ask, join } = await open(t);
-  const foreign = await plantClient(database, { organizationId: (await plantOrganization(database)).id });
+  const foreign = await seedClient(database, { organizationId: (await seedOrganization(database)).id });
   for (const by of [undefined, foreign]) {
     const member = await join('agent');
     const first = await ask(member.refreshToken);
     const second = await ask(first.body.refresh_token);
     await agePlaces(database, member.sessionId);
-    refusedByOAuth(t, await ask(member.refreshToken, {}, by), 'invalid_grant', 'the first one again');
+    refusedByOAuth(t, await ask(member.refreshToken, {}, by), 'invalid_grant', 'the first token again');
     t.equal((await sessionRow(database, member.sessionId)).revoked_reason, 'reuse_detected');
     t.ok((await eventsAbout(database, member.sessionId)).includes('session.reuse_detected'));
-    refusedByOAuth(t, await ask(second.body.refresh_token), 'invalid_grant', 'the newest has ended, too');
+    refusedByOAuth(t, await ask(second.body.refresh_token), 'invalid_grant', 'the newest has ended as well');
     t.equal((await api.get('/me', { token: second.body.access_token })).code, 'session_revoked');
   }
 });
 
-t.test('whom the client may not act for is refused, and the refresh token is as good as before', async (t) => {
+t.test('a client may not refresh a session of another organization, and the refresh token stays valid', async (t) => {
   const { api, database, client, ask, join, organization } = await open(t);
-  const other = await plantOrganization(database);
-  const foreign = await plantClient(database, { organizationId: other.id });
-  const installation = await plantClient(database, { organizationId: null, permissions: ['revocations:read'] });
+  const other = await seedOrganization(database);
+  const foreign = await seedClient(database, { organizationId: other.id });
+  const installation = await seedClient(database, { organizationId: null, permissions: ['revocations:read'] });
   const member = await join('agent');
   const stranger = await newAccount(api);
-  const alone = await newAccount(api, { organizationName: undefined });
+  const alone = await newAccountWithoutOrganization(api);
   // A member of both organizations, whose session acts for the other one.
   const both = await join('agent');
-  await joinMember(database, both.userId, other.id, 'agent');
+  await seedMembership(database, { organizationId: other.id, userId: both.userId, role: 'agent' });
   const switched = await api.post('/auth/switch-organization', { organization: other.slug }, { token: both.token });
   t.equal(switched.status, 200);
 
-  const cases: [string, string, string, PlantedClient, string][] = [
+  const cases: [string, string, string, SeededClient, string][] = [
     ['a stranger to the organization', stranger.sessionId, stranger.refreshToken, client, 'invalid_grant'],
     ['a user of no organization', alone.sessionId, alone.refreshToken, client, 'invalid_grant'],
     ['a member whose session acts for another', both.sessionId, both.refreshToken, client, 'invalid_grant'],
@@ -90,13 +92,13 @@ t.test('whom the client may not act for is refused, and the refresh token is as 
       refusedByOAuth(t, await ask(refreshToken, parameters, by), code as 'invalid_grant', what);
     }
     t.strictSame(await sessionRow(database, sessionId), before, `${what}: nothing has changed`);
-    t.equal((await api.post('/auth/refresh', { refreshToken })).status, 200, 'its owner goes on');
+    t.equal((await api.post('/auth/refresh', { refreshToken })).status, 200, 'its user continues');
   }
   const back = await ask(both.refreshToken, {}, foreign);
-  t.equal(partsOf(back.body.access_token).claims.org, other.id, 'the other organization’s client may');
+  t.equal(partsOf(back.body.access_token).claims.org, other.id, 'the client of the other organization may');
 });
 
-t.test('a suspended member and a disabled user are refused, and later go on with the same token', async (t) => {
+t.test('a suspended member and a disabled user are refused, and later continue with the same token', async (t) => {
   const { database, ask, join, organization } = await open(t);
   const member = await join('agent');
   const states = [
@@ -118,7 +120,7 @@ t.test('a suspended member and a disabled user are refused, and later go on with
   refusedByOAuth(t, await ask(member.refreshToken), 'invalid_grant', 'removed');
 });
 
-t.test('what is no refresh token of a live session brings nothing, and no hint why', async (t) => {
+t.test('a value that is not a refresh token of a live session gets one refusal without a reason', async (t) => {
   const { api, database, service, ask, join } = await open(t);
   const member = await join('agent');
   const expired = await join('agent');
@@ -142,7 +144,7 @@ t.test('what is no refresh token of a live session brings nothing, and no hint w
   t.equal(new Set(replies.map(({ text }) => text)).size, 1);
 });
 
-t.test('a scope or a foreign target is refused before anything is used up', async (t) => {
+t.test('an invalid scope or target is refused before anything is used up', async (t) => {
   const { database, ask, join } = await open(t);
   const member = await join('owner');
   const before = await sessionRow(database, member.sessionId);
@@ -154,11 +156,11 @@ t.test('a scope or a foreign target is refused before anything is used up', asyn
   t.strictSame(await sessionRow(database, member.sessionId), before);
 });
 
-t.test('a session that is switched away while its token is exchanged gives no token of the former', async (t) => {
+t.test('a session that switches away during the exchange gets no token for the former organization', async (t) => {
   const { api, database, ask, join, organization } = await open(t);
-  const other = await plantOrganization(database);
+  const other = await seedOrganization(database);
   const member = await join('agent');
-  await joinMember(database, member.userId, other.id, 'agent');
+  await seedMembership(database, { organizationId: other.id, userId: member.userId, role: 'agent' });
   let { token } = member;
   let refreshToken = member.refreshToken;
   for (let round = 0; round < rounds(50); round += 1) {

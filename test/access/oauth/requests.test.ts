@@ -1,25 +1,17 @@
-// What an OAuth endpoint takes as a request (RFC 6749 §3.2), and the form in which it refuses everything else (§5.2).
+// What an OAuth endpoint accepts as a request (RFC 6749 §3.2), and the format in which it refuses everything else
+// (§5.2).
 import t from 'tap';
+import { seedClient } from '../../support/fixtures/clients.ts';
+import { openTeam } from '../../support/fixtures/team.ts';
 import { partsOf } from '../../support/forge.ts';
-import {
-  basic,
-  ENDPOINTS,
-  FORM,
-  flawsOfOAuthError,
-  goodParameters,
-  post,
-  postRaw,
-  refusedByOAuth,
-} from '../../support/oauth.ts';
 import { requestHead, sendRaw } from '../../support/raw.ts';
-import { plantClient } from '../../support/service-clients.ts';
-import { openTeam } from '../../support/team.ts';
+import { basic, ENDPOINTS, FORM, flawsOfOAuthError, goodParameters, post, postRaw, refusedByOAuth } from './calls.ts';
 
 const { api, database, organization } = await openTeam(t);
-const client = await plantClient(database, { organizationId: organization.id, permissions: ['contacts:read'] });
+const client = await seedClient(database, { organizationId: organization.id, permissions: ['contacts:read'] });
 const authorization = basic(client);
 
-t.test('a form is taken, with or without its charset and unknown parameters', async (t) => {
+t.test('a form is accepted, with or without a charset and with unknown parameters', async (t) => {
   for (const type of [
     FORM,
     `${FORM};charset=UTF-8`,
@@ -37,7 +29,7 @@ t.test('a form is taken, with or without its charset and unknown parameters', as
   }
 });
 
-t.test('another media type is refused, JSON above all, and a packed body', async (t) => {
+t.test('another media type is refused, above all JSON, and so is a compressed body', async (t) => {
   for (const path of ENDPOINTS) {
     const form = new URLSearchParams(goodParameters(path)).toString();
     for (const type of [
@@ -63,7 +55,7 @@ t.test('another media type is refused, JSON above all, and a packed body', async
   }
 });
 
-t.test('a parameter that is there twice is refused, be it unknown or empty', async (t) => {
+t.test('a repeated parameter is refused, even if it is unknown or empty', async (t) => {
   for (const path of ENDPOINTS) {
     const form = new URLSearchParams(goodParameters(path)).toString();
     const name = form.split('=')[0];
@@ -80,7 +72,7 @@ t.test('a parameter that is there twice is refused, be it unknown or empty', asy
   }
 });
 
-t.test('what is no well-formed form in UTF-8 is refused, wherever it is malformed', async (t) => {
+t.test('a malformed form, or one that is not UTF-8, is refused', async (t) => {
   const broken = ['%', '%4', '%zz', '%u0041', '%00', 'a%00b', '%ff', '%c3', '%ed%a0%80', '%c0%af', '%f4%90%80%80'];
   for (const path of ENDPOINTS) {
     const form = new URLSearchParams(goodParameters(path)).toString();
@@ -97,7 +89,7 @@ t.test('what is no well-formed form in UTF-8 is refused, wherever it is malforme
   }
 });
 
-t.test('an empty value counts as left out, and what is required is missed by name', async (t) => {
+t.test('an empty value counts as left out, and a missing required parameter is named', async (t) => {
   const empty = await post(api, '/oauth/token', { grant_type: 'client_credentials', scope: '', resource: '' }, client);
   t.equal(empty.status, 200);
   t.equal(empty.body.scope, 'contacts:read', 'no scope, not an empty one');
@@ -105,15 +97,15 @@ t.test('an empty value counts as left out, and what is required is missed by nam
     for (const body of ['', '&', 'grant_type=&token=', 'grant_type&token', 'Grant_Type=x&TOKEN=y', '=x']) {
       const reply = await postRaw(api, path, body, { authorization });
       refusedByOAuth(t, reply, 'invalid_request', `${path} with '${body}'`);
-      t.match(reply.body.error_description, path === '/oauth/token' ? /grant_type/ : /token/, 'it is named');
+      t.match(reply.body.error_description, path === '/oauth/token' ? /grant_type/ : /token/, 'the refusal names it');
     }
     const none = await api.call('POST', path, undefined, { headers: { authorization } });
     refusedByOAuth(t, none, 'invalid_request', `${path} without a body`);
   }
 });
 
-t.test('a blank between scopes may be written as +, %20 or as it is', async (t) => {
-  const broad = await plantClient(database, { organizationId: organization.id, permissions: ['a:read', 'b:read'] });
+t.test('a space between scopes may be written as +, %20 or as it is', async (t) => {
+  const broad = await seedClient(database, { organizationId: organization.id, permissions: ['a:read', 'b:read'] });
   for (const blank of ['+', '%20', ' ']) {
     const body = `grant_type=client_credentials&scope=a:read${blank}b%3aread`;
     const reply = await postRaw(api, '/oauth/token', body, { authorization: basic(broad) });
@@ -121,17 +113,17 @@ t.test('a blank between scopes may be written as +, %20 or as it is', async (t) 
   }
 });
 
-t.test('nothing is taken from the query, least of all credentials', async (t) => {
+t.test('nothing is read from the query string, least of all credentials', async (t) => {
   for (const path of ENDPOINTS) {
     const parameters = { ...goodParameters(path), client_id: client.id, client_secret: client.secret };
     const query = new URLSearchParams(parameters).toString();
-    refusedByOAuth(t, await postRaw(api, `${path}?${query}`, ''), 'invalid_request', `${path}: all of it`);
+    refusedByOAuth(t, await postRaw(api, `${path}?${query}`, ''), 'invalid_request', `${path}: all of it in the query`);
     refusedByOAuth(t, await postRaw(api, `${path}?x=1`, query), 'invalid_request', `${path}: anything`);
-    t.equal((await postRaw(api, `${path}?`, query)).status, 200, 'an empty one is none');
+    t.equal((await postRaw(api, `${path}?`, query)).status, 200, 'an empty query is allowed');
   }
 });
 
-t.test('a body beyond the bound is refused: 16 KiB for a token, more about one', async (t) => {
+t.test('a body over the limit is refused: 16 KiB for a token request, more for one about a token', async (t) => {
   for (const [path, bytes] of [
     ['/oauth/token', 16_384],
     ['/oauth/introspect', 40_960],
@@ -144,10 +136,10 @@ t.test('a body beyond the bound is refused: 16 KiB for a token, more about one',
     refusedByOAuth(t, reply, 'invalid_request', path, 413);
   }
   const longest = await post(api, '/oauth/introspect', { token: 'x'.repeat(24_577) }, client);
-  t.strictSame(longest.body, { active: false }, 'a token longer than any is none');
+  t.strictSame(longest.body, { active: false }, 'a value longer than any token is not a token');
 });
 
-t.test('another method is refused with Allow, in the same form', async (t) => {
+t.test('another method is refused with Allow, in the same format', async (t) => {
   for (const path of ENDPOINTS) {
     for (const method of ['GET', 'PUT', 'PATCH', 'DELETE']) {
       const reply = await api.call(method, path, undefined, { headers: { authorization } });
@@ -155,7 +147,7 @@ t.test('another method is refused with Allow, in the same form', async (t) => {
       t.equal(reply.headers.get('allow'), 'POST');
     }
     t.equal((await api.call('HEAD', path)).status, 405);
-    t.match((await api.call('POST', `${path}/`)).code, 'not_found', 'what is no endpoint is refused as ever');
+    t.match((await api.call('POST', `${path}/`)).code, 'not_found', 'an unknown path is refused as everywhere');
     const spelled = await fetch(`${api.url}${path.replace('oauth', 'oa%75th')}`, { method: 'POST' });
     const { status, headers } = spelled;
     t.strictSame(
@@ -166,7 +158,7 @@ t.test('another method is refused with Allow, in the same form', async (t) => {
   }
 });
 
-t.test('the API takes no forms', async (t) => {
+t.test('the API accepts no forms', async (t) => {
   const reply = await postRaw(api, '/api/v1/auth/login', 'email=a&password=b');
   t.strictSame([reply.status, reply.code], [415, 'unsupported_media_type']);
 });

@@ -1,21 +1,23 @@
-// Revocation (RFC 7009): what a client can end, and that whatever else it sends has no effect and no other answer.
+// Revocation (RFC 7009): what a client can end, and that every other request has no effect and the same answer.
 import t, { type Test } from 'tap';
-import { atOnce, newAccount } from '../../support/client.ts';
-import { type Parameters, post } from '../../support/oauth.ts';
-import { type PlantedClient, plantClient, tokenOfClient } from '../../support/service-clients.ts';
-import { countRows, eventsAbout, joinMember, sessionRow } from '../../support/session-state.ts';
-import { openTeam, renewed, type Teammate } from '../../support/team.ts';
+import { sessionRow } from '../../sign-in/sessions/rows.ts';
+import { atOnce } from '../../support/client.ts';
+import { newAccountWithoutOrganization } from '../../support/fixtures/accounts.ts';
+import { type SeededClient, seedClient, tokenOfClient } from '../../support/fixtures/clients.ts';
+import { seedMembership, seedOrganization } from '../../support/fixtures/people.ts';
+import { openTeam, renewed, type Teammate } from '../../support/fixtures/team.ts';
+import { countRows, eventsAbout } from '../../support/rows.ts';
 import { rounds } from '../../support/thorough.ts';
-import { plantOrganization } from '../../support/world.ts';
+import { type Parameters, post } from './calls.ts';
 
 async function open(t: Test) {
   const team = await openTeam(t);
   const { database, service } = team;
-  const client = await plantClient(database, { organizationId: team.organization.id, permissions: ['users:read'] });
-  const other = await plantOrganization(database);
-  const foreign = await plantClient(database, { organizationId: other.id });
-  const installation = await plantClient(database, { organizationId: null });
-  const revoke = async (t: Test, token: string, by: PlantedClient = client, parameters: Parameters = {}) => {
+  const client = await seedClient(database, { organizationId: team.organization.id, permissions: ['users:read'] });
+  const other = await seedOrganization(database);
+  const foreign = await seedClient(database, { organizationId: other.id });
+  const installation = await seedClient(database, { organizationId: null });
+  const revoke = async (t: Test, token: string, by: SeededClient = client, parameters: Parameters = {}) => {
     const reply = await post(team.api, '/oauth/revoke', { token, ...parameters }, by);
     t.strictSame([reply.status, reply.text], [200, ''], 'always the same answer');
   };
@@ -33,7 +35,7 @@ async function open(t: Test) {
   };
 }
 
-t.test('a user’s token, of either kind and by whatever hint, ends its session', async (t) => {
+t.test('a user’s token of either kind, with any hint, ends its session', async (t) => {
   const { api, database, revoke, join, client, installation } = await open(t);
   for (const by of [client, installation]) {
     for (const kind of ['token', 'refreshToken'] as const) {
@@ -50,16 +52,16 @@ t.test('a user’s token, of either kind and by whatever hint, ends its session'
         t.strictSame(
           event,
           { actor_id: by.id, data: { reason: 'revoked_by_client' } },
-          'and it is recorded who did it',
+          'and the event names the client',
         );
         await revoke(t, member[kind], by);
-        t.equal((await eventsAbout(database, member.sessionId)).length, 2, 'doing it again changes nothing');
+        t.equal((await eventsAbout(database, member.sessionId)).length, 2, 'a second revocation changes nothing');
       }
     }
   }
 });
 
-t.test('an expired, stale or replaced token names its session as well, as at a logout', async (t) => {
+t.test('an expired, stale or replaced token still names its session, as at a logout', async (t) => {
   const { api, database, service, revoke, join, reasonOf } = await open(t);
   const stale = await join('agent');
   await database.query('UPDATE users SET epoch = epoch + 1 WHERE id = $1', [stale.userId]);
@@ -76,10 +78,10 @@ t.test('an expired, stale or replaced token names its session as well, as at a l
   t.equal(await reasonOf(late), 'revoked_by_client');
 });
 
-t.test('what concerns another organization, or is no token, has no effect', async (t) => {
+t.test('a token of another organization, or a value that is not a token, has no effect', async (t) => {
   const { api, database, revoke, join, other, foreign, client, reasonOf, tokenOf } = await open(t);
   const member = await join('owner');
-  const alone = await newAccount(api, { organizationName: undefined });
+  const alone = await newAccountWithoutOrganization(api);
   const before = [await countRows(database, 'revocations'), await countRows(database, 'events')];
   for (const token of [member.token, member.refreshToken, await tokenOf(database, client.id)]) {
     await revoke(t, token, foreign);
@@ -88,21 +90,21 @@ t.test('what concerns another organization, or is no token, has no effect', asyn
   for (const token of ['x', 'a.b.c', '👩‍👩‍👧', `${member.token}x`, 'x'.repeat(30_000)]) await revoke(t, token);
   t.strictSame([await countRows(database, 'revocations'), await countRows(database, 'events')], before);
   t.equal((await api.get('/me', { token: member.token })).status, 200);
-  // Of somebody in both, the session that acts for the other organization now.
+  // The session of a member of both, which now acts for the other organization.
   const both = await join('agent');
-  await joinMember(database, both.userId, other.id, 'agent');
+  await seedMembership(database, { organizationId: other.id, userId: both.userId, role: 'agent' });
   await api.post('/auth/switch-organization', { organization: other.slug }, { token: both.token });
   await revoke(t, both.refreshToken);
-  t.equal(await reasonOf(both), null, 'its refresh token is the other organization’s business');
+  t.equal(await reasonOf(both), null, 'its refresh token belongs to the other organization');
   await revoke(t, await renewed(api, both));
-  t.equal(await reasonOf(both), null, 'and so is an access token that acts there');
+  t.equal(await reasonOf(both), null, 'and so does an access token that acts there');
   await revoke(t, both.refreshToken, foreign);
-  t.equal(await reasonOf(both), 'revoked_by_client', 'whose client may end it');
+  t.equal(await reasonOf(both), 'revoked_by_client', 'the client of that organization may end it');
 });
 
-t.test('a client’s own token ends all of its tokens and no other client’s', async (t) => {
+t.test('a client’s own token ends all of its tokens and no token of another client', async (t) => {
   const { api, database, revoke, client, organization, installation, tokenOf } = await open(t);
-  const sibling = await plantClient(database, { organizationId: organization.id, permissions: ['users:read'] });
+  const sibling = await seedClient(database, { organizationId: organization.id, permissions: ['users:read'] });
   const [first, second] = [await tokenOf(database, client.id), await tokenOf(database, client.id)];
   const siblings = await tokenOf(database, sibling.id);
   await revoke(t, siblings);
@@ -115,15 +117,15 @@ t.test('a client’s own token ends all of its tokens and no other client’s', 
   const told = await post(api, '/oauth/introspect', { token: second }, client);
   t.strictSame(told.body, { active: false });
   const [row] = await database.query(`SELECT subject, epoch, caused_in FROM revocations WHERE kind = 'client'`);
-  t.strictSame(row, { subject: client.id, epoch: 1, caused_in: organization.id }, 'others are told');
+  t.strictSame(row, { subject: client.id, epoch: 1, caused_in: organization.id }, 'other processes are informed');
   t.strictSame(await eventsAbout(database, client.id), ['client.tokens_revoked']);
   const next = await post(api, '/oauth/token', { grant_type: 'client_credentials' }, client);
-  t.equal((await api.get('/users', { token: next.body.access_token })).status, 200, 'it can get a new one at once');
+  t.equal((await api.get('/users', { token: next.body.access_token })).status, 200, 'it can get a new token at once');
   await revoke(t, second);
-  t.equal((await api.get('/users', { token: next.body.access_token })).status, 200, 'an old one ends nothing more');
+  t.equal((await api.get('/users', { token: next.body.access_token })).status, 200, 'an old token ends nothing more');
 });
 
-t.test('of revocations of a client’s tokens at once one ends them, in many rounds', async (t) => {
+t.test('of several revocations of a client’s tokens at the same time one ends them, in many rounds', async (t) => {
   const { api, database, revoke, client, tokenOf } = await open(t);
   for (let round = 1; round <= rounds(50); round += 1) {
     const token = await tokenOf(database, client.id);
@@ -134,7 +136,7 @@ t.test('of revocations of a client’s tokens at once one ends them, in many rou
   }
 });
 
-t.test('a revoked session’s refresh that is under way does not outlive it, in many rounds', async (t) => {
+t.test('a refresh in progress does not survive the revocation of its session, in many rounds', async (t) => {
   const { api, revoke, join } = await open(t);
   for (let round = 0; round < rounds(50); round += 1) {
     const member = await join('agent');

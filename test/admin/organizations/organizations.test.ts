@@ -1,14 +1,15 @@
-// What the platform's administrators see of organizations, how they find them, and who is no such administrator.
+// What administrators of the platform see of organizations, how they find them, and the refusal of everybody else.
 import t, { type Test } from 'tap';
 import {
   grantPlatformAdministrator,
   revokePlatformAdministrator,
 } from '../../../src/admin/administrators/administrators.ts';
-import { createOrganizationFor } from '../../../src/admin/organizations/create-organization.ts';
+import { createOrganizationForOwner } from '../../../src/admin/organizations/create-for-owner.ts';
 import { getOrganizationByReference, listOrganizations } from '../../../src/admin/organizations/organizations.ts';
-import { newAccount, type Reply } from '../../support/client.ts';
+import type { Reply } from '../../support/client.ts';
 import { createDatabase } from '../../support/database.ts';
-import { newAdministrator, newLoner } from '../../support/platform.ts';
+import { newAccount, newAccountWithoutOrganization } from '../../support/fixtures/accounts.ts';
+import { newAdministrator } from '../../support/fixtures/administrators.ts';
 import { refused } from '../../support/raw.ts';
 import { openService } from '../../support/service.ts';
 
@@ -25,7 +26,7 @@ async function opened(t: Test) {
 
 const slugs = (reply: Reply) => reply.body.data.map(({ slug }: { slug: string }) => slug);
 
-t.test('an administrator of the platform reads any organization, without what its members keep in it', async (t) => {
+t.test('an administrator of the platform reads any organization, without its settings', async (t) => {
   const { api, token } = await opened(t);
   const { organization, accessToken } = await newAccount(api);
   await api.patch('/organizations/current', { settings: { secret: 1 } }, { token: accessToken });
@@ -36,10 +37,10 @@ t.test('an administrator of the platform reads any organization, without what it
   t.match(subscription, { plan: 'trial', status: 'trialing', trialEndsAt: /Z$/, limits: { teamMembers: 2 } });
   const unknown = await api.get(`${LIST}/019aa3f0-5c00-7a10-8b2f-3d6f1c2a4e01`, { token });
   refused(t, unknown, 'not_found', 'an unknown one');
-  refused(t, await api.get(`${LIST}/${organization.slug}`, { token }), 'validation_failed', 'a slug is no id');
+  refused(t, await api.get(`${LIST}/${organization.slug}`, { token }), 'validation_failed', 'a slug is not an id');
 });
 
-t.test('organizations are found by what slug or name begins with, in any case, and by status', async (t) => {
+t.test('organizations are found by the start of slug or name, in any case, and by status', async (t) => {
   const { api, token, list, database } = await opened(t);
   const named = (name: string, slug: string) => api.post('/organizations', { name, slug }, { token });
   await named('Zebra Works', 'stripes');
@@ -51,8 +52,8 @@ t.test('organizations are found by what slug or name begins with, in any case, a
   t.strictSame(slugs(await list('?q=zeb')), ['stripes', 'road', 'zebra-finch'], 'the oldest first');
   t.strictSame(slugs(await list('?q=ZEBRA%20C')), ['road']);
   for (const q of ['ÄP', 'äp', 'Äp', 'äP']) t.strictSame(slugs(await list(`?q=${encodeURIComponent(q)}`)), ['obst'], q);
-  t.strictSame(slugs(await list(`?q=${encodeURIComponent('A\u0308pf')}`)), ['obst'], 'however it is composed');
-  t.strictSame(slugs(await list('?q=bra')), [], 'only the beginning counts');
+  t.strictSame(slugs(await list(`?q=${encodeURIComponent('A\u0308pf')}`)), ['obst'], 'in either form of Unicode');
+  t.strictSame(slugs(await list('?q=bra')), [], 'only the start counts');
   for (const [q, found] of [
     ['100%', ['wool-x']],
     ['1%', []],
@@ -62,7 +63,7 @@ t.test('organizations are found by what slug or name begins with, in any case, a
     ['\\', []],
     ["'", []],
   ] as const) {
-    t.strictSame(slugs(await list(`?q=${encodeURIComponent(q)}`)), found, `${q} is no pattern`);
+    t.strictSame(slugs(await list(`?q=${encodeURIComponent(q)}`)), found, `${q} is not a pattern`);
   }
   await database.query("UPDATE organizations SET status = 'suspended' WHERE slug IN ('road', 'obst')");
   t.strictSame(slugs(await list('?status=suspended')), ['road', 'obst']);
@@ -70,7 +71,7 @@ t.test('organizations are found by what slug or name begins with, in any case, a
   t.strictSame(slugs(await list('?status=active&q=z')), ['stripes', 'zebra-finch']);
 });
 
-t.test('the list comes in pages that know the whole', async (t) => {
+t.test('the list has pages with the total', async (t) => {
   const { api, token, list } = await opened(t);
   for (let made = 0; made < 6; made += 1)
     await api.post('/organizations', { name: 'Same', slug: `same-${made}` }, { token });
@@ -99,10 +100,10 @@ t.test('the list comes in pages that know the whole', async (t) => {
   }
 });
 
-t.test('nobody else gets there, whatever they hold in organizations', async (t) => {
+t.test('nobody else has access, whatever rights they have in organizations', async (t) => {
   const { api, app, administrator } = await opened(t);
   const owner = await newAccount(api);
-  const loner = await newLoner(api);
+  const loner = await newAccountWithoutOrganization(api);
   const { id } = administrator.organization;
   for (const [who, account] of Object.entries({ owner, loner })) {
     const token = account.accessToken;
@@ -120,37 +121,34 @@ t.test('nobody else gets there, whatever they hold in organizations', async (t) 
   t.equal((await api.get(LIST, { token: loner.accessToken })).status, 200, 'no organization is needed');
 });
 
-t.test(
-  'a grant works from the next request on and ends with the next request, as does one of a disabled user',
-  async (t) => {
-    const { api, app, database } = await opened(t);
-    const { email, userId, accessToken: token } = await newAccount(api);
-    const statusNow = async () => (await api.get(LIST, { token })).status;
-    t.equal(await statusNow(), 403);
-    t.equal(await grantPlatformAdministrator(app.parts, email.toUpperCase()), true);
-    t.equal(await grantPlatformAdministrator(app.parts, email), false, 'twice is once');
-    t.equal(await statusNow(), 200);
-    t.equal(await revokePlatformAdministrator(app.parts, email), true);
-    t.equal(await revokePlatformAdministrator(app.parts, email), false);
-    t.equal(await statusNow(), 403);
-    await grantPlatformAdministrator(app.parts, email);
-    await database.query("UPDATE users SET status = 'disabled' WHERE id = $1", [userId]);
-    t.equal(await statusNow(), 403);
-    const events = await database.query<{ type: string }>(
-      "SELECT type FROM events WHERE target_id = $1 AND type LIKE 'platform%' ORDER BY at",
-      [userId],
-    );
-    const [granted, revoked] = ['platform_administrator.granted', 'platform_administrator.revoked'];
-    t.strictSame(
-      events.map(({ type }) => type),
-      [granted, revoked, granted],
-    );
-    await t.rejects(grantPlatformAdministrator(app.parts, 'nobody@example.com'), { code: 'not_found' });
-    await t.rejects(revokePlatformAdministrator(app.parts, 'no address'), { code: 'not_found' });
-  },
-);
+t.test('a grant works from the next request on and ends with the next request, also for a disabled user', async (t) => {
+  const { api, app, database } = await opened(t);
+  const { email, userId, accessToken: token } = await newAccount(api);
+  const statusNow = async () => (await api.get(LIST, { token })).status;
+  t.equal(await statusNow(), 403);
+  t.equal(await grantPlatformAdministrator(app.parts, email.toUpperCase()), true);
+  t.equal(await grantPlatformAdministrator(app.parts, email), false, 'a repeated grant changes nothing');
+  t.equal(await statusNow(), 200);
+  t.equal(await revokePlatformAdministrator(app.parts, email), true);
+  t.equal(await revokePlatformAdministrator(app.parts, email), false);
+  t.equal(await statusNow(), 403);
+  await grantPlatformAdministrator(app.parts, email);
+  await database.query("UPDATE users SET status = 'disabled' WHERE id = $1", [userId]);
+  t.equal(await statusNow(), 403);
+  const events = await database.query<{ type: string }>(
+    "SELECT type FROM events WHERE target_id = $1 AND type LIKE 'platform%' ORDER BY at",
+    [userId],
+  );
+  const [granted, revoked] = ['platform_administrator.granted', 'platform_administrator.revoked'];
+  t.strictSame(
+    events.map(({ type }) => type),
+    [granted, revoked, granted],
+  );
+  await t.rejects(grantPlatformAdministrator(app.parts, 'nobody@example.com'), { code: 'not_found' });
+  await t.rejects(revokePlatformAdministrator(app.parts, 'no address'), { code: 'not_found' });
+});
 
-t.test('administering the platform gives no right inside of an organization', async (t) => {
+t.test('administering the platform gives no right in an organization', async (t) => {
   const { api, administrator, token } = await opened(t);
   const other = await newAccount(api);
   const { email, password } = administrator;
@@ -165,18 +163,20 @@ t.test('administering the platform gives no right inside of an organization', as
   refused(t, await api.get('/organizations/current', { token, headers }), 'tenant_mismatch', 'by a header');
 });
 
-t.test('an operator founds an organization for somebody with an account', async (t) => {
+t.test('an operator creates an organization for a user with an account', async (t) => {
   const { api, app, database } = await opened(t);
-  const { email, password, userId } = await newLoner(api);
-  const founded = await createOrganizationFor(app.parts, { ownerEmail: email, name: 'Für Eva', slug: null });
+  const { email, password, userId } = await newAccountWithoutOrganization(api);
+  const founded = await createOrganizationForOwner(app.parts, { ownerEmail: email, name: 'Für Eva', slug: null });
   t.match(founded, { organization: { name: 'Für Eva', slug: 'fuer-eva' }, subscription: { status: 'trialing' } });
   const signed = await api.post('/auth/login', { email, password });
   t.match(signed.body.data, { user: { id: userId }, organization: founded.organization, roles: ['owner'] });
   const again = { ownerEmail: email, name: 'X', slug: 'fuer-eva' };
-  await t.rejects(createOrganizationFor(app.parts, again), { code: 'slug_taken' });
-  await t.rejects(createOrganizationFor(app.parts, { ...again, ownerEmail: 'nobody@x.org' }), { code: 'not_found' });
+  await t.rejects(createOrganizationForOwner(app.parts, again), { code: 'slug_taken' });
+  await t.rejects(createOrganizationForOwner(app.parts, { ...again, ownerEmail: 'nobody@x.org' }), {
+    code: 'not_found',
+  });
   await database.query(`UPDATE users SET status = 'disabled' WHERE email = $1`, [email]);
-  const disabled = createOrganizationFor(app.parts, { ...again, slug: null });
+  const disabled = createOrganizationForOwner(app.parts, { ...again, slug: null });
   await t.rejects(disabled, { code: 'account_disabled', message: /owner is disabled/ });
   const { id, slug } = founded.organization;
   for (const reference of [id, slug, slug.toUpperCase(), id.toUpperCase()]) {

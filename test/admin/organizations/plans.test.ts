@@ -1,4 +1,4 @@
-// How the search among all organizations is planned when there are many, with the values known and without.
+// How the search among all organizations is planned when there are many, with known and unknown values.
 import t from 'tap';
 import {
   countAdministeredOrganizations,
@@ -7,7 +7,7 @@ import {
 } from '../../../src/admin/organizations/store.ts';
 import type { Statement, SystemReader } from '../../../src/base/database/db.ts';
 import { createDatabase } from '../../support/database.ts';
-import { openTransaction } from '../../support/session-state.ts';
+import { openTransaction } from '../../support/locks.ts';
 
 const database = await createDatabase(t);
 await database.query(`
@@ -19,7 +19,7 @@ INSERT INTO subscriptions (organization_id, plan, status, limits) SELECT id, 'tr
 await database.query('VACUUM ANALYZE organizations');
 await database.query('VACUUM ANALYZE subscriptions');
 
-/** The statements that are asked, and the values they are asked with. */
+/** The statements and their values. */
 async function asked(search: OrganizationSearch): Promise<[Statement, unknown[]][]> {
   const seen: [Statement, unknown[]][] = [];
   const reader: SystemReader = {
@@ -34,7 +34,7 @@ async function asked(search: OrganizationSearch): Promise<[Statement, unknown[]]
 }
 
 for (const mode of ['force_custom_plan', 'force_generic_plan']) {
-  t.test(`a search reads no table from end to end (${mode})`, async (t) => {
+  t.test(`a search makes no full table scan (${mode})`, async (t) => {
     const client = await openTransaction(t, database);
     await client.query(`SET LOCAL plan_cache_mode = ${mode}`);
     for (const search of [

@@ -1,12 +1,14 @@
-// The suspension of an organization: at once, whole, reversible, and the same in every process.
+// The suspension of an organization: at once, complete, reversible, and the same in every process.
 import t, { type Test } from 'tap';
 import { activateOrganization, suspendOrganization } from '../../../src/admin/organizations/organizations.ts';
-import { type Account, type Api, atOnce, newAccount } from '../../support/client.ts';
+import { type Api, atOnce } from '../../support/client.ts';
 import { createDatabase } from '../../support/database.ts';
-import { newAdministrator } from '../../support/platform.ts';
+import { type Account, newAccount } from '../../support/fixtures/accounts.ts';
+import { newAdministrator } from '../../support/fixtures/administrators.ts';
+import { seedOrganizationOf } from '../../support/fixtures/people.ts';
 import { refused } from '../../support/raw.ts';
+import { eventsAbout } from '../../support/rows.ts';
 import { openService } from '../../support/service.ts';
-import { eventsAbout, joinOrganization } from '../../support/session-state.ts';
 import { rounds } from '../../support/thorough.ts';
 
 async function opened(t: Test) {
@@ -24,48 +26,41 @@ function loginOf({ email, password }: Account) {
   return { email, password };
 }
 
-t.test(
-  'suspension holds at once for tokens, refreshing and signing in; activation gives everything back',
-  async (t) => {
-    const { api, account, org, change } = await opened(t);
-    const token = account.accessToken;
-    const stranger = await newAccount(api);
-    const suspended = await change('suspend');
-    t.match([suspended.status, suspended.body.data], [200, { id: org, status: 'suspended' }]);
-    t.match(await api.get('/me', { token }), { status: 401, code: 'organization_suspended' });
-    t.match(await api.get('/organizations/current', { token }), { status: 401, code: 'organization_suspended' });
-    const { refreshToken } = account;
-    refused(t, await api.post('/auth/refresh', { refreshToken }), 'organization_suspended', 'refresh');
-    refused(
-      t,
-      await api.post('/auth/login', { ...loginOf(account), organization: org }),
-      'organization_suspended',
-      'login',
-    );
-    refused(
-      t,
-      await api.post('/auth/switch-organization', { organization: org }, { token }),
-      'organization_suspended',
-      'switch',
-    );
-    const elsewhere = await api.post('/auth/login', loginOf(account));
-    t.match(elsewhere.body.data, { organization: null, memberships: [] }, 'without a name one signs in to none');
-    const headers = { 'x-tenant-id': org };
-    const lone = elsewhere.body.data.accessToken;
-    refused(t, await api.get('/me', { token: lone, headers }), 'organization_suspended', 'named by a header');
-    t.equal((await api.get('/me', { token: stranger.accessToken })).status, 200, 'others are not affected');
-    t.match((await change('activate')).body.data, { id: org, status: 'active' });
-    t.equal((await api.get('/me', { token })).status, 200, 'the very same access token works again');
-    t.equal((await api.get('/me', { token: lone, headers })).body.data.organization.id, org);
-    t.equal(
-      (await api.post('/auth/refresh', { refreshToken })).body.data.organization.id,
-      org,
-      'and the refresh token',
-    );
-  },
-);
+t.test('suspension counts at once for tokens, refreshing and signing in; activation restores everything', async (t) => {
+  const { api, account, org, change } = await opened(t);
+  const token = account.accessToken;
+  const stranger = await newAccount(api);
+  const suspended = await change('suspend');
+  t.match([suspended.status, suspended.body.data], [200, { id: org, status: 'suspended' }]);
+  t.match(await api.get('/me', { token }), { status: 401, code: 'organization_suspended' });
+  t.match(await api.get('/organizations/current', { token }), { status: 401, code: 'organization_suspended' });
+  const { refreshToken } = account;
+  refused(t, await api.post('/auth/refresh', { refreshToken }), 'organization_suspended', 'refresh');
+  refused(
+    t,
+    await api.post('/auth/login', { ...loginOf(account), organization: org }),
+    'organization_suspended',
+    'login',
+  );
+  refused(
+    t,
+    await api.post('/auth/switch-organization', { organization: org }, { token }),
+    'organization_suspended',
+    'switch',
+  );
+  const elsewhere = await api.post('/auth/login', loginOf(account));
+  t.match(elsewhere.body.data, { organization: null, memberships: [] }, 'without a name the sign-in acts for none');
+  const headers = { 'x-tenant-id': org };
+  const lone = elsewhere.body.data.accessToken;
+  refused(t, await api.get('/me', { token: lone, headers }), 'organization_suspended', 'named by a header');
+  t.equal((await api.get('/me', { token: stranger.accessToken })).status, 200, 'others are not affected');
+  t.match((await change('activate')).body.data, { id: org, status: 'active' });
+  t.equal((await api.get('/me', { token })).status, 200, 'the very same access token works again');
+  t.equal((await api.get('/me', { token: lone, headers })).body.data.organization.id, org);
+  t.equal((await api.post('/auth/refresh', { refreshToken })).body.data.organization.id, org, 'and the refresh token');
+});
 
-t.test('a second time changes nothing: no event, no revocation', async (t) => {
+t.test('a repetition changes nothing: no event, no revocation', async (t) => {
   const { database, administrator, org, change } = await opened(t);
   for (const [to, status] of [
     ['activate', 'active'],
@@ -95,16 +90,16 @@ t.test('an administrator can activate the organization that their own token acts
   t.equal((await api.get('/me', { token: administrator.accessToken })).status, 200);
 });
 
-t.test('other organizations of the same person go on', async (t) => {
+t.test('other organizations of the same user continue', async (t) => {
   const { api, database, account, change } = await opened(t);
-  const globex = await joinOrganization(database, account.userId, { slug: 'globex' });
+  const globex = await seedOrganizationOf(database, account.userId, { slug: 'globex' });
   const there = (await api.post('/auth/login', { ...loginOf(account), organization: 'globex' })).body.data;
   await change('suspend');
   t.equal((await api.get('/me', { token: there.accessToken })).body.data.organization.id, globex);
   t.match((await api.get('/me/organizations', { token: there.accessToken })).body.pagination, { total: 1 });
 });
 
-t.test('another process refuses with its next reading, and accepts again', async (t) => {
+t.test('another process refuses after its next read, and accepts again', async (t) => {
   const { database, app, account, org } = await opened(t);
   const replica = await openService(t, database);
   const seen = async () => {
@@ -117,31 +112,27 @@ t.test('another process refuses with its next reading, and accepts again', async
   t.match(await activateOrganization(app.parts, org, null), { changed: true });
   t.equal(await seen(), 200);
   t.match(await suspendOrganization(replica.app.parts, org, null), { changed: true });
-  t.equal(
-    (await replica.api.get('/me', { token: account.accessToken })).status,
-    401,
-    'the own process needs no reading',
-  );
+  t.equal((await replica.api.get('/me', { token: account.accessToken })).status, 401, 'this process needs no read');
 });
 
-t.test('a reading that began before a change does not undo it', async (t) => {
+t.test('a read that began before a change does not undo it', async (t) => {
   const { api, app, account, org } = await opened(t);
   const { revocations } = app.parts;
   const status = async () => (await api.get('/me', { token: account.accessToken })).status;
   for (let round = 0; round < rounds(50); round += 1) {
     const readings = () => Promise.all([revocations.synchronize(), revocations.synchronize()]);
     await Promise.all([readings(), suspendOrganization(app.parts, org, null)]);
-    if ((await status()) !== 401) t.fail(`round ${round}: a suspended organization was let in`);
+    if ((await status()) !== 401) t.fail(`round ${round}: a suspended organization was accepted`);
     await Promise.all([activateOrganization(app.parts, org, null), readings()]);
     if ((await status()) !== 200) t.fail(`round ${round}: an active organization was refused`);
   }
-  // What such a reading brings, at the worst: the state of before.
+  // What such a read returns, at the worst: the state from before.
   await suspendOrganization(app.parts, org, null);
   revocations.publish([{ kind: 'organization', org, state: 'active', at: 0 }]);
   t.equal(await status(), 401);
 });
 
-t.test('of suspending and activating at once the last one counts, in the database and in every process', async (t) => {
+t.test('of suspending and activating at once the last one counts, in the database and every process', async (t) => {
   const { database, api, app, account, org } = await opened(t);
   const replica = await openService(t, database);
   const token = account.accessToken;

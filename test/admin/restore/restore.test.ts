@@ -1,20 +1,21 @@
-// Starting over after a backup was restored: nothing from before opens anything any more, and everybody can come back.
+// After a backup was restored: no token from before works any more, and every user can sign in again.
 import { randomUUID } from 'node:crypto';
 import t, { type Test } from 'tap';
 import { endEverything } from '../../../src/admin/restore/restore.ts';
 import { Problem } from '../../../src/base/errors/problem.ts';
 import { createRevocationMap } from '../../../src/protocol/revocation-map.ts';
-import { newAccount } from '../../support/client.ts';
+import { freshEmail, openInviting, registering } from '../../directory/invitations/inviting.ts';
 import { createDatabase, type TestDatabase } from '../../support/database.ts';
+import { newAccount } from '../../support/fixtures/accounts.ts';
+import { newAdministrator } from '../../support/fixtures/administrators.ts';
+import { seedClient, tokenOfClient } from '../../support/fixtures/clients.ts';
 import { partsOf } from '../../support/forge.ts';
-import { freshEmail, openInviting, registering } from '../../support/inviting.ts';
-import { newAdministrator } from '../../support/platform.ts';
+import { openTransaction, waiters } from '../../support/locks.ts';
+import { countRows } from '../../support/rows.ts';
 import { openService } from '../../support/service.ts';
-import { plantClient, tokenOfClient } from '../../support/service-clients.ts';
-import { countRows, openTransaction, waiters } from '../../support/session-state.ts';
 import { until } from '../../support/until.ts';
 
-/** A copy as a backup would have it. Nobody may use the database meanwhile. */
+/** A copy like a backup. No connection may use the database during the copy. */
 async function backup(t: Test, database: TestDatabase): Promise<TestDatabase> {
   const elsewhere = await createDatabase(t);
   await elsewhere.query('SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = $1', [database.name]);
@@ -23,11 +24,11 @@ async function backup(t: Test, database: TestDatabase): Promise<TestDatabase> {
 
 const seconds = (date: Date) => Math.floor(date.getTime() / 1000);
 
-t.test('after a restored backup nothing that was handed out before opens anything', async (t) => {
+t.test('after a restored backup no earlier token works', async (t) => {
   const database = await createDatabase(t);
   const first = await openService(t, database);
   const [kept, gone] = [await newAccount(first.api), await newAccount(first.api)];
-  const { id: clientId } = await plantClient(database, {
+  const { id: clientId } = await seedClient(database, {
     organizationId: kept.organization.id,
     permissions: ['revocations:read'],
   });
@@ -35,7 +36,7 @@ t.test('after a restored backup nothing that was handed out before opens anythin
   await first.app.close();
   const restored = await backup(t, database);
 
-  // What happens now is lost: the backup does not know of it.
+  // Changes from now on are lost: the backup does not contain them.
   const lost = await openService(t, database);
   await lost.api.post('/auth/logout', { refreshToken: gone.refreshToken });
   const later = await lost.api.post('/auth/login', { email: kept.email, password: kept.password });
@@ -79,7 +80,7 @@ t.test('after a restored backup nothing that was handed out before opens anythin
     'invalid_refresh_token',
   );
   t.equal((await api.get('/revocations', { token: clientToken })).status, 401, 'the token of a client');
-  t.equal((await api.get('/me', { token: between.accessToken })).status, 200, 'who came after it stays');
+  t.equal((await api.get('/me', { token: between.accessToken })).status, 200, 'tokens issued afterwards work');
   t.equal((await api.post('/auth/refresh', { refreshToken: between.refreshToken })).status, 200);
 
   const other = await openService(t, restored);
@@ -88,10 +89,10 @@ t.test('after a restored backup nothing that was handed out before opens anythin
   t.equal((await other.api.get('/me', { token: between.accessToken })).status, 200);
 
   const again = await api.post('/auth/login', { email: kept.email, password: kept.password });
-  t.equal(again.status, 200, 'and everybody can come back');
+  t.equal(again.status, 200, 'and every user can sign in again');
   const token = again.body.data.accessToken;
   t.equal((await other.api.get('/organizations/current', { token })).status, 200);
-  // Who has heard of the lost time, a verifier or by Redis, must not hold it against the new tokens.
+  // Verifiers and replicas that know events of the lost time must not refuse the new tokens because of them.
   verifier.add({ kind: 'everything', not_before: seconds(restoredAt) });
   const { claims } = partsOf(token);
   const judged = { id: kept.userId, epoch: Number(claims.epoch), issuedAt: Number(claims.iat) };
@@ -113,11 +114,11 @@ t.test('an invitation from before cannot be used until it is sent again', async 
   t.equal(sent.status, 200);
 });
 
-t.test('it is done wholly or not at all', async (t) => {
+t.test('it is done completely or not at all', async (t) => {
   const database = await createDatabase(t);
   const { app, api } = await openService(t, database);
   await newAccount(api);
-  await plantClient(database, { organizationId: null });
+  await seedClient(database, { organizationId: null });
   const state = async () =>
     Promise.all(
       ['users', 'clients', 'sessions', 'invitations', 'revocations', 'events'].map((table) =>
@@ -131,10 +132,10 @@ t.test('it is done wholly or not at all', async (t) => {
   t.same(await state(), before, 'a dry run changes nothing');
   await database.query(`ALTER TABLE events ADD CONSTRAINT no_event CHECK (type <> 'installation.recovered')`);
   await t.rejects(endEverything(app.parts, { restoredAt: new Date() }));
-  t.same(await state(), before, 'what fails at its last step has changed nothing');
+  t.same(await state(), before, 'a failure at the last step has changed nothing');
   await database.query('ALTER TABLE events DROP CONSTRAINT no_event');
   await t.rejects(endEverything(app.parts, { restoredAt: new Date(Date.now() + 60_000) }), Problem);
-  t.same(await state(), before, 'nor does an instant to come');
+  t.same(await state(), before, 'nor does an instant in the future');
   await endEverything(app.parts, { restoredAt: new Date() });
   const events = await database.query(`SELECT type, data FROM events WHERE type = 'installation.recovered'`);
   t.match(events, [{ data: { sessions: 1, users: 1, clients: 1, invitations: 0 } }]);
@@ -142,7 +143,7 @@ t.test('it is done wholly or not at all', async (t) => {
   t.match(await database.query('SELECT min(epoch) AS epoch FROM users'), [{ epoch: 2_000_000 }], 'it can be repeated');
 });
 
-t.test('a sign-in that is under way does not slip through', async (t) => {
+t.test('a sign-in in progress does not bypass it', async (t) => {
   const database = await createDatabase(t);
   const { app, api } = await openService(t, database);
   const { userId } = await newAccount(api);
@@ -163,14 +164,14 @@ t.test('a sign-in that is under way does not slip through', async (t) => {
   ]);
 });
 
-t.test('whoever changed their rights in the lost time is judged by what they hold now', async (t) => {
+t.test('a user whose rights changed in the lost time has the restored rights', async (t) => {
   const database = await createDatabase(t);
   const { app, api } = await openService(t, database);
   const { userId, organization } = await newAccount(api);
   await app.parts.revocations.synchronize();
-  const held = async () => (await app.parts.access.holdings(organization.id, [userId])).get(userId)?.assignments.length;
+  const held = async () => (await app.parts.access.grants(organization.id, [userId])).get(userId)?.assignments.length;
   t.equal(await held(), 1);
-  // As if another database had taken the place: nobody told of this.
+  // As if another database had replaced it: no process is informed.
   await database.query('DELETE FROM role_assignments WHERE user_id = $1', [userId]);
   t.equal(await held(), 1, 'remembered');
   await endEverything(app.parts, { restoredAt: new Date() });

@@ -1,18 +1,19 @@
-// What operators do to sessions and passwords, against what goes on at the same moment.
+// What operators do to sessions and passwords, and requests at the same moment.
 import { randomUUID } from 'node:crypto';
 import pg from 'pg';
 import t from 'tap';
 import { setPassword } from '../../../src/admin/accounts/change-account.ts';
 import { endAllSessions } from '../../../src/admin/sessions/sessions.ts';
-import { newAccount } from '../../support/client.ts';
+import { sessionRow } from '../../sign-in/sessions/rows.ts';
 import { createDatabase } from '../../support/database.ts';
+import { newAccount } from '../../support/fixtures/accounts.ts';
+import { openTransaction, waiters } from '../../support/locks.ts';
 import { openService } from '../../support/service.ts';
-import { openTransaction, sessionRow, waiters } from '../../support/session-state.ts';
 
 const database = await createDatabase(t);
 const { api, app } = await openService(t, database);
 
-t.test('a sign-in that was under way when everything was ended is ended as well', async (t) => {
+t.test('a sign-in in progress when everything is ended is ended as well', async (t) => {
   const account = await newAccount(api);
   await database.query(`UPDATE sessions SET revoked_at = now(), revoked_reason = 'logout'`);
   const client = new pg.Client({ connectionString: database.systemUrl });
@@ -36,14 +37,14 @@ t.test('a sign-in that was under way when everything was ended is ended as well'
   t.equal((await sessionRow(database, id)).revoked_reason, 'ended_by_operator');
 });
 
-t.test('a password that is set takes the user before the password, as a claim does', async (t) => {
+t.test('setting a password locks the user before the password, like a claim', async (t) => {
   const account = await newAccount(api);
   const claiming = await openTransaction(t, database);
   await claiming.query('SELECT FROM users WHERE id = $1 FOR NO KEY UPDATE', [account.userId]);
   const done = setPassword(app.parts, { id: account.userId, email: account.email }, 'eleven quiet lanterns');
   await waiters(database, 1);
   const hash = await claiming.query('SELECT FROM passwords WHERE user_id = $1 FOR UPDATE NOWAIT', [account.userId]);
-  t.equal(hash.rowCount, 1, 'whoever waits for the user does not hold the password');
+  t.equal(hash.rowCount, 1, 'a transaction that waits for the user does not lock the password');
   await claiming.query('COMMIT');
   t.equal(await done, 1);
 });

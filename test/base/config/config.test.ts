@@ -1,4 +1,4 @@
-// The environment: what is assumed, what is refused and by which name, and what production insists on.
+// The environment: defaults, refused values and the names in the refusal, and the requirements of production.
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -12,7 +12,7 @@ const PRODUCTION = {
   KEYS_DIR: '/keys',
 };
 
-/** The problems of an environment; [] when it is accepted. */
+/** The problems of an environment. [] if it is accepted. */
 function problemsOf(env: Record<string, string>): readonly string[] {
   try {
     readConfig(env);
@@ -68,7 +68,7 @@ t.test('an empty environment is a development one with safe defaults', async (t)
   t.same(readConfig(blank), config, 'empty counts as unset');
 });
 
-t.test('values are read as they are written by people', async (t) => {
+t.test('values are read in the usual ways to write them', async (t) => {
   const durations = { '90': 90, '90s': 90, '2m': 120, '15m': 900 };
   for (const [written, seconds] of Object.entries(durations)) {
     t.equal(readConfig({ ACCESS_TOKEN_TTL: written }).ACCESS_TOKEN_TTL, seconds, written);
@@ -88,7 +88,7 @@ t.test('values are read as they are written by people', async (t) => {
   t.equal(readConfig({ DATA_DIR: '/data' }).KEYS_DIR, '/data/keys');
 });
 
-t.test('a wrong value is refused by the name of its variable', async (t) => {
+t.test('a wrong value is refused with the name of its variable', async (t) => {
   const wrong: Record<string, string[]> = {
     NODE_ENV: ['prod', 'Production'],
     PORT: ['-1', '65536', '3000x', '1.5', '0x50', '1e3', '+80', ' 80', '8_0', 'Infinity'],
@@ -143,7 +143,7 @@ t.test('a wrong value is refused by the name of its variable', async (t) => {
     for (const value of values) t.strictSame(namesIn(problemsOf({ [name]: value })), [name], `${name}=${value}`);
   }
   const all = namesIn(problemsOf({ PORT: 'x', LOG_LEVEL: 'x', CORS_ORIGINS: '*' }));
-  t.strictSame(all.sort(), ['CORS_ORIGINS', 'LOG_LEVEL', 'PORT'], 'all at once');
+  t.strictSame(all.sort(), ['CORS_ORIGINS', 'LOG_LEVEL', 'PORT'], 'all in one refusal');
 });
 
 t.test('a refusal says in one line what the value must be', async (t) => {
@@ -164,7 +164,7 @@ t.test('values that contradict each other are refused', async (t) => {
   t.strictSame(namesIn(problemsOf({ PORT: '0' })), ['PUBLIC_URL']);
 });
 
-t.test('production refuses what is only good for development', async (t) => {
+t.test('production refuses values that are only good for development', async (t) => {
   t.same(problemsOf(PRODUCTION), []);
   t.match(readConfig(PRODUCTION), { production: true, DOCS_ENABLED: false });
   const without = (name: string) => ({ ...PRODUCTION, [name]: '' });
@@ -176,7 +176,7 @@ t.test('production refuses what is only good for development', async (t) => {
     const problems = problemsOf({ ...PRODUCTION, TRUSTED_PROXIES: range });
     t.match(problems, [/^TRUSTED_PROXIES: \S+\/0 would let every client name its own address/], range);
     t.equal(problems.length, 1);
-    t.same(problemsOf({ TRUSTED_PROXIES: range }), [], 'good for a test behind anything');
+    t.same(problemsOf({ TRUSTED_PROXIES: range }), [], 'allowed for a test behind a proxy');
   }
   t.same(problemsOf({ ...PRODUCTION, TRUSTED_PROXIES: '10.0.0.0/8,fd00::/8' }), []);
   t.strictSame(namesIn(problemsOf({ ...PRODUCTION, PUBLIC_APP_URL: 'http://app.example.com' })), ['PUBLIC_APP_URL']);
@@ -186,11 +186,11 @@ t.test('production refuses what is only good for development', async (t) => {
   const mixed = problemsOf({ ...PRODUCTION, CORS_ORIGINS: 'https://app.example.com,http://app.example.com' });
   t.strictSame(mixed, ['CORS_ORIGINS: http://app.example.com must be https in production']);
   const single = { JWT_ACCESS_PRIVATE_KEY_PATH: '/a.pem', JWT_REFRESH_PRIVATE_KEY_PATH: '/r.pem' };
-  t.same(problemsOf({ ...without('KEYS_DIR'), ...single }), [], 'two single keys do as well');
+  t.same(problemsOf({ ...without('KEYS_DIR'), ...single }), [], 'two single keys work as well');
   t.strictSame(namesIn(problemsOf({ ...without('KEYS_DIR'), JWT_ACCESS_PRIVATE_KEY_PATH: '/a.pem' })), ['KEYS_DIR']);
   const roles = { DATABASE_APP_URL: 'postgres://app@db/x', DATABASE_SYSTEM_URL: 'postgres://system@db/x' };
-  t.same(problemsOf({ ...without('DATABASE_URL'), ...roles }), [], 'the owner need not be known');
-  t.equal(namesIn(problemsOf({ NODE_ENV: 'production' })).length, 3, 'all at once');
+  t.same(problemsOf({ ...without('DATABASE_URL'), ...roles }), [], 'the owner may be unknown');
+  t.equal(namesIn(problemsOf({ NODE_ENV: 'production' })).length, 3, 'all in one refusal');
 });
 
 t.test('a secret may come from a file, and only a secret', async (t) => {
@@ -208,7 +208,7 @@ t.test('a secret may come from a file, and only a secret', async (t) => {
   writeFileSync(file, 'not a URL');
   const refused = problemsOf({ DATABASE_URL_FILE: file });
   t.strictSame(namesIn(refused), ['DATABASE_URL']);
-  t.notMatch(refused.join(), 'not a URL', 'what a secret holds is not told');
+  t.notMatch(refused.join(), 'not a URL', 'the refusal does not contain the secret');
   t.equal(readConfig({ LOG_LEVEL_FILE: file }).LOG_LEVEL, 'info');
   const secrets = Object.entries(ENVIRONMENT).filter(([, schema]) => schema.meta()?.secret === true);
   t.strictSame(
@@ -217,18 +217,18 @@ t.test('a secret may come from a file, and only a secret', async (t) => {
   );
 });
 
-t.test('every variable is described', async (t) => {
+t.test('every variable has a description', async (t) => {
   for (const [name, schema] of Object.entries(ENVIRONMENT)) t.match(schema.meta()?.description, /^.{10,}\.$/, name);
 });
 
-t.test('a mail server whose user or password is not percent-encoded is refused by name', async (t) => {
+t.test('a mail URL whose user or password is not percent-encoded is refused by name', async (t) => {
   const refused = problemsOf({ SMTP_URL: 'smtp://user:50%off@mail.example' });
   t.match(refused, [/^SMTP_URL: .*%25/]);
   t.equal(refused.length, 1);
   t.same(problemsOf({ SMTP_URL: 'smtp://user:50%25off@mail.example' }), []);
 });
 
-t.test('production has no sender on localhost, with brackets or without', async (t) => {
+t.test('production refuses a sender on localhost, with brackets or without', async (t) => {
   const mail = { ...PRODUCTION, SMTP_URL: 'smtps://user:secret@mail.example' };
   for (const from of ['no-reply@localhost', 'Tenantry <no-reply@LOCALHOST>']) {
     t.match(problemsOf({ ...mail, MAIL_FROM: from }), [/^MAIL_FROM: is required in production/], from);

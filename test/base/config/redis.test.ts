@@ -1,4 +1,5 @@
-// REDIS_URL: how one server and a cluster are written, what is refused, and what a production start remarks.
+// REDIS_URL: how one server and a cluster are written, which values are refused, and the warnings of a production
+// start.
 import t from 'tap';
 import { ConfigRefused, readConfig } from '../../../src/base/config/config.ts';
 import { redisOf } from '../../../src/base/config/handed-on.ts';
@@ -16,7 +17,7 @@ function refusal(REDIS_URL: string): string {
   }
 }
 
-t.test('a Redis is read as it is written', async (t) => {
+t.test('a URL of one Redis server is read', async (t) => {
   const plain = { tls: false, username: '', password: '', database: 0 };
   t.strictSame(read('redis://cache'), { ...plain, nodes: [{ host: 'cache', port: 6379 }] });
   t.strictSame(read('redis://:s,e%2Fcret@10.0.0.1:7000/15'), {
@@ -36,7 +37,7 @@ t.test('a Redis is read as it is written', async (t) => {
   t.equal(redisOf(readConfig({ REDIS_URL: '' })), null);
 });
 
-t.test('the nodes of a cluster follow each other, and the user may stand in the first one alone', async (t) => {
+t.test('the nodes of a cluster are listed one after the other, and only the first one may have the user', async (t) => {
   const nodes = [
     { host: 'a', port: 1 },
     { host: 'b', port: 6379 },
@@ -47,7 +48,7 @@ t.test('the nodes of a cluster follow each other, and the user may stand in the 
   t.strictSame(read('rediss://u:p,w@a:1 , rediss://b/ ,rediss://c:3'), cluster);
 });
 
-t.test('what could be meant otherwise is refused, and the value is not repeated', async (t) => {
+t.test('an ambiguous value is refused, and the refusal does not repeat it', async (t) => {
   const wrong: Record<string, RegExp> = {
     'http://cache': /must be a redis:\/\/ or rediss:\/\/ URL/,
     cache: /must be a redis/,
@@ -78,7 +79,7 @@ t.test('what could be meant otherwise is refused, and the value is not repeated'
   }
 });
 
-t.test('production remarks on what makes it slower or readable by others, and nothing else does', async (t) => {
+t.test('production warns about a Redis that is slow or readable by others, and nothing else does', async (t) => {
   const production = {
     NODE_ENV: 'production',
     DATABASE_URL: 'postgres://owner:secret@db.internal/tenantry',

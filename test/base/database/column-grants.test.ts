@@ -1,4 +1,5 @@
-// What the restricted role may write of a row of its own organization, asked by plain SQL: only what the service changes.
+// Which columns of its own organization's rows the restricted role may write, tested with plain SQL: only those that
+// the service changes.
 import { randomUUID } from 'node:crypto';
 import t from 'tap';
 import { raiseAnyClientEpoch, raiseClientEpoch } from '../../../src/access/clients/epoch-store.ts';
@@ -6,17 +7,17 @@ import { openDatabase, statement } from '../../../src/base/database/db.ts';
 import { openLog } from '../../../src/base/platform/log.ts';
 import { raiseEpochs } from '../../../src/directory/users/epoch-store.ts';
 import { createDatabase } from '../../support/database.ts';
-import { type Tenant, tenants } from '../../support/tenants.ts';
+import { seedTenants, type Tenant } from './tenants.ts';
 
 const database = await createDatabase(t);
-const [own] = (await tenants(database, 2)) as [Tenant];
+const [own] = (await seedTenants(database, 2)) as [Tenant];
 const db = openDatabase({ ...database, poolSize: 2, log: openLog({ level: 'silent', pretty: false }) });
 t.teardown(() => db.close());
 const reader = db.organizationReader({ organizationId: own.organizationId, userId: own.userId });
 const ask = (text: string, values: unknown[] = []) => reader.rows<Record<string, unknown>>(statement(text), values);
 const REFUSED = { code: '42501' };
 
-t.test('an epoch goes up by one, with a revocation that says the new one', async (t) => {
+t.test('an epoch increases by one, together with a revocation of the new epoch', async (t) => {
   for (const epoch of ['2147483647', 'epoch + 2', 'epoch - 1']) {
     await t.rejects(ask(`UPDATE users SET epoch = ${epoch}`), { code: '23514' }, epoch);
   }
@@ -27,7 +28,7 @@ t.test('an epoch goes up by one, with a revocation that says the new one', async
   t.same(rows, [{ epoch: 1 }]);
 });
 
-t.test('no organization sees or chooses the token of an invitation', async (t) => {
+t.test('no organization reads or chooses the token of an invitation', async (t) => {
   const id = randomUUID();
   const columns = 'id, organization_id, email, email_key, expires_at';
   const values = [id, own.organizationId, 'ada@x.org'];
@@ -56,7 +57,7 @@ t.test('a token ends with every change of its invitation, whoever makes it', asy
   }
 });
 
-t.test('no organization says when a mail was asked for, or what became of it', async (t) => {
+t.test('no organization sets when a mail was requested, or its result', async (t) => {
   const columns = 'id, organization_id, kind, subject_id, recipient_key';
   const values = [randomUUID(), own.organizationId];
   for (const [column, value] of [
@@ -82,13 +83,13 @@ t.test('no organization says when a mail was asked for, or what became of it', a
   await t.rejects(
     ask(`INSERT INTO outbox (id, kind, subject_id) VALUES (gen_random_uuid(), 'invitation', $1::uuid)`, [values[0]]),
     { ...REFUSED, message: /row-level security/ },
-    'a mail of no organization is the system’s to ask for',
+    'only the system requests a mail of no organization',
   );
   await t.rejects(ask(`UPDATE outbox SET outcome = 'sent'`), REFUSED);
   await t.rejects(ask('DELETE FROM outbox'), REFUSED);
 });
 
-t.test('a role holds permissions, one in each element', async (t) => {
+t.test('a role has permissions, one in each element', async (t) => {
   const make = (permissions: (string | null)[]) =>
     ask(
       `INSERT INTO roles (id, organization_id, owner_key, name, level, permissions) VALUES ($1::uuid, $2, $2, $1::text, 1, $3)`,
@@ -101,7 +102,7 @@ t.test('a role holds permissions, one in each element', async (t) => {
   for (const permissions of [[], ['a:b'], ['a:*', '*:b', '*:*']]) await t.resolves(make(permissions), `${permissions}`);
 });
 
-t.test('of a client an organization changes what the service lets it change, and its epoch by one', async (t) => {
+t.test('an organization changes only the allowed columns of a client, and its epoch by one', async (t) => {
   const id = randomUUID();
   const columns = 'id, organization_id, owner_key, name, permissions, authentication';
   const make = (more: string, value: string) =>
@@ -127,14 +128,10 @@ t.test('of a client an organization changes what the service lets it change, and
   const asSystem = await db.system((tx) => raiseAnyClientEpoch(tx, own.organizationId, id));
   t.same(asSystem, [{ kind: 'client', client_id: id, epoch: 2 }]);
   const told = 'SELECT epoch, caused_in FROM revocations WHERE subject = $1 AND epoch = 2';
-  t.same(
-    await database.query(told, [id]),
-    [{ epoch: 2, caused_in: own.organizationId }],
-    'an operator’s change as well',
-  );
+  t.same(await database.query(told, [id]), [{ epoch: 2, caused_in: own.organizationId }], 'also an operator’s change');
 });
 
-t.test('no organization sees a secret’s hash, changes one, or says when it was made', async (t) => {
+t.test('no organization reads a secret’s hash, changes one, or sets its creation time', async (t) => {
   const [client] = await ask('SELECT id::text FROM clients');
   const make = (more = '', value = '') =>
     ask(
@@ -152,7 +149,7 @@ t.test('no organization sees a secret’s hash, changes one, or says when it was
   await t.rejects(ask('SELECT 1 FROM client_assertions'), REFUSED);
 });
 
-t.test('a client holds permissions, one in each element, and keys exactly where it signs', async (t) => {
+t.test('a client has permissions, one in each element, and keys only if it signs', async (t) => {
   const make = (permissions: (string | null)[], authentication = 'client_secret', jwks: string | null = null) =>
     ask(
       `INSERT INTO clients (id, organization_id, owner_key, name, permissions, authentication, jwks)

@@ -1,17 +1,17 @@
-// Two transactions that stand in each other's way: PostgreSQL undoes one of them, which is run again.
+// Two transactions that deadlock: PostgreSQL aborts one of them, which is run again.
 import t from 'tap';
 import { openDatabase, statement } from '../../../src/base/database/db.ts';
 import { openLog } from '../../../src/base/platform/log.ts';
 import { createDatabase } from '../../support/database.ts';
-import { tenants } from '../../support/tenants.ts';
+import { seedTenants } from './tenants.ts';
 
 const LOCK = statement('SELECT 1 FROM users WHERE id = $1::uuid FOR UPDATE');
 
 t.test(
-  'of two transactions that wait for each other both are done in the end, one of them at its second try',
+  'of two transactions that wait for each other, PostgreSQL ends one, which is run again: both succeed',
   async (t) => {
     const database = await createDatabase(t);
-    const planted = await tenants(database, 2);
+    const planted = await seedTenants(database, 2);
     const [one = '', two = ''] = planted.map(({ userId }) => userId);
     const db = openDatabase({ ...database, poolSize: 4, log: openLog({ level: 'silent', pretty: false }) });
     t.teardown(() => db.close());
@@ -24,11 +24,12 @@ t.test(
         await tx.rows(LOCK, [first]);
         begun += 1;
         if (begun === 2) resolve();
-        await both; // each holds what the other goes on to ask for
+        await both; // each has the lock that the other requests next
         await tx.rows(LOCK, [second]);
         return first;
       });
     t.same(await Promise.all([inOrder(one, two), inOrder(two, one)]), [one, two]);
-    t.equal(attempts, 3);
+    // The transaction that runs again may lock its first row before the other one wakes up, and deadlock once more.
+    t.ok(attempts >= 3, `${attempts} attempts`);
   },
 );

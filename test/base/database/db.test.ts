@@ -1,10 +1,10 @@
-// The door to the database: what each scope sees, that no scope outlives its work, and that instants are right.
+// The database access: what each scope sees, that no scope outlives its work, and that instants are right.
 import { randomUUID } from 'node:crypto';
 import t, { type Test } from 'tap';
 import { type Database, openDatabase, statement, type Transaction } from '../../../src/base/database/db.ts';
 import { openLog } from '../../../src/base/platform/log.ts';
 import { createDatabase, type TestDatabase } from '../../support/database.ts';
-import { type Tenant, tenants, VISIBLE, type Visible, visible } from '../../support/tenants.ts';
+import { seedTenants, type Tenant, VISIBLE, type Visible, visible } from './tenants.ts';
 
 const log = openLog({ level: 'silent', pretty: false });
 
@@ -14,10 +14,10 @@ function opened(t: Test, { appUrl, systemUrl }: TestDatabase, poolSize = 3): Dat
   return db;
 }
 
-t.test('each scope sees exactly what is its own, in a transaction and by a reader', async (t) => {
+t.test('each scope sees exactly its own rows, in a transaction and through a reader', async (t) => {
   const database = await createDatabase(t);
   const db = opened(t, database);
-  const all = await tenants(database, 4);
+  const all = await seedTenants(database, 4);
   const [a, b, , d] = all as [Tenant, Tenant, Tenant, Tenant];
   const sorted = (...ids: string[]) => ids.toSorted();
 
@@ -41,7 +41,7 @@ t.test('each scope sees exactly what is its own, in a transaction and by a reade
 
   const acting = { organizationId: b.organizationId, userId: d.userId };
   const ofBoth = { ...ofOrganization, users: sorted(a.userId, b.userId, d.userId), passwords: 1 };
-  t.strictSame(await db.organization(acting, visible), ofBoth, 'a user within an organization: it, and their own row');
+  t.strictSame(await db.organization(acting, visible), ofBoth, 'a user within one: it, and their own row');
 
   const everything = {
     organizations: sorted(...all.map(({ organizationId }) => organizationId)),
@@ -67,7 +67,10 @@ const UNDO = statement('ROLLBACK');
 
 class OwnFailure extends Error {}
 
-/** What the connection says once the transaction, and with it the scope, is undone: nothing must be left of it. */
+/**
+ * The settings of the connection once the transaction, and with it the scope, is undone. Nothing of the scope may
+ * be left.
+ */
 async function leftOver(tx: Transaction<string>): Promise<number> {
   await tx.rows(UNDO, []);
   const seen = await visible(tx);
@@ -77,7 +80,7 @@ async function leftOver(tx: Transaction<string>): Promise<number> {
 t.test('2,000 mixed operations, many of them failing, on three connections never see a foreign row', async (t) => {
   const database = await createDatabase(t);
   const db = opened(t, database, 3);
-  const all = await tenants(database, 5);
+  const all = await seedTenants(database, 5);
   const wrong: string[] = [];
   const outcomes: Record<string, number> = {};
   const expectOwn = (seen: Visible | undefined, ids: readonly string[], what: string) => {
@@ -150,13 +153,13 @@ t.test('2,000 mixed operations, many of them failing, on three connections never
      FROM pg_stat_activity WHERE datname = $1 AND application_name LIKE 'tenantry%'`,
     [database.name],
   );
-  t.strictSame(state, { open: 0, bounded: true }, 'no transaction is left open, no pool outgrew its size');
+  t.strictSame(state, { open: 0, bounded: true }, 'no transaction is left open, no pool exceeded its size');
   t.strictSame(await database.query(`SELECT count(*)::int AS total FROM organizations WHERE name = 'stolen'`), [
     { total: 0 },
   ]);
 });
 
-t.test('instants are right whatever time zone the server thinks it is in', async (t) => {
+t.test('instants are right whatever time zone the server uses', async (t) => {
   const database = await createDatabase(t);
   for (const role of ['tenantry_app', 'tenantry_system']) {
     await database.query(`ALTER ROLE ${role} IN DATABASE ${database.name} SET timezone = 'Asia/Tokyo'`);
@@ -173,11 +176,11 @@ t.test('instants are right whatever time zone the server thinks it is in', async
     'SELECT at, abs(extract(epoch FROM now() - $2::timestamptz)) < 60 AS near FROM events WHERE id = $1',
   );
   const values = [id, new Date()];
-  t.strictSame(await db.systemReader().rows(read, values), [{ at, near: true }], 'by the driver');
-  t.strictSame(await db.system((tx) => tx.rows(read, values)), [{ at, near: true }], 'by a raw query of Prisma');
+  t.strictSame(await db.systemReader().rows(read, values), [{ at, near: true }], 'through the driver');
+  t.strictSame(await db.system((tx) => tx.rows(read, values)), [{ at, near: true }], 'through a raw query of Prisma');
   t.same(
     await db.system((tx) => tx.models.event.findFirst({ where: { id }, select: { at: true } })),
     { at },
-    'by a model',
+    'through a model',
   );
 });

@@ -1,4 +1,4 @@
-// A PostgreSQL that neither answers nor goes away, as after a lost network or a stopped machine.
+// A PostgreSQL that neither answers nor closes connections, as after a lost network or a stopped machine.
 import { chmodSync, mkdtempSync, readdirSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -18,13 +18,13 @@ function familyOf(pid: number): number[] {
         /^\d+$/.test(name) && readFileSync(`/proc/${name}/stat`, 'utf8').split(') ')[1]?.split(' ')[1] === String(pid)
       );
     } catch {
-      return false; // it has ended meanwhile
+      return false; // it has ended since
     }
   });
   return [pid, ...children.map(Number)];
 }
 
-t.test('a PostgreSQL that stops answering is an outage for every way in, and serves again by itself', async (t) => {
+t.test('a PostgreSQL that stops answering is an outage for every access, and works again later', async (t) => {
   const directory = mkdtempSync(join(tmpdir(), 'tenantry-frozen-'));
   chmodSync(directory, 0o755);
   const postgres = await startEmbedded({ directory, disposable: true });
@@ -51,17 +51,17 @@ t.test('a PostgreSQL that stops answering is an outage for every way in, and ser
       t.equal(outcome.status, 'rejected');
       if (outcome.status === 'rejected') t.type(outcome.reason, DatabaseUnavailable, String(outcome.reason));
     }
-    await t.rejects(db.ping(), DatabaseUnavailable, 'while it is known to be away nobody waits for it');
+    await t.rejects(db.ping(), DatabaseUnavailable, 'while it is known to be away no call waits for it');
   } finally {
     signal('SIGCONT');
   }
   let back = false;
   while (!back) {
-    await new Promise(setImmediate); // a refusal at once gives the event loop no turn
+    await new Promise(setImmediate); // an immediate refusal gives the event loop no turn
     back = await Promise.all(waysIn.map((way) => way())).then(
       () => true,
       () => false,
     );
   }
-  t.pass('every way in works again');
+  t.pass('every kind of access works again');
 });

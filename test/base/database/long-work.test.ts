@@ -1,4 +1,5 @@
-// Work across organizations with a bound of its own: longer or shorter than the usual one, for each statement and the whole.
+// Work across organizations with its own time limit, longer or shorter than the usual one, for each statement and in
+// total.
 import t from 'tap';
 import { openDatabase, statement } from '../../../src/base/database/db.ts';
 import { openLog } from '../../../src/base/platform/log.ts';
@@ -8,7 +9,7 @@ import { until } from '../../support/until.ts';
 const TIMEOUT = statement(`SELECT current_setting('statement_timeout') AS bound, current_user::text AS role`);
 const CONNECTIONS = `SELECT 1 FROM pg_stat_activity WHERE datname = $1 AND application_name = 'tenantry-system-long'`;
 
-t.test('long work has its own bound and connection, as the same role, and leaves neither behind', async (t) => {
+t.test('long work has its own time limit and connection, as the same role, and leaves neither behind', async (t) => {
   const database = await createDatabase(t);
   const { appUrl, systemUrl } = database;
   const db = openDatabase({ appUrl, systemUrl, poolSize: 2, log: openLog({ level: 'silent', pretty: false }) });
@@ -21,7 +22,7 @@ t.test('long work has its own bound and connection, as the same role, and leaves
     db.system((tx) => tx.rows(forever, []), { timeoutMs: 100 }),
     { name: 'DatabaseUnavailable' },
   );
-  t.same(await asked(), [{ bound: '10min', role: 'tenantry_system' }], 'after which it goes on');
+  t.same(await asked(), [{ bound: '10min', role: 'tenantry_system' }], 'then it continues');
   await until(async () => (await database.query(CONNECTIONS, [database.name])).length === 0);
   t.pass('every connection is closed');
 });

@@ -1,5 +1,5 @@
-// The migration runner: what is pending is applied once, a failure leaves nothing behind and stops everything after
-// it, and Prisma's own engine finds its work in order.
+// The migration runner: each pending migration is applied once, a failure leaves no changes and stops all later ones,
+// and Prisma's own engine accepts the result.
 import { createHash } from 'node:crypto';
 import { cpSync, mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
@@ -18,7 +18,7 @@ async function connected(t: Test, database: TestDatabase): Promise<pg.Client> {
   return client;
 }
 
-/** A folder of migrations, to be changed by the test. */
+/** A folder of migrations that the test changes. */
 function folder(t: Test, files: Readonly<Record<string, string>>): string {
   const path = mkdtempSync(join(tmpdir(), 'tenantry-migrations-'));
   t.teardown(() => rmSync(path, { recursive: true, force: true }));
@@ -82,10 +82,10 @@ t.test("Prisma's engine sees the same history, checksums included, and no drift"
   t.equal(await findDriftOfDatabase(database.adminUrl), null);
   await database.query(`UPDATE _prisma_migrations SET checksum = repeat('0', 64)`);
   const names = readMigrations(MIGRATIONS).map(({ name }) => name);
-  t.strictSame((await diagnose(database.adminUrl)).editedMigrationNames, names, 'and it does look at them');
+  t.strictSame((await diagnose(database.adminUrl)).editedMigrationNames, names, 'and it really compares them');
 });
 
-t.test('of four runners at once one applies and the others find nothing left', async (t) => {
+t.test('of four runners at the same time one applies and the others find nothing left', async (t) => {
   const database = await createDatabase(t, null);
   const clients = await Promise.all(Array.from({ length: 4 }, () => connected(t, database)));
   const applied = await Promise.all(clients.map((client) => migrate(client, MIGRATIONS)));
@@ -97,16 +97,16 @@ t.test('of four runners at once one applies and the others find nothing left', a
   t.equal((await recorded(database)).length, readMigrations(MIGRATIONS).length);
 });
 
-t.test('a runner does not wait for ever for another one', async (t) => {
+t.test('a runner does not wait forever for another one', async (t) => {
   const database = await createDatabase(t, null);
   const [holder, waiter] = [await connected(t, database), await connected(t, database)];
   await holder.query('SELECT pg_advisory_lock(72707369)');
   await t.rejects(migrate(waiter, folder(t, SIMPLE), 50), { code: '55P03' });
   await holder.query('SELECT pg_advisory_unlock(72707369)');
-  t.strictSame(await migrate(waiter, folder(t, SIMPLE)), ['1_one', '2_two'], 'and can be asked again');
+  t.strictSame(await migrate(waiter, folder(t, SIMPLE)), ['1_one', '2_two'], 'and can be started again');
 });
 
-t.test('a migration that fails is undone as a whole, is recorded, and blocks what comes after it', async (t) => {
+t.test('a migration that fails is rolled back as a whole, is recorded, and blocks the later ones', async (t) => {
   const database = await createDatabase(t, null);
   const client = await connected(t, database);
   const path = folder(t, {
@@ -115,11 +115,7 @@ t.test('a migration that fails is undone as a whole, is recorded, and blocks wha
     '3_three': 'CREATE TABLE three ()',
   });
   await t.rejects(migrate(client, path), { name: 'MigrationRefused', message: /2_two failed: .*division by zero/ });
-  t.strictSame(
-    await tables(database),
-    ['one'],
-    'what was before it stays, nothing of it and nothing after it is there',
-  );
+  t.strictSame(await tables(database), ['one'], 'the earlier changes stay; nothing of it and of later ones exists');
   const [, failed, ...more] = await recorded(database);
   t.match(failed, { migration_name: '2_two', finished_at: null, logs: /division by zero/, applied_steps_count: 0 });
   t.strictSame(more, []);
@@ -128,16 +124,16 @@ t.test('a migration that fails is undone as a whole, is recorded, and blocks wha
   await t.rejects(
     migrate(client, path),
     { name: 'MigrationRefused', message: /2_two failed earlier/ },
-    'mended or not',
+    'even if it was corrected',
   );
   await t.rejects(assertMigrated(client, path), { message: /2_two failed earlier/ });
   t.strictSame(await tables(database), ['one']);
   await database.query(`UPDATE _prisma_migrations SET rolled_back_at = now() WHERE migration_name = '2_two'`);
-  t.strictSame(await migrate(client, path), ['2_two', '3_three'], 'once a person has said so it goes on');
+  t.strictSame(await migrate(client, path), ['2_two', '3_three'], 'once resolved by hand it continues');
   t.strictSame(await tables(database), ['one', 'three', 'two']);
 });
 
-t.test('a migration that was edited or has gone is refused by name, and nothing is applied', async (t) => {
+t.test('a migration that was edited or deleted is refused by name, and nothing is applied', async (t) => {
   const database = await createDatabase(t, null);
   const client = await connected(t, database);
   const path = folder(t, SIMPLE);
@@ -173,7 +169,7 @@ t.test('a checkout with CRLF line ends accepts what one with LF recorded, and re
   await assertMigrated(client, folder(t, newer));
   t.strictSame(await checksums(database), Object.values(newer).map(sha256), 'those of an LF checkout');
   const [row] = await database.query<{ id: number }>('SELECT id FROM one');
-  t.equal(row?.id, 2, 'what is applied is the same as well: a backslash and one line feed');
+  t.equal(row?.id, 2, 'the applied SQL is the same as well: a backslash and one line feed');
 });
 
 t.test('a checkout with LF line ends accepts what one with CRLF recorded', async (t) => {
@@ -181,7 +177,7 @@ t.test('a checkout with LF line ends accepts what one with CRLF recorded', async
   const client = await connected(t, database);
   const lf = folder(t, LINES);
   await migrate(client, lf);
-  // Prisma's own engine takes a file as it is.
+  // Prisma's own engine takes a file unchanged.
   for (const [name, sql] of Object.entries(withCrlf(LINES))) {
     await database.query('UPDATE _prisma_migrations SET checksum = $2 WHERE migration_name = $1', [name, sha256(sql)]);
   }
@@ -190,7 +186,7 @@ t.test('a checkout with LF line ends accepts what one with CRLF recorded', async
     await assertMigrated(client, path);
     t.strictSame(await migrate(client, path), []);
   }
-  t.strictSame(await recorded(database), before, 'what is recorded stays');
+  t.strictSame(await recorded(database), before, 'the recorded checksum stays');
 });
 
 t.test('an edit is refused whatever the line ends are', async (t) => {
@@ -212,7 +208,7 @@ t.test('an edit is refused whatever the line ends are', async (t) => {
   }
 });
 
-t.test('a newer version adds its migrations to what is there', async (t) => {
+t.test('a newer version adds its migrations to the existing ones', async (t) => {
   const database = await createDatabase(t, null);
   const client = await connected(t, database);
   const path = folder(t, SIMPLE);

@@ -1,4 +1,4 @@
-// What an outage of PostgreSQL becomes for whoever asks: one kind of error, and service again afterwards.
+// How an outage of PostgreSQL looks to callers: one kind of error, and service again afterwards.
 import { randomUUID } from 'node:crypto';
 import { once } from 'node:events';
 import { type AddressInfo, createServer } from 'node:net';
@@ -6,7 +6,7 @@ import t, { type Test } from 'tap';
 import { type Database, DatabaseUnavailable, openDatabase, statement } from '../../../src/base/database/db.ts';
 import { openLog } from '../../../src/base/platform/log.ts';
 import { createDatabase, type TestDatabase } from '../../support/database.ts';
-import { type Tenant, tenants, VISIBLE, visible } from '../../support/tenants.ts';
+import { seedTenants, type Tenant, VISIBLE, visible } from './tenants.ts';
 
 const log = openLog({ level: 'silent', pretty: false });
 
@@ -16,10 +16,10 @@ function opened(t: Test, { appUrl, systemUrl }: Pick<TestDatabase, 'appUrl' | 's
   return db;
 }
 
-t.test('connections that are cut off under load are told as an outage, nothing else, and come back', async (t) => {
+t.test('connections that are cut under load are reported as an outage, as nothing else, and come back', async (t) => {
   const database = await createDatabase(t);
   const db = opened(t, database, 4);
-  const [tenant] = (await tenants(database, 2)) as [Tenant, Tenant];
+  const [tenant] = (await seedTenants(database, 2)) as [Tenant, Tenant];
   const scope = { organizationId: tenant.organizationId };
   const asks = [
     () => db.organization(scope, visible),
@@ -57,11 +57,11 @@ t.test('connections that are cut off under load are told as an outage, nothing e
   goOn = false;
   await Promise.all(load);
   t.strictSame(foreign.map(String), [], 'every failure is DatabaseUnavailable');
-  t.ok(refused > 0, 'some calls were hit');
-  for (const ask of asks) t.ok(await ask(), 'every way in works again');
+  t.ok(refused > 0, 'some calls failed');
+  for (const ask of asks) t.ok(await ask(), 'every kind of access works again');
 });
 
-t.test('a statement that takes too long is given up, and the others are not affected', async (t) => {
+t.test('a statement that takes too long is cancelled, and the others are not affected', async (t) => {
   const db = opened(t, await createDatabase(t), 2);
   const sleep = statement('SELECT pg_sleep(60)');
   const slow = [
@@ -70,12 +70,12 @@ t.test('a statement that takes too long is given up, and the others are not affe
     db.userReader('').rows(sleep, []),
   ];
   const outcomes = Promise.allSettled(slow);
-  await t.resolves(db.userReader('').rows(VISIBLE, []), 'meanwhile another one is answered');
+  await t.resolves(db.userReader('').rows(VISIBLE, []), 'another one is answered at the same time');
   for (const outcome of await outcomes) t.type(outcome.status === 'rejected' && outcome.reason, DatabaseUnavailable);
   await t.resolves(db.ping(), 'and PostgreSQL does not count as away');
 });
 
-t.test('when every connection is taken a call is refused after its wait, and served again afterwards', async (t) => {
+t.test('when every connection is in use a call is refused after its wait, and works again afterwards', async (t) => {
   const database = await createDatabase(t);
   const db = opened(t, database, 1);
   const gate = new EventTarget();
@@ -94,10 +94,10 @@ t.test('when every connection is taken a call is refused after its wait, and ser
   while (!(await visible(db.userReader('')).catch((error) => t.type(error, DatabaseUnavailable) && null))) {
     await new Promise(setImmediate);
   }
-  t.ok(await db.user(randomUUID(), visible), 'the connection was given back');
+  t.ok(await db.user(randomUUID(), visible), 'the connection was returned');
 });
 
-t.test('a pool that is merely busy refuses who waits for it, and nobody else', async (t) => {
+t.test('a pool that is only busy refuses the calls that wait for it, and no others', async (t) => {
   const db = opened(t, await createDatabase(t), 2);
   const sleep = statement('SELECT pg_sleep(3)');
   const slow = [db.systemReader().rows(sleep, []), db.systemReader().rows(sleep, [])];
@@ -105,15 +105,15 @@ t.test('a pool that is merely busy refuses who waits for it, and nobody else', a
   const outcomes = await Promise.allSettled(waiters.map((ask) => ask()));
   await t.resolves(visible(db.userReader('')), 'PostgreSQL does not count as away for the other role');
   for (const outcome of outcomes) t.type(outcome.status === 'rejected' && outcome.reason, DatabaseUnavailable);
-  await t.resolves(Promise.all(slow), 'what kept the connections ends well');
-  for (const ask of waiters) await t.resolves(ask(), 'and the waiters are served now');
+  await t.resolves(Promise.all(slow), 'the calls with the connections end well');
+  for (const ask of waiters) await t.resolves(ask(), 'and waiting calls work now');
 });
 
-t.test('a server that takes connections and never speaks is away: then nobody else waits for it', async (t) => {
+t.test('a server that accepts connections and never answers is away: then no other call waits for it', async (t) => {
   let connections = 0;
   const silent = createServer((socket) => {
     connections += 1;
-    socket.on('error', () => undefined);
+    socket.on('error', () => undefined).resume(); // what is not read does not notice its end
   });
   await once(silent.listen(0, '127.0.0.1'), 'listening');
   t.teardown(() => silent.close());
@@ -122,12 +122,12 @@ t.test('a server that takes connections and never speaks is away: then nobody el
     connections = 0;
     const db = opened(t, { appUrl: url, systemUrl: url }, 2);
     await t.rejects(ask(db), DatabaseUnavailable);
-    t.equal(connections, 1, 'the first one finds out');
-    await t.rejects(ask(db), { name: 'DatabaseUnavailable', message: 'PostgreSQL is away' }, 'the next one is told');
+    t.equal(connections, 1, 'the first call finds out');
+    await t.rejects(ask(db), { name: 'DatabaseUnavailable', message: 'PostgreSQL is away' }, 'the next fails at once');
   }
 });
 
-t.test('a server that is not there is an outage for every way in', async (t) => {
+t.test('a server that does not exist is an outage for every kind of access', async (t) => {
   const database = await createDatabase(t);
   const dead = (url: string) => Object.assign(new URL(url), { port: '1' }).href;
   const away = opened(t, { ...database, appUrl: dead(database.appUrl), systemUrl: dead(database.systemUrl) });
@@ -144,7 +144,7 @@ t.test('a server that is not there is an outage for every way in', async (t) => 
 });
 
 t.test(
-  'what is undone for another’s sake again and again is told to come later, and is no sign of death',
+  'a transaction aborted again and again because of others gets "try later", which is no sign of an outage',
   async (t) => {
     const db = opened(t, await createDatabase(t));
     for (const state of ['40P01', '40001']) {

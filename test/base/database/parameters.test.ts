@@ -1,4 +1,4 @@
-// Long statements name their parameters: whoever reads $7 need not count the values of the call.
+// Long statements name their parameters, so that a reader who meets $7 need not count the values of the call.
 import { readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import t from 'tap';
@@ -8,12 +8,12 @@ const DECLARED = /^(?:export )?(?:const|function|async function) (\w+)/;
 
 interface Declared {
   readonly name: string;
-  /** The parameters of its SQL, and those that the comment above it names. */
+  /** The parameters of the SQL, and those that the comment above it names. */
   readonly used: readonly number[];
   readonly named: ReadonlySet<number>;
 }
 
-/** What the top level of a file declares with SQL in it. */
+/** The top-level declarations of a file that contain SQL. */
 function declarationsOf(text: string): Declared[] {
   const found: { name: string; comment: string[]; code: string[] }[] = [];
   let comment: string[] = [];
@@ -49,7 +49,7 @@ function unnamedIn(text: string): string[] {
     .flatMap(({ name, used, named }) => used.filter((one) => !named.has(one)).map((one) => `${name}: $${one}`));
 }
 
-t.test('a statement with more than three parameters says above it what each is', async (t) => {
+t.test('a statement with more than three parameters names each in the comment above it', async (t) => {
   const stores = readdirSync('src', { recursive: true, encoding: 'utf8' }).filter((path) =>
     /[/-]store\.ts$/.test(path),
   );
@@ -57,7 +57,7 @@ t.test('a statement with more than three parameters says above it what each is',
   for (const path of stores) t.same(unnamedIn(readFileSync(join('src', path), 'utf8')), [], path);
 });
 
-t.test('one that does not is found', async (t) => {
+t.test('a statement without these names is found', async (t) => {
   const long = 'const LONG = statement(`\nSELECT $1, $2, $3, $4`);\n';
   t.same(unnamedIn(long), ['LONG: $1', 'LONG: $2', 'LONG: $3', 'LONG: $4']);
   t.same(unnamedIn(`// $1 user, $2 session, $3 reason.\n${long}`), ['LONG: $4']);

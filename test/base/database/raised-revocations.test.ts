@@ -1,19 +1,19 @@
-// Which revocations the restricted role may raise: only for what its scope sees.
+// Which revocations the restricted role may insert: only for rows that its scope sees.
 import { randomUUID } from 'node:crypto';
 import t from 'tap';
 import { openDatabase, statement } from '../../../src/base/database/db.ts';
 import { openLog } from '../../../src/base/platform/log.ts';
 import { createDatabase } from '../../support/database.ts';
-import { plantClient } from '../../support/service-clients.ts';
-import { type Tenant, tenants } from '../../support/tenants.ts';
+import { seedClient } from '../../support/fixtures/clients.ts';
+import { seedTenants, type Tenant } from './tenants.ts';
 
 const RAISE = statement(
   'INSERT INTO revocations (id, kind, subject, epoch, state) VALUES ($1::uuid, $2, $3::uuid, $4::int, $5)',
 );
 
-t.test('a scope revokes its own organization, members, sessions and clients, and nobody else’s', async (t) => {
+t.test('a scope revokes its own organization, members, sessions and clients, and no others', async (t) => {
   const database = await createDatabase(t);
-  const [own, , foreign] = (await tenants(database, 4)) as [Tenant, Tenant, Tenant];
+  const [own, , foreign] = (await seedTenants(database, 4)) as [Tenant, Tenant, Tenant];
   const db = openDatabase({ ...database, poolSize: 2, log: openLog({ level: 'silent', pretty: false }) });
   t.teardown(() => db.close());
   const session = async ({ organizationId, userId }: Tenant) => {
@@ -35,7 +35,7 @@ t.test('a scope revokes its own organization, members, sessions and clients, and
   await raise(asOrganization, 'user', own.userId, 0, null);
   await raise(asOrganization, 'session', mine, null, null);
   await raise(asUser, 'session', mine, null, null);
-  const client = (organizationId: string) => plantClient(database, { organizationId });
+  const client = (organizationId: string) => seedClient(database, { organizationId });
   const [ours, strange] = [await client(own.organizationId), await client(foreign.organizationId)];
   await raise(asOrganization, 'client', ours.id, 0, null);
   t.equal((await database.query('SELECT 1 FROM revocations')).length, 5);
@@ -44,12 +44,12 @@ t.test('a scope revokes its own organization, members, sessions and clients, and
   await t.rejects(raise(asOrganization, 'organization', foreign.organizationId, null, 'suspended'), refused);
   await t.rejects(raise(asOrganization, 'user', foreign.userId, 0, null), refused);
   for (const epoch of [1, 2147483647, -1]) {
-    await t.rejects(raise(asOrganization, 'user', own.userId, epoch, null), refused, 'an epoch that nobody has');
+    await t.rejects(raise(asOrganization, 'user', own.userId, epoch, null), refused, 'an epoch that no user has');
   }
   await t.rejects(
     raise(asOrganization, 'organization', own.organizationId, null, 'active'),
     refused,
-    'no organization lifts the refusal of its own tokens',
+    'no organization ends the revocation of its own tokens',
   );
   for (const epoch of [1, 2147483647, -1]) {
     await t.rejects(raise(asOrganization, 'client', ours.id, epoch, null), refused, 'an epoch that no client has');
@@ -60,6 +60,6 @@ t.test('a scope revokes its own organization, members, sessions and clients, and
   await t.rejects(raise(asUser, 'session', theirs, null, null), refused);
   await t.rejects(raise(asUser, 'organization', own.organizationId, null, 'suspended'), refused);
   const dated = statement(`INSERT INTO revocations (id, kind, subject, at) VALUES ($1, 'session', $2, '2999-01-01')`);
-  await t.rejects(asUser.rows(dated, [randomUUID(), mine]), refused, 'the instant is the database’s');
-  t.equal((await database.query('SELECT 1 FROM revocations')).length, 5, 'nothing refused was written');
+  await t.rejects(asUser.rows(dated, [randomUUID(), mine]), refused, 'the database sets the instant');
+  t.equal((await database.query('SELECT 1 FROM revocations')).length, 5, 'no refused row was written');
 });

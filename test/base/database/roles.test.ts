@@ -1,5 +1,5 @@
-// The database roles: made where the owner may, and refused by name where row-level security would not bind them.
-// Roles belong to a whole server, so this file has one of its own.
+// The database roles: created where the owner may, and refused by name where row-level security would not apply to
+// them. Roles belong to a whole server, so this file has its own.
 import { chmodSync, mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -10,7 +10,7 @@ import { startEmbedded } from '../../../src/base/embedded/embedded.ts';
 import { MIGRATIONS } from '../../support/template.ts';
 
 const folder = mkdtempSync(join(tmpdir(), 'tenantry-roles-'));
-chmodSync(folder, 0o755); // PostgreSQL runs as another user than root and has to get in
+chmodSync(folder, 0o755); // PostgreSQL runs as a user other than root and needs access
 const postgres = await startEmbedded({ directory: join(folder, 'postgres'), disposable: true });
 t.teardown(async () => {
   await postgres.stop();
@@ -41,7 +41,7 @@ async function database(owner = 'tenantry_owner'): Promise<{ name: string; owner
   return { name, ownerUrl: at(postgres.ownerUrl, name), adminUrl: at(postgres.adminUrl, name) };
 }
 
-/** A login role of the test's own, and its address in a database. */
+/** A login role of the test, and its URL in a database. */
 async function login(name: string, attributes: string, where: { name: string }, ...grants: string[]): Promise<string> {
   await query(postgres.adminUrl, `CREATE ROLE ${name} LOGIN PASSWORD 'secret' ${attributes}`);
   for (const granted of grants) await query(at(postgres.adminUrl, where.name), `GRANT ${granted} TO ${name}`);
@@ -56,7 +56,7 @@ async function prepared(): Promise<Awaited<ReturnType<typeof database>> & { appU
   return { ...fresh, ...urls };
 }
 
-t.test('an owner with CREATEROLE makes both roles, bound by row-level security and without power', async (t) => {
+t.test('an owner with CREATEROLE creates both roles, without privileges that bypass row-level security', async (t) => {
   const { ownerUrl } = await database();
   const urls = await prepareDatabase({ ...NAMED, ownerUrl });
   const [app] = await query(urls.appUrl, 'SELECT current_user AS name, count(*)::int AS roles FROM roles');
@@ -74,16 +74,16 @@ t.test('an owner with CREATEROLE makes both roles, bound by row-level security a
   ]);
   t.strictSame(await prepareDatabase({ ...NAMED, ownerUrl }), urls, 'a second start finds everything in place');
   const all = await Promise.all([1, 2, 3, 4].map(() => prepareDatabase({ ...NAMED, ownerUrl })));
-  t.strictSame(all, [urls, urls, urls, urls], 'and so do four at once');
+  t.strictSame(all, [urls, urls, urls, urls], 'and so do four at the same time');
   for (const url of Object.values(urls)) {
     const wrong = Object.assign(new URL(url), { password: 'wrong' }).href;
-    await t.rejects(query(wrong, 'SELECT 1'), { code: '28P01' }, 'their passwords count');
+    await t.rejects(query(wrong, 'SELECT 1'), { code: '28P01' }, 'their passwords work');
     t.not(new URL(url).password, new URL(ownerUrl).password);
   }
   t.not(new URL(urls.appUrl).password, new URL(urls.systemUrl).password);
 });
 
-t.test('four first starts at once make one database', async (t) => {
+t.test('four first starts at the same time create one database', async (t) => {
   const { ownerUrl, adminUrl } = await database();
   const all = await Promise.all([1, 2, 3, 4].map(() => prepareDatabase({ ...NAMED, ownerUrl })));
   t.equal(new Set(all.map(({ appUrl }) => appUrl)).size, 1);
@@ -92,7 +92,7 @@ t.test('four first starts at once make one database', async (t) => {
   ]);
 });
 
-t.test('roles of the operator’s own serve when they are members of the two', async (t) => {
+t.test('the operator’s own roles work if they are members of the two', async (t) => {
   const { name, ownerUrl } = await prepared();
   const appUrl = await login('own_app', '', { name }, 'tenantry_app');
   const systemUrl = await login('own_system', '', { name }, 'tenantry_system');
@@ -112,7 +112,7 @@ async function refusedAs(t: Test, what: 'appUrl' | 'systemUrl', url: string, goo
   await t.rejects(prepareDatabase(options), { name: 'DatabaseRefused', message }, `${what}: ${message.source}`);
 }
 
-t.test('a service role that row-level security would not bind is refused by name, with the remedy', async (t) => {
+t.test('a service role that bypasses row-level security is refused by name, with the remedy', async (t) => {
   const here = await prepared();
   const both: ['appUrl' | 'systemUrl', string][] = [
     ['appUrl', 'tenantry_app'],
@@ -147,7 +147,7 @@ t.test('a service role that row-level security would not bind is refused by name
   const double = await login('app_double', '', here, 'tenantry_app', 'tenantry_system');
   await refusedAs(t, 'appUrl', double, here, /app_double is a member of tenantry_system: run REVOKE tenantry_system/);
   const good = { appUrl: here.appUrl, systemUrl: here.systemUrl };
-  t.strictSame(await prepareDatabase({ ...NAMED, ...good, ownerUrl: undefined }), good, 'the right ones are not');
+  t.strictSame(await prepareDatabase({ ...NAMED, ...good, ownerUrl: undefined }), good, 'the right ones pass');
 });
 
 t.test('a table that is not protected, or not against its owner, stops the start by name', async (t) => {
@@ -167,7 +167,7 @@ t.test('a table that is not protected, or not against its owner, stops the start
   await t.resolves(start());
 });
 
-t.test('the service’s own roles with too much power are refused, not repaired', async (t) => {
+t.test('the service’s own roles with too many privileges are refused, not repaired', async (t) => {
   const here = await prepared();
   for (const attribute of ['BYPASSRLS', 'CREATEROLE', 'CREATEDB', 'SUPERUSER', 'REPLICATION']) {
     await query(postgres.adminUrl, `ALTER ROLE tenantry_app ${attribute}`);
@@ -180,7 +180,7 @@ t.test('the service’s own roles with too much power are refused, not repaired'
   await t.resolves(prepareDatabase({ ...NAMED, ownerUrl: here.ownerUrl }));
 });
 
-t.test('an owner that may not make or change roles is told what to do instead', async (t) => {
+t.test('an owner that may not create or change roles gets instructions', async (t) => {
   await query(postgres.adminUrl, `CREATE ROLE plain_owner LOGIN PASSWORD 'secret'`);
   const { name } = await database('plain_owner');
   const ownerUrl = at(postgres.ownerUrl, name, { username: 'plain_owner', password: 'secret' });
@@ -192,6 +192,6 @@ t.test('an owner that may not make or change roles is told what to do instead', 
   t.strictSame(
     await prepareDatabase({ ...NAMED, ownerUrl, appUrl, systemUrl }),
     { appUrl, systemUrl },
-    'and that works',
+    'and these work',
   );
 });

@@ -1,5 +1,5 @@
-// The database as it is made: that it agrees with schema.prisma, and what its catalogue must say of every table.
-// What the roles of the service can do in it is tested in isolation.test.ts.
+// The database after the migrations: it agrees with schema.prisma, and its catalogue has the required properties of
+// every table. isolation.test.ts tests what the roles of the service can do in it.
 import t from 'tap';
 import { diagnose, findDriftOfDatabase, findDriftOfMigrations, readSchema } from '../../../scripts/schema/engine.ts';
 import { createDatabase } from '../../support/database.ts';
@@ -11,21 +11,21 @@ WHERE c.relnamespace = 'public'::regnamespace AND c.relkind IN ('r', 'p') ORDER 
 
 t.test('the migrations, the migrated database and schema.prisma agree', async (t) => {
   const database = await createDatabase(t);
-  t.equal(await findDriftOfMigrations(database.adminUrl), null, 'the migrations lead to schema.prisma');
+  t.equal(await findDriftOfMigrations(database.adminUrl), null, 'the migrations produce schema.prisma');
   t.equal(await findDriftOfDatabase(database.adminUrl), null, 'the tables are those of schema.prisma');
   t.same(
     await diagnose(database.adminUrl),
     { editedMigrationNames: [], failedMigrationNames: [], hasMigrationsTable: true, history: null },
-    'Prisma sees what the own runner has applied as its own work',
+    'Prisma accepts the migrations of Tenantry’s runner as its own',
   );
 
   const further = readSchema().replace('model User {', 'model User {\n  shoeSize Int? @map("shoe_size")');
-  t.match(await findDriftOfMigrations(database.adminUrl, further), 'shoe_size', 'a column of the schema alone is seen');
+  t.match(await findDriftOfMigrations(database.adminUrl, further), 'shoe_size', 'a new schema column is seen');
   await database.query('ALTER TABLE users ADD COLUMN hat_size integer');
-  t.match(await findDriftOfDatabase(database.adminUrl), 'hat_size', 'a column of the database alone is seen');
+  t.match(await findDriftOfDatabase(database.adminUrl), 'hat_size', 'a new database column is seen');
 });
 
-t.test('every table of organizations has forced row-level security, fit policies, indexes and keys', async (t) => {
+t.test('every table of organizations has forced row-level security, complete policies, indexes and keys', async (t) => {
   const database = await createDatabase(t);
   const tables = await database.query<{ oid: number; name: string; enabled: boolean; forced: boolean }>(TENANT_TABLES);
   const names = tables.map(({ name }) => name);
@@ -49,7 +49,7 @@ t.test('every table of organizations has forced row-level security, fit policies
   t.same(
     writing.filter(({ check }) => check === null || check === 'true'),
     [],
-    'no policy lets anything be written',
+    'no policy allows every row to be written',
   );
 
   const led = await database.query<{ name: string }>(
@@ -71,7 +71,7 @@ t.test('every table of organizations has forced row-level security, fit policies
   t.same(single, [], 'foreign keys between tables of organizations are composite');
 });
 
-t.test('no table, view or function is a way around row-level security', async (t) => {
+t.test('no table, view or function bypasses row-level security', async (t) => {
   const database = await createDatabase(t);
   const open = await database.query(
     `SELECT relname FROM pg_class WHERE relnamespace = 'public'::regnamespace AND relkind IN ('r', 'p')
@@ -82,7 +82,7 @@ t.test('no table, view or function is a way around row-level security', async (t
     `SELECT relname FROM pg_class WHERE relnamespace = 'public'::regnamespace AND (relkind = 'm'
      OR relkind = 'v' AND NOT coalesce('security_invoker=true' = ANY (reloptions), false))`,
   );
-  t.same(views, [], 'views ask as their caller');
+  t.same(views, [], 'views run with the rights of their caller');
   const definers = await database.query(
     `SELECT proname FROM pg_proc WHERE pronamespace = 'public'::regnamespace AND prosecdef`,
   );

@@ -1,5 +1,5 @@
-// One refusal of PostgreSQL comes in three shapes: of a reader's statement, of a raw statement in a transaction, and of a
-// model of Prisma's. Whoever asks what it was gets the same answer.
+// One refusal of PostgreSQL has three shapes: from a reader's statement, from a raw statement in a transaction, and
+// from a Prisma model. The caller gets the same SQLSTATE for each.
 import { randomUUID } from 'node:crypto';
 import t, { type Test } from 'tap';
 import {
@@ -12,23 +12,23 @@ import {
 import { isForeignKeyViolation, sqlStateOf } from '../../../src/base/database/sql-state.ts';
 import { toProblem } from '../../../src/base/http/problems.ts';
 import { openLog } from '../../../src/base/platform/log.ts';
-import { isRoleGone } from '../../../src/directory/members/choose-roles.ts';
+import { isRoleGone } from '../../../src/directory/members/resolve-roles.ts';
 import { isMembershipGone } from '../../../src/sign-in/sessions/store.ts';
 import { createDatabase } from '../../support/database.ts';
-import { type Tenant, tenants } from '../../support/tenants.ts';
+import { seedTenants, type Tenant } from './tenants.ts';
 
 type Shapes = Readonly<Record<string, unknown>>;
 
 async function open(t: Test): Promise<{ db: Database; tenant: Tenant }> {
   const database = await createDatabase(t);
-  const [tenant] = await tenants(database, 2);
-  if (!tenant) throw new Error('no tenant was made');
+  const [tenant] = await seedTenants(database, 2);
+  if (!tenant) throw new Error('no tenant was created');
   const db = openDatabase({ ...database, poolSize: 2, log: openLog({ level: 'silent', pretty: false }) });
   t.teardown(() => db.close());
   return { db, tenant };
 }
 
-/** What is thrown where the statement is a reader's, where it is in a transaction, and where a model does the same. */
+/** The error where the statement is a reader's, where it is in a transaction, and where a model does the same. */
 async function refused(
   db: Database,
   [asked, values]: readonly [Statement, readonly unknown[]],
@@ -56,7 +56,7 @@ const INSERT_ASSIGNMENT = statement(`
 INSERT INTO role_assignments (id, organization_id, user_id, role_id, role_owner_key)
 VALUES ($1::uuid, $2::uuid, $3::uuid, $4::uuid, $2::uuid)`);
 
-t.test('a role that has gone is recognised in every shape, and is no membership that has gone', async (t) => {
+t.test('a deleted role is recognised in every shape, and is not taken for a deleted membership', async (t) => {
   const { db, tenant } = await open(t);
   const { organizationId, userId } = tenant;
   const [id, roleId] = [randomUUID(), randomUUID()];
@@ -76,7 +76,7 @@ INSERT INTO sessions (id, user_id, organization_id, amr, created_at, last_seen_a
   confirmed_at)
 VALUES ($1::uuid, $2::uuid, $3::uuid, '{pwd}', now(), now(), now(), now(), $1::uuid, now())`);
 
-t.test('a membership that has gone is recognised in every shape, and is no role that has gone', async (t) => {
+t.test('a deleted membership is recognised in every shape, and is not taken for a deleted role', async (t) => {
   const { db, tenant } = await open(t);
   const [id, organizationId] = [randomUUID(), randomUUID()];
   const at = new Date();
@@ -93,7 +93,7 @@ t.test('a membership that has gone is recognised in every shape, and is no role 
 
 const INSERT_MEMBERSHIP = statement('INSERT INTO memberships (organization_id, user_id) VALUES ($1::uuid, $2::uuid)');
 
-t.test('a repeated key has its SQLSTATE in every shape, and is no foreign key', async (t) => {
+t.test('a repeated key has its SQLSTATE in every shape, and is not taken for a foreign key', async (t) => {
   const { db, tenant } = await open(t);
   const { organizationId, userId } = tenant;
   const shapes = await refused(db, [INSERT_MEMBERSHIP, [organizationId, userId]], (tx) =>
@@ -105,7 +105,7 @@ t.test('a repeated key has its SQLSTATE in every shape, and is no foreign key', 
   });
 });
 
-t.test('text that PostgreSQL cannot hold is the mistake of its sender in every shape', async (t) => {
+t.test('text that PostgreSQL cannot store is a bad request of the caller in every shape', async (t) => {
   const { db } = await open(t);
   for (const [text, state] of [
     ['SELECT $1::text AS said', '22021'],
@@ -119,7 +119,7 @@ t.test('text that PostgreSQL cannot hold is the mistake of its sender in every s
   }
 });
 
-t.test('what is no answer of PostgreSQL has no SQLSTATE', async (t) => {
+t.test('an error that is not from PostgreSQL has no SQLSTATE', async (t) => {
   for (const error of [null, undefined, 'P2003', new Error('23503'), { code: 'ECONNREFUSED' }, { code: 23503 }]) {
     t.equal(sqlStateOf(error), undefined);
     t.notOk(isForeignKeyViolation(error, 'sessions_organization_id_user_id_fkey'));

@@ -1,4 +1,4 @@
-// Owns: what the embedded PostgreSQL promises to whoever starts, kills or doubles the service.
+// What the embedded PostgreSQL guarantees when the service is started, killed or started twice.
 
 import { type ChildProcess, spawn } from 'node:child_process';
 import { once } from 'node:events';
@@ -25,7 +25,7 @@ import { explain } from '../../../src/base/embedded/server.ts';
 const isRoot = process.getuid?.() === 0;
 const MODULE = new URL('../../../src/base/embedded/embedded.ts', import.meta.url).href;
 
-/** A folder that the server's user can reach; removed with everything started in it. */
+/** A folder that the server's user can reach. It is removed with everything that was started in it. */
 function folder(t: Test): string {
   const path = mkdtempSync(join(tmpdir(), 'tenantry-embedded-'));
   chmodSync(path, 0o755);
@@ -49,7 +49,7 @@ async function query(url: string, sql: string): Promise<Record<string, unknown>[
   }
 }
 
-/** Runs code in a process of its own, with `postgres` started in the directory. */
+/** Runs code in its own process, with `postgres` started in the directory. */
 function otherProcess(t: Test, directory: string, code: string): ChildProcess {
   const source = `import { startEmbedded } from ${JSON.stringify(MODULE)};
     const postgres = await startEmbedded({ directory: ${JSON.stringify(directory)}, disposable: true });
@@ -81,7 +81,7 @@ async function killed(child: ChildProcess): Promise<void> {
   await exit;
 }
 
-t.test('a first start makes an owner without power over the server, and asks everybody for a password', async (t) => {
+t.test('a first start creates an owner without power over the server, and passwords for everybody', async (t) => {
   const directory = folder(t);
   const postgres = await started(t, directory);
   const [role] = await query(
@@ -112,10 +112,10 @@ t.test('a first start makes an owner without power over the server, and asks eve
   const wrong = new URL(postgres.adminUrl);
   wrong.password = 'wrong';
   await t.rejects(query(wrong.href, 'SELECT 1'), { code: '28P01' });
-  t.equal(statSync(join(directory, 'credentials.json')).mode & 0o777, 0o600, 'only this user reads the passwords');
+  t.equal(statSync(join(directory, 'credentials.json')).mode & 0o777, 0o600, 'only this user can read the passwords');
 });
 
-t.test('a later start finds the data, on another port when the last one is taken', async (t) => {
+t.test('a later start finds the data, on another port when the last one is in use', async (t) => {
   const directory = folder(t);
   const first = await started(t, directory);
   await query(first.ownerUrl, 'CREATE TABLE kept AS SELECT 42 AS answer');
@@ -130,12 +130,12 @@ t.test('a later start finds the data, on another port when the last one is taken
   t.strictSame(await query(second.ownerUrl, 'SELECT answer FROM kept'), [{ answer: 42 }]);
 });
 
-t.test('a server that outlived its killed process is taken over and stopped', async (t) => {
+t.test('a server that outlived its killed process is reused and stopped', async (t) => {
   const directory = folder(t);
   const child = otherProcess(t, directory, HOLD);
   const left = await said(child);
   await killed(child);
-  t.ok(isRunning(markOf(left.pid)), 'the server is still there');
+  t.ok(isRunning(markOf(left.pid)), 'the server is still running');
 
   const notices: string[] = [];
   const postgres = await started(t, directory, { onNotice: (line) => notices.push(line) });
@@ -160,7 +160,7 @@ t.test('a server left behind with other settings is replaced, and its data stays
   t.strictSame(await query(postgres.ownerUrl, 'SELECT answer FROM kept'), [{ answer: 7 }]);
 });
 
-t.test('a process that ends without stop() takes the server with it', async (t) => {
+t.test('a process that ends without stop() ends the server as well', async (t) => {
   const directory = folder(t);
   const child = otherProcess(t, directory, 'console.log(JSON.stringify(postgres)); process.exitCode = 3;');
   const exit = once(child, 'exit');
@@ -175,10 +175,10 @@ t.test('a Ctrl-C in the terminal does not reach the server', async (t) => {
   const postgres = await started(t, folder(t));
   const stat = readFileSync(`/proc/${postgres.pid}/stat`, 'utf8');
   const group = Number(stat.slice(stat.lastIndexOf(')') + 2).split(' ')[2]);
-  t.equal(group, postgres.pid, 'it leads a process group of its own');
+  t.equal(group, postgres.pid, 'it leads its own process group');
 });
 
-t.test('a second start in the same directory is refused and leaves the first alone', async (t) => {
+t.test('a second start in the same directory is refused and does not affect the first', async (t) => {
   const directory = folder(t);
   const child = otherProcess(t, directory, HOLD);
   const first = await said(child);
@@ -189,7 +189,7 @@ t.test('a second start in the same directory is refused and leaves the first alo
   t.ok(isRunning(markOf(first.pid)));
 });
 
-t.test('of many starts over a dead lock exactly one wins', async (t) => {
+t.test('of many starts over a stale lock exactly one wins', async (t) => {
   const directory = folder(t);
   mkdirSync(join(directory, 'lock'));
   writeFileSync(join(directory, 'lock/owner.json'), JSON.stringify({ pid: process.pid, started: '1' }));
@@ -203,11 +203,11 @@ t.test('of many starts over a dead lock exactly one wins', async (t) => {
   }
 });
 
-t.test('a process number that now belongs to another program does not block the start', async (t) => {
+t.test('a process id that now belongs to another program does not block the start', async (t) => {
   const directory = folder(t);
   const first = await started(t, directory);
   await first.stop();
-  // PostgreSQL minds only processes that its own user could signal.
+  // PostgreSQL only considers processes that its own user could signal.
   const stranger = spawn('sleep', ['600'], isRoot ? { uid: 65_534, gid: 65_534, cwd: '/' } : {});
   t.teardown(() => stranger.kill('SIGKILL'));
   await once(stranger, 'spawn');
@@ -216,10 +216,10 @@ t.test('a process number that now belongs to another program does not block the 
 
   const postgres = await started(t, directory);
   t.strictSame(await query(postgres.ownerUrl, 'SELECT 1 AS one'), [{ one: 1 }]);
-  t.equal(stranger.exitCode ?? stranger.signalCode, null, 'the other program is left alone');
+  t.equal(stranger.exitCode ?? stranger.signalCode, null, 'the other program is not ended');
 });
 
-t.test('a first start that was killed while making the data folder is made anew', async (t) => {
+t.test('a data folder that a killed first start left half-made is created anew', async (t) => {
   const directory = folder(t);
   const child = otherProcess(t, directory, HOLD);
   const watcher = watch(directory);
@@ -228,7 +228,7 @@ t.test('a first start that was killed while making the data folder is made anew'
   }
   watcher.close();
   await killed(child);
-  t.notOk(existsSync(join(directory, 'data')), 'nothing half-made under the final name');
+  t.notOk(existsSync(join(directory, 'data')), 'nothing incomplete under the final name');
   const postgres = await started(t, directory);
   t.strictSame(await query(postgres.ownerUrl, 'SELECT 1 AS one'), [{ one: 1 }]);
 });
@@ -247,7 +247,7 @@ t.test('a first start that was killed before its last step is completed', async 
   t.strictSame(await query(third.ownerUrl, 'SELECT 1 AS one'), [{ one: 1 }], 'the role is back');
 });
 
-t.test('lost passwords are named, not replaced', async (t) => {
+t.test('lost passwords are reported, not replaced', async (t) => {
   const directory = folder(t);
   await (await started(t, directory)).stop();
   rmSync(join(directory, 'credentials.json'));
@@ -276,7 +276,7 @@ t.test('a folder that only root can enter keeps its data elsewhere and says wher
   await postgres.stop();
   const again = await started(t, directory, { onNotice: (line) => notices.push(line) });
   t.strictSame(await query(again.ownerUrl, 'SELECT answer FROM kept'), [{ answer: 42 }]);
-  t.equal(notices.length, 1, 'and says so once');
+  t.equal(notices.length, 1, 'and logs it once');
   await again.stop();
   rmSync(directory, { recursive: true });
   const anew = await started(t, directory);
@@ -287,7 +287,7 @@ t.test('a folder that only root can enter keeps its data elsewhere and says wher
   );
 });
 
-t.test('the usual reasons for a failed start are said in plain words', async (t) => {
+t.test('the usual reasons for a failed start have messages in plain words', async (t) => {
   t.match(explain(['FATAL:  could not write lock file: No space left on device']), /^the disk is full\./);
   t.match(explain(['LOG:  could not bind IPv4 address "127.0.0.1": Address already in use']), /^no free port/);
   t.match(explain(['FATAL:  could not map anonymous shared memory: Cannot allocate memory']), /too little memory/);

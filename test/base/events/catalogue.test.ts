@@ -1,20 +1,20 @@
-// The catalogue of events is closed: no statement writes a type that it does not have, it has none that nobody writes,
-// and every row is what it says.
+// The catalogue of events is complete: every type that a statement writes is in it, every type in it is written, and
+// every row matches its type.
 import t from 'tap';
 import { EVENT_TYPES, EVENTS, isEventType } from '../../../src/base/events/catalogue.ts';
 import { record } from '../../../src/base/events/record.ts';
-import { CAUSES } from '../../support/causes.ts';
-import { openStage } from '../../support/causes-stage.ts';
+import { CAUSES } from '../../credentials/revocations/causes.ts';
+import { openTokenHolders } from '../../credentials/revocations/token-holders.ts';
 import { createDatabase, type TestDatabase } from '../../support/database.ts';
-import { openCensus } from '../../support/event-rows.ts';
-import { eventStatements, statementsOf } from '../../support/event-statements.ts';
-import { HAPPENINGS } from '../../support/happenings.ts';
+import { seedClient } from '../../support/fixtures/clients.ts';
+import { seedOrganization, seedPerson } from '../../support/fixtures/people.ts';
 import { openService } from '../../support/service.ts';
-import { plantClient } from '../../support/service-clients.ts';
 import { sourcesBelow } from '../../support/sources.ts';
-import { plantOrganization, plantPerson } from '../../support/world.ts';
+import { ACTIONS } from './actions.ts';
+import { openEventCheck } from './rows.ts';
+import { eventStatements, statementsOf } from './statements.ts';
 
-t.test('every type is a noun and what happened to it, and says when in one sentence', async (t) => {
+t.test('every type is a noun and what happened to it, with one sentence that says when', async (t) => {
   for (const type of EVENT_TYPES) {
     t.match(type, /^[a-z]+(_[a-z]+)*\.[a-z]+(_[a-z]+)*$/);
     t.match(type, /(ed|left|set)$/, 'in the past tense');
@@ -22,9 +22,9 @@ t.test('every type is a noun and what happened to it, and says when in one sente
   }
 });
 
-t.test('whatever inserts events names types of the catalogue', async (t) => {
+t.test('every statement that inserts events names types of the catalogue', async (t) => {
   const statements = eventStatements();
-  t.ok(statements.length > 10, 'they are found');
+  t.ok(statements.length > 10, 'statements are found');
   for (const { path, types } of statements) {
     t.ok(types, `${path} writes its types as literals`);
     t.strictSame(
@@ -40,7 +40,7 @@ t.test('whatever inserts events names types of the catalogue', async (t) => {
   t.strictSame(
     byModel.map(({ path }) => path),
     ['src/base/events/record.ts'],
-    'beside them, record() alone writes',
+    'apart from them, only record() writes',
   );
 });
 
@@ -72,18 +72,18 @@ t.test('every type of the catalogue has a writer', async (t) => {
   );
 });
 
-// What ends tokens is held to it where it happens: test/credentials/revocations/causes.test.ts.
-t.test('what happens is recorded as the catalogue says, and all of it happens', async (t) => {
+// test/credentials/revocations/causes.test.ts checks that the events which end tokens do so.
+t.test('events are recorded as in the catalogue, and every type occurs', async (t) => {
   const database = await createDatabase(t);
-  const stage = await openStage(await openService(t, database), database);
-  const census = openCensus(database);
-  for (const [title, happen] of Object.entries(HAPPENINGS)) {
-    await census.look();
-    await t.resolves(happen(stage), title);
-    await census.look();
+  const holders = await openTokenHolders(await openService(t, database), database);
+  const check = openEventCheck(database);
+  for (const [title, happen] of Object.entries(ACTIONS)) {
+    await check.readIds();
+    await t.resolves(happen(holders), title);
+    await check.readIds();
   }
-  t.strictSame(await census.unfitEvents(), []);
-  const happened = [...(await census.types()), ...Object.values(CAUSES).map(({ event }) => event)];
+  t.strictSame(await check.unfitEvents(), []);
+  const happened = [...(await check.types()), ...Object.values(CAUSES).map(({ event }) => event)];
   t.strictSame([...new Set(happened)].sort(), [...EVENT_TYPES].sort());
 });
 
@@ -105,11 +105,11 @@ function plantEvent(
   );
 }
 
-t.test('a row that is not as the catalogue says is noticed', async (t) => {
+t.test('a row that does not match the catalogue is noticed', async (t) => {
   const database = await createDatabase(t);
-  const { userId: user } = await plantPerson(database);
-  const { id: organization } = await plantOrganization(database);
-  const { id: client } = await plantClient(database, { organizationId: null, permissions: [] });
+  const { userId: user } = await seedPerson(database);
+  const { id: organization } = await seedOrganization(database);
+  const { id: client } = await seedClient(database, { organizationId: null, permissions: [] });
   const renamed = { type: 'user.renamed', actor: user, target: user };
   const left = { type: 'member.left', actor: user, target: user, organization };
   const changed = {
@@ -119,10 +119,10 @@ t.test('a row that is not as the catalogue says is noticed', async (t) => {
     organization,
     data: { changed: ['name'] },
   };
-  const census = openCensus(database);
-  await census.look();
+  const check = openEventCheck(database);
+  await check.readIds();
   for (const good of [renamed, left, changed]) await plantEvent(database, good);
-  t.strictSame(await census.unfitEvents(), []);
+  t.strictSame(await check.unfitEvents(), []);
   const wrong: [Planted, RegExp][] = [
     [{ ...renamed, type: 'user.reborn' }, /not in the catalogue/],
     [{ ...renamed, actor: null }, /actor is nobody/],
@@ -139,13 +139,13 @@ t.test('a row that is not as the catalogue says is noticed', async (t) => {
   for (const [row, complaint] of wrong) {
     await database.query('DELETE FROM events');
     await plantEvent(database, row);
-    const found = await census.unfitEvents();
+    const found = await check.unfitEvents();
     t.equal(found.length, 1, JSON.stringify(row));
     t.match(found[0], complaint);
   }
 });
 
-// Never called: the compiler judges it. A line that compiles although it is marked is an error.
+// Never called: the compiler checks it. A line that compiles although it is marked is an error.
 export async function refusedByTheCompiler(tx: Parameters<typeof record>[0]): Promise<void> {
   const about = { id: 'id', actorId: 'user', targetId: 'user' };
   await record(tx, { ...about, type: 'user.renamed', organizationId: null });

@@ -1,8 +1,9 @@
-// What no honest client sends: each is refused by name, nothing of it is stored, and nothing of it is our own error.
+// Requests that no honest client sends: each is refused with its code, nothing of it is stored, and none causes a 500.
 import { METHODS } from 'node:http';
 import t from 'tap';
-import { newAccount, type Reply } from '../../support/client.ts';
+import type { Reply } from '../../support/client.ts';
 import { createDatabase, type TestDatabase } from '../../support/database.ts';
+import { newAccount } from '../../support/fixtures/accounts.ts';
 import { refused, requestHead, sendRaw } from '../../support/raw.ts';
 import { openService } from '../../support/service.ts';
 
@@ -41,7 +42,7 @@ function send(route: BodyRoute, raw: string | Buffer, type: string | null = JSON
   });
 }
 
-/** How many rows every table holds, with a digest of what they say. */
+/** The number of rows of every table, with a digest of their content. */
 async function rowsOfEveryTable(asked: TestDatabase): Promise<Record<string, string>> {
   const tables = await asked.query<{ name: string }>(
     `SELECT tablename AS name FROM pg_tables WHERE schemaname = 'public' ORDER BY 1`,
@@ -109,12 +110,12 @@ t.test('a body of any media type but application/json in UTF-8 is refused', asyn
   }
   const packed = { headers: { 'content-type': 'application/json', 'content-encoding': 'gzip' }, raw: '{}' };
   const reply = await api.post('/auth/login', undefined, packed);
-  t.equal(reply.code, 'unsupported_media_type', 'nothing is unpacked');
+  t.equal(reply.code, 'unsupported_media_type', 'nothing is decompressed');
   const good = await send({ ...(ROUTES[4] as BodyRoute), good: {} }, '{}', 'Application/JSON; charset="UTF-8"');
   t.equal(good.code, 'validation_failed', 'the name of the type ignores case, and UTF-8 may be named');
 });
 
-t.test('text that PostgreSQL or a log could not hold is refused wherever it stands', async (t) => {
+t.test('text that PostgreSQL or a log cannot store is refused wherever it is', async (t) => {
   const texts = ['"\\u0000"', '"a\\u0000b"', '"\\ud800"', '"\\udc00x"', '"\\udbff\\udbff"'];
   for (const route of ROUTES) {
     for (const text of texts) {
@@ -128,7 +129,7 @@ t.test('text that PostgreSQL or a log could not hold is refused wherever it stan
   }
 });
 
-t.test('names that poison prototypes and names nobody knows are refused', async (t) => {
+t.test('names that poison prototypes and unknown names are refused', async (t) => {
   for (const route of ROUTES) {
     const inside = JSON.stringify(route.good).slice(1);
     for (const name of ['__proto__', 'constructor', 'prototype', '\\u005f_proto__']) {
@@ -142,7 +143,7 @@ t.test('names that poison prototypes and names nobody knows are refused', async 
   }
 });
 
-t.test('a value of another type is refused, and so is a body that is no object', async (t) => {
+t.test('a value of another type is refused, and so is a body that is not an object', async (t) => {
   for (const route of ROUTES) {
     for (const body of ['[]', '[{}]', '"text"', '1', 'true', 'null']) {
       refused(t, await send(route, body), 'validation_failed', `${route.path}: ${body}`);
@@ -185,7 +186,7 @@ t.test('bodies too deep or too large are refused, with and without a length', as
   }
 });
 
-t.test('query parameters are held to their schema, each once', async (t) => {
+t.test('query parameters must match their schema, each once', async (t) => {
   for (const path of ['/me/sessions', '/me/organizations']) {
     const queries =
       `limit=1&limit=2 offset=0&offset=0 limit=0 limit=101 limit=-1 limit=1.5 limit=abc limit=1e1 limit= offset=1000001
@@ -197,7 +198,7 @@ t.test('query parameters are held to their schema, each once', async (t) => {
   refused(t, await api.get('/me?organizationId=1', { token }), 'validation_failed', 'a route without parameters');
 });
 
-t.test('an id that is no UUID is refused as such, and one nobody has is not found', async (t) => {
+t.test('an id that is not a UUID is refused as such, and an unknown one is not found', async (t) => {
   for (const id of ['1', 'x', '%00', '..%2f..', "'%20OR%201=1--", `${account.sessionId}x`, '%F0%9F%98%80', 'null']) {
     refused(t, await api.delete(`/me/sessions/${id}`, { token }), 'validation_failed', id);
   }
@@ -205,7 +206,7 @@ t.test('an id that is no UUID is refused as such, and one nobody has is not foun
   refused(t, await api.delete(`/me/sessions/${'x'.repeat(300)}`, { token }), ['uri_too_long', 'not_found'], 'too long');
 });
 
-t.test('a path that cannot be read is refused with the same shape', async (t) => {
+t.test('a path that cannot be parsed is refused in the same format', async (t) => {
   const get = (target: string, ...fields: string[]) => sendRaw(api.url, requestHead('GET', target, ...fields));
   for (const target of ['/%', '/%ZZ', '/api/v1/me%', '/api/v1/%C3%28', '/api/v1/me/sessions/%E0%A4%A']) {
     refused(t, await get(target), 'bad_request', target);
@@ -224,7 +225,7 @@ t.test('a path that cannot be read is refused with the same shape', async (t) =>
   refused(t, await get(`/${'x'.repeat(40_000)}`), ['headers_too_large', 'uri_too_long'], 'a path of 40 KB');
 });
 
-t.test('heads that break HTTP are refused with the same shape', async (t) => {
+t.test('requests that break HTTP are refused in the same format', async (t) => {
   const raw = (...fields: string[]) => sendRaw(api.url, requestHead('POST', '/api/v1/auth/login', ...fields), '{}');
   const lengths = ['abc', '-1', '1e3', '+2', '2, 3', '0x2', '99999999999999999999'];
   for (const length of lengths) refused(t, await raw(`Content-Length: ${length}`), 'bad_request', `length ${length}`);
@@ -232,42 +233,42 @@ t.test('heads that break HTTP are refused with the same shape', async (t) => {
   refused(t, await raw(json, 'Content-Length: 2', 'Content-Length: 3'), 'bad_request', 'two lengths');
   refused(t, await raw(json, 'Content-Length: 2', 'Transfer-Encoding: chunked'), 'bad_request', 'length and chunks');
   refused(t, await raw('Transfer-Encoding: gzip, x'), 'bad_request', 'an encoding that does not end in chunked');
-  refused(t, await raw('Bad Name: x'), 'bad_request', 'a blank in a name');
+  refused(t, await raw('Bad Name: x'), 'bad_request', 'a space in a name');
   refused(t, await raw('X-Bad: a\0b'), 'bad_request', 'a NUL in a value');
   refused(t, await raw(`X-Long: ${'x'.repeat(40_000)}`), 'headers_too_large', 'a header of 40 KB');
-  refused(t, await sendRaw(api.url, 'rubbish\r\n\r\n'), 'bad_request', 'no request at all');
+  refused(t, await sendRaw(api.url, 'rubbish\r\n\r\n'), 'bad_request', 'not an HTTP request');
   refused(t, await sendRaw(api.url, 'GET /healthz HTTP/1.1\r\n\r\n'), 'bad_request', 'no Host');
   refused(t, await raw(json, 'Content-Length: 2', 'Expect: miracles'), 'expectation_failed', 'an unknown expectation');
   const long = await sendRaw(api.url, requestHead('GET', '/api/v1/me', `Authorization: Bearer ${'x'.repeat(30_000)}`));
   refused(t, long, 'invalid_token', 'a token of 30 KB');
 });
 
-t.test('methods that a path does not take are refused, TRACE and unknown ones everywhere', async (t) => {
+t.test('methods that a path does not accept are refused, TRACE and unknown ones everywhere', async (t) => {
   const ask = (method: string, path: string) => sendRaw(api.url, requestHead(method, path));
   for (const method of METHODS.filter((known) => !['GET', 'HEAD', 'PATCH'].includes(known))) {
     for (const path of ['/api/v1/me', '/healthz']) {
       const reply = await ask(method, path);
       refused(t, reply, 'method_not_allowed', `${method} ${path}`);
-      t.match(reply.headers.get('allow'), /\bGET\b/, 'and says which it takes');
-      t.notMatch(reply.text, /Host|service\.test/, 'nothing of the request comes back');
+      t.match(reply.headers.get('allow'), /\bGET\b/, 'and says which it accepts');
+      t.notMatch(reply.text, /Host|service\.test/, 'the answer repeats nothing of the request');
     }
     refused(t, await ask(method, '/nowhere'), 'not_found', `${method} /nowhere`);
   }
   const query = await sendRaw(api.url, requestHead('QUERY', '/api/v1/auth/login', 'Content-Length: 1'), '{');
-  refused(t, query, 'method_not_allowed', 'whatever is sent with it');
+  refused(t, query, 'method_not_allowed', 'whatever body is sent with it');
   t.equal(query.headers.get('allow'), 'POST');
   refused(t, await ask('CONNECT', 'service.test:443'), 'not_found', 'no tunnel');
   refused(t, await ask('BREW', '/api/v1/me'), 'bad_request', 'a method that HTTP does not know');
-  refused(t, await ask('get', '/api/v1/me'), 'bad_request', 'methods mind their case');
-  t.strictSame(pick(await ask('HEAD', '/nowhere')), { status: 404, text: '' }, 'HEAD of nothing has no body');
-  t.strictSame(pick(await ask('HEAD', '/api/v1/me')), { status: 401, text: '' }, 'HEAD asks for a token, too');
-  t.strictSame(pick(await ask('HEAD', '/healthz')), { status: 200, text: '' }, 'HEAD of what GET gives');
+  refused(t, await ask('get', '/api/v1/me'), 'bad_request', 'methods are case-sensitive');
+  t.strictSame(pick(await ask('HEAD', '/nowhere')), { status: 404, text: '' }, 'HEAD of an unknown path has no body');
+  t.strictSame(pick(await ask('HEAD', '/api/v1/me')), { status: 401, text: '' }, 'HEAD needs a token as well');
+  t.strictSame(pick(await ask('HEAD', '/healthz')), { status: 200, text: '' }, 'HEAD of a path with GET');
 });
 
 function pick({ status, text }: { status: number; text: string }) {
   return { status, text };
 }
 
-t.test('nothing of all this was stored', async (t) => {
+t.test('none of this was stored', async (t) => {
   t.strictSame(await rowsOfEveryTable(database), stored);
 });

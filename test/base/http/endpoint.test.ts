@@ -1,4 +1,5 @@
-// A route declares its access and its answers; what it does not declare does not boot, is not let in, and is not sent.
+// A route declares its access and its answers: without a declaration the service does not boot, refuses the request,
+// and does not send the field.
 import type { FastifyInstance } from 'fastify';
 import t, { type Test } from 'tap';
 import { z } from 'zod';
@@ -25,7 +26,7 @@ const MEMBER: OrganizationCaller = Object.freeze({
   issuedAt: 0,
 });
 
-// The token says which caller it is.
+// The token names the caller.
 const OWNER: OrganizationCaller = { ...MEMBER, permissions: ['*:*'] };
 const CALLERS = new Map<string, Caller>([
   ['member', MEMBER],
@@ -68,7 +69,7 @@ async function listening(t: Test, ...endpoints: Endpoint[]): Promise<Api> {
 const REST = { id: 'probe', summary: 'Probe', tag: 'Test' } as const;
 const Nothing = z.strictObject({});
 
-t.test('a route that states no access cannot be declared', async (t) => {
+t.test('a route without access cannot be declared', async (t) => {
   const declare = (access: unknown) => () =>
     endpoint({
       ...REST,
@@ -84,7 +85,7 @@ t.test('a route that states no access cannot be declared', async (t) => {
   t.doesNotThrow(declare(open()));
 });
 
-t.test('a route that endpoint() did not make does not boot', async (t) => {
+t.test('a route that endpoint() did not create does not boot', async (t) => {
   const made = endpoint({
     ...REST,
     method: 'GET',
@@ -109,7 +110,7 @@ t.test('a route that endpoint() did not make does not boot', async (t) => {
   await t.rejects(Promise.resolve(late.ready()), { message: /GET \/around was not declared/ }, 'nor inside a plugin');
 });
 
-t.test('needs() lets in who holds the permission in the organization of the token, and nobody else', async (t) => {
+t.test('needs() accepts a caller with the permission in the organization of the token, and no other', async (t) => {
   const calls: (Caller | null)[] = [];
   const probe = (url: string, permission: string) =>
     endpoint({
@@ -130,18 +131,18 @@ t.test('needs() lets in who holds the permission in the organization of the toke
   t.equal((await as('member', '/read')).status, 204);
   t.equal((await as('member', '/deals')).status, 204, 'a wildcard of the resource covers it');
   t.equal((await as('owner', '/delete')).status, 204, 'a wildcard of everything covers it');
-  t.strictSame(calls, [MEMBER, MEMBER, OWNER], 'the operation is told who calls');
+  t.strictSame(calls, [MEMBER, MEMBER, OWNER], 'the operation gets the caller');
   refused(t, await as('member', '/delete'), 'permission_denied', 'another action of the resource');
   refused(t, await as('stranger', '/read'), 'permission_denied', 'no permission at all');
   refused(t, await as('alone', '/read'), 'organization_required', 'every permission, and no organization');
   refused(t, await api.get('/read'), 'unauthenticated', 'no token');
-  refused(t, await as('nobody', '/read'), 'unauthenticated', 'a token nobody has');
-  t.equal((await api.call('HEAD', '/read')).status, 401, 'HEAD is guarded as GET is');
+  refused(t, await as('nobody', '/read'), 'unauthenticated', 'an unknown token');
+  t.equal((await api.call('HEAD', '/read')).status, 401, 'HEAD is guarded like GET');
   t.equal((await api.call('HEAD', '/read', undefined, { token: 'stranger' })).status, 403);
-  t.equal(calls.length, 3, 'nobody who was refused reached the operation');
+  t.equal(calls.length, 3, 'no refused request reached the operation');
 });
 
-t.test('the guard stands before the body: a stranger learns nothing from what they send', async (t) => {
+t.test('the guard runs before the body is parsed: a caller without rights gets no information about it', async (t) => {
   const seen: unknown[] = [];
   const api = await listening(
     t,
@@ -173,12 +174,12 @@ t.test('the guard stands before the body: a stranger learns nothing from what th
   }
   const fields = ['Content-Type: application/json', 'Content-Length: 1000000'];
   refused(t, await sendRaw(api.url, requestHead('POST', '/api/v1/things', ...fields)), 'unauthenticated', 'unsent');
-  refused(t, await send('owner', '{'), 'malformed_json', 'whoever may is told what is wrong');
+  refused(t, await send('owner', '{'), 'malformed_json', 'a caller with the right gets the error');
   t.equal((await send('owner', '{"name":"x"}')).status, 204);
   t.strictSame(seen, [{ name: 'x' }]);
 });
 
-t.test('an answer is cut to its schema, and one that breaks it is our error and tells nothing', async (t) => {
+t.test('an answer is reduced to its schema, and one that does not match is a 500 without details', async (t) => {
   const answers: Record<string, unknown> = {
     more: { data: { id: 1, secret: 'hunter2' } },
     strict: { data: { id: 1, nested: { secret: 'hunter2' } } },
@@ -205,18 +206,18 @@ t.test('an answer is cut to its schema, and one that breaks it is our error and 
   );
   const api = await listening(t, ...probes);
   const more = await api.get('/more', { token: 'member' });
-  t.equal(more.text, '{"data":{"id":1}}', 'what the schema does not name is not sent');
+  t.equal(more.text, '{"data":{"id":1}}', 'a field that is not in the schema is not sent');
   t.equal(more.headers.get('content-type'), 'application/json; charset=utf-8');
   for (const name of Object.keys(answers).slice(1)) {
     const reply = await api.get(`/${name}`, { token: 'member' });
     t.strictSame([reply.status, reply.code], [500, 'internal_error'], name);
     t.strictSame(Object.keys(reply.body).sort(), ['code', 'detail', 'error', 'requestId', 'status', 'title', 'type']);
-    t.notMatch(reply.text, /hunter2|SELECT|Zod|expected|at .*\.ts/, 'nothing of it gets out');
+    t.notMatch(reply.text, /hunter2|SELECT|Zod|expected|at .*\.ts/, 'nothing of it is sent');
     t.match(reply.headers.get('content-type'), /^application\/problem\+json/);
   }
 });
 
-t.test('a body that comes too slowly is its sender’s 408, an operation that takes too long our 503', async (t) => {
+t.test('a body that arrives too slowly gets 408, an operation that takes too long 503', async (t) => {
   const common = { ...REST, access: open(), reply: { 200: Nothing } };
   const endpoints = [
     endpoint({ ...common, method: 'POST', url: '/quick', body: Nothing, handle: () => ({}) }),
@@ -234,9 +235,9 @@ t.test('a body that comes too slowly is its sender’s 408, an operation that ta
   ] as const) {
     const slow = await post([...fields], piece);
     refused(t, slow, 'request_timeout', `${fields} ${piece}`);
-    t.equal(slow.headers.get('connection'), 'close', 'the rest of it is not waited for');
+    t.equal(slow.headers.get('connection'), 'close', 'the service does not wait for the rest');
   }
-  // However slow the machine is, what comes in pieces and in time is taken.
+  // However slow the machine is, a body in chunks that arrives in time is accepted.
   const patient = await server(endpoints, { handlerTimeoutMs: 60_000 });
   t.teardown(() => patient.close());
   const whole = requestHead('POST', '/quick', 'Content-Type: application/json', 'Content-Length: 2');
@@ -247,7 +248,7 @@ t.test('a body that comes too slowly is its sender’s 408, an operation that ta
   t.equal(stuck.headers.get('retry-after'), '1');
 });
 
-t.test('query and path are closed, too, and a route without parameters takes none', async (t) => {
+t.test('query and path are closed as well, and a route without parameters accepts none', async (t) => {
   const probe = (url: string, schemas: object) =>
     endpoint({ ...REST, method: 'GET', url, access: open(), reply: { 200: Nothing }, handle: () => ({}), ...schemas });
   const api = await listening(
@@ -257,10 +258,10 @@ t.test('query and path are closed, too, and a route without parameters takes non
     probe('/api/v1/by/:id', { params: z.strictObject({ id: z.uuid() }) }),
   );
   t.equal((await api.get('/plain')).status, 200);
-  refused(t, await api.get('/plain?x'), 'validation_failed', 'a parameter nobody asked for');
+  refused(t, await api.get('/plain?x'), 'validation_failed', 'an unknown parameter');
   t.equal((await api.get('/asked?q=abc')).status, 200);
   t.match((await api.get('/asked?q=abcd')).body.issues, [{ path: 'query.q' }], 'the issue says where');
-  refused(t, await api.get('/asked?q=a&q=b'), 'validation_failed', 'twice the same');
+  refused(t, await api.get('/asked?q=a&q=b'), 'validation_failed', 'the same one twice');
   t.match((await api.get('/by/1')).body.issues, [{ path: 'path.id' }]);
   t.equal((await api.get(`/by/${MEMBER.id}`)).status, 200);
 });

@@ -1,8 +1,9 @@
-// Thousands of generated bodies over every route: whatever comes, the answer is a good one or a refusal by name, and
-// never an error of our own. The same seed gives the same bodies.
+// Thousands of generated bodies for every route: each answer is a success or a refusal with a code, never an internal
+// error. The same seed gives the same bodies.
 import t from 'tap';
-import { type Account, type Api, newAccount } from '../../support/client.ts';
+import type { Api } from '../../support/client.ts';
 import { createDatabase } from '../../support/database.ts';
+import { type Account, newAccount } from '../../support/fixtures/accounts.ts';
 import { flawsOfProblem } from '../../support/raw.ts';
 import { openService } from '../../support/service.ts';
 import { cases } from '../../support/thorough.ts';
@@ -11,7 +12,7 @@ const BODIES = cases(3_000);
 const IN_FLIGHT = 8;
 const SEED = 20_261_121;
 
-/** Mulberry32: numbers from 0 to below 1. */
+/** Mulberry32: random numbers from 0 to below 1. */
 function numbers(seed: number): () => number {
   let state = seed;
   return () => {
@@ -98,7 +99,7 @@ function value(draw: Draw, depth = 0): unknown {
   return Object.fromEntries(Array.from({ length: size }, () => [pick(draw, NAMES), value(draw, depth + 1)]));
 }
 
-/** A body: a good one with one member changed or added, or made up, or its text broken somewhere. */
+/** A body: a valid one with one field changed or added, or a random one, or one with broken text. */
 function body(draw: Draw, good: Readonly<Record<string, unknown>>): string {
   const kind = draw();
   const names = [...Object.keys(good), ...(draw() < 0.2 ? NAMES : [])];
@@ -113,9 +114,9 @@ interface Route {
   readonly method: string;
   readonly path: (draw: Draw) => string;
   readonly good: Readonly<Record<string, unknown>>;
-  /** With its token logout would end the session that the others need. */
+  /** With its token, logout would end the session that the others need. */
   readonly anonymous?: true;
-  /** Of how many turns it gets one: a hash costs a thousand times what a refusal costs. */
+  /** The share of turns that it gets is one in this many: a hash costs a thousand times as much as a refusal. */
   readonly oneOf?: number;
 }
 
@@ -158,7 +159,7 @@ async function sendOne(api: Api, account: Account, draw: Draw, routes: readonly 
   );
 }
 
-t.test(`of ${BODIES} generated bodies none is answered by an error of our own`, async (t) => {
+t.test(`of ${BODIES} generated bodies none causes an internal error`, async (t) => {
   const { api } = await openService(t, await createDatabase(t));
   const account = await newAccount(api);
   const routes = routesOf(account);
@@ -170,5 +171,5 @@ t.test(`of ${BODIES} generated bodies none is answered by an error of our own`, 
   };
   await Promise.all(Array.from({ length: IN_FLIGHT }, (_, index) => worker(index)));
   t.strictSame(flaws, []);
-  t.equal((await api.get('/me', { token: account.accessToken })).status, 200, 'the session is as good as before');
+  t.equal((await api.get('/me', { token: account.accessToken })).status, 200, 'the session still works');
 });

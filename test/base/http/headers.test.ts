@@ -1,8 +1,9 @@
-// What stands in the head of every answer, and what the answers without a database promise.
+// The headers of every answer, and the answers that need no database.
 import t, { type Test } from 'tap';
 import { parse } from 'yaml';
-import { type Api, newAccount, type Reply } from '../../support/client.ts';
+import type { Api, Reply } from '../../support/client.ts';
 import { createDatabase } from '../../support/database.ts';
+import { newAccount } from '../../support/fixtures/accounts.ts';
 import { type RawReply, refused, requestHead, sendRaw } from '../../support/raw.ts';
 import { openService } from '../../support/service.ts';
 
@@ -33,7 +34,7 @@ function get(api: Api, target: string, ...fields: string[]): Promise<RawReply> {
   return sendRaw(api.url, requestHead('GET', target, ...fields));
 }
 
-t.test('every answer, good or bad, carries the security headers, no-store and an id, and no banner', async (t) => {
+t.test('every answer, success or error, has the security headers, no-store and an id, and no banner', async (t) => {
   const { api } = await openService(t, database, { RATE_LIMIT_ENABLED: 'true', RATE_LIMIT_SIGN_IN: '2' });
   const { accessToken: token, email, password } = await newAccount(api);
   const answers: [number, Reply | RawReply][] = [
@@ -65,86 +66,83 @@ t.test('every answer, good or bad, carries the security headers, no-store and an
     for (const name of ['server', 'x-powered-by', 'strict-transport-security', 'access-control-allow-origin']) {
       t.notOk(reply.headers.get(name), `${status}: no ${name}`);
     }
-    t.notMatch(reply.text, /fastify|node\.js|express|postgres|tenantry\/\d/i, `${status}: no name of a product`);
+    t.notMatch(reply.text, /fastify|node\.js|express|postgres|tenantry\/\d/i, `${status}: no product name`);
   }
   for (const bytes of ['rubbish\r\n\r\n', requestHead('GET', '/', `X-Long: ${'x'.repeat(40_000)}`)]) {
     const broken = await sendRaw(api.url, bytes);
     const least = { 'cache-control': 'no-store', 'x-content-type-options': 'nosniff', 'x-request-id': UUID };
-    t.strictSame(missing(broken.headers, least), [], 'what is not even a request');
+    t.strictSame(missing(broken.headers, least), [], 'bytes that are not even a request');
     t.equal(broken.headers.get('connection'), 'close');
   }
 });
 
-t.test('browsers are told to insist on https where the service is reached by it', async (t) => {
+t.test('browsers get Strict-Transport-Security if the service has an https URL', async (t) => {
   const { api } = await openService(t, database, { PUBLIC_URL: 'https://auth.example.com' });
   for (const path of ['/healthz', '/me', '/nowhere', '/.well-known/jwks.json']) {
     t.match((await api.get(path)).headers.get('strict-transport-security'), /^max-age=31536000$/, path);
   }
 });
 
-t.test('a sane X-Request-ID is taken and always given back, any other is replaced', async (t) => {
+t.test('a valid X-Request-ID is used and always returned, any other is replaced', async (t) => {
   const { api } = await openService(t, database);
   for (const path of ['/healthz', '/me', '/nowhere']) {
     const reply = await api.get(path, { headers: { 'x-request-id': 'Trace-1.a_B' } });
     t.equal(reply.headers.get('x-request-id'), 'Trace-1.a_B', path);
-    if (reply.code) t.equal(reply.body.requestId, 'Trace-1.a_B', 'and stands in the problem');
+    if (reply.code) t.equal(reply.body.requestId, 'Trace-1.a_B', 'and is in the problem');
   }
-  t.equal((await get(api, '/%', 'X-Request-ID: abc')).headers.get('x-request-id'), 'abc', 'on a path nobody can read');
+  t.equal((await get(api, '/%', 'X-Request-ID: abc')).headers.get('x-request-id'), 'abc', 'on an unreadable path');
   for (const id of ['', 'a b', 'x'.repeat(129), 'a"b', '<script>', 'a\\nb', '{"x":1}', 'é', 'a, b']) {
     const reply = await get(api, '/healthz', `X-Request-ID: ${id}`);
     t.match(reply.headers.get('x-request-id'), UUID, `not ${JSON.stringify(id)}`);
   }
   const twice = await get(api, '/healthz', 'X-Request-ID: one', 'X-Request-ID: two');
-  t.match(twice.headers.get('x-request-id'), UUID, 'two of them are none');
+  t.match(twice.headers.get('x-request-id'), UUID, 'two of them do not count');
 });
 
-t.test(
-  'cross-origin access is given to the listed origins exactly, on refusals too, and never reflected',
-  async (t) => {
-    const { api } = await openService(t, database, { CORS_ORIGINS: `${APP},https://admin.example.com` });
-    const from = (origin: string, path = '/me') => api.get(path, { headers: { origin } });
-    for (const path of ['/me', '/nowhere', '/healthz', '/.well-known/jwks.json']) {
-      const { headers } = await from(APP, path);
-      t.equal(headers.get('access-control-allow-origin'), APP, path);
-      t.equal(headers.get('access-control-allow-credentials'), 'true');
-      t.match(headers.get('access-control-expose-headers'), /x-request-id.*retry-after/i);
-      t.match(headers.get('vary'), /\bOrigin\b/i, `${path} may not be cached for another origin`);
-    }
-    t.equal(
-      (await from('https://admin.example.com')).headers.get('access-control-allow-origin'),
-      'https://admin.example.com',
-    );
-    const others =
-      `https://evil.example.com http://app.example.com https://app.example.com.evil.com https://app.example.com:8443
+t.test('cross-origin access is for exactly the listed origins, on refusals as well, and never reflected', async (t) => {
+  const { api } = await openService(t, database, { CORS_ORIGINS: `${APP},https://admin.example.com` });
+  const from = (origin: string, path = '/me') => api.get(path, { headers: { origin } });
+  for (const path of ['/me', '/nowhere', '/healthz', '/.well-known/jwks.json']) {
+    const { headers } = await from(APP, path);
+    t.equal(headers.get('access-control-allow-origin'), APP, path);
+    t.equal(headers.get('access-control-allow-credentials'), 'true');
+    t.match(headers.get('access-control-expose-headers'), /x-request-id.*retry-after/i);
+    t.match(headers.get('vary'), /\bOrigin\b/i, `${path} may not be cached for another origin`);
+  }
+  t.equal(
+    (await from('https://admin.example.com')).headers.get('access-control-allow-origin'),
+    'https://admin.example.com',
+  );
+  const others =
+    `https://evil.example.com http://app.example.com https://app.example.com.evil.com https://app.example.com:8443
     https://app.example.com/ https://APP.example.com null * https://xapp.example.com file://`.split(/\s+/);
-    for (const origin of others) {
-      const { headers } = await from(origin);
-      t.equal(headers.get('access-control-allow-origin'), null, origin);
-      t.match(headers.get('vary'), /\bOrigin\b/i);
-    }
-    const ask = (origin: string) =>
-      api.call('OPTIONS', '/me', undefined, {
-        headers: {
-          origin,
-          'access-control-request-method': 'PATCH',
-          'access-control-request-headers': 'authorization',
-        },
-      });
-    const allowed = await ask(APP);
-    t.equal(allowed.status, 204);
-    t.match(allowed.headers.get('access-control-allow-methods'), /PATCH/);
-    t.match(allowed.headers.get('access-control-allow-headers'), /authorization/i);
-    t.strictSame(missing(allowed.headers), [], 'a preflight has the headers of every answer');
-    t.equal((await ask('https://evil.example.com')).headers.get('access-control-allow-origin'), null);
-    for (const headers of [{}, { origin: APP }, { origin: 'https://evil.example.com' }]) {
-      const incomplete = await api.call('OPTIONS', '/me', undefined, { headers });
-      t.strictSame([incomplete.status, incomplete.text], [204, ''], 'OPTIONS without a method to ask for');
-    }
-    refused(t, await api.call('PUT', '/me', undefined, { headers: { origin: APP } }), 'method_not_allowed', 'as ever');
-  },
-);
+  for (const origin of others) {
+    const { headers } = await from(origin);
+    t.equal(headers.get('access-control-allow-origin'), null, origin);
+    t.match(headers.get('vary'), /\bOrigin\b/i);
+  }
+  const ask = (origin: string) =>
+    api.call('OPTIONS', '/me', undefined, {
+      headers: {
+        origin,
+        'access-control-request-method': 'PATCH',
+        'access-control-request-headers': 'authorization',
+      },
+    });
+  const allowed = await ask(APP);
+  t.equal(allowed.status, 204);
+  t.match(allowed.headers.get('access-control-allow-methods'), /PATCH/);
+  t.match(allowed.headers.get('access-control-allow-headers'), /authorization/i);
+  t.strictSame(missing(allowed.headers), [], 'a preflight has the headers of every answer');
+  t.equal((await ask('https://evil.example.com')).headers.get('access-control-allow-origin'), null);
+  for (const headers of [{}, { origin: APP }, { origin: 'https://evil.example.com' }]) {
+    const incomplete = await api.call('OPTIONS', '/me', undefined, { headers });
+    t.strictSame([incomplete.status, incomplete.text], [204, ''], 'OPTIONS without a method to ask for');
+  }
+  refused(t, await api.call('PUT', '/me', undefined, { headers: { origin: APP } }), 'method_not_allowed', 'as ever');
+});
 
-t.test('a refusal for want of a token says which challenge to meet (RFC 6750)', async (t) => {
+t.test('a refusal because of a missing token says which challenge to use (RFC 6750)', async (t) => {
   const { api } = await openService(t, database);
   const challenge = async (authorization?: string) =>
     (await api.get('/me', authorization === undefined ? {} : { headers: { authorization } })).headers.get(
@@ -158,7 +156,7 @@ t.test('a refusal for want of a token says which challenge to meet (RFC 6750)', 
   t.equal((await api.get('/me?access_token=x.y.z')).headers.get('www-authenticate'), 'Bearer', 'never from the query');
 });
 
-t.test('a path that takes other methods says which', async (t) => {
+t.test('a path that accepts other methods names them', async (t) => {
   const { api } = await openService(t, database);
   const paths = {
     '/me': 'GET, HEAD, PATCH',
@@ -174,7 +172,7 @@ t.test('a path that takes other methods says which', async (t) => {
   refused(t, await api.post('/me/sessions/0193c5a0-7a2b-7c3d-8e4f-5a6b7c8d9e0f'), 'method_not_allowed', 'with an id');
 });
 
-t.test('the API reference loads its parts under its own policy, and is not there in production', async (t) => {
+t.test('the API reference loads its files under its own policy, and does not exist in production', async (t) => {
   const { api } = await openService(t, database, { DOCS_ENABLED: 'true' });
   const page = await api.get('/docs');
   t.match(page.headers.get('content-type'), /^text\/html; charset=utf-8/);
@@ -194,7 +192,7 @@ t.test('the API reference loads its parts under its own policy, and is not there
   const asked = [...start.text.matchAll(/'(\/docs\/[^']+)'/g)].map(([, path]) => path ?? '');
   t.strictSame(asked, ['/docs/openapi.yaml']);
   for (const path of [...parts, ...asked]) {
-    t.match(path, /^\/docs\//, 'of the own origin');
+    t.match(path, /^\/docs\//, 'from its own origin');
     const part = await api.get(path);
     t.equal(part.status, 200, path);
     t.match(part.headers.get('content-type'), types[path.split('.').at(-1) as keyof typeof types]);
@@ -212,7 +210,7 @@ t.test('the API reference loads its parts under its own policy, and is not there
   for (const path of ['/docs', ...parts, ...asked]) refused(t, await production.api.get(path), 'not_found', path);
 });
 
-t.test('keys and metadata may be cached, by their tag, and nothing else may', async (t) => {
+t.test('only keys and metadata may be cached, by their tag', async (t) => {
   const { api } = await openService(t, database);
   const jwks = await api.get('/.well-known/jwks.json');
   t.match(jwks.headers.get('cache-control'), /^public, max-age=\d+/);
@@ -252,13 +250,13 @@ async function saidTo(t: Test, api: Api, path: string): Promise<void> {
   }
 }
 
-t.test('keys and metadata need no PostgreSQL and are the same whatever host is named', async (t) => {
+t.test('keys and metadata need no PostgreSQL and are the same for every Host header', async (t) => {
   const dead = new URL(database.appUrl);
   dead.port = '1';
   const away = { ...database, appUrl: dead.href, systemUrl: dead.href };
   const settings = { PUBLIC_URL: 'https://auth.example.com', TRUSTED_PROXIES: '127.0.0.1' };
   const { api } = await openService(t, away, settings);
-  t.equal((await api.get('/readyz')).status, 503, 'PostgreSQL is not there');
+  t.equal((await api.get('/readyz')).status, 503, 'PostgreSQL is away');
   t.equal((await api.get('/healthz')).status, 200);
   for (const path of ['/.well-known/jwks.json', '/.well-known/oauth-authorization-server']) await saidTo(t, api, path);
   t.match((await api.get('/.well-known/oauth-authorization-server')).body, {

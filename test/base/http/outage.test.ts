@@ -1,5 +1,5 @@
-// PostgreSQL goes away under load and comes back: clients are told to wait, nobody is signed out, nothing is lost, and
-// the process carries on by itself.
+// PostgreSQL stops under load and comes back: clients get "try later", no session ends, nothing is lost, and the
+// process continues.
 import { EventEmitter, once } from 'node:events';
 import { chmodSync, mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
@@ -7,13 +7,14 @@ import { join } from 'node:path';
 import pg from 'pg';
 import t, { type Test } from 'tap';
 import { startEmbedded } from '../../../src/base/embedded/embedded.ts';
-import { type Account, type Api, newAccount, type Reply } from '../../support/client.ts';
+import type { Api, Reply } from '../../support/client.ts';
+import { type Account, newAccount } from '../../support/fixtures/accounts.ts';
 import { spawnService } from '../../support/service.ts';
 
 const COOKIE = /^(tenantry_refresh=[^;]+);/;
 const DOWN = '503 database_unavailable';
 
-/** Counts answers by phase, kind, status and code, and says when another one came. */
+/** Counts answers by phase, kind, status and code, and notifies on each new one. */
 class Tally extends EventEmitter<{ answer: [] }> {
   phase = 'before';
   readonly counts = new Map<string, number>();
@@ -28,12 +29,12 @@ class Tally extends EventEmitter<{ answer: [] }> {
     return keys.every((key) => (this.counts.get(key) ?? 0) >= count);
   }
 
-  /** Resolves when every one of these has come so many times. */
+  /** Resolves when each of these has occurred the given number of times. */
   async until(count: number, ...keys: string[]): Promise<void> {
     while (!this.has(count, keys)) await once(this, 'answer');
   }
 
-  /** What came in a phase, without how often. */
+  /** The answers of a phase, without their numbers. */
   seen(phase: string): string[] {
     return [...this.counts.keys()]
       .filter((key) => key.startsWith(`${phase}: `))
@@ -132,7 +133,7 @@ const allDown = allGood.map((good) => {
 
 function folder(t: Test): string {
   const path = mkdtempSync(join(tmpdir(), 'tenantry-outage-'));
-  chmodSync(path, 0o755); // PostgreSQL runs as another user than root and has to get in
+  chmodSync(path, 0o755); // PostgreSQL runs as a user other than root and needs access
   t.teardown(() => rmSync(path, { recursive: true, force: true }));
   return path;
 }
@@ -147,76 +148,70 @@ async function rows(url: string, sql: string): Promise<Record<string, unknown>[]
   }
 }
 
-t.test(
-  'PostgreSQL stops under load and starts again: 503 meanwhile, nobody is signed out, nothing is lost',
-  async (t) => {
-    const directory = join(folder(t), 'postgres');
-    let postgres = await startEmbedded({ directory, disposable: true });
-    t.teardown(() => postgres.stop());
-    const service = await spawnService(t, { DATABASE_URL: postgres.ownerUrl });
-    const { api } = service;
-    const accounts = [await newAccount(api), await newAccount(api), await newAccount(api)];
-    const [{ email, password }] = accounts as [Account];
-    const signedIn = await api.post('/auth/login', { email, password, transport: 'cookie' });
-    const cookie = COOKIE.exec(signedIn.setCookie[0] ?? '')?.[1];
-    t.ok(cookie, 'a cookie to refresh with');
+t.test('PostgreSQL stops under load and starts again: 503 in between, no session ends, nothing is lost', async (t) => {
+  const directory = join(folder(t), 'postgres');
+  let postgres = await startEmbedded({ directory, disposable: true });
+  t.teardown(() => postgres.stop());
+  const service = await spawnService(t, { DATABASE_URL: postgres.ownerUrl });
+  const { api } = service;
+  const accounts = [await newAccount(api), await newAccount(api), await newAccount(api)];
+  const [{ email, password }] = accounts as [Account];
+  const signedIn = await api.post('/auth/login', { email, password, transport: 'cookie' });
+  const cookie = COOKIE.exec(signedIn.setCookie[0] ?? '')?.[1];
+  t.ok(cookie, 'a cookie to refresh with');
 
-    const running = load(api, accounts, cookie ?? '');
-    t.teardown(() => running.stop());
-    const { tally } = running;
-    await tally.until(3, ...allGood.map((good) => `before: ${good}`));
-    t.strictSame(tally.seen('before').toSorted(), allGood.toSorted(), 'everything works');
+  const running = load(api, accounts, cookie ?? '');
+  t.teardown(() => running.stop());
+  const { tally } = running;
+  await tally.until(3, ...allGood.map((good) => `before: ${good}`));
+  t.strictSame(tally.seen('before').toSorted(), allGood.toSorted(), 'everything works');
 
-    const { port } = postgres;
-    tally.phase = 'stopping';
-    await postgres.stop();
-    // The connections that were under way are told within the first answers; from then on nothing can succeed.
-    await tally.until(1, ...allDown.map((down) => `stopping: ${down}`));
-    tally.phase = 'down';
-    await tally.until(5, ...allDown.map((down) => `down: ${down}`));
-    const ready = await api.get('/readyz');
-    t.strictSame(
-      [ready.status, ready.body],
-      [503, { status: 'not_ready', checks: { database: 'failed', keys: 'ok' } }],
-    );
-    t.equal((await api.get('/me')).code, 'unauthenticated', 'who has no token is told so, database or not');
-    t.equal((await api.get('/me', { token: 'x.y.z' })).code, 'invalid_token');
-    t.strictSame(
-      tally.seen('down').toSorted(),
-      allDown.toSorted(),
-      'every call is refused cleanly, keys and life stay',
-    );
+  const { port } = postgres;
+  tally.phase = 'stopping';
+  await postgres.stop();
+  // Requests in progress fail within the first answers. From then on no request can succeed.
+  await tally.until(1, ...allDown.map((down) => `stopping: ${down}`));
+  tally.phase = 'down';
+  await tally.until(5, ...allDown.map((down) => `down: ${down}`));
+  const ready = await api.get('/readyz');
+  t.strictSame([ready.status, ready.body], [503, { status: 'not_ready', checks: { database: 'failed', keys: 'ok' } }]);
+  t.equal((await api.get('/me')).code, 'unauthenticated', 'a missing token is a 401, database or not');
+  t.equal((await api.get('/me', { token: 'x.y.z' })).code, 'invalid_token');
+  t.strictSame(
+    tally.seen('down').toSorted(),
+    allDown.toSorted(),
+    'every call is refused cleanly, keys and liveness stay',
+  );
 
-    tally.phase = 'starting';
-    postgres = await startEmbedded({ directory, disposable: true });
-    t.equal(postgres.port, port, 'the database is back where it was');
-    await tally.until(1, ...allGood.map((good) => `starting: ${good}`));
-    tally.phase = 'after';
-    await tally.until(5, ...allGood.map((good) => `after: ${good}`));
-    t.equal((await api.get('/readyz')).status, 200);
-    await running.stop();
+  tally.phase = 'starting';
+  postgres = await startEmbedded({ directory, disposable: true });
+  t.equal(postgres.port, port, 'the database is back at the same address');
+  await tally.until(1, ...allGood.map((good) => `starting: ${good}`));
+  tally.phase = 'after';
+  await tally.until(5, ...allGood.map((good) => `after: ${good}`));
+  t.equal((await api.get('/readyz')).status, 200);
+  await running.stop();
 
-    const known = new Set([...allGood, ...allDown]);
-    const unexpected = [...tally.counts.keys()].filter((key) => !known.has(key.slice(key.indexOf(':') + 2)));
-    t.strictSame(unexpected, [], 'no answer but the good one and the refusal, at any moment');
-    t.strictSame(running.flaws, [], 'every refusal says when to come again and touches no cookie');
-    for (const { sessionId } of accounts) {
-      const again = await api.post('/auth/refresh', { refreshToken: running.tokens.get(sessionId) });
-      t.strictSame([again.status, again.body.data?.sessionId], [200, sessionId], 'each session goes on');
-    }
-    const ended = `SELECT id, revoked_reason FROM sessions WHERE revoked_at IS NOT NULL AND revoked_reason <> 'too_many_sessions'`;
-    t.strictSame(await rows(postgres.adminUrl.replace(/postgres$/, 'tenantry'), ended), [], 'no session was ended');
-    t.equal(service.child.exitCode ?? service.child.signalCode, null, 'the process is the same one');
-    t.strictSame(
-      service.lines.filter((line) => /unforeseen|"level":[56]0/.test(line)),
-      [],
-      'and logged no error',
-    );
-    t.equal(await service.end('SIGTERM'), 0, 'and ends in order');
-  },
-);
+  const known = new Set([...allGood, ...allDown]);
+  const unexpected = [...tally.counts.keys()].filter((key) => !known.has(key.slice(key.indexOf(':') + 2)));
+  t.strictSame(unexpected, [], 'at every moment only the success or the refusal');
+  t.strictSame(running.flaws, [], 'every refusal has a Retry-After and sets no cookie');
+  for (const { sessionId } of accounts) {
+    const again = await api.post('/auth/refresh', { refreshToken: running.tokens.get(sessionId) });
+    t.strictSame([again.status, again.body.data?.sessionId], [200, sessionId], 'each session continues');
+  }
+  const ended = `SELECT id, revoked_reason FROM sessions WHERE revoked_at IS NOT NULL AND revoked_reason <> 'too_many_sessions'`;
+  t.strictSame(await rows(postgres.adminUrl.replace(/postgres$/, 'tenantry'), ended), [], 'no session was ended');
+  t.equal(service.child.exitCode ?? service.child.signalCode, null, 'the process is the same');
+  t.strictSame(
+    service.lines.filter((line) => /unforeseen|"level":[56]0/.test(line)),
+    [],
+    'and logged no error',
+  );
+  t.equal(await service.end('SIGTERM'), 0, 'and stops in order');
+});
 
-t.test('a service that is started while PostgreSQL is away says so and ends', async (t) => {
+t.test('a service that is started while PostgreSQL is away says so and exits', async (t) => {
   const directory = join(folder(t), 'postgres');
   const postgres = await startEmbedded({ directory, disposable: true });
   await postgres.stop();

@@ -1,7 +1,8 @@
-// The allowances: what each is counted by, what its headers say, and that no header of a stranger widens it.
+// The allowances: what each one counts, what its headers say, and that no forged header widens it.
 import t, { type Test } from 'tap';
-import { type Account, type Api, newAccount, type Reply } from '../../support/client.ts';
+import type { Api, Reply } from '../../support/client.ts';
 import { createDatabase } from '../../support/database.ts';
+import { type Account, newAccount } from '../../support/fixtures/accounts.ts';
 import { refused } from '../../support/raw.ts';
 import { openService } from '../../support/service.ts';
 
@@ -32,26 +33,23 @@ function tooMany(t: Test, reply: Reply, what: string): void {
 const from = (address: string) => ({ headers: { 'x-forwarded-for': address } });
 const nobody = { email: 'nobody@example.com', password: 'wrong' };
 
-t.test(
-  'sign-ins of one address are counted, told in the headers, and refused before the password is looked at',
-  async (t) => {
-    const api = await limited(t, { RATE_LIMIT_SIGN_IN: '3' });
-    const { email, password } = await newAccount(api);
-    for (const remaining of ['2', '1', '0']) {
-      const reply = await api.post('/auth/login', { email, password: 'wrong' });
-      t.equal(reply.code, 'invalid_credentials');
-      t.strictSame(allowance(reply), { limit: '3', remaining });
-      t.ok(Number(reply.headers.get('ratelimit-reset')) > 0);
-    }
-    tooMany(t, await api.post('/auth/login', { email, password }), 'the right password does not help');
-    tooMany(t, await api.post('/auth/login', { email: 1 }), 'nor does a body that is refused anyway');
-    const other = { email: `x${email}`, password: 'correct horse battery', name: 'X' };
-    t.equal((await api.post('/auth/register', other)).status, 201, 'registrations are counted apart');
-    t.equal((await api.post('/auth/logout')).status, 204, 'other calls are not affected');
-  },
-);
+t.test('sign-ins of one address are counted, reported in headers, and refused before the password check', async (t) => {
+  const api = await limited(t, { RATE_LIMIT_SIGN_IN: '3' });
+  const { email, password } = await newAccount(api);
+  for (const remaining of ['2', '1', '0']) {
+    const reply = await api.post('/auth/login', { email, password: 'wrong' });
+    t.equal(reply.code, 'invalid_credentials');
+    t.strictSame(allowance(reply), { limit: '3', remaining });
+    t.ok(Number(reply.headers.get('ratelimit-reset')) > 0);
+  }
+  tooMany(t, await api.post('/auth/login', { email, password }), 'the right password does not help');
+  tooMany(t, await api.post('/auth/login', { email: 1 }), 'nor does a body that is refused in any case');
+  const other = { email: `x${email}`, password: 'correct horse battery', name: 'X' };
+  t.equal((await api.post('/auth/register', other)).status, 201, 'registrations are counted separately');
+  t.equal((await api.post('/auth/logout')).status, 204, 'other calls are not affected');
+});
 
-t.test('a principal is counted by who they are, not by where they come from', async (t) => {
+t.test('a principal is counted by its id, not by its address', async (t) => {
   const api = await limited(t, { RATE_LIMIT_OTHER: '3', TRUSTED_PROXIES: '127.0.0.1' });
   const [one, two] = [await newAccount(api), await newAccount(api)];
   const read = (account: Account, address: string) => api.get('/me', { token: account.accessToken, ...from(address) });
@@ -65,30 +63,30 @@ t.test('a principal is counted by who they are, not by where they come from', as
   t.equal((await read(two, '192.0.2.9')).status, 200, 'another user at the same address is not affected');
 });
 
-t.test('guessing tokens is counted by address', async (t) => {
+t.test('guesses of tokens are counted by address', async (t) => {
   const api = await limited(t, { RATE_LIMIT_OTHER: '3' });
   const account = await newAccount(api);
   for (const token of ['a', 'a.b.c', 'x']) t.equal((await api.get('/me', { token })).code, 'invalid_token');
   tooMany(t, await api.get('/me', { token: 'y' }), 'the fourth guess');
-  tooMany(t, await api.get('/me'), 'no token is a guess, too');
-  t.equal((await api.get('/me', { token: account.accessToken })).status, 200, 'whoever has a good one goes on');
+  tooMany(t, await api.get('/me'), 'a missing token is a guess as well');
+  t.equal((await api.get('/me', { token: account.accessToken })).status, 200, 'a caller with a valid one continues');
 });
 
-t.test('sign-ins that name one organization are counted together, wherever they come from', async (t) => {
+t.test('sign-ins that name one organization are counted together, from every address', async (t) => {
   const api = await limited(t, { RATE_LIMIT_ORGANIZATION: '2', TRUSTED_PROXIES: '127.0.0.1' });
   const login = (organization: string, address: string) =>
     api.post('/auth/login', { ...nobody, organization }, from(address));
   const first = await login('acme', '192.0.2.1');
-  t.strictSame(allowance(first), { limit: '1000', remaining: '999' }, 'what others left of it is not told');
+  t.strictSame(allowance(first), { limit: '1000', remaining: '999' }, 'the headers do not show what others have used');
   t.equal((await login('ACME', '192.0.2.2')).code, 'invalid_credentials', 'slugs ignore case');
   tooMany(t, await login('acme', '192.0.2.3'), 'the third, from a third address');
   const old = await api.post('/auth/login', { ...nobody, organizationSlug: 'acme' }, from('192.0.2.4'));
-  tooMany(t, old, 'by the other name of the member');
+  tooMany(t, old, 'by the other name of the organization');
   t.equal((await login('other', '192.0.2.3')).code, 'invalid_credentials', 'another organization is not affected');
   t.equal((await api.post('/auth/login', nobody, from('192.0.2.3'))).code, 'invalid_credentials', 'nor is naming none');
 });
 
-t.test('refreshes are counted by session, and one that is refused consumes nothing', async (t) => {
+t.test('refreshes are counted by session, and a refused one uses up nothing', async (t) => {
   const api = await limited(t, { RATE_LIMIT_REFRESH: '2' });
   const [account, other] = [await newAccount(api), await newAccount(api)];
   const refresh = (refreshToken: string) => api.post('/auth/refresh', { refreshToken });
@@ -100,51 +98,48 @@ t.test('refreshes are counted by session, and one that is refused consumes nothi
   tooMany(t, await refresh(second.body.data.refreshToken), 'the third');
   const switched = { organization: account.organization.slug, refreshToken: second.body.data.refreshToken };
   const token = second.body.data.accessToken;
-  tooMany(t, await api.post('/auth/switch-organization', switched, { token }), 'nor by way of a switch');
+  tooMany(t, await api.post('/auth/switch-organization', switched, { token }), 'nor does a switch help');
   t.strictSame(await database.query('SELECT * FROM sessions WHERE id = $1', [account.sessionId]), [before]);
   t.equal((await refresh(other.refreshToken)).status, 200, 'another session at the same address is not affected');
-  t.equal((await refresh('x.y.z')).code, 'invalid_refresh_token', 'what is no token draws on no session');
+  t.equal((await refresh('x.y.z')).code, 'invalid_refresh_token', 'a value that is not a token counts for no session');
 });
 
-t.test(
-  'a claimed address counts only when a trusted proxy claims it, and then the last one that is not trusted',
-  async (t) => {
-    const open = await limited(t, { RATE_LIMIT_SIGN_IN: '2' });
-    for (const address of ['192.0.2.1', '192.0.2.2'])
-      t.equal((await open.post('/auth/login', nobody, from(address))).status, 401);
-    tooMany(
-      t,
-      await open.post('/auth/login', nobody, from('192.0.2.3')),
-      'without a trusted proxy the claim is ignored',
-    );
+t.test('a forwarded address counts only from a trusted proxy, and then the last untrusted one', async (t) => {
+  const open = await limited(t, { RATE_LIMIT_SIGN_IN: '2' });
+  for (const address of ['192.0.2.1', '192.0.2.2'])
+    t.equal((await open.post('/auth/login', nobody, from(address))).status, 401);
+  tooMany(
+    t,
+    await open.post('/auth/login', nobody, from('192.0.2.3')),
+    'without a trusted proxy the header is ignored',
+  );
 
-    const proxied = await limited(t, { RATE_LIMIT_SIGN_IN: '2', TRUSTED_PROXIES: '127.0.0.1,10.0.0.0/8' });
-    const login = (chain: string) => proxied.post('/auth/login', nobody, from(chain));
-    t.equal((await login('1.1.1.1, 192.0.2.7')).status, 401);
-    t.equal((await login('2.2.2.2, 192.0.2.7, 10.1.2.3')).status, 401);
-    tooMany(t, await login('3.3.3.3, 192.0.2.7'), 'what stands before the client is the client’s own invention');
-    t.equal((await login('192.0.2.8')).status, 401, 'another client behind the same proxy is not affected');
+  const proxied = await limited(t, { RATE_LIMIT_SIGN_IN: '2', TRUSTED_PROXIES: '127.0.0.1,10.0.0.0/8' });
+  const login = (chain: string) => proxied.post('/auth/login', nobody, from(chain));
+  t.equal((await login('1.1.1.1, 192.0.2.7')).status, 401);
+  t.equal((await login('2.2.2.2, 192.0.2.7, 10.1.2.3')).status, 401);
+  tooMany(t, await login('3.3.3.3, 192.0.2.7'), 'entries before the client’s address are invented by the client');
+  t.equal((await login('192.0.2.8')).status, 401, 'another client behind the same proxy is not affected');
 
-    const elsewhere = await limited(t, { RATE_LIMIT_SIGN_IN: '2', TRUSTED_PROXIES: '10.0.0.0/8' });
-    for (const address of ['192.0.2.1', '192.0.2.2']) await elsewhere.post('/auth/login', nobody, from(address));
-    tooMany(t, await elsewhere.post('/auth/login', nobody, from('192.0.2.3')), 'a stranger is no proxy');
-  },
-);
+  const elsewhere = await limited(t, { RATE_LIMIT_SIGN_IN: '2', TRUSTED_PROXIES: '10.0.0.0/8' });
+  for (const address of ['192.0.2.1', '192.0.2.2']) await elsewhere.post('/auth/login', nobody, from(address));
+  tooMany(t, await elsewhere.post('/auth/login', nobody, from('192.0.2.3')), 'an untrusted peer is not a proxy');
+});
 
-t.test('IPv6 clients are counted by their /64, and IPv4 in IPv6 clothes as IPv4', async (t) => {
+t.test('IPv6 clients are counted by their /64, and IPv4-mapped IPv6 as IPv4', async (t) => {
   const api = await limited(t, { RATE_LIMIT_SIGN_IN: '2', TRUSTED_PROXIES: '127.0.0.1' });
   const login = (address: string) => api.post('/auth/login', nobody, from(address));
   t.equal((await login('2001:db8:1:2::1')).status, 401);
   t.equal((await login('2001:DB8:1:2:ffff:ffff:ffff:ffff')).status, 401);
   tooMany(t, await login('2001:db8:0001:0002:1::'), 'the same /64, however it is written');
-  t.equal((await login('2001:db8:1:3::1')).status, 401, 'the next /64 is somebody else');
+  t.equal((await login('2001:db8:1:3::1')).status, 401, 'the next /64 is another network');
   t.equal((await login('192.0.2.1')).status, 401);
   t.equal((await login('::ffff:192.0.2.1')).status, 401);
   tooMany(t, await login('::ffff:c000:201'), 'one IPv4 address');
   t.equal((await login('::ffff:192.0.2.2')).status, 401, 'another IPv4 address');
 });
 
-t.test('an address that is none is counted as something, and breaks nothing', async (t) => {
+t.test('an invalid address is counted as one value, and breaks nothing', async (t) => {
   const api = await limited(t, { RATE_LIMIT_SIGN_IN: '2', TRUSTED_PROXIES: '127.0.0.1' });
   for (const address of [
     'unknown',
@@ -168,7 +163,7 @@ t.test('an address that is none is counted as something, and breaks nothing', as
   t.equal(reply.status, 200, 'such a session is stored');
 });
 
-t.test('paths that nobody knows are counted, whatever is sent to them', async (t) => {
+t.test('requests to unknown paths are counted, whatever they contain', async (t) => {
   const json = { 'content-type': 'application/json' };
   const sends: [string, (api: Api) => Promise<Reply>][] = [
     ['GET', (api) => api.get('/nowhere')],
@@ -192,7 +187,7 @@ t.test('paths that nobody knows are counted, whatever is sent to them', async (t
   }
 });
 
-t.test('what probes and verifying services ask for is never limited', async (t) => {
+t.test('the paths of probes and verifying services are never limited', async (t) => {
   const api = await limited(t, { RATE_LIMIT_OTHER: '1', RATE_LIMIT_SIGN_IN: '1' });
   for (const path of ['/healthz', '/readyz', '/.well-known/jwks.json', '/.well-known/oauth-authorization-server']) {
     for (let turn = 0; turn < 5; turn += 1) {

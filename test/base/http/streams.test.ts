@@ -1,4 +1,4 @@
-// Answers that are written as they come: they may outlast every bound of a request, and end with their connection.
+// Answers that are sent in parts: they may take longer than every limit of a request, and end with their connection.
 import { once } from 'node:events';
 import { connect } from 'node:net';
 import { PassThrough, Readable } from 'node:stream';
@@ -12,7 +12,7 @@ import { requestHead } from '../../support/raw.ts';
 
 const HANDLER_MS = 40;
 
-/** A server with one such answer, and what the handler gave. */
+/** A server with one such answer, and the stream of the handler. */
 async function serving(t: Test, make: () => Readable) {
   const given: Readable[] = [];
   const app = await openServer({
@@ -46,7 +46,7 @@ async function serving(t: Test, make: () => Readable) {
   return { app, given, url: `${url}/probe` };
 }
 
-t.test('an answer may go on for longer than a request may take', async (t) => {
+t.test('an answer may take longer than a request may', async (t) => {
   async function* slowly() {
     for (let part = 0; part < 4; part += 1) {
       yield `${part} `;
@@ -67,24 +67,24 @@ t.test('an answer ends with its connection', async (t) => {
     const stream = given[index] ?? (t.fail('nothing was given') as never);
     if (!stream.closed) await once(stream, 'close');
   };
-  await t.test('when the reader goes', async () => {
+  await t.test('when the reader disconnects', async () => {
     const abort = new AbortController();
     await fetch(url, { signal: abort.signal });
     abort.abort();
     await closed(0);
   });
-  await t.test('after the answer to a HEAD, which has none of it', async (t) => {
+  await t.test('after the answer to a HEAD, which has no body', async (t) => {
     t.equal(await (await fetch(url, { method: 'HEAD' })).text(), '');
     await closed(1);
   });
-  await t.test('when it fails half-way, which its reader sees', async (t) => {
+  await t.test('when it fails half-way, which the reader can see', async (t) => {
     const response = await fetch(url);
     given[2]?.destroy(new Error('broken'));
     await t.rejects(response.text());
   });
 });
 
-t.test('closing waits for nobody who asks for nothing', async (t) => {
+t.test('closing does not wait for idle connections', async (t) => {
   const { app, url } = await serving(t, () => Readable.from(['all']));
   const { hostname, port } = new URL(url);
   const silent = connect(Number(port), hostname);
@@ -99,7 +99,7 @@ t.test('closing waits for nobody who asks for nothing', async (t) => {
   await ended;
 });
 
-t.test('of what is offered the Accept header has its way', async (t) => {
+t.test('the Accept header selects among the offered types', async (t) => {
   const offered = ['application/json', 'text/event-stream'] as const;
   for (const [accept, wanted] of [
     [undefined, 'application/json'],

@@ -1,12 +1,12 @@
-// Which organization a request acts for: every way to name one in the headers, for every kind of token, at the doors
+// Which organization a request acts for: every way to name one in the headers, for every kind of token, at the routes
 // that read them.
 import t, { type Test } from 'tap';
 import type { Reply } from '../../support/client.ts';
 import { createDatabase } from '../../support/database.ts';
-import { newLoner } from '../../support/platform.ts';
+import { newAccountWithoutOrganization } from '../../support/fixtures/accounts.ts';
+import { seedOrganizationOf } from '../../support/fixtures/people.ts';
 import { refused, requestHead, sendRaw } from '../../support/raw.ts';
 import { openService } from '../../support/service.ts';
-import { joinOrganization } from '../../support/session-state.ts';
 import {
   type Outcome,
   onNeeds,
@@ -17,7 +17,7 @@ import {
   UNKNOWN,
   type Value,
   valuesFor,
-} from '../../support/tenant-headers.ts';
+} from './tenant-headers.ts';
 
 const database = await createDatabase(t);
 const { api } = await openService(t, database);
@@ -50,18 +50,16 @@ async function everyPair(
   }
 }
 
-t.test(
-  'on a route that wants a token the headers name the token’s own organization, or select one where it names none',
-  (t) =>
-    everyPair(
-      t,
-      ({ token }, headers) => api.get('/me', { token, headers }),
-      onSignedIn,
-      (reply) => reply.body.data.organization?.id ?? null,
-    ),
+t.test('the headers must name the token’s own organization, or select one if the token names none', (t) =>
+  everyPair(
+    t,
+    ({ token }, headers) => api.get('/me', { token, headers }),
+    onSignedIn,
+    (reply) => reply.body.data.organization?.id ?? null,
+  ),
 );
 
-t.test('on a route that needs a permission it is judged in that organization', (t) =>
+t.test('on a route with a permission the permission is checked in that organization', (t) =>
   everyPair(
     t,
     ({ token }, headers) => api.get('/organizations/current', { token, headers }),
@@ -70,7 +68,7 @@ t.test('on a route that needs a permission it is judged in that organization', (
   ),
 );
 
-t.test('at a refresh they ask for the organization, and a refusal consumes nothing', (t) => {
+t.test('at a refresh the headers request the organization, and a refusal uses up nothing', (t) => {
   const held = new Map<Person, string>();
   return everyPair(
     t,
@@ -87,7 +85,7 @@ t.test('at a refresh they ask for the organization, and a refusal consumes nothi
   );
 });
 
-t.test('at a sign-in they ask for the organization', (t) =>
+t.test('at a sign-in the headers request the organization', (t) =>
   everyPair(
     t,
     ({ email, password }, headers) => api.post('/auth/login', { email, password }, { headers }),
@@ -96,7 +94,7 @@ t.test('at a sign-in they ask for the organization', (t) =>
   ),
 );
 
-t.test('a registration takes the headers and does not believe them', async (t) => {
+t.test('a registration accepts the headers and ignores them', async (t) => {
   let count = 0;
   const register = (headers: Record<string, string>) => {
     count += 1;
@@ -127,9 +125,9 @@ t.test('a header that is sent twice is refused, even with the same value', async
   );
 });
 
-t.test('an organization that suspends a member, or is suspended, is not acted for by a header', async (t) => {
-  const person = await newLoner(api);
-  const id = await joinOrganization(database, person.userId, { slug: 'umbrella', role: 'admin' });
+t.test('a header cannot select an organization that is suspended or has suspended the member', async (t) => {
+  const person = await newAccountWithoutOrganization(api);
+  const id = await seedOrganizationOf(database, person.userId, { slug: 'umbrella', role: 'admin' });
   const read = () =>
     api.get('/organizations/current', { token: person.accessToken, headers: { 'x-tenant-id': 'umbrella' } });
   t.equal((await read()).status, 200);
@@ -140,5 +138,5 @@ t.test('an organization that suspends a member, or is suspended, is not acted fo
   refused(t, await read(), 'organization_suspended', 'a suspended organization');
   await database.query("UPDATE organizations SET status = 'active' WHERE id = $1", [id]);
   await database.query('DELETE FROM memberships WHERE user_id = $1', [person.userId]);
-  refused(t, await read(), 'organization_access_denied', 'no member any more');
+  refused(t, await read(), 'organization_access_denied', 'not a member any more');
 });

@@ -1,9 +1,9 @@
-// Work in the background, by a clock that a test moves: when it runs, that it never overlaps, what it logs, how it ends.
+// Background work with a clock that the test moves: when it runs, that it never overlaps, its log lines, its end.
 import t, { type Test } from 'tap';
 import { type LoopOptions, LoopStopped, openLoop, type Run } from '../../../src/base/loops/loop.ts';
 import { createManualTiming } from '../../verifier/manual-timing.ts';
 
-/** A loop every second whose runs note when they began, and end when the test says so if `held`. */
+/** A loop every second whose runs note their start. With `held` they end when the test says so. */
 function openNoted(t: Test, options: Partial<LoopOptions> = {}, held = false) {
   const timing = createManualTiming();
   const lines: string[] = [];
@@ -41,10 +41,10 @@ function openNoted(t: Test, options: Partial<LoopOptions> = {}, held = false) {
   return { loop, timing, lines, begunAt, runs, notes, together: () => together };
 }
 
-t.test('it runs after each interval, counted from the end of the run before', async (t) => {
+t.test('it runs after each interval, counted from the end of the previous run', async (t) => {
   const { loop, timing, begunAt, runs } = openNoted(t, {}, true);
   await timing.advance(5);
-  t.strictSame(begunAt, [], 'not before it was started');
+  t.strictSame(begunAt, [], 'not before the start');
   loop.start();
   loop.start();
   await timing.advance(1.5);
@@ -54,7 +54,7 @@ t.test('it runs after each interval, counted from the end of the run before', as
   t.strictSame(begunAt, [6_000, 7_500]);
 });
 
-t.test('without an interval only nudges bring a run', async (t) => {
+t.test('without an interval only nudges cause a run', async (t) => {
   const { loop, timing, begunAt } = openNoted(t, { everyMs: null });
   loop.start();
   await timing.advance(1_000);
@@ -64,18 +64,18 @@ t.test('without an interval only nudges bring a run', async (t) => {
   t.strictSame(begunAt, [1_000_000]);
 });
 
-t.test('any number of nudges bring one run, and those during it bring one more', async (t) => {
+t.test('any number of nudges cause one run, and nudges during it cause one more', async (t) => {
   const { loop, timing, begunAt, runs, together } = openNoted(t, {}, true);
   loop.nudge();
   loop.start();
   await timing.settle();
-  t.strictSame(begunAt, [], 'a nudge before the start is none');
+  t.strictSame(begunAt, [], 'a nudge before the start does not count');
   for (let time = 0; time < 100; time += 1) loop.nudge();
   await timing.advance(0);
   t.strictSame(begunAt, [0]);
   for (let time = 0; time < 100; time += 1) loop.nudge();
   await timing.advance(0.2);
-  t.strictSame(begunAt, [0], 'not while one is under way');
+  t.strictSame(begunAt, [0], 'not during a run');
   runs[0]?.resolve();
   await timing.advance(0);
   runs[1]?.resolve();
@@ -84,7 +84,7 @@ t.test('any number of nudges bring one run, and those during it bring one more',
   t.equal(together(), 1);
 });
 
-t.test('nudges without end bring runs no closer than their distance, and put none off', async (t) => {
+t.test('endless nudges cause runs no closer than their minimum distance, and delay none', async (t) => {
   const { loop, timing, begunAt } = openNoted(t, { apartMs: 50 });
   loop.start();
   for (let step = 0; step < 190; step += 1) {
@@ -94,7 +94,7 @@ t.test('nudges without end bring runs no closer than their distance, and put non
   t.strictSame(begunAt, [0, 50, 100, 150]);
 });
 
-t.test('a nudge waits for more of its kind, counted from the first one', async (t) => {
+t.test('a nudge waits for more nudges, counted from the first one', async (t) => {
   const { loop, timing, begunAt } = openNoted(t, { gatherMs: 50 });
   loop.start();
   await timing.advance(0.1);
@@ -105,7 +105,7 @@ t.test('a nudge waits for more of its kind, counted from the first one', async (
   t.strictSame(begunAt, [150]);
 });
 
-t.test('a nudge does not put off what is due sooner', async (t) => {
+t.test('a nudge does not delay an earlier due run', async (t) => {
   const { loop, timing, begunAt } = openNoted(t, { gatherMs: 500 });
   loop.start();
   await timing.advance(0.9);
@@ -114,7 +114,7 @@ t.test('a nudge does not put off what is due sooner', async (t) => {
   t.strictSame(begunAt, [1_000]);
 });
 
-t.test('who asks for a run gets one that begins after the question, together with all others', async (t) => {
+t.test('a caller that asks for a run gets one that begins afterwards, together with all other callers', async (t) => {
   const { loop, timing, runs, notes, together } = openNoted(t, {}, true);
   const first = loop.run();
   await timing.settle();
@@ -123,22 +123,22 @@ t.test('who asks for a run gets one that begins after the question, together wit
   t.equal(runs.length, 1);
   notes.fails = true;
   runs[0]?.resolve();
-  await t.rejects(first, { message: 'away' }, 'an error is told to who asked for that run');
+  await t.rejects(first, { message: 'away' }, 'an error goes to the callers of that run');
   notes.fails = false;
   await timing.settle();
   runs[1]?.resolve();
-  await t.resolves(Promise.all(later), 'and to nobody else');
+  await t.resolves(Promise.all(later), 'and to no other');
   t.strictSame([runs.length, together()], [2, 1]);
 });
 
-t.test('one line is logged when it begins to fail, and one when it works again', async (t) => {
+t.test('one line is logged when the work starts to fail, and one when it works again', async (t) => {
   const { loop, timing, lines, notes, begunAt } = openNoted(t);
   loop.start();
   await timing.advance(2);
   t.strictSame(lines, []);
   notes.fails = true;
   await timing.advance(5);
-  t.equal(begunAt.length, 7, 'a failure ends nothing');
+  t.equal(begunAt.length, 7, 'a failure does not end the loop');
   t.equal(lines.length, 1);
   t.match(lines[0], /work.*away.*it fails/);
   notes.fails = false;
@@ -150,7 +150,7 @@ t.test('one line is logged when it begins to fail, and one when it works again',
   t.equal(lines.length, 3);
 });
 
-t.test('while it fails it backs off, also from nudges, and no further than told', async (t) => {
+t.test('while it fails it backs off, for nudges as well, up to the maximum', async (t) => {
   const { loop, timing, notes, begunAt } = openNoted(t, { everyMs: 100, backOffMs: [200, 1_000] });
   loop.start();
   notes.fails = true;
@@ -165,10 +165,10 @@ t.test('while it fails it backs off, also from nudges, and no further than told'
   await timing.advance(2);
   const settled = begunAt.length;
   await timing.advance(1);
-  t.equal(begunAt.length, settled + 10, 'a success ends it');
+  t.equal(begunAt.length, settled + 10, 'a success ends the back-off');
 });
 
-t.test('stopping waits for the run under way and begins no other', async (t) => {
+t.test('stopping waits for the current run and starts no other', async (t) => {
   const { loop, timing, runs, begunAt } = openNoted(t, {}, true);
   loop.start();
   loop.nudge();
@@ -191,7 +191,7 @@ t.test('stopping waits for the run under way and begins no other', async (t) => 
   t.strictSame(begunAt, [0]);
 });
 
-t.test('a run that does not end is told to give up, and holds up the stop for a bounded time', async (t) => {
+t.test('a run that does not end gets an abort signal, and delays the stop for a limited time', async (t) => {
   const { loop, timing, runs, lines } = openNoted(t, { stopMs: 2_000 }, true);
   loop.start();
   loop.nudge();
@@ -208,9 +208,9 @@ t.test('a run that does not end is told to give up, and holds up the stop for a 
   t.ok(stopped);
   runs[0]?.reject(new Error('given up'));
   await timing.settle();
-  t.strictSame(lines, [], 'what was told to give up is no failure');
+  t.strictSame(lines, [], 'an aborted run is not a failure');
 });
 
-t.test('a wait that no timer can hold is refused', async (t) => {
+t.test('an interval that no timer can wait for is refused', async (t) => {
   for (const everyMs of [-1, Number.NaN, 2 ** 31]) t.throws(() => openNoted(t, { everyMs }), RangeError);
 });

@@ -1,5 +1,5 @@
-// Each way in which a mail server does not take a mail has a name of its own and a sentence that says what to do: asked
-// of real servers.
+// Each way in which a mail server refuses a mail has its own name and a sentence that says what to do, tested with real
+// servers.
 import { once } from 'node:events';
 import { type AddressInfo, createServer, type Server, type Socket } from 'node:net';
 import { getCACertificates, setDefaultCACertificates } from 'node:tls';
@@ -8,15 +8,15 @@ import t, { type Test } from 'tap';
 import { refusalOf } from '../../../src/base/mail/cause.ts';
 import { describeFailure, MAIL_FAILURES, MailRefused } from '../../../src/base/mail/failures.ts';
 import { checkMail, openMail } from '../../../src/base/mail/smtp.ts';
-import { ELSEWHERE_CERTIFICATE, HERE_CERTIFICATE } from '../../support/certificates.ts';
-import { keepingLog } from '../../support/outbox.ts';
-import { freePort } from '../../support/server-process.ts';
+import { freePort } from '../../support/servers/process.ts';
+import { keepingLog } from '../outbox/rows.ts';
+import { ELSEWHERE_CERTIFICATE, HERE_CERTIFICATE } from './certificates.ts';
 
 const MAIL = { to: 'grace@example.com', subject: 's', text: 'https://a.example/#token=very-secret', html: 'h' };
 const settings = { from: 'a@example.com', production: true, log: keepingLog() };
 const noSignal = new AbortController().signal;
 
-/** A server of the package; gives host and port. It ends with the test. */
+/** A server of the package. Returns host and port. It ends with the test. */
 async function smtp(t: Test, options: SMTPServerOptions = {}, host = '127.0.0.1'): Promise<string> {
   const server = new SMTPServer({ disableReverseLookup: true, authOptional: true, ...options });
   server.on('error', () => undefined);
@@ -26,7 +26,7 @@ async function smtp(t: Test, options: SMTPServerOptions = {}, host = '127.0.0.1'
   return `${host}:${(server.server.address() as AddressInfo).port}`;
 }
 
-/** A server that does with a connection whatever is given. */
+/** A server that handles each connection with the given function. */
 async function raw(t: Test, talk: (socket: Socket) => void): Promise<string> {
   const sockets = new Set<Socket>();
   const server: Server = createServer((socket) => {
@@ -43,7 +43,7 @@ async function raw(t: Test, talk: (socket: Socket) => void): Promise<string> {
   return `127.0.0.1:${(server.address() as AddressInfo).port}`;
 }
 
-/** Why the mail is not sent; and, unless it is about the mail, that the doctor is told the same. */
+/** Why the mail is not sent. Unless the reason is the mail itself, the doctor must report the same. */
 async function failureOf(t: Test, url: string, more: { about?: 'mail'; patience?: number } = {}): Promise<MailRefused> {
   const ms = more.patience;
   const patience = ms === undefined ? {} : { patience: { connectMs: ms, greetingMs: ms, silenceMs: ms } };
@@ -66,15 +66,15 @@ async function failureOf(t: Test, url: string, more: { about?: 'mail'; patience?
 const NO_STARTTLS = { disabledCommands: ['STARTTLS'] };
 const PLAIN = { disabledCommands: ['STARTTLS', 'AUTH'] };
 
-t.test('a port at which nothing listens', async (t) => {
+t.test('a port without a listener', async (t) => {
   t.equal((await failureOf(t, `smtp://127.0.0.1:${await freePort()}`)).code, 'connection_refused');
 });
 
-t.test('a name that nobody has', async (t) => {
+t.test('an unknown host name', async (t) => {
   t.equal((await failureOf(t, 'smtp://mail.tenantry.invalid:25')).code, 'host_not_found');
 });
 
-t.test('a certificate that nobody known has signed, with TLS from the first byte and by STARTTLS', async (t) => {
+t.test('a certificate of an unknown issuer, with TLS from the first byte and with STARTTLS', async (t) => {
   for (const url of [
     `smtps://${await smtp(t, { secure: true, ...HERE_CERTIFICATE })}`,
     `smtp://${await smtp(t, HERE_CERTIFICATE)}`,
@@ -85,34 +85,34 @@ t.test('a certificate that nobody known has signed, with TLS from the first byte
   }
 });
 
-t.test('a certificate that is over, and one for another name; the right one is taken once it is trusted', async (t) => {
+t.test('an expired certificate, and one for another name; the right one works once it is trusted', async (t) => {
   // The package's own certificate has expired.
   t.equal((await failureOf(t, `smtps://${await smtp(t, { secure: true })}`)).code, 'certificate_expired');
   const known = getCACertificates('default');
   t.teardown(() => setDefaultCACertificates(known));
-  setDefaultCACertificates([...known, HERE_CERTIFICATE.cert, ELSEWHERE_CERTIFICATE.cert]); // as NODE_EXTRA_CA_CERTS does
+  setDefaultCACertificates([...known, HERE_CERTIFICATE.cert, ELSEWHERE_CERTIFICATE.cert]); // like NODE_EXTRA_CA_CERTS
   const another = await failureOf(t, `smtps://${await smtp(t, { secure: true, ...ELSEWHERE_CERTIFICATE })}`);
   t.equal(another.code, 'certificate_mismatch', another.message);
   const url = `smtps://${await smtp(t, { secure: true, ...HERE_CERTIFICATE })}`;
   await t.resolves(openMail({ ...settings, url })?.(MAIL, noSignal) ?? Promise.reject(new Error('no transport')));
 });
 
-t.test('TLS from the first byte at a port that does not speak it', async (t) => {
+t.test('TLS from the first byte at a port without it', async (t) => {
   t.equal((await failureOf(t, `smtps://${await smtp(t, PLAIN)}`)).code, 'tls_not_spoken');
 });
 
-t.test('no TLS at a port that speaks it from the first byte', async (t) => {
+t.test('no TLS at a port that needs it from the first byte', async (t) => {
   const address = await smtp(t, { secure: true });
   const error = await failureOf(t, `smtp://${address}`, { patience: 300 });
   t.equal(error.code, 'timeout');
   t.match(error.message, /smtps:\/\//);
 });
 
-t.test('a server that says nothing', async (t) => {
+t.test('a silent server', async (t) => {
   t.equal((await failureOf(t, `smtp://${await raw(t, () => undefined)}`, { patience: 200 })).code, 'timeout');
 });
 
-t.test('a server that hangs up, one that turns everything away, and one that is none', async (t) => {
+t.test('a server that hangs up, one that refuses everything, and one that is not a mail server', async (t) => {
   t.equal((await failureOf(t, `smtp://${await raw(t, (socket) => socket.end())}`)).code, 'connection_lost');
   const away = await raw(t, (socket) => socket.end('554 not for you, grace@example.com\r\n'));
   t.equal((await failureOf(t, `smtp://${away}`)).code, 'server_refused');
@@ -120,11 +120,11 @@ t.test('a server that hangs up, one that turns everything away, and one that is 
   t.equal((await failureOf(t, `smtp://${web}`)).code, 'server_unintelligible');
 });
 
-t.test('no STARTTLS where it is demanded: of any machine but the own one', async (t) => {
+t.test('no STARTTLS where it is required: on any machine except localhost', async (t) => {
   t.equal((await failureOf(t, `smtp://${await smtp(t, PLAIN, '127.0.0.2')}`)).code, 'tls_not_offered');
 });
 
-t.test('credentials that are refused, missing, or not to be sent without TLS', async (t) => {
+t.test('credentials that are refused, missing, or not allowed without TLS', async (t) => {
   const asking: SMTPServerOptions = {
     ...NO_STARTTLS,
     allowInsecureAuth: true,
@@ -146,7 +146,7 @@ t.test('credentials that are refused, missing, or not to be sent without TLS', a
   t.equal((await failureOf(t, `smtp://${tls}`, { about: 'mail' })).code, 'tls_required');
 });
 
-t.test('a sender, a receiver and a mail that are refused', async (t) => {
+t.test('a refused sender, receiver and mail', async (t) => {
   const no = (done: (error: Error) => void) =>
     done(Object.assign(new Error(`no: ${MAIL.text}`), { responseCode: 550 }));
   const cases: readonly (readonly [string, SMTPServerOptions])[] = [
@@ -161,14 +161,14 @@ t.test('a sender, a receiver and a mail that are refused', async (t) => {
   }
 });
 
-t.test('a signal ends the sending', async (t) => {
+t.test('an abort signal ends the sending', async (t) => {
   const stopping = new AbortController();
   const address = await raw(t, () => stopping.abort());
   const send = openMail({ ...settings, url: `smtp://${address}` });
   await t.rejects(send?.(MAIL, stopping.signal) ?? Promise.resolve(), { name: 'MailRefused', code: 'interrupted' });
 });
 
-t.test('what TLS, the system and nodemailer call a failure', async (t) => {
+t.test('the failures of TLS, the system and nodemailer', async (t) => {
   const cases = {
     certificate_untrusted: { code: 'ESOCKET', originalCode: 'UNABLE_TO_VERIFY_LEAF_SIGNATURE', command: 'CONN' },
     tls_failed: { code: 'ESOCKET', originalCode: 'ERR_SSL_UNSUPPORTED_PROTOCOL', command: 'CONN' },

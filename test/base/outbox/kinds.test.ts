@@ -1,5 +1,5 @@
-// What the outbox promises to a kind of mail, whatever it is: asked for with its cause, made when it is due, sent once it
-// is wanted, and left to whom it belongs.
+// What the outbox guarantees for every kind of mail: it is requested together with its cause, made when it is due, sent
+// only if it is still wanted, and handled only by a version that knows its kind.
 import { randomUUID } from 'node:crypto';
 import t from 'tap';
 import { openDatabase, statement } from '../../../src/base/database/db.ts';
@@ -10,20 +10,20 @@ import type { MailKind, MailRow } from '../../../src/base/outbox/kinds.ts';
 import { openOutbox } from '../../../src/base/outbox/outbox.ts';
 import { isNewestMail } from '../../../src/base/outbox/store.ts';
 import { createDatabase } from '../../support/database.ts';
-import { openMailbox } from '../../support/mailbox.ts';
-import { dueNow, keepingLog } from '../../support/outbox.ts';
-import { tenants } from '../../support/tenants.ts';
+import { openMailbox } from '../../support/servers/mailbox.ts';
 import { rounds } from '../../support/thorough.ts';
+import { seedTenants } from '../database/tenants.ts';
+import { dueNow, keepingLog } from './rows.ts';
 
 const database = await createDatabase(t);
 const log = keepingLog();
 const db = openDatabase({ ...database, poolSize: 4, log });
 t.teardown(() => db.close());
-const tenant = (await tenants(database, 2)).map(({ organizationId, userId }) => ({ organizationId, userId }));
+const tenant = (await seedTenants(database, 2)).map(({ organizationId, userId }) => ({ organizationId, userId }));
 const [own, other] = tenant as [(typeof tenant)[0], (typeof tenant)[0]];
 const words = { to: 'grace@example.com', subject: 's', text: 't', html: '<p>h</p>' };
 
-/** A kind of this test, under a name of its own. */
+/** A kind of this test, with its own name. */
 function kindOf(prepare: MailKind['prepare'] = async () => words): MailKind {
   return { kind: `note_${randomUUID().replaceAll('-', '')}`, prepare };
 }
@@ -48,7 +48,7 @@ async function rows({ kind }: MailKind) {
   );
 }
 
-t.test('a mail leaves exactly if its cause is committed', async (t) => {
+t.test('a mail is sent exactly if its cause is committed', async (t) => {
   const kind = kindOf();
   await t.rejects(
     db.system(async (tx) => {
@@ -77,7 +77,7 @@ t.test('a mail leaves exactly if its cause is committed', async (t) => {
   t.match(await rows(kind), [{ state: 'sent', attempts: 1, failure: null }]);
 });
 
-t.test('a key is taken once, by each organization for itself and by those of none', async (t) => {
+t.test('a key is used once, for each organization separately and for those of none', async (t) => {
   const kind = kindOf();
   const dedupeKey = 'welcome';
   const asked = [own, own, other, undefined, undefined];
@@ -100,7 +100,7 @@ t.test('a key is taken once, by each organization for itself and by those of non
   }
 });
 
-t.test('what an organization asks for is its own, and only the system says when a mail is due', async (t) => {
+t.test('an organization sees only its own requests, and only the system sets when a mail is due', async (t) => {
   const kind = kindOf();
   const foreign = [newMail(kind, { organizationId: other.organizationId }), newMail(kind)];
   for (const mail of foreign)
@@ -117,18 +117,18 @@ t.test('what an organization asks for is its own, and only the system says when 
   t.match(await rows(kind), [{ state: 'sent', attempts: 1 }]);
 });
 
-t.test('a kind of a newer version waits for that', async (t) => {
+t.test('a mail of an unknown kind waits for the newer version', async (t) => {
   const [known, newer] = [kindOf(), kindOf()];
   for (let index = 0; index < 8; index += 1) await bySystem(newMail(newer));
   await bySystem(newMail(known));
   await outboxOf(known).sendDue();
-  t.match(await rows(known), [{ state: 'sent' }], 'others do not stand in the way');
+  t.match(await rows(known), [{ state: 'sent' }], 'other mails are not delayed');
   t.ok((await rows(newer)).every(({ state, attempts }) => state === 'waiting' && attempts === 0));
   await outboxOf(newer).sendDue();
   t.ok((await rows(newer)).every(({ state }) => state === 'sent'));
 });
 
-t.test('a mail that is not wanted any more is settled unsent, with what its kind has written', async (t) => {
+t.test('a mail that is not wanted any more is settled without sending, with the note of its kind', async (t) => {
   const { organizationId } = own;
   const kind = kindOf(async (tx) => {
     await tx.rows(statement('UPDATE organizations SET name = $2 WHERE id = $1::uuid RETURNING id'), [
@@ -143,7 +143,7 @@ t.test('a mail that is not wanted any more is settled unsent, with what its kind
   t.same(await database.query('SELECT name FROM organizations WHERE id = $1', [organizationId]), [{ name: 'told' }]);
 });
 
-t.test('a mail that is wanted later comes again without an attempt being counted', async (t) => {
+t.test('a mail that is wanted later is retried without counting an attempt', async (t) => {
   let ready = false;
   const later = { againSeconds: 600, failure: 'organization_suspended' } as const;
   const kind = kindOf(async () => (ready ? words : later));
@@ -160,7 +160,7 @@ t.test('a mail that is wanted later comes again without an attempt being counted
   t.match(await rows(kind), [{ state: 'sent', attempts: 1, failure: null }]);
 });
 
-t.test('a mail that cannot be made is undone, logged, and keeps no other from leaving', async (t) => {
+t.test('a mail that cannot be made is rolled back, logged, and delays no other', async (t) => {
   const [poison, good] = [randomUUID(), randomUUID()];
   const kind = kindOf(async (tx, { subjectId }) => {
     if (subjectId === good) return words;
@@ -183,7 +183,7 @@ t.test('a mail that cannot be made is undone, logged, and keeps no other from le
   t.not(name, 'half');
 });
 
-t.test('a kind can tell whether a later mail was asked for about the same subject', async (t) => {
+t.test('a kind can see whether a later mail was requested for the same subject', async (t) => {
   const kind = kindOf(async (tx, row) => ((await isNewestMail(tx, row)) ? words : null));
   const subjectId = randomUUID();
   const scopes = [{}, { organizationId: own.organizationId }, { organizationId: other.organizationId }];
@@ -194,7 +194,7 @@ t.test('a kind can tell whether a later mail was asked for about the same subjec
   t.same(states, ['unwanted', 'unwanted', 'unwanted', 'sent', 'sent', 'sent', 'sent']);
 });
 
-t.test('of two who take at the same moment one sends, many times over', async (t) => {
+t.test('of two that claim at the same moment one sends, many times', async (t) => {
   const kind = kindOf();
   for (let round = 0; round < rounds(100); round += 1) {
     const sent: (string | undefined)[] = [];
@@ -206,7 +206,7 @@ t.test('of two who take at the same moment one sends, many times over', async (t
   }
 });
 
-t.test('a mail that was taken by the server and not settled arrives again as the same one', async (t) => {
+t.test('a mail that the server accepted and that was not settled arrives again as the same one', async (t) => {
   const mailbox = await openMailbox(t);
   const open = () => openMail({ url: mailbox.url, from: 'Acme <no-reply@acme.example>', production: true, log });
   const kind = kindOf();
@@ -216,11 +216,11 @@ t.test('a mail that was taken by the server and not settled arrives again as the
   const dying = outboxOf(kind, async (outgoing) => {
     await open()?.(outgoing, new AbortController().signal);
     told();
-    await new Promise(() => {}); // the process ends here, and never says so
+    await new Promise(() => {}); // the process ends here, and never reports
   });
   void dying.sendDue();
   await handedIn;
-  await dueNow({ database }); // the lease has run out
+  await dueNow({ database }); // the lease has ended
   await outboxOf(kind, async (outgoing) => open()?.(outgoing, new AbortController().signal)).sendDue();
   const arrived = [await mailbox.next(words.to), await mailbox.next(words.to)];
   const id = `<${mail.id}@acme.example>`;
@@ -232,7 +232,7 @@ t.test('a mail that was taken by the server and not settled arrives again as the
   t.match(await rows(kind), [{ state: 'sent', attempts: 2 }]);
 });
 
-t.test('who comes late after a retry by hand has no word in what becomes of the mail', async (t) => {
+t.test('after a retry by hand, a late process no longer changes the state of the mail', async (t) => {
   const kind = kindOf();
   await bySystem(newMail(kind));
   const { promise: sending, resolve: begun } = Promise.withResolvers<void>();
@@ -243,7 +243,7 @@ t.test('who comes late after a retry by hand has no word in what becomes of the 
     throw new MailRefused('message_refused', 'DATA 554');
   }).sendDue();
   await sending;
-  // Given up meanwhile, and made due anew: the count of attempts is the late one's again.
+  // Given up since then, and made due again: the count of attempts equals that of the late process.
   await database.query(`UPDATE outbox SET attempts = 0, due_at = now() WHERE kind = $1`, [kind.kind]);
   const { promise: again, resolve: taken } = Promise.withResolvers<void>();
   const { promise: ended, resolve: end } = Promise.withResolvers<void>();

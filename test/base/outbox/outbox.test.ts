@@ -1,16 +1,16 @@
-// Mail after the commit: it waits while the server is away, leaves once, and is given up in the end.
+// Mail after the commit: it waits while the server is away, is sent once, and is given up in the end.
 import t from 'tap';
 import { MailRefused } from '../../../src/base/mail/failures.ts';
 import { type OutgoingMail, openMail, type SendMail } from '../../../src/base/mail/smtp.ts';
 import { RETRY_SECONDS } from '../../../src/base/outbox/send-one.ts';
-import { freshEmail, openInviting, registering } from '../../support/inviting.ts';
-import { openMailbox, tokenIn } from '../../support/mailbox.ts';
-import { dueNow, keepingLog, openQuiet, outboxOf, rowOf, settled } from '../../support/outbox.ts';
+import { freshEmail, openInviting, registering } from '../../directory/invitations/inviting.ts';
 import { refused } from '../../support/raw.ts';
+import { openMailbox, tokenIn } from '../../support/servers/mailbox.ts';
 import { openService } from '../../support/service.ts';
 import { rounds } from '../../support/thorough.ts';
+import { dueNow, keepingLog, openQuiet, outboxOf, rowOf, settled } from './rows.ts';
 
-t.test('while the mail server is away inviting answers the same, and the mail leaves when it is back', async (t) => {
+t.test('while the mail server is away inviting answers the same, and the mail is sent afterwards', async (t) => {
   const inviting = await openInviting(t);
   const { port } = inviting.mailbox;
   await inviting.mailbox.close();
@@ -38,7 +38,7 @@ t.test('two processes send each mail once', async (t) => {
   t.same(inviting.mailbox.mails.map(({ recipients }) => recipients[0]).sort(), [...emails].sort());
 });
 
-t.test('of two who look at the same moment one takes the mail', async (t) => {
+t.test('of two that read at the same moment one claims the mail', async (t) => {
   const inviting = await openQuiet(t);
   for (let round = 0; round < rounds(50); round += 1) {
     const sent: string[] = [];
@@ -50,7 +50,7 @@ t.test('of two who look at the same moment one takes the mail', async (t) => {
   }
 });
 
-t.test('a mail whose taker was killed comes again after its lease, and the late one changes nothing', async (t) => {
+t.test('a mail of a killed process is sent after its lease, and the late process changes nothing', async (t) => {
   const inviting = await openQuiet(t);
   const email = freshEmail();
   await inviting.invite(email);
@@ -66,7 +66,7 @@ t.test('a mail whose taker was killed comes again after its lease, and the late 
   await sending;
   const next = outboxOf(inviting, async (mail) => void mails.push(mail));
   await next.sendDue();
-  t.equal(mails.length, 1, 'nobody else takes it within the lease');
+  t.equal(mails.length, 1, 'no other process claims it within the lease');
   t.ok((await rowOf(inviting, email)).seconds > 30);
   await dueNow(inviting);
   await next.sendDue();
@@ -85,7 +85,7 @@ t.test('a mail whose taker was killed comes again after its lease, and the late 
   t.equal((await inviting.api.post('/invitations/accept', registering(fresh ?? ''))).status, 200);
 });
 
-t.test('waits grow, and a mail that nobody takes for 24 hours is given up', async (t) => {
+t.test('waits grow, and a mail that no server accepts for 24 hours is given up', async (t) => {
   const inviting = await openQuiet(t);
   const email = freshEmail();
   await inviting.invite(email);
@@ -121,7 +121,7 @@ t.test('waits grow, and a mail that nobody takes for 24 hours is given up', asyn
   t.notMatch(log.lines.join(), email);
 });
 
-t.test('stopping waits for the mail under way and takes no other', async (t) => {
+t.test('stopping waits for the current mail and claims no other', async (t) => {
   const inviting = await openQuiet(t);
   for (let index = 0; index < 6; index += 1) await inviting.invite(freshEmail());
   const { promise: sending, resolve: begun } = Promise.withResolvers<void>();
@@ -139,11 +139,11 @@ t.test('stopping waits for the mail under way and takes no other', async (t) => 
   const stop = outbox.stop().then(() => {
     stopped = true;
   });
-  await rowOf(inviting, 'nobody').catch(() => undefined); // a round trip, in which a stop that waits for nothing is over
+  await rowOf(inviting, 'nobody').catch(() => undefined); // a round trip, long enough for a stop that does not wait
   t.notOk(stopped);
   release();
   await stop;
-  t.equal(sent, 4, 'those that were taken');
+  t.equal(sent, 4, 'those that were claimed');
   const [row] = await inviting.database.query(
     'SELECT count(*)::int AS done FROM outbox WHERE done_at IS NOT NULL AND attempts = 1',
   );

@@ -1,5 +1,5 @@
-// The migration to mails of every kind, beside the version before: that asks for mails and takes them by the statements
-// below, while this one does so by its own.
+// The migration to mails of every kind, next to the previous version. The previous version requests and claims mails
+// with the statements below, this version with its own.
 
 import { randomUUID } from 'node:crypto';
 import { cpSync, mkdtempSync, rmSync } from 'node:fs';
@@ -14,9 +14,9 @@ import { enqueue } from '../../../src/base/outbox/enqueue.ts';
 import type { MailKind } from '../../../src/base/outbox/kinds.ts';
 import { openOutbox } from '../../../src/base/outbox/outbox.ts';
 import { createDatabase } from '../../support/database.ts';
-import { asRole } from '../../support/isolation.ts';
-import { keepingLog } from '../../support/outbox.ts';
 import { MIGRATIONS } from '../../support/template.ts';
+import { asRole } from '../database/isolation/tenant.ts';
+import { keepingLog } from './rows.ts';
 
 const THIS = '20261128000000_outbox';
 const OLD_INSERT = `INSERT INTO outbox (id, organization_id, kind, subject_id, recipient_key, actor_id)
@@ -31,7 +31,7 @@ const OLD_SETTLE = `UPDATE outbox SET done_at = CASE WHEN $3::text IS NULL THEN 
   due_at = clock_timestamp() + $4::float8 * interval '1 second'
 WHERE id = $1::uuid AND attempts = $2::int AND done_at IS NULL AND due_at IS NOT NULL`;
 
-t.test('what waits is sent once after the migration, and the version before goes on beside it', async (t) => {
+t.test('waiting mail is sent once after the migration, and the previous version continues next to it', async (t) => {
   const database = await createDatabase(t, null);
   const folder = mkdtempSync(join(tmpdir(), 'tenantry-upgrade-'));
   t.teardown(() => rmSync(folder, { recursive: true, force: true }));
@@ -66,16 +66,16 @@ t.test('what waits is sent once after the migration, and the version before goes
     const [one, two, newer] = [randomUUID(), randomUUID(), randomUUID()];
     await ask(OLD_INSERT, [one, randomUUID(), randomUUID(), 'a@example.com', null]);
     await outbox.sendDue();
-    t.same(sent.splice(0), [one], 'this version sends what that one asked for');
+    t.same(sent.splice(0), [one], 'this version sends what the previous one requested');
 
     await db.system((tx) => enqueue(tx, { id: newer, kind: 'newer', subjectId: randomUUID() }));
     await db.system((tx) =>
       enqueue(tx, { id: two, kind: 'invitation', organizationId: randomUUID(), subjectId: randomUUID() }),
     );
-    t.match(await ask(OLD_CLAIM, [4, 60]), [{ id: two, attempts: 1 }], 'that version gets the kind it knows alone');
+    t.match(await ask(OLD_CLAIM, [4, 60]), [{ id: two, attempts: 1 }], 'it gets only the kind it knows');
     await ask(OLD_SETTLE, [two, 1, null, null]);
     await outbox.sendDue();
-    t.same(sent, [newer], 'and takes nothing from the others');
+    t.same(sent, [newer], 'and claims none of the others');
     const states = await ask(
       `SELECT id, due_at IS NULL AS settled, done_at IS NOT NULL AS done, outcome FROM outbox
        WHERE id = ANY($1::uuid[]) ORDER BY array_position($1::uuid[], id)`,

@@ -1,13 +1,13 @@
-// The door to Redis: which servers it takes, where it goes in a cluster, and that it lets go of everything.
+// The connection to Redis: which servers it accepts, which node it uses in a cluster, and that it closes everything.
 import { once } from 'node:events';
 import { type AddressInfo, createServer, type Socket } from 'node:net';
 import t, { type Test } from 'tap';
 import { holdRedis, type RedisConnection, type RedisNode } from '../../../src/base/platform/redis.ts';
-import { startRedis } from '../../support/redis.ts';
+import { startRedis } from '../../support/servers/redis.ts';
 
 const HOST = '127.0.0.1';
 
-/** Holds a connection; `next` gives what happens: the connection, or why there is none. */
+/** Opens a connection. `next` returns what happens: the connection, or the reason why there is none. */
 function hold(t: Test, ports: readonly number[], work?: (connection: RedisConnection) => Promise<void>) {
   const happened: (RedisConnection | Error)[] = [];
   let wake = () => {};
@@ -34,7 +34,7 @@ function hold(t: Test, ports: readonly number[], work?: (connection: RedisConnec
   return { ...held, next };
 }
 
-/** A server that gives each command the answer that `answer` finds for it, by its words in lower case. */
+/** A server whose answer to each command comes from `answer`, which gets the words in lower case. */
 async function pretend(t: Test, answer: (words: string[], socket: Socket) => string | null): Promise<number> {
   const sockets = new Set<Socket>();
   const server = createServer((socket) => {
@@ -61,7 +61,7 @@ async function pretend(t: Test, answer: (words: string[], socket: Socket) => str
 
 const hello = (version: string) => `*4\r\n+server\r\n+redis\r\n+version\r\n+${version}`;
 
-t.test('a Redis before 7 is refused by its version', async (t) => {
+t.test('a Redis before 7 is refused with its version', async (t) => {
   for (const version of ['6.2.14', '5.0.7', 'unknown']) {
     const port = await pretend(t, ([name]) => (name === 'hello' ? hello(version) : ':0'));
     t.match(await hold(t, [port]).next(), { message: `127.0.0.1:${port}: its version is ${version}, and 7 or newer` });
@@ -72,7 +72,7 @@ t.test('a Redis before 7 is refused by its version', async (t) => {
   }
 });
 
-t.test('nodes that point at each other, or nowhere, are given up', async (t) => {
+t.test('nodes that redirect to each other, or nowhere, are given up', async (t) => {
   const ports: number[] = [];
   for (const other of [1, 0]) {
     const port = await pretend(t, ([name]) =>
@@ -82,23 +82,23 @@ t.test('nodes that point at each other, or nowhere, are given up', async (t) => 
   }
   t.match(await hold(t, ports.slice(0, 1)).next(), { message: /point at each other/ });
   const nowhere = await pretend(t, ([name]) => (name === 'hello' ? hello('7.2.0') : '-MOVED 42 :1'));
-  t.match(await hold(t, [nowhere]).next(), { message: /ECONNREFUSED 127\.0\.0\.1:1$/ }, 'the host is the same one');
+  t.match(await hold(t, [nowhere]).next(), { message: /ECONNREFUSED 127\.0\.0\.1:1$/ }, 'the host is the same');
 });
 
-t.test('the first node that answers is taken', async (t) => {
+t.test('the first node that answers is used', async (t) => {
   const redis = await startRedis(t);
   const connection = (await hold(t, [1, redis.port]).next()) as RedisConnection;
   t.equal(await connection.ask('ECHO', 'here'), 'here');
 });
 
-t.test('a server that says nothing, or nonsense, is trouble and no hang', async (t) => {
+t.test('a server that is silent, or sends nonsense, is an error and does not hang', async (t) => {
   const silent = await pretend(t, () => null);
   t.match(await hold(t, [silent]).next(), { message: /timed out/ });
   const odd = await pretend(t, () => 'HTTP/1.1 400 Bad Request');
   t.match(await hold(t, [odd]).next(), Error);
 });
 
-t.test('a lost connection is told of at once, and followed by another one', async (t) => {
+t.test('a lost connection is reported at once, and followed by another one', async (t) => {
   const redis = await startRedis(t);
   const held = hold(t, [redis.port]);
   const first = (await held.next()) as RedisConnection;
@@ -112,7 +112,7 @@ t.test('a lost connection is told of at once, and followed by another one', asyn
   await t.rejects(second.ask('PING'));
 });
 
-t.test('what is closed while a node is asked for the key does no work, and lets go of the connection', async (t) => {
+t.test('a close while a node is asked for the key does no more work, and closes the connection', async (t) => {
   const closed = Promise.withResolvers<void>();
   let close = () => {};
   const port = await pretend(t, ([name], socket) => {
@@ -123,10 +123,10 @@ t.test('what is closed while a node is asked for the key does no work, and lets 
   });
   close = hold(t, [port], async () => void t.fail('no work after the end')).close;
   await closed.promise;
-  t.pass('the server sees it gone');
+  t.pass('the server sees the disconnect');
 });
 
-t.test('what is closed before it was open stays closed', async (t) => {
+t.test('a connection that is closed before it was open stays closed', async (t) => {
   const redis = await startRedis(t);
   const held = hold(t, [redis.port], async () => void t.fail('no work after the end'));
   held.close();
@@ -134,5 +134,5 @@ t.test('what is closed before it was open stays closed', async (t) => {
     const clients = String(await redis.ask('CLIENT', 'LIST', 'TYPE', 'normal'));
     if (clients.trim().split('\n').length === 1) break;
   }
-  t.pass('only who asks is connected');
+  t.pass('only if requested it connects');
 });

@@ -1,4 +1,4 @@
-// What a commit revokes is published once it is committed, and only then.
+// The revocations of a transaction are published once it is committed, and only then.
 import t from 'tap';
 import { publishing } from '../../../src/base/revoking/publish.ts';
 import type { Revocation } from '../../../src/protocol/revocation.ts';
@@ -19,13 +19,13 @@ t.test('the answer waits for the commit, and then for the publishing', async (t)
   const { promise: commit, resolve } = Promise.withResolvers<{ revocations: Revocation[]; live: number }>();
   const done = publishing(deps, commit);
   await Promise.resolve();
-  t.same(deps.told, [], 'nothing is told before the commit');
+  t.same(deps.told, [], 'nothing is published before the commit');
   resolve({ revocations: [ENDED], live: 1 });
   t.same(await done, { revocations: [ENDED], live: 1 });
   t.same(deps.told, ['session']);
 });
 
-t.test('what was undone is not published, and its error is raised as it is', async (t) => {
+t.test('a rolled back transaction publishes nothing, and its error is raised unchanged', async (t) => {
   const deps = collecting();
   const undone = new Error('undone');
   await t.rejects(publishing(deps, Promise.reject(undone)), undone);

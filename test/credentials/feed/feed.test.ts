@@ -1,22 +1,20 @@
-// The feed as its consumers see it: the document, the stream, where it goes on, and who may read it.
+// The feed as its consumers use it: the document, the stream, where each continues, and who may read it.
 import { randomUUID } from 'node:crypto';
 import t, { type Test } from 'tap';
 import { removeEndedNow } from '../../../src/sign-in/sessions/remove-ended.ts';
-import { newAccount } from '../../support/client.ts';
 import { createDatabase } from '../../support/database.ts';
-import { consume, has, untilSettled } from '../../support/feed.ts';
+import { newAccount } from '../../support/fixtures/accounts.ts';
+import { seedClientWithToken } from '../../support/fixtures/clients.ts';
 import { refused } from '../../support/raw.ts';
 import { openService } from '../../support/service.ts';
-import { plantClient, tokenOfClient } from '../../support/service-clients.ts';
+import { consume, has, untilSettled } from './consumer.ts';
 
 async function openFeedTest(t: Test, settings: Record<string, string> = {}) {
   const database = await createDatabase(t);
   const service = await openService(t, database, settings);
   await service.app.parts.revocations.synchronize();
-  const token = async (organizationId: string | null = null, permissions = ['revocations:read']) => {
-    const { id } = await plantClient(database, { organizationId, permissions });
-    return { id, token: await tokenOfClient(service.app, database, id) };
-  };
+  const token = (organizationId: string | null = null, permissions = ['revocations:read']) =>
+    seedClientWithToken(service.app, database, { organizationId, permissions });
   const logout = async () => {
     const account = await newAccount(service.api);
     await service.api.post('/auth/logout', { refreshToken: account.refreshToken });
@@ -26,7 +24,7 @@ async function openFeedTest(t: Test, settings: Record<string, string> = {}) {
   return { database, ...service, token, logout, settled };
 }
 
-t.test('the document has everything, and after a cursor what came since', async (t) => {
+t.test('the document contains everything, and after a cursor only what is newer', async (t) => {
   const { api, token, logout, settled } = await openFeedTest(t);
   const client = await token();
   const first = await logout();
@@ -49,7 +47,7 @@ t.test('the document has everything, and after a cursor what came since', async 
   t.equal(idle.body.data.snapshot, false);
 });
 
-t.test('a stream begins with everything, brings what happens at once, and says when that is all', async (t) => {
+t.test('a stream starts with everything, sends each event at once, and marks the end of the snapshot', async (t) => {
   const { url, token, logout } = await openFeedTest(t);
   const client = await token();
   const before = await logout();
@@ -66,14 +64,14 @@ t.test('a stream begins with everything, brings what happens at once, and says w
   const news = await stream.until(({ data }) => data.sid === after.sessionId);
   t.ok(
     news.every(({ event, id }) => event !== 'revocation' || id),
-    'each has a cursor',
+    'each event has a cursor',
   );
   const [beat] = (await stream.until(({ event }) => event === 'heartbeat')).slice(-1);
   t.ok(Number.isFinite(Date.parse(beat?.data.at ?? '')));
   t.ok(beat?.id);
 });
 
-t.test('who was cut off goes on with what was missed, at any replica', async (t) => {
+t.test('after a cut a consumer receives the events it missed, at any replica', async (t) => {
   const { api, database, url, token, logout, settled } = await openFeedTest(t);
   const other = await openService(t, database);
   await other.app.parts.revocations.synchronize();
@@ -87,19 +85,19 @@ t.test('who was cut off goes on with what was missed, at any replica', async (t)
   t.ok(has(events, { sid: missed.sessionId }));
   t.notOk(
     again.frames.some(({ event }) => event === 'snapshot'),
-    'without everything once more',
+    'without everything again',
   );
   const late = await logout();
   await again.until(({ data }) => data.sid === late.sessionId);
   const queried = await consume(t, url, client.token, { query: `?after=${stream.lastId()}` });
-  t.ok(has(await queried.heartbeat(), { sid: missed.sessionId }), 'a cursor in the query does as well');
+  t.ok(has(await queried.heartbeat(), { sid: missed.sessionId }), 'a cursor in the query works as well');
   await settled();
   const newest = (await api.get('/revocations', { token: client.token })).body.data.cursor;
   const both = await consume(t, url, client.token, { query: `?after=${stream.lastId()}`, lastEventId: newest });
-  t.notOk(has(await both.heartbeat(), { sid: missed.sessionId }), 'and gives way to the newer one of the header');
+  t.notOk(has(await both.heartbeat(), { sid: missed.sessionId }), 'and the newer one of the header wins');
 });
 
-t.test('a cursor that is no place in this database is answered with everything', async (t) => {
+t.test('a cursor that is unknown to this database is answered with everything', async (t) => {
   const { database, api, token, logout } = await openFeedTest(t);
   const client = await token();
   const known = await logout();
@@ -122,16 +120,16 @@ t.test('a cursor that is no place in this database is answered with everything',
     t.equal(snapshot, true, what);
     t.ok(has(events, { sid: known.sessionId }), what);
   }
-  t.equal((await ask(cursor)).snapshot, false, 'the good one is still good');
-  // The database was restored to before the cursor, and has had as many transactions again since.
+  t.equal((await ask(cursor)).snapshot, false, 'the valid cursor still works');
+  // The database was restored to a time before the cursor, and has had as many transactions again since.
   await database.query(
     `INSERT INTO revocations (id, kind, subject, at, tx) VALUES ($1, 'session', $1, now() + interval '1 second', $2)`,
     [randomUUID(), String(BigInt(tx ?? 0) - 1n)],
   );
-  t.equal((await ask(cursor)).snapshot, true, 'of a database that was set back');
+  t.equal((await ask(cursor)).snapshot, true, 'of a restored database');
 });
 
-t.test('what cannot be a cursor is refused', async (t) => {
+t.test('a value that cannot be a cursor is refused', async (t) => {
   const { api, url, token } = await openFeedTest(t);
   const client = await token();
   for (const text of ['', 'a b', '%00', 'x'.repeat(129), 'ä', 'a=b', '../x']) {
@@ -146,10 +144,10 @@ t.test('what cannot be a cursor is refused', async (t) => {
     t.equal(stream.status, 422, lastEventId);
   }
   const empty = await consume(t, url, client.token, { lastEventId: '' });
-  t.equal(empty.status, 200, 'an empty header is none');
+  t.equal(empty.status, 200, 'an empty header is not a cursor');
 });
 
-t.test('the Accept header decides between document and stream', async (t) => {
+t.test('the Accept header chooses between document and stream', async (t) => {
   const { api, url, token } = await openFeedTest(t);
   const client = await token();
   const asked = async (accept: string) => {
@@ -193,7 +191,7 @@ t.test('the Accept header decides between document and stream', async (t) => {
   );
 });
 
-t.test('only service clients that hold revocations:read are told', async (t) => {
+t.test('only service clients with revocations:read may read the feed', async (t) => {
   const { api, token, logout } = await openFeedTest(t);
   const account = await newAccount(api);
   refused(t, await api.get('/revocations'), 'unauthenticated', 'nobody');
@@ -210,20 +208,20 @@ t.test('only service clients that hold revocations:read are told', async (t) => 
   refused(t, foreign, 'tenant_mismatch', 'for another organization');
 });
 
-t.test('a HEAD is answered and leaves nothing open', async (t) => {
+t.test('a HEAD is answered and leaves no stream open', async (t) => {
   const { app, url, token, logout } = await openFeedTest(t);
   const client = await token();
   for (let times = 0; times < 15; times += 1) {
     const headers = { accept: 'text/event-stream', authorization: `Bearer ${client.token}` };
     const reply = await fetch(`${url}/api/v1/revocations`, { method: 'HEAD', headers });
-    t.equal(reply.status, 200, 'past the bound of open streams');
+    t.equal(reply.status, 200, 'beyond the limit of open streams');
     t.equal(await reply.text(), '');
   }
   await logout();
   await app.close();
 });
 
-t.test('the end of a session is told for as long as its tokens live, however soon sessions are removed', async (t) => {
+t.test('the end of a session is reported while its tokens live, however soon sessions are removed', async (t) => {
   const { app, api, database, token, logout } = await openFeedTest(t);
   const { organization, sessionId } = await logout();
   const own = await token(organization.id);

@@ -1,5 +1,5 @@
-// What the feed says of its own knowledge: a heartbeat only while everything has been told, and nothing while it does not
-// know.
+// When the feed says that its knowledge is complete: it sends a heartbeat only after every event was sent, and nothing
+// while it cannot know.
 import { randomUUID } from 'node:crypto';
 import { once } from 'node:events';
 import type { Readable } from 'node:stream';
@@ -9,20 +9,20 @@ import { Problem } from '../../../src/base/errors/problem.ts';
 import { openLog } from '../../../src/base/platform/log.ts';
 import { type Feed, openFeed } from '../../../src/credentials/feed/feed.ts';
 import type { ClientCaller } from '../../../src/protocol/caller.ts';
-import { newAccount } from '../../support/client.ts';
 import { createDatabase } from '../../support/database.ts';
-import { veil } from '../../support/replicas.ts';
+import { newAccount } from '../../support/fixtures/accounts.ts';
+import { seedClientWithToken } from '../../support/fixtures/clients.ts';
+import { seedOrganization } from '../../support/fixtures/people.ts';
 import { openService } from '../../support/service.ts';
-import { plantClient, tokenOfClient } from '../../support/service-clients.ts';
 import { until } from '../../support/until.ts';
-import { plantOrganization } from '../../support/world.ts';
+import { blockableReads } from '../stream/replicas.ts';
 
 const callerOf = (organizationId: string | null): ClientCaller => ({
   ...{ kind: 'client', id: '00000000-0000-7000-8000-000000000001', organizationId, organizationSlug: null },
   ...{ permissions: ['revocations:read'], epoch: 0, issuedAt: Date.now() / 1000 },
 });
 
-/** A stream, read as it comes. */
+/** A stream, read as it arrives. */
 async function follow(t: Test, feed: Feed, organizationId: string | null, after: string | null = null) {
   const subscriber = { client: callerOf(organizationId), expiresAt: Number.POSITIVE_INFINITY };
   const stream: Readable = await feed.stream(subscriber, after);
@@ -44,7 +44,7 @@ async function follow(t: Test, feed: Feed, organizationId: string | null, after:
   };
 }
 
-t.test('a replica that is behind tells what it learns, and does not say that this is all', async (t) => {
+t.test('a replica that is behind sends what it reads, and does not say that this is all', async (t) => {
   const { app } = await openService(t, await createDatabase(t));
   const { revocations } = app.parts;
   await revocations.synchronize();
@@ -75,24 +75,24 @@ t.test('a replica that is behind tells what it learns, and does not say that thi
   await t.rejects(feed.stream({ client: callerOf(null), expiresAt: 1e12 }, null), new Problem('revocations_stale'));
   const resumed = await follow(t, feed, null, cursor);
   await until(() => beats > asked + 20);
-  t.equal(resumed.count('heartbeat'), 0, 'PostgreSQL told what came since, but news may be missing');
+  t.equal(resumed.count('heartbeat'), 0, 'PostgreSQL returned the newer events, but some may be missing');
   behindSeconds = 0;
   await until(() => stream.count('heartbeat') > told && resumed.count('heartbeat') > 0);
-  t.pass('and goes on when it has caught up');
+  t.pass('and continues when it has caught up');
 });
 
-t.test('an organization is told nothing while PostgreSQL cannot be asked, and all of it then', async (t) => {
+t.test('an organization gets nothing while PostgreSQL is away, and everything afterwards', async (t) => {
   const database = await createDatabase(t);
-  const veiled = await veil(database);
-  await veiled.lift();
-  const { app, api } = await openService(t, veiled.database);
+  const reads = await blockableReads(database);
+  await reads.unblock();
+  const { app, api } = await openService(t, reads.database);
   await app.parts.revocations.synchronize();
   const account = await newAccount(api);
   const warnings: unknown[] = [];
   const log = openLog({ level: 'silent', pretty: false });
   const feed = openFeed({
     ...app.parts,
-    // Heartbeats go on, although the veil hides PostgreSQL from the service as a whole.
+    // Heartbeats continue, although PostgreSQL is not reachable for the service as a whole.
     revocations: { ...app.parts.revocations, freshSecondsAgo: () => 0 },
     log: Object.assign(log, { warn: (entry: unknown) => void warnings.push(entry) }),
     ...{ streamsMax: 10, streamsPerClientMax: 10, heartbeatMs: 20 },
@@ -101,27 +101,27 @@ t.test('an organization is told nothing while PostgreSQL cannot be asked, and al
   const own = await follow(t, feed, account.organization.id);
   const all = await follow(t, feed, null);
   await until(() => own.count('heartbeat') > 2);
-  await veiled.lower();
+  await reads.block();
   await until(() => warnings.length > 0);
   const told = own.count('heartbeat');
   await api.post('/auth/logout', { refreshToken: account.refreshToken });
   const seen = all.count('heartbeat');
   await until(() => all.text().includes(account.sessionId) && all.count('heartbeat') > seen + 5);
-  t.notOk(own.text().includes(account.sessionId), 'others, whose events need no question, have heard of it');
+  t.notOk(own.text().includes(account.sessionId), 'others, whose events need no query, have received it');
   t.equal(own.count('heartbeat'), told);
   await t.rejects(feed.document(callerOf(account.organization.id), null));
   await t.rejects(feed.stream({ client: callerOf(account.organization.id), expiresAt: 1e12 }, null));
-  await veiled.lift();
+  await reads.unblock();
   await until(() => own.text().includes(account.sessionId) && own.count('heartbeat') > told);
-  t.equal(warnings.length, 1, 'and the log has one line of it');
+  t.equal(warnings.length, 1, 'and the log has one line about it');
 });
 
 t.test('an outage is answered with 503 before anything is sent', async (t) => {
   const database = await createDatabase(t);
   const { app, api } = await openService(t, database);
   const { organization } = await newAccount(api);
-  const { id } = await plantClient(database, { organizationId: organization.id, permissions: ['revocations:read'] });
-  const token = await tokenOfClient(app, database, id);
+  const settings = { organizationId: organization.id, permissions: ['revocations:read'] };
+  const { token } = await seedClientWithToken(app, database, settings);
   const elsewhere = await createDatabase(t);
   await elsewhere.query(`ALTER DATABASE ${database.name} ALLOW_CONNECTIONS false`);
   await elsewhere.query('SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = $1', [database.name]);
@@ -134,11 +134,11 @@ t.test('an outage is answered with 503 before anything is sent', async (t) => {
   await elsewhere.query(`ALTER DATABASE ${database.name} ALLOW_CONNECTIONS true`);
 });
 
-t.test('a database that takes the place of another ends the streams of organizations', async (t) => {
+t.test('a database that replaces another one ends the streams of organizations', async (t) => {
   const database = await createDatabase(t);
   const { app } = await openService(t, database);
   await app.parts.revocations.synchronize();
-  const { id } = await plantOrganization(database);
+  const { id } = await seedOrganization(database);
   const feed = openFeed({ ...app.parts, ...{ streamsMax: 10, streamsPerClientMax: 10, heartbeatMs: 20 } });
   t.teardown(() => feed.close());
   const own = await follow(t, feed, id);
@@ -148,10 +148,10 @@ t.test('a database that takes the place of another ends the streams of organizat
   await ended;
   const again = await follow(t, feed, id, own.lastId());
   await until(() => again.count('heartbeat') > 0);
-  t.equal(again.count('snapshot'), 1, 'which are told everything when they come again');
+  t.equal(again.count('snapshot'), 1, 'they receive everything when they reconnect');
 });
 
-t.test('a feed that was closed opens no more', async (t) => {
+t.test('a closed feed opens no more streams', async (t) => {
   const { app } = await openService(t, await createDatabase(t));
   app.parts.feed.close();
   await t.rejects(
@@ -160,13 +160,13 @@ t.test('a feed that was closed opens no more', async (t) => {
   );
 });
 
-t.test('what happens while a stream begins is told to it', async (t) => {
+t.test('an event during the start of a stream is sent to that stream', async (t) => {
   const database = await createDatabase(t);
   const { app, api } = await openService(t, database);
   await app.parts.revocations.synchronize();
   let happen: (() => Promise<unknown>) | null = null;
   const { db } = app.parts;
-  // Right after the answer of PostgreSQL to the last question of the beginning, and before anybody has it.
+  // Right after PostgreSQL answered the last query of the start, and before the answer is used.
   const systemReader = () => ({
     async rows<Row>(...asked: Parameters<ReturnType<typeof db.systemReader>['rows']>) {
       const rows = await db.systemReader().rows<Row>(...asked);
@@ -191,14 +191,14 @@ t.test('what happens while a stream begins is told to it', async (t) => {
       ).body.data;
       happen = () => api.post('/auth/logout', { refreshToken });
       const stream = await follow(t, feed, organizationId, before ? before() : null);
-      if (happen) await (happen as () => Promise<unknown>)(); // everything was told from memory
+      if (happen) await (happen as () => Promise<unknown>)(); // everything was answered from memory
       await until(() => stream.text().includes(sessionId));
     }
   }
-  t.pass('of all and of an organization, from the beginning and from a cursor');
+  t.pass('of all organizations and of one, from the start and from a cursor');
 });
 
-t.test('a stream that nobody reads is given up as soon as its place is lost', async (t) => {
+t.test('a stream that no one reads is closed as soon as its slot is lost', async (t) => {
   const { app } = await openService(t, await createDatabase(t));
   await app.parts.revocations.synchronize();
   const feed = openFeed({ ...app.parts, streamsMax: 10, streamsPerClientMax: 10, heartbeatMs: 3_600_000 });
@@ -213,5 +213,5 @@ t.test('a stream that nobody reads is given up as soon as its place is lost', as
     await nextTurn();
   }
   t.ok(unread.destroyed);
-  t.notOk(read.stream.destroyed, 'and no other');
+  t.notOk(read.stream.destroyed, 'and no other stream');
 });

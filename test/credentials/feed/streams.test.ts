@@ -1,6 +1,6 @@
-// Streams while they are open: when they end, who may open how many, what becomes of consumers that do not read, and
-// that nothing is missed however they come and go.
-// Runs in a process of its own: it measures memory.
+// Open streams: when they end, how many a client may open, what happens to consumers that do not read, and that no
+// event is missed when they connect and disconnect.
+// Runs in its own process because it measures memory.
 import { randomUUID } from 'node:crypto';
 import { once } from 'node:events';
 import { connect } from 'node:net';
@@ -8,25 +8,23 @@ import { setImmediate as nextTurn } from 'node:timers/promises';
 import t, { type Test } from 'tap';
 import { raiseEpochs } from '../../../src/directory/users/epoch-store.ts';
 import type { Revocation } from '../../../src/protocol/revocation.ts';
-import { newAccount } from '../../support/client.ts';
 import { createDatabase } from '../../support/database.ts';
-import { consume, eventsOf, has } from '../../support/feed.ts';
-import { newAdministrator } from '../../support/platform.ts';
+import { newAccount } from '../../support/fixtures/accounts.ts';
+import { newAdministrator } from '../../support/fixtures/administrators.ts';
+import { seedClientWithToken } from '../../support/fixtures/clients.ts';
+import { seedMember, seedOrganization } from '../../support/fixtures/people.ts';
+import { openTransaction } from '../../support/locks.ts';
 import { requestHead } from '../../support/raw.ts';
 import { openService, spawnService } from '../../support/service.ts';
-import { plantClient, tokenOfClient } from '../../support/service-clients.ts';
-import { openTransaction } from '../../support/session-state.ts';
 import { until } from '../../support/until.ts';
-import { plantOrganization, plantPerson } from '../../support/world.ts';
+import { consume, eventsOf, has } from './consumer.ts';
 
 async function openStreams(t: Test, settings: Record<string, string> = {}) {
   const database = await createDatabase(t);
   const service = await openService(t, database, settings);
   await service.app.parts.revocations.synchronize();
-  const reader = async (organizationId: string | null = null) => {
-    const { id } = await plantClient(database, { organizationId, permissions: ['revocations:read'] });
-    return { id, token: await tokenOfClient(service.app, database, id) };
-  };
+  const reader = (organizationId: string | null = null) =>
+    seedClientWithToken(service.app, database, { organizationId, permissions: ['revocations:read'] });
   const open = async (organizationId: string | null = null) => {
     const client = await reader(organizationId);
     const stream = await consume(t, service.url, client.token);
@@ -47,7 +45,7 @@ t.test('a stream ends with its token', async (t) => {
     const { id, stream } = await open(mine);
     const bystander = await open(mine);
     await api.patch(`/clients/${id}`, { name: 'renamed', status: 'disabled' }, { token: owner.accessToken });
-    t.notOk(eventsOf(await stream.end()).length > 1, 'at most with its own end');
+    t.notOk(eventsOf(await stream.end()).length > 1, 'with its own end at the latest');
     await bystander.stream.until(({ data }) => data.client_id === id);
   });
   await t.test('when another replica has ended it', async () => {
@@ -62,7 +60,7 @@ t.test('a stream ends with its token', async (t) => {
   });
   await t.test('when its organization is suspended, and when it is deleted', async () => {
     const administrator = await newAdministrator({ app, api } as Parameters<typeof newAdministrator>[0]);
-    const other = await plantOrganization(database);
+    const other = await seedOrganization(database);
     const [first, bystander] = [await open(other.id), await open(mine)];
     await api.post(`/admin/organizations/${other.id}/suspend`, undefined, { token: administrator.accessToken });
     await first.stream.end();
@@ -84,7 +82,7 @@ t.test('a stream ends with its token', async (t) => {
   });
 });
 
-t.test('so many streams are open and no more, in all and of one client', async (t) => {
+t.test('the number of open streams has a limit, in total and for one client', async (t) => {
   const { url, reader } = await openStreams(t, { FEED_STREAMS_MAX: '3', FEED_STREAMS_PER_CLIENT_MAX: '2' });
   const [a, b] = [await reader(), await reader()];
   const first = await consume(t, url, a.token);
@@ -92,39 +90,39 @@ t.test('so many streams are open and no more, in all and of one client', async (
   const third = await consume(t, url, a.token);
   t.equal(third.status, 429);
   t.match(third.headers.get('retry-after'), /^\d+$/);
-  t.equal((await consume(t, url, b.token)).status, 200, 'another one has its own');
+  t.equal((await consume(t, url, b.token)).status, 200, 'another client has its own limit');
   const fourth = await consume(t, url, b.token);
   t.equal(fourth.status, 503);
   t.match(fourth.headers.get('retry-after'), /^\d+$/);
   const json = await consume(t, url, a.token, { accept: 'application/json' });
-  t.equal(json.status, 200, 'a document needs no place');
+  t.equal(json.status, 200, 'a document needs no slot');
   json.leave();
   first.leave();
   await until(async () => (await consume(t, url, a.token)).status === 200);
-  t.pass('who leaves gives the place back');
+  t.pass('a closed stream frees its slot');
 });
 
-t.test('no organization takes the places of another, and all of them leave some to the installation', async (t) => {
+t.test('no organization uses the slots of another, and the installation always has some left', async (t) => {
   const limits = { FEED_STREAMS_MAX: '10', FEED_STREAMS_PER_CLIENT_MAX: '2' };
   const { url, reader, database } = await openStreams(t, limits);
   const openOf = async (organizationId: string | null) => consume(t, url, (await reader(organizationId)).token);
-  const greedy = (await plantOrganization(database)).id;
+  const greedy = (await seedOrganization(database)).id;
   const first = await openOf(greedy);
   t.equal((await openOf(greedy)).status, 200);
   t.equal((await openOf(greedy)).status, 429, 'a third client of the same organization');
   for (let other = 0; other < 6; other += 1) {
-    t.equal((await openOf((await plantOrganization(database)).id)).status, 200, `another organization: ${other}`);
+    t.equal((await openOf((await seedOrganization(database)).id)).status, 200, `another organization: ${other}`);
   }
-  t.equal((await openOf((await plantOrganization(database)).id)).status, 503, 'organizations have four places of five');
+  t.equal((await openOf((await seedOrganization(database)).id)).status, 503, 'organizations have four slots of five');
   for (const turn of [1, 2]) t.equal((await openOf(null)).status, 200, `the installation: ${turn}`);
   t.equal((await openOf(null)).status, 503);
   first.leave();
   await until(async () => (await openOf(greedy)).status === 200);
 });
 
-t.test('so many documents are being read and no more, and one that is done gives its place back', async (t) => {
+t.test('the number of documents read at the same time has a limit, and a finished one frees its slot', async (t) => {
   const { url, api, reader, database } = await openStreams(t, { FEED_STREAMS_PER_CLIENT_MAX: '2' });
-  const { id: organizationId } = await plantOrganization(database);
+  const { id: organizationId } = await seedOrganization(database);
   await database.query(
     `INSERT INTO revocations (id, kind, subject, caused_in)
      SELECT gen_random_uuid(), 'session', gen_random_uuid(), $1 FROM generate_series(1, 150000)`,
@@ -135,7 +133,7 @@ t.test('so many documents are being read and no more, and one that is done gives
     const socket = connect(Number(new URL(url).port), '127.0.0.1').on('error', () => undefined);
     t.teardown(() => socket.destroy());
     socket.write(requestHead('GET', '/api/v1/revocations', `Authorization: Bearer ${token}`));
-    await once(socket, 'readable'); // its place is taken, and nothing is ever read
+    await once(socket, 'readable'); // its slot is taken, and nothing is ever read
     return socket;
   };
   const sockets = [await unread(), await unread()];
@@ -148,7 +146,7 @@ t.test('so many documents are being read and no more, and one that is done gives
   t.equal((await ask()).status, 200);
 });
 
-t.test('a consumer that does not read is cut off, and holds up nobody', async (t) => {
+t.test('a consumer that does not read is disconnected, and delays no other', async (t) => {
   const { app, url, reader } = await openStreams(t, { FEED_STREAMS_PER_CLIENT_MAX: '1' });
   const [lazy, other] = [await reader(), await reader()];
   const { hostname, port } = new URL(url);
@@ -159,7 +157,7 @@ t.test('a consumer that does not read is cut off, and holds up nobody', async (t
   await once(socket, 'readable'); // and nothing is ever read
   const stream = await consume(t, url, other.token);
   await stream.heartbeat();
-  t.equal((await consume(t, url, lazy.token)).status, 429, 'it holds its place');
+  t.equal((await consume(t, url, lazy.token)).status, 429, 'it keeps its slot');
   const heap = process.memoryUsage().arrayBuffers;
   const last = sessions(1);
   const reading = stream.until(({ data }) => data.sid === (last[0] as { sid: string }).sid);
@@ -169,9 +167,9 @@ t.test('a consumer that does not read is cut off, and holds up nobody', async (t
   }
   await app.parts.publish(last);
   await reading;
-  t.pass('who reads has read all of it');
+  t.pass('the consumer that reads has read all of it');
   await until(async () => (await consume(t, url, lazy.token)).status === 200);
-  t.ok(process.memoryUsage().arrayBuffers - heap < 64 * 1024 * 1024, 'and little was held for it');
+  t.ok(process.memoryUsage().arrayBuffers - heap < 64 * 1024 * 1024, 'and the service kept little memory for it');
 });
 
 t.test('a service that stops ends its streams properly and at once', async (t) => {
@@ -183,19 +181,20 @@ t.test('a service that stops ends its streams properly and at once', async (t) =
   for (const { stream } of streams) await stream.end();
   t.equal((await consume(t, url, (await reader()).token)).status, 503, 'and opens no more');
   await app.close();
-  await t.test('also as a process that is told to end', async (t) => {
+  await t.test('also as a process that gets a signal', async (t) => {
     const database = await createDatabase(t);
     const service = await spawnService(t, { DATABASE_URL: database.ownerUrl });
     const issuer = await openService(t, database);
-    const { id } = await plantClient(database, { organizationId: null, permissions: ['revocations:read'] });
-    const stream = await consume(t, service.url, await tokenOfClient(issuer.app, database, id));
+    const settings = { organizationId: null, permissions: ['revocations:read'] };
+    const { token } = await seedClientWithToken(issuer.app, database, settings);
+    const stream = await consume(t, service.url, token);
     await stream.heartbeat();
     const [code] = await Promise.all([service.end('SIGTERM'), stream.end()]);
     t.equal(code, 0);
   });
 });
 
-t.test('a large snapshot comes in parts, of which only the last one is where to go on', async (t) => {
+t.test('a large snapshot comes in parts, and only the last one has a cursor to continue from', async (t) => {
   const { app, api, url, reader } = await openStreams(t);
   const client = await reader();
   const all = sessions(4_500);
@@ -213,9 +212,9 @@ t.test('a large snapshot comes in parts, of which only the last one is where to 
   t.strictSame(sids(data.events), sids(all), 'and the document has all of it');
 });
 
-t.test('what is committed late is told, although others went before it', async (t) => {
+t.test('an event that is committed late is sent, although later ones were sent before', async (t) => {
   const { app, database, url, reader, open } = await openStreams(t);
-  const organization = await plantOrganization(database);
+  const organization = await seedOrganization(database);
   const late = await openTransaction(t, database);
   const lateSid = randomUUID();
   await late.query(
@@ -239,22 +238,18 @@ t.test('what is committed late is told, although others went before it', async (
   await app.parts.revocations.synchronize();
   for (const { stream } of clients) await stream.until(({ data }) => data.sid === lateSid);
   const again = await consume(t, url, left.token, { lastEventId: left.stream.lastId() });
-  t.ok(has(await again.heartbeat(), { sid: lateSid }), 'also to whom was not there');
+  t.ok(has(await again.heartbeat(), { sid: lateSid }), 'also to a consumer that was not connected');
   t.ok(await reader());
 });
 
-t.test('whoever comes and goes between two replicas, at any moment, misses nothing', async (t) => {
+t.test('a consumer that moves between two replicas, at any moment, misses no event', async (t) => {
   const database = await createDatabase(t);
   const services = [await openService(t, database), await openService(t, database)];
   for (const { app } of services) await app.parts.revocations.synchronize();
-  const organization = await plantOrganization(database);
+  const organization = await seedOrganization(database);
   const people: string[] = [];
   for (let made = 0; made < 40; made += 1) {
-    const { userId } = await plantPerson(database);
-    await database.query('INSERT INTO memberships (organization_id, user_id) VALUES ($1, $2)', [
-      organization.id,
-      userId,
-    ]);
+    const userId = await seedMember(database, organization.id);
     people.push(userId);
   }
   const ROUNDS = 4;
@@ -267,15 +262,15 @@ t.test('whoever comes and goes between two replicas, at any moment, misses nothi
     }
   })();
   const follow = async (organizationId: string | null) => {
-    const { id } = await plantClient(database, { organizationId, permissions: ['revocations:read'] });
-    const token = await tokenOfClient(services[0]?.app ?? (t.fail() as never), database, id);
+    const { app } = services[0] ?? (t.fail() as never);
+    const { token } = await seedClientWithToken(app, database, { organizationId, permissions: ['revocations:read'] });
     const epochs = new Map<string, number>();
     let lastEventId = '';
     for (let visit = 0; [...epochs.values()].filter((epoch) => epoch === ROUNDS).length < people.length; visit += 1) {
       const { url } = services[visit % 2] ?? (t.fail() as never);
       const stream = await consume(t, url, token, { lastEventId });
       let news = 0;
-      // Now and then all that there is: while another transaction holds the cursor back, few at a time get nowhere.
+      // Now and then everything: while another transaction holds the cursor back, a few at a time make no progress.
       const enough = visit % 6 === 5 ? Number.POSITIVE_INFINITY : 1 + (visit % 6);
       const read = await stream.until(({ event }) => {
         news += event === 'revocation' ? 1 : 0;

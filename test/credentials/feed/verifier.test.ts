@@ -1,13 +1,14 @@
-// The feed and its consumer of the house together: what the service revokes, a verifier refuses, through restarts of the
-// service and snapshots in several parts.
+// The feed together with Tenantry's own verifier: the verifier refuses what the service revokes, through restarts of
+// the service and snapshots in several parts.
 import { randomUUID } from 'node:crypto';
 import t from 'tap';
 import type { Revocation } from '../../../src/protocol/revocation.ts';
 import { createVerifier, VerificationError } from '../../../src/verifier/index.ts';
-import { newAccount } from '../../support/client.ts';
+import { ISSUER } from '../../access/client-authentication/signing.ts';
 import { createDatabase } from '../../support/database.ts';
+import { newAccount } from '../../support/fixtures/accounts.ts';
+import { seedClient } from '../../support/fixtures/clients.ts';
 import { openService } from '../../support/service.ts';
-import { ISSUER, plantClient } from '../../support/service-clients.ts';
 import { until } from '../../support/until.ts';
 
 t.test('a verifier refuses what the service has revoked, whatever happens to the stream', async (t) => {
@@ -16,7 +17,7 @@ t.test('a verifier refuses what the service has revoked, whatever happens to the
   await service.app.parts.revocations.synchronize();
   const many: Revocation[] = Array.from({ length: 3_000 }, () => ({ kind: 'session', sid: randomUUID() }));
   await service.app.parts.publish(many);
-  const { id: clientId, secret: clientSecret } = await plantClient(database, {
+  const { id: clientId, secret: clientSecret } = await seedClient(database, {
     organizationId: null,
     permissions: ['revocations:read'],
   });
@@ -38,7 +39,7 @@ t.test('a verifier refuses what the service has revoked, whatever happens to the
       credentials: { clientId, clientSecret },
       onStale: 'reject',
     },
-    // Whatever port the service has now.
+    // The service may have a new port now.
     fetch: (url, init) => fetch(String(url).replace(ISSUER, service.url), init),
   });
   t.teardown(() => verifier.close());
@@ -48,11 +49,11 @@ t.test('a verifier refuses what the service has revoked, whatever happens to the
       (error: unknown) => (error instanceof VerificationError ? error.code : String(error)),
     );
   await until(async () => (await verdict(after.accessToken)) === 'good');
-  t.equal(await verdict(before.accessToken), 'session_revoked', 'what was revoked before it came');
+  t.equal(await verdict(before.accessToken), 'session_revoked', 'events from before the verifier started');
   await logout(during);
   await until(async () => (await verdict(during.accessToken)) === 'session_revoked');
   await service.app.close();
-  t.equal(await verdict(after.accessToken), 'good', 'without the service it knows what it knew');
+  t.equal(await verdict(after.accessToken), 'good', 'without the service it keeps what it has received');
   service = await openService(t, database);
   await service.app.parts.revocations.synchronize();
   await logout(after);

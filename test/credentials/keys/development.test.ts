@@ -1,4 +1,4 @@
-// The first keys of a machine that has none.
+// The first keys on a machine that has none.
 import { type ChildProcessWithoutNullStreams, spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { readdir, rm, writeFile } from 'node:fs/promises';
@@ -11,7 +11,7 @@ import { clockAt, folderOf, openRing } from './sample-keys.ts';
 
 const clock = clockAt('2026-11-21T12:00:00Z');
 
-// Each process has a present of its own, and starts when it is told to, so that all of them find the folder empty.
+// Each process has its own clock and starts on a signal, so that all of them find the folder empty.
 const PROGRAM = `
   import { once } from 'node:events';
   const { ensureDevelopmentKeys } = await import(process.argv[1]);
@@ -55,7 +55,7 @@ t.test('eight processes that start at the same moment end with one key for each 
   }
 });
 
-t.test('development keys sign at once, differ by use, can be told apart, and are made only once', async (t) => {
+t.test('development keys sign at once, are different and recognisable by use, and are created once', async (t) => {
   const keysDir = await folderOf(t);
   await ensureDevelopmentKeys(keysDir, clock);
   await ensureDevelopmentKeys(keysDir, clock);
@@ -68,7 +68,7 @@ t.test('development keys sign at once, differ by use, can be told apart, and are
   t.notOk(isDevelopmentKey({ file: '2026-11-21T12-00-00Z.pem' }));
 });
 
-t.test('a folder that holds a *.pem gets no key, usable or not, and an emptied one gets a new key', async (t) => {
+t.test('a folder with a *.pem gets no key, usable or not, and an emptied one gets a new key', async (t) => {
   const keysDir = await folderOf(t);
   await ensureDevelopmentKeys(keysDir, clock);
   const directory = join(keysDir, 'access');

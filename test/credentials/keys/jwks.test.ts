@@ -8,7 +8,7 @@ const [a, b] = [await sampleKey(), await sampleKey()];
 const files = { '2026-11-01T00-00-00Z.pem': a.pem, '2026-11-21T12-00-00Z.pem': b.pem };
 const clock = clockAt('2026-11-21T11:00:00Z');
 
-t.test('the key set holds public members only', async (t) => {
+t.test('the key set contains only public members', async (t) => {
   const ring = await openRing(t, { directory: await folderOf(t, files), clock });
   const { body } = jwksDocument(ring, clock.now());
   const { keys } = JSON.parse(body);
@@ -30,13 +30,13 @@ t.test('the same keys give the same bytes and ETag at every replica, and another
   const before = jwksDocument(one, clock.now());
   t.same(jwksDocument(two, clock.now()), before);
   t.match(before.etag, /^"[\w-]{43}"$/);
-  t.equal(jwksDocument(one, new Date('2026-11-21T12:10:00Z')), before, 'rendered once while the set is the same');
+  t.equal(jwksDocument(one, new Date('2026-11-21T12:10:00Z')), before, 'rendered once while the set does not change');
   const after = jwksDocument(one, new Date('2026-11-21T12:20:00Z'));
   t.not(after.etag, before.etag, 'a key whose retention has ended is gone');
   t.equal(JSON.parse(after.body).keys.length, 1);
 });
 
-t.test('a standard client verifies with the published set', async (t) => {
+t.test('a standard JWT library verifies with the published set', async (t) => {
   const ring = await openRing(t, { directory: await folderOf(t, files), clock });
   const { kid, privateKey } = ring.signingKeyAt(clock.now());
   const token = await new SignJWT({ sub: 's' }).setProtectedHeader({ alg: 'RS256', kid }).sign(privateKey);

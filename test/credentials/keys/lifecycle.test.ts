@@ -1,4 +1,4 @@
-// What an operator does to a folder of keys, seen by a running ring.
+// What an operator does to a folder of keys, as a running key ring sees it.
 import { readdir, stat, utimes, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import t from 'tap';
@@ -11,7 +11,7 @@ const A = '2026-11-01T00-00-00Z.pem';
 const B = '2026-11-11T00-00-00Z.pem';
 const C = '2026-11-21T00-00-00Z.pem';
 
-t.test('a generated key is private to its owner, in a folder of its own, and takes nobody else’s name', async (t) => {
+t.test('a generated key is private to its owner, in its own folder, and replaces no other file', async (t) => {
   const directory = join(await folderOf(t), 'new', 'access');
   const activeFrom = new Date('2026-11-21T09:08:07.900Z');
   const made = await Promise.all([1, 2, 3].map(() => generateKeyFile({ directory, activeFrom })));
@@ -32,7 +32,7 @@ t.test('the first key signs at once and every later one after at least ten minut
   const directory = join(await folderOf(t), 'access');
   const clock = clockAt('2026-11-21T12:00:00.400Z');
   const folder = { directory, retentionSeconds: 1200, clock };
-  t.same((await listKeys(folder)).keys, [], 'a missing folder holds no key');
+  t.same((await listKeys(folder)).keys, [], 'a missing folder contains no key');
   const first = await rotateKey(folder, { bits: 3072 });
   t.equal(first.file, '2026-11-21T12-00-00Z.pem');
   const next = await rotateKey(folder);
@@ -53,7 +53,7 @@ t.test('the first key signs at once and every later one after at least ten minut
   );
 });
 
-t.test('the list tells the state of every key and names what is refused', async (t) => {
+t.test('the list shows the state of every key and names the refused files', async (t) => {
   const directory = await folderOf(t, { [A]: a.pem, [B]: b.pem, [C]: c.pem, 'x.pem': 'x' });
   const folder = { directory, retentionSeconds: 1200, clock: clockAt('2026-11-21T00:10:00Z') };
   const { keys, refused } = await listKeys(folder);
@@ -64,7 +64,7 @@ t.test('the list tells the state of every key and names what is refused', async 
   t.match(refused, [{ file: 'x.pem', reason: /begin/ }]);
 });
 
-t.test('pruning removes retired keys and what a crash left, and nothing that still verifies', async (t) => {
+t.test('pruning removes retired keys and leftovers of a crash, and nothing that still verifies', async (t) => {
   const unfinished = `.${'k'.repeat(43)}.tmp`;
   const recent = `.${'r'.repeat(43)}.tmp`;
   const files = { [A]: a.pem, '2026-12-01T00-00-00Z.pem': a.pem, [B]: b.pem, [C]: c.pem, 'x.pem': 'x' };
@@ -86,13 +86,13 @@ t.test('pruning removes retired keys and what a crash left, and nothing that sti
   );
 });
 
-t.test('revoking a key stops all it signed, and its predecessor signs on while it still verifies', async (t) => {
+t.test('revoking a key stops all it signed, and the previous key signs again while it still verifies', async (t) => {
   const directory = await folderOf(t, { [A]: a.pem, [B]: b.pem, [C]: c.pem, '2026-12-24T00-00-00Z.pem': c.pem });
   const clock = clockAt('2026-11-21T00:10:00Z');
   const folder = { directory, retentionSeconds: 1200, clock };
   const ring = await openRing(t, { directory, clock });
   const { removed, replacement } = await revokeKey(folder, c.kid);
-  t.same(removed.sort(), [A, C, '2026-12-24T00-00-00Z.pem'].sort(), 'every file of the key, and retired keys with it');
+  t.same(removed.sort(), [A, C, '2026-12-24T00-00-00Z.pem'].sort(), 'every file of the key, and retired keys as well');
   t.equal(replacement, undefined);
   await ring.reload();
   t.equal(ring.verificationKey(c.kid, clock.now()), undefined);
@@ -100,7 +100,7 @@ t.test('revoking a key stops all it signed, and its predecessor signs on while i
   await t.rejects(revokeKey(folder, c.kid), UnknownKey);
 });
 
-t.test('revoking the last key that can sign puts a new one of the same length in its place', async (t) => {
+t.test('revoking the last key that can sign replaces it with a new one of the same length', async (t) => {
   const directory = await folderOf(t, { [B]: b.pem, [C]: c.pem });
   const clock = clockAt('2026-11-25T00:00:00Z');
   const folder = { directory, retentionSeconds: 1200, clock };
@@ -115,7 +115,7 @@ t.test('revoking the last key that can sign puts a new one of the same length in
   );
 });
 
-t.test('the life cycle works on encrypted keys', async (t) => {
+t.test('the life cycle works with encrypted keys', async (t) => {
   const directory = join(await folderOf(t), 'access');
   const clock = clockAt('2026-11-21T12:00:00Z');
   const folder = { directory, retentionSeconds: 1200, clock, passphrase: 'right' };

@@ -1,4 +1,4 @@
-// Which key signs, verifies and is published: over time, and while files come and go.
+// Which key signs, verifies and is published: over time, and while files are added and removed.
 import { execFile } from 'node:child_process';
 import { mkdir, readdir, rename, rm, symlink, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
@@ -41,7 +41,7 @@ t.test(
   },
 );
 
-t.test('a token of an earlier instant is signed again byte for byte after a rotation', async (t) => {
+t.test('a token with an earlier instant is signed again byte for byte after a rotation', async (t) => {
   const clock = clockAt('2026-11-21T11:59:55Z');
   const ring = await openRing(t, { directory: await folderOf(t, { [A]: a.pem, [B]: b.pem }), clock });
   const issued = clock.now();
@@ -61,15 +61,15 @@ t.test('a token of an earlier instant is signed again byte for byte after a rota
   t.equal(verified.payload.sub, 'someone');
 });
 
-t.test('of two keys with one instant the later name signs', async (t) => {
+t.test('of two keys with one instant the one with the later name signs', async (t) => {
   const files = { '2026-11-01T00-00-00Z.pem': a.pem, '2026-11-01T00-00-00Z-b.pem': b.pem };
   const ring = await openRing(t, { directory: await folderOf(t, files), clock: clockAt('2026-11-21T12:00:00Z') });
   t.equal(ring.signingKeyAt(at('21T12:00:00')).kid, b.kid);
   const { dated } = arrange(ring.keys().toReversed(), 1200);
-  t.same(kids(dated.map(({ key }) => key)), [a.kid, b.kid], 'in whatever order a folder lists them');
+  t.same(kids(dated.map(({ key }) => key)), [a.kid, b.kid], 'in whatever order the folder is listed');
 });
 
-t.test('a key that stands under two instants counts from the earlier one, with a warning', async (t) => {
+t.test('a key with two instants counts from the earlier one, with a warning', async (t) => {
   const log = keptLog();
   const directory = await folderOf(t, { [A]: a.pem, [B]: b.pem, '2026-12-01T00-00-00Z.pem': a.pem });
   const ring = await openRing(t, { directory, clock: clockAt('2026-11-21T12:00:00Z'), log });
@@ -84,7 +84,7 @@ t.test('a key that stands under two instants counts from the earlier one, with a
   t.match(warnings[0]?.fields.finding, /2026-12-01T00-00-00Z\.pem holds the key/);
 });
 
-t.test('a key file that appears is taken up, and one that is deleted stops verifying, without a restart', async (t) => {
+t.test('without a restart, a new key file is used and the key of a deleted file stops verifying', async (t) => {
   const directory = await folderOf(t, { [A]: a.pem });
   const clock = clockAt('2026-11-21T12:00:00Z');
   const ring = await openRing(t, { directory, clock });
@@ -103,7 +103,7 @@ t.test('a key file that appears is taken up, and one that is deleted stops verif
   t.equal(ring.signingKeyAt(clock.now()).kid, a.kid);
 });
 
-t.test('a key file whose content is replaced stops the old key and starts the new one', async (t) => {
+t.test('a key file with replaced content stops the old key and starts the new one', async (t) => {
   const directory = await folderOf(t, { [A]: a.pem });
   const ring = await openRing(t, { directory, clock: clockAt('2026-11-21T12:00:00Z') });
   const replaced = nextChange(ring);
@@ -113,7 +113,7 @@ t.test('a key file whose content is replaced stops the old key and starts the ne
   t.same(kids(ring.keys()), [b.kid]);
 });
 
-t.test('a mounted secret that is exchanged as a whole is followed', async (t) => {
+t.test('a mounted secret that is replaced as a whole is followed', async (t) => {
   const directory = await folderOf(t);
   for (const [version, key] of Object.entries({ '..1': a, '..2': b })) {
     await mkdir(join(directory, version));
@@ -129,7 +129,7 @@ t.test('a mounted secret that is exchanged as a whole is followed', async (t) =>
   t.same(kids(ring.keys()), [b.kid]);
 });
 
-t.test('a folder that is taken away and put back is followed by looking, which needs no file events', async (t) => {
+t.test('a folder that is removed and put back is followed by polling, which needs no file events', async (t) => {
   const parent = await folderOf(t);
   const directory = join(parent, 'access');
   await mkdir(directory);
@@ -151,7 +151,7 @@ t.test('a folder that is taken away and put back is followed by looking, which n
   t.same(kids(ring.keys()), [b.kid]);
 });
 
-t.test('a key that arrives after its own instant leaves its predecessor the whole retention', async (t) => {
+t.test('a key that arrives after its own instant leaves the previous key its whole retention', async (t) => {
   const directory = await folderOf(t, { [A]: a.pem });
   const clock = clockAt('2026-11-21T15:00:00Z');
   const ring = await openRing(t, { directory, clock, retentionSeconds: 1200 });
@@ -182,7 +182,7 @@ t.test(
     ring.close();
     await rm(join(directory, B));
     await ring.reload();
-    t.same([calls, kids(ring.keys())], [1, [a.kid, b.kid]], 'a closed ring looks no more');
+    t.same([calls, kids(ring.keys())], [1, [a.kid, b.kid]], 'a closed ring stops polling');
   },
 );
 
@@ -217,7 +217,7 @@ t.test('two rings that share a key are refused by its kid, also when one of them
   t.throws(() => keepApart(access, shared), new RegExp(a.kid));
 });
 
-t.test('of two rings at work the one that had a key first keeps it, and the other leaves a copy aside', async (t) => {
+t.test('of two running rings the one that had a key first keeps it, and the other ignores its copy', async (t) => {
   const clock = clockAt('2026-11-21T12:00:00Z');
   const folders = { access: await folderOf(t, { [A]: a.pem }), refresh: await folderOf(t, { [A]: b.pem }) };
   const log = keptLog();
@@ -235,9 +235,9 @@ t.test('of two rings at work the one that had a key first keeps it, and the othe
     await into.reload();
     t.same(kids(into.keys()), [own.kid], name);
     t.same(kids(into.published(clock.now())), [own.kid]);
-    t.equal(into.signingKeyAt(clock.now()).kid, own.kid, 'though the copy has the newer instant');
+    t.equal(into.signingKeyAt(clock.now()).kid, own.kid, 'although the copy has the newer instant');
     t.equal(into.verificationKey(copied.kid, clock.now()), undefined);
-    t.ok(from.verificationKey(copied.kid, clock.now()), 'what it has signed goes on');
+    t.ok(from.verificationKey(copied.kid, clock.now()), 'its signed tokens stay valid');
     t.equal(log.lines.length, 1, 'said once');
     t.match(log.lines[0], { level: 'warn', fields: { finding: `${B} holds the key ${copied.kid} of the other ring` } });
     t.equal(into.version, 1);
@@ -248,7 +248,7 @@ t.test('of two rings at work the one that had a key first keeps it, and the othe
   t.same(kids(access.keys()), [a.kid], 'a refresh key does not become an access key when it is moved either');
 });
 
-t.test('keys that a ring begins with are no news, later ones are', async (t) => {
+t.test('the first keys of a ring are not reported as changes, later ones are', async (t) => {
   const directory = await folderOf(t, { [A]: a.pem });
   const log = keptLog();
   const ring = await openRing(t, { directory, clock: clockAt('2026-11-21T12:00:00Z'), log });
@@ -258,7 +258,7 @@ t.test('keys that a ring begins with are no news, later ones are', async (t) => 
   t.match(log.lines, [{ level: 'info', message: 'key added', fields: { kid: b.kid } }]);
 });
 
-t.test('a private key cannot be taken out of the ring', async (t) => {
+t.test('a private key cannot be read out of the ring', async (t) => {
   const ring = await openRing(t, {
     directory: await folderOf(t, { [A]: a.pem }),
     clock: clockAt('2026-11-21T12:00:00Z'),
@@ -288,10 +288,10 @@ const STARVED = `
   process.exit();
 `;
 
-t.test('a process that is out of file descriptors keeps its keys', async (t) => {
+t.test('a process without free file descriptors keeps its keys', async (t) => {
   const directory = await folderOf(t, { [A]: a.pem });
   const module = new URL('../../../src/credentials/keys/ring.ts', import.meta.url).href;
   const command = 'ulimit -n 64; exec "$0" --input-type=module -e "$1" "$2" "$3"';
   const { stdout } = await promisify(execFile)('sh', ['-c', command, process.execPath, STARVED, module, directory]);
-  t.same(JSON.parse(stdout), ['EMFILE', 1, 1, 1, 1], 'and says so once');
+  t.same(JSON.parse(stdout), ['EMFILE', 1, 1, 1, 1], 'and logs it once');
 });

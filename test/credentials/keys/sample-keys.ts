@@ -1,5 +1,5 @@
-// Real key files in folders of their own, a clock that is set by hand and a log that is kept.
-// RSA keys are slow to make: each process makes the few it needs once.
+// Real key files in their own folders, a clock that the test sets, and a log that is kept. RSA keys are slow to create:
+// each process creates the few it needs once.
 import { generateKeyPairSync, type KeyObject } from 'node:crypto';
 import { mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
@@ -68,7 +68,7 @@ export async function openRing(
   return ring;
 }
 
-/** Resolves at the ring's next change by itself. The ring keeps no process alive, so that this has to. */
+/** Resolves at the next change that the ring notices. The ring keeps no process alive, so this function must. */
 export async function nextChange(ring: KeyRing): Promise<void> {
   const awake = setInterval(() => undefined, 1000);
   const { promise, resolve } = Promise.withResolvers<void>();

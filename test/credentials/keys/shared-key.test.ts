@@ -1,16 +1,16 @@
-// A key file that is copied into the other folder of a running service, and the start that finds it there.
+// A key file that is copied into the other folder of a running service, and a start with such a copy.
 import { copyFile, mkdtemp, readdir, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import t from 'tap';
 import { systemClock } from '../../../src/base/platform/clock.ts';
 import { ensureDevelopmentKeys } from '../../../src/credentials/keys/development.ts';
-import { newAccount } from '../../support/client.ts';
 import { createDatabase } from '../../support/database.ts';
+import { newAccount } from '../../support/fixtures/accounts.ts';
 import { partsOf } from '../../support/forge.ts';
 import { openService } from '../../support/service.ts';
 
-t.test('a refresh key that is copied to the access keys is never published, and sessions go on', async (t) => {
+t.test('a refresh key that is copied to the access keys is never published, and sessions continue', async (t) => {
   const keysDirectory = await mkdtemp(join(tmpdir(), 'tenantry-keys-'));
   t.teardown(() => rm(keysDirectory, { recursive: true, force: true }));
   await ensureDevelopmentKeys(keysDirectory, systemClock);
@@ -26,7 +26,7 @@ t.test('a refresh key that is copied to the access keys is never published, and 
   const refreshed = await api.post('/auth/refresh', { refreshToken: account.refreshToken });
   t.equal(refreshed.status, 200);
   const kid = (token: string) => partsOf(token).header.kid;
-  t.equal(kid(refreshed.body.data.accessToken), kid(account.accessToken), 'the newer file signs nothing');
+  t.equal(kid(refreshed.body.data.accessToken), kid(account.accessToken), 'the key of the newer file signs nothing');
   t.equal(kid(refreshed.body.data.refreshToken), kid(account.refreshToken));
   const again = openService(t, database, { KEYS_DIR: keysDirectory });
   await t.rejects(again, { name: 'SharedKey', message: String(kid(account.refreshToken)) });

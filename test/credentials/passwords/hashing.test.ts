@@ -1,5 +1,8 @@
-/** Guarantees of hashing: bounds on work in flight, equal work for strangers, hostile stored hashes, the text's form. */
-// Runs in a process of its own: it counts the hashes that the process begins.
+/**
+ * Guarantees of hashing: a limit on work in progress, equal work for unknown accounts, hostile stored hashes, the
+ * format.
+ */
+// Runs in its own process because it counts the hashes that the process starts.
 import { createHook } from 'node:async_hooks';
 import { monitorEventLoopDelay } from 'node:perf_hooks';
 import { argon2d, hash as argon2Hash, argon2i } from 'argon2';
@@ -12,7 +15,7 @@ const cheap = (concurrency = 2, queueMax = 64) => createPasswords({ parameters: 
 const RIGHT = { matches: true, needsRehash: false };
 const WRONG = { matches: false, needsRehash: false };
 
-// The hashes that the native library begins and ends, as Node itself reports them.
+// The hashes that the native library starts and finishes, as Node reports them.
 const native = { begun: 0, inFlight: 0, inFlightMax: 0 };
 const open = new Set<number>();
 createHook({
@@ -51,14 +54,14 @@ t.test('two run, three wait and the sixth is refused', async (t) => {
   const refused = await passwords.hash('6').catch((error: unknown) => error);
   t.ok(refused instanceof PasswordQueueFull && Number.isInteger(refused.retryAfterSeconds));
   t.ok(refused instanceof PasswordQueueFull && refused.retryAfterSeconds >= 1);
-  await t.rejects(passwords.verify('7', null), PasswordQueueFull, 'a stranger waits in the same line');
+  await t.rejects(passwords.verify('7', null), PasswordQueueFull, 'an unknown account waits in the same queue');
   await Promise.all(accepted);
   t.equal(native.inFlightMax, 2, 'never more than two at once in the native library');
   t.same([passwords.running, passwords.waiting], [0, 0]);
   t.same(await passwords.verify('8', await passwords.hash('8')), RIGHT);
 });
 
-t.test('permits go to those waiting in their order and come back after failures', async (t) => {
+t.test('permits go to waiting calls in their order and come back after failures', async (t) => {
   const permits = createPermits(1, 3, 1);
   const started: string[] = [];
   const gate = Promise.withResolvers<void>();
@@ -102,7 +105,7 @@ t.test('an unknown account costs one hash under one permit, like a known one', a
   }
 });
 
-t.test('a hash with other parameters or of another kind verifies and asks to be replaced', async (t) => {
+t.test('a hash with other parameters or of another kind verifies and is marked for renewal', async (t) => {
   const passwords = cheap();
   const options = { memoryCost: 256, timeCost: 1, parallelism: 1 };
   const table: [string, Parameters<typeof argon2Hash>[1], boolean][] = [
@@ -124,8 +127,8 @@ t.test('a hash with other parameters or of another kind verifies and asks to be 
   }
 });
 
-t.test('a hash made by another implementation verifies', async (t) => {
-  // The vector of the reference implementation's test suite: argon2id, 256 KiB, two passes.
+t.test('a hash of another implementation verifies', async (t) => {
+  // The test vector of the reference implementation: argon2id, 256 KiB, two passes.
   const stored = '$argon2id$v=19$m=256,t=2,p=1$c29tZXNhbHQ$nf65EOgLrQMR/uIPnA4rEsF5h7TKyQwu9U1bMCHGi/4';
   t.same(await cheap().verify('password', stored), { matches: true, needsRehash: true });
 });
@@ -229,7 +232,7 @@ t.test('a text that cannot be a password is not hashed, and matches nothing at t
   t.same([passwords.running, passwords.waiting], [0, 0]);
 });
 
-t.test('sixteen logins in flight at the default parameters leave the event loop free', async (t) => {
+t.test('sixteen logins in progress at the default parameters leave the event loop free', async (t) => {
   const passwords = createPasswords({
     parameters: { memoryKiB: 19_456, iterations: 2, parallelism: 1 },
     concurrency: 2,
@@ -245,5 +248,5 @@ t.test('sixteen logins in flight at the default parameters leave the event loop 
   clearInterval(timer);
   delay.disable();
   t.comment(`longest delay of the event loop ${(delay.max / 1e6).toFixed(1)} ms, ${turns} turns`);
-  t.ok(turns > 0, 'other work ran meanwhile');
+  t.ok(turns > 0, 'other work ran at the same time');
 });

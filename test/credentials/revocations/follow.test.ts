@@ -1,5 +1,5 @@
-// The loop over PostgreSQL: readings never overlap, whoever asks gets one that began after the question, and an error
-// ends nothing.
+// The loop that reads revocations from PostgreSQL: reads never overlap, a caller gets a read that began after the call,
+// and an error ends nothing.
 import { setImmediate as nextTurn } from 'node:timers/promises';
 import t, { type Test } from 'tap';
 import { openLog } from '../../../src/base/platform/log.ts';
@@ -7,7 +7,7 @@ import { createFollower } from '../../../src/credentials/revocations/follow.ts';
 
 const log = openLog({ level: 'silent', pretty: false });
 
-/** A follower whose readings end when the test says so. */
+/** A follower whose reads end when the test says so. */
 function openFollower(t: Test) {
   const begun: PromiseWithResolvers<void>[] = [];
   let running = 0;
@@ -39,7 +39,7 @@ function openFollower(t: Test) {
   return { ...follower, begins, count: () => begun.length, overlapped: () => overlapped };
 }
 
-t.test('who asks during a reading gets the next one, together with all others', async (t) => {
+t.test('a caller during a read gets the next one, together with all other callers', async (t) => {
   const follower = openFollower(t);
   const first = follower.run();
   const reading = await follower.begins(1);
@@ -53,7 +53,7 @@ t.test('who asks during a reading gets the next one, together with all others', 
   t.strictSame([follower.count(), follower.overlapped()], [2, false]);
 });
 
-t.test('an error is told to who asked for that reading, and to nobody else', async (t) => {
+t.test('an error goes only to the callers of that read', async (t) => {
   const follower = openFollower(t);
   const failing = follower.run();
   const reading = await follower.begins(1);
@@ -64,11 +64,11 @@ t.test('an error is told to who asked for that reading, and to nobody else', asy
   await t.resolves(next);
 });
 
-t.test('a nudge brings a reading that begins after it, however many there are', async (t) => {
+t.test('any number of nudges cause one read that begins after them', async (t) => {
   const follower = openFollower(t);
   follower.nudge();
   await nextTurn();
-  t.equal(follower.count(), 0, 'not before it was started');
+  t.equal(follower.count(), 0, 'not before the start');
   follower.start();
   follower.start();
   follower.nudge();
@@ -76,11 +76,11 @@ t.test('a nudge brings a reading that begins after it, however many there are', 
   for (let time = 0; time < 100; time += 1) follower.nudge();
   reading.reject(new Error('away'));
   (await follower.begins(2)).resolve();
-  (await follower.begins(3)).resolve(); // the loop goes on by itself
+  (await follower.begins(3)).resolve(); // the loop continues on its own
   t.notOk(follower.overlapped());
 });
 
-t.test('nudges without end hold nothing up', async (t) => {
+t.test('endless nudges delay nothing', async (t) => {
   const follower = openFollower(t);
   follower.start();
   let nudging = true;

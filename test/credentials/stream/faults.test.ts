@@ -1,10 +1,10 @@
-// Whatever happens to Redis: nothing is missed for long, the service answers, and the stream is followed again by itself.
+// Faults of Redis: no event is missed for long, the service answers, and it follows the stream again afterwards.
 import t from 'tap';
-import { type Account, newAccount } from '../../support/client.ts';
 import { createDatabase } from '../../support/database.ts';
-import { type Redis, startRedis } from '../../support/redis.ts';
-import { degraded, heals, learns, openPair, refuses, signedOut, streaming, verdict } from '../../support/replicas.ts';
+import { type Account, newAccount } from '../../support/fixtures/accounts.ts';
+import { type Redis, startRedis } from '../../support/servers/redis.ts';
 import { openService, type Service } from '../../support/service.ts';
+import { degraded, heals, learns, openPair, refuses, signedOut, streaming, verdict } from './replicas.ts';
 
 const KEY = 'tenantry:revocations';
 
@@ -29,20 +29,20 @@ const faults: Record<string, (redis: Redis) => Promise<void>> = {
 };
 
 for (const [fault, happen] of Object.entries(faults)) {
-  t.test(`when Redis ${fault}, the stream is followed on and nothing is missed`, async (t) => {
+  t.test(`when Redis ${fault}, the stream is followed again and no event is missed`, async (t) => {
     const redis = await startRedis(t);
-    const { a, b, veil } = await openPair(t, await createDatabase(t), redis.url);
+    const { a, b, reads } = await openPair(t, await createDatabase(t), redis.url);
     const before = await learns(b, () => signedOut(a));
     await happen(redis);
     const tried = await heals(a, b);
     t.equal(await verdict(b, before), 'session_revoked', 'what was known is still known');
-    await veil.lift();
+    await reads.unblock();
     await knowsAll(b, tried);
     t.equal(await verdict(b, await newAccount(a.api)), 200);
   });
 }
 
-t.test('with a frozen Redis everything is answered, and others learn of it from PostgreSQL', async (t) => {
+t.test('with a frozen Redis every request is answered, and replicas read revocations from PostgreSQL', async (t) => {
   const [database, redis] = [await createDatabase(t), await startRedis(t)];
   const a = await openService(t, database, { REDIS_URL: redis.url });
   const b = await openService(t, database, { REDIS_URL: redis.url });
@@ -58,7 +58,7 @@ t.test('with a frozen Redis everything is answered, and others learn of it from 
   await streaming(a, b);
 });
 
-t.test('with a frozen Redis the service ends in order', async (t) => {
+t.test('with a frozen Redis the service stops in order', async (t) => {
   const redis = await startRedis(t);
   const a = await openService(t, await createDatabase(t), { REDIS_URL: redis.url });
   await streaming(a);
@@ -68,7 +68,7 @@ t.test('with a frozen Redis the service ends in order', async (t) => {
   t.pass('while it is frozen');
 });
 
-t.test('an event that comes twice, and by both ways, is news once', async (t) => {
+t.test('an event that arrives twice, and in both ways, counts once', async (t) => {
   const [database, redis] = [await createDatabase(t), await startRedis(t)];
   const a = await openService(t, database, { REDIS_URL: redis.url });
   const b = await openService(t, database, { REDIS_URL: redis.url });

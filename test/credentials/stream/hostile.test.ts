@@ -1,18 +1,19 @@
-// Whoever may write to Redis can have tokens refused, and nothing else; and a Redis that cannot be used is done without.
+// A party that can write to Redis can cause refusals of tokens, and nothing else. The service works without a Redis it
+// cannot use.
 import t, { type Test } from 'tap';
-import { newAccount } from '../../support/client.ts';
 import { createDatabase } from '../../support/database.ts';
-import { newAdministrator } from '../../support/platform.ts';
-import { type Redis, startRedis } from '../../support/redis.ts';
-import { degraded, heals, learns, logOut, openPair, refuses, streaming, verdict } from '../../support/replicas.ts';
+import { newAccount } from '../../support/fixtures/accounts.ts';
+import { newAdministrator } from '../../support/fixtures/administrators.ts';
+import { type Redis, startRedis } from '../../support/servers/redis.ts';
 import { openService, spawnService } from '../../support/service.ts';
 import { until } from '../../support/until.ts';
+import { degraded, heals, learns, logOut, openPair, refuses, streaming, verdict } from './replicas.ts';
 
 const KEY = 'tenantry:revocations';
 const TROUBLE = 'Redis cannot be used';
 const PASSWORD = 'p,a@s:s/w%o?rd';
 
-t.test('entries that nobody of ours would write are passed over', async (t) => {
+t.test('entries that no Tenantry process writes are ignored', async (t) => {
   const redis = await startRedis(t);
   const { a, b } = await openPair(t, await createDatabase(t), redis.url);
   const account = await newAccount(a.api);
@@ -54,32 +55,32 @@ t.test('entries that nobody of ours would write are passed over', async (t) => {
   const session = JSON.stringify([{ kind: 'session', sid }]);
   for (const name of ['', 'event', 'EVENTS', '__proto__']) await redis.ask('XADD', KEY, '*', name, session);
   await redis.ask('XADD', KEY, '*', 'x', '1', 'events', session);
-  await heals(a, b); // and so everything before has been read
-  for (const service of [a, b]) t.equal(await verdict(service, account), 200, 'nothing of that was believed');
+  await heals(a, b); // so everything before has been read
+  for (const service of [a, b]) t.equal(await verdict(service, account), 200, 'none of it was believed');
   const good = JSON.stringify([{ kind: 'nonsense' }, { kind: 'session', sid }]);
   const write = async () => {
     await redis.ask('XADD', KEY, '*', 'events', good);
     return account;
   };
   await learns(b, write);
-  t.pass('what is good beside what is not is taken');
+  t.pass('valid parts next to invalid ones are used');
 });
 
-t.test('nobody lets a suspended organization in again by the stream', async (t) => {
+t.test('no entry of the stream activates a suspended organization', async (t) => {
   const redis = await startRedis(t);
-  const { a, b, veil } = await openPair(t, await createDatabase(t), redis.url);
+  const { a, b, reads } = await openPair(t, await createDatabase(t), redis.url);
   const { accessToken: token } = await newAdministrator(a);
   const member = await newAccount(a.api);
   const org = member.organization.id;
   await a.api.post(`/admin/organizations/${org}/suspend`, undefined, { token });
-  await veil.lift();
+  await reads.unblock();
   await refuses(b, member, 'organization_suspended');
-  await veil.lower();
+  await reads.block();
   for (const at of [Date.now() + 1000, 9e15]) {
     const event = { kind: 'organization', org, state: 'active', at };
     await redis.ask('XADD', KEY, '*', 'events', JSON.stringify([event]));
   }
-  await heals(a, b); // and so both have been read
+  await heals(a, b); // so both have been read
   for (const service of [a, b]) t.equal(await verdict(service, member), 'organization_suspended');
 });
 
@@ -89,7 +90,7 @@ const spoiled: Record<string, (redis: Redis) => Promise<unknown>> = {
 };
 
 for (const [state, spoil] of Object.entries(spoiled)) {
-  t.test(`where the key ${state}, the service does without, until it is deleted`, async (t) => {
+  t.test(`where the key ${state}, the service works without it until it is deleted`, async (t) => {
     const redis = await startRedis(t);
     const { a, b } = await openPair(t, await createDatabase(t), redis.url);
     await redis.ask('DEL', KEY);
@@ -104,7 +105,7 @@ for (const [state, spoil] of Object.entries(spoiled)) {
   });
 }
 
-/** A Redis with a user who has the rights that docs/revocation.md names, and others who have not. */
+/** A Redis with a user who has the rights that docs/revocation.md names, and users who lack some of them. */
 async function startGuarded(t: Test): Promise<{ redis: Redis; as: (user: string, password?: string) => string }> {
   const redis = await startRedis(t);
   const rights = ['on', `>${PASSWORD}`, `~${KEY}`, '-@all', '+xread', '+xinfo|stream', '+xlen'];
@@ -116,7 +117,7 @@ async function startGuarded(t: Test): Promise<{ redis: Redis; as: (user: string,
   return { redis, as };
 }
 
-t.test('a user with the documented rights alone will do', async (t) => {
+t.test('a user with only the documented rights is enough', async (t) => {
   const { as } = await startGuarded(t);
   const { a, b } = await openPair(t, await createDatabase(t), as('tenantry'));
   for (const account of [await newAccount(a.api), await newAccount(a.api)]) {
@@ -125,7 +126,7 @@ t.test('a user with the documented rights alone will do', async (t) => {
   }
 });
 
-t.test('a Redis that refuses the service is named in the log, without its password, and done without', async (t) => {
+t.test('a Redis that refuses the service is named in the log, without its password, and not used', async (t) => {
   const { redis, as } = await startGuarded(t);
   const database = await createDatabase(t);
   const keysOf = { DATABASE_APP_URL: database.appUrl, DATABASE_SYSTEM_URL: database.systemUrl };
@@ -146,7 +147,7 @@ t.test('a Redis that refuses the service is named in the log, without its passwo
     for (const direction of ['reading', 'writing']) {
       const reasons = said.map((line) => JSON.parse(line)).filter((line) => line.direction === direction);
       const isNews = (line: { reason: string }, at: number) => line.reason !== reasons[at - 1]?.reason;
-      t.ok(reasons.every(isNews), 'no direction says twice running what it said');
+      t.ok(reasons.every(isNews), 'the log never repeats the same state twice in a row');
     }
     t.ok(
       said.some((line) => line.includes(reason)),
@@ -159,7 +160,7 @@ t.test('a Redis that refuses the service is named in the log, without its passwo
   }
 });
 
-t.test('a Redis without memory for another entry is done without', async (t) => {
+t.test('the service works without a Redis that has no memory for another entry', async (t) => {
   const redis = await startRedis(t);
   const a = await openService(t, await createDatabase(t), { REDIS_URL: redis.url });
   await streaming(a);

@@ -1,64 +1,73 @@
-// Whatever happens to the way to Redis; and what the stream proves while PostgreSQL cannot be read, and what it does not.
+// Faults of the network to Redis, and when the stream proves full knowledge while PostgreSQL cannot be read.
 import t, { type Test } from 'tap';
 import { createDatabase } from '../../support/database.ts';
-import { startRedis } from '../../support/redis.ts';
-import { degraded, heals, refuses, signedOut, streaming, type Veil, veil, verdict } from '../../support/replicas.ts';
+import { startRedis } from '../../support/servers/redis.ts';
+import { openTcpProxy } from '../../support/servers/tcp-proxy.ts';
 import { openService, type Service } from '../../support/service.ts';
-import { openTcpProxy } from '../../support/tcp-proxy.ts';
 import { soon, until } from '../../support/until.ts';
+import {
+  type BlockableReads,
+  blockableReads,
+  degraded,
+  heals,
+  refuses,
+  signedOut,
+  streaming,
+  verdict,
+} from './replicas.ts';
 
-/** Two replicas, the second one of which reaches Redis through a proxy and reads no revocation of PostgreSQL. */
+/** Two replicas. The second one reaches Redis through a proxy and reads no revocation from PostgreSQL. */
 async function openBehindProxy(t: Test) {
   const [database, redis] = [await createDatabase(t), await startRedis(t)];
   const proxy = await openTcpProxy(t, redis.port);
   const a = await openService(t, database, { REDIS_URL: redis.url });
-  const veiled = await veil(database);
-  await veiled.lower();
-  const b = await openService(t, veiled.database, { REDIS_URL: `redis://127.0.0.1:${proxy.port}` });
+  const reads = await blockableReads(database);
+  await reads.block();
+  const b = await openService(t, reads.database, { REDIS_URL: `redis://127.0.0.1:${proxy.port}` });
   await streaming(a, b);
-  return { a, b, veil: veiled, redis, proxy };
+  return { a, b, reads, redis, proxy };
 }
 
 for (const fault of ['cut', 'hold'] as const) {
-  t.test(`a network that is ${fault === 'cut' ? 'cut' : 'silent'} is noticed and survived`, async (t) => {
-    const { a, b, veil, proxy } = await openBehindProxy(t);
+  t.test(`a network that is ${fault === 'cut' ? 'cut' : 'silent'} is noticed, and the service recovers`, async (t) => {
+    const { a, b, reads, proxy } = await openBehindProxy(t);
     proxy[fault]();
     await degraded(b);
     t.equal((await b.api.get('/readyz')).status, 200);
     const missed = await signedOut(a);
-    t.equal(await verdict(b, missed), 200, 'by no way yet');
-    await veil.lift();
+    t.equal(await verdict(b, missed), 200, 'in neither way yet');
+    await reads.unblock();
     await refuses(b, missed);
-    await veil.lower();
+    await reads.block();
     proxy.pass();
     t.ok(await heals(a, b));
   });
 }
 
-/** Whether the service takes the stream for a proof, where PostgreSQL is one no longer. */
+/** Whether the service takes the stream as proof of full knowledge while PostgreSQL cannot prove it. */
 function countsStream({ app }: Service): boolean {
   const { readSecondsAgo, freshSecondsAgo } = app.parts.revocations;
   return readSecondsAgo() - freshSecondsAgo() > 1.5;
 }
 
-/** Resolves once a service behind a lowered veil takes the stream for a proof. */
-async function untilCounted(service: Service, veil: Veil): Promise<void> {
-  // What a writer sends that has only just connected asks for one more reading of PostgreSQL.
+/** Resolves once a service that cannot read PostgreSQL takes the stream as proof. */
+async function untilCounted(service: Service, reads: BlockableReads): Promise<void> {
+  // A writer that has just connected sends an entry that asks for one more read of PostgreSQL.
   await until(async () => {
-    await veil.lift();
+    await reads.unblock();
     await until(() => service.app.parts.revocations.readSecondsAgo() < 1);
-    await veil.lower();
+    await reads.block();
     return soon(() => countsStream(service), 5_000);
   });
 }
 
-t.test('the stream is a proof of knowing everything as long as it has no gap', async (t) => {
-  const { a, b, veil, proxy } = await openBehindProxy(t);
+t.test('the stream proves full knowledge as long as it has no gap', async (t) => {
+  const { a, b, reads, proxy } = await openBehindProxy(t);
   const { revocations } = b.app.parts;
   t.equal(revocations.freshSecondsAgo(), Number.POSITIVE_INFINITY, 'not before PostgreSQL was read');
-  // The connection may break by itself between the three, and then it is no proof: that is tried again.
+  // The connection may break on its own between the three steps. Then there is no proof, and the test tries again.
   await until(async () => {
-    await untilCounted(b, veil);
+    await untilCounted(b, reads);
     await heals(a, b);
     return countsStream(b);
   });
@@ -70,25 +79,25 @@ t.test('the stream is a proof of knowing everything as long as it has no gap', a
   proxy.pass();
   await streaming(b);
   await until(() => !countsStream(b));
-  t.ok(revocations.freshSecondsAgo() >= stale, 'what passed meanwhile nobody knows');
-  await veil.lift();
+  t.ok(revocations.freshSecondsAgo() >= stale, 'what happened in between is unknown');
+  await reads.unblock();
   await until(() => revocations.freshSecondsAgo() < 1);
 });
 
-t.test('a writer that could not write says so when it can, which is no proof any more', async (t) => {
+t.test('a writer that could not write reports it as soon as it can, which ends the proof', async (t) => {
   const [database, redis] = [await createDatabase(t), await startRedis(t)];
   const proxy = await openTcpProxy(t, redis.port);
   const a = await openService(t, database, { REDIS_URL: `redis://127.0.0.1:${proxy.port}` });
-  const veiled = await veil(database);
-  const b = await openService(t, veiled.database, { REDIS_URL: redis.url });
+  const reads = await blockableReads(database);
+  const b = await openService(t, reads.database, { REDIS_URL: redis.url });
   await streaming(a, b);
-  await untilCounted(b, veiled);
+  await untilCounted(b, reads);
   proxy.cut();
   await degraded(a);
   const missed = await signedOut(a);
   proxy.pass();
   await until(() => !countsStream(b));
   t.equal(await verdict(b, missed), 200);
-  await veiled.lift();
+  await reads.unblock();
   await refuses(b, missed);
 });

@@ -1,4 +1,4 @@
-// When a reading of the stream proves that nothing in it was missed, and when that it was.
+// When a read of the stream proves that no entry was missed, and when it proves that one was.
 import t from 'tap';
 import { type Entry, prove } from '../../../src/credentials/stream/reader.ts';
 
@@ -11,23 +11,23 @@ t.test('it is whole when every entry that was ever added has been read', async (
   t.equal(prove(place, none, place), 'whole', 'nothing new');
   t.equal(prove({ id: '0-0', added: 0 }, none, { id: '0-0', added: 0 }), 'whole', 'there is no stream yet');
   t.equal(prove({ id: '0-0', added: 0 }, entries('1-0'), { id: '1-0', added: 1 }), 'whole', 'the first one');
-  t.equal(prove(place, entries('6-0', '7-0'), { id: '7-0', added: 12 }), 'whole', 'all that came');
-  t.equal(prove(place, entries('6-0', '7-0'), { id: '6-0', added: 11 }), 'whole', 'more came after the question');
-  t.equal(prove(place, entries('6-0'), place), 'whole', 'all came after the question');
+  t.equal(prove(place, entries('6-0', '7-0'), { id: '7-0', added: 12 }), 'whole', 'all entries arrived');
+  t.equal(prove(place, entries('6-0', '7-0'), { id: '6-0', added: 11 }), 'whole', 'more arrived after the query');
+  t.equal(prove(place, entries('6-0'), place), 'whole', 'all arrived after the query');
 });
 
 t.test('it is broken when entries are missing, or the stream is another one', async (t) => {
-  t.equal(prove(place, none, { id: '0-0', added: 0 }), 'broken', 'it is gone');
-  t.equal(prove(place, none, { id: '3-0', added: 1 }), 'broken', 'it begins again, with a lower id');
+  t.equal(prove(place, none, { id: '0-0', added: 0 }), 'broken', 'the stream is gone');
+  t.equal(prove(place, none, { id: '3-0', added: 1 }), 'broken', 'a new stream with a lower id');
   t.equal(prove(place, none, { id: '3-0', added: 10 }), 'broken', 'even with as many entries');
   t.equal(prove(place, none, { id: '5-0', added: 1 }), 'broken', 'or with the same id');
-  t.equal(prove(place, entries('6-0'), { id: '6-0', added: 1 }), 'broken', 'it begins again, with a higher id');
+  t.equal(prove(place, entries('6-0'), { id: '6-0', added: 1 }), 'broken', 'a new stream with a higher id');
   t.equal(prove(place, entries('8-0'), { id: '8-0', added: 13 }), 'broken', 'some were deleted before they were read');
   t.equal(prove(place, none, { id: '8-0', added: 13 }), 'broken', 'all were');
-  t.equal(prove(place, entries('6-0'), { id: '4-0', added: 9 }), 'broken', 'another server has not received them all');
+  t.equal(prove(place, entries('6-0'), { id: '4-0', added: 9 }), 'broken', 'another server has not got them all');
 });
 
-t.test('it is open while there are more entries than one reading takes', async (t) => {
+t.test('it is open while there are more entries than one read returns', async (t) => {
   t.equal(prove(place, full, { id: '9-99', added: 110 }), 'open');
   t.equal(prove(place, full, { id: '9-49', added: 60 }), 'whole');
   t.equal(prove(place, full, { id: '9-49', added: 61 }), 'broken');

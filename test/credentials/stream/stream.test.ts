@@ -1,18 +1,19 @@
-// What one replica revokes, another one refuses: by the stream while Redis is there, from PostgreSQL all the same.
+// A replica refuses what another one revoked: through the stream while Redis works, and from PostgreSQL in any case.
 import { randomUUID } from 'node:crypto';
 import { setImmediate as nextTurn } from 'node:timers/promises';
 import t from 'tap';
-import { type Account, atOnce, newAccount } from '../../support/client.ts';
+import { atOnce } from '../../support/client.ts';
 import { createDatabase } from '../../support/database.ts';
-import { newAdministrator } from '../../support/platform.ts';
-import { startRedis } from '../../support/redis.ts';
-import { degraded, heals, learns, logOut, openPair, refuses, streaming, verdict } from '../../support/replicas.ts';
+import { type Account, newAccount } from '../../support/fixtures/accounts.ts';
+import { newAdministrator } from '../../support/fixtures/administrators.ts';
+import { startRedis } from '../../support/servers/redis.ts';
 import { openService } from '../../support/service.ts';
 import { soon, until } from '../../support/until.ts';
+import { degraded, heals, learns, logOut, openPair, refuses, streaming, verdict } from './replicas.ts';
 
 const KEY = 'tenantry:revocations';
 
-t.test('a replica refuses what another one revoked as the stream tells, without PostgreSQL', async (t) => {
+t.test('a replica refuses what another one revoked through the stream, without PostgreSQL', async (t) => {
   const { a, b } = await openPair(t, await createDatabase(t), (await startRedis(t)).url);
   const other = await newAccount(a.api);
   await learns(b, async () => {
@@ -21,7 +22,7 @@ t.test('a replica refuses what another one revoked as the stream tells, without 
     t.equal(await logOut(a, gone), 204);
     return gone;
   });
-  t.equal(await verdict(b, other), 200, 'and nobody else');
+  t.equal(await verdict(b, other), 200, 'and no other token');
   t.equal(await verdict(a, other), 200);
   let epoch = 0;
   const raise = async () => {
@@ -32,9 +33,9 @@ t.test('a replica refuses what another one revoked as the stream tells, without 
   await learns(b, raise, 'token_stale');
 });
 
-t.test('many who end at once are all told of', async (t) => {
+t.test('many sessions that end at once are all reported', async (t) => {
   const { a, b } = await openPair(t, await createDatabase(t), (await startRedis(t)).url);
-  // Told again, to all of them, where the connection to Redis breaks by itself.
+  // Sent again, for all of them, if the connection to Redis breaks on its own.
   await until(async () => {
     const accounts: Account[] = [];
     for (let made = 0; made < 8; made += 1) accounts.push(await newAccount(a.api));
@@ -54,8 +55,8 @@ t.test('many who end at once are all told of', async (t) => {
   t.pass('in entries of some hundred each');
 });
 
-t.test('an organization is suspended by the stream, and let in again by PostgreSQL alone', async (t) => {
-  const { a, b, veil } = await openPair(t, await createDatabase(t), (await startRedis(t)).url);
+t.test('the stream can suspend an organization, and only PostgreSQL can activate it again', async (t) => {
+  const { a, b, reads } = await openPair(t, await createDatabase(t), (await startRedis(t)).url);
   const { accessToken: token } = await newAdministrator(a);
   const change = ({ organization }: Account, which: string) =>
     a.api.post(`/admin/organizations/${organization.id}/${which}`, undefined, { token });
@@ -67,16 +68,16 @@ t.test('an organization is suspended by the stream, and let in again by PostgreS
   const member = await learns(b, suspendOne, 'organization_suspended');
   t.equal((await change(member, 'activate')).status, 200);
   t.equal(await verdict(a, member), 200);
-  // What is sent after the activation has come: so the activation has come as well, and was not believed.
+  // The entry sent after the activation has arrived. So the activation has arrived as well, and was not believed.
   await heals(a, b);
   t.equal(await verdict(b, member), 'organization_suspended');
-  await veil.lift();
+  await reads.unblock();
   await until(async () => (await verdict(b, member)) === 200);
   t.equal((await change(member, 'suspend')).status, 200);
   await refuses(b, member, 'organization_suspended');
 });
 
-t.test('the end of an organization is told of by the stream', async (t) => {
+t.test('the end of an organization is sent through the stream', async (t) => {
   const { a, b } = await openPair(t, await createDatabase(t), (await startRedis(t)).url);
   const endOne = async () => {
     const owner = await newAccount(a.api);
@@ -87,7 +88,7 @@ t.test('the end of an organization is told of by the stream', async (t) => {
   t.ok(await learns(b, endOne, 'organization_suspended'));
 });
 
-t.test('without Redis replicas go on, ready and flagged, and learn of each other from PostgreSQL', async (t) => {
+t.test('without Redis replicas continue, ready and flagged, and read revocations from PostgreSQL', async (t) => {
   const [database, redis] = [await createDatabase(t), await startRedis(t)];
   const a = await openService(t, database, { REDIS_URL: redis.url });
   const b = await openService(t, database, { REDIS_URL: redis.url });
@@ -102,7 +103,7 @@ t.test('without Redis replicas go on, ready and flagged, and learn of each other
   await redis.stop();
   await degraded(a, b);
   const { status } = await b.api.get('/readyz');
-  t.equal(status, 200, 'requests are served');
+  t.equal(status, 200, 'requests are answered');
   t.strictSame(await ready(), { status: 'ready', checks: { ...checks, revocation_stream: 'degraded' } });
   const gone = await newAccount(a.api);
   t.equal(await logOut(a, gone), 204);
@@ -113,12 +114,12 @@ t.test('without Redis replicas go on, ready and flagged, and learn of each other
   t.strictSame(await ready(), { status: 'ready', checks: { ...checks, revocation_stream: 'ok' } });
 });
 
-t.test('a service without REDIS_URL says nothing of a stream', async (t) => {
+t.test('a service without REDIS_URL does not mention a stream', async (t) => {
   const { api } = await openService(t, await createDatabase(t));
   t.strictSame((await api.get('/readyz')).body, { status: 'ready', checks: { database: 'ok', keys: 'ok' } });
 });
 
-t.test('a service that starts before its Redis works, and follows the stream once it is there', async (t) => {
+t.test('a service that starts before its Redis works, and follows the stream once Redis is there', async (t) => {
   const [database, redis] = [await createDatabase(t), await startRedis(t)];
   await redis.stop();
   const a = await openService(t, database, { REDIS_URL: redis.url });
@@ -132,7 +133,7 @@ t.test('a service that starts before its Redis works, and follows the stream onc
   t.ok(await heals(a, b));
 });
 
-t.test('more than an entry can hold is left to PostgreSQL, which is then asked at once', async (t) => {
+t.test('what does not fit into an entry is left to PostgreSQL, which is then read at once', async (t) => {
   const [database, redis] = [await createDatabase(t), await startRedis(t)];
   const a = await openService(t, database, { REDIS_URL: redis.url });
   const b = await openService(t, database, { REDIS_URL: redis.url });
@@ -152,18 +153,18 @@ t.test('more than an entry can hold is left to PostgreSQL, which is then asked a
   await counting;
   t.ok(turns >= 30, `other work had its turn ${turns} times`);
   const knows = ({ app }: typeof a) => rows.every(({ subject }) => app.parts.revocations.epochOf(subject) === 7);
-  t.ok(knows(a), 'the process itself knows all of them when the promise is kept');
+  t.ok(knows(a), 'this process knows all of them when the promise resolves');
   await until(() => knows(b));
   const added = Number(await redis.ask('XLEN', KEY)) - before;
-  // A connection that breaks by itself meanwhile begins with one such entry as well.
+  // A connection that breaks on its own also starts with one such entry.
   t.ok(added >= 1 && added <= 3, `one entry says that there are many, not ${added}`);
 });
 
-t.test('entries are cut off by their age alone, and by the clock of Redis', async (t) => {
+t.test('entries are removed only by age, measured by the clock of Redis', async (t) => {
   const redis = await startRedis(t);
   const { a, b } = await openPair(t, await createDatabase(t), redis.url);
   const [now = 0] = (await redis.ask('TIME')) as [string];
-  // Of the past: a stream takes ids in their order, so that it has to be made anew.
+  // In the past: a stream accepts ids only in order, so it has to be created anew.
   await redis.ask('DEL', KEY);
   for (let age = 1200; age > 1000; age -= 1) {
     await redis.ask('XADD', KEY, `${(Number(now) - age) * 1000}-0`, 'events', '[]');
@@ -172,9 +173,9 @@ t.test('entries are cut off by their age alone, and by the clock of Redis', asyn
   for (let turn = 0; turn < 2; turn += 1) t.ok(await heals(a, b));
   const ids = ((await redis.ask('XRANGE', KEY, '-', '+')) as [string][]).map(([id]) => Number.parseInt(id, 10));
   const ages = ids.map((id) => Number(now) - id / 1000);
-  t.ok(ages.filter((age) => age > 1000).length < 200, 'old ones are gone, by the hundred');
+  t.ok(ages.filter((age) => age > 1000).length < 200, 'old entries are gone, by the hundred');
   t.ok(
     ages.some((age) => age > 800 && age < 900),
-    'what a token can still meet is not',
+    'entries that can still affect a token are not',
   );
 });

@@ -1,9 +1,9 @@
-// The guard against a table of mutations of a good access token. Nearly all are signed with the service's own key, so
-// that it is not the signature that gives them away.
+// The guard against a table of mutations of a valid access token. Nearly all are signed with the service's own key, so
+// it is not the signature that fails.
 import { constants, createHmac, createPublicKey, generateKeyPairSync, type KeyObject, sign } from 'node:crypto';
 import t, { type Test } from 'tap';
-import { type Account, newAccount } from '../../support/client.ts';
 import { createDatabase } from '../../support/database.ts';
+import { type Account, newAccount } from '../../support/fixtures/accounts.ts';
 import { base64url, compact, forge, type Members, type Parts, partsOf, rsa, serviceKey } from '../../support/forge.ts';
 import { openService } from '../../support/service.ts';
 
@@ -191,7 +191,7 @@ function forms({ token, header, claims, access }: Material): Table {
   const [head = '', body = '', signature = ''] = token.split('.');
   const { length } = signature;
   const alphabet = 'ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_';
-  // 256 bytes leave four bits of the last character unused: another one decodes to the same bytes.
+  // 256 bytes leave four bits of the last character unused: another character decodes to the same bytes.
   const last = alphabet[alphabet.indexOf(signature[length - 1] ?? 'A') ^ 1];
   return {
     'a signature in another spelling': `${head}.${body}.${signature.slice(0, -1)}${last}`,
@@ -227,19 +227,19 @@ for (const [what, table] of Object.entries({
     t.equal(
       (await api.get('/me', { token: forge(material, rsa(material.access)) })).status,
       200,
-      'unchanged it is good',
+      'the unchanged token is valid',
     );
     for (const [title, token] of Object.entries(table(material))) {
       const reply = await api.get('/me', { token });
       t.same([reply.status, reply.code], [401, 'invalid_token'], title);
       t.equal(reply.headers.get('www-authenticate'), 'Bearer error="invalid_token"', title);
     }
-    t.equal((await api.get('/me', { token: material.token })).status, 200, 'and the good one is still good');
+    t.equal((await api.get('/me', { token: material.token })).status, 200, 'and the valid one still is');
   });
 }
 
 t.test(
-  'an expired token is told from an invalid one, and a clock ahead by less than a minute does no harm',
+  'an expired token differs from an invalid one, and a clock ahead by less than a minute does no harm',
   async (t) => {
     const { api, material } = await opened(t);
     const { iat } = material.claims as { iat: number };
@@ -249,18 +249,15 @@ t.test(
   },
 );
 
-t.test(
-  'a token of another user, session or organization is what it says, and revocation knows it as such',
-  async (t) => {
-    const { api, app, material } = await opened(t);
-    app.parts.revocations.publish([{ kind: 'user', sub: material.account.userId, epoch: 1 }]);
-    t.match(await api.get('/me', { token: material.token }), { status: 401, code: 'token_stale' });
-    const newer = withClaims(material, { epoch: 1 });
-    t.equal((await api.get('/me', { token: newer })).status, 200, 'a token of the new epoch is good');
-    const { id: org } = material.account.organization;
-    app.parts.revocations.publish([{ kind: 'organization', org, state: 'suspended', at: 0 }]);
-    t.equal((await api.get('/me', { token: newer })).code, 'organization_suspended');
-    app.parts.revocations.publish([{ kind: 'session', sid: material.account.sessionId }]);
-    t.equal((await api.get('/me', { token: newer })).code, 'session_revoked');
-  },
-);
+t.test('a token speaks for the user, session and organization it names, and is revoked by those', async (t) => {
+  const { api, app, material } = await opened(t);
+  app.parts.revocations.publish([{ kind: 'user', sub: material.account.userId, epoch: 1 }]);
+  t.match(await api.get('/me', { token: material.token }), { status: 401, code: 'token_stale' });
+  const newer = withClaims(material, { epoch: 1 });
+  t.equal((await api.get('/me', { token: newer })).status, 200, 'a token of the new epoch is valid');
+  const { id: org } = material.account.organization;
+  app.parts.revocations.publish([{ kind: 'organization', org, state: 'suspended', at: 0 }]);
+  t.equal((await api.get('/me', { token: newer })).code, 'organization_suspended');
+  app.parts.revocations.publish([{ kind: 'session', sid: material.account.sessionId }]);
+  t.equal((await api.get('/me', { token: newer })).code, 'session_revoked');
+});

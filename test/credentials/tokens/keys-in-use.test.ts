@@ -1,4 +1,4 @@
-// The keys of a running service: announced ahead of time, taken over at their instant, retired, and taken away.
+// The keys of a running service: published ahead, signing from their instant, retired, and removed.
 import { mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -6,13 +6,14 @@ import t, { type Test } from 'tap';
 import { systemClock } from '../../../src/base/platform/clock.ts';
 import { ensureDevelopmentKeys } from '../../../src/credentials/keys/development.ts';
 import { generateKeyFile } from '../../../src/credentials/keys/generate.ts';
-import { type Api, newAccount } from '../../support/client.ts';
+import type { Api } from '../../support/client.ts';
 import { createDatabase } from '../../support/database.ts';
+import { newAccount } from '../../support/fixtures/accounts.ts';
 import { partsOf } from '../../support/forge.ts';
 import { openService } from '../../support/service.ts';
 import { nextChange } from '../keys/sample-keys.ts';
 
-/** A service with keys of its own, and a user who is signed in. */
+/** A service with its own keys, and a signed-in user. */
 async function opened(t: Test) {
   const keysDirectory = await mkdtemp(join(tmpdir(), 'tenantry-keys-'));
   t.teardown(() => rm(keysDirectory, { recursive: true, force: true }));
@@ -51,7 +52,7 @@ t.test(
     const { refreshToken } = account;
     const old = kidOf(account.accessToken);
     const next = await addKey('access', 600);
-    t.same(await publishedKids(api), [old, next], 'verifiers can have it before it signs');
+    t.same(await publishedKids(api), [old, next], 'verifiers can read it before it signs');
     const refresh = async () => (await api.post('/auth/refresh', { refreshToken })).body.data.accessToken;
     t.equal(kidOf(await refresh()), old);
 
@@ -61,7 +62,7 @@ t.test(
     for (const token of [account.accessToken, young]) t.equal((await api.get('/me', { token })).status, 200);
 
     clock.advance(900 + 290);
-    t.same(await publishedKids(api), [old, next], 'as long as anything it signed may be alive, and five minutes more');
+    t.same(await publishedKids(api), [old, next], 'as long as a token it signed may live, and five minutes more');
     clock.advance(15);
     t.same(await publishedKids(api), [next]);
     t.equal((await api.get('/me', { token: await refresh() })).status, 200);
@@ -69,7 +70,7 @@ t.test(
 );
 
 t.test(
-  'deleting a key’s file stops what it signed, also what was seen before; sessions go on with the next key',
+  'deleting a key file ends its tokens, also those seen before; sessions continue with the next key',
   async (t) => {
     const { api, account, addKey, removeKey } = await opened(t);
     const { accessToken: token, refreshToken } = account;
@@ -86,7 +87,7 @@ t.test(
   },
 );
 
-t.test('a verification under way when its key is deleted is not remembered', async (t) => {
+t.test('a verification in progress when its key is deleted is not remembered', async (t) => {
   const { app, account, addKey, removeKey } = await opened(t);
   const { accessKeys, authenticate, verified } = app.parts;
   const authorization = `Bearer ${account.accessToken}`;
@@ -95,7 +96,7 @@ t.test('a verification under way when its key is deleted is not remembered', asy
   accessKeys.onChange(() => {
     gone = true;
   });
-  // One after the other without a pause, so that one of them is under way at the moment the key goes.
+  // One after the other without a pause, so that one of them is in progress at the moment the key goes.
   const underWay = (async () => {
     while (!gone) {
       verified.clear();
@@ -107,7 +108,7 @@ t.test('a verification under way when its key is deleted is not remembered', asy
   await t.rejects(authenticate(authorization, { alsoSuspended: false }), { code: 'invalid_token' });
 });
 
-t.test('without a key that may sign a sign-in is 503 with Retry-After, and what is signed goes on', async (t) => {
+t.test('without a key that may sign a sign-in is 503 with Retry-After, and issued tokens stay valid', async (t) => {
   const { api, account, addKey, removeKey } = await opened(t);
   await addKey('access', 600);
   await removeKey('access', kidOf(account.accessToken));
@@ -115,14 +116,10 @@ t.test('without a key that may sign a sign-in is 503 with Retry-After, and what 
   t.match(reply, { status: 503, code: 'signing_unavailable' });
   t.match(reply.headers.get('retry-after'), /^\d+$/);
   await addKey('access', -5);
-  t.equal(
-    (await api.post('/auth/refresh', { refreshToken: account.refreshToken })).status,
-    200,
-    'nothing was consumed',
-  );
+  t.equal((await api.post('/auth/refresh', { refreshToken: account.refreshToken })).status, 200, 'nothing was used up');
 });
 
-t.test('a new refresh key takes over; tokens of the old one go on until its file is deleted', async (t) => {
+t.test('a new refresh key signs new tokens; those of the old one work until its file is deleted', async (t) => {
   const { api, account, addKey, removeKey } = await opened(t);
   const { email, password, refreshToken: first } = account;
   const second = (await api.post('/auth/login', { email, password })).body.data.refreshToken;
@@ -135,7 +132,7 @@ t.test('a new refresh key takes over; tokens of the old one go on until its file
   t.equal((await api.post('/auth/refresh', { refreshToken: child })).status, 200);
 });
 
-t.test('a key file of the wrong kind is left aside, and the service goes on with the others', async (t) => {
+t.test('a key file of the wrong kind is ignored, and the service continues with the others', async (t) => {
   const { app, api, keysDirectory, account } = await opened(t);
   await writeFile(join(keysDirectory, 'access', '2026-01-01T00-00-00Z.pem'), 'no key');
   await app.parts.accessKeys.reload();

@@ -1,12 +1,13 @@
-// How many mails an organization may cause and an address gets, and that the operator's invitations are judged by seats
-// alone.
+// How many mails an organization may send and an address receives, and that only the seats limit the operator's
+// invitations.
 import t, { type Test } from 'tap';
 import { inviteByOperator } from '../../../src/directory/invitations/invitations.ts';
-import { type Account, atOnce, newAccount } from '../../support/client.ts';
-import { freshEmail, openInviting, registering, setSeats } from '../../support/inviting.ts';
-import { tokenIn } from '../../support/mailbox.ts';
+import { atOnce } from '../../support/client.ts';
+import { type Account, newAccount } from '../../support/fixtures/accounts.ts';
 import { refused } from '../../support/raw.ts';
+import { tokenIn } from '../../support/servers/mailbox.ts';
 import { openService } from '../../support/service.ts';
+import { freshEmail, openInviting, registering, setSeats } from './inviting.ts';
 
 const inviting = await openInviting(t);
 const { api, database, mailbox, owner, service } = inviting;
@@ -17,7 +18,7 @@ function assertWait(t: Test, reply: { headers: Headers; status: number; text: st
   t.ok(seconds > 86_000 && seconds <= 86_400, `Retry-After ${seconds}`);
 }
 
-t.test('one organization mails one address five times a day, invited and mailed again alike', async (t) => {
+t.test('an organization mails one address five times a day, first mails and repeats together', async (t) => {
   const email = freshEmail();
   const options = { token: owner.accessToken };
   const { body } = await inviting.invite(email);
@@ -40,7 +41,7 @@ t.test('one organization mails one address five times a day, invited and mailed 
   }
 });
 
-t.test('an address gets twenty mails a day from all organizations, also when they ask at once', async (t) => {
+t.test('an address gets twenty mails a day from all organizations, also when they ask at the same time', async (t) => {
   const email = freshEmail();
   const companies: Account[] = [];
   for (let index = 0; index < 5; index += 1) companies.push(await newAccount(api));
@@ -52,7 +53,7 @@ t.test('an address gets twenty mails a day from all organizations, also when the
   for (const reply of replies.filter(({ status }) => status !== 201)) assertWait(t, reply);
 });
 
-t.test('deleting the organization does not give its mails back to the address', async (t) => {
+t.test('deleting the organization does not restore the mail budget of the address', async (t) => {
   const email = freshEmail();
   for (let round = 0; round < 4; round += 1) {
     const company = await newAccount(api);
@@ -65,7 +66,7 @@ t.test('deleting the organization does not give its mails back to the address', 
   assertWait(t, await inviting.invite(email));
 });
 
-t.test('an organization has a budget for the day', async (t) => {
+t.test('an organization has a daily budget', async (t) => {
   const small = await openService(t, database, { SMTP_URL: mailbox.url, INVITATION_MAILS_PER_DAY: '3' });
   const company = await newAccount(small.api);
   await setSeats(database, company.organization.id, 100);
@@ -98,7 +99,7 @@ t.test('an inviter has one budget in all of their organizations', async (t) => {
   }
 });
 
-t.test('what an operator invites to is judged by nobody’s rights, and by the seats', async (t) => {
+t.test('an operator’s invitation is limited only by the seats, not by anyone’s rights', async (t) => {
   const deps = { ...service.app.parts, invitationTtlSeconds: 86_400 };
   const company = await newAccount(api);
   const input = { organization: company.organization.slug, roles: [{ role: 'owner', scope: {} }] };

@@ -1,9 +1,10 @@
-// Accepting while the invitation, or the rights behind it, are taken away: many rounds of each.
+// Accepting while the invitation, or the rights behind it, are removed: many rounds of each.
 import t from 'tap';
-import { type Account, atOnce } from '../../support/client.ts';
-import { countMembers, freshEmail, joined, openGuest, openInviting, statusesOf } from '../../support/inviting.ts';
-import { tokenIn } from '../../support/mailbox.ts';
+import { atOnce } from '../../support/client.ts';
+import type { Account } from '../../support/fixtures/accounts.ts';
+import { tokenIn } from '../../support/servers/mailbox.ts';
 import { rounds } from '../../support/thorough.ts';
+import { countMembers, freshEmail, joined, openGuest, openInviting, statusesOf } from './inviting.ts';
 
 const ROUNDS = rounds(50);
 const inviting = await openInviting(t);
@@ -12,7 +13,7 @@ const organizationId = owner.organization.id;
 const options = { token: owner.accessToken };
 const guest = await openGuest(inviting);
 
-t.test('accepting and revoking at once: the member or the end, never both', async (t) => {
+t.test('accepting and revoking at the same time: a member or a revocation, never both', async (t) => {
   for (let round = 0; round < ROUNDS; round += 1) {
     const { id, token } = await inviting.invited(guest.email);
     const before = await countMembers(database, organizationId);
@@ -26,7 +27,7 @@ t.test('accepting and revoking at once: the member or the end, never both', asyn
   }
 });
 
-t.test('accepting and mailing again at once: the old token or the new one, never both', async (t) => {
+t.test('accepting and mailing again at the same time: the old token works or the new one, never both', async (t) => {
   for (let round = 0; round < ROUNDS; round += 1) {
     const { id, token } = await inviting.invited(guest.email);
     const [accepted, resent] = await atOnce(2, (index) =>
@@ -36,13 +37,13 @@ t.test('accepting and mailing again at once: the old token or the new one, never
     t.ok(['200,404', '410,200'].includes(outcome), `round ${round}: ${outcome}`);
     if (accepted?.status !== 200) {
       const fresh = tokenIn(await mailbox.next(guest.email));
-      t.equal((await guest.accept(fresh)).status, 200, 'the new one is good');
+      t.equal((await guest.accept(fresh)).status, 200, 'the new one works');
     }
     await guest.letGo();
   }
 });
 
-t.test('accepting while the inviter is demoted: rights that are gone give nothing', async (t) => {
+t.test('accepting while the inviter is demoted: rights that were lost grant nothing', async (t) => {
   let admin: Account = await joined(inviting, 'admin');
   for (let round = 0; round < ROUNDS; round += 1) {
     const { token } = await inviting.invited(guest.email, 'agent', admin.accessToken);
@@ -56,7 +57,7 @@ t.test('accepting while the inviter is demoted: rights that are gone give nothin
        ORDER BY at DESC LIMIT 1`,
       [organizationId],
     );
-    t.equal(newest?.type, 'member.roles_changed', 'whoever was let in was let in before');
+    t.equal(newest?.type, 'member.roles_changed', 'every new member joined before the demotion');
     const restored = await api.patch(`/users/${admin.userId}`, { roles: [{ role: 'admin' }] }, options);
     t.equal(restored.status, 200);
     const refreshed = await api.post('/auth/refresh', { refreshToken: admin.refreshToken });
@@ -67,7 +68,7 @@ t.test('accepting while the inviter is demoted: rights that are gone give nothin
   }
 });
 
-t.test('one e-mail invited by several at once has one invitation', async (t) => {
+t.test('one e-mail invited by several at the same time has one invitation', async (t) => {
   for (let round = 0; round < ROUNDS; round += 1) {
     const email = freshEmail();
     const replies = await atOnce(3, () => inviting.invite(email));

@@ -1,10 +1,11 @@
-// Inviting, listing, mailing again and revoking: who may, what may be offered, seats, and what is told to whom.
+// Inviting, listing, mailing again and revoking: who may, which roles may be offered, seats, and what the answers
+// reveal.
 import t from 'tap';
-import { newAccount } from '../../support/client.ts';
-import { countMembers, freshEmail, joined, openInviting, registering, setSeats } from '../../support/inviting.ts';
-import { tokenIn } from '../../support/mailbox.ts';
+import { newAccount } from '../../support/fixtures/accounts.ts';
 import { refused } from '../../support/raw.ts';
-import { eventsAbout } from '../../support/session-state.ts';
+import { eventsAbout } from '../../support/rows.ts';
+import { tokenIn } from '../../support/servers/mailbox.ts';
+import { countMembers, freshEmail, joined, openInviting, registering, setSeats } from './inviting.ts';
 
 const inviting = await openInviting(t);
 const { api, database, mailbox, owner } = inviting;
@@ -13,7 +14,7 @@ const admin = await joined(inviting, 'admin');
 const agent = await joined(inviting, 'agent');
 const stranger = await newAccount(api);
 
-t.test('nobody offers more than they hold, by name, by id, in a scope or among others', async (t) => {
+t.test('a caller cannot offer more rights than their own, by name, by id, in a scope or among others', async (t) => {
   const [top] = await database.query<{ id: string }>(
     `SELECT id FROM roles WHERE name = 'owner' AND organization_id IS NULL`,
   );
@@ -35,7 +36,7 @@ t.test('nobody offers more than they hold, by name, by id, in a scope or among o
     const reply = await api.post('/invitations', { email: freshEmail(), roles }, { token: admin.accessToken });
     refused(t, reply, 'grant_exceeds_own', JSON.stringify(roles));
   }
-  t.equal((await inviting.invite(freshEmail(), 'admin', admin.accessToken)).status, 201, 'as much as they hold');
+  t.equal((await inviting.invite(freshEmail(), 'admin', admin.accessToken)).status, 201, 'within their own rights');
   refused(t, await inviting.invite(freshEmail(), 'viewer', agent.accessToken), 'permission_denied', 'an agent');
   refused(
     t,
@@ -45,7 +46,7 @@ t.test('nobody offers more than they hold, by name, by id, in a scope or among o
   );
 });
 
-t.test('what a caller could do when their token was made does not count, but what they may now', async (t) => {
+t.test('what counts is what the caller may do now, not when the token was issued', async (t) => {
   const other = await joined(inviting, 'admin');
   await database.query(
     `UPDATE role_assignments SET role_id = (SELECT id FROM roles WHERE name = 'agent' AND organization_id IS NULL)
@@ -59,7 +60,7 @@ t.test('what a caller could do when their token was made does not count, but wha
   refused(t, await api.delete(`/invitations/${id}`, options), 'permission_denied', 'revoking');
 });
 
-t.test('roles of another organization are not there', async (t) => {
+t.test('roles of another organization do not exist here', async (t) => {
   const [role] = await database.query<{ id: string }>(
     `INSERT INTO roles (id, organization_id, owner_key, name, level, permissions)
      VALUES (gen_random_uuid(), $1, $1, 'theirs', 1, '{}') RETURNING id`,
@@ -70,7 +71,7 @@ t.test('roles of another organization are not there', async (t) => {
   }
 });
 
-t.test('what is no invitation is refused', async (t) => {
+t.test('an invalid invitation is refused', async (t) => {
   const email = freshEmail();
   const roles = [{ role: 'agent' }];
   for (const body of [
@@ -93,7 +94,7 @@ t.test('what is no invitation is refused', async (t) => {
 });
 
 t.test('a member is not invited, a pending invitation is renewed with the new roles', async (t) => {
-  refused(t, await inviting.invite(agent.email.toUpperCase()), 'already_member', 'a member in other letters');
+  refused(t, await inviting.invite(agent.email.toUpperCase()), 'already_member', 'a member in other letter case');
   await database.query(`UPDATE memberships SET status = 'suspended' WHERE user_id = $1`, [agent.userId]);
   refused(t, await inviting.invite(agent.email), 'already_member', 'a suspended member');
   const email = freshEmail();
@@ -111,7 +112,7 @@ t.test('a member is not invited, a pending invitation is renewed with the new ro
   t.same(await eventsAbout(database, first.body.data.id), ['invitation.created', 'invitation.renewed']);
 });
 
-t.test('an invitation tells nothing of accounts elsewhere', async (t) => {
+t.test('an invitation reveals nothing about accounts elsewhere', async (t) => {
   const shape = ({ status, body, headers }: Awaited<ReturnType<typeof inviting.invite>>) => ({
     status,
     body: JSON.stringify({ ...body.data, id: 0, email: 0, createdAt: 0, expiresAt: 0 }),
@@ -137,7 +138,7 @@ t.test('the same role twice in one scope counts once, in two scopes twice', asyn
   t.same(rows, [{ scope: {} }, { scope }]);
 });
 
-t.test('members and pending invitations share the seats; what has expired or ended gives its seat back', async (t) => {
+t.test('members and pending invitations share the seats; an expired or ended invitation frees its seat', async (t) => {
   const taken = async () => {
     const [row] = await database.query<{ total: number }>(
       `SELECT count(*)::int AS total FROM invitations
@@ -151,14 +152,14 @@ t.test('members and pending invitations share the seats; what has expired or end
   const email = freshEmail();
   t.equal((await inviting.invite(email)).status, 201, 'the last seat');
   refused(t, await inviting.invite(freshEmail()), 'team_member_limit', 'no seat left');
-  t.equal((await inviting.invite(email)).status, 201, 'renewing takes no further seat');
+  t.equal((await inviting.invite(email)).status, 201, 'renewing takes no additional seat');
   t.equal((await api.delete(`/invitations/${first.id}`, { token: owner.accessToken })).status, 204);
   const second = await inviting.invited(freshEmail());
-  refused(t, await inviting.invite(freshEmail()), 'team_member_limit', 'the seat given back is taken');
+  refused(t, await inviting.invite(freshEmail()), 'team_member_limit', 'the freed seat is taken');
   await database.query(`UPDATE invitations SET expires_at = now() - interval '1 s' WHERE id = $1`, [second.id]);
   const third = await inviting.invited(freshEmail());
   const resent = await api.post(`/invitations/${second.id}/resend`, undefined, { token: owner.accessToken });
-  refused(t, resent, 'team_member_limit', 'an expired one has no seat any more');
+  refused(t, resent, 'team_member_limit', 'an expired one has no seat');
   t.equal(
     (await api.post('/invitations/accept', registering(third.token))).status,
     200,
@@ -167,7 +168,7 @@ t.test('members and pending invitations share the seats; what has expired or end
   await setSeats(database, organizationId, 1000);
 });
 
-t.test('mailing again ends the older token, and the sender answers for the roles', async (t) => {
+t.test('mailing again ends the older token, and the sender must be allowed to offer the roles', async (t) => {
   const email = freshEmail();
   const { id, token } = await inviting.invited(email, 'owner');
   const options = { token: owner.accessToken };
@@ -189,7 +190,7 @@ t.test('mailing again ends the older token, and the sender answers for the roles
   refused(t, await api.delete(`/invitations/${id}`, options), 'not_found', 'an accepted one is not revoked');
 });
 
-t.test('a revoked invitation stays in the list and is revoked once', async (t) => {
+t.test('a revoked invitation stays in the list and is revoked only once', async (t) => {
   const options = { token: owner.accessToken };
   const { id } = await inviting.invited(freshEmail());
   t.equal((await api.delete(`/invitations/${id}`, options)).status, 204);
@@ -199,7 +200,7 @@ t.test('a revoked invitation stays in the list and is revoked once', async (t) =
   t.same(await eventsAbout(database, id), ['invitation.created', 'invitation.revoked']);
 });
 
-t.test('another organization’s invitations are not there', async (t) => {
+t.test('another organization’s invitations do not exist here', async (t) => {
   const { id } = await inviting.invited(freshEmail());
   const options = { token: stranger.accessToken };
   refused(t, await api.get(`/invitations/${id}`, options), 'not_found', 'reading');
@@ -209,7 +210,7 @@ t.test('another organization’s invitations are not there', async (t) => {
   t.match((await api.get(`/invitations/${id}`, { token: owner.accessToken })).body.data, { status: 'pending' });
 });
 
-t.test('lists are filtered by status and paged, with the right total also past the end', async (t) => {
+t.test('lists are filtered by status and paged, with the right total even after the last page', async (t) => {
   const options = { token: stranger.accessToken };
   await setSeats(database, stranger.organization.id, 100);
   const ids: string[] = [];

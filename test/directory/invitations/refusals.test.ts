@@ -1,17 +1,12 @@
-// What accepting refuses: every token that is not valid (any more) in one and the same way, the wrong person, the wrong
-// tenant; and that a refusal consumes nothing.
+// What accepting refuses: every invalid token in the same way, the wrong person, the wrong tenant. And that a refusal
+// uses up nothing.
 import t from 'tap';
-import { newAccount, type Reply } from '../../support/client.ts';
-import {
-  countMembers,
-  freshEmail,
-  joined,
-  openInviting,
-  PASSWORD,
-  registering,
-  setSeats,
-} from '../../support/inviting.ts';
+import type { Reply } from '../../support/client.ts';
+import { newAccount } from '../../support/fixtures/accounts.ts';
+import { seedMembership } from '../../support/fixtures/people.ts';
+import { seedRole } from '../../support/fixtures/roles.ts';
 import { refused } from '../../support/raw.ts';
+import { countMembers, freshEmail, joined, openInviting, PASSWORD, registering, setSeats } from './inviting.ts';
 
 const inviting = await openInviting(t);
 const { api, database, owner } = inviting;
@@ -19,8 +14,8 @@ const organizationId = owner.organization.id;
 
 const accept = (token: string, options = {}) => api.post('/invitations/accept', registering(token), options);
 
-/** A user's own words with a request left out. */
-function told({ body: { requestId: _, ...rest } }: Reply): unknown {
+/** The problem without the id of its request. */
+function withoutRequestId({ body: { requestId: _, ...rest } }: Reply): unknown {
   return rest;
 }
 
@@ -29,11 +24,11 @@ t.test('unknown, malformed, expired, revoked, used and renewed tokens get one an
   const invalid = async (what: string, token: string) => {
     const reply = await accept(token);
     refused(t, reply, 'invitation_invalid', what);
-    seen.push(told(reply));
+    seen.push(withoutRequestId(reply));
     const guest = await newAccount(api);
     const signedIn = await api.post('/invitations/accept', { token }, { token: guest.accessToken });
     refused(t, signedIn, 'invitation_invalid', `${what}, signed in`);
-    seen.push(told(signedIn));
+    seen.push(withoutRequestId(signedIn));
     const email = freshEmail();
     const body = { email, name: 'Guest', password: PASSWORD, invitationToken: token };
     refused(t, await api.post('/auth/register', body), 'invitation_invalid', `${what}, at registration`);
@@ -57,7 +52,7 @@ t.test('unknown, malformed, expired, revoked, used and renewed tokens get one an
   t.equal(again.id, renewed.id);
   await invalid('renewed', renewed.token);
   t.equal((await accept(again.token)).status, 200);
-  t.equal(new Set(seen.map((one) => JSON.stringify(one))).size, 1, 'word by word the same');
+  t.equal(new Set(seen.map((one) => JSON.stringify(one))).size, 1, 'the same text');
 });
 
 t.test('the id of an invitation accepts nothing', async (t) => {
@@ -77,7 +72,7 @@ t.test('a token stops working when its inviter or organization does, and only th
       'demoted',
     ],
     [
-      'the inviter holds their role only in a scope',
+      'the inviter has their role only in a scope',
       `UPDATE role_assignments SET scope = '{"projectId":"p1"}' WHERE user_id = $1`,
       'scoped',
     ],
@@ -92,35 +87,35 @@ t.test('a token stops working when its inviter or organization does, and only th
   await database.query(`UPDATE organizations SET status = 'suspended' WHERE id = $1`, [organizationId]);
   refused(t, await accept(token), 'invitation_invalid', 'the organization is suspended');
   await database.query(`UPDATE organizations SET status = 'active' WHERE id = $1`, [organizationId]);
-  t.equal((await accept(token)).status, 200, 'activation gives it back');
+  t.equal((await accept(token)).status, 200, 'activation restores it');
   const other = await newAccount(api);
   const doomed = await inviting.invited(freshEmail(), 'agent', other.accessToken);
   await database.query('DELETE FROM organizations WHERE id = $1', [other.organization.id]);
   refused(t, await accept(doomed.token), 'invitation_invalid', 'the organization is gone');
 });
 
-t.test('a role that has grown beyond its inviter since is not given', async (t) => {
-  const [role] = await database.query<{ id: string }>(
-    `INSERT INTO roles (id, organization_id, owner_key, name, level, permissions)
-     VALUES (gen_random_uuid(), $1, $1, 'helper', 10, '{contacts:read}') RETURNING id`,
-    [organizationId],
-  );
+t.test('a role that grew beyond the rights of its inviter since then is not granted', async (t) => {
+  const helper = await seedRole(database, organizationId, {
+    name: 'helper',
+    level: 10,
+    permissions: ['contacts:read'],
+  });
   const admin = await joined(inviting, 'admin');
   const guests = [freshEmail(), freshEmail(), freshEmail()];
   const tokens = [];
   for (const guest of guests) tokens.push((await inviting.invited(guest, 'helper', admin.accessToken)).token);
-  await database.query(`UPDATE roles SET permissions = '{contacts:read,billing:manage}' WHERE id = $1`, [role?.id]);
+  await database.query(`UPDATE roles SET permissions = '{contacts:read,billing:manage}' WHERE id = $1`, [helper]);
   refused(t, await accept(tokens[0] ?? ''), 'invitation_invalid', 'a permission that the inviter lacks');
-  await database.query(`UPDATE roles SET permissions = '{contacts:read}', level = 90 WHERE id = $1`, [role?.id]);
+  await database.query(`UPDATE roles SET permissions = '{contacts:read}', level = 90 WHERE id = $1`, [helper]);
   refused(t, await accept(tokens[1] ?? ''), 'invitation_invalid', 'a level above the inviter’s');
-  await database.query(`UPDATE roles SET permissions = '{}', level = 10 WHERE id = $1`, [role?.id]);
-  t.match((await accept(tokens[2] ?? '')).body, { data: { roles: ['helper'] } }, 'less than before is given');
-  await database.query('DELETE FROM role_assignments WHERE role_id = $1', [role?.id]);
-  await database.query('DELETE FROM roles WHERE id = $1', [role?.id]);
-  refused(t, await accept(tokens[0] ?? ''), 'invitation_invalid', 'no role is left to give');
+  await database.query(`UPDATE roles SET permissions = '{}', level = 10 WHERE id = $1`, [helper]);
+  t.match((await accept(tokens[2] ?? '')).body, { data: { roles: ['helper'] } }, 'a reduced role is granted');
+  await database.query('DELETE FROM role_assignments WHERE role_id = $1', [helper]);
+  await database.query('DELETE FROM roles WHERE id = $1', [helper]);
+  refused(t, await accept(tokens[0] ?? ''), 'invitation_invalid', 'no role is left to grant');
 });
 
-t.test('an invitation for another e-mail is refused and not consumed', async (t) => {
+t.test('an invitation for another e-mail is refused and not used up', async (t) => {
   const guest = await newAccount(api);
   const { token } = await inviting.invited(freshEmail());
   const before = await countMembers(database, organizationId);
@@ -130,7 +125,7 @@ t.test('an invitation for another e-mail is refused and not consumed', async (t)
   t.equal((await accept(token)).status, 200);
 });
 
-t.test('an account with a proven mailbox is not registered again: it signs in and accepts', async (t) => {
+t.test('an account with a proven mailbox cannot register again: it signs in and accepts', async (t) => {
   const guest = await newAccount(api);
   await database.query('UPDATE users SET email_verified_at = now() WHERE id = $1', [guest.userId]);
   const { token } = await inviting.invited(guest.email);
@@ -139,7 +134,7 @@ t.test('an account with a proven mailbox is not registered again: it signs in an
   t.equal(reply.status, 200);
 });
 
-t.test('a disabled account is neither taken over nor let in', async (t) => {
+t.test('a disabled account can be neither taken over nor used', async (t) => {
   const guest = await newAccount(api);
   const { token } = await inviting.invited(guest.email);
   await database.query(`UPDATE users SET status = 'disabled' WHERE id = $1`, [guest.userId]);
@@ -150,7 +145,7 @@ t.test('a disabled account is neither taken over nor let in', async (t) => {
   t.same(row, { status: 'pending' });
 });
 
-t.test('a tenant header must name the organization that invites', async (t) => {
+t.test('a tenant header must name the organization of the invitation', async (t) => {
   const stranger = await newAccount(api);
   const { token } = await inviting.invited(freshEmail());
   for (const headers of [
@@ -166,7 +161,7 @@ t.test('a tenant header must name the organization that invites', async (t) => {
   t.equal((await accept(token, { headers: own })).status, 200);
 });
 
-t.test('no GET and no HEAD consumes a token', async (t) => {
+t.test('no GET and no HEAD uses up a token', async (t) => {
   const { token } = await inviting.invited(freshEmail());
   for (const method of ['GET', 'HEAD']) {
     for (const path of [`/invitations/accept?token=${token}`, `/invitations/accept/${token}`]) {
@@ -177,7 +172,7 @@ t.test('no GET and no HEAD consumes a token', async (t) => {
   t.equal((await accept(token)).status, 200);
 });
 
-t.test('a body that is not complete, or too much, consumes nothing', async (t) => {
+t.test('an incomplete or too large body uses up nothing', async (t) => {
   const guest = await newAccount(api);
   const { token } = await inviting.invited(guest.email);
   const wrong: [string, object, object][] = [
@@ -196,34 +191,31 @@ t.test('a body that is not complete, or too much, consumes nothing', async (t) =
     refused(t, await api.post('/invitations/accept', body, options), 'validation_failed', what);
   }
   const broken = await api.post('/invitations/accept', { token }, { token: 'x' });
-  refused(t, broken, 'invalid_token', 'a broken access token is no registration');
+  refused(t, broken, 'invalid_token', 'an invalid access token does not count as a registration');
   const large = await api.post('/invitations/accept', { ...registering(token), name: 'x'.repeat(17_000) });
   refused(t, large, 'body_too_large', '16 KiB');
   t.equal((await api.post('/invitations/accept', { token }, { token: guest.accessToken })).status, 200);
 });
 
-t.test('whoever is a member by then is told so, and stays one', async (t) => {
+t.test('a user who has become a member in between gets already_member, and stays one', async (t) => {
   const guest = await newAccount(api);
   const { token } = await inviting.invited(guest.email, 'admin');
-  await database.query('INSERT INTO memberships (organization_id, user_id) VALUES ($1, $2)', [
-    organizationId,
-    guest.userId,
-  ]);
+  await seedMembership(database, { organizationId, userId: guest.userId });
   const reply = await api.post('/invitations/accept', { token }, { token: guest.accessToken });
   refused(t, reply, 'already_member', 'a member');
   const roles = await database.query('SELECT 1 FROM role_assignments WHERE user_id = $1 AND organization_id = $2', [
     guest.userId,
     organizationId,
   ]);
-  t.same(roles, [], 'no role came with it');
+  t.same(roles, [], 'no role was added');
 });
 
-t.test('a seat that is gone by then is not given', async (t) => {
+t.test('a seat that was taken in between is not given twice', async (t) => {
   const { token } = await inviting.invited(freshEmail());
   await withSeats(await countMembers(database, organizationId), async () => {
     refused(t, await accept(token), 'team_member_limit', 'no seat');
   });
-  t.equal((await accept(token)).status, 200, 'nothing was consumed');
+  t.equal((await accept(token)).status, 200, 'nothing was used up');
 });
 
 async function withSeats(seats: number, work: () => Promise<void>): Promise<void> {

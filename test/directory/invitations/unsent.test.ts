@@ -1,16 +1,16 @@
-// Mails for which no token was made: why decides what becomes of them.
+// Mails for which no token was made: the reason decides what happens to them.
 import t from 'tap';
 import type { Database } from '../../../src/base/database/db.ts';
 import type { SendMail } from '../../../src/base/mail/smtp.ts';
-import { freshEmail } from '../../support/inviting.ts';
 import {
   rowOf as findRow,
   keepingLog,
   dueNow as makeDue,
   outboxOf as openOn,
   openQuiet,
-} from '../../support/outbox.ts';
+} from '../../base/outbox/rows.ts';
 import { refused } from '../../support/raw.ts';
+import { freshEmail } from './inviting.ts';
 
 const inviting = await openQuiet(t);
 const { api, database, owner, service } = inviting;
@@ -25,31 +25,28 @@ const dueNow = () => makeDue(inviting);
 const setStatus = (status: string) =>
   database.query('UPDATE organizations SET status = $2 WHERE id = $1', [owner.organization.id, status]);
 
-t.test(
-  'a process that stood still until its claim ran out settles nothing: the mail leaves by the next one',
-  async (t) => {
-    const email = freshEmail();
-    t.equal((await inviting.invite(email)).status, 201);
-    const { db } = service.app.parts;
-    const slow: Database = {
-      ...db,
-      async system(work, bound) {
-        await dueNow(); // what happens while it stands still between the claim and the making of the mail
-        return db.system(work, bound);
-      },
-    };
-    const [claimed] = await Promise.allSettled([
-      outboxOf(async () => void t.fail('sent without a claim'), slow).sendDue(),
-    ]);
-    t.equal(claimed.status, 'fulfilled');
-    t.match(await rowOf(email), { waiting: true, done: false });
-    await outboxOf().sendDue();
-    t.same(sent.splice(0), [email]);
-    t.match(await rowOf(email), { waiting: false, done: true, failure: null });
-  },
-);
+t.test('a process that paused until its lease ended settles nothing: the next process sends the mail', async (t) => {
+  const email = freshEmail();
+  t.equal((await inviting.invite(email)).status, 201);
+  const { db } = service.app.parts;
+  const slow: Database = {
+    ...db,
+    async system(work, bound) {
+      await dueNow(); // events while it pauses between the claim and the making of the mail
+      return db.system(work, bound);
+    },
+  };
+  const [claimed] = await Promise.allSettled([
+    outboxOf(async () => void t.fail('sent without a claim'), slow).sendDue(),
+  ]);
+  t.equal(claimed.status, 'fulfilled');
+  t.match(await rowOf(email), { waiting: true, done: false });
+  await outboxOf().sendDue();
+  t.same(sent.splice(0), [email]);
+  t.match(await rowOf(email), { waiting: false, done: true, failure: null });
+});
 
-t.test('a mail that is due while its organization is suspended leaves after the activation', async (t) => {
+t.test('a mail that is due while its organization is suspended is sent after the activation', async (t) => {
   const email = freshEmail();
   const { body } = await inviting.invite(email);
   await setStatus('suspended');
@@ -68,7 +65,7 @@ t.test('a mail that is due while its organization is suspended leaves after the 
   t.equal((await api.delete(`/invitations/${body.data.id}`, { token: owner.accessToken })).status, 204);
 });
 
-t.test('a mail of an invitation that has ended is done, also while its organization is suspended', async (t) => {
+t.test('the mail of an ended invitation is settled, also while its organization is suspended', async (t) => {
   const email = freshEmail();
   const { body } = await inviting.invite(email);
   t.equal((await api.delete(`/invitations/${body.data.id}`, { token: owner.accessToken })).status, 204);
@@ -79,7 +76,7 @@ t.test('a mail of an invitation that has ended is done, also while its organizat
   t.match(await rowOf(email), { waiting: false, done: true, failure: null });
 });
 
-t.test('a failure that nobody foresaw is logged with its stack, and the mail comes again', async (t) => {
+t.test('an unexpected failure is logged with its stack, and the mail is retried', async (t) => {
   const email = freshEmail();
   await inviting.invite(email);
   const broken: SendMail = () => Promise.reject(new TypeError('no such door'));
@@ -91,7 +88,7 @@ t.test('a failure that nobody foresaw is logged with its stack, and the mail com
   t.same(sent.splice(0), [email]);
 });
 
-t.test('what offers no role any more is not mailed again', async (t) => {
+t.test('an invitation without a role left is not mailed again', async (t) => {
   const { body } = await inviting.invite(freshEmail());
   await database.query('DELETE FROM invitation_roles WHERE invitation_id = $1', [body.data.id]);
   const again = await api.post(`/invitations/${body.data.id}/resend`, undefined, { token: owner.accessToken });

@@ -1,15 +1,16 @@
-// The whole way of an invitation, by a real mail: inviting, listing, accepting by registering and as a signed-in user.
+// The whole way of an invitation, with a real mail: inviting, listing, accepting by registering and as a signed-in
+// user.
 import t from 'tap';
-import { newAccount } from '../../support/client.ts';
-import { freshEmail, openInviting, registering } from '../../support/inviting.ts';
-import { tokenIn } from '../../support/mailbox.ts';
+import { newAccount } from '../../support/fixtures/accounts.ts';
+import { eventsAbout } from '../../support/rows.ts';
+import { tokenIn } from '../../support/servers/mailbox.ts';
 import { openService } from '../../support/service.ts';
-import { eventsAbout } from '../../support/session-state.ts';
+import { freshEmail, openInviting, registering } from './inviting.ts';
 
 const inviting = await openInviting(t);
 const { api, database, mailbox, owner } = inviting;
 
-t.test('an invitation says who, what for and until when, and nothing that accepts it', async (t) => {
+t.test('an invitation shows who, which roles, when it ends and who invited, and no token', async (t) => {
   const email = freshEmail();
   const reply = await inviting.invite(email, 'agent');
   t.equal(reply.status, 201);
@@ -32,7 +33,7 @@ t.test('an invitation says who, what for and until when, and nothing that accept
   t.same(await eventsAbout(database, data.id), ['invitation.created']);
 });
 
-t.test('POST /users invites as POST /invitations does', async (t) => {
+t.test('POST /users invites like POST /invitations', async (t) => {
   const email = freshEmail();
   const body = { email, roles: [{ role: 'viewer', scope: { projectId: 'p1' } }] };
   const reply = await api.post('/users', body, { token: owner.accessToken });
@@ -40,7 +41,7 @@ t.test('POST /users invites as POST /invitations does', async (t) => {
   t.match(reply.body.data, { email, status: 'pending', roles: [{ name: 'viewer', scope: { projectId: 'p1' } }] });
 });
 
-t.test('who registers with the token is a member with the roles offered and a verified e-mail', async (t) => {
+t.test('a user who registers with the token is a member with the offered roles and a verified e-mail', async (t) => {
   const email = freshEmail();
   const { id, token } = await inviting.invited(email, 'viewer');
   const reply = await api.post('/invitations/accept', registering(token));
@@ -63,7 +64,7 @@ t.test('who registers with the token is a member with the roles offered and a ve
   t.equal(login.status, 200);
 });
 
-t.test('register with invitationToken does the same, for the invited e-mail alone', async (t) => {
+t.test('register with invitationToken does the same, only for the invited e-mail', async (t) => {
   const email = freshEmail();
   const { token: invitationToken } = await inviting.invited(email);
   const { name, password } = registering('');
@@ -91,14 +92,14 @@ t.test('registration by invitation is open where registration is closed', async 
   t.equal((await service.api.post('/invitations/accept', registering(token))).status, 200);
 });
 
-t.test('a signed-in user joins with the same session, which acts for the organization from then on', async (t) => {
+t.test('a signed-in user joins with the same session, which then acts for the organization', async (t) => {
   const guest = await newAccount(api, { email: freshEmail() });
   const { token } = await inviting.invited(guest.email, 'admin');
   const reply = await api.post('/invitations/accept', { token }, { token: guest.accessToken });
   t.equal(reply.status, 200);
   const { data } = reply.body;
   t.equal(data.sessionId, guest.sessionId);
-  t.equal(data.refreshToken, undefined, 'an access token buys no refresh token');
+  t.equal(data.refreshToken, undefined, 'an access token gets no refresh token');
   t.match(data, { organization: owner.organization, roles: ['admin'], user: { emailVerified: true } });
   t.equal(data.memberships.length, 2);
   t.equal((await api.get('/me', { token: guest.accessToken })).code, 'token_stale');
@@ -106,7 +107,7 @@ t.test('a signed-in user joins with the same session, which acts for the organiz
   t.match(refreshed.body.data, { organization: owner.organization, sessionId: guest.sessionId });
 });
 
-t.test('a refresh token that is presented is exchanged as well', async (t) => {
+t.test('a refresh token in the request is exchanged as well', async (t) => {
   const guest = await newAccount(api, { email: freshEmail() });
   const { token } = await inviting.invited(guest.email);
   const stranger = await newAccount(api);
@@ -115,7 +116,7 @@ t.test('a refresh token that is presented is exchanged as well', async (t) => {
   t.same([refused.status, refused.code], [401, 'invalid_refresh_token']);
   const body = { token, refreshToken: guest.refreshToken };
   const reply = await api.post('/invitations/accept', body, { token: guest.accessToken });
-  t.equal(reply.status, 200, 'what was refused has consumed nothing');
+  t.equal(reply.status, 200, 'the refusal used up nothing');
   t.match(reply.body.data, { organization: owner.organization, sessionId: guest.sessionId });
   t.type(reply.body.data.refreshToken, 'string');
   t.not(reply.body.data.refreshToken, guest.refreshToken);

@@ -1,10 +1,11 @@
-// Changing a member: what a change does, at once and everywhere, and what is written about it.
+// Changing a member: the effect, at once and everywhere, and the events.
 import t from 'tap';
 import type { TestDatabase } from '../../support/database.ts';
+import { signInPerson } from '../../support/fixtures/people.ts';
+import { assignRole, seedRole } from '../../support/fixtures/roles.ts';
+import { openTeam, renewed } from '../../support/fixtures/team.ts';
 import { partsOf } from '../../support/forge.ts';
-import { countRows, eventsAbout } from '../../support/session-state.ts';
-import { assign, heldRoles, openTeam, ownersOf, renewed } from '../../support/team.ts';
-import { plantRole, signInPlanted } from '../../support/world.ts';
+import { countRows, eventsAbout, heldRoles, ownersOf } from '../../support/rows.ts';
 
 async function epochOf(database: TestDatabase, userId: string): Promise<number> {
   const [row] = await database.query<{ epoch: number }>('SELECT epoch FROM users WHERE id = $1', [userId]);
@@ -15,7 +16,7 @@ t.test('roles replace the whole set, by name or id, in scopes, each pair once', 
   const { database, api, organization, join } = await openTeam(t);
   const owner = await join('owner');
   const agent = await join('agent');
-  const custom = await plantRole(database, organization.id, { name: 'dispatcher', level: 5, permissions: [] });
+  const custom = await seedRole(database, organization.id, { name: 'dispatcher', level: 5, permissions: [] });
   const roles = [
     { role: 'viewer' },
     { role: custom.toUpperCase(), scope: { projectId: 'p1', stage: 2, live: true } },
@@ -32,10 +33,10 @@ t.test('roles replace the whole set, by name or id, in scopes, each pair once', 
   t.same(held.slice(1), ['dispatcher {"projectId":"p2"}', 'viewer']);
   t.equal(reply.body.data.roles.length, 3);
   const read = await api.get(`/users/${agent.userId}`, { token: owner.token });
-  t.same(read.body, reply.body, 'the answer is what is read afterwards');
+  t.same(read.body, reply.body, 'the answer equals a later read');
 });
 
-t.test('a change of roles holds at once: the older access token is stale, the next has the new roles', async (t) => {
+t.test('a change of roles works at once: the older access token is stale, the next has the new roles', async (t) => {
   const { database, api, join } = await openTeam(t);
   const owner = await join('owner');
   const agent = await join('agent');
@@ -55,11 +56,15 @@ t.test('a change of roles holds at once: the older access token is stale, the ne
   t.same(revoked, [{ kind: 'user', epoch: before + 1 }], 'other processes read the same');
 });
 
-t.test('what changes nothing writes nothing and ends no token', async (t) => {
+t.test('a change without effect writes nothing and ends no token', async (t) => {
   const { database, api, organization, join } = await openTeam(t);
   const owner = await join('owner');
   const agent = await join('agent');
-  await assign(database, organization.id, agent.userId, 'viewer', { b: 1, a: 'x' });
+  await assignRole(
+    database,
+    { organizationId: organization.id, userId: agent.userId, role: 'viewer' },
+    { b: 1, a: 'x' },
+  );
   const before = await Promise.all(
     ['events', 'revocations', 'role_assignments'].map((name) => countRows(database, name)),
   );
@@ -74,7 +79,7 @@ t.test('what changes nothing writes nothing and ends no token', async (t) => {
   t.equal((await api.get('/me', { token: agent.token })).status, 200);
 });
 
-t.test('a suspended member is out at once, tokens and all, and back as they were once activated', async (t) => {
+t.test('a suspended member loses access at once, tokens too, and gets it back when activated', async (t) => {
   const { database, api, organization, join } = await openTeam(t);
   const owner = await join('owner');
   const agent = await join('agent');
@@ -84,11 +89,11 @@ t.test('a suspended member is out at once, tokens and all, and back as they were
   const { refreshToken } = agent;
   const denied = { status: 403, code: 'organization_access_denied' };
   t.match(await api.post('/auth/refresh', { refreshToken }), denied);
-  await t.rejects(signInPlanted(api, agent, organization.slug), /organization_access_denied/);
-  const elsewhere = await signInPlanted(api, agent);
-  t.equal(partsOf(elsewhere.accessToken).claims.org, undefined, 'the person can still sign in');
+  await t.rejects(signInPerson(api, agent, organization.slug), /organization_access_denied/);
+  const elsewhere = await signInPerson(api, agent);
+  t.equal(partsOf(elsewhere.accessToken).claims.org, undefined, 'the user can still sign in');
   const headers = { 'x-tenant-id': organization.slug };
-  t.match(await api.get('/users', { token: elsewhere.accessToken, headers }), denied, 'and not act by a header');
+  t.match(await api.get('/users', { token: elsewhere.accessToken, headers }), denied, 'and cannot act by a header');
   t.equal((await api.patch(`/users/${agent.userId}`, { status: 'active' }, { token: owner.token })).status, 200);
   t.match(partsOf(await renewed(api, agent)).claims, { org: organization.id, roles: ['agent'] });
   t.same(await eventsAbout(database, agent.userId), ['member.suspended', 'member.activated']);
@@ -114,7 +119,7 @@ t.test('roles and status change together or not at all', async (t) => {
   t.same((await eventsAbout(database, agent.userId)).sort(), ['member.roles_changed', 'member.suspended']);
 });
 
-t.test('the last owner can neither step down nor suspend themselves, and only an active owner counts', async (t) => {
+t.test('the last owner can neither step down nor suspend themselves; only an active owner counts', async (t) => {
   const { database, api, organization, join } = await openTeam(t);
   const owner = await join('owner');
   const { token, userId } = owner;
@@ -133,24 +138,25 @@ t.test('the last owner can neither step down nor suspend themselves, and only an
     'the other owner’s account is disabled': [`UPDATE users SET status = 'disabled' WHERE id = $1`],
   };
   for (const [state, changes] of Object.entries(states)) {
-    if (changes.length > 0) await assign(database, organization.id, second.userId, 'owner');
+    if (changes.length > 0)
+      await assignRole(database, { organizationId: organization.id, userId: second.userId, role: 'owner' });
     for (const change of changes) await database.query(change, [second.userId]);
     const events = await countRows(database, 'events');
     for (const attempt of attempts) t.match(await attempt(), { status: 409, code: 'last_owner' }, state);
     t.same(await heldRoles(database, organization.id, userId), ['owner'], state);
-    t.equal(await countRows(database, 'events'), events, 'nothing is recorded of what was refused');
+    t.equal(await countRows(database, 'events'), events, 'no event of a refused change');
     await database.query(`UPDATE memberships SET status = 'active' WHERE user_id = $1`, [second.userId]);
     await database.query('DELETE FROM role_assignments WHERE user_id = $1', [second.userId]);
     await database.query(`UPDATE users SET status = 'active' WHERE id = $1`, [second.userId]);
   }
-  t.equal((await api.get('/me', { token })).status, 200, 'and the token goes on');
-  await assign(database, organization.id, second.userId, 'owner');
+  t.equal((await api.get('/me', { token })).status, 200, 'and the token still works');
+  await assignRole(database, { organizationId: organization.id, userId: second.userId, role: 'owner' });
   const down = await api.patch(`/users/${userId}`, { roles: [{ role: 'admin' }] }, { token });
-  t.equal(down.status, 200, 'beside another owner one may step down');
+  t.equal(down.status, 200, 'with another owner one may step down');
   t.equal(await ownersOf(database, organization.id), 1);
 });
 
-t.test('a body that says anything else is refused whole', async (t) => {
+t.test('an invalid body is refused as a whole', async (t) => {
   const { database, api, organization, join } = await openTeam(t);
   const owner = await join('owner');
   const agent = await join('agent');
@@ -207,10 +213,10 @@ t.test('a body that says anything else is refused whole', async (t) => {
     const roles = [{ role: 'agent', scope }];
     const reply = await api.patch(`/users/${agent.userId}`, { roles }, { token: owner.token });
     t.equal(reply.status, 200, reply.text);
-    t.same(reply.body.data.roles[0].scope, scope, 'a good scope is kept as it came');
+    t.same(reply.body.data.roles[0].scope, scope, 'a valid scope is stored unchanged');
     const [before] = await database.query('SELECT id FROM role_assignments WHERE user_id = $1', [agent.userId]);
     await api.patch(`/users/${agent.userId}`, { roles }, { token: owner.token });
     const [after] = await database.query('SELECT id FROM role_assignments WHERE user_id = $1', [agent.userId]);
-    t.same(after, before, 'and known again');
+    t.same(after, before, 'and recognised again');
   }
 });

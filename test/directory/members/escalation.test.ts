@@ -1,12 +1,14 @@
-// Nobody gives what they lack or touches who outranks them: every way of trying it through members.
+// Nobody grants rights they lack or changes a member who outranks them: every way to try it through members.
 import t from 'tap';
-import { assign, furtherTeam, headOn, heldRoles, makeOnly, openTeam } from '../../support/team.ts';
-import { plantRole } from '../../support/world.ts';
+import { assignRole, replaceRoles, seedRole } from '../../support/fixtures/roles.ts';
+import { furtherTeam, openTeam } from '../../support/fixtures/team.ts';
+import { collide } from '../../support/locks.ts';
+import { heldRoles } from '../../support/rows.ts';
 
 const EXCEEDS = { status: 403, code: 'grant_exceeds_own' };
 const OUTRANKED = { status: 403, code: 'member_outranks_you' };
 
-t.test('no role is given that holds a permission or a level which the giver lacks, in whatever scope', async (t) => {
+t.test('nobody can grant a role with a permission or level that they lack, in any scope', async (t) => {
   const { database, api, organization, join } = await openTeam(t);
   const admin = await join('admin');
   const agent = await join('agent');
@@ -19,9 +21,9 @@ t.test('no role is given that holds a permission or a level which the giver lack
   };
   const ids: string[] = [];
   for (const [name, role] of Object.entries(tooMuch)) {
-    ids.push(await plantRole(database, organization.id, { name, ...role }));
+    ids.push(await seedRole(database, organization.id, { name, ...role }));
   }
-  await plantRole(database, organization.id, { name: 'peer', level: 80, permissions: ['contacts:read'] });
+  await seedRole(database, organization.id, { name: 'peer', level: 80, permissions: ['contacts:read'] });
   for (const role of ['owner', ...Object.keys(tooMuch), ...ids]) {
     for (const scope of [{}, { projectId: 'p1' }]) {
       for (const target of [agent, admin]) {
@@ -38,14 +40,18 @@ t.test('no role is given that holds a permission or a level which the giver lack
     { roles: [{ role: 'admin' }, { role: 'peer', scope: { a: 1 } }] },
     { token: admin.token },
   );
-  t.equal(within.status, 200, 'what one holds oneself may be given');
+  t.equal(within.status, 200, 'one’s own rights may be granted');
 });
 
-t.test('rights in a scope give no right to give, anywhere', async (t) => {
+t.test('scoped rights give no right to grant, anywhere', async (t) => {
   const { database, api, organization, join } = await openTeam(t);
   const admin = await join('admin');
   const agent = await join('agent');
-  await assign(database, organization.id, admin.userId, 'owner', { projectId: 'p1' });
+  await assignRole(
+    database,
+    { organizationId: organization.id, userId: admin.userId, role: 'owner' },
+    { projectId: 'p1' },
+  );
   for (const scope of [{ projectId: 'p1' }, {}]) {
     for (const target of [agent, admin]) {
       const roles = [{ role: 'admin' }, { role: 'owner', scope }];
@@ -55,62 +61,67 @@ t.test('rights in a scope give no right to give, anywhere', async (t) => {
     }
   }
   const down = await api.patch(`/users/${admin.userId}`, { roles: [{ role: 'admin' }] }, { token: admin.token });
-  t.equal(down.status, 200, 'one’s own can be given up, also what is above one’s level elsewhere');
+  t.equal(down.status, 200, 'one’s own can be given up, even those above one’s level elsewhere');
 });
 
-t.test(
-  'a member of a higher level is neither changed nor suspended nor removed, wherever the level holds',
-  async (t) => {
-    const { database, api, organization, join } = await openTeam(t);
-    const chief = await plantRole(database, organization.id, {
-      name: 'remover',
-      level: 80,
-      permissions: ['users:update', 'users:remove', 'users:read'],
-    });
-    const remover = await join('viewer');
-    await makeOnly(database, organization.id, remover.userId, 'remover');
-    const owner = await join('owner');
-    const scoped = await join('agent');
-    await assign(database, organization.id, scoped.userId, 'owner', { projectId: 'p1' });
-    const fresh = await api.post('/auth/refresh', { refreshToken: remover.refreshToken });
-    const token = fresh.body.data.accessToken;
-    t.equal(fresh.body.data.roles[0], 'remover');
-    for (const target of [owner, scoped]) {
-      const held = await heldRoles(database, organization.id, target.userId);
-      for (const body of [{ roles: [{ role: chief }] }, { status: 'suspended' }, { status: 'active' }]) {
-        t.match(await api.patch(`/users/${target.userId}`, body, { token }), OUTRANKED, JSON.stringify(body));
-      }
-      t.match(await api.delete(`/users/${target.userId}`, { token }), OUTRANKED);
-      t.same(await heldRoles(database, organization.id, target.userId), held);
+t.test('a member of a higher level can be neither changed nor suspended nor removed, in whatever scope', async (t) => {
+  const { database, api, organization, join } = await openTeam(t);
+  const chief = await seedRole(database, organization.id, {
+    name: 'remover',
+    level: 80,
+    permissions: ['users:update', 'users:remove', 'users:read'],
+  });
+  const remover = await join('viewer');
+  await replaceRoles(database, { organizationId: organization.id, userId: remover.userId, role: 'remover' });
+  const owner = await join('owner');
+  const scoped = await join('agent');
+  await assignRole(
+    database,
+    { organizationId: organization.id, userId: scoped.userId, role: 'owner' },
+    { projectId: 'p1' },
+  );
+  const fresh = await api.post('/auth/refresh', { refreshToken: remover.refreshToken });
+  const token = fresh.body.data.accessToken;
+  t.equal(fresh.body.data.roles[0], 'remover');
+  for (const target of [owner, scoped]) {
+    const held = await heldRoles(database, organization.id, target.userId);
+    for (const body of [{ roles: [{ role: chief }] }, { status: 'suspended' }, { status: 'active' }]) {
+      t.match(await api.patch(`/users/${target.userId}`, body, { token }), OUTRANKED, JSON.stringify(body));
     }
-    const peer = await join('admin');
-    t.equal((await api.delete(`/users/${peer.userId}`, { token })).status, 204, 'an equal can be removed');
-  },
-);
+    t.match(await api.delete(`/users/${target.userId}`, { token }), OUTRANKED);
+    t.same(await heldRoles(database, organization.id, target.userId), held);
+  }
+  const peer = await join('admin');
+  t.equal((await api.delete(`/users/${peer.userId}`, { token })).status, 204, 'an equal can be removed');
+});
 
-t.test('what a member holds already is not judged again, but a new scope of it is', async (t) => {
+t.test('the current roles of a member are not checked again, but a new scope of one is', async (t) => {
   const { database, api, organization, join } = await openTeam(t);
   const admin = await join('admin');
   const agent = await join('agent');
-  await plantRole(database, organization.id, { name: 'payer', level: 1, permissions: ['billing:manage'] });
-  await assign(database, organization.id, agent.userId, 'payer', { projectId: 'p1' });
+  await seedRole(database, organization.id, { name: 'payer', level: 1, permissions: ['billing:manage'] });
+  await assignRole(
+    database,
+    { organizationId: organization.id, userId: agent.userId, role: 'payer' },
+    { projectId: 'p1' },
+  );
   const change = (...roles: object[]) => api.patch(`/users/${agent.userId}`, { roles }, { token: admin.token });
   const kept = { role: 'payer', scope: { projectId: 'p1' } };
   t.equal((await change(kept, { role: 'viewer' })).status, 200);
-  t.match(await change({ role: 'payer' }, { role: 'viewer' }), EXCEEDS, 'a scope cannot be taken off');
+  t.match(await change({ role: 'payer' }, { role: 'viewer' }), EXCEEDS, 'a scope cannot be removed');
   t.match(await change({ role: 'payer', scope: { projectId: 'p2' } }), EXCEEDS);
   t.match(await change(kept, { role: 'payer', scope: { projectId: 1 } }), EXCEEDS);
   t.same(await heldRoles(database, organization.id, agent.userId), ['payer {"projectId":"p1"}', 'viewer']);
-  t.equal((await change({ role: 'viewer' })).status, 200, 'and it can be taken away');
+  t.equal((await change({ role: 'viewer' })).status, 200, 'and the role can be removed');
   t.match(await change(kept), EXCEEDS, 'for good');
 });
 
-t.test('nobody raises themselves', async (t) => {
+t.test('nobody raises their own rights', async (t) => {
   const { database, api, organization, join } = await openTeam(t);
-  await plantRole(database, organization.id, { name: 'updater', level: 40, permissions: ['users:update'] });
+  await seedRole(database, organization.id, { name: 'updater', level: 40, permissions: ['users:update'] });
   for (const role of ['admin', 'updater']) {
     const person = await join('viewer');
-    await makeOnly(database, organization.id, person.userId, role);
+    await replaceRoles(database, { organizationId: organization.id, userId: person.userId, role });
     const { accessToken: token } = (await api.post('/auth/refresh', { refreshToken: person.refreshToken })).body.data;
     for (const wanted of role === 'admin' ? ['owner'] : ['owner', 'admin', 'agent']) {
       const roles = [{ role }, { role: wanted }];
@@ -120,13 +131,13 @@ t.test('nobody raises themselves', async (t) => {
   }
 });
 
-t.test('a role or member of another organization is one that does not exist, word for word', async (t) => {
+t.test('a role or member of another organization gets the same answer as an unknown one', async (t) => {
   const { database, api, join, organization } = await openTeam(t);
   const owner = await join('owner');
   const agent = await join('agent');
   const other = await furtherTeam(database, api);
   const theirs = await other.join('agent');
-  const theirRole = await plantRole(database, other.organization.id, { name: 'theirs', level: 1, permissions: [] });
+  const theirRole = await seedRole(database, other.organization.id, { name: 'theirs', level: 1, permissions: [] });
   const { token } = owner;
   const bodyOf = async (reply: Promise<{ status: number; body: object }>) => {
     const { status, body } = await reply;
@@ -151,24 +162,24 @@ t.test('a role or member of another organization is one that does not exist, wor
   }
   const headers = { 'x-tenant-id': other.organization.slug };
   const named = await api.patch(`/users/${theirs.userId}`, { roles }, { token, headers });
-  t.match(named, { status: 403, code: 'tenant_mismatch' }, 'a header does not open it');
+  t.match(named, { status: 403, code: 'tenant_mismatch' }, 'a header gives no access');
   t.same(await heldRoles(database, other.organization.id, theirs.userId), ['agent']);
   t.same(await heldRoles(database, organization.id, agent.userId), ['agent']);
 });
 
-t.test('a role that is called by another role’s id is not taken for it', async (t) => {
+t.test('a role whose name is another role’s id is not taken for that role', async (t) => {
   const { database, api, organization, join } = await openTeam(t);
   const admin = await join('admin');
   const agent = await join('agent');
   const [owner] = await database.query<{ id: string }>("SELECT id FROM roles WHERE name = 'owner'");
   const name = `a${owner?.id.slice(1)}`;
   await database.query('UPDATE roles SET id = $1 WHERE id = $2', [name, owner?.id]);
-  await plantRole(database, organization.id, { name, level: 1, permissions: [] });
+  await seedRole(database, organization.id, { name, level: 1, permissions: [] });
   const reply = await api.patch(`/users/${agent.userId}`, { roles: [{ role: name }] }, { token: admin.token });
   t.match(reply, EXCEEDS);
 });
 
-t.test('rights that are lost between the token and the commit are lost', async (t) => {
+t.test('rights that are lost between the token and the commit do not count', async (t) => {
   const team = await openTeam(t);
   const { database, api, organization, join } = team;
   const owner = await join('owner');
@@ -208,32 +219,32 @@ t.test('rights that are lost between the token and the commit are lost', async (
     },
   };
   for (const [what, { change, patch, remove }] of Object.entries(cases)) {
-    await makeOnly(database, organization.id, owner.userId, 'owner');
-    await makeOnly(database, organization.id, agent.userId, 'agent');
+    await replaceRoles(database, { organizationId: organization.id, userId: owner.userId, role: 'owner' });
+    await replaceRoles(database, { organizationId: organization.id, userId: agent.userId, role: 'agent' });
     await database.query("UPDATE memberships SET status = 'active'");
     const { accessToken: token } = (await api.post('/auth/refresh', { refreshToken: owner.refreshToken })).body.data;
     const calls = [
       () => api.delete(`/users/${agent.userId}`, { token }),
       () => api.patch(`/users/${agent.userId}`, { roles }, { token }),
     ];
-    const [removed, patched] = await headOn(t, team, calls, change);
+    const [removed, patched] = await collide(t, team, calls, change);
     t.equal(removed?.code, remove, what);
     t.equal(patched?.code ?? '', patch, what);
   }
 });
 
-t.test('a role is judged by what it holds when it is given', async (t) => {
+t.test('a role is checked with its rights at the moment of the grant', async (t) => {
   const team = await openTeam(t);
   const { database, api, organization, join } = team;
   const admin = await join('admin');
   const agent = await join('agent');
-  const role = await plantRole(database, organization.id, { name: 'growing', level: 1, permissions: [] });
+  const role = await seedRole(database, organization.id, { name: 'growing', level: 1, permissions: [] });
   const give = () => api.patch(`/users/${agent.userId}`, { roles: [{ role }] }, { token: admin.token });
-  const [refused] = await headOn(t, team, [give], (ask) =>
+  const [refused] = await collide(t, team, [give], (ask) =>
     ask(`UPDATE roles SET permissions = '{billing:manage}' WHERE id = $1`, [role]),
   );
   t.match(refused, EXCEEDS);
-  const [given] = await headOn(t, team, [give], (ask) =>
+  const [given] = await collide(t, team, [give], (ask) =>
     ask(`UPDATE roles SET permissions = '{}' WHERE id = $1`, [role]),
   );
   t.equal(given?.status, 200);

@@ -1,27 +1,28 @@
-// The list of members: what it shows, its search and filters, its pages, and how PostgreSQL finds the rows.
+// The list of members: its content, its search and filters, its pages, and how PostgreSQL finds the rows.
 import pg from 'pg';
 import t, { type Test } from 'tap';
 import { LIST } from '../../../src/directory/members/list-store.ts';
 import type { Api } from '../../support/client.ts';
 import type { TestDatabase } from '../../support/database.ts';
-import { assign, furtherTeam, openTeam } from '../../support/team.ts';
-import { plantPerson, plantRole } from '../../support/world.ts';
+import { seedPerson } from '../../support/fixtures/people.ts';
+import { assignRole, seedRole } from '../../support/fixtures/roles.ts';
+import { furtherTeam, openTeam } from '../../support/fixtures/team.ts';
 
 interface Shown {
   readonly id: string;
   readonly name: string;
 }
 
-/** Members without sign-in, one second after the other. */
-async function plantMembers(database: TestDatabase, organizationId: string, names: readonly string[]) {
+/** Members without sign-in, who joined one second apart. */
+async function seedMembers(database: TestDatabase, organizationId: string, names: readonly string[]) {
   const ids: string[] = [];
   for (const [index, name] of names.entries()) {
-    const { userId } = await plantPerson(database, name);
+    const { userId } = await seedPerson(database, name);
     await database.query(
       `INSERT INTO memberships (organization_id, user_id, joined_at) VALUES ($1, $2, now() + $3 * interval '1 s')`,
       [organizationId, userId, index + 1],
     );
-    await assign(database, organizationId, userId, 'viewer');
+    await assignRole(database, { organizationId, userId, role: 'viewer' });
     ids.push(userId);
   }
   return ids;
@@ -31,7 +32,7 @@ async function namesOf(api: Api, token: string, query: Record<string, string>): 
   const reply = await api.get(`/users?${new URLSearchParams(query)}`, { token });
   if (reply.status !== 200) throw new Error(`${reply.status} ${reply.text}`);
   const names = reply.body.data.map(({ name }: Shown) => name);
-  if (reply.body.pagination.total !== names.length) throw new Error('the total is another');
+  if (reply.body.pagination.total !== names.length) throw new Error('the total differs');
   return names;
 }
 
@@ -41,7 +42,11 @@ t.test(
     const { database, api, organization, join } = await openTeam(t);
     const owner = await join('owner', 'Olga');
     const agent = await join('agent', 'Anton');
-    await assign(database, organization.id, agent.userId, 'admin', { projectId: 'p1', large: true });
+    await assignRole(
+      database,
+      { organizationId: organization.id, userId: agent.userId, role: 'admin' },
+      { projectId: 'p1', large: true },
+    );
     const others = await furtherTeam(database, api);
     await others.join('owner', 'Stranger');
     const { status, body } = await api.get('/users', { token: agent.token });
@@ -62,10 +67,10 @@ t.test(
     t.same(
       Object.keys(body.data[0]).sort(),
       ['email', 'id', 'joinedAt', 'name', 'roles', 'status'],
-      'and nothing else',
+      'and no other field',
     );
     const one = await api.get(`/users/${agent.userId}`, { token: owner.token });
-    t.same(one.body.data, body.data[1], 'one of them alone is shown alike');
+    t.same(one.body.data, body.data[1], 'a single read returns the same');
   },
 );
 
@@ -82,14 +87,14 @@ t.test('the list needs users:read and an organization', async (t) => {
   const ids = [viewer.userId, '01970000-0000-7000-8000-000000000000'];
   const answers = await Promise.all(ids.map((id) => api.get(`/users/${id}`, { token: stranger.token })));
   t.match(answers, [{ status: 404, code: 'not_found' }, { status: 404 }]);
-  t.equal(answers[0]?.body.detail, answers[1]?.body.detail, 'a stranger is told from nobody by nothing');
+  t.equal(answers[0]?.body.detail, answers[1]?.body.detail, 'same as an unknown user');
   t.equal((await api.get('/users/1', { token: stranger.token })).status, 422);
 });
 
-t.test('the search finds parts of names and e-mails in whatever case, letter by letter', async (t) => {
+t.test('the search finds parts of names and e-mails in any case, letter by letter', async (t) => {
   const { database, api, organization, join } = await openTeam(t);
   const { token, email } = await join('owner', 'Olga');
-  await plantMembers(database, organization.id, [
+  await seedMembers(database, organization.id, [
     'Élodie ŻAK',
     'élan',
     '100% Sure',
@@ -101,7 +106,7 @@ t.test('the search finds parts of names and e-mails in whatever case, letter by 
   const found = (q: string) => namesOf(api, token, { q });
   t.same(await found('ÉL'), ['Élodie ŻAK', 'élan']);
   t.same(await found('e\u0301LODIE ż'), ['Élodie ŻAK'], 'in either form of Unicode');
-  t.same(await found('0%'), ['100% Sure'], 'a wildcard of LIKE stands for itself');
+  t.same(await found('0%'), ['100% Sure'], 'a wildcard of LIKE matches only itself');
   t.same(await found('%'), ['100% Sure']);
   t.same(await found('_'), ['a_b']);
   t.same(await found('\\'), ['back\\slash']);
@@ -122,10 +127,11 @@ t.test('the search finds parts of names and e-mails in whatever case, letter by 
 t.test('status and role narrow the list, together with the search', async (t) => {
   const { database, api, organization, join } = await openTeam(t);
   const { token } = await join('owner', 'Olga');
-  const [one = '', two = ''] = await plantMembers(database, organization.id, ['One', 'Two', 'Three']);
+  const [one = '', two = ''] = await seedMembers(database, organization.id, ['One', 'Two', 'Three']);
   await database.query(`UPDATE memberships SET status = 'suspended' WHERE user_id = $1`, [two]);
-  const custom = await plantRole(database, organization.id, { name: 'dispatcher', level: 5, permissions: [] });
-  for (const userId of [one, two]) await assign(database, organization.id, userId, 'dispatcher', { at: userId });
+  const custom = await seedRole(database, organization.id, { name: 'dispatcher', level: 5, permissions: [] });
+  for (const userId of [one, two])
+    await assignRole(database, { organizationId: organization.id, userId, role: 'dispatcher' }, { at: userId });
   t.same(await namesOf(api, token, { status: 'suspended' }), ['Two']);
   t.same(await namesOf(api, token, { status: 'active' }), ['Olga', 'One', 'Three']);
   t.same(await namesOf(api, token, { role: 'dispatcher' }), ['One', 'Two'], 'by name');
@@ -133,17 +139,17 @@ t.test('status and role narrow the list, together with the search', async (t) =>
   t.same(await namesOf(api, token, { role: 'dispatcher', status: 'active', q: 'ON' }), ['One']);
   t.same(await namesOf(api, token, { role: 'unknown' }), []);
   const foreign = await furtherTeam(database, api);
-  const theirs = await plantRole(database, foreign.organization.id, { name: 'theirs', level: 5, permissions: [] });
-  t.same(await namesOf(api, token, { role: theirs }), [], 'a role of another organization is one that nobody holds');
+  const theirs = await seedRole(database, foreign.organization.id, { name: 'theirs', level: 5, permissions: [] });
+  t.same(await namesOf(api, token, { role: theirs }), [], 'a role of another organization matches no one');
   for (const query of ['status=gone', 'role=Not%20a%20role', 'role=', 'sort=name']) {
     t.equal((await api.get(`/users?${query}`, { token })).status, 422, query);
   }
 });
 
-t.test('pages neither repeat nor miss a member who joined in the same instant, and know the total', async (t) => {
+t.test('pages neither repeat nor miss members who joined in the same instant, and know the total', async (t) => {
   const { database, api, organization, join } = await openTeam(t);
   const { token, userId } = await join('owner');
-  const ids = await plantMembers(database, organization.id, ['1', '2', '3', '4', '5', '6']);
+  const ids = await seedMembers(database, organization.id, ['1', '2', '3', '4', '5', '6']);
   await database.query(`UPDATE memberships SET joined_at = '2026-01-01' WHERE user_id <> $1`, [userId]);
   const paged: string[] = [];
   for (const offset of [0, 3, 6]) {
@@ -158,8 +164,8 @@ t.test('pages neither repeat nor miss a member who joined in the same instant, a
   t.same(none.body.pagination, { total: 0, limit: 3, offset: 0, hasMore: false });
 });
 
-/** 6,000 users in 600 organizations; gives one of them. */
-async function crowd(database: TestDatabase): Promise<string> {
+/** 6,000 users in 600 organizations. Returns one of the organizations. */
+async function insertThousands(database: TestDatabase): Promise<string> {
   await database.query(`INSERT INTO organizations (id, name, slug)
     SELECT gen_random_uuid(), 'Crowd', 'crowd-' || n FROM generate_series(1, 600) n`);
   await database.query(`INSERT INTO users (id, email, email_key, name)
@@ -192,9 +198,9 @@ async function planOf(t: Test, database: TestDatabase, organizationId: string, v
   return rows.map((row) => row['QUERY PLAN'] as string).join('\n');
 }
 
-t.test('no page or search reads a whole table, whatever is asked for', async (t) => {
+t.test('no page or search scans a whole table, whatever the query', async (t) => {
   const { database } = await openTeam(t);
-  const organizationId = await crowd(database);
+  const organizationId = await insertThousands(database);
   const asked = { page: [null, null, null], search: ['son 1', null, null], all: ['son', 'active', 'agent'] };
   for (const [what, filter] of Object.entries(asked)) {
     for (const mode of ['force_custom_plan', 'force_generic_plan']) {

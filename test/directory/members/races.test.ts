@@ -1,10 +1,11 @@
-// Changes of one member at the same moment, and a removal that others run into.
+// Changes of one member at the same moment, and a removal during other requests.
 import t from 'tap';
 import { atOnce, type Reply } from '../../support/client.ts';
-import { countRows, joinMember, openTransaction, waiters } from '../../support/session-state.ts';
-import { headOn, heldRoles, openTeam, renewed, type Team, type Teammate } from '../../support/team.ts';
+import { seedMembership, signInPerson } from '../../support/fixtures/people.ts';
+import { openTeam, renewed, type Team, type Teammate } from '../../support/fixtures/team.ts';
+import { collide, openTransaction, waiters } from '../../support/locks.ts';
+import { countRows, heldRoles } from '../../support/rows.ts';
 import { rounds } from '../../support/thorough.ts';
-import { signInPlanted } from '../../support/world.ts';
 
 const ROUNDS = rounds(50);
 
@@ -17,30 +18,31 @@ function remove({ api }: Team, { token }: Teammate, { userId }: Teammate): Promi
   return api.delete(`/users/${userId}`, { token });
 }
 
-t.test('a change that runs into a removal leaves no role without a member, whichever comes first', async (t) => {
+t.test('a change during a removal leaves no role without a member, whichever comes first', async (t) => {
   const team = await openTeam(t);
   const { database, api, organization, join } = team;
   const owner = await join('owner');
   const agent = await join('agent');
   const seen = new Set<string>();
   for (let round = 0; round < ROUNDS; round += 1) {
-    if (round > 0) await joinMember(database, agent.userId, organization.id, 'agent');
+    if (round > 0)
+      await seedMembership(database, { organizationId: organization.id, userId: agent.userId, role: 'agent' });
     const change = () =>
       api.patch(`/users/${agent.userId}`, { roles: [{ role: 'viewer' }, { role: 'admin' }] }, { token: owner.token });
     const calls = [change, () => remove(team, owner, agent)];
-    const replies = await headOn(t, team, round % 2 === 0 ? calls : calls.toReversed());
+    const replies = await collide(t, team, round % 2 === 0 ? calls : calls.toReversed());
     seen.add(outcome(replies).join());
     t.same(await heldRoles(database, organization.id, agent.userId), []);
     t.equal(await countRows(database, 'memberships'), 1);
   }
-  // A change that came first answers with the member, or that there is none, when it is read back after the removal.
+  // A change that came first answers with the member, or with 404 if it reads the member after the removal.
   t.same(
     [...seen].filter((found) => !['200,204', '204,404 not_found'].includes(found)),
     [],
   );
 });
 
-t.test('changes of one member at once each take hold whole, one after the other', async (t) => {
+t.test('changes of one member at the same time are each applied as a whole, one after the other', async (t) => {
   const team = await openTeam(t);
   const { database, api, organization, join } = team;
   const owner = await join('owner');
@@ -60,17 +62,18 @@ t.test('changes of one member at once each take hold whole, one after the other'
   }
 });
 
-t.test('a sign-in, switch or refresh that runs into the removal leads to no organization any more', async (t) => {
+t.test('after a sign-in, switch or refresh during a removal, no session acts for the organization', async (t) => {
   const team = await openTeam(t);
   const { database, api, organization, join } = team;
   const owner = await join('owner');
   const agent = await join('agent');
   const bad: string[] = [];
   for (let round = 0; round < ROUNDS; round += 1) {
-    if (round > 0) await joinMember(database, agent.userId, organization.id, 'agent');
-    const free = await signInPlanted(api, agent, organization.slug);
+    if (round > 0)
+      await seedMembership(database, { organizationId: organization.id, userId: agent.userId, role: 'agent' });
+    const free = await signInPerson(api, agent, organization.slug);
     await database.query('UPDATE sessions SET organization_id = NULL WHERE id = $1', [free.sessionId]);
-    const held = await signInPlanted(api, agent, organization.slug);
+    const held = await signInPerson(api, agent, organization.slug);
     const body = { organization: organization.slug };
     const replies = await atOnce(4, (index) => {
       if (index === 0) return remove(team, owner, agent);
@@ -81,7 +84,7 @@ t.test('a sign-in, switch or refresh that runs into the removal leads to no orga
     if (replies[0]?.status !== 204 || replies.some(({ status }) => status >= 500)) bad.push(outcome(replies).join());
     for (const { body: answer } of replies) {
       const token = answer.data?.accessToken;
-      if (token && (await api.get('/users', { token })).status !== 401) bad.push(`round ${round}: a token lives`);
+      if (token && (await api.get('/users', { token })).status !== 401) bad.push(`round ${round}: a token still works`);
     }
     const left = await database.query('SELECT 1 FROM sessions WHERE organization_id = $1 AND user_id = $2', [
       organization.id,
@@ -93,16 +96,16 @@ t.test('a sign-in, switch or refresh that runs into the removal leads to no orga
   t.same(bad, []);
 });
 
-t.test('what waits for a membership that is being ended is refused as if it had come after it', async (t) => {
+t.test('a request that waits for a membership that is being ended is refused as if it came later', async (t) => {
   const { database, api, organization, join } = await openTeam(t);
   const agent = await join('agent');
-  const { accessToken: token, refreshToken } = await signInPlanted(api, agent, organization.slug);
+  const { accessToken: token, refreshToken } = await signInPerson(api, agent, organization.slug);
   const body = { organization: organization.slug };
   const calls: Record<string, () => Promise<unknown>> = {
     'a switch': async () => (await api.post('/auth/switch-organization', body, { token })).code,
     'a switch with the refresh token': async () =>
       (await api.post('/auth/switch-organization', { ...body, refreshToken }, { token })).code,
-    'a sign-in': () => signInPlanted(api, agent, organization.slug).catch(String),
+    'a sign-in': () => signInPerson(api, agent, organization.slug).catch(String),
   };
   for (const [what, call] of Object.entries(calls)) {
     await database.query('UPDATE sessions SET organization_id = NULL');
@@ -112,12 +115,12 @@ t.test('what waits for a membership that is being ended is refused as if it had 
     await waiters(database, 1);
     await ending.query('COMMIT');
     t.match(await answer, /organization_access_denied/, what);
-    await joinMember(database, agent.userId, organization.id, 'agent');
+    await seedMembership(database, { organizationId: organization.id, userId: agent.userId, role: 'agent' });
   }
 });
 
 t.test(
-  'no session begins to act for the organization between the end of the others and that of the membership',
+  'no session starts to act for the organization after the others have ended and before the membership has',
   async (t) => {
     const team = await openTeam(t);
     const { database, api, organization, join } = team;
@@ -127,7 +130,7 @@ t.test(
     await held.query('SELECT 1 FROM sessions WHERE id = $1 FOR UPDATE', [agent.sessionId]);
     const removed = remove(team, owner, agent);
     await waiters(database, 1);
-    const signedIn = signInPlanted(api, agent, organization.slug).catch(String);
+    const signedIn = signInPerson(api, agent, organization.slug).catch(String);
     await Promise.race([signedIn, waiters(database, 2)]);
     await held.query('COMMIT');
     t.equal((await removed).status, 204);

@@ -1,10 +1,12 @@
-// The current organization: reading it, and changing its name and its settings within their bounds.
+// The current organization: reading it, and changing its name and its settings within their limits.
 import t, { type Test } from 'tap';
-import { type Account, type Api, newAccount } from '../../support/client.ts';
+import type { Api } from '../../support/client.ts';
 import { createDatabase, type TestDatabase } from '../../support/database.ts';
+import { type Account, newAccount } from '../../support/fixtures/accounts.ts';
+import { seedMembership } from '../../support/fixtures/people.ts';
 import { refused } from '../../support/raw.ts';
+import { eventsAbout } from '../../support/rows.ts';
 import { openService } from '../../support/service.ts';
-import { eventsAbout, joinMember } from '../../support/session-state.ts';
 import { rounds } from '../../support/thorough.ts';
 
 const database = await createDatabase(t);
@@ -16,10 +18,10 @@ async function opened(t: Test) {
   return { api, app, account, token: account.accessToken, org: account.organization };
 }
 
-/** A member of somebody's organization with a system role, and a token that acts for it. */
+/** A member of another user's organization with a system role, and a token that acts for it. */
 async function member(api: Api, owner: Account, role: string): Promise<string> {
   const { email, password, userId } = await newAccount(api);
-  await joinMember(database, userId, owner.organization.id, role);
+  await seedMembership(database, { organizationId: owner.organization.id, userId, role });
   const reply = await api.post('/auth/login', { email, password, organization: owner.organization.id });
   return reply.body.data.accessToken;
 }
@@ -29,7 +31,7 @@ async function rowOf(from: TestDatabase, id: string) {
   return row;
 }
 
-t.test('an organization is read with its settings by whoever may read it', async (t) => {
+t.test('an organization is read with its settings by every member with the right', async (t) => {
   const { api, account, token, org } = await opened(t);
   const reply = await api.get(CURRENT, { token });
   t.equal(reply.status, 200);
@@ -40,7 +42,7 @@ t.test('an organization is read with its settings by whoever may read it', async
   refused(t, await api.get(CURRENT, { token: await member(api, account, 'viewer') }), 'permission_denied', 'a viewer');
 });
 
-t.test('name and settings are changed apart and together; what is not named stays', async (t) => {
+t.test('name and settings can be changed separately or together; a missing one stays unchanged', async (t) => {
   const { api, token, org } = await opened(t);
   const change = (body: object) => api.patch(CURRENT, body, { token });
   const named = (await change({ name: '  Zoe\u0308 & Co ' })).body.data;
@@ -59,10 +61,10 @@ t.test('name and settings are changed apart and together; what is not named stay
   );
   const changed = [['name'], ['settings'], ['name', 'settings'], ['settings']];
   const told = changed.map((fields) => ({ data: { changed: fields }, by: true }));
-  t.strictSame(events, told, 'the events say what has changed, not what was sent, nor the values');
+  t.strictSame(events, told, 'the events name the changed fields, not the sent ones, and not the values');
 });
 
-t.test('a change that changes nothing writes nothing', async (t) => {
+t.test('a change without effect writes nothing', async (t) => {
   const { api, token, org } = await opened(t);
   const body = { name: 'Same', settings: { b: 1, a: [1.5, { c: 'x' }] } };
   const first = await api.patch(CURRENT, body, { token });
@@ -92,13 +94,13 @@ t.test('settings have at most 16 KiB, counted in bytes of their compact JSON', a
     refused(t, await change(filled(16_385, unit)), 'validation_failed', `${JSON.stringify(unit)}: 16385 bytes`);
   }
   const digits = { n: Array.from({ length: 5000 }, () => 1) };
-  t.equal((await change(digits)).status, 200, 'what PostgreSQL writes with more blanks is kept as well');
+  t.equal((await change(digits)).status, 200, 'a text that PostgreSQL stores with more spaces is accepted as well');
   const spaced = `{"settings": ${' '.repeat(20_000)}{"a": 1}}`;
   const options = { token, raw: spaced, headers: { 'content-type': 'application/json' } };
-  t.equal((await api.call('PATCH', CURRENT, undefined, options)).status, 200, 'blanks between members do not count');
+  t.equal((await api.call('PATCH', CURRENT, undefined, options)).status, 200, 'spaces between members do not count');
 });
 
-t.test('a number in the settings is one that every reader reads alike', async (t) => {
+t.test('a number in the settings has the same value for every reader', async (t) => {
   const { api, token } = await opened(t);
   const change = (text: string) =>
     api.call('PATCH', CURRENT, undefined, {
@@ -116,7 +118,7 @@ t.test('a number in the settings is one that every reader reads alike', async (t
   }
 });
 
-t.test('settings are one JSON object without what poisons programs', async (t) => {
+t.test('settings are one JSON object without names that poison prototypes', async (t) => {
   const { api, token, org } = await opened(t);
   const before = await rowOf(database, org.id);
   const raw = (text: string) =>
@@ -134,7 +136,7 @@ t.test('settings are one JSON object without what poisons programs', async (t) =
   t.strictSame(await rowOf(database, org.id), before, 'nothing of it was written');
 });
 
-t.test('nothing else can be changed, and nothing by nobody', async (t) => {
+t.test('nothing else can be changed, and nothing without the permission', async (t) => {
   const { api, account, token, org } = await opened(t);
   const before = await rowOf(database, org.id);
   for (const body of [
@@ -158,7 +160,7 @@ t.test('nothing else can be changed, and nothing by nobody', async (t) => {
   t.equal((await api.patch(CURRENT, { name: 'Y' }, { token: admin })).status, 200, 'an admin may');
 });
 
-t.test('two changes at once keep both', async (t) => {
+t.test('two changes at the same time are both kept', async (t) => {
   const { api, token } = await opened(t);
   for (let round = 0; round < rounds(50); round += 1) {
     const replies = await Promise.all([

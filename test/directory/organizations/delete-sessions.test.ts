@@ -1,9 +1,9 @@
-// The end of an organization beside that of sessions which act for it: both lock sessions in the order of their ids.
+// Deleting an organization while its sessions are ended: both lock sessions in the order of their ids.
 import t from 'tap';
-import { openTransaction, waiters } from '../../support/session-state.ts';
-import { openTeam } from '../../support/team.ts';
+import { openTeam } from '../../support/fixtures/team.ts';
+import { openTransaction, waiters } from '../../support/locks.ts';
 
-t.test('whoever ends sessions one by one and whoever deletes the organization never wait for each other', async (t) => {
+t.test('ending sessions one by one and deleting the organization never deadlock', async (t) => {
   const { api, database, organization, join } = await openTeam(t);
   const [owner, agent] = [await join('owner'), await join('agent')];
   const [first, last] = ['00000000-0000-7000-8000-000000000001', '00000000-0000-7000-8000-000000000002'];
@@ -23,5 +23,5 @@ t.test('whoever ends sessions one by one and whoever deletes the organization ne
   await ending.query('COMMIT');
   t.equal((await deleted).status, 204);
   const acting = await database.query('SELECT 1 FROM sessions WHERE organization_id IS NOT NULL');
-  t.same(acting, [], 'the sessions live on and act for none');
+  t.same(acting, [], 'the sessions live on and act for no organization');
 });

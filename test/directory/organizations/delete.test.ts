@@ -1,12 +1,17 @@
-// The end of an organization: who may bring it about, what goes with it, what is left, and that nothing else is touched.
+// Deleting an organization: who may, what is deleted with it, what stays, and that nothing else changes.
 import { randomUUID } from 'node:crypto';
 import t, { type Test } from 'tap';
-import { type Account, type Api, atOnce, newAccount } from '../../support/client.ts';
+import { sessionRow } from '../../sign-in/sessions/rows.ts';
+import { type Api, atOnce } from '../../support/client.ts';
 import { createDatabase, type TestDatabase } from '../../support/database.ts';
+import { type Account, newAccount } from '../../support/fixtures/accounts.ts';
+import { seedInvitation } from '../../support/fixtures/invitations.ts';
+import { seedMembership } from '../../support/fixtures/people.ts';
+import { assignRole, seedRole } from '../../support/fixtures/roles.ts';
 import { partsOf } from '../../support/forge.ts';
+import { openTransaction, waiters } from '../../support/locks.ts';
 import { refused } from '../../support/raw.ts';
 import { openService } from '../../support/service.ts';
-import { joinMember, openTransaction, sessionRow, waiters } from '../../support/session-state.ts';
 import { rounds } from '../../support/thorough.ts';
 
 const database = await createDatabase(t);
@@ -16,26 +21,15 @@ async function signIn(api: Api, { email, password }: Account, organization: stri
   return (await api.post('/auth/login', { email, password, organization })).body.data;
 }
 
-/** An organization with everything that one can have: a custom role in use, a second member, an invitation, mail. */
+/** An organization with all that one can have: a custom role in use, a second member, an invitation, mail. */
 async function furnished(api: Api) {
   const owner = await newAccount(api);
   const member = await newAccount(api);
   const { id } = owner.organization;
-  await joinMember(database, member.userId, id, 'agent');
-  const roleId = randomUUID();
-  await database.query(
-    `INSERT INTO roles (id, organization_id, owner_key, name, level, permissions) VALUES ($1, $2, $2, 'own', 1, '{a:b}')`,
-    [roleId, id],
-  );
-  await database.query(
-    `INSERT INTO role_assignments (id, organization_id, user_id, role_id, role_owner_key) VALUES (gen_random_uuid(), $1, $2, $3, $1)`,
-    [id, member.userId, roleId],
-  );
-  const invitation = randomUUID();
-  await database.query(
-    `INSERT INTO invitations (id, organization_id, email, email_key, expires_at) VALUES ($1, $2, 'x@y.z', 'x@y.z', now() + interval '1 day')`,
-    [invitation, id],
-  );
+  await seedMembership(database, { organizationId: id, userId: member.userId, role: 'agent' });
+  const roleId = await seedRole(database, id, { name: 'own', level: 1, permissions: ['a:b'] });
+  await assignRole(database, { organizationId: id, userId: member.userId, roleId });
+  const { id: invitation } = await seedInvitation(database, id, { email: 'x@y.z' });
   await database.query(
     'INSERT INTO invitation_roles (organization_id, invitation_id, role_id, role_owner_key) VALUES ($1, $2, $3, $1)',
     [id, invitation, roleId],
@@ -56,7 +50,7 @@ async function furnished(api: Api) {
   return { owner, member, id, token: owner.accessToken };
 }
 
-// What happened, and the mails that an address has had: both outlive the organization.
+// Events, and the number of mails to an address: both outlive the organization.
 const KEPT = ['events', 'outbox'];
 
 /** The rows of each table that name the organization, and all rows of the others. */
@@ -79,44 +73,41 @@ async function contents(from: TestDatabase, organizationId: string) {
   return found;
 }
 
-t.test(
-  'everything of the organization goes, what happened stays recorded, other organizations are untouched',
-  async (t) => {
-    const { api } = await openService(t, database);
-    const { owner, member, id, token } = await furnished(api);
-    const bystander = await furnished(api);
-    const atMembers = await signIn(api, member, id);
-    const before = await contents(database, id);
-    const full = Object.entries(before).filter(([, { own }]) => own === 0);
-    t.strictSame(full, [], 'each table has rows of it before');
-    t.equal((await api.delete(CURRENT, { token })).status, 204);
-    const after = await contents(database, id);
-    for (const [table, { own, others }] of Object.entries(after)) {
-      if (!KEPT.includes(table)) t.equal(own, 0, `${table} has none left`);
-      if (table !== 'sessions') t.equal(others, before[table]?.others, `${table} of others is as it was`);
-    }
-    const [event] = await database.query('SELECT * FROM events WHERE organization_id = $1 ORDER BY at DESC LIMIT 1', [
-      id,
-    ]);
-    t.match(event, {
-      type: 'organization.deleted',
-      actor_id: owner.userId,
-      target_id: id,
-      data: { slug: owner.organization.slug },
-    });
-    t.equal((await sessionRow(database, atMembers.sessionId)).organization_id, null, 'a session acts for none');
-    t.equal((await api.get(CURRENT, { token: bystander.token })).status, 200);
-    const again = await api.post(
-      '/organizations',
-      { name: 'New', slug: owner.organization.slug },
-      { token: bystander.token },
-    );
-    t.equal(again.status, 201, 'the slug is free again');
-    t.not(again.body.data.id, id);
-  },
-);
+t.test('everything of the organization is deleted, events stay, other organizations are unchanged', async (t) => {
+  const { api } = await openService(t, database);
+  const { owner, member, id, token } = await furnished(api);
+  const bystander = await furnished(api);
+  const atMembers = await signIn(api, member, id);
+  const before = await contents(database, id);
+  const full = Object.entries(before).filter(([, { own }]) => own === 0);
+  t.strictSame(full, [], 'each table has rows of it before');
+  t.equal((await api.delete(CURRENT, { token })).status, 204);
+  const after = await contents(database, id);
+  for (const [table, { own, others }] of Object.entries(after)) {
+    if (!KEPT.includes(table)) t.equal(own, 0, `${table} has none left`);
+    if (table !== 'sessions') t.equal(others, before[table]?.others, `${table} of others is as it was`);
+  }
+  const [event] = await database.query('SELECT * FROM events WHERE organization_id = $1 ORDER BY at DESC LIMIT 1', [
+    id,
+  ]);
+  t.match(event, {
+    type: 'organization.deleted',
+    actor_id: owner.userId,
+    target_id: id,
+    data: { slug: owner.organization.slug },
+  });
+  t.equal((await sessionRow(database, atMembers.sessionId)).organization_id, null, 'it acts for no organization');
+  t.equal((await api.get(CURRENT, { token: bystander.token })).status, 200);
+  const again = await api.post(
+    '/organizations',
+    { name: 'New', slug: owner.organization.slug },
+    { token: bystander.token },
+  );
+  t.equal(again.status, 201, 'the slug is free again');
+  t.not(again.body.data.id, id);
+});
 
-t.test('its tokens are refused at once, its sessions live on and act for none', async (t) => {
+t.test('its tokens are refused at once, its sessions live on and act for no organization', async (t) => {
   const { api } = await openService(t, database);
   const { api: replica, app: other } = await openService(t, database);
   const { owner, member, id, token } = await furnished(api);
@@ -134,7 +125,7 @@ t.test('its tokens are refused at once, its sessions live on and act for none', 
   t.equal(
     (await api.get('/me', { token: member.accessToken })).status,
     200,
-    'the member’s own organization is untouched',
+    'the member’s own organization is unchanged',
   );
   const next = await api.post('/auth/refresh', { refreshToken: owner.refreshToken });
   t.equal(next.status, 200);
@@ -158,15 +149,15 @@ function loginOf({ email, password }: Account) {
   return { email, password };
 }
 
-t.test('it takes organization:delete, held at the moment of the deletion', async (t) => {
+t.test('deleting needs organization:delete at the moment of the deletion', async (t) => {
   const { api } = await openService(t, database);
   const { owner, id, token } = await furnished(api);
   const admin = await newAccount(api);
-  await joinMember(database, admin.userId, id, 'admin');
+  await seedMembership(database, { organizationId: id, userId: admin.userId, role: 'admin' });
   const atIt = await signIn(api, admin, id);
   refused(t, await api.delete(CURRENT, { token: atIt.accessToken }), 'permission_denied', 'an admin');
   refused(t, await api.delete(CURRENT), 'unauthenticated', 'nobody');
-  // What the token says is overtaken in the database, without this process having heard of it.
+  // The database is changed after the token was issued, without a message to this process.
   const states: [
     what: string,
     change: string,
@@ -202,7 +193,7 @@ t.test('it takes organization:delete, held at the moment of the deletion', async
   t.ok(row, 'it is still there');
 });
 
-t.test('rights that are taken while the deletion waits count', async (t) => {
+t.test('rights that are lost while the deletion waits do not count', async (t) => {
   const { api } = await openService(t, database);
   const { owner, id, token } = await furnished(api);
   const change = await openTransaction(t, database);
@@ -211,10 +202,10 @@ t.test('rights that are taken while the deletion waits count', async (t) => {
   await waiters(database, 1);
   await change.query('DELETE FROM role_assignments WHERE organization_id = $1 AND user_id = $2', [id, owner.userId]);
   await change.query('COMMIT');
-  refused(t, await deletion, 'permission_denied', 'judged after the wait');
+  refused(t, await deletion, 'permission_denied', 'checked after the wait');
 });
 
-t.test('of several deletions at once one does it, and its event is written once', async (t) => {
+t.test('of several deletions at the same time one succeeds, and its event is written once', async (t) => {
   const { api } = await openService(t, database);
   const owners = await Promise.all(Array.from({ length: 10 }, () => newAccount(api)));
   for (const { organization, accessToken } of owners) {
@@ -234,36 +225,33 @@ t.test('of several deletions at once one does it, and its event is written once'
   }
 });
 
-t.test(
-  'signing in, refreshing and switching while it goes are refused or done, never an error of the service',
-  async (t) => {
-    const { api } = await openService(t, database);
-    const person = await newAccount(api);
-    const seen = new Map<string, number>();
-    for (let round = 0; round < rounds(50); round += 1) {
-      const { accessToken: token } = person;
-      const made = (await api.post('/organizations', { name: `Round ${round}` }, { token })).body.data;
-      const at = (await api.post('/auth/login', { ...loginOf(person), organization: made.id })).body.data;
-      const { refreshToken } = (await api.post('/auth/login', loginOf(person))).body.data;
-      const replies = await atOnce(5, async (which) => {
-        if (which === 0) return api.delete(CURRENT, { token: at.accessToken });
-        if (which === 1) return api.post('/auth/switch-organization', { organization: made.id }, { token });
-        if (which === 2) return api.post('/auth/refresh', { refreshToken, organization: made.id });
-        if (which === 3)
-          return api.post(
-            '/auth/switch-organization',
-            { organization: made.slug, refreshToken: at.refreshToken },
-            { token: at.accessToken },
-          );
-        return api.get(CURRENT, { token: at.accessToken });
-      });
-      t.equal(replies[0]?.status, 204);
-      for (const { status, code } of replies) seen.set(`${status} ${code}`, (seen.get(`${status} ${code}`) ?? 0) + 1);
-    }
-    const bad = [...seen.keys()].filter((answer) => answer.startsWith('5'));
-    t.strictSame(bad, [], `${rounds(50)} rounds: ${JSON.stringify([...seen])}`);
-  },
-);
+t.test('signing in, refreshing and switching during the deletion succeed or are refused, never a 500', async (t) => {
+  const { api } = await openService(t, database);
+  const person = await newAccount(api);
+  const seen = new Map<string, number>();
+  for (let round = 0; round < rounds(50); round += 1) {
+    const { accessToken: token } = person;
+    const made = (await api.post('/organizations', { name: `Round ${round}` }, { token })).body.data;
+    const at = (await api.post('/auth/login', { ...loginOf(person), organization: made.id })).body.data;
+    const { refreshToken } = (await api.post('/auth/login', loginOf(person))).body.data;
+    const replies = await atOnce(5, async (which) => {
+      if (which === 0) return api.delete(CURRENT, { token: at.accessToken });
+      if (which === 1) return api.post('/auth/switch-organization', { organization: made.id }, { token });
+      if (which === 2) return api.post('/auth/refresh', { refreshToken, organization: made.id });
+      if (which === 3)
+        return api.post(
+          '/auth/switch-organization',
+          { organization: made.slug, refreshToken: at.refreshToken },
+          { token: at.accessToken },
+        );
+      return api.get(CURRENT, { token: at.accessToken });
+    });
+    t.equal(replies[0]?.status, 204);
+    for (const { status, code } of replies) seen.set(`${status} ${code}`, (seen.get(`${status} ${code}`) ?? 0) + 1);
+  }
+  const bad = [...seen.keys()].filter((answer) => answer.startsWith('5'));
+  t.strictSame(bad, [], `${rounds(50)} rounds: ${JSON.stringify([...seen])}`);
+});
 
 t.test('a session that is opened for it at the very moment of its end is refused', async (t) => {
   const { api } = await openService(t, database);
@@ -280,7 +268,7 @@ t.test('a session that is opened for it at the very moment of its end is refused
   for (const reply of await Promise.all(waiting)) refused(t, reply, 'organization_access_denied', 'refused');
 });
 
-/** A token of the same user that acts for another organization of theirs. */
+/** A token of the same user that acts for another of their organizations. */
 async function tokenElsewhere(t: Test, api: Api, account: Account): Promise<string> {
   const made = await api.post('/organizations', { name: 'Elsewhere' }, { token: account.accessToken });
   t.equal(made.status, 201);

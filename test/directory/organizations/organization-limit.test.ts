@@ -1,11 +1,12 @@
-// How many organizations one account may own: counted when it founds another, also at the same moment.
+// How many organizations one account may own: counted when it creates another, also at the same moment.
 import t from 'tap';
-import { atOnce, newAccount } from '../../support/client.ts';
+import { atOnce } from '../../support/client.ts';
 import { createDatabase } from '../../support/database.ts';
+import { newAccount } from '../../support/fixtures/accounts.ts';
 import { openService } from '../../support/service.ts';
 import { rounds } from '../../support/thorough.ts';
 
-t.test('an account founds no more organizations than one may own, and others are not counted', async (t) => {
+t.test('an account creates no more organizations than one may own; those of others do not count', async (t) => {
   const { api } = await openService(t, await createDatabase(t), { ORGANIZATIONS_PER_USER_MAX: '2' });
   const [ada, eve] = [await newAccount(api), await newAccount(api)];
   const found = (token: string) => api.post('/organizations', { name: 'Further' }, { token });
@@ -13,13 +14,13 @@ t.test('an account founds no more organizations than one may own, and others are
   const refused = await found(ada.accessToken);
   t.equal(refused.status, 409);
   t.equal(refused.code, 'organization_limit');
-  t.equal((await found(eve.accessToken)).status, 201, 'somebody else has a count of their own');
+  t.equal((await found(eve.accessToken)).status, 201, 'another account has its own count');
   t.equal((await api.delete('/organizations/current', { token: ada.accessToken })).status, 204);
   const login = await api.post('/auth/login', { email: ada.email, password: ada.password });
-  t.equal((await found(login.body.data.accessToken)).status, 201, 'a deleted one makes room');
+  t.equal((await found(login.body.data.accessToken)).status, 201, 'a deleted one does not count');
 });
 
-t.test('of several foundings at once no more succeed than there is room for', async (t) => {
+t.test('of several creations at the same time no more succeed than the limit allows', async (t) => {
   const { api } = await openService(t, await createDatabase(t), { ORGANIZATIONS_PER_USER_MAX: '2' });
   for (let round = 0; round < rounds(50); round += 1) {
     const { accessToken: token } = await newAccount(api);

@@ -1,12 +1,13 @@
-// The subscription of the current organization: plan, trial, limits, and what is used of them.
+// The subscription of the current organization: plan, trial, limits, and their usage.
 import { randomUUID } from 'node:crypto';
 import t, { type Test } from 'tap';
 import { setSubscription } from '../../../src/admin/organizations/organizations.ts';
-import { newAccount } from '../../support/client.ts';
 import { createDatabase } from '../../support/database.ts';
+import { newAccount } from '../../support/fixtures/accounts.ts';
+import { seedMembership } from '../../support/fixtures/people.ts';
 import { refused } from '../../support/raw.ts';
+import { eventsAbout } from '../../support/rows.ts';
 import { openService } from '../../support/service.ts';
-import { eventsAbout, joinMember } from '../../support/session-state.ts';
 
 const database = await createDatabase(t);
 const SUBSCRIPTION = '/organizations/current/subscription';
@@ -40,27 +41,24 @@ t.test('a new organization is on trial, with the limits of the trial and one mem
   t.ok(days > 13.9 && days <= 14, `14 days: ${days}`);
 });
 
-t.test(
-  'members of any status and invitations that can still be accepted are counted, of this organization',
-  async (t) => {
-    const { api, account, read, org } = await opened(t);
-    const other = await newAccount(api);
-    const suspended = await newAccount(api);
-    await joinMember(database, suspended.userId, org, 'agent');
-    await database.query("UPDATE memberships SET status = 'suspended' WHERE user_id = $1 AND organization_id = $2", [
-      suspended.userId,
-      org,
-    ]);
-    await invite(org, 'pending', '1 day');
-    await invite(org, 'pending', '-1 second');
-    await invite(org, 'revoked', '1 day');
-    await invite(org, 'accepted', '1 day');
-    await invite(other.organization.id, 'pending', '1 day');
-    t.strictSame((await read()).usage, { teamMembers: 2, pendingInvitations: 1 });
-    await joinMember(database, account.userId, other.organization.id, 'viewer');
-    t.strictSame((await read()).usage, { teamMembers: 2, pendingInvitations: 1 });
-  },
-);
+t.test('members of any status and open invitations are counted, of this organization only', async (t) => {
+  const { api, account, read, org } = await opened(t);
+  const other = await newAccount(api);
+  const suspended = await newAccount(api);
+  await seedMembership(database, { organizationId: org, userId: suspended.userId, role: 'agent' });
+  await database.query("UPDATE memberships SET status = 'suspended' WHERE user_id = $1 AND organization_id = $2", [
+    suspended.userId,
+    org,
+  ]);
+  await invite(org, 'pending', '1 day');
+  await invite(org, 'pending', '-1 second');
+  await invite(org, 'revoked', '1 day');
+  await invite(org, 'accepted', '1 day');
+  await invite(other.organization.id, 'pending', '1 day');
+  t.strictSame((await read()).usage, { teamMembers: 2, pendingInvitations: 1 });
+  await seedMembership(database, { organizationId: other.organization.id, userId: account.userId, role: 'viewer' });
+  t.strictSame((await read()).usage, { teamMembers: 2, pendingInvitations: 1 });
+});
 
 t.test('a trial ends by the clock of the database, and only a trial does', async (t) => {
   const { read, org } = await opened(t);
@@ -77,7 +75,7 @@ t.test('a trial ends by the clock of the database, and only a trial does', async
   t.match(await read(), { trialExpired: false, trialEndsAt: null });
 });
 
-t.test('an operator changes what they name, the rest stays, and a second time changes nothing', async (t) => {
+t.test('an operator changes the named fields, the rest stays, and a second time changes nothing', async (t) => {
   const { app, read, org, account } = await opened(t);
   const before = await read();
   const first = await setSubscription(app.parts, account.organization.slug, { limits: { teamMembers: 50 } });
@@ -102,13 +100,13 @@ t.test('an operator changes what they name, the rest stays, and a second time ch
   await t.rejects(setSubscription(app.parts, 'no-such-organization', { plan: 'team' }), { code: 'not_found' });
 });
 
-t.test('it is for those who may read the organization', async (t) => {
+t.test('it is for members who may read the organization', async (t) => {
   const { api, org } = await opened(t);
   const viewer = await newAccount(api);
-  await joinMember(database, viewer.userId, org, 'viewer');
+  await seedMembership(database, { organizationId: org, userId: viewer.userId, role: 'viewer' });
   const { email, password } = viewer;
   const token = (await api.post('/auth/login', { email, password, organization: org })).body.data.accessToken;
   refused(t, await api.get(SUBSCRIPTION, { token }), 'permission_denied', 'a viewer');
   await database.query('DELETE FROM subscriptions WHERE organization_id = $1', [viewer.organization.id]);
-  refused(t, await api.get(SUBSCRIPTION, { token: viewer.accessToken }), 'not_found', 'there is none');
+  refused(t, await api.get(SUBSCRIPTION, { token: viewer.accessToken }), 'not_found', 'there is no subscription');
 });

@@ -1,14 +1,13 @@
-// Bringing system roles into the database: it converges, shows its plan, records, and reaches whom it concerns.
+// Applying system roles to the database: it converges, shows its plan, records events, and ends the tokens it must.
 import t from 'tap';
 import { applyFirstPreset, applyPreset, exportRoles } from '../../../src/directory/presets/apply.ts';
 import { planPreset } from '../../../src/directory/presets/plan.ts';
 import { listPresets, parsePreset, readPreset } from '../../../src/directory/presets/presets.ts';
-import { CRM, crmWith, EPOCHS, EVENTS, openDeps, openRoles, stateOf } from '../../support/presets.ts';
-import { insertMember, insertRole } from '../../support/rights.ts';
-import { joinMember } from '../../support/session-state.ts';
-import { plantOrganization } from '../../support/world.ts';
+import { seedMember, seedMembership, seedOrganization } from '../../support/fixtures/people.ts';
+import { seedRole } from '../../support/fixtures/roles.ts';
+import { CRM, crmWith, EPOCHS, EVENTS, openDeps, openRoles, stateOf } from './applying.ts';
 
-t.test('a preset that is in place already is left alone: no change, no write, no event', async (t) => {
+t.test('a preset that is already applied causes no change, no write, no event', async (t) => {
   const { database, ...deps } = await openRoles(t);
   const before = await stateOf(database);
   t.equal(before[0]?.length, 4, 'the template has it');
@@ -26,7 +25,7 @@ t.test('a preset that is in place already is left alone: no change, no write, no
   t.same(await stateOf(database), before);
 });
 
-t.test('a plan shows each field from what it is to what it will be, and changes nothing', async (t) => {
+t.test('a plan shows the old and the new value of each field, and changes nothing', async (t) => {
   const { database, ...deps } = await openRoles(t);
   await database.query(`UPDATE roles SET permissions = '{*:*}', level = 99 WHERE name = 'agent'`);
   await database.query(`DELETE FROM roles WHERE name = 'viewer'`);
@@ -67,11 +66,11 @@ t.test('a plan shows each field from what it is to what it will be, and changes 
   t.same(await stateOf(database), before);
 });
 
-t.test('applying brings drifted roles back, keeps ids, leaves custom roles alone, and records once', async (t) => {
+t.test('applying restores changed roles, keeps ids and custom roles, and records events once', async (t) => {
   const { database, ...deps } = await openRoles(t);
   const ids = await database.query(`SELECT id, name FROM roles WHERE name <> 'admin' ORDER BY name`);
-  const { id: organizationId } = await plantOrganization(database);
-  const own = await insertRole(database, organizationId, { name: 'helper', level: 7, permissions: ['deals:read'] });
+  const { id: organizationId } = await seedOrganization(database);
+  const own = await seedRole(database, organizationId, { name: 'helper', level: 7, permissions: ['deals:read'] });
   await database.query(`UPDATE roles SET permissions = '{*:*}', level = 99 WHERE name = 'agent'`);
   await database.query(`DELETE FROM roles WHERE name = 'admin'`);
   const events = (await database.query(EVENTS)).length;
@@ -82,7 +81,7 @@ t.test('applying brings drifted roles back, keeps ids, leaves custom roles alone
   t.same(
     await database.query(`SELECT id, name FROM roles WHERE organization_id IS NULL AND name <> 'admin' ORDER BY name`),
     ids,
-    'ids stay, so that assignments do',
+    'ids stay, so assignments stay',
   );
   t.match(await database.query('SELECT level, permissions FROM roles WHERE id = $1', [own]), [
     { level: 7, permissions: ['deals:read'] },
@@ -93,7 +92,7 @@ t.test('applying brings drifted roles back, keeps ids, leaves custom roles alone
   ]);
 });
 
-t.test('every shipped preset goes into an empty database, and out again as the same', async (t) => {
+t.test('every shipped preset can be applied to an empty database, and exported unchanged', async (t) => {
   for (const name of listPresets()) {
     const { database, ...deps } = await openRoles(t);
     await database.query('DELETE FROM roles');
@@ -106,7 +105,7 @@ t.test('every shipped preset goes into an empty database, and out again as the s
   }
 });
 
-t.test('roles that no preset could describe are not exported', async (t) => {
+t.test('roles that no preset can describe are not exported', async (t) => {
   const { database, ...deps } = await openRoles(t);
   await database.query(`UPDATE roles SET ownership = true WHERE name = 'admin'`);
   await t.rejects(exportRoles(deps), {
@@ -117,25 +116,25 @@ t.test('roles that no preset could describe are not exported', async (t) => {
   await t.rejects(exportRoles(deps), { name: 'PresetRefused', problems: [/No system role makes owners/] });
 });
 
-t.test('whoever holds a role whose permissions or ownership change gets a new epoch, and nobody else', async (t) => {
+t.test('a holder of a role whose permissions or ownership change gets a new epoch, and nobody else', async (t) => {
   const { database, ...deps } = await openRoles(t);
-  const [one, two] = [await plantOrganization(database), await plantOrganization(database)];
-  const agent = await insertMember(database, one.id, 'agent');
-  const both = await insertMember(database, one.id, 'agent');
-  await joinMember(database, both, two.id, 'viewer');
-  const scoped = await insertMember(database, two.id, 'viewer');
+  const [one, two] = [await seedOrganization(database), await seedOrganization(database)];
+  const agent = await seedMember(database, one.id, 'agent');
+  const both = await seedMember(database, one.id, 'agent');
+  await seedMembership(database, { organizationId: two.id, userId: both, role: 'viewer' });
+  const scoped = await seedMember(database, two.id, 'viewer');
   await database.query(`UPDATE role_assignments SET scope = '{"project":"p1"}' WHERE user_id = $1`, [scoped]);
-  const admin = await insertMember(database, two.id, 'admin');
-  const owner = await insertMember(database, two.id, 'owner');
+  const admin = await seedMember(database, two.id, 'admin');
+  const owner = await seedMember(database, two.id, 'owner');
   const epochs = async () =>
     new Map((await database.query<{ id: string; epoch: number }>(EPOCHS)).map(({ id, epoch }) => [id, epoch]));
 
   const described = crmWith({ admin: { description: 'Other words.' }, agent: { level: 41 } });
   t.equal((await applyPreset(deps, described)).usersAffected, 0);
-  t.same([...(await epochs()).values()], [0, 0, 0, 0, 0], 'words and levels stand in no token');
+  t.same([...(await epochs()).values()], [0, 0, 0, 0, 0], 'descriptions and levels are not in a token');
 
   const changed = crmWith({ agent: { permissions: ['deals:read'] }, viewer: { permissions: [] } });
-  t.equal((await applyPreset(deps, changed)).usersAffected, 3, 'one who holds two of the roles is one user');
+  t.equal((await applyPreset(deps, changed)).usersAffected, 3, 'a holder of two of the roles is one user');
   const raised = await epochs();
   t.same(
     [agent, both, scoped, admin, owner].map((id) => raised.get(id)),
@@ -155,9 +154,9 @@ t.test('whoever holds a role whose permissions or ownership change gets a new ep
   );
 });
 
-t.test('holders of a role beyond one portion are each raised once', async (t) => {
+t.test('more holders than fit in one batch are each raised once', async (t) => {
   const { database, ...deps } = await openRoles(t);
-  const { id } = await plantOrganization(database);
+  const { id } = await seedOrganization(database);
   const count = 10_001;
   await database.query(
     `INSERT INTO users (id, email, email_key, name) SELECT gen_random_uuid(), n || '@x.org', n || '@x.org', 'N'
@@ -175,26 +174,23 @@ t.test('holders of a role beyond one portion are each raised once', async (t) =>
   t.equal(new Set(deps.published.map((change) => JSON.stringify(change))).size, count);
 });
 
-t.test('several processes that apply a preset at once agree', async (t) => {
+t.test('several processes that apply a preset at the same time agree', async (t) => {
   const { database } = await openRoles(t);
   await database.query('DELETE FROM roles');
   const deps = Array.from({ length: 4 }, () => openDeps(t, database));
   const applied = await Promise.all(deps.map((each) => applyPreset(each, CRM)));
-  t.strictSame(applied.map(({ plan }) => plan.changes).sort(), [0, 0, 0, 4], 'one of them makes the roles');
+  t.strictSame(applied.map(({ plan }) => plan.changes).sort(), [0, 0, 0, 4], 'one of them creates the roles');
   t.equal((await database.query('SELECT 1 FROM roles')).length, 4);
 });
 
-t.test(
-  'the preset of a start is for a database without system roles; later starts leave them as they are',
-  async (t) => {
-    const { database, ...deps } = await openRoles(t);
-    await database.query(`UPDATE roles SET level = 39 WHERE name = 'agent'`);
-    const before = await stateOf(database);
-    t.strictSame(await applyFirstPreset(deps, 'crm'), []);
-    t.strictSame(await applyFirstPreset(deps, 'workspace'), []);
-    t.same(await stateOf(database), before);
-    await t.rejects(applyFirstPreset(deps, 'wrong'), { name: 'PresetRefused' }, 'a wrong name is told at every start');
-    await database.query('DELETE FROM roles');
-    t.strictSame(await applyFirstPreset(deps, 'workspace'), ['admin', 'member', 'billing']);
-  },
-);
+t.test('the preset of a start is for a database without system roles; later starts change nothing', async (t) => {
+  const { database, ...deps } = await openRoles(t);
+  await database.query(`UPDATE roles SET level = 39 WHERE name = 'agent'`);
+  const before = await stateOf(database);
+  t.strictSame(await applyFirstPreset(deps, 'crm'), []);
+  t.strictSame(await applyFirstPreset(deps, 'workspace'), []);
+  t.same(await stateOf(database), before);
+  await t.rejects(applyFirstPreset(deps, 'wrong'), { name: 'PresetRefused' }, 'reported at every start');
+  await database.query('DELETE FROM roles');
+  t.strictSame(await applyFirstPreset(deps, 'workspace'), ['admin', 'member', 'billing']);
+});

@@ -1,4 +1,4 @@
-// Reading and writing presets: what a file may say, and that each mistake is told in one line that names its place.
+// Reading and writing presets: the allowed content of a file, and that each error is one line with its place.
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -12,7 +12,7 @@ import {
   writePreset,
 } from '../../../src/directory/presets/presets.ts';
 
-/** The lines that a text is refused with. */
+/** The lines of the refusal of a text. */
 function refusal(t: Test, read: () => Preset): readonly string[] {
   try {
     read();
@@ -20,7 +20,7 @@ function refusal(t: Test, read: () => Preset): readonly string[] {
     if (error instanceof PresetRefused) return error.problems;
     throw error;
   }
-  t.fail('it was read');
+  t.fail('the text was accepted');
   return [];
 }
 
@@ -59,7 +59,7 @@ t.test('a preset is read by its shipped name or by the path of its file', async 
   );
 });
 
-t.test('each mistake of a file is one line with role and field', async (t) => {
+t.test('each error of a file is one line with role and field', async (t) => {
   const table: [what: string, text: string, lines: string[]][] = [
     ['nothing', '', ['must be a mapping of name and roles']],
     ['no roles', 'name: own\nroles: []', ['roles: must name at least one role']],
@@ -133,12 +133,12 @@ t.test('each mistake of a file is one line with role and field', async (t) => {
   }
 });
 
-t.test('a preset that was written is read as the same', async (t) => {
+t.test('a written preset is read back unchanged', async (t) => {
   for (const name of listPresets()) {
     const preset = readPreset(name);
     const text = writePreset(preset);
     t.strictSame(parsePreset(text, name), preset, name);
-    t.equal(writePreset(parsePreset(text, name)), text, 'and written as the same');
+    t.equal(writePreset(parsePreset(text, name)), text, 'and written unchanged');
   }
   const odd = {
     name: 'boss',

@@ -1,9 +1,9 @@
-// The one matcher of permissions, and what the shipped roles answer by it: tables of their own, not read from the YAML.
+// The one matcher of permissions, and what the shipped roles allow: tables written by hand, not read from the YAML.
 import t from 'tap';
 import { listPresets, readPreset } from '../../../src/directory/presets/presets.ts';
 import { canonicalPermissions, PERMISSION_PATTERN, permits } from '../../../src/protocol/permission.ts';
 
-t.test('a permission is held exactly, by resource, by action, or as a whole', async (t) => {
+t.test('a permission is granted exactly, by resource, by action, or by *:*', async (t) => {
   const table: [held: string[], wanted: string, answer: boolean][] = [
     [['deals:read'], 'deals:read', true],
     [['deals:read'], 'deals:write', false],
@@ -52,7 +52,7 @@ t.test('a permission has two parts, each a name or a star', async (t) => {
   t.strictSame(canonicalPermissions(['b:c', 'a:b', 'b:c', '*:*']), ['*:*', 'a:b', 'b:c'], 'sorted, without repeats');
 });
 
-// Who may do what. Each line: a permission, then every role that holds it; the roles that are left out do not.
+// Who may do what. Each line: a permission, then every role that grants it. The roles that are left out do not.
 const MATRICES: Readonly<Record<string, { readonly roles: [name: string, level: number][]; readonly matrix: string }>> =
   {
     crm: {
@@ -220,7 +220,7 @@ for (const [name, { roles: expected, matrix }] of Object.entries(MATRICES)) {
     t.same(
       held.filter((permission) => !known.has(permission)),
       [],
-      'no role holds anything beside the table',
+      'no role has a permission that is not in the table',
     );
   });
 
@@ -233,6 +233,6 @@ for (const [name, { roles: expected, matrix }] of Object.entries(MATRICES)) {
   });
 }
 
-t.test('the owner of a CRM holds one permission: everything', async (t) => {
+t.test('the owner of a CRM has one permission: everything', async (t) => {
   t.strictSame(readPreset('crm').roles[0]?.permissions, ['*:*']);
 });

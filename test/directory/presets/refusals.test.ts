@@ -1,16 +1,16 @@
-// What stands against applying a preset: it is named, and then nothing is written.
+// What prevents applying a preset: the reason is named, and nothing is written.
 import t from 'tap';
 import { applyPreset } from '../../../src/directory/presets/apply.ts';
 import { planPreset } from '../../../src/directory/presets/plan.ts';
-import { CRM, crmWith, EVENTS, openRoles, refusal } from '../../support/presets.ts';
-import { insertMember, insertRole } from '../../support/rights.ts';
-import { plantOrganization } from '../../support/world.ts';
+import { seedMember, seedOrganization } from '../../support/fixtures/people.ts';
+import { seedRole } from '../../support/fixtures/roles.ts';
+import { CRM, crmWith, EVENTS, openRoles, refusal } from './applying.ts';
 
-t.test('a role whose name organizations have given to roles of their own is not made', async (t) => {
+t.test('a role whose name is used by roles of organizations is not created', async (t) => {
   const { database, ...deps } = await openRoles(t);
   for (const _ of [1, 2, 3]) {
-    const { id } = await plantOrganization(database);
-    await insertRole(database, id, { name: 'auditor', permissions: [] });
+    const { id } = await seedOrganization(database);
+    await seedRole(database, id, { name: 'auditor', permissions: [] });
   }
   const auditor = { name: 'auditor', description: '', level: 10, ownership: false, permissions: ['audit:read'] };
   const preset = { ...CRM, roles: [...CRM.roles, auditor] };
@@ -20,7 +20,7 @@ t.test('a role whose name organizations have given to roles of their own is not 
   t.match(
     (await planPreset(deps.db, preset)).obstacles,
     [{ code: 'role_name_taken', detail: message }],
-    'a plan says so',
+    'a plan reports it',
   );
 });
 
@@ -29,8 +29,8 @@ t.test('roles that the preset leaves out stay and are named, unless they are pru
   const preset = crmWith({ viewer: null, agent: null });
   t.match((await applyPreset(deps, preset)).plan, { changes: 0, unlisted: ['agent', 'viewer'] });
 
-  const { id } = await plantOrganization(database);
-  const holder = await insertMember(database, id, 'agent');
+  const { id } = await seedOrganization(database);
+  const holder = await seedMember(database, id, 'agent');
   await database.query(
     `WITH invited AS (INSERT INTO invitations (id, organization_id, email, email_key, expires_at)
        VALUES (gen_random_uuid(), $1, 'i@x.org', 'i@x.org', now() - interval '1 day') RETURNING id)
@@ -54,32 +54,28 @@ t.test('roles that the preset leaves out stay and are named, unless they are pru
 
 t.test('ownership moves to another role only where every organization keeps an owner', async (t) => {
   const { database, ...deps } = await openRoles(t);
-  const [one, two] = [await plantOrganization(database), await plantOrganization(database)];
-  const founder = await insertMember(database, one.id, 'owner');
-  const suspended = await insertMember(database, one.id, 'admin');
+  const [one, two] = [await seedOrganization(database), await seedOrganization(database)];
+  const owner = await seedMember(database, one.id, 'owner');
+  const suspended = await seedMember(database, one.id, 'admin');
   await database.query(`UPDATE memberships SET status = 'suspended' WHERE user_id = $1`, [suspended]);
-  await insertMember(database, two.id, 'owner');
-  const admin = await insertMember(database, two.id, 'admin');
+  await seedMember(database, two.id, 'owner');
+  const admin = await seedMember(database, two.id, 'admin');
   const moved = crmWith({ owner: { ownership: false }, admin: { ownership: true } });
 
   const { code, message } = await refusal(t, database, () => applyPreset(deps, moved));
   t.equal(code, 'last_owner');
   t.match(message, '1 organization would be left without an owner');
   const renamed = { ...moved, roles: moved.roles.filter(({ name }) => name !== 'owner') };
-  t.equal(
-    (await applyPreset(deps, renamed)).plan.changes,
-    1,
-    'an ownership role that is left out goes on making owners',
-  );
+  t.equal((await applyPreset(deps, renamed)).plan.changes, 1, 'an ownership role that is left out still makes owners');
   await applyPreset(deps, CRM);
 
   await database.query(
     `INSERT INTO role_assignments (id, organization_id, user_id, role_id, role_owner_key)
      SELECT gen_random_uuid(), $1, $2, id, owner_key FROM roles WHERE name = 'admin'`,
-    [one.id, founder],
+    [one.id, owner],
   );
   t.equal((await applyPreset(deps, moved)).plan.changes, 2);
-  t.match(await database.query('SELECT epoch > 0 AS raised FROM users WHERE id = ANY($1)', [[founder, admin]]), [
+  t.match(await database.query('SELECT epoch > 0 AS raised FROM users WHERE id = ANY($1)', [[owner, admin]]), [
     { raised: true },
     { raised: true },
   ]);

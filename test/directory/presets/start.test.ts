@@ -1,10 +1,10 @@
-// The system roles of a service that starts: from ROLE_PRESET into an empty database, and never over an operator's own.
+// The system roles of a service that starts: from ROLE_PRESET into an empty database, and never over existing roles.
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import t from 'tap';
-import { newAccount } from '../../support/client.ts';
 import { createDatabase, type TestDatabase } from '../../support/database.ts';
+import { newAccount } from '../../support/fixtures/accounts.ts';
 import { spawnService } from '../../support/service.ts';
 
 const PRESET = `
@@ -22,7 +22,7 @@ const settings = ({ ownerUrl, appUrl, systemUrl }: TestDatabase, preset: string)
 });
 
 t.test(
-  'a first start makes the roles of ROLE_PRESET, whose top role founders get; a later one changes none',
+  'a first start creates the roles of ROLE_PRESET, and owners get the top one; a later start changes none',
   async (t) => {
     const database = await createDatabase(t);
     await database.query('DELETE FROM roles');

@@ -1,9 +1,10 @@
-// Nobody comes to more rights through a role: each way that a role could give them is tried and refused, and judged by
-// what the caller holds at the moment of the change, not by what a token says.
+// Nobody gets more rights through a role: every way is tried and refused. What counts is the rights of the caller at
+// the moment of the change, not those in the token.
 import t, { type Test } from 'tap';
 import type { Reply } from '../../support/client.ts';
-import { assignRole, insertRole } from '../../support/rights.ts';
-import { headOn, makeOnly, openTeam, renewed } from '../../support/team.ts';
+import { assignRole, replaceRoles, seedRole } from '../../support/fixtures/roles.ts';
+import { openTeam, renewed } from '../../support/fixtures/team.ts';
+import { collide } from '../../support/locks.ts';
 
 const EXCEEDS = { status: 403, code: 'grant_exceeds_own' };
 const DENIED = { status: 403, code: 'permission_denied' };
@@ -14,9 +15,9 @@ async function open(t: Test) {
   const admin = await team.join('admin');
   const { api, database, organization } = team;
   const plant = (name: string, level: number, permissions: readonly string[]) =>
-    insertRole(database, organization.id, { name, level, permissions });
+    seedRole(database, organization.id, { name, level, permissions });
   const rolesNow = () => database.query('SELECT *, xmin::text FROM roles ORDER BY id');
-  /** Every attempt is refused, and no role is another afterwards. */
+  /** Every attempt is refused, and no role has changed afterwards. */
   const allRefused = async (t: Test, attempts: Readonly<Record<string, () => Promise<Reply>>>, how: object) => {
     const before = await rolesNow();
     for (const [what, attempt] of Object.entries(attempts)) t.match(await attempt(), how, what);
@@ -25,7 +26,7 @@ async function open(t: Test) {
   return { ...team, api, owner, admin, plant, allRefused };
 }
 
-// The admin of a CRM holds level 80, and neither users:remove, billing:manage nor any wildcard.
+// The admin of a CRM has level 80, and neither users:remove, billing:manage nor any wildcard.
 const BEYOND: Readonly<Record<string, object>> = {
   'a permission that one lacks': { permissions: ['users:remove'] },
   'one that one lacks among others': { permissions: ['deals:read', 'billing:manage', 'users:read'] },
@@ -39,7 +40,7 @@ const BEYOND: Readonly<Record<string, object>> = {
   'the highest level': { level: 1000, permissions: [] },
 };
 
-t.test('a role beyond one’s own rights cannot be made', async (t) => {
+t.test('a caller cannot create a role beyond their own rights', async (t) => {
   const { api, admin, owner, allRefused } = await open(t);
   const body = { name: 'mine', level: 80, permissions: ['deals:read'] };
   const attempts = Object.entries(BEYOND).map(([what, change]) => [
@@ -47,9 +48,9 @@ t.test('a role beyond one’s own rights cannot be made', async (t) => {
     () => api.post('/roles', { ...body, ...change }, { token: admin.token }),
   ]);
   await allRefused(t, Object.fromEntries(attempts), EXCEEDS);
-  t.equal((await api.post('/roles', body, { token: admin.token })).status, 201, 'one within them can');
+  t.equal((await api.post('/roles', body, { token: admin.token })).status, 201, 'within them they can');
   const all = { name: 'all', level: 100, permissions: ['*:*', '*:read', 'users:*', 'nuclear:launch'] };
-  t.equal((await api.post('/roles', all, { token: owner.token })).status, 201, 'who holds *:* gives everything');
+  t.equal((await api.post('/roles', all, { token: owner.token })).status, 201, '*:* can grant everything');
   t.match(
     await api.post('/roles', { ...all, name: 'more', level: 101 }, { token: owner.token }),
     EXCEEDS,
@@ -57,7 +58,7 @@ t.test('a role beyond one’s own rights cannot be made', async (t) => {
   );
 });
 
-t.test('a role cannot be brought beyond one’s own rights, one that one holds included', async (t) => {
+t.test('no role can be extended beyond the caller’s rights, even one that the caller has', async (t) => {
   const { api, admin, database, organization, plant, allRefused } = await open(t);
   const id = await plant('mine', 80, ['deals:read']);
   await assignRole(database, { organizationId: organization.id, userId: admin.userId, roleId: id });
@@ -69,7 +70,7 @@ t.test('a role cannot be brought beyond one’s own rights, one that one holds i
   t.equal((await api.patch(`/roles/${id}`, { permissions: ['deals:write'] }, { token: admin.token })).status, 200);
 });
 
-t.test('a wildcard of one’s own covers what it says and no other wildcard', async (t) => {
+t.test('the caller’s wildcard covers its own permissions and no other wildcard', async (t) => {
   const { api, owner, join, plant, database, organization } = await open(t);
   const roleId = await plant('reader', 50, ['*:read', 'deals:*', 'roles:write']);
   const reader = await join('viewer');
@@ -100,7 +101,7 @@ t.test('a scoped role gives its holder nothing to pass on', async (t) => {
   }
 });
 
-t.test('a role above one’s own rights can be neither edited nor deleted, not even downward', async (t) => {
+t.test('a role above one’s own rights can be neither changed nor deleted, not even reduced', async (t) => {
   const { api, admin, plant, allRefused } = await open(t);
   const higher = await plant('higher', 90, ['deals:read']);
   const wider = await plant('wider', 10, ['deals:read', 'billing:manage']);
@@ -120,7 +121,7 @@ t.test('a role above one’s own rights can be neither edited nor deleted, not e
   );
 });
 
-t.test('no role comes to the name of a system role, which services may trust', async (t) => {
+t.test('no role gets the name of a system role, which services may trust', async (t) => {
   const { api, owner, plant, allRefused } = await open(t);
   const id = await plant('plain', 1, []);
   const { token } = owner;
@@ -140,14 +141,14 @@ t.test('rights that were lost after the token was signed do not count', async (t
     change: () => api.patch(`/roles/${id}`, { level: 0 }, { token }),
     delete: () => api.delete(`/roles/${id}`, { token }),
   };
-  await makeOnly(database, organization.id, admin.userId, 'agent'); // by SQL: nothing tells the service
-  t.equal((await api.get('/roles', { token })).status, 200, 'the token says that they are there');
+  await replaceRoles(database, { organizationId: organization.id, userId: admin.userId, role: 'agent' }); // by SQL: the service is not informed
+  t.equal((await api.get('/roles', { token })).status, 200, 'the token still contains them');
   await allRefused(t, attempts, DENIED);
   await database.query(`UPDATE memberships SET status = 'suspended' WHERE user_id = $1`, [admin.userId]);
   await allRefused(t, attempts, { status: 403, code: 'organization_access_denied' });
 });
 
-t.test('rights that are lost while the change waits for its turn do not count', async (t) => {
+t.test('rights that are lost while the change waits for its lock do not count', async (t) => {
   const team = await open(t);
   const { api, database, organization, plant, allRefused, owner } = team;
   const id = await plant('plain', 1, ['billing:manage']);
@@ -161,7 +162,7 @@ t.test('rights that are lost while the change waits for its turn do not count', 
     t,
     {
       all: async () => {
-        const replies = await headOn(t, team, calls, (ask) =>
+        const replies = await collide(t, team, calls, (ask) =>
           ask(
             `UPDATE role_assignments SET role_id = (SELECT id FROM roles WHERE name = 'admin' AND organization_id IS NULL)
              WHERE organization_id = $1 AND user_id = $2`,

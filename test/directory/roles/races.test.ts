@@ -1,21 +1,22 @@
-// Changes of roles that meet: by a barrier, or held by a lock until they all wait.
+// Changes of roles at the same time: started by a barrier, or held by a lock until they all wait.
 import t from 'tap';
 import { applyPreset } from '../../../src/directory/presets/apply.ts';
 import { planPreset } from '../../../src/directory/presets/plan.ts';
 import { type Preset, readPreset } from '../../../src/directory/presets/presets.ts';
-import { atOnce, newAccount } from '../../support/client.ts';
+import { atOnce } from '../../support/client.ts';
 import { createDatabase } from '../../support/database.ts';
-import { insertMember, insertRole } from '../../support/rights.ts';
+import { newAccount } from '../../support/fixtures/accounts.ts';
+import { seedMember, seedOrganization } from '../../support/fixtures/people.ts';
+import { assignRole, seedRole } from '../../support/fixtures/roles.ts';
+import { openTeam } from '../../support/fixtures/team.ts';
+import { holdUser, openTransaction, waiters } from '../../support/locks.ts';
 import { openService } from '../../support/service.ts';
-import { holdUser, openTransaction, waiters } from '../../support/session-state.ts';
-import { openTeam } from '../../support/team.ts';
 import { rounds } from '../../support/thorough.ts';
-import { plantOrganization } from '../../support/world.ts';
 
 const ROUNDS = rounds(50);
 const CRM = readPreset('crm');
 
-t.test('of two roles of one name that are made at once one comes into being', async (t) => {
+t.test('of two roles of one name created at the same time one succeeds', async (t) => {
   const { api, database, join } = await openTeam(t);
   const { token } = await join('owner');
   const answers: string[] = [];
@@ -33,11 +34,11 @@ t.test('of two roles of one name that are made at once one comes into being', as
   t.equal((await database.query('SELECT 1 FROM roles WHERE organization_id IS NOT NULL')).length, ROUNDS);
 });
 
-t.test('an edit that meets a deletion is made before it or finds nothing', async (t) => {
+t.test('a change during a deletion is made before it or finds nothing', async (t) => {
   const { api, database, organization, join } = await openTeam(t);
   const { token } = await join('owner');
   for (let round = 0; round < ROUNDS; round += 1) {
-    const id = await insertRole(database, organization.id, { name: `role-${round}`, permissions: [] });
+    const id = await seedRole(database, organization.id, { name: `role-${round}`, permissions: [] });
     const [edited, deleted] = await atOnce(2, (index) =>
       index === 0 ? api.patch(`/roles/${id}`, { level: 1 }, { token }) : api.delete(`/roles/${id}`, { token }),
     );
@@ -47,10 +48,10 @@ t.test('an edit that meets a deletion is made before it or finds nothing', async
   t.same(await database.query('SELECT 1 FROM roles WHERE organization_id IS NOT NULL'), [], 'and none comes back');
 });
 
-t.test('two edits of different members of a role both stay', async (t) => {
+t.test('two changes of different fields of a role are both kept', async (t) => {
   const { api, database, organization, join } = await openTeam(t);
   const { token } = await join('owner');
-  const id = await insertRole(database, organization.id, { name: 'role', level: 0, permissions: [] });
+  const id = await seedRole(database, organization.id, { name: 'role', level: 0, permissions: [] });
   for (let round = 1; round <= ROUNDS; round += 1) {
     const permissions = [`deals:r${round}`];
     await atOnce(2, (index) => api.patch(`/roles/${id}`, index === 0 ? { level: round } : { permissions }, { token }));
@@ -60,12 +61,12 @@ t.test('two edits of different members of a role both stay', async (t) => {
   }
 });
 
-t.test('a role that is assigned while it is deleted is deleted or held, never both', async (t) => {
+t.test('a role that is assigned while it is deleted is either deleted or assigned', async (t) => {
   const { api, database, organization, join } = await openTeam(t);
   const { token } = await join('owner');
-  const userId = await insertMember(database, organization.id, 'viewer');
+  const userId = await seedMember(database, organization.id, 'viewer');
   for (let round = 0; round < ROUNDS; round += 1) {
-    const id = await insertRole(database, organization.id, { name: `role-${round}`, permissions: [] });
+    const id = await seedRole(database, organization.id, { name: `role-${round}`, permissions: [] });
     const [deleted, assigned] = await atOnce(2, (index) =>
       index === 0
         ? api.delete(`/roles/${id}`, { token })
@@ -76,7 +77,7 @@ t.test('a role that is assigned while it is deleted is deleted or held, never bo
   }
 });
 
-t.test('a name goes to the system or to an organization, when both want it at once', async (t) => {
+t.test('the system and an organization want one name at the same time: exactly one gets it', async (t) => {
   const { api, service, database, join } = await openTeam(t);
   const { token } = await join('owner');
   for (let round = 0; round < ROUNDS; round += 1) {
@@ -93,11 +94,11 @@ t.test('a name goes to the system or to an organization, when both want it at on
 t.test('a name that a preset or an organization is about to take is not taken by the other', async (t) => {
   const { api, service, database, organization, join } = await openTeam(t);
   const { token } = await join('owner');
-  const viewer = await insertMember(database, organization.id, 'viewer');
+  const viewer = await seedMember(database, organization.id, 'viewer');
   const role = (name: string) => ({ name, description: '', level: 1, ownership: false, permissions: [] });
   const make = (name: string) => api.post('/roles', { name, level: 1, permissions: [] }, { token });
 
-  const user = await holdUser(t, database, viewer); // holds the preset back once it has written its roles
+  const user = await holdUser(t, database, viewer); // holds the preset once it has written its roles
   const changed = CRM.roles.map((each) => (each.name === 'viewer' ? { ...each, permissions: [] } : each));
   const applying = applyPreset(service.app.parts, { ...CRM, roles: [...changed, role('first')] });
   await waiters(database, 1);
@@ -107,7 +108,7 @@ t.test('a name that a preset or an organization is about to take is not taken by
   t.equal((await applying).plan.changes, 2);
   t.match(await late, { status: 409, code: 'role_name_taken' }, 'the preset came first');
 
-  const events = await openTransaction(t, database); // holds the organization back once it has written its role
+  const events = await openTransaction(t, database); // holds the organization once it has written its role
   await events.query('LOCK TABLE events IN SHARE MODE');
   const making = make('second');
   await waiters(database, 1);
@@ -122,9 +123,9 @@ t.test('a name that a preset or an organization is about to take is not taken by
   await refused;
 });
 
-t.test('who is given a role while its preset is applied gets a new epoch, too', async (t) => {
+t.test('a user who gets a role while its preset is applied gets a new epoch as well', async (t) => {
   const { service, database, organization } = await openTeam(t);
-  const userId = await insertMember(database, organization.id);
+  const userId = await seedMember(database, organization.id);
   const assigning = await openTransaction(t, database);
   await assigning.query(
     `INSERT INTO role_assignments (id, organization_id, user_id, role_id, role_owner_key)
@@ -139,23 +140,19 @@ t.test('who is given a role while its preset is applied gets a new epoch, too', 
   t.match(await database.query('SELECT epoch FROM users WHERE id = $1', [userId]), [{ epoch: 1 }]);
 });
 
-t.test('no organization is founded without an owner while ownership moves to another role', async (t) => {
+t.test('no organization is created without an owner while ownership moves to another role', async (t) => {
   const database = await createDatabase(t);
   const { api, app } = await openService(t, database);
   const chief = { name: 'chief', description: '', level: 100, ownership: true, permissions: ['*:*'] };
   const [, ...others] = CRM.roles;
   const owner = { name: 'owner', description: '', level: 100, ownership: false, permissions: [] };
   const moved: Preset = { name: 'moved', roles: [chief, owner, ...others] };
-  // Somebody who holds the old role, so that raising epochs can be held, in an organization that keeps an owner.
-  const { id } = await plantOrganization(database);
-  const userId = await insertMember(database, id, 'owner');
+  // A user with the old role, so that raising epochs can be held, in an organization that keeps an owner.
+  const { id } = await seedOrganization(database);
+  const userId = await seedMember(database, id, 'owner');
   const first = { name: 'crm', roles: [...CRM.roles, { ...chief, ownership: false }] };
   await applyPreset(app.parts, first);
-  await database.query(
-    `INSERT INTO role_assignments (id, organization_id, user_id, role_id, role_owner_key)
-     SELECT gen_random_uuid(), $1, $2, id, owner_key FROM roles WHERE name = 'chief'`,
-    [id, userId],
-  );
+  await assignRole(database, { organizationId: id, userId, role: 'chief' });
   t.equal((await planPreset(app.parts.db, moved)).changes, 2);
 
   const held = await holdUser(t, database, userId);
@@ -171,7 +168,7 @@ t.test('no organization is founded without an owner while ownership moves to ano
   await held.query('COMMIT');
   t.equal((await applying).usersAffected, 1);
   t.match(await founding, { status: 503, code: 'service_busy' });
-  t.same(await database.query(`SELECT 1 FROM organizations WHERE name = 'Acme'`), [], 'nothing was founded');
+  t.same(await database.query(`SELECT 1 FROM organizations WHERE name = 'Acme'`), [], 'nothing was created');
   const account = await newAccount(api);
   const held2 = await database.query(
     'SELECT r.name FROM role_assignments a JOIN roles r ON r.id = a.role_id WHERE a.user_id = $1',

@@ -1,16 +1,17 @@
-// A system role that is removed or changed by a preset while somebody is about to give or offer it.
+// A preset removes or changes a system role while a user is about to grant or offer it.
 import t from 'tap';
 import { applyPreset } from '../../../src/directory/presets/apply.ts';
-import { newAccount } from '../../support/client.ts';
-import { openInviting } from '../../support/inviting.ts';
-import { CRM } from '../../support/presets.ts';
-import { openTransaction, waiters } from '../../support/session-state.ts';
-import { heldRoles, openTeam } from '../../support/team.ts';
+import { newAccountWithoutOrganization } from '../../support/fixtures/accounts.ts';
+import { openTeam } from '../../support/fixtures/team.ts';
+import { openTransaction, waiters } from '../../support/locks.ts';
+import { heldRoles } from '../../support/rows.ts';
+import { openInviting } from '../invitations/inviting.ts';
+import { CRM } from '../presets/applying.ts';
 
 const EXTRA = { name: 'extra', description: '', level: 1, ownership: false, permissions: [] };
 const WITH_EXTRA = { ...CRM, roles: [...CRM.roles, EXTRA] };
 
-t.test('a role that is removed while it is given or offered is not found', async (t) => {
+t.test('a role that is removed while it is granted or offered is not found', async (t) => {
   const { api, database, service, organization, join } = await openTeam(t);
   const [{ token }, agent] = [await join('owner'), await join('agent')];
   const email = 'guest@example.com';
@@ -32,9 +33,9 @@ t.test('a role that is removed while it is given or offered is not found', async
   t.same(await database.query('SELECT 1 FROM invitations'), []);
 });
 
-t.test('who founds an organization while its owners’ role is removed is asked to try again', async (t) => {
+t.test('creating an organization while its owners’ role is removed gets an answer to try again', async (t) => {
   const { api, database } = await openTeam(t);
-  const { accessToken: token } = await newAccount(api, { organizationName: undefined });
+  const { accessToken: token } = await newAccountWithoutOrganization(api);
   const removing = await openTransaction(t, database);
   await removing.query(`DELETE FROM roles WHERE name = 'owner'`);
   const answer = api.post('/organizations', { name: 'Acme' }, { token });
@@ -43,7 +44,7 @@ t.test('who founds an organization while its owners’ role is removed is asked 
   t.match(await answer, { status: 503, code: 'service_busy' });
 });
 
-t.test('a role that grows past the giver while it is given is judged as it is then', async (t) => {
+t.test('a role that grows while it is granted is checked with its new rights', async (t) => {
   const { api, database, service, organization, join } = await openTeam(t);
   const [{ token }, agent] = [await join('admin'), await join('agent')];
   const assign = () => api.patch(`/users/${agent.userId}`, { roles: [{ role: 'viewer' }] }, { token });
@@ -63,16 +64,16 @@ t.test('a role that grows past the giver while it is given is judged as it is th
   const late = assign();
   await waiters(database, 1);
   await moving.query('COMMIT');
-  t.match(await late, { status: 403, code: 'grant_exceeds_own' }, 'and the giver by what they hold then');
+  t.match(await late, { status: 403, code: 'grant_exceeds_own' }, 'and the caller with their rights at that time');
 });
 
-t.test('who accepts a role while a preset changes it waits for the preset, and not the other way round', async (t) => {
+t.test('accepting a role that a preset is changing waits for the preset, and not the other way round', async (t) => {
   const inviting = await openInviting(t);
   const { api, database } = inviting;
-  const guest = await newAccount(api, { email: 'guest@example.com', organizationName: undefined });
+  const guest = await newAccountWithoutOrganization(api, { email: 'guest@example.com' });
   await database.query('UPDATE users SET email_verified_at = now() WHERE id = $1', [guest.userId]);
   const { token: invitation } = await inviting.invited(guest.email, 'viewer');
-  // As a preset does: the role first, then everybody who holds it. The guest holds it somewhere else already.
+  // Like a preset: the role first, then all its holders. The guest already has it in another organization.
   const applying = await openTransaction(t, database);
   await applying.query(`SELECT 1 FROM roles WHERE name = 'viewer' FOR UPDATE`);
   const accepted = api.post('/invitations/accept', { token: invitation }, { token: guest.accessToken });

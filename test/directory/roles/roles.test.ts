@@ -1,8 +1,8 @@
-// Roles over HTTP: what is listed, made, changed and deleted, what is refused, and what each change leaves behind.
+// Roles over HTTP: list, create, change, delete, the refusals, and the effects of each change.
 import t, { type Test } from 'tap';
+import { assignRole, seedRole } from '../../support/fixtures/roles.ts';
+import { furtherTeam, openTeam, renewed, type Team, type Teammate } from '../../support/fixtures/team.ts';
 import { partsOf } from '../../support/forge.ts';
-import { assignRole, insertRole } from '../../support/rights.ts';
-import { furtherTeam, openTeam, renewed, type Team, type Teammate } from '../../support/team.ts';
 
 async function open(t: Test) {
   const team = await openTeam(t);
@@ -28,12 +28,12 @@ async function eventsOf({ database, organization }: Team) {
 const epochOf = async ({ database }: Team, { userId }: Teammate) =>
   (await database.query<{ epoch: number }>('SELECT epoch FROM users WHERE id = $1', [userId]))[0]?.epoch;
 
-t.test('system roles and own ones are listed, the highest first, and foreign ones nowhere', async (t) => {
+t.test('system roles and own ones are listed, the highest first, and never those of others', async (t) => {
   const team = await open(t);
   const { api, database, token } = team;
   const id = await make(team, team);
   const other = await furtherTeam(database, api);
-  const foreign = await insertRole(database, other.organization.id, { name: 'foreign', level: 30, permissions: [] });
+  const foreign = await seedRole(database, other.organization.id, { name: 'foreign', level: 30, permissions: [] });
 
   const { status, body } = await api.get('/roles', { token });
   t.equal(status, 200);
@@ -55,7 +55,7 @@ t.test('system roles and own ones are listed, the highest first, and foreign one
   t.strictSame(
     (await api.get(`/roles/${owner.id}`, { token })).body.data,
     owner,
-    'a system role is read by its id, too',
+    'a system role can be read by its id as well',
   );
   const second = await api.get('/roles?limit=2&offset=3', { token });
   t.strictSame(second.body, {
@@ -81,7 +81,7 @@ t.test('system roles and own ones are listed, the highest first, and foreign one
   t.match(await database.query('SELECT level FROM roles WHERE id = $1', [foreign]), [{ level: 30 }]);
 });
 
-t.test('a role is made with its permissions in order and once, and recorded', async (t) => {
+t.test('a role is created with its permissions in order and once, with an event', async (t) => {
   const team = await open(t);
   const { api, token, owner } = team;
   const permissions = ['deals:write', 'contacts:*', 'deals:read', 'deals:write'];
@@ -99,7 +99,7 @@ t.test('a role is made with its permissions in order and once, and recorded', as
   ]);
 });
 
-t.test('what a role may be called and hold is checked', async (t) => {
+t.test('the name and the permissions of a role are checked', async (t) => {
   const { api, token } = await open(t);
   const long = (count: number) => Array.from({ length: count }, (_, n) => `r${n}-${'x'.repeat(30)}:a${'y'.repeat(39)}`);
   const table: [change: object, path: string][] = [
@@ -141,8 +141,8 @@ t.test('what a role may be called and hold is checked', async (t) => {
     const reply = await api.post('/roles', { ...CLOSER, [missing]: undefined }, { token });
     t.match(reply.body.issues, [{ path: missing, message: 'is required' }]);
   }
-  t.equal((await api.patch(`/roles/${id}`, {}, { token })).status, 422, 'a change of nothing');
-  t.equal((await api.patch('/roles/closer', { level: 1 }, { token })).status, 422, 'a name is no id');
+  t.equal((await api.patch(`/roles/${id}`, {}, { token })).status, 422, 'a change of no field');
+  t.equal((await api.patch('/roles/closer', { level: 1 }, { token })).status, 422, 'a name is not an id');
   t.equal((await api.post('/roles', { ...CLOSER, name: 'large', permissions: long(1000) }, { token })).status, 201);
 });
 
@@ -158,10 +158,10 @@ t.test('a name belongs to one role of the organization or the system', async (t)
   t.equal(
     (await api.patch(`/roles/${id}`, { name: 'closer', level: 31 }, { token })).status,
     200,
-    'its own is no other',
+    'its own name does not collide',
   );
   const other = await furtherTeam(database, api);
-  t.ok(await make(team, await other.join('owner')), 'another organization may use it, too');
+  t.ok(await make(team, await other.join('owner')), 'another organization may use it as well');
 });
 
 t.test('system roles are read-only', async (t) => {
@@ -181,7 +181,7 @@ t.test('system roles are read-only', async (t) => {
   t.same(await database.query('SELECT *, xmin::text FROM roles ORDER BY id'), before);
 });
 
-t.test('an organization has at most 200 roles of its own', async (t) => {
+t.test('an organization has at most 200 custom roles', async (t) => {
   const team = await open(t);
   const { api, database, organization, token } = team;
   await database.query(
@@ -195,7 +195,7 @@ t.test('an organization has at most 200 roles of its own', async (t) => {
   await make(team, team, { name: 'one-more' });
 });
 
-t.test('a change of rights reaches every holder at once, one of words or of the level nobody', async (t) => {
+t.test('a change of rights reaches every holder at once; one of description or level ends no token', async (t) => {
   const team = await open(t);
   const { api, database, organization, token } = team;
   const id = await make(team, team);
@@ -223,7 +223,7 @@ t.test('a change of rights reaches every holder at once, one of words or of the 
   t.match(
     await api.get('/me', { token: holder.token }),
     { status: 401, code: 'token_stale' },
-    'the next request knows',
+    'the next request has the new rights',
   );
   t.ok((partsOf(await renewed(api, holder)).claims.permissions as string[]).includes('reports:read'));
   await change({ level: 31 }, false);
@@ -231,7 +231,7 @@ t.test('a change of rights reaches every holder at once, one of words or of the 
 
   const events = (await eventsOf(team)).length;
   await change({ name: 'finisher', level: 31, permissions: ['reports:read', 'reports:read'] }, false);
-  t.equal((await eventsOf(team)).length, events, 'what changes nothing is not recorded');
+  t.equal((await eventsOf(team)).length, events, 'a change without effect has no event');
   t.match((await eventsOf(team)).slice(2, 3), [
     {
       type: 'role.changed',
@@ -246,7 +246,7 @@ t.test('a change of rights reaches every holder at once, one of words or of the 
   ]);
 });
 
-t.test('a role is deleted once nobody holds it and no pending invitation offers it', async (t) => {
+t.test('a role is deleted once no user has it and no pending invitation offers it', async (t) => {
   const team = await open(t);
   const { api, database, organization, token } = team;
   const id = await make(team, team);
@@ -262,7 +262,7 @@ t.test('a role is deleted once nobody holds it and no pending invitation offers 
      SELECT $1, id, $2, $1 FROM invited`,
     [organization.id, id],
   );
-  t.match(await remove(), { status: 409, code: 'role_in_use' }, 'one that has run out can be sent again');
+  t.match(await remove(), { status: 409, code: 'role_in_use' }, 'an expired invitation can be sent again');
   await database.query(`UPDATE invitations SET status = 'revoked'`);
   const reply = await remove();
   t.same([reply.status, reply.text], [204, '']);

@@ -1,8 +1,8 @@
-// What counts as an e-mail address, and which addresses are the same one.
+// Which texts are e-mail addresses, and which addresses are equal.
 import t from 'tap';
 import { parseEmail } from '../../../src/directory/users/email.ts';
-import { newAccount } from '../../support/client.ts';
 import { createDatabase } from '../../support/database.ts';
+import { newAccount } from '../../support/fixtures/accounts.ts';
 import { openService } from '../../support/service.ts';
 
 /** For titles: a line of a test report ends at more characters than a line feed. */
@@ -10,7 +10,7 @@ function inAscii(text: string): string {
   return text.replace(/[^\x20-\x7e]/g, (unit) => `\\u${unit.charCodeAt(0).toString(16).padStart(4, '0')}`);
 }
 
-t.test('an address is compared in its canonical form and kept as it was typed', async (t) => {
+t.test('an address is compared in its canonical form and stored as it was typed', async (t) => {
   const same: [typed: string, key: string][] = [
     ['ada@example.com', 'ada@example.com'],
     ['Ada@Example.COM', 'ada@example.com'],
@@ -24,10 +24,10 @@ t.test('an address is compared in its canonical form and kept as it was typed', 
     [`ada@${'a'.repeat(63)}.example`, `ada@${'a'.repeat(63)}.example`],
   ];
   for (const [typed, key] of same) t.same(parseEmail(typed), { address: typed.normalize('NFC'), key }, typed);
-  t.same(parseEmail('  ada@example.com '), { address: 'ada@example.com', key: 'ada@example.com' }, 'blanks around it');
+  t.same(parseEmail('  ada@example.com '), { address: 'ada@example.com', key: 'ada@example.com' }, 'spaces around it');
 });
 
-t.test('what is not exactly one address is none', async (t) => {
+t.test('a text that is not exactly one address is refused', async (t) => {
   const wrong = [
     '',
     'ada',
@@ -102,7 +102,7 @@ t.test('no line break, control or invisible character gets into an address', asy
   t.equal(parseEmail('ada@example.com\nBcc: eve@example.com'), null);
 });
 
-t.test('another mailbox that looks like one in ASCII is not taken for it', async (t) => {
+t.test('another mailbox that looks the same in ASCII is a different one', async (t) => {
   for (const typed of [
     'ａda@example.com',
     'ﬁona@example.com',
@@ -115,14 +115,14 @@ t.test('another mailbox that looks like one in ASCII is not taken for it', async
   }
 });
 
-t.test('over HTTP an account is found in every spelling of its address, and made only once', async (t) => {
+t.test('over HTTP an account is found by every spelling of its address, and created only once', async (t) => {
   const { api } = await openService(t, await createDatabase(t));
   const { password } = await newAccount(api, { email: 'Ada@Bücher.example' });
   const again = await api.post('/auth/register', { email: 'ada@xn--bcher-kva.EXAMPLE', password, name: 'Ada' });
   t.equal(again.code, 'email_taken');
   const login = await api.post('/auth/login', { email: ' ADA@bücher.example ', password });
   t.equal(login.status, 200);
-  t.equal(login.body.data.user.email, 'Ada@Bücher.example', 'as it was typed');
+  t.equal(login.body.data.user.email, 'Ada@Bücher.example', 'as typed');
   const broken = await api.post('/auth/register', { email: 'eve@example.com\n', password, name: 'Eve' });
   t.equal(broken.code, 'validation_failed');
   t.match(broken.body.issues, [{ path: 'email' }]);

@@ -1,8 +1,8 @@
-// The end of the sidecar: nothing new, sockets closed one after the other, requests finished; and its health.
+// The end of the sidecar: nothing new, sockets closed one after the other, requests finished. And its health routes.
 import { once } from 'node:events';
 import t from 'tap';
 import { openManagement } from '../../../src/sidecar/core/management.ts';
-import { openStand, openUpstream, refusal } from '../../support/sidecar.ts';
+import { openStand, openUpstream, refusal } from '../open.ts';
 
 t.test('a drain closes every socket with 1001, on both sides, and resolves when all are gone', async (t) => {
   const { open, sidecar, upstream } = await openStand(t, { settings: { firstMessage: true } });
@@ -16,19 +16,19 @@ t.test('a drain closes every socket with 1001, on both sides, and resolves when 
   await t.rejects(open(), { code: 'ECONNREFUSED' });
 });
 
-t.test('the sockets of a drain are closed spread over its time, and go on until then', async (t) => {
+t.test('the sockets of a drain are closed at intervals over its time, and work until then', async (t) => {
   const { open, sidecar } = await openStand(t);
   const clients = await Promise.all(Array.from({ length: 60 }, () => open()));
   const [first, last] = [clients[0], clients.at(-1)];
   const closing = sidecar.close(1.5);
   await first?.closed;
   last?.socket.send('still served');
-  t.equal(await last?.message(), 'still served', 'the last one goes on after the first was closed');
+  t.equal(await last?.message(), 'still served', 'the last one works after the first was closed');
   t.ok(clients.filter(({ socket }) => socket.readyState === socket.OPEN).length > 30, 'as do most');
   await Promise.all([closing, ...clients.map(({ closed }) => closed)]);
 });
 
-t.test('plain requests under way finish, and their connections are not kept', async (t) => {
+t.test('plain requests in progress finish, and their connections are not kept', async (t) => {
   const waiting: { end(text: string): void }[] = [];
   const upstream = await openUpstream(t, { answer: (_, response) => void waiting.push(response) });
   const { http, issuer, sidecar } = await openStand(t, { upstream });
@@ -42,7 +42,7 @@ t.test('plain requests under way finish, and their connections are not kept', as
   t.equal(sidecar.state().requests, 0);
 });
 
-t.test('a drain waits no longer than its time for a request that does not end', async (t) => {
+t.test('a drain waits no longer than its time limit for a request that does not end', async (t) => {
   const upstream = await openUpstream(t, { answer: () => {} });
   const { http, issuer, sidecar } = await openStand(t, { upstream });
   const arrived = once(upstream.server, 'request');
@@ -53,7 +53,7 @@ t.test('a drain waits no longer than its time for a request that does not end', 
   await lost;
 });
 
-t.test('a handshake that is under way when the drain begins is answered 503', async (t) => {
+t.test('a handshake in progress when the drain begins is answered with 503', async (t) => {
   const upstream = await openUpstream(t);
   const [listener] = upstream.server.listeners('upgrade');
   upstream.server.removeAllListeners('upgrade');
@@ -67,7 +67,7 @@ t.test('a handshake that is under way when the drain begins is answered 503', as
   await closing;
 });
 
-t.test('clients that do not answer their close frame do not hold the end up', async (t) => {
+t.test('clients that do not answer their close frame do not delay the end', async (t) => {
   const { open, sidecar } = await openStand(t);
   const client = await open();
   client.socket.pause();

@@ -1,9 +1,9 @@
-// Bytes that no client library would write: nothing is smuggled past the token, and nothing ends the process.
+// Bytes that no client library would write: nothing gets past the token, and nothing ends the process.
 import { once } from 'node:events';
 import { connect, type Socket } from 'node:net';
 import t from 'tap';
-import { openStand, openUpstream, type Stand } from '../../support/sidecar.ts';
 import { until } from '../../support/until.ts';
+import { openStand, openUpstream, type Stand } from '../open.ts';
 
 const KEY = 'Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==';
 const UPGRADE = ['Host: a.test', 'Upgrade: websocket', 'Connection: Upgrade', 'Sec-WebSocket-Version: 13', KEY];
@@ -21,7 +21,7 @@ const SILENCE_AFTER_ANSWER_MS = 150;
 async function talk(stand: Stand, bytes: string | Buffer): Promise<string> {
   const socket = connectTo(stand);
   const chunks: Buffer[] = [];
-  // Silent twice running: after a stall of the machine the first time is over before what has come is read.
+  // Silent twice in a row: after a pause of the machine the first timeout ends before the received bytes are read.
   let silences = 0;
   socket.setTimeout(SILENCE_MS);
   socket.on('timeout', () => {
@@ -43,7 +43,7 @@ async function talk(stand: Stand, bytes: string | Buffer): Promise<string> {
 const lines = (...all: string[]) => `${all.join('\r\n')}\r\n\r\n`;
 const statusesOf = (answer: string) => [...answer.matchAll(/HTTP\/1\.1 (\d{3}) /g)].map(([, status]) => Number(status));
 
-t.test('two readings of one request are refused, with a good token as well', async (t) => {
+t.test('an ambiguous request is refused, with a valid token as well', async (t) => {
   const stand = await openStand(t);
   const auth = `Authorization: Bearer ${stand.issuer.token()}`;
   const hidden = lines('GET /hidden HTTP/1.1', 'Host: a.test', auth);
@@ -95,7 +95,7 @@ t.test('two readings of one request are refused, with a good token as well', asy
   t.equal(stand.upstream.requests.length, 0);
 });
 
-t.test('TRACE and CONNECT are refused, too many and too large headers as well', async (t) => {
+t.test('TRACE and CONNECT are refused, and so are too many or too large headers', async (t) => {
   const stand = await openStand(t);
   const auth = `Authorization: Bearer ${stand.issuer.token()}`;
   const many = Array.from({ length: 120 }, (_, index) => `X-${index}: 1`);
@@ -111,7 +111,7 @@ t.test('TRACE and CONNECT are refused, too many and too large headers as well', 
   t.equal(stand.upstream.requests.length, 0);
 });
 
-t.test('an upgrade that is none of a websocket is refused, and is no way to speak to the upstream', async (t) => {
+t.test('an upgrade to anything except a websocket is refused, and opens no way to the upstream', async (t) => {
   const stand = await openStand(t);
   const auth = `Authorization: Bearer ${stand.issuer.token()}`;
   const but = (name: string, ...instead: string[]) => [...UPGRADE.filter((line) => !line.startsWith(name)), ...instead];
@@ -137,7 +137,7 @@ t.test('an upgrade that is none of a websocket is refused, and is no way to spea
   t.equal(stand.sidecar.state().sockets, 0);
 });
 
-t.test('HTTP requests behind an upgrade are not read as such', async (t) => {
+t.test('HTTP requests after an upgrade are not read as such', async (t) => {
   const stand = await openStand(t, { upstreamOptions: { echo: false } });
   const auth = `Authorization: Bearer ${stand.issuer.token()}`;
   const hidden = lines('GET /hidden HTTP/1.1', 'Host: a.test', 'X-User-ID: admin');
@@ -149,7 +149,7 @@ t.test('HTTP requests behind an upgrade are not read as such', async (t) => {
   );
 });
 
-t.test('an upgrade behind a request that is not answered yet does not overtake it', async (t) => {
+t.test('an upgrade after a request that is not answered yet does not overtake it', async (t) => {
   const upstream = await openUpstream(t, { answer: (_, response) => void setTimeout(() => response.end('late'), 30) });
   const stand = await openStand(t, { upstream });
   const auth = `Authorization: Bearer ${stand.issuer.token()}`;
@@ -158,7 +158,7 @@ t.test('an upgrade behind a request that is not answered yet does not overtake i
   t.notOk(upstream.requests.some(({ url }) => url === '/ws'));
 });
 
-t.test('requests in a row on one connection are each judged by their own token', async (t) => {
+t.test('requests in a row on one connection are each checked with their own token', async (t) => {
   const stand = await openStand(t);
   const auth = `Authorization: Bearer ${stand.issuer.token()}`;
   const one = lines('GET /1 HTTP/1.1', 'Host: a', auth);
@@ -177,7 +177,7 @@ t.test('HTTP/1.0 without a Host passes, with the upstream’s', async (t) => {
   t.equal(stand.upstream.requests[0]?.headers.host, stand.upstream.url.host);
 });
 
-t.test('frames that come with the handshake reach the upstream, unmasked ones end the socket', async (t) => {
+t.test('frames sent with the handshake reach the upstream, unmasked ones end the socket', async (t) => {
   const stand = await openStand(t, { upstreamOptions: { echo: false } });
   const auth = `Authorization: Bearer ${stand.issuer.token()}`;
   const heard: string[] = [];
@@ -193,7 +193,7 @@ t.test('frames that come with the handshake reach the upstream, unmasked ones en
   t.same(heard, ['hi']);
 });
 
-t.test('clients that hang up at every moment leave nothing behind', async (t) => {
+t.test('clients that disconnect at every moment leave nothing behind', async (t) => {
   const stand = await openStand(t);
   const bytes = Buffer.from(lines('GET / HTTP/1.1', ...UPGRADE, `Authorization: Bearer ${stand.issuer.token()}`));
   for (let cut = 0; cut <= bytes.length; cut += 7) {
@@ -217,7 +217,7 @@ t.test('random bytes and mangled requests never end the process', async (t) => {
   const stand = await openStand(t);
   const head = lines(`GET /${'x'.repeat(200)} HTTP/1.1`, ...UPGRADE).slice(0, -2);
   const good = `${head}Authorization: Bearer ${stand.issuer.token()}\r\n\r\n`;
-  // A plain generator, so that a failure can be seen again.
+  // A plain generator, so that a failure can be reproduced.
   let seed = 42;
   const chance = (below: number) => {
     seed = (Math.imul(seed, 1_103_515_245) + 12_345) >>> 0;
@@ -236,7 +236,7 @@ t.test('random bytes and mangled requests never end the process', async (t) => {
     answers.filter((status) => status >= 500),
     [],
   );
-  t.ok(answers.includes(400) && answers.includes(101), 'both kinds came up');
+  t.ok(answers.includes(400) && answers.includes(101), 'both kinds occurred');
   const client = await stand.open();
   client.socket.send('alive');
   t.equal(await client.message(), 'alive');

@@ -1,13 +1,13 @@
-// What the upstream is told of who a request is from: all of it by the sidecar, nothing of it by the client.
+// The identity headers that the upstream gets: all of them from the sidecar, none from the client.
 import { once } from 'node:events';
 import { request as httpRequest, type IncomingMessage } from 'node:http';
 import t from 'tap';
 import { IDENTITY_HEADERS } from '../../../src/protocol/identity-headers.ts';
-import { openClient, openStand, type Stand } from '../../support/sidecar.ts';
+import { openClient, openStand, type Stand } from '../open.ts';
 
 type Fields = [string, string][];
 
-/** A plain request and a handshake with the same header lines; gives what the upstream got of each. */
+/** Sends a plain request and a handshake with the same header lines. Returns what the upstream got of each. */
 async function both(stand: Stand, fields: Fields, target = '/'): Promise<IncomingMessage[]> {
   const { hostname, port } = new URL(stand.http);
   const before = stand.upstream.requests.length;
@@ -91,13 +91,13 @@ t.test('identity headers of a client are removed in every spelling, for sockets 
       t.notMatch(JSON.stringify(got.rawHeaders), /spoofed/);
       for (const name of IDENTITY_HEADERS) {
         const alike = linesOf(got).filter(([sent]) => sent.toLowerCase().replace(/[^a-z]/g, '-') === name);
-        t.equal(alike.length, 1, `${name} stands there once`);
+        t.equal(alike.length, 1, `${name} occurs once`);
       }
     }
   }
 });
 
-t.test('Connection cannot take away what the sidecar says', async (t) => {
+t.test('Connection cannot remove the headers of the sidecar', async (t) => {
   const stand = await openStand(t);
   const listed =
     'upgrade, X-User-ID, x-organization-id, X-Permissions, X-Forwarded-For, Host, x-own, cookie, x-request-id';
@@ -121,7 +121,7 @@ t.test('Connection cannot take away what the sidecar says', async (t) => {
   }
 });
 
-t.test('X-Forwarded-For is appended to; what proxies say beside it is believed of trusted peers only', async (t) => {
+t.test('X-Forwarded-For is appended to; other proxy headers count only from trusted peers', async (t) => {
   const fields: Fields = [
     ['X-Forwarded-For', '203.0.113.9'],
     ['X-Forwarded-For', '198.51.100.7, 192.0.2.1'],
@@ -152,13 +152,13 @@ t.test('X-Forwarded-For is appended to; what proxies say beside it is believed o
   for (const { headers } of await both(trusting, fields)) {
     t.match(headers, { 'x-forwarded-proto': 'https', 'x-forwarded-host': 'public.test', 'x-real-ip': '203.0.113.9' });
     t.notOk('x_forwarded_proto' in headers);
-    t.equal(headers['x-user-id'], trusting.issuer.userId, 'an identity is believed of nobody');
+    t.equal(headers['x-user-id'], trusting.issuer.userId, 'an identity counts from nobody');
   }
   for (const wrong of ['10.0.0.0/33', 'proxy.test', '::1/129', '', '10.0.0.0/-1', '1.2.3.4/'])
     await t.rejects(openStand(t, { settings: { trustedProxies: [wrong] } }), /CIDR/, wrong);
 });
 
-t.test('names that a receiver could take for framing or handshake headers do not get through', async (t) => {
+t.test('names that a receiver could take for framing or handshake headers do not pass', async (t) => {
   const stand = await openStand(t);
   const fields: Fields = [
     ['Content_Length', '5'],
@@ -179,7 +179,7 @@ t.test('names that a receiver could take for framing or handshake headers do not
   }
 });
 
-t.test('the request id is taken where it is sane, else made, and reaches upstream and answer', async (t) => {
+t.test('a valid request id is used, else one is made; upstream and answer contain it', async (t) => {
   const stand = await openStand(t);
   for (const { headers } of await both(stand, [['X-Request-ID', 'abc-1']])) t.equal(headers['x-request-id'], 'abc-1');
   for (const fields of [

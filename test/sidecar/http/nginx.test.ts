@@ -1,10 +1,10 @@
-// The configuration of nginx that the documentation shows, in a real nginx in front of the sidecar.
+// The nginx configuration of the documentation, in a real nginx in front of the sidecar.
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import t from 'tap';
-import { startNginx } from '../../support/nginx.ts';
+import { startNginx } from '../../support/servers/nginx.ts';
 import { ROOT } from '../../support/service.ts';
-import { openClient, openStand, refusal } from '../../support/sidecar.ts';
+import { openClient, openStand, refusal } from '../open.ts';
 
 const SID = '0196f0aa-0000-7000-8000-000000000001';
 const page = readFileSync(join(ROOT, 'docs', 'websockets.md'), 'utf8');
@@ -19,7 +19,7 @@ t.test('sockets, renewals, revocations and plain requests pass through nginx as 
   const nginx = await startNginx(t, config);
   const permissions = Array.from({ length: 200 }, (_, index) => `resource-${index}-${'x'.repeat(30)}:action-${index}`);
   const token = issuer.token({ sid: SID, permissions });
-  t.ok(token.length > 15_000, 'as long as a token gets');
+  t.ok(token.length > 15_000, 'as long as a token can be');
   const spoofed = { 'X-User-ID': 'admin', X_User_ID: 'admin', 'X-Forwarded-Proto': 'gopher' };
   const url = `${nginx.url.replace('http', 'ws')}//a/../b?x=%2F`;
   const client = await openClient(url, ['tenantry', `bearer.${token}`], { headers: spoofed });

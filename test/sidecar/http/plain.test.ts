@@ -1,11 +1,11 @@
-// Plain HTTP requests: the same token rules, bodies and answers as they are, and outages told apart from refusals.
+// Plain HTTP requests: the same token rules, unchanged bodies and answers, and outages that differ from refusals.
 import { once } from 'node:events';
 import { createServer, request as httpRequest, type IncomingMessage, type ServerResponse } from 'node:http';
 import { connect } from 'node:net';
 import { text } from 'node:stream/consumers';
 import t from 'tap';
-import { openStand, openUpstream, type Stand } from '../../support/sidecar.ts';
 import { until } from '../../support/until.ts';
+import { openStand, openUpstream, type Stand } from '../open.ts';
 
 const authorization = (stand: Stand) => ({ authorization: `Bearer ${stand.issuer.token()}` });
 
@@ -17,7 +17,7 @@ async function mirror(request: IncomingMessage, response: ServerResponse): Promi
   response.end(JSON.stringify({ method: request.method, url: request.url, length, coding, body }));
 }
 
-t.test('requests without a good token are refused as sockets are, and reach nobody', async (t) => {
+t.test('requests without a valid token are refused like sockets, and do not reach the upstream', async (t) => {
   const stand = await openStand(t);
   for (const [headers, status, code] of [
     [{}, 401, 'unauthenticated'],
@@ -41,7 +41,7 @@ t.test('requests without a good token are refused as sockets are, and reach nobo
   t.equal(stand.upstream.requests.length, 0);
 });
 
-t.test('methods, targets and bodies pass as they are, framed as the client framed them', async (t) => {
+t.test('methods, targets and bodies pass unchanged, framed as the client framed them', async (t) => {
   const stand = await openStand(t, { upstreamOptions: { answer: mirror } });
   for (const method of ['GET', 'POST', 'PUT', 'PATCH', 'DELETE', 'OPTIONS']) {
     const body = method === 'GET' ? null : `${method} ünï ${'x'.repeat(200_000)}`;
@@ -60,7 +60,7 @@ t.test('methods, targets and bodies pass as they are, framed as the client frame
   t.match(await bare.json(), { body: '', length: '0' });
 });
 
-t.test('answers pass as they are: status, repeated headers, no body where none belongs', async (t) => {
+t.test('answers pass unchanged: status, repeated headers, no body where none is allowed', async (t) => {
   const answer = (request: IncomingMessage, response: ServerResponse) => {
     const status = Number(request.url?.slice(1));
     response.writeHead(
@@ -130,7 +130,7 @@ t.test(
   },
 );
 
-t.test('an answer that breaks off does not pass for a whole one', async (t) => {
+t.test('an incomplete answer does not pass for a complete one', async (t) => {
   const answer = (request: IncomingMessage, response: ServerResponse) => {
     if (request.url === '/length') response.setHeader('content-length', '100');
     response.write('part');
@@ -143,7 +143,7 @@ t.test('an answer that breaks off does not pass for a whole one', async (t) => {
   }
 });
 
-t.test('a body that breaks off does not pass for a whole one', async (t) => {
+t.test('an incomplete body does not pass for a complete one', async (t) => {
   const upstream = await openUpstream(t, { answer: (request) => request.resume() });
   const stand = await openStand(t, { upstream });
   for (const headers of [{ 'content-length': '100' }, { 'transfer-encoding': 'chunked' }]) {
@@ -159,7 +159,7 @@ t.test('a body that breaks off does not pass for a whole one', async (t) => {
   }
 });
 
-t.test('Expect: 100-continue: only who may send is told to, other expectations are refused', async (t) => {
+t.test('Expect: 100-continue: only a client that may send gets 100, other expectations are refused', async (t) => {
   const stand = await openStand(t, { upstreamOptions: { answer: mirror } });
   const ask = (headers: Record<string, string>) => {
     const sent = httpRequest(stand.http, { method: 'POST', headers: { 'content-length': '4', ...headers } });
@@ -187,7 +187,7 @@ t.test('Expect: 100-continue: only who may send is told to, other expectations a
   odd.destroy();
 });
 
-t.test('a refused request with a large body gets its answer whole', async (t) => {
+t.test('a refused request with a large body gets its complete answer', async (t) => {
   const stand = await openStand(t);
   const slow = connect(stand.sidecar.address.port, '127.0.0.1').pause();
   slow.write(`POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 900000\r\n\r\n${'x'.repeat(400_000)}`);
@@ -203,7 +203,7 @@ t.test('a refused request with a large body gets its answer whole', async (t) =>
 });
 
 t.test(
-  'an upstream that answers before the end of the body is heard, and the connection is not used again',
+  'an upstream that answers before the end of the body is read, and the connection is not used again',
   async (t) => {
     const answer = (_: IncomingMessage, response: ServerResponse) => {
       response.writeHead(413, { connection: 'close' });
@@ -221,7 +221,7 @@ t.test(
 );
 
 t.test(
-  'a kept upstream connection that is closed under a request is tried once more, for what may be repeated',
+  'a request on a kept connection that the upstream closes is tried once more, if it may be repeated',
   async (t) => {
     const upstream = await openUpstream(t);
     upstream.server.keepAliveTimeout = 60_000;
@@ -236,7 +236,7 @@ t.test(
     t.equal((await ask('GET')).status, 200);
     t.equal(killed, 2);
     killed = 0;
-    t.equal((await ask('POST')).status, 502, 'a POST may have been done');
+    t.equal((await ask('POST')).status, 502, 'a POST may have been executed');
     t.equal(killed, 1);
   },
 );
@@ -258,7 +258,7 @@ t.test('preflights of allowed origins are answered without a token, others are n
   t.notOk(foreign.headers.has('access-control-allow-origin'));
   const refused = await fetch(stand.http, { headers: { origin: 'https://app.test' } });
   t.equal(refused.status, 401);
-  t.equal(refused.headers.get('access-control-allow-origin'), 'https://app.test', 'a page may read why');
+  t.equal(refused.headers.get('access-control-allow-origin'), 'https://app.test', 'a page may read the reason');
   t.equal(stand.upstream.requests.length, 0);
   const plain = await openStand(t);
   t.equal(

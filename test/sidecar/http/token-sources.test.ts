@@ -1,8 +1,8 @@
-// Where a handshake may carry its token, and what of the request the upstream sees of it.
+// Where a handshake may carry its token, and which parts of the request the upstream sees.
 import { once } from 'node:events';
 import { connect } from 'node:net';
 import t from 'tap';
-import { openStand, refusal, type Stand } from '../../support/sidecar.ts';
+import { openStand, refusal, type Stand } from '../open.ts';
 
 const KEY = 'dGhlIHNhbXBsZSBub25jZQ==';
 
@@ -26,7 +26,7 @@ function seen({ upstream }: Stand): string {
   return JSON.stringify([request?.url, request?.rawHeaders]);
 }
 
-t.test('without a token the answer is 401 with a challenge, and the upstream is not asked', async (t) => {
+t.test('without a token the answer is 401 with a challenge, and the upstream gets no request', async (t) => {
   const stand = await openStand(t);
   const reply = await refusal(stand.open('/', null));
   t.match(reply, {
@@ -38,7 +38,7 @@ t.test('without a token the answer is 401 with a challenge, and the upstream is 
   t.equal(stand.upstream.requests.length, 0);
 });
 
-t.test('a bad token is refused with its reason before the upstream is asked', async (t) => {
+t.test('an invalid token is refused with its reason before the upstream gets a request', async (t) => {
   const stand = await openStand(t);
   const { issuer } = stand;
   const good = issuer.token();
@@ -58,7 +58,7 @@ t.test('a bad token is refused with its reason before the upstream is asked', as
   t.notOk(JSON.stringify(stand.lines).includes(good), 'nor logged');
 });
 
-t.test('Authorization is taken once and in the Bearer scheme only, and is not handed on', async (t) => {
+t.test('Authorization is accepted once and only with the Bearer scheme, and is not forwarded', async (t) => {
   const stand = await openStand(t);
   const token = stand.issuer.token();
   for (const value of [`Bearer ${token}`, `bearer  ${token}`]) {
@@ -83,7 +83,7 @@ t.test('Authorization is taken once and in the Bearer scheme only, and is not ha
 });
 
 t.test(
-  'the subprotocol entry bearer.<token> is taken, hidden from the upstream, and not selected beside others',
+  'the subprotocol bearer.<token> is accepted, hidden from the upstream, and not selected beside others',
   async (t) => {
     const stand = await openStand(t);
     const token = stand.issuer.token();
@@ -98,23 +98,20 @@ t.test(
   },
 );
 
-t.test(
-  'tenantry is selected where the upstream selects nothing, and the token entry only when it stands alone',
-  async (t) => {
-    const stand = await openStand(t, { upstreamOptions: { protocol: () => false } });
-    const token = stand.issuer.token();
-    const neutral = await stand.open('/', null, {}, ['tenantry', `bearer.${token}`]);
-    t.equal(neutral.socket.protocol, 'tenantry');
-    t.notOk('sec-websocket-protocol' in (stand.upstream.requests[0]?.headers ?? {}), 'the upstream is offered none');
-    // Browsers and `ws` fail a connection in which they offered subprotocols and none was selected.
-    const alone = await stand.open('/', null, {}, [`bearer.${token}`]);
-    t.equal(alone.socket.protocol, `bearer.${token}`);
-    t.notOk(seen(stand).includes(token));
-    const answer = await rawHandshake(stand, '/', `Sec-WebSocket-Protocol: chat, bearer.${token}`);
-    t.match(answer, /^HTTP\/1.1 101 /);
-    t.notOk(/sec-websocket-protocol/i.test(answer), 'none of the others was selected, so none is');
-  },
-);
+t.test('tenantry is selected if the upstream selects nothing, and the token entry only if it is alone', async (t) => {
+  const stand = await openStand(t, { upstreamOptions: { protocol: () => false } });
+  const token = stand.issuer.token();
+  const neutral = await stand.open('/', null, {}, ['tenantry', `bearer.${token}`]);
+  t.equal(neutral.socket.protocol, 'tenantry');
+  t.notOk('sec-websocket-protocol' in (stand.upstream.requests[0]?.headers ?? {}), 'the upstream gets none');
+  // Browsers and `ws` fail a connection if they offered subprotocols and none was selected.
+  const alone = await stand.open('/', null, {}, [`bearer.${token}`]);
+  t.equal(alone.socket.protocol, `bearer.${token}`);
+  t.notOk(seen(stand).includes(token));
+  const answer = await rawHandshake(stand, '/', `Sec-WebSocket-Protocol: chat, bearer.${token}`);
+  t.match(answer, /^HTTP\/1.1 101 /);
+  t.notOk(/sec-websocket-protocol/i.test(answer), 'none of the others was selected, so none is');
+});
 
 t.test('a malformed list of subprotocols is refused', async (t) => {
   const stand = await openStand(t);
@@ -132,7 +129,7 @@ t.test('a malformed list of subprotocols is refused', async (t) => {
   t.match(await rawHandshake(stand, '/', two), /^HTTP\/1.1 400 [\s\S]*invalid_request/);
 });
 
-t.test('the cookie that is named in the settings is taken and hidden, other cookies stay as they are', async (t) => {
+t.test('the cookie named in the settings is accepted and hidden, other cookies stay unchanged', async (t) => {
   const stand = await openStand(t, { settings: { cookie: 'at' } });
   const token = stand.issuer.token();
   const cookie = `a=1; at=${token};b="x y"; atx=2; AT=3`;
@@ -141,15 +138,15 @@ t.test('the cookie that is named in the settings is taken and hidden, other cook
   await stand.open('/', null, { headers: { cookie: `at=${token}` } });
   t.notOk('cookie' in (stand.upstream.requests[1]?.headers ?? {}));
   const empty = await refusal(stand.open('/', null, { headers: { cookie: 'at=; b=2' } }));
-  t.equal(empty.code, 'unauthenticated', 'a cleared cookie is none');
+  t.equal(empty.code, 'unauthenticated', 'an empty cookie does not count');
   const two = await rawHandshake(stand, '/', `Cookie: at=${token}`, 'Cookie: at=nonsense');
   t.match(two, /^HTTP\/1.1 400 [\s\S]*invalid_request/, 'two that differ');
   const quiet = await openStand(t);
   const reply = await refusal(quiet.open('/', null, { headers: { cookie: `at=${quiet.issuer.token()}` } }));
-  t.equal(reply.code, 'unauthenticated', 'without the setting a cookie says nothing');
+  t.equal(reply.code, 'unauthenticated', 'without the setting a cookie does not count');
 });
 
-t.test('a token in a cookie counts only from the own host or an allowed origin', async (t) => {
+t.test('a token in a cookie counts only from the same host or an allowed origin', async (t) => {
   const own = await openStand(t, { settings: { cookie: 'at' } });
   const cookie = `at=${own.issuer.token()}`;
   const { port } = own.sidecar.address;
@@ -169,7 +166,7 @@ t.test('a token in a cookie counts only from the own host or an allowed origin',
   }
   t.match(await refusal(from(own, null, { 'sec-fetch-site': 'cross-site' })), { status: 403 });
   await own.open('/', undefined, { headers: { origin: 'https://evil.test' } });
-  t.pass('a token that a page had to know is another matter');
+  t.pass('a token that the page itself must know is allowed');
 
   const settings = { cookie: 'at', allowedOrigins: ['https://app.test'] };
   const listed = await openStand(t, { settings, issuer: own.issuer });
@@ -185,10 +182,10 @@ t.test('a token in a cookie counts only from the own host or an allowed origin',
     t.match(await refusal(from(listed, origin)), { status: 403, code: 'cross_site_request' }, origin);
   }
   const header = listed.open('/', undefined, { headers: { origin: 'https://evil.test' } });
-  t.match(await refusal(header), { status: 403 }, 'with a list every origin must be on it');
+  t.match(await refusal(header), { status: 403 }, 'with a list every origin must be in it');
 });
 
-t.test('a query parameter counts only where it is switched on, and is cut out without touching the rest', async (t) => {
+t.test('a query parameter counts only if it is switched on, and is removed without changing the rest', async (t) => {
   const stand = await openStand(t, { settings: { queryParameter: 'access_token' } });
   const token = stand.issuer.token();
   for (const [target, rest] of [
@@ -207,7 +204,7 @@ t.test('a query parameter counts only where it is switched on, and is cut out wi
   t.match(await refusal(off.open(`/?access_token=${token}`, null)), { status: 401, code: 'unauthenticated' });
 });
 
-t.test('tokens that differ in two places are refused, the same one in two places is not', async (t) => {
+t.test('different tokens in two places are refused, the same one in two places is not', async (t) => {
   const stand = await openStand(t, { settings: { cookie: 'at', queryParameter: 'q' } });
   const [one, two] = [stand.issuer.token(), stand.issuer.token()];
   const places = [`Authorization: Bearer ${one}`, `Sec-WebSocket-Protocol: chat, bearer.${one}`, `Cookie: at=${one}`];
@@ -221,10 +218,10 @@ t.test('tokens that differ in two places are refused, the same one in two places
     t.match(await rawHandshake(stand, `/?q=${one}`, place), /^HTTP\/1.1 101 /);
   }
   t.match(await rawHandshake(stand, '/', ...places), /^HTTP\/1.1 101 /);
-  t.notOk(seen(stand).includes(one), 'and it is taken out of all of them');
+  t.notOk(seen(stand).includes(one), 'and it is removed from all of them');
 });
 
-t.test('with forwardToken the upstream gets the token in Authorization, wherever it came from', async (t) => {
+t.test('with forwardToken the upstream gets the token in Authorization, wherever it was', async (t) => {
   const stand = await openStand(t, { settings: { cookie: 'at', forwardToken: true } });
   const token = stand.issuer.token();
   await stand.open('/', null, { headers: { cookie: `at=${token}` } });
@@ -234,30 +231,27 @@ t.test('with forwardToken the upstream gets the token in Authorization, wherever
   t.notMatch(
     stand.upstream.requests[1]?.headers['sec-websocket-protocol'],
     /bearer/,
-    'a subprotocol is never handed on',
+    'a subprotocol is never forwarded',
   );
 });
 
-t.test(
-  'an issuer without keys, and a feed that is silent, are answered with 503 and Retry-After, never 401',
-  async (t) => {
-    const stand = await openStand(t);
-    stand.issuer.setStale(31);
-    const reply = await refusal(stand.open());
-    t.match(reply, { status: 503, code: 'revocations_stale' });
-    t.match(reply.headers['retry-after'], /^[1-9]\d*$/);
-    t.notOk('www-authenticate' in reply.headers);
-    stand.issuer.setStale(29);
-    await stand.open();
-    const lookUp = () => Promise.reject(Object.assign(new Error('no keys')));
-    const broken = await openStand(t, { verifier: { keys: { find: () => undefined, lookUp } } });
-    t.match(await refusal(broken.open()), { status: 500, code: 'internal_error' }, 'what nobody foresaw opens nothing');
-    const sockets = [stand, broken].map(({ sidecar }) => sidecar.state().sockets);
-    t.same(sockets, [1, 0]);
-  },
-);
+t.test('an issuer without keys, and a silent feed, are answered with 503 and Retry-After, never 401', async (t) => {
+  const stand = await openStand(t);
+  stand.issuer.setStale(31);
+  const reply = await refusal(stand.open());
+  t.match(reply, { status: 503, code: 'revocations_stale' });
+  t.match(reply.headers['retry-after'], /^[1-9]\d*$/);
+  t.notOk('www-authenticate' in reply.headers);
+  stand.issuer.setStale(29);
+  await stand.open();
+  const lookUp = () => Promise.reject(Object.assign(new Error('no keys')));
+  const broken = await openStand(t, { verifier: { keys: { find: () => undefined, lookUp } } });
+  t.match(await refusal(broken.open()), { status: 500, code: 'internal_error' }, 'an unexpected error opens nothing');
+  const sockets = [stand, broken].map(({ sidecar }) => sidecar.state().sockets);
+  t.same(sockets, [1, 0]);
+});
 
-t.test('the WebSocket of browsers, as Node has it, connects with the token alone and beside tenantry', async (t) => {
+t.test('the WebSocket of browsers, as in Node, connects with the token alone and next to tenantry', async (t) => {
   const stand = await openStand(t, { upstreamOptions: { protocol: () => false } });
   const bearer = `bearer.${stand.issuer.token()}`;
   for (const [protocols, selected] of [

@@ -3,8 +3,8 @@ import { once } from 'node:events';
 import { get, type IncomingMessage } from 'node:http';
 import t from 'tap';
 import type { Revocation } from '../../../src/protocol/revocation.ts';
-import { openStand, openUpstream, refusal, type Stand } from '../../support/sidecar.ts';
 import { until } from '../../support/until.ts';
+import { openStand, openUpstream, refusal, type Stand } from '../open.ts';
 
 const SID = '0196f0aa-0000-7000-8000-000000000001';
 
@@ -25,14 +25,14 @@ t.test('a socket is closed with 4401 token_expired at the second of expiry, on b
   t.equal(sidecar.state().sockets, 1);
 });
 
-t.test('a token that only the tolerance of clocks would let pass opens nothing', async (t) => {
+t.test('a token that is valid only by the clock tolerance opens nothing', async (t) => {
   const { open, issuer } = await openStand(t);
   const token = issuer.token({}, { life: 60 });
   issuer.advance(61);
   t.match(await refusal(open('/', token)), { status: 401, code: 'token_expired' });
 });
 
-t.test('not one message of an ended token passes, even before the clock was looked at', async (t) => {
+t.test('not one message of an ended token passes, even before the timer has run', async (t) => {
   const upstream = await openUpstream(t, { echo: false });
   const { open, issuer } = await openStand(t, { upstream });
   const heard: string[] = [];
@@ -51,7 +51,7 @@ t.test('not one message of an ended token passes, even before the clock was look
   t.same([heard, other.messages], [[], []]);
 });
 
-t.test('each kind of revocation closes what it concerns with its reason, and nothing else', async (t) => {
+t.test('each kind of revocation closes the sockets it affects with its reason, and no others', async (t) => {
   const cases: [string, (stand: Stand) => Revocation, string][] = [
     ['session', () => ({ kind: 'session', sid: SID }), 'session_revoked'],
     ['user', ({ issuer }) => ({ kind: 'user', sub: issuer.userId, epoch: 2 }), 'token_stale'],
@@ -81,7 +81,7 @@ t.test('each kind of revocation closes what it concerns with its reason, and not
     t.same(await hit.closed, { code: 4401, reason }, kind);
     t.same(await again.closed, { code: 4401, reason }, kind);
     spared.socket.send('here');
-    t.equal(await spared.message(), 'here', `${kind}: others go on`);
+    t.equal(await spared.message(), 'here', `${kind}: others continue`);
     t.equal(stand.sidecar.state().sockets, 1);
   }
 });
@@ -96,7 +96,7 @@ t.test('a service client’s sockets close when it is disabled or its secret rot
   t.equal(await user.message(), 'here');
 });
 
-t.test('a newer token of the user goes on where an older one ends', async (t) => {
+t.test('a newer token of the user continues where an older one ends', async (t) => {
   const { open, issuer } = await openStand(t);
   const older = await open('/', issuer.token({ epoch: 1 }));
   const newer = await open('/', issuer.token({ epoch: 2 }));
@@ -106,7 +106,7 @@ t.test('a newer token of the user goes on where an older one ends', async (t) =>
   t.equal(await newer.message(), 'here');
 });
 
-t.test('a revocation while the upstream is still being asked ends the handshake with 401', async (t) => {
+t.test('a revocation while the upstream has not answered yet ends the handshake with 401', async (t) => {
   const upstream = await openUpstream(t);
   upstream.server.removeAllListeners('upgrade');
   const asked = once(upstream.server, 'upgrade');
@@ -119,7 +119,7 @@ t.test('a revocation while the upstream is still being asked ends the handshake 
   t.equal(sidecar.state().sockets, 0);
 });
 
-t.test('open sockets go on while the feed is silent, until their expiry; new ones are refused', async (t) => {
+t.test('open sockets continue while the feed is silent, until their expiry; new ones are refused', async (t) => {
   const { open, issuer } = await openStand(t);
   const client = await open('/', issuer.token({}, { life: 60 }));
   issuer.setStale(true);
@@ -130,14 +130,14 @@ t.test('open sockets go on while the feed is silent, until their expiry; new one
   t.same(await client.closed, { code: 4401, reason: 'token_expired' });
 });
 
-t.test('a client that does not answer the close frame is cut off, and its place is free again', async (t) => {
+t.test('a client that does not answer the close frame is disconnected, and its slot is free again', async (t) => {
   const { open, issuer, sidecar } = await openStand(t);
   const client = await open('/', issuer.token({ sid: SID }));
   client.socket.pause();
   issuer.revoke({ kind: 'session', sid: SID });
   await until(() => sidecar.state().sockets === 0);
   client.socket.resume();
-  t.same(await client.closed, { code: 4401, reason: 'session_revoked' }, 'what was sent is still read');
+  t.same(await client.closed, { code: 4401, reason: 'session_revoked' }, 'sent messages are still read');
 });
 
 t.test('a streamed answer to a plain request ends when its token is revoked', async (t) => {
@@ -165,7 +165,7 @@ t.test('a plain request that waits for its answer is answered 401 when its token
   t.match(await (await reply).json(), { code: 'session_revoked' });
 });
 
-t.test('a plain request that is under way at expiry may end, one that goes on for long after it may not', async (t) => {
+t.test('a plain request in progress at expiry may end, but not continue long after it', async (t) => {
   const upstream = await openUpstream(t, { answer: () => {} });
   const { http, issuer } = await openStand(t, { upstream });
   const ask = async () => {

@@ -1,10 +1,10 @@
-// Sockets whose token comes in their first message: nothing reaches the upstream before, and nobody waits for long.
+// Sockets whose token is in their first message: nothing reaches the upstream before, and no wait is long.
 import { createPublicKey, type KeyObject } from 'node:crypto';
 import { once } from 'node:events';
 import t from 'tap';
 import { createTestIssuer } from '../../../src/verifier/testkit/testkit.ts';
-import { type Client, openStand, openUpstream, refusal } from '../../support/sidecar.ts';
 import { until } from '../../support/until.ts';
+import { type Client, openStand, openUpstream, refusal } from '../open.ts';
 
 const SID = '0196f0aa-0000-7000-8000-000000000001';
 const frame = (token: unknown) => JSON.stringify({ event: 'authenticate', data: { token } });
@@ -14,7 +14,7 @@ async function parsed(client: Client): Promise<unknown> {
   return JSON.parse(String(await client.message()));
 }
 
-t.test('the first message authenticates, and only then is the upstream connected', async (t) => {
+t.test('the first message authenticates, and only then the upstream is connected', async (t) => {
   const stand = await openStand(t, { settings });
   const { open, issuer, upstream } = stand;
   const client = await open('/room?x=1', null);
@@ -32,29 +32,26 @@ t.test('the first message authenticates, and only then is the upstream connected
   t.same(await client.closed, { code: 4401, reason: 'session_revoked' });
 });
 
-t.test(
-  'messages sent right behind the first reach the upstream in their order, also when it takes its time',
-  async (t) => {
-    const upstream = await openUpstream(t);
-    const { open, issuer } = await openStand(t, { settings, upstream });
-    const [listener] = upstream.server.listeners('upgrade');
-    upstream.server.removeAllListeners('upgrade');
-    const asked = once(upstream.server, 'upgrade');
-    const client = await open('/', null);
-    client.socket.send(frame(issuer.token()));
-    for (const text of ['one', 'two', 'three']) client.socket.send(text);
-    const upgrade = await asked;
-    client.socket.send('four');
-    await new Promise((resolve) => client.socket.ping(resolve));
-    listener?.(...upgrade);
-    t.same(await parsed(client), { event: 'authenticated' });
-    for (const text of ['one', 'two', 'three', 'four']) t.equal(await client.message(), text);
-    client.socket.send(frame(issuer.token({}, { life: 10 })));
-    t.match(await parsed(client), { event: 'error', data: { code: 'token_older' } }, 'later ones renew');
-  },
-);
+t.test('messages sent right after the first reach the upstream in order, also when it is slow', async (t) => {
+  const upstream = await openUpstream(t);
+  const { open, issuer } = await openStand(t, { settings, upstream });
+  const [listener] = upstream.server.listeners('upgrade');
+  upstream.server.removeAllListeners('upgrade');
+  const asked = once(upstream.server, 'upgrade');
+  const client = await open('/', null);
+  client.socket.send(frame(issuer.token()));
+  for (const text of ['one', 'two', 'three']) client.socket.send(text);
+  const upgrade = await asked;
+  client.socket.send('four');
+  await new Promise((resolve) => client.socket.ping(resolve));
+  listener?.(...upgrade);
+  t.same(await parsed(client), { event: 'authenticated' });
+  for (const text of ['one', 'two', 'three', 'four']) t.equal(await client.message(), text);
+  client.socket.send(frame(issuer.token({}, { life: 10 })));
+  t.match(await parsed(client), { event: 'error', data: { code: 'token_older' } }, 'later ones renew');
+});
 
-t.test('a bad first message is answered with its reason and the socket closed with 4401', async (t) => {
+t.test('an invalid first message is answered with its reason and the socket closed with 4401', async (t) => {
   const { open, issuer, upstream, sidecar } = await openStand(t, { settings });
   const cases: [string | Buffer, string][] = [
     [frame('nonsense'), 'invalid_token'],
@@ -77,7 +74,7 @@ t.test('a bad first message is answered with its reason and the socket closed wi
   t.equal(sidecar.state().sockets, 0);
 });
 
-t.test('a message before the token is refused, and what follows it is not looked at', async (t) => {
+t.test('a message before the token is refused, and later ones are not read', async (t) => {
   const { open, issuer, upstream } = await openStand(t, { settings });
   const client = await open('/', null);
   client.socket.send('hello');
@@ -86,7 +83,7 @@ t.test('a message before the token is refused, and what follows it is not looked
   t.equal(upstream.requests.length, 0);
 });
 
-t.test('who sends no token in time is told so and closed', async (t) => {
+t.test('a client that sends no token in time gets the reason and is disconnected', async (t) => {
   const { open, sidecar } = await openStand(t, { settings: { ...settings, firstMessageSeconds: 0.2 } });
   const client = await open('/', null);
   t.same(await parsed(client), { event: 'error', data: { code: 'unauthenticated' } });
@@ -94,7 +91,7 @@ t.test('who sends no token in time is told so and closed', async (t) => {
   t.equal(sidecar.state().sockets, 0);
 });
 
-t.test('who sends more than a token takes is cut off, in one message or in endless pieces', async (t) => {
+t.test('a client that sends more than a token needs is cut off, in one message or in endless fragments', async (t) => {
   const { open, sidecar } = await openStand(t, { settings: { ...settings, firstMessageSeconds: 60 } });
   const large = await open('/', null);
   large.socket.send(`{"event":"authenticate","data":{"token":"${'x'.repeat(60_000)}"}}`);
@@ -107,7 +104,7 @@ t.test('who sends more than a token takes is cut off, in one message or in endle
   t.equal(sidecar.state().sockets, 0);
 });
 
-t.test('only so many may wait, and they count among all; a token at once needs no waiting place', async (t) => {
+t.test('waiting sockets have a limit and count in the total; a token at once needs no waiting slot', async (t) => {
   const { open, issuer, sidecar } = await openStand(t, {
     settings: { ...settings, firstMessageSeconds: 60, waitingMax: 2, socketsMax: 4 },
   });
@@ -119,14 +116,14 @@ t.test('only so many may wait, and they count among all; a token at once needs n
   first?.socket.send(frame(issuer.token()));
   if (first) t.same(await parsed(first), { event: 'authenticated' });
   await open('/', null);
-  t.match(await refusal(open()), { status: 503, code: 'sidecar_full' }, 'four in all');
+  t.match(await refusal(open()), { status: 503, code: 'sidecar_full' }, 'four in total');
   second?.socket.close();
   await second?.closed;
   await until(() => sidecar.state().sockets === 3);
   await open();
 });
 
-t.test('outages and limits are told with 1013 and 1014, not as a bad token', async (t) => {
+t.test('outages and limits are reported with 1013 and 1014, not as an invalid token', async (t) => {
   const stale = await openStand(t, { settings: { ...settings, socketsPerUserMax: 1 } });
   stale.issuer.setStale(true);
   const client = await stale.open('/', null);
@@ -151,25 +148,22 @@ t.test('outages and limits are told with 1013 and 1014, not as a bad token', asy
   t.equal(refusing.sidecar.state().sockets, 0);
 });
 
-t.test(
-  'the first offered subprotocol is selected and asked of the upstream; the upstream must select it',
-  async (t) => {
-    const upstreamOptions = { protocol: (offered: Set<string>) => (offered.has('v1') ? 'v1' : false) } as const;
-    const { open, issuer, upstream } = await openStand(t, { settings, upstreamOptions });
-    const client = await open('/', null, {}, ['tenantry', 'v1', 'v2']);
-    t.equal(client.socket.protocol, 'v1');
-    client.socket.send(frame(issuer.token()));
-    t.same(await parsed(client), { event: 'authenticated' });
-    client.socket.send('hello');
-    t.equal(await client.message(), 'hello');
-    t.equal(upstream.requests[0]?.headers['sec-websocket-protocol'], 'v1');
-    const other = await open('/', null, {}, ['v2']);
-    other.socket.send(frame(issuer.token()));
-    t.equal((await other.closed).code, 1014);
-  },
-);
+t.test('the first offered subprotocol is selected and requested from the upstream, which must select it', async (t) => {
+  const upstreamOptions = { protocol: (offered: Set<string>) => (offered.has('v1') ? 'v1' : false) } as const;
+  const { open, issuer, upstream } = await openStand(t, { settings, upstreamOptions });
+  const client = await open('/', null, {}, ['tenantry', 'v1', 'v2']);
+  t.equal(client.socket.protocol, 'v1');
+  client.socket.send(frame(issuer.token()));
+  t.same(await parsed(client), { event: 'authenticated' });
+  client.socket.send('hello');
+  t.equal(await client.message(), 'hello');
+  t.equal(upstream.requests[0]?.headers['sec-websocket-protocol'], 'v1');
+  const other = await open('/', null, {}, ['v2']);
+  other.socket.send(frame(issuer.token()));
+  t.equal((await other.closed).code, 1014);
+});
 
-t.test('a bad token elsewhere is refused at the handshake: it does not open a socket to wait', async (t) => {
+t.test('an invalid token elsewhere is refused at the handshake: no socket is opened to wait', async (t) => {
   const { open } = await openStand(t, { settings });
   t.match(await refusal(open('/', 'nonsense')), { status: 401, code: 'invalid_token' });
   const origins = await openStand(t, { settings: { ...settings, allowedOrigins: ['https://app.test'] } });
@@ -177,7 +171,7 @@ t.test('a bad token elsewhere is refused at the handshake: it does not open a so
   t.match(await refusal(foreign), { status: 403, code: 'cross_site_request' });
 });
 
-t.test('a client that leaves while its token is being looked at leaves nothing open', async (t) => {
+t.test('a client that leaves while its token is being checked leaves nothing open', async (t) => {
   const issuer = createTestIssuer();
   const [jwk] = issuer.jwks().keys;
   const { promise: looked, resolve: find } = Promise.withResolvers<KeyObject>();
@@ -201,7 +195,7 @@ t.test('a client that leaves while its token is being looked at leaves nothing o
   // @ts-expect-error the socket below: a reset is noticed although nothing is read
   waiting.socket._socket.resetAndDestroy();
   await t.rejects(opening);
-  // What came before an answer to somebody else has been noticed.
+  // Everything before an answer to another client has been noticed.
   for (let round = 0; round < 3; round += 1) await refusal(open('/', 'nonsense'));
   find(createPublicKey({ key: { ...jwk }, format: 'jwk' }));
   await until(() => sidecar.state().sockets === 0);

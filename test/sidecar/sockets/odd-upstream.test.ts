@@ -1,8 +1,8 @@
-// Upstreams that answer what is no answer: their requests fail, and nothing else does.
+// Upstreams whose answers are not valid: their requests fail, and nothing else does.
 import t from 'tap';
-import { openStand, openUpstream, refusal } from '../../support/sidecar.ts';
+import { openStand, openUpstream, refusal } from '../open.ts';
 
-/** A stand before an upstream that answers each connection with these bytes. */
+/** A sidecar before an upstream that answers each connection with these bytes. */
 async function behind(t: import('tap').Test, answer: string) {
   const upstream = await openUpstream(t);
   upstream.server.removeAllListeners('request').removeAllListeners('upgrade');
@@ -15,22 +15,22 @@ async function behind(t: import('tap').Test, answer: string) {
 
 const WITHOUT_BODY = 'Content-Length: 0\r\n\r\n';
 
-t.test('what is no status, and a switch of protocols that nobody asked for, is 502', async (t) => {
+t.test('an invalid status, and a protocol switch that was not requested, is 502', async (t) => {
   for (const line of ['099 Early', '000 None', '101 Switching Protocols']) {
     const { open, plain, sidecar } = await behind(t, `HTTP/1.1 ${line}\r\n${WITHOUT_BODY}`);
     t.equal((await plain()).status, 502, `${line}, plain`);
     t.match(await refusal(open()), { status: 502, code: 'upstream_unavailable' }, `${line}, socket`);
-    t.match(sidecar.state(), { sockets: 0 }, 'no place is left taken');
+    t.match(sidecar.state(), { sockets: 0 }, 'no slot stays in use');
   }
 });
 
-t.test('a reason that cannot be written is left out', async (t) => {
+t.test('a reason phrase that cannot be written is left out', async (t) => {
   const { plain } = await behind(t, `HTTP/1.1 200 a\x01b\x7fc\r\n${WITHOUT_BODY}`);
   const { status, statusText } = await plain();
   t.same({ status, statusText }, { status: 200, statusText: 'abc' });
 });
 
-t.test('a path that holds a token is logged without it', async (t) => {
+t.test('a path that contains a token is logged without it', async (t) => {
   const { http, issuer, lines } = await openStand(t);
   const token = issuer.token();
   await fetch(`${http}/chat%3Faccess_token=${token}`);

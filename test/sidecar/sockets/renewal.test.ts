@@ -1,6 +1,6 @@
-// A client hands in a fresh token on an open socket, and goes on without connecting anew.
+// A client sends a new token on an open socket, and continues without a new connection.
 import t from 'tap';
-import { type Client, openStand, openUpstream } from '../../support/sidecar.ts';
+import { type Client, openStand, openUpstream } from '../open.ts';
 
 const [SID, OTHER_SID] = ['0196f0aa-0000-7000-8000-000000000001', '0196f0aa-0000-7000-8000-000000000002'];
 const OTHER = '0196f0aa-0000-7000-8000-0000000000aa';
@@ -15,7 +15,7 @@ function isoOf(token: string): string {
   return new Date(exp * 1000).toISOString();
 }
 
-t.test('a fresh token lets the socket go on past the expiry of the old one, many times', async (t) => {
+t.test('a new token keeps the socket open past the expiry of the old one, many times', async (t) => {
   const { open, issuer, upstream } = await openStand(t);
   const client = await open('/', issuer.token({ sid: SID }, { life: 60 }));
   for (let round = 0; round < 5; round += 1) {
@@ -38,7 +38,7 @@ t.test('a fresh token lets the socket go on past the expiry of the old one, many
   t.same(await client.closed, { code: 4401, reason: 'token_expired' });
 });
 
-t.test('the upstream never sees a message that renews, good or bad, whole or broken, small or huge', async (t) => {
+t.test('the upstream never sees a renewal message, valid or invalid, whole or broken, small or huge', async (t) => {
   const upstream = await openUpstream(t, { echo: false });
   const { open, issuer } = await openStand(t, { upstream });
   const heard: string[] = [];
@@ -70,7 +70,7 @@ t.test('the upstream never sees a message that renews, good or bad, whole or bro
   t.same(heard, ['end']);
 });
 
-t.test('messages that are only like it are the upstream’s, untouched', async (t) => {
+t.test('messages that are only similar go to the upstream unchanged', async (t) => {
   const { open } = await openStand(t);
   const client = await open();
   for (const message of [
@@ -92,7 +92,7 @@ t.test('messages that are only like it are the upstream’s, untouched', async (
   }
 });
 
-t.test('what is no renewal is refused with its reason, and the old token goes on until its end', async (t) => {
+t.test('an invalid renewal is refused with its reason, and the old token stays in use until its end', async (t) => {
   const { open, issuer } = await openStand(t);
   issuer.advance(100);
   const session = { sid: SID, permissions: ['deals:read'], roles: ['Agent'] };
@@ -136,21 +136,18 @@ t.test('a socket ends with the session that opened it as well as with the one th
   t.same(await client.closed, { code: 4401, reason: 'session_revoked' });
 });
 
-t.test(
-  'a renewed socket is judged by the newest token: a newer epoch outlives the revocation of the older',
-  async (t) => {
-    const { open, issuer } = await openStand(t);
-    const client = await open('/', issuer.token({ sid: SID, epoch: 1 }, { life: 500 }));
-    t.match(await renew(client, issuer.token({ sid: SID, epoch: 2 })), { event: 'authenticated' });
-    issuer.revoke({ kind: 'user', sub: issuer.userId, epoch: 2 });
-    client.socket.send('still here');
-    t.equal(await client.message(), 'still here');
-    issuer.revoke({ kind: 'user', sub: issuer.userId, epoch: 3 });
-    t.same(await client.closed, { code: 4401, reason: 'token_stale' });
-  },
-);
+t.test('a renewed socket follows the newest token: a newer epoch outlives the revocation of the older', async (t) => {
+  const { open, issuer } = await openStand(t);
+  const client = await open('/', issuer.token({ sid: SID, epoch: 1 }, { life: 500 }));
+  t.match(await renew(client, issuer.token({ sid: SID, epoch: 2 })), { event: 'authenticated' });
+  issuer.revoke({ kind: 'user', sub: issuer.userId, epoch: 2 });
+  client.socket.send('still here');
+  t.equal(await client.message(), 'still here');
+  issuer.revoke({ kind: 'user', sub: issuer.userId, epoch: 3 });
+  t.same(await client.closed, { code: 4401, reason: 'token_stale' });
+});
 
-t.test('tokens handed in at once leave the socket with the one that ends last', async (t) => {
+t.test('of several tokens sent at the same time the one with the latest expiry counts', async (t) => {
   const { open, issuer } = await openStand(t);
   const client = await open('/', issuer.token({}, { life: 100 }));
   const lives = [300, 200, 400, 150];
@@ -166,7 +163,7 @@ t.test('tokens handed in at once leave the socket with the one that ends last', 
   t.same(await client.closed, { code: 4401, reason: 'token_expired' });
 });
 
-t.test('a flood of tokens is not judged', async (t) => {
+t.test('a flood of tokens is not checked', async (t) => {
   const { open, issuer } = await openStand(t);
   const client = await open();
   for (let count = 0; count < 10; count += 1) {
@@ -177,7 +174,7 @@ t.test('a flood of tokens is not judged', async (t) => {
   t.match(await renew(client, issuer.token()), { event: 'authenticated' });
 });
 
-t.test('a client that asks on and on and reads nothing is not answered without end', async (t) => {
+t.test('a client that asks endlessly and reads nothing does not get endless answers', async (t) => {
   const { open, upstream } = await openStand(t);
   const client = await open();
   client.socket.pause();
@@ -191,6 +188,6 @@ t.test('a client that asks on and on and reads nothing is not answered without e
   await heard;
   client.socket.resume();
   while ((await client.message()) !== 'the end');
-  // What fits between the two processes' sockets, and a hundred.
+  // The size of the buffers between the two processes, plus a hundred.
   t.ok(client.messages.length < asked / 2, `${client.messages.length} answers`);
 });

@@ -1,4 +1,4 @@
-// A real Socket.IO server behind the sidecar, which does no authentication of its own.
+// A real Socket.IO server behind the sidecar, without its own authentication.
 import { once } from 'node:events';
 import { createServer } from 'node:http';
 import type { AddressInfo } from 'node:net';
@@ -6,7 +6,7 @@ import { Server, type Socket as ServerSocket } from 'socket.io';
 import { io, type ManagerOptions, type Socket, type SocketOptions } from 'socket.io-client';
 import t, { type Test } from 'tap';
 import { createTestIssuer } from '../../../src/verifier/testkit/testkit.ts';
-import { openStand, type Stand, type Upstream } from '../../support/sidecar.ts';
+import { openStand, type Stand, type Upstream } from '../open.ts';
 
 /** The next event of a client, with its arguments. */
 function next(emitter: unknown, event: string): Promise<unknown[]> {
@@ -63,7 +63,7 @@ async function openHall(t: Test): Promise<Hall> {
 
 const events: string[] = [];
 
-t.test('a client connects by polling, is upgraded to a websocket, and the server knows who it is', async (t) => {
+t.test('a client connects by polling, is upgraded to a websocket, and the server knows its user', async (t) => {
   const { stand, connect, sockets } = await openHall(t);
   const client = await connect(stand.issuer.token({ sid: SID }));
   if (client.io.engine.transport.name !== 'websocket') await next(client.io.engine, 'upgrade');
@@ -93,7 +93,7 @@ t.test(
   },
 );
 
-t.test('without a good token neither transport connects, and spoofed headers do not help', async (t) => {
+t.test('without a valid token neither transport connects, and forged headers do not help', async (t) => {
   const { stand, connect, sockets } = await openHall(t);
   const spoofed = { 'x-user-id': 'admin', X_User_ID: 'admin' };
   for (const transport of ['polling', 'websocket'] as const) {
@@ -127,14 +127,14 @@ t.test(
     client.emit('authenticate', { token: 'nonsense' });
     t.same(await refused, [{ code: 'invalid_token' }]);
     t.same(await client.emitWithAck('authenticate', {}), { event: 'error', data: { code: 'malformed_frame' } });
-    t.same(events, ['whoami'], 'the server saw none of it');
+    t.same(events, ['whoami'], 'the server received none of it');
     const gone = next(client, 'disconnect');
     issuer.advance(10);
     t.equal((await gone)[0], 'transport close');
   },
 );
 
-t.test('events of that name in other namespaces, and of other names, are the server’s', async (t) => {
+t.test('events with that name in other namespaces, and with other names, go to the server', async (t) => {
   const { stand, connect } = await openHall(t);
   const client = await connect(stand.issuer.token(), { transports: ['websocket'] });
   const admin = client.io.socket('/admin');

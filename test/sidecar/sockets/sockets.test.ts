@@ -3,9 +3,9 @@ import { once } from 'node:events';
 import { createServer } from 'node:net';
 import t from 'tap';
 import { createTestIssuer } from '../../../src/verifier/testkit/testkit.ts';
-import { openStand, openUpstream, refusal } from '../../support/sidecar.ts';
+import { openStand, openUpstream, refusal } from '../open.ts';
 
-t.test('text, binary, empty and fragmented messages pass both ways as they are', async (t) => {
+t.test('text, binary, empty and fragmented messages pass both ways unchanged', async (t) => {
   const { open } = await openStand(t);
   const client = await open('/chat?room=1');
   const sent = ['hello', 'ünïcode 🙂', '', Buffer.from([0, 1, 2, 255]), Buffer.alloc(0), 'x'.repeat(100_000)];
@@ -19,7 +19,7 @@ t.test('text, binary, empty and fragmented messages pass both ways as they are',
   t.equal(await client.message(), 'in three parts');
 });
 
-t.test('messages keep their order and none is lost, in both directions at once', async (t) => {
+t.test('messages keep their order and none is lost, in both directions at the same time', async (t) => {
   const { open } = await openStand(t);
   const client = await open();
   const count = 5_000;
@@ -31,7 +31,7 @@ t.test('messages keep their order and none is lost, in both directions at once',
   t.equal(client.messages.length, count);
 });
 
-t.test('what the upstream says at once reaches the client, and what the client says last the upstream', async (t) => {
+t.test('the upstream’s first messages reach the client, and the client’s last messages the upstream', async (t) => {
   const upstream = await openUpstream(t, { echo: false });
   const { open } = await openStand(t, { upstream });
   const accepting = upstream.next();
@@ -49,10 +49,10 @@ t.test('what the upstream says at once reaches the client, and what the client s
   t.same(heard, ['last']);
 });
 
-t.test('what the upstream says with its handshake is never lost, whoever is let in beside', async (t) => {
+t.test('messages sent together with the upstream’s handshake are never lost, with many clients at once', async (t) => {
   const upstream = await openUpstream(t, { echo: false });
   upstream.sockets.on('connection', (socket, { url }) => {
-    socket.send(`hello ${url}`); // leaves together with the 101
+    socket.send(`hello ${url}`); // sent together with the 101
     socket.send('and welcome');
   });
   const { open } = await openStand(t, { upstream });
@@ -68,7 +68,7 @@ t.test('what the upstream says with its handshake is never lost, whoever is let 
   }
 });
 
-t.test('close codes and reasons pass both ways; those that cannot be sent become ones that can', async (t) => {
+t.test('close codes and reasons pass both ways; those that cannot be sent are replaced', async (t) => {
   const { open, upstream } = await openStand(t, { upstreamOptions: { echo: false } });
   for (const [code, reason] of [
     [1000, 'done'],
@@ -101,7 +101,7 @@ t.test('close codes and reasons pass both ways; those that cannot be sent become
   t.same(await orphan.closed, { code: 1014, reason: 'upstream_lost' });
 });
 
-t.test('a message past the limit closes the socket with 1009, whoever sent it', async (t) => {
+t.test('a message beyond the limit closes the socket with 1009, whoever sent it', async (t) => {
   const { open, upstream } = await openStand(t, {
     settings: { messageBytesMax: 1000 },
     upstreamOptions: { echo: false },
@@ -118,7 +118,7 @@ t.test('a message past the limit closes the socket with 1009, whoever sent it', 
   t.same(await other.closed, { code: 1009, reason: 'message_too_big' });
 });
 
-t.test('frames that break the protocol end the socket and reach nobody', async (t) => {
+t.test('frames that break the protocol end the socket and do not pass', async (t) => {
   const { open, upstream } = await openStand(t, { upstreamOptions: { echo: false } });
   const accepting = upstream.next();
   const client = await open();
@@ -134,17 +134,17 @@ t.test('frames that break the protocol end the socket and reach nobody', async (
   t.equal(heard, 0);
 });
 
-t.test('the subprotocol that the upstream selects is selected, and none where it selects none', async (t) => {
+t.test('the upstream’s selected subprotocol is selected, and none if it selects none', async (t) => {
   const protocol = (offered: Set<string>) => (offered.has('v2') ? 'v2' : false);
   const { open, upstream } = await openStand(t, { upstreamOptions: { protocol } });
   const client = await open('/', undefined, {}, ['v1', 'v2']);
   t.equal(client.socket.protocol, 'v2');
   t.equal(upstream.requests[0]?.headers['sec-websocket-protocol'], 'v1, v2');
-  // `ws` gives up where it offered some and none is selected, as browsers do: so the answer held none.
+  // `ws` fails if it offered some and none is selected, as browsers do: so the answer had none.
   await t.rejects(open('/', undefined, {}, ['v1']), /Server sent no subprotocol/);
 });
 
-t.test('compression is offered to nobody', async (t) => {
+t.test('compression is never offered', async (t) => {
   const { open, upstream } = await openStand(t);
   const client = await open();
   t.equal(client.socket.extensions, '');
@@ -168,7 +168,7 @@ t.test('headers of the answer that opens the upstream socket reach the client', 
   t.same(await seen, ['a=1', 'b=2', 'undefined'], 'but not those about the connection');
 });
 
-t.test('a handshake that the upstream refuses is answered with its own answer', async (t) => {
+t.test('a handshake that the upstream refuses gets the answer of the upstream', async (t) => {
   const issuer = createTestIssuer();
   const upstream = await openUpstream(t);
   upstream.server.removeAllListeners('upgrade');
@@ -179,10 +179,10 @@ t.test('a handshake that the upstream refuses is answered with its own answer', 
   const reply = await refusal(open());
   t.match(reply, { status: 404, text: 'nothing', headers: { 'x-own': '1', connection: 'close' } });
   t.match(await refusal(open()), { status: 404 }, 'again');
-  t.equal(sidecar.state().sockets, 0, 'no place is left taken');
+  t.equal(sidecar.state().sockets, 0, 'no slot stays in use');
 });
 
-t.test('502 while the upstream is away, 504 while it does not answer, and no place is left taken', async (t) => {
+t.test('502 while the upstream is away, 504 while it does not answer, and no slot stays in use', async (t) => {
   const closed = createServer();
   closed.listen(0, '127.0.0.1');
   await once(closed, 'listening');
@@ -203,7 +203,7 @@ t.test('502 while the upstream is away, 504 while it does not answer, and no pla
   t.equal(mute.sidecar.state().sockets, 0);
 });
 
-t.test('a false handshake of the upstream is refused', async (t) => {
+t.test('an invalid handshake of the upstream is refused', async (t) => {
   for (const answer of [
     'HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\nConnection: Upgrade\r\nSec-WebSocket-Accept: AAAA\r\n\r\n',
     'HTTP/1.1 101 Switching Protocols\r\nUpgrade: h2c\r\nConnection: Upgrade\r\n\r\n',
@@ -219,7 +219,7 @@ t.test('a false handshake of the upstream is refused', async (t) => {
   }
 });
 
-t.test('a client that leaves while the upstream is asked frees its place, and the upstream is let go', async (t) => {
+t.test('a client that leaves during the upstream’s handshake frees its slot and the upstream connection', async (t) => {
   const upstream = await openUpstream(t);
   upstream.server.removeAllListeners('upgrade');
   const asked = once(upstream.server, 'upgrade');
@@ -238,7 +238,7 @@ t.test('a client that leaves while the upstream is asked frees its place, and th
   t.equal(sidecar.state().sockets, 0);
 });
 
-t.test('a peer that gives no sign of life is dropped, one that does stays', async (t) => {
+t.test('a peer without any sign of life is disconnected, one with some stays', async (t) => {
   const { open, upstream } = await openStand(t, {
     settings: { pingSeconds: 0.3 },
     upstreamOptions: { echo: false },
@@ -248,7 +248,7 @@ t.test('a peer that gives no sign of life is dropped, one that does stays', asyn
   const accepting = upstream.next();
   const dead = await open('/', undefined, { autoPong: false });
   const [code] = await once((await accepting).socket, 'close');
-  t.equal(code, 1001, 'the upstream is told');
+  t.equal(code, 1001, 'the upstream is informed');
   t.equal((await dead.closed).code, 1006);
   await Promise.all(pings);
   t.equal(alive.socket.readyState, alive.socket.OPEN);

@@ -1,31 +1,39 @@
-// Taking over an account that was never proven, against sign-ins with the planted password, and two invitations of one
-// new e-mail: many rounds of each.
+// Taking over an account whose e-mail was never proven, during sign-ins with the password that someone else set, and
+// two invitations of one new e-mail. Many rounds of each.
 import t from 'tap';
-import { atOnce, newAccount } from '../../support/client.ts';
-import { codesOf, freshEmail, openInviting, registering, setSeats, statusesOf } from '../../support/inviting.ts';
+import {
+  codesOf,
+  freshEmail,
+  openInviting,
+  registering,
+  setSeats,
+  statusesOf,
+} from '../../directory/invitations/inviting.ts';
+import { atOnce } from '../../support/client.ts';
+import { newAccount } from '../../support/fixtures/accounts.ts';
 import { rounds } from '../../support/thorough.ts';
 
 const inviting = await openInviting(t);
 const { api, database } = inviting;
 
-t.test('no sign-in with the planted password outlives the takeover, however they meet', async (t) => {
+t.test('no sign-in with the earlier password survives the takeover, whatever the order', async (t) => {
   for (let round = 0; round < rounds(50); round += 1) {
-    const planted = await newAccount(api, { email: freshEmail() });
-    const { token } = await inviting.invited(planted.email);
-    const { email, password } = planted;
+    const unproven = await newAccount(api, { email: freshEmail() });
+    const { token } = await inviting.invited(unproven.email);
+    const { email, password } = unproven;
     const replies = await atOnce(3, (index) =>
       index === 0 ? api.post('/invitations/accept', registering(token)) : api.post('/auth/login', { email, password }),
     );
     t.equal(replies[0]?.status, 200);
     const live = await database.query<{ id: string }>(
       'SELECT id FROM sessions WHERE user_id = $1 AND revoked_at IS NULL',
-      [planted.userId],
+      [unproven.userId],
     );
     t.same(live, [{ id: replies[0]?.body.data.sessionId }], `round ${round}`);
   }
 });
 
-t.test('of two organizations that invite a new e-mail the first one accepted makes the account', async (t) => {
+t.test('of two organizations that invite a new e-mail, the first one accepted creates the account', async (t) => {
   const other = await newAccount(api);
   await setSeats(database, other.organization.id, 1000);
   for (let round = 0; round < rounds(50); round += 1) {

@@ -1,36 +1,39 @@
-// Whoever proves the mailbox ends what somebody who never did has planted in an account of that e-mail.
+// A user who proves the mailbox ends everything that someone else has set up in an account of that e-mail.
 import t from 'tap';
-import { newAccount } from '../../support/client.ts';
-import { freshEmail, openInviting, PASSWORD, registering, setSeats } from '../../support/inviting.ts';
+import { freshEmail, openInviting, PASSWORD, registering, setSeats } from '../../directory/invitations/inviting.ts';
+import { newAccount } from '../../support/fixtures/accounts.ts';
 import { refused } from '../../support/raw.ts';
-import { eventsAbout } from '../../support/session-state.ts';
+import { eventsAbout } from '../../support/rows.ts';
 
 const inviting = await openInviting(t);
 const { api, database, owner } = inviting;
 
-t.test('registering by invitation takes over an account that was never proven', async (t) => {
-  const planted = await newAccount(api, { email: freshEmail(), name: 'Mallory' });
-  const second = await api.post('/auth/login', { email: planted.email, password: planted.password });
-  const { token } = await inviting.invited(planted.email);
+t.test('registering by invitation takes over an account whose e-mail was never proven', async (t) => {
+  const unproven = await newAccount(api, { email: freshEmail(), name: 'Mallory' });
+  const second = await api.post('/auth/login', { email: unproven.email, password: unproven.password });
+  const { token } = await inviting.invited(unproven.email);
   const reply = await api.post('/invitations/accept', registering(token, 'Grace'));
   t.equal(reply.status, 200);
   const { data } = reply.body;
-  t.match(data, { user: { id: planted.userId, name: 'Grace', emailVerified: true }, organization: owner.organization });
-  for (const old of [planted, second.body.data]) {
+  t.match(data, {
+    user: { id: unproven.userId, name: 'Grace', emailVerified: true },
+    organization: owner.organization,
+  });
+  for (const old of [unproven, second.body.data]) {
     const me = await api.get('/me', { token: old.accessToken });
     refused(t, me, 'session_revoked', 'the access token');
     refused(t, await api.post('/auth/refresh', { refreshToken: old.refreshToken }), 'session_revoked', 'the session');
   }
-  const login = (password: string) => api.post('/auth/login', { email: planted.email, password });
-  refused(t, await login(planted.password), 'invalid_credentials', 'the planted password');
+  const login = (password: string) => api.post('/auth/login', { email: unproven.email, password });
+  refused(t, await login(unproven.password), 'invalid_credentials', 'the earlier password');
   t.equal((await login(PASSWORD)).status, 200);
   t.equal((await api.get('/me', { token: data.accessToken })).status, 200);
   const sessions = await api.get('/me/sessions', { token: data.accessToken });
   t.equal(sessions.body.pagination.total, 2);
-  t.ok((await eventsAbout(database, planted.userId)).includes('user.claimed'));
+  t.ok((await eventsAbout(database, unproven.userId)).includes('user.claimed'));
 });
 
-t.test('a signed-in user’s first proof ends their other sessions and keeps this one', async (t) => {
+t.test('the first proof of a signed-in user ends their other sessions and keeps this one', async (t) => {
   const guest = await newAccount(api, { email: freshEmail() });
   const other = await api.post('/auth/login', { email: guest.email, password: guest.password });
   const first = await inviting.invited(guest.email);
@@ -47,21 +50,21 @@ t.test('a signed-in user’s first proof ends their other sessions and keeps thi
   t.equal(lives.status, 200, 'a later proof ends nothing');
 });
 
-t.test('what the account was a member of stays, and what it has sent ends', async (t) => {
-  const planted = await newAccount(api, { email: freshEmail(), name: 'Mallory', organizationName: 'Evil' });
+t.test('the memberships of the account stay, and the invitations it has sent end', async (t) => {
+  const unproven = await newAccount(api, { email: freshEmail(), name: 'Mallory', organizationName: 'Evil' });
   const bystander = await newAccount(api);
-  await setSeats(database, planted.organization.id, 10);
+  await setSeats(database, unproven.organization.id, 10);
   const sent = [
-    await inviting.invited(freshEmail(), 'owner', planted.accessToken),
-    await inviting.invited(freshEmail(), 'agent', planted.accessToken),
+    await inviting.invited(freshEmail(), 'owner', unproven.accessToken),
+    await inviting.invited(freshEmail(), 'agent', unproven.accessToken),
   ];
   await database.query(`UPDATE invitations SET expires_at = now() - interval '1 s' WHERE id = $1`, [sent[1]?.id]);
   const foreign = await inviting.invited(freshEmail(), 'agent', bystander.accessToken);
-  const { token } = await inviting.invited(planted.email);
+  const { token } = await inviting.invited(unproven.email);
   const { data } = (await api.post('/invitations/accept', registering(token, 'Grace'))).body;
-  t.equal(data.user.id, planted.userId);
+  t.equal(data.user.id, unproven.userId);
   const names = data.memberships.map(({ organization }: { organization: { id: string } }) => organization.id);
-  t.same(names, [planted.organization.id, owner.organization.id], 'no organization was lost');
+  t.same(names, [unproven.organization.id, owner.organization.id], 'no organization was lost');
   for (const { id, token: old } of sent) {
     refused(t, await api.post('/invitations/accept', registering(old)), 'invitation_invalid', 'sent before');
     const events = await database.query(
@@ -69,38 +72,38 @@ t.test('what the account was a member of stays, and what it has sent ends', asyn
       ['invitation.revoked', id],
     );
     const event = {
-      organization_id: planted.organization.id,
-      actor_id: planted.userId,
+      organization_id: unproven.organization.id,
+      actor_id: unproven.userId,
       data: { reason: 'account_claimed' },
     };
     t.same(events, [event]);
   }
-  t.equal((await api.post('/invitations/accept', registering(foreign.token))).status, 200, 'others’ invitations go on');
+  t.equal((await api.post('/invitations/accept', registering(foreign.token))).status, 200, 'other invitations stay');
 });
 
-t.test('whoever was handed an account signs in to what they joined, and can leave the rest', async (t) => {
-  const planted = await newAccount(api, { email: freshEmail(), name: 'Mallory' });
+t.test('a user who took over an account signs in to the joined organization, and can leave the others', async (t) => {
+  const unproven = await newAccount(api, { email: freshEmail(), name: 'Mallory' });
   const accomplice = await newAccount(api);
-  const joining = await inviting.invited(accomplice.email, 'owner', planted.accessToken);
+  const joining = await inviting.invited(accomplice.email, 'owner', unproven.accessToken);
   const joined = await api.post('/invitations/accept', { token: joining.token }, { token: accomplice.accessToken });
   t.equal(joined.status, 200);
-  const { token } = await inviting.invited(planted.email);
+  const { token } = await inviting.invited(unproven.email);
   t.equal((await api.post('/invitations/accept', registering(token))).status, 200);
   const login = async (organization?: string) =>
-    (await api.post('/auth/login', { email: planted.email, password: PASSWORD, organization })).body.data;
+    (await api.post('/auth/login', { email: unproven.email, password: PASSWORD, organization })).body.data;
   t.equal((await login()).organization.id, owner.organization.id);
   const elsewhere = await newAccount(api);
-  const later = await inviting.invited(planted.email, 'agent', elsewhere.accessToken);
+  const later = await inviting.invited(unproven.email, 'agent', elsewhere.accessToken);
   const { accessToken } = await login();
   t.equal((await api.post('/invitations/accept', { token: later.token }, { token: accessToken })).status, 200);
-  t.equal((await login()).organization.id, owner.organization.id, 'of what was joined since, the oldest');
-  const there = await login(planted.organization.id);
-  t.equal(there.organization.id, planted.organization.id, 'by its name, still');
-  const left = await api.delete(`/me/organizations/${planted.organization.id}`, { token: there.accessToken });
+  t.equal((await login()).organization.id, owner.organization.id, 'of the organizations joined since then, the oldest');
+  const there = await login(unproven.organization.id);
+  t.equal(there.organization.id, unproven.organization.id, 'still by its name');
+  const left = await api.delete(`/me/organizations/${unproven.organization.id}`, { token: there.accessToken });
   t.equal(left.status, 204, 'left');
 });
 
-t.test('an account that was proven by its own user keeps the oldest organization as its first', async (t) => {
+t.test('an account that its own user has proven keeps its oldest organization as the first', async (t) => {
   const guest = await newAccount(api, { email: freshEmail() });
   const { token } = await inviting.invited(guest.email);
   t.equal((await api.post('/invitations/accept', { token }, { token: guest.accessToken })).status, 200);

@@ -1,8 +1,7 @@
-// One token and several who hold it, and the last seat: many rounds of each, all calls waiting for the same moment.
+// One token used by several callers, and the last seat: many rounds of each, all calls start at the same moment.
 import t from 'tap';
 import type { Statement, SystemReader } from '../../../src/base/database/db.ts';
 import { acceptByRegistering } from '../../../src/sign-in/accept-invitation/accept-invitation.ts';
-import { atOnce, newAccount, type Reply } from '../../support/client.ts';
 import {
   codesOf,
   countMembers,
@@ -12,7 +11,9 @@ import {
   registering,
   setSeats,
   statusesOf,
-} from '../../support/inviting.ts';
+} from '../../directory/invitations/inviting.ts';
+import { atOnce, type Reply } from '../../support/client.ts';
+import { newAccount } from '../../support/fixtures/accounts.ts';
 import { rounds } from '../../support/thorough.ts';
 
 const ROUNDS = rounds(50);
@@ -20,7 +21,7 @@ const inviting = await openInviting(t);
 const { api, database, owner } = inviting;
 const organizationId = owner.organization.id;
 
-t.test('one token at once makes one account and one member', async (t) => {
+t.test('several acceptances of one token at the same time create one account and one member', async (t) => {
   for (let round = 0; round < ROUNDS; round += 1) {
     const before = await countMembers(database, organizationId);
     const { token } = await inviting.invited(freshEmail());
@@ -30,19 +31,19 @@ t.test('one token at once makes one account and one member', async (t) => {
   }
 });
 
-t.test('one token at once by one user joins once', async (t) => {
+t.test('several acceptances of one token by one user join once', async (t) => {
   const guest = await openGuest(inviting);
   for (let round = 0; round < ROUNDS; round += 1) {
     const { token } = await inviting.invited(guest.email);
     const replies = await atOnce(4, () => guest.accept(token));
     t.equal(replies.filter(({ status }) => status === 200).length, 1, `round ${round}`);
-    // The winner's older access token is stale from then on.
+    // From then on the older access token of the winner is stale.
     t.ok(replies.every(({ code }) => code === null || code === 'invitation_invalid' || code === 'token_stale'));
     await guest.letGo();
   }
 });
 
-t.test('the last seat is given to exactly one of two invitations', async (t) => {
+t.test('of two invitations at the same time exactly one gets the last seat', async (t) => {
   const company = await newAccount(api);
   for (let round = 0; round < ROUNDS; round += 1) {
     const replies = await atOnce(2, () => inviting.invite(freshEmail(), 'agent', company.accessToken));
@@ -52,7 +53,7 @@ t.test('the last seat is given to exactly one of two invitations', async (t) => 
   }
 });
 
-t.test('the last seat is given to exactly one of two who accept', async (t) => {
+t.test('of two users who accept at the same time exactly one gets the last seat', async (t) => {
   const guests = [await openGuest(inviting), await openGuest(inviting)];
   for (let round = 0; round < ROUNDS; round += 1) {
     const tokens: string[] = [];
@@ -68,10 +69,10 @@ t.test('the last seat is given to exactly one of two who accept', async (t) => {
   }
 });
 
-t.test('who comes to a used token while it is being used is told so, not that the e-mail is taken', async (t) => {
+t.test('two people accept one invitation at once: the second gets invitation_invalid, not email_taken', async (t) => {
   const { token } = await inviting.invited(freshEmail());
   const { parts } = inviting.service.app;
-  // The winner is done just after the loser has found the token good, and before the loser looks for the account.
+  // The winner finishes after the loser has found the token valid, and before the loser reads the account.
   let winner: Reply | undefined;
   const systemReader = (): SystemReader => ({
     async rows<Row>(asked: Statement, values: readonly unknown[]) {

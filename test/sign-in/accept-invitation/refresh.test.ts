@@ -1,10 +1,13 @@
-// Accepting as a signed-in user whose refresh token is exchanged in the same call, and whose other devices go on.
+// A signed-in user who accepts an invitation and exchanges the refresh token in the same call, while other devices stay
+// signed in.
 import { randomUUID } from 'node:crypto';
 import t from 'tap';
-import { atOnce, newAccount } from '../../support/client.ts';
-import { freshEmail, openInviting } from '../../support/inviting.ts';
+import { freshEmail, openInviting } from '../../directory/invitations/inviting.ts';
+import { atOnce } from '../../support/client.ts';
+import { newAccount } from '../../support/fixtures/accounts.ts';
+import { openTransaction, waiters } from '../../support/locks.ts';
 import { refused } from '../../support/raw.ts';
-import { eventsAbout, openTransaction, waiters } from '../../support/session-state.ts';
+import { eventsAbout } from '../../support/rows.ts';
 
 t.test('a session that refreshes too often is refused before the invitation is used up', async (t) => {
   const inviting = await openInviting(t, { RATE_LIMIT_ENABLED: 'true', RATE_LIMIT_REFRESH: '1' });
@@ -18,10 +21,10 @@ t.test('a session that refreshes too often is refused before the invitation is u
   refused(t, reply, 'too_many_requests', 'accepting');
   t.same(await database.query('SELECT status FROM invitations WHERE id = $1', [id]), [{ status: 'pending' }]);
   const bare = await api.post('/invitations/accept', { token }, { token: accessToken });
-  t.equal(bare.status, 200, 'nothing was consumed');
+  t.equal(bare.status, 200, 'nothing was used up');
 });
 
-t.test('a refresh token that is sent along is exchanged for the same session in the new organization', async (t) => {
+t.test('a refresh token in the request is exchanged for the same session in the new organization', async (t) => {
   const inviting = await openInviting(t);
   const { api, database, owner } = inviting;
   const guest = await newAccount(api);
@@ -37,7 +40,7 @@ t.test('a refresh token that is sent along is exchanged for the same session in 
   t.equal(switches.length, 1, 'the session was switched once');
 });
 
-t.test('the first proof takes the sessions in one order, the one that stays included', async (t) => {
+t.test('the first proof locks the sessions in one order, including the session that stays', async (t) => {
   const inviting = await openInviting(t);
   const { api, database } = inviting;
   const guest = await newAccount(api);
@@ -48,19 +51,19 @@ t.test('the first proof takes the sessions in one order, the one that stays incl
   const accepted = api.post('/invitations/accept', { token }, { token: guest.accessToken });
   await waiters(database, 1);
   const own = ending.query('SELECT FROM sessions WHERE id = $1 FOR UPDATE NOWAIT', [guest.sessionId]);
-  await t.rejects(own, { code: '55P03' }, 'whoever waits for a session holds those before it');
+  await t.rejects(own, { code: '55P03' }, 'a request that waits for a session holds the locks of those before it');
   await ending.query('ROLLBACK');
   t.equal((await accepted).status, 200);
 });
 
-t.test('the first proof and another device that ends the rest do not stand in each other’s way', async (t) => {
+t.test('the first proof and another device that ends the other sessions do not deadlock', async (t) => {
   const inviting = await openInviting(t);
   const { api, database } = inviting;
   for (let round = 0; round < 20; round += 1) {
     const guest = await newAccount(api, { email: freshEmail() });
     const { token } = await inviting.invited(guest.email);
     const other = await api.post('/auth/login', { email: guest.email, password: guest.password });
-    // Sessions behind both in the order of ids, which whoever ends them all has to go through.
+    // Sessions on both sides in the order of ids. A request that ends them all has to lock each of them.
     const ids = Array.from({ length: 100 }, () => `ffffffff${randomUUID().slice(8)}`);
     await database.query(
       `INSERT INTO sessions (id, user_id, amr, created_at, last_seen_at, idle_expires_at, expires_at, confirmed, confirmed_at)

@@ -1,10 +1,13 @@
-// The sessions of members as their organization sees and ends them: those that act for it, and no others.
+// The sessions of members as their organization sees and ends them: only those that act for this organization.
 import t from 'tap';
 import { atOnce } from '../../support/client.ts';
-import { eventsAbout, joinMember, sessionRow } from '../../support/session-state.ts';
-import { assign, furtherTeam, headOn, openTeam, renewed } from '../../support/team.ts';
+import { seedMembership, signInPerson } from '../../support/fixtures/people.ts';
+import { assignRole } from '../../support/fixtures/roles.ts';
+import { furtherTeam, openTeam, renewed } from '../../support/fixtures/team.ts';
+import { collide } from '../../support/locks.ts';
+import { eventsAbout } from '../../support/rows.ts';
 import { rounds } from '../../support/thorough.ts';
-import { signInPlanted } from '../../support/world.ts';
+import { sessionRow } from '../sessions/rows.ts';
 
 const NOT_FOUND = { status: 404, code: 'not_found' };
 const UNKNOWN = '01970000-0000-7000-8000-000000000000';
@@ -15,16 +18,16 @@ t.test(
     const { database, api, organization, join } = await openTeam(t);
     const admin = await join('admin');
     const agent = await join('agent');
-    const second = await signInPlanted(api, agent, organization.slug);
-    const ended = await signInPlanted(api, agent, organization.slug);
+    const second = await signInPerson(api, agent, organization.slug);
+    const ended = await signInPerson(api, agent, organization.slug);
     await api.post('/auth/logout', { refreshToken: ended.refreshToken });
-    const expired = await signInPlanted(api, agent, organization.slug);
+    const expired = await signInPerson(api, agent, organization.slug);
     await database.query("UPDATE sessions SET idle_expires_at = clock_timestamp() - interval '1 s' WHERE id = $1", [
       expired.sessionId,
     ]);
     const other = await furtherTeam(database, api);
-    await joinMember(database, agent.userId, other.organization.id, 'agent');
-    await signInPlanted(api, agent, other.organization.slug);
+    await seedMembership(database, { organizationId: other.organization.id, userId: agent.userId, role: 'agent' });
+    await signInPerson(api, agent, other.organization.slug);
     await renewed(api, agent);
     const { status, body } = await api.get(`/users/${agent.userId}/sessions`, { token: admin.token });
     t.equal(status, 200);
@@ -43,23 +46,23 @@ t.test(
   },
 );
 
-t.test('seeing needs sessions:read and ending sessions:revoke', async (t) => {
+t.test('seeing needs sessions:read and ending needs sessions:revoke', async (t) => {
   const { api, join } = await openTeam(t);
   const agent = await join('agent');
   const { token, userId } = agent;
   const denied = { status: 403, code: 'permission_denied' };
-  t.match(await api.get(`/users/${userId}/sessions`, { token }), denied, 'also of one’s own, which /me has');
+  t.match(await api.get(`/users/${userId}/sessions`, { token }), denied, 'also for one’s own, which /me lists');
   t.match(await api.delete(`/users/${userId}/sessions`, { token }), denied);
   t.match(await api.delete(`/users/${userId}/sessions/${agent.sessionId}`, { token }), denied);
   t.match(await api.get(`/users/${userId}/sessions`), { status: 401, code: 'unauthenticated' });
   t.equal((await api.get('/me', { token })).status, 200);
 });
 
-t.test('an ended session is refused at once, with its event, and the others go on', async (t) => {
+t.test('an ended session is refused at once, with its event, and the others continue', async (t) => {
   const { database, api, organization, join } = await openTeam(t);
   const admin = await join('admin');
   const agent = await join('agent');
-  const second = await signInPlanted(api, agent, organization.slug);
+  const second = await signInPerson(api, agent, organization.slug);
   const path = `/users/${agent.userId}/sessions/${second.sessionId}`;
   t.match(await api.delete(path, { token: admin.token }), { status: 204, text: '' });
   t.match(await api.get('/me', { token: second.accessToken }), { status: 401, code: 'session_revoked' });
@@ -80,14 +83,14 @@ t.test('an ended session is refused at once, with its event, and the others go o
   t.match(await api.delete(path, { token: admin.token }), NOT_FOUND, 'once');
 });
 
-t.test('all sessions of a member here are ended together, and none elsewhere', async (t) => {
+t.test('all sessions of a member in this organization are ended together, and none in another', async (t) => {
   const { database, api, organization, join } = await openTeam(t);
   const admin = await join('admin');
   const agent = await join('agent');
-  const second = await signInPlanted(api, agent, organization.slug);
+  const second = await signInPerson(api, agent, organization.slug);
   const other = await furtherTeam(database, api);
-  await joinMember(database, agent.userId, other.organization.id, 'agent');
-  const elsewhere = await signInPlanted(api, agent, other.organization.slug);
+  await seedMembership(database, { organizationId: other.organization.id, userId: agent.userId, role: 'agent' });
+  const elsewhere = await signInPerson(api, agent, other.organization.slug);
   const reply = await api.delete(`/users/${agent.userId}/sessions`, { token: admin.token });
   t.same([reply.status, reply.body], [200, { data: { ended: 2 } }]);
   for (const token of [agent.token, second.accessToken]) {
@@ -102,14 +105,14 @@ t.test('all sessions of a member here are ended together, and none elsewhere', a
   t.match(await api.get('/me', { token: admin.token }), { status: 401, code: 'session_revoked' }, 'one’s own as well');
 });
 
-t.test('a session or member of another organization is not found, and lives on', async (t) => {
+t.test('a session or member of another organization is not found, and is not ended', async (t) => {
   const { database, api, join } = await openTeam(t);
   const admin = await join('admin');
   const agent = await join('agent');
   const other = await furtherTeam(database, api);
   const stranger = await other.join('agent');
-  await joinMember(database, agent.userId, other.organization.id, 'agent');
-  const elsewhere = await signInPlanted(api, agent, other.organization.slug);
+  await seedMembership(database, { organizationId: other.organization.id, userId: agent.userId, role: 'agent' });
+  const elsewhere = await signInPerson(api, agent, other.organization.slug);
   const { token } = admin;
   const details = new Set<string>();
   for (const path of [
@@ -130,19 +133,19 @@ t.test('a session or member of another organization is not found, and lives on',
     t.match(reply, NOT_FOUND);
     details.add(reply.body.detail);
   }
-  t.equal(details.size, 1, 'all in the same words');
+  t.equal(details.size, 1, 'all answers have the same text');
   for (const alive of [agent.token, stranger.token, elsewhere.accessToken]) {
     t.equal((await api.get('/me', { token: alive })).status, 200);
   }
   t.equal((await api.delete(`/users/${agent.userId}/sessions/1`, { token })).status, 422);
 });
 
-t.test('of several that end one session at once exactly one does', async (t) => {
+t.test('of several requests that end one session at the same time exactly one does', async (t) => {
   const { api, database, organization, join } = await openTeam(t);
   const admin = await join('admin');
   const agent = await join('agent');
   for (let round = 0; round < rounds(50); round += 1) {
-    const { sessionId } = await signInPlanted(api, agent, organization.slug);
+    const { sessionId } = await signInPerson(api, agent, organization.slug);
     const path = `/users/${agent.userId}/sessions/${sessionId}`;
     const replies = await atOnce(3, () => api.delete(path, { token: admin.token }));
     t.same(replies.map(({ status }) => status).sort(), [204, 404, 404]);
@@ -150,7 +153,7 @@ t.test('of several that end one session at once exactly one does', async (t) => 
   }
 });
 
-t.test('nobody ends the sessions of whom they do not outrank; their own one always may', async (t) => {
+t.test('a caller ends only the sessions of members they outrank, and always their own', async (t) => {
   const team = await openTeam(t);
   const { api, database, organization, join } = team;
   const [owner, admin, peer, agent] = [
@@ -159,7 +162,11 @@ t.test('nobody ends the sessions of whom they do not outrank; their own one alwa
     await join('admin'),
     await join('agent'),
   ];
-  await assign(database, organization.id, agent.userId, 'owner', { projectId: 'p1' });
+  await assignRole(
+    database,
+    { organizationId: organization.id, userId: agent.userId, role: 'owner' },
+    { projectId: 'p1' },
+  );
   for (const { userId, sessionId, token } of [owner, agent]) {
     for (const path of [`/users/${userId}/sessions`, `/users/${userId}/sessions/${sessionId}`]) {
       const reply = await api.delete(path, { token: admin.token });
@@ -172,21 +179,25 @@ t.test('nobody ends the sessions of whom they do not outrank; their own one alwa
     200,
     'a peer’s are ended',
   );
-  await assign(database, organization.id, admin.userId, 'owner', { projectId: 'p1' });
+  await assignRole(
+    database,
+    { organizationId: organization.id, userId: admin.userId, role: 'owner' },
+    { projectId: 'p1' },
+  );
   const own = `/users/${admin.userId}/sessions/${admin.sessionId}`;
   t.equal(
     (await api.delete(own, { token: admin.token })).status,
     204,
-    'the own one, also with a higher role elsewhere',
+    'one’s own session, even if its role is higher in another organization',
   );
 });
 
-t.test('whose right is taken while the request waits ends no session', async (t) => {
+t.test('a caller who loses the right while the request waits ends no session', async (t) => {
   const team = await openTeam(t);
   const { api, database, organization, join } = team;
   const [admin, agent] = [await join('admin'), await join('agent')];
   const end = () => api.delete(`/users/${agent.userId}/sessions`, { token: admin.token });
-  const [reply] = await headOn(t, team, [end], (ask) =>
+  const [reply] = await collide(t, team, [end], (ask) =>
     ask('DELETE FROM role_assignments WHERE organization_id = $1 AND user_id = $2', [organization.id, admin.userId]),
   );
   t.match(reply, { status: 403, code: 'permission_denied' });

@@ -1,14 +1,15 @@
-// What slows guessing down and bounds the work of hashing.
+// Limits that slow down password guessing and bound the work of hashing.
 import t, { type Test } from 'tap';
-import { type Api, atOnce, newAccount, type Reply } from '../../support/client.ts';
+import { type Api, atOnce, type Reply } from '../../support/client.ts';
 import { createDatabase } from '../../support/database.ts';
+import { newAccount } from '../../support/fixtures/accounts.ts';
 import { openService } from '../../support/service.ts';
 
-// The allowance of a network is another limit: here it never runs out.
+// The allowance of a network is another limit. In this file it never runs out.
 const LIMITED = { RATE_LIMIT_ENABLED: 'true', RATE_LIMIT_SIGN_IN: '100000', LOGIN_FAILURES_MAX: '3' };
 const BEHIND_PROXY = { ...LIMITED, TRUSTED_PROXIES: '127.0.0.1' };
 
-/** A service whose clock stands still until it is moved. */
+/** A service with a fixed clock. */
 async function frozen(t: Test, settings: Record<string, string> = BEHIND_PROXY) {
   const service = await openService(t, await createDatabase(t), settings);
   let now = service.clock.now().getTime();
@@ -27,7 +28,7 @@ function retryAfter({ headers }: Reply): number {
   return Number(headers.get('retry-after'));
 }
 
-t.test('guesses sent all at once do not slip through: no more than the free ones are looked at', async (t) => {
+t.test('guesses at the same time do not bypass the limit: only the free ones are checked', async (t) => {
   const { api, account } = await frozen(t);
   for (const email of [account.email, 'nobody@example.com']) {
     const replies = await atOnce(20, (index) => signIn(api, email, `guess ${index}`));
@@ -47,7 +48,7 @@ t.test('after the free guesses each further one waits longer, up to a quarter of
       advance(seconds - 1);
       t.equal((await signIn(api, email, 'wrong')).status, 429, 'one second too early');
       advance(1);
-      if (seconds < 900) t.equal((await signIn(api, email, 'wrong')).status, 401, 'then it is looked at');
+      if (seconds < 900) t.equal((await signIn(api, email, 'wrong')).status, 401, 'then it is checked');
     }
   }
 });
@@ -61,18 +62,18 @@ t.test(
     t.equal((await signIn(api, account.email, account.password)).status, 429);
     t.equal((await signIn(api, account.email, account.password, '203.0.113.9')).status, 200);
     t.equal((await signIn(api, other.email, other.password)).status, 200);
-    t.equal((await signIn(api, account.email, account.password)).status, 429, 'and frees the guesser of nothing');
+    t.equal((await signIn(api, account.email, account.password)).status, 429, 'and gives the guesser no free guess');
   },
 );
 
-t.test('an IPv6 network counts as one, whatever address in it guesses', async (t) => {
+t.test('an IPv6 network counts as one, whatever its address', async (t) => {
   const { api, account } = await frozen(t);
   for (let host = 1; host <= 3; host += 1) await signIn(api, account.email, 'wrong', `2001:db8:1:1::${host}`);
   t.equal((await signIn(api, account.email, account.password, '2001:db8:1:1:ffff::9')).status, 429);
   t.equal((await signIn(api, account.email, account.password, '2001:db8:1:2::1')).status, 200);
 });
 
-t.test('spelling an e-mail differently or claiming another address gives no further guesses', async (t) => {
+t.test('another spelling of the e-mail or a forged address gives no further guesses', async (t) => {
   const { api, account } = await frozen(t, LIMITED);
   await signIn(api, account.email, 'wrong', '198.51.100.1');
   await signIn(api, account.email.toUpperCase(), 'wrong', '198.51.100.2');
@@ -80,7 +81,7 @@ t.test('spelling an e-mail differently or claiming another address gives no furt
   t.equal((await signIn(api, account.email, account.password, '198.51.100.4')).status, 429, 'no proxy is trusted here');
 });
 
-t.test('what is no e-mail address is counted by what was typed: user names lock no others out', async (t) => {
+t.test('a value that is not an e-mail address is counted as typed: user names lock out nobody else', async (t) => {
   const { api } = await frozen(t);
   for (let guess = 0; guess < 3; guess += 1) t.equal((await signIn(api, 'ada', 'wrong')).status, 401);
   for (const spelling of ['ada', ' Ada ', 'ADA', '\uff41da']) {
@@ -91,7 +92,7 @@ t.test('what is no e-mail address is counted by what was typed: user names lock 
   }
 });
 
-t.test('RATE_LIMIT_ENABLED=false lets nobody wait, however often they guess', async (t) => {
+t.test('with RATE_LIMIT_ENABLED=false no guess has to wait', async (t) => {
   const { api, account } = await frozen(t, { ...BEHIND_PROXY, RATE_LIMIT_ENABLED: 'false' });
   for (let guess = 0; guess < 8; guess += 1) {
     t.equal((await signIn(api, account.email, 'wrong')).code, 'invalid_credentials');
@@ -99,7 +100,7 @@ t.test('RATE_LIMIT_ENABLED=false lets nobody wait, however often they guess', as
   t.equal((await signIn(api, account.email, account.password)).status, 200);
 });
 
-t.test('a right password forgets the failures before it, and a quarter of an hour does', async (t) => {
+t.test('a right password clears the earlier failures, and so does a quarter of an hour', async (t) => {
   const { api, advance, account } = await frozen(t);
   for (let round = 0; round < 3; round += 1) {
     for (let guess = 0; guess < 2; guess += 1) await signIn(api, account.email, 'wrong');
@@ -112,14 +113,14 @@ t.test('a right password forgets the failures before it, and a quarter of an hou
 });
 
 t.test(
-  'with the hashing queue full a sign-in is 503 with Retry-After, counts as no guess, and works soon after',
+  'with the hashing queue full a sign-in is 503 with Retry-After, does not count as a guess, and works soon after',
   async (t) => {
     const service = await frozen(t, { ...BEHIND_PROXY, PASSWORD_HASH_CONCURRENCY: '1', PASSWORD_HASH_QUEUE: '0' });
     const { api, account } = service;
     const { passwords } = service.app.parts;
     let busy = true;
     const occupied = (async () => {
-      while (busy) await passwords.hash('keeps the only permit');
+      while (busy) await passwords.hash('holds the only permit');
     })();
     const fresh = { email: 'fresh@example.com', password: 'a rather long one', name: 'Ada' };
     for (let attempt = 0; attempt < 5; attempt += 1) {
@@ -131,6 +132,6 @@ t.test(
     busy = false;
     await occupied;
     t.equal((await signIn(api, account.email, account.password)).status, 200);
-    t.equal((await api.post('/auth/register', fresh)).status, 201, 'and left nothing behind');
+    t.equal((await api.post('/auth/register', fresh)).status, 201, 'and leaves nothing in the queue');
   },
 );

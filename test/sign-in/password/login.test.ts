@@ -1,16 +1,19 @@
-// Sign-in by password: what a failure tells, which organization it acts for, and the renewal of hashes.
+// Sign-in by password: what a failure reveals, which organization the session acts for, and the renewal of hashes.
 import t from 'tap';
-import { atOnce, newAccount, type Reply } from '../../support/client.ts';
+import { atOnce, type Reply } from '../../support/client.ts';
 import { createDatabase, type TestDatabase } from '../../support/database.ts';
+import { newAccount } from '../../support/fixtures/accounts.ts';
+import { seedOrganizationOf } from '../../support/fixtures/people.ts';
+import { openTransaction, waiters } from '../../support/locks.ts';
+import { countRows } from '../../support/rows.ts';
 import { FULL_HASHES, openService } from '../../support/service.ts';
-import { countRows, joinOrganization, openTransaction, waiters } from '../../support/session-state.ts';
 
 function outside({ status, headers, body }: Reply): unknown {
   const told = Object.fromEntries([...headers].filter(([name]) => !['x-request-id', 'date'].includes(name)));
   return { status, headers: told, body: { ...body, requestId: '' } };
 }
 
-t.test('a wrong password and an unknown e-mail are one answer, in status, body and headers', async (t) => {
+t.test('a wrong password and an unknown e-mail get one answer, in status, body and headers', async (t) => {
   const database = await createDatabase(t);
   const { api } = await openService(t, database);
   const { email, password } = await newAccount(api);
@@ -29,10 +32,10 @@ t.test('a wrong password and an unknown e-mail are one answer, in status, body a
   const [first, ...others] = await Promise.all(tries.map(async (body) => outside(await api.post('/auth/login', body))));
   t.match(first, { status: 401, body: { code: 'invalid_credentials' } });
   for (const other of others) t.same(other, first);
-  t.equal(await countRows(database, 'sessions'), 2, 'no session but those of the registrations');
+  t.equal(await countRows(database, 'sessions'), 2, 'no session except those of the registrations');
 });
 
-t.test('a disabled account is told so only with the right password', async (t) => {
+t.test('only the right password shows that an account is disabled', async (t) => {
   const database = await createDatabase(t);
   const { api } = await openService(t, database);
   const { email, password, userId } = await newAccount(api);
@@ -41,7 +44,7 @@ t.test('a disabled account is told so only with the right password', async (t) =
   t.equal(await countRows(database, 'sessions'), 1);
 });
 
-t.test('an e-mail is one account however it is typed, and keeps the form it was registered in', async (t) => {
+t.test('an e-mail names one account however it is typed, and keeps the spelling of the registration', async (t) => {
   const { api } = await openService(t, await createDatabase(t));
   const { password, email } = await newAccount(api, { email: 'Ada.Lovelace@Bücher.example' });
   for (const typed of [
@@ -57,7 +60,7 @@ t.test('an e-mail is one account however it is typed, and keeps the form it was 
   }
 });
 
-t.test('a password is right in any Unicode form of it, and in no other spelling', async (t) => {
+t.test('a password matches in every Unicode form of it, and in no other spelling', async (t) => {
   const { api } = await openService(t, await createDatabase(t));
   const { email } = await newAccount(api, { password: 'Ångström Café 1905'.normalize('NFC') });
   t.equal((await api.post('/auth/login', { email, password: 'Ångström Café 1905'.normalize('NFD') })).status, 200);
@@ -72,7 +75,7 @@ t.test(
     const database = await createDatabase(t);
     const { api } = await openService(t, database);
     const { email, password, userId, organization } = await newAccount(api);
-    const globex = await joinOrganization(database, userId, { slug: 'globex' });
+    const globex = await seedOrganizationOf(database, userId, { slug: 'globex' });
     const named = { organization: globex, organizationSlug: globex };
     for (const body of [{ organization: globex }, { organization: 'globex' }, { organizationSlug: 'Globex' }, named]) {
       const reply = await api.post('/auth/login', { email, password, ...body });
@@ -93,12 +96,12 @@ t.test(
   },
 );
 
-t.test('a foreign organization is refused as an unknown one; suspension is told to its members', async (t) => {
+t.test('a foreign organization is refused like an unknown one; only members see that it is suspended', async (t) => {
   const database = await createDatabase(t);
   const { api } = await openService(t, database);
   const { email, password, userId, organization } = await newAccount(api);
   const stranger = await newAccount(api);
-  await joinOrganization(database, userId, { slug: 'globex' });
+  await seedOrganizationOf(database, userId, { slug: 'globex' });
   const sessions = await countRows(database, 'sessions');
   const signIn = (wanted: string) => api.post('/auth/login', { email, password, organization: wanted });
   const unknown = await signIn('no-such');
@@ -110,7 +113,7 @@ t.test('a foreign organization is refused as an unknown one; suspension is told 
     [organization.slug, stranger.organization.slug],
   ]);
   t.match(await signIn(organization.slug), { status: 403, code: 'organization_suspended' });
-  t.same(outside(await signIn(stranger.organization.slug)), outside(unknown), 'a stranger learns nothing of it');
+  t.same(outside(await signIn(stranger.organization.slug)), outside(unknown), 'no word to a non-member');
   await database.query("UPDATE memberships SET status = 'suspended' WHERE user_id = $1", [userId]);
   t.match(await signIn('globex'), { status: 403, code: 'organization_access_denied' });
   t.equal(await countRows(database, 'sessions'), sessions, 'no refusal opened a session');
@@ -140,10 +143,10 @@ t.test('a hash with other parameters is renewed by the next right password, also
   const renewed = await hashOf(database, userId);
   t.match(renewed, /^\$argon2id\$v=19\$m=19456,t=3,p=1\$/);
   t.equal((await after.api.post('/auth/login', { email, password })).status, 200);
-  t.equal(await hashOf(database, userId), renewed, 'a current hash stays');
+  t.equal(await hashOf(database, userId), renewed, 'a current hash stays the same');
 });
 
-t.test('a renewal never undoes a password change that came between', async (t) => {
+t.test('a renewal never undoes a password change that happened in between', async (t) => {
   const database = await createDatabase(t);
   const before = await openService(t, database, FULL_HASHES);
   const after = await openService(t, database, DEARER);
@@ -155,6 +158,6 @@ t.test('a renewal never undoes a password change that came between', async (t) =
   const signingIn = after.api.post('/auth/login', { email, password });
   await waiters(database, 1);
   await admin.query('COMMIT');
-  t.equal((await signingIn).status, 200, 'the old password was right when it was looked at');
+  t.equal((await signingIn).status, 200, 'the old password was right when it was checked');
   t.equal(await hashOf(database, userId), changed);
 });

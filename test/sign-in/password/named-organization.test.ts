@@ -1,17 +1,17 @@
-// The organization that a sign-in or refresh names, in the body and in the headers: when they agree, and that nobody learns
-// from it what there is. The table of the headers by themselves is in test/base/http/tenant.test.ts.
+// The organization that a sign-in or refresh names, in the body and in the headers: when they agree, and that the
+// answers do not reveal which organizations exist. test/base/http/tenant.test.ts has the table of the headers alone.
 import t from 'tap';
+import { type Person, populate, UNKNOWN } from '../../base/http/tenant-headers.ts';
 import type { Reply } from '../../support/client.ts';
 import { createDatabase } from '../../support/database.ts';
 import { refused } from '../../support/raw.ts';
 import { openService } from '../../support/service.ts';
-import { type Person, populate, UNKNOWN } from '../../support/tenant-headers.ts';
 
 const database = await createDatabase(t);
 const { api } = await openService(t, database);
 const { people, foreign } = await populate(database, api);
 
-t.test('body and headers name one organization, at a sign-in and at a refresh', async (t) => {
+t.test('body and headers must name one organization, at a sign-in and at a refresh', async (t) => {
   const { email, password, memberships } = people['a token of none, with two memberships'] as Person;
   const [one = UNKNOWN, two = UNKNOWN] = memberships;
   const signIn = (body: object, headers: Record<string, string>) =>
@@ -50,18 +50,18 @@ t.test('body and headers name one organization, at a sign-in and at a refresh', 
       'a foreign one',
     );
     const three = { ...header(one.id), 'x-organization-slug': one.slug };
-    t.equal((await ask({ organization: one.id }, three)).body.data?.organization?.id, one.id, 'three times the same');
+    t.equal((await ask({ organization: one.id }, three)).body.data?.organization?.id, one.id, 'the same three times');
     refused(t, await ask({ organization: two.id }, three), 'bad_request', 'two against one');
   }
   t.equal((await signIn({ organizationSlug: one.slug }, header(one.id))).body.data?.organization.id, one.id);
   refused(t, await signIn({ organizationSlug: two.slug }, header(one.slug)), 'bad_request', 'organizationSlug');
 });
 
-/** An answer without what differs from request to request. */
+/** An answer without the parts that differ from request to request. */
 const told = ({ status, body }: Reply) => ({ status, body: { ...body, requestId: '' } });
 
 t.test(
-  'without the password nobody learns which organizations there are, or which id and slug belong together',
+  'without the password no answer reveals which organizations exist, or which id and slug belong together',
   async (t) => {
     const person = people['a token of an own organization'] as Person;
     const plain = told(await api.post('/auth/login', { email: person.email, password: 'wrong' }));
@@ -85,7 +85,7 @@ t.test(
       told(await api.post('/auth/login', right, { headers: { 'x-tenant-id': tenant, 'x-organization-slug': slug } }));
     const denied = await asked(foreign.id, foreign.slug);
     t.match(denied, { status: 403, body: { code: 'organization_access_denied' } });
-    t.strictSame(await asked(foreign.id, UNKNOWN.slug), denied, 'not with the password, either');
+    t.strictSame(await asked(foreign.id, UNKNOWN.slug), denied, 'not with the password either');
     t.strictSame(await asked(UNKNOWN.id, UNKNOWN.slug), denied);
   },
 );

@@ -1,15 +1,16 @@
 // The allowance of sign-ins that name one organization: one for all of its names, and no sign of whether it exists.
 import { randomUUID } from 'node:crypto';
 import t from 'tap';
-import { newAccount, type Reply } from '../../support/client.ts';
+import type { Reply } from '../../support/client.ts';
 import { createDatabase } from '../../support/database.ts';
+import { newAccount } from '../../support/fixtures/accounts.ts';
 import { openService } from '../../support/service.ts';
 
 const database = await createDatabase(t);
 const LIMITED = { RATE_LIMIT_ENABLED: 'true', RATE_LIMIT_SIGN_IN: '1000', RATE_LIMIT_ORGANIZATION: '3' };
 const nobody = { email: 'nobody@example.com', password: 'wrong' };
 
-t.test('an organization is counted once, by id and slug, in either member and any case', async (t) => {
+t.test('an organization is counted once, by id and slug, in either field and any case', async (t) => {
   const { api } = await openService(t, database, LIMITED);
   const { organization } = await newAccount(api);
   const { id, slug } = organization;
@@ -23,13 +24,13 @@ t.test('an organization is counted once, by id and slug, in either member and an
   t.equal((await login({ organization: another.organization.id })).code, 'invalid_credentials');
 });
 
-/** An answer without what differs from request to request. */
+/** An answer without the parts that differ from request to request. */
 function told({ status, body, headers }: Reply) {
   const names = [...headers.keys()].filter((name) => /^(ratelimit|retry)/.test(name)).sort();
   return { status, body: { ...body, requestId: '' }, names, limit: headers.get('ratelimit-limit') };
 }
 
-t.test('one that does not exist is counted by what was typed, and answered no differently', async (t) => {
+t.test('an unknown organization is counted as typed, and gets the same answer', async (t) => {
   const { api } = await openService(t, database, LIMITED);
   const { organization } = await newAccount(api);
   const answers = async (named: string) => {
@@ -48,12 +49,12 @@ t.test('one that does not exist is counted by what was typed, and answered no di
   t.same(await answers(randomUUID()), known);
 });
 
-t.test('that others sign in to an organization shows in no header', async (t) => {
+t.test('no header shows that other users sign in to an organization', async (t) => {
   const { api } = await openService(t, database, LIMITED);
   const { organization } = await newAccount(api);
   const ask = (named: string) => api.post('/auth/login', { ...nobody, organization: named });
   await ask(organization.id);
   for (const named of [organization.slug, 'no-such-organization']) {
-    t.equal((await ask(named)).headers.get('ratelimit-limit'), '1000', 'what is told is the own network’s');
+    t.equal((await ask(named)).headers.get('ratelimit-limit'), '1000', 'it shows the caller’s own network');
   }
 });

@@ -1,5 +1,5 @@
-// What others revoke is read from PostgreSQL without a gap: however long their transactions took, and however many
-// revocations one of them wrote.
+// The revocations of other processes are read from PostgreSQL without a gap, however long their transactions took and
+// however many revocations one of them wrote.
 import { randomUUID } from 'node:crypto';
 import t from 'tap';
 import type { SystemReader } from '../../../src/base/database/db.ts';
@@ -7,14 +7,14 @@ import { listFeedPage } from '../../../src/credentials/feed/store.ts';
 import { openRevocations, readRevocations } from '../../../src/credentials/revocations/revocations.ts';
 import { NIL_ID } from '../../../src/protocol/id.ts';
 import type { Revocation } from '../../../src/protocol/revocation.ts';
-import { newAccount } from '../../support/client.ts';
 import { createDatabase } from '../../support/database.ts';
+import { newAccount } from '../../support/fixtures/accounts.ts';
+import { openTransaction } from '../../support/locks.ts';
 import { openService } from '../../support/service.ts';
-import { openTransaction } from '../../support/session-state.ts';
 
 const REVOKE = "INSERT INTO revocations (id, kind, subject, epoch, at) VALUES (gen_random_uuid(), 'user', $1, 99, $2)";
 
-t.test('a revocation that is committed long after it was stamped is seen at the next reading', async (t) => {
+t.test('a revocation that is committed long after its timestamp is seen at the next read', async (t) => {
   const database = await createDatabase(t);
   const { api, app } = await openService(t, database);
   const { accessToken, userId } = await newAccount(api);
@@ -32,7 +32,7 @@ t.test('a revocation that is committed long after it was stamped is seen at the 
   t.equal((await api.get('/me', { token: accessToken })).code, 'token_stale', 'and then at once');
 });
 
-t.test('more revocations than one page holds are all read, and only once', async (t) => {
+t.test('more revocations than fit on one page are all read, and only once', async (t) => {
   const database = await createDatabase(t);
   const { app } = await openService(t, database);
   const { db, log } = app.parts;
@@ -46,7 +46,7 @@ t.test('more revocations than one page holds are all read, and only once', async
     },
   };
   const revocations = openRevocations({ db: { ...db, systemReader: () => counting }, log });
-  const slow = await openTransaction(t, database); // as a backup does, for as long as it takes
+  const slow = await openTransaction(t, database); // like a backup, for as long as it takes
   await slow.query('SELECT pg_current_xact_id()');
   const [last] = await database.query<{ subject: string }>(
     `WITH many AS (INSERT INTO revocations (id, kind, subject, epoch)
@@ -57,40 +57,37 @@ t.test('more revocations than one page holds are all read, and only once', async
   t.equal(read, 45_000, 'all of them, page by page');
   t.equal(revocations.epochOf(last?.subject ?? ''), 7, 'the last one is known');
   await revocations.synchronize();
-  t.ok(read - 45_000 <= 1, 'the next reading goes on behind them'); // one empty row carries where it ended
+  t.ok(read - 45_000 <= 1, 'the next reading goes on behind them'); // one empty row carries where the page ended
   const during = randomUUID();
   await database.query(REVOKE, [during, new Date()]);
   for (let round = 0; round < 3; round += 1) await revocations.synchronize();
   t.equal(revocations.epochOf(during), 99);
-  t.ok(read - 45_000 <= 5, 'also while an older transaction goes on: what came since is read once');
+  t.ok(read - 45_000 <= 5, 'also while an older transaction continues: newer revocations are read once');
 });
 
-t.test(
-  'a database that goes on from before the last reading uses its transactions again, and nothing is missed',
-  async (t) => {
-    const database = await createDatabase(t);
-    const { app } = await openService(t, database);
-    const { db } = app.parts;
-    const reading = await readRevocations(db, { tx: '0', at: 0, snapshot: null }, () => {});
-    // A long transaction was running, and then many others that the database has lost.
-    const snapshot = `${reading.tx}:${BigInt(reading.tx) + 100_000n}:${reading.tx}`;
-    await database.query('SELECT pg_current_xact_id()'); // the next one is of those
-    const organization = randomUUID();
-    const subject = randomUUID();
-    await database.query(
-      `INSERT INTO revocations (id, kind, subject, epoch, caused_in) VALUES (gen_random_uuid(), 'user', $1, 99, $2)`,
-      [subject, organization],
-    );
-    const read: Revocation[] = [];
-    await readRevocations(db, { ...reading, snapshot }, (revocation) => read.push(revocation));
-    t.match(read, [{ sub: subject }]);
-    const asked = {
-      after: { tx: reading.tx, id: NIL_ID },
-      withinSeconds: 60,
-      rows: 10,
-      seen: { snapshot, now: reading.at },
-    };
-    const { events } = await listFeedPage(db.systemReader(), [organization], asked);
-    t.match(events, [{ organization, revocation: { sub: subject } }]);
-  },
-);
+t.test('a restored database uses transaction ids again, and no revocation is missed', async (t) => {
+  const database = await createDatabase(t);
+  const { app } = await openService(t, database);
+  const { db } = app.parts;
+  const reading = await readRevocations(db, { tx: '0', at: 0, snapshot: null }, () => {});
+  // A long transaction was running, followed by many others that the database has lost.
+  const snapshot = `${reading.tx}:${BigInt(reading.tx) + 100_000n}:${reading.tx}`;
+  await database.query('SELECT pg_current_xact_id()'); // the next one has one of those ids
+  const organization = randomUUID();
+  const subject = randomUUID();
+  await database.query(
+    `INSERT INTO revocations (id, kind, subject, epoch, caused_in) VALUES (gen_random_uuid(), 'user', $1, 99, $2)`,
+    [subject, organization],
+  );
+  const read: Revocation[] = [];
+  await readRevocations(db, { ...reading, snapshot }, (revocation) => read.push(revocation));
+  t.match(read, [{ sub: subject }]);
+  const asked = {
+    after: { tx: reading.tx, id: NIL_ID },
+    withinSeconds: 60,
+    rows: 10,
+    seen: { snapshot, now: reading.at },
+  };
+  const { events } = await listFeedPage(db.systemReader(), [organization], asked);
+  t.match(events, [{ organization, revocation: { sub: subject } }]);
+});

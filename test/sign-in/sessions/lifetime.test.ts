@@ -1,15 +1,15 @@
-// How long a session lasts: sliding with use, up to its greatest age, and no longer than its idle time allows.
+// How long a session lasts: each use extends it, up to its maximum age, and never longer than its idle time.
 import t from 'tap';
-import { newAccount } from '../../support/client.ts';
 import { createDatabase } from '../../support/database.ts';
+import { newAccount } from '../../support/fixtures/accounts.ts';
 import { partsOf } from '../../support/forge.ts';
 import { openService } from '../../support/service.ts';
-import { sessionRow } from '../../support/session-state.ts';
+import { sessionRow } from './rows.ts';
 
 const HOUR = 3600;
 const LIVES = { REFRESH_TOKEN_TTL: '1h', SESSION_MAX_AGE: '3h' };
 
-t.test('each use moves the idle expiry to a refresh token’s life from now, never past the greatest age', async (t) => {
+t.test('each use moves the idle expiry to one token lifetime from now, never past the maximum age', async (t) => {
   const database = await createDatabase(t);
   const { api } = await openService(t, database, LIVES);
   const account = await newAccount(api);
@@ -28,7 +28,7 @@ t.test('each use moves the idle expiry to a refresh token’s life from now, nev
     const slid = Math.round((idle_expires_at.getTime() - last_seen_at.getTime()) / 1000);
     t.equal(slid, Math.min(HOUR, Math.round((expires_at.getTime() - last_seen_at.getTime()) / 1000)));
     t.ok(idle_expires_at <= expires_at);
-    t.equal(reply.body.data.refreshExpiresAt, idle_expires_at.toISOString(), 'the answer says until when');
+    t.equal(reply.body.data.refreshExpiresAt, idle_expires_at.toISOString(), 'the answer contains the expiry');
     t.equal(partsOf(token).claims.exp, Math.floor(idle_expires_at.getTime() / 1000), 'so does the token');
   }
   t.same(
@@ -54,11 +54,11 @@ for (const [what, column] of [
       t.match(reply, { status: 401, code: 'session_expired' });
       t.notOk(reply.body.data);
     }
-    t.same(await sessionRow(database, account.sessionId), before, 'the row is left as it was');
+    t.same(await sessionRow(database, account.sessionId), before, 'the row is unchanged');
   });
 }
 
-t.test('an expired session cannot switch the organization with an access token that still lives', async (t) => {
+t.test('an expired session cannot switch the organization with an access token that is still valid', async (t) => {
   const database = await createDatabase(t);
   const { api } = await openService(t, database);
   const account = await newAccount(api);
@@ -71,14 +71,14 @@ t.test('an expired session cannot switch the organization with an access token t
   t.notOk(reply.body.data);
 });
 
-t.test('a refresh token past its own expiry is refused by the service’s clock as well', async (t) => {
+t.test('a refresh token past its own expiry is refused by the clock of the service as well', async (t) => {
   const { api, clock } = await openService(t, await createDatabase(t), LIVES);
   const { refreshToken } = await newAccount(api);
   clock.advance(HOUR + 1);
   t.match(await api.post('/auth/refresh', { refreshToken }), { status: 401, code: 'session_expired' });
 });
 
-t.test('an access token is refused from the second of its expiry on, also one that was seen before', async (t) => {
+t.test('an access token is refused from the second of its expiry on, even one that was seen before', async (t) => {
   const { api, clock } = await openService(t, await createDatabase(t), { ACCESS_TOKEN_TTL: '5m' });
   const account = await newAccount(api);
   const refreshed = (await api.post('/auth/refresh', { refreshToken: account.refreshToken })).body.data;
@@ -90,7 +90,7 @@ t.test('an access token is refused from the second of its expiry on, also one th
   }
 });
 
-t.test('the first token lives no longer than the session may', async (t) => {
+t.test('the first token expires no later than the session', async (t) => {
   const database = await createDatabase(t);
   const { api } = await openService(t, database, { REFRESH_TOKEN_TTL: '2h', SESSION_MAX_AGE: '2h' });
   const account = await newAccount(api);

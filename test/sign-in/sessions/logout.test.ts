@@ -1,14 +1,14 @@
-// Signing out with what a client still has.
+// Signing out with the tokens that a client still has.
 import t from 'tap';
 import { systemRandom } from '../../../src/base/platform/random.ts';
 import { REVOCATIONS_REMEMBERED_SECONDS } from '../../../src/credentials/revocations/revocations.ts';
 import { removeEndedNow } from '../../../src/sign-in/sessions/remove-ended.ts';
-import { newAccount } from '../../support/client.ts';
 import { createDatabase } from '../../support/database.ts';
+import { newAccount } from '../../support/fixtures/accounts.ts';
+import { countRows } from '../../support/rows.ts';
 import { openService } from '../../support/service.ts';
-import { countRows } from '../../support/session-state.ts';
 
-t.test('an access token that has expired or fallen behind still ends its session', async (t) => {
+t.test('an expired or stale access token still ends its session', async (t) => {
   const { api, app, clock } = await openService(t, await createDatabase(t));
   const stale = await newAccount(api);
   app.parts.revocations.publish([{ kind: 'user', sub: stale.userId, epoch: 1 }]);
@@ -23,7 +23,7 @@ t.test('an access token that has expired or fallen behind still ends its session
   t.equal((await api.post('/auth/refresh', { refreshToken: expired.refreshToken })).code, 'session_revoked');
 });
 
-t.test('a token that is none of ours ends nothing and is no error', async (t) => {
+t.test('a token of another issuer ends nothing and is not an error', async (t) => {
   const { api } = await openService(t, await createDatabase(t));
   const account = await newAccount(api);
   const [header, payload] = account.accessToken.split('.');
@@ -54,7 +54,7 @@ t.test('sessions that ended longer ago than the retention are removed, others st
   t.same(left.map(({ id }) => id).sort(), [live.sessionId, recent.sessionId].sort());
 });
 
-t.test('revocations are removed once no process looks back for them any more, and no sooner', async (t) => {
+t.test('revocations are removed once no process reads them any more, and no sooner', async (t) => {
   const database = await createDatabase(t);
   const { app } = await openService(t, database);
   const raise = (ageSeconds: number) =>
@@ -69,7 +69,7 @@ t.test('revocations are removed once no process looks back for them any more, an
   const { db, log } = app.parts;
   await removeEndedNow({ db, log, retentionSeconds: 30 * 86_400 });
   t.equal(await countRows(database, 'revocations'), 4);
-  t.ok(REVOCATIONS_REMEMBERED_SECONDS >= 960, 'longer than the longest life of a token');
+  t.ok(REVOCATIONS_REMEMBERED_SECONDS >= 960, 'longer than the longest lifetime of a token');
 });
 
 t.test('switching the organization is recorded, by either way', async (t) => {

@@ -1,9 +1,11 @@
-// A user's list of own sessions, ending them, and the bound on how many there are.
+// A user's list of own sessions, ending them, and the limit on their number.
 import t, { type Test } from 'tap';
-import { type Account, type Api, atOnce, newAccount } from '../../support/client.ts';
+import { type Api, atOnce } from '../../support/client.ts';
 import { createDatabase } from '../../support/database.ts';
+import { type Account, newAccount } from '../../support/fixtures/accounts.ts';
+import { holdUser, waiters } from '../../support/locks.ts';
+import { eventsAbout } from '../../support/rows.ts';
 import { openService } from '../../support/service.ts';
-import { eventsAbout, holdUser, waiters } from '../../support/session-state.ts';
 
 interface SignedIn {
   readonly accessToken: string;
@@ -30,7 +32,7 @@ async function idsOf(api: Api, token: string): Promise<string[]> {
 
 t.test('the list shows one’s own live sessions, the last used first, and marks the current one', async (t) => {
   const { api, account } = await opened(t);
-  await newAccount(api); // a stranger, whose session is nobody else's business
+  await newAccount(api); // another user, whose session must not appear
   const phone = await signInAgain(api, account);
   await api.post('/auth/refresh', { refreshToken: account.refreshToken });
   const { status, body } = await api.get('/me/sessions', { token: phone.accessToken });
@@ -42,10 +44,10 @@ t.test('the list shows one’s own live sessions, the last used first, and marks
   t.equal(body.data.length, 2);
   t.same(body.pagination, { total: 2, limit: 20, offset: 0, hasMore: false });
   const known = ['createdAt', 'current', 'expiresAt', 'id', 'ip', 'lastSeenAt', 'organization', 'userAgent'];
-  t.same(Object.keys(body.data[0]).sort(), known, 'and tells nothing of the chain');
+  t.same(Object.keys(body.data[0]).sort(), known, 'and contains nothing about the chain');
 });
 
-t.test('the list goes by pages that neither repeat nor miss a session', async (t) => {
+t.test('the pages of the list neither repeat nor miss a session', async (t) => {
   const { api, account } = await opened(t);
   for (let more = 0; more < 4; more += 1) await signInAgain(api, account);
   const { accessToken: token } = account;
@@ -68,7 +70,7 @@ t.test('the list goes by pages that neither repeat nor miss a session', async (t
   }
 });
 
-t.test('an ended session is off the list, and its tokens are refused at once', async (t) => {
+t.test('an ended session is not on the list, and its tokens are refused at once', async (t) => {
   const { database, api, account } = await opened(t);
   const phone = await signInAgain(api, account);
   t.equal((await api.get('/me', { token: phone.accessToken })).status, 200);
@@ -81,14 +83,14 @@ t.test('an ended session is off the list, and its tokens are refused at once', a
   t.match(again, { status: 404, code: 'not_found' });
 });
 
-t.test('one can end the current session', async (t) => {
+t.test('a user can end the current session', async (t) => {
   const { api, account } = await opened(t);
   const { accessToken: token } = account;
   t.equal((await api.delete(`/me/sessions/${account.sessionId}`, { token })).status, 204);
   t.equal((await api.get('/me/sessions', { token })).code, 'session_revoked');
 });
 
-t.test('a session of somebody else is not found, as one that does not exist, and lives on', async (t) => {
+t.test('a session of another user gets the same 404 as an unknown one, and stays alive', async (t) => {
   const { api, account } = await opened(t);
   const stranger = await newAccount(api);
   const { accessToken: token } = account;
@@ -103,7 +105,7 @@ t.test('a session of somebody else is not found, as one that does not exist, and
   t.equal((await api.delete('/me/sessions/not-an-id', { token })).status, 422);
 });
 
-t.test('ending all others leaves the current one and other users alone', async (t) => {
+t.test('ending all others leaves the current session and other users alone', async (t) => {
   const { api, account } = await opened(t);
   const stranger = await newAccount(api);
   const others = [await signInAgain(api, account), await signInAgain(api, account)];
@@ -114,7 +116,7 @@ t.test('ending all others leaves the current one and other users alone', async (
   t.same((await api.delete('/me/sessions', { token: account.accessToken })).body, { data: { ended: 0 } });
 });
 
-t.test('a session that has expired is not on the list and not among those that are ended', async (t) => {
+t.test('an expired session is not on the list and not among those that are ended', async (t) => {
   const { database, api, account } = await opened(t);
   const phone = await signInAgain(api, account);
   await database.query("UPDATE sessions SET idle_expires_at = clock_timestamp() - interval '1 s' WHERE id = $1", [
@@ -124,7 +126,7 @@ t.test('a session that has expired is not on the list and not among those that a
   t.same((await api.delete('/me/sessions', { token: account.accessToken })).body, { data: { ended: 0 } });
 });
 
-t.test('past the bound a sign-in ends the session used least recently, and no one else’s', async (t) => {
+t.test('beyond the limit a sign-in ends the user’s least recently used session, and no one else’s', async (t) => {
   const { database, api, account } = await opened(t, { SESSIONS_PER_USER_MAX: '3' });
   const stranger = await newAccount(api);
   const second = await signInAgain(api, account);
@@ -138,11 +140,11 @@ t.test('past the bound a sign-in ends the session used least recently, and no on
   t.equal((await api.get('/me', { token: stranger.accessToken })).status, 200);
 });
 
-t.test('the bound holds when several sign in at once', async (t) => {
+t.test('the limit holds when several sign in at the same time', async (t) => {
   const { database, api, account } = await opened(t, { SESSIONS_PER_USER_MAX: '2' });
   const held = await holdUser(t, database, account.userId);
   const signingIn = atOnce(3, () => signInAgain(api, account));
-  await waiters(database, 3); // each has looked at the sessions by now, or waits to look
+  await waiters(database, 3); // each has read the sessions by now, or waits to read them
   await held.query('COMMIT');
   const signedIn = await signingIn;
   const answers = await Promise.all(

@@ -1,12 +1,14 @@
-// Two at the same moment: refreshes, a refresh and a logout, registrations. Each race runs in many rounds, each round
-// begins for all of its parties at one barrier.
+// Two requests at the same moment: refreshes, a refresh and a logout, registrations. Each race runs in many rounds. In
+// each round one barrier starts all requests.
 import t from 'tap';
-import { type Api, atOnce, newAccount, type Reply } from '../../support/client.ts';
+import { type Api, atOnce, type Reply } from '../../support/client.ts';
 import { createDatabase, type TestDatabase } from '../../support/database.ts';
+import { newAccount } from '../../support/fixtures/accounts.ts';
 import { partsOf } from '../../support/forge.ts';
+import { countRows } from '../../support/rows.ts';
 import { openService } from '../../support/service.ts';
-import { countRows, sessionRow } from '../../support/session-state.ts';
 import { rounds } from '../../support/thorough.ts';
+import { sessionRow } from './rows.ts';
 
 const ROUNDS = rounds(50);
 const AT_TWO = { PASSWORD_HASH_CONCURRENCY: '2' };
@@ -32,7 +34,7 @@ async function isAbsent(database: TestDatabase, email: string): Promise<boolean>
   return (await database.query('SELECT 1 FROM users WHERE email_key = $1', [email])).length === 0;
 }
 
-t.test('refreshes of one token at once all get the one child, and the chain has one lineage', async (t) => {
+t.test('refreshes of one token at the same time all get the same child, and the chain has one line', async (t) => {
   const database = await createDatabase(t);
   const { api } = await openService(t, database);
   const { refreshToken: first, sessionId } = await newAccount(api);
@@ -50,7 +52,7 @@ t.test('refreshes of one token at once all get the one child, and the chain has 
   t.equal((await sessionRow(database, sessionId)).successor, partsOf(token).claims.jti);
 });
 
-t.test('a child and its parent presented at once are both answered with the child’s own child', async (t) => {
+t.test('a child and its parent presented at the same time both get the child of the child', async (t) => {
   const { api } = await openService(t, await createDatabase(t));
   const account = await newAccount(api);
   let parent = account.refreshToken;
@@ -61,14 +63,14 @@ t.test('a child and its parent presented at once are both answered with the chil
     );
     if (one?.status !== 200 || other?.status !== 200) t.fail(`round ${round}: ${one?.code}, ${other?.code}`);
     const grandchild = one?.body.data.refreshToken;
-    // The parent either came first and got its child again, or was overtaken and got the grandchild.
+    // The parent either came first and got its child again, or came second and got the child of the child.
     t.ok([child, grandchild].includes(other?.body.data.refreshToken));
     parent = child;
     child = grandchild;
   }
 });
 
-t.test('a refresh racing a logout never survives it', async (t) => {
+t.test('a refresh during a logout never survives it', async (t) => {
   const database = await createDatabase(t);
   const { api } = await openService(t, database);
   const { email, password } = await newAccount(api);
@@ -106,7 +108,7 @@ t.test('of two registrations of one e-mail exactly one wins, and the other leave
   }
 });
 
-t.test('of two registrations of one slug exactly one wins, and the other’s account does not exist', async (t) => {
+t.test('of two registrations of one slug exactly one wins, and the other creates no account', async (t) => {
   const database = await createDatabase(t);
   const { api } = await openService(t, database, AT_TWO);
   for (let round = 0; round < ROUNDS; round += 1) {
@@ -122,7 +124,7 @@ t.test('of two registrations of one slug exactly one wins, and the other’s acc
   }
 });
 
-t.test('two registrations of one organization name both win, with slugs of their own', async (t) => {
+t.test('two registrations of one organization name both win, with different slugs', async (t) => {
   const database = await createDatabase(t);
   const { api } = await openService(t, database, AT_TWO);
   for (let round = 0; round < ROUNDS; round += 1) {

@@ -1,16 +1,18 @@
-// Who gets no token for a good refresh token, and that a refusal consumes nothing; and that each kind of token is good
-// for its own purpose only.
+// Which users get no token for a valid refresh token, and that a refusal uses up nothing. And that each kind of token
+// works only for its own purpose.
 import t, { type Test } from 'tap';
-import { type Account, newAccount } from '../../support/client.ts';
 import { createDatabase, type TestDatabase } from '../../support/database.ts';
+import { type Account, newAccount } from '../../support/fixtures/accounts.ts';
+import { seedOrganizationOf } from '../../support/fixtures/people.ts';
 import { forge, partsOf, rsa, serviceKey } from '../../support/forge.ts';
+import { countRows } from '../../support/rows.ts';
 import { openService, type Service } from '../../support/service.ts';
-import { countRows, joinOrganization, sessionRow } from '../../support/session-state.ts';
+import { sessionRow } from './rows.ts';
 
 interface Refusal {
   readonly who: string;
   readonly code: string;
-  /** Statements about the user $1 and the organization $2; the second one undoes the first. */
+  /** Statements about the user $1 and the organization $2. The second one undoes the first. */
   readonly change: string;
   readonly undo: string;
 }
@@ -43,7 +45,7 @@ async function opened(t: Test): Promise<Service & { database: TestDatabase; acco
 }
 
 for (const { who, code, change, undo } of REFUSALS) {
-  t.test(`${who} gets no new token, and nothing is consumed`, async (t) => {
+  t.test(`${who} gets no new token, and nothing is used up`, async (t) => {
     const { api, database, account } = await opened(t);
     const { refreshToken } = (await api.post('/auth/refresh', { refreshToken: account.refreshToken })).body.data;
     const subject = [account.userId, account.organization.id];
@@ -56,7 +58,7 @@ for (const { who, code, change, undo } of REFUSALS) {
       t.notOk(reply.body.data);
       t.same(reply.setCookie, []);
     }
-    t.same(await sessionRow(database, account.sessionId), before, 'the chain stands where it stood');
+    t.same(await sessionRow(database, account.sessionId), before, 'the chain has not changed');
     t.equal(await countRows(database, 'events'), events);
     await database.query(undo, subject);
     t.equal(
@@ -67,7 +69,7 @@ for (const { who, code, change, undo } of REFUSALS) {
   });
 }
 
-t.test('a removed member gets no token for the organization, and none that carries anything of it', async (t) => {
+t.test('a removed member gets no token for the organization, and no token that contains its data', async (t) => {
   const { api, database, account } = await opened(t);
   await database.query('DELETE FROM memberships WHERE user_id = $1', [account.userId]);
   const { refreshToken, organization } = account;
@@ -76,7 +78,7 @@ t.test('a removed member gets no token for the organization, and none that carri
     const reply = await api.post('/auth/refresh', { refreshToken, organization: named });
     t.match(reply, { status: 403, code: 'organization_access_denied' });
   }
-  t.same(await sessionRow(database, account.sessionId), before, 'and nothing is consumed');
+  t.same(await sessionRow(database, account.sessionId), before, 'and nothing is used up');
   const reply = await api.post('/auth/refresh', { refreshToken });
   if (reply.status === 200) {
     const { claims } = partsOf(reply.body.data.accessToken);
@@ -85,16 +87,16 @@ t.test('a removed member gets no token for the organization, and none that carri
   } else t.match(reply, { status: 403, code: 'organization_access_denied' });
 });
 
-t.test('a user who is gone has no session left to refresh', async (t) => {
+t.test('a deleted user has no session left to refresh', async (t) => {
   const { api, database, account } = await opened(t);
   await database.query('DELETE FROM users WHERE id = $1', [account.userId]);
   const { refreshToken } = account;
   t.match(await api.post('/auth/refresh', { refreshToken }), { status: 401, code: 'invalid_refresh_token' });
 });
 
-t.test('a refused organization does not stop a refresh for another one of the user', async (t) => {
+t.test('a refused organization does not stop a refresh for another organization of the user', async (t) => {
   const { api, database, account } = await opened(t);
-  await joinOrganization(database, account.userId, { slug: 'globex' });
+  await seedOrganizationOf(database, account.userId, { slug: 'globex' });
   await database.query("UPDATE organizations SET status = 'suspended' WHERE id = $1", [account.organization.id]);
   const { refreshToken } = account;
   t.equal((await api.post('/auth/refresh', { refreshToken })).code, 'organization_suspended');
@@ -102,7 +104,7 @@ t.test('a refused organization does not stop a refresh for another one of the us
   t.match(reply.body.data, { organization: { slug: 'globex' }, roles: ['agent'] });
 });
 
-t.test('roles and rights are read anew at each refresh', async (t) => {
+t.test('roles and permissions are read anew at each refresh', async (t) => {
   const { api, database, account } = await opened(t);
   await database.query(
     `UPDATE role_assignments a SET role_id = r.id FROM roles r
@@ -115,7 +117,7 @@ t.test('roles and rights are read anew at each refresh', async (t) => {
 });
 
 t.test(
-  'an access token is no refresh token and a refresh token no access token; neither is consumed by the try',
+  'an access token does not work as a refresh token, nor the other way round, and the attempt uses up neither',
   async (t) => {
     const { api, database, account } = await opened(t);
     const before = await sessionRow(database, account.sessionId);
@@ -131,7 +133,7 @@ t.test(
   },
 );
 
-t.test('a refresh token is held to its key, kind, issuer, audience and claims', async (t) => {
+t.test('a refresh token is checked for its key, kind, issuer, audience and claims', async (t) => {
   const { api, database, account, keysDirectory } = await opened(t);
   const good = partsOf(account.refreshToken);
   const own = rsa(serviceKey(keysDirectory, 'refresh'));
@@ -162,5 +164,5 @@ t.test('a refresh token is held to its key, kind, issuer, audience and claims', 
     t.match(await api.post('/auth/refresh', { refreshToken }), { status: 401, code: 'invalid_refresh_token' }, what);
   }
   t.same(await sessionRow(database, account.sessionId), before, 'none of them touched the session');
-  t.equal((await api.post('/auth/refresh', { refreshToken: changed({}) })).status, 200, 'the unchanged one is good');
+  t.equal((await api.post('/auth/refresh', { refreshToken: changed({}) })).status, 200, 'the unchanged token is valid');
 });

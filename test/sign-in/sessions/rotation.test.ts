@@ -1,10 +1,12 @@
-// Rotation of refresh tokens, "confirm on use": each row of its table, and what a restart leaves of it.
+// Rotation of refresh tokens, "confirm on use": each row of its table, and the state after a restart.
 import t, { type Test } from 'tap';
-import { type Account, type Api, newAccount, type Reply } from '../../support/client.ts';
+import type { Api, Reply } from '../../support/client.ts';
 import { createDatabase, type TestDatabase } from '../../support/database.ts';
+import { type Account, newAccount } from '../../support/fixtures/accounts.ts';
 import { partsOf } from '../../support/forge.ts';
+import { eventsAbout } from '../../support/rows.ts';
 import { openService } from '../../support/service.ts';
-import { agePlaces, eventsAbout, type SessionRow, sessionRow } from '../../support/session-state.ts';
+import { agePlaces, type SessionRow, sessionRow } from './rows.ts';
 
 interface Place {
   readonly database: TestDatabase;
@@ -22,7 +24,7 @@ function present(api: Api, refreshToken: string): Promise<Reply> {
   return api.post('/auth/refresh', { refreshToken });
 }
 
-/** The child that a token is exchanged for; raises unless it is answered 200. */
+/** The child that a token is exchanged for. Raises unless the answer is 200. */
 async function exchange(api: Api, refreshToken: string): Promise<string> {
   const reply = await present(api, refreshToken);
   if (reply.status !== 200) throw new Error(`refresh answered ${reply.status}: ${reply.text}`);
@@ -51,7 +53,7 @@ t.test('a confirmed token presented again within the grace gets the same child, 
   }
 });
 
-t.test('a confirmed token whose child got lost is good for a new child, however long ago that was', async (t) => {
+t.test('a confirmed token whose child got lost gets a new child, however long ago that was', async (t) => {
   const { database, api, account } = await signedIn(t);
   const lost = new Set<string>();
   for (const seconds of [11, 3600, 20 * 86_400]) {
@@ -61,18 +63,18 @@ t.test('a confirmed token whose child got lost is good for a new child, however 
   t.equal(lost.size, 3, 'a new child each time');
   const held = await exchange(api, account.refreshToken);
   await agePlaces(database, account.sessionId);
-  t.equal((await present(api, held)).status, 200, 'the child that arrived carries the session on');
+  t.equal((await present(api, held)).status, 200, 'the child that arrived continues the session');
 });
 
-t.test('of several children of one token exactly one is ever confirmed, whichever is used first', async (t) => {
+t.test('of several children of one token exactly one is ever confirmed: the one used first', async (t) => {
   const { database, api, account } = await signedIn(t);
   const older = await exchange(api, account.refreshToken);
   await agePlaces(database, account.sessionId);
   const newer = await exchange(api, account.refreshToken);
   const grandchild = await exchange(api, older);
   t.equal((await sessionRow(database, account.sessionId)).confirmed, partsOf(older).claims.jti);
-  t.equal((await present(api, newer)).code, 'refresh_token_reused', 'the sibling comes too late');
-  t.equal((await present(api, grandchild)).code, 'refresh_token_reused', 'and the session is over for both');
+  t.equal((await present(api, newer)).code, 'refresh_token_reused', 'the sibling is too late');
+  t.equal((await present(api, grandchild)).code, 'refresh_token_reused', 'and the session has ended for both');
 });
 
 t.test('the first use of a child confirms it and replaces its parent', async (t) => {
@@ -86,7 +88,7 @@ t.test('the first use of a child confirms it and replaces its parent', async (t)
   });
 });
 
-t.test('a request that was overtaken on its way gets the current child and does no harm', async (t) => {
+t.test('a delayed request with the replaced token gets the current child and ends nothing', async (t) => {
   const { database, api, account } = await signedIn(t);
   const grandchild = await exchange(api, await exchange(api, account.refreshToken));
   const before = await sessionRow(database, account.sessionId);
@@ -99,7 +101,7 @@ function chainOf({ confirmed, previous, successor }: SessionRow) {
   return { confirmed, previous, successor };
 }
 
-t.test('a replaced token after the grace ends the session, for good and on the record', async (t) => {
+t.test('a replaced token after the grace ends the session for good, with an event', async (t) => {
   const { database, api, account } = await signedIn(t);
   const { accessToken, refreshToken: child } = (await present(api, account.refreshToken)).body.data;
   const grandchild = await exchange(api, child);
@@ -112,7 +114,7 @@ t.test('a replaced token after the grace ends the session, for good and on the r
   }
   t.equal((await sessionRow(database, account.sessionId)).revoked_reason, 'reuse_detected');
   t.same(await eventsAbout(database, account.sessionId), ['session.opened', 'session.reuse_detected'], 'recorded once');
-  t.equal((await api.get('/me', { token: accessToken })).code, 'session_revoked', 'the access tokens are dead at once');
+  t.equal((await api.get('/me', { token: accessToken })).code, 'session_revoked', 'the access tokens end at once');
 });
 
 t.test('a token older than the replaced one ends the session even within the grace', async (t) => {
@@ -123,7 +125,7 @@ t.test('a token older than the replaced one ends the session even within the gra
   t.equal((await present(api, last)).code, 'refresh_token_reused');
 });
 
-t.test('reuse ends its own session only', async (t) => {
+t.test('reuse ends only its own session', async (t) => {
   const { database, api, account } = await signedIn(t);
   const { email, password } = account;
   const other = (await api.post('/auth/login', { email, password })).body.data;
@@ -148,13 +150,13 @@ t.test('chain, grace and end of a session survive a restart', async (t) => {
   const { api } = await openService(t, database);
   t.equal(await exchange(api, account.refreshToken), child, 'the same child within the grace');
   const grandchild = await exchange(api, child);
-  t.equal((await present(api, stale)).code, 'refresh_token_reused', 'what was ended stays ended');
+  t.equal((await present(api, stale)).code, 'refresh_token_reused', 'an ended session stays ended');
   await agePlaces(database, account.sessionId);
-  t.equal((await present(api, account.refreshToken)).code, 'refresh_token_reused', 'reuse is known as such');
+  t.equal((await present(api, account.refreshToken)).code, 'refresh_token_reused', 'reuse is recognised');
   t.equal((await present(api, grandchild)).code, 'refresh_token_reused');
 });
 
-t.test('a session that was ended while another process ran is refused by the next one', async (t) => {
+t.test('a session that another process ended is refused by the next process', async (t) => {
   const database = await createDatabase(t);
   const one = await openService(t, database);
   const other = await openService(t, database);
@@ -165,7 +167,7 @@ t.test('a session that was ended while another process ran is refused by the nex
   t.equal((await one.api.get('/me', { token: account.accessToken })).code, 'session_revoked');
 });
 
-t.test('with a grace of nothing each repetition gets a new child, and one lineage remains', async (t) => {
+t.test('with a grace of zero each repetition gets a new child, and one line remains', async (t) => {
   const { api, account } = await signedIn(t, { REFRESH_REUSE_GRACE: '0' });
   const one = await exchange(api, account.refreshToken);
   const two = await exchange(api, account.refreshToken);

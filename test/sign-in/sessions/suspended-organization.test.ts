@@ -1,17 +1,18 @@
-// A session whose organization is suspended: what is refused, and the ways out.
+// A session whose organization is suspended: what is refused, and how the user gets out.
 import t, { type Test } from 'tap';
-import { newAccount } from '../../support/client.ts';
 import { createDatabase } from '../../support/database.ts';
+import { newAccount } from '../../support/fixtures/accounts.ts';
+import { seedOrganizationOf } from '../../support/fixtures/people.ts';
 import { partsOf } from '../../support/forge.ts';
 import { openService } from '../../support/service.ts';
-import { joinOrganization, sessionRow } from '../../support/session-state.ts';
+import { sessionRow } from './rows.ts';
 
-/** A user of two organizations, whose session acts for the one that has been suspended; globex is the other. */
+/** A user of two organizations. Their session acts for the suspended one. The other one is globex. */
 async function suspended(t: Test) {
   const database = await createDatabase(t);
   const { api, app, clock } = await openService(t, database);
   const account = await newAccount(api);
-  const globex = await joinOrganization(database, account.userId, { slug: 'globex' });
+  const globex = await seedOrganizationOf(database, account.userId, { slug: 'globex' });
   const { id } = account.organization;
   await database.query(`UPDATE organizations SET status = 'suspended' WHERE id = $1`, [id]);
   await database.query(
@@ -41,18 +42,18 @@ t.test('an access token alone finds another organization and moves the session t
   const { database, api, account, globex, token } = await suspended(t);
   const own = await api.get('/me/organizations', { token });
   t.equal(own.status, 200);
-  t.match(own.body, { data: [{ organization: { id: globex } }], pagination: { total: 1 } }, 'where one can go');
+  t.match(own.body, { data: [{ organization: { id: globex } }], pagination: { total: 1 } }, 'where the user can go');
   const reply = await api.post('/auth/switch-organization', { organization: 'globex' }, { token });
   t.equal(reply.status, 200);
   t.match(partsOf(reply.body.data.accessToken).claims, { org: globex, sid: account.sessionId });
   t.equal((await api.get('/me', { token: reply.body.data.accessToken })).body.data.organization.id, globex);
   t.equal((await sessionRow(database, account.sessionId)).organization_id, globex);
   const next = await api.post('/auth/refresh', { refreshToken: account.refreshToken });
-  t.equal(next.status, 200, 'a refresh that names none is for the new one');
+  t.equal(next.status, 200, 'a refresh that names no organization is for the new one');
   t.equal(next.body.data.organization.id, globex);
 });
 
-t.test('so it does together with the refresh token', async (t) => {
+t.test('the access token together with the refresh token does so too', async (t) => {
   const { database, api, account, globex, token } = await suspended(t);
   const body = { organization: 'globex', refreshToken: account.refreshToken };
   const reply = await api.post('/auth/switch-organization', body, { token });
@@ -62,7 +63,7 @@ t.test('so it does together with the refresh token', async (t) => {
   t.equal(next.body.data?.organization.id, globex);
 });
 
-t.test('with an expired access token the way out is a refresh that names another organization', async (t) => {
+t.test('with an expired access token, a refresh that names another organization works', async (t) => {
   const { database, api, clock, account, globex, token } = await suspended(t);
   clock.advance(900);
   const body = { organization: 'globex' };
@@ -74,7 +75,7 @@ t.test('with an expired access token the way out is a refresh that names another
   t.equal((await sessionRow(database, account.sessionId)).organization_id, globex);
 });
 
-t.test('the suspended organization itself, and a foreign one, are no way out', async (t) => {
+t.test('the suspended organization itself, and a foreign one, are refused', async (t) => {
   const { database, api, account, token } = await suspended(t);
   const stranger = await newAccount(api);
   const before = await sessionRow(database, account.sessionId);
@@ -84,7 +85,7 @@ t.test('the suspended organization itself, and a foreign one, are no way out', a
   t.same(await sessionRow(database, account.sessionId), before);
 });
 
-t.test('the own sessions can be seen and ended', async (t) => {
+t.test('the user can list and end their own sessions', async (t) => {
   const { api, account, token } = await suspended(t);
   const { email, password } = account;
   const signIn = async () => (await api.post('/auth/login', { email, password, organization: 'globex' })).body.data;
@@ -95,7 +96,7 @@ t.test('the own sessions can be seen and ended', async (t) => {
   t.equal((await api.get('/me', { token: third.accessToken })).code, 'session_revoked');
 });
 
-t.test('a session that has ended gets nowhere, suspended or not', async (t) => {
+t.test('an ended session is refused, suspended or not', async (t) => {
   const { api, account, token } = await suspended(t);
   await api.post('/auth/logout', { refreshToken: account.refreshToken });
   for (const reply of [

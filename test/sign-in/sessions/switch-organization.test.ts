@@ -1,20 +1,21 @@
-// One user in several organizations: tokens for another of them, without and with a refresh token presented.
+// One user in several organizations: tokens for another organization, with and without a refresh token in the request.
 import t, { type Test } from 'tap';
-import { newAccount } from '../../support/client.ts';
 import { createDatabase } from '../../support/database.ts';
+import { newAccount } from '../../support/fixtures/accounts.ts';
+import { seedOrganizationOf } from '../../support/fixtures/people.ts';
 import { partsOf } from '../../support/forge.ts';
 import { openService } from '../../support/service.ts';
-import { agePlaces, joinOrganization, sessionRow } from '../../support/session-state.ts';
+import { agePlaces, sessionRow } from './rows.ts';
 
 /** A user who owns one organization and is an agent in globex. */
 async function member(t: Test) {
   const database = await createDatabase(t);
   const { api } = await openService(t, database);
   const account = await newAccount(api);
-  return { database, api, account, globex: await joinOrganization(database, account.userId, { slug: 'globex' }) };
+  return { database, api, account, globex: await seedOrganizationOf(database, account.userId, { slug: 'globex' }) };
 }
 
-t.test('refresh for another organization answers with its token; session and refresh token stay', async (t) => {
+t.test('refresh for another organization returns its token; session and refresh token stay', async (t) => {
   const { database, api, account, globex } = await member(t);
   const { refreshToken } = account;
   const own = (await api.post('/auth/refresh', { refreshToken })).body.data;
@@ -27,14 +28,14 @@ t.test('refresh for another organization answers with its token; session and ref
       sid: account.sessionId,
     });
     t.match(other.organization, { id: globex });
-    t.equal(other.refreshToken, own.refreshToken, 'two tabs hold one refresh token');
+    t.equal(other.refreshToken, own.refreshToken, 'two tabs have one refresh token');
   }
   t.equal((await sessionRow(database, account.sessionId)).organization_id, account.organization.id);
   const next = (await api.post('/auth/refresh', { refreshToken: own.refreshToken })).body.data;
-  t.equal(next.organization.id, account.organization.id, 'the session still acts for its own');
+  t.equal(next.organization.id, account.organization.id, 'the session still acts for its own organization');
 });
 
-t.test('an organization one is no member of is refused as an unknown one is, and nothing is consumed', async (t) => {
+t.test('an organization of others is refused like an unknown one, and nothing is used up', async (t) => {
   const { database, api, account } = await member(t);
   const stranger = await newAccount(api);
   const before = await sessionRow(database, account.sessionId);
@@ -61,12 +62,12 @@ t.test('an access token alone switches the session and never becomes a refresh t
   t.match(partsOf(reply.body.data.accessToken).claims, { org: globex, sid: account.sessionId, roles: ['agent'] });
   const after = await sessionRow(database, account.sessionId);
   t.equal(after.organization_id, globex);
-  t.same([after.confirmed, after.successor], [before.confirmed, before.successor], 'the chain stands where it stood');
+  t.same([after.confirmed, after.successor], [before.confirmed, before.successor], 'the chain has not changed');
   const next = (await api.post('/auth/refresh', { refreshToken: account.refreshToken })).body.data;
-  t.equal(next.organization.id, globex, 'the session acts for the other one from now on');
+  t.equal(next.organization.id, globex, 'from now on the session acts for the other organization');
 });
 
-t.test('with its refresh token presented a switch is a refresh for good', async (t) => {
+t.test('with its refresh token in the request a switch is a permanent refresh', async (t) => {
   const { api, account, globex, database } = await member(t);
   const { accessToken: token, refreshToken } = account;
   const reply = await api.post('/auth/switch-organization', { organization: 'globex', refreshToken }, { token });
@@ -78,10 +79,10 @@ t.test('with its refresh token presented a switch is a refresh for good', async 
   t.equal(next.body.data.organization.id, globex);
   await agePlaces(database, account.sessionId);
   const reused = await api.post('/auth/switch-organization', { organization: 'globex', refreshToken }, { token });
-  t.equal(reused.code, 'refresh_token_reused', 'and judged as one');
+  t.equal(reused.code, 'refresh_token_reused', 'and checked as one');
 });
 
-t.test('a switch takes the refresh token of its own session only', async (t) => {
+t.test('a switch accepts only the refresh token of its own session', async (t) => {
   const { database, api, account } = await member(t);
   const stranger = await newAccount(api);
   const second = (await api.post('/auth/login', { email: account.email, password: account.password })).body.data;
@@ -94,7 +95,7 @@ t.test('a switch takes the refresh token of its own session only', async (t) => 
   t.equal((await sessionRow(database, second.sessionId)).successor, null);
 });
 
-t.test('a switch needs a good access token of a live session', async (t) => {
+t.test('a switch needs a valid access token of a live session', async (t) => {
   const { api, account } = await member(t);
   const body = { organization: 'globex', refreshToken: account.refreshToken };
   t.equal((await api.post('/auth/switch-organization', body)).code, 'unauthenticated');

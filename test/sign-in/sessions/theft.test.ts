@@ -1,12 +1,12 @@
-// A refresh token that was stolen: whatever owner and thief do, and in whatever order, one of them alone goes on, or
-// neither.
+// A stolen refresh token: whatever owner and thief do, and in whatever order, at most one of them continues.
 import t from 'tap';
-import { type Api, newAccount } from '../../support/client.ts';
+import type { Api } from '../../support/client.ts';
 import { createDatabase } from '../../support/database.ts';
+import { newAccount } from '../../support/fixtures/accounts.ts';
+import { eventsAbout } from '../../support/rows.ts';
 import { openService } from '../../support/service.ts';
-import { eventsAbout } from '../../support/session-state.ts';
 
-/** Somebody with a copy of the token: refreshes with the newest token they hold, as a client does. */
+/** Someone with a copy of the token, who refreshes with their newest token as a client does. */
 class Party {
   token: string;
   uses = 0;
@@ -33,7 +33,7 @@ function orders(length: number): string[] {
 }
 
 t.test('owner and thief never both get past their second use, in any order of six turns', async (t) => {
-  // Without a grace, as it is when the two do not happen to refresh within the same seconds.
+  // Without a grace: owner and thief do not refresh within the same seconds.
   const { api } = await openService(t, await createDatabase(t), { REFRESH_REUSE_GRACE: '0' });
   const { email, password } = await newAccount(api);
   let ended = 0;
@@ -43,14 +43,14 @@ t.test('owner and thief never both get past their second use, in any order of si
     const owner = new Party(api, account.refreshToken);
     const thief = new Party(api, account.refreshToken);
     for (const turn of order) await (turn === '0' ? owner : thief).refresh();
-    if (owner.uses > 1 && thief.uses > 1) t.fail(`${order}: both go on (${owner.uses}, ${thief.uses})`);
+    if (owner.uses > 1 && thief.uses > 1) t.fail(`${order}: both continue (${owner.uses}, ${thief.uses})`);
     if (owner.refused !== null || thief.refused !== null) ended += 1;
     if (Math.max(owner.uses, thief.uses) > 2) carriedOn += 1;
     const codes = [owner.refused, thief.refused].filter((code) => code !== null && code !== 'refresh_token_reused');
     t.same(codes, [], `${order}: nothing but reuse is ever the reason`);
   }
   t.ok(ended > 20, 'and most of the orders do end in a refusal');
-  t.ok(carriedOn > 10, 'while whoever refreshes alone goes on');
+  t.ok(carriedOn > 10, 'while a party that refreshes alone continues');
 });
 
 t.test('once the thief has used the stolen token, the owner’s next refreshes end the session for both', async (t) => {
@@ -64,7 +64,7 @@ t.test('once the thief has used the stolen token, the owner’s next refreshes e
   await owner.refresh();
   t.equal(owner.refused, 'refresh_token_reused');
   await thief.refresh();
-  t.equal(thief.refused, 'refresh_token_reused', 'the thief loses the session in the same moment');
+  t.equal(thief.refused, 'refresh_token_reused', 'the thief loses the session at the same moment');
   t.ok((await eventsAbout(database, account.sessionId)).includes('session.reuse_detected'));
 });
 

@@ -1,10 +1,12 @@
-// The refresh token in a cookie: its attributes, who may send it, and that nothing but a success or a logout touches it.
+// The refresh token in a cookie: its attributes, who may send it, and that only a success or a logout changes it.
 import t, { type Test } from 'tap';
-import { atOnce, newAccount, type Reply } from '../../support/client.ts';
+import { atOnce, type Reply } from '../../support/client.ts';
 import { createDatabase, type TestDatabase } from '../../support/database.ts';
+import { newAccount } from '../../support/fixtures/accounts.ts';
+import { seedOrganizationOf } from '../../support/fixtures/people.ts';
 import { openService, type Service } from '../../support/service.ts';
-import { agePlaces, joinOrganization, sessionRow } from '../../support/session-state.ts';
 import { until } from '../../support/until.ts';
+import { agePlaces, sessionRow } from './rows.ts';
 
 const HTTPS = { PUBLIC_URL: 'https://auth.example.com', CORS_ORIGINS: 'https://app.example.com' };
 const NAME = '__Host-tenantry_refresh';
@@ -46,18 +48,18 @@ t.test(
     const expires = /Expires=([^;]+)/.exec(reply.setCookie[0] ?? '')?.[1] ?? '';
     const instant = Math.floor(new Date(reply.body.data.refreshExpiresAt).getTime() / 1000);
     t.equal(new Date(expires).getTime() / 1000, instant, 'it lives as long as the token');
-    t.equal((await byCookie(service, '/auth/refresh', cookie.value)).status, 200, 'and holds the refresh token');
+    t.equal((await byCookie(service, '/auth/refresh', cookie.value)).status, 200, 'and contains the refresh token');
   },
 );
 
-t.test('over http on the own machine the cookie has neither prefix nor Secure', async (t) => {
+t.test('over http on localhost the cookie has neither prefix nor Secure', async (t) => {
   for (const PUBLIC_URL of ['http://localhost:3000', 'http://127.0.0.1:3000', 'http://[::1]:3000']) {
     const { cookie } = await browser(t, { PUBLIC_URL });
     t.equal(cookie.name, 'tenantry_refresh');
     t.same(cookie.attributes, ['Expires', 'HttpOnly', 'Path=/', 'SameSite=Strict']);
   }
   const { cookie } = await browser(t, { PUBLIC_URL: 'http://auth.internal' });
-  t.equal(cookie.name, NAME, 'any other machine is held to https');
+  t.equal(cookie.name, NAME, 'any other host needs https');
 });
 
 t.test('the token is in the cookie or in the JSON, never in both', async (t) => {
@@ -78,13 +80,13 @@ t.test('the token is in the cookie or in the JSON, never in both', async (t) => 
   const both = await api.post('/auth/refresh', { refreshToken }, { headers: { cookie: `${NAME}=${cookie.value}` } });
   t.type(both.body.data.refreshToken, 'string', 'a token in the body is answered in the body');
   t.same(both.setCookie, []);
-  t.equal(both.body.data.sessionId, inBody.body.data.sessionId, 'and goes before the cookie');
+  t.equal(both.body.data.sessionId, inBody.body.data.sessionId, 'and is used before the cookie');
   t.equal((await database.query('SELECT 1 FROM sessions')).length, 4);
 });
 
-t.test('the cookie counts only when no header says that a foreign page sent it', async (t) => {
+t.test('the cookie counts only if no header shows that a foreign page sent it', async (t) => {
   const { database, service, cookie, sessionId, accessToken, userId } = await browser(t);
-  await joinOrganization(database, userId, { slug: 'globex' });
+  await seedOrganizationOf(database, userId, { slug: 'globex' });
   const before = await sessionRow(database, sessionId);
   const foreign: Record<string, string>[] = [
     { origin: 'https://evil.example' },
@@ -111,7 +113,7 @@ t.test('the cookie counts only when no header says that a foreign page sent it',
       t.same(reply.setCookie, []);
     }
   }
-  t.same(await sessionRow(database, sessionId), before, 'nothing was consumed');
+  t.same(await sessionRow(database, sessionId), before, 'nothing was used up');
   const good: Record<string, string>[] = [
     {},
     { origin: 'https://auth.example.com', 'sec-fetch-site': 'same-origin' },
@@ -123,7 +125,7 @@ t.test('the cookie counts only when no header says that a foreign page sent it',
   }
 });
 
-t.test('a foreign page cannot sign a browser in either', async (t) => {
+t.test('a foreign page cannot sign in a browser either', async (t) => {
   const { service, email, password } = await browser(t);
   const headers = { origin: 'https://evil.example' };
   const fresh = { email: 'planted@example.com', password: 'a rather long one', name: 'Eve', transport: 'cookie' };
@@ -137,7 +139,7 @@ t.test('a foreign page cannot sign a browser in either', async (t) => {
 });
 
 t.test(
-  'racing refreshes by cookie all set the one next token, and a refused one leaves the cookie alone',
+  'refreshes by cookie at the same time all set the one next token, and a refused one does not change the cookie',
   async (t) => {
     const { database, service, cookie, sessionId } = await browser(t);
     const replies = await atOnce(8, () => byCookie(service, '/auth/refresh', cookie.value));
@@ -148,13 +150,13 @@ t.test(
     for (const value of [cookie.value, child, 'nonsense']) {
       const refused = await byCookie(service, '/auth/refresh', value);
       t.equal(refused.status, 401);
-      t.same(refused.setCookie, [], 'not even one that is reused: the winner’s cookie is in the same browser');
+      t.same(refused.setCookie, [], 'not even a reused one: the cookie of the winner is in the same browser');
     }
     t.match(await service.api.post('/auth/refresh'), { status: 401, code: 'invalid_refresh_token' });
   },
 );
 
-/** Until it is undone, nobody but the superuser gets a connection. */
+/** Until this is undone, only the superuser gets a connection. */
 async function cutOff(database: TestDatabase): Promise<() => Promise<unknown>> {
   await database.query(`ALTER DATABASE ${database.name} CONNECTION LIMIT 0`);
   await database.query(
@@ -164,7 +166,7 @@ async function cutOff(database: TestDatabase): Promise<() => Promise<unknown>> {
   return () => database.query(`ALTER DATABASE ${database.name} CONNECTION LIMIT -1`);
 }
 
-t.test('without a database refresh and logout answer 503, touch no cookie and consume nothing', async (t) => {
+t.test('without a database refresh and logout answer 503, set no cookie and use up nothing', async (t) => {
   const { database, service, cookie, sessionId } = await browser(t);
   const before = await sessionRow(database, sessionId);
   const restore = await cutOff(database);
@@ -176,16 +178,16 @@ t.test('without a database refresh and logout answer 503, touch no cookie and co
   }
   await restore();
   t.same(await sessionRow(database, sessionId), before);
-  // It takes a moment until the database is asked again.
+  // It takes a moment until the service queries the database again.
   let reply = await byCookie(service, '/auth/refresh', cookie.value);
   await until(async () => {
     if (reply.status === 503) reply = await byCookie(service, '/auth/refresh', cookie.value);
     return reply.status !== 503;
   });
-  t.equal(reply.status, 200, 'the same cookie goes on working');
+  t.equal(reply.status, 200, 'the same cookie still works');
 });
 
-t.test('a logout by cookie ends the session and removes the cookie, again and again', async (t) => {
+t.test('a logout by cookie ends the session and removes the cookie, also when repeated', async (t) => {
   const { service, cookie } = await browser(t);
   for (let repetition = 0; repetition < 2; repetition += 1) {
     const reply = await byCookie(service, '/auth/logout', cookie.value);
@@ -197,9 +199,9 @@ t.test('a logout by cookie ends the session and removes the cookie, again and ag
   t.equal((await byCookie(service, '/auth/refresh', cookie.value)).code, 'session_revoked');
 });
 
-t.test('a switch with the cookie answers by the cookie', async (t) => {
+t.test('a switch by cookie answers with a cookie', async (t) => {
   const { database, service, cookie, accessToken: token, userId } = await browser(t);
-  await joinOrganization(database, userId, { slug: 'globex' });
+  await seedOrganizationOf(database, userId, { slug: 'globex' });
   const headers = { cookie: `${NAME}=${cookie.value}` };
   const reply = await service.api.post('/auth/switch-organization', { organization: 'globex' }, { token, headers });
   t.equal(reply.status, 200);

@@ -1,4 +1,4 @@
-// The middleware for Express, and for anything that is called as Connect calls it, over real HTTP.
+// The middleware for Express, and for every framework that calls it like Connect, over real HTTP.
 import { createServer, type IncomingMessage, type RequestListener, type ServerResponse } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import express, { type ErrorRequestHandler } from 'express';
@@ -39,7 +39,7 @@ function expressRoutes(verifier: Verifier): RequestListener {
   return app;
 }
 
-/** What Connect does with its middlewares, in few words. */
+/** What Connect does with its middlewares, in a few lines. */
 function chain(...middlewares: readonly Middleware[]): RequestListener {
   return (request, response) => {
     const run = (index: number, error?: unknown): void => {
@@ -81,13 +81,13 @@ t.test('Express 5', (t) => holdHttpCases(t, (verifier) => listen(expressRoutes(v
 t.test('middlewares as Connect calls them', (t) => holdHttpCases(t, (verifier) => listen(connectRoutes(verifier))));
 t.test('bare node:http', (t) => holdHttpCases(t, (verifier) => listen(plainRoutes(verifier))));
 
-t.test('whoever must be there is given, or refused', async (t) => {
+t.test('the required principal is returned, or the request is refused', async (t) => {
   const issuer = createTestIssuer();
   const request = { headers: { authorization: `Bearer ${issuer.token()}` } } as IncomingMessage;
   t.throws(() => requirePrincipal(request), { code: 'unauthenticated', status: 401 });
   const principal = await authenticateRequest(issuer.verifier(), request);
   t.equal(requirePrincipal(request), principal);
-  t.throws(() => requirePrincipal({ ...request, principal }), { code: 'unauthenticated' }, 'nor a copy');
+  t.throws(() => requirePrincipal({ ...request, principal }), { code: 'unauthenticated' }, 'nor does a copy');
 });
 
 t.test('a permission of the wrong shape is refused when the middleware is made', async (t) => {
@@ -115,7 +115,7 @@ t.test('a permission of the wrong shape is refused when the middleware is made',
   }
 });
 
-t.test('nothing that is laid onto a request passes for its principal', async (t) => {
+t.test('no other property of a request passes for its principal', async (t) => {
   const issuer = createTestIssuer();
   const verifier = issuer.verifier();
   const forged = { id: 'x', permissions: ['*:*'], has: () => true };
@@ -149,7 +149,7 @@ t.test('nothing that is laid onto a request passes for its principal', async (t)
   t.match(body, { principal: { kind: 'user', id: issuer.userId }, assigned: false });
 });
 
-t.test('what one verifier let in is nobody to a check that names another', async (t) => {
+t.test('a principal of one verifier is nobody to a check of another verifier', async (t) => {
   const issuer = createTestIssuer();
   const [one, other] = [issuer.verifier(), issuer.verifier()];
   const { port, close } = await listen(chain(authenticate(one), requirePermission(other, 'deals:write')));
@@ -160,7 +160,7 @@ t.test('what one verifier let in is nobody to a check that names another', async
   t.equal((await get(port, '/', bearer(issuer.token({ permissions: ['*:*'] })))).status, 401);
 });
 
-t.test('a token that is revoked while the body arrives does not get past the permission', async (t) => {
+t.test('a token that is revoked while the body arrives does not pass the permission check', async (t) => {
   const issuer = createTestIssuer();
   const verifier = issuer.verifier();
   const sid = crypto.randomUUID();
@@ -177,7 +177,7 @@ t.test('a token that is revoked while the body arrives does not get past the per
   t.match(answer, { status: 401, body: { code: 'session_revoked' } });
 });
 
-t.test('refusals go to the error handlers of the application where it wants that, their headers set', async (t) => {
+t.test('refusals go to the application’s error handlers if it wants that, with their headers set', async (t) => {
   const issuer = createTestIssuer();
   const verifier = issuer.verifier();
   const app = express();
@@ -203,7 +203,7 @@ t.test('refusals go to the error handlers of the application where it wants that
   t.match(await get(port, '/deals', bearer(issuer.token())), { status: 403, body: { own: 'permission_denied' } });
 });
 
-t.test('what is no refusal goes to the error handlers, and nobody is let in', async (t) => {
+t.test('any other error goes to the error handlers, and nobody passes', async (t) => {
   const issuer = createTestIssuer();
   const verifier = issuer.verifier({ keys: { find: brokenKeys } });
   const { port, close } = await listen(chain(authenticate(verifier)));

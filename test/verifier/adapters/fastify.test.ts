@@ -1,5 +1,5 @@
-// The Fastify plugin, over real HTTP. That its hooks and its plugin fit Fastify's own types is shown by this file's
-// compiling.
+// The Fastify plugin, over real HTTP. This file compiles, which shows that the hooks and the plugin fit Fastify's
+// types.
 import { once } from 'node:events';
 import { connect } from 'node:http2';
 import type { AddressInfo } from 'node:net';
@@ -77,7 +77,7 @@ t.test('a permission of the wrong shape is refused when the hook is made', async
   t.throws(() => requirePermission(undefined as never), TypeError);
 });
 
-t.test('hooks without the plugin let nobody in', async (t) => {
+t.test('hooks without the plugin let nobody pass', async (t) => {
   const { issuer, app } = begin(t);
   app.get('/me', { onRequest: authenticate() }, async () => 'let in');
   app.get('/maybe', { onRequest: authenticate({ optional: true }) }, async () => 'let in');
@@ -112,7 +112,7 @@ t.test('the plugin reaches the context that registers it, its children, and no s
   t.equal((await ask(app, '/one', other.token())).statusCode, 401);
   t.equal((await ask(app, '/two', other.token())).json().id, other.userId);
   t.equal((await ask(app, '/two', issuer.token())).statusCode, 401);
-  t.equal((await ask(app, '/nested', other.token())).json().id, other.userId, 'a child may have its own');
+  t.equal((await ask(app, '/nested', other.token())).json().id, other.userId, 'a child may have its own plugin');
   t.equal((await ask(app, '/nested', issuer.token())).statusCode, 401);
   t.equal((await ask(app, '/outside', issuer.token())).statusCode, 500);
   t.equal(app.hasRequestDecorator('principal'), false);
@@ -132,7 +132,7 @@ t.test('the principal of a request is null before it is authenticated, and canno
   t.equal((await ask(app, '/forgotten')).statusCode, 401);
 });
 
-t.test('who is refused has no body read, and reaches no later hook', async (t) => {
+t.test('a refused request has no body read, and reaches no later hook', async (t) => {
   const { verifier, app } = begin(t);
   await app.register(tenantry(verifier));
   let reached = 0;
@@ -158,7 +158,7 @@ t.test('two refusals in a row answer once', async (t) => {
   t.same(lines, [], 'nothing is sent twice');
 });
 
-t.test('a refusal says the id of its request, and keeps what other hooks have set', async (t) => {
+t.test('a refusal contains the id of its request, and keeps headers that other hooks have set', async (t) => {
   const { verifier } = begin(t);
   const app = Fastify({ genReqId: () => 'request-7' });
   t.teardown(() => app.close());
@@ -170,7 +170,7 @@ t.test('a refusal says the id of its request, and keeps what other hooks have se
   t.equal(headers['access-control-allow-origin'], '*');
 });
 
-t.test('refusals are answered as they are, whatever schema the route has for that status', async (t) => {
+t.test('refusals are sent unchanged, whatever schema the route has for that status', async (t) => {
   const { verifier, app } = begin(t);
   await app.register(tenantry(verifier));
   const response = { 401: { type: 'object', properties: { own: { type: 'string' } } } };
@@ -178,7 +178,7 @@ t.test('refusals are answered as they are, whatever schema the route has for tha
   t.equal((await ask(app, '/me')).json().code, 'unauthenticated');
 });
 
-t.test('refusals go to the error handler where the application wants that, their headers set', async (t) => {
+t.test('refusals go to the application’s error handler if it wants that, with their headers set', async (t) => {
   const { issuer, verifier, app } = begin(t);
   await app.register(tenantry(verifier, { refusals: 'throw' }));
   app.setErrorHandler((error, _request, reply: FastifyReply) => {
@@ -197,7 +197,7 @@ t.test('refusals go to the error handler where the application wants that, their
   t.equal(stale.headers['retry-after'], '1');
 });
 
-t.test('what is no refusal is an error of the application, and nobody is let in', async (t) => {
+t.test('any other error is an error of the application, and nobody passes', async (t) => {
   const { issuer, app } = begin(t);
   const find = () => {
     throw new Error('no disk');
@@ -209,7 +209,7 @@ t.test('what is no refusal is an error of the application, and nobody is let in'
   t.equal((await ask(app, '/me', issuer.token())).statusCode, 500);
 });
 
-t.test('a closed verifier lets nobody in, and sends nobody away for good', async (t) => {
+t.test('a closed verifier lets nobody pass, and answers 503 and not 401', async (t) => {
   const { issuer, verifier, app } = begin(t);
   await app.register(tenantry(verifier));
   app.get('/me', { onRequest: authenticate() }, showPrincipal);
@@ -217,7 +217,7 @@ t.test('a closed verifier lets nobody in, and sends nobody away for good', async
   t.equal((await ask(app, '/me', issuer.token())).statusCode, 503);
 });
 
-t.test('the plugin tells Fastify its name, and refuses other majors than 5', async (t) => {
+t.test('the plugin reports its name to Fastify, and refuses other majors than 5', async (t) => {
   const { verifier, app } = begin(t);
   await app.register(tenantry(verifier));
   t.ok(app.hasPlugin('tenantry'));
@@ -229,7 +229,7 @@ interface OwnTypes extends FastifyTypeProviderDefault {
   readonly serializer: { answer: string };
 }
 
-t.test('the hooks fit routes with types of their own, and HTTP/2', async (t) => {
+t.test('the hooks fit routes with their own types, and HTTP/2', async (t) => {
   const { issuer, verifier, app } = begin(t);
   await app.register(tenantry(verifier));
   const onRequest = [authenticate(), requirePermission('deals:write')];

@@ -1,5 +1,5 @@
-// What every HTTP adapter of the verifier must hold, as one list of cases over real HTTP; each adapter's test starts its
-// server with the routes that are named here.
+// What every HTTP adapter of the verifier must guarantee, as one list of cases over real HTTP. Each adapter's test
+// starts its server with the routes that are named here.
 import { Agent, type IncomingHttpHeaders, request } from 'node:http';
 import type { Test } from 'tap';
 import type { Verifier } from '../../../src/verifier/core/contract.ts';
@@ -22,7 +22,7 @@ interface Answer {
   readonly body: Record<string, unknown>;
 }
 
-/** A request with headers as they are to be sent, repeated ones included. */
+/** A request with exactly these headers, repeated ones included. */
 export function get(
   port: number,
   path: string,
@@ -65,14 +65,14 @@ export async function holdHttpCases(t: Test, start: StartGuarded): Promise<void>
     return { issuer, port };
   };
 
-  await t.test('a good token is let in as its user or client', async (t) => {
+  await t.test('a valid token passes as its user or client', async (t) => {
     const { issuer, port } = await begin(t);
     t.match(await get(port, '/me', bearer(issuer.token())), { status: 200, body: { id: issuer.userId } });
     t.match(await get(port, '/me', bearer(issuer.clientToken())), { status: 200, body: { id: issuer.clientId } });
     t.match(await get(port, '/me', ['authorization', `bearer ${issuer.token()}`]), { status: 200 }, 'any case');
   });
 
-  await t.test('nobody is let in without a token, and is told how to send one', async (t) => {
+  await t.test('a request without a token is refused, and the answer says how to send one', async (t) => {
     const { port } = await begin(t);
     const { status, headers, body } = await get(port, '/me');
     t.equal(status, 401);
@@ -83,7 +83,7 @@ export async function holdHttpCases(t: Test, start: StartGuarded): Promise<void>
     t.equal(body.detail, body.error);
   });
 
-  await t.test('a header that is not one bearer token is refused, also where a token is optional', async (t) => {
+  await t.test('a header other than one bearer token is refused, also where a token is optional', async (t) => {
     const { issuer, port } = await begin(t);
     const token = issuer.token();
     const bad = [`Basic ${token}`, token, 'Bearer', `Bearer ${token} ${token}`, `Bearer ${token},Bearer ${token}`, ''];
@@ -93,12 +93,12 @@ export async function holdHttpCases(t: Test, start: StartGuarded): Promise<void>
         t.equal(status, 401, `${path} ${header.slice(0, 12)}`);
         t.equal(headers['www-authenticate'], 'Bearer error="invalid_token"');
         t.equal(body.code, 'invalid_token');
-        t.notOk(JSON.stringify(body).includes(token), 'the token is not told again');
+        t.notOk(JSON.stringify(body).includes(token), 'the answer does not repeat the token');
       }
     }
   });
 
-  await t.test('two Authorization headers are refused, whatever they hold', async (t) => {
+  await t.test('two Authorization headers are refused, whatever they contain', async (t) => {
     const { issuer, port } = await begin(t);
     const good = bearer(issuer.token());
     const others = [good, bearer(issuer.token()), ['authorization', 'Basic eDp5'], ['AUTHORIZATION', '']] as const;
@@ -114,7 +114,7 @@ export async function holdHttpCases(t: Test, start: StartGuarded): Promise<void>
     }
   });
 
-  await t.test('an expired or revoked token is refused by the reason', async (t) => {
+  await t.test('an expired or revoked token is refused with the reason', async (t) => {
     const { issuer, port } = await begin(t);
     const refused = async (token: string, code: string) => {
       const { status, headers, body } = await get(port, '/me', bearer(token));
@@ -146,12 +146,12 @@ export async function holdHttpCases(t: Test, start: StartGuarded): Promise<void>
       t.match(headers['retry-after'], /^[1-9][0-9]*$/);
       t.notOk('www-authenticate' in headers);
     }
-    t.equal((await get(port, '/me')).status, 401, 'who sends nothing is unauthenticated all the same');
+    t.equal((await get(port, '/me')).status, 401, 'a request without a token is still unauthenticated');
     issuer.setStale(false);
     t.equal((await get(port, '/me', bearer(token))).status, 200);
   });
 
-  await t.test('a missing permission is 403 insufficient_scope; what covers it is enough', async (t) => {
+  await t.test('a missing permission is 403 insufficient_scope; a permission that covers it is enough', async (t) => {
     const { issuer, port } = await begin(t);
     for (const permissions of [[], ['deals:read'], ['Deals:write'], ['deals:writer'], ['contacts:*']]) {
       const { status, headers, body } = await get(port, '/deals', bearer(issuer.token({ permissions })));
@@ -167,7 +167,7 @@ export async function holdHttpCases(t: Test, start: StartGuarded): Promise<void>
     t.equal((await get(port, '/deals')).status, 401, 'without a token it is 401');
   });
 
-  await t.test('permissions that are not in the token are asked for', async (t) => {
+  await t.test('permissions that are not in the token are read from the service', async (t) => {
     const { issuer, port } = await begin(t);
     const token = issuer.token({ permissions_ref: true });
     t.match(await get(port, '/deals', bearer(token)), { status: 403, body: { code: 'permission_denied' } });
@@ -175,7 +175,7 @@ export async function holdHttpCases(t: Test, start: StartGuarded): Promise<void>
     t.match(await get(port, '/deals', bearer(token)), { status: 200, body: { id: issuer.userId } });
   });
 
-  await t.test('where permissions cannot be asked for the answer is 503', async (t) => {
+  await t.test('where permissions cannot be read the answer is 503', async (t) => {
     const fetch = () => Promise.reject(new Error('connection refused'));
     const { issuer, port } = await begin(t, (issuer) => issuer.verifier({ fetch }));
     const { status, headers, body } = await get(port, '/deals', bearer(issuer.token({ permissions_ref: true })));
@@ -183,7 +183,7 @@ export async function holdHttpCases(t: Test, start: StartGuarded): Promise<void>
     t.match(headers['retry-after'], /^[1-9][0-9]*$/);
   });
 
-  await t.test('an optional token may be missing, and is nobody then', async (t) => {
+  await t.test('an optional token may be missing, and the request has no principal then', async (t) => {
     const { issuer, port } = await begin(t);
     const agent = new Agent({ keepAlive: true, maxSockets: 1 });
     t.teardown(() => agent.destroy());
@@ -191,13 +191,13 @@ export async function holdHttpCases(t: Test, start: StartGuarded): Promise<void>
       const known = await get(port, '/maybe', bearer(issuer.token()), agent);
       t.match(known, { status: 200, body: { id: issuer.userId } });
       const unknown = await get(port, '/maybe', [], agent);
-      t.match(unknown, { status: 200, body: { id: null } }, 'not whoever used the connection before');
+      t.match(unknown, { status: 200, body: { id: null } }, 'not the previous caller on this connection');
     }
     const expired = await get(port, '/maybe', bearer(issuer.expiredToken()));
     t.match(expired, { status: 401, body: { code: 'token_expired' } });
   });
 
-  await t.test('a permission is refused where nobody authenticates, good token or not', async (t) => {
+  await t.test('a permission is refused where nobody authenticates, with a valid token or not', async (t) => {
     const { issuer, port } = await begin(t);
     for (const headers of [[], bearer(issuer.token({ permissions: ['*:*'] }))]) {
       t.match(await get(port, '/forgotten', headers), { status: 401, body: { code: 'unauthenticated' } });

@@ -1,5 +1,5 @@
-// The example for NestJS, compiled and run as an application of its own that has installed the package: so this also shows
-// that the published subpaths load, and that their types ask for nothing that the application does not have.
+// The NestJS example, compiled and run as its own application that has installed the package. This also shows that the
+// published subpaths load, and that their types need nothing that the application does not have.
 import { execFileSync } from 'node:child_process';
 import { cpSync, mkdirSync, mkdtempSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
 import type { AddressInfo } from 'node:net';
@@ -25,7 +25,7 @@ interface Application {
 const folder = mkdtempSync(join(tmpdir(), 'tenantry-nestjs-'));
 t.teardown(() => rmSync(folder, { recursive: true, force: true }));
 
-// The compiler itself: what tap loads into every Node process does not go with the script that starts it.
+// The compiler itself: the loader that tap adds to every Node process does not work with the script that starts it.
 const { default: getExePath } = await import(`${ROOT}node_modules/typescript/lib/getExePath.js`);
 
 function compile(project: string): void {
@@ -36,7 +36,7 @@ function compile(project: string): void {
   }
 }
 
-/** The package as it is published, in the application's node_modules, beside what the example needs. */
+/** The package as published, in the application's node_modules, with the dependencies of the example. */
 function install(): void {
   const installed = join(folder, 'node_modules', 'tenantry');
   mkdirSync(installed, { recursive: true });
@@ -84,7 +84,8 @@ async function begin(t: Test, options: Partial<VerifierOptions> = {}) {
   return { issuer, port: (app.getHttpServer().address() as AddressInfo).port };
 }
 
-// Without skipLibCheck, and without Fastify, Express, ws and Socket.IO; what is wrong on purpose shows that types are known.
+// Without skipLibCheck, and without Fastify, Express, ws and Socket.IO. The deliberate errors show that types are
+// known.
 const CONSUMER = `
 import type { VerifiedPrincipal, Verifier } from 'tenantry/verifier';
 import { createTestIssuer } from 'tenantry/verifier/testkit';
@@ -101,7 +102,7 @@ export const text: string = principalOf({});
 authenticate(verifier, { optional: 'yes' });
 `;
 
-t.test('the published types are whole, and ask for nothing but the types of Node', async () => {
+t.test('the published types are complete, and need only the types of Node', async () => {
   const place = join(folder, 'consumer');
   mkdirSync(place);
   writeFileSync(join(place, 'index.ts'), CONSUMER);
@@ -110,7 +111,7 @@ t.test('the published types are whole, and ask for nothing but the types of Node
   compile(join(place, 'tsconfig.json'));
 });
 
-t.test('every route is guarded by the token, but for public ones', async (t) => {
+t.test('every route needs a token, except public ones', async (t) => {
   const { issuer, port } = await begin(t);
   t.match(await get(port, '/me', bearer(issuer.token())), { status: 200, body: { id: issuer.userId } });
   t.match(await get(port, '/me'), {
@@ -138,7 +139,7 @@ t.test('a revoked token is refused at once, and none is while revocations are un
   t.match(await get(port, '/me', bearer(token)), { status: 401, body: { code: 'session_revoked' } });
 });
 
-t.test('permissions of the controller and of the route add up, in the token or elsewhere', async (t) => {
+t.test('permissions of the controller and of the route add up, from the token or the service', async (t) => {
   const { issuer, port } = await begin(t);
   const status = async (permissions: string[], method = 'GET') =>
     (await get(port, '/deals', bearer(issuer.token({ permissions })), undefined, method)).status;
@@ -155,7 +156,7 @@ t.test('permissions of the controller and of the route add up, in the token or e
   t.equal((await get(port, '/deals', elsewhere)).status, 200);
 });
 
-t.test('where permissions cannot be asked for the answer is 503', async (t) => {
+t.test('where permissions cannot be read the answer is 503', async (t) => {
   const { issuer, port } = await begin(t, { fetch: () => Promise.reject(new Error('connection refused')) });
   const answer = await get(port, '/deals', bearer(issuer.token({ permissions_ref: true })));
   t.match(answer, { status: 503, headers: { 'retry-after': /^[1-9]/ }, body: { code: 'check_unavailable' } });

@@ -1,11 +1,11 @@
-// What becomes of open sockets of the package `ws` when their tokens expire or are revoked, over loopback.
+// What happens to open sockets of the package `ws` when their tokens expire or are revoked, over loopback.
 import { once } from 'node:events';
 import t from 'tap';
 import { WebSocket } from 'ws';
 import { CLOSE_UNAUTHENTICATED, closeWhenRevoked, principalOf } from '../../../src/verifier/adapters/websocket.ts';
 import { begin, closing, mayListen } from './websocket-server.ts';
 
-t.test('each kind of revocation closes the sockets that it concerns, with its reason, and no others', async (t) => {
+t.test('each kind of revocation closes the sockets that it affects, with its reason, and no others', async (t) => {
   const { issuer, open } = await begin(t);
   const [sid, sub, org] = [crypto.randomUUID(), crypto.randomUUID(), crypto.randomUUID()];
   const bystander = await open(issuer.token());
@@ -31,7 +31,7 @@ t.test('each kind of revocation closes the sockets that it concerns, with its re
   t.same(await closed, { code: 4401, reason: 'session_revoked' });
 });
 
-t.test('a socket is closed when its token has expired, and lives on by the next one', async (t) => {
+t.test('a socket is closed when its token has expired, and stays open with the next token', async (t) => {
   const { issuer, open } = await begin(t);
   const sid = crypto.randomUUID();
   const left = await open(issuer.token());
@@ -47,10 +47,10 @@ t.test('a socket is closed when its token has expired, and lives on by the next 
   t.equal(String((await once(kept.client, 'message'))[0]), 'heard still here');
   const ended = closing(kept.client);
   issuer.revoke({ kind: 'session', sid });
-  t.same(await ended, { code: 4401, reason: 'session_revoked' }, 'and ends with the one that it goes by');
+  t.same(await ended, { code: 4401, reason: 'session_revoked' }, 'and ends with the token that it uses now');
 });
 
-t.test('only a good token of the same user and organization that lives as long renews a socket', async (t) => {
+t.test('only a valid token of the same user and organization that lives as long renews a socket', async (t) => {
   const { issuer, open } = await begin(t);
   const { client, server, guard } = await open(issuer.token());
   const before = guard.principal;
@@ -70,7 +70,7 @@ t.test('only a good token of the same user and organization that lives as long r
   for (const [token, code] of refusals) await t.rejects(guard.renew(token), { code }, code);
   t.equal(guard.principal, before);
   t.equal(principalOf(server), before);
-  t.equal(client.readyState, WebSocket.OPEN, 'the token before goes on');
+  t.equal(client.readyState, WebSocket.OPEN, 'the previous token stays in use');
   const closed = once(server, 'close');
   client.close();
   await closed;
@@ -78,7 +78,7 @@ t.test('only a good token of the same user and organization that lives as long r
   t.equal(principalOf(server), null);
 });
 
-t.test('a permission is judged anew for each message, by the newest token', async (t) => {
+t.test('a permission is checked anew for each message, with the newest token', async (t) => {
   const { issuer, open } = await begin(t);
   const sid = crypto.randomUUID();
   const { server, guard } = await open(issuer.token({ sid }));
@@ -89,17 +89,17 @@ t.test('a permission is judged anew for each message, by the newest token', asyn
   issuer.advance(906);
   await t.rejects(mayListen(server), { code: 'token_expired' });
   issuer.revoke({ kind: 'session', sid });
-  await t.rejects(mayListen(server), { code: 'unauthenticated' }, 'who was thrown out is nobody');
-  await t.rejects(mayListen({}), { code: 'unauthenticated' }, 'and so is who was never let in');
+  await t.rejects(mayListen(server), { code: 'unauthenticated' }, 'a closed socket has no principal');
+  await t.rejects(mayListen({}), { code: 'unauthenticated' }, 'nor has a socket that was never accepted');
 });
 
-t.test('no message of a revoked socket is handed on, and a peer that ignores the close is cut off', async (t) => {
+t.test('no message of a revoked socket is delivered, and a peer that ignores the close is disconnected', async (t) => {
   const { issuer, open } = await begin(t);
   const sid = crypto.randomUUID();
   const { client, server } = await open(issuer.token({ sid }));
   const heard: string[] = [];
   server.on('message', (data) => heard.push(String(data)));
-  // The client does not see the close frame, and goes on sending.
+  // The client does not see the close frame, and continues sending.
   client.pause();
   const closed = once(server, 'close');
   issuer.revoke({ kind: 'session', sid });

@@ -18,7 +18,7 @@ interface ToClient {
   welcome(text: string): void;
 }
 
-/** `/` and `/deals` are guarded, /deals by deals:listen as well; `/open` is for anybody. */
+/** `/` and `/deals` are guarded, /deals also by deals:listen. `/open` needs no token. */
 async function begin(t: Test, options: Partial<ServerOptions> = {}) {
   const issuer = createTestIssuer();
   const verifier = issuer.verifier();
@@ -70,7 +70,7 @@ const refused = (client: Socket) =>
     heard(client, 'connect').then(() => Promise.reject(new Error('was let in'))),
   ]);
 
-t.test('a good token connects as its user, by websocket and by long-polling', async (t) => {
+t.test('a valid token connects as its user, by websocket and by long-polling', async (t) => {
   const { issuer, open } = await begin(t);
   for (const transport of ['websocket', 'polling'] as const) {
     const { client, server } = await open(issuer.token(), { transports: [transport] });
@@ -81,14 +81,14 @@ t.test('a good token connects as its user, by websocket and by long-polling', as
   }
 });
 
-t.test('a token in the Authorization header connects as well, but not beside another', async (t) => {
+t.test('a token in the Authorization header connects as well, but not next to another one', async (t) => {
   const { issuer, dial } = await begin(t);
   const extraHeaders = { authorization: `Bearer ${issuer.token()}` };
   await heard(dial({}, { extraHeaders }), 'connect');
   t.match(await refused(dial({ token: issuer.token() }, { extraHeaders })), { data: { code: 'invalid_token' } });
 });
 
-t.test('who has no good token is refused with the code that says why', async (t) => {
+t.test('a socket without a valid token is refused with the code that says why', async (t) => {
   const { issuer, dial, server } = await begin(t);
   server.on('connection', () => t.fail('somebody was let in'));
   t.match(await refused(dial({})), { data: { code: 'unauthenticated' }, message: /access token/ });
@@ -102,10 +102,10 @@ t.test('who has no good token is refused with the code that says why', async (t)
     t.match(await refused(dial({ token })), { data: { code: 'invalid_token' } }, JSON.stringify(token)?.slice(0, 10));
   }
   const query = { query: { token: issuer.token() } };
-  t.match(await refused(dial({}, query)), { data: { code: 'unauthenticated' } }, 'a query parameter is none');
+  t.match(await refused(dial({}, query)), { data: { code: 'unauthenticated' } }, 'a query parameter does not count');
 });
 
-t.test('while revocations are unknown a new socket is refused and an open one goes on', async (t) => {
+t.test('while revocations are unknown a new socket is refused and an open one continues', async (t) => {
   const { issuer, dial, open } = await begin(t);
   const { client } = await open(issuer.token());
   issuer.setStale(true);
@@ -114,7 +114,7 @@ t.test('while revocations are unknown a new socket is refused and an open one go
   t.equal(await client.emitWithAck('say', 'hello'), 'heard hello');
 });
 
-t.test('a namespace can need a permission, in the token or elsewhere', async (t) => {
+t.test('a namespace can need a permission, from the token or the service', async (t) => {
   const { issuer, dial } = await begin(t);
   const dialAs = (token: string) => dial({ token }, {}, '/deals');
   t.match(await refused(dialAs(issuer.token())), { data: { code: 'permission_denied' } });
@@ -124,7 +124,7 @@ t.test('a namespace can need a permission, in the token or elsewhere', async (t)
   await heard(dialAs(issuer.token({ permissions: ['*:listen'] })), 'connect');
 });
 
-t.test('each kind of revocation disconnects the sockets that it concerns and says why, and no others', async (t) => {
+t.test('each kind of revocation disconnects the sockets that it affects with a reason, and no others', async (t) => {
   const { issuer, open } = await begin(t);
   const [sid, sub, org] = [crypto.randomUUID(), crypto.randomUUID(), crypto.randomUUID()];
   const bystander = await open(issuer.token());
@@ -144,12 +144,12 @@ t.test('each kind of revocation disconnects the sockets that it concerns and say
     t.equal(principalOf(server), null);
     t.equal(server.connected, false);
     t.same(await told, { code });
-    t.equal(await gone, 'io server disconnect', 'which no client takes for a broken connection');
+    t.equal(await gone, 'io server disconnect', 'no client takes this for a broken connection');
   }
   t.equal(await bystander.client.emitWithAck('say', 'hello'), 'heard hello');
 });
 
-t.test('a socket is disconnected when its token has expired, and lives on by the next one', async (t) => {
+t.test('a socket is disconnected when its token has expired, and stays connected with the next token', async (t) => {
   const { issuer, open } = await begin(t);
   const sid = crypto.randomUUID();
   const [left, kept] = [await open(issuer.token()), await open(issuer.token({ sid }))];
@@ -171,7 +171,7 @@ t.test('a socket is disconnected when its token has expired, and lives on by the
   t.equal(await kept.client.emitWithAck('say', 'hello'), 'heard hello');
 });
 
-t.test('what does not renew a socket is answered by the reason, and the token before goes on', async (t) => {
+t.test('a failed renewal is answered with the reason, and the previous token stays in use', async (t) => {
   const { issuer, open } = await begin(t);
   const { client, server } = await open(issuer.token());
   const before = principalOf(server);
@@ -211,7 +211,7 @@ t.test('a token that is revoked before its socket is connected does not stay con
   t.equal(await gone, 'io server disconnect');
 });
 
-t.test('a server that recovers sockets past its middlewares lets nobody in', async (t) => {
+t.test('a server that recovers sockets past its middlewares accepts nobody', async (t) => {
   const { issuer, dial } = await begin(t, { connectionStateRecovery: {} });
   t.match(await refused(dial({ token: issuer.token() })), { message: /skipMiddlewares/ });
 });
@@ -237,7 +237,7 @@ t.test('a recovered socket is authenticated anew, as the same user and no other'
   t.match(await refused(await interrupted(issuer.expiredToken())), { data: { code: 'token_expired' } });
 });
 
-t.test('an open namespace beside guarded ones stays open', async (t) => {
+t.test('an open namespace next to guarded ones stays open', async (t) => {
   const { dial } = await begin(t);
   await heard(dial({}, {}, '/open'), 'connect');
 });

@@ -1,4 +1,4 @@
-// A websocket server that is guarded as the documentation shows it, and clients of it, over loopback.
+// A websocket server that is guarded as in the documentation, and clients of it, over loopback.
 import { once } from 'node:events';
 import { createServer } from 'node:http';
 import type { AddressInfo } from 'node:net';
@@ -22,7 +22,7 @@ export interface Opened {
 
 export const mayListen = requirePermission('deals:listen');
 
-/** A server as the documentation shows it: /deals needs deals:listen; it answers each message with its text. */
+/** A server as in the documentation: /deals needs deals:listen, and the server answers each message with its text. */
 export async function begin(t: Test, options: Partial<VerifierOptions> = {}) {
   const issuer = createTestIssuer();
   const verifier = issuer.verifier(options);
@@ -55,7 +55,7 @@ export async function begin(t: Test, options: Partial<VerifierOptions> = {}) {
 
   function dial(options: ClientOptions = {}, protocols: string[] = [], path = '/'): WebSocket {
     const client = new WebSocket(`ws://127.0.0.1:${port}${path}`, protocols, options);
-    client.on('error', () => {}); // being cut off before it is open is one
+    client.on('error', () => {}); // a socket that is closed before it opens causes one
     t.teardown(() => client.terminate());
     return client;
   }

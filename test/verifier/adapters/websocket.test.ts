@@ -1,4 +1,4 @@
-// Handshakes with the helpers for the package `ws`, over loopback.
+// Handshakes with the adapter for the package `ws`, over loopback.
 import { once } from 'node:events';
 import { createServer } from 'node:http';
 import { type AddressInfo, connect } from 'node:net';
@@ -15,7 +15,7 @@ async function refusal(client: WebSocket) {
   return { status: response.statusCode, headers: response.headers, body: JSON.parse(text) };
 }
 
-t.test('a good token opens the socket as its user', async (t) => {
+t.test('a valid token opens the socket as its user', async (t) => {
   const { issuer, open } = await begin(t);
   const { client, server } = await open(issuer.token());
   t.equal(principalOf(server)?.id, issuer.userId);
@@ -23,19 +23,19 @@ t.test('a good token opens the socket as its user', async (t) => {
   t.equal(String((await once(client, 'message'))[0]), 'heard hello');
 });
 
-t.test('a browser sends the token as a subprotocol, which nobody else sees', async (t) => {
+t.test('a browser sends the token as a subprotocol, which the answer does not repeat', async (t) => {
   const { issuer, dial, sockets } = await begin(t);
   const connected = once(sockets, 'connection');
   const client = dial({}, [`bearer.${issuer.token()}`, 'deals.v1']);
   await once(client, 'open');
-  t.equal(client.protocol, 'deals.v1', 'what is selected is not the token');
+  t.equal(client.protocol, 'deals.v1', 'the selected protocol is not the token');
   const [socket, request] = await connected;
   t.equal(principalOf(socket)?.id, issuer.userId);
   t.equal(request.headers['sec-websocket-protocol'], 'deals.v1');
   t.match(await refusal(dial({}, ['bearer.a.b.c', 'deals.v1'])), { status: 401, body: { code: 'invalid_token' } });
 });
 
-t.test('who has no good token gets the status that says so, and no socket', async (t) => {
+t.test('a request without a valid token gets the status that says so, and no socket', async (t) => {
   const { issuer, dial, sockets } = await begin(t);
   sockets.on('connection', () => t.fail('a socket was opened'));
   const send = (authorization: string | string[]) => refusal(dial({ headers: { authorization } as never }));
@@ -59,13 +59,13 @@ t.test('who has no good token gets the status that says so, and no socket', asyn
   t.match(await refusal(both), { status: 401, body: { code: 'invalid_token' } }, 'header and subprotocol');
 });
 
-t.test('a token in the query is none', async (t) => {
+t.test('a token in the query does not count', async (t) => {
   const { issuer, dial } = await begin(t);
   const client = dial({}, [], `/?access_token=${issuer.token()}&token=${issuer.token()}`);
   t.match(await refusal(client), { status: 401, body: { code: 'unauthenticated' } });
 });
 
-t.test('while revocations are unknown a new socket is refused 503 and an open one goes on', async (t) => {
+t.test('while revocations are unknown a new socket is refused with 503 and an open one continues', async (t) => {
   const { issuer, dial, open } = await begin(t);
   const { client } = await open(issuer.token());
   issuer.setStale(true);
@@ -77,7 +77,7 @@ t.test('while revocations are unknown a new socket is refused 503 and an open on
   t.equal(String((await once(client, 'message'))[0]), 'heard still here');
 });
 
-t.test('a handshake can need a permission, in the token or elsewhere', async (t) => {
+t.test('a handshake can need a permission, from the token or the service', async (t) => {
   const { issuer, dial } = await begin(t);
   const dialAs = (token: string) => dial({ headers: { authorization: `Bearer ${token}` } }, [], '/deals');
   const { status, headers, body } = await refusal(dialAs(issuer.token()));
@@ -89,7 +89,7 @@ t.test('a handshake can need a permission, in the token or elsewhere', async (t)
   await once(dialAs(issuer.token({ permissions: ['deals:*'] })), 'open');
 });
 
-t.test('a connection that breaks while its token is checked ends nothing but itself', async (t) => {
+t.test('a connection that breaks while its token is checked affects no other', async (t) => {
   let ask = () => {};
   const asked = new Promise<void>((resolve) => {
     ask = resolve;
@@ -116,7 +116,7 @@ t.test('a connection that breaks while its token is checked ends nothing but its
   await open(issuer.token());
 });
 
-t.test('what is no refusal is answered 500 without a word about it', async (t) => {
+t.test('any other error is answered with 500 and without details', async (t) => {
   const server = createServer();
   server.on('upgrade', (_request, socket) => refuseUpgrade(socket, new Error('the secret is 7')));
   server.listen(0, '127.0.0.1');

@@ -1,4 +1,4 @@
-// What a principal may do: by its token, or by asking the service with that token.
+// What a principal may do, from its token or by a question to the service with that token.
 import t, { type Test } from 'tap';
 import { createVerifier, type VerificationError } from '../../../src/verifier/index.ts';
 import { json } from '../local-server.ts';
@@ -13,7 +13,7 @@ async function begin(t: Test, check?: StandIn['endpoints']['check']) {
   return { service, verifier, issuer: service.issuer };
 }
 
-t.test('what the token grants is granted without asking, exactly and by wildcards', async (t) => {
+t.test('a permission in the token is granted without a request, exactly and by wildcards', async (t) => {
   const { verifier, issuer, service } = await begin(t);
   const principal = await verifier.verify(issuer.token({ permissions: ['deals:write', 'contacts:*', '*:read'] }));
   for (const permission of ['deals:write', 'contacts:delete', 'invoices:read']) {
@@ -35,7 +35,7 @@ t.test('what the token grants is granted without asking, exactly and by wildcard
   t.same(service.at(PATHS.check), []);
 });
 
-t.test('who acts for no organization is told that one is needed', async (t) => {
+t.test('a principal without an organization gets an error that one is needed', async (t) => {
   const { verifier, issuer } = await begin(t);
   const principal = await verifier.verify(issuer.token({ org: undefined }));
   t.equal(principal.has('deals:read'), false);
@@ -43,7 +43,7 @@ t.test('who acts for no organization is told that one is needed', async (t) => {
   await t.rejects(verifier.authorize(principal, 'deals:read'), { code: 'organization_required' });
 });
 
-t.test('what is no permission is a mistake of the program, never a refusal or a grant', async (t) => {
+t.test('an invalid permission is an error of the program, never a refusal or a grant', async (t) => {
   const { verifier, issuer } = await begin(t);
   const principal = await verifier.verify(issuer.token({ permissions: ['*:*'] }));
   for (const wrong of [
@@ -67,7 +67,7 @@ t.test('what is no permission is a mistake of the program, never a refusal or a 
   }
 });
 
-t.test('where the token is too small for its permissions the service is asked with that very token', async (t) => {
+t.test('if the permissions do not fit into the token, the service is asked with that same token', async (t) => {
   let allowed = true;
   const { verifier, issuer, service } = await begin(t, (_, response) =>
     json(response, 200, { data: { allowed, reason: 'x' } }),
@@ -88,7 +88,7 @@ t.test('where the token is too small for its permissions the service is asked wi
     { code: 'permission_denied', status: 403 },
     'asked each time',
   );
-  await t.rejects(verifier.authorize(principal, 'deals:*'), TypeError, 'about one thing only');
+  await t.rejects(verifier.authorize(principal, 'deals:*'), TypeError, 'only about one permission');
   await t.rejects(
     verifier.authorize({ ...principal, has: () => false, require() {} }, 'deals:write'),
     TypeError,
@@ -96,49 +96,46 @@ t.test('where the token is too small for its permissions the service is asked wi
   );
 });
 
-t.test(
-  'what the service says of the token is handed on; anything that is no answer is 503, never a grant',
-  async (t) => {
-    for (const code of [
-      'token_expired',
-      'token_stale',
-      'session_revoked',
-      'organization_suspended',
-      'invalid_token',
-    ] as const) {
-      const { verifier, issuer } = await begin(t, (_, response) => json(response, 401, { code }));
-      const principal = await verifier.verify(issuer.token({ permissions_ref: true }));
-      await t.rejects(verifier.authorize(principal, 'deals:write'), { code, status: 401 });
-    }
-    const answers: StandIn['endpoints']['check'][] = [
-      (_, response) => json(response, 503, { code: 'database_unavailable' }),
-      (_, response) => json(response, 429, {}),
-      (_, response) => json(response, 403, {}),
-      (_, response) => json(response, 404, {}),
-      (_, response) => json(response, 200, {}),
-      (_, response) => json(response, 200, { data: null }),
-      (_, response) => json(response, 200, { data: { allowed: 'true' } }),
-      (_, response) => json(response, 200, { data: { allowed: 1 } }),
-      (_, response) => json(response, 200, null),
-      (_, response) => json(response, 201, { data: { allowed: true } }),
-      (_, response) => response.writeHead(307, { location: '/other' }).end(),
-      (_, response) => response.writeHead(200).end('<html>'),
-      (_, response) => response.destroy(),
-    ];
-    for (const [index, answer] of answers.entries()) {
-      const { verifier, issuer } = await begin(t, answer);
-      const principal = await verifier.verify(issuer.token({ permissions_ref: true }));
-      const error = (await verifier.authorize(principal, 'deals:write').catch((thrown) => thrown)) as VerificationError;
-      t.match(error, { code: 'check_unavailable', status: 503 }, `answer ${index}`);
-      t.notMatch(String(error) + String(error.cause), /eyJ/);
-    }
-    const { verifier, issuer } = await begin(t, (_, response) => json(response, 401, { code: 'something_else' }));
+t.test('the service’s refusal of the token is passed on; any other answer is 503, never a grant', async (t) => {
+  for (const code of [
+    'token_expired',
+    'token_stale',
+    'session_revoked',
+    'organization_suspended',
+    'invalid_token',
+  ] as const) {
+    const { verifier, issuer } = await begin(t, (_, response) => json(response, 401, { code }));
     const principal = await verifier.verify(issuer.token({ permissions_ref: true }));
-    await t.rejects(verifier.authorize(principal, 'deals:write'), { code: 'invalid_token', status: 401 });
-  },
-);
+    await t.rejects(verifier.authorize(principal, 'deals:write'), { code, status: 401 });
+  }
+  const answers: StandIn['endpoints']['check'][] = [
+    (_, response) => json(response, 503, { code: 'database_unavailable' }),
+    (_, response) => json(response, 429, {}),
+    (_, response) => json(response, 403, {}),
+    (_, response) => json(response, 404, {}),
+    (_, response) => json(response, 200, {}),
+    (_, response) => json(response, 200, { data: null }),
+    (_, response) => json(response, 200, { data: { allowed: 'true' } }),
+    (_, response) => json(response, 200, { data: { allowed: 1 } }),
+    (_, response) => json(response, 200, null),
+    (_, response) => json(response, 201, { data: { allowed: true } }),
+    (_, response) => response.writeHead(307, { location: '/other' }).end(),
+    (_, response) => response.writeHead(200).end('<html>'),
+    (_, response) => response.destroy(),
+  ];
+  for (const [index, answer] of answers.entries()) {
+    const { verifier, issuer } = await begin(t, answer);
+    const principal = await verifier.verify(issuer.token({ permissions_ref: true }));
+    const error = (await verifier.authorize(principal, 'deals:write').catch((thrown) => thrown)) as VerificationError;
+    t.match(error, { code: 'check_unavailable', status: 503 }, `answer ${index}`);
+    t.notMatch(String(error) + String(error.cause), /eyJ/);
+  }
+  const { verifier, issuer } = await begin(t, (_, response) => json(response, 401, { code: 'something_else' }));
+  const principal = await verifier.verify(issuer.token({ permissions_ref: true }));
+  await t.rejects(verifier.authorize(principal, 'deals:write'), { code: 'invalid_token', status: 401 });
+});
 
-t.test('a principal is data that nobody can change, and shows no token', async (t) => {
+t.test('a principal is data that cannot be changed, and shows no token', async (t) => {
   const { verifier, issuer } = await begin(t);
   const token = issuer.token({ permissions: ['deals:read'], roles: ['member'] });
   const principal = await verifier.verify(token);

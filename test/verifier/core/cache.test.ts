@@ -1,10 +1,10 @@
-// What is remembered of verified tokens: the whole text counts, and there is a bound.
+// The memory of verified tokens: the whole text counts, and the size is limited.
 import t from 'tap';
 import { createTokenCache } from '../../../src/verifier/core/cache.ts';
 
 const tail = 'x'.repeat(60);
 
-t.test('a token is found by its whole text only', async (t) => {
+t.test('a token is found only by its whole text', async (t) => {
   const cache = createTokenCache<{ token: string }>(10);
   const entry = { token: `header.payload.${tail}` };
   cache.set(entry);
@@ -22,7 +22,7 @@ t.test('a token is found by its whole text only', async (t) => {
   }
 });
 
-t.test('a token that was not asked for lately is found by its whole text only, too', async (t) => {
+t.test('a token that was not used lately is also found only by its whole text', async (t) => {
   const cache = createTokenCache<{ token: string }>(4);
   const entry = { token: `header.payload.${tail}` };
   for (const kept of [entry, { token: 'b' }, { token: 'c' }]) cache.set(kept);
@@ -30,7 +30,7 @@ t.test('a token that was not asked for lately is found by its whole text only, t
   t.equal(cache.get(entry.token), entry);
 });
 
-t.test('it holds no more than its bound, and gives up what was not asked for longest', async (t) => {
+t.test('it keeps no more than its limit, and removes the least recently used tokens', async (t) => {
   const cache = createTokenCache<{ token: string }>(100);
   const entries = Array.from({ length: 1000 }, (_, index) => ({ token: `token-${String(index).padStart(30, '0')}` }));
   const kept = entries[0];
@@ -44,13 +44,13 @@ t.test('it holds no more than its bound, and gives up what was not asked for lon
   t.ok(found.includes(entries.at(-1) ?? { token: '' }));
 });
 
-t.test('a bound of 0 remembers nothing', async (t) => {
+t.test('a limit of 0 remembers nothing', async (t) => {
   const cache = createTokenCache<{ token: string }>(0);
   cache.set({ token: 'a' });
   t.equal(cache.get('a'), undefined);
 });
 
-t.test('what is deleted or cleared is not found any more', async (t) => {
+t.test('a deleted or cleared entry is not found any more', async (t) => {
   const cache = createTokenCache<{ token: string }>(4);
   for (const token of ['a', 'b', 'c', 'd']) cache.set({ token });
   for (const token of ['a', 'd']) {

@@ -1,4 +1,4 @@
-// createVerifier against tokens of which one claim is wrong. All are signed with the right key.
+// createVerifier against tokens with one wrong claim. All are signed with the right key.
 import t from 'tap';
 import { createVerifier, type VerificationError } from '../../../src/verifier/index.ts';
 import { compact, rsa } from '../../support/forge.ts';
@@ -23,7 +23,7 @@ import {
   verifierAt,
 } from '../keys/material.ts';
 
-t.test('a good token of each kind says whom it speaks for', async (t) => {
+t.test('a valid token of each kind names its principal', async (t) => {
   t.match(await verifier.verify(good), {
     kind: 'user',
     id: sub,
@@ -52,7 +52,7 @@ t.test('a good token of each kind says whom it speaks for', async (t) => {
     permissionsElsewhere: true,
     permissions: [],
   });
-  t.ok(await verifier.verify(token({ ...member, unknown: { claim: [1] } })), 'a claim of a later version is no harm');
+  t.ok(await verifier.verify(token({ ...member, unknown: { claim: [1] } })), 'a claim of a later version does no harm');
   t.ok(await verifier.verify(token({ ...member, roles: ['Geschäftsführung 🦊'] })), 'a role of any letters');
 });
 
@@ -91,11 +91,11 @@ t.test('issuer and audience are exactly the expected ones', async (t) => {
     await refuses(t, token({ ...member, aud }), `aud ${JSON.stringify(aud)}`);
   }
   const several = verifierAt(NOW, { audience: ['api', 'crm'] });
-  t.ok(await several.verify(good), 'one of several');
+  t.ok(await several.verify(good), 'one of several audiences');
   await refuses(t, token({ ...member, aud: 'web' }), 'none of several', 'invalid_token', several);
 });
 
-t.test('instants are whole numbers of a credible life', async (t) => {
+t.test('instants are whole numbers, and the lifetime is plausible', async (t) => {
   for (const name of ['iat', 'exp', 'auth_time', 'epoch']) {
     for (const value of [undefined, null, '', String(NOW), NOW + 0.5, -1, 2 ** 53, true, [NOW], {}]) {
       await refuses(t, token({ ...member, [name]: value }), `${name} ${JSON.stringify(value)}`);
@@ -107,14 +107,14 @@ t.test('instants are whole numbers of a credible life', async (t) => {
   const payload = JSON.stringify({ ...member, exp: 0 }).replace('"exp":0', '"exp":1e999');
   await refuses(t, compact(JSON.stringify(header), payload, rsa(privateKey)), 'exp beyond all numbers');
   await refuses(t, token({ ...member, iat: NOW - 60, exp: NOW - 60 }), 'no life');
-  await refuses(t, token({ ...member, iat: NOW, exp: NOW - 1 }), 'a negative life');
-  await refuses(t, token({ ...member, exp: NOW - 60 + 901 }), 'a life beyond the longest');
+  await refuses(t, token({ ...member, iat: NOW, exp: NOW - 1 }), 'a negative lifetime');
+  await refuses(t, token({ ...member, exp: NOW - 60 + 901 }), 'a lifetime beyond the longest');
   t.ok(await verifier.verify(token({ ...member, exp: NOW - 60 + 900 })), 'the longest');
   const patient = verifierAt(NOW, { maxTokenLife: 3600 });
   t.ok(await patient.verify(token({ ...member, exp: NOW - 60 + 3600 })), 'a longer one where that is allowed');
 });
 
-t.test('a token is good from iat and nbf to exp, and as far around as clocks may differ', async (t) => {
+t.test('a token is valid from iat and nbf to exp, plus and minus the clock tolerance', async (t) => {
   const window = token({ ...member, iat: NOW, nbf: NOW + 10, exp: NOW + 100 });
   const at = async (offset: number, tolerance?: number) => {
     const by = verifierAt(NOW + offset, tolerance === undefined ? {} : { clockTolerance: tolerance });
@@ -125,7 +125,7 @@ t.test('a token is good from iat and nbf to exp, and as far around as clocks may
   };
   t.equal(await at(4.9), 'invalid_token', 'before nbf');
   t.equal(await at(5), 'good', 'within the tolerance before nbf');
-  t.equal(await at(104.9), 'good', 'within the tolerance behind exp');
+  t.equal(await at(104.9), 'good', 'within the tolerance after exp');
   t.equal(await at(105), 'token_expired');
   t.equal(await at(9.9, 0), 'invalid_token', 'before nbf, without tolerance');
   t.equal(await at(99.9, 0), 'good');
@@ -133,10 +133,10 @@ t.test('a token is good from iat and nbf to exp, and as far around as clocks may
   t.equal(await at(159, 60), 'good', 'the longest tolerance');
   const future = token({ ...member, iat: NOW + 6, exp: NOW + 100 });
   await refuses(t, future, 'issued in the future');
-  t.ok(await verifierAt(NOW + 1).verify(future), 'issued as far in the future as clocks differ');
+  t.ok(await verifierAt(NOW + 1).verify(future), 'issued in the future within the clock tolerance');
 });
 
-t.test('a token that is known expires, and is not yet good, as any other', async (t) => {
+t.test('a remembered token expires, and is not yet valid, like any other', async (t) => {
   let now = NOW;
   const by = createVerifier({
     issuer: ISSUER,
@@ -145,19 +145,19 @@ t.test('a token that is known expires, and is not yet good, as any other', async
     clock: { now: () => now * 1000 },
   });
   const principal = await by.verify(good);
-  t.equal(await by.verify(good), principal, 'known: the very same principal');
+  t.equal(await by.verify(good), principal, 'remembered: the very same principal');
   t.equal(await by.verifyHeader(`Bearer ${good}`), principal);
   now = NOW - 66;
   await refuses(t, good, 'the clock was set back before iat', 'invalid_token', by);
   now = NOW;
-  t.equal(await by.verify(good), principal, 'not forgotten by that');
+  t.equal(await by.verify(good), principal, 'that did not remove it from memory');
   now = NOW + 845;
   t.equal(by.judge(principal), 'token_expired');
   await refuses(t, good, 'expired', 'token_expired', by);
   await refuses(t, good, 'still expired', 'token_expired', by);
 });
 
-t.test('the shapes of all other claims are held', async (t) => {
+t.test('the shapes of all other claims are checked', async (t) => {
   const wrong: Record<string, readonly unknown[]> = {
     sub: [undefined, null, '', 'ada', 7, [sub], sub.toUpperCase(), `${sub} `],
     jti: [undefined, null, '', 7, [jti]],
@@ -175,7 +175,7 @@ t.test('the shapes of all other claims are held', async (t) => {
       await refuses(t, token({ ...member, [name]: value }), `${name} ${JSON.stringify(value)}`);
   }
   const { org: _, ...stray } = member;
-  await refuses(t, token(stray), 'rights without an organization');
+  await refuses(t, token(stray), 'permissions without an organization');
 });
 
 t.test('a token is of one kind only', async (t) => {
@@ -186,7 +186,7 @@ t.test('a token is of one kind only', async (t) => {
   await refuses(t, token({ ...client, client_id: 'tenantry' }), 'a client with the id of the first party');
   const refresh = { iss: ISSUER, aud: ISSUER, sub, sid, jti, prt: jti, iat: NOW, exp: NOW + 600 };
   await refuses(t, token(refresh, { typ: 'rt+jwt' }), 'a refresh token');
-  await refuses(t, token({ ...refresh, aud: AUDIENCE }), 'a refresh token in the clothes of an access token');
+  await refuses(t, token({ ...refresh, aud: AUDIENCE }), 'a refresh token with the header of an access token');
   const idToken = { iss: ISSUER, aud: AUDIENCE, sub, iat: NOW, exp: NOW + 600, nonce: 'n' };
   await refuses(t, token(idToken, { typ: 'JWT' }), 'an id token');
 });

@@ -1,4 +1,4 @@
-// The beginning and end of a verifier, and headers that are none.
+// The start and end of a verifier, and headers that contain no token.
 import t from 'tap';
 import { createSseReader } from '../../../src/verifier/feed/sse.ts';
 import { createVerifier } from '../../../src/verifier/index.ts';
@@ -8,7 +8,7 @@ import { AUDIENCE, good, ISSUER, publicKey, verifier } from '../keys/material.ts
 import { createManualTiming } from '../manual-timing.ts';
 import { CREDENTIALS, frames, openStandIn, PATHS } from '../stand-in.ts';
 
-t.test('who waits for a verifier that is closed is told so at once', async (t) => {
+t.test('a caller that waits for a verifier that is closed gets the error at once', async (t) => {
   const keys = { find: () => undefined, ready: () => new Promise<void>(() => {}) };
   const closing = createVerifier({ issuer: ISSUER, audience: AUDIENCE, keys });
   const waiting = closing.ready(3600);
@@ -17,8 +17,8 @@ t.test('who waits for a verifier that is closed is told so at once', async (t) =
   await t.rejects(closing.ready(3600), { code: 'keys_unavailable', message: /closed/ });
 });
 
-t.test('who waits in vain is told why', async (t) => {
-  const serviceUrl = 'http://127.0.0.1:9'; // discard: nobody listens there
+t.test('a caller whose wait fails gets the reason', async (t) => {
+  const serviceUrl = 'http://127.0.0.1:9'; // discard: no server listens there
   const { promise: refused, resolve: onError } = Promise.withResolvers<Error>();
   const waiting = createVerifier({ issuer: ISSUER, audience: AUDIENCE, serviceUrl, onError });
   t.teardown(() => waiting.close());
@@ -26,7 +26,7 @@ t.test('who waits in vain is told why', async (t) => {
   await t.rejects(waiting.ready(0.05), { code: 'keys_unavailable', message: /not ready: \S/, cause: Error });
 });
 
-t.test('closing gives up what is under way, so that it holds no process, and says nothing more', async (t) => {
+t.test('closing ends requests in progress, so that none keeps the process alive, and logs nothing more', async (t) => {
   const service = await openStandIn(t);
   const silent = () => {};
   Object.assign(service.endpoints, { token: silent, jwks: silent });
@@ -48,7 +48,7 @@ t.test('closing gives up what is under way, so that it holds no process, and say
   t.same(errors, []);
 });
 
-t.test('a token for another issuer or audience is told of, once in a while', async (t) => {
+t.test('a token for another issuer or audience is logged, at most once per interval', async (t) => {
   const keys = { find: () => publicKey };
   for (const [options, expected] of [
     [{ issuer: `${ISSUER}/`, audience: AUDIENCE }, /its issuer is ".+", and this verifier's is ".+\/"/],
@@ -64,7 +64,7 @@ t.test('a token for another issuer or audience is told of, once in a while', asy
   }
 });
 
-t.test('a header that is no text is none', async (t) => {
+t.test('a header that is not text counts as none', async (t) => {
   for (const header of [undefined, null, 5, {}, [`Bearer ${good}`]]) {
     await t.rejects(
       verifier.verifyHeader(header as undefined),
@@ -74,7 +74,7 @@ t.test('a header that is no text is none', async (t) => {
   }
 });
 
-t.test('events are read whichever way their lines end, and wherever they are cut', async (t) => {
+t.test('events are parsed with any line ending, and wherever the chunks are cut', async (t) => {
   const expected = [
     { event: 'heartbeat', data: 'x\ny', id: '7' },
     { event: 'message', data: 'z', id: '7' },
@@ -89,7 +89,7 @@ t.test('events are read whichever way their lines end, and wherever they are cut
   }
 });
 
-t.test('what was buffered while the process was stopped is not taken for news', async (t) => {
+t.test('data buffered while the process was stopped does not count as current', async (t) => {
   const timing = createManualTiming();
   const { service, source } = await begin(t, timing);
   await source.ready?.();
@@ -100,7 +100,7 @@ t.test('what was buffered while the process was stopped is not taken for news', 
   t.ok(source.staleSeconds() >= 60);
 });
 
-t.test('a clock that gives no number lets nothing pass', async (t) => {
+t.test('a clock that returns no number lets no token pass', async (t) => {
   const keys = { find: () => publicKey };
   const lost = createVerifier({ issuer: ISSUER, audience: AUDIENCE, keys, clock: { now: () => Number.NaN } });
   await t.rejects(lost.verify(good), { code: 'token_expired' });

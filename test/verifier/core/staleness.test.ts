@@ -1,4 +1,4 @@
-// What a verifier answers while the feed is silent, and to whom a service client of one organization can say anything.
+// The answers of a verifier while the feed is silent, and about whom a client of one organization can get answers.
 import { randomUUID } from 'node:crypto';
 import t, { type Test } from 'tap';
 import { createVerifier, type RevocationOptions, type VerificationError } from '../../../src/verifier/index.ts';
@@ -6,7 +6,7 @@ import { until } from '../../support/until.ts';
 import { json } from '../local-server.ts';
 import { CREDENTIALS, frames, openStandIn, PATHS, type StandIn } from '../stand-in.ts';
 
-/** A verifier of the stand-in's tokens, whose feed says nothing unless `set` makes it. */
+/** A verifier of the stand-in's tokens. Its feed sends nothing unless `set` makes it. */
 async function begin(t: Test, revocation: Partial<RevocationOptions> = {}, set = (_: StandIn) => {}) {
   const service = await openStandIn(t);
   service.endpoints.feed = (_, response) => response.flushHeaders();
@@ -30,7 +30,7 @@ async function begin(t: Test, revocation: Partial<RevocationOptions> = {}, set =
   return { service, verifier, errors, outcome };
 }
 
-t.test('a silent feed: reject refuses with 503, what is bad anyway with 401', async (t) => {
+t.test('a silent feed: reject refuses with 503, and invalid tokens with 401', async (t) => {
   const { service, verifier, outcome } = await begin(t, { onStale: 'reject' });
   const token = service.issuer.token();
   t.equal(await outcome(token), '503 revocations_stale');
@@ -38,19 +38,19 @@ t.test('a silent feed: reject refuses with 503, what is bad anyway with 401', as
   t.equal(await outcome(service.issuer.expiredToken()), '401 token_expired');
   t.equal(await outcome('x'), '401 invalid_token');
   const error = (await verifier.verify(token).catch((thrown) => thrown)) as VerificationError;
-  t.equal(error.wwwAuthenticate, undefined, 'nothing makes a client throw its token away');
+  t.equal(error.wwwAuthenticate, undefined, 'no answer makes a client throw its token away');
   t.ok((error.retryAfterSeconds ?? 0) >= 1);
   t.equal(verifier.staleSeconds(), Number.POSITIVE_INFINITY);
   t.same(service.at(PATHS.introspect), []);
 });
 
-t.test('a silent feed: allow lets good tokens pass', async (t) => {
+t.test('a silent feed: allow lets valid tokens pass', async (t) => {
   const { service, outcome } = await begin(t, { onStale: 'allow' });
   t.equal(await outcome(service.issuer.token()), 'good');
   t.equal(await outcome(service.issuer.expiredToken()), '401 token_expired');
 });
 
-t.test('a silent feed: by default the service is asked, with the credentials, once a second for a token', async (t) => {
+t.test('a silent feed: by default the service is asked, with credentials, once a second for each token', async (t) => {
   const { service, outcome } = await begin(t);
   const token = service.issuer.token();
   t.same(await Promise.all([outcome(token), outcome(token), outcome(token)]), ['good', 'good', 'good']);
@@ -67,43 +67,40 @@ t.test('a silent feed: by default the service is asked, with the credentials, on
   t.same([plain(id), plain(secret)], [CREDENTIALS.clientId, CREDENTIALS.clientSecret], 'form-encoded, RFC 6749 §2.3.1');
   await until(() => Date.now() > 0 && service.at(PATHS.introspect).length > 0);
   service.endpoints.introspect = (_, response) => json(response, 200, { active: false });
-  t.equal(await outcome(service.issuer.token()), '401 token_stale', 'what is not active was revoked');
+  t.equal(await outcome(service.issuer.token()), '401 token_stale', 'an inactive token was revoked');
 });
 
-t.test(
-  'introspection that fails, or says neither yes nor no, refuses with 503, and is left alone for a moment',
-  async (t) => {
-    const answers: StandIn['endpoints']['introspect'][] = [
-      (_, response) => json(response, 500, {}),
-      (_, response) => json(response, 401, { error: 'invalid_client' }),
-      (_, response) => json(response, 429, {}),
-      (_, response) => json(response, 200, {}),
-      (_, response) => json(response, 200, { active: 'true' }),
-      (_, response) => json(response, 200, null),
-      (_, response) => response.writeHead(200).end('active=true'),
-      (_, response) => response.writeHead(302, { location: '/elsewhere' }).end(),
-      (_, response) => response.destroy(),
-      (_, response) => json(response, 200, { active: true, more: 'x'.repeat(70_000) }),
-      (_, response) => json(response, 200, { active: true, jti: randomUUID() }),
-      (_, response) => json(response, 200, { active: true, sub: randomUUID() }),
-      (_, response) => json(response, 200, { active: true, iss: 'https://elsewhere.test' }),
-      (_, response) => json(response, 200, { active: true, token_type: 'refresh_token' }),
-    ];
-    for (const [index, answer] of answers.entries()) {
-      const { service, outcome, errors } = await begin(t, {}, ({ endpoints }) => {
-        endpoints.introspect = answer;
-      });
-      t.equal(await outcome(service.issuer.token()), '503 revocations_stale', `answer ${index}`);
-      service.endpoints.introspect = (_, response) => json(response, 200, { active: true });
-      t.equal(await outcome(service.issuer.token()), '503 revocations_stale', `not asked again at once, ${index}`);
-      t.equal(service.at(PATHS.introspect).length, 1);
-      t.match(errors.join(), /oauth\/introspect/);
-      t.notMatch(errors.join(), /eyJ|secret/);
-    }
-  },
-);
+t.test('introspection that fails, or gives no clear answer, refuses with 503, and pauses for a moment', async (t) => {
+  const answers: StandIn['endpoints']['introspect'][] = [
+    (_, response) => json(response, 500, {}),
+    (_, response) => json(response, 401, { error: 'invalid_client' }),
+    (_, response) => json(response, 429, {}),
+    (_, response) => json(response, 200, {}),
+    (_, response) => json(response, 200, { active: 'true' }),
+    (_, response) => json(response, 200, null),
+    (_, response) => response.writeHead(200).end('active=true'),
+    (_, response) => response.writeHead(302, { location: '/elsewhere' }).end(),
+    (_, response) => response.destroy(),
+    (_, response) => json(response, 200, { active: true, more: 'x'.repeat(70_000) }),
+    (_, response) => json(response, 200, { active: true, jti: randomUUID() }),
+    (_, response) => json(response, 200, { active: true, sub: randomUUID() }),
+    (_, response) => json(response, 200, { active: true, iss: 'https://elsewhere.test' }),
+    (_, response) => json(response, 200, { active: true, token_type: 'refresh_token' }),
+  ];
+  for (const [index, answer] of answers.entries()) {
+    const { service, outcome, errors } = await begin(t, {}, ({ endpoints }) => {
+      endpoints.introspect = answer;
+    });
+    t.equal(await outcome(service.issuer.token()), '503 revocations_stale', `answer ${index}`);
+    service.endpoints.introspect = (_, response) => json(response, 200, { active: true });
+    t.equal(await outcome(service.issuer.token()), '503 revocations_stale', `not asked again at once, ${index}`);
+    t.equal(service.at(PATHS.introspect).length, 1);
+    t.match(errors.join(), /oauth\/introspect/);
+    t.notMatch(errors.join(), /eyJ|secret/);
+  }
+});
 
-t.test('a crowd of tokens while the feed is silent asks for a bounded number at a time', async (t) => {
+t.test('many tokens while the feed is silent cause a limited number of requests at a time', async (t) => {
   let most = 0;
   let now = 0;
   const { service, outcome } = await begin(t, {}, ({ endpoints }) => {
@@ -122,7 +119,7 @@ t.test('a crowd of tokens while the feed is silent asks for a bounded number at 
   t.ok(most <= 64, `${most} at a time`);
 });
 
-t.test('once the feed speaks nothing is asked, and revocations count at once', async (t) => {
+t.test('once the feed works no introspection is sent, and revocations count at once', async (t) => {
   const { service, verifier, outcome } = await begin(t, {}, (service) => {
     service.endpoints.feed = (_, response) => {
       response.writeHead(200, { 'content-type': 'text/event-stream' });
@@ -140,12 +137,12 @@ t.test('once the feed speaks nothing is asked, and revocations count at once', a
   verifier.onRevocation((revocation) => heard.push([revocation, verifier.judge(principal)]));
   service.send(frames.revocation('c2', { kind: 'session', sid }));
   await until(() => heard.length === 1);
-  t.same(heard, [[{ kind: 'session', sid }, 'session_revoked']], 'who hears of it finds it judged');
+  t.same(heard, [[{ kind: 'session', sid }, 'session_revoked']], 'a listener finds the event already applied');
   t.equal(await outcome(token), '401 session_revoked');
   t.same(service.at(PATHS.introspect), []);
 });
 
-t.test('each kind of revocation refuses what it means, and nothing else', async (t) => {
+t.test('each kind of revocation refuses the tokens it names, and no others', async (t) => {
   const { service, verifier, outcome } = await begin(t, {}, (service) => {
     service.endpoints.feed = (_, response) => {
       response.writeHead(200, { 'content-type': 'text/event-stream' });
@@ -188,7 +185,7 @@ t.test('each kind of revocation refuses what it means, and nothing else', async 
   t.equal(await outcome(issuer.token({ sub: other })), 'good', 'issued since');
 });
 
-t.test('a service client of one organization cannot answer for others: their tokens are refused', async (t) => {
+t.test('a client of one organization cannot get answers about others: their tokens are refused', async (t) => {
   const own = randomUUID();
   const payload = Buffer.from(JSON.stringify({ org: own })).toString('base64url');
   const { service, verifier, outcome } = await begin(t, {}, (service) => {
@@ -209,7 +206,7 @@ t.test('a service client of one organization cannot answer for others: their tok
   await t.rejects(verifier.verify(issuer.token()), /another organization than the one whose revocations are followed/);
 });
 
-t.test('ready waits for keys and the snapshot, and says which of them is missing', async (t) => {
+t.test('ready waits for keys and the snapshot, and names the missing one', async (t) => {
   const { service, verifier, outcome } = await begin(t);
   t.equal(await outcome(service.issuer.token()), 'good', 'by introspection: the keys are there');
   await t.rejects(verifier.ready(0.05), { code: 'revocations_stale', status: 503 });
@@ -219,7 +216,7 @@ t.test('ready waits for keys and the snapshot, and says which of them is missing
   await t.rejects(keyless.verifier.ready(0.05), { code: 'keys_unavailable', status: 503 });
 });
 
-t.test('a closed verifier verifies nothing, and asks for nothing', async (t) => {
+t.test('a closed verifier verifies nothing, and sends no request', async (t) => {
   const { service, verifier, outcome } = await begin(t, { onStale: 'allow' });
   const token = service.issuer.token();
   t.equal(await outcome(token), 'good');
@@ -229,7 +226,7 @@ t.test('a closed verifier verifies nothing, and asks for nothing', async (t) => 
   await t.rejects(verifier.verify(token), /was closed/);
 });
 
-t.test('closing while the service is asked about a token ends that, and says nothing', async (t) => {
+t.test('closing during an introspection request ends the request, and logs nothing', async (t) => {
   const silent = (service: StandIn) => Object.assign(service.endpoints, { introspect: () => {} });
   const { service, verifier, errors, outcome } = await begin(t, {}, silent);
   const asked = outcome(service.issuer.token());

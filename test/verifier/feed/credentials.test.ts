@@ -1,4 +1,4 @@
-// Following the feed with credentials that the service does not take.
+// Following the feed with credentials that the service does not accept.
 import t from 'tap';
 import { SYSTEM_TIMING } from '../../../src/verifier/core/clock.ts';
 import { until } from '../../support/until.ts';
@@ -7,7 +7,7 @@ import { createManualTiming } from '../manual-timing.ts';
 import { PATHS } from '../stand-in.ts';
 import { begin } from './following.ts';
 
-t.test('a token endpoint that gives no token is named, without the secret', async (t) => {
+t.test('a token endpoint that issues no token is named in the error, without the secret', async (t) => {
   const { errors, service } = await begin(t, SYSTEM_TIMING, ({ endpoints }) => {
     endpoints.token = (_, response) => json(response, 401, { error: 'invalid_client' });
   });
@@ -17,7 +17,7 @@ t.test('a token endpoint that gives no token is named, without the secret', asyn
   t.same(service.at(PATHS.feed), []);
 });
 
-t.test('credentials that are refused are tried seldom, and no sooner than the service asks for', async (t) => {
+t.test('refused credentials are retried rarely, and no sooner than the service allows', async (t) => {
   for (const { status, error, retryAfter, said, wait } of [
     { status: 401, error: 'invalid_client', retryAfter: '60', said: /check the credentials/, wait: 60 },
     { status: 401, error: 'invalid_client', retryAfter: undefined, said: /check the credentials/, wait: 30 },
@@ -41,7 +41,7 @@ t.test('credentials that are refused are tried seldom, and no sooner than the se
   }
 });
 
-t.test('an answer that says nothing of the credentials is no refusal: it is asked again soon', async (t) => {
+t.test('an answer about something other than the credentials is no refusal: the retry comes soon', async (t) => {
   for (const status of [200, 401, 404, 408, 503]) {
     const timing = createManualTiming();
     const { errors, service } = await begin(t, timing, ({ endpoints }) => {

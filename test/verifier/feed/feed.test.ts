@@ -1,4 +1,4 @@
-// Following the feed: what is known, since when, and how the stream goes on after a cut.
+// Following the feed: what is known, since when, and how the stream continues after a cut.
 import { randomUUID } from 'node:crypto';
 import t from 'tap';
 import { SYSTEM_TIMING, type Timing } from '../../../src/verifier/core/clock.ts';
@@ -10,7 +10,7 @@ import { begin } from './following.ts';
 
 const session = () => ({ kind: 'session', sid: randomUUID() }) as const;
 
-t.test('the snapshot, however many frames it has, and then every revocation is known and told once', async (t) => {
+t.test('the snapshot, in any number of frames, and then each revocation is stored and reported once', async (t) => {
   const [a, b, c] = [session(), session(), session()];
   const user = { kind: 'user', sub: randomUUID(), epoch: 7 } as const;
   const { service, source, heard, isRevoked } = await begin(t, SYSTEM_TIMING, ({ endpoints, streams }) => {
@@ -25,7 +25,7 @@ t.test('the snapshot, however many frames it has, and then every revocation is k
   t.equal(source.staleSeconds(), Number.POSITIVE_INFINITY, 'a part of a snapshot is not everything');
   service.send(frames.heartbeat('h0') + frames.partOfSnapshot(b));
   await until(() => heard.length === 2);
-  t.equal(source.staleSeconds(), Number.POSITIVE_INFINITY, 'nor is a heartbeat amid one');
+  t.equal(source.staleSeconds(), Number.POSITIVE_INFINITY, 'nor is a heartbeat within one');
   service.send(frames.snapshot('c1', a, user));
   await source.ready?.();
   t.ok(source.staleSeconds() < 5);
@@ -38,10 +38,10 @@ t.test('the snapshot, however many frames it has, and then every revocation is k
   t.equal(isRevoked(randomUUID()), null);
   const [asked] = service.at(PATHS.feed);
   t.match(asked?.headers, { accept: 'text/event-stream', authorization: 'Bearer own-token' });
-  t.notOk(asked?.headers['last-event-id'], 'the first time from the beginning');
+  t.notOk(asked?.headers['last-event-id'], 'the first time from the start');
 });
 
-t.test('a listener that throws, or listens no more, keeps nobody else from hearing', async (t) => {
+t.test('a listener that throws, or has unsubscribed, does not affect other listeners', async (t) => {
   const { service, source, heard, errors } = await begin(t);
   source.onRevocation(() => {
     throw new Error('not mine');
@@ -60,7 +60,7 @@ t.test('a listener that throws, or listens no more, keeps nobody else from heari
   t.same(errors, ['not mine']);
 });
 
-t.test('after a cut it goes on where it was, with the token that it has', async (t) => {
+t.test('after a cut it continues where it was, with the same token', async (t) => {
   const missed = session();
   const { service, source, heard } = await begin(t);
   await source.ready?.();
@@ -79,10 +79,10 @@ t.test('after a cut it goes on where it was, with the token that it has', async 
     service.at(PATHS.feed).map(({ headers }) => headers['last-event-id']),
     [undefined, 'c2', 'c3'],
   );
-  t.equal(service.at(PATHS.token).length, 1, 'one token for all of them');
+  t.equal(service.at(PATHS.token).length, 1, 'one token for all connections');
 });
 
-t.test('only a snapshot and a heartbeat say that everything is known', async (t) => {
+t.test('only a snapshot or a heartbeat shows that everything is known', async (t) => {
   const timing = createManualTiming();
   const { service, source, heard } = await begin(t, timing);
   await source.ready?.();
@@ -91,17 +91,17 @@ t.test('only a snapshot and a heartbeat say that everything is known', async (t)
   t.equal(source.staleSeconds(), 4);
   service.send(frames.revocation('c2', session()));
   await until(() => heard.length === 1);
-  t.equal(source.staleSeconds(), 4, 'news are not everything');
+  t.equal(source.staleSeconds(), 4, 'events alone do not');
   service.send(frames.heartbeat('c2'));
   await until(() => source.staleSeconds() === 0);
   timing.step(60);
-  t.equal(source.staleSeconds(), 60, 'a machine that slept, its steady clock with it');
+  t.equal(source.staleSeconds(), 60, 'a machine that slept, and its steady clock with it');
   timing.step(-3600);
   timing.freeze(7);
   t.equal(source.staleSeconds(), 7, 'a clock that is set back hides nothing');
 });
 
-t.test('a stream that falls silent is given up and another one opened', async (t) => {
+t.test('a stream that falls silent is closed and another one opened', async (t) => {
   const timing = createManualTiming();
   const { service, source, errors } = await begin(t, timing);
   await source.ready?.();
@@ -116,7 +116,7 @@ t.test('a stream that falls silent is given up and another one opened', async (t
   await until(() => service.streams[0]?.destroyed === true);
 });
 
-t.test('a cursor that is not accepted any more is given up for a snapshot', async (t) => {
+t.test('a cursor that is no longer accepted is dropped for a snapshot', async (t) => {
   const { service, source } = await begin(t);
   await source.ready?.();
   service.endpoints.feed = (asked, response) => {
@@ -133,7 +133,7 @@ t.test('a cursor that is not accepted any more is given up for a snapshot', asyn
   );
 });
 
-t.test('an own token that is refused is replaced, and one that grows old is renewed before it expires', async (t) => {
+t.test('a refused access token is replaced, and an old one is renewed before it expires', async (t) => {
   const timing = createManualTiming();
   let issued = 0;
   const { service, source } = await begin(t, timing, ({ endpoints }) => {
@@ -179,15 +179,15 @@ t.test('an event of an unknown kind makes everything unknown until a snapshot is
   const stale = source.staleSeconds();
   service.send(frames.heartbeat('c5') + frames.revocation('c6', session()));
   await until(() => heard.length === 2);
-  t.ok(source.staleSeconds() >= stale, 'heartbeats say nothing any more');
+  t.ok(source.staleSeconds() >= stale, 'heartbeats do not count any more');
   t.same(errors, ['The feed sent an event of an unknown kind: update tenantry here'], 'told once');
   const before = source.staleSeconds();
   service.streams[0]?.end();
   await until(() => service.streams.length === 2 && source.staleSeconds() < before);
-  t.notOk(service.at(PATHS.feed)[1]?.headers['last-event-id'], 'from the beginning');
+  t.notOk(service.at(PATHS.feed)[1]?.headers['last-event-id'], 'from the start');
 });
 
-t.test('what is no feed is left, and tried again later and later, but at least every 5 s', async (t) => {
+t.test('an answer that is not a feed is closed, and retried at growing intervals of at most 5 s', async (t) => {
   const timing = createManualTiming();
   const waits: number[] = [];
   const watched: Timing = {
@@ -223,16 +223,16 @@ t.test('what is no feed is left, and tried again later and later, but at least e
     void timing.advance(5);
     return count >= 2 * answers.length;
   });
-  t.equal(source.staleSeconds(), Number.POSITIVE_INFINITY, 'a heartbeat before any snapshot says nothing either');
+  t.equal(source.staleSeconds(), Number.POSITIVE_INFINITY, 'a heartbeat before any snapshot does not count either');
   t.ok(Math.max(...waits) <= 5000 && Math.min(...waits) >= 50, `${Math.min(...waits)} to ${Math.max(...waits)} ms`);
   t.same(elsewhere.asked, [], 'no redirect is followed');
   t.ok(
     errors.some((message) => /403 instead of a stream: give the client the permission revocations:read/.test(message)),
   );
-  t.notMatch(errors.join(), /own-token|secret/, 'nothing secret is told');
+  t.notMatch(errors.join(), /own-token|secret/, 'no secret is logged');
 });
 
-t.test('an event longer than any is given up', async (t) => {
+t.test('an event beyond the length limit closes the stream', async (t) => {
   const { service, source, errors } = await begin(t);
   await source.ready?.();
   const piece = 'x'.repeat(4 * 1024 * 1024);
@@ -243,7 +243,7 @@ t.test('an event longer than any is given up', async (t) => {
   await until(() => service.streams.length === 2);
 });
 
-t.test('a closed feed leaves its connection and asks for nothing more', async (t) => {
+t.test('a closed feed closes its connection and sends no more requests', async (t) => {
   const timing = createManualTiming();
   const { service, source, errors } = await begin(t, timing);
   await source.ready?.();

@@ -1,4 +1,4 @@
-// A feed that follows a stand-in for the service, and what it hears and says.
+// A feed that follows a stand-in for the service, and what it receives and logs.
 import { randomUUID } from 'node:crypto';
 import type { Test } from 'tap';
 import { SYSTEM_TIMING, type Timing } from '../../../src/verifier/core/clock.ts';

@@ -1,5 +1,5 @@
-// The keys of a JWKS through time: refreshed ahead, kept through an outage, replaced with the set, and never asked for more
-// often than every 30 s, whatever tokens say.
+// The keys of a JWKS over time: refreshed ahead, kept through an outage, replaced with the set, and never requested
+// more often than every 30 s, whatever the tokens contain.
 import { generateKeyPairSync, type KeyObject } from 'node:crypto';
 import t from 'tap';
 import { createVerifier, type VerificationError } from '../../../src/verifier/index.ts';
@@ -29,7 +29,7 @@ interface Start {
   readonly isDown?: boolean;
 }
 
-/** A JWKS endpoint in memory, and a verifier of its keys in a time of their own. */
+/** A JWKS endpoint in memory, and a verifier of its keys with its own clock. */
 function begin({ keys = [one], headers = { 'cache-control': 'max-age=300' }, isDown = false }: Start = {}) {
   const timing = createManualTiming();
   const endpoint = {
@@ -76,7 +76,7 @@ const unknownKid = (kid: string) =>
 const least = (instants: readonly number[]) =>
   Math.min(...instants.slice(1).map((at, index) => at - (instants[index] ?? 0)));
 
-t.test('keys are asked for once, at once, and everybody who comes meanwhile waits for them', async (t) => {
+t.test('keys are requested once, at once, and callers in between wait for them', async (t) => {
   const { verifier, endpoint, tokenOf, outcome } = begin();
   t.same(
     await Promise.all(Array.from({ length: 50 }, (_, index) => outcome(tokenOf(one, `j${index}`)))),
@@ -86,7 +86,7 @@ t.test('keys are asked for once, at once, and everybody who comes meanwhile wait
   t.same(endpoint.asked, [0]);
 });
 
-t.test('keys are asked for again before they are old, and a 304 keeps them', async (t) => {
+t.test('keys are requested again before they are old, and a 304 keeps them', async (t) => {
   const { timing, endpoint, tokenOf, outcome, verifier } = begin({ headers: { 'cache-control': 'max-age=300' } });
   await timing.advance(1800);
   t.same(endpoint.asked, [0, 270, 540, 810, 1080, 1350, 1620]);
@@ -94,20 +94,20 @@ t.test('keys are asked for again before they are old, and a 304 keeps them', asy
   t.equal(await outcome(tokenOf(one)), 'good');
   endpoint.headers = { 'cache-control': 'max-age=900' };
   await timing.advance(3600);
-  t.same(endpoint.asked.slice(7), [1890, 2700, 3510, 4320, 5130], 'by the age that the 304 says');
+  t.same(endpoint.asked.slice(7), [1890, 2700, 3510, 4320, 5130], 'for the age that the 304 names');
   verifier.close();
   await timing.advance(3600);
   t.equal(endpoint.asked.length, 12, 'not any more when it is closed');
 });
 
-t.test('an age of less than 30 s does not make anybody ask more often', async (t) => {
+t.test('an age of less than 30 s does not cause more requests', async (t) => {
   const { timing, endpoint } = begin({ headers: { 'cache-control': 'max-age=1' } });
   await timing.advance(600);
   t.ok(least(endpoint.asked) >= 30);
   t.equal(endpoint.asked.length, 21);
 });
 
-t.test('an unknown kid brings one fetch that all share, and no other for 30 s', async (t) => {
+t.test('an unknown kid causes one request that all callers share, and no other for 30 s', async (t) => {
   const { timing, endpoint, outcome } = begin({ headers: { 'cache-control': 'max-age=86400' } });
   await timing.advance(100);
   const crowd = await Promise.all(Array.from({ length: 200 }, (_, index) => outcome(unknownKid(`k${index}`))));
@@ -121,7 +121,7 @@ t.test('an unknown kid brings one fetch that all share, and no other for 30 s', 
   t.equal(endpoint.asked.length, 3);
 });
 
-t.test('a new key is learnt from the first token that it signed', async (t) => {
+t.test('a new key is fetched for the first token that it signed', async (t) => {
   const { timing, endpoint, tokenOf, outcome } = begin();
   await timing.advance(60);
   endpoint.keys = [two, one];
@@ -133,27 +133,24 @@ t.test('a new key is learnt from the first token that it signed', async (t) => {
   t.same(endpoint.asked, [0, 60]);
 });
 
-t.test(
-  'a key that is gone from the set verifies nothing any more, not even a token that was good before',
-  async (t) => {
-    const { timing, endpoint, tokenOf, outcome } = begin({ keys: [one, two] });
-    await timing.advance(200);
-    const token = tokenOf(one);
-    t.equal(await outcome(token), 'good');
-    t.equal(await outcome(token), 'good');
-    endpoint.keys = [two];
-    await timing.advance(71);
-    t.equal(await outcome(token), 'invalid_token');
-    t.equal(await outcome(tokenOf(two)), 'good');
-    const twin = { ...three, kid: 'two' };
-    pairs.push(twin);
-    endpoint.keys = [twin];
-    await timing.advance(300);
-    t.equal(await outcome(tokenOf(two)), 'invalid_token', 'another key under its name');
-  },
-);
+t.test('a key that is gone from the set verifies nothing, not even a token that was valid before', async (t) => {
+  const { timing, endpoint, tokenOf, outcome } = begin({ keys: [one, two] });
+  await timing.advance(200);
+  const token = tokenOf(one);
+  t.equal(await outcome(token), 'good');
+  t.equal(await outcome(token), 'good');
+  endpoint.keys = [two];
+  await timing.advance(71);
+  t.equal(await outcome(token), 'invalid_token');
+  t.equal(await outcome(tokenOf(two)), 'good');
+  const twin = { ...three, kid: 'two' };
+  pairs.push(twin);
+  endpoint.keys = [twin];
+  await timing.advance(300);
+  t.equal(await outcome(tokenOf(two)), 'invalid_token', 'another key under its name');
+});
 
-t.test('an outage stops no known key; what cannot be said of a new one is no fault of its token', async (t) => {
+t.test('an outage stops no known key; a token with a new key gets 503 and not 401', async (t) => {
   const { timing, endpoint, errors, tokenOf, outcome, verifier } = begin();
   await timing.advance(10);
   endpoint.isDown = true;
@@ -172,11 +169,11 @@ t.test('an outage stops no known key; what cannot be said of a new one is no fau
   t.ok(retryAfterSeconds >= 1 && retryAfterSeconds <= 30, `Retry-After ${retryAfterSeconds}`);
   endpoint.isDown = false;
   await timing.advance(30);
-  t.equal(await outcome(tokenOf(two)), 'good', 'learnt at the end of the outage');
-  t.equal(await outcome(unknownKid('x')), 'invalid_token', 'and what is unknown is so again');
+  t.equal(await outcome(tokenOf(two)), 'good', 'fetched at the end of the outage');
+  t.equal(await outcome(unknownKid('x')), 'invalid_token', 'and an unknown kid is refused again');
 });
 
-t.test('keys that could not be confirmed for 24 h are believed no longer', async (t) => {
+t.test('keys that could not be confirmed for 24 h are not used any more', async (t) => {
   const { timing, endpoint, tokenOf, outcome } = begin({ headers: { 'cache-control': 'max-age=300' } });
   await timing.advance(1);
   endpoint.isDown = true;
@@ -191,7 +188,7 @@ t.test('keys that could not be confirmed for 24 h are believed no longer', async
   t.equal(await outcome(tokenOf(one)), 'good');
 });
 
-t.test('an answer that is no key set leaves the known keys as they are', async (t) => {
+t.test('an answer that is not a key set leaves the known keys unchanged', async (t) => {
   const { timing, endpoint, errors, tokenOf, outcome } = begin();
   await timing.advance(10);
   endpoint.keys = [];
@@ -200,7 +197,7 @@ t.test('an answer that is no key set leaves the known keys as they are', async (
   t.equal(await outcome(tokenOf(one)), 'good');
 });
 
-t.test('before the first keys it is asked again soon, but by no token', async (t) => {
+t.test('before the first keys the retry comes soon, but no token causes one', async (t) => {
   const { timing, endpoint, tokenOf, outcome, verifier } = begin({ isDown: true });
   const ready = verifier.ready(60).then(() => 'ready');
   await timing.settle();
@@ -220,7 +217,7 @@ t.test('before the first keys it is asked again soon, but by no token', async (t
 });
 
 t.test(
-  'a rotation and a flood of unknown kids during an outage cost no good token and no fetch too many',
+  'a rotation and a flood of unknown kids during an outage cost no valid token and no extra request',
   async (t) => {
     const { timing, endpoint, tokenOf, outcome } = begin();
     const codes = new Map<string, number>();
@@ -246,7 +243,7 @@ t.test(
   },
 );
 
-t.test('the clock that is set forward or back changes nothing for the keys', async (t) => {
+t.test('a clock that is set forward or back changes nothing for the keys', async (t) => {
   const { timing, endpoint, source } = begin();
   await timing.advance(10);
   timing.step(10 * 86_400);

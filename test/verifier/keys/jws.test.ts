@@ -1,4 +1,4 @@
-// verifyJws: the signature layer alone, against tables of the classes of attack on JSON web signatures.
+// verifyJws: only the signature layer, against tables of the classes of attack on JSON web signatures.
 import { generateKeyPairSync } from 'node:crypto';
 import t, { type Test } from 'tap';
 import { verifyJws } from '../../../src/verifier/index.ts';
@@ -24,7 +24,7 @@ function signedHeader(header: string | object): string {
   return compact(typeof header === 'string' ? header : JSON.stringify(header), 'payload', rsa(privateKey));
 }
 
-t.test('a good signature is accepted, whatever is signed', async (t) => {
+t.test('a valid signature is accepted, whatever the payload', async (t) => {
   const verified = verifyJws(good, jwk);
   t.same(verified.header, { alg: 'RS256', kid: 'one' });
   t.equal(verified.payload.toString(), 'payload');
@@ -34,11 +34,11 @@ t.test('a good signature is accepted, whatever is signed', async (t) => {
   }
   const input = `${base64url(HEADER)}.${Buffer.from([0xff, 0xfe, 0]).toString('base64url')}`;
   const binary = `${input}.${rsa(privateKey)(input).toString('base64url')}`;
-  t.same(verifyJws(binary, jwk).payload, Buffer.from([0xff, 0xfe, 0]), 'bytes that are no text');
-  t.ok(verifyJws(compact(HEADER, 'x', rawGoodSignature(privateKey)), jwk), 'made block by block');
+  t.same(verifyJws(binary, jwk).payload, Buffer.from([0xff, 0xfe, 0]), 'bytes that are not text');
+  t.ok(verifyJws(compact(HEADER, 'x', rawGoodSignature(privateKey)), jwk), 'built block by block');
 });
 
-t.test('a header may be written in any way that says the same', async (t) => {
+t.test('a header may be written in any way with the same meaning', async (t) => {
   const headers = {
     'another order': '{"kid":"one","alg":"RS256"}',
     whitespace: ' {\r\n\t"alg" : "RS256" ,\n "kid" : "one" } \n',
@@ -52,7 +52,7 @@ t.test('a header may be written in any way that says the same', async (t) => {
   for (const [name, header] of Object.entries(headers)) t.ok(verifyJws(signedHeader(header), jwk), name);
 });
 
-t.test('a header that says anything else than RS256 is refused', async (t) => {
+t.test('a header with another algorithm than RS256 is refused', async (t) => {
   const algorithms = [
     ...[
       'none',
@@ -81,7 +81,7 @@ t.test('a header that says anything else than RS256 is refused', async (t) => {
   }
 });
 
-t.test('a header that brings a key, or wants to be read otherwise, is refused', async (t) => {
+t.test('a header that contains a key, or asks for other processing, is refused', async (t) => {
   const own = { ...stranger.publicKey.export({ format: 'jwk' }), alg: 'RS256' };
   const members: Members[] = [
     { jwk: own },
@@ -101,11 +101,11 @@ t.test('a header that brings a key, or wants to be read otherwise, is refused', 
   for (const more of members) {
     refuses(t, signedHeader({ alg: 'RS256', kid: 'one', ...more }), JSON.stringify(more).slice(0, 50));
     const byStranger = compact(JSON.stringify({ alg: 'RS256', ...more }), 'payload', rsa(stranger.privateKey));
-    refuses(t, byStranger, `${Object.keys(more)[0]}, signed by a stranger`);
+    refuses(t, byStranger, `${Object.keys(more)[0]}, signed by another key`);
   }
 });
 
-t.test('a header that is no JSON object with each member once is refused', async (t) => {
+t.test('a header that is not a JSON object with each member once is refused', async (t) => {
   const headers: Record<string, string> = {
     'alg twice': '{"alg":"RS256","alg":"RS256"}',
     'alg twice, once none': '{"alg":"none","alg":"RS256","kid":"one"}',
@@ -176,7 +176,7 @@ t.test('a part that is not written in the one canonical base64url is refused', a
   }
 });
 
-t.test('bits that base64url leaves unused are zero', async (t) => {
+t.test('bits that base64url leaves unused must be zero', async (t) => {
   const alphabet = 'ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_';
   const another = (part: string) => {
     const last = alphabet.indexOf(part.at(-1) ?? '');
@@ -193,7 +193,7 @@ t.test('bits that base64url leaves unused are zero', async (t) => {
   }
 });
 
-t.test('what is not three parts of bounded length is refused', async (t) => {
+t.test('a text that is not three parts of limited length is refused', async (t) => {
   const json = { protected: goodHeader, payload: goodPayload, signature: goodSignature };
   const values: unknown[] = [
     ...['', '.', '..', '...', goodHeader, `${goodHeader}.${goodPayload}`, `${goodHeader}.${goodPayload}.`],
@@ -238,7 +238,7 @@ t.test('what is not three parts of bounded length is refused', async (t) => {
   for (const value of values) refuses(t, value, String(value).slice(0, 60));
 });
 
-t.test('a signature that is not the one of RSASSA-PKCS1-v1_5 with SHA-256 is refused', async (t) => {
+t.test('a signature other than RSASSA-PKCS1-v1_5 with SHA-256 is refused', async (t) => {
   const input = `${goodHeader}.${goodPayload}`;
   for (const [name, signature] of Object.entries({ ...badBlocks(privateKey), ...otherSchemes(privateKey) })) {
     refuses(t, `${input}.${signature(input).toString('base64url')}`, name);
@@ -248,7 +248,7 @@ t.test('a signature that is not the one of RSASSA-PKCS1-v1_5 with SHA-256 is ref
     refuses(t, `${input}.${changed.toString('base64url')}`, name);
   }
   const beyond = signatureBeyondModulus(privateKey, (attempt) => `${goodHeader}.${base64url(`try ${attempt}`)}`);
-  refuses(t, `${beyond.text}.${beyond.signature.toString('base64url')}`, 'the modulus and it');
+  refuses(t, `${beyond.text}.${beyond.signature.toString('base64url')}`, 'plus the modulus');
   refuses(t, compact(HEADER, 'payload', rsa(stranger.privateKey)), 'of another key');
   refuses(t, `${goodHeader}.${base64url('payloae')}.${goodSignature}`, 'of another payload');
   refuses(t, `${base64url('{"alg":"RS256"}')}.${goodPayload}.${goodSignature}`, 'of another header');

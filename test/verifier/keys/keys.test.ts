@@ -1,4 +1,4 @@
-// Which JSON web keys verify anything, and how a JWK set and its life are read.
+// Which JSON web keys verify, and how a JWK set and its lifetime are read.
 import { createPublicKey, generateKeyPairSync, type KeyObject } from 'node:crypto';
 import t from 'tap';
 import { freshSeconds, readJwks } from '../../../src/verifier/keys/jwks-document.ts';
@@ -12,7 +12,7 @@ const none: ReadonlyMap<string, KeyObject> = new Map();
 const number = (bytes: Buffer) => bytes.toString('base64url');
 const modulus = Buffer.from(bare.n, 'base64url');
 
-t.test('an RSA key of 2048 to 8192 bits that may verify RS256 is taken', async (t) => {
+t.test('an RSA key of 2048 to 8192 bits that may verify RS256 is accepted', async (t) => {
   const keys: Members[] = [
     bare,
     { ...bare, alg: 'RS256' },
@@ -28,7 +28,7 @@ t.test('an RSA key of 2048 to 8192 bits that may verify RS256 is taken', async (
   }
 });
 
-t.test('a key that may not verify RS256, or is no good RSA key, is refused', async (t) => {
+t.test('a key that may not verify RS256, or is not a valid RSA key, is refused', async (t) => {
   const ec = generateKeyPairSync('ec', { namedCurve: 'P-256' }).publicKey.export({ format: 'jwk' });
   const small = (bits: number) =>
     generateKeyPairSync('rsa', { modulusLength: bits }).publicKey.export({ format: 'jwk' });
@@ -92,12 +92,12 @@ t.test('a modulus with the fingerprint of the broken smart cards is refused', as
   const n = number(Buffer.from(found.toString(16), 'hex'));
   t.equal(found.toString(2).length, 2048);
   t.equal(isFactorable(found), true);
-  t.ok(createPublicKey({ key: { kty: 'RSA', n, e: 'AQAB' }, format: 'jwk' }), 'node:crypto takes it');
+  t.ok(createPublicKey({ key: { kty: 'RSA', n, e: 'AQAB' }, format: 'jwk' }), 'node:crypto accepts it');
   t.equal(publicKeyOf({ kty: 'RSA', n, e: 'AQAB' }), null);
-  t.equal(isFactorable(BigInt(`0x${modulus.toString('hex')}`)), false, 'a good one has none');
+  t.equal(isFactorable(BigInt(`0x${modulus.toString('hex')}`)), false, 'a valid key has none');
 });
 
-t.test('a bad key of a set is left out alone', async (t) => {
+t.test('of a set only the invalid keys are left out', async (t) => {
   const good = { ...bare, kid: 'good', use: 'sig', alg: 'RS256' };
   const bad: unknown[] = [
     { ...good, kid: undefined },
@@ -115,7 +115,7 @@ t.test('a bad key of a set is left out alone', async (t) => {
   );
 });
 
-t.test('two keys of one kid are both left out, also when one of them is of no use', async (t) => {
+t.test('two keys of one kid are both left out, also when one of them is unusable', async (t) => {
   const other = generateKeyPairSync('rsa', { modulusLength: 2048 }).publicKey.export({ format: 'jwk' });
   const kept = { ...bare, kid: 'kept' };
   for (const twin of [
@@ -133,7 +133,7 @@ t.test('two keys of one kid are both left out, also when one of them is of no us
   }
 });
 
-t.test('what is no JWK set with a usable key is believed of nobody', async (t) => {
+t.test('a document without a usable JWK set is refused', async (t) => {
   const texts = [
     ...['', '{}', '[]', 'null', '{"keys":{}}', '{"keys":[]}', '{"keys":null}', '<html></html>', JSON.stringify([bare])],
     ...['{"keys":[{"kty":"RSA"}]}', JSON.stringify({ keys: [bare] }), `{"keys":[],"keys":${JSON.stringify([bare])}}`],
@@ -143,7 +143,7 @@ t.test('what is no JWK set with a usable key is believed of nobody', async (t) =
   for (const text of texts) t.throws(() => readJwks(text, none), Error, text.slice(0, 40));
 });
 
-t.test('a key that stays in the set stays the same object; another one of its kid does not', async (t) => {
+t.test('a key that stays in the set stays the same object; another one with its kid does not', async (t) => {
   const text = JSON.stringify({ keys: [{ ...bare, kid: 'a' }] });
   const first = readJwks(text, none);
   t.equal(readJwks(text, first).get('a'), first.get('a'));
@@ -152,7 +152,7 @@ t.test('a key that stays in the set stays the same object; another one of its ki
   t.not(replaced.get('a'), first.get('a'));
 });
 
-t.test('how long a set is kept follows its headers, within bounds (RFC 9111)', async (t) => {
+t.test('how long a set is kept follows its headers, within limits (RFC 9111)', async (t) => {
   const cases: readonly [Record<string, string>, number][] = [
     [{}, 300],
     [{ 'cache-control': 'public, max-age=600, stale-while-revalidate=60' }, 600],

@@ -1,4 +1,4 @@
-// A key, claims of each kind that are good at one moment, and a verifier of them: what the tables of bad tokens start from.
+// A key, valid claims of each kind, and a verifier of them at one moment: the base of the tables of invalid tokens.
 import { generateKeyPairSync, randomUUID } from 'node:crypto';
 import type { Test } from 'tap';
 import { createVerifier, type Verifier, type VerifierOptions } from '../../../src/verifier/index.ts';
@@ -12,12 +12,12 @@ export const NOW = 1_800_000_000;
 export const header = { alg: 'RS256', typ: 'at+jwt', kid: 'now' };
 export const [sub, sid, org, jti] = [randomUUID(), randomUUID(), randomUUID(), randomUUID()];
 const common = { iss: ISSUER, aud: AUDIENCE, sub, jti, iat: NOW - 60, exp: NOW + 840, epoch: 3 };
-/** A user who acts for no organization, one who does, and a service client of that organization. */
+/** A user without an organization, a user with one, and a service client of that organization. */
 export const user = { ...common, client_id: 'tenantry', auth_time: NOW - 100, amr: ['pwd'], sid };
 export const member = { ...user, org, org_slug: 'acme', roles: ['owner'], permissions: ['deals:*'] };
 export const client = { ...common, client_id: sub, org, org_slug: 'acme', permissions: ['deals:read'] };
 
-/** A verifier for which it is `now` in seconds since 1970. */
+/** A verifier whose clock shows `now`, in seconds since 1970. */
 export function verifierAt(now = NOW, more: Partial<VerifierOptions> = {}): Verifier {
   const keys = { find: (kid: string) => (kid === 'now' ? publicKey : undefined) };
   return createVerifier({ issuer: ISSUER, audience: AUDIENCE, keys, clock: { now: () => now * 1000 }, ...more });
@@ -32,7 +32,7 @@ export function token(claims: Members, changes: Members = {}): string {
 
 export const good = token(member);
 
-/** Holds that a token is refused with 401 and the code. */
+/** Asserts that a token is refused with 401 and the code. */
 export async function refuses(
   t: Test,
   wrong: unknown,

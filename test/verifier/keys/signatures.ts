@@ -1,11 +1,11 @@
-// Bad RSA signatures of every class: of another length, number, padding, hash or scheme. Each is made with the right
-// private key where a key is used at all, so that nothing but what its name says is wrong with it.
+// Invalid RSA signatures of every class: another length, number, padding, hash or scheme. Each is made with the right
+// private key if a key is used at all, so that only what its name says is wrong.
 import { constants, createHash, createHmac, createPublicKey, type KeyObject, privateEncrypt, sign } from 'node:crypto';
 import { rsa, type Signature } from '../../support/forge.ts';
 
 const SHA256_INFO = Buffer.from('3031300d060960864801650304020105000420', 'hex');
 
-/** What is signed in place of the whole block: RFC 8017 §9.2 says what it should be. */
+/** The block that is signed in place of the right one. RFC 8017 §9.2 defines the right one. */
 function block(bytes: number, tail: Buffer, { first = 0, type = 1, fill = 0xff, end = 0 } = {}): Buffer {
   const padding = Buffer.alloc(bytes - 3 - tail.length, fill);
   return Buffer.concat([Buffer.from([first, type]), padding, Buffer.from([end]), tail]);
@@ -23,12 +23,12 @@ const info = (hash: Buffer) => Buffer.concat([SHA256_INFO, hash]);
 const bytesOf = (value: bigint, length: number) => Buffer.from(value.toString(16).padStart(length * 2, '0'), 'hex');
 const numberOf = (bytes: Buffer) => BigInt(`0x${bytes.toString('hex')}`);
 
-/** The good one, made in the same way as the bad blocks: it shows that they fail for their own reason. */
+/** The valid signature, made in the same way as the bad blocks: it shows that they fail for their own reason. */
 export function rawGoodSignature(key: KeyObject): Signature {
   return raw(key, (hash, bytes) => block(bytes, info(hash)));
 }
 
-/** Signatures whose block is not the one of RFC 8017 §9.2. */
+/** Signatures whose block differs from RFC 8017 §9.2. */
 export function badBlocks(key: KeyObject): Record<string, Signature> {
   const of = (make: (hash: Buffer, bytes: number) => Buffer) => raw(key, make);
   const garbage = (length: number) => Buffer.alloc(length, 0x5a);
@@ -80,7 +80,10 @@ export function badBlocks(key: KeyObject): Record<string, Signature> {
   };
 }
 
-/** Signatures of other schemes and hashes, by RSA keys, and HMACs with whatever of the public key may pass for a secret. */
+/**
+ * Signatures of other schemes and hashes by RSA keys, and HMACs with each part of the public key that may pass for
+ * a secret.
+ */
 export function otherSchemes(key: KeyObject): Record<string, Signature> {
   const publicKey = createPublicKey(key);
   const pss = (hash: string, saltLength: number) => (input: string) =>
@@ -109,7 +112,7 @@ export function otherSchemes(key: KeyObject): Record<string, Signature> {
   };
 }
 
-/** What can be done to the bytes of a good signature. */
+/** Changes to the bytes of a valid signature. */
 export function changedSignatures(key: KeyObject, good: Buffer): Record<string, Buffer> {
   const { n = '' } = createPublicKey(key).export({ format: 'jwk' }) as { n?: string };
   const modulus = numberOf(Buffer.from(n, 'base64url'));
@@ -140,7 +143,7 @@ export function changedSignatures(key: KeyObject, good: Buffer): Record<string, 
   };
 }
 
-/** A good signature plus the modulus, in the length of the modulus, with the text it is of: the same number to RSA. */
+/** A valid signature plus the modulus, in the length of the modulus, with its text: the same number to RSA. */
 export function signatureBeyondModulus(
   key: KeyObject,
   textOf: (attempt: number) => string,

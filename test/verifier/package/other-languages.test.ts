@@ -1,4 +1,4 @@
-// The page for other languages shows pieces of the programs in examples/, letter by letter.
+// The page for other languages shows parts of the programs in examples/, letter by letter.
 import { readFileSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
 import t from 'tap';
@@ -11,7 +11,7 @@ const PROGRAMS: Readonly<Record<string, string>> = {
   java: 'examples/java/Verify.java',
 };
 
-t.test('what the page shows is what the programs say', async (t) => {
+t.test('the page shows exactly what the programs contain', async (t) => {
   const blocks = [...read('docs/other-languages.md').matchAll(/^```(\w+)\n(.*?)^```$/gms)];
   const shown = blocks.filter(([, language = '']) => !['sh', 'json'].includes(language));
   t.same([...new Set(shown.map(([, language]) => language))], Object.keys(PROGRAMS));

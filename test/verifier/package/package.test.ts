@@ -1,7 +1,16 @@
-// The verifier as another project gets it: packed, unpacked into that project's node_modules, imported, type-checked and
-// used there, with nothing else installed and nobody to ask.
+// The verifier as another project gets it: packed, unpacked into that project's node_modules, imported, type-checked
+// and used there, with nothing else installed and no service.
 import { execFile } from 'node:child_process';
-import { mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
+import {
+  globSync,
+  mkdirSync,
+  mkdtempSync,
+  readdirSync,
+  readFileSync,
+  rmSync,
+  symlinkSync,
+  writeFileSync,
+} from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
@@ -11,7 +20,10 @@ import t, { type Test } from 'tap';
 const run = promisify(execFile);
 const root = fileURLToPath(new URL('../../..', import.meta.url));
 
-/** Runs a program without what the test runner has every Node process load: not every program bears that. */
+/**
+ * Runs a program without the loader that the test runner adds to every Node process. Not every program works with
+ * it.
+ */
 function runBare(program: string, args: readonly string[], cwd: string) {
   return run('env', ['-i', `PATH=${process.env.PATH}`, `HOME=${process.env.HOME}`, program, ...args], { cwd });
 }
@@ -43,7 +55,7 @@ const lone = createVerifier({
   onError() {},
 });
 strictEqual((await lone.verify(token).catch((error) => error)).status, 503);
-// Neither keys that cannot be fetched nor a feed that cannot be reached keep a process from ending.
+// Neither keys that cannot be fetched nor a feed that cannot be reached keep a process alive.
 console.log('used by ' + process.version);
 `;
 
@@ -68,7 +80,7 @@ const code: VerificationCode = new VerificationError('token_stale').code;
 export const used = [where, code, createTestIssuer, requirePermission, tenantry, authenticate, authenticateUpgrade];
 `;
 
-/** Another project in which the packed verifier is installed, and nothing else. */
+/** Another project in which only the packed verifier is installed. */
 async function projectOf(t: Test): Promise<string> {
   const project = mkdtempSync(join(tmpdir(), 'tenantry-consumer-'));
   t.teardown(() => rmSync(project, { recursive: true, force: true }));
@@ -81,7 +93,7 @@ async function projectOf(t: Test): Promise<string> {
   return project;
 }
 
-/** This Node, and the machine's own, where that is 20 or later and not this one. */
+/** This Node, and the machine's own if it is 20 or later and another one. */
 async function nodes(): Promise<string[]> {
   const others = (process.env.PATH ?? '').split(':').filter((folder) => folder && !folder.includes('node_modules'));
   for (const folder of others) {
@@ -118,10 +130,10 @@ t.test('another project can import, type-check and use the packed verifier', asy
   const strict = { ...settings, exactOptionalPropertyTypes: true, noUncheckedIndexedAccess: true };
   writeFileSync(join(project, 'tsconfig.json'), JSON.stringify({ compilerOptions: strict, files: ['typed.ts'] }));
   const checked = await runBare(join(root, 'node_modules/.bin/tsc'), ['-p', project], project).catch((error) => error);
-  t.equal(checked.stdout, '', 'no complaint of the compiler');
+  t.equal(checked.stdout, '', 'no error of the compiler');
 });
 
-t.test('the package is the verifier and nothing of the service, and depends on nothing', async (t) => {
+t.test('the package contains the verifier and nothing of the service, and has no dependencies', async (t) => {
   const installed = join(await projectOf(t), 'node_modules', 'tenantry');
   const { files, bin, dependencies, ...manifest } = JSON.parse(readFileSync(join(installed, 'package.json'), 'utf8'));
   t.same([files, bin, dependencies, manifest.private], Array(4).fill(undefined));
@@ -131,9 +143,7 @@ t.test('the package is the verifier and nothing of the service, and depends on n
   );
   t.same(readdirSync(installed).sort(), ['LICENSE', 'README.md', 'dist', 'package.json']);
   t.same(readdirSync(join(installed, 'dist')).sort(), ['protocol', 'verifier']);
-  const names = ['protocol', 'verifier'].flatMap((folder) =>
-    readdirSync(join(installed, 'dist', folder)).map((name) => join(folder, name)),
-  );
+  const names = globSync('**/*.*', { cwd: join(installed, 'dist') });
   for (const name of names) {
     const text = readFileSync(join(installed, 'dist', name), 'utf8');
     const imported = [...text.matchAll(/(?:from|import\() ?'([^']+)'/g)].map(([, specifier = '']) => specifier);
@@ -148,7 +158,7 @@ t.test('the package is the verifier and nothing of the service, and depends on n
   }
 });
 
-t.test('npm pack in the repository takes nothing along but the verifier', async (t) => {
+t.test('npm pack in the repository packs only the verifier', async (t) => {
   const { stdout } = await run('npm', ['pack', '--dry-run', '--ignore-scripts', '--json', '--silent'], { cwd: root });
   const [{ files }] = Object.values(JSON.parse(stdout)) as [{ files: { path: string }[] }];
   const others = files.map(({ path }) => path).filter((path) => !/^dist\/(verifier|protocol)\//.test(path));

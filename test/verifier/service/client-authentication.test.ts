@@ -1,4 +1,4 @@
-// How the verifier proves itself to the service: its secret, or an assertion signed with its key.
+// How the verifier authenticates to the service: with its secret, or an assertion signed with its key.
 import { createPublicKey, generateKeyPairSync, type KeyObject, verify } from 'node:crypto';
 import t from 'tap';
 import type { ClientCredentials } from '../../../src/verifier/index.ts';
@@ -40,7 +40,7 @@ function assertionBy(credentials: ClientCredentials): string {
   return parameters.client_assertion ?? '';
 }
 
-t.test('a secret travels as RFC 6749 §2.3.1 says, whatever letters it has', async (t) => {
+t.test('a secret is encoded as in RFC 6749 §2.3.1, whatever characters it has', async (t) => {
   for (const clientSecret of ['plain', 'a b+c/d:e%f=g&h', 'schön🦊', ' ']) {
     const { headers, parameters } = createClientAuthentication({ clientId, clientSecret }, ISSUER, timing).prove();
     t.same(parameters, {});
@@ -53,7 +53,7 @@ t.test('a secret travels as RFC 6749 §2.3.1 says, whatever letters it has', asy
 });
 
 t.test(
-  'an assertion is for the issuer alone, short-lived, used once, and signed by the kind of key (RFC 7523 §3)',
+  'an assertion is only for the issuer, short-lived, used once, and signed by the kind of key (RFC 7523 §3)',
   async (t) => {
     for (const [alg, { privateKey, publicKey }] of Object.entries(kinds)) {
       const assertion = assertionBy({ clientId, privateKey });
@@ -78,7 +78,7 @@ t.test('the key may be a KeyObject, a PEM or a JWK', async (t) => {
     t.ok(isSigned(assertionBy({ clientId, privateKey: given }), 'ES256', publicKey));
 });
 
-t.test('what cannot prove anything is refused at once, without showing it', async (t) => {
+t.test('unusable credentials are refused at once, and the error does not contain them', async (t) => {
   const wrong: unknown[] = [
     { clientId, clientSecret: '' },
     { clientId, clientSecret: undefined },

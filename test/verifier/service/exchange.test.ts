@@ -1,4 +1,4 @@
-// One request of the verifier: bounded in time and size, whatever the other side does, and never led elsewhere.
+// One request of the verifier: limited in time and size, whatever the server does, and never redirected.
 import { createServer } from 'node:net';
 import { gzipSync } from 'node:zlib';
 import t, { type Test } from 'tap';
@@ -30,14 +30,14 @@ async function opened(t: Test) {
   return { server, elsewhere };
 }
 
-t.test('the answer is read whole up to its bound', async (t) => {
+t.test('the answer is read whole up to its limit', async (t) => {
   const { server } = await opened(t);
   const { status, text } = await exchange(deps, { ...bounds, url: `${server.url}/good` });
   t.equal(status, 418);
   t.equal(text.length, 1000);
 });
 
-t.test('a redirect is refused, and nobody is asked elsewhere', async (t) => {
+t.test('a redirect is refused, and no request is sent to its target', async (t) => {
   const { server, elsewhere } = await opened(t);
   for (const status of [301, 302, 303, 307, 308]) {
     await t.rejects(exchange(deps, { ...bounds, url: `${server.url}/moved${status}` }), /redirect/, String(status));
@@ -45,7 +45,7 @@ t.test('a redirect is refused, and nobody is asked elsewhere', async (t) => {
   t.same(elsewhere.asked, []);
 });
 
-t.test('an answer that is too long, endless, a bomb or cut off is refused, and its connection given up', async (t) => {
+t.test('an answer that is too long, endless, a bomb or cut off is refused, and its connection closed', async (t) => {
   const { server } = await opened(t);
   for (const path of ['/long', '/endless', '/bomb']) {
     await t.rejects(exchange(deps, { ...bounds, url: server.url + path }), /longer than 1000 bytes/, path);
@@ -54,7 +54,7 @@ t.test('an answer that is too long, endless, a bomb or cut off is refused, and i
   await until(() => server.open() === 0);
 });
 
-t.test('an answer that does not come, or not to its end, is waited for so long and no longer', async (t) => {
+t.test('the wait for an answer, or for its end, has a limit', async (t) => {
   const { server } = await opened(t);
   for (const path of ['/silent', '/drip']) {
     const timing = createManualTiming();
@@ -71,7 +71,7 @@ t.test('an answer that does not come, or not to its end, is waited for so long a
   await until(() => server.open() === 0);
 });
 
-t.test('who cannot be reached is named, with the reason', async (t) => {
+t.test('an unreachable server is named in the error, with the reason', async (t) => {
   const probe = createServer();
   await new Promise<void>((resolve) => probe.listen(0, '127.0.0.1', resolve));
   const { port } = probe.address() as { port: number };

@@ -1,5 +1,5 @@
-// The verifier against the real service: it accepts what the service accepts, hears of what it revokes, and asks it where
-// it has to.
+// The verifier against the real service: it accepts what the service accepts, receives what it revokes, and asks it
+// where necessary.
 import { randomUUID } from 'node:crypto';
 import t, { type Test } from 'tap';
 import {
@@ -8,11 +8,12 @@ import {
   type VerificationError,
   type VerifierOptions,
 } from '../../../src/verifier/index.ts';
-import { newAccount } from '../../support/client.ts';
+import { keyPair } from '../../access/client-authentication/signing.ts';
 import { createDatabase } from '../../support/database.ts';
+import { newAccount } from '../../support/fixtures/accounts.ts';
+import { seedClient } from '../../support/fixtures/clients.ts';
 import { compact, forge, type Members, partsOf, rsa, serviceKey } from '../../support/forge.ts';
 import { openService } from '../../support/service.ts';
-import { keyPair, plantClient } from '../../support/service-clients.ts';
 import { until } from '../../support/until.ts';
 
 const ISSUER = 'http://localhost:3000';
@@ -24,7 +25,7 @@ async function begin(t: Test) {
   const database = await createDatabase(t);
   const service = await openService(t, database);
   const account = await newAccount(service.api);
-  const { id: clientId, secret: clientSecret } = await plantClient(database, READER);
+  const { id: clientId, secret: clientSecret } = await seedClient(database, READER);
   const verifierOf = (credentials: ClientCredentials, more: Partial<VerifierOptions> = {}, errors: string[] = []) => {
     const verifier = createVerifier({
       issuer: ISSUER,
@@ -46,7 +47,7 @@ const outcomeOf = (verifying: Promise<unknown>) =>
     ({ code }: VerificationError) => code,
   );
 
-t.test('a token is good here until the service has revoked it, and then refused within moments', async (t) => {
+t.test('a token is valid here until the service has revoked it, and then refused within moments', async (t) => {
   const { api, account, credentials, verifierOf } = await begin(t);
   const verifier = verifierOf(credentials);
   await verifier.ready();
@@ -65,19 +66,19 @@ t.test('a token is good here until the service has revoked it, and then refused 
   t.equal(await outcomeOf(verifier.verify(account.accessToken)), 'session_revoked');
   const late = verifierOf(credentials);
   await late.ready();
-  t.equal(await outcomeOf(late.verify(account.accessToken)), 'session_revoked', 'also where it was never seen before');
+  t.equal(await outcomeOf(late.verify(account.accessToken)), 'session_revoked', 'even a token not seen before');
 });
 
-t.test('a client proves itself by secret or by key, and is told of the feed with either', async (t) => {
+t.test('a client authenticates with a secret or a key, and reads the feed with either', async (t) => {
   const { database, account, verifierOf } = await begin(t);
   for (const kind of ['rsa', 'P-256', 'P-384', 'P-521', 'ed25519'] as const) {
     const { privateKey, jwk } = keyPair(kind);
-    const { id: clientId } = await plantClient(database, { ...READER, keys: [{ ...jwk, kid: 'k1' }] });
+    const { id: clientId } = await seedClient(database, { ...READER, keys: [{ ...jwk, kid: 'k1' }] });
     const errors: string[] = [];
     const verifier = verifierOf({ clientId, privateKey, keyId: 'k1' }, {}, errors);
     await verifier.ready();
     t.equal(await outcomeOf(verifier.verify(account.accessToken)), 'good', kind);
-    // A service that has just begun does not know everything yet, and says so.
+    // A service that has just started does not know everything yet, and says so.
     t.same(
       errors.filter((message) => !/answered 503/.test(message)),
       [],
@@ -85,7 +86,7 @@ t.test('a client proves itself by secret or by key, and is told of the feed with
   }
 });
 
-t.test('without the feed the service is asked about each token, and says what it knows', async (t) => {
+t.test('without the feed the service is asked about each token, and its answer counts', async (t) => {
   const { api, account, credentials, verifierOf } = await begin(t);
   const verifier = verifierOf(credentials, { revocation: { credentials, feed: 'http://127.0.0.1:9/feed' } });
   t.equal(await outcomeOf(verifier.verify(account.accessToken)), 'good');
@@ -94,20 +95,20 @@ t.test('without the feed the service is asked about each token, and says what it
   t.equal(await outcomeOf(another.verify(account.accessToken)), 'token_stale');
 });
 
-t.test('a client that may not read the feed is told what it lacks', async (t) => {
+t.test('the error names the permission that a client needs to read the feed', async (t) => {
   const { database, verifierOf } = await begin(t);
-  const { id: clientId, secret: clientSecret } = await plantClient(database, { organizationId: null });
+  const { id: clientId, secret: clientSecret } = await seedClient(database, { organizationId: null });
   const errors: string[] = [];
   verifierOf({ clientId, clientSecret }, {}, errors);
   await until(() => errors.length > 0);
   t.match(errors[0], /403 instead of a stream: give the client the permission revocations:read/);
 });
 
-t.test('a client of one organization follows that one, and takes no token of another', async (t) => {
+t.test('a client of one organization follows that one, and accepts no token of another', async (t) => {
   const { api, database, account, verifierOf } = await begin(t);
   const other = await newAccount(api);
   const owned = { organizationId: account.organization.id, permissions: ['revocations:read'] };
-  const { id: clientId, secret: clientSecret } = await plantClient(database, owned);
+  const { id: clientId, secret: clientSecret } = await seedClient(database, owned);
   const verifier = verifierOf({ clientId, clientSecret });
   await verifier.ready();
   t.equal(await outcomeOf(verifier.verify(account.accessToken)), 'good');
@@ -117,7 +118,7 @@ t.test('a client of one organization follows that one, and takes no token of ano
   await until(isOver);
 });
 
-t.test('where the token is too small the service is asked, with the token', async (t) => {
+t.test('if the permissions do not fit into the token the service is asked, with the token', async (t) => {
   const { account, credentials, verifierOf, keysDirectory } = await begin(t);
   const { header, claims } = partsOf(account.accessToken);
   const { permissions: _, ...rest } = claims;
@@ -194,7 +195,7 @@ t.test('verifier and service accept and refuse the same tokens', async (t) => {
   t.same(accepted, [
     'as it was issued',
     'signed again',
-    'with a claim more',
+    'with one more claim',
     'roles of other letters',
     'without an organization',
   ]);

@@ -1,11 +1,11 @@
-// The testkit, as those use it who test what they built on the verifier: no server, no network, a clock of its own.
+// The testkit, as a user of the verifier uses it in tests: no server, no network, its own clock.
 import { createPublicKey } from 'node:crypto';
 import t from 'tap';
 import { verifyJws } from '../../../src/verifier/index.ts';
 import { createTestIssuer } from '../../../src/verifier/testkit/testkit.ts';
 import { partsOf } from '../../support/forge.ts';
 
-t.test('its tokens are those of the service in shape, and every claim can be set', async (t) => {
+t.test('its tokens have the shape of the service’s tokens, and every claim can be set', async (t) => {
   const issuer = createTestIssuer({
     issuer: 'https://auth.test',
     audience: 'crm',
@@ -30,7 +30,7 @@ t.test('its tokens are those of the service in shape, and every claim can be set
   });
   t.match(await issuer.verifier().verify(issuer.token({ org: undefined })), { organizationId: null });
   t.ok(verifyJws(token, issuer.jwks()));
-  t.not(partsOf(issuer.token()).claims.sid, claims.sid, 'a session of its own each');
+  t.not(partsOf(issuer.token()).claims.sid, claims.sid, 'each has its own session');
   for (const wrong of [
     issuer.token({ aud: 'other' }),
     issuer.token({ sid: undefined }),
@@ -41,7 +41,7 @@ t.test('its tokens are those of the service in shape, and every claim can be set
   }
 });
 
-t.test('an id that is none is refused where it is given', async (t) => {
+t.test('an invalid id is refused where it is passed', async (t) => {
   const issuer = createTestIssuer();
   for (const name of ['sub', 'sid', 'org']) {
     t.throws(() => issuer.token({ [name]: 'u1' }), {
@@ -54,7 +54,7 @@ t.test('an id that is none is refused where it is given', async (t) => {
   t.throws(() => issuer.revoke({ kind: 'all' } as never), TypeError);
 });
 
-t.test('its clock stands still until it is advanced', async (t) => {
+t.test('its clock does not move until it is advanced', async (t) => {
   const issuer = createTestIssuer();
   const verifier = issuer.verifier();
   const token = issuer.token();
@@ -64,7 +64,7 @@ t.test('its clock stands still until it is advanced', async (t) => {
   issuer.advance(1);
   await t.rejects(verifier.verify(token), { code: 'token_expired' });
   await t.rejects(verifier.verify(issuer.expiredToken()), { code: 'token_expired' });
-  t.ok(await verifier.verify(issuer.token()), 'new ones are of the new time');
+  t.ok(await verifier.verify(issuer.token()), 'new tokens have the new time');
 });
 
 t.test('revocations, silence and rotation reach all its verifiers at once', async (t) => {
@@ -81,7 +81,7 @@ t.test('revocations, silence and rotation reach all its verifiers at once', asyn
   await t.rejects(other.verify(token), { code: 'token_stale' });
   t.equal(verifier.judge(principal), 'token_stale');
   issuer.revoke({ kind: 'session', sid: principal.kind === 'user' ? principal.sessionId : '' });
-  t.equal(heard.length, 1, 'not after it has stopped listening');
+  t.equal(heard.length, 1, 'not after it has unsubscribed');
   const fresh = issuer.token({ epoch: 2 });
   issuer.setStale(31);
   await t.rejects(verifier.verify(fresh), { code: 'revocations_stale', status: 503 });
@@ -103,7 +103,7 @@ t.test('revocations, silence and rotation reach all its verifiers at once', asyn
   t.ok(jwk && createPublicKey({ key: { ...jwk }, format: 'jwk' }));
 });
 
-t.test('its check endpoint grants what it was told to', async (t) => {
+t.test('its check endpoint grants what the test allows', async (t) => {
   const issuer = createTestIssuer();
   const verifier = issuer.verifier();
   const principal = await verifier.verify(issuer.token({ permissions_ref: true }));
@@ -112,10 +112,10 @@ t.test('its check endpoint grants what it was told to', async (t) => {
   await verifier.authorize(principal, 'deals:write');
   await t.rejects(verifier.authorize(principal, 'contacts:read'), { code: 'permission_denied' });
   issuer.advance(1000);
-  await t.rejects(verifier.authorize(principal, 'deals:write'), { code: 'token_expired' }, 'a principal of long ago');
+  await t.rejects(verifier.authorize(principal, 'deals:write'), { code: 'token_expired' }, 'a principal from long ago');
 });
 
-t.test('it is ready at once, and two issuers have nothing in common', async (t) => {
+t.test('it is ready at once, and two issuers share nothing', async (t) => {
   const [issuer, stranger] = [createTestIssuer(), createTestIssuer()];
   const verifier = issuer.verifier();
   await verifier.ready(0.1);

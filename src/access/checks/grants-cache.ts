@@ -1,0 +1,76 @@
+// Remembers what members hold, bounded in members and in permissions. Whether an entry is still true is judged by
+// whoever looks it up.
+import type { MemberGrants } from './member-grants.ts';
+
+export interface CachedGrants {
+  readonly grants: MemberGrants;
+  /** When the reading began, on the clock that never steps. */
+  readonly readAtMs: number;
+}
+
+export interface GrantsCache {
+  get(organizationId: string, userId: string): CachedGrants | undefined;
+  set(entry: CachedGrants): void;
+  delete(organizationId: string, userId: string): void;
+  clear(): void;
+  readonly size: number;
+}
+
+export interface GrantsCacheLimits {
+  readonly membersMax: number;
+  /** Of all entries together: roles differ in size by a factor of a thousand. */
+  readonly permissionsMax: number;
+}
+
+// Both are UUIDs in lower case: the space cannot be part of either.
+function keyOf(organizationId: string, userId: string): string {
+  return `${organizationId} ${userId}`;
+}
+
+function permissionsOf({ grants }: CachedGrants): number {
+  return grants.assignments.reduce((total, { role }) => total + role.permissions.size, 0);
+}
+
+/** The entries that were used least recently make room. */
+export function createGrantsCache(limits: GrantsCacheLimits): GrantsCache {
+  const entries = new Map<string, CachedGrants>(); // a Map keeps the order of insertion
+  let permissions = 0;
+
+  function drop(key: string): void {
+    const entry = entries.get(key);
+    if (entry && entries.delete(key)) permissions -= permissionsOf(entry);
+  }
+
+  return {
+    get(organizationId, userId) {
+      const key = keyOf(organizationId, userId);
+      const entry = entries.get(key);
+      if (entry === undefined) return undefined;
+      const { grants } = entry;
+      if (grants.organizationId !== organizationId || grants.userId !== userId) return undefined;
+      entries.delete(key);
+      entries.set(key, entry);
+      return entry;
+    },
+    set(entry) {
+      const key = keyOf(entry.grants.organizationId, entry.grants.userId);
+      // Of two readings the later one may end first; what it found is not undone.
+      if ((entries.get(key)?.grants.epoch ?? 0) > entry.grants.epoch) return;
+      drop(key);
+      entries.set(key, entry);
+      permissions += permissionsOf(entry);
+      for (const oldest of entries.keys()) {
+        if (entries.size <= limits.membersMax && permissions <= limits.permissionsMax) break;
+        drop(oldest);
+      }
+    },
+    delete: (organizationId, userId) => drop(keyOf(organizationId, userId)),
+    clear() {
+      entries.clear();
+      permissions = 0;
+    },
+    get size() {
+      return entries.size;
+    },
+  };
+}

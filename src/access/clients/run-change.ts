@@ -1,0 +1,109 @@
+// The beginning of every change of a service client: by a member, who can give a client no more than they hold at that
+// moment, or by an operator, whom nothing limits.
+
+import type { Database, OrganizationTx, SystemTx } from '../../base/database/db.ts';
+import { problem } from '../../base/errors/problem.ts';
+import type { EventType } from '../../base/events/catalogue.ts';
+import { type EventPart, record } from '../../base/events/record.ts';
+import type { Clock } from '../../base/platform/clock.ts';
+import { newId, type Random } from '../../base/platform/random.ts';
+import { type PublishDeps, publishing, type Revoking } from '../../base/revoking/publish.ts';
+import { assertMayGrant } from '../../directory/rights/granting.ts';
+import { lockAndAuthorize } from '../../directory/rights/lock-and-authorize.ts';
+import { lockOrganization } from '../../directory/rights/store.ts';
+import type { OrganizationCaller } from '../../protocol/caller.ts';
+import type { Revocation } from '../../protocol/revocation.ts';
+import { raiseAnyClientEpoch, raiseClientEpoch } from './epoch-store.ts';
+import { type ClientRow, findClientForChange } from './store.ts';
+
+export interface ClientDeps extends PublishDeps {
+  readonly db: Database;
+  readonly clock: Clock;
+  readonly random: Random;
+}
+
+/** The organization in which an operator changes something; null for clients of the whole installation. */
+export interface Operator {
+  readonly kind: 'operator';
+  readonly organizationId: string | null;
+}
+export type Actor = OrganizationCaller | Operator;
+
+/** What a change is made with. All of it happens in one transaction. */
+export interface Change {
+  readonly tx: OrganizationTx | SystemTx;
+  readonly organizationId: string | null;
+  readonly actorId: string | null;
+  /** Raises grant_exceeds_own unless the actor holds all of these now: a power over a client that holds them. */
+  assertHolds(permissions: readonly string[]): void;
+  /** The client, of which no other change is under way. Raises not_found for anybody else's. */
+  get(id: string): Promise<ClientRow>;
+  /** Ends the client's access tokens; the commit publishes it. */
+  endTokens(id: string): Promise<void>;
+  record(event: ClientEvent): Promise<void>;
+}
+
+type ClientEvent = EventPart<
+  Exclude<Extract<EventType, `client.${string}`>, 'client.tokens_revoked'>,
+  'type' | 'targetId' | 'data'
+>;
+
+/**
+ * Runs a change in its own transaction and publishes what it revoked. Raises permission_denied, organization_suspended or
+ * organization_access_denied for a member who may not (any more), not_found for an operator's unknown organization.
+ */
+export async function runClientChange<T>(
+  deps: ClientDeps,
+  actor: Actor,
+  work: (change: Change) => Promise<T>,
+): Promise<T> {
+  const commit = actor.kind === 'operator' ? asOperator(actor) : asMember(actor);
+  return (await publishing(deps, commit)).answer;
+
+  function asMember(caller: OrganizationCaller): Promise<Revoking & { readonly answer: T }> {
+    const { organizationId } = caller;
+    return deps.db.organization({ organizationId, userId: caller.id }, async (tx) => {
+      const standing = await lockAndAuthorize(tx, caller, 'clients:manage');
+      const revocations: Revocation[] = [];
+      const answer = await work({
+        ...common(tx, organizationId, caller.id),
+        assertHolds: (permissions) => assertMayGrant(standing, [{ level: standing.level, permissions }]),
+        endTokens: async (id) => void revocations.push(...(await raiseClientEpoch(tx, organizationId, id))),
+      });
+      return { answer, revocations };
+    });
+  }
+
+  function asOperator({ organizationId }: Operator): Promise<Revoking & { readonly answer: T }> {
+    return deps.db.system(async (tx) => {
+      if (organizationId !== null && (await lockOrganization(tx, organizationId)) === null) throw problem('not_found');
+      const revocations: Revocation[] = [];
+      const answer = await work({
+        ...common(tx, organizationId, null),
+        assertHolds: () => undefined,
+        endTokens: async (id) => void revocations.push(...(await raiseAnyClientEpoch(tx, organizationId, id))),
+      });
+      return { answer, revocations };
+    });
+  }
+
+  function common(tx: OrganizationTx | SystemTx, organizationId: string | null, actorId: string | null) {
+    return {
+      tx,
+      organizationId,
+      actorId,
+      async get(id: string) {
+        const row = await findClientForChange(tx, organizationId, id);
+        if (!row) throw noSuchClient();
+        return row;
+      },
+      record: (event: ClientEvent) =>
+        record(tx, { id: newId(deps.random, deps.clock), organizationId, actorId, ...event }),
+    };
+  }
+}
+
+/** The same words for another organization's client and for one that does not exist. */
+export function noSuchClient() {
+  return problem('not_found', { detail: 'There is no such client: list the clients first.' });
+}

@@ -1,0 +1,70 @@
+// The roles that a caller names, by id or name, looked up among the system roles and those of the organization.
+
+import type { OrganizationTx, SystemTx } from '../../base/database/db.ts';
+import { isForeignKeyViolation } from '../../base/database/sql-state.ts';
+import { problem } from '../../base/errors/problem.ts';
+import { isIdShaped } from '../../protocol/id.ts';
+import { type Scope, scopeKey } from '../rights/scope.ts';
+import { findRoles, type RoleFound } from './assignment-store.ts';
+
+export interface RoleChoice {
+  /** Id or name. */
+  readonly role: string;
+  readonly scope: Scope;
+}
+
+/** A role with the scope in which it is to be given. */
+export interface ScopedRole extends RoleFound {
+  readonly scope: Scope;
+}
+
+/**
+ * The chosen roles as they are at this moment, each pair of role and scope once. Whether the caller may give them is
+ * not judged here. Raises not_found for one that is neither a system role nor the organization's own.
+ */
+export async function resolveRoles(
+  tx: OrganizationTx | SystemTx,
+  organizationId: string,
+  choices: readonly RoleChoice[],
+): Promise<ScopedRole[]> {
+  // What has the shape of an id is only ever an id: no role can pass for another by taking its id as a name.
+  const references = choices.map(({ role }) => (isIdShaped(role) ? role.toLowerCase() : role));
+  const found = await findRoles(tx, organizationId, {
+    ids: references.filter(isIdShaped),
+    names: references.filter((reference) => !isIdShaped(reference)),
+  });
+  const chosen = new Map<string, ScopedRole>();
+  for (const [index, { scope }] of choices.entries()) {
+    const reference = references[index] ?? '';
+    const role = found.find(({ id, name }) => (isIdShaped(reference) ? id : name) === reference);
+    if (!role) throw noSuchRole();
+    chosen.set(assignmentKey(role.id, scope), { ...role, scope });
+  }
+  return [...chosen.values()];
+}
+
+/** The same text for the same role in equal scopes. */
+export function assignmentKey(roleId: string, scope: Scope): string {
+  return `${roleId} ${scopeKey(scope)}`;
+}
+
+// What gives or offers a role refers to it.
+const ROLE_KEYS = ['role_assignments_role_owner_key_role_id_fkey', 'invitation_roles_role_owner_key_role_id_fkey'];
+
+/** Raises not_found for work that failed because a role that it gives or offers was removed while it ran. */
+export async function orNoSuchRole<T>(work: Promise<T>): Promise<T> {
+  try {
+    return await work;
+  } catch (error) {
+    throw isRoleGone(error) ? noSuchRole() : error;
+  }
+}
+
+/** Whether something failed because a role that it gives or offers was removed while it ran. */
+export function isRoleGone(error: unknown): boolean {
+  return ROLE_KEYS.some((key) => isForeignKeyViolation(error, key));
+}
+
+function noSuchRole() {
+  return problem('not_found', { detail: 'There is no such role here: list the roles first.' });
+}

@@ -1,0 +1,35 @@
+// The first step of every change to an organization's members, roles, invitations and clients: it locks the organization
+// and checks in the database that the caller may make the change now. What a token says is minutes old.
+
+import type { OrganizationTx } from '../../base/database/db.ts';
+import { problem } from '../../base/errors/problem.ts';
+import type { OrganizationCaller } from '../../protocol/caller.ts';
+import { permits } from '../../protocol/permission.ts';
+import { countOwners, findStanding, lockOrganization, type MemberStanding } from './store.ts';
+
+/**
+ * Locks the caller's organization and returns the caller's rights there at this moment. Raises permission_denied when
+ * they do not include `permission`, organization_suspended, organization_access_denied.
+ */
+export async function lockAndAuthorize(
+  tx: OrganizationTx,
+  caller: OrganizationCaller,
+  permission: string,
+): Promise<MemberStanding> {
+  const status = await lockOrganization(tx, caller.organizationId);
+  if (status === 'suspended') throw problem('organization_suspended');
+  const standing = await findStanding(tx, caller.organizationId, caller.id);
+  if (status === null || !standing?.active) throw problem('organization_access_denied');
+  if (!permits(standing.permissions, permission)) throw problem('permission_denied');
+  return standing;
+}
+
+/** Raises member_outranks_you when the member's level is above the caller's. */
+export function assertOutranks(standing: MemberStanding, member: MemberStanding): void {
+  if (member.rank > standing.level) throw problem('member_outranks_you');
+}
+
+/** Raises last_owner when the transaction has left the organization without an owner. The error undoes the transaction. */
+export async function assertHasOwner(tx: OrganizationTx, organizationId: string): Promise<void> {
+  if ((await countOwners(tx, organizationId)) === 0) throw problem('last_owner');
+}

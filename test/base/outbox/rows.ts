@@ -1,0 +1,78 @@
+// An outbox that sends when a test says so, and the rows that it works on.
+import type { Test } from 'tap';
+import type { Database } from '../../../src/base/database/db.ts';
+import type { SendMail } from '../../../src/base/mail/smtp.ts';
+import { openOutbox } from '../../../src/base/outbox/outbox.ts';
+import { systemRandom } from '../../../src/base/platform/random.ts';
+import { invitationMail } from '../../../src/directory/invitations/mail.ts';
+import { type Inviting, openInviting } from '../../directory/invitations/inviting.ts';
+import type { TestDatabase } from '../../support/database.ts';
+import { until } from '../../support/until.ts';
+
+export interface OutboxRow {
+  readonly id: string;
+  readonly attempts: number;
+  readonly waiting: boolean;
+  readonly done: boolean;
+  readonly outcome: string | null;
+  readonly failure: string | null;
+  /** The time until it is due. */
+  readonly seconds: number;
+}
+
+const ROW = `id, attempts, due_at IS NOT NULL AS waiting, done_at IS NOT NULL AS done, outcome, failure,
+  coalesce(extract(epoch FROM due_at - now()), 0)::float8 AS seconds`;
+
+/** The newest row of an address. */
+export async function rowOf({ database }: { readonly database: TestDatabase }, email: string): Promise<OutboxRow> {
+  const [row] = await database.query<OutboxRow & Record<string, unknown>>(
+    `SELECT ${ROW} FROM outbox WHERE recipient_key = $1 ORDER BY created_at DESC LIMIT 1`,
+    [email.toLowerCase()],
+  );
+  if (!row) throw new Error(`no mail to ${email} was asked for`);
+  return row;
+}
+
+/** The newest row of an address, once it has the wanted state. */
+export async function settled(
+  asked: { readonly database: TestDatabase },
+  email: string,
+  wanted: (row: OutboxRow) => boolean,
+): Promise<OutboxRow> {
+  let row = await rowOf(asked, email);
+  await until(async () => {
+    row = await rowOf(asked, email);
+    return wanted(row);
+  });
+  return row;
+}
+
+/** A log that keeps every line as text, errors with their stacks. */
+export function keepingLog() {
+  const lines: string[] = [];
+  const asText = (_: string, value: unknown) => (value instanceof Error ? value.stack : value);
+  const keep = (...said: unknown[]) => void lines.push(JSON.stringify(said, asText));
+  return { lines, debug: keep, info: keep, warn: keep, error: keep, fatal: keep };
+}
+
+/** A service that sends no mail on its own. The test sends the mails. */
+export async function openQuiet(t: Test): Promise<Inviting> {
+  const inviting = await openInviting(t);
+  await inviting.service.app.parts.outbox.stop();
+  return inviting;
+}
+
+/** A further outbox on the database of a service. */
+export function outboxOf(
+  { service }: Inviting,
+  send: SendMail | null,
+  { log = keepingLog(), db = service.app.parts.db }: { log?: ReturnType<typeof keepingLog>; db?: Database } = {},
+) {
+  const kinds = [invitationMail({ random: systemRandom, appUrl: 'https://app.example' })];
+  return openOutbox({ db, log, kinds, send });
+}
+
+/** Makes every waiting mail due. */
+export function dueNow({ database }: { readonly database: TestDatabase }) {
+  return database.query('UPDATE outbox SET due_at = now() WHERE due_at IS NOT NULL');
+}

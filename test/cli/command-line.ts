@@ -1,0 +1,93 @@
+// The command line as an operator runs it, on a real database: in this process, or as one of its own where the process
+// is what a test is about.
+import { spawn } from 'node:child_process';
+import { once } from 'node:events';
+import { join } from 'node:path';
+import { Readable, Writable } from 'node:stream';
+import { text } from 'node:stream/consumers';
+import { runCommand } from '../../src/cli/run.ts';
+import type { TestDatabase } from '../support/database.ts';
+import { PROGRAM_ENVIRONMENT, ROOT } from '../support/service.ts';
+
+export interface CliReply {
+  readonly status: number | null;
+  readonly stdout: string;
+  readonly stderr: string;
+  /** The document on standard output, or the error on standard error. Raises when neither is one. */
+  readonly json: any;
+}
+
+export interface Cli {
+  (...args: string[]): Promise<CliReply>;
+  /** The same with something on standard input. */
+  fed(input: string, ...args: string[]): Promise<CliReply>;
+}
+
+type Environment = Readonly<Record<string, string>>;
+
+/** The command line within this process, with an environment that holds nothing else. It has no terminal. */
+export function openCli(env: Environment): Cli {
+  return cliOf(async (input, args) => {
+    const [stdout, stderr] = [openSink(), openSink()];
+    const status = await runCommand({
+      args,
+      env,
+      stdin: Readable.from([input]),
+      stdout,
+      stderr,
+      signal: new AbortController().signal,
+      serve: async () => {
+        throw new Error('the service runs in a process of its own: see spawnCli');
+      },
+    });
+    return { status, stdout: stdout.text(), stderr: stderr.text() };
+  });
+}
+
+/** The command line as a process of its own, with an environment that holds nothing else. */
+export function spawnCli(environment: Environment): Cli {
+  return cliOf(async (input, args) => {
+    const child = spawn(process.execPath, [join(ROOT, 'src', 'main.ts'), ...args], {
+      env: { ...PROGRAM_ENVIRONMENT, ...environment },
+      stdio: 'pipe',
+    });
+    child.stdin.on('error', () => undefined); // it need not be read
+    child.stdin.end(input);
+    const [[status], stdout, stderr] = await Promise.all([
+      once(child, 'close'),
+      text(child.stdout),
+      text(child.stderr),
+    ]);
+    return { status: status as number | null, stdout, stderr };
+  });
+}
+
+/** The command line on a test's database, within this process. */
+export function cliOn(database: Pick<TestDatabase, 'ownerUrl'>, settings: Environment = {}): Cli {
+  return openCli({ NODE_ENV: 'test', DATABASE_URL: database.ownerUrl, ...settings });
+}
+
+/** What is written, kept. */
+export function openSink(): Writable & { text(): string } {
+  const chunks: Buffer[] = [];
+  const sink = new Writable({
+    write(chunk: Buffer, _, done) {
+      chunks.push(chunk);
+      done();
+    },
+  });
+  return Object.assign(sink, { text: () => Buffer.concat(chunks).toString() });
+}
+
+function cliOf(run: (input: string, args: readonly string[]) => Promise<Omit<CliReply, 'json'>>): Cli {
+  const fed = async (input: string, ...args: string[]): Promise<CliReply> => {
+    const reply = await run(input, args);
+    return {
+      ...reply,
+      get json() {
+        return JSON.parse(reply.stdout === '' ? reply.stderr : reply.stdout);
+      },
+    };
+  };
+  return Object.assign((...args: string[]) => fed('', ...args), { fed });
+}

@@ -1,0 +1,282 @@
+// Everything that must end tokens, and whose tokens: the list for causes.test.ts. `event` is what the transaction
+// records. Every event type of the catalogue is in one of the two lists.
+import { randomBytes } from 'node:crypto';
+import { disableAccount, enableAccount, setPassword } from '../../../src/admin/accounts/change-account.ts';
+import { grantRoles } from '../../../src/admin/accounts/grant-roles.ts';
+import { activateOrganization, suspendOrganization } from '../../../src/admin/organizations/organizations.ts';
+import { endEverything } from '../../../src/admin/restore/restore.ts';
+import { endAllSessions, endAnySession, endUserSessions } from '../../../src/admin/sessions/sessions.ts';
+import type { EventType } from '../../../src/base/events/catalogue.ts';
+import { applyPreset } from '../../../src/directory/presets/apply.ts';
+import { CRM, crmWith } from '../../directory/presets/applying.ts';
+import { agePlaces } from '../../sign-in/sessions/rows.ts';
+import { seedInvitation } from '../../support/fixtures/invitations.ts';
+import { signInPerson } from '../../support/fixtures/people.ts';
+import type { Holder, TokenHolders } from './token-holders.ts';
+
+type Refused = Readonly<Partial<Record<Holder, string>>>;
+
+export interface Cause {
+  /** The event that names it. */
+  readonly event: EventType;
+  readonly refused: Refused;
+  /** Prepares what the cause needs. */
+  readonly before?: (holders: TokenHolders) => Promise<unknown>;
+  readonly happen: (holders: TokenHolders) => Promise<unknown>;
+  /** True where another transaction commits first, which stays when this one fails. */
+  readonly follows?: true;
+}
+
+const ENDED = 'session_revoked';
+const STALE = 'token_stale';
+const MEMBER_ENDED: Refused = { member: ENDED, second: ENDED };
+const MEMBER_STALE: Refused = { member: STALE, second: STALE };
+const ALL_HERE: Refused = Object.fromEntries(
+  (['member', 'second', 'colleague', 'owner', 'both', 'client'] as const).map((holder) => [
+    holder,
+    'organization_suspended',
+  ]),
+);
+const EVERYBODY: readonly Holder[] = ['member', 'second', 'colleague', 'owner', 'both', 'there', 'outsider'];
+const all = (code: string, holders: readonly Holder[] = EVERYBODY): Refused =>
+  Object.fromEntries(holders.map((holder) => [holder, code]));
+
+const byOwner = ({ owner }: TokenHolders) => ({ token: owner.accessToken });
+const form = ({ id, secret }: { readonly id: string; readonly secret: string }, token: string) => ({
+  headers: {
+    'content-type': 'application/x-www-form-urlencoded',
+    authorization: `Basic ${Buffer.from(`${id}:${secret}`).toString('base64')}`,
+  },
+  raw: `token=${token}`,
+});
+const atRoot = ({ api }: TokenHolders) => api.url;
+async function revokeByOAuth(holders: TokenHolders, token: string): Promise<void> {
+  const { headers, raw } = form(holders.client, token);
+  const reply = await fetch(`${atRoot(holders)}/oauth/revoke`, { method: 'POST', headers, body: raw });
+  if (reply.status !== 200) throw new Error(`revoking answered ${reply.status}`);
+}
+
+/** Invites the outsider, or the address. Returns the token that the mail would have carried. */
+export async function invite({ database, here, outsider }: TokenHolders, email = outsider.email): Promise<string> {
+  return (await seedInvitation(database, here.id, { email, role: 'viewer' })).token;
+}
+const tokens = new WeakMap<TokenHolders, string>();
+const invited = async (holders: TokenHolders) => tokens.set(holders, await invite(holders));
+const tokenOf = (holders: TokenHolders) => tokens.get(holders) ?? '';
+
+/** The keys are titles of tests. */
+export const CAUSES: Readonly<Record<string, Cause>> = {
+  'a logout by access token': {
+    ...{ event: 'session.ended', refused: { member: ENDED } },
+    happen: ({ api, member }) => api.post('/auth/logout', undefined, { token: member.accessToken }),
+  },
+  'a logout by refresh token': {
+    ...{ event: 'session.ended', refused: { member: ENDED } },
+    happen: ({ api, member: { refreshToken } }) => api.post('/auth/logout', { refreshToken }),
+  },
+  'an own session that is ended': {
+    ...{ event: 'session.ended', refused: { second: ENDED } },
+    happen: ({ api, member, second }) => api.delete(`/me/sessions/${second.sessionId}`, { token: member.accessToken }),
+  },
+  'all other own sessions that are ended': {
+    ...{ event: 'session.ended', refused: { second: ENDED } },
+    happen: ({ api, member }) => api.delete('/me/sessions', { token: member.accessToken }),
+  },
+  'a session that an administrator ends': {
+    ...{ event: 'session.ended', refused: { second: ENDED } },
+    happen: (holders) =>
+      holders.api.delete(`/users/${holders.member.userId}/sessions/${holders.second.sessionId}`, byOwner(holders)),
+  },
+  'all sessions of a member that an administrator ends': {
+    ...{ event: 'session.ended', refused: { both: ENDED } },
+    happen: (holders) => holders.api.delete(`/users/${holders.both.userId}/sessions`, byOwner(holders)),
+  },
+  'a session that an operator ends': {
+    ...{ event: 'session.ended', refused: { member: ENDED } },
+    happen: ({ app, member }) => endAnySession(app.parts, member.sessionId),
+  },
+  'all sessions of a user that an operator ends': {
+    ...{ event: 'session.ended', refused: MEMBER_ENDED },
+    happen: ({ app, member }) => endUserSessions(app.parts, member.userId),
+  },
+  'all sessions of everybody that an operator ends': {
+    ...{ event: 'session.ended', refused: all(STALE) },
+    happen: ({ app }) => endAllSessions(app.parts),
+  },
+  'a refresh token that two parties hold': {
+    ...{ event: 'session.reuse_detected', refused: { member: ENDED } },
+    async before({ api, database, member: { refreshToken, sessionId } }) {
+      const next = await api.post('/auth/refresh', { refreshToken });
+      await api.post('/auth/refresh', { refreshToken: next.body.data.refreshToken });
+      await agePlaces(database, sessionId);
+    },
+    happen: ({ api, member: { refreshToken } }) => api.post('/auth/refresh', { refreshToken }),
+  },
+  'a sign-in past the bound of sessions': {
+    ...{ event: 'session.ended', refused: { member: ENDED }, follows: true },
+    happen: ({ api, member, here }) => signInPerson(api, member, here.slug),
+  },
+  'a user’s token that a service client revokes': {
+    ...{ event: 'session.ended', refused: { member: ENDED } },
+    happen: (holders) => revokeByOAuth(holders, holders.member.accessToken),
+  },
+  'a password that an operator sets': {
+    ...{ event: 'user.password_set', refused: MEMBER_ENDED },
+    happen: ({ app, member: { userId: id, email } }) =>
+      setPassword(app.parts, { id, email }, 'gravel umbrella tuesday'),
+  },
+  'an account that is disabled': {
+    ...{ event: 'user.disabled', refused: MEMBER_ENDED },
+    happen: ({ app, member }) => disableAccount(app.parts, member.userId),
+  },
+  'an account that is enabled, with what was opened while it was disabled': {
+    ...{ event: 'user.enabled', refused: MEMBER_ENDED },
+    before: ({ database, member }) =>
+      database.query(`UPDATE users SET status = 'disabled' WHERE id = $1`, [member.userId]),
+    happen: ({ app, member }) => enableAccount(app.parts, member.userId),
+  },
+  'an account that whoever proves the mailbox takes over': {
+    ...{ event: 'user.claimed', refused: { outsider: ENDED } },
+    async before(holders) {
+      await holders.database.query('UPDATE users SET email_verified_at = NULL WHERE id = $1', [
+        holders.outsider.userId,
+      ]);
+      await invited(holders);
+    },
+    happen: (holders) =>
+      holders.api.post('/invitations/accept', {
+        token: tokenOf(holders),
+        ...{ name: 'The owner', password: 'gravel umbrella tuesday' },
+      }),
+  },
+  'an invitation that a user accepts': {
+    ...{ event: 'member.joined', refused: { outsider: STALE } },
+    before: invited,
+    happen: (holders) =>
+      holders.api.post('/invitations/accept', { token: tokenOf(holders) }, { token: holders.outsider.accessToken }),
+  },
+  'other roles of a member': {
+    ...{ event: 'member.roles_changed', refused: MEMBER_STALE },
+    happen: (holders) =>
+      holders.api.patch(`/users/${holders.member.userId}`, { roles: [{ role: 'viewer' }] }, byOwner(holders)),
+  },
+  'roles that an operator gives a member': {
+    ...{ event: 'member.roles_changed', refused: { both: STALE, there: STALE } },
+    happen: ({ app, here, both: { userId: id, email } }) =>
+      app.parts.db.system((tx) =>
+        grantRoles(app.parts, tx, { id, email }, { organizationId: here.id, roles: ['agent'] }),
+      ),
+  },
+  'a membership that an operator gives': {
+    ...{ event: 'member.joined', refused: { outsider: STALE } },
+    happen: ({ app, here, outsider: { userId: id, email } }) =>
+      app.parts.db.system((tx) =>
+        grantRoles(app.parts, tx, { id, email }, { organizationId: here.id, roles: ['agent'] }),
+      ),
+  },
+  'a member who is suspended': {
+    ...{ event: 'member.suspended', refused: MEMBER_STALE },
+    happen: (holders) =>
+      holders.api.patch(`/users/${holders.member.userId}`, { status: 'suspended' }, byOwner(holders)),
+  },
+  'a member who is active again': {
+    ...{ event: 'member.activated', refused: MEMBER_STALE },
+    before: ({ database, member }) =>
+      database.query(`UPDATE memberships SET status = 'suspended' WHERE user_id = $1`, [member.userId]),
+    happen: (holders) => holders.api.patch(`/users/${holders.member.userId}`, { status: 'active' }, byOwner(holders)),
+  },
+  'a member who is removed': {
+    ...{ event: 'member.removed', refused: { both: ENDED, there: STALE } },
+    happen: (holders) => holders.api.delete(`/users/${holders.both.userId}`, byOwner(holders)),
+  },
+  'a member who leaves': {
+    ...{ event: 'member.left', refused: { both: STALE, there: STALE } },
+    happen: ({ api, both, here }) => api.delete(`/me/organizations/${here.id}`, { token: both.accessToken }),
+  },
+  'a role that is edited': {
+    ...{ event: 'role.changed', refused: MEMBER_STALE },
+    happen: (holders) => holders.api.patch(`/roles/${holders.role}`, { permissions: ['deals:read'] }, byOwner(holders)),
+  },
+  'a preset that is applied': {
+    ...{ event: 'roles.preset_applied', refused: { both: STALE, there: STALE } },
+    happen: ({ app }) => applyPreset(app.parts, crmWith({ viewer: { permissions: ['contacts:read'] } })),
+  },
+  'a preset that is applied again': {
+    ...{ event: 'roles.preset_applied', refused: { both: STALE, there: STALE } },
+    happen: ({ app }) => applyPreset(app.parts, CRM),
+  },
+  'an organization that is suspended': {
+    ...{ event: 'organization.suspended', refused: ALL_HERE },
+    happen: ({ app, here }) => suspendOrganization(app.parts, here.id, null),
+  },
+  'an organization that is active again, whose tokens are good once more': {
+    ...{ event: 'organization.activated', refused: {} },
+    before: ({ app, here }) => suspendOrganization(app.parts, here.id, null),
+    happen: ({ app, here }) => activateOrganization(app.parts, here.id, null),
+  },
+  'an organization that is deleted': {
+    ...{ event: 'organization.deleted', refused: ALL_HERE },
+    happen: (holders) => holders.api.delete('/organizations/current', byOwner(holders)),
+  },
+  'a client that is disabled': {
+    ...{ event: 'client.disabled', refused: { client: STALE } },
+    happen: (holders) => holders.api.patch(`/clients/${holders.client.id}`, { status: 'disabled' }, byOwner(holders)),
+  },
+  'a client that may do something else': {
+    ...{ event: 'client.changed', refused: { client: STALE } },
+    happen: (holders) =>
+      holders.api.patch(`/clients/${holders.client.id}`, { permissions: ['users:read'] }, byOwner(holders)),
+  },
+  'a client that is deleted': {
+    ...{ event: 'client.deleted', refused: { client: STALE } },
+    happen: (holders) => holders.api.delete(`/clients/${holders.client.id}`, byOwner(holders)),
+  },
+  'a client’s secret that is rotated': {
+    ...{ event: 'client.secret_rotated', refused: { client: STALE } },
+    happen: (holders) => holders.api.post(`/clients/${holders.client.id}/secret`, {}, byOwner(holders)),
+  },
+  'a client’s former secrets that are ended': {
+    ...{ event: 'client.former_secrets_ended', refused: { client: STALE } },
+    before: ({ database, client, here }) =>
+      database.query(
+        `INSERT INTO client_secrets (id, organization_id, owner_key, client_id, hash, expires_at)
+         VALUES (gen_random_uuid(), $1, $1, $2, $3, now() + interval '1 day')`,
+        [here.id, client.id, randomBytes(32)],
+      ),
+    happen: (holders) => holders.api.delete(`/clients/${holders.client.id}/secret`, byOwner(holders)),
+  },
+  'a client’s own token that it revokes': {
+    ...{ event: 'client.tokens_revoked', refused: { client: STALE } },
+    happen: (holders) => revokeByOAuth(holders, holders.client.token),
+  },
+  'a backup that was restored': {
+    ...{ event: 'installation.recovered', refused: all(ENDED, [...EVERYBODY, 'client', 'otherClient', 'reader']) },
+    happen: ({ app }) => endEverything(app.parts, { restoredAt: new Date() }),
+  },
+};
+
+/** Event types that end no token, and why. */
+export const ENDS_NOTHING: Readonly<Partial<Record<EventType, string>>> = {
+  'client.created': 'it has no token yet',
+  'client.enabled': 'its tokens ended when it was disabled',
+  'invitation.accepted': 'comes with member.joined',
+  'invitation.created': 'nobody has joined',
+  'invitation.renewed': 'nobody has joined',
+  'invitation.revoked': 'nobody has joined',
+  'mail.dropped': 'a mail that was not sent signs nobody in',
+  'mail.retried': 'adds one',
+  'organization.changed': 'name, slug and settings are in no token that decides by them',
+  'organization.created': 'its creator gets a token for it',
+  'platform_administrator.granted': 'is in no token',
+  'platform_administrator.revoked': 'is in no token',
+  'role.created': 'nobody holds it',
+  'role.deleted': 'nobody holds it: 409 role_in_use otherwise',
+  'session.opened': 'adds one',
+  'session.organization_switched': 'the rights of the older token have not changed',
+  'sessions.all_ended': 'follows a session.ended of each session',
+  'subscription.changed': 'limits are in no token',
+  'user.created': 'new',
+  'user.email_verified': 'comes with invitation.accepted',
+  'user.registered': 'new',
+  'user.renamed': 'names are in no token',
+};

@@ -1,0 +1,135 @@
+// Where tests find redis-server and nginx: on the PATH, or else as Debian's own packages, which are unpacked into a cache
+// below .data/ and never installed. One process at a time fetches, and whoever looks finds a whole cache or none.
+import {
+  accessSync,
+  chmodSync,
+  constants,
+  mkdirSync,
+  mkdtempSync,
+  readdirSync,
+  readFileSync,
+  renameSync,
+  rmSync,
+} from 'node:fs';
+import { delimiter, dirname, join } from 'node:path';
+import { setTimeout as delay } from 'node:timers/promises';
+import { fileURLToPath } from 'node:url';
+import { takeLock } from '../../../src/base/embedded/lock.ts';
+import type { DebianSystem } from './debian-apt.ts';
+import { answersVersion, makePrograms, PROGRAMS } from './debian-packages.ts';
+
+export type DebianProgram = keyof typeof PROGRAMS;
+
+export interface Surroundings {
+  /** The folder of the cache. What stands beside it is the lock. */
+  readonly cache?: string;
+  /** Folders to look in, as PATH has them. */
+  readonly path?: string;
+  /** Where the system's own files are found. */
+  readonly root?: string;
+}
+
+const CACHE = fileURLToPath(new URL('../../../.data/cache/debian', import.meta.url));
+// Debian keeps servers where ordinary users do not look.
+const PATH = [process.env.PATH ?? '', '/usr/local/sbin', '/usr/sbin', '/sbin'].join(delimiter);
+const STAGING = 'staging-';
+const RETRY_MILLISECONDS = 50;
+// Below the limit of a test file, so that its message is heard.
+const SECONDS_MAX = 90;
+
+const asked = new Map<string, Promise<string>>();
+
+/** The path of a program that runs. Raises an error that says what to do when it is nowhere and cannot be fetched. */
+export function debianProgram(name: DebianProgram, surroundings: Surroundings = {}): Promise<string> {
+  const { cache = CACHE, path = PATH, root = '/' } = surroundings;
+  const question = [name, cache, path, root].join('\n');
+  const answer =
+    asked.get(question) ??
+    find(name, { cache, path, root }).catch((error: Error) => {
+      const reason = error.name === 'TimeoutError' ? `it took longer than ${SECONDS_MAX} s.` : error.message;
+      throw new Error(
+        `This test needs ${name}, which is not on the PATH, and could not be fetched: ${reason}\nInstall it (on Debian: apt-get install ${name}), or make Debian's mirror reachable for apt-get.`,
+        { cause: error },
+      );
+    });
+  asked.set(question, answer);
+  return answer;
+}
+
+async function find(name: DebianProgram, { cache, path, root }: Required<Surroundings>): Promise<string> {
+  const installed = onPath(name, path);
+  if (installed !== undefined) return installed;
+  const codename = debianCodename(join(root, 'etc/os-release'));
+  const folder = join(cache, `${codename}-${process.arch}`);
+  const program = join(folder, name);
+  if (await answersVersion(program)) return program;
+  if (onPath('apt-get', path) === undefined) throw new Error('there is no apt-get to fetch it with.');
+
+  const deadline = AbortSignal.timeout(SECONDS_MAX * 1000);
+  mkdirSync(cache, { recursive: true });
+  const release = await waitForLock(join(dirname(cache), 'lock'), deadline);
+  try {
+    if (!(await answersVersion(program))) await fill(cache, folder, { codename, path, root, deadline });
+  } finally {
+    release();
+  }
+  return program;
+}
+
+/** Puts the programs into `folder` of the cache in one step. Whoever calls it holds the lock. */
+async function fill(cache: string, folder: string, system: DebianSystem): Promise<void> {
+  for (const left of readdirSync(cache)) if (left.startsWith(STAGING)) discard(join(cache, left));
+  const staging = mkdtempSync(join(cache, STAGING));
+  try {
+    // Where root asks, apt downloads as a user of its own, who has to get in.
+    chmodSync(staging, 0o755);
+    const names = Object.keys(PROGRAMS).join(' and ');
+    console.error(`Fetching Debian's packages of ${names} for the tests, into ${cache} …`);
+    const made = await makePrograms(staging, system);
+    // What is there already does not run, on a system that was changed since.
+    discard(folder);
+    renameSync(made, folder);
+  } finally {
+    discard(staging);
+  }
+}
+
+function onPath(name: string, path: string): string | undefined {
+  const candidates = path.split(delimiter).filter((folder) => folder !== '');
+  return candidates
+    .map((folder) => join(folder, name))
+    .find((file) => {
+      try {
+        accessSync(file, constants.X_OK);
+        return true;
+      } catch {
+        return false;
+      }
+    });
+}
+
+function debianCodename(osRelease: string): string {
+  let text = '';
+  try {
+    text = readFileSync(osRelease, 'utf8');
+  } catch {
+    // A system without this file is not Debian either.
+  }
+  const value = (key: string) => new RegExp(`^${key}="?([\\w-]+)"?$`, 'm').exec(text)?.[1];
+  const codename = value('VERSION_CODENAME');
+  if (value('ID') !== 'debian' || codename === undefined) throw new Error('this system is not a release of Debian.');
+  return codename;
+}
+
+async function waitForLock(path: string, deadline: AbortSignal): Promise<() => void> {
+  for (;;) {
+    deadline.throwIfAborted();
+    const lock = await takeLock(path);
+    if ('release' in lock) return () => lock.release();
+    await delay(RETRY_MILLISECONDS);
+  }
+}
+
+function discard(path: string): void {
+  rmSync(path, { recursive: true, force: true, maxRetries: 5 });
+}

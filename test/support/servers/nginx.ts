@@ -1,0 +1,64 @@
+// A real nginx for tests, on a free port of the loopback interface, with everything that it writes in a folder of its own.
+import { execFile } from 'node:child_process';
+import { chmodSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { promisify } from 'node:util';
+import { debianProgram } from './debian.ts';
+import { type Lifetime, onFreePort, startProcess } from './process.ts';
+
+export interface Nginx {
+  readonly url: string;
+  readonly port: number;
+  /** The last lines of its error log, from notices on. */
+  errorLog(): string;
+  stop(): Promise<void>;
+}
+
+const PORT = '{{port}}';
+const TEMPORARY = ['client_body', 'proxy', 'fastcgi', 'uwsgi', 'scgi'];
+
+/**
+ * Starts nginx with what stands in `http { … }`, in which {{port}} is the port to listen on: `server { listen
+ * 127.0.0.1:{{port}}; … }`. It ends with the test. Raises what nginx says about a configuration that it refuses.
+ */
+export async function startNginx(t: Lifetime, config: string): Promise<Nginx> {
+  if (!config.includes(PORT)) throw new Error(`the configuration has no ${PORT} to listen on`);
+  const program = await debianProgram('nginx');
+  const folder = mkdtempSync(join(tmpdir(), 'tenantry-nginx-'));
+  // Root's workers run as somebody else and have to get in.
+  chmodSync(folder, 0o755);
+  t.teardown(() => rmSync(folder, { recursive: true, force: true }));
+  const file = join(folder, 'nginx.conf');
+  const args = ['-p', folder, '-c', file, '-e', 'stderr'];
+  return await onFreePort(async (port) => {
+    const text = whole(folder, config.replaceAll(PORT, String(port)));
+    writeFileSync(file, text);
+    await promisify(execFile)(program, ['-t', '-q', ...args]).catch((error) => {
+      const numbered = text.split('\n').map((line, index) => `${index + 1}\t${line}`);
+      throw new Error(`nginx refuses the configuration: ${error.stderr || error.message}\n${numbered.join('\n')}`);
+    });
+    // A master that is killed leaves its workers behind; one that is asked to end takes them along.
+    const running = startProcess(program, args, 'SIGTERM');
+    const stop = () => running.end('SIGTERM');
+    t.teardown(stop);
+    await running.printed(/start worker process \d/);
+    return { url: `http://127.0.0.1:${port}`, port, errorLog: () => running.output(), stop };
+  });
+}
+
+function whole(folder: string, config: string): string {
+  const temporary = TEMPORARY.map((name) => `  ${name}_temp_path ${folder}/${name};`);
+  return `daemon off;
+${process.getuid?.() === 0 ? 'user nobody nogroup;' : ''}
+worker_processes 1;
+pid ${folder}/nginx.pid;
+error_log stderr notice;
+events {}
+http {
+  access_log off;
+${temporary.join('\n')}
+${config}
+}
+`;
+}

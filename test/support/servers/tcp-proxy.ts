@@ -1,0 +1,98 @@
+// A network between a client and a server of the loopback interface that a test can cut, hold up and let through.
+import { once } from 'node:events';
+import { type AddressInfo, connect, createServer, type Socket } from 'node:net';
+import type { Lifetime } from './process.ts';
+
+export interface TcpProxy {
+  readonly port: number;
+  /** Connections that are open now. */
+  readonly connections: number;
+  /** Resolves with the next connection that a client makes. */
+  connected(): Promise<void>;
+  /** Resets every connection, and each new one at once, until `pass()`. */
+  cut(): void;
+  /**
+   * Stalls every connection and each new one: they stay open and nothing comes through until `pass()`, which delivers
+   * what was sent meanwhile. With 'answers' the server still hears what the client says.
+   */
+  hold(what?: 'everything' | 'answers'): void;
+  /** Lets everything through again. */
+  pass(): void;
+  close(): Promise<void>;
+}
+
+interface Link {
+  readonly client: Socket;
+  readonly server: Socket;
+}
+
+/** Opens a proxy to a port of 127.0.0.1, on a free port; it passes everything on, and ends with the test. */
+export async function openTcpProxy(t: Lifetime, port: number): Promise<TcpProxy> {
+  const links = new Set<Link>();
+  let mode: 'pass' | 'everything' | 'answers' | 'cut' = 'pass';
+
+  const drop = (link: Link) => {
+    links.delete(link);
+    link.client.resetAndDestroy();
+    link.server.resetAndDestroy();
+  };
+  const apply = (link: Link) => {
+    const { client, server } = link;
+    // Who hung up during a hold is only heard of after it.
+    if (mode === 'cut' || (mode === 'pass' && (client.destroyed || server.destroyed))) {
+      drop(link);
+      return;
+    }
+    flow(client, server, mode !== 'everything');
+    flow(server, client, mode === 'pass');
+  };
+  // A side that closes in order does so at the other one as well, behind everything it sent: the pipes see to that.
+  const onClose = (link: Link, socket: Socket) => {
+    if (mode !== 'pass') return;
+    if (socket.errored) drop(link);
+    else if (link.client.closed && link.server.closed) links.delete(link);
+  };
+  const relay = createServer({ allowHalfOpen: true }, (client) => {
+    const link = { client, server: connect({ port, host: '127.0.0.1', allowHalfOpen: true }) };
+    links.add(link);
+    for (const socket of [link.client, link.server]) {
+      socket
+        .setNoDelay(true)
+        .on('error', () => undefined)
+        .on('close', () => onClose(link, socket));
+    }
+    apply(link);
+  });
+  relay.listen(0, '127.0.0.1');
+  await once(relay, 'listening');
+  const set = (next: typeof mode) => {
+    mode = next;
+    for (const link of [...links]) apply(link);
+  };
+  const proxy: TcpProxy = {
+    port: (relay.address() as AddressInfo).port,
+    get connections() {
+      return links.size;
+    },
+    connected: async () => {
+      await once(relay, 'connection');
+    },
+    cut: () => set('cut'),
+    hold: (what = 'everything') => set(what),
+    pass: () => set('pass'),
+    async close() {
+      if (!relay.listening) return;
+      const closed = once(relay, 'close');
+      relay.close();
+      set('cut');
+      await closed;
+    },
+  };
+  t.teardown(() => proxy.close());
+  return proxy;
+}
+
+function flow(from: Socket, to: Socket, isOpen: boolean): void {
+  from.unpipe(to);
+  if (isOpen) from.pipe(to);
+}

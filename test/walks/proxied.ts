@@ -1,0 +1,87 @@
+// A service behind a real nginx, with the very file that the documentation shows: examples/proxies/nginx.conf. Only its
+// addresses are other ones.
+import { once } from 'node:events';
+import { readFileSync } from 'node:fs';
+import { createServer, type IncomingHttpHeaders } from 'node:http';
+import type { AddressInfo } from 'node:net';
+import { join } from 'node:path';
+import type { Test } from 'tap';
+import { WebSocketServer } from 'ws';
+import { type RawReply, requestHead, sendRaw } from '../support/raw.ts';
+import { type Nginx, startNginx } from '../support/servers/nginx.ts';
+import { ROOT } from '../support/service.ts';
+
+/** What the service says that it was asked. */
+export interface Seen {
+  readonly method: string;
+  readonly url: string;
+  readonly headers: IncomingHttpHeaders;
+  readonly bytes: number;
+}
+
+/** A service that answers what it was asked, and sends back what its sockets say. */
+async function echo(t: Test): Promise<number> {
+  const server = createServer({ maxHeaderSize: 256 * 1024 }, async (request, response) => {
+    let bytes = 0;
+    for await (const chunk of request) bytes += (chunk as Buffer).length;
+    const { method, url, headers } = request;
+    response.setHeader('content-type', 'application/json');
+    response.end(JSON.stringify({ method, url, headers, bytes }));
+  });
+  const sockets = new WebSocketServer({ server });
+  sockets.on('connection', (socket, { headers, url }) => {
+    socket.on('message', (data) => socket.send(JSON.stringify({ heard: String(data), headers, url })));
+  });
+  server.listen(0, '127.0.0.1');
+  await once(server, 'listening');
+  t.teardown(() => {
+    for (const socket of sockets.clients) socket.terminate();
+    server.close();
+    server.closeAllConnections();
+  });
+  return (server.address() as AddressInfo).port;
+}
+
+/** The file. */
+export const SHIPPED = readFileSync(join(ROOT, 'examples/proxies/nginx.conf'), 'utf8');
+
+/** The shipped file with other addresses in the place of its own. */
+function configuration(tenantry: number, service: number, shipped = SHIPPED): string {
+  const addresses = [
+    ['server 127.0.0.1:3000;', `server 127.0.0.1:${tenantry};`],
+    ['server 127.0.0.1:4000;', `server 127.0.0.1:${service};`],
+    ['listen 8080;', 'listen 127.0.0.1:{{port}};'],
+  ] as const;
+  return addresses.reduce((text, [from, to]) => {
+    if (text.split(from).length !== 2) throw new Error(`${from} does not stand there once`);
+    return text.replace(from, to);
+  }, shipped);
+}
+
+export interface Proxied {
+  readonly nginx: Nginx;
+  /** Asks nginx, with a token or without. */
+  call(path: string, token?: string, init?: RequestInit): Promise<Response>;
+  /** The same, and what the service says of it. Raises unless the answer is 200. */
+  seen(path: string, token?: string, init?: RequestInit): Promise<Seen>;
+  /** Asks for a target as it stands. */
+  raw(method: string, target: string, ...fields: string[]): Promise<RawReply>;
+}
+
+/** Starts a service, and nginx in front of it that asks this Tenantry. */
+export async function openProxied(t: Test, tenantryUrl: string, shipped?: string): Promise<Proxied> {
+  const port = await echo(t);
+  const nginx = await startNginx(t, configuration(Number(new URL(tenantryUrl).port), port, shipped));
+  const call = (path: string, token?: string, init: RequestInit = {}) => {
+    const authorization = token === undefined ? {} : { authorization: `Bearer ${token}` };
+    return fetch(`${nginx.url}${path}`, { ...init, headers: { ...authorization, ...init.headers } });
+  };
+  const seen = async (path: string, token?: string, init?: RequestInit) => {
+    const response = await call(path, token, init);
+    if (response.status !== 200) throw new Error(`${path} answered ${response.status}\n${nginx.errorLog()}`);
+    return (await response.json()) as Seen;
+  };
+  const raw = (method: string, target: string, ...fields: string[]) =>
+    sendRaw(nginx.url, requestHead(method, target, ...fields));
+  return { nginx, call, seen, raw };
+}
