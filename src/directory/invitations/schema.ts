@@ -17,7 +17,9 @@ export const Invitation = z
     invitedBy: z
       .strictObject({ id: Id, name: z.string() })
       .nullable()
-      .meta({ description: 'The member who invited last; null for an operator and for somebody who has left.' }),
+      .meta({
+        description: 'The member who sent it last; null for an operator and for a user who is no longer a member.',
+      }),
     acceptedBy: Id.nullable().meta({ description: 'The user who accepted.' }),
     createdAt: Instant,
     expiresAt: Instant,
