@@ -1,4 +1,4 @@
-// The command line as an operator runs it, on a real database: in this process, or as its own process if the test is
+// The command line as an operator runs it, on a real database: in this process, or as a separate process for tests
 // about the process.
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
@@ -13,7 +13,7 @@ export interface CliReply {
   readonly status: number | null;
   readonly stdout: string;
   readonly stderr: string;
-  /** The document on standard output, or the error on standard error. Raises if neither is one. */
+  /** The document on standard output, or the error on standard error. Raises when neither is one. */
   readonly json: any;
 }
 
@@ -25,7 +25,7 @@ export interface Cli {
 
 type Environment = Readonly<Record<string, string>>;
 
-/** The command line in this process, with only the given environment. It has no terminal. */
+/** The command line within this process, with `env` as its whole environment. It has no terminal. */
 export function openCli(env: Environment): Cli {
   return cliOf(async (input, args) => {
     const [stdout, stderr] = [openSink(), openSink()];
@@ -44,7 +44,7 @@ export function openCli(env: Environment): Cli {
   });
 }
 
-/** The command line as its own process, with only the given environment. */
+/** The command line as a separate process, with the given environment only. */
 export function spawnCli(environment: Environment): Cli {
   return cliOf(async (input, args) => {
     const child = spawn(process.execPath, [join(ROOT, 'src', 'main.ts'), ...args], {
@@ -62,12 +62,12 @@ export function spawnCli(environment: Environment): Cli {
   });
 }
 
-/** The command line on a test's database, in this process. */
+/** The command line on a test's database, within this process. */
 export function cliOn(database: Pick<TestDatabase, 'ownerUrl'>, settings: Environment = {}): Cli {
   return openCli({ NODE_ENV: 'test', DATABASE_URL: database.ownerUrl, ...settings });
 }
 
-/** What is written, kept. */
+/** A stream that keeps what is written. */
 export function openSink(): Writable & { text(): string } {
   const chunks: Buffer[] = [];
   const sink = new Writable({

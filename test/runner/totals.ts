@@ -1,4 +1,4 @@
-// Owns: the summary of a whole run, from the results of its files. A run with a failed file has a failure here, even if
+// Owns: the totals of a whole run, from the results of its files. A run with a red file has a failure, also when
 // the file ended early without a failed assertion.
 import type { FileResult } from './pool.ts';
 
@@ -6,13 +6,13 @@ export interface Totals {
   /** N passed, M failed. */
   readonly line: string;
   readonly isGreen: boolean;
-  /** The failed files, each with the start of its first failure. */
+  /** The red files, each with the beginning of its first failure. */
   readonly reasons: readonly string[];
 }
 
 const REASON_LINES_MAX = 40;
 
-/** The totals of a run. undefined if no file ran to its end. */
+/** The totals of a run. Undefined when no file ran to its end. */
 export function totalsOf(results: readonly FileResult[]): Totals | undefined {
   const sum = (count: (result: FileResult) => number) => results.reduce((total, result) => total + count(result), 0);
   const passed = sum(({ pass }) => pass);
@@ -24,15 +24,15 @@ export function totalsOf(results: readonly FileResult[]): Totals | undefined {
   return { line, isGreen: failed === 0, reasons };
 }
 
-/** A failed file with its first failure, or with all of them, each with tap's diagnosis. */
+/** A red file with its first failure or all of them, each with tap's diagnosis. */
 export function failureOf({ file, text, reason }: FileResult, linesMax = Number.POSITIVE_INFINITY): string {
   const all = failuresIn(text).map((lines) => lines.slice(0, linesMax).join('\n'));
   const failures = linesMax === Number.POSITIVE_INFINITY ? all : all.slice(0, 1);
   return [`red: ${file}${reason === undefined ? '' : `: ${reason}`}`, ...failures].join('\n').trimEnd();
 }
 
-// A failed test point, up to the end of its diagnosis. Of nested failures only the innermost: it comes first, and the
-// outer ones have only deeper failures before them.
+// A failed test point, up to the end of its diagnosis. Of nested failures only the innermost counts: tap prints it
+// first, and the outer ones repeat it.
 function failuresIn(text: string): string[][] {
   const lines = text.split('\n');
   const failures: string[][] = [];
