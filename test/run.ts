@@ -40,7 +40,7 @@ interface Template {
 const root = dirname(dirname(fileURLToPath(import.meta.url)));
 const tap = join(root, 'node_modules/tap/dist/esm/run.mjs');
 const stamp = join(root, 'node_modules/@tapjs/test/.built-for');
-/** A file system in memory: each test has a database of its own, hundreds of files that are soon gone. */
+/** A file system in memory: each test has its own database, hundreds of files that are soon deleted. */
 const MEMORY = '/dev/shm';
 const ROOM_BYTES = 6 * 1024 ** 3;
 const SIGNALS: NodeJS.Signals[] = ['SIGINT', 'SIGTERM', 'SIGHUP'];
@@ -57,7 +57,7 @@ for (const signal of SIGNALS) {
 }
 
 const folder = mkdtempSync(join(hasRoom(MEMORY) ? MEMORY : tmpdir(), 'tenantry-test-'));
-// PostgreSQL runs as another user than root and has to get in.
+// PostgreSQL runs as a user other than root and needs access.
 chmodSync(folder, 0o755);
 try {
   process.exitCode = await runTests(readOptions(process.argv.slice(2)));
@@ -90,7 +90,7 @@ function hasRoom(directory: string): boolean {
   }
 }
 
-/** Runs everything and gives the exit code. */
+/** Runs everything and returns the exit code. */
 async function runTests({ jobs, isRecording, showsDurations, names }: Options): Promise<number> {
   const files = planFiles(root, names);
   const postgres = await startEmbedded({ directory: join(folder, 'postgres'), disposable: true });
@@ -103,7 +103,7 @@ async function runTests({ jobs, isRecording, showsDurations, names }: Options): 
       TEST_POSTGRES_ADMIN_URL: postgres.adminUrl,
       TEST_POSTGRES_OWNER_URL: postgres.ownerUrl,
       NODE_ENV: 'test',
-      TAP_CHILD_ID: '1', // its totals are given file by file
+      TAP_CHILD_ID: '1', // the totals are computed file by file
     });
     if (interruption === undefined) {
       await pool.run(files, (result) => {
@@ -138,7 +138,7 @@ async function buildTemplate(ownerUrl: string, adminUrl: string): Promise<void> 
   await template.buildTemplate(ownerUrl, adminUrl);
 }
 
-// tap compiles its list of plugins into node_modules, where a fresh installation does not have it.
+// tap compiles its list of plugins into node_modules. A new installation does not have it.
 async function buildTap(): Promise<number> {
   const settings = readFileSync(join(root, '.taprc'), 'utf8');
   if (existsSync(stamp) && readFileSync(stamp, 'utf8') === settings) return 0;

@@ -1,6 +1,6 @@
-// The house rules that a compiler does not know, held against the repository: who may import whom, who may write, where
-// time and the environment come from, sizes, names, and that what the documentation names is there. The rules are in
-// test/tidy/, and test/tidy/mutations/ proves each. Runs by itself: node test/tidy.test.ts
+// The project rules that a compiler does not check: who may import whom, who may write, where time and the environment
+// come from, sizes, names, and that everything the documentation names exists. The rules are in test/tidy/, and
+// test/tidy/mutations/ proves each. Runs alone as well: node test/tidy.test.ts
 import t from 'tap';
 import { readRepository } from './tidy/repository.ts';
 import { rules } from './tidy/rules.ts';

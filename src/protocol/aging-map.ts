@@ -1,26 +1,26 @@
-// A map that may hold millions of ids and holds up nobody: it grows in small steps, and gives up its oldest entries a
-// few at a time. What the values mean, and when an entry is too old, is the owner's matter.
+// A map of up to millions of ids that never blocks the process for long: it grows in small steps, and drops its oldest
+// entries a few at a time. Its owner decides when an entry is too old.
 
 export interface AgingMap<Value> {
   get(id: string): Value | undefined;
   has(id: string): boolean;
   /** Makes this the youngest entry. */
   put(id: string, value: Value): void;
-  /** Drops up to so many of the entries that are too old; whether there may be more of them. */
+  /** Drops at most `most` entries that are too old. Returns whether more of them may be left. */
   drop(isOld: (value: Value) => boolean, most: number): boolean;
-  /** May be walked through in parts, with changes between them: what is in it all the while is met once. */
+  /** All entries. The map may change during the iteration: an entry that stays in the map is returned once. */
   entries(): Generator<readonly [string, Value]>;
 }
 
-// A Map copies itself when it grows: 30 ms for a million entries. A thousandth of it is copied in no time.
+// A Map copies itself when it grows, which takes 30 ms for a million entries. A thousandth of it is copied in 30 µs.
 const PARTS = 1024;
 
-/** Entries of one part stand in the order of their age, because whatever is put stands last. */
+/** Makes an empty map. The entries of one part are in the order of their age, because `put` adds at the end. */
 export function createAgingMap<Value>(): AgingMap<Value> {
   const parts = Array.from({ length: PARTS }, () => new Map<string, Value>());
   const none = new Map<string, Value>();
 
-  // Ids are random in their last places; the low five bits of two hexadecimal digits tell 256 pairs apart.
+  // The last digits of an id are random. The low five bits of two hexadecimal digits tell 256 pairs apart.
   function partOf(id: string): Map<string, Value> {
     const { length } = id;
     return parts[((id.charCodeAt(length - 1) & 31) << 5) | (id.charCodeAt(length - 2) & 31)] ?? none;

@@ -1,16 +1,16 @@
-// Who a verified access token speaks for: a user, or a service client.
+// The principal of a verified access token: a user or a service client.
 import type { AccessClaims, ClientClaims } from './claims.ts';
 
 export interface Caller {
   readonly kind: 'user';
   readonly id: string;
   readonly sessionId: string;
-  /** The organization the token acts for, and no other; null for a user who acts for none. */
+  /** The one organization that the token acts for; null if the user acts for none. */
   readonly organizationId: string | null;
   readonly organizationSlug: string | null;
   readonly roles: readonly string[];
   readonly permissions: readonly string[];
-  /** True when the token was too small for the permissions: then only the check endpoint knows them. */
+  /** True if the permissions were too many for the token. Then only the check endpoint knows them. */
   readonly permissionsElsewhere: boolean;
   readonly epoch: number;
   /** Seconds since 1970. */
@@ -32,7 +32,7 @@ export interface ClientCaller {
   readonly issuedAt: number;
 }
 
-/** Whoever a good access token can speak for. */
+/** A user or a service client. */
 export type Principal = Caller | ClientCaller;
 
 /** A caller who acts for an organization. */
@@ -47,7 +47,7 @@ export interface OrganizationClient extends ClientCaller {
   readonly organizationSlug: string;
 }
 
-/** Whoever acts for an organization. */
+/** A user or a service client that acts for an organization. */
 export type OrganizationPrincipal = OrganizationCaller | OrganizationClient;
 
 export function actsForOrganization(caller: Caller): caller is OrganizationCaller;
@@ -56,13 +56,15 @@ export function actsForOrganization(caller: Principal): boolean {
   return caller.organizationId !== null;
 }
 
-/** What of the database a caller reads in: the organization, and for a user their own rows. A client is no user. */
+/**
+ * The database scope of a caller: the organization and, for a user, their own rows. A client has no rows of its own.
+ */
 export function scopeOf(caller: OrganizationPrincipal): { readonly organizationId: string; readonly userId?: string } {
   const { organizationId, id } = caller;
   return caller.kind === 'user' ? { organizationId, userId: id } : { organizationId };
 }
 
-/** Whom the claims of a verified token speak for. */
+/** The principal of the claims of a verified token. */
 export function principalOf(claims: AccessClaims | ClientClaims): Principal {
   const common = {
     id: claims.sub,

@@ -1,4 +1,4 @@
-// What stands in the two kinds of token, and how a payload is told from anything else. Pure: no key, no clock.
+// The claims of access and refresh tokens, and the checks of their shape. No key and no clock.
 
 export const ACCESS_TOKEN_TYPE = 'at+jwt'; // RFC 9068 §2.1
 export const REFRESH_TOKEN_TYPE = 'rt+jwt';
@@ -6,7 +6,7 @@ export const REFRESH_TOKEN_TYPE = 'rt+jwt';
 export const FIRST_PARTY_CLIENT = 'tenantry';
 /** The longest life of an access token that any configuration allows, in seconds. */
 export const ACCESS_TTL_MAX_SECONDS = 900;
-/** Past this many permissions a token says `permissions_ref` instead of carrying them. */
+/** A token with more permissions than this has `permissions_ref` instead of them. */
 export const PERMISSIONS_IN_TOKEN_MAX = 200;
 
 /** RFC 9068 §2.2 and the claims of organizations. Instants are seconds since 1970. */
@@ -30,8 +30,8 @@ export interface AccessClaims {
 }
 
 /**
- * What stands in the token of a service client (RFC 9068 §2.2: `sub` is the client_id): no session, no sign-in. Without
- * `org` it is a client of the whole installation.
+ * The claims of a service client's token (RFC 9068 §2.2: `sub` is the client_id). It has no session and no sign-in.
+ * Without `org` the client is one of the whole installation.
  */
 export interface ClientClaims {
   readonly iss: string;
@@ -53,7 +53,7 @@ export interface RefreshClaims {
   readonly sub: string;
   readonly sid: string;
   readonly jti: string;
-  /** The jti of the token it was exchanged for; the first one of a session names itself. */
+  /** The jti of the token that it replaced. The first token of a session has its own jti here. */
   readonly prt: string;
   readonly iat: number;
   readonly exp: number;
@@ -61,7 +61,7 @@ export interface RefreshClaims {
 
 const UUID = /^[0-9a-f]{8}-[0-9a-f]{4}-[1-8][0-9a-f]{3}-[89ab][0-9a-f]{3}-[0-9a-f]{12}$/;
 
-/** Whether it is an id as it stands in claims: a UUID (RFC 9562), lower case. */
+/** Whether a value is an id as claims have it: a UUID (RFC 9562) in lower case. */
 export function isUuid(value: unknown): value is string {
   return typeof value === 'string' && UUID.test(value);
 }
@@ -74,10 +74,10 @@ function isStrings(value: unknown): value is string[] {
   return Array.isArray(value) && value.every((entry) => typeof entry === 'string');
 }
 
-// What only a user's token has: a client's token that carried one of these would be two kinds at once.
+// Claims of user tokens only. A client's token with one of them would pass for both kinds.
 const USERS_CLAIMS = ['sid', 'auth_time', 'amr', 'roles', 'permissions_ref'] as const;
 
-/** Whether a verified payload is a service client's token in shape; values are the verifier's business. */
+/** Whether a payload has the shape of a service client's token. The caller checks the values. */
 export function isClientClaims(payload: Record<string, unknown>): boolean {
   const common = isUuid(payload.sub) && payload.client_id === payload.sub;
   const counted = isInstant(payload.iat) && isInstant(payload.exp) && isInstant(payload.epoch);
@@ -87,9 +87,9 @@ export function isClientClaims(payload: Record<string, unknown>): boolean {
   return isUuid(payload.org) && typeof payload.org_slug === 'string';
 }
 
-/** Whether a verified payload is a user's access token in shape; values are the verifier's business. */
+/** Whether a payload has the shape of a user's access token. The caller checks the values. */
 export function isAccessClaims(payload: Record<string, unknown>): boolean {
-  if (payload.client_id === payload.sub) return false; // a service client's
+  if (payload.client_id === payload.sub) return false; // the token of a service client
   const common = isUuid(payload.sub) && isUuid(payload.sid) && typeof payload.jti === 'string' && payload.jti !== '';
   const instants = isInstant(payload.iat) && isInstant(payload.exp) && isInstant(payload.auth_time);
   const counted = isInstant(payload.epoch) && isStrings(payload.amr) && typeof payload.client_id === 'string';

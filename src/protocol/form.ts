@@ -1,8 +1,9 @@
-// Reads application/x-www-form-urlencoded strictly (RFC 6749 Appendix B): what browsers would mend is refused.
+// Reads application/x-www-form-urlencoded strictly (RFC 6749 Appendix B): errors that browsers would repair are
+// refused.
 
 const UTF8 = new TextDecoder('utf-8', { fatal: true, ignoreBOM: true });
 
-/** The text that one encoded name or value stands for; null for a broken escape, bad UTF-8, or NUL. */
+/** Decodes one name or value. Null for a broken escape, bad UTF-8, or NUL. */
 export function decodeFormText(encoded: string): string | null {
   try {
     const text = decodeURIComponent(encoded.replaceAll('+', ' '));
@@ -13,8 +14,7 @@ export function decodeFormText(encoded: string): string | null {
 }
 
 /**
- * The names and values of a form in their order, repeated and empty ones included; null when a part of it is no good
- * encoding.
+ * The names and values of a form in their order, with repeated and empty ones. Null if a part of it is badly encoded.
  */
 export function readForm(bytes: Uint8Array): readonly (readonly [name: string, value: string])[] | null {
   let text: string;

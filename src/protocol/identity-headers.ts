@@ -1,5 +1,5 @@
-// The headers in which a proxy tells a service behind it whom a request is from. Who sets one sets all of them, with ''
-// where there is nothing to say, so that none that a client sent survives.
+// The headers by which a proxy tells the service behind it who sent a request. The proxy always sets all of them, with
+// '' for an absent value, so that no header of the client remains.
 import type { Principal } from './caller.ts';
 
 export const IDENTITY_HEADERS = [
@@ -14,8 +14,9 @@ export const IDENTITY_HEADERS = [
 export type IdentityHeader = (typeof IDENTITY_HEADERS)[number];
 
 /**
- * All identity headers of a principal. Lists are separated by commas; the names of roles are percent-encoded (RFC 3986),
- * because they may hold any letter. `x-permissions-elsewhere` is `true` when only the check endpoint knows the permissions.
+ * All identity headers of a principal. Lists are separated by commas; the names of roles are percent-encoded (RFC
+ * 3986), because they may have any letter. `x-permissions-elsewhere` is `true` if only the check endpoint knows the
+ * permissions.
  */
 export function identityHeaders(principal: Principal): Record<IdentityHeader, string> {
   const user = principal.kind === 'user' ? principal : null;
@@ -31,8 +32,8 @@ export function identityHeaders(principal: Principal): Record<IdentityHeader, st
 }
 
 /**
- * Whether a receiver may read the header as one of these: some (CGI, WSGI, PHP) take `_` and `.` for `-`, so that a
- * client's `X_User_ID` or `X.User.ID` would pass for `X-User-ID` there. Use it to find what must be removed.
+ * Whether a receiver may read the header as one of these. Some (CGI, WSGI, PHP) read `_` and `.` as `-`, so that a
+ * client's `X_User_ID` or `X.User.ID` would count as `X-User-ID`. Use it to find the headers that must be removed.
  */
 export function isIdentityHeader(name: string): boolean {
   return (IDENTITY_HEADERS as readonly string[]).includes(name.toLowerCase().replace(/[^a-z0-9]/g, '-'));

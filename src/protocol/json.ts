@@ -1,9 +1,9 @@
-// Reads JSON objects strictly: good UTF-8, no byte order mark, no member twice (RFC 7515 §4, RFC 8259 §4).
+// Reads JSON objects strictly: valid UTF-8, no byte order mark, no repeated member (RFC 7515 §4, RFC 8259 §4).
 
 const UTF8 = new TextDecoder('utf-8', { fatal: true, ignoreBOM: true });
 const TOKEN = /"(?:[^"\\]|\\.)*"|[{}[\],]/g;
 
-/** The object that the bytes are, whitespace and any order of members allowed; null for anything else. */
+/** Parses an object, with any whitespace and order of members. Null for anything else. */
 export function readJsonObject(bytes: Uint8Array): Record<string, unknown> | null {
   try {
     const text = UTF8.decode(bytes);
@@ -15,7 +15,7 @@ export function readJsonObject(bytes: Uint8Array): Record<string, unknown> | nul
   }
 }
 
-/** Whether an object within well-formed JSON has a member twice, under whatever spelling (`"a"` is `"\u0061"`). */
+/** Whether any object in well-formed JSON has a member twice, in any spelling (`"a"` is `"\u0061"`). */
 function hasRepeatedMember(text: string): boolean {
   const open: (Set<string> | null)[] = []; // the members of each open object; null for an array
   let isName = false;

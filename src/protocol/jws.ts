@@ -1,8 +1,8 @@
-// Takes a compact JWS apart, strictly: three canonical base64url parts, JSON objects without repeated members, RS256
-// only, nothing that would point to another key (RFC 7515 §4.1, RFC 8725 §3). It checks no signature.
+// Parses a compact JWS strictly: three canonical base64url parts, JSON objects without repeated members, RS256 only, no
+// header that points to another key (RFC 7515 §4.1, RFC 8725 §3). It does not check the signature.
 import { isUtf8 } from 'node:buffer';
 
-// The 200 permissions that a token may carry make it long when their names are.
+// A token may have 200 permissions, and their names may be long.
 export const TOKEN_BYTES_MAX = 24_576;
 export const KID_LENGTH_MAX = 128;
 const HEADER_MEMBERS = new Set(['alg', 'typ', 'kid']);
@@ -12,7 +12,7 @@ export interface CompactParts {
   readonly header: string;
   readonly payload: string;
   readonly signature: Buffer;
-  /** The text that the signature is of (RFC 7515 §5.1). */
+  /** The text that was signed (RFC 7515 §5.1). */
   readonly signed: string;
 }
 
@@ -21,15 +21,17 @@ export interface TakenApart extends Omit<CompactParts, 'header' | 'payload'> {
   readonly payload: Record<string, unknown>;
 }
 
-/** The bytes of a part, or null when it is not their one canonical encoding: RFC 4648 §3.5 leaves bits to play with. */
+/**
+ * The bytes of a part, or null if it is not their canonical encoding: RFC 4648 §3.5 allows several texts for one value.
+ */
 export function decodePart(part: string): Buffer | null {
   const bytes = Buffer.from(part, 'base64url');
   return bytes.toString('base64url') === part ? bytes : null;
 }
 
 /**
- * The parts of a compact JWS with a canonical signature, or null. Header and payload, which may be empty, are as they
- * were sent: `decodePart` says whether they are good.
+ * The parts of a compact JWS with a canonical signature, or null. Header and payload may be empty and are not checked:
+ * `decodePart` does that.
  */
 export function splitCompact(jws: string): CompactParts | null {
   if (typeof jws !== 'string' || jws.length > TOKEN_BYTES_MAX) return null;
@@ -42,7 +44,7 @@ export function splitCompact(jws: string): CompactParts | null {
   return { header: jws.slice(0, first), payload, signature, signed: jws.slice(0, last) };
 }
 
-/** Decodes one part, or null when it is not the one canonical encoding of a JSON object. */
+/** Decodes one part. Null if it is not the canonical encoding of a JSON object. */
 function decodeObject(part: string): Record<string, unknown> | null {
   const bytes = decodePart(part);
   if (!bytes || !isUtf8(bytes)) return null;
@@ -50,7 +52,8 @@ function decodeObject(part: string): Record<string, unknown> | null {
   try {
     const value: unknown = JSON.parse(text);
     if (typeof value !== 'object' || value === null || Array.isArray(value)) return null;
-    // What this service signs is JSON.stringify's own output. Anything else, a repeated member above all, is not ours.
+    // The service signs the output of JSON.stringify. Any other text, such as one with a repeated member, is not its
+    // own.
     return JSON.stringify(value) === text ? (value as Record<string, unknown>) : null;
   } catch {
     return null;
@@ -63,10 +66,10 @@ interface GoodHeader {
   readonly kid: string;
 }
 
-// All tokens of one kind and key begin with the same header: the last good one need not be read again.
+// All tokens of one kind and key begin with the same header, so the last good header is remembered.
 let lastHeader: GoodHeader = { part: '', typ: '', kid: '' };
 
-/** What a header part says, or null unless it is one of this service's tokens of the given `typ`. */
+/** Reads a header part. Null unless it is the header of a token of this service with the given `typ`. */
 function readHeader(part: string, typ: string): GoodHeader | null {
   if (lastHeader.part === part && lastHeader.typ === typ) return lastHeader;
   const header = decodeObject(part);
@@ -77,7 +80,7 @@ function readHeader(part: string, typ: string): GoodHeader | null {
   return lastHeader;
 }
 
-/** The parts of a token of the given `typ` that this service could have made, or null. */
+/** Parses a token of the given `typ`. Null if this service cannot have made it. */
 export function takeApart(token: string, typ: string): TakenApart | null {
   const parts = splitCompact(token);
   const header = parts && readHeader(parts.header, typ);

@@ -1,4 +1,4 @@
-// The one matcher of permissions. A permission is `resource:action`; each part is a name or `*`.
+// The only place that matches permissions. A permission is `resource:action`; each part is a name or `*`.
 
 const PART = '(?:[a-z][a-z0-9_-]{0,39}|\\*)';
 export const PERMISSION_PATTERN = new RegExp(`^${PART}:${PART}$`);
@@ -14,7 +14,7 @@ export function permits(held: readonly string[], wanted: string): boolean {
   return coveringPatterns(wanted).some((pattern) => held.includes(pattern));
 }
 
-/** Sorted and without repeats: how permissions stand in a token. */
+/** Permissions as a token has them: sorted and without repeats. */
 export function canonicalPermissions(permissions: Iterable<string>): string[] {
   return [...new Set(permissions)].sort();
 }

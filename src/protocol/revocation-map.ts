@@ -1,19 +1,19 @@
-// The revocations that a process knows, in memory: five look-ups a token, no I/O. Where they come from is the owner's
-// matter: the service reads its database and stream, a verifier the feed.
+// The revocations that a process knows, in memory: five look-ups a token, no I/O. The service fills it from its
+// database and stream, a verifier from the feed.
 import { createAgingMap } from './aging-map.ts';
 import type { RevocableToken, Revocation, RevocationVerdict } from './revocation.ts';
 
 export interface RevocationMap {
-  /** Takes an event in, in any order and any number of times; whether it was news. */
+  /** Adds an event, in any order and any number of times. Returns whether it was new. */
   add(revocation: Revocation): boolean;
   /** Why a token must be refused, or null. */
   judge(token: RevocableToken): RevocationVerdict;
   /** The newest epoch known of a user or client, 0 for none. */
   epochOf(id: string): number;
   isSuspended(organizationId: string): boolean;
-  /** Everything that is remembered, one event after the other: what comes between two of them may be left out. */
+  /** All remembered events, one at a time. An event that is added during the iteration may be left out. */
   events(): Generator<Revocation>;
-  /** Drops what no unexpired token can meet any more, or some thousands of it; whether there may be more to drop. */
+  /** Drops some thousands of events whose tokens have all expired. Returns whether more of them may be left. */
   forgetOld(): boolean;
 }
 
@@ -29,18 +29,18 @@ interface OrganizationState {
   readonly since: number;
 }
 
-/** Takes some 2 ms. */
+/** Takes about 2 ms. */
 const FORGOTTEN_AT_ONCE = 5_000;
 
 /**
- * An empty map that remembers each event for so many seconds from the first time it is heard of: no token that it
- * concerns is issued after it. `seconds` is a clock that never steps: a step must not forget what still has to be refused.
+ * Makes an empty map that remembers each event for `rememberedSeconds` from the time it was first added: every token it
+ * concerns was issued before. `seconds` is a clock that never steps: a step must not drop an event too early.
  */
 export function createRevocationMap(seconds: () => number, rememberedSeconds: number): RevocationMap {
   const sessions = createAgingMap<number>();
   const epochs = createAgingMap<Epoch>();
   const organizations = createAgingMap<OrganizationState>();
-  const now = () => Math.floor(seconds()); // whole numbers take no memory of their own
+  const now = () => Math.floor(seconds()); // a small integer needs no extra memory in V8
   let notBefore = 0;
 
   function addEpoch(kind: 'user' | 'client', id: string, epoch: number): boolean {
@@ -65,7 +65,7 @@ export function createRevocationMap(seconds: () => number, rememberedSeconds: nu
       if (later) notBefore = revocation.not_before;
       return later;
     }
-    // Events may come in another order than they happened: the later change counts.
+    // Events may arrive in any order: the later change counts.
     const { org, state, at } = revocation;
     const known = organizations.get(org);
     if (known && known.at >= at) return false;
@@ -84,8 +84,8 @@ export function createRevocationMap(seconds: () => number, rememberedSeconds: nu
     }
   }
 
-  // What was so before `everything` ended concerns older tokens only, all of which are refused; after a restored backup it
-  // need not even be so any more.
+  // A suspension before `everything` concerns older tokens only, which are all refused. After a restored backup, the
+  // organization may no longer be suspended.
   function isSuspended(organizationId: string): boolean {
     const known = organizations.get(organizationId);
     return known?.suspended === true && known.at >= notBefore * 1000;
@@ -105,7 +105,7 @@ export function createRevocationMap(seconds: () => number, rememberedSeconds: nu
     isSuspended,
     events,
     forgetOld() {
-      const horizon = seconds() - rememberedSeconds - 1; // since when is known to the second
+      const horizon = seconds() - rememberedSeconds - 1; // `since` is rounded down to a second
       const isOld = ({ since }: { readonly since: number }) => since < horizon;
       const more = [
         sessions.drop((since) => since < horizon, FORGOTTEN_AT_ONCE),

@@ -1,5 +1,4 @@
-// The exceptions to self-contained tokens: what must stop working before it expires; and how such an event is written
-// on the wire, in the feed and in the stream.
+// Revocations: which tokens must stop working before they expire, and how the feed and the stream write such an event.
 
 import { isWrittenId } from './id.ts';
 
@@ -7,17 +6,20 @@ export type Revocation =
   | { readonly kind: 'session'; readonly sid: string }
   | { readonly kind: 'user'; readonly sub: string; readonly epoch: number }
   | { readonly kind: 'client'; readonly client_id: string; readonly epoch: number }
-  /** `at` is the instant of the change (ms since 1970, to the microsecond, by the database's clock): the later counts. */
+  /**
+   * `at` is the time of the change by the database's clock (ms since 1970, to the microsecond). The later change
+   * counts.
+   */
   | {
       readonly kind: 'organization';
       readonly org: string;
       readonly state: 'active' | 'suspended';
       readonly at: number;
     }
-  /** Every token issued before the instant (seconds since 1970): after a backup was restored. */
+  /** Every token issued before `not_before` (seconds since 1970), after a backup was restored. */
   | { readonly kind: 'everything'; readonly not_before: number };
 
-/** What of a token decides whether it is revoked. A user, or a service client, which has no session. */
+/** The parts of a token that decide whether it is revoked. A service client has no session. */
 export interface RevocableToken {
   readonly id: string;
   readonly sessionId?: string;
@@ -31,7 +33,7 @@ export type RevocationVerdict = 'session_revoked' | 'token_stale' | 'organizatio
 
 const isCount = (value: unknown): value is number => Number.isSafeInteger(value) && (value as number) >= 0;
 
-/** The event that a JSON value of the wire is, or null for one of no known kind or shape. */
+/** Reads an event from a JSON value of the wire. Null for an unknown kind or shape. */
 export function revocationOf(value: unknown): Revocation | null {
   if (typeof value !== 'object' || value === null) return null;
   const { kind, sid, sub, client_id, epoch, org, state, at, not_before } = value as Record<string, unknown>;

@@ -1,4 +1,4 @@
-// `tenantry/verifier`: everything that users of the verifier may name.
+// `tenantry/verifier`: the public exports of the verifier.
 export type { Caller, ClientCaller, Principal } from '../protocol/caller.ts';
 export type { Revocation } from '../protocol/revocation.ts';
 export type {

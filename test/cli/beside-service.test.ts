@@ -1,4 +1,4 @@
-// The command line beside a running service: on its database, on the embedded one, and for all sessions at once.
+// The command line next to a running service: on its database, on the embedded one, and for all sessions at once.
 import { existsSync, mkdtempSync, readdirSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -17,7 +17,7 @@ function folderOf(t: Test): string {
   return folder;
 }
 
-/** Asks until the answer is another one than before. */
+/** Repeats the request until the answer changes. */
 async function untilRefused(ask: () => Promise<Reply>): Promise<Reply> {
   let reply = await ask();
   await until(async () => {
@@ -27,7 +27,7 @@ async function untilRefused(ask: () => Promise<Reply>): Promise<Reply> {
   return reply;
 }
 
-t.test('a running service notices by itself what a command has ended', async (t) => {
+t.test('a running service notices that a command has ended something', async (t) => {
   const database = await createDatabase(t);
   const service = await spawnService(t, { DATABASE_URL: database.ownerUrl });
   const cli = spawnCli({ NODE_ENV: 'test', DATABASE_URL: database.ownerUrl });
@@ -41,12 +41,12 @@ t.test('a running service notices by itself what a command has ended', async (t)
   t.equal((await untilRefused(ask(other.accessToken))).status, 401);
 });
 
-t.test('the end of all sessions leaves none that was opened before, and harms none that is opened after', async (t) => {
+t.test('ending all sessions ends every earlier session, and no later one', async (t) => {
   const database = await createDatabase(t);
   const { app, api } = await openService(t, database);
   const cli = cliOn(database);
   const accounts = [await newAccount(api), await newAccount(api)];
-  // More users than one step looks at, each with a session.
+  // More users than one batch reads, each with a session.
   const { userId } = await seedPerson(database);
   await database.query(
     `INSERT INTO users (id, email, email_key, name)
@@ -60,12 +60,12 @@ t.test('the end of all sessions leaves none that was opened before, and harms no
   const quiet = await database.query('SELECT epoch FROM users WHERE id = $1', [userId]);
   const ended = await cli('sessions', 'revoke', '--all', '--yes', '--json');
   t.same(ended.json, { data: { ended: 1203 + accounts.length } }, ended.stderr);
-  t.equal(ended.stderr, '', 'no bar where there is no terminal');
+  t.equal(ended.stderr, '', 'no progress bar without a terminal');
   t.match(await database.query('SELECT count(*)::int AS live FROM sessions WHERE revoked_at IS NULL'), [{ live: 0 }]);
   t.same(
     await database.query('SELECT epoch FROM users WHERE id = $1', [userId]),
     quiet,
-    'who is signed in nowhere stays',
+    'a user without sessions is unchanged',
   );
   await app.parts.revocations.synchronize();
   for (const { accessToken: token, refreshToken } of accounts) {
@@ -81,7 +81,7 @@ t.test('the end of all sessions leaves none that was opened before, and harms no
   t.same(events, [{ data: { live: 1205 } }, { data: { live: 0 } }]);
 });
 
-t.test('the embedded database is shared with the service, and else started for the command alone', async (t) => {
+t.test('the embedded database is shared with the service, or else started only for the command', async (t) => {
   const folder = folderOf(t);
   const settings = { NODE_ENV: 'test', DATA_DIR: folder };
   const cli = spawnCli({ ...settings, KEYS_DIR: join(folder, 'keys') });
@@ -89,13 +89,13 @@ t.test('the embedded database is shared with the service, and else started for t
 
   const doctor = await cli('doctor');
   t.match(doctor.stdout, /^warn +database +there is no embedded database yet/m);
-  t.notOk(existsSync(join(folder, 'postgres')), 'looking makes nothing');
+  t.notOk(existsSync(join(folder, 'postgres')), 'reading creates nothing');
   const early = await cli('users', 'list');
   t.equal(early.status, 1);
   t.match(early.stderr, /the database is not set up yet: run tenantry migrate/);
   t.match((await cli('doctor')).stdout, /^fail +database +the database is not set up yet: run tenantry migrate/m);
   t.match((await cli('migrate')).stdout, /^Applied /);
-  t.notOk(isHeld(), 'nothing runs on');
+  t.notOk(isHeld(), 'nothing keeps running');
   t.notOk(existsSync(join(folder, 'postgres', 'data', 'postmaster.pid')));
   t.match((await cli('seed', '--json')).json.data, { demo: { email: 'owner@demo.example' } });
 
@@ -107,14 +107,14 @@ t.test('the embedded database is shared with the service, and else started for t
     [1, 1],
     listed.map(({ stderr }) => stderr).join(),
   );
-  t.equal((await service.api.get('/healthz')).status, 200, 'the service goes on');
+  t.equal((await service.api.get('/healthz')).status, 200, 'the service continues');
   t.ok(isHeld());
   t.equal(await service.end('SIGTERM'), 0);
   t.match((await cli('users', 'list')).stdout, 'owner@demo.example');
   t.notOk(readdirSync(join(folder, 'postgres')).includes('lock'));
 });
 
-t.test('serve is the service, and takes its signals as ever', async (t) => {
+t.test('serve runs the service, and handles signals as before', async (t) => {
   const cli = spawnCli({ PORT: 'x' });
   const refused = await cli('serve');
   t.equal(refused.status, 1);

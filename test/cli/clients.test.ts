@@ -1,4 +1,4 @@
-// `tenantry clients`: service clients of organizations and of the whole installation, as operators make and end them.
+// `tenantry clients`: service clients of organizations and of the whole installation, as operators create and end them.
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -23,7 +23,7 @@ async function openStage(t: Test) {
   return { database, app, api, account, enter, eventsOf, synchronize, cli: cliOn(database) };
 }
 
-t.test('a client of the whole installation may read revocations, and nothing else can be asked for', async (t) => {
+t.test('a client of the whole installation may have revocations:read and no other permission', async (t) => {
   const { cli, database, enter, eventsOf } = await openStage(t);
   const made = await cli('clients', 'create', 'gateway', '--json');
   t.equal(made.status, 0, made.stderr);
@@ -38,7 +38,7 @@ t.test('a client of the whole installation may read revocations, and nothing els
   t.equal((await database.query('SELECT 1 FROM clients')).length, 2);
 });
 
-t.test('a secret is printed once, to standard output, and stands in no other answer', async (t) => {
+t.test('a secret is printed once, to standard output, and is in no other output', async (t) => {
   const { cli, account, enter } = await openStage(t);
   const { slug } = account.organization;
   const made = await cli('clients', 'create', 'exporter', '--organization', slug, '--permission', 'deals:read');
@@ -70,7 +70,7 @@ t.test('clients are listed, of all or of one organization', async (t) => {
   t.match((await cli('clients', 'list', '--limit', '1', '--offset', '2')).stdout, /gateway +\(installation\)/);
 });
 
-t.test('an operator rotates, disables, enables and deletes, and running services hear of it', async (t) => {
+t.test('an operator rotates, disables, enables and deletes, and running services follow', async (t) => {
   const { cli, app, api, database, account, enter, eventsOf, synchronize } = await openStage(t);
   const { id: organizationId } = account.organization;
   const create = ['clients', 'create', 'exporter', '--organization', organizationId, '--permission', 'users:read'];
@@ -87,7 +87,7 @@ t.test('an operator rotates, disables, enables and deletes, and running services
   const { clientSecret: second } = (await cli('clients', 'rotate', id, '--overlap', '2h', '--json')).json.data;
   t.equal(await ask(), 'token_stale');
   t.ok((await enter(id, first)) && (await enter(id, second)), 'both work for two hours');
-  t.equal((await cli('clients', 'rotate', id, '--overlap', '0')).status, 2, 'what ends something asks first');
+  t.equal((await cli('clients', 'rotate', id, '--overlap', '0')).status, 2, 'an ending command asks first');
   const third = (await cli('clients', 'rotate', id, '--overlap', '0', '--yes', '--json')).json.data.clientSecret;
   t.same([await enter(id, first), await enter(id, second)], [null, null]);
   t.ok(await enter(id, third));
@@ -109,10 +109,10 @@ t.test('an operator rotates, disables, enables and deletes, and running services
     types.map((type) => ({ type: `client.${type}`, actor_id: null, organization_id: organizationId })),
   );
   const told = await database.query('SELECT DISTINCT caused_in FROM revocations WHERE subject = $1', [id]);
-  t.same(told, [{ caused_in: organizationId }], 'its organization’s feed tells of it');
+  t.same(told, [{ caused_in: organizationId }], 'its organization’s feed reports it');
 });
 
-t.test('a public key makes a client that signs: in PEM, as a JWK and as a set', async (t) => {
+t.test('a public key creates a client that signs: in PEM, as a JWK and as a set', async (t) => {
   const { cli, app, account } = await openStage(t);
   const directory = mkdtempSync(join(tmpdir(), 'tenantry-client-keys-'));
   t.teardown(() => rmSync(directory, { recursive: true, force: true }));
@@ -149,7 +149,7 @@ t.test('a public key makes a client that signs: in PEM, as a JWK and as a set', 
   t.match([missing.status, missing.json.error.code], [1, 'file_refused']);
 });
 
-t.test('what is not understood or not there is told in one line, and nothing is done', async (t) => {
+t.test('an invalid command, or one for an unknown object, prints one line and changes nothing', async (t) => {
   const { cli, database, account } = await openStage(t);
   const { slug } = account.organization;
   const nobody = '019aa3f0-5c00-7a10-8b2f-3d6f1c2a4e01';

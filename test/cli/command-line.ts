@@ -1,5 +1,5 @@
-// The command line as an operator runs it, on a real database: in this process, or as one of its own where the process
-// is what a test is about.
+// The command line as an operator runs it, on a real database: in this process, or as a separate process for tests
+// about the process.
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { join } from 'node:path';
@@ -25,7 +25,7 @@ export interface Cli {
 
 type Environment = Readonly<Record<string, string>>;
 
-/** The command line within this process, with an environment that holds nothing else. It has no terminal. */
+/** The command line within this process, with `env` as its whole environment. It has no terminal. */
 export function openCli(env: Environment): Cli {
   return cliOf(async (input, args) => {
     const [stdout, stderr] = [openSink(), openSink()];
@@ -44,7 +44,7 @@ export function openCli(env: Environment): Cli {
   });
 }
 
-/** The command line as a process of its own, with an environment that holds nothing else. */
+/** The command line as a separate process, with the given environment only. */
 export function spawnCli(environment: Environment): Cli {
   return cliOf(async (input, args) => {
     const child = spawn(process.execPath, [join(ROOT, 'src', 'main.ts'), ...args], {
@@ -67,7 +67,7 @@ export function cliOn(database: Pick<TestDatabase, 'ownerUrl'>, settings: Enviro
   return openCli({ NODE_ENV: 'test', DATABASE_URL: database.ownerUrl, ...settings });
 }
 
-/** What is written, kept. */
+/** A stream that keeps what is written. */
 export function openSink(): Writable & { text(): string } {
   const chunks: Buffer[] = [];
   const sink = new Writable({

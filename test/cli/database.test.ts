@@ -1,4 +1,4 @@
-// The commands that make a database fit and look after its roles: migrate, seed, roles, doctor.
+// The commands that prepare a database and maintain its roles: migrate, seed, roles, doctor.
 import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -52,7 +52,7 @@ t.test('an empty database is migrated once, seeded once, and then healthy', asyn
   t.ok(seeded.json.data.roles.includes('admin'));
   const { email, password } = JSON.parse(readFileSync(join(folder, 'demo.json'), 'utf8'));
   t.equal(seeded.json.data.demo.email, email);
-  t.notMatch(seeded.stdout, password, 'the password is in the file alone');
+  t.notMatch(seeded.stdout, password, 'the password is only in the file');
   const again = await cli('seed');
   t.match(again.stdout, /System roles already exist/);
   t.match(await database.query('SELECT count(*)::int AS users FROM users'), [{ users: 2 }]);
@@ -73,7 +73,7 @@ t.test('an empty database is migrated once, seeded once, and then healthy', asyn
   t.equal((await api.post('/auth/login', { email, password })).status, 200, 'the owner of the demo can sign in');
 });
 
-t.test('the doctor names what is wrong with keys, mail and policies', async (t) => {
+t.test('the doctor names the errors of keys, mail and policies', async (t) => {
   const database = await createDatabase(t);
   const folder = folderOf(t);
   const base = { DATABASE_URL: database.ownerUrl, KEYS_DIR: folder };
@@ -104,13 +104,13 @@ t.test('roles apply converges, a dry run changes nothing, and drift is exit code
   const owner = await newAccount(api);
   const roles = () => database.query('SELECT name, permissions, level FROM roles ORDER BY name');
 
-  t.equal((await cli('roles', 'apply')).stdout, '0 changes\n', 'the preset of the configuration is in place');
+  t.equal((await cli('roles', 'apply')).stdout, '0 changes\n', 'the preset of the configuration is applied');
   t.equal((await cli('roles', 'diff')).status, 0);
 
   const preset = (await cli('roles', 'export', '--name', 'mine')).stdout;
   t.match(preset, /^name: mine$/m);
   writeFileSync(join(folder, 'mine.yaml'), preset);
-  t.equal((await cli('roles', 'diff', './mine.yaml')).stdout, '0 changes\n', 'what was exported is what there is');
+  t.equal((await cli('roles', 'diff', './mine.yaml')).stdout, '0 changes\n', 'the export equals the stored roles');
 
   await database.query(`UPDATE roles SET level = 41, permissions = '{contacts:read}' WHERE name = 'agent'`);
   await database.query(
@@ -146,7 +146,7 @@ t.test('roles apply converges, a dry run changes nothing, and drift is exit code
   t.match((await cli('roles', 'apply', 'less.yaml')).stdout, /1 change; 1 users have other permissions now/);
 });
 
-t.test('another preset says who would become an owner, and waits for a yes', async (t) => {
+t.test('another preset names the users who would become owners, and waits for a yes', async (t) => {
   const database = await createDatabase(t);
   const cli = openCli({ NODE_ENV: 'test', DATABASE_URL: database.ownerUrl });
   const { api } = await openService(t, database);
@@ -161,7 +161,7 @@ t.test('another preset says who would become an owner, and waits for a yes', asy
   t.match(dry.stdout, /^ {4}permissions:\n {6}\+billing:manage [\s\S]*\n {6}.*−contacts:delete /m);
   t.ok(
     dry.stdout.split('\n').every((line) => line.length <= 200),
-    'no line is beyond a terminal',
+    'no line is wider than a terminal',
   );
   const unasked = await cli('roles', 'apply', 'workspace', '--json');
   t.equal(unasked.status, 2);
@@ -175,7 +175,7 @@ t.test('another preset says who would become an owner, and waits for a yes', asy
   t.match((await cli('doctor')).stdout, /^warn +role of owners +admin and owner make owners/m);
 
   const refused = await cli('roles', 'apply', 'workspace', '--prune', '--dry-run');
-  t.equal(refused.status, 1, 'what would be refused is no success');
+  t.equal(refused.status, 1, 'a refused plan is not a success');
   t.match(refused.stdout, new RegExp(`^! .*without an owner \\(${slug}\\): .*tenantry users grant`, 'm'));
   t.match(refused.stdout, /\(dry run: it would be refused\)\n$/);
 
@@ -189,7 +189,7 @@ t.test('another preset says who would become an owner, and waits for a yes', asy
   t.match((await cli('roles', 'diff', 'workspace')).stdout, /^0 changes\n$/);
 });
 
-t.test('a role that cannot get in is told what to do, as its owner sees it', async (t) => {
+t.test('a role that cannot connect gets instructions, as its owner sees it', async (t) => {
   const database = await createDatabase(t);
   const wrong = new URL(database.ownerUrl);
   wrong.password = 'not-the-password';
@@ -203,7 +203,7 @@ t.test('a role that cannot get in is told what to do, as its owner sees it', asy
       command.join(),
     );
   }
-  // The role of another program, which has given the service's roles no password of its own.
+  // The role of another program, which has set no password for the service's roles.
   await database.query(`CREATE ROLE ${database.name} LOGIN PASSWORD 'p'`);
   t.teardown(() => database.query(`DROP ROLE ${database.name}`));
   const other = new URL(database.ownerUrl);

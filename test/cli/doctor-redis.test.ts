@@ -1,9 +1,9 @@
-// What the doctor says of Redis: whether it can carry the stream, with the rights that the service has there.
+// What the doctor reports about Redis: whether it can carry the stream, with the rights of the service.
 import t from 'tap';
 import { startRedis } from '../support/servers/redis.ts';
 import { openCli } from './command-line.ts';
 
-t.test('the doctor tries the stream, and a Redis that cannot be used is no failure', async (t) => {
+t.test('the doctor tests the stream, and an unusable Redis is not a failure', async (t) => {
   const redis = await startRedis(t);
   const finding = async (environment: Record<string, string>) => {
     const { stdout } = await openCli({ DATA_DIR: '/nonexistent', ...environment })('doctor');
@@ -17,5 +17,5 @@ t.test('the doctor tries the stream, and a Redis that cannot be used is no failu
   t.notMatch(refused, /hush/);
   await redis.stop();
   t.match(await finding({ REDIS_URL: redis.url }), /^warn +redis +.*ECONNREFUSED/);
-  t.equal(await finding({}), null, 'nothing is said of what is not there');
+  t.equal(await finding({}), null, 'no line about a missing Redis');
 });

@@ -1,4 +1,4 @@
-// The commands that operators handle signing keys with.
+// The commands with which operators manage signing keys.
 import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -11,7 +11,7 @@ function cliFor(t: Test): Cli {
   return openCli({ KEYS_DIR: join(directory, 'keys') });
 }
 
-t.test('keys are made once, rotated ahead of time, listed and revoked', async (t) => {
+t.test('keys are created once, rotated ahead of time, listed and revoked', async (t) => {
   const cli = cliFor(t);
   t.equal((await cli('keys', 'generate')).status, 0);
   t.match((await cli('keys', 'generate')).stdout, /access: already has a key.*\nrefresh: already has a key/);
@@ -39,7 +39,7 @@ t.test('keys are made once, rotated ahead of time, listed and revoked', async (t
   t.notMatch(JSON.stringify(document), /PRIVATE/);
 });
 
-t.test('what is not understood is refused with what to do', async (t) => {
+t.test('an invalid command is refused with instructions', async (t) => {
   const cli = cliFor(t);
   for (const args of [[], ['nonsense'], ['list', '--use', 'both'], ['rotate', '--bits', '1024'], ['revoke']]) {
     const { status, stderr, stdout } = await cli('keys', ...args);

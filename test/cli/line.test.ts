@@ -1,4 +1,4 @@
-// The command line itself: help for everything, one document or one line for whatever happens, and exit codes.
+// The command line itself: help for everything, one document or one line for every outcome, and exit codes.
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { type AddressInfo, createServer, type Socket } from 'node:net';
@@ -14,13 +14,13 @@ import { openCli, openSink, spawnCli } from './command-line.ts';
 const environment = { DATABASE_URL: 'postgres://nobody:secret-of-nobody@127.0.0.1:1/none' };
 const cli = openCli(environment);
 
-/** Every command that does something, by its whole name. */
+/** Every command that does something, by its full name. */
 function leavesOf(command: Command, path: readonly string[] = []): { name: string; leaf: Command }[] {
   if (command.commands.length === 0) return [{ name: path.join(' '), leaf: command }];
   return command.commands.flatMap((child) => leavesOf(child, [...path, child.name()]));
 }
 
-t.test('every command says what it does, and all that answer have --json', async (t) => {
+t.test('every command has a description, and all that print an answer have --json', async (t) => {
   const [stdout, stderr] = [openSink(), openSink()];
   const { signal } = new AbortController();
   const tree = program(
@@ -38,7 +38,7 @@ t.test('every command says what it does, and all that answer have --json', async
   );
   for (const { name, leaf } of leaves) {
     t.match(leaf.description(), /^[A-Z].*\.$/, name);
-    if (name === 'serve' || name === 'sidecar') continue; // they run, and answer nothing
+    if (name === 'serve' || name === 'sidecar') continue; // they keep running and print no answer
     t.ok(
       leaf.options.some(({ long }) => long === '--json'),
       name,
@@ -48,7 +48,7 @@ t.test('every command says what it does, and all that answer have --json', async
   const page = await cli('--help');
   t.equal(page.status, 0);
   t.equal(page.stderr, '');
-  // The old name of restore works, and help leaves it out.
+  // The old name of restore works, and help omits it.
   const told = leaves.filter(({ name }) => name !== 'recover');
   for (const { name } of told) t.match(page.stdout, new RegExp(`^  ${name.split(' ')[0]} `, 'm'));
   t.match(
@@ -58,7 +58,7 @@ t.test('every command says what it does, and all that answer have --json', async
   t.match((await cli('--version')).stdout, /^\d+\.\d+\.\d+\n$/);
 });
 
-t.test('what is not understood is one line, and exit code 2', async (t) => {
+t.test('an invalid command prints one line, with exit code 2', async (t) => {
   const wrong = [
     ['nonsense'],
     ['users', 'list', '--nonsense'],
@@ -86,7 +86,7 @@ t.test('what is not understood is one line, and exit code 2', async (t) => {
   }
 });
 
-t.test('what fails is one line without a stack or a secret, and exit code 1', async (t) => {
+t.test('a failure prints one line without a stack or a secret, with exit code 1', async (t) => {
   for (const args of [['users', 'list'], ['migrate']]) {
     const { status, stdout, stderr } = await cli(...args);
     t.equal(status, 1, args.join(' '));
@@ -100,7 +100,7 @@ t.test('what fails is one line without a stack or a secret, and exit code 1', as
   t.match(broken.json, { error: { code: 'config_refused', detail: /NODE_ENV: .*; PORT: / } });
 });
 
-t.test('the configuration is shown with its sources, and no secret of it', async (t) => {
+t.test('the configuration is printed with its sources, and without its secrets', async (t) => {
   const shown = await openCli({
     DATABASE_URL: 'postgres://owner:very-secret@db.example/t',
     KEYS_PASSPHRASE: 'very-secret-too',
@@ -120,7 +120,7 @@ t.test('the configuration is shown with its sources, and no secret of it', async
   t.notMatch(plain, /very-secret/);
 });
 
-t.test('a reader that has seen enough is no error', async (t) => {
+t.test('a reader that closes the pipe early is not an error', async (t) => {
   const child = spawn(process.execPath, [join(ROOT, 'src', 'main.ts'), '--help'], { stdio: 'pipe' });
   child.stdout.destroy();
   const [[status], stderr] = await Promise.all([once(child, 'close'), text(child.stderr)]);
@@ -146,7 +146,7 @@ t.test('a process has the same answers and exit codes, and npm runs it', async (
   t.match(port, { value: '8080', from: 'environment' });
 });
 
-t.test('a signal ends a command that waits, with its own exit code and without a word', async (t) => {
+t.test('a signal ends a waiting command, with its own exit code and no output', async (t) => {
   const silent = createServer().listen(0, '127.0.0.1');
   await once(silent, 'listening');
   t.teardown(() => silent.close());

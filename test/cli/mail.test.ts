@@ -1,4 +1,4 @@
-// `tenantry mail`: what could not be sent is listed with its reason, tried again, or dropped.
+// `tenantry mail`: unsent mail is listed with its reason, retried, or dropped.
 import t from 'tap';
 import { MailRefused } from '../../src/base/mail/failures.ts';
 import type { SendMail } from '../../src/base/mail/smtp.ts';
@@ -14,7 +14,7 @@ const refusing: SendMail = async () => {
   throw new MailRefused('recipient_refused', 'RCPT TO 550');
 };
 
-/** An invitation whose mail nobody took for 24 hours; gives the mail's id. */
+/** An invitation whose mail no server accepted for 24 hours. Returns the id of the mail. */
 async function deadMail(email: string): Promise<string> {
   t.equal((await inviting.invite(email)).status, 201);
   for (let attempt = 0; attempt <= RETRY_SECONDS.length; attempt += 1) {
@@ -29,7 +29,7 @@ const eventsOf = (id: string) =>
     id,
   ]);
 
-t.test('a dead mail is listed with its reason, tried again by hand, and sent', async (t) => {
+t.test('a dead letter is listed with its reason, retried by hand, and sent', async (t) => {
   const email = freshEmail();
   const id = await deadMail(email);
   const { stdout } = await cli('mail', 'list', '--state', 'dead');
@@ -71,7 +71,7 @@ t.test('a dead mail is listed with its reason, tried again by hand, and sent', a
   t.same(await eventsOf(id), [{ type: 'mail.retried', actor: null, organization: owner.organization.id }]);
 });
 
-t.test('a dead mail is dropped, after a question, and never leaves', async (t) => {
+t.test('a dead letter is dropped, after a question, and never sent', async (t) => {
   const email = freshEmail();
   const id = await deadMail(email);
   const asked = await cli('mail', 'drop', id, '--json');
@@ -88,7 +88,7 @@ t.test('a dead mail is dropped, after a question, and never leaves', async (t) =
   t.same(await eventsOf(id), [{ type: 'mail.dropped', actor: null, organization: owner.organization.id }]);
 });
 
-t.test('every dead mail is tried again or dropped by one command, and nothing else', async (t) => {
+t.test('one command retries or drops every dead letter, and nothing else', async (t) => {
   const emails = [freshEmail(), freshEmail(), freshEmail()];
   for (const email of emails) await deadMail(email);
   const waiting = freshEmail();
@@ -100,10 +100,10 @@ t.test('every dead mail is tried again or dropped by one command, and nothing el
   t.match((await cli('mail', 'drop', '--all-dead', '--json')).json, { data: { changed: [] } }, 'nothing to ask about');
   t.match(await rowOf(inviting, waiting), { attempts: 0, waiting: true, done: false });
   const { id } = await rowOf(inviting, waiting);
-  t.match((await cli('mail', 'drop', id, '--yes')).stdout, '1 mail is dropped.', 'by its id also one that waits');
+  t.match((await cli('mail', 'drop', id, '--yes')).stdout, '1 mail is dropped.', 'by its id also a waiting one');
 });
 
-t.test('a mail of an invitation that has ended meanwhile is tried again and not sent', async (t) => {
+t.test('the mail of an invitation that has ended in between is retried and not sent', async (t) => {
   const email = freshEmail();
   const id = await deadMail(email);
   const [{ subject } = { subject: '' }] = await database.query<{ subject: string }>(
@@ -116,7 +116,7 @@ t.test('a mail of an invitation that has ended meanwhile is tried again and not 
   t.match((await cli('mail', 'list', '--state', 'unwanted', '--json')).json.data, [{ id, state: 'unwanted' }]);
 });
 
-t.test('what is not understood, and what is not there', async (t) => {
+t.test('invalid commands, and unknown mails', async (t) => {
   const nobody = '00000000-0000-7000-8000-000000000000';
   for (const args of [['retry'], ['retry', 'x'], ['drop'], ['drop', nobody, '--all-dead'], ['list', '--state', 'x']]) {
     t.equal((await cli('mail', ...args, '--json')).status, 2, args.join(' '));

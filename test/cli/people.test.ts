@@ -1,4 +1,4 @@
-// The commands about people and their organizations: users, sessions, orgs, on a database that a service works on.
+// The commands about users and their organizations: users, sessions, orgs, on the database of a running service.
 import t, { type Test } from 'tap';
 import type { Api } from '../support/client.ts';
 import { createDatabase, type TestDatabase } from '../support/database.ts';
@@ -10,7 +10,7 @@ interface Stage {
   readonly database: TestDatabase;
   readonly cli: Cli;
   readonly api: Api;
-  /** Lets the service read what the command has revoked, as it does every second. */
+  /** Makes the service read the revocations of the command, as it does every second. */
   readonly synchronize: () => Promise<void>;
 }
 
@@ -22,7 +22,7 @@ async function openStage(t: Test): Promise<Stage> {
 
 const PASSWORD = 'gravel umbrella tuesday';
 
-t.test('an operator makes accounts, which sign in, and members, who hold their roles', async (t) => {
+t.test('an operator creates accounts, which can sign in, and members, who have their roles', async (t) => {
   const { database, cli, api } = await openStage(t);
   const owner = await newAccount(api);
   const { slug } = owner.organization;
@@ -57,7 +57,7 @@ t.test('an operator makes accounts, which sign in, and members, who hold their r
   t.equal(taken.json.error.code, 'email_taken');
   t.equal((await cli.fed('', ...member, '--json')).json.error.code, 'password_required');
 
-  // The trial has two seats: the whole of the third account is undone.
+  // The trial has two seats: the third account is rolled back as a whole.
   const third = ['users', 'create', 'third@example.com', '--name', 'Third', '--password-stdin', '--json'];
   const full = await cli.fed(PASSWORD, ...third, '--organization', slug, '--role', 'agent');
   t.equal(full.json.error.code, 'team_member_limit');
@@ -74,7 +74,7 @@ t.test('an operator makes accounts, which sign in, and members, who hold their r
   t.same(
     await database.query(`SELECT actor_id FROM events WHERE type = 'member.joined'`),
     [{ actor_id: null }],
-    'the record names nobody for what an operator did',
+    'the event names no user for an operator’s action',
   );
   const invited = await cli(
     'users',
@@ -103,7 +103,7 @@ t.test('an operator makes accounts, which sign in, and members, who hold their r
   t.match((await cli('users', 'list')).stdout, /^ID +E-MAIL +NAME +STATUS\n(.*\n){2}$/);
 });
 
-t.test('roles that an operator gives count at once, and giving them again changes nothing', async (t) => {
+t.test('roles that an operator grants count at once, and granting them again changes nothing', async (t) => {
   const { cli, api, synchronize } = await openStage(t);
   const owner = await newAccount(api);
   const other = await newAccount(api);
@@ -121,7 +121,7 @@ t.test('roles that an operator gives count at once, and giving them again change
   t.equal((await api.get('/roles', { token })).code, 'token_stale');
 });
 
-t.test('the administration of the platform is given and taken by operators', async (t) => {
+t.test('operators grant and revoke administration of the platform', async (t) => {
   const { cli, api } = await openStage(t);
   const { email, accessToken: token } = await newAccount(api);
   const refused = await api.get('/admin/organizations', { token });
@@ -137,7 +137,7 @@ t.test('the administration of the platform is given and taken by operators', asy
   t.equal((await api.get('/admin/organizations', { token })).status, 403);
 });
 
-t.test('a disabled account is signed out everywhere, and older sessions stay dead when it is enabled', async (t) => {
+t.test('a disabled account is signed out everywhere, and its sessions stay ended when it is enabled', async (t) => {
   const { database, cli, api, synchronize } = await openStage(t);
   const person = await newAccount(api);
   t.equal((await cli('users', 'disable', person.email, '--json')).json.error.code, 'confirmation_required');
@@ -148,12 +148,12 @@ t.test('a disabled account is signed out everywhere, and older sessions stay dea
   t.equal((await api.get('/me', { token: person.accessToken })).status, 401);
   const { refreshToken } = person;
   t.not((await api.post('/auth/refresh', { refreshToken })).status, 200);
-  t.equal((await api.post('/auth/login', person)).status, 422, 'an account is no body of a login');
+  t.equal((await api.post('/auth/login', person)).status, 422, 'an account cannot be the body of a login');
   const credentials = { email: person.email, password: person.password };
   t.equal((await api.post('/auth/login', credentials)).code, 'account_disabled');
   t.match((await cli('users', 'disable', person.email, '--yes')).stdout, /already/);
 
-  // A sign-in that met the disabling has left a session behind.
+  // A sign-in at the same time as the disabling has left a session behind.
   await database.query('UPDATE sessions SET revoked_at = NULL, revoked_reason = NULL WHERE user_id = $1', [
     person.userId,
   ]);
@@ -172,7 +172,7 @@ t.test('a disabled account is signed out everywhere, and older sessions stay dea
   ]);
 });
 
-t.test('a new password ends every session, and the old one is of no use', async (t) => {
+t.test('a new password ends every session, and the old one no longer works', async (t) => {
   const { cli, api, synchronize } = await openStage(t);
   const person = await newAccount(api);
   const set = await cli.fed(`${PASSWORD}\r\nmore`, 'users', 'set-password', person.email, '--password-stdin', '--yes');
@@ -206,13 +206,13 @@ t.test('sessions are listed, and ended one by one or for a user', async (t) => {
   t.equal((await api.get('/me', { token: bystander.accessToken })).status, 200);
 });
 
-t.test('organizations are founded, listed, suspended and activated', async (t) => {
+t.test('organizations are created, listed, suspended and activated', async (t) => {
   const { database, cli, api, synchronize } = await openStage(t);
   const { email, accessToken: token, organization } = await newAccount(api);
   const made = await cli('orgs', 'create', 'Büro Nord', '--owner', email, '--json');
   t.match(made.json.data, { name: 'Büro Nord', slug: 'buero-nord', status: 'active' });
   const founding = `SELECT actor_id FROM events WHERE type = 'organization.created' AND target_id = $1`;
-  t.same(await database.query(founding, [made.json.data.id]), [{ actor_id: null }], 'nobody signed in did it');
+  t.same(await database.query(founding, [made.json.data.id]), [{ actor_id: null }], 'no signed-in user did it');
   t.equal(
     (await cli('orgs', 'create', 'Again', '--owner', email, '--slug', 'buero-nord', '--json')).json.error.code,
     'slug_taken',

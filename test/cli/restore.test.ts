@@ -1,11 +1,11 @@
-// `tenantry restore`: asked for, counted, refused, done.
+// `tenantry restore`: confirmed, counted, refused, done.
 import t from 'tap';
 import { createDatabase } from '../support/database.ts';
 import { newAccount } from '../support/fixtures/accounts.ts';
 import { openService } from '../support/service.ts';
 import { cliOn } from './command-line.ts';
 
-t.test('an operator starts over after a restored backup', async (t) => {
+t.test('an operator runs restore after a backup was restored', async (t) => {
   const database = await createDatabase(t);
   const { app, api } = await openService(t, database);
   const account = await newAccount(api);
@@ -30,9 +30,9 @@ t.test('an operator starts over after a restored backup', async (t) => {
     t.equal(refused.status, status, instant);
     t.not(refused.stderr, '');
   }
-  t.equal((await cli('restore', '--yes')).status, 2, 'the instant must be said');
+  t.equal((await cli('restore', '--yes')).status, 2, 'the instant is required');
   await app.parts.revocations.synchronize();
-  t.equal((await api.get('/me', { token: account.accessToken })).status, 200, 'nothing has happened so far');
+  t.equal((await api.get('/me', { token: account.accessToken })).status, 200, 'nothing has changed so far');
 
   const done = await cli('restore', '--restored-at', now, '--yes');
   t.equal(done.status, 0, done.stderr);
@@ -46,7 +46,7 @@ t.test('an operator starts over after a restored backup', async (t) => {
   t.equal((await api.post('/auth/login', { email: account.email, password: account.password })).status, 200);
 });
 
-t.test('the old name of the command still works, and says what it is called now', async (t) => {
+t.test('the old name of the command still works, and names the new one', async (t) => {
   const cli = cliOn(await createDatabase(t));
   const instant = ['--restored-at', '2026-01-01T00:00:00Z', '--dry-run'];
   const [restore, recover, inJson] = [
@@ -57,6 +57,6 @@ t.test('the old name of the command still works, and says what it is called now'
   t.same([restore.status, restore.stderr], [0, '']);
   t.same([recover.status, recover.stdout], [0, restore.stdout], 'it does the same');
   t.equal(recover.stderr, 'The command is now called tenantry restore; recover will be removed.\n');
-  t.same([inJson.status, inJson.stderr], [0, ''], 'a program that reads JSON is not disturbed');
-  t.notMatch((await cli('--help')).stdout, /recover/, 'help shows the new name alone');
+  t.same([inJson.status, inJson.stderr], [0, ''], 'a program that reads JSON gets no extra line');
+  t.notMatch((await cli('--help')).stdout, /recover/, 'help shows only the new name');
 });

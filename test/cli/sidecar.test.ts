@@ -1,5 +1,5 @@
-// `tenantry sidecar` as an operator runs it: a process of its own beside the real service, and what it refuses to start
-// with.
+// `tenantry sidecar` as an operator runs it: its own process next to the real service, and the configurations with
+// which it refuses to start.
 import { type ChildProcess, spawn } from 'node:child_process';
 import { generateKeyPairSync } from 'node:crypto';
 import { once } from 'node:events';
@@ -104,7 +104,7 @@ t.test('it follows the real service: a logout closes the socket, and a drain exi
   t.ok(running.lines.every(({ level, time }) => typeof level === 'number' && /Z$/.test(String(time))));
 });
 
-t.test('it proves itself with a private key as well, in PEM or as a JWK', async (t) => {
+t.test('it authenticates with a private key as well, in PEM or as a JWK', async (t) => {
   const database = await createDatabase(t);
   const service = await openService(t, database);
   const upstream = await openUpstream(t);
@@ -149,7 +149,7 @@ t.test('with wrong credentials, or while the service is away, it runs and refuse
   t.equal(upstream.requests.length, 0);
 });
 
-t.test('without revocations it says so and verifies by the keys alone', async (t) => {
+t.test('without revocations it says so and verifies only with the keys', async (t) => {
   const keys = createServer((_, response) => response.end(JSON.stringify(issuer.jwks())));
   keys.listen(0, '127.0.0.1');
   await once(keys, 'listening');
@@ -220,7 +220,7 @@ t.test('every option that is wrong, missing or contradicts another is named', as
   t.match(readSidecarOptions({ ...alone, listen: ':8080' }, {}), { listen: { host: '0.0.0.0', port: 8080 } });
 });
 
-t.test('what it cannot start with is one line that says what to do', async (t) => {
+t.test('a configuration it cannot start with is one line that says what to do', async (t) => {
   const cli = openCli({ TENANTRY_CLIENT_SECRET: 'top-secret' });
   const empty = join(folderOf(t), 'empty');
   writeFileSync(empty, '');

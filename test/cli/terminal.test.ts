@@ -1,5 +1,5 @@
-// The person at the terminal: passwords without echo, confirmations, the bar of long work, and Ctrl-C; on streams that
-// say they are terminals, and once on a real pseudo terminal.
+// The person at the terminal: passwords without echo, confirmations, the progress bar of long work, and Ctrl-C. On
+// streams that report a terminal, and once on a real pseudo terminal.
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { join } from 'node:path';
@@ -19,7 +19,7 @@ const AGAIN = 'Once more: ';
 
 interface Seat {
   readonly database: TestDatabase;
-  /** Runs a command: each answer is typed when its question is the last thing on standard error. */
+  /** Runs a command. Each answer is typed when its question is the last text on standard error. */
   run(args: readonly string[], talk: readonly (readonly [question: string, answer: string])[]): Promise<Talk>;
 }
 
@@ -54,7 +54,7 @@ async function openSeat(t: Test): Promise<Seat> {
   return { database, run };
 }
 
-t.test('a password is asked twice without echo, and anew when it is not good or the two differ', async (t) => {
+t.test('a password is asked twice without echo, and again if it is refused or the two differ', async (t) => {
   const { run } = await openSeat(t);
   const made = await run(CREATE, [
     [QUESTION, 'password\r'],
@@ -70,7 +70,7 @@ t.test('a password is asked twice without echo, and anew when it is not good or 
   t.same(
     made.raw,
     [1, 2, 3, 4, 5].flatMap(() => [true, false]),
-    'the terminal is given back after each',
+    'the terminal is restored after each',
   );
   const never = await run(
     [...CREATE, '--json'],
@@ -80,14 +80,14 @@ t.test('a password is asked twice without echo, and anew when it is not good or 
   t.equal(JSON.parse(never.stderr.split('\n').at(-2) ?? '').error.code, 'password_refused');
 });
 
-t.test('Ctrl-C at a question ends the command as a signal does, and the terminal is given back', async (t) => {
+t.test('Ctrl-C at a question ends the command like a signal, and the terminal is restored', async (t) => {
   const { database, run } = await openSeat(t);
   const left = await run(CREATE, [[QUESTION, `half\u0003`]]);
   t.same(left, { status: 130, stdout: '', stderr: `${QUESTION}\n`, raw: [true, false] });
   t.same(await database.query('SELECT 1 FROM users'), []);
 });
 
-t.test('what ends something is done after a yes, and nothing else is one', async (t) => {
+t.test('an ending command runs after a yes, and no other answer is one', async (t) => {
   const { database, run } = await openSeat(t);
   const { email } = await seedPerson(database);
   const status = () => database.query('SELECT status FROM users');
@@ -104,7 +104,7 @@ t.test('what ends something is done after a yes, and nothing else is one', async
   t.same(await status(), [{ status: 'disabled' }]);
 });
 
-t.test('long work shows a bar on standard error, and takes it away', async (t) => {
+t.test('long work shows a bar on standard error, and removes it', async (t) => {
   const { run } = await openSeat(t);
   const ended = await run(['sessions', 'revoke', '--all', '--yes', '--json'], []);
   t.same(JSON.parse(ended.stdout), { data: { ended: 0 } });

@@ -1,5 +1,5 @@
-// Every door × every actor: the table in actors.ts is asked of the running service, each answer on its own, and nobody
-// is told anything of an organization that they are no member of.
+// Every route × every actor: the table in actors.ts is checked against the running service, each answer separately, and
+// no answer reveals anything about an organization to a non-member.
 import { randomUUID } from 'node:crypto';
 import t from 'tap';
 import { describedEndpoints } from '../../scripts/generate/endpoints.ts';
@@ -20,7 +20,7 @@ import { seedRole } from '../support/fixtures/roles.ts';
 import { openService, type Service } from '../support/service.ts';
 import { ACTORS, type Actor, MATRIX } from './actors.ts';
 
-/** Whoever is a person. */
+/** Every actor that is a user. */
 type Someone = Exclude<Actor, 'anonymous' | 'client'>;
 
 interface World {
@@ -31,7 +31,7 @@ interface World {
   readonly refreshTokens: Readonly<Record<string, string>>;
 }
 
-/** Two organizations and everybody of ACTORS, signed in; the suspended one was suspended after that. */
+/** Two organizations and all of ACTORS, signed in. The suspended one was suspended after that. */
 async function openWorld({ api, app }: Service, database: TestDatabase): Promise<World> {
   const [own, other] = [await seedOrganization(database), await seedOrganization(database)];
   const names = ACTORS.filter((actor) => actor !== 'anonymous' && actor !== 'client');
@@ -69,13 +69,13 @@ async function openWorld({ api, app }: Service, database: TestDatabase): Promise
 interface Asked {
   readonly path?: string;
   readonly body?: unknown;
-  /** Whether the token of the actor goes along; the doors of signing in take none. */
+  /** Whether the request has the actor's token. The sign-in routes take none. */
   readonly bare?: boolean;
 }
 
 type Prepare = (world: World, actor: Actor, service: Service, database: TestDatabase) => Asked | Promise<Asked>;
 
-/** A member of the first organization who may be changed or removed by whoever can. */
+/** A member of the first organization whom the actors may change or remove. */
 async function freshMember(world: World, { api }: Service, database: TestDatabase) {
   const person = await seedPerson(database, 'Target');
   await seedMembership(database, { organizationId: world.own.id, userId: person.userId, role: 'viewer' });
@@ -115,7 +115,7 @@ const withTail =
 
 const found = () => ({ body: { name: `Founded ${randomUUID()}` } });
 
-/** How each door is knocked at; what is not named here is asked by its own path without a body. */
+/** The request for each route. A route that is not listed gets a request to its own path without a body. */
 const KNOCK: Readonly<Record<string, Prepare>> = {
   'POST /api/v1/auth/register': () => ({
     bare: true,
@@ -184,12 +184,12 @@ const KNOCK: Readonly<Record<string, Prepare>> = {
 
 const doors = describedEndpoints().map(({ method, url }) => ({ method, url, door: `${method} ${url}` }));
 
-t.test('every door has a line in the matrix, and every line a door', async (t) => {
+t.test('every route has a line in the matrix, and every line a route', async (t) => {
   t.strictSame(Object.keys(MATRIX).toSorted(), doors.map(({ door }) => door).toSorted());
   for (const [door, line] of Object.entries(MATRIX)) t.equal(line.split(' ').length, ACTORS.length, door);
 });
 
-/** Nothing that was not sent may come back of an organization that one is no member of. */
+/** No data of an organization may be returned to a non-member, except what they sent. */
 function tellsOfOwn(world: World, sent: string, reply: Reply): boolean {
   const secrets = [world.own.id, world.own.slug, ...Object.values(world.people).map(({ email }) => email)];
   return secrets.some((secret) => !sent.includes(secret) && reply.text.includes(secret));
@@ -197,10 +197,10 @@ function tellsOfOwn(world: World, sent: string, reply: Reply): boolean {
 
 const STRANGERS: readonly Actor[] = ['anonymous', 'foreign'];
 
-t.test('every door answers each actor as the matrix says', async (t) => {
+t.test('every route answers each actor as in the matrix', async (t) => {
   const database = await createDatabase(t);
   const service = await openService(t, database, { DOCS_ENABLED: 'true' });
-  const reading = await openWorld(service, database); // what only reads leaves it as it is
+  const reading = await openWorld(service, database); // a read changes nothing
   for (const { method, url, door } of doors) {
     const world = method === 'GET' ? reading : await openWorld(service, database);
     await t.test(door, async (t) => {
@@ -212,18 +212,18 @@ t.test('every door answers each actor as the matrix says', async (t) => {
         const reply = await service.api.call(method, path, asked.body, token === undefined ? {} : { token });
         const [status, code] = (expected[index] ?? 'no line').split('.');
         t.equal(`${reply.status}`, status, `${actor}: ${reply.code ?? 'no problem'}`);
-        if (code !== undefined) t.equal(reply.code, code, `${actor} is told why`);
+        if (code !== undefined) t.equal(reply.code, code, `${actor} gets the reason`);
         if (status === '401')
           t.match(
             reply.code,
             /^(unauthenticated|token_stale|organization_suspended)$/,
-            `${actor} is told how to go on`,
+            `${actor} gets a way to continue`,
           );
         if (!STRANGERS.includes(actor)) continue;
         const own = actor === 'foreign' ? world.people.foreign.email : '';
         t.notOk(
           tellsOfOwn(world, `${path} ${JSON.stringify(asked.body ?? '')} ${own}`, reply),
-          `${actor} learns nothing`,
+          `${actor} gets no information`,
         );
       }
     });

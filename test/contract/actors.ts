@@ -1,8 +1,8 @@
-// The matrix of doors and actors: what each actor is answered at each door, written by hand. actors.test.ts asks them
-// all, and fails for a door that has no line here.
+// The matrix of routes and actors: the answer of each route to each actor, written by hand. actors.test.ts sends all
+// requests, and fails for a route without a line here.
 //
-// A line names the answers in the order of ACTORS: the status, and behind a dot the code of the problem where more than
-// one would fit the status. The suspended member's token is refused as stale wherever a token is asked for.
+// A line has the answers in the order of ACTORS: the status, and after a dot the code of the problem if several codes
+// have the status. The suspended member's token is refused as stale wherever a token is needed.
 
 export const ACTORS = [
   'anonymous',
@@ -10,10 +10,10 @@ export const ACTORS = [
   'agent',
   'admin',
   'owner',
-  'foreign', // the owner of another organization, who asks for what is the first organization's
+  'foreign', // the owner of another organization, who requests data of the first organization
   'suspended', // a member who was suspended after signing in
   'platform', // an administrator of the platform, who acts for no organization
-  'client', // a service client of the first organization that holds everything
+  'client', // a service client of the first organization with every permission
 ] as const;
 export type Actor = (typeof ACTORS)[number];
 
@@ -43,7 +43,7 @@ const PLATFORM = (status: number) => `401 ${NO} ${NO} ${NO} ${NO} ${NO} 401 ${st
 export const MATRIX: Readonly<Record<string, string>> = {
   'GET /.well-known/jwks.json': OPEN(200),
   'GET /.well-known/oauth-authorization-server': OPEN(200),
-  // A client's credentials decide there, and are missing here: no access token stands in for them.
+  // A client's credentials decide there, and are missing here: no access token replaces them.
   'POST /oauth/introspect': OPEN(400),
   'POST /oauth/revoke': OPEN(400),
   'POST /oauth/token': OPEN(400),
@@ -59,7 +59,7 @@ export const MATRIX: Readonly<Record<string, string>> = {
   'POST /api/v1/auth/login': OPEN(200),
   'POST /api/v1/auth/refresh': OPEN(200),
   'POST /api/v1/auth/logout': OPEN(204),
-  // Into the other organization, of which nobody but its owner is a member.
+  // Into the other organization, of which only its owner is a member.
   'POST /api/v1/auth/switch-organization':
     '401 403.organization_access_denied 403.organization_access_denied 403.organization_access_denied ' +
     `403.organization_access_denied 200 401 403.organization_access_denied ${USERS_ONLY}`,
@@ -71,13 +71,13 @@ export const MATRIX: Readonly<Record<string, string>> = {
   'DELETE /api/v1/me/organizations/:id': `401 204 204 204 409.last_owner 404 401 404 ${USERS_ONLY}`,
   'GET /api/v1/me/sessions': SIGNED_IN(200),
   'DELETE /api/v1/me/sessions': SIGNED_IN(200),
-  'DELETE /api/v1/me/sessions/:id': SIGNED_IN(404), // somebody else's
+  'DELETE /api/v1/me/sessions/:id': SIGNED_IN(404), // of another user
   'POST /api/v1/organizations': SIGNED_IN(201),
   'POST /api/v1/tenants': SIGNED_IN(201),
 
   'GET /api/v1/organizations/current': MEMBERS(NO, '200', '200', '200', '200', '200'),
   'PATCH /api/v1/organizations/current': MEMBERS(NO, NO, '200', '200', '200'),
-  // The client asks when its organization is gone.
+  // The client sends the request when its organization is deleted.
   'DELETE /api/v1/organizations/current': MEMBERS(NO, NO, NO, '204', '204', '401.organization_suspended'),
   'GET /api/v1/organizations/current/subscription': MEMBERS(NO, '200', '200', '200', '200', '200'),
 

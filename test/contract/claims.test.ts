@@ -1,5 +1,4 @@
-// The exact members of both kinds of token: names and types, none more and none fewer.
-
+// The exact claims of both kinds of token: names and types, none more and none fewer.
 import t, { type Test } from 'tap';
 import { createDatabase, type TestDatabase } from '../support/database.ts';
 import { newAccount } from '../support/fixtures/accounts.ts';
@@ -61,14 +60,14 @@ t.test('an access token has exactly the header and the claims of the contract', 
   t.notOk(account.accessToken.includes(Buffer.from(account.email).toString('base64url')), 'nothing personal but ids');
 });
 
-t.test('auth_time stays at the sign-in; jti is another one each time', async (t) => {
+t.test('auth_time is always the sign-in; jti is new each time', async (t) => {
   const { account, refreshed } = await opened(t);
   const [first, second, third] = [partsOf(account.accessToken), await refreshed(), await refreshed()];
   t.same(new Set([first, second, third].map(({ claims }) => claims.auth_time)).size, 1);
   t.equal(new Set([first, second, third].map(({ claims }) => claims.jti)).size, 3);
 });
 
-t.test('a refresh token has exactly the header and the claims of the contract, and tells nothing more', async (t) => {
+t.test('a refresh token has exactly the header and the claims of the contract, and reveals no more', async (t) => {
   const { api, account } = await opened(t, { PUBLIC_URL: 'https://auth.example.com' });
   const { header, claims } = partsOf(account.refreshToken);
   t.same(Object.keys(header).sort(), ['alg', 'kid', 'typ']);
@@ -84,7 +83,7 @@ t.test('a refresh token has exactly the header and the claims of the contract, a
   t.equal(exp - iat, 30 * 86_400);
 });
 
-t.test('a user without an organization gets no claim of one', async (t) => {
+t.test('a user without an organization gets no claim about one', async (t) => {
   const { api } = await opened(t);
   const reply = await api.post('/auth/register', {
     email: 'solo@example.com',
@@ -96,7 +95,7 @@ t.test('a user without an organization gets no claim of one', async (t) => {
   t.equal((await api.get('/me', { token: reply.body.data.accessToken })).status, 200);
 });
 
-/** Gives the member a custom role with these permissions, beside or instead of the roles held. */
+/** Gives the member a custom role with these permissions, next to or instead of their roles. */
 async function grant(
   database: TestDatabase,
   { userId, organization }: { userId: string; organization: { id: string } },
@@ -118,7 +117,7 @@ t.test('permissions are sorted, without repeats, and keep their wildcards', asyn
   t.same(claims.roles, ['one', 'two']);
 });
 
-t.test('up to 200 permissions stand in the token, past them it says only that there are more', async (t) => {
+t.test('up to 200 permissions are in the token, beyond that only a note that there are more', async (t) => {
   const { database, api, account, refreshed } = await opened(t);
   await grant(database, account, { name: 'wide', permissions: numbered(200), instead: true });
   await grant(database, account, { name: 'same', permissions: numbered(150) });
@@ -133,7 +132,7 @@ t.test('up to 200 permissions stand in the token, past them it says only that th
   for (const { token } of [full, past]) t.equal((await api.get('/me', { token })).status, 200);
 });
 
-t.test('the service takes its own largest token: 200 permissions of the greatest length', async (t) => {
+t.test('the service accepts its own largest token: 200 permissions of the greatest length', async (t) => {
   const { database, api, account, refreshed } = await opened(t);
   const permissions = Array.from({ length: 200 }, (_, i) => `r${`${i}`.padEnd(39, 'x')}:${'a'.repeat(40)}`);
   await grant(database, account, { name: 'wordy', permissions, instead: true });
@@ -142,7 +141,7 @@ t.test('the service takes its own largest token: 200 permissions of the greatest
   t.equal((await api.get('/me', { token })).status, 200);
 });
 
-t.test('what a role grants within a scope only is not in the token, nor is the role', async (t) => {
+t.test('permissions granted only in a scope are not in the token, nor is the role', async (t) => {
   const { database, account, refreshed } = await opened(t);
   await grant(database, account, { name: 'broad', permissions: ['deals:read'], instead: true });
   await grant(database, account, { name: 'narrow', permissions: ['deals:write'], scope: { projectId: 'p1' } });
@@ -151,7 +150,7 @@ t.test('what a role grants within a scope only is not in the token, nor is the r
   t.same(claims.roles, ['broad']);
 });
 
-t.test('a member without any role carries an empty list, not a missing one', async (t) => {
+t.test('a member without any role has an empty list, not a missing one', async (t) => {
   const { database, account, refreshed } = await opened(t);
   await database.query('DELETE FROM role_assignments WHERE user_id = $1', [account.userId]);
   const { claims } = await refreshed();

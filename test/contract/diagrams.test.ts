@@ -1,5 +1,5 @@
-// The diagrams of docs/diagrams/: each can be read without seeing it and is shown on a page, and a mistake in the text of
-// one is named. That the pictures are what the texts say is held with the other generated files (openapi.test.ts).
+// The diagrams of docs/diagrams/: each has a text alternative and is shown on a page, and an error in its source is
+// named. openapi.test.ts checks that the pictures match their sources.
 import { readdirSync, readFileSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
 import t from 'tap';
@@ -22,7 +22,11 @@ t.test('every picture has a text, a title and a description, and is shown on a p
       content,
       /<svg [^>]*role="img" aria-labelledby="(\S+) (\S+)">\n<title id="\S+">.+<\/title>\n<desc id="\S+">/,
     );
-    t.notMatch(content, /https?:\/\/(?!www\.w3\.org)|<script|<image|@import/, `${path} needs nothing from elsewhere`);
+    t.notMatch(
+      content,
+      /https?:\/\/(?!www\.w3\.org)|<script|<image|@import/,
+      `${path} loads nothing from another host`,
+    );
     t.match(
       text.join(''),
       new RegExp(`!\\[[^\\]]{40,}\\]\\((docs/)?${path.replace('docs/', '')}\\)`),
@@ -31,7 +35,7 @@ t.test('every picture has a text, a title and a description, and is shown on a p
   }
 });
 
-t.test('a sequence is drawn from left to right, and its text is no markup', async (t) => {
+t.test('a sequence is drawn from left to right, and its text is not markup', async (t) => {
   const sequence = readSequence(
     'participant a: A & B\nparticipant b: C\na -> b: x < y\\nand more\nb --> a: yes',
     'x.txt',
@@ -47,7 +51,7 @@ t.test('a sequence is drawn from left to right, and its text is no markup', asyn
   );
 });
 
-t.test('what is not understood is refused with its file and line', async (t) => {
+t.test('an invalid source is refused with its file and line', async (t) => {
   const wrong = {
     'a => b: no such arrow': /^x\.txt:3: not understood: a => b/,
     'a -> c: nobody': /^x\.txt:3: no participant c/,

@@ -1,4 +1,5 @@
-// The documentation as a whole: the index leads to every page, every link leads somewhere, and code says its language.
+// The documentation as a whole: the index links every page, every link has a target, and code blocks name their
+// language.
 import { existsSync, readdirSync, readFileSync } from 'node:fs';
 import { dirname, join, normalize } from 'node:path';
 import { fileURLToPath } from 'node:url';
@@ -18,7 +19,10 @@ const read = (path: string) => readFileSync(join(ROOT, path), 'utf8');
 const FENCED = /^ *```.*\n[\s\S]*?^ *```$/gm;
 const prose = (path: string) => read(path).replace(FENCED, '');
 
-/** The relative links of a page and what its pictures show. `path` is from the root, `anchor` empty where there is none. */
+/**
+ * The relative links of a page and the pictures it shows. `path` is from the root, `anchor` is empty if there is
+ * none.
+ */
 function linksOf(page: string): { text: string; path: string; anchor: string }[] {
   const links = prose(page)
     .replace(/`[^`\n]*`/g, 'code')
@@ -45,18 +49,18 @@ function anchorsOf(page: string): string[] {
 t.test('every page of docs/ is linked from the index, and the index from README.md', async (t) => {
   const listed = linksOf(INDEX).map(({ path }) => path);
   const pages = pagesIn('docs').filter((page) => page !== INDEX);
-  t.ok(pages.length > 20, 'the pages are found');
+  t.ok(pages.length > 20, 'pages are found');
   t.same(
     pages.filter((page) => !listed.includes(page)),
     [],
   );
   t.ok(
     linksOf('README.md').some(({ path }) => path === INDEX),
-    'README.md leads to the index',
+    'README.md links the index',
   );
 });
 
-t.test('every relative link leads to a file that is there, and to a heading of it', async (t) => {
+t.test('every relative link has an existing file and heading as its target', async (t) => {
   for (const page of PAGES) {
     const wrong = linksOf(page).filter(({ path, anchor }) => {
       if (!existsSync(join(ROOT, path))) return true;
@@ -70,7 +74,7 @@ t.test('every relative link leads to a file that is there, and to a heading of i
   }
 });
 
-t.test('every code block is fenced and says its language', async (t) => {
+t.test('every code block is fenced and names its language', async (t) => {
   for (const page of PAGES) {
     const fences = [...read(page).matchAll(/^ *```(.*)$/gm)].map(([, tag = '']) => tag);
     t.equal(fences.length % 2, 0, `${page}: every fence is closed`);
@@ -80,6 +84,6 @@ t.test('every code block is fenced and says its language', async (t) => {
       [],
       `${page}: languages`,
     );
-    t.notMatch(prose(page), /^\n {4}\S/m, `${page}: no block is marked by blanks alone`);
+    t.notMatch(prose(page), /^\n {4}\S/m, `${page}: no block is marked only by spaces`);
   }
 });

@@ -1,4 +1,4 @@
-// openapi.yaml is the truth: it is what the code says, and what a real walk through every operation is answered.
+// openapi.yaml is correct: it matches the code, and the answers of a real walk through every operation.
 import { readFileSync } from 'node:fs';
 import t from 'tap';
 import { parse } from 'yaml';
@@ -50,11 +50,11 @@ function responseOf(operation: Operation, status: number): Described | undefined
   return name === undefined ? response : document.components.responses[name];
 }
 
-t.test('openapi.yaml and the other generated files are what the code says', async (t) => {
+t.test('openapi.yaml and the other generated files match the code', async (t) => {
   t.same(staleFiles(), [], 'run `npm run generate` and commit what it writes');
 });
 
-t.test('every example fits its schema', async (t) => {
+t.test('every example matches its schema', async (t) => {
   const shown = operations.flatMap((operation) => Object.values(operation.requestBody?.content ?? {}));
   const examples = shown.filter(({ example }) => example !== undefined);
   t.ok(examples.length >= 5, 'register, login, refresh and the checks show one');
@@ -64,9 +64,9 @@ t.test('every example fits its schema', async (t) => {
   const [signedIn] = answers.filter(({ example }) => example !== undefined);
   const example = signedIn?.example as { data: object };
   const fits = (data: object) => validator(signedIn?.schema ?? {}).safeParse({ data }).success;
-  t.ok(fits(example.data), 'an answer fits');
-  t.notOk(fits({ ...example.data, user: {} }), 'what is referred to is looked into');
-  t.notOk(fits({ ...example.data, passwordHash: 'x' }), 'more does not fit');
+  t.ok(fits(example.data), 'an answer matches');
+  t.notOk(fits({ ...example.data, user: {} }), 'references are followed');
+  t.notOk(fits({ ...example.data, passwordHash: 'x' }), 'an additional field does not match');
 });
 
 t.test('every operation answers as the document says, on a walk through all of them', async (t) => {
@@ -289,7 +289,7 @@ async function walkInvitations(call: Call, { accessToken: token, email }: Accoun
   await call('register', { ...joining, email: invited, invitationToken: joining.token, token: undefined });
 }
 
-t.test('the document says who may call what', async (t) => {
+t.test('the document says who may call each operation', async (t) => {
   const { api } = await openService(t, await createDatabase(t));
   const account = await newAccount(api);
   for (const { operationId, method, path, security } of operations) {

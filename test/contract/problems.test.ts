@@ -1,4 +1,4 @@
-// The catalogue of problems: stable names, documented, used, and the same shape wherever one is answered.
+// The catalogue of problems: stable names, documented, used, and the same format everywhere.
 import { once } from 'node:events';
 import { readFileSync } from 'node:fs';
 import { type IncomingMessage, request } from 'node:http';
@@ -16,7 +16,7 @@ import { sourcesBelow } from '../support/sources.ts';
 
 const kinds = Object.entries(PROBLEMS);
 
-t.test('a code is a snake_case name that stands for one thing', async (t) => {
+t.test('a code is a snake_case name with one meaning', async (t) => {
   t.same(
     kinds.filter(([code]) => !/^[a-z]+(_[a-z]+)*$/.test(code)),
     [],
@@ -45,7 +45,7 @@ t.test('the documentation lists every code, and the code raises every one', asyn
   );
   const sources = sourcesBelow('src', /\.ts$/).filter(({ path }) => path !== 'src/base/errors/problem.ts');
   const unused = kinds.map(([code]) => code).filter((code) => !sources.some((file) => file.code.includes(`'${code}'`)));
-  t.same(unused, [], 'no code is documented that nobody can meet');
+  t.same(unused, [], 'every documented code can occur');
 });
 
 t.test('an endpoint documents the problems of its guard and of its body', async (t) => {
@@ -78,7 +78,7 @@ function isWhole(t: Test, reply: Reply, code: keyof typeof PROBLEMS): void {
   });
 }
 
-t.test('what goes wrong is answered as a whole problem', async (t) => {
+t.test('every error is answered with a complete problem', async (t) => {
   const database = await createDatabase(t);
   const { api } = await openService(t, database, { RATE_LIMIT_ENABLED: 'true', LOGIN_FAILURES_MAX: '2' });
   const account = await newAccount(api);
@@ -132,7 +132,7 @@ t.test('what goes wrong is answered as a whole problem', async (t) => {
   t.match({ status, body }, { status: 417, body: { code: 'expectation_failed', status: 417 } });
 });
 
-/** What a request with an expectation is answered; fetch sends none. */
+/** The answer to a request with an expectation. fetch sends none. */
 async function expecting(url: string): Promise<{ status: number | undefined; body: unknown }> {
   const sent = request(`${url}/healthz`, { headers: { expect: 'a miracle' } }).end();
   const [answer] = (await once(sent, 'response')) as [IncomingMessage];

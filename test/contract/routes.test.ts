@@ -1,4 +1,4 @@
-// The doors of the service: which there are, who may pass, and how often. routes.txt holds the list for review.
+// The routes of the service: which exist, who may use them, and how often. routes.txt has the list for review.
 import { readFileSync } from 'node:fs';
 import t from 'tap';
 import { describedEndpoints, routeList } from '../../scripts/generate/endpoints.ts';
@@ -8,11 +8,11 @@ import { openService } from '../support/service.ts';
 const GOLDEN = new URL('routes.txt', import.meta.url);
 const REMEDY = 'routes.txt is the list of all doors: if the change is meant, run `npm run generate` and commit it';
 
-t.test('no route appears, goes, opens wider or changes its limit unnoticed', async (t) => {
+t.test('no route is added, removed, opened or gets another limit unnoticed', async (t) => {
   t.equal(readFileSync(GOLDEN, 'utf8'), routeList(describedEndpoints()), REMEDY);
 });
 
-t.test('the server has exactly these routes, and each of them asks for what it says', async (t) => {
+t.test('the server has exactly these routes, and each of them requires the declared access', async (t) => {
   const { app, api } = await openService(t, await createDatabase(t), { DOCS_ENABLED: 'true' });
   const endpoints = describedEndpoints();
   const mounted = app.server
@@ -20,18 +20,18 @@ t.test('the server has exactly these routes, and each of them asks for what it s
     .match(/\((?:[A-Z]+(?:, )?)+\)/g)
     ?.flatMap((methods) => methods.slice(1, -1).split(', '))
     .filter((method) => method !== 'HEAD');
-  t.equal(mounted?.length, endpoints.length, 'no route is there beside the listed ones');
+  t.equal(mounted?.length, endpoints.length, 'no route exists that is not in the list');
   for (const { method, url, access } of endpoints) {
     const door = `${method} ${url}`;
     t.ok(app.server.hasRoute({ method, url }), `${door} is there`);
     const path = url.replace(/:\w+/g, '019aa3f0-5c00-7a10-8b2f-3d6f1c2a4e01');
     const reply = await api.call(method, path, method === 'GET' || method === 'DELETE' ? undefined : {});
     if (access.kind === 'open') t.not(reply.code, 'unauthenticated', `${door} is open`);
-    else t.equal(reply.code, 'unauthenticated', `${door} asks for an access token`);
+    else t.equal(reply.code, 'unauthenticated', `${door} requires an access token`);
   }
 });
 
-t.test('operations have a name of their own', async (t) => {
+t.test('every operation has its own name', async (t) => {
   const ids = describedEndpoints().map(({ id }) => id);
   t.same(
     ids.filter((id, at) => ids.indexOf(id) !== at),

@@ -1,10 +1,10 @@
-// Where a URL is declared: its first noun leads to the folder, so that nobody has to search for it.
+// Where a URL is declared: its first noun names the folder, so that it is easy to find.
 import { existsSync } from 'node:fs';
 import t from 'tap';
 import { ROOT } from '../../scripts/generate/endpoints.ts';
 import { CHAPTERS, describeEndpoints } from '../../src/app/endpoints.ts';
 
-/** The beginning of a path, and the folder that it leads to. The longest beginning that fits counts. */
+/** The start of a path, and the folder that declares it. The longest matching start counts. */
 const FOLDERS: Readonly<Record<string, string>> = {
   '/api/v1/auth/register': 'sign-in/password',
   '/api/v1/auth/login': 'sign-in/password',
@@ -34,7 +34,7 @@ const FOLDERS: Readonly<Record<string, string>> = {
   '/docs': 'base/docs',
 };
 
-/** What one URL does by another method than the rest: inviting somebody makes no member yet. */
+/** A URL with another folder for one method: inviting a user creates no member yet. */
 const EXCEPTIONS: Readonly<Record<string, string>> = { 'POST /api/v1/users': 'directory/invitations' };
 
 function folderOf(method: string, url: string): string | undefined {
@@ -46,13 +46,13 @@ function folderOf(method: string, url: string): string | undefined {
 
 const declared = describeEndpoints(ROOT);
 
-t.test('the first noun of each URL leads to the folder that declares it', async (t) => {
+t.test('the first noun of each URL names the folder that declares it', async (t) => {
   for (const { endpoint, folder } of declared) {
     t.equal(folder, folderOf(endpoint.method, endpoint.url), `${endpoint.method} ${endpoint.url}`);
   }
 });
 
-t.test('no noun is listed that no URL begins with', async (t) => {
+t.test('every listed noun starts a URL', async (t) => {
   const unused = Object.keys(FOLDERS).filter(
     (start) => !declared.some(({ endpoint }) => endpoint.url.startsWith(start)),
   );
@@ -64,13 +64,13 @@ t.test('no noun is listed that no URL begins with', async (t) => {
   );
 });
 
-t.test('each folder of the table of contents is there once, with a routes.ts', async (t) => {
+t.test('each folder of the table of contents exists once, with a routes.ts', async (t) => {
   const folders = CHAPTERS.map(({ folder }) => folder);
   t.equal(new Set(folders).size, folders.length);
   for (const folder of folders) t.ok(existsSync(`${ROOT}/src/${folder}/routes.ts`), folder);
 });
 
-t.test('what the table of contents says of its URLs is compared with what the routes declare', async (t) => {
+t.test('the URLs in the table of contents equal those that the routes declare', async (t) => {
   const health = CHAPTERS.filter(({ folder }) => folder === 'base/health');
   const checked = (urls: readonly string[]) => () =>
     describeEndpoints(

@@ -1,4 +1,5 @@
-// The version of the project: package.json states it, everything else reads it, is generated from it, or equals it here.
+// The version of the project: package.json has it, and everything else reads it, is generated from it, or is checked
+// here.
 import { execFileSync } from 'node:child_process';
 import { readdirSync, readFileSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
@@ -11,11 +12,11 @@ const STATING = /(^|\/)Dockerfile$|\.(md|mjs|ts|ya?ml|example)$/;
 const read = (path: string) => readFileSync(`${ROOT}/${path}`, 'utf8');
 const { version } = JSON.parse(read('package.json')) as { version: string };
 
-t.test('package.json holds a version of Semantic Versioning', async (t) => {
+t.test('package.json has a version of Semantic Versioning', async (t) => {
   t.match(version, /^\d+\.\d+\.\d+(-[0-9A-Za-z.-]+)?$/);
 });
 
-t.test('whatever states the version states that of package.json', async (t) => {
+t.test('every file with the version has that of package.json', async (t) => {
   const lock = JSON.parse(read('package-lock.json')) as { version: string; packages: Record<string, object> };
   t.equal(lock.version, version, 'package-lock.json');
   t.match(lock.packages[''], { version }, 'package-lock.json, the root package');
@@ -24,20 +25,20 @@ t.test('whatever states the version states that of package.json', async (t) => {
   t.equal(told.trim(), version, 'tenantry --version');
 });
 
-t.test('the newest release of the changelog is the version, below what is not released yet', async (t) => {
+t.test('the newest release of the changelog is the version, below the unreleased changes', async (t) => {
   const [first, newest] = [...read('CHANGELOG.md').matchAll(/^## \[(.+?)\](.*)$/gm)];
   t.equal(first?.[1], 'Unreleased');
   t.equal(newest?.[1], version);
-  t.match(newest?.[2], /^ - \d{4}-\d{2}-\d{2}$/, 'with its day');
+  t.match(newest?.[2], /^ - \d{4}-\d{2}-\d{2}$/, 'with its date');
 });
 
-t.test('no other file of the repository states the version', async (t) => {
+t.test('no other file of the repository contains the version', async (t) => {
   const stating = ['package.json', 'package-lock.json', 'openapi.yaml', 'CHANGELOG.md'];
   const folders = ['bench', 'docs', 'examples', 'keys.example', 'prisma', 'scripts', 'src', 'test'];
   const below = folders.flatMap((folder) => sourcesBelow(folder, STATING)).map(({ path }) => path);
   const entries = readdirSync(ROOT, { withFileTypes: true }).filter((entry) => entry.isFile());
   const others = [...entries.map(({ name }) => name).filter((name) => STATING.test(name)), ...below];
-  t.ok(others.length > 100, 'the files are found');
+  t.ok(others.length > 100, 'files are found');
   const pattern = new RegExp(`(?<![\\d.])${version.replaceAll('.', '\\.')}(?![\\d.]*\\d)`);
   const wrong = others.filter((path) => !stating.includes(path) && pattern.test(read(path)));
   t.same(wrong, []);

@@ -1,4 +1,4 @@
-// What a process remembers of revocations: for as long as a token can live, in any order, and without holding anybody up.
+// What a process remembers of revocations: for as long as a token can live, in any order, and without long pauses.
 import { randomUUID } from 'node:crypto';
 import t from 'tap';
 import type { RevocableToken, Revocation } from '../../src/protocol/revocation.ts';
@@ -22,7 +22,7 @@ const token = (over: Partial<RevocableToken> = {}): RevocableToken => ({
   ...over,
 });
 
-t.test('an event is remembered for its time from when it was first heard of, and then forgotten', async (t) => {
+t.test('an event is remembered for its time since it first arrived, and then forgotten', async (t) => {
   const { clock, map } = openMap();
   const [sid, sub, client_id, org] = [randomUUID(), randomUUID(), randomUUID(), randomUUID()];
   const events: Revocation[] = [
@@ -41,9 +41,9 @@ t.test('an event is remembered for its time from when it was first heard of, and
   const refused = ['session_revoked', 'token_stale', 'token_stale', 'organization_suspended'];
   t.strictSame(verdicts(), refused);
   clock.seconds += REMEMBERED;
-  for (const event of events) t.notOk(map.add(event), 'heard of before');
+  for (const event of events) t.notOk(map.add(event), 'arrived before');
   t.equal(map.forgetOld(), false);
-  t.strictSame(verdicts(), refused, 'to the last second');
+  t.strictSame(verdicts(), refused, 'until the last second');
   t.same(new Set(map.events()), new Set(events));
   clock.seconds += 2;
   t.equal(map.forgetOld(), false);
@@ -51,7 +51,7 @@ t.test('an event is remembered for its time from when it was first heard of, and
   t.strictSame([[...map.events()], map.epochOf(sub)], [[], 0]);
 });
 
-t.test('what is heard of again with more in it is remembered anew', async (t) => {
+t.test('an event that arrives again with more data is stored anew', async (t) => {
   const { clock, map } = openMap();
   const [sub, org] = [randomUUID(), randomUUID()];
   map.add({ kind: 'user', sub, epoch: 1 });
@@ -65,7 +65,7 @@ t.test('what is heard of again with more in it is remembered anew', async (t) =>
   t.ok(map.isSuspended(org));
 });
 
-t.test('the order in which events come does not matter', async (t) => {
+t.test('the order of the events makes no difference', async (t) => {
   const { map } = openMap();
   const [sub, org] = [randomUUID(), randomUUID()];
   t.ok(map.add({ kind: 'user', sub, epoch: 9 }));
@@ -82,7 +82,7 @@ t.test('the order in which events come does not matter', async (t) => {
   t.equal(map.judge(token({ issuedAt: 100 })), null);
 });
 
-t.test('very many are dropped some thousands at a time, the old ones only', async (t) => {
+t.test('expired events are dropped some thousands at a time, and only those', async (t) => {
   const { clock, map } = openMap();
   const old = Array.from({ length: 40_000 }, () => randomUUID());
   for (const sid of old) map.add({ kind: 'session', sid });
@@ -102,7 +102,7 @@ t.test('very many are dropped some thousands at a time, the old ones only', asyn
   t.ok(old.every((sid) => map.judge(token({ sessionId: sid })) === null));
 });
 
-t.test('it can be walked through while it changes: what is in it all the while is met', async (t) => {
+t.test('it can be iterated while it changes: every entry that stays is visited', async (t) => {
   const { clock, map } = openMap();
   const staying = Array.from({ length: 3_000 }, () => randomUUID());
   for (const sid of staying) map.add({ kind: 'session', sid });
@@ -116,7 +116,7 @@ t.test('it can be walked through while it changes: what is in it all the while i
   t.ok(staying.every((sid) => met.has(sid)));
 });
 
-t.test('ids of any shape have their place', async (t) => {
+t.test('ids of any form can be stored', async (t) => {
   const { map } = openMap();
   for (const sid of ['', 'x', '__proto__', 'constructor', 'ü', '\u{1f600}', 'a'.repeat(10_000)]) {
     t.equal(map.judge(token({ sessionId: sid })), null);

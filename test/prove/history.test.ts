@@ -1,4 +1,4 @@
-// The judge of a recorded history must find whatever breaks a promise about revoked tokens, and nothing else.
+// The judge of a recorded history must find every broken promise about revoked tokens, and nothing else.
 import t from 'tap';
 import {
   judgeHistory,
@@ -21,7 +21,7 @@ const good = (observer: string): Observation[] => [
 ];
 const history = [REVOKED, BYSTANDER];
 
-/** A good history in which observer a saw one token otherwise. */
+/** A valid history in which observer a saw one token differently. */
 function butFor(token: number, change: Partial<Observation>): Observation[] {
   const changed = good('a').map((each) => (each.token === token ? { ...each, ...change } : each));
   return [...changed, ...good('b')];
@@ -32,12 +32,12 @@ t.test('a history without a broken promise is good', async (t) => {
   t.same(
     judgeHistory(history, OBSERVERS, butFor(1, { lastAccepted: 160 - 1e-9, firstRefused: 161 })),
     [],
-    'at the bound',
+    'at the limit',
   );
   t.same(judgeHistory(history, OBSERVERS, butFor(1, { lastAccepted: 99, firstRefused: 105 })), [], 'before the answer');
 });
 
-t.test('every broken promise is found, with who broke it', async (t) => {
+t.test('every broken promise is found, with the observer that broke it', async (t) => {
   const table: [string, Observation[], { kind: string; token: number; by?: number }][] = [
     [
       'accepted late',
@@ -64,7 +64,7 @@ t.test('every broken promise is found, with who broke it', async (t) => {
     t.equal(found.length, 1, `${name}, and nothing else`);
   }
   const unseen = judgeHistory(history, OBSERVERS, [...good('b'), ...good('a').slice(1)]);
-  t.match(unseen, [{ kind: 'not observed', token: 1, observer: 'a' }], 'an observer that did not look');
+  t.match(unseen, [{ kind: 'not observed', token: 1, observer: 'a' }], 'an observer that did not check');
 });
 
 t.test('latencies count from the answer, and none is dropped', async (t) => {

@@ -1,6 +1,6 @@
-// Owns: which test an error belongs to that nobody caught. Stands in for async-hook-domain, by which tap follows every
-// promise of the process to know that: it costs a sixth of a test that asks a database much. Here tests run one after
-// another, so that it is the one begun last of those that have not ended.
+// Owns: to which test an uncaught error belongs. Replaces async-hook-domain, with which tap follows every promise of
+// the process: that costs a sixth of the time of a test with many queries. Here tests run one after another, so the
+// error belongs to the test that started last and has not ended.
 
 type OnError = (error: unknown, kind: string) => void;
 
@@ -8,7 +8,7 @@ type OnError = (error: unknown, kind: string) => void;
 let rootDomain: Domain | undefined;
 const running: Domain[] = [];
 
-/** What tap wants of async-hook-domain, and `begin`. */
+/** The part of async-hook-domain that tap needs, and `begin`. */
 export class Domain {
   readonly onerror: OnError;
 

@@ -1,7 +1,8 @@
-// Owns: a process that runs test files one after another, because starting Node, tap and the service costs more than most
-// files do. Each file is a sub-test of tap's root test and is named after it; the `t` that a file imports from tap is its
-// own sub-test. The file to run comes as a message; what it did follows its results on the standard output as a comment.
-// Leaves to others: which file is next, and what becomes of a process that breaks off (pool.ts).
+// Owns: a process that runs test files one after another, because starting Node, tap and the service costs more time
+// than most files. Each file is a sub-test of tap's root test and is named after it. The `t` that a file imports from
+// tap is its own sub-test. A message names the next file. A comment after the results on the standard output reports
+// what the file left open. Leaves to others: which file is next, and the failure of a process that ends early
+// (pool.ts).
 import { registerHooks } from 'node:module';
 import { resolve } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
@@ -14,7 +15,7 @@ const ROOT = fileURLToPath(new URL('../..', import.meta.url));
 const TESTS = Symbol.for('tenantry.tests');
 const OWN_TAP = 'tap-of:';
 const DOMAIN = new URL('./domain.ts', import.meta.url).href;
-/** How long what a file has left open may take to close by itself. */
+/** The time in which resources that a file has left open may close on their own. */
 const CLOSING_MS = 30_000;
 const POLL_MS = 20;
 
@@ -54,7 +55,7 @@ process.channel?.ref();
 process.send?.({ ready: true });
 
 async function runFile(file: string): Promise<void> {
-  // Without the channel a file that waits for what never comes ends this process, and is red at once.
+  // When the channel closes, a file that waits forever ends this process, and fails at once.
   process.channel?.unref();
   const begun = performance.now();
   const url = pathToFileURL(resolve(ROOT, file)).href;
@@ -77,7 +78,7 @@ async function runFile(file: string): Promise<void> {
   process.stdout.write(`${DONE}${JSON.stringify(done)}\n`);
 }
 
-/** What keeps this process alive that did not before the file ran. */
+/** The resources that keep this process alive and did not before the file ran. */
 async function leftOpen(): Promise<string[]> {
   for (const from = performance.now(); ; await sleep(POLL_MS)) {
     const left = [...tally(process.getActiveResourcesInfo())].filter(([kind, count]) => count > (idle.get(kind) ?? 0));

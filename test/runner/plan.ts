@@ -1,13 +1,13 @@
-// Owns: which test files a run has, and in which order: the longest ones first, so that none of them is waited for alone
-// in the end. How long they took comes from durations.json, which `npm test -- --record` writes. A file that is not in it
-// comes among the longest; what it says of files that are gone, or have changed, costs some idle seconds at the most.
+// Owns: which test files a run has, and their order: the longest ones first, so that no long one runs alone at the end.
+// Their durations come from durations.json, which `npm test -- --record` writes. A file that is not in it starts among
+// the longest. Outdated entries cost some idle seconds at most.
 import { existsSync, globSync, readFileSync, statSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import type { FileResult, PlannedFile } from './pool.ts';
 
 type Durations = Readonly<Record<string, number>>;
 
-/** A file says by such a line, with the reason, that it cannot share its process with others. */
+/** A file with such a line, which has the reason, needs its own process. */
 const APART = /^\/\/ Runs in a process of its own: ./m;
 
 /** All test files below `root`, or the given ones: files, folders and patterns. Raises for a name without a file. */
@@ -38,7 +38,7 @@ function readDurations(root: string): Durations {
   }
 }
 
-/** Keeps how long the files of this run took; of others, what was known of those that still exist. */
+/** Stores the durations of this run. Keeps older durations of other files that still exist. */
 export function recordDurations(root: string, results: readonly FileResult[]): void {
   const kept = Object.entries(readDurations(root)).filter(([file]) => existsSync(join(root, file)));
   const measured = results.map(({ file, seconds }) => [file, Number(seconds.toFixed(1))] as const);

@@ -1,4 +1,5 @@
-// Files that share a process: each is told by itself, and what one of them does to the process is its own failure.
+// Files that share a process: each has its own result, and the damage that a file does to the process is its own
+// failure.
 import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -9,7 +10,7 @@ import { failureOf } from './totals.ts';
 
 const GOOD = "t.test('fine', async (t) => { t.ok(true); });";
 
-/** Writes the files, each importing tap, and gives their folder. */
+/** Writes the files, each of which imports tap, and returns their folder. */
 function written(t: Test, files: Readonly<Record<string, string>>): string {
   const folder = mkdtempSync(join(tmpdir(), 'tenantry-runner-'));
   t.teardown(() => rmSync(folder, { recursive: true }));
@@ -20,7 +21,7 @@ function written(t: Test, files: Readonly<Record<string, string>>): string {
   return folder;
 }
 
-/** Runs the files one after another in as few processes as they leave whole. */
+/** Runs the files one after another in as few processes as possible. */
 async function ran(t: Test, files: Readonly<Record<string, string>>): Promise<Record<string, FileResult>> {
   const folder = written(t, files);
   const planned = Object.keys(files).map(
@@ -30,11 +31,11 @@ async function ran(t: Test, files: Readonly<Record<string, string>>): Promise<Re
   await createPool(1, { TAP_CHILD_ID: '1' }).run(planned, (result) => {
     results.set(result.file.replace(/.*\/(.*)\.test\.ts$/, '$1'), result);
   });
-  t.strictSame([...results.keys()], Object.keys(files), 'each is told, in its order');
+  t.strictSame([...results.keys()], Object.keys(files), 'each is reported, in order');
   return Object.fromEntries(results);
 }
 
-t.test('files share a process, and each has the tests that are its own', async (t) => {
+t.test('files share a process, and each has its own tests', async (t) => {
   const same = 'globalThis.shared = (globalThis.shared ?? 0) + 1;';
   const { one, two, three } = await ran(t, {
     one: `${same} ${GOOD} t.test('again', async (t) => { t.equal(globalThis.shared, 1); });`,
@@ -43,7 +44,7 @@ t.test('files share a process, and each has the tests that are its own', async (
   });
   t.match(one, { isGreen: true, pass: 2, fail: 0 });
   t.match(two, { isGreen: true, pass: 2, fail: 0 });
-  t.match(three, { isGreen: true, pass: 1, fail: 0 }, 'what a file has to close is closed before the next begins');
+  t.match(three, { isGreen: true, pass: 1, fail: 0 }, 'the teardown of a file runs before the next file starts');
 });
 
 const FAULTS: readonly [string, string, RegExp][] = [
@@ -68,7 +69,7 @@ const FAULTS: readonly [string, string, RegExp][] = [
   ],
 ];
 
-t.test('whatever a file does to its process is its own failure, and those beside it are green', async (t) => {
+t.test('damage to the process is the failure of the file that did it, and the files next to it pass', async (t) => {
   const files = FAULTS.flatMap(([, text], index) => [
     [`fault-${index}`, text],
     [`good-${index}`, GOOD],
@@ -82,27 +83,22 @@ t.test('whatever a file does to its process is its own failure, and those beside
   }
 });
 
-t.test(
-  'the longest file comes first, after those of which nothing is known; a file may ask for a process of its own',
-  async (t) => {
-    const apart = '// Runs in a process of its own: it measures memory.';
-    const folder = written(t, { slow: apart, quick: '', unknown: '' });
-    t.strictSame(
-      planFiles(folder, []).map(({ file }) => file),
-      ['test/quick.test.ts', 'test/slow.test.ts', 'test/unknown.test.ts'],
-    );
-    const took = (file: string, seconds: number): FileResult => ({
-      ...{ file, seconds, isGreen: true, pass: 1, fail: 0, skip: 0, text: '' },
-    });
-    recordDurations(folder, [took('test/quick.test.ts', 0.1), took('test/slow.test.ts', 5)]);
-    t.strictSame(planFiles(folder, []), [
-      { file: 'test/unknown.test.ts', isApart: false },
-      { file: 'test/slow.test.ts', isApart: true },
-      { file: 'test/quick.test.ts', isApart: false },
-    ]);
-    t.strictSame(planFiles(folder, ['test/quick.test.ts', 'test/q*']), [
-      { file: 'test/quick.test.ts', isApart: false },
-    ]);
-    t.throws(() => planFiles(folder, ['test/gone.test.ts']), /no test file test\/gone/);
-  },
-);
+t.test('the longest file comes first, after those of unknown length; a file may ask for its own process', async (t) => {
+  const apart = '// Runs in a process of its own: it measures memory.';
+  const folder = written(t, { slow: apart, quick: '', unknown: '' });
+  t.strictSame(
+    planFiles(folder, []).map(({ file }) => file),
+    ['test/quick.test.ts', 'test/slow.test.ts', 'test/unknown.test.ts'],
+  );
+  const took = (file: string, seconds: number): FileResult => ({
+    ...{ file, seconds, isGreen: true, pass: 1, fail: 0, skip: 0, text: '' },
+  });
+  recordDurations(folder, [took('test/quick.test.ts', 0.1), took('test/slow.test.ts', 5)]);
+  t.strictSame(planFiles(folder, []), [
+    { file: 'test/unknown.test.ts', isApart: false },
+    { file: 'test/slow.test.ts', isApart: true },
+    { file: 'test/quick.test.ts', isApart: false },
+  ]);
+  t.strictSame(planFiles(folder, ['test/quick.test.ts', 'test/q*']), [{ file: 'test/quick.test.ts', isApart: false }]);
+  t.throws(() => planFiles(folder, ['test/gone.test.ts']), /no test file test\/gone/);
+});

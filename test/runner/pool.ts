@@ -1,5 +1,5 @@
-// Owns: running test files in few processes: each process gets a file, and the next one when that is done. Whatever ends
-// or spoils a process is the failure of the file that it ran, and the files after it get a new process.
+// Owns: running test files in few processes. Each process gets a file, and the next one when that has ended. A file
+// that ends or damages its process fails, and the later files get a new process.
 import { type ChildProcess, spawn } from 'node:child_process';
 import { createInterface } from 'node:readline';
 import type { Readable } from 'node:stream';
@@ -11,26 +11,26 @@ export interface FileResult extends Omit<Done, 'residentBytes' | 'left'> {
   readonly isGreen: boolean;
   /** The results as tap writes them. */
   readonly text: string;
-  /** What no assertion tells: how the process ended, what was left open. */
+  /** Failures outside the assertions: how the process ended, what was left open. */
   readonly reason?: string;
 }
 
 export interface PlannedFile {
   readonly file: string;
-  /** True for what cannot share a process. */
+  /** True for a file that cannot share a process. */
   readonly isApart: boolean;
 }
 
 export interface Pool {
-  /** Runs the files in their order, so many at a time. `onResult` hears of each at its end. */
+  /** Runs the files in order, `jobs` at a time. Calls `onResult` at the end of each. */
   run(files: readonly PlannedFile[], onResult: (result: FileResult) => void): Promise<void>;
-  /** Ends all processes; no further file is begun. */
+  /** Ends all processes. No further file starts. */
   stop(signal: NodeJS.Signals): void;
 }
 
 const HOST = fileURLToPath(new URL('./host.ts', import.meta.url));
 const RESIDENT_BYTES_MAX = 1.5 * 1024 ** 3;
-/** Past the limit of tap, which tells more about a file that takes too long. */
+/** Longer than the limit of tap, whose report on a slow file has more details. */
 const SILENT_MS = (FILE_SECONDS_MAX + 15) * 1000;
 const END_MS = 15_000;
 const OUTPUT_MS = 1_000;

@@ -1,9 +1,9 @@
-// What the processes that run test files say to the one that gives them the files.
+// The messages between the processes that run test files and the process that distributes the files.
 
-/** The longest that a file may take. */
+/** The longest time that a file may take. */
 export const FILE_SECONDS_MAX = 300;
 
-/** Opens the comment that follows the results of a file. */
+/** The start of the comment after the results of a file. */
 export const DONE = '# done ';
 
 export interface Done {
@@ -12,7 +12,7 @@ export interface Done {
   readonly fail: number;
   readonly skip: number;
   readonly seconds: number;
-  /** Kinds of what the file has left open: a server, a timer, a process. */
+  /** The kinds of resources that the file has left open: a server, a timer, a process. */
   readonly left: readonly string[];
   readonly residentBytes: number;
 }

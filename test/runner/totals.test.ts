@@ -78,14 +78,14 @@ not ok 5 - test/red.test.ts # time=64.015ms
 };
 
 t.test(
-  'a file that breaks off without a failed assertion counts as one failure, and every other by its own',
+  'a file that ends early without a failed assertion counts as one failure, and every other by its own',
   async (t) => {
     const lineOf = (...results: FileResult[]) => totalsOf(results)?.line;
     t.equal(lineOf(GOOD), '1 passed, 0 failed');
     t.equal(lineOf(KILLED), '0 passed, 1 failed', 'killed amid its tests');
     t.equal(lineOf(GOOD, KILLED, GOOD, KILLED), '2 passed, 2 failed', 'two of them');
     t.equal(lineOf(THREW, KILLED, RED), '1 passed, 4 failed', 'all of them');
-    t.equal(lineOf(GOOD, { ...GOOD, isGreen: false }), '2 passed, 1 failed', 'one that is red for another reason');
+    t.equal(lineOf(GOOD, { ...GOOD, isGreen: false }), '2 passed, 1 failed', 'one that failed for another reason');
     t.equal(lineOf({ ...GOOD, skip: 1 }), '1 passed, 0 failed, 1 skipped');
     t.strictSame(
       [[GOOD], [GOOD, KILLED], [RED]].map((results) => totalsOf(results)?.isGreen),
@@ -94,7 +94,7 @@ t.test(
   },
 );
 
-t.test('each red file is named with its first failure, the innermost one', async (t) => {
+t.test('each failed file is named with its first failure, the innermost one', async (t) => {
   t.strictSame(totalsOf([GOOD, KILLED, RED, THREW])?.reasons, [
     'red: test/killed.test.ts: its process ended by SIGKILL, amid its tests',
     'red: test/red.test.ts\n            not ok 1 - should be equal\n              ---\n              compare: ===',

@@ -1,5 +1,5 @@
-// Owns: what a whole run says in the end, from the results of its files. Whatever has a red file has a failure here, also
-// a file that broke off without a failed assertion.
+// Owns: the totals of a whole run, from the results of its files. A run with a red file has a failure, also when
+// the file ended early without a failed assertion.
 import type { FileResult } from './pool.ts';
 
 export interface Totals {
@@ -12,7 +12,7 @@ export interface Totals {
 
 const REASON_LINES_MAX = 40;
 
-/** The totals of a run; undefined when nothing ran to its end. */
+/** The totals of a run. Undefined when no file ran to its end. */
 export function totalsOf(results: readonly FileResult[]): Totals | undefined {
   const sum = (count: (result: FileResult) => number) => results.reduce((total, result) => total + count(result), 0);
   const passed = sum(({ pass }) => pass);
@@ -24,15 +24,15 @@ export function totalsOf(results: readonly FileResult[]): Totals | undefined {
   return { line, isGreen: failed === 0, reasons };
 }
 
-/** A red file with its first failure, or with all of them, each with what tap says about it. */
+/** A red file with its first failure or all of them, each with tap's diagnosis. */
 export function failureOf({ file, text, reason }: FileResult, linesMax = Number.POSITIVE_INFINITY): string {
   const all = failuresIn(text).map((lines) => lines.slice(0, linesMax).join('\n'));
   const failures = linesMax === Number.POSITIVE_INFINITY ? all : all.slice(0, 1);
   return [`red: ${file}${reason === undefined ? '' : `: ${reason}`}`, ...failures].join('\n').trimEnd();
 }
 
-// A test point that failed, up to the end of its diagnosis. Of what nests, only the innermost: it stands first, and those
-// around it have no failure between it and themselves but deeper ones.
+// A failed test point, up to the end of its diagnosis. Of nested failures only the innermost counts: tap prints it
+// first, and the outer ones repeat it.
 function failuresIn(text: string): string[][] {
   const lines = text.split('\n');
   const failures: string[][] = [];

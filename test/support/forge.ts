@@ -1,5 +1,4 @@
-// Takes tokens apart and makes others from the parts, with the service's own private keys or with foreign ones.
-// What such a token must meet is up to the tests.
+// Decodes tokens and signs changed ones, with the service's own private keys or with other keys.
 import { createPrivateKey, type KeyObject, sign } from 'node:crypto';
 import { readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
@@ -11,7 +10,7 @@ export interface Parts {
   readonly claims: Members;
 }
 
-/** The decoded header and claims of a compact token; its signature is not looked at. */
+/** The decoded header and claims of a compact token; its signature is not checked. */
 export function partsOf(token: string): Parts {
   const [header = '', claims = ''] = token.split('.').map((part) => Buffer.from(part, 'base64url').toString('utf8'));
   return { header: JSON.parse(header) as Members, claims: JSON.parse(claims) as Members };
@@ -27,7 +26,7 @@ export function serviceKey(keysDirectory: string, use: 'access' | 'refresh'): Ke
 
 export type Signature = (input: string) => Buffer;
 
-/** RSASSA-PKCS1-v1_5 with the given hash: RS256 unless told otherwise. */
+/** RSASSA-PKCS1-v1_5 with the given hash: RS256 by default. */
 export function rsa(key: KeyObject, hash = 'sha256'): Signature {
   return (input) => sign(hash, Buffer.from(input), key);
 }

@@ -1,4 +1,4 @@
-// Transactions that hold a row, and waiting until others wait for it: how tests make requests collide.
+// Transactions that lock a row, and waiting until others wait for it: how tests make requests collide.
 import pg from 'pg';
 import type { Test } from 'tap';
 import type { TestDatabase } from './database.ts';
@@ -33,8 +33,8 @@ export async function waiters(database: TestDatabase, count: number): Promise<vo
 }
 
 /**
- * Lets calls collide: the organization's row is locked until all of them wait for it. `beforeCommit` runs in the transaction
- * that holds the lock, just before it commits.
+ * Lets calls collide: the organization's row is locked until all of them wait for it. `beforeCommit` runs in the
+ * transaction that holds the lock, just before it commits.
  */
 export async function collide<T>(
   t: Test,

@@ -1,5 +1,5 @@
-// Sends bytes over a socket as they are, for requests that no client library would write, and reads one answer.
-// Also the shape that every refusal must have.
+// Sends bytes over a socket as they are, for requests that no client library would send, and reads one answer.
+// Also checks the form that every refusal must have.
 import { connect } from 'node:net';
 import type { Test } from 'tap';
 import { PROBLEMS, type ProblemCode } from '../../src/base/errors/problem.ts';
@@ -11,8 +11,8 @@ export interface RawReply {
 }
 
 /**
- * Writes the pieces one after the other and gives the first answer, status 0 when the connection ends without one.
- * What is left to write when the answer comes is not written.
+ * Writes the pieces one after the other and returns the first answer, or status 0 when the connection ends without one.
+ * Pieces that are not written when the answer arrives are dropped.
  */
 export function sendRaw(url: string, ...pieces: (string | Buffer)[]): Promise<RawReply> {
   const { hostname, port } = new URL(url);
@@ -70,14 +70,14 @@ function joined(rest: Buffer): Buffer {
   return Buffer.concat(parts);
 }
 
-/** The head of a request. `fields` are lines as they are sent; Host is added. */
+/** The head of a request. `fields` are lines as they are sent. Host is added. */
 export function requestHead(method: string, target: string, ...fields: string[]): string {
   return [`${method} ${target} HTTP/1.1`, 'Host: service.test', ...fields, '', ''].join('\r\n');
 }
 
 const UUID_OR_SENT = /^[A-Za-z0-9._-]{1,128}$/;
 
-/** What is wrong with a refusal as RFC 9457 and the problem table want it; [] for a good one. */
+/** Where a refusal differs from RFC 9457 and the table of problems. [] when it does not. */
 export function flawsOfProblem(reply: {
   readonly status: number;
   readonly headers: { get(name: string): string | null | undefined };
@@ -111,7 +111,7 @@ function areIssues(issues: unknown): boolean {
   return issues.every(({ path, message }) => typeof path === 'string' && typeof message === 'string' && message !== '');
 }
 
-/** Holds a refusal to its status, its code and the shape of all problems. */
+/** Asserts the status and the code of a refusal, and the form of all problems. */
 export function refused(
   t: Test,
   reply: Parameters<typeof flawsOfProblem>[0],

@@ -15,7 +15,7 @@ export async function countRows(database: TestDatabase, table: string): Promise<
   return row?.total ?? 0;
 }
 
-/** What a member holds, sorted: names of roles, with the scope where there is one. */
+/** The names of a member's roles, sorted, each with its scope where there is one. */
 export async function heldRoles(database: TestDatabase, organizationId: string, userId: string): Promise<string[]> {
   const rows = await database.query<{ name: string; scope: object }>(
     `SELECT r.name, a.scope FROM role_assignments a JOIN roles r ON r.id = a.role_id

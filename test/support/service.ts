@@ -1,4 +1,4 @@
-// The service under test: in this process with a clock that tests can move, or as a process of its own.
+// The service under test: in this process with a clock that tests can move, or as a separate process.
 import { type ChildProcess, spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { mkdtempSync, rmSync } from 'node:fs';
@@ -22,15 +22,15 @@ import { QUICK_HASH } from './quick-hash.ts';
 
 export const ROOT = fileURLToPath(new URL('../..', import.meta.url));
 
-// What compiling costs is paid by the first program alone.
+// With a shared cache, only the first program pays for compiling.
 const { PATH = '', NODE_COMPILE_CACHE } = process.env;
-/** What a program needs of our environment. */
+/** The variables that a program needs from this environment. */
 export const PROGRAM_ENVIRONMENT: Readonly<Record<string, string>> = {
   PATH,
   ...(NODE_COMPILE_CACHE === undefined ? {} : { NODE_COMPILE_CACHE }),
 };
 
-/** A clock that stands at the system's time plus what a test has added. */
+/** A clock that shows the system's time plus what a test has added. */
 export class MovableClock {
   offsetMs = 0;
   now(): Date {
@@ -62,7 +62,7 @@ function sharedKeys(): Promise<string> {
   return keys;
 }
 
-// Nothing but what a test is about should stand in its way; limits are for the tests about limits.
+// Limits are off or high, so that only the tests about limits reach them.
 const QUIET = {
   NODE_ENV: 'test',
   LOG_LEVEL: 'silent',
@@ -71,22 +71,21 @@ const QUIET = {
   ORGANIZATIONS_PER_USER_MAX: '100000',
 };
 
-/** For `openService`: passwords cost what they cost by default, where hashing is part of what a test is about. */
+/** For `openService`: hashes of passwords cost as much as by default, for tests about hashing. */
 export const FULL_HASHES = { PASSWORD_HASH_MEMORY_KIB: '19456' };
 
-// Same code and same format as the service's own, but the work of a hash is as little as argon2 knows.
+// The same code and format as the service's own, with the cheapest parameters that argon2 accepts.
 function passwordsFor(config: Config, settings: Record<string, string>): Passwords | undefined {
   if (Object.keys(settings).some((name) => name.startsWith('PASSWORD_HASH_'))) return undefined;
   return createPasswords({ ...hashingOf(config), parameters: QUICK_HASH });
 }
 
-/** Longer than anything takes on a busy machine: only where PostgreSQL does not answer do its bounds matter. */
+/** Longer than anything takes on a busy machine. Only a PostgreSQL that does not answer reaches these bounds. */
 const PATIENT = { databaseBounds: { statementMs: 100_000, acquireMs: 100_000 }, handlerTimeoutMs: 100_000 };
 
 /**
- * Opens the service in this process on a free port. `settings` are environment variables. Its hashes of passwords are
- * quick ones unless a setting is about them. It waits for PostgreSQL and for answers as long as it takes, unless the
- * bounds are `as served`.
+ * Opens the service in this process on a free port. `settings` are environment variables. Hashes of passwords are quick
+ * unless a setting is about them. The service waits long for PostgreSQL and for answers unless `bounds` is `as served`.
  */
 export async function openService(
   t: Test,
@@ -122,11 +121,11 @@ export interface ServiceProcess {
   readonly api: Api;
   readonly url: string;
   readonly lines: string[];
-  /** Sends the signal and waits for the end; gives the exit code. */
+  /** Sends the signal, waits for the end and returns the exit code. */
   end(signal: NodeJS.Signals): Promise<number | null>;
 }
 
-/** Starts src/main.ts as a process of its own on a free port; `settings` are its whole environment but for PATH. */
+/** Starts src/main.ts as a separate process on a free port. `settings` are its environment, with a few defaults. */
 export async function spawnService(t: Test, settings: Record<string, string>): Promise<ServiceProcess> {
   const keysDirectory = settings.KEYS_DIR ?? (await sharedKeys());
   const child = spawn(process.execPath, [join(ROOT, 'src', 'main.ts')], {

@@ -19,13 +19,13 @@ export function readSource(path: string): Source {
   return sourceOf(path, readFileSync(join(ROOT, path), 'utf8'));
 }
 
-/** A text as if it stood in the repository under this path. */
+/** A text as if it were in the repository under this path. */
 export function sourceOf(path: string, text: string): Source {
   const code = text.replace(/^\s*\/\/.*$/gm, '').replace(/\/\*[\s\S]*?\*\//g, '');
   return { path, text, code, lines: text.split('\n').length - 1 };
 }
 
-/** The files below a folder whose path fits, generated ones left out. */
+/** The files below a folder whose path matches, without generated ones. */
 export function sourcesBelow(folder: string, pattern: RegExp): Source[] {
   if (!existsSync(join(ROOT, folder))) return [];
   return readdirSync(join(ROOT, folder), { recursive: true, encoding: 'utf8' })
@@ -35,7 +35,7 @@ export function sourcesBelow(folder: string, pattern: RegExp): Source[] {
     .map(readSource);
 }
 
-/** Whether a path from the root is there. */
+/** Whether a path from the root exists. */
 export function isThere(path: string): boolean {
   return existsSync(join(ROOT, path));
 }

@@ -1,4 +1,4 @@
-// The database that every test's own one is copied from: migrated, with the system roles, without a user.
+// The database from which the database of each test is copied. It is migrated and has the system roles, but no user.
 import pg from 'pg';
 import { openDatabase } from '../../src/base/database/db.ts';
 import { prepareDatabase } from '../../src/base/database/open.ts';

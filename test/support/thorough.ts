@@ -1,14 +1,14 @@
-// How often a test repeats what depends on luck: races and generated input. A part of it by default, all of it with
-// TEST_THOROUGH=1, which the check of every change sets. No proof and no assertion depends on it.
+// How often a test repeats a race or tries generated input: fewer times by default, all times with TEST_THOROUGH=1,
+// which the check of every change sets. No assertion depends on it.
 
-export const isThorough = process.env.TEST_THOROUGH === '1';
+const isThorough = process.env.TEST_THOROUGH === '1';
 
-/** How many rounds of a race to run, of so many in a thorough run. */
+/** The number of rounds of a race. A thorough run has `thorough` rounds. */
 export function rounds(thorough: number): number {
   return isThorough ? thorough : Math.ceil(thorough * 0.3);
 }
 
-/** How many generated cases to try, of so many in a thorough run. */
+/** The number of generated cases. A thorough run has `thorough` cases. */
 export function cases(thorough: number): number {
   return isThorough ? thorough : Math.ceil(thorough / 4);
 }

@@ -1,12 +1,12 @@
-// Waiting for what comes about by itself.
+// Waiting for a condition.
 import { setTimeout as delay } from 'node:timers/promises';
 
 const POLL_MILLISECONDS = 5;
 
-/** Longer than anything takes on a machine that is busy, and shorter than the time limit of a file. */
+/** Longer than anything takes on a busy machine, and shorter than the time limit of a test file. */
 const PATIENCE_MILLISECONDS = 120_000;
 
-/** Resolves once the condition holds. Raises when it has not for two minutes, and says what was waited for. */
+/** Resolves once the condition is true. Raises an error that names the condition after two minutes. */
 export async function until(condition: () => boolean | Promise<boolean>): Promise<void> {
   const end = performance.now() + PATIENCE_MILLISECONDS;
   while (!(await condition())) {
@@ -15,7 +15,7 @@ export async function until(condition: () => boolean | Promise<boolean>): Promis
   }
 }
 
-/** Whether the condition comes to hold within a moment. Only for what is tried again when it does not. */
+/** Whether the condition becomes true within `milliseconds`. Only for callers that try again when it does not. */
 export async function soon(condition: () => boolean | Promise<boolean>, milliseconds = 2_000): Promise<boolean> {
   const end = performance.now() + milliseconds;
   while (!(await condition())) {

@@ -1,8 +1,8 @@
-// The doors that the tenant fuzz knocks at, each with what the model says of a good answer.
+// The routes of the tenant fuzz, each with the model's expectation of a successful answer.
 import { randomUUID } from 'node:crypto';
 import { type Acting, type Bearer, type Model, membersOf, type Refused, says } from './model.ts';
 
-/** What a good answer must say; a problem is told by its status and code alone. */
+/** The content of a successful answer. A problem is described by its status and code alone. */
 export interface Good {
   readonly status: number;
   readonly says: (body: { data: never }) => boolean;
@@ -12,7 +12,7 @@ export interface Door {
   readonly method: string;
   readonly path: string;
   readonly body?: unknown;
-  /** The permission of the door; null for a door of everybody who is signed in; '' for every member. */
+  /** The permission of the route. null for a route of every signed-in user; '' for every member. */
   readonly needs: string | null;
   readonly alsoSuspended?: boolean;
   readonly good: (model: Model, acting: Acting, bearer: Bearer) => Good | Refused;
@@ -31,7 +31,7 @@ function idsOf(body: { data: never }, key = 'id'): string {
     .join();
 }
 
-/** The doors at which ids and organizations meet, knocked at with an id that may be anybody's. */
+/** The routes with ids and organizations. The fuzz calls them with ids that may belong to anybody. */
 export function makeDoor(model: Model, people: readonly { userId: string }[], below: (n: number) => number): Door {
   const userId = below(20) === 0 ? randomUUID() : (people[below(people.length)]?.userId ?? '');
   const role = model.roles[below(model.roles.length)];
@@ -119,7 +119,7 @@ export function makeDoor(model: Model, people: readonly { userId: string }[], be
       needs: 'sessions:read',
       good: (_, acting) => aboutMember(acting, { status: 200, says: () => true }),
     }),
-    // Writes, at ids that are not the organization's own: where they are, another door is taken.
+    // Writes, with ids that are not the organization's own. For its own ids the fuzz calls another route.
     () => ({
       method: 'PATCH',
       path: `/users/${userId}`,

@@ -1,4 +1,4 @@
-// Thousands of requests made up of user, token, tenant headers and ids at random are answered as a small model says.
+// Thousands of requests with random user, token, tenant headers and ids get the answers of a small model.
 import { randomUUID } from 'node:crypto';
 import { Agent, request } from 'node:http';
 import t from 'tap';
@@ -19,7 +19,7 @@ function makeHeader(model: Model, below: (n: number) => number): string | null {
   return choices[below(choices.length)] ?? (below(10) === 0 ? randomUUID() : null);
 }
 
-/** What the model says to a request; null where the request would write, which this fuzz does not do. */
+/** The model's answer to a request. null if the request would write, which this fuzz does not do. */
 function expectedOf(
   model: Model,
   bearer: Bearer | null,
@@ -72,7 +72,7 @@ function agrees(expected: Good | Refused, answer: Answer): boolean {
   return isRefused(expected) ? answer.body.code === expected.code : expected.says(answer.body);
 }
 
-t.test(`the service answers ${REQUESTS} requests as the model does (seed ${seed})`, async (t) => {
+t.test(`the service answers ${REQUESTS} requests like the model (seed ${seed})`, async (t) => {
   const database = await createDatabase(t);
   // Few connections, so that each of them serves every organization in turn.
   const service = await openService(t, database, { DATABASE_POOL_SIZE: '3' });

@@ -1,5 +1,5 @@
-// A small model of who may see what: told in plain words of organizations, members and roles, and knowing nothing of
-// how the service finds out. fuzz.test.ts holds the service against it.
+// A small model of who may see what: organizations, members and roles in plain code, independent of the service.
+// fuzz.test.ts compares the service with it.
 import type { Person, SeededOrganization } from '../support/fixtures/people.ts';
 
 export interface ModelRole {
@@ -25,7 +25,7 @@ export interface Model {
   readonly invitations: ReadonlyMap<string, SeededOrganization>;
 }
 
-/** Whose token goes along, for which organization it was issued, and whether it has become stale since. */
+/** The user of the token, the organization it was issued for, and whether it is stale by now. */
 export interface Bearer {
   readonly person: Person;
   readonly organization: SeededOrganization | null;
@@ -55,7 +55,7 @@ function membershipOf(model: Model, person: Person, organization: SeededOrganiza
   return model.memberships.find((m) => m.person === person && m.organization === organization);
 }
 
-/** For which organization a request acts, by the rules of tenant resolution, or why it is refused. */
+/** The organization of a request by the rules of tenant resolution, or the reason for the refusal. */
 export function resolveTenant(
   model: Model,
   bearer: Bearer | null,
@@ -70,7 +70,7 @@ export function resolveTenant(
   const isId = (name: string) => name.length === 36;
   const names = (organization: SeededOrganization, name: string) =>
     name === organization.id || name === organization.slug;
-  // A token's own organization comes first: one that is suspended lets nothing through, whatever the headers say.
+  // A token's own organization comes first: a suspended one refuses everything, whatever the headers contain.
   if (bearer.organization !== null && model.suspended.has(bearer.organization) && !alsoSuspended) {
     return refuse(401, 'organization_suspended');
   }
@@ -98,7 +98,7 @@ function acting(model: Model, person: Person, organization: SeededOrganization):
   return { organization, permissions: roles.flatMap(({ permissions }) => permissions) };
 }
 
-/** Whether a list of permissions says yes, in the slowest and plainest way. */
+/** Whether a list of permissions allows it, in the slowest and simplest way. */
 export function says(permissions: readonly string[], wanted: string): boolean {
   const [resource, action] = wanted.split(':');
   return permissions.some((held) => {

@@ -1,4 +1,4 @@
-// What the documentation names is there: links, paths in backticks, npm scripts; for the map of src/ its files as well.
+// Everything the documentation names exists: links, paths in backticks, npm scripts, and the files in the map of src/.
 import { dirname, join } from 'node:path';
 import type { Source } from '../support/sources.ts';
 import { ownSources, type Repository, type Rule } from './repository.ts';
@@ -21,7 +21,7 @@ function isPath(word: string, { top }: Repository): boolean {
   return /^[\w.-]+\/[^*<]*$/.test(word) && top.includes(word.split('/')[0] ?? '');
 }
 
-// The map names files and folders as they are seen from src/, or by the end of their path.
+// The map names files and folders relative to src/, or by the end of their path.
 function placesOf({ path, text }: Source, repository: Repository): string[] {
   if (path !== MAP) return [];
   const isIn = (word: string) =>

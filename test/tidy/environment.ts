@@ -1,5 +1,5 @@
-// What a program takes from its surroundings comes in at named files, so that tests can give it another clock or
-// environment: the rules of time, chance, environment and output.
+// The inputs of a program come in at named files, so that tests can pass another clock or environment: the rules of
+// time, randomness, environment and output.
 import { ownSources, type Rule } from './repository.ts';
 import { codeOf } from './syntax.ts';
 

@@ -1,14 +1,14 @@
-// Who imports what in src/, and where a file stands: its wing and the folder in it.
+// Who imports what in src/, and where a file is: its wing and the folder in it.
 import { dirname, join, relative } from 'node:path';
 import type { Source } from '../support/sources.ts';
 import { kept, ownSources, type Repository } from './repository.ts';
 import { syntaxOf } from './syntax.ts';
 
 export interface Edge {
-  /** From src/, as is `to` where it is a file of src/. */
+  /** Relative to src/, and so is `to` if it is a file of src/. */
   readonly file: string;
   readonly to: string;
-  /** As it is written. */
+  /** As written. */
   readonly specifier: string;
   readonly isPassedOn: boolean;
   readonly names: readonly string[];
@@ -46,12 +46,12 @@ function namesIn(clause: string): string[] {
     .filter((name) => name !== '');
 }
 
-/** The wing of a path from src/: its first folder, or the name of a file that stands in src/ itself. */
+/** The wing of a path from src/: its first folder, or the name of a file directly in src/. */
 export function wingOf(path: string): string {
   return (path.split('/')[0] ?? '').replace(/\.ts$/, '');
 }
 
-/** The folder in its wing of a path from src/; empty for a file that stands in the wing itself. */
+/** The folder in its wing of a path from src/. Empty for a file directly in the wing. */
 export function folderOf(path: string): string {
   return path.split('/').slice(1, -1)[0] ?? '';
 }

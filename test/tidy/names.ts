@@ -1,4 +1,4 @@
-// Names of files, and what every file must and must not say: its first comment, no test held back.
+// Names of files, and what every file must and must not contain: its first comment, no skipped test.
 import { basename, dirname } from 'node:path';
 import { ownSources, type Rule } from './repository.ts';
 import { holdsTests } from './syntax.ts';

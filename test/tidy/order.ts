@@ -3,7 +3,8 @@ import { dirname, relative } from 'node:path';
 import { type Edge, edgesOf, folderOf, shown, wingOf } from './imports.ts';
 import { ownSources, type Rule } from './repository.ts';
 
-// A wing imports from those before it, a folder from those before it in its wing. A wing without a list has no order inside.
+// A wing imports from those before it, a folder from those before it in its wing. A wing without a list has no inner
+// order.
 const WINGS: Readonly<Record<string, readonly string[]>> = {
   protocol: [],
   base: 'errors platform loops config database revoking embedded mail events outbox http docs health'.split(' '),
@@ -17,7 +18,7 @@ const WINGS: Readonly<Record<string, readonly string[]>> = {
   main: [],
 };
 const ORDER = Object.keys(WINGS);
-// What is published for other services knows nothing of this one. Of src/, only the command line knows it.
+// What is published for other services imports nothing of this one. In src/, only the command line imports it.
 const ALONE: Readonly<Record<string, RegExp>> = {
   verifier: /^(verifier|protocol)\/|^node:/,
   sidecar: /^(sidecar|verifier|protocol)\/|^node:|^(ws|pino)$/,
@@ -40,7 +41,7 @@ function isAgainstOrder({ file, to }: Edge): boolean {
   return folders.indexOf(folderOf(to)) > folders.indexOf(folderOf(file));
 }
 
-// The shortest way: ./ in the folder, ../ in the wing, ../../ into another.
+// The shortest path: ./ in the folder, ../ in the wing, ../../ into another.
 function isDetour({ file, to, specifier }: Edge): boolean {
   const shortest = relative(dirname(file), to);
   return specifier !== (shortest.startsWith('.') ? shortest : `./${shortest}`);

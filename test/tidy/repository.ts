@@ -1,5 +1,5 @@
-// The repository as the house rules see it: files by their path, and the npm scripts. A test may put one more file, or
-// another text, into a copy of it, so that a rule can be seen to report exactly that.
+// The repository as the rules see it: files by their path, and the npm scripts. A test may add a file to a copy, or
+// replace one, and check that a rule reports exactly that.
 import { readdirSync } from 'node:fs';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
@@ -17,19 +17,19 @@ export interface Repository {
   readonly schema: Source;
   /** The npm scripts by name. */
   readonly scripts: Readonly<Record<string, string>>;
-  /** The names of files and folders that stand in the root. */
+  /** The names of files and folders in the root. */
   readonly top: readonly string[];
-  /** Whether a path from the root is there. */
+  /** Whether a path from the root exists. */
   has(path: string): boolean;
 }
 
-/** A rule, and what breaks it: one line a violation, with the path first. */
+/** A rule, and what breaks it: one line for each violation, with the path first. */
 export interface Rule {
   readonly name: string;
   find(repository: Repository): readonly string[];
 }
 
-/** The repository as it lies on the disk. */
+/** The repository on the disk. */
 export function readRepository(): Repository {
   const { scripts } = JSON.parse(readSource('package.json').text) as { scripts: Record<string, string> };
   return {
@@ -45,7 +45,7 @@ export function readRepository(): Repository {
   };
 }
 
-/** The same repository with one file added or put in the place of the one that has its path. */
+/** The same repository with one file added or replaced. */
 export function withFile(repository: Repository, path: string, text: string): Repository {
   const file = sourceOf(path, text);
   const among = (files: readonly Source[]) => [...files.filter((one) => one.path !== path), file];
@@ -59,7 +59,7 @@ export function ownSources({ sources }: Repository): readonly Source[] {
   return sources.filter(({ path }) => path.startsWith('src/'));
 }
 
-/** A function of a file whose result is kept: the same file is asked about by many rules. */
+/** A function of a file whose result is cached: many rules read the same file. */
 export function kept<Result>(work: (source: Source) => Result): (source: Source) => Result {
   const results = new WeakMap<Source, Result>();
   return (source) => {

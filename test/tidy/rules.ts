@@ -1,4 +1,4 @@
-// All the house rules, in the order in which they are reported.
+// All project rules, in the order in which they are reported.
 import { documentRules } from './documents.ts';
 import { edgeRules } from './edges.ts';
 import { environmentRules } from './environment.ts';

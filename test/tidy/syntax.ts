@@ -1,5 +1,5 @@
-// What a file says as a program: its code without types and comments, its functions, and what it exports.
-// Node strips the types as it does to run the file, and leaves every character at its place.
+// A file as a program: its code without types and comments, its functions, and its exports. Node strips the types as it
+// does to run the file, and keeps every character at its position.
 import { stripTypeScriptTypes } from 'node:module';
 import { type Comment, type Program, parse } from 'acorn';
 import type { Source } from '../support/sources.ts';
@@ -12,11 +12,11 @@ export interface Func {
 }
 
 interface Syntax {
-  /** Missing where the syntax is not JavaScript's: decorators, or a mistake. */
+  /** Missing if the syntax is not JavaScript's: decorators, or an error. */
   readonly program: Program | undefined;
-  /** What runs: no types, no comments. */
+  /** The code that runs: no types, no comments. */
   readonly code: string;
-  /** With types, without comments, for what is told by types as well: imports. */
+  /** With types, without comments, for rules about types as well: imports. */
   readonly typed: string;
 }
 
@@ -90,7 +90,7 @@ function titleOf(node: Node): string | undefined {
 
 const HOLDS = new Set(['only', 'skip', 'todo']);
 
-/** Whether a file calls t.skip and its like, or gives a test such an option. */
+/** Whether a file calls t.skip or similar, or passes such an option to a test. */
 export const holdsTests = kept((source: Source): boolean => {
   let isHolding = false;
   visit(syntaxOf(source).program, '', ({ type, callee, arguments: given = [] }) => {

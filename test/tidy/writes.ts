@@ -1,5 +1,5 @@
-// Who writes what: a table has one owner, the folder whose store inserts its rows, and a store's writers are for its
-// own folder. Each exception has its reason.
+// Who writes what: a table has one owner, the folder whose store inserts its rows, and only that folder uses a store's
+// writers. Each exception has its reason.
 import { dirname, relative } from 'node:path';
 import type { Source } from '../support/sources.ts';
 import { STORE } from './edges.ts';
@@ -7,20 +7,20 @@ import { edgesOf, placeOf } from './imports.ts';
 import { kept, ownSources, type Repository, type Rule } from './repository.ts';
 import { codeOf, exportsOf } from './syntax.ts';
 
-/** A file or folder of src/, what it writes that belongs to another, and why. */
+/** A file or folder of src/, what it writes that belongs to another folder, and why. */
 interface Exception {
   readonly at: string;
   readonly writes: readonly string[];
   readonly reason: string;
 }
 
-// Tables whose rows are inserted by several folders. The owner of any other is the one folder that inserts into it.
+// Tables whose rows several folders insert. The owner of any other is the one folder that inserts into it.
 const OWNERS: Readonly<Record<string, string>> = {
   events: 'base/events',
   revocations: 'credentials/revocations',
   roles: 'directory/roles',
 };
-// Every change writes its event and its revocation in the statement that makes it, so that none is lost.
+// Every change writes its event and its revocation in its own statement, so that none is lost.
 const WITH_EVERY_CHANGE = ['events', 'revocations'];
 
 const FOREIGN_TABLES: readonly Exception[] = [
@@ -46,8 +46,8 @@ const FOREIGN_TABLES: readonly Exception[] = [
   },
 ];
 
-// Writers that are there for all. Whoever changes what people may do raises their epochs in the same transaction, and
-// whoever ends sessions builds the statement of it from these parts.
+// Writers that every folder may use. A change of a user's rights raises their epoch in the same transaction, and a
+// statement that ends sessions is built from these parts.
 const FOR_ALL: readonly string[] = ['raiseEpochs', 'endSessionsSql', 'endSessionsStatement', 'runEndSessions'];
 
 const FOREIGN_WRITERS: readonly Exception[] = [

@@ -1,5 +1,5 @@
-// A service behind a real nginx, with the very file that the documentation shows: examples/proxies/nginx.conf. Only its
-// addresses are other ones.
+// A service behind a real nginx with the documented configuration, examples/proxies/nginx.conf. Only the addresses
+// differ.
 import { once } from 'node:events';
 import { readFileSync } from 'node:fs';
 import { createServer, type IncomingHttpHeaders } from 'node:http';
@@ -11,7 +11,7 @@ import { type RawReply, requestHead, sendRaw } from '../support/raw.ts';
 import { type Nginx, startNginx } from '../support/servers/nginx.ts';
 import { ROOT } from '../support/service.ts';
 
-/** What the service says that it was asked. */
+/** The request as the service received it. */
 export interface Seen {
   readonly method: string;
   readonly url: string;
@@ -19,7 +19,7 @@ export interface Seen {
   readonly bytes: number;
 }
 
-/** A service that answers what it was asked, and sends back what its sockets say. */
+/** A service that answers with the request it received, and sends back what it receives on its sockets. */
 async function echo(t: Test): Promise<number> {
   const server = createServer({ maxHeaderSize: 256 * 1024 }, async (request, response) => {
     let bytes = 0;
@@ -42,10 +42,10 @@ async function echo(t: Test): Promise<number> {
   return (server.address() as AddressInfo).port;
 }
 
-/** The file. */
+/** The configuration as the documentation shows it. */
 export const SHIPPED = readFileSync(join(ROOT, 'examples/proxies/nginx.conf'), 'utf8');
 
-/** The shipped file with other addresses in the place of its own. */
+/** The documented configuration with the addresses replaced. */
 function configuration(tenantry: number, service: number, shipped = SHIPPED): string {
   const addresses = [
     ['server 127.0.0.1:3000;', `server 127.0.0.1:${tenantry};`],
@@ -68,7 +68,7 @@ export interface Proxied {
   raw(method: string, target: string, ...fields: string[]): Promise<RawReply>;
 }
 
-/** Starts a service, and nginx in front of it that asks this Tenantry. */
+/** Starts a service, and nginx in front of it that sends its checks to this Tenantry. */
 export async function openProxied(t: Test, tenantryUrl: string, shipped?: string): Promise<Proxied> {
   const port = await echo(t);
   const nginx = await startNginx(t, configuration(Number(new URL(tenantryUrl).port), port, shipped));

@@ -1,4 +1,4 @@
-// Permission checks: may this member of the caller's organization do that?
+// Permission checks: whether a member of the caller's organization may do something.
 import { invalid, problem } from '../../base/errors/problem.ts';
 import type { Scope } from '../../directory/rights/scope.ts';
 import type { OrganizationPrincipal } from '../../protocol/caller.ts';
@@ -10,7 +10,7 @@ export interface CheckDeps {
 }
 
 export interface Question {
-  /** Left out: the caller, who then has to be a user. */
+  /** Left out: the caller, who must be a user then. */
   readonly userId?: string | undefined;
   readonly resource: string;
   readonly action: string;
@@ -23,9 +23,9 @@ export type Answer = Omit<Decision, 'explanation'> & Partial<Pick<Decision, 'exp
 const OTHERS = 'users:read';
 
 /**
- * Answers questions about members of the caller's organization, in their order and all of one moment. About oneself
- * nothing is needed, and a service client may ask about everybody; raises permission_denied when a question is about
- * somebody else and the user who asks lacks users:read, validation_failed when a client asks about itself.
+ * Answers questions about members of the caller's organization, in their order and for one moment. Questions about the
+ * caller need no permission, and a service client may ask about every member. Raises permission_denied when a user asks
+ * about somebody else without users:read, validation_failed when a client names no user.
  */
 export async function checkAll(
   deps: CheckDeps,
@@ -41,7 +41,7 @@ export async function checkAll(
   if (caller.kind === 'user' && others && !(await deps.access.holds(caller, OTHERS))) {
     throw problem('permission_denied', { detail: `Asking about another user needs ${OTHERS} in this organization.` });
   }
-  // The epoch tells when a decision may change, not when a role is renamed: who asks why is told what is there now.
+  // An epoch rises when a decision may change. An explanation may change without that, so it needs a fresh read.
   const fresh = asked.some(({ explain }) => explain);
   const userIds = asked.map(({ userId }) => userId);
   const grants = await deps.access.grants(caller.organizationId, userIds, { fresh });
@@ -54,5 +54,5 @@ export async function checkAll(
 
 function ownIdOf(caller: OrganizationPrincipal, path: string): string {
   if (caller.kind === 'user') return caller.id;
-  throw invalid(path, 'is required: a service client is no member, and asks about one');
+  throw invalid(path, 'is required: a service client is not a member, so it must name one');
 }

@@ -1,4 +1,4 @@
-// The decision of one question, and why it is so. Pure: what a member holds was read before.
+// The decision of one question, with its reason. Pure: the member's grants were read before.
 import type { Scope } from '../../directory/rights/scope.ts';
 import { coveringPatterns } from '../../protocol/permission.ts';
 import type { Assignment, MemberGrants } from './member-grants.ts';
@@ -27,7 +27,7 @@ interface RoleName {
 
 export type Explanation =
   | {
-      /** The held pattern that covers what was asked for. */
+      /** The member's permission pattern that includes the requested permission. */
       readonly permission: string;
       readonly role: RoleName;
       readonly assignmentId: string;
@@ -36,7 +36,7 @@ export type Explanation =
   | {
       readonly missing: string;
       readonly heldRoles: readonly string[];
-      /** The assignments that hold the permission and do not grant it here or now. */
+      /** The assignments that contain the permission but do not grant it in this scope or at this moment. */
       readonly wouldGrant: readonly { readonly role: RoleName; readonly scope: Scope }[];
     };
 
@@ -46,7 +46,7 @@ export interface Decision {
   readonly explanation: Explanation;
 }
 
-/** Decides for somebody who holds this, or, without grants, for somebody who is no member. */
+/** Decides for a member with these grants. Undefined grants mean that the user is not a member. */
 export function decide(grants: MemberGrants | undefined, wanted: Wanted): Decision {
   const holding = (grants?.assignments ?? []).flatMap((assignment) => {
     const pattern = heldPattern(assignment, wanted.permission);
@@ -81,7 +81,7 @@ function heldPattern({ role }: Assignment, permission: string): string | undefin
   return coveringPatterns(permission).find((pattern) => role.permissions.has(pattern));
 }
 
-/** Whether what is asked about has equal values, of the same type, for all keys of the assignment. */
+/** Whether the requested scope has equal values, of the same type, for all keys of the assignment. */
 function isWithin(asked: Scope, assigned: Scope): boolean {
   return Object.entries(assigned).every(([key, value]) => Object.hasOwn(asked, key) && asked[key] === value);
 }

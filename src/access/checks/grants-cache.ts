@@ -1,10 +1,10 @@
-// Remembers what members hold, bounded in members and in permissions. Whether an entry is still true is judged by
-// whoever looks it up.
+// A cache of members' grants, limited in members and in permissions. Its user, membership-access.ts, decides whether an
+// entry is still true.
 import type { MemberGrants } from './member-grants.ts';
 
 export interface CachedGrants {
   readonly grants: MemberGrants;
-  /** When the reading began, on the clock that never steps. */
+  /** When the query began, by the monotonic clock. */
   readonly readAtMs: number;
 }
 
@@ -18,7 +18,7 @@ export interface GrantsCache {
 
 export interface GrantsCacheLimits {
   readonly membersMax: number;
-  /** Of all entries together: roles differ in size by a factor of a thousand. */
+  /** For all entries together, because roles differ in size by a factor of a thousand. */
   readonly permissionsMax: number;
 }
 
@@ -31,7 +31,7 @@ function permissionsOf({ grants }: CachedGrants): number {
   return grants.assignments.reduce((total, { role }) => total + role.permissions.size, 0);
 }
 
-/** The entries that were used least recently make room. */
+/** Evicts the least recently used entries when a limit is passed. */
 export function createGrantsCache(limits: GrantsCacheLimits): GrantsCache {
   const entries = new Map<string, CachedGrants>(); // a Map keeps the order of insertion
   let permissions = 0;
@@ -54,7 +54,7 @@ export function createGrantsCache(limits: GrantsCacheLimits): GrantsCache {
     },
     set(entry) {
       const key = keyOf(entry.grants.organizationId, entry.grants.userId);
-      // Of two readings the later one may end first; what it found is not undone.
+      // Of two queries the later one may end first. The older result must not replace it.
       if ((entries.get(key)?.grants.epoch ?? 0) > entry.grants.epoch) return;
       drop(key);
       entries.set(key, entry);

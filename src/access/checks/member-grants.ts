@@ -1,5 +1,5 @@
-// What a member holds in an organization: the facts that every check is decided by. Pure; reading them is
-// membership-access.ts's matter.
+// A member's grants: the roles, scopes and statuses by which every check is decided. Pure: membership-access.ts reads
+// them.
 import type { Scope } from '../../directory/rights/scope.ts';
 import type { MemberGrantsRow, MemberRow } from './store.ts';
 
@@ -23,13 +23,13 @@ export interface MemberGrants {
   readonly organizationActive: boolean;
   readonly userActive: boolean;
   readonly memberActive: boolean;
-  /** The user's epoch at the moment of which all this is true: a higher one says that some of it has changed. */
+  /** The user's epoch at the moment of the query. A higher epoch means that some of this may have changed. */
   readonly epoch: number;
-  /** Unscoped ones first, then by level, the highest first. */
+  /** Unscoped assignments first, then the highest level first. */
   readonly assignments: readonly Assignment[];
 }
 
-/** The grants of the members in an answer of the store, by user. Somebody who is no member has none. */
+/** The grants of the members in a row of the store, by user id. A user who is not a member has no entry. */
 export function toMemberGrants(organizationId: string, row: MemberGrantsRow | null): Map<string, MemberGrants> {
   const roles = new Map<string, HeldRole>();
   for (const { permissions, ...role } of row?.roles ?? []) {

@@ -1,6 +1,6 @@
-// What members hold, as of now: from memory while nothing says that it has changed, else from PostgreSQL. Every change of
-// what a user may do raises that user's epoch in its own transaction, and what is remembered carries the epoch of its
-// moment: so it is out of date exactly when a higher epoch is known. Deciding is left to decide.ts.
+// The present grants of members: from memory while no change is known, else from PostgreSQL. Every change of a user's
+// rights raises that user's epoch in the same transaction, and every cached entry has the epoch of its query. So an entry
+// is out of date when a higher epoch is known. decide.ts decides.
 
 import type { Database } from '../../base/database/db.ts';
 import { problem } from '../../base/errors/problem.ts';
@@ -20,28 +20,28 @@ export interface MembershipAccessDeps {
 
 export interface MembershipAccess {
   /**
-   * What those of the users hold who are members of the organization, by user: as this process knows it by now, changes
-   * of other processes up to STALE_SECONDS_MAX late; `fresh` asks PostgreSQL. Raises DatabaseUnavailable, service_busy.
+   * The grants of those users who are members of the organization, by user id. A change by another process may be unknown
+   * here for up to STALE_SECONDS_MAX. `fresh` reads PostgreSQL. Raises DatabaseUnavailable, service_busy.
    */
   grants(
     organizationId: string,
     userIds: readonly string[],
     options?: { readonly fresh?: boolean },
   ): Promise<ReadonlyMap<string, MemberGrants>>;
-  /** Whether the caller holds the permission everywhere in their organization. Raises as `grants` does. */
+  /** Whether the caller has the permission everywhere in their organization. Raises what `grants` raises. */
   holds(caller: OrganizationCaller, permission: string): Promise<boolean>;
-  /** Remembers nothing any more: what was read is of another database, or of another time of this one. */
+  /** Empties the cache, for example because another database or a restored one is used now. */
   forget(): void;
 }
 
 const LIMITS: GrantsCacheLimits = { membersMax: 50_000, permissionsMax: 500_000 };
-/** The longest time for which changes made by other processes may be unknown here before memory is not asked any more. */
+/** If the revocations were last read longer ago than this, the cache is not used. */
 export const STALE_SECONDS_MAX = 3;
-// An epoch is forgotten after a while. What is remembered must be gone by then.
+// Epochs are forgotten after REVOCATIONS_REMEMBERED_SECONDS. Cached entries must be dropped before that.
 const REMEMBERED_MS_MAX = (REVOCATIONS_REMEMBERED_SECONDS / 2) * 1000;
 const READINGS_MAX = 5;
 
-/** Opens an empty memory. */
+/** Opens it with an empty cache. */
 export function openMembershipAccess(deps: MembershipAccessDeps, limits = LIMITS): MembershipAccess {
   const { revocations } = deps;
   const cache = createGrantsCache(limits);
@@ -59,7 +59,7 @@ export function openMembershipAccess(deps: MembershipAccessDeps, limits = LIMITS
     return undefined;
   }
 
-  /** Asks again when a change became known meanwhile: whoever made it may have been answered before us. */
+  /** Reads again when a change became known during the query: its author may already have been told that it is done. */
   async function read(organizationId: string, userIds: readonly string[]): Promise<Map<string, MemberGrants>> {
     const known = () => [revocations.isSuspended(organizationId), ...userIds.map(revocations.epochOf)].join();
     for (let reading = 0; reading < READINGS_MAX; reading += 1) {
@@ -67,7 +67,8 @@ export function openMembershipAccess(deps: MembershipAccessDeps, limits = LIMITS
       const row = await findMemberGrants(deps.db.organizationReader({ organizationId }), organizationId, userIds);
       if (known() !== before) continue;
       const found = toMemberGrants(organizationId, row);
-      // Whoever is no member is asked for each time: no event tells of all the places where somebody has no part.
+      // A user who is not a member is not cached and is read each time, because nothing would show when the
+      // answer is out of date.
       for (const grants of found.values()) if (grants.organizationActive) cache.set({ grants, readAtMs });
       return found;
     }
@@ -85,7 +86,7 @@ export function openMembershipAccess(deps: MembershipAccessDeps, limits = LIMITS
     }
     const missing = wanted.filter((userId) => !found.has(userId));
     if (missing.length === 0) return found;
-    // Something remembered may change while the others are read: all of them are told of one moment.
+    // All users are read again, so that the answer is of one moment: a cached entry may change during the query.
     return read(organizationId, wanted);
   }
 

@@ -6,7 +6,7 @@ import { REASONS } from './decide.ts';
 
 const QUESTIONS_MAX = 100;
 const SCOPE_KEYS_MAX = 10;
-/** One half of a permission. A question is about one thing: no wildcards. */
+/** One half of a permission. Wildcards are not allowed in a question. */
 const Name = z
   .string()
   .regex(
@@ -16,7 +16,7 @@ const Name = z
 
 const ScopeKey = z.string().regex(/^[A-Za-z][A-Za-z0-9_-]{0,39}$/);
 
-// Values are compared as they came, so they have the shapes of those that are assigned.
+// Values are compared as they were sent, so they have the same shapes as in assignments.
 const AskedScope = z
   .record(ScopeKey, z.union([ScopeText, DistinctNumber, z.boolean()], 'must be text, a number or a boolean'), {
     error: ({ code }) => (code === 'invalid_key' ? 'cannot be used as a key' : 'must be a flat object'),
@@ -27,7 +27,8 @@ const AskedScope = z
 export const CheckQuestion = z
   .strictObject({
     userId: Id.optional().meta({
-      description: 'You, if left out; a user needs `users:read` for anybody else, a service client always names one.',
+      description:
+        'If left out, you. A user needs `users:read` to ask about somebody else. A service client must name a user.',
     }),
     resource: Name,
     action: Name,
@@ -40,8 +41,8 @@ export const CheckBatch = z
   .strictObject({
     checks: z
       .array(CheckQuestion)
-      .min(1, 'must hold a question')
-      .max(QUESTIONS_MAX, `must hold at most ${QUESTIONS_MAX} questions`),
+      .min(1, 'must contain a question')
+      .max(QUESTIONS_MAX, `must contain at most ${QUESTIONS_MAX} questions`),
   })
   .meta({ id: 'CheckBatch' });
 
@@ -50,7 +51,7 @@ const RoleName = z.strictObject({ id: Id, name: z.string() });
 
 const GrantedBy = z
   .strictObject({
-    permission: z.string().meta({ description: 'The pattern that the role holds, such as `contacts:*`.' }),
+    permission: z.string().meta({ description: 'The pattern that the role contains, such as `contacts:*`.' }),
     role: RoleName,
     assignmentId: Id,
     scope: Scope.meta({ description: 'Where the assignment grants; {} is everywhere.' }),
@@ -59,11 +60,11 @@ const GrantedBy = z
 
 const Missing = z
   .strictObject({
-    missing: z.string().meta({ description: 'What was asked for: `resource:action`.' }),
+    missing: z.string().meta({ description: 'The requested permission: `resource:action`.' }),
     heldRoles: z.array(z.string()),
     wouldGrant: z
       .array(z.strictObject({ role: RoleName, scope: Scope }))
-      .meta({ description: 'Roles of the user that hold the permission, and for which scope.' }),
+      .meta({ description: 'Roles of the user that contain the permission, with the scope of each assignment.' }),
   })
   .meta({ id: 'CheckMissing' });
 

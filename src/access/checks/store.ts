@@ -1,4 +1,4 @@
-// The query of permission checks: what members of one organization hold, in one statement and so of one moment.
+// The query of permission checks: the grants of members of one organization, in one statement and so of one moment.
 
 import { type OrganizationReader, statement } from '../../base/database/db.ts';
 import type { Scope } from '../../directory/rights/scope.ts';
@@ -26,9 +26,9 @@ export interface MemberRow {
 
 export interface MemberGrantsRow {
   readonly status: Status;
-  /** Those of the users asked for who are members, in no order. */
+  /** The requested users who are members, in no order. */
   readonly members: readonly MemberRow[];
-  /** Every role that one of them holds, once. */
+  /** Every role of these members, once. */
   readonly roles: readonly HeldRoleRow[];
 }
 
@@ -50,7 +50,7 @@ SELECT o.status,
       ON r.owner_key = h.role_owner_key AND r.id = h.role_id) AS roles
 FROM organizations o WHERE o.id = $1`);
 
-/** What the users hold in the organization; null when there is no such organization. */
+/** The grants of the users in the organization; null when there is no such organization. */
 export async function findMemberGrants(
   tx: OrganizationReader,
   organizationId: string,

@@ -1,12 +1,12 @@
 // The signed assertion by which a service client proves who it is (private_key_jwt: RFC 7523 §3, OpenID Connect Core §9).
-// Whose keys they are, and that an assertion opens the door once only, is authenticate.ts's matter.
+// authenticate.ts finds the client's keys and makes sure that an assertion is used only once.
 import { createPublicKey, type JsonWebKey } from 'node:crypto';
 import { compactVerify } from 'jose';
 import { readJsonObject } from '../../protocol/json.ts';
 import { decodePart, KID_LENGTH_MAX, splitCompact } from '../../protocol/jws.ts';
 import { ASSERTION_ALGORITHMS, type AssertionAlgorithm, algorithmsOf, type PublicKey } from '../clients/public-keys.ts';
 
-/** An assertion that says what it has to. Nothing is known of its signature yet. */
+/** An assertion with valid claims. Its signature is not verified yet. */
 export interface Assertion {
   readonly compact: string;
   readonly alg: AssertionAlgorithm;
@@ -24,8 +24,8 @@ const SKEW_SECONDS = 60;
 const TYPES = ['jwt', 'client-authentication+jwt'];
 
 /**
- * What an assertion says, or null for one that is no good whoever signed it. `audiences` are the issuer and the token
- * endpoint: one of them, as one string, must be meant, and nobody else (the update of RFC 7523 of 2025).
+ * Reads an assertion and checks its claims, without the signature. Returns null for an invalid one. `audiences` are the
+ * issuer and the token endpoint: `aud` must be one of them, as a single string (the update of RFC 7523 of 2025).
  */
 export function readAssertion(
   compact: string,
@@ -49,7 +49,7 @@ function objectIn(part: string): Record<string, unknown> | null {
   return bytes && readJsonObject(bytes);
 }
 
-/** jwk, jku, x5u and x5c are never looked at: keys come from the registration alone. */
+/** jwk, jku, x5u and x5c are ignored: only registered keys count. */
 function readHeader({ alg, typ, kid, crit, b64 }: Record<string, unknown>) {
   if (crit !== undefined || b64 !== undefined) return null;
   if (typ !== undefined && !(typeof typ === 'string' && TYPES.includes(typ.toLowerCase()))) return null;
@@ -58,7 +58,7 @@ function readHeader({ alg, typ, kid, crit, b64 }: Record<string, unknown>) {
   return known ? { alg: known, kid } : null;
 }
 
-/** Not over, not before its time, and of a short life: what is stolen before its use is worth little. */
+/** Whether it is not expired, already valid, and short-lived. A short life limits the use of a stolen assertion. */
 function isTimely({ iat, nbf }: Record<string, unknown>, exp: number, now: number): boolean {
   for (const instant of [iat, nbf]) {
     if (instant !== undefined && !(typeof instant === 'number' && instant <= now + SKEW_SECONDS)) return false;
@@ -70,8 +70,8 @@ function isTimely({ iat, nbf }: Record<string, unknown>, exp: number, now: numbe
   );
 }
 
-// Good keys that nobody has registered, so that a client who does not exist costs what a wrong signature costs. For the
-// curves the base point will do: nothing is ever accepted by them.
+// Valid keys that no client has registered. Verifying with them makes an unknown client cost as much time as a wrong
+// signature. For elliptic curves this is the base point. A signature that verifies with them is never accepted.
 const STAND_IN_RSA = { kty: 'RSA', n: Buffer.alloc(256, 0xff).toString('base64url'), e: 'AQAB' };
 const base = (kty: string, crv: string, x: string, y?: string): PublicKey => ({
   kty,
@@ -105,7 +105,7 @@ const STAND_INS: Readonly<Record<AssertionAlgorithm, PublicKey>> = {
   Ed25519: STAND_IN_ED25519,
 };
 
-/** Whether one of the keys has signed the assertion: the one of its kid, where it names one. Costs as much without any. */
+/** Whether one of the keys signed the assertion: with a kid, only the key of that kid. Takes as long without a key. */
 export async function isSignedByOne(assertion: Assertion, keys: readonly PublicKey[]): Promise<boolean> {
   const { alg, kid } = assertion;
   const fitting = keys.filter((key) => (kid === undefined || key.kid === kid) && algorithmsOf(key).includes(alg));

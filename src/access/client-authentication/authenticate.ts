@@ -1,5 +1,5 @@
-// Who a program is that presents a secret or a signed assertion: the one judgement of service clients' credentials.
-// How the credentials stand in a request is oauth/'s matter.
+// Authenticates a service client by its secret or signed assertion. Every check of clients' credentials is here. Reading
+// the credentials from a request is in oauth/credentials.ts.
 import { createHash } from 'node:crypto';
 import type { Database } from '../../base/database/db.ts';
 import type { Clock } from '../../base/platform/clock.ts';
@@ -8,17 +8,17 @@ import { isOneOf } from '../clients/secret.ts';
 import { isSignedByOne, readAssertion } from './assertion.ts';
 import { findClientWithSecrets, findRegisteredKeys, insertAssertion } from './store.ts';
 
-/** What a program presents, and how: the registered way is the only one that counts for it. */
+/** The presented credentials and their method. Only the method that the client registered is accepted. */
 export type ClientCredentials =
   | { readonly method: 'secret'; readonly clientId: string; readonly secret: string }
   | { readonly method: 'assertion'; readonly clientId?: string; readonly assertion: string };
 
-/** A service client that has proven who it is, as it stands at this moment. */
+/** An authenticated service client, with its present rights. */
 export interface AuthenticatedClient {
   readonly id: string;
   /** Null for a client of the whole installation. */
   readonly organization: { readonly id: string; readonly slug: string } | null;
-  /** The audience of its tokens; null: the installation's. */
+  /** The audience of its tokens; null for the installation's default. */
   readonly audience: string | null;
   readonly permissions: readonly string[];
   readonly epoch: number;
@@ -32,9 +32,9 @@ export interface AuthenticateClientDeps {
 }
 
 /**
- * The client that the credentials prove, or null (`invalid_client`): the same answer after the same work for an unknown
- * client, wrong credentials, the wrong way, a disabled client, an ended secret and a suspended organization. An assertion
- * proves its client once (RFC 7523 §3). Raises DatabaseUnavailable.
+ * The client that the credentials prove, or null (`invalid_client`). Null is returned after the same work for an unknown
+ * client, wrong credentials, the wrong method, a disabled client, an ended secret and a suspended organization. An
+ * assertion is accepted once (RFC 7523 §3). Raises DatabaseUnavailable.
  */
 export async function authenticateClient(
   deps: AuthenticateClientDeps,
@@ -65,7 +65,7 @@ async function byAssertion(
   return insertAssertion(reader, { clientId, jtiHash, expiresAt: assertion.expiresAt, epoch: registered.epoch });
 }
 
-/** An id as ids are written; what is none is looked up all the same, as nobody's. */
+/** The client id if it has the form of an id. Anything else becomes the zero id, so that the lookup runs in any case. */
 function idOf(clientId: string): string {
   return isWrittenId(clientId) ? clientId : NIL_ID;
 }

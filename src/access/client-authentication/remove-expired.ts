@@ -1,5 +1,4 @@
-// The removal of used assertions that nobody takes for good ones any more. When it happens is up to the periodic removal of
-// ended sessions.
+// Removes records of used assertions that have expired. The loop that removes ended sessions calls it.
 import type { Database } from '../../base/database/db.ts';
 import { deleteExpiredAssertions } from './store.ts';
 

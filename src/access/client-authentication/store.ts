@@ -1,5 +1,5 @@
-// The queries of proving who a service client is. They find clients that may be anybody at this moment, and nobody else:
-// whoever is unknown, disabled, of a suspended organization or registered for another way is not there.
+// The queries of client authentication. They find only clients that may authenticate now: not disabled ones, not those
+// of suspended organizations, and not those registered for another method.
 import { type SystemReader, statement } from '../../base/database/db.ts';
 import type { PublicKey } from '../clients/public-keys.ts';
 import type { AuthenticatedClient } from './authenticate.ts';
@@ -12,7 +12,7 @@ const COLUMNS = `
 c.id::text AS id, c.name, c.audience, c.permissions, c.epoch,
 CASE WHEN o.id IS NOT NULL THEN json_build_object('id', o.id, 'slug', o.slug) END AS organization`;
 
-// Gives a row for everybody, after the same look-ups: how long it takes does not tell who is there.
+// Returns a row for every id, after the same lookups, so that the time does not show which clients exist.
 const WITH_SECRETS = statement(`
 SELECT c.id IS NOT NULL AS known, ${COLUMNS},
   ARRAY(SELECT encode(s.hash, 'hex') FROM client_secrets s
@@ -22,11 +22,11 @@ FROM (SELECT $1::uuid AS id) AS asked
 LEFT JOIN (${CLIENTS}) ON c.id = asked.id AND ${isLive('client_secret')}`);
 
 export interface ClientWithSecrets extends AuthenticatedClient {
-  /** SHA-256 of each secret that works now, in hexadecimal digits. */
+  /** SHA-256 of each secret that is valid now, in hexadecimal digits. */
   readonly hashes: readonly string[];
 }
 
-/** The client with what proves it; null for whoever cannot be proven by a secret now. */
+/** The client with the hashes of its secrets; null for a client that cannot authenticate by a secret now. */
 export async function findClientWithSecrets(tx: SystemReader, clientId: string): Promise<ClientWithSecrets | null> {
   const [row] = await tx.rows<ClientWithSecrets & { readonly known: boolean }>(WITH_SECRETS, [clientId]);
   if (!row?.known) return null;
@@ -39,17 +39,17 @@ SELECT c.jwks -> 'keys' AS keys, c.epoch FROM ${CLIENTS} WHERE c.id = $1::uuid A
 
 export interface RegisteredKeys {
   readonly keys: readonly PublicKey[];
-  /** Another one means other keys. */
+  /** Changing the keys raises the epoch. */
   readonly epoch: number;
 }
 
-/** The keys of a client; null for whoever cannot be proven by an assertion now. */
+/** The keys of a client; null for a client that cannot authenticate by an assertion now. */
 export async function findRegisteredKeys(tx: SystemReader, clientId: string): Promise<RegisteredKeys | null> {
   const [row] = await tx.rows<RegisteredKeys>(KEYS, [clientId]);
   return row ?? null;
 }
 
-// The row is held, so that a deletion that meets it leaves nothing to refer to, or waits.
+// The client's row is locked, so that a deletion at the same moment waits, or has already removed the client.
 // $1 client, $2 hash of the jti in hexadecimal digits, $3 when the assertion expires (seconds since 1970), $4 epoch.
 const USE_ASSERTION = statement(`
 WITH live AS (
@@ -69,11 +69,11 @@ export interface UsedAssertion {
   readonly jtiHash: string;
   /** Seconds since 1970. */
   readonly expiresAt: number;
-  /** The client's when its keys were read. */
+  /** The client's epoch when its keys were read. */
   readonly epoch: number;
 }
 
-/** Writes down that the assertion was used; the client, or null when it was used before or the client has changed. */
+/** Records the use of an assertion. Returns the client, or null if it was used before or the client has changed. */
 export async function insertAssertion(tx: SystemReader, used: UsedAssertion): Promise<AuthenticatedClient | null> {
   const values = [used.clientId, used.jtiHash, used.expiresAt, used.epoch];
   const [row] = await tx.rows<AuthenticatedClient>(USE_ASSERTION, values);
@@ -82,14 +82,14 @@ export async function insertAssertion(tx: SystemReader, used: UsedAssertion): Pr
 
 const REMOVED_AT_ONCE = 10_000;
 
-// Clocks differ: an assertion is forgotten only when no replica takes it for a good one any more.
+// Clocks differ: a record is removed only when no replica would still accept the assertion.
 const REMOVE = statement(`
 WITH removed AS (DELETE FROM client_assertions WHERE ctid = ANY (ARRAY(
     SELECT ctid FROM client_assertions WHERE expires_at < (SELECT clock_timestamp() - interval '10 minutes')
     ORDER BY expires_at LIMIT ${REMOVED_AT_ONCE})) RETURNING 1)
 SELECT count(*)::int AS total FROM removed`);
 
-/** Removes a portion of the assertions that have expired; false when that was the last of them. */
+/** Removes a portion of the expired assertions. Returns false when none may be left. */
 export async function deleteExpiredAssertions(tx: SystemReader): Promise<boolean> {
   const [row] = await tx.rows<{ total: number }>(REMOVE, []);
   return row?.total === REMOVED_AT_ONCE;

@@ -1,5 +1,5 @@
-// Changing and deleting a service client. Nobody comes to more rights through one: whatever gives power over it asks for
-// all that it may do, at commit time.
+// Changes and deletes a service client. Nobody gets more rights through a client: a change that gives power over it
+// requires, in the same transaction, that the actor holds all of its permissions.
 import { isDeepStrictEqual } from 'node:util';
 import { invalid } from '../../base/errors/problem.ts';
 import { type Client, toClient } from './clients.ts';
@@ -11,13 +11,13 @@ export type ChangeClient = { readonly [Field in keyof ClientContent]?: ClientCon
 const FIELDS = ['name', 'description', 'permissions', 'audience', 'jwks', 'status'] as const;
 type Field = (typeof FIELDS)[number];
 type OtherField = Exclude<Field, 'status'>;
-// What a token says, or who may ask for one: the older tokens end with its change.
+// Fields that tokens contain or that decide who can request a token. Changing one of them ends the older tokens.
 const OF_TOKENS: readonly Field[] = ['permissions', 'audience', 'jwks'];
 
 /**
- * Changes what is given; what changes nothing writes nothing. Raises as `runClientChange` does, and not_found; grant_exceeds_own
- * for more than a new name or description of, or the disabling of, a client that holds what the actor lacks;
- * validation_failed for keys of a client that has secrets.
+ * Changes the given fields. A change to the present state writes nothing. Raises what `runClientChange` raises, not_found,
+ * and validation_failed for keys of a client that uses secrets. Raises grant_exceeds_own for a client with permissions
+ * that the actor lacks. Changing its name or description, and disabling it, is still allowed then.
  */
 export async function changeClient(deps: ClientDeps, actor: Actor, id: string, wanted: ChangeClient): Promise<Client> {
   const row = await runClientChange(deps, actor, async (change) => {
@@ -68,7 +68,7 @@ function differenceOf(old: ClientRow, content: ClientContent, changed: readonly 
   };
 }
 
-/** Deletes a client with its secrets, for good; its tokens end. Raises as `runClientChange` does, and not_found. */
+/** Deletes a client with its secrets and ends its tokens. Raises what `runClientChange` raises, and not_found. */
 export async function removeClient(deps: ClientDeps, actor: Actor, id: string): Promise<void> {
   await runClientChange(deps, actor, async (change) => {
     const { name, permissions } = await change.get(id);

@@ -1,4 +1,4 @@
-// The service clients of an organization as those see them who manage them: the list, and one of them.
+// Reads service clients, for members who manage them and for operators: a list, or one client.
 import type { Database } from '../../base/database/db.ts';
 import { type Page, type Paged, paged } from '../../base/platform/page.ts';
 import type { OrganizationCaller } from '../../protocol/caller.ts';
@@ -13,19 +13,19 @@ import {
   listClientRows,
 } from './store.ts';
 
-/** A client as those see it who manage it: never a secret. Instants are ISO 8601 in UTC. */
+/** A client as its managers see it, without secrets. Instants are ISO 8601 in UTC. */
 export interface Client extends Omit<ClientRow, 'createdAt' | 'updatedAt'> {
   readonly clientId: string;
   readonly createdAt: string;
   readonly updatedAt: string;
 }
 
-/** A client with the secret that was just made: it is shown this once. */
+/** A client with its new secret, which is shown only once. */
 export interface ClientWithSecret extends Client {
   readonly clientSecret: string;
 }
 
-/** A row as it is shown. */
+/** Converts a row for answers. */
 export function toClient(row: ClientRow): Client {
   const iso = (instant: string) => new Date(instant).toISOString();
   return {
@@ -63,7 +63,7 @@ export async function listClients(deps: ReadDeps, caller: OrganizationCaller, pa
   });
 }
 
-/** For operators: the clients of an organization, or all there are, the oldest first. */
+/** For operators: the clients of an organization, or all clients, the oldest first. */
 export async function listAnyClients(
   deps: ReadDeps,
   organizationId: string | null,
@@ -86,7 +86,7 @@ export async function getClient(deps: ReadDeps, caller: OrganizationCaller, id: 
   return toClient(row);
 }
 
-/** For operators: one client, whosever it is. Raises not_found. */
+/** For operators: one client of any organization. Raises not_found. */
 export async function getAnyClient(deps: ReadDeps, id: string): Promise<Client> {
   const row = await findAnyClient(deps.db.systemReader(), id);
   if (!row) throw noSuchClient();

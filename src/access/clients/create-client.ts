@@ -1,4 +1,4 @@
-// Making a service client: nobody gives it more than they hold at that moment.
+// Creates a service client. A member can give it only permissions that they hold at that moment.
 import { problem } from '../../base/errors/problem.ts';
 import { newId } from '../../base/platform/random.ts';
 import { type Client, type ClientWithSecret, toClient } from './clients.ts';
@@ -7,17 +7,17 @@ import { hashOfSecret, newClientSecret } from './secret.ts';
 import { insertSecret } from './secret-store.ts';
 import { type Authentication, type ClientContent, countClients, insertClient } from './store.ts';
 
-/** Clients that an organization may have. */
+/** How many clients an organization may have. */
 const CLIENTS_MAX = 100;
 
 export interface CreateClient extends Omit<ClientContent, 'status'> {
-  /** The keys are there exactly when it signs assertions. */
+  /** `jwks` is set exactly for private_key_jwt. */
   readonly authentication: Authentication;
 }
 
 /**
- * Makes a client; one that authenticates by a secret comes with its first. Raises as `runClientChange` does, and
- * grant_exceeds_own, client_limit.
+ * Creates a client. If it authenticates by a secret, the answer contains its first secret. Raises what `runClientChange`
+ * raises, and grant_exceeds_own, client_limit.
  */
 export async function createClient(
   deps: ClientDeps,

@@ -1,9 +1,8 @@
-// Public keys as operators have them in files: PEM, one JWK, or a JWK set. Whether they are good ones is up to
-// public-keys.ts.
+// Reads public keys from an operator's file: PEM, one JWK, or a JWK set. public-keys.ts validates them.
 import { createPublicKey } from 'node:crypto';
 import { invalid } from '../../base/errors/problem.ts';
 
-/** What the text of a file holds, as a JWK set that is still to be judged. Raises validation_failed. */
+/** The keys in the text of a file, as a JWK set that is not validated yet. Raises validation_failed. */
 export function publicKeysIn(text: string): { readonly keys: readonly unknown[] } {
   if (/-----BEGIN [A-Z ]*PRIVATE KEY-----/.test(text)) {
     throw refused('holds a private key: give the public half alone, and keep the private one where it is');
@@ -22,7 +21,7 @@ function inJson(text: string): { readonly keys: readonly unknown[] } {
     if (typeof value === 'object' && value !== null)
       return Array.isArray(value.keys) ? { keys: value.keys } : { keys: [value] };
   } catch {
-    // told below
+    // refused below
   }
   throw refused('is neither PEM nor a JWK');
 }

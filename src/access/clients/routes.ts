@@ -1,4 +1,4 @@
-// HTTP of service clients. Only users come in here: no client makes or changes a client.
+// HTTP of service clients. Only users may call these routes: a client cannot create or change clients.
 import { z } from 'zod';
 import { type Endpoint, endpoint, needs } from '../../base/http/endpoint.ts';
 import { enveloped, Id, PageQuery, page } from '../../base/http/wire.ts';
@@ -17,7 +17,7 @@ export function clientRoutes(deps: ClientDeps): Endpoint[] {
   return [...readingRoutes(deps), ...changingRoutes(deps), ...secretRoutes(deps)];
 }
 
-/** The caller's own organization need not be named. */
+/** The client without its organization, which is always the caller's. */
 function shown<C extends ClientShown>({ organization: _, ...client }: C): Omit<C, 'organization'> {
   return client;
 }
@@ -60,7 +60,7 @@ function changingRoutes(deps: ClientDeps): Endpoint[] {
       url: '/api/v1/clients',
       access: MANAGES,
       id: 'createClient',
-      summary: 'Make a service client within your own rights; its secret is shown this once',
+      summary: 'Create a service client within your own rights; its secret is shown only once',
       tag: 'Clients',
       body: CreateClient,
       reply: { 201: enveloped(CreatedClient) },
@@ -88,7 +88,7 @@ function changingRoutes(deps: ClientDeps): Endpoint[] {
       url: '/api/v1/clients/:id',
       access: MANAGES,
       id: 'deleteClient',
-      summary: 'Delete a service client; its secrets and tokens end',
+      summary: 'Delete a service client, its secrets and its tokens',
       tag: 'Clients',
       params: ById,
       reply: { 204: null },
@@ -105,7 +105,7 @@ function secretRoutes(deps: ClientDeps): Endpoint[] {
       url: '/api/v1/clients/:id/secret',
       access: MANAGES,
       id: 'rotateClientSecret',
-      summary: 'Give a service client another secret, beside which the former works for a while',
+      summary: 'Add a new secret to a service client; the former ones stay valid for an overlap time',
       tag: 'Clients',
       params: ById,
       body: RotateSecret,
@@ -119,7 +119,7 @@ function secretRoutes(deps: ClientDeps): Endpoint[] {
       url: '/api/v1/clients/:id/secret',
       access: MANAGES,
       id: 'endClientOverlap',
-      summary: 'End every secret of a service client but the newest, now',
+      summary: 'End every secret of a service client except the newest, at once',
       tag: 'Clients',
       params: ById,
       reply: { 204: null },

@@ -1,5 +1,5 @@
-// The beginning of every change of a service client: by a member, who can give a client no more than they hold at that
-// moment, or by an operator, whom nothing limits.
+// Runs every change of a service client: for a member, who can give a client only permissions that they hold at that
+// moment, or for an operator, who has no such limit.
 
 import type { Database, OrganizationTx, SystemTx } from '../../base/database/db.ts';
 import { problem } from '../../base/errors/problem.ts';
@@ -22,23 +22,23 @@ export interface ClientDeps extends PublishDeps {
   readonly random: Random;
 }
 
-/** The organization in which an operator changes something; null for clients of the whole installation. */
+/** An operator, with the organization of the clients; null for clients of the whole installation. */
 export interface Operator {
   readonly kind: 'operator';
   readonly organizationId: string | null;
 }
 export type Actor = OrganizationCaller | Operator;
 
-/** What a change is made with. All of it happens in one transaction. */
+/** The tools of a change. All of them use one transaction. */
 export interface Change {
   readonly tx: OrganizationTx | SystemTx;
   readonly organizationId: string | null;
   readonly actorId: string | null;
-  /** Raises grant_exceeds_own unless the actor holds all of these now: a power over a client that holds them. */
+  /** Raises grant_exceeds_own unless the actor holds all of these permissions now. */
   assertHolds(permissions: readonly string[]): void;
-  /** The client, of which no other change is under way. Raises not_found for anybody else's. */
+  /** Locks and returns the client. Raises not_found for a client of another organization. */
   get(id: string): Promise<ClientRow>;
-  /** Ends the client's access tokens; the commit publishes it. */
+  /** Ends the client's access tokens. The revocation is published after the commit. */
   endTokens(id: string): Promise<void>;
   record(event: ClientEvent): Promise<void>;
 }
@@ -49,8 +49,8 @@ type ClientEvent = EventPart<
 >;
 
 /**
- * Runs a change in its own transaction and publishes what it revoked. Raises permission_denied, organization_suspended or
- * organization_access_denied for a member who may not (any more), not_found for an operator's unknown organization.
+ * Runs a change in its own transaction and publishes its revocations. Raises permission_denied, organization_suspended or
+ * organization_access_denied for a member without the right, not_found for an operator's unknown organization.
  */
 export async function runClientChange<T>(
   deps: ClientDeps,
@@ -103,7 +103,7 @@ export async function runClientChange<T>(
   }
 }
 
-/** The same words for another organization's client and for one that does not exist. */
+/** One message for another organization's client and for a client that does not exist. */
 export function noSuchClient() {
   return problem('not_found', { detail: 'There is no such client: list the clients first.' });
 }

@@ -12,24 +12,24 @@ export const ClientDescription = text(500, 0);
 const Permission = z.string().regex(PERMISSION_PATTERN, 'must be resource:action, each a name or *');
 export const ClientPermissions = z
   .array(Permission)
-  .max(PERMISSIONS_MAX, `must hold at most ${PERMISSIONS_MAX} permissions`)
+  .max(PERMISSIONS_MAX, `must contain at most ${PERMISSIONS_MAX} permissions`)
   .transform(canonicalPermissions);
 
 export const Audience = z
   .string()
   .regex(/^[\x21-\x7e]{1,200}$/, 'must be 1 to 200 visible ASCII characters')
   .nullable()
-  .meta({ description: 'The audience (aud) of its tokens; null for that of users’ tokens.' });
+  .meta({ description: 'The audience (aud) of its tokens; null for the audience of users’ tokens.' });
 
 const Authentication = z.enum(['client_secret', 'private_key_jwt']);
 
-/** A set of public keys (RFC 7517 §5). Of each key what is needed to verify is kept. */
+/** A set of public keys (RFC 7517 §5). Only the members that verification needs are stored. */
 export const Jwks = z
   .looseObject({
     keys: z
       .array(z.looseObject({ kty: z.string() }))
-      .min(1, 'must hold a key')
-      .max(KEYS_MAX, `must hold at most ${KEYS_MAX} keys`),
+      .min(1, 'must contain a key')
+      .max(KEYS_MAX, `must contain at most ${KEYS_MAX} keys`),
   })
   .transform((jwks, context) => {
     const keys: PublicKey[] = [];
@@ -54,7 +54,7 @@ export const CreateClient = z
     permissions: ClientPermissions,
     audience: Audience.default(null),
     authentication: Authentication.default('client_secret'),
-    jwks: Jwks.optional().meta({ description: 'With private_key_jwt, and only then.' }),
+    jwks: Jwks.optional().meta({ description: 'Required with private_key_jwt, and not allowed otherwise.' }),
   })
   .superRefine(({ authentication, jwks }, context) => {
     const signs = authentication === 'private_key_jwt';
@@ -83,7 +83,7 @@ export const RotateSecret = z
       .min(0)
       .max(OVERLAP_MAX_SECONDS)
       .default(OVERLAP_DEFAULT_SECONDS)
-      .meta({ description: 'How long every former secret goes on working at most; 0 ends them at once.' }),
+      .meta({ description: 'How long every former secret stays valid at most; 0 ends them at once.' }),
   })
   .meta({ id: 'RotateSecret' });
 
@@ -103,7 +103,7 @@ const PublicKeyShown = z
 export const Client = z
   .strictObject({
     id: Id,
-    clientId: Id.meta({ description: 'What the program names itself by: the id.' }),
+    clientId: Id.meta({ description: 'The client_id of OAuth: the same as id.' }),
     name: z.string(),
     description: z.string(),
     permissions: z.array(z.string()),
@@ -113,8 +113,8 @@ export const Client = z
     status: z.enum(['active', 'disabled']),
     secrets: z
       .array(z.strictObject({ createdAt: Instant, expiresAt: Instant.nullable() }))
-      .meta({ description: 'When the secrets that work now were made and will end, the newest first; null: no end.' }),
-    createdBy: Id.nullable().meta({ description: 'The user who made it; null for an operator.' }),
+      .meta({ description: 'When the valid secrets were created and will end, the newest first; null: no end.' }),
+    createdBy: Id.nullable().meta({ description: 'The user who created it; null for an operator.' }),
     createdAt: Instant,
     updatedAt: Instant,
   })
@@ -122,12 +122,12 @@ export const Client = z
 
 const ClientSecret = z.string().meta({ description: 'Shown in this answer and never again.' });
 
-/** A client that was just made. */
+/** A new client. */
 export const CreatedClient = Client.extend({
   clientSecret: ClientSecret.optional().meta({
     description: 'With client_secret. Shown in this answer and never again.',
   }),
 }).meta({ id: 'CreatedClient' });
 
-/** A client whose secret was just made. */
+/** A client with a new secret. */
 export const RotatedClient = Client.extend({ clientSecret: ClientSecret }).meta({ id: 'RotatedClient' });

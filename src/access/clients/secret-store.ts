@@ -1,5 +1,5 @@
-// The queries of clients' secrets. The newest secret of a client has no end; what a rotation leaves behind works until its
-// overlap is over, and is removed by a later one.
+// The queries of clients' secrets. The newest secret of a client has no end. Former secrets are valid until their overlap
+// is over. A later rotation removes them.
 import { type OrganizationTx, type SystemTx, statement } from '../../base/database/db.ts';
 import { SYSTEM_OWNER } from '../../directory/roles/store.ts';
 
@@ -18,12 +18,12 @@ export interface NewSecret {
   readonly hash: string;
 }
 
-/** Writes a secret without an end: the former one must have one by then. */
+/** Writes a secret without an end. Call endSecrets first, because only one secret may have no end. */
 export async function insertSecret(tx: AnyTx, { id, organizationId, clientId, hash }: NewSecret): Promise<void> {
   await tx.rows(INSERT, [id, organizationId, organizationId ?? SYSTEM_OWNER, clientId, hash]);
 }
 
-// One that ends sooner still does: a later rotation lets nothing live longer.
+// A secret that ends sooner keeps its end: a later rotation never prolongs a secret.
 const END_ALL = statement(`
 WITH instant AS MATERIALIZED (SELECT now, now + $3::float8 * interval '1 second' AS past FROM clock_timestamp() AS now),
 over AS (
@@ -33,7 +33,7 @@ over AS (
 UPDATE client_secrets s SET expires_at = instant.past FROM instant
 WHERE s.owner_key = $1::uuid AND s.client_id = $2::uuid AND (s.expires_at IS NULL OR s.expires_at > instant.past)`);
 
-/** Lets every secret of the client end within so many seconds. */
+/** Makes every secret of the client end within `withinSeconds`. */
 export async function endSecrets(
   tx: AnyTx,
   organizationId: string | null,
@@ -50,7 +50,7 @@ WITH ended AS (
 )
 SELECT count(*)::int AS total FROM ended WHERE expires_at > clock_timestamp()`);
 
-/** Ends every secret but the newest, now; gives how many still worked. */
+/** Ends every secret except the newest at once. Returns how many of them were still valid. */
 export async function endFormerSecrets(tx: AnyTx, organizationId: string | null, clientId: string): Promise<number> {
   const [row] = await tx.rows<{ total: number }>(END_FORMER, [organizationId ?? SYSTEM_OWNER, clientId]);
   return row?.total ?? 0;
@@ -60,7 +60,7 @@ const COUNT = statement(`
 SELECT count(*)::int AS total FROM client_secrets
 WHERE owner_key = $1::uuid AND client_id = $2::uuid AND (expires_at IS NULL OR expires_at > clock_timestamp())`);
 
-/** How many secrets of the client work now. */
+/** How many secrets of the client are valid now. */
 export async function countSecrets(tx: AnyTx, organizationId: string | null, clientId: string): Promise<number> {
   const [row] = await tx.rows<{ total: number }>(COUNT, [organizationId ?? SYSTEM_OWNER, clientId]);
   return row?.total ?? 0;

@@ -1,24 +1,24 @@
-// The secret of a service client: 256 random bits behind a prefix that scanners of repositories and logs know it by.
-// Nothing but its SHA-256 is stored: a secret of that many bits needs no slow hash.
+// The secret of a service client: a prefix by which scanners of repositories and logs recognize it, and 256 random bits.
+// Only its SHA-256 is stored. A secret of that many bits needs no slow hash.
 import { createHash, timingSafeEqual } from 'node:crypto';
 import type { Random } from '../../base/platform/random.ts';
 
 const SECRET_PREFIX = 'tcs_';
 const BYTES = 32;
 
-/** A fresh secret. */
+/** A new secret. */
 export function newClientSecret(random: Random): string {
   return `${SECRET_PREFIX}${random.bytes(BYTES).toString('base64url')}`;
 }
 
-/** What is stored of a secret, as hexadecimal digits. Any text has one, so that what is no secret costs the same. */
+/** The stored hash of a secret, in hexadecimal digits. Any text has a hash, so an invalid secret takes the same work. */
 export function hashOfSecret(secret: string): string {
   return createHash('sha256').update(secret).digest('hex');
 }
 
 const STAND_IN = '0'.repeat(64);
 
-/** Whether the secret is one of those that the hashes are of. Takes as long whichever it is, and where there is none. */
+/** Whether one of the hashes is the secret's. The time does not depend on which one, or on whether there is any. */
 export function isOneOf(secret: string, hashes: readonly string[]): boolean {
   const hash = Buffer.from(hashOfSecret(secret), 'hex');
   let found = false;

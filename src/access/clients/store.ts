@@ -1,5 +1,5 @@
-// The queries of service clients: of one organization, or, with null for it, of the whole installation, which only the
-// system sees. A secret's hash is written here and read in authenticate-store.ts alone.
+// The queries of service clients: of one organization, or, with null, of the whole installation, which only the system
+// scope sees. Hashes of secrets are written in secret-store.ts and read in client-authentication/store.ts.
 import {
   type OrganizationReader,
   type OrganizationTx,
@@ -14,14 +14,14 @@ export type ClientStatus = 'active' | 'disabled';
 export type Authentication = 'client_secret' | 'private_key_jwt';
 export type PublicKeys = { readonly keys: readonly PublicKey[] };
 
-/** What can be changed of a client. */
+/** The fields of a client that can be changed. */
 export interface ClientContent {
   readonly name: string;
   readonly description: string;
   readonly permissions: readonly string[];
-  /** Null: the installation's. */
+  /** Null for the installation's default. */
   readonly audience: string | null;
-  /** Null unless it signs assertions. */
+  /** Null unless the client authenticates by private_key_jwt. */
   readonly jwks: PublicKeys | null;
   readonly status: ClientStatus;
 }
@@ -30,11 +30,11 @@ export interface ClientRow extends ClientContent {
   readonly id: string;
   readonly organization: { readonly id: string; readonly slug: string } | null;
   readonly authentication: Authentication;
-  /** Null for an operator. */
+  /** The id of the user who created it; null for an operator. */
   readonly createdBy: string | null;
   readonly createdAt: Date;
   readonly updatedAt: Date;
-  /** Those that work now, the newest first; instants as PostgreSQL writes them in JSON, null for no end. */
+  /** The valid secrets, the newest first. Instants are as PostgreSQL writes them in JSON, null for no end. */
   readonly secrets: readonly { readonly createdAt: string; readonly expiresAt: string | null }[];
 }
 
@@ -75,7 +75,7 @@ const LIST_ALL = statement(`
 SELECT ${COLUMNS}, (count(*) OVER ())::int AS total ${JOINED}
 ORDER BY c.created_at, c.id LIMIT $1::int OFFSET $2::int`);
 
-/** Every client there is, those of the installation included, the oldest first. */
+/** All clients of all organizations and of the installation, the oldest first. */
 export function listAllClientRows(tx: SystemReader, page: Page): Promise<Listed[]> {
   return tx.rows(LIST_ALL, [page.limit, page.offset]);
 }
@@ -89,7 +89,7 @@ export async function countAllClients(tx: SystemReader): Promise<number> {
 
 const FIND = statement(`SELECT ${COLUMNS} ${JOINED} WHERE c.owner_key = $1::uuid AND c.id = $2::uuid`);
 
-/** A client of the organization, or, for null, of the installation; null for anybody else's. */
+/** A client of the organization, or, with null, of the installation. Null for any other client. */
 export async function findClient(
   tx: AnyReader | AnyTx,
   organizationId: string | null,
@@ -101,7 +101,7 @@ export async function findClient(
 
 const FIND_ANY = statement(`SELECT ${COLUMNS} ${JOINED} WHERE c.id = $1::uuid`);
 
-/** A client, whosever it is. */
+/** A client of any organization or of the installation. */
 export async function findAnyClient(tx: SystemReader, id: string): Promise<ClientRow | null> {
   const [row] = await tx.rows<ClientRow>(FIND_ANY, [id]);
   return row ?? null;
@@ -109,7 +109,7 @@ export async function findAnyClient(tx: SystemReader, id: string): Promise<Clien
 
 const LOCK = statement('SELECT 1 AS held FROM clients WHERE owner_key = $1::uuid AND id = $2::uuid FOR NO KEY UPDATE');
 
-/** The same; every other change of the client waits for the end of the transaction. */
+/** As findClient. Also makes every other change of the client wait for the end of the transaction. */
 export async function findClientForChange(
   tx: AnyTx,
   organizationId: string | null,
@@ -120,7 +120,7 @@ export async function findClientForChange(
 }
 
 // $1 client, $2 organization or null, $3 owner key, $4 name, $5 description, $6 permissions, $7 audience,
-// $8 authentication, $9 jwks as JSON, $10 who makes it.
+// $8 authentication, $9 jwks as JSON, $10 the user who creates it.
 const INSERT = statement(`
 INSERT INTO clients (id, organization_id, owner_key, name, description, permissions, audience, authentication, jwks, created_by)
 VALUES ($1::uuid, $2::uuid, $3::uuid, $4, $5, $6::text[], $7, $8, $9::text::jsonb, $10::uuid)`);

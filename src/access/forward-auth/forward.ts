@@ -1,5 +1,5 @@
-// Forward authentication: what a proxy in front of a service asks about each request, answered from memory. Which requests
-// it asks about, and what it does with the answer, is the proxy's configuration.
+// Forward authentication: decides from memory whether a proxy may pass a request on to a service. The proxy's
+// configuration decides which requests it checks and what it does with the answer.
 import { problem } from '../../base/errors/problem.ts';
 import type { Revocations } from '../../credentials/revocations/revocations.ts';
 import { actsForOrganization, type OrganizationCaller, type Principal } from '../../protocol/caller.ts';
@@ -11,12 +11,12 @@ export interface ForwardDeps {
   readonly holds: (caller: OrganizationCaller, permission: string) => boolean | Promise<boolean>;
 }
 
-/** Past this, what others have revoked is too uncertain to let anybody in. */
+/** If revocations were last read longer ago than this, nobody is let in, because a revocation may be unknown. */
 const FRESH_SECONDS_MAX = 30;
 
 /**
- * The identity headers of whoever may pass. Raises permission_denied or organization_required unless every wanted
- * permission is held, and revocations_stale where nobody can tell who was signed out meanwhile.
+ * Returns the identity headers if the request may pass. Raises permission_denied or organization_required unless the
+ * caller has every wanted permission, and revocations_stale when revocations were not read recently.
  */
 export async function admit(
   deps: ForwardDeps,

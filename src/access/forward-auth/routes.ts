@@ -1,5 +1,5 @@
-// HTTP of forward authentication, for nginx, Traefik and Caddy (`/verify`) and for Envoy, which puts the path that it asks
-// about behind ours (`/verify/…`) and keeps the method.
+// HTTP of forward authentication, for nginx, Traefik and Caddy (`/verify`) and for Envoy (`/verify/…`). Envoy appends the
+// path of the request and keeps its method.
 import { z } from 'zod';
 import { problem } from '../../base/errors/problem.ts';
 import { type Answer, type Endpoint, endpoint, type RequestInfo, signedIn } from '../../base/http/endpoint.ts';
@@ -9,14 +9,14 @@ import { admit, type ForwardDeps } from './forward.ts';
 
 const Wanted = z.string().regex(PERMISSION_PATTERN, 'must be a permission: resource:action');
 const VerifyQuery = z.strictObject({ permission: z.union([Wanted, z.array(Wanted).max(20)]).optional() });
-/** What stands in the query of a path behind ours is the client's, and says nothing to us. */
+/** The query behind `/verify/…` belongs to the checked request and is ignored. */
 const AnyQuery = z.looseObject({});
 
 const ASKED_METHODS = ['GET', 'POST', 'PUT', 'PATCH', 'DELETE'] as const;
 
 export function forwardRoutes(deps: ForwardDeps): Endpoint[] {
   const answerWith = async (caller: Principal, wanted: readonly string[], request: RequestInfo, answer: Answer) => {
-    // A client may send this header itself: it can only ask for more than the proxy does.
+    // The sender of the request may set this header, too. That can only add required permissions.
     const headers = await admit(deps, caller, [...wanted, ...listed(request.requiredPermission)]);
     for (const [name, value] of Object.entries(headers)) answer.header(name, value);
   };
@@ -33,7 +33,7 @@ export function forwardRoutes(deps: ForwardDeps): Endpoint[] {
       method: 'GET',
       url: '/verify',
       id: 'verify',
-      summary: 'Tell a proxy whether a request may pass, and whom it is from',
+      summary: 'Check for a proxy whether a request may pass, and return who sent it',
       query: VerifyQuery,
       handle: ({ caller, query, request, answer }) =>
         answerWith(caller, [query.permission ?? []].flat(), request, answer),
@@ -44,7 +44,7 @@ export function forwardRoutes(deps: ForwardDeps): Endpoint[] {
         method,
         url: '/verify/*',
         id: `verifyPath${method[0]}${method.slice(1).toLowerCase()}`,
-        summary: `Tell Envoy whether a ${method} may pass, and whom it is from`,
+        summary: `Check for Envoy whether a ${method} request may pass, and return who sent it`,
         query: AnyQuery,
         handle: ({ caller, request, answer }) => answerWith(caller, [], request, answer),
       }),
@@ -54,7 +54,7 @@ export function forwardRoutes(deps: ForwardDeps): Endpoint[] {
 
 function listed(header: string | undefined): string[] {
   if (header === undefined) return [];
-  // A proxy that sends it empty has lost what it was to ask for: nobody passes for that.
+  // An empty header means that the proxy is misconfigured, so nobody passes.
   const permissions = header.split(',').map((entry) => entry.trim());
   if (permissions.length > 20 || permissions.some((permission) => !PERMISSION_PATTERN.test(permission))) {
     throw problem('bad_request', { detail: 'X-Required-Permission must be permissions (resource:action) and commas.' });

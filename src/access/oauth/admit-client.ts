@@ -1,4 +1,4 @@
-// The beginning of every call of an OAuth endpoint: who the client is, and whether it may be heard now.
+// The first step of every OAuth endpoint: authenticates the client and applies its throttle and rate limit.
 
 import { oauthError } from '../../base/errors/oauth.ts';
 import { isIdShaped } from '../../protocol/id.ts';
@@ -15,31 +15,31 @@ export interface AdmitDeps extends AuthenticateClientDeps {
 }
 
 export interface Presented extends PresentedCredentials {
-  /** Where it comes from, as limits count. */
+  /** The network of the request, under which failures are counted. */
   readonly network: string;
-  /** Notes for the log whom it is from, or says that it is from. */
+  /** Notes the client for the log. `isProven` is false while the request only claims to be from it. */
   readonly noteClient: (clientId: string, isProven: boolean) => void;
-  /** Raises too_many_requests for a client that asks too often. */
+  /** Raises too_many_requests when the client sends too many requests. */
   readonly limitClient: (clientId: string) => Promise<void>;
 }
 
 /**
- * The client of a request. Raises invalid_client, invalid_request, too_many_requests. The allowance of a client is drawn
- * on by nobody but the client.
+ * The authenticated client of a request. Only requests with right credentials count against the client's rate limit.
+ * Raises invalid_client, invalid_request, too_many_requests.
  */
 export async function admitClient(deps: AdmitDeps, presented: Presented): Promise<AuthenticatedClient> {
   const credentials = readCredentials(presented);
   const credential = credentials.method === 'secret' ? credentials.secret : credentials.assertion;
   const clientId = credentials.clientId ?? subjectOf(credential);
-  // Nothing else than an id: who mixes up the fields must not find a secret in the log.
+  // Only an id is logged: if a client mixes up the fields, its secret must not appear in the log.
   if (isIdShaped(clientId)) presented.noteClient(clientId, false);
   const attempt = await deps.clientThrottle.begin({ network: presented.network, clientId, credential });
   const undecided = (error: unknown) => {
     attempt.undecided();
     throw error;
   };
-  // Past its allowance a client that is known costs nothing more: not even the database is asked. (An assertion that was
-  // right before is so no more: whoever repeats one is not the client.)
+  // A known client past its rate limit is refused before any query. An assertion never counts as known: it is valid once,
+  // so a repeated one may come from somebody else.
   const isKnown = credentials.method === 'secret' && attempt.isProven;
   if (isKnown) await presented.limitClient(clientId).catch(undecided);
   const client = await authenticateClient(deps, credentials).catch(undecided);
@@ -53,7 +53,7 @@ export async function admitClient(deps: AdmitDeps, presented: Presented): Promis
   return client;
 }
 
-/** Whom an assertion claims to be of, as far as anybody can tell before it is verified. */
+/** The client id that an assertion claims, read without verification. */
 function subjectOf(assertion: string): string {
   try {
     const payload: unknown = JSON.parse(Buffer.from(assertion.split('.')[1] ?? '', 'base64url').toString('utf8'));

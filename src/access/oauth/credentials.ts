@@ -1,11 +1,11 @@
-// How a client authenticates in a request: by exactly one of client_secret_basic, client_secret_post and private_key_jwt
-// (RFC 6749 §2.3, RFC 7521 §4.2). Whether the credentials are right is judged by clients/authenticate.ts.
+// Reads a client's credentials from a request: exactly one of client_secret_basic, client_secret_post and private_key_jwt
+// (RFC 6749 §2.3, RFC 7521 §4.2). client-authentication/authenticate.ts checks them.
 
 import { oauthError } from '../../base/errors/oauth.ts';
 import { decodeFormText } from '../../protocol/form.ts';
 import type { ClientCredentials } from '../client-authentication/authenticate.ts';
 
-/** Where credentials may stand in a request. Parameters without a value are left out. */
+/** The parts of a request that may contain credentials. Parameters without a value are left out. */
 export interface PresentedCredentials {
   readonly authorization?: string | undefined;
   readonly clientId?: string | undefined;
@@ -21,8 +21,8 @@ const BASIC = /^Basic +([A-Za-z0-9+/]+={0,2})$/i; // RFC 7617 §2, RFC 9110 §11
 const UTF8 = new TextDecoder('utf-8', { fatal: true, ignoreBOM: true });
 
 /**
- * The credentials of a request. Raises invalid_request for two methods at once or half of one, invalid_client for none,
- * for an unknown one, and for a header that cannot be read.
+ * The credentials of a request. Raises invalid_request for two methods at once or an incomplete one, invalid_client for no
+ * method, an unknown method, or a malformed header.
  */
 export function readCredentials(presented: PresentedCredentials): ClientCredentials {
   const { authorization, clientId, clientSecret, assertion, assertionType } = presented;
@@ -52,7 +52,7 @@ function ofBasic(authorization: string, inBody: string | undefined): ClientCrede
   return { method: 'secret', ...pair };
 }
 
-/** Both halves are encoded as forms are, so that a colon in one of them does not part them (RFC 6749 §2.3.1). */
+/** Both halves are form-encoded, so a colon inside one of them does not separate them (RFC 6749 §2.3.1). */
 function basicPair(authorization: string): { clientId: string; secret: string } | null {
   const encoded = BASIC.exec(authorization)?.[1];
   if (encoded === undefined) return null;

@@ -1,5 +1,5 @@
-// Introspection (RFC 7662): what a token says, if it stands at this moment by PostgreSQL's word. Every other token is
-// answered alike, so that nobody learns why.
+// Introspection (RFC 7662): the content of a token if it is valid now according to PostgreSQL. All other tokens get the
+// same answer, which does not say why.
 
 import type { Database } from '../../base/database/db.ts';
 import type { Revocations } from '../../credentials/revocations/revocations.ts';
@@ -21,7 +21,7 @@ export interface IntrospectDeps extends AdmitDeps, Omit<AccessTokenDeps, 'random
 /** RFC 7662 §2.2. Instants are seconds since 1970. */
 export interface ActiveToken {
   readonly active: true;
-  /** `refresh_token` is no access token: whoever asks about what was presented to them must look at it. */
+  /** `refresh_token` is not an access token. A service that checks a presented token must check this field. */
   readonly token_type: 'Bearer' | 'refresh_token';
   readonly client_id: string;
   readonly sub: string;
@@ -44,7 +44,7 @@ export type Introspection = ActiveToken | { readonly active: false };
 const INACTIVE: Introspection = Object.freeze({ active: false });
 
 /**
- * What there is to say of a token to the client: one of an organization hears of that organization's tokens alone.
+ * Introspects a token for a client. A client of an organization gets the content of that organization's tokens only.
  * Changes nothing. Raises what admitClient raises, and DatabaseUnavailable.
  */
 export async function introspectToken(
@@ -61,7 +61,7 @@ function mayRead({ organization }: AuthenticatedClient, organizationId: string |
   return organization === null || organization.id === organizationId;
 }
 
-/** What never becomes good again is not asked of the database: this process may know of it from elsewhere, too. */
+/** A permanently revoked token needs no query. This process may know of the revocation before the database has it. */
 function isKnownRevoked({ revocations }: IntrospectDeps, token: RevocableToken): boolean {
   return ['session_revoked', 'token_stale'].includes(revocations.judge(token) ?? '');
 }
@@ -92,7 +92,7 @@ async function ofAccessToken(
   };
 }
 
-/** For the audience that it has, which is none but the service itself: it says nothing that an access token would. */
+/** A refresh token is only for Tenantry itself, so the answer contains no roles and permissions. */
 async function ofRefreshToken(
   deps: IntrospectDeps,
   client: AuthenticatedClient,
@@ -101,7 +101,7 @@ async function ofRefreshToken(
   const verified = await verifyRefreshToken(deps, token);
   if (!verified || verified.expired) return null;
   const { sub, sid, iss, aud, exp, iat, jti } = verified.claims;
-  const epoch = Number.MAX_SAFE_INTEGER; // the rights of the user do not matter to it
+  const epoch = Number.MAX_SAFE_INTEGER; // an epoch does not make a refresh token stale
   if (isKnownRevoked(deps, { id: sub, sessionId: sid, epoch, organizationId: null, issuedAt: iat })) return null;
   const usable = await findUsableRefreshToken(deps.db.systemReader(), verified.claims, deps.graceSeconds);
   if (!usable || !mayRead(client, usable.organizationId)) return null;

@@ -1,4 +1,4 @@
-// The token endpoint (RFC 6749 §3.2): what a client gets for itself, and for a user whose refresh token it holds.
+// The token endpoint (RFC 6749 §3.2): issues a token to a client for itself, or for a user whose refresh token it has.
 
 import { oauthError } from '../../base/errors/oauth.ts';
 import { Problem, type ProblemCode } from '../../base/errors/problem.ts';
@@ -15,7 +15,7 @@ export interface TokenRequest {
   readonly grantType: string;
   readonly scope?: string | undefined;
   readonly refreshToken?: string | undefined;
-  /** RFC 8707, and what others call it. */
+  /** RFC 8707. Some clients send `audience` instead. */
   readonly resource?: string | undefined;
   readonly audience?: string | undefined;
   /** Raises too_many_requests when the session of a refresh token refreshes too often. */
@@ -35,8 +35,8 @@ export interface TokenAnswer {
 export interface TokenDeps extends AdmitDeps, RefreshDeps {}
 
 /**
- * A token for a client that has proven who it is. What can be refused without asking is refused first: a request that
- * cannot succeed uses up no assertion. Raises the errors of RFC 6749 §5.2, invalid_target, too_many_requests.
+ * Issues a token to an authenticated client. Malformed requests are refused before the client is authenticated, so that
+ * they do not use up an assertion. Raises the errors of RFC 6749 §5.2, invalid_target, too_many_requests.
  */
 export async function issueToken(deps: TokenDeps, presented: Presented, asked: TokenRequest): Promise<TokenAnswer> {
   const { grantType, refreshToken } = asked;
@@ -49,7 +49,7 @@ export async function issueToken(deps: TokenDeps, presented: Presented, asked: T
   return refreshForClient(deps, await admitClient(deps, presented), asked, refreshToken);
 }
 
-/** RFC 6749 §3.3, of permissions: null for none. Raises invalid_scope. */
+/** The permissions of a scope parameter (RFC 6749 §3.3), or null without one. Raises invalid_scope. */
 function scopeTokens(scope: string | undefined): readonly string[] | null {
   if (scope === undefined) return null;
   const tokens = scope.split(' ');
@@ -64,7 +64,7 @@ function assertTarget(asked: TokenRequest, audience: string): void {
   }
 }
 
-/** RFC 6749 §4.4: no refresh token, the client can always ask again. A scope can narrow what it holds, never widen it. */
+/** RFC 6749 §4.4: no refresh token, because the client can request another token. A scope can only narrow its rights. */
 async function issueToClient(
   deps: TokenDeps,
   client: AuthenticatedClient,
@@ -84,7 +84,7 @@ async function issueToClient(
   };
 }
 
-// Why a user's refresh token brings nothing is for the user to hear, not for a client that presents it.
+// The reason why a user's refresh token is refused is only for the user, not for a client that presents it.
 const REFUSED: ReadonlySet<ProblemCode> = new Set<ProblemCode>([
   'invalid_refresh_token',
   'session_expired',
@@ -96,8 +96,8 @@ const REFUSED: ReadonlySet<ProblemCode> = new Set<ProblemCode>([
 ]);
 
 /**
- * RFC 6749 §6, for a user who acts for the client's organization: what a session of another organization, or a user who
- * is no active member, is refused leaves the refresh token as it was.
+ * RFC 6749 §6, for a user who acts for the client's organization. It is refused for a session of another organization
+ * and for a user who is not an active member. A refusal does not change the refresh token.
  */
 async function refreshForClient(
   deps: TokenDeps,

@@ -1,5 +1,5 @@
-// Revocation (RFC 7009): a user's token ends its session, a client's own ends all of that client's. What is unknown, or
-// not the client's business, is answered as what was ended.
+// Revocation (RFC 7009): a user's token ends its session, and a client's own token ends all tokens of that client. An
+// unknown token, or one that the client may not revoke, gets the same answer as a revoked one.
 
 import type { Database } from '../../base/database/db.ts';
 import type { PublishDeps } from '../../base/revoking/publish.ts';
@@ -16,9 +16,10 @@ export interface RevokeDeps extends AdmitDeps, PublishDeps, Omit<AccessTokenDeps
 }
 
 /**
- * Ends what a token stands for, be the token expired or not, as a logout does. A client of an organization ends nothing
- * of another: an access token names its organization, a refresh token that of its session. Raises what admitClient
- * raises, and DatabaseUnavailable, after which the token must be taken for a good one (RFC 7009 §2.2.1).
+ * Ends the session or the client tokens that a token belongs to, also for an expired token, as a logout does. A client of
+ * an organization cannot end sessions of another: an access token names its organization, and a refresh token has that
+ * of its session. Raises what admitClient raises, and DatabaseUnavailable, after which the caller must assume that the
+ * token is still valid (RFC 7009 §2.2.1).
  */
 export async function revokeToken(deps: RevokeDeps, presented: Presented, token: string): Promise<void> {
   const client = await admitClient(deps, presented);

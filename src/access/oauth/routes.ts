@@ -1,4 +1,4 @@
-// HTTP of OAuth: the token, introspection and revocation endpoints, for service clients, and where they are (RFC 8414).
+// HTTP of OAuth: the token, introspection and revocation endpoints for service clients, and their metadata (RFC 8414).
 import type { z } from 'zod';
 import { type Endpoint, endpoint, open, type RequestInfo } from '../../base/http/endpoint.ts';
 import { TOKEN_BYTES_MAX } from '../../protocol/jws.ts';
@@ -12,7 +12,7 @@ export interface OAuthRouteDeps extends TokenDeps, IntrospectDeps {}
 
 /** As long as a verifying service may keep the key set. */
 const CACHE = 'public, max-age=300, stale-while-revalidate=60';
-/** An access token with many permissions is long; beside it stands an assertion. */
+/** An access token with many permissions is long, and the body may also contain an assertion. */
 const TOKEN_BODY_BYTES_MAX = TOKEN_BYTES_MAX + 16 * 1024;
 
 const OF_EVERY_CLIENT = ['invalid_request', 'invalid_client'] as const;
@@ -84,7 +84,7 @@ function revokeRoute(deps: OAuthRouteDeps): Endpoint {
     ...COMMON,
     url: '/oauth/revoke',
     id: 'revokeToken',
-    summary: 'End the session of a user’s token, or all tokens of the client; repeatable',
+    summary: 'End the session of a user’s token, or all tokens of the client; repeating it is no error',
     body: wire.AboutToken,
     bodyBytesMax: TOKEN_BODY_BYTES_MAX,
     reply: { 200: null },

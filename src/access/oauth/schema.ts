@@ -1,5 +1,5 @@
-// The wire shapes of the OAuth endpoints, in the names of their RFCs. Parameters that are not known are ignored
-// (RFC 6749 §3.2), so these objects are not closed.
+// The wire shapes of the OAuth endpoints, with the names of their RFCs. Unknown parameters are ignored (RFC 6749 §3.2), so
+// these objects are not strict.
 import { z } from 'zod';
 import { ASSERTION_ALGORITHMS } from '../clients/public-keys.ts';
 import { AUTHENTICATION_METHODS } from './credentials.ts';
@@ -9,7 +9,7 @@ const described = (description: string) => z.string().min(1).meta({ description 
 
 const ClientAuthentication = {
   client_id: described(
-    'The id of the client. With another method than client_secret_post it may be left out.',
+    'The id of the client. Required with client_secret_post, optional with the other methods.',
   ).optional(),
   client_secret: described('client_secret_post: the secret.').optional(),
   client_assertion_type: described(
@@ -22,11 +22,11 @@ export const TokenRequest = z
   .object({
     grant_type: described(`One of ${GRANT_TYPES.join(', ')}.`),
     scope: described(
-      'client_credentials: permissions, separated by single spaces, each covered by what the client holds.',
+      'client_credentials: permissions, separated by single spaces. The client must hold each of them.',
     ).optional(),
-    refresh_token: described('refresh_token: that of a user.').optional(),
+    refresh_token: described('refresh_token: the refresh token of a user.').optional(),
     resource: described('If sent, the audience of the token (RFC 8707).').optional(),
-    audience: described('The same by another name.').optional(),
+    audience: described('The same as resource.').optional(),
     ...ClientAuthentication,
   })
   .meta({ id: 'TokenRequest' });
@@ -44,7 +44,7 @@ export const TokenAnswer = z
 export const AboutToken = z
   .object({
     token: described('An access or refresh token of this service.'),
-    token_type_hint: described('Of no effect: the kind of a token is seen.').optional(),
+    token_type_hint: described('Ignored: the service recognizes the kind of a token.').optional(),
     ...ClientAuthentication,
   })
   .meta({ id: 'AboutToken' });
@@ -100,7 +100,7 @@ export const Metadata = z
   })
   .meta({ id: 'AuthorizationServerMetadata' });
 
-/** The metadata of a service by its issuer. */
+/** The metadata of the service with this issuer. */
 export function metadataOf(issuer: string): z.output<typeof Metadata> {
   const [authMethods, algs] = [[...AUTHENTICATION_METHODS], [...ASSERTION_ALGORITHMS]];
   return {

@@ -1,10 +1,10 @@
-// The queries of introspection and revocation: whether a token whose signature is good still stands, by one statement
-// that changes nothing.
+// The queries of introspection: whether a token with a valid signature is still usable. Each is one statement that
+// changes nothing.
 import { type SystemReader, statement } from '../../base/database/db.ts';
 
 const LIVE_SESSION = `s.revoked_at IS NULL AND s.idle_expires_at > clock_timestamp() AND s.expires_at > clock_timestamp()`;
 
-// $1 session, $2 user, $3 epoch, $4 organization or null: all as the token says.
+// $1 session, $2 user, $3 epoch, $4 organization or null: all as in the token.
 const USER_TOKEN = statement(`
 SELECT 1 FROM sessions s JOIN users u ON u.id = s.user_id
 WHERE s.id = $1::uuid AND s.user_id = $2::uuid AND ${LIVE_SESSION} AND u.status = 'active' AND u.epoch = $3::int
@@ -18,7 +18,7 @@ export interface UserTokenClaims {
   readonly org?: string;
 }
 
-/** Whether the session lives, and user, membership and organization are as they were when the access token was made. */
+/** Whether the session is live, user, membership and organization are active, and the user's epoch is the token's. */
 export async function isUserTokenLive(tx: SystemReader, { sid, sub, epoch, org }: UserTokenClaims): Promise<boolean> {
   return (await tx.rows(USER_TOKEN, [sid, sub, epoch, org ?? null])).length > 0;
 }
@@ -34,13 +34,13 @@ export interface ClientTokenClaims {
   readonly org?: string;
 }
 
-/** Whether the client is active and its tokens have not been ended since. */
+/** Whether the client is active and its epoch is the token's. */
 export async function isClientTokenLive(tx: SystemReader, { sub, epoch, org }: ClientTokenClaims): Promise<boolean> {
   return (await tx.rows(CLIENT_TOKEN, [sub, epoch, org ?? null])).length > 0;
 }
 
-// The places of a chain that rotation-store.ts takes: the newest that was presented, a child of it, and for a moment the
-// one before.
+// The tokens that the rotation (sign-in/sessions/rotation-store.ts) accepts: the newest confirmed one, a child of it, and
+// during the grace time the one before.
 // $1 session, $2 user, $3 jti, $4 parent, $5 seconds of grace.
 const REFRESH_TOKEN = statement(`
 SELECT s.organization_id::text AS "organizationId", o.slug AS "organizationSlug"
@@ -63,7 +63,7 @@ export interface UsableRefreshToken {
   readonly organizationSlug: string | null;
 }
 
-/** What the session of a refresh token acts for, or null when the token cannot be used now. Confirms and uses up nothing. */
+/** The organization of a refresh token's session, or null when the token cannot be used now. Changes nothing. */
 export async function findUsableRefreshToken(
   tx: SystemReader,
   { sid, sub, jti, prt }: RefreshTokenLinks,

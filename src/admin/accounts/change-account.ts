@@ -1,5 +1,5 @@
-// What operators do to an account: disable and enable it, set its password. Each ends what the account is signed in
-// with, in the same transaction. Nobody does any of it over HTTP.
+// Changes of an account by an operator: disable it, enable it, set its password. Each ends all sessions of the account in
+// the same transaction. There is no HTTP route for them.
 
 import type { SystemTx } from '../../base/database/db.ts';
 import { record } from '../../base/events/record.ts';
@@ -13,9 +13,9 @@ import type { EndedSessions } from '../../sign-in/sessions/ending-store.ts';
 import { endAllOfUser, type OperatorDeps } from '../sessions/sessions.ts';
 
 export interface AccountChanged {
-  /** False when it was so already. */
+  /** False when the account already had that status. */
   readonly changed: boolean;
-  /** Sessions that were live and have ended with the change. */
+  /** How many live sessions the change ended. */
   readonly sessionsEnded: number;
 }
 
@@ -53,12 +53,12 @@ async function setStatus(
   return { changed, sessionsEnded: live };
 }
 
-/** From now on the account signs in nowhere, and every session and access token of it is dead. */
+/** Disables the account: it can no longer sign in, and all of its sessions and access tokens end. */
 export function disableAccount(deps: OperatorDeps, userId: string): Promise<AccountChanged> {
   return setStatus(deps, userId, 'disabled', { type: 'user.disabled', reason: 'account_disabled' });
 }
 
-/** Lets the account sign in again. Older sessions stay dead, also one whose opening met the disabling. */
+/** Enables the account. Older sessions stay ended, also one that was being opened while the account was disabled. */
 export function enableAccount(deps: OperatorDeps, userId: string): Promise<AccountChanged> {
   return setStatus(deps, userId, 'active', { type: 'user.enabled', reason: 'account_enabled' });
 }
@@ -68,7 +68,7 @@ export interface PasswordDeps extends OperatorDeps {
   readonly passwordMinLength: number;
 }
 
-/** Gives the account another password and ends all its sessions; gives how many were live. Raises validation_failed. */
+/** Sets another password and ends all sessions of the account. Returns how many were live. Raises validation_failed. */
 export async function setPassword(
   deps: PasswordDeps,
   account: { readonly id: string; readonly email: string },

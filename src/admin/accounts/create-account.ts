@@ -1,4 +1,4 @@
-// An operator makes an account: nobody is signed in by it.
+// Creates an account for an operator. It opens no session.
 
 import type { SystemTx } from '../../base/database/db.ts';
 import { invalid, problem } from '../../base/errors/problem.ts';
@@ -15,15 +15,15 @@ export interface NewAccount {
   readonly email: string;
   readonly name: string;
   readonly password: string;
-  /** Whether the operator answers for the mailbox being theirs. */
+  /** Whether the operator confirms that the mailbox belongs to the user. */
   readonly verified: boolean;
-  /** The name of the organization that it is made for, which is no good password. */
+  /** The name of the user's organization, which the password must not contain. */
   readonly organizationName?: string;
 }
 
 /**
- * Makes the account, and in the same transaction what `also` writes. Raises validation_failed, email_taken, and what
- * `also` raises, which undoes all of it.
+ * Creates the account and runs `also` in the same transaction. Raises validation_failed, email_taken, and what `also`
+ * raises. An error undoes everything.
  */
 export async function createAccount(
   deps: Omit<PasswordDeps, 'publish'>,
@@ -36,7 +36,7 @@ export async function createAccount(
   const context = organizationName === undefined ? {} : { organizationName };
   assertGoodPassword(password, { email: email.address, ...context }, deps.passwordMinLength);
   const taken = { detail: 'There is an account with this e-mail already.' };
-  // Asked before the costly hash; the unique index decides again.
+  // Checked before the expensive hash. The unique index decides in the end.
   if (await findCredentials(deps.db.systemReader(), email.key)) throw problem('email_taken', taken);
   const passwordHash = await deps.passwords.hash(password);
   const id = newId(deps.random, deps.clock);

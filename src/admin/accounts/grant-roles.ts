@@ -1,5 +1,5 @@
-// An operator gives somebody roles in an organization, and makes them a member where they are none. What an operator
-// gives is not judged by anybody's own rights; the limit of team members holds all the same.
+// Assigns roles in an organization for an operator, and makes the user a member if necessary. An operator may assign any
+// role. The limit of team members still applies.
 
 import type { SystemTx } from '../../base/database/db.ts';
 import { problem } from '../../base/errors/problem.ts';
@@ -23,15 +23,15 @@ export interface RoleGrant {
 }
 
 export interface GrantedRoles {
-  /** Whether they became a member by it. */
+  /** Whether the user became a member. */
   readonly joined: boolean;
-  /** The names of the roles that they did not hold before. */
+  /** The names of the roles that the user did not have before. */
   readonly added: readonly string[];
 }
 
 /**
- * Gives the roles, everywhere in the organization, in a transaction that the caller ends; services refuse older tokens
- * once they have read of it. Repeating it changes nothing. Raises not_found, team_member_limit.
+ * Assigns the roles without a scope, within the caller's transaction. Services refuse older tokens once they have read
+ * the revocation. Repeating it changes nothing. Raises not_found, team_member_limit.
  */
 export async function grantRoles(
   deps: { readonly clock: Clock; readonly random: Random },

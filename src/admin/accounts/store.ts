@@ -1,4 +1,4 @@
-// The query that finds the organizations whose only active owner somebody is.
+// The query that finds the organizations of which a user is the only active owner.
 import { type SystemReader, statement } from '../../base/database/db.ts';
 
 const OWNED_ALONE = statement(`
@@ -14,7 +14,7 @@ WHERE a.user_id = $1::uuid AND a.scope = '{}' AND NOT EXISTS (
   WHERE b.organization_id = a.organization_id AND b.scope = '{}' AND b.user_id <> a.user_id)
 ORDER BY o.slug LIMIT 100`);
 
-/** At most 100 organizations that have no active owner but perhaps this user. */
+/** At most 100 organizations that this user owns and that no other active user owns. */
 export function listOwnedAlone(
   tx: SystemReader,
   userId: string,

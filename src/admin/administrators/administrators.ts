@@ -1,4 +1,4 @@
-// Who administers the platform: operators name them, nobody else can.
+// Makes users platform administrators, and takes the right away again. Only operators do this.
 
 import type { Database } from '../../base/database/db.ts';
 import { problem } from '../../base/errors/problem.ts';
@@ -14,13 +14,13 @@ export interface AdministratorDeps {
   readonly random: Random;
 }
 
-/** Makes the user of this e-mail an administrator of the platform; false when they were one. Raises not_found. */
+/** Makes the user with this e-mail a platform administrator. Returns false when they already were one. Raises not_found. */
 export async function grantPlatformAdministrator(deps: AdministratorDeps, email: string): Promise<boolean> {
   const userId = await userOf(deps, email);
   return insertPlatformAdministrator(deps.db.systemReader(), userId, newId(deps.random, deps.clock));
 }
 
-/** Takes it from them again, from their next request on; false when they were none. Raises not_found. */
+/** Takes the right away, from the next request on. Returns false when the user did not have it. Raises not_found. */
 export async function revokePlatformAdministrator(deps: AdministratorDeps, email: string): Promise<boolean> {
   const userId = await userOf(deps, email);
   return deletePlatformAdministrator(deps.db.systemReader(), userId, newId(deps.random, deps.clock));

@@ -4,7 +4,7 @@ import { type SystemReader, statement } from '../../base/database/db.ts';
 const IS_ADMINISTRATOR = statement(`
 SELECT 1 FROM platform_administrators p JOIN users u ON u.id = p.user_id AND u.status = 'active' WHERE p.user_id = $1`);
 
-/** Whether an operator has made this user an administrator of the platform, and nobody has disabled them since. */
+/** Whether this user is a platform administrator and the account is active. */
 export async function isPlatformAdministrator(tx: SystemReader, userId: string): Promise<boolean> {
   return (await tx.rows(IS_ADMINISTRATOR, [userId])).length > 0;
 }
@@ -25,12 +25,12 @@ recorded AS (
 )
 SELECT user_id FROM revoked`);
 
-/** Makes the user an administrator of the platform, with the event; false when they were one. */
+/** Makes the user a platform administrator and records the event. Returns false when they already were one. */
 export async function insertPlatformAdministrator(tx: SystemReader, userId: string, eventId: string): Promise<boolean> {
   return (await tx.rows(GRANT, [userId, eventId])).length > 0;
 }
 
-/** Takes it from them again, with the event; false when they were none. */
+/** Takes the right away and records the event. Returns false when the user did not have it. */
 export async function deletePlatformAdministrator(tx: SystemReader, userId: string, eventId: string): Promise<boolean> {
   return (await tx.rows(REVOKE, [userId, eventId])).length > 0;
 }

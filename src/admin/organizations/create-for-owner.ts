@@ -14,7 +14,7 @@ import { getAccount } from '../../directory/users/accounts.ts';
 export interface OrganizationForOwner {
   readonly ownerEmail: string;
   readonly name: string;
-  /** That one or none; null derives one from the name. */
+  /** The requested slug; null derives one from the name. */
   readonly slug: string | null;
 }
 

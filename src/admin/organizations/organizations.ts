@@ -1,5 +1,5 @@
-// What operators and the platform's administrators do to organizations: list, look at, suspend, activate, and change the
-// subscription. Members do none of it. Every one of these looks across organizations, through the system's door.
+// Administration of organizations by operators and platform administrators: list, read, suspend, activate, and change the
+// subscription. All of it runs in the system scope, across organizations.
 
 import type { Database } from '../../base/database/db.ts';
 import { problem } from '../../base/errors/problem.ts';
@@ -26,7 +26,7 @@ export interface AdministrationDeps extends PublishDeps {
   readonly random: Random;
 }
 
-/** An organization as its administrators see it: not what its members keep in it. Instants are ISO 8601 in UTC. */
+/** An organization as platform administrators see it, without its settings. Instants are ISO 8601 in UTC. */
 export interface Administered extends Omit<AdministeredOrganization, 'createdAt' | 'updatedAt'> {
   readonly createdAt: string;
   readonly updatedAt: string;
@@ -38,7 +38,7 @@ function toAdministered(row: AdministeredOrganization): Administered {
   return { id, name, slug, status, subscription, createdAt, updatedAt };
 }
 
-/** The organizations whose slug or name begins with `prefix`, of a status, the oldest first; null stands for all. */
+/** The organizations with a slug or name that begins with `prefix`, and a status, the oldest first. Null means any. */
 export async function listOrganizations(
   deps: Pick<AdministrationDeps, 'db'>,
   asked: OrganizationSearch,
@@ -51,7 +51,7 @@ export async function listOrganizations(
   });
 }
 
-/** The organization with this id or slug, whatever its state. Raises not_found. */
+/** The organization with this id or slug, in any status. Raises not_found. */
 export async function getOrganizationByReference(
   deps: Pick<AdministrationDeps, 'db'>,
   reference: string,
@@ -64,21 +64,21 @@ export async function getOrganizationByReference(
 }
 
 /**
- * Suspends the organization (id or slug): from now on nobody signs in to it, refreshes for it, or gets past the guard
- * with its tokens. A second time changes nothing. `actorId` is null for an operator. Raises not_found.
+ * Suspends the organization (id or slug). From now on nobody can sign in to it or refresh for it, and the guard refuses
+ * its tokens. Repeating it changes nothing. `actorId` is null for an operator. Raises not_found.
  */
 export function suspendOrganization(deps: AdministrationDeps, reference: string, actorId: string | null) {
   return setStatus(deps, reference, 'suspended', actorId);
 }
 
-/** Activates a suspended organization (id or slug); its unexpired tokens work again. Raises not_found. */
+/** Activates a suspended organization (id or slug). Its tokens that have not expired work again. Raises not_found. */
 export function activateOrganization(deps: AdministrationDeps, reference: string, actorId: string | null) {
   return setStatus(deps, reference, 'active', actorId);
 }
 
 export interface StatusChanged {
   readonly organization: Administered;
-  /** False when it was so already. */
+  /** False when the organization already had that status. */
   readonly changed: boolean;
 }
 
@@ -101,8 +101,8 @@ export interface SubscriptionChanged {
 }
 
 /**
- * Changes what is given of an organization's subscription (id or slug): a limit below what is used takes nothing away,
- * it keeps more from being added. Raises not_found.
+ * Changes the given fields of an organization's subscription (id or slug). A limit below the present usage removes
+ * nothing. It only prevents additions. Raises not_found.
  */
 export async function setSubscription(
   deps: Omit<AdministrationDeps, 'publish'>,

@@ -1,4 +1,4 @@
-// HTTP of administering organizations, for the administrators of the platform.
+// HTTP of administering organizations, for platform administrators.
 import { z } from 'zod';
 import { type Endpoint, endpoint, platform } from '../../base/http/endpoint.ts';
 import { enveloped, Id, page } from '../../base/http/wire.ts';
@@ -35,7 +35,7 @@ export function administrationRoutes(deps: AdministrationDeps): Endpoint[] {
       url: '/api/v1/admin/organizations',
       access: platform(),
       id: 'listOrganizations',
-      summary: 'List all organizations, or find them by the beginning of slug or name and by status',
+      summary: 'List all organizations, or search them by the beginning of the slug or name and by status',
       tag: 'Administration',
       query: OrganizationQuery,
       reply: { 200: page(AdministeredOrganization) },
@@ -54,7 +54,11 @@ export function administrationRoutes(deps: AdministrationDeps): Endpoint[] {
       problems: ['not_found'],
       handle: async ({ params: { id } }) => ({ data: await getOrganizationByReference(deps, id) }),
     }),
-    change('suspend', 'Suspend an organization: nobody acts for it any more; repeatable', suspendOrganization),
-    change('activate', 'Activate a suspended organization; repeatable', activateOrganization),
+    change(
+      'suspend',
+      'Suspend an organization, so that nobody can act for it; repeating it is no error',
+      suspendOrganization,
+    ),
+    change('activate', 'Activate a suspended organization; repeating it is no error', activateOrganization),
   ];
 }

@@ -1,4 +1,4 @@
-// The wire shapes of administering organizations, and what an operator may set of a subscription.
+// The wire shapes of administering organizations, and the fields of a subscription that an operator may set.
 import { z } from 'zod';
 import { Instant, PageQuery, text } from '../../base/http/wire.ts';
 import { OrganizationStatus, OrganizationSummary, Subscription } from '../../directory/organizations/schema.ts';
@@ -11,13 +11,13 @@ export const AdministeredOrganization = OrganizationSummary.extend({
 }).meta({ id: 'AdministeredOrganization' });
 
 export const OrganizationQuery = PageQuery.extend({
-  q: text(120).optional().meta({ description: 'What the slug or the name begins with, in any case.' }),
+  q: text(120).optional().meta({ description: 'The beginning of the slug or the name, ignoring case.' }),
   status: OrganizationStatus.optional(),
 });
 
 const limit = z.int().min(0).max(1_000_000_000).optional();
 
-/** What an operator changes of a subscription: at least one of it. */
+/** A change of a subscription by an operator. At least one field is required. */
 export const ChangeSubscription = z
   .strictObject({
     plan: z

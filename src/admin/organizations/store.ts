@@ -1,5 +1,5 @@
-// The queries by which operators and the platform's administrators look at organizations, suspend and activate them,
-// and change their subscriptions.
+// The queries by which operators and platform administrators read, suspend and activate organizations, and change their
+// subscriptions.
 
 import { type Statement, type SystemReader, statement } from '../../base/database/db.ts';
 import type { Page } from '../../base/platform/page.ts';
@@ -41,17 +41,17 @@ export async function findAdministeredOrganization(
   return row ?? null;
 }
 
-// What begins with the prefix lies between it and it followed by the last character there is, in the order of bytes,
-// which is that of the two search indexes. LIKE would need the pattern when the statement is planned.
+// A text with the prefix lies between the prefix and the prefix followed by the last Unicode character, in byte order,
+// which is the order of the two search indexes. LIKE could use an index only if the pattern were known at planning.
 const startsWith = (lowered: string, wanted: string) =>
   `(${lowered} ~>=~ ${wanted} AND ${lowered} ~<=~ (${wanted} || chr(1114111)))`;
-// A slug is ASCII; of the letters of a name only ICU knows all cases, whatever the database's own locale.
+// A slug is ASCII. For names, ICU's collation changes the case of all letters in any locale of the database.
 const FITS_PREFIX = [
   startsWith('lower(o.slug)', 'lower($1::text)'),
   startsWith('lower(o.name COLLATE "und-x-icu")', 'lower($1::text COLLATE "und-x-icu")'),
 ].join(' OR ');
 
-// One statement for each way to ask: a plan that serves all of them would read the whole table.
+// One statement for each kind of search: a single plan for all of them would read the whole table.
 // $1 prefix or null, $2 status or null, $3 limit, $4 offset.
 function search({ prefix, status }: { readonly prefix: boolean; readonly status: boolean }) {
   const wanted = [
@@ -59,7 +59,7 @@ function search({ prefix, status }: { readonly prefix: boolean; readonly status:
     status ? 'o.status = $2::text' : '$2::text IS NULL',
   ].join(' AND ');
   const total = `SELECT count(*)::int AS total FROM organizations o WHERE ${wanted}`;
-  // What fits a prefix is found first: by their ids all organizations would be walked until enough of them fit.
+  // The matches of a prefix are found first. Otherwise PostgreSQL would read organizations by id until enough match.
   const list = prefix
     ? `WITH fitting AS MATERIALIZED (SELECT * FROM organizations o WHERE ${wanted})
 SELECT ${COLUMNS}, (SELECT count(*) FROM fitting)::int AS total FROM fitting o`
@@ -88,7 +88,7 @@ function searchFor({ prefix, status }: OrganizationSearch): { list: Statement; c
   return status === null ? SEARCHES.all : SEARCHES.status;
 }
 
-/** The organizations that fit, the oldest first. */
+/** The organizations that match, the oldest first. */
 export function listAdministeredOrganizations(
   tx: SystemReader,
   asked: OrganizationSearch,
@@ -102,8 +102,9 @@ export async function countAdministeredOrganizations(tx: SystemReader, asked: Or
   return row?.total ?? 0;
 }
 
-// The instants of one organization's changes go up even where the clock steps back: the last one counts everywhere.
-// $1 organization, $2 status, $3 event, $4 who does it, null for an operator.
+// The instants of one organization's changes always increase, even if the clock steps back, so that all readers agree on
+// the last change.
+// $1 organization, $2 status, $3 event, $4 actor, null for an operator.
 const SET_STATUS = statement(`
 WITH changed AS (
   UPDATE organizations SET status = $2::text, updated_at = clock_timestamp()
@@ -130,7 +131,7 @@ export interface StatusChange {
   readonly actorId: string | null;
 }
 
-/** Suspends or activates, with event and revocation; `changed` is false when it was so already. */
+/** Sets the status, with event and revocation. `changed` is false when the organization already had it. */
 export async function updateOrganizationStatus(
   tx: SystemReader,
   change: StatusChange,
@@ -145,7 +146,7 @@ export async function updateOrganizationStatus(
   return { changed: rows.length > 0, revocations: rows.map(({ at }) => ({ kind: 'organization', org, state, at })) };
 }
 
-// What is null stays; of the limits, those that are not named.
+// A null value, and a limit that is not named, means no change.
 // $1 organization, $2 plan, $3 status, $4 end of the trial, $5 limits as JSON, $6 event.
 const SET_SUBSCRIPTION = statement(`
 WITH changed AS (
@@ -172,7 +173,7 @@ export interface SubscriptionChange {
   readonly limits?: { readonly [Name in keyof SubscriptionLimits]?: number | undefined } | undefined;
 }
 
-/** Changes what is given of a subscription, with the event; false when it is so already, or is not there. */
+/** Changes the given fields of a subscription and records the event. Returns false when nothing changed. */
 export async function updateSubscription(
   tx: SystemReader,
   organizationId: string,

@@ -1,5 +1,5 @@
-// Starting over after a backup was restored: what it knows of sessions, rights and secrets is of the past, and what was
-// handed out since then it does not know at all.
+// Ends all sessions and tokens after a backup was restored. The restored data about sessions, rights and secrets is out of
+// date, and it does not contain tokens that were issued after the backup.
 import { setTimeout as delay } from 'node:timers/promises';
 import { invalid } from '../../base/errors/problem.ts';
 import { record } from '../../base/events/record.ts';
@@ -11,20 +11,20 @@ import { countEverything, type EndedCounts, isPast, lockEverything, markEverythi
 export type { EndedCounts } from './store.ts';
 
 export interface EndEverything {
-  /** When the restored database took over: what was handed out before is dead. */
+  /** When the restored database took over. Everything that was issued before is ended. */
   readonly restoredAt: Date;
   /** Counts only. */
   readonly dryRun?: boolean;
 }
 
-// A million users and sessions take some 40 s; whoever waits for a lock that long has been refused meanwhile.
+// A million users and sessions take about 40 s. Other requests that wait for a lock that long are refused.
 const WITHIN_MS = 900_000;
 const LOOK_AGAIN_MS = 50;
 
 /**
- * Ends all sessions, access tokens and invitation tokens from before an instant, everywhere: one transaction, one
- * revocation, one event. Users and clients are past every epoch that was ever handed out. Raises validation_failed for an
- * instant that has not come.
+ * Ends all sessions, access tokens and invitation tokens from before an instant, in all organizations: one transaction,
+ * one revocation, one event. Raises the epochs of users and clients above every epoch that was ever issued. Raises
+ * validation_failed for an instant in the future.
  */
 export async function endEverything(
   deps: OperatorDeps,
@@ -34,7 +34,7 @@ export async function endEverything(
   if (!(await isPast(reader, restoredAt.toISOString()))) {
     throw invalid('restored-at', 'must be an instant that has come: when the restored database took over');
   }
-  // Tokens know whole seconds. One of this second that is issued after this must not pass for an older one.
+  // Tokens contain whole seconds. This waits for the next second, so that a later token is not taken for an older one.
   const instant = new Date(Math.ceil(restoredAt.getTime() / 1000) * 1000).toISOString();
   while (!(await isPast(reader, instant))) await delay(LOOK_AGAIN_MS);
   if (dryRun) return deps.db.system((tx) => countEverything(tx, instant), { timeoutMs: WITHIN_MS });

@@ -1,9 +1,9 @@
-// The queries of starting over after a backup was restored: everything at once, in one transaction, as the system.
+// The queries that end everything after a backup was restored: all at once, in one transaction of the system scope.
 import { type SystemReader, type SystemTx, statement } from '../../base/database/db.ts';
 import type { Revoking } from '../../base/revoking/publish.ts';
 import { NIL_ID } from '../../protocol/id.ts';
 
-/** What is brought to an end. */
+/** How many of each are ended. */
 export interface EndedCounts {
   readonly sessions: number;
   readonly users: number;
@@ -11,18 +11,18 @@ export interface EndedCounts {
   readonly invitations: number;
 }
 
-// Writers wait, so that no sign-in that is under way is missed, and nobody who locks rows in another order is met; what
-// only reads goes on.
+// Writers wait, so that no running sign-in is missed and no transaction with another lock order causes a deadlock. Readers
+// do not wait.
 const LOCK = statement('LOCK TABLE users, clients, sessions, invitations IN SHARE ROW EXCLUSIVE MODE');
 
-/** Waits for all who change what is to end, and keeps others from it until the transaction is over. */
+/** Waits for running transactions that change these tables, and makes new ones wait until this transaction is over. */
 export async function lockEverything(tx: SystemTx): Promise<void> {
   await tx.rows(LOCK, []);
 }
 
 const IS_PAST = statement('SELECT $1::text::timestamptz <= clock_timestamp() AS "isPast"');
 
-/** Whether an instant has come, by the database's clock. */
+/** Whether an instant is past, by the database's clock. */
 export async function isPast(tx: SystemReader | SystemTx, instant: string): Promise<boolean> {
   const [row] = await tx.rows<{ isPast: boolean }>(IS_PAST, [instant]);
   return row?.isPast ?? false;
@@ -35,7 +35,7 @@ const COUNT = statement(`
 SELECT (SELECT count(*)::int FROM ${SESSIONS}) AS sessions, (SELECT count(*)::int FROM users) AS users,
   (SELECT count(*)::int FROM clients) AS clients, (SELECT count(*)::int FROM ${INVITATIONS}) AS invitations`);
 
-/** What would be brought to an end. */
+/** How many of each would be ended. */
 export async function countEverything(tx: SystemTx, restoredAt: string): Promise<EndedCounts> {
   const [row] = await tx.rows<EndedCounts>(COUNT, [restoredAt]);
   return row ?? { sessions: 0, users: 0, clients: 0, invitations: 0 };
@@ -48,7 +48,7 @@ WITH ended AS (
 )
 SELECT count(*)::int AS total FROM ended`);
 
-// Past every epoch that can have been handed out between the backup and its restoring.
+// More than the epochs that can have been issued between the backup and its restore.
 const EPOCHS_PASSED = 1_000_000;
 const raise = (table: 'users' | 'clients') =>
   statement(`
@@ -64,7 +64,7 @@ WITH ended AS (
 )
 SELECT count(*)::int AS total FROM ended`);
 
-// One for all sessions, and for all tokens of users and clients.
+// One revocation for all sessions and for all tokens of users and clients.
 const ANNOUNCE = statement(`
 WITH announced AS (
   INSERT INTO revocations (id, kind, subject, not_before)

@@ -1,4 +1,4 @@
-// What operators do with sessions: list those of a user, end one, end all of a user, end all there are.
+// Sessions for operators: list those of a user, end one, end all of a user, end all sessions of all users.
 import { setTimeout as delay } from 'node:timers/promises';
 import type { Database, SystemTx } from '../../base/database/db.ts';
 import { problem } from '../../base/errors/problem.ts';
@@ -33,7 +33,7 @@ export async function listUserSessions(deps: Pick<OperatorDeps, 'db'>, userId: s
   });
 }
 
-/** Ends one session, whoever's. Raises not_found for one that is not there or has ended. */
+/** Ends one session of any user. Raises not_found for an unknown session or one that has ended. */
 export async function endAnySession(deps: OperatorDeps, sessionId: string): Promise<void> {
   const { live } = await publishing(deps, markSessionEnded(deps.db.systemReader(), sessionId, REASON));
   if (live === 0) {
@@ -41,24 +41,24 @@ export async function endAnySession(deps: OperatorDeps, sessionId: string): Prom
   }
 }
 
-/** Ends every session of a user, with all access tokens; gives how many were live. */
+/** Ends every session of a user, with all access tokens. Returns how many were live. */
 export async function endUserSessions(deps: OperatorDeps, userId: string): Promise<number> {
   const commit = deps.db.system((tx) => endAllOfUser(tx, userId, REASON));
   return (await publishing(deps, commit)).live;
 }
 
-/** The same within a transaction, for whoever changes the account; to be published after the commit. */
+/** As endUserSessions, within the caller's transaction. The caller publishes the revocations after the commit. */
 export async function endAllOfUser(tx: SystemTx, userId: string, reason: EndReason): Promise<EndedSessions> {
-  // The epoch also refuses what a sign-in that is under way at this moment is about to hand out.
+  // The raised epoch also refuses the access token of a sign-in that is running at this moment.
   const raised = await raiseEpochs(tx, [userId]);
   const { live, revocations } = await markUserSessionsEnded(tx, userId, reason);
   return { live, revocations: [...raised, ...revocations] };
 }
 
 /**
- * Ends every session that was opened before now, and refuses every access token of their users. It goes from user to
- * user in short statements: what is done stays done when it is interrupted, and a second run does the rest. `onUsers`
- * hears how many users of how many were looked at. Gives how many sessions were live.
+ * Ends every session that was opened before now, and all access tokens of their users. It processes users in short
+ * statements. If it is interrupted, finished statements stay, and a second run ends the rest. `onUsers` is called with
+ * the number of processed users and of all users. Returns how many sessions were live.
  */
 export async function endAllSessions(
   deps: OperatorDeps,
@@ -67,7 +67,7 @@ export async function endAllSessions(
   const reader = deps.db.systemReader();
   const beginning = await readBeginning(reader);
   let live = 0;
-  // A sign-in that was under way at one look is seen by a later one, once it has committed.
+  // A sign-in that was running during one pass is found by a later pass, after it has committed.
   for (let underWay = true; underWay; ) {
     underWay = await isUnderWay(reader, beginning.now);
     let users = 0;

@@ -1,4 +1,4 @@
-// The queries by which operators end sessions, of one user and of all. What they end was done by nobody: its events have
+// The queries by which operators end sessions, of one user and of all users. An operator is not a user, so the events have
 // no actor.
 
 import { type SystemReader, type SystemTx, statement } from '../../base/database/db.ts';
@@ -17,7 +17,7 @@ const end = (which: string) => endSessionsStatement({ which, reason: '$2::text',
 const END_ONE = end('id = $1::uuid');
 const END_OF_USER = end('user_id = $1::uuid');
 
-/** Ends one session, whoever's. */
+/** Ends one session of any user. */
 export function markSessionEnded(tx: SystemReader, sessionId: string, reason: EndReason): Promise<EndedSessions> {
   return runEndSessions(tx, END_ONE, [sessionId, reason]);
 }
@@ -31,12 +31,13 @@ export function markUserSessionsEnded(
   return runEndSessions(tx, END_OF_USER, [userId, reason]);
 }
 
-// Sessions are opened by this role, in transactions that began before their sessions. Those of other roles are not seen.
+// Sessions are opened by this database role, in transactions that began before the session's own instant. Transactions of
+// other roles need no check.
 const UNDER_WAY = statement(`
 SELECT EXISTS (SELECT FROM pg_stat_activity WHERE datname = current_database() AND usename = current_user
   AND pid <> pg_backend_pid() AND xact_start <= $1::text::timestamptz) AS "underWay"`);
 
-/** Whether a transaction that began before an instant is not over yet: what it opened is not to be seen. */
+/** Whether a transaction that began before an instant is still running: a session that it opened is not visible yet. */
 export async function isUnderWay(tx: SystemReader, since: string): Promise<boolean> {
   const [row] = await tx.rows<{ underWay: boolean }>(UNDER_WAY, [since]);
   return row?.underWay ?? false;
@@ -45,27 +46,27 @@ export async function isUnderWay(tx: SystemReader, since: string): Promise<boole
 const BEGINNING = statement(`
 SELECT clock_timestamp()::text AS "now", (SELECT count(*)::int FROM users) AS users`);
 
-/** The database's present instant, as it writes it, and how many users there are. */
+/** The present instant in the database's own format, and the number of users. */
 export async function readBeginning(tx: SystemReader): Promise<{ readonly now: string; readonly users: number }> {
   const [row] = await tx.rows<{ now: string; users: number }>(BEGINNING, []);
-  if (!row) throw new Error('the database told no time');
+  if (!row) throw new Error('the database returned no time');
   return row;
 }
 
-// With as many sessions as each of them may have, a step still takes a fraction of the time that a statement is given.
+// Even if each user has as many sessions as allowed, one statement takes a fraction of the statement timeout.
 const USERS_AT_ONCE = 50;
 
-// Users before sessions, each in the order of ids: as whoever changes a user does. The raised epoch refuses every access
-// token of the user, so the sessions need no revocation of their own.
+// Locks users before sessions, each in the order of ids, as every change of a user does. The raised epoch refuses every
+// access token of the user, so the sessions need no revocations of their own.
 const END_SLICE = statement(`
 WITH slice AS (SELECT id FROM users WHERE id > $1::uuid ORDER BY id LIMIT ${USERS_AT_ONCE}),
 signed_in AS (
   SELECT id FROM slice s WHERE EXISTS (
     SELECT FROM sessions e WHERE e.user_id = s.id AND e.revoked_at IS NULL AND e.created_at <= $2::text::timestamptz)
 ),
-held AS (SELECT id FROM users WHERE id IN (SELECT id FROM signed_in) ORDER BY id FOR NO KEY UPDATE),
+locked_users AS (SELECT id FROM users WHERE id IN (SELECT id FROM signed_in) ORDER BY id FOR NO KEY UPDATE),
 ${endSessionsSql({
-  which: 'user_id IN (SELECT id FROM held) AND created_at <= $2::text::timestamptz',
+  which: 'user_id IN (SELECT id FROM locked_users) AND created_at <= $2::text::timestamptz',
   reason: '$3::text',
   actor: 'NULL::uuid',
   revoked: `
@@ -79,12 +80,12 @@ export interface EndedSlice {
   /** Where the next slice begins; null at the end. */
   readonly lastUserId: string | null;
   readonly users: number;
-  /** Sessions that had not been ended, and how many of them had not expired. */
+  /** How many sessions this ended, and how many of them had not expired. */
   readonly ended: number;
   readonly live: number;
 }
 
-/** Ends the sessions, opened until an instant, of the fifty users that follow one in the order of ids. */
+/** Ends the sessions opened up to an instant, of the next fifty users after `afterUserId` in the order of ids. */
 export async function markSliceEnded(
   tx: SystemReader,
   afterUserId: string,

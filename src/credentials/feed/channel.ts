@@ -1,28 +1,28 @@
-// What is news, as bytes, for any number of streams: each reads on at its own pace, all share the bytes. It holds so many
-// of the newest and no more: a stream that falls behind them has lost its place.
+// New events as bytes, shared by any number of readers, each at its own speed. The channel keeps the newest `bytesMax`
+// bytes. A reader that falls behind them has lost its position.
 
 export interface Chunk {
   readonly bytes: Buffer;
-  /** The place behind it. */
+  /** The position after it. */
   readonly next: number;
 }
 
 export interface Channel {
   append(text: string): void;
-  /** The place behind the newest chunk. */
+  /** The position after the newest chunk. */
   end(): number;
-  /** The chunk at a place, null when there is none yet. Not for a lost place. */
-  read(place: number): Chunk | null;
-  /** Whether what stood at a place is not held any more. */
-  isLost(place: number): boolean;
+  /** The chunk at a position, or null when there is none yet. The position must not be lost. */
+  read(position: number): Chunk | null;
+  /** Whether the chunk at a position was dropped. */
+  isLost(position: number): boolean;
 }
 
-// What comes at once goes out at once, in pieces that suit a socket.
+// Events of one turn are joined to chunks of a size that suits a socket.
 const CHUNK_CHARACTERS_MAX = 64 * 1024;
 
-/** An empty channel. `onNews` is called after something was appended, at the end of the present turn. */
-export function createChannel(bytesMax: number, onNews: () => void): Channel {
-  const chunks = new Map<number, Buffer>(); // by their place, from `first` to before `end`
+/** Makes an empty channel. `onAppend` is called at the end of a turn in which something was appended. */
+export function createChannel(bytesMax: number, onAppend: () => void): Channel {
+  const chunks = new Map<number, Buffer>(); // by position, from `first` to before `end`
   let first = 0;
   let end = 0;
   let bytes = 0;
@@ -46,7 +46,7 @@ export function createChannel(bytesMax: number, onNews: () => void): Channel {
 
   function announce(): void {
     announced = false;
-    onNews();
+    onAppend();
   }
 
   return {
@@ -61,11 +61,11 @@ export function createChannel(bytesMax: number, onNews: () => void): Channel {
       flush();
       return end;
     },
-    read(place) {
+    read(position) {
       flush();
-      const chunk = chunks.get(place);
-      return chunk ? { bytes: chunk, next: place + 1 } : null;
+      const chunk = chunks.get(position);
+      return chunk ? { bytes: chunk, next: position + 1 } : null;
     },
-    isLost: (place) => place < first,
+    isLost: (position) => position < first,
   };
 }

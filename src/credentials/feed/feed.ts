@@ -1,6 +1,7 @@
-// The feed of revocations for consumers that verify tokens themselves: a document for who asks now and then, a stream for
-// who must know within moments. Clients of the installation are told everything, from memory; those of an organization
-// what concerns it, from PostgreSQL, which alone knows that.
+// The feed of revocations for services that verify tokens themselves: a JSON document for occasional requests, and
+// server-sent events for consumers that must know within moments. A client of the installation gets every event, from
+// memory. A client of an organization gets the events of that organization, from PostgreSQL, because memory does not
+// have the organization of an event.
 import type { Readable } from 'node:stream';
 import type { Database } from '../../base/database/db.ts';
 import { problem } from '../../base/errors/problem.ts';
@@ -9,14 +10,14 @@ import type { Log } from '../../base/platform/log.ts';
 import type { ClientCaller } from '../../protocol/caller.ts';
 import type { Revocation } from '../../protocol/revocation.ts';
 import type { RevocationCursor, Revocations } from '../revocations/revocations.ts';
-import { type Beginning, type Missed, readAll, readSince } from './beginning.ts';
 import { createChannel } from './channel.ts';
+import { ChunkReader } from './chunk-reader.ts';
 import { encodeCursor } from './cursor.ts';
-import { documentPieces, inSlices, revocationFrame } from './frames.ts';
-import { openOrganizationNews } from './organization-news.ts';
-import { PieceReader } from './piece-reader.ts';
-import { createPlaces } from './slots.ts';
-import { FeedStream, type News, type Subscriber } from './sse-stream.ts';
+import { documentChunks, inSlices, revocationFrame } from './frames.ts';
+import { type InitialEvents, type Missed, readAll, readSince } from './initial-events.ts';
+import { openOrganizationChannels } from './organization-channels.ts';
+import { createFeedSlots } from './slots.ts';
+import { FeedStream, type Subscriber, type Subscription } from './sse-stream.ts';
 import { readHead } from './store.ts';
 
 export type { Subscriber } from './sse-stream.ts';
@@ -28,19 +29,19 @@ export interface FeedDeps {
   readonly revocations: Pick<Revocations, 'events' | 'cursor' | 'onRevocation' | 'judge' | 'freshSecondsAgo'>;
   readonly streamsMax: number;
   readonly streamsPerClientMax: number;
-  /** 3,000 unless told. */
+  /** Default: 3,000. */
   readonly heartbeatMs?: number;
 }
 
 export interface Feed {
   /**
-   * One JSON document: everything, or what came since a cursor where that is a good one. Raises DatabaseUnavailable, and
-   * revocations_stale while this process is not up to date.
+   * One JSON document: every event, or the events since `after` if that cursor is usable. Raises DatabaseUnavailable,
+   * and revocations_stale while this process is not up to date.
    */
   document(client: ClientCaller, after: string | null): Promise<Readable>;
   /**
-   * The same as events, and then every one as it comes, until the token ends. Raises as `document`, and too_many_requests
-   * or service_busy when too many streams are open.
+   * The same as server-sent events, and then every new event until the token ends. Raises what `document` raises, and
+   * too_many_requests or service_busy when too many streams are open.
    */
   stream(subscriber: Subscriber, after: string | null): Promise<Readable>;
   /** Ends all streams, and opens no more. */
@@ -48,7 +49,7 @@ export interface Feed {
 }
 
 const HEARTBEAT_MS = 3_000;
-/** Who has not looked for so long does not say that everything is known. */
+/** No heartbeat is sent once the last reading is older than this. */
 const FRESH_SECONDS_MAX = 5;
 const CHANNEL_BYTES_MAX = 8 * 1024 * 1024;
 /** Events that may end the token of a subscriber. */
@@ -58,24 +59,24 @@ export function openFeed(deps: FeedDeps): Feed {
   const { clock, revocations } = deps;
   const streams = new Set<FeedStream>();
   const bounds = { max: deps.streamsMax, perClientMax: deps.streamsPerClientMax };
-  const places = createPlaces(bounds);
-  const documents = createPlaces(bounds); // one that nobody reads holds as much memory as a stream
+  const streamSlots = createFeedSlots(bounds);
+  const documentSlots = createFeedSlots(bounds); // a document that is not read takes as much memory as a stream
   const sources = openSources(deps, streams);
   let closed = false;
   const isOver = ({ client, expiresAt }: Subscriber) =>
     expiresAt <= clock.now().getTime() / 1000 || revocations.judge(client) !== null;
 
-  let looking = false;
+  let isEndingDue = false;
   function endOver(): void {
-    looking = false;
+    isEndingDue = false;
     for (const stream of [...streams]) if (stream.isOver) stream.end();
   }
   const forgetListener = revocations.onRevocation((revocation) => {
-    if (places.taken() === 0) return;
-    sources.tell(revocation);
+    if (streamSlots.taken() === 0) return;
+    sources.send(revocation);
     if (!OF_CLIENTS.includes(revocation.kind)) return;
-    if (!looking) setImmediate(endOver);
-    looking = true;
+    if (!isEndingDue) setImmediate(endOver);
+    isEndingDue = true;
   });
 
   async function beat(): Promise<void> {
@@ -84,42 +85,42 @@ export function openFeed(deps: FeedDeps): Feed {
     await sources.read();
     for (const stream of [...streams]) stream.beat();
   }
-  // No loop of base/loops: heartbeats keep their distance however long the reading before one takes.
+  // Not a loop of base/loops: the time between heartbeats must not depend on how long a reading takes.
   const timer = setInterval(() => void beat(), deps.heartbeatMs ?? HEARTBEAT_MS).unref();
 
   return {
     async document(client, after) {
-      const giveBack = documents.take(client.id, client.organizationId);
+      const release = documentSlots.take(client.id, client.organizationId);
       try {
-        return new PieceReader(piecesOf(await sources.begin(client.organizationId, after)), giveBack);
+        return new ChunkReader(chunksOf(await sources.initialEvents(client.organizationId, after)), release);
       } catch (error) {
-        giveBack();
+        release();
         throw error;
       }
     },
     async stream(subscriber, after) {
       if (closed) throw problem('service_busy', { retryAfterSeconds: 1 });
-      const giveBack = places.take(subscriber.client.id, subscriber.client.organizationId);
-      let news: News | undefined;
+      const release = streamSlots.take(subscriber.client.id, subscriber.client.organizationId);
+      let subscription: Subscription | undefined;
       try {
         const { organizationId } = subscriber.client;
-        // The news first: what happens while the beginning is read is in one of them.
-        news = await sources.follow(organizationId);
-        const beginning = await sources.begin(organizationId, after);
+        // Subscribe first: an event that happens while the initial events are read is then in one of the two.
+        subscription = await sources.follow(organizationId);
+        const initial = await sources.initialEvents(organizationId, after);
         if (closed) throw problem('service_busy', { retryAfterSeconds: 1 });
-        const { leave } = news;
+        const { leave } = subscription;
         const onClose = (over: FeedStream) => {
           streams.delete(over);
           leave();
-          giveBack();
+          release();
         };
-        const stream = new FeedStream({ subscriber, beginning, news, isOver, now: () => clock.now(), onClose });
+        const stream = new FeedStream({ subscriber, initial, subscription, isOver, now: () => clock.now(), onClose });
         streams.add(stream);
-        void sources.read(); // what has happened since it followed was told to nobody yet
+        void sources.read(); // sends what happened since the subscription began
         return stream.reader;
       } catch (error) {
-        news?.leave();
-        giveBack();
+        subscription?.leave();
+        release();
         throw error;
       }
     },
@@ -132,11 +133,11 @@ export function openFeed(deps: FeedDeps): Feed {
   };
 }
 
-function piecesOf(beginning: Beginning) {
-  const { cursor } = beginning;
-  return beginning.kind === 'everything'
-    ? documentPieces({ cursor, snapshot: true }, beginning.events)
-    : documentPieces({ cursor, snapshot: false }, revocationsOf(beginning.events));
+function chunksOf(initial: InitialEvents) {
+  const { cursor } = initial;
+  return initial.kind === 'everything'
+    ? documentChunks({ cursor, snapshot: true }, initial.events)
+    : documentChunks({ cursor, snapshot: false }, revocationsOf(initial.events));
 }
 
 async function* revocationsOf(missed: Missed['events']): AsyncGenerator<Revocation[]> {
@@ -144,12 +145,12 @@ async function* revocationsOf(missed: Missed['events']): AsyncGenerator<Revocati
 }
 
 interface Sources {
-  /** What a client is to be told first. Raises DatabaseUnavailable, revocations_stale. */
-  begin(organizationId: string | null, after: string | null): Promise<Beginning>;
-  follow(organizationId: string | null): Promise<News>;
-  /** Passes an event on to the streams that may know of it. */
-  tell(revocation: Revocation): void;
-  /** Brings the streams of organizations up to date, if that can be. */
+  /** The first part of an answer for a client. Raises DatabaseUnavailable, revocations_stale. */
+  initialEvents(organizationId: string | null, after: string | null): Promise<InitialEvents>;
+  follow(organizationId: string | null): Promise<Subscription>;
+  /** Sends an event to the streams that may see it. */
+  send(revocation: Revocation): void;
+  /** Reads new events for the streams of organizations. Does not raise: a failure is logged. */
   read(): Promise<void>;
 }
 
@@ -157,14 +158,14 @@ function openSources(deps: FeedDeps, streams: ReadonlySet<FeedStream>): Sources 
   const { db, revocations } = deps;
   const isFresh = () => revocations.freshSecondsAgo() <= FRESH_SECONDS_MAX;
   const isOfOrganization = ({ subscriber }: FeedStream) => subscriber.client.organizationId !== null;
-  const onNews = () => {
-    for (const stream of [...streams]) stream.lookAgain();
+  const onAppend = () => {
+    for (const stream of [...streams]) stream.onAppend();
   };
-  const installation = createChannel(CHANNEL_BYTES_MAX, onNews);
-  const organizations = openOrganizationNews({
+  const installation = createChannel(CHANNEL_BYTES_MAX, onAppend);
+  const organizations = openOrganizationChannels({
     db,
-    onNews,
-    onOtherDatabase: () => [...streams].filter(isOfOrganization).map((stream) => stream.end()),
+    onAppend,
+    onDatabaseReplaced: () => [...streams].filter(isOfOrganization).map((stream) => stream.end()),
   });
   let database: string | undefined;
   let written: { readonly of: RevocationCursor; readonly database: string; readonly text: string } | undefined;
@@ -179,7 +180,7 @@ function openSources(deps: FeedDeps, streams: ReadonlySet<FeedStream>): Sources 
     return written.text;
   }
 
-  async function beginOfInstallation(): Promise<Beginning> {
+  async function everything(): Promise<InitialEvents> {
     if (!isFresh()) throw problem('revocations_stale', { retryAfterSeconds: 1 });
     return { kind: 'everything', cursor: cursor(), events: inSlices(revocations.events()) };
   }
@@ -196,17 +197,17 @@ function openSources(deps: FeedDeps, streams: ReadonlySet<FeedStream>): Sources 
   }
 
   return {
-    async begin(organizationId, after) {
+    async initialEvents(organizationId, after) {
       const own = organizationId === null ? null : [organizationId];
       if (own === null) database ??= (await readHead(db.systemReader())).database;
       const since = after === null ? null : await readSince(db, own, after);
-      return since ?? (own === null ? beginOfInstallation() : readAll(db, own));
+      return since ?? (own === null ? everything() : readAll(db, own));
     },
     async follow(organizationId) {
       if (organizationId === null) {
         return {
           channel: installation,
-          place: installation.end(),
+          position: installation.end(),
           isUpToDate: isFresh,
           cursor,
           leave: () => undefined,
@@ -216,7 +217,7 @@ function openSources(deps: FeedDeps, streams: ReadonlySet<FeedStream>): Sources 
       const isUpToDate = () => organizations.readSecondsAgo() <= FRESH_SECONDS_MAX;
       return { ...followed, isUpToDate, cursor: organizations.cursor };
     },
-    tell(revocation) {
+    send(revocation) {
       installation.append(revocationFrame(cursor(), revocation));
       void read();
     },

@@ -1,16 +1,16 @@
-// How the feed is written: as server-sent events (HTML, §9.2) and as one JSON document, in pieces that are each made in
-// a few milliseconds, however much there is to say. Pure.
+// Writes the feed as server-sent events (HTML, §9.2) and as one JSON document, in chunks. Each chunk is made in a few
+// milliseconds, so a long answer does not block the process.
 import type { Revocation } from '../../protocol/revocation.ts';
 
-/** Events that are written at once: some 100 KB. */
+/** Events of one chunk: about 100 KB. */
 const EVENTS_AT_ONCE = 1_000;
 
-/** Milliseconds after which a consumer whose stream was cut shall come again. */
+/** How long a consumer waits before it connects again. */
 const RETRY_MS = 1_000;
 
 export const STREAM_BEGIN = `retry: ${RETRY_MS}\n\n`;
 
-/** One event that is news. */
+/** One new event. */
 export function revocationFrame(id: string, revocation: Revocation): string {
   return `event: revocation\nid: ${id}\ndata: ${JSON.stringify(revocation)}\n\n`;
 }
@@ -21,8 +21,8 @@ export function heartbeatFrame(id: string, now: Date): string {
 }
 
 /**
- * A snapshot as frames: the last one has the cursor and the id, those before say `more`. Only who has read the last one
- * knows everything.
+ * A snapshot as frames: the last one has the cursor and the id, those before have `more`. A consumer knows everything
+ * once it has read the last one.
  */
 export async function* snapshotFrames(
   cursor: string,
@@ -35,8 +35,8 @@ export async function* snapshotFrames(
   }
 }
 
-/** The JSON document, in pieces. */
-export async function* documentPieces(
+/** The JSON document, in chunks. */
+export async function* documentChunks(
   { cursor, snapshot }: { readonly cursor: string; readonly snapshot: boolean },
   slices: AsyncIterable<readonly Revocation[]>,
 ): AsyncGenerator<string> {
@@ -50,7 +50,7 @@ export async function* documentPieces(
   yield ']}}';
 }
 
-/** Slices of what can be walked through; between two of them others have their turn. */
+/** Slices of a sequence. Other work of the event loop runs between two of them. */
 export async function* inSlices<T>(events: Iterable<T>): AsyncGenerator<T[]> {
   let slice: T[] = [];
   for (const event of events) {

@@ -1,4 +1,4 @@
-// HTTP of the feed: one JSON document, or server-sent events for who prefers them.
+// HTTP of the feed: one JSON document, or server-sent events if the client prefers them.
 import { z } from 'zod';
 import { invalid, problem } from '../../base/errors/problem.ts';
 import { preferredType } from '../../base/http/accept.ts';
@@ -76,28 +76,28 @@ export function feedRoutes(deps: FeedRouteDeps): Endpoint[] {
           answer.header('content-type', `${JSON_TYPE}; charset=utf-8`);
           return document;
         }
-        // Who was cut off goes on with the same query, and says so here.
-        const after = placeIn(lastEventId) ?? query.after ?? null;
+        // A client that reconnects repeats the query and sends its newest cursor in this header.
+        const after = cursorIn(lastEventId) ?? query.after ?? null;
         const expiresAt = await endOf(deps, caller, authorization);
         const stream = await deps.feed.stream({ client: caller, expiresAt }, after);
         answer.header('content-type', STREAM_TYPE);
         answer.header('cache-control', 'no-store, no-transform');
         answer.header('x-accel-buffering', 'no');
-        answer.header('connection', 'close'); // nobody waits for the end of it to ask something else
+        answer.header('connection', 'close'); // no second request uses this connection
         return stream;
       },
     }),
   ];
 }
 
-/** Raises validation_failed. An empty header is none (HTML, §9.2). */
-function placeIn(lastEventId: string | undefined): string | null {
+/** The cursor of the header Last-Event-ID. An empty header counts as absent (HTML, §9.2). Raises validation_failed. */
+function cursorIn(lastEventId: string | undefined): string | null {
   if (lastEventId === undefined || lastEventId === '') return null;
   if (PLAUSIBLE_CURSOR.test(lastEventId)) return lastEventId;
   throw invalid('Last-Event-ID', NO_CURSOR);
 }
 
-/** When the token of a request that was let in ends, in seconds since 1970. */
+/** When the token of an accepted request ends, in seconds since 1970. */
 async function endOf(deps: FeedRouteDeps, caller: ClientCaller, authorization = ''): Promise<number> {
   const verified = await verifyAccessToken(deps, bearerToken(authorization) ?? '');
   return verified?.caller.id === caller.id ? verified.expiresAt : 0;

@@ -1,19 +1,26 @@
-// How many streams may be open: in all, so that sockets and memory are bounded; for each client and each organization, so
-// that none takes the places of the others; and for all organizations, so that those who verify everybody's tokens find one.
+// Limits on open streams: in total, to bound sockets and memory; for each client and each organization, so that one of
+// them cannot use up the slots of the others; and for all organizations together, so that clients of the installation,
+// which verify the tokens of all users, always find a slot.
 import { problem } from '../../base/errors/problem.ts';
 
-export interface Places {
+export interface FeedSlots {
   /**
-   * Takes a place for a client of an organization, or, with null, of the installation, and gives the function that gives
-   * it back, which may be called again. Raises too_many_requests, service_busy.
+   * Takes a slot for a client of an organization, or of the installation for null. Returns the function that releases
+   * the slot; calling it twice does no harm. Raises too_many_requests, service_busy.
    */
   take(clientId: string, organizationId: string | null): () => void;
   taken(): number;
 }
 
-const COME_AGAIN_SECONDS = 5;
+const RETRY_AFTER_SECONDS = 5;
 
-export function createPlaces({ max, perClientMax }: { readonly max: number; readonly perClientMax: number }): Places {
+export function createFeedSlots({
+  max,
+  perClientMax,
+}: {
+  readonly max: number;
+  readonly perClientMax: number;
+}): FeedSlots {
   const counts = new Map<string, number>(); // by client and by organization
   const perOrganizationMax = Math.max(perClientMax, Math.floor(max / 10));
   const ofOrganizationsMax = Math.max(1, Math.floor(max * 0.8));
@@ -29,14 +36,14 @@ export function createPlaces({ max, perClientMax }: { readonly max: number; read
       const own = counts.get(clientId) ?? 0;
       if (own >= perClientMax) {
         const detail = `This client has ${perClientMax} streams open already: close one, or share one.`;
-        throw problem('too_many_requests', { detail, retryAfterSeconds: COME_AGAIN_SECONDS });
+        throw problem('too_many_requests', { detail, retryAfterSeconds: RETRY_AFTER_SECONDS });
       }
       if (organizationId !== null && (counts.get(organizationId) ?? 0) >= perOrganizationMax) {
         const detail = `The clients of this organization have ${perOrganizationMax} streams open already: close one.`;
-        throw problem('too_many_requests', { detail, retryAfterSeconds: COME_AGAIN_SECONDS });
+        throw problem('too_many_requests', { detail, retryAfterSeconds: RETRY_AFTER_SECONDS });
       }
       const isFull = taken >= max || (organizationId !== null && ofOrganizations >= ofOrganizationsMax);
-      if (isFull) throw problem('service_busy', { retryAfterSeconds: COME_AGAIN_SECONDS });
+      if (isFull) throw problem('service_busy', { retryAfterSeconds: RETRY_AFTER_SECONDS });
       const countAll = (by: number) => {
         taken += by;
         count(clientId, by);
@@ -45,10 +52,10 @@ export function createPlaces({ max, perClientMax }: { readonly max: number; read
         count(organizationId, by);
       };
       countAll(1);
-      let given = false;
+      let isReleased = false;
       return () => {
-        if (given) return;
-        given = true;
+        if (isReleased) return;
+        isReleased = true;
         countAll(-1);
       };
     },

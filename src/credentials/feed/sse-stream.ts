@@ -1,19 +1,19 @@
-// One open stream: what its consumer has to be told first, then the news of its channel, and heartbeats while everything
-// has been told. It is written as its consumer reads; one that does not keep up is cut off, and may come again.
+// One open stream: the initial events, then new events of its channel, and heartbeats while everything was sent. It is
+// written as fast as its consumer reads. A consumer that is too slow is disconnected, and may connect again.
 import type { ClientCaller } from '../../protocol/caller.ts';
-import type { Beginning } from './beginning.ts';
 import type { Channel } from './channel.ts';
+import { ChunkReader } from './chunk-reader.ts';
 import { heartbeatFrame, revocationFrame, STREAM_BEGIN, snapshotFrames } from './frames.ts';
-import { PieceReader } from './piece-reader.ts';
+import type { InitialEvents } from './initial-events.ts';
 
-/** Where the news of a stream come from. */
-export interface News {
+/** The source of a stream's new events. */
+export interface Subscription {
   readonly channel: Channel;
-  /** The first place of the channel that the beginning may lack. */
-  readonly place: number;
-  /** Whether the channel has everything that is known up to a moment ago. */
+  /** The first position of the channel that the initial events may lack. */
+  readonly position: number;
+  /** Whether the channel has every event up to a moment ago. */
   isUpToDate(): boolean;
-  /** The cursor of whoever has read the channel to its end. */
+  /** The cursor of a reader that has read the channel to its end. */
   cursor(): string;
   leave(): void;
 }
@@ -26,9 +26,9 @@ export interface Subscriber {
 
 export interface FeedStreamOptions {
   readonly subscriber: Subscriber;
-  readonly beginning: Beginning;
-  readonly news: News;
-  /** Whether the token of the subscriber is good no more. */
+  readonly initial: InitialEvents;
+  readonly subscription: Subscription;
+  /** Whether the subscriber's token has expired or was revoked. */
   readonly isOver: (subscriber: Subscriber) => boolean;
   readonly now: () => Date;
   readonly onClose: (stream: FeedStream) => void;
@@ -36,64 +36,64 @@ export interface FeedStreamOptions {
 
 export class FeedStream {
   readonly subscriber: Subscriber;
-  readonly reader: PieceReader;
+  readonly reader: ChunkReader;
   readonly #options: FeedStreamOptions;
-  #place: number;
+  #position: number;
   #ended = false;
-  #begun = false;
-  #beatDue = true; // who comes back learns at once when all that was missed has been told
+  #initialSent = false;
+  #beatDue = true; // the first heartbeat tells a consumer at once that it has every event it missed
   #wake: () => void = () => undefined;
 
   constructor(options: FeedStreamOptions) {
     this.subscriber = options.subscriber;
     this.#options = options;
-    this.#place = options.news.place;
-    this.reader = new PieceReader(this.#pieces(), () => {
+    this.#position = options.subscription.position;
+    this.reader = new ChunkReader(this.#chunks(), () => {
       this.#ended = true;
       this.#wake();
       options.onClose(this);
     });
   }
 
-  /** Whether it must not go on. */
+  /** Whether the stream must end. */
   get isOver(): boolean {
     return this.#ended || this.#options.isOver(this.subscriber);
   }
 
   /**
-   * Lets it look for news. Cuts it off when it has not read for so long that some of them are gone: not before it knows
-   * where to go on when it comes again.
+   * Reads the channel again. Ends the stream if its position was lost, but not before the consumer has the initial
+   * events and with them a cursor to continue at.
    */
-  lookAgain(): void {
-    if (this.#begun && this.#options.news.channel.isLost(this.#place)) this.end();
+  onAppend(): void {
+    if (this.#initialSent && this.#options.subscription.channel.isLost(this.#position)) this.end();
     else this.#wake();
   }
 
   /** A heartbeat is due. */
   beat(): void {
     this.#beatDue = true;
-    this.lookAgain();
+    this.onAppend();
   }
 
-  /** Ends it. Who waits for more sees a proper end; who does not read what there is would not read that either. */
+  /** Ends the stream. A consumer that waits for more gets a proper end; one that does not read is disconnected. */
   end(): void {
     this.#ended = true;
-    if (this.reader.isAsking) this.#wake();
+    if (this.reader.isWaiting) this.#wake();
     else this.reader.destroy();
   }
 
-  async *#pieces(): AsyncGenerator<string | Buffer> {
+  async *#chunks(): AsyncGenerator<string | Buffer> {
     yield STREAM_BEGIN;
-    for await (const piece of begin(this.#options.beginning)) {
+    for await (const text of framesOf(this.#options.initial)) {
       if (this.isOver) return;
-      yield piece;
+      yield text;
     }
-    this.#begun = true;
-    const { channel, isUpToDate, cursor } = this.#options.news;
-    while (!this.isOver && !channel.isLost(this.#place)) {
-      const chunk = channel.read(this.#place);
+    this.#initialSent = true;
+    const { channel, isUpToDate, cursor } = this.#options.subscription;
+    while (!this.isOver && !channel.isLost(this.#position)) {
+      const chunk = channel.read(this.#position);
       if (chunk) {
-        this.#place = chunk.next;
+        this.#position = chunk.next;
         yield chunk.bytes;
       } else if (this.#beatDue && isUpToDate()) {
         this.#beatDue = false;
@@ -107,9 +107,9 @@ export class FeedStream {
   }
 }
 
-async function* begin(beginning: Beginning): AsyncGenerator<string> {
-  if (beginning.kind === 'everything') return yield* snapshotFrames(beginning.cursor, beginning.events);
-  for await (const slice of beginning.events) {
+async function* framesOf(initial: InitialEvents): AsyncGenerator<string> {
+  if (initial.kind === 'everything') return yield* snapshotFrames(initial.cursor, initial.events);
+  for await (const slice of initial.events) {
     yield slice.map(({ cursor, revocation }) => revocationFrame(cursor, revocation)).join('');
   }
 }

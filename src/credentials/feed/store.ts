@@ -1,24 +1,25 @@
-// The queries of the feed: revocations behind a place, each with the organizations of some that may know of it.
+// The queries of the feed: revocations after a position, each with the organizations that may see it.
 import { type SystemReader, statement } from '../../base/database/db.ts';
 import type { Revocation } from '../../protocol/revocation.ts';
 import type { RevocationCursor } from '../revocations/revocations.ts';
 import {
-  isNews,
+  isUnseen,
   READING,
-  type RevocationPlace,
+  type RevocationPosition,
   type RevocationRow,
   type Seen,
   toRevocation,
 } from '../revocations/store.ts';
 
-// The first migration has an id of its own in each database, which a backup keeps; copies of it in one server differ.
+// The id of the first migration differs between databases, and a backup keeps it. The oid tells copies on one server
+// apart.
 const DATABASE = `left(md5((SELECT id FROM _prisma_migrations ORDER BY migration_name, started_at LIMIT 1)
   || (SELECT oid FROM pg_database WHERE datname = current_database())), 8)`;
 
 /** The state of the database at a reading. */
 export interface Head extends Seen {
   readonly database: string;
-  /** The oldest transaction that was still running: all older ones are seen. */
+  /** The oldest transaction that was still running. All older ones were seen. */
   readonly horizon: string;
 }
 
@@ -27,115 +28,125 @@ const FIND_HEAD = statement(`SELECT ${HEAD}`);
 
 export async function readHead(tx: SystemReader): Promise<Head> {
   const [head] = await tx.rows<Head>(FIND_HEAD, []);
-  if (!head) throw new Error('the database told nothing of itself');
+  if (!head) throw new Error('the head query returned no row');
   return head;
 }
 
-// Whoever knows all that is older than a transaction has seen no row of such a one that was stamped after they looked.
-// Where there is one, the database was set back behind the cursor and has come by it again. The first rows tell.
+// A reader with a cursor has seen every older transaction, so none of their rows has a later time than the cursor.
+// Where such a row exists, the database was restored to a state before the cursor and has used the same ids again. The
+// first rows after the cursor's time are enough to find out.
 const JUDGE = statement(`
 SELECT ${HEAD}, pg_snapshot_xmax(pg_current_snapshot())::text AS ahead, EXISTS (
   SELECT FROM (SELECT r.tx FROM revocations r WHERE r.at > to_timestamp($2::float8 / 1000) ORDER BY r.at LIMIT 100) first
   WHERE first.tx < $1::bigint) AS "setBack"`);
 
-export interface Judged extends Head {
-  /** The first transaction that had not begun. */
+export interface JudgedCursor extends Head {
+  /** The first transaction id that was not used yet. */
   readonly ahead: string;
   /** Whether the database was restored to before the cursor and has grown since. */
   readonly setBack: boolean;
 }
 
-/** What the database says of a cursor. */
-export async function judgeCursor(tx: SystemReader, { tx: place, at }: RevocationCursor): Promise<Judged> {
-  const [judged] = await tx.rows<Judged>(JUDGE, [place, at]);
-  if (!judged) throw new Error('the database told nothing of itself');
+/** What the database knows about a cursor. */
+export async function judgeCursor(tx: SystemReader, { tx: place, at }: RevocationCursor): Promise<JudgedCursor> {
+  const [judged] = await tx.rows<JudgedCursor>(JUDGE, [place, at]);
+  if (!judged) throw new Error('the head query returned no row');
   return judged;
 }
 
-// One row, of which the revocations are one value: rows of their own would take several times as long to read.
-// $1 organizations, null for all; $2 transaction and $3 row of the place to go on from, $4 seconds to look back, $5 rows to
-// look at, $6 snapshot and $7 instant (ms since 1970) of what was seen, both null for nothing.
-const page = (told: string) =>
+// The result is one row with the revocations as one JSON value: separate rows would take several times as long to read.
+// $1 organizations, null for all; $2 transaction and $3 row to continue after, $4 seconds to look back, $5 rows to
+// read, $6 snapshot and $7 time (ms since 1970) of the reading whose rows are left out, both null for none.
+const page = (visible: string) =>
   statement(`
 WITH scanned AS MATERIALIZED (
   SELECT * FROM revocations
   WHERE (tx, id) > ($2::bigint, $3::uuid) AND at > clock_timestamp() - $4::float8 * interval '1 second'
   ORDER BY tx, id LIMIT $5::int
 ),
-news AS (
-  SELECT * FROM scanned WHERE ${isNews('$6', '$7')}
+unseen AS (
+  SELECT * FROM scanned WHERE ${isUnseen('$6', '$7')}
 ),
-told AS (${told})
+visible AS (${visible})
 SELECT ${HEAD}, (SELECT count(*)::int FROM scanned) AS scanned, l.tx::text AS "lastTx", l.id::text AS "lastId",
-  (SELECT coalesce(json_agg(json_build_array(told.tx::text, organization_id, kind, subject, epoch, state,
-    ceil(extract(epoch FROM not_before))::float8, (extract(epoch FROM at) * 1000)::float8) ORDER BY told.tx, told.id), '[]')
-  FROM told) AS told
+  (SELECT coalesce(json_agg(json_build_array(visible.tx::text, organization_id, kind, subject, epoch, state,
+    ceil(extract(epoch FROM not_before))::float8, (extract(epoch FROM at) * 1000)::float8) ORDER BY visible.tx, visible.id), '[]')
+  FROM visible) AS visible
 FROM (VALUES (1)) one LEFT JOIN LATERAL (SELECT tx, id FROM scanned ORDER BY tx DESC, id DESC LIMIT 1) l ON true`);
 
-const OF_ALL = page('SELECT *, ($1::uuid[])[1] AS organization_id FROM news');
+const OF_ALL = page('SELECT *, ($1::uuid[])[1] AS organization_id FROM unseen');
 
-// Who may know of a row: the organization of its cause; those that the user is a member of, whatever their status, for a
-// token of each may carry this epoch or be of this session; the client's own; the organization itself; and everybody.
-// What a session acts for is always one of its user's memberships.
+// The organizations that may see a row: that of its cause; those that the user is a member of, in any status, because a
+// token for each of them may have this epoch or session; that of the client; the organization itself; for `everything`
+// all of them. A session always acts for one of its user's memberships.
 const OF_ORGANIZATIONS = page(`
-  SELECT *, caused_in AS organization_id FROM news WHERE caused_in = ANY ($1::uuid[])
-  UNION SELECT n.*, m.organization_id FROM news n
+  SELECT *, caused_in AS organization_id FROM unseen WHERE caused_in = ANY ($1::uuid[])
+  UNION SELECT n.*, m.organization_id FROM unseen n
     JOIN memberships m ON m.user_id = n.subject AND m.organization_id = ANY ($1::uuid[]) WHERE n.kind = 'user'
-  UNION SELECT n.*, m.organization_id FROM news n JOIN sessions s ON s.id = n.subject
+  UNION SELECT n.*, m.organization_id FROM unseen n JOIN sessions s ON s.id = n.subject
     JOIN memberships m ON m.user_id = s.user_id AND m.organization_id = ANY ($1::uuid[]) WHERE n.kind = 'session'
-  UNION SELECT n.*, c.organization_id FROM news n
+  UNION SELECT n.*, c.organization_id FROM unseen n
     JOIN clients c ON c.id = n.subject AND c.organization_id = ANY ($1::uuid[]) WHERE n.kind = 'client'
-  UNION SELECT *, subject FROM news WHERE kind = 'organization' AND subject = ANY ($1::uuid[])
-  UNION SELECT n.*, o.id FROM news n, unnest($1::uuid[]) o (id) WHERE n.kind = 'everything'`);
+  UNION SELECT *, subject FROM unseen WHERE kind = 'organization' AND subject = ANY ($1::uuid[])
+  UNION SELECT n.*, o.id FROM unseen n, unnest($1::uuid[]) o (id) WHERE n.kind = 'everything'`);
 
-export interface Told {
+export interface FeedEvent {
   readonly revocation: Revocation;
   /** The transaction that wrote it. */
   readonly tx: string;
-  /** Who may know of it, one at a time; null for who asked about all. */
+  /** One organization that may see it; null if the request was for all events. */
   readonly organization: string | null;
 }
 
 export interface FeedPage extends Head {
   /** In the order of their transactions. */
-  readonly events: readonly Told[];
+  readonly events: readonly FeedEvent[];
   /** Where the next page begins; null when this was the last. */
-  readonly next: RevocationPlace | null;
+  readonly next: RevocationPosition | null;
 }
 
-export interface PageAsked {
-  readonly after: RevocationPlace;
+export interface FeedPageRequest {
+  readonly after: RevocationPosition;
   readonly withinSeconds: number;
-  /** Rows to look at: of those the page has what may be told. */
+  /** Rows to read. The page has those of them that the organizations may see. */
   readonly rows: number;
-  /** Leaves out what this reading saw. */
+  /** Leaves out rows that this reading saw. */
   readonly seen: Seen | null;
 }
 
 type Row = RevocationRow;
-type ToldRow = [string, string | null, Row['kind'], string, Row['epoch'], Row['state'], Row['notBefore'], Row['at']];
+type FeedEventRow = [
+  string,
+  string | null,
+  Row['kind'],
+  string,
+  Row['epoch'],
+  Row['state'],
+  Row['notBefore'],
+  Row['at'],
+];
 
 interface PageRow extends Head {
   readonly scanned: number;
   readonly lastTx: string;
   readonly lastId: string;
-  readonly told: readonly ToldRow[];
+  readonly visible: readonly FeedEventRow[];
 }
 
-function toTold([tx, organization, kind, subject, epoch, state, notBefore, at]: ToldRow): Told {
+function toFeedEvent([tx, organization, kind, subject, epoch, state, notBefore, at]: FeedEventRow): FeedEvent {
   return { tx, organization, revocation: toRevocation({ kind, subject, epoch, state, notBefore, at }) };
 }
 
-/** Revocations behind a place: all of them for null, else those that one of the organizations may know of. */
+/** Revocations after a position: all of them for null, else those that one of the organizations may see. */
 export async function listFeedPage(
   tx: SystemReader,
   organizations: readonly string[] | null,
-  { after, withinSeconds, rows, seen }: PageAsked,
+  { after, withinSeconds, rows, seen }: FeedPageRequest,
 ): Promise<FeedPage> {
   const asked = organizations === null ? OF_ALL : OF_ORGANIZATIONS;
   const values = [organizations, after.tx, after.id, withinSeconds, rows, seen?.snapshot ?? null, seen?.now ?? null];
   const [page] = await tx.rows<PageRow>(asked, values);
-  if (!page) throw new Error('the database told nothing of itself');
-  const { told, scanned, lastTx, lastId, ...head } = page;
-  return { ...head, events: told.map(toTold), next: scanned < rows ? null : { tx: lastTx, id: lastId } };
+  if (!page) throw new Error('the head query returned no row');
+  const { visible, scanned, lastTx, lastId, ...head } = page;
+  return { ...head, events: visible.map(toFeedEvent), next: scanned < rows ? null : { tx: lastTx, id: lastId } };
 }

@@ -1,20 +1,21 @@
-// The first keys of a machine that has none, so that a fresh clone starts with one command. Keys of a production
-// machine are made on purpose: its configuration refuses the ones made here.
+// The first keys of a machine that has none, so that a fresh clone starts with one command. In production an operator
+// makes the keys: the production configuration refuses the ones made here.
 import { mkdir, readdir, readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { Clock } from '../../base/platform/clock.ts';
 import { newKey } from './generate.ts';
 import { instantOfName, nameOfInstant } from './name.ts';
-import { placeFile } from './place-file.ts';
+import { writeNewFile } from './new-file.ts';
 
 const SUFFIX = '-development';
-// Names the file of a folder's first key. It outlives that key, so that a slow starter cannot agree on another name.
-const CLAIM = '.first-key';
-// A replica whose clock is a little behind can sign at once, too.
+// This file has the name of the folder's first key. It stays when that key is gone, so that a process that starts
+// slowly cannot choose another name.
+const FIRST_KEY = '.first-key';
+// With this, a replica whose clock is a little behind can sign at once.
 const BACKDATED_MS = 60_000;
 
 /**
- * Makes `access/` and `refresh/` below `keysDir`, each with one key that signs already, where they hold no *.pem.
+ * Makes `access/` and `refresh/` below `keysDir`, each with one key that signs at once, if they have no *.pem.
  * Processes that do this at the same moment end with the same keys.
  */
 export async function ensureDevelopmentKeys(keysDir: string, clock: Clock, passphrase?: string): Promise<void> {
@@ -32,10 +33,10 @@ async function ensureFirstKey(directory: string, clock: Clock, passphrase: strin
   if (names.some((name) => name.endsWith('.pem') && !name.startsWith('.'))) return;
   const { kid, pem } = await newKey(2048, passphrase);
   const proposal = nameOfInstant(new Date(clock.now().getTime() - BACKDATED_MS), SUFFIX);
-  // Two steps, each won by exactly one process: the name first, since everyone's present differs, then the key.
-  await placeFile(directory, [CLAIM], proposal, kid);
-  const agreed = (await readFile(join(directory, CLAIM), 'utf8')).trim();
+  // Two steps, each of which succeeds in exactly one process: first the name, because clocks differ, then the key.
+  await writeNewFile(directory, [FIRST_KEY], proposal, kid);
+  const agreed = (await readFile(join(directory, FIRST_KEY), 'utf8')).trim();
   if ('reason' in instantOfName(agreed) || agreed.includes('/'))
-    throw new Error(`${join(directory, CLAIM)} does not name a key file`);
-  await placeFile(directory, [agreed], pem, kid);
+    throw new Error(`${join(directory, FIRST_KEY)} does not name a key file`);
+  await writeNewFile(directory, [agreed], pem, kid);
 }

@@ -1,5 +1,5 @@
-// One file ↔ one key: reads a PEM, refuses what must not sign, and says why in words that hold nothing of the file.
-// Which files there are and when they change is key-folder.ts' matter; the time line of keys is timeline.ts'.
+// Reads the one key of a PEM file and refuses a key that must not sign. The reason never quotes the file. folder.ts
+// lists the files and notices changes.
 import { createPrivateKey, createPublicKey, type KeyObject } from 'node:crypto';
 import { constants, type FileHandle, open } from 'node:fs/promises';
 import { type CryptoKey, calculateJwkThumbprint, type JWK } from 'jose';
@@ -8,7 +8,7 @@ export const FILE_BYTES_MAX = 64 * 1024;
 const MODULUS_BITS_MIN = 2048;
 // Signing time grows with the cube of the size: a larger key would stall every sign-in.
 const MODULUS_BITS_MAX = 8192;
-// Verifiers in other languages hold the exponent in 31 bits.
+// Some verifiers in other languages have only 31 bits for the exponent.
 const EXPONENT_MAX = 2n ** 31n - 1n;
 const RS256 = { name: 'RSASSA-PKCS1-v1_5', hash: 'SHA-256' };
 
@@ -19,7 +19,7 @@ export interface RingKey {
   readonly bits: number;
   readonly privateKey: CryptoKey;
   readonly publicKey: CryptoKey;
-  /** kty, n, e, kid, use and alg: never a private member. */
+  /** kty, n, e, kid, use and alg; no private member. */
   readonly publicJwk: JWK;
   /** File name without its folder. */
   readonly file: string;
@@ -29,14 +29,14 @@ export interface Refusal {
   readonly reason: string;
 }
 
-/** Bytes of one file, or why there are none. `code` is the system's error code where the system refused. */
+/** The bytes of a file, or why they cannot be read. `code` is the system's error code if the system refused. */
 export type FileBytes = { readonly bytes: Buffer } | { readonly reason: string; readonly code?: string };
 
 /** Reads a regular file of at most FILE_BYTES_MAX; follows symbolic links. Never throws. */
 export async function readBounded(path: string): Promise<FileBytes> {
   let handle: FileHandle | undefined;
   try {
-    // Non-blocking, because a pipe that is named like a key would otherwise hold the open call for ever.
+    // Non-blocking, because a pipe with the name of a key would block the open call for ever.
     handle = await open(path, constants.O_RDONLY | constants.O_NONBLOCK);
     if (!(await handle.stat()).isFile()) return { reason: 'it is not a regular file' };
     const { buffer, bytesRead } = await handle.read(Buffer.alloc(FILE_BYTES_MAX + 1), 0, FILE_BYTES_MAX + 1, 0);
@@ -64,7 +64,10 @@ interface About {
   readonly passphrase?: string | undefined;
 }
 
-/** The key in a PEM, or the reason for its refusal: RSA of 2048 bits or more for RS256, private, PKCS#8 (RFC 5958). Never throws. */
+/**
+ * The key in a PEM, or the reason for its refusal: RSA of 2048 bits or more for RS256, private, PKCS#8 (RFC 5958).
+ * Never throws.
+ */
 export async function parseKey(pem: Buffer, about: About): Promise<RingKey | Refusal> {
   const opened = openPem(pem.toString('latin1'), about.passphrase);
   if ('reason' in opened) return opened;
@@ -91,7 +94,7 @@ async function ringKey(key: KeyObject, { file, activeFrom }: About): Promise<Rin
   return { kid, activeFrom, bits, privateKey, publicKey, publicJwk, file };
 }
 
-/** True for what parseKey and readBounded refused. */
+/** Whether the outcome is a refusal. */
 export function isRefusal<T extends object>(outcome: T | Refusal): outcome is Refusal {
   return 'reason' in outcome;
 }
@@ -99,10 +102,10 @@ export function isRefusal<T extends object>(outcome: T | Refusal): outcome is Re
 function openPem(text: string, passphrase: string | undefined): { readonly key: KeyObject } | Refusal {
   const labels = [...text.matchAll(/-----BEGIN ([A-Z0-9 ]{1,40})-----/g)].map((found) => found[1]);
   const [label] = labels;
-  if (label === undefined) return { reason: 'it holds no PEM block' };
-  // Two keys under one instant would leave it to chance which of them signs.
-  if (labels.length > 1) return { reason: `it holds ${labels.length} PEM blocks where one is expected` };
-  if (label === 'PUBLIC KEY' || label === 'RSA PUBLIC KEY') return { reason: 'it holds a public key only' };
+  if (label === undefined) return { reason: 'it has no PEM block' };
+  // With two keys in one file, chance would decide which of them signs.
+  if (labels.length > 1) return { reason: `it has ${labels.length} PEM blocks where one is expected` };
+  if (label === 'PUBLIC KEY' || label === 'RSA PUBLIC KEY') return { reason: 'it has a public key only' };
   if (label !== 'PRIVATE KEY' && label !== 'ENCRYPTED PRIVATE KEY') {
     return { reason: 'it is not a PKCS#8 private key (openssl pkcs8 -topk8 converts an older form)' };
   }
@@ -112,7 +115,7 @@ function openPem(text: string, passphrase: string | undefined): { readonly key: 
   try {
     return { key: createPrivateKey(encrypted ? { key: block, passphrase: passphrase ?? '' } : { key: block }) };
   } catch {
-    // OpenSSL's own words stay out of the log: they are not ours to vouch for.
+    // OpenSSL's message stays out of the log: it could contain parts of the file.
     return { reason: encrypted ? 'the configured passphrase does not open it' : 'it is not a readable private key' };
   }
 }

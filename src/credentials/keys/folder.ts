@@ -1,14 +1,14 @@
-// The key files of one folder (or one single file) and what each of them holds, remembered between looks, so that
-// only changed files are opened. What follows from a change is ring.ts' matter.
+// The key files of one folder (or one single file) and the key of each. They are remembered between two readings, so
+// that only changed files are opened. live-ring.ts acts on a change.
 import { createHash } from 'node:crypto';
 import { lstat, readdir, stat } from 'node:fs/promises';
 import { basename, join } from 'node:path';
 import { errorCode, isRefusal, parseKey, type RingKey, readBounded } from './file.ts';
 import { compareNames, instantOfName } from './name.ts';
 
-// A ring holds a handful of keys; a folder with thousands of entries is a mistake that must not cost time twice a second.
+// A ring has a handful of keys. A folder with thousands of entries is a mistake and must not cost time twice a second.
 const ENTRIES_MAX = 256;
-// The machine is short of something for a moment. Dropping every key for that would turn a hiccup into an outage.
+// Errors that pass: the machine lacks a resource for a moment. Dropping every key for that would cause an outage.
 const PASSING = new Set(['EMFILE', 'ENFILE', 'ENOMEM', 'EIO', 'EAGAIN', 'EINTR', 'ESTALE', 'ETIMEDOUT']);
 
 export type KeySource = { readonly directory: string } | { readonly file: string };
@@ -16,20 +16,22 @@ export type KeySource = { readonly directory: string } | { readonly file: string
 export interface RefusedFile {
   readonly file: string;
   readonly reason: string;
-  /** False when the same refusal was already given at an earlier look. */
+  /** False if the file was refused for the same reason at an earlier reading. */
   readonly fresh: boolean;
 }
 
-export interface Look {
+export interface FolderContents {
   readonly keys: readonly RingKey[];
   readonly refused: readonly RefusedFile[];
-  /** Why the folder itself gave no names. */
+  /** Why the folder cannot be listed, or not completely. */
   readonly problem?: string;
 }
 
 export interface KeyFolder {
-  /** Looks at every file; opens the changed ones, or all of them if `thorough`. Undefined if the machine cannot tell now. */
-  look(thorough: boolean): Promise<Look | undefined>;
+  /**
+   * Checks every file, and opens the changed ones, or all if `thorough`. Undefined if the machine cannot read them now.
+   */
+  read(thorough: boolean): Promise<FolderContents | undefined>;
 }
 
 interface Entry {
@@ -44,11 +46,11 @@ interface Remembered {
   readonly outcome: RingKey | { readonly reason: string };
 }
 
-/** A reader that remembers: nothing is read before the first look. */
+/** Makes a reader that remembers. It reads nothing before the first call. */
 export function keyFolder(source: KeySource, passphrase?: string): KeyFolder {
   let memory = new Map<string, Remembered>();
   return {
-    async look(thorough) {
+    async read(thorough) {
       const listed = await listEntries(source);
       if (listed === 'passing') return undefined;
       const next = new Map<string, Remembered>();
@@ -75,12 +77,12 @@ async function listEntries(source: KeySource): Promise<{ entries: Entry[]; probl
     return { entries: [{ name: basename(file), path: file, instant: { instant: new Date(0) } }] };
   }
   try {
-    // A leading dot marks files that are still being written and the inner folders of Kubernetes' secret mounts.
+    // A leading dot marks unfinished files, and the inner folders of a secret that Kubernetes mounts.
     const names = (await readdir(source.directory)).filter((name) => !name.startsWith('.')).sort(compareNames);
     const entries = names.slice(-ENTRIES_MAX).map((name) => {
       return { name, path: join(source.directory, name), instant: instantOfName(name) };
     });
-    const problem = `it holds ${names.length} entries, of which only the last ${ENTRIES_MAX} by name are looked at`;
+    const problem = `it has ${names.length} entries, of which only the last ${ENTRIES_MAX} by name are read`;
     return names.length > ENTRIES_MAX ? { entries, problem } : { entries };
   } catch (error) {
     const code = errorCode(error);
@@ -99,7 +101,7 @@ async function examine(
   passphrase: string | undefined,
 ): Promise<Remembered | undefined> {
   if (isRefusal(entry.instant)) return before ?? { state: '', digest: '', outcome: entry.instant };
-  // The state is taken before the bytes: a write in between then shows as a change at the next look.
+  // The state is read before the bytes: a write in between then counts as a change at the next reading.
   const state = await fileState(entry.path);
   if (state === 'gone') return undefined;
   if (before && (PASSING.has(state) || (before.state === state && !thorough))) return before;
@@ -107,7 +109,7 @@ async function examine(
   if ('reason' in read) {
     const passing = PASSING.has(read.code ?? '');
     if (before && passing) return before;
-    // Without a state the file counts as changed at the next look.
+    // Without a state the file counts as changed at the next reading.
     return {
       state: passing ? '' : state,
       digest: '',
@@ -126,7 +128,7 @@ async function fileState(path: string): Promise<string> {
     return [dev, ino, size, mtimeNs, ctimeNs].join(':');
   } catch (error) {
     const code = errorCode(error);
-    // A name that is no longer there at all is a deleted file; one that is still there is a link to nothing.
+    // If the name is gone, the file was deleted. If the name exists, it is a link to nothing.
     const there = code !== 'ENOENT' || (await lstat(path).catch(() => undefined)) !== undefined;
     return there ? code : 'gone';
   }

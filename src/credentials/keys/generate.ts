@@ -1,10 +1,10 @@
-// Makes a key and puts it into a folder. When a key is due is lifecycle.ts' matter, a first start's development.ts'.
+// Makes a key and writes it into a folder. lifecycle.ts and development.ts decide when.
 import { generateKeyPair } from 'node:crypto';
 import { mkdir } from 'node:fs/promises';
 import { promisify } from 'node:util';
 import { calculateJwkThumbprint } from 'jose';
 import { nameOfInstant } from './name.ts';
-import { placeFile } from './place-file.ts';
+import { writeNewFile } from './new-file.ts';
 
 export type KeyBits = 2048 | 3072 | 4096;
 
@@ -23,7 +23,7 @@ export interface GeneratedKey {
 const SUFFIXES = ['', ...Array.from('bcdefghijklmnopqrstuvwxyz', (letter) => `-${letter}`)];
 const rsaKeyPair = promisify(generateKeyPair);
 
-/** A new RSA key; with a passphrase its PEM is encrypted (AES-256-CBC). RangeError for an empty passphrase. */
+/** A new RSA key. With a passphrase its PEM is encrypted (AES-256-CBC). Raises RangeError for an empty passphrase. */
 export async function newKey(bits: KeyBits = 2048, passphrase?: string): Promise<NewKey> {
   if (passphrase === '') throw new RangeError('An empty passphrase protects nothing');
   const { privateKey, publicKey } = await rsaKeyPair('rsa', { modulusLength: bits, publicExponent: 0x10001 });
@@ -33,8 +33,8 @@ export async function newKey(bits: KeyBits = 2048, passphrase?: string): Promise
 }
 
 /**
- * Writes a new key that signs from `activeFrom`, cut to whole seconds; an instant whose name is taken gets a suffix. A
- * missing folder is made with mode 0700, the file has 0600. RangeError for an instant outside of the years 1970 to 9999.
+ * Writes a new key that signs from `activeFrom`, cut to whole seconds. If the name is taken, it gets a suffix. A
+ * missing folder is made with mode 0700, the file has 0600. Raises RangeError outside of the years 1970 to 9999.
  */
 export async function generateKeyFile(options: {
   readonly directory: string;
@@ -46,7 +46,7 @@ export async function generateKeyFile(options: {
   const names = SUFFIXES.map((suffix) => nameOfInstant(activeFrom, suffix));
   const { kid, pem } = await newKey(bits, passphrase);
   await mkdir(directory, { recursive: true, mode: 0o700 });
-  const file = await placeFile(directory, names, pem, kid);
-  if (file === undefined) throw new Error(`${directory} holds a key under every name that begins with this instant`);
+  const file = await writeNewFile(directory, names, pem, kid);
+  if (file === undefined) throw new Error(`${directory} already has a key under every name for this time`);
   return { file, kid };
 }

@@ -1,5 +1,4 @@
 // The published key set (RFC 7517 §5) of a ring: public members only, and the same bytes from every replica.
-// The route and its cache headers are http's matter; which keys are published is the ring's.
 import { createHash } from 'node:crypto';
 import type { KeyRing } from './ring.ts';
 
@@ -11,13 +10,15 @@ export interface JwksDocument {
 
 const LAST = new WeakMap<KeyRing, { readonly of: string; readonly document: JwksDocument }>();
 
-/** The JWKS of the keys published at `at`. Rendered once per set: asking again costs a comparison. */
+/**
+ * The JWKS of the keys published at `at`. It is built once for each set of keys; a repeated call costs a comparison.
+ */
 export function jwksDocument(ring: KeyRing, at: Date): JwksDocument {
   const keys = ring.published(at);
   const of = `${ring.version} ${keys.map(({ kid }) => kid).join(' ')}`;
   const last = LAST.get(ring);
   if (last?.of === of) return last.document;
-  // Named one by one, so that a member added to a key can never slip out.
+  // Members are named one by one, so that a new member of a key is never published by accident.
   const members = keys.map(({ publicJwk: { kty, n, e, kid, use, alg } }) => ({ kty, n, e, kid, use, alg }));
   const body = JSON.stringify({ keys: members });
   const document = { body, etag: `"${createHash('sha256').update(body).digest('base64url')}"` };

@@ -1,5 +1,5 @@
-// What an operator does to a folder of keys: list, rotate, prune, revoke. Every step is a file that comes or goes; the
-// running rings follow by themselves. Commands and their output are cli/'s matter.
+// What an operator does to a folder of keys: list, rotate, prune, revoke. Every step adds or removes a file, and the
+// running rings follow. The commands are in cli/.
 import { readdir, rm, stat } from 'node:fs/promises';
 import { join } from 'node:path';
 import { OperatorError } from '../../base/errors/operator-error.ts';
@@ -7,10 +7,10 @@ import type { Clock } from '../../base/platform/clock.ts';
 import type { RingKey } from './file.ts';
 import { keyFolder, type RefusedFile } from './folder.ts';
 import { type GeneratedKey, generateKeyFile, type KeyBits } from './generate.ts';
-import { syncFolder, UNFINISHED_KEY } from './place-file.ts';
-import { arrange, type PlacedKey, signerAt, type Timeline, verifiesAt } from './timeline.ts';
+import { syncFolder, UNFINISHED_KEY } from './new-file.ts';
+import { arrange, type DatedKey, signerAt, type Timeline, verifiesAt } from './timeline.ts';
 
-/** Every cache of the published keys has a new one before it signs. */
+/** With this lead, every cache of the published keys has the new key before it signs. */
 const LEAD_SECONDS_MIN = 600;
 const UNFINISHED_SECONDS = 3600;
 
@@ -28,23 +28,23 @@ export interface ListedKey {
   readonly activeFrom: Date;
   /** future: published, does not sign yet; signing; retiring: still verifies; retired: may be pruned. */
   readonly state: 'future' | 'signing' | 'retiring' | 'retired';
-  /** Undefined while no successor is in sight. */
+  /** Undefined while it has no successor. */
   readonly verifiesUntil: Date | undefined;
 }
 
-/** No key file of the folder holds that kid. */
+/** No key file of the folder has that kid. */
 export class UnknownKey extends OperatorError {
   override readonly name = 'UnknownKey';
 }
 
-/** The keys of a folder, oldest first, and the files that are refused. A missing folder holds none. */
+/** The keys of a folder, oldest first, and the files that are refused. A missing folder has no keys. */
 export async function listKeys(
   folder: KeyFolderOptions,
 ): Promise<{ keys: ListedKey[]; refused: Pick<RefusedFile, 'file' | 'reason'>[] }> {
-  const { placed, refused } = await survey(folder);
+  const { dated, refused } = await survey(folder);
   const now = folder.clock.now();
-  const signer = signerAt(placed, now);
-  const keys = placed.map((each): ListedKey => {
+  const signer = signerAt(dated, now);
+  const keys = dated.map((each): ListedKey => {
     const { kid, file, bits, activeFrom } = each.key;
     const verifiesUntil = Number.isFinite(each.verifiesUntil) ? new Date(each.verifiesUntil) : undefined;
     return { kid, file, bits, activeFrom, state: stateOf(each, signer, now), verifiesUntil };
@@ -53,8 +53,8 @@ export async function listKeys(
 }
 
 /**
- * Makes the next key. It signs after `leadSeconds` (600 by default and at least, otherwise RangeError), or at once where
- * no key can sign yet. It is as long as the present key unless `bits` says otherwise.
+ * Makes the next key. It signs after `leadSeconds` (default and minimum 600, RangeError below), or at once if no key
+ * can sign yet. It is as long as the current key unless `bits` says otherwise.
  */
 export async function rotateKey(
   folder: KeyFolderOptions,
@@ -67,19 +67,22 @@ export async function rotateKey(
     );
   }
   const now = folder.clock.now();
-  const signer = signerAt((await survey(folder)).placed, now);
+  const signer = signerAt((await survey(folder)).dated, now);
   const bits = options.bits ?? (signer && lengthFor(signer.key));
-  // Names have whole seconds: rounded down, an immediate key signs at once; rounded up, a lead is never cut short.
+  // Names have whole seconds. Rounding down lets an immediate key sign at once; rounding up never shortens a lead.
   const seconds = signer ? Math.ceil(now.getTime() / 1000 + leadSeconds) : Math.floor(now.getTime() / 1000);
   return await make(folder, new Date(seconds * 1000), bits);
 }
 
-/** Removes the files of retired keys, and what a crash left of unfinished ones an hour ago or earlier; answers their names. */
+/**
+ * Removes the files of retired keys, and unfinished files that a crash left an hour ago or earlier. Returns their
+ * names.
+ */
 export async function pruneKeys(folder: KeyFolderOptions): Promise<{ removed: string[] }> {
   const now = folder.clock.now();
-  const { placed, repeated } = await survey(folder);
-  const retired = new Set(placed.filter((each) => !verifiesAt(each, now)).map(({ key }) => key.kid));
-  const files = [...placed.map(({ key }) => key), ...repeated]
+  const { dated, repeated } = await survey(folder);
+  const retired = new Set(dated.filter((each) => !verifiesAt(each, now)).map(({ key }) => key.kid));
+  const files = [...dated.map(({ key }) => key), ...repeated]
     .filter(({ kid }) => retired.has(kid))
     .map(({ file }) => file);
   const removed = [...files, ...(await unfinished(folder, now))];
@@ -88,23 +91,23 @@ export async function pruneKeys(folder: KeyFolderOptions): Promise<{ removed: st
 }
 
 /**
- * Removes a key and all it signed, in every file that holds it, and retired keys with it. Where no key that still
- * verifies is left to sign, a new one that signs at once is made first. Throws UnknownKey.
+ * Removes every file of a key, so that all tokens it signed are refused, and retired keys as well. If no other key
+ * could sign, a new one that signs at once is made first. Throws UnknownKey.
  */
 export async function revokeKey(
   folder: KeyFolderOptions,
   kid: string,
 ): Promise<{ removed: string[]; replacement: (GeneratedKey & { activeFrom: Date }) | undefined }> {
   const now = folder.clock.now();
-  const { placed, repeated } = await survey(folder);
-  const revoked = placed.find(({ key }) => key.kid === kid);
+  const { dated, repeated } = await survey(folder);
+  const revoked = dated.find(({ key }) => key.kid === kid);
   if (!revoked) throw new UnknownKey(`No usable key file in ${folder.directory} holds the key ${kid}`);
-  const heirs = placed.filter((each) => each !== revoked && verifiesAt(each, now));
+  const heirs = dated.filter((each) => each !== revoked && verifiesAt(each, now));
   const second = new Date(Math.floor(now.getTime() / 1000) * 1000);
   const replacement = signerAt(heirs, now) ? undefined : await make(folder, second, lengthFor(revoked.key));
-  // With its successor gone, a retired key would count as present again.
-  const gone = new Set([kid, ...placed.filter((each) => !verifiesAt(each, now)).map(({ key }) => key.kid)]);
-  const removed = [...placed.map(({ key }) => key), ...repeated]
+  // Without its successor, a retired key would become active again.
+  const gone = new Set([kid, ...dated.filter((each) => !verifiesAt(each, now)).map(({ key }) => key.kid)]);
+  const removed = [...dated.map(({ key }) => key), ...repeated]
     .filter((key) => gone.has(key.kid))
     .map(({ file }) => file);
   await remove(folder.directory, removed);
@@ -112,9 +115,9 @@ export async function revokeKey(
 }
 
 async function survey(folder: KeyFolderOptions): Promise<Timeline & { readonly refused: readonly RefusedFile[] }> {
-  const look = await keyFolder({ directory: folder.directory }, folder.passphrase).look(true);
-  if (!look) throw new Error(`${folder.directory} cannot be read at the moment`);
-  return { ...arrange(look.keys, folder.retentionSeconds), refused: look.refused };
+  const contents = await keyFolder({ directory: folder.directory }, folder.passphrase).read(true);
+  if (!contents) throw new Error(`${folder.directory} cannot be read at the moment`);
+  return { ...arrange(contents.keys, folder.retentionSeconds), refused: contents.refused };
 }
 
 async function make(folder: KeyFolderOptions, activeFrom: Date, bits: KeyBits | undefined) {
@@ -126,7 +129,7 @@ function lengthFor({ bits }: RingKey): KeyBits {
   return ([2048, 3072, 4096] as const).find((length) => length >= bits) ?? 4096;
 }
 
-function stateOf(each: PlacedKey, signer: PlacedKey | undefined, now: Date): ListedKey['state'] {
+function stateOf(each: DatedKey, signer: DatedKey | undefined, now: Date): ListedKey['state'] {
   if (each === signer) return 'signing';
   if (each.key.activeFrom.getTime() > now.getTime()) return 'future';
   return verifiesAt(each, now) ? 'retiring' : 'retired';

@@ -1,10 +1,10 @@
-// A key file's name ↔ the instant from which it signs. Pure; what is inside the file is key-file.ts' matter.
+// The name of a key file, and the time from which the key signs. file.ts reads the key itself.
 
 const SHAPE = /^(\d{4})-(\d{2})-(\d{2})T(\d{2})-(\d{2})-(\d{2})Z/;
 
 export type NamedInstant = { readonly instant: Date } | { readonly reason: string };
 
-/** The UTC instant a file name begins with, or the reason why the name is no key's name. */
+/** The UTC time at the start of a file name, or the reason why the name cannot be one of a key. */
 export function instantOfName(name: string): NamedInstant {
   if (!name.endsWith('.pem')) return { reason: 'its name does not end in .pem' };
   const parts = SHAPE.exec(name);
@@ -12,12 +12,15 @@ export function instantOfName(name: string): NamedInstant {
   const [year, month, day, hour, minute, second] = parts.slice(1).join('-').split('-');
   const text = `${year}-${month}-${day}T${hour}:${minute}:${second}.000Z`;
   const instant = new Date(text);
-  // A date that does not exist either fails to parse or comes back as another one (the 31st of a short month).
+  // A date that does not exist fails to parse, or becomes another date (the 31st of a short month).
   const exists = !Number.isNaN(instant.getTime()) && instant.toISOString() === text && instant.getTime() >= 0;
   return exists ? { instant } : { reason: 'its name begins with an instant that does not exist' };
 }
 
-/** The file name of a key that signs from `instant` (cut to whole seconds). RangeError outside of the years 1970 to 9999. */
+/**
+ * The file name of a key that signs from `instant`, cut to whole seconds. Raises RangeError outside of the years 1970
+ * to 9999.
+ */
 export function nameOfInstant(instant: Date, suffix = ''): string {
   const text = instant.toISOString();
   if (text.length !== 24 || instant.getTime() < 0)
@@ -25,7 +28,7 @@ export function nameOfInstant(instant: Date, suffix = ''): string {
   return `${text.slice(0, 19).replaceAll(':', '-')}Z${suffix}.pem`;
 }
 
-/** Orders names by code unit without their ending, so that `…Z-b.pem` comes after `…Z.pem` on every machine. */
+/** Compares names by code unit without their ending: `…Z-b.pem` comes after `…Z.pem` on every machine. */
 export function compareNames(a: string, b: string): number {
   const [left, right] = [a.replace(/\.pem$/, ''), b.replace(/\.pem$/, '')];
   return left < right ? -1 : left > right ? 1 : 0;

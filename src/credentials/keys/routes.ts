@@ -1,5 +1,5 @@
-// What a verifying service needs to know: the public keys (RFC 7517). Served without PostgreSQL, the same for every Host,
-// and cacheable.
+// The public keys for services that verify tokens (RFC 7517). The answer needs no PostgreSQL, is the same for every
+// Host and may be cached.
 import { z } from 'zod';
 import { problem } from '../../base/errors/problem.ts';
 import { type Answer, type Endpoint, endpoint, open, type RequestInfo } from '../../base/http/endpoint.ts';
@@ -12,7 +12,7 @@ export interface KeyRouteDeps {
   readonly clock: Clock;
 }
 
-// New keys are published at least ten minutes before they sign, twice as long as anybody may keep the old answer.
+// New keys are published at least ten minutes before they sign, twice as long as a cache may keep the old answer.
 const CACHE = 'public, max-age=300, stale-while-revalidate=60';
 
 const Jwk = z.strictObject({
@@ -37,7 +37,7 @@ export function keyRoutes(deps: KeyRouteDeps): Endpoint[] {
       tag: 'Discovery',
       reply: { 200: { mediaType: 'application/json', schema: Jwks } },
       handle: ({ request, answer }) => {
-        // An empty set would be believed, and cached.
+        // Verifiers would believe an empty set, and cache it.
         if (deps.accessKeys.keys().length === 0) throw problem('signing_unavailable', { retryAfterSeconds: 5 });
         const { body, etag } = jwksDocument(deps.accessKeys, deps.clock.now());
         return cacheable(request, answer, body, etag);

@@ -1,24 +1,27 @@
-// Which key signs and which keys verify at an instant, from the keys' instants alone. Pure: no files, no clock.
+// Which key signs and which keys verify at a given time, computed from activation times alone: no files, no clock.
 
 import type { RingKey } from './file.ts';
 import { compareNames } from './name.ts';
 
-export interface PlacedKey {
+export interface DatedKey {
   readonly key: RingKey;
-  /** Epoch milliseconds at which it is retired: its successor's take-over plus the retention; Infinity for the newest. */
+  /**
+   * When it is retired, in ms since 1970: the start of its successor plus the retention. Infinity for the newest key.
+   */
   readonly verifiesUntil: number;
 }
 
 export interface Timeline {
-  /** Oldest first; of equal instants the later name counts as newer. */
-  readonly placed: readonly PlacedKey[];
-  /** Files that hold a key which an earlier instant already has. */
+  /** Oldest first. Of keys with the same activation time, the later name counts as newer. */
+  readonly dated: readonly DatedKey[];
+  /** Files whose key is already in an earlier file. */
   readonly repeated: readonly RingKey[];
 }
 
 /**
- * Orders keys and dates their retirement. `seenAt` answers when (epoch ms) a key came into view, -Infinity where unknown:
- * a key that arrives after its own instant takes over on arrival, and its predecessor's retention counts from then.
+ * Orders keys and computes when they retire. `seenAt` returns when a key was first seen (ms since 1970), -Infinity if
+ * unknown. A key that arrives after its activation time takes over on arrival, and the retention of its predecessor
+ * counts from then.
  */
 export function arrange(
   keys: readonly RingKey[],
@@ -36,20 +39,20 @@ export function arrange(
     kids.add(key.kid);
     return first;
   });
-  const placed = unique.map((key, index) => {
+  const dated = unique.map((key, index) => {
     const next = unique[index + 1];
     const takeOver = next ? Math.max(next.activeFrom.getTime(), seenAt(next.kid)) : Number.POSITIVE_INFINITY;
     return { key, verifiesUntil: takeOver + retentionSeconds * 1000 };
   });
-  return { placed, repeated };
+  return { dated, repeated };
 }
 
-/** The newest key whose instant has passed at `at`, undefined if none has. */
-export function signerAt(placed: readonly PlacedKey[], at: Date): PlacedKey | undefined {
-  return placed.findLast(({ key }) => key.activeFrom.getTime() <= at.getTime());
+/** The newest key that is active at `at`; undefined if none is. */
+export function signerAt(dated: readonly DatedKey[], at: Date): DatedKey | undefined {
+  return dated.findLast(({ key }) => key.activeFrom.getTime() <= at.getTime());
 }
 
-/** True until the key's retention ends: also before its first instant, since another machine's clock may be ahead. */
-export function verifiesAt(key: PlacedKey, at: Date): boolean {
+/** True until the key's retention ends, also before it is active, because another machine's clock may be ahead. */
+export function verifiesAt(key: DatedKey, at: Date): boolean {
   return at.getTime() < key.verifiesUntil;
 }

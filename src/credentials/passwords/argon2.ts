@@ -1,5 +1,5 @@
-// Owns argon2 and its PHC strings (RFC 9106): making one, reading a stored one within bounds, and the stand-in.
-// Leaves how many hashes run at once, and the form of the text, to hashing.ts.
+// Owns argon2 and its PHC strings (RFC 9106): makes one, reads a stored one within limits, and makes the stand-in.
+// hashing.ts owns how many hashes run at once, and the form of the text.
 import { randomBytes } from 'node:crypto';
 import { argon2id, hash, verify } from 'argon2';
 
@@ -11,13 +11,13 @@ export interface PasswordParameters {
 
 /** A stored hash that can be checked. */
 export interface StoredHash {
-  /** Does the whole work of one hash off the event loop; false for another password. */
+  /** Whether the text is the password. Does the whole work of one hash off the event loop. */
   matches(text: string): Promise<boolean>;
-  /** False for a hash that a new one should replace: other parameters, or another kind. */
+  /** False for a hash that a new one should replace: its parameters or its kind are not the current ones. */
   readonly current: boolean;
 }
 
-// A stored string decides how much memory and time its own check takes: beyond these it is not checked at all.
+// A stored string decides how much memory and time its check takes. A string beyond these limits is not checked.
 const MEMORY_KIB_MAX = 256 * 1024;
 const ITERATIONS_MAX = 20;
 const PARALLELISM_MAX = 16;
@@ -30,7 +30,7 @@ const DIGEST_BYTES = 32;
 const PHC =
   /^\$(argon2id|argon2i|argon2d)\$v=(16|19)\$([mtp]=\d{1,9}),([mtp]=\d{1,9}),([mtp]=\d{1,9})\$([A-Za-z0-9+/]+)\$([A-Za-z0-9+/]+)$/;
 
-/** True within the bounds of what is read back and of argon2 itself (RFC 9106 section 3.1). */
+/** Whether parameters are within the limits of `readArgon2` and of argon2 itself (RFC 9106 section 3.1). */
 export function areWithinBounds({ memoryKiB, iterations, parallelism }: PasswordParameters): boolean {
   const inside = (value: number, min: number, max: number) => Number.isInteger(value) && value >= min && value <= max;
   return (
@@ -40,7 +40,7 @@ export function areWithinBounds({ memoryKiB, iterations, parallelism }: Password
   );
 }
 
-/** The PHC string of a text under a fresh salt. Rejects only when memory cannot be had. */
+/** The PHC string of a text with a new salt. Rejects only when memory runs out. */
 export async function hashArgon2(text: string, parameters: PasswordParameters): Promise<string> {
   const salt = randomBytes(SALT_BYTES);
   const digest = await hash(text, {
@@ -55,12 +55,14 @@ export async function hashArgon2(text: string, parameters: PasswordParameters): 
   return phcString(parameters, salt, digest);
 }
 
-/** A string that costs a check the same as a hash with these parameters, and belongs to no password. */
+/**
+ * A PHC string that belongs to no password. Checking it costs the same as checking a real hash with these parameters.
+ */
 export function standInArgon2(parameters: PasswordParameters): string {
   return phcString(parameters, Buffer.alloc(SALT_BYTES, 0x5a), Buffer.alloc(DIGEST_BYTES, 0x5a));
 }
 
-/** Reads an argon2 PHC string; null for anything else, for a malformed one and for one beyond the bounds. */
+/** Reads an argon2 PHC string. Null for another kind of string, a malformed one, or one beyond the limits. */
 export function readArgon2(stored: string, wanted: PasswordParameters): StoredHash | null {
   if (stored.length > STORED_LENGTH_MAX) return null;
   const fields = PHC.exec(stored);
@@ -69,7 +71,7 @@ export function readArgon2(stored: string, wanted: PasswordParameters): StoredHa
   const own = readParameters([first, second, third]);
   const saltBytes = unpaddedBytes(salt);
   const digestBytes = unpaddedBytes(digest);
-  // A digest of a few bytes would be hit by chance.
+  // A digest of a few bytes would match many passwords by chance.
   if (!areWithinBounds(own) || saltBytes < 8 || digestBytes < 16) return null;
   return {
     matches: (text) => verify(stored, text),
@@ -84,13 +86,13 @@ export function readArgon2(stored: string, wanted: PasswordParameters): StoredHa
   };
 }
 
-// The reference decoder knows one order of parameters only (m, t, p); some libraries write another.
+// The order m, t, p is the only one that the reference decoder reads; some libraries write another one.
 function phcString({ memoryKiB, iterations, parallelism }: PasswordParameters, salt: Buffer, digest: Buffer): string {
   const base64 = (bytes: Buffer) => bytes.toString('base64').replaceAll('=', '');
   return `$argon2id$v=${VERSION}$m=${memoryKiB},t=${iterations},p=${parallelism}$${base64(salt)}$${base64(digest)}`;
 }
 
-/** The parameters in whatever order; NaN, which is within no bounds, for one that is missing. */
+/** The parameters in any order. A missing one is NaN, which is within no limits. */
 function readParameters(pairs: (string | undefined)[]): PasswordParameters {
   const value = (name: string) => Number(pairs.find((pair) => pair?.startsWith(name))?.slice(2));
   return { memoryKiB: value('m'), iterations: value('t'), parallelism: value('p') };

@@ -1,7 +1,7 @@
-// Owns the list of common passwords and the look-up in it. Leaves to policy.ts what a hit means.
+// Owns the list of common passwords and the look-up in it.
 //
-// common-passwords.txt.gz holds 95,523 passwords of at least eight characters, one a line, in the form of
-// `foldPassword`, sorted by their bytes and each once: everything from
+// common-passwords.txt.gz has 95,523 passwords of at least eight characters, one a line, in the form of
+// `foldPassword`, sorted by their bytes, each once: everything from
 // - Django 5.2.19, django/contrib/auth/common-passwords.txt.gz (BSD-3-Clause),
 // - zxcvbn 4.4.2, the list "passwords" (MIT), and @zxcvbn-ts/language-common 4.1.3, passwords.json (MIT),
 // and the first 250,000 lines of SecLists' 10-million-password-list-top-1000000.txt (MIT), which is ordered by
@@ -20,14 +20,14 @@ function loadList(): Buffer {
   return list;
 }
 
-/** The form in which passwords count as the same: NFKC, lower case, without spaces at the ends. */
+/** The form in which two passwords count as the same: NFKC, lower case, without spaces at the ends. */
 export function foldPassword(text: string): string {
   return text.normalize('NFKC').toLowerCase().trim();
 }
 
 /**
- * True for a password on the list, whatever its case or width. Reads the list at the first call, which takes some
- * milliseconds; a look-up takes microseconds.
+ * True for a password on the list, in any case or width. The first call reads the list, which takes some milliseconds;
+ * a look-up takes microseconds.
  */
 export function isCommonPassword(password: string): boolean {
   const lines = loadList();

@@ -1,5 +1,6 @@
-// Owns hashing and verifying passwords: the text's form, the bound on work in flight, and that an unknown account
-// costs what a known one costs. Leaves the format of hashes to argon2.ts and the rules for new passwords to policy.ts.
+// Owns hashing and verifying passwords: the form of the text, the limit on hashes in progress, and that an unknown
+// account costs as much time as a known one. argon2.ts owns the format of hashes, policy.ts the rules for new
+// passwords.
 import {
   areWithinBounds,
   hashArgon2,
@@ -16,14 +17,14 @@ export { PasswordQueueFull } from './permits.ts';
 
 export interface Passwords {
   /**
-   * The PHC string (argon2id) of a password that `judgePassword` accepts. Rejects with PasswordQueueFull when the
-   * waiting line is full, and with a RangeError for a text that cannot be a password.
+   * The PHC string (argon2id) of a password that `judgePassword` accepts. Rejects with PasswordQueueFull when the queue
+   * is full, and with a RangeError for a text that cannot be a password.
    */
   hash(password: string): Promise<string>;
   /**
-   * Tells whether a password belongs to a stored hash. Null, or a string of no known kind, costs the work of a real
-   * verification and does not match. `needsRehash` is true for a right password whose hash has other parameters or
-   * is of another kind. Rejects with PasswordQueueFull when the waiting line is full.
+   * Whether a password belongs to a stored hash. A null or unknown `stored` never matches, and takes the time of a real
+   * verification. `needsRehash` is true for a right password whose hash has other parameters or is of another kind.
+   * Rejects with PasswordQueueFull when the queue is full.
    */
   verify(password: string, stored: string | null): Promise<{ matches: boolean; needsRehash: boolean }>;
   readonly waiting: number;
@@ -32,7 +33,7 @@ export interface Passwords {
 
 export interface PasswordsOptions {
   parameters: PasswordParameters;
-  /** Hashes at once; about one a core, for argon2 shares its threads with every other asynchronous signature. */
+  /** Hashes at once: about one a core, because argon2 shares its threads with asynchronous signatures. */
   concurrency: number;
   /** Hashes that may wait for their turn. */
   queueMax: number;
@@ -40,7 +41,7 @@ export interface PasswordsOptions {
 
 type ReadHash = (stored: string, wanted: PasswordParameters) => StoredHash | null;
 
-// Each reader answers for its own kind of string and gives null for the others.
+// Each reader reads its own kind of string and returns null for any other.
 const READERS: readonly ReadHash[] = [readArgon2];
 
 function readStored(stored: string, wanted: PasswordParameters): StoredHash | null {
@@ -51,13 +52,13 @@ function readStored(stored: string, wanted: PasswordParameters): StoredHash | nu
   return null;
 }
 
-// 19 MiB twice take about 50 ms: what a full line needs to drain, rounded up.
+// Two iterations over 19 MiB take about 50 ms. The result is the time in which a full queue empties, rounded up.
 function drainSeconds({ parameters, concurrency, queueMax }: PasswordsOptions): number {
   const hashSeconds = (0.05 * parameters.memoryKiB * parameters.iterations) / (2 * 19_456);
   return Math.min(60, Math.max(1, Math.ceil((hashSeconds * queueMax) / concurrency)));
 }
 
-/** Hashing under one global bound. Throws a RangeError for parameters that a stored hash could not be read with. */
+/** Makes the hashing with one limit for the whole process. Throws a RangeError for parameters beyond the limits. */
 export function createPasswords(options: PasswordsOptions): Passwords {
   const { parameters, concurrency, queueMax } = options;
   if (!areWithinBounds(parameters)) throw new RangeError('the argon2 parameters are out of bounds');
@@ -76,7 +77,7 @@ export function createPasswords(options: PasswordsOptions): Passwords {
     async verify(password, stored) {
       const text = normalisePassword(password);
       const known = text === null || stored === null ? null : readStored(stored, parameters);
-      // The stand-in costs the same as a real hash, so a stranger cannot tell which accounts exist.
+      // The stand-in costs the same as a real hash, so an attacker cannot find out which accounts exist.
       const hit = await permits.run(() => (known ?? standIn).matches(text ?? ''));
       const matches = known !== null && hit;
       return { matches, needsRehash: matches && !known.current };

@@ -1,27 +1,26 @@
-// Owns the bound on how many costly pieces of work run at once and how many may wait, first come first served.
-// Leaves the work itself, and what a full line means to a caller, to others.
+// Owns the limit on how many costly tasks run at once and how many may wait, first come first served.
 
-/** Thrown when the waiting line is full: nothing was begun, and the caller may come back after the given seconds. */
+/** Thrown when the queue is full: nothing was started, and the caller may try again after the given seconds. */
 export class PasswordQueueFull extends Error {
   readonly retryAfterSeconds: number;
 
   constructor(retryAfterSeconds: number) {
-    super(`too many passwords are waiting to be hashed; come back in ${retryAfterSeconds} s`);
+    super(`too many passwords are waiting to be hashed; try again in ${retryAfterSeconds} s`);
     this.name = 'PasswordQueueFull';
     this.retryAfterSeconds = retryAfterSeconds;
   }
 }
 
 export interface Permits {
-  /** Runs the work once a permit is free, and frees it when the work has ended, well or not. */
+  /** Runs the work once a permit is free, and frees the permit when the work has ended or failed. */
   run<T>(work: () => Promise<T>): Promise<T>;
   readonly waiting: number;
   readonly running: number;
 }
 
-/** `count` permits and a line of at most `queueMax`; beyond, `run` rejects with PasswordQueueFull. */
+/** Makes `count` permits and a queue of at most `queueMax`. When it is full, `run` rejects with PasswordQueueFull. */
 export function createPermits(count: number, queueMax: number, retryAfterSeconds: number): Permits {
-  const line: (() => void)[] = [];
+  const queue: (() => void)[] = [];
   let running = 0;
 
   const take = (): Promise<void> | undefined => {
@@ -29,13 +28,13 @@ export function createPermits(count: number, queueMax: number, retryAfterSeconds
       running += 1;
       return undefined;
     }
-    if (line.length >= queueMax) throw new PasswordQueueFull(retryAfterSeconds);
-    return new Promise((resolve) => line.push(resolve));
+    if (queue.length >= queueMax) throw new PasswordQueueFull(retryAfterSeconds);
+    return new Promise((resolve) => queue.push(resolve));
   };
 
-  // A permit goes straight to the next in line, so that a newcomer cannot slip in between.
+  // A permit goes straight to the next task of the queue, so that a new task cannot overtake it.
   const release = (): void => {
-    const next = line.shift();
+    const next = queue.shift();
     if (next) next();
     else running -= 1;
   };
@@ -51,7 +50,7 @@ export function createPermits(count: number, queueMax: number, retryAfterSeconds
       }
     },
     get waiting() {
-      return line.length;
+      return queue.length;
     },
     get running() {
       return running;

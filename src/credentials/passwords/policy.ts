@@ -1,12 +1,12 @@
 // Owns which passwords may be set: their length, their characters, the list of common ones and the words of their
-// context. Leaves hashing to hashing.ts, and to callers where passwords are set and who sees the answer.
+// context. hashing.ts owns hashing.
 import { invalid } from '../../base/errors/problem.ts';
 import { foldPassword, isCommonPassword } from './blocklist.ts';
 import { isBeyondAnyPassword, normalisePassword, PASSWORD_LENGTH_MAX } from './text.ts';
 
 export { PASSWORD_LENGTH_MAX } from './text.ts';
 
-/** Words that belong to the account, and that a guesser tries first. */
+/** Words of the account, which an attacker tries first. */
 export interface PasswordContext {
   email?: string;
   organizationName?: string;
@@ -52,8 +52,8 @@ function matchesContext(password: string, context: PasswordContext): boolean {
 }
 
 /**
- * Tells what is wrong with a password that somebody wants to set, or null when it may be set. `minLength` is in
- * Unicode code points after NFC. No rules of composition (NIST SP 800-63B-4 section 3.1.1.2).
+ * Returns why a password must not be set, or null if it may be set. `minLength` is in Unicode code points after NFC.
+ * There are no rules of composition (NIST SP 800-63B-4 section 3.1.1.2).
  */
 export function judgePassword(password: string, context: PasswordContext, minLength: number): PasswordVerdict | null {
   if (isBeyondAnyPassword(password)) return TOO_LONG;
@@ -66,7 +66,7 @@ export function judgePassword(password: string, context: PasswordContext, minLen
     return { problem: 'too_short', message };
   }
   if (matchesContext(text, context)) return MATCHES_CONTEXT;
-  // Nothing but spaces is what a guesser tries without any list.
+  // An attacker tries a password of spaces alone without any list.
   if (text.trim() === '' || isCommonPassword(text)) return COMMON;
   return null;
 }

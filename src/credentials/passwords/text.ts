@@ -1,24 +1,23 @@
-// Owns the one form of a password's text that is measured, hashed and compared. Leaves the rules about which
-// passwords may be set to policy.ts.
+// Owns the form of a password's text that is measured, hashed and compared. policy.ts owns which passwords may be set.
 
 /** The most code points of a password, counted after NFC; they are at most 1024 bytes of UTF-8. */
 export const PASSWORD_LENGTH_MAX = 256;
 
 /**
- * The most UTF-16 code units worth normalising: 256 code points are at most 512 units, and their longest canonical
+ * The most UTF-16 code units that are normalised: 256 code points are at most 512 units, and their longest canonical
  * spelling is four times that.
  */
 // Normalising a run of n combining marks takes n² steps on the event loop: 100,000 of them stop it for seconds.
 const TEXT_UNITS_MAX = 8 * PASSWORD_LENGTH_MAX;
 
-/** True for a text that cannot be a password in any spelling, told from its size alone. */
+/** True for a text that is too long to be a password in any spelling. */
 export function isBeyondAnyPassword(text: string): boolean {
   return text.length > TEXT_UNITS_MAX;
 }
 
 /**
- * NFC of a password (NIST SP 800-63B-4 section 3.1.1.2), or null for a text that cannot be one: too large, or with
- * unpaired surrogates, which UTF-8 cannot tell apart.
+ * The NFC form of a password (NIST SP 800-63B-4 section 3.1.1.2), or null for a text that is too long or has unpaired
+ * surrogates, which all become the same bytes in UTF-8.
  */
 export function normalisePassword(password: string): string | null {
   if (isBeyondAnyPassword(password) || !password.isWellFormed()) return null;

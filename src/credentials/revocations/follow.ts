@@ -1,15 +1,15 @@
-// The loop that reads PostgreSQL every second, and sooner when somebody has reason to believe that there is something.
-// It always runs: the stream is only faster.
+// The loop that reads PostgreSQL every second, and sooner when a hint arrives that something is new. It runs with and
+// without a stream, because the stream is only faster.
 import { type Loop, openLoop } from '../../base/loops/loop.ts';
 import type { Log } from '../../base/platform/log.ts';
 
 const EVERY_MS = 1_000;
-/** However often it is nudged, readings begin no closer to each other. */
+/** The shortest time between the beginnings of two readings, however many hints arrive. */
 const APART_MS = 50;
-/** What a reading would have told is of no use to a process that ends. */
+/** A process that ends does not need the result of a reading, so it waits no longer than this for one. */
 const STOP_MS = 1_000;
 
-/** `readAll` reads whatever is new; it is never called while it runs. */
+/** `readAll` reads everything new. It is never called while a call of it still runs. */
 export function createFollower(deps: { readonly readAll: () => Promise<void>; readonly log: Log }): Loop {
   return openLoop({
     name: 'revocations',

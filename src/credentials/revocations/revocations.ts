@@ -1,6 +1,6 @@
-// The revocations that this process knows, in memory: five look-ups a token and no I/O. PostgreSQL is the truth and is
-// read every second; what this process revokes is known here at once, what others revoke also by the stream, where there
-// is one.
+// The revocations that this process knows, in memory: five look-ups a token and no I/O. PostgreSQL is the source of
+// truth and is read every second. This process knows its own revocations at once. Those of other processes may arrive
+// earlier by the stream, if Redis is configured.
 import { setImmediate as nextTurn } from 'node:timers/promises';
 import type { Database } from '../../base/database/db.ts';
 import { monotonicMs } from '../../base/platform/clock.ts';
@@ -13,47 +13,54 @@ import { createRevocationMap } from '../../protocol/revocation-map.ts';
 import { openStream } from '../stream/stream.ts';
 import { SENT_AT_ONCE_MAX, type StreamWriter } from '../stream/writer.ts';
 import { createFollower } from './follow.ts';
-import { deleteRevocations, listRevocations, type RevocationPage, type RevocationPlace, type Seen } from './store.ts';
+import { createFreshness } from './freshness.ts';
+import {
+  deleteRevocations,
+  listRevocations,
+  type RevocationPage,
+  type RevocationPosition,
+  type Seen,
+} from './store.ts';
 
 export interface Revocations {
   /**
-   * Makes this process refuse from now on, and tells the others where there is a stream. Called after the commit that
-   * wrote the revocations, however many; resolves when this process knows them, which of a few is at once. Never raises.
+   * Makes this process refuse the tokens from now on, and sends the revocations to other processes if there is a
+   * stream. Call it after the commit that wrote them. Resolves when this process knows them all. Never raises.
    */
   publish(revocations: readonly Revocation[]): Promise<void>;
   /** Why a token must be refused, or null. */
   judge(token: RevocableToken): RevocationVerdict;
-  /** The newest epoch known of a user or client, 0 for none: what was read with a lower one has changed since. */
+  /** The newest epoch known of a user or client, 0 for none. Data that was read at a lower epoch is out of date. */
   epochOf(id: string): number;
   isSuspended(organizationId: string): boolean;
-  /** How long ago the last complete reading of PostgreSQL began: what others did before it is known. */
+  /** How long ago the last complete reading of PostgreSQL began. Every revocation committed before then is known. */
   readSecondsAgo(): number;
   /**
-   * How long ago this process last knew everything, be it from PostgreSQL or by the stream.
+   * How long ago this process last knew every revocation, from PostgreSQL or from the stream.
    *
-   * The stream counts while it has been followed without a gap since a complete reading of PostgreSQL. So with PostgreSQL
-   * out of this process's reach alone, what others revoke still arrives. It takes two faults at once to make this number
-   * too small: that, and a writer that was killed between its commit and its entry, or cannot reach Redis at the same
-   * time (once it can, its first entry says that there is more, which counts as a gap here). One fault alone never does.
+   * The stream counts while it has been followed without a gap since a complete reading of PostgreSQL. If only this
+   * process loses PostgreSQL, the revocations of others still arrive. This number is too small only after two faults at
+   * once: this process cannot reach PostgreSQL, and another process was killed between its commit and its entry in the
+   * stream or cannot reach Redis. (When that process reaches Redis again, its first entry counts as a gap here.)
    */
   freshSecondsAgo(): number;
-  /** Whether the stream is there in both directions; null where there is none. */
+  /** Whether the stream works in both directions; null without Redis. */
   isStreaming(): boolean | null;
-  /** Everything that is remembered, one event after the other: what comes between two of them may be left out. */
+  /** All remembered events, one at a time. An event that is added during the iteration may be left out. */
   events(): Generator<Revocation>;
-  /** From where somebody who knows everything in `events()` has to read on: see `RevocationCursor`. */
+  /** Where a reader that knows everything in `events()` continues: see `RevocationCursor`. */
   cursor(): RevocationCursor;
-  /** Called with each event that is news to this process; gives the function that ends it. */
+  /** Calls the listener with each event that is new to this process. Returns the function that removes the listener. */
   onRevocation(listener: (revocation: Revocation) => void): () => void;
-  /** Reads what others revoked. Raises DatabaseUnavailable, and LoopStopped after close. */
+  /** Reads the revocations of other processes. Raises DatabaseUnavailable, and LoopStopped after close. */
   synchronize(): Promise<void>;
-  /** Starts reading every second, and the stream, until close. */
+  /** Reads PostgreSQL every second, and the stream, until close. */
   follow(): void;
-  /** Reads nothing more; resolves when the reading under way has ended, or will not within a moment. */
+  /** Stops reading. Resolves when the current reading has ended, or after a short time if it does not end. */
   close(): Promise<void>;
 }
 
-/** A place in PostgreSQL's order of transactions, the same for every replica. */
+/** A position in PostgreSQL's order of transactions, the same for every replica. */
 export interface RevocationCursor {
   /** All transactions before this one have been read (64 bit, decimal). */
   readonly tx: string;
@@ -63,78 +70,69 @@ export interface RevocationCursor {
 
 /** How far this process has read. */
 interface Reading extends RevocationCursor {
-  /** What it could see, as PostgreSQL writes a snapshot; null for nothing. */
+  /** The snapshot of the reading, as PostgreSQL writes it; null before the first reading. */
   readonly snapshot: string | null;
 }
 
 const NOTHING_READ: Reading = { tx: '0', at: 0, snapshot: null };
 
 /**
- * How long an entry is remembered: the longest life that any configuration allows (a token may be older than the present
- * one), and some more.
+ * How long an event is remembered: the longest token life that any configuration allows, and one minute more. A token
+ * may have been issued under an earlier configuration.
  */
 export const REVOCATIONS_REMEMBERED_SECONDS = ACCESS_TTL_MAX_SECONDS + 60;
 /**
- * How long rows stay in PostgreSQL: an hour longer than any process looks back for them, so that one which could not
- * read for a while, or a statement that commits long after its row was stamped, finds what it has to.
+ * How long rows stay in PostgreSQL: an hour longer than they are remembered. A process that could not read for a while
+ * still finds them, and so does a reader when a transaction commits long after its row got its time.
  */
 const ROWS_KEPT_SECONDS = REVOCATIONS_REMEMBERED_SECONDS + 3600;
-/** How old a row may be that is still read: it may have been stamped long before its transaction was committed. */
+/** The greatest age of a row that is read. A row may get its time long before its transaction commits. */
 export const READ_WITHIN_SECONDS = REVOCATIONS_REMEMBERED_SECONDS + 600;
-/** Rows of one statement: many users may be revoked at once, when a role changes that they all hold. Takes some 5 ms. */
+/** Rows of one statement, about 5 ms. A change of one role may revoke the tokens of many users at once. */
 const PAGE_ROWS = 2_000;
-/** How far an instant of the database may lie before its clock as it is known here. */
+/** How far a time in the stream may be ahead of the database's clock as this process knows it. */
 const CLOCK_TOLERANCE_MS = 60_000;
-/** The stream is proven every second while nothing happens. */
+/** The stream is checked every second while nothing happens: after this much silence it does not work. */
 const STREAM_SILENCE_SECONDS_MAX = 4;
 
 export interface RevocationsDeps {
   readonly db: Database;
   readonly log: Log;
-  /** Where the stream is; none for null. */
+  /** Where the stream is; null for no stream. */
   readonly redis?: RedisSettings | null;
 }
 
-/** Opens an empty map; `synchronize` fills it. Entries are forgotten once no unexpired token can meet them. */
+/** Opens an empty map; `synchronize` fills it. An event is forgotten once every token it concerns has expired. */
 export function openRevocations(deps: RevocationsDeps): Revocations {
-  // Of a clock that never steps: a step must not forget what still has to be refused.
+  // A clock that never steps: a step of the wall clock must not drop a revocation that still matters.
   const seconds = () => monotonicMs() / 1000;
   const map = createRevocationMap(seconds, REVOCATIONS_REMEMBERED_SECONDS);
-  const listeners = new Set<(revocation: Revocation) => void>();
+  const freshness = createFreshness(seconds);
+  const listeners = createListeners(deps.log);
   let reading = NOTHING_READ;
-  let readAt = Number.NEGATIVE_INFINITY; // when the last complete reading began, in seconds
-  let gapAt = Number.POSITIVE_INFINITY; // what the stream told up to then is not everything
-  let wholeAt = Number.NEGATIVE_INFINITY; // the stream was read to its end
   let stream: StreamWriter | undefined;
 
   function take(revocation: Revocation): void {
-    if (!map.add(revocation)) return;
-    for (const listener of listeners) {
-      try {
-        listener(revocation);
-      } catch (error) {
-        deps.log.error({ err: error }, 'a revocation was not passed on'); // by one who listens: the others hear of it
-      }
-    }
+    if (map.add(revocation)) listeners.call(revocation);
   }
 
   async function readAll(): Promise<void> {
     const begun = seconds();
     reading = await readRevocations(deps.db, reading, take);
-    readAt = begun;
+    freshness.onRead(begun);
     while (map.forgetOld()) await nextTurn();
   }
 
   const follower = createFollower({ readAll, log: deps.log });
 
   function onGap(): void {
-    gapAt = seconds();
+    freshness.onGap();
     follower.nudge();
   }
 
   function takeFromStream(revocation: Revocation): void {
-    // An instant that the database has not come to is none of its own, and would outdo all that are.
-    const latest = reading.at + (seconds() - readAt) * 1000 + CLOCK_TOLERANCE_MS;
+    // The database cannot have written a time that is still ahead of its clock. Such an event would win over real ones.
+    const latest = reading.at + freshness.readSecondsAgo() * 1000 + CLOCK_TOLERANCE_MS;
     const isOfDatabase = revocation.kind !== 'organization' || (reading.at > 0 && revocation.at <= latest);
     if (!isOfDatabase) onGap();
     else take(revocation);
@@ -149,23 +147,17 @@ export function openRevocations(deps: RevocationsDeps): Revocations {
       return;
     }
     stream?.sendMore();
-    for (let at = 0; at < revocations.length; at += SENT_AT_ONCE_MAX) {
-      revocations.slice(at, at + SENT_AT_ONCE_MAX).forEach(take);
-      await nextTurn();
-    }
+    await takeInSlices(revocations, take);
   }
 
   function openOwnStream(settings: RedisSettings): StreamWriter {
-    const onWhole = (atMs: number) => {
-      wholeAt = atMs / 1000;
-    };
     return openStream({
       settings,
       log: deps.log,
       keptSeconds: REVOCATIONS_REMEMBERED_SECONDS,
       take: takeFromStream,
       onGap,
-      onWhole,
+      onWhole: (atMs) => freshness.onWhole(atMs / 1000),
     });
   }
 
@@ -174,15 +166,12 @@ export function openRevocations(deps: RevocationsDeps): Revocations {
     judge: map.judge,
     epochOf: map.epochOf,
     isSuspended: map.isSuspended,
-    readSecondsAgo: () => seconds() - readAt,
-    freshSecondsAgo: () => seconds() - (readAt >= gapAt ? Math.max(readAt, wholeAt) : readAt),
-    isStreaming: () => (stream ? stream.isWorking() && seconds() - wholeAt < STREAM_SILENCE_SECONDS_MAX : null),
+    readSecondsAgo: freshness.readSecondsAgo,
+    freshSecondsAgo: freshness.freshSecondsAgo,
+    isStreaming: () => (stream ? stream.isWorking() && freshness.wholeSecondsAgo() < STREAM_SILENCE_SECONDS_MAX : null),
     events: map.events,
     cursor: () => reading,
-    onRevocation(listener) {
-      listeners.add(listener);
-      return () => void listeners.delete(listener);
-    },
+    onRevocation: listeners.add,
     synchronize: follower.run,
     follow() {
       follower.start();
@@ -195,10 +184,40 @@ export function openRevocations(deps: RevocationsDeps): Revocations {
   };
 }
 
+/** Takes many revocations in slices, so that requests run in between. */
+async function takeInSlices(revocations: readonly Revocation[], take: (revocation: Revocation) => void) {
+  for (let at = 0; at < revocations.length; at += SENT_AT_ONCE_MAX) {
+    revocations.slice(at, at + SENT_AT_ONCE_MAX).forEach(take);
+    await nextTurn();
+  }
+}
+
+type Listener = (revocation: Revocation) => void;
+
+function createListeners(log: Log) {
+  const listeners = new Set<Listener>();
+  return {
+    add(listener: Listener): () => void {
+      listeners.add(listener);
+      return () => void listeners.delete(listener);
+    },
+    /** Calls every listener. One that throws does not keep the revocation from the others. */
+    call(revocation: Revocation): void {
+      for (const listener of listeners) {
+        try {
+          listener(revocation);
+        } catch (error) {
+          log.error({ err: error }, 'a revocation was not passed on');
+        }
+      }
+    },
+  };
+}
+
 /**
- * Hands out everything that was committed since a reading, and gives the reading of now. It reads on from the oldest
- * transaction that was still running at the one before: whatever was committed since is of that one or a later one.
- * Raises DatabaseUnavailable.
+ * Passes everything that was committed since a reading to `take`, and returns the new reading. It starts with the
+ * oldest transaction that was still running at the last reading, because every later commit is of that transaction or a
+ * newer one. Raises DatabaseUnavailable.
  */
 export async function readRevocations(
   db: Database,
@@ -209,10 +228,10 @@ export async function readRevocations(
   const seen: Seen | null = since.snapshot === null ? null : { snapshot: since.snapshot, now: since.at };
   const asked = { seen, withinSeconds: READ_WITHIN_SECONDS, limit: PAGE_ROWS };
   let reached: Reading | undefined;
-  let after: RevocationPlace | null = { tx: since.tx, id: NIL_ID };
+  let after: RevocationPosition | null = { tx: since.tx, id: NIL_ID };
   while (after) {
     const page: RevocationPage = await listRevocations(reader, { after, ...asked });
-    // A restored database begins anew with older transactions.
+    // A restored database continues with older transaction ids: read it from the start.
     if (!reached && BigInt(page.horizon) < BigInt(since.tx)) return readRevocations(db, NOTHING_READ, take);
     page.revocations.forEach(take);
     reached ??= { tx: page.horizon, at: page.now, snapshot: page.snapshot };
@@ -221,7 +240,7 @@ export async function readRevocations(
   return reached ?? since;
 }
 
-/** Removes rows that no process looks back for any more. Any number of replicas may do so at once. */
+/** Removes rows that no process needs any more. Any number of replicas may run this at once. */
 export async function removeOldRevocations(db: Database): Promise<void> {
   await deleteRevocations(db.systemReader(), ROWS_KEPT_SECONDS);
 }

@@ -13,17 +13,17 @@ export interface RevocationRow {
   readonly at: number;
 }
 
-/** How far a reading has come: the transaction and the row that it ended with. */
-export interface RevocationPlace {
+/** How far a reading got: the last transaction and the last row that it read. */
+export interface RevocationPosition {
   /** A transaction id of PostgreSQL (64 bit, decimal). */
   readonly tx: string;
   readonly id: string;
 }
 
 /**
- * What a reading saw: what its snapshot had seen and was stamped by then. The snapshot alone does not tell:
- * ids of transactions that it counts as seen are used once more when the database goes on from before them, after a crash
- * or on a standby; but what those write is stamped later.
+ * What a reading saw: rows that are visible in its snapshot and have a time no later than the reading. The snapshot
+ * alone is not enough: after a crash, or on a promoted standby, PostgreSQL may use transaction ids again that the
+ * snapshot counts as seen. The rows of such transactions have a later time.
  */
 export interface Seen {
   /** As PostgreSQL writes it. */
@@ -35,49 +35,52 @@ export interface Seen {
 export interface RevocationPage extends Seen {
   readonly revocations: readonly Revocation[];
   /** Where the next page begins; null when this was the last. */
-  readonly next: RevocationPlace | null;
-  /** The oldest transaction that was still running: all older ones are seen, so that the next reading begins with it. */
+  readonly next: RevocationPosition | null;
+  /** The oldest transaction that was still running. All older ones are seen, so the next reading begins with it. */
   readonly horizon: string;
 }
 
-export interface RevocationsAsked {
-  readonly after: RevocationPlace;
-  /** Leaves out what was seen: of it there is much behind a place while a transaction runs for long. */
+export interface RevocationsRequest {
+  readonly after: RevocationPosition;
+  /** Leaves out rows that were seen. While a transaction runs for long, many seen rows come after the horizon. */
   readonly seen: Seen | null;
   readonly withinSeconds: number;
   readonly limit: number;
 }
 
-type PageRow = RevocationRow & RevocationPlace & Seen & { readonly horizon: string };
+type PageRow = RevocationRow & RevocationPosition & Seen & { readonly horizon: string };
 
-/** The columns of what a reading saw, and of its horizon. */
+/** The columns that describe a reading: its snapshot, its horizon and its time. */
 export const READING = `pg_current_snapshot()::text AS snapshot, pg_snapshot_xmin(pg_current_snapshot())::text AS horizon,
   (extract(epoch FROM clock_timestamp()) * 1000)::float8 AS now`;
 
-/** Whether a row is news to whoever saw what the two parameters say, `snapshot` and `now` of `Seen`; both are null for nothing. */
-export const isNews = (snapshot: string, now: string) => `(${snapshot}::text IS NULL
+/**
+ * The SQL condition for a row that was not seen: the parameters are `snapshot` and `now` of `Seen`, both null for
+ * nothing seen.
+ */
+export const isUnseen = (snapshot: string, now: string) => `(${snapshot}::text IS NULL
   OR at > to_timestamp(${now}::float8 / 1000)
   OR NOT pg_visible_in_snapshot(tx::text::xid8, ${snapshot}::text::pg_snapshot))`;
 
-// $1 transaction and $2 row of the place to go on from, $3 seconds to look back, $4 limit, $5 snapshot and $6 instant (ms
-// since 1970) of what was seen, both null for nothing.
+// $1 transaction and $2 row to continue after, $3 seconds to look back, $4 limit, $5 snapshot and $6 time (ms since
+// 1970) of the reading whose rows are left out, both null for none.
 const PAGE = statement(`
 SELECT h.*, r.* FROM (SELECT ${READING}) h LEFT JOIN LATERAL (
   SELECT id::text, tx::text, kind, subject, epoch, state, ceil(extract(epoch FROM not_before))::float8 AS "notBefore",
     (extract(epoch FROM at) * 1000)::float8 AS at FROM revocations
   WHERE (revocations.tx, revocations.id) > ($1::bigint, $2::uuid) AND at > clock_timestamp() - $3::float8 * interval '1 second'
-    AND ${isNews('$5', '$6')}
+    AND ${isUnseen('$5', '$6')}
   ORDER BY revocations.tx, revocations.id LIMIT $4::int) r ON true`);
 
-/** The revocations behind a place that are no older than so many seconds, at most `limit` of them. */
+/** The next revocations after `after` that are at most `withinSeconds` old, at most `limit` of them. */
 export async function listRevocations(
   tx: SystemReader,
-  { after, seen, withinSeconds, limit }: RevocationsAsked,
+  { after, seen, withinSeconds, limit }: RevocationsRequest,
 ): Promise<RevocationPage> {
   const known = [seen?.snapshot ?? null, seen?.now ?? null];
   const found = await tx.rows<PageRow>(PAGE, [after.tx, after.id, withinSeconds, limit, ...known]);
-  const [head] = found; // always there, without a row where there is none
-  if (!head) throw new Error('the database told nothing of itself');
+  const [head] = found; // there is always one row; without a revocation its columns are null
+  if (!head) throw new Error('the head query returned no row');
   const rows = found.filter(({ id }) => id !== null);
   const last = rows.length === limit ? rows.at(-1) : undefined;
   return {
@@ -89,7 +92,7 @@ export async function listRevocations(
   };
 }
 
-/** The event that a row is. */
+/** The revocation that a row describes. */
 export function toRevocation({ kind, subject, epoch, state, notBefore, at }: RevocationRow): Revocation {
   if (kind === 'session') return { kind, sid: subject };
   if (kind === 'user') return { kind, sub: subject, epoch: epoch ?? 0 };
@@ -101,7 +104,7 @@ export function toRevocation({ kind, subject, epoch, state, notBefore, at }: Rev
 const REMOVE_REVOCATIONS = statement(`
 DELETE FROM revocations WHERE at < clock_timestamp() - $1::float8 * interval '1 second'`);
 
-/** Removes revocations that no unexpired access token can meet any more. */
+/** Removes revocations older than `olderThanSeconds`. Every access token they concern has expired. */
 export async function deleteRevocations(tx: SystemReader, olderThanSeconds: number): Promise<void> {
   await tx.rows(REMOVE_REVOCATIONS, [olderThanSeconds]);
 }

@@ -1,9 +1,9 @@
-// What an entry of the stream says: some events, or that there are more than it tells of. Who may write to Redis could
-// write anything, so that what is read here may make this process refuse tokens, never accept one.
+// The content of a stream entry: some events, or the note that PostgreSQL has more. Anyone who can write to Redis can
+// write anything. So an entry may make this process refuse tokens, and never makes it accept one.
 import { type Revocation, revocationOf } from '../../protocol/revocation.ts';
 
 export const STREAM_KEY = 'tenantry:revocations';
-/** Events of one entry: some 7 KB. */
+/** Events of one entry: about 7 KB. */
 export const ENTRY_EVENTS_MAX = 100;
 
 const EVENTS = 'events';
@@ -18,19 +18,19 @@ export function entryWith(events: readonly Revocation[]): Fields {
   return [EVENTS, JSON.stringify(events)];
 }
 
-/** An entry that says: something was revoked that is told of nowhere here, ask PostgreSQL. */
+/** An entry that says: something was revoked that is not in the stream, read PostgreSQL. */
 export const ENTRY_OF_MORE: Fields = [MORE, '1'];
 
 export interface EntryRead {
-  /** What can be believed as it is. */
+  /** The events that can be applied without asking PostgreSQL. */
   readonly events: readonly Revocation[];
-  /** Whether there is something that only PostgreSQL can tell. */
+  /** Whether PostgreSQL must be read as well. */
   readonly asksForMore: boolean;
-  /** Whether it is of a shape that no version of the service writes that this one knows. */
+  /** Whether the entry has a shape that this version does not know. */
   readonly isMalformed: boolean;
 }
 
-/** Reads the fields of an entry, whoever wrote it. */
+/** Reads the fields of an entry. Nothing is assumed about who wrote it. */
 export function readEntry(fields: unknown): EntryRead {
   const [name, value] = Array.isArray(fields) ? fields : [];
   if (name === MORE) return { events: [], asksForMore: true, isMalformed: false };
@@ -53,8 +53,8 @@ function parse(text: string): unknown {
 }
 
 /**
- * An organization is let in again, and everything refused, on PostgreSQL's word alone. Both are rare, and the one would
- * give access, the other outlast what is remembered.
+ * The activation of an organization and the event `everything` are taken from PostgreSQL alone. Both are rare. A forged
+ * activation would give access, and a forged `everything` would stay longer than other events are remembered.
  */
 function isBelievable(event: Revocation): boolean {
   if (event.kind === 'everything') return false;

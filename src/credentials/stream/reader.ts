@@ -1,5 +1,5 @@
-// Follows the stream from its end, and proves all the while that it has missed nothing in it. Where it may have, it says
-// so and begins again at the end: what lies before is read from PostgreSQL.
+// Follows the stream from its end and checks all the time that no entry was missed. When an entry may be missing, it
+// reports a gap and starts again at the end: PostgreSQL has everything before it.
 import { setImmediate as nextTurn } from 'node:timers/promises';
 import { monotonicMs } from '../../base/platform/clock.ts';
 import { holdRedis, type RedisConnection, RedisRefused, type RedisSettings } from '../../base/platform/redis.ts';
@@ -9,24 +9,24 @@ import { readEntry, STREAM_KEY } from './entry.ts';
 export interface StreamReaderDeps {
   readonly settings: RedisSettings;
   readonly take: (revocation: Revocation) => void;
-  /** The stream may not have told of something that PostgreSQL knows by now. Called before anything is read behind it. */
+  /** An event may be missing from the stream that PostgreSQL has. Called before any later entry is read. */
   readonly onGap: () => void;
-  /** Everything that was in the stream at that moment (of `monotonicMs`) has been taken. */
+  /** Everything that was in the stream at this time of `monotonicMs` was taken. */
   readonly onWhole: (atMs: number) => void;
-  /** The place in the stream was lost, though not the connection. */
+  /** The position in the stream was lost, and the connection was not. */
   readonly onLost: () => void;
   readonly onMalformed: () => void;
   readonly onTrouble: (error: Error) => void;
 }
 
 const BLOCK_MS = 1_000;
-// A connection that is dead without a word is noticed by the answer that does not come, be it an empty one.
+// Redis always answers within BLOCK_MS, even if nothing is new. A later answer means that the connection is dead.
 const ANSWER_MS = BLOCK_MS + 1_000;
 const ENTRIES_AT_ONCE = 50;
 const PROOF_EVERY_MS = 500;
 
-/** A place in the stream: the last entry before it, and how many were ever added up to it. */
-export interface Place {
+/** A position in the stream: the id of the last entry before it, and how many entries were ever added up to it. */
+export interface Position {
   readonly id: string;
   readonly added: number;
 }
@@ -40,36 +40,36 @@ export function openStreamReader(deps: StreamReaderDeps): { close(): void } {
       events.forEach(deps.take);
       if (asksForMore) deps.onGap();
       if (isMalformed) deps.onMalformed();
-      if (events.length > 1) await nextTurn(); // requests come first
+      if (events.length > 1) await nextTurn(); // lets requests run in between
     }
   }
 
-  /** Reads on until the stream is not the one of that place any more. */
-  async function readOn(connection: RedisConnection, from: Place): Promise<void> {
-    let place = from;
+  /** Reads entries until the position no longer fits the stream. */
+  async function readOn(connection: RedisConnection, from: Position): Promise<void> {
+    let position = from;
     let provenMs = Number.NEGATIVE_INFINITY;
     for (;;) {
       const askedMs = monotonicMs();
       const [end, entries] = await Promise.all([
         askedMs - provenMs < PROOF_EVERY_MS ? null : endOf(connection), // Redis answers in this order
-        entriesBehind(connection, place),
+        entriesAfter(connection, position),
       ]);
       await take(entries);
-      const proof = end && prove(place, entries, end);
+      const proof = end && prove(position, entries, end);
       if (proof === 'broken') return;
       if (proof === 'whole') {
         provenMs = askedMs;
         deps.onWhole(askedMs);
       }
-      place = { id: entries.at(-1)?.[0] ?? place.id, added: place.added + entries.length };
+      position = { id: entries.at(-1)?.[0] ?? position.id, added: position.added + entries.length };
     }
   }
 
   async function work(connection: RedisConnection): Promise<void> {
     for (;;) {
-      const place = await endOf(connection);
-      deps.onGap(); // in this order: what comes now is read behind the place, what came before is in PostgreSQL
-      await readOn(connection, place);
+      const position = await endOf(connection);
+      deps.onGap(); // in this order: later entries are read after the position, earlier events are in PostgreSQL
+      await readOn(connection, position);
       deps.onLost();
     }
   }
@@ -78,37 +78,37 @@ export function openStreamReader(deps: StreamReaderDeps): { close(): void } {
 }
 
 /**
- * Whether all that was ever added up to the end has been read. Redis counts what is added; so it shows when the stream
- * was flushed and begun anew, also with lower ids, when entries were deleted or cut off before they were read, and when
- * a replica took over that had not received them all.
+ * Whether every entry up to the end was read: `whole`, `broken` for a missing one, `open` when more must be read first.
+ * Redis counts the entries that were ever added. The count shows that the stream was flushed and started again, that
+ * entries were deleted or trimmed before they were read, and that a Redis replica without some of them took over.
  */
-export function prove(place: Place, entries: readonly Entry[], end: Place): 'whole' | 'broken' | 'open' {
-  if (end.id === place.id) return end.added === place.added ? 'whole' : 'broken';
+export function prove(position: Position, entries: readonly Entry[], end: Position): 'whole' | 'broken' | 'open' {
+  if (end.id === position.id) return end.added === position.added ? 'whole' : 'broken';
   const at = entries.findIndex(([id]) => id === end.id);
   if (at === -1) return entries.length === ENTRIES_AT_ONCE ? 'open' : 'broken';
-  return end.added === place.added + at + 1 ? 'whole' : 'broken';
+  return end.added === position.added + at + 1 ? 'whole' : 'broken';
 }
 
-/** The end of the stream. One that is not there has had nothing added. */
-async function endOf(connection: RedisConnection): Promise<Place> {
-  let told: unknown;
+/** The end of the stream. A stream that does not exist counts as empty. */
+async function endOf(connection: RedisConnection): Promise<Position> {
+  let answer: unknown;
   try {
-    told = await connection.ask('XINFO', 'STREAM', STREAM_KEY);
+    answer = await connection.ask('XINFO', 'STREAM', STREAM_KEY);
   } catch (error) {
     if (/no such key/i.test((error as Error).message)) return { id: '0-0', added: 0 };
     throw error;
   }
-  const facts = Array.isArray(told) ? told : [];
+  const facts = Array.isArray(answer) ? answer : [];
   const [id, added] = ['last-generated-id', 'entries-added'].map((name) => facts[facts.indexOf(name) + 1]);
   if (typeof id === 'string' && typeof added === 'number') return { id, added };
   throw new RedisRefused('it does not count the entries of a stream, as Redis 7 does');
 }
 
-async function entriesBehind(connection: RedisConnection, { id }: Place): Promise<readonly Entry[]> {
-  const told = await connection.ask(
+async function entriesAfter(connection: RedisConnection, { id }: Position): Promise<readonly Entry[]> {
+  const answer = await connection.ask(
     ...(['XREAD', 'COUNT', ENTRIES_AT_ONCE, 'BLOCK', BLOCK_MS, 'STREAMS', STREAM_KEY, id] as const),
   );
-  if (told === null) return [];
+  if (answer === null) return [];
   // [[key, [[id, [name, value, …]], …]]]
-  return (told as [[string, Entry[]]])[0][1];
+  return (answer as [[string, Entry[]]])[0][1];
 }

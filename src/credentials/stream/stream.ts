@@ -1,5 +1,6 @@
-// The revocation stream: one key of Redis by which replicas tell each other within milliseconds what is revoked. It only
-// makes faster what PostgreSQL makes sure: a process that can use it, or cannot, refuses the same tokens a second later.
+// The revocation stream: one key of Redis by which replicas inform each other of revocations within milliseconds. It
+// adds speed alone. Every process also reads PostgreSQL, so it refuses the same tokens a second later without the
+// stream.
 import type { Log } from '../../base/platform/log.ts';
 import { connectRedis, type RedisSettings } from '../../base/platform/redis.ts';
 import { ENTRY_OF_MORE, STREAM_KEY } from './entry.ts';
@@ -9,14 +10,14 @@ import { openStreamWriter, type StreamWriter } from './writer.ts';
 export interface StreamDeps extends Pick<StreamReaderDeps, 'take' | 'onGap' | 'onWhole'> {
   readonly settings: RedisSettings;
   readonly log: Log;
-  /** How long an entry stays in the stream at least, in seconds. */
+  /** The shortest time that an entry stays in the stream, in seconds. */
   readonly keptSeconds: number;
 }
 
-/** Opens both directions, each on a connection of its own. Neither has to be there, now or ever. */
+/** Opens both directions, each on its own connection. Redis may be away at any time, also now. */
 export function openStream(deps: StreamDeps): StreamWriter {
-  const reading = tellChanges(deps.log, 'reading');
-  const writing = tellChanges(deps.log, 'writing');
+  const reading = reportChanges(deps.log, 'reading');
+  const writing = reportChanges(deps.log, 'writing');
   let metMalformed = false;
   const writer = openStreamWriter({
     settings: deps.settings,
@@ -30,9 +31,10 @@ export function openStream(deps: StreamDeps): StreamWriter {
       reading.onWorking();
       deps.onWhole(atMs);
     },
-    onLost: () => deps.log.warn('the revocation stream was lost in Redis: what was in it is read from PostgreSQL'),
+    onLost: () => deps.log.warn('the revocation stream was lost in Redis: its events are read from PostgreSQL'),
     onMalformed() {
-      if (!metMalformed) deps.log.warn('the revocation stream holds what this version cannot read: it is passed over');
+      if (!metMalformed)
+        deps.log.warn('the revocation stream has an entry that this version cannot read: it is ignored');
       metMalformed = true;
     },
     onTrouble: reading.onTrouble,
@@ -49,8 +51,8 @@ export function openStream(deps: StreamDeps): StreamWriter {
 const TRIAL_MS = 2_000;
 
 /**
- * Asks a Redis for everything that the stream needs of it. Raises what it says against that. The entry that is added
- * makes those who follow the stream read PostgreSQL once.
+ * Tries every command of the stream on a Redis. Raises the error of Redis if one fails. The entry that is added makes
+ * the followers of the stream read PostgreSQL once.
  */
 export async function tryStream(settings: RedisSettings): Promise<void> {
   const goal = { settings, key: STREAM_KEY, answerMs: TRIAL_MS };
@@ -64,14 +66,14 @@ export async function tryStream(settings: RedisSettings): Promise<void> {
   }
 }
 
-/** A line when Redis goes, or is away for another reason than before, and one when it is back. */
-function tellChanges(log: Log, direction: 'reading' | 'writing') {
+/** Logs a line when Redis fails or fails for a new reason, and one when it works again. */
+function reportChanges(log: Log, direction: 'reading' | 'writing') {
   let known: string | undefined;
   return {
     onTrouble({ message: reason }: Error) {
       if (reason === known) return;
       known = reason;
-      log.warn({ direction, reason }, 'Redis cannot be used: revocations travel by PostgreSQL alone, within a second');
+      log.warn({ direction, reason }, 'Redis cannot be used: revocations arrive by PostgreSQL alone, within a second');
     },
     onWorking() {
       if (known !== undefined) log.info({ direction }, 'Redis can be used again for revocations');

@@ -1,33 +1,33 @@
-// Tells the others by the stream what this process has revoked. Nobody waits for it and nothing fails by it: what does
-// not arrive is in PostgreSQL, where everybody reads every second, and the next entry says that there is more.
+// Sends the revocations of this process to the stream. No request waits for it or fails by it. An event that does not
+// arrive is in PostgreSQL, which every process reads each second, and the next entry asks for that.
 import { setTimeout as pause } from 'node:timers/promises';
 import { holdRedis, type RedisConnection, type RedisSettings } from '../../base/platform/redis.ts';
 import type { Revocation } from '../../protocol/revocation.ts';
 import { ENTRY_EVENTS_MAX, ENTRY_OF_MORE, entryWith, type Fields, STREAM_KEY } from './entry.ts';
 
 export interface StreamWriter {
-  /** Sends the event, with all others of the same turn. It is on its way before anything that waits for a promise. */
+  /** Sends the event together with all others of the same turn of the event loop, in a microtask. */
   send(revocation: Revocation): void;
-  /** Says that so much was revoked that PostgreSQL is the better place to read it. */
+  /** Sends an entry that asks the readers to read PostgreSQL, for revocations that are too many for the stream. */
   sendMore(): void;
-  /** Whether what is sent arrives, as far as is known. */
+  /** Whether entries arrive in Redis, as far as this process knows. */
   isWorking(): boolean;
   close(): void;
 }
 
 export interface StreamWriterDeps {
   readonly settings: RedisSettings;
-  /** How long an entry stays in the stream at least, in ms. */
+  /** The shortest time that an entry stays in the stream, in ms. */
   readonly keptMs: number;
   readonly onWorking: () => void;
   readonly onTrouble: (error: Error) => void;
 }
 
-// Nobody waits for these answers. A shorter wait would take a busy moment of this process for a Redis that is away.
+// No request waits for these answers. With a shorter limit, a busy moment of this process would look like a dead Redis.
 const ANSWER_MS = 1_000;
 const PROBE_EVERY_MS = 1_000;
 const UNANSWERED_MAX = 256;
-/** Events of one turn that are sent. More are read from PostgreSQL as fast, and a stream of them would fill Redis. */
+/** The most events of one turn that are sent. More of them would fill Redis, and PostgreSQL is as fast to read. */
 export const SENT_AT_ONCE_MAX = 1_000;
 
 export function openStreamWriter(deps: StreamWriterDeps): StreamWriter {
@@ -35,9 +35,9 @@ export function openStreamWriter(deps: StreamWriterDeps): StreamWriter {
   let working = false;
   let batch: Revocation[] = [];
   let unanswered = 0;
-  let owesMore = false;
+  let mustSendMore = false;
   let failure: Error | undefined;
-  let newestMs: number | undefined; // Redis's own clock, as the ids tell it: ours may be another
+  let newestMs: number | undefined; // the clock of Redis, taken from an entry's id: this machine's clock may differ
 
   async function add(to: RedisConnection, fields: Fields): Promise<void> {
     unanswered += 1;
@@ -52,15 +52,15 @@ export function openStreamWriter(deps: StreamWriterDeps): StreamWriter {
 
   function sendFields(fields: Fields): void {
     const to = connection;
-    if (!to) return; // the first entry of the next connection says that there is more
+    if (!to) return; // the first entry of the next connection asks for a reading of PostgreSQL
     if (unanswered >= UNANSWERED_MAX) {
-      owesMore = true;
+      mustSendMore = true;
       return;
     }
     add(to, fields).then(
       () => {
-        if (!owesMore || unanswered > UNANSWERED_MAX / 2) return;
-        owesMore = false;
+        if (!mustSendMore || unanswered > UNANSWERED_MAX / 2) return;
+        mustSendMore = false;
         sendFields(ENTRY_OF_MORE);
       },
       (error: Error) => {
@@ -73,29 +73,19 @@ export function openStreamWriter(deps: StreamWriterDeps): StreamWriter {
   function flush(): void {
     const events = batch;
     batch = [];
-    if (events.length > SENT_AT_ONCE_MAX) sendFields(ENTRY_OF_MORE);
-    else {
-      for (let at = 0; at < events.length; at += ENTRY_EVENTS_MAX) {
-        sendFields(entryWith(events.slice(at, at + ENTRY_EVENTS_MAX)));
-      }
-    }
+    entriesOf(events).forEach(sendFields);
   }
 
   async function work(opened: RedisConnection): Promise<void> {
-    const broken = new AbortController();
-    void opened.gone.then(() => broken.abort());
     connection = opened;
-    owesMore = false;
+    mustSendMore = false;
     failure = undefined;
     try {
-      // Whatever could not be sent before; and the proof that this user may write.
+      // Covers the events that could not be sent before, and proves that this Redis user may write.
       await add(opened, ENTRY_OF_MORE);
       working = true;
       deps.onWorking();
-      while (!broken.signal.aborted) {
-        await pause(PROBE_EVERY_MS, undefined, { signal: broken.signal, ref: false }).catch(() => undefined);
-        if (!broken.signal.aborted) await opened.ask('XLEN', STREAM_KEY);
-      }
+      await probeUntilGone(opened);
       throw failure ?? new Error('the connection was closed');
     } finally {
       working = false;
@@ -112,4 +102,26 @@ export function openStreamWriter(deps: StreamWriterDeps): StreamWriter {
     isWorking: () => working && connection !== undefined,
     close: hold.close,
   };
+}
+
+/** The entries that carry these events; past SENT_AT_ONCE_MAX events, one entry that points to PostgreSQL. */
+function entriesOf(events: readonly Revocation[]): Fields[] {
+  if (events.length > SENT_AT_ONCE_MAX) return [ENTRY_OF_MORE];
+  const entries: Fields[] = [];
+  for (let at = 0; at < events.length; at += ENTRY_EVENTS_MAX) {
+    entries.push(entryWith(events.slice(at, at + ENTRY_EVENTS_MAX)));
+  }
+  return entries;
+}
+
+/**
+ * Asks Redis for the length of the stream every second until the connection is gone. Raises when Redis does not answer.
+ */
+async function probeUntilGone(connection: RedisConnection): Promise<void> {
+  const gone = new AbortController();
+  void connection.gone.then(() => gone.abort());
+  while (!gone.signal.aborted) {
+    await pause(PROBE_EVERY_MS, undefined, { signal: gone.signal, ref: false }).catch(() => undefined);
+    if (!gone.signal.aborted) await connection.ask('XLEN', STREAM_KEY);
+  }
 }

@@ -26,7 +26,7 @@ export interface AccessTokenDeps {
   readonly accessTtlSeconds: number;
 }
 
-/** Whom and what a new access token is for. */
+/** The contents of a new access token of a user. */
 export interface AccessGrant {
   readonly userId: string;
   readonly sessionId: string;
@@ -34,7 +34,7 @@ export interface AccessGrant {
   /** Seconds since 1970. */
   readonly authenticatedAt: number;
   readonly amr: readonly string[];
-  /** The end of the session, which no token of it outlives. */
+  /** The end of the session: no token of it lives longer. */
   readonly notAfter: Date;
   readonly organization: { readonly id: string; readonly slug: string } | null;
   readonly roles: readonly string[];
@@ -71,11 +71,11 @@ export async function issueAccessToken(deps: AccessTokenDeps, grant: AccessGrant
   return { token, expiresIn: exp - iat, expiresAt: new Date(exp * 1000) };
 }
 
-/** What a service client's token is for. */
+/** The contents of a new access token of a service client. */
 export interface ClientGrant {
   readonly clientId: string;
   readonly epoch: number;
-  /** Null: the installation's. */
+  /** Null for the audience of the installation. */
   readonly audience: string | null;
   readonly organization: { readonly id: string; readonly slug: string } | null;
   readonly permissions: readonly string[];
@@ -110,7 +110,7 @@ function organizationClaims({ organization, roles, permissions }: AccessGrant) {
   return { org: organization.id, org_slug: organization.slug, roles, ...carried };
 }
 
-// Replicas' clocks may differ: a token that another one has just issued may seem to come from the near future.
+// The clocks of replicas may differ: a token that another replica has just issued may have an `iat` in the near future.
 const FUTURE_LEEWAY_SECONDS = 60;
 
 export interface VerifiedAccessToken {
@@ -119,7 +119,7 @@ export interface VerifiedAccessToken {
   readonly expiresAt: number;
 }
 
-/** Checks signature, kind, issuer, audience and instants; null for anything that is not a good access token. */
+/** Checks signature, kind, issuer, audience and times. Null for anything that is not a good access token. */
 export async function verifyAccessToken(
   deps: Omit<AccessTokenDeps, 'random'>,
   token: string,
@@ -130,8 +130,8 @@ export async function verifyAccessToken(
 }
 
 /**
- * The claims of an access token that this service has signed, expired or not; null for anything else. That of a service
- * client may be for another audience than the service's own: only somebody who is asked about it may take it then.
+ * The claims of an access token that this service has signed, expired or not; null for anything else. The token of a
+ * service client may be for another audience: accept it for answers about the token alone, such as introspection.
  */
 export async function readAccessToken(
   deps: Omit<AccessTokenDeps, 'random'>,
@@ -146,7 +146,7 @@ export async function readAccessToken(
   if (claims.iss !== deps.issuer || claims.nbf !== undefined) return null;
   if (isClient ? typeof claims.aud !== 'string' : claims.aud !== deps.audience) return null;
   if (claims.iat > now.getTime() / 1000 + FUTURE_LEEWAY_SECONDS) return null;
-  // A lifetime no configuration allows was not signed by this service as it is configured now.
+  // No configuration of this service allows such a lifetime.
   if (claims.exp <= claims.iat || claims.exp - claims.iat > ACCESS_TTL_MAX_SECONDS) return null;
   return claims;
 }

@@ -1,5 +1,5 @@
-// Refresh tokens: nothing but a signed place in a session's chain. They are not stored; the same place signed again
-// gives the same bytes. Which place may still be used is the session's decision (sessions/refresh.ts).
+// Refresh tokens: a signed position in the chain of a session. They are not stored, because signing the same position
+// again makes the same bytes. sign-in/sessions/refresh.ts decides which position may still be used.
 
 import type { Clock } from '../../base/platform/clock.ts';
 import { isRefreshClaims, REFRESH_TOKEN_TYPE, type RefreshClaims } from '../../protocol/claims.ts';
@@ -12,7 +12,7 @@ export interface RefreshTokenDeps {
   readonly issuer: string;
 }
 
-/** A place in the chain: who, which session, this token and its parent, and its two instants by the database's clock. */
+/** A position in the chain: user, session, this token and its parent, and two times of the database's clock. */
 export interface RefreshPlace {
   readonly userId: string;
   readonly sessionId: string;
@@ -22,7 +22,10 @@ export interface RefreshPlace {
   readonly expiresAt: Date;
 }
 
-/** Signs a place. The key is the one that signed at `issuedAt`, so that a repetition gives the same bytes. Raises NoSigningKey. */
+/**
+ * Signs a position with the key that signed at `issuedAt`, so that a repetition makes the same bytes. Raises
+ * NoSigningKey.
+ */
 export function issueRefreshToken(deps: RefreshTokenDeps, place: RefreshPlace): Promise<string> {
   const claims: RefreshClaims = {
     iss: deps.issuer,
@@ -41,12 +44,14 @@ function signingKey(deps: RefreshTokenDeps, issuedAt: Date) {
   try {
     return deps.refreshKeys.signingKeyAt(issuedAt);
   } catch {
-    // That key was taken away since: the next one carries the session on.
+    // That key was removed since: the current one continues the session.
     return deps.refreshKeys.signingKeyAt(deps.clock.now());
   }
 }
 
-/** The claims of a good refresh token, expired or not; null for anything else. The session decides about the rest. */
+/**
+ * The claims of a good refresh token, expired or not; null for anything else. The session decides whether it is usable.
+ */
 export async function verifyRefreshToken(
   deps: RefreshTokenDeps,
   token: string,

@@ -1,16 +1,16 @@
-// Makes and checks the signature of one kind of token with one key ring. What stands in a token is up to its file.
+// Makes and checks the signature of one kind of token with one key ring. access.ts and refresh.ts own the claims.
 import { compactVerify, SignJWT } from 'jose';
 import { takeApart } from '../../protocol/jws.ts';
 import { type KeyRing, NoSigningKey, type RingKey } from '../keys/ring.ts';
 
-/** Signs claims as they stand. The same claims and key give the same bytes (RFC 8017 §8.2: no randomness in RS256). */
+/** Signs claims. The same claims and key make the same bytes (RFC 8017 §8.2: RS256 has no randomness). */
 export function signClaims(key: RingKey, typ: string, claims: object): Promise<string> {
   return new SignJWT({ ...claims }).setProtectedHeader({ alg: 'RS256', typ, kid: key.kid }).sign(key.privateKey);
 }
 
 /**
- * The payload of a token whose signature is good, or null. Claims are not judged here. Raises NoSigningKey when the ring
- * holds no key at all: then nothing can be said of a token, and a client must not throw it away.
+ * The payload of a token whose signature is good, or null. Claims are not checked here. Raises NoSigningKey when the
+ * ring has no key: then no token can be checked, and a client must not throw its token away.
  */
 export async function verifySignature(
   ring: KeyRing,

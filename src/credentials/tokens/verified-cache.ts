@@ -1,5 +1,5 @@
-// Remembers tokens whose signature was checked, by their whole text, so that each is checked once. Time and
-// revocation are judged by the caller at every use, after the look-up; a changed key ring empties it.
+// Remembers tokens whose signature was checked, by their whole text, so that each is checked once. The caller judges
+// time and revocation at every use, after the look-up. A changed key ring empties the cache.
 
 export interface VerifiedCache<Value> {
   get(token: string): Value | undefined;
@@ -8,7 +8,7 @@ export interface VerifiedCache<Value> {
   clear(): void;
 }
 
-/** At most `entriesMax` entries; the one that was used least recently makes room. */
+/** Makes a cache of at most `entriesMax` entries. A new entry replaces the least recently used one. */
 export function createVerifiedCache<Value>(entriesMax: number): VerifiedCache<Value> {
   const entries = new Map<string, Value>();
   return {

@@ -1,4 +1,4 @@
-// How many invitation mails an organization and an inviter may cause, and how many an address gets.
+// The daily limits of invitation mails: for each organization, each inviter and each address.
 
 import type { Database, OrganizationTx } from '../../base/database/db.ts';
 import { problem } from '../../base/errors/problem.ts';
@@ -12,10 +12,10 @@ export interface BudgetDeps {
 
 /** From one organization to one address. */
 const ADDRESS_MAX = 5;
-/** From all organizations together: a stranger who founds many reaches nobody more often. */
+/** From all organizations together, so that creating many organizations does not help to send more mails to an address. */
 const ADDRESS_ANYWHERE_MAX = 20;
 
-/** Raises too_many_requests when a further mail of the inviter to the address (canonical) is one too many today. */
+/** Raises too_many_requests when another mail from the inviter to the canonical address would exceed a limit today. */
 export async function assertMailAllowed(
   deps: BudgetDeps,
   tx: OrganizationTx,
@@ -23,17 +23,17 @@ export async function assertMailAllowed(
   emailKey: string,
   actorId: string,
 ): Promise<void> {
-  const asked = { kind: INVITATION_MAIL, organizationId, recipientKey: emailKey, actorId };
-  const retryAfterSeconds = await lockedMailWait(deps, tx, asked, {
+  const mail = { kind: INVITATION_MAIL, organizationId, recipientKey: emailKey, actorId };
+  const retryAfterSeconds = await lockedMailWait(deps, tx, mail, {
     organization: deps.mailsPerDayMax,
     address: ADDRESS_MAX,
     addressAnywhere: ADDRESS_ANYWHERE_MAX,
-    // One account may found many organizations: it has one budget in all of them.
+    // One account may create many organizations. It has one limit for all of them together.
     actor: deps.mailsPerDayMax,
   });
   if (retryAfterSeconds > 0) {
     throw problem('too_many_requests', {
-      detail: 'Enough invitations were mailed for today: try again after the seconds in Retry-After.',
+      detail: 'No more invitation mails can be sent today: try again after the seconds in Retry-After.',
       retryAfterSeconds,
     });
   }

@@ -1,5 +1,5 @@
-// What an organization does with its invitations: make, renew, list, revoke. Sending them is the outbox's matter,
-// accepting them that of redeem.ts and of sessions/.
+// The invitations of an organization: creates, renews, lists and revokes them. The outbox sends their mails. They are
+// accepted in redeem.ts and sign-in/accept-invitation/.
 
 import type { Database, OrganizationTx, SystemTx } from '../../base/database/db.ts';
 import { invalid, problem } from '../../base/errors/problem.ts';
@@ -38,7 +38,7 @@ export interface OperatorInvitationDeps {
 }
 
 export interface InvitationDeps extends OperatorInvitationDeps, BudgetDeps {
-  /** Lets the mail leave at once; called after the commit. */
+  /** Makes the outbox send the mail at once. Called after the commit. */
   readonly nudgeOutbox: () => void;
 }
 
@@ -47,7 +47,7 @@ export interface Invite {
   readonly roles: readonly RoleChoice[];
 }
 
-/** An invitation as its organization sees it. It is the same whether or not the e-mail has an account anywhere. */
+/** An invitation as its organization sees it. It never shows whether the e-mail has an account. */
 export type Invitation = Omit<InvitationRow, 'emailKey' | 'createdAt' | 'expiresAt'> & {
   readonly createdAt: string;
   readonly expiresAt: string;
@@ -56,8 +56,9 @@ export type Invitation = Omit<InvitationRow, 'emailKey' | 'createdAt' | 'expires
 const NO_SUCH = { detail: 'There is no such pending invitation: list the invitations first.' };
 
 /**
- * Invites an e-mail, or renews the pending invitation that it has: the older token ends. Raises what lockAndAuthorize raises,
- * validation_failed, not_found for a role, grant_exceeds_own, already_member, team_member_limit, too_many_requests.
+ * Invites an e-mail, or renews its pending invitation. Sending the new mail replaces the older token. Raises what
+ * lockAndAuthorize raises, validation_failed, not_found for a role, grant_exceeds_own, already_member,
+ * team_member_limit, too_many_requests.
  */
 export async function invite(deps: InvitationDeps, caller: OrganizationCaller, input: Invite): Promise<Invitation> {
   const email = validEmail(input.email);
@@ -67,15 +68,15 @@ export async function invite(deps: InvitationDeps, caller: OrganizationCaller, i
     const roles = await resolveRoles(tx, organizationId, input.roles);
     assertMayGrant(standing, roles);
     await assertMailAllowed(deps, tx, organizationId, email.key, caller.id);
-    return write(deps, tx, { organizationId, invitedBy: caller.id, email, roles });
+    return writeInvitation(deps, tx, { organizationId, invitedBy: caller.id, email, roles });
   });
   deps.nudgeOutbox();
   return toInvitation(row);
 }
 
 /**
- * Invites on behalf of the operator, whose rights nobody judges: as `invite`, without the budgets for mails. The
- * organization is named by id or slug. Raises not_found, organization_suspended and what `write` raises.
+ * Invites for an operator: as `invite`, without checks of the operator's rights and without mail budgets. The
+ * organization is named by id or slug. Raises not_found, organization_suspended and what `writeInvitation` raises.
  */
 export async function inviteByOperator(
   deps: OperatorInvitationDeps,
@@ -89,14 +90,14 @@ export async function inviteByOperator(
     if (status === null) throw noOrganization();
     if (status === 'suspended') throw problem('organization_suspended');
     const roles = await resolveRoles(tx, organizationId, input.roles);
-    return write(deps, tx, { organizationId, invitedBy: null, email, roles });
+    return writeInvitation(deps, tx, { organizationId, invitedBy: null, email, roles });
   });
   return toInvitation(row);
 }
 
 /**
- * Gives a pending invitation, expired or not, a new mail with a new token and its whole time again; the older token
- * ends. The caller answers for its roles from now on. Raises not_found, and what `invite` raises.
+ * Sends a pending or expired invitation again, with a new token and the full lifetime. The older token ends. The caller
+ * becomes the inviter, whose rights must include its roles. Raises not_found, and what `invite` raises.
  */
 export async function resendInvitation(
   deps: InvitationDeps,
@@ -109,17 +110,18 @@ export async function resendInvitation(
     const known = await findInvitation(tx, organizationId, id);
     if (known?.status !== 'pending' && known?.status !== 'expired') throw problem('not_found', NO_SUCH);
     const roles = await listOfferedRoles(tx, organizationId, id);
-    if (roles.length === 0) throw problem('not_found', { detail: 'The roles that it offered are gone: invite again.' });
+    if (roles.length === 0)
+      throw problem('not_found', { detail: 'The roles that it offered no longer exist: invite again.' });
     assertMayGrant(standing, roles);
     await assertMailAllowed(deps, tx, organizationId, known.emailKey, caller.id);
     const email = { address: known.email, key: known.emailKey };
-    return write(deps, tx, { organizationId, invitedBy: caller.id, email, roles });
+    return writeInvitation(deps, tx, { organizationId, invitedBy: caller.id, email, roles });
   });
   deps.nudgeOutbox();
   return toInvitation(row);
 }
 
-/** Ends a pending invitation, expired or not. Raises not_found for any other, and what lockAndAuthorize raises. */
+/** Revokes a pending or expired invitation. Raises not_found for any other, and what lockAndAuthorize raises. */
 export async function revokeInvitation(deps: InvitationDeps, caller: OrganizationCaller, id: string): Promise<void> {
   const { organizationId } = caller;
   await deps.db.organization({ organizationId, userId: caller.id }, async (tx) => {
@@ -139,13 +141,13 @@ export async function revokeInvitation(deps: InvitationDeps, caller: Organizatio
 export async function listInvitations(
   deps: InvitationDeps,
   caller: OrganizationCaller,
-  asked: Page & { readonly status: InvitationRow['status'] | null },
+  query: Page & { readonly status: InvitationRow['status'] | null },
 ): Promise<Paged<Invitation>> {
   const { organizationId } = caller;
   const reader = deps.db.organizationReader({ organizationId, userId: caller.id });
-  return paged(await listInvitationRows(reader, organizationId, asked), asked, {
+  return paged(await listInvitationRows(reader, organizationId, query), query, {
     toItem: toInvitation,
-    countAll: () => countInvitations(reader, organizationId, asked.status),
+    countAll: () => countInvitations(reader, organizationId, query.status),
   });
 }
 
@@ -158,18 +160,18 @@ export async function getInvitation(deps: InvitationDeps, caller: OrganizationCa
   return toInvitation(row);
 }
 
-interface Writing {
+interface InvitationToWrite {
   readonly organizationId: string;
   readonly invitedBy: string | null;
   readonly email: EmailAddress;
   readonly roles: readonly ScopedRole[];
 }
 
-/** Under the organization's lock. Raises already_member, team_member_limit. */
-async function write(
+/** Called under the organization's lock. Raises already_member, team_member_limit. */
+async function writeInvitation(
   deps: OperatorInvitationDeps,
   tx: OrganizationTx | SystemTx,
-  { organizationId, invitedBy, email, roles }: Writing,
+  { organizationId, invitedBy, email, roles }: InvitationToWrite,
 ): Promise<InvitationRow> {
   if (await isMembersEmail(tx, organizationId, email.key)) throw problem('already_member');
   await assertSeat(tx, organizationId, email.key);
@@ -199,7 +201,7 @@ async function write(
     data: { roles: roles.map(({ name }) => name) },
   });
   const row = await findInvitation(tx, organizationId, id);
-  if (!row) throw new Error('the invitation cannot be read back');
+  if (!row) throw new Error('the written invitation was not found');
   return row;
 }
 

@@ -1,5 +1,5 @@
-// The mail of an invitation: when it may leave, and its words as text and as HTML. Names in it were chosen by strangers:
-// they are escaped, cut short, and nothing in them can look like a link. The only link is the one that is built from
+// The mail of an invitation: whether it may be sent now, and its content as text and HTML. Anybody may choose the names
+// in it, so they are escaped and shortened, and nothing in them can look like a link. The only link is built from the
 // configuration.
 
 import type { MailKind } from '../../base/outbox/kinds.ts';
@@ -8,12 +8,12 @@ import type { Random } from '../../base/platform/random.ts';
 import { lockPendingInvitation, updateToken } from './mail-store.ts';
 import { hashOfToken, newInvitationToken } from './token.ts';
 
-/** As in the outbox. Its subject is the invitation. */
+/** The kind of the mail in the outbox. The row's subject is the invitation. */
 export const INVITATION_MAIL = 'invitation';
-/** How long a mail waits before it is looked at again whether its organization is active. */
+/** How long a mail of a suspended organization waits before the next try. */
 const SUSPENDED_SECONDS = 600;
 
-/** The kind, for the outbox. Links in its mails begin with `appUrl`. */
+/** The mail kind, for the outbox. Links in the mails begin with `appUrl`. */
 export function invitationMail(deps: { readonly random: Random; readonly appUrl: string }): MailKind {
   return {
     kind: INVITATION_MAIL,
@@ -21,12 +21,12 @@ export function invitationMail(deps: { readonly random: Random; readonly appUrl:
       const { organizationId, subjectId } = row;
       if (organizationId === null) return null;
       const invitation = await lockPendingInvitation(tx, organizationId, subjectId);
-      // Asked after the lock: of two mails of one invitation only the newer leaves, whatever came first here.
+      // Checked after the lock, so that of two mails of one invitation only the newer is sent, in any order of processing.
       if (!invitation || !(await isNewestMail(tx, row))) return null;
       if (invitation.organizationStatus !== 'active') {
         return { againSeconds: SUSPENDED_SECONDS, failure: 'organization_suspended' };
       }
-      // The token is made now, and nowhere but in the mail: a look into the database redeems nothing.
+      // The token is made now and stored only as a hash, so that somebody who reads the database cannot use it.
       const token = newInvitationToken(deps.random);
       await updateToken(tx, organizationId, subjectId, hashOfToken(token));
       return { to: invitation.email, ...writeInvitationMail({ ...invitation, appUrl: deps.appUrl, token }) };
@@ -38,7 +38,7 @@ export interface InvitationMail {
   readonly organizationName: string;
   /** Null when an operator invites. */
   readonly inviterName: string | null;
-  /** Of PUBLIC_APP_URL. */
+  /** The setting PUBLIC_APP_URL. */
   readonly appUrl: string;
   readonly token: string;
   readonly expiresAt: Date;
@@ -47,8 +47,8 @@ export interface InvitationMail {
 const NAME_LENGTH_MAX = 60;
 
 /**
- * A name as it may stand in a mail: one line of at most 60 characters, in which no mail program finds an address or a
- * link, because what could join the parts of one is replaced by a blank.
+ * A name made safe for a mail: one line of at most 60 characters. Characters that could join the parts of an address or a
+ * link are replaced by spaces, so that no mail program turns the name into a link.
  */
 export function plainName(name: string): string {
   const neutral = name
@@ -65,12 +65,12 @@ function escapeHtml(text: string): string {
   return text.replace(/[&<>"']/g, (letter) => `&#${letter.charCodeAt(0)};`);
 }
 
-/** The link that accepts. The token stands in the fragment, which browsers send to no server and no log. */
+/** The link that accepts. The token is in the fragment, which browsers send to no server, so it is in no server's log. */
 function acceptLink(appUrl: string, token: string): string {
   return `${appUrl}/invitations/accept#token=${token}`;
 }
 
-/** Subject and both bodies. */
+/** The subject and both bodies. */
 export function writeInvitationMail(mail: InvitationMail): { subject: string; text: string; html: string } {
   const organization = plainName(mail.organizationName) || 'an organization';
   const inviter = mail.inviterName === null ? '' : plainName(mail.inviterName);

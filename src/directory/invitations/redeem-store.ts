@@ -1,4 +1,4 @@
-// The queries of accepting: find what a token opens, and use it up.
+// The queries of accepting an invitation: find it by its token, and mark it as accepted.
 import { type SystemReader, type SystemTx, statement } from '../../base/database/db.ts';
 
 export interface Redeemable {
@@ -6,7 +6,7 @@ export interface Redeemable {
   readonly organizationId: string;
   readonly organizationSlug: string;
   readonly organizationName: string;
-  /** As it was typed by who invited: where the token was sent. */
+  /** As the inviter typed it. The token was sent to this address. */
   readonly email: string;
   readonly emailKey: string;
 }
@@ -17,13 +17,13 @@ SELECT i.id::text, o.id::text AS "organizationId", o.slug AS "organizationSlug",
 FROM invitations i JOIN organizations o ON o.id = i.organization_id AND o.status = 'active'
 WHERE i.token_hash = decode($1, 'hex') AND i.status = 'pending' AND i.expires_at > clock_timestamp()`);
 
-/** The invitation that a token with this hash (hexadecimal) would accept now. */
+/** The invitation that a token with this hash (hexadecimal digits) could accept now. */
 export async function findByTokenHash(tx: SystemReader, tokenHash: string): Promise<Redeemable | null> {
   const [row] = await tx.rows<Redeemable>(FIND, [tokenHash]);
   return row ?? null;
 }
 
-// $1 organization, $2 invitation, $3 hash of the token in hexadecimal digits, $4 who accepts.
+// $1 organization, $2 invitation, $3 hash of the token in hexadecimal digits, $4 the user who accepts.
 const ACCEPT = statement(`
 UPDATE invitations SET status = 'accepted', accepted_by = $4::uuid, token_hash = NULL, updated_at = clock_timestamp()
 WHERE organization_id = $1::uuid AND id = $2::uuid AND token_hash = decode($3, 'hex')
@@ -31,8 +31,8 @@ WHERE organization_id = $1::uuid AND id = $2::uuid AND token_hash = decode($3, '
 RETURNING invited_by::text AS "invitedBy"`);
 
 /**
- * Uses the token up, for this user: of several at once one wins. Null when it is not valid any more. `invitedBy` is null
- * for an operator.
+ * Accepts the invitation for this user and ends its token. Of several calls at once one succeeds. Returns null when the
+ * token is no longer valid. `invitedBy` is null for an operator.
  */
 export async function markAccepted(
   tx: SystemTx,

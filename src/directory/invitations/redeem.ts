@@ -1,5 +1,5 @@
-// Judges whether a token may be redeemed, and redeems it within the transaction that makes its holder a member. Whatever
-// is wrong with a token, the answer is one and the same. Who the holder is was proven by others.
+// Checks whether an invitation token is valid, and redeems it in the transaction that makes its holder a member. Every
+// invalid token gets the same answer. The caller has proven who the holder is.
 
 import type { SystemReader, SystemTx } from '../../base/database/db.ts';
 import { problem } from '../../base/errors/problem.ts';
@@ -19,8 +19,8 @@ import { hashOfToken } from './token.ts';
 export type { Redeemable } from './redeem-store.ts';
 
 /**
- * The invitation of a token. `tenants` are the ids or slugs that the request's headers name. Nothing is consumed. Raises
- * invitation_invalid, tenant_mismatch, and bad_request when they name different organizations.
+ * The invitation of a token. Changes nothing. `tenants` are the ids or slugs of organizations in the request's headers.
+ * Raises invitation_invalid, tenant_mismatch, and bad_request when the headers name different organizations.
  */
 export async function getRedeemable(tx: SystemReader, token: string, tenants: readonly string[]): Promise<Redeemable> {
   const invitation = await findByTokenHash(tx, hashOfToken(token));
@@ -34,9 +34,9 @@ export async function getRedeemable(tx: SystemReader, token: string, tenants: re
 }
 
 /**
- * Uses the token up and makes the user a member, all judged at this moment under the organization's lock: the token, the
- * inviter's rights, the roles as they are now, the seat. The user need not exist before `admit`, which runs between the
- * judgement and the joining. Raises invitation_invalid, already_member, team_member_limit, which undo it all.
+ * Redeems the token and makes the user a member. Under the organization's lock, it checks the token, the inviter's rights
+ * now, the roles as they are now, and the limit of team members. `beforeJoining` runs after these checks and may create
+ * the user. Raises invitation_invalid, already_member, team_member_limit. These errors undo everything.
  */
 export async function redeemInvitation(
   deps: { readonly clock: Clock; readonly random: Random },
@@ -45,7 +45,7 @@ export async function redeemInvitation(
     readonly invitation: Redeemable;
     readonly token: string;
     readonly userId: string;
-    readonly admit: () => Promise<void>;
+    readonly beforeJoining: () => Promise<void>;
   },
 ): Promise<void> {
   const { invitation, userId } = input;
@@ -58,7 +58,7 @@ export async function redeemInvitation(
   if (!granted) throw problem('invitation_invalid');
   if (await isMembersEmail(tx, organizationId, invitation.emailKey)) throw problem('already_member');
   await assertSeatLeft(tx, organizationId, invitation.emailKey);
-  await input.admit();
+  await input.beforeJoining();
   await joinOrganization(deps, tx, {
     organizationId,
     userId,
@@ -75,7 +75,7 @@ export async function redeemInvitation(
   });
 }
 
-// What the inviter could give then does not count, but what they can give now. An operator is not judged.
+// The inviter's rights now decide, not those when the invitation was sent. An operator's rights are not checked.
 async function mayStillInvite(
   tx: SystemTx,
   organizationId: string,

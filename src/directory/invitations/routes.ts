@@ -1,4 +1,4 @@
-// HTTP of an organization's invitations. Accepting one signs in: that route is with sessions/.
+// HTTP of an organization's invitations. The route that accepts one also signs in: sign-in/accept-invitation/routes.ts.
 import { z } from 'zod';
 import type { ProblemCode } from '../../base/errors/problem.ts';
 import { type Endpoint, endpoint, needs } from '../../base/http/endpoint.ts';
@@ -33,7 +33,7 @@ export function invitationRoutes(deps: InvitationDeps): Endpoint[] {
       url: '/api/v1/invitations/:id/resend',
       access: needs('users:invite'),
       id: 'resendInvitation',
-      summary: 'Mail a pending or expired invitation again, with a new token and its whole time',
+      summary: 'Mail a pending or expired invitation again, with a new token and the full lifetime',
       tag: 'Invitations',
       params: OneInvitation,
       reply: { 200: enveloped(Invitation) },
@@ -45,7 +45,7 @@ export function invitationRoutes(deps: InvitationDeps): Endpoint[] {
       url: '/api/v1/invitations/:id',
       access: needs('users:invite'),
       id: 'revokeInvitation',
-      summary: 'End a pending or expired invitation',
+      summary: 'Revoke a pending or expired invitation',
       tag: 'Invitations',
       params: OneInvitation,
       reply: { 204: null },

@@ -14,10 +14,9 @@ export const Invitation = z
     email: z.string(),
     status: InvitationStatus,
     roles: z.array(AssignedRole),
-    invitedBy: z
-      .strictObject({ id: Id, name: z.string() })
-      .nullable()
-      .meta({ description: 'The member who invited last; null for an operator and for somebody who has left.' }),
+    invitedBy: z.strictObject({ id: Id, name: z.string() }).nullable().meta({
+      description: 'The member who sent it last; null for an operator and for a user who is no longer a member.',
+    }),
     acceptedBy: Id.nullable().meta({ description: 'The user who accepted.' }),
     createdAt: Instant,
     expiresAt: Instant,

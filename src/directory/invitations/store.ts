@@ -1,4 +1,4 @@
-// The queries of invitations: make and renew, list, revoke. The database's clock judges what has expired.
+// The queries of invitations: create, renew, list, revoke. The database's clock decides what has expired.
 
 import { type OrganizationReader, type OrganizationTx, type SystemTx, statement } from '../../base/database/db.ts';
 import type { ScopedRole } from '../members/resolve-roles.ts';
@@ -8,7 +8,7 @@ const MEMBER = statement(`
 SELECT 1 FROM memberships m JOIN users u ON u.id = m.user_id
 WHERE m.organization_id = $1::uuid AND u.email_key = $2`);
 
-/** Whether the e-mail (canonical) is that of a member, active or not. */
+/** Whether a member, active or not, has this canonical e-mail. */
 export async function isMembersEmail(
   tx: OrganizationTx | SystemTx,
   organizationId: string,
@@ -25,13 +25,13 @@ SELECT (s.limits->>'teamMembers')::float8 AS "limit",
 FROM (SELECT 1) AS one LEFT JOIN subscriptions s ON s.organization_id = $1::uuid`);
 
 export interface Seats {
-  /** Null where the subscription sets none. */
+  /** Null when the subscription has no limit. */
   readonly limit: number | null;
   readonly members: number;
   readonly pending: number;
 }
 
-/** What the limit of team members is held against, one e-mail's own invitation left out. */
+/** The limit of team members and what counts against it, except the invitation of one e-mail. */
 export async function countSeats(
   tx: OrganizationTx | SystemTx,
   organizationId: string,
@@ -41,7 +41,7 @@ export async function countSeats(
   return row ?? { limit: null, members: 0, pending: 0 };
 }
 
-// $1 invitation, $2 organization, $3 e-mail, $4 e-mail key, $5 who invites, null for an operator, $6 seconds that it lasts.
+// $1 invitation, $2 organization, $3 e-mail, $4 e-mail key, $5 inviter, null for an operator, $6 lifetime in seconds.
 const UPSERT = statement(`
 INSERT INTO invitations (id, organization_id, email, email_key, invited_by, expires_at)
 VALUES ($1::uuid, $2::uuid, $3, $4, $5::uuid, clock_timestamp() + $6::float8 * interval '1 second')
@@ -59,7 +59,7 @@ export interface NewInvitation {
   readonly ttlSeconds: number;
 }
 
-/** Makes the e-mail's pending invitation, or renews the one there is: its token has ended then. */
+/** Creates the pending invitation of the e-mail, or renews the existing one. */
 export async function upsertInvitation(
   tx: OrganizationTx | SystemTx,
   invitation: NewInvitation,
@@ -79,7 +79,7 @@ SELECT $1::uuid, $2::uuid, o."roleId", o."ownerKey", o.scope
 FROM jsonb_to_recordset($3::jsonb) AS o ("roleId" uuid, "ownerKey" uuid, scope jsonb)
 ON CONFLICT DO NOTHING`);
 
-/** Lets an invitation offer exactly these roles; the same one twice in one scope counts once. */
+/** Makes an invitation offer exactly these roles. A repeated pair of role and scope counts once. */
 export async function setOfferedRoles(
   tx: OrganizationTx | SystemTx,
   organizationId: string,
@@ -97,7 +97,7 @@ FROM invitation_roles o JOIN roles r ON r.owner_key = o.role_owner_key AND r.id 
 WHERE o.organization_id = $1::uuid AND o.invitation_id = $2::uuid`;
 const LIST_OFFERED = statement(OFFERED);
 
-/** The roles that an invitation offers, with what they give at this moment. */
+/** The roles that an invitation offers, with their present content. */
 export function listOfferedRoles(
   tx: OrganizationTx | SystemTx,
   organizationId: string,
@@ -106,10 +106,10 @@ export function listOfferedRoles(
   return tx.rows<ScopedRole>(LIST_OFFERED, [organizationId, invitationId]);
 }
 
-// Roles before users, and in the order of their ids, as a preset that is applied locks them.
+// Roles are locked before users and in the order of their ids, as when a preset is applied.
 const LOCK_OFFERED = statement(`${OFFERED} ORDER BY r.id FOR KEY SHARE OF r`);
 
-/** The same, and until the end of the transaction these roles stay as they are. */
+/** As listOfferedRoles. Also keeps these roles unchanged until the end of the transaction. */
 export function lockOfferedRoles(tx: SystemTx, organizationId: string, invitationId: string): Promise<ScopedRole[]> {
   return tx.rows<ScopedRole>(LOCK_OFFERED, [organizationId, invitationId]);
 }
@@ -140,7 +140,7 @@ i.expires_at AS "expiresAt", i.accepted_by AS "acceptedBy",
 const FIND = statement(`
 SELECT ${COLUMNS} FROM invitations i WHERE i.organization_id = $1::uuid AND i.id = $2::uuid`);
 
-/** One invitation of the organization, whatever its state. */
+/** One invitation of the organization, in any status. */
 export async function findInvitation(
   tx: OrganizationReader | OrganizationTx | SystemTx,
   organizationId: string,
@@ -150,7 +150,7 @@ export async function findInvitation(
   return row ?? null;
 }
 
-// An expired invitation is a pending one whose time is over: the status of the row narrows the index either way.
+// An expired invitation has the row status 'pending'. The condition on the row's status lets both cases use the index.
 const OF_STATUS = `i.organization_id = $1::uuid AND ($2::text IS NULL OR (
   i.status = CASE WHEN $2 = 'expired' THEN 'pending' ELSE $2 END AND ${STATUS} = $2))`;
 // $1 organization, $2 status or null, $3 limit, $4 offset.
@@ -163,9 +163,9 @@ const COUNT = statement(`SELECT count(*)::int AS total FROM invitations i WHERE 
 export function listInvitationRows(
   tx: OrganizationReader,
   organizationId: string,
-  asked: { readonly status: string | null; readonly limit: number; readonly offset: number },
+  query: { readonly status: string | null; readonly limit: number; readonly offset: number },
 ): Promise<(InvitationRow & { readonly total: number })[]> {
-  return tx.rows(LIST, [organizationId, asked.status, asked.limit, asked.offset]);
+  return tx.rows(LIST, [organizationId, query.status, query.limit, query.offset]);
 }
 
 export async function countInvitations(
@@ -181,12 +181,12 @@ const REVOKE = statement(`
 UPDATE invitations SET status = 'revoked', updated_at = clock_timestamp()
 WHERE organization_id = $1::uuid AND id = $2::uuid AND status = 'pending' RETURNING id`);
 
-/** Ends a pending invitation, expired or not; false when there is none. */
+/** Revokes a pending or expired invitation. Returns false when there is none. */
 export async function markRevoked(tx: OrganizationTx, organizationId: string, invitationId: string): Promise<boolean> {
   return (await tx.rows(REVOKE, [organizationId, invitationId])).length > 0;
 }
 
-// Locked in the order of ids, so that two of these cannot wait for each other. The user revokes what is theirs.
+// Locked in the order of ids, so that two of these statements cannot deadlock. The user is the actor of the events.
 const REVOKE_SENT = statement(`
 WITH locked AS (
   SELECT id FROM invitations WHERE invited_by = $1::uuid AND status = 'pending' ORDER BY id FOR UPDATE
@@ -199,7 +199,7 @@ INSERT INTO events (id, organization_id, type, actor_id, target_id, data)
 SELECT gen_random_uuid(), organization_id, 'invitation.revoked', $1::uuid, id,
   json_build_object('reason', $2::text)::jsonb FROM ended`);
 
-/** Ends, with their events, the pending invitations that a user was the last to send, in every organization. */
+/** Revokes the pending invitations that a user sent last, in every organization, and records the events. */
 export async function markSentRevoked(tx: SystemTx, userId: string, reason: 'account_claimed'): Promise<void> {
   await tx.rows(REVOKE_SENT, [userId, reason]);
 }

@@ -1,4 +1,4 @@
-// A member is given roles, within the transaction of whoever has judged it.
+// Assigns roles to a member, within the caller's transaction. The caller has checked that this is allowed.
 
 import type { OrganizationTx, SystemTx } from '../../base/database/db.ts';
 import type { Clock } from '../../base/platform/clock.ts';
@@ -6,7 +6,7 @@ import { newId, type Random } from '../../base/platform/random.ts';
 import { insertAssignments } from './assignment-store.ts';
 import { orNoSuchRole, type ScopedRole } from './resolve-roles.ts';
 
-/** Writes the assignments. Raises not_found when a role has just been removed. */
+/** Writes the assignments. Raises not_found when one of the roles was removed at the same moment. */
 export async function assignRoles(
   deps: { readonly clock: Clock; readonly random: Random },
   tx: OrganizationTx | SystemTx,

@@ -1,4 +1,4 @@
-// The queries of role assignments, and of the roles that are given by name or id.
+// The queries of role assignments, and the query that finds roles by id or name.
 import { type OrganizationTx, type SystemTx, statement } from '../../base/database/db.ts';
 import type { Scope } from '../rights/scope.ts';
 import { SYSTEM_OWNER } from '../roles/store.ts';
@@ -37,7 +37,7 @@ SELECT a.id::text, a.role_id::text AS "roleId", r.name, a.scope FROM role_assign
 JOIN roles r ON r.owner_key = a.role_owner_key AND r.id = a.role_id
 WHERE a.organization_id = $1::uuid AND a.user_id = $2::uuid`);
 
-/** What a member holds, in no order. */
+/** The role assignments of a member, in no order. */
 export function listAssignments(
   tx: OrganizationTx | SystemTx,
   organizationId: string,

@@ -1,5 +1,5 @@
-// Changes what a member holds and whether they may act. Whoever changes is judged at commit time: authority.ts and
-// roles/granting.ts decide.
+// Changes the roles and the status of a member. The caller's rights are checked in the same transaction:
+// rights/lock-and-authorize.ts and rights/granting.ts decide.
 
 import type { OrganizationTx } from '../../base/database/db.ts';
 import { record } from '../../base/events/record.ts';
@@ -18,14 +18,15 @@ import { updateMemberStatus } from './store.ts';
 
 export interface ChangeMember {
   readonly userId: string;
-  /** All that the member shall hold from now on; what is left out is taken away. */
+  /** All roles of the member from now on. Other assignments are removed. */
   readonly roles: readonly RoleChoice[] | undefined;
   readonly status: 'active' | 'suspended' | undefined;
 }
 
 /**
- * The member after the change. What changes nothing writes nothing. Raises not_found for a stranger or an unknown role,
- * member_outranks_you, grant_exceeds_own for an added role, last_owner, and what lockAndAuthorize raises.
+ * Returns the member after the change. A change to the present state writes nothing. Raises not_found for a user who is
+ * not a member and for an unknown role, member_outranks_you, grant_exceeds_own for an added role, last_owner, and what
+ * lockAndAuthorize raises.
  */
 export async function changeMember(deps: MemberChangeDeps, caller: OrganizationCaller, input: ChangeMember) {
   const { organizationId } = caller;
@@ -50,7 +51,7 @@ export async function changeMember(deps: MemberChangeDeps, caller: OrganizationC
   return (await publishing(deps, commit)).member;
 }
 
-/** Makes the choices all that the member holds; gives what was added and taken, null when nothing was. */
+/** Replaces the member's roles by the given ones. Returns the names of added and removed roles, or null for no change. */
 async function replaceRoles(
   deps: MemberChangeDeps,
   tx: OrganizationTx,
@@ -66,7 +67,7 @@ async function replaceRoles(
   const added = chosen.filter(({ id, scope }) => !heldKeys.has(assignmentKey(id, scope)));
   const removed = held.filter(({ roleId, scope }) => !chosenKeys.has(assignmentKey(roleId, scope)));
   if (added.length + removed.length === 0) return null;
-  // What is kept was given by somebody who might; what is added is given now, whatever its scope.
+  // Kept assignments were allowed when they were made. Added ones are checked now, also scoped ones.
   assertMayGrant(standing, added);
   await deleteAssignments(
     tx,
@@ -75,9 +76,9 @@ async function replaceRoles(
   );
   if (added.length > 0) {
     await assignRoles(deps, tx, { organizationId, userId }, added);
-    // A preset may have changed roles while this waited to assign them. From here on they stay as they are.
+    // A preset may have changed the roles while this transaction waited to assign them. From here on they cannot change.
     const ids = added.map(({ id }) => id);
-    // Of oneself what was held before counts: what one gives oneself is no ground for giving it.
+    // For the caller's own membership the rights before the change count: nobody may use rights that this change adds.
     const now = userId === callerId ? null : await findStanding(tx, organizationId, callerId);
     assertMayGrant(now ?? standing, await findRoles(tx, organizationId, { ids, names: [] }));
   }

@@ -1,4 +1,4 @@
-// What every change of a member needs, and the event that it records.
+// The dependencies of every change of a member, and the event that it records.
 
 import type { Database } from '../../base/database/db.ts';
 import type { EventPart, NewEvent } from '../../base/events/record.ts';
@@ -20,7 +20,7 @@ type MemberEventType =
   | 'member.left';
 export type MemberEvent = EventPart<MemberEventType, 'type' | 'data'>;
 
-/** An event about a member, by whoever brought it about. */
+/** An event about a member, with the user who caused it as its actor. */
 export function memberEvent(
   deps: MemberChangeDeps,
   actor: { readonly id: string },

@@ -1,4 +1,4 @@
-// A user becomes a member, within the transaction of what made them one.
+// Makes a user a member of an organization, within the caller's transaction.
 
 import type { SystemTx } from '../../base/database/db.ts';
 import type { EventData } from '../../base/events/catalogue.ts';
@@ -12,16 +12,16 @@ import { insertMembership } from './store.ts';
 export interface Joining {
   readonly organizationId: string;
   readonly userId: string;
-  /** Who did it; null for an operator. */
+  /** The user who made this change; null for an operator. */
   readonly actorId: string | null;
   readonly roles: readonly ScopedRole[];
-  /** What the event says of how it came about. */
+  /** The data of the event: how the user became a member. */
   readonly data: EventData<'member.joined'>;
 }
 
 /**
- * Writes the membership with its assignments. The caller holds the organization's lock, and has judged that the user is
- * no member yet and may have these roles. Raises not_found when one of them has just been removed.
+ * Writes the membership with its assignments. The caller holds the organization's lock, and has checked that the user is
+ * not a member yet and may have these roles. Raises not_found when one of them was removed at the same moment.
  */
 export async function joinOrganization(
   deps: { readonly clock: Clock; readonly random: Random },

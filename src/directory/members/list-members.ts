@@ -1,4 +1,4 @@
-// The members of the current organization: the list with its search, and one of them.
+// Reads the members of the current organization: the list with its search, or one member.
 
 import type { Database, OrganizationReader } from '../../base/database/db.ts';
 import { problem } from '../../base/errors/problem.ts';
@@ -10,13 +10,13 @@ interface ReadDeps {
   readonly db: Database;
 }
 
-/** The members that fit the filter, in the order in which they joined. */
+/** The members that match the filter, in the order in which they joined. */
 export async function listMembers(
   deps: ReadDeps,
   { organizationId }: OrganizationPrincipal,
-  asked: MemberFilter & Page,
+  query: MemberFilter & Page,
 ) {
-  const { limit, offset, ...filter } = asked;
+  const { limit, offset, ...filter } = query;
   const reader = deps.db.organizationReader({ organizationId });
   const rows = await listMemberRows(reader, organizationId, filter, { limit, offset });
   return paged(
@@ -26,19 +26,19 @@ export async function listMembers(
   );
 }
 
-/** One member. Raises not_found for whoever is none. */
+/** One member. Raises not_found for a user who is not a member. */
 export function getMember(deps: ReadDeps, { organizationId }: OrganizationPrincipal, userId: string) {
   return getMemberIn(deps.db.organizationReader({ organizationId }), organizationId, userId);
 }
 
-/** The same within a transaction that goes on to answer with it. */
+/** As getMember, within a transaction. */
 export async function getMemberIn(tx: OrganizationReader, organizationId: string, userId: string) {
   const row = await findMember(tx, organizationId, userId);
   if (!row) throw noSuchMember();
   return toMember(row);
 }
 
-/** The same words for a stranger and for somebody who does not exist. */
+/** One message for a user of another organization and for a user who does not exist. */
 export function noSuchMember() {
   return problem('not_found', { detail: 'There is no such member: list the members first.' });
 }

@@ -1,5 +1,5 @@
-// Ends a membership: by somebody who may remove members, or by the member's own leave. The person stays, and with them
-// whatever they are in other organizations.
+// Ends a membership: a member with the permission removes another, or a member leaves. The account and its other
+// memberships stay.
 
 import type { OrganizationTx } from '../../base/database/db.ts';
 import { problem } from '../../base/errors/problem.ts';
@@ -16,18 +16,18 @@ import { deleteMembership, findOwnMembership, lockMembership } from './store.ts'
 export interface MemberSessions {
   readonly organizationId: string;
   readonly userId: string;
-  /** Who ends them. */
+  /** The user who ends them. */
   readonly actorId: string;
 }
 
 export interface RemoveMemberDeps extends MemberChangeDeps {
-  /** Ends, within the transaction, the sessions with which a member acts for the organization. */
+  /** Ends, within the transaction, the sessions in which a member acts for the organization. */
   readonly endSessionsOfRemoved: (tx: OrganizationTx, of: MemberSessions) => Promise<Revoking>;
 }
 
 /**
- * Removes a member with their roles, and ends their sessions that act for the organization. Raises not_found for a
- * stranger, member_outranks_you, last_owner, and what lockAndAuthorize raises.
+ * Removes a member with their roles, and ends their sessions that act for the organization. Raises not_found for a user
+ * who is not a member, member_outranks_you, last_owner, and what lockAndAuthorize raises.
  */
 export async function removeMember(deps: RemoveMemberDeps, caller: OrganizationCaller, userId: string): Promise<void> {
   const { organizationId } = caller;
@@ -37,7 +37,7 @@ export async function removeMember(deps: RemoveMemberDeps, caller: OrganizationC
     if (!member) throw noSuchMember();
     if (userId !== caller.id) assertOutranks(standing, member);
     const raised = await raiseEpochs(tx, [userId]);
-    // No session begins to act for the organization from here on, so that all of them are found.
+    // From here on no session can begin to act for the organization, so the next statement finds all of them.
     await lockMembership(tx, organizationId, userId);
     const ended = await deps.endSessionsOfRemoved(tx, { organizationId, userId, actorId: caller.id });
     await deleteMembership(tx, organizationId, userId);
@@ -49,13 +49,13 @@ export async function removeMember(deps: RemoveMemberDeps, caller: OrganizationC
 }
 
 /**
- * Ends the caller's own membership, be it suspended or the organization's. Sessions that acted for it live on and act
- * for none. Raises not_found unless the caller is a member, last_owner.
+ * Ends the caller's own membership, also when the membership or the organization is suspended. Sessions that acted for
+ * the organization stay and act for none. Raises not_found unless the caller is a member, last_owner.
  */
 export async function leaveOrganization(deps: MemberChangeDeps, caller: Caller, organizationId: string): Promise<void> {
   const noSuchOrganization = () =>
     problem('not_found', { detail: 'You are in no such organization: list yours first.' });
-  // The organization of the path is entered only by somebody who is in it.
+  // A transaction in the scope of the organization of the path is opened only for its members.
   if (!(await findOwnMembership(deps.db.userReader(caller.id), caller.id, organizationId))) throw noSuchOrganization();
   const commit = deps.db.organization({ organizationId, userId: caller.id }, async (tx) => {
     await lockOrganization(tx, organizationId);

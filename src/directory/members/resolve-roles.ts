@@ -1,4 +1,4 @@
-// The roles that a caller names, by id or name, looked up among the system roles and those of the organization.
+// Finds the roles that a caller names by id or name, among the system roles and those of the organization.
 
 import type { OrganizationTx, SystemTx } from '../../base/database/db.ts';
 import { isForeignKeyViolation } from '../../base/database/sql-state.ts';
@@ -13,21 +13,22 @@ export interface RoleChoice {
   readonly scope: Scope;
 }
 
-/** A role with the scope in which it is to be given. */
+/** A role with the scope in which it is assigned or offered. */
 export interface ScopedRole extends RoleFound {
   readonly scope: Scope;
 }
 
 /**
- * The chosen roles as they are at this moment, each pair of role and scope once. Whether the caller may give them is
- * not judged here. Raises not_found for one that is neither a system role nor the organization's own.
+ * The named roles as they are at this moment, each pair of role and scope once. This does not check whether the caller
+ * may assign them. Raises not_found for a role that is neither a system role nor the organization's own.
  */
 export async function resolveRoles(
   tx: OrganizationTx | SystemTx,
   organizationId: string,
   choices: readonly RoleChoice[],
 ): Promise<ScopedRole[]> {
-  // What has the shape of an id is only ever an id: no role can pass for another by taking its id as a name.
+  // A reference with the shape of an id is always read as an id. So no role can take the place of another by using its
+  // id as a name.
   const references = choices.map(({ role }) => (isIdShaped(role) ? role.toLowerCase() : role));
   const found = await findRoles(tx, organizationId, {
     ids: references.filter(isIdShaped),
@@ -43,15 +44,15 @@ export async function resolveRoles(
   return [...chosen.values()];
 }
 
-/** The same text for the same role in equal scopes. */
+/** A text that is the same for the same role in equal scopes. */
 export function assignmentKey(roleId: string, scope: Scope): string {
   return `${roleId} ${scopeKey(scope)}`;
 }
 
-// What gives or offers a role refers to it.
+// The foreign keys from assignments and invitations to roles.
 const ROLE_KEYS = ['role_assignments_role_owner_key_role_id_fkey', 'invitation_roles_role_owner_key_role_id_fkey'];
 
-/** Raises not_found for work that failed because a role that it gives or offers was removed while it ran. */
+/** Raises not_found when the work fails because a role that it assigns or offers was removed while it ran. */
 export async function orNoSuchRole<T>(work: Promise<T>): Promise<T> {
   try {
     return await work;
@@ -60,7 +61,7 @@ export async function orNoSuchRole<T>(work: Promise<T>): Promise<T> {
   }
 }
 
-/** Whether something failed because a role that it gives or offers was removed while it ran. */
+/** Whether the error says that a role to assign or offer was removed at the same moment. */
 export function isRoleGone(error: unknown): boolean {
   return ROLE_KEYS.some((key) => isForeignKeyViolation(error, key));
 }

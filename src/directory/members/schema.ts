@@ -1,4 +1,4 @@
-// The wire shapes of members, and of what is assigned to them: shared by every way in which a role is given.
+// The wire shapes of members and of role assignments. Every endpoint that assigns or offers roles uses them.
 import { z } from 'zod';
 import { Id, Instant, PageQuery, text } from '../../base/http/wire.ts';
 import { SCOPE_BYTES_MAX, scopeBytes } from '../rights/scope.ts';
@@ -6,23 +6,23 @@ import { SCOPE_BYTES_MAX, scopeBytes } from '../rights/scope.ts';
 const UUID = '[0-9a-fA-F]{8}(?:-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}';
 const ROLE_REFERENCE = new RegExp(`^(?:[a-z][a-z0-9_-]{0,39}|${UUID})$`);
 
-/** A role as a caller names it: id or name. What has the shape of an id is never taken for a name. */
+/** A role as a caller names it: id or name. A text with the shape of an id is always read as an id. */
 const RoleReference = z.string().regex(ROLE_REFERENCE, 'must be the id or the name of a role');
 
-// A name that every object has would read as a member that nobody has set.
+// A key such as `constructor` exists on every JavaScript object, so a reader would find a value that nobody has set.
 const ScopeKey = z
   .string()
   .regex(/^[A-Za-z][A-Za-z0-9_-]{0,39}$/, 'must be letters, digits, - and _, and begin with a letter')
   .refine((key) => !(key in {}) && key !== 'prototype', 'must not be a name that every object has');
 
-// Kept as it came: a value that only looks like another one, by a blank or another form of Unicode, is another one.
+// Kept as it was sent: a value that differs from another by a space or by its Unicode form is a different value.
 const CleanText = text(200, 0);
 export const ScopeText = z
   .string()
   .max(1600)
   .refine((value) => CleanText.safeParse(value).success, 'must be one line of text of at most 200 characters');
 
-/** Past 2^53 several numbers are read as one: a role for one record would grant on its neighbour. */
+/** JavaScript reads several whole numbers past 2^53 as the same one: a role for one record would grant on another. */
 export const DistinctNumber = z
   .number()
   .refine(
@@ -30,29 +30,32 @@ export const DistinctNumber = z
     'must not be a whole number past 2^53: send it as text',
   );
 
-// PostgreSQL writes out the zeros that an exponent stands for.
+// PostgreSQL writes a number with an exponent as all of its digits, which can be much longer.
 const ScopeNumber = DistinctNumber.refine(
   (value) => !/[eE]/.test(String(value)),
   'must be a number that is written without an exponent',
 );
 
-/** Where an assignment grants, or a question is asked: `{}` is everywhere. */
+/** The scope of an assignment or of a check. `{}` means everywhere. */
 export const Scope = z
   .record(ScopeKey, z.union([ScopeText, ScopeNumber, z.boolean()], 'must be text, a number or a boolean'))
   .refine((scope) => Object.keys(scope).length <= 10, 'must have at most 10 members')
   .refine((scope) => scopeBytes(scope) <= SCOPE_BYTES_MAX, `must have at most ${SCOPE_BYTES_MAX} bytes`)
-  .meta({ id: 'Scope', description: 'Where the role grants: the question has to have equal values for all of these.' });
+  .meta({
+    id: 'Scope',
+    description: 'Where the role grants. A check must have equal values for all of these keys. {} means everywhere.',
+  });
 
-/** A role to be given. */
+/** A role to assign or offer. */
 export const RoleChoice = z
   .strictObject(
     { role: RoleReference, scope: Scope.default({}) },
-    // What is unknown in it is told by name.
+    // An unknown key keeps zod's own message, which names the key.
     { error: ({ code }) => (code === 'invalid_type' ? 'must be an object such as {"role":"agent"}' : undefined) },
   )
   .meta({ id: 'RoleChoice' });
 
-/** One to twenty roles to be given. */
+/** One to twenty roles to assign or offer. */
 export const RoleChoices = z
   .array(RoleChoice)
   .min(1, 'must name at least one role')

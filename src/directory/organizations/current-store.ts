@@ -1,4 +1,4 @@
-// The queries of the organization that a caller acts for: itself and its subscription.
+// The queries of the organization that a caller acts for, and of its subscription.
 import { type OrganizationReader, type SystemReader, statement } from '../../base/database/db.ts';
 import type { SubscriptionLimits } from './store.ts';
 
@@ -24,9 +24,9 @@ export async function findOrganization(
   return row ?? null;
 }
 
-// What is null stays. Two changes at once keep both: each writes only what it names, and the second one is judged
-// against what the first has left.
-// $1 organization, $2 name, $3 settings as JSON, $4 event, $5 who changes it.
+// A null value means no change. Two changes at once are both kept: each writes only the fields that it names, and the
+// second one is compared with the result of the first.
+// $1 organization, $2 name, $3 settings as JSON, $4 event, $5 the user who changes it.
 const UPDATE = statement(`
 WITH old AS (SELECT id, name, settings FROM organizations WHERE id = $1::uuid FOR NO KEY UPDATE),
 changed AS (
@@ -48,7 +48,7 @@ export interface OrganizationChange {
   readonly actorId: string;
 }
 
-/** Changes name and settings where they are given, with the event; writes nothing when they are so already. */
+/** Changes the name and settings where they are not null, and records the event. Writes nothing if nothing changes. */
 export async function updateOrganization(tx: OrganizationReader, change: OrganizationChange): Promise<void> {
   const { organizationId, name, settings, eventId, actorId } = change;
   const document = settings === null ? null : JSON.stringify(settings);
@@ -75,7 +75,7 @@ SELECT s.plan, s.status, s.trial_ends_at AS "trialEndsAt", s.limits,
     AND i.status = 'pending' AND i.expires_at > clock_timestamp()) AS "pendingInvitations"
 FROM subscriptions s WHERE s.organization_id = $1::uuid`);
 
-/** The subscription with what is used of it now, by the database's clock. */
+/** The subscription with its present usage. The database's clock decides about the trial and expired invitations. */
 export async function findSubscription(
   tx: OrganizationReader | SystemReader,
   organizationId: string,

@@ -1,5 +1,5 @@
-// The organization that the caller acts for: reading it, changing its name and settings, and its subscription. Its end
-// is in members/delete-organization.ts.
+// The organization that the caller acts for: reads it and its subscription, and changes its name and settings. Deleting
+// it is in delete-organization.ts.
 
 import type { Database, OrganizationReader, SystemReader } from '../../base/database/db.ts';
 import { problem } from '../../base/errors/problem.ts';
@@ -18,7 +18,7 @@ function readerOf(deps: OrganizationDeps, caller: OrganizationPrincipal) {
   return deps.db.organizationReader(scopeOf(caller));
 }
 
-/** The caller's organization. Raises not_found when it has just been deleted. */
+/** The caller's organization. Raises not_found when it was deleted at the same moment. */
 export async function getOrganization(deps: OrganizationDeps, caller: OrganizationPrincipal) {
   const row = await findOrganization(readerOf(deps, caller), caller.organizationId);
   if (!row) throw problem('not_found');
@@ -31,7 +31,7 @@ export interface ChangeOrganization {
   readonly settings?: Readonly<Record<string, unknown>> | undefined;
 }
 
-/** Changes what is given and leaves the rest; a change that changes nothing writes nothing. Raises not_found. */
+/** Changes the given fields. A change to the present state writes nothing. Raises not_found. */
 export async function changeOrganization(
   deps: OrganizationDeps,
   caller: OrganizationCaller,
@@ -47,12 +47,12 @@ export async function changeOrganization(
   return getOrganization(deps, caller);
 }
 
-/** Plan, limits, and what is used of those that are counted here. Raises not_found. */
+/** The plan, the limits, and the usage that Tenantry counts. Raises not_found. */
 export function getSubscription(deps: OrganizationDeps, caller: OrganizationPrincipal) {
   return readSubscription(readerOf(deps, caller), caller.organizationId);
 }
 
-/** The same for whoever may read it. Raises not_found. */
+/** As getSubscription, with a reader of any scope. The caller has checked the permission. Raises not_found. */
 export async function readSubscription(reader: OrganizationReader | SystemReader, organizationId: string) {
   const row = await findSubscription(reader, organizationId);
   if (!row) throw problem('not_found', { detail: 'This organization has no subscription.' });

@@ -1,4 +1,4 @@
-// The end of an organization, by a member who may.
+// Deletes an organization, for a member with the permission.
 
 import type { Database } from '../../base/database/db.ts';
 import { record } from '../../base/events/record.ts';
@@ -16,8 +16,8 @@ export interface DeleteOrganizationDeps extends PublishDeps {
 }
 
 /**
- * Deletes the caller's organization with all that belongs to it. Its access tokens are refused from now on; its members'
- * sessions live on and act for none. What has happened in it stays recorded. Raises what lockAndAuthorize raises.
+ * Deletes the caller's organization with all that belongs to it. Its access tokens are refused from now on. Its members'
+ * sessions stay and act for no organization. Its events stay recorded. Raises what lockAndAuthorize raises.
  */
 export async function deleteOrganization(deps: DeleteOrganizationDeps, caller: OrganizationCaller): Promise<void> {
   const { organizationId } = caller;

@@ -1,16 +1,17 @@
-// The query that ends an organization.
+// The query that deletes an organization.
 import { type OrganizationTx, statement } from '../../base/database/db.ts';
 import type { Revoking } from '../../base/revoking/publish.ts';
 
-// The foreign keys take everything of the organization along; sessions stay, and act for none. Its access tokens are
-// refused until the last of them has expired: for good, so that no later state can overrule this one. The sessions are
-// locked in the order of their ids, as whoever ends sessions does, so that neither can wait for the other.
+// Foreign keys delete everything that belongs to the organization. Sessions stay and act for no organization. The
+// revocation has no later counterpart, so the organization's access tokens are refused until the last has expired. The
+// sessions are locked in the order of their ids, as every statement that ends sessions does, so that the two cannot
+// deadlock.
 const DELETE = statement(`
 WITH announced AS (
   INSERT INTO revocations (id, kind, subject, state) VALUES (gen_random_uuid(), 'organization', $1::uuid, 'suspended')
 ),
-held AS (SELECT id FROM sessions WHERE organization_id = $1::uuid ORDER BY id FOR UPDATE),
-deleted AS (DELETE FROM organizations WHERE id = $1::uuid AND (SELECT count(*) FROM held) >= 0)
+locked AS (SELECT id FROM sessions WHERE organization_id = $1::uuid ORDER BY id FOR UPDATE),
+deleted AS (DELETE FROM organizations WHERE id = $1::uuid AND (SELECT count(*) FROM locked) >= 0)
 SELECT (extract(epoch FROM clock_timestamp()) * 1000)::float8 AS at`);
 
 /** Deletes the organization with all that belongs to it, and revokes its tokens. */

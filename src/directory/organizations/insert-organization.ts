@@ -1,4 +1,5 @@
-// Founds an organization within a transaction: the organization with a free slug, its owner and its trial.
+// Writes a new organization within a transaction: the organization with a free slug, its first owner and its trial. Every
+// way to create an organization uses it: create-organization.ts, registration, operators and the seed.
 
 import type { Database, SystemTx } from '../../base/database/db.ts';
 import { problem } from '../../base/errors/problem.ts';
@@ -29,29 +30,30 @@ export interface InsertOrganizationDeps {
 export interface OrganizationToInsert {
   readonly organizationId: string;
   readonly ownerId: string;
-  /** Who did it; null for an operator. */
+  /** The user who creates it; null for an operator. */
   readonly actorId: string | null;
   readonly name: string;
   readonly slug: SlugChoice;
 }
 
-/** Asked for explicitly: then it is that one or none. Otherwise the first one that is free of those made of `base`. */
+/** `wanted` is a slug that the caller requests: it is used, or creating fails. Otherwise a free slug made of `base`. */
 export type SlugChoice =
   | { readonly wanted: string }
   | {
-      readonly base: string /** Free when it was looked at. */;
+      readonly base: string;
+      /** Free when it was last checked. */
       readonly first: string;
       readonly others: readonly string[];
     };
 
-// As many foundings of one name may be under way, each with a slug that nobody sees taken yet.
+// This many organizations of one name may be created at the same time, each with a slug that others do not see yet.
 const CANDIDATES = 100;
-// Bounds the search, at some milliseconds per thousand of one name.
+// Limits the search, which takes some milliseconds per thousand organizations of one name.
 const SLUG_NUMBER_MAX = 10_000;
-// Past both, numbers nobody counts up to.
+// Tried when the numbered slugs are used up: large random numbers.
 const RANDOM_CANDIDATES = 10;
 
-/** Settles, ahead of the transaction, the slug: the one wanted, or the first free one of `base`, `base-1`, `base-2`, … */
+/** Chooses the slug before the transaction: the wanted one, or the first free one of `base`, `base-1`, `base-2`, … */
 export async function chooseSlug(
   deps: { readonly db: Database; readonly random: Random },
   name: string,
@@ -79,7 +81,7 @@ export interface CreatedOrganization {
 
 const DAY_MS = 86_400_000;
 
-/** Writes everything an organization begins with, or gives null when the slug asked for is taken. */
+/** Writes the organization with its owner, trial and event. Returns null when the wanted slug is taken. */
 export async function insertOrganization(
   deps: InsertOrganizationDeps,
   tx: SystemTx,
@@ -96,7 +98,7 @@ export async function insertOrganization(
   await insertMembership(tx, { organizationId, userId: ownerId });
   const id = newId(deps.random, deps.clock);
   const assignment = { id, organizationId, userId: ownerId, roleId: owner.id, roleOwnerKey: owner.ownerKey, scope: {} };
-  // A preset that was being applied at the same moment may have removed the role, or taken the ownership from it.
+  // A preset applied at the same moment may have removed the role, or may have ended its ownership.
   const presetChanged = () => problem('service_busy', { retryAfterSeconds: 1 });
   await insertAssignments(tx, [assignment]).catch((error: unknown) => {
     throw isRoleGone(error) ? presetChanged() : error;
@@ -116,8 +118,9 @@ export async function insertOrganization(
   };
 }
 
-// Two foundings at once meet in the unique index: the loser waits for the winner's end. Then it looks again, one loser
-// after the other: if all of a crowd tried slug after slug at once, each would meet all that the others took.
+// Two transactions that insert the same slug meet in the unique index: the second waits for the first to end. Then it
+// searches again under a lock, one transaction after the other. Without the lock, many transactions at once would all try
+// the same slugs and wait for each other at every one.
 async function insertWithFreeSlug(
   tx: SystemTx,
   { organizationId: id, name, slug: choice }: OrganizationToInsert,

@@ -1,4 +1,4 @@
-// HTTP of organizations: toCreate, reading, changing and deleting them.
+// HTTP of organizations: creating, reading, changing and deleting them.
 import { type Endpoint, endpoint, needs, signedIn } from '../../base/http/endpoint.ts';
 import { enveloped, PageQuery, page } from '../../base/http/wire.ts';
 import { type CreateOrganizationDeps, createOrganization } from './create-organization.ts';
@@ -50,7 +50,7 @@ function currentRoutes(deps: OrganizationDeps): Endpoint[] {
       url: '/api/v1/organizations/current/subscription',
       access: needs('organization:read', { orClient: true }),
       id: 'getSubscription',
-      summary: 'Read plan, trial, limits and usage of the current organization',
+      summary: 'Read the plan, trial, limits and usage of the current organization',
       tag: 'Organizations',
       reply: { 200: enveloped(SubscriptionUse) },
       problems: ['not_found'],

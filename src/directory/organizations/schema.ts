@@ -10,7 +10,7 @@ export const OrganizationSummary = z
 
 export const OrganizationName = text(120);
 
-/** A slug that is asked for. */
+/** A slug that a caller requests. */
 export const Slug = z
   .string()
   .max(63, 'must have at most 63 characters')
@@ -39,7 +39,7 @@ const settings = z.record(z.string(), z.unknown());
 /** An organization as its members see it. */
 export const Organization = OrganizationSummary.extend({
   status: OrganizationStatus,
-  settings: settings.meta({ description: 'Whatever the organization keeps here.' }),
+  settings: settings.meta({ description: 'Settings of the organization’s own choosing.' }),
   createdAt: Instant,
   updatedAt: Instant,
 }).meta({ id: 'Organization' });
@@ -59,7 +59,8 @@ export const ChangeOrganization = z
 export const SubscriptionUse = Subscription.extend({
   trialExpired: z.boolean().meta({ description: 'True while trialing past trialEndsAt.' }),
   usage: z.strictObject({ teamMembers: z.int(), pendingInvitations: z.int() }).meta({
-    description: 'What Tenantry counts. Members of any status and pending invitations share the limit teamMembers.',
+    description:
+      'The usage that Tenantry counts. Members of any status and pending invitations share the limit teamMembers.',
   }),
 }).meta({ id: 'SubscriptionUse' });
 

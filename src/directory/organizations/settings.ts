@@ -1,13 +1,14 @@
-// What an organization's settings may be: a JSON object of its own choosing, bounded in size, with numbers that mean the
-// same to every reader. Depth, keys and text are bounded for every body (http/body.ts).
+// Validates an organization's settings: any JSON object of limited size whose numbers mean the same to every reader.
+// base/http/body.ts limits the depth, keys and text of every body.
 
-/** Bytes that settings may have as compact JSON in UTF-8. */
+/** The longest settings, in bytes of compact JSON in UTF-8. */
 export const SETTINGS_BYTES_MAX = 16 * 1024;
 
-// Below it JavaScript writes an exponent, which PostgreSQL writes out: a few bytes would become hundreds.
+// JavaScript writes smaller numbers with an exponent, and PostgreSQL writes them with all digits: a few bytes would
+// become hundreds.
 const NUMBER_MIN = 1e-6;
 
-/** What is wrong with the settings, or null. */
+/** Returns what is wrong with the settings, or null. */
 export function judgeSettings(settings: Readonly<Record<string, unknown>>): string | null {
   if (Buffer.byteLength(JSON.stringify(settings)) > SETTINGS_BYTES_MAX) {
     return `must have at most ${SETTINGS_BYTES_MAX} bytes as compact JSON`;
@@ -17,7 +18,7 @@ export function judgeSettings(settings: Readonly<Record<string, unknown>>): stri
     : null;
 }
 
-/** The depth is bounded by whoever has read the body. */
+/** Recursive. The depth was limited when the body was read. */
 function hasUnsafeNumber(value: unknown): boolean {
   if (typeof value === 'number') return !isSafe(value);
   return typeof value === 'object' && value !== null && Object.values(value).some(hasUnsafeNumber);

@@ -1,10 +1,10 @@
-// Slugs: the names of organizations in headers and addresses. Never an identity: ids are.
+// Slugs: short names of organizations for headers and URLs. Only the id identifies an organization.
 import { isIdShaped } from '../../protocol/id.ts';
 
 const SLUG_LENGTH_MAX = 63;
 const SHAPE = /^[a-z0-9](?:[a-z0-9-]*[a-z0-9])?$/;
 
-// Names that addresses, headers and people take for the service itself.
+// Names that people could take for the service itself in a URL or a header.
 const RESERVED = new Set(
   `about abuse account accounts admin administrator api app apps assets auth billing blog callback cdn config console
 contact current dashboard default dev developer developers docs download email ftp graphql health healthz help home host
@@ -15,10 +15,10 @@ system team tenant tenantry tenants test token undefined user users verify webho
 websocket ws www`.split(/\s+/),
 );
 
-// A host name of this form is shown in other letters than it is written in (RFC 5890 §2.3.1).
+// Browsers show a host name of this form in other letters than it is written in (RFC 5890 §2.3.1).
 const ENCODED = /^..--/;
 
-/** Whether a slug that somebody asks for can be had at all. One that looks like an id would be taken for it. */
+/** Whether a requested slug is allowed. A slug that looks like an id is not, because it would be read as that id. */
 export function isSlugAllowed(slug: string): boolean {
   if (ENCODED.test(slug)) return false;
   return slug.length <= SLUG_LENGTH_MAX && SHAPE.test(slug) && !RESERVED.has(slug) && !isIdShaped(slug);
@@ -102,7 +102,7 @@ const LETTERS: Record<string, string> = {
   ω: 'o',
 };
 
-/** A slug made from a name: transliterated, and `org` where nothing is left of it. */
+/** A slug made from a name by transliteration, or `org` if no letter or digit remains. */
 export function deriveSlug(name: string): string {
   const latin = [...name.normalize('NFC').toLowerCase()]
     .map((letter) => LETTERS[letter] ?? letter)

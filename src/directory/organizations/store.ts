@@ -13,7 +13,7 @@ export interface NewOrganization {
   readonly slug: string;
 }
 
-/** False when the slug is taken; then nothing was written. */
+/** Returns false when the slug is taken. Nothing is written then. */
 export async function insertOrganizationRow(tx: OrganizationTx | SystemTx, row: NewOrganization): Promise<boolean> {
   const { count } = await tx.models.organization.createMany({ data: [row], skipDuplicates: true });
   return count === 1;
@@ -41,15 +41,15 @@ const FIND = statement(`
 SELECT id FROM organizations
 WHERE slug = $1 OR id = CASE WHEN $1 ~ '^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$' THEN $1::uuid END`);
 
-/** The id of the organization with this id or slug (lower case), whatever its state. */
+/** The id of the organization with this id or slug (lower case), also when it is suspended. */
 export async function findOrganizationId(tx: SystemReader, reference: string): Promise<string | null> {
   const [row] = await tx.rows<{ id: string }>(FIND, [reference]);
   return row?.id ?? null;
 }
 
-// Only the system sees every slug. Number by number one look into the unique index, until enough are free: slugs
-// cannot be counted by their order, which is another in every collation. The sub-select, unlike EXISTS, is never turned
-// into a join that reads the whole table.
+// Only the system scope sees every slug. The statement looks up number after number in the unique index until enough are
+// free. A range of slugs cannot be read instead, because their order depends on the collation. PostgreSQL never turns
+// the sub-select into a join that reads the whole table, as it may do with EXISTS.
 const FREE_NUMBERS = statement(`
 WITH RECURSIVE candidates AS (
   SELECT 0 AS number, (SELECT o.id FROM organizations o WHERE o.slug = $1) AS taken_by, 0 AS free_before
@@ -60,7 +60,7 @@ WITH RECURSIVE candidates AS (
 )
 SELECT number FROM candidates WHERE taken_by IS NULL ORDER BY number`);
 
-/** The first `count` numbers n up to `numberMax` of which no slug `base-n` is taken now; 0 stands for the base itself. */
+/** The first `count` numbers n up to `numberMax` whose slug `base-n` is free now. 0 means the base itself. */
 export async function listFreeSlugNumbers(
   tx: SystemReader,
   base: string,
@@ -74,7 +74,7 @@ const LOCK_SLUGS = statement(
   "SELECT 1 AS held FROM (SELECT pg_advisory_xact_lock(hashtextextended('slugs of ' || $1, 20261128))) AS l",
 );
 
-/** Whoever else locks the slugs of this base waits for the end of the transaction. */
+/** Makes every other transaction that locks the slugs of this base wait for the end of this one. */
 export async function lockSlugs(tx: SystemTx, base: string): Promise<void> {
   await tx.rows(LOCK_SLUGS, [base]);
 }

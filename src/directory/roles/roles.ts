@@ -1,5 +1,5 @@
-// The roles of an organization: reading the system's and its own, making, changing and deleting its own. Who may give
-// what is granting.ts's judgement, asked for the old and the new content of a role at commit time.
+// The roles of an organization: reads system roles and its own, and creates, changes and deletes its own. A change is
+// checked by rights/granting.ts, in the same transaction, for the old and the new content of the role.
 import { isDeepStrictEqual } from 'node:util';
 import type { Database, OrganizationTx } from '../../base/database/db.ts';
 import { problem } from '../../base/errors/problem.ts';
@@ -26,7 +26,7 @@ import {
   updateRole,
 } from './store.ts';
 
-/** Roles that an organization may have of its own. */
+/** How many roles of its own an organization may have. */
 const CUSTOM_ROLES_MAX = 200;
 
 export type Role = RoleRow;
@@ -35,11 +35,11 @@ export interface RoleDeps extends PublishDeps {
   readonly db: Database;
   readonly clock: Clock;
   readonly random: Random;
-  /** The lock and the proof that every change of members and roles begins with: members/authority.ts. */
+  /** The first step of every change: rights/lock-and-authorize.ts. */
   readonly lockAndAuthorize: (tx: OrganizationTx, caller: OrganizationCaller, permission: string) => Promise<Standing>;
 }
 
-/** System roles and the organization's own, the highest first. */
+/** System roles and the organization's own roles, the highest level first. */
 export async function listOwnRoles(
   deps: { readonly db: Database },
   caller: OrganizationPrincipal,
@@ -64,8 +64,8 @@ export async function getRole(
 }
 
 /**
- * Makes a role of the caller's organization; permissions are given sorted and without repeats. Raises permission_denied,
- * grant_exceeds_own, role_name_taken, role_limit.
+ * Creates a role of the caller's organization. The permissions must be sorted and without repeats. Raises
+ * permission_denied, grant_exceeds_own, role_name_taken, role_limit.
  */
 export async function createRole(deps: RoleDeps, caller: OrganizationCaller, content: RoleContent): Promise<Role> {
   const { organizationId } = caller;
@@ -83,8 +83,9 @@ export async function createRole(deps: RoleDeps, caller: OrganizationCaller, con
 }
 
 /**
- * Changes a role of the caller's organization. Who holds it gets a new epoch when its name or permissions change; what
- * changes nothing writes nothing. Raises permission_denied, not_found, grant_exceeds_own, role_name_taken.
+ * Changes a role of the caller's organization. If its name or permissions change, the epochs of all users who have it are
+ * raised. A change to the present state writes nothing. Raises permission_denied, not_found, grant_exceeds_own,
+ * role_name_taken.
  */
 export async function changeRole(
   deps: RoleDeps,
@@ -111,7 +112,8 @@ export async function changeRole(
     await updateRole(tx, organizationId, id, role);
     const data = { name: role.name, level: role.level, ...differenceOf(old, role) };
     await recordChange(deps, tx, caller, { type: 'role.changed', targetId: id, data });
-    // A name stands in tokens as well; a level is judged when it matters, and a description stands nowhere.
+    // Tokens contain the names and permissions of roles, so a change of these makes them stale. They contain neither the
+    // level nor the description.
     const rightsStay = role.name === old.name && isDeepStrictEqual(role.permissions, old.permissions);
     const revocations = rightsStay ? [] : await raiseEpochs(tx, await listHolders(tx, organizationId, id));
     return { role, revocations };
@@ -138,7 +140,7 @@ async function findChangeable(tx: OrganizationTx, organizationId: string, id: st
   if (!role) throw problem('not_found');
   if (role.system) {
     throw problem('permission_denied', {
-      detail: 'System roles are the same for every organization and read-only: make a role of your own instead.',
+      detail: 'System roles are the same for every organization and read-only: create a role of your own instead.',
     });
   }
   return role;

@@ -5,7 +5,7 @@ import { enveloped, Id, PageQuery, page } from '../../base/http/wire.ts';
 import { changeRole, createRole, getRole, listOwnRoles, type RoleDeps, removeRole } from './roles.ts';
 import { ChangeRole, CreateRole, Role } from './schema.ts';
 
-// A thousand permissions of the longest kind.
+// Enough for a thousand permissions of the greatest length.
 const BODY_BYTES_MAX = 128 * 1024;
 const ById = z.strictObject({ id: Id });
 
@@ -20,7 +20,7 @@ function readingRoutes(deps: RoleDeps): Endpoint[] {
       url: '/api/v1/roles',
       access: needs('roles:read', { orClient: true }),
       id: 'listRoles',
-      summary: 'List the system roles and those of the organization, the highest first',
+      summary: 'List the system roles and those of the organization, the highest level first',
       tag: 'Roles',
       query: PageQuery,
       reply: { 200: page(Role) },
@@ -48,7 +48,7 @@ function changingRoutes(deps: RoleDeps): Endpoint[] {
       url: '/api/v1/roles',
       access: needs('roles:write'),
       id: 'createRole',
-      summary: 'Make a role of the organization, within your own rights and level',
+      summary: 'Create a role of the organization, within your own rights and level',
       tag: 'Roles',
       body: CreateRole,
       bodyBytesMax: BODY_BYTES_MAX,

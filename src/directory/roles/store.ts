@@ -1,11 +1,11 @@
-// The queries of roles as an organization sees them: the system's and its own. A system role belongs to no organization:
-// its owner key is the zero UUID. How system roles are written is preset-store.ts's.
+// The queries of roles as an organization sees them: system roles and its own. A system role belongs to no organization:
+// its owner key is the zero UUID. System roles are written in presets/store.ts.
 import { type OrganizationReader, type OrganizationTx, type SystemTx, statement } from '../../base/database/db.ts';
 import { NIL_ID } from '../../protocol/id.ts';
 
 export const SYSTEM_OWNER = NIL_ID;
 
-/** The advisory lock under which roles get their names: shared by organizations, exclusive for presets. */
+/** The advisory lock under which roles are named: organizations take it shared, presets take it exclusively. */
 export const ROLE_NAMES_LOCK = 7_360_233_714;
 
 export interface RoleRow {
@@ -14,19 +14,19 @@ export interface RoleRow {
   readonly description: string;
   readonly level: number;
   readonly permissions: readonly string[];
-  /** Whether it belongs to no organization. */
+  /** Whether it is a system role, which belongs to no organization. */
   readonly system: boolean;
 }
 
 const COLUMNS = 'r.id, r.name, r.description, r.level, r.permissions, r.organization_id IS NULL AS system';
-// System roles are named by a constant: the planner then knows both keys of the index.
+// The owner key of system roles is a constant in the SQL, so that the planner knows both keys of the index.
 const VISIBLE = `r.owner_key IN ($1::uuid, '${SYSTEM_OWNER}')`;
 
 const OWNERSHIP = statement(`
 SELECT id, owner_key AS "ownerKey" FROM roles
 WHERE owner_key = '${SYSTEM_OWNER}' AND ownership ORDER BY level DESC, name LIMIT 1`);
 
-/** The system role that makes an owner, the highest if there are several. */
+/** The system role that makes owners, the highest if there are several. */
 export async function findOwnershipRole(
   tx: OrganizationTx | SystemTx,
 ): Promise<{ readonly id: string; readonly ownerKey: string } | null> {
@@ -38,7 +38,7 @@ const LIST = statement(`
 SELECT ${COLUMNS}, (count(*) OVER ())::int AS total FROM roles r WHERE ${VISIBLE}
 ORDER BY r.level DESC, r.name COLLATE "C", r.id LIMIT $2::int OFFSET $3::int`);
 
-/** System roles and the organization's own, the highest first. */
+/** System roles and the organization's own roles, the highest level first. */
 export function listRoles(
   tx: OrganizationReader,
   organizationId: string,
@@ -56,21 +56,21 @@ export async function countRoles(tx: OrganizationReader, organizationId: string)
 
 const FIND = statement(`SELECT ${COLUMNS} FROM roles r WHERE ${VISIBLE} AND r.id = $2::uuid`);
 
-/** A system role or one of the organization's own; null for another organization's. */
+/** A system role or one of the organization's own; null for a role of another organization. */
 export async function findRole(tx: OrganizationReader, organizationId: string, id: string): Promise<RoleRow | null> {
   const [row] = await tx.rows<RoleRow>(FIND, [organizationId, id]);
   return row ?? null;
 }
 
-// In FROM, because nothing can be read from a column of the type void.
-const HOLD_NAMES = statement(`SELECT 1 AS held FROM pg_advisory_xact_lock_shared(${ROLE_NAMES_LOCK})`);
+// The function is in FROM because the driver cannot read a column of type void.
+const LOCK_NAMES = statement(`SELECT 1 AS held FROM pg_advisory_xact_lock_shared(${ROLE_NAMES_LOCK})`);
 
 const NAME_TAKEN = statement(`
 SELECT EXISTS (SELECT FROM roles r WHERE ${VISIBLE} AND r.name = $2 AND r.id <> $3::uuid) AS taken`);
 
 /**
- * Whether the organization or the system has another role of this name. Until the end of the transaction no system role
- * of this name comes into being, either.
+ * Whether another system role or another role of the organization has this name. Also keeps a preset from creating a
+ * system role of this name until the end of the transaction.
  */
 export async function isNameTaken(
   tx: OrganizationTx,
@@ -78,7 +78,7 @@ export async function isNameTaken(
   name: string,
   exceptId: string,
 ): Promise<boolean> {
-  await tx.rows(HOLD_NAMES, []);
+  await tx.rows(LOCK_NAMES, []);
   const [row] = await tx.rows<{ taken: boolean }>(NAME_TAKEN, [organizationId, name, exceptId]);
   return row?.taken ?? true;
 }
@@ -127,14 +127,14 @@ export async function deleteRole(tx: OrganizationTx, organizationId: string, id:
   await tx.rows(DELETE, [organizationId, id]);
 }
 
-// An invitation that has run out can be sent again: its roles are in use until it is revoked.
+// An expired invitation can be sent again, so its roles are in use until it is revoked.
 const IN_USE = statement(`
 SELECT EXISTS (SELECT FROM role_assignments a WHERE a.role_owner_key = $1::uuid AND a.role_id = $2::uuid)
   OR EXISTS (SELECT FROM invitation_roles o
     JOIN invitations i ON i.organization_id = o.organization_id AND i.id = o.invitation_id AND i.status = 'pending'
     WHERE o.role_owner_key = $1::uuid AND o.role_id = $2::uuid) AS used`);
 
-/** Whether a member holds the organization's role, or an invitation that was neither accepted nor revoked offers it. */
+/** Whether a member has the organization's role, or an invitation that is neither accepted nor revoked offers it. */
 export async function isInUse(tx: OrganizationTx, organizationId: string, id: string): Promise<boolean> {
   const [row] = await tx.rows<{ used: boolean }>(IN_USE, [organizationId, id]);
   return row?.used ?? true;
@@ -143,7 +143,7 @@ export async function isInUse(tx: OrganizationTx, organizationId: string, id: st
 const HOLDERS = statement(`
 SELECT DISTINCT user_id::text AS id FROM role_assignments WHERE role_owner_key = $1::uuid AND role_id = $2::uuid`);
 
-/** Everybody who holds the organization's role, in whatever scope. */
+/** The ids of all users who have the organization's role, in any scope. */
 export async function listHolders(tx: OrganizationTx, organizationId: string, id: string): Promise<string[]> {
   const rows = await tx.rows<{ id: string }>(HOLDERS, [organizationId, id]);
   return rows.map((row) => row.id);

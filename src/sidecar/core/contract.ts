@@ -1,4 +1,4 @@
-// What the sidecar is given and what it offers: its settings with their defaults, and what its parts share.
+// The public types of the sidecar: its settings with their defaults, its dependencies and its handle.
 import type { AddressInfo } from 'node:net';
 import type { Verifier } from '../../verifier/core/contract.ts';
 
@@ -10,7 +10,7 @@ export interface SidecarLog {
 }
 
 export interface SidecarSettings {
-  /** http: or https:, without a path: targets are handed on as they came. */
+  /** http: or https:, without a path: request targets are passed on unchanged. */
   readonly upstream: URL;
   /** The cookie that may hold the token; null for none. */
   readonly cookie: string | null;
@@ -18,11 +18,11 @@ export interface SidecarSettings {
   readonly queryParameter: string | null;
   /** Whether a socket without a token is opened to wait for its first message. */
   readonly firstMessage: boolean;
-  /** Whether the upstream gets the token, in Authorization. */
+  /** Whether the upstream gets the token in Authorization. */
   readonly forwardToken: boolean;
-  /** Origins of browser applications. Empty: any, but for tokens in a cookie. */
+  /** Allowed origins of browser applications. Empty: any origin, except for requests with the token in a cookie. */
   readonly allowedOrigins: readonly string[];
-  /** Addresses and CIDR ranges whose X-Forwarded-Proto and -Host are believed. */
+  /** Addresses and CIDR ranges of proxies whose X-Forwarded-Proto and -Host are trusted. */
   readonly trustedProxies: readonly string[];
   readonly messageBytesMax: number;
   readonly socketsMax: number;
@@ -35,11 +35,11 @@ export interface SidecarSettings {
   /** How long the upstream may be silent within a plain request. */
   readonly upstreamSeconds: number;
   readonly pingSeconds: number;
-  /** How long somebody may take nothing of what waits for them. */
+  /** How long a receiver may read none of the messages that wait for it. */
   readonly slowSeconds: number;
 }
 
-/** What holds unless it is said otherwise. */
+/** The defaults of the settings. */
 export const SIDECAR_DEFAULTS: Omit<SidecarSettings, 'upstream'> = {
   cookie: null,
   queryParameter: null,
@@ -61,13 +61,13 @@ export const SIDECAR_DEFAULTS: Omit<SidecarSettings, 'upstream'> = {
 export interface SidecarDeps {
   readonly verifier: Verifier;
   readonly log: SidecarLog;
-  /** Milliseconds since 1970: what expiry is judged by. */
+  /** The clock that expiry is judged by, in milliseconds since 1970. */
   readonly now: () => number;
 }
 
 export interface SidecarState {
   readonly isDraining: boolean;
-  /** Open sockets, those that are being opened included. */
+  /** Open sockets, including those that are being opened. */
   readonly sockets: number;
   /** Plain requests under way. */
   readonly requests: number;
@@ -77,8 +77,8 @@ export interface Sidecar {
   readonly address: AddressInfo;
   state(): SidecarState;
   /**
-   * Accepts nothing any more, closes the sockets with 1001 spread over so many seconds, lets requests finish meanwhile,
-   * and resolves when everything is closed.
+   * Stops accepting, closes the sockets with 1001 spread over `drainSeconds`, lets requests finish in that time, and
+   * resolves when everything is closed.
    */
   close(drainSeconds: number): Promise<void>;
 }

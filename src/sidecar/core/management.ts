@@ -1,4 +1,4 @@
-// The health of the sidecar, on an address of its own: it is never shown where clients connect.
+// The health of the sidecar, on its own address, so that clients cannot see it.
 import { once } from 'node:events';
 import { createServer, type Server } from 'node:http';
 import type { AddressInfo } from 'node:net';
@@ -32,7 +32,7 @@ export async function openManagement(options: ManagementOptions): Promise<Manage
         await verifier.ready(ASK_SECONDS);
         hasKeys = true;
       } catch (error) {
-        // Whoever waits for revocations has the keys.
+        // The verifier waits for keys first, so an error about revocations means that it has the keys.
         hasKeys = error instanceof VerificationError && error.code === 'revocations_stale';
         if (hasKeys) return;
         await new Promise((resolve) => setTimeout(resolve, 1_000).unref());

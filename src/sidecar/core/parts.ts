@@ -1,4 +1,4 @@
-// What the parts of a running sidecar share, and how somebody with a token is let in.
+// What the parts of a running sidecar share, and how a verified request or socket is admitted.
 import type { VerificationCode, VerifiedPrincipal } from '../../verifier/core/contract.ts';
 import { VerificationError } from '../../verifier/core/error.ts';
 import type { Live, LiveIndex } from '../sockets/live.ts';
@@ -17,18 +17,18 @@ export interface Parts extends SidecarDeps {
   readonly settings: SidecarSettings;
   readonly handshakes: Handshakes;
   readonly live: LiveIndex;
-  /** Sockets, counted. */
+  /** Counts sockets. */
   readonly sockets: Slots;
-  /** Plain requests, counted. */
+  /** Counts plain requests. */
   readonly requests: Slots;
-  /** Sockets that wait for their first message, counted. */
+  /** Counts sockets that wait for their first message. */
   readonly waiting: Slots;
   readonly open: Set<OpenSocket>;
   readonly isTrustedPeer: (address: string | undefined) => boolean;
   readonly isDraining: () => boolean;
 }
 
-/** A place of the total. Raises sidecar_full. */
+/** Takes a slot. Raises sidecar_full. */
 export function enter(slots: Slots): Slot {
   const slot = slots.enter();
   if (slot) return slot;
@@ -37,20 +37,20 @@ export function enter(slots: Slots): Slot {
 
 export interface Admission {
   readonly live: Live;
-  /** Why it was ended, once it was. */
+  /** Why it was ended; null while it was not. */
   ended(): VerificationCode | null;
-  /** What is done when it must end; replaces what was said before. */
+  /** Sets the action for its end. Replaces an earlier action. */
   onEnd(act: (code: VerificationCode) => void): void;
-  /** It must end now: found by somebody else than the index. */
+  /** Ends it now, for a reason that the index did not find. */
   end(code: VerificationCode): void;
-  /** It is over: gives back its place. */
+  /** Releases its slot and its entry in the index. */
   release(): void;
 }
 
 /**
- * Lets somebody in who was verified: counts it for them and watches it. Raises too_many_sockets, and VerificationError
- * for what was revoked meanwhile or would end at once, because only the tolerance of clocks let it pass; the slot is given
- * back then.
+ * Admits a verified principal: counts the slot for them and watches the token. Raises too_many_sockets. Raises
+ * VerificationError for a token that was revoked since it was verified, or that only the clock tolerance let pass. The
+ * slot is released when it raises.
  */
 export function admit(parts: Parts, principal: VerifiedPrincipal, slot: Slot, graceSeconds = 0): Admission {
   if (!slot.assign(principal.id)) {
@@ -88,7 +88,7 @@ export function admit(parts: Parts, principal: VerifiedPrincipal, slot: Slot, gr
   };
 }
 
-/** What lines of the log say of a principal. */
+/** The fields of a log line for a principal. */
 export function idsOf(principal: VerifiedPrincipal): object {
   const { kind, id, organizationId } = principal;
   return { [kind === 'client' ? 'clientId' : 'userId']: id, organizationId: organizationId ?? undefined };

@@ -1,5 +1,5 @@
-// What the sidecar itself refuses: codes, statuses and sentences, and every refusal as problem details (RFC 9457) in the
-// shape of the service's own. What the verifier refuses keeps its code.
+// The refusals of the sidecar: codes, statuses and texts. Every refusal becomes problem details (RFC 9457) in the shape
+// of the service's own. A refusal of the verifier keeps its code.
 
 import { refusalOf } from '../../verifier/adapters/refusal.ts';
 import { VerificationError } from '../../verifier/core/error.ts';
@@ -20,7 +20,7 @@ const KINDS = {
   invalid_request: {
     status: 400,
     title: 'More than one token',
-    detail: 'The request carries different tokens, or one of them twice over: send one, in one place.',
+    detail: 'The request has more than one token: send one token in one place.',
   },
   upgrade_refused: {
     status: 400,
@@ -79,7 +79,7 @@ const KINDS = {
 
 export type RefusalCode = keyof typeof KINDS;
 
-/** A request or socket that the sidecar refuses by itself. */
+/** A refusal of the sidecar itself. */
 export class Refusal extends Error {
   override readonly name = 'Refusal';
   readonly code: RefusalCode;
@@ -91,17 +91,17 @@ export class Refusal extends Error {
   }
 }
 
-/** A refusal as HTTP says it. */
+/** A refusal as an HTTP answer. */
 export interface HttpRefusal {
   readonly status: number;
   readonly code: string;
-  /** Names in small letters. */
+  /** Names in lower case. */
   readonly headers: Readonly<Record<string, string>>;
   /** JSON text. */
   readonly body: string;
 }
 
-/** How whatever was thrown is answered; what nobody foresaw is internal_error. */
+/** The answer to an error. An unexpected error becomes internal_error. */
 export function httpRefusal(thrown: unknown, requestId: string): HttpRefusal {
   if (thrown instanceof VerificationError) return { ...refusalOf(thrown, requestId), code: thrown.code };
   const { code, message, headers } = thrown instanceof Refusal ? thrown : new Refusal('internal_error');

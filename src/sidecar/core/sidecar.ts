@@ -1,5 +1,4 @@
-// The sidecar: puts its parts together, listens, and ends in good order. What a request or socket may do is in the files
-// of its parts.
+// The sidecar: puts its parts together, listens, and closes in order.
 import { once } from 'node:events';
 import { Agent, createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http';
 import { Agent as SecureAgent } from 'node:https';
@@ -18,14 +17,14 @@ import type { OpenSocket, Parts } from './parts.ts';
 
 export type SidecarOptions = Partial<SidecarSettings> & Pick<SidecarSettings, 'upstream'>;
 
-const HEAD_BYTES_MAX = 65_536; // a token has up to 24 KiB, and cookies come beside it
+const HEAD_BYTES_MAX = 65_536; // a token has up to 24 KiB, and cookies need more
 const TIMEOUTS = {
   headersTimeout: 10_000,
   requestTimeout: 300_000,
   keepAliveTimeout: 65_000,
   connectionsCheckingInterval: 2_000,
 };
-/** Connections beyond the sockets: plain requests, kept ones, such as are being refused. */
+/** Connections beyond the sockets: for plain requests, kept connections and refusals. */
 const MORE_CONNECTIONS = 1_000;
 const BEATS_PER_PING = 30;
 const DRAIN_STEP_MILLISECONDS = 100;
@@ -101,11 +100,11 @@ function assertUpstream({ protocol, pathname, search, hash, username, password }
 
 function serverOf(parts: Parts, agent: Agent): Server {
   const server = createServer({ ...TIMEOUTS, maxHeaderSize: HEAD_BYTES_MAX, requireHostHeader: false });
-  server.maxHeadersCount = 0; // counted in head.ts: Node would drop what is too much without a word
+  server.maxHeadersCount = 0; // head.ts counts the headers: Node would silently drop those beyond a limit
   server.maxConnections = parts.settings.socketsMax + MORE_CONNECTIONS;
   const unanswered = new WeakMap<Duplex, number>();
-  const isOwed = (socket: Duplex) => (unanswered.get(socket) ?? 0) > 0;
-  // Whatever nobody foresaw ends one connection, and not the process.
+  const hasPending = (socket: Duplex) => (unanswered.get(socket) ?? 0) > 0;
+  // An unexpected error ends one connection, and not the process.
   const lost = (err: unknown, socket: Duplex) => {
     parts.log.error({ err }, 'a connection failed');
     socket.destroy();
@@ -117,20 +116,20 @@ function serverOf(parts: Parts, agent: Agent): Server {
     passRequest(parts, agent, request, response).catch((error) => lost(error, socket));
   };
   server.on('request', pass);
-  // Answered like any other: what was expected is decided there.
+  // passRequest decides about the Expect header.
   server.on('checkContinue', pass);
   server.on('checkExpectation', pass);
   server.on('upgrade', (request, socket, early) => {
-    // Its answer would overtake the one that is still owed.
-    if (isOwed(socket)) socket.destroy();
+    // Its answer would overtake the answer to an earlier request.
+    if (hasPending(socket)) socket.destroy();
     else acceptUpgrade(parts, request, socket, early).catch((error) => lost(error, socket));
   });
   server.on('connect', (_request, socket) => refuseTunnel(socket));
-  server.on('clientError', (error, socket) => answerBrokenConnection(error, socket, isOwed(socket)));
+  server.on('clientError', (error, socket) => answerBrokenConnection(error, socket, hasPending(socket)));
   return server;
 }
 
-/** Asks every socket for a sign of life once in each interval, some at a time. */
+/** Lets every socket check its peers once in each ping interval, a part of the sockets at a time. */
 function beatAll({ open, settings }: Parts): { stop(): void } {
   const turns = new WeakMap<OpenSocket, number>();
   let turn = 0;
@@ -152,9 +151,9 @@ function beatAll({ open, settings }: Parts): { stop(): void } {
   return { stop: () => clearInterval(timer) };
 }
 
-/** Closes the open sockets a few at a time, so that their clients do not all come back at once. */
+/** Closes the open sockets a few at a time, so that their clients do not all reconnect at once. */
 async function drain({ open, requests }: Parts, milliseconds: number): Promise<void> {
-  // A part of the time is kept for the last ones to answer.
+  // A part of the time is left for the last sockets to answer the close frame.
   let steps = Math.max(1, Math.floor((milliseconds * 0.8) / DRAIN_STEP_MILLISECONDS));
   for (let left = milliseconds; ; left -= DRAIN_STEP_MILLISECONDS) {
     const batch = [...open].slice(0, Math.ceil(open.size / steps));
@@ -168,7 +167,7 @@ async function drain({ open, requests }: Parts, milliseconds: number): Promise<v
   }
 }
 
-/** Waits for closed sockets to be gone, and for no longer than that. */
+/** Waits until closed sockets are gone, at most `milliseconds`. */
 async function settle({ sockets }: Parts, milliseconds: number): Promise<void> {
   for (let left = milliseconds; left > 0 && sockets.taken() > 0; left -= 20) {
     await new Promise((resolve) => setTimeout(resolve, 20));

@@ -1,14 +1,14 @@
-// Writes refusals: as the answer to a request, on the bare connection of an upgrade, and to what was no request at all.
+// Writes refusals: as the answer to a request, on the raw connection of an upgrade, and for bytes that were no request.
 import { randomUUID } from 'node:crypto';
 import { type IncomingMessage, ServerResponse } from 'node:http';
 import type { Duplex } from 'node:stream';
 import { PROBLEM_TYPE } from '../../verifier/adapters/refusal.ts';
 import { type HttpRefusal, httpRefusal, Refusal, type RefusalCode } from '../core/problems.ts';
 
-// How long a peer has to take the answer before its connection is cut.
+// How long a peer has to read the answer before its connection is closed.
 const ANSWER_MILLISECONDS = 2_000;
 
-/** Answers with the refusal; when the body of the request was not read the connection is closed. */
+/** Answers with the refusal. If the body of the request was not read, the connection is closed. */
 export function refuse(
   request: IncomingMessage,
   response: ServerResponse,
@@ -24,7 +24,7 @@ export function refuse(
     'x-content-type-options': 'nosniff',
     'x-request-id': requestId,
     ...refusal.headers,
-    // What is left of a body must not be read as the next request.
+    // The rest of a body must not be read as the next request.
     ...(isUnread ? { connection: 'close' } : {}),
     ...more,
   });
@@ -39,11 +39,11 @@ function hasUnreadBody({ headers, complete }: IncomingMessage): boolean {
   return headers['transfer-encoding'] !== undefined || (headers['content-length'] ?? '0') !== '0';
 }
 
-// A connection that is closed while its peer still sends is reset, and the answer may be lost with it.
+// Closing a connection while the peer still sends resets it, and the answer may be lost.
 const LINGER_MILLISECONDS = 500;
 const LINGER_BYTES = 1_048_576;
 
-/** Ends an answer once the rest of the request has come and gone, or a little later all the same. */
+/** Ends an answer once the rest of the request was received and dropped, or after a short time at the latest. */
 export function endAfterBody(request: IncomingMessage, response: ServerResponse): void {
   if (request.complete || request.destroyed) {
     response.end();
@@ -67,7 +67,10 @@ export function endAfterBody(request: IncomingMessage, response: ServerResponse)
 
 const responded = new WeakSet<Duplex>();
 
-/** A response on the connection of an upgrade request, which closes it at its end; null when there was one already. */
+/**
+ * A response on the connection of an upgrade request. Its end closes the connection. Null if a response was made
+ * already.
+ */
 export function responseOn(request: IncomingMessage, socket: Duplex): ServerResponse | null {
   if (responded.has(socket)) return null;
   responded.add(socket);
@@ -81,7 +84,7 @@ export function responseOn(request: IncomingMessage, socket: Duplex): ServerResp
   return response;
 }
 
-/** Ends a connection; what still comes is dropped, so that the answer is not lost to a reset. */
+/** Ends a connection. Further input is read and dropped, so that a reset does not lose the answer. */
 function closeGently(socket: Duplex): void {
   cutLater(socket);
   socket.end();
@@ -105,16 +108,16 @@ const REASONS: Readonly<Record<number, string>> = {
 };
 
 /**
- * Node's 'clientError': what came was no request, so the answer is written by hand; but not beside one that is still owed
- * to an earlier request, which then is the last.
+ * Handles Node's 'clientError'. The input was no request, so the answer is written by hand. If an earlier request still
+ * waits for its answer, nothing is written, and that answer is the last one.
  */
-export function answerBrokenConnection(error: Error & { code?: string }, socket: Duplex, isOwed: boolean): void {
+export function answerBrokenConnection(error: Error & { code?: string }, socket: Duplex, hasPending: boolean): void {
   if (error.code === 'ECONNRESET' || !socket.writable) socket.destroy();
-  else if (isOwed) cutLater(socket);
+  else if (hasPending) cutLater(socket);
   else endByHand(socket, new Refusal(BROKEN[error.code ?? ''] ?? 'bad_request'));
 }
 
-/** Node's 'connect': no tunnel is ever opened. */
+/** Handles Node's 'connect': no tunnel is ever opened. */
 export function refuseTunnel(socket: Duplex): void {
   socket.on('error', () => socket.destroy());
   endByHand(socket, new Refusal('method_not_allowed'));

@@ -1,19 +1,19 @@
-// Cross-origin requests of browsers, as far as the sidecar answers by itself: preflights, which never carry a token, and
-// its own refusals. What the upstream's answers say is the upstream's matter.
+// Cross-origin requests of browsers that the sidecar answers itself: preflights, which never have a token, and its own
+// refusals. The upstream sets the headers of its own answers.
 import type { ServerResponse } from 'node:http';
 import type { SidecarSettings } from '../core/contract.ts';
 import type { Head } from './head.ts';
 
 type Settings = Pick<SidecarSettings, 'allowedOrigins'>;
 
-/** The headers that let a listed origin read an answer of ours; none for others. */
+/** The headers that let a listed origin read an answer of the sidecar; none for other origins. */
 export function allowOrigin(head: Head | undefined, { allowedOrigins }: Settings): Record<string, string> {
   const origin = listed(head, allowedOrigins);
   if (origin === null) return {};
   return { 'access-control-allow-origin': origin, 'access-control-allow-credentials': 'true', vary: 'Origin' };
 }
 
-/** Answers the preflight of a listed origin, and tells whether it was one. Others need a token like any request. */
+/** Answers the preflight of a listed origin, and returns whether it was one. Any other request needs a token. */
 export function answerPreflight(head: Head, response: ServerResponse, settings: Settings): boolean {
   const method = head.fields.get('access-control-request-method')?.[0];
   if (head.method !== 'OPTIONS' || method === undefined || listed(head, settings.allowedOrigins) === null) return false;

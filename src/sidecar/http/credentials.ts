@@ -1,5 +1,4 @@
-// Where a request carries its access token, and what of the request is left when that is taken out. Whether the token is
-// good is the verifier's matter.
+// Finds the access token of a request, and returns the request's parts without it. It does not verify the token.
 import { bearerToken } from '../../protocol/bearer.ts';
 import { VerificationError } from '../../verifier/core/error.ts';
 import type { SidecarSettings } from '../core/contract.ts';
@@ -12,13 +11,13 @@ export type TokenPlace = 'authorization' | 'subprotocol' | 'cookie' | 'query';
 export interface Presented {
   readonly token: string | null;
   readonly place: TokenPlace | null;
-  /** The target without the query parameter of tokens, if there is one. */
+  /** The target without the query parameter for tokens. */
   readonly target: string;
-  /** The subprotocols but for the token's. */
+  /** The subprotocols without the token's entry. */
   readonly protocols: readonly string[];
-  /** The entry of Sec-WebSocket-Protocol with the token, as it was sent; null for none. */
+  /** The entry of Sec-WebSocket-Protocol with the token, as it was sent; null if there is none. */
   readonly bearerEntry: string | null;
-  /** What is left of Cookie; null for nothing. */
+  /** The Cookie header without the token; null if nothing is left. */
   readonly cookie: string | null;
 }
 
@@ -29,9 +28,9 @@ const TOKEN_CHARACTERS = /^[!#$%&'*+\-.^_`|~0-9A-Za-z]+$/; // RFC 9110 §5.6.2
 const PROTOCOLS_MAX = 50;
 
 /**
- * Finds the token of a request: in Authorization, in the entry `bearer.<token>` of Sec-WebSocket-Protocol, in the cookie
- * or the query parameter of the settings. Raises invalid_request for two that differ (RFC 6750 §2), VerificationError
- * `invalid_token` for an Authorization that holds none.
+ * Finds the token of a request: in Authorization, in the entry `bearer.<token>` of Sec-WebSocket-Protocol, in the
+ * cookie or the query parameter of the settings. Raises invalid_request for two different tokens (RFC 6750 §2), and
+ * VerificationError `invalid_token` for an Authorization header without a bearer token.
  */
 export function takeToken(head: Head, settings: TokenSettings, isUpgrade: boolean): Presented {
   const offered = isUpgrade ? protocolsOf(head) : [];
@@ -78,13 +77,13 @@ function protocolsOf(head: Head): string[] {
 }
 
 interface Cookies {
-  /** The values of the cookie that holds tokens. A browser that signed out may go on sending it without a value. */
+  /** The values of the token cookie. After a logout, a browser may still send it without a value. */
   readonly values: readonly string[];
   readonly rest: string | null;
   readonly whole: string | null;
 }
 
-// RFC 6265 §5.4: pairs between semicolons; names know no escapes.
+// RFC 6265 §5.4: pairs between semicolons; names have no escapes.
 function cookiesOf(head: Head, name: string | null): Cookies {
   const lines = head.fields.get('cookie');
   if (!lines) return { values: [], rest: null, whole: null };
@@ -103,9 +102,9 @@ function cookiesOf(head: Head, name: string | null): Cookies {
 }
 
 /**
- * Refuses what another site made a browser send (W1): an Origin that is not on the list; with the token in a cookie, which
- * browsers send by themselves, one of another host, and a request that says it comes from another site. Raises
- * cross_site_request.
+ * Refuses a request that another site made a browser send (W1): its Origin is not on the list. With the token in a
+ * cookie, which browsers add automatically, also an Origin of another host and Sec-Fetch-Site: cross-site are refused.
+ * Raises cross_site_request.
  */
 export function assertOrigin(head: Head, place: TokenPlace | null, allowed: readonly string[]): void {
   const origin = only(head, 'origin');
@@ -121,5 +120,5 @@ function isOwn(origin: string, host: string | undefined): boolean {
   if (host === undefined || !URL.canParse(origin)) return false;
   const { protocol, host: ofOrigin } = new URL(origin);
   if (!/^https?:$/.test(protocol) || !URL.canParse(`${protocol}//${host}`)) return false;
-  return new URL(`${protocol}//${host}`).host === ofOrigin; // a default port is left out of both
+  return new URL(`${protocol}//${host}`).host === ofOrigin; // URL removes a default port from both
 }

@@ -1,5 +1,5 @@
-// The head of a request as it was sent: fields by name with none lost, and the checks that hold for every request. The
-// joined view of node:http drops or joins what is sent twice.
+// The head of a request as it was sent, with every field, and the checks for every request. The `headers` of node:http
+// drop or join fields that are sent twice.
 import type { IncomingMessage } from 'node:http';
 import { Refusal } from '../core/problems.ts';
 
@@ -7,16 +7,16 @@ export interface Head {
   readonly method: string;
   /** The path and query exactly as they were sent. */
   readonly target: string;
-  /** Names in small letters, with every value in its order. */
+  /** Names in lower case, with every value in its order. */
   readonly fields: ReadonlyMap<string, readonly string[]>;
 }
 
 const FIELDS_MAX = 100;
-// Origin form only (RFC 9112 §3.2.1), of visible ASCII. Whoever reads it takes # and \ for something else than we do.
+// Origin form only (RFC 9112 §3.2.1), in visible ASCII. Other readers may interpret # and \ differently.
 const TARGET = /^\/(?:(?![#\\])[\x21-\x7e])*$/;
 const METHODS_REFUSED = new Set(['TRACE', 'TRACK', 'CONNECT']);
 
-/** Reads the head. Raises Refusal for what two readers could understand differently. */
+/** Reads the head. Raises Refusal for a request that two readers could understand differently. */
 export function headOf(request: IncomingMessage): Head {
   const { rawHeaders, method = '', url = '' } = request;
   if (rawHeaders.length > 2 * FIELDS_MAX) throw new Refusal('headers_too_large');
@@ -34,7 +34,7 @@ export function headOf(request: IncomingMessage): Head {
     throw new Refusal('bad_request', {}, 'Send the path alone as the target of the request, percent-encoded.');
   }
   assertOneHost(request, fields);
-  // Anything before the last coding would be lost with the framing, and HTTP/1.0 knows none (RFC 9112 §6.1).
+  // The framing is written anew, which would lose any other coding. HTTP/1.0 has no codings (RFC 9112 §6.1).
   const codings = fields.get('transfer-encoding');
   if (codings && (request.httpVersion !== '1.1' || codings.join(',').trim().toLowerCase() !== 'chunked')) {
     throw new Refusal('bad_request', {}, 'Send the body as it is or chunked: no other transfer coding is known here.');

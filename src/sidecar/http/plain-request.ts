@@ -1,5 +1,5 @@
-// Plain requests: the same token and headers as for sockets, then bytes in both directions. Only what was parsed goes on:
-// framing is written anew on each side.
+// Plain requests: the same token and headers as for sockets, then bytes in both directions. Only parsed data is passed
+// on: each side gets new framing.
 import { randomUUID } from 'node:crypto';
 import {
   type Agent,
@@ -30,7 +30,7 @@ interface Exchange {
 }
 
 const REPEATABLE = new Set(['GET', 'HEAD', 'OPTIONS']);
-// A request that began in time may end in peace: a little after expiry, not at it.
+// A request that began before the expiry of its token may end a little after it.
 const GRACE_SECONDS = 60;
 
 /** Answers Node's 'request'. Never raises. */
@@ -44,7 +44,7 @@ export async function passRequest(
   let head: Head | undefined;
   let requestId: string = randomUUID();
   let line: object = {};
-  request.on('error', () => {}); // a client that leaves closes the response as well
+  request.on('error', () => {}); // a client that disconnects closes the response as well
   response.on('error', () => {});
   response.once('close', () => {
     const { method, url = '' } = request;
@@ -68,7 +68,7 @@ export async function passRequest(
     if (response.destroyed) return asked.admission.release();
     // Only now may the client send what it announced (RFC 9110 §10.1.1).
     if (head.fields.has('expect')) response.writeContinue();
-    handOn(parts, agent, { request, response, head, requestId }, asked);
+    passOn(parts, agent, { request, response, head, requestId }, asked);
   } catch (error) {
     if (response.headersSent || response.destroyed) return void response.destroy();
     const { status, code } = refuse(request, response, error, requestId, allowOrigin(head, parts.settings));
@@ -86,7 +86,7 @@ async function authenticated(parts: Parts, request: IncomingMessage, head: Head,
   return { head, admission, token, target, cookie, requestId, peerAddress: request.socket.remoteAddress };
 }
 
-function handOn(parts: Parts, agent: Agent, exchange: Exchange, asked: Asked): void {
+function passOn(parts: Parts, agent: Agent, exchange: Exchange, asked: Asked): void {
   const { request, response, head } = exchange;
   const hasBody = head.fields.has('transfer-encoding') || (head.fields.get('content-length')?.[0] ?? '0') !== '0';
   const mayRepeat = !hasBody && REPEATABLE.has(head.method);
@@ -98,7 +98,7 @@ function handOn(parts: Parts, agent: Agent, exchange: Exchange, asked: Asked): v
     else refuse(request, response, refusal, exchange.requestId, allowOrigin(head, parts.settings));
   };
   asked.admission.onEnd((code) => fail(new VerificationError(code)));
-  // Also when the client leaves: what of a body ends too early must not pass for the whole.
+  // Also if the client disconnects: the upstream must not accept a part of a body as the whole.
   response.once('close', () => current?.destroy());
 
   const send = (isFirst: boolean) => {
@@ -108,12 +108,12 @@ function handOn(parts: Parts, agent: Agent, exchange: Exchange, asked: Asked): v
     sent.setTimeout(parts.settings.upstreamSeconds * 1000, () => {
       isLate = true;
       sent.destroy();
-      // Once the answer has begun there is no other way to say that it is not whole.
+      // Once the answer has begun, closing the connection is the only way to show that it is incomplete.
       if (response.headersSent) response.destroy();
     });
     const failed = (error?: NodeJS.ErrnoException) => {
       if (current !== sent || response.destroyed || response.headersSent || asked.admission.ended()) return;
-      // The upstream may close a kept connection at the very moment at which it is used again.
+      // The upstream may close a kept connection just when the sidecar uses it again.
       if (isFirst && mayRepeat && sent.reusedSocket && error?.code === 'ECONNRESET') return send(false);
       parts.log.warn({ err: error, requestId: exchange.requestId }, 'the upstream failed');
       fail(new Refusal(isLate ? 'upstream_timeout' : 'upstream_unavailable'));
@@ -123,11 +123,11 @@ function handOn(parts: Parts, agent: Agent, exchange: Exchange, asked: Asked): v
         if (!isFinal(answer)) throw new Error(`the upstream answered with the status ${answer.statusCode}`);
         answerWith(exchange, asked.admission, answer);
       } catch (error) {
-        failed(error as Error); // also what can be read and not be written
+        failed(error as Error); // also for headers that Node reads but refuses to write
       }
     });
     sent.on('error', failed);
-    // Without an error where it switched protocols, which nobody asked for.
+    // 'close' comes without 'error' if the upstream switched protocols without being asked to.
     sent.on('close', () => failed());
     if (hasBody) request.pipe(sent);
     else sent.end();
@@ -139,7 +139,7 @@ function ask({ settings }: Parts, agent: Agent, asked: Asked, method: string, he
   const { protocol, hostname, port } = settings.upstream;
   const make = protocol === 'https:' ? httpsRequest : httpRequest;
   const host = hostname.replace(/^\[|\]$/g, '');
-  // Method and path are what was parsed and judged; nothing resolves or decodes them.
+  // Method and path are passed on as they were checked: nothing resolves or decodes them.
   return make({ agent, host, port: port || undefined, method, path: asked.target, headers });
 }
 
@@ -147,9 +147,9 @@ function answerWith({ request, response, requestId }: Exchange, admission: Admis
   if (response.destroyed || response.headersSent || admission.ended()) return void answer.destroy();
   const fields = endToEnd(answer.rawHeaders);
   if (!fields.some(([name]) => name.toLowerCase() === 'x-request-id')) fields.push(['x-request-id', requestId]);
-  // An answer before the end of the request: the rest of it must not be read as the next one.
+  // If the answer comes before the end of the request, the rest of that must not be read as the next request.
   if (!request.complete) fields.push(['connection', 'close']);
-  // Node reads any reason and writes only printable ones.
+  // Node reads any reason phrase, but writes only printable characters.
   const reason = (answer.statusMessage ?? '').replace(/[^\t\x20-\x7e\x80-\xff]/g, '');
   response.writeHead(answer.statusCode ?? 502, reason, fields.flat());
   pipeline(answer, response, { end: false }).then(

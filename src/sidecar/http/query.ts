@@ -1,4 +1,4 @@
-// One parameter of a target's query: finding it, and taking it out without touching anything else.
+// Finds one parameter in a target's query, and removes it without a change to the rest.
 
 /** The parameter's values as a form decoder reads them, and the target without any of them. */
 export function takeParameter(
@@ -29,10 +29,10 @@ function decoded(text: string): string {
 }
 
 const PATH_LENGTH_MAX = 1024;
-// Of a query whose mark was escaped, or of an address that was built by mistake.
+// A token in the path: the question mark was escaped, or the address was built wrongly.
 const TOKEN_LIKE = /eyJ[\w-]+\.[\w-]+(?:\.[\w-]*)?/g;
 
-/** The path of a target, for logs: a query may hold what belongs in none, and so may a path that is none. */
+/** The path of a target, for logs. The query is left out and token-like text removed, because both may have secrets. */
 export function pathOf(target: string): string {
   const end = target.search(/[?#]/);
   return target.slice(0, Math.min(end < 0 ? target.length : end, PATH_LENGTH_MAX)).replace(TOKEN_LIKE, '[redacted]');

@@ -1,5 +1,6 @@
-// The headers that the upstream gets: the client's, without what only a proxy may say or what ends at this hop, and with
-// whom the request is from. Security rests on this: what is listed here reaches the upstream from nobody but us.
+// The headers for the upstream: those of the client without hop-by-hop headers and headers that only a proxy may set,
+// and the identity of the caller. Security depends on this: a client must not be able to set any header that is listed
+// here.
 import { BlockList, isIP } from 'node:net';
 import type { Principal } from '../../protocol/caller.ts';
 import { identityHeaders, isIdentityHeader } from '../../protocol/identity-headers.ts';
@@ -8,20 +9,20 @@ import { type Head, listOf } from './head.ts';
 export interface UpstreamRequest {
   readonly head: Head;
   readonly principal: Principal;
-  /** What is left of Cookie; null for nothing. */
+  /** The Cookie header without the token; null if nothing is left. */
   readonly cookie: string | null;
-  /** The token, where the upstream is to get it; else null. */
+  /** The token, if the upstream gets it; else null. */
   readonly token: string | null;
   readonly requestId: string;
   readonly peerAddress: string | undefined;
   readonly isTrustedPeer: boolean;
-  /** Where Host is missing (HTTP/1.0). */
+  /** Used if the request has no Host (HTTP/1.0). */
   readonly upstreamHost: string;
 }
 
 export type UpstreamHeaders = Record<string, string | string[]>;
 
-// RFC 9110 §7.6.1, and what is about the connection by custom.
+// RFC 9110 §7.6.1, and headers that concern the connection by convention.
 const HOP_BY_HOP = new Set([
   'connection',
   'keep-alive',
@@ -35,14 +36,14 @@ const HOP_BY_HOP = new Set([
   'upgrade',
   'http2-settings',
 ]);
-// Said anew for the next hop, or answered here.
+// Set anew for the next hop, or handled by the sidecar.
 const OWN = new Set(['host', 'authorization', 'cookie', 'expect', 'x-request-id', 'x-forwarded-for']);
-// What proxies tell of the original request, and what some frameworks take for its path.
+// Headers by which proxies describe the original request, and from which some frameworks take the path.
 const OF_PROXIES = /^(?:forwarded|x-forwarded-.+|x-real-ip|x-client-ip|x-original-.+|x-rewrite-url)$/;
 const SOCKETS = /^sec-websocket-/;
 const SANE_REQUEST_ID = /^[A-Za-z0-9._-]{1,128}$/;
 
-/** Whether a header is one that only this hop may send, however its name is spelled. */
+/** Whether only the sidecar may send a header. The name is in lower case, with `-` for other characters. */
 function isReserved(name: string): boolean {
   return HOP_BY_HOP.has(name) || OWN.has(name) || SOCKETS.test(name) || OF_PROXIES.test(name) || isIdentityHeader(name);
 }
@@ -53,12 +54,12 @@ export function upstreamHeaders(request: UpstreamRequest): UpstreamHeaders {
   const listed = new Set(listOf(head, 'connection').map((name) => name.toLowerCase()));
   const headers: UpstreamHeaders = Object.create(null);
   for (const [name, values] of head.fields) {
-    // Some receivers (CGI and its heirs) take any other character of a name for the same as a hyphen.
+    // Some receivers (CGI and similar) treat every other character of a name as a hyphen.
     const plain = name.replace(/[^a-z0-9]/g, '-');
     const isBelieved = isTrustedPeer && name === plain && OF_PROXIES.test(name) && !OWN.has(name);
     const isFraming = name !== plain && /^content-(?:length|type|encoding)$/.test(plain);
     if ((isReserved(plain) && !isBelieved) || isFraming) continue;
-    // What Connection names ends here, but for what says how the body is to be read.
+    // A header that Connection names ends here, except Content-Length, which the body needs.
     if (listed.has(name) && name !== 'content-length') continue;
     headers[name] = values.length === 1 ? (values[0] ?? '') : [...values];
   }
@@ -70,23 +71,23 @@ export function upstreamHeaders(request: UpstreamRequest): UpstreamHeaders {
 
 function forwarded({ head, isTrustedPeer, peerAddress, upstreamHost }: UpstreamRequest): UpstreamHeaders {
   const host = head.fields.get('host')?.[0] ?? upstreamHost;
-  const told = (name: string) => (isTrustedPeer ? head.fields.get(name)?.[0] : undefined);
+  const trusted = (name: string) => (isTrustedPeer ? head.fields.get(name)?.[0] : undefined);
   const chain = [...(head.fields.get('x-forwarded-for') ?? []), plainAddress(peerAddress) ?? 'unknown'];
   return {
     host,
     'x-forwarded-for': chain.filter((entry) => entry.trim() !== '').join(', '),
-    'x-forwarded-proto': told('x-forwarded-proto') ?? 'http',
-    'x-forwarded-host': told('x-forwarded-host') ?? host,
+    'x-forwarded-proto': trusted('x-forwarded-proto') ?? 'http',
+    'x-forwarded-host': trusted('x-forwarded-host') ?? host,
   };
 }
 
-/** The request's own id where it is sane, else a new one. */
+/** The id that the request has, if it is well-formed, else a new one. */
 export function requestIdOf(head: Head | undefined, make: () => string): string {
   const sent = head?.fields.get('x-request-id');
   return sent?.length === 1 && SANE_REQUEST_ID.test(sent[0] ?? '') ? (sent[0] ?? '') : make();
 }
 
-/** The headers of an upstream's answer that are not about the connection, as pairs with their names as they were sent. */
+/** The headers of an upstream's answer without hop-by-hop headers, as pairs, with names as they were sent. */
 export function endToEnd(rawHeaders: readonly string[]): [string, string][] {
   const pairs: [string, string][] = [];
   for (let index = 0; index < rawHeaders.length; index += 2) {
@@ -101,7 +102,7 @@ export function endToEnd(rawHeaders: readonly string[]): [string, string][] {
   });
 }
 
-/** Tells which peers are believed. Raises TypeError for what is neither an address nor a CIDR range. */
+/** Makes the check for trusted peers. Raises TypeError for anything but an address or a CIDR range. */
 export function trustedPeers(ranges: readonly string[]): (address: string | undefined) => boolean {
   const list = new BlockList();
   for (const range of ranges) {

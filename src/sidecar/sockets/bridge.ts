@@ -1,44 +1,44 @@
-// The two sockets of one connection, client and upstream: messages both ways, one end for both, and a heartbeat that
-// notices peers that are gone. Who may use it is decided elsewhere.
+// The two sockets of one connection, client and upstream: messages in both directions, one end for both, and a
+// heartbeat that notices lost peers.
 import { WebSocket } from 'ws';
 import { pump } from './pump.ts';
 
 export interface BridgeHooks {
-  /** Looks at a message of the client; false keeps it from the upstream. */
+  /** Called with a message of the client. False drops it. */
   readonly fromClient: (data: Buffer, isBinary: boolean) => boolean;
-  /** Looks at a message of the upstream; false keeps it from the client. */
+  /** Called with a message of the upstream. False drops it. */
   readonly fromUpstream: (data: Buffer, isBinary: boolean) => boolean;
-  /** After a message went to the client. */
-  readonly toldClient: (data: Buffer, isBinary: boolean) => void;
-  /** Both sockets are closed. */
+  /** Called after a message was sent to the client. */
+  readonly sentToClient: (data: Buffer, isBinary: boolean) => void;
+  /** Called when both sockets are closed. */
   readonly onClosed: (end: BridgeEnd) => void;
 }
 
 export interface BridgeEnd {
   readonly code: number;
   readonly reason: string;
-  /** Who closed first; `sidecar` when that were we. */
+  /** The side that closed first. */
   readonly by: 'client' | 'upstream' | 'sidecar';
   readonly fromClient: number;
   readonly fromUpstream: number;
 }
 
 export interface Bridge {
-  /** Closes both sockets. Nothing is handed on any more from this moment. */
+  /** Closes both sockets. From now on no message is passed on. */
   close(code: number, reason: string): void;
-  /** Asks both peers for a sign of life, and drops the one that gave none since the last time. */
+  /** Sends both peers a ping, and disconnects a peer that sent nothing since the last one. */
   beat(): void;
-  /** Left out where a hundred wait already. */
+  /** Sends a text of the sidecar. It is dropped if a hundred of them already wait. */
   sendToClient(text: string): void;
 }
 
-// How long a peer has to answer the close frame, what waits before it included.
+// How long a peer has to read the waiting messages and to answer the close frame.
 const CLOSE_MILLISECONDS = 3_000;
 export const CLOSE_GOING_AWAY = 1001;
 export const CLOSE_TOO_BIG = 1009;
 export const CLOSE_TRY_AGAIN = 1013;
 export const CLOSE_BAD_GATEWAY = 1014;
-/** Answers of our own that may wait for the client. */
+/** Answers of the sidecar that may wait for the client. */
 const ANSWERS_MAX = 100;
 const NO_CODE = 1005;
 const LOST = 1006;
@@ -46,20 +46,33 @@ const LOST = 1006;
 interface Leg {
   readonly socket: WebSocket;
   isAlive: boolean;
-  /** What the other side is told when this one is lost. */
+  /** The code and reason for the other side if this one is lost. */
   lostAs: readonly [number, string];
 }
 
 function legOf(socket: WebSocket, code: number, reason: string): Leg {
   const leg: Leg = { socket, isAlive: true, lostAs: [code, reason] };
-  const hear = () => {
+  const markAlive = () => {
     leg.isAlive = true;
   };
-  socket.on('pong', hear).on('ping', hear).on('message', hear);
+  socket.on('pong', markAlive).on('ping', markAlive).on('message', markAlive);
   socket.on('error', (error: Error & { code?: string }) => {
     if (error.code === 'WS_ERR_UNSUPPORTED_MESSAGE_LENGTH') leg.lostAs = [CLOSE_TOO_BIG, 'message_too_big'];
   });
   return leg;
+}
+
+/** Sends a ping to a peer, or disconnects it if it sent nothing since the last one. */
+function beatLeg(leg: Leg, isUnread: boolean, isBehind: boolean): void {
+  if (leg.socket.readyState !== WebSocket.OPEN) return;
+  // A peer that is not being read cannot answer, and a ping arrives late behind many waiting messages. pump.ts drops
+  // the peers that are stuck.
+  if (isUnread || isBehind) {
+    leg.isAlive = true;
+  } else if (leg.isAlive) {
+    leg.isAlive = false;
+    leg.socket.ping();
+  } else leg.socket.terminate();
 }
 
 /** Joins two open sockets. */
@@ -78,7 +91,7 @@ export function bridge(client: WebSocket, upstream: WebSocket, slowSeconds: numb
   });
   const down = pump(upstream, client, slowSeconds, {
     take: hooks.fromUpstream,
-    passed: hooks.toldClient,
+    passed: hooks.sentToClient,
     onStuck: () => close(CLOSE_TRY_AGAIN, 'client_slow'),
   });
 
@@ -98,39 +111,27 @@ export function bridge(client: WebSocket, upstream: WebSocket, slowSeconds: numb
     }, CLOSE_MILLISECONDS).unref();
   }
 
-  /** One side is closed: the other one is closed likewise, after all that was handed on to it. */
+  /** Handles the end of one side. The other side is closed the same way, after the messages that it was sent. */
   function closed(by: 'client' | 'upstream', code: number, reason: Buffer): void {
     open -= 1;
     if (!end) {
       const leg = legs[by];
-      const [toldCode, toldReason] = code === LOST ? leg.lostAs : [code, reason.toString()];
-      end = { code: toldCode, reason: toldReason, by };
+      const [endCode, endReason] = code === LOST ? leg.lostAs : [code, reason.toString()];
+      end = { code: endCode, reason: endReason, by };
       up.stop();
       down.stop();
       const other = by === 'client' ? upstream : client;
-      if (toldCode === NO_CODE) other.close();
-      else other.close(toldCode, toldReason);
-      // A client that vanished takes no messages; what the upstream said before its end is still for the client.
+      if (endCode === NO_CODE) other.close();
+      else other.close(endCode, endReason);
+      // A lost client reads no messages. The last messages of the upstream are still for the client, so it gets more
+      // time.
       if (by === 'client') cutLater();
     }
-    const { code: lastCode, reason: lastReason, by: who } = end;
     if (open > 0) return;
-    const counts = { fromClient: up.messages(), fromUpstream: down.messages() };
-    hooks.onClosed({ code: lastCode, reason: lastReason, by: who, ...counts });
+    hooks.onClosed({ ...end, fromClient: up.messages(), fromUpstream: down.messages() });
   }
   client.on('close', (code, reason) => closed('client', code, reason));
   upstream.on('close', (code, reason) => closed('upstream', code, reason));
-
-  function beatLeg(leg: Leg, isUnread: boolean, isBehind: boolean): void {
-    if (leg.socket.readyState !== WebSocket.OPEN) return;
-    // Who is not being read cannot answer, and to whom much waits the question comes late: pump.ts drops the stuck.
-    if (isUnread || isBehind) {
-      leg.isAlive = true;
-    } else if (leg.isAlive) {
-      leg.isAlive = false;
-      leg.socket.ping();
-    } else leg.socket.terminate();
-  }
 
   return {
     close,
@@ -139,7 +140,7 @@ export function bridge(client: WebSocket, upstream: WebSocket, slowSeconds: numb
       beatLeg(legs.upstream, down.isPaused(), up.isPaused());
     },
     sendToClient(text) {
-      // Who asks on and on and reads no answer must not fill the memory with them: the others are left out.
+      // A client that sends renewals and reads no answer must not fill the memory: further answers are dropped.
       if (end || client.readyState !== WebSocket.OPEN || unsent >= ANSWERS_MAX) return;
       unsent += 1;
       client.send(text, () => {

@@ -1,5 +1,5 @@
-// An open connection of a client to the upstream: joined sockets that go on as long as the token does, and the renewal of
-// it by the client's message.
+// An open connection of a client to the upstream: joined sockets that live as long as the token, and the renewal of the
+// token by a message of the client.
 import type { WebSocket } from 'ws';
 import { type Admission, idsOf, type OpenSocket, type Parts } from '../core/parts.ts';
 import { type BridgeEnd, bridge } from './bridge.ts';
@@ -9,7 +9,7 @@ import { createGap, type RenewalFrame, readPlainRenewal, readSocketIoRenewal } f
 /** The close code of a socket whose token has expired or was revoked; the reason is the code of the error. */
 export const CLOSE_UNAUTHENTICATED = 4401;
 
-/** Answers to renewals that may wait for the end of a message of the upstream. */
+/** Answers to renewals that may wait until a message of the upstream is complete. */
 const WAITING_MAX = 100;
 
 export interface Connection {
@@ -23,7 +23,7 @@ export interface Connection {
   readonly path: string;
 }
 
-/** Joins the sockets. From here on everything ends by itself. */
+/** Joins the sockets. The connection then ends and cleans up without its caller. */
 export function join(parts: Parts, connection: Connection): void {
   const { client, upstream, admission, isSocketIo } = connection;
   const { verifier, now, settings, log } = parts;
@@ -42,7 +42,7 @@ export function join(parts: Parts, connection: Connection): void {
       return frame === null;
     },
     fromUpstream: () => !isOver(),
-    toldClient(data, isBinary) {
+    sentToClient(data, isBinary) {
       if (!isSocketIo) return;
       gap.passed(data, isBinary);
       sendAnswers();
@@ -50,7 +50,7 @@ export function join(parts: Parts, connection: Connection): void {
     onClosed,
   });
 
-  // Each message is judged by itself: a timer may be late.
+  // The token is judged at each message, because the timer may be late.
   function isOver(): boolean {
     const code = live.judge();
     if (code) admission.end(code);
@@ -75,7 +75,7 @@ export function join(parts: Parts, connection: Connection): void {
       const held = live.principal();
       const renewal = await judgeRenewal(verifier, held, frame.token, now);
       if (admission.ended()) return;
-      // Another token may have come between.
+      // Another renewal may have succeeded in the meantime.
       const isLate = live.principal() !== held && live.principal().expiresAt > held.expiresAt;
       if (!renewal.isRenewed) answer(frame.refused(renewal.code));
       else if (isLate && renewal.principal.expiresAt < live.principal().expiresAt) answer(frame.refused('token_older'));

@@ -1,23 +1,23 @@
-// What is open on a token: sockets and requests under way, found by session, user or client, and organization, so that a
-// revocation touches those alone that it may concern; and by the second at which they end.
+// Open sockets and requests, indexed by session, user or client, and organization, so that a revocation visits only the
+// entries it may concern; and by the second at which their token ends.
 import type { Revocation } from '../../protocol/revocation.ts';
 import type { VerificationCode, VerifiedPrincipal, Verifier } from '../../verifier/core/contract.ts';
 
 export interface Live {
-  /** By whose newest token it goes on. */
+  /** The principal of the newest token. */
   principal(): VerifiedPrincipal;
-  /** Lets it go on by another token, of the same user or client and organization. */
+  /** Continues with another token of the same user or client and organization. */
   renew(principal: VerifiedPrincipal): void;
-  /** Why it must not go on at this moment, or null. */
+  /** Why it must end now, or null. */
   judge(): VerificationCode | null;
-  /** It is over: it is not looked at any more. */
+  /** Removes it from the index. */
   remove(): void;
 }
 
 export interface LiveIndex {
-  /** Watches something; `end` is called once, with the reason, when it must end. `graceSeconds` after expiry. */
+  /** Adds an entry. `end` is called once with the reason when it must end; for expiry, `graceSeconds` later. */
   add(principal: VerifiedPrincipal, end: (code: VerificationCode) => void, graceSeconds?: number): Live;
-  /** Ends everything whose time is over. */
+  /** Ends every entry whose token has expired. */
   sweep(): void;
   size(): number;
   close(): void;
@@ -25,17 +25,17 @@ export interface LiveIndex {
 
 interface Entry {
   principal: VerifiedPrincipal;
-  /** The session that the upstream was told of, and the one that it goes on by. */
+  /** The session of the first token, which the upstream knows, and that of the newest token. */
   readonly sessions: Set<string>;
   endsAt: number;
   readonly graceSeconds: number;
   readonly end: (code: VerificationCode) => void;
 }
 
-// How late an expiry may be noticed.
+// The longest delay after an expiry.
 const SWEEP_MILLISECONDS = 200;
 
-/** Sets of entries by a key; empty ones are not kept. */
+/** Sets of entries by a key, without empty sets. */
 function createIndex<Key>() {
   const sets = new Map<Key, Set<Entry>>();
   return {
@@ -52,48 +52,56 @@ function createIndex<Key>() {
   };
 }
 
-/** Makes the index and begins to follow the verifier's revocations and the clock. */
-export function createLiveIndex(verifier: Verifier, now: () => number): LiveIndex {
+/** All entries, found by what a revocation names and by the second at which they end. */
+function createIndexes() {
   const all = new Set<Entry>();
   const bySession = createIndex<string>();
   const bySubject = createIndex<string>();
   const byOrganization = createIndex<string>();
   const bySecond = createIndex<number>();
+  return {
+    all,
+    bySecond: bySecond.sets,
+    add(entry: Entry): void {
+      const { principal } = entry;
+      all.add(entry);
+      for (const sid of entry.sessions) bySession.add(sid, entry);
+      bySubject.add(principal.id, entry);
+      if (principal.organizationId !== null) byOrganization.add(principal.organizationId, entry);
+      bySecond.add(entry.endsAt, entry);
+    },
+    remove(entry: Entry): void {
+      if (!all.delete(entry)) return;
+      const { principal } = entry;
+      for (const sid of entry.sessions) bySession.remove(sid, entry);
+      bySubject.remove(principal.id, entry);
+      if (principal.organizationId !== null) byOrganization.remove(principal.organizationId, entry);
+      bySecond.remove(entry.endsAt, entry);
+    },
+    /** The entries that a revocation may concern. */
+    affectedBy(revocation: Revocation): ReadonlySet<Entry> | undefined {
+      if (revocation.kind === 'session') return bySession.sets.get(revocation.sid);
+      if (revocation.kind === 'user') return bySubject.sets.get(revocation.sub);
+      if (revocation.kind === 'client') return bySubject.sets.get(revocation.client_id);
+      if (revocation.kind === 'organization') return byOrganization.sets.get(revocation.org);
+      return all;
+    },
+  };
+}
 
-  function attach(entry: Entry): void {
-    const { principal } = entry;
-    for (const sid of entry.sessions) bySession.add(sid, entry);
-    bySubject.add(principal.id, entry);
-    if (principal.organizationId !== null) byOrganization.add(principal.organizationId, entry);
-    bySecond.add(entry.endsAt, entry);
-  }
-
-  function remove(entry: Entry): void {
-    if (!all.delete(entry)) return;
-    const { principal } = entry;
-    for (const sid of entry.sessions) bySession.remove(sid, entry);
-    bySubject.remove(principal.id, entry);
-    if (principal.organizationId !== null) byOrganization.remove(principal.organizationId, entry);
-    bySecond.remove(entry.endsAt, entry);
-  }
+/** Makes the index and begins to follow the verifier's revocations and the clock. */
+export function createLiveIndex(verifier: Verifier, now: () => number): LiveIndex {
+  const entries = createIndexes();
 
   function finish(entry: Entry, code: VerificationCode): void {
-    if (!all.has(entry)) return;
-    remove(entry);
+    if (!entries.all.has(entry)) return;
+    entries.remove(entry);
     entry.end(code);
   }
 
-  function affected(revocation: Revocation): ReadonlySet<Entry> | undefined {
-    if (revocation.kind === 'session') return bySession.sets.get(revocation.sid);
-    if (revocation.kind === 'user') return bySubject.sets.get(revocation.sub);
-    if (revocation.kind === 'client') return bySubject.sets.get(revocation.client_id);
-    if (revocation.kind === 'organization') return byOrganization.sets.get(revocation.org);
-    return all;
-  }
-
   const unfollow = verifier.onRevocation((revocation) => {
-    for (const entry of [...(affected(revocation) ?? [])]) {
-      // The session that the upstream was told of counts as well as the one of a later token.
+    for (const entry of [...(entries.affectedBy(revocation) ?? [])]) {
+      // The session of the first token counts as well as that of the newest token.
       const code = revocation.kind === 'session' ? 'session_revoked' : revoked(verifier, entry.principal);
       if (code) finish(entry, code);
     }
@@ -101,8 +109,8 @@ export function createLiveIndex(verifier: Verifier, now: () => number): LiveInde
 
   function sweep(): void {
     const second = Math.floor(now() / 1000);
-    for (const [endsAt, entries] of bySecond.sets) {
-      if (endsAt <= second) for (const entry of [...entries]) finish(entry, 'token_expired');
+    for (const [endsAt, ending] of entries.bySecond) {
+      if (endsAt <= second) for (const entry of [...ending]) finish(entry, 'token_expired');
     }
   }
   const timer = setInterval(sweep, SWEEP_MILLISECONDS).unref();
@@ -110,31 +118,29 @@ export function createLiveIndex(verifier: Verifier, now: () => number): LiveInde
   function add(principal: VerifiedPrincipal, end: Entry['end'], graceSeconds = 0): Live {
     const sessions = new Set(principal.kind === 'user' ? [principal.sessionId] : []);
     const entry: Entry = { principal, sessions, endsAt: principal.expiresAt + graceSeconds, graceSeconds, end };
-    all.add(entry);
-    attach(entry);
+    entries.add(entry);
     return {
       principal: () => entry.principal,
       renew(next) {
-        if (!all.has(entry)) return;
+        if (!entries.all.has(entry)) return;
         const first = [...entry.sessions][0];
-        remove(entry);
+        entries.remove(entry);
         entry.principal = next;
         entry.sessions.clear();
         if (first !== undefined) entry.sessions.add(first);
         if (next.kind === 'user') entry.sessions.add(next.sessionId);
         entry.endsAt = next.expiresAt + entry.graceSeconds;
-        all.add(entry);
-        attach(entry);
+        entries.add(entry);
       },
       judge: () => (now() >= entry.endsAt * 1000 ? 'token_expired' : revoked(verifier, entry.principal)),
-      remove: () => remove(entry),
+      remove: () => entries.remove(entry),
     };
   }
 
   return {
     add,
     sweep,
-    size: () => all.size,
+    size: () => entries.all.size,
     close() {
       clearInterval(timer);
       unfollow();
@@ -142,7 +148,7 @@ export function createLiveIndex(verifier: Verifier, now: () => number): LiveInde
   };
 }
 
-// Expiry is judged by the second at which an entry ends, not by the verifier, which tolerates clocks that differ.
+// The index judges expiry by `endsAt`. The verifier's judgement of expiry is ignored, because it has a tolerance.
 function revoked(verifier: Verifier, principal: VerifiedPrincipal): VerificationCode | null {
   const code = verifier.judge(principal);
   return code === 'token_expired' ? null : code;

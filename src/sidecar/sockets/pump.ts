@@ -1,28 +1,28 @@
-// One direction of a pair of sockets: hands messages on and stops reading while the receiver does not keep up, so that no
-// more waits in memory than the high-water mark and one message.
+// One direction of a pair of sockets: passes messages on, and stops reading while the receiver is too slow, so that at
+// most the high-water mark and one message wait in memory.
 import { WebSocket } from 'ws';
 
 export interface Pump {
-  /** Whether the sender is not being read because of the receiver. */
+  /** Whether reading from the sender is paused because the receiver is slow. */
   isPaused(): boolean;
   messages(): number;
-  /** Hands nothing on any more; what still comes is dropped. */
+  /** Stops passing messages on. Further messages are dropped. */
   stop(): void;
 }
 
 export interface PumpHooks {
-  /** Looks at a message; false keeps it from the receiver. */
+  /** Called with a message. False drops it. */
   readonly take: (data: Buffer, isBinary: boolean) => boolean;
-  /** After a message went on. */
+  /** Called after a message was passed on. */
   readonly passed?: (data: Buffer, isBinary: boolean) => void;
-  /** The receiver took nothing of what waits for it for as long as it may. */
+  /** Called when the receiver has read nothing for `slowSeconds`. */
   readonly onStuck: () => void;
 }
 
 const HIGH_WATER_BYTES = 262_144;
 const LOW_WATER_BYTES = 65_536;
 
-/** Begins to hand on what `from` sends to `to`. */
+/** Passes messages of `from` on to `to`. */
 export function pump(from: WebSocket, to: WebSocket, slowSeconds: number, hooks: PumpHooks): Pump {
   let isPaused = false;
   let isStopped = false;
@@ -59,7 +59,7 @@ export function pump(from: WebSocket, to: WebSocket, slowSeconds: number, hooks:
     messages: () => messages,
     stop() {
       isStopped = true;
-      // The sender's close frame must get through.
+      // The sender's close frame must still be read.
       resume();
     },
   };

@@ -1,23 +1,23 @@
-// Whether an open socket may go on by another token: only where everything that the upstream was told of it stays true.
+// Whether an open socket may continue with another token: only if the identity headers that the upstream got stay true.
 import { identityHeaders } from '../../protocol/identity-headers.ts';
 import type { VerifiedPrincipal, Verifier } from '../../verifier/core/contract.ts';
 import { VerificationError } from '../../verifier/core/error.ts';
 
-/** Why a token, good in itself, does not renew this socket. */
+/** Why a good token does not renew this socket. */
 export type RenewalCode =
   | 'malformed_frame'
   | 'too_many_requests'
   | 'other_subject'
   | 'other_organization'
   | 'token_older'
-  /** Roles or permissions are others than the upstream was told: connect anew. */
+  /** Roles or permissions differ from those that the upstream got: the client must open another socket. */
   | 'rights_changed';
 
 export type Renewal =
   | { readonly isRenewed: true; readonly principal: VerifiedPrincipal }
   | { readonly isRenewed: false; readonly code: string };
 
-/** Judges a token for a socket that goes by `held`. */
+/** Judges a token for a socket whose current principal is `held`. */
 export async function judgeRenewal(
   verifier: Verifier,
   held: VerifiedPrincipal,
@@ -46,7 +46,7 @@ function difference(held: VerifiedPrincipal, next: VerifiedPrincipal): RenewalCo
   if (next.organizationId !== held.organizationId) return 'other_organization';
   if (next.expiresAt < held.expiresAt) return 'token_older';
   const [was, is] = [identityHeaders(held), identityHeaders(next)];
-  // The session may be another one: the socket ends with either.
+  // The session may differ: the socket ends with either session.
   const names = ['x-roles', 'x-permissions', 'x-permissions-elsewhere'] as const;
   return names.some((name) => was[name] !== is[name]) ? 'rights_changed' : null;
 }
@@ -54,7 +54,7 @@ function difference(held: VerifiedPrincipal, next: VerifiedPrincipal): RenewalCo
 const WINDOW_MILLISECONDS = 10_000;
 const PER_WINDOW_MAX = 10;
 
-/** How often one socket may hand in tokens: checking a signature costs more than handing on a message. */
+/** Limits the renewals of one socket, because checking a signature costs more than passing on a message. */
 export function createRenewalLimit(now: () => number): () => boolean {
   let since = Number.NEGATIVE_INFINITY;
   let count = 0;

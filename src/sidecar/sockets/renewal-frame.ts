@@ -1,10 +1,10 @@
-// The message with which a client hands in a fresh token on an open socket, and the answers to it: in plain JSON, and as
-// events of Socket.IO. What is not such a message is the upstream's.
+// The message with which a client sends a new token on an open socket, and the answers to it: in plain JSON, and as
+// events of Socket.IO. Every other message is for the upstream.
 
 export interface RenewalFrame {
-  /** Null when the message holds none, or is no sound one. */
+  /** Null if the message has no token or is malformed. */
   readonly token: string | null;
-  /** The answer as text: that it goes on, or why it does not. */
+  /** The text of the answer to an accepted token. */
   accepted(expiresAt: string | null): string;
   refused(code: string): string;
 }
@@ -19,7 +19,7 @@ const BLANKS: ReadonlySet<number | undefined> = new Set([0x20, 0x09, 0x0a, 0x0d]
 
 /** Reads `{"event":"authenticate","data":{"token":"…"}}`, or null for any other message. */
 export function readPlainRenewal(data: Buffer): RenewalFrame | null {
-  // Nearly every message is another one: it should cost a glance.
+  // Nearly every message is not a renewal, so this check must be cheap.
   if (data[0] !== BRACE && !BLANKS.has(data[0])) return null;
   if (data.length > RENEWAL_BYTES_MAX) return LARGE.test(data.toString('latin1', 0, OPENING)) ? plain(null) : null;
   if (!data.includes(EVENT) && !data.includes('\\u')) return null;
@@ -41,7 +41,9 @@ function plain(token: string | null): RenewalFrame {
 const SOCKET_IO_EVENT = /^42(\d{0,15})(\[.*)$/s;
 const SOCKET_IO_LARGE = /^42\d{0,15}\[\s*"authenticate"/;
 
-/** Reads the event `authenticate` with `{ token }` of the main namespace of Socket.IO 4, or null for any other message. */
+/**
+ * Reads the event `authenticate` with `{ token }` of the main namespace of Socket.IO 4, or null for any other message.
+ */
 export function readSocketIoRenewal(data: Buffer): RenewalFrame | null {
   if (data[0] !== 0x34 || data[1] !== 0x32) return null;
   const opening = data.toString('latin1', 0, OPENING);
@@ -83,8 +85,8 @@ function parsed(text: string): unknown {
 const WITH_ATTACHMENTS = /^4[56](\d{1,6})-/;
 
 /**
- * Follows what the upstream sends and says whether a message of ours may come between: not between a Socket.IO message
- * and the binary ones that belong to it.
+ * Follows the messages of the upstream, and decides whether the sidecar may send one in between: not between a
+ * Socket.IO message and the binary messages that belong to it.
  */
 export function createGap(): { passed(data: Buffer, isBinary: boolean): void; isOpen(): boolean } {
   let awaited = 0;

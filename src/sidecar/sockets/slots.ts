@@ -1,14 +1,14 @@
-// How many may be open at once: in total, and for one user or client.
+// Limits how many sockets or requests are open at once: in total, and for one user or client.
 
 export interface Slot {
-  /** Counts it for a user or client; false when they have as many as they may. */
+  /** Counts the slot for a user or client. Returns false if they already have the most they may. */
   assign(subjectId: string): boolean;
-  /** Gives it back; the first time counts. */
+  /** Releases the slot. A second call does nothing. */
   leave(): void;
 }
 
 export interface Slots {
-  /** Takes one of the total, or null when none is left. */
+  /** Takes a slot, or returns null if none is left. */
   enter(): Slot | null;
   taken(): number;
 }

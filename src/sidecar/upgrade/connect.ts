@@ -1,4 +1,4 @@
-// From somebody let in to the upstream: what is asked of it in their name.
+// Requests to the upstream for an admitted principal.
 import type { Duplex } from 'node:stream';
 import { VerificationError } from '../../verifier/core/error.ts';
 import type { Admission, Parts } from '../core/parts.ts';
@@ -12,7 +12,7 @@ export interface Asked {
   readonly head: Head;
   readonly admission: Admission;
   readonly token: string;
-  /** As the upstream is to get it. */
+  /** The target for the upstream. */
   readonly target: string;
   readonly cookie: string | null;
   readonly requestId: string;
@@ -39,7 +39,8 @@ export function dialFor(parts: Parts, asked: Asked, protocols: readonly string[]
 }
 
 /**
- * Dials and tells what came of it; gives up when the client leaves or its token ends. Raises after giving back the place.
+ * Dials and returns the result. Gives up if the client disconnects or its token ends. Releases the slot before it
+ * raises.
  */
 export async function outcomeOf(
   parts: Parts,
@@ -53,7 +54,7 @@ export async function outcomeOf(
   socket.once('close', abort);
   try {
     dialling = begin();
-    // One that left before that is not told of again.
+    // If the socket closed before, no 'close' comes any more.
     if (socket.destroyed) abort();
     const dialled = await dialling.outcome;
     if (parts.isDraining()) {

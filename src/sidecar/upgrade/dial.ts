@@ -1,5 +1,5 @@
-// The websocket to the upstream: opening it with exactly the target and headers that were decided, and telling a refusal
-// of the upstream from its being away.
+// Opens the websocket to the upstream with exactly the given target and headers. The result shows whether the upstream
+// refused or was unavailable.
 import type { IncomingMessage } from 'node:http';
 import { WebSocket } from 'ws';
 import { Refusal } from '../core/problems.ts';
@@ -8,18 +8,18 @@ import { endToEnd, type UpstreamHeaders } from '../http/upstream-headers.ts';
 export type Dialled =
   | {
       readonly kind: 'open';
-      /** Paused: resume it once somebody listens. */
+      /** Paused: resume it once it has listeners. */
       readonly socket: WebSocket;
       readonly protocol: string | null;
       readonly headers: readonly (readonly [string, string])[];
     }
-  /** The upstream answered the handshake with something else than 101. */
+  /** The upstream answered the handshake with another status than 101. */
   | { readonly kind: 'answered'; readonly response: IncomingMessage };
 
 export interface Dial {
   /** Raises Refusal `upstream_unavailable` or `upstream_timeout`. */
   readonly outcome: Promise<Dialled>;
-  /** Gives up; also ends an answer that is still being read. */
+  /** Gives up, also while an answer is still being read. */
   abort(): void;
 }
 
@@ -32,7 +32,7 @@ export interface DialRequest {
   readonly seconds: number;
 }
 
-/** Whether an answer is a final one, which can be handed on (RFC 9110 §15): neither 1xx nor a number that is no status. */
+/** Whether an answer is final and can be passed on (RFC 9110 §15): neither 1xx nor a number that is no status. */
 export function isFinal({ statusCode = 0 }: IncomingMessage): boolean {
   return statusCode >= 200;
 }
@@ -49,7 +49,7 @@ export function dial({ upstream, target, headers, protocols, ...limits }: DialRe
     perMessageDeflate: false,
     maxPayload: limits.messageBytesMax,
     finishRequest(request) {
-      // A URL would be normalised: the upstream gets the bytes that the client sent.
+      // A URL would normalise the path: the upstream must get the bytes that the client sent.
       request.path = target;
       for (const name in headers) request.setHeader(name, headers[name] ?? '');
       if (protocols.length > 0) request.setHeader('sec-websocket-protocol', protocols.join(', '));
@@ -63,7 +63,8 @@ export function dial({ upstream, target, headers, protocols, ...limits }: DialRe
   socket.on('upgrade', (response) => {
     answer = response;
     protocol = response.headers['sec-websocket-protocol'] ?? null;
-    // `ws` demands that one of the offered is selected; a server need not (RFC 6455 §4.1), and the client decides.
+    // `ws` requires that an offered protocol is selected. A server need not select one (RFC 6455 §4.1): the client
+    // decides.
     if (protocol !== null && !protocols.includes(protocol)) socket.terminate();
     delete response.headers['sec-websocket-protocol'];
   });

@@ -1,5 +1,5 @@
-// Sockets that are opened without a token, for clients that can send it in no other way: the first message brings it,
-// soon, in few bytes. Nothing reaches the upstream before.
+// Sockets that are opened without a token, for clients that can send it only in a message. The first message must
+// contain it, within a time and size limit. Nothing reaches the upstream before.
 import type { Duplex } from 'node:stream';
 import type { WebSocket } from 'ws';
 import { VerificationError } from '../../verifier/core/error.ts';
@@ -14,7 +14,7 @@ import { type Asked, dialFor, isSocketIo, outcomeOf } from './connect.ts';
 import type { Dialled } from './dial.ts';
 import { offeredUpstream, selectedOtherwise, type UpgradeRequest } from './request.ts';
 
-// The message and its framing; and what the client may send ahead before the upstream is there.
+// The message with its framing, and further messages that the client may send before the upstream is connected.
 const BYTES_MAX = RENEWAL_BYTES_MAX + 1024;
 const CLOSE_MILLISECONDS = 3_000;
 
@@ -26,42 +26,43 @@ interface Message {
 /** A socket that waits for its token. */
 interface Waiting {
   readonly client: WebSocket;
-  /** Resolves with the first message; null when none came in time, or too much. */
+  /** Resolves with the first message; null if none came in time, or too many bytes. */
   readonly first: Promise<Message | null>;
-  /** What came behind the first message. */
+  /** Messages after the first one. */
   readonly early: Message[];
-  /** Counts and keeps nothing any more. */
+  /** Stops counting and collecting. */
   stop(): void;
 }
 
-/** Opens the socket and lets it wait. Raises Refusal while it can still be answered with HTTP. */
+/** Opens the socket and waits for the first message. Raises Refusal while an HTTP answer is still possible. */
 export async function waitForFirstMessage(parts: Parts, upgrade: UpgradeRequest): Promise<void> {
   const { request, socket, early } = upgrade;
   const slot = enter(parts.sockets);
-  const place = parts.waiting.enter();
-  if (!place) {
+  const waitingSlot = parts.waiting.enter();
+  if (!waitingSlot) {
     slot.leave();
     throw new Refusal('sidecar_full');
   }
-  // The client is answered before the upstream is asked: it is offered what was selected, and nothing else.
+  // The client gets its answer before the upstream is contacted. The upstream is later offered the selected protocol
+  // only.
   const protocol = offeredUpstream(upgrade)[0] ?? null;
   const selected = protocol ?? selectedOtherwise(upgrade);
   const client = parts.handshakes.complete(request, socket, early, { protocol: selected, headers: [] });
   if (!client) {
     slot.leave();
-    place.leave();
+    waitingSlot.leave();
     return;
   }
   const open: OpenSocket = { close: (code, reason) => closeClient(client, code, reason), beat: () => {} };
   parts.open.add(open);
   client.once('close', () => {
-    place.leave();
+    waitingSlot.leave();
     parts.open.delete(open);
   });
   const waiting = listen(client, socket, parts.settings.firstMessageSeconds);
   const message = await waiting.first;
   client.pause();
-  place.leave();
+  waitingSlot.leave();
   const frame = message && !message.isBinary ? readPlainRenewal(message.data) : null;
   try {
     await authenticate(parts, upgrade, waiting, frame, slot, protocol);
@@ -82,7 +83,7 @@ function listen(client: WebSocket, socket: Duplex, seconds: number): Waiting {
     bytes += chunk.length;
     if (bytes <= BYTES_MAX) return;
     resolve(null);
-    // Also while the upstream is being asked: nobody may fill the memory ahead of it.
+    // Also while the upstream is being connected: a client must not fill the memory in that time.
     client.terminate();
   };
   const keep = (data: unknown, isBinary: boolean) => {
@@ -141,7 +142,7 @@ function upstreamOf(dialled: Dialled, protocol: string | null, admission: Admiss
   throw new Refusal('upstream_unavailable');
 }
 
-/** Tells the client why, and closes: 4401 where another token helps, 1013 where time does, 1014 for the upstream. */
+/** Sends the reason and closes: 4401 if another token helps, 1013 if a later attempt helps, 1014 for the upstream. */
 function fail(
   parts: Parts,
   { requestId, head }: UpgradeRequest,

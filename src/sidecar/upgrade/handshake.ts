@@ -1,12 +1,11 @@
-// The websocket handshake with the client (RFC 6455 §4.2): what must hold of the request, and the answer 101. Who may
-// have it is decided before.
+// The websocket handshake with the client (RFC 6455 §4.2): the checks of the request, and the answer 101.
 import type { IncomingMessage } from 'node:http';
 import type { Duplex } from 'node:stream';
 import { type WebSocket, WebSocketServer } from 'ws';
 import { Refusal } from '../core/problems.ts';
 import { type Head, listOf, only } from '../http/head.ts';
 
-/** What the answer says beside the handshake. */
+/** The variable parts of the answer. */
 export interface Choice {
   readonly protocol: string | null;
   /** Headers of the upstream's own answer. */
@@ -14,16 +13,16 @@ export interface Choice {
 }
 
 export interface Handshakes {
-  /** Answers 101 and gives the open socket; null when the client is gone. */
+  /** Answers 101 and returns the open socket; null if the client is gone. */
   complete(request: IncomingMessage, socket: Duplex, early: Buffer, choice: Choice): WebSocket | null;
 }
 
 const KEY = /^[+/0-9A-Za-z]{22}==$/;
-// What the handshake says itself, and what has no meaning in an answer without a body.
+// Headers that the handshake sets itself, and headers without a meaning in an answer without a body.
 const NOT_HANDED_ON = /^(?:sec-websocket-.*|content-length|content-type|date)$/i;
 const PLAIN_TEXT = /^[\t\x20-\x7e]*$/;
 
-/** Raises Refusal unless the request asks for a websocket as RFC 6455 §4.2.1 wants it. */
+/** Raises Refusal unless the request is a websocket request of RFC 6455 §4.2.1. */
 export function assertWebSocketRequest(request: IncomingMessage, head: Head): void {
   if (only(head, 'upgrade')?.toLowerCase() !== 'websocket') throw new Refusal('upgrade_refused');
   const asks = listOf(head, 'connection').some((entry) => entry.toLowerCase() === 'upgrade');
@@ -40,7 +39,7 @@ export function assertWebSocketRequest(request: IncomingMessage, head: Head): vo
   }
 }
 
-/** Makes the answering side. */
+/** Makes the server side of the handshake. */
 export function createHandshakes(messageBytesMax: number): Handshakes {
   const server = new WebSocketServer({
     noServer: true,
@@ -54,19 +53,19 @@ export function createHandshakes(messageBytesMax: number): Handshakes {
       if (!NOT_HANDED_ON.test(name) && PLAIN_TEXT.test(value)) lines.push(`${name}: ${value}`);
     }
   });
-  // It checks what assertWebSocketRequest has checked already.
+  // `ws` repeats the checks of assertWebSocketRequest, so this is not expected.
   server.on('wsClientError', (_error, socket) => socket.destroy());
 
   return {
     complete(request, socket, early, choice) {
       choices.set(request, choice);
-      // The only one that is left is the one that is selected.
+      // `ws` selects from the request's header, so the header gets the selected protocol alone.
       if (choice.protocol === null) delete request.headers['sec-websocket-protocol'];
       else request.headers['sec-websocket-protocol'] = choice.protocol;
       let opened: WebSocket | null = null;
       server.handleUpgrade(request, socket, early, (webSocket) => {
         opened = webSocket;
-        webSocket.resume(); // the connection may have been paused meanwhile
+        webSocket.resume(); // readAhead may have paused the connection
       });
       return opened;
     },

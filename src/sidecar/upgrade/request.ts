@@ -7,7 +7,7 @@ import type { Head } from '../http/head.ts';
 export interface UpgradeRequest {
   readonly request: IncomingMessage;
   readonly socket: Duplex;
-  /** What came right behind the request. */
+  /** Bytes that arrived with the request. */
   readonly early: Buffer;
   readonly head: Head;
   readonly presented: Presented;
@@ -15,8 +15,8 @@ export interface UpgradeRequest {
 }
 
 /**
- * The subprotocol that a client may offer beside `bearer.<token>` to have one selected: browsers give up where they offered
- * some and none is (WHATWG WebSockets §2.2). The upstream never sees it.
+ * The subprotocol that a client may offer beside `bearer.<token>`, so that the server can select one: browsers close
+ * the connection if they offered some and none was selected (WHATWG WebSockets §2.2). The upstream never sees it.
  */
 export const NEUTRAL_PROTOCOL = 'tenantry';
 
@@ -25,9 +25,9 @@ export function offeredUpstream({ presented }: UpgradeRequest): string[] {
   return presented.protocols.filter((protocol) => protocol !== NEUTRAL_PROTOCOL);
 }
 
-/** What is selected where the upstream selected nothing. */
+/** The protocol for the client if the upstream selected none. */
 export function selectedOtherwise({ presented }: UpgradeRequest): string | null {
   if (presented.protocols.includes(NEUTRAL_PROTOCOL)) return NEUTRAL_PROTOCOL;
-  // With nothing else offered there is nothing else to select.
+  // If the token's entry is the only offer, it is selected.
   return presented.protocols.length === 0 ? presented.bearerEntry : null;
 }

@@ -1,4 +1,4 @@
-// A request for a websocket: judged, taken to the upstream, and answered with 101 only when both have agreed.
+// A request for a websocket: it is verified, then the upstream is connected, and only then the client gets 101.
 import { randomUUID } from 'node:crypto';
 import type { IncomingMessage } from 'node:http';
 import type { Duplex } from 'node:stream';
@@ -28,7 +28,7 @@ export async function acceptUpgrade(
 ): Promise<void> {
   let head: Head | undefined;
   let requestId: string = randomUUID();
-  // Until the handshake nobody else listens, and an error without a listener ends the process.
+  // Until the handshake the socket has no other listener, and an error without a listener ends the process.
   socket.on('error', () => socket.destroy());
   try {
     head = headOf(request);
@@ -86,7 +86,7 @@ async function connect(parts: Parts, upgrade: UpgradeRequest, token: string): Pr
 
 const AHEAD_BYTES_MAX = 65_536;
 
-/** Reads on while the upstream is asked, so that a client that leaves is noticed; keeps what comes meanwhile. */
+/** Reads from the client while the upstream is being connected, to notice a disconnect. Keeps the bytes for later. */
 function readAhead(socket: Duplex, early: Buffer): { stop(): void; bytes(): Buffer } {
   const chunks = [early];
   let bytes = early.length;
@@ -108,7 +108,7 @@ function readAhead(socket: Duplex, early: Buffer): { stop(): void; bytes(): Buff
   };
 }
 
-/** Hands on the upstream's own answer to a handshake that it did not accept. */
+/** Passes on the upstream's answer to a handshake that it did not accept. */
 function relay(
   { settings }: Parts,
   { request, socket }: UpgradeRequest,
@@ -127,6 +127,6 @@ function relay(
     response.writeHead(answer.statusCode ?? 502, endToEnd(answer.rawHeaders).flat());
     pipeline(answer, response, end);
   } catch (error) {
-    end(error); // what cannot be written
+    end(error); // for headers that Node refuses to write
   }
 }

@@ -1,6 +1,6 @@
-// Accepting an invitation, as a signed-in user or by registering: the token proves the mailbox, redeeming it makes the
-// member, and the answer is that of every sign-in. All of it is one transaction; across organizations, because who joins
-// is no member yet, and because the proof concerns the person.
+// Accepts an invitation, as a signed-in user or by registering. The token proves the mailbox, and redeeming it makes the
+// user a member. The answer is the same as that of a sign-in. All of this is one transaction in the system scope, because
+// the user is not a member yet, and because the proof of the mailbox belongs to the user and not to the organization.
 
 import type { Database, SystemTx } from '../../base/database/db.ts';
 import { problem } from '../../base/errors/problem.ts';
@@ -49,12 +49,12 @@ interface Presented {
 }
 
 export interface JoinAsUser extends Presented, Pick<Refresh, 'limitRefresh'> {
-  /** The session's refresh token, if the caller wants it exchanged as well. */
+  /** The session's refresh token, if the caller wants it exchanged; otherwise null. */
   readonly refreshToken: string | null;
 }
 
 export interface JoinByRegistering extends Presented {
-  /** Null: the invitation's. */
+  /** Null means the e-mail of the invitation. */
   readonly email: string | null;
   readonly name: string;
   readonly password: string;
@@ -64,11 +64,11 @@ export interface JoinByRegistering extends Presented {
 const PROVEN = { reason: 'mailbox_proven' } as const;
 
 /**
- * Joins as the signed-in user, whose session acts for the organization from then on. Raises invitation_invalid,
- * tenant_mismatch, invitation_for_another, already_member, team_member_limit, session_revoked, account_disabled,
- * organization_access_denied, organization_suspended, and of a refresh token invalid_refresh_token, session_expired and
- * too_many_requests: all of them consume nothing. The token is exchanged after the commit: that it was used before
- * (refresh_token_reused) or that the session has ended meanwhile is told then, to somebody who has joined.
+ * Joins as the signed-in user, whose session then acts for the organization. Raises invitation_invalid, tenant_mismatch,
+ * invitation_for_another, already_member, team_member_limit, session_revoked, account_disabled,
+ * organization_access_denied, organization_suspended, and for a refresh token invalid_refresh_token, session_expired and
+ * too_many_requests. None of these errors uses up the invitation. The refresh token is exchanged after the commit. So
+ * refresh_token_reused, or an error because the session has ended, is raised after the user has joined.
  */
 export async function acceptAsUser(deps: JoinDeps & RefreshDeps, caller: Caller, input: JoinAsUser): Promise<SignedIn> {
   const { token, refreshToken, limitRefresh } = input;
@@ -83,10 +83,10 @@ export async function acceptAsUser(deps: JoinDeps & RefreshDeps, caller: Caller,
 
   async function join(tx: SystemTx) {
     let revocations: readonly Revocation[] = [];
-    const admit = async () => {
+    const beforeJoining = async () => {
       revocations = await proveMailbox(deps, tx, caller);
     };
-    await redeemInvitation(deps, tx, { invitation, token, userId: caller.id, admit });
+    await redeemInvitation(deps, tx, { invitation, token, userId: caller.id, beforeJoining });
     const switched = await updateSessionOrganization(tx, caller.id, sessionId, organizationId);
     if (!switched?.live) throw problem('session_revoked');
     if (!switched.session) throw refusal(switched.subject);
@@ -103,22 +103,25 @@ export async function acceptAsUser(deps: JoinDeps & RefreshDeps, caller: Caller,
   });
 }
 
-/** Older tokens of the user know nothing of the membership. Sessions of before the first proof may be a stranger's. */
+/**
+ * Marks the mailbox as proven and makes older tokens stale, because they do not contain the new membership. At the first
+ * proof it ends the user's other sessions, because somebody else may have opened them.
+ */
 async function proveMailbox(deps: JoinDeps, tx: SystemTx, caller: Caller): Promise<Revocation[]> {
   const { id: userId, sessionId: exceptId } = caller;
   const first = await markEmailVerified(tx, userId);
   const raised = await raiseEpochs(tx, [userId]);
   if (!first) return raised;
   await recordOwn(deps, tx, userId, 'user.email_verified');
-  await lockSessions(tx, userId); // the one that stays as well: it is switched next
+  await lockSessions(tx, userId); // also the caller's session, which is switched next
   const { revocations } = await markSessionsEnded(tx, { userId, exceptId, ...PROVEN });
   return [...raised, ...revocations];
 }
 
 /**
- * Joins with an account of the invitation's e-mail that is made by this, or that is taken from whoever registered it
- * without ever proving the mailbox. Raises invitation_invalid, tenant_mismatch, invitation_for_another, email_taken,
- * validation_failed, already_member, team_member_limit, service_busy, which consume nothing.
+ * Creates an account with the invitation's e-mail and joins with it. If an account with an unproven mailbox exists, the
+ * caller takes it over instead. Raises invitation_invalid, tenant_mismatch, invitation_for_another, email_taken,
+ * validation_failed, already_member, team_member_limit, service_busy. None of these errors uses up the invitation.
  */
 export async function acceptByRegistering(deps: JoinDeps, input: JoinByRegistering): Promise<SignedIn> {
   const { token, name, device } = input;
@@ -130,10 +133,10 @@ export async function acceptByRegistering(deps: JoinDeps, input: JoinByRegisteri
   }
   const context = { email: invitation.email, organizationName: invitation.organizationName };
   assertGoodPassword(input.password, context, deps.passwordMinLength);
-  // Asked before the costly hash; the statements decide again at the end.
+  // Checked before the expensive hash. The statements of the transaction check it again.
   const known = await findAccountByMailbox(deps.db.systemReader(), invitation.emailKey);
   if (known && !known.canBeTakenOver) {
-    // The account may be the one that this very token has just made: then the token is used, and that is the answer.
+    // If this token has just created the account, the token is used up. Then invitation_invalid is the right answer.
     await getRedeemable(deps.db.systemReader(), token, input.tenants);
     throw problem('email_taken');
   }
@@ -142,12 +145,12 @@ export async function acceptByRegistering(deps: JoinDeps, input: JoinByRegisteri
 
   const commit = deps.db.system(async (tx) => {
     let revocations: readonly Revocation[] = [];
-    const admit = async () => {
+    const beforeJoining = async () => {
       const account = { userId, name, passwordHash, invitation };
       if (known) revocations = await takeOver(deps, tx, account);
       else await insertAccount(deps, tx, account);
     };
-    await redeemInvitation(deps, tx, { invitation, token, userId, admit });
+    await redeemInvitation(deps, tx, { invitation, token, userId, beforeJoining });
     const session = { userId, organization: invitation.organizationId, amr: ['pwd'], device };
     return { revocations, pending: await storeSession(deps, tx, session) };
   });
@@ -174,8 +177,9 @@ async function insertAccount(
 }
 
 /**
- * Everything that an unproven owner can use ends in this transaction: the password, the sessions, the access tokens, the
- * invitations that were sent. Memberships stay: whoever forgot to prove the own account loses no organization by it.
+ * Gives the account to the user who has proven its mailbox. This ends everything that the former user of the account
+ * could use: the password, the sessions, the access tokens, the invitations that they sent. Memberships stay, so that a
+ * user who had only forgotten to prove the mailbox loses no organization.
  */
 async function takeOver(deps: JoinDeps, tx: SystemTx, account: Account): Promise<Revocation[]> {
   const { userId, name, passwordHash } = account;

@@ -1,4 +1,4 @@
-// HTTP of accepting an invitation: with an access token as the user it belongs to, without one by registering.
+// HTTP of accepting an invitation: as the user of the access token, or, without an access token, by registering.
 import { problem } from '../../base/errors/problem.ts';
 import { type Endpoint, endpoint, open, type RequestInfo } from '../../base/http/endpoint.ts';
 import { enveloped } from '../../base/http/wire.ts';
@@ -33,7 +33,7 @@ export function acceptRoutes(deps: AcceptRouteDeps): Endpoint[] {
       access: open(),
       limit: 'sign_in',
       id: 'acceptInvitation',
-      summary: 'Join by the token of an invitation: as the signed-in user, or with a name and password by registering',
+      summary: 'Accept an invitation by its token: as the signed-in user, or by registering with a name and a password',
       tag: 'Invitations',
       body: AcceptInvitation,
       reply: { 200: enveloped(SignedIn) },

@@ -4,7 +4,7 @@ import { Secret } from '../../base/http/wire.ts';
 import { UserName } from '../../directory/users/schema.ts';
 import { RefreshToken, Transport } from '../sessions/schema.ts';
 
-// Any text is taken here: one that is no invitation token gets the same answer as one that has expired.
+// Any text is allowed here, so that an invalid token gets the same answer as an expired one.
 export const InvitationToken = z.string().max(512, 'must have at most 512 characters');
 
 export const AcceptInvitation = z
@@ -18,6 +18,6 @@ export const AcceptInvitation = z
   .meta({
     id: 'AcceptInvitation',
     description:
-      'With an access token: the token, and refreshToken to have it exchanged as well. Without one: token, name, password.',
+      'With an access token: token, and optionally refreshToken to exchange it too. Without one: token, name and password.',
   });
 export type AcceptInvitation = z.output<typeof AcceptInvitation>;

@@ -1,5 +1,5 @@
-// The sessions with which members act for the current organization: seen and ended by whoever may. What a member does in
-// other organizations, or in none, is not shown and not touched.
+// The sessions in which members act for the current organization: lists and ends them, for callers with the permission.
+// Sessions that act for another organization, or for none, are neither shown nor ended.
 
 import type { Database, OrganizationTx } from '../../base/database/db.ts';
 import { problem } from '../../base/errors/problem.ts';
@@ -24,7 +24,7 @@ interface ReadDeps {
 
 export interface MemberSessionDeps extends ReadDeps, PublishDeps {}
 
-/** A member's live sessions in the organization, the most recently used first. Raises not_found for a stranger. */
+/** A member's live sessions in the organization, the most recently used first. Raises not_found unless it is a member. */
 export async function listMemberSessions(
   deps: ReadDeps,
   { organizationId }: OrganizationCaller,
@@ -44,8 +44,8 @@ export async function listMemberSessions(
 }
 
 /**
- * Ends all of a member's sessions in the organization; gives how many. Raises not_found for a stranger,
- * member_outranks_you, and what lockAndAuthorize raises.
+ * Ends all of a member's sessions in the organization. Returns how many were live. Raises not_found for a user who is not
+ * a member, member_outranks_you, and what lockAndAuthorize raises.
  */
 export async function endMemberSessions(
   deps: MemberSessionDeps,
@@ -55,7 +55,7 @@ export async function endMemberSessions(
   return (await endAuthorized(deps, caller, { userId })).live;
 }
 
-/** Ends one of a member's sessions in the organization. Raises as for all, and not_found for one that has ended. */
+/** Ends one of a member's sessions in the organization. Raises as endMemberSessions, and not_found for an ended one. */
 export async function endMemberSession(
   deps: MemberSessionDeps,
   caller: OrganizationCaller,
@@ -64,7 +64,10 @@ export async function endMemberSession(
   if ((await endAuthorized(deps, caller, which)).live === 0) throw noSuchMemberOrSession();
 }
 
-/** Ends, within the transaction that removes a member, all of their sessions there; to be published after the commit. */
+/**
+ * Ends all sessions in which a removed member acts for the organization, within the transaction that removes the member.
+ * The caller publishes the revocations after the commit.
+ */
 export function endSessionsOfRemoved(
   tx: OrganizationTx,
   of: Pick<EndMemberSessions, 'organizationId' | 'userId' | 'actorId'>,
@@ -72,7 +75,7 @@ export function endSessionsOfRemoved(
   return markMemberSessionsEnded(tx, { ...of, reason: 'membership_removed' });
 }
 
-/** Judged at commit time, as every change of a member is: one ends the own sessions, and those of whom one outranks. */
+/** Checks the rights in the same transaction: a caller may end their own sessions, and those of a member they outrank. */
 function endAuthorized(
   deps: MemberSessionDeps,
   caller: OrganizationCaller,

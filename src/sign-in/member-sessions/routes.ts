@@ -1,4 +1,4 @@
-// HTTP of the sessions with which members act for the current organization.
+// HTTP of the sessions in which members act for the current organization.
 import { z } from 'zod';
 import { type Endpoint, endpoint, needs } from '../../base/http/endpoint.ts';
 import { enveloped, Id, PageQuery, page } from '../../base/http/wire.ts';
@@ -12,7 +12,7 @@ export function memberSessionRoutes(deps: MemberSessionDeps): Endpoint[] {
       url: '/api/v1/users/:id/sessions',
       access: needs('sessions:read'),
       id: 'listMemberSessions',
-      summary: 'List the live sessions with which a member acts for the organization, the most recently used first',
+      summary: 'List the live sessions in which a member acts for the organization, the most recently used first',
       tag: 'Members',
       params: z.strictObject({ id: Id }),
       query: PageQuery,
@@ -25,7 +25,7 @@ export function memberSessionRoutes(deps: MemberSessionDeps): Endpoint[] {
       url: '/api/v1/users/:id/sessions',
       access: needs('sessions:revoke'),
       id: 'endMemberSessions',
-      summary: 'End all sessions with which a member acts for the organization',
+      summary: 'End all sessions in which a member acts for the organization',
       tag: 'Members',
       params: z.strictObject({ id: Id }),
       reply: { 200: enveloped(EndedSessions) },
@@ -37,7 +37,7 @@ export function memberSessionRoutes(deps: MemberSessionDeps): Endpoint[] {
       url: '/api/v1/users/:id/sessions/:sessionId',
       access: needs('sessions:revoke'),
       id: 'endMemberSession',
-      summary: 'End one session with which a member acts for the organization',
+      summary: 'End one session in which a member acts for the organization',
       tag: 'Members',
       params: z.strictObject({ id: Id, sessionId: Id }),
       reply: { 204: null },

@@ -1,4 +1,4 @@
-// The queries of the sessions with which members act for an organization, asked in that organization's scope.
+// The queries of the sessions in which members act for an organization. They run in that organization's scope.
 import { type OrganizationReader, type OrganizationTx, statement } from '../../base/database/db.ts';
 import { type EndedSessions, endSessionsStatement, runEndSessions } from '../sessions/ending-store.ts';
 import type { SessionRow } from '../sessions/store.ts';
@@ -14,7 +14,7 @@ SELECT s.id, s.user_agent AS "userAgent", s.ip, s.created_at AS "createdAt", s.l
 FROM sessions s JOIN organizations o ON o.id = s.organization_id
 WHERE ${LIVE} ORDER BY s.last_seen_at DESC, s.id DESC LIMIT $3 OFFSET $4`);
 
-/** The live sessions with which a member acts for the organization, newest use first. */
+/** The live sessions in which a member acts for the organization, the most recently used first. */
 export function listMemberSessionRows(
   tx: OrganizationReader,
   organizationId: string,
@@ -37,12 +37,12 @@ export async function countMemberSessions(
 
 const MEMBER = statement(`SELECT 1 FROM memberships WHERE organization_id = $1 AND user_id = $2`);
 
-/** Whether the user is a member of the organization, in whatever state. */
+/** Whether the user is a member of the organization, in any status. */
 export async function isMember(tx: OrganizationReader, organizationId: string, userId: string): Promise<boolean> {
   return (await tx.rows(MEMBER, [organizationId, userId])).length > 0;
 }
 
-// $1 organization, $2 member, $3 the one session to end or null for all, $4 who ends them, $5 reason.
+// $1 organization, $2 member, $3 the one session to end or null for all, $4 the user who ends them, $5 reason.
 const END = endSessionsStatement({
   which: 'organization_id = $1::uuid AND user_id = $2::uuid AND ($3::uuid IS NULL OR id = $3::uuid)',
   reason: '$5::text',
@@ -58,7 +58,7 @@ export interface EndMemberSessions {
   readonly reason: 'ended_by_organization' | 'membership_removed';
 }
 
-/** Ends one session, or all, with which a member acts for the organization. */
+/** Ends one session, or all sessions, in which a member acts for the organization. */
 export function markMemberSessionsEnded(
   tx: OrganizationTx,
   { organizationId, userId, sessionId, actorId, reason }: EndMemberSessions,

@@ -24,20 +24,20 @@ export interface LoginDeps extends SessionDeps, PublishDeps {
 export interface Login {
   readonly email: string;
   readonly password: string;
-  /** Id or slug of the organization to act for, or both of them; none lets the first active membership decide. */
+  /** Id or slug of the organization to act for, or both. Empty: the first active membership decides. */
   readonly organization: readonly string[];
   readonly device: Device;
   /** The network of the request, for counting failures. */
   readonly address: string;
-  /** Raises too_many_requests when an organization is named too often. */
+  /** Raises too_many_requests when sign-ins name an organization too often. */
   readonly limitOrganization: (organization: string) => Promise<void>;
 }
 
 /**
- * Opens a session for the right password. An unknown e-mail and a wrong password are one answer and one work
- * (invalid_credentials). With the right password it raises account_disabled, organization_access_denied,
- * organization_suspended, or bad_request for two organizations; too_many_requests after failures; service_busy when
- * too many hashes wait.
+ * Opens a session for the right password. An unknown e-mail and a wrong password get the same answer
+ * (invalid_credentials) after the same work. Only with the right password it raises account_disabled,
+ * organization_access_denied, organization_suspended, and bad_request for two organizations. Raises too_many_requests
+ * after failures, service_busy when too many hashes wait.
  */
 export async function login(deps: LoginDeps, input: Login): Promise<SignedIn> {
   const email = parseEmail(input.email);
@@ -66,17 +66,17 @@ export async function login(deps: LoginDeps, input: Login): Promise<SignedIn> {
   return answer;
 }
 
-// An organization is counted once, by whichever of its names it is called; what is none is counted by what was typed,
-// after the same question, so that neither the answer nor its time tells the one from the other.
+// An organization is counted under its id, whether it is named by id or slug. An unknown name is counted as typed, after
+// the same query. So neither the answer nor its time shows which names exist.
 async function countOrganizations(deps: LoginDeps, input: Login): Promise<void> {
-  const asked = input.organization.map(
+  const lookups = input.organization.map(
     async (name) => (await findOrganizationId(deps.db.systemReader(), name)) ?? name,
   );
-  for (const counted of new Set(await Promise.all(asked))) await input.limitOrganization(counted);
+  for (const counted of new Set(await Promise.all(lookups))) await input.limitOrganization(counted);
 }
 
 async function checkPassword(deps: LoginDeps, email: EmailAddress | null, password: string) {
-  // Also for what cannot be an address the database is asked and a hash computed: one work for every outcome.
+  // The query and the hash also run for a text that is not an e-mail address, so that every outcome takes the same work.
   const account = await findCredentials(deps.db.systemReader(), email?.key ?? '');
   const { matches, needsRehash } = await deps.passwords.verify(password, account?.hash ?? null);
   if (!account || !matches) return null;
@@ -87,7 +87,7 @@ async function rehash(deps: LoginDeps, userId: string, from: string, password: s
   try {
     await updateHash(deps.db.systemReader(), userId, from, await deps.passwords.hash(password));
   } catch (error) {
-    // The sign-in stands; the next one tries again.
+    // The sign-in is still valid. The next one tries again.
     deps.log.warn({ userId, reason: (error as Error).message }, 'a password hash could not be renewed');
   }
 }

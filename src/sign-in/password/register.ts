@@ -50,13 +50,13 @@ interface Written {
   readonly created: CreatedOrganization | null;
 }
 
-/** Makes the account and signs it in. Raises registration_closed, validation_failed, email_taken, slug_taken, service_busy. */
+/** Creates the account and signs in. Raises registration_closed, validation_failed, email_taken, slug_taken, service_busy. */
 export async function register(deps: RegisterDeps, input: Register): Promise<Registered> {
   if (deps.registrationMode === 'closed') throw problem('registration_closed');
   const email = parseEmail(input.email);
   if (!email) throw invalid('email', 'must be one e-mail address such as ada@example.com');
   assertGoodPassword(input.password, passwordContext(email.address, input), deps.passwordMinLength);
-  // Asked before the costly hash; the unique index decides again at the end.
+  // Checked before the expensive hash. The unique index decides in the end.
   if (await findCredentials(deps.db.systemReader(), email.key)) throw problem('email_taken');
   const passwordHash = await deps.passwords.hash(input.password);
   const user = {

@@ -1,16 +1,17 @@
-// Slows down the guessing of one account's password from one address: after so many failures in a quarter of an hour
-// each further attempt has to wait, longer every time. It is keyed by account and address together, so that nobody can
-// lock a stranger out; an unknown e-mail counts as a known one does, so that the answer tells nothing.
+// Slows down guessing of one account's password from one address. After `failuresMax` failures in 15 minutes, each
+// further attempt must wait, longer every time. Failures are counted by account and address together, so that nobody can
+// lock out the account's owner from elsewhere. An unknown e-mail is counted like a known one, so that the answer does not
+// show which e-mails exist.
 import { problem } from '../../base/errors/problem.ts';
 import type { Clock } from '../../base/platform/clock.ts';
 
 /** `account` is the countingKey of what was typed as the e-mail, `address` the network of the request. */
 export interface LoginThrottle {
-  /** Counts an attempt before its password is looked at. Raises too_many_requests when it comes too early. */
+  /** Counts an attempt before its password is checked. Raises too_many_requests when the attempt comes too early. */
   begin(account: string, address: string): void;
-  /** The password was right: the failures are forgotten. */
+  /** The password was right. Deletes the failures. */
   succeeded(account: string, address: string): void;
-  /** The attempt came to no verdict (an outage, a full queue): it does not count. */
+  /** The password was not checked (an outage, a full queue). The attempt does not count. */
   undecided(account: string, address: string): void;
 }
 
@@ -18,8 +19,8 @@ interface Failures {
   count: number;
   since: number;
   notBefore: number;
-  /** notBefore as it was ahead of the newest attempt. */
-  notBeforeThen: number;
+  /** The value of notBefore before the newest attempt. */
+  previousNotBefore: number;
 }
 
 const WINDOW_MS = 15 * 60_000;
@@ -27,12 +28,12 @@ const DELAY_MAX_SECONDS = 15 * 60;
 const ENTRIES_MAX = 100_000;
 
 function startOf(now: number): Failures {
-  return { count: 0, since: now, notBefore: 0, notBeforeThen: 0 };
+  return { count: 0, since: now, notBefore: 0, previousNotBefore: 0 };
 }
 
 /**
- * Counts at most `failuresMax` free failures in 15 minutes; then waits of 1, 2, 4, … seconds, 15 minutes at the most.
- * With `Infinity` nobody ever waits.
+ * Allows `failuresMax` failures in 15 minutes without a wait. Then attempts must wait 1, 2, 4, … seconds, at most 15
+ * minutes. `Infinity` turns the throttle off.
  */
 export function createLoginThrottle(deps: { clock: Clock; failuresMax: number }): LoginThrottle {
   const entries = new Map<string, Failures>();
@@ -50,13 +51,13 @@ export function createLoginThrottle(deps: { clock: Clock; failuresMax: number })
           retryAfterSeconds,
         });
       }
-      // Counted before the verdict, so that attempts sent all at once do not slip through together.
+      // Counted before the password is checked, so that attempts sent at the same moment are not all allowed.
       entry.count += 1;
-      entry.notBeforeThen = entry.notBefore;
+      entry.previousNotBefore = entry.notBefore;
       const over = entry.count - deps.failuresMax;
       if (over >= 0) {
         entry.notBefore = now + 1000 * Math.min(2 ** Math.min(over, 20), DELAY_MAX_SECONDS);
-        entry.since = now; // the window holds while the guessing goes on
+        entry.since = now; // the window restarts with every attempt past the limit
       }
       entries.delete(key(account, address));
       entries.set(key(account, address), entry);
@@ -72,7 +73,7 @@ export function createLoginThrottle(deps: { clock: Clock; failuresMax: number })
       const entry = entries.get(key(account, address));
       if (entry) {
         entry.count -= 1;
-        entry.notBefore = entry.notBeforeThen;
+        entry.notBefore = entry.previousNotBefore;
       }
     },
   };

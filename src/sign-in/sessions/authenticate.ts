@@ -1,4 +1,4 @@
-// From the Authorization header to a caller: the guard of every signed-in route. No I/O.
+// Finds the caller by the Authorization header: the guard of every signed-in route. No I/O.
 import { problem } from '../../base/errors/problem.ts';
 import type { Clock } from '../../base/platform/clock.ts';
 import type { Revocations } from '../../credentials/revocations/revocations.ts';
@@ -38,7 +38,7 @@ export async function authenticate(
   return verified.caller;
 }
 
-/** Whose token a request carries, be it expired, stale or of an ended session; null when it is none of this service. */
+/** The principal of a request's token, also of an expired or revoked one. Null for a token that this service did not sign. */
 export async function identify(deps: AuthenticateDeps, authorization: string): Promise<Principal | null> {
   const token = bearerToken(authorization);
   const verified = token === null ? null : await verifyAccessToken(deps, token);
@@ -48,12 +48,12 @@ export async function identify(deps: AuthenticateDeps, authorization: string): P
 async function verifyAndRemember(deps: AuthenticateDeps, token: string): Promise<VerifiedAccessToken | null> {
   const { version } = deps.accessKeys;
   const verified = await verifyAccessToken(deps, token);
-  // A key may have been taken away meanwhile, and what it signed been dropped from the cache.
+  // A key may have been removed during the verification, and its tokens dropped from the cache.
   if (verified && deps.accessKeys.version === version) deps.verified.set(token, verified);
   return verified;
 }
 
-// RFC 6750 §3.1: the challenge names the error, so that a client knows that another token may help.
+// RFC 6750 §3.1: the challenge names the error, so that the caller knows that another token may help.
 const CHALLENGE = { headers: { 'www-authenticate': 'Bearer error="invalid_token"' } } as const;
 
 function refused(code: 'invalid_token' | 'token_expired' | 'session_revoked' | 'token_stale') {

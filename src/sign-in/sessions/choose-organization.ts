@@ -1,5 +1,6 @@
-// A user whose token names no organization acts for one of their own that the tenant headers name. Asked of the database
-// at each request: there is no token whose word could be taken. And which organization a sign-in or refresh is for.
+// Which organization a request acts for. A user whose token names no organization may name one of their own in the tenant
+// headers: it is read from the database at each request, because no token vouches for it. A sign-in or refresh may name
+// the organization for its new token.
 
 import type { Database } from '../../base/database/db.ts';
 import { problem } from '../../base/errors/problem.ts';
@@ -30,8 +31,9 @@ export async function actFor(
 }
 
 /**
- * The one organization, as id or slug, that a user who has proven themselves asks for by all of the references; null for
- * none. Raises bad_request when they name different ones, organization_access_denied when none of them is the user's.
+ * The one organization, as id or slug, that all references name, or null without references. Call it only for a user who
+ * has proven who they are. Raises bad_request when the references name different organizations, and
+ * organization_access_denied when none of them is the user's.
  */
 export async function chooseOrganization(
   deps: { readonly db: Database },
@@ -43,7 +45,7 @@ export async function chooseOrganization(
   return (await namedMembership(deps, userId, references)).id;
 }
 
-// Of organizations that are not the user's nothing is told, not even whether an id and a slug belong together.
+// The answer shows nothing about organizations that are not the user's, not even whether an id and a slug belong together.
 async function namedMembership(
   deps: { readonly db: Database },
   userId: string,

@@ -1,5 +1,5 @@
-// How a refresh token travels: in the body, or in a cookie, with its name and attributes (RFC 6265bis §4.1) and the
-// origins from which it is honoured.
+// The transport of refresh tokens: in the body or in a cookie. Owns the cookie's name and attributes (RFC 6265bis §4.1)
+// and the check of the origins that may use it.
 import { problem } from '../../base/errors/problem.ts';
 import type { Answer, RequestInfo } from '../../base/http/endpoint.ts';
 import type { SignedIn } from './open-session.ts';
@@ -14,7 +14,7 @@ export interface CookieSettings {
 
 const LOCAL = new Set(['localhost', '127.0.0.1', '[::1]']);
 
-/** Browsers take a Secure cookie over https only; the one exception is development on the own machine. */
+/** Browsers accept a Secure cookie only over https. So the cookie is insecure for http on the developer's machine. */
 export function cookieSettings(publicUrl: string, corsOrigins: readonly string[]): CookieSettings {
   const url = new URL(publicUrl);
   const insecure = url.protocol === 'http:' && LOCAL.has(url.hostname);
@@ -25,7 +25,7 @@ export function cookieSettings(publicUrl: string, corsOrigins: readonly string[]
   };
 }
 
-/** The value of a Set-Cookie header that lives as long as the refresh token. */
+/** The value of a Set-Cookie header for a cookie that expires together with the refresh token. */
 export function setCookie(settings: CookieSettings, token: string, expiresAt: string): string {
   return serialize(settings, token, `Expires=${new Date(expiresAt).toUTCString()}`);
 }
@@ -48,13 +48,13 @@ export function cookieToken(settings: CookieSettings, request: RequestInfo): str
   return token;
 }
 
-/** Raises cross_site_request for a request that a browser says comes from a page that is not on the list. */
+/** Raises cross_site_request when the browser's headers say that a page outside the allowed origins sent the request. */
 export function assertSameSite(settings: CookieSettings, request: RequestInfo): void {
   const foreign = request.origin !== undefined && !settings.origins.has(request.origin);
   if (foreign || request.fetchSite === 'cross-site') throw problem('cross_site_request');
 }
 
-/** Moves the refresh token from the answer into the cookie, where the call asked for that. */
+/** Moves the refresh token from the answer into the cookie if the request chose the cookie transport. */
 export function deliver<A extends SignedIn>(
   deps: { readonly cookie: CookieSettings },
   answer: Answer,
@@ -66,7 +66,7 @@ export function deliver<A extends SignedIn>(
   return { data: { ...signed, refreshToken: undefined } };
 }
 
-/** The token of the body, or else of the cookie, and by which of the two the next one travels. */
+/** The token of the body, or else of the cookie, with the transport that the next token uses. */
 export function presentedToken(
   deps: { readonly cookie: CookieSettings },
   request: RequestInfo,

@@ -1,4 +1,4 @@
-// Ends sessions: logout, and a user's own list.
+// Ends sessions: by logout, by a service client that has a token, and from a user's own list.
 
 import type { Database } from '../../base/database/db.ts';
 import { problem } from '../../base/errors/problem.ts';
@@ -14,8 +14,8 @@ interface EndingDeps extends PublishDeps {
 export interface EndSessionDeps extends RefreshTokenDeps, EndingDeps {}
 
 /**
- * Ends the session of a refresh token, whichever of its chain and expired or not, and that of the caller. An unknown
- * token is no error, so that a logout can be repeated (RFC 7009 §2.2).
+ * Ends the session of a refresh token and that of the caller. Older tokens of the session and expired ones are accepted.
+ * An unknown token is not an error, so that a logout can be repeated (RFC 7009 §2.2).
  */
 export async function logout(
   deps: EndSessionDeps,
@@ -32,8 +32,8 @@ export async function logout(
 }
 
 /**
- * Ends a session at the word of a service client that holds a token of it (RFC 7009 §2). With `actingFor` (an
- * organization's id) nothing happens to a session that acts for another.
+ * Ends a session for a service client that presented a token of it (RFC 7009 §2). With `actingFor` (an organization's
+ * id), it ends the session only if the session acts for that organization.
  */
 export async function endSessionForClient(
   deps: EndingDeps,
@@ -44,19 +44,20 @@ export async function endSessionForClient(
   await publishing(deps, markSessionsEnded(deps.db.systemReader(), ended));
 }
 
-/** Ends one of the caller's own sessions. Raises not_found for any other, and for one that has ended. */
+/** Ends one of the caller's own sessions. Raises not_found for any other session, and for one that has ended. */
 export async function endOwnSession(deps: EndSessionDeps, caller: Caller, sessionId: string): Promise<void> {
   const { live } = await endOwn(deps, caller, { sessionId });
   if (live === 0) throw problem('not_found', { detail: 'You have no such session: list your sessions first.' });
 }
 
-/** Ends all of the caller's sessions but the current one; gives how many. */
+/** Ends all of the caller's sessions except the current one. Returns how many were live. */
 export async function endOtherSessions(deps: EndSessionDeps, caller: Caller): Promise<number> {
   return (await endOwn(deps, caller, { exceptId: caller.sessionId })).live;
 }
 
-// A user writes events of the own organizations only. Of a session that has just been switched to one that the user has
-// just joined, a statement that began before would see the one without the other: hence the lock in a statement before.
+// In a user's scope, events can be written only for the user's own organizations. A statement that began before the user
+// joined an organization and switched a session to it could see the switched session without the membership. So the
+// sessions are locked in an earlier statement.
 function endOwn(
   deps: EndSessionDeps,
   { id: userId }: Caller,

@@ -1,5 +1,5 @@
-// The end of sessions, whoever ends them. Its statement is built here alone: the end, its event and its revocation stand
-// or fall together.
+// The statement that ends sessions. Every statement that ends them is built here, so that the end, its event and its
+// revocation are always written together.
 import {
   type OrganizationReader,
   type Statement,
@@ -13,21 +13,22 @@ import type { EndReason } from '../../base/events/sessions.ts';
 import type { Revoking } from '../../base/revoking/publish.ts';
 import { revokingSessions } from '../../base/revoking/sql.ts';
 
-/** SQL over the parameters of the statement. */
+/** Parts of the statement as SQL, which may use its parameters. */
 export interface EndSessionsSql {
-  /** Which sessions: a condition on their rows. */
+  /** A condition on the rows of the sessions to end. */
   readonly which: string;
-  /** A text. */
+  /** An SQL expression of type text. */
   readonly reason: string;
-  /** The id of who ends them, or NULL::uuid; may use the columns of the ended row. */
+  /** The id of the user who ends them, or NULL::uuid. May use the columns of the ended row. */
   readonly actor: string;
-  /** The part `revoked`, where not each session is revoked by itself. */
+  /** The part `revoked`, if it is not one revocation for each session. */
   readonly revoked?: string;
 }
 
 /**
- * The parts of WITH that end sessions. Their rows are locked in the order of ids, so that two of these cannot wait for
- * each other. `ended` are those that had not been ended yet; of them `live` are those that had not expired.
+ * The parts of WITH that end sessions. The rows are locked in the order of their ids, so that two of these statements
+ * cannot deadlock. `ended` contains the sessions that this statement ended. Its column `live` is true for a session that
+ * had not expired.
  */
 export const endSessionsSql = ({
   which,
@@ -48,17 +49,17 @@ recorded AS (
     json_build_object('reason', ${reason})::jsonb FROM ended
 )`;
 
-/** A statement for `runEndSessions`; `before` are parts of WITH that it builds on. */
+/** A statement for `runEndSessions`. `before` contains parts of WITH that `parts` may use. */
 export function endSessionsStatement(parts: EndSessionsSql, before = ''): Statement {
   return statement(`WITH ${before}${endSessionsSql(parts)} SELECT id::text, live FROM ended`);
 }
 
 export interface EndedSessions extends Revoking {
-  /** How many had not expired. What is left of the others' access tokens is refused as well. */
+  /** How many of the ended sessions had not expired. Access tokens of the expired ones are refused, too. */
   readonly live: number;
 }
 
-/** Runs a statement that ends sessions; gives what has ended by it and had not before. */
+/** Runs a statement that ends sessions. Returns the revocations of the sessions that it ended. */
 export async function runEndSessions(
   tx: UserReader | OrganizationReader | SystemReader,
   asked: Statement,
@@ -74,13 +75,13 @@ export async function runEndSessions(
 const LOCK = statement(`
 SELECT id FROM sessions WHERE user_id = $1::uuid AND revoked_at IS NULL ORDER BY id FOR UPDATE`);
 
-/** Lets no session of the user change until the transaction is over: what it reads and writes of them next is so. */
+/** Locks the user's sessions until the end of the transaction, so that its next statements see them unchanged. */
 export async function lockSessions(tx: UserTx | SystemTx, userId: string): Promise<void> {
   await tx.rows(LOCK, [userId]);
 }
 
-// $1 user, $2 the one session to end, $3 the one to leave, $4 reason, $5 only what acts for this organization, $6 who
-// ends them, if not the user. Null leaves $2, $3, $5 and $6 out.
+// $1 user, $2 the one session to end, $3 the one session to keep, $4 reason, $5 only sessions that act for this
+// organization, $6 actor, if not the user. $2, $3, $5 and $6 may be null.
 const END = endSessionsStatement({
   which: `user_id = $1::uuid AND ($2::uuid IS NULL OR id = $2::uuid) AND ($3::uuid IS NULL OR id <> $3::uuid)
     AND ($5::uuid IS NULL OR organization_id = $5::uuid)`,
@@ -90,13 +91,13 @@ const END = endSessionsStatement({
 
 export interface EndSessions {
   readonly userId: string;
-  /** One of them; or all, or all but one. */
+  /** With `sessionId` one session, with `exceptId` all others, without both all. */
   readonly sessionId?: string;
   readonly exceptId?: string;
-  /** Only what acts for this organization. */
+  /** Only sessions that act for this organization. */
   readonly actingFor?: string | null;
   readonly reason: EndReason;
-  /** Who did it, if not the user. */
+  /** The id of the actor, if not the user. */
   readonly actorId?: string;
 }
 
@@ -107,7 +108,7 @@ export function markSessionsEnded(tx: UserReader | SystemReader, which: EndSessi
   return runEndSessions(tx, END, values);
 }
 
-// A statement of its own, after the session was opened: of several sign-ins at once the last one sees them all.
+// A separate statement after the session was opened: of several sign-ins at once, the last one sees all sessions.
 const END_SURPLUS = endSessionsStatement(
   { which: 'id IN (SELECT id FROM surplus)', reason: `'too_many_sessions'::text`, actor: 'user_id' },
   `surplus AS (
@@ -116,7 +117,7 @@ const END_SURPLUS = endSessionsStatement(
 ),`,
 );
 
-/** Ends the least recently used live sessions past the bound. */
+/** Ends the least recently used live sessions, so that at most `sessionsMax` remain. */
 export function markSurplusEnded(tx: SystemReader, userId: string, sessionsMax: number): Promise<EndedSessions> {
   return runEndSessions(tx, END_SURPLUS, [userId, sessionsMax]);
 }

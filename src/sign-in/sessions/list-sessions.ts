@@ -1,4 +1,4 @@
-// A user's own live sessions; and how a session looks in every list.
+// Lists a user's own live sessions. Also converts a session row for every list.
 import type { Database } from '../../base/database/db.ts';
 import { type Page, paged } from '../../base/platform/page.ts';
 import type { Caller } from '../../protocol/caller.ts';
@@ -17,7 +17,7 @@ export function toSession({ id, organization, userAgent, ip, createdAt, lastSeen
   };
 }
 
-/** The caller's live sessions, the most recently used first; `current` marks the one that asks. */
+/** The caller's live sessions, the most recently used first. `current` is true for the session of this request. */
 export async function listOwnSessions(deps: { readonly db: Database }, caller: Caller, page: Page) {
   const reader = deps.db.userReader(caller.id);
   const rows = await listLiveSessions(reader, caller.id, page.limit, page.offset);

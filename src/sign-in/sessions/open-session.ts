@@ -1,4 +1,4 @@
-// The one door that every kind of proof ends in: opens a session and makes the answer that every sign-in shares.
+// Opens a session after any kind of proof, signs its tokens, and makes the answer that every sign-in returns.
 
 import type { SystemReader } from '../../base/database/db.ts';
 import { problem } from '../../base/errors/problem.ts';
@@ -8,28 +8,28 @@ import { issueRefreshToken, type RefreshPlace, type RefreshTokenDeps } from '../
 import { insertSession, type OpenedSession } from './store.ts';
 import type { Subject } from './subject-store.ts';
 
-/** What signing the tokens of a session needs. */
+/** The dependencies for signing the tokens of a session. */
 export interface SignInDeps extends AccessTokenDeps, RefreshTokenDeps {}
 
-/** What opening a session needs besides. */
+/** The dependencies for opening a session. */
 export interface SessionDeps extends SignInDeps {
   readonly refreshTtlSeconds: number;
   readonly sessionMaxAgeSeconds: number;
 }
 
-/** What a session remembers of the device, for its owner's list. */
+/** What a session stores about the device, for the list of its user. */
 export interface Device {
   readonly userAgent: string | null;
   readonly ip: string | null;
 }
 
-/** The answer of every call that signs in. Instants are ISO 8601 in UTC, durations seconds. */
+/** The answer of every sign-in. Instants are ISO 8601 in UTC, durations are in seconds. */
 export interface SignedIn {
   readonly accessToken: string;
   readonly tokenType: 'Bearer';
   readonly expiresIn: number;
   readonly expiresAt: string;
-  /** Left out of the body by the cookie transport, and where no refresh token was presented. */
+  /** Undefined with the cookie transport, and when a switch presented no refresh token. */
   readonly refreshToken: string | undefined;
   readonly refreshExpiresAt: string;
   readonly sessionId: string;
@@ -41,15 +41,15 @@ export interface SignedIn {
 
 export interface OpenSession {
   readonly userId: string;
-  /** Id or slug of the organization to act for; null lets the first active membership decide. */
+  /** Id or slug of the organization to act for. Null: the first active membership decides. */
   readonly organization: string | null;
   readonly amr: readonly string[];
   readonly device: Device;
-  /** When the password that was checked had been set: nothing is opened once there is another. */
+  /** When the checked password was set. No session is opened if the password has changed since. */
   readonly passwordChangedAt?: Date;
 }
 
-/** A session that is stored, but not answered yet: the signing waits until the transaction is over. */
+/** A stored session before its tokens are signed. Signing waits until the transaction is over. */
 export interface PendingSession {
   readonly sessionId: string;
   readonly jti: string;
@@ -57,12 +57,12 @@ export interface PendingSession {
   readonly stored: OpenedSession;
 }
 
-/** Raises NoSigningKey before anything is written that could not be answered. */
+/** Raises NoSigningKey. Called before anything is written, because without a key there could be no answer. */
 export function assertCanSign(deps: SignInDeps): void {
   for (const ring of [deps.accessKeys, deps.refreshKeys]) ring.signingKeyAt(deps.clock.now());
 }
 
-/** Stores the session. The verdict is in `stored`: throw after the transaction, with `answerSession`. */
+/** Stores the session if user and organization are active. `answerSession` raises the error otherwise, after the commit. */
 export async function storeSession(deps: SessionDeps, tx: SystemReader, input: OpenSession): Promise<PendingSession> {
   assertCanSign(deps);
   const sessionId = newId(deps.random, deps.clock);
@@ -80,11 +80,11 @@ export async function storeSession(deps: SessionDeps, tx: SystemReader, input: O
     eventId: newId(deps.random, deps.clock),
     passwordChangedAt: input.passwordChangedAt ?? null,
   });
-  if (!stored) throw problem('invalid_credentials'); // account or password went away since the password was checked
+  if (!stored) throw problem('invalid_credentials'); // the account or the password has changed since the password was checked
   return { sessionId, jti, amr: input.amr, stored };
 }
 
-/** Signs the tokens. Raises why the session was not opened, if it was not. */
+/** Signs the tokens. Raises the reason if the session was not opened. */
 export async function answerSession(deps: SignInDeps, pending: PendingSession): Promise<SignedIn> {
   const { stored, sessionId, jti } = pending;
   if (!stored.opened) throw refusal(stored);
@@ -99,19 +99,19 @@ export async function answerSession(deps: SignInDeps, pending: PendingSession): 
   return signIn(deps, stored, { sessionId, amr: pending.amr, authenticatedAt: stored.opened.at, refreshToken: issued });
 }
 
-/** Why a subject gets no token. Told only to somebody who has proven to be the user. */
+/** The problem that says why a subject gets no token. Only for callers who have proven that they are the user. */
 export function refusal(subject: Subject) {
   if (subject.user.status !== 'active') return problem('account_disabled');
   if (!subject.organization?.memberActive) return problem('organization_access_denied');
   if (!subject.organization.active) return problem('organization_suspended');
-  return problem('session_revoked'); // nothing stands against them: the session was ended at the same moment
+  return problem('session_revoked'); // user and organization are fine, so the session was ended at the same moment
 }
 
 export interface SessionFacts {
   readonly sessionId: string;
   readonly amr: readonly string[];
   readonly authenticatedAt: Date;
-  /** The refresh token to hand out, or, where none was presented, only until when the session's lives. */
+  /** The refresh token to sign, or, if none was presented, only the expiry of the session's refresh token. */
   readonly refreshToken: RefreshPlace | { readonly expiresAt: Date };
 }
 

@@ -1,5 +1,5 @@
-// The exchange of a refresh token for a new pair: confirm on use. The judgement is the statement in rotation-store.ts;
-// here its verdict becomes an answer.
+// Exchanges a refresh token for a new pair of tokens. The statement in rotation-store.ts decides. This file turns its
+// verdict into tokens or a problem.
 
 import type { Database } from '../../base/database/db.ts';
 import { problem } from '../../base/errors/problem.ts';
@@ -19,11 +19,11 @@ export interface RefreshDeps extends SignInDeps, PublishDeps {
 
 export interface Refresh {
   readonly refreshToken: string;
-  /** Id or slug of the organization the access token shall act for, or both of them; none keeps the session's. */
+  /** Id or slug of the organization for the access token, or both. Empty: the session's organization. */
   readonly organization: readonly string[];
   /** Whether the session acts for that organization from now on (switch-organization). */
   readonly remember?: boolean;
-  /** When given, the session must act for this organization (id), be the user a member of others or not. */
+  /** When given, the session must act for this organization (id). */
   readonly actingFor?: string;
   /** When given, the token must belong to this session. */
   readonly sessionId?: string;
@@ -32,7 +32,7 @@ export interface Refresh {
 }
 
 /**
- * A new pair for a refresh token (RFC 6749 §6, RFC 9700 §4.14.2). Raises invalid_refresh_token, session_expired,
+ * Returns a new pair for a refresh token (RFC 6749 §6, RFC 9700 §4.14.2). Raises invalid_refresh_token, session_expired,
  * session_revoked, refresh_token_reused, account_disabled, organization_access_denied, organization_suspended, and
  * bad_request for two organizations.
  */
@@ -42,8 +42,8 @@ export async function refresh(deps: RefreshDeps, input: Refresh): Promise<Signed
 }
 
 /**
- * The first half of `refresh`, which changes nothing: what the token says itself, and whether its session refreshes too
- * often. Raises invalid_refresh_token, session_expired, too_many_requests.
+ * The first half of `refresh`: verifies the token itself and checks that its session does not refresh too often. Changes
+ * nothing. Raises invalid_refresh_token, session_expired, too_many_requests.
  */
 export async function admitToken(
   deps: RefreshDeps,
@@ -57,7 +57,7 @@ export async function admitToken(
   return verified.claims;
 }
 
-/** The second half of `refresh`: what the database says of the token. Raises the rest of what `refresh` raises. */
+/** The second half of `refresh`: exchanges the token in the database. Raises the other problems of `refresh`. */
 export async function exchange(
   deps: RefreshDeps,
   claims: RefreshClaims,
@@ -75,7 +75,8 @@ export async function exchange(
     graceSeconds: deps.graceSeconds,
     refreshTtlSeconds: deps.refreshTtlSeconds,
   });
-  // Committed already: a reused token has ended the session for both parties, whatever becomes of this answer.
+  // The statement has committed. If the token was reused, the session has ended for both parties, even if this request
+  // fails.
   const rotation = await publishing(deps, rotating);
   switch (rotation.verdict) {
     case 'unknown':

@@ -1,4 +1,4 @@
-// The periodic removal of sessions that ended longer ago than the retention, and of revocations nobody can meet.
+// The periodic removal of sessions that ended longer ago than the retention time, and of revocations that no reader needs.
 import type { Database } from '../../base/database/db.ts';
 import { type Loop, openLoop } from '../../base/loops/loop.ts';
 import type { Log } from '../../base/platform/log.ts';
@@ -11,13 +11,13 @@ export interface RemoveEndedDeps {
   readonly db: Database;
   readonly log: Log;
   readonly retentionSeconds: number;
-  /** What other features have to remove as often. */
+  /** Removes rows of other features in the same loop. */
   readonly removeOthers?: () => Promise<void>;
 }
 
-/** Removes what is due now, in portions, so that no statement runs long; gives how many sessions. */
+/** Removes what is due now, in portions, so that no statement runs long. Returns the number of removed sessions. */
 export async function removeEndedNow(deps: RemoveEndedDeps): Promise<number> {
-  // Only a session's row tells whom its end concerns: it stays for as long as that is told.
+  // The feed reads a session's user from its row. So the row stays for as long as the feed may read its revocation.
   const keptSeconds = Math.max(deps.retentionSeconds, READ_WITHIN_SECONDS);
   let total = 0;
   for (;;) {
@@ -30,7 +30,7 @@ export async function removeEndedNow(deps: RemoveEndedDeps): Promise<number> {
   return total;
 }
 
-/** The periodic removal, not started yet. Any number of replicas may do so at once. */
+/** The loop that removes them, not started yet. Any number of replicas may run it at once. */
 export function openRemoval(deps: RemoveEndedDeps): Loop {
   return openLoop({
     name: 'removal of ended sessions',

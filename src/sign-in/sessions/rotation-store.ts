@@ -1,16 +1,17 @@
-// The query of rotation: one statement judges a refresh token and moves its session's chain on.
+// The query that rotates refresh tokens: one statement checks a refresh token and advances its session's chain.
 import { type SystemReader, statement } from '../../base/database/db.ts';
 import type { Revoking } from '../../base/revoking/publish.ts';
 import { revokingSessions } from '../../base/revoking/sql.ts';
 import { SUBJECT_COLUMNS, type Subject, subject, subjectOf } from './subject-store.ts';
 
-// Rotation: confirm on use. One UPDATE judges the presented token against the row and changes it.
-// The sub-select is computed anew for the newest version of the row after waiting for its lock, so racing requests are
-// judged one after the other, each by one reading of the clock. A subject that may not get a token changes nothing;
-// a token that two parties hold ends the session, and that is committed with its event and revocation.
+// A child token is confirmed by its first use. One UPDATE compares the presented token with the row and changes the row.
+// After waiting for the row's lock, PostgreSQL computes the sub-select again for the newest version of the row. So
+// requests at the same moment are decided one after the other, each with one reading of the clock. A subject that may not
+// get a token changes nothing. A token that two parties use ends the session. That is committed with its event and
+// revocation.
 // $1 user, $2 organization to act for (id or slug) or null, $3 session, $4 jti of a new child, $5 jti and $6 parent of the
-// presented token, $7 seconds of grace, $8 seconds that a refresh token lasts, $9 whether the session acts for $2 from now
-// on, $10 organization that the session must act for, null for any.
+// presented token, $7 seconds of grace, $8 lifetime of a refresh token in seconds, $9 whether the session acts for $2 from
+// now on, $10 organization that the session must act for, null for any.
 const ROTATE = statement(`
 WITH ${subject('o.id = (SELECT organization_id FROM sessions WHERE id = $3)')},
 eligible AS (
@@ -73,13 +74,13 @@ export interface Presented {
   readonly sessionId: string;
   readonly jti: string;
   readonly parent: string;
-  /** The jti of a new child, should one be due. */
+  /** The jti of a new child, used if the rotation makes one. */
   readonly child: string;
-  /** Id or slug of the organization to act for; null keeps the session's. */
+  /** Id or slug of the organization to act for. Null: the session's organization. */
   readonly organization: string | null;
   /** Whether the session acts for that organization from now on. */
   readonly remember: boolean;
-  /** When given, a session that acts for another organization, or for none, is refused and stays as it is. */
+  /** When not null, a session that does not act for this organization is refused and stays unchanged. */
   readonly actingFor: string | null;
   readonly graceSeconds: number;
   readonly refreshTtlSeconds: number;
@@ -96,7 +97,7 @@ type Verdict =
       readonly amr: readonly string[];
     };
 
-/** What became of the token; of a reused one the session is revoked. */
+/** The verdict on the token. After reuse it contains the session's revocation. */
 export type Rotation = Verdict & Revoking;
 
 interface RotationRow extends Subject {
@@ -112,7 +113,7 @@ interface RotationRow extends Subject {
   amr: string[];
 }
 
-/** Judges a refresh token and moves its session's chain on, in one statement. */
+/** Checks a refresh token and advances its session's chain, in one statement. */
 export async function rotateSession(tx: SystemReader, presented: Presented): Promise<Rotation> {
   const [row] = await tx.rows<RotationRow>(ROTATE, [
     presented.userId,
@@ -135,7 +136,7 @@ function verdictOf(row: RotationRow | undefined): Verdict {
   if (row.reused) return { verdict: 'reused' };
   if (!row.live) {
     if (row.before.revoked) return { verdict: row.before.reason === 'reuse_detected' ? 'reused' : 'revoked' };
-    // Neither ended nor expired as this statement began: then it was ended while this request waited for the row.
+    // The session was live when this statement began, so it ended while this request waited for the row.
     return { verdict: row.before.expired ? 'expired' : 'revoked' };
   }
   if (!row.eligible) return { verdict: 'refused', subject: subjectOf(row) };

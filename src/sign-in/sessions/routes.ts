@@ -14,7 +14,7 @@ import { switchOrganization } from './switch-organization.ts';
 
 export interface SessionRouteDeps extends RefreshDeps, EndSessionDeps {
   readonly cookie: CookieSettings;
-  /** Whose token this is, however old or stale; null when it is none of ours. */
+  /** The principal of a token, also of an expired or stale one. Null for a token that this service did not sign. */
   readonly identify: (authorization: string) => Promise<Principal | null>;
 }
 
@@ -66,7 +66,7 @@ function logoutRoute(deps: SessionRouteDeps): Endpoint {
     url: '/api/v1/auth/logout',
     access: open(),
     id: 'logout',
-    summary: 'End the session of a refresh token (body or cookie) or of the access token; repeatable',
+    summary: 'End the session of a refresh token (body or cookie) or of the access token; repeating it is no error',
     tag: 'Sign-in',
     body: wire.Logout,
     bodyOptional: true,
@@ -75,7 +75,7 @@ function logoutRoute(deps: SessionRouteDeps): Endpoint {
     problems: ['cross_site_request'],
     handle: async ({ body, request, answer }) => {
       const presented = presentedToken(deps, request, body.refreshToken);
-      // Also a stale or expired token names the session that is to end.
+      // A stale or expired token also names the session to end.
       const found = request.authorization === undefined ? null : await deps.identify(request.authorization);
       const caller = found?.kind === 'user' ? found : null; // a service client has no session
       await logout(deps, caller, presented?.token ?? null);
@@ -126,7 +126,7 @@ function ownSessions(deps: SessionRouteDeps): Endpoint[] {
       url: '/api/v1/me/sessions',
       access: signedIn({ alsoSuspended: true }),
       id: 'endMyOtherSessions',
-      summary: 'End all of your sessions but this one',
+      summary: 'End all of your sessions except this one',
       tag: 'Me',
       reply: { 200: enveloped(wire.EndedSessions) },
       handle: async ({ caller }) => ({ data: { ended: await endOtherSessions(deps, caller) } }),

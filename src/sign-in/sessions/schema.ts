@@ -1,4 +1,4 @@
-// The wire shapes of sessions, and of what every way of signing in answers.
+// The wire shapes of sessions, and of the answer of every sign-in.
 import { z } from 'zod';
 import { Id, Instant } from '../../base/http/wire.ts';
 import { OrganizationReference, OrganizationSummary } from '../../directory/organizations/schema.ts';
@@ -7,7 +7,7 @@ import { UserSummary } from '../../directory/users/schema.ts';
 export const Transport = z
   .enum(['body', 'cookie'])
   .default('body')
-  .meta({ description: 'Where the refresh token travels: in JSON, or only in an HttpOnly cookie.' });
+  .meta({ description: 'Where the refresh token is sent: in the JSON body, or only in an HttpOnly cookie.' });
 
 export const RefreshToken = z.string().min(1).max(8192);
 
@@ -28,7 +28,7 @@ export const SignedIn = z
     expiresIn: z.int().meta({ description: 'Seconds.' }),
     expiresAt: Instant,
     refreshToken: z.string().optional().meta({
-      description: 'Absent with the cookie transport, and from switch-organization unless one was presented.',
+      description: 'Absent with the cookie transport, and from switch-organization unless the request presented one.',
     }),
     refreshExpiresAt: Instant,
     sessionId: Id,

@@ -1,21 +1,21 @@
-// The queries of sessions: open, switch, list, remove, and the organizations that a user may act for. All instants are
-// the database's own; the end is ending-store.ts'.
+// The queries of sessions: open, switch, list, remove, and the organizations that a user may act for. All instants come
+// from the database's clock. Sessions are ended in ending-store.ts.
 import { type SystemReader, statement, type UserReader } from '../../base/database/db.ts';
 import { isForeignKeyViolation } from '../../base/database/sql-state.ts';
 import { SUBJECT_COLUMNS, type Subject, subject, subjectOf } from './subject-store.ts';
 
 export interface OpenedSession extends Subject {
-  /** The refresh token's instants; null when nothing was opened because the user or organization may not. */
+  /** The refresh token's instants. Null when no session was opened, because the user or the organization is not allowed. */
   readonly opened: { readonly at: Date; readonly idleExpiresAt: Date } | null;
 }
 
-// $1 user, $2 organization to act for (id or slug) or null, $3 session, $4 amr, $5 user agent, $6 address, $7 seconds that
-// a refresh token lasts, $8 seconds that the session lasts at most, $9 jti confirmed, $10 event, $11 when the password
-// that was checked had been set, null where none was.
+// $1 user, $2 organization to act for (id or slug) or null, $3 session, $4 amr, $5 user agent, $6 address, $7 lifetime of
+// a refresh token in seconds, $8 greatest lifetime of the session in seconds, $9 confirmed jti, $10 event, $11 when the
+// checked password was set, null without a password.
 const OPEN_SESSION = statement(`
 WITH ${subject(`m.status = 'active' AND o.status = 'active'`)},
--- A password that was checked must still be the one: whoever replaces it waits for this, and ends the session, or has
--- replaced it, and nothing is opened.
+-- The checked password must still be the current one. A transaction that replaces it either waits for this statement and
+-- then ends the session, or has already replaced it, and then no session is opened.
 proven AS MATERIALIZED (SELECT 1 FROM passwords WHERE user_id = $1 AND changed_at = $11::timestamptz FOR SHARE),
 instant AS MATERIALIZED (SELECT clock_timestamp() AS now),
 opened AS (
@@ -48,16 +48,19 @@ export interface NewSession {
   readonly maxAgeSeconds: number;
   readonly confirmed: string;
   readonly eventId: string;
-  /** When the password that was checked had been set; null where none was. */
+  /** When the checked password was set; null without a password. */
   readonly passwordChangedAt: Date | null;
 }
 
-/** Whether a statement failed because the membership that a session was to act by went away while it ran. */
+/** Whether a statement failed because the membership for the session was removed while it ran. */
 export function isMembershipGone(error: unknown): boolean {
   return isForeignKeyViolation(error, 'sessions_organization_id_user_id_fkey');
 }
 
-/** Opens a session if user and organization may, and reads what the answer says; null for an unknown user or password. */
+/**
+ * Opens a session if user and organization are allowed, and reads the data of the answer. Returns null for an unknown user
+ * or a password that has changed.
+ */
 export async function insertSession(tx: SystemReader, session: NewSession): Promise<OpenedSession | null> {
   const [row] = await tx.rows<Subject & { opened_at: Date | null; idle_expires_at: Date }>(OPEN_SESSION, [
     session.userId,
@@ -100,7 +103,7 @@ export interface Switched {
   readonly session: { readonly openedAt: Date; readonly idleExpiresAt: Date; readonly amr: readonly string[] } | null;
 }
 
-/** Lets a live session act for another of its user's organizations (id or slug); null for an unknown user. */
+/** Makes a live session act for another of its user's organizations (id or slug). Returns null for an unknown user. */
 export async function updateSessionOrganization(
   tx: SystemReader,
   userId: string,
@@ -134,7 +137,7 @@ FROM sessions s LEFT JOIN organizations o ON o.id = s.organization_id
 WHERE s.user_id = $1 AND s.revoked_at IS NULL AND s.idle_expires_at > clock_timestamp()
 ORDER BY s.last_seen_at DESC, s.id DESC LIMIT $2 OFFSET $3`);
 
-/** The live sessions of a user, newest use first. */
+/** The live sessions of a user, the most recently used first. */
 export function listLiveSessions(tx: UserReader, userId: string, limit: number, offset: number): Promise<SessionRow[]> {
   return tx.rows<SessionRow>(LIST, [userId, limit, offset]);
 }
@@ -160,7 +163,7 @@ old AS (
 ), removed AS (DELETE FROM sessions WHERE id IN (SELECT id FROM old) RETURNING 1)
 SELECT count(*)::int AS total FROM removed`);
 
-/** Removes at most REMOVED_AT_ONCE sessions that ended longer ago than the retention; gives how many. */
+/** Removes at most REMOVED_AT_ONCE sessions that ended longer ago than the retention time. Returns how many. */
 export async function deleteEndedSessions(tx: SystemReader, retentionSeconds: number): Promise<number> {
   const [row] = await tx.rows<{ total: number }>(REMOVE_ENDED, [retentionSeconds]);
   return row?.total ?? 0;
@@ -188,7 +191,7 @@ FROM memberships m JOIN organizations o ON o.id = m.organization_id
 WHERE m.user_id = $1 AND (o.slug = ANY($2::text[]) OR o.id::text = ANY($2::text[]))
 ORDER BY o.id`);
 
-/** The user's memberships in organizations that one of the references (id or slug) names. */
+/** The user's memberships in the organizations that the references (ids or slugs) name. */
 export function listNamedMemberships(
   tx: UserReader,
   userId: string,

@@ -1,5 +1,5 @@
-// What a sign-in answer and its tokens say about a user: the parts that the statements of sessions share. $1 is always
-// the user, $2 the organization that was asked for (id or slug) or null.
+// The data of a sign-in answer and its tokens about a user: SQL parts that the statements of sessions share. $1 is always
+// the user, $2 the requested organization (id or slug) or null.
 
 export interface SubjectUser {
   readonly id: string;
@@ -24,10 +24,10 @@ export interface Grant {
   readonly scoped: boolean;
 }
 
-/** Everything that a sign-in answer and its tokens say about the user, read with the change of the session. */
+/** All data of a sign-in answer and its tokens about the user. It is read in the statement that changes the session. */
 export interface Subject {
   readonly user: SubjectUser;
-  /** The organization asked for, or else the one that the session acts for; null when the user is in no such one. */
+  /** The requested organization, or else the session's. Null when there is none or the user is not a member of it. */
   readonly organization: SubjectOrganization | null;
   readonly grants: readonly Grant[];
   readonly memberships: readonly {
@@ -36,8 +36,9 @@ export interface Subject {
   }[];
 }
 
-// $1 is the user. The organization named in $2 (id or slug), or null for the fallback given by each statement: of several
-// the oldest, but what somebody joined before the mailbox was proven, and may never have seen, comes after the rest.
+// $1 is the user. `chosen` is the organization named in $2 (id or slug). If $2 is null, it is the oldest membership that
+// fits the statement's `fallback`. Memberships from before the account was taken over come last, because the present user
+// may never have seen them.
 export const subject = (fallback: string) => `
 person AS (SELECT * FROM users WHERE id = $1),
 chosen AS (
@@ -64,7 +65,7 @@ json_build_object('id', p.id, 'email', p.email, 'name', p.name, 'emailVerified',
   FROM memberships m JOIN organizations o ON o.id = m.organization_id
   WHERE m.user_id = p.id AND m.status = 'active' AND o.status = 'active') AS memberships`;
 
-/** The subject's part of a row. */
+/** The subject's columns of a row. */
 export function subjectOf({ user, organization, grants, memberships }: Subject): Subject {
   return { user, organization, grants, memberships };
 }

@@ -1,4 +1,4 @@
-// Lets a session act for another of its user's organizations; the session stays the same one.
+// Makes a session act for another of its user's organizations. The session stays the same.
 import { problem } from '../../base/errors/problem.ts';
 import type { Caller } from '../../protocol/caller.ts';
 import { refusal, type SignedIn, signIn } from './open-session.ts';
@@ -8,14 +8,14 @@ import { updateSessionOrganization } from './store.ts';
 export interface SwitchOrganization extends Pick<Refresh, 'limitRefresh'> {
   /** Id or slug. */
   readonly organization: string;
-  /** The session's refresh token, if the caller wants it exchanged as well. */
+  /** The session's refresh token, if the caller wants it exchanged; otherwise null. */
   readonly refreshToken: string | null;
 }
 
 /**
- * A token for the other organization. A refresh token is handed out only for one that was presented: an access token
- * alone, which lives for minutes, must not become a credential that lives for weeks. Raises
- * organization_access_denied, organization_suspended, session_revoked, account_disabled, and what refresh raises.
+ * Returns a token for the other organization. A refresh token is returned only if one was presented: an access token,
+ * which lives for minutes, must not become a credential that lives for weeks. Raises organization_access_denied,
+ * organization_suspended, session_revoked, account_disabled, and what refresh raises.
  */
 export async function switchOrganization(
   deps: RefreshDeps,

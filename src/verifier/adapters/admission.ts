@@ -1,5 +1,5 @@
-// Who was let in: the principal of a request or socket, kept beside it and not on it, so that nothing that is copied onto
-// a request can pass for one. The adapters' common ground; it knows no framework.
+// The principal of a request or socket. It is kept in a WeakMap and not on the request, so that no property which is
+// copied onto a request counts as a principal. All adapters use it; it imports no framework.
 import { PERMISSION_PATTERN } from '../../protocol/permission.ts';
 import type { VerifiedPrincipal, Verifier } from '../core/contract.ts';
 import { VerificationError } from '../core/error.ts';
@@ -11,13 +11,13 @@ interface Admitted {
 
 const admitted = new WeakMap<object, Admitted>();
 
-/** What of a request says who sends it: node:http's request, and node:http2's. */
+/** The headers of a request of node:http or node:http2. */
 export interface HeaderSource {
   readonly headers: { readonly authorization?: string | undefined };
   readonly rawHeaders?: readonly string[];
 }
 
-/** Remembers whom a request or socket was found to be from. */
+/** Remembers the principal of a request or socket. */
 export function admit(holder: object, verifier: Verifier, principal: VerifiedPrincipal): void {
   admitted.set(holder, { verifier, principal });
 }
@@ -26,12 +26,12 @@ export function dismiss(holder: object): void {
   admitted.delete(holder);
 }
 
-/** Whom a request or socket is from: null before `authenticate`, without a token, and once a socket was closed. */
+/** The principal of a request or socket; null before `authenticate`, without a token, and for a closed socket. */
 export function principalOf(holder: object): VerifiedPrincipal | null {
   return admitted.get(holder)?.principal ?? null;
 }
 
-/** The same where somebody must be there. Raises VerificationError `unauthenticated`. */
+/** The principal of a request or socket. Raises VerificationError `unauthenticated` if there is none. */
 export function requirePrincipal(holder: object): VerifiedPrincipal {
   const principal = principalOf(holder);
   if (!principal) throw new VerificationError('unauthenticated');
@@ -39,8 +39,8 @@ export function requirePrincipal(holder: object): VerifiedPrincipal {
 }
 
 /**
- * The one Authorization header of a request; undefined when there is none. Raises invalid_token for two: node:http keeps
- * the first and says nothing, and what stands in front may have judged by the other (RFC 6750 §2).
+ * The Authorization header of a request; undefined if there is none. Raises invalid_token for two: node:http keeps the
+ * first silently, and a proxy in front may have judged by the second (RFC 6750 §2).
  */
 export function authorizationOf({ headers, rawHeaders = [] }: HeaderSource): string | undefined {
   let count = 0;
@@ -55,7 +55,7 @@ export function authorizationOf({ headers, rawHeaders = [] }: HeaderSource): str
   return headers.authorization;
 }
 
-// The check endpoint is asked about one thing: no wildcards.
+// The check endpoint answers for one permission, so wildcards are refused.
 function requirable(permission: string): string {
   if (typeof permission === 'string' && PERMISSION_PATTERN.test(permission) && !permission.includes('*')) {
     return permission;
@@ -66,12 +66,13 @@ function requirable(permission: string): string {
   );
 }
 
-/** Raises VerificationError unless a request or socket is from somebody who holds the permission. */
+/** Raises VerificationError unless the principal of a request or socket has the permission. */
 export type PermissionCheck = (holder: object) => Promise<void>;
 
 /**
- * A check for what was let in: unauthenticated where nobody was (or not by the verifier that is named), why a principal is
- * no longer good, permission_denied. Raises TypeError, when it is made, for what is no `resource:action`.
+ * Makes the check of a permission. The check raises `unauthenticated` without a principal or with one of another
+ * verifier than `by`, the reason why a principal is no longer good, or `permission_denied`. Making it raises TypeError
+ * for anything but `resource:action`.
  */
 export function permissionCheck(permission: string, by?: Verifier): PermissionCheck {
   const wanted = requirable(permission);
@@ -79,7 +80,7 @@ export function permissionCheck(permission: string, by?: Verifier): PermissionCh
     const found = admitted.get(holder);
     if (!found || (by !== undefined && by !== found.verifier)) throw new VerificationError('unauthenticated');
     const { verifier, principal } = found;
-    // The body may have taken its time to arrive.
+    // Time may have passed since the token was verified, while the body arrived.
     const code = verifier.judge(principal);
     if (code) throw new VerificationError(code);
     await verifier.authorize(principal, wanted);

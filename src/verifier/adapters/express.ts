@@ -1,5 +1,5 @@
-// Middleware for Express 5 and 4, Connect and bare node:http (`tenantry/verifier/express`). It knows node:http's request and
-// response only, which Express' own are.
+// Middleware for Express 5 and 4, Connect and plain node:http (`tenantry/verifier/express`). It uses only the request
+// and response of node:http, which those of Express extend.
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import type { VerifiedPrincipal, Verifier } from '../core/contract.ts';
 import { VerificationError } from '../core/error.ts';
@@ -28,18 +28,21 @@ export interface RefusalOptions {
 }
 
 export interface AuthenticateOptions extends RefusalOptions {
-  /** Lets requests without an Authorization header pass, with the principal null. A bad token is refused all the same. */
+  /** Accepts requests without an Authorization header, with the principal null. A bad token is still refused. */
   readonly optional?: boolean;
 }
 
-/** A middleware that finds out whom a request is from: `principalOf(request)`, and `request.principal` to read. */
+/**
+ * A middleware that verifies the token of a request. Read the result with `principalOf(request)` or
+ * `request.principal`.
+ */
 export function authenticate(verifier: Verifier, options: AuthenticateOptions = {}): Middleware {
   return middleware(options, async (request) => {
     await authenticateRequest(verifier, request, options);
   });
 }
 
-/** The same without a middleware. Raises VerificationError: sendRefusal answers it. Null only with `optional`. */
+/** The same without a middleware. Raises VerificationError, which `sendRefusal` answers. Null only with `optional`. */
 export async function authenticateRequest(
   verifier: Verifier,
   request: IncomingMessage,
@@ -55,8 +58,9 @@ export async function authenticateRequest(
 }
 
 /**
- * For after `authenticate`: refuses whoever lacks the permission with 403 permission_denied, and 401 where nobody was
- * authenticated, or not by the verifier that is named. Raises TypeError, when it is made, for what is no `resource:action`.
+ * A middleware for use after `authenticate`. It answers 403 permission_denied to a principal without the permission,
+ * and 401 without a principal, or with one of another verifier than the named one. Making it raises TypeError for
+ * anything but `resource:action`.
  */
 export function requirePermission(permission: string, options?: RefusalOptions): Middleware;
 export function requirePermission(verifier: Verifier, permission: string, options?: RefusalOptions): Middleware;
@@ -70,7 +74,7 @@ export function requirePermission(
   return middleware(isNamed ? third : ((second ?? {}) as RefusalOptions), check);
 }
 
-/** `request.principal`: what principalOf says at that moment. It cannot be assigned. */
+/** Defines `request.principal`: the current result of principalOf. It cannot be assigned. */
 function show(request: IncomingMessage): void {
   if (shown.has(request)) return;
   shown.add(request);
@@ -87,7 +91,7 @@ const shown = new WeakSet<IncomingMessage>();
 
 function middleware(options: RefusalOptions, check: (request: IncomingMessage) => Promise<void>): Middleware {
   return (request, response, next) => {
-    // What next() itself raises is not a refusal: it is called outside of what is caught.
+    // An error that next() raises is not a refusal, so the handler of errors does not cover next().
     check(request).then(
       () => next(),
       (error: unknown) => {

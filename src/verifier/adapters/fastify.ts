@@ -1,5 +1,5 @@
-// The plugin for Fastify 5 (`tenantry/verifier/fastify`): `request.principal`, and hooks for routes. It imports nothing of
-// Fastify, its types neither: what it touches is written down here, so that it goes with whichever 5.x the service has.
+// The plugin for Fastify 5 (`tenantry/verifier/fastify`): `request.principal`, and hooks for routes. It imports nothing
+// of Fastify, not even types. It declares the parts it uses, so that it works with any 5.x of the service.
 
 import type { Verifier } from '../core/contract.ts';
 import { VerificationError } from '../core/error.ts';
@@ -23,7 +23,7 @@ export interface FastifyRequestLike {
   readonly server: object;
 }
 
-/** What the hooks use of a FastifyReply. Routes may narrow what `code` and `send` take; a refusal is beside their types. */
+/** What the hooks use of a FastifyReply. A route may narrow the types of `code` and `send`; a refusal ignores them. */
 export interface FastifyReplyLike {
   header(name: string, value: string): unknown;
   code(status: never): unknown;
@@ -45,12 +45,12 @@ export interface TenantryOptions {
 }
 
 export interface AuthenticateOptions {
-  /** Lets requests without an Authorization header pass, with the principal null. A bad token is refused all the same. */
+  /** Accepts requests without an Authorization header, with the principal null. A bad token is still refused. */
   readonly optional?: boolean;
 }
 
 export type TenantryPlugin = (instance: FastifyInstanceLike) => Promise<void>;
-/** For `onRequest`, which spares reading the body of who is refused, or any later hook before the handler. */
+/** For `onRequest`, where a refused request needs no reading of its body, or any later hook before the handler. */
 export type TenantryHook = (request: FastifyRequestLike, reply: FastifyReplyLike) => Promise<unknown>;
 
 interface Setting {
@@ -61,7 +61,7 @@ interface Setting {
 const SETTING = Symbol('tenantry');
 
 /**
- * The plugin: `app.register(tenantry(verifier))`. It guards nothing by itself: routes name the hooks `authenticate()` and
+ * The plugin: `app.register(tenantry(verifier))`. It protects no route alone: routes use the hooks `authenticate()` and
  * `requirePermission(…)`. A child context may register another verifier for itself.
  */
 export function tenantry(verifier: Verifier, options: TenantryOptions = {}): TenantryPlugin {
@@ -75,14 +75,15 @@ export function tenantry(verifier: Verifier, options: TenantryOptions = {}): Ten
     });
   };
   return Object.assign(plugin, {
-    // What fastify-plugin sets: no context of its own, so that its decorators reach the one that registers it.
+    // As fastify-plugin does: the plugin gets no context of its own, so that its decorators reach the context around
+    // it.
     [Symbol.for('skip-override')]: true,
     [Symbol.for('fastify.display-name')]: 'tenantry',
     [Symbol.for('plugin-meta')]: { name: 'tenantry', fastify: '5.x' },
   });
 }
 
-/** A hook that finds out whom the request is from: `request.principal` and `principalOf(request)`. */
+/** A hook that verifies the token of a request. Read the result with `request.principal` or `principalOf(request)`. */
 export function authenticate({ optional = false }: AuthenticateOptions = {}): TenantryHook {
   return guard(async (request, { verifier }) => {
     dismiss(request);
@@ -93,8 +94,8 @@ export function authenticate({ optional = false }: AuthenticateOptions = {}): Te
 }
 
 /**
- * A hook for after `authenticate()` that refuses whoever lacks the permission: 403 permission_denied, or 401 where nobody
- * was authenticated. Raises TypeError, when it is made, for what is no `resource:action`.
+ * A hook for use after `authenticate()`. It answers 403 permission_denied to a principal without the permission, and
+ * 401 without a principal. Making it raises TypeError for anything but `resource:action`.
  */
 export function requirePermission(permission: string): TenantryHook {
   const check = permissionCheck(permission);
@@ -127,5 +128,5 @@ function refuse(
   reply.header('content-type', PROBLEM_TYPE);
   reply.code(status as never);
   reply.send(body as never);
-  return reply; // a hook that has answered says so by the reply
+  return reply; // tells Fastify that the hook has answered
 }

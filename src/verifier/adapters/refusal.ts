@@ -1,5 +1,5 @@
-// A refusal as HTTP says it: problem details (RFC 9457) of the same shape as the service's own, the challenge of RFC 6750
-// §3 and Retry-After. Which framework carries them is the adapters' matter.
+// A refusal as an HTTP answer: problem details (RFC 9457) in the shape of the service's own, the challenge of RFC 6750
+// §3 and Retry-After.
 import type { VerificationCode } from '../core/contract.ts';
 import type { VerificationError } from '../core/error.ts';
 
@@ -19,7 +19,7 @@ const TITLES: Readonly<Record<VerificationCode, string>> = {
 
 export interface Refusal {
   readonly status: number;
-  /** Names in small letters. Without the type of the content: the headers that belong to any body. */
+  /** Names in lower case. Content-Type is not among them. */
   readonly headers: Readonly<Record<string, string>>;
   /** JSON text. */
   readonly body: string;
@@ -43,7 +43,7 @@ export function refusalOf(error: VerificationError, requestId?: string): Refusal
     status,
     headers: {
       'cache-control': 'no-store',
-      // It names the permission that was asked for: whatever that was, it must not end the header.
+      // It contains the requested permission. Characters that could end the header are removed.
       ...(wwwAuthenticate === undefined ? {} : { 'www-authenticate': wwwAuthenticate.replace(/[^ -~]/g, '') }),
       ...(retryAfterSeconds === undefined ? {} : { 'retry-after': String(retryAfterSeconds) }),
     },

@@ -1,4 +1,4 @@
-// Handshakes and open sockets of Socket.IO 4. It imports nothing of it: what it touches is written down here.
+// Handshakes and open sockets of Socket.IO 4. It imports nothing of Socket.IO, and declares the parts it uses.
 import type { Principal } from '../../protocol/caller.ts';
 import type { VerifiedPrincipal, Verifier } from '../core/contract.ts';
 import { VerificationError } from '../core/error.ts';
@@ -20,18 +20,18 @@ export interface SocketIoLike {
 }
 
 export interface SocketIoOptions {
-  /** The event by which a client hands in its next token; `authenticate` unless named. */
+  /** The event with which a client sends its next token. Default: `authenticate`. */
   readonly renewalEvent?: string;
 }
 
 export type SocketIoMiddleware = (socket: SocketIoLike, next: (error?: Error) => void) => void;
 
 /**
- * A middleware for `io.use`, and for each namespace's own `use`. The token stands in `auth: { token }` of the client or in
- * the Authorization header. The principal is `principalOf(socket)`, and as plain data `socket.data.principal`. At expiry or
- * revocation the client gets the event `unauthenticated` with { code }, and is disconnected. Until then it may send the
- * renewal event with { token }, which is answered by `authenticated` with { expiresAt } or by `error` with { code }; to
- * who asks for an acknowledgement, by that with { event, data }.
+ * A middleware for `io.use`, and for each namespace's own `use`. The token is in `auth: { token }` of the client or in
+ * the Authorization header. The principal is `principalOf(socket)`, and as plain data `socket.data.principal`. At
+ * expiry or revocation the client gets the event `unauthenticated` with { code }, and is disconnected. Until then it
+ * may send the renewal event with { token }. The answer is the event `authenticated` with { expiresAt } or `error` with
+ * { code }, or an acknowledgement with { event, data } if the client requested one.
  */
 export function socketIoMiddleware(verifier: Verifier, options: SocketIoOptions = {}): SocketIoMiddleware {
   const { renewalEvent = 'authenticate' } = options;
@@ -57,7 +57,7 @@ function skipsRecovered({ nsp }: SocketIoLike): boolean {
   return connectionStateRecovery !== undefined && connectionStateRecovery.skipMiddlewares !== false;
 }
 
-/** A recovered socket comes with the rooms and data of the one before it: they are for the same principal only. */
+/** A recovered socket has the rooms and data of the one before it, so it must have the same principal. */
 function mayRecover(socket: SocketIoLike, principal: VerifiedPrincipal): boolean {
   if (!socket.recovered) return true;
   const before = (socket.data as { principal?: Principal }).principal;
@@ -93,12 +93,12 @@ function guardSocket(verifier: Verifier, socket: SocketIoLike, principal: Verifi
   const guard = watchSocket(verifier, watched, principal);
   remember(socket, guard);
   socket.on('disconnect', () => guard.stop());
-  // Of one that another middleware refuses, nothing else is heard.
+  // A socket that another middleware refuses emits no 'disconnect'.
   socket.conn.once('close', () => guard.stop());
   return guard;
 }
 
-// Adapters send `data` to other processes, where the principal arrives as what it spreads to: data without functions.
+// Socket.IO adapters send `data` to other processes, so the principal is stored as plain data without functions.
 function remember(socket: SocketIoLike, { principal }: SocketGuard): void {
   (socket.data as { principal: Principal }).principal = { ...principal };
 }
@@ -119,7 +119,7 @@ async function renew(guard: SocketGuard, socket: SocketIoLike, [message, answer]
   }
 }
 
-/** What Socket.IO shows the client of an error: its message, and `data` with its code. */
+/** The error in the form that Socket.IO sends to the client: its message, and `data` with its code. */
 export function connectError(error: unknown): Error & { readonly data: object } {
   if (error instanceof VerificationError || error instanceof RenewalError) {
     const { code, message } = error;

@@ -1,29 +1,30 @@
-// Ends open sockets at the expiry or revocation of what let them in: one listener and one timer for all sockets of a
-// verifier. How a socket is ended is its adapter's matter.
+// Ends open sockets when their token expires or is revoked: one listener and one timer for all sockets of a verifier.
+// The adapter of a socket knows how to end it.
 import type { Revocation } from '../../protocol/revocation.ts';
 import type { VerificationCode, VerifiedPrincipal, Verifier } from '../core/contract.ts';
 import { admit, dismiss } from './admission.ts';
 
-// Expiry has no event. Looking over 10,000 sockets takes less than a millisecond.
+// Expiry has no event. A check of 10,000 sockets takes less than a millisecond.
 const SWEEP_MILLISECONDS = 250;
 
 export interface WatchedSocket {
-  /** What the principal is remembered by. */
+  /** The object that the principal is remembered for. */
   readonly holder: object;
-  /** Ends the socket; false when that is not possible yet and must be tried again. Called until it succeeds. */
+  /** Ends the socket. Returns false if that is not possible yet. It is called again until it succeeds. */
   end(code: VerificationCode): boolean;
 }
 
-/** The hold on an open socket. */
+/** Controls the watch on an open socket. */
 export interface SocketGuard {
   /** The newest principal of the socket. */
   readonly principal: VerifiedPrincipal;
   /**
-   * Lets the socket live as long as another token of the same user or client and organization. Raises VerificationError
-   * for a bad token and RenewalError for a good one that does not fit; the one before it goes on then until its own end.
+   * Extends the socket by another token of the same user or client and organization. Raises VerificationError for a bad
+   * token, and RenewalError for a good one that does not fit. In both cases the socket continues with its current
+   * token.
    */
   renew(token: string): Promise<VerifiedPrincipal>;
-  /** Lets go of the socket without ending it. */
+  /** Stops watching the socket without ending it. */
   stop(): void;
 }
 
@@ -35,7 +36,7 @@ const RENEWAL_MESSAGES = {
   socket_closed: 'The socket is closed: open another.',
 } as const;
 
-/** Why a token, good in itself, does not renew a socket. */
+/** Why a good token does not renew a socket. */
 export class RenewalError extends Error {
   override readonly name = 'RenewalError';
   readonly code: keyof typeof RENEWAL_MESSAGES;
@@ -59,7 +60,7 @@ interface Watch {
 
 const watches = new WeakMap<Verifier, Watch>();
 
-/** Watches a socket that was let in: at once, at each revocation that concerns it, and for its expiry. */
+/** Watches an accepted socket. It is judged at once, at each revocation that concerns it, and at its expiry. */
 export function watchSocket(verifier: Verifier, socket: WatchedSocket, principal: VerifiedPrincipal): SocketGuard {
   const watch = watches.get(verifier) ?? createWatch(verifier);
   watches.set(verifier, watch);

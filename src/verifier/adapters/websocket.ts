@@ -1,5 +1,5 @@
-// Handshakes and open sockets of the package `ws` (`tenantry/verifier/websocket`), and beside them those of Socket.IO. It
-// imports neither: what it touches is written down here.
+// Handshakes and open sockets of the package `ws` (`tenantry/verifier/websocket`); socket-io.ts adds those of
+// Socket.IO. It imports neither package, and declares the parts it uses.
 import type { IncomingMessage } from 'node:http';
 import type { Duplex } from 'node:stream';
 import type { VerifiedPrincipal, Verifier } from '../core/contract.ts';
@@ -30,12 +30,12 @@ export interface WebSocketLike {
 }
 
 /**
- * Whom an upgrade request is from: by its Authorization header or, as browsers cannot set that, by the entry
- * `bearer.<token>` of Sec-WebSocket-Protocol, which is taken out of the request's headers so that it is never selected.
- * Raises VerificationError: hand it to refuseUpgrade.
+ * The principal of an upgrade request. The token is in the Authorization header or, because browsers cannot set that,
+ * in the entry `bearer.<token>` of Sec-WebSocket-Protocol. The entry is removed from the request's headers, so that it
+ * is never selected. Raises VerificationError: pass it to refuseUpgrade.
  */
 export async function authenticateUpgrade(verifier: Verifier, request: IncomingMessage): Promise<VerifiedPrincipal> {
-  // Nobody listens to the socket until the handshake, and an error without a listener ends the process.
+  // Until the handshake the socket has no other listener, and an error without a listener ends the process.
   request.socket.on('error', ignore);
   const header = authorizationOf(request);
   const offered = takeBearerEntry(request);
@@ -86,7 +86,7 @@ export function refuseUpgrade(socket: Duplex, error: unknown): void {
     socket.destroy();
     return;
   }
-  // A peer that reads nothing must not keep the connection.
+  // A peer that does not read must not keep the connection open.
   const timer = setTimeout(() => socket.destroy(), REFUSE_MILLISECONDS).unref();
   socket.once('close', () => clearTimeout(timer));
   socket.once('finish', () => socket.destroy());
@@ -99,8 +99,8 @@ export function refuseUpgrade(socket: Duplex, error: unknown): void {
 const INTERNAL = JSON.stringify({ type: 'about:blank', title: 'Internal error', status: 500, code: 'internal_error' });
 
 /**
- * Closes the socket with 4401 and the code as reason once the principal's token has expired or was revoked. From then on no
- * message of it is handed on, and a peer that does not answer the close frame is cut off.
+ * Closes the socket with 4401 and the code as reason once the principal's token has expired or was revoked. From then
+ * on none of its messages is delivered, and a peer that does not answer the close frame is disconnected.
  */
 export function closeWhenRevoked(verifier: Verifier, socket: WebSocketLike, principal: VerifiedPrincipal): SocketGuard {
   const watched = {
@@ -118,7 +118,7 @@ export function closeWhenRevoked(verifier: Verifier, socket: WebSocketLike, prin
   return guard;
 }
 
-/** Hands on no message any more: `ws` does so until the peer answers the close frame. */
+/** Stops the delivery of messages: `ws` would deliver them until the peer answers the close frame. */
 function hush(socket: WebSocketLike): void {
   socket.removeAllListeners('message');
   socket.on('newListener', (event) => {
@@ -126,13 +126,17 @@ function hush(socket: WebSocketLike): void {
   });
 }
 
-/** Raises VerificationError unless who is behind an upgrade request or socket holds the permission, or tells `next`. */
+/**
+ * Raises VerificationError unless the principal of an upgrade request or socket has the permission, or passes it to
+ * `next`.
+ */
 export type RequirePermission = (holder: object, next?: (error?: Error) => void) => Promise<void>;
 
 /**
- * A check for an upgrade request after authenticateUpgrade, and for each message of a socket that closeWhenRevoked or
- * socketIoMiddleware watches; as it stands also a middleware for `io.use`. It goes by the newest token of the socket;
- * nobody there is `unauthenticated`. Raises TypeError, when it is made, for what is no `resource:action`.
+ * Makes a check for an upgrade request after authenticateUpgrade, and for each message of a socket that
+ * closeWhenRevoked or socketIoMiddleware watches. It is also a middleware for `io.use`. It uses the newest token of the
+ * socket, and raises `unauthenticated` without a principal. Making it raises TypeError for anything but
+ * `resource:action`.
  */
 export function requirePermission(permission: string): RequirePermission {
   const check = permissionCheck(permission);

@@ -1,4 +1,5 @@
-// Whether a principal may do something: by its token, or by asking the service where the token was too small to say.
+// Whether a principal has a permission: by its token, or by a request to the service if the token lacks the
+// permissions.
 import { membersOf } from '../service/answered.ts';
 import { exchange, type HttpDeps } from '../service/http.ts';
 import type { VerifiedPrincipal } from './contract.ts';
@@ -11,7 +12,7 @@ export interface AuthorizeDeps extends HttpDeps {
 
 const TIMEOUT_MILLISECONDS = 2000;
 const BYTES_MAX = 65_536;
-// What the service says of a token that it does not take; anything else is no answer to the question.
+// The codes with which the service refuses a token.
 const TOKEN_CODES = [
   'invalid_token',
   'token_expired',
@@ -26,14 +27,14 @@ export function createAuthorize(deps: AuthorizeDeps) {
     if (principal.has(permission)) return;
     if (!isElsewhere(principal)) throw refusal(principal, permission);
     const token = tokenOf(principal);
-    if (token === undefined) throw new TypeError('authorize() takes the very principal that verify() gave');
+    if (token === undefined) throw new TypeError('authorize() takes the very principal that verify() returned');
     if (!(await isAllowed(deps, token, permission))) throw new VerificationError('permission_denied', { permission });
   };
 }
 
 async function isAllowed(deps: AuthorizeDeps, token: string, permission: string): Promise<boolean> {
   const [resource, action] = permission.split(':');
-  // The endpoint answers about one thing at a time.
+  // The endpoint answers for one permission at a time.
   if (permission.includes('*')) throw new TypeError(`Ask for one permission, such as deals:write, not ${permission}`);
   const answer = await exchange(deps, {
     url: deps.checkEndpoint,

@@ -1,5 +1,4 @@
-// Remembers what was verified, by the whole text of the token. It judges nothing: time, keys and revocation are judged
-// at every use by whoever asks.
+// Remembers verified tokens by their whole text. The caller judges time, key and revocation at every use.
 
 export interface Remembered {
   readonly token: string;
@@ -12,11 +11,13 @@ export interface TokenCache<Entry extends Remembered> {
   clear(): void;
 }
 
-// The end of a signature tells good tokens apart as well as the whole text does, at a tenth of the cost of hashing it.
-// Nobody can make another good token with the same end; what is found is compared whole all the same.
+// The end of the signature identifies a good token, and hashing it costs a tenth of hashing the whole text. Nobody can
+// make a second good token with the same end, and a hit is still compared as a whole.
 const TAIL = 24;
 
-/** Holds at most `sizeMax` entries, in two generations: a hit in the younger writes nothing, an older one moves up. */
+/**
+ * Makes a cache of at most `sizeMax` entries in two generations. A hit in the older one moves the entry to the younger.
+ */
 export function createTokenCache<Entry extends Remembered>(sizeMax: number): TokenCache<Entry> {
   const half = sizeMax < 2 ? sizeMax : Math.floor(sizeMax / 2);
   let young = new Map<string, Entry>();

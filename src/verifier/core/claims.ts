@@ -1,7 +1,7 @@
-// What must stand in an access token for this verifier to believe it (RFC 9068 §4), its signature apart.
+// The claims that an access token must have for this verifier (RFC 9068 §4).
 import { type AccessClaims, type ClientClaims, isAccessClaims, isClientClaims } from '../../protocol/claims.ts';
 
-/** What of the options decides about claims. */
+/** The options that decide about claims. */
 export interface ClaimRules {
   readonly issuer: string;
   readonly audiences: readonly string[];
@@ -9,18 +9,20 @@ export interface ClaimRules {
   readonly lifeSecondsMax: number;
 }
 
-/** The instants between which a token may be used, in seconds since 1970, the tolerance included. */
+/** The times between which a token may be used, in seconds since 1970, with the tolerance. */
 export interface Window {
   readonly from: number;
-  /** The first instant at which it may not. */
+  /** The first time at which it may not. */
   readonly until: number;
 }
 
 export type Claims = AccessClaims | ClientClaims;
 
-/** The claims of a payload of one of the two kinds, for this audience and of a credible life, or null. */
+/**
+ * The claims of a payload, or null unless it has the shape of a token, this issuer and audience, and an allowed life.
+ */
 export function acceptableClaims(payload: Record<string, unknown>, rules: ClaimRules): Claims | null {
-  // One text, never a list: a token for several audiences could be carried from one to another.
+  // `aud` is one text, never a list: one audience could use a token for several audiences at another one.
   if (payload.iss !== rules.issuer || !rules.audiences.includes(payload.aud as string)) return null;
   if (!(payload.client_id === payload.sub ? isClientClaims(payload) : isAccessClaims(payload))) return null;
   if (payload.nbf !== undefined && !Number.isSafeInteger(payload.nbf)) return null;
@@ -37,7 +39,7 @@ export function windowOf(claims: Claims & { readonly nbf?: number }, toleranceSe
   };
 }
 
-/** Of a token that the issuer has signed: in which way it is for another verifier than this one, or null. */
+/** Why a token with a good signature is for another verifier, or null if it is for this one. */
 export function addressee({ iss, aud }: Record<string, unknown>, { issuer, audiences }: ClaimRules): string | null {
   const shown = (value: unknown) => (JSON.stringify(value) ?? 'nothing').slice(0, 200);
   if (iss !== issuer) return `its issuer is ${shown(iss)}, and this verifier's is ${shown(issuer)}`;

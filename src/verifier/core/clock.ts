@@ -1,5 +1,5 @@
-// Time as the verifier sees it: the wall clock that tokens are judged by, a clock that never steps for how old things
-// are, and alarms that hold no process back from ending.
+// The verifier's clocks: the wall clock for the expiry of tokens, a clock that never steps for ages, and timers that do
+// not keep the process alive.
 
 export interface Timing {
   /** Milliseconds since 1970. */
@@ -7,8 +7,8 @@ export interface Timing {
   /** Milliseconds of a clock that never steps. */
   elapsed(): number;
   /**
-   * Runs something once after so many milliseconds; gives the function that calls it off. The process may end before,
-   * unless somebody `waits` for it.
+   * Runs a function once after `milliseconds`. Returns the function that cancels it. The process may end before, unless
+   * `waits` is passed.
    */
   after(milliseconds: number, run: () => void, waits?: 'waits'): () => void;
 }
@@ -23,7 +23,7 @@ export const SYSTEM_TIMING: Timing = {
   },
 };
 
-/** The system's time with another wall clock. */
+/** The system's clocks, with another wall clock if one is passed. */
 export function timingOf(clock: { now(): number } | undefined): Timing {
   return clock ? { ...SYSTEM_TIMING, now: () => clock.now() } : SYSTEM_TIMING;
 }

@@ -1,4 +1,4 @@
-// What the verifier offers: the types that its users see. How it keeps to them is the other files' matter.
+// The public types of the verifier.
 import type { KeyObject } from 'node:crypto';
 import type { Principal } from '../../protocol/caller.ts';
 import type { RevocableToken, Revocation, RevocationVerdict } from '../../protocol/revocation.ts';
@@ -14,29 +14,30 @@ export type VerificationCode =
   | 'permission_denied'
   | 'organization_required'
   | 'keys_unavailable' // no key is known, and none can be fetched
-  | 'revocations_stale' // nothing can be said about revocations for now
-  | 'check_unavailable'; // the check endpoint or introspection cannot be asked
+  | 'revocations_stale' // the known revocations are out of date
+  | 'check_unavailable'; // the check endpoint cannot be reached
 
-/** Whom a token speaks for, with what it may do. Frozen. */
+/** The user or service client of a token, with its permissions. Frozen. */
 export type VerifiedPrincipal = Principal & {
   /** Seconds since 1970. */
   readonly expiresAt: number;
-  /** Whether the token itself grants it (wildcards count). False where `permissionsElsewhere` is true. */
+  /** Whether the token itself grants the permission (wildcards count). False if `permissionsElsewhere` is true. */
   has(permission: string): boolean;
   /**
-   * Raises VerificationError `permission_denied` unless the token itself grants it, `organization_required` when it acts
-   * for no organization; where `permissionsElsewhere` is true, `check_unavailable`: use `await verifier.authorize(…)`.
+   * Raises VerificationError unless the token itself grants the permission: `permission_denied`,
+   * `organization_required` if it acts for no organization, or `check_unavailable` if `permissionsElsewhere` is true:
+   * then use `await verifier.authorize(…)`.
    */
   require(permission: string): void;
 };
 
 /** Where the public keys come from. */
 export interface KeySource {
-  /** The key of a `kid`, from memory. A key that is not given any more verifies nothing any more. */
+  /** The key of a `kid`, from memory. Once a key is no longer returned, tokens that it signed are refused. */
   find(kid: string): KeyObject | undefined;
   /**
-   * Looks once more where keys come from, as far as that is allowed now. Raises VerificationError `keys_unavailable` when
-   * nothing can be said about the key.
+   * Fetches the keys again, if the rate limit allows it, and returns the key of a `kid`. Raises VerificationError
+   * `keys_unavailable` if the keys cannot be fetched.
    */
   lookUp?(kid: string): Promise<KeyObject | undefined>;
   /** Resolves once keys are known. */
@@ -48,10 +49,10 @@ export interface KeySource {
 export interface RevocationSource {
   /** Why a token must be refused, or null. */
   judge(token: RevocableToken): RevocationVerdict;
-  /** Seconds since the source last knew everything; Infinity before the first time. */
+  /** Seconds since the source last knew every revocation; Infinity before the first time. */
   staleSeconds(): number;
   onRevocation(listener: (revocation: Revocation) => void): () => void;
-  /** The one organization whose revocations it tells of; null or left out: all. */
+  /** The one organization whose revocations the source has; null or left out: all. */
   organizationId?(): string | null;
   /** Resolves once everything is known for the first time. */
   ready?(): Promise<void>;
@@ -60,25 +61,27 @@ export interface RevocationSource {
 
 export interface Verifier {
   /**
-   * The principal of an access token. Raises VerificationError. A token seen before costs a look-up; expiry and
+   * The principal of an access token. Raises VerificationError. A repeated token costs a look-up; its expiry and
    * revocation are judged every time.
    */
   verify(token: string): Promise<VerifiedPrincipal>;
   /** The same for the value of an Authorization header (RFC 6750 §2.1); undefined raises `unauthenticated`. */
   verifyHeader(authorization: string | undefined): Promise<VerifiedPrincipal>;
   /**
-   * Raises VerificationError `permission_denied` unless the principal holds the permission; asks the check endpoint with
-   * the principal's own token where the token was too small to say. A principal that `judge` would refuse is refused.
+   * Raises VerificationError `permission_denied` unless the principal has the permission. If the token lacks the
+   * permissions, it asks the check endpoint with the principal's own token. Refuses a principal that `judge` refuses.
    */
   authorize(principal: VerifiedPrincipal, permission: string): Promise<void>;
-  /** Judges a principal that was verified before: null, or why it must not go on. No I/O; staleness is not judged. */
+  /** Judges a principal that was verified before: null, or why it is refused. No I/O. Staleness is not judged. */
   judge(principal: VerifiedPrincipal): VerificationCode | null;
-  /** Called with each revocation as it becomes known; gives the function that ends it. */
+  /** Calls the listener with each revocation as it becomes known. Returns the function that removes the listener. */
   onRevocation(listener: (revocation: Revocation) => void): () => void;
-  /** Seconds since the feed last spoke; 0 without a feed, Infinity before it first did. */
+  /** Seconds since the last complete state or heartbeat of the feed; 0 without a feed, Infinity before the first. */
   staleSeconds(): number;
-  /** Resolves once keys, and with a feed its snapshot, are known. Raises VerificationError when that takes too long. */
+  /**
+   * Resolves once keys and, with a feed, all revocations are known. Raises VerificationError if that takes too long.
+   */
   ready(timeoutSeconds?: number): Promise<void>;
-  /** Ends the feed. Tokens can be verified no more. */
+  /** Ends the feed. No token can be verified after this. */
   close(): void;
 }

@@ -1,9 +1,9 @@
-// The one error that the verifier raises for a token or request: its code, its status, and what HTTP wants beside it.
+// The error that the verifier raises for a token or request: its code, its status and its HTTP headers.
 import type { VerificationCode } from './contract.ts';
 
 interface Kind {
   readonly status: 401 | 403 | 503;
-  /** What to do next: the sentence for whoever holds the token. */
+  /** For the client: what to do next. */
   readonly message: string;
 }
 
@@ -21,7 +21,7 @@ const KINDS: Readonly<Record<VerificationCode, Kind>> = {
   check_unavailable: { status: 503, message: 'The permission cannot be checked now: try again in a moment.' },
 };
 
-/** What the place of the error knows beyond its code. */
+/** Details of an error beyond its code. */
 export interface VerificationExtras {
   readonly message?: string;
   /** Which permission was asked for (RFC 6750 §3.1: `scope`). */
@@ -32,7 +32,7 @@ export interface VerificationExtras {
 
 /**
  * Why a token or request is refused. `status` is 401, 403 or 503 and `wwwAuthenticate` the challenge that belongs to it
- * (RFC 6750 §3). No message holds a token.
+ * (RFC 6750 §3). No message contains a token.
  */
 export class VerificationError extends Error {
   override readonly name = 'VerificationError';
@@ -60,4 +60,9 @@ function challenge(code: VerificationCode, status: number, permission: string | 
   return permission === undefined
     ? 'Bearer error="insufficient_scope"'
     : `Bearer error="insufficient_scope", scope="${permission}"`;
+}
+
+/** A promise that is rejected with a VerificationError. */
+export function refused(code: VerificationCode, message?: string): Promise<never> {
+  return Promise.reject(new VerificationError(code, message === undefined ? {} : { message }));
 }

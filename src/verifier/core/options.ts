@@ -1,4 +1,4 @@
-// The options of a verifier: what may be given, what holds otherwise, and which values are refused at once.
+// The options of a verifier, their defaults and their limits.
 import type { KeyObject } from 'node:crypto';
 import type { KeySource, RevocationSource } from './contract.ts';
 
@@ -9,13 +9,13 @@ export type ClientCredentials =
       readonly clientId: string;
       /** A KeyObject, a PEM (PKCS#8) or a JWK; RSA, EC or Ed25519. */
       readonly privateKey: KeyObject | string | Readonly<Record<string, unknown>>;
-      /** RS256, PS256, ES256, ES384 or EdDSA; by the kind of key when left out. */
+      /** RS256, PS256, ES256, ES384 or EdDSA. Default: by the kind of key. */
       readonly alg?: string;
-      /** Named in the assertion's header, for clients with several keys. */
+      /** The `kid` in the assertion's header, for clients with several keys. */
       readonly keyId?: string;
     };
 
-/** What happens to a good token while nothing is known of revocations. */
+/** What happens to a good token while the known revocations are out of date. */
 export type OnStale = 'reject' | 'allow' | 'introspect';
 
 export interface RevocationOptions {
@@ -36,11 +36,11 @@ export interface RevocationOptions {
 export type Fetch = (url: string, init: RequestInit) => Promise<Response>;
 
 export interface VerifierOptions {
-  /** The service's PUBLIC_URL, exactly as it stands in `iss`. */
+  /** The service's PUBLIC_URL, exactly as in `iss`. */
   readonly issuer: string;
   /** Accepted values of `aud`. */
   readonly audience: string | readonly string[];
-  /** Where the service is reached, when that is not at the issuer's address. */
+  /** The address of the service, if it is not the issuer's address. */
   readonly serviceUrl?: string | URL;
   /** Default: `/.well-known/jwks.json` of the service. */
   readonly jwksUri?: string | URL;
@@ -52,21 +52,21 @@ export interface VerifierOptions {
   readonly clockTolerance?: number;
   /** How many verified tokens are remembered: 0 to 1,000,000, default 10,000. */
   readonly cacheSize?: number;
-  /** The longest life of a token that is believed, in seconds: 1 to 86,400, default 900. */
+  /** The longest accepted life of a token, in seconds: 1 to 86,400, default 900. */
   readonly maxTokenLife?: number;
   readonly fetch?: Fetch;
   /** The time that tokens are judged by, in milliseconds since 1970. */
   readonly clock?: { now(): number };
-  /** Keys from elsewhere than a JWKS. */
+  /** Keys from another source than a JWKS. */
   readonly keys?: KeySource;
-  /** Revocations from elsewhere than the feed; `maxStaleness` and `onStale` (reject or allow) of `stale` hold for them. */
+  /** Revocations from another source than the feed, with `maxStaleness` and `onStale` (reject or allow) in `stale`. */
   readonly revocations?: RevocationSource;
   readonly stale?: { readonly maxStaleness?: number; readonly onStale?: 'reject' | 'allow' };
-  /** Told of what goes wrong in the background: a JWKS or a feed that cannot be read. Holds no secret. */
+  /** Called with errors in the background, such as a JWKS or a feed that cannot be read. No error contains a secret. */
   readonly onError?: (error: Error) => void;
 }
 
-/** Where things are, what holds for tokens. */
+/** The options with their defaults. */
 export interface Settings {
   readonly issuer: string;
   readonly audiences: readonly string[];
@@ -83,7 +83,7 @@ export interface Settings {
 export function settingsOf(options: VerifierOptions): Settings {
   if (typeof options !== 'object' || options === null) throw new TypeError('createVerifier needs an object of options');
   const { issuer, audience } = options;
-  if (typeof issuer !== 'string') throw new TypeError('issuer must be the URL that stands in the tokens as iss');
+  if (typeof issuer !== 'string') throw new TypeError('issuer must be the URL that tokens have as iss');
   const base = serviceAddress(options);
   const audiences = typeof audience === 'string' ? [audience] : [...(audience ?? [])];
   if (audiences.length === 0 || audiences.some((entry) => typeof entry !== 'string' || entry === '')) {
@@ -102,7 +102,7 @@ export function settingsOf(options: VerifierOptions): Settings {
   };
 }
 
-/** What the feed and introspection need. */
+/** The settings of the feed and of introspection. */
 export interface FeedSettings {
   readonly feed: string;
   readonly tokenEndpoint: string;
@@ -131,7 +131,7 @@ export function feedSettingsOf(options: VerifierOptions, revocation: RevocationO
   };
 }
 
-/** How stale is too stale, and what happens then. Raises TypeError. */
+/** The limit on staleness, and what happens beyond it. Raises TypeError. */
 export function stalenessOf(options: { readonly maxStaleness?: number; readonly onStale?: OnStale }): {
   secondsMax: number;
   onStale: OnStale;

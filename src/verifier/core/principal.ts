@@ -1,11 +1,11 @@
-// Makes a principal of claims that were verified, and answers what its token grants.
+// Makes a principal from verified claims, and decides what its token grants.
 import { actsForOrganization, principalOf } from '../../protocol/caller.ts';
 import { PERMISSION_PATTERN, permits } from '../../protocol/permission.ts';
 import type { Claims } from './claims.ts';
 import type { VerifiedPrincipal } from './contract.ts';
 import { VerificationError } from './error.ts';
 
-/** What a principal is made of: data that may be logged, compared and copied. Its token is none of it. */
+/** A principal: data that may be logged, compared and copied. Its token is private. */
 class Verified {
   readonly #token: string;
 
@@ -28,7 +28,7 @@ class Verified {
   }
 }
 
-/** The principal of claims, which remembers the token they stand in but shows it to nobody but `tokenOf`. */
+/** The principal of claims. It remembers its token, and only `tokenOf` can read that. */
 export function verifiedPrincipal(token: string, claims: Claims): VerifiedPrincipal {
   const { permissions, roles } = claims as { permissions?: readonly string[]; roles?: readonly string[] };
   if (permissions) Object.freeze(permissions);
@@ -46,7 +46,7 @@ export function isElsewhere(principal: VerifiedPrincipal): boolean {
   return principal.kind === 'user' && principal.permissionsElsewhere;
 }
 
-/** Why a principal whose token does not grant a permission is refused. */
+/** The error for a principal whose token does not grant a permission. */
 export function refusal(principal: VerifiedPrincipal, permission: string): VerificationError {
   if (isElsewhere(principal)) {
     return new VerificationError('check_unavailable', {
@@ -57,7 +57,7 @@ export function refusal(principal: VerifiedPrincipal, permission: string): Verif
   return new VerificationError('permission_denied', { permission });
 }
 
-/** The permission as it was given. Raises TypeError for anything but `resource:action`: such a check would never hold. */
+/** Returns the permission. Raises TypeError for anything but `resource:action`, because no token could grant it. */
 export function wanted(permission: string): string {
   if (typeof permission === 'string' && PERMISSION_PATTERN.test(permission)) return permission;
   throw new TypeError(`A permission is written resource:action, such as deals:write; ${String(permission)} is not one`);

@@ -1,4 +1,4 @@
-// What happens to a good token while nothing is known of revocations: refused, let through, or asked about.
+// What happens to a good token while the known revocations are out of date: it is refused, accepted, or introspected.
 
 import { createFeed } from '../feed/feed.ts';
 import { createClientAuthentication } from '../service/client-authentication.ts';
@@ -11,9 +11,9 @@ import { feedSettingsOf, type OnStale, type Settings, stalenessOf, type Verifier
 export interface RevocationPolicy {
   readonly source: RevocationSource;
   isFresh(): boolean;
-  /** Whether it can hear of revocations of those who act for an organization, or for none. */
+  /** Whether the source has the revocations of this organization, or of users without one for null. */
   covers(organizationId: string | null): boolean;
-  /** Resolves when the token may pass all the same. Raises VerificationError. */
+  /** Resolves if the token is accepted although the revocations are out of date. Raises VerificationError. */
   whenStale(token: string): Promise<void>;
   close(): void;
 }
@@ -24,7 +24,7 @@ const NO_REVOCATIONS: RevocationSource = {
   onRevocation: () => () => {},
 };
 
-/** The source of revocations that the options ask for, and what holds while it is silent. Raises TypeError. */
+/** Makes the source of revocations and the policy for its silence from the options. Raises TypeError. */
 export function createRevocationPolicy(options: VerifierOptions, base: Settings & HttpDeps): RevocationPolicy {
   if (options.revocations) return policyOf(options.revocations, stalenessOf({ onStale: 'reject', ...options.stale }));
   const { revocation } = options;
@@ -46,7 +46,8 @@ function policyOf(
   return {
     source,
     isFresh: () => source.staleSeconds() <= secondsMax,
-    // A service client of one organization is told of nothing else: a token of another could never be stopped here.
+    // The feed of an organization's client has that organization alone: a token of another one could not be revoked
+    // here.
     covers(organizationId) {
       const only = source.organizationId?.() ?? null;
       return only === null || only === organizationId;

@@ -1,5 +1,5 @@
-// Follows the service's feed of revocations: keeps a stream open, goes on where it was cut, and knows how long it has
-// been without word.
+// Follows the service's feed of revocations: keeps a connection open, continues where it was cut, and knows how long
+// the feed has been silent.
 import { randomInt } from 'node:crypto';
 import type { Revocation } from '../../protocol/revocation.ts';
 import { createRevocationMap } from '../../protocol/revocation-map.ts';
@@ -19,12 +19,12 @@ export interface FeedDeps extends ClientTokenDeps {
 
 const WAIT_MILLISECONDS_MIN = 100;
 const WAIT_MILLISECONDS_MAX = 5000;
-/** A stream that ended sooner than this was none, whatever it said. */
+/** A connection that ended sooner than this counts as a failure. */
 const LIVED_MILLISECONDS_MIN = 5000;
-// An event must outlive every token that it can meet, also when the clocks differ.
+// An event must be remembered longer than every token it concerns, even if clocks differ.
 const REMEMBERED_MARGIN_SECONDS = 120;
 
-/** Begins to follow the feed at once, until it is closed. */
+/** Follows the feed from now on, until it is closed. */
 export function createFeed(deps: FeedDeps): RevocationSource {
   const { timing } = deps;
   const remembered = deps.lifeSecondsMax + 2 * deps.toleranceSeconds + REMEMBERED_MARGIN_SECONDS;
@@ -57,7 +57,7 @@ export function createFeed(deps: FeedDeps): RevocationSource {
       let leastMilliseconds = 0;
       try {
         await followStream({ ...deps, token }, state, ended.signal);
-        // An end without a word, or at once, is no answer, however polite.
+        // A connection that ended at once or without an event counts as a failure, even if it ended without an error.
         failures = hasLived() ? 0 : failures + 1;
       } catch (error) {
         if (ended.signal.aborted) return;
@@ -81,7 +81,7 @@ export function createFeed(deps: FeedDeps): RevocationSource {
   };
 }
 
-// Spread out, so that not everybody comes back at once when the service does.
+// Random, so that not all verifiers reconnect at once after an outage.
 function waitMilliseconds(failures: number): number {
   const most = Math.min(WAIT_MILLISECONDS_MIN * 2 ** failures, WAIT_MILLISECONDS_MAX);
   return randomInt(WAIT_MILLISECONDS_MIN / 2, most + 1);

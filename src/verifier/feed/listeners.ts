@@ -1,10 +1,10 @@
-// Those who want to hear of revocations. One that throws keeps nobody else from hearing.
+// The listeners to revocations. One that throws does not keep an event from the others.
 import type { Revocation } from '../../protocol/revocation.ts';
 
 export type RevocationListener = (revocation: Revocation) => void;
 
 export interface Listeners {
-  /** Gives the function that ends it. A listener that is added twice hears twice. */
+  /** Returns the function that removes the listener. A listener that is added twice is called twice. */
   add(listener: RevocationListener): () => void;
   tell(revocation: Revocation): void;
 }

@@ -1,4 +1,4 @@
-// Reads a stream of server-sent events (HTML, §9.2) from pieces of text, and holds no more of it than one event.
+// Reads server-sent events (HTML, §9.2) from chunks of text. It keeps at most one event in memory.
 
 export interface Frame {
   readonly event: string;
@@ -8,8 +8,8 @@ export interface Frame {
 }
 
 export interface SseReader {
-  /** The events that are whole with this piece. Raises Error when one grows too long. */
-  read(piece: string): Frame[];
+  /** The events that are complete with this chunk. Raises Error if one is too long. */
+  read(chunk: string): Frame[];
 }
 
 export function createSseReader(charactersMax: number): SseReader {
@@ -45,23 +45,23 @@ export function createSseReader(charactersMax: number): SseReader {
   return {
     read(received) {
       const frames: Frame[] = [];
-      // CRLF, CR and LF end a line alike; the two of CRLF may come in two pieces.
+      // CRLF, CR and LF each end a line. A CRLF may be split between two chunks.
       const rest = endsInReturn && received.startsWith('\n') ? received.slice(1) : received;
       if (received !== '') endsInReturn = received.endsWith('\r');
-      const piece = rest.includes('\r') ? rest.replace(/\r\n?/g, '\n') : rest;
+      const text = rest.includes('\r') ? rest.replace(/\r\n?/g, '\n') : rest;
       let from = 0;
-      for (let end = piece.indexOf('\n'); end >= 0; end = piece.indexOf('\n', from)) {
-        hold(piece.slice(from, end));
-        line.push(piece.slice(from, end));
+      for (let end = text.indexOf('\n'); end >= 0; end = text.indexOf('\n', from)) {
+        hold(text.slice(from, end));
+        line.push(text.slice(from, end));
         const whole = line.join('');
         line = [];
         from = end + 1;
         if (whole === '') dispatch(frames);
         else take(whole);
       }
-      if (from < piece.length) {
-        hold(piece.slice(from));
-        line.push(piece.slice(from));
+      if (from < text.length) {
+        hold(text.slice(from));
+        line.push(text.slice(from));
       }
       return frames;
     },

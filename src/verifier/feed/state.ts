@@ -1,5 +1,4 @@
-// What the frames of the feed mean: which revocations they bring, where to go on after a cut, and since when everything
-// is known.
+// The state of the feed: the revocations of its frames, the cursor to continue at, and since when everything is known.
 import { type Revocation, revocationOf } from '../../protocol/revocation.ts';
 import type { Timing } from '../core/clock.ts';
 import type { Frame } from './sse.ts';
@@ -12,10 +11,10 @@ export interface FeedListener {
 }
 
 export interface FeedState {
-  /** A new connection: what the last one left half said is said anew. */
+  /** A new connection: a snapshot that the last one left incomplete starts again. */
   begin(): void;
   take(frame: Frame): void;
-  /** Where to go on; null: from a snapshot. */
+  /** Where to continue; null for a new snapshot. */
   cursor(): string | null;
   forgetCursor(): void;
   /** How many frames were understood so far. */
@@ -29,7 +28,7 @@ export function createFeedState(timing: Timing, listener: FeedListener): FeedSta
   let cursor: string | null = null;
   let heard = 0;
   let knows = false;
-  // An event of a kind that is not known here may revoke anything: from there on only a snapshot helps.
+  // An event of an unknown kind may revoke anything. From then on the state is incomplete until the next snapshot.
   let misses = false;
   let isAmidSnapshot = false;
   let wall = 0;
@@ -45,7 +44,7 @@ export function createFeedState(timing: Timing, listener: FeedListener): FeedSta
     }
   }
 
-  // A long snapshot comes in several frames; all but the last say that there is more.
+  // A long snapshot comes in several frames. All but the last have `more`.
   function takeSnapshot(value: unknown): void {
     const { events, more } = (value ?? {}) as { events?: unknown; more?: unknown };
     if (!Array.isArray(events)) throw new Error('a snapshot has no events');
@@ -73,7 +72,7 @@ export function createFeedState(timing: Timing, listener: FeedListener): FeedSta
       const value: unknown = JSON.parse(data);
       if (event === 'snapshot') takeSnapshot(value);
       else if (event === 'revocation') takeEvent(value);
-      // Before a first snapshot a heartbeat says nothing.
+      // Before the first snapshot, a heartbeat has no meaning.
       else if (knows && !isAmidSnapshot) complete();
       if (CURSOR.test(id) && !isAmidSnapshot) cursor = id;
       heard += 1;
@@ -83,7 +82,7 @@ export function createFeedState(timing: Timing, listener: FeedListener): FeedSta
       cursor = null;
     },
     heard: () => heard,
-    // The steady clock may stand still while the machine sleeps, the other may be set back: the longer time counts.
+    // One clock may stop while the machine sleeps, and the other may be set back: the longer time counts.
     staleSeconds: () => (knows ? Math.max(timing.elapsed() - steady, timing.now() - wall) / 1000 : Infinity),
   };
 }

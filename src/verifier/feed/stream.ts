@@ -9,13 +9,13 @@ export interface FeedStreamDeps extends HttpDeps {
   readonly token: ClientToken;
 }
 
-// Three heartbeats: then the line is dead, or the replica is not up to date and another one may be.
+// Three heartbeats. After that the connection is dead, or the replica is out of date and another one may be better.
 export const SILENCE_MILLISECONDS_MAX = 10_000;
 const EVENT_CHARACTERS_MAX = 32 * 1024 * 1024;
 
 /**
- * Reads the feed until the service ends it. Raises Error when it cannot be opened, breaks off or falls silent; its cause
- * is CredentialsRefused where the service gave no token.
+ * Reads the feed until the service ends it. Raises Error if it cannot be opened, breaks or is silent for too long. The
+ * cause is CredentialsRefused if the service refused a token.
  */
 export async function followStream(deps: FeedStreamDeps, state: FeedState, ended: AbortSignal): Promise<void> {
   const abort = new AbortController();
@@ -25,9 +25,9 @@ export async function followStream(deps: FeedStreamDeps, state: FeedState, ended
   const silence = () => abort.abort(silent());
   let callOff = () => {};
   let heardAt = deps.timing.elapsed();
-  const expectWord = () => {
+  const restartSilence = () => {
     callOff();
-    // A process that was stopped finds what came meanwhile, and cannot tell how old it is.
+    // A process that was suspended reads old data when it continues, and does not know how old it is.
     if (deps.timing.elapsed() - heardAt > SILENCE_MILLISECONDS_MAX) throw silent();
     heardAt = deps.timing.elapsed();
     callOff = deps.timing.after(SILENCE_MILLISECONDS_MAX, silence);
@@ -36,13 +36,13 @@ export async function followStream(deps: FeedStreamDeps, state: FeedState, ended
     const token = await deps.token.get();
     if (ended.aborted) return;
     heardAt = deps.timing.elapsed();
-    expectWord();
+    restartSilence();
     state.begin();
     const response = await open(deps, state, token, abort.signal);
     const reader = createSseReader(EVENT_CHARACTERS_MAX);
     const decoder = new TextDecoder();
     for await (const chunk of response.body ?? []) {
-      expectWord();
+      restartSilence();
       for (const frame of reader.read(decoder.decode(chunk, { stream: true }))) state.take(frame);
     }
   } catch (error) {
@@ -69,7 +69,7 @@ async function open(deps: FeedStreamDeps, state: FeedState, token: string, signa
   const { status, headers } = response;
   if (status === 200 && /^text\/event-stream\s*(?:;|$)/i.test(headers.get('content-type') ?? '')) return response;
   if (status === 401) deps.token.forget();
-  // Whatever is wrong with the request may be wrong with the cursor.
+  // The cursor may be the reason for a bad request.
   else if (status >= 400 && status < 500 && status !== 403 && status !== 429) state.forgetCursor();
   const hint = status === 403 ? ': give the client the permission revocations:read' : '';
   throw new Error(`${deps.feed} answered ${status} instead of a stream${hint}`);

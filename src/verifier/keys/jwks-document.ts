@@ -12,8 +12,8 @@ const FRESH_SECONDS_MIN = 30;
 const FRESH_SECONDS_MAX = 86_400;
 
 /**
- * The usable keys of a JWK set by `kid`; a key that cannot be used is left out alone. Keys of `known` that are still
- * there stay the same objects. Raises Error when the text is no JWK set or has no usable key: that is believed of nobody.
+ * The usable keys of a JWK set by `kid`, without those that cannot be used. Keys of `known` that are still in the set
+ * stay the same objects. Raises Error if the text is no JWK set or has no usable key.
  */
 export function readJwks(text: string, known: PublicKeys): PublicKeys {
   const document = readJsonObject(Buffer.from(text));
@@ -24,7 +24,7 @@ export function readJwks(text: string, known: PublicKeys): PublicKeys {
   for (const jwk of document.keys as unknown[]) {
     const kid = kidOf(jwk);
     if (kid === null) continue;
-    // Two entries of one kid leave open which is meant, also when only one of them is usable.
+    // With two entries of one kid, it is unclear which one is meant, even if only one of them is usable.
     if (keys.has(kid) || ambiguous.has(kid)) {
       keys.delete(kid);
       ambiguous.add(kid);
@@ -48,7 +48,7 @@ function kidOf(jwk: unknown): string | null {
   return typeof kid === 'string' && kid !== '' && kid.length <= KID_LENGTH_MAX ? kid : null;
 }
 
-/** How many seconds an answer may be kept without asking again: 30 to 86,400; 300 where it does not say (RFC 9111 §4.2). */
+/** How many seconds an answer may be kept: 30 to 86,400, and 300 if its headers do not say (RFC 9111 §4.2). */
 export function freshSeconds(headers: Headers): number {
   const directives = (headers.get('cache-control') ?? '').toLowerCase();
   if (/(^|[\s,])no-(store|cache)($|[\s,=])/.test(directives)) return FRESH_SECONDS_MIN;
@@ -67,6 +67,6 @@ function untilExpires(headers: Headers): number | undefined {
   const expires = headers.get('expires');
   if (expires === null) return undefined;
   const [end, sent] = [Date.parse(expires), Date.parse(headers.get('date') ?? '')];
-  // RFC 9111 §5.3: an invalid date is one in the past.
+  // RFC 9111 §5.3: an invalid date counts as one in the past.
   return Number.isNaN(end) || Number.isNaN(sent) ? 0 : (end - sent) / 1000;
 }

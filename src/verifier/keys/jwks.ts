@@ -1,5 +1,5 @@
-// The issuer's keys as its JWKS tells them: fetched before they grow old, kept through an outage, and asked for again
-// when a token names an unknown key, but never more often than every 30 s.
+// The issuer's keys from its JWKS. They are fetched before they are out of date, kept through an outage, and fetched
+// again when a token has an unknown kid, at most every 30 s.
 import type { KeyObject } from 'node:crypto';
 import type { KeySource } from '../core/contract.ts';
 import { VerificationError } from '../core/error.ts';
@@ -7,11 +7,11 @@ import { exchange, type HttpDeps } from '../service/http.ts';
 import { freshSeconds, type PublicKeys, readJwks } from './jwks-document.ts';
 
 export const COOLDOWN_SECONDS = 30;
-/** How long keys are believed that could not be confirmed since. */
+/** How long keys are used that could not be fetched again. */
 export const KEPT_SECONDS_MAX = 86_400;
 const TIMEOUT_MILLISECONDS = 5000;
 const BYTES_MAX = 262_144;
-// Until the first keys are there, no token can ask for a fetch; these waits (in seconds) lie between the attempts.
+// The waits in seconds between the first attempts. Until the first keys are known, a token causes no fetch.
 const START_WAITS = [1, 2, 4, 8, 15];
 
 export interface JwksDeps extends HttpDeps {
@@ -22,7 +22,7 @@ export interface JwksDeps extends HttpDeps {
 interface State {
   keys: PublicKeys;
   etag: string | null;
-  /** Instants of the steady clock in seconds; -Infinity: never. */
+  /** In seconds of the clock that never steps; -Infinity for never. */
   confirmedAt: number;
   freshUntil: number;
   askedAt: number;
@@ -80,7 +80,7 @@ export function createJwks(deps: JwksDeps): KeySource & Required<Pick<KeySource,
     else if (!state.isClosed && isCool() && state.keys.size > 0) await ask();
     const key = isBelieved() ? state.keys.get(kid) : undefined;
     if (key) return key;
-    // After a failure the key may be a new one that could not be learnt: that is no fault of the token.
+    // After a failure, the kid may be of a new key that could not be fetched: the token may be good.
     if (state.failures > 0 || !isBelieved()) {
       const retryAfterSeconds = state.askedAt + waitSeconds(state, seconds()) - seconds();
       throw new VerificationError('keys_unavailable', { retryAfterSeconds });
@@ -100,7 +100,7 @@ export function createJwks(deps: JwksDeps): KeySource & Required<Pick<KeySource,
   };
 }
 
-// Ahead of the end of freshness, so that verifying never waits; later by 30 s or more after anything went wrong.
+// Before the keys are out of date, so that no verification waits. After a failure, at least 30 s later.
 function waitSeconds(state: State, now: number): number {
   if (state.keys.size === 0) return START_WAITS[state.failures - 1] ?? COOLDOWN_SECONDS;
   if (state.failures > 0) return COOLDOWN_SECONDS;

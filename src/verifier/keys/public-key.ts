@@ -1,9 +1,9 @@
-// Which JSON web keys may verify RS256 signatures, and the checking of one signature. The only file that touches keys.
+// Which JSON web keys may verify RS256 signatures, and the check of one signature.
 import { createPublicKey, createVerify, type KeyObject } from 'node:crypto';
 import { isFactorable } from './weak-key.ts';
 
 const MODULUS_BITS_MIN = 2048; // RFC 7518 §3.3
-// A longer one only costs time: verification grows with the square.
+// A longer key only costs time, which grows with the square of its length.
 const MODULUS_BITS_MAX = 8192;
 const EXPONENT_BYTES_MAX = 8;
 const PRIVATE_MEMBERS = ['d', 'p', 'q', 'dp', 'dq', 'qi', 'oth', 'k'];
@@ -17,7 +17,7 @@ export function publicKeyOf(jwk: unknown): KeyObject | null {
   if (use !== undefined && use !== 'sig') return null;
   if (alg !== undefined && alg !== 'RS256') return null;
   if (key_ops !== undefined && !(Array.isArray(key_ops) && key_ops.includes('verify'))) return null;
-  // Who publishes a private key has lost it: what it signs says nothing any more.
+  // A private key that was published is lost: anyone can sign with it.
   if (PRIVATE_MEMBERS.some((member) => Object.hasOwn(jwk, member))) return null;
   const exponent = Buffer.from(e, 'base64url');
   if (exponent.length > EXPONENT_BYTES_MAX || !isOddAboveOne(exponent)) return null;
@@ -51,7 +51,7 @@ function isUnsigned(value: unknown): value is string {
   return bytes[0] !== 0 && bytes.toString('base64url') === value;
 }
 
-// An even number, or an exponent of 1, would let anybody make signatures or is none of RSA.
+// With an exponent of 1 anyone could forge signatures, and RSA has no even modulus or exponent.
 function isOddAboveOne(bytes: Buffer): boolean {
   const last = bytes.at(-1) ?? 0;
   return last % 2 === 1 && (bytes.length > 1 || last > 1);

@@ -1,4 +1,4 @@
-// The signature layer alone: an RS256 JWS and its key, with no opinion on what is signed.
+// Verifies the signature of an RS256 JWS, whatever its payload is.
 import type { KeyObject } from 'node:crypto';
 import { readJsonObject } from '../../protocol/json.ts';
 import { decodePart, KID_LENGTH_MAX, splitCompact } from '../../protocol/jws.ts';
@@ -12,12 +12,12 @@ export interface VerifiedJws {
   readonly payload: Buffer;
 }
 
-// What would change how the rest is read, or bring a key along (RFC 7515 §4.1, RFC 7797).
+// Members that change how the rest is read, or that contain or point to a key (RFC 7515 §4.1, RFC 7797).
 const REFUSED_MEMBERS = ['crit', 'b64', 'jwk', 'jku', 'x5u', 'x5c'];
 
 /**
- * Verifies a compact JWS (RFC 7515 §5.2) with a JWK or a JWK set: RS256 only. Without a `kid` in the header there must be
- * one key only; where header and key have one, they are equal. Raises VerificationError `invalid_token`.
+ * Verifies a compact JWS (RFC 7515 §5.2) with a JWK or a JWK set: RS256 only. Without a `kid` in the header there must
+ * be one key only; where header and key have one, they are equal. Raises VerificationError `invalid_token`.
  */
 export function verifyJws(jws: string, keys: Jwk | { readonly keys: readonly Jwk[] }): VerifiedJws {
   const parts = splitCompact(jws);
@@ -42,7 +42,7 @@ function keyFor(kid: unknown, keys: readonly Jwk[]): KeyObject | null {
     const isOther = first?.kid !== undefined && kid !== undefined && first.kid !== kid;
     return isOther ? null : publicKeyOf(first);
   }
-  // Several keys of one kid leave open which is meant.
+  // With several keys of one kid, it is unclear which one is meant.
   const named = kid === undefined ? [] : keys.filter((key) => key.kid === kid);
   return named.length === 1 ? publicKeyOf(named[0]) : null;
 }

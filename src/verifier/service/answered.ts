@@ -1,6 +1,6 @@
-// Reads what the service answered as JSON, where anything may come in its place.
+// Reads a JSON answer of the service without trusting it.
 
-/** The members of the object that a text is, or of none: whoever asks looks at each member. */
+/** The members of a JSON object; no members if the text is not one. The caller checks each member. */
 export function membersOf(text: string): Readonly<Record<string, unknown>> {
   try {
     const value: unknown = JSON.parse(text);

@@ -1,10 +1,10 @@
-// Proves to the service who the verifier is: by a client's secret (RFC 6749 §2.3.1) or a signed assertion (RFC 7523).
+// Authenticates the verifier at the service: by a client secret (RFC 6749 §2.3.1) or a signed assertion (RFC 7523).
 import { createPrivateKey, type JsonWebKey, type KeyObject, randomUUID, sign } from 'node:crypto';
 import type { Timing } from '../core/clock.ts';
 import type { ClientCredentials } from '../core/options.ts';
 
 export interface ClientAuthentication {
-  /** What a request to one of the OAuth endpoints carries to prove who sends it. */
+  /** The headers and parameters that authenticate a request to an OAuth endpoint. */
   prove(): { readonly headers: Record<string, string>; readonly parameters: Record<string, string> };
 }
 
@@ -26,7 +26,7 @@ const ALGORITHMS: Readonly<Record<string, Algorithm>> = {
 const CURVES: Readonly<Record<string, string>> = { prime256v1: 'ES256', secp384r1: 'ES384', secp521r1: 'ES512' };
 const ASSERTION_SECONDS = 60;
 
-/** Checks the credentials and makes the proofs. Raises TypeError for a key or algorithm that cannot be used. */
+/** Checks the credentials. Raises TypeError for a key or algorithm that cannot be used. */
 export function createClientAuthentication(
   credentials: ClientCredentials,
   { issuer }: { readonly issuer: string },
@@ -76,7 +76,7 @@ function encode(value: object): string {
   return Buffer.from(JSON.stringify(value)).toString('base64url');
 }
 
-// RFC 6749 §2.3.1 wants both form-encoded before they are joined by a colon.
+// RFC 6749 §2.3.1: both are form-encoded before they are joined by a colon.
 function formEncode(text: string): string {
   return new URLSearchParams({ '': text }).toString().slice(1);
 }

@@ -1,4 +1,4 @@
-// The access token of the verifier's own service client (RFC 6749 §4.4): fetched when it is needed, and before it expires.
+// The access token of the verifier's own service client (RFC 6749 §4.4), fetched when it is needed and renewed in time.
 import { membersOf } from './answered.ts';
 import type { ClientAuthentication } from './client-authentication.ts';
 import { exchange, type HttpDeps } from './http.ts';
@@ -9,15 +9,15 @@ export interface ClientTokenDeps extends HttpDeps {
 }
 
 export interface ClientToken {
-  /** An access token that is good for a while yet. Raises Error. */
+  /** An access token that does not expire soon. Raises Error. */
   get(): Promise<string>;
-  /** Forgets the token that the service did not take. */
+  /** Drops the token, because the service refused it. */
   forget(): void;
-  /** The organization of the client; null for one of the whole installation, and before anything is known. */
+  /** The organization of the client; null for a client of the installation, and before the first token. */
   organizationId(): string | null;
 }
 
-/** The service does not take the credentials, or hears too much: asking again soon makes it worse. */
+/** The service refused the credentials, or the request rate is too high. A quick retry would make it worse. */
 export class CredentialsRefused extends Error {
   override readonly name = 'CredentialsRefused';
   readonly retryAfterSeconds: number;
@@ -31,10 +31,11 @@ const TIMEOUT_MILLISECONDS = 5000;
 const BYTES_MAX = 65_536;
 const RENEWED_AHEAD_SECONDS = 60;
 const LIFE_SECONDS_DEFAULT = 60;
-// Guesses are bounded for each client and network: wrong credentials must not use up what right ones need.
+// The service limits attempts for each client and network. Wrong credentials must not use up the attempts of right
+// ones.
 const REFUSED_WAIT_SECONDS = 30;
 const REFUSED_WAIT_SECONDS_MAX = 300;
-// Those of RFC 6749 §5.2, which say why in `error`.
+// The statuses of RFC 6749 §5.2, which come with an `error` member.
 const REFUSALS: ReadonlySet<number> = new Set([400, 401, 403]);
 
 export function createClientToken(deps: ClientTokenDeps): ClientToken {
@@ -71,7 +72,7 @@ async function fetchToken(deps: ClientTokenDeps): Promise<{ token: string; until
     const reason = typeof error === 'string' ? `${status} ${error}` : String(status);
     const message = `${deps.tokenEndpoint} gave no token (${reason})`;
     const isRefused = status === 429 || (REFUSALS.has(status) && typeof error === 'string');
-    if (!isRefused) throw new Error(message); // of something between, or of a service that cannot for now
+    if (!isRefused) throw new Error(message); // from a proxy, or from a service with a passing fault
     const wait = waitSeconds(status, headers.get('retry-after'));
     const remedy =
       status === 429
@@ -85,12 +86,12 @@ async function fetchToken(deps: ClientTokenDeps): Promise<{ token: string; until
 
 function waitSeconds(status: number, retryAfter: string | null): number {
   const asked = retryAfter !== null && /^\d{1,6}$/.test(retryAfter) ? Number(retryAfter) : 0;
-  // An allowance is used by good credentials as well: when it is there again, only the service knows.
+  // Good credentials use the rate limit as well, and only the service knows when it allows the next attempt.
   const least = status === 429 && asked > 0 ? asked : Math.max(asked, REFUSED_WAIT_SECONDS);
   return Math.min(least, REFUSED_WAIT_SECONDS_MAX);
 }
 
-// The token is the service's own and comes from it: what stands in it needs no proof.
+// The token came from the service itself, so its claims are read without a check of the signature.
 function organizationOf(token: string): string | null {
   const { org } = membersOf(Buffer.from(token.split('.')[1] ?? '', 'base64url').toString('utf8'));
   return typeof org === 'string' ? org : null;

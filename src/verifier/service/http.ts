@@ -1,11 +1,11 @@
-// One bounded request: a time limit over all of it, no redirects, and no more of the body than is wanted (CWE-400).
+// One HTTP request with limits: on its whole duration and on the size of the body (CWE-400), without redirects.
 import type { Timing } from '../core/clock.ts';
 import type { Fetch } from '../core/options.ts';
 
 export interface HttpDeps {
   readonly fetch: Fetch;
   readonly timing: Timing;
-  /** Aborted when nothing is to be asked any more, and what is under way is to be given up. */
+  /** Aborted when the verifier closes: running requests are given up, and no new one starts. */
   readonly ended?: AbortSignal;
 }
 
@@ -24,7 +24,7 @@ export interface Answer {
   readonly text: string;
 }
 
-/** Sends a request and reads the whole answer. Raises Error, with a message for operators, when that cannot be had. */
+/** Sends a request and reads the whole answer. Raises Error with a message for operators. */
 export async function exchange(deps: HttpDeps, { url, ...request }: Exchange): Promise<Answer> {
   const abort = new AbortController();
   const stop = () => abort.abort(new Error(`${url} is asked no more: the verifier was closed`));
@@ -34,7 +34,7 @@ export async function exchange(deps: HttpDeps, { url, ...request }: Exchange): P
   const callOff = deps.timing.after(request.timeoutMilliseconds, late, 'waits');
   try {
     abort.signal.throwIfAborted();
-    // Some stand-ins for fetch know no signal: the time limit holds for them as well.
+    // A custom fetch may ignore the signal. The race applies the time limit to it as well.
     return await Promise.race([answerOf(deps, url, request, abort.signal), aborted(abort.signal)]);
   } catch (error) {
     if (abort.signal.aborted) throw abort.signal.reason;
@@ -78,7 +78,7 @@ function aborted(signal: AbortSignal): Promise<never> {
   return new Promise((_, reject) => signal.addEventListener('abort', () => reject(signal.reason), { once: true }));
 }
 
-/** What went wrong, with its cause: `fetch failed` alone says nothing. */
+/** The message of an error with that of its cause, because `fetch failed` alone does not help. */
 export function sentence(error: unknown): string {
   if (!(error instanceof Error)) return String(error);
   const cause = error.cause instanceof Error ? error.cause : undefined;

@@ -1,5 +1,5 @@
-// Asks the service about single tokens (RFC 7662) while the feed is silent: each at most once a second, a bounded
-// number at a time, and nobody waits for a service that has just not answered.
+// Introspects single tokens (RFC 7662) while the feed is silent: each token at most once a second, a limited number at
+// a time, and no request for a moment after the service did not answer.
 
 import { VerificationError } from '../core/error.ts';
 import { membersOf } from './answered.ts';
@@ -24,7 +24,7 @@ interface Asked {
   readonly isActive: Promise<boolean>;
 }
 
-/** Makes the function that resolves for a token that is active. It raises `token_stale` or `revocations_stale`. */
+/** Makes the function that resolves for an active token. It raises `token_stale` or `revocations_stale`. */
 export function createIntrospection(deps: IntrospectionDeps): (token: string) => Promise<void> {
   const asked = new Map<string, Asked>();
   let underWay = 0;
@@ -49,7 +49,7 @@ export function createIntrospection(deps: IntrospectionDeps): (token: string) =>
     if (last && now - last.at < REMEMBERED_MILLISECONDS) return last.isActive;
     if (now < restUntil || underWay >= UNDER_WAY_MAX) throw new VerificationError('revocations_stale');
     const isActive = ask(token);
-    asked.delete(token); // to the end of the line
+    asked.delete(token); // so that the entry is the newest of the Map
     asked.set(token, { at: now, isActive });
     const oldest = asked.keys().next();
     if (asked.size > REMEMBERED_MAX && !oldest.done) asked.delete(oldest.value);
@@ -57,7 +57,7 @@ export function createIntrospection(deps: IntrospectionDeps): (token: string) =>
   }
 
   return async (token) => {
-    // Its signature and instants are good: what is not active any more was revoked, and a refresh says why.
+    // Signature and times are good, so an inactive token was revoked. A refresh reports the reason.
     if (!(await answerFor(token))) throw new VerificationError('token_stale');
   };
 }
@@ -80,7 +80,7 @@ async function introspect(deps: IntrospectionDeps, token: string): Promise<boole
   return active;
 }
 
-/** What it says of the token must stand in it: whatever stands between may mix up answers. */
+/** Whether the answer is about this token: a proxy in between may mix up answers. */
 function isAbout(answer: Readonly<Record<string, unknown>>, token: string): boolean {
   const claims = membersOf(Buffer.from(token.split('.')[1] ?? '', 'base64url').toString('utf8'));
   const isSame = ['jti', 'sub', 'iss', 'aud'].every(

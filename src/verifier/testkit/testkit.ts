@@ -1,5 +1,5 @@
-// A token service in memory for the tests of those who use the verifier: a key, a clock, revocations; no server and no
-// network.
+// A token service in memory for tests of applications that use the verifier: a key, a clock and revocations, without a
+// server and a network.
 import { generateKeyPairSync, type KeyObject, randomUUID, sign } from 'node:crypto';
 import { ACCESS_TOKEN_TYPE, FIRST_PARTY_CLIENT, isUuid } from '../../protocol/claims.ts';
 import { permits } from '../../protocol/permission.ts';
@@ -16,7 +16,7 @@ export interface TestIssuerOptions {
   readonly issuer?: string;
   /** Default: tests */
   readonly audience?: string;
-  /** When the clock begins; default: now. It stands still until it is advanced. */
+  /** The time of the clock; default: now. It changes only by `advance`. */
   readonly now?: Date;
 }
 
@@ -33,15 +33,15 @@ export interface TokenExtras {
 export interface TestIssuer {
   readonly issuer: string;
   readonly audience: string;
-  /** The user, organization and client that tokens are for unless they say otherwise. */
+  /** The default user, organization and client of tokens. */
   readonly userId: string;
   readonly organizationId: string;
   readonly clientId: string;
-  /** The public keys, as a JWKS endpoint would tell them. */
+  /** The public keys, as a JWKS endpoint returns them. */
   jwks(): { readonly keys: readonly Readonly<Record<string, string>>[] };
   /**
-   * A user's access token: of a session of its own, for the organization, without roles and permissions. Raises TypeError
-   * for a `sub`, `sid` or `org` that is a text and no UUID: such a token would never be good.
+   * A user's access token with a new session, for the organization, without roles and permissions. Raises TypeError for
+   * a `sub`, `sid` or `org` that is a text and no UUID, because no verifier would accept it.
    */
   token(claims?: ClaimOverrides, extras?: TokenExtras): string;
   /** The token of a service client of the organization. */
@@ -53,9 +53,9 @@ export interface TestIssuer {
   advance(seconds: number): void;
   /** Makes a revocation known at once. Raises TypeError for one of no known kind or shape. */
   revoke(revocation: Revocation): void;
-  /** How long the feed has been silent: seconds, or true for as long as can be; 0 or false: it speaks again. */
+  /** How long the feed has been silent: seconds, or true for infinitely long; 0 or false ends the silence. */
   setStale(stale: number | boolean): void;
-  /** Signs with a new key from now on. The old ones are published on, unless they are to be forgotten. */
+  /** Signs with a new key from now on. The old keys stay published unless `forgetOld` is true. */
   rotate(options?: { readonly forgetOld?: boolean }): void;
   /** What the check endpoint grants a user whose token says `permissions_ref`. */
   grant(userId: string, ...permissions: readonly string[]): void;
@@ -193,7 +193,7 @@ function createTestRevocations(seconds: () => number) {
   };
 }
 
-// The check endpoint: whose token it is stands in the token itself.
+// The check endpoint. It reads the user from the token.
 function checkAnswer(init: RequestInit, granted: ReadonlyMap<string, readonly string[]>): Response {
   const [, payload = ''] = new Headers(init.headers).get('authorization')?.split('.') ?? [];
   const { sub } = JSON.parse(Buffer.from(payload, 'base64url').toString()) as { sub: string };

@@ -1,4 +1,4 @@
-// Calls of the OAuth endpoints as a client's library makes them, and the form that every refusal of them must have.
+// Calls of the OAuth endpoints as a client library makes them, and the form that each of their refusals must have.
 import type { Test } from 'tap';
 import { OAUTH_ERRORS, type OAuthErrorCode } from '../../../src/base/errors/oauth.ts';
 import type { Api, Reply } from '../../support/client.ts';
@@ -26,7 +26,7 @@ export function byAssertion(assertion: string): Parameters {
   return { client_assertion_type: ASSERTION_TYPE, client_assertion: assertion };
 }
 
-/** Posts a form; by a client it is authenticated by Basic. */
+/** Posts a form. A client is authenticated by Basic. */
 export function post(api: Api, path: string, parameters: Parameters, client?: SeededClient | string): Promise<Reply> {
   const authorization = typeof client === 'object' ? basic(client) : client;
   return postRaw(api, path, new URLSearchParams(parameters).toString(), {
@@ -44,12 +44,12 @@ export function postRaw(
   return api.call('POST', path, undefined, { raw, headers: { 'content-type': FORM, ...headers } });
 }
 
-/** What the endpoint needs beside a client, to be answered well. */
+/** The parameters that the endpoint needs in addition to a client. */
 export function goodParameters(path: string): Parameters {
   return path === '/oauth/token' ? { grant_type: 'client_credentials' } : { token: 'x' };
 }
 
-/** What is wrong with a refusal by RFC 6749 §5.2; [] for a good one. */
+/** Where a refusal differs from RFC 6749 §5.2. [] when it does not. */
 export function flawsOfOAuthError(reply: Pick<Reply, 'status' | 'headers' | 'text'>): string[] {
   const flaws: string[] = [];
   const expect = (good: boolean, flaw: string) => good || flaws.push(flaw);
@@ -74,7 +74,7 @@ export function flawsOfOAuthError(reply: Pick<Reply, 'status' | 'headers' | 'tex
   return flaws;
 }
 
-/** Holds a refusal to its code, its status (the table's unless told) and the form of all of them. */
+/** Asserts the code, the status (by default that of the table) and the form of a refusal. */
 export function refusedByOAuth(t: Test, reply: Reply, code: OAuthErrorCode, what: string, status?: number): void {
   const expected = status ?? OAUTH_ERRORS[code].status;
   const found = `${reply.status} ${reply.body.error ?? reply.text.slice(0, 60)}`;

@@ -65,8 +65,8 @@ t.test('of two keys with one instant the one with the later name signs', async (
   const files = { '2026-11-01T00-00-00Z.pem': a.pem, '2026-11-01T00-00-00Z-b.pem': b.pem };
   const ring = await openRing(t, { directory: await folderOf(t, files), clock: clockAt('2026-11-21T12:00:00Z') });
   t.equal(ring.signingKeyAt(at('21T12:00:00')).kid, b.kid);
-  const { placed } = arrange(ring.keys().toReversed(), 1200);
-  t.same(kids(placed.map(({ key }) => key)), [a.kid, b.kid], 'in whatever order the folder is listed');
+  const { dated } = arrange(ring.keys().toReversed(), 1200);
+  t.same(kids(dated.map(({ key }) => key)), [a.kid, b.kid], 'in whatever order the folder is listed');
 });
 
 t.test('a key with two instants counts from the earlier one, with a warning', async (t) => {

@@ -1,4 +1,4 @@
-// An organization that invites, with a real mailbox: what every test of invitations begins with.
+// An organization that invites, with a real mailbox. Tests of invitations begin with it.
 import type { Test } from 'tap';
 import type { Api, Reply } from '../../support/client.ts';
 import { createDatabase, type TestDatabase } from '../../support/database.ts';
@@ -20,7 +20,7 @@ export interface Inviting {
 
 let people = 0;
 
-/** An e-mail that nobody has yet. */
+/** An e-mail address that no account has. */
 export function freshEmail(name = 'guest'): string {
   people += 1;
   return `${name}-${process.pid}-${people}@example.com`;
@@ -28,12 +28,12 @@ export function freshEmail(name = 'guest'): string {
 
 export const PASSWORD = 'seven green bicycles';
 
-/** What a new user sends to accept. */
+/** The request body with which a new user accepts. */
 export function registering(token: string, name = 'Grace Hopper') {
   return { token, name, password: PASSWORD };
 }
 
-/** Opens everything; the organization has a thousand seats. */
+/** Opens a service with a mailbox and an organization that may have 1,000 members. */
 export async function openInviting(t: Test, settings: Record<string, string> = {}): Promise<Inviting> {
   const database = await createDatabase(t);
   const mailbox = await openMailbox(t);
@@ -61,7 +61,7 @@ export async function openInviting(t: Test, settings: Record<string, string> = {
   };
 }
 
-/** Lets the subscription of an organization allow so many members. */
+/** Lets the subscription of an organization allow `seats` members. */
 export async function setSeats(database: TestDatabase, organizationId: string, seats: number): Promise<void> {
   await database.query(
     `UPDATE subscriptions SET limits = jsonb_set(limits, '{teamMembers}', to_jsonb($2::int)) WHERE organization_id = $1`,
@@ -69,7 +69,7 @@ export async function setSeats(database: TestDatabase, organizationId: string, s
   );
 }
 
-/** Joins by registering a new user; gives the sign-in answer. */
+/** Registers a new user who accepts an invitation. Returns the answer to the sign-in. */
 export async function joined(inviting: Inviting, role: string, email = freshEmail(role)): Promise<Account> {
   const { token } = await inviting.invited(email, role);
   const reply = await inviting.api.post('/invitations/accept', registering(token));
@@ -87,7 +87,7 @@ export async function countMembers(database: TestDatabase, organizationId: strin
   return row?.total ?? 0;
 }
 
-/** A user with a proven mailbox who joins and is let go again, round by round, without a hash being computed. */
+/** A user with a proven mailbox who joins and leaves repeatedly, without the cost of a password hash. */
 export interface Guest {
   readonly email: string;
   readonly userId: string;

@@ -52,7 +52,7 @@ t.test('the catalogue lists Tenantry’s own, those of visible roles, and wildca
     resource: 'users',
     action: 'invite',
     permission: 'users:invite',
-    description: 'Invite people and handle the invitations.',
+    description: 'Invite people and manage the invitations.',
     source: 'tenantry',
   });
   const ofRoles = { description: null, source: 'roles' };

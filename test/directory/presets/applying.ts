@@ -1,4 +1,4 @@
-// Presets applied to a test's own database: what may be written, presets that differ a little, and refusals.
+// Applying presets to a test's database: what may be written, presets that differ a little, and refusals.
 import type { Test } from 'tap';
 import { openDatabase } from '../../../src/base/database/db.ts';
 import { Problem } from '../../../src/base/errors/problem.ts';
@@ -9,7 +9,7 @@ import { type Preset, type PresetRole, readPreset } from '../../../src/directory
 import type { Revocation } from '../../../src/protocol/revocation.ts';
 import { createDatabase, type TestDatabase } from '../../support/database.ts';
 
-/** What applying asks for, over connections of its own; what it publishes is collected. */
+/** The dependencies of applying, with their own connections. Published revocations are collected. */
 export function openDeps(t: Test, { appUrl, systemUrl }: TestDatabase) {
   const db = openDatabase({ appUrl, systemUrl, poolSize: 2, log: openLog({ level: 'silent', pretty: false }) });
   t.teardown(() => db.close());
@@ -18,7 +18,7 @@ export function openDeps(t: Test, { appUrl, systemUrl }: TestDatabase) {
   return { db, clock: systemClock, random: systemRandom, publish, published };
 }
 
-/** A database with the crm preset, and what applying asks for. */
+/** A database with the crm preset, and the dependencies of applying. */
 export async function openRoles(t: Test) {
   const database = await createDatabase(t);
   return { database, ...openDeps(t, database) };
@@ -26,7 +26,7 @@ export async function openRoles(t: Test) {
 
 export const CRM = readPreset('crm');
 
-/** The crm preset with other content for some roles; null leaves one out. */
+/** The crm preset with changes to some roles. Null leaves a role out. */
 export function crmWith(changes: Readonly<Record<string, Partial<PresetRole> | null>>): Preset {
   const roles = CRM.roles.flatMap((role) => {
     const change = changes[role.name];
@@ -44,7 +44,7 @@ export async function stateOf(database: TestDatabase) {
   return Promise.all([ROLES, EVENTS, EPOCHS, 'SELECT * FROM revocations'].map((text) => database.query(text)));
 }
 
-/** The problem that applying raises, after which everything is as it was. */
+/** The problem that applying raises. Nothing may have been written. */
 export async function refusal(t: Test, database: TestDatabase, apply: () => Promise<unknown>): Promise<Problem> {
   const before = await stateOf(database);
   const error = await apply().then(

@@ -50,7 +50,7 @@ t.test('a preset is read by its shipped name or by the path of its file', async 
   );
   t.strictSame(
     refusal(t, () => readPreset('/dev/zero')),
-    ['/dev/zero: is no file'],
+    ['/dev/zero: is not a regular file'],
   );
   writeFileSync(path, `#${' '.repeat(1024 * 1024)}`);
   t.match(

@@ -1,5 +1,5 @@
-// Asks apt for packages of Debian, as any user and in folders of its own: nothing of the machine's apt is changed. apt's
-// signatures and hashes stay in force, and only Debian's own archives are asked.
+// Fetches Debian's packages with apt, as any user and in separate folders: the machine's own apt state is not changed.
+// apt still checks signatures and hashes, and only Debian's own archives are used.
 import { execFile } from 'node:child_process';
 import { existsSync, mkdirSync, readdirSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
@@ -9,7 +9,7 @@ export interface DebianSystem {
   readonly codename: string;
   /** Folders of programs, as PATH has them. */
   readonly path: string;
-  /** Where the system's own files are found. */
+  /** The folder of the system's own files. */
   readonly root: string;
   /** When to give up. */
   readonly deadline: AbortSignal;
@@ -65,7 +65,7 @@ async function fetchArchives(apt: Apt, state: string, names: readonly string[], 
 // The machine may know a mirror that is nearer, or the only one within reach.
 async function ownSources(apt: Apt, codename: string): Promise<string[]> {
   const format = '$(REPO_URI) $(RELEASE) $(COMPONENT) $(ORIGIN)';
-  // What is wrong with the machine's own sources shall not keep anybody from Debian's.
+  // An error in the machine's own sources must not prevent the use of Debian's.
   const told = await apt.run('apt-get', 'indextargets', '--format', format, 'Identifier: Packages').catch(() => '');
   const releases = [codename, `${codename}-updates`, `${codename}-security`];
   const sources = told.split('\n').flatMap((line) => {
@@ -91,17 +91,17 @@ async function download(
   writeFileSync(settings, settingsFor(state));
   await run('apt-get', '-c', settings, '-q', 'update');
   const install = ['-y', '--download-only', '--reinstall', 'install', ...names];
-  // Where the packages do not go with those of the machine, they come with everything they need.
+  // When the packages do not fit those of the machine, they are fetched with everything they need.
   await run('apt-get', '-c', settings, '-q', ...install).catch(() => {
     writeFileSync(join(state, 'nothing'), '');
     return run('apt-get', '-c', settings, '-o', `Dir::State::status=${join(state, 'nothing')}`, '-q', ...install);
   });
-  // The C library belongs to the system's loader: another one would not run with it.
+  // The C library must match the system's loader, so the system's own one is used.
   const fetched = readdirSync(archives).filter((name) => /\.deb$/.test(name) && !/^(libc6|libc-bin)_/.test(name));
   return fetched.map((name) => join(archives, name));
 }
 
-// Comes after the machine's own settings, which know its proxies. What would touch the machine is taken back.
+// Applies after the machine's own settings, which contain its proxies. It resets those that would change the machine.
 function settingsFor(state: string): string {
   return `
 #clear APT::Update::Pre-Invoke;
@@ -130,7 +130,7 @@ Acquire::https::Timeout "10";
 `;
 }
 
-/** What a failed program said: the lines that apt marks as errors, or the first ones. */
+/** The output of a failed program: the lines that apt marks as errors, or the first ones. */
 export function reasonIn(error: unknown): string {
   const said = error instanceof Error && 'stderr' in error ? String(error.stderr) : '';
   const lines = said.split('\n').filter((line) => line.trim() !== '');

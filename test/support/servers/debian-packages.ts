@@ -1,4 +1,4 @@
-// Makes programs of Debian's packages that run where they lie, without being installed.
+// Makes programs out of Debian's packages that run in any folder, without being installed.
 import { execFile } from 'node:child_process';
 import { chmodSync, copyFileSync, existsSync, mkdirSync, readdirSync, realpathSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
@@ -9,19 +9,19 @@ import { type DebianSystem, reasonIn, unpackPackages } from './debian-apt.ts';
 export const PROGRAMS = { 'redis-server': ['redis-server', 'redis-tools'], nginx: ['nginx'] } as const;
 const VERSION_FLAG = '-v'; // known to both
 
-/** Whether the program is there and starts. */
+/** Whether the program exists and starts. */
 export async function answersVersion(program: string): Promise<boolean> {
   return existsSync(program) && (await whyNotRunning(program)) === undefined;
 }
 
 /**
- * Fetches all programs into `staging` (absolute, empty) and gives the folder there that has them by their names. It can
- * be moved.
+ * Fetches all programs into `staging` (absolute, empty). Returns the folder in it that has them by their names. That
+ * folder can be moved.
  */
 export async function makePrograms(staging: string, system: DebianSystem): Promise<string> {
   const unpacked = await unpackPackages(staging, Object.values(PROGRAMS).flat(), system);
   const entries = readdirSync(unpacked, { recursive: true, withFileTypes: true });
-  // Of a symbolic link that leads nowhere there is nothing to take.
+  // A broken symbolic link is left out.
   const files = entries.filter((entry) => !entry.isDirectory() && existsSync(join(entry.parentPath, entry.name)));
   const made = join(staging, 'made');
   for (const folder of ['lib', 'bin']) mkdirSync(join(made, folder), { recursive: true });

@@ -1,4 +1,4 @@
-// Where tests find their servers: on the PATH, or fetched once for all. apt is a stand-in here; the real one is at work
+// Tests find their servers on the PATH, or they are fetched once for all. apt is replaced here. The real one runs
 // wherever a test starts a Redis.
 import { type ChildProcess, spawn } from 'node:child_process';
 import { once } from 'node:events';
@@ -22,11 +22,11 @@ interface Machine extends Required<Surroundings> {
   /** Each call of apt-get, as a line. */
   calls(): string[];
   write(file: string, text: string): void;
-  /** Lets apt-get go on. */
+  /** Lets apt-get continue. */
   go(): void;
 }
 
-/** A Debian whose apt-get waits for a word, and delivers programs that run. */
+/** A Debian whose apt-get waits for `go`, and delivers programs that run. */
 function machine(t: Test, download = 'true'): Machine {
   const folder = mkdtempSync(join(tmpdir(), 'tenantry-debian-'));
   t.teardown(() => rmSync(folder, { recursive: true, force: true }));
@@ -63,12 +63,12 @@ printf '#!/bin/sh\\nexit 0\\n' > "$3/usr/$name"; chmod +x "$3/usr/$name"; done\n
 
 interface Asking {
   readonly child: ChildProcess;
-  /** Resolves once the process says a line with the pattern. */
+  /** Resolves once the process prints a line that matches. */
   says(pattern: RegExp): Promise<string>;
   lines(): readonly string[];
 }
 
-/** Asks in a process of its own, which says "asked", what it is told on the way, and the path. */
+/** Asks in a separate process, which prints "asked", its progress, and the path. */
 function ask(t: Test, name: string, { root, path, cache }: Machine): Asking {
   const module = new URL('debian.ts', import.meta.url).href;
   const code = `import { debianProgram } from '${module}';

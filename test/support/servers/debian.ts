@@ -1,5 +1,5 @@
-// Where tests find redis-server and nginx: on the PATH, or else as Debian's own packages, which are unpacked into a cache
-// below .data/ and never installed. One process at a time fetches, and whoever looks finds a whole cache or none.
+// Finds redis-server and nginx for tests: on the PATH, or else as Debian's own packages, which are unpacked into a
+// cache below .data/ and never installed. One process at a time fetches. Readers find a complete cache or none.
 import {
   accessSync,
   chmodSync,
@@ -21,7 +21,7 @@ import { answersVersion, makePrograms, PROGRAMS } from './debian-packages.ts';
 export type DebianProgram = keyof typeof PROGRAMS;
 
 export interface Surroundings {
-  /** The folder of the cache. What stands beside it is the lock. */
+  /** The folder of the cache. The lock is next to it. */
   readonly cache?: string;
   /** Folders to look in, as PATH has them. */
   readonly path?: string;
@@ -30,16 +30,16 @@ export interface Surroundings {
 }
 
 const CACHE = fileURLToPath(new URL('../../../.data/cache/debian', import.meta.url));
-// Debian keeps servers where ordinary users do not look.
+// Debian keeps servers in folders that are not on the PATH of ordinary users.
 const PATH = [process.env.PATH ?? '', '/usr/local/sbin', '/usr/sbin', '/sbin'].join(delimiter);
 const STAGING = 'staging-';
 const RETRY_MILLISECONDS = 50;
-// Below the limit of a test file, so that its message is heard.
+// Below the time limit of a test file, so that the error message is printed.
 const SECONDS_MAX = 90;
 
 const asked = new Map<string, Promise<string>>();
 
-/** The path of a program that runs. Raises an error that says what to do when it is nowhere and cannot be fetched. */
+/** The path of a program that runs. Raises an error that says what to do when there is none and none can be fetched. */
 export function debianProgram(name: DebianProgram, surroundings: Surroundings = {}): Promise<string> {
   const { cache = CACHE, path = PATH, root = '/' } = surroundings;
   const question = [name, cache, path, root].join('\n');
@@ -76,17 +76,17 @@ async function find(name: DebianProgram, { cache, path, root }: Required<Surroun
   return program;
 }
 
-/** Puts the programs into `folder` of the cache in one step. Whoever calls it holds the lock. */
+/** Puts the programs into `folder` of the cache in one step. The caller must hold the lock. */
 async function fill(cache: string, folder: string, system: DebianSystem): Promise<void> {
   for (const left of readdirSync(cache)) if (left.startsWith(STAGING)) discard(join(cache, left));
   const staging = mkdtempSync(join(cache, STAGING));
   try {
-    // Where root asks, apt downloads as a user of its own, who has to get in.
+    // For root, apt downloads as another user, who needs access.
     chmodSync(staging, 0o755);
     const names = Object.keys(PROGRAMS).join(' and ');
     console.error(`Fetching Debian's packages of ${names} for the tests, into ${cache} …`);
     const made = await makePrograms(staging, system);
-    // What is there already does not run, on a system that was changed since.
+    // The cached programs do not run on a system that has changed since.
     discard(folder);
     renameSync(made, folder);
   } finally {

@@ -1,11 +1,11 @@
-// A real SMTP server that keeps what it is handed, and lets a test wait for a mail.
+// A real SMTP server that keeps the mails it receives, and lets a test wait for one.
 import { once } from 'node:events';
 import type { AddressInfo } from 'node:net';
 import { SMTPServer } from 'smtp-server';
 import type { Test } from 'tap';
 
 export interface ReceivedMail {
-  /** As the server was told, apart from what stands in the header. */
+  /** The recipients of the SMTP envelope, not those of the header. */
   readonly recipients: readonly string[];
   readonly raw: string;
   /** By name in lower case, unfolded. */
@@ -19,14 +19,14 @@ export interface Mailbox {
   readonly url: string;
   readonly port: number;
   readonly mails: readonly ReceivedMail[];
-  /** The next mail to an address that nobody has asked for yet, as soon as it is there. */
+  /** The next mail to an address that no earlier call has returned, once it has arrived. */
   next(recipient: string): Promise<ReceivedMail>;
-  /** Answers so many further mails with a temporary failure that repeats the whole mail. */
+  /** Answers the next `count` mails with a temporary failure that repeats the whole mail. */
   refuse(count: number): void;
   close(): Promise<void>;
 }
 
-/** Starts the server on a free port, or on the given one; it ends with the test. It knows no STARTTLS. */
+/** Starts the server on a free port, or on the given one. It ends with the test. It does not support STARTTLS. */
 export async function openMailbox(t: Test, port = 0, host = '127.0.0.1'): Promise<Mailbox> {
   const mails: ReceivedMail[] = [];
   const taken = new Set<ReceivedMail>();
@@ -92,7 +92,7 @@ interface Internals {
   connect(...of: unknown[]): void;
 }
 
-/** Leaves out the tenth of a second in which a server waits for those who talk before they are greeted. */
+/** Skips the 0.1 s in which the server waits for clients that send before its greeting. */
 function greetAtOnce(server: SMTPServer): void {
   const internals = server as unknown as Internals;
   const connect = internals.connect.bind(server);

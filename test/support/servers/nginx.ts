@@ -1,4 +1,4 @@
-// A real nginx for tests, on a free port of the loopback interface, with everything that it writes in a folder of its own.
+// A real nginx for tests, on a free port of the loopback interface. All its files are in a temporary folder.
 import { execFile } from 'node:child_process';
 import { chmodSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
@@ -19,14 +19,14 @@ const PORT = '{{port}}';
 const TEMPORARY = ['client_body', 'proxy', 'fastcgi', 'uwsgi', 'scgi'];
 
 /**
- * Starts nginx with what stands in `http { … }`, in which {{port}} is the port to listen on: `server { listen
- * 127.0.0.1:{{port}}; … }`. It ends with the test. Raises what nginx says about a configuration that it refuses.
+ * Starts nginx with the given content of `http { … }`, in which {{port}} is the port to listen on: `server { listen
+ * 127.0.0.1:{{port}}; … }`. It ends with the test. Raises nginx's message when it refuses the configuration.
  */
 export async function startNginx(t: Lifetime, config: string): Promise<Nginx> {
   if (!config.includes(PORT)) throw new Error(`the configuration has no ${PORT} to listen on`);
   const program = await debianProgram('nginx');
   const folder = mkdtempSync(join(tmpdir(), 'tenantry-nginx-'));
-  // Root's workers run as somebody else and have to get in.
+  // Workers that root starts run as another user, who needs access.
   chmodSync(folder, 0o755);
   t.teardown(() => rmSync(folder, { recursive: true, force: true }));
   const file = join(folder, 'nginx.conf');
@@ -38,7 +38,7 @@ export async function startNginx(t: Lifetime, config: string): Promise<Nginx> {
       const numbered = text.split('\n').map((line, index) => `${index + 1}\t${line}`);
       throw new Error(`nginx refuses the configuration: ${error.stderr || error.message}\n${numbered.join('\n')}`);
     });
-    // A master that is killed leaves its workers behind; one that is asked to end takes them along.
+    // A master that is killed leaves its workers running. One that gets SIGTERM ends them.
     const running = startProcess(program, args, 'SIGTERM');
     const stop = () => running.end('SIGTERM');
     t.teardown(stop);

@@ -1,11 +1,11 @@
-// A real server as a child of the test: what it prints, and its end. It dies with the test process, however that ends.
-// Also a port for it.
+// A real server as a child process of the test: its output and its end. It dies with the test process, however that
+// ends. Also finds a free port for it.
 import { spawn } from 'node:child_process';
 import { existsSync } from 'node:fs';
 import { createServer } from 'node:net';
 import { createInterface } from 'node:readline';
 
-/** What ends with a test, or with whatever else has such a method. */
+/** A test, or anything else that runs work at its end. */
 export interface Lifetime {
   teardown(work: () => unknown): void;
 }
@@ -15,15 +15,15 @@ export interface ServerProcess {
   readonly hasEnded: boolean;
   /** The last lines that it printed, on its standard output or error. */
   output(): string;
-  /** Resolves when a line has the pattern, printed already or not. Raises when the process ends before, with what it printed. */
+  /** Resolves once a printed line matches, earlier ones included. Raises the output if the process ends first. */
   printed(pattern: RegExp): Promise<void>;
-  /** Sends the signal, to a stopped process as well, and waits for the end. */
+  /** Sends the signal, also to a stopped process, and waits for the end. */
   end(signal: NodeJS.Signals): Promise<void>;
 }
 
 const LINES_MAX = 500;
-// Above the well-known ports and below those that systems give to outgoing connections: a port that a server has left
-// for a moment is not taken by a client meanwhile, and nobody connects to oneself there.
+// Above the well-known ports and below those that systems use for outgoing connections. So no client takes the port of
+// a server that restarts, and no connection connects to itself.
 const PORTS = { from: 15_000, count: 16_000 };
 const SETPRIV = '/usr/bin/setpriv';
 
@@ -58,7 +58,7 @@ export function startProcess(
       lines.push(error.message);
       end();
     });
-    // Not 'exit': what it said last is read by then.
+    // Not 'exit': the last output has been read by then.
     child.once('close', end);
   });
   return {
@@ -102,7 +102,7 @@ export async function freePort(): Promise<number> {
   }
 }
 
-/** Does the work with a free port, and again with another one when somebody else was faster. */
+/** Runs the work with a free port, and again with another port when a different process took it first. */
 export async function onFreePort<Result>(work: (port: number) => Promise<Result>): Promise<Result> {
   for (let attempt = 1; ; attempt += 1) {
     try {

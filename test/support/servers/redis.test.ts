@@ -1,4 +1,4 @@
-// The real Redis that tests play with: what it is told to do, it does.
+// The real Redis that tests use: each of its operations has its effect.
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { existsSync, mkdtempSync, rmSync } from 'node:fs';

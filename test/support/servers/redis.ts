@@ -8,9 +8,9 @@ import { debianProgram } from './debian.ts';
 import { freePort, type Lifetime, onFreePort, type ServerProcess, startProcess } from './process.ts';
 
 export interface RedisOptions {
-  /** 0 or none takes a free one. */
+  /** By default, or for 0, a free port. */
   readonly port?: number;
-  /** Further arguments, which win over those given here: ['--maxmemory', '1mb']. It has to go on logging as it does. */
+  /** Further arguments, which override the others: ['--maxmemory', '1mb']. They must not change the logging. */
   readonly args?: readonly string[];
 }
 
@@ -19,17 +19,17 @@ export interface Redis {
   readonly url: string;
   readonly port: number;
   readonly isRunning: boolean;
-  /** Sends one command over a connection of its own and gives the reply, numbers and texts as Redis has them. */
+  /** Sends one command over a connection of its own and returns the reply as Redis sent it. */
   ask(command: string, ...args: (string | number)[]): Promise<unknown>;
-  /** Forgets all data, as FLUSHALL does; connections stay. */
+  /** Deletes all data by FLUSHALL. Connections stay open. */
   flush(): Promise<void>;
-  /** Ends it in order; what is connected is hung up on. Nothing of its data is kept. */
+  /** Ends it in order. Its connections are closed, and its data is lost. */
   stop(): Promise<void>;
   /** Ends it at once, by SIGKILL. */
   kill(): Promise<void>;
-  /** Starts it again, empty and on the same port; one that runs is stopped first. */
+  /** Starts it again, empty and on the same port. A running one is stopped first. */
   restart(): Promise<void>;
-  /** Stops its execution: connections stay, are even accepted, and nothing is answered until `thaw()`. */
+  /** Stops its execution: connections stay open and are accepted, but nothing is answered until `thaw()`. */
   freeze(): void;
   thaw(): void;
 }
@@ -43,7 +43,7 @@ export interface RedisCluster {
 
 const SLOTS = 16_384;
 
-/** Starts a Redis that answers; it ends with the test, with all that it was. */
+/** Starts a Redis and waits until it answers. It ends with the test. */
 export function startRedis(t: Lifetime, { port = 0, args = [] }: RedisOptions = {}): Promise<Redis> {
   const start = (chosen: number) => startNode(t, chosen, args);
   return port === 0 ? onFreePort(start) : start(port);
@@ -93,7 +93,7 @@ async function startNode(t: Lifetime, port: number, args: readonly string[]): Pr
   return redis;
 }
 
-/** Starts so many nodes that share all slots and know each other; they end with the test. Takes about 2 s. */
+/** Starts a cluster of `count` nodes that share all slots. They end with the test. Takes about 2 s. */
 export async function startRedisCluster(t: Lifetime, count = 3): Promise<RedisCluster> {
   const nodes = await Promise.all(Array.from({ length: count }, () => startClusterNode(t)));
   const [first] = nodes;
@@ -119,7 +119,7 @@ export async function startRedisCluster(t: Lifetime, count = 3): Promise<RedisCl
 
 function startClusterNode(t: Lifetime): Promise<{ redis: Redis; busPort: number }> {
   return onFreePort(async (port) => {
-    // By itself it is 10,000 above the other, which may be taken.
+    // By default it is 10,000 above the other port, which may be in use.
     const busPort = await freePort();
     const args = ['--cluster-enabled', 'yes', '--cluster-port', String(busPort), '--cluster-node-timeout', '2000'];
     return { redis: await startNode(t, port, args), busPort };

@@ -1,4 +1,4 @@
-// The network that tests cut and hold up.
+// The proxy with which tests cut and stall connections.
 import { once } from 'node:events';
 import { type AddressInfo, connect, createServer, type Socket } from 'node:net';
 import t, { type Test } from 'tap';
@@ -6,13 +6,13 @@ import { openTcpProxy, type TcpProxy } from './tcp-proxy.ts';
 
 interface Echo {
   readonly port: number;
-  /** What it has heard, over all connections. */
+  /** What it has received, over all connections. */
   heard: string;
   readonly sockets: Set<Socket>;
   close(): void;
 }
 
-/** Answers everything that it hears, letter by letter, and ends when its client does. */
+/** A server that sends back everything that it receives, and ends when its client does. */
 async function startEcho(t: Test): Promise<Echo> {
   const server = createServer((socket) => {
     echo.sockets.add(socket);
@@ -38,7 +38,7 @@ function closeOf(socket: Socket): Promise<void> {
   return new Promise((resolve) => socket.once('close', () => resolve()));
 }
 
-/** A client that keeps what it hears. */
+/** A client that keeps what it receives. */
 class Caller {
   readonly socket: Socket;
   heard = '';
@@ -111,7 +111,7 @@ t.test('a hold keeps connections open and delivers everything once it is passed'
   const accepted = proxy.connected();
   const late = new Caller(t, proxy).send('c');
   await accepted;
-  // A round over another proxy to the same server gives what is held every chance to get through.
+  // A round trip over another proxy to the same server gives stalled bytes enough time to arrive, if they could.
   const beside = await openTcpProxy(t, echo.port);
   await new Caller(t, beside).send('d').hears('d');
   t.equal(echo.heard, 'ad');

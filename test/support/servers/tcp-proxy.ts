@@ -1,4 +1,4 @@
-// A network between a client and a server of the loopback interface that a test can cut, hold up and let through.
+// A proxy between a client and a server of the loopback interface, whose connections a test can cut, stall and resume.
 import { once } from 'node:events';
 import { type AddressInfo, connect, createServer, type Socket } from 'node:net';
 import type { Lifetime } from './process.ts';
@@ -12,8 +12,8 @@ export interface TcpProxy {
   /** Resets every connection, and each new one at once, until `pass()`. */
   cut(): void;
   /**
-   * Stalls every connection and each new one: they stay open and nothing comes through until `pass()`, which delivers
-   * what was sent meanwhile. With 'answers' the server still hears what the client says.
+   * Stalls every connection and each new one: they stay open and nothing is delivered until `pass()`, which delivers
+   * what was sent before. With 'answers' the server still receives what the client sends.
    */
   hold(what?: 'everything' | 'answers'): void;
   /** Lets everything through again. */
@@ -26,7 +26,7 @@ interface Link {
   readonly server: Socket;
 }
 
-/** Opens a proxy to a port of 127.0.0.1, on a free port; it passes everything on, and ends with the test. */
+/** Opens a proxy to a port of 127.0.0.1, on a free port. It forwards everything, and ends with the test. */
 export async function openTcpProxy(t: Lifetime, port: number): Promise<TcpProxy> {
   const links = new Set<Link>();
   let mode: 'pass' | 'everything' | 'answers' | 'cut' = 'pass';
@@ -38,7 +38,7 @@ export async function openTcpProxy(t: Lifetime, port: number): Promise<TcpProxy>
   };
   const apply = (link: Link) => {
     const { client, server } = link;
-    // Who hung up during a hold is only heard of after it.
+    // A socket that is closed during a stall reports that only after it.
     if (mode === 'cut' || (mode === 'pass' && (client.destroyed || server.destroyed))) {
       drop(link);
       return;
@@ -46,7 +46,7 @@ export async function openTcpProxy(t: Lifetime, port: number): Promise<TcpProxy>
     flow(client, server, mode !== 'everything');
     flow(server, client, mode === 'pass');
   };
-  // A side that closes in order does so at the other one as well, behind everything it sent: the pipes see to that.
+  // When one side closes in order, the pipes close the other side after everything has been sent.
   const onClose = (link: Link, socket: Socket) => {
     if (mode !== 'pass') return;
     if (socket.errored) drop(link);

@@ -1,4 +1,4 @@
-// Every house rule is proven: what breaks it is reported by this rule, and by no other.
+// Every project rule is proven: a file that breaks it is reported by this rule, and by no other.
 import t from 'tap';
 import { type Repository, readRepository, withFile } from '../repository.ts';
 import { rules } from '../rules.ts';
@@ -13,7 +13,7 @@ function reportsOf(of: Repository): Record<string, readonly string[]> {
   return Object.fromEntries(reports.filter(([, lines]) => lines.length > 0));
 }
 
-t.test('nothing is reported of the repository as it is', async (t) => {
+t.test('the repository itself breaks no rule', async (t) => {
   t.same(reportsOf(repository), {});
 });
 
@@ -43,7 +43,7 @@ t.test(SCRIPTS, async (t) => {
   t.same(reportsOf({ ...repository, scripts }), { [SCRIPTS]: ['package.json: scripts/nothing.ts is missing'] });
 });
 
-t.test('every rule is broken by something', async (t) => {
+t.test('every rule has a mutation that breaks it', async (t) => {
   t.same(
     rules.map(({ name }) => name).filter((name) => !mutations[name]),
     [FOLDERS, SCRIPTS],

@@ -1,4 +1,4 @@
-// How a house rule is broken on purpose: a file that is added, or changed, and the report that it must draw.
+// A deliberate violation of a project rule: a file that is added or changed, and the expected report.
 
 import { type Repository, withFile } from '../repository.ts';
 import { brokenFiles } from './files.ts';

@@ -143,7 +143,7 @@ t.test('verifier and service accept and refuse the same tokens', async (t) => {
   const tokens: Record<string, string> = {
     'as it was issued': account.accessToken,
     'signed again': changed({}),
-    'with a claim more': changed({ more: 1 }),
+    'with one more claim': changed({ more: 1 }),
     'roles of other letters': changed({ roles: ['Geschäftsführung'] }),
     'without an organization': changed({
       org: undefined,

@@ -1,24 +1,24 @@
-// Puts a small file into a folder under a name that must be free: whole or not at all, also through a crash or a power cut.
-// What the file says is its caller's matter.
+// Writes a small file under a name that must be free. The file is complete or absent, even after a crash or a power
+// cut.
 import { link, open, rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import { errorCode } from './file.ts';
 
-/** Matches what a crash may leave behind of a key that was being written; the dot keeps it out of every ring. */
+/** The name of a key file that a crash left unfinished. Rings ignore it because of its leading dot. */
 export const UNFINISHED_KEY = /^\.[A-Za-z0-9_-]{43}\.tmp$/;
 
 /**
- * Writes `content` with mode 0600 under the first free one of `names` and answers that name, undefined if all are taken.
- * `token` makes the passing name `.<token>.tmp` unique among writers to the folder.
+ * Writes `content` with mode 0600 under the first free name of `names`. Returns that name, or undefined if all are
+ * taken. `token` makes the temporary name `.<token>.tmp` unique among the writers to the folder.
  */
-export async function placeFile(
+export async function writeNewFile(
   directory: string,
   names: readonly string[],
   content: string | Buffer,
   token: string,
 ): Promise<string | undefined> {
-  const passing = join(directory, `.${token}.tmp`);
-  const handle = await open(passing, 'wx', 0o600);
+  const temporary = join(directory, `.${token}.tmp`);
+  const handle = await open(temporary, 'wx', 0o600);
   try {
     try {
       await handle.writeFile(content);
@@ -26,10 +26,10 @@ export async function placeFile(
     } finally {
       await handle.close();
     }
-    for (const name of names) if (await linked(passing, join(directory, name))) return name;
+    for (const name of names) if (await linked(temporary, join(directory, name))) return name;
     return undefined;
   } finally {
-    await rm(passing, { force: true });
+    await rm(temporary, { force: true });
     await syncFolder(directory);
   }
 }
@@ -44,7 +44,7 @@ export async function syncFolder(directory: string): Promise<void> {
   }
 }
 
-// A link, unlike a rename, never takes the place of a file that is already there.
+// Unlike a rename, a link never replaces an existing file.
 async function linked(from: string, to: string): Promise<boolean> {
   try {
     await link(from, to);

@@ -1,0 +1,40 @@
+// A Readable that makes its chunks when they are needed: at most one chunk more than the socket has room for.
+import { Readable } from 'node:stream';
+
+const BUFFERED_BYTES = 64 * 1024;
+
+/** Reads chunks from a generator, and calls `onClose` once when it has ended or failed. */
+export class ChunkReader extends Readable {
+  readonly #chunks: AsyncGenerator<string | Buffer>;
+  readonly #onClose: () => void;
+  #waiting = false;
+
+  constructor(chunks: AsyncGenerator<string | Buffer>, onClose: () => void = () => undefined) {
+    super({ highWaterMark: BUFFERED_BYTES });
+    this.#chunks = chunks;
+    this.#onClose = onClose;
+  }
+
+  /** Whether the consumer has taken everything so far and waits for more. */
+  get isWaiting(): boolean {
+    return this.#waiting;
+  }
+
+  override _read(): void {
+    if (this.#waiting) return;
+    this.#waiting = true;
+    this.#chunks.next().then(
+      ({ done, value }) => {
+        this.#waiting = false;
+        if (!this.destroyed) this.push(done ? null : value);
+      },
+      (error: Error) => this.destroy(error),
+    );
+  }
+
+  override _destroy(error: Error | null, done: (error?: Error | null) => void): void {
+    this.#onClose();
+    this.#chunks.return(undefined).catch(() => undefined); // takes effect at the generator's next step
+    done(error);
+  }
+}

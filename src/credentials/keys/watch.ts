@@ -1,0 +1,89 @@
+// When to read the key files again. Three sources, because none is enough alone:
+// - fs.watch reports a change at once, but not on every file system, and not after the folder itself was replaced;
+// - a check of names and file states twice a second limits how long a deleted key continues to verify;
+// - a thorough reading does not trust file states: a network file system may show old ones, and a second write within
+//   one tick of the file clock leaves them unchanged.
+// folder.ts does the reading.
+import { type FSWatcher, watch } from 'node:fs';
+import { openLoop } from '../../base/loops/loop.ts';
+import { monotonicMs } from '../../base/platform/clock.ts';
+import type { Log } from '../../base/platform/log.ts';
+
+const CHECK_MS = 500;
+// Copying a file raises several events. At the first one the file is still empty.
+const SETTLE_MS = 50;
+/** A process that ends does not need the result of a reading, so it waits no longer than this for one. */
+const STOP_MS = 1_000;
+
+export interface KeyWatch {
+  /** Reads after a hint and every 500 ms, thoroughly every `rescanSeconds`, until close. It keeps no process alive. */
+  start(): void;
+  /** Begins a thorough reading. Raises what `read` raises, and LoopStopped after close. */
+  readNow(): Promise<void>;
+  close(): Promise<void>;
+}
+
+/** `read` is never called while a call of it still runs: an older result must not overwrite a newer one. */
+export function openKeyWatch(options: {
+  readonly name: string;
+  readonly directory: string;
+  readonly rescanSeconds: number;
+  readonly read: (thorough: boolean) => Promise<void>;
+  readonly log: Pick<Log, 'info' | 'warn'>;
+}): KeyWatch {
+  const { name, directory, rescanSeconds, read, log } = options;
+  let watcher: FSWatcher | undefined;
+  let rescanMs = Number.POSITIVE_INFINITY;
+  let thorough = false;
+
+  function rescan(): void {
+    rescanMs = monotonicMs() + rescanSeconds * 1000;
+    watcher?.close();
+    watcher = openWatcher(directory, loop.nudge);
+  }
+
+  const loop = openLoop({
+    name,
+    async work() {
+      if (monotonicMs() >= rescanMs) {
+        rescan();
+        thorough = true;
+      }
+      const isThorough = thorough;
+      thorough = false;
+      await read(isThorough);
+    },
+    everyMs: CHECK_MS,
+    gatherMs: SETTLE_MS,
+    stopMs: STOP_MS,
+    failing: 'reading the key files failed: the keys stay as they are until the next reading',
+    working: 'the key files can be read again',
+    log,
+  });
+  return {
+    start() {
+      rescan();
+      loop.start();
+    },
+    readNow() {
+      thorough = true;
+      return loop.run();
+    },
+    close() {
+      watcher?.close();
+      rescanMs = Number.POSITIVE_INFINITY; // a reading under way must not open another watcher
+      return loop.stop();
+    },
+  };
+}
+
+function openWatcher(directory: string, hint: () => void): FSWatcher | undefined {
+  try {
+    const watcher = watch(directory, { persistent: false }, hint);
+    watcher.on('error', () => watcher.close());
+    return watcher;
+  } catch {
+    // The machine has no watcher left, or the folder is away: the checks by time are enough.
+    return undefined;
+  }
+}

@@ -1,0 +1,38 @@
+// How old this process's knowledge of revocations is. A reading of PostgreSQL proves it; so does the stream, while it
+// has been followed without a gap since a complete reading.
+
+export interface Freshness {
+  /** A complete reading of PostgreSQL began at this second. */
+  onRead(begunSeconds: number): void;
+  /** The stream may have missed an event. It proves nothing until the next complete reading. */
+  onGap(): void;
+  /** The stream was read to its end at this second. */
+  onWhole(atSeconds: number): void;
+  /** Seconds since the last complete reading began. */
+  readSecondsAgo(): number;
+  /** Seconds since the stream was last read to its end. */
+  wholeSecondsAgo(): number;
+  /** Seconds since this process last knew everything, from either source. */
+  freshSecondsAgo(): number;
+}
+
+/** Nothing is known yet. `seconds` is a clock that never steps. */
+export function createFreshness(seconds: () => number): Freshness {
+  let readAt = Number.NEGATIVE_INFINITY;
+  let gapAt = Number.POSITIVE_INFINITY;
+  let wholeAt = Number.NEGATIVE_INFINITY;
+  return {
+    onRead(begunSeconds) {
+      readAt = begunSeconds;
+    },
+    onGap() {
+      gapAt = seconds();
+    },
+    onWhole(atSeconds) {
+      wholeAt = atSeconds;
+    },
+    readSecondsAgo: () => seconds() - readAt,
+    wholeSecondsAgo: () => seconds() - wholeAt,
+    freshSecondsAgo: () => seconds() - (readAt >= gapAt ? Math.max(readAt, wholeAt) : readAt),
+  };
+}
