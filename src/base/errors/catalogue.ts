@@ -267,6 +267,6 @@ export const PROBLEMS = {
   internal_error: {
     status: 500,
     title: 'Internal error',
-    detail: 'The service failed unexpectedly: try again, and report the request id if the problem stays.',
+    detail: 'The service failed: try again, and report the request id if the problem stays.',
   },
 } as const satisfies Record<string, ProblemKind>;

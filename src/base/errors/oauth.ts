@@ -32,7 +32,7 @@ export const OAUTH_ERRORS = {
     description:
       'The tokens of this client have a fixed audience: leave out resource and audience, or send that audience.',
   },
-  server_error: { status: 500, description: 'The service failed unexpectedly: try again.' },
+  server_error: { status: 500, description: 'The service failed: try again.' },
   /** "Temporary overloading or maintenance" (RFC 6749 §4.1.2.1): too many requests, or no database. */
   temporarily_unavailable: {
     status: 503,
