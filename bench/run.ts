@@ -2,7 +2,8 @@
 // others: the load (load.ts), the bounds (bound.ts), what the figures mean (README.md).
 import { availableParallelism } from 'node:os';
 import { type Service, type Testbed, withTestbed } from '../scripts/prove/testbed.ts';
-import { newAccount, openApi } from '../test/support/client.ts';
+import { openApi } from '../test/support/client.ts';
+import { newAccount } from '../test/support/fixtures/accounts.ts';
 import type { BoundTally, BoundTask } from './bound.ts';
 import type { Tally, Task } from './load.ts';
 import { type Figure, inTurns, median, table } from './paired.ts';

@@ -4,7 +4,8 @@
 import { randomInt } from 'node:crypto';
 import { readFileSync } from 'node:fs';
 import { setTimeout as delay } from 'node:timers/promises';
-import { type Api, newAccount, openApi, type Reply } from '../../test/support/client.ts';
+import { type Api, openApi, type Reply } from '../../test/support/client.ts';
+import { newAccount } from '../../test/support/fixtures/accounts.ts';
 import { asAdmin } from './database.ts';
 import { demandOneLineage, demandWholeRegistrations, type Registration } from './kill-checks.ts';
 import { demand } from './proof.ts';

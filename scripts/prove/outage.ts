@@ -2,7 +2,8 @@
 // its keys, stays alive, and recovers without a restart. `prove:outage [times]`: how often PostgreSQL is stopped under
 // load.
 import { setTimeout as delay } from 'node:timers/promises';
-import { type Account, type Api, newAccount, openApi, type Reply } from '../../test/support/client.ts';
+import { type Api, openApi, type Reply } from '../../test/support/client.ts';
+import { type Account, newAccount } from '../../test/support/fixtures/accounts.ts';
 import { demand } from './proof.ts';
 import { type Service, type Testbed, withTestbed } from './testbed.ts';
 

@@ -1,6 +1,7 @@
 // Proves: simultaneous refreshes of one token never sign anybody out and leave one lineage.
 // `prove:refresh-storm [sessions] [simultaneous]`: how often the token of each session is presented at once, over HTTP.
-import { atOnce, newAccount, openApi } from '../../test/support/client.ts';
+import { atOnce, openApi } from '../../test/support/client.ts';
+import { newAccount } from '../../test/support/fixtures/accounts.ts';
 import { asAdmin } from './database.ts';
 import { demand } from './proof.ts';
 import { type Opened, openSessions } from './sessions.ts';

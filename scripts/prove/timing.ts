@@ -3,7 +3,8 @@
 // until the confidence intervals of the medians are narrow. When it stops does not depend on the difference of the
 // medians.
 import { randomInt, randomUUID } from 'node:crypto';
-import { type Api, newAccount, openApi } from '../../test/support/client.ts';
+import { type Api, openApi } from '../../test/support/client.ts';
+import { newAccount } from '../../test/support/fixtures/accounts.ts';
 import { demand } from './proof.ts';
 import { withTestbed } from './testbed.ts';
 

@@ -3,11 +3,12 @@ import { existsSync, mkdtempSync, readdirSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import t, { type Test } from 'tap';
-import { newAccount, type Reply } from '../support/client.ts';
+import type { Reply } from '../support/client.ts';
 import { createDatabase } from '../support/database.ts';
+import { newAccount } from '../support/fixtures/accounts.ts';
+import { seedPerson } from '../support/fixtures/people.ts';
 import { openService, spawnService } from '../support/service.ts';
 import { until } from '../support/until.ts';
-import { plantPerson } from '../support/world.ts';
 import { cliOn, spawnCli } from './command-line.ts';
 
 function folderOf(t: Test): string {
@@ -46,7 +47,7 @@ t.test('the end of all sessions leaves none that was opened before, and harms no
   const cli = cliOn(database);
   const accounts = [await newAccount(api), await newAccount(api)];
   // More users than one step looks at, each with a session.
-  const { userId } = await plantPerson(database);
+  const { userId } = await seedPerson(database);
   await database.query(
     `INSERT INTO users (id, email, email_key, name)
      SELECT gen_random_uuid(), n || '@x.example', n || '@x.example', 'N' FROM generate_series(1, 1203) n`,

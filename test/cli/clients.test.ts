@@ -4,10 +4,11 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import t, { type Test } from 'tap';
 import { authenticateClient } from '../../src/access/client-authentication/authenticate.ts';
-import { newAccount } from '../support/client.ts';
+import { assertionOf, keyPair } from '../access/client-authentication/signing.ts';
 import { createDatabase } from '../support/database.ts';
+import { newAccount } from '../support/fixtures/accounts.ts';
+import { tokenOfClient } from '../support/fixtures/clients.ts';
 import { openService } from '../support/service.ts';
-import { assertionOf, keyPair, tokenOfClient } from '../support/service-clients.ts';
 import { cliOn } from './command-line.ts';
 
 async function openStage(t: Test) {

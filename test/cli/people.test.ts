@@ -1,7 +1,8 @@
 // The commands about people and their organizations: users, sessions, orgs, on a database that a service works on.
 import t, { type Test } from 'tap';
-import { type Api, newAccount } from '../support/client.ts';
+import type { Api } from '../support/client.ts';
 import { createDatabase, type TestDatabase } from '../support/database.ts';
+import { newAccount } from '../support/fixtures/accounts.ts';
 import { openService } from '../support/service.ts';
 import { type Cli, cliOn } from './command-line.ts';
 

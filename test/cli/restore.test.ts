@@ -1,7 +1,7 @@
 // `tenantry restore`: asked for, counted, refused, done.
 import t from 'tap';
-import { newAccount } from '../support/client.ts';
 import { createDatabase } from '../support/database.ts';
+import { newAccount } from '../support/fixtures/accounts.ts';
 import { openService } from '../support/service.ts';
 import { cliOn } from './command-line.ts';
 

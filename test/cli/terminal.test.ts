@@ -7,9 +7,9 @@ import { PassThrough } from 'node:stream';
 import t, { type Test } from 'tap';
 import { runCommand } from '../../src/cli/run.ts';
 import { createDatabase, type TestDatabase } from '../support/database.ts';
+import { seedPerson } from '../support/fixtures/people.ts';
 import { PROGRAM_ENVIRONMENT, ROOT } from '../support/service.ts';
 import { until } from '../support/until.ts';
-import { plantPerson } from '../support/world.ts';
 import { openSink } from './command-line.ts';
 
 const PASSWORD = 'gravel umbrella tuesday';
@@ -89,7 +89,7 @@ t.test('Ctrl-C at a question ends the command as a signal does, and the terminal
 
 t.test('what ends something is done after a yes, and nothing else is one', async (t) => {
   const { database, run } = await openSeat(t);
-  const { email } = await plantPerson(database);
+  const { email } = await seedPerson(database);
   const status = () => database.query('SELECT status FROM users');
   const disable = ['users', 'disable', email];
   const question = 'cannot sign in. Type yes to go on: ';

@@ -3,27 +3,29 @@
 import { randomUUID } from 'node:crypto';
 import t from 'tap';
 import { describedEndpoints } from '../../scripts/generate/endpoints.ts';
-import { newAccount, type Reply } from '../support/client.ts';
+import type { Reply } from '../support/client.ts';
 import { createDatabase, type TestDatabase } from '../support/database.ts';
-import { openService, type Service } from '../support/service.ts';
-import { plantClient, tokenOfClient } from '../support/service-clients.ts';
-import { joinMember } from '../support/session-state.ts';
+import { newAccount } from '../support/fixtures/accounts.ts';
+import { seedClient, seedClientWithToken } from '../support/fixtures/clients.ts';
+import { seedInvitation } from '../support/fixtures/invitations.ts';
 import {
   type Person,
-  type PlantedOrganization,
-  plantOrganization,
-  plantPerson,
-  plantRole,
-  signInPlanted,
-} from '../support/world.ts';
+  type SeededOrganization,
+  seedMembership,
+  seedOrganization,
+  seedPerson,
+  signInPerson,
+} from '../support/fixtures/people.ts';
+import { seedRole } from '../support/fixtures/roles.ts';
+import { openService, type Service } from '../support/service.ts';
 import { ACTORS, type Actor, MATRIX } from './actors.ts';
 
 /** Whoever is a person. */
 type Someone = Exclude<Actor, 'anonymous' | 'client'>;
 
 interface World {
-  readonly own: PlantedOrganization;
-  readonly other: PlantedOrganization;
+  readonly own: SeededOrganization;
+  readonly other: SeededOrganization;
   readonly people: Readonly<Record<Someone, Person>>;
   readonly tokens: Readonly<Record<Actor, string | undefined>>;
   readonly refreshTokens: Readonly<Record<string, string>>;
@@ -31,26 +33,30 @@ interface World {
 
 /** Two organizations and everybody of ACTORS, signed in; the suspended one was suspended after that. */
 async function openWorld({ api, app }: Service, database: TestDatabase): Promise<World> {
-  const [own, other] = [await plantOrganization(database), await plantOrganization(database)];
+  const [own, other] = [await seedOrganization(database), await seedOrganization(database)];
   const names = ACTORS.filter((actor) => actor !== 'anonymous' && actor !== 'client');
   const people = {} as Record<Someone, Person>;
   const tokens: Record<string, string> = {};
   const refreshTokens: Record<string, string> = {};
   for (const actor of names) {
-    const person = await plantPerson(database, actor);
+    const person = await seedPerson(database, actor);
     people[actor] = person;
     if (actor === 'platform') {
       await database.query('INSERT INTO platform_administrators (user_id) VALUES ($1)', [person.userId]);
     } else {
       const role = actor === 'foreign' ? 'owner' : actor === 'suspended' ? 'agent' : actor;
-      await joinMember(database, person.userId, actor === 'foreign' ? other.id : own.id, role);
+      await seedMembership(database, {
+        organizationId: actor === 'foreign' ? other.id : own.id,
+        userId: person.userId,
+        role,
+      });
     }
-    const signed = await signInPlanted(api, person);
+    const signed = await signInPerson(api, person);
     tokens[actor] = signed.accessToken;
     refreshTokens[actor] = signed.refreshToken;
   }
-  const client = await plantClient(database, { organizationId: own.id, permissions: ['*:*'] });
-  tokens.client = await tokenOfClient(app, database, client.id);
+  const client = await seedClientWithToken(app, database, { organizationId: own.id, permissions: ['*:*'] });
+  tokens.client = client.token;
   const suspend = await api.patch(
     `/users/${people.suspended.userId}`,
     { status: 'suspended' },
@@ -71,25 +77,15 @@ type Prepare = (world: World, actor: Actor, service: Service, database: TestData
 
 /** A member of the first organization who may be changed or removed by whoever can. */
 async function freshMember(world: World, { api }: Service, database: TestDatabase) {
-  const person = await plantPerson(database, 'Target');
-  await joinMember(database, person.userId, world.own.id, 'viewer');
-  return { person, ...(await signInPlanted(api, person)) };
+  const person = await seedPerson(database, 'Target');
+  await seedMembership(database, { organizationId: world.own.id, userId: person.userId, role: 'viewer' });
+  return { person, ...(await signInPerson(api, person)) };
 }
 
 async function freshInvitation(world: World, database: TestDatabase): Promise<string> {
-  const id = randomUUID();
-  const email = `${id}@example.com`;
-  await database.query(
-    `INSERT INTO invitations (id, organization_id, email, email_key, expires_at, invited_by)
-     VALUES ($1, $2, $3, $3, now() + interval '1 day', $4)`,
-    [id, world.own.id, email, world.people.owner.userId],
-  );
-  await database.query(
-    `INSERT INTO invitation_roles (organization_id, invitation_id, role_id, role_owner_key)
-     SELECT $1, $2, id, owner_key FROM roles WHERE organization_id IS NULL AND name = 'viewer'`,
-    [world.own.id, id],
-  );
-  return id;
+  const email = `${randomUUID()}@example.com`;
+  const invitation = { email, role: 'viewer', invitedBy: world.people.owner.userId };
+  return (await seedInvitation(database, world.own.id, invitation)).id;
 }
 
 const invite = () => ({ body: { email: `${randomUUID()}@example.com`, roles: [{ role: 'viewer' }] } });
@@ -98,10 +94,10 @@ const aboutMember: Prepare = async (world, _actor, service, database) => ({
 });
 const aboutRole: Prepare = async (world, _actor, _service, database) => {
   const role = { name: `r${randomUUID().slice(0, 8)}`, level: 1, permissions: ['contacts:read'] };
-  return { path: `/roles/${await plantRole(database, world.own.id, role)}` };
+  return { path: `/roles/${await seedRole(database, world.own.id, role)}` };
 };
 const aboutClient: Prepare = async (world, _actor, _service, database) => ({
-  path: `/clients/${(await plantClient(database, { organizationId: world.own.id })).id}`,
+  path: `/clients/${(await seedClient(database, { organizationId: world.own.id })).id}`,
 });
 const aboutInvitation: Prepare = async (world, _actor, _service, database) => ({
   path: `/invitations/${await freshInvitation(world, database)}`,
@@ -181,7 +177,7 @@ const KNOCK: Readonly<Record<string, Prepare>> = {
   }),
   'GET /api/v1/admin/organizations/:id': ({ own }) => ({ path: `/admin/organizations/${own.id}` }),
   'POST /api/v1/admin/organizations/:id/suspend': async (_world, _actor, _service, database) => ({
-    path: `/admin/organizations/${(await plantOrganization(database)).id}/suspend`,
+    path: `/admin/organizations/${(await seedOrganization(database)).id}/suspend`,
   }),
   'POST /api/v1/admin/organizations/:id/activate': ({ own }) => ({ path: `/admin/organizations/${own.id}/activate` }),
 };

@@ -1,8 +1,9 @@
 // The exact members of both kinds of token: names and types, none more and none fewer.
-import { randomUUID } from 'node:crypto';
+
 import t, { type Test } from 'tap';
-import { newAccount } from '../support/client.ts';
 import { createDatabase, type TestDatabase } from '../support/database.ts';
+import { newAccount } from '../support/fixtures/accounts.ts';
+import { assignRole, seedRole } from '../support/fixtures/roles.ts';
 import { partsOf } from '../support/forge.ts';
 import { openService } from '../support/service.ts';
 
@@ -101,17 +102,9 @@ async function grant(
   { userId, organization }: { userId: string; organization: { id: string } },
   role: { name: string; permissions: string[]; scope?: object; instead?: boolean },
 ): Promise<void> {
-  const id = randomUUID();
-  await database.query(
-    `INSERT INTO roles (id, organization_id, owner_key, name, level, permissions) VALUES ($1, $2, $2, $3, 10, $4)`,
-    [id, organization.id, role.name, role.permissions],
-  );
+  const roleId = await seedRole(database, organization.id, role);
   if (role.instead) await database.query('DELETE FROM role_assignments WHERE user_id = $1', [userId]);
-  await database.query(
-    `INSERT INTO role_assignments (id, organization_id, user_id, role_id, role_owner_key, scope)
-     VALUES (gen_random_uuid(), $1, $2, $3, $1, $4)`,
-    [organization.id, userId, id, JSON.stringify(role.scope ?? {})],
-  );
+  await assignRole(database, { organizationId: organization.id, userId, roleId }, role.scope);
 }
 
 const numbered = (count: number) => Array.from({ length: count }, (_, index) => `thing-${index}:read`);

@@ -4,12 +4,12 @@
 import { FORM, inBody } from '../access/oauth/calls.ts';
 import type { CallOptions, Reply } from '../support/client.ts';
 import type { TestDatabase } from '../support/database.ts';
-import { plantClient } from '../support/service-clients.ts';
+import { seedClient } from '../support/fixtures/clients.ts';
 
 type Call = (id: string, body?: unknown, options?: CallOptions & { path?: string }) => Promise<Reply>;
 
 export async function walkOAuth(call: Call, database: TestDatabase): Promise<void> {
-  const client = await plantClient(database, { organizationId: null, permissions: ['revocations:read'] });
+  const client = await seedClient(database, { organizationId: null, permissions: ['revocations:read'] });
   const ask = (operation: string, parameters: Record<string, string>) => {
     const raw = new URLSearchParams({ ...inBody(client), ...parameters }).toString();
     return call(operation, undefined, { raw, headers: { 'content-type': FORM } });

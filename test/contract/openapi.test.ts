@@ -5,12 +5,13 @@ import { parse } from 'yaml';
 import { z } from 'zod';
 import { staleFiles } from '../../scripts/generate/files.ts';
 import { grantPlatformAdministrator } from '../../src/admin/administrators/administrators.ts';
-import { type Account, type CallOptions, newAccount, type Reply } from '../support/client.ts';
+import { keyPair } from '../access/client-authentication/signing.ts';
+import type { CallOptions, Reply } from '../support/client.ts';
 import { createDatabase, type TestDatabase } from '../support/database.ts';
+import { type Account, newAccount } from '../support/fixtures/accounts.ts';
+import { seedMembership } from '../support/fixtures/people.ts';
 import { type Mailbox, openMailbox, tokenIn } from '../support/servers/mailbox.ts';
 import { openService } from '../support/service.ts';
-import { keyPair } from '../support/service-clients.ts';
-import { joinMember } from '../support/session-state.ts';
 import { walkOAuth } from './oauth-walk.ts';
 
 interface Described {
@@ -192,7 +193,8 @@ async function walkMembers(call: Call, database: TestDatabase): Promise<void> {
   ];
   const token: string = grace.accessToken;
   const path = `/users/${hedy.user.id}`;
-  const join = () => joinMember(database, hedy.user.id, grace.organization.id, 'agent');
+  const join = () =>
+    seedMembership(database, { organizationId: grace.organization.id, userId: hedy.user.id, role: 'agent' });
   const signIn = () => call('login', { email: 'hedy@example.com', password, organization: grace.organization.slug });
   await join();
   const { sessionId } = (await signIn()).body.data;

@@ -8,8 +8,9 @@ import { describedEndpoints } from '../../scripts/generate/endpoints.ts';
 import { problemsByStatus } from '../../scripts/generate/responses.ts';
 import { PROBLEMS, problem } from '../../src/base/errors/problem.ts';
 import { problemBody } from '../../src/base/http/problems.ts';
-import { newAccount, type Reply } from '../support/client.ts';
+import type { Reply } from '../support/client.ts';
 import { createDatabase } from '../support/database.ts';
+import { newAccount } from '../support/fixtures/accounts.ts';
 import { openService } from '../support/service.ts';
 import { sourcesBelow } from '../support/sources.ts';
 

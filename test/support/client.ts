@@ -57,36 +57,6 @@ export function openApi(url: string): Api {
   };
 }
 
-export interface Account {
-  readonly email: string;
-  readonly password: string;
-  readonly userId: string;
-  readonly sessionId: string;
-  readonly accessToken: string;
-  readonly refreshToken: string;
-  readonly organization: { readonly id: string; readonly name: string; readonly slug: string };
-}
-
-let accounts = 0;
-
-/** Registers a new user with an organization; raises when that does not answer 201. */
-export async function newAccount(api: Api, overrides: Record<string, unknown> = {}): Promise<Account> {
-  accounts += 1;
-  const email = `user-${process.pid}-${accounts}@example.com`;
-  const password = `correct horse ${accounts} battery`;
-  const body = {
-    email,
-    password,
-    name: 'Ada Lovelace',
-    organizationName: `Company ${process.pid} ${accounts}`,
-    ...overrides,
-  };
-  const reply = await api.post('/auth/register', body);
-  if (reply.status !== 201) throw new Error(`register answered ${reply.status}: ${reply.text}`);
-  const { data } = reply.body;
-  return { ...body, userId: data.user.id, ...data };
-}
-
 /** Lets `count` calls begin at the same moment: all are prepared and wait before the first one goes. */
 export async function atOnce<T>(count: number, call: (index: number) => Promise<T>): Promise<T[]> {
   const { promise: barrier, resolve: open } = Promise.withResolvers<void>();

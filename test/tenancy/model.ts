@@ -1,34 +1,34 @@
 // A small model of who may see what: told in plain words of organizations, members and roles, and knowing nothing of
 // how the service finds out. fuzz.test.ts holds the service against it.
-import type { Person, PlantedOrganization } from '../support/world.ts';
+import type { Person, SeededOrganization } from '../support/fixtures/people.ts';
 
 export interface ModelRole {
   readonly id: string;
   readonly name: string;
   /** Null for a system role. */
-  readonly organization: PlantedOrganization | null;
+  readonly organization: SeededOrganization | null;
   readonly permissions: readonly string[];
 }
 
 export interface ModelMembership {
   readonly person: Person;
-  readonly organization: PlantedOrganization;
+  readonly organization: SeededOrganization;
   readonly active: boolean;
   readonly roles: readonly ModelRole[];
 }
 
 export interface Model {
-  readonly organizations: readonly PlantedOrganization[];
-  readonly suspended: ReadonlySet<PlantedOrganization>;
+  readonly organizations: readonly SeededOrganization[];
+  readonly suspended: ReadonlySet<SeededOrganization>;
   readonly memberships: readonly ModelMembership[];
   readonly roles: readonly ModelRole[];
-  readonly invitations: ReadonlyMap<string, PlantedOrganization>;
+  readonly invitations: ReadonlyMap<string, SeededOrganization>;
 }
 
 /** Whose token goes along, for which organization it was issued, and whether it has become stale since. */
 export interface Bearer {
   readonly person: Person;
-  readonly organization: PlantedOrganization | null;
+  readonly organization: SeededOrganization | null;
   readonly stale: boolean;
   readonly token: string;
 }
@@ -39,7 +39,7 @@ export interface Refused {
 }
 
 export interface Acting {
-  readonly organization: PlantedOrganization | null;
+  readonly organization: SeededOrganization | null;
   readonly permissions: readonly string[];
 }
 
@@ -51,7 +51,7 @@ export function isRefused(outcome: object): outcome is Refused {
   return 'code' in outcome;
 }
 
-function membershipOf(model: Model, person: Person, organization: PlantedOrganization | null) {
+function membershipOf(model: Model, person: Person, organization: SeededOrganization | null) {
   return model.memberships.find((m) => m.person === person && m.organization === organization);
 }
 
@@ -68,7 +68,7 @@ export function resolveTenant(
   if (bearer.stale) return refuse(401, 'token_stale');
   const named = [...new Set(headers.filter((header) => header !== null).map((header) => header.toLowerCase()))];
   const isId = (name: string) => name.length === 36;
-  const names = (organization: PlantedOrganization, name: string) =>
+  const names = (organization: SeededOrganization, name: string) =>
     name === organization.id || name === organization.slug;
   // A token's own organization comes first: one that is suspended lets nothing through, whatever the headers say.
   if (bearer.organization !== null && model.suspended.has(bearer.organization) && !alsoSuspended) {
@@ -93,7 +93,7 @@ export function resolveTenant(
   return acting(model, bearer.person, meant.organization);
 }
 
-function acting(model: Model, person: Person, organization: PlantedOrganization): Acting {
+function acting(model: Model, person: Person, organization: SeededOrganization): Acting {
   const roles = membershipOf(model, person, organization)?.roles ?? [];
   return { organization, permissions: roles.flatMap(({ permissions }) => permissions) };
 }
@@ -108,6 +108,6 @@ export function says(permissions: readonly string[], wanted: string): boolean {
 }
 
 /** The members of an organization, suspended ones included. */
-export function membersOf(model: Model, organization: PlantedOrganization): ModelMembership[] {
+export function membersOf(model: Model, organization: SeededOrganization): ModelMembership[] {
   return model.memberships.filter((membership) => membership.organization === organization);
 }

@@ -2,8 +2,10 @@
 // organization, people who signed in before they became members of anything, and tokens that have become stale.
 import { randomUUID } from 'node:crypto';
 import type { TestDatabase } from '../support/database.ts';
+import { seedInvitation } from '../support/fixtures/invitations.ts';
+import { seedOrganization, seedPerson, signInPerson } from '../support/fixtures/people.ts';
+import { assignRole, seedRole } from '../support/fixtures/roles.ts';
 import type { Service } from '../support/service.ts';
-import { plantOrganization, plantPerson, plantRole, signInPlanted } from '../support/world.ts';
 import type { Bearer, Model, ModelMembership, ModelRole } from './model.ts';
 
 const ORGANIZATIONS = 6;
@@ -35,11 +37,7 @@ async function join(database: TestDatabase, membership: ModelMembership): Promis
     active ? 'active' : 'suspended',
   ]);
   for (const role of roles) {
-    await database.query(
-      `INSERT INTO role_assignments (id, organization_id, user_id, role_id, role_owner_key)
-       SELECT gen_random_uuid(), $1, $2, id, owner_key FROM roles WHERE id = $3`,
-      [organization.id, person.userId, role.id],
-    );
+    await assignRole(database, { organizationId: organization.id, userId: person.userId, roleId: role.id });
   }
 }
 
@@ -54,18 +52,18 @@ export async function populate(
   database: TestDatabase,
   below: ReturnType<typeof chance>,
 ): Promise<Population> {
-  const organizations = await Promise.all(Array.from({ length: ORGANIZATIONS }, () => plantOrganization(database)));
-  const people = await Promise.all(Array.from({ length: PEOPLE }, () => plantPerson(database)));
+  const organizations = await Promise.all(Array.from({ length: ORGANIZATIONS }, () => seedOrganization(database)));
+  const people = await Promise.all(Array.from({ length: PEOPLE }, () => seedPerson(database)));
   const bearers: Bearer[] = [];
   for (const person of people) {
-    const { accessToken } = await signInPlanted(api, person);
+    const { accessToken } = await signInPerson(api, person);
     bearers.push({ person, organization: null, stale: false, token: accessToken });
   }
   const roles = await systemRoles(database);
   for (const organization of organizations) {
     for (const permissions of [['users:read', 'roles:read'], ['*:read'], ['users:*', 'sessions:read']]) {
       const name = `custom-${randomUUID().slice(0, 8)}`;
-      const id = await plantRole(database, organization.id, { name, level: 30, permissions });
+      const id = await seedRole(database, organization.id, { name, level: 30, permissions });
       roles.push({ id, name, organization, permissions });
     }
   }
@@ -83,7 +81,7 @@ export async function populate(
   }
   for (const { person, organization, active } of memberships) {
     if (!active) continue;
-    const { accessToken } = await signInPlanted(api, person, organization.id);
+    const { accessToken } = await signInPerson(api, person, organization.id);
     bearers.push({ person, organization, stale: false, token: accessToken });
   }
   const suspended = new Set(organizations.slice(-1));
@@ -94,21 +92,13 @@ export async function populate(
   // The rights of the last two have changed since: their tokens must be refused at every door.
   const changed = new Set(people.slice(-2));
   app.parts.publish([...changed].map(({ userId }) => ({ kind: 'user', sub: userId, epoch: 1 })));
+  const invite = async (organizationId: string) =>
+    (await seedInvitation(database, organizationId, { email: `${randomUUID()}@example.com` })).id;
   const invitations = new Map(
     await Promise.all(
-      organizations.map(async (organization) => [await invite(database, organization.id), organization] as const),
+      organizations.map(async (organization) => [await invite(organization.id), organization] as const),
     ),
   );
   const judged = bearers.map((bearer) => ({ ...bearer, stale: changed.has(bearer.person) }));
   return { model: { organizations, suspended, memberships, roles, invitations }, bearers: judged };
-}
-
-async function invite(database: TestDatabase, organizationId: string): Promise<string> {
-  const id = randomUUID();
-  await database.query(
-    `INSERT INTO invitations (id, organization_id, email, email_key, expires_at)
-     VALUES ($1, $2, $3, $3, now() + interval '1 day')`,
-    [id, organizationId, `${id}@example.com`],
-  );
-  return id;
 }

@@ -5,19 +5,19 @@ import { type AddressInfo, createServer } from 'node:net';
 import t, { type Test } from 'tap';
 import { WebSocket } from 'ws';
 import { IDENTITY_HEADERS, isIdentityHeader } from '../../src/protocol/identity-headers.ts';
-import { type Front, openFront, tokenWith } from '../access/forward-auth/forward.ts';
+import { type ForwardAuth, openForwardAuth, tokenWith } from '../access/forward-auth/forward.ts';
 import { createDatabase } from '../support/database.ts';
-import { newLoner } from '../support/platform.ts';
+import { newAccountWithoutOrganization } from '../support/fixtures/accounts.ts';
 import { requestHead, sendRaw } from '../support/raw.ts';
 import { openService } from '../support/service.ts';
 import { openProxied, type Seen, SHIPPED } from './proxied.ts';
 
 async function open(t: Test) {
-  const front = await openFront(t);
+  const front = await openForwardAuth(t);
   return { ...front, ...(await openProxied(t, front.service.url)) };
 }
 
-const holding = ({ service }: Pick<Front, 'service'>, ...permissions: string[]) =>
+const holding = ({ service }: Pick<ForwardAuth, 'service'>, ...permissions: string[]) =>
   tokenWith(service, ['clerk'], permissions);
 const identityOf = (headers: IncomingHttpHeaders) =>
   Object.fromEntries(Object.entries(headers).filter(([name]) => isIdentityHeader(name)));
@@ -43,7 +43,7 @@ t.test('the service receives the identity of the caller', async (t) => {
 
 t.test('identity headers of a client never arrive, in any spelling and at any path', async (t) => {
   const { raw, api } = await open(t);
-  const loner = await newLoner(api);
+  const loner = await newAccountWithoutOrganization(api);
   const lies = IDENTITY_HEADERS.flatMap((name) => {
     const upper = name.replace(/(^|-)[a-z]/g, (letter) => letter.toUpperCase());
     const other = [upper.replaceAll('-', '_'), upper.replaceAll('-', '.'), upper.replace('-', '_'), `${name} `];
@@ -245,7 +245,7 @@ t.test('a websocket upgrade is checked like any request, and no other path accep
 });
 
 t.test('a Tenantry that cannot decide or does not answer is 503 with Retry-After, and no request passes', async (t) => {
-  const front = await openFront(t);
+  const front = await openForwardAuth(t);
   const token = await holding(front, 'deals:read');
   const nowhere = 'postgresql://tenantry_app@127.0.0.1:1/none';
   const blind = await openService(t, { ...(await createDatabase(t)), appUrl: nowhere, systemUrl: nowhere });
@@ -266,7 +266,7 @@ t.test('a Tenantry that cannot decide or does not answer is 503 with Retry-After
 });
 
 t.test('an error in a requirement lets no request pass', async (t) => {
-  const front = await openFront(t);
+  const front = await openForwardAuth(t);
   const token = await holding(front, '*:*');
   for (const mistaken of ['/_tenantry/Reports:export', '/_tenantry/', '/_tenantry/reports:']) {
     const shipped = SHIPPED.replace('auth_request /_tenantry/reports:export;', `auth_request ${mistaken};`);

@@ -1,8 +1,8 @@
 // The story of one permission: checked, granted for one project, explained, and taken away.
 import t from 'tap';
-import { newAccount } from '../support/client.ts';
 import { createDatabase } from '../support/database.ts';
-import { insertMember } from '../support/rights.ts';
+import { newAccount } from '../support/fixtures/accounts.ts';
+import { seedMember } from '../support/fixtures/people.ts';
 import { FULL_HASHES, openService } from '../support/service.ts';
 
 t.test('a service asks about a member: no, then yes for one project, then no again', async (t) => {
@@ -10,7 +10,7 @@ t.test('a service asks about a member: no, then yes for one project, then no aga
   const { api, app } = await openService(t, database, FULL_HASHES);
   await app.parts.revocations.synchronize(); // from now on a check may be answered from memory
   const { organization, accessToken: token } = await newAccount(api);
-  const userId = await insertMember(database, organization.id, 'viewer');
+  const userId = await seedMember(database, organization.id, 'viewer');
   const question = { userId, resource: 'deals', action: 'write' };
   const check = async (more: object = {}) => {
     const reply = await api.post('/authz/check', { ...question, ...more }, { token });
@@ -52,7 +52,7 @@ t.test('after a change of a role the next question about every member with it ge
   const { organization, accessToken: token } = await newAccount(api);
   const made = await api.post('/roles', { name: 'closer', level: 10, permissions: ['deals:write'] }, { token });
   t.equal(made.status, 201);
-  const members = await Promise.all(['viewer', 'viewer'].map((role) => insertMember(database, organization.id, role)));
+  const members = await Promise.all(['viewer', 'viewer'].map((role) => seedMember(database, organization.id, role)));
   for (const [at, userId] of members.entries()) {
     const scope = at === 0 ? {} : { projectId: 'p1' };
     const reply = await api.patch(`/users/${userId}`, { roles: [{ role: 'closer', scope }] }, { token });

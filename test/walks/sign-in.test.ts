@@ -1,7 +1,7 @@
 // The story of one user: register, read, refresh, sign out, sign in again.
 import t from 'tap';
-import { newAccount } from '../support/client.ts';
 import { createDatabase } from '../support/database.ts';
+import { newAccount } from '../support/fixtures/accounts.ts';
 import { FULL_HASHES, openService } from '../support/service.ts';
 
 t.test('a user registers, reads the profile, refreshes, and is signed out for good', async (t) => {

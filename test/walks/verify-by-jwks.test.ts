@@ -6,8 +6,8 @@ import { createRemoteJWKSet, jwtVerify } from 'jose';
 import jsonwebtoken from 'jsonwebtoken';
 import jwksRsa from 'jwks-rsa';
 import t from 'tap';
-import { newAccount } from '../support/client.ts';
 import { createDatabase } from '../support/database.ts';
+import { newAccount } from '../support/fixtures/accounts.ts';
 import { base64url, partsOf } from '../support/forge.ts';
 import { spawnService } from '../support/service.ts';
 

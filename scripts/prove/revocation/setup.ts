@@ -4,7 +4,8 @@
 import { execFile } from 'node:child_process';
 import { join } from 'node:path';
 import { promisify } from 'node:util';
-import { type Account, type Api, newAccount, openApi } from '../../../test/support/client.ts';
+import { type Api, openApi } from '../../../test/support/client.ts';
+import { type Account, newAccount } from '../../../test/support/fixtures/accounts.ts';
 import { type Redis, startRedis } from '../../../test/support/servers/redis.ts';
 import { openTcpProxy, type TcpProxy } from '../../../test/support/servers/tcp-proxy.ts';
 import { asAdmin } from '../database.ts';

@@ -1,7 +1,7 @@
 // Owns: tokens of every kind that can be revoked, and how each is revoked through a replica. Leaves to others: watching
 // them.
 import { setTimeout as delay } from 'node:timers/promises';
-import { newAccount } from '../../../test/support/client.ts';
+import { newAccount } from '../../../test/support/fixtures/accounts.ts';
 import { demand } from '../proof.ts';
 import { openSessionMaker } from '../sessions.ts';
 import { machineMilliseconds } from './machine-clock.ts';

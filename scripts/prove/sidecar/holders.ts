@@ -2,7 +2,8 @@
 // Leaves to others: what happens to the sockets.
 import { once } from 'node:events';
 import { WebSocket } from 'ws';
-import { type Account, type Api, newAccount } from '../../../test/support/client.ts';
+import type { Api } from '../../../test/support/client.ts';
+import { type Account, newAccount } from '../../../test/support/fixtures/accounts.ts';
 import { demand } from '../proof.ts';
 import type { SessionMaker } from '../sessions.ts';
 

@@ -1,11 +1,12 @@
 // Permission checks over HTTP: every reason, explanations, batches, and who may ask about whom.
 import { randomUUID } from 'node:crypto';
 import t, { type Test } from 'tap';
-import { type CallOptions, newAccount, type Reply } from '../../support/client.ts';
+import type { CallOptions, Reply } from '../../support/client.ts';
 import { createDatabase } from '../../support/database.ts';
-import { assignRole, insertMember, insertRole } from '../../support/rights.ts';
+import { newAccount, newAccountWithoutOrganization } from '../../support/fixtures/accounts.ts';
+import { seedMember, seedMembership, seedOrganizationOf } from '../../support/fixtures/people.ts';
+import { assignRole, seedRole } from '../../support/fixtures/roles.ts';
 import { openService } from '../../support/service.ts';
-import { joinMember, joinOrganization } from '../../support/session-state.ts';
 
 const READ = { resource: 'contacts', action: 'read' };
 const WRITE = { resource: 'contacts', action: 'write' };
@@ -24,7 +25,7 @@ async function office(t: Test) {
   /** A user with a password who acts for the organization in a system role. */
   const signedInAs = async (role: string) => {
     const { email, password, userId } = await newAccount(api);
-    await joinMember(database, userId, organizationId, role);
+    await seedMembership(database, { organizationId, userId, role });
     const signedIn = await api.post('/auth/login', { email, password, organization: organizationId });
     return { userId, token: signedIn.body.data.accessToken as string };
   };
@@ -37,14 +38,14 @@ function refused(t: Test, reply: Reply, status: number, code: string, about: str
 
 t.test('each reason is returned in its own case, as an answer and never as an error', async (t) => {
   const { database, ask, organizationId } = await office(t);
-  const member = (role?: string) => insertMember(database, organizationId, role);
+  const member = (role?: string) => seedMember(database, organizationId, role);
   const scoped = await member();
-  const roleId = await insertRole(database, organizationId, { name: 'writer', permissions: ['contacts:write'] });
+  const roleId = await seedRole(database, organizationId, { name: 'writer', permissions: ['contacts:write'] });
   await assignRole(database, { organizationId, userId: scoped, roleId }, { team: 'north' });
   const [suspended, disabled] = [await member('owner'), await member('owner')];
   await database.query(`UPDATE memberships SET status = 'suspended' WHERE user_id = $1`, [suspended]);
   await database.query(`UPDATE users SET status = 'disabled' WHERE id = $1`, [disabled]);
-  const stranger = await insertMember(database, await joinOrganization(database, scoped, { slug: 'globex' }), 'owner');
+  const stranger = await seedMember(database, await seedOrganizationOf(database, scoped, { slug: 'globex' }), 'owner');
 
   const table: [object, boolean, string][] = [
     [READ, true, 'granted'],
@@ -88,8 +89,8 @@ t.test('a user of another organization gets the same answer as a user who does n
 
 t.test('an explanation contains the current names of role and assignment, or what is missing', async (t) => {
   const { database, ask, organizationId } = await office(t);
-  const userId = await insertMember(database, organizationId, 'viewer');
-  const roleId = await insertRole(database, organizationId, { name: 'writer', permissions: ['contacts:*'] });
+  const userId = await seedMember(database, organizationId, 'viewer');
+  const roleId = await seedRole(database, organizationId, { name: 'writer', permissions: ['contacts:*'] });
   const assignmentId = await assignRole(database, { organizationId, userId, roleId }, { team: 'north', desk: 4 });
   const question = { ...WRITE, userId, explain: true };
   const yes = await ask({ ...question, scope: { desk: 4, team: 'north' } });
@@ -118,7 +119,7 @@ t.test('an explanation contains the current names of role and assignment, or wha
 
 t.test('a batch of 1 to 100 questions is answered in order, each with its own explain', async (t) => {
   const { database, askAll, owner, organizationId } = await office(t);
-  const viewer = await insertMember(database, organizationId, 'viewer');
+  const viewer = await seedMember(database, organizationId, 'viewer');
   const questions = Array.from({ length: 100 }, (_, at) => {
     const userId = [owner.userId, viewer, randomUUID()][at % 3];
     return { ...(at % 2 ? READ : WRITE), userId, ...(at === 7 ? { explain: true } : {}) };
@@ -155,7 +156,7 @@ t.test('everyone may ask about themselves; a question about others needs an unsc
     refused(t, await ask({ ...READ, userId }, viewer), 403, 'permission_denied', 'one question');
     refused(t, await askAll([READ, { ...READ, userId }], viewer), 403, 'permission_denied', 'the batch as a whole');
   }
-  const roleId = await insertRole(database, organizationId, { name: 'reader', permissions: ['users:read'] });
+  const roleId = await seedRole(database, organizationId, { name: 'reader', permissions: ['users:read'] });
   await assignRole(database, { organizationId, userId: viewer.userId, roleId }, { team: 'north' });
   const scoped = { ...READ, userId: owner.userId, scope: { team: 'north' } };
   refused(t, await ask(scoped, viewer), 403, 'permission_denied', 'a scoped users:read does not suffice');
@@ -164,14 +165,14 @@ t.test('everyone may ask about themselves; a question about others needs an unsc
 
 t.test('a question needs an organization: from the token or from a header', async (t) => {
   const { database, api, ask, owner, organizationId } = await office(t);
-  const alone = await newAccount(api, { organizationName: undefined });
+  const alone = await newAccountWithoutOrganization(api);
   refused(t, await ask(READ, { token: alone.accessToken }), 403, 'organization_required', 'none');
   refused(t, await ask(READ, { token: 'x.y.z' }), 401, 'invalid_token', 'no token');
   const headers = { 'x-tenant-id': organizationId };
   refused(t, await ask(READ, { token: alone.accessToken, headers }), 403, 'organization_access_denied', 'not theirs');
-  await joinMember(database, alone.userId, organizationId, 'viewer');
+  await seedMembership(database, { organizationId, userId: alone.userId, role: 'viewer' });
   t.match((await ask(READ, { token: alone.accessToken, headers })).body.data, { allowed: true });
-  const globex = await joinOrganization(database, owner.userId, { slug: 'globex' });
+  const globex = await seedOrganizationOf(database, owner.userId, { slug: 'globex' });
   const other = { 'x-tenant-id': globex };
   refused(t, await ask(READ, { headers: other }), 403, 'tenant_mismatch', 'a header next to the token');
 });

@@ -5,11 +5,14 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import t, { type Test } from 'tap';
 import { startEmbedded } from '../../../src/base/embedded/embedded.ts';
-import { type Api, newAccount, type Reply } from '../../support/client.ts';
+import type { Api, Reply } from '../../support/client.ts';
 import { createDatabase } from '../../support/database.ts';
-import { assignRole, changeRights, insertMember, insertRole } from '../../support/rights.ts';
+import { newAccount } from '../../support/fixtures/accounts.ts';
+import { seedMember } from '../../support/fixtures/people.ts';
+import { assignRole, seedRole } from '../../support/fixtures/roles.ts';
 import { openService, spawnService } from '../../support/service.ts';
 import { until } from '../../support/until.ts';
+import { changeRights } from './rights.ts';
 
 const QUESTION = { resource: 'deals', action: 'write' };
 const TAKE_AWAY = 'DELETE FROM role_assignments WHERE organization_id = $1::uuid AND user_id = $2::uuid';
@@ -46,8 +49,8 @@ t.test('another process follows a change by reading it or, while it cannot, by a
   });
   const owner = await newAccount(here.api);
   const organizationId = owner.organization.id;
-  const userId = await insertMember(database, organizationId, 'agent');
-  const roleId = await insertRole(database, organizationId, { name: 'closer', permissions: ['deals:write'] });
+  const userId = await seedMember(database, organizationId, 'agent');
+  const roleId = await seedRole(database, organizationId, { name: 'closer', permissions: ['deals:write'] });
   const [askHere, askThere] = [here, there].map(({ api }) => asker(api, owner.accessToken, userId)) as [
     () => Promise<Reply>,
     () => Promise<Reply>,

@@ -1,10 +1,12 @@
 // A role with more permissions than fit into a token: the routes that need one of them, the profile, and checks.
 import t from 'tap';
-import { newAccount } from '../../support/client.ts';
 import { createDatabase } from '../../support/database.ts';
+import { newAccount } from '../../support/fixtures/accounts.ts';
+import { seedMembership } from '../../support/fixtures/people.ts';
+import { assignRole, seedRole } from '../../support/fixtures/roles.ts';
 import { partsOf } from '../../support/forge.ts';
-import { assignRole, changeRights, insertRole } from '../../support/rights.ts';
 import { openService } from '../../support/service.ts';
+import { changeRights } from './rights.ts';
 
 t.test('permissions that do not fit into the token count all the same, until the role is removed', async (t) => {
   const database = await createDatabase(t);
@@ -16,9 +18,9 @@ t.test('permissions that do not fit into the token count all the same, until the
   const permissions = Array.from({ length: 300 }, (_, at) => `thing${at}:read`);
   permissions[150] = 'organization:read';
   permissions[151] = 'users:read';
-  await database.query('INSERT INTO memberships (organization_id, user_id) VALUES ($1, $2)', [organizationId, userId]);
-  const roleId = await insertRole(database, organizationId, { name: 'everything', permissions });
-  const narrow = await insertRole(database, organizationId, {
+  await seedMembership(database, { organizationId, userId });
+  const roleId = await seedRole(database, organizationId, { name: 'everything', permissions });
+  const narrow = await seedRole(database, organizationId, {
     name: 'elsewhere',
     permissions: ['users:invite', 'roles:read'],
   });

@@ -7,10 +7,10 @@ import type { App } from '../../../src/app/app.ts';
 import { type Database, openDatabase } from '../../../src/base/database/db.ts';
 import { openLog } from '../../../src/base/platform/log.ts';
 import { openRevocations } from '../../../src/credentials/revocations/revocations.ts';
-import { type Tenant, tenants } from '../../base/database/tenants.ts';
+import { seedTenants, type Tenant } from '../../base/database/tenants.ts';
 import { createDatabase } from '../../support/database.ts';
-import { changeRights, insertMember } from '../../support/rights.ts';
-import { joinMember } from '../../support/session-state.ts';
+import { seedMember, seedMembership } from '../../support/fixtures/people.ts';
+import { changeRights } from './rights.ts';
 
 const SUSPEND = `UPDATE memberships SET status = 'suspended' WHERE organization_id = $1::uuid AND user_id = $2::uuid`;
 
@@ -48,7 +48,7 @@ async function watched(t: Test, limits?: Parameters<typeof openMembershipAccess>
   const watch = new WatchedDatabase(db);
   const known = { ...revocations, readSecondsAgo: () => blindFor };
   const access = openMembershipAccess({ db: watch, revocations: known }, limits);
-  const [own, other] = (await tenants(database, 3)) as [Tenant, Tenant, Tenant];
+  const [own, other] = (await seedTenants(database, 3)) as [Tenant, Tenant, Tenant];
   const publish: App['parts']['publish'] = (changes) => revocations.publish(changes);
   const app = { parts: { db, publish } };
   /** The number of reads that the question took, and the result. */
@@ -129,20 +129,20 @@ t.test('where changes never stop, the question is refused and not answered with 
 
 t.test('a user who is not a member is read each time, so that joining needs no event', async (t) => {
   const { database, own, other, ask } = await watched(t);
-  const stranger = await insertMember(database, other.organizationId, 'owner');
+  const stranger = await seedMember(database, other.organizationId, 'owner');
   for (const round of [1, 2]) {
     const { readings, found } = await ask(own.organizationId, [stranger]);
     t.same([readings, found.size], [1, 0], `time ${round}`);
   }
-  await joinMember(database, stranger, own.organizationId, 'viewer');
+  await seedMembership(database, { organizationId: own.organizationId, userId: stranger, role: 'viewer' });
   const { found } = await ask(own.organizationId, [stranger]);
   t.match(found.get(stranger)?.assignments, [{ role: { name: 'viewer' } }]);
 });
 
 t.test('the rights of one user in two organizations are kept apart', async (t) => {
   const { database, own, other, ask } = await watched(t);
-  const userId = await insertMember(database, own.organizationId, 'owner');
-  await joinMember(database, userId, other.organizationId, 'viewer');
+  const userId = await seedMember(database, own.organizationId, 'owner');
+  await seedMembership(database, { organizationId: other.organizationId, userId, role: 'viewer' });
   const rolesIn = async (organizationId: string) =>
     (await ask(organizationId, [userId])).found.get(userId)?.assignments.map(({ role }) => role.name);
   for (const round of ['read', 'remembered']) {
@@ -155,12 +155,12 @@ t.test('a batch is one read, of one moment', async (t) => {
   const { database, own, ask } = await watched(t);
   const { organizationId } = own;
   const members = await Promise.all(
-    ['owner', 'admin', 'viewer'].map((role) => insertMember(database, organizationId, role)),
+    ['owner', 'admin', 'viewer'].map((role) => seedMember(database, organizationId, role)),
   );
   const { readings, found } = await ask(organizationId, [...members, ...members, own.userId]);
   t.same([readings, found.size], [1, 4]);
   t.match(await ask(organizationId, members), { readings: 0 });
-  const another = await insertMember(database, organizationId, 'agent');
+  const another = await seedMember(database, organizationId, 'agent');
   t.match(await ask(organizationId, [...members, another]), { readings: 1 });
 });
 
@@ -193,7 +193,7 @@ t.test('the size limit works: the member least recently asked about is read agai
   const { database, own, ask } = await watched(t, { membersMax: 2, permissionsMax: 1_000 });
   const { organizationId } = own;
   const [one, two, three] = (await Promise.all(
-    [1, 2, 3].map(() => insertMember(database, organizationId, 'viewer')),
+    [1, 2, 3].map(() => seedMember(database, organizationId, 'viewer')),
   )) as [string, string, string];
   const readingsFor = async (...users: string[]) => {
     const counts: number[] = [];

@@ -1,8 +1,9 @@
 // Checks while a role is taken away: a check that begins after the answer to the change never says yes.
 import t from 'tap';
-import { atOnce, newAccount } from '../../support/client.ts';
+import { atOnce } from '../../support/client.ts';
 import { createDatabase } from '../../support/database.ts';
-import { insertMember } from '../../support/rights.ts';
+import { newAccount } from '../../support/fixtures/accounts.ts';
+import { seedMember } from '../../support/fixtures/people.ts';
 import { openService } from '../../support/service.ts';
 import { rounds } from '../../support/thorough.ts';
 
@@ -14,7 +15,7 @@ t.test('a check that begins after the removal of a role was answered says no, in
   const { api, app } = await openService(t, database);
   await app.parts.revocations.synchronize(); // from now on a check may be answered from memory
   const { organization, accessToken: token } = await newAccount(api);
-  const userId = await insertMember(database, organization.id, 'agent');
+  const userId = await seedMember(database, organization.id, 'agent');
   const question = { resource: 'deals', action: 'write', userId };
   // An explanation always reads PostgreSQL. Without one, memory may answer.
   const ask = async (explain = false) => {

@@ -4,16 +4,17 @@ import t, { type Test } from 'tap';
 import { authenticateClient } from '../../../src/access/client-authentication/authenticate.ts';
 import { removeExpiredAssertions } from '../../../src/access/client-authentication/remove-expired.ts';
 import { atOnce } from '../../support/client.ts';
-import { assertionOf, ISSUER, type KeyKind, keyPair, plantClient } from '../../support/service-clients.ts';
-import { openTeam } from '../../support/team.ts';
+import { seedClient } from '../../support/fixtures/clients.ts';
+import { openTeam } from '../../support/fixtures/team.ts';
 import { rounds } from '../../support/thorough.ts';
+import { assertionOf, ISSUER, type KeyKind, keyPair } from './signing.ts';
 
 const { privateKey, jwk } = keyPair('P-256');
 
 async function open(t: Test, keys: readonly object[] = [jwk]) {
   const team = await openTeam(t);
   const { app } = team.service;
-  const { id } = await plantClient(team.database, { organizationId: team.organization.id, keys });
+  const { id } = await seedClient(team.database, { organizationId: team.organization.id, keys });
   const enter = async (assertion: string, clientId?: string) =>
     (
       await authenticateClient(app.parts, {
@@ -72,7 +73,7 @@ t.test('every form that a client library may send is accepted', async (t) => {
 
 t.test('an altered assertion proves nobody', async (t) => {
   const { id, enter, database, organization } = await open(t);
-  const other = await plantClient(database, { organizationId: organization.id, keys: [jwk] });
+  const other = await seedClient(database, { organizationId: organization.id, keys: [jwk] });
   const now = seconds();
   const bent: Readonly<Record<string, Parameters<typeof assertionOf>[2]>> = {
     'expired a moment ago': { claims: { exp: now - 1, iat: now - 60 } },
@@ -215,7 +216,7 @@ t.test('an assertion proves its client once: of fifty uses at the same time exac
   const same = (clientId: string) => assertionOf(clientId, privateKey, { claims: { jti } });
   t.equal(await enter(await same(id)), id);
   t.equal(await enter(await same(id)), null, 'another assertion of the same jti');
-  const other = await plantClient(database, { organizationId: organization.id, keys: [jwk] });
+  const other = await seedClient(database, { organizationId: organization.id, keys: [jwk] });
   t.equal(await enter(await same(other.id)), other.id, 'the same jti of another client is another assertion');
 });
 

@@ -2,18 +2,16 @@
 // taken for a user.
 import t, { type Test } from 'tap';
 import { suspendOrganization } from '../../../src/admin/organizations/organizations.ts';
-import { insertMember } from '../../support/rights.ts';
-import { plantClient, tokenOfClient } from '../../support/service-clients.ts';
-import { furtherTeam, openTeam } from '../../support/team.ts';
+import { seedClientWithToken } from '../../support/fixtures/clients.ts';
+import { seedMember } from '../../support/fixtures/people.ts';
+import { furtherTeam, openTeam } from '../../support/fixtures/team.ts';
 
 async function open(t: Test) {
   const team = await openTeam(t);
   const { app } = team.service;
   const { database, organization } = team;
-  const asClient = async (permissions: readonly string[], organizationId: string | null = organization.id) => {
-    const { id } = await plantClient(database, { organizationId, permissions });
-    return { id, token: await tokenOfClient(app, database, id) };
-  };
+  const asClient = (permissions: readonly string[], organizationId: string | null = organization.id) =>
+    seedClientWithToken(app, database, { organizationId, permissions });
   return { ...team, app, asClient };
 }
 
@@ -52,7 +50,7 @@ t.test('a client may ask about every member, and cannot ask about itself', async
   const { api, join, database, organization, asClient } = await open(t);
   const agent = await join('agent');
   const other = await furtherTeam(database, api);
-  const stranger = await insertMember(database, other.organization.id, 'owner');
+  const stranger = await seedMember(database, other.organization.id, 'owner');
   const { id, token } = await asClient([]);
   const ask = (userId: string | undefined, resource = 'deals', action = 'write') =>
     api.post('/authz/check', { ...(userId ? { userId } : {}), resource, action }, { token });
@@ -119,8 +117,7 @@ t.test('a client of the installation acts for no organization, and no header cha
 t.test('the token of a client with its own audience is valid only for other services', async (t) => {
   const { api, app, database, organization } = await open(t);
   const settings = { organizationId: organization.id, permissions: ['*:*'], audience: 'warehouse' };
-  const { id } = await plantClient(database, settings);
-  const token = await tokenOfClient(app, database, id);
+  const { token } = await seedClientWithToken(app, database, settings);
   t.match(await api.get('/users', { token }), { status: 401, code: 'invalid_token' });
 });
 

@@ -2,9 +2,11 @@
 // refused. What counts is the rights of the caller at the moment of the change, not those in the token.
 import t, { type Test } from 'tap';
 import type { Reply } from '../../support/client.ts';
-import { assignRole, insertRole } from '../../support/rights.ts';
-import { keyPair, plantClient, tokenOfClient } from '../../support/service-clients.ts';
-import { headOn, makeOnly, openTeam, renewed, type Team } from '../../support/team.ts';
+import { seedClient, tokenOfClient } from '../../support/fixtures/clients.ts';
+import { assignRole, replaceRoles, seedRole } from '../../support/fixtures/roles.ts';
+import { openTeam, renewed, type Team } from '../../support/fixtures/team.ts';
+import { collide } from '../../support/locks.ts';
+import { keyPair } from '../client-authentication/signing.ts';
 
 const EXCEEDS = { status: 403, code: 'grant_exceeds_own' };
 const DENIED = { status: 403, code: 'permission_denied' };
@@ -13,7 +15,7 @@ const HELD = ['clients:manage', 'deals:read', 'deals:write', 'reports:*', '*:lis
 /** A member who manages clients and has HELD and nothing else. */
 async function joinManager({ api, database, organization, join }: Team, permissions = HELD) {
   const member = await join('viewer');
-  const roleId = await insertRole(database, organization.id, { name: `r${member.userId.slice(-8)}`, permissions });
+  const roleId = await seedRole(database, organization.id, { name: `r${member.userId.slice(-8)}`, permissions });
   await database.query('DELETE FROM role_assignments WHERE user_id = $1', [member.userId]);
   const assignment = { organizationId: organization.id, userId: member.userId, roleId };
   await assignRole(database, assignment);
@@ -23,8 +25,8 @@ async function joinManager({ api, database, organization, join }: Team, permissi
 async function open(t: Test) {
   const team = await openTeam(t);
   const { database, organization } = team;
-  const plant = (permissions: readonly string[], keys?: readonly object[]) =>
-    plantClient(database, { organizationId: organization.id, permissions, ...(keys ? { keys } : {}) });
+  const seed = (permissions: readonly string[], keys?: readonly object[]) =>
+    seedClient(database, { organizationId: organization.id, permissions, ...(keys ? { keys } : {}) });
   const state = () =>
     database.query(
       'SELECT c.*, c.xmin::text, s.* FROM clients c LEFT JOIN client_secrets s ON s.client_id = c.id ORDER BY c.id',
@@ -35,7 +37,7 @@ async function open(t: Test) {
     for (const [what, attempt] of Object.entries(attempts)) t.match(await attempt(), how, what);
     t.same(await state(), before, 'nothing was written');
   };
-  return { ...team, manager: await joinManager(team), plant, allRefused };
+  return { ...team, manager: await joinManager(team), seed, allRefused };
 }
 
 const BEYOND: Readonly<Record<string, readonly string[]>> = {
@@ -48,9 +50,9 @@ const BEYOND: Readonly<Record<string, readonly string[]>> = {
 };
 
 t.test('a caller can neither create a client with more rights than their own nor extend one so far', async (t) => {
-  const { api, manager, plant, allRefused } = await open(t);
+  const { api, manager, seed, allRefused } = await open(t);
   const { token } = manager;
-  const { id } = await plant(['deals:read']);
+  const { id } = await seed(['deals:read']);
   const attempts = Object.entries(BEYOND).flatMap(([what, permissions]) => [
     [`made with ${what}`, () => api.post('/clients', { name: 'mine', permissions }, { token })],
     [`changed to ${what}`, () => api.patch(`/clients/${id}`, { permissions }, { token })],
@@ -70,12 +72,12 @@ t.test('a caller can neither create a client with more rights than their own nor
 });
 
 t.test('a client with more rights than the caller cannot be taken over, but can always be ended', async (t) => {
-  const { api, database, manager, plant, allRefused } = await open(t);
+  const { api, database, manager, seed, allRefused } = await open(t);
   const { token } = manager;
-  const wide = await plant(['billing:manage', 'deals:read']);
-  const asleep = await plant(['billing:manage']);
+  const wide = await seed(['billing:manage', 'deals:read']);
+  const asleep = await seed(['billing:manage']);
   await database.query(`UPDATE clients SET status = 'disabled' WHERE id = $1`, [asleep.id]);
-  const signing = await plant(['billing:manage'], [keyPair('P-256').jwk]);
+  const signing = await seed(['billing:manage'], [keyPair('P-256').jwk]);
   const mine = { keys: [keyPair('P-256', 'second').jwk] };
   const patch = (id: string, body: object) => () => api.patch(`/clients/${id}`, body, { token });
   await allRefused(
@@ -104,16 +106,16 @@ t.test('a client with more rights than the caller cannot be taken over, but can 
 
 t.test('a role with a scope gives its holder nothing to pass on', async (t) => {
   const { api, database, organization, manager } = await open(t);
-  const roleId = await insertRole(database, organization.id, { name: 'boss', permissions: ['billing:manage'] });
+  const roleId = await seedRole(database, organization.id, { name: 'boss', permissions: ['billing:manage'] });
   await assignRole(database, { ...manager, roleId }, { project: 'p1' });
   const token = await renewed(api, manager);
   t.match(await api.post('/clients', { name: 'mine', permissions: ['billing:manage'] }, { token }), EXCEEDS);
 });
 
 t.test('rights that were lost after the token was signed do not count', async (t) => {
-  const { api, database, organization, manager, plant, allRefused } = await open(t);
+  const { api, database, organization, manager, seed, allRefused } = await open(t);
   const { token, userId } = manager;
-  const { id } = await plant(['deals:read']);
+  const { id } = await seed(['deals:read']);
   const attempts = {
     make: () => api.post('/clients', { name: 'mine', permissions: [] }, { token }),
     change: () => api.patch(`/clients/${id}`, { name: 'x' }, { token }),
@@ -122,7 +124,7 @@ t.test('rights that were lost after the token was signed do not count', async (t
     'end the overlap': () => api.delete(`/clients/${id}/secret`, { token }),
     delete: () => api.delete(`/clients/${id}`, { token }),
   };
-  await makeOnly(database, organization.id, userId, 'agent'); // by SQL: the service is not informed
+  await replaceRoles(database, { organizationId: organization.id, userId: userId, role: 'agent' }); // by SQL: the service is not informed
   t.equal((await api.get('/clients', { token })).status, 200, 'the token still contains them');
   await allRefused(t, attempts, DENIED);
   await database.query(`UPDATE memberships SET status = 'suspended' WHERE user_id = $1`, [userId]);
@@ -133,9 +135,9 @@ t.test('rights that were lost after the token was signed do not count', async (t
 
 t.test('rights that are lost while the change waits for its lock do not count', async (t) => {
   const team = await open(t);
-  const { api, manager, plant, allRefused } = team;
+  const { api, manager, seed, allRefused } = team;
   const { token } = manager;
-  const [secret, signing] = [await plant(['deals:write']), await plant(['deals:write'], [keyPair('P-256').jwk])];
+  const [secret, signing] = [await seed(['deals:write']), await seed(['deals:write'], [keyPair('P-256').jwk])];
   const calls = [
     () => api.post('/clients', { name: 'mine', permissions: ['deals:write'] }, { token }),
     () => api.patch(`/clients/${secret.id}`, { permissions: ['deals:read', 'deals:write'] }, { token }),
@@ -146,7 +148,7 @@ t.test('rights that are lost while the change waits for its lock do not count', 
     t,
     {
       all: async () => {
-        const replies = await headOn(t, team, calls, (ask) =>
+        const replies = await collide(t, team, calls, (ask) =>
           ask(`UPDATE roles SET permissions = '{clients:manage,deals:read}' WHERE id = $1`, [manager.roleId]),
         );
         for (const reply of replies) t.match(reply, EXCEEDS);
@@ -158,9 +160,9 @@ t.test('rights that are lost while the change waits for its lock do not count', 
 });
 
 t.test('no service client creates, changes or reads clients, whatever permissions it has', async (t) => {
-  const { api, database, organization, service, plant } = await open(t);
-  const all = await plant(['*:*']);
-  const other = await plant([]);
+  const { api, database, organization, service, seed } = await open(t);
+  const all = await seed(['*:*']);
+  const other = await seed([]);
   const token = await tokenOfClient(service.app, database, all.id);
   const path = `/clients/${other.id}`;
   const replies = [

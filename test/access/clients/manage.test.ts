@@ -3,9 +3,10 @@
 import { createHash } from 'node:crypto';
 import t, { type Test } from 'tap';
 import { changeClient } from '../../../src/access/clients/change-client.ts';
-import { keyPair, plantClient, tokenOfClient } from '../../support/service-clients.ts';
-import { eventsAbout } from '../../support/session-state.ts';
-import { furtherTeam, openTeam } from '../../support/team.ts';
+import { seedClient, tokenOfClient } from '../../support/fixtures/clients.ts';
+import { furtherTeam, openTeam } from '../../support/fixtures/team.ts';
+import { eventsAbout } from '../../support/rows.ts';
+import { keyPair } from '../client-authentication/signing.ts';
 
 const NOT_FOUND = { status: 404, code: 'not_found' };
 
@@ -151,8 +152,8 @@ t.test('a deleted client is gone with its secrets, and its tokens are refused', 
 t.test('a client of another organization, of the installation, and an unknown one get the same 404', async (t) => {
   const { api, database, token } = await open(t);
   const other = await furtherTeam(database, api);
-  const foreign = await plantClient(database, { organizationId: other.organization.id });
-  const global = await plantClient(database, { organizationId: null, permissions: ['revocations:read'] });
+  const foreign = await seedClient(database, { organizationId: other.organization.id });
+  const global = await seedClient(database, { organizationId: null, permissions: ['revocations:read'] });
   const before = await database.query('SELECT *, xmin::text FROM clients ORDER BY id');
   for (const id of [foreign.id, global.id, '019aa3f0-5c00-7a10-8b2f-3d6f1c2a4e01']) {
     const path = `/clients/${id}`;
@@ -175,7 +176,7 @@ t.test('a client of another organization, of the installation, and an unknown on
 t.test('an operator changes a client only through the organization it belongs to', async (t) => {
   const { app, database, organization, make } = await openWithApp(t);
   const { id } = await make();
-  const global = await plantClient(database, { organizationId: null, permissions: ['revocations:read'] });
+  const global = await seedClient(database, { organizationId: null, permissions: ['revocations:read'] });
   const change = (organizationId: string | null, target: string) =>
     changeClient(app.parts, { kind: 'operator', organizationId }, target, { name: 'renamed' });
   const gone = '019aa3f0-5c00-7a10-8b2f-3d6f1c2a4e01';
@@ -194,7 +195,7 @@ t.test('an operator changes a client only through the organization it belongs to
 
 t.test('an organization has at most 100 clients, disabled ones included', async (t) => {
   const { api, database, make, token, organization } = await open(t);
-  for (let index = 0; index < 99; index += 1) await plantClient(database, { organizationId: organization.id });
+  for (let index = 0; index < 99; index += 1) await seedClient(database, { organizationId: organization.id });
   await database.query(`UPDATE clients SET status = 'disabled'`);
   const { id } = await make();
   const body = { name: 'one more', permissions: [] };

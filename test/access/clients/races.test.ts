@@ -4,9 +4,10 @@ import { authenticateClient } from '../../../src/access/client-authentication/au
 import type { Statement, SystemReader } from '../../../src/base/database/db.ts';
 import { issueClientToken } from '../../../src/credentials/tokens/access.ts';
 import { atOnce } from '../../support/client.ts';
-import { assertionOf, keyPair, plantClient } from '../../support/service-clients.ts';
-import { openTeam } from '../../support/team.ts';
+import { seedClient } from '../../support/fixtures/clients.ts';
+import { openTeam } from '../../support/fixtures/team.ts';
 import { rounds } from '../../support/thorough.ts';
+import { assertionOf, keyPair } from '../client-authentication/signing.ts';
 
 const ROUNDS = rounds(50);
 
@@ -16,21 +17,21 @@ async function open(t: Test) {
   const { token } = await team.join('owner');
   const enter = (clientId: string, secret: string) =>
     authenticateClient(app.parts, { method: 'secret', clientId, secret });
-  const plant = (keys?: readonly object[]) =>
-    plantClient(team.database, {
+  const seed = (keys?: readonly object[]) =>
+    seedClient(team.database, {
       organizationId: team.organization.id,
       permissions: ['users:read'],
       ...(keys ? { keys } : {}),
     });
   const epochOf = async (id: string) =>
     (await team.database.query<{ epoch: number }>('SELECT epoch FROM clients WHERE id = $1', [id]))[0]?.epoch;
-  return { ...team, app, token, enter, plant, epochOf };
+  return { ...team, app, token, enter, seed, epochOf };
 }
 
 t.test('each of several simultaneous rotations returns a secret that works, one of them without an end', async (t) => {
-  const { api, database, token, enter, plant, epochOf } = await open(t);
+  const { api, database, token, enter, seed, epochOf } = await open(t);
   for (let round = 0; round < ROUNDS; round += 1) {
-    const { id, secret } = await plant();
+    const { id, secret } = await seed();
     const replies = await atOnce(3, () => api.post(`/clients/${id}/secret`, {}, { token }));
     const secrets = [secret, ...replies.map(({ body }) => body.data?.clientSecret as string)];
     const entered = await Promise.all(secrets.map((each) => enter(id, each)));
@@ -47,9 +48,9 @@ t.test('each of several simultaneous rotations returns a secret that works, one 
 });
 
 t.test('of several rotations without overlap at the same time exactly one secret is left', async (t) => {
-  const { api, token, enter, plant } = await open(t);
+  const { api, token, enter, seed } = await open(t);
   for (let round = 0; round < ROUNDS; round += 1) {
-    const { id, secret } = await plant();
+    const { id, secret } = await seed();
     const replies = await atOnce(3, () => api.post(`/clients/${id}/secret`, { overlapSeconds: 0 }, { token }));
     const secrets = [secret, ...replies.map(({ body }) => body.data?.clientSecret as string)];
     const entered = await Promise.all(secrets.map((each) => enter(id, each)));
@@ -59,10 +60,10 @@ t.test('of several rotations without overlap at the same time exactly one secret
 });
 
 t.test('a token that is requested while its client is being disabled does not stay valid', async (t) => {
-  const { api, app, token, enter, plant } = await open(t);
+  const { api, app, token, enter, seed } = await open(t);
   const outcomes = new Set<string>();
   for (let round = 0; round < ROUNDS; round += 1) {
-    const { id, secret } = await plant();
+    const { id, secret } = await seed();
     const [disabled, ...fetched] = await atOnce(4, async (index) => {
       if (index === 0) return (await api.patch(`/clients/${id}`, { status: 'disabled' }, { token })).status;
       const client = await enter(id, secret);
@@ -81,10 +82,10 @@ t.test('a token that is requested while its client is being disabled does not st
 t.test(
   'an assertion proves nothing once its key was replaced or its client ended, even if both happen at the same time',
   async (t) => {
-    const { api, app, database, token, plant, epochOf } = await open(t);
+    const { api, app, database, token, seed, epochOf } = await open(t);
     const [first, second] = [keyPair('P-256'), keyPair('P-256', 'second')];
     for (let round = 0; round < ROUNDS; round += 1) {
-      const { id } = await plant([first.jwk]);
+      const { id } = await seed([first.jwk]);
       const assertion = await assertionOf(id, first.privateKey);
       const replace = round % 2 === 0;
       const [changed, client] = await atOnce(2, async (index) => {
@@ -106,7 +107,7 @@ t.test(
 );
 
 t.test('keys that are replaced just after they were read prove nobody', async (t) => {
-  const { api, app, token, plant } = await open(t);
+  const { api, app, token, seed } = await open(t);
   const [first, second] = [keyPair('P-256'), keyPair('P-256', 'second')];
   const changes = [
     (path: string) => api.patch(path, { jwks: { keys: [second.jwk] } }, { token }),
@@ -114,7 +115,7 @@ t.test('keys that are replaced just after they were read prove nobody', async (t
     (path: string) => api.delete(path, { token }),
   ];
   for (const change of changes) {
-    const { id } = await plant([first.jwk]);
+    const { id } = await seed([first.jwk]);
     const { db } = app.parts;
     let asked = 0;
     const systemReader = (): SystemReader => ({
@@ -133,8 +134,8 @@ t.test('keys that are replaced just after they were read prove nobody', async (t
 });
 
 t.test('of many requests for the hundredth client exactly one succeeds', async (t) => {
-  const { api, database, token, plant } = await open(t);
-  for (let count = 0; count < 99; count += 1) await plant();
+  const { api, database, token, seed } = await open(t);
+  for (let count = 0; count < 99; count += 1) await seed();
   for (let round = 0; round < ROUNDS; round += 1) {
     const replies = await atOnce(3, () => api.post('/clients', { name: 'mine', permissions: [] }, { token }));
     const answers = replies.map(({ status, code }) => code ?? `${status}`).sort();
@@ -144,9 +145,9 @@ t.test('of many requests for the hundredth client exactly one succeeds', async (
 });
 
 t.test('a change during a deletion is made before it or finds nothing', async (t) => {
-  const { api, database, token, plant } = await open(t);
+  const { api, database, token, seed } = await open(t);
   for (let round = 0; round < ROUNDS; round += 1) {
-    const { id } = await plant();
+    const { id } = await seed();
     const [changed, deleted] = await atOnce(2, (index) => {
       if (index === 1) return api.delete(`/clients/${id}`, { token });
       return round % 2 === 0
@@ -160,8 +161,8 @@ t.test('a change during a deletion is made before it or finds nothing', async (t
 });
 
 t.test('two changes of different fields of a client are both kept, each with its own epoch', async (t) => {
-  const { api, database, token, plant, epochOf } = await open(t);
-  const { id } = await plant();
+  const { api, database, token, seed, epochOf } = await open(t);
+  const { id } = await seed();
   for (let round = 1; round <= ROUNDS; round += 1) {
     const [permissions, audience] = [[`deals:r${round}`], `a${round}`];
     await atOnce(2, (index) => api.patch(`/clients/${id}`, index === 0 ? { permissions } : { audience }, { token }));

@@ -2,8 +2,9 @@
 // clients.
 import { generateKeyPairSync } from 'node:crypto';
 import t, { type Test } from 'tap';
-import { keyPair, plantClient } from '../../support/service-clients.ts';
-import { openTeam } from '../../support/team.ts';
+import { seedClient } from '../../support/fixtures/clients.ts';
+import { openTeam } from '../../support/fixtures/team.ts';
+import { keyPair } from '../client-authentication/signing.ts';
 
 async function open(t: Test) {
   const team = await openTeam(t);
@@ -133,7 +134,7 @@ t.test('only public keys of accepted kinds are registered', async (t) => {
 
 t.test('a change must name a value that can be changed and that the client has', async (t) => {
   const { api, database, organization, token } = await open(t);
-  const { id } = await plantClient(database, { organizationId: organization.id });
+  const { id } = await seedClient(database, { organizationId: organization.id });
   const patch = (body: unknown) => api.patch(`/clients/${id}`, body, { token });
   for (const body of [
     {},
@@ -151,12 +152,12 @@ t.test('a change must name a value that can be changed and that the client has',
   const keys = await patch({ jwks: { keys: [keyPair('P-256').jwk] } });
   t.match(keys, { status: 422, body: { issues: [{ path: 'jwks', message: /private_key_jwt/ }] } });
   const [row] = await database.query('SELECT epoch, name, status FROM clients');
-  t.same(row, { epoch: 0, name: 'planted', status: 'active' });
+  t.same(row, { epoch: 0, name: 'seeded', status: 'active' });
 });
 
 t.test('a caller who does not manage clients is refused, and gets no information about them', async (t) => {
   const { api, database, organization, join } = await open(t);
-  const { id } = await plantClient(database, { organizationId: organization.id });
+  const { id } = await seedClient(database, { organizationId: organization.id });
   for (const role of ['viewer', 'agent', 'admin']) {
     const { token } = await join(role);
     const path = `/clients/${id}`;

@@ -4,9 +4,10 @@ import t, { type Test } from 'tap';
 import { authenticateClient } from '../../../src/access/client-authentication/authenticate.ts';
 import { openDatabase } from '../../../src/base/database/db.ts';
 import { openLog } from '../../../src/base/platform/log.ts';
-import { assertionOf, keyPair, plantClient, tokenOfClient } from '../../support/service-clients.ts';
-import { eventsAbout } from '../../support/session-state.ts';
-import { openTeam } from '../../support/team.ts';
+import { seedClient, tokenOfClient } from '../../support/fixtures/clients.ts';
+import { openTeam } from '../../support/fixtures/team.ts';
+import { eventsAbout } from '../../support/rows.ts';
+import { assertionOf, keyPair } from '../client-authentication/signing.ts';
 
 async function open(t: Test) {
   const team = await openTeam(t);
@@ -36,7 +37,7 @@ t.test('a secret proves its client, and the caller has all that its token contai
     epoch: 0,
     organization: { id: organization.id, slug: organization.slug },
   });
-  const global = await plantClient(database, {
+  const global = await seedClient(database, {
     organizationId: null,
     permissions: ['revocations:read'],
     audience: 'a',
@@ -48,7 +49,7 @@ t.test('every wrong secret gets the same refusal', async (t) => {
   const { api, app, database, organization, enter, make, token, rotate } = await open(t);
   const { id, clientSecret } = await make();
   const other = await make();
-  const signing = await plantClient(database, { organizationId: organization.id, keys: [keyPair('P-256').jwk] });
+  const signing = await seedClient(database, { organizationId: organization.id, keys: [keyPair('P-256').jwk] });
   const wrong: readonly (readonly [string, string, string])[] = [
     ['a wrong secret', id, `tcs_${randomBytes(32).toString('base64url')}`],
     ['no secret', id, ''],
@@ -167,7 +168,7 @@ t.test('an overlap is a whole number of seconds up to thirty days; a client with
     t.match(reply, { status: 422, body: { issues: [{ path: 'overlapSeconds' }] } }, `${overlapSeconds}`);
   }
   t.equal((await api.post(`/clients/${id}/secret`, { clientSecret: 'mine' }, { token })).status, 422);
-  const signing = await plantClient(database, { organizationId: organization.id, keys: [keyPair('P-256').jwk] });
+  const signing = await seedClient(database, { organizationId: organization.id, keys: [keyPair('P-256').jwk] });
   const path = `/clients/${signing.id}/secret`;
   t.match(await api.post(path, {}, { token }), { status: 409, code: 'client_without_secret' });
   t.match(await api.delete(path, { token }), { status: 409, code: 'client_without_secret' });

@@ -2,16 +2,15 @@
 // permissions.
 import t from 'tap';
 import { IDENTITY_HEADERS, isIdentityHeader } from '../../../src/protocol/identity-headers.ts';
-import { newAccount } from '../../support/client.ts';
 import { createDatabase } from '../../support/database.ts';
-import { newLoner } from '../../support/platform.ts';
+import { newAccount, newAccountWithoutOrganization } from '../../support/fixtures/accounts.ts';
 import { refused, requestHead, sendRaw } from '../../support/raw.ts';
-import { changeRights } from '../../support/rights.ts';
 import { openService } from '../../support/service.ts';
-import { memberOfLargeRole, openFront, tellsNothing, tokenWith, told, verify } from './forward.ts';
+import { changeRights } from '../checks/rights.ts';
+import { memberOfLargeRole, openForwardAuth, tellsNothing, tokenWith, told, verify } from './forward.ts';
 
 t.test('a request that passes gets every identity header, empty ones included', async (t) => {
-  const { api, join, organization, asClient } = await openFront(t);
+  const { api, join, organization, asClient } = await openForwardAuth(t);
   const agent = await join('agent');
   const nothing = Object.fromEntries(IDENTITY_HEADERS.map((name) => [name, '']));
   const { data } = (await api.get('/me', { token: agent.token })).body;
@@ -27,7 +26,7 @@ t.test('a request that passes gets every identity header, empty ones included', 
     'x-permissions': data.permissions.join(','),
     'x-session-id': agent.sessionId,
   });
-  const loner = await newLoner(api);
+  const loner = await newAccountWithoutOrganization(api);
   t.strictSame(
     told(await verify(api, '', loner.accessToken)),
     { ...nothing, 'x-user-id': loner.userId, 'x-session-id': loner.sessionId },
@@ -51,10 +50,10 @@ t.test('a request that passes gets every identity header, empty ones included', 
 });
 
 t.test('every required permission must be granted, by the same rules as in every permission check', async (t) => {
-  const { api, service, asClient } = await openFront(t);
+  const { api, service, asClient } = await openForwardAuth(t);
   const user = await tokenWith(service, ['x'], ['deals:read', 'contacts:*', '*:export']);
   const client = await asClient(['deals:read', 'contacts:*', '*:export']);
-  const loner = await newLoner(api);
+  const loner = await newAccountWithoutOrganization(api);
   const wide = await asClient(['revocations:read'], null);
   const table = [
     ['deals:read', 200],
@@ -83,7 +82,7 @@ t.test('every required permission must be granted, by the same rules as in every
 });
 
 t.test('an invalid requirement is a configuration error, and no request passes', async (t) => {
-  const { api, asClient } = await openFront(t);
+  const { api, asClient } = await openForwardAuth(t);
   const { token } = await asClient(['*:*']);
   const many = (count: number) => `?${Array.from({ length: count }, () => 'permission=deals:read').join('&')}`;
   t.equal((await verify(api, many(20), token)).status, 200);
@@ -124,7 +123,7 @@ t.test('an invalid requirement is a configuration error, and no request passes',
 });
 
 t.test('X-Required-Permission adds to the requirement, whoever sent it', async (t) => {
-  const { api, service } = await openFront(t);
+  const { api, service } = await openForwardAuth(t);
   const token = await tokenWith(service, ['x'], ['deals:read', 'deals:write']);
   const status = async (query: string, header: string) =>
     (await verify(api, query, token, { 'x-required-permission': header })).status;
@@ -148,7 +147,7 @@ t.test('X-Required-Permission adds to the requirement, whoever sent it', async (
 });
 
 t.test('permissions that no token contains are read from the service', async (t) => {
-  const team = await openFront(t);
+  const team = await openForwardAuth(t);
   const { api, app, organization } = team;
   const { userId, token } = await memberOfLargeRole(team);
   const reply = await verify(api, '?permission=things7:read', token);
@@ -164,7 +163,7 @@ t.test('permissions that no token contains are read from the service', async (t)
 });
 
 t.test('the names of roles arrive complete, whatever letters they have, and none starts a new header', async (t) => {
-  const { api, service } = await openFront(t);
+  const { api, service } = await openForwardAuth(t);
   const roles = ['Außendienst', 'a,b', 'a%2Cb', 'x\r\nX-User-ID: evil', '役割', ' ', 'a b', '"', '', '🦊', '\u0000'];
   const reply = await verify(api, '', await tokenWith(service, roles));
   t.equal(reply.status, 200);
@@ -175,7 +174,7 @@ t.test('the names of roles arrive complete, whatever letters they have, and none
 });
 
 t.test('below /verify/ every path and method gets the same answer, whatever the request contains', async (t) => {
-  const { api, service } = await openFront(t);
+  const { api, service } = await openForwardAuth(t);
   const token = await tokenWith(service, ['x'], ['deals:read']);
   const whole = told(await verify(api, '', token));
   for (const method of ['GET', 'HEAD', 'POST', 'PUT', 'PATCH', 'DELETE']) {
@@ -197,7 +196,7 @@ t.test('below /verify/ every path and method gets the same answer, whatever the 
 });
 
 t.test('no other method or similar path lets a request pass', async (t) => {
-  const { api, service } = await openFront(t);
+  const { api, service } = await openForwardAuth(t);
   const token = await tokenWith(service, ['x']);
   const withOrigins = await openService(t, await createDatabase(t), { CORS_ORIGINS: 'https://app.example' });
   for (const method of ['POST', 'PUT', 'PATCH', 'DELETE', 'OPTIONS', 'PROPFIND']) {

@@ -1,18 +1,18 @@
-// Forward authentication as a proxy asks for it: GET /verify with somebody's token, and what its answer tells of them.
+// Forward authentication as a proxy requests it: GET /verify with a token, and the identity headers of the answer.
 import { randomUUID } from 'node:crypto';
 import type { Test } from 'tap';
 import { issueAccessToken } from '../../../src/credentials/tokens/access.ts';
 import { PERMISSIONS_IN_TOKEN_MAX } from '../../../src/protocol/claims.ts';
 import { IDENTITY_HEADERS } from '../../../src/protocol/identity-headers.ts';
 import type { Api, Reply } from '../../support/client.ts';
-import { assignRole, insertRole } from '../../support/rights.ts';
+import { seedClientWithToken } from '../../support/fixtures/clients.ts';
+import { assignRole, seedRole } from '../../support/fixtures/roles.ts';
+import { openTeam, type Team, type Teammate } from '../../support/fixtures/team.ts';
 import type { Service } from '../../support/service.ts';
-import { plantClient, tokenOfClient } from '../../support/service-clients.ts';
-import { openTeam, type Team, type Teammate } from '../../support/team.ts';
 
-export interface Front extends Team {
+export interface ForwardAuth extends Team {
   readonly app: Service['app'];
-  /** A service client of the organization, of the installation for null. */
+  /** A service client of the organization, or of the installation for null. */
   asClient(
     permissions: readonly string[],
     organizationId?: string | null,
@@ -20,20 +20,18 @@ export interface Front extends Team {
 }
 
 /** A service that knows every revocation, with one organization. */
-export async function openFront(t: Test): Promise<Front> {
+export async function openForwardAuth(t: Test): Promise<ForwardAuth> {
   const team = await openTeam(t);
   await team.service.app.parts.revocations.synchronize();
   return {
     ...team,
     app: team.service.app,
-    async asClient(permissions, organizationId = team.organization.id) {
-      const { id } = await plantClient(team.database, { organizationId, permissions });
-      return { id, token: await tokenOfClient(team.service.app, team.database, id) };
-    },
+    asClient: (permissions, organizationId = team.organization.id) =>
+      seedClientWithToken(team.service.app, team.database, { organizationId, permissions }),
   };
 }
 
-/** An access token of somebody with these names of roles and permissions, whoever could have given them. */
+/** An access token with these names of roles and permissions, which need not exist. */
 export async function tokenWith(
   { app }: Pick<Service, 'app'>,
   roles: readonly string[],
@@ -53,10 +51,10 @@ export async function tokenWith(
   return (await issueAccessToken(app.parts, grant)).token;
 }
 
-/** A member with a role of so many permissions that no token holds them: `things0:read`, `things1:read`, … */
-export async function memberOfLargeRole({ database, organization, api, join }: Front): Promise<Teammate> {
+/** A member whose role has more permissions than fit into a token: `things0:read`, `things1:read`, … */
+export async function memberOfLargeRole({ database, organization, api, join }: ForwardAuth): Promise<Teammate> {
   const permissions = Array.from({ length: PERMISSIONS_IN_TOKEN_MAX + 1 }, (_, index) => `things${index}:read`);
-  const roleId = await insertRole(database, organization.id, { name: 'collector', permissions });
+  const roleId = await seedRole(database, organization.id, { name: 'collector', permissions });
   const member = await join('viewer');
   await assignRole(database, { organizationId: organization.id, userId: member.userId, roleId });
   const renewed = await api.post('/auth/refresh', { refreshToken: member.refreshToken });
@@ -68,7 +66,7 @@ export function told({ headers }: Pick<Reply, 'headers'>): Record<string, string
   return Object.fromEntries(IDENTITY_HEADERS.map((name) => [name, headers.get(name)]));
 }
 
-/** Whether an answer has none of them. */
+/** Whether an answer has no identity header. */
 export function tellsNothing(reply: Pick<Reply, 'headers'>): boolean {
   return Object.values(told(reply)).every((value) => value === null);
 }

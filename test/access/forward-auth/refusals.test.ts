@@ -2,18 +2,18 @@
 import t, { type Test } from 'tap';
 import { admit } from '../../../src/access/forward-auth/forward.ts';
 import { suspendOrganization } from '../../../src/admin/organizations/organizations.ts';
-import { type CallOptions, newAccount } from '../../support/client.ts';
+import type { CallOptions } from '../../support/client.ts';
 import { createDatabase, type TestDatabase } from '../../support/database.ts';
-import { newLoner } from '../../support/platform.ts';
+import { newAccount, newAccountWithoutOrganization } from '../../support/fixtures/accounts.ts';
+import { seedOrganizationOf } from '../../support/fixtures/people.ts';
+import { furtherTeam, type Teammate } from '../../support/fixtures/team.ts';
 import { refused } from '../../support/raw.ts';
 import { openTcpProxy } from '../../support/servers/tcp-proxy.ts';
 import { openService } from '../../support/service.ts';
-import { joinOrganization } from '../../support/session-state.ts';
-import { furtherTeam, type Teammate } from '../../support/team.ts';
-import { memberOfLargeRole, openFront, tellsNothing, tokenWith, told, verify } from './forward.ts';
+import { memberOfLargeRole, openForwardAuth, tellsNothing, tokenWith, told, verify } from './forward.ts';
 
 t.test('an invalid token gets 401 with a challenge, as on every route', async (t) => {
-  const { api, app, service, join, organization, asClient } = await openFront(t);
+  const { api, app, service, join, organization, asClient } = await openForwardAuth(t);
   const ask = async (what: string, code: string, options: CallOptions, challenge = 'Bearer error="invalid_token"') => {
     for (const path of ['/verify', '/verify?permission=deals:read', '/verify/deals']) {
       const reply = await api.get(path, options);
@@ -43,11 +43,11 @@ t.test('an invalid token gets 401 with a challenge, as on every route', async (t
 });
 
 t.test('tenant headers select the organization for a token without one, and override no other', async (t) => {
-  const { api, database, join, organization, asClient } = await openFront(t);
+  const { api, database, join, organization, asClient } = await openForwardAuth(t);
   const agent = await join('agent');
-  const loner = await newLoner(api);
+  const loner = await newAccountWithoutOrganization(api);
   const other = await furtherTeam(database, api);
-  const own = await joinOrganization(database, loner.userId, { slug: 'loners-own', role: 'viewer' });
+  const own = await seedOrganizationOf(database, loner.userId, { slug: 'loners-own', role: 'viewer' });
   for (const name of ['x-tenant-id', 'x-organization-slug']) {
     const named = (token: string, value: string, query = '') => verify(api, query, token, { [name]: value });
     t.equal((await named(agent.token, organization.slug)).status, 200);
@@ -77,13 +77,13 @@ async function behindProxy(t: Test, database: TestDatabase) {
 }
 
 t.test('without PostgreSQL memory answers, and what only PostgreSQL knows is 503, never 401', async (t) => {
-  const team = await openFront(t);
+  const team = await openForwardAuth(t);
   const { proxy, moved } = await behindProxy(t, team.database);
   const { api, app } = await openService(t, moved);
   await app.parts.revocations.synchronize();
   const { token } = await team.join('agent');
   const large = await memberOfLargeRole(team);
-  const loner = await newLoner(team.api);
+  const loner = await newAccountWithoutOrganization(team.api);
   const gone = await team.join('agent');
   await team.api.post('/auth/logout', {}, { token: gone.token });
   await app.parts.revocations.synchronize();
@@ -105,7 +105,7 @@ t.test('without PostgreSQL memory answers, and what only PostgreSQL knows is 503
 });
 
 t.test('while revocations are unknown no request passes, and none is answered with 401', async (t) => {
-  const team = await openFront(t);
+  const team = await openForwardAuth(t);
   const { token } = await team.join('agent');
   const client = await team.asClient(['*:*']);
   const { proxy, moved } = await behindProxy(t, team.database);

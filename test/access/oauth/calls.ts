@@ -2,7 +2,7 @@
 import type { Test } from 'tap';
 import { OAUTH_ERRORS, type OAuthErrorCode } from '../../../src/base/errors/oauth.ts';
 import type { Api, Reply } from '../../support/client.ts';
-import type { PlantedClient } from '../../support/service-clients.ts';
+import type { SeededClient } from '../../support/fixtures/clients.ts';
 
 export const FORM = 'application/x-www-form-urlencoded';
 export const ASSERTION_TYPE = 'urn:ietf:params:oauth:client-assertion-type:jwt-bearer';
@@ -11,13 +11,13 @@ export const ENDPOINTS = ['/oauth/token', '/oauth/introspect', '/oauth/revoke'] 
 export type Parameters = Readonly<Record<string, string>>;
 
 /** client_secret_basic (RFC 6749 §2.3.1). */
-export function basic({ id, secret }: PlantedClient): string {
+export function basic({ id, secret }: SeededClient): string {
   const encoded = [id, secret].map((half) => new URLSearchParams([['', half]]).toString().slice(1)).join(':');
   return `Basic ${Buffer.from(encoded).toString('base64')}`;
 }
 
 /** client_secret_post. */
-export function inBody({ id, secret }: PlantedClient): Parameters {
+export function inBody({ id, secret }: SeededClient): Parameters {
   return { client_id: id, client_secret: secret };
 }
 
@@ -27,7 +27,7 @@ export function byAssertion(assertion: string): Parameters {
 }
 
 /** Posts a form; by a client it is authenticated by Basic. */
-export function post(api: Api, path: string, parameters: Parameters, client?: PlantedClient | string): Promise<Reply> {
+export function post(api: Api, path: string, parameters: Parameters, client?: SeededClient | string): Promise<Reply> {
   const authorization = typeof client === 'object' ? basic(client) : client;
   return postRaw(api, path, new URLSearchParams(parameters).toString(), {
     ...(authorization === undefined ? {} : { authorization }),

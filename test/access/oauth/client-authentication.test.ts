@@ -2,11 +2,12 @@
 import { createPublicKey, randomUUID } from 'node:crypto';
 import t, { type Test } from 'tap';
 import { atOnce } from '../../support/client.ts';
+import { seedClient } from '../../support/fixtures/clients.ts';
+import { openTeam } from '../../support/fixtures/team.ts';
 import { requestHead, sendRaw } from '../../support/raw.ts';
 import { spawnService } from '../../support/service.ts';
-import { assertionOf, ISSUER, keyPair, plantClient } from '../../support/service-clients.ts';
-import { openTeam } from '../../support/team.ts';
 import { rounds } from '../../support/thorough.ts';
+import { assertionOf, ISSUER, keyPair } from '../client-authentication/signing.ts';
 import {
   ASSERTION_TYPE,
   basic,
@@ -25,8 +26,8 @@ const { privateKey, jwk } = keyPair('P-256');
 async function open(t: Test) {
   const team = await openTeam(t);
   const organizationId = team.organization.id;
-  const client = await plantClient(team.database, { organizationId, permissions: ['contacts:read'] });
-  const signing = await plantClient(team.database, { organizationId, keys: [jwk] });
+  const client = await seedClient(team.database, { organizationId, permissions: ['contacts:read'] });
+  const signing = await seedClient(team.database, { organizationId, keys: [jwk] });
   return { ...team, organizationId, client, signing, sign: () => assertionOf(signing.id, privateKey) };
 }
 
@@ -125,7 +126,7 @@ t.test('Basic is parsed strictly, and both parts are decoded like form values', 
   t.equal((await ask(`Basic ${of(escaped)}`)).status, 200, 'every letter escaped');
   // A secret that a person chose, as an import may contain.
   const secret = 'p: %+é&=';
-  const chosen = await plantClient(database, { organizationId });
+  const chosen = await seedClient(database, { organizationId });
   await database.query(`UPDATE client_secrets SET hash = sha256(convert_to($2, 'UTF8')) WHERE client_id = $1`, [
     chosen.id,
     secret,
@@ -173,9 +174,9 @@ t.test('Basic is parsed strictly, and both parts are decoded like form values', 
 
 t.test('every client that is not valid now gets the same answer', async (t) => {
   const { api, database, client, signing, sign, organizationId } = await open(t);
-  const disabled = await plantClient(database, { organizationId });
+  const disabled = await seedClient(database, { organizationId });
   await database.query(`UPDATE clients SET status = 'disabled' WHERE id = $1`, [disabled.id]);
-  const ended = await plantClient(database, { organizationId });
+  const ended = await seedClient(database, { organizationId });
   await database.query('UPDATE client_secrets SET expires_at = now() WHERE client_id = $1', [ended.id]);
   const nobody = { id: randomUUID(), secret: client.secret };
   const odd = ["' OR 1=1 --", 'x', '\u0001', '00000000-0000-0000-0000-000000000000', 'x'.repeat(4000), '👩‍👩‍👧'];

@@ -1,9 +1,10 @@
 // grant_type=client_credentials (RFC 6749 §4.4): the token of a service client, its content, and that nothing adds
 // rights to it.
 import t, { type Test } from 'tap';
+import { type SeededClient, seedClient } from '../../support/fixtures/clients.ts';
+import { openTeam } from '../../support/fixtures/team.ts';
 import { partsOf } from '../../support/forge.ts';
-import { ISSUER, type PlantedClient, plantClient } from '../../support/service-clients.ts';
-import { openTeam } from '../../support/team.ts';
+import { ISSUER } from '../client-authentication/signing.ts';
 import { basic, inBody, type Parameters, post, refusedByOAuth } from './calls.ts';
 
 const TOKEN = '/oauth/token';
@@ -15,8 +16,8 @@ async function open(t: Test, permissions: readonly string[] = ['contacts:read', 
     permissions,
     ...(audience === undefined ? {} : { audience }),
   };
-  const client = await plantClient(team.database, settings);
-  const ask = (parameters: Parameters = {}, as: PlantedClient | string = client) =>
+  const client = await seedClient(team.database, settings);
+  const ask = (parameters: Parameters = {}, as: SeededClient | string = client) =>
     post(team.api, TOKEN, { grant_type: 'client_credentials', ...parameters }, as);
   return { ...team, client, ask };
 }
@@ -47,7 +48,7 @@ t.test('a client gets a token for its organization, and no refresh token', async
 
 t.test('a client of the installation gets a token that acts for no organization', async (t) => {
   const { api, database } = await open(t);
-  const client = await plantClient(database, { organizationId: null, permissions: ['revocations:read'] });
+  const client = await seedClient(database, { organizationId: null, permissions: ['revocations:read'] });
   const { body } = await post(api, TOKEN, { grant_type: 'client_credentials' }, client);
   const { claims } = partsOf(body.access_token);
   t.match(claims, { sub: client.id, permissions: ['revocations:read'] });
@@ -168,7 +169,7 @@ t.test('a disabled client and one of a suspended organization get no token until
 
 t.test('a header that names an organization does not change the organization of a token', async (t) => {
   const { api, client, organization, database } = await open(t);
-  const other = await plantClient(database, { organizationId: null });
+  const other = await seedClient(database, { organizationId: null });
   for (const named of [organization.slug, other.id, 'elsewhere']) {
     const reply = await api.call('POST', TOKEN, undefined, {
       raw: 'grant_type=client_credentials',

@@ -1,8 +1,8 @@
 // Generated forms at every OAuth endpoint: each answer is a success or a refusal in the OAuth format, never an internal
 // error. The same seed gives the same forms.
 import t from 'tap';
-import { plantClient } from '../../support/service-clients.ts';
-import { openTeam } from '../../support/team.ts';
+import { seedClient } from '../../support/fixtures/clients.ts';
+import { openTeam } from '../../support/fixtures/team.ts';
 import { cases } from '../../support/thorough.ts';
 import { basic, ENDPOINTS, flawsOfOAuthError, goodParameters, inBody, postRaw } from './calls.ts';
 
@@ -53,7 +53,7 @@ const ODD = [
 
 t.test(`${FORMS} generated forms get valid answers and well-formed refusals`, async (t) => {
   const { api, database, organization, join } = await openTeam(t);
-  const client = await plantClient(database, { organizationId: organization.id, permissions: ['a:b'] });
+  const client = await seedClient(database, { organizationId: organization.id, permissions: ['a:b'] });
   const member = await join('agent');
   const texts = [...ODD, client.id, client.secret, member.token, member.refreshToken];
   const next = numbers(SEED);

@@ -1,26 +1,26 @@
 // Introspection (RFC 7662): the answer about an active token, and that every other token gets one and the same answer.
 import t, { type Test } from 'tap';
-import { newAccount } from '../../support/client.ts';
+import { agePlaces, sessionRow } from '../../sign-in/sessions/rows.ts';
+import { newAccountWithoutOrganization } from '../../support/fixtures/accounts.ts';
+import { type SeededClient, seedClient, tokenOfClient } from '../../support/fixtures/clients.ts';
+import { seedOrganization } from '../../support/fixtures/people.ts';
+import { assignRole, seedRole } from '../../support/fixtures/roles.ts';
+import { openTeam } from '../../support/fixtures/team.ts';
 import { forge, partsOf, rsa, serviceKey } from '../../support/forge.ts';
-import { insertRole } from '../../support/rights.ts';
-import { type PlantedClient, plantClient, tokenOfClient } from '../../support/service-clients.ts';
-import { agePlaces, sessionRow } from '../../support/session-state.ts';
-import { assign, openTeam } from '../../support/team.ts';
-import { plantOrganization } from '../../support/world.ts';
 import { FORM, inBody, type Parameters, post } from './calls.ts';
 
 const INACTIVE = { active: false };
 
 async function open(t: Test) {
   const team = await openTeam(t);
-  const client = await plantClient(team.database, {
+  const client = await seedClient(team.database, {
     organizationId: team.organization.id,
     permissions: ['deals:read'],
   });
-  const other = await plantOrganization(team.database);
-  const foreign = await plantClient(team.database, { organizationId: other.id });
-  const installation = await plantClient(team.database, { organizationId: null });
-  const ask = async (token: string, by: PlantedClient = client, parameters: Parameters = {}) => {
+  const other = await seedOrganization(team.database);
+  const foreign = await seedClient(team.database, { organizationId: other.id });
+  const installation = await seedClient(team.database, { organizationId: null });
+  const ask = async (token: string, by: SeededClient = client, parameters: Parameters = {}) => {
     const reply = await post(team.api, '/oauth/introspect', { token, ...parameters }, by);
     if (reply.status !== 200) throw new Error(`introspection answered ${reply.status}: ${reply.text}`);
     return reply.body;
@@ -49,8 +49,8 @@ t.test('permissions that do not fit into a token are marked as incomplete in the
   const { database, ask, join, api, organization } = await open(t);
   const member = await join('viewer');
   const permissions = Array.from({ length: 201 }, (_, n) => `things:a${n}`);
-  await insertRole(database, organization.id, { name: 'large', permissions });
-  await assign(database, organization.id, member.userId, 'large');
+  await seedRole(database, organization.id, { name: 'large', permissions });
+  await assignRole(database, { organizationId: organization.id, userId: member.userId, role: 'large' });
   const { body } = await api.post('/auth/refresh', { refreshToken: member.refreshToken });
   const told = await ask(body.data.accessToken);
   t.match(told, { active: true, permissions_ref: true, org: organization.id });
@@ -62,7 +62,7 @@ t.test('the answer about an active token of a client contains everything, even f
   const token = await tokenOfClient(service.app, database, client.id);
   const said = { active: true, token_type: 'Bearer', scope: 'deals:read', ...partsOf(token).claims };
   t.strictSame(await ask(token), said);
-  const own = await plantClient(database, { organizationId: organization.id, audience: 'https://crm.example' });
+  const own = await seedClient(database, { organizationId: organization.id, audience: 'https://crm.example' });
   t.match(await ask(await tokenOfClient(service.app, database, own.id)), { active: true, aud: 'https://crm.example' });
   const whole = await tokenOfClient(service.app, database, installation.id);
   t.match(await ask(whole, installation), { active: true, sub: installation.id });
@@ -72,7 +72,7 @@ t.test('the answer about an active token of a client contains everything, even f
 t.test('a token of another organization, or of none, is inactive to an organization’s client', async (t) => {
   const { api, database, service, ask, join, client, foreign, installation } = await open(t);
   const member = await join('owner');
-  const alone = await newAccount(api, { organizationName: undefined });
+  const alone = await newAccountWithoutOrganization(api);
   for (const token of [member.token, member.refreshToken, await tokenOfClient(service.app, database, client.id)]) {
     t.match(await ask(token), { active: true });
     t.strictSame(await ask(token, foreign), INACTIVE);
@@ -110,7 +110,7 @@ t.test('an ended token is inactive at once, as the database says', async (t) => 
   await api.post('/auth/logout', { refreshToken: member.refreshToken });
   t.strictSame(await ask(member.token), INACTIVE, 'logged out');
 
-  const ofClient = await plantClient(database, { organizationId: organization.id });
+  const ofClient = await seedClient(database, { organizationId: organization.id });
   for (const sql of ['SET epoch = epoch + 1', `SET status = 'disabled'`]) {
     const token = await tokenOfClient(service.app, database, ofClient.id);
     t.match(await ask(token), { active: true });

@@ -4,10 +4,11 @@ import t, { type Test } from 'tap';
 import { createClientThrottle } from '../../../src/access/oauth/throttle.ts';
 import { atOnce, type Reply } from '../../support/client.ts';
 import { createDatabase } from '../../support/database.ts';
+import { seedClient } from '../../support/fixtures/clients.ts';
+import { seedOrganization } from '../../support/fixtures/people.ts';
+import { openTransaction } from '../../support/locks.ts';
 import { MovableClock, openService } from '../../support/service.ts';
-import { assertionOf, keyPair, plantClient } from '../../support/service-clients.ts';
-import { openTransaction } from '../../support/session-state.ts';
-import { plantOrganization } from '../../support/world.ts';
+import { assertionOf, keyPair } from '../client-authentication/signing.ts';
 import {
   basic,
   byAssertion,
@@ -21,12 +22,12 @@ import {
 } from './calls.ts';
 
 const database = await createDatabase(t);
-const { id: organizationId } = await plantOrganization(database);
+const { id: organizationId } = await seedOrganization(database);
 
 async function open(t: Test, settings: Record<string, string> = {}) {
   const limits = { RATE_LIMIT_ENABLED: 'true', RATE_LIMIT_OTHER: '1000000', TRUSTED_PROXIES: '127.0.0.1', ...settings };
   const service = await openService(t, database, limits);
-  const client = await plantClient(database, { organizationId });
+  const client = await seedClient(database, { organizationId });
   /** An introspection request from an address. */
   const from = (
     address: string,
@@ -91,13 +92,13 @@ t.test('an authenticated client continues while somebody guesses from the same n
   await database.query('UPDATE client_secrets SET expires_at = now() WHERE client_id = $1', [client.id]);
   for (let turn = 0; turn < 10; turn += 1) refusedByOAuth(t, await right('192.0.2.1'), 'invalid_client', `${turn}`);
   tooMany(t, await right('192.0.2.1'), 'it counts like every other');
-  t.equal((await from('192.0.2.1', inBody(await plantClient(database, { organizationId })))).status, 200);
+  t.equal((await from('192.0.2.1', inBody(await seedClient(database, { organizationId })))).status, 200);
 });
 
 t.test('invented clients are counted by network, and do not stop a client that is known there', async (t) => {
   const { from, right, client } = await open(t);
   t.equal((await right('192.0.2.1')).status, 200);
-  const other = await plantClient(database, { organizationId });
+  const other = await seedClient(database, { organizationId });
   for (let turn = 0; turn < 100; turn += 1) {
     const reply = await from('192.0.2.1', inBody({ id: `invented ${turn}`, secret: 'x' }));
     if (reply.status !== 401) t.fail(`${turn}: ${reply.status}`);
@@ -111,7 +112,7 @@ t.test('invented clients are counted by network, and do not stop a client that i
 t.test('assertions are counted by the client they claim', async (t) => {
   const { from } = await open(t);
   const { privateKey, jwk } = keyPair('P-256');
-  const signing = await plantClient(database, { organizationId, keys: [jwk] });
+  const signing = await seedClient(database, { organizationId, keys: [jwk] });
   const bad = keyPair('P-256', 'other').privateKey;
   const ask = async (key = privateKey, address = '192.0.2.1') =>
     from(address, byAssertion(await assertionOf(signing.id, key)));
@@ -134,7 +135,7 @@ t.test('a client has its own allowance, and no other client uses it up', async (
   }
   tooMany(t, await right('192.0.2.7'), 'another address does not help');
   t.equal(
-    (await from('192.0.2.7', inBody(await plantClient(database, { organizationId })))).status,
+    (await from('192.0.2.7', inBody(await seedClient(database, { organizationId })))).status,
     200,
     'other clients continue',
   );

@@ -1,8 +1,8 @@
 // Where the OAuth endpoints are and how to use them (RFC 8414), as a client discovers them.
 import t from 'tap';
 import { createDatabase } from '../../support/database.ts';
+import { seedClient } from '../../support/fixtures/clients.ts';
 import { openService } from '../../support/service.ts';
-import { plantClient } from '../../support/service-clients.ts';
 import { post } from './calls.ts';
 
 const METHODS = ['client_secret_basic', 'client_secret_post', 'private_key_jwt'];
@@ -30,7 +30,7 @@ t.test('the metadata names the endpoints below the issuer, and what they accept'
     revocation_endpoint_auth_methods_supported: METHODS,
     revocation_endpoint_auth_signing_alg_values_supported: ALGORITHMS,
   });
-  const client = await plantClient(database, { organizationId: null });
+  const client = await seedClient(database, { organizationId: null });
   for (const name of ['token_endpoint', 'introspection_endpoint', 'revocation_endpoint']) {
     const path = new URL(reply.body[name]).pathname;
     const parameters = { grant_type: 'client_credentials', token: 'x' };

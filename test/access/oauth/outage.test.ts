@@ -1,10 +1,11 @@
 // While PostgreSQL is away the OAuth endpoints report an outage and change nothing: no client is told that its secret
 // is wrong, and no token is reported as inactive.
 import t from 'tap';
+import { sessionRow } from '../../sign-in/sessions/rows.ts';
+import { seedClient } from '../../support/fixtures/clients.ts';
+import { openTeam } from '../../support/fixtures/team.ts';
 import { openService } from '../../support/service.ts';
-import { assertionOf, keyPair, plantClient } from '../../support/service-clients.ts';
-import { sessionRow } from '../../support/session-state.ts';
-import { openTeam } from '../../support/team.ts';
+import { assertionOf, keyPair } from '../client-authentication/signing.ts';
 import { byAssertion, ENDPOINTS, goodParameters, inBody, post, refusedByOAuth } from './calls.ts';
 
 const NOWHERE = 'postgres://tenantry_app@127.0.0.1:1/tenantry';
@@ -17,8 +18,8 @@ t.test('without PostgreSQL every request of a client gets 503, and nothing is us
     { RATE_LIMIT_ENABLED: 'true' },
   );
   const { privateKey, jwk } = keyPair('P-256');
-  const client = await plantClient(database, { organizationId: organization.id });
-  const signing = await plantClient(database, { organizationId: organization.id, keys: [jwk] });
+  const client = await seedClient(database, { organizationId: organization.id });
+  const signing = await seedClient(database, { organizationId: organization.id, keys: [jwk] });
   const member = await join('agent');
   const before = await sessionRow(database, member.sessionId);
   const unavailable = (reply: Awaited<ReturnType<typeof post>>, what: string) =>
@@ -42,7 +43,7 @@ t.test('without PostgreSQL every request of a client gets 503, and nothing is us
 
 t.test('PostgreSQL lost between the check of the client and its token is an outage as well', async (t) => {
   const { api, database, organization, join } = await openTeam(t);
-  const client = await plantClient(database, { organizationId: organization.id });
+  const client = await seedClient(database, { organizationId: organization.id });
   const member = await join('agent');
   const before = await sessionRow(database, member.sessionId);
   // From now on the data for a token is missing while clients are still known. This failure says nothing about the
@@ -71,7 +72,7 @@ t.test('PostgreSQL lost between the check of the client and its token is an outa
 
 t.test('without a signing key the service gives no answer about a token', async (t) => {
   const { api, database, organization, join, service } = await openTeam(t);
-  const client = await plantClient(database, { organizationId: organization.id });
+  const client = await seedClient(database, { organizationId: organization.id });
   const member = await join('agent');
   service.clock.advance(-400 * 86_400); // before every key
   const reply = await post(api, '/oauth/token', { grant_type: 'client_credentials' }, client);

@@ -1,19 +1,21 @@
 // grant_type=refresh_token (RFC 6749 §6): a client of an organization refreshes sessions that act for it, and changes
 // no other session.
 import t, { type Test } from 'tap';
-import { atOnce, newAccount } from '../../support/client.ts';
+import { agePlaces, sessionRow } from '../../sign-in/sessions/rows.ts';
+import { atOnce } from '../../support/client.ts';
+import { newAccount, newAccountWithoutOrganization } from '../../support/fixtures/accounts.ts';
+import { type SeededClient, seedClient } from '../../support/fixtures/clients.ts';
+import { seedMembership, seedOrganization } from '../../support/fixtures/people.ts';
+import { openTeam } from '../../support/fixtures/team.ts';
 import { partsOf } from '../../support/forge.ts';
-import { type PlantedClient, plantClient } from '../../support/service-clients.ts';
-import { agePlaces, eventsAbout, joinMember, sessionRow } from '../../support/session-state.ts';
-import { openTeam } from '../../support/team.ts';
+import { eventsAbout } from '../../support/rows.ts';
 import { rounds } from '../../support/thorough.ts';
-import { plantOrganization } from '../../support/world.ts';
 import { type Parameters, post, refusedByOAuth } from './calls.ts';
 
 async function open(t: Test) {
   const team = await openTeam(t);
-  const client = await plantClient(team.database, { organizationId: team.organization.id });
-  const ask = (refreshToken: string, parameters: Parameters = {}, as: PlantedClient = client) =>
+  const client = await seedClient(team.database, { organizationId: team.organization.id });
+  const ask = (refreshToken: string, parameters: Parameters = {}, as: SeededClient = client) =>
     post(team.api, '/oauth/token', { grant_type: 'refresh_token', refresh_token: refreshToken, ...parameters }, as);
   return { ...team, client, ask };
 }
@@ -49,7 +51,7 @@ t.test('exchanges of one token at the same time get the same answer, and a repet
 
 t.test('a refresh token that two parties hold ends the session, whichever client presents it', async (t) => {
   const { api, database, ask, join } = await open(t);
-  const foreign = await plantClient(database, { organizationId: (await plantOrganization(database)).id });
+  const foreign = await seedClient(database, { organizationId: (await seedOrganization(database)).id });
   for (const by of [undefined, foreign]) {
     const member = await join('agent');
     const first = await ask(member.refreshToken);
@@ -65,19 +67,19 @@ t.test('a refresh token that two parties hold ends the session, whichever client
 
 t.test('a client may not refresh a session of another organization, and the refresh token stays valid', async (t) => {
   const { api, database, client, ask, join, organization } = await open(t);
-  const other = await plantOrganization(database);
-  const foreign = await plantClient(database, { organizationId: other.id });
-  const installation = await plantClient(database, { organizationId: null, permissions: ['revocations:read'] });
+  const other = await seedOrganization(database);
+  const foreign = await seedClient(database, { organizationId: other.id });
+  const installation = await seedClient(database, { organizationId: null, permissions: ['revocations:read'] });
   const member = await join('agent');
   const stranger = await newAccount(api);
-  const alone = await newAccount(api, { organizationName: undefined });
+  const alone = await newAccountWithoutOrganization(api);
   // A member of both organizations, whose session acts for the other one.
   const both = await join('agent');
-  await joinMember(database, both.userId, other.id, 'agent');
+  await seedMembership(database, { organizationId: other.id, userId: both.userId, role: 'agent' });
   const switched = await api.post('/auth/switch-organization', { organization: other.slug }, { token: both.token });
   t.equal(switched.status, 200);
 
-  const cases: [string, string, string, PlantedClient, string][] = [
+  const cases: [string, string, string, SeededClient, string][] = [
     ['a stranger to the organization', stranger.sessionId, stranger.refreshToken, client, 'invalid_grant'],
     ['a user of no organization', alone.sessionId, alone.refreshToken, client, 'invalid_grant'],
     ['a member whose session acts for another', both.sessionId, both.refreshToken, client, 'invalid_grant'],
@@ -156,9 +158,9 @@ t.test('an invalid scope or target is refused before anything is used up', async
 
 t.test('a session that switches away during the exchange gets no token for the former organization', async (t) => {
   const { api, database, ask, join, organization } = await open(t);
-  const other = await plantOrganization(database);
+  const other = await seedOrganization(database);
   const member = await join('agent');
-  await joinMember(database, member.userId, other.id, 'agent');
+  await seedMembership(database, { organizationId: other.id, userId: member.userId, role: 'agent' });
   let { token } = member;
   let refreshToken = member.refreshToken;
   for (let round = 0; round < rounds(50); round += 1) {

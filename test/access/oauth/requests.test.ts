@@ -1,14 +1,14 @@
 // What an OAuth endpoint accepts as a request (RFC 6749 §3.2), and the format in which it refuses everything else
 // (§5.2).
 import t from 'tap';
+import { seedClient } from '../../support/fixtures/clients.ts';
+import { openTeam } from '../../support/fixtures/team.ts';
 import { partsOf } from '../../support/forge.ts';
 import { requestHead, sendRaw } from '../../support/raw.ts';
-import { plantClient } from '../../support/service-clients.ts';
-import { openTeam } from '../../support/team.ts';
 import { basic, ENDPOINTS, FORM, flawsOfOAuthError, goodParameters, post, postRaw, refusedByOAuth } from './calls.ts';
 
 const { api, database, organization } = await openTeam(t);
-const client = await plantClient(database, { organizationId: organization.id, permissions: ['contacts:read'] });
+const client = await seedClient(database, { organizationId: organization.id, permissions: ['contacts:read'] });
 const authorization = basic(client);
 
 t.test('a form is accepted, with or without a charset and with unknown parameters', async (t) => {
@@ -105,7 +105,7 @@ t.test('an empty value counts as left out, and a missing required parameter is n
 });
 
 t.test('a space between scopes may be written as +, %20 or as it is', async (t) => {
-  const broad = await plantClient(database, { organizationId: organization.id, permissions: ['a:read', 'b:read'] });
+  const broad = await seedClient(database, { organizationId: organization.id, permissions: ['a:read', 'b:read'] });
   for (const blank of ['+', '%20', ' ']) {
     const body = `grant_type=client_credentials&scope=a:read${blank}b%3aread`;
     const reply = await postRaw(api, '/oauth/token', body, { authorization: basic(broad) });

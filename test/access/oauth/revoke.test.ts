@@ -1,21 +1,23 @@
 // Revocation (RFC 7009): what a client can end, and that every other request has no effect and the same answer.
 import t, { type Test } from 'tap';
-import { atOnce, newAccount } from '../../support/client.ts';
-import { type PlantedClient, plantClient, tokenOfClient } from '../../support/service-clients.ts';
-import { countRows, eventsAbout, joinMember, sessionRow } from '../../support/session-state.ts';
-import { openTeam, renewed, type Teammate } from '../../support/team.ts';
+import { sessionRow } from '../../sign-in/sessions/rows.ts';
+import { atOnce } from '../../support/client.ts';
+import { newAccountWithoutOrganization } from '../../support/fixtures/accounts.ts';
+import { type SeededClient, seedClient, tokenOfClient } from '../../support/fixtures/clients.ts';
+import { seedMembership, seedOrganization } from '../../support/fixtures/people.ts';
+import { openTeam, renewed, type Teammate } from '../../support/fixtures/team.ts';
+import { countRows, eventsAbout } from '../../support/rows.ts';
 import { rounds } from '../../support/thorough.ts';
-import { plantOrganization } from '../../support/world.ts';
 import { type Parameters, post } from './calls.ts';
 
 async function open(t: Test) {
   const team = await openTeam(t);
   const { database, service } = team;
-  const client = await plantClient(database, { organizationId: team.organization.id, permissions: ['users:read'] });
-  const other = await plantOrganization(database);
-  const foreign = await plantClient(database, { organizationId: other.id });
-  const installation = await plantClient(database, { organizationId: null });
-  const revoke = async (t: Test, token: string, by: PlantedClient = client, parameters: Parameters = {}) => {
+  const client = await seedClient(database, { organizationId: team.organization.id, permissions: ['users:read'] });
+  const other = await seedOrganization(database);
+  const foreign = await seedClient(database, { organizationId: other.id });
+  const installation = await seedClient(database, { organizationId: null });
+  const revoke = async (t: Test, token: string, by: SeededClient = client, parameters: Parameters = {}) => {
     const reply = await post(team.api, '/oauth/revoke', { token, ...parameters }, by);
     t.strictSame([reply.status, reply.text], [200, ''], 'always the same answer');
   };
@@ -79,7 +81,7 @@ t.test('an expired, stale or replaced token still names its session, as at a log
 t.test('a token of another organization, or a value that is not a token, has no effect', async (t) => {
   const { api, database, revoke, join, other, foreign, client, reasonOf, tokenOf } = await open(t);
   const member = await join('owner');
-  const alone = await newAccount(api, { organizationName: undefined });
+  const alone = await newAccountWithoutOrganization(api);
   const before = [await countRows(database, 'revocations'), await countRows(database, 'events')];
   for (const token of [member.token, member.refreshToken, await tokenOf(database, client.id)]) {
     await revoke(t, token, foreign);
@@ -90,7 +92,7 @@ t.test('a token of another organization, or a value that is not a token, has no 
   t.equal((await api.get('/me', { token: member.token })).status, 200);
   // The session of a member of both, which now acts for the other organization.
   const both = await join('agent');
-  await joinMember(database, both.userId, other.id, 'agent');
+  await seedMembership(database, { organizationId: other.id, userId: both.userId, role: 'agent' });
   await api.post('/auth/switch-organization', { organization: other.slug }, { token: both.token });
   await revoke(t, both.refreshToken);
   t.equal(await reasonOf(both), null, 'its refresh token belongs to the other organization');
@@ -102,7 +104,7 @@ t.test('a token of another organization, or a value that is not a token, has no 
 
 t.test('a client’s own token ends all of its tokens and no token of another client', async (t) => {
   const { api, database, revoke, client, organization, installation, tokenOf } = await open(t);
-  const sibling = await plantClient(database, { organizationId: organization.id, permissions: ['users:read'] });
+  const sibling = await seedClient(database, { organizationId: organization.id, permissions: ['users:read'] });
   const [first, second] = [await tokenOf(database, client.id), await tokenOf(database, client.id)];
   const siblings = await tokenOf(database, sibling.id);
   await revoke(t, siblings);

@@ -6,9 +6,10 @@ import {
 } from '../../../src/admin/administrators/administrators.ts';
 import { createOrganizationForOwner } from '../../../src/admin/organizations/create-for-owner.ts';
 import { getOrganizationByReference, listOrganizations } from '../../../src/admin/organizations/organizations.ts';
-import { newAccount, type Reply } from '../../support/client.ts';
+import type { Reply } from '../../support/client.ts';
 import { createDatabase } from '../../support/database.ts';
-import { newAdministrator, newLoner } from '../../support/platform.ts';
+import { newAccount, newAccountWithoutOrganization } from '../../support/fixtures/accounts.ts';
+import { newAdministrator } from '../../support/fixtures/administrators.ts';
 import { refused } from '../../support/raw.ts';
 import { openService } from '../../support/service.ts';
 
@@ -102,7 +103,7 @@ t.test('the list has pages with the total', async (t) => {
 t.test('nobody else has access, whatever rights they have in organizations', async (t) => {
   const { api, app, administrator } = await opened(t);
   const owner = await newAccount(api);
-  const loner = await newLoner(api);
+  const loner = await newAccountWithoutOrganization(api);
   const { id } = administrator.organization;
   for (const [who, account] of Object.entries({ owner, loner })) {
     const token = account.accessToken;
@@ -164,7 +165,7 @@ t.test('administering the platform gives no right in an organization', async (t)
 
 t.test('an operator creates an organization for a user with an account', async (t) => {
   const { api, app, database } = await opened(t);
-  const { email, password, userId } = await newLoner(api);
+  const { email, password, userId } = await newAccountWithoutOrganization(api);
   const founded = await createOrganizationForOwner(app.parts, { ownerEmail: email, name: 'Für Eva', slug: null });
   t.match(founded, { organization: { name: 'Für Eva', slug: 'fuer-eva' }, subscription: { status: 'trialing' } });
   const signed = await api.post('/auth/login', { email, password });

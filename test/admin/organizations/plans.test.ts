@@ -7,7 +7,7 @@ import {
 } from '../../../src/admin/organizations/store.ts';
 import type { Statement, SystemReader } from '../../../src/base/database/db.ts';
 import { createDatabase } from '../../support/database.ts';
-import { openTransaction } from '../../support/session-state.ts';
+import { openTransaction } from '../../support/locks.ts';
 
 const database = await createDatabase(t);
 await database.query(`

@@ -1,12 +1,14 @@
 // The suspension of an organization: at once, complete, reversible, and the same in every process.
 import t, { type Test } from 'tap';
 import { activateOrganization, suspendOrganization } from '../../../src/admin/organizations/organizations.ts';
-import { type Account, type Api, atOnce, newAccount } from '../../support/client.ts';
+import { type Api, atOnce } from '../../support/client.ts';
 import { createDatabase } from '../../support/database.ts';
-import { newAdministrator } from '../../support/platform.ts';
+import { type Account, newAccount } from '../../support/fixtures/accounts.ts';
+import { newAdministrator } from '../../support/fixtures/administrators.ts';
+import { seedOrganizationOf } from '../../support/fixtures/people.ts';
 import { refused } from '../../support/raw.ts';
+import { eventsAbout } from '../../support/rows.ts';
 import { openService } from '../../support/service.ts';
-import { eventsAbout, joinOrganization } from '../../support/session-state.ts';
 import { rounds } from '../../support/thorough.ts';
 
 async function opened(t: Test) {
@@ -90,7 +92,7 @@ t.test('an administrator can activate the organization that their own token acts
 
 t.test('other organizations of the same user continue', async (t) => {
   const { api, database, account, change } = await opened(t);
-  const globex = await joinOrganization(database, account.userId, { slug: 'globex' });
+  const globex = await seedOrganizationOf(database, account.userId, { slug: 'globex' });
   const there = (await api.post('/auth/login', { ...loginOf(account), organization: 'globex' })).body.data;
   await change('suspend');
   t.equal((await api.get('/me', { token: there.accessToken })).body.data.organization.id, globex);

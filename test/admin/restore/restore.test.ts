@@ -5,13 +5,14 @@ import { endEverything } from '../../../src/admin/restore/restore.ts';
 import { Problem } from '../../../src/base/errors/problem.ts';
 import { createRevocationMap } from '../../../src/protocol/revocation-map.ts';
 import { freshEmail, openInviting, registering } from '../../directory/invitations/inviting.ts';
-import { newAccount } from '../../support/client.ts';
 import { createDatabase, type TestDatabase } from '../../support/database.ts';
+import { newAccount } from '../../support/fixtures/accounts.ts';
+import { newAdministrator } from '../../support/fixtures/administrators.ts';
+import { seedClient, tokenOfClient } from '../../support/fixtures/clients.ts';
 import { partsOf } from '../../support/forge.ts';
-import { newAdministrator } from '../../support/platform.ts';
+import { openTransaction, waiters } from '../../support/locks.ts';
+import { countRows } from '../../support/rows.ts';
 import { openService } from '../../support/service.ts';
-import { plantClient, tokenOfClient } from '../../support/service-clients.ts';
-import { countRows, openTransaction, waiters } from '../../support/session-state.ts';
 import { until } from '../../support/until.ts';
 
 /** A copy like a backup. No connection may use the database during the copy. */
@@ -27,7 +28,7 @@ t.test('after a restored backup no earlier token works', async (t) => {
   const database = await createDatabase(t);
   const first = await openService(t, database);
   const [kept, gone] = [await newAccount(first.api), await newAccount(first.api)];
-  const { id: clientId } = await plantClient(database, {
+  const { id: clientId } = await seedClient(database, {
     organizationId: kept.organization.id,
     permissions: ['revocations:read'],
   });
@@ -117,7 +118,7 @@ t.test('it is done completely or not at all', async (t) => {
   const database = await createDatabase(t);
   const { app, api } = await openService(t, database);
   await newAccount(api);
-  await plantClient(database, { organizationId: null });
+  await seedClient(database, { organizationId: null });
   const state = async () =>
     Promise.all(
       ['users', 'clients', 'sessions', 'invitations', 'revocations', 'events'].map((table) =>

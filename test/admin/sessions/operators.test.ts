@@ -4,10 +4,11 @@ import pg from 'pg';
 import t from 'tap';
 import { setPassword } from '../../../src/admin/accounts/change-account.ts';
 import { endAllSessions } from '../../../src/admin/sessions/sessions.ts';
-import { newAccount } from '../../support/client.ts';
+import { sessionRow } from '../../sign-in/sessions/rows.ts';
 import { createDatabase } from '../../support/database.ts';
+import { newAccount } from '../../support/fixtures/accounts.ts';
+import { openTransaction, waiters } from '../../support/locks.ts';
 import { openService } from '../../support/service.ts';
-import { openTransaction, sessionRow, waiters } from '../../support/session-state.ts';
 
 const database = await createDatabase(t);
 const { api, app } = await openService(t, database);

@@ -7,10 +7,10 @@ import { openDatabase, statement } from '../../../src/base/database/db.ts';
 import { openLog } from '../../../src/base/platform/log.ts';
 import { raiseEpochs } from '../../../src/directory/users/epoch-store.ts';
 import { createDatabase } from '../../support/database.ts';
-import { type Tenant, tenants } from './tenants.ts';
+import { seedTenants, type Tenant } from './tenants.ts';
 
 const database = await createDatabase(t);
-const [own] = (await tenants(database, 2)) as [Tenant];
+const [own] = (await seedTenants(database, 2)) as [Tenant];
 const db = openDatabase({ ...database, poolSize: 2, log: openLog({ level: 'silent', pretty: false }) });
 t.teardown(() => db.close());
 const reader = db.organizationReader({ organizationId: own.organizationId, userId: own.userId });

@@ -3,7 +3,7 @@ import t from 'tap';
 import { openDatabase, statement } from '../../../src/base/database/db.ts';
 import { openLog } from '../../../src/base/platform/log.ts';
 import { createDatabase } from '../../support/database.ts';
-import { tenants } from './tenants.ts';
+import { seedTenants } from './tenants.ts';
 
 const LOCK = statement('SELECT 1 FROM users WHERE id = $1::uuid FOR UPDATE');
 
@@ -11,7 +11,7 @@ t.test(
   'of two transactions that wait for each other, PostgreSQL ends one, which is run again: both succeed',
   async (t) => {
     const database = await createDatabase(t);
-    const planted = await tenants(database, 2);
+    const planted = await seedTenants(database, 2);
     const [one = '', two = ''] = planted.map(({ userId }) => userId);
     const db = openDatabase({ ...database, poolSize: 4, log: openLog({ level: 'silent', pretty: false }) });
     t.teardown(() => db.close());

@@ -4,7 +4,7 @@ import t, { type Test } from 'tap';
 import { type Database, openDatabase, statement, type Transaction } from '../../../src/base/database/db.ts';
 import { openLog } from '../../../src/base/platform/log.ts';
 import { createDatabase, type TestDatabase } from '../../support/database.ts';
-import { type Tenant, tenants, VISIBLE, type Visible, visible } from './tenants.ts';
+import { seedTenants, type Tenant, VISIBLE, type Visible, visible } from './tenants.ts';
 
 const log = openLog({ level: 'silent', pretty: false });
 
@@ -17,7 +17,7 @@ function opened(t: Test, { appUrl, systemUrl }: TestDatabase, poolSize = 3): Dat
 t.test('each scope sees exactly its own rows, in a transaction and through a reader', async (t) => {
   const database = await createDatabase(t);
   const db = opened(t, database);
-  const all = await tenants(database, 4);
+  const all = await seedTenants(database, 4);
   const [a, b, , d] = all as [Tenant, Tenant, Tenant, Tenant];
   const sorted = (...ids: string[]) => ids.toSorted();
 
@@ -80,7 +80,7 @@ async function leftOver(tx: Transaction<string>): Promise<number> {
 t.test('2,000 mixed operations, many of them failing, on three connections never see a foreign row', async (t) => {
   const database = await createDatabase(t);
   const db = opened(t, database, 3);
-  const all = await tenants(database, 5);
+  const all = await seedTenants(database, 5);
   const wrong: string[] = [];
   const outcomes: Record<string, number> = {};
   const expectOwn = (seen: Visible | undefined, ids: readonly string[], what: string) => {

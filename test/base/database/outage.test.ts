@@ -6,7 +6,7 @@ import t, { type Test } from 'tap';
 import { type Database, DatabaseUnavailable, openDatabase, statement } from '../../../src/base/database/db.ts';
 import { openLog } from '../../../src/base/platform/log.ts';
 import { createDatabase, type TestDatabase } from '../../support/database.ts';
-import { type Tenant, tenants, VISIBLE, visible } from './tenants.ts';
+import { seedTenants, type Tenant, VISIBLE, visible } from './tenants.ts';
 
 const log = openLog({ level: 'silent', pretty: false });
 
@@ -19,7 +19,7 @@ function opened(t: Test, { appUrl, systemUrl }: Pick<TestDatabase, 'appUrl' | 's
 t.test('connections that are cut under load are reported as an outage, as nothing else, and come back', async (t) => {
   const database = await createDatabase(t);
   const db = opened(t, database, 4);
-  const [tenant] = (await tenants(database, 2)) as [Tenant, Tenant];
+  const [tenant] = (await seedTenants(database, 2)) as [Tenant, Tenant];
   const scope = { organizationId: tenant.organizationId };
   const asks = [
     () => db.organization(scope, visible),

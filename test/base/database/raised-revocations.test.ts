@@ -4,8 +4,8 @@ import t from 'tap';
 import { openDatabase, statement } from '../../../src/base/database/db.ts';
 import { openLog } from '../../../src/base/platform/log.ts';
 import { createDatabase } from '../../support/database.ts';
-import { plantClient } from '../../support/service-clients.ts';
-import { type Tenant, tenants } from './tenants.ts';
+import { seedClient } from '../../support/fixtures/clients.ts';
+import { seedTenants, type Tenant } from './tenants.ts';
 
 const RAISE = statement(
   'INSERT INTO revocations (id, kind, subject, epoch, state) VALUES ($1::uuid, $2, $3::uuid, $4::int, $5)',
@@ -13,7 +13,7 @@ const RAISE = statement(
 
 t.test('a scope revokes its own organization, members, sessions and clients, and no others', async (t) => {
   const database = await createDatabase(t);
-  const [own, , foreign] = (await tenants(database, 4)) as [Tenant, Tenant, Tenant];
+  const [own, , foreign] = (await seedTenants(database, 4)) as [Tenant, Tenant, Tenant];
   const db = openDatabase({ ...database, poolSize: 2, log: openLog({ level: 'silent', pretty: false }) });
   t.teardown(() => db.close());
   const session = async ({ organizationId, userId }: Tenant) => {
@@ -35,7 +35,7 @@ t.test('a scope revokes its own organization, members, sessions and clients, and
   await raise(asOrganization, 'user', own.userId, 0, null);
   await raise(asOrganization, 'session', mine, null, null);
   await raise(asUser, 'session', mine, null, null);
-  const client = (organizationId: string) => plantClient(database, { organizationId });
+  const client = (organizationId: string) => seedClient(database, { organizationId });
   const [ours, strange] = [await client(own.organizationId), await client(foreign.organizationId)];
   await raise(asOrganization, 'client', ours.id, 0, null);
   t.equal((await database.query('SELECT 1 FROM revocations')).length, 5);

@@ -1,18 +1,18 @@
 // Connections that one request after the other uses: nothing of one organization is left for the next.
 import t from 'tap';
-import { type Account, newAccount } from '../../support/client.ts';
 import { createDatabase } from '../../support/database.ts';
-import { newLoner } from '../../support/platform.ts';
+import { type Account, newAccount, newAccountWithoutOrganization } from '../../support/fixtures/accounts.ts';
+import { seedMembership } from '../../support/fixtures/people.ts';
 import { openService } from '../../support/service.ts';
-import { joinMember } from '../../support/session-state.ts';
 
 t.test('reused connections keep nothing of the previous organization', async (t) => {
   const database = await createDatabase(t);
   const { api } = await openService(t, database, { DATABASE_POOL_SIZE: '1' });
   const foreign = (await newAccount(api)).organization;
-  const tokenless = await newLoner(api);
+  const tokenless = await newAccountWithoutOrganization(api);
   const accounts = await Promise.all([newAccount(api), newAccount(api), newAccount(api)]);
-  for (const { organization } of accounts) await joinMember(database, tokenless.userId, organization.id, 'admin');
+  for (const { organization } of accounts)
+    await seedMembership(database, { organizationId: organization.id, userId: tokenless.userId, role: 'admin' });
   for (const { accessToken: token, organization } of accounts) {
     const settings = { own: organization.id };
     t.equal((await api.patch('/organizations/current', { settings }, { token })).status, 200);

@@ -15,13 +15,13 @@ import { openLog } from '../../../src/base/platform/log.ts';
 import { isRoleGone } from '../../../src/directory/members/resolve-roles.ts';
 import { isMembershipGone } from '../../../src/sign-in/sessions/store.ts';
 import { createDatabase } from '../../support/database.ts';
-import { type Tenant, tenants } from './tenants.ts';
+import { seedTenants, type Tenant } from './tenants.ts';
 
 type Shapes = Readonly<Record<string, unknown>>;
 
 async function open(t: Test): Promise<{ db: Database; tenant: Tenant }> {
   const database = await createDatabase(t);
-  const [tenant] = await tenants(database, 2);
+  const [tenant] = await seedTenants(database, 2);
   if (!tenant) throw new Error('no tenant was created');
   const db = openDatabase({ ...database, poolSize: 2, log: openLog({ level: 'silent', pretty: false }) });
   t.teardown(() => db.close());

@@ -1,34 +1,24 @@
-// Organizations with members for tests of the database itself, and the query for the rows that a scope sees.
-import { randomUUID } from 'node:crypto';
+// Organizations with members for tests of the database itself, and what a scope sees of them.
 import { type Reader, statement } from '../../../src/base/database/db.ts';
 import type { TestDatabase } from '../../support/database.ts';
+import { seedMembership, seedOrganization, seedPerson } from '../../support/fixtures/people.ts';
 
 export interface Tenant {
   readonly organizationId: string;
   readonly userId: string;
 }
 
-/** Inserts `count` organizations, each with one member, who is also a member of the next one. */
-export async function tenants(database: TestDatabase, count: number): Promise<Tenant[]> {
-  const all = Array.from({ length: count }, () => ({ organizationId: randomUUID(), userId: randomUUID() }));
-  for (const { organizationId, userId } of all) {
-    await database.query('INSERT INTO users (id, email, email_key, name) VALUES ($1, $2, $2, $2)', [
-      userId,
-      `${userId}@x.org`,
-    ]);
-    await database.query('INSERT INTO passwords (user_id, hash) VALUES ($1, $2)', [userId, 'x']);
-    await database.query('INSERT INTO organizations (id, name, slug) VALUES ($1, $2, $2)', [
-      organizationId,
-      organizationId.slice(0, 8),
-    ]);
+/** `count` organizations. Each has one person as a member, who is also a member of the next organization. */
+export async function seedTenants(database: TestDatabase, count: number): Promise<Tenant[]> {
+  const all: Tenant[] = [];
+  for (let made = 0; made < count; made += 1) {
+    const { userId } = await seedPerson(database);
+    all.push({ organizationId: (await seedOrganization(database)).id, userId });
   }
   for (const [index, { userId }] of all.entries()) {
     for (const step of [0, 1]) {
-      const organizationId = all[(index + step) % count]?.organizationId;
-      await database.query('INSERT INTO memberships (organization_id, user_id) VALUES ($1, $2)', [
-        organizationId,
-        userId,
-      ]);
+      const { organizationId } = all[(index + step) % count] as Tenant;
+      await seedMembership(database, { organizationId, userId });
     }
   }
   return all;

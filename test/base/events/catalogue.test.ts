@@ -4,14 +4,14 @@ import t from 'tap';
 import { EVENT_TYPES, EVENTS, isEventType } from '../../../src/base/events/catalogue.ts';
 import { record } from '../../../src/base/events/record.ts';
 import { CAUSES } from '../../credentials/revocations/causes.ts';
-import { openStage } from '../../credentials/revocations/subjects.ts';
+import { openTokenHolders } from '../../credentials/revocations/token-holders.ts';
 import { createDatabase, type TestDatabase } from '../../support/database.ts';
+import { seedClient } from '../../support/fixtures/clients.ts';
+import { seedOrganization, seedPerson } from '../../support/fixtures/people.ts';
 import { openService } from '../../support/service.ts';
-import { plantClient } from '../../support/service-clients.ts';
 import { sourcesBelow } from '../../support/sources.ts';
-import { plantOrganization, plantPerson } from '../../support/world.ts';
-import { HAPPENINGS } from './happenings.ts';
-import { openCensus } from './rows.ts';
+import { ACTIONS } from './actions.ts';
+import { openEventCheck } from './rows.ts';
 import { eventStatements, statementsOf } from './statements.ts';
 
 t.test('every type is a noun and what happened to it, with one sentence that says when', async (t) => {
@@ -75,15 +75,15 @@ t.test('every type of the catalogue has a writer', async (t) => {
 // test/credentials/revocations/causes.test.ts checks that the events which end tokens do so.
 t.test('events are recorded as in the catalogue, and every type occurs', async (t) => {
   const database = await createDatabase(t);
-  const stage = await openStage(await openService(t, database), database);
-  const census = openCensus(database);
-  for (const [title, happen] of Object.entries(HAPPENINGS)) {
-    await census.look();
-    await t.resolves(happen(stage), title);
-    await census.look();
+  const holders = await openTokenHolders(await openService(t, database), database);
+  const check = openEventCheck(database);
+  for (const [title, happen] of Object.entries(ACTIONS)) {
+    await check.readIds();
+    await t.resolves(happen(holders), title);
+    await check.readIds();
   }
-  t.strictSame(await census.unfitEvents(), []);
-  const happened = [...(await census.types()), ...Object.values(CAUSES).map(({ event }) => event)];
+  t.strictSame(await check.unfitEvents(), []);
+  const happened = [...(await check.types()), ...Object.values(CAUSES).map(({ event }) => event)];
   t.strictSame([...new Set(happened)].sort(), [...EVENT_TYPES].sort());
 });
 
@@ -107,9 +107,9 @@ function plantEvent(
 
 t.test('a row that does not match the catalogue is noticed', async (t) => {
   const database = await createDatabase(t);
-  const { userId: user } = await plantPerson(database);
-  const { id: organization } = await plantOrganization(database);
-  const { id: client } = await plantClient(database, { organizationId: null, permissions: [] });
+  const { userId: user } = await seedPerson(database);
+  const { id: organization } = await seedOrganization(database);
+  const { id: client } = await seedClient(database, { organizationId: null, permissions: [] });
   const renamed = { type: 'user.renamed', actor: user, target: user };
   const left = { type: 'member.left', actor: user, target: user, organization };
   const changed = {
@@ -119,10 +119,10 @@ t.test('a row that does not match the catalogue is noticed', async (t) => {
     organization,
     data: { changed: ['name'] },
   };
-  const census = openCensus(database);
-  await census.look();
+  const check = openEventCheck(database);
+  await check.readIds();
   for (const good of [renamed, left, changed]) await plantEvent(database, good);
-  t.strictSame(await census.unfitEvents(), []);
+  t.strictSame(await check.unfitEvents(), []);
   const wrong: [Planted, RegExp][] = [
     [{ ...renamed, type: 'user.reborn' }, /not in the catalogue/],
     [{ ...renamed, actor: null }, /actor is nobody/],
@@ -139,7 +139,7 @@ t.test('a row that does not match the catalogue is noticed', async (t) => {
   for (const [row, complaint] of wrong) {
     await database.query('DELETE FROM events');
     await plantEvent(database, row);
-    const found = await census.unfitEvents();
+    const found = await check.unfitEvents();
     t.equal(found.length, 1, JSON.stringify(row));
     t.match(found[0], complaint);
   }

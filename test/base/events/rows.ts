@@ -1,5 +1,5 @@
-// Checks the rows of the events table against the catalogue. It reads the users and other objects of ids from the other
-// tables whenever a test asks, because deleted objects leave their events behind.
+// Compares the rows of the table of events with the catalogue. A test says when the ids of the other tables are read,
+// because a deleted row leaves its events behind.
 import { EVENTS, isEventType } from '../../../src/base/events/catalogue.ts';
 import type { ActorKind, TargetKind } from '../../../src/base/events/kind.ts';
 import type { TestDatabase } from '../../support/database.ts';
@@ -23,21 +23,21 @@ interface EventRow {
   readonly data: unknown;
 }
 
-export interface Census {
-  /** Reads the existing ids. */
-  look(): Promise<void>;
-  /** The errors of the events, with all ids read so far. Empty if every event matches the catalogue. */
+export interface EventCheck {
+  /** Reads the ids that exist now, and of which kind each is. */
+  readIds(): Promise<void>;
+  /** What is wrong with the events, by the ids read so far. Empty when all are as the catalogue says. */
   unfitEvents(): Promise<string[]>;
   /** The types of all events, each once, sorted. */
   types(): Promise<string[]>;
 }
 
-export function openCensus(database: TestDatabase): Census {
+export function openEventCheck(database: TestDatabase): EventCheck {
   const kinds = new Map<string, string>();
-  const kindOf = (id: string) => kinds.get(id) ?? 'nobody knows what';
+  const kindOf = (id: string) => kinds.get(id) ?? 'unknown';
   const rows = () => database.query<EventRow & Record<string, unknown>>('SELECT * FROM events ORDER BY at');
   return {
-    async look() {
+    async readIds() {
       const found = await database.query<{ kind: string; id: string }>(IDS.join(' UNION ALL '));
       for (const { kind, id } of found) kinds.set(id, kind);
     },

@@ -1,8 +1,9 @@
 // Requests that no honest client sends: each is refused with its code, nothing of it is stored, and none causes a 500.
 import { METHODS } from 'node:http';
 import t from 'tap';
-import { newAccount, type Reply } from '../../support/client.ts';
+import type { Reply } from '../../support/client.ts';
 import { createDatabase, type TestDatabase } from '../../support/database.ts';
+import { newAccount } from '../../support/fixtures/accounts.ts';
 import { refused, requestHead, sendRaw } from '../../support/raw.ts';
 import { openService } from '../../support/service.ts';
 

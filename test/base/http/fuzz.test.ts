@@ -1,8 +1,9 @@
 // Thousands of generated bodies for every route: each answer is a success or a refusal with a code, never an internal
 // error. The same seed gives the same bodies.
 import t from 'tap';
-import { type Account, type Api, newAccount } from '../../support/client.ts';
+import type { Api } from '../../support/client.ts';
 import { createDatabase } from '../../support/database.ts';
+import { type Account, newAccount } from '../../support/fixtures/accounts.ts';
 import { flawsOfProblem } from '../../support/raw.ts';
 import { openService } from '../../support/service.ts';
 import { cases } from '../../support/thorough.ts';

@@ -1,8 +1,9 @@
 // The headers of every answer, and the answers that need no database.
 import t, { type Test } from 'tap';
 import { parse } from 'yaml';
-import { type Api, newAccount, type Reply } from '../../support/client.ts';
+import type { Api, Reply } from '../../support/client.ts';
 import { createDatabase } from '../../support/database.ts';
+import { newAccount } from '../../support/fixtures/accounts.ts';
 import { type RawReply, refused, requestHead, sendRaw } from '../../support/raw.ts';
 import { openService } from '../../support/service.ts';
 

@@ -7,7 +7,8 @@ import { join } from 'node:path';
 import pg from 'pg';
 import t, { type Test } from 'tap';
 import { startEmbedded } from '../../../src/base/embedded/embedded.ts';
-import { type Account, type Api, newAccount, type Reply } from '../../support/client.ts';
+import type { Api, Reply } from '../../support/client.ts';
+import { type Account, newAccount } from '../../support/fixtures/accounts.ts';
 import { spawnService } from '../../support/service.ts';
 
 const COOKIE = /^(tenantry_refresh=[^;]+);/;

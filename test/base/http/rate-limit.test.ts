@@ -1,7 +1,8 @@
 // The allowances: what each one counts, what its headers say, and that no forged header widens it.
 import t, { type Test } from 'tap';
-import { type Account, type Api, newAccount, type Reply } from '../../support/client.ts';
+import type { Api, Reply } from '../../support/client.ts';
 import { createDatabase } from '../../support/database.ts';
+import { type Account, newAccount } from '../../support/fixtures/accounts.ts';
 import { refused } from '../../support/raw.ts';
 import { openService } from '../../support/service.ts';
 

@@ -1,9 +1,9 @@
 // Naming an organization with the tenant headers: the kinds of callers, every kind of value, and the expected outcome,
 // written a second time in plain code. The tests choose the requests and the routes.
-import { type Account, type Api, newAccount } from '../../support/client.ts';
+import type { Api } from '../../support/client.ts';
 import type { TestDatabase } from '../../support/database.ts';
-import { newLoner } from '../../support/platform.ts';
-import { joinOrganization } from '../../support/session-state.ts';
+import { type Account, newAccount, newAccountWithoutOrganization } from '../../support/fixtures/accounts.ts';
+import { seedOrganizationOf } from '../../support/fixtures/people.ts';
 
 export interface Place {
   readonly id: string;
@@ -32,11 +32,11 @@ export interface Population {
 /** Registers the users and creates their memberships. */
 export async function populate(database: TestDatabase, api: Api): Promise<Population> {
   const placeOf = async (userId: string, slug: string, role: string) => {
-    return { id: await joinOrganization(database, userId, { slug, role }), slug, reads: role === 'admin' };
+    return { id: await seedOrganizationOf(database, userId, { slug, role }), slug, reads: role === 'admin' };
   };
   const owner = await newAccount(api);
-  const loner = await newLoner(api);
-  const several = await newLoner(api);
+  const loner = await newAccountWithoutOrganization(api);
+  const several = await newAccountWithoutOrganization(api);
   const secondary = await placeOf(owner.userId, 'secondary', 'viewer');
   const places = [await placeOf(several.userId, 'initech', 'admin'), await placeOf(several.userId, 'hooli', 'viewer')];
   const [oldest] = await database.query<{ id: string }>(

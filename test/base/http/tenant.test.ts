@@ -3,10 +3,10 @@
 import t, { type Test } from 'tap';
 import type { Reply } from '../../support/client.ts';
 import { createDatabase } from '../../support/database.ts';
-import { newLoner } from '../../support/platform.ts';
+import { newAccountWithoutOrganization } from '../../support/fixtures/accounts.ts';
+import { seedOrganizationOf } from '../../support/fixtures/people.ts';
 import { refused, requestHead, sendRaw } from '../../support/raw.ts';
 import { openService } from '../../support/service.ts';
-import { joinOrganization } from '../../support/session-state.ts';
 import {
   type Outcome,
   onNeeds,
@@ -126,8 +126,8 @@ t.test('a header that is sent twice is refused, even with the same value', async
 });
 
 t.test('a header cannot select an organization that is suspended or has suspended the member', async (t) => {
-  const person = await newLoner(api);
-  const id = await joinOrganization(database, person.userId, { slug: 'umbrella', role: 'admin' });
+  const person = await newAccountWithoutOrganization(api);
+  const id = await seedOrganizationOf(database, person.userId, { slug: 'umbrella', role: 'admin' });
   const read = () =>
     api.get('/organizations/current', { token: person.accessToken, headers: { 'x-tenant-id': 'umbrella' } });
   t.equal((await read()).status, 200);

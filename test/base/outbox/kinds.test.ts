@@ -12,14 +12,14 @@ import { isNewestMail } from '../../../src/base/outbox/store.ts';
 import { createDatabase } from '../../support/database.ts';
 import { openMailbox } from '../../support/servers/mailbox.ts';
 import { rounds } from '../../support/thorough.ts';
-import { tenants } from '../database/tenants.ts';
+import { seedTenants } from '../database/tenants.ts';
 import { dueNow, keepingLog } from './rows.ts';
 
 const database = await createDatabase(t);
 const log = keepingLog();
 const db = openDatabase({ ...database, poolSize: 4, log });
 t.teardown(() => db.close());
-const tenant = (await tenants(database, 2)).map(({ organizationId, userId }) => ({ organizationId, userId }));
+const tenant = (await seedTenants(database, 2)).map(({ organizationId, userId }) => ({ organizationId, userId }));
 const [own, other] = tenant as [(typeof tenant)[0], (typeof tenant)[0]];
 const words = { to: 'grace@example.com', subject: 's', text: 't', html: '<p>h</p>' };
 

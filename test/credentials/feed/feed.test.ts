@@ -2,21 +2,19 @@
 import { randomUUID } from 'node:crypto';
 import t, { type Test } from 'tap';
 import { removeEndedNow } from '../../../src/sign-in/sessions/remove-ended.ts';
-import { newAccount } from '../../support/client.ts';
 import { createDatabase } from '../../support/database.ts';
+import { newAccount } from '../../support/fixtures/accounts.ts';
+import { seedClientWithToken } from '../../support/fixtures/clients.ts';
 import { refused } from '../../support/raw.ts';
 import { openService } from '../../support/service.ts';
-import { plantClient, tokenOfClient } from '../../support/service-clients.ts';
 import { consume, has, untilSettled } from './consumer.ts';
 
 async function openFeedTest(t: Test, settings: Record<string, string> = {}) {
   const database = await createDatabase(t);
   const service = await openService(t, database, settings);
   await service.app.parts.revocations.synchronize();
-  const token = async (organizationId: string | null = null, permissions = ['revocations:read']) => {
-    const { id } = await plantClient(database, { organizationId, permissions });
-    return { id, token: await tokenOfClient(service.app, database, id) };
-  };
+  const token = (organizationId: string | null = null, permissions = ['revocations:read']) =>
+    seedClientWithToken(service.app, database, { organizationId, permissions });
   const logout = async () => {
     const account = await newAccount(service.api);
     await service.api.post('/auth/logout', { refreshToken: account.refreshToken });

@@ -9,13 +9,13 @@ import { Problem } from '../../../src/base/errors/problem.ts';
 import { openLog } from '../../../src/base/platform/log.ts';
 import { type Feed, openFeed } from '../../../src/credentials/feed/feed.ts';
 import type { ClientCaller } from '../../../src/protocol/caller.ts';
-import { newAccount } from '../../support/client.ts';
 import { createDatabase } from '../../support/database.ts';
+import { newAccount } from '../../support/fixtures/accounts.ts';
+import { seedClientWithToken } from '../../support/fixtures/clients.ts';
+import { seedOrganization } from '../../support/fixtures/people.ts';
 import { openService } from '../../support/service.ts';
-import { plantClient, tokenOfClient } from '../../support/service-clients.ts';
 import { until } from '../../support/until.ts';
-import { plantOrganization } from '../../support/world.ts';
-import { veil } from '../stream/replicas.ts';
+import { blockableReads } from '../stream/replicas.ts';
 
 const callerOf = (organizationId: string | null): ClientCaller => ({
   ...{ kind: 'client', id: '00000000-0000-7000-8000-000000000001', organizationId, organizationSlug: null },
@@ -83,9 +83,9 @@ t.test('a replica that is behind sends what it reads, and does not say that this
 
 t.test('an organization gets nothing while PostgreSQL is away, and everything afterwards', async (t) => {
   const database = await createDatabase(t);
-  const veiled = await veil(database);
-  await veiled.lift();
-  const { app, api } = await openService(t, veiled.database);
+  const reads = await blockableReads(database);
+  await reads.unblock();
+  const { app, api } = await openService(t, reads.database);
   await app.parts.revocations.synchronize();
   const account = await newAccount(api);
   const warnings: unknown[] = [];
@@ -101,7 +101,7 @@ t.test('an organization gets nothing while PostgreSQL is away, and everything af
   const own = await follow(t, feed, account.organization.id);
   const all = await follow(t, feed, null);
   await until(() => own.count('heartbeat') > 2);
-  await veiled.lower();
+  await reads.block();
   await until(() => warnings.length > 0);
   const told = own.count('heartbeat');
   await api.post('/auth/logout', { refreshToken: account.refreshToken });
@@ -111,7 +111,7 @@ t.test('an organization gets nothing while PostgreSQL is away, and everything af
   t.equal(own.count('heartbeat'), told);
   await t.rejects(feed.document(callerOf(account.organization.id), null));
   await t.rejects(feed.stream({ client: callerOf(account.organization.id), expiresAt: 1e12 }, null));
-  await veiled.lift();
+  await reads.unblock();
   await until(() => own.text().includes(account.sessionId) && own.count('heartbeat') > told);
   t.equal(warnings.length, 1, 'and the log has one line about it');
 });
@@ -120,8 +120,8 @@ t.test('an outage is answered with 503 before anything is sent', async (t) => {
   const database = await createDatabase(t);
   const { app, api } = await openService(t, database);
   const { organization } = await newAccount(api);
-  const { id } = await plantClient(database, { organizationId: organization.id, permissions: ['revocations:read'] });
-  const token = await tokenOfClient(app, database, id);
+  const settings = { organizationId: organization.id, permissions: ['revocations:read'] };
+  const { token } = await seedClientWithToken(app, database, settings);
   const elsewhere = await createDatabase(t);
   await elsewhere.query(`ALTER DATABASE ${database.name} ALLOW_CONNECTIONS false`);
   await elsewhere.query('SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = $1', [database.name]);
@@ -138,7 +138,7 @@ t.test('a database that replaces another one ends the streams of organizations',
   const database = await createDatabase(t);
   const { app } = await openService(t, database);
   await app.parts.revocations.synchronize();
-  const { id } = await plantOrganization(database);
+  const { id } = await seedOrganization(database);
   const feed = openFeed({ ...app.parts, ...{ streamsMax: 10, streamsPerClientMax: 10, heartbeatMs: 20 } });
   t.teardown(() => feed.close());
   const own = await follow(t, feed, id);

@@ -6,54 +6,54 @@ import { disableAccount } from '../../../src/admin/accounts/change-account.ts';
 import { endAnySession } from '../../../src/admin/sessions/sessions.ts';
 import { applyPreset } from '../../../src/directory/presets/apply.ts';
 import { crmWith } from '../../directory/presets/applying.ts';
-import { newAdministrator } from '../../support/platform.ts';
-import { plantClient } from '../../support/service-clients.ts';
-import { plantRole } from '../../support/world.ts';
-import { openWorld, tells, told } from './readers.ts';
+import { newAdministrator } from '../../support/fixtures/administrators.ts';
+import { seedClient } from '../../support/fixtures/clients.ts';
+import { seedRole } from '../../support/fixtures/roles.ts';
+import { openTwoOrganizations, tells, told } from './two-organizations.ts';
 
 t.test('the end of a session is sent to each organization of its user, whatever it acted for', async (t) => {
-  const world = await openWorld(t);
-  const { api, pAgent, both, loner } = world;
+  const setup = await openTwoOrganizations(t);
+  const { api, pAgent, both, loner } = setup;
   const logout = (refreshToken: string) => () => api.post('/auth/logout', { refreshToken });
   await t.test('of a member of p', (t) =>
-    tells(t, world, logout(pAgent.refreshToken), {
+    tells(t, setup, logout(pAgent.refreshToken), {
       p: ["session pAgent's"],
       q: [],
       all: ["session pAgent's"],
     }),
   );
   await t.test('of a member of both', (t) =>
-    tells(t, world, logout(both.inQ.refreshToken), {
+    tells(t, setup, logout(both.inQ.refreshToken), {
       p: ["session both's in q"],
       q: ["session both's in q"],
       all: ["session both's in q"],
     }),
   );
   await t.test('of a member of neither', (t) =>
-    tells(t, world, logout(loner.refreshToken), { p: [], q: [], all: ["session loner's"] }),
+    tells(t, setup, logout(loner.refreshToken), { p: [], q: [], all: ["session loner's"] }),
   );
 });
 
 t.test('a change of rights is sent to every organization that the person is a member of', async (t) => {
-  const world = await openWorld(t);
-  const { api, pOwner, pOther, both } = world;
+  const setup = await openTwoOrganizations(t);
+  const { api, pOwner, pOther, both } = setup;
   await t.test('other roles for a member of both', (t) =>
     tells(
       t,
-      world,
+      setup,
       () => api.patch(`/users/${both.userId}`, { roles: [{ role: 'viewer' }] }, { token: pOwner.token }),
       { p: ['user both'], q: ['user both'], all: ['user both'] },
     ),
   );
   await t.test('a member is suspended', (t) =>
-    tells(t, world, () => api.patch(`/users/${pOther.userId}`, { status: 'suspended' }, { token: pOwner.token }), {
+    tells(t, setup, () => api.patch(`/users/${pOther.userId}`, { status: 'suspended' }, { token: pOwner.token }), {
       p: ['user pOther'],
       q: [],
       all: ['user pOther'],
     }),
   );
   await t.test('an event about a suspended member', (t) =>
-    tells(t, world, () => api.post('/auth/logout', { refreshToken: pOther.refreshToken }), {
+    tells(t, setup, () => api.post('/auth/logout', { refreshToken: pOther.refreshToken }), {
       p: ["session pOther's"],
       q: [],
     }),
@@ -61,15 +61,15 @@ t.test('a change of rights is sent to every organization that the person is a me
 });
 
 t.test('a changed role is reported with its holders, to each organization of its own', async (t) => {
-  const world = await openWorld(t);
-  const { api, database, p, pOwner, pAgent, both, app } = world;
-  const role = await plantRole(database, p.id, { name: 'own', level: 1, permissions: ['contacts:read'] });
+  const setup = await openTwoOrganizations(t);
+  const { api, database, p, pOwner, pAgent, both, app } = setup;
+  const role = await seedRole(database, p.id, { name: 'own', level: 1, permissions: ['contacts:read'] });
   for (const { userId } of [pAgent, both]) {
     const roles = [{ role: 'agent' }, { role: 'own' }];
     await api.patch(`/users/${userId}`, { roles }, { token: pOwner.token });
   }
   await t.test('of the organization', (t) =>
-    tells(t, world, () => api.patch(`/roles/${role}`, { permissions: ['deals:read'] }, { token: pOwner.token }), {
+    tells(t, setup, () => api.patch(`/roles/${role}`, { permissions: ['deals:read'] }, { token: pOwner.token }), {
       p: ['user both', 'user pAgent'],
       q: ['user both'],
       all: ['user both', 'user pAgent'],
@@ -77,7 +77,7 @@ t.test('a changed role is reported with its holders, to each organization of its
   );
   const narrower = crmWith({ viewer: { permissions: ['contacts:read'] } });
   await t.test('of the system, by a preset', (t) =>
-    tells(t, world, () => applyPreset(app.parts, narrower), {
+    tells(t, setup, () => applyPreset(app.parts, narrower), {
       p: ['user both'],
       q: ['user both'],
       all: ['user both'],
@@ -85,7 +85,7 @@ t.test('a changed role is reported with its holders, to each organization of its
   );
   const agents = crmWith({ viewer: { permissions: ['contacts:read'] }, agent: { permissions: ['contacts:read'] } });
   await t.test('a preset that affects many members', (t) =>
-    tells(t, world, () => applyPreset(app.parts, agents), {
+    tells(t, setup, () => applyPreset(app.parts, agents), {
       p: ['user both', 'user pAgent', 'user pOther'],
       q: ['user both', 'user qAgent'],
       all: ['user both', 'user pAgent', 'user pOther', 'user qAgent'],
@@ -94,29 +94,29 @@ t.test('a changed role is reported with its holders, to each organization of its
 });
 
 t.test('a removed member is reported once more, and never again', async (t) => {
-  const world = await openWorld(t);
-  const { api, database, p, pOwner, pAgent, both } = world;
+  const setup = await openTwoOrganizations(t);
+  const { api, database, p, pOwner, pAgent, both } = setup;
   await t.test('removed', (t) =>
-    tells(t, world, () => api.delete(`/users/${both.userId}`, { token: pOwner.token }), {
+    tells(t, setup, () => api.delete(`/users/${both.userId}`, { token: pOwner.token }), {
       p: ['user both', "session both's in p"],
       q: ['user both', "session both's in p"],
     }),
   );
   await t.test('the removed user does something in another organization', (t) =>
-    tells(t, world, () => api.post('/auth/logout', { refreshToken: both.inQ.refreshToken }), {
+    tells(t, setup, () => api.post('/auth/logout', { refreshToken: both.inQ.refreshToken }), {
       p: [],
       q: ["session both's in q"],
     }),
   );
   await t.test('left', (t) =>
-    tells(t, world, () => api.delete(`/me/organizations/${p.id}`, { token: pAgent.token }), {
+    tells(t, setup, () => api.delete(`/me/organizations/${p.id}`, { token: pAgent.token }), {
       p: ['user pAgent'],
       q: [],
       all: ['user pAgent'],
     }),
   );
   await t.test('the session of the user who left ends', (t) =>
-    tells(t, world, () => api.post('/auth/logout', { refreshToken: pAgent.refreshToken }), {
+    tells(t, setup, () => api.post('/auth/logout', { refreshToken: pAgent.refreshToken }), {
       p: [],
       q: [],
       all: ["session pAgent's"],
@@ -126,22 +126,22 @@ t.test('a removed member is reported once more, and never again', async (t) => {
 });
 
 t.test('actions of operators are sent to the organizations they affect', async (t) => {
-  const world = await openWorld(t);
-  const { app, loner, qAgent, pOther, both } = world;
+  const setup = await openTwoOrganizations(t);
+  const { app, loner, qAgent, pOther, both } = setup;
   await t.test('an account is disabled', (t) =>
-    tells(t, world, () => disableAccount(app.parts, qAgent.userId), {
+    tells(t, setup, () => disableAccount(app.parts, qAgent.userId), {
       p: [],
       q: ['user qAgent', "session qAgent's"],
     }),
   );
   await t.test('a user in neither', (t) =>
-    tells(t, world, () => disableAccount(app.parts, loner.userId), { p: [], q: [] }),
+    tells(t, setup, () => disableAccount(app.parts, loner.userId), { p: [], q: [] }),
   );
   await t.test('a session is ended', (t) =>
-    tells(t, world, () => endAnySession(app.parts, pOther.sessionId), { p: ["session pOther's"], q: [] }),
+    tells(t, setup, () => endAnySession(app.parts, pOther.sessionId), { p: ["session pOther's"], q: [] }),
   );
   await t.test('the last session of a user in both', (t) =>
-    tells(t, world, () => endAnySession(app.parts, both.inP.sessionId), {
+    tells(t, setup, () => endAnySession(app.parts, both.inP.sessionId), {
       p: ["session both's in p"],
       q: ["session both's in p"],
     }),
@@ -149,24 +149,24 @@ t.test('actions of operators are sent to the organizations they affect', async (
 });
 
 t.test('an organization receives only the events of its own clients and its own state', async (t) => {
-  const world = await openWorld(t);
-  const { app, api, database, names, p, q, pOwner } = world;
+  const setup = await openTwoOrganizations(t);
+  const { app, api, database, names, p, q, pOwner } = setup;
   const clients = new Map<string, string>();
   for (const [name, organizationId] of Object.entries({ "p's": p.id, "q's": q.id, 'of all': null })) {
-    const { id } = await plantClient(database, { organizationId });
+    const { id } = await seedClient(database, { organizationId });
     clients.set(name, id);
     names.set(id, name);
   }
   await t.test('a client of its own is changed', (t) =>
     tells(
       t,
-      world,
+      setup,
       () => api.patch(`/clients/${clients.get("p's")}`, { status: 'disabled' }, { token: pOwner.token }),
       { p: ["client p's"], q: [], all: ["client p's"] },
     ),
   );
   await t.test('a client of its own is deleted', (t) =>
-    tells(t, world, () => api.delete(`/clients/${clients.get("p's")}`, { token: pOwner.token }), {
+    tells(t, setup, () => api.delete(`/clients/${clients.get("p's")}`, { token: pOwner.token }), {
       p: ["client p's"],
       q: [],
       all: ["client p's"],
@@ -181,7 +181,7 @@ t.test('an organization receives only the events of its own clients and its own 
   await t.test('a client of the other one, and one of the installation, by rows that name no organization', (t) =>
     tells(
       t,
-      world,
+      setup,
       async () => {
         await row('client', clients.get("q's") ?? '');
         await row('client', clients.get('of all') ?? '');
@@ -193,13 +193,13 @@ t.test('an organization receives only the events of its own clients and its own 
   await t.test('the other one is suspended and activated again', async (t) => {
     const { accessToken: token } = await newAdministrator({ app, api } as never);
     const change = (which: string) => api.post(`/admin/organizations/${q.id}/${which}`, undefined, { token });
-    await tells(t, world, () => change('suspend'), { p: [], all: ['organization q'] });
-    await tells(t, world, () => change('activate'), { p: [], all: ['organization q'] });
-    const { events } = (await api.get('/revocations', { token: world.readers.q.token })).body.data;
-    t.strictSame(told(world, events), ["client q's", 'organization q'], 'it receives this once active');
+    await tells(t, setup, () => change('suspend'), { p: [], all: ['organization q'] });
+    await tells(t, setup, () => change('activate'), { p: [], all: ['organization q'] });
+    const { events } = (await api.get('/revocations', { token: setup.readers.q.token })).body.data;
+    t.strictSame(told(setup, events), ["client q's", 'organization q'], 'it receives this once active');
   });
   await t.test('an event about everything is sent to everybody', (t) =>
-    tells(t, world, () => row('everything', '00000000-0000-0000-0000-000000000000'), {
+    tells(t, setup, () => row('everything', '00000000-0000-0000-0000-000000000000'), {
       p: ['everything'],
       q: ['everything'],
       all: ['everything'],

@@ -8,25 +8,23 @@ import { setImmediate as nextTurn } from 'node:timers/promises';
 import t, { type Test } from 'tap';
 import { raiseEpochs } from '../../../src/directory/users/epoch-store.ts';
 import type { Revocation } from '../../../src/protocol/revocation.ts';
-import { newAccount } from '../../support/client.ts';
 import { createDatabase } from '../../support/database.ts';
-import { newAdministrator } from '../../support/platform.ts';
+import { newAccount } from '../../support/fixtures/accounts.ts';
+import { newAdministrator } from '../../support/fixtures/administrators.ts';
+import { seedClientWithToken } from '../../support/fixtures/clients.ts';
+import { seedMember, seedOrganization } from '../../support/fixtures/people.ts';
+import { openTransaction } from '../../support/locks.ts';
 import { requestHead } from '../../support/raw.ts';
 import { openService, spawnService } from '../../support/service.ts';
-import { plantClient, tokenOfClient } from '../../support/service-clients.ts';
-import { openTransaction } from '../../support/session-state.ts';
 import { until } from '../../support/until.ts';
-import { plantOrganization, plantPerson } from '../../support/world.ts';
 import { consume, eventsOf, has } from './consumer.ts';
 
 async function openStreams(t: Test, settings: Record<string, string> = {}) {
   const database = await createDatabase(t);
   const service = await openService(t, database, settings);
   await service.app.parts.revocations.synchronize();
-  const reader = async (organizationId: string | null = null) => {
-    const { id } = await plantClient(database, { organizationId, permissions: ['revocations:read'] });
-    return { id, token: await tokenOfClient(service.app, database, id) };
-  };
+  const reader = (organizationId: string | null = null) =>
+    seedClientWithToken(service.app, database, { organizationId, permissions: ['revocations:read'] });
   const open = async (organizationId: string | null = null) => {
     const client = await reader(organizationId);
     const stream = await consume(t, service.url, client.token);
@@ -62,7 +60,7 @@ t.test('a stream ends with its token', async (t) => {
   });
   await t.test('when its organization is suspended, and when it is deleted', async () => {
     const administrator = await newAdministrator({ app, api } as Parameters<typeof newAdministrator>[0]);
-    const other = await plantOrganization(database);
+    const other = await seedOrganization(database);
     const [first, bystander] = [await open(other.id), await open(mine)];
     await api.post(`/admin/organizations/${other.id}/suspend`, undefined, { token: administrator.accessToken });
     await first.stream.end();
@@ -108,14 +106,14 @@ t.test('no organization uses the slots of another, and the installation always h
   const limits = { FEED_STREAMS_MAX: '10', FEED_STREAMS_PER_CLIENT_MAX: '2' };
   const { url, reader, database } = await openStreams(t, limits);
   const openOf = async (organizationId: string | null) => consume(t, url, (await reader(organizationId)).token);
-  const greedy = (await plantOrganization(database)).id;
+  const greedy = (await seedOrganization(database)).id;
   const first = await openOf(greedy);
   t.equal((await openOf(greedy)).status, 200);
   t.equal((await openOf(greedy)).status, 429, 'a third client of the same organization');
   for (let other = 0; other < 6; other += 1) {
-    t.equal((await openOf((await plantOrganization(database)).id)).status, 200, `another organization: ${other}`);
+    t.equal((await openOf((await seedOrganization(database)).id)).status, 200, `another organization: ${other}`);
   }
-  t.equal((await openOf((await plantOrganization(database)).id)).status, 503, 'organizations have four slots of five');
+  t.equal((await openOf((await seedOrganization(database)).id)).status, 503, 'organizations have four slots of five');
   for (const turn of [1, 2]) t.equal((await openOf(null)).status, 200, `the installation: ${turn}`);
   t.equal((await openOf(null)).status, 503);
   first.leave();
@@ -124,7 +122,7 @@ t.test('no organization uses the slots of another, and the installation always h
 
 t.test('the number of documents read at the same time has a limit, and a finished one frees its slot', async (t) => {
   const { url, api, reader, database } = await openStreams(t, { FEED_STREAMS_PER_CLIENT_MAX: '2' });
-  const { id: organizationId } = await plantOrganization(database);
+  const { id: organizationId } = await seedOrganization(database);
   await database.query(
     `INSERT INTO revocations (id, kind, subject, caused_in)
      SELECT gen_random_uuid(), 'session', gen_random_uuid(), $1 FROM generate_series(1, 150000)`,
@@ -187,8 +185,9 @@ t.test('a service that stops ends its streams properly and at once', async (t) =
     const database = await createDatabase(t);
     const service = await spawnService(t, { DATABASE_URL: database.ownerUrl });
     const issuer = await openService(t, database);
-    const { id } = await plantClient(database, { organizationId: null, permissions: ['revocations:read'] });
-    const stream = await consume(t, service.url, await tokenOfClient(issuer.app, database, id));
+    const settings = { organizationId: null, permissions: ['revocations:read'] };
+    const { token } = await seedClientWithToken(issuer.app, database, settings);
+    const stream = await consume(t, service.url, token);
     await stream.heartbeat();
     const [code] = await Promise.all([service.end('SIGTERM'), stream.end()]);
     t.equal(code, 0);
@@ -215,7 +214,7 @@ t.test('a large snapshot comes in parts, and only the last one has a cursor to c
 
 t.test('an event that is committed late is sent, although later ones were sent before', async (t) => {
   const { app, database, url, reader, open } = await openStreams(t);
-  const organization = await plantOrganization(database);
+  const organization = await seedOrganization(database);
   const late = await openTransaction(t, database);
   const lateSid = randomUUID();
   await late.query(
@@ -247,14 +246,10 @@ t.test('a consumer that moves between two replicas, at any moment, misses no eve
   const database = await createDatabase(t);
   const services = [await openService(t, database), await openService(t, database)];
   for (const { app } of services) await app.parts.revocations.synchronize();
-  const organization = await plantOrganization(database);
+  const organization = await seedOrganization(database);
   const people: string[] = [];
   for (let made = 0; made < 40; made += 1) {
-    const { userId } = await plantPerson(database);
-    await database.query('INSERT INTO memberships (organization_id, user_id) VALUES ($1, $2)', [
-      organization.id,
-      userId,
-    ]);
+    const userId = await seedMember(database, organization.id);
     people.push(userId);
   }
   const ROUNDS = 4;
@@ -267,8 +262,8 @@ t.test('a consumer that moves between two replicas, at any moment, misses no eve
     }
   })();
   const follow = async (organizationId: string | null) => {
-    const { id } = await plantClient(database, { organizationId, permissions: ['revocations:read'] });
-    const token = await tokenOfClient(services[0]?.app ?? (t.fail() as never), database, id);
+    const { app } = services[0] ?? (t.fail() as never);
+    const { token } = await seedClientWithToken(app, database, { organizationId, permissions: ['revocations:read'] });
     const epochs = new Map<string, number>();
     let lastEventId = '';
     for (let visit = 0; [...epochs.values()].filter((epoch) => epoch === ROUNDS).length < people.length; visit += 1) {

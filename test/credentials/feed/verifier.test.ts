@@ -4,10 +4,11 @@ import { randomUUID } from 'node:crypto';
 import t from 'tap';
 import type { Revocation } from '../../../src/protocol/revocation.ts';
 import { createVerifier, VerificationError } from '../../../src/verifier/index.ts';
-import { newAccount } from '../../support/client.ts';
+import { ISSUER } from '../../access/client-authentication/signing.ts';
 import { createDatabase } from '../../support/database.ts';
+import { newAccount } from '../../support/fixtures/accounts.ts';
+import { seedClient } from '../../support/fixtures/clients.ts';
 import { openService } from '../../support/service.ts';
-import { ISSUER, plantClient } from '../../support/service-clients.ts';
 import { until } from '../../support/until.ts';
 
 t.test('a verifier refuses what the service has revoked, whatever happens to the stream', async (t) => {
@@ -16,7 +17,7 @@ t.test('a verifier refuses what the service has revoked, whatever happens to the
   await service.app.parts.revocations.synchronize();
   const many: Revocation[] = Array.from({ length: 3_000 }, () => ({ kind: 'session', sid: randomUUID() }));
   await service.app.parts.publish(many);
-  const { id: clientId, secret: clientSecret } = await plantClient(database, {
+  const { id: clientId, secret: clientSecret } = await seedClient(database, {
     organizationId: null,
     permissions: ['revocations:read'],
   });

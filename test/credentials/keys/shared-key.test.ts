@@ -5,8 +5,8 @@ import { join } from 'node:path';
 import t from 'tap';
 import { systemClock } from '../../../src/base/platform/clock.ts';
 import { ensureDevelopmentKeys } from '../../../src/credentials/keys/development.ts';
-import { newAccount } from '../../support/client.ts';
 import { createDatabase } from '../../support/database.ts';
+import { newAccount } from '../../support/fixtures/accounts.ts';
 import { partsOf } from '../../support/forge.ts';
 import { openService } from '../../support/service.ts';
 

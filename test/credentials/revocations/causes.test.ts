@@ -6,22 +6,30 @@ import { principalOf } from '../../../src/protocol/caller.ts';
 import type { AccessClaims, ClientClaims } from '../../../src/protocol/claims.ts';
 import type { Revocation } from '../../../src/protocol/revocation.ts';
 import { createRevocationMap } from '../../../src/protocol/revocation-map.ts';
-import { openCensus } from '../../base/events/rows.ts';
+import { openEventCheck } from '../../base/events/rows.ts';
 import { createDatabase, type TestDatabase } from '../../support/database.ts';
+import { seedClientWithToken } from '../../support/fixtures/clients.ts';
 import { partsOf } from '../../support/forge.ts';
 import { openService, type Service } from '../../support/service.ts';
-import { plantClient, tokenOfClient } from '../../support/service-clients.ts';
 import { CAUSES, type Cause, ENDS_NOTHING } from './causes.ts';
-import { HOLDERS, type Holder, latestTx, openStage, type Stage, verdicts, writtenSince } from './subjects.ts';
+import {
+  HOLDERS,
+  type Holder,
+  latestTx,
+  openTokenHolders,
+  type TokenHolders,
+  verdicts,
+  writtenSince,
+} from './token-holders.ts';
 
 const GOOD = Object.fromEntries(HOLDERS.map((holder) => [holder, 'good'])) as Record<Holder, string>;
 
 /** The answer of a verifier that has received these events and nothing else. */
-function judged(stage: Stage, events: readonly Revocation[]): Record<Holder, string> {
+function judged(holders: TokenHolders, events: readonly Revocation[]): Record<Holder, string> {
   const map = createRevocationMap(() => 0, 960);
   for (const event of events) map.add(event);
   const verdictOf = (holder: Holder) => {
-    const held = stage[holder];
+    const held = holders[holder];
     const { claims } = partsOf('token' in held ? held.token : held.accessToken);
     return map.judge(principalOf(claims as unknown as AccessClaims | ClientClaims)) ?? 'good';
   };
@@ -30,13 +38,13 @@ function judged(stage: Stage, events: readonly Revocation[]): Record<Holder, str
 
 /** The snapshot for a client of the organization, or of the installation for null. */
 async function toldTo(
-  stage: Stage,
+  holders: TokenHolders,
   { api }: Service,
   organizationId: string | null,
 ): Promise<readonly Revocation[] | null> {
-  const { app, database } = stage;
-  const { id } = await plantClient(database, { organizationId, permissions: ['revocations:read'] });
-  const { status, body } = await api.get('/revocations', { token: await tokenOfClient(app, database, id) });
+  const { app, database } = holders;
+  const { token } = await seedClientWithToken(app, database, { organizationId, permissions: ['revocations:read'] });
+  const { status, body } = await api.get('/revocations', { token });
   return status === 200 ? body.data.events : null;
 }
 
@@ -47,11 +55,11 @@ const STATE = ['sessions', 'users', 'clients', 'organizations', 'memberships', '
 const stateOf = (database: TestDatabase) => database.query(STATE.join(' UNION ALL '));
 
 /** Makes the change where nothing can be revoked. Then the change must not be made at all. */
-async function cannotHappen(t: Test, cause: Cause, stage: Stage): Promise<void> {
-  const { database } = stage;
+async function cannotHappen(t: Test, cause: Cause, holders: TokenHolders): Promise<void> {
+  const { database } = holders;
   await database.query('ALTER TABLE revocations ADD CONSTRAINT nothing_is_revoked CHECK (false) NOT VALID');
   const before = await stateOf(database);
-  const outcome = await cause.happen(stage).then(
+  const outcome = await cause.happen(holders).then(
     (reply) => (reply as { status?: number } | undefined)?.status ?? 'done',
     () => 500,
   );
@@ -60,18 +68,18 @@ async function cannotHappen(t: Test, cause: Cause, stage: Stage): Promise<void> 
   await database.query('ALTER TABLE revocations DROP CONSTRAINT nothing_is_revoked');
 }
 
-async function happens(t: Test, cause: Cause, stage: Stage, replica: Service): Promise<void> {
-  const { app, api, database, here } = stage;
+async function happens(t: Test, cause: Cause, holders: TokenHolders, replica: Service): Promise<void> {
+  const { app, api, database, here } = holders;
   const synchronize = async () => {
     await app.parts.revocations.synchronize();
     await replica.app.parts.revocations.synchronize();
   };
   await synchronize();
-  t.same(await verdicts(replica.api, stage), GOOD);
-  await cause.before?.(stage);
-  if (!cause.follows) await cannotHappen(t, cause, stage);
+  t.same(await verdicts(replica.api, holders), GOOD);
+  await cause.before?.(holders);
+  if (!cause.follows) await cannotHappen(t, cause, holders);
   const tx = await latestTx(database);
-  const reply = (await cause.happen(stage)) as { status?: number | string } | undefined;
+  const reply = (await cause.happen(holders)) as { status?: number | string } | undefined;
   if (typeof reply?.status === 'number' && cause.event !== 'session.reuse_detected') t.ok(reply.status < 300);
   const written = await writtenSince(database, tx);
   t.ok(written.length > 0, 'the revocation is written');
@@ -81,29 +89,29 @@ async function happens(t: Test, cause: Cause, stage: Stage, replica: Service): P
   }
   await synchronize();
   const expected = { ...GOOD, ...cause.refused };
-  t.same(await verdicts(api, stage), expected, 'these tokens and no others are refused here');
-  t.same(await verdicts(replica.api, stage), expected, 'and by another replica');
-  const everything = await toldTo(stage, replica, null);
-  t.same(judged(stage, everything ?? []), expected, 'and by a verifier');
+  t.same(await verdicts(api, holders), expected, 'these tokens and no others are refused here');
+  t.same(await verdicts(replica.api, holders), expected, 'and by another replica');
+  const everything = await toldTo(holders, replica, null);
+  t.same(judged(holders, everything ?? []), expected, 'and by a verifier');
   const isThere = await database.query('SELECT 1 FROM organizations WHERE id = $1', [here.id]);
-  const own = isThere.length > 0 && (await toldTo(stage, replica, here.id));
+  const own = isThere.length > 0 && (await toldTo(holders, replica, here.id));
   if (!own) return; // a suspended or deleted organization has no reader
   const ofHere = ({ there, outsider, otherClient, ...rest }: Record<Holder, string>) => rest;
-  t.same(ofHere(judged(stage, own)), ofHere(expected), 'and by a verifier of the organization');
+  t.same(ofHere(judged(holders, own)), ofHere(expected), 'and by a verifier of the organization');
 }
 
 t.test('every change that must end tokens ends exactly these tokens', async (t) => {
   const database = await createDatabase(t);
   const service = await openService(t, database, { SESSIONS_PER_USER_MAX: '2' });
   const replica = await openService(t, database);
-  const census = openCensus(database);
+  const check = openEventCheck(database);
   for (const [title, cause] of Object.entries(CAUSES)) {
-    const stage = await openStage(service, database);
-    await census.look();
-    await t.test(title, (t) => happens(t, cause, stage, replica));
-    await census.look();
+    const holders = await openTokenHolders(service, database);
+    await check.readIds();
+    await t.test(title, (t) => happens(t, cause, holders, replica));
+    await check.readIds();
   }
-  t.strictSame(await census.unfitEvents(), [], 'and is recorded as in the catalogue');
+  t.strictSame(await check.unfitEvents(), [], 'and is recorded as in the catalogue');
 });
 
 t.test('every event of the catalogue is listed as ending tokens or not', async (t) => {

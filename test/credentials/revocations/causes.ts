@@ -1,6 +1,6 @@
-// Everything that must end tokens, and whose: the list that test/credentials/revocations/causes.test.ts goes through. `event` is what
-// the transaction records; every event type of the catalogue is in one of the two lists here.
-import { createHash, randomBytes } from 'node:crypto';
+// Everything that must end tokens, and whose tokens: the list for causes.test.ts. `event` is what the transaction
+// records. Every event type of the catalogue is in one of the two lists.
+import { randomBytes } from 'node:crypto';
 import { disableAccount, enableAccount, setPassword } from '../../../src/admin/accounts/change-account.ts';
 import { grantRoles } from '../../../src/admin/accounts/grant-roles.ts';
 import { activateOrganization, suspendOrganization } from '../../../src/admin/organizations/organizations.ts';
@@ -9,9 +9,10 @@ import { endAllSessions, endAnySession, endUserSessions } from '../../../src/adm
 import type { EventType } from '../../../src/base/events/catalogue.ts';
 import { applyPreset } from '../../../src/directory/presets/apply.ts';
 import { CRM, crmWith } from '../../directory/presets/applying.ts';
-import { agePlaces } from '../../support/session-state.ts';
-import { signInPlanted } from '../../support/world.ts';
-import type { Holder, Stage } from './subjects.ts';
+import { agePlaces } from '../../sign-in/sessions/rows.ts';
+import { seedInvitation } from '../../support/fixtures/invitations.ts';
+import { signInPerson } from '../../support/fixtures/people.ts';
+import type { Holder, TokenHolders } from './token-holders.ts';
 
 type Refused = Readonly<Partial<Record<Holder, string>>>;
 
@@ -19,10 +20,10 @@ export interface Cause {
   /** The event that names it. */
   readonly event: EventType;
   readonly refused: Refused;
-  /** What must be so before, without which it cannot happen. */
-  readonly before?: (stage: Stage) => Promise<unknown>;
-  readonly happen: (stage: Stage) => Promise<unknown>;
-  /** True where something else is committed before it, and stays when it fails. */
+  /** Prepares what the cause needs. */
+  readonly before?: (holders: TokenHolders) => Promise<unknown>;
+  readonly happen: (holders: TokenHolders) => Promise<unknown>;
+  /** True where another transaction commits first, which stays when this one fails. */
   readonly follows?: true;
 }
 
@@ -40,7 +41,7 @@ const EVERYBODY: readonly Holder[] = ['member', 'second', 'colleague', 'owner', 
 const all = (code: string, holders: readonly Holder[] = EVERYBODY): Refused =>
   Object.fromEntries(holders.map((holder) => [holder, code]));
 
-const byOwner = ({ owner }: Stage) => ({ token: owner.accessToken });
+const byOwner = ({ owner }: TokenHolders) => ({ token: owner.accessToken });
 const form = ({ id, secret }: { readonly id: string; readonly secret: string }, token: string) => ({
   headers: {
     'content-type': 'application/x-www-form-urlencoded',
@@ -48,33 +49,22 @@ const form = ({ id, secret }: { readonly id: string; readonly secret: string }, 
   },
   raw: `token=${token}`,
 });
-const atRoot = ({ api }: Stage) => api.url;
-async function revokeByOAuth(stage: Stage, token: string): Promise<void> {
-  const { headers, raw } = form(stage.client, token);
-  const reply = await fetch(`${atRoot(stage)}/oauth/revoke`, { method: 'POST', headers, body: raw });
+const atRoot = ({ api }: TokenHolders) => api.url;
+async function revokeByOAuth(holders: TokenHolders, token: string): Promise<void> {
+  const { headers, raw } = form(holders.client, token);
+  const reply = await fetch(`${atRoot(holders)}/oauth/revoke`, { method: 'POST', headers, body: raw });
   if (reply.status !== 200) throw new Error(`revoking answered ${reply.status}`);
 }
 
-/** Invites the outsider, or that address, as a mail would have done it, and gives the token. */
-export async function invite({ database, here, outsider }: Stage, email = outsider.email): Promise<string> {
-  const token = randomBytes(32).toString('base64url');
-  const [row] = await database.query<{ id: string }>(
-    `INSERT INTO invitations (id, organization_id, email, email_key, expires_at, token_hash)
-     VALUES (gen_random_uuid(), $1, $2, $2, now() + interval '1 day', $3) RETURNING id`,
-    [here.id, email, createHash('sha256').update(token).digest()],
-  );
-  await database.query(
-    `INSERT INTO invitation_roles (organization_id, invitation_id, role_id, role_owner_key)
-     SELECT $1, $2, id, owner_key FROM roles WHERE organization_id IS NULL AND name = 'viewer'`,
-    [here.id, row?.id],
-  );
-  return token;
+/** Invites the outsider, or the address. Returns the token that the mail would have carried. */
+export async function invite({ database, here, outsider }: TokenHolders, email = outsider.email): Promise<string> {
+  return (await seedInvitation(database, here.id, { email, role: 'viewer' })).token;
 }
-const tokens = new WeakMap<Stage, string>();
-const invited = async (stage: Stage) => tokens.set(stage, await invite(stage));
-const tokenOf = (stage: Stage) => tokens.get(stage) ?? '';
+const tokens = new WeakMap<TokenHolders, string>();
+const invited = async (holders: TokenHolders) => tokens.set(holders, await invite(holders));
+const tokenOf = (holders: TokenHolders) => tokens.get(holders) ?? '';
 
-/** By what happens, for the title of its test. */
+/** The keys are titles of tests. */
 export const CAUSES: Readonly<Record<string, Cause>> = {
   'a logout by access token': {
     ...{ event: 'session.ended', refused: { member: ENDED } },
@@ -94,12 +84,12 @@ export const CAUSES: Readonly<Record<string, Cause>> = {
   },
   'a session that an administrator ends': {
     ...{ event: 'session.ended', refused: { second: ENDED } },
-    happen: (stage) =>
-      stage.api.delete(`/users/${stage.member.userId}/sessions/${stage.second.sessionId}`, byOwner(stage)),
+    happen: (holders) =>
+      holders.api.delete(`/users/${holders.member.userId}/sessions/${holders.second.sessionId}`, byOwner(holders)),
   },
   'all sessions of a member that an administrator ends': {
     ...{ event: 'session.ended', refused: { both: ENDED } },
-    happen: (stage) => stage.api.delete(`/users/${stage.both.userId}/sessions`, byOwner(stage)),
+    happen: (holders) => holders.api.delete(`/users/${holders.both.userId}/sessions`, byOwner(holders)),
   },
   'a session that an operator ends': {
     ...{ event: 'session.ended', refused: { member: ENDED } },
@@ -124,11 +114,11 @@ export const CAUSES: Readonly<Record<string, Cause>> = {
   },
   'a sign-in past the bound of sessions': {
     ...{ event: 'session.ended', refused: { member: ENDED }, follows: true },
-    happen: ({ api, member, here }) => signInPlanted(api, member, here.slug),
+    happen: ({ api, member, here }) => signInPerson(api, member, here.slug),
   },
   'a user’s token that a service client revokes': {
     ...{ event: 'session.ended', refused: { member: ENDED } },
-    happen: (stage) => revokeByOAuth(stage, stage.member.accessToken),
+    happen: (holders) => revokeByOAuth(holders, holders.member.accessToken),
   },
   'a password that an operator sets': {
     ...{ event: 'user.password_set', refused: MEMBER_ENDED },
@@ -147,26 +137,28 @@ export const CAUSES: Readonly<Record<string, Cause>> = {
   },
   'an account that whoever proves the mailbox takes over': {
     ...{ event: 'user.claimed', refused: { outsider: ENDED } },
-    async before(stage) {
-      await stage.database.query('UPDATE users SET email_verified_at = NULL WHERE id = $1', [stage.outsider.userId]);
-      await invited(stage);
+    async before(holders) {
+      await holders.database.query('UPDATE users SET email_verified_at = NULL WHERE id = $1', [
+        holders.outsider.userId,
+      ]);
+      await invited(holders);
     },
-    happen: (stage) =>
-      stage.api.post('/invitations/accept', {
-        token: tokenOf(stage),
+    happen: (holders) =>
+      holders.api.post('/invitations/accept', {
+        token: tokenOf(holders),
         ...{ name: 'The owner', password: 'gravel umbrella tuesday' },
       }),
   },
   'an invitation that a user accepts': {
     ...{ event: 'member.joined', refused: { outsider: STALE } },
     before: invited,
-    happen: (stage) =>
-      stage.api.post('/invitations/accept', { token: tokenOf(stage) }, { token: stage.outsider.accessToken }),
+    happen: (holders) =>
+      holders.api.post('/invitations/accept', { token: tokenOf(holders) }, { token: holders.outsider.accessToken }),
   },
   'other roles of a member': {
     ...{ event: 'member.roles_changed', refused: MEMBER_STALE },
-    happen: (stage) =>
-      stage.api.patch(`/users/${stage.member.userId}`, { roles: [{ role: 'viewer' }] }, byOwner(stage)),
+    happen: (holders) =>
+      holders.api.patch(`/users/${holders.member.userId}`, { roles: [{ role: 'viewer' }] }, byOwner(holders)),
   },
   'roles that an operator gives a member': {
     ...{ event: 'member.roles_changed', refused: { both: STALE, there: STALE } },
@@ -184,17 +176,18 @@ export const CAUSES: Readonly<Record<string, Cause>> = {
   },
   'a member who is suspended': {
     ...{ event: 'member.suspended', refused: MEMBER_STALE },
-    happen: (stage) => stage.api.patch(`/users/${stage.member.userId}`, { status: 'suspended' }, byOwner(stage)),
+    happen: (holders) =>
+      holders.api.patch(`/users/${holders.member.userId}`, { status: 'suspended' }, byOwner(holders)),
   },
   'a member who is active again': {
     ...{ event: 'member.activated', refused: MEMBER_STALE },
     before: ({ database, member }) =>
       database.query(`UPDATE memberships SET status = 'suspended' WHERE user_id = $1`, [member.userId]),
-    happen: (stage) => stage.api.patch(`/users/${stage.member.userId}`, { status: 'active' }, byOwner(stage)),
+    happen: (holders) => holders.api.patch(`/users/${holders.member.userId}`, { status: 'active' }, byOwner(holders)),
   },
   'a member who is removed': {
     ...{ event: 'member.removed', refused: { both: ENDED, there: STALE } },
-    happen: (stage) => stage.api.delete(`/users/${stage.both.userId}`, byOwner(stage)),
+    happen: (holders) => holders.api.delete(`/users/${holders.both.userId}`, byOwner(holders)),
   },
   'a member who leaves': {
     ...{ event: 'member.left', refused: { both: STALE, there: STALE } },
@@ -202,7 +195,7 @@ export const CAUSES: Readonly<Record<string, Cause>> = {
   },
   'a role that is edited': {
     ...{ event: 'role.changed', refused: MEMBER_STALE },
-    happen: (stage) => stage.api.patch(`/roles/${stage.role}`, { permissions: ['deals:read'] }, byOwner(stage)),
+    happen: (holders) => holders.api.patch(`/roles/${holders.role}`, { permissions: ['deals:read'] }, byOwner(holders)),
   },
   'a preset that is applied': {
     ...{ event: 'roles.preset_applied', refused: { both: STALE, there: STALE } },
@@ -223,23 +216,24 @@ export const CAUSES: Readonly<Record<string, Cause>> = {
   },
   'an organization that is deleted': {
     ...{ event: 'organization.deleted', refused: ALL_HERE },
-    happen: (stage) => stage.api.delete('/organizations/current', byOwner(stage)),
+    happen: (holders) => holders.api.delete('/organizations/current', byOwner(holders)),
   },
   'a client that is disabled': {
     ...{ event: 'client.disabled', refused: { client: STALE } },
-    happen: (stage) => stage.api.patch(`/clients/${stage.client.id}`, { status: 'disabled' }, byOwner(stage)),
+    happen: (holders) => holders.api.patch(`/clients/${holders.client.id}`, { status: 'disabled' }, byOwner(holders)),
   },
   'a client that may do something else': {
     ...{ event: 'client.changed', refused: { client: STALE } },
-    happen: (stage) => stage.api.patch(`/clients/${stage.client.id}`, { permissions: ['users:read'] }, byOwner(stage)),
+    happen: (holders) =>
+      holders.api.patch(`/clients/${holders.client.id}`, { permissions: ['users:read'] }, byOwner(holders)),
   },
   'a client that is deleted': {
     ...{ event: 'client.deleted', refused: { client: STALE } },
-    happen: (stage) => stage.api.delete(`/clients/${stage.client.id}`, byOwner(stage)),
+    happen: (holders) => holders.api.delete(`/clients/${holders.client.id}`, byOwner(holders)),
   },
   'a client’s secret that is rotated': {
     ...{ event: 'client.secret_rotated', refused: { client: STALE } },
-    happen: (stage) => stage.api.post(`/clients/${stage.client.id}/secret`, {}, byOwner(stage)),
+    happen: (holders) => holders.api.post(`/clients/${holders.client.id}/secret`, {}, byOwner(holders)),
   },
   'a client’s former secrets that are ended': {
     ...{ event: 'client.former_secrets_ended', refused: { client: STALE } },
@@ -249,11 +243,11 @@ export const CAUSES: Readonly<Record<string, Cause>> = {
          VALUES (gen_random_uuid(), $1, $1, $2, $3, now() + interval '1 day')`,
         [here.id, client.id, randomBytes(32)],
       ),
-    happen: (stage) => stage.api.delete(`/clients/${stage.client.id}/secret`, byOwner(stage)),
+    happen: (holders) => holders.api.delete(`/clients/${holders.client.id}/secret`, byOwner(holders)),
   },
   'a client’s own token that it revokes': {
     ...{ event: 'client.tokens_revoked', refused: { client: STALE } },
-    happen: (stage) => revokeByOAuth(stage, stage.client.token),
+    happen: (holders) => revokeByOAuth(holders, holders.client.token),
   },
   'a backup that was restored': {
     ...{ event: 'installation.recovered', refused: all(ENDED, [...EVERYBODY, 'client', 'otherClient', 'reader']) },
@@ -269,17 +263,17 @@ export const ENDS_NOTHING: Readonly<Partial<Record<EventType, string>>> = {
   'invitation.created': 'nobody has joined',
   'invitation.renewed': 'nobody has joined',
   'invitation.revoked': 'nobody has joined',
-  'mail.dropped': 'nobody signs in by a mail that was not sent',
+  'mail.dropped': 'a mail that was not sent signs nobody in',
   'mail.retried': 'adds one',
   'organization.changed': 'name, slug and settings are in no token that decides by them',
-  'organization.created': 'the founder fetches a token for it',
+  'organization.created': 'its creator gets a token for it',
   'platform_administrator.granted': 'is in no token',
   'platform_administrator.revoked': 'is in no token',
   'role.created': 'nobody holds it',
   'role.deleted': 'nobody holds it: 409 role_in_use otherwise',
   'session.opened': 'adds one',
   'session.organization_switched': 'the rights of the older token have not changed',
-  'sessions.all_ended': 'follows what session.ended tells of each',
+  'sessions.all_ended': 'follows a session.ended of each session',
   'subscription.changed': 'limits are in no token',
   'user.created': 'new',
   'user.email_verified': 'comes with invitation.accepted',

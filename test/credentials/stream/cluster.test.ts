@@ -3,19 +3,19 @@ import t from 'tap';
 import { createDatabase } from '../../support/database.ts';
 import { startRedisCluster } from '../../support/servers/redis.ts';
 import { openService } from '../../support/service.ts';
-import { degraded, heals, openPair, refuses, signedOut, streaming, veil } from './replicas.ts';
+import { blockableReads, degraded, heals, openPair, refuses, signedOut, streaming } from './replicas.ts';
 
 t.test('every node of a cluster leads to the stream, alone or among others', async (t) => {
   const [database, cluster] = [await createDatabase(t), await startRedisCluster(t)];
   const [first = '', second = '', third = ''] = cluster.urls;
   const { a, b } = await openPair(t, database, first);
-  const veiled = await veil(database);
+  const reads = await blockableReads(database);
   const others = [];
   for (const url of [second, third, `redis://127.0.0.1:1,${third},${first}`]) {
-    others.push(await openService(t, veiled.database, { REDIS_URL: url }));
+    others.push(await openService(t, reads.database, { REDIS_URL: url }));
   }
   for (const { app } of others) await app.parts.revocations.synchronize();
-  await veiled.lower();
+  await reads.block();
   await streaming(...others);
   for (const from of [a, ...others]) {
     for (const to of [a, b, ...others]) t.ok(await heals(from, to));

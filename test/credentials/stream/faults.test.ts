@@ -1,7 +1,7 @@
 // Faults of Redis: no event is missed for long, the service answers, and it follows the stream again afterwards.
 import t from 'tap';
-import { type Account, newAccount } from '../../support/client.ts';
 import { createDatabase } from '../../support/database.ts';
+import { type Account, newAccount } from '../../support/fixtures/accounts.ts';
 import { type Redis, startRedis } from '../../support/servers/redis.ts';
 import { openService, type Service } from '../../support/service.ts';
 import { degraded, heals, learns, openPair, refuses, signedOut, streaming, verdict } from './replicas.ts';
@@ -31,12 +31,12 @@ const faults: Record<string, (redis: Redis) => Promise<void>> = {
 for (const [fault, happen] of Object.entries(faults)) {
   t.test(`when Redis ${fault}, the stream is followed again and no event is missed`, async (t) => {
     const redis = await startRedis(t);
-    const { a, b, veil } = await openPair(t, await createDatabase(t), redis.url);
+    const { a, b, reads } = await openPair(t, await createDatabase(t), redis.url);
     const before = await learns(b, () => signedOut(a));
     await happen(redis);
     const tried = await heals(a, b);
     t.equal(await verdict(b, before), 'session_revoked', 'what was known is still known');
-    await veil.lift();
+    await reads.unblock();
     await knowsAll(b, tried);
     t.equal(await verdict(b, await newAccount(a.api)), 200);
   });

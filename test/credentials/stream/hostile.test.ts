@@ -1,9 +1,9 @@
 // A party that can write to Redis can cause refusals of tokens, and nothing else. The service works without a Redis it
 // cannot use.
 import t, { type Test } from 'tap';
-import { newAccount } from '../../support/client.ts';
 import { createDatabase } from '../../support/database.ts';
-import { newAdministrator } from '../../support/platform.ts';
+import { newAccount } from '../../support/fixtures/accounts.ts';
+import { newAdministrator } from '../../support/fixtures/administrators.ts';
 import { type Redis, startRedis } from '../../support/servers/redis.ts';
 import { openService, spawnService } from '../../support/service.ts';
 import { until } from '../../support/until.ts';
@@ -68,14 +68,14 @@ t.test('entries that no Tenantry process writes are ignored', async (t) => {
 
 t.test('no entry of the stream activates a suspended organization', async (t) => {
   const redis = await startRedis(t);
-  const { a, b, veil } = await openPair(t, await createDatabase(t), redis.url);
+  const { a, b, reads } = await openPair(t, await createDatabase(t), redis.url);
   const { accessToken: token } = await newAdministrator(a);
   const member = await newAccount(a.api);
   const org = member.organization.id;
   await a.api.post(`/admin/organizations/${org}/suspend`, undefined, { token });
-  await veil.lift();
+  await reads.unblock();
   await refuses(b, member, 'organization_suspended');
-  await veil.lower();
+  await reads.block();
   for (const at of [Date.now() + 1000, 9e15]) {
     const event = { kind: 'organization', org, state: 'active', at };
     await redis.ask('XADD', KEY, '*', 'events', JSON.stringify([event]));

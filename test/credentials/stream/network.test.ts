@@ -5,31 +5,40 @@ import { startRedis } from '../../support/servers/redis.ts';
 import { openTcpProxy } from '../../support/servers/tcp-proxy.ts';
 import { openService, type Service } from '../../support/service.ts';
 import { soon, until } from '../../support/until.ts';
-import { degraded, heals, refuses, signedOut, streaming, type Veil, veil, verdict } from './replicas.ts';
+import {
+  type BlockableReads,
+  blockableReads,
+  degraded,
+  heals,
+  refuses,
+  signedOut,
+  streaming,
+  verdict,
+} from './replicas.ts';
 
 /** Two replicas. The second one reaches Redis through a proxy and reads no revocation from PostgreSQL. */
 async function openBehindProxy(t: Test) {
   const [database, redis] = [await createDatabase(t), await startRedis(t)];
   const proxy = await openTcpProxy(t, redis.port);
   const a = await openService(t, database, { REDIS_URL: redis.url });
-  const veiled = await veil(database);
-  await veiled.lower();
-  const b = await openService(t, veiled.database, { REDIS_URL: `redis://127.0.0.1:${proxy.port}` });
+  const reads = await blockableReads(database);
+  await reads.block();
+  const b = await openService(t, reads.database, { REDIS_URL: `redis://127.0.0.1:${proxy.port}` });
   await streaming(a, b);
-  return { a, b, veil: veiled, redis, proxy };
+  return { a, b, reads, redis, proxy };
 }
 
 for (const fault of ['cut', 'hold'] as const) {
   t.test(`a network that is ${fault === 'cut' ? 'cut' : 'silent'} is noticed, and the service recovers`, async (t) => {
-    const { a, b, veil, proxy } = await openBehindProxy(t);
+    const { a, b, reads, proxy } = await openBehindProxy(t);
     proxy[fault]();
     await degraded(b);
     t.equal((await b.api.get('/readyz')).status, 200);
     const missed = await signedOut(a);
     t.equal(await verdict(b, missed), 200, 'in neither way yet');
-    await veil.lift();
+    await reads.unblock();
     await refuses(b, missed);
-    await veil.lower();
+    await reads.block();
     proxy.pass();
     t.ok(await heals(a, b));
   });
@@ -42,23 +51,23 @@ function countsStream({ app }: Service): boolean {
 }
 
 /** Resolves once a service that cannot read PostgreSQL takes the stream as proof. */
-async function untilCounted(service: Service, veil: Veil): Promise<void> {
+async function untilCounted(service: Service, reads: BlockableReads): Promise<void> {
   // A writer that has just connected sends an entry that asks for one more read of PostgreSQL.
   await until(async () => {
-    await veil.lift();
+    await reads.unblock();
     await until(() => service.app.parts.revocations.readSecondsAgo() < 1);
-    await veil.lower();
+    await reads.block();
     return soon(() => countsStream(service), 5_000);
   });
 }
 
 t.test('the stream proves full knowledge as long as it has no gap', async (t) => {
-  const { a, b, veil, proxy } = await openBehindProxy(t);
+  const { a, b, reads, proxy } = await openBehindProxy(t);
   const { revocations } = b.app.parts;
   t.equal(revocations.freshSecondsAgo(), Number.POSITIVE_INFINITY, 'not before PostgreSQL was read');
   // The connection may break on its own between the three steps. Then there is no proof, and the test tries again.
   await until(async () => {
-    await untilCounted(b, veil);
+    await untilCounted(b, reads);
     await heals(a, b);
     return countsStream(b);
   });
@@ -71,7 +80,7 @@ t.test('the stream proves full knowledge as long as it has no gap', async (t) =>
   await streaming(b);
   await until(() => !countsStream(b));
   t.ok(revocations.freshSecondsAgo() >= stale, 'what happened in between is unknown');
-  await veil.lift();
+  await reads.unblock();
   await until(() => revocations.freshSecondsAgo() < 1);
 });
 
@@ -79,16 +88,16 @@ t.test('a writer that could not write reports it as soon as it can, which ends t
   const [database, redis] = [await createDatabase(t), await startRedis(t)];
   const proxy = await openTcpProxy(t, redis.port);
   const a = await openService(t, database, { REDIS_URL: `redis://127.0.0.1:${proxy.port}` });
-  const veiled = await veil(database);
-  const b = await openService(t, veiled.database, { REDIS_URL: redis.url });
+  const reads = await blockableReads(database);
+  const b = await openService(t, reads.database, { REDIS_URL: redis.url });
   await streaming(a, b);
-  await untilCounted(b, veiled);
+  await untilCounted(b, reads);
   proxy.cut();
   await degraded(a);
   const missed = await signedOut(a);
   proxy.pass();
   await until(() => !countsStream(b));
   t.equal(await verdict(b, missed), 200);
-  await veiled.lift();
+  await reads.unblock();
   await refuses(b, missed);
 });

@@ -2,9 +2,10 @@
 import { randomUUID } from 'node:crypto';
 import { setImmediate as nextTurn } from 'node:timers/promises';
 import t from 'tap';
-import { type Account, atOnce, newAccount } from '../../support/client.ts';
+import { atOnce } from '../../support/client.ts';
 import { createDatabase } from '../../support/database.ts';
-import { newAdministrator } from '../../support/platform.ts';
+import { type Account, newAccount } from '../../support/fixtures/accounts.ts';
+import { newAdministrator } from '../../support/fixtures/administrators.ts';
 import { startRedis } from '../../support/servers/redis.ts';
 import { openService } from '../../support/service.ts';
 import { soon, until } from '../../support/until.ts';
@@ -55,7 +56,7 @@ t.test('many sessions that end at once are all reported', async (t) => {
 });
 
 t.test('the stream can suspend an organization, and only PostgreSQL can activate it again', async (t) => {
-  const { a, b, veil } = await openPair(t, await createDatabase(t), (await startRedis(t)).url);
+  const { a, b, reads } = await openPair(t, await createDatabase(t), (await startRedis(t)).url);
   const { accessToken: token } = await newAdministrator(a);
   const change = ({ organization }: Account, which: string) =>
     a.api.post(`/admin/organizations/${organization.id}/${which}`, undefined, { token });
@@ -70,7 +71,7 @@ t.test('the stream can suspend an organization, and only PostgreSQL can activate
   // The entry sent after the activation has arrived. So the activation has arrived as well, and was not believed.
   await heals(a, b);
   t.equal(await verdict(b, member), 'organization_suspended');
-  await veil.lift();
+  await reads.unblock();
   await until(async () => (await verdict(b, member)) === 200);
   t.equal((await change(member, 'suspend')).status, 200);
   await refuses(b, member, 'organization_suspended');

@@ -2,8 +2,8 @@
 // it is not the signature that fails.
 import { constants, createHmac, createPublicKey, generateKeyPairSync, type KeyObject, sign } from 'node:crypto';
 import t, { type Test } from 'tap';
-import { type Account, newAccount } from '../../support/client.ts';
 import { createDatabase } from '../../support/database.ts';
+import { type Account, newAccount } from '../../support/fixtures/accounts.ts';
 import { base64url, compact, forge, type Members, type Parts, partsOf, rsa, serviceKey } from '../../support/forge.ts';
 import { openService } from '../../support/service.ts';
 

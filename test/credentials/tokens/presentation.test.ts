@@ -3,8 +3,8 @@ import { once } from 'node:events';
 import { type IncomingMessage, request } from 'node:http';
 import { text } from 'node:stream/consumers';
 import t from 'tap';
-import { newAccount } from '../../support/client.ts';
 import { createDatabase } from '../../support/database.ts';
+import { newAccount } from '../../support/fixtures/accounts.ts';
 import { openService } from '../../support/service.ts';
 
 /** GET /me with exactly these header lines, also those that fetch would normalise or refuse. */

@@ -2,7 +2,8 @@
 // invitations.
 import t, { type Test } from 'tap';
 import { inviteByOperator } from '../../../src/directory/invitations/invitations.ts';
-import { type Account, atOnce, newAccount } from '../../support/client.ts';
+import { atOnce } from '../../support/client.ts';
+import { type Account, newAccount } from '../../support/fixtures/accounts.ts';
 import { refused } from '../../support/raw.ts';
 import { tokenIn } from '../../support/servers/mailbox.ts';
 import { openService } from '../../support/service.ts';

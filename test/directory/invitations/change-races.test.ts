@@ -1,6 +1,7 @@
 // Accepting while the invitation, or the rights behind it, are removed: many rounds of each.
 import t from 'tap';
-import { type Account, atOnce } from '../../support/client.ts';
+import { atOnce } from '../../support/client.ts';
+import type { Account } from '../../support/fixtures/accounts.ts';
 import { tokenIn } from '../../support/servers/mailbox.ts';
 import { rounds } from '../../support/thorough.ts';
 import { countMembers, freshEmail, joined, openGuest, openInviting, statusesOf } from './inviting.ts';

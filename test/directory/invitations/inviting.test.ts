@@ -1,10 +1,10 @@
 // Inviting, listing, mailing again and revoking: who may, which roles may be offered, seats, and what the answers
 // reveal.
 import t from 'tap';
-import { newAccount } from '../../support/client.ts';
+import { newAccount } from '../../support/fixtures/accounts.ts';
 import { refused } from '../../support/raw.ts';
+import { eventsAbout } from '../../support/rows.ts';
 import { tokenIn } from '../../support/servers/mailbox.ts';
-import { eventsAbout } from '../../support/session-state.ts';
 import { countMembers, freshEmail, joined, openInviting, registering, setSeats } from './inviting.ts';
 
 const inviting = await openInviting(t);

@@ -1,7 +1,8 @@
 // An organization that invites, with a real mailbox: what every test of invitations begins with.
 import type { Test } from 'tap';
-import { type Account, type Api, newAccount, type Reply } from '../../support/client.ts';
+import type { Api, Reply } from '../../support/client.ts';
 import { createDatabase, type TestDatabase } from '../../support/database.ts';
+import { type Account, newAccount, newAccountWithoutOrganization } from '../../support/fixtures/accounts.ts';
 import { type Mailbox, openMailbox, tokenIn } from '../../support/servers/mailbox.ts';
 import { openService, type Service } from '../../support/service.ts';
 
@@ -97,7 +98,7 @@ export interface Guest {
 
 /** Registers a guest. */
 export async function openGuest({ api, database, owner }: Inviting): Promise<Guest> {
-  const { email, userId, accessToken } = await newAccount(api, { email: freshEmail(), organizationName: undefined });
+  const { email, userId, accessToken } = await newAccountWithoutOrganization(api, { email: freshEmail() });
   await database.query('UPDATE users SET email_verified_at = now() WHERE id = $1', [userId]);
   let token = accessToken;
   return {

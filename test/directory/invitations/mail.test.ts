@@ -3,7 +3,7 @@
 import t from 'tap';
 import { openMail } from '../../../src/base/mail/smtp.ts';
 import { plainName, writeInvitationMail } from '../../../src/directory/invitations/mail.ts';
-import { newAccount } from '../../support/client.ts';
+import { newAccount } from '../../support/fixtures/accounts.ts';
 import { openMailbox, tokenIn } from '../../support/servers/mailbox.ts';
 import { freshEmail, openInviting } from './inviting.ts';
 

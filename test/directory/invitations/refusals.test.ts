@@ -1,7 +1,10 @@
 // What accepting refuses: every invalid token in the same way, the wrong person, the wrong tenant. And that a refusal
 // uses up nothing.
 import t from 'tap';
-import { newAccount, type Reply } from '../../support/client.ts';
+import type { Reply } from '../../support/client.ts';
+import { newAccount } from '../../support/fixtures/accounts.ts';
+import { seedMembership } from '../../support/fixtures/people.ts';
+import { seedRole } from '../../support/fixtures/roles.ts';
 import { refused } from '../../support/raw.ts';
 import { countMembers, freshEmail, joined, openInviting, PASSWORD, registering, setSeats } from './inviting.ts';
 
@@ -92,23 +95,23 @@ t.test('a token stops working when its inviter or organization does, and only th
 });
 
 t.test('a role that grew beyond the rights of its inviter since then is not granted', async (t) => {
-  const [role] = await database.query<{ id: string }>(
-    `INSERT INTO roles (id, organization_id, owner_key, name, level, permissions)
-     VALUES (gen_random_uuid(), $1, $1, 'helper', 10, '{contacts:read}') RETURNING id`,
-    [organizationId],
-  );
+  const helper = await seedRole(database, organizationId, {
+    name: 'helper',
+    level: 10,
+    permissions: ['contacts:read'],
+  });
   const admin = await joined(inviting, 'admin');
   const guests = [freshEmail(), freshEmail(), freshEmail()];
   const tokens = [];
   for (const guest of guests) tokens.push((await inviting.invited(guest, 'helper', admin.accessToken)).token);
-  await database.query(`UPDATE roles SET permissions = '{contacts:read,billing:manage}' WHERE id = $1`, [role?.id]);
+  await database.query(`UPDATE roles SET permissions = '{contacts:read,billing:manage}' WHERE id = $1`, [helper]);
   refused(t, await accept(tokens[0] ?? ''), 'invitation_invalid', 'a permission that the inviter lacks');
-  await database.query(`UPDATE roles SET permissions = '{contacts:read}', level = 90 WHERE id = $1`, [role?.id]);
+  await database.query(`UPDATE roles SET permissions = '{contacts:read}', level = 90 WHERE id = $1`, [helper]);
   refused(t, await accept(tokens[1] ?? ''), 'invitation_invalid', 'a level above the inviter’s');
-  await database.query(`UPDATE roles SET permissions = '{}', level = 10 WHERE id = $1`, [role?.id]);
+  await database.query(`UPDATE roles SET permissions = '{}', level = 10 WHERE id = $1`, [helper]);
   t.match((await accept(tokens[2] ?? '')).body, { data: { roles: ['helper'] } }, 'a reduced role is granted');
-  await database.query('DELETE FROM role_assignments WHERE role_id = $1', [role?.id]);
-  await database.query('DELETE FROM roles WHERE id = $1', [role?.id]);
+  await database.query('DELETE FROM role_assignments WHERE role_id = $1', [helper]);
+  await database.query('DELETE FROM roles WHERE id = $1', [helper]);
   refused(t, await accept(tokens[0] ?? ''), 'invitation_invalid', 'no role is left to grant');
 });
 
@@ -197,10 +200,7 @@ t.test('an incomplete or too large body uses up nothing', async (t) => {
 t.test('a user who has become a member in between gets already_member, and stays one', async (t) => {
   const guest = await newAccount(api);
   const { token } = await inviting.invited(guest.email, 'admin');
-  await database.query('INSERT INTO memberships (organization_id, user_id) VALUES ($1, $2)', [
-    organizationId,
-    guest.userId,
-  ]);
+  await seedMembership(database, { organizationId, userId: guest.userId });
   const reply = await api.post('/invitations/accept', { token }, { token: guest.accessToken });
   refused(t, reply, 'already_member', 'a member');
   const roles = await database.query('SELECT 1 FROM role_assignments WHERE user_id = $1 AND organization_id = $2', [

@@ -1,10 +1,10 @@
 // The whole way of an invitation, with a real mail: inviting, listing, accepting by registering and as a signed-in
 // user.
 import t from 'tap';
-import { newAccount } from '../../support/client.ts';
+import { newAccount } from '../../support/fixtures/accounts.ts';
+import { eventsAbout } from '../../support/rows.ts';
 import { tokenIn } from '../../support/servers/mailbox.ts';
 import { openService } from '../../support/service.ts';
-import { eventsAbout } from '../../support/session-state.ts';
 import { freshEmail, openInviting, registering } from './inviting.ts';
 
 const inviting = await openInviting(t);

@@ -1,10 +1,11 @@
 // Changing a member: the effect, at once and everywhere, and the events.
 import t from 'tap';
 import type { TestDatabase } from '../../support/database.ts';
+import { signInPerson } from '../../support/fixtures/people.ts';
+import { assignRole, seedRole } from '../../support/fixtures/roles.ts';
+import { openTeam, renewed } from '../../support/fixtures/team.ts';
 import { partsOf } from '../../support/forge.ts';
-import { countRows, eventsAbout } from '../../support/session-state.ts';
-import { assign, heldRoles, openTeam, ownersOf, renewed } from '../../support/team.ts';
-import { plantRole, signInPlanted } from '../../support/world.ts';
+import { countRows, eventsAbout, heldRoles, ownersOf } from '../../support/rows.ts';
 
 async function epochOf(database: TestDatabase, userId: string): Promise<number> {
   const [row] = await database.query<{ epoch: number }>('SELECT epoch FROM users WHERE id = $1', [userId]);
@@ -15,7 +16,7 @@ t.test('roles replace the whole set, by name or id, in scopes, each pair once', 
   const { database, api, organization, join } = await openTeam(t);
   const owner = await join('owner');
   const agent = await join('agent');
-  const custom = await plantRole(database, organization.id, { name: 'dispatcher', level: 5, permissions: [] });
+  const custom = await seedRole(database, organization.id, { name: 'dispatcher', level: 5, permissions: [] });
   const roles = [
     { role: 'viewer' },
     { role: custom.toUpperCase(), scope: { projectId: 'p1', stage: 2, live: true } },
@@ -59,7 +60,11 @@ t.test('a change without effect writes nothing and ends no token', async (t) => 
   const { database, api, organization, join } = await openTeam(t);
   const owner = await join('owner');
   const agent = await join('agent');
-  await assign(database, organization.id, agent.userId, 'viewer', { b: 1, a: 'x' });
+  await assignRole(
+    database,
+    { organizationId: organization.id, userId: agent.userId, role: 'viewer' },
+    { b: 1, a: 'x' },
+  );
   const before = await Promise.all(
     ['events', 'revocations', 'role_assignments'].map((name) => countRows(database, name)),
   );
@@ -84,8 +89,8 @@ t.test('a suspended member loses access at once, tokens too, and gets it back wh
   const { refreshToken } = agent;
   const denied = { status: 403, code: 'organization_access_denied' };
   t.match(await api.post('/auth/refresh', { refreshToken }), denied);
-  await t.rejects(signInPlanted(api, agent, organization.slug), /organization_access_denied/);
-  const elsewhere = await signInPlanted(api, agent);
+  await t.rejects(signInPerson(api, agent, organization.slug), /organization_access_denied/);
+  const elsewhere = await signInPerson(api, agent);
   t.equal(partsOf(elsewhere.accessToken).claims.org, undefined, 'the user can still sign in');
   const headers = { 'x-tenant-id': organization.slug };
   t.match(await api.get('/users', { token: elsewhere.accessToken, headers }), denied, 'and cannot act by a header');
@@ -133,7 +138,8 @@ t.test('the last owner can neither step down nor suspend themselves; only an act
     'the other owner’s account is disabled': [`UPDATE users SET status = 'disabled' WHERE id = $1`],
   };
   for (const [state, changes] of Object.entries(states)) {
-    if (changes.length > 0) await assign(database, organization.id, second.userId, 'owner');
+    if (changes.length > 0)
+      await assignRole(database, { organizationId: organization.id, userId: second.userId, role: 'owner' });
     for (const change of changes) await database.query(change, [second.userId]);
     const events = await countRows(database, 'events');
     for (const attempt of attempts) t.match(await attempt(), { status: 409, code: 'last_owner' }, state);
@@ -144,7 +150,7 @@ t.test('the last owner can neither step down nor suspend themselves; only an act
     await database.query(`UPDATE users SET status = 'active' WHERE id = $1`, [second.userId]);
   }
   t.equal((await api.get('/me', { token })).status, 200, 'and the token still works');
-  await assign(database, organization.id, second.userId, 'owner');
+  await assignRole(database, { organizationId: organization.id, userId: second.userId, role: 'owner' });
   const down = await api.patch(`/users/${userId}`, { roles: [{ role: 'admin' }] }, { token });
   t.equal(down.status, 200, 'with another owner one may step down');
   t.equal(await ownersOf(database, organization.id), 1);

@@ -1,7 +1,9 @@
 // Nobody grants rights they lack or changes a member who outranks them: every way to try it through members.
 import t from 'tap';
-import { assign, furtherTeam, headOn, heldRoles, makeOnly, openTeam } from '../../support/team.ts';
-import { plantRole } from '../../support/world.ts';
+import { assignRole, replaceRoles, seedRole } from '../../support/fixtures/roles.ts';
+import { furtherTeam, openTeam } from '../../support/fixtures/team.ts';
+import { collide } from '../../support/locks.ts';
+import { heldRoles } from '../../support/rows.ts';
 
 const EXCEEDS = { status: 403, code: 'grant_exceeds_own' };
 const OUTRANKED = { status: 403, code: 'member_outranks_you' };
@@ -19,9 +21,9 @@ t.test('nobody can grant a role with a permission or level that they lack, in an
   };
   const ids: string[] = [];
   for (const [name, role] of Object.entries(tooMuch)) {
-    ids.push(await plantRole(database, organization.id, { name, ...role }));
+    ids.push(await seedRole(database, organization.id, { name, ...role }));
   }
-  await plantRole(database, organization.id, { name: 'peer', level: 80, permissions: ['contacts:read'] });
+  await seedRole(database, organization.id, { name: 'peer', level: 80, permissions: ['contacts:read'] });
   for (const role of ['owner', ...Object.keys(tooMuch), ...ids]) {
     for (const scope of [{}, { projectId: 'p1' }]) {
       for (const target of [agent, admin]) {
@@ -45,7 +47,11 @@ t.test('scoped rights give no right to grant, anywhere', async (t) => {
   const { database, api, organization, join } = await openTeam(t);
   const admin = await join('admin');
   const agent = await join('agent');
-  await assign(database, organization.id, admin.userId, 'owner', { projectId: 'p1' });
+  await assignRole(
+    database,
+    { organizationId: organization.id, userId: admin.userId, role: 'owner' },
+    { projectId: 'p1' },
+  );
   for (const scope of [{ projectId: 'p1' }, {}]) {
     for (const target of [agent, admin]) {
       const roles = [{ role: 'admin' }, { role: 'owner', scope }];
@@ -60,16 +66,20 @@ t.test('scoped rights give no right to grant, anywhere', async (t) => {
 
 t.test('a member of a higher level can be neither changed nor suspended nor removed, in whatever scope', async (t) => {
   const { database, api, organization, join } = await openTeam(t);
-  const chief = await plantRole(database, organization.id, {
+  const chief = await seedRole(database, organization.id, {
     name: 'remover',
     level: 80,
     permissions: ['users:update', 'users:remove', 'users:read'],
   });
   const remover = await join('viewer');
-  await makeOnly(database, organization.id, remover.userId, 'remover');
+  await replaceRoles(database, { organizationId: organization.id, userId: remover.userId, role: 'remover' });
   const owner = await join('owner');
   const scoped = await join('agent');
-  await assign(database, organization.id, scoped.userId, 'owner', { projectId: 'p1' });
+  await assignRole(
+    database,
+    { organizationId: organization.id, userId: scoped.userId, role: 'owner' },
+    { projectId: 'p1' },
+  );
   const fresh = await api.post('/auth/refresh', { refreshToken: remover.refreshToken });
   const token = fresh.body.data.accessToken;
   t.equal(fresh.body.data.roles[0], 'remover');
@@ -89,8 +99,12 @@ t.test('the current roles of a member are not checked again, but a new scope of 
   const { database, api, organization, join } = await openTeam(t);
   const admin = await join('admin');
   const agent = await join('agent');
-  await plantRole(database, organization.id, { name: 'payer', level: 1, permissions: ['billing:manage'] });
-  await assign(database, organization.id, agent.userId, 'payer', { projectId: 'p1' });
+  await seedRole(database, organization.id, { name: 'payer', level: 1, permissions: ['billing:manage'] });
+  await assignRole(
+    database,
+    { organizationId: organization.id, userId: agent.userId, role: 'payer' },
+    { projectId: 'p1' },
+  );
   const change = (...roles: object[]) => api.patch(`/users/${agent.userId}`, { roles }, { token: admin.token });
   const kept = { role: 'payer', scope: { projectId: 'p1' } };
   t.equal((await change(kept, { role: 'viewer' })).status, 200);
@@ -104,10 +118,10 @@ t.test('the current roles of a member are not checked again, but a new scope of 
 
 t.test('nobody raises their own rights', async (t) => {
   const { database, api, organization, join } = await openTeam(t);
-  await plantRole(database, organization.id, { name: 'updater', level: 40, permissions: ['users:update'] });
+  await seedRole(database, organization.id, { name: 'updater', level: 40, permissions: ['users:update'] });
   for (const role of ['admin', 'updater']) {
     const person = await join('viewer');
-    await makeOnly(database, organization.id, person.userId, role);
+    await replaceRoles(database, { organizationId: organization.id, userId: person.userId, role });
     const { accessToken: token } = (await api.post('/auth/refresh', { refreshToken: person.refreshToken })).body.data;
     for (const wanted of role === 'admin' ? ['owner'] : ['owner', 'admin', 'agent']) {
       const roles = [{ role }, { role: wanted }];
@@ -123,7 +137,7 @@ t.test('a role or member of another organization gets the same answer as an unkn
   const agent = await join('agent');
   const other = await furtherTeam(database, api);
   const theirs = await other.join('agent');
-  const theirRole = await plantRole(database, other.organization.id, { name: 'theirs', level: 1, permissions: [] });
+  const theirRole = await seedRole(database, other.organization.id, { name: 'theirs', level: 1, permissions: [] });
   const { token } = owner;
   const bodyOf = async (reply: Promise<{ status: number; body: object }>) => {
     const { status, body } = await reply;
@@ -160,7 +174,7 @@ t.test('a role whose name is another role’s id is not taken for that role', as
   const [owner] = await database.query<{ id: string }>("SELECT id FROM roles WHERE name = 'owner'");
   const name = `a${owner?.id.slice(1)}`;
   await database.query('UPDATE roles SET id = $1 WHERE id = $2', [name, owner?.id]);
-  await plantRole(database, organization.id, { name, level: 1, permissions: [] });
+  await seedRole(database, organization.id, { name, level: 1, permissions: [] });
   const reply = await api.patch(`/users/${agent.userId}`, { roles: [{ role: name }] }, { token: admin.token });
   t.match(reply, EXCEEDS);
 });
@@ -205,15 +219,15 @@ t.test('rights that are lost between the token and the commit do not count', asy
     },
   };
   for (const [what, { change, patch, remove }] of Object.entries(cases)) {
-    await makeOnly(database, organization.id, owner.userId, 'owner');
-    await makeOnly(database, organization.id, agent.userId, 'agent');
+    await replaceRoles(database, { organizationId: organization.id, userId: owner.userId, role: 'owner' });
+    await replaceRoles(database, { organizationId: organization.id, userId: agent.userId, role: 'agent' });
     await database.query("UPDATE memberships SET status = 'active'");
     const { accessToken: token } = (await api.post('/auth/refresh', { refreshToken: owner.refreshToken })).body.data;
     const calls = [
       () => api.delete(`/users/${agent.userId}`, { token }),
       () => api.patch(`/users/${agent.userId}`, { roles }, { token }),
     ];
-    const [removed, patched] = await headOn(t, team, calls, change);
+    const [removed, patched] = await collide(t, team, calls, change);
     t.equal(removed?.code, remove, what);
     t.equal(patched?.code ?? '', patch, what);
   }
@@ -224,13 +238,13 @@ t.test('a role is checked with its rights at the moment of the grant', async (t)
   const { database, api, organization, join } = team;
   const admin = await join('admin');
   const agent = await join('agent');
-  const role = await plantRole(database, organization.id, { name: 'growing', level: 1, permissions: [] });
+  const role = await seedRole(database, organization.id, { name: 'growing', level: 1, permissions: [] });
   const give = () => api.patch(`/users/${agent.userId}`, { roles: [{ role }] }, { token: admin.token });
-  const [refused] = await headOn(t, team, [give], (ask) =>
+  const [refused] = await collide(t, team, [give], (ask) =>
     ask(`UPDATE roles SET permissions = '{billing:manage}' WHERE id = $1`, [role]),
   );
   t.match(refused, EXCEEDS);
-  const [given] = await headOn(t, team, [give], (ask) =>
+  const [given] = await collide(t, team, [give], (ask) =>
     ask(`UPDATE roles SET permissions = '{}' WHERE id = $1`, [role]),
   );
   t.equal(given?.status, 200);

@@ -4,8 +4,9 @@ import t, { type Test } from 'tap';
 import { LIST } from '../../../src/directory/members/list-store.ts';
 import type { Api } from '../../support/client.ts';
 import type { TestDatabase } from '../../support/database.ts';
-import { assign, furtherTeam, openTeam } from '../../support/team.ts';
-import { plantPerson, plantRole } from '../../support/world.ts';
+import { seedPerson } from '../../support/fixtures/people.ts';
+import { assignRole, seedRole } from '../../support/fixtures/roles.ts';
+import { furtherTeam, openTeam } from '../../support/fixtures/team.ts';
 
 interface Shown {
   readonly id: string;
@@ -13,15 +14,15 @@ interface Shown {
 }
 
 /** Members without sign-in, who joined one second apart. */
-async function plantMembers(database: TestDatabase, organizationId: string, names: readonly string[]) {
+async function seedMembers(database: TestDatabase, organizationId: string, names: readonly string[]) {
   const ids: string[] = [];
   for (const [index, name] of names.entries()) {
-    const { userId } = await plantPerson(database, name);
+    const { userId } = await seedPerson(database, name);
     await database.query(
       `INSERT INTO memberships (organization_id, user_id, joined_at) VALUES ($1, $2, now() + $3 * interval '1 s')`,
       [organizationId, userId, index + 1],
     );
-    await assign(database, organizationId, userId, 'viewer');
+    await assignRole(database, { organizationId, userId, role: 'viewer' });
     ids.push(userId);
   }
   return ids;
@@ -41,7 +42,11 @@ t.test(
     const { database, api, organization, join } = await openTeam(t);
     const owner = await join('owner', 'Olga');
     const agent = await join('agent', 'Anton');
-    await assign(database, organization.id, agent.userId, 'admin', { projectId: 'p1', large: true });
+    await assignRole(
+      database,
+      { organizationId: organization.id, userId: agent.userId, role: 'admin' },
+      { projectId: 'p1', large: true },
+    );
     const others = await furtherTeam(database, api);
     await others.join('owner', 'Stranger');
     const { status, body } = await api.get('/users', { token: agent.token });
@@ -89,7 +94,7 @@ t.test('the list needs users:read and an organization', async (t) => {
 t.test('the search finds parts of names and e-mails in any case, letter by letter', async (t) => {
   const { database, api, organization, join } = await openTeam(t);
   const { token, email } = await join('owner', 'Olga');
-  await plantMembers(database, organization.id, [
+  await seedMembers(database, organization.id, [
     'Élodie ŻAK',
     'élan',
     '100% Sure',
@@ -122,10 +127,11 @@ t.test('the search finds parts of names and e-mails in any case, letter by lette
 t.test('status and role narrow the list, together with the search', async (t) => {
   const { database, api, organization, join } = await openTeam(t);
   const { token } = await join('owner', 'Olga');
-  const [one = '', two = ''] = await plantMembers(database, organization.id, ['One', 'Two', 'Three']);
+  const [one = '', two = ''] = await seedMembers(database, organization.id, ['One', 'Two', 'Three']);
   await database.query(`UPDATE memberships SET status = 'suspended' WHERE user_id = $1`, [two]);
-  const custom = await plantRole(database, organization.id, { name: 'dispatcher', level: 5, permissions: [] });
-  for (const userId of [one, two]) await assign(database, organization.id, userId, 'dispatcher', { at: userId });
+  const custom = await seedRole(database, organization.id, { name: 'dispatcher', level: 5, permissions: [] });
+  for (const userId of [one, two])
+    await assignRole(database, { organizationId: organization.id, userId, role: 'dispatcher' }, { at: userId });
   t.same(await namesOf(api, token, { status: 'suspended' }), ['Two']);
   t.same(await namesOf(api, token, { status: 'active' }), ['Olga', 'One', 'Three']);
   t.same(await namesOf(api, token, { role: 'dispatcher' }), ['One', 'Two'], 'by name');
@@ -133,7 +139,7 @@ t.test('status and role narrow the list, together with the search', async (t) =>
   t.same(await namesOf(api, token, { role: 'dispatcher', status: 'active', q: 'ON' }), ['One']);
   t.same(await namesOf(api, token, { role: 'unknown' }), []);
   const foreign = await furtherTeam(database, api);
-  const theirs = await plantRole(database, foreign.organization.id, { name: 'theirs', level: 5, permissions: [] });
+  const theirs = await seedRole(database, foreign.organization.id, { name: 'theirs', level: 5, permissions: [] });
   t.same(await namesOf(api, token, { role: theirs }), [], 'a role of another organization matches no one');
   for (const query of ['status=gone', 'role=Not%20a%20role', 'role=', 'sort=name']) {
     t.equal((await api.get(`/users?${query}`, { token })).status, 422, query);
@@ -143,7 +149,7 @@ t.test('status and role narrow the list, together with the search', async (t) =>
 t.test('pages neither repeat nor miss members who joined in the same instant, and know the total', async (t) => {
   const { database, api, organization, join } = await openTeam(t);
   const { token, userId } = await join('owner');
-  const ids = await plantMembers(database, organization.id, ['1', '2', '3', '4', '5', '6']);
+  const ids = await seedMembers(database, organization.id, ['1', '2', '3', '4', '5', '6']);
   await database.query(`UPDATE memberships SET joined_at = '2026-01-01' WHERE user_id <> $1`, [userId]);
   const paged: string[] = [];
   for (const offset of [0, 3, 6]) {

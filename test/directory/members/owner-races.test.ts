@@ -2,10 +2,12 @@
 // guard before the first of them may continue.
 import t from 'tap';
 import type { Reply } from '../../support/client.ts';
-import { joinMember } from '../../support/session-state.ts';
-import { headOn, heldRoles, makeOnly, openTeam, ownersOf, type Team, type Teammate } from '../../support/team.ts';
+import { seedMembership, signInPerson } from '../../support/fixtures/people.ts';
+import { replaceRoles } from '../../support/fixtures/roles.ts';
+import { openTeam, type Team, type Teammate } from '../../support/fixtures/team.ts';
+import { collide } from '../../support/locks.ts';
+import { heldRoles, ownersOf } from '../../support/rows.ts';
 import { rounds } from '../../support/thorough.ts';
-import { signInPlanted } from '../../support/world.ts';
 
 const ROUNDS = rounds(50);
 
@@ -21,11 +23,12 @@ async function twoOwners({ database, api, organization }: Team, pair: readonly T
   const again: Teammate[] = [];
   for (const person of pair) {
     const held = await heldRoles(database, id, person.userId);
-    if (held.length === 0) await joinMember(database, person.userId, id, 'owner');
-    else if (held[0] !== 'owner') await makeOnly(database, id, person.userId, 'owner');
+    if (held.length === 0) await seedMembership(database, { organizationId: id, userId: person.userId, role: 'owner' });
+    else if (held[0] !== 'owner')
+      await replaceRoles(database, { organizationId: id, userId: person.userId, role: 'owner' });
     // A removal has ended the session. A leave has removed the organization from it.
     const refreshed = await api.post('/auth/refresh', { refreshToken: person.refreshToken, organization: id });
-    const signedIn = refreshed.status === 200 ? refreshed.body.data : await signInPlanted(api, person, id);
+    const signedIn = refreshed.status === 200 ? refreshed.body.data : await signInPerson(api, person, id);
     const { accessToken: token, refreshToken, sessionId } = signedIn;
     again.push({ ...person, token, refreshToken, sessionId });
   }
@@ -98,7 +101,7 @@ for (const { title, first, second, outcomes } of RACES) {
       if (round > 0) pair = await twoOwners(team, pair);
       const [one, other] = pair as [Teammate, Teammate];
       const calls = [() => first(team, one, other), () => second(team, one, other)];
-      const replies = await headOn(t, team, round % 2 === 0 ? calls : calls.toReversed());
+      const replies = await collide(t, team, round % 2 === 0 ? calls : calls.toReversed());
       seen.add(outcome(replies).join());
       const owners = await ownersOf(database, organization.id);
       if (owners !== 1) t.fail(`round ${round}: ${owners} owners after ${outcome(replies)}`);

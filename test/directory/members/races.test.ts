@@ -1,10 +1,11 @@
 // Changes of one member at the same moment, and a removal during other requests.
 import t from 'tap';
 import { atOnce, type Reply } from '../../support/client.ts';
-import { countRows, joinMember, openTransaction, waiters } from '../../support/session-state.ts';
-import { headOn, heldRoles, openTeam, renewed, type Team, type Teammate } from '../../support/team.ts';
+import { seedMembership, signInPerson } from '../../support/fixtures/people.ts';
+import { openTeam, renewed, type Team, type Teammate } from '../../support/fixtures/team.ts';
+import { collide, openTransaction, waiters } from '../../support/locks.ts';
+import { countRows, heldRoles } from '../../support/rows.ts';
 import { rounds } from '../../support/thorough.ts';
-import { signInPlanted } from '../../support/world.ts';
 
 const ROUNDS = rounds(50);
 
@@ -24,11 +25,12 @@ t.test('a change during a removal leaves no role without a member, whichever com
   const agent = await join('agent');
   const seen = new Set<string>();
   for (let round = 0; round < ROUNDS; round += 1) {
-    if (round > 0) await joinMember(database, agent.userId, organization.id, 'agent');
+    if (round > 0)
+      await seedMembership(database, { organizationId: organization.id, userId: agent.userId, role: 'agent' });
     const change = () =>
       api.patch(`/users/${agent.userId}`, { roles: [{ role: 'viewer' }, { role: 'admin' }] }, { token: owner.token });
     const calls = [change, () => remove(team, owner, agent)];
-    const replies = await headOn(t, team, round % 2 === 0 ? calls : calls.toReversed());
+    const replies = await collide(t, team, round % 2 === 0 ? calls : calls.toReversed());
     seen.add(outcome(replies).join());
     t.same(await heldRoles(database, organization.id, agent.userId), []);
     t.equal(await countRows(database, 'memberships'), 1);
@@ -67,10 +69,11 @@ t.test('after a sign-in, switch or refresh during a removal, no session acts for
   const agent = await join('agent');
   const bad: string[] = [];
   for (let round = 0; round < ROUNDS; round += 1) {
-    if (round > 0) await joinMember(database, agent.userId, organization.id, 'agent');
-    const free = await signInPlanted(api, agent, organization.slug);
+    if (round > 0)
+      await seedMembership(database, { organizationId: organization.id, userId: agent.userId, role: 'agent' });
+    const free = await signInPerson(api, agent, organization.slug);
     await database.query('UPDATE sessions SET organization_id = NULL WHERE id = $1', [free.sessionId]);
-    const held = await signInPlanted(api, agent, organization.slug);
+    const held = await signInPerson(api, agent, organization.slug);
     const body = { organization: organization.slug };
     const replies = await atOnce(4, (index) => {
       if (index === 0) return remove(team, owner, agent);
@@ -96,13 +99,13 @@ t.test('after a sign-in, switch or refresh during a removal, no session acts for
 t.test('a request that waits for a membership that is being ended is refused as if it came later', async (t) => {
   const { database, api, organization, join } = await openTeam(t);
   const agent = await join('agent');
-  const { accessToken: token, refreshToken } = await signInPlanted(api, agent, organization.slug);
+  const { accessToken: token, refreshToken } = await signInPerson(api, agent, organization.slug);
   const body = { organization: organization.slug };
   const calls: Record<string, () => Promise<unknown>> = {
     'a switch': async () => (await api.post('/auth/switch-organization', body, { token })).code,
     'a switch with the refresh token': async () =>
       (await api.post('/auth/switch-organization', { ...body, refreshToken }, { token })).code,
-    'a sign-in': () => signInPlanted(api, agent, organization.slug).catch(String),
+    'a sign-in': () => signInPerson(api, agent, organization.slug).catch(String),
   };
   for (const [what, call] of Object.entries(calls)) {
     await database.query('UPDATE sessions SET organization_id = NULL');
@@ -112,7 +115,7 @@ t.test('a request that waits for a membership that is being ended is refused as 
     await waiters(database, 1);
     await ending.query('COMMIT');
     t.match(await answer, /organization_access_denied/, what);
-    await joinMember(database, agent.userId, organization.id, 'agent');
+    await seedMembership(database, { organizationId: organization.id, userId: agent.userId, role: 'agent' });
   }
 });
 
@@ -127,7 +130,7 @@ t.test(
     await held.query('SELECT 1 FROM sessions WHERE id = $1 FOR UPDATE', [agent.sessionId]);
     const removed = remove(team, owner, agent);
     await waiters(database, 1);
-    const signedIn = signInPlanted(api, agent, organization.slug).catch(String);
+    const signedIn = signInPerson(api, agent, organization.slug).catch(String);
     await Promise.race([signedIn, waiters(database, 2)]);
     await held.query('COMMIT');
     t.equal((await removed).status, 204);

@@ -1,19 +1,20 @@
 // The end of a membership: by removal, which ends the member's sessions there, and by leaving. The account stays.
 import t from 'tap';
+import { sessionRow } from '../../sign-in/sessions/rows.ts';
+import { seedMembership, signInPerson } from '../../support/fixtures/people.ts';
+import { furtherTeam, openTeam, renewed } from '../../support/fixtures/team.ts';
 import { partsOf } from '../../support/forge.ts';
-import { countRows, eventsAbout, joinMember, sessionRow } from '../../support/session-state.ts';
-import { furtherTeam, heldRoles, openTeam, renewed } from '../../support/team.ts';
-import { signInPlanted } from '../../support/world.ts';
+import { countRows, eventsAbout, heldRoles } from '../../support/rows.ts';
 
 t.test('a removed member loses sessions, tokens and roles at once, and nothing in other organizations', async (t) => {
   const { database, api, organization, join } = await openTeam(t);
   const owner = await join('owner');
   const agent = await join('agent');
-  const second = await signInPlanted(api, agent, organization.slug);
+  const second = await signInPerson(api, agent, organization.slug);
   const other = await furtherTeam(database, api);
   await other.join('owner');
-  await joinMember(database, agent.userId, other.organization.id, 'admin');
-  const elsewhere = await signInPlanted(api, agent, other.organization.slug);
+  await seedMembership(database, { organizationId: other.organization.id, userId: agent.userId, role: 'admin' });
+  const elsewhere = await signInPerson(api, agent, other.organization.slug);
   const reply = await api.delete(`/users/${agent.userId}`, { token: owner.token });
   t.same([reply.status, reply.text], [204, '']);
   for (const { refreshToken, sessionId } of [agent, second]) {
@@ -32,7 +33,7 @@ t.test('a removed member loses sessions, tokens and roles at once, and nothing i
   t.match(await api.get(`/users/${agent.userId}`, { token: owner.token }), { status: 404, code: 'not_found' });
   t.match(await api.delete(`/users/${agent.userId}`, { token: owner.token }), { status: 404, code: 'not_found' });
   t.same(await eventsAbout(database, agent.userId), ['member.removed']);
-  await t.rejects(signInPlanted(api, agent, organization.slug), /organization_access_denied/);
+  await t.rejects(signInPerson(api, agent, organization.slug), /organization_access_denied/);
   const back = await api.post('/auth/refresh', { refreshToken: elsewhere.refreshToken, organization: organization.id });
   t.match(back, { status: 403, code: 'organization_access_denied' });
 });
@@ -42,8 +43,8 @@ t.test('a token for the organization issued to another session ends with the mem
   const owner = await join('owner');
   const agent = await join('agent');
   const other = await furtherTeam(database, api);
-  await joinMember(database, agent.userId, other.organization.id, 'agent');
-  const { refreshToken } = await signInPlanted(api, agent, other.organization.slug);
+  await seedMembership(database, { organizationId: other.organization.id, userId: agent.userId, role: 'agent' });
+  const { refreshToken } = await signInPerson(api, agent, other.organization.slug);
   const visiting = await api.post('/auth/refresh', { refreshToken, organization: organization.slug });
   const token = visiting.body.data.accessToken;
   t.equal((await api.get('/users', { token })).status, 200);
@@ -90,7 +91,7 @@ t.test('a user may leave while suspended, and while the organization is', async 
   await join('owner');
   const agent = await join('agent');
   await database.query(`UPDATE memberships SET status = 'suspended' WHERE user_id = $1`, [agent.userId]);
-  const { accessToken } = await signInPlanted(api, agent);
+  const { accessToken } = await signInPerson(api, agent);
   t.equal((await api.delete(`/me/organizations/${organization.id}`, { token: accessToken })).status, 204);
   const viewer = await join('viewer');
   await database.query(`UPDATE organizations SET status = 'suspended' WHERE id = $1`, [organization.id]);
@@ -111,7 +112,7 @@ t.test('leaving one organization changes no other, even the current one', async 
   await join('owner');
   const agent = await join('agent');
   const other = await furtherTeam(database, api);
-  await joinMember(database, agent.userId, other.organization.id, 'agent');
+  await seedMembership(database, { organizationId: other.organization.id, userId: agent.userId, role: 'agent' });
   const { token } = agent;
   t.equal((await api.delete(`/me/organizations/${other.organization.id.toUpperCase()}`, { token })).status, 204);
   t.equal(partsOf(await renewed(api, agent)).claims.org, organization.id);

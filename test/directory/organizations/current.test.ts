@@ -1,10 +1,12 @@
 // The current organization: reading it, and changing its name and its settings within their limits.
 import t, { type Test } from 'tap';
-import { type Account, type Api, newAccount } from '../../support/client.ts';
+import type { Api } from '../../support/client.ts';
 import { createDatabase, type TestDatabase } from '../../support/database.ts';
+import { type Account, newAccount } from '../../support/fixtures/accounts.ts';
+import { seedMembership } from '../../support/fixtures/people.ts';
 import { refused } from '../../support/raw.ts';
+import { eventsAbout } from '../../support/rows.ts';
 import { openService } from '../../support/service.ts';
-import { eventsAbout, joinMember } from '../../support/session-state.ts';
 import { rounds } from '../../support/thorough.ts';
 
 const database = await createDatabase(t);
@@ -19,7 +21,7 @@ async function opened(t: Test) {
 /** A member of another user's organization with a system role, and a token that acts for it. */
 async function member(api: Api, owner: Account, role: string): Promise<string> {
   const { email, password, userId } = await newAccount(api);
-  await joinMember(database, userId, owner.organization.id, role);
+  await seedMembership(database, { organizationId: owner.organization.id, userId, role });
   const reply = await api.post('/auth/login', { email, password, organization: owner.organization.id });
   return reply.body.data.accessToken;
 }

@@ -1,7 +1,7 @@
 // Deleting an organization while its sessions are ended: both lock sessions in the order of their ids.
 import t from 'tap';
-import { openTransaction, waiters } from '../../support/session-state.ts';
-import { openTeam } from '../../support/team.ts';
+import { openTeam } from '../../support/fixtures/team.ts';
+import { openTransaction, waiters } from '../../support/locks.ts';
 
 t.test('ending sessions one by one and deleting the organization never deadlock', async (t) => {
   const { api, database, organization, join } = await openTeam(t);

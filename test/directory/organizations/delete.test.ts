@@ -1,12 +1,17 @@
 // Deleting an organization: who may, what is deleted with it, what stays, and that nothing else changes.
 import { randomUUID } from 'node:crypto';
 import t, { type Test } from 'tap';
-import { type Account, type Api, atOnce, newAccount } from '../../support/client.ts';
+import { sessionRow } from '../../sign-in/sessions/rows.ts';
+import { type Api, atOnce } from '../../support/client.ts';
 import { createDatabase, type TestDatabase } from '../../support/database.ts';
+import { type Account, newAccount } from '../../support/fixtures/accounts.ts';
+import { seedInvitation } from '../../support/fixtures/invitations.ts';
+import { seedMembership } from '../../support/fixtures/people.ts';
+import { assignRole, seedRole } from '../../support/fixtures/roles.ts';
 import { partsOf } from '../../support/forge.ts';
+import { openTransaction, waiters } from '../../support/locks.ts';
 import { refused } from '../../support/raw.ts';
 import { openService } from '../../support/service.ts';
-import { joinMember, openTransaction, sessionRow, waiters } from '../../support/session-state.ts';
 import { rounds } from '../../support/thorough.ts';
 
 const database = await createDatabase(t);
@@ -21,21 +26,10 @@ async function furnished(api: Api) {
   const owner = await newAccount(api);
   const member = await newAccount(api);
   const { id } = owner.organization;
-  await joinMember(database, member.userId, id, 'agent');
-  const roleId = randomUUID();
-  await database.query(
-    `INSERT INTO roles (id, organization_id, owner_key, name, level, permissions) VALUES ($1, $2, $2, 'own', 1, '{a:b}')`,
-    [roleId, id],
-  );
-  await database.query(
-    `INSERT INTO role_assignments (id, organization_id, user_id, role_id, role_owner_key) VALUES (gen_random_uuid(), $1, $2, $3, $1)`,
-    [id, member.userId, roleId],
-  );
-  const invitation = randomUUID();
-  await database.query(
-    `INSERT INTO invitations (id, organization_id, email, email_key, expires_at) VALUES ($1, $2, 'x@y.z', 'x@y.z', now() + interval '1 day')`,
-    [invitation, id],
-  );
+  await seedMembership(database, { organizationId: id, userId: member.userId, role: 'agent' });
+  const roleId = await seedRole(database, id, { name: 'own', level: 1, permissions: ['a:b'] });
+  await assignRole(database, { organizationId: id, userId: member.userId, roleId });
+  const { id: invitation } = await seedInvitation(database, id, { email: 'x@y.z' });
   await database.query(
     'INSERT INTO invitation_roles (organization_id, invitation_id, role_id, role_owner_key) VALUES ($1, $2, $3, $1)',
     [id, invitation, roleId],
@@ -159,7 +153,7 @@ t.test('deleting needs organization:delete at the moment of the deletion', async
   const { api } = await openService(t, database);
   const { owner, id, token } = await furnished(api);
   const admin = await newAccount(api);
-  await joinMember(database, admin.userId, id, 'admin');
+  await seedMembership(database, { organizationId: id, userId: admin.userId, role: 'admin' });
   const atIt = await signIn(api, admin, id);
   refused(t, await api.delete(CURRENT, { token: atIt.accessToken }), 'permission_denied', 'an admin');
   refused(t, await api.delete(CURRENT), 'unauthenticated', 'nobody');

@@ -1,7 +1,8 @@
 // How many organizations one account may own: counted when it creates another, also at the same moment.
 import t from 'tap';
-import { atOnce, newAccount } from '../../support/client.ts';
+import { atOnce } from '../../support/client.ts';
 import { createDatabase } from '../../support/database.ts';
+import { newAccount } from '../../support/fixtures/accounts.ts';
 import { openService } from '../../support/service.ts';
 import { rounds } from '../../support/thorough.ts';
 

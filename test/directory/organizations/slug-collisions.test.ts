@@ -5,8 +5,9 @@ import { openLog } from '../../../src/base/platform/log.ts';
 import { newId } from '../../../src/base/platform/random.ts';
 import { chooseSlug, insertOrganization } from '../../../src/directory/organizations/insert-organization.ts';
 import { listFreeSlugNumbers } from '../../../src/directory/organizations/store.ts';
-import { type Api, atOnce, newAccount, type Reply } from '../../support/client.ts';
+import { type Api, atOnce, type Reply } from '../../support/client.ts';
 import { createDatabase, type TestDatabase } from '../../support/database.ts';
+import { newAccount } from '../../support/fixtures/accounts.ts';
 import { openService } from '../../support/service.ts';
 import { rounds } from '../../support/thorough.ts';
 

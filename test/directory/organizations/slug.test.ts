@@ -1,8 +1,9 @@
 // Slugs: which are allowed, which slug a name gets, and how equal names get different slugs.
 import t from 'tap';
 import { deriveSlug, isSlugAllowed, numberedSlug } from '../../../src/directory/organizations/slug.ts';
-import { type Api, newAccount } from '../../support/client.ts';
+import type { Api } from '../../support/client.ts';
 import { createDatabase } from '../../support/database.ts';
+import { newAccount } from '../../support/fixtures/accounts.ts';
 import { openService } from '../../support/service.ts';
 
 t.test('a requested slug is lower-case letters, digits and inner hyphens', async (t) => {

@@ -2,11 +2,12 @@
 import { randomUUID } from 'node:crypto';
 import t, { type Test } from 'tap';
 import { setSubscription } from '../../../src/admin/organizations/organizations.ts';
-import { newAccount } from '../../support/client.ts';
 import { createDatabase } from '../../support/database.ts';
+import { newAccount } from '../../support/fixtures/accounts.ts';
+import { seedMembership } from '../../support/fixtures/people.ts';
 import { refused } from '../../support/raw.ts';
+import { eventsAbout } from '../../support/rows.ts';
 import { openService } from '../../support/service.ts';
-import { eventsAbout, joinMember } from '../../support/session-state.ts';
 
 const database = await createDatabase(t);
 const SUBSCRIPTION = '/organizations/current/subscription';
@@ -44,7 +45,7 @@ t.test('members of any status and open invitations are counted, of this organiza
   const { api, account, read, org } = await opened(t);
   const other = await newAccount(api);
   const suspended = await newAccount(api);
-  await joinMember(database, suspended.userId, org, 'agent');
+  await seedMembership(database, { organizationId: org, userId: suspended.userId, role: 'agent' });
   await database.query("UPDATE memberships SET status = 'suspended' WHERE user_id = $1 AND organization_id = $2", [
     suspended.userId,
     org,
@@ -55,7 +56,7 @@ t.test('members of any status and open invitations are counted, of this organiza
   await invite(org, 'accepted', '1 day');
   await invite(other.organization.id, 'pending', '1 day');
   t.strictSame((await read()).usage, { teamMembers: 2, pendingInvitations: 1 });
-  await joinMember(database, account.userId, other.organization.id, 'viewer');
+  await seedMembership(database, { organizationId: other.organization.id, userId: account.userId, role: 'viewer' });
   t.strictSame((await read()).usage, { teamMembers: 2, pendingInvitations: 1 });
 });
 
@@ -102,7 +103,7 @@ t.test('an operator changes the named fields, the rest stays, and a second time 
 t.test('it is for members who may read the organization', async (t) => {
   const { api, org } = await opened(t);
   const viewer = await newAccount(api);
-  await joinMember(database, viewer.userId, org, 'viewer');
+  await seedMembership(database, { organizationId: org, userId: viewer.userId, role: 'viewer' });
   const { email, password } = viewer;
   const token = (await api.post('/auth/login', { email, password, organization: org })).body.data.accessToken;
   refused(t, await api.get(SUBSCRIPTION, { token }), 'permission_denied', 'a viewer');

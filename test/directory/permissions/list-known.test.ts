@@ -5,8 +5,8 @@ import { describedEndpoints } from '../../../scripts/generate/endpoints.ts';
 import { OWN_PERMISSIONS } from '../../../src/directory/permissions/list-known.ts';
 import { listPresets, readPreset } from '../../../src/directory/presets/presets.ts';
 import { permits } from '../../../src/protocol/permission.ts';
-import { insertRole } from '../../support/rights.ts';
-import { furtherTeam, openTeam } from '../../support/team.ts';
+import { seedRole } from '../../support/fixtures/roles.ts';
+import { furtherTeam, openTeam } from '../../support/fixtures/team.ts';
 
 interface Known {
   readonly permission: string;
@@ -34,12 +34,12 @@ t.test('an owner has all of Tenantry’s own permissions, in every preset', asyn
 t.test('the catalogue lists Tenantry’s own, those of visible roles, and wildcards as separate entries', async (t) => {
   const { api, database, organization, join } = await openTeam(t);
   const { token } = await join('owner');
-  await insertRole(database, organization.id, {
+  await seedRole(database, organization.id, {
     name: 'own',
     permissions: ['reports:read', 'deals:*', 'deals:read'],
   });
   const other = await furtherTeam(database, api);
-  await insertRole(database, other.organization.id, { name: 'foreign', permissions: ['secret:plan'] });
+  await seedRole(database, other.organization.id, { name: 'foreign', permissions: ['secret:plan'] });
 
   const { status, body } = await api.get('/permissions?limit=100', { token });
   t.equal(status, 200);

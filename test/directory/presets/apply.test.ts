@@ -3,9 +3,8 @@ import t from 'tap';
 import { applyFirstPreset, applyPreset, exportRoles } from '../../../src/directory/presets/apply.ts';
 import { planPreset } from '../../../src/directory/presets/plan.ts';
 import { listPresets, parsePreset, readPreset } from '../../../src/directory/presets/presets.ts';
-import { insertMember, insertRole } from '../../support/rights.ts';
-import { joinMember } from '../../support/session-state.ts';
-import { plantOrganization } from '../../support/world.ts';
+import { seedMember, seedMembership, seedOrganization } from '../../support/fixtures/people.ts';
+import { seedRole } from '../../support/fixtures/roles.ts';
 import { CRM, crmWith, EPOCHS, EVENTS, openDeps, openRoles, stateOf } from './applying.ts';
 
 t.test('a preset that is already applied causes no change, no write, no event', async (t) => {
@@ -70,8 +69,8 @@ t.test('a plan shows the old and the new value of each field, and changes nothin
 t.test('applying restores changed roles, keeps ids and custom roles, and records events once', async (t) => {
   const { database, ...deps } = await openRoles(t);
   const ids = await database.query(`SELECT id, name FROM roles WHERE name <> 'admin' ORDER BY name`);
-  const { id: organizationId } = await plantOrganization(database);
-  const own = await insertRole(database, organizationId, { name: 'helper', level: 7, permissions: ['deals:read'] });
+  const { id: organizationId } = await seedOrganization(database);
+  const own = await seedRole(database, organizationId, { name: 'helper', level: 7, permissions: ['deals:read'] });
   await database.query(`UPDATE roles SET permissions = '{*:*}', level = 99 WHERE name = 'agent'`);
   await database.query(`DELETE FROM roles WHERE name = 'admin'`);
   const events = (await database.query(EVENTS)).length;
@@ -119,14 +118,14 @@ t.test('roles that no preset can describe are not exported', async (t) => {
 
 t.test('a holder of a role whose permissions or ownership change gets a new epoch, and nobody else', async (t) => {
   const { database, ...deps } = await openRoles(t);
-  const [one, two] = [await plantOrganization(database), await plantOrganization(database)];
-  const agent = await insertMember(database, one.id, 'agent');
-  const both = await insertMember(database, one.id, 'agent');
-  await joinMember(database, both, two.id, 'viewer');
-  const scoped = await insertMember(database, two.id, 'viewer');
+  const [one, two] = [await seedOrganization(database), await seedOrganization(database)];
+  const agent = await seedMember(database, one.id, 'agent');
+  const both = await seedMember(database, one.id, 'agent');
+  await seedMembership(database, { organizationId: two.id, userId: both, role: 'viewer' });
+  const scoped = await seedMember(database, two.id, 'viewer');
   await database.query(`UPDATE role_assignments SET scope = '{"project":"p1"}' WHERE user_id = $1`, [scoped]);
-  const admin = await insertMember(database, two.id, 'admin');
-  const owner = await insertMember(database, two.id, 'owner');
+  const admin = await seedMember(database, two.id, 'admin');
+  const owner = await seedMember(database, two.id, 'owner');
   const epochs = async () =>
     new Map((await database.query<{ id: string; epoch: number }>(EPOCHS)).map(({ id, epoch }) => [id, epoch]));
 
@@ -157,7 +156,7 @@ t.test('a holder of a role whose permissions or ownership change gets a new epoc
 
 t.test('more holders than fit in one batch are each raised once', async (t) => {
   const { database, ...deps } = await openRoles(t);
-  const { id } = await plantOrganization(database);
+  const { id } = await seedOrganization(database);
   const count = 10_001;
   await database.query(
     `INSERT INTO users (id, email, email_key, name) SELECT gen_random_uuid(), n || '@x.org', n || '@x.org', 'N'

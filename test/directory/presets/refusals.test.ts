@@ -2,15 +2,15 @@
 import t from 'tap';
 import { applyPreset } from '../../../src/directory/presets/apply.ts';
 import { planPreset } from '../../../src/directory/presets/plan.ts';
-import { insertMember, insertRole } from '../../support/rights.ts';
-import { plantOrganization } from '../../support/world.ts';
+import { seedMember, seedOrganization } from '../../support/fixtures/people.ts';
+import { seedRole } from '../../support/fixtures/roles.ts';
 import { CRM, crmWith, EVENTS, openRoles, refusal } from './applying.ts';
 
 t.test('a role whose name is used by roles of organizations is not created', async (t) => {
   const { database, ...deps } = await openRoles(t);
   for (const _ of [1, 2, 3]) {
-    const { id } = await plantOrganization(database);
-    await insertRole(database, id, { name: 'auditor', permissions: [] });
+    const { id } = await seedOrganization(database);
+    await seedRole(database, id, { name: 'auditor', permissions: [] });
   }
   const auditor = { name: 'auditor', description: '', level: 10, ownership: false, permissions: ['audit:read'] };
   const preset = { ...CRM, roles: [...CRM.roles, auditor] };
@@ -29,8 +29,8 @@ t.test('roles that the preset leaves out stay and are named, unless they are pru
   const preset = crmWith({ viewer: null, agent: null });
   t.match((await applyPreset(deps, preset)).plan, { changes: 0, unlisted: ['agent', 'viewer'] });
 
-  const { id } = await plantOrganization(database);
-  const holder = await insertMember(database, id, 'agent');
+  const { id } = await seedOrganization(database);
+  const holder = await seedMember(database, id, 'agent');
   await database.query(
     `WITH invited AS (INSERT INTO invitations (id, organization_id, email, email_key, expires_at)
        VALUES (gen_random_uuid(), $1, 'i@x.org', 'i@x.org', now() - interval '1 day') RETURNING id)
@@ -54,12 +54,12 @@ t.test('roles that the preset leaves out stay and are named, unless they are pru
 
 t.test('ownership moves to another role only where every organization keeps an owner', async (t) => {
   const { database, ...deps } = await openRoles(t);
-  const [one, two] = [await plantOrganization(database), await plantOrganization(database)];
-  const owner = await insertMember(database, one.id, 'owner');
-  const suspended = await insertMember(database, one.id, 'admin');
+  const [one, two] = [await seedOrganization(database), await seedOrganization(database)];
+  const owner = await seedMember(database, one.id, 'owner');
+  const suspended = await seedMember(database, one.id, 'admin');
   await database.query(`UPDATE memberships SET status = 'suspended' WHERE user_id = $1`, [suspended]);
-  await insertMember(database, two.id, 'owner');
-  const admin = await insertMember(database, two.id, 'admin');
+  await seedMember(database, two.id, 'owner');
+  const admin = await seedMember(database, two.id, 'admin');
   const moved = crmWith({ owner: { ownership: false }, admin: { ownership: true } });
 
   const { code, message } = await refusal(t, database, () => applyPreset(deps, moved));

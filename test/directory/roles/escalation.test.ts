@@ -2,8 +2,9 @@
 // the moment of the change, not those in the token.
 import t, { type Test } from 'tap';
 import type { Reply } from '../../support/client.ts';
-import { assignRole, insertRole } from '../../support/rights.ts';
-import { headOn, makeOnly, openTeam, renewed } from '../../support/team.ts';
+import { assignRole, replaceRoles, seedRole } from '../../support/fixtures/roles.ts';
+import { openTeam, renewed } from '../../support/fixtures/team.ts';
+import { collide } from '../../support/locks.ts';
 
 const EXCEEDS = { status: 403, code: 'grant_exceeds_own' };
 const DENIED = { status: 403, code: 'permission_denied' };
@@ -14,7 +15,7 @@ async function open(t: Test) {
   const admin = await team.join('admin');
   const { api, database, organization } = team;
   const plant = (name: string, level: number, permissions: readonly string[]) =>
-    insertRole(database, organization.id, { name, level, permissions });
+    seedRole(database, organization.id, { name, level, permissions });
   const rolesNow = () => database.query('SELECT *, xmin::text FROM roles ORDER BY id');
   /** Every attempt is refused, and no role has changed afterwards. */
   const allRefused = async (t: Test, attempts: Readonly<Record<string, () => Promise<Reply>>>, how: object) => {
@@ -140,7 +141,7 @@ t.test('rights that were lost after the token was signed do not count', async (t
     change: () => api.patch(`/roles/${id}`, { level: 0 }, { token }),
     delete: () => api.delete(`/roles/${id}`, { token }),
   };
-  await makeOnly(database, organization.id, admin.userId, 'agent'); // by SQL: the service is not informed
+  await replaceRoles(database, { organizationId: organization.id, userId: admin.userId, role: 'agent' }); // by SQL: the service is not informed
   t.equal((await api.get('/roles', { token })).status, 200, 'the token still contains them');
   await allRefused(t, attempts, DENIED);
   await database.query(`UPDATE memberships SET status = 'suspended' WHERE user_id = $1`, [admin.userId]);
@@ -161,7 +162,7 @@ t.test('rights that are lost while the change waits for its lock do not count', 
     t,
     {
       all: async () => {
-        const replies = await headOn(t, team, calls, (ask) =>
+        const replies = await collide(t, team, calls, (ask) =>
           ask(
             `UPDATE role_assignments SET role_id = (SELECT id FROM roles WHERE name = 'admin' AND organization_id IS NULL)
              WHERE organization_id = $1 AND user_id = $2`,

@@ -3,14 +3,15 @@ import t from 'tap';
 import { applyPreset } from '../../../src/directory/presets/apply.ts';
 import { planPreset } from '../../../src/directory/presets/plan.ts';
 import { type Preset, readPreset } from '../../../src/directory/presets/presets.ts';
-import { atOnce, newAccount } from '../../support/client.ts';
+import { atOnce } from '../../support/client.ts';
 import { createDatabase } from '../../support/database.ts';
-import { insertMember, insertRole } from '../../support/rights.ts';
+import { newAccount } from '../../support/fixtures/accounts.ts';
+import { seedMember, seedOrganization } from '../../support/fixtures/people.ts';
+import { assignRole, seedRole } from '../../support/fixtures/roles.ts';
+import { openTeam } from '../../support/fixtures/team.ts';
+import { holdUser, openTransaction, waiters } from '../../support/locks.ts';
 import { openService } from '../../support/service.ts';
-import { holdUser, openTransaction, waiters } from '../../support/session-state.ts';
-import { openTeam } from '../../support/team.ts';
 import { rounds } from '../../support/thorough.ts';
-import { plantOrganization } from '../../support/world.ts';
 
 const ROUNDS = rounds(50);
 const CRM = readPreset('crm');
@@ -37,7 +38,7 @@ t.test('a change during a deletion is made before it or finds nothing', async (t
   const { api, database, organization, join } = await openTeam(t);
   const { token } = await join('owner');
   for (let round = 0; round < ROUNDS; round += 1) {
-    const id = await insertRole(database, organization.id, { name: `role-${round}`, permissions: [] });
+    const id = await seedRole(database, organization.id, { name: `role-${round}`, permissions: [] });
     const [edited, deleted] = await atOnce(2, (index) =>
       index === 0 ? api.patch(`/roles/${id}`, { level: 1 }, { token }) : api.delete(`/roles/${id}`, { token }),
     );
@@ -50,7 +51,7 @@ t.test('a change during a deletion is made before it or finds nothing', async (t
 t.test('two changes of different fields of a role are both kept', async (t) => {
   const { api, database, organization, join } = await openTeam(t);
   const { token } = await join('owner');
-  const id = await insertRole(database, organization.id, { name: 'role', level: 0, permissions: [] });
+  const id = await seedRole(database, organization.id, { name: 'role', level: 0, permissions: [] });
   for (let round = 1; round <= ROUNDS; round += 1) {
     const permissions = [`deals:r${round}`];
     await atOnce(2, (index) => api.patch(`/roles/${id}`, index === 0 ? { level: round } : { permissions }, { token }));
@@ -63,9 +64,9 @@ t.test('two changes of different fields of a role are both kept', async (t) => {
 t.test('a role that is assigned while it is deleted is either deleted or assigned', async (t) => {
   const { api, database, organization, join } = await openTeam(t);
   const { token } = await join('owner');
-  const userId = await insertMember(database, organization.id, 'viewer');
+  const userId = await seedMember(database, organization.id, 'viewer');
   for (let round = 0; round < ROUNDS; round += 1) {
-    const id = await insertRole(database, organization.id, { name: `role-${round}`, permissions: [] });
+    const id = await seedRole(database, organization.id, { name: `role-${round}`, permissions: [] });
     const [deleted, assigned] = await atOnce(2, (index) =>
       index === 0
         ? api.delete(`/roles/${id}`, { token })
@@ -93,7 +94,7 @@ t.test('the system and an organization want one name at the same time: exactly o
 t.test('a name that a preset or an organization is about to take is not taken by the other', async (t) => {
   const { api, service, database, organization, join } = await openTeam(t);
   const { token } = await join('owner');
-  const viewer = await insertMember(database, organization.id, 'viewer');
+  const viewer = await seedMember(database, organization.id, 'viewer');
   const role = (name: string) => ({ name, description: '', level: 1, ownership: false, permissions: [] });
   const make = (name: string) => api.post('/roles', { name, level: 1, permissions: [] }, { token });
 
@@ -124,7 +125,7 @@ t.test('a name that a preset or an organization is about to take is not taken by
 
 t.test('a user who gets a role while its preset is applied gets a new epoch as well', async (t) => {
   const { service, database, organization } = await openTeam(t);
-  const userId = await insertMember(database, organization.id);
+  const userId = await seedMember(database, organization.id);
   const assigning = await openTransaction(t, database);
   await assigning.query(
     `INSERT INTO role_assignments (id, organization_id, user_id, role_id, role_owner_key)
@@ -147,15 +148,11 @@ t.test('no organization is created without an owner while ownership moves to ano
   const owner = { name: 'owner', description: '', level: 100, ownership: false, permissions: [] };
   const moved: Preset = { name: 'moved', roles: [chief, owner, ...others] };
   // A user with the old role, so that raising epochs can be held, in an organization that keeps an owner.
-  const { id } = await plantOrganization(database);
-  const userId = await insertMember(database, id, 'owner');
+  const { id } = await seedOrganization(database);
+  const userId = await seedMember(database, id, 'owner');
   const first = { name: 'crm', roles: [...CRM.roles, { ...chief, ownership: false }] };
   await applyPreset(app.parts, first);
-  await database.query(
-    `INSERT INTO role_assignments (id, organization_id, user_id, role_id, role_owner_key)
-     SELECT gen_random_uuid(), $1, $2, id, owner_key FROM roles WHERE name = 'chief'`,
-    [id, userId],
-  );
+  await assignRole(database, { organizationId: id, userId, role: 'chief' });
   t.equal((await planPreset(app.parts.db, moved)).changes, 2);
 
   const held = await holdUser(t, database, userId);

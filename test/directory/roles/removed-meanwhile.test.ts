@@ -1,9 +1,10 @@
 // A preset removes or changes a system role while a user is about to grant or offer it.
 import t from 'tap';
 import { applyPreset } from '../../../src/directory/presets/apply.ts';
-import { newAccount } from '../../support/client.ts';
-import { openTransaction, waiters } from '../../support/session-state.ts';
-import { heldRoles, openTeam } from '../../support/team.ts';
+import { newAccountWithoutOrganization } from '../../support/fixtures/accounts.ts';
+import { openTeam } from '../../support/fixtures/team.ts';
+import { openTransaction, waiters } from '../../support/locks.ts';
+import { heldRoles } from '../../support/rows.ts';
 import { openInviting } from '../invitations/inviting.ts';
 import { CRM } from '../presets/applying.ts';
 
@@ -34,7 +35,7 @@ t.test('a role that is removed while it is granted or offered is not found', asy
 
 t.test('creating an organization while its owners’ role is removed gets an answer to try again', async (t) => {
   const { api, database } = await openTeam(t);
-  const { accessToken: token } = await newAccount(api, { organizationName: undefined });
+  const { accessToken: token } = await newAccountWithoutOrganization(api);
   const removing = await openTransaction(t, database);
   await removing.query(`DELETE FROM roles WHERE name = 'owner'`);
   const answer = api.post('/organizations', { name: 'Acme' }, { token });
@@ -69,7 +70,7 @@ t.test('a role that grows while it is granted is checked with its new rights', a
 t.test('accepting a role that a preset is changing waits for the preset, and not the other way round', async (t) => {
   const inviting = await openInviting(t);
   const { api, database } = inviting;
-  const guest = await newAccount(api, { email: 'guest@example.com', organizationName: undefined });
+  const guest = await newAccountWithoutOrganization(api, { email: 'guest@example.com' });
   await database.query('UPDATE users SET email_verified_at = now() WHERE id = $1', [guest.userId]);
   const { token: invitation } = await inviting.invited(guest.email, 'viewer');
   // Like a preset: the role first, then all its holders. The guest already has it in another organization.

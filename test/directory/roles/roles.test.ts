@@ -1,8 +1,8 @@
 // Roles over HTTP: list, create, change, delete, the refusals, and the effects of each change.
 import t, { type Test } from 'tap';
+import { assignRole, seedRole } from '../../support/fixtures/roles.ts';
+import { furtherTeam, openTeam, renewed, type Team, type Teammate } from '../../support/fixtures/team.ts';
 import { partsOf } from '../../support/forge.ts';
-import { assignRole, insertRole } from '../../support/rights.ts';
-import { furtherTeam, openTeam, renewed, type Team, type Teammate } from '../../support/team.ts';
 
 async function open(t: Test) {
   const team = await openTeam(t);
@@ -33,7 +33,7 @@ t.test('system roles and own ones are listed, the highest first, and never those
   const { api, database, token } = team;
   const id = await make(team, team);
   const other = await furtherTeam(database, api);
-  const foreign = await insertRole(database, other.organization.id, { name: 'foreign', level: 30, permissions: [] });
+  const foreign = await seedRole(database, other.organization.id, { name: 'foreign', level: 30, permissions: [] });
 
   const { status, body } = await api.get('/roles', { token });
   t.equal(status, 200);

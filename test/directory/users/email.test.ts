@@ -1,8 +1,8 @@
 // Which texts are e-mail addresses, and which addresses are equal.
 import t from 'tap';
 import { parseEmail } from '../../../src/directory/users/email.ts';
-import { newAccount } from '../../support/client.ts';
 import { createDatabase } from '../../support/database.ts';
+import { newAccount } from '../../support/fixtures/accounts.ts';
 import { openService } from '../../support/service.ts';
 
 /** For titles: a line of a test report ends at more characters than a line feed. */

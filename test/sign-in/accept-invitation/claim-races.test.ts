@@ -9,7 +9,8 @@ import {
   setSeats,
   statusesOf,
 } from '../../directory/invitations/inviting.ts';
-import { atOnce, newAccount } from '../../support/client.ts';
+import { atOnce } from '../../support/client.ts';
+import { newAccount } from '../../support/fixtures/accounts.ts';
 import { rounds } from '../../support/thorough.ts';
 
 const inviting = await openInviting(t);

@@ -1,9 +1,9 @@
 // A user who proves the mailbox ends everything that someone else has set up in an account of that e-mail.
 import t from 'tap';
 import { freshEmail, openInviting, PASSWORD, registering, setSeats } from '../../directory/invitations/inviting.ts';
-import { newAccount } from '../../support/client.ts';
+import { newAccount } from '../../support/fixtures/accounts.ts';
 import { refused } from '../../support/raw.ts';
-import { eventsAbout } from '../../support/session-state.ts';
+import { eventsAbout } from '../../support/rows.ts';
 
 const inviting = await openInviting(t);
 const { api, database, owner } = inviting;

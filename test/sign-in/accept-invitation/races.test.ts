@@ -12,7 +12,8 @@ import {
   setSeats,
   statusesOf,
 } from '../../directory/invitations/inviting.ts';
-import { atOnce, newAccount, type Reply } from '../../support/client.ts';
+import { atOnce, type Reply } from '../../support/client.ts';
+import { newAccount } from '../../support/fixtures/accounts.ts';
 import { rounds } from '../../support/thorough.ts';
 
 const ROUNDS = rounds(50);

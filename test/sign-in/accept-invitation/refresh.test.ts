@@ -3,9 +3,11 @@
 import { randomUUID } from 'node:crypto';
 import t from 'tap';
 import { freshEmail, openInviting } from '../../directory/invitations/inviting.ts';
-import { atOnce, newAccount } from '../../support/client.ts';
+import { atOnce } from '../../support/client.ts';
+import { newAccount } from '../../support/fixtures/accounts.ts';
+import { openTransaction, waiters } from '../../support/locks.ts';
 import { refused } from '../../support/raw.ts';
-import { eventsAbout, openTransaction, waiters } from '../../support/session-state.ts';
+import { eventsAbout } from '../../support/rows.ts';
 
 t.test('a session that refreshes too often is refused before the invitation is used up', async (t) => {
   const inviting = await openInviting(t, { RATE_LIMIT_ENABLED: 'true', RATE_LIMIT_REFRESH: '1' });

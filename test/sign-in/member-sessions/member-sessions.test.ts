@@ -1,10 +1,13 @@
 // The sessions of members as their organization sees and ends them: only those that act for this organization.
 import t from 'tap';
 import { atOnce } from '../../support/client.ts';
-import { eventsAbout, joinMember, sessionRow } from '../../support/session-state.ts';
-import { assign, furtherTeam, headOn, openTeam, renewed } from '../../support/team.ts';
+import { seedMembership, signInPerson } from '../../support/fixtures/people.ts';
+import { assignRole } from '../../support/fixtures/roles.ts';
+import { furtherTeam, openTeam, renewed } from '../../support/fixtures/team.ts';
+import { collide } from '../../support/locks.ts';
+import { eventsAbout } from '../../support/rows.ts';
 import { rounds } from '../../support/thorough.ts';
-import { signInPlanted } from '../../support/world.ts';
+import { sessionRow } from '../sessions/rows.ts';
 
 const NOT_FOUND = { status: 404, code: 'not_found' };
 const UNKNOWN = '01970000-0000-7000-8000-000000000000';
@@ -15,16 +18,16 @@ t.test(
     const { database, api, organization, join } = await openTeam(t);
     const admin = await join('admin');
     const agent = await join('agent');
-    const second = await signInPlanted(api, agent, organization.slug);
-    const ended = await signInPlanted(api, agent, organization.slug);
+    const second = await signInPerson(api, agent, organization.slug);
+    const ended = await signInPerson(api, agent, organization.slug);
     await api.post('/auth/logout', { refreshToken: ended.refreshToken });
-    const expired = await signInPlanted(api, agent, organization.slug);
+    const expired = await signInPerson(api, agent, organization.slug);
     await database.query("UPDATE sessions SET idle_expires_at = clock_timestamp() - interval '1 s' WHERE id = $1", [
       expired.sessionId,
     ]);
     const other = await furtherTeam(database, api);
-    await joinMember(database, agent.userId, other.organization.id, 'agent');
-    await signInPlanted(api, agent, other.organization.slug);
+    await seedMembership(database, { organizationId: other.organization.id, userId: agent.userId, role: 'agent' });
+    await signInPerson(api, agent, other.organization.slug);
     await renewed(api, agent);
     const { status, body } = await api.get(`/users/${agent.userId}/sessions`, { token: admin.token });
     t.equal(status, 200);
@@ -59,7 +62,7 @@ t.test('an ended session is refused at once, with its event, and the others cont
   const { database, api, organization, join } = await openTeam(t);
   const admin = await join('admin');
   const agent = await join('agent');
-  const second = await signInPlanted(api, agent, organization.slug);
+  const second = await signInPerson(api, agent, organization.slug);
   const path = `/users/${agent.userId}/sessions/${second.sessionId}`;
   t.match(await api.delete(path, { token: admin.token }), { status: 204, text: '' });
   t.match(await api.get('/me', { token: second.accessToken }), { status: 401, code: 'session_revoked' });
@@ -84,10 +87,10 @@ t.test('all sessions of a member in this organization are ended together, and no
   const { database, api, organization, join } = await openTeam(t);
   const admin = await join('admin');
   const agent = await join('agent');
-  const second = await signInPlanted(api, agent, organization.slug);
+  const second = await signInPerson(api, agent, organization.slug);
   const other = await furtherTeam(database, api);
-  await joinMember(database, agent.userId, other.organization.id, 'agent');
-  const elsewhere = await signInPlanted(api, agent, other.organization.slug);
+  await seedMembership(database, { organizationId: other.organization.id, userId: agent.userId, role: 'agent' });
+  const elsewhere = await signInPerson(api, agent, other.organization.slug);
   const reply = await api.delete(`/users/${agent.userId}/sessions`, { token: admin.token });
   t.same([reply.status, reply.body], [200, { data: { ended: 2 } }]);
   for (const token of [agent.token, second.accessToken]) {
@@ -108,8 +111,8 @@ t.test('a session or member of another organization is not found, and is not end
   const agent = await join('agent');
   const other = await furtherTeam(database, api);
   const stranger = await other.join('agent');
-  await joinMember(database, agent.userId, other.organization.id, 'agent');
-  const elsewhere = await signInPlanted(api, agent, other.organization.slug);
+  await seedMembership(database, { organizationId: other.organization.id, userId: agent.userId, role: 'agent' });
+  const elsewhere = await signInPerson(api, agent, other.organization.slug);
   const { token } = admin;
   const details = new Set<string>();
   for (const path of [
@@ -142,7 +145,7 @@ t.test('of several requests that end one session at the same time exactly one do
   const admin = await join('admin');
   const agent = await join('agent');
   for (let round = 0; round < rounds(50); round += 1) {
-    const { sessionId } = await signInPlanted(api, agent, organization.slug);
+    const { sessionId } = await signInPerson(api, agent, organization.slug);
     const path = `/users/${agent.userId}/sessions/${sessionId}`;
     const replies = await atOnce(3, () => api.delete(path, { token: admin.token }));
     t.same(replies.map(({ status }) => status).sort(), [204, 404, 404]);
@@ -159,7 +162,11 @@ t.test('a caller ends only the sessions of members they outrank, and always thei
     await join('admin'),
     await join('agent'),
   ];
-  await assign(database, organization.id, agent.userId, 'owner', { projectId: 'p1' });
+  await assignRole(
+    database,
+    { organizationId: organization.id, userId: agent.userId, role: 'owner' },
+    { projectId: 'p1' },
+  );
   for (const { userId, sessionId, token } of [owner, agent]) {
     for (const path of [`/users/${userId}/sessions`, `/users/${userId}/sessions/${sessionId}`]) {
       const reply = await api.delete(path, { token: admin.token });
@@ -172,7 +179,11 @@ t.test('a caller ends only the sessions of members they outrank, and always thei
     200,
     'a peer’s are ended',
   );
-  await assign(database, organization.id, admin.userId, 'owner', { projectId: 'p1' });
+  await assignRole(
+    database,
+    { organizationId: organization.id, userId: admin.userId, role: 'owner' },
+    { projectId: 'p1' },
+  );
   const own = `/users/${admin.userId}/sessions/${admin.sessionId}`;
   t.equal(
     (await api.delete(own, { token: admin.token })).status,
@@ -186,7 +197,7 @@ t.test('a caller who loses the right while the request waits ends no session', a
   const { api, database, organization, join } = team;
   const [admin, agent] = [await join('admin'), await join('agent')];
   const end = () => api.delete(`/users/${agent.userId}/sessions`, { token: admin.token });
-  const [reply] = await headOn(t, team, [end], (ask) =>
+  const [reply] = await collide(t, team, [end], (ask) =>
     ask('DELETE FROM role_assignments WHERE organization_id = $1 AND user_id = $2', [organization.id, admin.userId]),
   );
   t.match(reply, { status: 403, code: 'permission_denied' });

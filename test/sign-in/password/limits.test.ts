@@ -1,7 +1,8 @@
 // Limits that slow down password guessing and bound the work of hashing.
 import t, { type Test } from 'tap';
-import { type Api, atOnce, newAccount, type Reply } from '../../support/client.ts';
+import { type Api, atOnce, type Reply } from '../../support/client.ts';
 import { createDatabase } from '../../support/database.ts';
+import { newAccount } from '../../support/fixtures/accounts.ts';
 import { openService } from '../../support/service.ts';
 
 // The allowance of a network is another limit. In this file it never runs out.

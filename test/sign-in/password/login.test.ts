@@ -1,9 +1,12 @@
 // Sign-in by password: what a failure reveals, which organization the session acts for, and the renewal of hashes.
 import t from 'tap';
-import { atOnce, newAccount, type Reply } from '../../support/client.ts';
+import { atOnce, type Reply } from '../../support/client.ts';
 import { createDatabase, type TestDatabase } from '../../support/database.ts';
+import { newAccount } from '../../support/fixtures/accounts.ts';
+import { seedOrganizationOf } from '../../support/fixtures/people.ts';
+import { openTransaction, waiters } from '../../support/locks.ts';
+import { countRows } from '../../support/rows.ts';
 import { FULL_HASHES, openService } from '../../support/service.ts';
-import { countRows, joinOrganization, openTransaction, waiters } from '../../support/session-state.ts';
 
 function outside({ status, headers, body }: Reply): unknown {
   const told = Object.fromEntries([...headers].filter(([name]) => !['x-request-id', 'date'].includes(name)));
@@ -72,7 +75,7 @@ t.test(
     const database = await createDatabase(t);
     const { api } = await openService(t, database);
     const { email, password, userId, organization } = await newAccount(api);
-    const globex = await joinOrganization(database, userId, { slug: 'globex' });
+    const globex = await seedOrganizationOf(database, userId, { slug: 'globex' });
     const named = { organization: globex, organizationSlug: globex };
     for (const body of [{ organization: globex }, { organization: 'globex' }, { organizationSlug: 'Globex' }, named]) {
       const reply = await api.post('/auth/login', { email, password, ...body });
@@ -98,7 +101,7 @@ t.test('a foreign organization is refused like an unknown one; only members see 
   const { api } = await openService(t, database);
   const { email, password, userId, organization } = await newAccount(api);
   const stranger = await newAccount(api);
-  await joinOrganization(database, userId, { slug: 'globex' });
+  await seedOrganizationOf(database, userId, { slug: 'globex' });
   const sessions = await countRows(database, 'sessions');
   const signIn = (wanted: string) => api.post('/auth/login', { email, password, organization: wanted });
   const unknown = await signIn('no-such');

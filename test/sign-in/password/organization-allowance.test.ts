@@ -1,8 +1,9 @@
 // The allowance of sign-ins that name one organization: one for all of its names, and no sign of whether it exists.
 import { randomUUID } from 'node:crypto';
 import t from 'tap';
-import { newAccount, type Reply } from '../../support/client.ts';
+import type { Reply } from '../../support/client.ts';
 import { createDatabase } from '../../support/database.ts';
+import { newAccount } from '../../support/fixtures/accounts.ts';
 import { openService } from '../../support/service.ts';
 
 const database = await createDatabase(t);

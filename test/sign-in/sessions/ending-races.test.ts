@@ -1,9 +1,11 @@
 // A session that its user ends while it changes.
 import t from 'tap';
-import { newAccount } from '../../support/client.ts';
 import { createDatabase } from '../../support/database.ts';
+import { newAccount } from '../../support/fixtures/accounts.ts';
+import { seedOrganizationOf } from '../../support/fixtures/people.ts';
+import { openTransaction, waiters } from '../../support/locks.ts';
 import { openService } from '../../support/service.ts';
-import { joinOrganization, openTransaction, sessionRow, waiters } from '../../support/session-state.ts';
+import { sessionRow } from './rows.ts';
 
 t.test('a session can be ended while it switches to a newly joined organization', async (t) => {
   const database = await createDatabase(t);
@@ -16,7 +18,7 @@ t.test('a session can be ended while it switches to a newly joined organization'
       ...database,
       query: async (text: string, values?: unknown[]) => (await joining.query(text, values)).rows,
     };
-    const organizationId = await joinOrganization(within as typeof database, account.userId, {
+    const organizationId = await seedOrganizationOf(within as typeof database, account.userId, {
       slug: `joined-${index}`,
     });
     await joining.query('UPDATE sessions SET organization_id = $2 WHERE id = $1', [other.sessionId, organizationId]);

@@ -7,10 +7,10 @@ import { listFeedPage } from '../../../src/credentials/feed/store.ts';
 import { openRevocations, readRevocations } from '../../../src/credentials/revocations/revocations.ts';
 import { NIL_ID } from '../../../src/protocol/id.ts';
 import type { Revocation } from '../../../src/protocol/revocation.ts';
-import { newAccount } from '../../support/client.ts';
 import { createDatabase } from '../../support/database.ts';
+import { newAccount } from '../../support/fixtures/accounts.ts';
+import { openTransaction } from '../../support/locks.ts';
 import { openService } from '../../support/service.ts';
-import { openTransaction } from '../../support/session-state.ts';
 
 const REVOKE = "INSERT INTO revocations (id, kind, subject, epoch, at) VALUES (gen_random_uuid(), 'user', $1, 99, $2)";
 

@@ -1,10 +1,10 @@
 // How long a session lasts: each use extends it, up to its maximum age, and never longer than its idle time.
 import t from 'tap';
-import { newAccount } from '../../support/client.ts';
 import { createDatabase } from '../../support/database.ts';
+import { newAccount } from '../../support/fixtures/accounts.ts';
 import { partsOf } from '../../support/forge.ts';
 import { openService } from '../../support/service.ts';
-import { sessionRow } from '../../support/session-state.ts';
+import { sessionRow } from './rows.ts';
 
 const HOUR = 3600;
 const LIVES = { REFRESH_TOKEN_TTL: '1h', SESSION_MAX_AGE: '3h' };

@@ -3,10 +3,10 @@ import t from 'tap';
 import { systemRandom } from '../../../src/base/platform/random.ts';
 import { REVOCATIONS_REMEMBERED_SECONDS } from '../../../src/credentials/revocations/revocations.ts';
 import { removeEndedNow } from '../../../src/sign-in/sessions/remove-ended.ts';
-import { newAccount } from '../../support/client.ts';
 import { createDatabase } from '../../support/database.ts';
+import { newAccount } from '../../support/fixtures/accounts.ts';
+import { countRows } from '../../support/rows.ts';
 import { openService } from '../../support/service.ts';
-import { countRows } from '../../support/session-state.ts';
 
 t.test('an expired or stale access token still ends its session', async (t) => {
   const { api, app, clock } = await openService(t, await createDatabase(t));

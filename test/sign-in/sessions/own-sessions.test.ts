@@ -1,9 +1,11 @@
 // A user's list of own sessions, ending them, and the limit on their number.
 import t, { type Test } from 'tap';
-import { type Account, type Api, atOnce, newAccount } from '../../support/client.ts';
+import { type Api, atOnce } from '../../support/client.ts';
 import { createDatabase } from '../../support/database.ts';
+import { type Account, newAccount } from '../../support/fixtures/accounts.ts';
+import { holdUser, waiters } from '../../support/locks.ts';
+import { eventsAbout } from '../../support/rows.ts';
 import { openService } from '../../support/service.ts';
-import { eventsAbout, holdUser, waiters } from '../../support/session-state.ts';
 
 interface SignedIn {
   readonly accessToken: string;

@@ -1,12 +1,14 @@
 // Two requests at the same moment: refreshes, a refresh and a logout, registrations. Each race runs in many rounds. In
 // each round one barrier starts all requests.
 import t from 'tap';
-import { type Api, atOnce, newAccount, type Reply } from '../../support/client.ts';
+import { type Api, atOnce, type Reply } from '../../support/client.ts';
 import { createDatabase, type TestDatabase } from '../../support/database.ts';
+import { newAccount } from '../../support/fixtures/accounts.ts';
 import { partsOf } from '../../support/forge.ts';
+import { countRows } from '../../support/rows.ts';
 import { openService } from '../../support/service.ts';
-import { countRows, sessionRow } from '../../support/session-state.ts';
 import { rounds } from '../../support/thorough.ts';
+import { sessionRow } from './rows.ts';
 
 const ROUNDS = rounds(50);
 const AT_TWO = { PASSWORD_HASH_CONCURRENCY: '2' };

@@ -1,11 +1,13 @@
 // Which users get no token for a valid refresh token, and that a refusal uses up nothing. And that each kind of token
 // works only for its own purpose.
 import t, { type Test } from 'tap';
-import { type Account, newAccount } from '../../support/client.ts';
 import { createDatabase, type TestDatabase } from '../../support/database.ts';
+import { type Account, newAccount } from '../../support/fixtures/accounts.ts';
+import { seedOrganizationOf } from '../../support/fixtures/people.ts';
 import { forge, partsOf, rsa, serviceKey } from '../../support/forge.ts';
+import { countRows } from '../../support/rows.ts';
 import { openService, type Service } from '../../support/service.ts';
-import { countRows, joinOrganization, sessionRow } from '../../support/session-state.ts';
+import { sessionRow } from './rows.ts';
 
 interface Refusal {
   readonly who: string;
@@ -94,7 +96,7 @@ t.test('a deleted user has no session left to refresh', async (t) => {
 
 t.test('a refused organization does not stop a refresh for another organization of the user', async (t) => {
   const { api, database, account } = await opened(t);
-  await joinOrganization(database, account.userId, { slug: 'globex' });
+  await seedOrganizationOf(database, account.userId, { slug: 'globex' });
   await database.query("UPDATE organizations SET status = 'suspended' WHERE id = $1", [account.organization.id]);
   const { refreshToken } = account;
   t.equal((await api.post('/auth/refresh', { refreshToken })).code, 'organization_suspended');

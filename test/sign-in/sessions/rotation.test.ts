@@ -1,10 +1,12 @@
 // Rotation of refresh tokens, "confirm on use": each row of its table, and the state after a restart.
 import t, { type Test } from 'tap';
-import { type Account, type Api, newAccount, type Reply } from '../../support/client.ts';
+import type { Api, Reply } from '../../support/client.ts';
 import { createDatabase, type TestDatabase } from '../../support/database.ts';
+import { type Account, newAccount } from '../../support/fixtures/accounts.ts';
 import { partsOf } from '../../support/forge.ts';
+import { eventsAbout } from '../../support/rows.ts';
 import { openService } from '../../support/service.ts';
-import { agePlaces, eventsAbout, type SessionRow, sessionRow } from '../../support/session-state.ts';
+import { agePlaces, type SessionRow, sessionRow } from './rows.ts';
 
 interface Place {
   readonly database: TestDatabase;

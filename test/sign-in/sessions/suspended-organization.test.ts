@@ -1,17 +1,18 @@
 // A session whose organization is suspended: what is refused, and how the user gets out.
 import t, { type Test } from 'tap';
-import { newAccount } from '../../support/client.ts';
 import { createDatabase } from '../../support/database.ts';
+import { newAccount } from '../../support/fixtures/accounts.ts';
+import { seedOrganizationOf } from '../../support/fixtures/people.ts';
 import { partsOf } from '../../support/forge.ts';
 import { openService } from '../../support/service.ts';
-import { joinOrganization, sessionRow } from '../../support/session-state.ts';
+import { sessionRow } from './rows.ts';
 
 /** A user of two organizations. Their session acts for the suspended one. The other one is globex. */
 async function suspended(t: Test) {
   const database = await createDatabase(t);
   const { api, app, clock } = await openService(t, database);
   const account = await newAccount(api);
-  const globex = await joinOrganization(database, account.userId, { slug: 'globex' });
+  const globex = await seedOrganizationOf(database, account.userId, { slug: 'globex' });
   const { id } = account.organization;
   await database.query(`UPDATE organizations SET status = 'suspended' WHERE id = $1`, [id]);
   await database.query(

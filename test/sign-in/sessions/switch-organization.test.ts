@@ -1,17 +1,18 @@
 // One user in several organizations: tokens for another organization, with and without a refresh token in the request.
 import t, { type Test } from 'tap';
-import { newAccount } from '../../support/client.ts';
 import { createDatabase } from '../../support/database.ts';
+import { newAccount } from '../../support/fixtures/accounts.ts';
+import { seedOrganizationOf } from '../../support/fixtures/people.ts';
 import { partsOf } from '../../support/forge.ts';
 import { openService } from '../../support/service.ts';
-import { agePlaces, joinOrganization, sessionRow } from '../../support/session-state.ts';
+import { agePlaces, sessionRow } from './rows.ts';
 
 /** A user who owns one organization and is an agent in globex. */
 async function member(t: Test) {
   const database = await createDatabase(t);
   const { api } = await openService(t, database);
   const account = await newAccount(api);
-  return { database, api, account, globex: await joinOrganization(database, account.userId, { slug: 'globex' }) };
+  return { database, api, account, globex: await seedOrganizationOf(database, account.userId, { slug: 'globex' }) };
 }
 
 t.test('refresh for another organization returns its token; session and refresh token stay', async (t) => {

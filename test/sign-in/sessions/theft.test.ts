@@ -1,9 +1,10 @@
 // A stolen refresh token: whatever owner and thief do, and in whatever order, at most one of them continues.
 import t from 'tap';
-import { type Api, newAccount } from '../../support/client.ts';
+import type { Api } from '../../support/client.ts';
 import { createDatabase } from '../../support/database.ts';
+import { newAccount } from '../../support/fixtures/accounts.ts';
+import { eventsAbout } from '../../support/rows.ts';
 import { openService } from '../../support/service.ts';
-import { eventsAbout } from '../../support/session-state.ts';
 
 /** Someone with a copy of the token, who refreshes with their newest token as a client does. */
 class Party {

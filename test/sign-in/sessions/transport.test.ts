@@ -1,10 +1,12 @@
 // The refresh token in a cookie: its attributes, who may send it, and that only a success or a logout changes it.
 import t, { type Test } from 'tap';
-import { atOnce, newAccount, type Reply } from '../../support/client.ts';
+import { atOnce, type Reply } from '../../support/client.ts';
 import { createDatabase, type TestDatabase } from '../../support/database.ts';
+import { newAccount } from '../../support/fixtures/accounts.ts';
+import { seedOrganizationOf } from '../../support/fixtures/people.ts';
 import { openService, type Service } from '../../support/service.ts';
-import { agePlaces, joinOrganization, sessionRow } from '../../support/session-state.ts';
 import { until } from '../../support/until.ts';
+import { agePlaces, sessionRow } from './rows.ts';
 
 const HTTPS = { PUBLIC_URL: 'https://auth.example.com', CORS_ORIGINS: 'https://app.example.com' };
 const NAME = '__Host-tenantry_refresh';
@@ -84,7 +86,7 @@ t.test('the token is in the cookie or in the JSON, never in both', async (t) => 
 
 t.test('the cookie counts only if no header shows that a foreign page sent it', async (t) => {
   const { database, service, cookie, sessionId, accessToken, userId } = await browser(t);
-  await joinOrganization(database, userId, { slug: 'globex' });
+  await seedOrganizationOf(database, userId, { slug: 'globex' });
   const before = await sessionRow(database, sessionId);
   const foreign: Record<string, string>[] = [
     { origin: 'https://evil.example' },
@@ -199,7 +201,7 @@ t.test('a logout by cookie ends the session and removes the cookie, also when re
 
 t.test('a switch by cookie answers with a cookie', async (t) => {
   const { database, service, cookie, accessToken: token, userId } = await browser(t);
-  await joinOrganization(database, userId, { slug: 'globex' });
+  await seedOrganizationOf(database, userId, { slug: 'globex' });
   const headers = { cookie: `${NAME}=${cookie.value}` };
   const reply = await service.api.post('/auth/switch-organization', { organization: 'globex' }, { token, headers });
   t.equal(reply.status, 200);

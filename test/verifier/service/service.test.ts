@@ -8,11 +8,12 @@ import {
   type VerificationError,
   type VerifierOptions,
 } from '../../../src/verifier/index.ts';
-import { newAccount } from '../../support/client.ts';
+import { keyPair } from '../../access/client-authentication/signing.ts';
 import { createDatabase } from '../../support/database.ts';
+import { newAccount } from '../../support/fixtures/accounts.ts';
+import { seedClient } from '../../support/fixtures/clients.ts';
 import { compact, forge, type Members, partsOf, rsa, serviceKey } from '../../support/forge.ts';
 import { openService } from '../../support/service.ts';
-import { keyPair, plantClient } from '../../support/service-clients.ts';
 import { until } from '../../support/until.ts';
 
 const ISSUER = 'http://localhost:3000';
@@ -24,7 +25,7 @@ async function begin(t: Test) {
   const database = await createDatabase(t);
   const service = await openService(t, database);
   const account = await newAccount(service.api);
-  const { id: clientId, secret: clientSecret } = await plantClient(database, READER);
+  const { id: clientId, secret: clientSecret } = await seedClient(database, READER);
   const verifierOf = (credentials: ClientCredentials, more: Partial<VerifierOptions> = {}, errors: string[] = []) => {
     const verifier = createVerifier({
       issuer: ISSUER,
@@ -72,7 +73,7 @@ t.test('a client authenticates with a secret or a key, and reads the feed with e
   const { database, account, verifierOf } = await begin(t);
   for (const kind of ['rsa', 'P-256', 'P-384', 'P-521', 'ed25519'] as const) {
     const { privateKey, jwk } = keyPair(kind);
-    const { id: clientId } = await plantClient(database, { ...READER, keys: [{ ...jwk, kid: 'k1' }] });
+    const { id: clientId } = await seedClient(database, { ...READER, keys: [{ ...jwk, kid: 'k1' }] });
     const errors: string[] = [];
     const verifier = verifierOf({ clientId, privateKey, keyId: 'k1' }, {}, errors);
     await verifier.ready();
@@ -96,7 +97,7 @@ t.test('without the feed the service is asked about each token, and its answer c
 
 t.test('the error names the permission that a client needs to read the feed', async (t) => {
   const { database, verifierOf } = await begin(t);
-  const { id: clientId, secret: clientSecret } = await plantClient(database, { organizationId: null });
+  const { id: clientId, secret: clientSecret } = await seedClient(database, { organizationId: null });
   const errors: string[] = [];
   verifierOf({ clientId, clientSecret }, {}, errors);
   await until(() => errors.length > 0);
@@ -107,7 +108,7 @@ t.test('a client of one organization follows that one, and accepts no token of a
   const { api, database, account, verifierOf } = await begin(t);
   const other = await newAccount(api);
   const owned = { organizationId: account.organization.id, permissions: ['revocations:read'] };
-  const { id: clientId, secret: clientSecret } = await plantClient(database, owned);
+  const { id: clientId, secret: clientSecret } = await seedClient(database, owned);
   const verifier = verifierOf({ clientId, clientSecret });
   await verifier.ready();
   t.equal(await outcomeOf(verifier.verify(account.accessToken)), 'good');

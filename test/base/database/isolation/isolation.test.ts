@@ -2,7 +2,7 @@
 // code.
 import t, { type Test } from 'tap';
 import { createDatabase } from '../../../support/database.ts';
-import { type Ask, asRole, plantTenant, within } from './tenant.ts';
+import { type Ask, asRole, seedTenant, within } from './tenant.ts';
 
 const SYSTEM_OWNER = '00000000-0000-0000-0000-000000000000';
 const ROLES = ['tenantry_app', 'tenantry_system'];
@@ -76,7 +76,7 @@ function nothing(): Record<string, number> {
 
 t.test('without an organization and a user no row is visible, on fresh and on used connections', async (t) => {
   const database = await createDatabase(t);
-  const { organization, user } = await plantTenant(database);
+  const { organization, user } = await seedTenant(database);
   await asRole(database.appUrl, async (ask) => {
     t.same(await countAll(ask), nothing(), 'on a fresh connection');
     t.same(await ask('SELECT user_id FROM passwords'), []);
@@ -97,7 +97,7 @@ t.test('without an organization and a user no row is visible, on fresh and on us
 
 t.test('an organization neither reads nor changes nor inserts a row of another', async (t) => {
   const database = await createDatabase(t);
-  const [mine, theirs] = [await plantTenant(database), await plantTenant(database)];
+  const [mine, theirs] = [await seedTenant(database), await seedTenant(database)];
   await asRole(database.appUrl, async (ask) => {
     const inMine = (text: string, values?: unknown[]) =>
       within(ask, { organization: mine.organization }, () => ask(text, values));
@@ -195,7 +195,7 @@ t.test('an organization neither reads nor changes nor inserts a row of another',
 
 t.test('a row cannot reference a parent of another organization', async (t) => {
   const database = await createDatabase(t);
-  const [mine, theirs] = [await plantTenant(database), await plantTenant(database)];
+  const [mine, theirs] = [await seedTenant(database), await seedTenant(database)];
   const assign = `INSERT INTO role_assignments (id, organization_id, user_id, role_id, role_owner_key) VALUES (gen_random_uuid(), $1, $2, $3, $4)`;
   type Run = <T>(work: () => Promise<T>) => Promise<T>;
   const attempts = async (t: Test, ask: Ask, run: Run, keyOfSession: string) => {

@@ -15,11 +15,13 @@ import { endAllSessions } from '../../../src/admin/sessions/sessions.ts';
 import { dropMails, retryMails } from '../../../src/base/outbox/operate.ts';
 import { inviteByOperator } from '../../../src/directory/invitations/invitations.ts';
 import { invite } from '../../credentials/revocations/causes.ts';
-import type { Stage } from '../../credentials/revocations/subjects.ts';
-import { newAccount, type Reply } from '../../support/client.ts';
+import type { TokenHolders } from '../../credentials/revocations/token-holders.ts';
+import type { Reply } from '../../support/client.ts';
+import { newAccount } from '../../support/fixtures/accounts.ts';
+import { seedInvitation } from '../../support/fixtures/invitations.ts';
 
 const PASSWORD = 'gravel umbrella tuesday';
-const byOwner = ({ owner }: Stage) => ({ token: owner.accessToken });
+const byOwner = ({ owner }: TokenHolders) => ({ token: owner.accessToken });
 const freshEmail = () => `${randomUUID()}@example.com`;
 const offer = () => ({ email: freshEmail(), roles: [{ role: 'viewer', scope: {} }] });
 
@@ -29,61 +31,57 @@ async function good(reply: Promise<Reply>) {
   return body?.data;
 }
 
-const unproven = ({ database, outsider }: Stage) =>
+const unproven = ({ database, outsider }: TokenHolders) =>
   database.query('UPDATE users SET email_verified_at = NULL WHERE id = $1', [outsider.userId]);
 
-/** By event type. They run one after the other. */
-export const HAPPENINGS: Readonly<Record<string, (stage: Stage) => Promise<unknown>>> = {
-  'a client that is made, disabled and enabled': async (stage) => {
+/** The keys are titles of tests. The actions run in this order. */
+export const ACTIONS: Readonly<Record<string, (holders: TokenHolders) => Promise<unknown>>> = {
+  'a client that is made, disabled and enabled': async (holders) => {
     const { id } = await good(
-      stage.api.post('/clients', { name: 'Deals', permissions: ['users:read'] }, byOwner(stage)),
+      holders.api.post('/clients', { name: 'Deals', permissions: ['users:read'] }, byOwner(holders)),
     );
     for (const status of ['disabled', 'active']) {
-      await good(stage.api.patch(`/clients/${id}`, { status }, byOwner(stage)));
+      await good(holders.api.patch(`/clients/${id}`, { status }, byOwner(holders)));
     }
   },
-  'an invitation that is sent, renewed and revoked': async (stage) => {
-    const { id } = await good(stage.api.post('/invitations', offer(), byOwner(stage)));
-    await good(stage.api.post(`/invitations/${id}/resend`, undefined, byOwner(stage)));
-    await good(stage.api.delete(`/invitations/${id}`, byOwner(stage)));
+  'an invitation that is sent, renewed and revoked': async (holders) => {
+    const { id } = await good(holders.api.post('/invitations', offer(), byOwner(holders)));
+    await good(holders.api.post(`/invitations/${id}/resend`, undefined, byOwner(holders)));
+    await good(holders.api.delete(`/invitations/${id}`, byOwner(holders)));
   },
   'an invitation of an operator': ({ app: { parts }, here }) =>
     inviteByOperator({ ...parts, invitationTtlSeconds: 86_400 }, { ...offer(), organization: here.id }),
-  'an account that is made by accepting an invitation': async (stage) => {
-    const token = await invite(stage, freshEmail());
-    await good(stage.api.post('/invitations/accept', { token, name: 'Grace Hopper', password: PASSWORD }));
+  'an account that is made by accepting an invitation': async (holders) => {
+    const token = await invite(holders, freshEmail());
+    await good(holders.api.post('/invitations/accept', { token, name: 'Grace Hopper', password: PASSWORD }));
   },
-  'a mailbox that a signed-in user proves': async (stage) => {
-    await unproven(stage);
-    const token = await invite(stage);
-    await good(stage.api.post('/invitations/accept', { token }, { token: stage.outsider.accessToken }));
+  'a mailbox that a signed-in user proves': async (holders) => {
+    await unproven(holders);
+    const token = await invite(holders);
+    await good(holders.api.post('/invitations/accept', { token }, { token: holders.outsider.accessToken }));
   },
-  'an account that is claimed, with an invitation that it has sent': async (stage) => {
-    const { api, database, here, outsider } = stage;
+  'an account that is claimed, with an invitation that it has sent': async (holders) => {
+    const { api, database, here, outsider } = holders;
     await database.query('DELETE FROM memberships WHERE user_id = $1 AND organization_id = $2', [
       ...[outsider.userId, here.id],
     ]);
-    await unproven(stage);
-    await database.query(
-      `INSERT INTO invitations (id, organization_id, email, email_key, expires_at, invited_by)
-       VALUES (gen_random_uuid(), $1, $2, $2, now() + interval '1 day', $3)`,
-      [here.id, freshEmail(), outsider.userId],
-    );
-    const token = await invite(stage);
+    await unproven(holders);
+    await seedInvitation(database, here.id, { email: freshEmail(), invitedBy: outsider.userId });
+    const token = await invite(holders);
     await good(api.post('/invitations/accept', { token, name: 'The owner', password: PASSWORD }));
   },
-  'a role that is made': (stage) =>
-    good(stage.api.post('/roles', { name: 'closer', level: 1, permissions: ['contacts:read'] }, byOwner(stage))),
-  'that role, deleted': async (stage) => {
-    const [role] = await stage.database.query<{ id: string }>(`SELECT id::text FROM roles WHERE name = 'closer'`);
-    await good(stage.api.delete(`/roles/${role?.id}`, byOwner(stage)));
+  'a role that is made': (holders) =>
+    good(holders.api.post('/roles', { name: 'closer', level: 1, permissions: ['contacts:read'] }, byOwner(holders))),
+  'that role, deleted': async (holders) => {
+    const [role] = await holders.database.query<{ id: string }>(`SELECT id::text FROM roles WHERE name = 'closer'`);
+    await good(holders.api.delete(`/roles/${role?.id}`, byOwner(holders)));
   },
-  'another name of an organization': (stage) =>
-    good(stage.api.patch('/organizations/current', { name: 'Another name' }, byOwner(stage))),
+  'another name of an organization': (holders) =>
+    good(holders.api.patch('/organizations/current', { name: 'Another name' }, byOwner(holders))),
   'another name of a user': ({ api, member }) =>
     good(api.patch('/me', { name: 'Another name' }, { token: member.accessToken })),
   'an account with an organization': ({ api }) => newAccount(api),
-  'an organization that a user founds': ({ api, member }) =>
+  'an organization that a user creates': ({ api, member }) =>
     good(api.post('/organizations', { name: 'Of a member' }, { token: member.accessToken })),
   'an organization that an operator founds': ({ app, member }) =>
     createOrganizationForOwner(app.parts, { ownerEmail: member.email, name: 'Of an operator', slug: null }),

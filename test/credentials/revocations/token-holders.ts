@@ -1,15 +1,21 @@
-// Whom a cause of revocation may concern: people with sessions in two organizations and service clients, each with the
-// tokens that they hold, and what two replicas say to every one of them.
+// People with sessions in two organizations and service clients, each with their tokens, and what a replica answers to
+// each token.
 import { randomUUID } from 'node:crypto';
 import type { App } from '../../../src/app/app.ts';
 import { readRevocations } from '../../../src/credentials/revocations/revocations.ts';
 import type { Revocation } from '../../../src/protocol/revocation.ts';
 import type { Api } from '../../support/client.ts';
 import type { TestDatabase } from '../../support/database.ts';
+import { seedClientWithToken } from '../../support/fixtures/clients.ts';
+import {
+  type Person,
+  seedMembership,
+  seedOrganization,
+  seedPerson,
+  signInPerson,
+} from '../../support/fixtures/people.ts';
+import { assignRole, seedRole } from '../../support/fixtures/roles.ts';
 import type { Service } from '../../support/service.ts';
-import { plantClient, tokenOfClient } from '../../support/service-clients.ts';
-import { joinMember } from '../../support/session-state.ts';
-import { plantOrganization, plantPerson, plantRole, signInPlanted } from '../../support/world.ts';
 
 export interface SignedInPerson {
   readonly userId: string;
@@ -19,14 +25,14 @@ export interface SignedInPerson {
   readonly sessionId: string;
 }
 
-/** Everybody, anew for each cause. */
-export interface Stage {
+/** All of them. Each cause gets new ones. */
+export interface TokenHolders {
   readonly database: TestDatabase;
   readonly app: App;
   readonly api: Api;
   readonly here: { readonly id: string; readonly slug: string };
   readonly other: { readonly id: string; readonly slug: string };
-  /** A role of `here` that `member` holds beside `agent`. */
+  /** A custom role of `here`, which `member` holds beside `agent`. */
   readonly role: string;
   /** A member of `here` with two sessions. */
   readonly member: SignedInPerson;
@@ -36,90 +42,75 @@ export interface Stage {
   /** A member of `here` and of another organization, with a session in each. */
   readonly both: SignedInPerson;
   readonly there: SignedInPerson;
-  /** A member of the other one only. */
+  /** A member of `other` only. */
   readonly outsider: SignedInPerson;
-  /** Service clients of `here`, of the other one and of the installation. */
+  /** Service clients of `here`, of `other` and of the installation. */
   readonly client: { readonly id: string; readonly secret: string; readonly token: string };
   readonly otherClient: { readonly id: string; readonly secret: string; readonly token: string };
   readonly reader: { readonly id: string; readonly secret: string; readonly token: string };
 }
 
-/** The names of those who hold a token. */
+/** The names of all that hold a token. */
 export const HOLDERS = [
   ...['member', 'second', 'colleague', 'owner', 'both', 'there', 'outsider'],
   ...['client', 'otherClient', 'reader'],
 ] as const;
 export type Holder = (typeof HOLDERS)[number];
 
-export async function openStage({ app, api }: Service, database: TestDatabase): Promise<Stage> {
-  const [here, other] = [await plantOrganization(database), await plantOrganization(database)];
-  const role = await plantRole(database, here.id, {
+export async function openTokenHolders({ app, api }: Service, database: TestDatabase): Promise<TokenHolders> {
+  const [here, other] = [await seedOrganization(database), await seedOrganization(database)];
+  const role = await seedRole(database, here.id, {
     name: `r${randomUUID().slice(0, 8)}`,
     ...{ level: 1, permissions: ['contacts:read'] },
   });
-  const person = async (roles: Readonly<Record<string, string>>) => {
-    const planted = await plantPerson(database);
-    for (const [slug, name] of Object.entries(roles)) {
-      await joinMember(database, planted.userId, slug === here.slug ? here.id : other.id, name);
+  const person = async (...memberships: readonly (readonly [{ readonly id: string }, role: string])[]) => {
+    const seeded = await seedPerson(database);
+    for (const [{ id: organizationId }, name] of memberships) {
+      await seedMembership(database, { organizationId, userId: seeded.userId, role: name });
     }
-    return planted;
+    return seeded;
   };
-  const signIn = async (who: { readonly userId: string; readonly email: string }, slug: string) => ({
-    ...who,
-    ...(await signInPlanted(api, who, slug)),
+  const signIn = async (someone: Person, { slug }: { readonly slug: string }) => ({
+    ...someone,
+    ...(await signInPerson(api, someone, slug)),
   });
-  const [member, both] = [
-    await person({ [here.slug]: 'agent' }),
-    await person({ [here.slug]: 'viewer', [other.slug]: 'viewer' }),
-  ];
-  await database.query(
-    `INSERT INTO role_assignments (id, organization_id, user_id, role_id, role_owner_key)
-     VALUES (gen_random_uuid(), $1, $2, $3, $1)`,
-    [here.id, member.userId, role],
-  );
-  const client = async (organizationId: string | null) => {
-    const planted = await plantClient(database, { organizationId, permissions: ['revocations:read'] });
-    return { ...planted, token: await tokenOfClient(app, database, planted.id) };
-  };
+  const [member, both] = [await person([here, 'agent']), await person([here, 'viewer'], [other, 'viewer'])];
+  await assignRole(database, { organizationId: here.id, userId: member.userId, roleId: role });
+  const client = (organizationId: string | null) =>
+    seedClientWithToken(app, database, { organizationId, permissions: ['revocations:read'] });
   return {
     ...{ database, app, api, here, other, role },
-    member: await signIn(member, here.slug),
-    second: await signIn(member, here.slug),
-    colleague: await signIn(await person({ [here.slug]: 'agent' }), here.slug),
-    owner: await signIn(await person({ [here.slug]: 'owner' }), here.slug),
-    both: await signIn(both, here.slug),
-    there: await signIn(both, other.slug),
-    outsider: await signIn(await person({ [other.slug]: 'agent' }), other.slug),
+    member: await signIn(member, here),
+    second: await signIn(member, here),
+    colleague: await signIn(await person([here, 'agent']), here),
+    owner: await signIn(await person([here, 'owner']), here),
+    both: await signIn(both, here),
+    there: await signIn(both, other),
+    outsider: await signIn(await person([other, 'agent']), other),
     client: await client(here.id),
     otherClient: await client(other.id),
     reader: await client(null),
   };
 }
 
-/** What a replica says to every holder's token: 'good', or the code of its refusal. */
-export async function verdicts(api: Api, stage: Stage): Promise<Record<Holder, string>> {
-  const asked = HOLDERS.map(async (holder) => {
-    const held = stage[holder];
+/** What a replica answers to each holder's token: 'good', or the code of the refusal. */
+export async function verdicts(api: Api, holders: TokenHolders): Promise<Record<Holder, string>> {
+  const answers = HOLDERS.map(async (holder) => {
+    const held = holders[holder];
     const [path, token] = 'token' in held ? ['/revocations', held.token] : ['/me', held.accessToken];
     const { status, code } = await api.get(path, { token });
     return [holder, code ?? (status === 200 ? 'good' : `${status}`)] as const;
   });
-  return Object.fromEntries(await Promise.all(asked)) as Record<Holder, string>;
+  return Object.fromEntries(await Promise.all(answers)) as Record<Holder, string>;
 }
 
-/** The transaction that wrote the newest revocation or event of a database, so that what comes after it can be told. */
+/** A transaction that is newer than every row of the database. What is written later has a greater number. */
 export async function latestTx(database: TestDatabase): Promise<string> {
   const [row] = await database.query<{ tx: string }>(`SELECT pg_current_xact_id()::text AS tx`);
   return row?.tx ?? '0';
 }
 
-export interface Written {
-  readonly tx: string;
-  readonly events: readonly string[];
-  readonly revocations: readonly string[];
-}
-
-// The row that a revocation is about was changed by the very transaction, unless it is gone.
+// The transaction that wrote a revocation also changed the row that it is about, unless that row is gone.
 const WRITTEN = `
 WITH later AS (SELECT * FROM revocations WHERE tx > $1::bigint),
 subjects AS (
@@ -136,7 +127,7 @@ SELECT s.tx::text, array_agg(DISTINCT s.kind) AS revocations,
   coalesce(bool_and(s.changed_by IS NULL OR s.changed_by = s.tx::text), true) AS together
 FROM subjects s GROUP BY s.tx`;
 
-/** What each transaction after one has revoked and recorded, and whether it changed the subjects itself. */
+/** What each transaction after `tx` revoked and recorded, and whether it changed the subjects itself. */
 export function writtenSince(
   database: TestDatabase,
   tx: string,
@@ -144,8 +135,8 @@ export function writtenSince(
   return database.query(WRITTEN, [tx]);
 }
 
-/** The revocations that were written after a transaction, as events. */
-export async function revokedSince({ app }: Stage, tx: string): Promise<Revocation[]> {
+/** The revocations that were written after the transaction `tx`. */
+export async function revokedSince({ app }: TokenHolders, tx: string): Promise<Revocation[]> {
   const events: Revocation[] = [];
   await readRevocations(
     app.parts.db,

@@ -1,35 +1,33 @@
-// Two organizations and what the clients of each are told: the three ways of telling, held against each other.
+// Two organizations, and which events the clients of each receive. The three ways of receiving them are compared.
 import type { Test } from 'tap';
 import type { Revocation } from '../../../src/protocol/revocation.ts';
 import { createDatabase } from '../../support/database.ts';
+import { seedClientWithToken } from '../../support/fixtures/clients.ts';
+import { seedMembership, seedPerson, signInPerson } from '../../support/fixtures/people.ts';
+import { furtherTeam } from '../../support/fixtures/team.ts';
 import { openService } from '../../support/service.ts';
-import { plantClient, tokenOfClient } from '../../support/service-clients.ts';
-import { joinMember } from '../../support/session-state.ts';
-import { furtherTeam } from '../../support/team.ts';
-import { plantPerson, signInPlanted } from '../../support/world.ts';
 import { type Consumer, consume, eventsOf, type Frame, untilSettled } from './consumer.ts';
 
-/** Two organizations with an owner and two agents each, a person in both, a loner, and a client of each and of all. */
-export async function openWorld(t: Test) {
+/** Two organizations with an owner and agents, a person in both, one in none, and clients of each and of all. */
+export async function openTwoOrganizations(t: Test) {
   const database = await createDatabase(t);
   const service = await openService(t, database);
   const { api, app, url } = service;
   const [p, q] = [await furtherTeam(database, api), await furtherTeam(database, api)];
   const [pOwner, pAgent, pOther] = [await p.join('owner'), await p.join('agent'), await p.join('agent')];
   const [qOwner, qAgent] = [await q.join('owner'), await q.join('agent')];
-  const person = await plantPerson(database, 'both');
-  await joinMember(database, person.userId, p.organization.id, 'agent');
-  await joinMember(database, person.userId, q.organization.id, 'viewer');
-  const inP = await signInPlanted(api, person, p.organization.slug);
-  const inQ = await signInPlanted(api, person, q.organization.slug);
-  const stranger = await plantPerson(database, 'loner');
-  const alone = await signInPlanted(api, stranger);
-  const marker = await plantPerson(database, 'marker');
-  for (const { organization } of [p, q]) await joinMember(database, marker.userId, organization.id, 'viewer');
-  const client = async (organizationId: string | null) => {
-    const { id } = await plantClient(database, { organizationId, permissions: ['revocations:read'] });
-    return { id, token: await tokenOfClient(app, database, id) };
-  };
+  const person = await seedPerson(database, 'both');
+  await seedMembership(database, { organizationId: p.organization.id, userId: person.userId, role: 'agent' });
+  await seedMembership(database, { organizationId: q.organization.id, userId: person.userId, role: 'viewer' });
+  const inP = await signInPerson(api, person, p.organization.slug);
+  const inQ = await signInPerson(api, person, q.organization.slug);
+  const stranger = await seedPerson(database, 'loner');
+  const alone = await signInPerson(api, stranger);
+  const marker = await seedPerson(database, 'marker');
+  for (const { organization } of [p, q])
+    await seedMembership(database, { organizationId: organization.id, userId: marker.userId, role: 'viewer' });
+  const client = (organizationId: string | null) =>
+    seedClientWithToken(app, database, { organizationId, permissions: ['revocations:read'] });
   const readers = {
     p: await client(p.organization.id),
     q: await client(q.organization.id),
@@ -55,13 +53,13 @@ export async function openWorld(t: Test) {
   };
 }
 
-export type World = Awaited<ReturnType<typeof openWorld>>;
-type Reader = keyof World['readers'];
+export type TwoOrganizations = Awaited<ReturnType<typeof openTwoOrganizations>>;
+type Reader = keyof TwoOrganizations['readers'];
 
 let marks = 0;
 
-/** Lets everybody be told of somebody, after everything else. Gives what tells that frame from others. */
-async function mark({ app, database, marker }: World): Promise<(frame: Frame) => boolean> {
+/** Publishes a last event to all readers. Returns a predicate that recognizes its frame. */
+async function mark({ app, database, marker }: TwoOrganizations): Promise<(frame: Frame) => boolean> {
   marks += 1;
   await database.query(
     `INSERT INTO revocations (id, kind, subject, epoch) VALUES (gen_random_uuid(), 'user', $1, $2)`,
@@ -72,8 +70,8 @@ async function mark({ app, database, marker }: World): Promise<(frame: Frame) =>
   return ({ data }) => data.sub === marker && data.epoch === epoch;
 }
 
-/** What events are about, by the names of this world, sorted and without repeats. */
-export function told({ names, marker }: World, events: readonly Revocation[]): string[] {
+/** What events are about, by the names of the setup, sorted and without repeats. */
+export function told({ names, marker }: TwoOrganizations, events: readonly Revocation[]): string[] {
   const others = events.filter((event) => event.kind !== 'user' || event.sub !== marker);
   const about = others.map((event) => {
     if (event.kind === 'everything') return 'everything';
@@ -90,16 +88,16 @@ export function told({ names, marker }: World, events: readonly Revocation[]): s
   return [...new Set(about)].sort();
 }
 
-/** Lets something happen, and holds what each reader is told of it, in each way, to what it shall be told. */
+/** Runs `happen`, and compares the events that each reader receives, in each way, with the expected ones. */
 export async function tells(
   t: Test,
-  world: World,
+  setup: TwoOrganizations,
   happen: () => Promise<unknown>,
   expected: Readonly<Partial<Record<Reader, readonly string[]>>>,
 ): Promise<void> {
   const readers = Object.keys(expected) as Reader[];
-  const { app, api, database, url, readers: clients } = world;
-  await untilSettled(app, database); // what came before a cursor would come again
+  const { app, api, database, url, readers: clients } = setup;
+  await untilSettled(app, database); // otherwise earlier events would come again
   const ask = async (reader: Reader, query = '') =>
     (await api.get(`/revocations${query}`, { token: clients[reader].token })).body.data;
   const before = new Map<Reader, { cursor: string; events: Revocation[]; stream: Consumer }>();
@@ -110,14 +108,14 @@ export async function tells(
     before.set(reader, { cursor, events, stream });
   }
   await happen();
-  const isMark = await mark(world);
+  const isMark = await mark(setup);
   for (const reader of readers) {
     const { cursor, events, stream } = before.get(reader) ?? (t.fail('no reader') as never);
     const wanted = [...(expected[reader] ?? [])].sort();
     const isOld = new Set(events.map((event) => JSON.stringify(event)));
     const fresh = (all: readonly Revocation[]) =>
       told(
-        world,
+        setup,
         all.filter((event) => !isOld.has(JSON.stringify(event))),
       );
     const live = eventsOf(await stream.until(isMark));
@@ -127,8 +125,8 @@ export async function tells(
     const everything = (await ask(reader)).events;
     t.strictSame(fresh(everything), wanted, `${reader}: everything`);
     t.strictSame(
-      told(world, everything).filter((name) => told(world, events).includes(name)),
-      told(world, events),
+      told(setup, everything).filter((name) => told(setup, events).includes(name)),
+      told(setup, events),
     );
   }
 }

@@ -1,0 +1,53 @@
+// Transactions that hold a row, and waiting until others wait for it: how tests make requests collide.
+import pg from 'pg';
+import type { Test } from 'tap';
+import type { TestDatabase } from './database.ts';
+import { until } from './until.ts';
+
+/** A connection with an open transaction, which ends with the test at the latest. */
+export async function openTransaction(t: Test, database: TestDatabase): Promise<pg.Client> {
+  const client = new pg.Client({ connectionString: database.adminUrl });
+  client.on('error', () => undefined);
+  await client.connect();
+  t.teardown(() => client.end());
+  await client.query('BEGIN');
+  return client;
+}
+
+/** Locks the row of a user until the returned transaction ends. Until then, no row that refers to the user commits. */
+export async function holdUser(t: Test, database: TestDatabase, userId: string): Promise<pg.Client> {
+  const client = await openTransaction(t, database);
+  await client.query('SELECT 1 FROM users WHERE id = $1 FOR UPDATE', [userId]);
+  return client;
+}
+
+/** Resolves once `count` connections to this database wait for locks of others. The service must be `patient`. */
+export async function waiters(database: TestDatabase, count: number): Promise<void> {
+  await until(async () => {
+    const waiting = await database.query(
+      "SELECT 1 FROM pg_stat_activity WHERE datname = $1 AND wait_event_type = 'Lock'",
+      [database.name],
+    );
+    return waiting.length >= count;
+  });
+}
+
+/**
+ * Lets calls collide: the organization's row is locked until all of them wait for it. `beforeCommit` runs in the transaction
+ * that holds the lock, just before it commits.
+ */
+export async function collide<T>(
+  t: Test,
+  { database, organization }: { readonly database: TestDatabase; readonly organization: { readonly id: string } },
+  calls: readonly (() => Promise<T>)[],
+  beforeCommit?: (ask: (text: string, values: unknown[]) => Promise<unknown>) => Promise<unknown>,
+): Promise<T[]> {
+  const held = await openTransaction(t, database);
+  await held.query('SELECT 1 FROM organizations WHERE id = $1 FOR UPDATE', [organization.id]);
+  const answers = Promise.all(calls.map((call) => call()));
+  await waiters(database, calls.length);
+  await beforeCommit?.((text, values) => held.query(text, values));
+  await held.query('COMMIT');
+  await held.end();
+  return answers;
+}

@@ -1,0 +1,39 @@
+// What tests read from the tables: rows, events, the roles of members.
+import type { TestDatabase } from './database.ts';
+
+/** The types of the events about a target, the oldest first. */
+export async function eventsAbout(database: TestDatabase, targetId: string): Promise<string[]> {
+  const rows = await database.query<{ type: string }>('SELECT type FROM events WHERE target_id = $1 ORDER BY at', [
+    targetId,
+  ]);
+  return rows.map(({ type }) => type);
+}
+
+/** How many rows a table holds. */
+export async function countRows(database: TestDatabase, table: string): Promise<number> {
+  const [row] = await database.query<{ total: number }>(`SELECT count(*)::int AS total FROM ${table}`);
+  return row?.total ?? 0;
+}
+
+/** What a member holds, sorted: names of roles, with the scope where there is one. */
+export async function heldRoles(database: TestDatabase, organizationId: string, userId: string): Promise<string[]> {
+  const rows = await database.query<{ name: string; scope: object }>(
+    `SELECT r.name, a.scope FROM role_assignments a JOIN roles r ON r.id = a.role_id
+     WHERE a.organization_id = $1 AND a.user_id = $2`,
+    [organizationId, userId],
+  );
+  const shown = ({ name, scope }: { name: string; scope: object }) =>
+    Object.keys(scope).length === 0 ? name : `${name} ${JSON.stringify(scope)}`;
+  return rows.map(shown).sort();
+}
+
+/** How many active owners the organization has. */
+export async function ownersOf(database: TestDatabase, organizationId: string): Promise<number> {
+  const [row] = await database.query<{ owners: number }>(
+    `SELECT count(DISTINCT m.user_id)::int AS owners FROM memberships m
+     JOIN role_assignments a USING (organization_id, user_id) JOIN roles r ON r.id = a.role_id
+     WHERE m.organization_id = $1 AND m.status = 'active' AND r.name = 'owner' AND a.scope = '{}'`,
+    [organizationId],
+  );
+  return row?.owners ?? 0;
+}
