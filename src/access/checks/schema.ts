@@ -27,7 +27,8 @@ const AskedScope = z
 export const CheckQuestion = z
   .strictObject({
     userId: Id.optional().meta({
-      description: 'You, if left out; a user needs `users:read` for anybody else, a service client always names one.',
+      description:
+        'The default is the caller. A user needs `users:read` to name anybody else. A service client must always send it.',
     }),
     resource: Name,
     action: Name,

@@ -19,7 +19,7 @@ export const Audience = z
   .string()
   .regex(/^[\x21-\x7e]{1,200}$/, 'must be 1 to 200 visible ASCII characters')
   .nullable()
-  .meta({ description: 'The audience (aud) of its tokens; null for that of users’ tokens.' });
+  .meta({ description: 'The audience (aud) of its tokens. Null: the same as for users.' });
 
 const Authentication = z.enum(['client_secret', 'private_key_jwt']);
 
@@ -83,7 +83,7 @@ export const RotateSecret = z
       .min(0)
       .max(OVERLAP_MAX_SECONDS)
       .default(OVERLAP_DEFAULT_SECONDS)
-      .meta({ description: 'How long every former secret goes on working at most; 0 ends them at once.' }),
+      .meta({ description: 'How long former secrets still work at most. 0 ends them at once.' }),
   })
   .meta({ id: 'RotateSecret' });
 
@@ -103,7 +103,7 @@ const PublicKeyShown = z
 export const Client = z
   .strictObject({
     id: Id,
-    clientId: Id.meta({ description: 'What the program names itself by: the id.' }),
+    clientId: Id.meta({ description: 'The id, with which the program authenticates.' }),
     name: z.string(),
     description: z.string(),
     permissions: z.array(z.string()),
@@ -113,7 +113,7 @@ export const Client = z
     status: z.enum(['active', 'disabled']),
     secrets: z
       .array(z.strictObject({ createdAt: Instant, expiresAt: Instant.nullable() }))
-      .meta({ description: 'When the secrets that work now were made and will end, the newest first; null: no end.' }),
+      .meta({ description: 'When each working secret was made and when it ends, the newest first. Null: no end.' }),
     createdBy: Id.nullable().meta({ description: 'The user who made it; null for an operator.' }),
     createdAt: Instant,
     updatedAt: Instant,

@@ -33,7 +33,7 @@ export function forwardRoutes(deps: ForwardDeps): Endpoint[] {
       method: 'GET',
       url: '/verify',
       id: 'verify',
-      summary: 'Tell a proxy whether a request may pass, and whom it is from',
+      summary: 'Say to a proxy whether a request may pass, and who sent it',
       query: VerifyQuery,
       handle: ({ caller, query, request, answer }) =>
         answerWith(caller, [query.permission ?? []].flat(), request, answer),

@@ -44,7 +44,7 @@ export const TokenAnswer = z
 export const AboutToken = z
   .object({
     token: described('An access or refresh token of this service.'),
-    token_type_hint: described('Of no effect: the kind of a token is seen.').optional(),
+    token_type_hint: described('Has no effect: the service recognizes the kind of a token.').optional(),
     ...ClientAuthentication,
   })
   .meta({ id: 'AboutToken' });

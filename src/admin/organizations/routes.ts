@@ -54,7 +54,7 @@ export function administrationRoutes(deps: AdministrationDeps): Endpoint[] {
       problems: ['not_found'],
       handle: async ({ params: { id } }) => ({ data: await getOrganizationByReference(deps, id) }),
     }),
-    change('suspend', 'Suspend an organization: nobody acts for it any more; repeatable', suspendOrganization),
+    change('suspend', 'Suspend an organization, so that nobody can act for it; repeatable', suspendOrganization),
     change('activate', 'Activate a suspended organization; repeatable', activateOrganization),
   ];
 }

@@ -11,7 +11,7 @@ export const AdministeredOrganization = OrganizationSummary.extend({
 }).meta({ id: 'AdministeredOrganization' });
 
 export const OrganizationQuery = PageQuery.extend({
-  q: text(120).optional().meta({ description: 'What the slug or the name begins with, in any case.' }),
+  q: text(120).optional().meta({ description: 'The beginning of the slug or the name, in upper or lower case.' }),
   status: OrganizationStatus.optional(),
 });
 

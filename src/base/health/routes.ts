@@ -11,7 +11,7 @@ const Ready = z
   .strictObject({
     status: z.enum(['ready', 'not_ready']),
     checks: z.record(z.string(), z.enum(['ok', 'degraded', 'failed'])).meta({
-      description: 'By dependency. What is degraded is away and can be done without: requests are served.',
+      description: 'The state of each dependency. Requests are served even if one is degraded.',
     }),
   })
   .meta({ id: 'Ready' });
@@ -29,7 +29,7 @@ export function healthRoutes(deps: HealthDeps): Endpoint[] {
       access: open(),
       limit: 'none',
       id: 'getHealth',
-      summary: 'Tell whether the process lives',
+      summary: 'Say whether the process runs',
       tag: 'Operations',
       reply: { 200: Live },
       handle: () => ({ status: 'ok' }),
@@ -40,7 +40,7 @@ export function healthRoutes(deps: HealthDeps): Endpoint[] {
       access: open(),
       limit: 'none',
       id: 'getReadiness',
-      summary: 'Tell whether requests can be served now',
+      summary: 'Say whether requests can be served now',
       tag: 'Operations',
       reply: { 200: Ready, 503: Ready },
       handle: async ({ answer }) => {

@@ -33,7 +33,7 @@ export function invitationRoutes(deps: InvitationDeps): Endpoint[] {
       url: '/api/v1/invitations/:id/resend',
       access: needs('users:invite'),
       id: 'resendInvitation',
-      summary: 'Mail a pending or expired invitation again, with a new token and its whole time',
+      summary: 'Send the mail of a pending or expired invitation again, with a new token and the full lifetime',
       tag: 'Invitations',
       params: OneInvitation,
       reply: { 200: enveloped(Invitation) },

@@ -17,7 +17,9 @@ export const Invitation = z
     invitedBy: z
       .strictObject({ id: Id, name: z.string() })
       .nullable()
-      .meta({ description: 'The member who invited last; null for an operator and for somebody who has left.' }),
+      .meta({
+        description: 'The member who sent the invitation last. Null for an operator and for a member who has left.',
+      }),
     acceptedBy: Id.nullable().meta({ description: 'The user who accepted.' }),
     createdAt: Instant,
     expiresAt: Instant,

@@ -90,7 +90,7 @@ function leavingRoute(deps: RemoveMemberDeps): Endpoint {
     url: '/api/v1/me/organizations/:id',
     access: signedIn({ alsoSuspended: true }),
     id: 'leaveOrganization',
-    summary: 'Leave an organization, also one that is suspended or has suspended you',
+    summary: 'Leave an organization, even if it or your membership is suspended',
     tag: 'Me',
     params: MemberParams,
     reply: { 204: null },

@@ -39,7 +39,7 @@ const settings = z.record(z.string(), z.unknown());
 /** An organization as its members see it. */
 export const Organization = OrganizationSummary.extend({
   status: OrganizationStatus,
-  settings: settings.meta({ description: 'Whatever the organization keeps here.' }),
+  settings: settings.meta({ description: 'Any content that the organization stores here.' }),
   createdAt: Instant,
   updatedAt: Instant,
 }).meta({ id: 'Organization' });
@@ -57,7 +57,7 @@ export const ChangeOrganization = z
   .meta({ id: 'ChangeOrganization' });
 
 export const SubscriptionUse = Subscription.extend({
-  trialExpired: z.boolean().meta({ description: 'True while trialing past trialEndsAt.' }),
+  trialExpired: z.boolean().meta({ description: 'True if the organization is still in its trial after trialEndsAt.' }),
   usage: z.strictObject({ teamMembers: z.int(), pendingInvitations: z.int() }).meta({
     description: 'What Tenantry counts. Members of any status and pending invitations share the limit teamMembers.',
   }),

@@ -7,11 +7,8 @@ export const KnownPermission = z
     action: z.string(),
     permission: z.string(),
     description: z.string().nullable(),
-    source: z
-      .enum(['tenantry', 'roles'])
-      .meta({
-        description:
-          'tenantry: an endpoint of Tenantry requires it. roles: it is known only because a role contains it.',
-      }),
+    source: z.enum(['tenantry', 'roles']).meta({
+      description: 'tenantry: an endpoint of Tenantry requires it. roles: it is known only because a role contains it.',
+    }),
   })
   .meta({ id: 'KnownPermission' });

@@ -18,6 +18,6 @@ export const AcceptInvitation = z
   .meta({
     id: 'AcceptInvitation',
     description:
-      'With an access token: the token, and refreshToken to have it exchanged as well. Without one: token, name, password.',
+      'With an access token: the token of the invitation, and optionally a refreshToken to exchange. Without one: token, name, password.',
   });
 export type AcceptInvitation = z.output<typeof AcceptInvitation>;

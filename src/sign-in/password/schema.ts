@@ -14,7 +14,7 @@ export const Register = z
     organizationName: OrganizationName.optional(),
     organizationSlug: Slug.optional(),
     invitationToken: InvitationToken.optional().meta({
-      description: 'Joins the organization that invited this e-mail; also where registration is closed.',
+      description: 'Joins the organization that invited this e-mail, even if registration is closed.',
     }),
     transport: Transport,
   })

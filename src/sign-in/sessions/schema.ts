@@ -28,7 +28,7 @@ export const SignedIn = z
     expiresIn: z.int().meta({ description: 'Seconds.' }),
     expiresAt: Instant,
     refreshToken: z.string().optional().meta({
-      description: 'Absent with the cookie transport, and from switch-organization unless one was presented.',
+      description: 'Absent with the cookie transport, and from switch-organization unless the request sent one.',
     }),
     refreshExpiresAt: Instant,
     sessionId: Id,
