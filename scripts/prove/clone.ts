@@ -98,8 +98,8 @@ function processesIn(folder: string): number[] {
     .filter((pid) => pid > 0 && pid !== process.pid);
   return pids.filter((pid) => {
     try {
-      const place = readlinkSync(`/proc/${pid}/cwd`);
-      return place === folder || place.startsWith(`${folder}/`);
+      const workingFolder = readlinkSync(`/proc/${pid}/cwd`);
+      return workingFolder === folder || workingFolder.startsWith(`${folder}/`);
     } catch {
       return false; // it has just ended, or belongs to another user
     }

@@ -14,7 +14,7 @@ const [events = 5_000, seed = Math.floor(performance.timeOrigin) % 1_000_000] = 
 const BYSTANDERS = 20;
 const LANES = 40;
 /** How often each verifier checks each token. */
-const LOOK_MILLISECONDS = 10;
+const CHECK_EVERY_MILLISECONDS = 10;
 /** Without the stream, revocations are read from PostgreSQL every second. */
 const BOUND_MILLISECONDS = 1_500;
 /**
@@ -79,7 +79,7 @@ function latencyLine(name: string, tokens: readonly TokenHistory[], { observatio
 async function underFaults(testbed: Testbed): Promise<string> {
   const setup = await openSetup(testbed);
   const random = seeded(seed);
-  const verifiers = await startVerifiers(testbed, setup, LOOK_MILLISECONDS);
+  const verifiers = await startVerifiers(testbed, setup, CHECK_EVERY_MILLISECONDS);
   const targets = await openTargets(setup);
   const bystanders = (await targets.bystanders(BYSTANDERS)).map((text) => ({ token: numberToken(), text }));
   await verifiers.watch(bystanders);
@@ -130,7 +130,7 @@ async function withoutReader(testbed: Testbed): Promise<number> {
   const setup = await openSetup(testbed, 'deaf:deaf@');
   await deafen(setup);
   const random = seeded(seed + 1);
-  const verifiers = await startVerifiers(testbed, setup, LOOK_MILLISECONDS);
+  const verifiers = await startVerifiers(testbed, setup, CHECK_EVERY_MILLISECONDS);
   const targets = await openTargets(setup);
   const driven = await drive(
     {

@@ -72,9 +72,9 @@ async function openSetup(testbed: Testbed): Promise<Setup> {
   const upstream = startWorker<UpstreamOrder>(new URL('sidecar/upstream.ts', import.meta.url).href);
   testbed.teardown(() => upstream.end());
   const upstreamPort = await upstream.ask<number>({ kind: 'open' });
-  const places = { upstreamPort, servicePort: service.port, ...(await clientOf(testbed, service)) };
+  const settings = { upstreamPort, servicePort: service.port, ...(await clientOf(testbed, service)) };
   const args = ['--log-level', 'info', '--drain', '3s'];
-  const sidecar = await startSidecar(testbed, { ...places, args });
+  const sidecar = await startSidecar(testbed, { ...settings, args });
   return { testbed, api: openApi(service.url), sidecar, upstreamPort, upstream, service };
 }
 

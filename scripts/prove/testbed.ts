@@ -94,15 +94,15 @@ export function withTestbed(
   });
 }
 
-interface Surroundings {
+interface TestbedParts {
   readonly folder: string;
   readonly children: Set<ChildProcess>;
   readonly ownerUrl: string;
 }
 
-async function startService(options: ServiceOptions, around: Surroundings): Promise<Service> {
+async function startService(options: ServiceOptions, parts: TestbedParts): Promise<Service> {
   const port = options.port || (await freePort());
-  const logPath = join(around.folder, `service-${port}.log`);
+  const logPath = join(parts.folder, `service-${port}.log`);
   const output = openSync(logPath, 'a');
   const begun = performance.now();
   // The launcher sets flags of its own. Without the launcher, the same flags are set here.
@@ -115,17 +115,17 @@ async function startService(options: ServiceOptions, around: Surroundings): Prom
       NODE_COMPILE_CACHE: join(ROOT, '.data', 'compile-cache'),
       PORT: String(port),
       PUBLIC_URL: `http://localhost:${port}`,
-      DATABASE_URL: around.ownerUrl,
-      DATA_DIR: join(around.folder, 'data'),
-      KEYS_DIR: join(around.folder, 'keys'),
+      DATABASE_URL: parts.ownerUrl,
+      DATA_DIR: join(parts.folder, 'data'),
+      KEYS_DIR: join(parts.folder, 'keys'),
       RATE_LIMIT_ENABLED: 'false',
       LOG_LEVEL: 'warn',
       ...options.settings,
     },
   });
   closeSync(output);
-  around.children.add(child);
-  const ended = once(child, 'exit').then(() => void around.children.delete(child));
+  parts.children.add(child);
+  const ended = once(child, 'exit').then(() => void parts.children.delete(child));
   const url = `http://127.0.0.1:${port}`;
   const hasEnded = () => child.exitCode !== null || child.signalCode !== null;
   const log = () => readFileSync(logPath, 'utf8').split('\n').slice(-30).join('\n');

@@ -2,7 +2,7 @@
 import type { Testbed } from '../testbed.ts';
 import type { Observation } from './history.ts';
 import { AUDIENCE, type Setup } from './setup.ts';
-import type { Order, Report, VerifierPlace, Watched } from './watcher.ts';
+import type { Order, Report, VerifierSettings, Watched } from './watcher.ts';
 import { startWorker, type Worker } from './workers.ts';
 
 const PROCESSES = 5;
@@ -27,10 +27,12 @@ export async function startVerifiers(
   for (let index = 0; index < PROCESSES; index += 1) {
     const worker = startWorker<Order>('watcher.ts');
     testbed.teardown(() => worker.end());
-    const places = Array.from({ length: VERIFIERS_EACH }, (_, place) => placeOf(setup, index * VERIFIERS_EACH + place));
-    observers.push(...places.map(({ name }) => name));
+    const settings = Array.from({ length: VERIFIERS_EACH }, (_, slot) =>
+      settingsOf(setup, index * VERIFIERS_EACH + slot),
+    );
+    observers.push(...settings.map(({ name }) => name));
     workers.push(worker);
-    await worker.ask({ kind: 'open', places, everyMilliseconds });
+    await worker.ask({ kind: 'open', settings, everyMilliseconds });
   }
   const all = <Answer>(order: Order) => Promise.all(workers.map((worker) => worker.ask<Answer>(order)));
   return {
@@ -54,7 +56,7 @@ export async function startVerifiers(
   };
 }
 
-function placeOf({ issuer, replicas, watcher }: Setup, number: number): VerifierPlace {
+function settingsOf({ issuer, replicas, watcher }: Setup, number: number): VerifierSettings {
   const replica = replicas[number % replicas.length];
   return { name: `verifier ${number + 1}`, issuer, audience: AUDIENCE, serviceUrl: replica?.url ?? issuer, ...watcher };
 }

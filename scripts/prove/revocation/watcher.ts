@@ -5,7 +5,7 @@ import { createVerifier, type Verifier } from '../../../src/verifier/index.ts';
 import type { Observation } from './history.ts';
 import { machineMilliseconds } from './machine-clock.ts';
 
-export interface VerifierPlace {
+export interface VerifierSettings {
   readonly name: string;
   readonly issuer: string;
   readonly audience: string;
@@ -21,7 +21,7 @@ export interface Watched {
 }
 
 export type Order =
-  | { readonly kind: 'open'; readonly places: readonly VerifierPlace[]; readonly everyMilliseconds: number }
+  | { readonly kind: 'open'; readonly settings: readonly VerifierSettings[]; readonly everyMilliseconds: number }
   | { readonly kind: 'watch'; readonly tokens: readonly Watched[] }
   /** Ends the watch of these tokens, and returns the observations of them. */
   | { readonly kind: 'settle'; readonly tokens: readonly number[] }
@@ -49,7 +49,7 @@ const watched = new Map<number, string>();
 const helpless: Record<string, number> = {};
 let verifications = 0;
 
-async function look(): Promise<void> {
+async function checkAll(): Promise<void> {
   for (const { verifier, notes } of verifiers) {
     for (const [token, text] of watched) {
       const note = notes.get(token) ?? { firstAccepted: null, lastAccepted: null, firstRefused: null };
@@ -68,14 +68,14 @@ async function look(): Promise<void> {
   }
 }
 
-async function open({ places, everyMilliseconds }: Extract<Order, { kind: 'open' }>): Promise<void> {
-  for (const { name, clientId, clientSecret, issuer, audience, serviceUrl } of places) {
+async function open({ settings, everyMilliseconds }: Extract<Order, { kind: 'open' }>): Promise<void> {
+  for (const { name, clientId, clientSecret, issuer, audience, serviceUrl } of settings) {
     const revocation = { credentials: { clientId, clientSecret } };
     const verifier = createVerifier({ issuer, audience, serviceUrl, revocation });
     verifiers.push({ name, verifier, notes: new Map() });
   }
   await Promise.all(verifiers.map(({ verifier }) => verifier.ready(30)));
-  const again = () => void look().then(() => setTimeout(again, everyMilliseconds));
+  const again = () => void checkAll().then(() => setTimeout(again, everyMilliseconds));
   again();
 }
 

@@ -17,7 +17,7 @@ export interface SidecarProcess {
   end(): Promise<number | null>;
 }
 
-export interface SidecarPlaces {
+export interface SidecarSettings {
   readonly upstreamPort: number;
   readonly servicePort: number;
   readonly clientId: string;
@@ -26,24 +26,24 @@ export interface SidecarPlaces {
 }
 
 /** Starts the sidecar and waits until it follows revocations. */
-export async function startSidecar(testbed: Testbed, places: SidecarPlaces): Promise<SidecarProcess> {
-  const issuer = `http://localhost:${places.servicePort}`;
+export async function startSidecar(testbed: Testbed, settings: SidecarSettings): Promise<SidecarProcess> {
+  const issuer = `http://localhost:${settings.servicePort}`;
   const given = [
     '--upstream',
-    `http://127.0.0.1:${places.upstreamPort}`,
+    `http://127.0.0.1:${settings.upstreamPort}`,
     '--listen',
     '127.0.0.1:0',
     '--issuer',
     issuer,
   ];
-  const child = spawn(process.execPath, ['src/main.ts', 'sidecar', ...given, ...(places.args ?? [])], {
+  const child = spawn(process.execPath, ['src/main.ts', 'sidecar', ...given, ...(settings.args ?? [])], {
     cwd: ROOT,
     stdio: ['ignore', 'pipe', 'inherit'],
     env: {
       PATH: process.env.PATH ?? '',
       NODE_COMPILE_CACHE: join(ROOT, '.data', 'compile-cache'),
-      TENANTRY_CLIENT_ID: places.clientId,
-      TENANTRY_CLIENT_SECRET: places.clientSecret,
+      TENANTRY_CLIENT_ID: settings.clientId,
+      TENANTRY_CLIENT_SECRET: settings.clientSecret,
     },
   });
   const ended = once(child, 'exit') as Promise<[number | null]>;

@@ -70,7 +70,7 @@ function introspectRoute(deps: OAuthRouteDeps): Endpoint {
     ...COMMON,
     url: '/oauth/introspect',
     id: 'introspectToken',
-    summary: 'Tell whether a token stands at this moment, and what it says',
+    summary: 'Say whether a token is valid at this moment, and return its content',
     body: wire.AboutToken,
     bodyBytesMax: TOKEN_BODY_BYTES_MAX,
     reply: { 200: wire.Introspection },

@@ -78,7 +78,7 @@ const SEARCHES = {
 } as const;
 
 export interface OrganizationSearch {
-  /** What the slug or the name begins with, in any case. */
+  /** The beginning of the slug or the name, in upper or lower case. */
   readonly prefix: string | null;
   readonly status: OrganizationStatus | null;
 }

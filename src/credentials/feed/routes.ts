@@ -25,14 +25,14 @@ const Event = z
       kind: z.literal('organization'),
       org: z.uuid(),
       state: z.enum(['active', 'suspended']),
-      at: z.number().meta({ description: 'Milliseconds since 1970: of two changes the later counts.' }),
+      at: z.number().meta({ description: 'Milliseconds since 1970. Of two changes the later one counts.' }),
     }),
     z.strictObject({
       kind: z.literal('everything'),
       not_before: z.int().meta({ description: 'Seconds since 1970: tokens issued before it are refused.' }),
     }),
   ])
-  .meta({ id: 'Revocation', description: 'Which tokens must be refused although they have not expired.' });
+  .meta({ id: 'Revocation', description: 'Which tokens to refuse before they expire.' });
 
 const Snapshot = z
   .strictObject({
@@ -40,7 +40,7 @@ const Snapshot = z
       cursor: Cursor.meta({ description: 'For `after`, or `Last-Event-ID`.' }),
       snapshot: z
         .boolean()
-        .meta({ description: 'True: everything. False: what came since `after`, some of it again.' }),
+        .meta({ description: 'True: all events. False: the events since `after`, some of which may be repeated.' }),
       events: z.array(Event),
     }),
   })
@@ -61,7 +61,7 @@ export function feedRoutes(deps: FeedRouteDeps): Endpoint[] {
       url: '/api/v1/revocations',
       access: client('revocations:read'),
       id: 'listRevocations',
-      summary: 'Tell what must be refused, once or as it happens',
+      summary: 'Return which tokens to refuse, once or as a stream',
       tag: 'Revocations',
       query: z.strictObject({ after: Cursor.optional() }),
       streams: true,

@@ -95,7 +95,7 @@ function creatingRoutes(deps: CreateOrganizationDeps & DeleteOrganizationDeps): 
       url: '/api/v1/organizations/current',
       access: needs('organization:delete'),
       id: 'deleteOrganization',
-      summary: 'Delete the current organization with all that belongs to it, for good',
+      summary: 'Delete the current organization and everything in it, for good',
       tag: 'Organizations',
       reply: { 204: null },
       handle: ({ caller }) => deleteOrganization(deps, caller),

@@ -57,7 +57,7 @@ export const ChangeOrganization = z
   .meta({ id: 'ChangeOrganization' });
 
 export const SubscriptionUse = Subscription.extend({
-  trialExpired: z.boolean().meta({ description: 'True while trialing past trialEndsAt.' }),
+  trialExpired: z.boolean().meta({ description: 'True if the organization is still in its trial after trialEndsAt.' }),
   usage: z.strictObject({ teamMembers: z.int(), pendingInvitations: z.int() }).meta({
     description:
       'The usage that Tenantry counts. Members of any status and pending invitations share the limit teamMembers.',
