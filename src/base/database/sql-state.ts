@@ -2,6 +2,8 @@
 // Prisma's error around it (P2003 for a model, P2010 for a raw statement).
 
 const FOREIGN_KEY = '23503';
+// Its classes begin with a digit, or are F0, HV, P0 and XX. A code of Prisma (P2010) or of the system (EPIPE) is none.
+const SQL_STATE = /^(?:[0-9][0-9A-Z]|F0|HV|P0|XX)[0-9A-Z]{3}$/;
 
 interface ErrorShape {
   readonly code?: unknown;
@@ -18,7 +20,7 @@ interface ErrorShape {
 export function sqlStateOf(error: unknown): string | undefined {
   const { code, meta } = (error ?? {}) as ErrorShape;
   const state = meta?.driverAdapterError?.cause?.originalCode ?? code;
-  return typeof state === 'string' && /^[0-9A-Z]{5}$/.test(state) ? state : undefined;
+  return typeof state === 'string' && SQL_STATE.test(state) ? state : undefined;
 }
 
 /** Whether a statement violated this foreign key: the row it refers to does not exist, or was deleted while it ran. */

@@ -119,9 +119,15 @@ t.test('text that PostgreSQL cannot store is a bad request of the caller in ever
   }
 });
 
+t.test('every class of SQLSTATE is read', async (t) => {
+  for (const code of ['08006', '22P05', '2D000', '57P01', 'F0000', 'HV001', 'P0001', 'XX000'])
+    t.equal(sqlStateOf({ code }), code);
+});
+
 t.test('an error that is not from PostgreSQL has no SQLSTATE', async (t) => {
-  for (const error of [null, undefined, 'P2003', new Error('23503'), { code: 'ECONNREFUSED' }, { code: 23503 }]) {
-    t.equal(sqlStateOf(error), undefined);
+  const codes = ['P2003', 'P2010', 'EPIPE', 'EPERM', 'ECONNREFUSED', 23503].map((code) => ({ code }));
+  for (const error of [null, undefined, 'P2003', new Error('23503'), ...codes]) {
+    t.equal(sqlStateOf(error), undefined, JSON.stringify(error));
     t.notOk(isForeignKeyViolation(error, 'sessions_organization_id_user_id_fkey'));
   }
 });
