@@ -6,6 +6,7 @@ import type { AddressInfo } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { createInterface } from 'node:readline';
+import { Writable } from 'node:stream';
 import { fileURLToPath } from 'node:url';
 import type { Test } from 'tap';
 import { type App, openApp } from '../../src/app/app.ts';
@@ -47,6 +48,8 @@ export interface Service {
   readonly clock: MovableClock;
   readonly url: string;
   readonly keysDirectory: string;
+  /** The lines that a service with REDIS_URL has logged; none of any other service. */
+  readonly lines: readonly string[];
 }
 
 let keys: Promise<string> | undefined;
@@ -83,6 +86,17 @@ function passwordsFor(config: Config, settings: Record<string, string>): Passwor
 /** Longer than anything takes on a busy machine. Only a PostgreSQL that does not answer reaches these bounds. */
 const PATIENT = { databaseBounds: { statementMs: 100_000, acquireMs: 100_000 }, handlerTimeoutMs: 100_000 };
 
+/** A log that keeps its lines in this list. */
+function keepLog(lines: string[]) {
+  const to = new Writable({
+    write(line, _, written) {
+      lines.push(String(line));
+      written();
+    },
+  });
+  return openLog({ level: 'info', pretty: false, to });
+}
+
 /**
  * Opens the service in this process on a free port. `settings` are environment variables. Hashes of passwords are quick
  * unless a setting is about them. The service waits long for PostgreSQL and for answers unless `bounds` is `as served`.
@@ -96,7 +110,8 @@ export async function openService(
   const keysDirectory = settings.KEYS_DIR ?? (await sharedKeys());
   const config = readConfig({ ...QUIET, PUBLIC_URL: 'http://localhost:3000', KEYS_DIR: keysDirectory, ...settings });
   const clock = new MovableClock();
-  const log = openLog({ level: config.LOG_LEVEL, pretty: false });
+  const lines: string[] = [];
+  const log = settings.REDIS_URL === undefined ? openLog({ level: config.LOG_LEVEL, pretty: false }) : keepLog(lines);
   const urls = { appUrl: database.appUrl, systemUrl: database.systemUrl };
   const passwords = passwordsFor(config, settings);
   const app = await openApp({
@@ -113,7 +128,7 @@ export async function openService(
   };
   t.teardown(() => app.close());
   const url = `http://127.0.0.1:${(app.server.server.address() as AddressInfo).port}`;
-  return { app, api: openApi(url), clock, url, keysDirectory };
+  return { app, api: openApi(url), clock, url, keysDirectory, lines };
 }
 
 export interface ServiceProcess {

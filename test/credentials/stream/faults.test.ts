@@ -32,7 +32,7 @@ for (const [fault, happen] of Object.entries(faults)) {
   t.test(`when Redis ${fault}, the stream is followed again and no event is missed`, async (t) => {
     const redis = await startRedis(t);
     const { a, b, reads } = await openPair(t, await createDatabase(t), redis.url);
-    const before = await learns(b, () => signedOut(a));
+    const before = await learns([a, b], () => signedOut(a));
     await happen(redis);
     const tried = await heals(a, b);
     t.equal(await verdict(b, before), 'session_revoked', 'what was known is still known');

@@ -82,31 +82,99 @@ export async function signedOut(service: Service): Promise<Account> {
   return account;
 }
 
-/**
- * Lets `revoke` end something of a further account until the service refuses one. Returns that one. On a busy machine a
- * connection to Redis may break, and a service that reads the stream alone misses what is published at that moment.
- */
-export async function learns<T extends Pick<Account, 'accessToken'>>(
-  service: Service,
-  revoke: () => Promise<T>,
-  code = 'session_revoked',
-): Promise<T> {
-  const revoked: T[] = [];
-  const isRefused = async () => (await verdict(service, revoked.at(-1) as T)) === code;
-  await until(async () => {
-    revoked.push(await revoke());
-    return soon(isRefused, 500);
+const BROKEN = 'Redis cannot be used';
+const WHOLE_AGAIN = 'Redis can be used again';
+const LOST = 'the revocation stream was lost';
+
+/** Whether the newest line about one direction says that it does not work. */
+function isBroken({ lines }: Service): boolean {
+  return ['reading', 'writing'].some((direction) => {
+    const newest = lines.findLast(
+      (line) =>
+        line.includes(`"direction":"${direction}"`) && [BROKEN, WHOLE_AGAIN].some((said) => line.includes(said)),
+    );
+    return newest?.includes(BROKEN);
   });
-  return revoked.at(-1) as T;
 }
 
-/** Signs accounts out at one service until the other refuses one of them. Returns all of them, the refused one last. */
+/** Says whether a service has noticed since the beginning of a step that an entry of the stream may be missing. */
+export type HasGap = () => boolean;
+
+function watchGaps(services: readonly Service[], signs: readonly string[]): HasGap {
+  const count = () =>
+    services.flatMap(({ lines }) => lines).filter((line) => signs.some((sign) => line.includes(sign)));
+  const before = count().length;
+  const wasBroken = services.some(isBroken);
+  return () => wasBroken || count().length > before;
+}
+
+const WITHOUT_GAP_MILLISECONDS = 120_000;
+
+/**
+ * Runs the step, and again only when a service has noticed a gap meanwhile. On a busy machine a connection to Redis may
+ * break, and a service that reads the stream alone misses what is published at that moment. `signs` are the lines of the
+ * log that count as a gap.
+ */
+export async function withoutGap<T>(
+  services: readonly Service[],
+  step: (hasGap: HasGap) => Promise<T>,
+  signs: readonly string[] = [BROKEN],
+): Promise<T> {
+  const end = performance.now() + WITHOUT_GAP_MILLISECONDS;
+  for (;;) {
+    await streaming(...services);
+    await until(() => !services.some(isBroken));
+    const hasGap = watchGaps(services, signs);
+    try {
+      const result = await step(hasGap);
+      if (!hasGap()) return result;
+    } catch (error) {
+      if (!hasGap()) throw error;
+    }
+    if (performance.now() > end) throw new Error('the stream had a gap in every step');
+  }
+}
+
+/** Longer than an entry takes on a busy machine, and than a service takes to notice a broken connection. */
+const ARRIVES_MILLISECONDS = 30_000;
+
+/** Resolves once the condition, which an entry of the stream causes, is true. Raises at once when there is a gap. */
+export async function arrives(condition: () => boolean | Promise<boolean>, hasGap: HasGap): Promise<void> {
+  let has = false;
+  await soon(async () => {
+    has = await condition();
+    return has || hasGap();
+  }, ARRIVES_MILLISECONDS);
+  if (!has) throw new Error(hasGap() ? 'the stream had a gap' : `no entry arrived, without a gap: ${condition}`);
+}
+
+/** Lets `revoke` end something of an account, which the last service must learn from the stream. Returns the account. */
+export function learns<T extends Pick<Account, 'accessToken'>>(
+  services: readonly [Service, Service],
+  revoke: () => Promise<T>,
+  code = 'session_revoked',
+  signs?: readonly string[],
+): Promise<T> {
+  const [, to] = services;
+  const step = async (hasGap: HasGap) => {
+    const revoked = await revoke();
+    await arrives(async () => (await verdict(to, revoked)) === code, hasGap);
+    return revoked;
+  };
+  return withoutGap(services, step, signs);
+}
+
+/**
+ * After a fault: signs an account out at one service, which the other must learn from the stream, and a further one for
+ * each gap that is noticed meanwhile. Returns all of them, the refused one last.
+ */
 export async function heals(from: Service, to: Service): Promise<Account[]> {
   const tried: Account[] = [];
-  await learns(to, async () => {
+  const signOutOne = async () => {
     const account = await signedOut(from);
     tried.push(account);
     return account;
-  });
+  };
+  await learns([from, to], signOutOne, 'session_revoked', [BROKEN, LOST]);
   return tried;
 }
