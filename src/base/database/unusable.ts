@@ -7,8 +7,9 @@ export interface Unusable {
   readonly detail: string;
 }
 
-// A wrong password or role, no such database, no right to connect.
-const REFUSED = /^(28\w{3}|3D000|42501)$/;
+// A wrong password or role, no such database.
+const REFUSED = /^(28\w{3}|3D000)$/;
+const NO_RIGHT = '42501';
 // System error codes; PostgreSQL is starting or shutting down; a broken connection.
 const UNAVAILABLE = /^(E[A-Z]+|57P0\d|08\w{3})$/;
 
@@ -16,13 +17,23 @@ const UNAVAILABLE = /^(E[A-Z]+|57P0\d|08\w{3})$/;
 export function explainUnusable(error: unknown): Unusable | null {
   if (!(error instanceof Error)) return null;
   const { code, path, message } = error as NodeJS.ErrnoException;
-  if (error instanceof DatabaseUnavailable) return unavailable(message);
+  if (error instanceof DatabaseUnavailable) return unavailable(reasonOf(error.cause) || message);
   if (code === undefined || path !== undefined) return null;
   if (REFUSED.test(code)) {
     const remedy = 'check DATABASE_URL; if the database is new, run tenantry migrate';
     return { code: 'database_refused', detail: `PostgreSQL refused the connection (${message}): ${remedy}` };
   }
+  if (code === NO_RIGHT) {
+    const remedy = 'run tenantry migrate as the owner of the database, or check the role in DATABASE_URL';
+    return { code: 'database_refused', detail: `A right in PostgreSQL is missing (${message}): ${remedy}` };
+  }
   return UNAVAILABLE.test(code) ? unavailable(message || code) : null;
+}
+
+/** What PostgreSQL or the network said, '' when nothing is known. */
+function reasonOf(cause: unknown): string {
+  if (!(cause instanceof Error)) return '';
+  return cause.message || (cause as NodeJS.ErrnoException).code || '';
 }
 
 function unavailable(reason: string): Unusable {

@@ -43,13 +43,23 @@ t.test('unexpected errors and the messages of files have no code of their own', 
 
 t.test('a database that cannot be used is explained with its own message or that of the network', async (t) => {
   const withCode = (code: string, more = {}) => Object.assign(new Error('said so'), { code, ...more });
-  for (const code of ['28P01', '28000', '3D000', '42501']) {
+  for (const code of ['28P01', '28000', '3D000']) {
     t.match(explainUnusable(withCode(code)), { code: 'database_refused', detail: /said so.*DATABASE_URL/ }, code);
   }
   for (const code of ['ECONNREFUSED', 'ENOTFOUND', '57P03', '08006']) {
     t.match(explainUnusable(withCode(code)), { code: 'database_unavailable', detail: /said so.*DATABASE_URL/ }, code);
   }
+  const noRight = explainUnusable(withCode('42501'));
+  t.match(noRight, {
+    code: 'database_refused',
+    detail: /right in PostgreSQL is missing \(said so\).*tenantry migrate/,
+  });
   t.match(explainUnusable(new DatabaseUnavailable('away')), { code: 'database_unavailable', detail: /away/ });
+  for (const cause of [new Error('refused by 10.0.0.7'), Object.assign(new Error(), { code: 'refused by 10.0.0.7' })]) {
+    const { detail } = explainUnusable(new DatabaseUnavailable('away', { cause })) ?? { detail: '' };
+    t.match(detail, /\(refused by 10\.0\.0\.7\)/, 'the reason below it');
+    t.notMatch(detail, 'away');
+  }
   for (const error of [new Error('other'), withCode('23503'), withCode('EACCES', { path: '/keys' }), 'text', null]) {
     t.equal(explainUnusable(error), null);
   }
