@@ -100,7 +100,7 @@ t.test('a key is used once, for each organization separately and for those of no
   }
 });
 
-t.test('an organization sees only its own requests, and only the system sets when a mail is due', async (t) => {
+t.test('an organization requests mails for itself alone, and only the system sets when a mail is due', async (t) => {
   const kind = kindOf();
   const foreign = [newMail(kind, { organizationId: other.organizationId }), newMail(kind)];
   for (const mail of foreign)
@@ -108,7 +108,12 @@ t.test('an organization sees only its own requests, and only the system sets whe
       db.organization(own, (tx) => enqueue(tx, mail)),
       /row-level security/,
     );
-  await bySystem({ ...newMail(kind), dueAt: new Date(Date.now() + 3_600_000) } as NewMail);
+  const later = { ...newMail(kind), dueAt: new Date(Date.now() + 3_600_000) };
+  await t.rejects(
+    db.organization(own, (tx) => enqueue(tx, { ...later, organizationId: own.organizationId } as NewMail)),
+    /permission denied/,
+  );
+  await bySystem(later);
   const outbox = outboxOf(kind);
   await outbox.sendDue();
   t.match(await rows(kind), [{ state: 'waiting', attempts: 0 }]);
