@@ -95,6 +95,7 @@ async function runTests({ jobs, isRecording, showsDurations, names }: Options): 
   const files = planFiles(root, names);
   const postgres = await startEmbedded({ directory: join(folder, 'postgres'), disposable: true });
   const results: FileResult[] = [];
+  let endings: readonly string[] = [];
   try {
     await buildTemplate(postgres.ownerUrl, postgres.adminUrl);
     const code = await buildTap();
@@ -106,7 +107,7 @@ async function runTests({ jobs, isRecording, showsDurations, names }: Options): 
       TAP_CHILD_ID: '1', // the totals are computed file by file
     });
     if (interruption === undefined) {
-      await pool.run(files, (result) => {
+      endings = await pool.run(files, (result) => {
         results.push(result);
         const { file, seconds, isGreen } = result;
         if (!isGreen) console.log(`\n${failureOf(result)}`);
@@ -118,7 +119,7 @@ async function runTests({ jobs, isRecording, showsDurations, names }: Options): 
   }
   if (showsDurations) for (const line of durationLines(results)) console.log(line);
   if (isRecording) recordDurations(root, results);
-  const totals = totalsOf(results);
+  const totals = totalsOf(results, endings);
   if (totals === undefined || results.length < files.length) console.error('Not every test file ran to its end.');
   for (const reason of totals?.reasons ?? []) console.log(`\n${reason}`);
   if (totals !== undefined) console.log(`\n${totals.line}`);

@@ -6,7 +6,7 @@ import { join } from 'node:path';
 import t, { type Test } from 'tap';
 import { planFiles, recordDurations } from './plan.ts';
 import { createPool, type FileResult, type PlannedFile } from './pool.ts';
-import { failureOf } from './totals.ts';
+import { failureOf, totalsOf } from './totals.ts';
 
 const GOOD = "t.test('fine', async (t) => { t.ok(true); });";
 
@@ -81,6 +81,34 @@ t.test('damage to the process is the failure of the file that did it, and the fi
     t.match(red && failureOf(red), failure, fault);
     t.match(results[`good-${index}`], { isGreen: true, pass: 1, fail: 0 }, `the file after ${fault}`);
   }
+});
+
+t.test('a process that does not end well is a failure, although its files were green', async (t) => {
+  const folder = written(t, {
+    good: GOOD,
+    spoils: `process.on('exit', () => { process.exitCode = 3; }); ${GOOD}`,
+    red: 't.fail();',
+  });
+  const endings = async (...files: readonly [name: string, isApart: boolean][]) => {
+    const planned = files.map(([name, isApart]) => ({ file: join(folder, 'test', `${name}.test.ts`), isApart }));
+    const areGreen: boolean[] = [];
+    const found = await createPool(1, { TAP_CHILD_ID: '1' }).run(planned, ({ isGreen }) => areGreen.push(isGreen));
+    return { areGreen, found };
+  };
+  t.strictSame(await endings(['good', false], ['good', true]), { areGreen: [true, true], found: [] });
+  const shared = await endings(['spoils', false], ['good', false]);
+  t.strictSame(shared.areGreen, [true, true]);
+  t.match(shared.found, [
+    /^red: .*good\.test\.ts: its process ended with exit code 3, after every file in it was green$/,
+  ]);
+  t.equal(shared.found.length, 1);
+  t.match((await endings(['spoils', true], ['good', false])).found, [/^red: .*spoils\.test\.ts: .*exit code 3/]);
+  t.strictSame(await endings(['red', false]), { areGreen: [false], found: [] }, 'a red file has its own failure');
+  const totals = totalsOf(
+    [{ file: 'x', pass: 1, fail: 0, skip: 0, seconds: 1, isGreen: true, text: '' }],
+    shared.found,
+  );
+  t.strictSame(totals, { line: '1 passed, 1 failed', isGreen: false, reasons: shared.found });
 });
 
 t.test('the longest file comes first, after those of unknown length; a file may ask for its own process', async (t) => {

@@ -22,8 +22,11 @@ export interface PlannedFile {
 }
 
 export interface Pool {
-  /** Runs the files in order, `jobs` at a time. Calls `onResult` at the end of each. */
-  run(files: readonly PlannedFile[], onResult: (result: FileResult) => void): Promise<void>;
+  /**
+   * Runs the files in order, `jobs` at a time. Calls `onResult` at the end of each. Returns the failures of processes
+   * that did not end well although every file in them was green.
+   */
+  run(files: readonly PlannedFile[], onResult: (result: FileResult) => void): Promise<readonly string[]>;
   /** Ends all processes. No further file starts. */
   stop(signal: NodeJS.Signals): void;
 }
@@ -34,32 +37,38 @@ const RESIDENT_BYTES_MAX = 1.5 * 1024 ** 3;
 const SILENT_MS = (FILE_SECONDS_MAX + 15) * 1000;
 const END_MS = 15_000;
 const OUTPUT_MS = 1_000;
+const ENDED_WELL = 'with exit code 0';
 
 export function createPool(jobs: number, env: Readonly<Record<string, string>>): Pool {
   const hosts = new Set<Host>();
   let isStopped = false;
 
-  async function work(queue: PlannedFile[], onResult: (result: FileResult) => void): Promise<void> {
+  async function work(queue: PlannedFile[], onResult: (result: FileResult) => void): Promise<readonly string[]> {
     let shared: Host | undefined;
+    const failures: string[] = [];
+    const end = async (host: Host) => {
+      const failure = await host.end();
+      if (failure !== undefined && !isStopped) failures.push(failure);
+      hosts.delete(host);
+    };
     for (let next = queue.shift(); next !== undefined && !isStopped; next = queue.shift()) {
       const { file, isApart } = next;
       const host: Host = (isApart ? undefined : shared) ?? startHost(env);
       hosts.add(host);
       const result = await host.run(file);
       if (!isStopped) onResult(result);
-      if (isApart || host.isSpoilt) {
-        await host.end();
-        hosts.delete(host);
-      }
+      if (isApart || host.isSpoilt) await end(host);
       if (!isApart) shared = host.isSpoilt ? undefined : host;
     }
-    await shared?.end();
+    if (shared) await end(shared);
+    return failures;
   }
 
   return {
     async run(files, onResult) {
       const queue = [...files];
-      await Promise.all(Array.from({ length: jobs }, () => work(queue, onResult)));
+      const failures = await Promise.all(Array.from({ length: jobs }, () => work(queue, onResult)));
+      return failures.flat();
     },
     stop(signal) {
       isStopped = true;
@@ -72,7 +81,8 @@ interface Host {
   /** True when no further file should run in it. */
   readonly isSpoilt: boolean;
   run(file: string): Promise<FileResult>;
-  end(): Promise<void>;
+  /** Returns how the process ended, if that was not well and no file in it was red. */
+  end(): Promise<string | undefined>;
   kill(signal: NodeJS.Signals): void;
 }
 
@@ -84,6 +94,8 @@ function startHost(env: Readonly<Record<string, string>>): Host {
   let lines: string[] = [];
   let onDone: ((done: Done) => void) | undefined;
   let isSpoilt = false;
+  let isRed = false;
+  let newest = '';
   const output = child.stdout as Readable;
   createInterface({ input: output }).on('line', (line) => {
     if (line.startsWith(DONE)) onDone?.(JSON.parse(line.slice(DONE.length)));
@@ -112,6 +124,7 @@ function startHost(env: Readonly<Record<string, string>>): Host {
       return isSpoilt;
     },
     async run(file) {
+      newest = file;
       const begun = performance.now();
       const done = new Promise<Done>((resolve) => {
         onDone = resolve;
@@ -128,16 +141,21 @@ function startHost(env: Readonly<Record<string, string>>): Host {
       lines = [];
       if (typeof outcome === 'string') {
         isSpoilt = true;
+        isRed = true;
         return { ...brokenOff(file, begun, isLate, outcome), text };
       }
       // What is open need not keep the process alive, and may still close. Whether it does only the end of it tells.
       const isStuck = outcome.left.length > 0 && !(await endByItself());
       const result = judged(outcome, isStuck);
+      isRed ||= !result.isGreen;
       isSpoilt ||= !result.isGreen || outcome.left.length > 0 || outcome.residentBytes > RESIDENT_BYTES_MAX;
       return { ...result, text };
     },
     async end() {
       await endByItself();
+      const how = await ended;
+      if (isRed || how === ENDED_WELL) return undefined;
+      return `red: ${newest}: its process ended ${how}, after every file in it was green`;
     },
     kill: (signal) => void child.kill(signal),
   };

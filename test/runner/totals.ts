@@ -12,16 +12,16 @@ export interface Totals {
 
 const REASON_LINES_MAX = 40;
 
-/** The totals of a run. Undefined when no file ran to its end. */
-export function totalsOf(results: readonly FileResult[]): Totals | undefined {
+/** The totals of a run, in which each bad ending of a process is a failure. Undefined when no file ran to its end. */
+export function totalsOf(results: readonly FileResult[], endings: readonly string[] = []): Totals | undefined {
   const sum = (count: (result: FileResult) => number) => results.reduce((total, result) => total + count(result), 0);
   const passed = sum(({ pass }) => pass);
-  const failed = sum(({ isGreen, fail }) => (isGreen ? 0 : Math.max(1, fail)));
+  const failed = endings.length + sum(({ isGreen, fail }) => (isGreen ? 0 : Math.max(1, fail)));
   const skipped = sum(({ skip }) => skip);
   if (passed + failed === 0) return undefined;
   const line = `${passed} passed, ${failed} failed${skipped > 0 ? `, ${skipped} skipped` : ''}`;
   const reasons = results.filter(({ isGreen }) => !isGreen).map((result) => failureOf(result, REASON_LINES_MAX));
-  return { line, isGreen: failed === 0, reasons };
+  return { line, isGreen: failed === 0, reasons: [...reasons, ...endings] };
 }
 
 /** A red file with its first failure or all of them, each with tap's diagnosis. */
