@@ -2,14 +2,13 @@
 import { type Command, Option } from 'commander';
 import {
   changeAllDead,
+  changeMails,
   countDeadMails,
-  dropMails,
   type ListedMail,
   listMails,
   MAIL_STATES,
   type MailState,
   type MailsChanged,
-  retryMails,
 } from '../base/outbox/operate.ts';
 import { isIdShaped } from '../protocol/id.ts';
 import { act, group, leaf, type Outcome, pageText, paginated } from './line/command.ts';
@@ -76,7 +75,7 @@ function legend(mails: readonly ListedMail[]): string {
 async function retry(invocation: Invocation, options: ChangeOptions, ...typed: string[]): Promise<Outcome> {
   const ids = named(options, typed);
   return withOperator(invocation, async (operator) => {
-    const done = ids ? await retryMails(operator, ids) : await changeAllDead(operator, retryMails);
+    const done = ids ? await changeMails(operator, 'retry', ids) : await changeAllDead(operator, 'retry');
     return outcome(done, 'will be sent', 'will be sent', 'while the service runs', 'is not dead');
   });
 }
@@ -87,7 +86,7 @@ async function drop(invocation: Invocation, options: ChangeOptions, ...typed: st
     const count = ids?.length ?? (await countDeadMails(operator));
     if (count > 0)
       await confirm(invocation, `${count === 1 ? '1 mail' : `${count} mails`} will never be sent.`, options.yes);
-    const done = ids ? await dropMails(operator, ids) : await changeAllDead(operator, dropMails);
+    const done = ids ? await changeMails(operator, 'drop', ids) : await changeAllDead(operator, 'drop');
     return outcome(done, 'is dropped', 'are dropped', '', 'is unchanged');
   });
 }

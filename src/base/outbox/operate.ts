@@ -1,6 +1,6 @@
 // The operations of operators on mails: list them, retry dead ones, and drop mails that need not be sent. Each change
 // records an event without an actor.
-import type { Database, SystemTx } from '../database/db.ts';
+import type { Database } from '../database/db.ts';
 import { problem } from '../errors/problem.ts';
 import { record } from '../events/record.ts';
 import { type DescribedFailure, describeFailure } from '../mail/failures.ts';
@@ -8,18 +8,21 @@ import type { Clock } from '../platform/clock.ts';
 import { type Page, type Paged, paged } from '../platform/page.ts';
 import { newId, type Random } from '../platform/random.ts';
 import {
-  type ChangedMail,
   countMails,
   listDead,
+  listKnown,
   listMailRows,
-  listStates,
+  lockStates,
   markDropped,
   type StoredMail,
   updateDeadToDue,
 } from './operator-store.ts';
 
-/** `unwanted`: its subject had ended before the mail was sent. `dropped`: an operator dropped it. */
-export const MAIL_STATES = ['waiting', 'dead', 'sent', 'unwanted', 'dropped'] as const;
+/**
+ * `unwanted`: its subject had ended before the mail was sent. `dropped`: an operator dropped it. `done`: sent or
+ * unwanted, by the version before, which did not say which.
+ */
+export const MAIL_STATES = ['waiting', 'dead', 'sent', 'unwanted', 'dropped', 'done'] as const;
 export type MailState = (typeof MAIL_STATES)[number];
 
 export interface MailOperatorDeps {
@@ -66,45 +69,56 @@ export function countDeadMails({ db }: Pick<MailOperatorDeps, 'db'>): Promise<nu
   return countMails(db.systemReader(), 'dead');
 }
 
-/** Makes dead mails due now, with as many attempts as a new mail. Raises not_found, and then changes nothing. */
-export function retryMails(deps: MailOperatorDeps, ids: readonly string[]): Promise<MailsChanged> {
-  return change(deps, ids, 'mail.retried', updateDeadToDue);
-}
+/** How mails are changed: `retry` makes dead ones due now, `drop` ends dead and waiting ones. */
+const CHANGES = {
+  retry: { type: 'mail.retried', update: updateDeadToDue },
+  drop: { type: 'mail.dropped', update: markDropped },
+} as const;
+export type MailChange = keyof typeof CHANGES;
 
 /**
- * Drops dead or waiting mails, so that they are never sent. A mail that is being sent at this moment may still be sent.
- * Raises not_found, and then changes nothing.
+ * Retries or drops the mails with these ids. A retried mail has as many attempts as a new one. A dropped mail is never
+ * sent, unless it is being sent at this moment. Raises not_found when an id has no mail, and then changes nothing.
  */
-export function dropMails(deps: MailOperatorDeps, ids: readonly string[]): Promise<MailsChanged> {
-  return change(deps, ids, 'mail.dropped', markDropped);
+export async function changeMails(
+  deps: MailOperatorDeps,
+  change: MailChange,
+  named: readonly string[],
+): Promise<MailsChanged> {
+  const ids = [...new Set(named)];
+  const known = new Set(await listKnown(deps.db.systemReader(), ids));
+  const missing = ids.find((id) => !known.has(id));
+  if (missing !== undefined)
+    throw problem('not_found', { detail: `There is no mail ${missing}: list the mails first.` });
+  const done: MailsChanged[] = [];
+  for (const part of chunksOf(ids)) done.push(await changeSome(deps, change, part));
+  return { changed: done.flatMap(({ changed }) => changed), unchanged: done.flatMap(({ unchanged }) => unchanged) };
 }
 
-/** Retries or drops every dead mail. Returns their ids. */
-export async function changeAllDead(
-  deps: MailOperatorDeps,
-  work: typeof retryMails | typeof dropMails,
-): Promise<MailsChanged> {
+/** Retries or drops every dead mail. Returns their ids. A mail that has gone meanwhile is left out. */
+export async function changeAllDead(deps: MailOperatorDeps, change: MailChange): Promise<MailsChanged> {
   const changed: string[] = [];
   let left = await countDeadMails(deps); // mails that become dead later are not included
   while (left > 0) {
     const ids = await listDead(deps.db.systemReader(), Math.min(MAILS_PER_TRANSACTION, left));
     if (ids.length === 0) break;
-    changed.push(...(await work(deps, ids)).changed);
+    changed.push(...(await changeSome(deps, change, ids)).changed);
     left -= ids.length;
   }
   return { changed, unchanged: [] };
 }
 
-async function change(
-  deps: MailOperatorDeps,
-  named: readonly string[],
-  type: 'mail.retried' | 'mail.dropped',
-  update: (tx: SystemTx, ids: readonly string[]) => Promise<ChangedMail[]>,
-): Promise<MailsChanged> {
-  const ids = [...new Set(named)];
-  const { states, changed } = await deps.db.system(async (tx) => {
-    const found = await listStates(tx, ids);
-    if (found.length < ids.length) return { states: found, changed: [] };
+function chunksOf(ids: readonly string[]): (readonly string[])[] {
+  const chunks: (readonly string[])[] = [];
+  for (let at = 0; at < ids.length; at += MAILS_PER_TRANSACTION) chunks.push(ids.slice(at, at + MAILS_PER_TRANSACTION));
+  return chunks;
+}
+
+/** Changes the mails in one transaction. An id without a mail is left out. */
+function changeSome(deps: MailOperatorDeps, change: MailChange, ids: readonly string[]): Promise<MailsChanged> {
+  const { type, update } = CHANGES[change];
+  return deps.db.system(async (tx) => {
+    const states = await lockStates(tx, ids);
     const mails = await update(tx, ids);
     for (const { id, kind, organizationId, subjectId } of mails) {
       await record(tx, {
@@ -116,12 +130,9 @@ async function change(
         data: { kind, subjectId },
       });
     }
-    return { states: found, changed: mails.map(({ id }) => id) };
+    const changed = mails.map(({ id }) => id);
+    return { changed, unchanged: states.filter(({ id }) => !changed.includes(id)) };
   });
-  const missing = ids.find((id) => !states.some((found) => found.id === id));
-  if (missing !== undefined)
-    throw problem('not_found', { detail: `There is no mail ${missing}: list the mails first.` });
-  return { changed, unchanged: states.filter(({ id }) => !changed.includes(id)) };
 }
 
 function toListedMail(row: StoredMail): ListedMail {

@@ -2,7 +2,8 @@
 import { type SystemReader, type SystemTx, statement } from '../database/db.ts';
 import type { MailState } from './operate.ts';
 
-const STATE = `CASE WHEN due_at IS NOT NULL THEN 'waiting' WHEN done_at IS NULL THEN 'dead' ELSE coalesce(outcome, 'sent') END`;
+// The version before kept no outcome of a mail that was done: it may have been sent or not wanted any more.
+const STATE = `CASE WHEN due_at IS NOT NULL THEN 'waiting' WHEN done_at IS NULL THEN 'dead' ELSE coalesce(outcome, 'done') END`;
 
 export interface StoredMail {
   readonly id: string;
@@ -42,10 +43,19 @@ export async function countMails(tx: SystemReader, state: MailState | null): Pro
   return row?.total ?? 0;
 }
 
-const STATES = statement(`SELECT id::text, ${STATE} AS state FROM outbox WHERE id = ANY($1::uuid[])`);
+const KNOWN = statement('SELECT id::text FROM outbox WHERE id = ANY($1::uuid[])');
 
-/** Lists the states of the mails with these ids. An id without a mail is left out. */
-export function listStates(tx: SystemTx, ids: readonly string[]): Promise<{ id: string; state: MailState }[]> {
+/** Lists those of the ids that have a mail. */
+export async function listKnown(tx: SystemReader, ids: readonly string[]): Promise<string[]> {
+  return (await tx.rows<{ id: string }>(KNOWN, [ids])).map(({ id }) => id);
+}
+
+// Locked in one order, so that two operators who change the same mails wait for each other instead of failing.
+const STATES = statement(`
+SELECT id::text, ${STATE} AS state FROM outbox WHERE id = ANY($1::uuid[]) ORDER BY id FOR UPDATE`);
+
+/** Locks the mails with these ids and lists their states. An id without a mail is left out. */
+export function lockStates(tx: SystemTx, ids: readonly string[]): Promise<{ id: string; state: MailState }[]> {
   return tx.rows(STATES, [ids]);
 }
 

@@ -12,7 +12,7 @@ import {
   suspendOrganization,
 } from '../../../src/admin/organizations/organizations.ts';
 import { endAllSessions } from '../../../src/admin/sessions/sessions.ts';
-import { dropMails, retryMails } from '../../../src/base/outbox/operate.ts';
+import { changeMails } from '../../../src/base/outbox/operate.ts';
 import { inviteByOperator } from '../../../src/directory/invitations/invitations.ts';
 import { invite } from '../../credentials/revocations/causes.ts';
 import type { TokenHolders } from '../../credentials/revocations/token-holders.ts';
@@ -107,8 +107,8 @@ export const ACTIONS: Readonly<Record<string, (holders: TokenHolders) => Promise
     const [one, another] = await database.query<{ id: string }>(
       'UPDATE outbox SET due_at = NULL, done_at = NULL, outcome = NULL RETURNING id::text',
     );
-    await retryMails(app.parts, [one?.id ?? '']);
-    await dropMails(app.parts, [another?.id ?? '']);
+    await changeMails(app.parts, 'retry', [one?.id ?? '']);
+    await changeMails(app.parts, 'drop', [another?.id ?? '']);
   },
   'every session of the installation that an operator ends': ({ app }) => endAllSessions(app.parts),
 };
