@@ -2,6 +2,7 @@
 import t from 'tap';
 import { MailRefused } from '../../src/base/mail/failures.ts';
 import type { SendMail } from '../../src/base/mail/smtp.ts';
+import { changeAllDead } from '../../src/base/outbox/operate.ts';
 import { RETRY_SECONDS } from '../../src/base/outbox/send-one.ts';
 import { dueNow, openQuiet, outboxOf, rowOf } from '../base/outbox/rows.ts';
 import { freshEmail } from '../directory/invitations/inviting.ts';
@@ -114,6 +115,71 @@ t.test('the mail of an invitation that has ended in between is retried and not s
   t.equal((await cli('mail', 'retry', id)).status, 0);
   await outboxOf(inviting, async () => void t.fail('sent')).sendDue();
   t.match((await cli('mail', 'list', '--state', 'unwanted', '--json')).json.data, [{ id, state: 'unwanted' }]);
+});
+
+/** Dead mails, made from the row of one. */
+async function deadMails(count: number): Promise<string[]> {
+  const copied = 'organization_id, kind, subject_id, recipient_key, actor_id, attempts, failure, tried_at';
+  const rows = await database.query<{ id: string }>(
+    `INSERT INTO outbox (id, due_at, ${copied})
+     SELECT gen_random_uuid(), NULL, ${copied} FROM outbox, generate_series(1, $2) WHERE id = $1 RETURNING id::text`,
+    [await deadMail(freshEmail()), count],
+  );
+  return rows.map(({ id }) => id);
+}
+
+t.test('many mails that are named are changed in several transactions, or none of them is', async (t) => {
+  const ids = await deadMails(120);
+  const unknown = '00000000-0000-7000-8000-000000000001';
+  t.equal((await cli('mail', 'retry', ...ids, unknown, '--json')).json.error.code, 'not_found');
+  const dead = () => database.query('SELECT id FROM outbox WHERE id = ANY($1) AND due_at IS NULL', [ids]);
+  t.equal((await dead()).length, 120);
+  const { json } = await cli('mail', 'retry', ...ids, ids[0] as string, '--json');
+  t.same([...json.data.changed].sort(), [...ids].sort());
+  t.same(json.data.unchanged, []);
+  t.equal((await dead()).length, 0);
+  const transactions = await database.query<{ events: number }>(
+    'SELECT count(*)::int AS events FROM events WHERE target_id = ANY($1) GROUP BY xmin::text ORDER BY 1',
+    [ids],
+  );
+  t.same(transactions, [{ events: 20 }, { events: 50 }, { events: 50 }]);
+  t.equal((await cli('mail', 'drop', ...ids, '--yes')).status, 0);
+});
+
+t.test('a dead mail that goes while all are changed is left out', async (t) => {
+  const [gone = '', ...rest] = await deadMails(3);
+  const { parts } = inviting.service.app;
+  const reader = parts.db.systemReader();
+  const rows: typeof reader.rows = async (...asked) => {
+    const found = await reader.rows(...asked);
+    await database.query('DELETE FROM outbox WHERE id = $1 AND $2', [gone, found.some((row) => 'id' in Object(row))]);
+    return found as never;
+  };
+  const db = { ...parts.db, systemReader: () => ({ ...reader, rows }) };
+  const { changed } = await changeAllDead({ ...parts, db }, 'drop');
+  t.ok(rest.every((id) => changed.includes(id)));
+  t.notOk(changed.includes(gone));
+});
+
+t.test('a mail that the version before ended is not said to be sent', async (t) => {
+  const [id = ''] = await deadMails(1);
+  await database.query('UPDATE outbox SET done_at = now() WHERE id = $1', [id]);
+  t.match((await cli('mail', 'list', '--state', 'done', '--json')).json.data, [{ id, state: 'done' }]);
+  t.match((await cli('mail', 'retry', id)).stdout, `${id} is not dead: it is done.`);
+  const sent = (await cli('mail', 'list', '--state', 'sent', '--limit', '100', '--json')).json.data;
+  t.notOk(sent.some((mail: { id: string }) => mail.id === id));
+});
+
+t.test('the doctor reports that mails cannot be read next to all other findings', async (t) => {
+  await database.query(
+    'CREATE POLICY unreadable ON outbox AS RESTRICTIVE FOR SELECT TO tenantry_system USING (1 / 0 = 1)',
+  );
+  t.teardown(() => database.query('DROP POLICY unreadable ON outbox'));
+  const { stdout, status } = await cli('doctor');
+  t.equal(status, 1);
+  t.match(stdout, /^fail +outbox +.*division by zero/m);
+  t.match(stdout, /^ok +role of owners /m);
+  t.match(stdout, /^ok +(database|migrations|postgresql)/im);
 });
 
 t.test('invalid commands, and unknown mails', async (t) => {

@@ -93,12 +93,25 @@ async function examineData(invocation: Invocation, config: Config): Promise<Find
       const found = await examineDatabase(reached.urls, { migrationsDirectory: MIGRATIONS, clock: systemClock });
       // The content of a database with a failed check is not examined.
       if (found.some(({ status }) => status === 'fail')) return found;
-      return [...found, ...(await examineRoles(invocation, config)), ...(await examineOutbox(invocation))];
+      return [
+        ...found,
+        ...(await orFailure('roles', examineRoles(invocation, config))),
+        ...(await orFailure('outbox', examineOutbox(invocation))),
+      ];
     } finally {
       await reached.release();
     }
   } catch (error) {
     return [{ name: 'database', status: 'fail', detail: describeError(error).detail }];
+  }
+}
+
+/** The findings of a check; one failed finding when the check itself fails. */
+async function orFailure(name: string, check: Promise<Finding[]>): Promise<Finding[]> {
+  try {
+    return await check;
+  } catch (error) {
+    return [{ name, status: 'fail', detail: describeError(error).detail }];
   }
 }
 
