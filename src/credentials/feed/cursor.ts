@@ -1,15 +1,15 @@
-// The cursor of the feed as clients see it: an opaque text for a position in one database's order of transactions. It
-// is the same for every replica.
+// The cursor of the feed as clients see it: an opaque text for a position in one database's order of transactions. A
+// cursor is the same for every replica.
 import type { RevocationCursor } from '../revocations/revocations.ts';
 
 export interface FeedCursor extends RevocationCursor {
-  /** Identifies the database: a position has no meaning in another one. */
+  /** Identifies the database, because a position has no meaning in another database. */
   readonly database: string;
 }
 
 const CURSOR = /^([0-9a-f]{8})\.(\d{1,19})\.(\d{1,15})$/;
 const MAX_TX = 2n ** 63n - 1n;
-/** A text that this or another version of the service could have made. */
+/** The form of a cursor's text in this and in other versions of the service. */
 export const PLAUSIBLE_CURSOR = /^[A-Za-z0-9_-]{1,128}$/;
 
 /** The text of a cursor. */

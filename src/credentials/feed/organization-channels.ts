@@ -1,5 +1,5 @@
 // New events for the streams of organizations. Each organization with streams has a channel. One reading of PostgreSQL
-// serves all of them, because PostgreSQL alone has the organizations of an event.
+// serves all of them, because only PostgreSQL contains the organizations of an event.
 import { setTimeout as delay } from 'node:timers/promises';
 import type { Database, SystemReader } from '../../base/database/db.ts';
 import { monotonicMs } from '../../base/platform/clock.ts';
@@ -13,15 +13,15 @@ import { type FeedPage, type Head, listFeedPage, readHead } from './store.ts';
 
 export interface OrganizationChannels {
   /**
-   * Begins to collect the events that an organization may see. A caller that reads PostgreSQL after this has resolved,
-   * and then the channel from `position`, misses nothing. Raises DatabaseUnavailable.
+   * Begins to collect the events that an organization may see. A caller misses no event if it first waits for this,
+   * then reads PostgreSQL, and then reads the channel from `position`. Raises DatabaseUnavailable.
    */
   follow(organizationId: string): Promise<Followed>;
   /** Whether any organization is followed. */
   isFollowed(): boolean;
   /** Reads new events, in a reading that begins after this call. Raises DatabaseUnavailable. */
   read(): Promise<void>;
-  /** How long ago the last reading began, in seconds; infinite when it failed. */
+  /** How long ago the last reading began, in seconds; Infinity if that reading failed. */
   readSecondsAgo(): number;
   /** The cursor of a reader that has read a channel to its end. */
   cursor(): string;
@@ -106,7 +106,7 @@ export function openOrganizationChannels({
         if (entry.followers === 0) followed.delete(organizationId);
       };
       try {
-        await read(); // this reading includes the organization, and the next one continues where it ends
+        await read(); // this reading includes the organization; the next reading continues where this one ends
       } catch (error) {
         leave();
         throw error;
@@ -121,8 +121,8 @@ export function openOrganizationChannels({
 }
 
 /**
- * Passes what was committed since a reading to `take`, page by page. Returns the new reading, or undefined if the
- * database was replaced or restored. Raises DatabaseUnavailable.
+ * Passes the revocations that were committed since a reading to `take`, page by page. Returns the new reading, or
+ * undefined if the database was replaced or restored. Raises DatabaseUnavailable.
  */
 async function readSince(
   reader: SystemReader,

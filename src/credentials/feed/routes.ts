@@ -90,7 +90,7 @@ export function feedRoutes(deps: FeedRouteDeps): Endpoint[] {
   ];
 }
 
-/** The cursor of the header Last-Event-ID. An empty header counts as absent (HTML, §9.2). Raises validation_failed. */
+/** The cursor in the header Last-Event-ID. An empty header counts as absent (HTML, §9.2). Raises validation_failed. */
 function cursorIn(lastEventId: string | undefined): string | null {
   if (lastEventId === undefined || lastEventId === '') return null;
   if (PLAUSIBLE_CURSOR.test(lastEventId)) return lastEventId;

@@ -1,5 +1,5 @@
-// The key files of one folder (or one single file) and the key of each. They are remembered between two readings, so
-// that only changed files are opened. live-ring.ts acts on a change.
+// The key files of one folder (or one single file) and the key in each file. The keys are remembered between two
+// readings, so that only changed files are opened. live-ring.ts acts on a change.
 import { createHash } from 'node:crypto';
 import { lstat, readdir, stat } from 'node:fs/promises';
 import { basename, join } from 'node:path';
@@ -8,7 +8,8 @@ import { compareNames, instantOfName } from './name.ts';
 
 // A ring has a handful of keys. A folder with thousands of entries is a mistake and must not cost time twice a second.
 const ENTRIES_MAX = 256;
-// Errors that pass: the machine lacks a resource for a moment. Dropping every key for that would cause an outage.
+// These errors are temporary: the machine lacks a resource for a moment. Dropping every key because of such an error
+// would cause an outage.
 const PASSING = new Set(['EMFILE', 'ENFILE', 'ENOMEM', 'EIO', 'EAGAIN', 'EINTR', 'ESTALE', 'ETIMEDOUT']);
 
 export type KeySource = { readonly directory: string } | { readonly file: string };
@@ -29,7 +30,8 @@ export interface FolderContents {
 
 export interface KeyFolder {
   /**
-   * Checks every file, and opens the changed ones, or all if `thorough`. Undefined if the machine cannot read them now.
+   * Checks every file, and opens the changed ones, or all if `thorough`. Returns undefined if the machine cannot read
+   * the files now.
    */
   read(thorough: boolean): Promise<FolderContents | undefined>;
 }
@@ -46,7 +48,7 @@ interface Remembered {
   readonly outcome: RingKey | { readonly reason: string };
 }
 
-/** Makes a reader that remembers. It reads nothing before the first call. */
+/** Returns a reader that remembers keys. It reads no file before the first call. */
 export function keyFolder(source: KeySource, passphrase?: string): KeyFolder {
   let memory = new Map<string, Remembered>();
   return {

@@ -17,7 +17,8 @@ export interface KeyRing {
    */
   signingKeyAt(at: Date): RingKey;
   /**
-   * The key of an RFC 7638 thumbprint; undefined if unknown or retired at `at`. A future key verifies: clocks differ.
+   * The key of an RFC 7638 thumbprint; undefined if unknown or retired at `at`. A future key also verifies, because
+   * clocks differ.
    */
   verificationKey(kid: string, at: Date): RingKey | undefined;
   /** Keys to publish at `at`, oldest first: all but the retired ones. */
@@ -28,7 +29,7 @@ export interface KeyRing {
   reload(): Promise<void>;
   /** True for a key that the ring has had at any time since it was opened, even if its file is gone. */
   hasHeld(kid: string): boolean;
-  /** From now on ignores every key that the other ring has had, and logs that. */
+  /** Ignores from now on every key that the other ring has ever had, and logs this. */
   excludeKeysOf(other: KeyRing): void;
   /** Rises with every change of the set. */
   readonly version: number;
@@ -42,9 +43,9 @@ export interface KeyRing {
 type RingLog = Pick<Log, 'info' | 'warn' | 'error'>;
 
 export interface KeyRingOptions {
-  /** Either a folder of keys … */
+  /** A folder of keys. Absent if the ring has a single PEM file. */
   readonly directory?: string | undefined;
-  /** … or a single PEM that signs from the epoch on. */
+  /** A single PEM file, whose key signs from 1970 on. Absent if the ring has a folder. */
   readonly file?: string | undefined;
   readonly use: KeyUse;
   /** How long a key continues to verify after its successor took over. */
@@ -159,7 +160,7 @@ export class LiveRing implements KeyRing {
     const { log, use, retentionSeconds, clock } = this.#options;
     const opening = this.version === 0;
     // The ring that had a key first keeps it. A copied file must not publish a refresh key or let it sign access
-    // tokens, and must not end tokens that the first ring has signed.
+    // tokens, and must not invalidate tokens that the first ring has signed.
     const foreign = contents.keys.filter(({ kid }) => this.#other?.hasHeld(kid));
     const own = contents.keys.filter((key) => !foreign.includes(key));
     for (const { kid } of own) {

@@ -6,7 +6,8 @@ import { compareNames } from './name.ts';
 export interface DatedKey {
   readonly key: RingKey;
   /**
-   * When it is retired, in ms since 1970: the start of its successor plus the retention. Infinity for the newest key.
+   * When the key is retired, in ms since 1970: the start of its successor plus the retention. Infinity for the newest
+   * key.
    */
   readonly verifiesUntil: number;
 }
