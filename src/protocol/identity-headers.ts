@@ -32,8 +32,8 @@ export function identityHeaders(principal: Principal): Record<IdentityHeader, st
 }
 
 /**
- * Whether a receiver may read the header as one of these. Some (CGI, WSGI, PHP) read `_` and `.` as `-`, so that a
- * client's `X_User_ID` or `X.User.ID` would count as `X-User-ID`. Use it to find the headers that must be removed.
+ * Whether a receiver may read the header as an identity header. Some (CGI, WSGI, PHP) read `_` and `.` as `-`, so that
+ * a client's `X_User_ID` or `X.User.ID` would count as `X-User-ID`. Use it to find the headers that must be removed.
  */
 export function isIdentityHeader(name: string): boolean {
   return (IDENTITY_HEADERS as readonly string[]).includes(name.toLowerCase().replace(/[^a-z0-9]/g, '-'));

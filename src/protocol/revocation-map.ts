@@ -1,5 +1,5 @@
-// The revocations that a process knows, in memory: five look-ups a token, no I/O. The service fills it from its
-// database and stream, a verifier from the feed.
+// The revocations that a process knows, in memory. The check of a token costs five look-ups and no I/O. The service
+// fills it from its database and stream, a verifier from the feed.
 import { createAgingMap } from './aging-map.ts';
 import type { RevocableToken, Revocation, RevocationVerdict } from './revocation.ts';
 
@@ -33,8 +33,9 @@ interface OrganizationState {
 const FORGOTTEN_AT_ONCE = 5_000;
 
 /**
- * Makes an empty map that remembers each event for `rememberedSeconds` from the time it was first added: every token it
- * concerns was issued before. `seconds` is a clock that never steps: a step must not drop an event too early.
+ * Makes an empty map that remembers each event for `rememberedSeconds` from the time it was first added. Every token
+ * that the event concerns was issued before that time. `seconds` is a clock that never steps: a step must not drop an
+ * event too early.
  */
 export function createRevocationMap(seconds: () => number, rememberedSeconds: number): RevocationMap {
   const sessions = createAgingMap<number>();

@@ -1,4 +1,5 @@
-// Revocations: which tokens must stop working before they expire, and how the feed and the stream write such an event.
+// Revocations. Each names the tokens that must stop working before they expire. This file also owns the form of a
+// revocation in the feed and in the stream.
 
 import { isWrittenId } from './id.ts';
 
