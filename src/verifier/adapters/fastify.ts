@@ -1,5 +1,6 @@
-// The plugin for Fastify 5 (`tenantry/verifier/fastify`): `request.principal`, and hooks for routes. It imports nothing
-// of Fastify, not even types. It declares the parts it uses, so that it works with any 5.x of the service.
+// The plugin for Fastify 5 (`tenantry/verifier/fastify`): `request.principal`, and hooks for routes. This file imports
+// nothing from Fastify, not even types. It declares the parts of Fastify that it uses, so that the plugin works with
+// every 5.x version of Fastify.
 
 import type { Verifier } from '../core/contract.ts';
 import { VerificationError } from '../core/error.ts';
@@ -45,12 +46,15 @@ export interface TenantryOptions {
 }
 
 export interface AuthenticateOptions {
-  /** Accepts requests without an Authorization header, with the principal null. A bad token is still refused. */
+  /** Accepts requests without an Authorization header. Their principal is null. A bad token is still refused. */
   readonly optional?: boolean;
 }
 
 export type TenantryPlugin = (instance: FastifyInstanceLike) => Promise<void>;
-/** For `onRequest`, where a refused request needs no reading of its body, or any later hook before the handler. */
+/**
+ * Use it as an `onRequest` hook, so that the body of a refused request is not read, or as any later hook before the
+ * handler.
+ */
 export type TenantryHook = (request: FastifyRequestLike, reply: FastifyReplyLike) => Promise<unknown>;
 
 interface Setting {
@@ -61,8 +65,8 @@ interface Setting {
 const SETTING = Symbol('tenantry');
 
 /**
- * The plugin: `app.register(tenantry(verifier))`. It protects no route alone: routes use the hooks `authenticate()` and
- * `requirePermission(…)`. A child context may register another verifier for itself.
+ * The plugin: `app.register(tenantry(verifier))`. The plugin alone protects no route. Routes use the hooks
+ * `authenticate()` and `requirePermission(…)`. A child context may register another verifier for itself.
  */
 export function tenantry(verifier: Verifier, options: TenantryOptions = {}): TenantryPlugin {
   const setting: Setting = { verifier, options };
@@ -95,7 +99,7 @@ export function authenticate({ optional = false }: AuthenticateOptions = {}): Te
 
 /**
  * A hook for use after `authenticate()`. It answers 403 permission_denied to a principal without the permission, and
- * 401 without a principal. Making it raises TypeError for anything but `resource:action`.
+ * 401 if there is no principal. Creating the hook raises TypeError for anything but `resource:action`.
  */
 export function requirePermission(permission: string): TenantryHook {
   const check = permissionCheck(permission);

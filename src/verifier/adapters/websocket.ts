@@ -74,7 +74,7 @@ const REASONS: Readonly<Record<number, string>> = {
   503: 'Service Unavailable',
 };
 
-/** Answers an upgrade request with the refusal and closes its connection; anything but a VerificationError is a 500. */
+/** Answers an upgrade request with the refusal and closes its connection; any other error becomes a 500 answer. */
 export function refuseUpgrade(socket: Duplex, error: unknown): void {
   const { status, headers, body } =
     error instanceof VerificationError
@@ -127,16 +127,16 @@ function hush(socket: WebSocketLike): void {
 }
 
 /**
- * Raises VerificationError unless the principal of an upgrade request or socket has the permission, or passes it to
- * `next`.
+ * If the principal of an upgrade request or socket lacks the permission, raises VerificationError, or passes the error
+ * to `next`.
  */
 export type RequirePermission = (holder: object, next?: (error?: Error) => void) => Promise<void>;
 
 /**
- * Makes a check for an upgrade request after authenticateUpgrade, and for each message of a socket that
- * closeWhenRevoked or socketIoMiddleware watches. It is also a middleware for `io.use`. It uses the newest token of the
- * socket, and raises `unauthenticated` without a principal. Making it raises TypeError for anything but
- * `resource:action`.
+ * Returns a function that checks a permission: for an upgrade request after authenticateUpgrade, or for each message of
+ * a socket that closeWhenRevoked or socketIoMiddleware watches. The function is also a middleware for `io.use`. It uses
+ * the newest token of the socket, and raises `unauthenticated` if there is no principal. Creating it raises TypeError
+ * for anything but `resource:action`.
  */
 export function requirePermission(permission: string): RequirePermission {
   const check = permissionCheck(permission);

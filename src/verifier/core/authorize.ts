@@ -1,5 +1,5 @@
-// Whether a principal has a permission: by its token, or by a request to the service if the token lacks the
-// permissions.
+// Decides whether a principal has a permission. The token decides or, if it does not contain the permissions, a request
+// to the service.
 import { membersOf } from '../service/answered.ts';
 import { exchange, type HttpDeps } from '../service/http.ts';
 import type { VerifiedPrincipal } from './contract.ts';

@@ -8,7 +8,7 @@ export type VerificationCode =
   | 'unauthenticated' // no token was sent
   | 'invalid_token'
   | 'token_expired'
-  | 'token_stale' // rights have changed: refresh and carry on
+  | 'token_stale' // rights have changed: refresh the token and repeat the request
   | 'session_revoked'
   | 'organization_suspended'
   | 'permission_denied'
@@ -52,9 +52,9 @@ export interface RevocationSource {
   /** Seconds since the source last knew every revocation; Infinity before the first time. */
   staleSeconds(): number;
   onRevocation(listener: (revocation: Revocation) => void): () => void;
-  /** The one organization whose revocations the source has; null or left out: all. */
+  /** The one organization whose revocations the source has; null or absent for all organizations. */
   organizationId?(): string | null;
-  /** Resolves once everything is known for the first time. */
+  /** Resolves once every revocation is known for the first time. */
   ready?(): Promise<void>;
   close?(): void;
 }
@@ -65,7 +65,7 @@ export interface Verifier {
    * revocation are judged every time.
    */
   verify(token: string): Promise<VerifiedPrincipal>;
-  /** The same for the value of an Authorization header (RFC 6750 §2.1); undefined raises `unauthenticated`. */
+  /** The principal for the value of an Authorization header (RFC 6750 §2.1). Undefined raises `unauthenticated`. */
   verifyHeader(authorization: string | undefined): Promise<VerifiedPrincipal>;
   /**
    * Raises VerificationError `permission_denied` unless the principal has the permission. If the token lacks the
@@ -76,7 +76,10 @@ export interface Verifier {
   judge(principal: VerifiedPrincipal): VerificationCode | null;
   /** Calls the listener with each revocation as it becomes known. Returns the function that removes the listener. */
   onRevocation(listener: (revocation: Revocation) => void): () => void;
-  /** Seconds since the last complete state or heartbeat of the feed; 0 without a feed, Infinity before the first. */
+  /**
+   * Seconds since the last complete state or heartbeat of the feed; 0 without a feed, Infinity before the first of
+   * them.
+   */
   staleSeconds(): number;
   /**
    * Resolves once keys and, with a feed, all revocations are known. Raises VerificationError if that takes too long.

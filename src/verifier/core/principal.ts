@@ -28,7 +28,7 @@ class Verified {
   }
 }
 
-/** The principal of claims. It remembers its token, and only `tokenOf` can read that. */
+/** The principal of claims. The principal remembers its token, which only `tokenOf` can read. */
 export function verifiedPrincipal(token: string, claims: Claims): VerifiedPrincipal {
   const { permissions, roles } = claims as { permissions?: readonly string[]; roles?: readonly string[] };
   if (permissions) Object.freeze(permissions);

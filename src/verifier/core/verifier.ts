@@ -19,12 +19,12 @@ const CLOSED = 'This verifier was closed: make another one.';
  */
 export function createVerifier(options: VerifierOptions): Verifier {
   const given = settingsOf(options);
-  let trouble: Error | undefined; // the last one, for the callers of `ready`
+  let trouble: Error | undefined; // the last error, for the callers of `ready`
   let isClosed = false;
   const settings = {
     ...given,
     onError(error: Error) {
-      if (isClosed) return; // a request that was given up at closing is no trouble
+      if (isClosed) return; // a request that `close` aborted is not an error
       trouble = error;
       given.onError(error);
     },
@@ -59,14 +59,14 @@ export function createVerifier(options: VerifierOptions): Verifier {
     verifyHeader(authorization) {
       // The Headers of fetch return null for a header that was not sent.
       if (typeof authorization !== 'string') return refused('unauthenticated');
-      // A token in the cache has the right form: it is found before the form is checked.
+      // A token in the cache has the right form, so the cache is read before the form is checked.
       const known = authorization.startsWith('Bearer ') ? recall(authorization.slice(7)) : undefined;
       if (known && !isClosed) return judgeChecked(known);
       const token = bearerToken(authorization);
       return token === null ? refused('invalid_token') : verify(token);
     },
     async authorize(principal, permission) {
-      // It may have been verified long ago, when a socket was opened.
+      // The principal may have been verified long ago, when a socket was opened.
       const code = judge(principal);
       if (code) throw new VerificationError(code);
       await authorize(principal, permission);

@@ -3,7 +3,7 @@
 export interface Frame {
   readonly event: string;
   readonly data: string;
-  /** The id of this or, where it has none, of the last event that had one. */
+  /** The id of this event. If it has none, the id of the last event that had one. */
   readonly id: string;
 }
 

@@ -5,16 +5,16 @@ import type { Frame } from './sse.ts';
 
 export interface FeedListener {
   add(revocation: Revocation): void;
-  /** Everything up to this moment is known. */
+  /** Every revocation up to this moment is known. */
   complete(): void;
   trouble(error: Error): void;
 }
 
 export interface FeedState {
-  /** A new connection: a snapshot that the last one left incomplete starts again. */
+  /** A new connection begins. A snapshot that the last connection left incomplete starts again. */
   begin(): void;
   take(frame: Frame): void;
-  /** Where to continue; null for a new snapshot. */
+  /** The cursor to continue at; null for a new snapshot. */
   cursor(): string | null;
   forgetCursor(): void;
   /** How many frames were understood so far. */

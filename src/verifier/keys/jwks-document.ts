@@ -1,4 +1,4 @@
-// Reads a JWK set (RFC 7517 §5) and how long it may be kept (RFC 9111).
+// Reads a JWK set (RFC 7517 §5) and the time for which it may be kept (RFC 9111).
 import type { KeyObject } from 'node:crypto';
 import { readJsonObject } from '../../protocol/json.ts';
 import { KID_LENGTH_MAX } from '../../protocol/jws.ts';

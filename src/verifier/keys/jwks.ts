@@ -100,7 +100,8 @@ export function createJwks(deps: JwksDeps): KeySource & Required<Pick<KeySource,
   };
 }
 
-// Before the keys are out of date, so that no verification waits. After a failure, at least 30 s later.
+// The keys are fetched before they are out of date, so that no verification waits. After a failure, the next attempt is
+// at least 30 s later.
 function waitSeconds(state: State, now: number): number {
   if (state.keys.size === 0) return START_WAITS[state.failures - 1] ?? COOLDOWN_SECONDS;
   if (state.failures > 0) return COOLDOWN_SECONDS;

@@ -1,5 +1,5 @@
 // A token service in memory for tests of applications that use the verifier: a key, a clock and revocations, without a
-// server and a network.
+// server or a network.
 import { generateKeyPairSync, type KeyObject, randomUUID, sign } from 'node:crypto';
 import { ACCESS_TOKEN_TYPE, FIRST_PARTY_CLIENT, isUuid } from '../../protocol/claims.ts';
 import { permits } from '../../protocol/permission.ts';
@@ -51,7 +51,7 @@ export interface TestIssuer {
   /** The time, in milliseconds since 1970. */
   now(): number;
   advance(seconds: number): void;
-  /** Makes a revocation known at once. Raises TypeError for one of no known kind or shape. */
+  /** Makes a revocation known at once. Raises TypeError for a revocation of an unknown kind or shape. */
   revoke(revocation: Revocation): void;
   /** How long the feed has been silent: seconds, or true for infinitely long; 0 or false ends the silence. */
   setStale(stale: number | boolean): void;
