@@ -21,7 +21,7 @@ export interface Management {
 
 const ASK_SECONDS = 5;
 
-/** Serves /healthz and /readyz. Raises what listening raises. */
+/** Serves /healthz and /readyz. Raises the errors of listening. */
 export async function openManagement(options: ManagementOptions): Promise<Management> {
   const { sidecar, verifier, maxStaleness } = options;
   let hasKeys = false;

@@ -68,8 +68,8 @@ export function endAfterBody(request: IncomingMessage, response: ServerResponse)
 const responded = new WeakSet<Duplex>();
 
 /**
- * A response on the connection of an upgrade request. Its end closes the connection. Null if a response was made
- * already.
+ * A response on the connection of an upgrade request. The end of the response closes the connection. Returns null if
+ * the connection already has a response.
  */
 export function responseOn(request: IncomingMessage, socket: Duplex): ServerResponse | null {
   if (responded.has(socket)) return null;

@@ -98,7 +98,8 @@ function passOn(parts: Parts, agent: Agent, exchange: Exchange, asked: Asked): v
     else refuse(request, response, refusal, exchange.requestId, allowOrigin(head, parts.settings));
   };
   asked.admission.onEnd((code) => fail(new VerificationError(code)));
-  // Also if the client disconnects: the upstream must not accept a part of a body as the whole.
+  // The request to the upstream also ends if the client disconnects, because the upstream must not accept a part of a
+  // body as the whole body.
   response.once('close', () => current?.destroy());
 
   const send = (isFirst: boolean) => {

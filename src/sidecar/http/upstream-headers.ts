@@ -36,7 +36,7 @@ const HOP_BY_HOP = new Set([
   'upgrade',
   'http2-settings',
 ]);
-// Set anew for the next hop, or handled by the sidecar.
+// The sidecar sets these headers again for the next hop, or handles them itself.
 const OWN = new Set(['host', 'authorization', 'cookie', 'expect', 'x-request-id', 'x-forwarded-for']);
 // Headers by which proxies describe the original request, and from which some frameworks take the path.
 const OF_PROXIES = /^(?:forwarded|x-forwarded-.+|x-real-ip|x-client-ip|x-original-.+|x-rewrite-url)$/;
@@ -59,7 +59,7 @@ export function upstreamHeaders(request: UpstreamRequest): UpstreamHeaders {
     const isBelieved = isTrustedPeer && name === plain && OF_PROXIES.test(name) && !OWN.has(name);
     const isFraming = name !== plain && /^content-(?:length|type|encoding)$/.test(plain);
     if ((isReserved(plain) && !isBelieved) || isFraming) continue;
-    // A header that Connection names ends here, except Content-Length, which the body needs.
+    // A header that Connection names is not passed on, except Content-Length, which the body needs.
     if (listed.has(name) && name !== 'content-length') continue;
     headers[name] = values.length === 1 ? (values[0] ?? '') : [...values];
   }
@@ -102,7 +102,10 @@ export function endToEnd(rawHeaders: readonly string[]): [string, string][] {
   });
 }
 
-/** Makes the check for trusted peers. Raises TypeError for anything but an address or a CIDR range. */
+/**
+ * Returns a function that checks whether a peer is trusted. Raises TypeError for anything but an address or a CIDR
+ * range.
+ */
 export function trustedPeers(ranges: readonly string[]): (address: string | undefined) => boolean {
   const list = new BlockList();
   for (const range of ranges) {

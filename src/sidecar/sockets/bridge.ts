@@ -1,4 +1,4 @@
-// The two sockets of one connection, client and upstream: messages in both directions, one end for both, and a
+// The two sockets of one connection, client and upstream: messages in both directions, an end that closes both, and a
 // heartbeat that notices lost peers.
 import { WebSocket } from 'ws';
 import { pump } from './pump.ts';
@@ -26,9 +26,9 @@ export interface BridgeEnd {
 export interface Bridge {
   /** Closes both sockets. From now on no message is passed on. */
   close(code: number, reason: string): void;
-  /** Sends both peers a ping, and disconnects a peer that sent nothing since the last one. */
+  /** Sends both peers a ping, and disconnects a peer that sent nothing since the last ping. */
   beat(): void;
-  /** Sends a text of the sidecar. It is dropped if a hundred of them already wait. */
+  /** Sends a text of the sidecar. The text is dropped if a hundred such texts already wait. */
   sendToClient(text: string): void;
 }
 
@@ -62,11 +62,11 @@ function legOf(socket: WebSocket, code: number, reason: string): Leg {
   return leg;
 }
 
-/** Sends a ping to a peer, or disconnects it if it sent nothing since the last one. */
+/** Sends a ping to a peer, or disconnects the peer if it sent nothing since the last ping. */
 function beatLeg(leg: Leg, isUnread: boolean, isBehind: boolean): void {
   if (leg.socket.readyState !== WebSocket.OPEN) return;
-  // A peer that is not being read cannot answer, and a ping arrives late behind many waiting messages. pump.ts drops
-  // the peers that are stuck.
+  // A peer that is not being read cannot answer, and a ping arrives late behind many waiting messages. pump.ts
+  // disconnects the peers that are stuck.
   if (isUnread || isBehind) {
     leg.isAlive = true;
   } else if (leg.isAlive) {
@@ -111,7 +111,9 @@ export function bridge(client: WebSocket, upstream: WebSocket, slowSeconds: numb
     }, CLOSE_MILLISECONDS).unref();
   }
 
-  /** Handles the end of one side. The other side is closed the same way, after the messages that it was sent. */
+  /**
+   * Handles the end of one side. The other side is closed in the same way, after all earlier messages were sent to it.
+   */
   function closed(by: 'client' | 'upstream', code: number, reason: Buffer): void {
     open -= 1;
     if (!end) {

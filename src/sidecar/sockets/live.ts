@@ -1,5 +1,5 @@
 // Open sockets and requests, indexed by session, user or client, and organization, so that a revocation visits only the
-// entries it may concern; and by the second at which their token ends.
+// entries it may concern. They are also indexed by the second at which their token ends.
 import type { Revocation } from '../../protocol/revocation.ts';
 import type { VerificationCode, VerifiedPrincipal, Verifier } from '../../verifier/core/contract.ts';
 
@@ -8,9 +8,9 @@ export interface Live {
   principal(): VerifiedPrincipal;
   /** Continues with another token of the same user or client and organization. */
   renew(principal: VerifiedPrincipal): void;
-  /** Why it must end now, or null. */
+  /** Why the entry must end now, or null. */
   judge(): VerificationCode | null;
-  /** Removes it from the index. */
+  /** Removes the entry from the index. */
   remove(): void;
 }
 

@@ -1,7 +1,7 @@
 // Limits how many sockets or requests are open at once: in total, and for one user or client.
 
 export interface Slot {
-  /** Counts the slot for a user or client. Returns false if they already have the most they may. */
+  /** Counts the slot for a user or client. Returns false if the user or client already has the maximum. */
   assign(subjectId: string): boolean;
   /** Releases the slot. A second call does nothing. */
   leave(): void;

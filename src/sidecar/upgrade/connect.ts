@@ -54,7 +54,7 @@ export async function outcomeOf(
   socket.once('close', abort);
   try {
     dialling = begin();
-    // If the socket closed before, no 'close' comes any more.
+    // If the socket is already closed, no 'close' event follows.
     if (socket.destroyed) abort();
     const dialled = await dialling.outcome;
     if (parts.isDraining()) {

@@ -19,7 +19,7 @@ export type Dialled =
 export interface Dial {
   /** Raises Refusal `upstream_unavailable` or `upstream_timeout`. */
   readonly outcome: Promise<Dialled>;
-  /** Gives up, also while an answer is still being read. */
+  /** Gives up, even while an answer is still being read. */
   abort(): void;
 }
 

@@ -1,4 +1,4 @@
-// The websocket handshake with the client (RFC 6455 §4.2): the checks of the request, and the answer 101.
+// The websocket handshake with the client (RFC 6455 §4.2): the checks of the request, and the 101 answer.
 import type { IncomingMessage } from 'node:http';
 import type { Duplex } from 'node:stream';
 import { type WebSocket, WebSocketServer } from 'ws';
