@@ -1,5 +1,5 @@
-// Owns: the diagrams of docs/diagrams/: each is a text, and the SVG file of the same name beside it. A graph is written
-// in Graphviz's language (*.dot), a sequence in the one that sequence.ts reads (*.txt).
+// Owns: the diagrams of docs/diagrams/: each is a text file, with an SVG file of the same name beside it. A graph is
+// written in Graphviz's language (*.dot), a sequence in the one that sequence.ts reads (*.txt).
 import { readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { instance } from '@viz-js/viz';

@@ -31,8 +31,8 @@ export function accessText(access: Access): string {
 }
 
 /**
- * Returns method, URL, access and limit of every endpoint, sorted. A route that is opened wider shows as a changed
- * line.
+ * Returns method, URL, access and limit of every endpoint, sorted. If a route becomes open to more callers, its line
+ * changes.
  */
 export function routeList(endpoints: readonly Endpoint[]): string {
   const lines = endpoints.map(({ method, url, access, limit }) =>

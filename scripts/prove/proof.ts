@@ -6,7 +6,7 @@ import { join } from 'node:path';
 
 const SIGNALS: NodeJS.Signals[] = ['SIGINT', 'SIGTERM', 'SIGHUP'];
 
-/** A claim that is not true. The message says which. */
+/** A claim of a proof was not true. The message says which claim. */
 export class NotShown extends Error {}
 
 /** Raises NotShown unless the claim is true. */

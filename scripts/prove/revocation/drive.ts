@@ -42,7 +42,7 @@ export function numberToken(): number {
   return numbered;
 }
 
-/** Runs the course. Raises NotShown if a revocation fails. */
+/** Issues, watches and revokes the number of tokens that the course names. Raises NotShown if a revocation fails. */
 export async function drive(course: Course, verifiers: VerifierProcesses, targets: Targets): Promise<Driven> {
   const driven: Driven = { outcomes: [], observations: [], renewed: { tokens: [], observations: [] } };
   let begun = 0;

@@ -134,7 +134,8 @@ export async function openTargets(setup: Setup): Promise<Targets> {
         revoke: (replica) => timed(() => api(replica).post(`${path}/suspend`, undefined, { token })),
         release: async () => {
           await timed(() => api(2).post(`${path}/activate`, undefined, { token }));
-          // Processes learn only from PostgreSQL that the organization is active again: within two of their readings.
+          // A process reads only from PostgreSQL that the organization is active again. It knows this after at most two
+          // of its readings.
           setTimeout(() => freeOrganizations.push(account), ACTIVE_EVERYWHERE_MILLISECONDS).unref();
         },
       };

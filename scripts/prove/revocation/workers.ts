@@ -1,4 +1,5 @@
-// Owns: processes that receive orders by messages, any number at once. Leaves to others: the orders.
+// Owns: processes that receive orders by messages. A process may have several unanswered orders at a time. Leaves to
+// others: the orders.
 import { fork } from 'node:child_process';
 import { once } from 'node:events';
 import { fileURLToPath } from 'node:url';
