@@ -1,5 +1,6 @@
-// Owns: the bounds, each of which is the fastest that a hot path could be. The argument names the bound, which runs in
-// this process alone. It answers a message with the number of its operations. The bare server answers with its port.
+// Owns: the bounds. A bound is the least work that a hot path must do, so it shows the highest possible speed. The
+// argument names the bound, which has this process for itself. It answers a message with the number of its operations.
+// The bare server answers with its port.
 import { randomBytes, randomUUID } from 'node:crypto';
 import type { AddressInfo } from 'node:net';
 import { argon2id, hash } from 'argon2';

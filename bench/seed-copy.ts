@@ -52,7 +52,9 @@ class CopyIn extends BaseQuery {
   }
 }
 
-/** Returns one value of a row as text. An array becomes a PostgreSQL array. Its words must not need quotes. */
+/**
+ * Returns one value of a row as text. An array becomes a PostgreSQL array. The texts of an array must not need quotes.
+ */
 export type Value = string | number | null | readonly string[];
 
 function field(value: Value): string {
