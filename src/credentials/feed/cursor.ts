@@ -14,11 +14,11 @@ export const PLAUSIBLE_CURSOR = /^[A-Za-z0-9_-]{1,128}$/;
 
 /** The text of a cursor. */
 export function encodeCursor({ database, tx, at }: FeedCursor): string {
-  // Rounded up: every row that is older than the cursor has a time at or before this one.
+  // The time is rounded up, so every row that is older than the cursor has a time at or before the cursor's time.
   return Buffer.from(`${database}.${tx}.${Math.ceil(at)}`).toString('base64url');
 }
 
-/** The cursor that a text stands for, or null. */
+/** The cursor that a text encodes, or null. */
 export function decodeCursor(text: string): FeedCursor | null {
   const [, database, tx, at] = CURSOR.exec(Buffer.from(text, 'base64url').toString('latin1')) ?? [];
   if (database === undefined || tx === undefined || BigInt(tx) > MAX_TX) return null;

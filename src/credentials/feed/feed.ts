@@ -49,7 +49,7 @@ export interface Feed {
 }
 
 const HEARTBEAT_MS = 3_000;
-/** No heartbeat is sent once the last reading is older than this. */
+/** No heartbeat is sent once the last reading is older than this number of seconds. */
 const FRESH_SECONDS_MAX = 5;
 const CHANNEL_BYTES_MAX = 8 * 1024 * 1024;
 /** Events that may end the token of a subscriber. */
@@ -118,7 +118,7 @@ export function openFeed(deps: FeedDeps): Feed {
         };
         const stream = new FeedStream({ subscriber, initial, subscription, isOver, now: () => clock.now(), onClose });
         streams.add(stream);
-        void sources.read(); // sends what happened since the subscription began
+        void sources.read(); // sends the events since the subscription began
         return stream.reader;
       } catch (error) {
         subscription?.leave();
@@ -150,7 +150,7 @@ interface Sources {
   /** Returns the first part of an answer for a client. Raises DatabaseUnavailable, revocations_stale. */
   initialEvents(organizationId: string | null, after: string | null): Promise<InitialEvents>;
   follow(organizationId: string | null): Promise<Subscription>;
-  /** Sends an event to the streams that may see it. */
+  /** Sends an event to the streams that may get the event. */
   send(revocation: Revocation): void;
   /** Reads new events for the streams of organizations. Does not raise: a failure is logged. */
   read(): Promise<void>;

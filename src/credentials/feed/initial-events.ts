@@ -9,7 +9,7 @@ import { decodeCursor, encodeCursor, type FeedCursor } from './cursor.ts';
 import { inSlices } from './frames.ts';
 import { type FeedEvent, type FeedPage, type Head, type JudgedCursor, judgeCursor, listFeedPage } from './store.ts';
 
-/** The first part of an answer. A reader that has read all of it continues at `cursor`. */
+/** The first part of an answer. A reader that has read this whole part continues at `cursor`. */
 export type InitialEvents = Everything | Missed;
 
 /** Every remembered event. */

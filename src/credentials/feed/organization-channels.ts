@@ -23,7 +23,7 @@ export interface OrganizationChannels {
   read(): Promise<void>;
   /** How long ago the last reading began, in seconds; Infinity if that reading failed. */
   readSecondsAgo(): number;
-  /** The cursor of a reader that has read a channel to its end. */
+  /** The cursor for a consumer that has read a channel to its end. */
   cursor(): string;
 }
 
@@ -34,7 +34,7 @@ export interface Followed {
 }
 
 const CHANNEL_BYTES_MAX = 2 * 1024 * 1024;
-// Events often come in groups: after this delay, one reading serves them all.
+// Events often come in groups. After this delay, one reading finds the whole group.
 const GATHER_MS = 5;
 
 export interface OrganizationChannelsDeps {
@@ -77,7 +77,8 @@ export function openOrganizationChannels({
     if (!known) onDatabaseReplaced();
   }
 
-  // Not a loop of base/loops: every reading has a caller that waits for it and handles its failure.
+  // This is not a loop of base/loops, because every reading has a caller that waits for the result and handles a
+  // failure.
   function read(): Promise<void> {
     next ??= (async () => {
       await Promise.allSettled([running, delay(GATHER_MS)]);

@@ -97,7 +97,7 @@ function cursorIn(lastEventId: string | undefined): string | null {
   throw invalid('Last-Event-ID', NO_CURSOR);
 }
 
-/** When the token of an accepted request ends, in seconds since 1970. */
+/** When the token of an accepted request expires, in seconds since 1970. */
 async function endOf(deps: FeedRouteDeps, caller: ClientCaller, authorization = ''): Promise<number> {
   const verified = await verifyAccessToken(deps, bearerToken(authorization) ?? '');
   return verified?.caller.id === caller.id ? verified.expiresAt : 0;

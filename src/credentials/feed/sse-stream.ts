@@ -14,7 +14,7 @@ export interface Subscription {
   readonly position: number;
   /** Whether the channel has every event up to a moment ago. */
   isUpToDate(): boolean;
-  /** The cursor of a reader that has read the channel to its end. */
+  /** The cursor for a consumer that has read the channel to its end. */
   cursor(): string;
   leave(): void;
 }
@@ -42,7 +42,7 @@ export class FeedStream {
   #position: number;
   #ended = false;
   #initialSent = false;
-  #beatDue = true; // the first heartbeat tells a consumer at once that it has every event it missed
+  #beatDue = true; // the first heartbeat says at once that the consumer has every event it missed
   #wake: () => void = () => undefined;
 
   constructor(options: FeedStreamOptions) {

@@ -11,8 +11,8 @@ import {
   toRevocation,
 } from '../revocations/store.ts';
 
-// The id of the first migration differs between databases, and a backup keeps it. The oid tells copies on one server
-// apart.
+// The id of the first migration differs between databases, and a backup keeps it. The oid distinguishes copies of a
+// database on one server.
 const DATABASE = `left(md5((SELECT id FROM _prisma_migrations ORDER BY migration_name, started_at LIMIT 1)
   || (SELECT oid FROM pg_database WHERE datname = current_database())), 8)`;
 

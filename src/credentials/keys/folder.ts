@@ -6,7 +6,8 @@ import { basename, join } from 'node:path';
 import { errorCode, isRefusal, parseKey, type RingKey, readBounded } from './file.ts';
 import { compareNames, instantOfName } from './name.ts';
 
-// A ring has a handful of keys. A folder with thousands of entries is a mistake and must not cost time twice a second.
+// A ring has a handful of keys. A folder with thousands of entries is a mistake, and must not be read in full twice a
+// second.
 const ENTRIES_MAX = 256;
 // These errors are temporary: the machine lacks a resource for a moment. Dropping every key because of such an error
 // would cause an outage.
@@ -24,7 +25,7 @@ export interface RefusedFile {
 export interface FolderContents {
   readonly keys: readonly RingKey[];
   readonly refused: readonly RefusedFile[];
-  /** Why the folder cannot be listed, or not completely. */
+  /** Why the folder cannot be listed completely. */
   readonly problem?: string;
 }
 
@@ -130,7 +131,7 @@ async function fileState(path: string): Promise<string> {
     return [dev, ino, size, mtimeNs, ctimeNs].join(':');
   } catch (error) {
     const code = errorCode(error);
-    // If the name is gone, the file was deleted. If the name exists, it is a link to nothing.
+    // If the name is gone, the file was deleted. If the name exists, it is a symbolic link whose target is missing.
     const there = code !== 'ENOENT' || (await lstat(path).catch(() => undefined)) !== undefined;
     return there ? code : 'gone';
   }

@@ -1,4 +1,4 @@
-// Makes a key and writes it into a folder. lifecycle.ts and development.ts decide when.
+// Creates a key and writes it into a folder. lifecycle.ts and development.ts decide when a key is created.
 import { generateKeyPair } from 'node:crypto';
 import { mkdir } from 'node:fs/promises';
 import { promisify } from 'node:util';

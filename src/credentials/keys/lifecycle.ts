@@ -1,5 +1,5 @@
 // What an operator does to a folder of keys: list, rotate, prune, revoke. Every step adds or removes a file, and the
-// running rings follow. The commands are in cli/.
+// key rings of running processes follow. The commands are in cli/.
 import { readdir, rm, stat } from 'node:fs/promises';
 import { join } from 'node:path';
 import { OperatorError } from '../../base/errors/operator-error.ts';

@@ -4,7 +4,7 @@ const SHAPE = /^(\d{4})-(\d{2})-(\d{2})T(\d{2})-(\d{2})-(\d{2})Z/;
 
 export type NamedInstant = { readonly instant: Date } | { readonly reason: string };
 
-/** The UTC time at the start of a file name, or the reason why it is not the name of a key file. */
+/** The UTC time at the start of a file name, or the reason why the name is not the name of a key file. */
 export function instantOfName(name: string): NamedInstant {
   if (!name.endsWith('.pem')) return { reason: 'its name does not end in .pem' };
   const parts = SHAPE.exec(name);

@@ -40,8 +40,8 @@ export async function openKeyRing(options: KeyRingOptions): Promise<KeyRing> {
 
 /**
  * Throws SharedKey, which names the kid, if the rings have a key in common: the public half of an access key is
- * published, that of a refresh key never. From then on each ring ignores keys of the other, so a copied file changes
- * nothing.
+ * published, but the public half of a refresh key never is. After this call, each ring ignores the keys of the other
+ * ring, so a copied file changes nothing.
  */
 export function keepApart(a: KeyRing, b: KeyRing): void {
   const kids = new Set(a.keys().map(({ kid }) => kid));

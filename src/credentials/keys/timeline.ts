@@ -53,7 +53,10 @@ export function signerAt(dated: readonly DatedKey[], at: Date): DatedKey | undef
   return dated.findLast(({ key }) => key.activeFrom.getTime() <= at.getTime());
 }
 
-/** True until the key's retention ends, also before it is active, because another machine's clock may be ahead. */
+/**
+ * True until the key's retention ends. Also true before the key is active, because another machine's clock may be
+ * ahead.
+ */
 export function verifiesAt(key: DatedKey, at: Date): boolean {
   return at.getTime() < key.verifiesUntil;
 }

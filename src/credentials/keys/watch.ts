@@ -21,7 +21,7 @@ export interface KeyWatch {
    * process alive.
    */
   start(): void;
-  /** Begins a thorough reading. Raises what `read` raises, and LoopStopped after close. */
+  /** Begins a thorough reading. Raises the errors of `read`, and LoopStopped after `close`. */
   readNow(): Promise<void>;
   close(): Promise<void>;
 }
@@ -74,7 +74,7 @@ export function openKeyWatch(options: {
     },
     close() {
       watcher?.close();
-      rescanMs = Number.POSITIVE_INFINITY; // a reading under way must not open another watcher
+      rescanMs = Number.POSITIVE_INFINITY; // a reading that still runs must not open another watcher
       return loop.stop();
     },
   };

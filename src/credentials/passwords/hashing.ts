@@ -33,7 +33,10 @@ export interface Passwords {
 
 export interface PasswordsOptions {
   parameters: PasswordParameters;
-  /** Hashes at once: about one a core, because argon2 shares its threads with asynchronous signatures. */
+  /**
+   * The number of hashes at once, about one for each core, because argon2 shares its threads with asynchronous
+   * signatures.
+   */
   concurrency: number;
   /** Hashes that may wait for their turn. */
   queueMax: number;

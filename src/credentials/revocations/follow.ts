@@ -9,7 +9,7 @@ const APART_MS = 50;
 /** A process that ends does not need the result of a reading, so closing waits at most this time for a reading. */
 const STOP_MS = 1_000;
 
-/** `readAll` reads everything new. It is never called while a call of it still runs. */
+/** `readAll` reads every new revocation. Only one call of `readAll` runs at a time. */
 export function createFollower(deps: { readonly readAll: () => Promise<void>; readonly log: Log }): Loop {
   return openLoop({
     name: 'revocations',

@@ -12,7 +12,7 @@ export interface Freshness {
   readSecondsAgo(): number;
   /** Seconds since the stream was last read to its end. */
   wholeSecondsAgo(): number;
-  /** Seconds since this process last knew everything, from either source. */
+  /** Seconds since this process last knew every revocation, from either source. */
   freshSecondsAgo(): number;
 }
 

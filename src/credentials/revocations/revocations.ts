@@ -37,12 +37,11 @@ export interface Revocations {
   /** How long ago the last complete reading of PostgreSQL began. Every revocation committed before then is known. */
   readSecondsAgo(): number;
   /**
-   * How long ago this process last knew every revocation, from PostgreSQL or from the stream.
-   *
-   * The stream counts while it has been followed without a gap since a complete reading of PostgreSQL. If only this
-   * process loses PostgreSQL, the revocations of others still arrive. This number is too small only after two faults at
-   * once: this process cannot reach PostgreSQL, and another process was killed between its commit and its entry in the
-   * stream or cannot reach Redis. (When that process reaches Redis again, its first entry counts as a gap here.)
+   * How long ago this process last knew every revocation, from PostgreSQL or from the stream. The stream counts while
+   * it has been followed without a gap since a complete reading of PostgreSQL. If only this process loses PostgreSQL,
+   * the revocations of other processes still arrive. The returned age is too small only if two faults happen at once:
+   * this process cannot reach PostgreSQL, and another process was killed between its commit and its entry in the stream
+   * or cannot reach Redis. (When that process reaches Redis again, its first entry counts as a gap here.)
    */
   freshSecondsAgo(): number;
   /** Whether the stream works in both directions; null without Redis. */
@@ -87,7 +86,10 @@ export const REVOCATIONS_REMEMBERED_SECONDS = ACCESS_TTL_MAX_SECONDS + 60;
  * while still finds the rows. It also finds a row whose transaction commits long after the row got its time.
  */
 const ROWS_KEPT_SECONDS = REVOCATIONS_REMEMBERED_SECONDS + 3600;
-/** The greatest age of a row that is read. A row may get its time long before its transaction commits. */
+/**
+ * The greatest age of a row that is read. The limit is generous, because a row may get its time long before its
+ * transaction commits.
+ */
 export const READ_WITHIN_SECONDS = REVOCATIONS_REMEMBERED_SECONDS + 600;
 /** Rows of one statement, about 5 ms. A change of one role may revoke the tokens of many users at once. */
 const PAGE_ROWS = 2_000;
@@ -107,7 +109,7 @@ export interface RevocationsDeps {
 
 /** Opens an empty map; `synchronize` fills it. An event is forgotten once every token it concerns has expired. */
 export function openRevocations(deps: RevocationsDeps): Revocations {
-  // A clock that never steps: a step of the wall clock must not drop a revocation that still matters.
+  // A clock that never steps: a step of the wall clock must not drop a revocation that is still needed.
   const seconds = () => monotonicMs() / 1000;
   const map = createRevocationMap(seconds, REVOCATIONS_REMEMBERED_SECONDS);
   const freshness = createFreshness(seconds);
@@ -235,7 +237,7 @@ export async function readRevocations(
   let after: RevocationPosition | null = { tx: since.tx, id: NIL_ID };
   while (after) {
     const page: RevocationPage = await listRevocations(reader, { after, ...asked });
-    // A restored database continues with older transaction ids: read it from the start.
+    // A restored database continues with older transaction ids: so its revocations are read from the start.
     if (!reached && BigInt(page.horizon) < BigInt(since.tx)) return readRevocations(db, NOTHING_READ, take);
     page.revocations.forEach(take);
     reached ??= { tx: page.horizon, at: page.now, snapshot: page.snapshot };

@@ -84,7 +84,7 @@ export async function listRevocations(
 ): Promise<RevocationPage> {
   const known = [seen?.snapshot ?? null, seen?.now ?? null];
   const found = await tx.rows<PageRow>(PAGE, [after.tx, after.id, withinSeconds, limit, ...known]);
-  const [head] = found; // there is always one row; without a revocation its columns are null
+  const [head] = found; // there is always one row; if there is no revocation, its columns are null
   if (!head) throw new Error('the head query returned no row');
   const rows = found.filter(({ id }) => id !== null);
   const last = rows.length === limit ? rows.at(-1) : undefined;

@@ -1,5 +1,5 @@
-// The content of a stream entry: some events, or the note that PostgreSQL has more. Anyone who can write to Redis can
-// write anything. So an entry can make this process refuse a token, but never accept one.
+// The content of a stream entry: some events, or a note that PostgreSQL has more events. Anyone who can write to Redis
+// can write anything. So an entry can make this process refuse a token, but never accept one.
 import { type Revocation, revocationOf } from '../../protocol/revocation.ts';
 
 export const STREAM_KEY = 'tenantry:revocations';

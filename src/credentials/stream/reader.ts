@@ -1,4 +1,4 @@
-// Follows the stream from its end and checks all the time that no entry was missed. When an entry may be missing, it
+// Follows the stream from its end and checks continuously that no entry was missed. When an entry may be missing, it
 // reports a gap and starts again at the end: PostgreSQL has everything before it.
 import { setImmediate as nextTurn } from 'node:timers/promises';
 import { monotonicMs } from '../../base/platform/clock.ts';
@@ -25,7 +25,10 @@ const ANSWER_MS = BLOCK_MS + 1_000;
 const ENTRIES_AT_ONCE = 50;
 const PROOF_EVERY_MS = 500;
 
-/** A position in the stream: the id of the last entry before it, and how many entries were ever added up to it. */
+/**
+ * A position in the stream: the id of the last entry before it, and the number of entries that were ever added up to
+ * that position.
+ */
 export interface Position {
   readonly id: string;
   readonly added: number;

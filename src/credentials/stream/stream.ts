@@ -1,4 +1,4 @@
-// The revocation stream: one key of Redis by which replicas inform each other of revocations within milliseconds. The
+// The revocation stream: one key of Redis with which replicas inform each other of revocations within milliseconds. The
 // stream only adds speed. Every process also reads PostgreSQL, so without the stream it refuses the same tokens about a
 // second later.
 import type { Log } from '../../base/platform/log.ts';
@@ -66,7 +66,7 @@ export async function tryStream(settings: RedisSettings): Promise<void> {
   }
 }
 
-/** Logs a line when Redis fails or fails for a new reason, and one when it works again. */
+/** Logs a line when Redis fails, when it fails for a new reason, and when it works again. */
 function reportChanges(log: Log, direction: 'reading' | 'writing') {
   let known: string | undefined;
   return {

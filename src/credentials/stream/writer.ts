@@ -41,7 +41,7 @@ export function openStreamWriter(deps: StreamWriterDeps): StreamWriter {
   let unanswered = 0;
   let mustSendMore = false;
   let failure: Error | undefined;
-  let newestMs: number | undefined; // the clock of Redis, taken from an entry's id: this machine's clock may differ
+  let newestMs: number | undefined; // the time of Redis, from an entry's id: this machine's clock may differ
 
   async function add(to: RedisConnection, fields: Fields): Promise<void> {
     unanswered += 1;

@@ -119,7 +119,7 @@ export interface VerifiedAccessToken {
   readonly expiresAt: number;
 }
 
-/** Checks signature, kind, issuer, audience and times. Null for anything that is not a good access token. */
+/** Checks signature, kind, issuer, audience and times. Returns null for anything that is not a good access token. */
 export async function verifyAccessToken(
   deps: Omit<AccessTokenDeps, 'random'>,
   token: string,

@@ -8,7 +8,7 @@ export interface VerifiedCache<Value> {
   clear(): void;
 }
 
-/** Makes a cache of at most `entriesMax` entries. A new entry replaces the least recently used one. */
+/** Creates a cache of at most `entriesMax` entries. A new entry replaces the least recently used one. */
 export function createVerifiedCache<Value>(entriesMax: number): VerifiedCache<Value> {
   const entries = new Map<string, Value>();
   return {
