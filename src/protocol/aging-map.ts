@@ -4,9 +4,9 @@
 export interface AgingMap<Value> {
   get(id: string): Value | undefined;
   has(id: string): boolean;
-  /** Makes this the youngest entry. */
+  /** Adds an id, or makes an existing one the youngest. */
   put(id: string, value: Value): void;
-  /** Drops at most `most` entries that are too old. Returns whether more of them may be left. */
+  /** Drops at most `most` entries that are too old. Returns whether more such entries may be left. */
   drop(isOld: (value: Value) => boolean, most: number): boolean;
   /** All entries. The map may change during the iteration: an entry that stays in the map is returned once. */
   entries(): Generator<readonly [string, Value]>;
@@ -15,7 +15,7 @@ export interface AgingMap<Value> {
 // A Map copies itself when it grows. That takes 30 ms for a million entries, but only 30 µs for a thousand.
 const PARTS = 1024;
 
-/** Makes an empty map. The entries of one part are in the order of their age, because `put` adds at the end. */
+/** Creates an empty map. The entries of one part are in the order of their age, because `put` adds at the end. */
 export function createAgingMap<Value>(): AgingMap<Value> {
   const parts = Array.from({ length: PARTS }, () => new Map<string, Value>());
   const none = new Map<string, Value>();

@@ -1,5 +1,5 @@
-// The headers by which a proxy tells the service behind it who sent a request. The proxy always sets all of them, with
-// '' for an absent value, so that no header of the client remains.
+// The headers with which a proxy informs the service behind it who sent a request. The proxy always sets all of them,
+// with '' for an absent value, so that no header of the client remains.
 import type { Principal } from './caller.ts';
 
 export const IDENTITY_HEADERS = [

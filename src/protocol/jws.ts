@@ -80,7 +80,7 @@ function readHeader(part: string, typ: string): GoodHeader | null {
   return lastHeader;
 }
 
-/** Parses a token of the given `typ`. Null if this service cannot have made it. */
+/** Parses a token of the given `typ`. Returns null if this service cannot have made the token. */
 export function takeApart(token: string, typ: string): TakenApart | null {
   const parts = splitCompact(token);
   const header = parts && readHeader(parts.header, typ);

@@ -20,7 +20,7 @@ export type Revocation =
   /** Every token issued before `not_before` (seconds since 1970), after a backup was restored. */
   | { readonly kind: 'everything'; readonly not_before: number };
 
-/** The parts of a token that decide whether it is revoked. A service client has no session. */
+/** The parts of a token that decide whether the token is revoked. A service client has no session. */
 export interface RevocableToken {
   readonly id: string;
   readonly sessionId?: string;
