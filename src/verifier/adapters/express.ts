@@ -1,5 +1,5 @@
-// Middleware for Express 5 and 4, Connect and plain node:http (`tenantry/verifier/express`). It uses only the request
-// and response of node:http, which those of Express extend.
+// Middleware for Express 5 and 4, Connect and plain node:http (`tenantry/verifier/express`). The middleware uses only
+// the request and response of node:http, which the request and response of Express extend.
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import type { VerifiedPrincipal, Verifier } from '../core/contract.ts';
 import { VerificationError } from '../core/error.ts';
@@ -22,7 +22,7 @@ export type Middleware = (request: IncomingMessage, response: ServerResponse, ne
 export interface RefusalOptions {
   /**
    * `answer` (default): the middleware answers with problem details. `next`: the VerificationError goes to the error
-   * handlers of the application; its headers (WWW-Authenticate, Retry-After) are set already.
+   * handlers of the application; the headers WWW-Authenticate and Retry-After are already set.
    */
   readonly refusals?: 'answer' | 'next';
 }

@@ -40,7 +40,7 @@ export interface FastifyInstanceLike {
 export interface TenantryOptions {
   /**
    * `answer` (default): the hooks answer with problem details. `throw`: the VerificationError goes to the error handler
-   * of the application; its headers (WWW-Authenticate, Retry-After) are set already.
+   * of the application; the headers WWW-Authenticate and Retry-After are already set.
    */
   readonly refusals?: 'answer' | 'throw';
 }
@@ -79,8 +79,8 @@ export function tenantry(verifier: Verifier, options: TenantryOptions = {}): Ten
     });
   };
   return Object.assign(plugin, {
-    // As fastify-plugin does: the plugin gets no context of its own, so that its decorators reach the context around
-    // it.
+    // As fastify-plugin does: the plugin gets no context of its own, so that its decorators reach the context that
+    // registers the plugin.
     [Symbol.for('skip-override')]: true,
     [Symbol.for('fastify.display-name')]: 'tenantry',
     [Symbol.for('plugin-meta')]: { name: 'tenantry', fastify: '5.x' },
@@ -132,5 +132,5 @@ function refuse(
   reply.header('content-type', PROBLEM_TYPE);
   reply.code(status as never);
   reply.send(body as never);
-  return reply; // tells Fastify that the hook has answered
+  return reply; // this value informs Fastify that the hook has answered
 }

@@ -1,5 +1,5 @@
-// Ends open sockets when their token expires or is revoked: one listener and one timer for all sockets of a verifier.
-// The adapter of a socket knows how to end it.
+// Ends open sockets when their token expires or is revoked: with one listener and one timer for all sockets of a
+// verifier. The adapter of a socket knows how to end the socket.
 import type { Revocation } from '../../protocol/revocation.ts';
 import type { VerificationCode, VerifiedPrincipal, Verifier } from '../core/contract.ts';
 import { admit, dismiss } from './admission.ts';
@@ -11,8 +11,8 @@ export interface WatchedSocket {
   /** The object that the principal is remembered for. */
   readonly holder: object;
   /**
-   * Ends the socket. Returns false if that is not possible yet. This function is then called again until it returns
-   * true.
+   * Ends the socket. Returns false if the socket cannot be ended yet. This function is then called again until it
+   * returns true.
    */
   end(code: VerificationCode): boolean;
 }
@@ -23,8 +23,8 @@ export interface SocketGuard {
   readonly principal: VerifiedPrincipal;
   /**
    * Continues the socket with another token of the same user or client and organization. Raises VerificationError for a
-   * bad token, and RenewalError for a good one that does not fit. In both cases the socket continues with its current
-   * token.
+   * bad token, and RenewalError for a good token that does not fit this socket. In both cases the socket continues with
+   * its current token.
    */
   renew(token: string): Promise<VerifiedPrincipal>;
   /** Stops watching the socket without ending it. */

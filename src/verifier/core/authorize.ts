@@ -21,7 +21,7 @@ const TOKEN_CODES = [
   'organization_suspended',
 ] as const;
 
-/** Makes `authorize`: see Verifier. */
+/** Returns the function `authorize` of a Verifier. */
 export function createAuthorize(deps: AuthorizeDeps) {
   return async function authorize(principal: VerifiedPrincipal, permission: string): Promise<void> {
     if (principal.has(permission)) return;

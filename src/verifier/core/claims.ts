@@ -40,7 +40,7 @@ export function windowOf(claims: Claims & { readonly nbf?: number }, toleranceSe
   };
 }
 
-/** Why a token with a good signature is for another verifier, or null if it is for this one. */
+/** Why a token with a good signature is for another verifier, or null if the token is for this verifier. */
 export function addressee({ iss, aud }: Record<string, unknown>, { issuer, audiences }: ClaimRules): string | null {
   const shown = (value: unknown) => (JSON.stringify(value) ?? 'nothing').slice(0, 200);
   if (iss !== issuer) return `its issuer is ${shown(iss)}, and this verifier's is ${shown(issuer)}`;

@@ -17,7 +17,7 @@ export type VerificationCode =
   | 'revocations_stale' // the known revocations are out of date
   | 'check_unavailable'; // the check endpoint cannot be reached
 
-/** The user or service client of a token, with its permissions. Frozen. */
+/** The user or service client of a token, with its permissions. The object is frozen. */
 export type VerifiedPrincipal = Principal & {
   /** Seconds since 1970. */
   readonly expiresAt: number;
@@ -61,7 +61,7 @@ export interface RevocationSource {
 
 export interface Verifier {
   /**
-   * The principal of an access token. Raises VerificationError. A repeated token costs a look-up; its expiry and
+   * The principal of an access token. Raises VerificationError. A repeated token costs only a look-up. Its expiry and
    * revocation are judged every time.
    */
   verify(token: string): Promise<VerifiedPrincipal>;
@@ -72,7 +72,10 @@ export interface Verifier {
    * permissions, it asks the check endpoint with the principal's own token. Refuses a principal that `judge` refuses.
    */
   authorize(principal: VerifiedPrincipal, permission: string): Promise<void>;
-  /** Judges a principal that was verified before: null, or why it is refused. No I/O. Staleness is not judged. */
+  /**
+   * Judges a principal that was verified before. Returns null, or the reason why it is refused. Needs no I/O. Staleness
+   * is not judged.
+   */
   judge(principal: VerifiedPrincipal): VerificationCode | null;
   /** Calls the listener with each revocation as it becomes known. Returns the function that removes the listener. */
   onRevocation(listener: (revocation: Revocation) => void): () => void;

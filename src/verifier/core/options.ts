@@ -81,7 +81,7 @@ export interface Settings {
   readonly onError: (error: Error) => void;
 }
 
-/** Checks the options and fills in what was left out. Raises TypeError with the name of the wrong option. */
+/** Checks the options and fills in the defaults. Raises TypeError with the name of the wrong option. */
 export function settingsOf(options: VerifierOptions): Settings {
   if (typeof options !== 'object' || options === null) throw new TypeError('createVerifier needs an object of options');
   const { issuer, audience } = options;
@@ -133,7 +133,7 @@ export function feedSettingsOf(options: VerifierOptions, revocation: RevocationO
   };
 }
 
-/** The limit on staleness, and what happens beyond it. Raises TypeError. */
+/** Returns the limit on staleness, and the policy beyond that limit. Raises TypeError. */
 export function stalenessOf(options: { readonly maxStaleness?: number; readonly onStale?: OnStale }): {
   secondsMax: number;
   onStale: OnStale;

@@ -11,7 +11,7 @@ import { feedSettingsOf, type OnStale, type Settings, stalenessOf, type Verifier
 export interface RevocationPolicy {
   readonly source: RevocationSource;
   isFresh(): boolean;
-  /** Whether the source has the revocations of this organization, or of users without one for null. */
+  /** Whether the source has the revocations of this organization. Null stands for users without an organization. */
   covers(organizationId: string | null): boolean;
   /** Resolves if the token is accepted although the revocations are out of date. Raises VerificationError. */
   whenStale(token: string): Promise<void>;

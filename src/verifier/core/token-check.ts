@@ -33,7 +33,7 @@ export interface TokenCheckDeps {
 }
 
 export interface TokenCheck {
-  /** A token that was checked before and whose key is still published; undefined for any other. */
+  /** A token that was checked before and whose key is still published; undefined for any other token. */
   recall(token: string): CheckedToken | undefined;
   /** Judges time and revocation. Rejects with VerificationError. */
   judge(checked: CheckedToken): Promise<VerifiedPrincipal>;

@@ -1,4 +1,4 @@
-// createVerifier: puts the parts together and decides their order. Each part is a file of its own.
+// createVerifier puts the parts of the verifier together and decides their order. Each part has its own file.
 import { setMaxListeners } from 'node:events';
 import { bearerToken } from '../../protocol/bearer.ts';
 import { createJwks } from '../keys/jwks.ts';
@@ -14,7 +14,7 @@ import { createTokenCheck } from './token-check.ts';
 const CLOSED = 'This verifier was closed: make another one.';
 
 /**
- * Makes a verifier, which begins at once to fetch keys and to follow revocations. Raises TypeError for options that
+ * Creates a verifier, which begins at once to fetch keys and to follow revocations. Raises TypeError for options that
  * cannot work.
  */
 export function createVerifier(options: VerifierOptions): Verifier {
@@ -30,7 +30,7 @@ export function createVerifier(options: VerifierOptions): Verifier {
     },
   };
   const ended = new AbortController();
-  setMaxListeners(0, ended.signal); // one for each request that is under way
+  setMaxListeners(0, ended.signal); // each running request adds one listener
   const deps = { ...settings, timing: timingOf(options.clock), ended: ended.signal };
   const { timing } = deps;
   const policy = createRevocationPolicy(options, deps);
@@ -86,7 +86,9 @@ export function createVerifier(options: VerifierOptions): Verifier {
   };
 }
 
-/** For the operator who starts a service: the message says what to fix. It holds no secret. */
+/**
+ * The details of an error for the operator who starts a service. The message says what to fix, and contains no secret.
+ */
 function because(trouble: Error | undefined) {
   return trouble ? { message: `The verifier is not ready: ${trouble.message}`, cause: trouble } : {};
 }

@@ -1,4 +1,4 @@
-// Reads server-sent events (HTML, §9.2) from chunks of text. It keeps at most one event in memory.
+// Reads server-sent events (HTML, §9.2) from chunks of text. The reader keeps at most one event in memory.
 
 export interface Frame {
   readonly event: string;
@@ -8,7 +8,7 @@ export interface Frame {
 }
 
 export interface SseReader {
-  /** The events that are complete with this chunk. Raises Error if one is too long. */
+  /** The events that are complete with this chunk. Raises Error if an event is too long. */
   read(chunk: string): Frame[];
 }
 

@@ -1,4 +1,5 @@
-// The state of the feed: the revocations of its frames, the cursor to continue at, and since when everything is known.
+// The state of the feed: the revocations of its frames, the cursor to continue at, and the time since which every
+// revocation is known.
 import { type Revocation, revocationOf } from '../../protocol/revocation.ts';
 import type { Timing } from '../core/clock.ts';
 import type { Frame } from './sse.ts';
@@ -22,7 +23,7 @@ export interface FeedState {
   staleSeconds(): number;
 }
 
-const CURSOR = /^[\x21-\x7e]{1,256}$/; // it goes into a header
+const CURSOR = /^[\x21-\x7e]{1,256}$/; // the cursor goes into a header
 
 export function createFeedState(timing: Timing, listener: FeedListener): FeedState {
   let cursor: string | null = null;

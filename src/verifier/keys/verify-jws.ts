@@ -1,4 +1,4 @@
-// Verifies the signature of an RS256 JWS, whatever its payload is.
+// Verifies the signature of an RS256 JWS with any payload.
 import type { KeyObject } from 'node:crypto';
 import { readJsonObject } from '../../protocol/json.ts';
 import { decodePart, KID_LENGTH_MAX, splitCompact } from '../../protocol/jws.ts';
@@ -43,7 +43,7 @@ function keyFor(kid: unknown, keys: readonly Jwk[]): KeyObject | null {
     const isOther = first?.kid !== undefined && kid !== undefined && first.kid !== kid;
     return isOther ? null : publicKeyOf(first);
   }
-  // With several keys of one kid, it is unclear which one is meant.
+  // If several keys have the same kid, it is unclear which key is meant.
   const named = kid === undefined ? [] : keys.filter((key) => key.kid === kid);
   return named.length === 1 ? publicKeyOf(named[0]) : null;
 }
