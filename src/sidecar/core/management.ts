@@ -32,7 +32,7 @@ export async function openManagement(options: ManagementOptions): Promise<Manage
         await verifier.ready(ASK_SECONDS);
         hasKeys = true;
       } catch (error) {
-        // The verifier waits for keys first, so an error about revocations means that it has the keys.
+        // The verifier waits for keys first, so an error about revocations means that the verifier has the keys.
         hasKeys = error instanceof VerificationError && error.code === 'revocations_stale';
         if (hasKeys) return;
         await new Promise((resolve) => setTimeout(resolve, 1_000).unref());

@@ -50,7 +50,7 @@ export interface Admission {
 /**
  * Admits a verified principal: counts the slot for the principal and watches the token. Raises too_many_sockets. Raises
  * VerificationError for a token that was revoked since it was verified, or that only the clock tolerance let pass. The
- * slot is released when it raises.
+ * slot is released when this function raises an error.
  */
 export function admit(parts: Parts, principal: VerifiedPrincipal, slot: Slot, graceSeconds = 0): Admission {
   if (!slot.assign(principal.id)) {

@@ -1,4 +1,4 @@
-// The sidecar: puts its parts together, listens, and closes in order.
+// Puts the parts of the sidecar together, listens, and closes the parts in order.
 import { once } from 'node:events';
 import { Agent, createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http';
 import { Agent as SecureAgent } from 'node:https';
@@ -129,7 +129,7 @@ function serverOf(parts: Parts, agent: Agent): Server {
   return server;
 }
 
-/** Makes every socket check its peers once in each ping interval. The checks are spread over the interval. */
+/** Has every socket check its peers once in each ping interval. The checks are spread over the interval. */
 function beatAll({ open, settings }: Parts): { stop(): void } {
   const turns = new WeakMap<OpenSocket, number>();
   let turn = 0;
@@ -167,7 +167,7 @@ async function drain({ open, requests }: Parts, milliseconds: number): Promise<v
   }
 }
 
-/** Waits until closed sockets are gone, at most `milliseconds`. */
+/** Waits until all sockets have ended, but at most `milliseconds`. */
 async function settle({ sockets }: Parts, milliseconds: number): Promise<void> {
   for (let left = milliseconds; left > 0 && sockets.taken() > 0; left -= 20) {
     await new Promise((resolve) => setTimeout(resolve, 20));

@@ -39,7 +39,7 @@ function hasUnreadBody({ headers, complete }: IncomingMessage): boolean {
   return headers['transfer-encoding'] !== undefined || (headers['content-length'] ?? '0') !== '0';
 }
 
-// Closing a connection while the peer still sends resets it, and the answer may be lost.
+// Closing a connection while the peer still sends resets the connection, and the answer may be lost.
 const LINGER_MILLISECONDS = 500;
 const LINGER_BYTES = 1_048_576;
 

@@ -1,6 +1,6 @@
-// The headers for the upstream: those of the client without hop-by-hop headers and headers that only a proxy may set,
-// and the identity of the caller. Security depends on this: a client must not be able to set any header that is listed
-// here.
+// The headers for the upstream: the client's headers, without hop-by-hop headers and headers that only a proxy may set,
+// and the identity headers of the caller. Security depends on this: a client must not be able to set any header that is
+// listed here.
 import { BlockList, isIP } from 'node:net';
 import type { Principal } from '../../protocol/caller.ts';
 import { identityHeaders, isIdentityHeader } from '../../protocol/identity-headers.ts';
@@ -81,7 +81,7 @@ function forwarded({ head, isTrustedPeer, peerAddress, upstreamHost }: UpstreamR
   };
 }
 
-/** The id that the request has, if it is well-formed, else a new one. */
+/** The request id that the client sent if that is well-formed, else a new id. */
 export function requestIdOf(head: Head | undefined, make: () => string): string {
   const sent = head?.fields.get('x-request-id');
   return sent?.length === 1 && SANE_REQUEST_ID.test(sent[0] ?? '') ? (sent[0] ?? '') : make();

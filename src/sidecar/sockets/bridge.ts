@@ -4,9 +4,9 @@ import { WebSocket } from 'ws';
 import { pump } from './pump.ts';
 
 export interface BridgeHooks {
-  /** Called with a message of the client. False drops it. */
+  /** Called with a message of the client. Returns false to drop the message. */
   readonly fromClient: (data: Buffer, isBinary: boolean) => boolean;
-  /** Called with a message of the upstream. False drops it. */
+  /** Called with a message of the upstream. Returns false to drop the message. */
   readonly fromUpstream: (data: Buffer, isBinary: boolean) => boolean;
   /** Called after a message was sent to the client. */
   readonly sentToClient: (data: Buffer, isBinary: boolean) => void;
@@ -46,7 +46,7 @@ const LOST = 1006;
 interface Leg {
   readonly socket: WebSocket;
   isAlive: boolean;
-  /** The code and reason for the other side if this one is lost. */
+  /** The code and reason with which the other side is closed if this side is lost. */
   lostAs: readonly [number, string];
 }
 
@@ -125,8 +125,8 @@ export function bridge(client: WebSocket, upstream: WebSocket, slowSeconds: numb
       const other = by === 'client' ? upstream : client;
       if (endCode === NO_CODE) other.close();
       else other.close(endCode, endReason);
-      // A lost client reads no messages. The last messages of the upstream are still for the client, so it gets more
-      // time.
+      // A lost client reads no messages. The last messages of the upstream are still for the client, so the client gets
+      // more time.
       if (by === 'client') cutLater();
     }
     if (open > 0) return;

@@ -19,7 +19,7 @@ export interface Connection {
   readonly admission: Admission;
   readonly isSocketIo: boolean;
   readonly requestId: string;
-  /** Without the query. */
+  /** The path of the request, without the query. */
   readonly path: string;
 }
 

@@ -39,7 +39,7 @@ export function assertWebSocketRequest(request: IncomingMessage, head: Head): vo
   }
 }
 
-/** Makes the server side of the handshake. */
+/** Creates the server side of the handshake. */
 export function createHandshakes(messageBytesMax: number): Handshakes {
   const server = new WebSocketServer({
     noServer: true,
