@@ -48,7 +48,7 @@ export async function installMissing(withDev) {
 
 /** Why the packages have to be installed, or undefined when every pinned version is installed. */
 function whatIsMissing(withDev) {
-  // npm writes this file last. If it is missing, the installation was interrupted.
+  // npm writes this file last. If the file is missing, the installation was interrupted.
   if (!existsSync(join(modules, '.package-lock.json'))) return 'they are not installed yet';
   const manifest = readManifest();
   const pins = [...Object.entries(manifest.dependencies ?? {}), ...ownOptional(manifest)];

@@ -11,7 +11,7 @@ export function describedEndpoints(): Endpoint[] {
   return describeEndpoints(ROOT).map(({ endpoint }) => endpoint);
 }
 
-/** Returns an access as the pages show it. */
+/** Returns the text that the pages show for an access. */
 export function accessText(access: Access): string {
   switch (access.kind) {
     case 'open':

@@ -1,4 +1,4 @@
-// Owns: running npm in a clone as a chosen user, and the check that no process of it is left. Linux only.
+// Owns: running npm in a clone as a chosen user, and the check that no process of the clone is left. Linux only.
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { readdirSync, readlinkSync } from 'node:fs';
@@ -103,7 +103,7 @@ function processesIn(folder: string): number[] {
       const workingFolder = readlinkSync(`/proc/${pid}/cwd`);
       return workingFolder === folder || workingFolder.startsWith(`${folder}/`);
     } catch {
-      return false; // it has just ended, or belongs to another user
+      return false; // the process has just ended, or belongs to another user
     }
   });
 }

@@ -135,7 +135,7 @@ async function keepVerifying(
   }
 }
 
-/** Adds a key, which is published before it signs. Resolves once tokens are signed with it. */
+/** Adds a key, which is published before it signs. Resolves once tokens are signed with the new key. */
 async function rotate(testbed: Testbed, renew: () => Promise<void>): Promise<void> {
   const activeFrom = new Date(Math.ceil(performance.timeOrigin + performance.now()) + LEAD_SECONDS * 1000);
   await generateKeyFile({ directory: join(testbed.keysDirectory, 'access'), activeFrom });

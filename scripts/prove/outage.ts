@@ -19,7 +19,7 @@ interface Path {
   readonly name: string;
   /** Whether the call works without PostgreSQL. */
   readonly worksWithoutDatabase: boolean;
-  /** Makes the function that a worker calls. Each call of that function returns the next answer. */
+  /** Returns the function that a worker calls. Each call of that function returns the next answer. */
   readonly caller: () => () => Promise<Reply>;
   refused: number;
   /** When a call first succeeded since the last check, in milliseconds of `performance.now()`. */

@@ -15,7 +15,7 @@ export function demand(holds: boolean, otherwise: string): asserts holds {
 }
 
 export interface Frame {
-  /** Every user of the machine may read it. It is removed at the end. */
+  /** The temporary folder. Every user of the machine may read it. The folder is removed at the end. */
   readonly folder: string;
   /** Registers a step of the cleanup. The last step that was registered runs first. */
   atEnd(undo: () => unknown): void;

@@ -43,7 +43,7 @@ function picker(random: () => number): () => Kind {
   };
 }
 
-/** Adds the bound of each token: the tight one if there was no fault during its revocation. */
+/** Adds the bound of each token. The tight bound applies if there was no fault during the token's revocation. */
 function historyOf({ outcomes }: Driven, faults: Pick<Faults, 'wasHealthy'>): TokenHistory[] {
   return outcomes.map(({ token, asked, acknowledged }) => {
     const calm = faults.wasHealthy(asked - 100, acknowledged + TIGHT_MILLISECONDS);

@@ -60,7 +60,7 @@ await withTestbed({ name: 'timing', disposable: true }, async (testbed) => {
     const emails: Record<Kind, () => string> = {
       known: () => email,
       unknown: () => `nobody-${randomUUID()}@example.com`,
-      // The known address, with a mistake in its form.
+      // The known address in a malformed spelling.
       malformed: () => email.replace('@', '@@'),
     };
     for (let call = -WARM_UP_CALLS; call < calls; call += 1) {

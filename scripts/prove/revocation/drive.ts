@@ -30,7 +30,7 @@ export interface Course {
 export interface Driven {
   readonly outcomes: Outcome[];
   readonly observations: Observation[];
-  /** Tokens that were issued after a revocation. They are good everywhere at once: none may be refused. */
+  /** Tokens that were issued after a revocation. They are good everywhere at once, so no verifier may refuse one. */
   readonly renewed: { readonly tokens: number[]; readonly observations: Observation[] };
 }
 

@@ -5,7 +5,7 @@ import { once } from 'node:events';
 import { fileURLToPath } from 'node:url';
 
 export interface Worker<Order> {
-  /** Returns the answer to an order. Raises the error of the process, or an error if it ends instead. */
+  /** Returns the answer to an order. Raises the error of the process, or an error if the process ends instead. */
   ask<Answer>(order: Order): Promise<Answer>;
   end(): Promise<void>;
 }
