@@ -1,6 +1,6 @@
 // Owns: the bounds. A bound is the least work that a hot path must do, so it shows the highest possible speed. The
-// argument names the bound, which has this process for itself. It answers a message with the number of its operations.
-// The bare server answers with its port.
+// argument names the bound, which has this process for itself. The process answers a message with the number of
+// operations that it did. The bare server answers with its port.
 import { randomBytes, randomUUID } from 'node:crypto';
 import type { AddressInfo } from 'node:net';
 import { argon2id, hash } from 'argon2';
@@ -8,7 +8,7 @@ import Fastify from 'fastify';
 import { generateKeyPair, SignJWT } from 'jose';
 import pg from 'pg';
 
-/** The message of the parent: how long to work, and what the bound needs. */
+/** The message of the parent: how long to work, and the parameters of the bound. */
 export interface BoundTask {
   readonly milliseconds: number;
   readonly concurrency: number;

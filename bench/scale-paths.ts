@@ -152,7 +152,7 @@ export function pathsOf(participants: Participants): Path[] {
   ];
 }
 
-/** Sends `times` requests of each path, one after the other. Raises an error if one is refused. */
+/** Sends `times` requests of each path, one after the other. Raises an error if a request is refused. */
 export async function requestEach(api: Api, paths: readonly Path[], times: number): Promise<void> {
   for (const { name, method, path, turns, tokens } of paths) {
     let refreshToken = tokens?.[0];

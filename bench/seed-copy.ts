@@ -5,7 +5,7 @@ import type { Writable } from 'node:stream';
 import pg from 'pg';
 
 // The parts of a node-postgres connection and query that this file uses and overrides, as pg-copy-streams does. The
-// published types do not include them.
+// published types do not include these parts.
 interface Connection {
   readonly stream: Writable;
   sendCopyFromChunk(chunk: Buffer): void;
