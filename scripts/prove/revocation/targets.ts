@@ -134,8 +134,7 @@ export async function openTargets(setup: Setup): Promise<Targets> {
         revoke: (replica) => timed(() => api(replica).post(`${path}/suspend`, undefined, { token })),
         release: async () => {
           await timed(() => api(2).post(`${path}/activate`, undefined, { token }));
-          // Only PostgreSQL informs a process that the organization is active again. The process knows this after at
-          // most two of its readings.
+          // A process knows that the organization is active again after at most two readings of PostgreSQL.
           setTimeout(() => freeOrganizations.push(account), ACTIVE_EVERYWHERE_MILLISECONDS).unref();
         },
       };

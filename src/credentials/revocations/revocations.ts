@@ -136,8 +136,7 @@ export function openRevocations(deps: RevocationsDeps): Revocations {
   }
 
   function takeFromStream(revocation: Revocation): void {
-    // The database cannot have written a time that is still ahead of its clock. Such an event would take precedence
-    // over real events.
+    // The database cannot have written a time that is ahead of its clock. Such an event would replace real events.
     const latest = reading.at + freshness.readSecondsAgo() * 1000 + CLOCK_TOLERANCE_MS;
     const isOfDatabase = revocation.kind !== 'organization' || (reading.at > 0 && revocation.at <= latest);
     if (!isOfDatabase) onGap();
