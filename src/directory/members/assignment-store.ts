@@ -37,7 +37,7 @@ SELECT a.id::text, a.role_id::text AS "roleId", r.name, a.scope FROM role_assign
 JOIN roles r ON r.owner_key = a.role_owner_key AND r.id = a.role_id
 WHERE a.organization_id = $1::uuid AND a.user_id = $2::uuid`);
 
-/** The role assignments of a member, in no order. */
+/** The role assignments of a member, unsorted. */
 export function listAssignments(
   tx: OrganizationTx | SystemTx,
   organizationId: string,
