@@ -1,5 +1,5 @@
-// The wire shapes of the OAuth endpoints, with the names of their RFCs. Unknown parameters are ignored (RFC 6749 §3.2), so
-// these objects are not strict.
+// The wire shapes of the OAuth endpoints. The names are those of the RFCs. Unknown parameters are ignored (RFC 6749
+// §3.2), so these objects are not strict.
 import { z } from 'zod';
 import { ASSERTION_ALGORITHMS } from '../clients/public-keys.ts';
 import { AUTHENTICATION_METHODS } from './credentials.ts';
@@ -100,7 +100,7 @@ export const Metadata = z
   })
   .meta({ id: 'AuthorizationServerMetadata' });
 
-/** The metadata of the service with this issuer. */
+/** Returns the metadata of the service with this issuer. */
 export function metadataOf(issuer: string): z.output<typeof Metadata> {
   const [authMethods, algs] = [[...AUTHENTICATION_METHODS], [...ASSERTION_ALGORITHMS]];
   return {
