@@ -64,10 +64,7 @@ export function createClientThrottle({ clock, failuresMax }: { clock: Clock; fai
   const now = () => clock.now().getTime();
   const fresh = () => ({ count: 0, until: now() + WINDOW_MS });
 
-  /**
-   * Returns the entry of a key. A missing entry is created, and an old window is replaced by a new one. The entry
-   * becomes the newest.
-   */
+  /** Returns the entry of a key, as the newest entry. Creates a missing entry, and replaces an old window by a new one. */
   function entryOf<E extends Failures>(entries: Map<string, E>, key: string, make: () => E): E {
     const entry = entries.get(key) ?? make();
     if (entry.until <= now()) Object.assign(entry, fresh());
@@ -84,8 +81,8 @@ export function createClientThrottle({ clock, failuresMax }: { clock: Clock; fai
   const makeClient = (): ClientEntry => ({ ...fresh(), underWay: 0, right: null, waiting: [] });
 
   /**
-   * Wakes as many waiting attempts as may run, or all of them with `isDecided`. If N attempts all woke each time, that
-   * would take N² steps.
+   * Wakes as many waiting attempts as may run, or all of them with `isDecided`. If every attempt woke each time, N
+   * attempts would take N² steps.
    */
   function wake(entry: ClientEntry, isDecided: boolean): void {
     const slots = isDecided || entry.count >= failuresMax ? Infinity : failuresMax - entry.count - entry.underWay;

@@ -6,8 +6,8 @@ import { problem } from '../../base/errors/problem.ts';
 import { countSeats } from './store.ts';
 
 /**
- * Raises team_member_limit when no seat is left to invite this canonical e-mail. Its existing invitation does not
- * count.
+ * Raises team_member_limit when no seat is left to invite this canonical e-mail. An existing invitation of this
+ * e-mail does not count.
  */
 export async function assertSeat(
   tx: OrganizationTx | SystemTx,

@@ -16,7 +16,7 @@ const ROLES = statement(`
 SELECT id::text, owner_key::text AS "ownerKey", name, level::int, permissions FROM roles
 WHERE owner_key IN ($1::uuid, '${SYSTEM_OWNER}') AND (id = ANY($2::text[]::uuid[]) OR name = ANY($3::text[]))`);
 
-/** The system roles, and those of the organization, that have one of the ids or names. */
+/** The system roles and the organization's own roles that have one of these ids or names. */
 export function findRoles(
   tx: OrganizationTx | SystemTx,
   organizationId: string,

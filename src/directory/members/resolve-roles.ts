@@ -1,4 +1,4 @@
-// Finds the roles that a caller names by id or name, among the system roles and those of the organization.
+// Finds the roles that a caller names by id or name, among the system roles and the roles of the organization.
 
 import type { OrganizationTx, SystemTx } from '../../base/database/db.ts';
 import { isForeignKeyViolation } from '../../base/database/sql-state.ts';

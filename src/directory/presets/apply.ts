@@ -39,7 +39,7 @@ export interface AppliedPreset {
   readonly usersAffected: number;
 }
 
-// Raising the epochs of a million users takes much less time than this.
+// Raising the epochs of a million users takes much less time than this limit.
 const WITHIN_MS = 600_000;
 const RAISED_AT_ONCE = 5_000;
 
@@ -55,7 +55,7 @@ export async function applyPreset(deps: PresetDeps, preset: Preset, options: Pla
     async (tx) => {
       await lockRolesToChange(tx, preset, options);
       const plan = await planWith(tx, preset, options);
-      if (plan.changes === 0) return { plan, usersAffected: 0, revocations: [] }; // another process has applied it
+      if (plan.changes === 0) return { plan, usersAffected: 0, revocations: [] }; // another process applied it
       const [obstacle] = plan.obstacles;
       if (obstacle) throw problem(obstacle.code, { detail: plan.obstacles.map(({ detail }) => detail).join(' ') });
       const present = await listSystemRoles(tx);

@@ -80,7 +80,7 @@ WHERE a.user_id = $1::uuid AND a.scope = '{}'`);
 
 /**
  * How many organizations the user owns. Other transactions in which the user creates an organization wait until this
- * one ends.
+ * transaction ends.
  */
 export async function lockAndCountOwned(tx: SystemTx, userId: string): Promise<number> {
   await tx.rows(LOCK_OWNER, [userId]);

@@ -17,7 +17,7 @@ export interface RoleRow {
   readonly description: string;
   readonly level: number;
   readonly permissions: readonly string[];
-  /** Whether it is a system role, which belongs to no organization. */
+  /** Whether the role is a system role. A system role belongs to no organization. */
   readonly system: boolean;
 }
 

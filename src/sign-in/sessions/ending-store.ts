@@ -1,5 +1,5 @@
-// Builds the statements that end sessions. No other file ends sessions, so the end, its event and its revocation are
-// always written together.
+// Builds every statement that ends sessions, apart from reuse (rotation-store.ts) and a restored backup (admin/restore).
+// The end, its event and its revocation are always written together.
 import {
   type OrganizationReader,
   type Statement,
