@@ -1,4 +1,4 @@
-// Permission checks. Each answers whether a member of the caller's organization may do something.
+// Permission checks. Each check answers whether a member of the caller's organization may do something.
 import { invalid, problem } from '../../base/errors/problem.ts';
 import type { Scope } from '../../directory/rights/scope.ts';
 import type { OrganizationPrincipal } from '../../protocol/caller.ts';

@@ -62,7 +62,7 @@ export function openMembershipAccess(deps: MembershipAccessDeps, limits = LIMITS
 
   /**
    * Reads again when a change became known during the query. The author of the change may already have got the answer
-   * that it is done.
+   * that the change is done.
    */
   async function read(organizationId: string, userIds: readonly string[]): Promise<Map<string, MemberGrants>> {
     const known = () => [revocations.isSuspended(organizationId), ...userIds.map(revocations.epochOf)].join();

@@ -18,7 +18,7 @@ export interface IntrospectDeps extends AdmitDeps, Omit<AccessTokenDeps, 'random
   readonly graceSeconds: number;
 }
 
-/** RFC 7662 §2.2. Instants are seconds since 1970. */
+/** The answer of introspection for a valid token (RFC 7662 §2.2). Instants are seconds since 1970. */
 export interface ActiveToken {
   readonly active: true;
   /**

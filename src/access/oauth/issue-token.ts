@@ -23,7 +23,7 @@ export interface TokenRequest {
   readonly limitRefresh: (sessionId: string) => Promise<void>;
 }
 
-/** RFC 6749 §5.1. */
+/** The answer of the token endpoint (RFC 6749 §5.1). */
 export interface TokenAnswer {
   readonly access_token: string;
   readonly token_type: 'Bearer';

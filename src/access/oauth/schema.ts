@@ -81,7 +81,7 @@ export const Introspection = z
 const methods = z.array(z.enum(AUTHENTICATION_METHODS));
 const algorithms = z.array(z.enum(ASSERTION_ALGORITHMS));
 
-/** RFC 8414 §2. */
+/** The metadata of the authorization server (RFC 8414 §2). */
 export const Metadata = z
   .strictObject({
     issuer: z.url(),

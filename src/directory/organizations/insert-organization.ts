@@ -37,7 +37,7 @@ export interface OrganizationToInsert {
 }
 
 /**
- * `wanted` is a slug that the caller requests. If it is taken, no organization is created. Without `wanted`, a free
+ * `wanted` is a slug that the caller requests. If the slug is taken, no organization is created. Without `wanted`, a free
  * slug is made of `base`.
  */
 export type SlugChoice =

@@ -24,7 +24,7 @@ export interface LoginDeps extends SessionDeps, PublishDeps {
 export interface Login {
   readonly email: string;
   readonly password: string;
-  /** The id or slug of the organization to act for, or both. If empty, the first active membership decides. */
+  /** The id or slug of the organization, or both. If the list is empty, the first active membership decides. */
   readonly organization: readonly string[];
   readonly device: Device;
   /** The network of the request. Failures are counted by network. */

@@ -19,13 +19,13 @@ export interface RefreshDeps extends SignInDeps, PublishDeps {
 
 export interface Refresh {
   readonly refreshToken: string;
-  /** The id or slug of the organization for the access token, or both. If empty, the session's organization is used. */
+  /** The id or slug of the token's organization, or both. If the list is empty, the session's organization is used. */
   readonly organization: readonly string[];
-  /** Whether the session acts for that organization from now on. Set by switch-organization.ts. */
+  /** Whether the session acts for that organization from now on. switch-organization.ts sets this. */
   readonly remember?: boolean;
-  /** If given, the session must act for the organization with this id. */
+  /** The id of the organization for which the session must act. Left out: any organization. */
   readonly actingFor?: string;
-  /** If given, the token must belong to the session with this id. */
+  /** The id of the session to which the token must belong. Left out: any session. */
   readonly sessionId?: string;
   /** Raises too_many_requests when a session refreshes too often. */
   readonly limitRefresh: (sessionId: string) => Promise<void>;

@@ -81,7 +81,7 @@ export interface Presented {
   readonly organization: string | null;
   /** Whether the session acts for that organization from now on. */
   readonly remember: boolean;
-  /** If not null, a session that does not act for this organization is refused and does not change. */
+  /** With an id, a session that does not act for this organization is refused and does not change. */
   readonly actingFor: string | null;
   readonly graceSeconds: number;
   readonly refreshTtlSeconds: number;
@@ -98,7 +98,7 @@ type Verdict =
       readonly amr: readonly string[];
     };
 
-/** The verdict on the token. If the token was reused, it contains the revocation of the session. */
+/** The verdict on the token. If the token was reused, the verdict contains the revocation of the session. */
 export type Rotation = Verdict & Revoking;
 
 interface RotationRow extends Subject {
