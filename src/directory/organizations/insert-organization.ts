@@ -37,8 +37,8 @@ export interface OrganizationToInsert {
 }
 
 /**
- * `wanted` is a slug that the caller requests. If the slug is taken, no organization is created. Without `wanted`, a free
- * slug is made of `base`.
+ * `wanted` is a slug that the caller requests. If the slug is taken, no organization is created. Without `wanted`, a
+ * free slug is made of `base`.
  */
 export type SlugChoice =
   | { readonly wanted: string }
