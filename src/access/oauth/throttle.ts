@@ -64,7 +64,7 @@ export function createClientThrottle({ clock, failuresMax }: { clock: Clock; fai
   const now = () => clock.now().getTime();
   const fresh = () => ({ count: 0, until: now() + WINDOW_MS });
 
-  /** Returns the entry of a key, as the newest entry. Creates a missing entry, and replaces an old window by a new one. */
+  /** Returns the entry of a key, now the newest entry. Creates a missing entry, and replaces a window that is over. */
   function entryOf<E extends Failures>(entries: Map<string, E>, key: string, make: () => E): E {
     const entry = entries.get(key) ?? make();
     if (entry.until <= now()) Object.assign(entry, fresh());

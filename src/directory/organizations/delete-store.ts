@@ -3,9 +3,9 @@ import { type OrganizationTx, statement } from '../../base/database/db.ts';
 import type { Revoking } from '../../base/revoking/publish.ts';
 
 // Foreign keys delete everything that belongs to the organization. Its members' sessions stay open and act for no
-// organization. No later revocation cancels the revocation of the organization, so the organization's access tokens are refused until the last of
-// them has expired. The sessions are locked in the order of their ids. Every statement that ends sessions uses that
-// order, so no two of them can deadlock.
+// organization. No later revocation cancels the revocation of the organization, so the organization's access tokens are
+// refused until the last of them has expired. The sessions are locked in the order of their ids. Every statement that
+// ends sessions uses that order, so no two of them can deadlock.
 const DELETE = statement(`
 WITH announced AS (
   INSERT INTO revocations (id, kind, subject, state) VALUES (gen_random_uuid(), 'organization', $1::uuid, 'suspended')

@@ -71,8 +71,8 @@ export async function endMemberSession(
 }
 
 /**
- * Ends all sessions in which a removed member acts for the organization, within the transaction that removes the member.
- * The caller publishes the revocations after the commit.
+ * Ends all sessions in which a removed member acts for the organization, within the transaction that removes the
+ * member. The caller publishes the revocations after the commit.
  */
 export function endSessionsOfRemoved(
   tx: OrganizationTx,

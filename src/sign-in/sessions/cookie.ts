@@ -54,7 +54,7 @@ export function cookieToken(settings: CookieSettings, request: RequestInfo): str
   return token;
 }
 
-/** Raises cross_site_request when the browser's headers say that a page outside the allowed origins sent the request. */
+/** Raises cross_site_request when the browser's headers say that a page of a foreign origin sent the request. */
 export function assertSameSite(settings: CookieSettings, request: RequestInfo): void {
   const foreign = request.origin !== undefined && !settings.origins.has(request.origin);
   if (foreign || request.fetchSite === 'cross-site') throw problem('cross_site_request');

@@ -1,5 +1,5 @@
-// Builds every statement that ends sessions, apart from reuse (rotation-store.ts) and a restored backup (admin/restore).
-// The end, its event and its revocation are always written together.
+// Builds the statements that end sessions. Only reuse (rotation-store.ts) and a restored backup (admin/restore) have
+// their own statement. The end, its event and its revocation are always written together.
 import {
   type OrganizationReader,
   type Statement,

@@ -10,9 +10,9 @@ import { SUBJECT_COLUMNS, type Subject, subject, subjectOf } from './subject-sto
 // the sub-select again for the newest version of the row. So requests at the same moment are decided one after the
 // other, and each reads the clock once. If the subject must not get a token, the statement changes nothing. If two
 // parties use the same token, the statement ends the session. That end is committed with its event and its revocation.
-// $1 user, $2 organization to act for (id or slug) or null, $3 session, $4 jti of a new child, $5 jti and $6 parent of the
-// presented token, $7 seconds of grace, $8 lifetime of a refresh token in seconds, $9 whether the session acts for $2 from
-// now on, $10 organization that the session must act for, null for any.
+// $1 user, $2 organization to act for (id or slug) or null, $3 session, $4 jti of a new child, $5 jti and $6 parent of
+// the presented token, $7 seconds of grace, $8 lifetime of a refresh token in seconds, $9 whether the session acts for
+// $2 from now on, $10 organization for which the session must act, or null for any.
 const ROTATE = statement(`
 WITH ${subject('o.id = (SELECT organization_id FROM sessions WHERE id = $3)')},
 eligible AS (

@@ -12,9 +12,9 @@ export interface OpenedSession extends Subject {
   readonly opened: { readonly at: Date; readonly idleExpiresAt: Date } | null;
 }
 
-// $1 user, $2 organization to act for (id or slug) or null, $3 session, $4 amr, $5 user agent, $6 address, $7 lifetime of
-// a refresh token in seconds, $8 greatest lifetime of the session in seconds, $9 confirmed jti, $10 event, $11 when the
-// checked password was set, null without a password.
+// $1 user, $2 organization to act for (id or slug) or null, $3 session, $4 amr, $5 user agent, $6 address, $7 lifetime
+// of a refresh token in seconds, $8 greatest lifetime of the session in seconds, $9 confirmed jti, $10 event, $11 when
+// the checked password was set, null without a password.
 const OPEN_SESSION = statement(`
 WITH ${subject(`m.status = 'active' AND o.status = 'active'`)},
 -- The checked password must still be the current one. A transaction that replaces it either waits for this statement and
