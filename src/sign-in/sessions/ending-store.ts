@@ -36,7 +36,7 @@ export const endSessionsSql = ({
   actor,
   revoked = `revoked AS (${revokingSessions('ended')})`,
 }: EndSessionsSql) => `
-locked AS (SELECT id FROM sessions WHERE ${which} AND revoked_at IS NULL ORDER BY id FOR UPDATE),
+locked AS (SELECT id FROM sessions WHERE (${which}) AND revoked_at IS NULL ORDER BY id FOR UPDATE),
 ended AS (
   UPDATE sessions SET revoked_at = clock_timestamp(), revoked_reason = ${reason}
   WHERE id IN (SELECT id FROM locked) AND revoked_at IS NULL
