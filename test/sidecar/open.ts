@@ -1,4 +1,4 @@
-// A sidecar in this process in front of an upstream that records what it receives, with tokens of the testkit.
+// Opens a sidecar in this process in front of an upstream that records its requests, with tokens of the testkit.
 import { once } from 'node:events';
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http';
 import type { AddressInfo } from 'node:net';
@@ -9,7 +9,7 @@ import { openSidecar, type SidecarOptions } from '../../src/sidecar/core/sidecar
 import type { VerifierOptions } from '../../src/verifier/core/options.ts';
 import { createTestIssuer, type TestIssuer } from '../../src/verifier/testkit/testkit.ts';
 
-/** A socket as the upstream sees it. */
+/** A socket on the side of the upstream. */
 export interface Accepted {
   readonly socket: WebSocket;
   readonly request: IncomingMessage;
@@ -19,7 +19,7 @@ export interface Upstream {
   readonly url: URL;
   readonly server: Server;
   readonly sockets: WebSocketServer;
-  /** Socket requests and plain requests, in order. */
+  /** The received requests, handshakes included, in order. */
   readonly requests: IncomingMessage[];
   readonly accepted: Accepted[];
   /** The next socket that is accepted. */
@@ -28,13 +28,13 @@ export interface Upstream {
 
 export interface UpstreamOptions {
   readonly answer?: (request: IncomingMessage, response: ServerResponse) => void;
-  /** Echoes messages unless it is false. */
+  /** Whether the upstream echoes messages. The default is true. */
   readonly echo?: boolean;
   readonly protocol?: (offered: Set<string>) => string | false;
   readonly maxPayload?: number;
 }
 
-/** A server of `ws` and node:http on a free port. */
+/** Starts a server with `ws` and node:http on a free port. */
 export async function openUpstream(t: Test, options: UpstreamOptions = {}): Promise<Upstream> {
   const requests: IncomingMessage[] = [];
   const accepted: Accepted[] = [];
@@ -87,11 +87,11 @@ export interface Stand {
   open(path?: string, token?: string | null, options?: ClientOptions, protocols?: string[]): Promise<Client>;
 }
 
-/** A socket of `ws` with its received messages. */
+/** A client socket of `ws` and the messages that it received. */
 export interface Client {
   readonly socket: WebSocket;
   readonly messages: (string | Buffer)[];
-  /** The next message, text as string. */
+  /** Resolves to the next message. A text message is a string. */
   message(): Promise<string | Buffer>;
   readonly closed: Promise<{ code: number; reason: string }>;
 }
@@ -104,7 +104,7 @@ export interface StandOptions {
   readonly issuer?: TestIssuer;
 }
 
-/** Opens all of them. */
+/** Waits until all sockets are open. */
 export async function openStand(t: Test, options: StandOptions = {}): Promise<Stand> {
   const issuer = options.issuer ?? createTestIssuer();
   const upstream = options.upstream ?? (await openUpstream(t, options.upstreamOptions));
@@ -134,7 +134,7 @@ export async function openStand(t: Test, options: StandOptions = {}): Promise<St
   };
 }
 
-/** Opens a socket and waits for it. Raises Refused if the handshake gets another answer. */
+/** Opens a socket and waits until it is open. Raises Refused if the handshake is not accepted. */
 export async function openClient(url: string, protocols: string[], options: ClientOptions): Promise<Client> {
   const socket = new WebSocket(url, protocols, options);
   const messages: (string | Buffer)[] = [];
@@ -186,7 +186,7 @@ export class Refused extends Error {
   }
 }
 
-/** How a handshake was refused. Raises if it was accepted, or lost. */
+/** Returns how a handshake was refused. Raises if it was accepted, or if the connection was lost. */
 export async function refusal(opening: Promise<Client>): Promise<Refused> {
   try {
     const { socket } = await opening;

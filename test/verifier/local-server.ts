@@ -1,4 +1,4 @@
-// A bare HTTP server on loopback. The test sets its answers and reads its requests.
+// A plain HTTP server on loopback. The test sets its answers and reads its requests.
 import { createServer, type IncomingMessage, type ServerResponse } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import type { Test } from 'tap';
@@ -19,7 +19,7 @@ export interface LocalServer {
 
 export type Answering = (asked: Asked, response: ServerResponse) => void;
 
-/** Listens until the test ends. */
+/** Starts a server that listens until the test ends. */
 export async function openLocalServer(t: Test, answer: Answering): Promise<LocalServer> {
   const asked: Asked[] = [];
   let open = 0;
@@ -49,7 +49,7 @@ export async function openLocalServer(t: Test, answer: Answering): Promise<Local
   return { url: `http://127.0.0.1:${(server.address() as AddressInfo).port}`, asked, open: () => open };
 }
 
-/** A JSON answer. */
+/** Sends a JSON answer. */
 export function json(
   response: ServerResponse,
   status: number,

@@ -1,14 +1,14 @@
-// Time that moves only when a test moves it: two clocks and the timers that use them.
+// Clocks and timers that move only when a test moves them.
 import type { Timing } from '../../src/verifier/core/clock.ts';
 
 export interface ManualTiming extends Timing {
-  /** Moves both clocks, runs the due timers in order, and waits until everything that they start has settled. */
+  /** Moves both clocks, runs the due timers in order, and waits until all promises that they start are done. */
   advance(seconds: number): Promise<void>;
-  /** Waits until everything that needs no time has settled. */
+  /** Waits until all promises that wait for no timer are done. */
   settle(): Promise<void>;
   /** Moves only the wall clock. */
   step(seconds: number): void;
-  /** Moves both clocks without running anything, like a machine that was asleep. */
+  /** Moves both clocks without running timers, like a machine that was asleep. */
   freeze(seconds: number): void;
 }
 
@@ -24,7 +24,7 @@ export function createManualTiming(now = 1_800_000_000): ManualTiming {
   const alarms = new Set<Alarm>();
 
   async function settle(): Promise<void> {
-    // Each step of a fetch that is answered in memory takes a few turns.
+    // A fetch that is answered in memory needs a few turns of the event loop for each step.
     for (let turn = 0; turn < 12; turn += 1) await new Promise((resolve) => setImmediate(resolve));
   }
 

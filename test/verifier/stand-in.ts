@@ -1,5 +1,5 @@
 // A stand-in for the service over real HTTP: keys and tokens of the testkit, a feed whose frames the test sends, and
-// endpoints whose answers it sets. The tests that start the service show how the service itself behaves.
+// endpoints whose answers the test sets. The tests of the real service show how the service behaves.
 import type { ServerResponse } from 'node:http';
 import type { Test } from 'tap';
 import type { Revocation } from '../../src/verifier/index.ts';
@@ -12,11 +12,11 @@ export interface StandIn extends LocalServer {
   readonly issuer: TestIssuer;
   /** The answers of the endpoints. A test may replace them. */
   readonly endpoints: { token: Endpoint; feed: Endpoint; introspect: Endpoint; check: Endpoint; jwks: Endpoint };
-  /** The streams of the feed that were opened, the newest last. */
+  /** The opened streams of the feed, the newest last. */
   readonly streams: ServerResponse[];
-  /** Sends to the newest stream. */
+  /** Sends a frame to the newest stream. */
   send(text: string): void;
-  /** The requests to a path. */
+  /** Returns the requests to a path. */
   at(path: string): Asked[];
 }
 
@@ -39,13 +39,13 @@ export const frames = {
   heartbeat: (id: string) => `event: heartbeat\nid: ${id}\ndata: {"at":"2026-11-21T10:00:00.000Z"}\n\n`,
 };
 
-/** Begins a stream as the service does. */
+/** Opens a stream in the same way as the service. */
 export function beginStream(response: ServerResponse): void {
   response.writeHead(200, { 'content-type': 'text/event-stream; charset=utf-8', 'cache-control': 'no-store' });
   response.write('retry: 1000\n\n');
 }
 
-/** The stand-in for the service. Its feed begins with an empty snapshot unless a test says otherwise. */
+/** Starts the stand-in for the service. The feed begins with an empty snapshot unless a test sets another start. */
 export async function openStandIn(t: Test): Promise<StandIn> {
   const issuer = createTestIssuer();
   const streams: ServerResponse[] = [];

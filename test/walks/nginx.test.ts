@@ -1,4 +1,4 @@
-// A service behind a real nginx that asks Tenantry about each request, configured as in the documentation.
+// A service behind a real nginx with the documented configuration. nginx asks Tenantry about each request.
 import { once } from 'node:events';
 import type { IncomingHttpHeaders } from 'node:http';
 import { type AddressInfo, createServer } from 'node:net';
@@ -41,7 +41,7 @@ t.test('the service receives the identity of the caller', async (t) => {
   });
 });
 
-t.test('identity headers of a client never arrive, in any spelling and at any path', async (t) => {
+t.test('identity headers that a client sends never reach the service, in any spelling and at any path', async (t) => {
   const { raw, api } = await open(t);
   const loner = await newAccountWithoutOrganization(api);
   const lies = IDENTITY_HEADERS.flatMap((name) => {
@@ -56,7 +56,7 @@ t.test('identity headers of a client never arrive, in any spelling and at any pa
     const told = identityOf((JSON.parse(reply.text) as Seen).headers);
     const expected = { 'x-user-id': loner.userId, 'x-session-id': loner.sessionId };
     t.strictSame(told, path === '/healthz' ? {} : expected, path);
-    t.notOk(reply.text.includes('forged'), `${path}: not in other spellings either`);
+    t.notOk(reply.text.includes('forged'), `${path}: other spellings do not arrive either`);
   }
   const hop = await raw(
     'GET',
@@ -67,14 +67,14 @@ t.test('identity headers of a client never arrive, in any spelling and at any pa
   t.match(
     identityOf((JSON.parse(hop.text) as Seen).headers),
     { 'x-user-id': loner.userId },
-    'nor can a client remove the real ones',
+    'a client cannot remove the real identity headers',
   );
   const blank = await raw('GET', '/', `Authorization: Bearer ${loner.accessToken}`, 'X-User-ID : forged');
-  t.notOk(blank.status === 200 && blank.text.includes('forged'), 'a blank before the colon hides nothing');
-  t.equal((await raw('GET', '/', ...good)).status, 401, 'and they sign in nobody');
+  t.notOk(blank.status === 200 && blank.text.includes('forged'), 'a space before the colon hides no header');
+  t.equal((await raw('GET', '/', ...good)).status, 401, 'forged identity headers do not authenticate');
 });
 
-t.test('a refused request gets the answer of Tenantry, and never reaches the service', async (t) => {
+t.test('a refused request gets Tenantry’s answer, and never reaches the service', async (t) => {
   const front = await open(t);
   const { call, raw, api, join } = front;
   const challenge = (response: Response) => [response.status, response.headers.get('www-authenticate')];
@@ -90,21 +90,25 @@ t.test('a refused request gets the answer of Tenantry, and never reaches the ser
     t.equal((await call(path, clerk)).status, 404, `${path} is only for nginx`);
   }
   for (const tenant of [{ 'x-tenant-id': 'acme' }, { 'x-organization-slug': 'acme' }]) {
-    t.equal((await call('/', clerk, { headers: tenant })).status, 200, 'the own organization');
+    t.equal(
+      (await call('/', clerk, { headers: tenant })).status,
+      200,
+      'the header names the organization of the token',
+    );
   }
   t.equal((await call('/', clerk, { headers: { 'x-tenant-id': 'other' } })).status, 403);
   t.equal((await call('/', clerk, { headers: { 'x-tenant-id': 'no slug!' } })).status, 400, 'an error of the client');
   t.equal(
     (await call('/', clerk, { headers: { 'x-required-permission': 'not one' } })).status,
     200,
-    'it is not passed on',
+    'the header is not forwarded',
   );
   const twice = await raw('GET', '/', `Authorization: Bearer ${clerk}`, 'Authorization: Bearer x.y.z');
   const heard = twice.status === 200 ? (JSON.parse(twice.text) as Seen).headers.authorization : `Bearer ${clerk}`;
   t.equal(heard, `Bearer ${clerk}`, 'of two tokens the service gets the one that was checked');
 });
 
-t.test('a location requires its permission, for the named method if it names one', async (t) => {
+t.test('a location requires its permission, and a permission for one method only for that method', async (t) => {
   const front = await open(t);
   const { call } = front;
   const [reader, writer, exporter] = await Promise.all([
@@ -127,12 +131,16 @@ t.test('a location requires its permission, for the named method if it names one
   ] as const;
   for (const [token, method, path, status] of table) {
     t.equal((await call(path, token, { method })).status, status, `${method} ${path}`);
-    t.equal((await call(`${path}?permission=deals:read&a=1`, token, { method })).status, status, 'whatever its query');
+    t.equal(
+      (await call(`${path}?permission=deals:read&a=1`, token, { method })).status,
+      status,
+      'the query has no effect',
+    );
     t.equal((await call(path, undefined, { method })).status, 401, `${method} ${path} without a token`);
   }
 });
 
-t.test('nginx decides on the same path that the service gets', async (t) => {
+t.test('nginx decides by the same path that the service receives', async (t) => {
   const front = await open(t);
   const token = await holding(front);
   const ask = async (target: string, ...fields: string[]) => {
@@ -201,10 +209,10 @@ t.test('requests arrive complete, and nginx asks Tenantry over connections that 
   const chunked = await sendRaw(front.nginx.url, requestHead('POST', '/deals', ...fields), '5\r\nhello\r\n0\r\n\r\n');
   t.equal((JSON.parse(chunked.text) as Seen).bytes, 5);
   const refusedEarly = await front.raw('POST', '/deals', 'Content-Length: 900000', 'Expect: 100-continue');
-  t.equal(refusedEarly.status, 401, 'before a body is sent');
+  t.equal(refusedEarly.status, 401, 'the request is refused before its body is sent');
 });
 
-t.test('many permissions and long names of roles fit', async (t) => {
+t.test('identity headers with many permissions and long role names fit into nginx’s buffers', async (t) => {
   const front = await open(t);
   const resource = `r${'x'.repeat(30)}`;
   const permissions = Array.from({ length: 200 }, (_, index) => `${resource}${index}:${'a'.repeat(20)}`);
@@ -214,7 +222,7 @@ t.test('many permissions and long names of roles fit', async (t) => {
   t.strictSame(String(headers['x-roles']).split(',').map(decodeURIComponent), roles);
 });
 
-t.test('a websocket upgrade is checked like any request, and no other path accepts one', async (t) => {
+t.test('a websocket upgrade is checked like any request, and only its own path accepts an upgrade', async (t) => {
   const front = await open(t);
   const url = `${front.nginx.url.replace('http', 'ws')}/socket/live`;
   const dial = (headers: Record<string, string>) => new WebSocket(url, { headers });
@@ -244,7 +252,7 @@ t.test('a websocket upgrade is checked like any request, and no other path accep
   t.notOk((JSON.parse(other.text) as Seen).headers.upgrade);
 });
 
-t.test('a Tenantry that cannot decide or does not answer is 503 with Retry-After, and no request passes', async (t) => {
+t.test('while Tenantry cannot decide or answer, a request gets 503 with Retry-After and does not pass', async (t) => {
   const front = await openForwardAuth(t);
   const token = await holding(front, 'deals:read');
   const nowhere = 'postgresql://tenantry_app@127.0.0.1:1/none';
@@ -253,7 +261,7 @@ t.test('a Tenantry that cannot decide or does not answer is 503 with Retry-After
   const later = (response: Response) => [response.status, response.headers.get('retry-after')];
   for (const path of ['/', '/deals', '/socket']) t.strictSame(later(await call(path, token)), [503, '1'], path);
   t.equal((await call('/')).status, 401, 'a request without a token still gets 401');
-  t.equal((await call('/healthz')).status, 200, 'and open paths stay open');
+  t.equal((await call('/healthz')).status, 200, 'open paths stay open');
   await blind.app.close();
   for (const path of ['/', '/deals', '/socket']) t.strictSame(later(await call(path, token)), [503, '1'], path);
   t.equal((await call('/healthz')).status, 200);
@@ -265,7 +273,7 @@ t.test('a Tenantry that cannot decide or does not answer is 503 with Retry-After
   t.strictSame(later(await astray.call('/', token))[0], 500, 'a server other than Tenantry lets no request pass');
 });
 
-t.test('an error in a requirement lets no request pass', async (t) => {
+t.test('an invalid required permission in the configuration lets no request pass', async (t) => {
   const front = await openForwardAuth(t);
   const token = await holding(front, '*:*');
   for (const mistaken of ['/_tenantry/Reports:export', '/_tenantry/', '/_tenantry/reports:']) {

@@ -1,14 +1,14 @@
-// The story of one permission: checked, granted for one project, explained, and taken away.
+// The story of one permission: checked, granted for one project, explained, and removed.
 import t from 'tap';
 import { createDatabase } from '../support/database.ts';
 import { newAccount } from '../support/fixtures/accounts.ts';
 import { seedMember } from '../support/fixtures/people.ts';
 import { FULL_HASHES, openService } from '../support/service.ts';
 
-t.test('a service asks about a member: no, then yes for one project, then no again', async (t) => {
+t.test('a permission is refused, granted for one project, and refused again after the role is removed', async (t) => {
   const database = await createDatabase(t);
   const { api, app } = await openService(t, database, FULL_HASHES);
-  await app.parts.revocations.synchronize(); // from now on a check may be answered from memory
+  await app.parts.revocations.synchronize(); // from now on memory may answer a check
   const { organization, accessToken: token } = await newAccount(api);
   const userId = await seedMember(database, organization.id, 'viewer');
   const question = { userId, resource: 'deals', action: 'write' };
@@ -45,10 +45,10 @@ t.test('a service asks about a member: no, then yes for one project, then no aga
   t.same(await check(), { allowed: false, reason: 'not_a_member' });
 });
 
-t.test('after a change of a role the next question about every member with it gets the new answer', async (t) => {
+t.test('after a change of a role, the next check of every member with that role gets the new answer', async (t) => {
   const database = await createDatabase(t);
   const { api, app } = await openService(t, database, FULL_HASHES);
-  await app.parts.revocations.synchronize(); // from now on a check may be answered from memory
+  await app.parts.revocations.synchronize(); // from now on memory may answer a check
   const { organization, accessToken: token } = await newAccount(api);
   const made = await api.post('/roles', { name: 'closer', level: 10, permissions: ['deals:write'] }, { token });
   t.equal(made.status, 201);

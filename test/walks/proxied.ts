@@ -1,5 +1,5 @@
-// A service behind a real nginx with the documented configuration, examples/proxies/nginx.conf. Only the addresses
-// differ.
+// A service behind a real nginx with the documented configuration, examples/proxies/nginx.conf. Only the addresses are
+// changed.
 import { once } from 'node:events';
 import { readFileSync } from 'node:fs';
 import { createServer, type IncomingHttpHeaders } from 'node:http';
@@ -42,7 +42,7 @@ async function echo(t: Test): Promise<number> {
   return (server.address() as AddressInfo).port;
 }
 
-/** The configuration as the documentation shows it. */
+/** The documented configuration, unchanged. */
 export const SHIPPED = readFileSync(join(ROOT, 'examples/proxies/nginx.conf'), 'utf8');
 
 /** The documented configuration with the addresses replaced. */
@@ -60,15 +60,15 @@ function configuration(tenantry: number, service: number, shipped = SHIPPED): st
 
 export interface Proxied {
   readonly nginx: Nginx;
-  /** Asks nginx, with a token or without. */
+  /** Sends a request to nginx, with or without a token. */
   call(path: string, token?: string, init?: RequestInit): Promise<Response>;
-  /** The same, and what the service says of it. Raises unless the answer is 200. */
+  /** Sends a request to nginx and returns the request as the service received it. Raises unless the answer is 200. */
   seen(path: string, token?: string, init?: RequestInit): Promise<Seen>;
-  /** Asks for a target as it stands. */
+  /** Sends a request whose target is not normalised. */
   raw(method: string, target: string, ...fields: string[]): Promise<RawReply>;
 }
 
-/** Starts a service, and nginx in front of it that sends its checks to this Tenantry. */
+/** Starts a service, and an nginx in front of it. This nginx sends its checks to the given Tenantry. */
 export async function openProxied(t: Test, tenantryUrl: string, shipped?: string): Promise<Proxied> {
   const port = await echo(t);
   const nginx = await startNginx(t, configuration(Number(new URL(tenantryUrl).port), port, shipped));

@@ -1,10 +1,10 @@
-// The story of one user: register, read, refresh, sign out, sign in again.
+// The story of one user: register, read the profile, refresh, sign out, and sign in again.
 import t from 'tap';
 import { createDatabase } from '../support/database.ts';
 import { newAccount } from '../support/fixtures/accounts.ts';
 import { FULL_HASHES, openService } from '../support/service.ts';
 
-t.test('a user registers, reads the profile, refreshes, and is signed out for good', async (t) => {
+t.test('a user registers, reads the profile and refreshes, and a sign-out ends the tokens for good', async (t) => {
   const { api } = await openService(t, await createDatabase(t), FULL_HASHES);
   const account = await newAccount(api, { organizationName: 'Acme' });
   t.equal(account.organization.slug, 'acme');

@@ -1,5 +1,5 @@
-// What every other service does: it reads the public keys from the running service and verifies tokens itself, here
-// with three libraries that do not use Tenantry code.
+// Token verification by any other service: it reads the public keys from the running service and verifies tokens
+// itself. The test uses three libraries that do not use Tenantry code.
 import { createVerifier } from 'fast-jwt';
 import buildGetJwks from 'get-jwks';
 import { createRemoteJWKSet, jwtVerify } from 'jose';
@@ -11,7 +11,7 @@ import { newAccount } from '../support/fixtures/accounts.ts';
 import { base64url, partsOf } from '../support/forge.ts';
 import { spawnService } from '../support/service.ts';
 
-// The issuer is the public address. Here the keys are fetched directly and not through the proxy of that address.
+// The issuer is the public address. The test fetches the keys from the service directly, not through a proxy.
 const EXPECTED = { issuer: 'http://localhost:3000', audience: 'tenantry' };
 
 type Verify = (token: string) => Promise<unknown>;
@@ -54,7 +54,7 @@ const LIBRARIES = {
   'get-jwks with fast-jwt': fastJwtVerifier,
 };
 
-t.test('a service with only the key set verifies access tokens, and accepts nothing else as one', async (t) => {
+t.test('a service with only the key set verifies access tokens, and accepts no other token as one', async (t) => {
   const database = await createDatabase(t);
   const { api, url } = await spawnService(t, { DATABASE_URL: database.ownerUrl });
   const account = await newAccount(api);
@@ -63,10 +63,14 @@ t.test('a service with only the key set verifies access tokens, and accepts noth
       const verify = verifier(url);
       const claims = await verify(account.accessToken);
       t.match(claims, { sub: account.userId, sid: account.sessionId, org: account.organization.id });
-      await t.rejects(verify(account.refreshToken), 'a refresh token is no access token');
+      await t.rejects(verify(account.refreshToken), 'a refresh token is not an access token');
       await t.rejects(verify(tampered(account.accessToken)), 'a changed claim breaks the signature');
       const refreshed = await api.post('/auth/refresh', { refreshToken: account.refreshToken });
-      t.match(await verify(refreshed.body.data.accessToken), { sid: account.sessionId }, 'so does the next token');
+      t.match(
+        await verify(refreshed.body.data.accessToken),
+        { sid: account.sessionId },
+        'the next token of the session is valid too',
+      );
     });
   }
 });
@@ -78,6 +82,6 @@ t.test('the metadata names the issuer of the tokens and the URL of its keys', as
   t.match(body, { issuer: EXPECTED.issuer, jwks_uri: `${EXPECTED.issuer}/.well-known/jwks.json` });
   const jwks = await api.get('/.well-known/jwks.json');
   for (const key of jwks.body.keys) {
-    t.same(Object.keys(key).sort(), ['alg', 'e', 'kid', 'kty', 'n', 'use'], 'only public members');
+    t.same(Object.keys(key).sort(), ['alg', 'e', 'kid', 'kty', 'n', 'use'], 'the key has only public members');
   }
 });

@@ -1,4 +1,4 @@
-// Permission checks over HTTP: every reason, explanations, batches, and who may ask about whom.
+// Permission checks over HTTP: every reason, explanations, batches, and which caller may ask about which user.
 import { randomUUID } from 'node:crypto';
 import t, { type Test } from 'tap';
 import type { CallOptions, Reply } from '../../support/client.ts';
@@ -15,7 +15,7 @@ const WRITE = { resource: 'contacts', action: 'write' };
 async function office(t: Test) {
   const database = await createDatabase(t);
   const { api, app } = await openService(t, database);
-  await app.parts.revocations.synchronize(); // from now on a check may be answered from memory
+  await app.parts.revocations.synchronize(); // from now on memory may answer a check
   const owner = await newAccount(api);
   const organizationId = owner.organization.id;
   const ask = (question: object, options: CallOptions = {}) =>
@@ -36,7 +36,7 @@ function refused(t: Test, reply: Reply, status: number, code: string, about: str
   t.match(reply, { status, code }, about);
 }
 
-t.test('each reason is returned in its own case, as an answer and never as an error', async (t) => {
+t.test('each reason is returned in its own case, in a 200 answer and never as an error', async (t) => {
   const { database, ask, organizationId } = await office(t);
   const member = (role?: string) => seedMember(database, organizationId, role);
   const scoped = await member();
@@ -84,10 +84,10 @@ t.test('a user of another organization gets the same answer as a user who does n
   const { data } = (await askAll([userId, randomUUID()].map((id) => ({ ...READ, userId: id, explain: true })))).body;
   t.strictSame(data[0], data[1]);
   await database.query('DELETE FROM users WHERE id = $1', [userId]);
-  t.equal((await ask({ ...READ, userId })).body.data.reason, 'not_a_member', 'nor does a user who was removed');
+  t.equal((await ask({ ...READ, userId })).body.data.reason, 'not_a_member', 'a removed user is not a member');
 });
 
-t.test('an explanation contains the current names of role and assignment, or what is missing', async (t) => {
+t.test('an explanation contains the current names of role and assignment, or the missing right', async (t) => {
   const { database, ask, organizationId } = await office(t);
   const userId = await seedMember(database, organizationId, 'viewer');
   const roleId = await seedRole(database, organizationId, { name: 'writer', permissions: ['contacts:*'] });
@@ -117,7 +117,7 @@ t.test('an explanation contains the current names of role and assignment, or wha
   });
 });
 
-t.test('a batch of 1 to 100 questions is answered in order, each with its own explain', async (t) => {
+t.test('a batch of 1 to 100 questions is answered in order, each with its own explain option', async (t) => {
   const { database, askAll, owner, organizationId } = await office(t);
   const viewer = await seedMember(database, organizationId, 'viewer');
   const questions = Array.from({ length: 100 }, (_, at) => {
@@ -143,7 +143,7 @@ t.test('a batch of 1 to 100 questions is answered in order, each with its own ex
   }
 });
 
-t.test('everyone may ask about themselves; a question about others needs an unscoped users:read', async (t) => {
+t.test('users may ask about themselves; a question about other users needs an unscoped users:read', async (t) => {
   const { database, ask, askAll, owner, organizationId, signedInAs } = await office(t);
   const viewer = await signedInAs('viewer');
   t.match((await ask(READ, viewer)).body.data, { allowed: true });
@@ -154,7 +154,13 @@ t.test('everyone may ask about themselves; a question about others needs an unsc
   ]);
   for (const userId of [owner.userId, randomUUID()]) {
     refused(t, await ask({ ...READ, userId }, viewer), 403, 'permission_denied', 'one question');
-    refused(t, await askAll([READ, { ...READ, userId }], viewer), 403, 'permission_denied', 'the batch as a whole');
+    refused(
+      t,
+      await askAll([READ, { ...READ, userId }], viewer),
+      403,
+      'permission_denied',
+      'the whole batch is refused',
+    );
   }
   const roleId = await seedRole(database, organizationId, { name: 'reader', permissions: ['users:read'] });
   await assignRole(database, { organizationId, userId: viewer.userId, roleId }, { team: 'north' });
@@ -174,10 +180,10 @@ t.test('a question needs an organization: from the token or from a header', asyn
   t.match((await ask(READ, { token: alone.accessToken, headers })).body.data, { allowed: true });
   const globex = await seedOrganizationOf(database, owner.userId, { slug: 'globex' });
   const other = { 'x-tenant-id': globex };
-  refused(t, await ask(READ, { headers: other }), 403, 'tenant_mismatch', 'a header next to the token');
+  refused(t, await ask(READ, { headers: other }), 403, 'tenant_mismatch', 'a header that differs from the token');
 });
 
-t.test('a question is matched exactly: no wildcards, no unknown members, a flat scope', async (t) => {
+t.test('a question has no wildcards, no unknown fields and a flat scope', async (t) => {
   const { ask, api, owner } = await office(t);
   const long = 'a'.repeat(41);
   const keys = (count: number) => Object.fromEntries(Array.from({ length: count }, (_, at) => [`k${at}`, at]));
@@ -206,6 +212,6 @@ t.test('a question is matched exactly: no wildcards, no unknown members, a flat 
     headers: { 'content-type': 'application/json' },
     raw: `{"resource":"contacts","action":"read","scope":{"__proto__":{"team":"north"}}}`,
   });
-  refused(t, poisoned, 422, 'validation_failed', 'a poisoned key');
+  refused(t, poisoned, 422, 'validation_failed', 'a key that would change a prototype');
   t.match((await ask({ ...READ, scope: keys(10) })).body.data, { allowed: true });
 });

@@ -1,4 +1,5 @@
-// The decision alone: which assignment grants which permission in which scope, and the content of the explanation.
+// The decision function alone: which assignment grants which permission in which scope, and the content of the
+// explanation.
 import t from 'tap';
 import { decide } from '../../../src/access/checks/decide.ts';
 import { type MemberGrants, toMemberGrants } from '../../../src/access/checks/member-grants.ts';
@@ -73,7 +74,7 @@ t.test('a scoped assignment grants only where all of its keys have the same valu
   }
 });
 
-t.test('two scoped assignments together do not grant what neither of them grants alone', async (t) => {
+t.test('two scoped assignments together grant only what one of them grants alone', async (t) => {
   const given = [
     { permissions: ['deals:write'], scope: { project: 'p1' } },
     { permissions: ['deals:write'], scope: { region: 'eu' } },
@@ -88,7 +89,7 @@ t.test('two scoped assignments together do not grant what neither of them grants
   );
 });
 
-t.test('a pattern covers only what it names: whole parts and exact letters', async (t) => {
+t.test('a permission pattern matches whole parts and exact letters only', async (t) => {
   const table: [string, string, boolean][] = [
     ['deals:write', 'deals:write', true],
     ['deals:write', 'deals:read', false],
@@ -104,11 +105,11 @@ t.test('a pattern covers only what it names: whole parts and exact letters', asy
   for (const [held, permission, allowed] of table) {
     const decision = decide(holder([{ permissions: ['other:thing', held] }]), { permission, scope: {} });
     t.match(decision, { allowed, reason: allowed ? 'granted' : 'no_permission' }, `${held} for ${permission}`);
-    if (allowed) t.match(decision.explanation, { permission: held }, 'and the explanation names it');
+    if (allowed) t.match(decision.explanation, { permission: held }, 'the explanation names the pattern');
   }
 });
 
-t.test('a yes names the assignment with the widest scope, the highest role and the narrowest pattern', async (t) => {
+t.test('a granted check names the widest scope, the highest role and the narrowest pattern', async (t) => {
   const given = [
     { permissions: ['deals:write'], scope: { project: 'p1' }, level: 99 },
     { permissions: ['*:*', 'deals:*', 'deals:write'], level: 20 },
@@ -125,7 +126,7 @@ t.test('a yes names the assignment with the widest scope, the highest role and t
   });
 });
 
-t.test('a no names what is missing, the member’s roles, and the roles that would grant it elsewhere', async (t) => {
+t.test('a refused check names the missing permission, the member’s roles, and roles that would grant it', async (t) => {
   const given = [
     { permissions: ['deals:write'], scope: { project: 'p1' } },
     { permissions: ['deals:read'], level: 5 },

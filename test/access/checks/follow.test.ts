@@ -1,5 +1,5 @@
-// Two processes over one database, and one process without its database: how a check sees the changes of other
-// processes.
+// How a check sees the changes of other processes: two processes with one database, and one process that loses its
+// database.
 import { chmodSync, mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -17,7 +17,7 @@ import { changeRights } from './rights.ts';
 const QUESTION = { resource: 'deals', action: 'write' };
 const TAKE_AWAY = 'DELETE FROM role_assignments WHERE organization_id = $1::uuid AND user_id = $2::uuid';
 
-/** Repeats the request until an answer matches, and returns it. Every earlier answer must be the other one. */
+/** Repeats the request until an answer matches, and returns that answer. Earlier answers must be the opposite. */
 async function asked(t: Test, ask: () => Promise<Reply>, fits: Kind, others: Kind, about: string): Promise<Reply> {
   const wrong: Reply[] = [];
   let reply = await ask();
@@ -39,7 +39,7 @@ type Kind = (reply: Reply) => boolean;
 const isYes: Kind = (reply) => reply.status === 200 && reply.body.data.allowed === true;
 const isNo: Kind = (reply) => reply.status === 200 && reply.body.data.allowed === false;
 
-t.test('another process follows a change by reading it or, while it cannot, by asking each time', async (t) => {
+t.test('another process reads each change, or queries the database for each check while it cannot', async (t) => {
   const database = await createDatabase(t);
   const here = await openService(t, database);
   const there = await spawnService(t, {
@@ -59,18 +59,18 @@ t.test('another process follows a change by reading it or, while it cannot, by a
 
   await changeRights(here.app, { organizationId, userId }, TAKE_AWAY);
   t.ok(isNo(await askHere()), 'the process that made the change uses it at once');
-  await asked(t, askThere, isNo, isYes, 'the other process follows');
+  await asked(t, askThere, isNo, isYes, 'the other process has read the change');
 
   await assignRole(database, { organizationId, userId, roleId });
   await changeRights(here.app, { organizationId, userId }, 'SELECT $1::uuid, $2::uuid');
-  await asked(t, askThere, isYes, isNo, 'in both directions');
-  // From now on PostgreSQL refuses the reading of revocations. Everything else works.
+  await asked(t, askThere, isYes, isNo, 'the other process reads the opposite change too');
+  // From now on PostgreSQL refuses to read revocations. All other queries work.
   await database.query('REVOKE SELECT ON revocations FROM tenantry_system');
   t.teardown(() => database.query('GRANT SELECT ON revocations TO tenantry_system'));
   await changeRights(here.app, { organizationId, userId }, TAKE_AWAY);
-  await asked(t, askThere, isNo, isYes, 'once the last reading is too old, memory is not used');
+  await asked(t, askThere, isNo, isYes, 'once the last read is too old, memory is not used');
   await assignRole(database, { organizationId, userId, roleId });
-  t.ok(isYes(await askThere()), 'then each question goes to PostgreSQL');
+  t.ok(isYes(await askThere()), 'now each check queries PostgreSQL');
 });
 
 t.test('without PostgreSQL a check is refused with 503 and never answered from outdated memory', async (t) => {
@@ -86,9 +86,9 @@ t.test('without PostgreSQL a check is refused with 503 and never answered from o
   t.ok(isYes(await ask()));
   await postgres.stop();
   const isRefused: Kind = ({ status }) => status !== 200;
-  const refused = await asked(t, ask, isRefused, isYes, 'memory that is fresh enough may answer');
+  const refused = await asked(t, ask, isRefused, isYes, 'memory may answer while it is fresh enough');
   t.match(refused, { status: 503, code: 'database_unavailable' });
   t.ok(Number(refused.headers.get('retry-after')) > 0);
-  t.match(await ask(), { status: 503 }, 'and this does not change');
+  t.match(await ask(), { status: 503 }, 'later requests are refused too');
   t.match(await asker(api, owner.accessToken, crypto.randomUUID())(), { status: 503 });
 });

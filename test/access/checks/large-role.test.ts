@@ -1,4 +1,5 @@
-// A role with more permissions than fit into a token: the routes that need one of them, the profile, and checks.
+// A role with more permissions than fit into a token: the routes that need one of these permissions, the profile, and
+// checks.
 import t from 'tap';
 import { createDatabase } from '../../support/database.ts';
 import { newAccount } from '../../support/fixtures/accounts.ts';
@@ -8,10 +9,10 @@ import { partsOf } from '../../support/forge.ts';
 import { openService } from '../../support/service.ts';
 import { changeRights } from './rights.ts';
 
-t.test('permissions that do not fit into the token count all the same, until the role is removed', async (t) => {
+t.test('permissions that do not fit into the token are granted all the same, until the role is removed', async (t) => {
   const database = await createDatabase(t);
   const { api, app } = await openService(t, database);
-  await app.parts.revocations.synchronize(); // from now on a check may be answered from memory
+  await app.parts.revocations.synchronize(); // from now on memory may answer a check
   const owner = await newAccount(api);
   const { email, password, userId } = await newAccount(api);
   const organizationId = owner.organization.id;
@@ -40,7 +41,7 @@ t.test('permissions that do not fit into the token count all the same, until the
   t.equal((await api.patch('/organizations/current', { name: 'Acme' }, caller)).code, 'permission_denied');
   const invited = await api.post('/authz/check', { resource: 'users', action: 'invite' }, caller);
   t.same(invited.body.data, { allowed: false, reason: 'scope_mismatch' }, 'a scoped role does not suffice');
-  t.equal((await api.get('/roles', caller)).code, 'permission_denied', 'nor does it open a route');
+  t.equal((await api.get('/roles', caller)).code, 'permission_denied', 'a scoped role does not open the route');
   const other = { resource: 'deals', action: 'read', userId: owner.userId };
   t.match((await api.post('/authz/check', other, caller)).body.data, { allowed: true }, 'users:read is one of them');
 

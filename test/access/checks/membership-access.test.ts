@@ -1,5 +1,5 @@
-// What the service remembers of members: it reads a member once, never answers with a state from before a change, and
-// has a size limit.
+// The service's memory of members: it reads a member once, never answers with a state from before a change, and has a
+// size limit.
 import t, { type Test } from 'tap';
 import { createGrantsCache } from '../../../src/access/checks/grants-cache.ts';
 import { openMembershipAccess, STALE_SECONDS_MAX } from '../../../src/access/checks/membership-access.ts';
@@ -51,7 +51,7 @@ async function watched(t: Test, limits?: Parameters<typeof openMembershipAccess>
   const [own, other] = (await seedTenants(database, 3)) as [Tenant, Tenant, Tenant];
   const publish: App['parts']['publish'] = (changes) => revocations.publish(changes);
   const app = { parts: { db, publish } };
-  /** The number of reads that the question took, and the result. */
+  /** Returns the number of reads that the question needed, and its result. */
   const ask = async (organizationId: string, userIds: readonly string[], fresh = false) => {
     const before = watch.readings;
     const found = await access.grants(organizationId, userIds, { fresh });
@@ -70,11 +70,15 @@ t.test('the rights of a member are read once, and again when their epoch increas
   t.match(await ask(organizationId, [userId, userId]), { readings: 0, active: true });
   await changeRights(app, own, SUSPEND);
   t.match(await ask(organizationId, [userId]), { readings: 1, active: false });
-  t.match(await ask(organizationId, [userId]), { readings: 0, active: false }, 'and is remembered again');
-  t.match(await ask(organizationId, [userId], true), { readings: 1 }, 'unless a fresh read is requested');
+  t.match(await ask(organizationId, [userId]), { readings: 0, active: false }, 'the new state is remembered');
+  t.match(
+    await ask(organizationId, [userId], true),
+    { readings: 1 },
+    'a request for a fresh read is not answered from memory',
+  );
 });
 
-t.test('a change read from PostgreSQL counts like a change of this process', async (t) => {
+t.test('a change that was read from PostgreSQL has the same effect as a change of this process', async (t) => {
   const { app, revocations, own, ask } = await watched(t);
   await ask(own.organizationId, [own.userId]);
   const unpublished = { parts: { ...app.parts, publish: () => undefined } };
@@ -121,7 +125,7 @@ t.test('a slow read does not replace the result of a later read', async (t) => {
   t.match(await ask(own.organizationId, [own.userId]), { readings: 0, active: false });
 });
 
-t.test('where changes never stop, the question is refused and not answered with an old state', async (t) => {
+t.test('while changes never stop, a question is refused and never answered with an old state', async (t) => {
   const { app, watch, own, ask } = await watched(t);
   watch.afterReading = () => changeRights(app, own, SUSPEND);
   await t.rejects(ask(own.organizationId, [own.userId]), { code: 'service_busy' });
@@ -151,7 +155,7 @@ t.test('the rights of one user in two organizations are kept apart', async (t) =
   }
 });
 
-t.test('a batch is one read, of one moment', async (t) => {
+t.test('a batch of questions is answered from one read', async (t) => {
   const { database, own, ask } = await watched(t);
   const { organizationId } = own;
   const members = await Promise.all(
@@ -164,7 +168,7 @@ t.test('a batch is one read, of one moment', async (t) => {
   t.match(await ask(organizationId, [...members, another]), { readings: 1 });
 });
 
-t.test('memory is not used while changes of others may be unknown, or the organization is suspended', async (t) => {
+t.test('memory is not used while changes may be unknown, or while the organization is suspended', async (t) => {
   const { revocations, own, ask, goBlind } = await watched(t);
   const { organizationId: org, userId } = own;
   await ask(org, [userId]);
@@ -178,7 +182,7 @@ t.test('memory is not used while changes of others may be unknown, or the organi
   t.match(await ask(org, [userId]), { readings: 0 });
 });
 
-t.test('nothing is remembered of a suspended organization', async (t) => {
+t.test('members of a suspended organization are not remembered', async (t) => {
   const { database, own, ask } = await watched(t);
   await database.query(`UPDATE organizations SET status = 'suspended' WHERE id = $1`, [own.organizationId]);
   for (const _ of [1, 2]) {
@@ -189,7 +193,7 @@ t.test('nothing is remembered of a suspended organization', async (t) => {
   t.equal((await ask(own.organizationId, [own.userId])).found.get(own.userId)?.organizationActive, true);
 });
 
-t.test('the size limit works: the member least recently asked about is read again', async (t) => {
+t.test('beyond the size limit the least recently used member is forgotten and read again', async (t) => {
   const { database, own, ask } = await watched(t, { membersMax: 2, permissionsMax: 1_000 });
   const { organizationId } = own;
   const [one, two, three] = (await Promise.all(
@@ -203,7 +207,7 @@ t.test('the size limit works: the member least recently asked about is read agai
   t.same(await readingsFor(one, two, one, three, one, two), [1, 1, 0, 1, 0, 1]);
 });
 
-t.test('large roles take the room of many members', async (t) => {
+t.test('a member with a large role counts as many members in the size limit', async (t) => {
   const cache = createGrantsCache({ membersMax: 1_000, permissionsMax: 100 });
   const remember = (userId: string, permissions: number) => {
     const role = {
@@ -225,7 +229,7 @@ t.test('large roles take the room of many members', async (t) => {
   remember('larger', 101);
   t.equal(cache.size, 0, 'an entry larger than the whole limit is not kept');
   remember('small', 100);
-  t.equal(cache.size, 1, 'and none of it stays counted');
+  t.equal(cache.size, 1, 'its size is no longer counted');
   cache.delete('o', 'small');
   remember('next', 100);
   t.equal(cache.size, 1);

@@ -1,4 +1,4 @@
-// How PostgreSQL finds the rights of a member once there are many of them.
+// The query plan for the rights of a member in a database with many members.
 import t from 'tap';
 import { openMembershipAccess } from '../../../src/access/checks/membership-access.ts';
 import { openDatabase, type Statement, statement } from '../../../src/base/database/db.ts';
@@ -22,7 +22,7 @@ SELECT gen_random_uuid(), m.organization_id, m.user_id, r.id, r.owner_key
 FROM memberships m JOIN roles r ON r.name IN ('viewer', 'r7') AND r.owner_key IN (m.organization_id, '00000000-0000-0000-0000-000000000000');
 ANALYZE;`;
 
-t.test('no table is scanned as a whole, for one member or a hundred', async (t) => {
+t.test('the rights of one or a hundred members are found without a full table scan', async (t) => {
   const database = await createDatabase(t);
   await database.query(FILL);
   const log = openLog({ level: 'silent', pretty: false });

@@ -1,4 +1,4 @@
-// Checks while a role is taken away: a check that begins after the answer to the change never says yes.
+// Checks while a role is removed: a check that begins after the change was answered is never granted.
 import t from 'tap';
 import { atOnce } from '../../support/client.ts';
 import { createDatabase } from '../../support/database.ts';
@@ -10,10 +10,10 @@ import { rounds } from '../../support/thorough.ts';
 const ROUNDS = rounds(50);
 const CHECKS = 8;
 
-t.test('a check that begins after the removal of a role was answered says no, in every round', async (t) => {
+t.test('a check that begins after the answer to the removal of a role is refused, in every round', async (t) => {
   const database = await createDatabase(t);
   const { api, app } = await openService(t, database);
-  await app.parts.revocations.synchronize(); // from now on a check may be answered from memory
+  await app.parts.revocations.synchronize(); // from now on memory may answer a check
   const { organization, accessToken: token } = await newAccount(api);
   const userId = await seedMember(database, organization.id, 'agent');
   const question = { resource: 'deals', action: 'write', userId };
@@ -26,7 +26,7 @@ t.test('a check that begins after the removal of a role was answered says no, in
   const wrong: string[] = [];
   const during = new Map<unknown, number>();
   for (let round = 0; round < ROUNDS; round += 1) {
-    // Every second round takes the role away. The rounds between give it back.
+    // Every second round removes the role. The rounds between assign the role again.
     if ((round % 2 === 0) !== (await ask())) wrong.push(`round ${round}: before`);
     const target = round % 2 === 0 ? 'viewer' : 'agent';
     let answered = false;
@@ -49,5 +49,5 @@ t.test('a check that begins after the removal of a role was answered says no, in
     if (late.some((allowed) => allowed !== (target === 'agent'))) wrong.push(`round ${round}: ${target} ${late}`);
   }
   t.same(wrong, []);
-  t.same([...during.keys()].sort(), [false, true], 'both answers were seen during the change, and no other');
+  t.same([...during.keys()].sort(), [false, true], 'during the change both answers were seen, and no other answer');
 });

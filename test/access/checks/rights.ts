@@ -1,8 +1,8 @@
-// Changes of a member's rights as the service makes them: with the epoch, in one transaction, published after it.
+// Changes a member's rights as the service does: with a new epoch, in one transaction, and published after the commit.
 import type { App } from '../../../src/app/app.ts';
 import { raiseEpochs } from '../../../src/directory/users/epoch-store.ts';
 
-/** Writes by SQL ($1: the organization, $2: the user) what changes the user's rights there, with the epoch. */
+/** Runs SQL that changes a user's rights, and raises the epoch. $1 is the organization, $2 the user. */
 export async function changeRights(
   { parts }: { readonly parts: Pick<App['parts'], 'db' | 'publish'> },
   { organizationId, userId }: { readonly organizationId: string; readonly userId: string },

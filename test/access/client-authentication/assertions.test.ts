@@ -1,4 +1,5 @@
-// private_key_jwt: which assertions prove their client, each only once, and that every altered assertion is refused.
+// private_key_jwt: which assertions authenticate their client. Each assertion works only once, and every altered
+// assertion is refused.
 import { createHmac, createPublicKey, randomUUID, sign } from 'node:crypto';
 import t, { type Test } from 'tap';
 import { authenticateClient } from '../../../src/access/client-authentication/authenticate.ts';
@@ -30,7 +31,7 @@ const seconds = () => Math.floor(Date.now() / 1000);
 const part = (value: unknown) =>
   Buffer.from(typeof value === 'string' ? value : JSON.stringify(value)).toString('base64url');
 
-t.test('an assertion of each key algorithm proves the client', async (t) => {
+t.test('an assertion of each key algorithm authenticates the client', async (t) => {
   const table: readonly (readonly [KeyKind, string])[] = [
     ['rsa', 'RS256'],
     ['rsa', 'PS256'],
@@ -54,24 +55,24 @@ t.test('every form that a client library may send is accepted', async (t) => {
   const good: Readonly<Record<string, Parameters<typeof assertionOf>[2]>> = {
     'for the token endpoint': { claims: { aud: `${ISSUER}/oauth/token` } },
     'of the type JWT': { header: { typ: 'JWT' } },
-    'of its own type': { header: { typ: 'client-authentication+jwt' } },
+    'of the type client-authentication+jwt': { header: { typ: 'client-authentication+jwt' } },
     'without iat': { claims: { iat: undefined } },
     'with nbf': { claims: { nbf: seconds() } },
     'five minutes long': { claims: { exp: seconds() + 300 } },
-    'of a clock that is ahead': { claims: { iat: seconds() + 50, nbf: seconds() + 50, exp: seconds() + 340 } },
+    'of a client whose clock is ahead': { claims: { iat: seconds() + 50, nbf: seconds() + 50, exp: seconds() + 340 } },
     'with a jti of 256 characters': { claims: { jti: 'é'.repeat(256) } },
-    'with claims of its own': { claims: { note: 'x', nested: { a: [1] } } },
-    'with a key of its own, which nobody looks at': {
+    'with unknown claims': { claims: { note: 'x', nested: { a: [1] } } },
+    'with a key in its header, which is ignored': {
       header: { jwk: keyPair('P-256', 'second').jwk, jku: 'https://x' },
     },
   };
   for (const [what, changes] of Object.entries(good)) {
     t.equal(await enter(await assertionOf(id, privateKey, changes)), id, what);
   }
-  t.equal(await enter(await assertionOf(id, privateKey), id), id, 'with the same client_id next to it');
+  t.equal(await enter(await assertionOf(id, privateKey), id), id, 'with the same client_id in the body');
 });
 
-t.test('an altered assertion proves nobody', async (t) => {
+t.test('an altered assertion authenticates no client', async (t) => {
   const { id, enter, database, organization } = await open(t);
   const other = await seedClient(database, { organizationId: organization.id, keys: [jwk] });
   const now = seconds();
@@ -82,28 +83,28 @@ t.test('an altered assertion proves nobody', async (t) => {
     'longer than five minutes': { claims: { exp: now + 310 } },
     'longer than five minutes, without iat': { claims: { iat: undefined, exp: now + 310 } },
     'for ever': { claims: { exp: Number.MAX_SAFE_INTEGER } },
-    'made long ago for later': { claims: { iat: now - 3600 } },
-    'made in the future': { claims: { iat: now + 90, exp: now + 120 } },
-    'good from later on': { claims: { nbf: now + 90 } },
+    'made long ago and valid later': { claims: { iat: now - 3600 } },
+    'with iat in the future': { claims: { iat: now + 90, exp: now + 120 } },
+    'with nbf in the future': { claims: { nbf: now + 90 } },
     'iat as text': { claims: { iat: 'now' } },
     'without jti': { claims: { jti: undefined } },
     'an empty jti': { claims: { jti: '' } },
     'a jti of 257 characters': { claims: { jti: 'x'.repeat(257) } },
     'a jti that is a number': { claims: { jti: 7 } },
     'without aud': { claims: { aud: undefined } },
-    'for somebody else': { claims: { aud: 'https://elsewhere.example' } },
+    'for another audience': { claims: { aud: 'https://elsewhere.example' } },
     'for several': { claims: { aud: [ISSUER, 'https://elsewhere.example'] } },
-    'for a list of one': { claims: { aud: [ISSUER] } },
+    'aud as a list of one': { claims: { aud: [ISSUER] } },
     'for almost the issuer': { claims: { aud: `${ISSUER}/` } },
     'for another endpoint': { claims: { aud: `${ISSUER}/oauth/introspect` } },
-    'of another iss': { claims: { iss: other.id } },
-    'of another sub': { claims: { sub: other.id } },
+    'with another iss': { claims: { iss: other.id } },
+    'with another sub': { claims: { sub: other.id } },
     'without iss': { claims: { iss: undefined } },
     'of nobody': { claims: { iss: undefined, sub: undefined } },
     'of another type': { header: { typ: 'at+jwt' } },
-    'of a type that is none': { header: { typ: 7 } },
-    'with a kid that nobody has': { header: { kid: 'x' } },
-    'with a kid that is none': { header: { kid: 7 } },
+    'with a type that is not text': { header: { typ: 7 } },
+    'with an unknown kid': { header: { kid: 'x' } },
+    'with a kid that is not text': { header: { kid: 7 } },
     'too long': { claims: { padding: 'x'.repeat(8192) } },
   };
   for (const [what, changes] of Object.entries(bent)) {
@@ -116,8 +117,8 @@ t.test('an altered assertion proves nobody', async (t) => {
     null,
     'its own',
   );
-  t.equal(await enter(await assertionOf(id, privateKey), other.id), null, 'another client_id next to it');
-  t.equal(await enter(await assertionOf(id, privateKey), ''), null, 'an empty client_id next to it');
+  t.equal(await enter(await assertionOf(id, privateKey), other.id), null, 'another client_id in the body');
+  t.equal(await enter(await assertionOf(id, privateKey), ''), null, 'an empty client_id in the body');
   t.equal(await enter(await assertionOf(id.toUpperCase(), privateKey)), null, 'another spelling of the id');
   t.equal(await enter(await assertionOf(randomUUID(), privateKey)), null, 'an unknown client');
   t.same(await database.query('SELECT 1 FROM client_assertions'), [], 'no refused assertion was stored');
@@ -148,7 +149,7 @@ t.test('only the algorithm of the registered key is accepted', async (t) => {
   }
 });
 
-t.test('only one spelling of an assertion is accepted, and no critical header', async (t) => {
+t.test('an assertion has one accepted spelling, and a critical header is refused', async (t) => {
   const { id, enter, database } = await open(t);
   const [header = '', payload = '', signature = ''] = (await assertionOf(id, privateKey)).split('.');
   for (const bent of [
@@ -169,7 +170,7 @@ t.test('only one spelling of an assertion is accepted, and no critical header', 
   ]) {
     t.equal(await enter(bent), null, bent.slice(0, 40));
   }
-  // These are signed by the right key: only the parsing refuses them.
+  // The right key signs these assertions: only the parser refuses them.
   const now = seconds();
   const good = { iss: id, sub: id, aud: ISSUER, jti: 'j', exp: now + 60 };
   const signed = (head: string, body: string) => {
@@ -186,7 +187,7 @@ t.test('only one spelling of an assertion is accepted, and no critical header', 
   t.equal(await enter(signed(` {"alg" : "ES256"}`, JSON.stringify(good))), id, 'white space makes no difference');
 });
 
-t.test('a kid selects the key; without a kid each fitting key is tried', async (t) => {
+t.test('the kid selects the key; without a kid each key of the algorithm is tried', async (t) => {
   const second = keyPair('P-256', 'second');
   const { id, enter } = await open(t, [
     { ...jwk, kid: 'a' },
@@ -201,7 +202,7 @@ t.test('a kid selects the key; without a kid each fitting key is tried', async (
   t.equal(await enter(await by(privateKey, 'A')), null);
 });
 
-t.test('an assertion proves its client once: of fifty uses at the same time exactly one succeeds', async (t) => {
+t.test('an assertion works once: of fifty uses at the same time exactly one succeeds', async (t) => {
   const { id, enter, database, organization } = await open(t);
   const once = await assertionOf(id, privateKey);
   t.same([await enter(once), await enter(once)], [id, null]);
@@ -215,12 +216,12 @@ t.test('an assertion proves its client once: of fifty uses at the same time exac
   const jti = randomUUID();
   const same = (clientId: string) => assertionOf(clientId, privateKey, { claims: { jti } });
   t.equal(await enter(await same(id)), id);
-  t.equal(await enter(await same(id)), null, 'another assertion of the same jti');
+  t.equal(await enter(await same(id)), null, 'another assertion with the same jti');
   const other = await seedClient(database, { organizationId: organization.id, keys: [jwk] });
   t.equal(await enter(await same(other.id)), other.id, 'the same jti of another client is another assertion');
 });
 
-t.test('used assertions are deleted once no one accepts them any more, and not before', async (t) => {
+t.test('a used assertion is deleted after its expiry, and not before', async (t) => {
   const { app, id, enter, database } = await open(t);
   const assertion = await assertionOf(id, privateKey);
   await enter(assertion);
@@ -232,7 +233,7 @@ t.test('used assertions are deleted once no one accepts them any more, and not b
   t.equal(await count(), 0);
 });
 
-t.test('replaced keys prove nobody, nor do the keys of a suspended or disabled client', async (t) => {
+t.test('replaced keys authenticate no client, and neither do the keys of a suspended or disabled client', async (t) => {
   const { api, join, id, enter, database } = await open(t);
   const { token } = await join('owner');
   const second = keyPair('P-256', 'second');

@@ -10,13 +10,13 @@ export interface ClientKeyPair {
   readonly privateKey: KeyObject;
   /** The public half as a JWK. */
   readonly jwk: Readonly<Record<string, unknown>>;
-  /** The same in PEM. */
+  /** The public half as PEM. */
   readonly publicPem: string;
 }
 
 const made = new Map<string, ClientKeyPair>();
 
-/** A key pair of the kind, the same one each time for the same name: making them is slow. */
+/** Returns a key pair of the kind. The same name gets the same pair, because creating key pairs is slow. */
 export function keyPair(kind: KeyKind, name = 'first'): ClientKeyPair {
   const known = made.get(`${kind} ${name}`);
   if (known) return known;
@@ -38,11 +38,11 @@ export function keyPair(kind: KeyKind, name = 'first'): ClientKeyPair {
 interface AssertionChanges {
   readonly alg?: string;
   readonly header?: Readonly<Record<string, unknown>>;
-  /** Undefined leaves a claim out. */
+  /** Changed claims. A claim with the value undefined is left out. */
   readonly claims?: Readonly<Record<string, unknown>>;
 }
 
-/** A good assertion of the client, but for the changes. */
+/** Returns a valid assertion of the client, with the given changes. */
 export function assertionOf(clientId: string, key: KeyObject, changes: AssertionChanges = {}): Promise<string> {
   const now = Math.floor(Date.now() / 1000);
   const claims = { iss: clientId, sub: clientId, aud: ISSUER, jti: randomUUID(), iat: now, exp: now + 60 };

@@ -1,5 +1,5 @@
-// Service clients as callers: what they may request from the API, what is only for users, and that a client is never
-// taken for a user.
+// Service clients as callers: what they can request from the API, which routes are only for users, and that a client is
+// never taken for a user.
 import t, { type Test } from 'tap';
 import { suspendOrganization } from '../../../src/admin/organizations/organizations.ts';
 import { seedClientWithToken } from '../../support/fixtures/clients.ts';
@@ -32,7 +32,11 @@ t.test('a client reads what its permissions allow, of its own organization only'
   ] as const) {
     const seen = await api.get(path, { token });
     t.equal(seen.status, 200, path);
-    t.strictSame(seen.body, (await api.get(path, { token: owner.token })).body, `${path}: the same as for a member`);
+    t.strictSame(
+      seen.body,
+      (await api.get(path, { token: owner.token })).body,
+      `${path}: a member gets the same answer`,
+    );
     t.equal((await api.get(path, { token: (await asClient([permission])).token })).status, 200, permission);
     const less = await asClient(['users:write', 'roles:write', 'organization:update', 'deals:read']);
     t.match(await api.get(path, { token: less.token }), { status: 403, code: 'permission_denied' }, path);
@@ -46,7 +50,7 @@ t.test('a client reads what its permissions allow, of its own organization only'
   t.equal((await api.get(`/users/${all.id}`, { token })).status, 404, 'the client is not a member itself');
 });
 
-t.test('a client may ask about every member, and cannot ask about itself', async (t) => {
+t.test('a client can check the permissions of every member, and not its own', async (t) => {
   const { api, join, database, organization, asClient } = await open(t);
   const agent = await join('agent');
   const other = await furtherTeam(database, api);
@@ -102,7 +106,7 @@ t.test('routes for users refuse every client, whatever permissions it has', asyn
   }
 });
 
-t.test('a client of the installation acts for no organization, and no header changes that', async (t) => {
+t.test('a client of the installation acts for no organization, even if a header names one', async (t) => {
   const { api, organization, asClient } = await open(t);
   const { token } = await asClient(['revocations:read'], null);
   for (const headers of [{}, { 'x-tenant-id': organization.id }, { 'x-organization-slug': organization.slug }]) {

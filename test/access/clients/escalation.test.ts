@@ -1,5 +1,5 @@
 // Nobody gets more rights through a service client. Every way to control a client with more rights is tried and
-// refused. What counts is the rights of the caller at the moment of the change, not those in the token.
+// refused. The rights of the caller at the moment of the change count, not the rights in the token.
 import t, { type Test } from 'tap';
 import type { Reply } from '../../support/client.ts';
 import { seedClient, tokenOfClient } from '../../support/fixtures/clients.ts';
@@ -12,7 +12,7 @@ const EXCEEDS = { status: 403, code: 'grant_exceeds_own' };
 const DENIED = { status: 403, code: 'permission_denied' };
 const HELD = ['clients:manage', 'deals:read', 'deals:write', 'reports:*', '*:list'];
 
-/** A member who manages clients and has HELD and nothing else. */
+/** A member who can manage clients, and has no other permissions than HELD. */
 async function joinManager({ api, database, organization, join }: Team, permissions = HELD) {
   const member = await join('viewer');
   const roleId = await seedRole(database, organization.id, { name: `r${member.userId.slice(-8)}`, permissions });
@@ -31,7 +31,7 @@ async function open(t: Test) {
     database.query(
       'SELECT c.*, c.xmin::text, s.* FROM clients c LEFT JOIN client_secrets s ON s.client_id = c.id ORDER BY c.id',
     );
-  /** Every attempt is refused, and no client and no secret has changed afterwards. */
+  /** Asserts that every attempt is refused, and that no client and no secret has changed. */
   const allRefused = async (t: Test, attempts: Readonly<Record<string, () => Promise<Reply>>>, how: object) => {
     const before = await state();
     for (const [what, attempt] of Object.entries(attempts)) t.match(await attempt(), how, what);
@@ -41,15 +41,15 @@ async function open(t: Test) {
 }
 
 const BEYOND: Readonly<Record<string, readonly string[]>> = {
-  'a permission that one lacks': ['deals:delete'],
-  'one that one lacks among others': ['deals:read', 'users:read'],
+  'a permission that the caller lacks': ['deals:delete'],
+  'a missing permission among others': ['deals:read', 'users:read'],
   'every action on a resource': ['deals:*'],
   'one action on every resource': ['*:read'],
   everything: ['*:*'],
-  'a permission that nobody knows': ['nuclear:launch'],
+  'an unknown permission': ['nuclear:launch'],
 };
 
-t.test('a caller can neither create a client with more rights than their own nor extend one so far', async (t) => {
+t.test('a caller can neither create a client with more rights than their own, nor extend one so far', async (t) => {
   const { api, manager, seed, allRefused } = await open(t);
   const { token } = manager;
   const { id } = await seed(['deals:read']);
@@ -67,11 +67,15 @@ t.test('a caller can neither create a client with more rights than their own nor
     '*:list',
     'clients:manage',
   ];
-  t.equal((await api.post('/clients', { name: 'mine', permissions }, { token })).status, 201, 'within them they can');
+  t.equal(
+    (await api.post('/clients', { name: 'mine', permissions }, { token })).status,
+    201,
+    'a client within the own rights is created',
+  );
   t.equal((await api.patch(`/clients/${id}`, { permissions }, { token })).status, 200);
 });
 
-t.test('a client with more rights than the caller cannot be taken over, but can always be ended', async (t) => {
+t.test('a client with more rights than the caller cannot be taken over, but can always be disabled', async (t) => {
   const { api, database, manager, seed, allRefused } = await open(t);
   const { token } = manager;
   const wide = await seed(['billing:manage', 'deals:read']);
@@ -97,14 +101,18 @@ t.test('a client with more rights than the caller cannot be taken over, but can 
     EXCEEDS,
   );
   t.equal((await patch(wide.id, { name: 'renamed', description: 'x' })()).status, 200, 'a name gives no rights');
-  t.equal((await patch(wide.id, { permissions: ['billing:manage', 'deals:read'] })()).status, 200, 'nor equal values');
+  t.equal(
+    (await patch(wide.id, { permissions: ['billing:manage', 'deals:read'] })()).status,
+    200,
+    'equal values give no rights',
+  );
   t.equal((await patch(asleep.id, { status: 'disabled' })()).status, 200);
   t.equal((await patch(wide.id, { status: 'disabled' })()).status, 200, 'it can be disabled');
   t.equal((await api.delete(`/clients/${wide.id}/secret`, { token })).status, 204, 'its former secrets can be ended');
   for (const { id } of [wide, asleep, signing]) t.equal((await api.delete(`/clients/${id}`, { token })).status, 204);
 });
 
-t.test('a role with a scope gives its holder nothing to pass on', async (t) => {
+t.test('a member cannot give a client the permissions of a scoped role', async (t) => {
   const { api, database, organization, manager } = await open(t);
   const roleId = await seedRole(database, organization.id, { name: 'boss', permissions: ['billing:manage'] });
   await assignRole(database, { ...manager, roleId }, { project: 'p1' });
@@ -124,8 +132,8 @@ t.test('rights that were lost after the token was signed do not count', async (t
     'end the overlap': () => api.delete(`/clients/${id}/secret`, { token }),
     delete: () => api.delete(`/clients/${id}`, { token }),
   };
-  await replaceRoles(database, { organizationId: organization.id, userId: userId, role: 'agent' }); // by SQL: the service is not informed
-  t.equal((await api.get('/clients', { token })).status, 200, 'the token still contains them');
+  await replaceRoles(database, { organizationId: organization.id, userId: userId, role: 'agent' }); // by SQL: the service gets no event
+  t.equal((await api.get('/clients', { token })).status, 200, 'the token still contains the lost rights');
   await allRefused(t, attempts, DENIED);
   await database.query(`UPDATE memberships SET status = 'suspended' WHERE user_id = $1`, [userId]);
   await allRefused(t, attempts, { status: 403, code: 'organization_access_denied' });

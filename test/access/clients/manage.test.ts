@@ -1,4 +1,4 @@
-// Service clients over HTTP: members who manage clients create, list, read, change and delete them, and nobody else
+// Service clients over HTTP: members with the permission create, list, read, change and delete clients, and no one else
 // can.
 import { createHash } from 'node:crypto';
 import t, { type Test } from 'tap';
@@ -57,7 +57,7 @@ t.test('a client is created with its secret, which is shown once and never store
     `SELECT concat((SELECT json_agg(e) FROM events e), (SELECT json_agg(c) FROM clients c),
       (SELECT json_agg(s) FROM client_secrets s)) AS text`,
   );
-  t.notOk(JSON.stringify(written).includes(clientSecret.slice(4, 24)), 'it is stored nowhere, events included');
+  t.notOk(JSON.stringify(written).includes(clientSecret.slice(4, 24)), 'the secret is stored nowhere, events included');
 });
 
 t.test('a client with keys has no secret, and only the needed parts of its keys are kept', async (t) => {
@@ -91,7 +91,7 @@ t.test('clients are listed in pages, the oldest first', async (t) => {
   t.equal((await api.get('/clients?limit=0', { token })).status, 422);
 });
 
-t.test('a change of what a token contains ends the tokens; a new name ends none', async (t) => {
+t.test('a change of a value in the token ends the tokens of a client; a new name does not', async (t) => {
   const { api, app, database, make, token, epochOf, revocationsOf, organization } = await openWithApp(t);
   const { id } = await make({ permissions: ['users:read'] });
   const ask = async (held: string) => (await api.get('/users', { token: held })).code ?? 'good';
@@ -136,7 +136,7 @@ t.test('disabling a client ends its tokens, and enabling it does not bring them 
   t.strictSame(await eventsAbout(database, id), ['client.created', 'client.disabled', 'client.enabled']);
 });
 
-t.test('a deleted client is gone with its secrets, and its tokens are refused', async (t) => {
+t.test('deleting a client deletes its secrets, and its tokens are refused', async (t) => {
   const { api, app, database, make, token, revocationsOf, organization } = await openWithApp(t);
   const { id } = await make({ permissions: ['users:read'] });
   const held = await tokenOfClient(app, database, id);
@@ -169,11 +169,11 @@ t.test('a client of another organization, of the installation, and an unknown on
     t.equal(new Set(replies.map(({ body }) => body.detail)).size, 1);
   }
   t.strictSame(await database.query('SELECT *, xmin::text FROM clients ORDER BY id'), before, 'nothing was written');
-  t.strictSame((await api.get('/clients', { token })).body.data, [], 'and none of them is listed');
+  t.strictSame((await api.get('/clients', { token })).body.data, [], 'none of these clients is listed');
   t.equal((await api.get('/clients/1', { token })).status, 422);
 });
 
-t.test('an operator changes a client only through the organization it belongs to', async (t) => {
+t.test('an operator can change a client only through the organization that the client belongs to', async (t) => {
   const { app, database, organization, make } = await openWithApp(t);
   const { id } = await make();
   const global = await seedClient(database, { organizationId: null, permissions: ['revocations:read'] });

@@ -1,4 +1,4 @@
-// Changes of service clients at the same time, and client authentication during a change.
+// Simultaneous changes of service clients, and client authentication during a change.
 import t, { type Test } from 'tap';
 import { authenticateClient } from '../../../src/access/client-authentication/authenticate.ts';
 import type { Statement, SystemReader } from '../../../src/base/database/db.ts';
@@ -28,7 +28,7 @@ async function open(t: Test) {
   return { ...team, app, token, enter, seed, epochOf };
 }
 
-t.test('each of several simultaneous rotations returns a secret that works, one of them without an end', async (t) => {
+t.test('several simultaneous rotations each return a working secret, and only one secret has no end', async (t) => {
   const { api, database, token, enter, seed, epochOf } = await open(t);
   for (let round = 0; round < ROUNDS; round += 1) {
     const { id, secret } = await seed();
@@ -47,7 +47,7 @@ t.test('each of several simultaneous rotations returns a secret that works, one 
   }
 });
 
-t.test('of several rotations without overlap at the same time exactly one secret is left', async (t) => {
+t.test('after several simultaneous rotations without overlap exactly one secret is left', async (t) => {
   const { api, token, enter, seed } = await open(t);
   for (let round = 0; round < ROUNDS; round += 1) {
     const { id, secret } = await seed();
@@ -55,7 +55,7 @@ t.test('of several rotations without overlap at the same time exactly one secret
     const secrets = [secret, ...replies.map(({ body }) => body.data?.clientSecret as string)];
     const entered = await Promise.all(secrets.map((each) => enter(id, each)));
     t.equal(entered.filter((client) => client !== null).length, 1);
-    t.equal(entered[0], null, 'and it is not the first');
+    t.equal(entered[0], null, 'the first secret is not left');
   }
 });
 
@@ -80,7 +80,7 @@ t.test('a token that is requested while its client is being disabled does not st
 });
 
 t.test(
-  'an assertion proves nothing once its key was replaced or its client ended, even if both happen at the same time',
+  'an assertion is refused once its key was replaced or its client was disabled, even at the same moment',
   async (t) => {
     const { api, app, database, token, seed, epochOf } = await open(t);
     const [first, second] = [keyPair('P-256'), keyPair('P-256', 'second')];
@@ -95,7 +95,8 @@ t.test(
         return (await api.patch(path, { jwks: { keys: [second.jwk] } }, { token })).status;
       });
       t.equal(changed, replace ? 200 : 204);
-      if (client !== null && typeof client === 'object') t.equal(client.epoch, 0, 'it was proven before the change');
+      if (client !== null && typeof client === 'object')
+        t.equal(client.epoch, 0, 'the client authenticated before the change');
       if (replace) t.equal(await epochOf(id), 1);
       const late = await assertionOf(id, first.privateKey);
       t.equal(await authenticateClient(app.parts, { method: 'assertion', assertion: late }), null);
@@ -106,7 +107,7 @@ t.test(
   },
 );
 
-t.test('keys that are replaced just after they were read prove nobody', async (t) => {
+t.test('keys that are replaced just after they were read authenticate no client', async (t) => {
   const { api, app, token, seed } = await open(t);
   const [first, second] = [keyPair('P-256'), keyPair('P-256', 'second')];
   const changes = [
@@ -133,7 +134,7 @@ t.test('keys that are replaced just after they were read prove nobody', async (t
   }
 });
 
-t.test('of many requests for the hundredth client exactly one succeeds', async (t) => {
+t.test('of many simultaneous requests for the hundredth client exactly one succeeds', async (t) => {
   const { api, database, token, seed } = await open(t);
   for (let count = 0; count < 99; count += 1) await seed();
   for (let round = 0; round < ROUNDS; round += 1) {
@@ -144,7 +145,7 @@ t.test('of many requests for the hundredth client exactly one succeeds', async (
   }
 });
 
-t.test('a change during a deletion is made before it or finds nothing', async (t) => {
+t.test('a change during the deletion of a client is applied before the deletion, or gets 404', async (t) => {
   const { api, database, token, seed } = await open(t);
   for (let round = 0; round < ROUNDS; round += 1) {
     const { id } = await seed();

@@ -1,5 +1,5 @@
-// Which values a service client cannot have, and how each is refused. And the refusal of callers who do not manage
-// clients.
+// Which values a service client cannot have, and how each is refused. Also the refusal of callers without the
+// permission to manage clients.
 import { generateKeyPairSync } from 'node:crypto';
 import t, { type Test } from 'tap';
 import { seedClient } from '../../support/fixtures/clients.ts';
@@ -77,30 +77,30 @@ t.test('only public keys of accepted kinds are registered', async (t) => {
   const one: readonly (readonly [string, object, RegExp])[] = [
     ['a private key', pair, /private/],
     ['a private RSA key', keyPair('rsa').privateKey.export({ format: 'jwk' }), /private/],
-    ['one with a trace of it', { ...rsa, qi: '' }, /private/],
+    ['a key with a part of a private key', { ...rsa, qi: '' }, /private/],
     ['a shared secret', { kty: 'oct', k: 'c2VjcmV0' }, /private/],
-    ['a shared secret without it', { kty: 'oct' }, /RSA/],
+    ['a shared secret without its value', { kty: 'oct' }, /RSA/],
     ['1024 bits', { ...short }, /2048/],
     ['16384 bits', { kty: 'RSA', n: Buffer.alloc(2048, 0xff).toString('base64url'), e: 'AQAB' }, /8192/],
     ['an exponent of 1', { ...rsa, e: 'AQ' }, /65537/],
     ['an exponent of 3', { ...rsa, e: 'Aw' }, /65537/],
     ['an even exponent', { ...rsa, e: 'AQAC' }, /65537/],
     ['a large exponent', { ...rsa, e: rsa.n }, /65537/],
-    ['a curve of others', { ...k1 }, /P-256/],
-    ['a key for agreement', { ...x25519 }, /Ed25519/],
+    ['a curve that is not accepted', { ...k1 }, /P-256/],
+    ['a key for key agreement', { ...x25519 }, /Ed25519/],
     ['Ed448', { ...ed448 }, /Ed25519/],
     ['a point off the curve', { ...p256, x: p256.y }, /good/],
     ['half a point', { ...p256, y: undefined }, /good/],
     ['another curve than the point', { ...p256, crv: 'P-384' }, /good/],
     ['a short Ed25519', { ...ed, x: 'AAAA' }, /good/],
     ['no numbers', { kty: 'RSA' }, /good/],
-    ['numbers that are none', { kty: 'RSA', n: 7, e: {} }, /good/],
+    ['members that are not text', { kty: 'RSA', n: 7, e: {} }, /good/],
     ['for encryption', { ...rsa, use: 'enc' }, /use/],
     ['for signing', { ...rsa, key_ops: ['sign'] }, /key_ops/],
     ['an algorithm of another kind', { ...rsa, alg: 'ES256' }, /RS256/],
     ['a symmetric algorithm', { ...rsa, alg: 'HS256' }, /RS256/],
     ['no algorithm', { ...p256, alg: 'none' }, /ES256/],
-    ['a kid that is none', { ...rsa, kid: 7 }, /kid/],
+    ['a kid that is not text', { ...rsa, kid: 7 }, /kid/],
     ['an empty kid', { ...rsa, kid: '' }, /kid/],
     ['a kid of 129 characters', { ...rsa, kid: 'x'.repeat(129) }, /kid/],
   ];
@@ -124,7 +124,7 @@ t.test('only public keys of accepted kinds are registered', async (t) => {
     ['one key alone', p256, 'jwks.keys'],
     ['a list', [p256], 'jwks'],
     ['text', JSON.stringify({ keys: [p256] }), 'jwks'],
-    ['no object among them', { keys: [p256, 'x'] }, 'jwks.keys.1'],
+    ['a key that is not an object', { keys: [p256, 'x'] }, 'jwks.keys.1'],
     ['nothing', null, 'jwks'],
   ];
   for (const [what, jwks, path] of sets) await refused(t, { ...body, jwks }, path, what);
@@ -132,7 +132,7 @@ t.test('only public keys of accepted kinds are registered', async (t) => {
   t.equal((await api.post('/clients', { ...body, jwks: { keys: ten } }, { token })).status, 201, 'ten can');
 });
 
-t.test('a change must name a value that can be changed and that the client has', async (t) => {
+t.test('a change must name a field that can be changed, with a value that is valid for this client', async (t) => {
   const { api, database, organization, token } = await open(t);
   const { id } = await seedClient(database, { organizationId: organization.id });
   const patch = (body: unknown) => api.patch(`/clients/${id}`, body, { token });

@@ -1,4 +1,4 @@
-// The secrets of service clients: which of them prove the client, and for how long after a rotation.
+// The secrets of service clients: which secrets authenticate the client, and for how long after a rotation.
 import { randomBytes } from 'node:crypto';
 import t, { type Test } from 'tap';
 import { authenticateClient } from '../../../src/access/client-authentication/authenticate.ts';
@@ -26,7 +26,7 @@ async function open(t: Test) {
   return { ...team, app, token, enter, opens, make, rotate };
 }
 
-t.test('a secret proves its client, and the caller has all that its token contains', async (t) => {
+t.test('a secret authenticates its client, and the caller has everything that its token contains', async (t) => {
   const { database, organization, enter, make } = await open(t);
   const { id, clientSecret } = await make();
   t.strictSame(await enter(id, clientSecret), {
@@ -53,11 +53,11 @@ t.test('every wrong secret gets the same refusal', async (t) => {
   const wrong: readonly (readonly [string, string, string])[] = [
     ['a wrong secret', id, `tcs_${randomBytes(32).toString('base64url')}`],
     ['no secret', id, ''],
-    ['more than the secret', id, `${clientSecret}=`],
-    ['a blank before it', id, ` ${clientSecret}`],
-    ['less than the secret', id, clientSecret.slice(0, -1)],
+    ['the secret with a character more', id, `${clientSecret}=`],
+    ['the secret with a space before', id, ` ${clientSecret}`],
+    ['the secret with a character less', id, clientSecret.slice(0, -1)],
     ['the secret without its prefix', id, clientSecret.slice(4)],
-    ['its own hash', id, '\\x00'],
+    ['the hash of the secret', id, '\\x00'],
     ['a secret of another client', id, other.clientSecret],
     ['an unknown client', '019aa3f0-5c00-7a10-8b2f-3d6f1c2a4e01', clientSecret],
     ['nobody', '00000000-0000-0000-0000-000000000000', clientSecret],
@@ -65,7 +65,7 @@ t.test('every wrong secret gets the same refusal', async (t) => {
     ['no id at all', "' OR 1=1", clientSecret],
     ['an empty id', '', clientSecret],
     ['a NUL', '\0', '\0'],
-    ['half a character', id, '\ud800'],
+    ['half of a surrogate pair', id, '\ud800'],
     ['a client that signs assertions', signing.id, signing.secret],
   ];
   for (const [what, clientId, secret] of wrong) t.equal(await enter(clientId, secret), null, what);
@@ -76,7 +76,7 @@ t.test('every wrong secret gets the same refusal', async (t) => {
     'an assertion of a client with secrets',
   );
 
-  t.ok(await enter(id, clientSecret), 'the secret is valid until then');
+  t.ok(await enter(id, clientSecret), 'the secret is valid before the client is disabled');
   await api.patch(`/clients/${id}`, { status: 'disabled' }, { token });
   t.equal(await enter(id, clientSecret), null, 'disabled');
   const { clientSecret: fresh } = await rotate(id);
@@ -91,7 +91,7 @@ t.test('every wrong secret gets the same refusal', async (t) => {
   t.equal(await enter(id, fresh), null, 'deleted');
 });
 
-t.test('after a rotation both secrets work until the overlap ends, and the earlier tokens end at once', async (t) => {
+t.test('after a rotation both secrets work until the overlap ends, and earlier tokens end at once', async (t) => {
   const { api, app, database, make, opens, rotate, token } = await open(t);
   const { id, clientSecret: first } = await make();
   const held = await tokenOfClient(app, database, id);
@@ -111,7 +111,7 @@ t.test('after a rotation both secrets work until the overlap ends, and the earli
   t.strictSame(await eventsAbout(database, id), ['client.created', 'client.secret_rotated']);
 });
 
-t.test('an overlap of 0 ends every former secret at once, and a later rotation extends none', async (t) => {
+t.test('an overlap of 0 ends every former secret at once, and a later rotation does not extend a secret', async (t) => {
   const { database, make, opens, rotate } = await open(t);
   const { id, clientSecret: first } = await make();
   const { clientSecret: second } = await rotate(id, { overlapSeconds: 60 });
@@ -130,14 +130,14 @@ t.test('an overlap of 0 ends every former secret at once, and a later rotation e
   ]);
 });
 
-t.test('ending an overlap leaves only the newest secret, and ends the tokens', async (t) => {
+t.test('ending an overlap leaves only the newest secret, and ends the tokens of the client', async (t) => {
   const { api, app, database, make, opens, rotate, token } = await open(t);
   const { id, clientSecret: first } = await make();
   const held = await tokenOfClient(app, database, id);
   const end = () => api.delete(`/clients/${id}/secret`, { token });
   t.equal((await end()).status, 204);
   t.ok(await opens(id, first), 'the only secret stays');
-  t.equal((await api.get('/users', { token: held })).status, 200, 'and nothing happens');
+  t.equal((await api.get('/users', { token: held })).status, 200, 'without an overlap the tokens stay valid');
   const { clientSecret: second } = await rotate(id);
   const fetched = await tokenOfClient(app, database, id);
   t.equal((await end()).status, 204);
@@ -155,7 +155,7 @@ t.test('a client has at most ten secrets at a time', async (t) => {
   const { id, clientSecret } = await make();
   for (let count = 2; count <= 10; count += 1) await rotate(id);
   t.match(await api.post(`/clients/${id}/secret`, {}, { token }), { status: 409, code: 'client_secret_limit' });
-  t.ok(await opens(id, clientSecret), 'the refused rotation ended none');
+  t.ok(await opens(id, clientSecret), 'the refused rotation ended no secret');
   await rotate(id, { overlapSeconds: 0 });
   t.equal((await rotate(id)).secrets.length, 2, 'an ended secret does not count');
 });
@@ -174,7 +174,7 @@ t.test('an overlap is a whole number of seconds up to thirty days; a client with
   t.match(await api.delete(path, { token }), { status: 409, code: 'client_without_secret' });
 });
 
-t.test('without PostgreSQL no client is told that its secret is wrong', async (t) => {
+t.test('without PostgreSQL no client gets the answer that its secret is wrong', async (t) => {
   const { app, make } = await open(t);
   const { id, clientSecret } = await make();
   const nowhere = 'postgres://tenantry@127.0.0.1:1/tenantry';

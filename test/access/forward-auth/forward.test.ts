@@ -1,4 +1,4 @@
-// Forward authentication as a proxy uses it: which requests pass, which identity headers they get, and required
+// Forward authentication as a proxy uses it: which requests pass, the identity headers of the answer, and required
 // permissions.
 import t from 'tap';
 import { IDENTITY_HEADERS, isIdentityHeader } from '../../../src/protocol/identity-headers.ts';
@@ -49,7 +49,7 @@ t.test('a request that passes gets every identity header, empty ones included', 
   t.strictSame([head.status, told(head)], [200, told(ofAgent)], 'HEAD gets the same answer');
 });
 
-t.test('every required permission must be granted, by the same rules as in every permission check', async (t) => {
+t.test('every required permission must be granted, by the same rules as in a permission check', async (t) => {
   const { api, service, asClient } = await openForwardAuth(t);
   const user = await tokenWith(service, ['x'], ['deals:read', 'contacts:*', '*:export']);
   const client = await asClient(['deals:read', 'contacts:*', '*:export']);
@@ -76,7 +76,12 @@ t.test('every required permission must be granted, by the same rules as in every
       t.ok(tellsNothing(reply), 'a refusal contains no identity');
     }
     for (const { token } of [{ token: loner.accessToken }, wide]) {
-      refused(t, await verify(api, `?permission=${wanted}`, token), 'organization_required', 'in no organization');
+      refused(
+        t,
+        await verify(api, `?permission=${wanted}`, token),
+        'organization_required',
+        'the user acts for no organization',
+      );
     }
   }
 });
@@ -122,7 +127,7 @@ t.test('an invalid requirement is a configuration error, and no request passes',
   }
 });
 
-t.test('X-Required-Permission adds to the requirement, whoever sent it', async (t) => {
+t.test('X-Required-Permission adds to the required permissions, even if a client sent the header', async (t) => {
   const { api, service } = await openForwardAuth(t);
   const token = await tokenWith(service, ['x'], ['deals:read', 'deals:write']);
   const status = async (query: string, header: string) =>
@@ -130,7 +135,7 @@ t.test('X-Required-Permission adds to the requirement, whoever sent it', async (
   t.equal(await status('', 'deals:read'), 200);
   t.equal(await status('', ' deals:read , deals:write'), 200);
   t.equal(await status('', 'deals:read,deals:delete'), 403);
-  t.equal(await status('?permission=deals:delete', 'deals:read'), 403, 'it removes nothing');
+  t.equal(await status('?permission=deals:delete', 'deals:read'), 403, 'the header removes no requirement');
   t.equal(await status('?permission=deals:delete', ''), 400);
   t.equal(await status('?permission=deals:read', 'deals:delete'), 403);
   const twice = await sendRaw(
@@ -146,7 +151,7 @@ t.test('X-Required-Permission adds to the requirement, whoever sent it', async (
   t.equal(twice.status, 403, 'of two headers both count');
 });
 
-t.test('permissions that no token contains are read from the service', async (t) => {
+t.test('permissions that do not fit into the token are read from the database', async (t) => {
   const team = await openForwardAuth(t);
   const { api, app, organization } = team;
   const { userId, token } = await memberOfLargeRole(team);
@@ -162,7 +167,7 @@ t.test('permissions that no token contains are read from the service', async (t)
   t.equal((await verify(api, '?permission=things7:read', token)).code, 'token_stale');
 });
 
-t.test('the names of roles arrive complete, whatever letters they have, and none starts a new header', async (t) => {
+t.test('role names with any letters arrive complete, and no role name starts a new header', async (t) => {
   const { api, service } = await openForwardAuth(t);
   const roles = ['Außendienst', 'a,b', 'a%2Cb', 'x\r\nX-User-ID: evil', '役割', ' ', 'a b', '"', '', '🦊', '\u0000'];
   const reply = await verify(api, '', await tokenWith(service, roles));
@@ -173,7 +178,7 @@ t.test('the names of roles arrive complete, whatever letters they have, and none
   t.match(reply.headers.get('x-user-id'), /^[0-9a-f-]{36}$/);
 });
 
-t.test('below /verify/ every path and method gets the same answer, whatever the request contains', async (t) => {
+t.test('every path and method below /verify/ gets the same answer, whatever else the request contains', async (t) => {
   const { api, service } = await openForwardAuth(t);
   const token = await tokenWith(service, ['x'], ['deals:read']);
   const whole = told(await verify(api, '', token));
@@ -195,7 +200,7 @@ t.test('below /verify/ every path and method gets the same answer, whatever the 
   }
 });
 
-t.test('no other method or similar path lets a request pass', async (t) => {
+t.test('a request with another method or a similar path does not pass', async (t) => {
   const { api, service } = await openForwardAuth(t);
   const token = await tokenWith(service, ['x']);
   const withOrigins = await openService(t, await createDatabase(t), { CORS_ORIGINS: 'https://app.example' });
@@ -219,7 +224,7 @@ t.test('no other method or similar path lets a request pass', async (t) => {
   }
 });
 
-t.test('a proxy may ask without a rate limit', async (t) => {
+t.test('requests of a proxy have no rate limit', async (t) => {
   const settings = { RATE_LIMIT_ENABLED: 'true', RATE_LIMIT_OTHER: '3' };
   const { api, app } = await openService(t, await createDatabase(t), settings);
   await app.parts.revocations.synchronize();
@@ -239,7 +244,7 @@ t.test('a proxy may ask without a rate limit', async (t) => {
   }
 });
 
-t.test('every spelling that some server reads as an identity header is recognised', async (t) => {
+t.test('every spelling that a server may read as an identity header is recognised', async (t) => {
   for (const name of ['X-User-ID', 'x_user_id', 'X_User-Id', 'X.User.ID', 'x-USER_id', 'X-Permissions.Elsewhere']) {
     t.ok(isIdentityHeader(name), name);
   }

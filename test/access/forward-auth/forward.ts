@@ -19,7 +19,7 @@ export interface ForwardAuth extends Team {
   ): Promise<{ readonly id: string; readonly token: string }>;
 }
 
-/** A service that knows every revocation, with one organization. */
+/** A service with one organization. It has read every revocation. */
 export async function openForwardAuth(t: Test): Promise<ForwardAuth> {
   const team = await openTeam(t);
   await team.service.app.parts.revocations.synchronize();
@@ -31,7 +31,7 @@ export async function openForwardAuth(t: Test): Promise<ForwardAuth> {
   };
 }
 
-/** An access token with these names of roles and permissions, which need not exist. */
+/** An access token with these roles and permissions. They need not exist. */
 export async function tokenWith(
   { app }: Pick<Service, 'app'>,
   roles: readonly string[],
@@ -61,12 +61,12 @@ export async function memberOfLargeRole({ database, organization, api, join }: F
   return { ...member, token: renewed.body.data.accessToken };
 }
 
-/** The identity headers of an answer, null for those that it does not have. */
+/** Returns the identity headers of an answer. A missing header is null. */
 export function told({ headers }: Pick<Reply, 'headers'>): Record<string, string | null> {
   return Object.fromEntries(IDENTITY_HEADERS.map((name) => [name, headers.get(name)]));
 }
 
-/** Whether an answer has no identity header. */
+/** Returns whether an answer has no identity header. */
 export function tellsNothing(reply: Pick<Reply, 'headers'>): boolean {
   return Object.values(told(reply)).every((value) => value === null);
 }

@@ -1,4 +1,5 @@
-// Forward authentication as a proxy uses it: which requests it refuses, and its answer while it cannot decide.
+// Forward authentication as a proxy uses it: which requests are refused, and the answers while the service cannot
+// decide.
 import t, { type Test } from 'tap';
 import { admit } from '../../../src/access/forward-auth/forward.ts';
 import { suspendOrganization } from '../../../src/admin/organizations/organizations.ts';
@@ -42,7 +43,7 @@ t.test('an invalid token gets 401 with a challenge, as on every route', async (t
   await ask('expired', 'token_expired', { token: accessToken });
 });
 
-t.test('tenant headers select the organization for a token without one, and override no other', async (t) => {
+t.test('tenant headers select the organization only for a token without an organization', async (t) => {
   const { api, database, join, organization, asClient } = await openForwardAuth(t);
   const agent = await join('agent');
   const loner = await newAccountWithoutOrganization(api);
@@ -64,7 +65,7 @@ t.test('tenant headers select the organization for a token without one, and over
   }
 });
 
-/** The same database behind a network that can be disconnected. */
+/** A second service on the same database. Its connection to the database can be cut. */
 async function behindProxy(t: Test, database: TestDatabase) {
   const proxy = await openTcpProxy(t, Number(new URL(database.appUrl).port));
   const through = (url: string) => {
@@ -76,7 +77,7 @@ async function behindProxy(t: Test, database: TestDatabase) {
   return { proxy, moved };
 }
 
-t.test('without PostgreSQL memory answers, and what only PostgreSQL knows is 503, never 401', async (t) => {
+t.test('without PostgreSQL memory answers, and a request that needs PostgreSQL gets 503, never 401', async (t) => {
   const team = await openForwardAuth(t);
   const { proxy, moved } = await behindProxy(t, team.database);
   const { api, app } = await openService(t, moved);
@@ -104,7 +105,7 @@ t.test('without PostgreSQL memory answers, and what only PostgreSQL knows is 503
   }
 });
 
-t.test('while revocations are unknown no request passes, and none is answered with 401', async (t) => {
+t.test('while revocations are unknown no request passes, and no answer is 401', async (t) => {
   const team = await openForwardAuth(t);
   const { token } = await team.join('agent');
   const client = await team.asClient(['*:*']);
@@ -126,7 +127,7 @@ t.test('while revocations are unknown no request passes, and none is answered wi
   t.equal((await api.get('/verify?permission=deals:read', { token })).status, 200);
 });
 
-t.test('revocations known half a minute ago still count, and nothing older', async (t) => {
+t.test('revocations that were read up to half a minute ago are recent enough, and older ones are not', async (t) => {
   const service = await openService(t, await createDatabase(t));
   const caller = await service.app.parts.authenticate(`Bearer ${await tokenWith(service, [])}`, {
     alsoSuspended: false,

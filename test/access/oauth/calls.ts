@@ -1,4 +1,4 @@
-// Calls of the OAuth endpoints as a client library makes them, and the form that each of their refusals must have.
+// Calls of the OAuth endpoints as a client library makes them, and the check of the form of a refusal.
 import type { Test } from 'tap';
 import { OAUTH_ERRORS, type OAuthErrorCode } from '../../../src/base/errors/oauth.ts';
 import type { Api, Reply } from '../../support/client.ts';
@@ -26,7 +26,7 @@ export function byAssertion(assertion: string): Parameters {
   return { client_assertion_type: ASSERTION_TYPE, client_assertion: assertion };
 }
 
-/** Posts a form. A client is authenticated by Basic. */
+/** Posts a form. If a client is given, it authenticates with client_secret_basic. */
 export function post(api: Api, path: string, parameters: Parameters, client?: SeededClient | string): Promise<Reply> {
   const authorization = typeof client === 'object' ? basic(client) : client;
   return postRaw(api, path, new URLSearchParams(parameters).toString(), {
@@ -34,7 +34,7 @@ export function post(api: Api, path: string, parameters: Parameters, client?: Se
   });
 }
 
-/** Posts a body as it is. */
+/** Posts a body unchanged. */
 export function postRaw(
   api: Api,
   path: string,
@@ -49,7 +49,7 @@ export function goodParameters(path: string): Parameters {
   return path === '/oauth/token' ? { grant_type: 'client_credentials' } : { token: 'x' };
 }
 
-/** Where a refusal differs from RFC 6749 §5.2. [] when it does not. */
+/** Returns the points in which a refusal differs from RFC 6749 §5.2, or [] if there are none. */
 export function flawsOfOAuthError(reply: Pick<Reply, 'status' | 'headers' | 'text'>): string[] {
   const flaws: string[] = [];
   const expect = (good: boolean, flaw: string) => good || flaws.push(flaw);
@@ -74,7 +74,7 @@ export function flawsOfOAuthError(reply: Pick<Reply, 'status' | 'headers' | 'tex
   return flaws;
 }
 
-/** Asserts the code, the status (by default that of the table) and the form of a refusal. */
+/** Asserts the code, the status (by default the status of the code in the table) and the form of a refusal. */
 export function refusedByOAuth(t: Test, reply: Reply, code: OAuthErrorCode, what: string, status?: number): void {
   const expected = status ?? OAUTH_ERRORS[code].status;
   const found = `${reply.status} ${reply.body.error ?? reply.text.slice(0, 60)}`;

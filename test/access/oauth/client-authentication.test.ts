@@ -1,4 +1,5 @@
-// How a client authenticates at the OAuth endpoints: by one method, parsed strictly (RFC 6749 §2.3, RFC 7523).
+// How a client authenticates at the OAuth endpoints: with exactly one method, which is parsed strictly (RFC 6749 §2.3,
+// RFC 7523).
 import { createPublicKey, randomUUID } from 'node:crypto';
 import t, { type Test } from 'tap';
 import { atOnce } from '../../support/client.ts';
@@ -39,12 +40,12 @@ t.test('each of the three methods authenticates the client at each endpoint', as
     t.equal(
       (await post(api, path, { ...good, client_id: client.id }, client)).status,
       200,
-      'the same client_id next to it',
+      'the same client_id in the body',
     );
     t.equal((await post(api, path, { ...good, ...inBody(client) })).status, 200, `post at ${path}`);
     t.equal((await post(api, path, { ...good, ...byAssertion(await sign()) })).status, 200, `assertion at ${path}`);
     const named = { ...good, ...byAssertion(await sign()), client_id: signing.id };
-    t.equal((await post(api, path, named)).status, 200, 'the same client_id next to it');
+    t.equal((await post(api, path, named)).status, 200, 'the same client_id in the body');
   }
 });
 
@@ -124,7 +125,7 @@ t.test('Basic is parsed strictly, and both parts are decoded like form values', 
   t.equal((await ask(`bAsIc  ${of(good)}`)).status, 200, 'the scheme ignores case');
   const escaped = good.replace(/[a-z-]/g, (letter) => `%${letter.charCodeAt(0).toString(16)}`);
   t.equal((await ask(`Basic ${of(escaped)}`)).status, 200, 'every letter escaped');
-  // A secret that a person chose, as an import may contain.
+  // A secret that a person chose. Imported clients can have such secrets.
   const secret = 'p: %+é&=';
   const chosen = await seedClient(database, { organizationId });
   await database.query(`UPDATE client_secrets SET hash = sha256(convert_to($2, 'UTF8')) WHERE client_id = $1`, [
@@ -172,7 +173,7 @@ t.test('Basic is parsed strictly, and both parts are decoded like form values', 
   }
 });
 
-t.test('every client that is not valid now gets the same answer', async (t) => {
+t.test('every client that cannot authenticate at the moment gets the same answer', async (t) => {
   const { api, database, client, signing, sign, organizationId } = await open(t);
   const disabled = await seedClient(database, { organizationId });
   await database.query(`UPDATE clients SET status = 'disabled' WHERE id = $1`, [disabled.id]);
@@ -186,7 +187,7 @@ t.test('every client that is not valid now gets the same answer', async (t) => {
     ...odd.map((id) => inBody({ id, secret: client.secret })),
     ...odd.map((secret) => inBody({ id: client.id, secret })),
     byAssertion('x'),
-    byAssertion(await assertionOf(client.id, privateKey)), // registered for a secret
+    byAssertion(await assertionOf(client.id, privateKey)), // this client is registered with a secret
     byAssertion(await assertionOf(nobody.id, privateKey)),
     byAssertion(await assertionOf(signing.id, keyPair('P-256', 'other').privateKey)),
   ];
@@ -218,10 +219,10 @@ t.test('every client that is not valid now gets the same answer', async (t) => {
   await database.query(`UPDATE organizations SET status = 'suspended' WHERE id = $1`, [organizationId]);
   texts.add((await post(api, '/oauth/token', goodParameters('/oauth/token'), client)).text);
   texts.add((await post(api, '/oauth/introspect', { token: 'x', ...byAssertion(await sign()) })).text);
-  t.equal(texts.size, 1, 'and gets no information from it');
+  t.equal(texts.size, 1, 'all refusals have the same text');
 });
 
-t.test('of 6 presentations of one assertion at the same time exactly one is accepted, in many rounds', async (t) => {
+t.test('if one assertion is sent six times at the same moment, exactly one request succeeds', async (t) => {
   const { api, database, signing, sign } = await open(t);
   for (let round = 0; round < rounds(50); round += 1) {
     const parameters = byAssertion(await sign());

@@ -1,5 +1,5 @@
-// grant_type=client_credentials (RFC 6749 §4.4): the token of a service client, its content, and that nothing adds
-// rights to it.
+// grant_type=client_credentials (RFC 6749 §4.4): the token of a service client and its content. Nothing in a request
+// adds rights to the token.
 import t, { type Test } from 'tap';
 import { type SeededClient, seedClient } from '../../support/fixtures/clients.ts';
 import { openTeam } from '../../support/fixtures/team.ts';
@@ -42,7 +42,11 @@ t.test('a client gets a token for its organization, and no refresh token', async
     org_slug: organization.slug,
     permissions: ['contacts:read', 'deals:*'],
   });
-  t.equal((await api.get('/me', { token: body.access_token })).code, 'user_required', 'it opens no route for users');
+  t.equal(
+    (await api.get('/me', { token: body.access_token })).code,
+    'user_required',
+    'routes for users refuse the token',
+  );
   t.not((await ask()).body.access_token, body.access_token, 'each token has its own id');
 });
 
@@ -55,7 +59,7 @@ t.test('a client of the installation gets a token that acts for no organization'
   t.notOk('org' in claims || 'org_slug' in claims);
 });
 
-t.test('a scope reduces the permissions in the token', async (t) => {
+t.test('a requested scope reduces the permissions in the token', async (t) => {
   const { ask } = await open(t);
   for (const [scope, permissions] of [
     ['contacts:read', ['contacts:read']],
@@ -65,7 +69,7 @@ t.test('a scope reduces the permissions in the token', async (t) => {
   ] as const) {
     const { body } = await ask({ scope });
     t.same(partsOf(body.access_token).claims.permissions, permissions, scope);
-    t.equal(body.scope, permissions.join(' '), 'and the answer reports it');
+    t.equal(body.scope, permissions.join(' '), 'the answer reports the reduced scope');
   }
   const all = await open(t, ['*:*']);
   for (const scope of ['*:*', 'deals:*', '*:read', 'deals:read']) {
@@ -101,7 +105,7 @@ t.test('no scope gives a permission that the client does not have, and an invali
   t.same(partsOf(body.access_token).claims.permissions, []);
 });
 
-t.test('a token is for the audience of its client, and a request for another audience is refused', async (t) => {
+t.test('a token has the audience of its client, and a request for another audience is refused', async (t) => {
   const plain = await open(t);
   const own = await open(t, ['contacts:read'], 'https://crm.example');
   for (const { ask, aud } of [
@@ -124,7 +128,7 @@ t.test('a token is for the audience of its client, and a request for another aud
   );
 });
 
-t.test('no other grant exists, and none with a password', async (t) => {
+t.test('every other grant type is refused, the password grant included', async (t) => {
   const { api, client, ask } = await open(t);
   const user = { username: 'ada@example.com', password: 'correct horse battery' };
   for (const grant of [
@@ -143,10 +147,10 @@ t.test('no other grant exists, and none with a password', async (t) => {
     refusedByOAuth(t, await ask(parameters), 'unsupported_grant_type', grant);
     refusedByOAuth(t, await post(api, TOKEN, parameters), 'unsupported_grant_type', `${grant} of nobody`);
   }
-  refusedByOAuth(t, await post(api, TOKEN, {}, client), 'invalid_request', 'none at all');
+  refusedByOAuth(t, await post(api, TOKEN, {}, client), 'invalid_request', 'a request without a grant type');
 });
 
-t.test('a disabled client and one of a suspended organization get no token until that is undone', async (t) => {
+t.test('a client that is disabled, or whose organization is suspended, gets no token in that time', async (t) => {
   const { api, database, client, ask, organization } = await open(t);
   const states = [
     ['clients', 'disabled', client.id],

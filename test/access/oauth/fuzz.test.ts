@@ -10,7 +10,7 @@ const FORMS = cases(3_000);
 const IN_FLIGHT = 8;
 const SEED = 20_261_121;
 
-/** Mulberry32: random numbers from 0 to below 1. */
+/** Returns a generator of numbers from 0 to below 1 (Mulberry32). The same seed gives the same numbers. */
 function numbers(seed: number): () => number {
   let state = seed;
   return () => {

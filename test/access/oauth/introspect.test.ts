@@ -1,4 +1,5 @@
-// Introspection (RFC 7662): the answer about an active token, and that every other token gets one and the same answer.
+// Introspection (RFC 7662): the content of the answer for an active token, and the one common answer for every other
+// token.
 import t, { type Test } from 'tap';
 import { agePlaces, sessionRow } from '../../sign-in/sessions/rows.ts';
 import { newAccountWithoutOrganization } from '../../support/fixtures/accounts.ts';
@@ -28,7 +29,7 @@ async function open(t: Test) {
   return { ...team, client, foreign, installation, ask };
 }
 
-t.test('the answer about an active access token of a user contains everything', async (t) => {
+t.test('the answer about an active access token of a user is complete', async (t) => {
   const { ask, join, installation } = await open(t);
   const member = await join('viewer');
   const { claims } = partsOf(member.token);
@@ -42,7 +43,7 @@ t.test('the answer about an active access token of a user contains everything', 
   for (const hint of [{}, { token_type_hint: 'refresh_token' }, { token_type_hint: 'unheard_of' }]) {
     t.strictSame(await ask(member.token, undefined, hint), expected);
   }
-  t.strictSame(await ask(member.token, installation), expected, 'for a client of the installation as well');
+  t.strictSame(await ask(member.token, installation), expected, 'a client of the installation gets the same answer');
 });
 
 t.test('permissions that do not fit into a token are marked as incomplete in the answer', async (t) => {
@@ -57,7 +58,7 @@ t.test('permissions that do not fit into a token are marked as incomplete in the
   t.notOk('permissions' in told || 'scope' in told);
 });
 
-t.test('the answer about an active token of a client contains everything, even for another audience', async (t) => {
+t.test('the answer about an active token of a client is complete, even for another audience', async (t) => {
   const { database, service, ask, client, organization, installation } = await open(t);
   const token = await tokenOfClient(service.app, database, client.id);
   const said = { active: true, token_type: 'Bearer', scope: 'deals:read', ...partsOf(token).claims };
@@ -69,7 +70,7 @@ t.test('the answer about an active token of a client contains everything, even f
   t.strictSame(await ask(whole), INACTIVE, 'a token of the installation is inactive to a client of an organization');
 });
 
-t.test('a token of another organization, or of none, is inactive to an organization’s client', async (t) => {
+t.test('for an organization’s client, a token that acts for another or for no organization is inactive', async (t) => {
   const { api, database, service, ask, join, client, foreign, installation } = await open(t);
   const member = await join('owner');
   const alone = await newAccountWithoutOrganization(api);
@@ -84,7 +85,7 @@ t.test('a token of another organization, or of none, is inactive to an organizat
   }
 });
 
-t.test('an ended token is inactive at once, as the database says', async (t) => {
+t.test('an ended token is inactive at once, because introspection reads the database', async (t) => {
   const { api, database, service, ask, join, client, organization } = await open(t);
   const ends: Record<string, (member: { userId: string; sessionId: string }) => Promise<unknown>> = {
     'session ended': ({ sessionId }) =>
@@ -129,7 +130,7 @@ t.test('an ended token is inactive at once, as the database says', async (t) => 
   for (const over of [late.token, token]) t.strictSame(await ask(over), INACTIVE, 'expired');
 });
 
-t.test('the tokens of a suspended organization are inactive to every client that may still ask', async (t) => {
+t.test('the tokens of a suspended organization are inactive for every client that may still introspect', async (t) => {
   const { database, service, ask, join, client, organization, installation } = await open(t);
   const member = await join('agent');
   const tokens = [member.token, member.refreshToken, await tokenOfClient(service.app, database, client.id)];
@@ -137,7 +138,7 @@ t.test('the tokens of a suspended organization are inactive to every client that
   for (const token of tokens) t.strictSame(await ask(token, installation), INACTIVE);
 });
 
-t.test('a token that this service did not sign in this form is inactive', async (t) => {
+t.test('a token that this service did not sign, or signed in another form, is inactive', async (t) => {
   const { service, ask, join, installation } = await open(t);
   const member = await join('agent');
   const { header, claims } = partsOf(member.token);
@@ -166,11 +167,15 @@ t.test('a token that this service did not sign in this form is inactive', async 
   for (const token of [...forged, own, `${member.token}x`, ...odd]) {
     t.strictSame(await ask(token, installation), INACTIVE, token.slice(0, 30));
   }
-  t.match(await ask(forge({ header, claims }, rsa(key))), { active: true }, 'made in the same way, but valid');
+  t.match(
+    await ask(forge({ header, claims }, rsa(key))),
+    { active: true },
+    'a valid token that the same function made is active',
+  );
 });
 
 t.test(
-  'a refresh token is active while it may be used, is not an access token, and introspection uses up nothing',
+  'a refresh token is active while it can be exchanged, is not an access token, and introspection does not use it up',
   async (t) => {
     const { api, database, ask, join, client, organization } = await open(t);
     const member = await join('agent');
@@ -186,30 +191,30 @@ t.test(
         org_slug: organization.slug,
       });
     }
-    t.strictSame(await sessionRow(database, member.sessionId), before, 'introspection confirms nothing');
+    t.strictSame(await sessionRow(database, member.sessionId), before, 'introspection does not confirm the token');
     const next = async (refreshToken: string) =>
       (await api.post('/auth/refresh', { refreshToken })).body.data.refreshToken as string;
     const second = await next(member.refreshToken);
     for (const token of [member.refreshToken, second])
-      t.match(await ask(token), { active: true }, 'before its first use');
+      t.match(await ask(token), { active: true }, 'active before its first use');
     const third = await next(second);
-    t.match(await ask(member.refreshToken), { active: true }, 'replaced a moment ago');
+    t.match(await ask(member.refreshToken), { active: true }, 'a token that was replaced a moment ago is active');
     await agePlaces(database, member.sessionId);
     t.strictSame(await ask(member.refreshToken), INACTIVE, 'replaced');
     for (const token of [second, third]) t.match(await ask(token), { active: true });
     const fourth = await next(third);
-    t.match(await ask(second), { active: true }, 'the previous one, for a moment');
+    t.match(await ask(second), { active: true }, 'the previous token stays active for a moment');
     t.strictSame(await ask(member.refreshToken, client, { token_type_hint: 'refresh_token' }), INACTIVE);
     t.equal(
       (await sessionRow(database, member.sessionId)).revoked_reason,
       null,
-      'asking about an old one is not reuse',
+      'introspection of an old token is not reuse',
     );
     await database.query(`UPDATE memberships SET status = 'suspended' WHERE user_id = $1`, [member.userId]);
-    t.strictSame(await ask(fourth), INACTIVE, 'of a member who may not refresh');
+    t.strictSame(await ask(fourth), INACTIVE, 'a token of a member who is not allowed to refresh');
     await database.query(`UPDATE memberships SET status = 'active' WHERE user_id = $1`, [member.userId]);
     await api.post('/auth/logout', { refreshToken: fourth });
-    t.strictSame(await ask(fourth), INACTIVE, 'of an ended session');
+    t.strictSame(await ask(fourth), INACTIVE, 'a token of an ended session');
   },
 );
 

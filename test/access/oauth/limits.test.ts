@@ -1,5 +1,5 @@
-// How often credentials may be guessed and clients may send requests, and that no outsider can use a limit against a
-// client.
+// How often a caller may guess credentials, how many requests a client may send, and that no outsider can make a limit
+// stop a client.
 import t, { type Test } from 'tap';
 import { createClientThrottle } from '../../../src/access/oauth/throttle.ts';
 import { atOnce, type Reply } from '../../support/client.ts';
@@ -50,7 +50,7 @@ function tooMany(t: Test, reply: Reply, what: string): void {
   t.ok(after >= 1 && after <= 60, `Retry-After is within the minute: ${after}`);
 }
 
-t.test('per client and network ten wrong secrets a minute are checked, over all endpoints together', async (t) => {
+t.test('ten wrong secrets a minute are checked for each client and network, over all endpoints together', async (t) => {
   const { from, wrong, right, client, clock } = await open(t);
   for (let turn = 0; turn < 10; turn += 1) {
     const path = ENDPOINTS[turn % 3];
@@ -59,13 +59,21 @@ t.test('per client and network ten wrong secrets a minute are checked, over all 
   }
   tooMany(t, await wrong('192.0.2.1'), 'the eleventh');
   tooMany(t, await right('192.0.2.1'), 'the right secret is not checked either');
-  tooMany(t, await from('192.0.2.1', {}, { authorization: basic(client) }), 'nor by another method');
-  t.equal((await right('192.0.2.2')).status, 200, 'from another address it works: outsiders lock nobody out');
+  tooMany(
+    t,
+    await from('192.0.2.1', {}, { authorization: basic(client) }),
+    'another authentication method is refused too',
+  );
+  t.equal(
+    (await right('192.0.2.2')).status,
+    200,
+    'the right secret works from another address: outsiders lock nobody out',
+  );
   clock.advance(61);
-  t.equal((await right('192.0.2.1')).status, 200, 'and after a minute from this address again');
+  t.equal((await right('192.0.2.1')).status, 200, 'after a minute the right secret works from this address again');
 });
 
-t.test('of fifty guesses at the same time no more are checked', async (t) => {
+t.test('of fifty guesses at the same time no more than the allowed ten are checked', async (t) => {
   const { wrong, right } = await open(t);
   const replies = await atOnce(50, (index) => wrong('192.0.2.1', `${index}`));
   const statuses = replies.map(({ status }) => status);
@@ -74,28 +82,28 @@ t.test('of fifty guesses at the same time no more are checked', async (t) => {
   t.equal((await right('192.0.2.2')).status, 200);
 });
 
-t.test('a client with the right secret is never refused for many simultaneous first requests', async (t) => {
+t.test('a client with the right secret may send many first requests at the same time', async (t) => {
   const { right } = await open(t);
   const replies = await atOnce(200, () => right('192.0.2.1'));
   t.strictSame([...new Set(replies.map(({ status }) => status))], [200]);
 });
 
-t.test('an authenticated client continues while somebody guesses from the same network', async (t) => {
+t.test('an authenticated client is not refused while someone guesses from the same network', async (t) => {
   const { from, wrong, right, client, clock } = await open(t);
   t.equal((await right('192.0.2.1')).status, 200);
   for (let turn = 0; turn < 10; turn += 1) await wrong('192.0.2.1');
   tooMany(t, await wrong('192.0.2.1'), 'the guesser is refused');
-  t.equal((await right('192.0.2.1')).status, 200, 'the client is not');
+  t.equal((await right('192.0.2.1')).status, 200, 'the client is not refused');
   clock.advance(59 * 60);
   t.equal((await right('192.0.2.1')).status, 200);
-  // A secret that was right once gives no allowance after it is wrong.
+  // A secret that was right in the past gives no extra allowance once it is wrong.
   await database.query('UPDATE client_secrets SET expires_at = now() WHERE client_id = $1', [client.id]);
   for (let turn = 0; turn < 10; turn += 1) refusedByOAuth(t, await right('192.0.2.1'), 'invalid_client', `${turn}`);
-  tooMany(t, await right('192.0.2.1'), 'it counts like every other');
+  tooMany(t, await right('192.0.2.1'), 'the former secret counts like every wrong secret');
   t.equal((await from('192.0.2.1', inBody(await seedClient(database, { organizationId })))).status, 200);
 });
 
-t.test('invented clients are counted by network, and do not stop a client that is known there', async (t) => {
+t.test('invented client ids are counted per network, and do not stop a client that is known there', async (t) => {
   const { from, right, client } = await open(t);
   t.equal((await right('192.0.2.1')).status, 200);
   const other = await seedClient(database, { organizationId });
@@ -103,13 +111,17 @@ t.test('invented clients are counted by network, and do not stop a client that i
     const reply = await from('192.0.2.1', inBody({ id: `invented ${turn}`, secret: 'x' }));
     if (reply.status !== 401) t.fail(`${turn}: ${reply.status}`);
   }
-  tooMany(t, await from('192.0.2.1', inBody({ id: 'one more', secret: 'x' })), 'the hundred and first');
-  tooMany(t, await from('192.0.2.1', inBody(other)), 'nor is a client checked that is not yet known here');
+  tooMany(t, await from('192.0.2.1', inBody({ id: 'one more', secret: 'x' })), 'the 101st request is refused');
+  tooMany(
+    t,
+    await from('192.0.2.1', inBody(other)),
+    'a client that has not authenticated from this network is not checked',
+  );
   t.equal((await right('192.0.2.1')).status, 200, client.id);
   t.equal((await from('192.0.2.2', inBody(other))).status, 200, 'another network is not affected');
 });
 
-t.test('assertions are counted by the client they claim', async (t) => {
+t.test('an assertion is counted for the client that it names', async (t) => {
   const { from } = await open(t);
   const { privateKey, jwk } = keyPair('P-256');
   const signing = await seedClient(database, { organizationId, keys: [jwk] });
@@ -117,14 +129,14 @@ t.test('assertions are counted by the client they claim', async (t) => {
   const ask = async (key = privateKey, address = '192.0.2.1') =>
     from(address, byAssertion(await assertionOf(signing.id, key)));
   for (let turn = 0; turn < 10; turn += 1) refusedByOAuth(t, await ask(bad), 'invalid_client', `${turn}`);
-  tooMany(t, await ask(), 'a valid one now');
+  tooMany(t, await ask(), 'a valid assertion is refused now');
   t.equal((await ask(privateKey, '192.0.2.2')).status, 200);
   for (const odd of ['x', 'a.b.c', `a.${Buffer.from('null').toString('base64url')}.c`, 'a.eyJzdWIiOjF9.c']) {
     refusedByOAuth(t, await from('192.0.2.3', byAssertion(odd)), 'invalid_client', odd);
   }
 });
 
-t.test('a client has its own allowance, and no other client uses it up', async (t) => {
+t.test('each client has its own allowance, and no other client uses it up', async (t) => {
   const { from, right, wrong, client } = await open(t, { RATE_LIMIT_CLIENT: '3' });
   for (let turn = 0; turn < 9; turn += 1) await wrong('192.0.2.9');
   for (const [remaining, path] of [...ENDPOINTS].entries()) {
@@ -141,12 +153,12 @@ t.test('a client has its own allowance, and no other client uses it up', async (
   );
 });
 
-t.test('beyond its allowance a known client costs the database nothing', async (t) => {
+t.test('beyond its allowance a known client causes no database query', async (t) => {
   const { right } = await open(t, { RATE_LIMIT_CLIENT: '2' });
   for (const turn of [1, 2]) t.equal((await right('192.0.2.1')).status, 200, `${turn}`);
   const held = await openTransaction(t, database);
   await held.query('LOCK TABLE client_secrets IN ACCESS EXCLUSIVE MODE'); // from now on every query waits
-  for (const reply of await atOnce(20, () => right('192.0.2.1'))) tooMany(t, reply, 'without the database');
+  for (const reply of await atOnce(20, () => right('192.0.2.1'))) tooMany(t, reply, 'refused without a query');
   await held.query('ROLLBACK');
 });
 
@@ -168,7 +180,7 @@ t.test('a flood of invented clients does not remove a known client from memory',
   (await attempt('192.0.2.1', 'client', 'right')).succeeded();
 });
 
-t.test('waiting requests are woken once each while no result comes, however many of them wait', async (t) => {
+t.test('however many requests wait for a result, each of them is woken only once', async (t) => {
   const throttle = createClientThrottle({ clock: new MovableClock(), failuresMax: 10 });
   let turns = 0;
   let widest = 0;
@@ -183,7 +195,7 @@ t.test('waiting requests are woken once each while no result comes, however many
     attempt.undecided();
   });
   t.equal(turns, 20_000, 'every request had a turn');
-  t.equal(widest, 10, 'never more at the same time than may fail');
+  t.equal(widest, 10, 'no more checks run at the same time than may fail');
   const last = await Promise.all(
     Array.from({ length: 10 }, (_, index) =>
       throttle.begin({ network: '192.0.2.1', clientId: 'client', credential: `wrong ${index}` }),
@@ -196,14 +208,14 @@ t.test('waiting requests are woken once each while no result comes, however many
   t.strictSame([...new Set((await waiting).map(({ status }) => status))], ['rejected'], 'no request is left waiting');
 });
 
-t.test('a service behind one address may ask thousands of times a minute', async (t) => {
+t.test('a service behind one address may send thousands of requests a minute', async (t) => {
   const { right } = await open(t, { RATE_LIMIT_OTHER: '5' });
   t.equal((await right('192.0.2.1')).headers.get('ratelimit-limit'), '6000');
   const replies = await atOnce(300, () => right('192.0.2.1'));
   t.strictSame([...new Set(replies.map(({ status }) => status))], [200]);
 });
 
-t.test('refused requests of unknown clients are counted by network before they cost much', async (t) => {
+t.test('refused requests of unknown clients are counted per network before any expensive check', async (t) => {
   const refusals: [string, Parameters, Record<string, string>][] = [
     ['nothing', {}, {}],
     ['another grant', { grant_type: 'password' }, {}],
@@ -217,6 +229,6 @@ t.test('refused requests of unknown clients are counted by network before they c
     const ask = () => from('192.0.2.1', parameters, { 'content-type': FORM, ...headers }, '/oauth/token');
     for (const turn of [1, 2]) t.match((await ask()).status, /^4(00|01|13|15)$/, `${what}: ${turn}`);
     tooMany(t, await ask(), what);
-    t.equal((await right('192.0.2.1')).status, 200, 'a known client is served all the same');
+    t.equal((await right('192.0.2.1')).status, 200, 'a known client is still served');
   }
 });

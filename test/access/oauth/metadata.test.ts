@@ -1,4 +1,4 @@
-// Where the OAuth endpoints are and how to use them (RFC 8414), as a client discovers them.
+// The metadata document (RFC 8414), from which a client reads where the OAuth endpoints are and how to use them.
 import t from 'tap';
 import { createDatabase } from '../../support/database.ts';
 import { seedClient } from '../../support/fixtures/clients.ts';
@@ -8,7 +8,7 @@ import { post } from './calls.ts';
 const METHODS = ['client_secret_basic', 'client_secret_post', 'private_key_jwt'];
 const ALGORITHMS = ['RS256', 'PS256', 'ES256', 'ES384', 'ES512', 'EdDSA', 'Ed25519'];
 
-t.test('the metadata names the endpoints below the issuer, and what they accept', async (t) => {
+t.test('the metadata lists the endpoints below the issuer, and what each endpoint accepts', async (t) => {
   const database = await createDatabase(t);
   const issuer = 'https://auth.example.com';
   const { api } = await openService(t, database, { PUBLIC_URL: issuer });

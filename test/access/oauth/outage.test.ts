@@ -1,5 +1,5 @@
-// While PostgreSQL is away the OAuth endpoints report an outage and change nothing: no client is told that its secret
-// is wrong, and no token is reported as inactive.
+// While PostgreSQL is unavailable, the OAuth endpoints report an outage and change nothing. No client gets the answer
+// that its secret is wrong, and no token is reported as inactive.
 import t from 'tap';
 import { sessionRow } from '../../sign-in/sessions/rows.ts';
 import { seedClient } from '../../support/fixtures/clients.ts';
@@ -10,7 +10,7 @@ import { byAssertion, ENDPOINTS, goodParameters, inBody, post, refusedByOAuth } 
 
 const NOWHERE = 'postgres://tenantry_app@127.0.0.1:1/tenantry';
 
-t.test('without PostgreSQL every request of a client gets 503, and nothing is used up', async (t) => {
+t.test('without PostgreSQL every request of a client gets 503, and no token or assertion is used up', async (t) => {
   const { database, organization, join } = await openTeam(t);
   const away = await openService(
     t,
@@ -41,13 +41,12 @@ t.test('without PostgreSQL every request of a client gets 503, and nothing is us
   t.equal(metadata.status, 200, 'the metadata is still available');
 });
 
-t.test('PostgreSQL lost between the check of the client and its token is an outage as well', async (t) => {
+t.test('if PostgreSQL fails after the client was checked, the answer reports an outage too', async (t) => {
   const { api, database, organization, join } = await openTeam(t);
   const client = await seedClient(database, { organizationId: organization.id });
   const member = await join('agent');
   const before = await sessionRow(database, member.sessionId);
-  // From now on the data for a token is missing while clients are still known. This failure says nothing about the
-  // client.
+  // From now on sessions cannot be read, and clients still can. This failure says nothing about the client.
   await database.query('ALTER TABLE sessions RENAME TO sessions_away');
   for (const [path, parameters] of [
     ['/oauth/introspect', { token: member.token }],
@@ -57,7 +56,7 @@ t.test('PostgreSQL lost between the check of the client and its token is an outa
   ] as const) {
     const reply = await post(api, path, parameters, client);
     refusedByOAuth(t, reply, 'server_error', `${path} answers neither "inactive" nor "done"`);
-    t.notMatch(reply.text, /sessions|relation|select/i, 'and contains no cause');
+    t.notMatch(reply.text, /sessions|relation|select/i, 'the answer does not contain the cause');
   }
   await database.query('ALTER TABLE sessions_away RENAME TO sessions');
   t.strictSame(await sessionRow(database, member.sessionId), before);
@@ -70,11 +69,11 @@ t.test('PostgreSQL lost between the check of the client and its token is an outa
   t.equal(next.status, 200);
 });
 
-t.test('without a signing key the service gives no answer about a token', async (t) => {
+t.test('without a signing key the service answers 503 to a question about a token', async (t) => {
   const { api, database, organization, join, service } = await openTeam(t);
   const client = await seedClient(database, { organizationId: organization.id });
   const member = await join('agent');
-  service.clock.advance(-400 * 86_400); // before every key
+  service.clock.advance(-400 * 86_400); // before the first key was created
   const reply = await post(api, '/oauth/token', { grant_type: 'client_credentials' }, client);
   refusedByOAuth(t, reply, 'temporarily_unavailable', 'no key signs yet');
   service.clock.advance(400 * 86_400);

@@ -1,5 +1,5 @@
-// grant_type=refresh_token (RFC 6749 §6): a client of an organization refreshes sessions that act for it, and changes
-// no other session.
+// grant_type=refresh_token (RFC 6749 §6): a client of an organization refreshes the sessions that act for this
+// organization, and changes no other session.
 import t, { type Test } from 'tap';
 import { agePlaces, sessionRow } from '../../sign-in/sessions/rows.ts';
 import { atOnce } from '../../support/client.ts';
@@ -33,10 +33,10 @@ t.test('a client refreshes the session of a member with its refresh token', asyn
   const next = await ask(body.refresh_token, { resource: 'tenantry' });
   t.equal(next.status, 200, 'and again');
   const own = await api.post('/auth/refresh', { refreshToken: next.body.refresh_token });
-  t.equal(own.status, 200, 'it is the same chain as at /auth/refresh');
+  t.equal(own.status, 200, 'POST /auth/refresh continues the same chain');
 });
 
-t.test('exchanges of one token at the same time get the same answer, and a repetition is not reuse', async (t) => {
+t.test('simultaneous exchanges of one token get the same answer, and a repetition is not reuse', async (t) => {
   const { ask, join } = await open(t);
   const member = await join('agent');
   let token = member.refreshToken;
@@ -44,7 +44,7 @@ t.test('exchanges of one token at the same time get the same answer, and a repet
     const replies = await atOnce(4, () => ask(token));
     t.strictSame([...new Set(replies.map(({ status }) => status))], [200], `round ${round}`);
     const children = new Set(replies.map(({ body }) => body.refresh_token));
-    t.equal(children.size, 1, 'with one child');
+    t.equal(children.size, 1, 'all answers contain the same child');
     token = [...children][0] ?? '';
   }
 });
@@ -60,12 +60,12 @@ t.test('a refresh token that two parties hold ends the session, whichever client
     refusedByOAuth(t, await ask(member.refreshToken, {}, by), 'invalid_grant', 'the first token again');
     t.equal((await sessionRow(database, member.sessionId)).revoked_reason, 'reuse_detected');
     t.ok((await eventsAbout(database, member.sessionId)).includes('session.reuse_detected'));
-    refusedByOAuth(t, await ask(second.body.refresh_token), 'invalid_grant', 'the newest has ended as well');
+    refusedByOAuth(t, await ask(second.body.refresh_token), 'invalid_grant', 'the newest token has ended too');
     t.equal((await api.get('/me', { token: second.body.access_token })).code, 'session_revoked');
   }
 });
 
-t.test('a client may not refresh a session of another organization, and the refresh token stays valid', async (t) => {
+t.test('a client cannot refresh a session of another organization, and the refresh token stays valid', async (t) => {
   const { api, database, client, ask, join, organization } = await open(t);
   const other = await seedOrganization(database);
   const foreign = await seedClient(database, { organizationId: other.id });
@@ -73,14 +73,14 @@ t.test('a client may not refresh a session of another organization, and the refr
   const member = await join('agent');
   const stranger = await newAccount(api);
   const alone = await newAccountWithoutOrganization(api);
-  // A member of both organizations, whose session acts for the other one.
+  // A member of both organizations whose session acts for the other organization.
   const both = await join('agent');
   await seedMembership(database, { organizationId: other.id, userId: both.userId, role: 'agent' });
   const switched = await api.post('/auth/switch-organization', { organization: other.slug }, { token: both.token });
   t.equal(switched.status, 200);
 
   const cases: [string, string, string, SeededClient, string][] = [
-    ['a stranger to the organization', stranger.sessionId, stranger.refreshToken, client, 'invalid_grant'],
+    ['a user who is not a member', stranger.sessionId, stranger.refreshToken, client, 'invalid_grant'],
     ['a user of no organization', alone.sessionId, alone.refreshToken, client, 'invalid_grant'],
     ['a member whose session acts for another', both.sessionId, both.refreshToken, client, 'invalid_grant'],
     ['a foreign client', member.sessionId, member.refreshToken, foreign, 'invalid_grant'],
@@ -95,7 +95,7 @@ t.test('a client may not refresh a session of another organization, and the refr
     t.equal((await api.post('/auth/refresh', { refreshToken })).status, 200, 'its user continues');
   }
   const back = await ask(both.refreshToken, {}, foreign);
-  t.equal(partsOf(back.body.access_token).claims.org, other.id, 'the client of the other organization may');
+  t.equal(partsOf(back.body.access_token).claims.org, other.id, 'the client of the other organization can refresh');
 });
 
 t.test('a suspended member and a disabled user are refused, and later continue with the same token', async (t) => {
@@ -120,7 +120,7 @@ t.test('a suspended member and a disabled user are refused, and later continue w
   refusedByOAuth(t, await ask(member.refreshToken), 'invalid_grant', 'removed');
 });
 
-t.test('a value that is not a refresh token of a live session gets one refusal without a reason', async (t) => {
+t.test('every value that is not a refresh token of a live session gets the same refusal', async (t) => {
   const { api, database, service, ask, join } = await open(t);
   const member = await join('agent');
   const expired = await join('agent');
@@ -144,7 +144,7 @@ t.test('a value that is not a refresh token of a live session gets one refusal w
   t.equal(new Set(replies.map(({ text }) => text)).size, 1);
 });
 
-t.test('an invalid scope or target is refused before anything is used up', async (t) => {
+t.test('an invalid scope or target is refused, and the refresh token is not used up', async (t) => {
   const { database, ask, join } = await open(t);
   const member = await join('owner');
   const before = await sessionRow(database, member.sessionId);
@@ -170,7 +170,11 @@ t.test('a session that switches away during the exchange gets no token for the f
     );
     t.equal(switched?.status, 200);
     if (exchanged?.status === 200) {
-      t.equal(partsOf(exchanged.body.access_token).claims.org, organization.id, `round ${round}: as it was, or is`);
+      t.equal(
+        partsOf(exchanged.body.access_token).claims.org,
+        organization.id,
+        `round ${round}: the token is for the organization from before or after the switch`,
+      );
       refreshToken = exchanged.body.refresh_token;
     } else t.equal(exchanged?.body.error, 'invalid_grant', `round ${round}`);
     token = switched?.body.data.accessToken;

@@ -1,5 +1,4 @@
-// What an OAuth endpoint accepts as a request (RFC 6749 §3.2), and the format in which it refuses everything else
-// (§5.2).
+// What an OAuth endpoint accepts as a request (RFC 6749 §3.2), and the format of its refusals (§5.2).
 import t from 'tap';
 import { seedClient } from '../../support/fixtures/clients.ts';
 import { openTeam } from '../../support/fixtures/team.ts';
@@ -29,7 +28,7 @@ t.test('a form is accepted, with or without a charset and with unknown parameter
   }
 });
 
-t.test('another media type is refused, above all JSON, and so is a compressed body', async (t) => {
+t.test('a body of another media type (JSON included) and a compressed body are refused', async (t) => {
   for (const path of ENDPOINTS) {
     const form = new URLSearchParams(goodParameters(path)).toString();
     for (const type of [
@@ -51,7 +50,7 @@ t.test('another media type is refused, above all JSON, and so is a compressed bo
       api.url,
       requestHead('POST', path, `Content-Length: ${form.length}`, `Authorization: ${authorization}`) + form,
     );
-    t.equal(bare.status, 415, 'no media type at all');
+    t.equal(bare.status, 415, 'a request without a media type');
   }
 });
 
@@ -72,7 +71,7 @@ t.test('a repeated parameter is refused, even if it is unknown or empty', async 
   }
 });
 
-t.test('a malformed form, or one that is not UTF-8, is refused', async (t) => {
+t.test('a form that is malformed or not UTF-8 is refused', async (t) => {
   const broken = ['%', '%4', '%zz', '%u0041', '%00', 'a%00b', '%ff', '%c3', '%ed%a0%80', '%c0%af', '%f4%90%80%80'];
   for (const path of ENDPOINTS) {
     const form = new URLSearchParams(goodParameters(path)).toString();
@@ -89,22 +88,26 @@ t.test('a malformed form, or one that is not UTF-8, is refused', async (t) => {
   }
 });
 
-t.test('an empty value counts as left out, and a missing required parameter is named', async (t) => {
+t.test('an empty parameter counts as missing, and the refusal names a missing required parameter', async (t) => {
   const empty = await post(api, '/oauth/token', { grant_type: 'client_credentials', scope: '', resource: '' }, client);
   t.equal(empty.status, 200);
-  t.equal(empty.body.scope, 'contacts:read', 'no scope, not an empty one');
+  t.equal(empty.body.scope, 'contacts:read', 'the empty scope counts as missing');
   for (const path of ENDPOINTS) {
     for (const body of ['', '&', 'grant_type=&token=', 'grant_type&token', 'Grant_Type=x&TOKEN=y', '=x']) {
       const reply = await postRaw(api, path, body, { authorization });
       refusedByOAuth(t, reply, 'invalid_request', `${path} with '${body}'`);
-      t.match(reply.body.error_description, path === '/oauth/token' ? /grant_type/ : /token/, 'the refusal names it');
+      t.match(
+        reply.body.error_description,
+        path === '/oauth/token' ? /grant_type/ : /token/,
+        'the refusal names the parameter',
+      );
     }
     const none = await api.call('POST', path, undefined, { headers: { authorization } });
     refusedByOAuth(t, none, 'invalid_request', `${path} without a body`);
   }
 });
 
-t.test('a space between scopes may be written as +, %20 or as it is', async (t) => {
+t.test('a space between scopes may be sent as "+", as "%20" or as a plain space', async (t) => {
   const broad = await seedClient(database, { organizationId: organization.id, permissions: ['a:read', 'b:read'] });
   for (const blank of ['+', '%20', ' ']) {
     const body = `grant_type=client_credentials&scope=a:read${blank}b%3aread`;
@@ -113,17 +116,22 @@ t.test('a space between scopes may be written as +, %20 or as it is', async (t) 
   }
 });
 
-t.test('nothing is read from the query string, least of all credentials', async (t) => {
+t.test('no parameter is read from the query string, and no credential either', async (t) => {
   for (const path of ENDPOINTS) {
     const parameters = { ...goodParameters(path), client_id: client.id, client_secret: client.secret };
     const query = new URLSearchParams(parameters).toString();
-    refusedByOAuth(t, await postRaw(api, `${path}?${query}`, ''), 'invalid_request', `${path}: all of it in the query`);
+    refusedByOAuth(
+      t,
+      await postRaw(api, `${path}?${query}`, ''),
+      'invalid_request',
+      `${path}: all parameters in the query`,
+    );
     refusedByOAuth(t, await postRaw(api, `${path}?x=1`, query), 'invalid_request', `${path}: anything`);
     t.equal((await postRaw(api, `${path}?`, query)).status, 200, 'an empty query is allowed');
   }
 });
 
-t.test('a body over the limit is refused: 16 KiB for a token request, more for one about a token', async (t) => {
+t.test('a body over the limit is refused: 16 KiB for a token request, more where a token is sent', async (t) => {
   for (const [path, bytes] of [
     ['/oauth/token', 16_384],
     ['/oauth/introspect', 40_960],
@@ -139,7 +147,7 @@ t.test('a body over the limit is refused: 16 KiB for a token request, more for o
   t.strictSame(longest.body, { active: false }, 'a value longer than any token is not a token');
 });
 
-t.test('another method is refused with Allow, in the same format', async (t) => {
+t.test('another method is refused in the same format, and Allow lists the accepted method', async (t) => {
   for (const path of ENDPOINTS) {
     for (const method of ['GET', 'PUT', 'PATCH', 'DELETE']) {
       const reply = await api.call(method, path, undefined, { headers: { authorization } });
@@ -147,7 +155,7 @@ t.test('another method is refused with Allow, in the same format', async (t) => 
       t.equal(reply.headers.get('allow'), 'POST');
     }
     t.equal((await api.call('HEAD', path)).status, 405);
-    t.match((await api.call('POST', `${path}/`)).code, 'not_found', 'an unknown path is refused as everywhere');
+    t.match((await api.call('POST', `${path}/`)).code, 'not_found', 'an unknown path is refused as in the API');
     const spelled = await fetch(`${api.url}${path.replace('oauth', 'oa%75th')}`, { method: 'POST' });
     const { status, headers } = spelled;
     t.strictSame(

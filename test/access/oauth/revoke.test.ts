@@ -1,4 +1,4 @@
-// Revocation (RFC 7009): what a client can end, and that every other request has no effect and the same answer.
+// Revocation (RFC 7009): which tokens a client can end. Every other request has no effect and gets the same answer.
 import t, { type Test } from 'tap';
 import { sessionRow } from '../../sign-in/sessions/rows.ts';
 import { atOnce } from '../../support/client.ts';
@@ -61,7 +61,7 @@ t.test('a user’s token of either kind, with any hint, ends its session', async
   }
 });
 
-t.test('an expired, stale or replaced token still names its session, as at a logout', async (t) => {
+t.test('an expired, stale or replaced token still ends its session, as at a logout', async (t) => {
   const { api, database, service, revoke, join, reasonOf } = await open(t);
   const stale = await join('agent');
   await database.query('UPDATE users SET epoch = epoch + 1 WHERE id = $1', [stale.userId]);
@@ -90,19 +90,19 @@ t.test('a token of another organization, or a value that is not a token, has no 
   for (const token of ['x', 'a.b.c', '👩‍👩‍👧', `${member.token}x`, 'x'.repeat(30_000)]) await revoke(t, token);
   t.strictSame([await countRows(database, 'revocations'), await countRows(database, 'events')], before);
   t.equal((await api.get('/me', { token: member.token })).status, 200);
-  // The session of a member of both, which now acts for the other organization.
+  // The session of a member of both organizations. It now acts for the other organization.
   const both = await join('agent');
   await seedMembership(database, { organizationId: other.id, userId: both.userId, role: 'agent' });
   await api.post('/auth/switch-organization', { organization: other.slug }, { token: both.token });
   await revoke(t, both.refreshToken);
-  t.equal(await reasonOf(both), null, 'its refresh token belongs to the other organization');
+  t.equal(await reasonOf(both), null, 'the refresh token belongs to the other organization');
   await revoke(t, await renewed(api, both));
-  t.equal(await reasonOf(both), null, 'and so does an access token that acts there');
+  t.equal(await reasonOf(both), null, 'the access token belongs to the other organization too');
   await revoke(t, both.refreshToken, foreign);
-  t.equal(await reasonOf(both), 'revoked_by_client', 'the client of that organization may end it');
+  t.equal(await reasonOf(both), 'revoked_by_client', 'the client of that organization can end the session');
 });
 
-t.test('a client’s own token ends all of its tokens and no token of another client', async (t) => {
+t.test('a client that revokes one of its own tokens ends all of them, and no token of another client', async (t) => {
   const { api, database, revoke, client, organization, installation, tokenOf } = await open(t);
   const sibling = await seedClient(database, { organizationId: organization.id, permissions: ['users:read'] });
   const [first, second] = [await tokenOf(database, client.id), await tokenOf(database, client.id)];
@@ -122,10 +122,10 @@ t.test('a client’s own token ends all of its tokens and no token of another cl
   const next = await post(api, '/oauth/token', { grant_type: 'client_credentials' }, client);
   t.equal((await api.get('/users', { token: next.body.access_token })).status, 200, 'it can get a new token at once');
   await revoke(t, second);
-  t.equal((await api.get('/users', { token: next.body.access_token })).status, 200, 'an old token ends nothing more');
+  t.equal((await api.get('/users', { token: next.body.access_token })).status, 200, 'an old token ends no newer token');
 });
 
-t.test('of several revocations of a client’s tokens at the same time one ends them, in many rounds', async (t) => {
+t.test('of several simultaneous revocations of a client’s tokens exactly one has an effect', async (t) => {
   const { api, database, revoke, client, tokenOf } = await open(t);
   for (let round = 1; round <= rounds(50); round += 1) {
     const token = await tokenOf(database, client.id);

@@ -1,4 +1,5 @@
-// What administrators of the platform see of organizations, how they find them, and the refusal of everybody else.
+// What administrators of the platform see of organizations, how they search for them, and the refusal of all other
+// users.
 import t, { type Test } from 'tap';
 import {
   grantPlatformAdministrator,
@@ -36,11 +37,11 @@ t.test('an administrator of the platform reads any organization, without its set
   t.strictSame(reply.body, { data: { ...organization, status: 'active', subscription, createdAt, updatedAt } });
   t.match(subscription, { plan: 'trial', status: 'trialing', trialEndsAt: /Z$/, limits: { teamMembers: 2 } });
   const unknown = await api.get(`${LIST}/019aa3f0-5c00-7a10-8b2f-3d6f1c2a4e01`, { token });
-  refused(t, unknown, 'not_found', 'an unknown one');
+  refused(t, unknown, 'not_found', 'an unknown organization');
   refused(t, await api.get(`${LIST}/${organization.slug}`, { token }), 'validation_failed', 'a slug is not an id');
 });
 
-t.test('organizations are found by the start of slug or name, in any case, and by status', async (t) => {
+t.test('organizations are found by the start of their slug or name, in any letter case, and by status', async (t) => {
   const { api, token, list, database } = await opened(t);
   const named = (name: string, slug: string) => api.post('/organizations', { name, slug }, { token });
   await named('Zebra Works', 'stripes');
@@ -49,11 +50,11 @@ t.test('organizations are found by the start of slug or name, in any case, and b
   await named('100% Wool', 'wool_x'.replace('_', '-'));
   await named('under_score', 'under');
   await named('A', 'zebra-finch');
-  t.strictSame(slugs(await list('?q=zeb')), ['stripes', 'road', 'zebra-finch'], 'the oldest first');
+  t.strictSame(slugs(await list('?q=zeb')), ['stripes', 'road', 'zebra-finch'], 'the oldest organization comes first');
   t.strictSame(slugs(await list('?q=ZEBRA%20C')), ['road']);
   for (const q of ['ÄP', 'äp', 'Äp', 'äP']) t.strictSame(slugs(await list(`?q=${encodeURIComponent(q)}`)), ['obst'], q);
   t.strictSame(slugs(await list(`?q=${encodeURIComponent('A\u0308pf')}`)), ['obst'], 'in either form of Unicode');
-  t.strictSame(slugs(await list('?q=bra')), [], 'only the start counts');
+  t.strictSame(slugs(await list('?q=bra')), [], 'a match must be at the start');
   for (const [q, found] of [
     ['100%', ['wool-x']],
     ['1%', []],
@@ -71,7 +72,7 @@ t.test('organizations are found by the start of slug or name, in any case, and b
   t.strictSame(slugs(await list('?status=active&q=z')), ['stripes', 'zebra-finch']);
 });
 
-t.test('the list has pages with the total', async (t) => {
+t.test('the list is paged, and each page contains the total', async (t) => {
   const { api, token, list } = await opened(t);
   for (let made = 0; made < 6; made += 1)
     await api.post('/organizations', { name: 'Same', slug: `same-${made}` }, { token });
@@ -100,7 +101,7 @@ t.test('the list has pages with the total', async (t) => {
   }
 });
 
-t.test('nobody else has access, whatever rights they have in organizations', async (t) => {
+t.test('no other user has access, whatever rights the user has in organizations', async (t) => {
   const { api, app, administrator } = await opened(t);
   const owner = await newAccount(api);
   const loner = await newAccountWithoutOrganization(api);
@@ -121,7 +122,7 @@ t.test('nobody else has access, whatever rights they have in organizations', asy
   t.equal((await api.get(LIST, { token: loner.accessToken })).status, 200, 'no organization is needed');
 });
 
-t.test('a grant works from the next request on and ends with the next request, also for a disabled user', async (t) => {
+t.test('granting and withdrawing the right take effect at the next request, also for a disabled user', async (t) => {
   const { api, app, database } = await opened(t);
   const { email, userId, accessToken: token } = await newAccount(api);
   const statusNow = async () => (await api.get(LIST, { token })).status;
@@ -148,7 +149,7 @@ t.test('a grant works from the next request on and ends with the next request, a
   await t.rejects(revokePlatformAdministrator(app.parts, 'no address'), { code: 'not_found' });
 });
 
-t.test('administering the platform gives no right in an organization', async (t) => {
+t.test('an administrator of the platform has no rights in an organization', async (t) => {
   const { api, administrator, token } = await opened(t);
   const other = await newAccount(api);
   const { email, password } = administrator;
@@ -160,7 +161,12 @@ t.test('administering the platform gives no right in an organization', async (t)
     'login',
   );
   const headers = { 'x-tenant-id': id };
-  refused(t, await api.get('/organizations/current', { token, headers }), 'tenant_mismatch', 'by a header');
+  refused(
+    t,
+    await api.get('/organizations/current', { token, headers }),
+    'tenant_mismatch',
+    'an organization named by a header',
+  );
 });
 
 t.test('an operator creates an organization for a user with an account', async (t) => {

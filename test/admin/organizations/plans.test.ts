@@ -1,4 +1,4 @@
-// How the search among all organizations is planned when there are many, with known and unknown values.
+// The query plan of the search among all organizations in a large database, with known and unknown parameter values.
 import t from 'tap';
 import {
   countAdministeredOrganizations,
@@ -19,7 +19,7 @@ INSERT INTO subscriptions (organization_id, plan, status, limits) SELECT id, 'tr
 await database.query('VACUUM ANALYZE organizations');
 await database.query('VACUUM ANALYZE subscriptions');
 
-/** The statements and their values. */
+/** The statements of the search and their values. */
 async function asked(search: OrganizationSearch): Promise<[Statement, unknown[]][]> {
   const seen: [Statement, unknown[]][] = [];
   const reader: SystemReader = {

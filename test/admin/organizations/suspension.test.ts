@@ -1,4 +1,4 @@
-// The suspension of an organization: at once, complete, reversible, and the same in every process.
+// Suspending an organization: it takes effect at once, in every process, for every kind of access, and can be undone.
 import t, { type Test } from 'tap';
 import { activateOrganization, suspendOrganization } from '../../../src/admin/organizations/organizations.ts';
 import { type Api, atOnce } from '../../support/client.ts';
@@ -26,7 +26,7 @@ function loginOf({ email, password }: Account) {
   return { email, password };
 }
 
-t.test('suspension counts at once for tokens, refreshing and signing in; activation restores everything', async (t) => {
+t.test('a suspension refuses tokens, refreshes and sign-ins at once, and activation restores all access', async (t) => {
   const { api, account, org, change } = await opened(t);
   const token = account.accessToken;
   const stranger = await newAccount(api);
@@ -49,18 +49,22 @@ t.test('suspension counts at once for tokens, refreshing and signing in; activat
     'switch',
   );
   const elsewhere = await api.post('/auth/login', loginOf(account));
-  t.match(elsewhere.body.data, { organization: null, memberships: [] }, 'without a name the sign-in acts for none');
+  t.match(elsewhere.body.data, { organization: null, memberships: [] }, 'a sign-in without a name acts for none');
   const headers = { 'x-tenant-id': org };
   const lone = elsewhere.body.data.accessToken;
   refused(t, await api.get('/me', { token: lone, headers }), 'organization_suspended', 'named by a header');
-  t.equal((await api.get('/me', { token: stranger.accessToken })).status, 200, 'others are not affected');
+  t.equal((await api.get('/me', { token: stranger.accessToken })).status, 200, 'other organizations are not affected');
   t.match((await change('activate')).body.data, { id: org, status: 'active' });
   t.equal((await api.get('/me', { token })).status, 200, 'the very same access token works again');
   t.equal((await api.get('/me', { token: lone, headers })).body.data.organization.id, org);
-  t.equal((await api.post('/auth/refresh', { refreshToken })).body.data.organization.id, org, 'and the refresh token');
+  t.equal(
+    (await api.post('/auth/refresh', { refreshToken })).body.data.organization.id,
+    org,
+    'so does the refresh token',
+  );
 });
 
-t.test('a repetition changes nothing: no event, no revocation', async (t) => {
+t.test('a second suspension or activation changes nothing and writes no event and no revocation', async (t) => {
   const { database, administrator, org, change } = await opened(t);
   for (const [to, status] of [
     ['activate', 'active'],
@@ -78,7 +82,7 @@ t.test('a repetition changes nothing: no event, no revocation', async (t) => {
   t.strictSame(actors, Array(2).fill({ actor: administrator.userId, org }));
   const revocations = await database.query('SELECT state FROM revocations WHERE subject = $1 ORDER BY at', [org]);
   t.strictSame(revocations, [{ state: 'suspended' }, { state: 'active' }]);
-  refused(t, await change('suspend', '019aa3f0-5c00-7a10-8b2f-3d6f1c2a4e01'), 'not_found', 'an unknown one');
+  refused(t, await change('suspend', '019aa3f0-5c00-7a10-8b2f-3d6f1c2a4e01'), 'not_found', 'an unknown organization');
 });
 
 t.test('an administrator can activate the organization that their own token acts for', async (t) => {
@@ -90,7 +94,7 @@ t.test('an administrator can activate the organization that their own token acts
   t.equal((await api.get('/me', { token: administrator.accessToken })).status, 200);
 });
 
-t.test('other organizations of the same user continue', async (t) => {
+t.test('the user’s other organizations are not affected', async (t) => {
   const { api, database, account, change } = await opened(t);
   const globex = await seedOrganizationOf(database, account.userId, { slug: 'globex' });
   const there = (await api.post('/auth/login', { ...loginOf(account), organization: 'globex' })).body.data;
@@ -99,7 +103,7 @@ t.test('other organizations of the same user continue', async (t) => {
   t.match((await api.get('/me/organizations', { token: there.accessToken })).body.pagination, { total: 1 });
 });
 
-t.test('another process refuses after its next read, and accepts again', async (t) => {
+t.test('another process follows the suspension and the activation after its next read', async (t) => {
   const { database, app, account, org } = await opened(t);
   const replica = await openService(t, database);
   const seen = async () => {
@@ -126,13 +130,13 @@ t.test('a read that began before a change does not undo it', async (t) => {
     await Promise.all([activateOrganization(app.parts, org, null), readings()]);
     if ((await status()) !== 200) t.fail(`round ${round}: an active organization was refused`);
   }
-  // What such a read returns, at the worst: the state from before.
+  // The worst case: the read returns the state from before the change.
   await suspendOrganization(app.parts, org, null);
   revocations.publish([{ kind: 'organization', org, state: 'active', at: 0 }]);
   t.equal(await status(), 401);
 });
 
-t.test('of suspending and activating at once the last one counts, in the database and every process', async (t) => {
+t.test('of simultaneous suspensions and activations the last counts, in the database and every process', async (t) => {
   const { database, api, app, account, org } = await opened(t);
   const replica = await openService(t, database);
   const token = account.accessToken;

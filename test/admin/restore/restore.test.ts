@@ -1,4 +1,4 @@
-// After a backup was restored: no token from before works any more, and every user can sign in again.
+// Recovery after a restored backup: no earlier token works any more, and every user can sign in again.
 import { randomUUID } from 'node:crypto';
 import t, { type Test } from 'tap';
 import { endEverything } from '../../../src/admin/restore/restore.ts';
@@ -24,7 +24,7 @@ async function backup(t: Test, database: TestDatabase): Promise<TestDatabase> {
 
 const seconds = (date: Date) => Math.floor(date.getTime() / 1000);
 
-t.test('after a restored backup no earlier token works', async (t) => {
+t.test('after the recovery of a restored backup no earlier token works', async (t) => {
   const database = await createDatabase(t);
   const first = await openService(t, database);
   const [kept, gone] = [await newAccount(first.api), await newAccount(first.api)];
@@ -36,7 +36,7 @@ t.test('after a restored backup no earlier token works', async (t) => {
   await first.app.close();
   const restored = await backup(t, database);
 
-  // Changes from now on are lost: the backup does not contain them.
+  // The backup does not contain the changes from now on.
   const lost = await openService(t, database);
   await lost.api.post('/auth/logout', { refreshToken: gone.refreshToken });
   const later = await lost.api.post('/auth/login', { email: kept.email, password: kept.password });
@@ -67,7 +67,7 @@ t.test('after a restored backup no earlier token works', async (t) => {
   const before = await countRows(restored, 'revocations');
   const counts = await endEverything(app.parts, { restoredAt });
   t.same(counts, { sessions: 2, users: 3, clients: 1, invitations: 0 });
-  t.equal(await countRows(restored, 'revocations'), before + 1, 'one revocation for all');
+  t.equal(await countRows(restored, 'revocations'), before + 1, 'one revocation ends all tokens');
   for (const [who, { accessToken, refreshToken }] of Object.entries({ kept, gone, later: later.body.data, stranger })) {
     const access = await api.get('/me', { token: accessToken });
     t.equal(access.status, 401, `${who}: access token`);
@@ -85,14 +85,14 @@ t.test('after a restored backup no earlier token works', async (t) => {
 
   const other = await openService(t, restored);
   await other.app.parts.revocations.synchronize();
-  t.equal((await other.api.get('/me', { token: stranger.accessToken })).status, 401, 'at every replica');
+  t.equal((await other.api.get('/me', { token: stranger.accessToken })).status, 401, 'every replica refuses the token');
   t.equal((await other.api.get('/me', { token: between.accessToken })).status, 200);
 
   const again = await api.post('/auth/login', { email: kept.email, password: kept.password });
-  t.equal(again.status, 200, 'and every user can sign in again');
+  t.equal(again.status, 200, 'every user can sign in again');
   const token = again.body.data.accessToken;
   t.equal((await other.api.get('/organizations/current', { token })).status, 200);
-  // Verifiers and replicas that know events of the lost time must not refuse the new tokens because of them.
+  // Verifiers and replicas may remember events that the backup does not contain. They must still accept new tokens.
   verifier.add({ kind: 'everything', not_before: seconds(restoredAt) });
   const { claims } = partsOf(token);
   const judged = { id: kept.userId, epoch: Number(claims.epoch), issuedAt: Number(claims.iat) };
@@ -102,7 +102,7 @@ t.test('after a restored backup no earlier token works', async (t) => {
   t.equal(verifier.judge({ ...client, organizationId: kept.organization.id }), null);
 });
 
-t.test('an invitation from before cannot be used until it is sent again', async (t) => {
+t.test('an invitation from before the recovery cannot be used until it is sent again', async (t) => {
   const { service, api, owner, invited } = await openInviting(t);
   const email = freshEmail();
   const { id, token } = await invited(email);
@@ -114,7 +114,7 @@ t.test('an invitation from before cannot be used until it is sent again', async 
   t.equal(sent.status, 200);
 });
 
-t.test('it is done completely or not at all', async (t) => {
+t.test('a recovery is done completely or not at all', async (t) => {
   const database = await createDatabase(t);
   const { app, api } = await openService(t, database);
   await newAccount(api);
@@ -135,7 +135,7 @@ t.test('it is done completely or not at all', async (t) => {
   t.same(await state(), before, 'a failure at the last step has changed nothing');
   await database.query('ALTER TABLE events DROP CONSTRAINT no_event');
   await t.rejects(endEverything(app.parts, { restoredAt: new Date(Date.now() + 60_000) }), Problem);
-  t.same(await state(), before, 'nor does an instant in the future');
+  t.same(await state(), before, 'an instant in the future is refused and changes nothing');
   await endEverything(app.parts, { restoredAt: new Date() });
   const events = await database.query(`SELECT type, data FROM events WHERE type = 'installation.recovered'`);
   t.match(events, [{ data: { sessions: 1, users: 1, clients: 1, invitations: 0 } }]);
@@ -143,7 +143,7 @@ t.test('it is done completely or not at all', async (t) => {
   t.match(await database.query('SELECT min(epoch) AS epoch FROM users'), [{ epoch: 2_000_000 }], 'it can be repeated');
 });
 
-t.test('a sign-in in progress does not bypass it', async (t) => {
+t.test('a sign-in in progress does not bypass the recovery', async (t) => {
   const database = await createDatabase(t);
   const { app, api } = await openService(t, database);
   const { userId } = await newAccount(api);
@@ -164,14 +164,14 @@ t.test('a sign-in in progress does not bypass it', async (t) => {
   ]);
 });
 
-t.test('a user whose rights changed in the lost time has the restored rights', async (t) => {
+t.test('a user whose rights changed after the backup has the rights from the backup', async (t) => {
   const database = await createDatabase(t);
   const { app, api } = await openService(t, database);
   const { userId, organization } = await newAccount(api);
   await app.parts.revocations.synchronize();
   const held = async () => (await app.parts.access.grants(organization.id, [userId])).get(userId)?.assignments.length;
   t.equal(await held(), 1);
-  // As if another database had replaced it: no process is informed.
+  // Like a database that was replaced by its backup: no process is informed.
   await database.query('DELETE FROM role_assignments WHERE user_id = $1', [userId]);
   t.equal(await held(), 1, 'remembered');
   await endEverything(app.parts, { restoredAt: new Date() });

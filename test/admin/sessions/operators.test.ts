@@ -1,4 +1,4 @@
-// What operators do to sessions and passwords, and requests at the same moment.
+// What operators do to sessions and passwords, and requests that run at the same moment.
 import { randomUUID } from 'node:crypto';
 import pg from 'pg';
 import t from 'tap';
@@ -13,7 +13,7 @@ import { openService } from '../../support/service.ts';
 const database = await createDatabase(t);
 const { api, app } = await openService(t, database);
 
-t.test('a sign-in in progress when everything is ended is ended as well', async (t) => {
+t.test('when an operator ends all sessions, a sign-in in progress is ended too', async (t) => {
   const account = await newAccount(api);
   await database.query(`UPDATE sessions SET revoked_at = now(), revoked_reason = 'logout'`);
   const client = new pg.Client({ connectionString: database.systemUrl });
@@ -37,7 +37,7 @@ t.test('a sign-in in progress when everything is ended is ended as well', async 
   t.equal((await sessionRow(database, id)).revoked_reason, 'ended_by_operator');
 });
 
-t.test('setting a password locks the user before the password, like a claim', async (t) => {
+t.test('setting a password locks the user row before the password row, like an account takeover', async (t) => {
   const account = await newAccount(api);
   const claiming = await openTransaction(t, database);
   await claiming.query('SELECT FROM users WHERE id = $1 FOR NO KEY UPDATE', [account.userId]);

@@ -1,5 +1,5 @@
-// How many mails an organization may send and an address receives, and that only the seats limit the operator's
-// invitations.
+// How many mails an organization can send and an address can receive. An operator's invitations are limited only by the
+// seats.
 import t, { type Test } from 'tap';
 import { inviteByOperator } from '../../../src/directory/invitations/invitations.ts';
 import { atOnce } from '../../support/client.ts';
@@ -13,12 +13,12 @@ const inviting = await openInviting(t);
 const { api, database, mailbox, owner, service } = inviting;
 
 function assertWait(t: Test, reply: { headers: Headers; status: number; text: string }): void {
-  refused(t, reply, 'too_many_requests', 'one too many');
+  refused(t, reply, 'too_many_requests', 'over the budget');
   const seconds = Number(reply.headers.get('retry-after'));
   t.ok(seconds > 86_000 && seconds <= 86_400, `Retry-After ${seconds}`);
 }
 
-t.test('an organization mails one address five times a day, first mails and repeats together', async (t) => {
+t.test('an organization sends at most five mails a day to one address, repeated mails included', async (t) => {
   const email = freshEmail();
   const options = { token: owner.accessToken };
   const { body } = await inviting.invite(email);
@@ -34,14 +34,14 @@ t.test('an organization mails one address five times a day, first mails and repe
   await database.query(`UPDATE outbox SET created_at = created_at - interval '1 day' WHERE recipient_key = $1`, [
     email,
   ]);
-  t.equal((await inviting.invite(email)).status, 201, 'a day later');
+  t.equal((await inviting.invite(email)).status, 201, 'a mail is allowed again a day later');
 
   function resend(id: string) {
     return api.post(`/invitations/${id}/resend`, undefined, options);
   }
 });
 
-t.test('an address gets twenty mails a day from all organizations, also when they ask at the same time', async (t) => {
+t.test('an address gets at most twenty mails a day from all organizations, even at the same time', async (t) => {
   const email = freshEmail();
   const companies: Account[] = [];
   for (let index = 0; index < 5; index += 1) companies.push(await newAccount(api));
@@ -53,7 +53,7 @@ t.test('an address gets twenty mails a day from all organizations, also when the
   for (const reply of replies.filter(({ status }) => status !== 201)) assertWait(t, reply);
 });
 
-t.test('deleting the organization does not restore the mail budget of the address', async (t) => {
+t.test('deleting the organization does not reset the mail budget of an address', async (t) => {
   const email = freshEmail();
   for (let round = 0; round < 4; round += 1) {
     const company = await newAccount(api);
@@ -66,7 +66,7 @@ t.test('deleting the organization does not restore the mail budget of the addres
   assertWait(t, await inviting.invite(email));
 });
 
-t.test('an organization has a daily budget', async (t) => {
+t.test('an organization has a daily mail budget', async (t) => {
   const small = await openService(t, database, { SMTP_URL: mailbox.url, INVITATION_MAILS_PER_DAY: '3' });
   const company = await newAccount(small.api);
   await setSeats(database, company.organization.id, 100);
@@ -78,7 +78,7 @@ t.test('an organization has a daily budget', async (t) => {
   assertWait(t, await invite());
 });
 
-t.test('an inviter has one budget in all of their organizations', async (t) => {
+t.test('an inviter has one mail budget for all of their organizations together', async (t) => {
   const small = await openService(t, database, { SMTP_URL: mailbox.url, INVITATION_MAILS_PER_DAY: '3' });
   const { accessToken, refreshToken } = await newAccount(small.api);
   const founded = await small.api.post('/organizations', { name: 'Second' }, { token: accessToken });

@@ -1,4 +1,4 @@
-// Accepting while the invitation, or the rights behind it, are removed: many rounds of each.
+// Accepting an invitation while the invitation or the rights of the inviter are removed: many rounds of each race.
 import t from 'tap';
 import { atOnce } from '../../support/client.ts';
 import type { Account } from '../../support/fixtures/accounts.ts';
@@ -13,7 +13,7 @@ const organizationId = owner.organization.id;
 const options = { token: owner.accessToken };
 const guest = await openGuest(inviting);
 
-t.test('accepting and revoking at the same time: a member or a revocation, never both', async (t) => {
+t.test('when accepting and revoking race, the result is a member or a revocation, never both', async (t) => {
   for (let round = 0; round < ROUNDS; round += 1) {
     const { id, token } = await inviting.invited(guest.email);
     const before = await countMembers(database, organizationId);
@@ -27,7 +27,7 @@ t.test('accepting and revoking at the same time: a member or a revocation, never
   }
 });
 
-t.test('accepting and mailing again at the same time: the old token works or the new one, never both', async (t) => {
+t.test('when accepting and mailing again race, the old or the new token works, never both', async (t) => {
   for (let round = 0; round < ROUNDS; round += 1) {
     const { id, token } = await inviting.invited(guest.email);
     const [accepted, resent] = await atOnce(2, (index) =>
@@ -37,13 +37,13 @@ t.test('accepting and mailing again at the same time: the old token works or the
     t.ok(['200,404', '410,200'].includes(outcome), `round ${round}: ${outcome}`);
     if (accepted?.status !== 200) {
       const fresh = tokenIn(await mailbox.next(guest.email));
-      t.equal((await guest.accept(fresh)).status, 200, 'the new one works');
+      t.equal((await guest.accept(fresh)).status, 200, 'the new token works');
     }
     await guest.letGo();
   }
 });
 
-t.test('accepting while the inviter is demoted: rights that were lost grant nothing', async (t) => {
+t.test('when accepting and demoting the inviter race, rights that the inviter has lost are not granted', async (t) => {
   let admin: Account = await joined(inviting, 'admin');
   for (let round = 0; round < ROUNDS; round += 1) {
     const { token } = await inviting.invited(guest.email, 'agent', admin.accessToken);
@@ -68,7 +68,7 @@ t.test('accepting while the inviter is demoted: rights that were lost grant noth
   }
 });
 
-t.test('one e-mail invited by several at the same time has one invitation', async (t) => {
+t.test('an e-mail that several members invite at the same time has one invitation', async (t) => {
   for (let round = 0; round < ROUNDS; round += 1) {
     const email = freshEmail();
     const replies = await atOnce(3, () => inviting.invite(email));

@@ -1,5 +1,5 @@
-// Inviting, listing, mailing again and revoking: who may, which roles may be offered, seats, and what the answers
-// reveal.
+// Inviting, listing, mailing again and revoking: who is allowed to, which roles can be offered, seats, and what the
+// answers reveal.
 import t from 'tap';
 import { newAccount } from '../../support/fixtures/accounts.ts';
 import { refused } from '../../support/raw.ts';
@@ -36,7 +36,11 @@ t.test('a caller cannot offer more rights than their own, by name, by id, in a s
     const reply = await api.post('/invitations', { email: freshEmail(), roles }, { token: admin.accessToken });
     refused(t, reply, 'grant_exceeds_own', JSON.stringify(roles));
   }
-  t.equal((await inviting.invite(freshEmail(), 'admin', admin.accessToken)).status, 201, 'within their own rights');
+  t.equal(
+    (await inviting.invite(freshEmail(), 'admin', admin.accessToken)).status,
+    201,
+    'an offer within the own rights',
+  );
   refused(t, await inviting.invite(freshEmail(), 'viewer', agent.accessToken), 'permission_denied', 'an agent');
   refused(
     t,
@@ -46,7 +50,7 @@ t.test('a caller cannot offer more rights than their own, by name, by id, in a s
   );
 });
 
-t.test('what counts is what the caller may do now, not when the token was issued', async (t) => {
+t.test('the caller’s rights of this moment count, not the rights in the token', async (t) => {
   const other = await joined(inviting, 'admin');
   await database.query(
     `UPDATE role_assignments SET role_id = (SELECT id FROM roles WHERE name = 'agent' AND organization_id IS NULL)
@@ -60,7 +64,7 @@ t.test('what counts is what the caller may do now, not when the token was issued
   refused(t, await api.delete(`/invitations/${id}`, options), 'permission_denied', 'revoking');
 });
 
-t.test('roles of another organization do not exist here', async (t) => {
+t.test('a role of another organization is refused like an unknown role', async (t) => {
   const [role] = await database.query<{ id: string }>(
     `INSERT INTO roles (id, organization_id, owner_key, name, level, permissions)
      VALUES (gen_random_uuid(), $1, $1, 'theirs', 1, '{}') RETURNING id`,
@@ -93,7 +97,7 @@ t.test('an invalid invitation is refused', async (t) => {
   }
 });
 
-t.test('a member is not invited, a pending invitation is renewed with the new roles', async (t) => {
+t.test('a member cannot be invited, and a pending invitation is renewed with the new roles', async (t) => {
   refused(t, await inviting.invite(agent.email.toUpperCase()), 'already_member', 'a member in other letter case');
   await database.query(`UPDATE memberships SET status = 'suspended' WHERE user_id = $1`, [agent.userId]);
   refused(t, await inviting.invite(agent.email), 'already_member', 'a suspended member');
@@ -112,7 +116,7 @@ t.test('a member is not invited, a pending invitation is renewed with the new ro
   t.same(await eventsAbout(database, first.body.data.id), ['invitation.created', 'invitation.renewed']);
 });
 
-t.test('an invitation reveals nothing about accounts elsewhere', async (t) => {
+t.test('an invitation does not reveal whether the e-mail has an account', async (t) => {
   const shape = ({ status, body, headers }: Awaited<ReturnType<typeof inviting.invite>>) => ({
     status,
     body: JSON.stringify({ ...body.data, id: 0, email: 0, createdAt: 0, expiresAt: 0 }),
@@ -123,7 +127,7 @@ t.test('an invitation reveals nothing about accounts elsewhere', async (t) => {
   t.same(shape(known), shape(unknown));
 });
 
-t.test('the same role twice in one scope counts once, in two scopes twice', async (t) => {
+t.test('a role that is offered twice in one scope is stored once, and in two scopes twice', async (t) => {
   const scope = { projectId: 'p1', region: 'eu' };
   const swapped = { region: 'eu', projectId: 'p1' };
   const roles = [{ role: 'agent' }, { role: 'agent', scope }, { role: 'agent', scope: swapped }, { role: 'agent' }];
@@ -138,7 +142,7 @@ t.test('the same role twice in one scope counts once, in two scopes twice', asyn
   t.same(rows, [{ scope: {} }, { scope }]);
 });
 
-t.test('members and pending invitations share the seats; an expired or ended invitation frees its seat', async (t) => {
+t.test('members and pending invitations need seats; an expired or ended invitation frees its seat', async (t) => {
   const taken = async () => {
     const [row] = await database.query<{ total: number }>(
       `SELECT count(*)::int AS total FROM invitations
@@ -159,16 +163,16 @@ t.test('members and pending invitations share the seats; an expired or ended inv
   await database.query(`UPDATE invitations SET expires_at = now() - interval '1 s' WHERE id = $1`, [second.id]);
   const third = await inviting.invited(freshEmail());
   const resent = await api.post(`/invitations/${second.id}/resend`, undefined, { token: owner.accessToken });
-  refused(t, resent, 'team_member_limit', 'an expired one has no seat');
+  refused(t, resent, 'team_member_limit', 'an expired invitation has no seat');
   t.equal(
     (await api.post('/invitations/accept', registering(third.token))).status,
     200,
-    'a pending one keeps its seat',
+    'a pending invitation keeps its seat',
   );
   await setSeats(database, organizationId, 1000);
 });
 
-t.test('mailing again ends the older token, and the sender must be allowed to offer the roles', async (t) => {
+t.test('mailing again ends the older token, and the caller needs the right to offer the roles', async (t) => {
   const email = freshEmail();
   const { id, token } = await inviting.invited(email, 'owner');
   const options = { token: owner.accessToken };
@@ -177,7 +181,7 @@ t.test('mailing again ends the older token, and the sender must be allowed to of
     t,
     await api.post(`/invitations/${id}/resend`, undefined, { token: admin.accessToken }),
     'grant_exceeds_own',
-    'roles above one’s own',
+    'roles above the own rights',
   );
   const reply = await api.post(`/invitations/${id}/resend`, undefined, options);
   t.equal(reply.status, 200);
@@ -186,8 +190,8 @@ t.test('mailing again ends the older token, and the sender must be allowed to of
   refused(t, await api.post('/invitations/accept', registering(token)), 'invitation_invalid', 'the older token');
   t.equal((await api.post('/invitations/accept', registering(fresh))).status, 200);
   t.same(await eventsAbout(database, id), ['invitation.created', 'invitation.renewed', 'invitation.accepted']);
-  refused(t, await api.post(`/invitations/${id}/resend`, undefined, options), 'not_found', 'an accepted one');
-  refused(t, await api.delete(`/invitations/${id}`, options), 'not_found', 'an accepted one is not revoked');
+  refused(t, await api.post(`/invitations/${id}/resend`, undefined, options), 'not_found', 'an accepted invitation');
+  refused(t, await api.delete(`/invitations/${id}`, options), 'not_found', 'an accepted invitation is not revoked');
 });
 
 t.test('a revoked invitation stays in the list and is revoked only once', async (t) => {
@@ -200,7 +204,7 @@ t.test('a revoked invitation stays in the list and is revoked only once', async 
   t.same(await eventsAbout(database, id), ['invitation.created', 'invitation.revoked']);
 });
 
-t.test('another organization’s invitations do not exist here', async (t) => {
+t.test('an invitation of another organization gets the same answer as an unknown invitation', async (t) => {
   const { id } = await inviting.invited(freshEmail());
   const options = { token: stranger.accessToken };
   refused(t, await api.get(`/invitations/${id}`, options), 'not_found', 'reading');
@@ -210,7 +214,7 @@ t.test('another organization’s invitations do not exist here', async (t) => {
   t.match((await api.get(`/invitations/${id}`, { token: owner.accessToken })).body.data, { status: 'pending' });
 });
 
-t.test('lists are filtered by status and paged, with the right total even after the last page', async (t) => {
+t.test('the list is filtered by status and paged, and the total is right even after the last page', async (t) => {
   const options = { token: stranger.accessToken };
   await setSeats(database, stranger.organization.id, 100);
   const ids: string[] = [];

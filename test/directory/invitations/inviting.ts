@@ -1,4 +1,4 @@
-// An organization that invites, with a real mailbox. Tests of invitations begin with it.
+// Opens an organization that invites, with a real mailbox, for the tests of invitations.
 import type { Test } from 'tap';
 import type { Api, Reply } from '../../support/client.ts';
 import { createDatabase, type TestDatabase } from '../../support/database.ts';
@@ -12,9 +12,9 @@ export interface Inviting {
   readonly service: Service;
   readonly api: Api;
   readonly owner: Account;
-  /** Invites by the owner, unless told otherwise, and gives the answer. */
+  /** Sends an invitation and returns the answer. The owner invites unless another token is given. */
   invite(email: string, role?: string, token?: string): Promise<Reply>;
-  /** Invites and reads the token out of the mail. */
+  /** Sends an invitation and reads the token from its mail. */
   invited(email: string, role?: string, token?: string): Promise<{ id: string; token: string }>;
 }
 
@@ -28,7 +28,7 @@ export function freshEmail(name = 'guest'): string {
 
 export const PASSWORD = 'seven green bicycles';
 
-/** The request body with which a new user accepts. */
+/** The request body with which a new user accepts an invitation. */
 export function registering(token: string, name = 'Grace Hopper') {
   return { token, name, password: PASSWORD };
 }
@@ -87,12 +87,12 @@ export async function countMembers(database: TestDatabase, organizationId: strin
   return row?.total ?? 0;
 }
 
-/** A user with a proven mailbox who joins and leaves repeatedly, without the cost of a password hash. */
+/** A user with a proven mailbox who can join and leave repeatedly, without a password hash each time. */
 export interface Guest {
   readonly email: string;
   readonly userId: string;
   accept(token: string): Promise<Reply>;
-  /** Ends the membership that a round has brought. */
+  /** Ends the membership that the round created. */
   letGo(): Promise<void>;
 }
 
@@ -114,7 +114,7 @@ export async function openGuest({ api, database, owner }: Inviting): Promise<Gue
         userId,
         owner.organization.id,
       ]);
-      // An address gets five mails a day: these were sent the day before yesterday.
+      // An address gets at most five mails a day, so the earlier mails are dated two days back.
       await database.query(`UPDATE outbox SET created_at = created_at - interval '2 days' WHERE recipient_key = $1`, [
         email,
       ]);

@@ -1,4 +1,4 @@
-// The token of an invitation mail exists only in the newest mail of an invitation that has not ended.
+// The token of an invitation mail is only in the newest mail of an invitation that has not ended.
 import t from 'tap';
 import { openMail } from '../../../src/base/mail/smtp.ts';
 import { dueNow, keepingLog, openQuiet, outboxOf, rowOf } from '../../base/outbox/rows.ts';
@@ -6,7 +6,7 @@ import { refused } from '../../support/raw.ts';
 import { tokenIn } from '../../support/servers/mailbox.ts';
 import { freshEmail, registering } from './inviting.ts';
 
-t.test('only the newest mail of an invitation is sent, and none of an ended one', async (t) => {
+t.test('only the newest mail of an invitation is sent, and no mail of an ended invitation', async (t) => {
   const inviting = await openQuiet(t);
   const [renewed, revoked, expired] = [freshEmail(), freshEmail(), freshEmail()];
   await inviting.invite(renewed);
@@ -22,7 +22,7 @@ t.test('only the newest mail of an invitation is sent, and none of an ended one'
   t.same(open, []);
 });
 
-t.test('neither the database nor the log ever contains a token, also when the server repeats the mail', async (t) => {
+t.test('no token is in the database or in the log, even if the mail server repeats the mail', async (t) => {
   const inviting = await openQuiet(t);
   const { database, mailbox } = inviting;
   const log = keepingLog();

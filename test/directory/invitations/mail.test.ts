@@ -1,5 +1,5 @@
-// The mail as a real server receives it: one recipient, no injected header lines, names that are neither markup nor
-// links, and the one link from the configuration.
+// The mail as a real mail server receives it: one recipient, no injected header lines, and one link, which comes from
+// the configuration. Names become neither markup nor links.
 import t from 'tap';
 import { openMail } from '../../../src/base/mail/smtp.ts';
 import { plainName, writeInvitationMail } from '../../../src/directory/invitations/mail.ts';
@@ -11,7 +11,7 @@ const log = { debug() {}, info() {}, warn() {}, error() {}, fatal() {} };
 const noSignal = new AbortController().signal;
 
 t.test(
-  'an invitation’s mail has one recipient, one link from configuration, and asks for no automatic reply',
+  'an invitation mail has one recipient, one link from the configuration, and suppresses automatic replies',
   async (t) => {
     const inviting = await openInviting(t, {
       PUBLIC_APP_URL: 'https://app.example',
@@ -35,7 +35,7 @@ t.test(
   },
 );
 
-t.test('an organization’s name is neither markup nor a link nor a header', async (t) => {
+t.test('an organization’s name becomes neither markup nor a link nor a header', async (t) => {
   const inviting = await openInviting(t);
   const names = [
     '<script>alert(1)</script>',
@@ -61,7 +61,7 @@ t.test('an organization’s name is neither markup nor a link nor a header', asy
   }
 });
 
-t.test('the rest of a name is text in the HTML', async (t) => {
+t.test('all other characters of a name are plain text in the HTML', async (t) => {
   const name = `Acme & "Sons" 'Ltd' &lt;`;
   const mail = { organizationName: name, inviterName: name, appUrl: 'https://a.example', token: 't' };
   const { html, text } = writeInvitationMail({ ...mail, expiresAt: new Date(0) });
@@ -69,7 +69,7 @@ t.test('the rest of a name is text in the HTML', async (t) => {
   t.ok(html.includes('Acme &#38; &#34;Sons&#34; &#39;Ltd&#39; &#38;lt;'));
 });
 
-t.test('line breaks in names start no new header line', async (t) => {
+t.test('a line break in a name does not start a new header line', async (t) => {
   const mailbox = await openMailbox(t);
   const send = openMail({ url: mailbox.url, from: 'a@example.com', production: true, log });
   const name = 'Acme\r\nBcc: victim@example.com\r\n\r\nHello\u2028there\u0000';
@@ -82,7 +82,7 @@ t.test('line breaks in names start no new header line', async (t) => {
   });
   const to = freshEmail();
   await send?.({ to, ...written }, noSignal);
-  // Values that are not cleaned earlier do not get into the header either.
+  // A line break that no earlier step removed does not get into the header either.
   await send?.({ to, ...written, subject: 'A\r\nBcc: victim@example.com' }, noSignal);
   for (const mail of [await mailbox.next(to), await mailbox.next(to)]) {
     t.notOk(mail.headers.has('bcc'));
@@ -90,7 +90,7 @@ t.test('line breaks in names start no new header line', async (t) => {
   }
 });
 
-t.test('an address is one recipient, whatever it contains', async (t) => {
+t.test('an address is always one recipient, whatever characters it contains', async (t) => {
   const mailbox = await openMailbox(t);
   const send = openMail({ url: mailbox.url, from: 'a@example.com', production: true, log });
   const mail = { subject: 's', text: 't', html: 'h' };
@@ -102,7 +102,7 @@ t.test('an address is one recipient, whatever it contains', async (t) => {
   t.equal(mailbox.mails.at(-1)?.headers.get('to'), 'ada@xn--bcher-kva.example');
 });
 
-t.test('without a server a developer reads the mail in the log', async (t) => {
+t.test('without a mail server the mail is written to the log for the developer', async (t) => {
   const lines: unknown[] = [];
   const send = openMail({
     url: undefined,
@@ -114,7 +114,7 @@ t.test('without a server a developer reads the mail in the log', async (t) => {
   t.same(lines, [{ to: 'b@example.com', subject: 's', text: 'link#token=x' }]);
 });
 
-t.test('names are cut at sixty characters and keep their characters whole', async (t) => {
+t.test('a name is cut after sixty characters, and no character is split', async (t) => {
   t.equal(plainName('Ada Lovelace'), 'Ada Lovelace');
   t.equal(plainName('  Zoë   von Trapp '), 'Zoë von Trapp');
   t.equal(plainName('St. Mary’s'), 'St. Mary’s');
@@ -129,7 +129,7 @@ t.test('names are cut at sixty characters and keep their characters whole', asyn
   t.match(nameless.text, /^You are invited to join an organization\.\n/);
 });
 
-t.test('in production another machine must offer STARTTLS, unless the URL makes it optional', async (t) => {
+t.test('in production a remote mail server must offer STARTTLS, unless the URL makes it optional', async (t) => {
   const mailbox = await openMailbox(t, 0, '127.0.0.2');
   const mail = { to: freshEmail(), subject: 's', text: 't', html: 'h' };
   const settings = { from: 'a@example.com', production: true, log };

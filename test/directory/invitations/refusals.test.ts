@@ -1,5 +1,5 @@
-// What accepting refuses: every invalid token in the same way, the wrong person, the wrong tenant. And that a refusal
-// uses up nothing.
+// Which acceptances are refused: every invalid token in the same way, the wrong user, the wrong tenant. A refusal does
+// not use up the token.
 import t from 'tap';
 import type { Reply } from '../../support/client.ts';
 import { newAccount } from '../../support/fixtures/accounts.ts';
@@ -14,12 +14,12 @@ const organizationId = owner.organization.id;
 
 const accept = (token: string, options = {}) => api.post('/invitations/accept', registering(token), options);
 
-/** The problem without the id of its request. */
+/** The problem without its request id. */
 function withoutRequestId({ body: { requestId: _, ...rest } }: Reply): unknown {
   return rest;
 }
 
-t.test('unknown, malformed, expired, revoked, used and renewed tokens get one answer', async (t) => {
+t.test('unknown, malformed, expired, revoked, used and replaced tokens get the same answer', async (t) => {
   const seen: unknown[] = [];
   const invalid = async (what: string, token: string) => {
     const reply = await accept(token);
@@ -52,21 +52,21 @@ t.test('unknown, malformed, expired, revoked, used and renewed tokens get one an
   t.equal(again.id, renewed.id);
   await invalid('renewed', renewed.token);
   t.equal((await accept(again.token)).status, 200);
-  t.equal(new Set(seen.map((one) => JSON.stringify(one))).size, 1, 'the same text');
+  t.equal(new Set(seen.map((one) => JSON.stringify(one))).size, 1, 'all refusals have the same text');
 });
 
-t.test('the id of an invitation accepts nothing', async (t) => {
+t.test('the id of an invitation is not accepted as its token', async (t) => {
   const { id } = await inviting.invited(freshEmail());
   refused(t, await accept(id), 'invitation_invalid', 'id');
 });
 
-t.test('a token stops working when its inviter or organization does, and only then', async (t) => {
+t.test('a token does not work while its inviter may not invite or its organization is suspended', async (t) => {
   const states: [string, string, string][] = [
     ['the inviter is suspended', `UPDATE memberships SET status = 'suspended' WHERE user_id = $1`, 'suspended'],
     ['the inviter is removed', 'DELETE FROM memberships WHERE user_id = $1', 'removed'],
     ['the inviter’s account is disabled', `UPDATE users SET status = 'disabled' WHERE id = $1`, 'disabled'],
     [
-      'the inviter may not invite any more',
+      'the inviter has lost the right to invite',
       `UPDATE role_assignments SET role_id = (SELECT id FROM roles WHERE name = 'viewer' AND organization_id IS NULL)
        WHERE user_id = $1`,
       'demoted',
@@ -87,14 +87,14 @@ t.test('a token stops working when its inviter or organization does, and only th
   await database.query(`UPDATE organizations SET status = 'suspended' WHERE id = $1`, [organizationId]);
   refused(t, await accept(token), 'invitation_invalid', 'the organization is suspended');
   await database.query(`UPDATE organizations SET status = 'active' WHERE id = $1`, [organizationId]);
-  t.equal((await accept(token)).status, 200, 'activation restores it');
+  t.equal((await accept(token)).status, 200, 'activation restores the invitation');
   const other = await newAccount(api);
   const doomed = await inviting.invited(freshEmail(), 'agent', other.accessToken);
   await database.query('DELETE FROM organizations WHERE id = $1', [other.organization.id]);
-  refused(t, await accept(doomed.token), 'invitation_invalid', 'the organization is gone');
+  refused(t, await accept(doomed.token), 'invitation_invalid', 'the organization is deleted');
 });
 
-t.test('a role that grew beyond the rights of its inviter since then is not granted', async (t) => {
+t.test('a role that was extended beyond the rights of the inviter after the invitation is not granted', async (t) => {
   const helper = await seedRole(database, organizationId, {
     name: 'helper',
     level: 10,
@@ -115,7 +115,7 @@ t.test('a role that grew beyond the rights of its inviter since then is not gran
   refused(t, await accept(tokens[0] ?? ''), 'invitation_invalid', 'no role is left to grant');
 });
 
-t.test('an invitation for another e-mail is refused and not used up', async (t) => {
+t.test('an invitation for another e-mail is refused, and its token is not used up', async (t) => {
   const guest = await newAccount(api);
   const { token } = await inviting.invited(freshEmail());
   const before = await countMembers(database, organizationId);
@@ -125,7 +125,7 @@ t.test('an invitation for another e-mail is refused and not used up', async (t) 
   t.equal((await accept(token)).status, 200);
 });
 
-t.test('an account with a proven mailbox cannot register again: it signs in and accepts', async (t) => {
+t.test('a user with a proven mailbox cannot register again, and accepts after signing in', async (t) => {
   const guest = await newAccount(api);
   await database.query('UPDATE users SET email_verified_at = now() WHERE id = $1', [guest.userId]);
   const { token } = await inviting.invited(guest.email);
@@ -134,7 +134,7 @@ t.test('an account with a proven mailbox cannot register again: it signs in and 
   t.equal(reply.status, 200);
 });
 
-t.test('a disabled account can be neither taken over nor used', async (t) => {
+t.test('an invitation can neither take over nor use a disabled account', async (t) => {
   const guest = await newAccount(api);
   const { token } = await inviting.invited(guest.email);
   await database.query(`UPDATE users SET status = 'disabled' WHERE id = $1`, [guest.userId]);
@@ -161,7 +161,7 @@ t.test('a tenant header must name the organization of the invitation', async (t)
   t.equal((await accept(token, { headers: own })).status, 200);
 });
 
-t.test('no GET and no HEAD uses up a token', async (t) => {
+t.test('a GET or HEAD request does not use up a token', async (t) => {
   const { token } = await inviting.invited(freshEmail());
   for (const method of ['GET', 'HEAD']) {
     for (const path of [`/invitations/accept?token=${token}`, `/invitations/accept/${token}`]) {
@@ -172,15 +172,15 @@ t.test('no GET and no HEAD uses up a token', async (t) => {
   t.equal((await accept(token)).status, 200);
 });
 
-t.test('an incomplete or too large body uses up nothing', async (t) => {
+t.test('an incomplete or too large body is refused, and the token is not used up', async (t) => {
   const guest = await newAccount(api);
   const { token } = await inviting.invited(guest.email);
   const wrong: [string, object, object][] = [
     ['no name', { token, password: PASSWORD }, {}],
     ['no password', { token, name: 'Guest' }, {}],
     ['no token', { name: 'Guest', password: PASSWORD }, {}],
-    ['a refresh token of nobody', { ...registering(token), refreshToken: guest.refreshToken }, {}],
-    ['an unknown member', { ...registering(token), organizationId }, {}],
+    ['a refresh token together with a registration', { ...registering(token), refreshToken: guest.refreshToken }, {}],
+    ['an unknown field', { ...registering(token), organizationId }, {}],
     ['roles', { ...registering(token), roles: ['owner'] }, {}],
     ['a common password', { token, name: 'Guest', password: 'password1' }, {}],
     ['the e-mail as the password', { token, name: 'Guest', password: guest.email }, {}],
@@ -197,7 +197,7 @@ t.test('an incomplete or too large body uses up nothing', async (t) => {
   t.equal((await api.post('/invitations/accept', { token }, { token: guest.accessToken })).status, 200);
 });
 
-t.test('a user who has become a member in between gets already_member, and stays one', async (t) => {
+t.test('a user who became a member after the invitation gets already_member, and stays a member', async (t) => {
   const guest = await newAccount(api);
   const { token } = await inviting.invited(guest.email, 'admin');
   await seedMembership(database, { organizationId, userId: guest.userId });
@@ -210,12 +210,12 @@ t.test('a user who has become a member in between gets already_member, and stays
   t.same(roles, [], 'no role was added');
 });
 
-t.test('a seat that was taken in between is not given twice', async (t) => {
+t.test('a seat that was taken after the invitation is not given twice', async (t) => {
   const { token } = await inviting.invited(freshEmail());
   await withSeats(await countMembers(database, organizationId), async () => {
     refused(t, await accept(token), 'team_member_limit', 'no seat');
   });
-  t.equal((await accept(token)).status, 200, 'nothing was used up');
+  t.equal((await accept(token)).status, 200, 'the refusal did not use up the token');
 });
 
 async function withSeats(seats: number, work: () => Promise<void>): Promise<void> {

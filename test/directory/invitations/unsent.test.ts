@@ -1,4 +1,4 @@
-// Mails for which no token was made: the reason decides what happens to them.
+// Mails for which no token was created: what happens to the mail depends on the reason.
 import t from 'tap';
 import type { Database } from '../../../src/base/database/db.ts';
 import type { SendMail } from '../../../src/base/mail/smtp.ts';
@@ -25,14 +25,14 @@ const dueNow = () => makeDue(inviting);
 const setStatus = (status: string) =>
   database.query('UPDATE organizations SET status = $2 WHERE id = $1', [owner.organization.id, status]);
 
-t.test('a process that paused until its lease ended settles nothing: the next process sends the mail', async (t) => {
+t.test('a process whose lease ended during a pause does not finish the mail: the next process sends it', async (t) => {
   const email = freshEmail();
   t.equal((await inviting.invite(email)).status, 201);
   const { db } = service.app.parts;
   const slow: Database = {
     ...db,
     async system(work, bound) {
-      await dueNow(); // events while it pauses between the claim and the making of the mail
+      await dueNow(); // what happens while the process pauses between the claim and the creation of the mail
       return db.system(work, bound);
     },
   };
@@ -65,7 +65,7 @@ t.test('a mail that is due while its organization is suspended is sent after the
   t.equal((await api.delete(`/invitations/${body.data.id}`, { token: owner.accessToken })).status, 204);
 });
 
-t.test('the mail of an ended invitation is settled, also while its organization is suspended', async (t) => {
+t.test('the mail of an ended invitation is neither sent nor retried, even in a suspended organization', async (t) => {
   const email = freshEmail();
   const { body } = await inviting.invite(email);
   t.equal((await api.delete(`/invitations/${body.data.id}`, { token: owner.accessToken })).status, 204);
@@ -88,7 +88,7 @@ t.test('an unexpected failure is logged with its stack, and the mail is retried'
   t.same(sent.splice(0), [email]);
 });
 
-t.test('an invitation without a role left is not mailed again', async (t) => {
+t.test('an invitation whose roles are all deleted is not mailed again', async (t) => {
   const { body } = await inviting.invite(freshEmail());
   await database.query('DELETE FROM invitation_roles WHERE invitation_id = $1', [body.data.id]);
   const again = await api.post(`/invitations/${body.data.id}/resend`, undefined, { token: owner.accessToken });

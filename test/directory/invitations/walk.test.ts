@@ -1,5 +1,5 @@
-// The whole way of an invitation, with a real mail: inviting, listing, accepting by registering and as a signed-in
-// user.
+// The complete story of an invitation with a real mail: inviting, listing, and accepting, once by registering and once
+// as a signed-in user.
 import t from 'tap';
 import { newAccount } from '../../support/fixtures/accounts.ts';
 import { eventsAbout } from '../../support/rows.ts';
@@ -10,7 +10,7 @@ import { freshEmail, openInviting, registering } from './inviting.ts';
 const inviting = await openInviting(t);
 const { api, database, mailbox, owner } = inviting;
 
-t.test('an invitation shows who, which roles, when it ends and who invited, and no token', async (t) => {
+t.test('an invitation shows its e-mail, roles, expiry and inviter, and no token', async (t) => {
   const email = freshEmail();
   const reply = await inviting.invite(email, 'agent');
   t.equal(reply.status, 201);
@@ -64,7 +64,7 @@ t.test('a user who registers with the token is a member with the offered roles a
   t.equal(login.status, 200);
 });
 
-t.test('register with invitationToken does the same, only for the invited e-mail', async (t) => {
+t.test('POST /auth/register with invitationToken accepts too, only for the invited e-mail', async (t) => {
   const email = freshEmail();
   const { token: invitationToken } = await inviting.invited(email);
   const { name, password } = registering('');
@@ -83,7 +83,7 @@ t.test('register with invitationToken does the same, only for the invited e-mail
   });
 });
 
-t.test('registration by invitation is open where registration is closed', async (t) => {
+t.test('a user can register by invitation even if registration is closed', async (t) => {
   const { token } = await inviting.invited(freshEmail());
   const service = await openService(t, database, { REGISTRATION_MODE: 'closed', SMTP_URL: mailbox.url });
   const { name, password } = registering('');
@@ -92,14 +92,14 @@ t.test('registration by invitation is open where registration is closed', async 
   t.equal((await service.api.post('/invitations/accept', registering(token))).status, 200);
 });
 
-t.test('a signed-in user joins with the same session, which then acts for the organization', async (t) => {
+t.test('a signed-in user who accepts keeps the session, which then acts for the organization', async (t) => {
   const guest = await newAccount(api, { email: freshEmail() });
   const { token } = await inviting.invited(guest.email, 'admin');
   const reply = await api.post('/invitations/accept', { token }, { token: guest.accessToken });
   t.equal(reply.status, 200);
   const { data } = reply.body;
   t.equal(data.sessionId, guest.sessionId);
-  t.equal(data.refreshToken, undefined, 'an access token gets no refresh token');
+  t.equal(data.refreshToken, undefined, 'a request with only an access token gets no refresh token');
   t.match(data, { organization: owner.organization, roles: ['admin'], user: { emailVerified: true } });
   t.equal(data.memberships.length, 2);
   t.equal((await api.get('/me', { token: guest.accessToken })).code, 'token_stale');
@@ -107,7 +107,7 @@ t.test('a signed-in user joins with the same session, which then acts for the or
   t.match(refreshed.body.data, { organization: owner.organization, sessionId: guest.sessionId });
 });
 
-t.test('a refresh token in the request is exchanged as well', async (t) => {
+t.test('a refresh token in the request is exchanged too', async (t) => {
   const guest = await newAccount(api, { email: freshEmail() });
   const { token } = await inviting.invited(guest.email);
   const stranger = await newAccount(api);
@@ -116,13 +116,13 @@ t.test('a refresh token in the request is exchanged as well', async (t) => {
   t.same([refused.status, refused.code], [401, 'invalid_refresh_token']);
   const body = { token, refreshToken: guest.refreshToken };
   const reply = await api.post('/invitations/accept', body, { token: guest.accessToken });
-  t.equal(reply.status, 200, 'the refusal used up nothing');
+  t.equal(reply.status, 200, 'the refusal did not use up the token');
   t.match(reply.body.data, { organization: owner.organization, sessionId: guest.sessionId });
   t.type(reply.body.data.refreshToken, 'string');
   t.not(reply.body.data.refreshToken, guest.refreshToken);
 });
 
-t.test('the cookie transport keeps the refresh token out of the answer', async (t) => {
+t.test('with the transport "cookie" the answer does not contain the refresh token', async (t) => {
   const { token } = await inviting.invited(freshEmail());
   const body = { ...registering(token), transport: 'cookie' };
   const foreign = await api.post('/invitations/accept', body, { headers: { origin: 'https://evil.example' } });

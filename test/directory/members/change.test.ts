@@ -1,4 +1,4 @@
-// Changing a member: the effect, at once and everywhere, and the events.
+// Changing a member: the effect, which is immediate and in every process, and the events.
 import t from 'tap';
 import type { TestDatabase } from '../../support/database.ts';
 import { signInPerson } from '../../support/fixtures/people.ts';
@@ -12,7 +12,7 @@ async function epochOf(database: TestDatabase, userId: string): Promise<number> 
   return row?.epoch ?? -1;
 }
 
-t.test('roles replace the whole set, by name or id, in scopes, each pair once', async (t) => {
+t.test('new roles, by name or id and with scopes, replace all roles; a repeated pair is stored once', async (t) => {
   const { database, api, organization, join } = await openTeam(t);
   const owner = await join('owner');
   const agent = await join('agent');
@@ -36,7 +36,7 @@ t.test('roles replace the whole set, by name or id, in scopes, each pair once', 
   t.same(read.body, reply.body, 'the answer equals a later read');
 });
 
-t.test('a change of roles works at once: the older access token is stale, the next has the new roles', async (t) => {
+t.test('after a change of roles the older access token is stale, and the next has the new roles', async (t) => {
   const { database, api, join } = await openTeam(t);
   const owner = await join('owner');
   const agent = await join('agent');
@@ -53,10 +53,10 @@ t.test('a change of roles works at once: the older access token is stale, the ne
   );
   t.same(event, { actor_id: owner.userId, data: { added: ['admin'], removed: ['agent'] } });
   const revoked = await database.query('SELECT kind, epoch FROM revocations WHERE subject = $1', [agent.userId]);
-  t.same(revoked, [{ kind: 'user', epoch: before + 1 }], 'other processes read the same');
+  t.same(revoked, [{ kind: 'user', epoch: before + 1 }], 'other processes read the same revocation');
 });
 
-t.test('a change without effect writes nothing and ends no token', async (t) => {
+t.test('a change to the same values writes nothing and ends no token', async (t) => {
   const { database, api, organization, join } = await openTeam(t);
   const owner = await join('owner');
   const agent = await join('agent');
@@ -79,7 +79,7 @@ t.test('a change without effect writes nothing and ends no token', async (t) => 
   t.equal((await api.get('/me', { token: agent.token })).status, 200);
 });
 
-t.test('a suspended member loses access at once, tokens too, and gets it back when activated', async (t) => {
+t.test('a suspended member loses access at once, even with old tokens, and regains it when activated', async (t) => {
   const { database, api, organization, join } = await openTeam(t);
   const owner = await join('owner');
   const agent = await join('agent');
@@ -93,13 +93,17 @@ t.test('a suspended member loses access at once, tokens too, and gets it back wh
   const elsewhere = await signInPerson(api, agent);
   t.equal(partsOf(elsewhere.accessToken).claims.org, undefined, 'the user can still sign in');
   const headers = { 'x-tenant-id': organization.slug };
-  t.match(await api.get('/users', { token: elsewhere.accessToken, headers }), denied, 'and cannot act by a header');
+  t.match(
+    await api.get('/users', { token: elsewhere.accessToken, headers }),
+    denied,
+    'a header does not give access to the organization',
+  );
   t.equal((await api.patch(`/users/${agent.userId}`, { status: 'active' }, { token: owner.token })).status, 200);
   t.match(partsOf(await renewed(api, agent)).claims, { org: organization.id, roles: ['agent'] });
   t.same(await eventsAbout(database, agent.userId), ['member.suspended', 'member.activated']);
 });
 
-t.test('roles and status change together or not at all', async (t) => {
+t.test('roles and status are changed together or not changed', async (t) => {
   const { database, api, organization, join } = await openTeam(t);
   const admin = await join('admin');
   const agent = await join('agent');
@@ -115,11 +119,11 @@ t.test('roles and status change together or not at all', async (t) => {
   const both = { status: 'suspended', roles: [{ role: 'viewer' }] };
   t.equal((await api.patch(`/users/${agent.userId}`, both, { token })).status, 200);
   t.same(await heldRoles(database, organization.id, agent.userId), ['viewer']);
-  t.equal(await epochOf(database, agent.userId), 1, 'one change, one epoch');
+  t.equal(await epochOf(database, agent.userId), 1, 'one change raises the epoch once');
   t.same((await eventsAbout(database, agent.userId)).sort(), ['member.roles_changed', 'member.suspended']);
 });
 
-t.test('the last owner can neither step down nor suspend themselves; only an active owner counts', async (t) => {
+t.test('the last active owner can neither give up the role nor suspend themselves', async (t) => {
   const { database, api, organization, join } = await openTeam(t);
   const owner = await join('owner');
   const { token, userId } = owner;
@@ -144,19 +148,19 @@ t.test('the last owner can neither step down nor suspend themselves; only an act
     const events = await countRows(database, 'events');
     for (const attempt of attempts) t.match(await attempt(), { status: 409, code: 'last_owner' }, state);
     t.same(await heldRoles(database, organization.id, userId), ['owner'], state);
-    t.equal(await countRows(database, 'events'), events, 'no event of a refused change');
+    t.equal(await countRows(database, 'events'), events, 'a refused change has no event');
     await database.query(`UPDATE memberships SET status = 'active' WHERE user_id = $1`, [second.userId]);
     await database.query('DELETE FROM role_assignments WHERE user_id = $1', [second.userId]);
     await database.query(`UPDATE users SET status = 'active' WHERE id = $1`, [second.userId]);
   }
-  t.equal((await api.get('/me', { token })).status, 200, 'and the token still works');
+  t.equal((await api.get('/me', { token })).status, 200, 'the token still works');
   await assignRole(database, { organizationId: organization.id, userId: second.userId, role: 'owner' });
   const down = await api.patch(`/users/${userId}`, { roles: [{ role: 'admin' }] }, { token });
-  t.equal(down.status, 200, 'with another owner one may step down');
+  t.equal(down.status, 200, 'an owner can give up the role while another owner exists');
   t.equal(await ownersOf(database, organization.id), 1);
 });
 
-t.test('an invalid body is refused as a whole', async (t) => {
+t.test('a body with an invalid part is refused, and no part of the body is applied', async (t) => {
   const { database, api, organization, join } = await openTeam(t);
   const owner = await join('owner');
   const agent = await join('agent');
@@ -217,6 +221,6 @@ t.test('an invalid body is refused as a whole', async (t) => {
     const [before] = await database.query('SELECT id FROM role_assignments WHERE user_id = $1', [agent.userId]);
     await api.patch(`/users/${agent.userId}`, { roles }, { token: owner.token });
     const [after] = await database.query('SELECT id FROM role_assignments WHERE user_id = $1', [agent.userId]);
-    t.same(after, before, 'and recognised again');
+    t.same(after, before, 'the same scope is recognised again');
   }
 });

@@ -1,4 +1,4 @@
-// Nobody grants rights they lack or changes a member who outranks them: every way to try it through members.
+// Nobody grants rights that they lack, or changes a member who outranks them. The tests try every way through members.
 import t from 'tap';
 import { assignRole, replaceRoles, seedRole } from '../../support/fixtures/roles.ts';
 import { furtherTeam, openTeam } from '../../support/fixtures/team.ts';
@@ -40,10 +40,10 @@ t.test('nobody can grant a role with a permission or level that they lack, in an
     { roles: [{ role: 'admin' }, { role: 'peer', scope: { a: 1 } }] },
     { token: admin.token },
   );
-  t.equal(within.status, 200, 'one’s own rights may be granted');
+  t.equal(within.status, 200, 'the own rights can be granted');
 });
 
-t.test('scoped rights give no right to grant, anywhere', async (t) => {
+t.test('a caller cannot grant rights that they have only in a scope', async (t) => {
   const { database, api, organization, join } = await openTeam(t);
   const admin = await join('admin');
   const agent = await join('agent');
@@ -61,10 +61,10 @@ t.test('scoped rights give no right to grant, anywhere', async (t) => {
     }
   }
   const down = await api.patch(`/users/${admin.userId}`, { roles: [{ role: 'admin' }] }, { token: admin.token });
-  t.equal(down.status, 200, 'one’s own can be given up, even those above one’s level elsewhere');
+  t.equal(down.status, 200, 'own roles can be removed, even a role of a higher level in another scope');
 });
 
-t.test('a member of a higher level can be neither changed nor suspended nor removed, in whatever scope', async (t) => {
+t.test('a member of a higher level, in any scope, cannot be changed, suspended or removed', async (t) => {
   const { database, api, organization, join } = await openTeam(t);
   const chief = await seedRole(database, organization.id, {
     name: 'remover',
@@ -92,10 +92,14 @@ t.test('a member of a higher level can be neither changed nor suspended nor remo
     t.same(await heldRoles(database, organization.id, target.userId), held);
   }
   const peer = await join('admin');
-  t.equal((await api.delete(`/users/${peer.userId}`, { token })).status, 204, 'an equal can be removed');
+  t.equal(
+    (await api.delete(`/users/${peer.userId}`, { token })).status,
+    204,
+    'a member of the same level can be removed',
+  );
 });
 
-t.test('the current roles of a member are not checked again, but a new scope of one is', async (t) => {
+t.test('the current roles of a member are not checked again, but a new scope of a current role is', async (t) => {
   const { database, api, organization, join } = await openTeam(t);
   const admin = await join('admin');
   const agent = await join('agent');
@@ -116,7 +120,7 @@ t.test('the current roles of a member are not checked again, but a new scope of 
   t.match(await change(kept), EXCEEDS, 'for good');
 });
 
-t.test('nobody raises their own rights', async (t) => {
+t.test('a caller cannot raise their own rights', async (t) => {
   const { database, api, organization, join } = await openTeam(t);
   await seedRole(database, organization.id, { name: 'updater', level: 40, permissions: ['users:update'] });
   for (const role of ['admin', 'updater']) {
@@ -162,12 +166,12 @@ t.test('a role or member of another organization gets the same answer as an unkn
   }
   const headers = { 'x-tenant-id': other.organization.slug };
   const named = await api.patch(`/users/${theirs.userId}`, { roles }, { token, headers });
-  t.match(named, { status: 403, code: 'tenant_mismatch' }, 'a header gives no access');
+  t.match(named, { status: 403, code: 'tenant_mismatch' }, 'a header does not give access');
   t.same(await heldRoles(database, other.organization.id, theirs.userId), ['agent']);
   t.same(await heldRoles(database, organization.id, agent.userId), ['agent']);
 });
 
-t.test('a role whose name is another role’s id is not taken for that role', async (t) => {
+t.test('a role whose name equals the id of another role is not confused with the other role', async (t) => {
   const { database, api, organization, join } = await openTeam(t);
   const admin = await join('admin');
   const agent = await join('agent');
@@ -179,7 +183,7 @@ t.test('a role whose name is another role’s id is not taken for that role', as
   t.match(reply, EXCEEDS);
 });
 
-t.test('rights that are lost between the token and the commit do not count', async (t) => {
+t.test('rights that the caller loses between the token and the commit do not count', async (t) => {
   const team = await openTeam(t);
   const { database, api, organization, join } = team;
   const owner = await join('owner');
@@ -209,7 +213,7 @@ t.test('rights that are lost between the token and the commit do not count', asy
       patch: 'organization_access_denied',
       remove: 'organization_access_denied',
     },
-    'a target that has been raised above one’s own': {
+    'a target that was raised above the caller': {
       change: async (ask: (text: string, values: unknown[]) => Promise<unknown>) => {
         await becomes(owner.userId, 'admin')(ask);
         await becomes(agent.userId, 'owner')(ask);
@@ -233,7 +237,7 @@ t.test('rights that are lost between the token and the commit do not count', asy
   }
 });
 
-t.test('a role is checked with its rights at the moment of the grant', async (t) => {
+t.test('the rights that a role has at the moment of the grant are checked', async (t) => {
   const team = await openTeam(t);
   const { database, api, organization, join } = team;
   const admin = await join('admin');

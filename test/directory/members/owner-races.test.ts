@@ -1,5 +1,5 @@
-// Two owners at the same moment: one of them stays. Each race runs in many rounds. In each round both calls pass every
-// guard before the first of them may continue.
+// Two owners act at the same moment, and one owner always stays. Each race runs in many rounds. In each round both
+// calls pass every guard before the first call continues.
 import t from 'tap';
 import type { Reply } from '../../support/client.ts';
 import { seedMembership, signInPerson } from '../../support/fixtures/people.ts';
@@ -11,12 +11,12 @@ import { rounds } from '../../support/thorough.ts';
 
 const ROUNDS = rounds(50);
 
-/** The status and code of each answer, sorted. */
+/** Returns the status and code of each answer, sorted. */
 function outcome(replies: readonly Reply[]): string[] {
   return replies.map(({ status, code }) => `${status} ${code ?? ''}`.trim()).sort();
 }
 
-/** Makes both owners again, with new tokens. */
+/** Makes both users owners again, and returns new tokens. */
 async function twoOwners({ database, api, organization }: Team, pair: readonly Teammate[]): Promise<Teammate[]> {
   await database.query("UPDATE memberships SET status = 'active'");
   const { id } = organization;
@@ -26,7 +26,7 @@ async function twoOwners({ database, api, organization }: Team, pair: readonly T
     if (held.length === 0) await seedMembership(database, { organizationId: id, userId: person.userId, role: 'owner' });
     else if (held[0] !== 'owner')
       await replaceRoles(database, { organizationId: id, userId: person.userId, role: 'owner' });
-    // A removal has ended the session. A leave has removed the organization from it.
+    // Removing a member ended the session. Leaving removed the organization from the session.
     const refreshed = await api.post('/auth/refresh', { refreshToken: person.refreshToken, organization: id });
     const signedIn = refreshed.status === 200 ? refreshed.body.data : await signInPerson(api, person, id);
     const { accessToken: token, refreshToken, sessionId } = signedIn;
@@ -54,37 +54,37 @@ interface Race {
 
 const RACES: readonly Race[] = [
   {
-    title: 'of two owners who demote each other exactly one does, and the other has lost the right to',
+    title: 'of two owners who demote each other exactly one succeeds, and the other has lost the right',
     first: demote,
     second: (team, one, other) => demote(team, other, one),
     outcomes: ['200,403 permission_denied'],
   },
   {
-    title: 'of two owners who step down at once exactly one does, and the other is the last',
+    title: 'of two owners who give up the role at once exactly one succeeds, and the other is the last owner',
     first: (team, one) => demote(team, one, one),
     second: (team, _one, other) => demote(team, other, other),
     outcomes: ['200,409 last_owner'],
   },
   {
-    title: 'of two owners who remove each other exactly one does, and the other is no longer a member',
+    title: 'of two owners who remove each other exactly one succeeds, and the other is no longer a member',
     first: remove,
     second: (team, one, other) => remove(team, other, one),
     outcomes: ['204,403 organization_access_denied'],
   },
   {
-    title: 'of an owner who steps down while the other leaves exactly one does',
+    title: 'of an owner who gives up the role and an owner who leaves exactly one succeeds',
     first: (team, one) => demote(team, one, one),
     second: (team, _one, other) => leave(team, other),
     outcomes: ['200,409 last_owner', '204,409 last_owner'],
   },
   {
-    title: 'of two owners who leave at once exactly one does',
+    title: 'of two owners who leave at once exactly one succeeds',
     first: (team, one) => leave(team, one),
     second: (team, _one, other) => leave(team, other),
     outcomes: ['204,409 last_owner'],
   },
   {
-    title: 'an owner who suspends the other while that one suspends themselves: one of them stays active',
+    title: 'one owner stays active when one suspends the other while the other suspends themselves',
     first: suspend,
     second: (team, _one, other) => suspend(team, other, other),
     outcomes: ['200,200', '200,403 organization_access_denied'],

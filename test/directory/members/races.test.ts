@@ -1,4 +1,4 @@
-// Changes of one member at the same moment, and a removal during other requests.
+// Simultaneous changes of one member, and the removal of a member during other requests.
 import t from 'tap';
 import { atOnce, type Reply } from '../../support/client.ts';
 import { seedMembership, signInPerson } from '../../support/fixtures/people.ts';
@@ -9,7 +9,7 @@ import { rounds } from '../../support/thorough.ts';
 
 const ROUNDS = rounds(50);
 
-/** The status and code of each answer, sorted. */
+/** Returns the status and code of each answer, sorted. */
 function outcome(replies: readonly Reply[]): string[] {
   return replies.map(({ status, code }) => `${status} ${code ?? ''}`.trim()).sort();
 }
@@ -18,7 +18,7 @@ function remove({ api }: Team, { token }: Teammate, { userId }: Teammate): Promi
   return api.delete(`/users/${userId}`, { token });
 }
 
-t.test('a change during a removal leaves no role without a member, whichever comes first', async (t) => {
+t.test('a change during a removal leaves no role behind without its member', async (t) => {
   const team = await openTeam(t);
   const { database, api, organization, join } = team;
   const owner = await join('owner');
@@ -35,14 +35,14 @@ t.test('a change during a removal leaves no role without a member, whichever com
     t.same(await heldRoles(database, organization.id, agent.userId), []);
     t.equal(await countRows(database, 'memberships'), 1);
   }
-  // A change that came first answers with the member, or with 404 if it reads the member after the removal.
+  // A change that came first returns the member, or 404 if the read for its answer came after the removal.
   t.same(
     [...seen].filter((found) => !['200,204', '204,404 not_found'].includes(found)),
     [],
   );
 });
 
-t.test('changes of one member at the same time are each applied as a whole, one after the other', async (t) => {
+t.test('simultaneous changes of one member are each applied completely, one after the other', async (t) => {
   const team = await openTeam(t);
   const { database, api, organization, join } = team;
   const owner = await join('owner');
@@ -96,7 +96,7 @@ t.test('after a sign-in, switch or refresh during a removal, no session acts for
   t.same(bad, []);
 });
 
-t.test('a request that waits for a membership that is being ended is refused as if it came later', async (t) => {
+t.test('a request that waits for the end of a membership is refused as if it came after the end', async (t) => {
   const { database, api, organization, join } = await openTeam(t);
   const agent = await join('agent');
   const { accessToken: token, refreshToken } = await signInPerson(api, agent, organization.slug);
@@ -120,7 +120,7 @@ t.test('a request that waits for a membership that is being ended is refused as 
 });
 
 t.test(
-  'no session starts to act for the organization after the others have ended and before the membership has',
+  'no session starts to act for the organization between the end of its sessions and of the membership',
   async (t) => {
     const team = await openTeam(t);
     const { database, api, organization, join } = team;

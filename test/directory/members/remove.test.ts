@@ -1,4 +1,5 @@
-// The end of a membership: by removal, which ends the member's sessions there, and by leaving. The account stays.
+// The end of a membership: by removal, which ends the member's sessions in the organization, and by leaving. The
+// account stays.
 import t from 'tap';
 import { sessionRow } from '../../sign-in/sessions/rows.ts';
 import { seedMembership, signInPerson } from '../../support/fixtures/people.ts';
@@ -27,7 +28,11 @@ t.test('a removed member loses sessions, tokens and roles at once, and nothing i
   }
   t.match(await api.get('/me', { token: elsewhere.accessToken }), { status: 401, code: 'token_stale' });
   const { claims } = partsOf(await renewed(api, elsewhere));
-  t.match(claims, { org: other.organization.id, roles: ['admin'] }, 'the session elsewhere is still alive');
+  t.match(
+    claims,
+    { org: other.organization.id, roles: ['admin'] },
+    'the session in the other organization is still alive',
+  );
   t.same(await heldRoles(database, other.organization.id, agent.userId), ['admin']);
   t.same(await heldRoles(database, organization.id, agent.userId), []);
   t.match(await api.get(`/users/${agent.userId}`, { token: owner.token }), { status: 404, code: 'not_found' });
@@ -38,7 +43,7 @@ t.test('a removed member loses sessions, tokens and roles at once, and nothing i
   t.match(back, { status: 403, code: 'organization_access_denied' });
 });
 
-t.test('a token for the organization issued to another session ends with the membership', async (t) => {
+t.test('the end of a membership also ends a token for the organization that another session got', async (t) => {
   const { database, api, organization, join } = await openTeam(t);
   const owner = await join('owner');
   const agent = await join('agent');
@@ -52,7 +57,7 @@ t.test('a token for the organization issued to another session ends with the mem
   t.match(await api.get('/users', { token }), { status: 401, code: 'token_stale' });
 });
 
-t.test('removing needs users:remove, and removing oneself nothing more', async (t) => {
+t.test('removing a member needs users:remove, and removing oneself needs no other right', async (t) => {
   const { api, database, organization, join } = await openTeam(t);
   const owner = await join('owner');
   const admin = await join('admin');
@@ -86,7 +91,7 @@ t.test('a user who leaves keeps the session, which then acts for no organization
   t.match(await api.delete(`/me/organizations/${organization.id}`, { token }), { status: 404, code: 'not_found' });
 });
 
-t.test('a user may leave while suspended, and while the organization is', async (t) => {
+t.test('a suspended member can leave, and a member of a suspended organization can leave', async (t) => {
   const { database, service, api, organization, join } = await openTeam(t);
   await join('owner');
   const agent = await join('agent');
@@ -107,7 +112,7 @@ t.test('a user may leave while suspended, and while the organization is', async 
   t.equal(await countRows(database, 'memberships'), 1);
 });
 
-t.test('leaving one organization changes no other, even the current one', async (t) => {
+t.test('leaving an organization changes no other, and not the organization the session acts for', async (t) => {
   const { database, api, organization, join } = await openTeam(t);
   await join('owner');
   const agent = await join('agent');
@@ -121,7 +126,7 @@ t.test('leaving one organization changes no other, even the current one', async 
   t.equal(
     (await api.delete('/me/organizations/acme', { token: await renewed(api, agent) })).status,
     422,
-    'an id, not a slug',
+    'the organization is named by id, not by slug',
   );
 });
 

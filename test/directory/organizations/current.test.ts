@@ -1,4 +1,4 @@
-// The current organization: reading it, and changing its name and its settings within their limits.
+// The current organization: reading it, changing its name and settings, and their limits.
 import t, { type Test } from 'tap';
 import type { Api } from '../../support/client.ts';
 import { createDatabase, type TestDatabase } from '../../support/database.ts';
@@ -31,7 +31,7 @@ async function rowOf(from: TestDatabase, id: string) {
   return row;
 }
 
-t.test('an organization is read with its settings by every member with the right', async (t) => {
+t.test('every member with the right can read the organization with its settings', async (t) => {
   const { api, account, token, org } = await opened(t);
   const reply = await api.get(CURRENT, { token });
   t.equal(reply.status, 200);
@@ -42,7 +42,7 @@ t.test('an organization is read with its settings by every member with the right
   refused(t, await api.get(CURRENT, { token: await member(api, account, 'viewer') }), 'permission_denied', 'a viewer');
 });
 
-t.test('name and settings can be changed separately or together; a missing one stays unchanged', async (t) => {
+t.test('name and settings can be changed separately or together; a missing field stays unchanged', async (t) => {
   const { api, token, org } = await opened(t);
   const change = (body: object) => api.patch(CURRENT, body, { token });
   const named = (await change({ name: '  Zoe\u0308 & Co ' })).body.data;
@@ -61,10 +61,10 @@ t.test('name and settings can be changed separately or together; a missing one s
   );
   const changed = [['name'], ['settings'], ['name', 'settings'], ['settings']];
   const told = changed.map((fields) => ({ data: { changed: fields }, by: true }));
-  t.strictSame(events, told, 'the events name the changed fields, not the sent ones, and not the values');
+  t.strictSame(events, told, 'the events name the fields that changed, not the values');
 });
 
-t.test('a change without effect writes nothing', async (t) => {
+t.test('a change to the same values writes nothing', async (t) => {
   const { api, token, org } = await opened(t);
   const body = { name: 'Same', settings: { b: 1, a: [1.5, { c: 'x' }] } };
   const first = await api.patch(CURRENT, body, { token });
@@ -73,7 +73,7 @@ t.test('a change without effect writes nothing', async (t) => {
   const again = await api.patch(CURRENT, { settings: { a: [1.5, { c: 'x' }], b: 1 }, name: 'Same' }, { token });
   t.equal(again.status, 200);
   t.strictSame(again.body, first.body);
-  t.strictSame(await rowOf(database, org.id), before, 'the very same version of the row');
+  t.strictSame(await rowOf(database, org.id), before, 'the row was not written');
   t.strictSame(await eventsAbout(database, org.id), events);
 });
 
@@ -90,7 +90,7 @@ t.test('settings have at most 16 KiB, counted in bytes of their compact JSON', a
     t.equal(Buffer.byteLength(JSON.stringify(most)), 16_384);
     const kept = await change(most);
     t.equal(kept.status, 200, `${JSON.stringify(unit)}: 16384 bytes`);
-    t.strictSame(kept.body.data.settings, most, 'and they come back as they were');
+    t.strictSame(kept.body.data.settings, most, 'the settings are returned unchanged');
     refused(t, await change(filled(16_385, unit)), 'validation_failed', `${JSON.stringify(unit)}: 16385 bytes`);
   }
   const digits = { n: Array.from({ length: 5000 }, () => 1) };
@@ -100,7 +100,7 @@ t.test('settings have at most 16 KiB, counted in bytes of their compact JSON', a
   t.equal((await api.call('PATCH', CURRENT, undefined, options)).status, 200, 'spaces between members do not count');
 });
 
-t.test('a number in the settings has the same value for every reader', async (t) => {
+t.test('a number in the settings must have the same value for every JSON reader', async (t) => {
   const { api, token } = await opened(t);
   const change = (text: string) =>
     api.call('PATCH', CURRENT, undefined, {
@@ -118,7 +118,7 @@ t.test('a number in the settings has the same value for every reader', async (t)
   }
 });
 
-t.test('settings are one JSON object without names that poison prototypes', async (t) => {
+t.test('settings are one JSON object without names that can change a prototype', async (t) => {
   const { api, token, org } = await opened(t);
   const before = await rowOf(database, org.id);
   const raw = (text: string) =>
@@ -130,13 +130,13 @@ t.test('settings are one JSON object without names that poison prototypes', asyn
     refused(t, await raw(`{"settings":{"a":[{"${key}":1}]}}`), 'validation_failed', key);
   }
   refused(t, await raw(`{"settings":{"a":"\\u0000"}}`), 'validation_failed', 'NUL');
-  refused(t, await raw(`{"settings":{"a":"\\ud800"}}`), 'validation_failed', 'half a character');
+  refused(t, await raw(`{"settings":{"a":"\\ud800"}}`), 'validation_failed', 'half of a surrogate pair');
   refused(t, await raw(`{"settings":{"a":${'['.repeat(40)}${']'.repeat(40)}}}`), 'validation_failed', 'depth');
   refused(t, await raw(`{"settings":{"a":"${'x'.repeat(70_000)}"}}`), 'body_too_large', '64 KiB');
-  t.strictSame(await rowOf(database, org.id), before, 'nothing of it was written');
+  t.strictSame(await rowOf(database, org.id), before, 'the refused requests wrote nothing');
 });
 
-t.test('nothing else can be changed, and nothing without the permission', async (t) => {
+t.test('no other field can be changed, and no field without the permission', async (t) => {
   const { api, account, token, org } = await opened(t);
   const before = await rowOf(database, org.id);
   for (const body of [
@@ -157,10 +157,10 @@ t.test('nothing else can be changed, and nothing without the permission', async 
   refused(t, await api.patch(CURRENT, { name: 'X' }), 'unauthenticated', 'nobody');
   t.strictSame(await rowOf(database, org.id), before);
   const admin = await member(api, account, 'admin');
-  t.equal((await api.patch(CURRENT, { name: 'Y' }, { token: admin })).status, 200, 'an admin may');
+  t.equal((await api.patch(CURRENT, { name: 'Y' }, { token: admin })).status, 200, 'an admin has the permission');
 });
 
-t.test('two changes at the same time are both kept', async (t) => {
+t.test('two changes of different fields at the same time are both kept', async (t) => {
   const { api, token } = await opened(t);
   for (let round = 0; round < rounds(50); round += 1) {
     const replies = await Promise.all([

@@ -1,4 +1,4 @@
-// Deleting an organization while its sessions are ended: both lock sessions in the order of their ids.
+// Deleting an organization while its sessions are ended: both transactions lock sessions in the order of their ids.
 import t from 'tap';
 import { openTeam } from '../../support/fixtures/team.ts';
 import { openTransaction, waiters } from '../../support/locks.ts';
@@ -23,5 +23,5 @@ t.test('ending sessions one by one and deleting the organization never deadlock'
   await ending.query('COMMIT');
   t.equal((await deleted).status, 204);
   const acting = await database.query('SELECT 1 FROM sessions WHERE organization_id IS NOT NULL');
-  t.same(acting, [], 'the sessions live on and act for no organization');
+  t.same(acting, [], 'the sessions stay alive and act for no organization');
 });

@@ -1,4 +1,5 @@
-// Deleting an organization: who may, what is deleted with it, what stays, and that nothing else changes.
+// Deleting an organization: the required permission, what is deleted with it, what stays, and that nothing else
+// changes.
 import { randomUUID } from 'node:crypto';
 import t, { type Test } from 'tap';
 import { sessionRow } from '../../sign-in/sessions/rows.ts';
@@ -21,7 +22,7 @@ async function signIn(api: Api, { email, password }: Account, organization: stri
   return (await api.post('/auth/login', { email, password, organization })).body.data;
 }
 
-/** An organization with all that one can have: a custom role in use, a second member, an invitation, mail. */
+/** An organization with a row of every kind: a custom role in use, a second member, an invitation, a mail. */
 async function furnished(api: Api) {
   const owner = await newAccount(api);
   const member = await newAccount(api);
@@ -50,10 +51,10 @@ async function furnished(api: Api) {
   return { owner, member, id, token: owner.accessToken };
 }
 
-// Events, and the number of mails to an address: both outlive the organization.
+// Events and the mail count of an address stay after the organization is deleted.
 const KEPT = ['events', 'outbox'];
 
-/** The rows of each table that name the organization, and all rows of the others. */
+/** Returns for each table the number of rows of the organization, and a hash of all other rows. */
 async function contents(from: TestDatabase, organizationId: string) {
   const tables = await from.query<{ name: string }>(
     `SELECT table_name AS name FROM information_schema.columns
@@ -73,19 +74,19 @@ async function contents(from: TestDatabase, organizationId: string) {
   return found;
 }
 
-t.test('everything of the organization is deleted, events stay, other organizations are unchanged', async (t) => {
+t.test('all rows of the organization except events are deleted, and other organizations are unchanged', async (t) => {
   const { api } = await openService(t, database);
   const { owner, member, id, token } = await furnished(api);
   const bystander = await furnished(api);
   const atMembers = await signIn(api, member, id);
   const before = await contents(database, id);
   const full = Object.entries(before).filter(([, { own }]) => own === 0);
-  t.strictSame(full, [], 'each table has rows of it before');
+  t.strictSame(full, [], 'before the deletion each table has rows of the organization');
   t.equal((await api.delete(CURRENT, { token })).status, 204);
   const after = await contents(database, id);
   for (const [table, { own, others }] of Object.entries(after)) {
-    if (!KEPT.includes(table)) t.equal(own, 0, `${table} has none left`);
-    if (table !== 'sessions') t.equal(others, before[table]?.others, `${table} of others is as it was`);
+    if (!KEPT.includes(table)) t.equal(own, 0, `${table} has no row of the organization left`);
+    if (table !== 'sessions') t.equal(others, before[table]?.others, `${table} has the same other rows`);
   }
   const [event] = await database.query('SELECT * FROM events WHERE organization_id = $1 ORDER BY at DESC LIMIT 1', [
     id,
@@ -96,7 +97,11 @@ t.test('everything of the organization is deleted, events stay, other organizati
     target_id: id,
     data: { slug: owner.organization.slug },
   });
-  t.equal((await sessionRow(database, atMembers.sessionId)).organization_id, null, 'it acts for no organization');
+  t.equal(
+    (await sessionRow(database, atMembers.sessionId)).organization_id,
+    null,
+    'the session acts for no organization',
+  );
   t.equal((await api.get(CURRENT, { token: bystander.token })).status, 200);
   const again = await api.post(
     '/organizations',
@@ -107,7 +112,7 @@ t.test('everything of the organization is deleted, events stay, other organizati
   t.not(again.body.data.id, id);
 });
 
-t.test('its tokens are refused at once, its sessions live on and act for no organization', async (t) => {
+t.test('tokens for a deleted organization are refused at once, and its sessions act for no organization', async (t) => {
   const { api } = await openService(t, database);
   const { api: replica, app: other } = await openService(t, database);
   const { owner, member, id, token } = await furnished(api);
@@ -135,7 +140,7 @@ t.test('its tokens are refused at once, its sessions live on and act for no orga
     t,
     await api.get(CURRENT, { token: next.body.data.accessToken }),
     'organization_required',
-    'with the next token',
+    'the next token acts for no organization',
   );
   refused(
     t,
@@ -157,14 +162,14 @@ t.test('deleting needs organization:delete at the moment of the deletion', async
   const atIt = await signIn(api, admin, id);
   refused(t, await api.delete(CURRENT, { token: atIt.accessToken }), 'permission_denied', 'an admin');
   refused(t, await api.delete(CURRENT), 'unauthenticated', 'nobody');
-  // The database is changed after the token was issued, without a message to this process.
+  // The database changes after the token was issued, and this process gets no event.
   const states: [
     what: string,
     change: string,
     code: 'permission_denied' | 'organization_access_denied' | 'organization_suspended',
   ][] = [
     [
-      'no role any more',
+      'the member has no role any more',
       'DELETE FROM role_assignments WHERE organization_id = $1 AND user_id = $2',
       'permission_denied',
     ],
@@ -190,10 +195,10 @@ t.test('deleting needs organization:delete at the moment of the deletion', async
     refused(t, await api.delete(CURRENT, { token }), code, what);
   }
   const [row] = await database.query('SELECT 1 AS there FROM organizations WHERE id = $1', [id]);
-  t.ok(row, 'it is still there');
+  t.ok(row, 'the organization still exists');
 });
 
-t.test('rights that are lost while the deletion waits do not count', async (t) => {
+t.test('rights that the caller loses while the deletion waits do not count', async (t) => {
   const { api } = await openService(t, database);
   const { owner, id, token } = await furnished(api);
   const change = await openTransaction(t, database);
@@ -202,7 +207,7 @@ t.test('rights that are lost while the deletion waits do not count', async (t) =
   await waiters(database, 1);
   await change.query('DELETE FROM role_assignments WHERE organization_id = $1 AND user_id = $2', [id, owner.userId]);
   await change.query('COMMIT');
-  refused(t, await deletion, 'permission_denied', 'checked after the wait');
+  refused(t, await deletion, 'permission_denied', 'the right is checked after the wait');
 });
 
 t.test('of several deletions at the same time one succeeds, and its event is written once', async (t) => {
@@ -225,7 +230,7 @@ t.test('of several deletions at the same time one succeeds, and its event is wri
   }
 });
 
-t.test('signing in, refreshing and switching during the deletion succeed or are refused, never a 500', async (t) => {
+t.test('during the deletion a sign-in, refresh or switch succeeds or is refused, and never gets 500', async (t) => {
   const { api } = await openService(t, database);
   const person = await newAccount(api);
   const seen = new Map<string, number>();
@@ -253,7 +258,7 @@ t.test('signing in, refreshing and switching during the deletion succeed or are 
   t.strictSame(bad, [], `${rounds(50)} rounds: ${JSON.stringify([...seen])}`);
 });
 
-t.test('a session that is opened for it at the very moment of its end is refused', async (t) => {
+t.test('a session that is opened for the organization at the moment of the deletion is refused', async (t) => {
   const { api } = await openService(t, database);
   const { owner, id } = await furnished(api);
   const token = await tokenElsewhere(t, api, owner);
@@ -268,7 +273,7 @@ t.test('a session that is opened for it at the very moment of its end is refused
   for (const reply of await Promise.all(waiting)) refused(t, reply, 'organization_access_denied', 'refused');
 });
 
-/** A token of the same user that acts for another of their organizations. */
+/** Returns a token of the same user that acts for another of the user's organizations. */
 async function tokenElsewhere(t: Test, api: Api, account: Account): Promise<string> {
   const made = await api.post('/organizations', { name: 'Elsewhere' }, { token: account.accessToken });
   t.equal(made.status, 201);

@@ -1,4 +1,4 @@
-// How many organizations one account may own: counted when it creates another, also at the same moment.
+// How many organizations one account can own. The limit is checked at each creation, also at simultaneous creations.
 import t from 'tap';
 import { atOnce } from '../../support/client.ts';
 import { createDatabase } from '../../support/database.ts';
@@ -6,7 +6,7 @@ import { newAccount } from '../../support/fixtures/accounts.ts';
 import { openService } from '../../support/service.ts';
 import { rounds } from '../../support/thorough.ts';
 
-t.test('an account creates no more organizations than one may own; those of others do not count', async (t) => {
+t.test('an account can own only as many organizations as the limit; those of other owners do not count', async (t) => {
   const { api } = await openService(t, await createDatabase(t), { ORGANIZATIONS_PER_USER_MAX: '2' });
   const [ada, eve] = [await newAccount(api), await newAccount(api)];
   const found = (token: string) => api.post('/organizations', { name: 'Further' }, { token });
@@ -17,10 +17,10 @@ t.test('an account creates no more organizations than one may own; those of othe
   t.equal((await found(eve.accessToken)).status, 201, 'another account has its own count');
   t.equal((await api.delete('/organizations/current', { token: ada.accessToken })).status, 204);
   const login = await api.post('/auth/login', { email: ada.email, password: ada.password });
-  t.equal((await found(login.body.data.accessToken)).status, 201, 'a deleted one does not count');
+  t.equal((await found(login.body.data.accessToken)).status, 201, 'a deleted organization does not count');
 });
 
-t.test('of several creations at the same time no more succeed than the limit allows', async (t) => {
+t.test('no more simultaneous creations succeed than the limit allows', async (t) => {
   const { api } = await openService(t, await createDatabase(t), { ORGANIZATIONS_PER_USER_MAX: '2' });
   for (let round = 0; round < rounds(50); round += 1) {
     const { accessToken: token } = await newAccount(api);

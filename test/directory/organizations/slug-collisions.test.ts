@@ -1,4 +1,5 @@
-// Slugs where many organizations have one name: the first free number, found by the index, each used once.
+// Slugs of many organizations with the same name: each gets the first free number, which the index finds, and no number
+// is used twice.
 import t from 'tap';
 import { openDatabase, statement } from '../../../src/base/database/db.ts';
 import { openLog } from '../../../src/base/platform/log.ts';
@@ -11,7 +12,7 @@ import { newAccount } from '../../support/fixtures/accounts.ts';
 import { openService } from '../../support/service.ts';
 import { rounds } from '../../support/thorough.ts';
 
-/** Creates the organizations `base`, `base-1`, … with rows alone, but leaves some numbers free. */
+/** Inserts organizations with the slugs `base`, `base-1`, …, and leaves some numbers free. */
 async function insertNumbered(database: TestDatabase, base: string, count: number, free: number[] = []): Promise<void> {
   await database.query(
     `INSERT INTO organizations (id, name, slug)
@@ -25,7 +26,7 @@ function create(api: Api, token: string, name: string): Promise<Reply> {
   return api.post('/organizations', { name }, { token });
 }
 
-/** The new slugs, sorted. In place of a slug, the error of a failed creation. */
+/** Returns the new slugs, sorted. A failed creation gives its error in place of a slug. */
 function slugsOf(replies: readonly Reply[]): string[] {
   const slugOf = ({ status, code, body }: Reply) =>
     status === 201 ? (body.data.slug ?? body.data.organization.slug) : `${status} ${code}`;
@@ -36,7 +37,7 @@ function numbered(base: string, numbers: readonly number[]): string[] {
   return numbers.map((number) => (number === 0 ? base : `${base}-${number}`)).sort();
 }
 
-t.test('among 3,000 of one name the free numbers are used first, also by several at the same time', async (t) => {
+t.test('among 3,000 equal names the free numbers are used first, also by simultaneous creations', async (t) => {
   const database = await createDatabase(t);
   const { api } = await openService(t, database);
   const { accessToken: token } = await newAccount(api);
@@ -46,7 +47,7 @@ t.test('among 3,000 of one name the free numbers are used first, also by several
   t.same(rest, numbered('acme', [1500, 3000, 3001, 3002, 3003, 3004]));
 });
 
-t.test('the search reads only the index, once per number, until it has enough or reaches its end', async (t) => {
+t.test('the search for free numbers reads only the index, once per number, up to its limit', async (t) => {
   const database = await createDatabase(t);
   await insertNumbered(database, 'acme', 3000, [7, 1500]);
   await insertNumbered(database, 'other', 3000);
@@ -56,7 +57,7 @@ t.test('the search reads only the index, once per number, until it has enough or
   t.teardown(() => db.close());
   const system = db.systemReader();
   const readings = async () => {
-    // Over the only connection of the pool: each PostgreSQL process counts separately until it is told to report.
+    // The pool has one connection, because each PostgreSQL process keeps its own statistics until it reports them.
     await system.rows(statement('SELECT pg_stat_force_next_flush()'), []);
     await system.rows(statement('SELECT 1'), []);
     const [row] = await database.query<{ whole: number; looks: number }>(
@@ -76,7 +77,7 @@ t.test('the search reads only the index, once per number, until it has enough or
   t.same(await search(4, 100), { free: [7], whole: 0, looks: 101 });
 });
 
-t.test('past the end of the search a creation still succeeds, with an unused number', async (t) => {
+t.test('if the search finds no free number, a creation still succeeds with an unused number', async (t) => {
   const database = await createDatabase(t);
   const { api } = await openService(t, database);
   const { accessToken: token } = await newAccount(api);
@@ -86,7 +87,7 @@ t.test('past the end of the search a creation still succeeds, with an unused num
   for (const slug of slugs) t.match(slug, /^acme-\d{1,10}$/);
 });
 
-t.test('creations at the same moment all succeed and share the first free numbers, in many rounds', async (t) => {
+t.test('simultaneous creations all succeed and get the first free numbers, in many rounds', async (t) => {
   const { api } = await openService(t, await createDatabase(t));
   const { accessToken: token } = await newAccount(api);
   for (let round = 1; round <= rounds(50); round += 1) {
@@ -95,7 +96,7 @@ t.test('creations at the same moment all succeed and share the first free number
   }
 });
 
-t.test('a creation that many others overtook searches again, and tries none of the slugs they took', async (t) => {
+t.test('a creation that loses its slug to others searches again, and does not try their slugs', async (t) => {
   const database = await createDatabase(t);
   const { app, api } = await openService(t, database);
   const { userId: ownerId } = await newAccount(api);
@@ -123,8 +124,8 @@ t.test('a creation that many others overtook searches again, and tries none of t
   t.equal(tries, 2);
 });
 
-t.test('60 of one name at the same moment get the first 60 numbers, registrations among them', async (t) => {
-  // A connection for each, so that a busy machine does not refuse the last one after a long wait.
+t.test('60 simultaneous creations of one name, registrations included, get the first 60 numbers', async (t) => {
+  // Each creation has its own connection, so that a busy machine does not refuse the last one after a long wait.
   const { api } = await openService(t, await createDatabase(t), { DATABASE_POOL_SIZE: '60' });
   const { accessToken: token } = await newAccount(api);
   const replies = await atOnce(60, (index) => {

@@ -1,4 +1,4 @@
-// Slugs: which are allowed, which slug a name gets, and how equal names get different slugs.
+// Slugs: which slugs are allowed, which slug a name gets, and how equal names get different slugs.
 import t from 'tap';
 import { deriveSlug, isSlugAllowed, numberedSlug } from '../../../src/directory/organizations/slug.ts';
 import type { Api } from '../../support/client.ts';
@@ -6,7 +6,7 @@ import { createDatabase } from '../../support/database.ts';
 import { newAccount } from '../../support/fixtures/accounts.ts';
 import { openService } from '../../support/service.ts';
 
-t.test('a requested slug is lower-case letters, digits and inner hyphens', async (t) => {
+t.test('a requested slug has only lower-case letters, digits and inner hyphens', async (t) => {
   for (const slug of ['acme', 'a', '1', 'acme-1', 'a--b', 'x'.repeat(63), 'deadbeef', '0193c5a0'])
     t.ok(isSlugAllowed(slug), slug);
   const wrong = [
@@ -29,7 +29,7 @@ t.test('a requested slug is lower-case letters, digits and inner hyphens', async
   for (const slug of wrong) t.notOk(isSlugAllowed(slug), JSON.stringify(slug));
 });
 
-t.test('a slug is neither a reserved name of the service nor an id', async (t) => {
+t.test('a slug cannot be a reserved name of the service or look like an id', async (t) => {
   for (const slug of [
     'admin',
     'api',
@@ -50,7 +50,7 @@ t.test('a slug is neither a reserved name of the service nor an id', async (t) =
   t.notOk(isSlugAllowed('00000000-0000-0000-0000-000000000000'));
 });
 
-t.test('a name becomes a readable slug', async (t) => {
+t.test('each name gets a readable slug', async (t) => {
   const names: [name: string, slug: string][] = [
     ['Acme', 'acme'],
     ['Acme  --  Ltd.', 'acme-ltd'],
@@ -81,7 +81,7 @@ t.test('a name becomes a readable slug', async (t) => {
   for (const [name, slug] of names) t.equal(deriveSlug(name), slug, name);
 });
 
-t.test('whatever the name, its slug is allowed, with any number', async (t) => {
+t.test('the slug of any name is an allowed slug, also with a number at its end', async (t) => {
   const letters = [..."aZ9 -_.'’äßИΩ株🚀\u0301\u200b\uffff"];
   let state = 1;
   const next = (below: number) => {
@@ -98,27 +98,27 @@ t.test('whatever the name, its slug is allowed, with any number', async (t) => {
   t.same(refused, []);
 });
 
-t.test('equal names get the first free number', async (t) => {
+t.test('each further organization with the same name gets the first free number', async (t) => {
   const { api } = await openService(t, await createDatabase(t));
   const { accessToken: token } = await newAccount(api, { organizationName: 'Acme' });
   const found = async (body: object) => (await create(api, token, body)).body.data.slug;
   t.equal(await found({ name: 'Acme' }), 'acme-1');
   t.equal(await found({ name: 'ACME!' }), 'acme-2');
   t.equal(await found({ name: 'Acme', slug: 'acme-7' }), 'acme-7');
-  t.equal(await found({ name: 'Acme' }), 'acme-3', 'a requested number further on skips none');
+  t.equal(await found({ name: 'Acme' }), 'acme-3', 'a higher number that was requested does not skip lower numbers');
   t.equal(await found({ name: 'Acme', slug: 'acme-x' }), 'acme-x');
   t.equal(await found({ name: 'Acme 7' }), 'acme-7-1', 'a number in the name is part of the name');
   t.equal(await found({ name: 'Acme', slug: 'acme-04' }), 'acme-04');
-  t.equal(await found({ name: 'Acme' }), 'acme-4', 'a name that only looks numbered does not count');
+  t.equal(await found({ name: 'Acme' }), 'acme-4', 'the slug "acme-04" does not count as number 4');
   t.equal(await found({ name: 'Later', slug: 'gap-1' }), 'gap-1');
-  t.equal(await found({ name: 'Gap' }), 'gap', 'a number without its base does not count either');
+  t.equal(await found({ name: 'Gap' }), 'gap', 'a numbered slug does not use up the slug without a number');
   t.equal(await found({ name: 'Gap' }), 'gap-2');
   t.equal(await found({ name: '株式会社' }), 'org');
   t.equal(await found({ name: '🚀' }), 'org-1');
   t.equal(
     (await create(api, token, { name: 'Other', slug: 'acme' })).code,
     'slug_taken',
-    'requested: this slug or none',
+    'a requested slug is never replaced by another slug',
   );
   for (const slug of ['admin', 'Acme', '-a', '0193c5a0-7a2b-7c3d-8e4f-5a6b7c8d9e0f']) {
     t.equal((await create(api, token, { name: 'Other', slug })).code, 'validation_failed', slug);

@@ -41,7 +41,7 @@ t.test('a new organization is on trial, with the limits of the trial and one mem
   t.ok(days > 13.9 && days <= 14, `14 days: ${days}`);
 });
 
-t.test('members of any status and open invitations are counted, of this organization only', async (t) => {
+t.test('the usage counts members of any status and open invitations, of this organization only', async (t) => {
   const { api, account, read, org } = await opened(t);
   const other = await newAccount(api);
   const suspended = await newAccount(api);
@@ -60,7 +60,7 @@ t.test('members of any status and open invitations are counted, of this organiza
   t.strictSame((await read()).usage, { teamMembers: 2, pendingInvitations: 1 });
 });
 
-t.test('a trial ends by the clock of the database, and only a trial does', async (t) => {
+t.test('a trial ends by the clock of the database, and a subscription that is not a trial does not end', async (t) => {
   const { read, org } = await opened(t);
   await database.query("UPDATE subscriptions SET trial_ends_at = now() - interval '1 ms' WHERE organization_id = $1", [
     org,
@@ -75,7 +75,7 @@ t.test('a trial ends by the clock of the database, and only a trial does', async
   t.match(await read(), { trialExpired: false, trialEndsAt: null });
 });
 
-t.test('an operator changes the named fields, the rest stays, and a second time changes nothing', async (t) => {
+t.test('an operator changes only the named fields, and repeating the change has no effect', async (t) => {
   const { app, read, org, account } = await opened(t);
   const before = await read();
   const first = await setSubscription(app.parts, account.organization.slug, { limits: { teamMembers: 50 } });
@@ -100,7 +100,7 @@ t.test('an operator changes the named fields, the rest stays, and a second time 
   await t.rejects(setSubscription(app.parts, 'no-such-organization', { plan: 'team' }), { code: 'not_found' });
 });
 
-t.test('it is for members who may read the organization', async (t) => {
+t.test('members who can read the organization can read its subscription', async (t) => {
   const { api, org } = await opened(t);
   const viewer = await newAccount(api);
   await seedMembership(database, { organizationId: org, userId: viewer.userId, role: 'viewer' });
@@ -108,5 +108,10 @@ t.test('it is for members who may read the organization', async (t) => {
   const token = (await api.post('/auth/login', { email, password, organization: org })).body.data.accessToken;
   refused(t, await api.get(SUBSCRIPTION, { token }), 'permission_denied', 'a viewer');
   await database.query('DELETE FROM subscriptions WHERE organization_id = $1', [viewer.organization.id]);
-  refused(t, await api.get(SUBSCRIPTION, { token: viewer.accessToken }), 'not_found', 'there is no subscription');
+  refused(
+    t,
+    await api.get(SUBSCRIPTION, { token: viewer.accessToken }),
+    'not_found',
+    'an organization without a subscription gets 404',
+  );
 });

@@ -1,4 +1,4 @@
-// The catalogue of permissions: complete for Tenantry's own routes, consistent with the roles, without those of other
+// The catalogue of permissions: it contains the permissions of all routes and of the visible roles, and none of other
 // organizations.
 import t from 'tap';
 import { describedEndpoints } from '../../../scripts/generate/endpoints.ts';
@@ -31,7 +31,7 @@ t.test('an owner has all of Tenantry’s own permissions, in every preset', asyn
   }
 });
 
-t.test('the catalogue lists Tenantry’s own, those of visible roles, and wildcards as separate entries', async (t) => {
+t.test('the catalogue lists Tenantry’s permissions, those of visible roles, and wildcards', async (t) => {
   const { api, database, organization, join } = await openTeam(t);
   const { token } = await join('owner');
   await seedRole(database, organization.id, {
@@ -46,7 +46,11 @@ t.test('the catalogue lists Tenantry’s own, those of visible roles, and wildca
   const permissions = body.data.map(({ permission }: Known) => permission);
   const crm = readPreset('crm').roles.flatMap((role) => role.permissions);
   const expected = new Set([...crm, ...Object.keys(OWN_PERMISSIONS), 'reports:read', 'deals:*']);
-  t.strictSame(permissions, [...expected].sort(), 'each once, in order, and none of another organization');
+  t.strictSame(
+    permissions,
+    [...expected].sort(),
+    'each permission is listed once, in order, and no permission of another organization',
+  );
   const entry = (wanted: string) => body.data.find(({ permission }: Known) => permission === wanted);
   t.strictSame(entry('users:invite'), {
     resource: 'users',

@@ -1,4 +1,5 @@
-// Applying system roles to the database: it converges, shows its plan, records events, and ends the tokens it must.
+// Applying system roles to the database: the plan, the written roles and events, the ended tokens, and that a second
+// run changes nothing.
 import t from 'tap';
 import { applyFirstPreset, applyPreset, exportRoles } from '../../../src/directory/presets/apply.ts';
 import { planPreset } from '../../../src/directory/presets/plan.ts';
@@ -7,10 +8,10 @@ import { seedMember, seedMembership, seedOrganization } from '../../support/fixt
 import { seedRole } from '../../support/fixtures/roles.ts';
 import { CRM, crmWith, EPOCHS, EVENTS, openDeps, openRoles, stateOf } from './applying.ts';
 
-t.test('a preset that is already applied causes no change, no write, no event', async (t) => {
+t.test('applying a preset a second time changes nothing and writes no event', async (t) => {
   const { database, ...deps } = await openRoles(t);
   const before = await stateOf(database);
-  t.equal(before[0]?.length, 4, 'the template has it');
+  t.equal(before[0]?.length, 4, 'the template database has the preset');
   for (const options of [{}, { prune: true }]) {
     const { plan, usersAffected } = await applyPreset(deps, CRM, options);
     t.match(
@@ -25,7 +26,7 @@ t.test('a preset that is already applied causes no change, no write, no event', 
   t.same(await stateOf(database), before);
 });
 
-t.test('a plan shows the old and the new value of each field, and changes nothing', async (t) => {
+t.test('a plan shows the old and new value of each changed field, and writes nothing', async (t) => {
   const { database, ...deps } = await openRoles(t);
   await database.query(`UPDATE roles SET permissions = '{*:*}', level = 99 WHERE name = 'agent'`);
   await database.query(`DELETE FROM roles WHERE name = 'viewer'`);
@@ -66,7 +67,7 @@ t.test('a plan shows the old and the new value of each field, and changes nothin
   t.same(await stateOf(database), before);
 });
 
-t.test('applying restores changed roles, keeps ids and custom roles, and records events once', async (t) => {
+t.test('applying restores changed roles, keeps role ids and custom roles, and writes each event once', async (t) => {
   const { database, ...deps } = await openRoles(t);
   const ids = await database.query(`SELECT id, name FROM roles WHERE name <> 'admin' ORDER BY name`);
   const { id: organizationId } = await seedOrganization(database);
@@ -81,7 +82,7 @@ t.test('applying restores changed roles, keeps ids and custom roles, and records
   t.same(
     await database.query(`SELECT id, name FROM roles WHERE organization_id IS NULL AND name <> 'admin' ORDER BY name`),
     ids,
-    'ids stay, so assignments stay',
+    'the role ids stay, so the assignments stay',
   );
   t.match(await database.query('SELECT level, permissions FROM roles WHERE id = $1', [own]), [
     { level: 7, permissions: ['deals:read'] },
@@ -101,7 +102,7 @@ t.test('every shipped preset can be applied to an empty database, and exported u
     t.equal(plan.changes, preset.roles.length, name);
     const text = await exportRoles(deps);
     t.equal((await applyPreset(deps, parsePreset(text, 'export'), { prune: true })).plan.changes, 0, text);
-    t.equal(await exportRoles(deps), text, 'in a stable order');
+    t.equal(await exportRoles(deps), text, 'the export has a stable order');
   }
 });
 
@@ -116,7 +117,7 @@ t.test('roles that no preset can describe are not exported', async (t) => {
   await t.rejects(exportRoles(deps), { name: 'PresetRefused', problems: [/No system role makes owners/] });
 });
 
-t.test('a holder of a role whose permissions or ownership change gets a new epoch, and nobody else', async (t) => {
+t.test('only users with a role whose permissions or ownership change get a new epoch', async (t) => {
   const { database, ...deps } = await openRoles(t);
   const [one, two] = [await seedOrganization(database), await seedOrganization(database)];
   const agent = await seedMember(database, one.id, 'agent');
@@ -131,10 +132,10 @@ t.test('a holder of a role whose permissions or ownership change gets a new epoc
 
   const described = crmWith({ admin: { description: 'Other words.' }, agent: { level: 41 } });
   t.equal((await applyPreset(deps, described)).usersAffected, 0);
-  t.same([...(await epochs()).values()], [0, 0, 0, 0, 0], 'descriptions and levels are not in a token');
+  t.same([...(await epochs()).values()], [0, 0, 0, 0, 0], 'a change of description or level ends no token');
 
   const changed = crmWith({ agent: { permissions: ['deals:read'] }, viewer: { permissions: [] } });
-  t.equal((await applyPreset(deps, changed)).usersAffected, 3, 'a holder of two of the roles is one user');
+  t.equal((await applyPreset(deps, changed)).usersAffected, 3, 'a user with two of the roles is counted once');
   const raised = await epochs();
   t.same(
     [agent, both, scoped, admin, owner].map((id) => raised.get(id)),
@@ -150,11 +151,11 @@ t.test('a holder of a role whose permissions or ownership change gets a new epoc
   t.same(
     deps.published.map((change) => (change.kind === 'user' ? change.sub : change)).sort(),
     [agent, both, scoped].sort(),
-    'and published after the commit',
+    'the revocations are published after the commit',
   );
 });
 
-t.test('more holders than fit in one batch are each raised once', async (t) => {
+t.test('if the users do not fit in one batch, the epoch of each user is still raised once', async (t) => {
   const { database, ...deps } = await openRoles(t);
   const { id } = await seedOrganization(database);
   const count = 10_001;
@@ -174,7 +175,7 @@ t.test('more holders than fit in one batch are each raised once', async (t) => {
   t.equal(new Set(deps.published.map((change) => JSON.stringify(change))).size, count);
 });
 
-t.test('several processes that apply a preset at the same time agree', async (t) => {
+t.test('if several processes apply a preset at the same time, one of them writes the roles', async (t) => {
   const { database } = await openRoles(t);
   await database.query('DELETE FROM roles');
   const deps = Array.from({ length: 4 }, () => openDeps(t, database));
@@ -183,14 +184,18 @@ t.test('several processes that apply a preset at the same time agree', async (t)
   t.equal((await database.query('SELECT 1 FROM roles')).length, 4);
 });
 
-t.test('the preset of a start is for a database without system roles; later starts change nothing', async (t) => {
+t.test('a start applies a preset only to a database without system roles; later starts change nothing', async (t) => {
   const { database, ...deps } = await openRoles(t);
   await database.query(`UPDATE roles SET level = 39 WHERE name = 'agent'`);
   const before = await stateOf(database);
   t.strictSame(await applyFirstPreset(deps, 'crm'), []);
   t.strictSame(await applyFirstPreset(deps, 'workspace'), []);
   t.same(await stateOf(database), before);
-  await t.rejects(applyFirstPreset(deps, 'wrong'), { name: 'PresetRefused' }, 'reported at every start');
+  await t.rejects(
+    applyFirstPreset(deps, 'wrong'),
+    { name: 'PresetRefused' },
+    'a wrong preset is reported at every start',
+  );
   await database.query('DELETE FROM roles');
   t.strictSame(await applyFirstPreset(deps, 'workspace'), ['admin', 'member', 'billing']);
 });

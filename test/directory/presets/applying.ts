@@ -1,4 +1,4 @@
-// Applying presets to a test's database: what may be written, presets that differ a little, and refusals.
+// Applies presets to a test's database: the tables that applying can write, presets with small changes, and refusals.
 import type { Test } from 'tap';
 import { openDatabase } from '../../../src/base/database/db.ts';
 import { Problem } from '../../../src/base/errors/problem.ts';
@@ -9,7 +9,7 @@ import { type Preset, type PresetRole, readPreset } from '../../../src/directory
 import type { Revocation } from '../../../src/protocol/revocation.ts';
 import { createDatabase, type TestDatabase } from '../../support/database.ts';
 
-/** The dependencies of applying, with their own connections. Published revocations are collected. */
+/** The dependencies of applying a preset, with their own connections. They collect the published revocations. */
 export function openDeps(t: Test, { appUrl, systemUrl }: TestDatabase) {
   const db = openDatabase({ appUrl, systemUrl, poolSize: 2, log: openLog({ level: 'silent', pretty: false }) });
   t.teardown(() => db.close());
@@ -18,7 +18,7 @@ export function openDeps(t: Test, { appUrl, systemUrl }: TestDatabase) {
   return { db, clock: systemClock, random: systemRandom, publish, published };
 }
 
-/** A database with the crm preset, and the dependencies of applying. */
+/** A database with the crm preset, and the dependencies of applying a preset. */
 export async function openRoles(t: Test) {
   const database = await createDatabase(t);
   return { database, ...openDeps(t, database) };
@@ -26,7 +26,7 @@ export async function openRoles(t: Test) {
 
 export const CRM = readPreset('crm');
 
-/** The crm preset with changes to some roles. Null leaves a role out. */
+/** Returns the crm preset with changes to some roles. A role with the value null is left out. */
 export function crmWith(changes: Readonly<Record<string, Partial<PresetRole> | null>>): Preset {
   const roles = CRM.roles.flatMap((role) => {
     const change = changes[role.name];
@@ -39,16 +39,16 @@ const ROLES = 'SELECT *, xmin::text FROM roles ORDER BY id';
 export const EVENTS = `SELECT data FROM events WHERE type = 'roles.preset_applied' ORDER BY at`;
 export const EPOCHS = 'SELECT id, epoch FROM users ORDER BY id';
 
-/** Everything that applying a preset may write. */
+/** Returns every row that applying a preset can write. */
 export async function stateOf(database: TestDatabase) {
   return Promise.all([ROLES, EVENTS, EPOCHS, 'SELECT * FROM revocations'].map((text) => database.query(text)));
 }
 
-/** The problem that applying raises. Nothing may have been written. */
+/** Returns the problem that applying raises, and asserts that nothing was written. */
 export async function refusal(t: Test, database: TestDatabase, apply: () => Promise<unknown>): Promise<Problem> {
   const before = await stateOf(database);
   const error = await apply().then(
-    () => t.fail('it was applied'),
+    () => t.fail('the preset was applied'),
     (raised: unknown) => raised,
   );
   t.same(await stateOf(database), before, 'nothing was written');

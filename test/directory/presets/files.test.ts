@@ -1,4 +1,4 @@
-// Reading and writing presets: the allowed content of a file, and that each error is one line with its place.
+// Reading and writing preset files: the allowed content, and that each error is one line that says where the error is.
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -12,7 +12,7 @@ import {
   writePreset,
 } from '../../../src/directory/presets/presets.ts';
 
-/** The lines of the refusal of a text. */
+/** Returns the lines of the error for a text. */
 function refusal(t: Test, read: () => Preset): readonly string[] {
   try {
     read();
@@ -63,19 +63,19 @@ t.test('each error of a file is one line with role and field', async (t) => {
   const table: [what: string, text: string, lines: string[]][] = [
     ['nothing', '', ['must be a mapping of name and roles']],
     ['no roles', 'name: own\nroles: []', ['roles: must name at least one role']],
-    ['a role that is none', role('7'), ['role 2: must be a mapping of name, level and permissions']],
+    ['a role that is not a mapping', role('7'), ['role 2: must be a mapping of name, level and permissions']],
     [
       'missing members',
       role('{name: helper}'),
       ['role "helper": level: is required', 'role "helper": permissions: is required'],
     ],
     [
-      'an unknown member',
+      'an unknown field of a role',
       role('{name: helper, level: 1, permissions: [], admin: true}'),
       ['role "helper": admin: is not known here'],
     ],
     [
-      'a member of the whole',
+      'an unknown field of the preset',
       `${role('{name: helper, level: 1, permissions: []}')}extends: crm\n`,
       ['extends: is not known here'],
     ],
@@ -90,7 +90,7 @@ t.test('each error of a file is one line with role and field', async (t) => {
       ['role "helper": level: must be a whole number from 0 to 1000'],
     ],
     [
-      'a level in parts',
+      'a level with a fraction',
       role('{name: helper, level: 1.5, permissions: []}'),
       ['role "helper": level: must be a whole number from 0 to 1000'],
     ],
@@ -111,12 +111,12 @@ t.test('each error of a file is one line with role and field', async (t) => {
       ['ownership: must be true for one role, which makes its holders owners'],
     ],
     [
-      'somebody above the owner',
+      'a role above the owner',
       role('{name: helper, level: 10, permissions: []}'),
       ['role "boss": level: must be the highest, because the role makes owners'],
     ],
     [
-      'an ownership that is a word',
+      'an ownership that is text',
       role('{name: helper, level: 1, permissions: [], ownership: yes}'),
       ['role "helper": ownership: must be true or false'],
     ],
@@ -138,7 +138,7 @@ t.test('a written preset is read back unchanged', async (t) => {
     const preset = readPreset(name);
     const text = writePreset(preset);
     t.strictSame(parsePreset(text, name), preset, name);
-    t.equal(writePreset(parsePreset(text, name)), text, 'and written unchanged');
+    t.equal(writePreset(parsePreset(text, name)), text, 'the preset is written unchanged');
   }
   const odd = {
     name: 'boss',

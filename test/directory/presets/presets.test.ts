@@ -1,9 +1,10 @@
-// The one matcher of permissions, and what the shipped roles allow: tables written by hand, not read from the YAML.
+// The function that matches permissions, and what the shipped roles allow. The tables are written by hand, not read
+// from the YAML.
 import t from 'tap';
 import { listPresets, readPreset } from '../../../src/directory/presets/presets.ts';
 import { canonicalPermissions, PERMISSION_PATTERN, permits } from '../../../src/protocol/permission.ts';
 
-t.test('a permission is granted exactly, by resource, by action, or by *:*', async (t) => {
+t.test('a permission is granted by itself, by a wildcard for its resource or action, or by "*:*"', async (t) => {
   const table: [held: string[], wanted: string, answer: boolean][] = [
     [['deals:read'], 'deals:read', true],
     [['deals:read'], 'deals:write', false],
@@ -28,7 +29,7 @@ t.test('a permission is granted exactly, by resource, by action, or by *:*', asy
   for (const [held, wanted, answer] of table) t.equal(permits(held, wanted), answer, `[${held}] ${wanted}`);
 });
 
-t.test('a permission has two parts, each a name or a star', async (t) => {
+t.test('a permission has two parts, and each part is a name or "*"', async (t) => {
   for (const good of ['deals:read', 'a:b', '*:*', 'deals:*', '*:read', 'phone-numbers:read_all', `a:${'b'.repeat(40)}`])
     t.match(good, PERMISSION_PATTERN);
   for (const bad of [
@@ -49,10 +50,14 @@ t.test('a permission has two parts, each a name or a star', async (t) => {
   ]) {
     t.notMatch(bad, PERMISSION_PATTERN, JSON.stringify(bad));
   }
-  t.strictSame(canonicalPermissions(['b:c', 'a:b', 'b:c', '*:*']), ['*:*', 'a:b', 'b:c'], 'sorted, without repeats');
+  t.strictSame(
+    canonicalPermissions(['b:c', 'a:b', 'b:c', '*:*']),
+    ['*:*', 'a:b', 'b:c'],
+    'the permissions are sorted, without repeats',
+  );
 });
 
-// Who may do what. Each line: a permission, then every role that grants it. The roles that are left out do not.
+// Each line is a permission and every role that grants it. Roles that are not in the line do not grant it.
 const MATRICES: Readonly<Record<string, { readonly roles: [name: string, level: number][]; readonly matrix: string }>> =
   {
     crm: {
@@ -196,7 +201,7 @@ anything:at-all
     },
   };
 
-t.test('every shipped preset has its table here', async (t) => {
+t.test('every shipped preset has a table in this file', async (t) => {
   t.strictSame(listPresets(), Object.keys(MATRICES).sort());
 });
 
@@ -224,7 +229,7 @@ for (const [name, { roles: expected, matrix }] of Object.entries(MATRICES)) {
     );
   });
 
-  t.test(`the highest role of the ${name} preset makes owners, and no other does`, async (t) => {
+  t.test(`the highest role of the ${name} preset makes owners, and no other role does`, async (t) => {
     const owners = readPreset(name).roles.filter(({ ownership }) => ownership);
     t.strictSame(
       owners.map((role) => role.name),
@@ -233,6 +238,6 @@ for (const [name, { roles: expected, matrix }] of Object.entries(MATRICES)) {
   });
 }
 
-t.test('the owner of a CRM has one permission: everything', async (t) => {
+t.test('the owner role of the crm preset has the single permission "*:*"', async (t) => {
   t.strictSame(readPreset('crm').roles[0]?.permissions, ['*:*']);
 });

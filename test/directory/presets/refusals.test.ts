@@ -1,4 +1,4 @@
-// What prevents applying a preset: the reason is named, and nothing is written.
+// When a preset is refused: the message gives the reason, and nothing is written.
 import t from 'tap';
 import { applyPreset } from '../../../src/directory/presets/apply.ts';
 import { planPreset } from '../../../src/directory/presets/plan.ts';
@@ -6,7 +6,7 @@ import { seedMember, seedOrganization } from '../../support/fixtures/people.ts';
 import { seedRole } from '../../support/fixtures/roles.ts';
 import { CRM, crmWith, EVENTS, openRoles, refusal } from './applying.ts';
 
-t.test('a role whose name is used by roles of organizations is not created', async (t) => {
+t.test('a system role is not created if roles of organizations use its name', async (t) => {
   const { database, ...deps } = await openRoles(t);
   for (const _ of [1, 2, 3]) {
     const { id } = await seedOrganization(database);
@@ -20,11 +20,11 @@ t.test('a role whose name is used by roles of organizations is not created', asy
   t.match(
     (await planPreset(deps.db, preset)).obstacles,
     [{ code: 'role_name_taken', detail: message }],
-    'a plan reports it',
+    'a plan reports the same reason',
   );
 });
 
-t.test('roles that the preset leaves out stay and are named, unless they are pruned', async (t) => {
+t.test('roles that are not in the preset are kept and listed, unless they are pruned', async (t) => {
   const { database, ...deps } = await openRoles(t);
   const preset = crmWith({ viewer: null, agent: null });
   t.match((await applyPreset(deps, preset)).plan, { changes: 0, unlisted: ['agent', 'viewer'] });
@@ -52,7 +52,7 @@ t.test('roles that the preset leaves out stay and are named, unless they are pru
   t.equal((await prune()).plan.changes, 0);
 });
 
-t.test('ownership moves to another role only where every organization keeps an owner', async (t) => {
+t.test('ownership moves to another role only if every organization keeps an owner', async (t) => {
   const { database, ...deps } = await openRoles(t);
   const [one, two] = [await seedOrganization(database), await seedOrganization(database)];
   const owner = await seedMember(database, one.id, 'owner');

@@ -1,4 +1,5 @@
-// The system roles of a service that starts: from ROLE_PRESET into an empty database, and never over existing roles.
+// The system roles at the start of a service: ROLE_PRESET is applied to an empty database, and never over existing
+// roles.
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -22,7 +23,7 @@ const settings = ({ ownerUrl, appUrl, systemUrl }: TestDatabase, preset: string)
 });
 
 t.test(
-  'a first start creates the roles of ROLE_PRESET, and owners get the top one; a later start changes none',
+  'the first start creates the roles of ROLE_PRESET, owners get the highest role, and later starts change no role',
   async (t) => {
     const database = await createDatabase(t);
     await database.query('DELETE FROM roles');
@@ -36,7 +37,7 @@ t.test(
   },
 );
 
-t.test('a wrong ROLE_PRESET ends the start with a line for each problem', async (t) => {
+t.test('with a wrong ROLE_PRESET the service does not start, and logs a line for each problem', async (t) => {
   const database = await createDatabase(t);
   const folder = mkdtempSync(join(tmpdir(), 'tenantry-preset-'));
   t.teardown(() => rmSync(folder, { recursive: true, force: true }));

@@ -1,5 +1,5 @@
-// Nobody gets more rights through a role: every way is tried and refused. What counts is the rights of the caller at
-// the moment of the change, not those in the token.
+// Nobody gets more rights through a role. The tests try every way. The rights of the caller at the moment of the change
+// count, not the rights in the token.
 import t, { type Test } from 'tap';
 import type { Reply } from '../../support/client.ts';
 import { assignRole, replaceRoles, seedRole } from '../../support/fixtures/roles.ts';
@@ -17,7 +17,7 @@ async function open(t: Test) {
   const plant = (name: string, level: number, permissions: readonly string[]) =>
     seedRole(database, organization.id, { name, level, permissions });
   const rolesNow = () => database.query('SELECT *, xmin::text FROM roles ORDER BY id');
-  /** Every attempt is refused, and no role has changed afterwards. */
+  /** Asserts that every attempt is refused, and that no role has changed. */
   const allRefused = async (t: Test, attempts: Readonly<Record<string, () => Promise<Reply>>>, how: object) => {
     const before = await rolesNow();
     for (const [what, attempt] of Object.entries(attempts)) t.match(await attempt(), how, what);
@@ -26,17 +26,17 @@ async function open(t: Test) {
   return { ...team, api, owner, admin, plant, allRefused };
 }
 
-// The admin of a CRM has level 80, and neither users:remove, billing:manage nor any wildcard.
+// The role admin of the crm preset has level 80. It has no users:remove, no billing:manage and no wildcard.
 const BEYOND: Readonly<Record<string, object>> = {
-  'a permission that one lacks': { permissions: ['users:remove'] },
-  'one that one lacks among others': { permissions: ['deals:read', 'billing:manage', 'users:read'] },
-  'a permission that nobody knows': { permissions: ['nuclear:launch'] },
+  'a permission that the caller lacks': { permissions: ['users:remove'] },
+  'a missing permission among others': { permissions: ['deals:read', 'billing:manage', 'users:read'] },
+  'an unknown permission': { permissions: ['nuclear:launch'] },
   everything: { permissions: ['*:*'] },
   'every action on a resource': { permissions: ['deals:*'] },
   'every action on users': { permissions: ['users:*'] },
   'one action on every resource': { permissions: ['*:read'] },
-  'an action of a wildcard that one lacks': { permissions: ['*:delete'] },
-  'a level above one’s own': { level: 81 },
+  'a wildcard for an action that the caller lacks': { permissions: ['*:delete'] },
+  'a level above the caller’s': { level: 81 },
   'the highest level': { level: 1000, permissions: [] },
 };
 
@@ -48,17 +48,21 @@ t.test('a caller cannot create a role beyond their own rights', async (t) => {
     () => api.post('/roles', { ...body, ...change }, { token: admin.token }),
   ]);
   await allRefused(t, Object.fromEntries(attempts), EXCEEDS);
-  t.equal((await api.post('/roles', body, { token: admin.token })).status, 201, 'within them they can');
+  t.equal(
+    (await api.post('/roles', body, { token: admin.token })).status,
+    201,
+    'a role within the own rights is created',
+  );
   const all = { name: 'all', level: 100, permissions: ['*:*', '*:read', 'users:*', 'nuclear:launch'] };
   t.equal((await api.post('/roles', all, { token: owner.token })).status, 201, '*:* can grant everything');
   t.match(
     await api.post('/roles', { ...all, name: 'more', level: 101 }, { token: owner.token }),
     EXCEEDS,
-    'but no higher level',
+    'a higher level is still refused',
   );
 });
 
-t.test('no role can be extended beyond the caller’s rights, even one that the caller has', async (t) => {
+t.test('no role can be extended beyond the caller’s rights, even if the caller has the role', async (t) => {
   const { api, admin, database, organization, plant, allRefused } = await open(t);
   const id = await plant('mine', 80, ['deals:read']);
   await assignRole(database, { organizationId: organization.id, userId: admin.userId, roleId: id });
@@ -91,7 +95,7 @@ t.test('the caller’s wildcard covers its own permissions and no other wildcard
   t.equal((await api.get('/roles', { token: owner.token })).status, 200);
 });
 
-t.test('a scoped role gives its holder nothing to pass on', async (t) => {
+t.test('a caller cannot put the permissions of a scoped role into another role', async (t) => {
   const { api, admin, plant, database, organization } = await open(t);
   const roleId = await plant('boss-of-p1', 500, ['users:remove', 'billing:manage']);
   await assignRole(database, { organizationId: organization.id, userId: admin.userId, roleId }, { project: 'p1' });
@@ -101,7 +105,7 @@ t.test('a scoped role gives its holder nothing to pass on', async (t) => {
   }
 });
 
-t.test('a role above one’s own rights can be neither changed nor deleted, not even reduced', async (t) => {
+t.test('a role above the caller’s rights can be neither changed, reduced nor deleted', async (t) => {
   const { api, admin, plant, allRefused } = await open(t);
   const higher = await plant('higher', 90, ['deals:read']);
   const wider = await plant('wider', 10, ['deals:read', 'billing:manage']);
@@ -109,19 +113,19 @@ t.test('a role above one’s own rights can be neither changed nor deleted, not 
   await allRefused(
     t,
     {
-      'its level brought down': () => api.patch(`/roles/${higher}`, { level: 10 }, { token }),
+      'its level reduced': () => api.patch(`/roles/${higher}`, { level: 10 }, { token }),
       renamed: () => api.patch(`/roles/${higher}`, { name: 'lower' }, { token }),
       described: () => api.patch(`/roles/${higher}`, { description: 'x' }, { token }),
-      'left as it is': () => api.patch(`/roles/${higher}`, { level: 90 }, { token }),
+      'changed to its own level': () => api.patch(`/roles/${higher}`, { level: 90 }, { token }),
       deleted: () => api.delete(`/roles/${higher}`, { token }),
-      'its permission taken': () => api.patch(`/roles/${wider}`, { permissions: [] }, { token }),
+      'its permission removed': () => api.patch(`/roles/${wider}`, { permissions: [] }, { token }),
       'deleted for its permission': () => api.delete(`/roles/${wider}`, { token }),
     },
     EXCEEDS,
   );
 });
 
-t.test('no role gets the name of a system role, which services may trust', async (t) => {
+t.test('no custom role gets the name of a system role, because services may trust these names', async (t) => {
   const { api, owner, plant, allRefused } = await open(t);
   const id = await plant('plain', 1, []);
   const { token } = owner;
@@ -141,8 +145,8 @@ t.test('rights that were lost after the token was signed do not count', async (t
     change: () => api.patch(`/roles/${id}`, { level: 0 }, { token }),
     delete: () => api.delete(`/roles/${id}`, { token }),
   };
-  await replaceRoles(database, { organizationId: organization.id, userId: admin.userId, role: 'agent' }); // by SQL: the service is not informed
-  t.equal((await api.get('/roles', { token })).status, 200, 'the token still contains them');
+  await replaceRoles(database, { organizationId: organization.id, userId: admin.userId, role: 'agent' }); // by SQL: the service gets no event
+  t.equal((await api.get('/roles', { token })).status, 200, 'the token still contains the lost rights');
   await allRefused(t, attempts, DENIED);
   await database.query(`UPDATE memberships SET status = 'suspended' WHERE user_id = $1`, [admin.userId]);
   await allRefused(t, attempts, { status: 403, code: 'organization_access_denied' });

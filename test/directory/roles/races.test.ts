@@ -1,4 +1,4 @@
-// Changes of roles at the same time: started by a barrier, or held by a lock until they all wait.
+// Simultaneous changes of roles: a barrier starts them, or a lock holds them until all of them wait.
 import t from 'tap';
 import { applyPreset } from '../../../src/directory/presets/apply.ts';
 import { planPreset } from '../../../src/directory/presets/plan.ts';
@@ -16,7 +16,7 @@ import { rounds } from '../../support/thorough.ts';
 const ROUNDS = rounds(50);
 const CRM = readPreset('crm');
 
-t.test('of two roles of one name created at the same time one succeeds', async (t) => {
+t.test('if two roles with one name are created at the same time, exactly one creation succeeds', async (t) => {
   const { api, database, join } = await openTeam(t);
   const { token } = await join('owner');
   const answers: string[] = [];
@@ -34,7 +34,7 @@ t.test('of two roles of one name created at the same time one succeeds', async (
   t.equal((await database.query('SELECT 1 FROM roles WHERE organization_id IS NOT NULL')).length, ROUNDS);
 });
 
-t.test('a change during a deletion is made before it or finds nothing', async (t) => {
+t.test('a change during the deletion of a role is applied before the deletion, or gets 404', async (t) => {
   const { api, database, organization, join } = await openTeam(t);
   const { token } = await join('owner');
   for (let round = 0; round < ROUNDS; round += 1) {
@@ -61,7 +61,7 @@ t.test('two changes of different fields of a role are both kept', async (t) => {
   }
 });
 
-t.test('a role that is assigned while it is deleted is either deleted or assigned', async (t) => {
+t.test('when assigning and deleting a role race, the role is either deleted or assigned', async (t) => {
   const { api, database, organization, join } = await openTeam(t);
   const { token } = await join('owner');
   const userId = await seedMember(database, organization.id, 'viewer');
@@ -77,7 +77,7 @@ t.test('a role that is assigned while it is deleted is either deleted or assigne
   }
 });
 
-t.test('the system and an organization want one name at the same time: exactly one gets it', async (t) => {
+t.test('if a preset and an organization create a role of one name at once, exactly one succeeds', async (t) => {
   const { api, service, database, join } = await openTeam(t);
   const { token } = await join('owner');
   for (let round = 0; round < ROUNDS; round += 1) {
@@ -91,14 +91,14 @@ t.test('the system and an organization want one name at the same time: exactly o
   }
 });
 
-t.test('a name that a preset or an organization is about to take is not taken by the other', async (t) => {
+t.test('a role name that an open transaction has taken is refused to a preset and to an organization', async (t) => {
   const { api, service, database, organization, join } = await openTeam(t);
   const { token } = await join('owner');
   const viewer = await seedMember(database, organization.id, 'viewer');
   const role = (name: string) => ({ name, description: '', level: 1, ownership: false, permissions: [] });
   const make = (name: string) => api.post('/roles', { name, level: 1, permissions: [] }, { token });
 
-  const user = await holdUser(t, database, viewer); // holds the preset once it has written its roles
+  const user = await holdUser(t, database, viewer); // blocks the preset after it has written its roles
   const changed = CRM.roles.map((each) => (each.name === 'viewer' ? { ...each, permissions: [] } : each));
   const applying = applyPreset(service.app.parts, { ...CRM, roles: [...changed, role('first')] });
   await waiters(database, 1);
@@ -108,7 +108,7 @@ t.test('a name that a preset or an organization is about to take is not taken by
   t.equal((await applying).plan.changes, 2);
   t.match(await late, { status: 409, code: 'role_name_taken' }, 'the preset came first');
 
-  const events = await openTransaction(t, database); // holds the organization once it has written its role
+  const events = await openTransaction(t, database); // blocks the request after it has written the role
   await events.query('LOCK TABLE events IN SHARE MODE');
   const making = make('second');
   await waiters(database, 1);
@@ -123,7 +123,7 @@ t.test('a name that a preset or an organization is about to take is not taken by
   await refused;
 });
 
-t.test('a user who gets a role while its preset is applied gets a new epoch as well', async (t) => {
+t.test('a user who gets a role while a preset changes the role also gets a new epoch', async (t) => {
   const { service, database, organization } = await openTeam(t);
   const userId = await seedMember(database, organization.id);
   const assigning = await openTransaction(t, database);
@@ -147,7 +147,7 @@ t.test('no organization is created without an owner while ownership moves to ano
   const [, ...others] = CRM.roles;
   const owner = { name: 'owner', description: '', level: 100, ownership: false, permissions: [] };
   const moved: Preset = { name: 'moved', roles: [chief, owner, ...others] };
-  // A user with the old role, so that raising epochs can be held, in an organization that keeps an owner.
+  // A user with the old role, in an organization that keeps an owner. The test locks this user to delay the new epochs.
   const { id } = await seedOrganization(database);
   const userId = await seedMember(database, id, 'owner');
   const first = { name: 'crm', roles: [...CRM.roles, { ...chief, ownership: false }] };
@@ -174,5 +174,5 @@ t.test('no organization is created without an owner while ownership moves to ano
     'SELECT r.name FROM role_assignments a JOIN roles r ON r.id = a.role_id WHERE a.user_id = $1',
     [account.userId],
   );
-  t.same(held2, [{ name: 'chief' }], 'the next one gets the role that makes owners');
+  t.same(held2, [{ name: 'chief' }], 'the next organization gets the new owner role');
 });

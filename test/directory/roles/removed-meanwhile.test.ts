@@ -1,4 +1,4 @@
-// A preset removes or changes a system role while a user is about to grant or offer it.
+// A preset removes or changes a system role at the moment when a user grants or offers the role.
 import t from 'tap';
 import { applyPreset } from '../../../src/directory/presets/apply.ts';
 import { newAccountWithoutOrganization } from '../../support/fixtures/accounts.ts';
@@ -29,11 +29,15 @@ t.test('a role that is removed while it is granted or offered is not found', asy
     await removing.query('COMMIT');
     t.match(await answer, { status: 404, code: 'not_found', body: { detail: /no such role/ } }, what);
   }
-  t.same(await heldRoles(database, organization.id, agent.userId), ['agent'], 'and nothing has changed');
+  t.same(
+    await heldRoles(database, organization.id, agent.userId),
+    ['agent'],
+    'the roles of the member have not changed',
+  );
   t.same(await database.query('SELECT 1 FROM invitations'), []);
 });
 
-t.test('creating an organization while its owners’ role is removed gets an answer to try again', async (t) => {
+t.test('creating an organization while the owner role is removed is answered with a request to retry', async (t) => {
   const { api, database } = await openTeam(t);
   const { accessToken: token } = await newAccountWithoutOrganization(api);
   const removing = await openTransaction(t, database);
@@ -44,7 +48,7 @@ t.test('creating an organization while its owners’ role is removed gets an ans
   t.match(await answer, { status: 503, code: 'service_busy' });
 });
 
-t.test('a role that grows while it is granted is checked with its new rights', async (t) => {
+t.test('a role that gets more rights while it is granted is checked with its new rights', async (t) => {
   const { api, database, service, organization, join } = await openTeam(t);
   const [{ token }, agent] = [await join('admin'), await join('agent')];
   const assign = () => api.patch(`/users/${agent.userId}`, { roles: [{ role: 'viewer' }] }, { token });
@@ -64,16 +68,16 @@ t.test('a role that grows while it is granted is checked with its new rights', a
   const late = assign();
   await waiters(database, 1);
   await moving.query('COMMIT');
-  t.match(await late, { status: 403, code: 'grant_exceeds_own' }, 'and the caller with their rights at that time');
+  t.match(await late, { status: 403, code: 'grant_exceeds_own' }, 'the rights of the caller at that moment count');
 });
 
-t.test('accepting a role that a preset is changing waits for the preset, and not the other way round', async (t) => {
+t.test('accepting a role that a preset changes waits for the preset, and the preset never waits for it', async (t) => {
   const inviting = await openInviting(t);
   const { api, database } = inviting;
   const guest = await newAccountWithoutOrganization(api, { email: 'guest@example.com' });
   await database.query('UPDATE users SET email_verified_at = now() WHERE id = $1', [guest.userId]);
   const { token: invitation } = await inviting.invited(guest.email, 'viewer');
-  // Like a preset: the role first, then all its holders. The guest already has it in another organization.
+  // A preset locks in this order: the role, then its users. The guest has the role in another organization.
   const applying = await openTransaction(t, database);
   await applying.query(`SELECT 1 FROM roles WHERE name = 'viewer' FOR UPDATE`);
   const accepted = api.post('/invitations/accept', { token: invitation }, { token: guest.accessToken });

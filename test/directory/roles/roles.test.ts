@@ -1,4 +1,4 @@
-// Roles over HTTP: list, create, change, delete, the refusals, and the effects of each change.
+// Roles over HTTP: listing, creating, changing and deleting roles, the refusals, and the effect of each change.
 import t, { type Test } from 'tap';
 import { assignRole, seedRole } from '../../support/fixtures/roles.ts';
 import { furtherTeam, openTeam, renewed, type Team, type Teammate } from '../../support/fixtures/team.ts';
@@ -28,7 +28,7 @@ async function eventsOf({ database, organization }: Team) {
 const epochOf = async ({ database }: Team, { userId }: Teammate) =>
   (await database.query<{ epoch: number }>('SELECT epoch FROM users WHERE id = $1', [userId]))[0]?.epoch;
 
-t.test('system roles and own ones are listed, the highest first, and never those of others', async (t) => {
+t.test('system roles and the own custom roles are listed, the highest first, and no other roles', async (t) => {
   const team = await open(t);
   const { api, database, token } = team;
   const id = await make(team, team);
@@ -55,7 +55,7 @@ t.test('system roles and own ones are listed, the highest first, and never those
   t.strictSame(
     (await api.get(`/roles/${owner.id}`, { token })).body.data,
     owner,
-    'a system role can be read by its id as well',
+    'a system role can be read by its id',
   );
   const second = await api.get('/roles?limit=2&offset=3', { token });
   t.strictSame(second.body, {
@@ -81,7 +81,7 @@ t.test('system roles and own ones are listed, the highest first, and never those
   t.match(await database.query('SELECT level FROM roles WHERE id = $1', [foreign]), [{ level: 30 }]);
 });
 
-t.test('a role is created with its permissions in order and once, with an event', async (t) => {
+t.test('a role is created with sorted permissions without repeats, and an event is written', async (t) => {
   const team = await open(t);
   const { api, token, owner } = team;
   const permissions = ['deals:write', 'contacts:*', 'deals:read', 'deals:write'];
@@ -99,7 +99,7 @@ t.test('a role is created with its permissions in order and once, with an event'
   ]);
 });
 
-t.test('the name and the permissions of a role are checked', async (t) => {
+t.test('a role with an invalid name or invalid permissions is refused', async (t) => {
   const { api, token } = await open(t);
   const long = (count: number) => Array.from({ length: count }, (_, n) => `r${n}-${'x'.repeat(30)}:a${'y'.repeat(39)}`);
   const table: [change: object, path: string][] = [
@@ -146,7 +146,7 @@ t.test('the name and the permissions of a role are checked', async (t) => {
   t.equal((await api.post('/roles', { ...CLOSER, name: 'large', permissions: long(1000) }, { token })).status, 201);
 });
 
-t.test('a name belongs to one role of the organization or the system', async (t) => {
+t.test('a role cannot have the name of another role of the organization or of a system role', async (t) => {
   const team = await open(t);
   const { api, database, token } = team;
   const id = await make(team, team);
@@ -158,10 +158,10 @@ t.test('a name belongs to one role of the organization or the system', async (t)
   t.equal(
     (await api.patch(`/roles/${id}`, { name: 'closer', level: 31 }, { token })).status,
     200,
-    'its own name does not collide',
+    'a role can keep its own name',
   );
   const other = await furtherTeam(database, api);
-  t.ok(await make(team, await other.join('owner')), 'another organization may use it as well');
+  t.ok(await make(team, await other.join('owner')), 'another organization can use the same name');
 });
 
 t.test('system roles are read-only', async (t) => {
@@ -195,7 +195,7 @@ t.test('an organization has at most 200 custom roles', async (t) => {
   await make(team, team, { name: 'one-more' });
 });
 
-t.test('a change of rights reaches every holder at once; one of description or level ends no token', async (t) => {
+t.test('a change of rights ends the tokens of every holder; a change of description or level does not', async (t) => {
   const team = await open(t);
   const { api, database, organization, token } = team;
   const id = await make(team, team);
@@ -223,7 +223,7 @@ t.test('a change of rights reaches every holder at once; one of description or l
   t.match(
     await api.get('/me', { token: holder.token }),
     { status: 401, code: 'token_stale' },
-    'the next request has the new rights',
+    'the earlier token is stale',
   );
   t.ok((partsOf(await renewed(api, holder)).claims.permissions as string[]).includes('reports:read'));
   await change({ level: 31 }, false);
@@ -246,7 +246,7 @@ t.test('a change of rights reaches every holder at once; one of description or l
   ]);
 });
 
-t.test('a role is deleted once no user has it and no pending invitation offers it', async (t) => {
+t.test('a role can be deleted only if no user has it and no pending invitation offers it', async (t) => {
   const team = await open(t);
   const { api, database, organization, token } = team;
   const id = await make(team, team);
@@ -270,7 +270,7 @@ t.test('a role is deleted once no user has it and no pending invitation offers i
   t.match((await eventsOf(team)).at(-1), { type: 'role.deleted', target_id: id, data: { name: 'closer' } });
 });
 
-t.test('reading roles needs roles:read, and changing them roles:write', async (t) => {
+t.test('reading roles needs roles:read, and changing roles needs roles:write', async (t) => {
   const team = await open(t);
   const { api } = team;
   const id = await make(team, team);

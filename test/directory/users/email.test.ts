@@ -1,11 +1,11 @@
-// Which texts are e-mail addresses, and which addresses are equal.
+// Which texts are valid e-mail addresses, and which addresses are equal.
 import t from 'tap';
 import { parseEmail } from '../../../src/directory/users/email.ts';
 import { createDatabase } from '../../support/database.ts';
 import { newAccount } from '../../support/fixtures/accounts.ts';
 import { openService } from '../../support/service.ts';
 
-/** For titles: a line of a test report ends at more characters than a line feed. */
+/** Escapes a text for a test title, because other characters than a line feed also end a line of a test report. */
 function inAscii(text: string): string {
   return text.replace(/[^\x20-\x7e]/g, (unit) => `\\u${unit.charCodeAt(0).toString(16).padStart(4, '0')}`);
 }
@@ -24,7 +24,11 @@ t.test('an address is compared in its canonical form and stored as it was typed'
     [`ada@${'a'.repeat(63)}.example`, `ada@${'a'.repeat(63)}.example`],
   ];
   for (const [typed, key] of same) t.same(parseEmail(typed), { address: typed.normalize('NFC'), key }, typed);
-  t.same(parseEmail('  ada@example.com '), { address: 'ada@example.com', key: 'ada@example.com' }, 'spaces around it');
+  t.same(
+    parseEmail('  ada@example.com '),
+    { address: 'ada@example.com', key: 'ada@example.com' },
+    'spaces around the address are removed',
+  );
 });
 
 t.test('a text that is not exactly one address is refused', async (t) => {
@@ -73,7 +77,7 @@ t.test('a text that is not exactly one address is refused', async (t) => {
   for (const typed of wrong) t.equal(parseEmail(typed), null, typed.slice(0, 60));
 });
 
-t.test('no line break, control or invisible character gets into an address', async (t) => {
+t.test('an address with a line break, control or invisible character is refused', async (t) => {
   const hidden = [
     '\n',
     '\r\n',
@@ -102,7 +106,7 @@ t.test('no line break, control or invisible character gets into an address', asy
   t.equal(parseEmail('ada@example.com\nBcc: eve@example.com'), null);
 });
 
-t.test('another mailbox that looks the same in ASCII is a different one', async (t) => {
+t.test('an address with characters outside ASCII is refused, even if it looks like an ASCII address', async (t) => {
   for (const typed of [
     'ａda@example.com',
     'ﬁona@example.com',

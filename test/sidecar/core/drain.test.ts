@@ -1,10 +1,11 @@
-// The end of the sidecar: nothing new, sockets closed one after the other, requests finished. And its health routes.
+// The end of the sidecar: it accepts nothing new, closes the sockets one after the other, and finishes requests. Also
+// its health routes.
 import { once } from 'node:events';
 import t from 'tap';
 import { openManagement } from '../../../src/sidecar/core/management.ts';
 import { openStand, openUpstream, refusal } from '../open.ts';
 
-t.test('a drain closes every socket with 1001, on both sides, and resolves when all are gone', async (t) => {
+t.test('a drain closes every socket with 1001 on both sides, and resolves when all sockets are closed', async (t) => {
   const { open, sidecar, upstream } = await openStand(t, { settings: { firstMessage: true } });
   const clients = await Promise.all(Array.from({ length: 20 }, () => open()));
   clients.push(await open('/', null));
@@ -16,19 +17,19 @@ t.test('a drain closes every socket with 1001, on both sides, and resolves when 
   await t.rejects(open(), { code: 'ECONNREFUSED' });
 });
 
-t.test('the sockets of a drain are closed at intervals over its time, and work until then', async (t) => {
+t.test('a drain closes the sockets at intervals, and each socket works until it is closed', async (t) => {
   const { open, sidecar } = await openStand(t);
   const clients = await Promise.all(Array.from({ length: 60 }, () => open()));
   const [first, last] = [clients[0], clients.at(-1)];
   const closing = sidecar.close(1.5);
   await first?.closed;
   last?.socket.send('still served');
-  t.equal(await last?.message(), 'still served', 'the last one works after the first was closed');
-  t.ok(clients.filter(({ socket }) => socket.readyState === socket.OPEN).length > 30, 'as do most');
+  t.equal(await last?.message(), 'still served', 'the last socket works after the first was closed');
+  t.ok(clients.filter(({ socket }) => socket.readyState === socket.OPEN).length > 30, 'most sockets are still open');
   await Promise.all([closing, ...clients.map(({ closed }) => closed)]);
 });
 
-t.test('plain requests in progress finish, and their connections are not kept', async (t) => {
+t.test('plain requests in progress finish during a drain, and their connections are closed afterwards', async (t) => {
   const waiting: { end(text: string): void }[] = [];
   const upstream = await openUpstream(t, { answer: (_, response) => void waiting.push(response) });
   const { http, issuer, sidecar } = await openStand(t, { upstream });
@@ -42,7 +43,7 @@ t.test('plain requests in progress finish, and their connections are not kept', 
   t.equal(sidecar.state().requests, 0);
 });
 
-t.test('a drain waits no longer than its time limit for a request that does not end', async (t) => {
+t.test('a drain waits for a request that does not end only until the time limit', async (t) => {
   const upstream = await openUpstream(t, { answer: () => {} });
   const { http, issuer, sidecar } = await openStand(t, { upstream });
   const arrived = once(upstream.server, 'request');
@@ -67,7 +68,7 @@ t.test('a handshake in progress when the drain begins is answered with 503', asy
   await closing;
 });
 
-t.test('clients that do not answer their close frame do not delay the end', async (t) => {
+t.test('clients that do not answer the close frame do not delay the end of a drain', async (t) => {
   const { open, sidecar } = await openStand(t);
   const client = await open();
   client.socket.pause();
@@ -76,7 +77,7 @@ t.test('clients that do not answer their close frame do not delay the end', asyn
   t.match(sidecar.state(), { sockets: 0 });
 });
 
-t.test('healthz is 200 while it lives; readyz says whether sockets would be accepted', async (t) => {
+t.test('/healthz answers 200 while the process runs; /readyz reports whether sockets are accepted', async (t) => {
   const stand = await openStand(t);
   const verifier = stand.issuer.verifier();
   const management = await openManagement({

@@ -1,4 +1,4 @@
-// How many sockets may be open at the same time, in total and for one user.
+// How many sockets can be open at the same time, in total and for one user.
 import { once } from 'node:events';
 import t from 'tap';
 import { until } from '../../support/until.ts';
@@ -6,7 +6,7 @@ import { openStand, openUpstream, refusal } from '../open.ts';
 
 const OTHER = '0196f0aa-0000-7000-8000-0000000000aa';
 
-t.test('the number of a user’s sockets has a limit, over all sessions; other users are not affected', async (t) => {
+t.test('the sockets of one user, over all sessions, have a limit that does not affect other users', async (t) => {
   const { open, issuer, sidecar } = await openStand(t, { settings: { socketsPerUserMax: 2 } });
   const first = await open();
   await open();
@@ -22,7 +22,7 @@ t.test('the number of a user’s sockets has a limit, over all sessions; other u
   t.match(await refusal(open()), { status: 429 });
 });
 
-t.test('beyond the total the answer is 503, and an invalid token takes no slot', async (t) => {
+t.test('beyond the total limit a handshake gets 503, and an invalid token uses no slot', async (t) => {
   const { open, issuer } = await openStand(t, { settings: { socketsMax: 2 } });
   await open();
   t.match(await refusal(open('/', 'nonsense')), { status: 401 });
@@ -32,7 +32,7 @@ t.test('beyond the total the answer is 503, and an invalid token takes no slot',
   t.match(reply.headers['retry-after'], /^[1-9]/);
 });
 
-t.test('handshakes at the same moment do not exceed the limit together', async (t) => {
+t.test('simultaneous handshakes cannot exceed the limit together', async (t) => {
   const { open, sidecar, upstream } = await openStand(t, { settings: { socketsPerUserMax: 5 } });
   const token = undefined;
   const all = await Promise.allSettled(Array.from({ length: 40 }, () => open('/', token)));
@@ -41,7 +41,7 @@ t.test('handshakes at the same moment do not exceed the limit together', async (
   t.equal(sidecar.state().sockets, 5);
 });
 
-t.test('every slot is free again after sockets ended in every way', async (t) => {
+t.test('the slot of a socket is free again, however the socket ended', async (t) => {
   const { open, issuer, sidecar, upstream } = await openStand(t, { settings: { socketsPerUserMax: 30 } });
   const clients = [];
   for (let index = 0; index < 30; index += 1) clients.push(await open('/', issuer.token({}, { life: 60 })));
@@ -58,7 +58,7 @@ t.test('every slot is free again after sockets ended in every way', async (t) =>
   t.equal(sidecar.state().sockets, 30);
 });
 
-t.test('plain requests in progress are limited in the same way, and counted separately from sockets', async (t) => {
+t.test('plain requests in progress have their own limit, and are counted separately from sockets', async (t) => {
   const waiting: { end(text: string): void }[] = [];
   const upstream = await openUpstream(t, { answer: (_, response) => void waiting.push(response) });
   const { open, http, issuer, sidecar } = await openStand(t, { upstream, settings: { socketsPerUserMax: 2 } });

@@ -1,4 +1,4 @@
-// Bytes that no client library would write: nothing gets past the token, and nothing ends the process.
+// Bytes that no client library sends. No request reaches the upstream without a token, and no input ends the process.
 import { once } from 'node:events';
 import { connect, type Socket } from 'node:net';
 import t from 'tap';
@@ -17,11 +17,11 @@ function connectTo({ sidecar }: Stand): Socket {
 const SILENCE_MS = 10_000;
 const SILENCE_AFTER_ANSWER_MS = 150;
 
-/** Everything that is answered until the connection ends, or has been silent after an answer. */
+/** Returns all received bytes, once the connection has ended or has been silent after an answer. */
 async function talk(stand: Stand, bytes: string | Buffer): Promise<string> {
   const socket = connectTo(stand);
   const chunks: Buffer[] = [];
-  // Silent twice in a row: after a pause of the machine the first timeout ends before the received bytes are read.
+  // Two silent timeouts in a row: after a pause of the machine, the first timeout fires before received bytes are read.
   let silences = 0;
   socket.setTimeout(SILENCE_MS);
   socket.on('timeout', () => {
@@ -43,18 +43,18 @@ async function talk(stand: Stand, bytes: string | Buffer): Promise<string> {
 const lines = (...all: string[]) => `${all.join('\r\n')}\r\n\r\n`;
 const statusesOf = (answer: string) => [...answer.matchAll(/HTTP\/1\.1 (\d{3}) /g)].map(([, status]) => Number(status));
 
-t.test('an ambiguous request is refused, with a valid token as well', async (t) => {
+t.test('an ambiguous request is refused, even with a valid token', async (t) => {
   const stand = await openStand(t);
   const auth = `Authorization: Bearer ${stand.issuer.token()}`;
   const hidden = lines('GET /hidden HTTP/1.1', 'Host: a.test', auth);
   const cases: [string, string][] = [
     [
-      'length and coding',
+      'a content length and a transfer coding',
       lines('POST / HTTP/1.1', 'Host: a', auth, 'Content-Length: 5', 'Transfer-Encoding: chunked') +
         `0\r\n\r\n${hidden}`,
     ],
     [
-      'coding and length',
+      'a transfer coding and a content length',
       lines('POST / HTTP/1.1', 'Host: a', auth, 'Transfer-Encoding: chunked', 'Content-Length: 5') +
         `0\r\n\r\n${hidden}`,
     ],
@@ -95,7 +95,7 @@ t.test('an ambiguous request is refused, with a valid token as well', async (t) 
   t.equal(stand.upstream.requests.length, 0);
 });
 
-t.test('TRACE and CONNECT are refused, and so are too many or too large headers', async (t) => {
+t.test('TRACE and CONNECT are refused, and so are too many headers and headers that are too large', async (t) => {
   const stand = await openStand(t);
   const auth = `Authorization: Bearer ${stand.issuer.token()}`;
   const many = Array.from({ length: 120 }, (_, index) => `X-${index}: 1`);
@@ -111,7 +111,7 @@ t.test('TRACE and CONNECT are refused, and so are too many or too large headers'
   t.equal(stand.upstream.requests.length, 0);
 });
 
-t.test('an upgrade to anything except a websocket is refused, and opens no way to the upstream', async (t) => {
+t.test('an upgrade to another protocol than websocket is refused and does not reach the upstream', async (t) => {
   const stand = await openStand(t);
   const auth = `Authorization: Bearer ${stand.issuer.token()}`;
   const but = (name: string, ...instead: string[]) => [...UPGRADE.filter((line) => !line.startsWith(name)), ...instead];
@@ -137,7 +137,7 @@ t.test('an upgrade to anything except a websocket is refused, and opens no way t
   t.equal(stand.sidecar.state().sockets, 0);
 });
 
-t.test('HTTP requests after an upgrade are not read as such', async (t) => {
+t.test('bytes after an upgrade are not read as HTTP requests', async (t) => {
   const stand = await openStand(t, { upstreamOptions: { echo: false } });
   const auth = `Authorization: Bearer ${stand.issuer.token()}`;
   const hidden = lines('GET /hidden HTTP/1.1', 'Host: a.test', 'X-User-ID: admin');
@@ -149,7 +149,7 @@ t.test('HTTP requests after an upgrade are not read as such', async (t) => {
   );
 });
 
-t.test('an upgrade after a request that is not answered yet does not overtake it', async (t) => {
+t.test('an upgrade behind a request that is not answered yet does not reach the upstream', async (t) => {
   const upstream = await openUpstream(t, { answer: (_, response) => void setTimeout(() => response.end('late'), 30) });
   const stand = await openStand(t, { upstream });
   const auth = `Authorization: Bearer ${stand.issuer.token()}`;
@@ -158,7 +158,7 @@ t.test('an upgrade after a request that is not answered yet does not overtake it
   t.notOk(upstream.requests.some(({ url }) => url === '/ws'));
 });
 
-t.test('requests in a row on one connection are each checked with their own token', async (t) => {
+t.test('each request on one connection is checked with its own token', async (t) => {
   const stand = await openStand(t);
   const auth = `Authorization: Bearer ${stand.issuer.token()}`;
   const one = lines('GET /1 HTTP/1.1', 'Host: a', auth);
@@ -170,14 +170,14 @@ t.test('requests in a row on one connection are each checked with their own toke
   );
 });
 
-t.test('HTTP/1.0 without a Host passes, with the upstream’s', async (t) => {
+t.test('an HTTP/1.0 request without Host passes, with the Host of the upstream', async (t) => {
   const stand = await openStand(t);
   const answer = await talk(stand, lines('GET /old HTTP/1.0', `Authorization: Bearer ${stand.issuer.token()}`));
   t.match(answer, /^HTTP\/1.1 200 [\s\S]*plain$/);
   t.equal(stand.upstream.requests[0]?.headers.host, stand.upstream.url.host);
 });
 
-t.test('frames sent with the handshake reach the upstream, unmasked ones end the socket', async (t) => {
+t.test('frames sent with the handshake reach the upstream, and an unmasked frame ends the socket', async (t) => {
   const stand = await openStand(t, { upstreamOptions: { echo: false } });
   const auth = `Authorization: Bearer ${stand.issuer.token()}`;
   const heard: string[] = [];
@@ -189,11 +189,11 @@ t.test('frames sent with the handshake reach the upstream, unmasked ones end the
   t.same(heard, ['hi']);
   const unmasked = Buffer.from([0x81, 0x02, 0x68, 0x69]);
   const answer = await talk(stand, Buffer.concat([head, unmasked]));
-  t.ok(answer.includes('\x88\x02\x03\xea'), 'closed with 1002');
+  t.ok(answer.includes('\x88\x02\x03\xea'), 'the socket is closed with 1002');
   t.same(heard, ['hi']);
 });
 
-t.test('clients that disconnect at every moment leave nothing behind', async (t) => {
+t.test('a client that disconnects at any moment leaves no socket, request or slot in use', async (t) => {
   const stand = await openStand(t);
   const bytes = Buffer.from(lines('GET / HTTP/1.1', ...UPGRADE, `Authorization: Bearer ${stand.issuer.token()}`));
   for (let cut = 0; cut <= bytes.length; cut += 7) {
@@ -217,7 +217,7 @@ t.test('random bytes and mangled requests never end the process', async (t) => {
   const stand = await openStand(t);
   const head = lines(`GET /${'x'.repeat(200)} HTTP/1.1`, ...UPGRADE).slice(0, -2);
   const good = `${head}Authorization: Bearer ${stand.issuer.token()}\r\n\r\n`;
-  // A plain generator, so that a failure can be reproduced.
+  // A generator with a fixed seed, so that a failure can be reproduced.
   let seed = 42;
   const chance = (below: number) => {
     seed = (Math.imul(seed, 1_103_515_245) + 12_345) >>> 0;
@@ -236,7 +236,7 @@ t.test('random bytes and mangled requests never end the process', async (t) => {
     answers.filter((status) => status >= 500),
     [],
   );
-  t.ok(answers.includes(400) && answers.includes(101), 'both kinds occurred');
+  t.ok(answers.includes(400) && answers.includes(101), 'both refused and accepted requests occurred');
   const client = await stand.open();
   client.socket.send('alive');
   t.equal(await client.message(), 'alive');

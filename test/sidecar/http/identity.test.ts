@@ -1,4 +1,4 @@
-// The identity headers that the upstream gets: all of them from the sidecar, none from the client.
+// The identity headers that the upstream receives: all of them come from the sidecar, and none from the client.
 import { once } from 'node:events';
 import { request as httpRequest, type IncomingMessage } from 'node:http';
 import t from 'tap';
@@ -7,7 +7,7 @@ import { openClient, openStand, type Stand } from '../open.ts';
 
 type Fields = [string, string][];
 
-/** Sends a plain request and a handshake with the same header lines. Returns what the upstream got of each. */
+/** Sends a plain request and a handshake with the same header lines. Returns the headers that the upstream received. */
 async function both(stand: Stand, fields: Fields, target = '/'): Promise<IncomingMessage[]> {
   const { hostname, port } = new URL(stand.http);
   const before = stand.upstream.requests.length;
@@ -30,12 +30,12 @@ async function both(stand: Stand, fields: Fields, target = '/'): Promise<Incomin
   return stand.upstream.requests.slice(before);
 }
 
-/** Header lines as they arrived. */
+/** Header lines in the order and spelling in which they arrived. */
 function linesOf({ rawHeaders }: IncomingMessage): Fields {
   return rawHeaders.flatMap((name, index): Fields => (index % 2 === 0 ? [[name, rawHeaders[index + 1] ?? '']] : []));
 }
 
-t.test('the upstream gets every identity header of the principal', async (t) => {
+t.test('the upstream receives every identity header of the principal', async (t) => {
   const stand = await openStand(t);
   const { issuer } = stand;
   const sid = '0196f0aa-0000-7000-8000-000000000001';
@@ -97,7 +97,7 @@ t.test('identity headers of a client are removed in every spelling, for sockets 
   }
 });
 
-t.test('Connection cannot remove the headers of the sidecar', async (t) => {
+t.test('a Connection header of the client cannot remove the headers of the sidecar', async (t) => {
   const stand = await openStand(t);
   const listed =
     'upgrade, X-User-ID, x-organization-id, X-Permissions, X-Forwarded-For, Host, x-own, cookie, x-request-id';
@@ -121,7 +121,7 @@ t.test('Connection cannot remove the headers of the sidecar', async (t) => {
   }
 });
 
-t.test('X-Forwarded-For is appended to; other proxy headers count only from trusted peers', async (t) => {
+t.test('the sidecar appends to X-Forwarded-For; other proxy headers count only from trusted peers', async (t) => {
   const fields: Fields = [
     ['X-Forwarded-For', '203.0.113.9'],
     ['X-Forwarded-For', '198.51.100.7, 192.0.2.1'],
@@ -152,13 +152,13 @@ t.test('X-Forwarded-For is appended to; other proxy headers count only from trus
   for (const { headers } of await both(trusting, fields)) {
     t.match(headers, { 'x-forwarded-proto': 'https', 'x-forwarded-host': 'public.test', 'x-real-ip': '203.0.113.9' });
     t.notOk('x_forwarded_proto' in headers);
-    t.equal(headers['x-user-id'], trusting.issuer.userId, 'an identity counts from nobody');
+    t.equal(headers['x-user-id'], trusting.issuer.userId, 'identity headers do not count from any peer');
   }
   for (const wrong of ['10.0.0.0/33', 'proxy.test', '::1/129', '', '10.0.0.0/-1', '1.2.3.4/'])
     await t.rejects(openStand(t, { settings: { trustedProxies: [wrong] } }), /CIDR/, wrong);
 });
 
-t.test('names that a receiver could take for framing or handshake headers do not pass', async (t) => {
+t.test('header names that a receiver could read as framing or handshake headers do not pass', async (t) => {
   const stand = await openStand(t);
   const fields: Fields = [
     ['Content_Length', '5'],
@@ -179,7 +179,7 @@ t.test('names that a receiver could take for framing or handshake headers do not
   }
 });
 
-t.test('a valid request id is used, else one is made; upstream and answer contain it', async (t) => {
+t.test('a valid request id is kept, else a new id is created; upstream and answer get the same id', async (t) => {
   const stand = await openStand(t);
   for (const { headers } of await both(stand, [['X-Request-ID', 'abc-1']])) t.equal(headers['x-request-id'], 'abc-1');
   for (const fields of [

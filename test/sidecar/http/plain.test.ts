@@ -1,4 +1,5 @@
-// Plain HTTP requests: the same token rules, unchanged bodies and answers, and outages that differ from refusals.
+// Plain HTTP requests: the same token rules as for sockets, unchanged bodies and answers, and the answers during an
+// outage.
 import { once } from 'node:events';
 import { createServer, request as httpRequest, type IncomingMessage, type ServerResponse } from 'node:http';
 import { connect } from 'node:net';
@@ -17,7 +18,7 @@ async function mirror(request: IncomingMessage, response: ServerResponse): Promi
   response.end(JSON.stringify({ method: request.method, url: request.url, length, coding, body }));
 }
 
-t.test('requests without a valid token are refused like sockets, and do not reach the upstream', async (t) => {
+t.test('plain requests without a valid token are refused like sockets, and do not reach the upstream', async (t) => {
   const stand = await openStand(t);
   for (const [headers, status, code] of [
     [{}, 401, 'unauthenticated'],
@@ -41,7 +42,7 @@ t.test('requests without a valid token are refused like sockets, and do not reac
   t.equal(stand.upstream.requests.length, 0);
 });
 
-t.test('methods, targets and bodies pass unchanged, framed as the client framed them', async (t) => {
+t.test('methods, targets and bodies pass unchanged, with the framing that the client used', async (t) => {
   const stand = await openStand(t, { upstreamOptions: { answer: mirror } });
   for (const method of ['GET', 'POST', 'PUT', 'PATCH', 'DELETE', 'OPTIONS']) {
     const body = method === 'GET' ? null : `${method} ünï ${'x'.repeat(200_000)}`;
@@ -60,7 +61,7 @@ t.test('methods, targets and bodies pass unchanged, framed as the client framed 
   t.match(await bare.json(), { body: '', length: '0' });
 });
 
-t.test('answers pass unchanged: status, repeated headers, no body where none is allowed', async (t) => {
+t.test('answers pass unchanged: status, repeated headers, and no body if HTTP allows none', async (t) => {
   const answer = (request: IncomingMessage, response: ServerResponse) => {
     const status = Number(request.url?.slice(1));
     response.writeHead(
@@ -92,7 +93,7 @@ t.test('answers pass unchanged: status, repeated headers, no body where none is 
 });
 
 t.test(
-  '502 while the upstream is away or breaks off, 504 while it does not answer; the client keeps its connection',
+  'an unreachable or broken upstream is answered with 502, a silent one with 504, and the connection stays open',
   async (t) => {
     const spare = createServer().listen(0, '127.0.0.1');
     await once(spare, 'listening');
@@ -130,7 +131,7 @@ t.test(
   },
 );
 
-t.test('an incomplete answer does not pass for a complete one', async (t) => {
+t.test('an incomplete answer of the upstream does not look complete to the client', async (t) => {
   const answer = (request: IncomingMessage, response: ServerResponse) => {
     if (request.url === '/length') response.setHeader('content-length', '100');
     response.write('part');
@@ -143,7 +144,7 @@ t.test('an incomplete answer does not pass for a complete one', async (t) => {
   }
 });
 
-t.test('an incomplete body does not pass for a complete one', async (t) => {
+t.test('an incomplete body of a client does not look complete to the upstream', async (t) => {
   const upstream = await openUpstream(t, { answer: (request) => request.resume() });
   const stand = await openStand(t, { upstream });
   for (const headers of [{ 'content-length': '100' }, { 'transfer-encoding': 'chunked' }]) {
@@ -159,7 +160,7 @@ t.test('an incomplete body does not pass for a complete one', async (t) => {
   }
 });
 
-t.test('Expect: 100-continue: only a client that may send gets 100, other expectations are refused', async (t) => {
+t.test('only an authorized client gets 100 for Expect: 100-continue, and other expectations are refused', async (t) => {
   const stand = await openStand(t, { upstreamOptions: { answer: mirror } });
   const ask = (headers: Record<string, string>) => {
     const sent = httpRequest(stand.http, { method: 'POST', headers: { 'content-length': '4', ...headers } });
@@ -187,7 +188,7 @@ t.test('Expect: 100-continue: only a client that may send gets 100, other expect
   odd.destroy();
 });
 
-t.test('a refused request with a large body gets its complete answer', async (t) => {
+t.test('a refused request with a large body gets the complete answer', async (t) => {
   const stand = await openStand(t);
   const slow = connect(stand.sidecar.address.port, '127.0.0.1').pause();
   slow.write(`POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 900000\r\n\r\n${'x'.repeat(400_000)}`);
@@ -203,7 +204,7 @@ t.test('a refused request with a large body gets its complete answer', async (t)
 });
 
 t.test(
-  'an upstream that answers before the end of the body is read, and the connection is not used again',
+  'an answer of the upstream before the end of the body reaches the client, and the connection is not used again',
   async (t) => {
     const answer = (_: IncomingMessage, response: ServerResponse) => {
       response.writeHead(413, { connection: 'close' });
@@ -221,7 +222,7 @@ t.test(
 );
 
 t.test(
-  'a request on a kept connection that the upstream closes is tried once more, if it may be repeated',
+  'a request is sent once more if the upstream closes a kept connection and the method may be repeated',
   async (t) => {
     const upstream = await openUpstream(t);
     upstream.server.keepAliveTimeout = 60_000;
@@ -236,12 +237,12 @@ t.test(
     t.equal((await ask('GET')).status, 200);
     t.equal(killed, 2);
     killed = 0;
-    t.equal((await ask('POST')).status, 502, 'a POST may have been executed');
+    t.equal((await ask('POST')).status, 502, 'a POST is not repeated, because the upstream may have executed it');
     t.equal(killed, 1);
   },
 );
 
-t.test('preflights of allowed origins are answered without a token, others are not', async (t) => {
+t.test('a preflight without a token is answered for an allowed origin, and refused for any other', async (t) => {
   const stand = await openStand(t, { settings: { allowedOrigins: ['https://app.test'] } });
   const preflight = (origin: string) =>
     fetch(`${stand.http}/socket.io/`, {
@@ -258,7 +259,11 @@ t.test('preflights of allowed origins are answered without a token, others are n
   t.notOk(foreign.headers.has('access-control-allow-origin'));
   const refused = await fetch(stand.http, { headers: { origin: 'https://app.test' } });
   t.equal(refused.status, 401);
-  t.equal(refused.headers.get('access-control-allow-origin'), 'https://app.test', 'a page may read the reason');
+  t.equal(
+    refused.headers.get('access-control-allow-origin'),
+    'https://app.test',
+    'the page of an allowed origin can read the reason',
+  );
   t.equal(stand.upstream.requests.length, 0);
   const plain = await openStand(t);
   t.equal(
@@ -272,7 +277,7 @@ t.test('preflights of allowed origins are answered without a token, others are n
   );
 });
 
-t.test('a cookie token is refused from another site for plain requests as well', async (t) => {
+t.test('a token in a cookie is refused if the plain request comes from another site', async (t) => {
   const stand = await openStand(t, { settings: { cookie: 'at' } });
   const cookie = `at=${stand.issuer.token()}`;
   const ask = (headers: Record<string, string>) =>

@@ -1,4 +1,4 @@
-// Where a handshake may carry its token, and which parts of the request the upstream sees.
+// Where a handshake can carry its token, and which parts of the request the upstream receives.
 import { once } from 'node:events';
 import { connect } from 'node:net';
 import t from 'tap';
@@ -6,7 +6,7 @@ import { openStand, refusal, type Stand } from '../open.ts';
 
 const KEY = 'dGhlIHNhbXBsZSBub25jZQ==';
 
-/** The head of the answer to a handshake written by hand. */
+/** Sends a handshake as raw bytes and returns the head of the answer. */
 async function rawHandshake({ sidecar }: Stand, target: string, ...fields: string[]): Promise<string> {
   const socket = connect(sidecar.address.port, '127.0.0.1');
   const lines = ['Host: chat.test', 'Upgrade: websocket', 'Connection: Upgrade', 'Sec-WebSocket-Version: 13'];
@@ -38,7 +38,7 @@ t.test('without a token the answer is 401 with a challenge, and the upstream get
   t.equal(stand.upstream.requests.length, 0);
 });
 
-t.test('an invalid token is refused with its reason before the upstream gets a request', async (t) => {
+t.test('an invalid token is refused with the reason, and the upstream gets no request', async (t) => {
   const stand = await openStand(t);
   const { issuer } = stand;
   const good = issuer.token();
@@ -52,13 +52,13 @@ t.test('an invalid token is refused with its reason before the upstream gets a r
   ] as const) {
     const reply = await refusal(stand.open('/', token));
     t.match(reply, { status: 401, code, headers: { 'www-authenticate': 'Bearer error="invalid_token"' } });
-    t.notOk(reply.text.includes(token), 'the token is not repeated');
+    t.notOk(reply.text.includes(token), 'the answer does not repeat the token');
   }
   t.equal(stand.upstream.requests.length, 0);
   t.notOk(JSON.stringify(stand.lines).includes(good), 'nor logged');
 });
 
-t.test('Authorization is accepted once and only with the Bearer scheme, and is not forwarded', async (t) => {
+t.test('one Authorization header with the Bearer scheme is accepted, and it is not forwarded', async (t) => {
   const stand = await openStand(t);
   const token = stand.issuer.token();
   for (const value of [`Bearer ${token}`, `bearer  ${token}`]) {
@@ -83,7 +83,7 @@ t.test('Authorization is accepted once and only with the Bearer scheme, and is n
 });
 
 t.test(
-  'the subprotocol bearer.<token> is accepted, hidden from the upstream, and not selected beside others',
+  'the subprotocol bearer.<token> is accepted, not forwarded, and not selected if others are offered',
   async (t) => {
     const stand = await openStand(t);
     const token = stand.issuer.token();
@@ -98,19 +98,19 @@ t.test(
   },
 );
 
-t.test('tenantry is selected if the upstream selects nothing, and the token entry only if it is alone', async (t) => {
+t.test('if the upstream selects no subprotocol, "tenantry" is selected, or a token entry without others', async (t) => {
   const stand = await openStand(t, { upstreamOptions: { protocol: () => false } });
   const token = stand.issuer.token();
   const neutral = await stand.open('/', null, {}, ['tenantry', `bearer.${token}`]);
   t.equal(neutral.socket.protocol, 'tenantry');
-  t.notOk('sec-websocket-protocol' in (stand.upstream.requests[0]?.headers ?? {}), 'the upstream gets none');
-  // Browsers and `ws` fail a connection if they offered subprotocols and none was selected.
+  t.notOk('sec-websocket-protocol' in (stand.upstream.requests[0]?.headers ?? {}), 'the upstream gets no subprotocol');
+  // Browsers and `ws` fail a connection if they offer subprotocols and the answer selects none of them.
   const alone = await stand.open('/', null, {}, [`bearer.${token}`]);
   t.equal(alone.socket.protocol, `bearer.${token}`);
   t.notOk(seen(stand).includes(token));
   const answer = await rawHandshake(stand, '/', `Sec-WebSocket-Protocol: chat, bearer.${token}`);
   t.match(answer, /^HTTP\/1.1 101 /);
-  t.notOk(/sec-websocket-protocol/i.test(answer), 'none of the others was selected, so none is');
+  t.notOk(/sec-websocket-protocol/i.test(answer), 'the upstream selected no subprotocol, so the answer has none');
 });
 
 t.test('a malformed list of subprotocols is refused', async (t) => {
@@ -129,7 +129,7 @@ t.test('a malformed list of subprotocols is refused', async (t) => {
   t.match(await rawHandshake(stand, '/', two), /^HTTP\/1.1 400 [\s\S]*invalid_request/);
 });
 
-t.test('the cookie named in the settings is accepted and hidden, other cookies stay unchanged', async (t) => {
+t.test('the configured cookie is accepted and not forwarded, and other cookies stay unchanged', async (t) => {
   const stand = await openStand(t, { settings: { cookie: 'at' } });
   const token = stand.issuer.token();
   const cookie = `a=1; at=${token};b="x y"; atx=2; AT=3`;
@@ -138,12 +138,12 @@ t.test('the cookie named in the settings is accepted and hidden, other cookies s
   await stand.open('/', null, { headers: { cookie: `at=${token}` } });
   t.notOk('cookie' in (stand.upstream.requests[1]?.headers ?? {}));
   const empty = await refusal(stand.open('/', null, { headers: { cookie: 'at=; b=2' } }));
-  t.equal(empty.code, 'unauthenticated', 'an empty cookie does not count');
+  t.equal(empty.code, 'unauthenticated', 'an empty cookie counts as missing');
   const two = await rawHandshake(stand, '/', `Cookie: at=${token}`, 'Cookie: at=nonsense');
-  t.match(two, /^HTTP\/1.1 400 [\s\S]*invalid_request/, 'two that differ');
+  t.match(two, /^HTTP\/1.1 400 [\s\S]*invalid_request/, 'two cookies with different tokens');
   const quiet = await openStand(t);
   const reply = await refusal(quiet.open('/', null, { headers: { cookie: `at=${quiet.issuer.token()}` } }));
-  t.equal(reply.code, 'unauthenticated', 'without the setting a cookie does not count');
+  t.equal(reply.code, 'unauthenticated', 'without the setting the cookie is ignored');
 });
 
 t.test('a token in a cookie counts only from the same host or an allowed origin', async (t) => {
@@ -166,7 +166,7 @@ t.test('a token in a cookie counts only from the same host or an allowed origin'
   }
   t.match(await refusal(from(own, null, { 'sec-fetch-site': 'cross-site' })), { status: 403 });
   await own.open('/', undefined, { headers: { origin: 'https://evil.test' } });
-  t.pass('a token that the page itself must know is allowed');
+  t.pass('any origin can use a token that the page itself must send');
 
   const settings = { cookie: 'at', allowedOrigins: ['https://app.test'] };
   const listed = await openStand(t, { settings, issuer: own.issuer });
@@ -182,10 +182,10 @@ t.test('a token in a cookie counts only from the same host or an allowed origin'
     t.match(await refusal(from(listed, origin)), { status: 403, code: 'cross_site_request' }, origin);
   }
   const header = listed.open('/', undefined, { headers: { origin: 'https://evil.test' } });
-  t.match(await refusal(header), { status: 403 }, 'with a list every origin must be in it');
+  t.match(await refusal(header), { status: 403 }, 'if the setting lists origins, every other origin is refused');
 });
 
-t.test('a query parameter counts only if it is switched on, and is removed without changing the rest', async (t) => {
+t.test('a token in the query counts only if configured, and is removed without changing the rest', async (t) => {
   const stand = await openStand(t, { settings: { queryParameter: 'access_token' } });
   const token = stand.issuer.token();
   for (const [target, rest] of [
@@ -204,7 +204,7 @@ t.test('a query parameter counts only if it is switched on, and is removed witho
   t.match(await refusal(off.open(`/?access_token=${token}`, null)), { status: 401, code: 'unauthenticated' });
 });
 
-t.test('different tokens in two places are refused, the same one in two places is not', async (t) => {
+t.test('different tokens in two places are refused, and the same token in two places is accepted', async (t) => {
   const stand = await openStand(t, { settings: { cookie: 'at', queryParameter: 'q' } });
   const [one, two] = [stand.issuer.token(), stand.issuer.token()];
   const places = [`Authorization: Bearer ${one}`, `Sec-WebSocket-Protocol: chat, bearer.${one}`, `Cookie: at=${one}`];
@@ -218,10 +218,10 @@ t.test('different tokens in two places are refused, the same one in two places i
     t.match(await rawHandshake(stand, `/?q=${one}`, place), /^HTTP\/1.1 101 /);
   }
   t.match(await rawHandshake(stand, '/', ...places), /^HTTP\/1.1 101 /);
-  t.notOk(seen(stand).includes(one), 'and it is removed from all of them');
+  t.notOk(seen(stand).includes(one), 'the token is removed from every place');
 });
 
-t.test('with forwardToken the upstream gets the token in Authorization, wherever it was', async (t) => {
+t.test('with forwardToken the upstream gets the token in Authorization, wherever the client sent it', async (t) => {
   const stand = await openStand(t, { settings: { cookie: 'at', forwardToken: true } });
   const token = stand.issuer.token();
   await stand.open('/', null, { headers: { cookie: `at=${token}` } });
@@ -235,7 +235,7 @@ t.test('with forwardToken the upstream gets the token in Authorization, wherever
   );
 });
 
-t.test('an issuer without keys, and a silent feed, are answered with 503 and Retry-After, never 401', async (t) => {
+t.test('while keys are missing or the feed is silent, the answer is 503 with Retry-After, never 401', async (t) => {
   const stand = await openStand(t);
   stand.issuer.setStale(31);
   const reply = await refusal(stand.open());
@@ -246,12 +246,12 @@ t.test('an issuer without keys, and a silent feed, are answered with 503 and Ret
   await stand.open();
   const lookUp = () => Promise.reject(Object.assign(new Error('no keys')));
   const broken = await openStand(t, { verifier: { keys: { find: () => undefined, lookUp } } });
-  t.match(await refusal(broken.open()), { status: 500, code: 'internal_error' }, 'an unexpected error opens nothing');
+  t.match(await refusal(broken.open()), { status: 500, code: 'internal_error' }, 'an unexpected error opens no socket');
   const sockets = [stand, broken].map(({ sidecar }) => sidecar.state().sockets);
   t.same(sockets, [1, 0]);
 });
 
-t.test('the WebSocket of browsers, as in Node, connects with the token alone and next to tenantry', async (t) => {
+t.test('the standard WebSocket client connects with the token subprotocol, alone or with "tenantry"', async (t) => {
   const stand = await openStand(t, { upstreamOptions: { protocol: () => false } });
   const bearer = `bearer.${stand.issuer.token()}`;
   for (const [protocols, selected] of [

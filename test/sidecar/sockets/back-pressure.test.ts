@@ -1,5 +1,5 @@
-// Peers that do not keep up: memory has a limit, slow peers lose nothing, stuck peers are disconnected. Runs in its own
-// process because it measures memory.
+// Peers that read slowly or not at all: memory has a limit, a slow peer loses no message, and a stuck peer is
+// disconnected. This file runs in its own process because it measures memory.
 import { once } from 'node:events';
 import t from 'tap';
 import type { WebSocket } from 'ws';
@@ -11,7 +11,7 @@ const MUCH = 64 * 1024 * 1024;
 const MEGABYTE = 1024 * 1024;
 
 const STALL_MS = 300;
-/** A test in which a peer must be disconnected waits this long for a send, so that enough is sent. */
+/** How long a send may stall in a test that expects a disconnect. The time is long enough to send enough messages. */
 const UNTIL_ENDED_MS = 5_000;
 
 /**
@@ -35,7 +35,7 @@ async function pair(open: () => Promise<Client>, upstream: Upstream): Promise<{ 
   return { client, server: (await accepting).socket };
 }
 
-t.test('a client that reads nothing stops its upstream: only buffers fill, and everything arrives later', async (t) => {
+t.test('a client that reads nothing stops its upstream, and all messages arrive once it reads again', async (t) => {
   const upstream = await openUpstream(t, { echo: false });
   const { open } = await openStand(t, { upstream });
   const { client, server } = await pair(open, upstream);
@@ -43,7 +43,7 @@ t.test('a client that reads nothing stops its upstream: only buffers fill, and e
   const before = process.memoryUsage.rss();
   const taken = await pour(server, MUCH);
   t.ok(taken < MUCH / 2, `${taken} bytes were accepted before the sender was stopped`);
-  t.ok(process.memoryUsage.rss() - before < 48 * MEGABYTE, 'memory did not grow with it');
+  t.ok(process.memoryUsage.rss() - before < 48 * MEGABYTE, 'memory did not grow with the sent bytes');
   let heard = 0;
   const all = new Promise<void>((resolve) => {
     client.socket.on('message', (data) => {
@@ -55,10 +55,10 @@ t.test('a client that reads nothing stops its upstream: only buffers fill, and e
   server.send('end');
   await all;
   t.equal((heard - 3) % CHUNK.length, 0);
-  t.ok(heard - 3 >= taken, 'nothing was lost');
+  t.ok(heard - 3 >= taken, 'no message was lost');
 });
 
-t.test('an upstream that reads nothing stops its client in the same way', async (t) => {
+t.test('an upstream that reads nothing stops its client, and all messages arrive once it reads again', async (t) => {
   const upstream = await openUpstream(t, { echo: false });
   const { open } = await openStand(t, { upstream });
   const { client, server } = await pair(open, upstream);
@@ -66,7 +66,7 @@ t.test('an upstream that reads nothing stops its client in the same way', async 
   const before = process.memoryUsage.rss();
   const taken = await pour(client.socket, MUCH);
   t.ok(taken < MUCH / 2, `${taken} bytes were accepted before the sender was stopped`);
-  t.ok(process.memoryUsage.rss() - before < 48 * MEGABYTE, 'memory did not grow with it');
+  t.ok(process.memoryUsage.rss() - before < 48 * MEGABYTE, 'memory did not grow with the sent bytes');
   let heard = 0;
   server.on('message', (data) => {
     heard += (data as Buffer).length;
@@ -74,10 +74,10 @@ t.test('an upstream that reads nothing stops its client in the same way', async 
   client.socket.close(1000);
   server.resume();
   await once(server, 'close');
-  t.ok(heard >= taken, 'nothing was lost, and the end came last');
+  t.ok(heard >= taken, 'no message was lost, and the last one arrived last');
 });
 
-t.test('a stuck client is disconnected with 1013 after a while, and its upstream is informed', async (t) => {
+t.test('a stuck client is disconnected with 1013 after the time limit, and its upstream is informed', async (t) => {
   const upstream = await openUpstream(t, { echo: false });
   const { open, sidecar } = await openStand(t, { upstream, settings: { slowSeconds: 0.3 } });
   const { client, server } = await pair(open, upstream);
@@ -100,7 +100,7 @@ t.test('a stuck upstream is disconnected, and its client gets 1013', async (t) =
   t.same(await client.closed, { code: 1013, reason: 'upstream_slow' });
 });
 
-t.test('a slow client that continues to read keeps its socket past the time limit for stuck ones', async (t) => {
+t.test('a slow client that continues to read keeps its socket past the time limit for stuck clients', async (t) => {
   const upstream = await openUpstream(t, { echo: false });
   const { open } = await openStand(t, { upstream, settings: { slowSeconds: 3 } });
   const { client, server } = await pair(open, upstream);
@@ -109,7 +109,7 @@ t.test('a slow client that continues to read keeps its socket past the time limi
   client.socket.on('message', (data) => {
     heard += (data as Buffer).length;
     client.socket.pause();
-    setTimeout(() => client.socket.resume(), 20); // 192 messages: some four seconds
+    setTimeout(() => client.socket.resume(), 20); // 192 messages take about four seconds
   });
   for (let sent = 0; sent < rest; sent += CHUNK.length) server.send(CHUNK);
   server.close(1000, 'all');
@@ -117,7 +117,7 @@ t.test('a slow client that continues to read keeps its socket past the time limi
   t.equal(heard, rest);
 });
 
-t.test('a revoked client that reads nothing is disconnected soon as well', async (t) => {
+t.test('a client that reads nothing is disconnected soon after its token is revoked', async (t) => {
   const upstream = await openUpstream(t, { echo: false });
   const { open, issuer, sidecar } = await openStand(t, { upstream });
   const { client, server } = await pair(open, upstream);

@@ -1,4 +1,4 @@
-// Open sockets and requests end with their token: at its expiry, and at once when it is revoked.
+// Open sockets and requests end with their token: when the token expires, and at once when it is revoked.
 import { once } from 'node:events';
 import { get, type IncomingMessage } from 'node:http';
 import t from 'tap';
@@ -25,14 +25,14 @@ t.test('a socket is closed with 4401 token_expired at the second of expiry, on b
   t.equal(sidecar.state().sockets, 1);
 });
 
-t.test('a token that is valid only by the clock tolerance opens nothing', async (t) => {
+t.test('a token that is valid only by the clock tolerance opens no socket', async (t) => {
   const { open, issuer } = await openStand(t);
   const token = issuer.token({}, { life: 60 });
   issuer.advance(61);
   t.match(await refusal(open('/', token)), { status: 401, code: 'token_expired' });
 });
 
-t.test('not one message of an ended token passes, even before the timer has run', async (t) => {
+t.test('no message passes after the token has ended, even before the timer has run', async (t) => {
   const upstream = await openUpstream(t, { echo: false });
   const { open, issuer } = await openStand(t, { upstream });
   const heard: string[] = [];
@@ -86,7 +86,7 @@ t.test('each kind of revocation closes the sockets it affects with its reason, a
   }
 });
 
-t.test('a service client’s sockets close when it is disabled or its secret rotated', async (t) => {
+t.test('the sockets of a service client close when the client is disabled or its secret is rotated', async (t) => {
   const { open, issuer } = await openStand(t);
   const client = await open('/', issuer.clientToken());
   const user = await open();
@@ -96,7 +96,7 @@ t.test('a service client’s sockets close when it is disabled or its secret rot
   t.equal(await user.message(), 'here');
 });
 
-t.test('a newer token of the user continues where an older one ends', async (t) => {
+t.test('when a user’s older token ends, a socket with a newer token stays open', async (t) => {
   const { open, issuer } = await openStand(t);
   const older = await open('/', issuer.token({ epoch: 1 }));
   const newer = await open('/', issuer.token({ epoch: 2 }));
@@ -106,7 +106,7 @@ t.test('a newer token of the user continues where an older one ends', async (t) 
   t.equal(await newer.message(), 'here');
 });
 
-t.test('a revocation while the upstream has not answered yet ends the handshake with 401', async (t) => {
+t.test('a handshake gets 401 if its token is revoked before the upstream answers', async (t) => {
   const upstream = await openUpstream(t);
   upstream.server.removeAllListeners('upgrade');
   const asked = once(upstream.server, 'upgrade');
@@ -119,7 +119,7 @@ t.test('a revocation while the upstream has not answered yet ends the handshake 
   t.equal(sidecar.state().sockets, 0);
 });
 
-t.test('open sockets continue while the feed is silent, until their expiry; new ones are refused', async (t) => {
+t.test('while the feed is silent, open sockets stay open until they expire, and new sockets are refused', async (t) => {
   const { open, issuer } = await openStand(t);
   const client = await open('/', issuer.token({}, { life: 60 }));
   issuer.setStale(true);
@@ -130,7 +130,7 @@ t.test('open sockets continue while the feed is silent, until their expiry; new 
   t.same(await client.closed, { code: 4401, reason: 'token_expired' });
 });
 
-t.test('a client that does not answer the close frame is disconnected, and its slot is free again', async (t) => {
+t.test('a client that does not answer the close frame is disconnected, and its slot is freed', async (t) => {
   const { open, issuer, sidecar } = await openStand(t);
   const client = await open('/', issuer.token({ sid: SID }));
   client.socket.pause();
@@ -154,7 +154,7 @@ t.test('a streamed answer to a plain request ends when its token is revoked', as
   t.equal(sidecar.state().requests, 0);
 });
 
-t.test('a plain request that waits for its answer is answered 401 when its token is revoked', async (t) => {
+t.test('a plain request that waits for its answer gets 401 when its token is revoked', async (t) => {
   const upstream = await openUpstream(t, { answer: () => {} });
   const { http, issuer } = await openStand(t, { upstream });
   const arrived = once(upstream.server, 'request');
@@ -165,7 +165,7 @@ t.test('a plain request that waits for its answer is answered 401 when its token
   t.match(await (await reply).json(), { code: 'session_revoked' });
 });
 
-t.test('a plain request in progress at expiry may end, but not continue long after it', async (t) => {
+t.test('a plain request in progress can finish shortly after its token expires, and is then cut off', async (t) => {
   const upstream = await openUpstream(t, { answer: () => {} });
   const { http, issuer } = await openStand(t, { upstream });
   const ask = async () => {

@@ -1,4 +1,5 @@
-// Sockets whose token is in their first message: nothing reaches the upstream before, and no wait is long.
+// Sockets whose token is in their first message: the upstream receives nothing before that message, and every wait is
+// short.
 import { createPublicKey, type KeyObject } from 'node:crypto';
 import { once } from 'node:events';
 import t from 'tap';
@@ -14,7 +15,7 @@ async function parsed(client: Client): Promise<unknown> {
   return JSON.parse(String(await client.message()));
 }
 
-t.test('the first message authenticates, and only then the upstream is connected', async (t) => {
+t.test('the sidecar connects to the upstream only after the first message has authenticated the client', async (t) => {
   const stand = await openStand(t, { settings });
   const { open, issuer, upstream } = stand;
   const client = await open('/room?x=1', null);
@@ -32,7 +33,7 @@ t.test('the first message authenticates, and only then the upstream is connected
   t.same(await client.closed, { code: 4401, reason: 'session_revoked' });
 });
 
-t.test('messages sent right after the first reach the upstream in order, also when it is slow', async (t) => {
+t.test('messages right after the first message reach the upstream in order, even a slow upstream', async (t) => {
   const upstream = await openUpstream(t);
   const { open, issuer } = await openStand(t, { settings, upstream });
   const [listener] = upstream.server.listeners('upgrade');
@@ -48,10 +49,14 @@ t.test('messages sent right after the first reach the upstream in order, also wh
   t.same(await parsed(client), { event: 'authenticated' });
   for (const text of ['one', 'two', 'three', 'four']) t.equal(await client.message(), text);
   client.socket.send(frame(issuer.token({}, { life: 10 })));
-  t.match(await parsed(client), { event: 'error', data: { code: 'token_older' } }, 'later ones renew');
+  t.match(
+    await parsed(client),
+    { event: 'error', data: { code: 'token_older' } },
+    'a later token message renews the socket',
+  );
 });
 
-t.test('an invalid first message is answered with its reason and the socket closed with 4401', async (t) => {
+t.test('an invalid first message is answered with the reason, and the socket is closed with 4401', async (t) => {
   const { open, issuer, upstream, sidecar } = await openStand(t, { settings });
   const cases: [string | Buffer, string][] = [
     [frame('nonsense'), 'invalid_token'],
@@ -74,7 +79,7 @@ t.test('an invalid first message is answered with its reason and the socket clos
   t.equal(sidecar.state().sockets, 0);
 });
 
-t.test('a message before the token is refused, and later ones are not read', async (t) => {
+t.test('a message before the token is refused, and later messages are not read', async (t) => {
   const { open, issuer, upstream } = await openStand(t, { settings });
   const client = await open('/', null);
   client.socket.send('hello');
@@ -91,7 +96,7 @@ t.test('a client that sends no token in time gets the reason and is disconnected
   t.equal(sidecar.state().sockets, 0);
 });
 
-t.test('a client that sends more than a token needs is cut off, in one message or in endless fragments', async (t) => {
+t.test('a client that sends more bytes than a token needs is disconnected, even if it sends fragments', async (t) => {
   const { open, sidecar } = await openStand(t, { settings: { ...settings, firstMessageSeconds: 60 } });
   const large = await open('/', null);
   large.socket.send(`{"event":"authenticate","data":{"token":"${'x'.repeat(60_000)}"}}`);
@@ -104,7 +109,7 @@ t.test('a client that sends more than a token needs is cut off, in one message o
   t.equal(sidecar.state().sockets, 0);
 });
 
-t.test('waiting sockets have a limit and count in the total; a token at once needs no waiting slot', async (t) => {
+t.test('sockets that wait for a token have their own limit, and count in the total', async (t) => {
   const { open, issuer, sidecar } = await openStand(t, {
     settings: { ...settings, firstMessageSeconds: 60, waitingMax: 2, socketsMax: 4 },
   });
@@ -116,7 +121,7 @@ t.test('waiting sockets have a limit and count in the total; a token at once nee
   first?.socket.send(frame(issuer.token()));
   if (first) t.same(await parsed(first), { event: 'authenticated' });
   await open('/', null);
-  t.match(await refusal(open()), { status: 503, code: 'sidecar_full' }, 'four in total');
+  t.match(await refusal(open()), { status: 503, code: 'sidecar_full' }, 'the total limit is four');
   second?.socket.close();
   await second?.closed;
   await until(() => sidecar.state().sockets === 3);
@@ -148,7 +153,7 @@ t.test('outages and limits are reported with 1013 and 1014, not as an invalid to
   t.equal(refusing.sidecar.state().sockets, 0);
 });
 
-t.test('the first offered subprotocol is selected and requested from the upstream, which must select it', async (t) => {
+t.test('the first offered subprotocol is selected, and the upstream must select it too', async (t) => {
   const upstreamOptions = { protocol: (offered: Set<string>) => (offered.has('v1') ? 'v1' : false) } as const;
   const { open, issuer, upstream } = await openStand(t, { settings, upstreamOptions });
   const client = await open('/', null, {}, ['tenantry', 'v1', 'v2']);
@@ -163,7 +168,7 @@ t.test('the first offered subprotocol is selected and requested from the upstrea
   t.equal((await other.closed).code, 1014);
 });
 
-t.test('an invalid token elsewhere is refused at the handshake: no socket is opened to wait', async (t) => {
+t.test('an invalid token in the handshake is refused at once, and no socket waits for a first message', async (t) => {
   const { open } = await openStand(t, { settings });
   t.match(await refusal(open('/', 'nonsense')), { status: 401, code: 'invalid_token' });
   const origins = await openStand(t, { settings: { ...settings, allowedOrigins: ['https://app.test'] } });
@@ -192,10 +197,10 @@ t.test('a client that leaves while its token is being checked leaves nothing ope
   });
   opening.catch(() => {});
   await asked.promise;
-  // @ts-expect-error the socket below: a reset is noticed although nothing is read
+  // @ts-expect-error reads the private TCP socket of ws: the sidecar must notice a reset although nothing is read
   waiting.socket._socket.resetAndDestroy();
   await t.rejects(opening);
-  // Everything before an answer to another client has been noticed.
+  // Once another client has its answer, the sidecar has also handled every earlier event.
   for (let round = 0; round < 3; round += 1) await refusal(open('/', 'nonsense'));
   find(createPublicKey({ key: { ...jwk }, format: 'jwk' }));
   await until(() => sidecar.state().sockets === 0);

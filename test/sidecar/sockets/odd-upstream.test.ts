@@ -1,8 +1,8 @@
-// Upstreams whose answers are not valid: their requests fail, and nothing else does.
+// Upstreams that send invalid answers: only the requests to these upstreams fail.
 import t from 'tap';
 import { openStand, openUpstream, refusal } from '../open.ts';
 
-/** A sidecar before an upstream that answers each connection with these bytes. */
+/** A sidecar in front of an upstream that answers each connection with these bytes. */
 async function behind(t: import('tap').Test, answer: string) {
   const upstream = await openUpstream(t);
   upstream.server.removeAllListeners('request').removeAllListeners('upgrade');
@@ -15,7 +15,7 @@ async function behind(t: import('tap').Test, answer: string) {
 
 const WITHOUT_BODY = 'Content-Length: 0\r\n\r\n';
 
-t.test('an invalid status, and a protocol switch that was not requested, is 502', async (t) => {
+t.test('the answer is 502 if the upstream sends an invalid status, or a 101 that was not requested', async (t) => {
   for (const line of ['099 Early', '000 None', '101 Switching Protocols']) {
     const { open, plain, sidecar } = await behind(t, `HTTP/1.1 ${line}\r\n${WITHOUT_BODY}`);
     t.equal((await plain()).status, 502, `${line}, plain`);
@@ -24,13 +24,13 @@ t.test('an invalid status, and a protocol switch that was not requested, is 502'
   }
 });
 
-t.test('a reason phrase that cannot be written is left out', async (t) => {
+t.test('an upstream reason phrase with characters that HTTP forbids is left out of the answer', async (t) => {
   const { plain } = await behind(t, `HTTP/1.1 200 a\x01b\x7fc\r\n${WITHOUT_BODY}`);
   const { status, statusText } = await plain();
   t.same({ status, statusText }, { status: 200, statusText: 'abc' });
 });
 
-t.test('a path that contains a token is logged without it', async (t) => {
+t.test('a path that contains a token is logged without the token', async (t) => {
   const { http, issuer, lines } = await openStand(t);
   const token = issuer.token();
   await fetch(`${http}/chat%3Faccess_token=${token}`);

@@ -1,4 +1,4 @@
-// A client sends a new token on an open socket, and continues without a new connection.
+// A client renews its token on an open socket, and keeps the connection.
 import t from 'tap';
 import { type Client, openStand, openUpstream } from '../open.ts';
 
@@ -15,7 +15,7 @@ function isoOf(token: string): string {
   return new Date(exp * 1000).toISOString();
 }
 
-t.test('a new token keeps the socket open past the expiry of the old one, many times', async (t) => {
+t.test('each new token keeps the socket open past the expiry of the old token', async (t) => {
   const { open, issuer, upstream } = await openStand(t);
   const client = await open('/', issuer.token({ sid: SID }, { life: 60 }));
   for (let round = 0; round < 5; round += 1) {
@@ -29,7 +29,7 @@ t.test('a new token keeps the socket open past the expiry of the old one, many t
       event: 'authenticated',
       data: { expiresAt: isoOf(issuer.token({}, { life: 60 })) },
     },
-    'an equal expiry as well',
+    'a token with an equal expiry is accepted',
   );
   client.socket.send('still here');
   t.equal(await client.message(), 'still here');
@@ -38,7 +38,7 @@ t.test('a new token keeps the socket open past the expiry of the old one, many t
   t.same(await client.closed, { code: 4401, reason: 'token_expired' });
 });
 
-t.test('the upstream never sees a renewal message, valid or invalid, whole or broken, small or huge', async (t) => {
+t.test('the upstream never receives a renewal message, whether it is valid, invalid, fragmented or huge', async (t) => {
   const upstream = await openUpstream(t, { echo: false });
   const { open, issuer } = await openStand(t, { upstream });
   const heard: string[] = [];
@@ -70,7 +70,7 @@ t.test('the upstream never sees a renewal message, valid or invalid, whole or br
   t.same(heard, ['end']);
 });
 
-t.test('messages that are only similar go to the upstream unchanged', async (t) => {
+t.test('a message that only resembles a renewal goes to the upstream unchanged', async (t) => {
   const { open } = await openStand(t);
   const client = await open();
   for (const message of [
@@ -92,7 +92,7 @@ t.test('messages that are only similar go to the upstream unchanged', async (t) 
   }
 });
 
-t.test('an invalid renewal is refused with its reason, and the old token stays in use until its end', async (t) => {
+t.test('an invalid renewal is refused with the reason, and the old token stays in use until it ends', async (t) => {
   const { open, issuer } = await openStand(t);
   issuer.advance(100);
   const session = { sid: SID, permissions: ['deals:read'], roles: ['Agent'] };
@@ -124,7 +124,7 @@ t.test('an invalid renewal is refused with its reason, and the old token stays i
   t.same(await client.closed, { code: 4401, reason: 'token_expired' });
 });
 
-t.test('a socket ends with the session that opened it as well as with the one that renewed it', async (t) => {
+t.test('a socket ends when the session that opened it or the session that renewed it ends', async (t) => {
   const { open, issuer } = await openStand(t);
   const opened = await open('/', issuer.token({ sid: SID }, { life: 500 }));
   for (const token of [issuer.token(), issuer.token()]) t.match(await renew(opened, token), { event: 'authenticated' });
@@ -136,7 +136,7 @@ t.test('a socket ends with the session that opened it as well as with the one th
   t.same(await client.closed, { code: 4401, reason: 'session_revoked' });
 });
 
-t.test('a renewed socket follows the newest token: a newer epoch outlives the revocation of the older', async (t) => {
+t.test('a renewed socket has the epoch of its newest token, and survives the revocation of older epochs', async (t) => {
   const { open, issuer } = await openStand(t);
   const client = await open('/', issuer.token({ sid: SID, epoch: 1 }, { life: 500 }));
   t.match(await renew(client, issuer.token({ sid: SID, epoch: 2 })), { event: 'authenticated' });
@@ -147,7 +147,7 @@ t.test('a renewed socket follows the newest token: a newer epoch outlives the re
   t.same(await client.closed, { code: 4401, reason: 'token_stale' });
 });
 
-t.test('of several tokens sent at the same time the one with the latest expiry counts', async (t) => {
+t.test('if several tokens are sent at the same time, the token with the latest expiry counts', async (t) => {
   const { open, issuer } = await openStand(t);
   const client = await open('/', issuer.token({}, { life: 100 }));
   const lives = [300, 200, 400, 150];
@@ -163,7 +163,7 @@ t.test('of several tokens sent at the same time the one with the latest expiry c
   t.same(await client.closed, { code: 4401, reason: 'token_expired' });
 });
 
-t.test('a flood of tokens is not checked', async (t) => {
+t.test('of a flood of renewal messages only a limited number is checked', async (t) => {
   const { open, issuer } = await openStand(t);
   const client = await open();
   for (let count = 0; count < 10; count += 1) {
@@ -174,7 +174,7 @@ t.test('a flood of tokens is not checked', async (t) => {
   t.match(await renew(client, issuer.token()), { event: 'authenticated' });
 });
 
-t.test('a client that asks endlessly and reads nothing does not get endless answers', async (t) => {
+t.test('the answers for a client that renews endlessly and reads nothing have a limit', async (t) => {
   const { open, upstream } = await openStand(t);
   const client = await open();
   client.socket.pause();
@@ -188,6 +188,6 @@ t.test('a client that asks endlessly and reads nothing does not get endless answ
   await heard;
   client.socket.resume();
   while ((await client.message()) !== 'the end');
-  // The size of the buffers between the two processes, plus a hundred.
+  // Without a limit every request would have an answer. Fewer than half of the requests have one.
   t.ok(client.messages.length < asked / 2, `${client.messages.length} answers`);
 });

@@ -1,4 +1,4 @@
-// A real Socket.IO server behind the sidecar, without its own authentication.
+// A real Socket.IO server behind the sidecar. The server has no authentication of its own.
 import { once } from 'node:events';
 import { createServer } from 'node:http';
 import type { AddressInfo } from 'node:net';
@@ -8,7 +8,7 @@ import t, { type Test } from 'tap';
 import { createTestIssuer } from '../../../src/verifier/testkit/testkit.ts';
 import { openStand, type Stand, type Upstream } from '../open.ts';
 
-/** The next event of a client, with its arguments. */
+/** Resolves to the arguments of the next event of a client. */
 function next(emitter: unknown, event: string): Promise<unknown[]> {
   const source = emitter as { once(event: string, listener: (...given: unknown[]) => void): void };
   return new Promise((resolve) => source.once(event, (...given) => resolve(given)));
@@ -63,7 +63,7 @@ async function openHall(t: Test): Promise<Hall> {
 
 const events: string[] = [];
 
-t.test('a client connects by polling, is upgraded to a websocket, and the server knows its user', async (t) => {
+t.test('a client connects by polling and upgrades to a websocket, and the server gets its user', async (t) => {
   const { stand, connect, sockets } = await openHall(t);
   const client = await connect(stand.issuer.token({ sid: SID }));
   if (client.io.engine.transport.name !== 'websocket') await next(client.io.engine, 'upgrade');
@@ -76,7 +76,7 @@ t.test('a client connects by polling, is upgraded to a websocket, and the server
 });
 
 t.test(
-  'websocket alone works with the token as a subprotocol, as in a browser; polling alone with a header',
+  'websocket alone works with the token as a subprotocol, and polling alone works with the token in a header',
   async (t) => {
     const { stand, connect } = await openHall(t);
     const token = stand.issuer.token();
@@ -107,7 +107,7 @@ t.test('without a valid token neither transport connects, and forged headers do 
 });
 
 t.test(
-  'the event authenticate renews the socket, with and without an acknowledgement, and stays with the sidecar',
+  'the event "authenticate" renews the socket, with or without an acknowledgement, and is not forwarded',
   async (t) => {
     const { stand, connect } = await openHall(t);
     const { issuer } = stand;
@@ -127,14 +127,14 @@ t.test(
     client.emit('authenticate', { token: 'nonsense' });
     t.same(await refused, [{ code: 'invalid_token' }]);
     t.same(await client.emitWithAck('authenticate', {}), { event: 'error', data: { code: 'malformed_frame' } });
-    t.same(events, ['whoami'], 'the server received none of it');
+    t.same(events, ['whoami'], 'the server received no renewal event');
     const gone = next(client, 'disconnect');
     issuer.advance(10);
     t.equal((await gone)[0], 'transport close');
   },
 );
 
-t.test('events with that name in other namespaces, and with other names, go to the server', async (t) => {
+t.test('"authenticate" in other namespaces, and events with other names, go to the server', async (t) => {
   const { stand, connect } = await openHall(t);
   const client = await connect(stand.issuer.token(), { transports: ['websocket'] });
   const admin = client.io.socket('/admin');
@@ -144,7 +144,7 @@ t.test('events with that name in other namespaces, and with other names, go to t
   t.same(await next(client, 'echoed'), ['authenticate', { token: 'x' }]);
 });
 
-t.test('an answer to a renewal never comes between a message and its binary parts', async (t) => {
+t.test('the answer to a renewal is never sent between a message and its binary parts', async (t) => {
   const { stand, connect, sockets } = await openHall(t);
   const { issuer } = stand;
   const client = await connect(issuer.token({}, { life: 60 }), { transports: ['websocket'] });
@@ -166,7 +166,7 @@ t.test('an answer to a renewal never comes between a message and its binary part
   t.equal(client.connected, true);
 });
 
-t.test('revocation closes sockets and refuses the next polling request', async (t) => {
+t.test('a revocation closes the user’s sockets and refuses the next polling request', async (t) => {
   const { stand, connect } = await openHall(t);
   const { issuer } = stand;
   const token = issuer.token({ sid: SID });

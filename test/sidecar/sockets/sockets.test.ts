@@ -1,4 +1,4 @@
-// Messages, closing and handshakes of sockets that pass through the sidecar.
+// Messages, close codes and handshakes of sockets that pass through the sidecar.
 import { once } from 'node:events';
 import { createServer } from 'node:net';
 import t from 'tap';
@@ -19,7 +19,7 @@ t.test('text, binary, empty and fragmented messages pass both ways unchanged', a
   t.equal(await client.message(), 'in three parts');
 });
 
-t.test('messages keep their order and none is lost, in both directions at the same time', async (t) => {
+t.test('no message is lost or reordered, in both directions at the same time', async (t) => {
   const { open } = await openStand(t);
   const client = await open();
   const count = 5_000;
@@ -52,7 +52,7 @@ t.test('the upstream’s first messages reach the client, and the client’s las
 t.test('messages sent together with the upstream’s handshake are never lost, with many clients at once', async (t) => {
   const upstream = await openUpstream(t, { echo: false });
   upstream.sockets.on('connection', (socket, { url }) => {
-    socket.send(`hello ${url}`); // sent together with the 101
+    socket.send(`hello ${url}`); // sent together with the 101 answer
     socket.send('and welcome');
   });
   const { open } = await openStand(t, { upstream });
@@ -68,7 +68,7 @@ t.test('messages sent together with the upstream’s handshake are never lost, w
   }
 });
 
-t.test('close codes and reasons pass both ways; those that cannot be sent are replaced', async (t) => {
+t.test('close codes and reasons pass both ways, and a code that must not be sent is replaced', async (t) => {
   const { open, upstream } = await openStand(t, { upstreamOptions: { echo: false } });
   for (const [code, reason] of [
     [1000, 'done'],
@@ -89,7 +89,7 @@ t.test('close codes and reasons pass both ways; those that cannot be sent are re
   let accepting = upstream.next();
   const silent = await open();
   silent.socket.close();
-  t.equal((await once((await accepting).socket, 'close'))[0], 1005, 'no code stays no code');
+  t.equal((await once((await accepting).socket, 'close'))[0], 1005, 'a close without a code stays without a code');
   accepting = upstream.next();
   const cut = await open();
   cut.socket.terminate();
@@ -101,7 +101,7 @@ t.test('close codes and reasons pass both ways; those that cannot be sent are re
   t.same(await orphan.closed, { code: 1014, reason: 'upstream_lost' });
 });
 
-t.test('a message beyond the limit closes the socket with 1009, whoever sent it', async (t) => {
+t.test('a message beyond the size limit closes the socket with 1009, whichever side sent it', async (t) => {
   const { open, upstream } = await openStand(t, {
     settings: { messageBytesMax: 1000 },
     upstreamOptions: { echo: false },
@@ -118,7 +118,7 @@ t.test('a message beyond the limit closes the socket with 1009, whoever sent it'
   t.same(await other.closed, { code: 1009, reason: 'message_too_big' });
 });
 
-t.test('frames that break the protocol end the socket and do not pass', async (t) => {
+t.test('frames that violate the protocol end the socket and do not pass', async (t) => {
   const { open, upstream } = await openStand(t, { upstreamOptions: { echo: false } });
   const accepting = upstream.next();
   const client = await open();
@@ -127,20 +127,20 @@ t.test('frames that break the protocol end the socket and do not pass', async (t
   socket.on('message', () => {
     heard += 1;
   });
-  // @ts-expect-error the socket below, for bytes that no library writes: a text frame of broken UTF-8
+  // @ts-expect-error uses the private TCP socket of ws, because no library sends a text frame with invalid UTF-8
   client.socket._socket.write(Buffer.from([0x81, 0x82, 0, 0, 0, 0, 0xff, 0xff]));
   t.equal((await client.closed).code, 1007);
   await once(socket, 'close');
   t.equal(heard, 0);
 });
 
-t.test('the upstream’s selected subprotocol is selected, and none if it selects none', async (t) => {
+t.test('the subprotocol that the upstream selects is selected, and no subprotocol if it selects none', async (t) => {
   const protocol = (offered: Set<string>) => (offered.has('v2') ? 'v2' : false);
   const { open, upstream } = await openStand(t, { upstreamOptions: { protocol } });
   const client = await open('/', undefined, {}, ['v1', 'v2']);
   t.equal(client.socket.protocol, 'v2');
   t.equal(upstream.requests[0]?.headers['sec-websocket-protocol'], 'v1, v2');
-  // `ws` fails if it offered some and none is selected, as browsers do: so the answer had none.
+  // Like a browser, `ws` fails if it offers subprotocols and the answer selects none. So the answer selected none.
   await t.rejects(open('/', undefined, {}, ['v1']), /Server sent no subprotocol/);
 });
 
@@ -165,10 +165,10 @@ t.test('headers of the answer that opens the upstream socket reach the client', 
       },
     });
   });
-  t.same(await seen, ['a=1', 'b=2', 'undefined'], 'but not those about the connection');
+  t.same(await seen, ['a=1', 'b=2', 'undefined'], 'headers about the connection do not pass');
 });
 
-t.test('a handshake that the upstream refuses gets the answer of the upstream', async (t) => {
+t.test('if the upstream refuses a handshake, the client gets the answer of the upstream', async (t) => {
   const issuer = createTestIssuer();
   const upstream = await openUpstream(t);
   upstream.server.removeAllListeners('upgrade');
@@ -182,7 +182,7 @@ t.test('a handshake that the upstream refuses gets the answer of the upstream', 
   t.equal(sidecar.state().sockets, 0, 'no slot stays in use');
 });
 
-t.test('502 while the upstream is away, 504 while it does not answer, and no slot stays in use', async (t) => {
+t.test('a handshake gets 502 from an unreachable upstream and 504 from a silent one, and frees its slot', async (t) => {
   const closed = createServer();
   closed.listen(0, '127.0.0.1');
   await once(closed, 'listening');
@@ -203,7 +203,7 @@ t.test('502 while the upstream is away, 504 while it does not answer, and no slo
   t.equal(mute.sidecar.state().sockets, 0);
 });
 
-t.test('an invalid handshake of the upstream is refused', async (t) => {
+t.test('an invalid handshake answer of the upstream is refused', async (t) => {
   for (const answer of [
     'HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\nConnection: Upgrade\r\nSec-WebSocket-Accept: AAAA\r\n\r\n',
     'HTTP/1.1 101 Switching Protocols\r\nUpgrade: h2c\r\nConnection: Upgrade\r\n\r\n',
@@ -219,7 +219,7 @@ t.test('an invalid handshake of the upstream is refused', async (t) => {
   }
 });
 
-t.test('a client that leaves during the upstream’s handshake frees its slot and the upstream connection', async (t) => {
+t.test('a client that leaves during the handshake frees its slot and the upstream connection', async (t) => {
   const upstream = await openUpstream(t);
   upstream.server.removeAllListeners('upgrade');
   const asked = once(upstream.server, 'upgrade');
@@ -238,7 +238,7 @@ t.test('a client that leaves during the upstream’s handshake frees its slot an
   t.equal(sidecar.state().sockets, 0);
 });
 
-t.test('a peer without any sign of life is disconnected, one with some stays', async (t) => {
+t.test('a peer that answers no heartbeat is disconnected, and a peer that answers stays connected', async (t) => {
   const { open, upstream } = await openStand(t, {
     settings: { pingSeconds: 0.3 },
     upstreamOptions: { echo: false },

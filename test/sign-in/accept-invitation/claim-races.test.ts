@@ -1,5 +1,5 @@
-// Taking over an account whose e-mail was never proven, during sign-ins with the password that someone else set, and
-// two invitations of one new e-mail. Many rounds of each.
+// Taking over an account whose e-mail was never proven, during sign-ins with the password that someone else set. Also
+// two invitations of one new e-mail. Each race runs in many rounds.
 import t from 'tap';
 import {
   codesOf,
@@ -16,7 +16,7 @@ import { rounds } from '../../support/thorough.ts';
 const inviting = await openInviting(t);
 const { api, database } = inviting;
 
-t.test('no sign-in with the earlier password survives the takeover, whatever the order', async (t) => {
+t.test('no session of the earlier password survives the takeover of the account, in any order', async (t) => {
   for (let round = 0; round < rounds(50); round += 1) {
     const unproven = await newAccount(api, { email: freshEmail() });
     const { token } = await inviting.invited(unproven.email);
@@ -33,7 +33,7 @@ t.test('no sign-in with the earlier password survives the takeover, whatever the
   }
 });
 
-t.test('of two organizations that invite a new e-mail, the first one accepted creates the account', async (t) => {
+t.test('if two organizations invite a new e-mail, the first accepted invitation creates the account', async (t) => {
   const other = await newAccount(api);
   await setSeats(database, other.organization.id, 1000);
   for (let round = 0; round < rounds(50); round += 1) {

@@ -1,4 +1,4 @@
-// A user who proves the mailbox ends everything that someone else has set up in an account of that e-mail.
+// A user who proves the mailbox ends everything that someone else has set up in the account of this e-mail.
 import t from 'tap';
 import { freshEmail, openInviting, PASSWORD, registering, setSeats } from '../../directory/invitations/inviting.ts';
 import { newAccount } from '../../support/fixtures/accounts.ts';
@@ -21,11 +21,11 @@ t.test('registering by invitation takes over an account whose e-mail was never p
   });
   for (const old of [unproven, second.body.data]) {
     const me = await api.get('/me', { token: old.accessToken });
-    refused(t, me, 'session_revoked', 'the access token');
+    refused(t, me, 'session_revoked', 'the earlier access token is refused');
     refused(t, await api.post('/auth/refresh', { refreshToken: old.refreshToken }), 'session_revoked', 'the session');
   }
   const login = (password: string) => api.post('/auth/login', { email: unproven.email, password });
-  refused(t, await login(unproven.password), 'invalid_credentials', 'the earlier password');
+  refused(t, await login(unproven.password), 'invalid_credentials', 'the earlier password is refused');
   t.equal((await login(PASSWORD)).status, 200);
   t.equal((await api.get('/me', { token: data.accessToken })).status, 200);
   const sessions = await api.get('/me/sessions', { token: data.accessToken });
@@ -33,24 +33,24 @@ t.test('registering by invitation takes over an account whose e-mail was never p
   t.ok((await eventsAbout(database, unproven.userId)).includes('user.claimed'));
 });
 
-t.test('the first proof of a signed-in user ends their other sessions and keeps this one', async (t) => {
+t.test('the first proof by a signed-in user ends the user’s other sessions and keeps this session', async (t) => {
   const guest = await newAccount(api, { email: freshEmail() });
   const other = await api.post('/auth/login', { email: guest.email, password: guest.password });
   const first = await inviting.invited(guest.email);
   const reply = await api.post('/invitations/accept', { token: first.token }, { token: guest.accessToken });
   t.match(reply.body.data, { sessionId: guest.sessionId, user: { emailVerified: true } });
   const ended = await api.post('/auth/refresh', { refreshToken: other.body.data.refreshToken });
-  refused(t, ended, 'session_revoked', 'the other session');
+  refused(t, ended, 'session_revoked', 'the other session has ended');
   const third = await api.post('/auth/login', { email: guest.email, password: guest.password });
   const elsewhere = await newAccount(api);
   const second = await inviting.invited(guest.email, 'agent', elsewhere.accessToken);
   const again = await api.post('/invitations/accept', { token: second.token }, { token: reply.body.data.accessToken });
   t.equal(again.status, 200);
   const lives = await api.post('/auth/refresh', { refreshToken: third.body.data.refreshToken });
-  t.equal(lives.status, 200, 'a later proof ends nothing');
+  t.equal(lives.status, 200, 'a later proof ends no session');
 });
 
-t.test('the memberships of the account stay, and the invitations it has sent end', async (t) => {
+t.test('a takeover keeps the memberships of the account, and ends the invitations that it has sent', async (t) => {
   const unproven = await newAccount(api, { email: freshEmail(), name: 'Mallory', organizationName: 'Evil' });
   const bystander = await newAccount(api);
   await setSeats(database, unproven.organization.id, 10);
@@ -78,10 +78,14 @@ t.test('the memberships of the account stay, and the invitations it has sent end
     };
     t.same(events, [event]);
   }
-  t.equal((await api.post('/invitations/accept', registering(foreign.token))).status, 200, 'other invitations stay');
+  t.equal(
+    (await api.post('/invitations/accept', registering(foreign.token))).status,
+    200,
+    'invitations of other inviters stay',
+  );
 });
 
-t.test('a user who took over an account signs in to the joined organization, and can leave the others', async (t) => {
+t.test('after a takeover the user signs in to the joined organization, and can leave the others', async (t) => {
   const unproven = await newAccount(api, { email: freshEmail(), name: 'Mallory' });
   const accomplice = await newAccount(api);
   const joining = await inviting.invited(accomplice.email, 'owner', unproven.accessToken);
@@ -96,14 +100,18 @@ t.test('a user who took over an account signs in to the joined organization, and
   const later = await inviting.invited(unproven.email, 'agent', elsewhere.accessToken);
   const { accessToken } = await login();
   t.equal((await api.post('/invitations/accept', { token: later.token }, { token: accessToken })).status, 200);
-  t.equal((await login()).organization.id, owner.organization.id, 'of the organizations joined since then, the oldest');
+  t.equal(
+    (await login()).organization.id,
+    owner.organization.id,
+    'the sign-in is for the oldest organization joined after the takeover',
+  );
   const there = await login(unproven.organization.id);
-  t.equal(there.organization.id, unproven.organization.id, 'still by its name');
+  t.equal(there.organization.id, unproven.organization.id, 'a sign-in that names an earlier organization works');
   const left = await api.delete(`/me/organizations/${unproven.organization.id}`, { token: there.accessToken });
   t.equal(left.status, 204, 'left');
 });
 
-t.test('an account that its own user has proven keeps its oldest organization as the first', async (t) => {
+t.test('an account with a proven mailbox still signs in to its oldest organization', async (t) => {
   const guest = await newAccount(api, { email: freshEmail() });
   const { token } = await inviting.invited(guest.email);
   t.equal((await api.post('/invitations/accept', { token }, { token: guest.accessToken })).status, 200);

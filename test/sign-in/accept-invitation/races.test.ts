@@ -1,4 +1,5 @@
-// One token used by several callers, and the last seat: many rounds of each, all calls start at the same moment.
+// One token used by several callers, and the last free seat. Each race runs in many rounds, and all calls start at the
+// same moment.
 import t from 'tap';
 import type { Statement, SystemReader } from '../../../src/base/database/db.ts';
 import { acceptByRegistering } from '../../../src/sign-in/accept-invitation/accept-invitation.ts';
@@ -21,7 +22,7 @@ const inviting = await openInviting(t);
 const { api, database, owner } = inviting;
 const organizationId = owner.organization.id;
 
-t.test('several acceptances of one token at the same time create one account and one member', async (t) => {
+t.test('simultaneous acceptances of one token create one account and one member', async (t) => {
   for (let round = 0; round < ROUNDS; round += 1) {
     const before = await countMembers(database, organizationId);
     const { token } = await inviting.invited(freshEmail());
@@ -31,19 +32,19 @@ t.test('several acceptances of one token at the same time create one account and
   }
 });
 
-t.test('several acceptances of one token by one user join once', async (t) => {
+t.test('simultaneous acceptances of one token by one user create one membership', async (t) => {
   const guest = await openGuest(inviting);
   for (let round = 0; round < ROUNDS; round += 1) {
     const { token } = await inviting.invited(guest.email);
     const replies = await atOnce(4, () => guest.accept(token));
     t.equal(replies.filter(({ status }) => status === 200).length, 1, `round ${round}`);
-    // From then on the older access token of the winner is stale.
+    // After the acceptance, the earlier access token of the winner is stale.
     t.ok(replies.every(({ code }) => code === null || code === 'invitation_invalid' || code === 'token_stale'));
     await guest.letGo();
   }
 });
 
-t.test('of two invitations at the same time exactly one gets the last seat', async (t) => {
+t.test('if two invitations are sent at the same time, exactly one gets the last seat', async (t) => {
   const company = await newAccount(api);
   for (let round = 0; round < ROUNDS; round += 1) {
     const replies = await atOnce(2, () => inviting.invite(freshEmail(), 'agent', company.accessToken));
@@ -53,7 +54,7 @@ t.test('of two invitations at the same time exactly one gets the last seat', asy
   }
 });
 
-t.test('of two users who accept at the same time exactly one gets the last seat', async (t) => {
+t.test('if two users accept at the same time, exactly one gets the last seat', async (t) => {
   const guests = [await openGuest(inviting), await openGuest(inviting)];
   for (let round = 0; round < ROUNDS; round += 1) {
     const tokens: string[] = [];
@@ -69,10 +70,10 @@ t.test('of two users who accept at the same time exactly one gets the last seat'
   }
 });
 
-t.test('two people accept one invitation at once: the second gets invitation_invalid, not email_taken', async (t) => {
+t.test('if two users accept one invitation at once, the second gets invitation_invalid, not email_taken', async (t) => {
   const { token } = await inviting.invited(freshEmail());
   const { parts } = inviting.service.app;
-  // The winner finishes after the loser has found the token valid, and before the loser reads the account.
+  // The first caller finishes after the second has found the token valid, and before the second reads the account.
   let winner: Reply | undefined;
   const systemReader = (): SystemReader => ({
     async rows<Row>(asked: Statement, values: readonly unknown[]) {

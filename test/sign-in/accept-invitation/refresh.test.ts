@@ -1,5 +1,5 @@
-// A signed-in user who accepts an invitation and exchanges the refresh token in the same call, while other devices stay
-// signed in.
+// A signed-in user accepts an invitation and exchanges the refresh token in the same call, while sessions on other
+// devices stay alive.
 import { randomUUID } from 'node:crypto';
 import t from 'tap';
 import { freshEmail, openInviting } from '../../directory/invitations/inviting.ts';
@@ -21,10 +21,10 @@ t.test('a session that refreshes too often is refused before the invitation is u
   refused(t, reply, 'too_many_requests', 'accepting');
   t.same(await database.query('SELECT status FROM invitations WHERE id = $1', [id]), [{ status: 'pending' }]);
   const bare = await api.post('/invitations/accept', { token }, { token: accessToken });
-  t.equal(bare.status, 200, 'nothing was used up');
+  t.equal(bare.status, 200, 'the refusal did not use up the invitation');
 });
 
-t.test('a refresh token in the request is exchanged for the same session in the new organization', async (t) => {
+t.test('a refresh token in the request is exchanged, and its session acts for the new organization', async (t) => {
   const inviting = await openInviting(t);
   const { api, database, owner } = inviting;
   const guest = await newAccount(api);
@@ -40,7 +40,7 @@ t.test('a refresh token in the request is exchanged for the same session in the 
   t.equal(switches.length, 1, 'the session was switched once');
 });
 
-t.test('the first proof locks the sessions in one order, including the session that stays', async (t) => {
+t.test('the first proof locks all sessions in the order of their ids, including the one that stays', async (t) => {
   const inviting = await openInviting(t);
   const { api, database } = inviting;
   const guest = await newAccount(api);
@@ -56,14 +56,14 @@ t.test('the first proof locks the sessions in one order, including the session t
   t.equal((await accepted).status, 200);
 });
 
-t.test('the first proof and another device that ends the other sessions do not deadlock', async (t) => {
+t.test('the first proof does not deadlock with another device that ends the other sessions', async (t) => {
   const inviting = await openInviting(t);
   const { api, database } = inviting;
   for (let round = 0; round < 20; round += 1) {
     const guest = await newAccount(api, { email: freshEmail() });
     const { token } = await inviting.invited(guest.email);
     const other = await api.post('/auth/login', { email: guest.email, password: guest.password });
-    // Sessions on both sides in the order of ids. A request that ends them all has to lock each of them.
+    // Sessions with ids before and after the current session. A request that ends all sessions locks each of them.
     const ids = Array.from({ length: 100 }, () => `ffffffff${randomUUID().slice(8)}`);
     await database.query(
       `INSERT INTO sessions (id, user_id, amr, created_at, last_seen_at, idle_expires_at, expires_at, confirmed, confirmed_at)

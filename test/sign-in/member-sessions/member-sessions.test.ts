@@ -1,4 +1,4 @@
-// The sessions of members as their organization sees and ends them: only those that act for this organization.
+// The sessions of members as the organization lists and ends them: only sessions that act for this organization.
 import t from 'tap';
 import { atOnce } from '../../support/client.ts';
 import { seedMembership, signInPerson } from '../../support/fixtures/people.ts';
@@ -12,53 +12,50 @@ import { sessionRow } from '../sessions/rows.ts';
 const NOT_FOUND = { status: 404, code: 'not_found' };
 const UNKNOWN = '01970000-0000-7000-8000-000000000000';
 
-t.test(
-  'the list shows the live sessions of a member that act for this organization, the last used first',
-  async (t) => {
-    const { database, api, organization, join } = await openTeam(t);
-    const admin = await join('admin');
-    const agent = await join('agent');
-    const second = await signInPerson(api, agent, organization.slug);
-    const ended = await signInPerson(api, agent, organization.slug);
-    await api.post('/auth/logout', { refreshToken: ended.refreshToken });
-    const expired = await signInPerson(api, agent, organization.slug);
-    await database.query("UPDATE sessions SET idle_expires_at = clock_timestamp() - interval '1 s' WHERE id = $1", [
-      expired.sessionId,
-    ]);
-    const other = await furtherTeam(database, api);
-    await seedMembership(database, { organizationId: other.organization.id, userId: agent.userId, role: 'agent' });
-    await signInPerson(api, agent, other.organization.slug);
-    await renewed(api, agent);
-    const { status, body } = await api.get(`/users/${agent.userId}/sessions`, { token: admin.token });
-    t.equal(status, 200);
-    t.same(
-      body.data.map(({ id }: { id: string }) => id),
-      [agent.sessionId, second.sessionId],
-    );
-    t.same(body.pagination, { total: 2, limit: 20, offset: 0, hasMore: false });
-    const known = ['createdAt', 'expiresAt', 'id', 'ip', 'lastSeenAt', 'organization', 'userAgent'];
-    t.same(Object.keys(body.data[0]).sort(), known);
-    t.match(body.data[0], { ip: '127.0.0.1', organization: { id: organization.id, slug: organization.slug } });
-    const page = await api.get(`/users/${agent.userId}/sessions?limit=1&offset=1`, { token: admin.token });
-    t.match(page.body, { data: [{ id: second.sessionId }], pagination: { total: 2, hasMore: false } });
-    const past = await api.get(`/users/${agent.userId}/sessions?offset=9`, { token: admin.token });
-    t.same(past.body, { data: [], pagination: { total: 2, limit: 20, offset: 9, hasMore: false } });
-  },
-);
+t.test('the list shows a member’s live sessions that act for this organization, the last used first', async (t) => {
+  const { database, api, organization, join } = await openTeam(t);
+  const admin = await join('admin');
+  const agent = await join('agent');
+  const second = await signInPerson(api, agent, organization.slug);
+  const ended = await signInPerson(api, agent, organization.slug);
+  await api.post('/auth/logout', { refreshToken: ended.refreshToken });
+  const expired = await signInPerson(api, agent, organization.slug);
+  await database.query("UPDATE sessions SET idle_expires_at = clock_timestamp() - interval '1 s' WHERE id = $1", [
+    expired.sessionId,
+  ]);
+  const other = await furtherTeam(database, api);
+  await seedMembership(database, { organizationId: other.organization.id, userId: agent.userId, role: 'agent' });
+  await signInPerson(api, agent, other.organization.slug);
+  await renewed(api, agent);
+  const { status, body } = await api.get(`/users/${agent.userId}/sessions`, { token: admin.token });
+  t.equal(status, 200);
+  t.same(
+    body.data.map(({ id }: { id: string }) => id),
+    [agent.sessionId, second.sessionId],
+  );
+  t.same(body.pagination, { total: 2, limit: 20, offset: 0, hasMore: false });
+  const known = ['createdAt', 'expiresAt', 'id', 'ip', 'lastSeenAt', 'organization', 'userAgent'];
+  t.same(Object.keys(body.data[0]).sort(), known);
+  t.match(body.data[0], { ip: '127.0.0.1', organization: { id: organization.id, slug: organization.slug } });
+  const page = await api.get(`/users/${agent.userId}/sessions?limit=1&offset=1`, { token: admin.token });
+  t.match(page.body, { data: [{ id: second.sessionId }], pagination: { total: 2, hasMore: false } });
+  const past = await api.get(`/users/${agent.userId}/sessions?offset=9`, { token: admin.token });
+  t.same(past.body, { data: [], pagination: { total: 2, limit: 20, offset: 9, hasMore: false } });
+});
 
-t.test('seeing needs sessions:read and ending needs sessions:revoke', async (t) => {
+t.test('listing a member’s sessions needs sessions:read, and ending them needs sessions:revoke', async (t) => {
   const { api, join } = await openTeam(t);
   const agent = await join('agent');
   const { token, userId } = agent;
   const denied = { status: 403, code: 'permission_denied' };
-  t.match(await api.get(`/users/${userId}/sessions`, { token }), denied, 'also for one’s own, which /me lists');
+  t.match(await api.get(`/users/${userId}/sessions`, { token }), denied, 'also for the own sessions, which /me lists');
   t.match(await api.delete(`/users/${userId}/sessions`, { token }), denied);
   t.match(await api.delete(`/users/${userId}/sessions/${agent.sessionId}`, { token }), denied);
   t.match(await api.get(`/users/${userId}/sessions`), { status: 401, code: 'unauthenticated' });
   t.equal((await api.get('/me', { token })).status, 200);
 });
 
-t.test('an ended session is refused at once, with its event, and the others continue', async (t) => {
+t.test('an ended session is refused at once, an event is written, and other sessions continue', async (t) => {
   const { database, api, organization, join } = await openTeam(t);
   const admin = await join('admin');
   const agent = await join('agent');
@@ -83,7 +80,7 @@ t.test('an ended session is refused at once, with its event, and the others cont
   t.match(await api.delete(path, { token: admin.token }), NOT_FOUND, 'once');
 });
 
-t.test('all sessions of a member in this organization are ended together, and none in another', async (t) => {
+t.test('ending all sessions of a member ends no session in another organization', async (t) => {
   const { database, api, organization, join } = await openTeam(t);
   const admin = await join('admin');
   const agent = await join('agent');
@@ -102,10 +99,14 @@ t.test('all sessions of a member in this organization are ended together, and no
   t.same(again.body, { data: { ended: 0 } });
   const own = await api.delete(`/users/${admin.userId}/sessions`, { token: admin.token });
   t.same(own.body, { data: { ended: 1 } });
-  t.match(await api.get('/me', { token: admin.token }), { status: 401, code: 'session_revoked' }, 'one’s own as well');
+  t.match(
+    await api.get('/me', { token: admin.token }),
+    { status: 401, code: 'session_revoked' },
+    'the own session has ended too',
+  );
 });
 
-t.test('a session or member of another organization is not found, and is not ended', async (t) => {
+t.test('a session or member of another organization gets 404, and no session is ended', async (t) => {
   const { database, api, join } = await openTeam(t);
   const admin = await join('admin');
   const agent = await join('agent');
@@ -140,7 +141,7 @@ t.test('a session or member of another organization is not found, and is not end
   t.equal((await api.delete(`/users/${agent.userId}/sessions/1`, { token })).status, 422);
 });
 
-t.test('of several requests that end one session at the same time exactly one does', async (t) => {
+t.test('if several requests end one session at the same time, exactly one succeeds', async (t) => {
   const { api, database, organization, join } = await openTeam(t);
   const admin = await join('admin');
   const agent = await join('agent');
@@ -153,7 +154,7 @@ t.test('of several requests that end one session at the same time exactly one do
   }
 });
 
-t.test('a caller ends only the sessions of members they outrank, and always their own', async (t) => {
+t.test('a caller can end their own sessions, and those of members of the same or a lower level', async (t) => {
   const team = await openTeam(t);
   const { api, database, organization, join } = team;
   const [owner, admin, peer, agent] = [
@@ -177,7 +178,7 @@ t.test('a caller ends only the sessions of members they outrank, and always thei
   t.equal(
     (await api.delete(`/users/${peer.userId}/sessions`, { token: admin.token })).status,
     200,
-    'a peer’s are ended',
+    'the sessions of a member of the same level can be ended',
   );
   await assignRole(
     database,
@@ -188,11 +189,11 @@ t.test('a caller ends only the sessions of members they outrank, and always thei
   t.equal(
     (await api.delete(own, { token: admin.token })).status,
     204,
-    'one’s own session, even if its role is higher in another organization',
+    'the own session can be ended, even if a scoped role has a higher level',
   );
 });
 
-t.test('a caller who loses the right while the request waits ends no session', async (t) => {
+t.test('a caller who loses the right while the request waits cannot end the session', async (t) => {
   const team = await openTeam(t);
   const { api, database, organization, join } = team;
   const [admin, agent] = [await join('admin'), await join('agent')];

@@ -1,4 +1,4 @@
-// Sign-in by password: what a failure reveals, which organization the session acts for, and the renewal of hashes.
+// Sign-in with a password: what a failure reveals, which organization the session acts for, and when a hash is renewed.
 import t from 'tap';
 import { atOnce, type Reply } from '../../support/client.ts';
 import { createDatabase, type TestDatabase } from '../../support/database.ts';
@@ -13,7 +13,7 @@ function outside({ status, headers, body }: Reply): unknown {
   return { status, headers: told, body: { ...body, requestId: '' } };
 }
 
-t.test('a wrong password and an unknown e-mail get one answer, in status, body and headers', async (t) => {
+t.test('a wrong password and an unknown e-mail get the same status, body and headers', async (t) => {
   const database = await createDatabase(t);
   const { api } = await openService(t, database);
   const { email, password } = await newAccount(api);
@@ -32,10 +32,10 @@ t.test('a wrong password and an unknown e-mail get one answer, in status, body a
   const [first, ...others] = await Promise.all(tries.map(async (body) => outside(await api.post('/auth/login', body))));
   t.match(first, { status: 401, body: { code: 'invalid_credentials' } });
   for (const other of others) t.same(other, first);
-  t.equal(await countRows(database, 'sessions'), 2, 'no session except those of the registrations');
+  t.equal(await countRows(database, 'sessions'), 2, 'only the registrations created sessions');
 });
 
-t.test('only the right password shows that an account is disabled', async (t) => {
+t.test('only a caller with the right password gets the answer that the account is disabled', async (t) => {
   const database = await createDatabase(t);
   const { api } = await openService(t, database);
   const { email, password, userId } = await newAccount(api);
@@ -44,7 +44,7 @@ t.test('only the right password shows that an account is disabled', async (t) =>
   t.equal(await countRows(database, 'sessions'), 1);
 });
 
-t.test('an e-mail names one account however it is typed, and keeps the spelling of the registration', async (t) => {
+t.test('every spelling of an e-mail names one account, which keeps the spelling of the registration', async (t) => {
   const { api } = await openService(t, await createDatabase(t));
   const { password, email } = await newAccount(api, { email: 'Ada.Lovelace@Bücher.example' });
   for (const typed of [
@@ -60,7 +60,7 @@ t.test('an e-mail names one account however it is typed, and keeps the spelling 
   }
 });
 
-t.test('a password matches in every Unicode form of it, and in no other spelling', async (t) => {
+t.test('a password matches in every Unicode normalisation form, and in no other spelling', async (t) => {
   const { api } = await openService(t, await createDatabase(t));
   const { email } = await newAccount(api, { password: 'Ångström Café 1905'.normalize('NFC') });
   t.equal((await api.post('/auth/login', { email, password: 'Ångström Café 1905'.normalize('NFD') })).status, 200);
@@ -69,34 +69,27 @@ t.test('a password matches in every Unicode form of it, and in no other spelling
   }
 });
 
-t.test(
-  'a sign-in acts for the organization that is named, by id or slug, or else for the oldest membership',
-  async (t) => {
-    const database = await createDatabase(t);
-    const { api } = await openService(t, database);
-    const { email, password, userId, organization } = await newAccount(api);
-    const globex = await seedOrganizationOf(database, userId, { slug: 'globex' });
-    const named = { organization: globex, organizationSlug: globex };
-    for (const body of [{ organization: globex }, { organization: 'globex' }, { organizationSlug: 'Globex' }, named]) {
-      const reply = await api.post('/auth/login', { email, password, ...body });
-      t.match(
-        reply.body.data,
-        { organization: { id: globex, slug: 'globex' }, roles: ['agent'] },
-        JSON.stringify(body),
-      );
-    }
-    const { data } = (await api.post('/auth/login', { email, password })).body;
-    t.equal(data.organization.id, organization.id);
-    t.same(
-      data.memberships.map((one: { organization: { slug: string } }) => one.organization.slug),
-      [organization.slug, 'globex'],
-    );
-    const contradiction = { email, password, organization: 'globex', organizationSlug: organization.slug };
-    t.equal((await api.post('/auth/login', contradiction)).status, 422);
-  },
-);
+t.test('a sign-in acts for the organization named by id or slug, or else for the oldest membership', async (t) => {
+  const database = await createDatabase(t);
+  const { api } = await openService(t, database);
+  const { email, password, userId, organization } = await newAccount(api);
+  const globex = await seedOrganizationOf(database, userId, { slug: 'globex' });
+  const named = { organization: globex, organizationSlug: globex };
+  for (const body of [{ organization: globex }, { organization: 'globex' }, { organizationSlug: 'Globex' }, named]) {
+    const reply = await api.post('/auth/login', { email, password, ...body });
+    t.match(reply.body.data, { organization: { id: globex, slug: 'globex' }, roles: ['agent'] }, JSON.stringify(body));
+  }
+  const { data } = (await api.post('/auth/login', { email, password })).body;
+  t.equal(data.organization.id, organization.id);
+  t.same(
+    data.memberships.map((one: { organization: { slug: string } }) => one.organization.slug),
+    [organization.slug, 'globex'],
+  );
+  const contradiction = { email, password, organization: 'globex', organizationSlug: organization.slug };
+  t.equal((await api.post('/auth/login', contradiction)).status, 422);
+});
 
-t.test('a foreign organization is refused like an unknown one; only members see that it is suspended', async (t) => {
+t.test('a foreign organization is refused like an unknown one, and only members see a suspension', async (t) => {
   const database = await createDatabase(t);
   const { api } = await openService(t, database);
   const { email, password, userId, organization } = await newAccount(api);
@@ -113,7 +106,11 @@ t.test('a foreign organization is refused like an unknown one; only members see 
     [organization.slug, stranger.organization.slug],
   ]);
   t.match(await signIn(organization.slug), { status: 403, code: 'organization_suspended' });
-  t.same(outside(await signIn(stranger.organization.slug)), outside(unknown), 'no word to a non-member');
+  t.same(
+    outside(await signIn(stranger.organization.slug)),
+    outside(unknown),
+    'a user who is not a member gets the same answer as for an unknown organization',
+  );
   await database.query("UPDATE memberships SET status = 'suspended' WHERE user_id = $1", [userId]);
   t.match(await signIn('globex'), { status: 403, code: 'organization_access_denied' });
   t.equal(await countRows(database, 'sessions'), sessions, 'no refusal opened a session');
@@ -126,7 +123,7 @@ async function hashOf(database: TestDatabase, userId: string): Promise<string> {
 
 const DEARER = { PASSWORD_HASH_ITERATIONS: '3', PASSWORD_HASH_CONCURRENCY: '4' };
 
-t.test('a hash with other parameters is renewed by the next right password, also by several at once', async (t) => {
+t.test('the next successful sign-in renews a hash with old parameters, also at simultaneous sign-ins', async (t) => {
   const database = await createDatabase(t);
   const before = await openService(t, database, FULL_HASHES);
   const after = await openService(t, database, DEARER);
@@ -134,7 +131,7 @@ t.test('a hash with other parameters is renewed by the next right password, also
   const old = await hashOf(database, userId);
   t.match(old, /^\$argon2id\$v=19\$m=19456,t=2,p=1\$/);
   t.equal((await after.api.post('/auth/login', { email, password: 'a wrong one' })).status, 401);
-  t.equal(await hashOf(database, userId), old, 'a wrong password renews nothing');
+  t.equal(await hashOf(database, userId), old, 'a wrong password does not renew the hash');
   const replies = await atOnce(4, () => after.api.post('/auth/login', { email, password }));
   t.same(
     replies.map(({ status }) => status),
@@ -146,7 +143,7 @@ t.test('a hash with other parameters is renewed by the next right password, also
   t.equal(await hashOf(database, userId), renewed, 'a current hash stays the same');
 });
 
-t.test('a renewal never undoes a password change that happened in between', async (t) => {
+t.test('the renewal of a hash never undoes a password change that happened during the sign-in', async (t) => {
   const database = await createDatabase(t);
   const before = await openService(t, database, FULL_HASHES);
   const after = await openService(t, database, DEARER);

@@ -1,4 +1,4 @@
-// The organization that a sign-in or refresh names, in the body and in the headers: when they agree, and that the
+// The organization that a sign-in or refresh names, in the body and in the headers: all names must agree, and the
 // answers do not reveal which organizations exist. test/base/http/tenant.test.ts has the table of the headers alone.
 import t from 'tap';
 import { type Person, populate, UNKNOWN } from '../../base/http/tenant-headers.ts';
@@ -11,7 +11,7 @@ const database = await createDatabase(t);
 const { api } = await openService(t, database);
 const { people, foreign } = await populate(database, api);
 
-t.test('body and headers must name one organization, at a sign-in and at a refresh', async (t) => {
+t.test('body and headers of a sign-in or refresh must name the same organization', async (t) => {
   const { email, password, memberships } = people['a token of none, with two memberships'] as Person;
   const [one = UNKNOWN, two = UNKNOWN] = memberships;
   const signIn = (body: object, headers: Record<string, string>) =>
@@ -47,21 +47,25 @@ t.test('body and headers must name one organization, at a sign-in and at a refre
       t,
       await ask({ organization: foreign.id }, header(foreign.slug)),
       'organization_access_denied',
-      'a foreign one',
+      'a foreign organization',
     );
     const three = { ...header(one.id), 'x-organization-slug': one.slug };
-    t.equal((await ask({ organization: one.id }, three)).body.data?.organization?.id, one.id, 'the same three times');
-    refused(t, await ask({ organization: two.id }, three), 'bad_request', 'two against one');
+    t.equal(
+      (await ask({ organization: one.id }, three)).body.data?.organization?.id,
+      one.id,
+      'the same organization is named three times',
+    );
+    refused(t, await ask({ organization: two.id }, three), 'bad_request', 'one of the three names differs');
   }
   t.equal((await signIn({ organizationSlug: one.slug }, header(one.id))).body.data?.organization.id, one.id);
   refused(t, await signIn({ organizationSlug: two.slug }, header(one.slug)), 'bad_request', 'organizationSlug');
 });
 
-/** An answer without the parts that differ from request to request. */
+/** Returns an answer without the parts that differ from request to request. */
 const told = ({ status, body }: Reply) => ({ status, body: { ...body, requestId: '' } });
 
 t.test(
-  'without the password no answer reveals which organizations exist, or which id and slug belong together',
+  'without the password no answer reveals whether an organization exists or which id and slug match',
   async (t) => {
     const person = people['a token of an own organization'] as Person;
     const plain = told(await api.post('/auth/login', { email: person.email, password: 'wrong' }));
@@ -85,7 +89,11 @@ t.test(
       told(await api.post('/auth/login', right, { headers: { 'x-tenant-id': tenant, 'x-organization-slug': slug } }));
     const denied = await asked(foreign.id, foreign.slug);
     t.match(denied, { status: 403, body: { code: 'organization_access_denied' } });
-    t.strictSame(await asked(foreign.id, UNKNOWN.slug), denied, 'not with the password either');
+    t.strictSame(
+      await asked(foreign.id, UNKNOWN.slug),
+      denied,
+      'the right password does not reveal it for a foreign organization',
+    );
     t.strictSame(await asked(UNKNOWN.id, UNKNOWN.slug), denied);
   },
 );

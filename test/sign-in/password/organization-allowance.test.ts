@@ -1,4 +1,5 @@
-// The allowance of sign-ins that name one organization: one for all of its names, and no sign of whether it exists.
+// The allowance for sign-ins that name an organization: all names of the organization share it, and no answer reveals
+// whether the organization exists.
 import { randomUUID } from 'node:crypto';
 import t from 'tap';
 import type { Reply } from '../../support/client.ts';
@@ -10,7 +11,7 @@ const database = await createDatabase(t);
 const LIMITED = { RATE_LIMIT_ENABLED: 'true', RATE_LIMIT_SIGN_IN: '1000', RATE_LIMIT_ORGANIZATION: '3' };
 const nobody = { email: 'nobody@example.com', password: 'wrong' };
 
-t.test('an organization is counted once, by id and slug, in either field and any case', async (t) => {
+t.test('id and slug of an organization share one allowance, in both fields and in any letter case', async (t) => {
   const { api } = await openService(t, database, LIMITED);
   const { organization } = await newAccount(api);
   const { id, slug } = organization;
@@ -24,7 +25,7 @@ t.test('an organization is counted once, by id and slug, in either field and any
   t.equal((await login({ organization: another.organization.id })).code, 'invalid_credentials');
 });
 
-/** An answer without the parts that differ from request to request. */
+/** Returns an answer without the parts that differ from request to request. */
 function told({ status, body, headers }: Reply) {
   const names = [...headers.keys()].filter((name) => /^(ratelimit|retry)/.test(name)).sort();
   return { status, body: { ...body, requestId: '' }, names, limit: headers.get('ratelimit-limit') };
@@ -55,6 +56,10 @@ t.test('no header shows that other users sign in to an organization', async (t) 
   const ask = (named: string) => api.post('/auth/login', { ...nobody, organization: named });
   await ask(organization.id);
   for (const named of [organization.slug, 'no-such-organization']) {
-    t.equal((await ask(named)).headers.get('ratelimit-limit'), '1000', 'it shows the caller’s own network');
+    t.equal(
+      (await ask(named)).headers.get('ratelimit-limit'),
+      '1000',
+      'the header shows the limit of the caller’s own network',
+    );
   }
 });

@@ -1,4 +1,4 @@
-// A session that its user ends while it changes.
+// A user ends a session at the moment when the session changes.
 import t from 'tap';
 import { createDatabase } from '../../support/database.ts';
 import { newAccount } from '../../support/fixtures/accounts.ts';
@@ -7,7 +7,7 @@ import { openTransaction, waiters } from '../../support/locks.ts';
 import { openService } from '../../support/service.ts';
 import { sessionRow } from './rows.ts';
 
-t.test('a session can be ended while it switches to a newly joined organization', async (t) => {
+t.test('a user can end a session while the session switches to a newly joined organization', async (t) => {
   const database = await createDatabase(t);
   const { api } = await openService(t, database);
   for (const [index, path] of ['/me/sessions', '/me/sessions/own'].entries()) {

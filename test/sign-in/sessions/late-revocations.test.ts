@@ -1,5 +1,5 @@
-// The revocations of other processes are read from PostgreSQL without a gap, however long their transactions took and
-// however many revocations one of them wrote.
+// Every process reads all revocations of other processes from PostgreSQL, however long a transaction took and however
+// many revocations it wrote.
 import { randomUUID } from 'node:crypto';
 import t from 'tap';
 import type { SystemReader } from '../../../src/base/database/db.ts';
@@ -25,14 +25,14 @@ t.test('a revocation that is committed long after its timestamp is seen at the n
   for (let round = 0; round < 3; round += 1) {
     await database.query(REVOKE, [randomUUID(), new Date()]);
     await revocations.synchronize();
-    t.equal((await api.get('/me', { token: accessToken })).status, 200, 'not before it is committed');
+    t.equal((await api.get('/me', { token: accessToken })).status, 200, 'the token works before the commit');
   }
   await slow.query('COMMIT');
   await revocations.synchronize();
-  t.equal((await api.get('/me', { token: accessToken })).code, 'token_stale', 'and then at once');
+  t.equal((await api.get('/me', { token: accessToken })).code, 'token_stale', 'the token is refused at the next read');
 });
 
-t.test('more revocations than fit on one page are all read, and only once', async (t) => {
+t.test('if the revocations do not fit on one page, each of them is read exactly once', async (t) => {
   const database = await createDatabase(t);
   const { app } = await openService(t, database);
   const { db, log } = app.parts;
@@ -46,7 +46,7 @@ t.test('more revocations than fit on one page are all read, and only once', asyn
     },
   };
   const revocations = openRevocations({ db: { ...db, systemReader: () => counting }, log });
-  const slow = await openTransaction(t, database); // like a backup, for as long as it takes
+  const slow = await openTransaction(t, database); // like a backup: the transaction stays open during the test
   await slow.query('SELECT pg_current_xact_id()');
   const [last] = await database.query<{ subject: string }>(
     `WITH many AS (INSERT INTO revocations (id, kind, subject, epoch)
@@ -54,25 +54,25 @@ t.test('more revocations than fit on one page are all read, and only once', asyn
      SELECT subject FROM many ORDER BY id DESC LIMIT 1`,
   );
   await revocations.synchronize();
-  t.equal(read, 45_000, 'all of them, page by page');
-  t.equal(revocations.epochOf(last?.subject ?? ''), 7, 'the last one is known');
+  t.equal(read, 45_000, 'all revocations are read, page by page');
+  t.equal(revocations.epochOf(last?.subject ?? ''), 7, 'the last revocation is known');
   await revocations.synchronize();
-  t.ok(read - 45_000 <= 1, 'the next reading goes on behind them'); // one empty row carries where the page ended
+  t.ok(read - 45_000 <= 1, 'the next read continues after these revocations'); // one empty row has the position
   const during = randomUUID();
   await database.query(REVOKE, [during, new Date()]);
   for (let round = 0; round < 3; round += 1) await revocations.synchronize();
   t.equal(revocations.epochOf(during), 99);
-  t.ok(read - 45_000 <= 5, 'also while an older transaction continues: newer revocations are read once');
+  t.ok(read - 45_000 <= 5, 'newer revocations are read once, even while an older transaction is open');
 });
 
-t.test('a restored database uses transaction ids again, and no revocation is missed', async (t) => {
+t.test('no revocation is missed after a restored database uses transaction ids a second time', async (t) => {
   const database = await createDatabase(t);
   const { app } = await openService(t, database);
   const { db } = app.parts;
   const reading = await readRevocations(db, { tx: '0', at: 0, snapshot: null }, () => {});
-  // A long transaction was running, followed by many others that the database has lost.
+  // A long transaction was open, and the restored database does not contain the many transactions after it.
   const snapshot = `${reading.tx}:${BigInt(reading.tx) + 100_000n}:${reading.tx}`;
-  await database.query('SELECT pg_current_xact_id()'); // the next one has one of those ids
+  await database.query('SELECT pg_current_xact_id()'); // the next transaction gets a lost id
   const organization = randomUUID();
   const subject = randomUUID();
   await database.query(

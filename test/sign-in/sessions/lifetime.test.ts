@@ -1,4 +1,4 @@
-// How long a session lasts: each use extends it, up to its maximum age, and never longer than its idle time.
+// The lifetime of a session: each use extends it, up to the maximum age, and each time only by the idle time.
 import t from 'tap';
 import { createDatabase } from '../../support/database.ts';
 import { newAccount } from '../../support/fixtures/accounts.ts';
@@ -9,7 +9,7 @@ import { sessionRow } from './rows.ts';
 const HOUR = 3600;
 const LIVES = { REFRESH_TOKEN_TTL: '1h', SESSION_MAX_AGE: '3h' };
 
-t.test('each use moves the idle expiry to one token lifetime from now, never past the maximum age', async (t) => {
+t.test('each use sets the idle expiry to one token lifetime from now, never past the maximum age', async (t) => {
   const database = await createDatabase(t);
   const { api } = await openService(t, database, LIVES);
   const account = await newAccount(api);
@@ -22,14 +22,14 @@ t.test('each use moves the idle expiry to one token lifetime from now, never pas
       [account.sessionId],
     );
     const reply = await api.post('/auth/refresh', { refreshToken: token });
-    t.equal(reply.status, 200, `at the age of ${ageSeconds} s`);
+    t.equal(reply.status, 200, `the session is ${ageSeconds} s old`);
     token = reply.body.data.refreshToken;
     const { idle_expires_at, last_seen_at, expires_at } = await sessionRow(database, account.sessionId);
     const slid = Math.round((idle_expires_at.getTime() - last_seen_at.getTime()) / 1000);
     t.equal(slid, Math.min(HOUR, Math.round((expires_at.getTime() - last_seen_at.getTime()) / 1000)));
     t.ok(idle_expires_at <= expires_at);
     t.equal(reply.body.data.refreshExpiresAt, idle_expires_at.toISOString(), 'the answer contains the expiry');
-    t.equal(partsOf(token).claims.exp, Math.floor(idle_expires_at.getTime() / 1000), 'so does the token');
+    t.equal(partsOf(token).claims.exp, Math.floor(idle_expires_at.getTime() / 1000), 'the token has the same expiry');
   }
   t.same(
     (await sessionRow(database, account.sessionId)).idle_expires_at,
@@ -41,7 +41,7 @@ for (const [what, column] of [
   ['left unused for longer than its idle time', 'idle_expires_at'],
   ['older than its greatest age', 'expires_at'],
 ] as const) {
-  t.test(`a session ${what} is refused, and nothing brings it back`, async (t) => {
+  t.test(`a session ${what} is refused, and stays refused`, async (t) => {
     const database = await createDatabase(t);
     const { api } = await openService(t, database);
     const account = await newAccount(api);
@@ -54,11 +54,11 @@ for (const [what, column] of [
       t.match(reply, { status: 401, code: 'session_expired' });
       t.notOk(reply.body.data);
     }
-    t.same(await sessionRow(database, account.sessionId), before, 'the row is unchanged');
+    t.same(await sessionRow(database, account.sessionId), before, 'the session row is unchanged');
   });
 }
 
-t.test('an expired session cannot switch the organization with an access token that is still valid', async (t) => {
+t.test('an expired session cannot switch the organization, even with a valid access token', async (t) => {
   const database = await createDatabase(t);
   const { api } = await openService(t, database);
   const account = await newAccount(api);
@@ -71,14 +71,14 @@ t.test('an expired session cannot switch the organization with an access token t
   t.notOk(reply.body.data);
 });
 
-t.test('a refresh token past its own expiry is refused by the clock of the service as well', async (t) => {
+t.test('the clock of the service also refuses a refresh token after the token’s own expiry', async (t) => {
   const { api, clock } = await openService(t, await createDatabase(t), LIVES);
   const { refreshToken } = await newAccount(api);
   clock.advance(HOUR + 1);
   t.match(await api.post('/auth/refresh', { refreshToken }), { status: 401, code: 'session_expired' });
 });
 
-t.test('an access token is refused from the second of its expiry on, even one that was seen before', async (t) => {
+t.test('an access token is refused from the second of its expiry on, even if it was verified before', async (t) => {
   const { api, clock } = await openService(t, await createDatabase(t), { ACCESS_TOKEN_TTL: '5m' });
   const account = await newAccount(api);
   const refreshed = (await api.post('/auth/refresh', { refreshToken: account.refreshToken })).body.data;
@@ -90,7 +90,7 @@ t.test('an access token is refused from the second of its expiry on, even one th
   }
 });
 
-t.test('the first token expires no later than the session', async (t) => {
+t.test('the first refresh token expires no later than the session', async (t) => {
   const database = await createDatabase(t);
   const { api } = await openService(t, database, { REFRESH_TOKEN_TTL: '2h', SESSION_MAX_AGE: '2h' });
   const account = await newAccount(api);

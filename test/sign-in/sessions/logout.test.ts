@@ -1,4 +1,4 @@
-// Signing out with the tokens that a client still has.
+// Signing out with any token that a client still has, and the removal of old rows.
 import t from 'tap';
 import { systemRandom } from '../../../src/base/platform/random.ts';
 import { REVOCATIONS_REMEMBERED_SECONDS } from '../../../src/credentials/revocations/revocations.ts';
@@ -23,7 +23,7 @@ t.test('an expired or stale access token still ends its session', async (t) => {
   t.equal((await api.post('/auth/refresh', { refreshToken: expired.refreshToken })).code, 'session_revoked');
 });
 
-t.test('a token of another issuer ends nothing and is not an error', async (t) => {
+t.test('a logout with a token of another issuer succeeds and ends no session', async (t) => {
   const { api } = await openService(t, await createDatabase(t));
   const account = await newAccount(api);
   const [header, payload] = account.accessToken.split('.');
@@ -33,7 +33,7 @@ t.test('a token of another issuer ends nothing and is not an error', async (t) =
   t.equal((await api.get('/me', { token: account.accessToken })).status, 200);
 });
 
-t.test('sessions that ended longer ago than the retention are removed, others stay', async (t) => {
+t.test('sessions that ended before the retention period are removed, and other sessions stay', async (t) => {
   const database = await createDatabase(t);
   const { api, app } = await openService(t, database);
   const [live, ended, expired, recent] = [
@@ -54,7 +54,7 @@ t.test('sessions that ended longer ago than the retention are removed, others st
   t.same(left.map(({ id }) => id).sort(), [live.sessionId, recent.sessionId].sort());
 });
 
-t.test('revocations are removed once no process reads them any more, and no sooner', async (t) => {
+t.test('a revocation is removed only when no process needs to read it any more', async (t) => {
   const database = await createDatabase(t);
   const { app } = await openService(t, database);
   const raise = (ageSeconds: number) =>
@@ -69,10 +69,10 @@ t.test('revocations are removed once no process reads them any more, and no soon
   const { db, log } = app.parts;
   await removeEndedNow({ db, log, retentionSeconds: 30 * 86_400 });
   t.equal(await countRows(database, 'revocations'), 4);
-  t.ok(REVOCATIONS_REMEMBERED_SECONDS >= 960, 'longer than the longest lifetime of a token');
+  t.ok(REVOCATIONS_REMEMBERED_SECONDS >= 960, 'revocations are kept longer than the longest token lifetime');
 });
 
-t.test('switching the organization is recorded, by either way', async (t) => {
+t.test('both ways to switch the organization write an event', async (t) => {
   const database = await createDatabase(t);
   const { api } = await openService(t, database);
   const account = await newAccount(api);

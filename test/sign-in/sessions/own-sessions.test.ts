@@ -1,4 +1,4 @@
-// A user's list of own sessions, ending them, and the limit on their number.
+// A user's list of own sessions, ending these sessions, and the limit on their number.
 import t, { type Test } from 'tap';
 import { type Api, atOnce } from '../../support/client.ts';
 import { createDatabase } from '../../support/database.ts';
@@ -30,7 +30,7 @@ async function idsOf(api: Api, token: string): Promise<string[]> {
   return body.data.map((session: { id: string }) => session.id);
 }
 
-t.test('the list shows one’s own live sessions, the last used first, and marks the current one', async (t) => {
+t.test('the list shows the user’s live sessions, the last used first, and marks the current session', async (t) => {
   const { api, account } = await opened(t);
   await newAccount(api); // another user, whose session must not appear
   const phone = await signInAgain(api, account);
@@ -44,7 +44,7 @@ t.test('the list shows one’s own live sessions, the last used first, and marks
   t.equal(body.data.length, 2);
   t.same(body.pagination, { total: 2, limit: 20, offset: 0, hasMore: false });
   const known = ['createdAt', 'current', 'expiresAt', 'id', 'ip', 'lastSeenAt', 'organization', 'userAgent'];
-  t.same(Object.keys(body.data[0]).sort(), known, 'and contains nothing about the chain');
+  t.same(Object.keys(body.data[0]).sort(), known, 'the list contains nothing about refresh tokens');
 });
 
 t.test('the pages of the list neither repeat nor miss a session', async (t) => {
@@ -70,7 +70,7 @@ t.test('the pages of the list neither repeat nor miss a session', async (t) => {
   }
 });
 
-t.test('an ended session is not on the list, and its tokens are refused at once', async (t) => {
+t.test('an ended session is not listed, and its tokens are refused at once', async (t) => {
   const { database, api, account } = await opened(t);
   const phone = await signInAgain(api, account);
   t.equal((await api.get('/me', { token: phone.accessToken })).status, 200);
@@ -100,12 +100,12 @@ t.test('a session of another user gets the same 404 as an unknown one, and stays
     t.match(reply, { status: 404, code: 'not_found' });
     answers.push(JSON.stringify({ ...reply.body, requestId: '' }));
   }
-  t.equal(answers[0], answers[1], 'word for word');
+  t.equal(answers[0], answers[1], 'both answers have the same text');
   t.equal((await api.get('/me', { token: stranger.accessToken })).status, 200);
   t.equal((await api.delete('/me/sessions/not-an-id', { token })).status, 422);
 });
 
-t.test('ending all others leaves the current session and other users alone', async (t) => {
+t.test('ending all other sessions does not affect the current session or other users', async (t) => {
   const { api, account } = await opened(t);
   const stranger = await newAccount(api);
   const others = [await signInAgain(api, account), await signInAgain(api, account)];
@@ -116,7 +116,7 @@ t.test('ending all others leaves the current session and other users alone', asy
   t.same((await api.delete('/me/sessions', { token: account.accessToken })).body, { data: { ended: 0 } });
 });
 
-t.test('an expired session is not on the list and not among those that are ended', async (t) => {
+t.test('an expired session is not listed, and is not ended with the other sessions', async (t) => {
   const { database, api, account } = await opened(t);
   const phone = await signInAgain(api, account);
   await database.query("UPDATE sessions SET idle_expires_at = clock_timestamp() - interval '1 s' WHERE id = $1", [
@@ -126,12 +126,12 @@ t.test('an expired session is not on the list and not among those that are ended
   t.same((await api.delete('/me/sessions', { token: account.accessToken })).body, { data: { ended: 0 } });
 });
 
-t.test('beyond the limit a sign-in ends the user’s least recently used session, and no one else’s', async (t) => {
+t.test('a sign-in beyond the limit ends the user’s least recently used session, and no other session', async (t) => {
   const { database, api, account } = await opened(t, { SESSIONS_PER_USER_MAX: '3' });
   const stranger = await newAccount(api);
   const second = await signInAgain(api, account);
   const third = await signInAgain(api, account);
-  await api.post('/auth/refresh', { refreshToken: account.refreshToken }); // the oldest one, but in use
+  await api.post('/auth/refresh', { refreshToken: account.refreshToken }); // the oldest session was used last
   const fourth = await signInAgain(api, account);
   t.equal((await api.get('/me', { token: second.accessToken })).code, 'session_revoked', 'at once');
   t.equal((await api.post('/auth/refresh', { refreshToken: second.refreshToken })).code, 'session_revoked');
@@ -140,11 +140,11 @@ t.test('beyond the limit a sign-in ends the user’s least recently used session
   t.equal((await api.get('/me', { token: stranger.accessToken })).status, 200);
 });
 
-t.test('the limit holds when several sign in at the same time', async (t) => {
+t.test('the limit on sessions also applies to simultaneous sign-ins', async (t) => {
   const { database, api, account } = await opened(t, { SESSIONS_PER_USER_MAX: '2' });
   const held = await holdUser(t, database, account.userId);
   const signingIn = atOnce(3, () => signInAgain(api, account));
-  await waiters(database, 3); // each has read the sessions by now, or waits to read them
+  await waiters(database, 3); // each sign-in has read the sessions, or waits to read them
   await held.query('COMMIT');
   const signedIn = await signingIn;
   const answers = await Promise.all(

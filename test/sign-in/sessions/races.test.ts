@@ -1,5 +1,5 @@
-// Two requests at the same moment: refreshes, a refresh and a logout, registrations. Each race runs in many rounds. In
-// each round one barrier starts all requests.
+// Two requests at the same moment: two refreshes, a refresh and a logout, two registrations. Each race runs in many
+// rounds, and in each round a barrier starts all requests.
 import t from 'tap';
 import { type Api, atOnce, type Reply } from '../../support/client.ts';
 import { createDatabase, type TestDatabase } from '../../support/database.ts';
@@ -34,7 +34,7 @@ async function isAbsent(database: TestDatabase, email: string): Promise<boolean>
   return (await database.query('SELECT 1 FROM users WHERE email_key = $1', [email])).length === 0;
 }
 
-t.test('refreshes of one token at the same time all get the same child, and the chain has one line', async (t) => {
+t.test('simultaneous refreshes of one token get the same child, and the chain does not branch', async (t) => {
   const database = await createDatabase(t);
   const { api } = await openService(t, database);
   const { refreshToken: first, sessionId } = await newAccount(api);
@@ -52,7 +52,7 @@ t.test('refreshes of one token at the same time all get the same child, and the 
   t.equal((await sessionRow(database, sessionId)).successor, partsOf(token).claims.jti);
 });
 
-t.test('a child and its parent presented at the same time both get the child of the child', async (t) => {
+t.test('if a child and its parent are sent at the same time, both get the child of the child', async (t) => {
   const { api } = await openService(t, await createDatabase(t));
   const account = await newAccount(api);
   let parent = account.refreshToken;
@@ -63,14 +63,14 @@ t.test('a child and its parent presented at the same time both get the child of 
     );
     if (one?.status !== 200 || other?.status !== 200) t.fail(`round ${round}: ${one?.code}, ${other?.code}`);
     const grandchild = one?.body.data.refreshToken;
-    // The parent either came first and got its child again, or came second and got the child of the child.
+    // If the parent came first, it got its child again. If it came second, it got the child of the child.
     t.ok([child, grandchild].includes(other?.body.data.refreshToken));
     parent = child;
     child = grandchild;
   }
 });
 
-t.test('a refresh during a logout never survives it', async (t) => {
+t.test('no token from a refresh during a logout works after the logout', async (t) => {
   const database = await createDatabase(t);
   const { api } = await openService(t, database);
   const { email, password } = await newAccount(api);
@@ -90,7 +90,7 @@ t.test('a refresh during a logout never survives it', async (t) => {
   }
 });
 
-t.test('of two registrations of one e-mail exactly one wins, and the other leaves nothing behind', async (t) => {
+t.test('of two registrations of one e-mail exactly one succeeds, and the other leaves no rows', async (t) => {
   const database = await createDatabase(t);
   const { api } = await openService(t, database, AT_TWO);
   for (let round = 0; round < ROUNDS; round += 1) {
@@ -108,7 +108,7 @@ t.test('of two registrations of one e-mail exactly one wins, and the other leave
   }
 });
 
-t.test('of two registrations of one slug exactly one wins, and the other creates no account', async (t) => {
+t.test('of two registrations with one slug exactly one succeeds, and the other creates no account', async (t) => {
   const database = await createDatabase(t);
   const { api } = await openService(t, database, AT_TWO);
   for (let round = 0; round < ROUNDS; round += 1) {
@@ -124,7 +124,7 @@ t.test('of two registrations of one slug exactly one wins, and the other creates
   }
 });
 
-t.test('two registrations of one organization name both win, with different slugs', async (t) => {
+t.test('two registrations with one organization name both succeed, with different slugs', async (t) => {
   const database = await createDatabase(t);
   const { api } = await openService(t, database, AT_TWO);
   for (let round = 0; round < ROUNDS; round += 1) {

@@ -1,5 +1,5 @@
-// Which users get no token for a valid refresh token, and that a refusal uses up nothing. And that each kind of token
-// works only for its own purpose.
+// Which users get no token for a valid refresh token, and that a refusal does not use up the token. Also: a token works
+// only for the purpose of its kind.
 import t, { type Test } from 'tap';
 import { createDatabase, type TestDatabase } from '../../support/database.ts';
 import { type Account, newAccount } from '../../support/fixtures/accounts.ts';
@@ -12,7 +12,7 @@ import { sessionRow } from './rows.ts';
 interface Refusal {
   readonly who: string;
   readonly code: string;
-  /** Statements about the user $1 and the organization $2. The second one undoes the first. */
+  /** SQL for the user $1 and the organization $2. `undo` reverses the effect of `change`. */
   readonly change: string;
   readonly undo: string;
 }
@@ -45,7 +45,7 @@ async function opened(t: Test): Promise<Service & { database: TestDatabase; acco
 }
 
 for (const { who, code, change, undo } of REFUSALS) {
-  t.test(`${who} gets no new token, and nothing is used up`, async (t) => {
+  t.test(`${who} gets no new token, and the refresh token is not used up`, async (t) => {
     const { api, database, account } = await opened(t);
     const { refreshToken } = (await api.post('/auth/refresh', { refreshToken: account.refreshToken })).body.data;
     const subject = [account.userId, account.organization.id];
@@ -58,18 +58,18 @@ for (const { who, code, change, undo } of REFUSALS) {
       t.notOk(reply.body.data);
       t.same(reply.setCookie, []);
     }
-    t.same(await sessionRow(database, account.sessionId), before, 'the chain has not changed');
+    t.same(await sessionRow(database, account.sessionId), before, 'the session row has not changed');
     t.equal(await countRows(database, 'events'), events);
     await database.query(undo, subject);
     t.equal(
       (await api.post('/auth/refresh', { refreshToken })).status,
       200,
-      'the same token works once they may again',
+      'the same token works after the refusal is undone',
     );
   });
 }
 
-t.test('a removed member gets no token for the organization, and no token that contains its data', async (t) => {
+t.test('a removed member gets no token for the organization, and no token with its data', async (t) => {
   const { api, database, account } = await opened(t);
   await database.query('DELETE FROM memberships WHERE user_id = $1', [account.userId]);
   const { refreshToken, organization } = account;
@@ -78,7 +78,7 @@ t.test('a removed member gets no token for the organization, and no token that c
     const reply = await api.post('/auth/refresh', { refreshToken, organization: named });
     t.match(reply, { status: 403, code: 'organization_access_denied' });
   }
-  t.same(await sessionRow(database, account.sessionId), before, 'and nothing is used up');
+  t.same(await sessionRow(database, account.sessionId), before, 'the refusal does not use up the token');
   const reply = await api.post('/auth/refresh', { refreshToken });
   if (reply.status === 200) {
     const { claims } = partsOf(reply.body.data.accessToken);
@@ -87,7 +87,7 @@ t.test('a removed member gets no token for the organization, and no token that c
   } else t.match(reply, { status: 403, code: 'organization_access_denied' });
 });
 
-t.test('a deleted user has no session left to refresh', async (t) => {
+t.test('the sessions of a deleted user cannot be refreshed', async (t) => {
   const { api, database, account } = await opened(t);
   await database.query('DELETE FROM users WHERE id = $1', [account.userId]);
   const { refreshToken } = account;
@@ -104,7 +104,7 @@ t.test('a refused organization does not stop a refresh for another organization 
   t.match(reply.body.data, { organization: { slug: 'globex' }, roles: ['agent'] });
 });
 
-t.test('roles and permissions are read anew at each refresh', async (t) => {
+t.test('each refresh reads the current roles and permissions', async (t) => {
   const { api, database, account } = await opened(t);
   await database.query(
     `UPDATE role_assignments a SET role_id = r.id FROM roles r
@@ -116,24 +116,25 @@ t.test('roles and permissions are read anew at each refresh', async (t) => {
   t.same(partsOf(data.accessToken).claims.permissions, ['contacts:read', 'conversations:read', 'deals:read']);
 });
 
-t.test(
-  'an access token does not work as a refresh token, nor the other way round, and the attempt uses up neither',
-  async (t) => {
-    const { api, database, account } = await opened(t);
-    const before = await sessionRow(database, account.sessionId);
-    const { accessToken, refreshToken } = account;
-    const swapped = await api.post('/auth/refresh', { refreshToken: accessToken });
-    t.match(swapped, { status: 401, code: 'invalid_refresh_token' });
-    t.match(await api.get('/me', { token: refreshToken }), { status: 401, code: 'invalid_token' });
-    t.equal((await api.post('/auth/logout', { refreshToken: accessToken })).status, 204);
-    t.equal((await api.post('/auth/logout', undefined, { token: refreshToken })).status, 204);
-    t.same(await sessionRow(database, account.sessionId), before, 'not even by a logout');
-    t.equal((await api.get('/me', { token: accessToken })).status, 200);
-    t.equal((await api.post('/auth/refresh', { refreshToken })).status, 200);
-  },
-);
+t.test('an access token is refused as a refresh token, and a refresh token as an access token', async (t) => {
+  const { api, database, account } = await opened(t);
+  const before = await sessionRow(database, account.sessionId);
+  const { accessToken, refreshToken } = account;
+  const swapped = await api.post('/auth/refresh', { refreshToken: accessToken });
+  t.match(swapped, { status: 401, code: 'invalid_refresh_token' });
+  t.match(await api.get('/me', { token: refreshToken }), { status: 401, code: 'invalid_token' });
+  t.equal((await api.post('/auth/logout', { refreshToken: accessToken })).status, 204);
+  t.equal((await api.post('/auth/logout', undefined, { token: refreshToken })).status, 204);
+  t.same(
+    await sessionRow(database, account.sessionId),
+    before,
+    'a logout with the wrong kind of token does not change the session',
+  );
+  t.equal((await api.get('/me', { token: accessToken })).status, 200);
+  t.equal((await api.post('/auth/refresh', { refreshToken })).status, 200);
+});
 
-t.test('a refresh token is checked for its key, kind, issuer, audience and claims', async (t) => {
+t.test('a refresh token with a wrong key, type, issuer, audience or claim is refused', async (t) => {
   const { api, database, account, keysDirectory } = await opened(t);
   const good = partsOf(account.refreshToken);
   const own = rsa(serviceKey(keysDirectory, 'refresh'));
@@ -155,14 +156,14 @@ t.test('a refresh token is checked for its key, kind, issuer, audience and claim
     'the audience of access tokens': changed({ aud: 'tenantry' }),
     'an array as audience': changed({ aud: [good.claims.iss] }),
     'no parent': changed({ prt: undefined }),
-    'a session of nobody': changed({ sid: '01970000-0000-7000-8000-000000000000' }),
+    'an unknown session': changed({ sid: '01970000-0000-7000-8000-000000000000' }),
     'another user': changed({ sub: '01970000-0000-7000-8000-000000000000' }),
-    'an expiry in words': changed({ exp: 'tomorrow' }),
-    'a jti that is no id': changed({ jti: "' OR true --" }),
+    'an expiry as text': changed({ exp: 'tomorrow' }),
+    'a jti that is not an id': changed({ jti: "' OR true --" }),
   };
   for (const [what, refreshToken] of Object.entries(mutations)) {
     t.match(await api.post('/auth/refresh', { refreshToken }), { status: 401, code: 'invalid_refresh_token' }, what);
   }
-  t.same(await sessionRow(database, account.sessionId), before, 'none of them touched the session');
+  t.same(await sessionRow(database, account.sessionId), before, 'the refused tokens did not change the session');
   t.equal((await api.post('/auth/refresh', { refreshToken: changed({}) })).status, 200, 'the unchanged token is valid');
 });

@@ -1,4 +1,4 @@
-// The row of a session: reading it, and letting time pass for it.
+// Reads the row of a session, and moves its timestamps back as if time had passed.
 import type { TestDatabase } from '../../support/database.ts';
 
 export interface SessionRow {
@@ -12,7 +12,7 @@ export interface SessionRow {
   readonly last_seen_at: Date;
 }
 
-/** The whole row of a session. Raises when there is none. */
+/** Returns the whole row of a session. Raises if there is no such session. */
 export async function sessionRow(database: TestDatabase, sessionId: string): Promise<SessionRow> {
   const [row] = await database.query<SessionRow & Record<string, unknown>>('SELECT * FROM sessions WHERE id = $1', [
     sessionId,
@@ -21,7 +21,7 @@ export async function sessionRow(database: TestDatabase, sessionId: string): Pro
   return row;
 }
 
-/** Lets `seconds` pass for the chain of a session: the times of its confirmation and of its last child move back. */
+/** Moves the times of a session's confirmation and of its last child back by `seconds`. */
 export async function agePlaces(database: TestDatabase, sessionId: string, seconds = 11): Promise<void> {
   await database.query(
     `UPDATE sessions SET confirmed_at = confirmed_at - $2::float8 * interval '1 second',

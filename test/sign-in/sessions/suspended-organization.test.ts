@@ -1,4 +1,5 @@
-// A session whose organization is suspended: what is refused, and how the user gets out.
+// A session whose organization is suspended: which requests are refused, and how the user moves to another
+// organization.
 import t, { type Test } from 'tap';
 import { createDatabase } from '../../support/database.ts';
 import { newAccount } from '../../support/fixtures/accounts.ts';
@@ -7,7 +8,7 @@ import { partsOf } from '../../support/forge.ts';
 import { openService } from '../../support/service.ts';
 import { sessionRow } from './rows.ts';
 
-/** A user of two organizations. Their session acts for the suspended one. The other one is globex. */
+/** A user of two organizations. The session acts for the suspended organization. The other organization is globex. */
 async function suspended(t: Test) {
   const database = await createDatabase(t);
   const { api, app, clock } = await openService(t, database);
@@ -23,7 +24,7 @@ async function suspended(t: Test) {
   return { database, api, clock, account, globex, token: account.accessToken };
 }
 
-t.test('everywhere else the access token is refused with 401, and the refresh token with 403', async (t) => {
+t.test('other routes refuse the access token with 401, and a refresh refuses the token with 403', async (t) => {
   const { api, account, token } = await suspended(t);
   for (const reply of [
     await api.get('/me', { token }),
@@ -38,22 +39,26 @@ t.test('everywhere else the access token is refused with 401, and the refresh to
   t.match(await api.post('/auth/refresh', { refreshToken }), { status: 403, code: 'organization_suspended' });
 });
 
-t.test('an access token alone finds another organization and moves the session there, for good', async (t) => {
+t.test('with only an access token the user can list organizations and move the session to another', async (t) => {
   const { database, api, account, globex, token } = await suspended(t);
   const own = await api.get('/me/organizations', { token });
   t.equal(own.status, 200);
-  t.match(own.body, { data: [{ organization: { id: globex } }], pagination: { total: 1 } }, 'where the user can go');
+  t.match(
+    own.body,
+    { data: [{ organization: { id: globex } }], pagination: { total: 1 } },
+    'the list shows the other organization',
+  );
   const reply = await api.post('/auth/switch-organization', { organization: 'globex' }, { token });
   t.equal(reply.status, 200);
   t.match(partsOf(reply.body.data.accessToken).claims, { org: globex, sid: account.sessionId });
   t.equal((await api.get('/me', { token: reply.body.data.accessToken })).body.data.organization.id, globex);
   t.equal((await sessionRow(database, account.sessionId)).organization_id, globex);
   const next = await api.post('/auth/refresh', { refreshToken: account.refreshToken });
-  t.equal(next.status, 200, 'a refresh that names no organization is for the new one');
+  t.equal(next.status, 200, 'a refresh that names no organization is for the new organization');
   t.equal(next.body.data.organization.id, globex);
 });
 
-t.test('the access token together with the refresh token does so too', async (t) => {
+t.test('a switch with access token and refresh token also moves the session to another organization', async (t) => {
   const { database, api, account, globex, token } = await suspended(t);
   const body = { organization: 'globex', refreshToken: account.refreshToken };
   const reply = await api.post('/auth/switch-organization', body, { token });
@@ -75,7 +80,7 @@ t.test('with an expired access token, a refresh that names another organization 
   t.equal((await sessionRow(database, account.sessionId)).organization_id, globex);
 });
 
-t.test('the suspended organization itself, and a foreign one, are refused', async (t) => {
+t.test('a switch to the suspended organization or to a foreign organization is refused', async (t) => {
   const { database, api, account, token } = await suspended(t);
   const stranger = await newAccount(api);
   const before = await sessionRow(database, account.sessionId);
@@ -85,7 +90,7 @@ t.test('the suspended organization itself, and a foreign one, are refused', asyn
   t.same(await sessionRow(database, account.sessionId), before);
 });
 
-t.test('the user can list and end their own sessions', async (t) => {
+t.test('a user of a suspended organization can list and end their own sessions', async (t) => {
   const { api, account, token } = await suspended(t);
   const { email, password } = account;
   const signIn = async () => (await api.post('/auth/login', { email, password, organization: 'globex' })).body.data;
@@ -96,7 +101,7 @@ t.test('the user can list and end their own sessions', async (t) => {
   t.equal((await api.get('/me', { token: third.accessToken })).code, 'session_revoked');
 });
 
-t.test('an ended session is refused, suspended or not', async (t) => {
+t.test('an ended session is refused, whether its organization is suspended or not', async (t) => {
   const { api, account, token } = await suspended(t);
   await api.post('/auth/logout', { refreshToken: account.refreshToken });
   for (const reply of [

@@ -15,7 +15,7 @@ async function member(t: Test) {
   return { database, api, account, globex: await seedOrganizationOf(database, account.userId, { slug: 'globex' }) };
 }
 
-t.test('refresh for another organization returns its token; session and refresh token stay', async (t) => {
+t.test('a refresh can return a token for another organization without changing the session', async (t) => {
   const { database, api, account, globex } = await member(t);
   const { refreshToken } = account;
   const own = (await api.post('/auth/refresh', { refreshToken })).body.data;
@@ -28,14 +28,14 @@ t.test('refresh for another organization returns its token; session and refresh 
       sid: account.sessionId,
     });
     t.match(other.organization, { id: globex });
-    t.equal(other.refreshToken, own.refreshToken, 'two tabs have one refresh token');
+    t.equal(other.refreshToken, own.refreshToken, 'two tabs share one refresh token');
   }
   t.equal((await sessionRow(database, account.sessionId)).organization_id, account.organization.id);
   const next = (await api.post('/auth/refresh', { refreshToken: own.refreshToken })).body.data;
   t.equal(next.organization.id, account.organization.id, 'the session still acts for its own organization');
 });
 
-t.test('an organization of others is refused like an unknown one, and nothing is used up', async (t) => {
+t.test('a foreign organization is refused like an unknown one, and the refresh token is not used up', async (t) => {
   const { database, api, account } = await member(t);
   const stranger = await newAccount(api);
   const before = await sessionRow(database, account.sessionId);
@@ -48,11 +48,11 @@ t.test('an organization of others is refused like an unknown one, and nothing is
       answers.push(JSON.stringify({ ...reply.body, requestId: '' }));
     }
   }
-  t.equal(new Set(answers).size, 1, 'word for word');
+  t.equal(new Set(answers).size, 1, 'all answers have the same text');
   t.same(await sessionRow(database, account.sessionId), before);
 });
 
-t.test('an access token alone switches the session and never becomes a refresh token', async (t) => {
+t.test('a switch with only an access token changes the session and returns no refresh token', async (t) => {
   const { database, api, account, globex } = await member(t);
   const before = await sessionRow(database, account.sessionId);
   const reply = await api.post('/auth/switch-organization', { organization: 'globex' }, { token: account.accessToken });
@@ -62,12 +62,16 @@ t.test('an access token alone switches the session and never becomes a refresh t
   t.match(partsOf(reply.body.data.accessToken).claims, { org: globex, sid: account.sessionId, roles: ['agent'] });
   const after = await sessionRow(database, account.sessionId);
   t.equal(after.organization_id, globex);
-  t.same([after.confirmed, after.successor], [before.confirmed, before.successor], 'the chain has not changed');
+  t.same(
+    [after.confirmed, after.successor],
+    [before.confirmed, before.successor],
+    'the refresh tokens of the session have not changed',
+  );
   const next = (await api.post('/auth/refresh', { refreshToken: account.refreshToken })).body.data;
   t.equal(next.organization.id, globex, 'from now on the session acts for the other organization');
 });
 
-t.test('with its refresh token in the request a switch is a permanent refresh', async (t) => {
+t.test('a switch with the refresh token also replaces the token, and the session keeps the organization', async (t) => {
   const { api, account, globex, database } = await member(t);
   const { accessToken: token, refreshToken } = account;
   const reply = await api.post('/auth/switch-organization', { organization: 'globex', refreshToken }, { token });
@@ -79,7 +83,7 @@ t.test('with its refresh token in the request a switch is a permanent refresh', 
   t.equal(next.body.data.organization.id, globex);
   await agePlaces(database, account.sessionId);
   const reused = await api.post('/auth/switch-organization', { organization: 'globex', refreshToken }, { token });
-  t.equal(reused.code, 'refresh_token_reused', 'and checked as one');
+  t.equal(reused.code, 'refresh_token_reused', 'the refresh token in a switch is checked for reuse');
 });
 
 t.test('a switch accepts only the refresh token of its own session', async (t) => {

@@ -1,4 +1,4 @@
-// A stolen refresh token: whatever owner and thief do, and in whatever order, at most one of them continues.
+// A stolen refresh token: whatever the owner and the thief do, in any order, at most one of them can continue.
 import t from 'tap';
 import type { Api } from '../../support/client.ts';
 import { createDatabase } from '../../support/database.ts';
@@ -6,7 +6,7 @@ import { newAccount } from '../../support/fixtures/accounts.ts';
 import { eventsAbout } from '../../support/rows.ts';
 import { openService } from '../../support/service.ts';
 
-/** Someone with a copy of the token, who refreshes with their newest token as a client does. */
+/** The owner or the thief. Both have a copy of the token, and refresh with their newest token as a client does. */
 class Party {
   token: string;
   uses = 0;
@@ -27,13 +27,13 @@ class Party {
   }
 }
 
-/** Every order of `length` turns of two. */
+/** Returns every order of `length` turns of two parties. */
 function orders(length: number): string[] {
   return Array.from({ length: 2 ** length }, (_, bits) => bits.toString(2).padStart(length, '0'));
 }
 
-t.test('owner and thief never both get past their second use, in any order of six turns', async (t) => {
-  // Without a grace: owner and thief do not refresh within the same seconds.
+t.test('owner and thief cannot both refresh more than once, in any order of six turns', async (t) => {
+  // The grace period is 0, because owner and thief do not refresh within the same seconds.
   const { api } = await openService(t, await createDatabase(t), { REFRESH_REUSE_GRACE: '0' });
   const { email, password } = await newAccount(api);
   let ended = 0;
@@ -47,13 +47,13 @@ t.test('owner and thief never both get past their second use, in any order of si
     if (owner.refused !== null || thief.refused !== null) ended += 1;
     if (Math.max(owner.uses, thief.uses) > 2) carriedOn += 1;
     const codes = [owner.refused, thief.refused].filter((code) => code !== null && code !== 'refresh_token_reused');
-    t.same(codes, [], `${order}: nothing but reuse is ever the reason`);
+    t.same(codes, [], `${order}: every refusal has the code of reuse`);
   }
-  t.ok(ended > 20, 'and most of the orders do end in a refusal');
-  t.ok(carriedOn > 10, 'while a party that refreshes alone continues');
+  t.ok(ended > 20, 'most orders end with a refusal');
+  t.ok(carriedOn > 10, 'a party that refreshes alone continues');
 });
 
-t.test('once the thief has used the stolen token, the owner’s next refreshes end the session for both', async (t) => {
+t.test('after the thief has used the stolen token, the owner’s next refreshes end the session for both', async (t) => {
   const database = await createDatabase(t);
   const { api } = await openService(t, database, { REFRESH_REUSE_GRACE: '0' });
   const account = await newAccount(api);

@@ -1,4 +1,5 @@
-// The refresh token in a cookie: its attributes, who may send it, and that only a success or a logout changes it.
+// The refresh token in a cookie: the attributes of the cookie, who can send it, and that only a success or a logout
+// changes it.
 import t, { type Test } from 'tap';
 import { atOnce, type Reply } from '../../support/client.ts';
 import { createDatabase, type TestDatabase } from '../../support/database.ts';
@@ -23,7 +24,7 @@ function parse(setCookie: string | undefined): Cookie {
   return { name, value, attributes: attributes.map((text) => text.replace(/^Expires=.*/, 'Expires')).sort() };
 }
 
-/** A user who has signed in by cookie, and what their browser sends. */
+/** A user who signed in with the transport "cookie", and the headers that the browser sends. */
 async function browser(t: Test, settings: Record<string, string> = HTTPS) {
   const database = await createDatabase(t);
   const service = await openService(t, database, settings);
@@ -38,19 +39,20 @@ function byCookie({ api }: Service, path: string, value: string, headers: Record
   return api.post(path, undefined, { headers: { cookie: `${NAME}=${value}`, ...headers } });
 }
 
-t.test(
-  'over https the cookie is bound to the host, secure, hidden from scripts and never sent cross-site',
-  async (t) => {
-    const { service, reply, cookie } = await browser(t);
-    t.equal(reply.setCookie.length, 1);
-    t.equal(cookie.name, NAME);
-    t.same(cookie.attributes, ['Expires', 'HttpOnly', 'Path=/', 'SameSite=Strict', 'Secure']);
-    const expires = /Expires=([^;]+)/.exec(reply.setCookie[0] ?? '')?.[1] ?? '';
-    const instant = Math.floor(new Date(reply.body.data.refreshExpiresAt).getTime() / 1000);
-    t.equal(new Date(expires).getTime() / 1000, instant, 'it lives as long as the token');
-    t.equal((await byCookie(service, '/auth/refresh', cookie.value)).status, 200, 'and contains the refresh token');
-  },
-);
+t.test('over https the cookie has the __Host- prefix, Secure, HttpOnly and SameSite=Strict', async (t) => {
+  const { service, reply, cookie } = await browser(t);
+  t.equal(reply.setCookie.length, 1);
+  t.equal(cookie.name, NAME);
+  t.same(cookie.attributes, ['Expires', 'HttpOnly', 'Path=/', 'SameSite=Strict', 'Secure']);
+  const expires = /Expires=([^;]+)/.exec(reply.setCookie[0] ?? '')?.[1] ?? '';
+  const instant = Math.floor(new Date(reply.body.data.refreshExpiresAt).getTime() / 1000);
+  t.equal(new Date(expires).getTime() / 1000, instant, 'the cookie expires with the token');
+  t.equal(
+    (await byCookie(service, '/auth/refresh', cookie.value)).status,
+    200,
+    'the cookie contains the refresh token',
+  );
+});
 
 t.test('over http on localhost the cookie has neither prefix nor Secure', async (t) => {
   for (const PUBLIC_URL of ['http://localhost:3000', 'http://127.0.0.1:3000', 'http://[::1]:3000']) {
@@ -62,7 +64,7 @@ t.test('over http on localhost the cookie has neither prefix nor Secure', async 
   t.equal(cookie.name, NAME, 'any other host needs https');
 });
 
-t.test('the token is in the cookie or in the JSON, never in both', async (t) => {
+t.test('an answer has the refresh token in the cookie or in the JSON, never in both', async (t) => {
   const { database, service, reply, cookie, email, password } = await browser(t);
   const { api } = service;
   const account = { email: 'cookie@example.com', password: 'a rather long one', name: 'Ada', transport: 'cookie' };
@@ -78,13 +80,13 @@ t.test('the token is in the cookie or in the JSON, never in both', async (t) => 
   t.same(inBody.setCookie, []);
   const { refreshToken } = inBody.body.data;
   const both = await api.post('/auth/refresh', { refreshToken }, { headers: { cookie: `${NAME}=${cookie.value}` } });
-  t.type(both.body.data.refreshToken, 'string', 'a token in the body is answered in the body');
+  t.type(both.body.data.refreshToken, 'string', 'a token in the body gets its answer in the body');
   t.same(both.setCookie, []);
-  t.equal(both.body.data.sessionId, inBody.body.data.sessionId, 'and is used before the cookie');
+  t.equal(both.body.data.sessionId, inBody.body.data.sessionId, 'the token in the body is used before the cookie');
   t.equal((await database.query('SELECT 1 FROM sessions')).length, 4);
 });
 
-t.test('the cookie counts only if no header shows that a foreign page sent it', async (t) => {
+t.test('the cookie is ignored if a header shows that a page of another site sent the request', async (t) => {
   const { database, service, cookie, sessionId, accessToken, userId } = await browser(t);
   await seedOrganizationOf(database, userId, { slug: 'globex' });
   const before = await sessionRow(database, sessionId);
@@ -113,7 +115,7 @@ t.test('the cookie counts only if no header shows that a foreign page sent it', 
       t.same(reply.setCookie, []);
     }
   }
-  t.same(await sessionRow(database, sessionId), before, 'nothing was used up');
+  t.same(await sessionRow(database, sessionId), before, 'the refusals did not use up the token');
   const good: Record<string, string>[] = [
     {},
     { origin: 'https://auth.example.com', 'sec-fetch-site': 'same-origin' },
@@ -125,7 +127,7 @@ t.test('the cookie counts only if no header shows that a foreign page sent it', 
   }
 });
 
-t.test('a foreign page cannot sign in a browser either', async (t) => {
+t.test('a page of another site cannot sign in a browser with the transport "cookie"', async (t) => {
   const { service, email, password } = await browser(t);
   const headers = { origin: 'https://evil.example' };
   const fresh = { email: 'planted@example.com', password: 'a rather long one', name: 'Eve', transport: 'cookie' };
@@ -138,25 +140,26 @@ t.test('a foreign page cannot sign in a browser either', async (t) => {
   }
 });
 
-t.test(
-  'refreshes by cookie at the same time all set the one next token, and a refused one does not change the cookie',
-  async (t) => {
-    const { database, service, cookie, sessionId } = await browser(t);
-    const replies = await atOnce(8, () => byCookie(service, '/auth/refresh', cookie.value));
-    t.equal(new Set(replies.map((reply) => reply.setCookie[0])).size, 1);
-    const child = parse(replies[0]?.setCookie[0]).value;
-    t.equal((await byCookie(service, '/auth/refresh', child)).status, 200);
-    await agePlaces(database, sessionId);
-    for (const value of [cookie.value, child, 'nonsense']) {
-      const refused = await byCookie(service, '/auth/refresh', value);
-      t.equal(refused.status, 401);
-      t.same(refused.setCookie, [], 'not even a reused one: the cookie of the winner is in the same browser');
-    }
-    t.match(await service.api.post('/auth/refresh'), { status: 401, code: 'invalid_refresh_token' });
-  },
-);
+t.test('simultaneous refreshes by cookie set the same next token, and a refused refresh sets no cookie', async (t) => {
+  const { database, service, cookie, sessionId } = await browser(t);
+  const replies = await atOnce(8, () => byCookie(service, '/auth/refresh', cookie.value));
+  t.equal(new Set(replies.map((reply) => reply.setCookie[0])).size, 1);
+  const child = parse(replies[0]?.setCookie[0]).value;
+  t.equal((await byCookie(service, '/auth/refresh', child)).status, 200);
+  await agePlaces(database, sessionId);
+  for (const value of [cookie.value, child, 'nonsense']) {
+    const refused = await byCookie(service, '/auth/refresh', value);
+    t.equal(refused.status, 401);
+    t.same(
+      refused.setCookie,
+      [],
+      'a reused token does not change the cookie, because the same browser may have the newer token',
+    );
+  }
+  t.match(await service.api.post('/auth/refresh'), { status: 401, code: 'invalid_refresh_token' });
+});
 
-/** Until this is undone, only the superuser gets a connection. */
+/** Allows only the superuser to connect, until the returned function is called. */
 async function cutOff(database: TestDatabase): Promise<() => Promise<unknown>> {
   await database.query(`ALTER DATABASE ${database.name} CONNECTION LIMIT 0`);
   await database.query(
@@ -166,7 +169,7 @@ async function cutOff(database: TestDatabase): Promise<() => Promise<unknown>> {
   return () => database.query(`ALTER DATABASE ${database.name} CONNECTION LIMIT -1`);
 }
 
-t.test('without a database refresh and logout answer 503, set no cookie and use up nothing', async (t) => {
+t.test('without a database refresh and logout answer 503, set no cookie and do not use up the token', async (t) => {
   const { database, service, cookie, sessionId } = await browser(t);
   const before = await sessionRow(database, sessionId);
   const restore = await cutOff(database);
@@ -178,7 +181,7 @@ t.test('without a database refresh and logout answer 503, set no cookie and use 
   }
   await restore();
   t.same(await sessionRow(database, sessionId), before);
-  // It takes a moment until the service queries the database again.
+  // The service queries the database again after a moment.
   let reply = await byCookie(service, '/auth/refresh', cookie.value);
   await until(async () => {
     if (reply.status === 503) reply = await byCookie(service, '/auth/refresh', cookie.value);
@@ -187,7 +190,7 @@ t.test('without a database refresh and logout answer 503, set no cookie and use 
   t.equal(reply.status, 200, 'the same cookie still works');
 });
 
-t.test('a logout by cookie ends the session and removes the cookie, also when repeated', async (t) => {
+t.test('a logout by cookie ends the session and removes the cookie, and a repeated logout succeeds', async (t) => {
   const { service, cookie } = await browser(t);
   for (let repetition = 0; repetition < 2; repetition += 1) {
     const reply = await byCookie(service, '/auth/logout', cookie.value);
@@ -199,7 +202,7 @@ t.test('a logout by cookie ends the session and removes the cookie, also when re
   t.equal((await byCookie(service, '/auth/refresh', cookie.value)).code, 'session_revoked');
 });
 
-t.test('a switch by cookie answers with a cookie', async (t) => {
+t.test('the answer to a switch by cookie sets the next token in a cookie', async (t) => {
   const { database, service, cookie, accessToken: token, userId } = await browser(t);
   await seedOrganizationOf(database, userId, { slug: 'globex' });
   const headers = { cookie: `${NAME}=${cookie.value}` };

@@ -1,4 +1,4 @@
-// The middleware for Express, and for every framework that calls it like Connect, over real HTTP.
+// The middleware for Express, and for every framework that calls middlewares like Connect, over real HTTP.
 import { createServer, type IncomingMessage, type RequestListener, type ServerResponse } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import express, { type ErrorRequestHandler } from 'express';
@@ -39,7 +39,7 @@ function expressRoutes(verifier: Verifier): RequestListener {
   return app;
 }
 
-/** What Connect does with its middlewares, in a few lines. */
+/** Calls middlewares in the same way as Connect. */
 function chain(...middlewares: readonly Middleware[]): RequestListener {
   return (request, response) => {
     const run = (index: number, error?: unknown): void => {
@@ -77,20 +77,30 @@ function plainRoutes(verifier: Verifier): RequestListener {
   };
 }
 
-t.test('Express 5', (t) => holdHttpCases(t, (verifier) => listen(expressRoutes(verifier))));
-t.test('middlewares as Connect calls them', (t) => holdHttpCases(t, (verifier) => listen(connectRoutes(verifier))));
-t.test('bare node:http', (t) => holdHttpCases(t, (verifier) => listen(plainRoutes(verifier))));
+t.test('the middleware passes every HTTP case in Express 5', (t) =>
+  holdHttpCases(t, (verifier) => listen(expressRoutes(verifier))),
+);
+t.test('the middleware passes every HTTP case when called like Connect does', (t) =>
+  holdHttpCases(t, (verifier) => listen(connectRoutes(verifier))),
+);
+t.test('the middleware passes every HTTP case with node:http alone', (t) =>
+  holdHttpCases(t, (verifier) => listen(plainRoutes(verifier))),
+);
 
-t.test('the required principal is returned, or the request is refused', async (t) => {
+t.test('requirePrincipal returns the principal of a request, or refuses the request', async (t) => {
   const issuer = createTestIssuer();
   const request = { headers: { authorization: `Bearer ${issuer.token()}` } } as IncomingMessage;
   t.throws(() => requirePrincipal(request), { code: 'unauthenticated', status: 401 });
   const principal = await authenticateRequest(issuer.verifier(), request);
   t.equal(requirePrincipal(request), principal);
-  t.throws(() => requirePrincipal({ ...request, principal }), { code: 'unauthenticated' }, 'nor does a copy');
+  t.throws(
+    () => requirePrincipal({ ...request, principal }),
+    { code: 'unauthenticated' },
+    'a copy of a principal is refused too',
+  );
 });
 
-t.test('a permission of the wrong shape is refused when the middleware is made', async (t) => {
+t.test('an invalid permission is refused when the middleware is created', async (t) => {
   const verifier = createTestIssuer().verifier();
   t.teardown(() => verifier.close());
   for (const wrong of [
@@ -115,7 +125,7 @@ t.test('a permission of the wrong shape is refused when the middleware is made',
   }
 });
 
-t.test('no other property of a request passes for its principal', async (t) => {
+t.test('no other property of a request is taken for its principal', async (t) => {
   const issuer = createTestIssuer();
   const verifier = issuer.verifier();
   const forged = { id: 'x', permissions: ['*:*'], has: () => true };
@@ -149,7 +159,7 @@ t.test('no other property of a request passes for its principal', async (t) => {
   t.match(body, { principal: { kind: 'user', id: issuer.userId }, assigned: false });
 });
 
-t.test('a principal of one verifier is nobody to a check of another verifier', async (t) => {
+t.test('a principal of one verifier is refused by a permission check of another verifier', async (t) => {
   const issuer = createTestIssuer();
   const [one, other] = [issuer.verifier(), issuer.verifier()];
   const { port, close } = await listen(chain(authenticate(one), requirePermission(other, 'deals:write')));
@@ -160,7 +170,7 @@ t.test('a principal of one verifier is nobody to a check of another verifier', a
   t.equal((await get(port, '/', bearer(issuer.token({ permissions: ['*:*'] })))).status, 401);
 });
 
-t.test('a token that is revoked while the body arrives does not pass the permission check', async (t) => {
+t.test('the permission check refuses a token that is revoked while the body arrives', async (t) => {
   const issuer = createTestIssuer();
   const verifier = issuer.verifier();
   const sid = crypto.randomUUID();
@@ -177,7 +187,7 @@ t.test('a token that is revoked while the body arrives does not pass the permiss
   t.match(answer, { status: 401, body: { code: 'session_revoked' } });
 });
 
-t.test('refusals go to the application’s error handlers if it wants that, with their headers set', async (t) => {
+t.test('with the option set, refusals go to the application’s error handlers with their headers', async (t) => {
   const issuer = createTestIssuer();
   const verifier = issuer.verifier();
   const app = express();
@@ -203,7 +213,7 @@ t.test('refusals go to the application’s error handlers if it wants that, with
   t.match(await get(port, '/deals', bearer(issuer.token())), { status: 403, body: { own: 'permission_denied' } });
 });
 
-t.test('any other error goes to the error handlers, and nobody passes', async (t) => {
+t.test('any other error goes to the error handlers, and the request does not pass', async (t) => {
   const issuer = createTestIssuer();
   const verifier = issuer.verifier({ keys: { find: brokenKeys } });
   const { port, close } = await listen(chain(authenticate(verifier)));

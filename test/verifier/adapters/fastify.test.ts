@@ -1,4 +1,4 @@
-// The Fastify plugin, over real HTTP. This file compiles, which shows that the hooks and the plugin fit Fastify's
+// The Fastify plugin, over real HTTP. The type check of this file shows that the hooks and the plugin fit Fastify's
 // types.
 import { once } from 'node:events';
 import { connect } from 'node:http2';
@@ -50,9 +50,11 @@ function begin(t: Test) {
 const ask = (app: FastifyInstance, url: string, token?: string) =>
   app.inject({ url, headers: token === undefined ? {} : { authorization: `Bearer ${token}` } });
 
-t.test('hooks before the body', (t) => holdHttpCases(t, (verifier) => listen(withRoutes(verifier))));
+t.test('the hooks pass every HTTP case before the body is read', (t) =>
+  holdHttpCases(t, (verifier) => listen(withRoutes(verifier))),
+);
 
-t.test('hooks of a whole context, and after the body', (t) =>
+t.test('the hooks pass every HTTP case for a whole context and after the body is read', (t) =>
   holdHttpCases(t, async (verifier) => {
     const app = Fastify();
     await app.register(tenantry(verifier));
@@ -70,14 +72,14 @@ t.test('hooks of a whole context, and after the body', (t) =>
   }),
 );
 
-t.test('a permission of the wrong shape is refused when the hook is made', async (t) => {
+t.test('an invalid permission is refused when the hook is created', async (t) => {
   for (const wrong of ['', 'deals', 'deals:', ':write', 'Deals:write', 'deals:write ', 'deals:*', 'a:b:c', 'a:b\n']) {
     t.throws(() => requirePermission(wrong), TypeError, JSON.stringify(wrong));
   }
   t.throws(() => requirePermission(undefined as never), TypeError);
 });
 
-t.test('hooks without the plugin let nobody pass', async (t) => {
+t.test('hooks without the plugin let no request pass', async (t) => {
   const { issuer, app } = begin(t);
   app.get('/me', { onRequest: authenticate() }, async () => 'let in');
   app.get('/maybe', { onRequest: authenticate({ optional: true }) }, async () => 'let in');
@@ -88,7 +90,7 @@ t.test('hooks without the plugin let nobody pass', async (t) => {
   }
 });
 
-t.test('the plugin reaches the context that registers it, its children, and no sibling', async (t) => {
+t.test('the plugin works in the context that registers it and in child contexts, and in no sibling', async (t) => {
   const { issuer, verifier, app } = begin(t);
   const other = createTestIssuer();
   const otherVerifier = other.verifier();
@@ -112,7 +114,11 @@ t.test('the plugin reaches the context that registers it, its children, and no s
   t.equal((await ask(app, '/one', other.token())).statusCode, 401);
   t.equal((await ask(app, '/two', other.token())).json().id, other.userId);
   t.equal((await ask(app, '/two', issuer.token())).statusCode, 401);
-  t.equal((await ask(app, '/nested', other.token())).json().id, other.userId, 'a child may have its own plugin');
+  t.equal(
+    (await ask(app, '/nested', other.token())).json().id,
+    other.userId,
+    'a child context can have its own plugin',
+  );
   t.equal((await ask(app, '/nested', issuer.token())).statusCode, 401);
   t.equal((await ask(app, '/outside', issuer.token())).statusCode, 500);
   t.equal(app.hasRequestDecorator('principal'), false);
@@ -132,7 +138,7 @@ t.test('the principal of a request is null before it is authenticated, and canno
   t.equal((await ask(app, '/forgotten')).statusCode, 401);
 });
 
-t.test('a refused request has no body read, and reaches no later hook', async (t) => {
+t.test('the body of a refused request is not read, and no later hook runs', async (t) => {
   const { verifier, app } = begin(t);
   await app.register(tenantry(verifier));
   let reached = 0;
@@ -147,7 +153,7 @@ t.test('a refused request has no body read, and reaches no later hook', async (t
   t.equal(reached, 0);
 });
 
-t.test('two refusals in a row answer once', async (t) => {
+t.test('a request that two hooks refuse gets one answer', async (t) => {
   const { verifier } = begin(t);
   const lines: string[] = [];
   const logged = Fastify({ logger: { level: 'warn', stream: { write: (line: string) => void lines.push(line) } } });
@@ -155,7 +161,7 @@ t.test('two refusals in a row answer once', async (t) => {
   await logged.register(tenantry(verifier));
   logged.get('/deals', { onRequest: [authenticate(), requirePermission('deals:write')] }, showPrincipal);
   t.equal((await ask(logged, '/deals')).json().code, 'unauthenticated');
-  t.same(lines, [], 'nothing is sent twice');
+  t.same(lines, [], 'no answer is sent twice');
 });
 
 t.test('a refusal contains the id of its request, and keeps headers that other hooks have set', async (t) => {
@@ -178,7 +184,7 @@ t.test('refusals are sent unchanged, whatever schema the route has for that stat
   t.equal((await ask(app, '/me')).json().code, 'unauthenticated');
 });
 
-t.test('refusals go to the application’s error handler if it wants that, with their headers set', async (t) => {
+t.test('with the option set, refusals go to the application’s error handler with their headers', async (t) => {
   const { issuer, verifier, app } = begin(t);
   await app.register(tenantry(verifier, { refusals: 'throw' }));
   app.setErrorHandler((error, _request, reply: FastifyReply) => {
@@ -197,7 +203,7 @@ t.test('refusals go to the application’s error handler if it wants that, with 
   t.equal(stale.headers['retry-after'], '1');
 });
 
-t.test('any other error is an error of the application, and nobody passes', async (t) => {
+t.test('any other error is an error of the application, and the request does not pass', async (t) => {
   const { issuer, app } = begin(t);
   const find = () => {
     throw new Error('no disk');
@@ -209,7 +215,7 @@ t.test('any other error is an error of the application, and nobody passes', asyn
   t.equal((await ask(app, '/me', issuer.token())).statusCode, 500);
 });
 
-t.test('a closed verifier lets nobody pass, and answers 503 and not 401', async (t) => {
+t.test('a closed verifier lets no request pass, and answers 503 and not 401', async (t) => {
   const { issuer, verifier, app } = begin(t);
   await app.register(tenantry(verifier));
   app.get('/me', { onRequest: authenticate() }, showPrincipal);
@@ -217,7 +223,7 @@ t.test('a closed verifier lets nobody pass, and answers 503 and not 401', async 
   t.equal((await ask(app, '/me', issuer.token())).statusCode, 503);
 });
 
-t.test('the plugin reports its name to Fastify, and refuses other majors than 5', async (t) => {
+t.test('the plugin reports its name to Fastify, and refuses every major version except 5', async (t) => {
   const { verifier, app } = begin(t);
   await app.register(tenantry(verifier));
   t.ok(app.hasPlugin('tenantry'));
@@ -229,7 +235,7 @@ interface OwnTypes extends FastifyTypeProviderDefault {
   readonly serializer: { answer: string };
 }
 
-t.test('the hooks fit routes with their own types, and HTTP/2', async (t) => {
+t.test('the types of the hooks fit routes with their own types, and HTTP/2', async (t) => {
   const { issuer, verifier, app } = begin(t);
   await app.register(tenantry(verifier));
   const onRequest = [authenticate(), requirePermission('deals:write')];

@@ -1,5 +1,5 @@
-// What every HTTP adapter of the verifier must guarantee, as one list of cases over real HTTP. Each adapter's test
-// starts its server with the routes that are named here.
+// The guarantees of every HTTP adapter of the verifier, as one list of cases over real HTTP. The test of each adapter
+// starts its server with the routes that are listed in this file.
 import { Agent, type IncomingHttpHeaders, request } from 'node:http';
 import type { Test } from 'tap';
 import type { Verifier } from '../../../src/verifier/core/contract.ts';
@@ -7,7 +7,7 @@ import { createTestIssuer, type TestIssuer } from '../../../src/verifier/testkit
 
 /**
  * A server with `GET /me` (authenticated), `/maybe` (optionally), `/deals` (authenticated and deals:write), `/forgotten`
- * (deals:write, but nobody authenticates). Each answers { id: … } of its principal, or null.
+ * (deals:write without authentication). Each answers { id } with the id of the principal, or null.
  */
 export interface Guarded {
   readonly port: number;
@@ -22,7 +22,7 @@ interface Answer {
   readonly body: Record<string, unknown>;
 }
 
-/** A request with exactly these headers, repeated ones included. */
+/** Sends a request with exactly these headers, repeated headers included. */
 export function get(
   port: number,
   path: string,
@@ -49,10 +49,10 @@ export function get(
   });
 }
 
-/** The header of a token. */
+/** Returns the Authorization header for a token. */
 export const bearer = (token: string) => ['Authorization', `Bearer ${token}`] as const;
 
-/** Runs every case against servers that `start` starts. */
+/** Runs every case against a server that `start` starts. */
 export async function holdHttpCases(t: Test, start: StartGuarded): Promise<void> {
   const begin = async (t: Test, make = (issuer: TestIssuer) => issuer.verifier()) => {
     const issuer = createTestIssuer();
@@ -65,14 +65,14 @@ export async function holdHttpCases(t: Test, start: StartGuarded): Promise<void>
     return { issuer, port };
   };
 
-  await t.test('a valid token passes as its user or client', async (t) => {
+  await t.test('a request with a valid token passes as the user or client of the token', async (t) => {
     const { issuer, port } = await begin(t);
     t.match(await get(port, '/me', bearer(issuer.token())), { status: 200, body: { id: issuer.userId } });
     t.match(await get(port, '/me', bearer(issuer.clientToken())), { status: 200, body: { id: issuer.clientId } });
     t.match(await get(port, '/me', ['authorization', `bearer ${issuer.token()}`]), { status: 200 }, 'any case');
   });
 
-  await t.test('a request without a token is refused, and the answer says how to send one', async (t) => {
+  await t.test('a request without a token is refused, and the answer describes how to send a token', async (t) => {
     const { port } = await begin(t);
     const { status, headers, body } = await get(port, '/me');
     t.equal(status, 401);
@@ -83,7 +83,7 @@ export async function holdHttpCases(t: Test, start: StartGuarded): Promise<void>
     t.equal(body.detail, body.error);
   });
 
-  await t.test('a header other than one bearer token is refused, also where a token is optional', async (t) => {
+  await t.test('a header that is not one bearer token is refused, even if a token is optional', async (t) => {
     const { issuer, port } = await begin(t);
     const token = issuer.token();
     const bad = [`Basic ${token}`, token, 'Bearer', `Bearer ${token} ${token}`, `Bearer ${token},Bearer ${token}`, ''];
@@ -146,12 +146,12 @@ export async function holdHttpCases(t: Test, start: StartGuarded): Promise<void>
       t.match(headers['retry-after'], /^[1-9][0-9]*$/);
       t.notOk('www-authenticate' in headers);
     }
-    t.equal((await get(port, '/me')).status, 401, 'a request without a token is still unauthenticated');
+    t.equal((await get(port, '/me')).status, 401, 'a request without a token still gets 401');
     issuer.setStale(false);
     t.equal((await get(port, '/me', bearer(token))).status, 200);
   });
 
-  await t.test('a missing permission is 403 insufficient_scope; a permission that covers it is enough', async (t) => {
+  await t.test('a missing permission gets 403 insufficient_scope, and a matching wildcard is enough', async (t) => {
     const { issuer, port } = await begin(t);
     for (const permissions of [[], ['deals:read'], ['Deals:write'], ['deals:writer'], ['contacts:*']]) {
       const { status, headers, body } = await get(port, '/deals', bearer(issuer.token({ permissions })));
@@ -164,7 +164,7 @@ export async function holdHttpCases(t: Test, start: StartGuarded): Promise<void>
     t.equal((await get(port, '/deals', bearer(issuer.clientToken({ permissions: ['deals:write'] })))).status, 200);
     const nowhere = await get(port, '/deals', bearer(issuer.token({ org: undefined })));
     t.match(nowhere, { status: 403, body: { code: 'organization_required' } });
-    t.equal((await get(port, '/deals')).status, 401, 'without a token it is 401');
+    t.equal((await get(port, '/deals')).status, 401, 'a request without a token gets 401');
   });
 
   await t.test('permissions that are not in the token are read from the service', async (t) => {
@@ -175,7 +175,7 @@ export async function holdHttpCases(t: Test, start: StartGuarded): Promise<void>
     t.match(await get(port, '/deals', bearer(token)), { status: 200, body: { id: issuer.userId } });
   });
 
-  await t.test('where permissions cannot be read the answer is 503', async (t) => {
+  await t.test('if permissions cannot be read, the answer is 503', async (t) => {
     const fetch = () => Promise.reject(new Error('connection refused'));
     const { issuer, port } = await begin(t, (issuer) => issuer.verifier({ fetch }));
     const { status, headers, body } = await get(port, '/deals', bearer(issuer.token({ permissions_ref: true })));
@@ -183,7 +183,7 @@ export async function holdHttpCases(t: Test, start: StartGuarded): Promise<void>
     t.match(headers['retry-after'], /^[1-9][0-9]*$/);
   });
 
-  await t.test('an optional token may be missing, and the request has no principal then', async (t) => {
+  await t.test('if a token is optional, a request without a token passes and has no principal', async (t) => {
     const { issuer, port } = await begin(t);
     const agent = new Agent({ keepAlive: true, maxSockets: 1 });
     t.teardown(() => agent.destroy());
@@ -191,13 +191,13 @@ export async function holdHttpCases(t: Test, start: StartGuarded): Promise<void>
       const known = await get(port, '/maybe', bearer(issuer.token()), agent);
       t.match(known, { status: 200, body: { id: issuer.userId } });
       const unknown = await get(port, '/maybe', [], agent);
-      t.match(unknown, { status: 200, body: { id: null } }, 'not the previous caller on this connection');
+      t.match(unknown, { status: 200, body: { id: null } }, 'the previous caller does not stay');
     }
     const expired = await get(port, '/maybe', bearer(issuer.expiredToken()));
     t.match(expired, { status: 401, body: { code: 'token_expired' } });
   });
 
-  await t.test('a permission is refused where nobody authenticates, with a valid token or not', async (t) => {
+  await t.test('a permission check without authentication refuses even a request with a valid token', async (t) => {
     const { issuer, port } = await begin(t);
     for (const headers of [[], bearer(issuer.token({ permissions: ['*:*'] }))]) {
       t.match(await get(port, '/forgotten', headers), { status: 401, body: { code: 'unauthenticated' } });

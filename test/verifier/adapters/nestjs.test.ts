@@ -1,4 +1,4 @@
-// The NestJS example, compiled and run as its own application that has installed the package. This also shows that the
+// The NestJS example, compiled and run as a separate application with the package installed. This also shows that the
 // published subpaths load, and that their types need nothing that the application does not have.
 import { execFileSync } from 'node:child_process';
 import { cpSync, mkdirSync, mkdtempSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
@@ -25,7 +25,7 @@ interface Application {
 const folder = mkdtempSync(join(tmpdir(), 'tenantry-nestjs-'));
 t.teardown(() => rmSync(folder, { recursive: true, force: true }));
 
-// The compiler itself: the loader that tap adds to every Node process does not work with the script that starts it.
+// Starts the compiler binary. The script that normally starts it does not work with the loader that tap adds.
 const { default: getExePath } = await import(`${ROOT}node_modules/typescript/lib/getExePath.js`);
 
 function compile(project: string): void {
@@ -36,7 +36,7 @@ function compile(project: string): void {
   }
 }
 
-/** The package as published, in the application's node_modules, with the dependencies of the example. */
+/** Installs the published form of the package and the dependencies of the example into the application. */
 function install(): void {
   const installed = join(folder, 'node_modules', 'tenantry');
   mkdirSync(installed, { recursive: true });
@@ -84,8 +84,7 @@ async function begin(t: Test, options: Partial<VerifierOptions> = {}) {
   return { issuer, port: (app.getHttpServer().address() as AddressInfo).port };
 }
 
-// Without skipLibCheck, and without Fastify, Express, ws and Socket.IO. The deliberate errors show that types are
-// known.
+// Without skipLibCheck, Fastify, Express, ws and Socket.IO. The deliberate errors show that the types are known.
 const CONSUMER = `
 import type { VerifiedPrincipal, Verifier } from 'tenantry/verifier';
 import { createTestIssuer } from 'tenantry/verifier/testkit';
@@ -102,7 +101,7 @@ export const text: string = principalOf({});
 authenticate(verifier, { optional: 'yes' });
 `;
 
-t.test('the published types are complete, and need only the types of Node', async () => {
+t.test('the published types are complete and need only the types of Node', async () => {
   const place = join(folder, 'consumer');
   mkdirSync(place);
   writeFileSync(join(place, 'index.ts'), CONSUMER);
@@ -111,7 +110,7 @@ t.test('the published types are complete, and need only the types of Node', asyn
   compile(join(place, 'tsconfig.json'));
 });
 
-t.test('every route needs a token, except public ones', async (t) => {
+t.test('every route needs a token, except routes that are marked public', async (t) => {
   const { issuer, port } = await begin(t);
   t.match(await get(port, '/me', bearer(issuer.token())), { status: 200, body: { id: issuer.userId } });
   t.match(await get(port, '/me'), {
@@ -126,7 +125,7 @@ t.test('every route needs a token, except public ones', async (t) => {
   t.match(await get(port, '/me', [...good, ...good]), { status: 401, body: { code: 'invalid_token' } }, 'doubled');
 });
 
-t.test('a revoked token is refused at once, and none is while revocations are unknown', async (t) => {
+t.test('a revoked token gets 401 at once, and no token gets 401 while revocations are unknown', async (t) => {
   const { issuer, port } = await begin(t);
   const sid = crypto.randomUUID();
   const token = issuer.token({ sid });
@@ -156,12 +155,12 @@ t.test('permissions of the controller and of the route add up, from the token or
   t.equal((await get(port, '/deals', elsewhere)).status, 200);
 });
 
-t.test('where permissions cannot be read the answer is 503', async (t) => {
+t.test('if permissions cannot be read, the answer is 503', async (t) => {
   const { issuer, port } = await begin(t, { fetch: () => Promise.reject(new Error('connection refused')) });
   const answer = await get(port, '/deals', bearer(issuer.token({ permissions_ref: true })));
   t.match(answer, { status: 503, headers: { 'retry-after': /^[1-9]/ }, body: { code: 'check_unavailable' } });
 });
 
-t.test('a permission of the wrong shape is refused when the class is loaded', async (t) => {
+t.test('an invalid permission is refused when the class is loaded', async (t) => {
   for (const wrong of ['deals', 'deals:*', 'Deals:write', '']) t.throws(() => RequirePermission(wrong), TypeError);
 });

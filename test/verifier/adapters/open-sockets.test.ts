@@ -31,7 +31,7 @@ t.test('each kind of revocation closes the sockets that it affects, with its rea
   t.same(await closed, { code: 4401, reason: 'session_revoked' });
 });
 
-t.test('a socket is closed when its token has expired, and stays open with the next token', async (t) => {
+t.test('a socket is closed when its token expires, and a new token keeps the socket open', async (t) => {
   const { issuer, open } = await begin(t);
   const sid = crypto.randomUUID();
   const left = await open(issuer.token());
@@ -47,10 +47,10 @@ t.test('a socket is closed when its token has expired, and stays open with the n
   t.equal(String((await once(kept.client, 'message'))[0]), 'heard still here');
   const ended = closing(kept.client);
   issuer.revoke({ kind: 'session', sid });
-  t.same(await ended, { code: 4401, reason: 'session_revoked' }, 'and ends with the token that it uses now');
+  t.same(await ended, { code: 4401, reason: 'session_revoked' }, 'the socket ends with its newest token');
 });
 
-t.test('only a valid token of the same user and organization that lives as long renews a socket', async (t) => {
+t.test('only a valid token of the same user and organization that expires no earlier renews a socket', async (t) => {
   const { issuer, open } = await begin(t);
   const { client, server, guard } = await open(issuer.token());
   const before = guard.principal;
@@ -78,7 +78,7 @@ t.test('only a valid token of the same user and organization that lives as long 
   t.equal(principalOf(server), null);
 });
 
-t.test('a permission is checked anew for each message, with the newest token', async (t) => {
+t.test('the permission of each message is checked with the newest token', async (t) => {
   const { issuer, open } = await begin(t);
   const sid = crypto.randomUUID();
   const { server, guard } = await open(issuer.token({ sid }));
@@ -90,16 +90,16 @@ t.test('a permission is checked anew for each message, with the newest token', a
   await t.rejects(mayListen(server), { code: 'token_expired' });
   issuer.revoke({ kind: 'session', sid });
   await t.rejects(mayListen(server), { code: 'unauthenticated' }, 'a closed socket has no principal');
-  await t.rejects(mayListen({}), { code: 'unauthenticated' }, 'nor has a socket that was never accepted');
+  await t.rejects(mayListen({}), { code: 'unauthenticated' }, 'a socket that was never accepted has no principal');
 });
 
-t.test('no message of a revoked socket is delivered, and a peer that ignores the close is disconnected', async (t) => {
+t.test('no message of a revoked socket is delivered, and a client that ignores the close is cut off', async (t) => {
   const { issuer, open } = await begin(t);
   const sid = crypto.randomUUID();
   const { client, server } = await open(issuer.token({ sid }));
   const heard: string[] = [];
   server.on('message', (data) => heard.push(String(data)));
-  // The client does not see the close frame, and continues sending.
+  // The client does not read the close frame, and continues to send.
   client.pause();
   const closed = once(server, 'close');
   issuer.revoke({ kind: 'session', sid });

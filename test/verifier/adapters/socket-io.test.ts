@@ -18,7 +18,7 @@ interface ToClient {
   welcome(text: string): void;
 }
 
-/** `/` and `/deals` are guarded, /deals also by deals:listen. `/open` needs no token. */
+/** `/` and `/deals` need a token, and `/deals` also needs deals:listen. `/open` needs no token. */
 async function begin(t: Test, options: Partial<ServerOptions> = {}) {
   const issuer = createTestIssuer();
   const verifier = issuer.verifier();
@@ -70,25 +70,25 @@ const refused = (client: Socket) =>
     heard(client, 'connect').then(() => Promise.reject(new Error('was let in'))),
   ]);
 
-t.test('a valid token connects as its user, by websocket and by long-polling', async (t) => {
+t.test('a client with a valid token connects as the user of the token, by websocket and by long-polling', async (t) => {
   const { issuer, open } = await begin(t);
   for (const transport of ['websocket', 'polling'] as const) {
     const { client, server } = await open(issuer.token(), { transports: [transport] });
     t.equal(principalOf(server)?.id, issuer.userId, transport);
     t.match(server.data, { principal: { kind: 'user', id: issuer.userId } });
-    t.same(JSON.parse(JSON.stringify(server.data)), server.data, 'as data that can be sent to other processes');
+    t.same(JSON.parse(JSON.stringify(server.data)), server.data, 'the data can be sent to other processes as JSON');
     t.equal(await client.emitWithAck('say', 'hello'), 'heard hello');
   }
 });
 
-t.test('a token in the Authorization header connects as well, but not next to another one', async (t) => {
+t.test('a token in the Authorization header is accepted, and two tokens are refused', async (t) => {
   const { issuer, dial } = await begin(t);
   const extraHeaders = { authorization: `Bearer ${issuer.token()}` };
   await heard(dial({}, { extraHeaders }), 'connect');
   t.match(await refused(dial({ token: issuer.token() }, { extraHeaders })), { data: { code: 'invalid_token' } });
 });
 
-t.test('a socket without a valid token is refused with the code that says why', async (t) => {
+t.test('a socket without a valid token is refused with a code for the reason', async (t) => {
   const { issuer, dial, server } = await begin(t);
   server.on('connection', () => t.fail('somebody was let in'));
   t.match(await refused(dial({})), { data: { code: 'unauthenticated' }, message: /access token/ });
@@ -102,10 +102,10 @@ t.test('a socket without a valid token is refused with the code that says why', 
     t.match(await refused(dial({ token })), { data: { code: 'invalid_token' } }, JSON.stringify(token)?.slice(0, 10));
   }
   const query = { query: { token: issuer.token() } };
-  t.match(await refused(dial({}, query)), { data: { code: 'unauthenticated' } }, 'a query parameter does not count');
+  t.match(await refused(dial({}, query)), { data: { code: 'unauthenticated' } }, 'a token in the query is ignored');
 });
 
-t.test('while revocations are unknown a new socket is refused and an open one continues', async (t) => {
+t.test('while revocations are unknown, a new socket is refused and an open socket stays open', async (t) => {
   const { issuer, dial, open } = await begin(t);
   const { client } = await open(issuer.token());
   issuer.setStale(true);
@@ -114,7 +114,7 @@ t.test('while revocations are unknown a new socket is refused and an open one co
   t.equal(await client.emitWithAck('say', 'hello'), 'heard hello');
 });
 
-t.test('a namespace can need a permission, from the token or the service', async (t) => {
+t.test('a namespace can require a permission, which is read from the token or the service', async (t) => {
   const { issuer, dial } = await begin(t);
   const dialAs = (token: string) => dial({ token }, {}, '/deals');
   t.match(await refused(dialAs(issuer.token())), { data: { code: 'permission_denied' } });
@@ -144,12 +144,12 @@ t.test('each kind of revocation disconnects the sockets that it affects with a r
     t.equal(principalOf(server), null);
     t.equal(server.connected, false);
     t.same(await told, { code });
-    t.equal(await gone, 'io server disconnect', 'no client takes this for a broken connection');
+    t.equal(await gone, 'io server disconnect', 'the client sees that the server ended the connection');
   }
   t.equal(await bystander.client.emitWithAck('say', 'hello'), 'heard hello');
 });
 
-t.test('a socket is disconnected when its token has expired, and stays connected with the next token', async (t) => {
+t.test('a socket is disconnected when its token expires, and a new token keeps it connected', async (t) => {
   const { issuer, open } = await begin(t);
   const sid = crypto.randomUUID();
   const [left, kept] = [await open(issuer.token()), await open(issuer.token({ sid }))];
@@ -164,7 +164,7 @@ t.test('a socket is disconnected when its token has expired, and stays connected
   t.match(kept.server.data.principal.permissions, ['deals:listen']);
   const answered = heard(kept.client, 'authenticated');
   kept.client.emit('authenticate', { token: next });
-  t.same(await answered, { expiresAt }, 'the same answer without an acknowledgement');
+  t.same(await answered, { expiresAt }, 'a renewal without an acknowledgement gets the same answer');
   const told = heard(left.client, 'unauthenticated');
   issuer.advance(306);
   t.same(await told, { code: 'token_expired' });
@@ -206,19 +206,19 @@ t.test('a token that is revoked before its socket is connected does not stay con
   const client = dial({ token: issuer.token({ sid }) });
   const gone = heard(client, 'disconnect');
   const told = heard(client, 'unauthenticated');
-  server.once('connection', (socket) => t.equal(principalOf(socket), null, 'and is nobody meanwhile'));
+  server.once('connection', (socket) => t.equal(principalOf(socket), null, 'the socket has no principal until then'));
   t.same(await told, { code: 'session_revoked' });
   t.equal(await gone, 'io server disconnect');
 });
 
-t.test('a server that recovers sockets past its middlewares accepts nobody', async (t) => {
+t.test('a server with connection recovery that skips middlewares accepts no socket', async (t) => {
   const { issuer, dial } = await begin(t, { connectionStateRecovery: {} });
   t.match(await refused(dial({ token: issuer.token() })), { message: /skipMiddlewares/ });
 });
 
-t.test('a recovered socket is authenticated anew, as the same user and no other', async (t) => {
+t.test('a recovered socket is authenticated again, and only as the same user', async (t) => {
   const { issuer, server, open } = await begin(t, { connectionStateRecovery: { skipMiddlewares: false } });
-  server.on('connection', (socket) => void socket.emit('welcome', 'x')); // a client recovers from what it has received
+  server.on('connection', (socket) => void socket.emit('welcome', 'x')); // a client without events cannot recover
   async function interrupted(next: string) {
     const { client } = await open(issuer.token());
     const gone = heard(client, 'disconnect');
@@ -237,7 +237,7 @@ t.test('a recovered socket is authenticated anew, as the same user and no other'
   t.match(await refused(await interrupted(issuer.expiredToken())), { data: { code: 'token_expired' } });
 });
 
-t.test('an open namespace next to guarded ones stays open', async (t) => {
+t.test('a namespace without the middleware needs no token, even if others need one', async (t) => {
   const { dial } = await begin(t);
   await heard(dial({}, {}, '/open'), 'connect');
 });

@@ -1,4 +1,4 @@
-// A websocket server that is guarded as in the documentation, and clients of it, over loopback.
+// A websocket server that is guarded as the documentation describes, and its clients, over loopback.
 import { once } from 'node:events';
 import { createServer } from 'node:http';
 import type { AddressInfo } from 'node:net';
@@ -22,7 +22,7 @@ export interface Opened {
 
 export const mayListen = requirePermission('deals:listen');
 
-/** A server as in the documentation: /deals needs deals:listen, and the server answers each message with its text. */
+/** The documented server: /deals needs deals:listen, and the server answers each message with "heard" and its text. */
 export async function begin(t: Test, options: Partial<VerifierOptions> = {}) {
   const issuer = createTestIssuer();
   const verifier = issuer.verifier(options);
@@ -55,7 +55,7 @@ export async function begin(t: Test, options: Partial<VerifierOptions> = {}) {
 
   function dial(options: ClientOptions = {}, protocols: string[] = [], path = '/'): WebSocket {
     const client = new WebSocket(`ws://127.0.0.1:${port}${path}`, protocols, options);
-    client.on('error', () => {}); // a socket that is closed before it opens causes one
+    client.on('error', () => {}); // ws emits an error if a socket is closed before it opens
     t.teardown(() => client.terminate());
     return client;
   }
@@ -71,7 +71,7 @@ export async function begin(t: Test, options: Partial<VerifierOptions> = {}) {
   return { issuer, verifier, port, server, sockets, dial, open };
 }
 
-/** How a socket was closed. */
+/** The close code and the reason of a socket. */
 export async function closing(client: WebSocket) {
   const [code, reason] = await once(client, 'close');
   return { code, reason: String(reason) };

@@ -7,7 +7,7 @@ import { WebSocket } from 'ws';
 import { principalOf, refuseUpgrade, requirePermission } from '../../../src/verifier/adapters/websocket.ts';
 import { begin } from './websocket-server.ts';
 
-/** The answer to a refused handshake. */
+/** Returns the answer to a refused handshake. */
 async function refusal(client: WebSocket) {
   const [, response] = await once(client, 'unexpected-response');
   let text = '';
@@ -15,7 +15,7 @@ async function refusal(client: WebSocket) {
   return { status: response.statusCode, headers: response.headers, body: JSON.parse(text) };
 }
 
-t.test('a valid token opens the socket as its user', async (t) => {
+t.test('a handshake with a valid token opens the socket as the user of the token', async (t) => {
   const { issuer, open } = await begin(t);
   const { client, server } = await open(issuer.token());
   t.equal(principalOf(server)?.id, issuer.userId);
@@ -23,7 +23,7 @@ t.test('a valid token opens the socket as its user', async (t) => {
   t.equal(String((await once(client, 'message'))[0]), 'heard hello');
 });
 
-t.test('a browser sends the token as a subprotocol, which the answer does not repeat', async (t) => {
+t.test('a browser can send the token as a subprotocol, and the answer does not repeat the token', async (t) => {
   const { issuer, dial, sockets } = await begin(t);
   const connected = once(sockets, 'connection');
   const client = dial({}, [`bearer.${issuer.token()}`, 'deals.v1']);
@@ -35,7 +35,7 @@ t.test('a browser sends the token as a subprotocol, which the answer does not re
   t.match(await refusal(dial({}, ['bearer.a.b.c', 'deals.v1'])), { status: 401, body: { code: 'invalid_token' } });
 });
 
-t.test('a request without a valid token gets the status that says so, and no socket', async (t) => {
+t.test('a handshake without a valid token gets 401, and no socket is opened', async (t) => {
   const { issuer, dial, sockets } = await begin(t);
   sockets.on('connection', () => t.fail('a socket was opened'));
   const send = (authorization: string | string[]) => refusal(dial({ headers: { authorization } as never }));
@@ -56,16 +56,20 @@ t.test('a request without a valid token gets the status that says so, and no soc
   const twice = [`bearer.${good}`, `bearer.${other}`, 'deals.v1'];
   t.match(await refusal(dial({}, twice)), { status: 401, body: { code: 'invalid_token' } }, 'two subprotocols');
   const both = dial({ headers: { authorization: `Bearer ${good}` } }, [`bearer.${other}`, 'deals.v1']);
-  t.match(await refusal(both), { status: 401, body: { code: 'invalid_token' } }, 'header and subprotocol');
+  t.match(
+    await refusal(both),
+    { status: 401, body: { code: 'invalid_token' } },
+    'a token in the header and a token in the subprotocol',
+  );
 });
 
-t.test('a token in the query does not count', async (t) => {
+t.test('a token in the query is ignored', async (t) => {
   const { issuer, dial } = await begin(t);
   const client = dial({}, [], `/?access_token=${issuer.token()}&token=${issuer.token()}`);
   t.match(await refusal(client), { status: 401, body: { code: 'unauthenticated' } });
 });
 
-t.test('while revocations are unknown a new socket is refused with 503 and an open one continues', async (t) => {
+t.test('while revocations are unknown, a new socket gets 503 and an open socket stays open', async (t) => {
   const { issuer, dial, open } = await begin(t);
   const { client } = await open(issuer.token());
   issuer.setStale(true);
@@ -77,7 +81,7 @@ t.test('while revocations are unknown a new socket is refused with 503 and an op
   t.equal(String((await once(client, 'message'))[0]), 'heard still here');
 });
 
-t.test('a handshake can need a permission, from the token or the service', async (t) => {
+t.test('a handshake can require a permission, which is read from the token or the service', async (t) => {
   const { issuer, dial } = await begin(t);
   const dialAs = (token: string) => dial({ headers: { authorization: `Bearer ${token}` } }, [], '/deals');
   const { status, headers, body } = await refusal(dialAs(issuer.token()));
@@ -89,7 +93,7 @@ t.test('a handshake can need a permission, from the token or the service', async
   await once(dialAs(issuer.token({ permissions: ['deals:*'] })), 'open');
 });
 
-t.test('a connection that breaks while its token is checked affects no other', async (t) => {
+t.test('a connection that breaks while its token is checked does not affect other connections', async (t) => {
   let ask = () => {};
   const asked = new Promise<void>((resolve) => {
     ask = resolve;
@@ -128,7 +132,7 @@ t.test('any other error is answered with 500 and without details', async (t) => 
   t.notMatch(JSON.stringify(body), /secret/);
 });
 
-t.test('a permission of the wrong shape is refused when the check is made', async (t) => {
+t.test('an invalid permission is refused when the check is created', async (t) => {
   for (const wrong of ['', 'deals', 'deals:*', 'Deals:write', 'a:b\n']) {
     t.throws(() => requirePermission(wrong), TypeError, JSON.stringify(wrong));
   }

@@ -1,4 +1,5 @@
-// What a principal may do, from its token or by a question to the service with that token.
+// What a principal is allowed to do: the answer comes from its token, or from the service, which is asked with that
+// token.
 import t, { type Test } from 'tap';
 import { createVerifier, type VerificationError } from '../../../src/verifier/index.ts';
 import { json } from '../local-server.ts';
@@ -13,7 +14,7 @@ async function begin(t: Test, check?: StandIn['endpoints']['check']) {
   return { service, verifier, issuer: service.issuer };
 }
 
-t.test('a permission in the token is granted without a request, exactly and by wildcards', async (t) => {
+t.test('a permission in the token is granted without a request, by an equal text or by a wildcard', async (t) => {
   const { verifier, issuer, service } = await begin(t);
   const principal = await verifier.verify(issuer.token({ permissions: ['deals:write', 'contacts:*', '*:read'] }));
   for (const permission of ['deals:write', 'contacts:delete', 'invoices:read']) {
@@ -35,7 +36,7 @@ t.test('a permission in the token is granted without a request, exactly and by w
   t.same(service.at(PATHS.check), []);
 });
 
-t.test('a principal without an organization gets an error that one is needed', async (t) => {
+t.test('a principal without an organization gets an error that an organization is required', async (t) => {
   const { verifier, issuer } = await begin(t);
   const principal = await verifier.verify(issuer.token({ org: undefined }));
   t.equal(principal.has('deals:read'), false);
@@ -43,7 +44,7 @@ t.test('a principal without an organization gets an error that one is needed', a
   await t.rejects(verifier.authorize(principal, 'deals:read'), { code: 'organization_required' });
 });
 
-t.test('an invalid permission is an error of the program, never a refusal or a grant', async (t) => {
+t.test('an invalid permission raises a TypeError, and is never granted or refused', async (t) => {
   const { verifier, issuer } = await begin(t);
   const principal = await verifier.verify(issuer.token({ permissions: ['*:*'] }));
   for (const wrong of [
@@ -67,7 +68,7 @@ t.test('an invalid permission is an error of the program, never a refusal or a g
   }
 });
 
-t.test('if the permissions do not fit into the token, the service is asked with that same token', async (t) => {
+t.test('if the permissions do not fit into the token, the service is asked with the same token', async (t) => {
   let allowed = true;
   const { verifier, issuer, service } = await begin(t, (_, response) =>
     json(response, 200, { data: { allowed, reason: 'x' } }),
@@ -86,9 +87,9 @@ t.test('if the permissions do not fit into the token, the service is asked with 
   await t.rejects(
     verifier.authorize(principal, 'deals:write'),
     { code: 'permission_denied', status: 403 },
-    'asked each time',
+    'the service is asked each time',
   );
-  await t.rejects(verifier.authorize(principal, 'deals:*'), TypeError, 'only about one permission');
+  await t.rejects(verifier.authorize(principal, 'deals:*'), TypeError, 'the service cannot be asked about a wildcard');
   await t.rejects(
     verifier.authorize({ ...principal, has: () => false, require() {} }, 'deals:write'),
     TypeError,
@@ -96,7 +97,7 @@ t.test('if the permissions do not fit into the token, the service is asked with 
   );
 });
 
-t.test('the service’s refusal of the token is passed on; any other answer is 503, never a grant', async (t) => {
+t.test('if the service refuses the token, the error is passed on, and any other answer becomes 503', async (t) => {
   for (const code of [
     'token_expired',
     'token_stale',
@@ -135,7 +136,7 @@ t.test('the service’s refusal of the token is passed on; any other answer is 5
   await t.rejects(verifier.authorize(principal, 'deals:write'), { code: 'invalid_token', status: 401 });
 });
 
-t.test('a principal is data that cannot be changed, and shows no token', async (t) => {
+t.test('a principal cannot be changed, and does not show its token', async (t) => {
   const { verifier, issuer } = await begin(t);
   const token = issuer.token({ permissions: ['deals:read'], roles: ['member'] });
   const principal = await verifier.verify(token);

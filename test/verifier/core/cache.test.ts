@@ -1,4 +1,4 @@
-// The memory of verified tokens: the whole text counts, and the size is limited.
+// The memory of verified tokens: a token is found only by its whole text, and the size is limited.
 import t from 'tap';
 import { createTokenCache } from '../../../src/verifier/core/cache.ts';
 
@@ -22,7 +22,7 @@ t.test('a token is found only by its whole text', async (t) => {
   }
 });
 
-t.test('a token that was not used lately is also found only by its whole text', async (t) => {
+t.test('a token that was not used recently is also found only by its whole text', async (t) => {
   const cache = createTokenCache<{ token: string }>(4);
   const entry = { token: `header.payload.${tail}` };
   for (const kept of [entry, { token: 'b' }, { token: 'c' }]) cache.set(kept);
@@ -30,7 +30,7 @@ t.test('a token that was not used lately is also found only by its whole text', 
   t.equal(cache.get(entry.token), entry);
 });
 
-t.test('it keeps no more than its limit, and removes the least recently used tokens', async (t) => {
+t.test('the memory keeps no more tokens than its limit, and removes the least recently used tokens', async (t) => {
   const cache = createTokenCache<{ token: string }>(100);
   const entries = Array.from({ length: 1000 }, (_, index) => ({ token: `token-${String(index).padStart(30, '0')}` }));
   const kept = entries[0];
@@ -44,7 +44,7 @@ t.test('it keeps no more than its limit, and removes the least recently used tok
   t.ok(found.includes(entries.at(-1) ?? { token: '' }));
 });
 
-t.test('a limit of 0 remembers nothing', async (t) => {
+t.test('with a limit of 0 no token is remembered', async (t) => {
   const cache = createTokenCache<{ token: string }>(0);
   cache.set({ token: 'a' });
   t.equal(cache.get('a'), undefined);

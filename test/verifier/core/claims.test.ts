@@ -1,4 +1,4 @@
-// createVerifier against tokens with one wrong claim. All are signed with the right key.
+// createVerifier with tokens that have one wrong claim. The right key signs all of them.
 import t from 'tap';
 import { createVerifier, type VerificationError } from '../../../src/verifier/index.ts';
 import { compact, rsa } from '../../support/forge.ts';
@@ -23,7 +23,7 @@ import {
   verifierAt,
 } from '../keys/material.ts';
 
-t.test('a valid token of each kind names its principal', async (t) => {
+t.test('a valid token of each kind returns its principal', async (t) => {
   t.match(await verifier.verify(good), {
     kind: 'user',
     id: sub,
@@ -52,11 +52,11 @@ t.test('a valid token of each kind names its principal', async (t) => {
     permissionsElsewhere: true,
     permissions: [],
   });
-  t.ok(await verifier.verify(token({ ...member, unknown: { claim: [1] } })), 'a claim of a later version does no harm');
+  t.ok(await verifier.verify(token({ ...member, unknown: { claim: [1] } })), 'an unknown claim is ignored');
   t.ok(await verifier.verify(token({ ...member, roles: ['Geschäftsführung 🦊'] })), 'a role of any letters');
 });
 
-t.test('issuer and audience are exactly the expected ones', async (t) => {
+t.test('a token whose issuer or audience differs from the expected value is refused', async (t) => {
   const texts = (own: string) => [
     '',
     own.toUpperCase(),
@@ -92,10 +92,10 @@ t.test('issuer and audience are exactly the expected ones', async (t) => {
   }
   const several = verifierAt(NOW, { audience: ['api', 'crm'] });
   t.ok(await several.verify(good), 'one of several audiences');
-  await refuses(t, token({ ...member, aud: 'web' }), 'none of several', 'invalid_token', several);
+  await refuses(t, token({ ...member, aud: 'web' }), 'none of several audiences', 'invalid_token', several);
 });
 
-t.test('instants are whole numbers, and the lifetime is plausible', async (t) => {
+t.test('an instant that is not a whole number, and a lifetime beyond the limit, are refused', async (t) => {
   for (const name of ['iat', 'exp', 'auth_time', 'epoch']) {
     for (const value of [undefined, null, '', String(NOW), NOW + 0.5, -1, 2 ** 53, true, [NOW], {}]) {
       await refuses(t, token({ ...member, [name]: value }), `${name} ${JSON.stringify(value)}`);
@@ -111,10 +111,13 @@ t.test('instants are whole numbers, and the lifetime is plausible', async (t) =>
   await refuses(t, token({ ...member, exp: NOW - 60 + 901 }), 'a lifetime beyond the longest');
   t.ok(await verifier.verify(token({ ...member, exp: NOW - 60 + 900 })), 'the longest');
   const patient = verifierAt(NOW, { maxTokenLife: 3600 });
-  t.ok(await patient.verify(token({ ...member, exp: NOW - 60 + 3600 })), 'a longer one where that is allowed');
+  t.ok(
+    await patient.verify(token({ ...member, exp: NOW - 60 + 3600 })),
+    'a longer lifetime is accepted if the options allow it',
+  );
 });
 
-t.test('a token is valid from iat and nbf to exp, plus and minus the clock tolerance', async (t) => {
+t.test('a token is valid from iat and nbf to exp, extended by the clock tolerance on both sides', async (t) => {
   const window = token({ ...member, iat: NOW, nbf: NOW + 10, exp: NOW + 100 });
   const at = async (offset: number, tolerance?: number) => {
     const by = verifierAt(NOW + offset, tolerance === undefined ? {} : { clockTolerance: tolerance });
@@ -136,7 +139,7 @@ t.test('a token is valid from iat and nbf to exp, plus and minus the clock toler
   t.ok(await verifierAt(NOW + 1).verify(future), 'issued in the future within the clock tolerance');
 });
 
-t.test('a remembered token expires, and is not yet valid, like any other', async (t) => {
+t.test('the instants of a remembered token are checked like those of any other token', async (t) => {
   let now = NOW;
   const by = createVerifier({
     issuer: ISSUER,
@@ -145,19 +148,19 @@ t.test('a remembered token expires, and is not yet valid, like any other', async
     clock: { now: () => now * 1000 },
   });
   const principal = await by.verify(good);
-  t.equal(await by.verify(good), principal, 'remembered: the very same principal');
+  t.equal(await by.verify(good), principal, 'the remembered principal is the same object');
   t.equal(await by.verifyHeader(`Bearer ${good}`), principal);
   now = NOW - 66;
   await refuses(t, good, 'the clock was set back before iat', 'invalid_token', by);
   now = NOW;
-  t.equal(await by.verify(good), principal, 'that did not remove it from memory');
+  t.equal(await by.verify(good), principal, 'the refusal did not remove the token from memory');
   now = NOW + 845;
   t.equal(by.judge(principal), 'token_expired');
   await refuses(t, good, 'expired', 'token_expired', by);
   await refuses(t, good, 'still expired', 'token_expired', by);
 });
 
-t.test('the shapes of all other claims are checked', async (t) => {
+t.test('a token with another claim of the wrong type is refused', async (t) => {
   const wrong: Record<string, readonly unknown[]> = {
     sub: [undefined, null, '', 'ada', 7, [sub], sub.toUpperCase(), `${sub} `],
     jti: [undefined, null, '', 7, [jti]],
@@ -178,7 +181,7 @@ t.test('the shapes of all other claims are checked', async (t) => {
   await refuses(t, token(stray), 'permissions without an organization');
 });
 
-t.test('a token is of one kind only', async (t) => {
+t.test('a token that mixes the claims of two kinds is refused', async (t) => {
   for (const more of [{ sid }, { auth_time: NOW }, { amr: [] }, { roles: [] }, { permissions_ref: true }]) {
     await refuses(t, token({ ...client, ...more }), `a client with ${Object.keys(more)[0]}`);
   }

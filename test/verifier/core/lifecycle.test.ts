@@ -1,4 +1,4 @@
-// The start and end of a verifier, and headers that contain no token.
+// The start and end of a verifier, and headers without a token.
 import t from 'tap';
 import { createSseReader } from '../../../src/verifier/feed/sse.ts';
 import { createVerifier } from '../../../src/verifier/index.ts';
@@ -8,7 +8,7 @@ import { AUDIENCE, good, ISSUER, publicKey, verifier } from '../keys/material.ts
 import { createManualTiming } from '../manual-timing.ts';
 import { CREDENTIALS, frames, openStandIn, PATHS } from '../stand-in.ts';
 
-t.test('a caller that waits for a verifier that is closed gets the error at once', async (t) => {
+t.test('a caller that waits for a verifier gets an error at once when the verifier is closed', async (t) => {
   const keys = { find: () => undefined, ready: () => new Promise<void>(() => {}) };
   const closing = createVerifier({ issuer: ISSUER, audience: AUDIENCE, keys });
   const waiting = closing.ready(3600);
@@ -17,8 +17,8 @@ t.test('a caller that waits for a verifier that is closed gets the error at once
   await t.rejects(closing.ready(3600), { code: 'keys_unavailable', message: /closed/ });
 });
 
-t.test('a caller whose wait fails gets the reason', async (t) => {
-  const serviceUrl = 'http://127.0.0.1:9'; // discard: no server listens there
+t.test('if the wait for a verifier fails, the error contains the reason', async (t) => {
+  const serviceUrl = 'http://127.0.0.1:9'; // the discard port, where no server listens
   const { promise: refused, resolve: onError } = Promise.withResolvers<Error>();
   const waiting = createVerifier({ issuer: ISSUER, audience: AUDIENCE, serviceUrl, onError });
   t.teardown(() => waiting.close());
@@ -26,7 +26,7 @@ t.test('a caller whose wait fails gets the reason', async (t) => {
   await t.rejects(waiting.ready(0.05), { code: 'keys_unavailable', message: /not ready: \S/, cause: Error });
 });
 
-t.test('closing ends requests in progress, so that none keeps the process alive, and logs nothing more', async (t) => {
+t.test('closing a verifier ends its requests, so that the process can end, and stops its log', async (t) => {
   const service = await openStandIn(t);
   const silent = () => {};
   Object.assign(service.endpoints, { token: silent, jwks: silent });
@@ -44,7 +44,7 @@ t.test('closing ends requests in progress, so that none keeps the process alive,
   closing.close();
   t.equal(await waiting, 'keys_unavailable');
   await until(() => service.open() === 0);
-  t.ok(performance.now() - begun < 4_000, 'before the time limit of 5 s');
+  t.ok(performance.now() - begun < 4_000, 'the end comes before the time limit of 5 s');
   t.same(errors, []);
 });
 
@@ -64,7 +64,7 @@ t.test('a token for another issuer or audience is logged, at most once per inter
   }
 });
 
-t.test('a header that is not text counts as none', async (t) => {
+t.test('an Authorization header that is not text counts as missing', async (t) => {
   for (const header of [undefined, null, 5, {}, [`Bearer ${good}`]]) {
     await t.rejects(
       verifier.verifyHeader(header as undefined),
@@ -74,7 +74,7 @@ t.test('a header that is not text counts as none', async (t) => {
   }
 });
 
-t.test('events are parsed with any line ending, and wherever the chunks are cut', async (t) => {
+t.test('feed events are parsed with any line ending, and wherever the chunks are cut', async (t) => {
   const expected = [
     { event: 'heartbeat', data: 'x\ny', id: '7' },
     { event: 'message', data: 'z', id: '7' },
@@ -89,7 +89,7 @@ t.test('events are parsed with any line ending, and wherever the chunks are cut'
   }
 });
 
-t.test('data buffered while the process was stopped does not count as current', async (t) => {
+t.test('feed data that was buffered while the process was stopped does not count as current', async (t) => {
   const timing = createManualTiming();
   const { service, source } = await begin(t, timing);
   await source.ready?.();
@@ -100,7 +100,7 @@ t.test('data buffered while the process was stopped does not count as current', 
   t.ok(source.staleSeconds() >= 60);
 });
 
-t.test('a clock that returns no number lets no token pass', async (t) => {
+t.test('if the clock does not return a number, no token passes', async (t) => {
   const keys = { find: () => publicKey };
   const lost = createVerifier({ issuer: ISSUER, audience: AUDIENCE, keys, clock: { now: () => Number.NaN } });
   await t.rejects(lost.verify(good), { code: 'token_expired' });

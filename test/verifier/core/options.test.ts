@@ -1,4 +1,4 @@
-// The options of createVerifier, the URLs it uses, and the options it refuses at once.
+// The options of createVerifier, the URLs that it uses, and the options that it refuses at once.
 import t from 'tap';
 import { bearerToken } from '../../../src/protocol/bearer.ts';
 import { feedSettingsOf, settingsOf } from '../../../src/verifier/core/options.ts';
@@ -8,7 +8,7 @@ import { AUDIENCE, good, ISSUER, verifier } from '../keys/material.ts';
 const minimal = { issuer: ISSUER, audience: AUDIENCE };
 const credentials = { clientId: 'c', clientSecret: 's' };
 
-t.test('every URL comes from the issuer or the service URL, unless the options name it', async (t) => {
+t.test('every URL is derived from the issuer or the service URL, unless an option sets the URL', async (t) => {
   const settings = settingsOf(minimal);
   t.equal(settings.jwksUri, `${ISSUER}/.well-known/jwks.json`);
   t.equal(settings.checkEndpoint, `${ISSUER}/api/v1/authz/check`);
@@ -36,7 +36,7 @@ t.test('every URL comes from the issuer or the service URL, unless the options n
   t.equal(settingsOf({ ...minimal, jwksUri: new URL('https://keys.test/k?v=1') }).jwksUri, 'https://keys.test/k?v=1');
 });
 
-t.test('invalid options are refused with their name', async (t) => {
+t.test('an invalid option is refused, and the error names the option', async (t) => {
   const wrong: [string, unknown][] = [
     ...[undefined, null, '', 'auth.acme.test', '/auth', 'ftp://auth.acme.test', 'javascript:1', 7].map(
       (issuer) => ['issuer', { issuer }] as [string, unknown],
@@ -72,7 +72,7 @@ t.test('invalid options are refused with their name', async (t) => {
   t.throws(() => createVerifier(undefined as unknown as VerifierOptions), TypeError);
 });
 
-t.test('a header contains one bearer token, in one form', async (t) => {
+t.test('only a header with one bearer token in one spelling is accepted', async (t) => {
   for (const header of [`Bearer ${good}`, `bearer ${good}`, `BEARER   ${good}`])
     t.match(await verifier.verifyHeader(header), { kind: 'user' });
   await t.rejects(verifier.verifyHeader(undefined), {

@@ -1,4 +1,5 @@
-// The answers of a verifier while the feed is silent, and about whom a client of one organization can get answers.
+// The answers of a verifier while the feed is silent, and the tokens about which a client of one organization gets
+// answers.
 import { randomUUID } from 'node:crypto';
 import t, { type Test } from 'tap';
 import { createVerifier, type RevocationOptions, type VerificationError } from '../../../src/verifier/index.ts';
@@ -6,7 +7,7 @@ import { until } from '../../support/until.ts';
 import { json } from '../local-server.ts';
 import { CREDENTIALS, frames, openStandIn, PATHS, type StandIn } from '../stand-in.ts';
 
-/** A verifier of the stand-in's tokens. Its feed sends nothing unless `set` makes it. */
+/** A verifier of the stand-in's tokens. The feed sends nothing unless `set` changes the stand-in. */
 async function begin(t: Test, revocation: Partial<RevocationOptions> = {}, set = (_: StandIn) => {}) {
   const service = await openStandIn(t);
   service.endpoints.feed = (_, response) => response.flushHeaders();
@@ -30,27 +31,27 @@ async function begin(t: Test, revocation: Partial<RevocationOptions> = {}, set =
   return { service, verifier, errors, outcome };
 }
 
-t.test('a silent feed: reject refuses with 503, and invalid tokens with 401', async (t) => {
+t.test('while the feed is silent, the policy "reject" answers 503 to a valid token and 401 to another', async (t) => {
   const { service, verifier, outcome } = await begin(t, { onStale: 'reject' });
   const token = service.issuer.token();
   t.equal(await outcome(token), '503 revocations_stale');
-  t.equal(await outcome(token), '503 revocations_stale', 'a known token as well');
+  t.equal(await outcome(token), '503 revocations_stale', 'a remembered token is refused too');
   t.equal(await outcome(service.issuer.expiredToken()), '401 token_expired');
   t.equal(await outcome('x'), '401 invalid_token');
   const error = (await verifier.verify(token).catch((thrown) => thrown)) as VerificationError;
-  t.equal(error.wwwAuthenticate, undefined, 'no answer makes a client throw its token away');
+  t.equal(error.wwwAuthenticate, undefined, 'the answer has no challenge, so a client keeps its token');
   t.ok((error.retryAfterSeconds ?? 0) >= 1);
   t.equal(verifier.staleSeconds(), Number.POSITIVE_INFINITY);
   t.same(service.at(PATHS.introspect), []);
 });
 
-t.test('a silent feed: allow lets valid tokens pass', async (t) => {
+t.test('while the feed is silent, the policy "allow" accepts valid tokens', async (t) => {
   const { service, outcome } = await begin(t, { onStale: 'allow' });
   t.equal(await outcome(service.issuer.token()), 'good');
   t.equal(await outcome(service.issuer.expiredToken()), '401 token_expired');
 });
 
-t.test('a silent feed: by default the service is asked, with credentials, once a second for each token', async (t) => {
+t.test('while the feed is silent, the default policy introspects each token at most once a second', async (t) => {
   const { service, outcome } = await begin(t);
   const token = service.issuer.token();
   t.same(await Promise.all([outcome(token), outcome(token), outcome(token)]), ['good', 'good', 'good']);
@@ -70,7 +71,7 @@ t.test('a silent feed: by default the service is asked, with credentials, once a
   t.equal(await outcome(service.issuer.token()), '401 token_stale', 'an inactive token was revoked');
 });
 
-t.test('introspection that fails, or gives no clear answer, refuses with 503, and pauses for a moment', async (t) => {
+t.test('if introspection fails or its answer is unclear, the token gets 503 and introspection pauses', async (t) => {
   const answers: StandIn['endpoints']['introspect'][] = [
     (_, response) => json(response, 500, {}),
     (_, response) => json(response, 401, { error: 'invalid_client' }),
@@ -100,7 +101,7 @@ t.test('introspection that fails, or gives no clear answer, refuses with 503, an
   }
 });
 
-t.test('many tokens while the feed is silent cause a limited number of requests at a time', async (t) => {
+t.test('while the feed is silent, the number of simultaneous introspection requests is limited', async (t) => {
   let most = 0;
   let now = 0;
   const { service, outcome } = await begin(t, {}, ({ endpoints }) => {
@@ -119,7 +120,7 @@ t.test('many tokens while the feed is silent cause a limited number of requests 
   t.ok(most <= 64, `${most} at a time`);
 });
 
-t.test('once the feed works no introspection is sent, and revocations count at once', async (t) => {
+t.test('once the feed works, no introspection is sent and revocations take effect at once', async (t) => {
   const { service, verifier, outcome } = await begin(t, {}, (service) => {
     service.endpoints.feed = (_, response) => {
       response.writeHead(200, { 'content-type': 'text/event-stream' });
@@ -137,7 +138,7 @@ t.test('once the feed works no introspection is sent, and revocations count at o
   verifier.onRevocation((revocation) => heard.push([revocation, verifier.judge(principal)]));
   service.send(frames.revocation('c2', { kind: 'session', sid }));
   await until(() => heard.length === 1);
-  t.same(heard, [[{ kind: 'session', sid }, 'session_revoked']], 'a listener finds the event already applied');
+  t.same(heard, [[{ kind: 'session', sid }, 'session_revoked']], 'a listener is called after the event was applied');
   t.equal(await outcome(token), '401 session_revoked');
   t.same(service.at(PATHS.introspect), []);
 });
@@ -165,7 +166,7 @@ t.test('each kind of revocation refuses the tokens it names, and no others', asy
   };
   const user = issuer.token({ epoch: 4 });
   await tell({ kind: 'user', sub: issuer.userId, epoch: 4 });
-  t.equal(await outcome(user), 'good', 'of that epoch');
+  t.equal(await outcome(user), 'good', 'a token of that epoch');
   await tell({ kind: 'user', sub: issuer.userId, epoch: 5 });
   t.equal(await outcome(user), '401 token_stale');
   t.equal(await outcome(issuer.token({ epoch: 5 })), 'good');
@@ -185,7 +186,7 @@ t.test('each kind of revocation refuses the tokens it names, and no others', asy
   t.equal(await outcome(issuer.token({ sub: other })), 'good', 'issued since');
 });
 
-t.test('a client of one organization cannot get answers about others: their tokens are refused', async (t) => {
+t.test('a client of one organization refuses tokens of others, because introspection hides them', async (t) => {
   const own = randomUUID();
   const payload = Buffer.from(JSON.stringify({ org: own })).toString('base64url');
   const { service, verifier, outcome } = await begin(t, {}, (service) => {
@@ -201,14 +202,14 @@ t.test('a client of one organization cannot get answers about others: their toke
   const { issuer } = service;
   t.equal(await outcome(issuer.token({ org: own })), 'good');
   t.equal(await outcome(issuer.clientToken({ org: own })), 'good');
-  t.equal(await outcome(issuer.token()), '401 invalid_token', 'of another organization');
+  t.equal(await outcome(issuer.token()), '401 invalid_token', 'a token of another organization');
   t.equal(await outcome(issuer.token({ org: undefined })), '401 invalid_token', 'of none');
   await t.rejects(verifier.verify(issuer.token()), /another organization than the one whose revocations are followed/);
 });
 
-t.test('ready waits for keys and the snapshot, and names the missing one', async (t) => {
+t.test('ready waits for the keys and the snapshot, and its error names what is missing', async (t) => {
   const { service, verifier, outcome } = await begin(t);
-  t.equal(await outcome(service.issuer.token()), 'good', 'by introspection: the keys are there');
+  t.equal(await outcome(service.issuer.token()), 'good', 'the keys are known, so introspection accepts the token');
   await t.rejects(verifier.ready(0.05), { code: 'revocations_stale', status: 503 });
   const keyless = await begin(t, {}, ({ endpoints }) => {
     endpoints.jwks = (_, response) => json(response, 500, {});
@@ -216,7 +217,7 @@ t.test('ready waits for keys and the snapshot, and names the missing one', async
   await t.rejects(keyless.verifier.ready(0.05), { code: 'keys_unavailable', status: 503 });
 });
 
-t.test('a closed verifier verifies nothing, and sends no request', async (t) => {
+t.test('a closed verifier verifies no token and sends no request', async (t) => {
   const { service, verifier, outcome } = await begin(t, { onStale: 'allow' });
   const token = service.issuer.token();
   t.equal(await outcome(token), 'good');
@@ -226,7 +227,7 @@ t.test('a closed verifier verifies nothing, and sends no request', async (t) => 
   await t.rejects(verifier.verify(token), /was closed/);
 });
 
-t.test('closing during an introspection request ends the request, and logs nothing', async (t) => {
+t.test('closing a verifier ends an introspection request in progress, and logs nothing', async (t) => {
   const silent = (service: StandIn) => Object.assign(service.endpoints, { introspect: () => {} });
   const { service, verifier, errors, outcome } = await begin(t, {}, silent);
   const asked = outcome(service.issuer.token());

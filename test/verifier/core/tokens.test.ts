@@ -1,5 +1,5 @@
-// createVerifier against tokens with one error in their form: header, kid, spelling, signature. All are signed with the
-// right key unless the signature is the error. For the content of claims see claims.test.ts.
+// createVerifier with tokens that have one error in their form: header, kid, spelling or signature. The right key signs
+// all tokens unless the signature is the error. claims.test.ts tests the claims.
 import { createPublicKey, generateKeyPairSync, randomUUID } from 'node:crypto';
 import t from 'tap';
 import { VerificationError } from '../../../src/verifier/index.ts';
@@ -20,7 +20,7 @@ import {
 } from '../keys/material.ts';
 import { badBlocks, changedSignatures, otherSchemes, signatureBeyondModulus } from '../keys/signatures.ts';
 
-t.test('a header that the service does not write is refused', async (t) => {
+t.test('a token with a header that the service does not write is refused', async (t) => {
   const members: Members[] = [
     ...['none', 'NONE', 'rs256', 'RS384', 'PS256', 'HS256', 'ES256', '', null, ['RS256'], undefined].map((alg) => ({
       alg,
@@ -74,7 +74,7 @@ t.test('a header that the service does not write is refused', async (t) => {
   }
 });
 
-t.test('a kid that is not the text of a known key is refused, and causes no request', async (t) => {
+t.test('a token whose kid is not the text of a known kid is refused, and causes no request', async (t) => {
   const asked: string[] = [];
   const curious = verifierAt(NOW, {
     keys: {
@@ -87,7 +87,7 @@ t.test('a kid that is not the text of a known key is refused, and causes no requ
   const kids = [undefined, null, '', 0, 1, true, ['now'], { now: 'now' }, 'x'.repeat(129)];
   for (const kid of kids)
     await refuses(t, token(member, { kid }), `kid ${JSON.stringify(kid)?.slice(0, 30)}`, 'invalid_token', curious);
-  t.same(asked, [], 'no key was looked up for any of them');
+  t.same(asked, [], 'no key was requested for these tokens');
   const names = [
     '__proto__',
     'constructor',
@@ -104,7 +104,7 @@ t.test('a kid that is not the text of a known key is refused, and causes no requ
   t.ok(await verifier.verify(good));
 });
 
-t.test('a payload that the service does not write is refused', async (t) => {
+t.test('a token with a payload that the service does not write is refused', async (t) => {
   const text = JSON.stringify(member);
   const payloads: Record<string, string> = {
     'a claim twice': text.replace('{', `{"sub":"${randomUUID()}",`),
@@ -137,7 +137,7 @@ t.test('a payload that the service does not write is refused', async (t) => {
   await refuses(t, `${input}.${rsa(privateKey)(input).toString('base64url')}`, 'bytes that are not UTF-8');
 });
 
-t.test('a wrong signature is refused, of a known token and of an unknown one', async (t) => {
+t.test('a wrong signature is refused, with the text of a remembered token or of a new token', async (t) => {
   const cut = good.lastIndexOf('.');
   const [input, bytes] = [good.slice(0, cut), Buffer.from(good.slice(cut + 1), 'base64url')];
   await verifier.verify(good);
@@ -155,11 +155,11 @@ t.test('a wrong signature is refused, of a known token and of an unknown one', a
   const beyond = signatureBeyondModulus(privateKey, () => {
     return `${base64url(JSON.stringify(header))}.${base64url(JSON.stringify({ ...member, jti: randomUUID() }))}`;
   });
-  await refuses(t, `${beyond.text}.${beyond.signature.toString('base64url')}`, 'plus the modulus');
+  await refuses(t, `${beyond.text}.${beyond.signature.toString('base64url')}`, 'the signature plus the modulus');
   t.ok(await verifier.verify(good), 'the valid token still works');
 });
 
-t.test('the text of a token has one spelling', async (t) => {
+t.test('a token with another spelling of the same bytes is refused', async (t) => {
   const [first = '', second = '', third = ''] = good.split('.');
   const texts = [
     ...[
@@ -196,7 +196,7 @@ t.test('the text of a token has one spelling', async (t) => {
   }
 });
 
-t.test('a key source that returns another kind of key verifies nothing', async (t) => {
+t.test('if a key source returns another kind of key, no token is verified', async (t) => {
   const ec = generateKeyPairSync('ec', { namedCurve: 'P-256' }).publicKey;
   const weak = generateKeyPairSync('rsa', { modulusLength: 1024 });
   for (const key of [ec, weak.publicKey, privateKey, createPublicKey(privateKey)]) {
@@ -208,7 +208,7 @@ t.test('a key source that returns another kind of key verifies nothing', async (
   }
 });
 
-t.test('no message and no error contains a token', async (t) => {
+t.test('no log message and no error contains a token', async (t) => {
   const error = await verifier
     .verify(token({ ...member, exp: NOW - 10, iat: NOW - 20 }))
     .catch((thrown: unknown) => thrown);

@@ -1,4 +1,4 @@
-// Following the feed with credentials that the service does not accept.
+// Following the feed with credentials that the service refuses.
 import t from 'tap';
 import { SYSTEM_TIMING } from '../../../src/verifier/core/clock.ts';
 import { until } from '../../support/until.ts';
@@ -7,7 +7,7 @@ import { createManualTiming } from '../manual-timing.ts';
 import { PATHS } from '../stand-in.ts';
 import { begin } from './following.ts';
 
-t.test('a token endpoint that issues no token is named in the error, without the secret', async (t) => {
+t.test('if the token endpoint issues no token, the error names the endpoint and not the secret', async (t) => {
   const { errors, service } = await begin(t, SYSTEM_TIMING, ({ endpoints }) => {
     endpoints.token = (_, response) => json(response, 401, { error: 'invalid_client' });
   });
@@ -17,7 +17,7 @@ t.test('a token endpoint that issues no token is named in the error, without the
   t.same(service.at(PATHS.feed), []);
 });
 
-t.test('refused credentials are retried rarely, and no sooner than the service allows', async (t) => {
+t.test('refused credentials are sent again only after a long wait, and not before Retry-After', async (t) => {
   for (const { status, error, retryAfter, said, wait } of [
     { status: 401, error: 'invalid_client', retryAfter: '60', said: /check the credentials/, wait: 60 },
     { status: 401, error: 'invalid_client', retryAfter: undefined, said: /check the credentials/, wait: 30 },
@@ -35,13 +35,13 @@ t.test('refused credentials are retried rarely, and no sooner than the service a
     await until(() => errors.length === 1);
     t.match(errors[0], said);
     await timing.advance(wait - 0.1);
-    t.equal(service.at(PATHS.token).length, 1, `${status}: not within ${wait} s`);
+    t.equal(service.at(PATHS.token).length, 1, `${status}: no retry within ${wait} s`);
     await timing.advance(1);
     await until(() => service.at(PATHS.token).length === 2);
   }
 });
 
-t.test('an answer about something other than the credentials is no refusal: the retry comes soon', async (t) => {
+t.test('after an error that is not about the credentials, the retry comes soon', async (t) => {
   for (const status of [200, 401, 404, 408, 503]) {
     const timing = createManualTiming();
     const { errors, service } = await begin(t, timing, ({ endpoints }) => {

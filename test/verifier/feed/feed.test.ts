@@ -1,4 +1,4 @@
-// Following the feed: what is known, since when, and how the stream continues after a cut.
+// Following the feed: which revocations are known, since when, and how the stream continues after a lost connection.
 import { randomUUID } from 'node:crypto';
 import t from 'tap';
 import { SYSTEM_TIMING, type Timing } from '../../../src/verifier/core/clock.ts';
@@ -10,7 +10,7 @@ import { begin } from './following.ts';
 
 const session = () => ({ kind: 'session', sid: randomUUID() }) as const;
 
-t.test('the snapshot, in any number of frames, and then each revocation is stored and reported once', async (t) => {
+t.test('the snapshot, in any number of frames, and each later revocation are stored and reported once', async (t) => {
   const [a, b, c] = [session(), session(), session()];
   const user = { kind: 'user', sub: randomUUID(), epoch: 7 } as const;
   const { service, source, heard, isRevoked } = await begin(t, SYSTEM_TIMING, ({ endpoints, streams }) => {
@@ -22,10 +22,10 @@ t.test('the snapshot, in any number of frames, and then each revocation is store
   });
   t.equal(source.staleSeconds(), Number.POSITIVE_INFINITY);
   await until(() => heard.length === 1);
-  t.equal(source.staleSeconds(), Number.POSITIVE_INFINITY, 'a part of a snapshot is not everything');
+  t.equal(source.staleSeconds(), Number.POSITIVE_INFINITY, 'a part of a snapshot is not a complete state');
   service.send(frames.heartbeat('h0') + frames.partOfSnapshot(b));
   await until(() => heard.length === 2);
-  t.equal(source.staleSeconds(), Number.POSITIVE_INFINITY, 'nor is a heartbeat within one');
+  t.equal(source.staleSeconds(), Number.POSITIVE_INFINITY, 'a heartbeat between the parts does not count');
   service.send(frames.snapshot('c1', a, user));
   await source.ready?.();
   t.ok(source.staleSeconds() < 5);
@@ -38,7 +38,7 @@ t.test('the snapshot, in any number of frames, and then each revocation is store
   t.equal(isRevoked(randomUUID()), null);
   const [asked] = service.at(PATHS.feed);
   t.match(asked?.headers, { accept: 'text/event-stream', authorization: 'Bearer own-token' });
-  t.notOk(asked?.headers['last-event-id'], 'the first time from the start');
+  t.notOk(asked?.headers['last-event-id'], 'the first request starts at the beginning');
 });
 
 t.test('a listener that throws, or has unsubscribed, does not affect other listeners', async (t) => {
@@ -60,7 +60,7 @@ t.test('a listener that throws, or has unsubscribed, does not affect other liste
   t.same(errors, ['not mine']);
 });
 
-t.test('after a cut it continues where it was, with the same token', async (t) => {
+t.test('after a lost connection the feed continues at its cursor, with the same access token', async (t) => {
   const missed = session();
   const { service, source, heard } = await begin(t);
   await source.ready?.();
@@ -79,10 +79,10 @@ t.test('after a cut it continues where it was, with the same token', async (t) =
     service.at(PATHS.feed).map(({ headers }) => headers['last-event-id']),
     [undefined, 'c2', 'c3'],
   );
-  t.equal(service.at(PATHS.token).length, 1, 'one token for all connections');
+  t.equal(service.at(PATHS.token).length, 1, 'all connections use one token');
 });
 
-t.test('only a snapshot or a heartbeat shows that everything is known', async (t) => {
+t.test('only a snapshot or a heartbeat shows that all revocations are known', async (t) => {
   const timing = createManualTiming();
   const { service, source, heard } = await begin(t, timing);
   await source.ready?.();
@@ -91,17 +91,17 @@ t.test('only a snapshot or a heartbeat shows that everything is known', async (t
   t.equal(source.staleSeconds(), 4);
   service.send(frames.revocation('c2', session()));
   await until(() => heard.length === 1);
-  t.equal(source.staleSeconds(), 4, 'events alone do not');
+  t.equal(source.staleSeconds(), 4, 'events alone do not show it');
   service.send(frames.heartbeat('c2'));
   await until(() => source.staleSeconds() === 0);
   timing.step(60);
-  t.equal(source.staleSeconds(), 60, 'a machine that slept, and its steady clock with it');
+  t.equal(source.staleSeconds(), 60, 'the wall clock counts after the machine and its steady clock slept');
   timing.step(-3600);
   timing.freeze(7);
-  t.equal(source.staleSeconds(), 7, 'a clock that is set back hides nothing');
+  t.equal(source.staleSeconds(), 7, 'the steady clock counts after the wall clock was set back');
 });
 
-t.test('a stream that falls silent is closed and another one opened', async (t) => {
+t.test('a stream that falls silent is closed, and a new stream is opened', async (t) => {
   const timing = createManualTiming();
   const { service, source, errors } = await begin(t, timing);
   await source.ready?.();
@@ -116,7 +116,7 @@ t.test('a stream that falls silent is closed and another one opened', async (t) 
   await until(() => service.streams[0]?.destroyed === true);
 });
 
-t.test('a cursor that is no longer accepted is dropped for a snapshot', async (t) => {
+t.test('if the service no longer accepts the cursor, the feed requests a new snapshot', async (t) => {
   const { service, source } = await begin(t);
   await source.ready?.();
   service.endpoints.feed = (asked, response) => {
@@ -133,7 +133,7 @@ t.test('a cursor that is no longer accepted is dropped for a snapshot', async (t
   );
 });
 
-t.test('a refused access token is replaced, and an old one is renewed before it expires', async (t) => {
+t.test('a refused access token is replaced, and an access token is renewed before it expires', async (t) => {
   const timing = createManualTiming();
   let issued = 0;
   const { service, source } = await begin(t, timing, ({ endpoints }) => {
@@ -165,10 +165,14 @@ t.test('a refused access token is replaced, and an old one is renewed before it 
     void timing.advance(0.3);
     return service.streams.length === 3;
   });
-  t.equal(service.at(PATHS.feed).at(-1)?.headers.authorization, 'Bearer t3', 'renewed a minute ahead');
+  t.equal(
+    service.at(PATHS.feed).at(-1)?.headers.authorization,
+    'Bearer t3',
+    'the token is renewed a minute before its expiry',
+  );
 });
 
-t.test('an event of an unknown kind makes everything unknown until a snapshot is understood', async (t) => {
+t.test('after an event of an unknown kind the state is unknown until the next complete snapshot', async (t) => {
   const { service, source, errors, heard } = await begin(t);
   await source.ready?.();
   service.send(
@@ -179,12 +183,12 @@ t.test('an event of an unknown kind makes everything unknown until a snapshot is
   const stale = source.staleSeconds();
   service.send(frames.heartbeat('c5') + frames.revocation('c6', session()));
   await until(() => heard.length === 2);
-  t.ok(source.staleSeconds() >= stale, 'heartbeats do not count any more');
-  t.same(errors, ['The feed sent an event of an unknown kind: update tenantry here'], 'told once');
+  t.ok(source.staleSeconds() >= stale, 'heartbeats no longer count');
+  t.same(errors, ['The feed sent an event of an unknown kind: update tenantry here'], 'the error is logged once');
   const before = source.staleSeconds();
   service.streams[0]?.end();
   await until(() => service.streams.length === 2 && source.staleSeconds() < before);
-  t.notOk(service.at(PATHS.feed)[1]?.headers['last-event-id'], 'from the start');
+  t.notOk(service.at(PATHS.feed)[1]?.headers['last-event-id'], 'the next request starts at the beginning');
 });
 
 t.test('an answer that is not a feed is closed, and retried at growing intervals of at most 5 s', async (t) => {
@@ -223,7 +227,7 @@ t.test('an answer that is not a feed is closed, and retried at growing intervals
     void timing.advance(5);
     return count >= 2 * answers.length;
   });
-  t.equal(source.staleSeconds(), Number.POSITIVE_INFINITY, 'a heartbeat before any snapshot does not count either');
+  t.equal(source.staleSeconds(), Number.POSITIVE_INFINITY, 'a heartbeat before any snapshot does not count');
   t.ok(Math.max(...waits) <= 5000 && Math.min(...waits) >= 50, `${Math.min(...waits)} to ${Math.max(...waits)} ms`);
   t.same(elsewhere.asked, [], 'no redirect is followed');
   t.ok(

@@ -1,4 +1,4 @@
-// A feed that follows a stand-in for the service, and what it receives and logs.
+// Opens a feed that follows a stand-in for the service, and records the received events and the log.
 import { randomUUID } from 'node:crypto';
 import type { Test } from 'tap';
 import { SYSTEM_TIMING, type Timing } from '../../../src/verifier/core/clock.ts';

@@ -1,5 +1,5 @@
-// The keys of a JWKS over time: refreshed ahead, kept through an outage, replaced with the set, and never requested
-// more often than every 30 s, whatever the tokens contain.
+// The keys of a JWKS over time: they are refreshed ahead, kept during an outage, and replaced with the set. They are
+// never requested more often than every 30 s, whatever the tokens contain.
 import { generateKeyPairSync, type KeyObject } from 'node:crypto';
 import t from 'tap';
 import { createVerifier, type VerificationError } from '../../../src/verifier/index.ts';
@@ -72,11 +72,11 @@ function begin({ keys = [one], headers = { 'cache-control': 'max-age=300' }, isD
 const unknownKid = (kid: string) =>
   forge({ header: { alg: 'RS256', typ: 'at+jwt', kid }, claims: member }, rsa(three.privateKey));
 
-/** The shortest time between two of the instants. */
+/** Returns the shortest time between two consecutive instants. */
 const least = (instants: readonly number[]) =>
   Math.min(...instants.slice(1).map((at, index) => at - (instants[index] ?? 0)));
 
-t.test('keys are requested once, at once, and callers in between wait for them', async (t) => {
+t.test('keys are requested once, at the start, and callers wait for the answer', async (t) => {
   const { verifier, endpoint, tokenOf, outcome } = begin();
   t.same(
     await Promise.all(Array.from({ length: 50 }, (_, index) => outcome(tokenOf(one, `j${index}`)))),
@@ -86,7 +86,7 @@ t.test('keys are requested once, at once, and callers in between wait for them',
   t.same(endpoint.asked, [0]);
 });
 
-t.test('keys are requested again before they are old, and a 304 keeps them', async (t) => {
+t.test('keys are requested again before they expire, and a 304 answer keeps them', async (t) => {
   const { timing, endpoint, tokenOf, outcome, verifier } = begin({ headers: { 'cache-control': 'max-age=300' } });
   await timing.advance(1800);
   t.same(endpoint.asked, [0, 270, 540, 810, 1080, 1350, 1620]);
@@ -94,20 +94,20 @@ t.test('keys are requested again before they are old, and a 304 keeps them', asy
   t.equal(await outcome(tokenOf(one)), 'good');
   endpoint.headers = { 'cache-control': 'max-age=900' };
   await timing.advance(3600);
-  t.same(endpoint.asked.slice(7), [1890, 2700, 3510, 4320, 5130], 'for the age that the 304 names');
+  t.same(endpoint.asked.slice(7), [1890, 2700, 3510, 4320, 5130], 'the 304 answer sets the new maximum age');
   verifier.close();
   await timing.advance(3600);
-  t.equal(endpoint.asked.length, 12, 'not any more when it is closed');
+  t.equal(endpoint.asked.length, 12, 'no request is sent after the close');
 });
 
-t.test('an age of less than 30 s does not cause more requests', async (t) => {
+t.test('a max-age of less than 30 s does not cause more requests', async (t) => {
   const { timing, endpoint } = begin({ headers: { 'cache-control': 'max-age=1' } });
   await timing.advance(600);
   t.ok(least(endpoint.asked) >= 30);
   t.equal(endpoint.asked.length, 21);
 });
 
-t.test('an unknown kid causes one request that all callers share, and no other for 30 s', async (t) => {
+t.test('an unknown kid causes one request that all callers share, and no further request for 30 s', async (t) => {
   const { timing, endpoint, outcome } = begin({ headers: { 'cache-control': 'max-age=86400' } });
   await timing.advance(100);
   const crowd = await Promise.all(Array.from({ length: 200 }, (_, index) => outcome(unknownKid(`k${index}`))));
@@ -133,7 +133,7 @@ t.test('a new key is fetched for the first token that it signed', async (t) => {
   t.same(endpoint.asked, [0, 60]);
 });
 
-t.test('a key that is gone from the set verifies nothing, not even a token that was valid before', async (t) => {
+t.test('a key that was removed from the set verifies no token, not even a remembered token', async (t) => {
   const { timing, endpoint, tokenOf, outcome } = begin({ keys: [one, two] });
   await timing.advance(200);
   const token = tokenOf(one);
@@ -147,10 +147,10 @@ t.test('a key that is gone from the set verifies nothing, not even a token that 
   pairs.push(twin);
   endpoint.keys = [twin];
   await timing.advance(300);
-  t.equal(await outcome(tokenOf(two)), 'invalid_token', 'another key under its name');
+  t.equal(await outcome(tokenOf(two)), 'invalid_token', 'another key with the same kid');
 });
 
-t.test('an outage stops no known key; a token with a new key gets 503 and not 401', async (t) => {
+t.test('during an outage known keys still verify, and a token with a new key gets 503 and not 401', async (t) => {
   const { timing, endpoint, errors, tokenOf, outcome, verifier } = begin();
   await timing.advance(10);
   endpoint.isDown = true;
@@ -161,7 +161,7 @@ t.test('an outage stops no known key; a token with a new key gets 503 and not 40
     await outcome(unknownKid(`k${second}`));
   }
   t.same([...codes], ['good']);
-  t.ok(least(endpoint.asked) >= 30, `at most every 30 s: ${endpoint.asked}`);
+  t.ok(least(endpoint.asked) >= 30, `requests are at least 30 s apart: ${endpoint.asked}`);
   t.match(errors.at(-1)?.message, /jwks\.json cannot be read: fetch failed/);
   endpoint.keys = [one, two];
   await t.rejects(verifier.verify(tokenOf(two)), { code: 'keys_unavailable', status: 503 });
@@ -169,11 +169,11 @@ t.test('an outage stops no known key; a token with a new key gets 503 and not 40
   t.ok(retryAfterSeconds >= 1 && retryAfterSeconds <= 30, `Retry-After ${retryAfterSeconds}`);
   endpoint.isDown = false;
   await timing.advance(30);
-  t.equal(await outcome(tokenOf(two)), 'good', 'fetched at the end of the outage');
-  t.equal(await outcome(unknownKid('x')), 'invalid_token', 'and an unknown kid is refused again');
+  t.equal(await outcome(tokenOf(two)), 'good', 'the new key is fetched at the end of the outage');
+  t.equal(await outcome(unknownKid('x')), 'invalid_token', 'an unknown kid is refused again');
 });
 
-t.test('keys that could not be confirmed for 24 h are not used any more', async (t) => {
+t.test('keys that could not be requested successfully for 24 h are no longer used', async (t) => {
   const { timing, endpoint, tokenOf, outcome } = begin({ headers: { 'cache-control': 'max-age=300' } });
   await timing.advance(1);
   endpoint.isDown = true;
@@ -197,7 +197,7 @@ t.test('an answer that is not a key set leaves the known keys unchanged', async 
   t.equal(await outcome(tokenOf(one)), 'good');
 });
 
-t.test('before the first keys the retry comes soon, but no token causes one', async (t) => {
+t.test('before the first keys arrive, retries come soon, and a token does not cause a request', async (t) => {
   const { timing, endpoint, tokenOf, outcome, verifier } = begin({ isDown: true });
   const ready = verifier.ready(60).then(() => 'ready');
   await timing.settle();
@@ -217,7 +217,7 @@ t.test('before the first keys the retry comes soon, but no token causes one', as
 });
 
 t.test(
-  'a rotation and a flood of unknown kids during an outage cost no valid token and no extra request',
+  'during an outage, a rotation and many unknown kids refuse no valid token and cause no extra request',
   async (t) => {
     const { timing, endpoint, tokenOf, outcome } = begin();
     const codes = new Map<string, number>();
@@ -243,7 +243,7 @@ t.test(
   },
 );
 
-t.test('a clock that is set forward or back changes nothing for the keys', async (t) => {
+t.test('setting the clock forward or back has no effect on the keys', async (t) => {
   const { timing, endpoint, source } = begin();
   await timing.advance(10);
   timing.step(10 * 86_400);

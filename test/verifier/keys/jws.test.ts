@@ -1,4 +1,4 @@
-// verifyJws: only the signature layer, against tables of the classes of attack on JSON web signatures.
+// verifyJws: only the signature layer, with tables of the classes of attacks on JSON web signatures.
 import { generateKeyPairSync } from 'node:crypto';
 import t, { type Test } from 'tap';
 import { verifyJws } from '../../../src/verifier/index.ts';
@@ -35,10 +35,10 @@ t.test('a valid signature is accepted, whatever the payload', async (t) => {
   const input = `${base64url(HEADER)}.${Buffer.from([0xff, 0xfe, 0]).toString('base64url')}`;
   const binary = `${input}.${rsa(privateKey)(input).toString('base64url')}`;
   t.same(verifyJws(binary, jwk).payload, Buffer.from([0xff, 0xfe, 0]), 'bytes that are not text');
-  t.ok(verifyJws(compact(HEADER, 'x', rawGoodSignature(privateKey)), jwk), 'built block by block');
+  t.ok(verifyJws(compact(HEADER, 'x', rawGoodSignature(privateKey)), jwk), 'a signature that the test helper built');
 });
 
-t.test('a header may be written in any way with the same meaning', async (t) => {
+t.test('every JSON spelling of the same header is accepted', async (t) => {
   const headers = {
     'another order': '{"kid":"one","alg":"RS256"}',
     whitespace: ' {\r\n\t"alg" : "RS256" ,\n "kid" : "one" } \n',
@@ -52,7 +52,7 @@ t.test('a header may be written in any way with the same meaning', async (t) => 
   for (const [name, header] of Object.entries(headers)) t.ok(verifyJws(signedHeader(header), jwk), name);
 });
 
-t.test('a header with another algorithm than RS256 is refused', async (t) => {
+t.test('a header with any other algorithm than RS256 is refused', async (t) => {
   const algorithms = [
     ...[
       'none',
@@ -81,7 +81,7 @@ t.test('a header with another algorithm than RS256 is refused', async (t) => {
   }
 });
 
-t.test('a header that contains a key, or asks for other processing, is refused', async (t) => {
+t.test('a header that contains a key, or requires other processing, is refused', async (t) => {
   const own = { ...stranger.publicKey.export({ format: 'jwk' }), alg: 'RS256' };
   const members: Members[] = [
     { jwk: own },
@@ -105,7 +105,7 @@ t.test('a header that contains a key, or asks for other processing, is refused',
   }
 });
 
-t.test('a header that is not a JSON object with each member once is refused', async (t) => {
+t.test('a header that is not a JSON object, or repeats a member, is refused', async (t) => {
   const headers: Record<string, string> = {
     'alg twice': '{"alg":"RS256","alg":"RS256"}',
     'alg twice, once none': '{"alg":"none","alg":"RS256","kid":"one"}',
@@ -149,7 +149,7 @@ t.test('a header that is not a JSON object with each member once is refused', as
   }
 });
 
-t.test('a part that is not written in the one canonical base64url is refused', async (t) => {
+t.test('a part that is not canonical base64url is refused', async (t) => {
   const parts = [goodHeader, goodPayload, goodSignature];
   const changes: Record<string, (part: string) => string> = {
     'one =': (part) => `${part}=`,
@@ -189,11 +189,11 @@ t.test('bits that base64url leaves unused must be zero', async (t) => {
     [base64url(HEADER), another(base64url('x'))],
   ] as const) {
     const input = `${header}.${payload}`;
-    refuses(t, `${input}.${rsa(privateKey)(input).toString('base64url')}`, 'signed as it is written');
+    refuses(t, `${input}.${rsa(privateKey)(input).toString('base64url')}`, 'the signature is over the text as written');
   }
 });
 
-t.test('a text that is not three parts of limited length is refused', async (t) => {
+t.test('a text that does not have exactly three parts of limited length is refused', async (t) => {
   const json = { protected: goodHeader, payload: goodPayload, signature: goodSignature };
   const values: unknown[] = [
     ...['', '.', '..', '...', goodHeader, `${goodHeader}.${goodPayload}`, `${goodHeader}.${goodPayload}.`],
@@ -248,26 +248,29 @@ t.test('a signature other than RSASSA-PKCS1-v1_5 with SHA-256 is refused', async
     refuses(t, `${input}.${changed.toString('base64url')}`, name);
   }
   const beyond = signatureBeyondModulus(privateKey, (attempt) => `${goodHeader}.${base64url(`try ${attempt}`)}`);
-  refuses(t, `${beyond.text}.${beyond.signature.toString('base64url')}`, 'plus the modulus');
-  refuses(t, compact(HEADER, 'payload', rsa(stranger.privateKey)), 'of another key');
-  refuses(t, `${goodHeader}.${base64url('payloae')}.${goodSignature}`, 'of another payload');
-  refuses(t, `${base64url('{"alg":"RS256"}')}.${goodPayload}.${goodSignature}`, 'of another header');
+  refuses(t, `${beyond.text}.${beyond.signature.toString('base64url')}`, 'the signature plus the modulus');
+  refuses(t, compact(HEADER, 'payload', rsa(stranger.privateKey)), 'a signature of another key');
+  refuses(t, `${goodHeader}.${base64url('payloae')}.${goodSignature}`, 'a signature of another payload');
+  refuses(t, `${base64url('{"alg":"RS256"}')}.${goodPayload}.${goodSignature}`, 'a signature of another header');
 });
 
-t.test('the key is the one that the header names, if it names one', async (t) => {
+t.test('if the header has a kid, only the key with this kid is used', async (t) => {
   const other: Members = { ...stranger.publicKey.export({ format: 'jwk' }), kid: 'two', alg: 'RS256' };
   const { kid, ...nameless } = jwk;
   t.equal(kid, 'one');
-  t.ok(verifyJws(good, { keys: [other, jwk] }), 'found in a set');
-  t.ok(verifyJws(signedHeader('{"alg":"RS256"}'), { keys: [jwk] }), 'the only one of a set, unnamed');
-  t.ok(verifyJws(good, nameless), 'a single key without a name');
+  t.ok(verifyJws(good, { keys: [other, jwk] }), 'the key is found in a set');
+  t.ok(
+    verifyJws(signedHeader('{"alg":"RS256"}'), { keys: [jwk] }),
+    'the only key of a set, without a kid in the header',
+  );
+  t.ok(verifyJws(good, nameless), 'a single key without a kid');
   refuses(t, good, 'another name', { ...jwk, kid: 'two' });
-  refuses(t, good, 'not in the set', { keys: [other, { ...other, kid: 'three' }] });
+  refuses(t, good, 'the kid is not in the set', { keys: [other, { ...other, kid: 'three' }] });
   refuses(t, good, 'an empty set', { keys: [] });
-  refuses(t, good, 'twice in the set', { keys: [jwk, jwk] });
-  refuses(t, good, 'twice in the set, once another key', { keys: [{ ...other, kid: 'one' }, jwk] });
-  refuses(t, signedHeader('{"alg":"RS256"}'), 'unnamed, of several', { keys: [jwk, other] });
-  refuses(t, good, 'nameless keys in a set of several', { keys: [nameless, other] });
+  refuses(t, good, 'the kid is twice in the set', { keys: [jwk, jwk] });
+  refuses(t, good, 'the kid is twice in the set, once with another key', { keys: [{ ...other, kid: 'one' }, jwk] });
+  refuses(t, signedHeader('{"alg":"RS256"}'), 'no kid in the header and several keys', { keys: [jwk, other] });
+  refuses(t, good, 'keys without a kid in a set of several', { keys: [nameless, other] });
   for (const name of [
     '',
     'two',

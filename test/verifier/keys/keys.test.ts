@@ -1,4 +1,4 @@
-// Which JSON web keys verify, and how a JWK set and its lifetime are read.
+// Which JSON web keys can verify, and how a JWK set and its lifetime are read.
 import { createPublicKey, generateKeyPairSync, type KeyObject } from 'node:crypto';
 import t from 'tap';
 import { freshSeconds, readJwks } from '../../../src/verifier/keys/jwks-document.ts';
@@ -28,7 +28,7 @@ t.test('an RSA key of 2048 to 8192 bits that may verify RS256 is accepted', asyn
   }
 });
 
-t.test('a key that may not verify RS256, or is not a valid RSA key, is refused', async (t) => {
+t.test('a key that is not for verifying RS256, or is not a valid RSA key, is refused', async (t) => {
   const ec = generateKeyPairSync('ec', { namedCurve: 'P-256' }).publicKey.export({ format: 'jwk' });
   const small = (bits: number) =>
     generateKeyPairSync('rsa', { modulusLength: bits }).publicKey.export({ format: 'jwk' });
@@ -81,7 +81,7 @@ t.test('a key that may not verify RS256, or is not a valid RSA key, is refused',
   t.notOk(isVerificationKey(made.privateKey), 'a private KeyObject');
 });
 
-t.test('a modulus with the fingerprint of the broken smart cards is refused', async (t) => {
+t.test('a modulus with the fingerprint of the ROCA weakness (CVE-2017-15361) is refused', async (t) => {
   const primes = [3n, 5n, 7n, 11n, 13n, 17n, 19n, 23n, 29n, 31n, 37n, 41n, 43n, 47n, 53n, 59n, 61n, 67n, 71n, 73n, 79n];
   const more = [83n, 89n, 97n, 101n, 103n, 107n, 109n, 113n, 127n, 131n, 137n, 139n, 149n, 151n, 157n, 163n, 167n];
   const product = [...primes, ...more].reduce((left, right) => left * right);
@@ -94,10 +94,10 @@ t.test('a modulus with the fingerprint of the broken smart cards is refused', as
   t.equal(isFactorable(found), true);
   t.ok(createPublicKey({ key: { kty: 'RSA', n, e: 'AQAB' }, format: 'jwk' }), 'node:crypto accepts it');
   t.equal(publicKeyOf({ kty: 'RSA', n, e: 'AQAB' }), null);
-  t.equal(isFactorable(BigInt(`0x${modulus.toString('hex')}`)), false, 'a valid key has none');
+  t.equal(isFactorable(BigInt(`0x${modulus.toString('hex')}`)), false, 'a valid key does not have the fingerprint');
 });
 
-t.test('of a set only the invalid keys are left out', async (t) => {
+t.test('invalid keys of a set are left out, and the valid keys are used', async (t) => {
   const good = { ...bare, kid: 'good', use: 'sig', alg: 'RS256' };
   const bad: unknown[] = [
     { ...good, kid: undefined },
@@ -115,7 +115,7 @@ t.test('of a set only the invalid keys are left out', async (t) => {
   );
 });
 
-t.test('two keys of one kid are both left out, also when one of them is unusable', async (t) => {
+t.test('two keys with one kid are both left out, even if one of them is unusable', async (t) => {
   const other = generateKeyPairSync('rsa', { modulusLength: 2048 }).publicKey.export({ format: 'jwk' });
   const kept = { ...bare, kid: 'kept' };
   for (const twin of [
@@ -143,7 +143,7 @@ t.test('a document without a usable JWK set is refused', async (t) => {
   for (const text of texts) t.throws(() => readJwks(text, none), Error, text.slice(0, 40));
 });
 
-t.test('a key that stays in the set stays the same object; another one with its kid does not', async (t) => {
+t.test('a key that stays in the set stays the same object; another key with its kid does not', async (t) => {
   const text = JSON.stringify({ keys: [{ ...bare, kid: 'a' }] });
   const first = readJwks(text, none);
   t.equal(readJwks(text, first).get('a'), first.get('a'));
@@ -152,7 +152,7 @@ t.test('a key that stays in the set stays the same object; another one with its 
   t.not(replaced.get('a'), first.get('a'));
 });
 
-t.test('how long a set is kept follows its headers, within limits (RFC 9111)', async (t) => {
+t.test('the headers of the answer set how long a key set is kept, within limits (RFC 9111)', async (t) => {
   const cases: readonly [Record<string, string>, number][] = [
     [{}, 300],
     [{ 'cache-control': 'public, max-age=600, stale-while-revalidate=60' }, 600],

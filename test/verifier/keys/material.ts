@@ -1,4 +1,4 @@
-// A key, valid claims of each kind, and a verifier of them at one moment: the base of the tables of invalid tokens.
+// A key, valid claims of each kind, and a verifier of these tokens at a fixed moment, for the tables of invalid tokens.
 import { generateKeyPairSync, randomUUID } from 'node:crypto';
 import type { Test } from 'tap';
 import { createVerifier, type Verifier, type VerifierOptions } from '../../../src/verifier/index.ts';
@@ -25,7 +25,7 @@ export function verifierAt(now = NOW, more: Partial<VerifierOptions> = {}): Veri
 
 export const verifier = verifierAt();
 
-/** A token of the claims, signed with the right key. */
+/** Returns a token with the claims, signed with the right key. */
 export function token(claims: Members, changes: Members = {}): string {
   return forge({ header: { ...header, ...changes }, claims }, rsa(privateKey));
 }

@@ -1,11 +1,11 @@
-// Invalid RSA signatures of every class: another length, number, padding, hash or scheme. Each is made with the right
-// private key if a key is used at all, so that only what its name says is wrong.
+// Invalid RSA signatures of every class: another length, number, padding, hash or scheme. If a key is used, it is the
+// right private key, so that each signature has only the error in its name.
 import { constants, createHash, createHmac, createPublicKey, type KeyObject, privateEncrypt, sign } from 'node:crypto';
 import { rsa, type Signature } from '../../support/forge.ts';
 
 const SHA256_INFO = Buffer.from('3031300d060960864801650304020105000420', 'hex');
 
-/** The block that is signed in place of the right one. RFC 8017 §9.2 defines the right one. */
+/** Returns the block that is signed in place of the right block of RFC 8017 §9.2. */
 function block(bytes: number, tail: Buffer, { first = 0, type = 1, fill = 0xff, end = 0 } = {}): Buffer {
   const padding = Buffer.alloc(bytes - 3 - tail.length, fill);
   return Buffer.concat([Buffer.from([first, type]), padding, Buffer.from([end]), tail]);
@@ -23,7 +23,7 @@ const info = (hash: Buffer) => Buffer.concat([SHA256_INFO, hash]);
 const bytesOf = (value: bigint, length: number) => Buffer.from(value.toString(16).padStart(length * 2, '0'), 'hex');
 const numberOf = (bytes: Buffer) => BigInt(`0x${bytes.toString('hex')}`);
 
-/** The valid signature, made in the same way as the bad blocks: it shows that they fail for their own reason. */
+/** Returns a valid signature from the same function as the bad blocks, to show that only their errors are refused. */
 export function rawGoodSignature(key: KeyObject): Signature {
   return raw(key, (hash, bytes) => block(bytes, info(hash)));
 }
@@ -112,7 +112,7 @@ export function otherSchemes(key: KeyObject): Record<string, Signature> {
   };
 }
 
-/** Changes to the bytes of a valid signature. */
+/** Returns valid signatures with changed bytes. */
 export function changedSignatures(key: KeyObject, good: Buffer): Record<string, Buffer> {
   const { n = '' } = createPublicKey(key).export({ format: 'jwk' }) as { n?: string };
   const modulus = numberOf(Buffer.from(n, 'base64url'));
@@ -143,7 +143,7 @@ export function changedSignatures(key: KeyObject, good: Buffer): Record<string, 
   };
 }
 
-/** A valid signature plus the modulus, in the length of the modulus, with its text: the same number to RSA. */
+/** Returns a signature plus the modulus, in the same length, and its text. RSA computes the same result for both. */
 export function signatureBeyondModulus(
   key: KeyObject,
   textOf: (attempt: number) => string,

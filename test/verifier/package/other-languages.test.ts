@@ -1,4 +1,4 @@
-// The page for other languages shows parts of the programs in examples/, letter by letter.
+// The documentation page for other languages shows parts of the programs in examples/, character by character.
 import { readFileSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
 import t from 'tap';
@@ -11,7 +11,7 @@ const PROGRAMS: Readonly<Record<string, string>> = {
   java: 'examples/java/Verify.java',
 };
 
-t.test('the page shows exactly what the programs contain', async (t) => {
+t.test('every program text on the page is an exact part of the program', async (t) => {
   const blocks = [...read('docs/other-languages.md').matchAll(/^```(\w+)\n(.*?)^```$/gms)];
   const shown = blocks.filter(([, language = '']) => !['sh', 'json'].includes(language));
   t.same([...new Set(shown.map(([, language]) => language))], Object.keys(PROGRAMS));

@@ -1,5 +1,5 @@
-// The verifier as another project gets it: packed, unpacked into that project's node_modules, imported, type-checked
-// and used there, with nothing else installed and no service.
+// The verifier as another project gets it: packed, unpacked into the project's node_modules, imported, type-checked and
+// used. Nothing else is installed and no service runs.
 import { execFile } from 'node:child_process';
 import {
   globSync,
@@ -55,7 +55,7 @@ const lone = createVerifier({
   onError() {},
 });
 strictEqual((await lone.verify(token).catch((error) => error)).status, 503);
-// Neither keys that cannot be fetched nor a feed that cannot be reached keep a process alive.
+// The process can end even if the keys cannot be fetched and the feed cannot be reached.
 console.log('used by ' + process.version);
 `;
 
@@ -72,15 +72,15 @@ const where: string | null = principal.organizationId;
 if (principal.kind === 'user') principal.sessionId satisfies string;
 // @ts-expect-error a service client has no session
 if (principal.kind === 'client') principal.sessionId;
-// @ts-expect-error nothing of a principal can be changed
+// @ts-expect-error a principal is read-only
 principal.id = 'x';
-// @ts-expect-error an issuer is needed
+// @ts-expect-error the option issuer is required
 createVerifier({ audience: 'a' });
 const code: VerificationCode = new VerificationError('token_stale').code;
 export const used = [where, code, createTestIssuer, requirePermission, tenantry, authenticate, authenticateUpgrade];
 `;
 
-/** Another project in which only the packed verifier is installed. */
+/** Creates another project in which only the packed verifier is installed. */
 async function projectOf(t: Test): Promise<string> {
   const project = mkdtempSync(join(tmpdir(), 'tenantry-consumer-'));
   t.teardown(() => rmSync(project, { recursive: true, force: true }));
@@ -93,7 +93,7 @@ async function projectOf(t: Test): Promise<string> {
   return project;
 }
 
-/** This Node, and the machine's own if it is 20 or later and another one. */
+/** Returns this Node, and the Node of the machine if it is another version of at least 20. */
 async function nodes(): Promise<string[]> {
   const others = (process.env.PATH ?? '').split(':').filter((folder) => folder && !folder.includes('node_modules'));
   for (const folder of others) {
@@ -113,7 +113,7 @@ t.test('another project can import, type-check and use the packed verifier', asy
   for (const node of await nodes()) {
     const { stdout, stderr } = await runBare(node, ['consumer.mjs'], project);
     t.match(stdout, /^used by v\d+/, stdout.trim());
-    t.equal(stderr, '', 'without a warning');
+    t.equal(stderr, '', 'the program causes no warning');
   }
   writeFileSync(join(project, 'typed.ts'), TYPED);
   mkdirSync(join(project, 'node_modules', '@types'));
@@ -130,10 +130,10 @@ t.test('another project can import, type-check and use the packed verifier', asy
   const strict = { ...settings, exactOptionalPropertyTypes: true, noUncheckedIndexedAccess: true };
   writeFileSync(join(project, 'tsconfig.json'), JSON.stringify({ compilerOptions: strict, files: ['typed.ts'] }));
   const checked = await runBare(join(root, 'node_modules/.bin/tsc'), ['-p', project], project).catch((error) => error);
-  t.equal(checked.stdout, '', 'no error of the compiler');
+  t.equal(checked.stdout, '', 'the compiler reports no error');
 });
 
-t.test('the package contains the verifier and nothing of the service, and has no dependencies', async (t) => {
+t.test('the package contains only the verifier and has no dependencies', async (t) => {
   const installed = join(await projectOf(t), 'node_modules', 'tenantry');
   const { files, bin, dependencies, ...manifest } = JSON.parse(readFileSync(join(installed, 'package.json'), 'utf8'));
   t.same([files, bin, dependencies, manifest.private], Array(4).fill(undefined));

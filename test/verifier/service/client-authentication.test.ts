@@ -1,4 +1,4 @@
-// How the verifier authenticates to the service: with its secret, or an assertion signed with its key.
+// How the verifier authenticates to the service: with its secret, or with an assertion that its key signs.
 import { createPublicKey, generateKeyPairSync, type KeyObject, verify } from 'node:crypto';
 import t from 'tap';
 import type { ClientCredentials } from '../../../src/verifier/index.ts';
@@ -40,7 +40,7 @@ function assertionBy(credentials: ClientCredentials): string {
   return parameters.client_assertion ?? '';
 }
 
-t.test('a secret is encoded as in RFC 6749 §2.3.1, whatever characters it has', async (t) => {
+t.test('a secret with any characters is encoded as in RFC 6749 §2.3.1', async (t) => {
   for (const clientSecret of ['plain', 'a b+c/d:e%f=g&h', 'schön🦊', ' ']) {
     const { headers, parameters } = createClientAuthentication({ clientId, clientSecret }, ISSUER, timing).prove();
     t.same(parameters, {});
@@ -53,7 +53,7 @@ t.test('a secret is encoded as in RFC 6749 §2.3.1, whatever characters it has',
 });
 
 t.test(
-  'an assertion is only for the issuer, short-lived, used once, and signed by the kind of key (RFC 7523 §3)',
+  'an assertion is short-lived, used once, for the issuer only, and signed with the key’s algorithm (RFC 7523 §3)',
   async (t) => {
     for (const [alg, { privateKey, publicKey }] of Object.entries(kinds)) {
       const assertion = assertionBy({ clientId, privateKey });
@@ -70,7 +70,7 @@ t.test(
   },
 );
 
-t.test('the key may be a KeyObject, a PEM or a JWK', async (t) => {
+t.test('the private key can be a KeyObject, a PEM text or a JWK', async (t) => {
   const { privateKey, publicKey } = kinds.ES256 as typeof rsaKey;
   const pem = privateKey.export({ type: 'pkcs8', format: 'pem' }) as string;
   const jwk = { ...privateKey.export({ format: 'jwk' }) };

@@ -1,4 +1,4 @@
-// One request of the verifier: limited in time and size, whatever the server does, and never redirected.
+// One request of the verifier: its time and size are limited, whatever the server does, and it follows no redirect.
 import { createServer } from 'node:net';
 import { gzipSync } from 'node:zlib';
 import t, { type Test } from 'tap';
@@ -30,7 +30,7 @@ async function opened(t: Test) {
   return { server, elsewhere };
 }
 
-t.test('the answer is read whole up to its limit', async (t) => {
+t.test('an answer within the size limit is read completely', async (t) => {
   const { server } = await opened(t);
   const { status, text } = await exchange(deps, { ...bounds, url: `${server.url}/good` });
   t.equal(status, 418);
@@ -45,7 +45,7 @@ t.test('a redirect is refused, and no request is sent to its target', async (t) 
   t.same(elsewhere.asked, []);
 });
 
-t.test('an answer that is too long, endless, a bomb or cut off is refused, and its connection closed', async (t) => {
+t.test('an answer that is too long, endless, expands too much or is cut off is refused', async (t) => {
   const { server } = await opened(t);
   for (const path of ['/long', '/endless', '/bomb']) {
     await t.rejects(exchange(deps, { ...bounds, url: server.url + path }), /longer than 1000 bytes/, path);
@@ -54,7 +54,7 @@ t.test('an answer that is too long, endless, a bomb or cut off is refused, and i
   await until(() => server.open() === 0);
 });
 
-t.test('the wait for an answer, or for its end, has a limit', async (t) => {
+t.test('the wait for an answer and for the end of an answer has a time limit', async (t) => {
   const { server } = await opened(t);
   for (const path of ['/silent', '/drip']) {
     const timing = createManualTiming();
@@ -71,7 +71,7 @@ t.test('the wait for an answer, or for its end, has a limit', async (t) => {
   await until(() => server.open() === 0);
 });
 
-t.test('an unreachable server is named in the error, with the reason', async (t) => {
+t.test('if a server is unreachable, the error names the server and the reason', async (t) => {
   const probe = createServer();
   await new Promise<void>((resolve) => probe.listen(0, '127.0.0.1', resolve));
   const { port } = probe.address() as { port: number };

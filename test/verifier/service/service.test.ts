@@ -1,5 +1,5 @@
-// The verifier against the real service: it accepts what the service accepts, receives what it revokes, and asks it
-// where necessary.
+// The verifier with the real service: both accept the same tokens, revocations arrive, and the verifier asks the
+// service if necessary.
 import { randomUUID } from 'node:crypto';
 import t, { type Test } from 'tap';
 import {
@@ -47,7 +47,7 @@ const outcomeOf = (verifying: Promise<unknown>) =>
     ({ code }: VerificationError) => code,
   );
 
-t.test('a token is valid here until the service has revoked it, and then refused within moments', async (t) => {
+t.test('the verifier refuses a token shortly after the service has revoked it', async (t) => {
   const { api, account, credentials, verifierOf } = await begin(t);
   const verifier = verifierOf(credentials);
   await verifier.ready();
@@ -66,10 +66,14 @@ t.test('a token is valid here until the service has revoked it, and then refused
   t.equal(await outcomeOf(verifier.verify(account.accessToken)), 'session_revoked');
   const late = verifierOf(credentials);
   await late.ready();
-  t.equal(await outcomeOf(late.verify(account.accessToken)), 'session_revoked', 'even a token not seen before');
+  t.equal(
+    await outcomeOf(late.verify(account.accessToken)),
+    'session_revoked',
+    'even a token that the verifier has not seen before',
+  );
 });
 
-t.test('a client authenticates with a secret or a key, and reads the feed with either', async (t) => {
+t.test('a client can read the feed with a secret and with a key', async (t) => {
   const { database, account, verifierOf } = await begin(t);
   for (const kind of ['rsa', 'P-256', 'P-384', 'P-521', 'ed25519'] as const) {
     const { privateKey, jwk } = keyPair(kind);
@@ -78,7 +82,7 @@ t.test('a client authenticates with a secret or a key, and reads the feed with e
     const verifier = verifierOf({ clientId, privateKey, keyId: 'k1' }, {}, errors);
     await verifier.ready();
     t.equal(await outcomeOf(verifier.verify(account.accessToken)), 'good', kind);
-    // A service that has just started does not know everything yet, and says so.
+    // A service that has just started answers 503 until it has read all revocations.
     t.same(
       errors.filter((message) => !/answered 503/.test(message)),
       [],
@@ -86,7 +90,7 @@ t.test('a client authenticates with a secret or a key, and reads the feed with e
   }
 });
 
-t.test('without the feed the service is asked about each token, and its answer counts', async (t) => {
+t.test('without the feed the service is asked about each token, and its answer decides', async (t) => {
   const { api, account, credentials, verifierOf } = await begin(t);
   const verifier = verifierOf(credentials, { revocation: { credentials, feed: 'http://127.0.0.1:9/feed' } });
   t.equal(await outcomeOf(verifier.verify(account.accessToken)), 'good');
@@ -104,7 +108,7 @@ t.test('the error names the permission that a client needs to read the feed', as
   t.match(errors[0], /403 instead of a stream: give the client the permission revocations:read/);
 });
 
-t.test('a client of one organization follows that one, and accepts no token of another', async (t) => {
+t.test('a client of one organization gets the events of that organization, and refuses tokens of others', async (t) => {
   const { api, database, account, verifierOf } = await begin(t);
   const other = await newAccount(api);
   const owned = { organizationId: account.organization.id, permissions: ['revocations:read'] };
@@ -118,7 +122,7 @@ t.test('a client of one organization follows that one, and accepts no token of a
   await until(isOver);
 });
 
-t.test('if the permissions do not fit into the token the service is asked, with the token', async (t) => {
+t.test('if the permissions do not fit into the token, the service is asked with the token', async (t) => {
   const { account, credentials, verifierOf, keysDirectory } = await begin(t);
   const { header, claims } = partsOf(account.accessToken);
   const { permissions: _, ...rest } = claims;

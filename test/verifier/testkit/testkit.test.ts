@@ -1,11 +1,11 @@
-// The testkit, as a user of the verifier uses it in tests: no server, no network, its own clock.
+// The testkit as a user of the verifier uses it in tests: no server, no network, and its own clock.
 import { createPublicKey } from 'node:crypto';
 import t from 'tap';
 import { verifyJws } from '../../../src/verifier/index.ts';
 import { createTestIssuer } from '../../../src/verifier/testkit/testkit.ts';
 import { partsOf } from '../../support/forge.ts';
 
-t.test('its tokens have the shape of the service’s tokens, and every claim can be set', async (t) => {
+t.test('tokens of the testkit have the shape of the service’s tokens, and every claim can be set', async (t) => {
   const issuer = createTestIssuer({
     issuer: 'https://auth.test',
     audience: 'crm',
@@ -30,7 +30,7 @@ t.test('its tokens have the shape of the service’s tokens, and every claim can
   });
   t.match(await issuer.verifier().verify(issuer.token({ org: undefined })), { organizationId: null });
   t.ok(verifyJws(token, issuer.jwks()));
-  t.not(partsOf(issuer.token()).claims.sid, claims.sid, 'each has its own session');
+  t.not(partsOf(issuer.token()).claims.sid, claims.sid, 'each token has its own session');
   for (const wrong of [
     issuer.token({ aud: 'other' }),
     issuer.token({ sid: undefined }),
@@ -41,7 +41,7 @@ t.test('its tokens have the shape of the service’s tokens, and every claim can
   }
 });
 
-t.test('an invalid id is refused where it is passed', async (t) => {
+t.test('a call with an invalid id raises a TypeError', async (t) => {
   const issuer = createTestIssuer();
   for (const name of ['sub', 'sid', 'org']) {
     t.throws(() => issuer.token({ [name]: 'u1' }), {
@@ -54,7 +54,7 @@ t.test('an invalid id is refused where it is passed', async (t) => {
   t.throws(() => issuer.revoke({ kind: 'all' } as never), TypeError);
 });
 
-t.test('its clock does not move until it is advanced', async (t) => {
+t.test('the clock of the testkit does not move until the test advances it', async (t) => {
   const issuer = createTestIssuer();
   const verifier = issuer.verifier();
   const token = issuer.token();
@@ -67,7 +67,7 @@ t.test('its clock does not move until it is advanced', async (t) => {
   t.ok(await verifier.verify(issuer.token()), 'new tokens have the new time');
 });
 
-t.test('revocations, silence and rotation reach all its verifiers at once', async (t) => {
+t.test('revocations, silence and key rotation take effect in all verifiers of an issuer at once', async (t) => {
   const issuer = createTestIssuer();
   const [verifier, other] = [issuer.verifier(), issuer.verifier({ stale: { onStale: 'allow' } })];
   const token = issuer.token();
@@ -81,7 +81,7 @@ t.test('revocations, silence and rotation reach all its verifiers at once', asyn
   await t.rejects(other.verify(token), { code: 'token_stale' });
   t.equal(verifier.judge(principal), 'token_stale');
   issuer.revoke({ kind: 'session', sid: principal.kind === 'user' ? principal.sessionId : '' });
-  t.equal(heard.length, 1, 'not after it has unsubscribed');
+  t.equal(heard.length, 1, 'the listener is not called after it has unsubscribed');
   const fresh = issuer.token({ epoch: 2 });
   issuer.setStale(31);
   await t.rejects(verifier.verify(fresh), { code: 'revocations_stale', status: 503 });
@@ -89,7 +89,7 @@ t.test('revocations, silence and rotation reach all its verifiers at once', asyn
   issuer.setStale(true);
   t.equal(verifier.staleSeconds(), Number.POSITIVE_INFINITY);
   issuer.setStale(30);
-  t.ok(await verifier.verify(fresh), 'as stale as allowed');
+  t.ok(await verifier.verify(fresh), 'the state is as old as the options allow');
   issuer.setStale(false);
   issuer.rotate();
   const rotated = issuer.token({ epoch: 2 });
@@ -103,7 +103,7 @@ t.test('revocations, silence and rotation reach all its verifiers at once', asyn
   t.ok(jwk && createPublicKey({ key: { ...jwk }, format: 'jwk' }));
 });
 
-t.test('its check endpoint grants what the test allows', async (t) => {
+t.test('the check endpoint of the testkit grants what the test allows', async (t) => {
   const issuer = createTestIssuer();
   const verifier = issuer.verifier();
   const principal = await verifier.verify(issuer.token({ permissions_ref: true }));
@@ -112,10 +112,14 @@ t.test('its check endpoint grants what the test allows', async (t) => {
   await verifier.authorize(principal, 'deals:write');
   await t.rejects(verifier.authorize(principal, 'contacts:read'), { code: 'permission_denied' });
   issuer.advance(1000);
-  await t.rejects(verifier.authorize(principal, 'deals:write'), { code: 'token_expired' }, 'a principal from long ago');
+  await t.rejects(
+    verifier.authorize(principal, 'deals:write'),
+    { code: 'token_expired' },
+    'the token of an old principal has expired',
+  );
 });
 
-t.test('it is ready at once, and two issuers share nothing', async (t) => {
+t.test('a verifier of the testkit is ready at once, and two issuers share no state', async (t) => {
   const [issuer, stranger] = [createTestIssuer(), createTestIssuer()];
   const verifier = issuer.verifier();
   await verifier.ready(0.1);
