@@ -1,5 +1,5 @@
-// A party that can write to Redis can cause refusals of tokens, and nothing else. The service works without a Redis it
-// cannot use.
+// An attacker who can write to Redis can cause refusals of tokens, and nothing else. The service works without a Redis
+// that it cannot use.
 import t, { type Test } from 'tap';
 import { createDatabase } from '../../support/database.ts';
 import { newAccount } from '../../support/fixtures/accounts.ts';
@@ -55,7 +55,7 @@ t.test('entries that no Tenantry process writes are ignored', async (t) => {
   const session = JSON.stringify([{ kind: 'session', sid }]);
   for (const name of ['', 'event', 'EVENTS', '__proto__']) await redis.ask('XADD', KEY, '*', name, session);
   await redis.ask('XADD', KEY, '*', 'x', '1', 'events', session);
-  await heals(a, b); // so everything before has been read
+  await heals(a, b); // both services have then read the earlier entries
   for (const service of [a, b]) t.equal(await verdict(service, account), 200, 'none of it was believed');
   const good = JSON.stringify([{ kind: 'nonsense' }, { kind: 'session', sid }]);
   const write = async () => {
@@ -80,7 +80,7 @@ t.test('no entry of the stream activates a suspended organization', async (t) =>
     const event = { kind: 'organization', org, state: 'active', at };
     await redis.ask('XADD', KEY, '*', 'events', JSON.stringify([event]));
   }
-  await heals(a, b); // so both have been read
+  await heals(a, b); // both entries have then been read
   for (const service of [a, b]) t.equal(await verdict(service, member), 'organization_suspended');
 });
 
@@ -90,7 +90,7 @@ const spoiled: Record<string, (redis: Redis) => Promise<unknown>> = {
 };
 
 for (const [state, spoil] of Object.entries(spoiled)) {
-  t.test(`where the key ${state}, the service works without it until it is deleted`, async (t) => {
+  t.test(`when the key ${state}, the service works without the stream until the key is deleted`, async (t) => {
     const redis = await startRedis(t);
     const { a, b } = await openPair(t, await createDatabase(t), redis.url);
     await redis.ask('DEL', KEY);
@@ -105,7 +105,7 @@ for (const [state, spoil] of Object.entries(spoiled)) {
   });
 }
 
-/** A Redis with a user who has the rights that docs/revocation.md names, and users who lack some of them. */
+/** Starts a Redis with a user who has the rights that docs/revocation.md names, and users who lack some of them. */
 async function startGuarded(t: Test): Promise<{ redis: Redis; as: (user: string, password?: string) => string }> {
   const redis = await startRedis(t);
   const rights = ['on', `>${PASSWORD}`, `~${KEY}`, '-@all', '+xread', '+xinfo|stream', '+xlen'];
@@ -117,7 +117,7 @@ async function startGuarded(t: Test): Promise<{ redis: Redis; as: (user: string,
   return { redis, as };
 }
 
-t.test('a user with only the documented rights is enough', async (t) => {
+t.test('a Redis user with only the documented rights is sufficient', async (t) => {
   const { as } = await startGuarded(t);
   const { a, b } = await openPair(t, await createDatabase(t), as('tenantry'));
   for (const account of [await newAccount(a.api), await newAccount(a.api)]) {
@@ -126,7 +126,7 @@ t.test('a user with only the documented rights is enough', async (t) => {
   }
 });
 
-t.test('a Redis that refuses the service is named in the log, without its password, and not used', async (t) => {
+t.test('a Redis that refuses the service is not used, and the log names it without its password', async (t) => {
   const { redis, as } = await startGuarded(t);
   const database = await createDatabase(t);
   const keysOf = { DATABASE_APP_URL: database.appUrl, DATABASE_SYSTEM_URL: database.systemUrl };
@@ -153,14 +153,14 @@ t.test('a Redis that refuses the service is named in the log, without its passwo
       said.some((line) => line.includes(reason)),
       reason,
     );
-    // On a busy machine an answer may come too late, which is another reason.
+    // On a busy machine an answer may arrive too late. The log then has that reason.
     for (const line of said) t.match(line, new RegExp(`${reason}|timed out|timeout|closed`, 'i'));
     for (const secret of [wrong, PASSWORD, encodeURIComponent(PASSWORD)]) t.notOk(lines.includes(secret));
     t.notMatch(lines, /unhandled|"level":[56]0/i);
   }
 });
 
-t.test('the service works without a Redis that has no memory for another entry', async (t) => {
+t.test('the service works without Redis when Redis has no memory for another entry', async (t) => {
   const redis = await startRedis(t);
   const a = await openService(t, await createDatabase(t), { REDIS_URL: redis.url });
   await streaming(a);

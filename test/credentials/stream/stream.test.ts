@@ -1,4 +1,5 @@
-// A replica refuses what another one revoked: through the stream while Redis works, and from PostgreSQL in any case.
+// A replica refuses the tokens that another replica has revoked. It reads the revocations from the stream while Redis
+// works, and always from PostgreSQL as well.
 import { randomUUID } from 'node:crypto';
 import { setImmediate as nextTurn } from 'node:timers/promises';
 import t from 'tap';
@@ -13,7 +14,7 @@ import { degraded, heals, learns, logOut, openPair, refuses, streaming, verdict 
 
 const KEY = 'tenantry:revocations';
 
-t.test('a replica refuses what another one revoked through the stream, without PostgreSQL', async (t) => {
+t.test('a replica that reads only the stream refuses the tokens that another replica has revoked', async (t) => {
   const { a, b } = await openPair(t, await createDatabase(t), (await startRedis(t)).url);
   const other = await newAccount(a.api);
   await learns(b, async () => {
@@ -35,7 +36,7 @@ t.test('a replica refuses what another one revoked through the stream, without P
 
 t.test('many sessions that end at once are all reported', async (t) => {
   const { a, b } = await openPair(t, await createDatabase(t), (await startRedis(t)).url);
-  // Sent again, for all of them, if the connection to Redis breaks on its own.
+  // The events of all sessions are published again if the connection to Redis has broken.
   await until(async () => {
     const accounts: Account[] = [];
     for (let made = 0; made < 8; made += 1) accounts.push(await newAccount(a.api));
@@ -68,7 +69,7 @@ t.test('the stream can suspend an organization, and only PostgreSQL can activate
   const member = await learns(b, suspendOne, 'organization_suspended');
   t.equal((await change(member, 'activate')).status, 200);
   t.equal(await verdict(a, member), 200);
-  // The entry sent after the activation has arrived. So the activation has arrived as well, and was not believed.
+  // An entry that was added after the activation has arrived. So the activation has arrived before, and was ignored.
   await heals(a, b);
   t.equal(await verdict(b, member), 'organization_suspended');
   await reads.unblock();
@@ -77,7 +78,7 @@ t.test('the stream can suspend an organization, and only PostgreSQL can activate
   await refuses(b, member, 'organization_suspended');
 });
 
-t.test('the end of an organization is sent through the stream', async (t) => {
+t.test('the deletion of an organization is sent through the stream', async (t) => {
   const { a, b } = await openPair(t, await createDatabase(t), (await startRedis(t)).url);
   const endOne = async () => {
     const owner = await newAccount(a.api);
@@ -88,7 +89,7 @@ t.test('the end of an organization is sent through the stream', async (t) => {
   t.ok(await learns(b, endOne, 'organization_suspended'));
 });
 
-t.test('without Redis replicas continue, ready and flagged, and read revocations from PostgreSQL', async (t) => {
+t.test('without Redis replicas stay ready, report this, and read revocations from PostgreSQL', async (t) => {
   const [database, redis] = [await createDatabase(t), await startRedis(t)];
   const a = await openService(t, database, { REDIS_URL: redis.url });
   const b = await openService(t, database, { REDIS_URL: redis.url });
@@ -119,7 +120,7 @@ t.test('a service without REDIS_URL does not mention a stream', async (t) => {
   t.strictSame((await api.get('/readyz')).body, { status: 'ready', checks: { database: 'ok', keys: 'ok' } });
 });
 
-t.test('a service that starts before its Redis works, and follows the stream once Redis is there', async (t) => {
+t.test('a service that starts before its Redis works, and follows the stream once Redis runs', async (t) => {
   const [database, redis] = [await createDatabase(t), await startRedis(t)];
   await redis.stop();
   const a = await openService(t, database, { REDIS_URL: redis.url });
@@ -133,7 +134,7 @@ t.test('a service that starts before its Redis works, and follows the stream onc
   t.ok(await heals(a, b));
 });
 
-t.test('what does not fit into an entry is left to PostgreSQL, which is then read at once', async (t) => {
+t.test('replicas read PostgreSQL at once when the events do not fit into an entry of the stream', async (t) => {
   const [database, redis] = [await createDatabase(t), await startRedis(t)];
   const a = await openService(t, database, { REDIS_URL: redis.url });
   const b = await openService(t, database, { REDIS_URL: redis.url });
@@ -151,20 +152,20 @@ t.test('what does not fit into an entry is left to PostgreSQL, which is then rea
   await a.app.parts.revocations.publish(rows.map(({ subject }) => ({ kind: 'user', sub: subject, epoch: 7 })));
   published = true;
   await counting;
-  t.ok(turns >= 30, `other work had its turn ${turns} times`);
+  t.ok(turns >= 30, `other work ran ${turns} times in between`);
   const knows = ({ app }: typeof a) => rows.every(({ subject }) => app.parts.revocations.epochOf(subject) === 7);
   t.ok(knows(a), 'this process knows all of them when the promise resolves');
   await until(() => knows(b));
   const added = Number(await redis.ask('XLEN', KEY)) - before;
-  // A connection that breaks on its own also starts with one such entry.
-  t.ok(added >= 1 && added <= 3, `one entry says that there are many, not ${added}`);
+  // A new connection after a broken one also starts with such an entry.
+  t.ok(added >= 1 && added <= 3, `one entry replaces all events, not ${added} entries`);
 });
 
 t.test('entries are removed only by age, measured by the clock of Redis', async (t) => {
   const redis = await startRedis(t);
   const { a, b } = await openPair(t, await createDatabase(t), redis.url);
   const [now = 0] = (await redis.ask('TIME')) as [string];
-  // In the past: a stream accepts ids only in order, so it has to be created anew.
+  // The new entry is in the past. A stream accepts ids only in order, so the test creates the stream again.
   await redis.ask('DEL', KEY);
   for (let age = 1200; age > 1000; age -= 1) {
     await redis.ask('XADD', KEY, `${(Number(now) - age) * 1000}-0`, 'events', '[]');
