@@ -16,7 +16,7 @@ import {
   statfsSync,
   writeFileSync,
 } from 'node:fs';
-import { freemem, tmpdir } from 'node:os';
+import { availableParallelism, freemem, tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
 import { fileURLToPath, pathToFileURL } from 'node:url';
 import { parseArgs } from 'node:util';
@@ -74,7 +74,7 @@ function readOptions(args: string[]): Options {
     allowPositionals: true,
     options: { jobs: { type: 'string' }, record: { type: 'boolean' }, durations: { type: 'boolean' } },
   });
-  const jobs = Number(values.jobs ?? 2);
+  const jobs = Number(values.jobs ?? 2 * availableParallelism()); // many files wait for a while
   if (!Number.isInteger(jobs) || jobs < 1) throw new Error('--jobs takes a number of processes');
   const [isRecording, showsDurations] = [values.record === true, values.durations === true];
   return { jobs, isRecording, showsDurations, names: positionals };

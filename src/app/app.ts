@@ -64,8 +64,7 @@ export async function openApp(options: AppOptions): Promise<App> {
     async close() {
       drain();
       await server.close();
-      await stopLoops(loops);
-      await parts.db.close();
+      await stopLoops(loops).finally(() => parts.db.close());
     },
   };
 }

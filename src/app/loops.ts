@@ -34,6 +34,8 @@ export function startLoops(loops: readonly BackgroundWork[]): void {
   for (const loop of loops) loop.start();
 }
 
+/** Stops every loop, also when one of them fails. Then raises the first error. */
 export async function stopLoops(loops: readonly BackgroundWork[]): Promise<void> {
-  await Promise.all(loops.map((loop) => loop.stop()));
+  const stops = await Promise.allSettled(loops.map(async (loop) => loop.stop()));
+  for (const stop of stops) if (stop.status === 'rejected') throw stop.reason;
 }

@@ -1,5 +1,6 @@
 // Opens the parts that features share: database, keys, revocations and others. features.ts chooses the parts of each
-// feature. No background work runs before loops.ts starts it.
+// feature. Only the key rings watch their folders from the moment they are opened; loops.ts starts all other background
+// work.
 import type { FastifyBaseLogger } from 'fastify';
 import { type MembershipAccess, openMembershipAccess } from '../access/checks/membership-access.ts';
 import { accessKeyRetention, type Config } from '../base/config/config.ts';

@@ -257,3 +257,18 @@ t.test('the documentation lists exactly the existing options, each with its vari
   const known = Object.values(SIDECAR_OPTIONS).map(({ flags, variable }) => [flags.split(' ')[0], variable]);
   t.same(rows, known);
 });
+
+t.test('a reader of the log that stops reading does not stop the sidecar', async (t) => {
+  const upstream = await openUpstream(t);
+  const args = ['--upstream', upstream.url.href, '--issuer', 'http://localhost:3000', '--no-revocation'];
+  const { child, url, health } = await startSidecar(t, args, {});
+  child.stdout?.pause();
+  const refused = url.replace('ws:', 'http:');
+  // Each refusal is a line of the log. All of them are many times what a pipe holds.
+  for (let batch = 0; batch < 40; batch += 1) {
+    const replies = await Promise.all(Array.from({ length: 50 }, () => fetch(refused)));
+    for (const reply of replies) await reply.body?.cancel();
+    if (batch === 0) t.same([...new Set(replies.map(({ status }) => status))], [401]);
+  }
+  t.equal((await fetch(`${health}/healthz`)).status, 200);
+});

@@ -16,7 +16,7 @@ const TESTS = Symbol.for('tenantry.tests');
 const OWN_TAP = 'tap-of:';
 const DOMAIN = new URL('./domain.ts', import.meta.url).href;
 /** The time in which resources that a file has left open may close on their own. */
-const CLOSING_MS = 30_000;
+const CLOSING_MS = 5_000;
 const POLL_MS = 20;
 
 const tests = new Map<string, Test>();

@@ -1,4 +1,4 @@
-// Permission checks: whether a member of the caller's organization may do something.
+// Permission checks. Each check answers whether a member of the caller's organization may do something.
 import { invalid, problem } from '../../base/errors/problem.ts';
 import type { Scope } from '../../directory/rights/scope.ts';
 import type { OrganizationPrincipal } from '../../protocol/caller.ts';
@@ -10,7 +10,7 @@ export interface CheckDeps {
 }
 
 export interface Question {
-  /** Left out: the caller, who must be a user then. */
+  /** The id of the member. Without it, the question is about the caller, who must then be a user. */
   readonly userId?: string | undefined;
   readonly resource: string;
   readonly action: string;
@@ -23,9 +23,10 @@ export type Answer = Omit<Decision, 'explanation'> & Partial<Pick<Decision, 'exp
 const OTHERS = 'users:read';
 
 /**
- * Answers questions about members of the caller's organization, in their order and for one moment. Questions about the
- * caller need no permission, and a service client may ask about every member. Raises permission_denied when a user asks
- * about somebody else without users:read, validation_failed when a client names no user.
+ * Answers questions about members of the caller's organization. The answers have the order of the questions, and all
+ * are true at the same moment. Questions about the caller need no permission. A service client may ask about every
+ * member. Raises permission_denied when a user asks about another user without users:read, and validation_failed when a
+ * client names no user.
  */
 export async function checkAll(
   deps: CheckDeps,
@@ -41,7 +42,8 @@ export async function checkAll(
   if (caller.kind === 'user' && others && !(await deps.access.holds(caller, OTHERS))) {
     throw problem('permission_denied', { detail: `Asking about another user needs ${OTHERS} in this organization.` });
   }
-  // An epoch rises when a decision may change. An explanation may change without that, so it needs a fresh read.
+  // A user's epoch rises when a decision may change. An explanation may change without a new epoch, so it needs a fresh
+  // read.
   const fresh = asked.some(({ explain }) => explain);
   const userIds = asked.map(({ userId }) => userId);
   const grants = await deps.access.grants(caller.organizationId, userIds, { fresh });

@@ -1,4 +1,4 @@
-// The decision of one question, with its reason. Pure: the member's grants were read before.
+// Decides one question and gives the reason. The function is pure: the caller has already read the member's grants.
 import type { Scope } from '../../directory/rights/scope.ts';
 import { coveringPatterns } from '../../protocol/permission.ts';
 import type { Assignment, MemberGrants } from './member-grants.ts';
@@ -15,7 +15,7 @@ export const REASONS = [
 export type Reason = (typeof REASONS)[number];
 
 export interface Wanted {
-  /** `resource:action`, exact. */
+  /** The permission as `resource:action`, without wildcards. */
   readonly permission: string;
   readonly scope: Scope;
 }
@@ -27,7 +27,7 @@ interface RoleName {
 
 export type Explanation =
   | {
-      /** The member's permission pattern that includes the requested permission. */
+      /** The member's permission pattern that includes the permission of the question. */
       readonly permission: string;
       readonly role: RoleName;
       readonly assignmentId: string;
@@ -46,7 +46,7 @@ export interface Decision {
   readonly explanation: Explanation;
 }
 
-/** Decides for a member with these grants. Undefined grants mean that the user is not a member. */
+/** Decides for a member with these grants. `undefined` means that the user is not a member. */
 export function decide(grants: MemberGrants | undefined, wanted: Wanted): Decision {
   const holding = (grants?.assignments ?? []).flatMap((assignment) => {
     const pattern = heldPattern(assignment, wanted.permission);
@@ -81,7 +81,7 @@ function heldPattern({ role }: Assignment, permission: string): string | undefin
   return coveringPatterns(permission).find((pattern) => role.permissions.has(pattern));
 }
 
-/** Whether the requested scope has equal values, of the same type, for all keys of the assignment. */
+/** Whether the scope of the question has an equal value, of the same type, for every key of the assignment's scope. */
 function isWithin(asked: Scope, assigned: Scope): boolean {
   return Object.entries(assigned).every(([key, value]) => Object.hasOwn(asked, key) && asked[key] === value);
 }

@@ -1,5 +1,5 @@
-// A cache of members' grants, limited in members and in permissions. Its user, membership-access.ts, decides whether an
-// entry is still true.
+// A cache of members' grants. The number of members and the number of permissions are limited. membership-access.ts
+// uses the cache and decides whether an entry is still true.
 import type { MemberGrants } from './member-grants.ts';
 
 export interface CachedGrants {
@@ -18,11 +18,14 @@ export interface GrantsCache {
 
 export interface GrantsCacheLimits {
   readonly membersMax: number;
-  /** For all entries together, because roles differ in size by a factor of a thousand. */
+  /**
+   * The limit of permissions in all entries together. A limit of entries is not enough, because one role can have a
+   * thousand times as many permissions as another.
+   */
   readonly permissionsMax: number;
 }
 
-// Both are UUIDs in lower case: the space cannot be part of either.
+// Both ids are UUIDs in lower case, so neither of them contains the space.
 function keyOf(organizationId: string, userId: string): string {
   return `${organizationId} ${userId}`;
 }
@@ -31,7 +34,7 @@ function permissionsOf({ grants }: CachedGrants): number {
   return grants.assignments.reduce((total, { role }) => total + role.permissions.size, 0);
 }
 
-/** Evicts the least recently used entries when a limit is passed. */
+/** Creates the cache. It removes the least recently used entries when a limit is exceeded. */
 export function createGrantsCache(limits: GrantsCacheLimits): GrantsCache {
   const entries = new Map<string, CachedGrants>(); // a Map keeps the order of insertion
   let permissions = 0;
@@ -54,7 +57,7 @@ export function createGrantsCache(limits: GrantsCacheLimits): GrantsCache {
     },
     set(entry) {
       const key = keyOf(entry.grants.organizationId, entry.grants.userId);
-      // Of two queries the later one may end first. The older result must not replace it.
+      // Of two queries, the one that began later may end first. The older result must not replace the newer result.
       if ((entries.get(key)?.grants.epoch ?? 0) > entry.grants.epoch) return;
       drop(key);
       entries.set(key, entry);

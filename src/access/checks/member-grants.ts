@@ -1,5 +1,5 @@
-// A member's grants: the roles, scopes and statuses by which every check is decided. Pure: membership-access.ts reads
-// them.
+// A member's grants are the roles, scopes and statuses by which every check is decided. The functions are pure.
+// membership-access.ts reads the grants.
 import type { Scope } from '../../directory/rights/scope.ts';
 import type { MemberGrantsRow, MemberRow } from './store.ts';
 
@@ -7,7 +7,7 @@ export interface HeldRole {
   readonly id: string;
   readonly name: string;
   readonly level: number;
-  /** `resource:action` patterns. */
+  /** Patterns of the form `resource:action`. */
   readonly permissions: ReadonlySet<string>;
 }
 
@@ -23,13 +23,13 @@ export interface MemberGrants {
   readonly organizationActive: boolean;
   readonly userActive: boolean;
   readonly memberActive: boolean;
-  /** The user's epoch at the moment of the query. A higher epoch means that some of this may have changed. */
+  /** The user's epoch at the moment of the query. A higher epoch means that the grants may have changed since then. */
   readonly epoch: number;
-  /** Unscoped assignments first, then the highest level first. */
+  /** Unscoped assignments come first. Within each group, the highest level comes first. */
   readonly assignments: readonly Assignment[];
 }
 
-/** The grants of the members in a row of the store, by user id. A user who is not a member has no entry. */
+/** Returns the grants of the members in a row of the store, by user id. A user who is not a member has no entry. */
 export function toMemberGrants(organizationId: string, row: MemberGrantsRow | null): Map<string, MemberGrants> {
   const roles = new Map<string, HeldRole>();
   for (const { permissions, ...role } of row?.roles ?? []) {

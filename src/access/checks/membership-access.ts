@@ -1,6 +1,6 @@
-// The present grants of members: from memory while no change is known, else from PostgreSQL. Every change of a user's
-// rights raises that user's epoch in the same transaction, and every cached entry has the epoch of its query. So an entry
-// is out of date when a higher epoch is known. decide.ts decides.
+// The present grants of members. They come from memory while no change is known, and otherwise from PostgreSQL. Every
+// change of a user's rights raises that user's epoch in the same transaction. Every cached entry has the epoch of its
+// query, so an entry is out of date when a higher epoch is known. decide.ts makes the decisions.
 
 import type { Database } from '../../base/database/db.ts';
 import { problem } from '../../base/errors/problem.ts';
@@ -20,28 +20,29 @@ export interface MembershipAccessDeps {
 
 export interface MembershipAccess {
   /**
-   * The grants of those users who are members of the organization, by user id. A change by another process may be unknown
-   * here for up to STALE_SECONDS_MAX. `fresh` reads PostgreSQL. Raises DatabaseUnavailable, service_busy.
+   * Returns the grants of those users who are members of the organization, by user id. For up to STALE_SECONDS_MAX, a
+   * change by another process may be unknown here. With `fresh`, the grants are read from PostgreSQL. Raises
+   * DatabaseUnavailable, service_busy.
    */
   grants(
     organizationId: string,
     userIds: readonly string[],
     options?: { readonly fresh?: boolean },
   ): Promise<ReadonlyMap<string, MemberGrants>>;
-  /** Whether the caller has the permission everywhere in their organization. Raises what `grants` raises. */
+  /** Whether the caller has the permission everywhere in the caller's organization. Raises the errors of `grants`. */
   holds(caller: OrganizationCaller, permission: string): Promise<boolean>;
-  /** Empties the cache, for example because another database or a restored one is used now. */
+  /** Empties the cache, for example because the service now uses another database or a restored one. */
   forget(): void;
 }
 
 const LIMITS: GrantsCacheLimits = { membersMax: 50_000, permissionsMax: 500_000 };
-/** If the revocations were last read longer ago than this, the cache is not used. */
+/** If the last read of the revocations is older than this, the cache is not used. */
 export const STALE_SECONDS_MAX = 3;
-// Epochs are forgotten after REVOCATIONS_REMEMBERED_SECONDS. Cached entries must be dropped before that.
+// Epochs are forgotten after REVOCATIONS_REMEMBERED_SECONDS. Cached entries must be dropped before then.
 const REMEMBERED_MS_MAX = (REVOCATIONS_REMEMBERED_SECONDS / 2) * 1000;
 const READINGS_MAX = 5;
 
-/** Opens it with an empty cache. */
+/** Creates the membership access with an empty cache. */
 export function openMembershipAccess(deps: MembershipAccessDeps, limits = LIMITS): MembershipAccess {
   const { revocations } = deps;
   const cache = createGrantsCache(limits);
@@ -59,7 +60,10 @@ export function openMembershipAccess(deps: MembershipAccessDeps, limits = LIMITS
     return undefined;
   }
 
-  /** Reads again when a change became known during the query: its author may already have been told that it is done. */
+  /**
+   * Reads again when a change became known during the query. The author of the change may already have got the answer
+   * that the change is done.
+   */
   async function read(organizationId: string, userIds: readonly string[]): Promise<Map<string, MemberGrants>> {
     const known = () => [revocations.isSuspended(organizationId), ...userIds.map(revocations.epochOf)].join();
     for (let reading = 0; reading < READINGS_MAX; reading += 1) {
@@ -67,8 +71,8 @@ export function openMembershipAccess(deps: MembershipAccessDeps, limits = LIMITS
       const row = await findMemberGrants(deps.db.organizationReader({ organizationId }), organizationId, userIds);
       if (known() !== before) continue;
       const found = toMemberGrants(organizationId, row);
-      // A user who is not a member is not cached and is read each time, because nothing would show when the
-      // answer is out of date.
+      // A user who is not a member is not cached but read each time. Nothing would show that such a cached answer is
+      // out of date.
       for (const grants of found.values()) if (grants.organizationActive) cache.set({ grants, readAtMs });
       return found;
     }
@@ -86,7 +90,7 @@ export function openMembershipAccess(deps: MembershipAccessDeps, limits = LIMITS
     }
     const missing = wanted.filter((userId) => !found.has(userId));
     if (missing.length === 0) return found;
-    // All users are read again, so that the answer is of one moment: a cached entry may change during the query.
+    // All users are read again, so that the answer is true at one moment. A cached entry may change during the query.
     return read(organizationId, wanted);
   }
 

@@ -1,4 +1,4 @@
-// HTTP of permission checks.
+// The HTTP route of permission checks.
 import { z } from 'zod';
 import { type Endpoint, endpoint, member } from '../../base/http/endpoint.ts';
 import { enveloped } from '../../base/http/wire.ts';

@@ -6,7 +6,7 @@ import { REASONS } from './decide.ts';
 
 const QUESTIONS_MAX = 100;
 const SCOPE_KEYS_MAX = 10;
-/** One half of a permission. Wildcards are not allowed in a question. */
+/** One half of the permission in a question. Wildcards are not allowed. */
 const Name = z
   .string()
   .regex(
@@ -16,7 +16,7 @@ const Name = z
 
 const ScopeKey = z.string().regex(/^[A-Za-z][A-Za-z0-9_-]{0,39}$/);
 
-// Values are compared as they were sent, so they have the same shapes as in assignments.
+// Values are compared as they were sent, so they have the same shapes as in role assignments.
 const AskedScope = z
   .record(ScopeKey, z.union([ScopeText, DistinctNumber, z.boolean()], 'must be text, a number or a boolean'), {
     error: ({ code }) => (code === 'invalid_key' ? 'cannot be used as a key' : 'must be a flat object'),

@@ -1,4 +1,5 @@
-// The query of permission checks: the grants of members of one organization, in one statement and so of one moment.
+// The query of permission checks. It reads the grants of members of one organization in one statement, so that all of
+// them are true at the same moment.
 
 import { type OrganizationReader, statement } from '../../base/database/db.ts';
 import type { Scope } from '../../directory/rights/scope.ts';
@@ -26,9 +27,9 @@ export interface MemberRow {
 
 export interface MemberGrantsRow {
   readonly status: Status;
-  /** The requested users who are members, in no order. */
+  /** The requested users who are members, unsorted. */
   readonly members: readonly MemberRow[];
-  /** Every role of these members, once. */
+  /** Every role of these members. Each role is listed once. */
   readonly roles: readonly HeldRoleRow[];
 }
 
@@ -50,7 +51,7 @@ SELECT o.status,
       ON r.owner_key = h.role_owner_key AND r.id = h.role_id) AS roles
 FROM organizations o WHERE o.id = $1`);
 
-/** The grants of the users in the organization; null when there is no such organization. */
+/** The grants of the users in the organization, or null when there is no such organization. */
 export async function findMemberGrants(
   tx: OrganizationReader,
   organizationId: string,

@@ -1,12 +1,12 @@
-// The signed assertion by which a service client proves who it is (private_key_jwt: RFC 7523 §3, OpenID Connect Core §9).
-// authenticate.ts finds the client's keys and makes sure that an assertion is used only once.
+// The signed assertion with which a service client proves who it is (private_key_jwt: RFC 7523 §3, OpenID Connect Core
+// §9). authenticate.ts finds the keys of the client and makes sure that an assertion is used only once.
 import { createPublicKey, type JsonWebKey } from 'node:crypto';
 import { compactVerify } from 'jose';
 import { readJsonObject } from '../../protocol/json.ts';
 import { decodePart, KID_LENGTH_MAX, splitCompact } from '../../protocol/jws.ts';
 import { ASSERTION_ALGORITHMS, type AssertionAlgorithm, algorithmsOf, type PublicKey } from '../clients/public-keys.ts';
 
-/** An assertion with valid claims. Its signature is not verified yet. */
+/** An assertion with valid claims whose signature is not verified yet. */
 export interface Assertion {
   readonly compact: string;
   readonly alg: AssertionAlgorithm;
@@ -24,8 +24,9 @@ const SKEW_SECONDS = 60;
 const TYPES = ['jwt', 'client-authentication+jwt'];
 
 /**
- * Reads an assertion and checks its claims, without the signature. Returns null for an invalid one. `audiences` are the
- * issuer and the token endpoint: `aud` must be one of them, as a single string (the update of RFC 7523 of 2025).
+ * Reads an assertion and checks its claims, but not its signature. Returns null for an invalid assertion. `audiences`
+ * are the issuer and the token endpoint. `aud` must be one of them, as a single string (the update of RFC 7523 of
+ * 2025).
  */
 export function readAssertion(
   compact: string,
@@ -49,7 +50,7 @@ function objectIn(part: string): Record<string, unknown> | null {
   return bytes && readJsonObject(bytes);
 }
 
-/** jwk, jku, x5u and x5c are ignored: only registered keys count. */
+/** The members jwk, jku, x5u and x5c are ignored, because only registered keys count. */
 function readHeader({ alg, typ, kid, crit, b64 }: Record<string, unknown>) {
   if (crit !== undefined || b64 !== undefined) return null;
   if (typ !== undefined && !(typeof typ === 'string' && TYPES.includes(typ.toLowerCase()))) return null;
@@ -58,20 +59,24 @@ function readHeader({ alg, typ, kid, crit, b64 }: Record<string, unknown>) {
   return known ? { alg: known, kid } : null;
 }
 
-/** Whether it is not expired, already valid, and short-lived. A short life limits the use of a stolen assertion. */
+/**
+ * Whether the assertion is not expired, is already valid, and has a short life. A short life limits the use of a stolen
+ * assertion.
+ */
 function isTimely({ iat, nbf }: Record<string, unknown>, exp: number, now: number): boolean {
   for (const instant of [iat, nbf]) {
     if (instant !== undefined && !(typeof instant === 'number' && instant <= now + SKEW_SECONDS)) return false;
   }
   const issued = typeof iat === 'number' ? iat : now;
-  // A clock that is ahead writes an exp that is ahead as well.
+  // If the clock of the client is ahead, the exp of the assertion is ahead too.
   return (
     exp > now && exp <= Math.max(now, issued) + LIFE_MAX_SECONDS && exp - issued <= LIFE_MAX_SECONDS + SKEW_SECONDS
   );
 }
 
-// Valid keys that no client has registered. Verifying with them makes an unknown client cost as much time as a wrong
-// signature. For elliptic curves this is the base point. A signature that verifies with them is never accepted.
+// Valid keys that no client has registered. For an unknown client, the signature is verified with one of these keys. So
+// an unknown client takes as much time as a wrong signature. For elliptic curves the key is the base point. A signature
+// that verifies with such a key is never accepted.
 const STAND_IN_RSA = { kty: 'RSA', n: Buffer.alloc(256, 0xff).toString('base64url'), e: 'AQAB' };
 const base = (kty: string, crv: string, x: string, y?: string): PublicKey => ({
   kty,
@@ -105,7 +110,10 @@ const STAND_INS: Readonly<Record<AssertionAlgorithm, PublicKey>> = {
   Ed25519: STAND_IN_ED25519,
 };
 
-/** Whether one of the keys signed the assertion: with a kid, only the key of that kid. Takes as long without a key. */
+/**
+ * Whether one of the keys signed the assertion. If the assertion has a kid, only the key with that kid counts. Without
+ * a fitting key, this takes the same time.
+ */
 export async function isSignedByOne(assertion: Assertion, keys: readonly PublicKey[]): Promise<boolean> {
   const { alg, kid } = assertion;
   const fitting = keys.filter((key) => (kid === undefined || key.kid === kid) && algorithmsOf(key).includes(alg));

@@ -1,5 +1,5 @@
-// Authenticates a service client by its secret or signed assertion. Every check of clients' credentials is here. Reading
-// the credentials from a request is in oauth/credentials.ts.
+// Authenticates a service client by its secret or by its signed assertion. Every check of a client's credentials is in
+// this folder. oauth/credentials.ts reads the credentials from a request.
 import { createHash } from 'node:crypto';
 import type { Database } from '../../base/database/db.ts';
 import type { Clock } from '../../base/platform/clock.ts';
@@ -8,7 +8,7 @@ import { isOneOf } from '../clients/secret.ts';
 import { isSignedByOne, readAssertion } from './assertion.ts';
 import { findClientWithSecrets, findRegisteredKeys, insertAssertion } from './store.ts';
 
-/** The presented credentials and their method. Only the method that the client registered is accepted. */
+/** The presented credentials and their method. A client can use only the method that it has registered. */
 export type ClientCredentials =
   | { readonly method: 'secret'; readonly clientId: string; readonly secret: string }
   | { readonly method: 'assertion'; readonly clientId?: string; readonly assertion: string };
@@ -18,7 +18,7 @@ export interface AuthenticatedClient {
   readonly id: string;
   /** Null for a client of the whole installation. */
   readonly organization: { readonly id: string; readonly slug: string } | null;
-  /** The audience of its tokens; null for the installation's default. */
+  /** The audience of the client's tokens. Null for the default audience of the installation. */
   readonly audience: string | null;
   readonly permissions: readonly string[];
   readonly epoch: number;
@@ -32,9 +32,9 @@ export interface AuthenticateClientDeps {
 }
 
 /**
- * The client that the credentials prove, or null (`invalid_client`). Null is returned after the same work for an unknown
- * client, wrong credentials, the wrong method, a disabled client, an ended secret and a suspended organization. An
- * assertion is accepted once (RFC 7523 §3). Raises DatabaseUnavailable.
+ * Returns the client that the credentials prove, or null (`invalid_client`). Null is returned after the same work for
+ * an unknown client, wrong credentials, the wrong method, a disabled client, an ended secret and a suspended
+ * organization. An assertion is accepted only once (RFC 7523 §3). Raises DatabaseUnavailable.
  */
 export async function authenticateClient(
   deps: AuthenticateClientDeps,
@@ -65,7 +65,10 @@ async function byAssertion(
   return insertAssertion(reader, { clientId, jtiHash, expiresAt: assertion.expiresAt, epoch: registered.epoch });
 }
 
-/** The client id if it has the form of an id. Anything else becomes the zero id, so that the lookup runs in any case. */
+/**
+ * Returns the client id if it has the shape of an id. Any other text becomes the zero id, so that the query runs in
+ * every case.
+ */
 function idOf(clientId: string): string {
   return isWrittenId(clientId) ? clientId : NIL_ID;
 }

@@ -1,5 +1,5 @@
-// The queries of client authentication. They find only clients that may authenticate now: not disabled ones, not those
-// of suspended organizations, and not those registered for another method.
+// The queries of client authentication. They find only a client that may authenticate now. They find no disabled
+// client, no client of a suspended organization, and no client that is registered for another method.
 import { type SystemReader, statement } from '../../base/database/db.ts';
 import type { PublicKey } from '../clients/public-keys.ts';
 import type { AuthenticatedClient } from './authenticate.ts';
@@ -12,7 +12,7 @@ const COLUMNS = `
 c.id::text AS id, c.name, c.audience, c.permissions, c.epoch,
 CASE WHEN o.id IS NOT NULL THEN json_build_object('id', o.id, 'slug', o.slug) END AS organization`;
 
-// Returns a row for every id, after the same lookups, so that the time does not show which clients exist.
+// The statement returns a row for every id, after the same lookups, so that its time does not show which clients exist.
 const WITH_SECRETS = statement(`
 SELECT c.id IS NOT NULL AS known, ${COLUMNS},
   ARRAY(SELECT encode(s.hash, 'hex') FROM client_secrets s
@@ -22,11 +22,11 @@ FROM (SELECT $1::uuid AS id) AS asked
 LEFT JOIN (${CLIENTS}) ON c.id = asked.id AND ${isLive('client_secret')}`);
 
 export interface ClientWithSecrets extends AuthenticatedClient {
-  /** SHA-256 of each secret that is valid now, in hexadecimal digits. */
+  /** The SHA-256 of each secret that is valid now, in hexadecimal digits. */
   readonly hashes: readonly string[];
 }
 
-/** The client with the hashes of its secrets; null for a client that cannot authenticate by a secret now. */
+/** The client with the hashes of its secrets. Null for a client that cannot authenticate by a secret at the moment. */
 export async function findClientWithSecrets(tx: SystemReader, clientId: string): Promise<ClientWithSecrets | null> {
   const [row] = await tx.rows<ClientWithSecrets & { readonly known: boolean }>(WITH_SECRETS, [clientId]);
   if (!row?.known) return null;
@@ -39,17 +39,17 @@ SELECT c.jwks -> 'keys' AS keys, c.epoch FROM ${CLIENTS} WHERE c.id = $1::uuid A
 
 export interface RegisteredKeys {
   readonly keys: readonly PublicKey[];
-  /** Changing the keys raises the epoch. */
+  /** A change of the keys raises the epoch. */
   readonly epoch: number;
 }
 
-/** The keys of a client; null for a client that cannot authenticate by an assertion now. */
+/** The keys of a client. Null for a client that cannot authenticate by an assertion at the moment. */
 export async function findRegisteredKeys(tx: SystemReader, clientId: string): Promise<RegisteredKeys | null> {
   const [row] = await tx.rows<RegisteredKeys>(KEYS, [clientId]);
   return row ?? null;
 }
 
-// The client's row is locked, so that a deletion at the same moment waits, or has already removed the client.
+// The row of the client is locked. So a deletion at the same moment waits, or has already removed the client.
 // $1 client, $2 hash of the jti in hexadecimal digits, $3 when the assertion expires (seconds since 1970), $4 epoch.
 const USE_ASSERTION = statement(`
 WITH live AS (
@@ -73,7 +73,10 @@ export interface UsedAssertion {
   readonly epoch: number;
 }
 
-/** Records the use of an assertion. Returns the client, or null if it was used before or the client has changed. */
+/**
+ * Records the use of an assertion. Returns the client. Returns null if the assertion was used before or the client has
+ * changed.
+ */
 export async function insertAssertion(tx: SystemReader, used: UsedAssertion): Promise<AuthenticatedClient | null> {
   const values = [used.clientId, used.jtiHash, used.expiresAt, used.epoch];
   const [row] = await tx.rows<AuthenticatedClient>(USE_ASSERTION, values);
@@ -82,14 +85,14 @@ export async function insertAssertion(tx: SystemReader, used: UsedAssertion): Pr
 
 const REMOVED_AT_ONCE = 10_000;
 
-// Clocks differ: a record is removed only when no replica would still accept the assertion.
+// The clocks of replicas differ. A record is removed only when no replica can still accept the assertion.
 const REMOVE = statement(`
 WITH removed AS (DELETE FROM client_assertions WHERE ctid = ANY (ARRAY(
     SELECT ctid FROM client_assertions WHERE expires_at < (SELECT clock_timestamp() - interval '10 minutes')
     ORDER BY expires_at LIMIT ${REMOVED_AT_ONCE})) RETURNING 1)
 SELECT count(*)::int AS total FROM removed`);
 
-/** Removes a portion of the expired assertions. Returns false when none may be left. */
+/** Removes a portion of the expired assertions. Returns false when there may be none left. */
 export async function deleteExpiredAssertions(tx: SystemReader): Promise<boolean> {
   const [row] = await tx.rows<{ total: number }>(REMOVE, []);
   return row?.total === REMOVED_AT_ONCE;

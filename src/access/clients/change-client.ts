@@ -1,5 +1,5 @@
-// Changes and deletes a service client. Nobody gets more rights through a client: a change that gives power over it
-// requires, in the same transaction, that the actor holds all of its permissions.
+// Changes and deletes a service client. Nobody gets more rights by means of a client. So a change that gives the actor
+// control of the client requires, in the same transaction, that the actor has all of the client's permissions.
 import { isDeepStrictEqual } from 'node:util';
 import { invalid } from '../../base/errors/problem.ts';
 import { type Client, toClient } from './clients.ts';
@@ -11,13 +11,15 @@ export type ChangeClient = { readonly [Field in keyof ClientContent]?: ClientCon
 const FIELDS = ['name', 'description', 'permissions', 'audience', 'jwks', 'status'] as const;
 type Field = (typeof FIELDS)[number];
 type OtherField = Exclude<Field, 'status'>;
-// Fields that tokens contain or that decide who can request a token. Changing one of them ends the older tokens.
+// The fields that tokens contain, or that decide who can request a token. A change of one of them ends the older
+// tokens.
 const OF_TOKENS: readonly Field[] = ['permissions', 'audience', 'jwks'];
 
 /**
- * Changes the given fields. A change to the present state writes nothing. Raises what `runClientChange` raises, not_found,
- * and validation_failed for keys of a client that uses secrets. Raises grant_exceeds_own for a client with permissions
- * that the actor lacks. Changing its name or description, and disabling it, is still allowed then.
+ * Changes the given fields. If the change asks for the present state, nothing is written. Raises the errors of
+ * `runClientChange`, not_found, and validation_failed for keys of a client that uses secrets. Raises grant_exceeds_own
+ * for a client with permissions that the actor lacks. For such a client, the actor may still change the name or
+ * description, or disable the client.
  */
 export async function changeClient(deps: ClientDeps, actor: Actor, id: string, wanted: ChangeClient): Promise<Client> {
   const row = await runClientChange(deps, actor, async (change) => {
@@ -68,7 +70,7 @@ function differenceOf(old: ClientRow, content: ClientContent, changed: readonly 
   };
 }
 
-/** Deletes a client with its secrets and ends its tokens. Raises what `runClientChange` raises, and not_found. */
+/** Deletes a client with its secrets and ends its tokens. Raises the errors of `runClientChange`, and not_found. */
 export async function removeClient(deps: ClientDeps, actor: Actor, id: string): Promise<void> {
   await runClientChange(deps, actor, async (change) => {
     const { name, permissions } = await change.get(id);

@@ -1,4 +1,4 @@
-// Reads service clients, for members who manage them and for operators: a list, or one client.
+// Reads service clients for the members who manage them and for operators: a list, or one client.
 import type { Database } from '../../base/database/db.ts';
 import { type Page, type Paged, paged } from '../../base/platform/page.ts';
 import type { OrganizationCaller } from '../../protocol/caller.ts';
@@ -13,7 +13,7 @@ import {
   listClientRows,
 } from './store.ts';
 
-/** A client as its managers see it, without secrets. Instants are ISO 8601 in UTC. */
+/** A client as the people who manage it see it, without its secrets. Instants are in ISO 8601 format and in UTC. */
 export interface Client extends Omit<ClientRow, 'createdAt' | 'updatedAt'> {
   readonly clientId: string;
   readonly createdAt: string;
@@ -25,7 +25,7 @@ export interface ClientWithSecret extends Client {
   readonly clientSecret: string;
 }
 
-/** Converts a row for answers. */
+/** Converts the row of a client for the answer. */
 export function toClient(row: ClientRow): Client {
   const iso = (instant: string) => new Date(instant).toISOString();
   return {
@@ -63,7 +63,7 @@ export async function listClients(deps: ReadDeps, caller: OrganizationCaller, pa
   });
 }
 
-/** For operators: the clients of an organization, or all clients, the oldest first. */
+/** For operators: the clients of one organization, or all clients, the oldest first. */
 export async function listAnyClients(
   deps: ReadDeps,
   organizationId: string | null,

@@ -1,4 +1,4 @@
-// Creates a service client. A member can give it only permissions that they hold at that moment.
+// Creates a service client. A member can give it only permissions that the member has at that moment.
 import { problem } from '../../base/errors/problem.ts';
 import { newId } from '../../base/platform/random.ts';
 import { type Client, type ClientWithSecret, toClient } from './clients.ts';
@@ -7,17 +7,17 @@ import { hashOfSecret, newClientSecret } from './secret.ts';
 import { insertSecret } from './secret-store.ts';
 import { type Authentication, type ClientContent, countClients, insertClient } from './store.ts';
 
-/** How many clients an organization may have. */
+/** The maximum number of clients of an organization. */
 const CLIENTS_MAX = 100;
 
 export interface CreateClient extends Omit<ClientContent, 'status'> {
-  /** `jwks` is set exactly for private_key_jwt. */
+  /** `jwks` is set for private_key_jwt and for no other method. */
   readonly authentication: Authentication;
 }
 
 /**
- * Creates a client. If it authenticates by a secret, the answer contains its first secret. Raises what `runClientChange`
- * raises, and grant_exceeds_own, client_limit.
+ * Creates a client. If the client authenticates by a secret, the answer contains its first secret. Raises the errors of
+ * `runClientChange`, and grant_exceeds_own, client_limit.
  */
 export async function createClient(
   deps: ClientDeps,

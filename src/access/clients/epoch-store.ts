@@ -1,4 +1,4 @@
-// The queries that raise a client's epoch. After that, its older access tokens are refused everywhere.
+// The queries that raise a client's epoch. After the commit, every service refuses the client's older access tokens.
 import { type OrganizationTx, type SystemReader, type SystemTx, statement } from '../../base/database/db.ts';
 import type { Revoking } from '../../base/revoking/publish.ts';
 import { revokingEpochs } from '../../base/revoking/sql.ts';
@@ -13,7 +13,7 @@ WITH raised AS (
 revoked AS (${revoked})
 SELECT id::text AS client_id, epoch FROM raised`);
 
-// The system scope has no organization of its own, so the statement names the client's.
+// The system scope does not belong to an organization, so the statement names the organization of the client.
 const BY_SYSTEM = revokingEpochs('client', 'raised', 'organization_id');
 const RAISE = raise(revokingEpochs('client', 'raised'));
 const RAISE_AS_SYSTEM = raise(BY_SYSTEM);
@@ -24,15 +24,16 @@ interface Raised {
 }
 
 /**
- * Raises the epoch of a client of the transaction's organization and writes its revocation. The caller publishes it after
- * the commit. Call this in the transaction that changes what the client may do, and before the client is deleted.
+ * Raises the epoch of a client of the transaction's organization, and writes its revocation. The caller publishes the
+ * revocation after the commit. Call this in the transaction that changes the client's rights, and before the client is
+ * deleted.
  */
 export async function raiseClientEpoch(tx: OrganizationTx, organizationId: string, id: string): Promise<Revocation[]> {
   const rows = await tx.rows<Raised>(RAISE, [organizationId, id]);
   return rows.map((row) => ({ kind: 'client', ...row }));
 }
 
-/** As raiseClientEpoch, for a client of any organization or, with null, of the installation. */
+/** Does the same as raiseClientEpoch for a client of any organization or, with null, of the installation. */
 export async function raiseAnyClientEpoch(
   tx: SystemTx | SystemReader,
   organizationId: string | null,
@@ -53,7 +54,7 @@ recorded AS (
 )
 SELECT id::text AS client_id, epoch FROM raised`);
 
-/** Raises the epoch if it is still `epoch`, and writes the revocation and the event. Otherwise does nothing. */
+/** Raises the epoch if it is still `epoch`, and writes the revocation and the event. Otherwise this does nothing. */
 export async function endClientTokens(tx: SystemReader, clientId: string, epoch: number): Promise<Revoking> {
   const rows = await tx.rows<Raised>(END_CLIENT_TOKENS, [clientId, epoch]);
   return { revocations: rows.map((row) => ({ kind: 'client', ...row })) };

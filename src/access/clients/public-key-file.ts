@@ -1,8 +1,8 @@
-// Reads public keys from an operator's file: PEM, one JWK, or a JWK set. public-keys.ts validates them.
+// Reads public keys from a file of an operator: PEM, one JWK, or a JWK set. public-keys.ts validates the keys.
 import { createPublicKey } from 'node:crypto';
 import { invalid } from '../../base/errors/problem.ts';
 
-/** The keys in the text of a file, as a JWK set that is not validated yet. Raises validation_failed. */
+/** Returns the keys in the text of a file as a JWK set that is not validated yet. Raises validation_failed. */
 export function publicKeysIn(text: string): { readonly keys: readonly unknown[] } {
   if (/-----BEGIN [A-Z ]*PRIVATE KEY-----/.test(text)) {
     throw refused('holds a private key: give the public half alone, and keep the private one where it is');

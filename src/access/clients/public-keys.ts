@@ -1,12 +1,12 @@
-// The public keys that a service client registers (RFC 7517, 7518, 8037): which are accepted, how they are stored, and
-// which algorithms each of them verifies.
+// The public keys that a service client registers (RFC 7517, 7518, 8037). This file decides which keys are accepted,
+// how they are stored, and which algorithms each key verifies.
 import { createPublicKey, type JsonWebKey, type KeyObject } from 'node:crypto';
 
-/** The algorithms of assertions. `Ed25519` is the newer name of `EdDSA` with that curve (RFC 9864). */
+/** The algorithms of assertions. `Ed25519` is the newer name of `EdDSA` with the curve Ed25519 (RFC 9864). */
 export const ASSERTION_ALGORITHMS = ['RS256', 'PS256', 'ES256', 'ES384', 'ES512', 'EdDSA', 'Ed25519'] as const;
 export type AssertionAlgorithm = (typeof ASSERTION_ALGORITHMS)[number];
 
-/** A public key with the members that are stored. */
+/** A public key with those members of the JWK that are stored. */
 export interface PublicKey {
   readonly kty: string;
   readonly kid?: string;
@@ -20,7 +20,7 @@ export interface PublicKey {
 
 export const KEYS_MAX = 10;
 const RSA_BITS_MIN = 2048;
-// A longer key, or a large exponent, verifies so slowly that it could be used to overload the service.
+// With a longer key or a large exponent, the verification is so slow that a client could overload the service.
 const RSA_BITS_MAX = 8192;
 const RSA_EXPONENT_MIN = 65_537n;
 const RSA_EXPONENT_MAX = 0xffff_ffffn;
@@ -38,14 +38,16 @@ function algorithmsOfKind({ kty, crv }: { readonly kty?: unknown; readonly crv?:
   return kty === 'RSA' ? (['RS256', 'PS256'] as const) : (BY_CURVE[`${kty} ${crv}`] ?? []);
 }
 
-/** The algorithms whose signatures the key verifies: only its `alg` if it names one. */
+/** The algorithms whose signatures the key verifies. If the key names an `alg`, only that algorithm. */
 export function algorithmsOf(key: PublicKey): readonly AssertionAlgorithm[] {
   const kind = algorithmsOfKind(key);
-  // Both names of Ed25519 mean one algorithm.
+  // Both names of Ed25519 mean the same algorithm.
   return key.alg === undefined || key.kty === 'OKP' ? kind : kind.filter((name) => name === key.alg);
 }
 
-/** The key as it is stored, or a message that says why it is refused. Other members are left out (RFC 7517 §4). */
+/**
+ * Returns the key as it is stored, or a message that says why it is refused. Other members are left out (RFC 7517 §4).
+ */
 export function readPublicKey(jwk: Readonly<Record<string, unknown>>): PublicKey | string {
   if (PRIVATE_MEMBERS.some((member) => Object.hasOwn(jwk, member))) {
     return 'must be the public half alone: this holds private members, so make a new key and keep its private half';
@@ -65,7 +67,7 @@ export function readPublicKey(jwk: Readonly<Record<string, unknown>>): PublicKey
   const key = importKey(jwk);
   if (key === null) return 'is not a good key of its kind';
   const labels = { ...(typeof kid === 'string' ? { kid } : {}), ...(named === undefined ? {} : { alg: named }) };
-  // Exporting the key again writes its numbers in their canonical encoding.
+  // The key is exported again, so that its numbers have their canonical encoding.
   return rsaFault(key) ?? { ...(key.export({ format: 'jwk' }) as PublicKey), ...labels };
 }
 
@@ -89,7 +91,7 @@ function rsaFault(key: KeyObject): string | null {
   return isUsual ? null : 'must have the exponent 65537, or a larger odd one of 32 bits';
 }
 
-/** Why the keys are refused together, or null. A kid must select a single key. */
+/** Says why the keys are refused as a set, or returns null. A kid must belong to a single key. */
 export function judgeTogether(keys: readonly PublicKey[]): string | null {
   const kids = keys.flatMap(({ kid }) => kid ?? []);
   return new Set(kids).size === kids.length ? null : 'must have a kid of its own in each key';

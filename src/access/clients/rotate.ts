@@ -1,5 +1,5 @@
-// Rotates the secret of a service client: adds a new secret while the former ones work for an overlap time, or ends the
-// overlap.
+// Rotates the secret of a service client. It adds a new secret while the former secrets remain valid for an overlap
+// time, or it ends the overlap.
 import { problem } from '../../base/errors/problem.ts';
 import { newId } from '../../base/platform/random.ts';
 import { type ClientWithSecret, toClient } from './clients.ts';
@@ -7,17 +7,17 @@ import { type Actor, type Change, type ClientDeps, runClientChange } from './run
 import { hashOfSecret, newClientSecret } from './secret.ts';
 import { countSecrets, endFormerSecrets, endSecrets, insertSecret } from './secret-store.ts';
 
-/** How many secrets of one client may be valid at a time. */
+/** The maximum number of secrets of one client that may be valid at the same time. */
 const SECRETS_MAX = 10;
 
-/** How long a former secret may stay valid, in seconds. */
+/** The maximum time for which a former secret may remain valid, in seconds. */
 export const OVERLAP_MAX_SECONDS = 30 * 86_400;
 export const OVERLAP_DEFAULT_SECONDS = 86_400;
 
 /**
- * Adds a new secret to a client. Every former secret stays valid for at most `overlapSeconds`, and 0 ends it at once. The
- * client's access tokens end. It can request new ones with any valid secret. Raises what `runClientChange` raises, and
- * not_found, grant_exceeds_own, client_without_secret, client_secret_limit.
+ * Adds a new secret to a client. Every former secret remains valid for at most `overlapSeconds`. With 0, the former
+ * secrets end at once. The access tokens of the client end, and the client can request new ones with any valid secret.
+ * Raises the errors of `runClientChange`, and not_found, grant_exceeds_own, client_without_secret, client_secret_limit.
  */
 export async function rotateSecret(
   deps: ClientDeps,
@@ -41,8 +41,8 @@ export async function rotateSecret(
 }
 
 /**
- * Ends every secret except the newest at once, and the client's access tokens. Does nothing if there is only one secret.
- * Raises what `runClientChange` raises, and not_found, client_without_secret.
+ * Ends every secret except the newest at once, and ends the client's access tokens. Does nothing if there is only one
+ * secret. Raises the errors of `runClientChange`, and not_found, client_without_secret.
  */
 export async function endOverlap(deps: ClientDeps, actor: Actor, id: string): Promise<void> {
   await runClientChange(deps, actor, async (change) => {

@@ -1,4 +1,4 @@
-// HTTP of service clients. Only users may call these routes: a client cannot create or change clients.
+// The HTTP routes of service clients. Only users may call these routes, so a client cannot create or change clients.
 import { z } from 'zod';
 import { type Endpoint, endpoint, needs } from '../../base/http/endpoint.ts';
 import { enveloped, Id, PageQuery, page } from '../../base/http/wire.ts';
@@ -17,7 +17,7 @@ export function clientRoutes(deps: ClientDeps): Endpoint[] {
   return [...readingRoutes(deps), ...changingRoutes(deps), ...secretRoutes(deps)];
 }
 
-/** The client without its organization, which is always the caller's. */
+/** The client without its organization, which is always the organization of the caller. */
 function shown<C extends ClientShown>({ organization: _, ...client }: C): Omit<C, 'organization'> {
   return client;
 }

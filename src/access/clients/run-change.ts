@@ -1,5 +1,5 @@
-// Runs every change of a service client: for a member, who can give a client only permissions that they hold at that
-// moment, or for an operator, who has no such limit.
+// Runs every change of a service client, for a member or for an operator. A member can give a client only permissions
+// that the member has at that moment. An operator has no such limit.
 
 import type { Database, OrganizationTx, SystemTx } from '../../base/database/db.ts';
 import { problem } from '../../base/errors/problem.ts';
@@ -22,21 +22,21 @@ export interface ClientDeps extends PublishDeps {
   readonly random: Random;
 }
 
-/** An operator, with the organization of the clients; null for clients of the whole installation. */
+/** An operator, with the organization of the clients. Null for clients of the whole installation. */
 export interface Operator {
   readonly kind: 'operator';
   readonly organizationId: string | null;
 }
 export type Actor = OrganizationCaller | Operator;
 
-/** The tools of a change. All of them use one transaction. */
+/** The functions that a change may use. All of them use the same transaction. */
 export interface Change {
   readonly tx: OrganizationTx | SystemTx;
   readonly organizationId: string | null;
   readonly actorId: string | null;
-  /** Raises grant_exceeds_own unless the actor holds all of these permissions now. */
+  /** Raises grant_exceeds_own when the actor does not have all of these permissions now. */
   assertHolds(permissions: readonly string[]): void;
-  /** Locks and returns the client. Raises not_found for a client of another organization. */
+  /** Locks the client and returns it. Raises not_found for a client of another organization. */
   get(id: string): Promise<ClientRow>;
   /** Ends the client's access tokens. The revocation is published after the commit. */
   endTokens(id: string): Promise<void>;
@@ -49,8 +49,9 @@ type ClientEvent = EventPart<
 >;
 
 /**
- * Runs a change in its own transaction and publishes its revocations. Raises permission_denied, organization_suspended or
- * organization_access_denied for a member without the right, not_found for an operator's unknown organization.
+ * Runs a change in its own transaction and publishes its revocations. Raises permission_denied, organization_suspended
+ * or organization_access_denied for a member who is not allowed to make the change, and not_found for an operator who
+ * names an unknown organization.
  */
 export async function runClientChange<T>(
   deps: ClientDeps,
@@ -103,7 +104,7 @@ export async function runClientChange<T>(
   }
 }
 
-/** One message for another organization's client and for a client that does not exist. */
+/** The message is the same for a client of another organization and for a client that does not exist. */
 export function noSuchClient() {
   return problem('not_found', { detail: 'There is no such client: list the clients first.' });
 }

@@ -1,5 +1,5 @@
-// The queries of clients' secrets. The newest secret of a client has no end. Former secrets are valid until their overlap
-// is over. A later rotation removes them.
+// The queries of clients' secrets. The newest secret of a client does not end. A former secret is valid until its
+// overlap time is over. A later rotation removes the secrets that have ended.
 import { type OrganizationTx, type SystemTx, statement } from '../../base/database/db.ts';
 import { SYSTEM_OWNER } from '../../directory/roles/store.ts';
 
@@ -18,12 +18,12 @@ export interface NewSecret {
   readonly hash: string;
 }
 
-/** Writes a secret without an end. Call endSecrets first, because only one secret may have no end. */
+/** Writes a secret that does not end. Call endSecrets first, because a client may have only one such secret. */
 export async function insertSecret(tx: AnyTx, { id, organizationId, clientId, hash }: NewSecret): Promise<void> {
   await tx.rows(INSERT, [id, organizationId, organizationId ?? SYSTEM_OWNER, clientId, hash]);
 }
 
-// A secret that ends sooner keeps its end: a later rotation never prolongs a secret.
+// A secret that ends sooner keeps its end. A later rotation never gives a secret a later end.
 const END_ALL = statement(`
 WITH instant AS MATERIALIZED (SELECT now, now + $3::float8 * interval '1 second' AS past FROM clock_timestamp() AS now),
 over AS (
@@ -50,7 +50,7 @@ WITH ended AS (
 )
 SELECT count(*)::int AS total FROM ended WHERE expires_at > clock_timestamp()`);
 
-/** Ends every secret except the newest at once. Returns how many of them were still valid. */
+/** Ends every secret except the newest at once. Returns the number of these secrets that were still valid. */
 export async function endFormerSecrets(tx: AnyTx, organizationId: string | null, clientId: string): Promise<number> {
   const [row] = await tx.rows<{ total: number }>(END_FORMER, [organizationId ?? SYSTEM_OWNER, clientId]);
   return row?.total ?? 0;
@@ -60,7 +60,7 @@ const COUNT = statement(`
 SELECT count(*)::int AS total FROM client_secrets
 WHERE owner_key = $1::uuid AND client_id = $2::uuid AND (expires_at IS NULL OR expires_at > clock_timestamp())`);
 
-/** How many secrets of the client are valid now. */
+/** The number of secrets of the client that are valid now. */
 export async function countSecrets(tx: AnyTx, organizationId: string | null, clientId: string): Promise<number> {
   const [row] = await tx.rows<{ total: number }>(COUNT, [organizationId ?? SYSTEM_OWNER, clientId]);
   return row?.total ?? 0;

@@ -1,5 +1,6 @@
-// The queries of service clients: of one organization, or, with null, of the whole installation, which only the system
-// scope sees. Hashes of secrets are written in secret-store.ts and read in client-authentication/store.ts.
+// The queries of service clients. They read the clients of one organization, or, with null, the clients of the whole
+// installation, which only the system scope can see. secret-store.ts writes the hashes of secrets, and
+// client-authentication/store.ts reads them.
 import {
   type OrganizationReader,
   type OrganizationTx,
@@ -19,9 +20,9 @@ export interface ClientContent {
   readonly name: string;
   readonly description: string;
   readonly permissions: readonly string[];
-  /** Null for the installation's default. */
+  /** Null for the default audience of the installation. */
   readonly audience: string | null;
-  /** Null unless the client authenticates by private_key_jwt. */
+  /** Null for a client that does not authenticate by private_key_jwt. */
   readonly jwks: PublicKeys | null;
   readonly status: ClientStatus;
 }
@@ -30,11 +31,13 @@ export interface ClientRow extends ClientContent {
   readonly id: string;
   readonly organization: { readonly id: string; readonly slug: string } | null;
   readonly authentication: Authentication;
-  /** The id of the user who created it; null for an operator. */
+  /** The id of the user who created the client, or null for an operator. */
   readonly createdBy: string | null;
   readonly createdAt: Date;
   readonly updatedAt: Date;
-  /** The valid secrets, the newest first. Instants are as PostgreSQL writes them in JSON, null for no end. */
+  /**
+   * The valid secrets, the newest first. Instants are in the format that PostgreSQL uses in JSON. Null means no end.
+   */
   readonly secrets: readonly { readonly createdAt: string; readonly expiresAt: string | null }[];
 }
 
@@ -65,7 +68,7 @@ export function listClientRows(tx: AnyReader, organizationId: string, page: Page
 
 const COUNT = statement('SELECT count(*)::int AS total FROM clients WHERE organization_id = $1::uuid');
 
-/** How many clients the organization has. */
+/** The number of clients of the organization. */
 export async function countClients(tx: AnyReader | AnyTx, organizationId: string): Promise<number> {
   const [row] = await tx.rows<{ total: number }>(COUNT, [organizationId]);
   return row?.total ?? 0;
@@ -89,7 +92,7 @@ export async function countAllClients(tx: SystemReader): Promise<number> {
 
 const FIND = statement(`SELECT ${COLUMNS} ${JOINED} WHERE c.owner_key = $1::uuid AND c.id = $2::uuid`);
 
-/** A client of the organization, or, with null, of the installation. Null for any other client. */
+/** A client of the organization or, with null, of the installation. Returns null for any other client. */
 export async function findClient(
   tx: AnyReader | AnyTx,
   organizationId: string | null,
@@ -109,7 +112,7 @@ export async function findAnyClient(tx: SystemReader, id: string): Promise<Clien
 
 const LOCK = statement('SELECT 1 AS held FROM clients WHERE owner_key = $1::uuid AND id = $2::uuid FOR NO KEY UPDATE');
 
-/** As findClient. Also makes every other change of the client wait for the end of the transaction. */
+/** Does the same as findClient. Every other change of the client waits until the transaction ends. */
 export async function findClientForChange(
   tx: AnyTx,
   organizationId: string | null,
@@ -170,7 +173,7 @@ export async function updateClient(
 
 const DELETE = statement('DELETE FROM clients WHERE owner_key = $1::uuid AND id = $2::uuid');
 
-/** Deletes the client with its secrets and used assertions. */
+/** Deletes the client with its secrets and its used assertions. */
 export async function deleteClient(tx: AnyTx, organizationId: string | null, id: string): Promise<void> {
   await tx.rows(DELETE, [organizationId ?? SYSTEM_OWNER, id]);
 }

@@ -1,5 +1,5 @@
-// Forward authentication: decides from memory whether a proxy may pass a request on to a service. The proxy's
-// configuration decides which requests it checks and what it does with the answer.
+// Forward authentication. It decides, from memory, whether a proxy may pass a request to a service. The configuration
+// of the proxy decides which requests are checked and how the proxy uses the answer.
 import { problem } from '../../base/errors/problem.ts';
 import type { Revocations } from '../../credentials/revocations/revocations.ts';
 import { actsForOrganization, type OrganizationCaller, type Principal } from '../../protocol/caller.ts';
@@ -11,12 +11,15 @@ export interface ForwardDeps {
   readonly holds: (caller: OrganizationCaller, permission: string) => boolean | Promise<boolean>;
 }
 
-/** If revocations were last read longer ago than this, nobody is let in, because a revocation may be unknown. */
+/**
+ * If the last read of the revocations is older than this, every request is refused, because a revocation may be
+ * unknown.
+ */
 const FRESH_SECONDS_MAX = 30;
 
 /**
- * Returns the identity headers if the request may pass. Raises permission_denied or organization_required unless the
- * caller has every wanted permission, and revocations_stale when revocations were not read recently.
+ * Returns the identity headers if the request may pass. Raises permission_denied or organization_required for a caller
+ * who does not have every wanted permission, and revocations_stale when the revocations were not read recently.
  */
 export async function admit(
   deps: ForwardDeps,

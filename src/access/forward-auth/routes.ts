@@ -1,5 +1,5 @@
-// HTTP of forward authentication, for nginx, Traefik and Caddy (`/verify`) and for Envoy (`/verify/…`). Envoy appends the
-// path of the request and keeps its method.
+// The HTTP routes of forward authentication. nginx, Traefik and Caddy call `/verify`. Envoy calls `/verify/…`: it
+// appends the path of the checked request and keeps the method of that request.
 import { z } from 'zod';
 import { problem } from '../../base/errors/problem.ts';
 import { type Answer, type Endpoint, endpoint, type RequestInfo, signedIn } from '../../base/http/endpoint.ts';
@@ -9,14 +9,14 @@ import { admit, type ForwardDeps } from './forward.ts';
 
 const Wanted = z.string().regex(PERMISSION_PATTERN, 'must be a permission: resource:action');
 const VerifyQuery = z.strictObject({ permission: z.union([Wanted, z.array(Wanted).max(20)]).optional() });
-/** The query behind `/verify/…` belongs to the checked request and is ignored. */
+/** The query string after `/verify/…` belongs to the checked request and is ignored. */
 const AnyQuery = z.looseObject({});
 
 const ASKED_METHODS = ['GET', 'POST', 'PUT', 'PATCH', 'DELETE'] as const;
 
 export function forwardRoutes(deps: ForwardDeps): Endpoint[] {
   const answerWith = async (caller: Principal, wanted: readonly string[], request: RequestInfo, answer: Answer) => {
-    // The sender of the request may set this header, too. That can only add required permissions.
+    // The sender of the request may set this header, too. That can only add permissions that are required.
     const headers = await admit(deps, caller, [...wanted, ...listed(request.requiredPermission)]);
     for (const [name, value] of Object.entries(headers)) answer.header(name, value);
   };
@@ -54,7 +54,7 @@ export function forwardRoutes(deps: ForwardDeps): Endpoint[] {
 
 function listed(header: string | undefined): string[] {
   if (header === undefined) return [];
-  // An empty header means that the proxy is misconfigured, so nobody passes.
+  // An empty header means that the proxy is configured wrongly, so every request is refused.
   const permissions = header.split(',').map((entry) => entry.trim());
   if (permissions.length > 20 || permissions.some((permission) => !PERMISSION_PATTERN.test(permission))) {
     throw problem('bad_request', { detail: 'X-Required-Permission must be permissions (resource:action) and commas.' });

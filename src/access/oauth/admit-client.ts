@@ -1,4 +1,5 @@
-// The first step of every OAuth endpoint: authenticates the client and applies its throttle and rate limit.
+// The first step of every OAuth endpoint. It authenticates the client and applies the throttle and the rate limit of
+// the client.
 
 import { oauthError } from '../../base/errors/oauth.ts';
 import { isIdShaped } from '../../protocol/id.ts';
@@ -15,31 +16,32 @@ export interface AdmitDeps extends AuthenticateClientDeps {
 }
 
 export interface Presented extends PresentedCredentials {
-  /** The network of the request, under which failures are counted. */
+  /** The network of the request. Failures are counted by network. */
   readonly network: string;
-  /** Notes the client for the log. `isProven` is false while the request only claims to be from it. */
+  /** Notes the client for the log. `isProven` is false until the credentials have been checked. */
   readonly noteClient: (clientId: string, isProven: boolean) => void;
   /** Raises too_many_requests when the client sends too many requests. */
   readonly limitClient: (clientId: string) => Promise<void>;
 }
 
 /**
- * The authenticated client of a request. Only requests with right credentials count against the client's rate limit.
- * Raises invalid_client, invalid_request, too_many_requests.
+ * Returns the authenticated client of a request. Only requests with right credentials count against the client's rate
+ * limit. Raises invalid_client, invalid_request, too_many_requests.
  */
 export async function admitClient(deps: AdmitDeps, presented: Presented): Promise<AuthenticatedClient> {
   const credentials = readCredentials(presented);
   const credential = credentials.method === 'secret' ? credentials.secret : credentials.assertion;
   const clientId = credentials.clientId ?? subjectOf(credential);
-  // Only an id is logged: if a client mixes up the fields, its secret must not appear in the log.
+  // Only a text that has the shape of an id is logged. If a client confuses the fields, its secret must not appear in
+  // the log.
   if (isIdShaped(clientId)) presented.noteClient(clientId, false);
   const attempt = await deps.clientThrottle.begin({ network: presented.network, clientId, credential });
   const undecided = (error: unknown) => {
     attempt.undecided();
     throw error;
   };
-  // A known client past its rate limit is refused before any query. An assertion never counts as known: it is valid once,
-  // so a repeated one may come from somebody else.
+  // A known client that has exceeded its rate limit is refused before any query. A client with an assertion never
+  // counts as known. An assertion is valid only once, so another sender may be repeating it.
   const isKnown = credentials.method === 'secret' && attempt.isProven;
   if (isKnown) await presented.limitClient(clientId).catch(undecided);
   const client = await authenticateClient(deps, credentials).catch(undecided);
@@ -53,7 +55,7 @@ export async function admitClient(deps: AdmitDeps, presented: Presented): Promis
   return client;
 }
 
-/** The client id that an assertion claims, read without verification. */
+/** The client id that an assertion names. The assertion is read without verification. */
 function subjectOf(assertion: string): string {
   try {
     const payload: unknown = JSON.parse(Buffer.from(assertion.split('.')[1] ?? '', 'base64url').toString('utf8'));

@@ -1,5 +1,6 @@
-// Reads a client's credentials from a request: exactly one of client_secret_basic, client_secret_post and private_key_jwt
-// (RFC 6749 §2.3, RFC 7521 §4.2). client-authentication/authenticate.ts checks them.
+// Reads the credentials of a client from a request. A request uses exactly one of client_secret_basic,
+// client_secret_post and private_key_jwt (RFC 6749 §2.3, RFC 7521 §4.2). client-authentication/authenticate.ts checks
+// the credentials.
 
 import { oauthError } from '../../base/errors/oauth.ts';
 import { decodeFormText } from '../../protocol/form.ts';
@@ -21,8 +22,8 @@ const BASIC = /^Basic +([A-Za-z0-9+/]+={0,2})$/i; // RFC 7617 §2, RFC 9110 §11
 const UTF8 = new TextDecoder('utf-8', { fatal: true, ignoreBOM: true });
 
 /**
- * The credentials of a request. Raises invalid_request for two methods at once or an incomplete one, invalid_client for no
- * method, an unknown method, or a malformed header.
+ * Returns the credentials of a request. Raises invalid_request for two methods at once and for an incomplete method.
+ * Raises invalid_client for no method, an unknown method, or a malformed header.
  */
 export function readCredentials(presented: PresentedCredentials): ClientCredentials {
   const { authorization, clientId, clientSecret, assertion, assertionType } = presented;
@@ -52,7 +53,7 @@ function ofBasic(authorization: string, inBody: string | undefined): ClientCrede
   return { method: 'secret', ...pair };
 }
 
-/** Both halves are form-encoded, so a colon inside one of them does not separate them (RFC 6749 §2.3.1). */
+/** Both halves are form-encoded, so a colon inside a half does not separate the halves (RFC 6749 §2.3.1). */
 function basicPair(authorization: string): { clientId: string; secret: string } | null {
   const encoded = BASIC.exec(authorization)?.[1];
   if (encoded === undefined) return null;

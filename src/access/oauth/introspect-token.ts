@@ -1,5 +1,5 @@
-// Introspection (RFC 7662): the content of a token if it is valid now according to PostgreSQL. All other tokens get the
-// same answer, which does not say why.
+// Introspection (RFC 7662). It returns the content of a token that is valid now according to PostgreSQL. Every other
+// token gets the same answer, which does not say why.
 
 import type { Database } from '../../base/database/db.ts';
 import type { Revocations } from '../../credentials/revocations/revocations.ts';
@@ -18,10 +18,13 @@ export interface IntrospectDeps extends AdmitDeps, Omit<AccessTokenDeps, 'random
   readonly graceSeconds: number;
 }
 
-/** RFC 7662 §2.2. Instants are seconds since 1970. */
+/** The answer of introspection for a valid token (RFC 7662 §2.2). Instants are seconds since 1970. */
 export interface ActiveToken {
   readonly active: true;
-  /** `refresh_token` is not an access token. A service that checks a presented token must check this field. */
+  /**
+   * A token with the value `refresh_token` is not an access token. A service that checks a presented token must check
+   * this field.
+   */
   readonly token_type: 'Bearer' | 'refresh_token';
   readonly client_id: string;
   readonly sub: string;
@@ -44,8 +47,8 @@ export type Introspection = ActiveToken | { readonly active: false };
 const INACTIVE: Introspection = Object.freeze({ active: false });
 
 /**
- * Introspects a token for a client. A client of an organization gets the content of that organization's tokens only.
- * Changes nothing. Raises what admitClient raises, and DatabaseUnavailable.
+ * Introspects a token for a client. A client of an organization gets only the content of tokens of that organization.
+ * Changes nothing. Raises the errors of admitClient, and DatabaseUnavailable.
  */
 export async function introspectToken(
   deps: IntrospectDeps,
@@ -61,7 +64,9 @@ function mayRead({ organization }: AuthenticatedClient, organizationId: string |
   return organization === null || organization.id === organizationId;
 }
 
-/** A permanently revoked token needs no query. This process may know of the revocation before the database has it. */
+/**
+ * A permanently revoked token needs no query. This process may know about the revocation before it is in the database.
+ */
 function isKnownRevoked({ revocations }: IntrospectDeps, token: RevocableToken): boolean {
   return ['session_revoked', 'token_stale'].includes(revocations.judge(token) ?? '');
 }
@@ -92,7 +97,7 @@ async function ofAccessToken(
   };
 }
 
-/** A refresh token is only for Tenantry itself, so the answer contains no roles and permissions. */
+/** Only Tenantry itself uses a refresh token, so the answer contains no roles and no permissions. */
 async function ofRefreshToken(
   deps: IntrospectDeps,
   client: AuthenticatedClient,

@@ -1,4 +1,5 @@
-// The token endpoint (RFC 6749 §3.2): issues a token to a client for itself, or for a user whose refresh token it has.
+// The token endpoint (RFC 6749 §3.2). It issues a token to a client for the client itself, or for a user whose refresh
+// token the client has.
 
 import { oauthError } from '../../base/errors/oauth.ts';
 import { Problem, type ProblemCode } from '../../base/errors/problem.ts';
@@ -15,18 +16,18 @@ export interface TokenRequest {
   readonly grantType: string;
   readonly scope?: string | undefined;
   readonly refreshToken?: string | undefined;
-  /** RFC 8707. Some clients send `audience` instead. */
+  /** The audience (RFC 8707). Some clients send `audience` instead of `resource`. */
   readonly resource?: string | undefined;
   readonly audience?: string | undefined;
   /** Raises too_many_requests when the session of a refresh token refreshes too often. */
   readonly limitRefresh: (sessionId: string) => Promise<void>;
 }
 
-/** RFC 6749 §5.1. */
+/** The answer of the token endpoint (RFC 6749 §5.1). */
 export interface TokenAnswer {
   readonly access_token: string;
   readonly token_type: 'Bearer';
-  /** Seconds. */
+  /** The lifetime of the token in seconds. */
   readonly expires_in: number;
   readonly refresh_token?: string;
   readonly scope?: string;
@@ -49,7 +50,9 @@ export async function issueToken(deps: TokenDeps, presented: Presented, asked: T
   return refreshForClient(deps, await admitClient(deps, presented), asked, refreshToken);
 }
 
-/** The permissions of a scope parameter (RFC 6749 §3.3), or null without one. Raises invalid_scope. */
+/**
+ * Returns the permissions of a scope parameter (RFC 6749 §3.3), or null without the parameter. Raises invalid_scope.
+ */
 function scopeTokens(scope: string | undefined): readonly string[] | null {
   if (scope === undefined) return null;
   const tokens = scope.split(' ');
@@ -64,7 +67,10 @@ function assertTarget(asked: TokenRequest, audience: string): void {
   }
 }
 
-/** RFC 6749 §4.4: no refresh token, because the client can request another token. A scope can only narrow its rights. */
+/**
+ * RFC 6749 §4.4: the answer has no refresh token, because the client can request another token. A scope can only reduce
+ * the client's rights.
+ */
 async function issueToClient(
   deps: TokenDeps,
   client: AuthenticatedClient,
@@ -84,7 +90,8 @@ async function issueToClient(
   };
 }
 
-// The reason why a user's refresh token is refused is only for the user, not for a client that presents it.
+// Only the user may see why the user's refresh token is refused. A client that presents the token does not get the
+// reason.
 const REFUSED: ReadonlySet<ProblemCode> = new Set<ProblemCode>([
   'invalid_refresh_token',
   'session_expired',
@@ -96,8 +103,8 @@ const REFUSED: ReadonlySet<ProblemCode> = new Set<ProblemCode>([
 ]);
 
 /**
- * RFC 6749 §6, for a user who acts for the client's organization. It is refused for a session of another organization
- * and for a user who is not an active member. A refusal does not change the refresh token.
+ * RFC 6749 §6, for a user who acts for the client's organization. The request is refused for a session of another
+ * organization and for a user who is not an active member. A refused request does not change the refresh token.
  */
 async function refreshForClient(
   deps: TokenDeps,

@@ -1,5 +1,5 @@
-// Revocation (RFC 7009): a user's token ends its session, and a client's own token ends all tokens of that client. An
-// unknown token, or one that the client may not revoke, gets the same answer as a revoked one.
+// Revocation (RFC 7009). A user's token ends the user's session. A client's own token ends all tokens of that client.
+// An unknown token, and a token that the client must not revoke, get the same answer as a revoked token.
 
 import type { Database } from '../../base/database/db.ts';
 import type { PublishDeps } from '../../base/revoking/publish.ts';
@@ -16,10 +16,10 @@ export interface RevokeDeps extends AdmitDeps, PublishDeps, Omit<AccessTokenDeps
 }
 
 /**
- * Ends the session or the client tokens that a token belongs to, also for an expired token, as a logout does. A client of
- * an organization cannot end sessions of another: an access token names its organization, and a refresh token has that
- * of its session. Raises what admitClient raises, and DatabaseUnavailable, after which the caller must assume that the
- * token is still valid (RFC 7009 §2.2.1).
+ * Ends the session or the client tokens to which a token belongs. The token may be expired, as in a logout. A client of
+ * an organization cannot end sessions of another organization: an access token names its organization, and a refresh
+ * token has the organization of its session. Raises the errors of admitClient, and DatabaseUnavailable. After
+ * DatabaseUnavailable, the caller must assume that the token is still valid (RFC 7009 §2.2.1).
  */
 export async function revokeToken(deps: RevokeDeps, presented: Presented, token: string): Promise<void> {
   const client = await admitClient(deps, presented);

@@ -1,4 +1,5 @@
-// HTTP of OAuth: the token, introspection and revocation endpoints for service clients, and their metadata (RFC 8414).
+// The HTTP routes of OAuth: the token, introspection and revocation endpoints for service clients, and the metadata
+// (RFC 8414).
 import type { z } from 'zod';
 import { type Endpoint, endpoint, open, type RequestInfo } from '../../base/http/endpoint.ts';
 import { TOKEN_BYTES_MAX } from '../../protocol/jws.ts';
@@ -10,9 +11,14 @@ import * as wire from './schema.ts';
 
 export interface OAuthRouteDeps extends TokenDeps, IntrospectDeps {}
 
-/** As long as a verifying service may keep the key set. */
+/**
+ * Clients may keep the metadata for 300 seconds. A service that verifies tokens may keep the key set for the same time.
+ */
 const CACHE = 'public, max-age=300, stale-while-revalidate=60';
-/** An access token with many permissions is long, and the body may also contain an assertion. */
+/**
+ * The maximum size of a body. An access token with many permissions is long, and the body may also contain an
+ * assertion.
+ */
 const TOKEN_BODY_BYTES_MAX = TOKEN_BYTES_MAX + 16 * 1024;
 
 const OF_EVERY_CLIENT = ['invalid_request', 'invalid_client'] as const;

@@ -1,5 +1,5 @@
-// The wire shapes of the OAuth endpoints, with the names of their RFCs. Unknown parameters are ignored (RFC 6749 §3.2), so
-// these objects are not strict.
+// The wire shapes of the OAuth endpoints. The names are those of the RFCs. Unknown parameters are ignored (RFC 6749
+// §3.2), so these objects are not strict.
 import { z } from 'zod';
 import { ASSERTION_ALGORITHMS } from '../clients/public-keys.ts';
 import { AUTHENTICATION_METHODS } from './credentials.ts';
@@ -81,7 +81,7 @@ export const Introspection = z
 const methods = z.array(z.enum(AUTHENTICATION_METHODS));
 const algorithms = z.array(z.enum(ASSERTION_ALGORITHMS));
 
-/** RFC 8414 §2. */
+/** The metadata of the authorization server (RFC 8414 §2). */
 export const Metadata = z
   .strictObject({
     issuer: z.url(),
@@ -100,7 +100,7 @@ export const Metadata = z
   })
   .meta({ id: 'AuthorizationServerMetadata' });
 
-/** The metadata of the service with this issuer. */
+/** Returns the metadata of the service with this issuer. */
 export function metadataOf(issuer: string): z.output<typeof Metadata> {
   const [authMethods, algs] = [[...AUTHENTICATION_METHODS], [...ASSERTION_ALGORITHMS]];
   return {

@@ -1,10 +1,10 @@
-// The queries of introspection: whether a token with a valid signature is still usable. Each is one statement that
-// changes nothing.
+// The queries of introspection. They check whether a token with a valid signature is still usable. Each query is one
+// statement that changes nothing.
 import { type SystemReader, statement } from '../../base/database/db.ts';
 
 const LIVE_SESSION = `s.revoked_at IS NULL AND s.idle_expires_at > clock_timestamp() AND s.expires_at > clock_timestamp()`;
 
-// $1 session, $2 user, $3 epoch, $4 organization or null: all as in the token.
+// $1 session, $2 user, $3 epoch, $4 organization or null. All of them are values of the token.
 const USER_TOKEN = statement(`
 SELECT 1 FROM sessions s JOIN users u ON u.id = s.user_id
 WHERE s.id = $1::uuid AND s.user_id = $2::uuid AND ${LIVE_SESSION} AND u.status = 'active' AND u.epoch = $3::int
@@ -18,7 +18,10 @@ export interface UserTokenClaims {
   readonly org?: string;
 }
 
-/** Whether the session is live, user, membership and organization are active, and the user's epoch is the token's. */
+/**
+ * Whether the session is live, the user, the membership and the organization are active, and the epoch is the token's
+ * epoch.
+ */
 export async function isUserTokenLive(tx: SystemReader, { sid, sub, epoch, org }: UserTokenClaims): Promise<boolean> {
   return (await tx.rows(USER_TOKEN, [sid, sub, epoch, org ?? null])).length > 0;
 }
@@ -34,13 +37,13 @@ export interface ClientTokenClaims {
   readonly org?: string;
 }
 
-/** Whether the client is active and its epoch is the token's. */
+/** Whether the client is active and the epoch of the client is the epoch of the token. */
 export async function isClientTokenLive(tx: SystemReader, { sub, epoch, org }: ClientTokenClaims): Promise<boolean> {
   return (await tx.rows(CLIENT_TOKEN, [sub, epoch, org ?? null])).length > 0;
 }
 
-// The tokens that the rotation (sign-in/sessions/rotation-store.ts) accepts: the newest confirmed one, a child of it, and
-// during the grace time the one before.
+// These are the tokens that the rotation (sign-in/sessions/rotation-store.ts) accepts: the newest confirmed token, a
+// child of that token, and, during the grace time, the token before it.
 // $1 session, $2 user, $3 jti, $4 parent, $5 seconds of grace.
 const REFRESH_TOKEN = statement(`
 SELECT s.organization_id::text AS "organizationId", o.slug AS "organizationSlug"

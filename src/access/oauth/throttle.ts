@@ -1,47 +1,55 @@
-// Limits guessing of clients' credentials before any expensive work: failures per minute for one client from one network,
-// and a higher number for all clients from that network. Failures are never counted by the client alone, so that nobody
-// can lock out a client in another network. A credential that was right recently is let through, even while others fail.
+// Limits the guessing of clients' credentials before any expensive work. It counts the failures per minute for one
+// client from one network, and, with a higher limit, for all clients from that network. Failures are never counted by
+// the client alone, so that nobody can lock out a client in another network. A credential that was right recently is
+// admitted even while other attempts fail.
 import { createHash } from 'node:crypto';
 import { problem } from '../../base/errors/problem.ts';
 import type { Clock } from '../../base/platform/clock.ts';
 
-/** One attempt. The caller calls exactly one of the methods. */
+/** One attempt. The caller calls exactly one of the methods, once. */
 export interface Attempt {
-  /** Whether the credential is the one that was right last time, so that this is the client unless its secret has ended. */
+  /**
+   * Whether the credential is the last one that was right. If so, the request is from the client, unless the secret has
+   * ended since then.
+   */
   readonly isProven: boolean;
   succeeded(): void;
   failed(): void;
-  /** The credential was not checked (an outage). The attempt does not count. */
+  /** The credential was not checked, because of an outage. The attempt does not count. */
   undecided(): void;
 }
 
 export interface ClientThrottle {
   /**
-   * Admits an attempt to authenticate as a client. Until somebody in that network has authenticated as that client, the
-   * number of attempts under way is limited to the number that may fail. The others wait. Raises too_many_requests.
+   * Admits an attempt to authenticate as a client. Until an attempt from that network has succeeded for that client,
+   * the number of running attempts is limited to the number of failures that are still allowed. Other attempts wait.
+   * Raises too_many_requests.
    */
   begin(attempted: { network: string; clientId: string; credential: string }): Promise<Attempt>;
 }
 
 interface Failures {
   count: number;
-  /** When the window of these failures is over, in ms since 1970. */
+  /** When the window of these failures ends, in ms since 1970. */
   until: number;
 }
 
 interface ClientEntry extends Failures {
   underWay: number;
-  /** The digest of the last right credential, and until when it is remembered. */
+  /** The digest of the last right credential, and the instant until which the digest is remembered. */
   right: { digest: string; until: number } | null;
-  /** Attempts that wait, in their order. */
+  /** The attempts that wait, in the order in which they came. */
   readonly waiting: PromiseWithResolvers<void>[];
 }
 
 const WINDOW_MS = 60_000;
-/** Longer than a token lives, so that a client that requests a token only after the last has expired is still known. */
+/**
+ * This is longer than the life of a token. So a client that requests a token only after the last token has expired is
+ * still known.
+ */
 const REMEMBERED_MS = 60 * 60_000;
 const ENTRIES_MAX = 50_000;
-/** A network may have this many times the failures of one client. */
+/** The limit of failures of a network is this many times the limit of one client. */
 const NETWORK_FACTOR = 10;
 const CLIENT_ID_LENGTH_MAX = 64;
 
@@ -49,14 +57,14 @@ function digestOf(credential: string): string {
   return createHash('sha256').update(credential).digest('base64');
 }
 
-/** Allows `failuresMax` failures a minute for each client and network. `Infinity` turns the throttle off. */
+/** Allows `failuresMax` failures in a minute for each client and network. With `Infinity` the throttle is off. */
 export function createClientThrottle({ clock, failuresMax }: { clock: Clock; failuresMax: number }): ClientThrottle {
   const clients = new Map<string, ClientEntry>();
   const networks = new Map<string, Failures>();
   const now = () => clock.now().getTime();
   const fresh = () => ({ count: 0, until: now() + WINDOW_MS });
 
-  /** The entry of a key, created when missing, with a new window when the old one is over. It becomes the newest entry. */
+  /** Returns the entry of a key, now the newest entry. Creates a missing entry, and replaces a window that is over. */
   function entryOf<E extends Failures>(entries: Map<string, E>, key: string, make: () => E): E {
     const entry = entries.get(key) ?? make();
     if (entry.until <= now()) Object.assign(entry, fresh());
@@ -72,7 +80,10 @@ export function createClientThrottle({ clock, failuresMax }: { clock: Clock; fai
 
   const makeClient = (): ClientEntry => ({ ...fresh(), underWay: 0, right: null, waiting: [] });
 
-  /** Wakes as many waiting attempts as may run, or all when `isDecided`. Waking all each time would take N² turns. */
+  /**
+   * Wakes as many waiting attempts as may run, or all of them with `isDecided`. If every attempt woke each time, N
+   * attempts would take N² steps.
+   */
   function wake(entry: ClientEntry, isDecided: boolean): void {
     const slots = isDecided || entry.count >= failuresMax ? Infinity : failuresMax - entry.count - entry.underWay;
     for (const { resolve } of entry.waiting.splice(0, Math.max(slots, 0))) resolve();
@@ -93,7 +104,7 @@ export function createClientThrottle({ clock, failuresMax }: { clock: Clock; fai
         settle();
       },
       failed() {
-        if (entry.right?.digest === digest) entry.right = null; // it is no longer right
+        if (entry.right?.digest === digest) entry.right = null; // the credential is no longer right
         entry.count += 1;
         entryOf(networks, network, fresh).count += 1;
         settle();
@@ -106,7 +117,7 @@ export function createClientThrottle({ clock, failuresMax }: { clock: Clock; fai
     async begin({ network, clientId, credential }) {
       const key = `${network} ${clientId.slice(0, CLIENT_ID_LENGTH_MAX)}`;
       const digest = digestOf(credential);
-      // No entry is made for a refused attempt: otherwise invented client ids would evict known clients.
+      // A refused attempt creates no entry. Otherwise invented client ids would evict known clients.
       if (!clients.has(key)) assertBelow(entryOf(networks, network, fresh), failuresMax * NETWORK_FACTOR);
       for (;;) {
         const entry = entryOf(clients, key, makeClient);

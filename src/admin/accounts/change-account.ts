@@ -1,5 +1,5 @@
-// Changes of an account by an operator: disable it, enable it, set its password. Each ends all sessions of the account in
-// the same transaction. There is no HTTP route for them.
+// The changes that an operator makes to an account: disable it, enable it, set its password. Each change ends all
+// sessions of the account in the same transaction. No HTTP route makes these changes.
 
 import type { SystemTx } from '../../base/database/db.ts';
 import { record } from '../../base/events/record.ts';
@@ -15,7 +15,7 @@ import { endAllOfUser, type OperatorDeps } from '../sessions/sessions.ts';
 export interface AccountChanged {
   /** False when the account already had that status. */
   readonly changed: boolean;
-  /** How many live sessions the change ended. */
+  /** The number of live sessions that the change ended. */
   readonly sessionsEnded: number;
 }
 
@@ -53,12 +53,15 @@ async function setStatus(
   return { changed, sessionsEnded: live };
 }
 
-/** Disables the account: it can no longer sign in, and all of its sessions and access tokens end. */
+/** Disables the account. The user can no longer sign in, and all sessions and access tokens of the account end. */
 export function disableAccount(deps: OperatorDeps, userId: string): Promise<AccountChanged> {
   return setStatus(deps, userId, 'disabled', { type: 'user.disabled', reason: 'account_disabled' });
 }
 
-/** Enables the account. Older sessions stay ended, also one that was being opened while the account was disabled. */
+/**
+ * Enables the account. Older sessions remain ended, including a session that was opened while the account was being
+ * disabled.
+ */
 export function enableAccount(deps: OperatorDeps, userId: string): Promise<AccountChanged> {
   return setStatus(deps, userId, 'active', { type: 'user.enabled', reason: 'account_enabled' });
 }
@@ -68,7 +71,10 @@ export interface PasswordDeps extends OperatorDeps {
   readonly passwordMinLength: number;
 }
 
-/** Sets another password and ends all sessions of the account. Returns how many were live. Raises validation_failed. */
+/**
+ * Sets another password and ends all sessions of the account. Returns the number of live sessions. Raises
+ * validation_failed.
+ */
 export async function setPassword(
   deps: PasswordDeps,
   account: { readonly id: string; readonly email: string },

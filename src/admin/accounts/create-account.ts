@@ -1,4 +1,4 @@
-// Creates an account for an operator. It opens no session.
+// Creates an account for an operator. This opens no session.
 
 import type { SystemTx } from '../../base/database/db.ts';
 import { invalid, problem } from '../../base/errors/problem.ts';
@@ -22,8 +22,8 @@ export interface NewAccount {
 }
 
 /**
- * Creates the account and runs `also` in the same transaction. Raises validation_failed, email_taken, and what `also`
- * raises. An error undoes everything.
+ * Creates the account and runs `also` in the same transaction. Raises validation_failed, email_taken, and the errors of
+ * `also`. An error undoes the whole transaction.
  */
 export async function createAccount(
   deps: Omit<PasswordDeps, 'publish'>,
@@ -36,7 +36,7 @@ export async function createAccount(
   const context = organizationName === undefined ? {} : { organizationName };
   assertGoodPassword(password, { email: email.address, ...context }, deps.passwordMinLength);
   const taken = { detail: 'There is an account with this e-mail already.' };
-  // Checked before the expensive hash. The unique index decides in the end.
+  // This check runs before the expensive hash. The unique index makes the final decision.
   if (await findCredentials(deps.db.systemReader(), email.key)) throw problem('email_taken', taken);
   const passwordHash = await deps.passwords.hash(password);
   const id = newId(deps.random, deps.clock);

@@ -1,5 +1,5 @@
-// Assigns roles in an organization for an operator, and makes the user a member if necessary. An operator may assign any
-// role. The limit of team members still applies.
+// Assigns roles in an organization for an operator. If the user is not yet a member, the user becomes one. An operator
+// may assign any role, but the limit of team members still applies.
 
 import type { SystemTx } from '../../base/database/db.ts';
 import { problem } from '../../base/errors/problem.ts';
@@ -18,7 +18,7 @@ import { raiseEpochs } from '../../directory/users/epoch-store.ts';
 
 export interface RoleGrant {
   readonly organizationId: string;
-  /** Ids or names of roles of the organization, or of system roles. */
+  /** The ids or names of roles of the organization, or of system roles. */
   readonly roles: readonly string[];
 }
 
@@ -30,8 +30,8 @@ export interface GrantedRoles {
 }
 
 /**
- * Assigns the roles without a scope, within the caller's transaction. Services refuse older tokens once they have read
- * the revocation. Repeating it changes nothing. Raises not_found, team_member_limit.
+ * Assigns the roles without a scope, within the caller's transaction. A service refuses older tokens as soon as it has
+ * read the revocation. A second call with the same roles changes nothing. Raises not_found, team_member_limit.
  */
 export async function grantRoles(
   deps: { readonly clock: Clock; readonly random: Random },

@@ -14,7 +14,7 @@ WHERE a.user_id = $1::uuid AND a.scope = '{}' AND NOT EXISTS (
   WHERE b.organization_id = a.organization_id AND b.scope = '{}' AND b.user_id <> a.user_id)
 ORDER BY o.slug LIMIT 100`);
 
-/** At most 100 organizations that this user owns and that no other active user owns. */
+/** Returns at most 100 organizations of which this user is an active owner and no other active user is an owner. */
 export function listOwnedAlone(
   tx: SystemReader,
   userId: string,

@@ -1,4 +1,4 @@
-// Makes users platform administrators, and takes the right away again. Only operators do this.
+// Makes users platform administrators, and withdraws that right. Only operators can do this.
 
 import type { Database } from '../../base/database/db.ts';
 import { problem } from '../../base/errors/problem.ts';
@@ -14,13 +14,16 @@ export interface AdministratorDeps {
   readonly random: Random;
 }
 
-/** Makes the user with this e-mail a platform administrator. Returns false when they already were one. Raises not_found. */
+/**
+ * Makes the user with this e-mail a platform administrator. Returns false when the user already was one. Raises
+ * not_found.
+ */
 export async function grantPlatformAdministrator(deps: AdministratorDeps, email: string): Promise<boolean> {
   const userId = await userOf(deps, email);
   return insertPlatformAdministrator(deps.db.systemReader(), userId, newId(deps.random, deps.clock));
 }
 
-/** Takes the right away, from the next request on. Returns false when the user did not have it. Raises not_found. */
+/** Withdraws the right, from the next request on. Returns false when the user did not have it. Raises not_found. */
 export async function revokePlatformAdministrator(deps: AdministratorDeps, email: string): Promise<boolean> {
   const userId = await userOf(deps, email);
   return deletePlatformAdministrator(deps.db.systemReader(), userId, newId(deps.random, deps.clock));

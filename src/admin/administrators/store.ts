@@ -25,12 +25,12 @@ recorded AS (
 )
 SELECT user_id FROM revoked`);
 
-/** Makes the user a platform administrator and records the event. Returns false when they already were one. */
+/** Makes the user a platform administrator and records the event. Returns false when the user already was one. */
 export async function insertPlatformAdministrator(tx: SystemReader, userId: string, eventId: string): Promise<boolean> {
   return (await tx.rows(GRANT, [userId, eventId])).length > 0;
 }
 
-/** Takes the right away and records the event. Returns false when the user did not have it. */
+/** Withdraws the right and records the event. Returns false when the user did not have it. */
 export async function deletePlatformAdministrator(tx: SystemReader, userId: string, eventId: string): Promise<boolean> {
   return (await tx.rows(REVOKE, [userId, eventId])).length > 0;
 }

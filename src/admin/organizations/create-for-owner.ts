@@ -1,4 +1,4 @@
-// An operator founds an organization for somebody who has an account.
+// An operator creates an organization for a user who already has an account.
 
 import type { Database } from '../../base/database/db.ts';
 import { problem } from '../../base/errors/problem.ts';
@@ -14,13 +14,16 @@ import { getAccount } from '../../directory/users/accounts.ts';
 export interface OrganizationForOwner {
   readonly ownerEmail: string;
   readonly name: string;
-  /** The requested slug; null derives one from the name. */
+  /** The requested slug. With null, the slug is made from the name. */
   readonly slug: string | null;
 }
 
 const DISABLED_OWNER = 'The account that would be the owner is disabled: enable it first, or name another one.';
 
-/** The new organization with its trial, owned by the user of the e-mail. Raises not_found, account_disabled, slug_taken. */
+/**
+ * Returns the new organization with its trial. The user with this e-mail owns it. Raises not_found, account_disabled,
+ * slug_taken.
+ */
 export async function createOrganizationForOwner(
   deps: InsertOrganizationDeps & { readonly db: Database },
   input: OrganizationForOwner,

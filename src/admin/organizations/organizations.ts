@@ -1,5 +1,5 @@
-// Administration of organizations by operators and platform administrators: list, read, suspend, activate, and change the
-// subscription. All of it runs in the system scope, across organizations.
+// Operators and platform administrators list, read, suspend and activate organizations, and change their subscriptions.
+// Everything here runs in the system scope, across all organizations.
 
 import type { Database } from '../../base/database/db.ts';
 import { problem } from '../../base/errors/problem.ts';
@@ -26,7 +26,9 @@ export interface AdministrationDeps extends PublishDeps {
   readonly random: Random;
 }
 
-/** An organization as platform administrators see it, without its settings. Instants are ISO 8601 in UTC. */
+/**
+ * An organization as platform administrators see it, without its settings. Instants are in ISO 8601 format and in UTC.
+ */
 export interface Administered extends Omit<AdministeredOrganization, 'createdAt' | 'updatedAt'> {
   readonly createdAt: string;
   readonly updatedAt: string;
@@ -38,7 +40,10 @@ function toAdministered(row: AdministeredOrganization): Administered {
   return { id, name, slug, status, subscription, createdAt, updatedAt };
 }
 
-/** The organizations with a slug or name that begins with `prefix`, and a status, the oldest first. Null means any. */
+/**
+ * The organizations whose slug or name begins with `prefix` and that have this status, the oldest first. Null adds no
+ * condition.
+ */
 export async function listOrganizations(
   deps: Pick<AdministrationDeps, 'db'>,
   asked: OrganizationSearch,
@@ -64,14 +69,17 @@ export async function getOrganizationByReference(
 }
 
 /**
- * Suspends the organization (id or slug). From now on nobody can sign in to it or refresh for it, and the guard refuses
- * its tokens. Repeating it changes nothing. `actorId` is null for an operator. Raises not_found.
+ * Suspends the organization (id or slug). From now on nobody can sign in to it or refresh a token for it, and the guard
+ * refuses its tokens. A second call changes nothing. `actorId` is null for an operator. Raises not_found.
  */
 export function suspendOrganization(deps: AdministrationDeps, reference: string, actorId: string | null) {
   return setStatus(deps, reference, 'suspended', actorId);
 }
 
-/** Activates a suspended organization (id or slug). Its tokens that have not expired work again. Raises not_found. */
+/**
+ * Activates a suspended organization (id or slug). Those of its tokens that have not expired work again. Raises
+ * not_found.
+ */
 export function activateOrganization(deps: AdministrationDeps, reference: string, actorId: string | null) {
   return setStatus(deps, reference, 'active', actorId);
 }
@@ -102,7 +110,7 @@ export interface SubscriptionChanged {
 
 /**
  * Changes the given fields of an organization's subscription (id or slug). A limit below the present usage removes
- * nothing. It only prevents additions. Raises not_found.
+ * nothing. It only prevents further additions. Raises not_found.
  */
 export async function setSubscription(
   deps: Omit<AdministrationDeps, 'publish'>,

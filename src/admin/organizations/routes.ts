@@ -1,4 +1,4 @@
-// HTTP of administering organizations, for platform administrators.
+// The HTTP routes with which platform administrators manage organizations.
 import { z } from 'zod';
 import { type Endpoint, endpoint, platform } from '../../base/http/endpoint.ts';
 import { enveloped, Id, page } from '../../base/http/wire.ts';

@@ -1,5 +1,5 @@
-// The queries by which operators and platform administrators read, suspend and activate organizations, and change their
-// subscriptions.
+// The queries with which operators and platform administrators read, suspend and activate organizations, and change
+// their subscriptions.
 
 import { type Statement, type SystemReader, statement } from '../../base/database/db.ts';
 import type { Page } from '../../base/platform/page.ts';
@@ -16,7 +16,7 @@ export interface AdministeredOrganization {
   readonly status: OrganizationStatus;
   readonly createdAt: Date;
   readonly updatedAt: Date;
-  /** Null for an organization without one. */
+  /** Null for an organization without a subscription. */
   readonly subscription: {
     readonly plan: string;
     readonly status: SubscriptionStatus;
@@ -41,17 +41,19 @@ export async function findAdministeredOrganization(
   return row ?? null;
 }
 
-// A text with the prefix lies between the prefix and the prefix followed by the last Unicode character, in byte order,
-// which is the order of the two search indexes. LIKE could use an index only if the pattern were known at planning.
+// In byte order, a text with the prefix lies between the prefix and the prefix followed by the last Unicode character.
+// The two search indexes are sorted in byte order. LIKE could use an index only if the pattern were known when the
+// query is planned.
 const startsWith = (lowered: string, wanted: string) =>
   `(${lowered} ~>=~ ${wanted} AND ${lowered} ~<=~ (${wanted} || chr(1114111)))`;
-// A slug is ASCII. For names, ICU's collation changes the case of all letters in any locale of the database.
+// A slug has only ASCII letters. For names, the collation of ICU changes the case of all letters, whatever the locale
+// of the database is.
 const FITS_PREFIX = [
   startsWith('lower(o.slug)', 'lower($1::text)'),
   startsWith('lower(o.name COLLATE "und-x-icu")', 'lower($1::text COLLATE "und-x-icu")'),
 ].join(' OR ');
 
-// One statement for each kind of search: a single plan for all of them would read the whole table.
+// Each kind of search has its own statement. A single plan for all of them would read the whole table.
 // $1 prefix or null, $2 status or null, $3 limit, $4 offset.
 function search({ prefix, status }: { readonly prefix: boolean; readonly status: boolean }) {
   const wanted = [
@@ -59,7 +61,8 @@ function search({ prefix, status }: { readonly prefix: boolean; readonly status:
     status ? 'o.status = $2::text' : '$2::text IS NULL',
   ].join(' AND ');
   const total = `SELECT count(*)::int AS total FROM organizations o WHERE ${wanted}`;
-  // The matches of a prefix are found first. Otherwise PostgreSQL would read organizations by id until enough match.
+  // The matches of a prefix are found first. Otherwise PostgreSQL would read organizations in the order of their ids
+  // until enough of them match.
   const list = prefix
     ? `WITH fitting AS MATERIALIZED (SELECT * FROM organizations o WHERE ${wanted})
 SELECT ${COLUMNS}, (SELECT count(*) FROM fitting)::int AS total FROM fitting o`
@@ -88,7 +91,7 @@ function searchFor({ prefix, status }: OrganizationSearch): { list: Statement; c
   return status === null ? SEARCHES.all : SEARCHES.status;
 }
 
-/** The organizations that match, the oldest first. */
+/** The organizations that match the filter, the oldest first. */
 export function listAdministeredOrganizations(
   tx: SystemReader,
   asked: OrganizationSearch,
@@ -102,8 +105,8 @@ export async function countAdministeredOrganizations(tx: SystemReader, asked: Or
   return row?.total ?? 0;
 }
 
-// The instants of one organization's changes always increase, even if the clock steps back, so that all readers agree on
-// the last change.
+// The instants of an organization's changes always increase, even if the clock goes backwards. So all readers agree on
+// which change was the last.
 // $1 organization, $2 status, $3 event, $4 actor, null for an operator.
 const SET_STATUS = statement(`
 WITH changed AS (
@@ -127,11 +130,14 @@ export interface StatusChange {
   readonly organizationId: string;
   readonly status: OrganizationStatus;
   readonly eventId: string;
-  /** Null for an operator at the command line. */
+  /** Null for an operator who uses the command line. */
   readonly actorId: string | null;
 }
 
-/** Sets the status, with event and revocation. `changed` is false when the organization already had it. */
+/**
+ * Sets the status, and writes the event and the revocation. `changed` is false when the organization already had the
+ * status.
+ */
 export async function updateOrganizationStatus(
   tx: SystemReader,
   change: StatusChange,
@@ -146,7 +152,7 @@ export async function updateOrganizationStatus(
   return { changed: rows.length > 0, revocations: rows.map(({ at }) => ({ kind: 'organization', org, state, at })) };
 }
 
-// A null value, and a limit that is not named, means no change.
+// A null value means no change. A limit that `limits` does not name does not change either.
 // $1 organization, $2 plan, $3 status, $4 end of the trial, $5 limits as JSON, $6 event.
 const SET_SUBSCRIPTION = statement(`
 WITH changed AS (

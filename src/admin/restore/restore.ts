@@ -1,5 +1,5 @@
-// Ends all sessions and tokens after a backup was restored. The restored data about sessions, rights and secrets is out of
-// date, and it does not contain tokens that were issued after the backup.
+// Ends all sessions and tokens after a backup was restored. The restored data about sessions, rights and secrets is out
+// of date. It also lacks the tokens that were issued after the backup.
 import { setTimeout as delay } from 'node:timers/promises';
 import { invalid } from '../../base/errors/problem.ts';
 import { record } from '../../base/events/record.ts';
@@ -11,20 +11,20 @@ import { countEverything, type EndedCounts, isPast, lockEverything, markEverythi
 export type { EndedCounts } from './store.ts';
 
 export interface EndEverything {
-  /** When the restored database took over. Everything that was issued before is ended. */
+  /** The instant when the restored database came into use. Everything that was issued before this instant is ended. */
   readonly restoredAt: Date;
-  /** Counts only. */
+  /** Whether the command only counts and ends nothing. */
   readonly dryRun?: boolean;
 }
 
-// A million users and sessions take about 40 s. Other requests that wait for a lock that long are refused.
+// A million users and sessions take about 40 s. A request that waits that long for a lock is refused.
 const WITHIN_MS = 900_000;
 const LOOK_AGAIN_MS = 50;
 
 /**
- * Ends all sessions, access tokens and invitation tokens from before an instant, in all organizations: one transaction,
- * one revocation, one event. Raises the epochs of users and clients above every epoch that was ever issued. Raises
- * validation_failed for an instant in the future.
+ * Ends all sessions, access tokens and invitation tokens from before an instant, in all organizations. This is one
+ * transaction with one revocation and one event. It raises the epochs of users and clients above every epoch that was
+ * ever issued. Raises validation_failed for an instant in the future.
  */
 export async function endEverything(
   deps: OperatorDeps,
@@ -34,7 +34,8 @@ export async function endEverything(
   if (!(await isPast(reader, restoredAt.toISOString()))) {
     throw invalid('restored-at', 'must be an instant that has come: when the restored database took over');
   }
-  // Tokens contain whole seconds. This waits for the next second, so that a later token is not taken for an older one.
+  // The instants in tokens are whole seconds. This waits for the next second, so that no token issued later counts as
+  // an older one.
   const instant = new Date(Math.ceil(restoredAt.getTime() / 1000) * 1000).toISOString();
   while (!(await isPast(reader, instant))) await delay(LOOK_AGAIN_MS);
   if (dryRun) return deps.db.system((tx) => countEverything(tx, instant), { timeoutMs: WITHIN_MS });

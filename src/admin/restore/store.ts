@@ -1,9 +1,9 @@
-// The queries that end everything after a backup was restored: all at once, in one transaction of the system scope.
+// The queries that end everything after a backup was restored, in one transaction of the system scope.
 import { type SystemReader, type SystemTx, statement } from '../../base/database/db.ts';
 import type { Revoking } from '../../base/revoking/publish.ts';
 import { NIL_ID } from '../../protocol/id.ts';
 
-/** How many of each are ended. */
+/** How many sessions and invitation tokens end, and how many users and clients have their access tokens ended. */
 export interface EndedCounts {
   readonly sessions: number;
   readonly users: number;
@@ -11,18 +11,21 @@ export interface EndedCounts {
   readonly invitations: number;
 }
 
-// Writers wait, so that no running sign-in is missed and no transaction with another lock order causes a deadlock. Readers
-// do not wait.
+// These locks make writers wait. So no running sign-in is missed, and no transaction that locks in another order causes
+// a deadlock. Readers do not wait.
 const LOCK = statement('LOCK TABLE users, clients, sessions, invitations IN SHARE ROW EXCLUSIVE MODE');
 
-/** Waits for running transactions that change these tables, and makes new ones wait until this transaction is over. */
+/**
+ * Waits for running transactions that change these tables. New transactions that change them wait until this
+ * transaction ends.
+ */
 export async function lockEverything(tx: SystemTx): Promise<void> {
   await tx.rows(LOCK, []);
 }
 
 const IS_PAST = statement('SELECT $1::text::timestamptz <= clock_timestamp() AS "isPast"');
 
-/** Whether an instant is past, by the database's clock. */
+/** Whether an instant is in the past, by the database's clock. */
 export async function isPast(tx: SystemReader | SystemTx, instant: string): Promise<boolean> {
   const [row] = await tx.rows<{ isPast: boolean }>(IS_PAST, [instant]);
   return row?.isPast ?? false;
@@ -35,7 +38,7 @@ const COUNT = statement(`
 SELECT (SELECT count(*)::int FROM ${SESSIONS}) AS sessions, (SELECT count(*)::int FROM users) AS users,
   (SELECT count(*)::int FROM clients) AS clients, (SELECT count(*)::int FROM ${INVITATIONS}) AS invitations`);
 
-/** How many of each would be ended. */
+/** Returns the counts that ending everything would have. Ends nothing. */
 export async function countEverything(tx: SystemTx, restoredAt: string): Promise<EndedCounts> {
   const [row] = await tx.rows<EndedCounts>(COUNT, [restoredAt]);
   return row ?? { sessions: 0, users: 0, clients: 0, invitations: 0 };
@@ -48,7 +51,7 @@ WITH ended AS (
 )
 SELECT count(*)::int AS total FROM ended`);
 
-// More than the epochs that can have been issued between the backup and its restore.
+// No client or user can have received more new epochs than this between the backup and its restore.
 const EPOCHS_PASSED = 1_000_000;
 const raise = (table: 'users' | 'clients') =>
   statement(`
@@ -64,7 +67,7 @@ WITH ended AS (
 )
 SELECT count(*)::int AS total FROM ended`);
 
-// One revocation for all sessions and for all tokens of users and clients.
+// One revocation ends all sessions and all tokens of users and clients.
 const ANNOUNCE = statement(`
 WITH announced AS (
   INSERT INTO revocations (id, kind, subject, not_before)

@@ -1,4 +1,5 @@
-// Sessions for operators: list those of a user, end one, end all of a user, end all sessions of all users.
+// The sessions that operators manage: list the sessions of a user, end one of them or all of them, and end the sessions
+// of all users.
 import { setTimeout as delay } from 'node:timers/promises';
 import type { Database, SystemTx } from '../../base/database/db.ts';
 import { problem } from '../../base/errors/problem.ts';
@@ -33,7 +34,7 @@ export async function listUserSessions(deps: Pick<OperatorDeps, 'db'>, userId: s
   });
 }
 
-/** Ends one session of any user. Raises not_found for an unknown session or one that has ended. */
+/** Ends one session of any user. Raises not_found for an unknown session, and for a session that has ended. */
 export async function endAnySession(deps: OperatorDeps, sessionId: string): Promise<void> {
   const { live } = await publishing(deps, markSessionEnded(deps.db.systemReader(), sessionId, REASON));
   if (live === 0) {
@@ -41,24 +42,28 @@ export async function endAnySession(deps: OperatorDeps, sessionId: string): Prom
   }
 }
 
-/** Ends every session of a user, with all access tokens. Returns how many were live. */
+/** Ends every session of a user, with all access tokens. Returns the number of live sessions. */
 export async function endUserSessions(deps: OperatorDeps, userId: string): Promise<number> {
   const commit = deps.db.system((tx) => endAllOfUser(tx, userId, REASON));
   return (await publishing(deps, commit)).live;
 }
 
-/** As endUserSessions, within the caller's transaction. The caller publishes the revocations after the commit. */
+/**
+ * Does the same as endUserSessions, within the caller's transaction. The caller publishes the revocations after the
+ * commit.
+ */
 export async function endAllOfUser(tx: SystemTx, userId: string, reason: EndReason): Promise<EndedSessions> {
-  // The raised epoch also refuses the access token of a sign-in that is running at this moment.
+  // The raised epoch also refuses the access token of a sign-in that runs at this moment.
   const raised = await raiseEpochs(tx, [userId]);
   const { live, revocations } = await markUserSessionsEnded(tx, userId, reason);
   return { live, revocations: [...raised, ...revocations] };
 }
 
 /**
- * Ends every session that was opened before now, and all access tokens of their users. It processes users in short
- * statements. If it is interrupted, finished statements stay, and a second run ends the rest. `onUsers` is called with
- * the number of processed users and of all users. Returns how many sessions were live.
+ * Ends every session that was opened before now, and all access tokens of the users. It processes a few users with each
+ * statement, so that no statement runs long. If it is interrupted, the finished statements remain in effect, and a
+ * second run ends the other sessions. `onUsers` is called with the number of processed users and the number of all
+ * users. Returns the number of live sessions.
  */
 export async function endAllSessions(
   deps: OperatorDeps,
@@ -67,7 +72,7 @@ export async function endAllSessions(
   const reader = deps.db.systemReader();
   const beginning = await readBeginning(reader);
   let live = 0;
-  // A sign-in that was running during one pass is found by a later pass, after it has committed.
+  // One pass can miss the session of a sign-in that is running. A later pass finds it, after the sign-in has committed.
   for (let underWay = true; underWay; ) {
     underWay = await isUnderWay(reader, beginning.now);
     let users = 0;

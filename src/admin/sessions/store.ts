@@ -1,5 +1,5 @@
-// The queries by which operators end sessions, of one user and of all users. An operator is not a user, so the events have
-// no actor.
+// The queries with which operators end sessions, of one user and of all users. An operator is not a user, so the events
+// have no actor.
 
 import { type SystemReader, type SystemTx, statement } from '../../base/database/db.ts';
 import type { EndReason } from '../../base/events/sessions.ts';
@@ -11,7 +11,7 @@ import {
   runEndSessions,
 } from '../../sign-in/sessions/ending-store.ts';
 
-// $1 the session or user, $2 reason.
+// $1 session or user, $2 reason.
 const end = (which: string) => endSessionsStatement({ which, reason: '$2::text', actor: 'NULL::uuid' });
 
 const END_ONE = end('id = $1::uuid');
@@ -31,13 +31,13 @@ export function markUserSessionsEnded(
   return runEndSessions(tx, END_OF_USER, [userId, reason]);
 }
 
-// Sessions are opened by this database role, in transactions that began before the session's own instant. Transactions of
-// other roles need no check.
+// Sessions are opened by this database role. The transaction that opens a session begins before the instant of the
+// session. Transactions of other roles need no check.
 const UNDER_WAY = statement(`
 SELECT EXISTS (SELECT FROM pg_stat_activity WHERE datname = current_database() AND usename = current_user
   AND pid <> pg_backend_pid() AND xact_start <= $1::text::timestamptz) AS "underWay"`);
 
-/** Whether a transaction that began before an instant is still running: a session that it opened is not visible yet. */
+/** Whether a transaction that began before an instant is still running. A session that it opened is not visible yet. */
 export async function isUnderWay(tx: SystemReader, since: string): Promise<boolean> {
   const [row] = await tx.rows<{ underWay: boolean }>(UNDER_WAY, [since]);
   return row?.underWay ?? false;
@@ -46,18 +46,19 @@ export async function isUnderWay(tx: SystemReader, since: string): Promise<boole
 const BEGINNING = statement(`
 SELECT clock_timestamp()::text AS "now", (SELECT count(*)::int FROM users) AS users`);
 
-/** The present instant in the database's own format, and the number of users. */
+/** The present instant as the database writes it, and the number of users. */
 export async function readBeginning(tx: SystemReader): Promise<{ readonly now: string; readonly users: number }> {
   const [row] = await tx.rows<{ now: string; users: number }>(BEGINNING, []);
   if (!row) throw new Error('the database returned no time');
   return row;
 }
 
-// Even if each user has as many sessions as allowed, one statement takes a fraction of the statement timeout.
+// With this number, one statement takes a fraction of the statement timeout, even if each user has the maximum number
+// of sessions.
 const USERS_AT_ONCE = 50;
 
-// Locks users before sessions, each in the order of ids, as every change of a user does. The raised epoch refuses every
-// access token of the user, so the sessions need no revocations of their own.
+// Users are locked before sessions, each in the order of their ids, as in every change of a user. The raised epoch
+// refuses every access token of the user, so the sessions need no revocations of their own.
 const END_SLICE = statement(`
 WITH slice AS (SELECT id FROM users WHERE id > $1::uuid ORDER BY id LIMIT ${USERS_AT_ONCE}),
 signed_in AS (
@@ -77,15 +78,18 @@ SELECT (SELECT id::text FROM slice ORDER BY id DESC LIMIT 1) AS "lastUserId", (S
   (SELECT count(*)::int FROM ended) AS ended, (SELECT count(*)::int FROM ended WHERE live) AS live`);
 
 export interface EndedSlice {
-  /** Where the next slice begins; null at the end. */
+  /** Where the next portion begins, or null at the end. */
   readonly lastUserId: string | null;
   readonly users: number;
-  /** How many sessions this ended, and how many of them had not expired. */
+  /** How many sessions this portion ended, and how many of them had not expired. */
   readonly ended: number;
   readonly live: number;
 }
 
-/** Ends the sessions opened up to an instant, of the next fifty users after `afterUserId` in the order of ids. */
+/**
+ * Ends the sessions that were opened up to an instant, for the next fifty users after `afterUserId` in the order of
+ * ids.
+ */
 export async function markSliceEnded(
   tx: SystemReader,
   afterUserId: string,

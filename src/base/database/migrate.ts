@@ -3,6 +3,7 @@
 import { createHash, randomUUID } from 'node:crypto';
 import { existsSync, readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
+import { setTimeout as delay } from 'node:timers/promises';
 import type pg from 'pg';
 import { OperatorError } from '../errors/operator-error.ts';
 
@@ -114,12 +115,46 @@ async function applyOne(client: pg.Client, migration: Migration): Promise<void> 
     migration.name,
   ]);
   try {
-    await client.query(migration.sql); // simple protocol: all statements of one message are one implicit transaction
+    await runBetweenLocks(client, migration.sql);
   } catch (error) {
+    if (isLockTimeout(error)) {
+      await client.query('DELETE FROM _prisma_migrations WHERE id = $1', [id]); // nothing was changed: it may run again
+      throw new MigrationRefused(
+        `the migration ${migration.name} waits for a lock that another transaction holds: end long transactions such as a pg_dump, then start again`,
+        { cause: error },
+      );
+    }
     await client.query('UPDATE _prisma_migrations SET logs = $2 WHERE id = $1', [id, String(error)]);
     throw new MigrationRefused(`the migration ${migration.name} failed: ${String(error)}`, { cause: error });
   }
   await client.query('UPDATE _prisma_migrations SET finished_at = now(), applied_steps_count = 1 WHERE id = $1', [id]);
+}
+
+// A statement that waits for the lock of a table makes every later query of that table wait behind it. So it waits a few
+// seconds only, lets the others through, and tries again. In total less than other processes wait for this one.
+const LOCK_WAIT_MS = 3_000;
+const LOCK_PAUSE_MS = 1_000;
+const LOCK_TRIES = 12;
+
+async function runBetweenLocks(client: pg.Client, sql: string): Promise<void> {
+  await client.query(`SET lock_timeout = ${LOCK_WAIT_MS}`);
+  try {
+    for (let left = LOCK_TRIES - 1; ; left -= 1) {
+      try {
+        await client.query(sql); // simple protocol: all statements of one message are one implicit transaction
+        return;
+      } catch (error) {
+        if (!isLockTimeout(error) || left === 0) throw error;
+        await delay(LOCK_PAUSE_MS);
+      }
+    }
+  } finally {
+    await client.query('RESET lock_timeout');
+  }
+}
+
+function isLockTimeout(error: unknown): boolean {
+  return (error as { code?: unknown }).code === '55P03';
 }
 
 /** Raises MigrationRefused unless the database is exactly at the version of the folder. The role needs to read only. */

@@ -33,8 +33,14 @@ function describeError(error: Error & { code?: string }): Record<string, unknown
 export interface LogOptions {
   readonly level: LevelWithSilent;
   readonly pretty: boolean;
-  /** The stream to write to; the standard output of the process by default. */
+  /** Where JSON lines go; the standard output of the process by default. */
   readonly to?: Writable;
+}
+
+/** The number of the file that a stream writes to; null for a stream without one. */
+function descriptorOf(stream: Writable): number | null {
+  const { fd } = stream as { fd?: unknown };
+  return typeof fd === 'number' ? fd : null;
 }
 
 /** Opens the log. With `pretty` the lines are for people, otherwise each line is one JSON object. */
@@ -53,8 +59,9 @@ export function openLog(options: LogOptions): Logger {
     };
     return pino({ ...settings, transport });
   }
-  if (options.to) return pino(settings, options.to);
-  // Lines are buffered for up to 50 ms, so that a request does not wait for a system call. pino writes the rest when the
-  // process exits.
-  return pino(settings, pino.destination({ dest: 1, sync: false, minLength: 4096, periodicFlush: 50 }));
+  const dest = options.to === undefined ? 1 : descriptorOf(options.to);
+  if (options.to && dest === null) return pino(settings, options.to);
+  // Lines are buffered for up to 50 ms and written asynchronously, so that neither a system call nor a slow reader of the
+  // log holds up a request. pino writes the rest when the process exits.
+  return pino(settings, pino.destination({ dest: dest ?? 1, sync: false, minLength: 4096, periodicFlush: 50 }));
 }

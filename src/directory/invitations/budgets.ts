@@ -1,4 +1,4 @@
-// The daily limits of invitation mails: for each organization, each inviter and each address.
+// The daily limits of invitation mails: one limit for each organization, one for each inviter and one for each address.
 
 import type { Database, OrganizationTx } from '../../base/database/db.ts';
 import { problem } from '../../base/errors/problem.ts';
@@ -10,12 +10,12 @@ export interface BudgetDeps {
   readonly mailsPerDayMax: number;
 }
 
-/** From one organization to one address. */
+/** The limit of mails from one organization to one address. */
 const ADDRESS_MAX = 5;
-/** From all organizations together, so that creating many organizations does not help to send more mails to an address. */
+/** The limit of mails from all organizations to one address. Creating many organizations does not help to send more. */
 const ADDRESS_ANYWHERE_MAX = 20;
 
-/** Raises too_many_requests when another mail from the inviter to the canonical address would exceed a limit today. */
+/** Raises too_many_requests when one more mail from the inviter to the canonical address would exceed a daily limit. */
 export async function assertMailAllowed(
   deps: BudgetDeps,
   tx: OrganizationTx,
@@ -28,7 +28,7 @@ export async function assertMailAllowed(
     organization: deps.mailsPerDayMax,
     address: ADDRESS_MAX,
     addressAnywhere: ADDRESS_ANYWHERE_MAX,
-    // One account may create many organizations. It has one limit for all of them together.
+    // One account may create many organizations. The limit of the inviter counts the mails of all of them together.
     actor: deps.mailsPerDayMax,
   });
   if (retryAfterSeconds > 0) {

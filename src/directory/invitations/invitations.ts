@@ -1,5 +1,5 @@
-// The invitations of an organization: creates, renews, lists and revokes them. The outbox sends their mails. They are
-// accepted in redeem.ts and sign-in/accept-invitation/.
+// Creates, renews, lists and revokes the invitations of an organization. The outbox sends their mails. redeem.ts and
+// sign-in/accept-invitation/ accept invitations.
 
 import type { Database, OrganizationTx, SystemTx } from '../../base/database/db.ts';
 import { invalid, problem } from '../../base/errors/problem.ts';
@@ -38,7 +38,7 @@ export interface OperatorInvitationDeps {
 }
 
 export interface InvitationDeps extends OperatorInvitationDeps, BudgetDeps {
-  /** Makes the outbox send the mail at once. Called after the commit. */
+  /** Makes the outbox send the mail at once. Call this after the commit. */
   readonly nudgeOutbox: () => void;
 }
 
@@ -47,7 +47,7 @@ export interface Invite {
   readonly roles: readonly RoleChoice[];
 }
 
-/** An invitation as its organization sees it. It never shows whether the e-mail has an account. */
+/** An invitation as its organization sees it. It never shows whether the e-mail address has an account. */
 export type Invitation = Omit<InvitationRow, 'emailKey' | 'createdAt' | 'expiresAt'> & {
   readonly createdAt: string;
   readonly expiresAt: string;
@@ -56,9 +56,9 @@ export type Invitation = Omit<InvitationRow, 'emailKey' | 'createdAt' | 'expires
 const NO_SUCH = { detail: 'There is no such pending invitation: list the invitations first.' };
 
 /**
- * Invites an e-mail, or renews its pending invitation. Sending the new mail replaces the older token. Raises what
- * lockAndAuthorize raises, validation_failed, not_found for a role, grant_exceeds_own, already_member,
- * team_member_limit, too_many_requests.
+ * Invites an e-mail address, or renews its pending invitation. When the new mail is sent, its token replaces the older
+ * token. Raises the errors of lockAndAuthorize, validation_failed, not_found for an unknown role, grant_exceeds_own,
+ * already_member, team_member_limit, too_many_requests.
  */
 export async function invite(deps: InvitationDeps, caller: OrganizationCaller, input: Invite): Promise<Invitation> {
   const email = validEmail(input.email);
@@ -75,8 +75,8 @@ export async function invite(deps: InvitationDeps, caller: OrganizationCaller, i
 }
 
 /**
- * Invites for an operator: as `invite`, without checks of the operator's rights and without mail budgets. The
- * organization is named by id or slug. Raises not_found, organization_suspended and what `writeInvitation` raises.
+ * Invites an e-mail address for an operator. Unlike `invite`, this checks neither rights nor the limits of mails. The
+ * organization is named by id or slug. Raises not_found, organization_suspended and the errors of `writeInvitation`.
  */
 export async function inviteByOperator(
   deps: OperatorInvitationDeps,
@@ -96,8 +96,9 @@ export async function inviteByOperator(
 }
 
 /**
- * Sends a pending or expired invitation again, with a new token and the full lifetime. The older token ends. The caller
- * becomes the inviter, whose rights must include its roles. Raises not_found, and what `invite` raises.
+ * Sends a pending or expired invitation again, with a new token and the full lifetime. The older token becomes invalid.
+ * The caller becomes the inviter, so the caller's rights must include the roles of the invitation. Raises not_found,
+ * and the errors of `invite`.
  */
 export async function resendInvitation(
   deps: InvitationDeps,
@@ -121,7 +122,10 @@ export async function resendInvitation(
   return toInvitation(row);
 }
 
-/** Revokes a pending or expired invitation. Raises not_found for any other, and what lockAndAuthorize raises. */
+/**
+ * Revokes a pending or expired invitation. Raises not_found for any other invitation, and the errors of
+ * lockAndAuthorize.
+ */
 export async function revokeInvitation(deps: InvitationDeps, caller: OrganizationCaller, id: string): Promise<void> {
   const { organizationId } = caller;
   await deps.db.organization({ organizationId, userId: caller.id }, async (tx) => {
@@ -167,7 +171,7 @@ interface InvitationToWrite {
   readonly roles: readonly ScopedRole[];
 }
 
-/** Called under the organization's lock. Raises already_member, team_member_limit. */
+/** Call this under the organization's lock. Raises already_member, team_member_limit. */
 async function writeInvitation(
   deps: OperatorInvitationDeps,
   tx: OrganizationTx | SystemTx,

@@ -1,4 +1,4 @@
-// The queries of an invitation's mail: whether it must still be sent, and its token.
+// The queries for the mail of an invitation: one reads whether the mail must still be sent, one stores its token.
 import { type SystemTx, statement } from '../../base/database/db.ts';
 
 export interface MailableInvitation {
@@ -9,7 +9,7 @@ export interface MailableInvitation {
   readonly inviterName: string | null;
 }
 
-// The lock makes a renewal, revocation or acceptance at the same moment happen fully before or after this mail.
+// The lock orders this mail and a renewal, revocation or acceptance at the same moment: one of them finishes first.
 const LOCK = statement(`
 SELECT i.email, i.expires_at AS "expiresAt", o.name AS "organizationName", o.status AS "organizationStatus",
   (SELECT u.name FROM users u WHERE u.id = i.invited_by) AS "inviterName"
@@ -17,7 +17,10 @@ FROM invitations i JOIN organizations o ON o.id = i.organization_id
 WHERE i.organization_id = $1::uuid AND i.id = $2::uuid AND i.status = 'pending' AND i.expires_at > clock_timestamp()
 FOR UPDATE OF i`);
 
-/** The data for an invitation's mail. Locks the invitation until the end of the transaction. Null when it has ended. */
+/**
+ * The data for an invitation's mail, or null when the invitation has ended. Locks the invitation until the end of the
+ * transaction.
+ */
 export async function lockPendingInvitation(
   tx: SystemTx,
   organizationId: string,
@@ -30,7 +33,7 @@ export async function lockPendingInvitation(
 const STORE_TOKEN = statement(`
 UPDATE invitations SET token_hash = decode($3, 'hex') WHERE organization_id = $1::uuid AND id = $2::uuid`);
 
-/** Makes this token the invitation's only one. `tokenHash` is in hexadecimal digits. */
+/** Makes this token the only token of the invitation. `tokenHash` is in hexadecimal digits. */
 export async function updateToken(
   tx: SystemTx,
   organizationId: string,

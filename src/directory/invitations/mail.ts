@@ -1,6 +1,6 @@
-// The mail of an invitation: whether it may be sent now, and its content as text and HTML. Anybody may choose the names
-// in it, so they are escaped and shortened, and nothing in them can look like a link. The only link is built from the
-// configuration.
+// The mail of an invitation. This file decides whether the mail may be sent now, and writes its content as text and
+// HTML. Anybody can choose the names in the mail. So the names are escaped and shortened, and no part of a name can
+// look like a link. The only link in the mail is built from the configuration.
 
 import type { MailKind } from '../../base/outbox/kinds.ts';
 import { isNewestMail } from '../../base/outbox/store.ts';
@@ -8,12 +8,12 @@ import type { Random } from '../../base/platform/random.ts';
 import { lockPendingInvitation, updateToken } from './mail-store.ts';
 import { hashOfToken, newInvitationToken } from './token.ts';
 
-/** The kind of the mail in the outbox. The row's subject is the invitation. */
+/** The kind of the mail in the outbox. The subject of the outbox row is the invitation. */
 export const INVITATION_MAIL = 'invitation';
-/** How long a mail of a suspended organization waits before the next try. */
+/** How long the mail of a suspended organization waits before the next try. */
 const SUSPENDED_SECONDS = 600;
 
-/** The mail kind, for the outbox. Links in the mails begin with `appUrl`. */
+/** Returns the mail kind for the outbox. Links in the mails begin with `appUrl`. */
 export function invitationMail(deps: { readonly random: Random; readonly appUrl: string }): MailKind {
   return {
     kind: INVITATION_MAIL,
@@ -21,12 +21,14 @@ export function invitationMail(deps: { readonly random: Random; readonly appUrl:
       const { organizationId, subjectId } = row;
       if (organizationId === null) return null;
       const invitation = await lockPendingInvitation(tx, organizationId, subjectId);
-      // Checked after the lock, so that of two mails of one invitation only the newer is sent, in any order of processing.
+      // This check runs after the lock. So of two mails of one invitation only the newer is sent, whichever is
+      // processed first.
       if (!invitation || !(await isNewestMail(tx, row))) return null;
       if (invitation.organizationStatus !== 'active') {
         return { againSeconds: SUSPENDED_SECONDS, failure: 'organization_suspended' };
       }
-      // The token is made now and stored only as a hash, so that somebody who reads the database cannot use it.
+      // The token is made now and only its hash is stored, so that a person who reads the database cannot use the
+      // token.
       const token = newInvitationToken(deps.random);
       await updateToken(tx, organizationId, subjectId, hashOfToken(token));
       return { to: invitation.email, ...writeInvitationMail({ ...invitation, appUrl: deps.appUrl, token }) };
@@ -36,7 +38,7 @@ export function invitationMail(deps: { readonly random: Random; readonly appUrl:
 
 export interface InvitationMail {
   readonly organizationName: string;
-  /** Null when an operator invites. */
+  /** Null when an operator sends the invitation. */
   readonly inviterName: string | null;
   /** The setting PUBLIC_APP_URL. */
   readonly appUrl: string;
@@ -47,8 +49,8 @@ export interface InvitationMail {
 const NAME_LENGTH_MAX = 60;
 
 /**
- * A name made safe for a mail: one line of at most 60 characters. Characters that could join the parts of an address or a
- * link are replaced by spaces, so that no mail program turns the name into a link.
+ * Makes a name safe for a mail: one line of at most 60 characters. Spaces replace the characters that could join the
+ * parts of an address or a link, so that no mail program turns the name into a link.
  */
 export function plainName(name: string): string {
   const neutral = name
@@ -65,12 +67,15 @@ function escapeHtml(text: string): string {
   return text.replace(/[&<>"']/g, (letter) => `&#${letter.charCodeAt(0)};`);
 }
 
-/** The link that accepts. The token is in the fragment, which browsers send to no server, so it is in no server's log. */
+/**
+ * The link that accepts the invitation. Its token is in the fragment. Browsers never send a fragment, so no server logs
+ * the token.
+ */
 function acceptLink(appUrl: string, token: string): string {
   return `${appUrl}/invitations/accept#token=${token}`;
 }
 
-/** The subject and both bodies. */
+/** The subject of the mail, and its body as text and as HTML. */
 export function writeInvitationMail(mail: InvitationMail): { subject: string; text: string; html: string } {
   const organization = plainName(mail.organizationName) || 'an organization';
   const inviter = mail.inviterName === null ? '' : plainName(mail.inviterName);

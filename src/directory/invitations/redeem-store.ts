@@ -1,4 +1,4 @@
-// The queries of accepting an invitation: find it by its token, and mark it as accepted.
+// The queries that accept an invitation: one finds the invitation by its token, one marks it as accepted.
 import { type SystemReader, type SystemTx, statement } from '../../base/database/db.ts';
 
 export interface Redeemable {
@@ -6,7 +6,7 @@ export interface Redeemable {
   readonly organizationId: string;
   readonly organizationSlug: string;
   readonly organizationName: string;
-  /** As the inviter typed it. The token was sent to this address. */
+  /** The address as the inviter typed it. The token was sent to this address. */
   readonly email: string;
   readonly emailKey: string;
 }
@@ -17,7 +17,7 @@ SELECT i.id::text, o.id::text AS "organizationId", o.slug AS "organizationSlug",
 FROM invitations i JOIN organizations o ON o.id = i.organization_id AND o.status = 'active'
 WHERE i.token_hash = decode($1, 'hex') AND i.status = 'pending' AND i.expires_at > clock_timestamp()`);
 
-/** The invitation that a token with this hash (hexadecimal digits) could accept now. */
+/** The invitation that can be accepted now with the token of this hash (in hexadecimal digits). */
 export async function findByTokenHash(tx: SystemReader, tokenHash: string): Promise<Redeemable | null> {
   const [row] = await tx.rows<Redeemable>(FIND, [tokenHash]);
   return row ?? null;
@@ -31,8 +31,8 @@ WHERE organization_id = $1::uuid AND id = $2::uuid AND token_hash = decode($3, '
 RETURNING invited_by::text AS "invitedBy"`);
 
 /**
- * Accepts the invitation for this user and ends its token. Of several calls at once one succeeds. Returns null when the
- * token is no longer valid. `invitedBy` is null for an operator.
+ * Accepts the invitation for this user and makes its token invalid. If several calls run at the same moment, only one
+ * succeeds. Returns null when the token is no longer valid. `invitedBy` is null when an operator sent the invitation.
  */
 export async function markAccepted(
   tx: SystemTx,

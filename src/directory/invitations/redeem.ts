@@ -1,5 +1,5 @@
-// Checks whether an invitation token is valid, and redeems it in the transaction that makes its holder a member. Every
-// invalid token gets the same answer. The caller has proven who the holder is.
+// Checks whether an invitation token is valid. Redeems the token in the transaction that makes the user a member. Every
+// invalid token gets the same answer. The caller has already proven who the user is.
 
 import type { SystemReader, SystemTx } from '../../base/database/db.ts';
 import { problem } from '../../base/errors/problem.ts';
@@ -19,8 +19,9 @@ import { hashOfToken } from './token.ts';
 export type { Redeemable } from './redeem-store.ts';
 
 /**
- * The invitation of a token. Changes nothing. `tenants` are the ids or slugs of organizations in the request's headers.
- * Raises invitation_invalid, tenant_mismatch, and bad_request when the headers name different organizations.
+ * Returns the invitation of a token. Changes nothing. `tenants` are the ids or slugs of the organizations that the
+ * request headers name. Raises invitation_invalid, tenant_mismatch, and bad_request when the headers name different
+ * organizations.
  */
 export async function getRedeemable(tx: SystemReader, token: string, tenants: readonly string[]): Promise<Redeemable> {
   const invitation = await findByTokenHash(tx, hashOfToken(token));
@@ -34,9 +35,10 @@ export async function getRedeemable(tx: SystemReader, token: string, tenants: re
 }
 
 /**
- * Redeems the token and makes the user a member. Under the organization's lock, it checks the token, the inviter's rights
- * now, the roles as they are now, and the limit of team members. `beforeJoining` runs after these checks and may create
- * the user. Raises invitation_invalid, already_member, team_member_limit. These errors undo everything.
+ * Redeems the token and makes the user a member. Under the organization's lock, it checks the token, the present rights
+ * of the inviter, the present content of the roles, and the limit of team members. `beforeJoining` runs after these
+ * checks and may create the user. Raises invitation_invalid, already_member, team_member_limit. Each of these errors
+ * undoes the whole transaction.
  */
 export async function redeemInvitation(
   deps: { readonly clock: Clock; readonly random: Random },
@@ -75,7 +77,8 @@ export async function redeemInvitation(
   });
 }
 
-// The inviter's rights now decide, not those when the invitation was sent. An operator's rights are not checked.
+// The rights that the inviter has now decide, not the rights at the time of the invitation. An operator needs no
+// rights.
 async function mayStillInvite(
   tx: SystemTx,
   organizationId: string,

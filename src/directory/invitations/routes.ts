@@ -1,4 +1,5 @@
-// HTTP of an organization's invitations. The route that accepts one also signs in: sign-in/accept-invitation/routes.ts.
+// The HTTP routes of an organization's invitations. The route that accepts an invitation also signs in, so it is in
+// sign-in/accept-invitation/routes.ts.
 import { z } from 'zod';
 import type { ProblemCode } from '../../base/errors/problem.ts';
 import { type Endpoint, endpoint, needs } from '../../base/http/endpoint.ts';

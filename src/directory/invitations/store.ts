@@ -1,4 +1,5 @@
-// The queries of invitations: create, renew, list, revoke. The database's clock decides what has expired.
+// The queries that create, renew, list and revoke invitations. The database's clock decides which invitations have
+// expired.
 
 import { type OrganizationReader, type OrganizationTx, type SystemTx, statement } from '../../base/database/db.ts';
 import type { ScopedRole } from '../members/resolve-roles.ts';
@@ -25,13 +26,16 @@ SELECT (s.limits->>'teamMembers')::float8 AS "limit",
 FROM (SELECT 1) AS one LEFT JOIN subscriptions s ON s.organization_id = $1::uuid`);
 
 export interface Seats {
-  /** Null when the subscription has no limit. */
+  /** Null when the subscription does not limit the members. */
   readonly limit: number | null;
   readonly members: number;
   readonly pending: number;
 }
 
-/** The limit of team members and what counts against it, except the invitation of one e-mail. */
+/**
+ * The limit of team members, and the number of members and invitations that count. The invitation of `exceptEmailKey`
+ * does not count.
+ */
 export async function countSeats(
   tx: OrganizationTx | SystemTx,
   organizationId: string,
@@ -79,7 +83,9 @@ SELECT $1::uuid, $2::uuid, o."roleId", o."ownerKey", o.scope
 FROM jsonb_to_recordset($3::jsonb) AS o ("roleId" uuid, "ownerKey" uuid, scope jsonb)
 ON CONFLICT DO NOTHING`);
 
-/** Makes an invitation offer exactly these roles. A repeated pair of role and scope counts once. */
+/**
+ * Replaces the roles that an invitation offers by exactly these roles. A repeated pair of role and scope counts once.
+ */
 export async function setOfferedRoles(
   tx: OrganizationTx | SystemTx,
   organizationId: string,
@@ -106,10 +112,10 @@ export function listOfferedRoles(
   return tx.rows<ScopedRole>(LIST_OFFERED, [organizationId, invitationId]);
 }
 
-// Roles are locked before users and in the order of their ids, as when a preset is applied.
+// Roles are locked before users, in the order of their ids. Applying a preset uses the same order.
 const LOCK_OFFERED = statement(`${OFFERED} ORDER BY r.id FOR KEY SHARE OF r`);
 
-/** As listOfferedRoles. Also keeps these roles unchanged until the end of the transaction. */
+/** Returns the same as listOfferedRoles, and keeps these roles unchanged until the end of the transaction. */
 export function lockOfferedRoles(tx: SystemTx, organizationId: string, invitationId: string): Promise<ScopedRole[]> {
   return tx.rows<ScopedRole>(LOCK_OFFERED, [organizationId, invitationId]);
 }
@@ -150,7 +156,8 @@ export async function findInvitation(
   return row ?? null;
 }
 
-// An expired invitation has the row status 'pending'. The condition on the row's status lets both cases use the index.
+// The row of an expired invitation has the status 'pending'. With the condition on the row's status, the search for
+// pending and the search for expired invitations can both use the index.
 const OF_STATUS = `i.organization_id = $1::uuid AND ($2::text IS NULL OR (
   i.status = CASE WHEN $2 = 'expired' THEN 'pending' ELSE $2 END AND ${STATUS} = $2))`;
 // $1 organization, $2 status or null, $3 limit, $4 offset.
@@ -159,7 +166,7 @@ SELECT ${COLUMNS}, (count(*) OVER ())::int AS total FROM invitations i
 WHERE ${OF_STATUS} ORDER BY i.created_at DESC, i.id DESC LIMIT $3::int OFFSET $4::int`);
 const COUNT = statement(`SELECT count(*)::int AS total FROM invitations i WHERE ${OF_STATUS}`);
 
-/** The organization's invitations, the newest first; `status` null for all. */
+/** The organization's invitations, the newest first. With `status` null, invitations of every status are returned. */
 export function listInvitationRows(
   tx: OrganizationReader,
   organizationId: string,
@@ -181,12 +188,13 @@ const REVOKE = statement(`
 UPDATE invitations SET status = 'revoked', updated_at = clock_timestamp()
 WHERE organization_id = $1::uuid AND id = $2::uuid AND status = 'pending' RETURNING id`);
 
-/** Revokes a pending or expired invitation. Returns false when there is none. */
+/** Revokes a pending or expired invitation. Returns false when there is no such invitation. */
 export async function markRevoked(tx: OrganizationTx, organizationId: string, invitationId: string): Promise<boolean> {
   return (await tx.rows(REVOKE, [organizationId, invitationId])).length > 0;
 }
 
-// Locked in the order of ids, so that two of these statements cannot deadlock. The user is the actor of the events.
+// The invitations are locked in the order of their ids, so that two of these statements cannot deadlock. The events
+// name the user as their actor.
 const REVOKE_SENT = statement(`
 WITH locked AS (
   SELECT id FROM invitations WHERE invited_by = $1::uuid AND status = 'pending' ORDER BY id FOR UPDATE
@@ -199,7 +207,7 @@ INSERT INTO events (id, organization_id, type, actor_id, target_id, data)
 SELECT gen_random_uuid(), organization_id, 'invitation.revoked', $1::uuid, id,
   json_build_object('reason', $2::text)::jsonb FROM ended`);
 
-/** Revokes the pending invitations that a user sent last, in every organization, and records the events. */
+/** Revokes the pending invitations, in every organization, whose last sender is this user. Records the events. */
 export async function markSentRevoked(tx: SystemTx, userId: string, reason: 'account_claimed'): Promise<void> {
   await tx.rows(REVOKE_SENT, [userId, reason]);
 }

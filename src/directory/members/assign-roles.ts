@@ -1,4 +1,4 @@
-// Assigns roles to a member, within the caller's transaction. The caller has checked that this is allowed.
+// Assigns roles to a member, within the caller's transaction. The caller has checked that the assignment is allowed.
 
 import type { OrganizationTx, SystemTx } from '../../base/database/db.ts';
 import type { Clock } from '../../base/platform/clock.ts';

@@ -16,7 +16,7 @@ const ROLES = statement(`
 SELECT id::text, owner_key::text AS "ownerKey", name, level::int, permissions FROM roles
 WHERE owner_key IN ($1::uuid, '${SYSTEM_OWNER}') AND (id = ANY($2::text[]::uuid[]) OR name = ANY($3::text[]))`);
 
-/** The system roles, and those of the organization, that have one of the ids or names. */
+/** The system roles and the organization's own roles that have one of these ids or names. */
 export function findRoles(
   tx: OrganizationTx | SystemTx,
   organizationId: string,
@@ -37,7 +37,7 @@ SELECT a.id::text, a.role_id::text AS "roleId", r.name, a.scope FROM role_assign
 JOIN roles r ON r.owner_key = a.role_owner_key AND r.id = a.role_id
 WHERE a.organization_id = $1::uuid AND a.user_id = $2::uuid`);
 
-/** The role assignments of a member, in no order. */
+/** The role assignments of a member, unsorted. */
 export function listAssignments(
   tx: OrganizationTx | SystemTx,
   organizationId: string,

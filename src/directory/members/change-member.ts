@@ -18,15 +18,15 @@ import { updateMemberStatus } from './store.ts';
 
 export interface ChangeMember {
   readonly userId: string;
-  /** All roles of the member from now on. Other assignments are removed. */
+  /** All roles that the member has after the change. Other assignments are removed. */
   readonly roles: readonly RoleChoice[] | undefined;
   readonly status: 'active' | 'suspended' | undefined;
 }
 
 /**
- * Returns the member after the change. A change to the present state writes nothing. Raises not_found for a user who is
- * not a member and for an unknown role, member_outranks_you, grant_exceeds_own for an added role, last_owner, and what
- * lockAndAuthorize raises.
+ * Returns the member after the change. If the change asks for the present state, nothing is written. Raises not_found
+ * for a user who is not a member and for an unknown role, member_outranks_you, grant_exceeds_own for an added role,
+ * last_owner, and the errors of lockAndAuthorize.
  */
 export async function changeMember(deps: MemberChangeDeps, caller: OrganizationCaller, input: ChangeMember) {
   const { organizationId } = caller;
@@ -51,7 +51,10 @@ export async function changeMember(deps: MemberChangeDeps, caller: OrganizationC
   return (await publishing(deps, commit)).member;
 }
 
-/** Replaces the member's roles by the given ones. Returns the names of added and removed roles, or null for no change. */
+/**
+ * Replaces the member's roles by the given roles. Returns the names of added and removed roles, or null if nothing
+ * changed.
+ */
 async function replaceRoles(
   deps: MemberChangeDeps,
   tx: OrganizationTx,
@@ -67,7 +70,8 @@ async function replaceRoles(
   const added = chosen.filter(({ id, scope }) => !heldKeys.has(assignmentKey(id, scope)));
   const removed = held.filter(({ roleId, scope }) => !chosenKeys.has(assignmentKey(roleId, scope)));
   if (added.length + removed.length === 0) return null;
-  // Kept assignments were allowed when they were made. Added ones are checked now, also scoped ones.
+  // Assignments that the member keeps were checked when they were made. Added assignments, including scoped ones, are
+  // checked now.
   assertMayGrant(standing, added);
   await deleteAssignments(
     tx,
@@ -76,9 +80,11 @@ async function replaceRoles(
   );
   if (added.length > 0) {
     await assignRoles(deps, tx, { organizationId, userId }, added);
-    // A preset may have changed the roles while this transaction waited to assign them. From here on they cannot change.
+    // While this transaction waited for the locks, a preset may have changed the roles. From here on the roles cannot
+    // change.
     const ids = added.map(({ id }) => id);
-    // For the caller's own membership the rights before the change count: nobody may use rights that this change adds.
+    // If callers change their own membership, their rights before the change count. Nobody may use rights that this
+    // change adds.
     const now = userId === callerId ? null : await findStanding(tx, organizationId, callerId);
     assertMayGrant(now ?? standing, await findRoles(tx, organizationId, { ids, names: [] }));
   }

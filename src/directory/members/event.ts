@@ -20,7 +20,7 @@ type MemberEventType =
   | 'member.left';
 export type MemberEvent = EventPart<MemberEventType, 'type' | 'data'>;
 
-/** An event about a member, with the user who caused it as its actor. */
+/** Returns an event about a member. Its actor is the user who made the change. */
 export function memberEvent(
   deps: MemberChangeDeps,
   actor: { readonly id: string },

@@ -12,16 +12,17 @@ import { insertMembership } from './store.ts';
 export interface Joining {
   readonly organizationId: string;
   readonly userId: string;
-  /** The user who made this change; null for an operator. */
+  /** The user who made this change, or null for an operator. */
   readonly actorId: string | null;
   readonly roles: readonly ScopedRole[];
-  /** The data of the event: how the user became a member. */
+  /** The data of the event. It says how the user became a member. */
   readonly data: EventData<'member.joined'>;
 }
 
 /**
- * Writes the membership with its assignments. The caller holds the organization's lock, and has checked that the user is
- * not a member yet and may have these roles. Raises not_found when one of them was removed at the same moment.
+ * Writes the membership with its assignments. The caller holds the organization's lock, and has checked that the user
+ * is not yet a member and may have these roles. Raises not_found when one of these roles was removed at the same
+ * moment.
  */
 export async function joinOrganization(
   deps: { readonly clock: Clock; readonly random: Random },

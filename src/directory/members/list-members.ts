@@ -1,4 +1,4 @@
-// Reads the members of the current organization: the list with its search, or one member.
+// Reads the members of the current organization: a list with a search, or one member.
 
 import type { Database, OrganizationReader } from '../../base/database/db.ts';
 import { problem } from '../../base/errors/problem.ts';
@@ -31,14 +31,14 @@ export function getMember(deps: ReadDeps, { organizationId }: OrganizationPrinci
   return getMemberIn(deps.db.organizationReader({ organizationId }), organizationId, userId);
 }
 
-/** As getMember, within a transaction. */
+/** Does the same as getMember, within a transaction. */
 export async function getMemberIn(tx: OrganizationReader, organizationId: string, userId: string) {
   const row = await findMember(tx, organizationId, userId);
   if (!row) throw noSuchMember();
   return toMember(row);
 }
 
-/** One message for a user of another organization and for a user who does not exist. */
+/** The message is the same for a user of another organization and for a user who does not exist. */
 export function noSuchMember() {
   return problem('not_found', { detail: 'There is no such member: list the members first.' });
 }

@@ -1,5 +1,5 @@
-// Ends a membership: a member with the permission removes another, or a member leaves. The account and its other
-// memberships stay.
+// Ends a membership: a member with the permission removes another member, or a member leaves. The user's account and
+// other memberships remain.
 
 import type { OrganizationTx } from '../../base/database/db.ts';
 import { problem } from '../../base/errors/problem.ts';
@@ -16,18 +16,18 @@ import { deleteMembership, findOwnMembership, lockMembership } from './store.ts'
 export interface MemberSessions {
   readonly organizationId: string;
   readonly userId: string;
-  /** The user who ends them. */
+  /** The user who ends the sessions. */
   readonly actorId: string;
 }
 
 export interface RemoveMemberDeps extends MemberChangeDeps {
-  /** Ends, within the transaction, the sessions in which a member acts for the organization. */
+  /** Ends, within the transaction, the sessions in which the removed member acts for the organization. */
   readonly endSessionsOfRemoved: (tx: OrganizationTx, of: MemberSessions) => Promise<Revoking>;
 }
 
 /**
- * Removes a member with their roles, and ends their sessions that act for the organization. Raises not_found for a user
- * who is not a member, member_outranks_you, last_owner, and what lockAndAuthorize raises.
+ * Removes a member with their roles, and ends the member's sessions that act for the organization. Raises not_found for
+ * a user who is not a member, member_outranks_you, last_owner, and the errors of lockAndAuthorize.
  */
 export async function removeMember(deps: RemoveMemberDeps, caller: OrganizationCaller, userId: string): Promise<void> {
   const { organizationId } = caller;
@@ -37,7 +37,8 @@ export async function removeMember(deps: RemoveMemberDeps, caller: OrganizationC
     if (!member) throw noSuchMember();
     if (userId !== caller.id) assertOutranks(standing, member);
     const raised = await raiseEpochs(tx, [userId]);
-    // From here on no session can begin to act for the organization, so the next statement finds all of them.
+    // From here on no other session can begin to act for the organization, so the next statement finds all these
+    // sessions.
     await lockMembership(tx, organizationId, userId);
     const ended = await deps.endSessionsOfRemoved(tx, { organizationId, userId, actorId: caller.id });
     await deleteMembership(tx, organizationId, userId);
@@ -49,13 +50,14 @@ export async function removeMember(deps: RemoveMemberDeps, caller: OrganizationC
 }
 
 /**
- * Ends the caller's own membership, also when the membership or the organization is suspended. Sessions that acted for
- * the organization stay and act for none. Raises not_found unless the caller is a member, last_owner.
+ * Ends the caller's own membership, even when the membership or the organization is suspended. Sessions that acted for
+ * the organization stay open and then act for no organization. Raises not_found for a caller who is not a member, and
+ * last_owner.
  */
 export async function leaveOrganization(deps: MemberChangeDeps, caller: Caller, organizationId: string): Promise<void> {
   const noSuchOrganization = () =>
     problem('not_found', { detail: 'You are in no such organization: list yours first.' });
-  // A transaction in the scope of the organization of the path is opened only for its members.
+  // Only members can open a transaction in the scope of the organization that the path names.
   if (!(await findOwnMembership(deps.db.userReader(caller.id), caller.id, organizationId))) throw noSuchOrganization();
   const commit = deps.db.organization({ organizationId, userId: caller.id }, async (tx) => {
     await lockOrganization(tx, organizationId);

@@ -1,4 +1,4 @@
-// Finds the roles that a caller names by id or name, among the system roles and those of the organization.
+// Finds the roles that a caller names by id or name, among the system roles and the roles of the organization.
 
 import type { OrganizationTx, SystemTx } from '../../base/database/db.ts';
 import { isForeignKeyViolation } from '../../base/database/sql-state.ts';
@@ -8,7 +8,7 @@ import { type Scope, scopeKey } from '../rights/scope.ts';
 import { findRoles, type RoleFound } from './assignment-store.ts';
 
 export interface RoleChoice {
-  /** Id or name. */
+  /** The id or name of the role. */
   readonly role: string;
   readonly scope: Scope;
 }
@@ -19,16 +19,17 @@ export interface ScopedRole extends RoleFound {
 }
 
 /**
- * The named roles as they are at this moment, each pair of role and scope once. This does not check whether the caller
- * may assign them. Raises not_found for a role that is neither a system role nor the organization's own.
+ * Returns the named roles with their present content. Each pair of role and scope is returned once. This function does
+ * not check whether the caller may assign the roles. Raises not_found for a role that is neither a system role nor a
+ * role of the organization.
  */
 export async function resolveRoles(
   tx: OrganizationTx | SystemTx,
   organizationId: string,
   choices: readonly RoleChoice[],
 ): Promise<ScopedRole[]> {
-  // A reference with the shape of an id is always read as an id. So no role can take the place of another by using its
-  // id as a name.
+  // A reference that has the shape of an id is always read as an id. So nobody can use the id of one role as the name
+  // of another role.
   const references = choices.map(({ role }) => (isIdShaped(role) ? role.toLowerCase() : role));
   const found = await findRoles(tx, organizationId, {
     ids: references.filter(isIdShaped),
@@ -44,7 +45,7 @@ export async function resolveRoles(
   return [...chosen.values()];
 }
 
-/** A text that is the same for the same role in equal scopes. */
+/** A text that is equal for equal pairs of role and scope. */
 export function assignmentKey(roleId: string, scope: Scope): string {
   return `${roleId} ${scopeKey(scope)}`;
 }
@@ -52,7 +53,10 @@ export function assignmentKey(roleId: string, scope: Scope): string {
 // The foreign keys from assignments and invitations to roles.
 const ROLE_KEYS = ['role_assignments_role_owner_key_role_id_fkey', 'invitation_roles_role_owner_key_role_id_fkey'];
 
-/** Raises not_found when the work fails because a role that it assigns or offers was removed while it ran. */
+/**
+ * Runs the work. Raises not_found when the work fails because a role that it assigns or offers was removed while it
+ * ran.
+ */
 export async function orNoSuchRole<T>(work: Promise<T>): Promise<T> {
   try {
     return await work;
@@ -61,7 +65,7 @@ export async function orNoSuchRole<T>(work: Promise<T>): Promise<T> {
   }
 }
 
-/** Whether the error says that a role to assign or offer was removed at the same moment. */
+/** Whether the error says that a role was removed while it was assigned or offered. */
 export function isRoleGone(error: unknown): boolean {
   return ROLE_KEYS.some((key) => isForeignKeyViolation(error, key));
 }

@@ -1,4 +1,4 @@
-// HTTP of members: reading, changing, removing, leaving.
+// The HTTP routes of members.
 import { z } from 'zod';
 import type { Database } from '../../base/database/db.ts';
 import type { ProblemCode } from '../../base/errors/problem.ts';
@@ -17,7 +17,7 @@ const CHANGE_PROBLEMS: readonly ProblemCode[] = [
   'last_owner',
 ];
 
-/** Listing, reading, changing and removing members, and leaving. */
+/** The routes to list, read, change and remove members, and to leave an organization. */
 export function memberRoutes(deps: RemoveMemberDeps): Endpoint[] {
   return [...readingRoutes(deps), ...changingRoutes(deps), leavingRoute(deps)];
 }

@@ -6,23 +6,27 @@ import { SCOPE_BYTES_MAX, scopeBytes } from '../rights/scope.ts';
 const UUID = '[0-9a-fA-F]{8}(?:-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}';
 const ROLE_REFERENCE = new RegExp(`^(?:[a-z][a-z0-9_-]{0,39}|${UUID})$`);
 
-/** A role as a caller names it: id or name. A text with the shape of an id is always read as an id. */
+/** A role as a caller names it, by id or name. A text that has the shape of an id is always read as an id. */
 const RoleReference = z.string().regex(ROLE_REFERENCE, 'must be the id or the name of a role');
 
-// A key such as `constructor` exists on every JavaScript object, so a reader would find a value that nobody has set.
+// Every JavaScript object has a key such as `constructor`. A service that reads that key would find a value that nobody
+// has set.
 const ScopeKey = z
   .string()
   .regex(/^[A-Za-z][A-Za-z0-9_-]{0,39}$/, 'must be letters, digits, - and _, and begin with a letter')
   .refine((key) => !(key in {}) && key !== 'prototype', 'must not be a name that every object has');
 
-// Kept as it was sent: a value that differs from another by a space or by its Unicode form is a different value.
+// The text is stored as it was sent. Two texts that differ by a space or in their Unicode form are different values.
 const CleanText = text(200, 0);
 export const ScopeText = z
   .string()
   .max(1600)
   .refine((value) => CleanText.safeParse(value).success, 'must be one line of text of at most 200 characters');
 
-/** JavaScript reads several whole numbers past 2^53 as the same one: a role for one record would grant on another. */
+/**
+ * JavaScript reads several whole numbers above 2^53 as the same number. Then a role for one record would also grant
+ * rights to another record.
+ */
 export const DistinctNumber = z
   .number()
   .refine(
@@ -30,13 +34,13 @@ export const DistinctNumber = z
     'must not be a whole number past 2^53: send it as text',
   );
 
-// PostgreSQL writes a number with an exponent as all of its digits, which can be much longer.
+// PostgreSQL writes a number that has an exponent with all of its digits, which can be much longer.
 const ScopeNumber = DistinctNumber.refine(
   (value) => !/[eE]/.test(String(value)),
   'must be a number that is written without an exponent',
 );
 
-/** The scope of an assignment or of a check. `{}` means everywhere. */
+/** The scope of an assignment or of a permission check. `{}` means everywhere. */
 export const Scope = z
   .record(ScopeKey, z.union([ScopeText, ScopeNumber, z.boolean()], 'must be text, a number or a boolean'))
   .refine((scope) => Object.keys(scope).length <= 10, 'must have at most 10 members')
@@ -50,7 +54,7 @@ export const Scope = z
 export const RoleChoice = z
   .strictObject(
     { role: RoleReference, scope: Scope.default({}) },
-    // An unknown key keeps zod's own message, which names the key.
+    // For an unknown key, the message of zod is kept, because it names the key.
     { error: ({ code }) => (code === 'invalid_type' ? 'must be an object such as {"role":"agent"}' : undefined) },
   )
   .meta({ id: 'RoleChoice' });

@@ -23,27 +23,27 @@ export async function updateMemberStatus(
 const LOCK = statement(`
 SELECT 1 FROM memberships WHERE organization_id = $1::uuid AND user_id = $2::uuid FOR UPDATE`);
 
-/** Makes every change that lets a session act for this membership wait for the end of the transaction. */
+/** Makes every change that lets a session act for this membership wait until the transaction ends. */
 export async function lockMembership(tx: OrganizationTx, organizationId: string, userId: string): Promise<void> {
   await tx.rows(LOCK, [organizationId, userId]);
 }
 
-// Deleting the membership makes its sessions act for no organization. They are locked in the order of their ids first, as
-// every statement that ends sessions does, so that the two cannot deadlock.
+// Deleting the membership makes its sessions act for no organization. The sessions are first locked in the order of
+// their ids. Every statement that ends sessions uses that order, so no two of them can deadlock.
 const DELETE = statement(`
 WITH locked AS (
   SELECT id FROM sessions WHERE organization_id = $1::uuid AND user_id = $2::uuid ORDER BY id FOR UPDATE
 )
 DELETE FROM memberships WHERE organization_id = $1::uuid AND user_id = $2::uuid AND (SELECT count(*) FROM locked) >= 0`);
 
-/** Removes a membership with its assignments. */
+/** Removes a membership with its role assignments. */
 export async function deleteMembership(tx: OrganizationTx, organizationId: string, userId: string): Promise<void> {
   await tx.rows(DELETE, [organizationId, userId]);
 }
 
 const OWN = statement(`SELECT 1 FROM memberships WHERE user_id = $1::uuid AND organization_id = $2::uuid`);
 
-/** Whether the user is a member of the organization, also when the membership or the organization is suspended. */
+/** Whether the user is a member of the organization, even when the membership or the organization is suspended. */
 export async function findOwnMembership(tx: UserReader, userId: string, organizationId: string): Promise<boolean> {
   return (await tx.rows(OWN, [userId, organizationId])).length > 0;
 }

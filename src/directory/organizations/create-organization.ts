@@ -1,4 +1,4 @@
-// A signed-in user creates an organization and becomes its owner. The rows are written by insert-organization.ts.
+// A signed-in user creates an organization and becomes its owner. insert-organization.ts writes the rows.
 
 import type { Database } from '../../base/database/db.ts';
 import { problem } from '../../base/errors/problem.ts';
@@ -14,13 +14,13 @@ import {
 
 export interface CreateOrganizationDeps extends InsertOrganizationDeps {
   readonly db: Database;
-  /** How many organizations one user may own. At this number the user cannot create another. */
+  /** How many organizations one user may own. A user who owns this many cannot create another organization. */
   readonly organizationsPerUserMax: number;
 }
 
 /**
- * Returns the new organization with its trial. The caller's token still acts for the same organization as before. Raises
- * slug_taken, organization_limit.
+ * Returns the new organization with its trial. The caller's token continues to act for the organization that it named
+ * before. Raises slug_taken, organization_limit.
  */
 export async function createOrganization(
   deps: CreateOrganizationDeps,
@@ -30,7 +30,7 @@ export async function createOrganization(
   const organizationId = newId(deps.random, deps.clock);
   const slug = await chooseSlug(deps, input.name, input.slug);
   const toCreate = { organizationId, ownerId: caller.id, actorId: caller.id, name: input.name, slug };
-  // In the system scope, because the owner's other organizations are counted.
+  // This transaction uses the system scope, because the owner's other organizations are counted.
   const created = await deps.db.system(async (tx) => {
     if ((await lockAndCountOwned(tx, caller.id)) >= deps.organizationsPerUserMax) throw problem('organization_limit');
     return insertOrganization(deps, tx, toCreate);

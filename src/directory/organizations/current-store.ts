@@ -1,4 +1,4 @@
-// The queries of the organization that a caller acts for, and of its subscription.
+// The queries of the organization for which a caller acts, and of its subscription.
 import { type OrganizationReader, type SystemReader, statement } from '../../base/database/db.ts';
 import type { SubscriptionLimits } from './store.ts';
 
@@ -24,8 +24,8 @@ export async function findOrganization(
   return row ?? null;
 }
 
-// A null value means no change. Two changes at once are both kept: each writes only the fields that it names, and the
-// second one is compared with the result of the first.
+// A null value means no change. If two changes run at the same moment, the database keeps both. Each change writes only
+// the fields that it names, and the second change is compared with the result of the first.
 // $1 organization, $2 name, $3 settings as JSON, $4 event, $5 the user who changes it.
 const UPDATE = statement(`
 WITH old AS (SELECT id, name, settings FROM organizations WHERE id = $1::uuid FOR NO KEY UPDATE),
@@ -48,7 +48,10 @@ export interface OrganizationChange {
   readonly actorId: string;
 }
 
-/** Changes the name and settings where they are not null, and records the event. Writes nothing if nothing changes. */
+/**
+ * Changes the name and the settings if they are not null, and records the event. If nothing changes, nothing is
+ * written.
+ */
 export async function updateOrganization(tx: OrganizationReader, change: OrganizationChange): Promise<void> {
   const { organizationId, name, settings, eventId, actorId } = change;
   const document = settings === null ? null : JSON.stringify(settings);
@@ -75,7 +78,9 @@ SELECT s.plan, s.status, s.trial_ends_at AS "trialEndsAt", s.limits,
     AND i.status = 'pending' AND i.expires_at > clock_timestamp()) AS "pendingInvitations"
 FROM subscriptions s WHERE s.organization_id = $1::uuid`);
 
-/** The subscription with its present usage. The database's clock decides about the trial and expired invitations. */
+/**
+ * The subscription with its present usage. The database's clock decides whether the trial and invitations have expired.
+ */
 export async function findSubscription(
   tx: OrganizationReader | SystemReader,
   organizationId: string,

@@ -1,5 +1,5 @@
-// The organization that the caller acts for: reads it and its subscription, and changes its name and settings. Deleting
-// it is in delete-organization.ts.
+// The organization for which the caller acts. This file reads the organization and its subscription, and changes its
+// name and settings. delete-organization.ts deletes it.
 
 import type { Database, OrganizationReader, SystemReader } from '../../base/database/db.ts';
 import { problem } from '../../base/errors/problem.ts';
@@ -27,11 +27,11 @@ export async function getOrganization(deps: OrganizationDeps, caller: Organizati
 
 export interface ChangeOrganization {
   readonly name?: string | undefined;
-  /** Replaces the settings as a whole. */
+  /** The new settings. They replace all former settings. */
   readonly settings?: Readonly<Record<string, unknown>> | undefined;
 }
 
-/** Changes the given fields. A change to the present state writes nothing. Raises not_found. */
+/** Changes the given fields. If the change asks for the present state, nothing is written. Raises not_found. */
 export async function changeOrganization(
   deps: OrganizationDeps,
   caller: OrganizationCaller,
@@ -52,7 +52,10 @@ export function getSubscription(deps: OrganizationDeps, caller: OrganizationPrin
   return readSubscription(readerOf(deps, caller), caller.organizationId);
 }
 
-/** As getSubscription, with a reader of any scope. The caller has checked the permission. Raises not_found. */
+/**
+ * Does the same as getSubscription, with a reader of any scope. The caller has checked the permission. Raises
+ * not_found.
+ */
 export async function readSubscription(reader: OrganizationReader | SystemReader, organizationId: string) {
   const row = await findSubscription(reader, organizationId);
   if (!row) throw problem('not_found', { detail: 'This organization has no subscription.' });

@@ -16,8 +16,9 @@ export interface DeleteOrganizationDeps extends PublishDeps {
 }
 
 /**
- * Deletes the caller's organization with all that belongs to it. Its access tokens are refused from now on. Its members'
- * sessions stay and act for no organization. Its events stay recorded. Raises what lockAndAuthorize raises.
+ * Deletes the caller's organization with everything that belongs to it. From now on its access tokens are refused. The
+ * sessions of its members stay open and act for no organization. Its events remain recorded. Raises the errors of
+ * lockAndAuthorize.
  */
 export async function deleteOrganization(deps: DeleteOrganizationDeps, caller: OrganizationCaller): Promise<void> {
   const { organizationId } = caller;

@@ -1,5 +1,5 @@
-// Writes a new organization within a transaction: the organization with a free slug, its first owner and its trial. Every
-// way to create an organization uses it: create-organization.ts, registration, operators and the seed.
+// Writes a new organization within a transaction: the organization with a free slug, its first owner and its trial.
+// create-organization.ts, the registration, the operator's command and the seed all use this file.
 
 import type { Database, SystemTx } from '../../base/database/db.ts';
 import { problem } from '../../base/errors/problem.ts';
@@ -30,30 +30,34 @@ export interface InsertOrganizationDeps {
 export interface OrganizationToInsert {
   readonly organizationId: string;
   readonly ownerId: string;
-  /** The user who creates it; null for an operator. */
+  /** The user who creates the organization, or null for an operator. */
   readonly actorId: string | null;
   readonly name: string;
   readonly slug: SlugChoice;
 }
 
-/** `wanted` is a slug that the caller requests: it is used, or creating fails. Otherwise a free slug made of `base`. */
+/**
+ * `wanted` is a slug that the caller requests. If the slug is taken, no organization is created. Without `wanted`, a
+ * free slug is made of `base`.
+ */
 export type SlugChoice =
   | { readonly wanted: string }
   | {
       readonly base: string;
-      /** Free when it was last checked. */
+      /** The slug that was free when it was last checked. */
       readonly first: string;
       readonly others: readonly string[];
     };
 
-// This many organizations of one name may be created at the same time, each with a slug that others do not see yet.
+// This many organizations of one name can be created at the same moment. Each of them has a slug that the others do not
+// see yet.
 const CANDIDATES = 100;
-// Limits the search, which takes some milliseconds per thousand organizations of one name.
+// Limits the search, which takes some milliseconds for each thousand organizations of one name.
 const SLUG_NUMBER_MAX = 10_000;
-// Tried when the numbered slugs are used up: large random numbers.
+// How many slugs with a large random number are tried when the numbered slugs are used up.
 const RANDOM_CANDIDATES = 10;
 
-/** Chooses the slug before the transaction: the wanted one, or the first free one of `base`, `base-1`, `base-2`, … */
+/** Chooses the slug before the transaction: the wanted slug, or the first free slug of `base`, `base-1`, `base-2`, … */
 export async function chooseSlug(
   deps: { readonly db: Database; readonly random: Random },
   name: string,
@@ -81,7 +85,7 @@ export interface CreatedOrganization {
 
 const DAY_MS = 86_400_000;
 
-/** Writes the organization with its owner, trial and event. Returns null when the wanted slug is taken. */
+/** Writes the organization with its owner, its trial and its event. Returns null when the wanted slug is taken. */
 export async function insertOrganization(
   deps: InsertOrganizationDeps,
   tx: SystemTx,
@@ -98,7 +102,7 @@ export async function insertOrganization(
   await insertMembership(tx, { organizationId, userId: ownerId });
   const id = newId(deps.random, deps.clock);
   const assignment = { id, organizationId, userId: ownerId, roleId: owner.id, roleOwnerKey: owner.ownerKey, scope: {} };
-  // A preset applied at the same moment may have removed the role, or may have ended its ownership.
+  // A preset that was applied at the same moment may have removed the role, or the role may no longer make owners.
   const presetChanged = () => problem('service_busy', { retryAfterSeconds: 1 });
   await insertAssignments(tx, [assignment]).catch((error: unknown) => {
     throw isRoleGone(error) ? presetChanged() : error;
@@ -118,9 +122,10 @@ export async function insertOrganization(
   };
 }
 
-// Two transactions that insert the same slug meet in the unique index: the second waits for the first to end. Then it
-// searches again under a lock, one transaction after the other. Without the lock, many transactions at once would all try
-// the same slugs and wait for each other at every one.
+// When two transactions insert the same slug, the second transaction waits at the unique index until the first has
+// ended. Then the second transaction takes a lock on the slugs of this base and searches for a free slug again. Without
+// that lock, many transactions at the same moment would try the same slugs in the same order, and would wait for each
+// other again at each slug.
 async function insertWithFreeSlug(
   tx: SystemTx,
   { organizationId: id, name, slug: choice }: OrganizationToInsert,

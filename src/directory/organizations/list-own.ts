@@ -1,4 +1,4 @@
-// The organizations that the signed-in user is an active member of.
+// Lists the organizations in which the signed-in user is an active member.
 import type { Database } from '../../base/database/db.ts';
 import { type Page, paged } from '../../base/platform/page.ts';
 import type { Caller } from '../../protocol/caller.ts';

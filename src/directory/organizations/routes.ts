@@ -1,4 +1,4 @@
-// HTTP of organizations: creating, reading, changing and deleting them.
+// The HTTP routes to create, read, change and delete organizations.
 import { type Endpoint, endpoint, needs, signedIn } from '../../base/http/endpoint.ts';
 import { enveloped, PageQuery, page } from '../../base/http/wire.ts';
 import { type CreateOrganizationDeps, createOrganization } from './create-organization.ts';

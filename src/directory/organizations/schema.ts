@@ -16,7 +16,7 @@ export const Slug = z
   .max(63, 'must have at most 63 characters')
   .refine(isSlugAllowed, 'must be lower-case letters, digits and inner hyphens, not an id and not a reserved name');
 
-/** An organization as a caller names it: id or slug. */
+/** An organization as a caller names it, by id or slug. */
 export const OrganizationReference = z
   .string()
   .max(63)

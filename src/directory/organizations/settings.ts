@@ -1,11 +1,11 @@
-// Validates an organization's settings: any JSON object of limited size whose numbers mean the same to every reader.
-// base/http/body.ts limits the depth, keys and text of every body.
+// Validates an organization's settings. They are any JSON object of limited size whose numbers have the same meaning
+// for every reader. base/http/body.ts limits the depth, the keys and the text of every body.
 
-/** The longest settings, in bytes of compact JSON in UTF-8. */
+/** The maximum length of the settings, in bytes of compact JSON in UTF-8. */
 export const SETTINGS_BYTES_MAX = 16 * 1024;
 
-// JavaScript writes smaller numbers with an exponent, and PostgreSQL writes them with all digits: a few bytes would
-// become hundreds.
+// JavaScript writes numbers below this limit with an exponent, and PostgreSQL writes them with all digits. A few bytes
+// in the request would become hundreds of bytes in the database.
 const NUMBER_MIN = 1e-6;
 
 /** Returns what is wrong with the settings, or null. */
@@ -18,7 +18,7 @@ export function judgeSettings(settings: Readonly<Record<string, unknown>>): stri
     : null;
 }
 
-/** Recursive. The depth was limited when the body was read. */
+/** This function is recursive. The depth was limited when the body was read. */
 function hasUnsafeNumber(value: unknown): boolean {
   if (typeof value === 'number') return !isSafe(value);
   return typeof value === 'object' && value !== null && Object.values(value).some(hasUnsafeNumber);

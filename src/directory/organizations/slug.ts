@@ -1,10 +1,10 @@
-// Slugs: short names of organizations for headers and URLs. Only the id identifies an organization.
+// Slugs are short names of organizations for headers and URLs. Only the id permanently identifies an organization.
 import { isIdShaped } from '../../protocol/id.ts';
 
 const SLUG_LENGTH_MAX = 63;
 const SHAPE = /^[a-z0-9](?:[a-z0-9-]*[a-z0-9])?$/;
 
-// Names that people could take for the service itself in a URL or a header.
+// In a URL or a header, people could think that these names mean the service itself.
 const RESERVED = new Set(
   `about abuse account accounts admin administrator api app apps assets auth billing blog callback cdn config console
 contact current dashboard default dev developer developers docs download email ftp graphql health healthz help home host
@@ -15,10 +15,13 @@ system team tenant tenantry tenants test token undefined user users verify webho
 websocket ws www`.split(/\s+/),
 );
 
-// Browsers show a host name of this form in other letters than it is written in (RFC 5890 §2.3.1).
+// Browsers convert a host name of this form to other letters before they show it (RFC 5890 §2.3.1).
 const ENCODED = /^..--/;
 
-/** Whether a requested slug is allowed. A slug that looks like an id is not, because it would be read as that id. */
+/**
+ * Whether a requested slug is allowed. A slug that has the shape of an id is not allowed, because it would be read as
+ * an id.
+ */
 export function isSlugAllowed(slug: string): boolean {
   if (ENCODED.test(slug)) return false;
   return slug.length <= SLUG_LENGTH_MAX && SHAPE.test(slug) && !RESERVED.has(slug) && !isIdShaped(slug);
@@ -102,7 +105,7 @@ const LETTERS: Record<string, string> = {
   ω: 'o',
 };
 
-/** A slug made from a name by transliteration, or `org` if no letter or digit remains. */
+/** Makes a slug from a name by transliteration. Returns `org` if no letter or digit remains. */
 export function deriveSlug(name: string): string {
   const latin = [...name.normalize('NFC').toLowerCase()]
     .map((letter) => LETTERS[letter] ?? letter)
@@ -121,7 +124,7 @@ export function deriveSlug(name: string): string {
   return isSlugAllowed(slug) ? slug : `${slug}-org`;
 }
 
-/** The n-th candidate: `acme`, `acme-1`, `acme-2`, … */
+/** Returns the slug with a number: `acme` for 0, `acme-1` for 1, `acme-2` for 2, … */
 export function numberedSlug(base: string, number: number): string {
   return number === 0 ? base : `${base}-${number}`;
 }

@@ -13,7 +13,7 @@ export interface NewOrganization {
   readonly slug: string;
 }
 
-/** Returns false when the slug is taken. Nothing is written then. */
+/** Inserts the row. Returns false, and writes nothing, when the slug is taken. */
 export async function insertOrganizationRow(tx: OrganizationTx | SystemTx, row: NewOrganization): Promise<boolean> {
   const { count } = await tx.models.organization.createMany({ data: [row], skipDuplicates: true });
   return count === 1;
@@ -41,15 +41,15 @@ const FIND = statement(`
 SELECT id FROM organizations
 WHERE slug = $1 OR id = CASE WHEN $1 ~ '^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$' THEN $1::uuid END`);
 
-/** The id of the organization with this id or slug (lower case), also when it is suspended. */
+/** The id of the organization with this id or slug (in lower case), even when the organization is suspended. */
 export async function findOrganizationId(tx: SystemReader, reference: string): Promise<string | null> {
   const [row] = await tx.rows<{ id: string }>(FIND, [reference]);
   return row?.id ?? null;
 }
 
-// Only the system scope sees every slug. The statement looks up number after number in the unique index until enough are
-// free. A range of slugs cannot be read instead, because their order depends on the collation. PostgreSQL never turns
-// the sub-select into a join that reads the whole table, as it may do with EXISTS.
+// Only the system scope sees every slug. The statement looks up one number after the other in the unique index until it
+// has found enough free numbers. It cannot read a range of slugs, because their order depends on the collation. The
+// condition is a sub-select, because PostgreSQL may turn EXISTS into a join that reads the whole table.
 const FREE_NUMBERS = statement(`
 WITH RECURSIVE candidates AS (
   SELECT 0 AS number, (SELECT o.id FROM organizations o WHERE o.slug = $1) AS taken_by, 0 AS free_before
@@ -60,7 +60,10 @@ WITH RECURSIVE candidates AS (
 )
 SELECT number FROM candidates WHERE taken_by IS NULL ORDER BY number`);
 
-/** The first `count` numbers n up to `numberMax` whose slug `base-n` is free now. 0 means the base itself. */
+/**
+ * Returns the first `count` numbers n up to `numberMax` whose slug `base-n` is free now. The number 0 means `base`
+ * itself.
+ */
 export async function listFreeSlugNumbers(
   tx: SystemReader,
   base: string,
@@ -74,7 +77,7 @@ const LOCK_SLUGS = statement(
   "SELECT 1 AS held FROM (SELECT pg_advisory_xact_lock(hashtextextended('slugs of ' || $1, 20261128))) AS l",
 );
 
-/** Makes every other transaction that locks the slugs of this base wait for the end of this one. */
+/** Makes every other transaction that locks the slugs of this base wait until this transaction ends. */
 export async function lockSlugs(tx: SystemTx, base: string): Promise<void> {
   await tx.rows(LOCK_SLUGS, [base]);
 }

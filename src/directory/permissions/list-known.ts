@@ -1,11 +1,14 @@
-// The catalogue of permissions: those that Tenantry's own routes require, each with a description, and those that roles
-// contain for other services.
+// The catalogue of permissions. It contains the permissions that Tenantry's own routes require, each with a
+// description, and the permissions for other services that roles contain.
 import type { Database } from '../../base/database/db.ts';
 import { type Page, type Paged, paged } from '../../base/platform/page.ts';
 import { type OrganizationPrincipal, scopeOf } from '../../protocol/caller.ts';
 import { countPermissions, listPermissions } from './store.ts';
 
-/** The permissions that Tenantry's own routes require. Every permission of a `needs()` or a `client()` is listed here. */
+/**
+ * The permissions that Tenantry's own routes require. Every permission in a call of `needs()` or `client()` is listed
+ * here.
+ */
 export const OWN_PERMISSIONS: Readonly<Record<string, string>> = {
   'audit:read': 'Read the audit log of the organization.',
   'clients:manage': 'Create, change and delete service clients of the organization.',
@@ -25,17 +28,20 @@ export const OWN_PERMISSIONS: Readonly<Record<string, string>> = {
 };
 
 export interface KnownPermission {
-  /** A name, or `*` for a wildcard that a role contains. */
+  /** A name, or `*` for a wildcard in a role. */
   readonly resource: string;
   readonly action: string;
   /** `resource:action`. */
   readonly permission: string;
   readonly description: string | null;
-  /** `tenantry` when Tenantry's own routes require it, `roles` when it is known only because a role contains it. */
+  /** `tenantry` when Tenantry's own routes require the permission, `roles` when only roles contain it. */
   readonly source: 'tenantry' | 'roles';
 }
 
-/** Every permission that Tenantry requires or that a role visible to the caller's organization contains, sorted. */
+/**
+ * Returns a sorted list of the permissions that Tenantry requires and of those in the roles that the caller's
+ * organization can see.
+ */
 export async function listKnownPermissions(
   deps: { readonly db: Database },
   caller: OrganizationPrincipal,

@@ -1,4 +1,4 @@
-// HTTP of the permission catalogue.
+// The HTTP route of the permission catalogue.
 import type { Database } from '../../base/database/db.ts';
 import { type Endpoint, endpoint, needs } from '../../base/http/endpoint.ts';
 import { PageQuery, page } from '../../base/http/wire.ts';

@@ -12,7 +12,7 @@ const LIST = statement(`
 SELECT permission, (count(*) OVER ())::int AS total FROM (${KNOWN}) AS known
 ORDER BY permission LIMIT $3::int OFFSET $4::int`);
 
-/** The permissions of `own`, of system roles and of the organization's roles: each once, sorted. */
+/** The permissions of `own`, of the system roles and of the organization's roles, sorted and without repeats. */
 export function listPermissions(
   tx: OrganizationReader,
   organizationId: string,

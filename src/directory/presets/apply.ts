@@ -1,5 +1,5 @@
-// Applies a preset to the system roles, for an operator and at the first start. Also exports the system roles as a
-// preset.
+// Applies a preset to the system roles, for an operator and when the service starts with an empty database. Also
+// exports the system roles as a preset.
 
 import type { Database, SystemTx } from '../../base/database/db.ts';
 import { problem } from '../../base/errors/problem.ts';
@@ -32,27 +32,30 @@ export interface PresetDeps extends PublishDeps {
 
 export interface AppliedPreset {
   readonly plan: PresetPlan;
-  /** How many users have a role whose permissions or ownership changed. Their older access tokens are now refused. */
+  /**
+   * The number of users who have a role whose permissions or ownership changed. Their older access tokens are now
+   * refused.
+   */
   readonly usersAffected: number;
 }
 
-// Raising the epochs of a million users takes well under this.
+// Raising the epochs of a million users takes much less time than this limit.
 const WITHIN_MS = 600_000;
 const RAISED_AT_ONCE = 5_000;
 
 /**
- * Makes the system roles equal to the preset, in one transaction with one event. Repeating it changes nothing. Raises
- * role_name_taken, role_in_use or last_owner with a sentence that names the obstacle.
+ * Makes the system roles equal to the preset, in one transaction with one event. A second call with the same preset
+ * changes nothing. Raises role_name_taken, role_in_use or last_owner, each with a sentence that names the obstacle.
  */
 export async function applyPreset(deps: PresetDeps, preset: Preset, options: PlanOptions = {}): Promise<AppliedPreset> {
-  // Usually nothing has to change. Then no transaction is opened.
+  // Usually nothing has to change. In that case no transaction is opened.
   const first = await planPreset(deps.db, preset, options);
   if (first.changes === 0) return { plan: first, usersAffected: 0 };
   const commit = deps.db.system(
     async (tx) => {
       await lockRolesToChange(tx, preset, options);
       const plan = await planWith(tx, preset, options);
-      if (plan.changes === 0) return { plan, usersAffected: 0, revocations: [] }; // another process has applied it
+      if (plan.changes === 0) return { plan, usersAffected: 0, revocations: [] }; // another process applied it
       const [obstacle] = plan.obstacles;
       if (obstacle) throw problem(obstacle.code, { detail: plan.obstacles.map(({ detail }) => detail).join(' ') });
       const present = await listSystemRoles(tx);
@@ -69,9 +72,9 @@ export async function applyPreset(deps: PresetDeps, preset: Preset, options: Pla
 }
 
 /**
- * Locks in the order that every change of members uses: organizations, role names, roles, users. The lock on a role
- * keeps others from assigning it, so that nobody gets the old content unnoticed. Organizations are locked only where
- * a member may stop being an owner.
+ * Locks in the order that every change of members uses: organizations, role names, roles, users. While the roles are
+ * locked, nobody can assign them, so no user gets the old content of a role unnoticed. Organizations are locked only
+ * where a member may stop being an owner.
  */
 async function lockRolesToChange(tx: SystemTx, preset: Preset, options: PlanOptions): Promise<void> {
   await lockSystemRoles(tx);
@@ -93,7 +96,7 @@ function idsOf(present: readonly SystemRole[], steps: readonly PlanStep[]): stri
   return present.filter(({ name }) => names.has(name)).map(({ id }) => id);
 }
 
-// A change of level needs no new tokens: no token contains the level, and each check reads it from the database.
+// A change of level needs no new tokens. No token contains the level, and each check reads the level from the database.
 function rightsChanged(steps: readonly PlanStep[], present: readonly SystemRole[]): string[] {
   const changed = steps.filter(({ changes }) =>
     changes.some(({ field }) => field === 'permissions' || field === 'ownership'),
@@ -147,8 +150,8 @@ async function recordApplied(deps: PresetDeps, tx: SystemTx, plan: PresetPlan, u
 }
 
 /**
- * Run when the service starts. Applies the preset (a shipped name or a path) if the database has no system role, and
- * returns the names of the created roles. After that, only the operator's command changes system roles. Raises
+ * Runs when the service starts. If the database has no system role, applies the preset (the name of a shipped preset,
+ * or a path). Returns the names of the created roles. Later, only the operator's command changes system roles. Raises
  * PresetRefused.
  */
 export async function applyFirstPreset(deps: PresetDeps, nameOrPath: string): Promise<string[]> {
@@ -158,7 +161,9 @@ export async function applyFirstPreset(deps: PresetDeps, nameOrPath: string): Pr
   return plan.steps.filter(({ action }) => action === 'create').map(({ role }) => role);
 }
 
-/** The system roles as the YAML text of a preset. Applying that preset changes nothing. Raises PresetRefused. */
+/**
+ * Returns the system roles as the YAML text of a preset. Applying that preset changes nothing. Raises PresetRefused.
+ */
 export async function exportRoles(deps: { readonly db: Database }, name = 'exported'): Promise<string> {
   const roles = await listSystemRoles(deps.db.systemReader());
   const owners = roles.filter(({ ownership }) => ownership).map((role) => role.name);

@@ -1,5 +1,5 @@
-// What a preset would change: the difference between its roles and the existing system roles, and the obstacles to
-// applying it. Changes nothing.
+// Plans what a preset would change. The plan contains the difference between the preset's roles and the existing system
+// roles, and the obstacles to applying the preset. This file changes nothing.
 import { isDeepStrictEqual } from 'node:util';
 import type { Database, SystemReader } from '../../base/database/db.ts';
 import type { ProblemCode } from '../../base/errors/problem.ts';
@@ -16,7 +16,7 @@ export interface PlanStep {
   readonly action: 'create' | 'update' | 'keep' | 'remove';
   /** The name of the system role. */
   readonly role: string;
-  /** What an update changes; empty for the other actions. */
+  /** The fields that an update changes. Empty for the other actions. */
   readonly changes: readonly FieldChange[];
 }
 
@@ -28,13 +28,15 @@ export interface Obstacle {
 
 export interface PresetPlan {
   readonly preset: string;
-  /** The preset's roles in its order, then those to remove. */
+  /** The roles of the preset in its order, then the roles to remove. */
   readonly steps: readonly PlanStep[];
-  /** System roles that the preset does not name and that are kept. */
+  /** The system roles that are kept although the preset does not name them. */
   readonly unlisted: readonly string[];
-  /** The roles that make owners after the preset is applied: more than one if the former owners' role is kept. */
+  /**
+   * The roles that make owners after the preset is applied. There is more than one if the former owners' role is kept.
+   */
   readonly owners: readonly string[];
-  /** Existing roles that begin to make owners, and how many members have them. */
+  /** The existing roles that will begin to make owners, with the number of members who have each of them. */
   readonly promoted: readonly { readonly role: string; readonly members: number }[];
   readonly obstacles: readonly Obstacle[];
   /** How many steps are not `keep`. */
@@ -46,12 +48,12 @@ export interface PlanOptions {
   readonly prune?: boolean;
 }
 
-/** What applying the preset would change in the database now. Raises DatabaseUnavailable. */
+/** Returns what applying the preset would change in the database now. Raises DatabaseUnavailable. */
 export function planPreset(db: Database, preset: Preset, options: PlanOptions = {}): Promise<PresetPlan> {
   return planWith(db.systemReader(), preset, options);
 }
 
-/** As planPreset, within a transaction that then applies it. */
+/** Does the same as planPreset, within the transaction that then applies the preset. */
 export async function planWith(tx: SystemReader, preset: Preset, options: PlanOptions): Promise<PresetPlan> {
   const present = await listSystemRoles(tx);
   const steps = compare(preset, present, options.prune ?? false);
@@ -146,7 +148,7 @@ async function findPromoted(tx: SystemReader, present: readonly SystemRole[], st
   return names.map((role) => ({ role, members: uses.find(({ name }) => name === role)?.members ?? 0 }));
 }
 
-/** The ids of the roles that will stop making owners, and of the existing roles that will make owners. */
+/** The ids of the roles that will stop making owners, and of the existing roles that will begin to make owners. */
 export function ownershipAfter(
   preset: Preset,
   present: readonly SystemRole[],

@@ -1,5 +1,5 @@
-// Role presets as YAML: files that describe the system roles. Reads them strictly and writes them so that they can be
-// read again. plan.ts and apply.ts apply a preset to the database.
+// Role presets are YAML files that describe the system roles. This file reads presets strictly, and writes presets that
+// it can read again. plan.ts and apply.ts apply a preset to the database.
 import { readdirSync, readFileSync, statSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
 import { parse, stringify } from 'yaml';
@@ -39,7 +39,7 @@ const PresetFile = z.strictObject(
   'must be a mapping of name and roles',
 );
 
-/** The content of a system role. Permissions are sorted and without repeats. */
+/** The content of a system role. The permissions are sorted and without repeats. */
 export type PresetRole = Readonly<z.output<typeof PresetRole>>;
 
 export interface Preset {
@@ -47,7 +47,7 @@ export interface Preset {
   readonly roles: readonly PresetRole[];
 }
 
-/** A preset cannot be read or written. One line for each problem names the role and the field. */
+/** A preset that cannot be read or written. Each problem is one line that names the role and the field. */
 export class PresetRefused extends OperatorError {
   override readonly name = 'PresetRefused';
   readonly problems: readonly string[];
@@ -65,7 +65,7 @@ export function listPresets(): string[] {
     .sort();
 }
 
-/** Reads a preset by its shipped name, or by the path of its file. Raises PresetRefused. */
+/** Reads a preset by the name of a shipped preset, or by the path of a file. Raises PresetRefused. */
 export function readPreset(nameOrPath: string): Preset {
   const shipped = listPresets();
   if (shipped.includes(nameOrPath)) return parsePreset(readText(`${SHIPPED}${nameOrPath}.yaml`), nameOrPath);
@@ -88,7 +88,7 @@ function readText(path: string): string {
   }
 }
 
-/** The preset that a YAML text describes. Each problem begins with `source`. Raises PresetRefused. */
+/** Returns the preset that a YAML text describes. Each problem begins with `source`. Raises PresetRefused. */
 export function parsePreset(text: string, source: string): Preset {
   let raw: unknown;
   try {
@@ -107,7 +107,7 @@ export function parsePreset(text: string, source: string): Preset {
   return parsed.data;
 }
 
-/** One line for each wrong field, such as `role "agent": permissions.3: must be …`. */
+/** Returns one line for each wrong field, such as `role "agent": permissions.3: must be …`. */
 function problemLines(issue: z.core.$ZodIssue, raw: unknown): string[] {
   const [list, index, ...rest] = issue.path;
   const isRole = list === 'roles' && typeof index === 'number';
@@ -129,7 +129,10 @@ function roleAt(raw: unknown, index: number): string {
   return typeof name === 'string' ? `role ${JSON.stringify(name.slice(0, 60))}` : `role ${index + 1}`;
 }
 
-/** Problems that concern several roles: repeated names, and ownership of no role, several roles or a lower role. */
+/**
+ * Finds problems that concern several roles: a repeated name, and ownership of no role, of several roles or of a lower
+ * role.
+ */
 function contradictions({ roles }: Preset): string[] {
   const names = roles.map(({ name }) => name);
   const twice = [...new Set(names.filter((name, index) => names.indexOf(name) !== index))];
@@ -146,7 +149,10 @@ function contradictions({ roles }: Preset): string[] {
   return problems;
 }
 
-/** The YAML text of a preset, the highest role first. Raises PresetRefused for a preset that could not be read again. */
+/**
+ * Returns the YAML text of a preset, with the highest role first. Raises PresetRefused if `parsePreset` would refuse
+ * that text.
+ */
 export function writePreset(preset: Preset): string {
   const roles = [...preset.roles]
     .sort((a, b) => b.level - a.level || (a.name < b.name ? -1 : 1))

@@ -1,5 +1,5 @@
-// The queries of presets: they write system roles and find the users and organizations that a change affects, across
-// organizations.
+// The queries of presets. They write system roles, and find the users and organizations that a change affects, across
+// all organizations.
 import { type SystemReader, type SystemTx, statement } from '../../base/database/db.ts';
 import { ROLE_NAMES_LOCK, SYSTEM_OWNER } from '../roles/store.ts';
 import type { PresetRole } from './presets.ts';
@@ -18,17 +18,19 @@ export function listSystemRoles(tx: SystemReader): Promise<SystemRole[]> {
 }
 
 const PRESET_LOCK = 7_360_233_713;
-// The function is in FROM because the driver cannot read a column of type void.
+// The function is called in the FROM clause because the driver cannot read a column of type void.
 const LOCK_PRESETS = statement(`SELECT 1 AS held FROM pg_advisory_xact_lock(${PRESET_LOCK})`);
 
-/** Keeps others from applying a preset until the end of the transaction. System roles read after this do not change. */
+/**
+ * Lets nobody else apply a preset until the transaction ends. System roles that are read after this call do not change.
+ */
 export async function lockSystemRoles(tx: SystemTx): Promise<void> {
   await tx.rows(LOCK_PRESETS, []);
 }
 
 const LOCK_NAMES = statement(`SELECT 1 AS held FROM pg_advisory_xact_lock(${ROLE_NAMES_LOCK})`);
 
-/** Keeps every organization from naming a role until the end of the transaction. Call it after locking organizations. */
+/** Lets no organization name a role until the transaction ends. Call this after the organizations are locked. */
 export async function lockRoleNames(tx: SystemTx): Promise<void> {
   await tx.rows(LOCK_NAMES, []);
 }
@@ -40,7 +42,9 @@ SELECT count(*)::int AS locked FROM (
     WHERE a.role_owner_key = '${SYSTEM_OWNER}' AND a.role_id = ANY($1::text[]::uuid[]))
   ORDER BY o.id FOR NO KEY UPDATE) AS held`);
 
-/** Takes lockOrganization's lock (rights/store.ts) for all organizations in which somebody has one of the roles. */
+/**
+ * Takes the lock of lockOrganization (rights/store.ts) for every organization in which a member has one of the roles.
+ */
 export async function lockOrganizationsOf(tx: SystemTx, roleIds: readonly string[]): Promise<void> {
   await tx.rows(LOCK_ORGANIZATIONS, [roleIds]);
 }
@@ -48,7 +52,10 @@ export async function lockOrganizationsOf(tx: SystemTx, roleIds: readonly string
 const LOCK_ROLES = statement(`
 SELECT id FROM roles WHERE owner_key = '${SYSTEM_OWNER}' AND id = ANY($1::text[]::uuid[]) ORDER BY id FOR UPDATE`);
 
-/** Waits for transactions that assign or offer one of the roles, and keeps new ones from beginning. */
+/**
+ * Waits for running transactions that assign or offer one of the roles. Transactions that want to do so later must
+ * wait.
+ */
 export async function lockRoles(tx: SystemTx, roleIds: readonly string[]): Promise<void> {
   await tx.rows(LOCK_ROLES, [roleIds]);
 }
@@ -82,7 +89,7 @@ const CLASHES = statement(`
 SELECT name, count(*)::int AS organizations FROM roles
 WHERE organization_id IS NOT NULL AND name = ANY($1::text[]) GROUP BY name ORDER BY name COLLATE "C"`);
 
-/** How many organizations have a custom role of each of these names. Unused names are left out. */
+/** How many organizations have a custom role of each of these names. Names without such a role are left out. */
 export function listNameClashes(
   tx: SystemReader,
   names: readonly string[],
@@ -90,7 +97,7 @@ export function listNameClashes(
   return tx.rows(CLASHES, [names]);
 }
 
-// Expired invitations count, because they are still pending and can be sent again.
+// Expired invitations count, because they can be sent again until they are revoked.
 const USES = statement(`
 SELECT * FROM (
   SELECT r.name,
@@ -123,8 +130,8 @@ SELECT o.slug, count(*) OVER ()::int AS organizations FROM (
 ORDER BY o.slug COLLATE "C" LIMIT ${NAMED_AT_MOST}`);
 
 /**
- * How many organizations have an owner now by the `lost` roles and will have none by the `remaining` roles, with the
- * slugs of the first few.
+ * How many organizations have an owner now through the `lost` roles and will have no owner through the `remaining`
+ * roles. Also returns the slugs of the first few of these organizations.
  */
 export async function findLeftWithoutOwner(
   tx: SystemReader,

@@ -11,8 +11,9 @@ export interface ProfileDeps {
 }
 
 /**
- * The caller's account, read from the database, and what the caller's token allows. Roles and permissions come from the
- * token, because the guard has already refused a stale token. Raises session_revoked when the account is gone.
+ * Returns the caller's account, read from the database, and what the caller's token allows. Roles and permissions are
+ * read from the token, because the guard has already refused a stale token. Raises session_revoked when the account no
+ * longer exists.
  */
 export async function getProfile(deps: ProfileDeps, caller: Caller) {
   const reader = deps.db.userReader(caller.id);
@@ -39,7 +40,7 @@ export async function getProfile(deps: ProfileDeps, caller: Caller) {
   };
 }
 
-/** Changes the caller's own name. */
+/** Changes the name of the caller. */
 export async function rename(deps: ProfileDeps, caller: Caller, input: { readonly name: string }) {
   await updateName(deps.db.userReader(caller.id), caller.id, input.name);
   return getProfile(deps, caller);

@@ -1,4 +1,4 @@
-// HTTP of the signed-in user's own profile.
+// The HTTP routes of the signed-in user's own profile.
 import { type Endpoint, endpoint, signedIn } from '../../base/http/endpoint.ts';
 import { enveloped } from '../../base/http/wire.ts';
 import { getProfile, type ProfileDeps, rename } from './profile.ts';

@@ -1,5 +1,6 @@
-// The first step of every change to an organization's members, roles, invitations and clients: it locks the organization
-// and checks in the database that the caller may make the change now. What a token says is minutes old.
+// The first step of every change to the members, roles, invitations and clients of an organization. It locks the
+// organization and checks in the database that the caller may make the change now. A token does not prove that, because
+// its content may be minutes old.
 
 import type { OrganizationTx } from '../../base/database/db.ts';
 import { problem } from '../../base/errors/problem.ts';
@@ -8,8 +9,8 @@ import { permits } from '../../protocol/permission.ts';
 import { countOwners, findStanding, lockOrganization, type MemberStanding } from './store.ts';
 
 /**
- * Locks the caller's organization and returns the caller's rights there at this moment. Raises permission_denied when
- * they do not include `permission`, organization_suspended, organization_access_denied.
+ * Locks the caller's organization and returns the rights that the caller has there at this moment. Raises
+ * permission_denied when these rights do not include `permission`, organization_suspended, organization_access_denied.
  */
 export async function lockAndAuthorize(
   tx: OrganizationTx,
@@ -29,7 +30,10 @@ export function assertOutranks(standing: MemberStanding, member: MemberStanding)
   if (member.rank > standing.level) throw problem('member_outranks_you');
 }
 
-/** Raises last_owner when the transaction has left the organization without an owner. The error undoes the transaction. */
+/**
+ * Raises last_owner when the organization has no owner after the changes of this transaction. The error undoes the
+ * transaction.
+ */
 export async function assertHasOwner(tx: OrganizationTx, organizationId: string): Promise<void> {
   if ((await countOwners(tx, organizationId)) === 0) throw problem('last_owner');
 }

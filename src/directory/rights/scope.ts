@@ -1,18 +1,21 @@
-// The scope of a role assignment, which limits where the role grants: a flat object of names and values. {} means
-// everywhere. Pure.
+// The scope of a role assignment. It limits where the role grants its permissions. A scope is a flat object of names
+// and values, and `{}` means everywhere. The functions are pure.
 
 export type ScopeValue = string | number | boolean;
 export type Scope = Readonly<Record<string, ScopeValue>>;
 
-/** The longest scope that the database accepts. */
+/** The maximum length of a scope in the database. */
 export const SCOPE_BYTES_MAX = 2048;
 
-/** The length of the scope as PostgreSQL writes it: JSON with a space after every colon and comma. */
+/** The length of the scope as PostgreSQL writes it: JSON with a space after every colon and every comma. */
 export function scopeBytes(scope: Scope): number {
   return Buffer.byteLength(JSON.stringify(scope)) + 2 * Object.keys(scope).length;
 }
 
-/** A text that is the same for two scopes exactly when they are equal. The order of their members does not matter. */
+/**
+ * Returns a text that is equal for two scopes exactly when the scopes are equal. The order of their keys does not
+ * matter.
+ */
 export function scopeKey(scope: Scope): string {
   const members = Object.entries(scope).sort(([one], [other]) => (one < other ? -1 : 1));
   return JSON.stringify(members);

@@ -1,14 +1,14 @@
-// The first queries of every change of members, roles or invitations: the lock that makes such changes of one
-// organization run one after another, and a member's rights at that moment.
+// The first queries of every change of members, roles or invitations. One takes the lock that makes such changes of one
+// organization run one after another. The other reads a member's rights at that moment.
 import { type OrganizationTx, type SystemTx, statement } from '../../base/database/db.ts';
 import type { Standing } from './granting.ts';
 
 const LOCK = statement(`SELECT status FROM organizations WHERE id = $1::uuid FOR NO KEY UPDATE`);
 
 /**
- * Makes every other change of the organization's members, roles and invitations wait for the end of the transaction.
- * What the transaction reads after this stays true until its end. Returns the organization's status, or null when there
- * is no such organization.
+ * Makes every other change of the organization's members, roles and invitations wait until the transaction ends. Facts
+ * about them that the transaction reads later do not change until it ends. Returns the status of the organization, or
+ * null when there is no such organization.
  */
 export async function lockOrganization(
   tx: OrganizationTx | SystemTx,
@@ -19,10 +19,10 @@ export async function lockOrganization(
 }
 
 export interface MemberStanding extends Standing {
-  /** Whether both the membership and the account are active. Otherwise none of these rights count. */
+  /** Whether both the membership and the account are active. If not, none of these rights count. */
   readonly active: boolean;
   readonly status: 'active' | 'suspended';
-  /** The highest level of all of the member's roles, including scoped ones. It decides whom the member outranks. */
+  /** The highest level of all of the member's roles, including scoped roles. It decides whom the member outranks. */
   readonly rank: number;
   /** Whether the member has an unscoped role that makes owners. */
   readonly owner: boolean;
@@ -60,13 +60,16 @@ JOIN memberships m ON m.organization_id = a.organization_id AND m.user_id = a.us
 JOIN users u ON u.id = m.user_id AND u.status = 'active'
 WHERE a.organization_id = $1::uuid AND a.scope = '{}'`);
 
-/** How many active owners the organization has. Counted after a change and under the lock, to undo it if none is left. */
+/**
+ * How many active owners the organization has. Call this after a change and under the lock, to undo a change that
+ * leaves no owner.
+ */
 export async function countOwners(tx: OrganizationTx | SystemTx, organizationId: string): Promise<number> {
   const [row] = await tx.rows<{ owners: number }>(OWNERS, [organizationId]);
   return row?.owners ?? 0;
 }
 
-// An advisory lock instead of the user's row, so that other changes of the user need not wait.
+// This is an advisory lock and not a lock of the user's row, so that other changes of the user need not wait.
 const LOCK_OWNER = statement(
   "SELECT 1 AS held FROM (SELECT pg_advisory_xact_lock(hashtextextended('founder ' || $1, 20261121))) AS l",
 );
@@ -75,7 +78,10 @@ SELECT count(DISTINCT a.organization_id)::int AS owned FROM role_assignments a
 JOIN roles r ON r.owner_key = a.role_owner_key AND r.id = a.role_id AND r.ownership
 WHERE a.user_id = $1::uuid AND a.scope = '{}'`);
 
-/** How many organizations the user owns. Makes the user's other creations wait for the end of the transaction. */
+/**
+ * How many organizations the user owns. Other transactions in which the user creates an organization wait until this
+ * transaction ends.
+ */
 export async function lockAndCountOwned(tx: SystemTx, userId: string): Promise<number> {
   await tx.rows(LOCK_OWNER, [userId]);
   const [row] = await tx.rows<{ owned: number }>(OWNED, [userId]);

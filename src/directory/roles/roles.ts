@@ -1,5 +1,6 @@
-// The roles of an organization: reads system roles and its own, and creates, changes and deletes its own. A change is
-// checked by rights/granting.ts, in the same transaction, for the old and the new content of the role.
+// The roles of an organization. This file reads system roles and the organization's own roles. It creates, changes and
+// deletes only the organization's own roles. In the same transaction, rights/granting.ts checks the old and the new
+// content of a role.
 import { isDeepStrictEqual } from 'node:util';
 import type { Database, OrganizationTx } from '../../base/database/db.ts';
 import { problem } from '../../base/errors/problem.ts';
@@ -26,7 +27,7 @@ import {
   updateRole,
 } from './store.ts';
 
-/** How many roles of its own an organization may have. */
+/** The maximum number of its own roles that an organization may have. */
 const CUSTOM_ROLES_MAX = 200;
 
 export type Role = RoleRow;
@@ -35,7 +36,7 @@ export interface RoleDeps extends PublishDeps {
   readonly db: Database;
   readonly clock: Clock;
   readonly random: Random;
-  /** The first step of every change: rights/lock-and-authorize.ts. */
+  /** The first step of every change. See rights/lock-and-authorize.ts. */
   readonly lockAndAuthorize: (tx: OrganizationTx, caller: OrganizationCaller, permission: string) => Promise<Standing>;
 }
 
@@ -52,7 +53,7 @@ export async function listOwnRoles(
   });
 }
 
-/** A system role or one of the organization's own. Raises not_found. */
+/** One system role, or one of the organization's own roles. Raises not_found. */
 export async function getRole(
   deps: { readonly db: Database },
   caller: OrganizationPrincipal,
@@ -83,9 +84,9 @@ export async function createRole(deps: RoleDeps, caller: OrganizationCaller, con
 }
 
 /**
- * Changes a role of the caller's organization. If its name or permissions change, the epochs of all users who have it are
- * raised. A change to the present state writes nothing. Raises permission_denied, not_found, grant_exceeds_own,
- * role_name_taken.
+ * Changes a role of the caller's organization. If the name or the permissions of the role change, the change raises the
+ * epochs of all users who have the role. If the change asks for the present state, nothing is written. Raises
+ * permission_denied, not_found, grant_exceeds_own, role_name_taken.
  */
 export async function changeRole(
   deps: RoleDeps,
@@ -112,8 +113,8 @@ export async function changeRole(
     await updateRole(tx, organizationId, id, role);
     const data = { name: role.name, level: role.level, ...differenceOf(old, role) };
     await recordChange(deps, tx, caller, { type: 'role.changed', targetId: id, data });
-    // Tokens contain the names and permissions of roles, so a change of these makes them stale. They contain neither the
-    // level nor the description.
+    // Tokens contain the names and permissions of roles. So a new name or new permissions make the tokens stale. Tokens
+    // do not contain the level or the description of a role.
     const rightsStay = role.name === old.name && isDeepStrictEqual(role.permissions, old.permissions);
     const revocations = rightsStay ? [] : await raiseEpochs(tx, await listHolders(tx, organizationId, id));
     return { role, revocations };

@@ -1,11 +1,11 @@
-// HTTP of roles.
+// The HTTP routes of roles.
 import { z } from 'zod';
 import { type Endpoint, endpoint, needs } from '../../base/http/endpoint.ts';
 import { enveloped, Id, PageQuery, page } from '../../base/http/wire.ts';
 import { changeRole, createRole, getRole, listOwnRoles, type RoleDeps, removeRole } from './roles.ts';
 import { ChangeRole, CreateRole, Role } from './schema.ts';
 
-// Enough for a thousand permissions of the greatest length.
+// This is enough for a thousand permissions of the maximum length.
 const BODY_BYTES_MAX = 128 * 1024;
 const ById = z.strictObject({ id: Id });
 

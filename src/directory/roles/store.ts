@@ -1,11 +1,14 @@
-// The queries of roles as an organization sees them: system roles and its own. A system role belongs to no organization:
-// its owner key is the zero UUID. System roles are written in presets/store.ts.
+// The queries of the roles that an organization sees: system roles and its own roles. A system role belongs to no
+// organization, so its owner key is the zero UUID. presets/store.ts writes system roles.
 import { type OrganizationReader, type OrganizationTx, type SystemTx, statement } from '../../base/database/db.ts';
 import { NIL_ID } from '../../protocol/id.ts';
 
 export const SYSTEM_OWNER = NIL_ID;
 
-/** The advisory lock under which roles are named: organizations take it shared, presets take it exclusively. */
+/**
+ * The advisory lock of role names. Transactions of organizations take it shared. Transactions that apply a preset take
+ * it exclusively.
+ */
 export const ROLE_NAMES_LOCK = 7_360_233_714;
 
 export interface RoleRow {
@@ -14,19 +17,19 @@ export interface RoleRow {
   readonly description: string;
   readonly level: number;
   readonly permissions: readonly string[];
-  /** Whether it is a system role, which belongs to no organization. */
+  /** Whether the role is a system role. A system role belongs to no organization. */
   readonly system: boolean;
 }
 
 const COLUMNS = 'r.id, r.name, r.description, r.level, r.permissions, r.organization_id IS NULL AS system';
-// The owner key of system roles is a constant in the SQL, so that the planner knows both keys of the index.
+// The owner key of system roles is a constant in the SQL text, so that the planner knows both keys of the index.
 const VISIBLE = `r.owner_key IN ($1::uuid, '${SYSTEM_OWNER}')`;
 
 const OWNERSHIP = statement(`
 SELECT id, owner_key AS "ownerKey" FROM roles
 WHERE owner_key = '${SYSTEM_OWNER}' AND ownership ORDER BY level DESC, name LIMIT 1`);
 
-/** The system role that makes owners, the highest if there are several. */
+/** The system role that makes owners. If several roles do, the highest of them. */
 export async function findOwnershipRole(
   tx: OrganizationTx | SystemTx,
 ): Promise<{ readonly id: string; readonly ownerKey: string } | null> {
@@ -56,21 +59,21 @@ export async function countRoles(tx: OrganizationReader, organizationId: string)
 
 const FIND = statement(`SELECT ${COLUMNS} FROM roles r WHERE ${VISIBLE} AND r.id = $2::uuid`);
 
-/** A system role or one of the organization's own; null for a role of another organization. */
+/** One system role, or one of the organization's own roles. Null for a role of another organization. */
 export async function findRole(tx: OrganizationReader, organizationId: string, id: string): Promise<RoleRow | null> {
   const [row] = await tx.rows<RoleRow>(FIND, [organizationId, id]);
   return row ?? null;
 }
 
-// The function is in FROM because the driver cannot read a column of type void.
+// The function is called in the FROM clause because the driver cannot read a column of type void.
 const LOCK_NAMES = statement(`SELECT 1 AS held FROM pg_advisory_xact_lock_shared(${ROLE_NAMES_LOCK})`);
 
 const NAME_TAKEN = statement(`
 SELECT EXISTS (SELECT FROM roles r WHERE ${VISIBLE} AND r.name = $2 AND r.id <> $3::uuid) AS taken`);
 
 /**
- * Whether another system role or another role of the organization has this name. Also keeps a preset from creating a
- * system role of this name until the end of the transaction.
+ * Whether another system role or another role of the organization has this name. No preset can create a system role of
+ * this name until the transaction ends.
  */
 export async function isNameTaken(
   tx: OrganizationTx,
@@ -85,7 +88,7 @@ export async function isNameTaken(
 
 const COUNT_CUSTOM = statement('SELECT count(*)::int AS total FROM roles WHERE owner_key = $1::uuid');
 
-/** How many roles of its own the organization has. */
+/** The number of roles that belong to the organization. */
 export async function countCustomRoles(tx: OrganizationTx, organizationId: string): Promise<number> {
   const [row] = await tx.rows<{ total: number }>(COUNT_CUSTOM, [organizationId]);
   return row?.total ?? 0;
@@ -127,14 +130,14 @@ export async function deleteRole(tx: OrganizationTx, organizationId: string, id:
   await tx.rows(DELETE, [organizationId, id]);
 }
 
-// An expired invitation can be sent again, so its roles are in use until it is revoked.
+// An expired invitation can be sent again, so its roles are in use until the invitation is revoked.
 const IN_USE = statement(`
 SELECT EXISTS (SELECT FROM role_assignments a WHERE a.role_owner_key = $1::uuid AND a.role_id = $2::uuid)
   OR EXISTS (SELECT FROM invitation_roles o
     JOIN invitations i ON i.organization_id = o.organization_id AND i.id = o.invitation_id AND i.status = 'pending'
     WHERE o.role_owner_key = $1::uuid AND o.role_id = $2::uuid) AS used`);
 
-/** Whether a member has the organization's role, or an invitation that is neither accepted nor revoked offers it. */
+/** Whether a member has the role, or an invitation that is neither accepted nor revoked offers it. */
 export async function isInUse(tx: OrganizationTx, organizationId: string, id: string): Promise<boolean> {
   const [row] = await tx.rows<{ used: boolean }>(IN_USE, [organizationId, id]);
   return row?.used ?? true;
@@ -143,7 +146,7 @@ export async function isInUse(tx: OrganizationTx, organizationId: string, id: st
 const HOLDERS = statement(`
 SELECT DISTINCT user_id::text AS id FROM role_assignments WHERE role_owner_key = $1::uuid AND role_id = $2::uuid`);
 
-/** The ids of all users who have the organization's role, in any scope. */
+/** The ids of all users who have the role of the organization, in any scope. */
 export async function listHolders(tx: OrganizationTx, organizationId: string, id: string): Promise<string[]> {
   const rows = await tx.rows<{ id: string }>(HOLDERS, [organizationId, id]);
   return rows.map((row) => row.id);

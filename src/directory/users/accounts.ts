@@ -1,4 +1,4 @@
-// Reads accounts for operators, across organizations: one account, or a list.
+// Reads accounts for operators, across all organizations: one account, or a list.
 
 import type { Database } from '../../base/database/db.ts';
 import { problem } from '../../base/errors/problem.ts';
@@ -7,7 +7,7 @@ import { isIdShaped } from '../../protocol/id.ts';
 import { type AccountRow, type AccountSearch, countAccounts, findAccount, listAccountRows } from './account-store.ts';
 import { parseEmail } from './email.ts';
 
-/** Instants are ISO 8601 in UTC. */
+/** Instants are in ISO 8601 format and in UTC. */
 export interface Account extends Omit<AccountRow, 'createdAt'> {
   readonly createdAt: string;
 }
@@ -16,7 +16,7 @@ function toAccount({ id, email, name, status, emailVerified, platformAdministrat
   return { id, email, name, status, emailVerified, platformAdministrator, createdAt: createdAt.toISOString() };
 }
 
-/** The account with this id or e-mail, also when it is disabled. Raises not_found. */
+/** The account with this id or e-mail, even when the account is disabled. Raises not_found. */
 export async function getAccount(deps: { readonly db: Database }, reference: string): Promise<Account> {
   const emailKey = parseEmail(reference)?.key;
   const by = isIdShaped(reference) ? { id: reference } : emailKey === undefined ? null : { emailKey };
@@ -25,7 +25,7 @@ export async function getAccount(deps: { readonly db: Database }, reference: str
   return toAccount(row);
 }
 
-/** The accounts that match, the oldest first. */
+/** The accounts that match the filter, the oldest first. */
 export async function listAccounts(
   deps: { readonly db: Database },
   search: AccountSearch,

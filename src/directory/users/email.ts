@@ -1,29 +1,34 @@
-// E-mail addresses: parsing, validation, and the canonical form by which they are compared. Mail is sent to the address
-// as it was typed.
+// E-mail addresses: their parsing, their validation, and the canonical form by which two addresses are compared. Mails
+// are sent to the address as it was typed.
 import { createHash } from 'node:crypto';
 import { domainToASCII } from 'node:url';
 
 const EMAIL_BYTES_MAX = 320;
-// Checked before domainToASCII, which parses its input as a URL host: it drops line breaks and stops at a slash.
+// This check runs before domainToASCII, because domainToASCII parses its input as the host of a URL: it drops line
+// breaks and stops at a slash.
 const DOMAIN = /^[\p{L}\p{N}\p{M}.。．｡-]+$/u;
 const LOCAL = /^[\x21-\x7e]+$/;
-// The HTML standard's valid e-mail address, with at least one dot in the domain: one recipient, no quoting, no routes.
+// A valid e-mail address of the HTML standard, with at least one dot in the domain. It has one recipient, no quoted
+// part and no route.
 const ADDRESS =
   /^[a-z0-9.!#$%&'*+/=?^_`{|}~-]{1,64}@[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?(?:\.[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?)+$/;
 
 export interface EmailAddress {
-  /** As typed, without spaces around it. */
+  /** The address as it was typed, without spaces around it. */
   readonly address: string;
-  /** For comparing: lower case, the domain in ASCII (RFC 5891). Two mailboxes of different people never share a key. */
+  /**
+   * The form to compare: in lower case, with the domain in ASCII (RFC 5891). Mailboxes of different people never have
+   * the same key.
+   */
   readonly key: string;
 }
 
-/** Parses an address as a person types it. Returns null unless the text is exactly one address. */
+/** Parses an address as a person types it. Returns null when the text is not exactly one address. */
 export function parseEmail(typed: string): EmailAddress | null {
   const address = typed.normalize('NFC').replace(/^ +| +$/g, '');
   const at = address.lastIndexOf('@');
   const [local, domain] = [address.slice(0, Math.max(at, 0)), address.slice(at + 1)];
-  // A local part in non-ASCII letters is a different mailbox, even when it looks like an ASCII one.
+  // A local part with letters outside ASCII is a different mailbox, even when it looks like a local part in ASCII.
   if (!LOCAL.test(local) || !DOMAIN.test(domain)) return null;
   const key = `${local}@${domainToASCII(domain)}`.toLowerCase();
   if (!ADDRESS.test(key) || /\.\d+$/.test(key)) return null; // a last label of digits is an IP address
@@ -33,8 +38,8 @@ export function parseEmail(typed: string): EmailAddress | null {
 }
 
 /**
- * The key under which sign-in attempts with a typed text are counted. For an address it is the address's key. For any
- * other text it is a digest, which is short and does not depend on case, Unicode form or spaces around the text.
+ * The key under which sign-in attempts are counted. For an address, it is the address's key. For any other text, it is
+ * a digest of the text. The digest is short, and does not depend on case, Unicode form or spaces around the text.
  */
 export function countingKey(typed: string): string {
   const email = parseEmail(typed);

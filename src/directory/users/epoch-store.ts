@@ -1,9 +1,9 @@
-// The query that raises users' epochs. After that, their older access tokens are refused everywhere.
+// The query that raises users' epochs. After the commit, every service refuses the users' older access tokens.
 import { type OrganizationTx, type SystemReader, type SystemTx, statement } from '../../base/database/db.ts';
 import { revokingEpochs } from '../../base/revoking/sql.ts';
 import type { Revocation } from '../../protocol/revocation.ts';
 
-// Rows are locked in the order of their ids, so that two of these statements cannot deadlock.
+// The rows are locked in the order of their ids, so that two of these statements cannot deadlock.
 const RAISE = statement(`
 WITH locked AS (SELECT id FROM users WHERE id = ANY($1::text[]::uuid[]) ORDER BY id FOR NO KEY UPDATE),
 raised AS (UPDATE users u SET epoch = u.epoch + 1 FROM locked WHERE u.id = locked.id RETURNING u.id, u.epoch),
@@ -11,9 +11,9 @@ revoked AS (${revokingEpochs('user', 'raised')})
 SELECT id::text AS sub, epoch FROM raised`);
 
 /**
- * Raises the epochs of those users that the transaction can see, and writes their revocations. The caller publishes the
- * returned revocations after the commit. Call this in the transaction that changes what the users may do, and before a
- * membership is removed.
+ * Raises the epochs of the listed users that the transaction can see, and writes their revocations. The caller
+ * publishes the returned revocations after the commit. Call this in the transaction that changes the users' rights, and
+ * before a membership is removed.
  */
 export async function raiseEpochs(
   tx: OrganizationTx | SystemTx | SystemReader,

@@ -1,9 +1,9 @@
-// The queries about proof of a mailbox. A user proves a mailbox with a token that was sent only there.
+// The queries about the proof of a mailbox. A user proves a mailbox with a token that was sent only to that mailbox.
 import { type SystemReader, type SystemTx, statement } from '../../base/database/db.ts';
 
 export interface AccountFound {
   readonly id: string;
-  /** The account is active, and nobody has proven its mailbox. */
+  /** Whether the account is active and nobody has proven its mailbox yet. */
   readonly canBeTakenOver: boolean;
 }
 
@@ -28,15 +28,15 @@ const VERIFY = statement(`
 UPDATE users SET email_verified_at = clock_timestamp(), updated_at = clock_timestamp()
 WHERE id = $1::uuid AND email_verified_at IS NULL RETURNING id`);
 
-/** Records that the mailbox is proven. Returns false when it was already proven. */
+/** Records that the mailbox is proven. Returns false when the mailbox was already proven. */
 export async function markEmailVerified(tx: SystemTx, userId: string): Promise<boolean> {
   return (await tx.rows(VERIFY, [userId])).length > 0;
 }
 
-// claimed_at is now(), the start of the transaction. A membership that this transaction adds has the same instant, so it
-// does not count as older than the takeover.
-// The hash is written in the same statement. A sign-in with the old password either waits for the row's lock or reads the
-// new hash.
+// The value of claimed_at is now(), which is the start of the transaction. A membership that this transaction adds has
+// the same instant, so it does not count as older than the takeover.
+// The hash is written in the same statement. A sign-in with the old password either waits for the lock of the row or
+// reads the new hash.
 // $1 user, $2 e-mail, $3 name, $4 hash of the password.
 const TAKE_OVER = statement(`
 WITH taken_over AS (
@@ -57,8 +57,9 @@ export interface Takeover {
 }
 
 /**
- * Gives an account whose mailbox was never proven to the person who has now proven the mailbox. It replaces the name and
- * the password, which somebody else may have set. Returns false when the account is proven or disabled by now.
+ * Gives an account with an unproven mailbox to the person who has now proven the mailbox. It replaces the name and the
+ * password, because another person may have set them. Returns false when the mailbox was proven, or the account was
+ * disabled, in the meantime.
  */
 export async function takeOverUnproven(
   tx: SystemTx,

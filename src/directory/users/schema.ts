@@ -3,7 +3,7 @@ import { z } from 'zod';
 import { Id, text } from '../../base/http/wire.ts';
 import { parseEmail } from './email.ts';
 
-/** An e-mail address as it is typed. Validation never shows whether an account has it. */
+/** An e-mail address as it was typed. The validation never shows whether an account has this address. */
 export const Email = z
   .string()
   .max(320, 'must have at most 320 characters')

@@ -10,7 +10,7 @@ export interface Credentials {
 const CREDENTIALS = statement(`
 SELECT u.id, p.hash, p.changed_at AS "changedAt" FROM users u LEFT JOIN passwords p ON p.user_id = u.id WHERE u.email_key = $1`);
 
-/** The user with this canonical e-mail, and the password hash, null without a password. */
+/** The user with this canonical e-mail, with the password hash. The hash is null for a user without a password. */
 export async function findCredentials(tx: SystemReader, emailKey: string): Promise<Credentials | null> {
   const [row] = await tx.rows<Credentials>(CREDENTIALS, [emailKey]);
   return row ?? null;
@@ -24,7 +24,7 @@ export interface NewUser {
   readonly passwordHash: string;
 }
 
-/** Returns false when the e-mail is taken. Nothing is written then. */
+/** Inserts the user. Returns false, and writes nothing, when the e-mail is taken. */
 export async function insertUser(tx: SystemTx, user: NewUser): Promise<boolean> {
   const { passwordHash, ...columns } = user;
   const { count } = await tx.models.user.createMany({ data: [columns], skipDuplicates: true });
@@ -35,7 +35,9 @@ export async function insertUser(tx: SystemTx, user: NewUser): Promise<boolean> 
 
 const REHASH = statement(`UPDATE passwords SET hash = $3 WHERE user_id = $1 AND hash = $2`);
 
-/** Replaces a hash by a new one of the same password, unless the password has changed since `from` was read. */
+/**
+ * Replaces a hash by a new hash of the same password. Does nothing if the password has changed since `from` was read.
+ */
 export async function updateHash(tx: SystemReader, userId: string, from: string, to: string): Promise<void> {
   await tx.rows(REHASH, [userId, from, to]);
 }
@@ -75,7 +77,7 @@ JOIN roles r ON r.owner_key = a.role_owner_key AND r.id = a.role_id
 CROSS JOIN LATERAL unnest(r.permissions) AS p (permission)
 WHERE a.user_id = $1 AND a.organization_id = $2 AND a.scope = '{}'`);
 
-/** The permissions of the user's unscoped roles in one organization, in no order. */
+/** The permissions of the user's unscoped roles in one organization, unsorted. */
 export async function listOwnPermissions(tx: UserReader, userId: string, organizationId: string): Promise<string[]> {
   const rows = await tx.rows<{ permission: string }>(PERMISSIONS, [userId, organizationId]);
   return rows.map((row) => row.permission);

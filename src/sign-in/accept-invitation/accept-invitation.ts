@@ -1,6 +1,7 @@
-// Accepts an invitation, as a signed-in user or by registering. The token proves the mailbox, and redeeming it makes the
-// user a member. The answer is the same as that of a sign-in. All of this is one transaction in the system scope, because
-// the user is not a member yet, and because the proof of the mailbox belongs to the user and not to the organization.
+// Accepts an invitation, for a signed-in user or with a registration. The token proves the mailbox. Redeeming the token
+// makes the user a member. The answer is the same as the answer of a sign-in. All of this is one transaction in the
+// system scope. The user is not a member yet, and the proof of the mailbox belongs to the user, not to the
+// organization.
 
 import type { Database, SystemTx } from '../../base/database/db.ts';
 import { problem } from '../../base/errors/problem.ts';
@@ -49,12 +50,12 @@ interface Presented {
 }
 
 export interface JoinAsUser extends Presented, Pick<Refresh, 'limitRefresh'> {
-  /** The session's refresh token, if the caller wants it exchanged; otherwise null. */
+  /** The session's refresh token if the caller wants it exchanged, otherwise null. */
   readonly refreshToken: string | null;
 }
 
 export interface JoinByRegistering extends Presented {
-  /** Null means the e-mail of the invitation. */
+  /** Null means the e-mail address of the invitation. */
   readonly email: string | null;
   readonly name: string;
   readonly password: string;
@@ -64,11 +65,12 @@ export interface JoinByRegistering extends Presented {
 const PROVEN = { reason: 'mailbox_proven' } as const;
 
 /**
- * Joins as the signed-in user, whose session then acts for the organization. Raises invitation_invalid, tenant_mismatch,
- * invitation_for_another, already_member, team_member_limit, session_revoked, account_disabled,
- * organization_access_denied, organization_suspended, and for a refresh token invalid_refresh_token, session_expired and
- * too_many_requests. None of these errors uses up the invitation. The refresh token is exchanged after the commit. So
- * refresh_token_reused, or an error because the session has ended, is raised after the user has joined.
+ * Makes the signed-in user a member. The user's session then acts for the organization. Raises invitation_invalid,
+ * tenant_mismatch, invitation_for_another, already_member, team_member_limit, session_revoked, account_disabled,
+ * organization_access_denied, organization_suspended. For a refresh token it also raises invalid_refresh_token,
+ * session_expired and too_many_requests. None of these errors uses up the invitation. The refresh token is exchanged
+ * after the commit. So the user has already joined when refresh_token_reused, or an error because the session has
+ * ended, is raised.
  */
 export async function acceptAsUser(deps: JoinDeps & RefreshDeps, caller: Caller, input: JoinAsUser): Promise<SignedIn> {
   const { token, refreshToken, limitRefresh } = input;
@@ -104,8 +106,8 @@ export async function acceptAsUser(deps: JoinDeps & RefreshDeps, caller: Caller,
 }
 
 /**
- * Marks the mailbox as proven and makes older tokens stale, because they do not contain the new membership. At the first
- * proof it ends the user's other sessions, because somebody else may have opened them.
+ * Marks the mailbox as proven. Makes older tokens stale, because they do not contain the new membership. If this is the
+ * first proof of the mailbox, it ends the user's other sessions, because another person may have opened them.
  */
 async function proveMailbox(deps: JoinDeps, tx: SystemTx, caller: Caller): Promise<Revocation[]> {
   const { id: userId, sessionId: exceptId } = caller;
@@ -113,15 +115,16 @@ async function proveMailbox(deps: JoinDeps, tx: SystemTx, caller: Caller): Promi
   const raised = await raiseEpochs(tx, [userId]);
   if (!first) return raised;
   await recordOwn(deps, tx, userId, 'user.email_verified');
-  await lockSessions(tx, userId); // also the caller's session, which is switched next
+  await lockSessions(tx, userId); // this also locks the caller's session, which is switched next
   const { revocations } = await markSessionsEnded(tx, { userId, exceptId, ...PROVEN });
   return [...raised, ...revocations];
 }
 
 /**
- * Creates an account with the invitation's e-mail and joins with it. If an account with an unproven mailbox exists, the
- * caller takes it over instead. Raises invitation_invalid, tenant_mismatch, invitation_for_another, email_taken,
- * validation_failed, already_member, team_member_limit, service_busy. None of these errors uses up the invitation.
+ * Creates an account with the invitation's e-mail address and makes it a member. If there is already an account with an
+ * unproven mailbox, the caller takes over that account instead. Raises invitation_invalid, tenant_mismatch,
+ * invitation_for_another, email_taken, validation_failed, already_member, team_member_limit, service_busy. None of
+ * these errors uses up the invitation.
  */
 export async function acceptByRegistering(deps: JoinDeps, input: JoinByRegistering): Promise<SignedIn> {
   const { token, name, device } = input;
@@ -133,10 +136,11 @@ export async function acceptByRegistering(deps: JoinDeps, input: JoinByRegisteri
   }
   const context = { email: invitation.email, organizationName: invitation.organizationName };
   assertGoodPassword(input.password, context, deps.passwordMinLength);
-  // Checked before the expensive hash. The statements of the transaction check it again.
+  // These checks run before the expensive hash. The statements of the transaction check the same facts again.
   const known = await findAccountByMailbox(deps.db.systemReader(), invitation.emailKey);
   if (known && !known.canBeTakenOver) {
-    // If this token has just created the account, the token is used up. Then invitation_invalid is the right answer.
+    // If the same token has created the account a moment ago, the token is used up. Then invitation_invalid is the
+    // right answer.
     await getRedeemable(deps.db.systemReader(), token, input.tenants);
     throw problem('email_taken');
   }
@@ -178,8 +182,8 @@ async function insertAccount(
 
 /**
  * Gives the account to the user who has proven its mailbox. This ends everything that the former user of the account
- * could use: the password, the sessions, the access tokens, the invitations that they sent. Memberships stay, so that a
- * user who had only forgotten to prove the mailbox loses no organization.
+ * could use: the password, the sessions, the access tokens and the invitations that the former user sent. The
+ * memberships remain, so that a user who only forgot to prove the mailbox loses no organization.
  */
 async function takeOver(deps: JoinDeps, tx: SystemTx, account: Account): Promise<Revocation[]> {
   const { userId, name, passwordHash } = account;

@@ -1,4 +1,5 @@
-// HTTP of accepting an invitation: as the user of the access token, or, without an access token, by registering.
+// The HTTP route that accepts an invitation. With an access token, its user accepts. Without an access token, the
+// request registers a new user.
 import { problem } from '../../base/errors/problem.ts';
 import { type Endpoint, endpoint, open, type RequestInfo } from '../../base/http/endpoint.ts';
 import { enveloped } from '../../base/http/wire.ts';
@@ -18,7 +19,7 @@ import { AcceptInvitation } from './schema.ts';
 
 export interface AcceptRouteDeps extends JoinDeps, RefreshDeps {
   readonly cookie: CookieSettings;
-  /** The caller of a request with an access token. Raises why the token is refused. */
+  /** The caller of a request with an access token. Raises the error that says why the token is refused. */
   readonly authenticateUser: (
     authorization: string | undefined,
     options: { readonly alsoSuspended: boolean },

@@ -4,7 +4,7 @@ import { Secret } from '../../base/http/wire.ts';
 import { UserName } from '../../directory/users/schema.ts';
 import { RefreshToken, Transport } from '../sessions/schema.ts';
 
-// Any text is allowed here, so that an invalid token gets the same answer as an expired one.
+// The schema allows any text, so that an invalid token gets the same answer as an expired token.
 export const InvitationToken = z.string().max(512, 'must have at most 512 characters');
 
 export const AcceptInvitation = z

@@ -1,5 +1,5 @@
-// The sessions in which members act for the current organization: lists and ends them, for callers with the permission.
-// Sessions that act for another organization, or for none, are neither shown nor ended.
+// The sessions in which members act for the current organization. Callers with the permission can list and end them.
+// Sessions that act for another organization, or for no organization, are neither shown nor ended.
 
 import type { Database, OrganizationTx } from '../../base/database/db.ts';
 import { problem } from '../../base/errors/problem.ts';
@@ -24,7 +24,10 @@ interface ReadDeps {
 
 export interface MemberSessionDeps extends ReadDeps, PublishDeps {}
 
-/** A member's live sessions in the organization, the most recently used first. Raises not_found unless it is a member. */
+/**
+ * A member's live sessions in the organization, the most recently used first. Raises not_found for a user who is not a
+ * member.
+ */
 export async function listMemberSessions(
   deps: ReadDeps,
   { organizationId }: OrganizationCaller,
@@ -44,8 +47,8 @@ export async function listMemberSessions(
 }
 
 /**
- * Ends all of a member's sessions in the organization. Returns how many were live. Raises not_found for a user who is not
- * a member, member_outranks_you, and what lockAndAuthorize raises.
+ * Ends all of a member's sessions in the organization. Returns the number of live sessions. Raises not_found for a user
+ * who is not a member, member_outranks_you, and the errors of lockAndAuthorize.
  */
 export async function endMemberSessions(
   deps: MemberSessionDeps,
@@ -55,7 +58,10 @@ export async function endMemberSessions(
   return (await endAuthorized(deps, caller, { userId })).live;
 }
 
-/** Ends one of a member's sessions in the organization. Raises as endMemberSessions, and not_found for an ended one. */
+/**
+ * Ends one of a member's sessions in the organization. Raises the errors of endMemberSessions, and not_found for a
+ * session that has ended.
+ */
 export async function endMemberSession(
   deps: MemberSessionDeps,
   caller: OrganizationCaller,
@@ -65,8 +71,8 @@ export async function endMemberSession(
 }
 
 /**
- * Ends all sessions in which a removed member acts for the organization, within the transaction that removes the member.
- * The caller publishes the revocations after the commit.
+ * Ends all sessions in which a removed member acts for the organization, within the transaction that removes the
+ * member. The caller publishes the revocations after the commit.
  */
 export function endSessionsOfRemoved(
   tx: OrganizationTx,
@@ -75,7 +81,10 @@ export function endSessionsOfRemoved(
   return markMemberSessionsEnded(tx, { ...of, reason: 'membership_removed' });
 }
 
-/** Checks the rights in the same transaction: a caller may end their own sessions, and those of a member they outrank. */
+/**
+ * Checks the rights in the same transaction. Callers may end their own sessions, and the sessions of members whom they
+ * outrank.
+ */
 function endAuthorized(
   deps: MemberSessionDeps,
   caller: OrganizationCaller,

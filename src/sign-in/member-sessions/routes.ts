@@ -1,4 +1,4 @@
-// HTTP of the sessions in which members act for the current organization.
+// The HTTP routes of the sessions in which members act for the current organization.
 import { z } from 'zod';
 import { type Endpoint, endpoint, needs } from '../../base/http/endpoint.ts';
 import { enveloped, Id, PageQuery, page } from '../../base/http/wire.ts';

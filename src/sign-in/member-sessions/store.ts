@@ -42,7 +42,7 @@ export async function isMember(tx: OrganizationReader, organizationId: string, u
   return (await tx.rows(MEMBER, [organizationId, userId])).length > 0;
 }
 
-// $1 organization, $2 member, $3 the one session to end or null for all, $4 the user who ends them, $5 reason.
+// $1 organization, $2 member, $3 the session to end, or null for all, $4 the user who ends the sessions, $5 reason.
 const END = endSessionsStatement({
   which: 'organization_id = $1::uuid AND user_id = $2::uuid AND ($3::uuid IS NULL OR id = $3::uuid)',
   reason: '$5::text',
@@ -52,7 +52,7 @@ const END = endSessionsStatement({
 export interface EndMemberSessions {
   readonly organizationId: string;
   readonly userId: string;
-  /** One of them; all when left out. */
+  /** The id of the session to end. Without it, all sessions end. */
   readonly sessionId?: string;
   readonly actorId: string;
   readonly reason: 'ended_by_organization' | 'membership_removed';

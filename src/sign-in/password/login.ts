@@ -24,20 +24,20 @@ export interface LoginDeps extends SessionDeps, PublishDeps {
 export interface Login {
   readonly email: string;
   readonly password: string;
-  /** Id or slug of the organization to act for, or both. Empty: the first active membership decides. */
+  /** The id or slug of the organization, or both. If the list is empty, the first active membership decides. */
   readonly organization: readonly string[];
   readonly device: Device;
-  /** The network of the request, for counting failures. */
+  /** The network of the request. Failures are counted by network. */
   readonly address: string;
-  /** Raises too_many_requests when sign-ins name an organization too often. */
+  /** Raises too_many_requests when sign-ins name the same organization too often. */
   readonly limitOrganization: (organization: string) => Promise<void>;
 }
 
 /**
  * Opens a session for the right password. An unknown e-mail and a wrong password get the same answer
- * (invalid_credentials) after the same work. Only with the right password it raises account_disabled,
- * organization_access_denied, organization_suspended, and bad_request for two organizations. Raises too_many_requests
- * after failures, service_busy when too many hashes wait.
+ * (invalid_credentials) after the same work. Only a request with the right password can get account_disabled,
+ * organization_access_denied, organization_suspended, and bad_request for two different organizations. Raises
+ * too_many_requests after several failures, and service_busy when too many hashes wait.
  */
 export async function login(deps: LoginDeps, input: Login): Promise<SignedIn> {
   const email = parseEmail(input.email);
@@ -66,8 +66,8 @@ export async function login(deps: LoginDeps, input: Login): Promise<SignedIn> {
   return answer;
 }
 
-// An organization is counted under its id, whether it is named by id or slug. An unknown name is counted as typed, after
-// the same query. So neither the answer nor its time shows which names exist.
+// An organization is counted under its id, whether the request names the id or the slug. An unknown name is counted as
+// it was typed, after the same query. So neither the answer nor its time shows which names exist.
 async function countOrganizations(deps: LoginDeps, input: Login): Promise<void> {
   const lookups = input.organization.map(
     async (name) => (await findOrganizationId(deps.db.systemReader(), name)) ?? name,
@@ -76,7 +76,8 @@ async function countOrganizations(deps: LoginDeps, input: Login): Promise<void> 
 }
 
 async function checkPassword(deps: LoginDeps, email: EmailAddress | null, password: string) {
-  // The query and the hash also run for a text that is not an e-mail address, so that every outcome takes the same work.
+  // The query and the hash also run for a text that is not an e-mail address, so that every outcome takes the same
+  // work.
   const account = await findCredentials(deps.db.systemReader(), email?.key ?? '');
   const { matches, needsRehash } = await deps.passwords.verify(password, account?.hash ?? null);
   if (!account || !matches) return null;
@@ -87,7 +88,7 @@ async function rehash(deps: LoginDeps, userId: string, from: string, password: s
   try {
     await updateHash(deps.db.systemReader(), userId, from, await deps.passwords.hash(password));
   } catch (error) {
-    // The sign-in is still valid. The next one tries again.
+    // The sign-in is still valid. The next sign-in tries again to replace the hash.
     deps.log.warn({ userId, reason: (error as Error).message }, 'a password hash could not be renewed');
   }
 }

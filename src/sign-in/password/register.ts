@@ -1,5 +1,5 @@
-// Registration: a user, and with an organization's name the organization, its owner and its trial, in one transaction
-// with the session.
+// Registers a user. If the request names an organization, it also creates the organization with its owner and its
+// trial. All of this and the session are written in one transaction.
 
 import type { Database, SystemTx } from '../../base/database/db.ts';
 import { invalid, problem } from '../../base/errors/problem.ts';
@@ -50,13 +50,16 @@ interface Written {
   readonly created: CreatedOrganization | null;
 }
 
-/** Creates the account and signs in. Raises registration_closed, validation_failed, email_taken, slug_taken, service_busy. */
+/**
+ * Creates the account and opens a session. Raises registration_closed, validation_failed, email_taken, slug_taken,
+ * service_busy.
+ */
 export async function register(deps: RegisterDeps, input: Register): Promise<Registered> {
   if (deps.registrationMode === 'closed') throw problem('registration_closed');
   const email = parseEmail(input.email);
   if (!email) throw invalid('email', 'must be one e-mail address such as ada@example.com');
   assertGoodPassword(input.password, passwordContext(email.address, input), deps.passwordMinLength);
-  // Checked before the expensive hash. The unique index decides in the end.
+  // This check runs before the expensive hash. The unique index makes the final decision.
   if (await findCredentials(deps.db.systemReader(), email.key)) throw problem('email_taken');
   const passwordHash = await deps.passwords.hash(input.password);
   const user = {
@@ -83,7 +86,7 @@ export async function register(deps: RegisterDeps, input: Register): Promise<Reg
       slug && input.organizationName !== null
         ? await insertOrganization(deps, tx, { ...toCreate, name: input.organizationName, slug })
         : null;
-    if (slug && !created) throw problem('slug_taken'); // no account without its organization
+    if (slug && !created) throw problem('slug_taken'); // no account without the requested organization
     const session = { userId: user.id, organization: created?.organization.id ?? null, amr: ['pwd'] };
     return { created, pending: await storeSession(deps, tx, { ...session, device: input.device }) };
   }

@@ -1,4 +1,4 @@
-// HTTP of registering and of signing in with a password.
+// The HTTP routes to register and to sign in with a password.
 import type { ProblemCode } from '../../base/errors/problem.ts';
 import { type Endpoint, endpoint, open } from '../../base/http/endpoint.ts';
 import { oneOrganization } from '../../base/http/tenant.ts';

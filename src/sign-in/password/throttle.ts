@@ -1,17 +1,20 @@
-// Slows down guessing of one account's password from one address. After `failuresMax` failures in 15 minutes, each
-// further attempt must wait, longer every time. Failures are counted by account and address together, so that nobody can
-// lock out the account's owner from elsewhere. An unknown e-mail is counted like a known one, so that the answer does not
-// show which e-mails exist.
+// Slows down a caller who guesses the password of one account from one address. After `failuresMax` failures in 15
+// minutes, each further attempt must wait, and each wait is longer than the one before. Failures are counted by account
+// and address together, so that nobody can lock out the account's owner, who has another address. An unknown e-mail is
+// counted like a known e-mail, so that the answer does not show which e-mails exist.
 import { problem } from '../../base/errors/problem.ts';
 import type { Clock } from '../../base/platform/clock.ts';
 
-/** `account` is the countingKey of what was typed as the e-mail, `address` the network of the request. */
+/** `account` is the countingKey of the text that was typed as the e-mail. `address` is the network of the request. */
 export interface LoginThrottle {
-  /** Counts an attempt before its password is checked. Raises too_many_requests when the attempt comes too early. */
+  /**
+   * Counts an attempt before its password is checked. Raises too_many_requests when the attempt comes before the end of
+   * the wait.
+   */
   begin(account: string, address: string): void;
   /** The password was right. Deletes the failures. */
   succeeded(account: string, address: string): void;
-  /** The password was not checked (an outage, a full queue). The attempt does not count. */
+  /** The password was not checked, because of an outage or a full queue. The attempt does not count. */
   undecided(account: string, address: string): void;
 }
 
@@ -32,8 +35,8 @@ function startOf(now: number): Failures {
 }
 
 /**
- * Allows `failuresMax` failures in 15 minutes without a wait. Then attempts must wait 1, 2, 4, … seconds, at most 15
- * minutes. `Infinity` turns the throttle off.
+ * Allows `failuresMax` failures in 15 minutes without a wait. After that, attempts must wait 1, 2, 4, … seconds, and 15
+ * minutes at most. With `Infinity` the throttle is off.
  */
 export function createLoginThrottle(deps: { clock: Clock; failuresMax: number }): LoginThrottle {
   const entries = new Map<string, Failures>();
@@ -51,13 +54,13 @@ export function createLoginThrottle(deps: { clock: Clock; failuresMax: number })
           retryAfterSeconds,
         });
       }
-      // Counted before the password is checked, so that attempts sent at the same moment are not all allowed.
+      // The attempt is counted before its password is checked, so that attempts at the same moment are not all allowed.
       entry.count += 1;
       entry.previousNotBefore = entry.notBefore;
       const over = entry.count - deps.failuresMax;
       if (over >= 0) {
         entry.notBefore = now + 1000 * Math.min(2 ** Math.min(over, 20), DELAY_MAX_SECONDS);
-        entry.since = now; // the window restarts with every attempt past the limit
+        entry.since = now; // the window restarts with each attempt after the limit
       }
       entries.delete(key(account, address));
       entries.set(key(account, address), entry);

@@ -1,4 +1,4 @@
-// Finds the caller by the Authorization header: the guard of every signed-in route. No I/O.
+// Finds the caller by the Authorization header. Every route for signed-in callers uses this guard. It does no I/O.
 import { problem } from '../../base/errors/problem.ts';
 import type { Clock } from '../../base/platform/clock.ts';
 import type { Revocations } from '../../credentials/revocations/revocations.ts';
@@ -14,8 +14,8 @@ export interface AuthenticateDeps extends Omit<AccessTokenDeps, 'random'> {
 }
 
 /**
- * The caller of a request. Raises unauthenticated, invalid_token, token_expired, session_revoked, token_stale or, unless
- * `alsoSuspended`, organization_suspended.
+ * Returns the caller of a request. Raises unauthenticated, invalid_token, token_expired, session_revoked and
+ * token_stale. Also raises organization_suspended, unless `alsoSuspended` is set.
  */
 export async function authenticate(
   deps: AuthenticateDeps,
@@ -38,7 +38,10 @@ export async function authenticate(
   return verified.caller;
 }
 
-/** The principal of a request's token, also of an expired or revoked one. Null for a token that this service did not sign. */
+/**
+ * The principal of a request's token, even of an expired or revoked token. Null for a token that this service did not
+ * sign.
+ */
 export async function identify(deps: AuthenticateDeps, authorization: string): Promise<Principal | null> {
   const token = bearerToken(authorization);
   const verified = token === null ? null : await verifyAccessToken(deps, token);
@@ -48,12 +51,13 @@ export async function identify(deps: AuthenticateDeps, authorization: string): P
 async function verifyAndRemember(deps: AuthenticateDeps, token: string): Promise<VerifiedAccessToken | null> {
   const { version } = deps.accessKeys;
   const verified = await verifyAccessToken(deps, token);
-  // A key may have been removed during the verification, and its tokens dropped from the cache.
+  // While the token was verified, its key may have been removed, and the tokens of that key may have been dropped from
+  // the cache.
   if (verified && deps.accessKeys.version === version) deps.verified.set(token, verified);
   return verified;
 }
 
-// RFC 6750 §3.1: the challenge names the error, so that the caller knows that another token may help.
+// RFC 6750 §3.1: the challenge names the error, so that the caller knows that a new token may help.
 const CHALLENGE = { headers: { 'www-authenticate': 'Bearer error="invalid_token"' } } as const;
 
 function refused(code: 'invalid_token' | 'token_expired' | 'session_revoked' | 'token_stale') {

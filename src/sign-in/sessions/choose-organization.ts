@@ -1,6 +1,6 @@
-// Which organization a request acts for. A user whose token names no organization may name one of their own in the tenant
-// headers: it is read from the database at each request, because no token vouches for it. A sign-in or refresh may name
-// the organization for its new token.
+// Chooses the organization for which a request acts. A user whose token names no organization may name one of their own
+// organizations in the tenant headers. No token proves that choice, so the membership is read from the database at each
+// request. A sign-in or a refresh may name the organization for its new token.
 
 import type { Database } from '../../base/database/db.ts';
 import { problem } from '../../base/errors/problem.ts';
@@ -9,8 +9,9 @@ import { canonicalPermissions } from '../../protocol/permission.ts';
 import { listNamedMemberships, type NamedMembership } from './store.ts';
 
 /**
- * The caller in the one organization that every reference (id or slug) names. Raises bad_request when they name
- * different ones, organization_access_denied unless the caller is an active member, organization_suspended.
+ * Returns the caller in the organization that every reference (id or slug) names. Raises bad_request when the
+ * references name different organizations, organization_access_denied for a caller who is not an active member, and
+ * organization_suspended.
  */
 export async function actFor(
   deps: { readonly db: Database },
@@ -31,9 +32,9 @@ export async function actFor(
 }
 
 /**
- * The one organization, as id or slug, that all references name, or null without references. Call it only for a user who
- * has proven who they are. Raises bad_request when the references name different organizations, and
- * organization_access_denied when none of them is the user's.
+ * Returns the one organization, as id or slug, that all references name, or null without references. Call this only for
+ * a user who has proven who they are. Raises bad_request when the references name different organizations, and
+ * organization_access_denied when none of them is an organization of the user.
  */
 export async function chooseOrganization(
   deps: { readonly db: Database },
@@ -45,7 +46,8 @@ export async function chooseOrganization(
   return (await namedMembership(deps, userId, references)).id;
 }
 
-// The answer shows nothing about organizations that are not the user's, not even whether an id and a slug belong together.
+// The answer shows nothing about other organizations of which the user is not a member. It does not even show whether
+// an id and a slug belong together.
 async function namedMembership(
   deps: { readonly db: Database },
   userId: string,

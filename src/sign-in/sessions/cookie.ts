@@ -1,5 +1,5 @@
-// The transport of refresh tokens: in the body or in a cookie. Owns the cookie's name and attributes (RFC 6265bis §4.1)
-// and the check of the origins that may use it.
+// How refresh tokens are sent: in the body or in a cookie. This file defines the name and the attributes of the cookie
+// (RFC 6265bis §4.1), and checks the origins that may use it.
 import { problem } from '../../base/errors/problem.ts';
 import type { Answer, RequestInfo } from '../../base/http/endpoint.ts';
 import type { SignedIn } from './open-session.ts';
@@ -8,13 +8,16 @@ import type { Refresh } from './refresh.ts';
 export interface CookieSettings {
   readonly name: string;
   readonly secure: boolean;
-  /** The service's own origin and the allow-list. */
+  /** The service's own origin and the allowed origins of the configuration. */
   readonly origins: ReadonlySet<string>;
 }
 
 const LOCAL = new Set(['localhost', '127.0.0.1', '[::1]']);
 
-/** Browsers accept a Secure cookie only over https. So the cookie is insecure for http on the developer's machine. */
+/**
+ * Browsers accept a Secure cookie only over https. So the cookie has no Secure attribute when a developer uses http on
+ * their own machine.
+ */
 export function cookieSettings(publicUrl: string, corsOrigins: readonly string[]): CookieSettings {
   const url = new URL(publicUrl);
   const insecure = url.protocol === 'http:' && LOCAL.has(url.hostname);
@@ -25,7 +28,7 @@ export function cookieSettings(publicUrl: string, corsOrigins: readonly string[]
   };
 }
 
-/** The value of a Set-Cookie header for a cookie that expires together with the refresh token. */
+/** The value of a Set-Cookie header that sets the cookie. The cookie expires together with the refresh token. */
 export function setCookie(settings: CookieSettings, token: string, expiresAt: string): string {
   return serialize(settings, token, `Expires=${new Date(expiresAt).toUTCString()}`);
 }
@@ -40,7 +43,10 @@ function serialize(settings: CookieSettings, value: string, life: string): strin
   return `${settings.name}=${value}; Path=/; ${life}; HttpOnly${secure}; SameSite=Strict`;
 }
 
-/** The refresh token of the cookie, null without one. Raises cross_site_request when a foreign page sent it. */
+/**
+ * The refresh token in the cookie, or null without a cookie. Raises cross_site_request when a page of a foreign origin
+ * sent it.
+ */
 export function cookieToken(settings: CookieSettings, request: RequestInfo): string | null {
   const token = request.cookie(settings.name);
   if (!token) return null;
@@ -48,13 +54,13 @@ export function cookieToken(settings: CookieSettings, request: RequestInfo): str
   return token;
 }
 
-/** Raises cross_site_request when the browser's headers say that a page outside the allowed origins sent the request. */
+/** Raises cross_site_request when the browser's headers say that a page of a foreign origin sent the request. */
 export function assertSameSite(settings: CookieSettings, request: RequestInfo): void {
   const foreign = request.origin !== undefined && !settings.origins.has(request.origin);
   if (foreign || request.fetchSite === 'cross-site') throw problem('cross_site_request');
 }
 
-/** Moves the refresh token from the answer into the cookie if the request chose the cookie transport. */
+/** Moves the refresh token from the answer into the cookie if the request uses the cookie transport. */
 export function deliver<A extends SignedIn>(
   deps: { readonly cookie: CookieSettings },
   answer: Answer,
@@ -66,7 +72,7 @@ export function deliver<A extends SignedIn>(
   return { data: { ...signed, refreshToken: undefined } };
 }
 
-/** The token of the body, or else of the cookie, with the transport that the next token uses. */
+/** The token in the body, or else in the cookie, with the transport for the next token. */
 export function presentedToken(
   deps: { readonly cookie: CookieSettings },
   request: RequestInfo,

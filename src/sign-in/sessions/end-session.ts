@@ -1,4 +1,5 @@
-// Ends sessions: by logout, by a service client that has a token, and from a user's own list.
+// Ends sessions: when a user logs out, when a service client presents a token of the session, or from the user's own
+// list.
 
 import type { Database } from '../../base/database/db.ts';
 import { problem } from '../../base/errors/problem.ts';
@@ -14,8 +15,9 @@ interface EndingDeps extends PublishDeps {
 export interface EndSessionDeps extends RefreshTokenDeps, EndingDeps {}
 
 /**
- * Ends the session of a refresh token and that of the caller. Older tokens of the session and expired ones are accepted.
- * An unknown token is not an error, so that a logout can be repeated (RFC 7009 §2.2).
+ * Ends the session of a refresh token and the session of the caller. A token that is expired, or older than the newest
+ * token of the session, is also accepted. An unknown token is not an error, so that a logout can be repeated (RFC 7009
+ * §2.2).
  */
 export async function logout(
   deps: EndSessionDeps,
@@ -32,8 +34,8 @@ export async function logout(
 }
 
 /**
- * Ends a session for a service client that presented a token of it (RFC 7009 §2). With `actingFor` (an organization's
- * id), it ends the session only if the session acts for that organization.
+ * Ends a session for a service client that presented a token of it (RFC 7009 §2). With `actingFor` (the id of an
+ * organization), the session ends only if it acts for that organization.
  */
 export async function endSessionForClient(
   deps: EndingDeps,
@@ -44,20 +46,20 @@ export async function endSessionForClient(
   await publishing(deps, markSessionsEnded(deps.db.systemReader(), ended));
 }
 
-/** Ends one of the caller's own sessions. Raises not_found for any other session, and for one that has ended. */
+/** Ends one of the caller's own sessions. Raises not_found for any other session, and for a session that has ended. */
 export async function endOwnSession(deps: EndSessionDeps, caller: Caller, sessionId: string): Promise<void> {
   const { live } = await endOwn(deps, caller, { sessionId });
   if (live === 0) throw problem('not_found', { detail: 'You have no such session: list your sessions first.' });
 }
 
-/** Ends all of the caller's sessions except the current one. Returns how many were live. */
+/** Ends all of the caller's sessions except the current one. Returns the number of live sessions that this ended. */
 export async function endOtherSessions(deps: EndSessionDeps, caller: Caller): Promise<number> {
   return (await endOwn(deps, caller, { exceptId: caller.sessionId })).live;
 }
 
-// In a user's scope, events can be written only for the user's own organizations. A statement that began before the user
-// joined an organization and switched a session to it could see the switched session without the membership. So the
-// sessions are locked in an earlier statement.
+// In a user's scope, events can be written only for the user's own organizations. Suppose that a statement began before
+// the user joined an organization and switched a session to it. That statement could see the switched session but not
+// the membership. So an earlier statement locks the sessions.
 function endOwn(
   deps: EndSessionDeps,
   { id: userId }: Caller,

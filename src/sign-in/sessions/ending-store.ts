@@ -1,5 +1,5 @@
-// The statement that ends sessions. Every statement that ends them is built here, so that the end, its event and its
-// revocation are always written together.
+// Builds the statements that end sessions. Only reuse (rotation-store.ts) and a restored backup (admin/restore) have
+// their own statement. The end, its event and its revocation are always written together.
 import {
   type OrganizationReader,
   type Statement,
@@ -13,22 +13,22 @@ import type { EndReason } from '../../base/events/sessions.ts';
 import type { Revoking } from '../../base/revoking/publish.ts';
 import { revokingSessions } from '../../base/revoking/sql.ts';
 
-/** Parts of the statement as SQL, which may use its parameters. */
+/** The parts of the statement in SQL. They may use the parameters of the statement. */
 export interface EndSessionsSql {
   /** A condition on the rows of the sessions to end. */
   readonly which: string;
   /** An SQL expression of type text. */
   readonly reason: string;
-  /** The id of the user who ends them, or NULL::uuid. May use the columns of the ended row. */
+  /** The id of the user who ends them, or NULL::uuid. May use the columns of the row of the session. */
   readonly actor: string;
-  /** The part `revoked`, if it is not one revocation for each session. */
+  /** The part `revoked`. Without it, each session gets one revocation. */
   readonly revoked?: string;
 }
 
 /**
  * The parts of WITH that end sessions. The rows are locked in the order of their ids, so that two of these statements
- * cannot deadlock. `ended` contains the sessions that this statement ended. Its column `live` is true for a session that
- * had not expired.
+ * cannot deadlock. `ended` contains the sessions that this statement ended. Its column `live` is true for a session
+ * that had not expired.
  */
 export const endSessionsSql = ({
   which,
@@ -36,7 +36,7 @@ export const endSessionsSql = ({
   actor,
   revoked = `revoked AS (${revokingSessions('ended')})`,
 }: EndSessionsSql) => `
-locked AS (SELECT id FROM sessions WHERE ${which} AND revoked_at IS NULL ORDER BY id FOR UPDATE),
+locked AS (SELECT id FROM sessions WHERE (${which}) AND revoked_at IS NULL ORDER BY id FOR UPDATE),
 ended AS (
   UPDATE sessions SET revoked_at = clock_timestamp(), revoked_reason = ${reason}
   WHERE id IN (SELECT id FROM locked) AND revoked_at IS NULL
@@ -49,13 +49,13 @@ recorded AS (
     json_build_object('reason', ${reason})::jsonb FROM ended
 )`;
 
-/** A statement for `runEndSessions`. `before` contains parts of WITH that `parts` may use. */
+/** Returns a statement for `runEndSessions`. `before` contains parts of WITH that `parts` may use. */
 export function endSessionsStatement(parts: EndSessionsSql, before = ''): Statement {
   return statement(`WITH ${before}${endSessionsSql(parts)} SELECT id::text, live FROM ended`);
 }
 
 export interface EndedSessions extends Revoking {
-  /** How many of the ended sessions had not expired. Access tokens of the expired ones are refused, too. */
+  /** How many of the ended sessions had not expired. Access tokens of the expired sessions are refused, too. */
   readonly live: number;
 }
 
@@ -80,8 +80,8 @@ export async function lockSessions(tx: UserTx | SystemTx, userId: string): Promi
   await tx.rows(LOCK, [userId]);
 }
 
-// $1 user, $2 the one session to end, $3 the one session to keep, $4 reason, $5 only sessions that act for this
-// organization, $6 actor, if not the user. $2, $3, $5 and $6 may be null.
+// $1 user, $2 the only session to end, $3 the only session to keep, $4 reason, $5 organization: only sessions that act
+// for it end, $6 actor, if the actor is not the user. $2, $3, $5 and $6 may be null.
 const END = endSessionsStatement({
   which: `user_id = $1::uuid AND ($2::uuid IS NULL OR id = $2::uuid) AND ($3::uuid IS NULL OR id <> $3::uuid)
     AND ($5::uuid IS NULL OR organization_id = $5::uuid)`,
@@ -91,13 +91,13 @@ const END = endSessionsStatement({
 
 export interface EndSessions {
   readonly userId: string;
-  /** With `sessionId` one session, with `exceptId` all others, without both all. */
+  /** With `sessionId`, that session ends. With `exceptId`, all other sessions end. Without both, all sessions end. */
   readonly sessionId?: string;
   readonly exceptId?: string;
-  /** Only sessions that act for this organization. */
+  /** Only sessions that act for this organization end. */
   readonly actingFor?: string | null;
   readonly reason: EndReason;
-  /** The id of the actor, if not the user. */
+  /** The id of the actor, if the actor is not the user. */
   readonly actorId?: string;
 }
 
@@ -108,7 +108,8 @@ export function markSessionsEnded(tx: UserReader | SystemReader, which: EndSessi
   return runEndSessions(tx, END, values);
 }
 
-// A separate statement after the session was opened: of several sign-ins at once, the last one sees all sessions.
+// This is a separate statement after the session was opened. If several sign-ins run at the same moment, the last of
+// them sees all sessions.
 const END_SURPLUS = endSessionsStatement(
   { which: 'id IN (SELECT id FROM surplus)', reason: `'too_many_sessions'::text`, actor: 'user_id' },
   `surplus AS (
@@ -117,7 +118,7 @@ const END_SURPLUS = endSessionsStatement(
 ),`,
 );
 
-/** Ends the least recently used live sessions, so that at most `sessionsMax` remain. */
+/** Ends the least recently used live sessions, so that at most `sessionsMax` sessions remain. */
 export function markSurplusEnded(tx: SystemReader, userId: string, sessionsMax: number): Promise<EndedSessions> {
   return runEndSessions(tx, END_SURPLUS, [userId, sessionsMax]);
 }

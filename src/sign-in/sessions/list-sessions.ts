@@ -1,10 +1,10 @@
-// Lists a user's own live sessions. Also converts a session row for every list.
+// Lists a user's own live sessions. Also converts a row of a session for every list of sessions.
 import type { Database } from '../../base/database/db.ts';
 import { type Page, paged } from '../../base/platform/page.ts';
 import type { Caller } from '../../protocol/caller.ts';
 import { countLiveSessions, listLiveSessions, type SessionRow } from './store.ts';
 
-/** A session as lists show it. Instants are ISO 8601 in UTC. */
+/** A session as lists show it. Instants are in ISO 8601 format and in UTC. */
 export function toSession({ id, organization, userAgent, ip, createdAt, lastSeenAt, expiresAt }: SessionRow) {
   return {
     id,

@@ -1,4 +1,4 @@
-// Opens a session after any kind of proof, signs its tokens, and makes the answer that every sign-in returns.
+// Opens a session after any kind of proof, signs its tokens, and builds the answer that every sign-in returns.
 
 import type { SystemReader } from '../../base/database/db.ts';
 import { problem } from '../../base/errors/problem.ts';
@@ -17,19 +17,19 @@ export interface SessionDeps extends SignInDeps {
   readonly sessionMaxAgeSeconds: number;
 }
 
-/** What a session stores about the device, for the list of its user. */
+/** The facts about the device that a session stores. The user sees them in the list of sessions. */
 export interface Device {
   readonly userAgent: string | null;
   readonly ip: string | null;
 }
 
-/** The answer of every sign-in. Instants are ISO 8601 in UTC, durations are in seconds. */
+/** The answer of every sign-in. Instants are in ISO 8601 format and in UTC. Durations are in seconds. */
 export interface SignedIn {
   readonly accessToken: string;
   readonly tokenType: 'Bearer';
   readonly expiresIn: number;
   readonly expiresAt: string;
-  /** Undefined with the cookie transport, and when a switch presented no refresh token. */
+  /** Undefined with the cookie transport, and after a switch of the organization that sent no refresh token. */
   readonly refreshToken: string | undefined;
   readonly refreshExpiresAt: string;
   readonly sessionId: string;
@@ -41,15 +41,15 @@ export interface SignedIn {
 
 export interface OpenSession {
   readonly userId: string;
-  /** Id or slug of the organization to act for. Null: the first active membership decides. */
+  /** The id or slug of the organization to act for. With null, the first active membership decides. */
   readonly organization: string | null;
   readonly amr: readonly string[];
   readonly device: Device;
-  /** When the checked password was set. No session is opened if the password has changed since. */
+  /** When the checked password was set. If the password has changed since then, no session is opened. */
   readonly passwordChangedAt?: Date;
 }
 
-/** A stored session before its tokens are signed. Signing waits until the transaction is over. */
+/** A stored session whose tokens are not signed yet. They are signed when the transaction has ended. */
 export interface PendingSession {
   readonly sessionId: string;
   readonly jti: string;
@@ -57,12 +57,15 @@ export interface PendingSession {
   readonly stored: OpenedSession;
 }
 
-/** Raises NoSigningKey. Called before anything is written, because without a key there could be no answer. */
+/** Raises NoSigningKey. Call this before anything is written, because without a key no answer is possible. */
 export function assertCanSign(deps: SignInDeps): void {
   for (const ring of [deps.accessKeys, deps.refreshKeys]) ring.signingKeyAt(deps.clock.now());
 }
 
-/** Stores the session if user and organization are active. `answerSession` raises the error otherwise, after the commit. */
+/**
+ * Stores the session if the user and the organization are active. Otherwise `answerSession` raises the error after the
+ * commit.
+ */
 export async function storeSession(deps: SessionDeps, tx: SystemReader, input: OpenSession): Promise<PendingSession> {
   assertCanSign(deps);
   const sessionId = newId(deps.random, deps.clock);
@@ -80,11 +83,11 @@ export async function storeSession(deps: SessionDeps, tx: SystemReader, input: O
     eventId: newId(deps.random, deps.clock),
     passwordChangedAt: input.passwordChangedAt ?? null,
   });
-  if (!stored) throw problem('invalid_credentials'); // the account or the password has changed since the password was checked
+  if (!stored) throw problem('invalid_credentials'); // the account or the password has changed since the check
   return { sessionId, jti, amr: input.amr, stored };
 }
 
-/** Signs the tokens. Raises the reason if the session was not opened. */
+/** Signs the tokens of the session. If the session was not opened, raises the error that says why. */
 export async function answerSession(deps: SignInDeps, pending: PendingSession): Promise<SignedIn> {
   const { stored, sessionId, jti } = pending;
   if (!stored.opened) throw refusal(stored);
@@ -99,23 +102,28 @@ export async function answerSession(deps: SignInDeps, pending: PendingSession): 
   return signIn(deps, stored, { sessionId, amr: pending.amr, authenticatedAt: stored.opened.at, refreshToken: issued });
 }
 
-/** The problem that says why a subject gets no token. Only for callers who have proven that they are the user. */
+/**
+ * Returns the problem that says why a subject gets no token. Call this only for callers who have proven that they are
+ * the user.
+ */
 export function refusal(subject: Subject) {
   if (subject.user.status !== 'active') return problem('account_disabled');
   if (!subject.organization?.memberActive) return problem('organization_access_denied');
   if (!subject.organization.active) return problem('organization_suspended');
-  return problem('session_revoked'); // user and organization are fine, so the session was ended at the same moment
+  return problem('session_revoked'); // user and organization are active, so the session was ended at the same moment
 }
 
 export interface SessionFacts {
   readonly sessionId: string;
   readonly amr: readonly string[];
   readonly authenticatedAt: Date;
-  /** The refresh token to sign, or, if none was presented, only the expiry of the session's refresh token. */
+  /**
+   * The refresh token to sign. If the request sent no refresh token, only the expiry of the session's refresh token.
+   */
   readonly refreshToken: RefreshPlace | { readonly expiresAt: Date };
 }
 
-/** Signs the tokens of a live session and puts the answer together. Raises NoSigningKey. */
+/** Signs the tokens of a live session and builds the answer. Raises NoSigningKey. */
 export async function signIn(deps: SignInDeps, subject: Subject, session: SessionFacts): Promise<SignedIn> {
   const acting = subject.organization?.memberActive && subject.organization.active ? subject.organization : null;
   const unscoped = acting ? subject.grants.filter((grant) => !grant.scoped) : [];

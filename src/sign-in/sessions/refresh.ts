@@ -1,5 +1,5 @@
-// Exchanges a refresh token for a new pair of tokens. The statement in rotation-store.ts decides. This file turns its
-// verdict into tokens or a problem.
+// Exchanges a refresh token for a new pair of tokens. The statement in rotation-store.ts decides whether the token is
+// valid. This file turns that verdict into tokens or a problem.
 
 import type { Database } from '../../base/database/db.ts';
 import { problem } from '../../base/errors/problem.ts';
@@ -19,22 +19,22 @@ export interface RefreshDeps extends SignInDeps, PublishDeps {
 
 export interface Refresh {
   readonly refreshToken: string;
-  /** Id or slug of the organization for the access token, or both. Empty: the session's organization. */
+  /** The id or slug of the token's organization, or both. If the list is empty, the session's organization is used. */
   readonly organization: readonly string[];
-  /** Whether the session acts for that organization from now on (switch-organization). */
+  /** Whether the session acts for that organization from now on. switch-organization.ts sets this. */
   readonly remember?: boolean;
-  /** When given, the session must act for this organization (id). */
+  /** The id of the organization for which the session must act. Left out: any organization. */
   readonly actingFor?: string;
-  /** When given, the token must belong to this session. */
+  /** The id of the session to which the token must belong. Left out: any session. */
   readonly sessionId?: string;
   /** Raises too_many_requests when a session refreshes too often. */
   readonly limitRefresh: (sessionId: string) => Promise<void>;
 }
 
 /**
- * Returns a new pair for a refresh token (RFC 6749 §6, RFC 9700 §4.14.2). Raises invalid_refresh_token, session_expired,
- * session_revoked, refresh_token_reused, account_disabled, organization_access_denied, organization_suspended, and
- * bad_request for two organizations.
+ * Exchanges a refresh token for a new pair of tokens (RFC 6749 §6, RFC 9700 §4.14.2). Raises invalid_refresh_token,
+ * session_expired, session_revoked, refresh_token_reused, account_disabled, organization_access_denied,
+ * organization_suspended, and bad_request for two different organizations.
  */
 export async function refresh(deps: RefreshDeps, input: Refresh): Promise<SignedIn> {
   const claims = await admitToken(deps, input);
@@ -42,8 +42,8 @@ export async function refresh(deps: RefreshDeps, input: Refresh): Promise<Signed
 }
 
 /**
- * The first half of `refresh`: verifies the token itself and checks that its session does not refresh too often. Changes
- * nothing. Raises invalid_refresh_token, session_expired, too_many_requests.
+ * The first half of `refresh`. It verifies the token itself and checks that the session of the token does not refresh
+ * too often. Changes nothing. Raises invalid_refresh_token, session_expired, too_many_requests.
  */
 export async function admitToken(
   deps: RefreshDeps,
@@ -57,7 +57,7 @@ export async function admitToken(
   return verified.claims;
 }
 
-/** The second half of `refresh`: exchanges the token in the database. Raises the other problems of `refresh`. */
+/** The second half of `refresh`. It exchanges the token in the database. Raises the other problems of `refresh`. */
 export async function exchange(
   deps: RefreshDeps,
   claims: RefreshClaims,

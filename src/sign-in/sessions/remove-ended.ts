@@ -1,4 +1,4 @@
-// The periodic removal of sessions that ended longer ago than the retention time, and of revocations that no reader needs.
+// Periodically removes sessions that ended longer ago than the retention time, and revocations that no reader needs.
 import type { Database } from '../../base/database/db.ts';
 import { type Loop, openLoop } from '../../base/loops/loop.ts';
 import type { Log } from '../../base/platform/log.ts';
@@ -15,9 +15,13 @@ export interface RemoveEndedDeps {
   readonly removeOthers?: () => Promise<void>;
 }
 
-/** Removes what is due now, in portions, so that no statement runs long. Returns the number of removed sessions. */
+/**
+ * Removes the rows that are due now, in portions, so that no statement runs long. Returns the number of removed
+ * sessions.
+ */
 export async function removeEndedNow(deps: RemoveEndedDeps): Promise<number> {
-  // The feed reads a session's user from its row. So the row stays for as long as the feed may read its revocation.
+  // The feed reads the user of a session from the row of the session. So the row remains until the feed no longer reads
+  // its revocation.
   const keptSeconds = Math.max(deps.retentionSeconds, READ_WITHIN_SECONDS);
   let total = 0;
   for (;;) {
@@ -30,7 +34,10 @@ export async function removeEndedNow(deps: RemoveEndedDeps): Promise<number> {
   return total;
 }
 
-/** The loop that removes them, not started yet. Any number of replicas may run it at once. */
+/**
+ * Returns the loop that removes these rows. The loop is not started yet. Any number of replicas may run it at the same
+ * moment.
+ */
 export function openRemoval(deps: RemoveEndedDeps): Loop {
   return openLoop({
     name: 'removal of ended sessions',

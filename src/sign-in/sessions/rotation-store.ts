@@ -1,17 +1,18 @@
-// The query that rotates refresh tokens: one statement checks a refresh token and advances its session's chain.
+// The query that rotates refresh tokens. One statement checks a refresh token and updates the session that it belongs
+// to.
 import { type SystemReader, statement } from '../../base/database/db.ts';
 import type { Revoking } from '../../base/revoking/publish.ts';
 import { revokingSessions } from '../../base/revoking/sql.ts';
 import { SUBJECT_COLUMNS, type Subject, subject, subjectOf } from './subject-store.ts';
 
-// A child token is confirmed by its first use. One UPDATE compares the presented token with the row and changes the row.
-// After waiting for the row's lock, PostgreSQL computes the sub-select again for the newest version of the row. So
-// requests at the same moment are decided one after the other, each with one reading of the clock. A subject that may not
-// get a token changes nothing. A token that two parties use ends the session. That is committed with its event and
-// revocation.
-// $1 user, $2 organization to act for (id or slug) or null, $3 session, $4 jti of a new child, $5 jti and $6 parent of the
-// presented token, $7 seconds of grace, $8 lifetime of a refresh token in seconds, $9 whether the session acts for $2 from
-// now on, $10 organization that the session must act for, null for any.
+// A child is a token that a rotation returns. The first use of a child confirms the child. One UPDATE compares the
+// presented token with the row and changes the row. After it has waited for the lock of the row, PostgreSQL computes
+// the sub-select again for the newest version of the row. So requests at the same moment are decided one after the
+// other, and each reads the clock once. If the subject must not get a token, the statement changes nothing. If two
+// parties use the same token, the statement ends the session. That end is committed with its event and its revocation.
+// $1 user, $2 organization to act for (id or slug) or null, $3 session, $4 jti of a new child, $5 jti and $6 parent of
+// the presented token, $7 seconds of grace, $8 lifetime of a refresh token in seconds, $9 whether the session acts for
+// $2 from now on, $10 organization for which the session must act, or null for any.
 const ROTATE = statement(`
 WITH ${subject('o.id = (SELECT organization_id FROM sessions WHERE id = $3)')},
 eligible AS (
@@ -74,13 +75,13 @@ export interface Presented {
   readonly sessionId: string;
   readonly jti: string;
   readonly parent: string;
-  /** The jti of a new child, used if the rotation makes one. */
+  /** The jti of a new child. It is used if the rotation makes a new child. */
   readonly child: string;
-  /** Id or slug of the organization to act for. Null: the session's organization. */
+  /** The id or slug of the organization to act for. With null, the session's organization is used. */
   readonly organization: string | null;
   /** Whether the session acts for that organization from now on. */
   readonly remember: boolean;
-  /** When not null, a session that does not act for this organization is refused and stays unchanged. */
+  /** With an id, a session that does not act for this organization is refused and does not change. */
   readonly actingFor: string | null;
   readonly graceSeconds: number;
   readonly refreshTtlSeconds: number;
@@ -97,7 +98,7 @@ type Verdict =
       readonly amr: readonly string[];
     };
 
-/** The verdict on the token. After reuse it contains the session's revocation. */
+/** The verdict on the token. If the token was reused, the verdict contains the revocation of the session. */
 export type Rotation = Verdict & Revoking;
 
 interface RotationRow extends Subject {
@@ -113,7 +114,7 @@ interface RotationRow extends Subject {
   amr: string[];
 }
 
-/** Checks a refresh token and advances its session's chain, in one statement. */
+/** Checks a refresh token and updates its session, in one statement. */
 export async function rotateSession(tx: SystemReader, presented: Presented): Promise<Rotation> {
   const [row] = await tx.rows<RotationRow>(ROTATE, [
     presented.userId,
@@ -136,7 +137,7 @@ function verdictOf(row: RotationRow | undefined): Verdict {
   if (row.reused) return { verdict: 'reused' };
   if (!row.live) {
     if (row.before.revoked) return { verdict: row.before.reason === 'reuse_detected' ? 'reused' : 'revoked' };
-    // The session was live when this statement began, so it ended while this request waited for the row.
+    // The session was live when this statement began. So the session ended while this request waited for the row.
     return { verdict: row.before.expired ? 'expired' : 'revoked' };
   }
   if (!row.eligible) return { verdict: 'refused', subject: subjectOf(row) };

@@ -1,4 +1,4 @@
-// HTTP of refreshing, signing out, switching the organization, and of a user's own sessions.
+// The HTTP routes to refresh, to sign out, to switch the organization, and to manage a user's own sessions.
 import { z } from 'zod';
 import { type ProblemCode, problem } from '../../base/errors/problem.ts';
 import { type Endpoint, endpoint, open, SIGN_IN_BODY_BYTES_MAX, signedIn } from '../../base/http/endpoint.ts';
@@ -14,7 +14,7 @@ import { switchOrganization } from './switch-organization.ts';
 
 export interface SessionRouteDeps extends RefreshDeps, EndSessionDeps {
   readonly cookie: CookieSettings;
-  /** The principal of a token, also of an expired or stale one. Null for a token that this service did not sign. */
+  /** The principal of a token, even of an expired or stale token. Null for a token that this service did not sign. */
   readonly identify: (authorization: string) => Promise<Principal | null>;
 }
 
@@ -75,7 +75,7 @@ function logoutRoute(deps: SessionRouteDeps): Endpoint {
     problems: ['cross_site_request'],
     handle: async ({ body, request, answer }) => {
       const presented = presentedToken(deps, request, body.refreshToken);
-      // A stale or expired token also names the session to end.
+      // A stale or expired access token also names the session to end.
       const found = request.authorization === undefined ? null : await deps.identify(request.authorization);
       const caller = found?.kind === 'user' ? found : null; // a service client has no session
       await logout(deps, caller, presented?.token ?? null);

@@ -1,4 +1,4 @@
-// The wire shapes of sessions, and of the answer of every sign-in.
+// The wire shapes of sessions and of the answer of every sign-in.
 import { z } from 'zod';
 import { Id, Instant } from '../../base/http/wire.ts';
 import { OrganizationReference, OrganizationSummary } from '../../directory/organizations/schema.ts';

@@ -1,17 +1,20 @@
-// The queries of sessions: open, switch, list, remove, and the organizations that a user may act for. All instants come
-// from the database's clock. Sessions are ended in ending-store.ts.
+// The queries that open, switch, list and remove sessions, and that find the organizations for which a user may act.
+// All instants come from the database's clock. The queries in ending-store.ts end sessions.
 import { type SystemReader, statement, type UserReader } from '../../base/database/db.ts';
 import { isForeignKeyViolation } from '../../base/database/sql-state.ts';
 import { SUBJECT_COLUMNS, type Subject, subject, subjectOf } from './subject-store.ts';
 
 export interface OpenedSession extends Subject {
-  /** The refresh token's instants. Null when no session was opened, because the user or the organization is not allowed. */
+  /**
+   * The instants of the refresh token. Null when no session was opened, because the user or the organization is not
+   * allowed.
+   */
   readonly opened: { readonly at: Date; readonly idleExpiresAt: Date } | null;
 }
 
-// $1 user, $2 organization to act for (id or slug) or null, $3 session, $4 amr, $5 user agent, $6 address, $7 lifetime of
-// a refresh token in seconds, $8 greatest lifetime of the session in seconds, $9 confirmed jti, $10 event, $11 when the
-// checked password was set, null without a password.
+// $1 user, $2 organization to act for (id or slug) or null, $3 session, $4 amr, $5 user agent, $6 address, $7 lifetime
+// of a refresh token in seconds, $8 greatest lifetime of the session in seconds, $9 confirmed jti, $10 event, $11 when
+// the checked password was set, null without a password.
 const OPEN_SESSION = statement(`
 WITH ${subject(`m.status = 'active' AND o.status = 'active'`)},
 -- The checked password must still be the current one. A transaction that replaces it either waits for this statement and
@@ -39,7 +42,7 @@ FROM person p WHERE $11::timestamptz IS NULL OR EXISTS (SELECT FROM proven)`);
 export interface NewSession {
   readonly id: string;
   readonly userId: string;
-  /** Id or slug of the organization to act for; null lets the first active membership decide. */
+  /** The id or slug of the organization to act for. With null, the first active membership decides. */
   readonly organization: string | null;
   readonly amr: readonly string[];
   readonly userAgent: string | null;
@@ -48,18 +51,18 @@ export interface NewSession {
   readonly maxAgeSeconds: number;
   readonly confirmed: string;
   readonly eventId: string;
-  /** When the checked password was set; null without a password. */
+  /** When the checked password was set. Null for a sign-in without a password. */
   readonly passwordChangedAt: Date | null;
 }
 
-/** Whether a statement failed because the membership for the session was removed while it ran. */
+/** Whether a statement failed because the membership of the session was removed while the statement ran. */
 export function isMembershipGone(error: unknown): boolean {
   return isForeignKeyViolation(error, 'sessions_organization_id_user_id_fkey');
 }
 
 /**
- * Opens a session if user and organization are allowed, and reads the data of the answer. Returns null for an unknown user
- * or a password that has changed.
+ * Opens a session if the user and the organization are allowed, and reads the data of the answer. Returns null for an
+ * unknown user, and for a user whose password has changed.
  */
 export async function insertSession(tx: SystemReader, session: NewSession): Promise<OpenedSession | null> {
   const [row] = await tx.rows<Subject & { opened_at: Date | null; idle_expires_at: Date }>(OPEN_SESSION, [
@@ -103,7 +106,7 @@ export interface Switched {
   readonly session: { readonly openedAt: Date; readonly idleExpiresAt: Date; readonly amr: readonly string[] } | null;
 }
 
-/** Makes a live session act for another of its user's organizations (id or slug). Returns null for an unknown user. */
+/** Makes a live session act for another organization (id or slug) of its user. Returns null for an unknown user. */
 export async function updateSessionOrganization(
   tx: SystemReader,
   userId: string,
@@ -151,7 +154,7 @@ export async function countLiveSessions(tx: UserReader, userId: string): Promise
   return row?.total ?? 0;
 }
 
-/** How many ended sessions one statement removes. */
+/** The number of ended sessions that one statement removes. */
 export const REMOVED_AT_ONCE = 1000;
 
 const REMOVE_ENDED = statement(`
@@ -163,7 +166,10 @@ old AS (
 ), removed AS (DELETE FROM sessions WHERE id IN (SELECT id FROM old) RETURNING 1)
 SELECT count(*)::int AS total FROM removed`);
 
-/** Removes at most REMOVED_AT_ONCE sessions that ended longer ago than the retention time. Returns how many. */
+/**
+ * Removes at most REMOVED_AT_ONCE sessions that ended longer ago than the retention time. Returns the number of removed
+ * sessions.
+ */
 export async function deleteEndedSessions(tx: SystemReader, retentionSeconds: number): Promise<number> {
   const [row] = await tx.rows<{ total: number }>(REMOVE_ENDED, [retentionSeconds]);
   return row?.total ?? 0;
@@ -174,7 +180,7 @@ export interface NamedMembership {
   readonly slug: string;
   readonly active: boolean;
   readonly memberActive: boolean;
-  /** Names of the unscoped roles, the highest first, and their permissions. */
+  /** The names of the unscoped roles, the highest first, and the permissions of these roles. */
   readonly roles: readonly string[];
   readonly permissions: readonly string[];
 }

@@ -1,5 +1,5 @@
-// The data of a sign-in answer and its tokens about a user: SQL parts that the statements of sessions share. $1 is always
-// the user, $2 the requested organization (id or slug) or null.
+// The data about a user in the answer of a sign-in and in its tokens. These are parts of SQL that the statements of
+// sessions share. $1 is always the user, $2 the requested organization (id or slug) or null.
 
 export interface SubjectUser {
   readonly id: string;
@@ -24,10 +24,16 @@ export interface Grant {
   readonly scoped: boolean;
 }
 
-/** All data of a sign-in answer and its tokens about the user. It is read in the statement that changes the session. */
+/**
+ * All data about the user in the answer of a sign-in and in its tokens. The statement that changes the session reads
+ * it.
+ */
 export interface Subject {
   readonly user: SubjectUser;
-  /** The requested organization, or else the session's. Null when there is none or the user is not a member of it. */
+  /**
+   * The requested organization, or else the session's organization. Null if there is no such organization or the user
+   * is not a member of it.
+   */
   readonly organization: SubjectOrganization | null;
   readonly grants: readonly Grant[];
   readonly memberships: readonly {
@@ -36,9 +42,9 @@ export interface Subject {
   }[];
 }
 
-// $1 is the user. `chosen` is the organization named in $2 (id or slug). If $2 is null, it is the oldest membership that
-// fits the statement's `fallback`. Memberships from before the account was taken over come last, because the present user
-// may never have seen them.
+// $1 is the user. `chosen` is the organization that $2 names (id or slug). If $2 is null, it is the oldest membership
+// that fits the `fallback` of the statement. Memberships from before the account was taken over come last, because the
+// present user may never have seen them.
 export const subject = (fallback: string) => `
 person AS (SELECT * FROM users WHERE id = $1),
 chosen AS (
@@ -65,7 +71,7 @@ json_build_object('id', p.id, 'email', p.email, 'name', p.name, 'emailVerified',
   FROM memberships m JOIN organizations o ON o.id = m.organization_id
   WHERE m.user_id = p.id AND m.status = 'active' AND o.status = 'active') AS memberships`;
 
-/** The subject's columns of a row. */
+/** The columns of the subject in a row. */
 export function subjectOf({ user, organization, grants, memberships }: Subject): Subject {
   return { user, organization, grants, memberships };
 }

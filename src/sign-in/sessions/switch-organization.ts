@@ -1,4 +1,4 @@
-// Makes a session act for another of its user's organizations. The session stays the same.
+// Makes a session act for another organization of its user. The session keeps its id.
 import { problem } from '../../base/errors/problem.ts';
 import type { Caller } from '../../protocol/caller.ts';
 import { refusal, type SignedIn, signIn } from './open-session.ts';
@@ -6,16 +6,16 @@ import { type Refresh, type RefreshDeps, refresh } from './refresh.ts';
 import { updateSessionOrganization } from './store.ts';
 
 export interface SwitchOrganization extends Pick<Refresh, 'limitRefresh'> {
-  /** Id or slug. */
+  /** The id or slug of the organization. */
   readonly organization: string;
-  /** The session's refresh token, if the caller wants it exchanged; otherwise null. */
+  /** The session's refresh token if the caller wants it exchanged, otherwise null. */
   readonly refreshToken: string | null;
 }
 
 /**
- * Returns a token for the other organization. A refresh token is returned only if one was presented: an access token,
- * which lives for minutes, must not become a credential that lives for weeks. Raises organization_access_denied,
- * organization_suspended, session_revoked, account_disabled, and what refresh raises.
+ * Returns a token for the other organization. A refresh token is returned only if the request sent one. An access token
+ * lives for minutes, and must not become a credential that lives for weeks. Raises organization_access_denied,
+ * organization_suspended, session_revoked, account_disabled, and the errors of `refresh`.
  */
 export async function switchOrganization(
   deps: RefreshDeps,

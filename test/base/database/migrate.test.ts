@@ -9,6 +9,7 @@ import t, { type Test } from 'tap';
 import { diagnose, findDriftOfDatabase } from '../../../scripts/schema/engine.ts';
 import { assertMigrated, migrate, readMigrations } from '../../../src/base/database/migrate.ts';
 import { createDatabase, type TestDatabase } from '../../support/database.ts';
+import { waiters } from '../../support/locks.ts';
 import { MIGRATIONS } from '../../support/template.ts';
 
 async function connected(t: Test, database: TestDatabase): Promise<pg.Client> {
@@ -105,6 +106,25 @@ t.test('a runner stops waiting for another runner after a time limit', async (t)
   await holder.query('SELECT pg_advisory_unlock(72707369)');
   t.strictSame(await migrate(waiter, folder(t, SIMPLE)), ['1_one', '2_two'], 'and can be started again');
 });
+
+t.test(
+  'a migration that waits for the lock of a table lets other queries pass, and is applied afterwards',
+  async (t) => {
+    const database = await createDatabase(t, null);
+    const [client, reader] = [await connected(t, database), await connected(t, database)];
+    const path = folder(t, SIMPLE);
+    await migrate(client, path);
+    put(path, '3_three', 'ALTER TABLE two ADD COLUMN more int');
+    await reader.query('BEGIN');
+    await reader.query('SELECT * FROM two'); // a lock like that of pg_dump
+    const applying = migrate(client, path);
+    await waiters(database, 1);
+    const other = await connected(t, database);
+    await other.query('SELECT * FROM two'); // waits for the migration until the migration gives up its lock for a moment
+    await reader.query('COMMIT');
+    t.strictSame(await applying, ['3_three']);
+  },
+);
 
 t.test('a migration that fails is rolled back as a whole, is recorded, and blocks the later migrations', async (t) => {
   const database = await createDatabase(t, null);

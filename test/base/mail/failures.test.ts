@@ -7,7 +7,7 @@ import { SMTPServer, type SMTPServerOptions } from 'smtp-server';
 import t, { type Test } from 'tap';
 import { refusalOf } from '../../../src/base/mail/cause.ts';
 import { describeFailure, MAIL_FAILURES, MailRefused } from '../../../src/base/mail/failures.ts';
-import { checkMail, openMail } from '../../../src/base/mail/smtp.ts';
+import { checkMail, type MailSettings, openMail } from '../../../src/base/mail/smtp.ts';
 import { freePort } from '../../support/servers/process.ts';
 import { keepingLog } from '../outbox/rows.ts';
 import { ELSEWHERE_CERTIFICATE, HERE_CERTIFICATE } from './certificates.ts';
@@ -44,17 +44,22 @@ async function raw(t: Test, talk: (socket: Socket) => void): Promise<string> {
 }
 
 /** Returns why the mail is not sent. The doctor must report the same, except when the reason is the mail itself. */
-async function failureOf(t: Test, url: string, more: { about?: 'mail'; patience?: number } = {}): Promise<MailRefused> {
-  const ms = more.patience;
-  const patience = ms === undefined ? {} : { patience: { connectMs: ms, greetingMs: ms, silenceMs: ms } };
-  const send = openMail({ ...settings, ...patience, url });
+async function failureOf(
+  t: Test,
+  url: string,
+  more: { about?: 'mail'; timeoutMs?: number } = {},
+): Promise<MailRefused> {
+  const ms = more.timeoutMs;
+  const timeouts: Partial<Pick<MailSettings, 'timeouts'>> =
+    ms === undefined ? {} : { timeouts: { connectMs: ms, greetingMs: ms, silenceMs: ms } };
+  const send = openMail({ ...settings, ...timeouts, url });
   const error = await send?.(MAIL, noSignal).then(
     () => undefined,
     (raised: unknown) => raised,
   );
   if (!(error instanceof MailRefused)) throw new Error(`${url} took the mail`);
   if (more.about !== 'mail') {
-    await t.rejects(checkMail({ ...patience, url, production: true }), { name: 'MailRefused', code: error.code });
+    await t.rejects(checkMail({ ...timeouts, url, production: true }), { name: 'MailRefused', code: error.code });
   }
   t.ok(error.message.startsWith(MAIL_FAILURES[error.code]), error.message);
   t.ok(error.message.includes(error.code), error.message);
@@ -103,13 +108,13 @@ t.test('TLS from the first byte is reported as tls_not_spoken when the port does
 
 t.test('a connection without TLS to a port that needs TLS from the first byte has its own reason', async (t) => {
   const address = await smtp(t, { secure: true });
-  const error = await failureOf(t, `smtp://${address}`, { patience: 300 });
+  const error = await failureOf(t, `smtp://${address}`, { timeoutMs: 300 });
   t.equal(error.code, 'timeout');
   t.match(error.message, /smtps:\/\//);
 });
 
 t.test('a server that sends nothing is reported as timeout', async (t) => {
-  t.equal((await failureOf(t, `smtp://${await raw(t, () => undefined)}`, { patience: 200 })).code, 'timeout');
+  t.equal((await failureOf(t, `smtp://${await raw(t, () => undefined)}`, { timeoutMs: 200 })).code, 'timeout');
 });
 
 t.test('a server that closes the connection, refuses all or is no mail server has its own reason', async (t) => {
