@@ -142,7 +142,7 @@ t.test('needs() accepts only a caller who has the permission in the organization
   t.equal(calls.length, 3, 'no refused request reached the operation');
 });
 
-t.test('the guard runs before the body is parsed, so a caller without rights learns nothing about it', async (t) => {
+t.test('the guard runs before the body is parsed, so a caller without rights gets no details of it', async (t) => {
   const seen: unknown[] = [];
   const api = await listening(
     t,
