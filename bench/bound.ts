@@ -1,5 +1,6 @@
-// Owns: the bounds, each of which is the fastest that a hot path could be. The argument names the bound, which runs in
-// this process alone. It answers a message with the number of its operations. The bare server answers with its port.
+// Owns: the bounds. A bound is the least work that a hot path must do, so it shows the highest possible speed. The
+// argument names the bound, which has this process for itself. The process answers a message with the number of
+// operations that it did. The bare server answers with its port.
 import { randomBytes, randomUUID } from 'node:crypto';
 import type { AddressInfo } from 'node:net';
 import { argon2id, hash } from 'argon2';
@@ -7,7 +8,7 @@ import Fastify from 'fastify';
 import { generateKeyPair, SignJWT } from 'jose';
 import pg from 'pg';
 
-/** The message of the parent: how long to work, and what the bound needs. */
+/** The message of the parent: how long to work, and the parameters of the bound. */
 export interface BoundTask {
   readonly milliseconds: number;
   readonly concurrency: number;

@@ -1,6 +1,6 @@
-// Owns: the load client: raw HTTP/1.1 over sockets that stay open, one request at a time on each. It is a separate
-// process, so that it shares no event loop with the measured program. Its parent sends a Task and receives a Tally for
-// each.
+// Owns: the load client: raw HTTP/1.1 over sockets that stay open, one request at a time on each. The load client is a
+// separate process, so that it shares no event loop with the measured program. The parent process sends Tasks, and
+// receives a Tally for each Task.
 import { once } from 'node:events';
 import { connect, type Socket } from 'node:net';
 
@@ -25,8 +25,8 @@ export interface Task {
   /** Requests to send in turn, each with the parts that differ from the task. Used instead of `bodies`. */
   readonly turns?: readonly Turn[];
   /**
-   * Refresh tokens, one or more for each connection. The token of each answer is presented when its turn comes again. Used
-   * instead of `bodies`.
+   * Refresh tokens, one or more for each connection. The token of each answer is presented when the turn of its chain
+   * comes again. Used instead of `bodies`.
    */
   readonly tokens?: readonly string[];
   /** Whether the tally lists every duration. */

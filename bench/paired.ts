@@ -7,7 +7,7 @@ export interface Measured {
   readonly medianMilliseconds?: number;
 }
 
-/** One side of a measurement: a round of it, and the process whose CPU time is counted. */
+/** One side of a measurement: the function that runs a round, and the process whose CPU time is counted. */
 export interface Side {
   readonly pid: number;
   readonly round: () => Promise<Measured>;

@@ -1,6 +1,6 @@
 // Owns: `npm run bench:revocation`: the time from the answer that revoked a token to its first refusal by verifiers in
-// other processes and by other replicas, and to the close of its socket. It measures with Redis and without. Leaves to
-// others: the setup (scripts/prove/revocation/), what the figures mean (README.md).
+// other processes and by other replicas, and to the close of its socket. The program measures with Redis and without
+// Redis. Leaves to others: the setup (scripts/prove/revocation/), what the figures mean (README.md).
 import { type ChildProcess, spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { join } from 'node:path';
@@ -53,7 +53,7 @@ async function startSidecar(testbed: Testbed, { issuer, replicas, watcher }: Set
   const url = `ws://127.0.0.1:${port}/`;
   for (const begun = performance.now(); ; await delay(50)) {
     const reply = await fetch(url.replace('ws', 'http')).catch(() => null);
-    if (reply?.status === 401) return url; // it runs, and needs a token
+    if (reply?.status === 401) return url; // the replica runs, and needs a token
     demand(child.exitCode === null, 'the sidecar ended');
     demand(performance.now() - begun < READY_MILLISECONDS_MAX, 'the sidecar did not get ready');
   }

@@ -50,7 +50,7 @@ async function logins({ pid, load, bound, accounts }: Bench): Promise<Figure> {
 }
 
 async function refreshes({ pid, load, bound, accounts }: Bench, otherDatabase: string): Promise<Figure> {
-  // In another database, because the service requires that every table of its own database is protected.
+  // The bound uses another database, because the service requires that every table of its own database is protected.
   const bare = await bound('refreshes', otherDatabase, String(POOL_SIZE));
   let tokens = accounts.slice(0, CONNECTIONS).map(({ refreshToken }) => refreshToken);
   const figure = await inTurns(

@@ -33,7 +33,7 @@ export interface Path {
   readonly path: string;
   readonly turns?: readonly Turn[];
   readonly tokens?: readonly string[];
-  /** Its work grows with the number of matching rows, not with the size of the database. */
+  /** Set if the work of the path grows with the number of matching rows, not with the size of the database. */
   readonly followsAnswer?: true;
 }
 
@@ -60,7 +60,8 @@ export async function signInParticipants(
 function readersOfOrdinaryOnes({ sizes, organizations, userAt, roleOf }: Population, count: number): number[] {
   const all = Array.from(sizes.keys()).filter((organization) => sizes[organization] === ORDINARY_SIZE);
   const found: number[] = [];
-  // First one member of organizations all over the table, then the next member of each.
+  // The first round takes one member of each chosen organization, the next round takes another member of each. The
+  // chosen organizations are spread over the whole table.
   const step = Math.max(1, Math.floor(all.length / count));
   for (let position = 0; position < ORDINARY_SIZE && found.length < count; position += 1) {
     for (let at = 0; at < all.length && found.length < count; at += step) {
@@ -151,7 +152,7 @@ export function pathsOf(participants: Participants): Path[] {
   ];
 }
 
-/** Sends `times` requests of each path, one after the other. Raises an error if one is refused. */
+/** Sends `times` requests of each path, one after the other. Raises an error if a request is refused. */
 export async function requestEach(api: Api, paths: readonly Path[], times: number): Promise<void> {
   for (const { name, method, path, turns, tokens } of paths) {
     let refreshToken = tokens?.[0];

@@ -13,7 +13,7 @@ interface Percentiles {
 export interface Pair {
   readonly small: Percentiles;
   readonly large: Percentiles;
-  /** p99 on the large database divided by p99 on the small one, over all rounds. */
+  /** The p99 on the large database divided by the p99 on the small database, over all rounds. */
   readonly ratio: number;
   /** The same ratio for each round. */
   readonly ratios: readonly number[];

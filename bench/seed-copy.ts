@@ -5,7 +5,7 @@ import type { Writable } from 'node:stream';
 import pg from 'pg';
 
 // The parts of a node-postgres connection and query that this file uses and overrides, as pg-copy-streams does. The
-// published types do not include them.
+// published types do not include these parts.
 interface Connection {
   readonly stream: Writable;
   sendCopyFromChunk(chunk: Buffer): void;
@@ -52,7 +52,9 @@ class CopyIn extends BaseQuery {
   }
 }
 
-/** Returns one value of a row as text. An array becomes a PostgreSQL array. Its words must not need quotes. */
+/**
+ * Returns one value of a row as text. An array becomes a PostgreSQL array. The texts of an array must not need quotes.
+ */
 export type Value = string | number | null | readonly string[];
 
 function field(value: Value): string {

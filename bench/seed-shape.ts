@@ -3,7 +3,7 @@
 
 export interface Shape {
   readonly organizations: number;
-  /** The number of users. Each is a member of one organization. */
+  /** The number of users. Each user is a member of one organization. */
   readonly users: number;
 }
 
@@ -26,13 +26,13 @@ const THOUSANDS_SHARE = 0.001;
 const HUNDREDS_SHARE = 0.03;
 const SMALL_MIN = 2;
 const SMALL_MAX = 10;
-// A prime number. Multiplying by it, modulo the number of rows, scatters rows that would be next to each other.
+// A prime number. Multiplying by this prime, modulo the number of rows, scatters rows that would be next to each other.
 const SCATTER = 754_974_721;
 const OTHER_ROLES: readonly RoleName[] = ['agent', 'admin', 'viewer', 'support', 'agent'];
 
 /**
- * Returns the sizes: one organization has 1 % of all users, 0.1 % of the organizations have 1,000 members each, 3 % share
- * the rest, and the others have 2 to 10.
+ * Returns the sizes: one organization has 1 % of all users, 0.1 % of the organizations have 1,000 members each, all but
+ * 3 % of the organizations have 2 to 10 members, and these 3 % share the users that are left.
  */
 function sizesOf({ organizations, users }: Shape): Int32Array {
   const sizes = new Int32Array(organizations);

@@ -11,8 +11,8 @@ import { median } from './paired.ts';
 const quick = process.argv.includes('--quick');
 const ROUNDS = quick ? 3 : 9;
 /**
- * Numbers of distinct tokens. There are twice as many fresh ones as the verifier's cache holds, so it finds none of
- * them.
+ * Numbers of distinct tokens. There are twice as many fresh tokens as the verifier's cache can hold, so the cache never
+ * contains the next fresh token.
  */
 const FRESH = quick ? 400 : 2000;
 const REPEATED = 200;

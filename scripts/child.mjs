@@ -7,7 +7,8 @@ const SAME_SIGNAL_MILLISECONDS = 1000;
 
 /**
  * Passes signals on to a child that has its own process group. Returns a function that stops this and returns the last
- * signal. On Ctrl-C the terminal signals the whole group and npm sends the signal again: the child gets it once.
+ * signal. On Ctrl-C the terminal signals the whole group and npm sends the signal again, but the child gets it only
+ * once.
  */
 export function forwardSignals(child) {
   const sent = new Map();

@@ -1,5 +1,6 @@
-// Owns: the installed packages. Checks that every version pinned in package.json is present, and otherwise runs npm,
-// one at a time. Plain JavaScript for Node 18 and later, because it runs before anything is installed.
+// Owns: the installed packages. Checks that every version pinned in package.json is installed, and runs npm if one is
+// not. Only one process at a time runs npm. Plain JavaScript for Node 18 and later, because it runs before anything is
+// installed.
 
 import { spawn } from 'node:child_process';
 import { existsSync, readFileSync, writeFileSync } from 'node:fs';
@@ -26,8 +27,8 @@ export async function installMissing(withDev) {
     const reason = whatIsMissing(withDev);
     if (reason === undefined) return;
     const manifest = readManifest();
-    // `npm ci` empties node_modules first, which breaks a service that runs from there. So packages are only added
-    // where that is enough. Development packages that are installed stay installed.
+    // `npm ci` empties node_modules first, which breaks a service that runs from this folder. So if only development
+    // packages are missing, `npm install` adds them. Development packages that are already installed are kept.
     const command = whatIsMissing(false) === undefined ? ['install', '--no-save'] : ['ci'];
     const hasDev = Object.keys(manifest.devDependencies ?? {}).some((name) => installedVersion(name) !== undefined);
     await runNpm([...command, withDev || hasDev ? '--include=dev' : '--omit=dev'], reason);
@@ -45,9 +46,9 @@ export async function installMissing(withDev) {
   }
 }
 
-/** Why the packages have to be installed, or undefined when every pin is there. */
+/** Why the packages have to be installed, or undefined when every pinned version is installed. */
 function whatIsMissing(withDev) {
-  // npm writes this file last. If it is missing, the installation was interrupted.
+  // npm writes this file last. If the file is missing, the installation was interrupted.
   if (!existsSync(join(modules, '.package-lock.json'))) return 'they are not installed yet';
   const manifest = readManifest();
   const pins = [...Object.entries(manifest.dependencies ?? {}), ...ownOptional(manifest)];

@@ -8,7 +8,7 @@ import { setTimeout as delay } from 'node:timers/promises';
 
 const RETRY_MILLISECONDS = 100;
 
-/** Takes the lock at `path`. Waits while a living process holds it, and then calls `onWait` once. */
+/** Takes the lock at `path`. Waits while a living process holds the lock, and then calls `onWait` once. */
 export async function takeLock(path, onWait = () => {}) {
   mkdirSync(dirname(path), { recursive: true });
   const draft = aside(path);
@@ -36,7 +36,10 @@ export async function takeLock(path, onWait = () => {}) {
   }
 }
 
-/** Extends a lock of this process: it is held until the other process has also ended, even if this one is killed. */
+/**
+ * Extends a lock of this process: the lock is held until the other process has also ended, even if this process is
+ * killed.
+ */
 export function shareLock(path, pid) {
   writeOwner(path, { ...markOf(process.pid), sharedWith: markOf(pid) });
 }

@@ -1,5 +1,5 @@
 // Owns: `npm run reset`: removes everything that the service wrote into this folder, and the database that it keeps
-// outside of it. Refuses while the service runs. Plain JavaScript: it needs no packages.
+// outside of it. Refuses while the service runs. The file is plain JavaScript and needs no packages.
 
 import { existsSync, readdirSync, readFileSync, rmSync, statSync } from 'node:fs';
 import { dirname, join } from 'node:path';
@@ -9,7 +9,8 @@ import { isRunning, readHolder } from './lock.mjs';
 
 const root = dirname(dirname(fileURLToPath(import.meta.url)));
 const state = join(root, '.data');
-// The embedded PostgreSQL is kept here if only root can enter this folder. Nothing else outside of it is removed.
+// The embedded PostgreSQL is kept here if only root can enter this folder. Nothing else outside of this folder is
+// removed.
 const RELOCATED = '/var/lib/tenantry';
 const POLL_MILLISECONDS = 50;
 

@@ -22,7 +22,7 @@ if (process.argv.includes('--pack')) {
   compile(join(root, 'dist'));
 }
 
-/** Compiles the verifier and what it uses into a folder. */
+/** Compiles the verifier and the files that it uses into a folder. */
 function compile(out) {
   for (const folder of FOLDERS) rmSync(join(out, folder), { recursive: true, force: true });
   run(join(root, 'node_modules/.bin/tsc'), ['-p', 'tsconfig.verifier.json', '--outDir', out], root);

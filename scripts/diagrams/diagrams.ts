@@ -1,5 +1,5 @@
-// Owns: the diagrams of docs/diagrams/: each is a text, and the SVG file of the same name beside it. A graph is written
-// in Graphviz's language (*.dot), a sequence in the one that sequence.ts reads (*.txt).
+// Owns: the diagrams of docs/diagrams/: each is a text file, with an SVG file of the same name beside it. A graph is
+// written in Graphviz's language (*.dot), a sequence in the language that sequence.ts reads (*.txt).
 import { readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { instance } from '@viz-js/viz';
@@ -24,7 +24,10 @@ function sequence(source: string, path: string): string {
   return drawSequence(readSequence(source, path), headingOf(source, path));
 }
 
-/** Puts a drawing of Graphviz into our own document. Graphviz writes points, only its own fonts, and no description. */
+/**
+ * Puts a drawing of Graphviz into our own document, because Graphviz uses points as the unit and its own fonts, and
+ * writes no description.
+ */
 function graph(source: string, path: string): string {
   const whole = graphviz.renderString(source, { format: 'svg', engine: 'dot' });
   const [, width, height] = /<svg width="(\d+)pt" height="(\d+)pt"/.exec(whole) ?? [];

@@ -11,7 +11,7 @@ export function describedEndpoints(): Endpoint[] {
   return describeEndpoints(ROOT).map(({ endpoint }) => endpoint);
 }
 
-/** Returns an access as the pages show it. */
+/** Returns the text that the pages show for an access. */
 export function accessText(access: Access): string {
   switch (access.kind) {
     case 'open':
@@ -31,8 +31,8 @@ export function accessText(access: Access): string {
 }
 
 /**
- * Returns method, URL, access and limit of every endpoint, sorted. A route that is opened wider shows as a changed
- * line.
+ * Returns method, URL, access and limit of every endpoint, sorted. If a route becomes open to more callers, its line
+ * changes.
  */
 export function routeList(endpoints: readonly Endpoint[]): string {
   const lines = endpoints.map(({ method, url, access, limit }) =>

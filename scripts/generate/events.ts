@@ -58,7 +58,7 @@ function fieldsOf({ properties = {}, required = [], anyOf }: Schema): string[] {
   });
 }
 
-// Raises Error for a schema that no event has used so far. Add its words here then.
+// Raises Error for a kind of schema that no event has used so far. Then add a description of that kind here.
 function wordsOf(schema: Schema): string {
   const { type, format, enum: values, anyOf, items, additionalProperties } = schema;
   if (anyOf) return anyOf.map(wordsOf).join(' or ');

@@ -12,7 +12,7 @@ const OAuthErrorSchema = z
   })
   .meta({ id: 'OAuthError', description: 'RFC 6749 §5.2.' });
 
-/** HTTP Basic, or nothing in a header: the other methods send their proof in the body. */
+/** HTTP Basic, or no authentication in a header. The other methods send their proof in the body. */
 export const CLIENT_AUTHENTICATION = [{ clientSecretBasic: [] }, {}];
 
 export const CLIENT_SECRET_BASIC = {

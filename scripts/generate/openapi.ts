@@ -155,7 +155,7 @@ const OPTIONS: CreateDocumentOptions = {
       const { $schema: _dialect, ...before } = z.toJSONSchema(def.in as z.ZodType, { io: 'input' });
       Object.assign(jsonSchema, before);
     }
-    // The format already says what the pattern says.
+    // The pattern only repeats the format.
     if (jsonSchema.format === 'uuid' || jsonSchema.format === 'date-time') delete jsonSchema.pattern;
     if (jsonSchema.type === 'integer') describeInteger(jsonSchema);
   },

@@ -1,5 +1,5 @@
 // Owns: the headers by which a request of any route of the API names an organization, as the reference describes them.
-// Leaves to others: what they do (src/base/http/tenant.ts).
+// Leaves to others: what the headers do (src/base/http/tenant.ts).
 import type { Endpoint } from '../../src/base/http/endpoint.ts';
 
 const RULES = `If the token acts for an organization, it must be that one: otherwise the answer is 403 \`tenant_mismatch\`. If the

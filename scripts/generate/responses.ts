@@ -66,8 +66,8 @@ const UNAUTHENTICATED: Codes = ['unauthenticated', 'invalid_token', 'token_expir
 // The problems that tenant headers can cause on a route that needs an access token.
 const TENANT: Codes = ['tenant_mismatch', 'organization_access_denied', 'organization_suspended'];
 
-// The refusals of the guard and of the body reader, the same for every operation. Each has a name and is described
-// once.
+// The refusals of the guard and of the body reader, the same for every operation. Each refusal has a name and is
+// described once.
 const SHARED: Readonly<Record<string, Codes>> = {
   BadRequest: ['bad_request'],
   BadBody: ['bad_request', 'malformed_json'],

@@ -1,4 +1,4 @@
-// Owns: running npm in a clone as a chosen user, and the check that no process of it is left. Linux only.
+// Owns: running npm in a clone as a chosen user, and the check that no process of the clone is left. Linux only.
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { readdirSync, readlinkSync } from 'node:fs';
@@ -8,7 +8,7 @@ import { demand, type Frame } from './proof.ts';
 
 export interface Person {
   readonly name: string;
-  /** Empty to stay the user of this process. */
+  /** Empty for the user of this process. */
   readonly identity: { readonly uid: number; readonly gid: number } | Record<string, never>;
   readonly home: string;
 }
@@ -17,9 +17,11 @@ export interface Npm {
   /** The exit code, or null if a signal ended it. */
   readonly ended: Promise<number | null>;
   output(): string;
-  /** Returns the whole output once it has the pattern. Raises NotShown if npm ends first or it takes too long. */
+  /**
+   * Returns the whole output once the pattern matches it. Raises NotShown if npm ends before that or takes too long.
+   */
   untilPrinted(pattern: RegExp, milliseconds: number): Promise<string>;
-  /** Ends it as Ctrl-C does, and waits until no process of the clone is left. */
+  /** Ends npm as Ctrl-C does, and waits until no process of the clone is left. */
   stop(): Promise<void>;
 }
 
@@ -101,7 +103,7 @@ function processesIn(folder: string): number[] {
       const workingFolder = readlinkSync(`/proc/${pid}/cwd`);
       return workingFolder === folder || workingFolder.startsWith(`${folder}/`);
     } catch {
-      return false; // it has just ended, or belongs to another user
+      return false; // the process has just ended, or belongs to another user
     }
   });
 }

@@ -20,7 +20,10 @@ const REMEMBERED_EACH = 40;
 const FRESH_EACH = 12;
 const UNKNOWN_EACH = 5;
 const ROUND_MILLISECONDS = 10;
-/** More tokens than the verifier remembers, so that it has forgotten each one when its turn comes again. */
+/**
+ * The number of tokens. It is more than the verifier remembers, so the verifier has forgotten each token when that
+ * token's turn comes again.
+ */
 const FRESH_TOKENS = 1_500;
 const CACHE_SIZE = 400;
 const REMEMBERED_TOKENS = 50;
@@ -132,7 +135,7 @@ async function keepVerifying(
   }
 }
 
-/** Adds a key, which is published before it signs. Resolves once tokens are signed with it. */
+/** Adds a key, which is published before it signs. Resolves once tokens are signed with the new key. */
 async function rotate(testbed: Testbed, renew: () => Promise<void>): Promise<void> {
   const activeFrom = new Date(Math.ceil(performance.timeOrigin + performance.now()) + LEAD_SECONDS * 1000);
   await generateKeyFile({ directory: join(testbed.keysDirectory, 'access'), activeFrom });

@@ -47,9 +47,9 @@ SELECT (SELECT count(*) FROM organizations o WHERE NOT EXISTS (SELECT FROM membe
 
 export interface Found {
   readonly whole: number;
-  /** Sent, not answered, and absent from the database. */
+  /** How many registrations were sent, not answered, and are absent from the database. */
   readonly absent: number;
-  /** Complete in the database, although no answer arrived. */
+  /** How many registrations are complete in the database, although no answer arrived. */
   readonly lostButThere: number;
 }
 
@@ -83,8 +83,8 @@ export async function demandWholeRegistrations(query: Query, registrations: read
 }
 
 /**
- * Raises NotShown unless the session is alive and its chain is the token just presented and the child it was exchanged
- * for.
+ * Raises NotShown unless the session is alive and its chain consists of the token just presented and the token that
+ * replaced it.
  */
 export async function demandOneLineage(
   query: Query,

@@ -36,7 +36,8 @@ async function attempt(call: Promise<Reply>): Promise<Reply | null> {
 }
 
 /**
- * A service whose database was killed a moment earlier answers 503. As without an answer, the result is unknown then.
+ * A service whose database was killed a moment earlier answers 503. The result is then unknown, as it is without an
+ * answer.
  */
 function isLost(reply: Reply | null): reply is null {
   return reply === null || reply.status === 503;

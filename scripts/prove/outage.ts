@@ -19,7 +19,7 @@ interface Path {
   readonly name: string;
   /** Whether the call works without PostgreSQL. */
   readonly worksWithoutDatabase: boolean;
-  /** Makes the function that a worker calls. Each call of that function returns the next answer. */
+  /** Returns the function that a worker calls. Each call of that function returns the next answer. */
   readonly caller: () => () => Promise<Reply>;
   refused: number;
   /** When a call first succeeded since the last check, in milliseconds of `performance.now()`. */
@@ -92,7 +92,7 @@ async function outage(testbed: Testbed, paths: readonly Path[]): Promise<{ recov
     await delay(PAUSE_MILLISECONDS);
   }
   const recovery = Math.max(...paths.map((path) => (path.firstGood ?? 0) - back));
-  // Once every path works, none may fail again.
+  // Once every path works, no path must fail again.
   const refused = paths.reduce((sum, path) => sum + path.refused, 0);
   for (const path of paths) path.refused = 0;
   await delay(CALM_MILLISECONDS);

@@ -6,7 +6,7 @@ import { join } from 'node:path';
 
 const SIGNALS: NodeJS.Signals[] = ['SIGINT', 'SIGTERM', 'SIGHUP'];
 
-/** A claim that is not true. The message says which. */
+/** A claim of a proof was not true. The message says which claim. */
 export class NotShown extends Error {}
 
 /** Raises NotShown unless the claim is true. */
@@ -15,7 +15,7 @@ export function demand(holds: boolean, otherwise: string): asserts holds {
 }
 
 export interface Frame {
-  /** Every user of the machine may read it. It is removed at the end. */
+  /** The temporary folder. Every user of the machine may read it. The folder is removed at the end. */
   readonly folder: string;
   /** Registers a step of the cleanup. The last step that was registered runs first. */
   atEnd(undo: () => unknown): void;

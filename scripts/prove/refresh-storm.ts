@@ -11,7 +11,10 @@ import { jtiOf } from './tokens.ts';
 const [sessions = 1000, simultaneous = 50] = process.argv.slice(2).map(Number);
 const SESSIONS_AT_ONCE = 4;
 
-/** Presents one token many times at once, then the child that all answers contained. Returns the grandchild. */
+/**
+ * Presents one token many times at once, and then presents the new token that all answers contained. Returns this new
+ * token (`child`) and the token that replaces it (`next`).
+ */
 async function storm(service: Service, { sessionId, refreshToken }: Opened): Promise<{ child: string; next: string }> {
   const api = openApi(service.url);
   const replies = await atOnce(simultaneous, () => api.post('/auth/refresh', { refreshToken }));

@@ -1,6 +1,6 @@
-// Proves: while Redis is stopped, killed, flushed and cut off at random moments, no verifier accepts a revoked token after
-// the allowed time, and none refuses a good token. It also proves that it notices when the stream is not read.
-// `prove:revocation [events] [seed]`.
+// Proves: while Redis is stopped, killed, flushed and cut off at random moments, no verifier accepts a revoked token
+// after the allowed time, and none refuses a good token. It also shows that this proof detects a replica that does not
+// read the stream. `prove:revocation [events] [seed]`.
 import { demand } from './proof.ts';
 import { type Driven, drive, numberToken } from './revocation/drive.ts';
 import { type Faults, seeded, startFaults } from './revocation/faults.ts';
@@ -43,7 +43,7 @@ function picker(random: () => number): () => Kind {
   };
 }
 
-/** Adds the bound of each token: the tight one if there was no fault during its revocation. */
+/** Adds the bound of each token. The tight bound applies if there was no fault during the token's revocation. */
 function historyOf({ outcomes }: Driven, faults: Pick<Faults, 'wasHealthy'>): TokenHistory[] {
   return outcomes.map(({ token, asked, acknowledged }) => {
     const calm = faults.wasHealthy(asked - 100, acknowledged + TIGHT_MILLISECONDS);
@@ -125,7 +125,10 @@ async function underFaults(testbed: Testbed): Promise<string> {
   return `${driven.outcomes.length} revocations (${kinds.join(', ')}) while Redis was ${broken.join(', ')}: ${report.verifications} verifications by ${verifiers.observers.length} verifiers, none of a revoked token later than ${TIGHT_MILLISECONDS} ms (without a fault) or ${BOUND_MILLISECONDS} ms (around a fault) after the answer, and no good token refused (${BYSTANDERS} bystanders, ${driven.renewed.tokens.length} renewed)`;
 }
 
-/** The same with replicas that may write to the stream but not read it. The judge must find violations. */
+/**
+ * Runs the same course with replicas that can write to the stream but cannot read it. The judgement must find
+ * violations.
+ */
 async function withoutReader(testbed: Testbed): Promise<number> {
   const setup = await openSetup(testbed, 'deaf:deaf@');
   await deafen(setup);

@@ -64,7 +64,7 @@ export async function openSessionMaker(testbed: Testbed, service: Service): Prom
   };
 }
 
-/** Opens one session in this way. */
+/** Opens one session with the service's code. */
 export async function openSessions(
   testbed: Testbed,
   service: Service,

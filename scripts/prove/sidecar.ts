@@ -94,7 +94,7 @@ async function openAll(setup: Setup): Promise<Holder[]> {
   const before = setup.sidecar.rss();
   const begun = performance.now();
   for (const { sessions } of holders) {
-    // The tokens were made some time ago. Fresh ones last until the first renewal.
+    // The tokens were made some time ago. Fresh tokens last until the first renewal.
     for (const session of sessions) await refresh(setup.api, session);
     for (const session of sessions) await hold(`${setup.sidecar.url}/echo`, session, SOCKETS_EACH / SESSIONS_EACH);
   }

@@ -1,5 +1,5 @@
 // Owns: the testbed of a proof or a measurement: its own PostgreSQL in a temporary folder, signing keys, and the
-// service as a separate process. Leaves to others: the cleanup (proof.ts), and what is shown.
+// service as a separate process. Leaves to others: the cleanup (proof.ts), and what a proof shows.
 import { type ChildProcess, spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { closeSync, openSync, readFileSync } from 'node:fs';
@@ -39,7 +39,7 @@ export interface Service {
   hasEnded(): boolean;
   /** Returns the last lines of the log. */
   log(): string;
-  /** Sends the signal and waits for the end of the process. SIGTERM lets it shut down in order. */
+  /** Sends the signal and waits for the end of the process. SIGTERM lets the process shut down in order. */
   end(signal: NodeJS.Signals): Promise<void>;
 }
 
@@ -49,13 +49,13 @@ export interface Testbed {
   /** The server that runs now. */
   readonly postgres: EmbeddedPostgres;
   startService(options?: ServiceOptions): Promise<Service>;
-  /** Registers a step of the cleanup. The last one runs first, and all run before the database stops. */
+  /** Registers a step of the cleanup. The last registered step runs first. All steps run before the database stops. */
   teardown(undo: () => unknown): void;
   /** Starts PostgreSQL again with the same data and port, after it was stopped or killed. */
   restartPostgres(): Promise<void>;
 }
 
-/** Runs a proof on a testbed and cleans up. runProof says what happens with the returned line. */
+/** Runs a proof on a testbed and cleans up. See runProof for the returned line. */
 export function withTestbed(
   options: { readonly name: string; readonly disposable: boolean },
   run: (testbed: Testbed) => Promise<string>,

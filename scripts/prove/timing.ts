@@ -1,7 +1,7 @@
 // Proves: the duration of a refused login does not reveal whether the e-mail is known. `prove:timing [calls]`: the
-// number of calls of each kind, one at a time, in changing order. On a busy machine it makes up to five times as many,
-// until the confidence intervals of the medians are narrow. When it stops does not depend on the difference of the
-// medians.
+// number of calls of each kind, one at a time, in changing order. On a busy machine it makes up to five times as many
+// calls, until the confidence intervals of the medians are narrow. The moment at which it stops does not depend on the
+// difference of the medians.
 import { randomInt, randomUUID } from 'node:crypto';
 import { type Api, openApi } from '../../test/support/client.ts';
 import { newAccount } from '../../test/support/fixtures/accounts.ts';
@@ -60,7 +60,7 @@ await withTestbed({ name: 'timing', disposable: true }, async (testbed) => {
     const emails: Record<Kind, () => string> = {
       known: () => email,
       unknown: () => `nobody-${randomUUID()}@example.com`,
-      // The known address, with a mistake in its form.
+      // The known address in a malformed spelling.
       malformed: () => email.replace('@', '@@'),
     };
     for (let call = -WARM_UP_CALLS; call < calls; call += 1) {

@@ -9,7 +9,7 @@ export function jtiOf(token: string): string {
   return String(payloadOf(token).jti);
 }
 
-/** Returns the identifier of the refresh token that this one was exchanged for, unchecked. */
+/** Returns, unchecked, the identifier of the refresh token that was exchanged for this token. */
 export function parentOf(token: string): string {
   return String(payloadOf(token).prt);
 }

@@ -52,7 +52,10 @@ async function connect(url: string): Promise<SqlDriverAdapter> {
 
 let shadows = 0;
 
-/** A separate database, in which migrations are replayed. It is dropped when the engine disposes of it. */
+/**
+ * A separate database, in which migrations are replayed. The database is dropped when the engine disposes of the
+ * connection.
+ */
 async function connectToShadow(url: string): Promise<SqlDriverAdapter> {
   shadows += 1;
   const name = `tenantry_shadow_${process.pid}_${shadows}`;
@@ -79,7 +82,7 @@ async function runOnce(url: string, sql: string): Promise<void> {
 }
 
 export interface SchemaConnections extends SqlMigrationAwareDriverAdapterFactory {
-  /** Closes the connections that the engine left open, and drops its shadow databases. */
+  /** Closes the connections that the engine left open, and drops the engine's shadow databases. */
   close(): Promise<void>;
 }
 

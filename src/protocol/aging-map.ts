@@ -1,26 +1,27 @@
 // A map of up to millions of ids that never blocks the process for long: it grows in small steps, and drops its oldest
-// entries a few at a time. Its owner decides when an entry is too old.
+// entries a few at a time. The owner of the map decides when an entry is too old.
 
 export interface AgingMap<Value> {
   get(id: string): Value | undefined;
   has(id: string): boolean;
-  /** Makes this the youngest entry. */
+  /** Adds an id, or makes an existing one the youngest. */
   put(id: string, value: Value): void;
-  /** Drops at most `most` entries that are too old. Returns whether more of them may be left. */
+  /** Drops at most `most` entries that are too old. Returns whether more such entries may be left. */
   drop(isOld: (value: Value) => boolean, most: number): boolean;
   /** All entries. The map may change during the iteration: an entry that stays in the map is returned once. */
   entries(): Generator<readonly [string, Value]>;
 }
 
-// A Map copies itself when it grows, which takes 30 ms for a million entries. A thousandth of it is copied in 30 µs.
+// A Map copies itself when it grows. That takes 30 ms for a million entries, but only 30 µs for a thousand.
 const PARTS = 1024;
 
-/** Makes an empty map. The entries of one part are in the order of their age, because `put` adds at the end. */
+/** Creates an empty map. The entries of one part are in the order of their age, because `put` adds at the end. */
 export function createAgingMap<Value>(): AgingMap<Value> {
   const parts = Array.from({ length: PARTS }, () => new Map<string, Value>());
   const none = new Map<string, Value>();
 
-  // The last digits of an id are random. The low five bits of two hexadecimal digits tell 256 pairs apart.
+  // The last digits of an id are random. The low five bits of the codes of two hexadecimal digits distinguish all 256
+  // pairs.
   function partOf(id: string): Map<string, Value> {
     const { length } = id;
     return parts[((id.charCodeAt(length - 1) & 31) << 5) | (id.charCodeAt(length - 2) & 31)] ?? none;

@@ -10,7 +10,7 @@ export interface Caller {
   readonly organizationSlug: string | null;
   readonly roles: readonly string[];
   readonly permissions: readonly string[];
-  /** True if the permissions were too many for the token. Then only the check endpoint knows them. */
+  /** True if the permissions were too many for the token. Then only the check endpoint knows the permissions. */
   readonly permissionsElsewhere: boolean;
   readonly epoch: number;
   /** Seconds since 1970. */

@@ -1,8 +1,8 @@
-// The claims of access and refresh tokens, and the checks of their shape. No key and no clock.
+// The claims of access and refresh tokens, and the checks of their shape. This file uses no key and no clock.
 
 export const ACCESS_TOKEN_TYPE = 'at+jwt'; // RFC 9068 §2.1
 export const REFRESH_TOKEN_TYPE = 'rt+jwt';
-/** The client_id of everything that signs in with a password at the service itself. */
+/** The client_id in the tokens of users who signed in with a password at the service itself. */
 export const FIRST_PARTY_CLIENT = 'tenantry';
 /** The longest life of an access token that any configuration allows, in seconds. */
 export const ACCESS_TTL_MAX_SECONDS = 900;
@@ -31,7 +31,7 @@ export interface AccessClaims {
 
 /**
  * The claims of a service client's token (RFC 9068 §2.2: `sub` is the client_id). It has no session and no sign-in.
- * Without `org` the client is one of the whole installation.
+ * Without `org`, it is a client of the whole installation.
  */
 export interface ClientClaims {
   readonly iss: string;
@@ -53,7 +53,7 @@ export interface RefreshClaims {
   readonly sub: string;
   readonly sid: string;
   readonly jti: string;
-  /** The jti of the token that it replaced. The first token of a session has its own jti here. */
+  /** The jti of the token that this one replaced. The first token of a session has its own jti here. */
   readonly prt: string;
   readonly iat: number;
   readonly exp: number;

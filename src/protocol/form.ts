@@ -14,7 +14,8 @@ export function decodeFormText(encoded: string): string | null {
 }
 
 /**
- * The names and values of a form in their order, with repeated and empty ones. Null if a part of it is badly encoded.
+ * The names and values of a form in their order, with repeated and empty ones. Returns null if a part of the form is
+ * badly encoded.
  */
 export function readForm(bytes: Uint8Array): readonly (readonly [name: string, value: string])[] | null {
   let text: string;

@@ -12,5 +12,5 @@ export function isWrittenId(value: unknown): value is string {
   return typeof value === 'string' && WRITTEN.test(value);
 }
 
-/** The nil UUID (RFC 9562 §5.9). It sorts before every id, and nothing has it as its id. */
+/** The nil UUID (RFC 9562 §5.9). The nil UUID sorts before every id, and no record has it. */
 export const NIL_ID = '00000000-0000-0000-0000-000000000000';

@@ -1,5 +1,5 @@
-// The headers by which a proxy tells the service behind it who sent a request. The proxy always sets all of them, with
-// '' for an absent value, so that no header of the client remains.
+// The headers with which a proxy informs the service behind it who sent a request. The proxy always sets all of them,
+// with '' for an absent value, so that no header of the client remains.
 import type { Principal } from './caller.ts';
 
 export const IDENTITY_HEADERS = [
@@ -32,8 +32,8 @@ export function identityHeaders(principal: Principal): Record<IdentityHeader, st
 }
 
 /**
- * Whether a receiver may read the header as one of these. Some (CGI, WSGI, PHP) read `_` and `.` as `-`, so that a
- * client's `X_User_ID` or `X.User.ID` would count as `X-User-ID`. Use it to find the headers that must be removed.
+ * Whether a receiver may read the header as an identity header. Some (CGI, WSGI, PHP) read `_` and `.` as `-`, so that
+ * a client's `X_User_ID` or `X.User.ID` would count as `X-User-ID`. Use it to find the headers that must be removed.
  */
 export function isIdentityHeader(name: string): boolean {
   return (IDENTITY_HEADERS as readonly string[]).includes(name.toLowerCase().replace(/[^a-z0-9]/g, '-'));

@@ -52,8 +52,8 @@ function decodeObject(part: string): Record<string, unknown> | null {
   try {
     const value: unknown = JSON.parse(text);
     if (typeof value !== 'object' || value === null || Array.isArray(value)) return null;
-    // The service signs the output of JSON.stringify. Any other text, such as one with a repeated member, is not its
-    // own.
+    // The service signs the output of JSON.stringify. So the service did not make any other text, such as one with a
+    // repeated member.
     return JSON.stringify(value) === text ? (value as Record<string, unknown>) : null;
   } catch {
     return null;
@@ -80,7 +80,7 @@ function readHeader(part: string, typ: string): GoodHeader | null {
   return lastHeader;
 }
 
-/** Parses a token of the given `typ`. Null if this service cannot have made it. */
+/** Parses a token of the given `typ`. Returns null if this service cannot have made the token. */
 export function takeApart(token: string, typ: string): TakenApart | null {
   const parts = splitCompact(token);
   const header = parts && readHeader(parts.header, typ);

@@ -9,7 +9,10 @@ export function coveringPatterns(wanted: string): readonly string[] {
   return [wanted, `${resource}:*`, `*:${action}`, '*:*'];
 }
 
-/** Whether one of the held permissions (wildcards allowed) covers the wanted one. Exact and case-sensitive. */
+/**
+ * Whether one of the held permissions (wildcards allowed) covers the wanted permission. The comparison is exact and
+ * case-sensitive.
+ */
 export function permits(held: readonly string[], wanted: string): boolean {
   return coveringPatterns(wanted).some((pattern) => held.includes(pattern));
 }

@@ -1,10 +1,10 @@
-// The revocations that a process knows, in memory: five look-ups a token, no I/O. The service fills it from its
-// database and stream, a verifier from the feed.
+// The revocations that a process knows, in memory. The check of a token costs five look-ups and no I/O. The service
+// fills the map from its database and stream. A verifier fills it from the feed.
 import { createAgingMap } from './aging-map.ts';
 import type { RevocableToken, Revocation, RevocationVerdict } from './revocation.ts';
 
 export interface RevocationMap {
-  /** Adds an event, in any order and any number of times. Returns whether it was new. */
+  /** Adds an event, in any order and any number of times. Returns whether the event was new. */
   add(revocation: Revocation): boolean;
   /** Why a token must be refused, or null. */
   judge(token: RevocableToken): RevocationVerdict;
@@ -13,7 +13,7 @@ export interface RevocationMap {
   isSuspended(organizationId: string): boolean;
   /** All remembered events, one at a time. An event that is added during the iteration may be left out. */
   events(): Generator<Revocation>;
-  /** Drops some thousands of events whose tokens have all expired. Returns whether more of them may be left. */
+  /** Drops some thousands of events whose tokens have all expired. Returns whether more such events may be left. */
   forgetOld(): boolean;
 }
 
@@ -33,8 +33,9 @@ interface OrganizationState {
 const FORGOTTEN_AT_ONCE = 5_000;
 
 /**
- * Makes an empty map that remembers each event for `rememberedSeconds` from the time it was first added: every token it
- * concerns was issued before. `seconds` is a clock that never steps: a step must not drop an event too early.
+ * Creates an empty map that remembers each event for `rememberedSeconds` from the time it was first added. Every token
+ * that the event concerns was issued before that time. `seconds` is a clock that never steps: a step must not drop an
+ * event too early.
  */
 export function createRevocationMap(seconds: () => number, rememberedSeconds: number): RevocationMap {
   const sessions = createAgingMap<number>();

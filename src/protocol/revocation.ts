@@ -1,4 +1,5 @@
-// Revocations: which tokens must stop working before they expire, and how the feed and the stream write such an event.
+// Revocations. Each names the tokens that must stop working before they expire. This file also owns the form of a
+// revocation in the feed and in the stream.
 
 import { isWrittenId } from './id.ts';
 
@@ -19,7 +20,7 @@ export type Revocation =
   /** Every token issued before `not_before` (seconds since 1970), after a backup was restored. */
   | { readonly kind: 'everything'; readonly not_before: number };
 
-/** The parts of a token that decide whether it is revoked. A service client has no session. */
+/** The parts of a token that decide whether the token is revoked. A service client has no session. */
 export interface RevocableToken {
   readonly id: string;
   readonly sessionId?: string;

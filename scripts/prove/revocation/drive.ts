@@ -30,7 +30,7 @@ export interface Course {
 export interface Driven {
   readonly outcomes: Outcome[];
   readonly observations: Observation[];
-  /** Tokens that were issued after a revocation. They are good everywhere at once: none may be refused. */
+  /** Tokens that were issued after a revocation. They are good everywhere at once, so no verifier may refuse one. */
   readonly renewed: { readonly tokens: number[]; readonly observations: Observation[] };
 }
 
@@ -42,7 +42,7 @@ export function numberToken(): number {
   return numbered;
 }
 
-/** Runs the course. Raises NotShown if a revocation fails. */
+/** Issues, watches and revokes the number of tokens that the course names. Raises NotShown if a revocation fails. */
 export async function drive(course: Course, verifiers: VerifierProcesses, targets: Targets): Promise<Driven> {
   const driven: Driven = { outcomes: [], observations: [], renewed: { tokens: [], observations: [] } };
   let begun = 0;

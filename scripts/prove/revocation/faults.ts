@@ -11,7 +11,7 @@ export interface Faults {
   /** Whether there was no fault at any moment between the two instants. */
   wasHealthy(from: number, until: number): boolean;
   readonly counts: Readonly<Record<Fault, number>>;
-  /** Repairs the current fault and starts no other one. */
+  /** Repairs the current fault and starts no other fault. */
   stop(): Promise<void>;
 }
 

@@ -1,9 +1,10 @@
-// Owns: the judgement of a history. A history says when tokens were issued and revoked, and when each observer accepted
-// and refused them. Leaves to others: making the history. Instants are milliseconds of one clock for all processes.
+// Owns: finding the violations in a history. A history says when tokens were issued and revoked, and when each observer
+// accepted and refused them. All its times are milliseconds of one clock that all processes share. Leaves to others:
+// making the history.
 
 export interface TokenHistory {
   readonly token: number;
-  /** Null for a bystander, which is never revoked. */
+  /** Null for a token that is never revoked. */
   readonly revocation: Revoked | null;
 }
 
@@ -34,13 +35,16 @@ export interface Violation {
     | 'not observed';
   readonly token: number;
   readonly observer: string;
-  /** Milliseconds past the allowed time, or 0 for a kind without such a time. */
+  /**
+   * How many milliseconds after the allowed time the violation was, or 0 for a kind of violation that has no allowed
+   * time.
+   */
   readonly by: number;
 }
 
 /**
- * Returns every violation in a history. Every observer must have seen every token, must have accepted it before its
- * revocation, and must have refused it afterwards.
+ * Returns every violation in a history. Every observer must have checked every token, must have accepted it before its
+ * revocation, and must have refused it after that.
  */
 export function judgeHistory(
   tokens: readonly TokenHistory[],

@@ -1,5 +1,5 @@
-// Owns: repeated calls of GET /verify of a replica on one connection, and noting when it first refused the token.
-// Leaves to others: which tokens, and what the notes mean (history.ts).
+// Owns: repeated calls of GET /verify of a replica on one connection, and noting when the replica first refused the
+// token. Leaves to others: which tokens are checked, and what the observations mean (history.ts).
 import { Agent, get } from 'node:http';
 import { setTimeout as delay } from 'node:timers/promises';
 import type { Service } from '../testbed.ts';

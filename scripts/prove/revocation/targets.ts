@@ -23,7 +23,7 @@ export interface Target {
   revoke(replica: number): Promise<{ readonly asked: number; readonly acknowledged: number }>;
   /** Returns a new good token of the same session or client, for kinds that have one. Called after `revoke`. */
   renewed?(): Promise<string>;
-  /** Makes the subject free for another target. Called when the token is no longer watched. */
+  /** Releases the subject, so that another target can use it. Called when the token is no longer watched. */
   release?(): Promise<void>;
 }
 
@@ -62,7 +62,7 @@ export async function openTargets(setup: Setup): Promise<Targets> {
   setup.testbed.teardown(() => maker.close());
   const sessionsOf = maker.open;
 
-  // Sessions of one member whose rights nothing changes.
+  // Sessions of one member. Nothing changes the rights of this member.
   const [plain = '', admined = '', ...changed] = setup.members;
   const stock = new Map<string, Awaited<ReturnType<typeof sessionsOf>>>();
   let filling = Promise.resolve();
@@ -134,7 +134,7 @@ export async function openTargets(setup: Setup): Promise<Targets> {
         revoke: (replica) => timed(() => api(replica).post(`${path}/suspend`, undefined, { token })),
         release: async () => {
           await timed(() => api(2).post(`${path}/activate`, undefined, { token }));
-          // Processes learn only from PostgreSQL that the organization is active again: within two of their readings.
+          // A process knows that the organization is active again after at most two readings of PostgreSQL.
           setTimeout(() => freeOrganizations.push(account), ACTIVE_EVERYWHERE_MILLISECONDS).unref();
         },
       };
@@ -187,7 +187,7 @@ async function clientToken({ replicas }: Setup, { id, secret }: ServiceClient): 
   return answer.access_token;
 }
 
-/** Takes one item out of a pool, and waits until there is one. */
+/** Takes one item out of a pool, and waits until the pool has one. */
 async function taken<T>(pool: T[]): Promise<T> {
   for (;;) {
     const found = pool.shift();

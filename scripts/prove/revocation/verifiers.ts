@@ -1,4 +1,5 @@
-// Owns: twenty verifiers in five processes, which check the watched tokens. Leaves to others: which tokens are watched.
+// Owns: twenty verifiers that check the watched tokens. They run in five processes. Leaves to others: which tokens are
+// watched.
 import type { Testbed } from '../testbed.ts';
 import type { Observation } from './history.ts';
 import { AUDIENCE, type Setup } from './setup.ts';
@@ -16,7 +17,10 @@ export interface VerifierProcesses {
   report(): Promise<Report>;
 }
 
-/** Starts the verifiers, spread over the replicas. Each checks every token again after `everyMilliseconds`. */
+/**
+ * Starts the verifiers. Each verifier follows one replica, and checks every watched token again after
+ * `everyMilliseconds`.
+ */
 export async function startVerifiers(
   testbed: Testbed,
   setup: Setup,

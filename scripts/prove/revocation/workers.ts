@@ -1,10 +1,11 @@
-// Owns: processes that receive orders by messages, any number at once. Leaves to others: the orders.
+// Owns: processes that receive orders by messages. A process may have several unanswered orders at a time. Leaves to
+// others: the orders.
 import { fork } from 'node:child_process';
 import { once } from 'node:events';
 import { fileURLToPath } from 'node:url';
 
 export interface Worker<Order> {
-  /** Returns the answer to an order. Raises the error of the process, or an error if it ends instead. */
+  /** Returns the answer to an order. Raises the error of the process, or an error if the process ends instead. */
   ask<Answer>(order: Order): Promise<Answer>;
   end(): Promise<void>;
 }

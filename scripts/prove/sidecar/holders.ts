@@ -27,7 +27,7 @@ export interface Holder {
   readonly sessions: readonly HeldSession[];
 }
 
-/** Makes users with sessions, but without sockets. */
+/** Creates users with sessions, but without sockets. */
 export async function makeHolders(
   api: Api,
   maker: SessionMaker,
@@ -87,7 +87,7 @@ export async function hold(url: string, session: HeldSession, count: number): Pr
   await Promise.all(Array.from({ length: count }, open));
 }
 
-/** Sends the session's token on each of its sockets. Raises NotShown if one is refused. */
+/** Sends the session's token on each of its sockets. Raises NotShown if a renewal is refused. */
 export async function renew(session: HeldSession): Promise<void> {
   const frame = JSON.stringify({ event: 'authenticate', data: { token: session.accessToken } });
   const one = async (held: HeldSocket) => {

@@ -3,7 +3,7 @@
 
 export interface Chunk {
   readonly bytes: Buffer;
-  /** The position after it. */
+  /** The position after this chunk. */
   readonly next: number;
 }
 
@@ -11,18 +11,21 @@ export interface Channel {
   append(text: string): void;
   /** The position after the newest chunk. */
   end(): number;
-  /** The chunk at a position, or null when there is none yet. The position must not be lost. */
+  /** The chunk at a position, or null when that chunk does not exist yet. The caller must not pass a lost position. */
   read(position: number): Chunk | null;
   /** Whether the chunk at a position was dropped. */
   isLost(position: number): boolean;
 }
 
-// Events of one turn are joined to chunks of a size that suits a socket.
+// Events of one turn of the event loop are joined into chunks of a size that suits a socket.
 const CHUNK_CHARACTERS_MAX = 64 * 1024;
 
-/** Makes an empty channel. `onAppend` is called at the end of a turn in which something was appended. */
+/**
+ * Creates an empty channel. `onAppend` is called at the end of each turn of the event loop in which an event was
+ * appended.
+ */
 export function createChannel(bytesMax: number, onAppend: () => void): Channel {
-  const chunks = new Map<number, Buffer>(); // by position, from `first` to before `end`
+  const chunks = new Map<number, Buffer>(); // by position: from `first` up to the one before `end`
   let first = 0;
   let end = 0;
   let bytes = 0;

@@ -1,9 +1,10 @@
-// A Readable that makes its chunks when they are needed: at most one chunk more than the socket has room for.
+// A Readable that makes each chunk only when it is needed. It makes at most one chunk more than the socket has room
+// for.
 import { Readable } from 'node:stream';
 
 const BUFFERED_BYTES = 64 * 1024;
 
-/** Reads chunks from a generator, and calls `onClose` once when it has ended or failed. */
+/** Reads chunks from a generator, and calls `onClose` once when the stream has ended or failed. */
 export class ChunkReader extends Readable {
   readonly #chunks: AsyncGenerator<string | Buffer>;
   readonly #onClose: () => void;

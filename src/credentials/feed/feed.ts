@@ -1,7 +1,7 @@
 // The feed of revocations for services that verify tokens themselves: a JSON document for occasional requests, and
-// server-sent events for consumers that must know within moments. A client of the installation gets every event, from
-// memory. A client of an organization gets the events of that organization, from PostgreSQL, because memory does not
-// have the organization of an event.
+// server-sent events for consumers that must know within moments. A client of the installation gets every event, which
+// is read from memory. A client of an organization gets only the events of that organization. They are read from
+// PostgreSQL, because the events in memory do not name their organization.
 import type { Readable } from 'node:stream';
 import type { Database } from '../../base/database/db.ts';
 import { problem } from '../../base/errors/problem.ts';
@@ -40,8 +40,8 @@ export interface Feed {
    */
   document(client: ClientCaller, after: string | null): Promise<Readable>;
   /**
-   * The same as server-sent events, and then every new event until the token ends. Raises what `document` raises, and
-   * too_many_requests or service_busy when too many streams are open.
+   * The same events as server-sent events, and then every new event until the subscriber's token ends. Raises the
+   * errors of `document`, and too_many_requests or service_busy when too many streams are open.
    */
   stream(subscriber: Subscriber, after: string | null): Promise<Readable>;
   /** Ends all streams, and opens no more. */
@@ -49,7 +49,7 @@ export interface Feed {
 }
 
 const HEARTBEAT_MS = 3_000;
-/** No heartbeat is sent once the last reading is older than this. */
+/** No heartbeat is sent once the last reading is older than this number of seconds. */
 const FRESH_SECONDS_MAX = 5;
 const CHANNEL_BYTES_MAX = 8 * 1024 * 1024;
 /** Events that may end the token of a subscriber. */
@@ -60,7 +60,8 @@ export function openFeed(deps: FeedDeps): Feed {
   const streams = new Set<FeedStream>();
   const bounds = { max: deps.streamsMax, perClientMax: deps.streamsPerClientMax };
   const streamSlots = createFeedSlots(bounds);
-  const documentSlots = createFeedSlots(bounds); // a document that is not read takes as much memory as a stream
+  // A document that its client does not read takes as much memory as a stream.
+  const documentSlots = createFeedSlots(bounds);
   const sources = openSources(deps, streams);
   let closed = false;
   const isOver = ({ client, expiresAt }: Subscriber) =>
@@ -104,7 +105,8 @@ export function openFeed(deps: FeedDeps): Feed {
       let subscription: Subscription | undefined;
       try {
         const { organizationId } = subscriber.client;
-        // Subscribe first: an event that happens while the initial events are read is then in one of the two.
+        // The subscription begins before the initial events are read. So an event that happens in that time is in the
+        // channel or among the initial events.
         subscription = await sources.follow(organizationId);
         const initial = await sources.initialEvents(organizationId, after);
         if (closed) throw problem('service_busy', { retryAfterSeconds: 1 });
@@ -116,7 +118,7 @@ export function openFeed(deps: FeedDeps): Feed {
         };
         const stream = new FeedStream({ subscriber, initial, subscription, isOver, now: () => clock.now(), onClose });
         streams.add(stream);
-        void sources.read(); // sends what happened since the subscription began
+        void sources.read(); // sends the events since the subscription began
         return stream.reader;
       } catch (error) {
         subscription?.leave();
@@ -145,10 +147,10 @@ async function* revocationsOf(missed: Missed['events']): AsyncGenerator<Revocati
 }
 
 interface Sources {
-  /** The first part of an answer for a client. Raises DatabaseUnavailable, revocations_stale. */
+  /** Returns the first part of an answer for a client. Raises DatabaseUnavailable, revocations_stale. */
   initialEvents(organizationId: string | null, after: string | null): Promise<InitialEvents>;
   follow(organizationId: string | null): Promise<Subscription>;
-  /** Sends an event to the streams that may see it. */
+  /** Sends an event to the streams that may get the event. */
   send(revocation: Revocation): void;
   /** Reads new events for the streams of organizations. Does not raise: a failure is logged. */
   read(): Promise<void>;

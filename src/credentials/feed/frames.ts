@@ -15,14 +15,14 @@ export function revocationFrame(id: string, revocation: Revocation): string {
   return `event: revocation\nid: ${id}\ndata: ${JSON.stringify(revocation)}\n\n`;
 }
 
-/** Everything up to this moment has been sent. */
+/** A heartbeat. It says that every event up to this moment has been sent. */
 export function heartbeatFrame(id: string, now: Date): string {
   return `event: heartbeat\nid: ${id}\ndata: {"at":"${now.toISOString()}"}\n\n`;
 }
 
 /**
- * A snapshot as frames: the last one has the cursor and the id, those before have `more`. A consumer knows everything
- * once it has read the last one.
+ * A snapshot as frames. The last frame has the cursor and the id. Every earlier frame has `more`. A consumer knows
+ * every event once it has read the last frame.
  */
 export async function* snapshotFrames(
   cursor: string,
@@ -50,7 +50,7 @@ export async function* documentChunks(
   yield ']}}';
 }
 
-/** Slices of a sequence. Other work of the event loop runs between two of them. */
+/** Slices of a sequence. Other work of the event loop runs between two slices. */
 export async function* inSlices<T>(events: Iterable<T>): AsyncGenerator<T[]> {
   let slice: T[] = [];
   for (const event of events) {

@@ -1,4 +1,5 @@
-// The first part of an answer of the feed: everything, or what came since a cursor. Decides whether a cursor is usable.
+// The first part of an answer of the feed: every event, or the events since a cursor. Decides whether a cursor is
+// usable.
 import type { Database } from '../../base/database/db.ts';
 import { NIL_ID } from '../../protocol/id.ts';
 import type { Revocation } from '../../protocol/revocation.ts';
@@ -8,7 +9,7 @@ import { decodeCursor, encodeCursor, type FeedCursor } from './cursor.ts';
 import { inSlices } from './frames.ts';
 import { type FeedEvent, type FeedPage, type Head, type JudgedCursor, judgeCursor, listFeedPage } from './store.ts';
 
-/** The first part of an answer. A reader that has read all of it continues at `cursor`. */
+/** The first part of an answer. A reader that has read this whole part continues at `cursor`. */
 export type InitialEvents = Everything | Missed;
 
 /** Every remembered event. */
@@ -18,7 +19,7 @@ export interface Everything {
   readonly events: AsyncIterable<readonly Revocation[]>;
 }
 
-/** The events since a cursor. Some of them may come again. */
+/** The events since a cursor. The client may already have some of these events. */
 export interface Missed {
   readonly kind: 'missed';
   readonly cursor: string;
@@ -27,7 +28,7 @@ export interface Missed {
 
 export interface MissedEvent {
   readonly revocation: Revocation;
-  /** Where a reader continues that has read up to this event. */
+  /** The cursor at which a reader continues after this event. */
   readonly cursor: string;
 }
 
@@ -36,15 +37,15 @@ export const PAGE_ROWS = 2_000;
 /** How far the clocks of a database and of its replacement may differ. */
 const SKEW_MS = 60_000;
 
-/** The cursor of a reader that knows everything a reading could see. */
+/** The cursor of a client that knows every event that a reading of PostgreSQL could see. */
 export function cursorAfter({ database, horizon, now }: Head): FeedCursor {
   return { database, tx: horizon, at: now };
 }
 
-/** Whether this database still has everything that came since the cursor. */
+/** Whether this database still has every event since the cursor. */
 function isUsable({ database, tx, at }: FeedCursor, judged: JudgedCursor): boolean {
   if (judged.database !== database || judged.setBack) return false;
-  if (BigInt(tx) > BigInt(judged.ahead) || at > judged.now + SKEW_MS) return false; // from the future
+  if (BigInt(tx) > BigInt(judged.ahead) || at > judged.now + SKEW_MS) return false; // the cursor is from the future
   return at > judged.now - READ_WITHIN_SECONDS * 1000;
 }
 
@@ -61,8 +62,8 @@ export async function readSince(
   if (!since || !isUsable(since, await judgeCursor(db.systemReader(), since))) return null;
   const { first, events } = await readPages(db, organizations, since.tx);
   const horizon = BigInt(first.horizon);
-  // Rows come in the order of their transactions. After a row, no more rows come of transactions that are older than
-  // its own and older than every transaction that was running at the first reading.
+  // Rows are returned in the order of their transactions. So no later row belongs to a transaction that is older than
+  // this row's transaction and also older than every transaction that was running at the first reading.
   const cursorAt = ({ tx }: FeedEvent) =>
     encodeCursor({ ...cursorAfter(first), tx: BigInt(tx) < horizon ? tx : first.horizon });
   return {
@@ -84,8 +85,8 @@ async function* mapSlices<A, B>(slices: AsyncIterable<readonly A[]>, map: (one: 
 }
 
 /**
- * Reads page by page, each when it is needed. It reads the first one at once, so that an outage raises before an
- * answer.
+ * Reads each page when it is needed. The first page is read at once, so that an outage raises an error before the
+ * answer begins.
  */
 async function readPages(db: Database, organizations: readonly string[] | null, tx: string) {
   const asked = { withinSeconds: READ_WITHIN_SECONDS, rows: PAGE_ROWS, seen: null };

@@ -1,5 +1,5 @@
 // New events for the streams of organizations. Each organization with streams has a channel. One reading of PostgreSQL
-// serves all of them, because PostgreSQL alone has the organizations of an event.
+// serves all of them, because only PostgreSQL contains the organizations of an event.
 import { setTimeout as delay } from 'node:timers/promises';
 import type { Database, SystemReader } from '../../base/database/db.ts';
 import { monotonicMs } from '../../base/platform/clock.ts';
@@ -13,17 +13,17 @@ import { type FeedPage, type Head, listFeedPage, readHead } from './store.ts';
 
 export interface OrganizationChannels {
   /**
-   * Begins to collect the events that an organization may see. A caller that reads PostgreSQL after this has resolved,
-   * and then the channel from `position`, misses nothing. Raises DatabaseUnavailable.
+   * Begins to collect the events that an organization may see. A caller misses no event if it first waits for this,
+   * then reads PostgreSQL, and then reads the channel from `position`. Raises DatabaseUnavailable.
    */
   follow(organizationId: string): Promise<Followed>;
   /** Whether any organization is followed. */
   isFollowed(): boolean;
   /** Reads new events, in a reading that begins after this call. Raises DatabaseUnavailable. */
   read(): Promise<void>;
-  /** How long ago the last reading began, in seconds; infinite when it failed. */
+  /** How long ago the last reading began, in seconds; Infinity if that reading failed. */
   readSecondsAgo(): number;
-  /** The cursor of a reader that has read a channel to its end. */
+  /** The cursor for a consumer that has read a channel to its end. */
   cursor(): string;
 }
 
@@ -34,7 +34,7 @@ export interface Followed {
 }
 
 const CHANNEL_BYTES_MAX = 2 * 1024 * 1024;
-// Events often come in groups: after this delay, one reading serves them all.
+// Events often come in groups. After this delay, one reading finds the whole group.
 const GATHER_MS = 5;
 
 export interface OrganizationChannelsDeps {
@@ -77,7 +77,8 @@ export function openOrganizationChannels({
     if (!known) onDatabaseReplaced();
   }
 
-  // Not a loop of base/loops: every reading has a caller that waits for it and handles its failure.
+  // This is not a loop of base/loops, because every reading has a caller that waits for the result and handles a
+  // failure.
   function read(): Promise<void> {
     next ??= (async () => {
       await Promise.allSettled([running, delay(GATHER_MS)]);
@@ -106,7 +107,7 @@ export function openOrganizationChannels({
         if (entry.followers === 0) followed.delete(organizationId);
       };
       try {
-        await read(); // this reading includes the organization, and the next one continues where it ends
+        await read(); // this reading includes the organization; the next reading continues where this one ends
       } catch (error) {
         leave();
         throw error;
@@ -121,8 +122,8 @@ export function openOrganizationChannels({
 }
 
 /**
- * Passes what was committed since a reading to `take`, page by page. Returns the new reading, or undefined if the
- * database was replaced or restored. Raises DatabaseUnavailable.
+ * Passes the revocations that were committed since a reading to `take`, page by page. Returns the new reading, or
+ * undefined if the database was replaced or restored. Raises DatabaseUnavailable.
  */
 async function readSince(
   reader: SystemReader,

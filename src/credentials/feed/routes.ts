@@ -90,14 +90,14 @@ export function feedRoutes(deps: FeedRouteDeps): Endpoint[] {
   ];
 }
 
-/** The cursor of the header Last-Event-ID. An empty header counts as absent (HTML, §9.2). Raises validation_failed. */
+/** The cursor in the header Last-Event-ID. An empty header counts as absent (HTML, §9.2). Raises validation_failed. */
 function cursorIn(lastEventId: string | undefined): string | null {
   if (lastEventId === undefined || lastEventId === '') return null;
   if (PLAUSIBLE_CURSOR.test(lastEventId)) return lastEventId;
   throw invalid('Last-Event-ID', NO_CURSOR);
 }
 
-/** When the token of an accepted request ends, in seconds since 1970. */
+/** When the token of an accepted request expires, in seconds since 1970. */
 async function endOf(deps: FeedRouteDeps, caller: ClientCaller, authorization = ''): Promise<number> {
   const verified = await verifyAccessToken(deps, bearerToken(authorization) ?? '');
   return verified?.caller.id === caller.id ? verified.expiresAt : 0;

@@ -1,12 +1,13 @@
-// Limits on open streams: in total, to bound sockets and memory; for each client and each organization, so that one of
-// them cannot use up the slots of the others; and for all organizations together, so that clients of the installation,
-// which verify the tokens of all users, always find a slot.
+// Limits on open streams. The total is limited to bound sockets and memory. Each client and each organization has a
+// limit, so that none can use up the slots of the others. All organizations together have a limit, so that there is
+// always a slot for clients of the installation, which verify the tokens of all users.
 import { problem } from '../../base/errors/problem.ts';
 
 export interface FeedSlots {
   /**
-   * Takes a slot for a client of an organization, or of the installation for null. Returns the function that releases
-   * the slot; calling it twice does no harm. Raises too_many_requests, service_busy.
+   * Takes a slot for a client of an organization. If the organization is null, takes one for a client of the
+   * installation. Returns the function that releases the slot. A second call of that function does nothing. Raises
+   * too_many_requests, service_busy.
    */
   take(clientId: string, organizationId: string | null): () => void;
   taken(): number;

@@ -1,5 +1,6 @@
-// One open stream: the initial events, then new events of its channel, and heartbeats while everything was sent. It is
-// written as fast as its consumer reads. A consumer that is too slow is disconnected, and may connect again.
+// One open stream: the initial events, then new events of its channel, and heartbeats while no event waits to be sent.
+// The stream is written as fast as its consumer reads. A consumer that is too slow is disconnected, and may connect
+// again.
 import type { ClientCaller } from '../../protocol/caller.ts';
 import type { Channel } from './channel.ts';
 import { ChunkReader } from './chunk-reader.ts';
@@ -9,18 +10,18 @@ import type { InitialEvents } from './initial-events.ts';
 /** The source of a stream's new events. */
 export interface Subscription {
   readonly channel: Channel;
-  /** The first position of the channel that the initial events may lack. */
+  /** The position in the channel from which events may be missing in the initial events. */
   readonly position: number;
   /** Whether the channel has every event up to a moment ago. */
   isUpToDate(): boolean;
-  /** The cursor of a reader that has read the channel to its end. */
+  /** The cursor for a consumer that has read the channel to its end. */
   cursor(): string;
   leave(): void;
 }
 
 export interface Subscriber {
   readonly client: ClientCaller;
-  /** When its token ends, in seconds since 1970. */
+  /** When the token of the stream ends, in seconds since 1970. */
   readonly expiresAt: number;
 }
 
@@ -41,7 +42,7 @@ export class FeedStream {
   #position: number;
   #ended = false;
   #initialSent = false;
-  #beatDue = true; // the first heartbeat tells a consumer at once that it has every event it missed
+  #beatDue = true; // the first heartbeat says at once that the consumer has every event it missed
   #wake: () => void = () => undefined;
 
   constructor(options: FeedStreamOptions) {
@@ -61,21 +62,24 @@ export class FeedStream {
   }
 
   /**
-   * Reads the channel again. Ends the stream if its position was lost, but not before the consumer has the initial
-   * events and with them a cursor to continue at.
+   * Reads the channel again. Ends the stream if its position was lost, but only after the consumer has received the
+   * initial events, which contain a cursor to continue at.
    */
   onAppend(): void {
     if (this.#initialSent && this.#options.subscription.channel.isLost(this.#position)) this.end();
     else this.#wake();
   }
 
-  /** A heartbeat is due. */
+  /** Sends a heartbeat when the stream is next written. */
   beat(): void {
     this.#beatDue = true;
     this.onAppend();
   }
 
-  /** Ends the stream. A consumer that waits for more gets a proper end; one that does not read is disconnected. */
+  /**
+   * Ends the stream. A consumer that waits for more events gets a proper end. A consumer that does not read is
+   * disconnected.
+   */
   end(): void {
     this.#ended = true;
     if (this.reader.isWaiting) this.#wake();

@@ -11,15 +11,15 @@ import {
   toRevocation,
 } from '../revocations/store.ts';
 
-// The id of the first migration differs between databases, and a backup keeps it. The oid tells copies on one server
-// apart.
+// The id of the first migration differs between databases, and a backup keeps it. The oid distinguishes copies of a
+// database on one server.
 const DATABASE = `left(md5((SELECT id FROM _prisma_migrations ORDER BY migration_name, started_at LIMIT 1)
   || (SELECT oid FROM pg_database WHERE datname = current_database())), 8)`;
 
 /** The state of the database at a reading. */
 export interface Head extends Seen {
   readonly database: string;
-  /** The oldest transaction that was still running. All older ones were seen. */
+  /** The oldest transaction that was still running. The rows of all older transactions were seen. */
   readonly horizon: string;
 }
 
@@ -32,9 +32,9 @@ export async function readHead(tx: SystemReader): Promise<Head> {
   return head;
 }
 
-// A reader with a cursor has seen every older transaction, so none of their rows has a later time than the cursor.
-// Where such a row exists, the database was restored to a state before the cursor and has used the same ids again. The
-// first rows after the cursor's time are enough to find out.
+// A reader with a cursor has seen the rows of every older transaction, so none of these rows has a later time than the
+// cursor. If one has, the database was restored to a state before the cursor and has used the same transaction ids
+// again. The first rows after the cursor's time are enough to find that out.
 const JUDGE = statement(`
 SELECT ${HEAD}, pg_snapshot_xmax(pg_current_snapshot())::text AS ahead, EXISTS (
   SELECT FROM (SELECT r.tx FROM revocations r WHERE r.at > to_timestamp($2::float8 / 1000) ORDER BY r.at LIMIT 100) first
@@ -76,9 +76,10 @@ FROM (VALUES (1)) one LEFT JOIN LATERAL (SELECT tx, id FROM scanned ORDER BY tx 
 
 const OF_ALL = page('SELECT *, ($1::uuid[])[1] AS organization_id FROM unseen');
 
-// The organizations that may see a row: that of its cause; those that the user is a member of, in any status, because a
-// token for each of them may have this epoch or session; that of the client; the organization itself; for `everything`
-// all of them. A session always acts for one of its user's memberships.
+// The organizations that may see a row: the organization of its cause; every organization that the user is a member of,
+// in any status, because a token for each of them may have this epoch or session; the organization of the client; the
+// organization that the row names; for `everything`, all organizations. A session always acts for one of its user's
+// memberships.
 const OF_ORGANIZATIONS = page(`
   SELECT *, caused_in AS organization_id FROM unseen WHERE caused_in = ANY ($1::uuid[])
   UNION SELECT n.*, m.organization_id FROM unseen n
@@ -92,25 +93,25 @@ const OF_ORGANIZATIONS = page(`
 
 export interface FeedEvent {
   readonly revocation: Revocation;
-  /** The transaction that wrote it. */
+  /** The transaction that wrote the row. */
   readonly tx: string;
-  /** One organization that may see it; null if the request was for all events. */
+  /** One organization that may see the row; null if the request was for all events. */
   readonly organization: string | null;
 }
 
 export interface FeedPage extends Head {
   /** In the order of their transactions. */
   readonly events: readonly FeedEvent[];
-  /** Where the next page begins; null when this was the last. */
+  /** Where the next page begins; null after the last page. */
   readonly next: RevocationPosition | null;
 }
 
 export interface FeedPageRequest {
   readonly after: RevocationPosition;
   readonly withinSeconds: number;
-  /** Rows to read. The page has those of them that the organizations may see. */
+  /** The number of rows to read. The page contains only those rows that the organizations may see. */
   readonly rows: number;
-  /** Leaves out rows that this reading saw. */
+  /** Rows that this reading saw are left out. */
   readonly seen: Seen | null;
 }
 
@@ -137,7 +138,10 @@ function toFeedEvent([tx, organization, kind, subject, epoch, state, notBefore, 
   return { tx, organization, revocation: toRevocation({ kind, subject, epoch, state, notBefore, at }) };
 }
 
-/** Revocations after a position: all of them for null, else those that one of the organizations may see. */
+/**
+ * Revocations after a position: every revocation if `organizations` is null, else only those that at least one of the
+ * organizations may see.
+ */
 export async function listFeedPage(
   tx: SystemReader,
   organizations: readonly string[] | null,

@@ -1,5 +1,5 @@
 // The first keys of a machine that has none, so that a fresh clone starts with one command. In production an operator
-// makes the keys: the production configuration refuses the ones made here.
+// creates the keys, and the production configuration refuses the keys of this file.
 import { mkdir, readdir, readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { Clock } from '../../base/platform/clock.ts';
@@ -8,21 +8,21 @@ import { instantOfName, nameOfInstant } from './name.ts';
 import { writeNewFile } from './new-file.ts';
 
 const SUFFIX = '-development';
-// This file has the name of the folder's first key. It stays when that key is gone, so that a process that starts
-// slowly cannot choose another name.
+// This file contains the name of the folder's first key. The file stays after that key is removed, so that a process
+// that starts slowly cannot choose another name.
 const FIRST_KEY = '.first-key';
-// With this, a replica whose clock is a little behind can sign at once.
+// The key is backdated, so that a replica whose clock is a little behind can sign at once.
 const BACKDATED_MS = 60_000;
 
 /**
- * Makes `access/` and `refresh/` below `keysDir`, each with one key that signs at once, if they have no *.pem.
- * Processes that do this at the same moment end with the same keys.
+ * Creates the folders `access/` and `refresh/` in `keysDir`, each with one key that signs at once, if they have no
+ * *.pem. Processes that call this at the same moment get the same keys.
  */
 export async function ensureDevelopmentKeys(keysDir: string, clock: Clock, passphrase?: string): Promise<void> {
   for (const use of ['access', 'refresh']) await ensureFirstKey(join(keysDir, use), clock, passphrase);
 }
 
-/** True for a key that ensureDevelopmentKeys made. */
+/** True for a key that `ensureDevelopmentKeys` created. */
 export function isDevelopmentKey(key: { readonly file: string }): boolean {
   return key.file.endsWith(`${SUFFIX}.pem`);
 }
@@ -33,7 +33,8 @@ async function ensureFirstKey(directory: string, clock: Clock, passphrase: strin
   if (names.some((name) => name.endsWith('.pem') && !name.startsWith('.'))) return;
   const { kid, pem } = await newKey(2048, passphrase);
   const proposal = nameOfInstant(new Date(clock.now().getTime() - BACKDATED_MS), SUFFIX);
-  // Two steps, each of which succeeds in exactly one process: first the name, because clocks differ, then the key.
+  // There are two steps, and each succeeds in exactly one process. The first step fixes the name, because clocks
+  // differ. The second step writes the key.
   await writeNewFile(directory, [FIRST_KEY], proposal, kid);
   const agreed = (await readFile(join(directory, FIRST_KEY), 'utf8')).trim();
   if ('reason' in instantOfName(agreed) || agreed.includes('/'))

@@ -1,5 +1,5 @@
-// Reads the one key of a PEM file and refuses a key that must not sign. The reason never quotes the file. folder.ts
-// lists the files and notices changes.
+// Reads the one key of a PEM file and refuses a key that must not sign. The reason of a refusal never quotes the file.
+// folder.ts lists the files and notices changes.
 import { createPrivateKey, createPublicKey, type KeyObject } from 'node:crypto';
 import { constants, type FileHandle, open } from 'node:fs/promises';
 import { type CryptoKey, calculateJwkThumbprint, type JWK } from 'jose';
@@ -8,7 +8,7 @@ export const FILE_BYTES_MAX = 64 * 1024;
 const MODULUS_BITS_MIN = 2048;
 // Signing time grows with the cube of the size: a larger key would stall every sign-in.
 const MODULUS_BITS_MAX = 8192;
-// Some verifiers in other languages have only 31 bits for the exponent.
+// Verifiers in some other languages can store only 31 bits of the exponent.
 const EXPONENT_MAX = 2n ** 31n - 1n;
 const RS256 = { name: 'RSASSA-PKCS1-v1_5', hash: 'SHA-256' };
 
@@ -29,7 +29,9 @@ export interface Refusal {
   readonly reason: string;
 }
 
-/** The bytes of a file, or why they cannot be read. `code` is the system's error code if the system refused. */
+/**
+ * The bytes of a file, or the reason why they cannot be read. `code` is the system's error code if the system refused.
+ */
 export type FileBytes = { readonly bytes: Buffer } | { readonly reason: string; readonly code?: string };
 
 /** Reads a regular file of at most FILE_BYTES_MAX; follows symbolic links. Never throws. */
@@ -103,7 +105,7 @@ function openPem(text: string, passphrase: string | undefined): { readonly key: 
   const labels = [...text.matchAll(/-----BEGIN ([A-Z0-9 ]{1,40})-----/g)].map((found) => found[1]);
   const [label] = labels;
   if (label === undefined) return { reason: 'it has no PEM block' };
-  // With two keys in one file, chance would decide which of them signs.
+  // With two keys in one file, it would be unclear which key signs.
   if (labels.length > 1) return { reason: `it has ${labels.length} PEM blocks where one is expected` };
   if (label === 'PUBLIC KEY' || label === 'RSA PUBLIC KEY') return { reason: 'it has a public key only' };
   if (label !== 'PRIVATE KEY' && label !== 'ENCRYPTED PRIVATE KEY') {
@@ -115,14 +117,14 @@ function openPem(text: string, passphrase: string | undefined): { readonly key: 
   try {
     return { key: createPrivateKey(encrypted ? { key: block, passphrase: passphrase ?? '' } : { key: block }) };
   } catch {
-    // OpenSSL's message stays out of the log: it could contain parts of the file.
+    // OpenSSL's message is not logged, because it could contain parts of the file.
     return { reason: encrypted ? 'the configured passphrase does not open it' : 'it is not a readable private key' };
   }
 }
 
 function unfitness(key: KeyObject): string | undefined {
   const type = key.asymmetricKeyType ?? 'unknown';
-  // A key marked for PSS must not sign PKCS#1 v1.5: one key, one algorithm (RFC 8725 §3.1).
+  // A key marked for PSS must not sign PKCS#1 v1.5, because a key must be used with one algorithm only (RFC 8725 §3.1).
   if (type === 'rsa-pss') return 'it is an RSA-PSS key, which RS256 cannot use';
   if (type !== 'rsa') return `it is a key of type ${type}, and RS256 needs RSA`;
   const { modulusLength: bits = 0, publicExponent: exponent = 0n } = key.asymmetricKeyDetails ?? {};

@@ -1,14 +1,16 @@
-// The key files of one folder (or one single file) and the key of each. They are remembered between two readings, so
-// that only changed files are opened. live-ring.ts acts on a change.
+// The key files of one folder (or one single file) and the key in each file. The keys are remembered between two
+// readings, so that only changed files are opened. live-ring.ts acts on a change.
 import { createHash } from 'node:crypto';
 import { lstat, readdir, stat } from 'node:fs/promises';
 import { basename, join } from 'node:path';
 import { errorCode, isRefusal, parseKey, type RingKey, readBounded } from './file.ts';
 import { compareNames, instantOfName } from './name.ts';
 
-// A ring has a handful of keys. A folder with thousands of entries is a mistake and must not cost time twice a second.
+// A ring has a handful of keys. A folder with thousands of entries is a mistake, and must not be read in full twice a
+// second.
 const ENTRIES_MAX = 256;
-// Errors that pass: the machine lacks a resource for a moment. Dropping every key for that would cause an outage.
+// These errors are temporary: the machine lacks a resource for a moment. Dropping every key because of such an error
+// would cause an outage.
 const PASSING = new Set(['EMFILE', 'ENFILE', 'ENOMEM', 'EIO', 'EAGAIN', 'EINTR', 'ESTALE', 'ETIMEDOUT']);
 
 export type KeySource = { readonly directory: string } | { readonly file: string };
@@ -23,13 +25,14 @@ export interface RefusedFile {
 export interface FolderContents {
   readonly keys: readonly RingKey[];
   readonly refused: readonly RefusedFile[];
-  /** Why the folder cannot be listed, or not completely. */
+  /** Why the folder cannot be listed completely. */
   readonly problem?: string;
 }
 
 export interface KeyFolder {
   /**
-   * Checks every file, and opens the changed ones, or all if `thorough`. Undefined if the machine cannot read them now.
+   * Checks every file, and opens the changed ones, or all if `thorough`. Returns undefined if the machine cannot read
+   * the files now.
    */
   read(thorough: boolean): Promise<FolderContents | undefined>;
 }
@@ -46,7 +49,7 @@ interface Remembered {
   readonly outcome: RingKey | { readonly reason: string };
 }
 
-/** Makes a reader that remembers. It reads nothing before the first call. */
+/** Returns a reader that remembers keys. It reads no file before the first call. */
 export function keyFolder(source: KeySource, passphrase?: string): KeyFolder {
   let memory = new Map<string, Remembered>();
   return {
@@ -128,7 +131,7 @@ async function fileState(path: string): Promise<string> {
     return [dev, ino, size, mtimeNs, ctimeNs].join(':');
   } catch (error) {
     const code = errorCode(error);
-    // If the name is gone, the file was deleted. If the name exists, it is a link to nothing.
+    // If the name is gone, the file was deleted. If the name exists, it is a symbolic link whose target is missing.
     const there = code !== 'ENOENT' || (await lstat(path).catch(() => undefined)) !== undefined;
     return there ? code : 'gone';
   }

@@ -1,4 +1,4 @@
-// Makes a key and writes it into a folder. lifecycle.ts and development.ts decide when.
+// Creates a key and writes it into a folder. lifecycle.ts and development.ts decide when a key is created.
 import { generateKeyPair } from 'node:crypto';
 import { mkdir } from 'node:fs/promises';
 import { promisify } from 'node:util';
@@ -33,8 +33,9 @@ export async function newKey(bits: KeyBits = 2048, passphrase?: string): Promise
 }
 
 /**
- * Writes a new key that signs from `activeFrom`, cut to whole seconds. If the name is taken, it gets a suffix. A
- * missing folder is made with mode 0700, the file has 0600. Raises RangeError outside of the years 1970 to 9999.
+ * Writes a new key that signs from `activeFrom`, cut to whole seconds. If the name is taken, the new file gets a name
+ * with a suffix. A missing folder is created with mode 0700. The file has mode 0600. Raises RangeError for a year
+ * before 1970 or after 9999.
  */
 export async function generateKeyFile(options: {
   readonly directory: string;

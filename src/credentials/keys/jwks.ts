@@ -11,7 +11,8 @@ export interface JwksDocument {
 const LAST = new WeakMap<KeyRing, { readonly of: string; readonly document: JwksDocument }>();
 
 /**
- * The JWKS of the keys published at `at`. It is built once for each set of keys; a repeated call costs a comparison.
+ * The JWKS of the keys published at `at`. The document is built once for each set of keys. A repeated call costs one
+ * comparison.
  */
 export function jwksDocument(ring: KeyRing, at: Date): JwksDocument {
   const keys = ring.published(at);

@@ -1,5 +1,5 @@
 // What an operator does to a folder of keys: list, rotate, prune, revoke. Every step adds or removes a file, and the
-// running rings follow. The commands are in cli/.
+// key rings of running processes follow. The commands are in cli/.
 import { readdir, rm, stat } from 'node:fs/promises';
 import { join } from 'node:path';
 import { OperatorError } from '../../base/errors/operator-error.ts';
@@ -10,7 +10,7 @@ import { type GeneratedKey, generateKeyFile, type KeyBits } from './generate.ts'
 import { syncFolder, UNFINISHED_KEY } from './new-file.ts';
 import { arrange, type DatedKey, signerAt, type Timeline, verifiesAt } from './timeline.ts';
 
-/** With this lead, every cache of the published keys has the new key before it signs. */
+/** With this lead, every cache of the published keys has the new key before that key signs. */
 const LEAD_SECONDS_MIN = 600;
 const UNFINISHED_SECONDS = 3600;
 
@@ -26,9 +26,12 @@ export interface ListedKey {
   readonly file: string;
   readonly bits: number;
   readonly activeFrom: Date;
-  /** future: published, does not sign yet; signing; retiring: still verifies; retired: may be pruned. */
+  /**
+   * `future`: is published but does not sign yet. `signing`: signs. `retiring`: only verifies. `retired`: may be
+   * pruned.
+   */
   readonly state: 'future' | 'signing' | 'retiring' | 'retired';
-  /** Undefined while it has no successor. */
+  /** Undefined while the key has no successor. */
   readonly verifiesUntil: Date | undefined;
 }
 
@@ -53,8 +56,8 @@ export async function listKeys(
 }
 
 /**
- * Makes the next key. It signs after `leadSeconds` (default and minimum 600, RangeError below), or at once if no key
- * can sign yet. It is as long as the current key unless `bits` says otherwise.
+ * Creates the next key. It signs after `leadSeconds`, or at once if no key can sign yet. The default of `leadSeconds`
+ * is 600, and a lower value raises RangeError. The key is as long as the current key unless `bits` sets another length.
  */
 export async function rotateKey(
   folder: KeyFolderOptions,
@@ -75,8 +78,7 @@ export async function rotateKey(
 }
 
 /**
- * Removes the files of retired keys, and unfinished files that a crash left an hour ago or earlier. Returns their
- * names.
+ * Removes the files of retired keys, and files that a crash left unfinished at least an hour ago. Returns their names.
  */
 export async function pruneKeys(folder: KeyFolderOptions): Promise<{ removed: string[] }> {
   const now = folder.clock.now();
@@ -91,8 +93,8 @@ export async function pruneKeys(folder: KeyFolderOptions): Promise<{ removed: st
 }
 
 /**
- * Removes every file of a key, so that all tokens it signed are refused, and retired keys as well. If no other key
- * could sign, a new one that signs at once is made first. Throws UnknownKey.
+ * Removes every file of a key, so that all tokens that the key signed are refused. Also removes retired keys. If no
+ * other key could sign, a new key that signs at once is created first. Throws UnknownKey.
  */
 export async function revokeKey(
   folder: KeyFolderOptions,

@@ -1,5 +1,5 @@
-// A key ring in memory: returns the key that signs, and the keys that verify and are published, and follows its key
-// files. ring.ts opens a ring, folder.ts reads the files, timeline.ts orders and retires keys.
+// A key ring in memory. It returns the key that signs, the keys that verify and the keys to publish, and it follows its
+// key files. ring.ts opens a ring, folder.ts reads the files, timeline.ts orders and retires keys.
 import { dirname } from 'node:path';
 import { LoopStopped } from '../../base/loops/loop.ts';
 import type { Clock } from '../../base/platform/clock.ts';
@@ -17,7 +17,8 @@ export interface KeyRing {
    */
   signingKeyAt(at: Date): RingKey;
   /**
-   * The key of an RFC 7638 thumbprint; undefined if unknown or retired at `at`. A future key verifies: clocks differ.
+   * The key of an RFC 7638 thumbprint; undefined if unknown or retired at `at`. A future key also verifies, because
+   * clocks differ.
    */
   verificationKey(kid: string, at: Date): RingKey | undefined;
   /** Keys to publish at `at`, oldest first: all but the retired ones. */
@@ -26,11 +27,11 @@ export interface KeyRing {
   keys(): RingKey[];
   /** Reads every file again. Never rejects: failures are logged. */
   reload(): Promise<void>;
-  /** True for a key that the ring has had at any time since it was opened, even if its file is gone. */
+  /** True for a key that the ring has had at any time since it was opened, even if the file of the key is gone. */
   hasHeld(kid: string): boolean;
-  /** From now on ignores every key that the other ring has had, and logs that. */
+  /** Ignores from now on every key that the other ring has ever had, and logs this. */
   excludeKeysOf(other: KeyRing): void;
-  /** Rises with every change of the set. */
+  /** A number that rises with every change of the set of keys. */
   readonly version: number;
   /** Calls the listener after every change of the set. A cache of verified tokens must drop tokens of a removed key. */
   onChange(listener: () => void): void;
@@ -42,9 +43,9 @@ export interface KeyRing {
 type RingLog = Pick<Log, 'info' | 'warn' | 'error'>;
 
 export interface KeyRingOptions {
-  /** Either a folder of keys … */
+  /** A folder of keys. Absent if the ring has a single PEM file. */
   readonly directory?: string | undefined;
-  /** … or a single PEM that signs from the epoch on. */
+  /** A single PEM file, whose key signs from 1970 on. Absent if the ring has a folder. */
   readonly file?: string | undefined;
   readonly use: KeyUse;
   /** How long a key continues to verify after its successor took over. */
@@ -56,12 +57,12 @@ export interface KeyRingOptions {
   readonly rescanSeconds?: number | undefined;
 }
 
-/** The activation time of every key is still ahead. */
+/** Raised when the ring has no key whose activation time has passed. */
 export class NoSigningKey extends Error {
   override readonly name = 'NoSigningKey';
 }
 
-/** The ring of a folder. It is empty until `open`, and follows the files after `watch`. */
+/** The ring of a folder. The ring is empty until `open` was called. It follows the files after `watch` was called. */
 export class LiveRing implements KeyRing {
   version = 0;
   readonly #options: KeyRingOptions;
@@ -147,7 +148,7 @@ export class LiveRing implements KeyRing {
 
   async #read(thorough: boolean): Promise<void> {
     const contents = await this.#folder.read(thorough).catch((error: Error) => {
-      throw new Error(error.name); // the message could contain file contents, which must not reach the log
+      throw new Error(error.name); // the message could contain a part of a key file
     });
     if (this.#closed) return;
     this.#seen = contents;
@@ -158,12 +159,12 @@ export class LiveRing implements KeyRing {
   #apply(contents: FolderContents): void {
     const { log, use, retentionSeconds, clock } = this.#options;
     const opening = this.version === 0;
-    // The ring that had a key first keeps it. A copied file must not publish a refresh key or let it sign access
-    // tokens, and must not end tokens that the first ring has signed.
+    // If both rings have a key, the ring that had the key first keeps it. A copied file must not publish a refresh key
+    // or let a refresh key sign access tokens. It also must not invalidate tokens that the first ring has signed.
     const foreign = contents.keys.filter(({ kid }) => this.#other?.hasHeld(kid));
     const own = contents.keys.filter((key) => !foreign.includes(key));
     for (const { kid } of own) {
-      // At the start the arrival time of a key is unknown: its activation time alone counts, as in every other replica.
+      // At the start it is unknown when a key arrived. So only its activation time counts, as in every other replica.
       const seen = opening ? Number.NEGATIVE_INFINITY : clock.now().getTime();
       if (!this.#seenAt.has(kid)) this.#seenAt.set(kid, seen);
     }

@@ -4,7 +4,7 @@ const SHAPE = /^(\d{4})-(\d{2})-(\d{2})T(\d{2})-(\d{2})-(\d{2})Z/;
 
 export type NamedInstant = { readonly instant: Date } | { readonly reason: string };
 
-/** The UTC time at the start of a file name, or the reason why the name cannot be one of a key. */
+/** The UTC time at the start of a file name, or the reason why the name is not the name of a key file. */
 export function instantOfName(name: string): NamedInstant {
   if (!name.endsWith('.pem')) return { reason: 'its name does not end in .pem' };
   const parts = SHAPE.exec(name);
@@ -18,8 +18,8 @@ export function instantOfName(name: string): NamedInstant {
 }
 
 /**
- * The file name of a key that signs from `instant`, cut to whole seconds. Raises RangeError outside of the years 1970
- * to 9999.
+ * The file name of a key that signs from `instant`, cut to whole seconds. Raises RangeError for a year before 1970 or
+ * after 9999.
  */
 export function nameOfInstant(instant: Date, suffix = ''): string {
   const text = instant.toISOString();

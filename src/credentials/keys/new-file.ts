@@ -34,7 +34,7 @@ export async function writeNewFile(
   }
 }
 
-/** Makes the names in a folder survive a power cut. */
+/** Writes the names in a folder to the disk, so that they survive a power cut. */
 export async function syncFolder(directory: string): Promise<void> {
   const handle = await open(directory, 'r');
   try {

@@ -1,4 +1,5 @@
-// Opens key rings and refuses a bad start. live-ring.ts is the ring while it runs.
+// Opens key rings at the start of the process. Raises an error if a ring has no key that can sign, or if two rings
+// share a key. live-ring.ts is a ring after it was opened.
 import { OperatorError } from '../../base/errors/operator-error.ts';
 import type { RingKey } from './file.ts';
 import { type FolderContents, type KeySource, keyFolder } from './folder.ts';
@@ -7,17 +8,20 @@ import { type KeyRing, type KeyRingOptions, LiveRing } from './live-ring.ts';
 export type { RingKey } from './file.ts';
 export { type KeyRing, type KeyRingOptions, type KeyUse, NoSigningKey } from './live-ring.ts';
 
-/** No key can sign at the start. The message names the folder, the remedy and every refused file. */
+/**
+ * Raised when a ring is opened that has no key that can sign. The message names the folder, the remedy and every
+ * refused file.
+ */
 export class KeyRingEmpty extends OperatorError {
   override readonly name = 'KeyRingEmpty';
 }
 
-/** Two rings share a key. */
+/** Raised when two rings share a key. */
 export class SharedKey extends OperatorError {
   override readonly name = 'SharedKey';
 }
 
-/** Opens a ring and keeps it equal to its files. Throws KeyRingEmpty if no key can sign now. */
+/** Opens a ring and keeps it up to date with its files. Throws KeyRingEmpty if no key can sign now. */
 export async function openKeyRing(options: KeyRingOptions): Promise<KeyRing> {
   const { directory, file } = options;
   if ((directory === undefined) === (file === undefined))
@@ -36,8 +40,8 @@ export async function openKeyRing(options: KeyRingOptions): Promise<KeyRing> {
 
 /**
  * Throws SharedKey, which names the kid, if the rings have a key in common: the public half of an access key is
- * published, that of a refresh key never. From then on each ring ignores keys of the other, so a copied file changes
- * nothing.
+ * published, but the public half of a refresh key never is. After this call, each ring ignores the keys of the other
+ * ring, so a copied file changes nothing.
  */
 export function keepApart(a: KeyRing, b: KeyRing): void {
   const kids = new Set(a.keys().map(({ kid }) => kid));

@@ -37,7 +37,7 @@ export function keyRoutes(deps: KeyRouteDeps): Endpoint[] {
       tag: 'Discovery',
       reply: { 200: { mediaType: 'application/json', schema: Jwks } },
       handle: ({ request, answer }) => {
-        // Verifiers would believe an empty set, and cache it.
+        // An empty set is not sent, because verifiers would accept and cache it.
         if (deps.accessKeys.keys().length === 0) throw problem('signing_unavailable', { retryAfterSeconds: 5 });
         const { body, etag } = jwksDocument(deps.accessKeys, deps.clock.now());
         return cacheable(request, answer, body, etag);

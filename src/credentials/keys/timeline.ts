@@ -6,7 +6,8 @@ import { compareNames } from './name.ts';
 export interface DatedKey {
   readonly key: RingKey;
   /**
-   * When it is retired, in ms since 1970: the start of its successor plus the retention. Infinity for the newest key.
+   * When the key is retired, in ms since 1970: the start of its successor plus the retention. Infinity for the newest
+   * key.
    */
   readonly verifiesUntil: number;
 }
@@ -52,7 +53,10 @@ export function signerAt(dated: readonly DatedKey[], at: Date): DatedKey | undef
   return dated.findLast(({ key }) => key.activeFrom.getTime() <= at.getTime());
 }
 
-/** True until the key's retention ends, also before it is active, because another machine's clock may be ahead. */
+/**
+ * True until the key's retention ends. Also true before the key is active, because another machine's clock may be
+ * ahead.
+ */
 export function verifiesAt(key: DatedKey, at: Date): boolean {
   return at.getTime() < key.verifiesUntil;
 }

@@ -10,15 +10,18 @@ import { monotonicMs } from '../../base/platform/clock.ts';
 import type { Log } from '../../base/platform/log.ts';
 
 const CHECK_MS = 500;
-// Copying a file raises several events. At the first one the file is still empty.
+// Copying a file raises several events. At the first event the file is still empty.
 const SETTLE_MS = 50;
-/** A process that ends does not need the result of a reading, so it waits no longer than this for one. */
+/** A process that ends does not need the result of a reading, so closing waits at most this time for a reading. */
 const STOP_MS = 1_000;
 
 export interface KeyWatch {
-  /** Reads after a hint and every 500 ms, thoroughly every `rescanSeconds`, until close. It keeps no process alive. */
+  /**
+   * Reads after each hint and every 500 ms, and thoroughly every `rescanSeconds`, until `close`. It does not keep the
+   * process alive.
+   */
   start(): void;
-  /** Begins a thorough reading. Raises what `read` raises, and LoopStopped after close. */
+  /** Begins a thorough reading. Raises the errors of `read`, and LoopStopped after `close`. */
   readNow(): Promise<void>;
   close(): Promise<void>;
 }
@@ -71,7 +74,7 @@ export function openKeyWatch(options: {
     },
     close() {
       watcher?.close();
-      rescanMs = Number.POSITIVE_INFINITY; // a reading under way must not open another watcher
+      rescanMs = Number.POSITIVE_INFINITY; // a reading that still runs must not open another watcher
       return loop.stop();
     },
   };
@@ -83,7 +86,7 @@ function openWatcher(directory: string, hint: () => void): FSWatcher | undefined
     watcher.on('error', () => watcher.close());
     return watcher;
   } catch {
-    // The machine has no watcher left, or the folder is away: the checks by time are enough.
+    // The machine has no watcher left, or the folder is missing. The timed checks are enough then.
     return undefined;
   }
 }

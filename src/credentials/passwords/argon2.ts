@@ -1,5 +1,5 @@
-// Owns argon2 and its PHC strings (RFC 9106): makes one, reads a stored one within limits, and makes the stand-in.
-// hashing.ts owns how many hashes run at once, and the form of the text.
+// Owns argon2 and its PHC strings (RFC 9106): making one, reading a stored one within limits, and making the stand-in
+// that is checked for an unknown account. hashing.ts owns how many hashes run at once, and the form of the text.
 import { randomBytes } from 'node:crypto';
 import { argon2id, hash, verify } from 'argon2';
 
@@ -11,9 +11,12 @@ export interface PasswordParameters {
 
 /** A stored hash that can be checked. */
 export interface StoredHash {
-  /** Whether the text is the password. Does the whole work of one hash off the event loop. */
+  /** Whether the text is the password. The work of one hash is done outside of the event loop. */
   matches(text: string): Promise<boolean>;
-  /** False for a hash that a new one should replace: its parameters or its kind are not the current ones. */
+  /**
+   * False for a hash that should be replaced by a new hash, because its parameters or its kind are not the current
+   * ones.
+   */
   readonly current: boolean;
 }
 
@@ -86,19 +89,19 @@ export function readArgon2(stored: string, wanted: PasswordParameters): StoredHa
   };
 }
 
-// The order m, t, p is the only one that the reference decoder reads; some libraries write another one.
+// The reference decoder reads only the order m, t, p. Some libraries write another order.
 function phcString({ memoryKiB, iterations, parallelism }: PasswordParameters, salt: Buffer, digest: Buffer): string {
   const base64 = (bytes: Buffer) => bytes.toString('base64').replaceAll('=', '');
   return `$argon2id$v=${VERSION}$m=${memoryKiB},t=${iterations},p=${parallelism}$${base64(salt)}$${base64(digest)}`;
 }
 
-/** The parameters in any order. A missing one is NaN, which is within no limits. */
+/** Reads the parameters in any order. A missing parameter is NaN, which is outside of all limits. */
 function readParameters(pairs: (string | undefined)[]): PasswordParameters {
   const value = (name: string) => Number(pairs.find((pair) => pair?.startsWith(name))?.slice(2));
   return { memoryKiB: value('m'), iterations: value('t'), parallelism: value('p') };
 }
 
-/** Bytes of an unpadded base64 text; 0 for a length that base64 does not have. */
+/** The number of bytes of an unpadded base64 text; 0 for a length that no base64 text has. */
 function unpaddedBytes(base64: string): number {
   return base64.length % 4 === 1 ? 0 : Math.floor((base64.length * 3) / 4);
 }

@@ -26,15 +26,15 @@ export function foldPassword(text: string): string {
 }
 
 /**
- * True for a password on the list, in any case or width. The first call reads the list, which takes some milliseconds;
- * a look-up takes microseconds.
+ * True for a password on the list, in any case or width. The first call reads the list, which takes some milliseconds.
+ * A look-up takes microseconds.
  */
 export function isCommonPassword(password: string): boolean {
   const lines = loadList();
   const wanted = Buffer.from(foldPassword(password));
   let low = 0;
   let high = lines.length;
-  // `low` and `high` are starts of lines; the line sought, if there is one, starts in between.
+  // `low` and `high` are positions where a line starts. If the list contains the wanted line, it starts between them.
   while (low < high) {
     const middle = Math.floor((low + high) / 2);
     const start = middle === 0 ? 0 : lines.lastIndexOf(NEWLINE, middle - 1) + 1;

@@ -1,6 +1,6 @@
-// Owns hashing and verifying passwords: the form of the text, the limit on hashes in progress, and that an unknown
-// account costs as much time as a known one. argon2.ts owns the format of hashes, policy.ts the rules for new
-// passwords.
+// Owns hashing and verifying passwords: the form of the text, and the limit on hashes in progress. Verifying for an
+// unknown account takes as much time as for a known one. argon2.ts owns the format of hashes, policy.ts the rules for
+// new passwords.
 import {
   areWithinBounds,
   hashArgon2,
@@ -23,7 +23,7 @@ export interface Passwords {
   hash(password: string): Promise<string>;
   /**
    * Whether a password belongs to a stored hash. A null or unknown `stored` never matches, and takes the time of a real
-   * verification. `needsRehash` is true for a right password whose hash has other parameters or is of another kind.
+   * verification. `needsRehash` is true for a correct password whose hash has other parameters or is of another kind.
    * Rejects with PasswordQueueFull when the queue is full.
    */
   verify(password: string, stored: string | null): Promise<{ matches: boolean; needsRehash: boolean }>;
@@ -33,7 +33,10 @@ export interface Passwords {
 
 export interface PasswordsOptions {
   parameters: PasswordParameters;
-  /** Hashes at once: about one a core, because argon2 shares its threads with asynchronous signatures. */
+  /**
+   * The number of hashes at once, about one for each core, because argon2 shares its threads with asynchronous
+   * signatures.
+   */
   concurrency: number;
   /** Hashes that may wait for their turn. */
   queueMax: number;
@@ -52,13 +55,17 @@ function readStored(stored: string, wanted: PasswordParameters): StoredHash | nu
   return null;
 }
 
-// Two iterations over 19 MiB take about 50 ms. The result is the time in which a full queue empties, rounded up.
+// Two iterations over 19 MiB take about 50 ms. The result is the time that a full queue needs to become empty, rounded
+// up.
 function drainSeconds({ parameters, concurrency, queueMax }: PasswordsOptions): number {
   const hashSeconds = (0.05 * parameters.memoryKiB * parameters.iterations) / (2 * 19_456);
   return Math.min(60, Math.max(1, Math.ceil((hashSeconds * queueMax) / concurrency)));
 }
 
-/** Makes the hashing with one limit for the whole process. Throws a RangeError for parameters beyond the limits. */
+/**
+ * Returns the functions that hash and verify, with one limit for the whole process. Throws a RangeError for parameters
+ * beyond the limits.
+ */
 export function createPasswords(options: PasswordsOptions): Passwords {
   const { parameters, concurrency, queueMax } = options;
   if (!areWithinBounds(parameters)) throw new RangeError('the argon2 parameters are out of bounds');

@@ -1,6 +1,8 @@
 // Owns the limit on how many costly tasks run at once and how many may wait, first come first served.
 
-/** Thrown when the queue is full: nothing was started, and the caller may try again after the given seconds. */
+/**
+ * Thrown when the queue is full. The work was not started. The caller may try again after the given number of seconds.
+ */
 export class PasswordQueueFull extends Error {
   readonly retryAfterSeconds: number;
 
@@ -18,7 +20,7 @@ export interface Permits {
   readonly running: number;
 }
 
-/** Makes `count` permits and a queue of at most `queueMax`. When it is full, `run` rejects with PasswordQueueFull. */
+/** Creates `count` permits and a queue of at most `queueMax`. When it is full, `run` rejects with PasswordQueueFull. */
 export function createPermits(count: number, queueMax: number, retryAfterSeconds: number): Permits {
   const queue: (() => void)[] = [];
   let running = 0;

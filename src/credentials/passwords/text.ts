@@ -1,6 +1,6 @@
 // Owns the form of a password's text that is measured, hashed and compared. policy.ts owns which passwords may be set.
 
-/** The most code points of a password, counted after NFC; they are at most 1024 bytes of UTF-8. */
+/** The most code points of a password, counted after NFC. They take at most 1024 bytes in UTF-8. */
 export const PASSWORD_LENGTH_MAX = 256;
 
 /**
@@ -17,7 +17,7 @@ export function isBeyondAnyPassword(text: string): boolean {
 
 /**
  * The NFC form of a password (NIST SP 800-63B-4 section 3.1.1.2), or null for a text that is too long or has unpaired
- * surrogates, which all become the same bytes in UTF-8.
+ * surrogates. All unpaired surrogates would become the same bytes in UTF-8.
  */
 export function normalisePassword(password: string): string | null {
   if (isBeyondAnyPassword(password) || !password.isWellFormed()) return null;

@@ -1,15 +1,15 @@
-// The loop that reads PostgreSQL every second, and sooner when a hint arrives that something is new. It runs with and
-// without a stream, because the stream is only faster.
+// The loop that reads PostgreSQL every second, and sooner when a hint arrives that something is new. The loop runs with
+// and without a stream, because the stream only adds speed.
 import { type Loop, openLoop } from '../../base/loops/loop.ts';
 import type { Log } from '../../base/platform/log.ts';
 
 const EVERY_MS = 1_000;
 /** The shortest time between the beginnings of two readings, however many hints arrive. */
 const APART_MS = 50;
-/** A process that ends does not need the result of a reading, so it waits no longer than this for one. */
+/** A process that ends does not need the result of a reading, so closing waits at most this time for a reading. */
 const STOP_MS = 1_000;
 
-/** `readAll` reads everything new. It is never called while a call of it still runs. */
+/** `readAll` reads every new revocation. Only one call of `readAll` runs at a time. */
 export function createFollower(deps: { readonly readAll: () => Promise<void>; readonly log: Log }): Loop {
   return openLoop({
     name: 'revocations',

@@ -1,10 +1,10 @@
-// How old this process's knowledge of revocations is. A reading of PostgreSQL proves it; so does the stream, while it
-// has been followed without a gap since a complete reading.
+// How old this process's knowledge of revocations is. A complete reading of PostgreSQL proves that this knowledge is up
+// to date. The stream proves the same if it was followed without a gap since such a reading.
 
 export interface Freshness {
   /** A complete reading of PostgreSQL began at this second. */
   onRead(begunSeconds: number): void;
-  /** The stream may have missed an event. It proves nothing until the next complete reading. */
+  /** The stream may have missed an event. Until the next complete reading, the stream proves nothing. */
   onGap(): void;
   /** The stream was read to its end at this second. */
   onWhole(atSeconds: number): void;
@@ -12,7 +12,7 @@ export interface Freshness {
   readSecondsAgo(): number;
   /** Seconds since the stream was last read to its end. */
   wholeSecondsAgo(): number;
-  /** Seconds since this process last knew everything, from either source. */
+  /** Seconds since this process last knew every revocation, from either source. */
   freshSecondsAgo(): number;
 }
 

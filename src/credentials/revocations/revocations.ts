@@ -1,6 +1,6 @@
-// The revocations that this process knows, in memory: five look-ups a token and no I/O. PostgreSQL is the source of
-// truth and is read every second. This process knows its own revocations at once. Those of other processes may arrive
-// earlier by the stream, if Redis is configured.
+// The revocations that this process knows, in memory. The check of a token costs five look-ups and no I/O. PostgreSQL
+// is the source of truth and is read every second. This process knows its own revocations at once. If Redis is
+// configured, revocations of other processes usually arrive through the stream before the next reading.
 import { setImmediate as nextTurn } from 'node:timers/promises';
 import type { Database } from '../../base/database/db.ts';
 import { monotonicMs } from '../../base/platform/clock.ts';
@@ -24,8 +24,9 @@ import {
 
 export interface Revocations {
   /**
-   * Makes this process refuse the tokens from now on, and sends the revocations to other processes if there is a
-   * stream. Call it after the commit that wrote them. Resolves when this process knows them all. Never raises.
+   * Makes this process refuse the revoked tokens from now on, and sends the revocations to other processes if there is
+   * a stream. Call this after the transaction that wrote the revocations has committed. Resolves when this process
+   * knows all of these revocations. Never raises.
    */
   publish(revocations: readonly Revocation[]): Promise<void>;
   /** Why a token must be refused, or null. */
@@ -36,19 +37,18 @@ export interface Revocations {
   /** How long ago the last complete reading of PostgreSQL began. Every revocation committed before then is known. */
   readSecondsAgo(): number;
   /**
-   * How long ago this process last knew every revocation, from PostgreSQL or from the stream.
-   *
-   * The stream counts while it has been followed without a gap since a complete reading of PostgreSQL. If only this
-   * process loses PostgreSQL, the revocations of others still arrive. This number is too small only after two faults at
-   * once: this process cannot reach PostgreSQL, and another process was killed between its commit and its entry in the
-   * stream or cannot reach Redis. (When that process reaches Redis again, its first entry counts as a gap here.)
+   * How long ago this process last knew every revocation, from PostgreSQL or from the stream. The stream counts while
+   * it has been followed without a gap since a complete reading of PostgreSQL. If only this process loses PostgreSQL,
+   * the revocations of other processes still arrive. The returned age is too small only if two faults happen at once:
+   * this process cannot reach PostgreSQL, and another process was killed between its commit and its entry in the stream
+   * or cannot reach Redis. (When that process reaches Redis again, its first entry counts as a gap here.)
    */
   freshSecondsAgo(): number;
   /** Whether the stream works in both directions; null without Redis. */
   isStreaming(): boolean | null;
   /** All remembered events, one at a time. An event that is added during the iteration may be left out. */
   events(): Generator<Revocation>;
-  /** Where a reader that knows everything in `events()` continues: see `RevocationCursor`. */
+  /** The position at which a reader continues after it has read all of `events()`: see `RevocationCursor`. */
   cursor(): RevocationCursor;
   /** Calls the listener with each event that is new to this process. Returns the function that removes the listener. */
   onRevocation(listener: (revocation: Revocation) => void): () => void;
@@ -82,29 +82,34 @@ const NOTHING_READ: Reading = { tx: '0', at: 0, snapshot: null };
  */
 export const REVOCATIONS_REMEMBERED_SECONDS = ACCESS_TTL_MAX_SECONDS + 60;
 /**
- * How long rows stay in PostgreSQL: an hour longer than they are remembered. A process that could not read for a while
- * still finds them, and so does a reader when a transaction commits long after its row got its time.
+ * How long rows stay in PostgreSQL: an hour longer than processes remember them. So a process that could not read for a
+ * while still finds the rows. It also finds a row whose transaction commits long after the row got its time.
  */
 const ROWS_KEPT_SECONDS = REVOCATIONS_REMEMBERED_SECONDS + 3600;
-/** The greatest age of a row that is read. A row may get its time long before its transaction commits. */
+/**
+ * The greatest age of a row that is read. The limit is generous, because a row may get its time long before its
+ * transaction commits.
+ */
 export const READ_WITHIN_SECONDS = REVOCATIONS_REMEMBERED_SECONDS + 600;
 /** Rows of one statement, about 5 ms. A change of one role may revoke the tokens of many users at once. */
 const PAGE_ROWS = 2_000;
 /** How far a time in the stream may be ahead of the database's clock as this process knows it. */
 const CLOCK_TOLERANCE_MS = 60_000;
-/** The stream is checked every second while nothing happens: after this much silence it does not work. */
+/**
+ * The stream is checked every second even if nothing is sent. After this time without an answer, it counts as broken.
+ */
 const STREAM_SILENCE_SECONDS_MAX = 4;
 
 export interface RevocationsDeps {
   readonly db: Database;
   readonly log: Log;
-  /** Where the stream is; null for no stream. */
+  /** Where to reach the stream; null if there is no stream. */
   readonly redis?: RedisSettings | null;
 }
 
 /** Opens an empty map; `synchronize` fills it. An event is forgotten once every token it concerns has expired. */
 export function openRevocations(deps: RevocationsDeps): Revocations {
-  // A clock that never steps: a step of the wall clock must not drop a revocation that still matters.
+  // A clock that never steps: a step of the wall clock must not drop a revocation that is still needed.
   const seconds = () => monotonicMs() / 1000;
   const map = createRevocationMap(seconds, REVOCATIONS_REMEMBERED_SECONDS);
   const freshness = createFreshness(seconds);
@@ -131,7 +136,7 @@ export function openRevocations(deps: RevocationsDeps): Revocations {
   }
 
   function takeFromStream(revocation: Revocation): void {
-    // The database cannot have written a time that is still ahead of its clock. Such an event would win over real ones.
+    // The database cannot have written a time that is ahead of its clock. Such an event would replace real events.
     const latest = reading.at + freshness.readSecondsAgo() * 1000 + CLOCK_TOLERANCE_MS;
     const isOfDatabase = revocation.kind !== 'organization' || (reading.at > 0 && revocation.at <= latest);
     if (!isOfDatabase) onGap();
@@ -201,7 +206,7 @@ function createListeners(log: Log) {
       listeners.add(listener);
       return () => void listeners.delete(listener);
     },
-    /** Calls every listener. One that throws does not keep the revocation from the others. */
+    /** Calls every listener. If one of them throws, the others still get the revocation. */
     call(revocation: Revocation): void {
       for (const listener of listeners) {
         try {
@@ -215,9 +220,9 @@ function createListeners(log: Log) {
 }
 
 /**
- * Passes everything that was committed since a reading to `take`, and returns the new reading. It starts with the
- * oldest transaction that was still running at the last reading, because every later commit is of that transaction or a
- * newer one. Raises DatabaseUnavailable.
+ * Passes every revocation that was committed since a reading to `take`, and returns the new reading. The new reading
+ * starts with the oldest transaction that was still running at the last reading, because every later commit is of that
+ * transaction or a newer one. Raises DatabaseUnavailable.
  */
 export async function readRevocations(
   db: Database,
@@ -231,7 +236,7 @@ export async function readRevocations(
   let after: RevocationPosition | null = { tx: since.tx, id: NIL_ID };
   while (after) {
     const page: RevocationPage = await listRevocations(reader, { after, ...asked });
-    // A restored database continues with older transaction ids: read it from the start.
+    // A restored database continues with older transaction ids: so its revocations are read from the start.
     if (!reached && BigInt(page.horizon) < BigInt(since.tx)) return readRevocations(db, NOTHING_READ, take);
     page.revocations.forEach(take);
     reached ??= { tx: page.horizon, at: page.now, snapshot: page.snapshot };

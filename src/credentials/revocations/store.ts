@@ -34,15 +34,20 @@ export interface Seen {
 
 export interface RevocationPage extends Seen {
   readonly revocations: readonly Revocation[];
-  /** Where the next page begins; null when this was the last. */
+  /** Where the next page begins; null after the last page. */
   readonly next: RevocationPosition | null;
-  /** The oldest transaction that was still running. All older ones are seen, so the next reading begins with it. */
+  /**
+   * The oldest transaction that was still running. All older transactions were seen, so the next reading begins with
+   * this one.
+   */
   readonly horizon: string;
 }
 
 export interface RevocationsRequest {
   readonly after: RevocationPosition;
-  /** Leaves out rows that were seen. While a transaction runs for long, many seen rows come after the horizon. */
+  /**
+   * Leaves out rows that an earlier reading saw. While a long transaction runs, many such rows come after the horizon.
+   */
   readonly seen: Seen | null;
   readonly withinSeconds: number;
   readonly limit: number;
@@ -55,8 +60,8 @@ export const READING = `pg_current_snapshot()::text AS snapshot, pg_snapshot_xmi
   (extract(epoch FROM clock_timestamp()) * 1000)::float8 AS now`;
 
 /**
- * The SQL condition for a row that was not seen: the parameters are `snapshot` and `now` of `Seen`, both null for
- * nothing seen.
+ * The SQL condition for a row that no earlier reading saw. The parameters are `snapshot` and `now` of `Seen`. Both are
+ * null if there was no earlier reading.
  */
 export const isUnseen = (snapshot: string, now: string) => `(${snapshot}::text IS NULL
   OR at > to_timestamp(${now}::float8 / 1000)
@@ -79,7 +84,7 @@ export async function listRevocations(
 ): Promise<RevocationPage> {
   const known = [seen?.snapshot ?? null, seen?.now ?? null];
   const found = await tx.rows<PageRow>(PAGE, [after.tx, after.id, withinSeconds, limit, ...known]);
-  const [head] = found; // there is always one row; without a revocation its columns are null
+  const [head] = found; // there is always one row; if there is no revocation, its columns are null
   if (!head) throw new Error('the head query returned no row');
   const rows = found.filter(({ id }) => id !== null);
   const last = rows.length === limit ? rows.at(-1) : undefined;

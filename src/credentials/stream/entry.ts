@@ -1,5 +1,5 @@
-// The content of a stream entry: some events, or the note that PostgreSQL has more. Anyone who can write to Redis can
-// write anything. So an entry may make this process refuse tokens, and never makes it accept one.
+// The content of a stream entry: some events, or a note that PostgreSQL has more events. Anyone who can write to Redis
+// can write anything. So an entry can make this process refuse a token, but never accept one.
 import { type Revocation, revocationOf } from '../../protocol/revocation.ts';
 
 export const STREAM_KEY = 'tenantry:revocations';
@@ -18,19 +18,19 @@ export function entryWith(events: readonly Revocation[]): Fields {
   return [EVENTS, JSON.stringify(events)];
 }
 
-/** An entry that says: something was revoked that is not in the stream, read PostgreSQL. */
+/** An entry that asks readers to read PostgreSQL, because the stream lacks a revocation. */
 export const ENTRY_OF_MORE: Fields = [MORE, '1'];
 
 export interface EntryRead {
-  /** The events that can be applied without asking PostgreSQL. */
+  /** The events that can be applied without reading PostgreSQL. */
   readonly events: readonly Revocation[];
-  /** Whether PostgreSQL must be read as well. */
+  /** Whether PostgreSQL must also be read. */
   readonly asksForMore: boolean;
   /** Whether the entry has a shape that this version does not know. */
   readonly isMalformed: boolean;
 }
 
-/** Reads the fields of an entry. Nothing is assumed about who wrote it. */
+/** Reads the fields of an entry. Nothing is assumed about who wrote the entry. */
 export function readEntry(fields: unknown): EntryRead {
   const [name, value] = Array.isArray(fields) ? fields : [];
   if (name === MORE) return { events: [], asksForMore: true, isMalformed: false };

@@ -1,4 +1,4 @@
-// Follows the stream from its end and checks all the time that no entry was missed. When an entry may be missing, it
+// Follows the stream from its end and checks continuously that no entry was missed. When an entry may be missing, it
 // reports a gap and starts again at the end: PostgreSQL has everything before it.
 import { setImmediate as nextTurn } from 'node:timers/promises';
 import { monotonicMs } from '../../base/platform/clock.ts';
@@ -9,11 +9,11 @@ import { readEntry, STREAM_KEY } from './entry.ts';
 export interface StreamReaderDeps {
   readonly settings: RedisSettings;
   readonly take: (revocation: Revocation) => void;
-  /** An event may be missing from the stream that PostgreSQL has. Called before any later entry is read. */
+  /** The stream may lack an event that PostgreSQL has. Called before any later entry is read. */
   readonly onGap: () => void;
-  /** Everything that was in the stream at this time of `monotonicMs` was taken. */
+  /** Every entry that was in the stream at this time of `monotonicMs` was read. */
   readonly onWhole: (atMs: number) => void;
-  /** The position in the stream was lost, and the connection was not. */
+  /** The position in the stream was lost, but the connection still works. */
   readonly onLost: () => void;
   readonly onMalformed: () => void;
   readonly onTrouble: (error: Error) => void;
@@ -25,7 +25,10 @@ const ANSWER_MS = BLOCK_MS + 1_000;
 const ENTRIES_AT_ONCE = 50;
 const PROOF_EVERY_MS = 500;
 
-/** A position in the stream: the id of the last entry before it, and how many entries were ever added up to it. */
+/**
+ * A position in the stream: the id of the last entry before it, and the number of entries that were ever added up to
+ * that position.
+ */
 export interface Position {
   readonly id: string;
   readonly added: number;
@@ -78,9 +81,10 @@ export function openStreamReader(deps: StreamReaderDeps): { close(): void } {
 }
 
 /**
- * Whether every entry up to the end was read: `whole`, `broken` for a missing one, `open` when more must be read first.
- * Redis counts the entries that were ever added. The count shows that the stream was flushed and started again, that
- * entries were deleted or trimmed before they were read, and that a Redis replica without some of them took over.
+ * Returns `whole` if every entry up to the end was read, `broken` if an entry is missing, and `open` if more entries
+ * must be read first. Redis counts the entries that were ever added. The count shows that the stream was flushed and
+ * started again, that entries were deleted or trimmed before they were read, and that a Redis replica without some of
+ * them took over.
  */
 export function prove(position: Position, entries: readonly Entry[], end: Position): 'whole' | 'broken' | 'open' {
   if (end.id === position.id) return end.added === position.added ? 'whole' : 'broken';

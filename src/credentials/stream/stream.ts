@@ -1,6 +1,6 @@
-// The revocation stream: one key of Redis by which replicas inform each other of revocations within milliseconds. It
-// adds speed alone. Every process also reads PostgreSQL, so it refuses the same tokens a second later without the
-// stream.
+// The revocation stream: one key of Redis with which replicas inform each other of revocations within milliseconds. The
+// stream only adds speed. Every process also reads PostgreSQL, so without the stream it refuses the same tokens about a
+// second later.
 import type { Log } from '../../base/platform/log.ts';
 import { connectRedis, type RedisSettings } from '../../base/platform/redis.ts';
 import { ENTRY_OF_MORE, STREAM_KEY } from './entry.ts';
@@ -14,7 +14,7 @@ export interface StreamDeps extends Pick<StreamReaderDeps, 'take' | 'onGap' | 'o
   readonly keptSeconds: number;
 }
 
-/** Opens both directions, each on its own connection. Redis may be away at any time, also now. */
+/** Opens both directions, each on its own connection. Redis may be unreachable at any time, even during this call. */
 export function openStream(deps: StreamDeps): StreamWriter {
   const reading = reportChanges(deps.log, 'reading');
   const writing = reportChanges(deps.log, 'writing');
@@ -51,8 +51,8 @@ export function openStream(deps: StreamDeps): StreamWriter {
 const TRIAL_MS = 2_000;
 
 /**
- * Tries every command of the stream on a Redis. Raises the error of Redis if one fails. The entry that is added makes
- * the followers of the stream read PostgreSQL once.
+ * Tries every command of the stream on a Redis. Raises the error of Redis if one fails. This adds an entry, which makes
+ * every reader of the stream read PostgreSQL once.
  */
 export async function tryStream(settings: RedisSettings): Promise<void> {
   const goal = { settings, key: STREAM_KEY, answerMs: TRIAL_MS };
@@ -66,7 +66,7 @@ export async function tryStream(settings: RedisSettings): Promise<void> {
   }
 }
 
-/** Logs a line when Redis fails or fails for a new reason, and one when it works again. */
+/** Logs a line when Redis fails, when it fails for a new reason, and when it works again. */
 function reportChanges(log: Log, direction: 'reading' | 'writing') {
   let known: string | undefined;
   return {

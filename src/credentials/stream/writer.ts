@@ -1,14 +1,15 @@
-// Sends the revocations of this process to the stream. No request waits for it or fails by it. An event that does not
-// arrive is in PostgreSQL, which every process reads each second, and the next entry asks for that.
+// Sends the revocations of this process to the stream. No request waits for the stream or fails because of it. An event
+// that does not arrive is still in PostgreSQL, which every process reads each second. The next entry also asks for such
+// a reading.
 import { setTimeout as pause } from 'node:timers/promises';
 import { holdRedis, type RedisConnection, type RedisSettings } from '../../base/platform/redis.ts';
 import type { Revocation } from '../../protocol/revocation.ts';
 import { ENTRY_EVENTS_MAX, ENTRY_OF_MORE, entryWith, type Fields, STREAM_KEY } from './entry.ts';
 
 export interface StreamWriter {
-  /** Sends the event together with all others of the same turn of the event loop, in a microtask. */
+  /** Sends the event together with all other events of the same turn of the event loop, in a microtask. */
   send(revocation: Revocation): void;
-  /** Sends an entry that asks the readers to read PostgreSQL, for revocations that are too many for the stream. */
+  /** Sends an entry that asks the readers to read PostgreSQL, because there are too many revocations for the stream. */
   sendMore(): void;
   /** Whether entries arrive in Redis, as far as this process knows. */
   isWorking(): boolean;
@@ -27,7 +28,10 @@ export interface StreamWriterDeps {
 const ANSWER_MS = 1_000;
 const PROBE_EVERY_MS = 1_000;
 const UNANSWERED_MAX = 256;
-/** The most events of one turn that are sent. More of them would fill Redis, and PostgreSQL is as fast to read. */
+/**
+ * The largest number of events that is sent in one turn. More events would fill Redis, and PostgreSQL is as fast to
+ * read.
+ */
 export const SENT_AT_ONCE_MAX = 1_000;
 
 export function openStreamWriter(deps: StreamWriterDeps): StreamWriter {
@@ -37,7 +41,7 @@ export function openStreamWriter(deps: StreamWriterDeps): StreamWriter {
   let unanswered = 0;
   let mustSendMore = false;
   let failure: Error | undefined;
-  let newestMs: number | undefined; // the clock of Redis, taken from an entry's id: this machine's clock may differ
+  let newestMs: number | undefined; // the time of Redis, from an entry's id: this machine's clock may differ
 
   async function add(to: RedisConnection, fields: Fields): Promise<void> {
     unanswered += 1;
@@ -81,7 +85,7 @@ export function openStreamWriter(deps: StreamWriterDeps): StreamWriter {
     mustSendMore = false;
     failure = undefined;
     try {
-      // Covers the events that could not be sent before, and proves that this Redis user may write.
+      // This entry covers the events that could not be sent before, and proves that this Redis user may write.
       await add(opened, ENTRY_OF_MORE);
       working = true;
       deps.onWorking();
@@ -104,7 +108,10 @@ export function openStreamWriter(deps: StreamWriterDeps): StreamWriter {
   };
 }
 
-/** The entries that carry these events; past SENT_AT_ONCE_MAX events, one entry that points to PostgreSQL. */
+/**
+ * The entries that carry these events. For more than SENT_AT_ONCE_MAX events, one entry that asks for a reading of
+ * PostgreSQL.
+ */
 function entriesOf(events: readonly Revocation[]): Fields[] {
   if (events.length > SENT_AT_ONCE_MAX) return [ENTRY_OF_MORE];
   const entries: Fields[] = [];

@@ -34,7 +34,7 @@ export interface AccessGrant {
   /** Seconds since 1970. */
   readonly authenticatedAt: number;
   readonly amr: readonly string[];
-  /** The end of the session: no token of it lives longer. */
+  /** The end of the session. No token of the session lives longer. */
   readonly notAfter: Date;
   readonly organization: { readonly id: string; readonly slug: string } | null;
   readonly roles: readonly string[];
@@ -119,7 +119,7 @@ export interface VerifiedAccessToken {
   readonly expiresAt: number;
 }
 
-/** Checks signature, kind, issuer, audience and times. Null for anything that is not a good access token. */
+/** Checks signature, kind, issuer, audience and times. Returns null for anything that is not a good access token. */
 export async function verifyAccessToken(
   deps: Omit<AccessTokenDeps, 'random'>,
   token: string,
@@ -131,7 +131,8 @@ export async function verifyAccessToken(
 
 /**
  * The claims of an access token that this service has signed, expired or not; null for anything else. The token of a
- * service client may be for another audience: accept it for answers about the token alone, such as introspection.
+ * service client may be for another audience. So use this only for answers about the token itself, such as
+ * introspection.
  */
 export async function readAccessToken(
   deps: Omit<AccessTokenDeps, 'random'>,

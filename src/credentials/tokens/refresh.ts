@@ -23,7 +23,7 @@ export interface RefreshPlace {
 }
 
 /**
- * Signs a position with the key that signed at `issuedAt`, so that a repetition makes the same bytes. Raises
+ * Signs a position with the key that signed at `issuedAt`, so that signing it again makes the same bytes. Raises
  * NoSigningKey.
  */
 export function issueRefreshToken(deps: RefreshTokenDeps, place: RefreshPlace): Promise<string> {
@@ -44,7 +44,7 @@ function signingKey(deps: RefreshTokenDeps, issuedAt: Date) {
   try {
     return deps.refreshKeys.signingKeyAt(issuedAt);
   } catch {
-    // That key was removed since: the current one continues the session.
+    // The key was removed in the meantime, so the current key signs.
     return deps.refreshKeys.signingKeyAt(deps.clock.now());
   }
 }

@@ -10,7 +10,7 @@ export function signClaims(key: RingKey, typ: string, claims: object): Promise<s
 
 /**
  * The payload of a token whose signature is good, or null. Claims are not checked here. Raises NoSigningKey when the
- * ring has no key: then no token can be checked, and a client must not throw its token away.
+ * ring has no key. No token can be checked then, and a client must keep its token.
  */
 export async function verifySignature(
   ring: KeyRing,

@@ -1,5 +1,5 @@
-// Remembers tokens whose signature was checked, by their whole text, so that each is checked once. The caller judges
-// time and revocation at every use, after the look-up. A changed key ring empties the cache.
+// Remembers tokens whose signature was checked, by their whole text, so that each token is checked once. The caller
+// judges time and revocation at every use, after the look-up. A change of the key ring empties the cache.
 
 export interface VerifiedCache<Value> {
   get(token: string): Value | undefined;
@@ -8,7 +8,7 @@ export interface VerifiedCache<Value> {
   clear(): void;
 }
 
-/** Makes a cache of at most `entriesMax` entries. A new entry replaces the least recently used one. */
+/** Creates a cache of at most `entriesMax` entries. A new entry replaces the least recently used one. */
 export function createVerifiedCache<Value>(entriesMax: number): VerifiedCache<Value> {
   const entries = new Map<string, Value>();
   return {

@@ -35,7 +35,7 @@ export interface SidecarSettings {
   /** How long the upstream may be silent within a plain request. */
   readonly upstreamSeconds: number;
   readonly pingSeconds: number;
-  /** How long a receiver may read none of the messages that wait for it. */
+  /** How long a receiver may leave all of its waiting messages unread. */
   readonly slowSeconds: number;
 }
 

@@ -21,7 +21,7 @@ export interface Management {
 
 const ASK_SECONDS = 5;
 
-/** Serves /healthz and /readyz. Raises what listening raises. */
+/** Serves /healthz and /readyz. Raises the errors of listening. */
 export async function openManagement(options: ManagementOptions): Promise<Management> {
   const { sidecar, verifier, maxStaleness } = options;
   let hasKeys = false;
@@ -32,7 +32,7 @@ export async function openManagement(options: ManagementOptions): Promise<Manage
         await verifier.ready(ASK_SECONDS);
         hasKeys = true;
       } catch (error) {
-        // The verifier waits for keys first, so an error about revocations means that it has the keys.
+        // The verifier waits for keys first, so an error about revocations means that the verifier has the keys.
         hasKeys = error instanceof VerificationError && error.code === 'revocations_stale';
         if (hasKeys) return;
         await new Promise((resolve) => setTimeout(resolve, 1_000).unref());

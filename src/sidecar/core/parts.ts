@@ -7,7 +7,7 @@ import type { Handshakes } from '../upgrade/handshake.ts';
 import type { SidecarDeps, SidecarSettings } from './contract.ts';
 import { Refusal } from './problems.ts';
 
-/** A socket of a client, from the answer 101 to its end. */
+/** A socket of a client, from the 101 answer until the socket is closed. */
 export interface OpenSocket {
   close(code: number, reason: string): void;
   beat(): void;
@@ -37,20 +37,20 @@ export function enter(slots: Slots): Slot {
 
 export interface Admission {
   readonly live: Live;
-  /** Why it was ended; null while it was not. */
+  /** Why the socket or request was ended; null before that. */
   ended(): VerificationCode | null;
-  /** Sets the action for its end. Replaces an earlier action. */
+  /** Sets the function that is called when the socket or request must end. It replaces an earlier function. */
   onEnd(act: (code: VerificationCode) => void): void;
-  /** Ends it now, for a reason that the index did not find. */
+  /** Ends the socket or request now, for a reason that the index did not find. */
   end(code: VerificationCode): void;
-  /** Releases its slot and its entry in the index. */
+  /** Releases the slot and removes the entry from the index. */
   release(): void;
 }
 
 /**
- * Admits a verified principal: counts the slot for them and watches the token. Raises too_many_sockets. Raises
+ * Admits a verified principal: counts the slot for the principal and watches the token. Raises too_many_sockets. Raises
  * VerificationError for a token that was revoked since it was verified, or that only the clock tolerance let pass. The
- * slot is released when it raises.
+ * slot is released when this function raises an error.
  */
 export function admit(parts: Parts, principal: VerifiedPrincipal, slot: Slot, graceSeconds = 0): Admission {
   if (!slot.assign(principal.id)) {

@@ -1,4 +1,4 @@
-// The sidecar: puts its parts together, listens, and closes in order.
+// Puts the parts of the sidecar together, listens, and closes the parts in order.
 import { once } from 'node:events';
 import { Agent, createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http';
 import { Agent as SecureAgent } from 'node:https';
@@ -30,7 +30,7 @@ const BEATS_PER_PING = 30;
 const DRAIN_STEP_MILLISECONDS = 100;
 const CLOSE_MILLISECONDS = 4_000;
 
-/** Opens a sidecar on an address. Raises TypeError for wrong settings, and what listening raises. */
+/** Opens a sidecar on an address. Raises TypeError for wrong settings, and the errors of listening. */
 export async function openSidecar(
   deps: SidecarDeps,
   options: SidecarOptions,
@@ -120,7 +120,7 @@ function serverOf(parts: Parts, agent: Agent): Server {
   server.on('checkContinue', pass);
   server.on('checkExpectation', pass);
   server.on('upgrade', (request, socket, early) => {
-    // Its answer would overtake the answer to an earlier request.
+    // An answer here would overtake the answer to an earlier request.
     if (hasPending(socket)) socket.destroy();
     else acceptUpgrade(parts, request, socket, early).catch((error) => lost(error, socket));
   });
@@ -129,7 +129,7 @@ function serverOf(parts: Parts, agent: Agent): Server {
   return server;
 }
 
-/** Lets every socket check its peers once in each ping interval, a part of the sockets at a time. */
+/** Has every socket check its peers once in each ping interval. The checks are spread over the interval. */
 function beatAll({ open, settings }: Parts): { stop(): void } {
   const turns = new WeakMap<OpenSocket, number>();
   let turn = 0;
@@ -153,7 +153,7 @@ function beatAll({ open, settings }: Parts): { stop(): void } {
 
 /** Closes the open sockets a few at a time, so that their clients do not all reconnect at once. */
 async function drain({ open, requests }: Parts, milliseconds: number): Promise<void> {
-  // A part of the time is left for the last sockets to answer the close frame.
+  // The last fifth of the time is kept free, so that the last sockets can answer the close frame.
   let steps = Math.max(1, Math.floor((milliseconds * 0.8) / DRAIN_STEP_MILLISECONDS));
   for (let left = milliseconds; ; left -= DRAIN_STEP_MILLISECONDS) {
     const batch = [...open].slice(0, Math.ceil(open.size / steps));
@@ -167,7 +167,7 @@ async function drain({ open, requests }: Parts, milliseconds: number): Promise<v
   }
 }
 
-/** Waits until closed sockets are gone, at most `milliseconds`. */
+/** Waits until all sockets have ended, but at most `milliseconds`. */
 async function settle({ sockets }: Parts, milliseconds: number): Promise<void> {
   for (let left = milliseconds; left > 0 && sockets.taken() > 0; left -= 20) {
     await new Promise((resolve) => setTimeout(resolve, 20));

@@ -39,7 +39,7 @@ function hasUnreadBody({ headers, complete }: IncomingMessage): boolean {
   return headers['transfer-encoding'] !== undefined || (headers['content-length'] ?? '0') !== '0';
 }
 
-// Closing a connection while the peer still sends resets it, and the answer may be lost.
+// Closing a connection while the peer still sends resets the connection, and the answer may be lost.
 const LINGER_MILLISECONDS = 500;
 const LINGER_BYTES = 1_048_576;
 
@@ -68,8 +68,8 @@ export function endAfterBody(request: IncomingMessage, response: ServerResponse)
 const responded = new WeakSet<Duplex>();
 
 /**
- * A response on the connection of an upgrade request. Its end closes the connection. Null if a response was made
- * already.
+ * A response on the connection of an upgrade request. The end of the response closes the connection. Returns null if
+ * the connection already has a response.
  */
 export function responseOn(request: IncomingMessage, socket: Duplex): ServerResponse | null {
   if (responded.has(socket)) return null;

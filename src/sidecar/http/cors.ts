@@ -1,5 +1,5 @@
-// Cross-origin requests of browsers that the sidecar answers itself: preflights, which never have a token, and its own
-// refusals. The upstream sets the headers of its own answers.
+// Cross-origin requests of browsers that the sidecar answers itself: preflights, which never have a token, and the
+// sidecar's own refusals. The upstream sets the headers of its own answers.
 import type { ServerResponse } from 'node:http';
 import type { SidecarSettings } from '../core/contract.ts';
 import type { Head } from './head.ts';
@@ -13,7 +13,10 @@ export function allowOrigin(head: Head | undefined, { allowedOrigins }: Settings
   return { 'access-control-allow-origin': origin, 'access-control-allow-credentials': 'true', vary: 'Origin' };
 }
 
-/** Answers the preflight of a listed origin, and returns whether it was one. Any other request needs a token. */
+/**
+ * Answers the preflight of a listed origin, and returns whether the request was such a preflight. Any other request
+ * needs a token.
+ */
 export function answerPreflight(head: Head, response: ServerResponse, settings: Settings): boolean {
   const method = head.fields.get('access-control-request-method')?.[0];
   if (head.method !== 'OPTIONS' || method === undefined || listed(head, settings.allowedOrigins) === null) return false;

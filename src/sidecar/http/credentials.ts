@@ -1,4 +1,5 @@
-// Finds the access token of a request, and returns the request's parts without it. It does not verify the token.
+// Finds the access token of a request, and returns the request's parts without the token. The token is not verified
+// here.
 import { bearerToken } from '../../protocol/bearer.ts';
 import { VerificationError } from '../../verifier/core/error.ts';
 import type { SidecarSettings } from '../core/contract.ts';
@@ -77,7 +78,7 @@ function protocolsOf(head: Head): string[] {
 }
 
 interface Cookies {
-  /** The values of the token cookie. After a logout, a browser may still send it without a value. */
+  /** The values of the token cookie. After a logout, a browser may still send the cookie without a value. */
   readonly values: readonly string[];
   readonly rest: string | null;
   readonly whole: string | null;

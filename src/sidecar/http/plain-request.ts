@@ -30,7 +30,7 @@ interface Exchange {
 }
 
 const REPEATABLE = new Set(['GET', 'HEAD', 'OPTIONS']);
-// A request that began before the expiry of its token may end a little after it.
+// A request that began before the expiry of its token may end a little after that expiry.
 const GRACE_SECONDS = 60;
 
 /** Answers Node's 'request'. Never raises. */
@@ -44,7 +44,7 @@ export async function passRequest(
   let head: Head | undefined;
   let requestId: string = randomUUID();
   let line: object = {};
-  request.on('error', () => {}); // a client that disconnects closes the response as well
+  request.on('error', () => {}); // a client that disconnects also closes the response
   response.on('error', () => {});
   response.once('close', () => {
     const { method, url = '' } = request;
@@ -98,7 +98,8 @@ function passOn(parts: Parts, agent: Agent, exchange: Exchange, asked: Asked): v
     else refuse(request, response, refusal, exchange.requestId, allowOrigin(head, parts.settings));
   };
   asked.admission.onEnd((code) => fail(new VerificationError(code)));
-  // Also if the client disconnects: the upstream must not accept a part of a body as the whole.
+  // The request to the upstream also ends if the client disconnects, because the upstream must not accept a part of a
+  // body as the whole body.
   response.once('close', () => current?.destroy());
 
   const send = (isFirst: boolean) => {
@@ -127,7 +128,7 @@ function passOn(parts: Parts, agent: Agent, exchange: Exchange, asked: Asked): v
       }
     });
     sent.on('error', failed);
-    // 'close' comes without 'error' if the upstream switched protocols without being asked to.
+    // 'close' comes without 'error' if the upstream switched protocols without a request for that.
     sent.on('close', () => failed());
     if (hasBody) request.pipe(sent);
     else sent.end();
@@ -139,7 +140,7 @@ function ask({ settings }: Parts, agent: Agent, asked: Asked, method: string, he
   const { protocol, hostname, port } = settings.upstream;
   const make = protocol === 'https:' ? httpsRequest : httpRequest;
   const host = hostname.replace(/^\[|\]$/g, '');
-  // Method and path are passed on as they were checked: nothing resolves or decodes them.
+  // Method and path are passed on exactly as they were checked, neither resolved nor decoded.
   return make({ agent, host, port: port || undefined, method, path: asked.target, headers });
 }
 
@@ -147,7 +148,7 @@ function answerWith({ request, response, requestId }: Exchange, admission: Admis
   if (response.destroyed || response.headersSent || admission.ended()) return void answer.destroy();
   const fields = endToEnd(answer.rawHeaders);
   if (!fields.some(([name]) => name.toLowerCase() === 'x-request-id')) fields.push(['x-request-id', requestId]);
-  // If the answer comes before the end of the request, the rest of that must not be read as the next request.
+  // If the answer comes before the end of the request, the rest of the request must not be read as the next request.
   if (!request.complete) fields.push(['connection', 'close']);
   // Node reads any reason phrase, but writes only printable characters.
   const reason = (answer.statusMessage ?? '').replace(/[^\t\x20-\x7e\x80-\xff]/g, '');

@@ -1,6 +1,6 @@
-// The headers for the upstream: those of the client without hop-by-hop headers and headers that only a proxy may set,
-// and the identity of the caller. Security depends on this: a client must not be able to set any header that is listed
-// here.
+// The headers for the upstream: the client's headers, without hop-by-hop headers and headers that only a proxy may set,
+// and the identity headers of the caller. Security depends on this: a client must not be able to set any header that is
+// listed here.
 import { BlockList, isIP } from 'node:net';
 import type { Principal } from '../../protocol/caller.ts';
 import { identityHeaders, isIdentityHeader } from '../../protocol/identity-headers.ts';
@@ -36,7 +36,7 @@ const HOP_BY_HOP = new Set([
   'upgrade',
   'http2-settings',
 ]);
-// Set anew for the next hop, or handled by the sidecar.
+// The sidecar sets these headers again for the next hop, or handles them itself.
 const OWN = new Set(['host', 'authorization', 'cookie', 'expect', 'x-request-id', 'x-forwarded-for']);
 // Headers by which proxies describe the original request, and from which some frameworks take the path.
 const OF_PROXIES = /^(?:forwarded|x-forwarded-.+|x-real-ip|x-client-ip|x-original-.+|x-rewrite-url)$/;
@@ -59,7 +59,7 @@ export function upstreamHeaders(request: UpstreamRequest): UpstreamHeaders {
     const isBelieved = isTrustedPeer && name === plain && OF_PROXIES.test(name) && !OWN.has(name);
     const isFraming = name !== plain && /^content-(?:length|type|encoding)$/.test(plain);
     if ((isReserved(plain) && !isBelieved) || isFraming) continue;
-    // A header that Connection names ends here, except Content-Length, which the body needs.
+    // A header that Connection names is not passed on, except Content-Length, which the body needs.
     if (listed.has(name) && name !== 'content-length') continue;
     headers[name] = values.length === 1 ? (values[0] ?? '') : [...values];
   }
@@ -81,7 +81,7 @@ function forwarded({ head, isTrustedPeer, peerAddress, upstreamHost }: UpstreamR
   };
 }
 
-/** The id that the request has, if it is well-formed, else a new one. */
+/** The request id that the client sent if that is well-formed, else a new id. */
 export function requestIdOf(head: Head | undefined, make: () => string): string {
   const sent = head?.fields.get('x-request-id');
   return sent?.length === 1 && SANE_REQUEST_ID.test(sent[0] ?? '') ? (sent[0] ?? '') : make();
@@ -102,7 +102,10 @@ export function endToEnd(rawHeaders: readonly string[]): [string, string][] {
   });
 }
 
-/** Makes the check for trusted peers. Raises TypeError for anything but an address or a CIDR range. */
+/**
+ * Returns a function that checks whether a peer is trusted. Raises TypeError for anything but an address or a CIDR
+ * range.
+ */
 export function trustedPeers(ranges: readonly string[]): (address: string | undefined) => boolean {
   const list = new BlockList();
   for (const range of ranges) {

@@ -1,12 +1,12 @@
-// The two sockets of one connection, client and upstream: messages in both directions, one end for both, and a
+// The two sockets of one connection, client and upstream: messages in both directions, an end that closes both, and a
 // heartbeat that notices lost peers.
 import { WebSocket } from 'ws';
 import { pump } from './pump.ts';
 
 export interface BridgeHooks {
-  /** Called with a message of the client. False drops it. */
+  /** Called with a message of the client. Returns false to drop the message. */
   readonly fromClient: (data: Buffer, isBinary: boolean) => boolean;
-  /** Called with a message of the upstream. False drops it. */
+  /** Called with a message of the upstream. Returns false to drop the message. */
   readonly fromUpstream: (data: Buffer, isBinary: boolean) => boolean;
   /** Called after a message was sent to the client. */
   readonly sentToClient: (data: Buffer, isBinary: boolean) => void;
@@ -26,9 +26,9 @@ export interface BridgeEnd {
 export interface Bridge {
   /** Closes both sockets. From now on no message is passed on. */
   close(code: number, reason: string): void;
-  /** Sends both peers a ping, and disconnects a peer that sent nothing since the last one. */
+  /** Sends both peers a ping, and disconnects a peer that sent nothing since the last ping. */
   beat(): void;
-  /** Sends a text of the sidecar. It is dropped if a hundred of them already wait. */
+  /** Sends a text of the sidecar. The text is dropped if a hundred such texts already wait. */
   sendToClient(text: string): void;
 }
 
@@ -46,7 +46,7 @@ const LOST = 1006;
 interface Leg {
   readonly socket: WebSocket;
   isAlive: boolean;
-  /** The code and reason for the other side if this one is lost. */
+  /** The code and reason with which the other side is closed if this side is lost. */
   lostAs: readonly [number, string];
 }
 
@@ -62,11 +62,11 @@ function legOf(socket: WebSocket, code: number, reason: string): Leg {
   return leg;
 }
 
-/** Sends a ping to a peer, or disconnects it if it sent nothing since the last one. */
+/** Sends a ping to a peer, or disconnects the peer if it sent nothing since the last ping. */
 function beatLeg(leg: Leg, isUnread: boolean, isBehind: boolean): void {
   if (leg.socket.readyState !== WebSocket.OPEN) return;
-  // A peer that is not being read cannot answer, and a ping arrives late behind many waiting messages. pump.ts drops
-  // the peers that are stuck.
+  // A peer that is not being read cannot answer, and a ping arrives late behind many waiting messages. pump.ts
+  // disconnects the peers that are stuck.
   if (isUnread || isBehind) {
     leg.isAlive = true;
   } else if (leg.isAlive) {
@@ -111,7 +111,9 @@ export function bridge(client: WebSocket, upstream: WebSocket, slowSeconds: numb
     }, CLOSE_MILLISECONDS).unref();
   }
 
-  /** Handles the end of one side. The other side is closed the same way, after the messages that it was sent. */
+  /**
+   * Handles the end of one side. The other side is closed in the same way, after all earlier messages were sent to it.
+   */
   function closed(by: 'client' | 'upstream', code: number, reason: Buffer): void {
     open -= 1;
     if (!end) {
@@ -123,8 +125,8 @@ export function bridge(client: WebSocket, upstream: WebSocket, slowSeconds: numb
       const other = by === 'client' ? upstream : client;
       if (endCode === NO_CODE) other.close();
       else other.close(endCode, endReason);
-      // A lost client reads no messages. The last messages of the upstream are still for the client, so it gets more
-      // time.
+      // A lost client reads no messages. The last messages of the upstream are still for the client, so the client gets
+      // more time.
       if (by === 'client') cutLater();
     }
     if (open > 0) return;

@@ -14,16 +14,16 @@ const WAITING_MAX = 100;
 
 export interface Connection {
   readonly client: WebSocket;
-  /** Paused until it is joined. */
+  /** The socket is paused until it is joined. */
   readonly upstream: WebSocket;
   readonly admission: Admission;
   readonly isSocketIo: boolean;
   readonly requestId: string;
-  /** Without the query. */
+  /** The path of the request, without the query. */
   readonly path: string;
 }
 
-/** Joins the sockets. The connection then ends and cleans up without its caller. */
+/** Joins the sockets. After that, the caller need not end the connection or clean up. */
 export function join(parts: Parts, connection: Connection): void {
   const { client, upstream, admission, isSocketIo } = connection;
   const { verifier, now, settings, log } = parts;

@@ -1,5 +1,5 @@
 // Open sockets and requests, indexed by session, user or client, and organization, so that a revocation visits only the
-// entries it may concern; and by the second at which their token ends.
+// entries it may concern. They are also indexed by the second at which their token ends.
 import type { Revocation } from '../../protocol/revocation.ts';
 import type { VerificationCode, VerifiedPrincipal, Verifier } from '../../verifier/core/contract.ts';
 
@@ -8,14 +8,17 @@ export interface Live {
   principal(): VerifiedPrincipal;
   /** Continues with another token of the same user or client and organization. */
   renew(principal: VerifiedPrincipal): void;
-  /** Why it must end now, or null. */
+  /** Why the entry must end now, or null. */
   judge(): VerificationCode | null;
-  /** Removes it from the index. */
+  /** Removes the entry from the index. */
   remove(): void;
 }
 
 export interface LiveIndex {
-  /** Adds an entry. `end` is called once with the reason when it must end; for expiry, `graceSeconds` later. */
+  /**
+   * Adds an entry. `end` is called once, with the reason, when the entry must end. For expiry, it is called
+   * `graceSeconds` later.
+   */
   add(principal: VerifiedPrincipal, end: (code: VerificationCode) => void, graceSeconds?: number): Live;
   /** Ends every entry whose token has expired. */
   sweep(): void;
@@ -52,7 +55,7 @@ function createIndex<Key>() {
   };
 }
 
-/** All entries, found by what a revocation names and by the second at which they end. */
+/** All entries. They are found by the ids that a revocation names and by the second at which they end. */
 function createIndexes() {
   const all = new Set<Entry>();
   const bySession = createIndex<string>();
@@ -89,7 +92,7 @@ function createIndexes() {
   };
 }
 
-/** Makes the index and begins to follow the verifier's revocations and the clock. */
+/** Creates the index and begins to follow the verifier's revocations and the clock. */
 export function createLiveIndex(verifier: Verifier, now: () => number): LiveIndex {
   const entries = createIndexes();
 
@@ -101,7 +104,7 @@ export function createLiveIndex(verifier: Verifier, now: () => number): LiveInde
 
   const unfollow = verifier.onRevocation((revocation) => {
     for (const entry of [...(entries.affectedBy(revocation) ?? [])]) {
-      // The session of the first token counts as well as that of the newest token.
+      // The session of the first token and the session of the newest token both count.
       const code = revocation.kind === 'session' ? 'session_revoked' : revoked(verifier, entry.principal);
       if (code) finish(entry, code);
     }

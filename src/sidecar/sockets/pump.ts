@@ -11,7 +11,7 @@ export interface Pump {
 }
 
 export interface PumpHooks {
-  /** Called with a message. False drops it. */
+  /** Called with a message. Returns false to drop the message. */
   readonly take: (data: Buffer, isBinary: boolean) => boolean;
   /** Called after a message was passed on. */
   readonly passed?: (data: Buffer, isBinary: boolean) => void;

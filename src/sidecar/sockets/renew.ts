@@ -1,4 +1,5 @@
-// Whether an open socket may continue with another token: only if the identity headers that the upstream got stay true.
+// Whether an open socket may continue with another token: only if the identity headers that the upstream got are still
+// true.
 import { identityHeaders } from '../../protocol/identity-headers.ts';
 import type { VerifiedPrincipal, Verifier } from '../../verifier/core/contract.ts';
 import { VerificationError } from '../../verifier/core/error.ts';
@@ -46,7 +47,7 @@ function difference(held: VerifiedPrincipal, next: VerifiedPrincipal): RenewalCo
   if (next.organizationId !== held.organizationId) return 'other_organization';
   if (next.expiresAt < held.expiresAt) return 'token_older';
   const [was, is] = [identityHeaders(held), identityHeaders(next)];
-  // The session may differ: the socket ends with either session.
+  // The session may differ, because the socket ends when either session ends.
   const names = ['x-roles', 'x-permissions', 'x-permissions-elsewhere'] as const;
   return names.some((name) => was[name] !== is[name]) ? 'rights_changed' : null;
 }

@@ -1,19 +1,19 @@
-// Limits how many sockets or requests are open at once: in total, and for one user or client.
+// Limits how many sockets or requests are open at once: in total, and for each user or client.
 
 export interface Slot {
-  /** Counts the slot for a user or client. Returns false if they already have the most they may. */
+  /** Counts the slot for a user or client. Returns false if the user or client already has the maximum. */
   assign(subjectId: string): boolean;
   /** Releases the slot. A second call does nothing. */
   leave(): void;
 }
 
 export interface Slots {
-  /** Takes a slot, or returns null if none is left. */
+  /** Takes a slot. Returns null if no slot is left. */
   enter(): Slot | null;
   taken(): number;
 }
 
-/** Makes the counters. */
+/** Creates the counters. */
 export function createSlots(totalMax: number, perSubjectMax: number): Slots {
   const subjects = new Map<string, number>();
   let taken = 0;

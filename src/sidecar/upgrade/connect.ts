@@ -40,7 +40,7 @@ export function dialFor(parts: Parts, asked: Asked, protocols: readonly string[]
 
 /**
  * Dials and returns the result. Gives up if the client disconnects or its token ends. Releases the slot before it
- * raises.
+ * raises an error.
  */
 export async function outcomeOf(
   parts: Parts,
@@ -54,7 +54,7 @@ export async function outcomeOf(
   socket.once('close', abort);
   try {
     dialling = begin();
-    // If the socket closed before, no 'close' comes any more.
+    // If the socket is already closed, no 'close' event follows.
     if (socket.destroyed) abort();
     const dialled = await dialling.outcome;
     if (parts.isDraining()) {
@@ -71,7 +71,7 @@ export async function outcomeOf(
   }
 }
 
-/** Whether a target is one of Socket.IO's (its Engine.IO says its version in the query). */
+/** Whether a target is of Socket.IO. Its Engine.IO names its version in the query. */
 export function isSocketIo(target: string): boolean {
   return takeParameter(target, 'EIO').values.includes('4');
 }

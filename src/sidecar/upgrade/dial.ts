@@ -8,7 +8,7 @@ import { endToEnd, type UpstreamHeaders } from '../http/upstream-headers.ts';
 export type Dialled =
   | {
       readonly kind: 'open';
-      /** Paused: resume it once it has listeners. */
+      /** The socket is paused. Resume it once it has listeners. */
       readonly socket: WebSocket;
       readonly protocol: string | null;
       readonly headers: readonly (readonly [string, string])[];
@@ -19,7 +19,7 @@ export type Dialled =
 export interface Dial {
   /** Raises Refusal `upstream_unavailable` or `upstream_timeout`. */
   readonly outcome: Promise<Dialled>;
-  /** Gives up, also while an answer is still being read. */
+  /** Gives up, even while an answer is still being read. */
   abort(): void;
 }
 

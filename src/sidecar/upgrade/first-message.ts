@@ -1,5 +1,5 @@
 // Sockets that are opened without a token, for clients that can send it only in a message. The first message must
-// contain it, within a time and size limit. Nothing reaches the upstream before.
+// contain the token, within a time and size limit. Nothing reaches the upstream before that.
 import type { Duplex } from 'node:stream';
 import type { WebSocket } from 'ws';
 import { VerificationError } from '../../verifier/core/error.ts';
@@ -83,7 +83,8 @@ function listen(client: WebSocket, socket: Duplex, seconds: number): Waiting {
     bytes += chunk.length;
     if (bytes <= BYTES_MAX) return;
     resolve(null);
-    // Also while the upstream is being connected: a client must not fill the memory in that time.
+    // The limit also applies while the upstream is being connected, so that a client cannot fill the memory in that
+    // time.
     client.terminate();
   };
   const keep = (data: unknown, isBinary: boolean) => {
@@ -142,7 +143,9 @@ function upstreamOf(dialled: Dialled, protocol: string | null, admission: Admiss
   throw new Refusal('upstream_unavailable');
 }
 
-/** Sends the reason and closes: 4401 if another token helps, 1013 if a later attempt helps, 1014 for the upstream. */
+/**
+ * Sends the reason and closes: 4401 if another token helps, 1013 if a later attempt helps, 1014 if the upstream failed.
+ */
 function fail(
   parts: Parts,
   { requestId, head }: UpgradeRequest,

@@ -1,4 +1,4 @@
-// The websocket handshake with the client (RFC 6455 §4.2): the checks of the request, and the answer 101.
+// The websocket handshake with the client (RFC 6455 §4.2): the checks of the request, and the 101 answer.
 import type { IncomingMessage } from 'node:http';
 import type { Duplex } from 'node:stream';
 import { type WebSocket, WebSocketServer } from 'ws';
@@ -39,7 +39,7 @@ export function assertWebSocketRequest(request: IncomingMessage, head: Head): vo
   }
 }
 
-/** Makes the server side of the handshake. */
+/** Creates the server side of the handshake. */
 export function createHandshakes(messageBytesMax: number): Handshakes {
   const server = new WebSocketServer({
     noServer: true,

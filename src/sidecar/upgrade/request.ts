@@ -16,7 +16,8 @@ export interface UpgradeRequest {
 
 /**
  * The subprotocol that a client may offer beside `bearer.<token>`, so that the server can select one: browsers close
- * the connection if they offered some and none was selected (WHATWG WebSockets §2.2). The upstream never sees it.
+ * the connection if they offered subprotocols and none was selected (WHATWG WebSockets §2.2). The upstream never sees
+ * it.
  */
 export const NEUTRAL_PROTOCOL = 'tenantry';
 

@@ -1,4 +1,5 @@
-// A request for a websocket: it is verified, then the upstream is connected, and only then the client gets 101.
+// Handles a request for a websocket. The token is verified, then the upstream is connected, and only then the client
+// gets the 101 answer.
 import { randomUUID } from 'node:crypto';
 import type { IncomingMessage } from 'node:http';
 import type { Duplex } from 'node:stream';
@@ -44,7 +45,7 @@ export async function acceptUpgrade(
   } catch (error) {
     if (socket.destroyed || !socket.writable) return;
     const response = responseOn(request, socket);
-    if (!response) return void socket.destroy(); // an answer has begun already
+    if (!response) return void socket.destroy(); // the connection already has an answer
     const { status, code } = refuse(request, response, error, requestId, allowOrigin(head, parts.settings));
     parts.log.info(
       { requestId, path: pathOf(request.url ?? ''), status, code, ...cause(error, status) },

@@ -1,5 +1,5 @@
-// The principal of a request or socket. It is kept in a WeakMap and not on the request, so that no property which is
-// copied onto a request counts as a principal. All adapters use it; it imports no framework.
+// The principal of a request or socket. A principal is kept in a WeakMap and not on the request, so that a property
+// that was copied onto a request never counts as a principal. All adapters use this file, which imports no framework.
 import { PERMISSION_PATTERN } from '../../protocol/permission.ts';
 import type { VerifiedPrincipal, Verifier } from '../core/contract.ts';
 import { VerificationError } from '../core/error.ts';
@@ -39,8 +39,8 @@ export function requirePrincipal(holder: object): VerifiedPrincipal {
 }
 
 /**
- * The Authorization header of a request; undefined if there is none. Raises invalid_token for two: node:http keeps the
- * first silently, and a proxy in front may have judged by the second (RFC 6750 §2).
+ * The Authorization header of a request; undefined if there is none. Raises invalid_token if there are two such
+ * headers: node:http silently keeps the first, but a proxy in front may have judged the second (RFC 6750 §2).
  */
 export function authorizationOf({ headers, rawHeaders = [] }: HeaderSource): string | undefined {
   let count = 0;
@@ -70,9 +70,10 @@ function requirable(permission: string): string {
 export type PermissionCheck = (holder: object) => Promise<void>;
 
 /**
- * Makes the check of a permission. The check raises `unauthenticated` without a principal or with one of another
- * verifier than `by`, the reason why a principal is no longer good, or `permission_denied`. Making it raises TypeError
- * for anything but `resource:action`.
+ * Returns a function that checks a permission. The function raises `unauthenticated` if there is no principal, or if a
+ * verifier other than `by` made the principal. If the principal is no longer good, it raises the reason. If the
+ * principal lacks the permission, it raises `permission_denied`. `permissionCheck` itself raises TypeError for anything
+ * but `resource:action`.
  */
 export function permissionCheck(permission: string, by?: Verifier): PermissionCheck {
   const wanted = requirable(permission);
@@ -80,7 +81,7 @@ export function permissionCheck(permission: string, by?: Verifier): PermissionCh
     const found = admitted.get(holder);
     if (!found || (by !== undefined && by !== found.verifier)) throw new VerificationError('unauthenticated');
     const { verifier, principal } = found;
-    // Time may have passed since the token was verified, while the body arrived.
+    // The token may have expired or been revoked while the body of the request arrived.
     const code = verifier.judge(principal);
     if (code) throw new VerificationError(code);
     await verifier.authorize(principal, wanted);

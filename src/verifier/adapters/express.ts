@@ -1,5 +1,5 @@
-// Middleware for Express 5 and 4, Connect and plain node:http (`tenantry/verifier/express`). It uses only the request
-// and response of node:http, which those of Express extend.
+// Middleware for Express 5 and 4, Connect and plain node:http (`tenantry/verifier/express`). The middleware uses only
+// the request and response of node:http, which the request and response of Express extend.
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import type { VerifiedPrincipal, Verifier } from '../core/contract.ts';
 import { VerificationError } from '../core/error.ts';
@@ -22,13 +22,13 @@ export type Middleware = (request: IncomingMessage, response: ServerResponse, ne
 export interface RefusalOptions {
   /**
    * `answer` (default): the middleware answers with problem details. `next`: the VerificationError goes to the error
-   * handlers of the application; its headers (WWW-Authenticate, Retry-After) are set already.
+   * handlers of the application; the headers WWW-Authenticate and Retry-After are already set.
    */
   readonly refusals?: 'answer' | 'next';
 }
 
 export interface AuthenticateOptions extends RefusalOptions {
-  /** Accepts requests without an Authorization header, with the principal null. A bad token is still refused. */
+  /** Accepts requests without an Authorization header. Their principal is null. A bad token is still refused. */
   readonly optional?: boolean;
 }
 
@@ -42,7 +42,10 @@ export function authenticate(verifier: Verifier, options: AuthenticateOptions = 
   });
 }
 
-/** The same without a middleware. Raises VerificationError, which `sendRefusal` answers. Null only with `optional`. */
+/**
+ * Verifies the token of a request without a middleware. Raises VerificationError, which `sendRefusal` answers. Returns
+ * null only with `optional`.
+ */
 export async function authenticateRequest(
   verifier: Verifier,
   request: IncomingMessage,
@@ -58,9 +61,9 @@ export async function authenticateRequest(
 }
 
 /**
- * A middleware for use after `authenticate`. It answers 403 permission_denied to a principal without the permission,
- * and 401 without a principal, or with one of another verifier than the named one. Making it raises TypeError for
- * anything but `resource:action`.
+ * A middleware for use after `authenticate`. It answers 403 permission_denied to a principal without the permission. It
+ * answers 401 if there is no principal, or if a verifier other than the named one made the principal. Creating the
+ * middleware raises TypeError for anything but `resource:action`.
  */
 export function requirePermission(permission: string, options?: RefusalOptions): Middleware;
 export function requirePermission(verifier: Verifier, permission: string, options?: RefusalOptions): Middleware;

@@ -1,5 +1,6 @@
-// The plugin for Fastify 5 (`tenantry/verifier/fastify`): `request.principal`, and hooks for routes. It imports nothing
-// of Fastify, not even types. It declares the parts it uses, so that it works with any 5.x of the service.
+// The plugin for Fastify 5 (`tenantry/verifier/fastify`): `request.principal`, and hooks for routes. This file imports
+// nothing from Fastify, not even types. It declares the parts of Fastify that it uses, so that the plugin works with
+// every 5.x version of Fastify.
 
 import type { Verifier } from '../core/contract.ts';
 import { VerificationError } from '../core/error.ts';
@@ -39,18 +40,21 @@ export interface FastifyInstanceLike {
 export interface TenantryOptions {
   /**
    * `answer` (default): the hooks answer with problem details. `throw`: the VerificationError goes to the error handler
-   * of the application; its headers (WWW-Authenticate, Retry-After) are set already.
+   * of the application; the headers WWW-Authenticate and Retry-After are already set.
    */
   readonly refusals?: 'answer' | 'throw';
 }
 
 export interface AuthenticateOptions {
-  /** Accepts requests without an Authorization header, with the principal null. A bad token is still refused. */
+  /** Accepts requests without an Authorization header. Their principal is null. A bad token is still refused. */
   readonly optional?: boolean;
 }
 
 export type TenantryPlugin = (instance: FastifyInstanceLike) => Promise<void>;
-/** For `onRequest`, where a refused request needs no reading of its body, or any later hook before the handler. */
+/**
+ * Use it as an `onRequest` hook, so that the body of a refused request is not read, or as any later hook before the
+ * handler.
+ */
 export type TenantryHook = (request: FastifyRequestLike, reply: FastifyReplyLike) => Promise<unknown>;
 
 interface Setting {
@@ -61,8 +65,8 @@ interface Setting {
 const SETTING = Symbol('tenantry');
 
 /**
- * The plugin: `app.register(tenantry(verifier))`. It protects no route alone: routes use the hooks `authenticate()` and
- * `requirePermission(…)`. A child context may register another verifier for itself.
+ * The plugin: `app.register(tenantry(verifier))`. The plugin alone protects no route. Routes use the hooks
+ * `authenticate()` and `requirePermission(…)`. A child context may register another verifier for itself.
  */
 export function tenantry(verifier: Verifier, options: TenantryOptions = {}): TenantryPlugin {
   const setting: Setting = { verifier, options };
@@ -75,8 +79,8 @@ export function tenantry(verifier: Verifier, options: TenantryOptions = {}): Ten
     });
   };
   return Object.assign(plugin, {
-    // As fastify-plugin does: the plugin gets no context of its own, so that its decorators reach the context around
-    // it.
+    // As fastify-plugin does: the plugin gets no context of its own, so that its decorators reach the context that
+    // registers the plugin.
     [Symbol.for('skip-override')]: true,
     [Symbol.for('fastify.display-name')]: 'tenantry',
     [Symbol.for('plugin-meta')]: { name: 'tenantry', fastify: '5.x' },
@@ -95,7 +99,7 @@ export function authenticate({ optional = false }: AuthenticateOptions = {}): Te
 
 /**
  * A hook for use after `authenticate()`. It answers 403 permission_denied to a principal without the permission, and
- * 401 without a principal. Making it raises TypeError for anything but `resource:action`.
+ * 401 if there is no principal. Creating the hook raises TypeError for anything but `resource:action`.
  */
 export function requirePermission(permission: string): TenantryHook {
   const check = permissionCheck(permission);
@@ -128,5 +132,5 @@ function refuse(
   reply.header('content-type', PROBLEM_TYPE);
   reply.code(status as never);
   reply.send(body as never);
-  return reply; // tells Fastify that the hook has answered
+  return reply; // this value informs Fastify that the hook has answered
 }

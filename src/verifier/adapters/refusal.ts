@@ -43,7 +43,7 @@ export function refusalOf(error: VerificationError, requestId?: string): Refusal
     status,
     headers: {
       'cache-control': 'no-store',
-      // It contains the requested permission. Characters that could end the header are removed.
+      // The challenge contains the requested permission. Characters that could end the header are removed.
       ...(wwwAuthenticate === undefined ? {} : { 'www-authenticate': wwwAuthenticate.replace(/[^ -~]/g, '') }),
       ...(retryAfterSeconds === undefined ? {} : { 'retry-after': String(retryAfterSeconds) }),
     },

@@ -1,4 +1,5 @@
-// Handshakes and open sockets of Socket.IO 4. It imports nothing of Socket.IO, and declares the parts it uses.
+// Handshakes and open sockets of Socket.IO 4. This file imports nothing from Socket.IO, and declares the parts of
+// Socket.IO that it uses.
 import type { Principal } from '../../protocol/caller.ts';
 import type { VerifiedPrincipal, Verifier } from '../core/contract.ts';
 import { VerificationError } from '../core/error.ts';
@@ -57,7 +58,7 @@ function skipsRecovered({ nsp }: SocketIoLike): boolean {
   return connectionStateRecovery !== undefined && connectionStateRecovery.skipMiddlewares !== false;
 }
 
-/** A recovered socket has the rooms and data of the one before it, so it must have the same principal. */
+/** A recovered socket has the rooms and data of the socket before it, so both must have the same principal. */
 function mayRecover(socket: SocketIoLike, principal: VerifiedPrincipal): boolean {
   if (!socket.recovered) return true;
   const before = (socket.data as { principal?: Principal }).principal;
@@ -83,7 +84,7 @@ function guardSocket(verifier: Verifier, socket: SocketIoLike, principal: Verifi
   const watched = {
     holder: socket,
     end(code: string) {
-      // Before its namespace is connected, disconnect() does nothing.
+      // Before the namespace of the socket is connected, disconnect() does nothing.
       if (!socket.connected) return false;
       socket.emit('unauthenticated', { code });
       socket.disconnect(true);

@@ -1,5 +1,5 @@
-// Ends open sockets when their token expires or is revoked: one listener and one timer for all sockets of a verifier.
-// The adapter of a socket knows how to end it.
+// Ends open sockets when their token expires or is revoked: with one listener and one timer for all sockets of a
+// verifier. The adapter of a socket knows how to end the socket.
 import type { Revocation } from '../../protocol/revocation.ts';
 import type { VerificationCode, VerifiedPrincipal, Verifier } from '../core/contract.ts';
 import { admit, dismiss } from './admission.ts';
@@ -10,7 +10,10 @@ const SWEEP_MILLISECONDS = 250;
 export interface WatchedSocket {
   /** The object that the principal is remembered for. */
   readonly holder: object;
-  /** Ends the socket. Returns false if that is not possible yet. It is called again until it succeeds. */
+  /**
+   * Ends the socket. Returns false if the socket cannot be ended yet. This function is then called again until it
+   * returns true.
+   */
   end(code: VerificationCode): boolean;
 }
 
@@ -19,9 +22,9 @@ export interface SocketGuard {
   /** The newest principal of the socket. */
   readonly principal: VerifiedPrincipal;
   /**
-   * Extends the socket by another token of the same user or client and organization. Raises VerificationError for a bad
-   * token, and RenewalError for a good one that does not fit. In both cases the socket continues with its current
-   * token.
+   * Continues the socket with another token of the same user or client and organization. Raises VerificationError for a
+   * bad token, and RenewalError for a good token that does not fit this socket. In both cases the socket continues with
+   * its current token.
    */
   renew(token: string): Promise<VerifiedPrincipal>;
   /** Stops watching the socket without ending it. */
@@ -60,14 +63,17 @@ interface Watch {
 
 const watches = new WeakMap<Verifier, Watch>();
 
-/** Watches an accepted socket. It is judged at once, at each revocation that concerns it, and at its expiry. */
+/**
+ * Watches an accepted socket. The socket is judged at once, at each revocation that concerns it, and when its token
+ * expires.
+ */
 export function watchSocket(verifier: Verifier, socket: WatchedSocket, principal: VerifiedPrincipal): SocketGuard {
   const watch = watches.get(verifier) ?? createWatch(verifier);
   watches.set(verifier, watch);
   const entry: Entry = { socket, principal, isOver: false };
   admit(socket.holder, verifier, principal);
   watch.add(entry);
-  watch.judge(entry); // it may have been revoked since it was verified
+  watch.judge(entry); // the token may have been revoked since it was verified
   return {
     get principal() {
       return entry.principal;

@@ -1,5 +1,5 @@
-// Handshakes and open sockets of the package `ws` (`tenantry/verifier/websocket`); socket-io.ts adds those of
-// Socket.IO. It imports neither package, and declares the parts it uses.
+// Handshakes and open sockets of the package `ws` (`tenantry/verifier/websocket`); socket-io.ts adds the sockets of
+// Socket.IO. This file imports neither package, and declares the parts that it uses.
 import type { IncomingMessage } from 'node:http';
 import type { Duplex } from 'node:stream';
 import type { VerifiedPrincipal, Verifier } from '../core/contract.ts';
@@ -30,9 +30,9 @@ export interface WebSocketLike {
 }
 
 /**
- * The principal of an upgrade request. The token is in the Authorization header or, because browsers cannot set that,
- * in the entry `bearer.<token>` of Sec-WebSocket-Protocol. The entry is removed from the request's headers, so that it
- * is never selected. Raises VerificationError: pass it to refuseUpgrade.
+ * The principal of an upgrade request. The token is in the Authorization header or, because browsers cannot set that
+ * header, in the entry `bearer.<token>` of Sec-WebSocket-Protocol. The entry is removed from the request's headers, so
+ * that it is never selected. Raises VerificationError: pass it to refuseUpgrade.
  */
 export async function authenticateUpgrade(verifier: Verifier, request: IncomingMessage): Promise<VerifiedPrincipal> {
   // Until the handshake the socket has no other listener, and an error without a listener ends the process.
@@ -74,7 +74,10 @@ const REASONS: Readonly<Record<number, string>> = {
   503: 'Service Unavailable',
 };
 
-/** Answers an upgrade request with the refusal and closes its connection; anything but a VerificationError is a 500. */
+/**
+ * Answers an upgrade request with the refusal and closes its connection. Any error but a VerificationError becomes a
+ * 500 answer.
+ */
 export function refuseUpgrade(socket: Duplex, error: unknown): void {
   const { status, headers, body } =
     error instanceof VerificationError
@@ -127,16 +130,16 @@ function hush(socket: WebSocketLike): void {
 }
 
 /**
- * Raises VerificationError unless the principal of an upgrade request or socket has the permission, or passes it to
- * `next`.
+ * If the principal of an upgrade request or socket lacks the permission, raises VerificationError, or passes the error
+ * to `next`.
  */
 export type RequirePermission = (holder: object, next?: (error?: Error) => void) => Promise<void>;
 
 /**
- * Makes a check for an upgrade request after authenticateUpgrade, and for each message of a socket that
- * closeWhenRevoked or socketIoMiddleware watches. It is also a middleware for `io.use`. It uses the newest token of the
- * socket, and raises `unauthenticated` without a principal. Making it raises TypeError for anything but
- * `resource:action`.
+ * Returns a function that checks a permission: for an upgrade request after authenticateUpgrade, or for each message of
+ * a socket that closeWhenRevoked or socketIoMiddleware watches. The function is also a middleware for `io.use`. It uses
+ * the newest token of the socket, and raises `unauthenticated` if there is no principal. Creating it raises TypeError
+ * for anything but `resource:action`.
  */
 export function requirePermission(permission: string): RequirePermission {
   const check = permissionCheck(permission);

@@ -1,5 +1,5 @@
-// Whether a principal has a permission: by its token, or by a request to the service if the token lacks the
-// permissions.
+// Decides whether a principal has a permission. The token decides or, if it does not contain the permissions, a request
+// to the service.
 import { membersOf } from '../service/answered.ts';
 import { exchange, type HttpDeps } from '../service/http.ts';
 import type { VerifiedPrincipal } from './contract.ts';
@@ -21,7 +21,7 @@ const TOKEN_CODES = [
   'organization_suspended',
 ] as const;
 
-/** Makes `authorize`: see Verifier. */
+/** Returns the function `authorize` of a Verifier. */
 export function createAuthorize(deps: AuthorizeDeps) {
   return async function authorize(principal: VerifiedPrincipal, permission: string): Promise<void> {
     if (principal.has(permission)) return;

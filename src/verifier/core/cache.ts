@@ -12,11 +12,12 @@ export interface TokenCache<Entry extends Remembered> {
 }
 
 // The end of the signature identifies a good token, and hashing it costs a tenth of hashing the whole text. Nobody can
-// make a second good token with the same end, and a hit is still compared as a whole.
+// make a second good token with the same end. A hit is still compared as a whole.
 const TAIL = 24;
 
 /**
- * Makes a cache of at most `sizeMax` entries in two generations. A hit in the older one moves the entry to the younger.
+ * Creates a cache of at most `sizeMax` entries in two generations. A hit in the older generation moves the entry to the
+ * younger generation.
  */
 export function createTokenCache<Entry extends Remembered>(sizeMax: number): TokenCache<Entry> {
   const half = sizeMax < 2 ? sizeMax : Math.floor(sizeMax / 2);

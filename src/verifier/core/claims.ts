@@ -12,17 +12,18 @@ export interface ClaimRules {
 /** The times between which a token may be used, in seconds since 1970, with the tolerance. */
 export interface Window {
   readonly from: number;
-  /** The first time at which it may not. */
+  /** The first second at which the token may no longer be used. */
   readonly until: number;
 }
 
 export type Claims = AccessClaims | ClientClaims;
 
 /**
- * The claims of a payload, or null unless it has the shape of a token, this issuer and audience, and an allowed life.
+ * The claims of a payload. Null if the payload lacks the shape of a token, has another issuer or audience, or has a
+ * life that is not allowed.
  */
 export function acceptableClaims(payload: Record<string, unknown>, rules: ClaimRules): Claims | null {
-  // `aud` is one text, never a list: one audience could use a token for several audiences at another one.
+  // `aud` is one text, never a list: with a list, one audience could use the token at another audience.
   if (payload.iss !== rules.issuer || !rules.audiences.includes(payload.aud as string)) return null;
   if (!(payload.client_id === payload.sub ? isClientClaims(payload) : isAccessClaims(payload))) return null;
   if (payload.nbf !== undefined && !Number.isSafeInteger(payload.nbf)) return null;
@@ -39,7 +40,7 @@ export function windowOf(claims: Claims & { readonly nbf?: number }, toleranceSe
   };
 }
 
-/** Why a token with a good signature is for another verifier, or null if it is for this one. */
+/** Why a token with a good signature is for another verifier, or null if the token is for this verifier. */
 export function addressee({ iss, aud }: Record<string, unknown>, { issuer, audiences }: ClaimRules): string | null {
   const shown = (value: unknown) => (JSON.stringify(value) ?? 'nothing').slice(0, 200);
   if (iss !== issuer) return `its issuer is ${shown(iss)}, and this verifier's is ${shown(issuer)}`;

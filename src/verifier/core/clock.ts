@@ -7,8 +7,8 @@ export interface Timing {
   /** Milliseconds of a clock that never steps. */
   elapsed(): number;
   /**
-   * Runs a function once after `milliseconds`. Returns the function that cancels it. The process may end before, unless
-   * `waits` is passed.
+   * Runs a function once after `milliseconds`. Returns the function that cancels it. The process may end before that,
+   * unless `waits` is true.
    */
   after(milliseconds: number, run: () => void, waits?: 'waits'): () => void;
 }

@@ -8,7 +8,7 @@ export type VerificationCode =
   | 'unauthenticated' // no token was sent
   | 'invalid_token'
   | 'token_expired'
-  | 'token_stale' // rights have changed: refresh and carry on
+  | 'token_stale' // rights have changed: refresh the token and repeat the request
   | 'session_revoked'
   | 'organization_suspended'
   | 'permission_denied'
@@ -17,7 +17,7 @@ export type VerificationCode =
   | 'revocations_stale' // the known revocations are out of date
   | 'check_unavailable'; // the check endpoint cannot be reached
 
-/** The user or service client of a token, with its permissions. Frozen. */
+/** The user or service client of a token, with its permissions. The object is frozen. */
 export type VerifiedPrincipal = Principal & {
   /** Seconds since 1970. */
   readonly expiresAt: number;
@@ -52,31 +52,37 @@ export interface RevocationSource {
   /** Seconds since the source last knew every revocation; Infinity before the first time. */
   staleSeconds(): number;
   onRevocation(listener: (revocation: Revocation) => void): () => void;
-  /** The one organization whose revocations the source has; null or left out: all. */
+  /** The one organization whose revocations the source has; null or absent for all organizations. */
   organizationId?(): string | null;
-  /** Resolves once everything is known for the first time. */
+  /** Resolves once every revocation is known for the first time. */
   ready?(): Promise<void>;
   close?(): void;
 }
 
 export interface Verifier {
   /**
-   * The principal of an access token. Raises VerificationError. A repeated token costs a look-up; its expiry and
+   * The principal of an access token. Raises VerificationError. A repeated token costs only a look-up. Its expiry and
    * revocation are judged every time.
    */
   verify(token: string): Promise<VerifiedPrincipal>;
-  /** The same for the value of an Authorization header (RFC 6750 §2.1); undefined raises `unauthenticated`. */
+  /** The principal for the value of an Authorization header (RFC 6750 §2.1). Undefined raises `unauthenticated`. */
   verifyHeader(authorization: string | undefined): Promise<VerifiedPrincipal>;
   /**
    * Raises VerificationError `permission_denied` unless the principal has the permission. If the token lacks the
    * permissions, it asks the check endpoint with the principal's own token. Refuses a principal that `judge` refuses.
    */
   authorize(principal: VerifiedPrincipal, permission: string): Promise<void>;
-  /** Judges a principal that was verified before: null, or why it is refused. No I/O. Staleness is not judged. */
+  /**
+   * Judges a principal that was verified before. Returns null, or the reason why it is refused. Needs no I/O. Staleness
+   * is not judged.
+   */
   judge(principal: VerifiedPrincipal): VerificationCode | null;
   /** Calls the listener with each revocation as it becomes known. Returns the function that removes the listener. */
   onRevocation(listener: (revocation: Revocation) => void): () => void;
-  /** Seconds since the last complete state or heartbeat of the feed; 0 without a feed, Infinity before the first. */
+  /**
+   * Seconds since the last complete state or heartbeat of the feed; 0 without a feed, Infinity before the first of
+   * them.
+   */
   staleSeconds(): number;
   /**
    * Resolves once keys and, with a feed, all revocations are known. Raises VerificationError if that takes too long.

@@ -24,7 +24,7 @@ const KINDS: Readonly<Record<VerificationCode, Kind>> = {
 /** Details of an error beyond its code. */
 export interface VerificationExtras {
   readonly message?: string;
-  /** Which permission was asked for (RFC 6750 §3.1: `scope`). */
+  /** The requested permission (RFC 6750 §3.1: `scope`). */
   readonly permission?: string;
   readonly retryAfterSeconds?: number;
   readonly cause?: unknown;
@@ -52,7 +52,8 @@ export class VerificationError extends Error {
   }
 }
 
-// RFC 6750 §3.1: no error where no token was sent; another token may help after 401, a wider one after 403.
+// RFC 6750 §3.1: the challenge names no error if no token was sent. After 401 another token may help, and after 403 a
+// token with more permissions.
 function challenge(code: VerificationCode, status: number, permission: string | undefined): string | undefined {
   if (status === 503) return undefined;
   if (code === 'unauthenticated') return 'Bearer';

@@ -28,7 +28,7 @@ export interface RevocationOptions {
   readonly introspectionEndpoint?: string | URL;
   /** How many seconds the feed may be silent before `onStale` decides. 1 to 3600, default 30. */
   readonly maxStaleness?: number;
-  /** Default: introspect. */
+  /** Default: `introspect`. */
   readonly onStale?: OnStale;
 }
 
@@ -44,7 +44,7 @@ export interface VerifierOptions {
   readonly serviceUrl?: string | URL;
   /** Default: `/.well-known/jwks.json` of the service. */
   readonly jwksUri?: string | URL;
-  /** The feed of revocations; without it, or with false, a token is good until it expires. */
+  /** The feed of revocations. Without the feed, or with false, a token is good until it expires. */
   readonly revocation?: RevocationOptions | false;
   /** Default: `/api/v1/authz/check` of the service. */
   readonly checkEndpoint?: string | URL;
@@ -59,7 +59,9 @@ export interface VerifierOptions {
   readonly clock?: { now(): number };
   /** Keys from another source than a JWKS. */
   readonly keys?: KeySource;
-  /** Revocations from another source than the feed, with `maxStaleness` and `onStale` (reject or allow) in `stale`. */
+  /**
+   * Revocations from another source than the feed, with `maxStaleness` and `onStale` (`reject` or `allow`) in `stale`.
+   */
   readonly revocations?: RevocationSource;
   readonly stale?: { readonly maxStaleness?: number; readonly onStale?: 'reject' | 'allow' };
   /** Called with errors in the background, such as a JWKS or a feed that cannot be read. No error contains a secret. */
@@ -79,7 +81,7 @@ export interface Settings {
   readonly onError: (error: Error) => void;
 }
 
-/** Checks the options and fills in what was left out. Raises TypeError with the name of the wrong option. */
+/** Checks the options and fills in the defaults. Raises TypeError with the name of the wrong option. */
 export function settingsOf(options: VerifierOptions): Settings {
   if (typeof options !== 'object' || options === null) throw new TypeError('createVerifier needs an object of options');
   const { issuer, audience } = options;
@@ -131,7 +133,7 @@ export function feedSettingsOf(options: VerifierOptions, revocation: RevocationO
   };
 }
 
-/** The limit on staleness, and what happens beyond it. Raises TypeError. */
+/** Returns the limit on staleness, and the policy beyond that limit. Raises TypeError. */
 export function stalenessOf(options: { readonly maxStaleness?: number; readonly onStale?: OnStale }): {
   secondsMax: number;
   onStale: OnStale;

@@ -1,4 +1,4 @@
-// Makes a principal from verified claims, and decides what its token grants.
+// Creates a principal from verified claims, and decides which permissions its token grants.
 import { actsForOrganization, principalOf } from '../../protocol/caller.ts';
 import { PERMISSION_PATTERN, permits } from '../../protocol/permission.ts';
 import type { Claims } from './claims.ts';
@@ -28,7 +28,7 @@ class Verified {
   }
 }
 
-/** The principal of claims. It remembers its token, and only `tokenOf` can read that. */
+/** The principal of claims. The principal remembers its token, which only `tokenOf` can read. */
 export function verifiedPrincipal(token: string, claims: Claims): VerifiedPrincipal {
   const { permissions, roles } = claims as { permissions?: readonly string[]; roles?: readonly string[] };
   if (permissions) Object.freeze(permissions);
@@ -41,7 +41,7 @@ export function tokenOf(principal: VerifiedPrincipal): string | undefined {
   return Verified.tokenOf(principal);
 }
 
-/** Whether only the check endpoint knows what the principal may do. */
+/** Whether only the check endpoint knows the permissions of the principal. */
 export function isElsewhere(principal: VerifiedPrincipal): boolean {
   return principal.kind === 'user' && principal.permissionsElsewhere;
 }
@@ -57,7 +57,10 @@ export function refusal(principal: VerifiedPrincipal, permission: string): Verif
   return new VerificationError('permission_denied', { permission });
 }
 
-/** Returns the permission. Raises TypeError for anything but `resource:action`, because no token could grant it. */
+/**
+ * Returns the permission. Raises TypeError for anything but `resource:action`, because no token grants a permission of
+ * another form.
+ */
 export function wanted(permission: string): string {
   if (typeof permission === 'string' && PERMISSION_PATTERN.test(permission)) return permission;
   throw new TypeError(`A permission is written resource:action, such as deals:write; ${String(permission)} is not one`);

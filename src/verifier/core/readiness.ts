@@ -21,7 +21,7 @@ export interface Readiness {
   giveUp(): void;
 }
 
-/** Makes the wait for these sources. */
+/** Returns the functions that wait for these sources. */
 export function createReadiness({ keys, revocations, timing, why }: ReadinessDeps): Readiness {
   const waiting = new Set<() => void>();
   return {

@@ -11,7 +11,7 @@ import { feedSettingsOf, type OnStale, type Settings, stalenessOf, type Verifier
 export interface RevocationPolicy {
   readonly source: RevocationSource;
   isFresh(): boolean;
-  /** Whether the source has the revocations of this organization, or of users without one for null. */
+  /** Whether the source has the revocations of this organization. Null stands for users without an organization. */
   covers(organizationId: string | null): boolean;
   /** Resolves if the token is accepted although the revocations are out of date. Raises VerificationError. */
   whenStale(token: string): Promise<void>;
@@ -24,7 +24,7 @@ const NO_REVOCATIONS: RevocationSource = {
   onRevocation: () => () => {},
 };
 
-/** Makes the source of revocations and the policy for its silence from the options. Raises TypeError. */
+/** Creates, from the options, the source of revocations and the policy for its silence. Raises TypeError. */
 export function createRevocationPolicy(options: VerifierOptions, base: Settings & HttpDeps): RevocationPolicy {
   if (options.revocations) return policyOf(options.revocations, stalenessOf({ onStale: 'reject', ...options.stale }));
   const { revocation } = options;
@@ -46,8 +46,8 @@ function policyOf(
   return {
     source,
     isFresh: () => source.staleSeconds() <= secondsMax,
-    // The feed of an organization's client has that organization alone: a token of another one could not be revoked
-    // here.
+    // The feed of an organization's client contains the revocations of that organization only. The verifier would not
+    // notice that a token of another organization was revoked.
     covers(organizationId) {
       const only = source.organizationId?.() ?? null;
       return only === null || only === organizationId;

@@ -1,5 +1,5 @@
-// From a token to its principal: recalled from the cache, or checked for the first time. A signature and claims stay
-// good for ever; time, key and revocation are judged at every use.
+// Returns the principal of a token, from the cache or after a first check. A good signature and good claims stay good
+// for ever. Time, key and revocation are judged at every use.
 import type { KeyObject } from 'node:crypto';
 import { ACCESS_TOKEN_TYPE } from '../../protocol/claims.ts';
 import { type TakenApart, takeApart } from '../../protocol/jws.ts';
@@ -19,7 +19,7 @@ export interface CheckedToken {
   readonly key: KeyObject;
   readonly window: Window;
   readonly principal: VerifiedPrincipal;
-  /** The answer to a repeated token, made once. */
+  /** The answer for a repeated token. It is made only once. */
   readonly answer: Promise<VerifiedPrincipal>;
 }
 
@@ -33,7 +33,7 @@ export interface TokenCheckDeps {
 }
 
 export interface TokenCheck {
-  /** A token that was checked before and whose key is still published; undefined for any other. */
+  /** A token that was checked before and whose key is still published; undefined for any other token. */
   recall(token: string): CheckedToken | undefined;
   /** Judges time and revocation. Rejects with VerificationError. */
   judge(checked: CheckedToken): Promise<VerifiedPrincipal>;
@@ -46,7 +46,7 @@ export interface TokenCheck {
 const OF_ANOTHER =
   'The token acts for another organization than the one whose revocations are followed here: use a token of that one.';
 
-/** Makes the check with an empty cache of `cacheSize` tokens. */
+/** Creates the check with an empty cache of `cacheSize` tokens. */
 export function createTokenCheck({ rules, cacheSize, timing, keys, policy, onError }: TokenCheckDeps): TokenCheck {
   const cache = createTokenCache<CheckedToken>(cacheSize);
   const reportAddressee = createAddresseeReport(rules, timing, onError);
@@ -95,7 +95,7 @@ export function createTokenCheck({ rules, cacheSize, timing, keys, policy, onErr
   return {
     recall(token) {
       const known = cache.get(token);
-      // A key that is no longer published vouches for nothing it has signed.
+      // A token is refused once the key that signed it is no longer published.
       return known !== undefined && keys.find(known.kid) === known.key ? known : undefined;
     },
     judge,
@@ -110,10 +110,10 @@ export function createTokenCheck({ rules, cacheSize, timing, keys, policy, onErr
   };
 }
 
-/** How long no second token for another verifier is reported. */
+/** After a token for another verifier was reported, no further one is reported for this time. */
 const QUIET_MILLISECONDS = 60_000;
 
-// A mistyped issuer or audience makes every token invalid: onError is told why.
+// A mistyped issuer or audience makes every token invalid, so onError gets the reason.
 function createAddresseeReport(rules: ClaimRules, timing: Timing, onError: (error: Error) => void) {
   let quietUntil = 0;
   return (payload: Record<string, unknown>): void => {

@@ -1,4 +1,4 @@
-// createVerifier: puts the parts together and decides their order. Each part is a file of its own.
+// createVerifier puts the parts of the verifier together and decides their order. Each part has its own file.
 import { setMaxListeners } from 'node:events';
 import { bearerToken } from '../../protocol/bearer.ts';
 import { createJwks } from '../keys/jwks.ts';
@@ -14,23 +14,23 @@ import { createTokenCheck } from './token-check.ts';
 const CLOSED = 'This verifier was closed: make another one.';
 
 /**
- * Makes a verifier, which begins at once to fetch keys and to follow revocations. Raises TypeError for options that
+ * Creates a verifier, which begins at once to fetch keys and to follow revocations. Raises TypeError for options that
  * cannot work.
  */
 export function createVerifier(options: VerifierOptions): Verifier {
   const given = settingsOf(options);
-  let trouble: Error | undefined; // the last one, for the callers of `ready`
+  let trouble: Error | undefined; // the last error, for the callers of `ready`
   let isClosed = false;
   const settings = {
     ...given,
     onError(error: Error) {
-      if (isClosed) return; // a request that was given up at closing is no trouble
+      if (isClosed) return; // a request that `close` aborted is not an error
       trouble = error;
       given.onError(error);
     },
   };
   const ended = new AbortController();
-  setMaxListeners(0, ended.signal); // one for each request that is under way
+  setMaxListeners(0, ended.signal); // each running request adds one listener
   const deps = { ...settings, timing: timingOf(options.clock), ended: ended.signal };
   const { timing } = deps;
   const policy = createRevocationPolicy(options, deps);
@@ -59,14 +59,14 @@ export function createVerifier(options: VerifierOptions): Verifier {
     verifyHeader(authorization) {
       // The Headers of fetch return null for a header that was not sent.
       if (typeof authorization !== 'string') return refused('unauthenticated');
-      // A token in the cache has the right form: it is found before the form is checked.
+      // A token in the cache has the right form, so the cache is read before the form is checked.
       const known = authorization.startsWith('Bearer ') ? recall(authorization.slice(7)) : undefined;
       if (known && !isClosed) return judgeChecked(known);
       const token = bearerToken(authorization);
       return token === null ? refused('invalid_token') : verify(token);
     },
     async authorize(principal, permission) {
-      // It may have been verified long ago, when a socket was opened.
+      // The principal may have been verified long ago, when a socket was opened.
       const code = judge(principal);
       if (code) throw new VerificationError(code);
       await authorize(principal, permission);
@@ -86,7 +86,9 @@ export function createVerifier(options: VerifierOptions): Verifier {
   };
 }
 
-/** For the operator who starts a service: the message says what to fix. It holds no secret. */
+/**
+ * The details of an error for the operator who starts a service. The message says what to fix, and contains no secret.
+ */
 function because(trouble: Error | undefined) {
   return trouble ? { message: `The verifier is not ready: ${trouble.message}`, cause: trouble } : {};
 }

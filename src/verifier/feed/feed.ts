@@ -1,5 +1,5 @@
-// Follows the service's feed of revocations: keeps a connection open, continues where it was cut, and knows how long
-// the feed has been silent.
+// Follows the service's feed of revocations: keeps a connection open, continues after the last event that it got, and
+// knows how long the feed has been silent.
 import { randomInt } from 'node:crypto';
 import type { Revocation } from '../../protocol/revocation.ts';
 import { createRevocationMap } from '../../protocol/revocation-map.ts';

@@ -1,4 +1,4 @@
-// The listeners to revocations. One that throws does not keep an event from the others.
+// The listeners to revocations. If one of them throws, the others still get the event.
 import type { Revocation } from '../../protocol/revocation.ts';
 
 export type RevocationListener = (revocation: Revocation) => void;

@@ -1,14 +1,14 @@
-// Reads server-sent events (HTML, §9.2) from chunks of text. It keeps at most one event in memory.
+// Reads server-sent events (HTML, §9.2) from chunks of text. The reader keeps at most one event in memory.
 
 export interface Frame {
   readonly event: string;
   readonly data: string;
-  /** The id of this or, where it has none, of the last event that had one. */
+  /** The id of this event. If it has none, the id of the last event that had one. */
   readonly id: string;
 }
 
 export interface SseReader {
-  /** The events that are complete with this chunk. Raises Error if one is too long. */
+  /** The events that are complete with this chunk. Raises Error if an event is too long. */
   read(chunk: string): Frame[];
 }
 

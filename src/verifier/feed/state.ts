@@ -1,20 +1,21 @@
-// The state of the feed: the revocations of its frames, the cursor to continue at, and since when everything is known.
+// The state of the feed: the revocations of its frames, the cursor to continue at, and the time since which every
+// revocation is known.
 import { type Revocation, revocationOf } from '../../protocol/revocation.ts';
 import type { Timing } from '../core/clock.ts';
 import type { Frame } from './sse.ts';
 
 export interface FeedListener {
   add(revocation: Revocation): void;
-  /** Everything up to this moment is known. */
+  /** Every revocation up to this moment is known. */
   complete(): void;
   trouble(error: Error): void;
 }
 
 export interface FeedState {
-  /** A new connection: a snapshot that the last one left incomplete starts again. */
+  /** A new connection begins. A snapshot that the last connection left incomplete starts again. */
   begin(): void;
   take(frame: Frame): void;
-  /** Where to continue; null for a new snapshot. */
+  /** The cursor to continue at; null for a new snapshot. */
   cursor(): string | null;
   forgetCursor(): void;
   /** How many frames were understood so far. */
@@ -22,7 +23,7 @@ export interface FeedState {
   staleSeconds(): number;
 }
 
-const CURSOR = /^[\x21-\x7e]{1,256}$/; // it goes into a header
+const CURSOR = /^[\x21-\x7e]{1,256}$/; // the cursor goes into a header
 
 export function createFeedState(timing: Timing, listener: FeedListener): FeedState {
   let cursor: string | null = null;

@@ -9,13 +9,14 @@ export interface FeedStreamDeps extends HttpDeps {
   readonly token: ClientToken;
 }
 
-// Three heartbeats. After that the connection is dead, or the replica is out of date and another one may be better.
+// Three heartbeats. After that time, the connection is dead, or the replica is out of date and another replica may be
+// better.
 export const SILENCE_MILLISECONDS_MAX = 10_000;
 const EVENT_CHARACTERS_MAX = 32 * 1024 * 1024;
 
 /**
- * Reads the feed until the service ends it. Raises Error if it cannot be opened, breaks or is silent for too long. The
- * cause is CredentialsRefused if the service refused a token.
+ * Reads the feed until the service ends it. Raises Error if the connection cannot be opened, breaks or is silent for
+ * too long. The cause is CredentialsRefused if the service refused a token.
  */
 export async function followStream(deps: FeedStreamDeps, state: FeedState, ended: AbortSignal): Promise<void> {
   const abort = new AbortController();
@@ -27,7 +28,7 @@ export async function followStream(deps: FeedStreamDeps, state: FeedState, ended
   let heardAt = deps.timing.elapsed();
   const restartSilence = () => {
     callOff();
-    // A process that was suspended reads old data when it continues, and does not know how old it is.
+    // A process that was suspended reads old data when it continues, and does not know how old the data is.
     if (deps.timing.elapsed() - heardAt > SILENCE_MILLISECONDS_MAX) throw silent();
     heardAt = deps.timing.elapsed();
     callOff = deps.timing.after(SILENCE_MILLISECONDS_MAX, silence);

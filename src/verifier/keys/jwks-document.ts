@@ -1,4 +1,4 @@
-// Reads a JWK set (RFC 7517 §5) and how long it may be kept (RFC 9111).
+// Reads a JWK set (RFC 7517 §5) and the time for which it may be kept (RFC 9111).
 import type { KeyObject } from 'node:crypto';
 import { readJsonObject } from '../../protocol/json.ts';
 import { KID_LENGTH_MAX } from '../../protocol/jws.ts';
@@ -24,7 +24,7 @@ export function readJwks(text: string, known: PublicKeys): PublicKeys {
   for (const jwk of document.keys as unknown[]) {
     const kid = kidOf(jwk);
     if (kid === null) continue;
-    // With two entries of one kid, it is unclear which one is meant, even if only one of them is usable.
+    // If two entries have the same kid, it is unclear which entry is meant, even if only one of them is usable.
     if (keys.has(kid) || ambiguous.has(kid)) {
       keys.delete(kid);
       ambiguous.add(kid);
@@ -48,7 +48,7 @@ function kidOf(jwk: unknown): string | null {
   return typeof kid === 'string' && kid !== '' && kid.length <= KID_LENGTH_MAX ? kid : null;
 }
 
-/** How many seconds an answer may be kept: 30 to 86,400, and 300 if its headers do not say (RFC 9111 §4.2). */
+/** How many seconds an answer may be kept: 30 to 86,400, and 300 if its headers do not say how long (RFC 9111 §4.2). */
 export function freshSeconds(headers: Headers): number {
   const directives = (headers.get('cache-control') ?? '').toLowerCase();
   if (/(^|[\s,])no-(store|cache)($|[\s,=])/.test(directives)) return FRESH_SECONDS_MIN;

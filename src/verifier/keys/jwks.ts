@@ -1,5 +1,5 @@
-// The issuer's keys from its JWKS. They are fetched before they are out of date, kept through an outage, and fetched
-// again when a token has an unknown kid, at most every 30 s.
+// The issuer's keys from its JWKS. The keys are fetched before they are out of date, kept through an outage, and
+// fetched again when a token has an unknown kid, at most every 30 s.
 import type { KeyObject } from 'node:crypto';
 import type { KeySource } from '../core/contract.ts';
 import { VerificationError } from '../core/error.ts';
@@ -7,7 +7,7 @@ import { exchange, type HttpDeps } from '../service/http.ts';
 import { freshSeconds, type PublicKeys, readJwks } from './jwks-document.ts';
 
 export const COOLDOWN_SECONDS = 30;
-/** How long keys are used that could not be fetched again. */
+/** How long known keys are still used while they cannot be fetched again. */
 export const KEPT_SECONDS_MAX = 86_400;
 const TIMEOUT_MILLISECONDS = 5000;
 const BYTES_MAX = 262_144;
@@ -80,7 +80,7 @@ export function createJwks(deps: JwksDeps): KeySource & Required<Pick<KeySource,
     else if (!state.isClosed && isCool() && state.keys.size > 0) await ask();
     const key = isBelieved() ? state.keys.get(kid) : undefined;
     if (key) return key;
-    // After a failure, the kid may be of a new key that could not be fetched: the token may be good.
+    // After a failed fetch, the kid may belong to a new key that could not be fetched, so the token may be good.
     if (state.failures > 0 || !isBelieved()) {
       const retryAfterSeconds = state.askedAt + waitSeconds(state, seconds()) - seconds();
       throw new VerificationError('keys_unavailable', { retryAfterSeconds });
@@ -100,7 +100,8 @@ export function createJwks(deps: JwksDeps): KeySource & Required<Pick<KeySource,
   };
 }
 
-// Before the keys are out of date, so that no verification waits. After a failure, at least 30 s later.
+// The keys are fetched before they are out of date, so that no verification waits. After a failure, the next attempt is
+// at least 30 s later.
 function waitSeconds(state: State, now: number): number {
   if (state.keys.size === 0) return START_WAITS[state.failures - 1] ?? COOLDOWN_SECONDS;
   if (state.failures > 0) return COOLDOWN_SECONDS;

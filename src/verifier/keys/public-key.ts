@@ -17,7 +17,7 @@ export function publicKeyOf(jwk: unknown): KeyObject | null {
   if (use !== undefined && use !== 'sig') return null;
   if (alg !== undefined && alg !== 'RS256') return null;
   if (key_ops !== undefined && !(Array.isArray(key_ops) && key_ops.includes('verify'))) return null;
-  // A private key that was published is lost: anyone can sign with it.
+  // A published private key is worthless, because anyone can sign with it.
   if (PRIVATE_MEMBERS.some((member) => Object.hasOwn(jwk, member))) return null;
   const exponent = Buffer.from(e, 'base64url');
   if (exponent.length > EXPONENT_BYTES_MAX || !isOddAboveOne(exponent)) return null;

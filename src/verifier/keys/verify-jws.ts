@@ -1,4 +1,4 @@
-// Verifies the signature of an RS256 JWS, whatever its payload is.
+// Verifies the signature of an RS256 JWS with any payload.
 import type { KeyObject } from 'node:crypto';
 import { readJsonObject } from '../../protocol/json.ts';
 import { decodePart, KID_LENGTH_MAX, splitCompact } from '../../protocol/jws.ts';
@@ -16,8 +16,9 @@ export interface VerifiedJws {
 const REFUSED_MEMBERS = ['crit', 'b64', 'jwk', 'jku', 'x5u', 'x5c'];
 
 /**
- * Verifies a compact JWS (RFC 7515 §5.2) with a JWK or a JWK set: RS256 only. Without a `kid` in the header there must
- * be one key only; where header and key have one, they are equal. Raises VerificationError `invalid_token`.
+ * Verifies a compact JWS (RFC 7515 §5.2) with a JWK or a JWK set: RS256 only. Without a `kid` in the header, there must
+ * be exactly one key. If the header and the key have a `kid`, the two must be equal. Raises VerificationError
+ * `invalid_token`.
  */
 export function verifyJws(jws: string, keys: Jwk | { readonly keys: readonly Jwk[] }): VerifiedJws {
   const parts = splitCompact(jws);
@@ -42,7 +43,7 @@ function keyFor(kid: unknown, keys: readonly Jwk[]): KeyObject | null {
     const isOther = first?.kid !== undefined && kid !== undefined && first.kid !== kid;
     return isOther ? null : publicKeyOf(first);
   }
-  // With several keys of one kid, it is unclear which one is meant.
+  // If several keys have the same kid, it is unclear which key is meant.
   const named = kid === undefined ? [] : keys.filter((key) => key.kid === kid);
   return named.length === 1 ? publicKeyOf(named[0]) : null;
 }

@@ -22,7 +22,7 @@ const ALGORITHMS: Readonly<Record<string, Algorithm>> = {
   ES512: { digest: 'sha512', options: { dsaEncoding: 'ieee-p1363' }, type: 'ec' },
   EdDSA: { digest: null, options: {}, type: 'ed25519' },
 };
-// RFC 7518 §3.4: each curve goes with one algorithm.
+// RFC 7518 §3.4: each curve is used with one algorithm.
 const CURVES: Readonly<Record<string, string>> = { prime256v1: 'ES256', secp384r1: 'ES384', secp521r1: 'ES512' };
 const ASSERTION_SECONDS = 60;
 

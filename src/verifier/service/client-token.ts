@@ -17,7 +17,10 @@ export interface ClientToken {
   organizationId(): string | null;
 }
 
-/** The service refused the credentials, or the request rate is too high. A quick retry would make it worse. */
+/**
+ * The service refused the credentials, or the request rate is too high. A quick retry would only count as one more
+ * attempt.
+ */
 export class CredentialsRefused extends Error {
   override readonly name = 'CredentialsRefused';
   readonly retryAfterSeconds: number;
@@ -31,8 +34,8 @@ const TIMEOUT_MILLISECONDS = 5000;
 const BYTES_MAX = 65_536;
 const RENEWED_AHEAD_SECONDS = 60;
 const LIFE_SECONDS_DEFAULT = 60;
-// The service limits attempts for each client and network. Wrong credentials must not use up the attempts of right
-// ones.
+// The service limits attempts for each client and network. Wrong credentials must not use up the attempts of correct
+// credentials.
 const REFUSED_WAIT_SECONDS = 30;
 const REFUSED_WAIT_SECONDS_MAX = 300;
 // The statuses of RFC 6749 §5.2, which come with an `error` member.
@@ -72,7 +75,7 @@ async function fetchToken(deps: ClientTokenDeps): Promise<{ token: string; until
     const reason = typeof error === 'string' ? `${status} ${error}` : String(status);
     const message = `${deps.tokenEndpoint} gave no token (${reason})`;
     const isRefused = status === 429 || (REFUSALS.has(status) && typeof error === 'string');
-    if (!isRefused) throw new Error(message); // from a proxy, or from a service with a passing fault
+    if (!isRefused) throw new Error(message); // the answer is from a proxy, or from a service with a temporary error
     const wait = waitSeconds(status, headers.get('retry-after'));
     const remedy =
       status === 429
@@ -86,7 +89,7 @@ async function fetchToken(deps: ClientTokenDeps): Promise<{ token: string; until
 
 function waitSeconds(status: number, retryAfter: string | null): number {
   const asked = retryAfter !== null && /^\d{1,6}$/.test(retryAfter) ? Number(retryAfter) : 0;
-  // Good credentials use the rate limit as well, and only the service knows when it allows the next attempt.
+  // Attempts with good credentials also count. Only the service knows when it allows the next attempt.
   const least = status === 429 && asked > 0 ? asked : Math.max(asked, REFUSED_WAIT_SECONDS);
   return Math.min(least, REFUSED_WAIT_SECONDS_MAX);
 }

@@ -34,7 +34,7 @@ export async function exchange(deps: HttpDeps, { url, ...request }: Exchange): P
   const callOff = deps.timing.after(request.timeoutMilliseconds, late, 'waits');
   try {
     abort.signal.throwIfAborted();
-    // A custom fetch may ignore the signal. The race applies the time limit to it as well.
+    // A custom fetch may ignore the signal. The race also applies the time limit to such a fetch.
     return await Promise.race([answerOf(deps, url, request, abort.signal), aborted(abort.signal)]);
   } catch (error) {
     if (abort.signal.aborted) throw abort.signal.reason;

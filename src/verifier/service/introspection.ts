@@ -24,7 +24,10 @@ interface Asked {
   readonly isActive: Promise<boolean>;
 }
 
-/** Makes the function that resolves for an active token. It raises `token_stale` or `revocations_stale`. */
+/**
+ * Returns a function that resolves for an active token. For any other token the function raises `token_stale` or
+ * `revocations_stale`.
+ */
 export function createIntrospection(deps: IntrospectionDeps): (token: string) => Promise<void> {
   const asked = new Map<string, Asked>();
   let underWay = 0;

@@ -1,5 +1,5 @@
 // A token service in memory for tests of applications that use the verifier: a key, a clock and revocations, without a
-// server and a network.
+// server or a network.
 import { generateKeyPairSync, type KeyObject, randomUUID, sign } from 'node:crypto';
 import { ACCESS_TOKEN_TYPE, FIRST_PARTY_CLIENT, isUuid } from '../../protocol/claims.ts';
 import { permits } from '../../protocol/permission.ts';
@@ -20,11 +20,11 @@ export interface TestIssuerOptions {
   readonly now?: Date;
 }
 
-/** Claims to set or replace; undefined leaves one out. */
+/** Claims to set or replace. The value undefined leaves a claim out. */
 export type ClaimOverrides = Readonly<Record<string, unknown>>;
 
 export interface TokenExtras {
-  /** Members of the header to set or replace; undefined leaves one out. */
+  /** Members of the header to set or replace. The value undefined leaves a member out. */
   readonly header?: Readonly<Record<string, unknown>>;
   /** How long the token lives, in seconds; default 900. */
   readonly life?: number;
@@ -41,7 +41,7 @@ export interface TestIssuer {
   jwks(): { readonly keys: readonly Readonly<Record<string, string>>[] };
   /**
    * A user's access token with a new session, for the organization, without roles and permissions. Raises TypeError for
-   * a `sub`, `sid` or `org` that is a text and no UUID, because no verifier would accept it.
+   * a `sub`, `sid` or `org` that is a text but not a UUID, because no verifier would accept such a claim.
    */
   token(claims?: ClaimOverrides, extras?: TokenExtras): string;
   /** The token of a service client of the organization. */
@@ -51,7 +51,9 @@ export interface TestIssuer {
   /** The time, in milliseconds since 1970. */
   now(): number;
   advance(seconds: number): void;
-  /** Makes a revocation known at once. Raises TypeError for one of no known kind or shape. */
+  /**
+   * Adds a revocation, which the verifiers know at once. Raises TypeError for a revocation of an unknown kind or shape.
+   */
   revoke(revocation: Revocation): void;
   /** How long the feed has been silent: seconds, or true for infinitely long; 0 or false ends the silence. */
   setStale(stale: number | boolean): void;
@@ -71,7 +73,7 @@ interface TestKey {
 
 const LIFE_SECONDS = 900;
 
-/** Makes an issuer with a key of its own. */
+/** Creates a token service in memory with its own key. */
 export function createTestIssuer(options: TestIssuerOptions = {}): TestIssuer {
   const { issuer = 'https://tenantry.test', audience = 'tests' } = options;
   const [userId, organizationId, clientId] = [randomUUID(), randomUUID(), randomUUID()];
