@@ -1,4 +1,5 @@
-// The command line next to a running service: on its database, on the embedded one, and for all sessions at once.
+// The command line next to a running service: on the service's database, on the embedded database, and for all sessions
+// at once.
 import { existsSync, mkdtempSync, readdirSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -27,7 +28,7 @@ async function untilRefused(ask: () => Promise<Reply>): Promise<Reply> {
   return reply;
 }
 
-t.test('a running service notices that a command has ended something', async (t) => {
+t.test('a running service refuses a session after a command has ended it', async (t) => {
   const database = await createDatabase(t);
   const service = await spawnService(t, { DATABASE_URL: database.ownerUrl });
   const cli = spawnCli({ NODE_ENV: 'test', DATABASE_URL: database.ownerUrl });
@@ -41,12 +42,12 @@ t.test('a running service notices that a command has ended something', async (t)
   t.equal((await untilRefused(ask(other.accessToken))).status, 401);
 });
 
-t.test('ending all sessions ends every earlier session, and no later one', async (t) => {
+t.test('the command that ends all sessions ends every earlier session, and no later session', async (t) => {
   const database = await createDatabase(t);
   const { app, api } = await openService(t, database);
   const cli = cliOn(database);
   const accounts = [await newAccount(api), await newAccount(api)];
-  // More users than one batch reads, each with a session.
+  // There are more users than one batch reads, and each user has a session.
   const { userId } = await seedPerson(database);
   await database.query(
     `INSERT INTO users (id, email, email_key, name)
@@ -81,7 +82,7 @@ t.test('ending all sessions ends every earlier session, and no later one', async
   t.same(events, [{ data: { live: 1205 } }, { data: { live: 0 } }]);
 });
 
-t.test('the embedded database is shared with the service, or else started only for the command', async (t) => {
+t.test('a command uses the embedded database of a running service, or starts it only for itself', async (t) => {
   const folder = folderOf(t);
   const settings = { NODE_ENV: 'test', DATA_DIR: folder };
   const cli = spawnCli({ ...settings, KEYS_DIR: join(folder, 'keys') });

@@ -1,4 +1,5 @@
-// `tenantry clients`: service clients of organizations and of the whole installation, as operators create and end them.
+// `tenantry clients`: service clients of organizations and of the whole installation, as operators create and delete
+// them.
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -38,7 +39,7 @@ t.test('a client of the whole installation may have revocations:read and no othe
   t.equal((await database.query('SELECT 1 FROM clients')).length, 2);
 });
 
-t.test('a secret is printed once, to standard output, and is in no other output', async (t) => {
+t.test('a secret is printed once, on standard output, and in no other output', async (t) => {
   const { cli, account, enter } = await openStage(t);
   const { slug } = account.organization;
   const made = await cli('clients', 'create', 'exporter', '--organization', slug, '--permission', 'deals:read');
@@ -52,7 +53,7 @@ t.test('a secret is printed once, to standard output, and is in no other output'
   }
 });
 
-t.test('clients are listed, of all or of one organization', async (t) => {
+t.test('the clients of all organizations or of one organization are listed', async (t) => {
   const { cli, api, account } = await openStage(t);
   const other = await newAccount(api);
   for (const [name, organization] of [
@@ -70,7 +71,7 @@ t.test('clients are listed, of all or of one organization', async (t) => {
   t.match((await cli('clients', 'list', '--limit', '1', '--offset', '2')).stdout, /gateway +\(installation\)/);
 });
 
-t.test('an operator rotates, disables, enables and deletes, and running services follow', async (t) => {
+t.test('running services apply the rotation, disabling, enabling and deletion of a client', async (t) => {
   const { cli, app, api, database, account, enter, eventsOf, synchronize } = await openStage(t);
   const { id: organizationId } = account.organization;
   const create = ['clients', 'create', 'exporter', '--organization', organizationId, '--permission', 'users:read'];
@@ -112,7 +113,7 @@ t.test('an operator rotates, disables, enables and deletes, and running services
   t.same(told, [{ caused_in: organizationId }], 'its organization’s feed reports it');
 });
 
-t.test('a public key creates a client that signs: in PEM, as a JWK and as a set', async (t) => {
+t.test('a public key in PEM, as a JWK or as a JWK set creates a client that signs its assertions', async (t) => {
   const { cli, app, account } = await openStage(t);
   const directory = mkdtempSync(join(tmpdir(), 'tenantry-client-keys-'));
   t.teardown(() => rmSync(directory, { recursive: true, force: true }));

@@ -1,5 +1,5 @@
-// The command line as an operator runs it, on a real database: in this process, or as a separate process for tests
-// about the process.
+// Runs the command line on a real database, as an operator does. It runs in this process, or in a separate process for
+// tests about signals and exit codes.
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { join } from 'node:path';
@@ -13,19 +13,19 @@ export interface CliReply {
   readonly status: number | null;
   readonly stdout: string;
   readonly stderr: string;
-  /** The document on standard output, or the error on standard error. Raises when neither is one. */
+  /** The JSON document on standard output, or the JSON error on standard error. Raises when there is neither. */
   readonly json: any;
 }
 
 export interface Cli {
   (...args: string[]): Promise<CliReply>;
-  /** The same with something on standard input. */
+  /** Runs the command with the given text on standard input. */
   fed(input: string, ...args: string[]): Promise<CliReply>;
 }
 
 type Environment = Readonly<Record<string, string>>;
 
-/** The command line within this process, with `env` as its whole environment. It has no terminal. */
+/** Runs the command line in this process, with `env` as its whole environment. It has no terminal. */
 export function openCli(env: Environment): Cli {
   return cliOf(async (input, args) => {
     const [stdout, stderr] = [openSink(), openSink()];
@@ -44,14 +44,14 @@ export function openCli(env: Environment): Cli {
   });
 }
 
-/** The command line as a separate process, with the given environment only. */
+/** Runs the command line as a separate process, with only the given environment. */
 export function spawnCli(environment: Environment): Cli {
   return cliOf(async (input, args) => {
     const child = spawn(process.execPath, [join(ROOT, 'src', 'main.ts'), ...args], {
       env: { ...PROGRAM_ENVIRONMENT, ...environment },
       stdio: 'pipe',
     });
-    child.stdin.on('error', () => undefined); // it need not be read
+    child.stdin.on('error', () => undefined); // the command need not read its input
     child.stdin.end(input);
     const [[status], stdout, stderr] = await Promise.all([
       once(child, 'close'),
@@ -62,12 +62,12 @@ export function spawnCli(environment: Environment): Cli {
   });
 }
 
-/** The command line on a test's database, within this process. */
+/** Runs the command line in this process, on the database of a test. */
 export function cliOn(database: Pick<TestDatabase, 'ownerUrl'>, settings: Environment = {}): Cli {
   return openCli({ NODE_ENV: 'test', DATABASE_URL: database.ownerUrl, ...settings });
 }
 
-/** A stream that keeps what is written. */
+/** Returns a stream that keeps everything written to it. */
 export function openSink(): Writable & { text(): string } {
   const chunks: Buffer[] = [];
   const sink = new Writable({

@@ -14,7 +14,7 @@ function folderOf(t: Test): string {
   return folder;
 }
 
-t.test('an empty database is migrated once, seeded once, and then healthy', async (t) => {
+t.test('an empty database is migrated once and seeded once, and the doctor then reports no failure', async (t) => {
   const database = await createDatabase(t, null);
   const folder = folderOf(t);
   const cli = openCli({ NODE_ENV: 'test', DATABASE_URL: database.ownerUrl, DATA_DIR: folder });
@@ -96,7 +96,7 @@ t.test('the doctor names the errors of keys, mail and policies', async (t) => {
   t.match(broken.stdout, /^fail +configuration +PORT: /m);
 });
 
-t.test('roles apply converges, a dry run changes nothing, and drift is exit code 1', async (t) => {
+t.test('a second "roles apply" and a dry run change nothing, and a difference gives exit code 1', async (t) => {
   const database = await createDatabase(t);
   const folder = folderOf(t);
   const cli = openCli({ NODE_ENV: 'test', DATABASE_URL: database.ownerUrl, INIT_CWD: folder });
@@ -146,7 +146,7 @@ t.test('roles apply converges, a dry run changes nothing, and drift is exit code
   t.match((await cli('roles', 'apply', 'less.yaml')).stdout, /1 change; 1 users have other permissions now/);
 });
 
-t.test('another preset names the users who would become owners, and waits for a yes', async (t) => {
+t.test('a change of the preset names the users who would become owners, and waits for a confirmation', async (t) => {
   const database = await createDatabase(t);
   const cli = openCli({ NODE_ENV: 'test', DATABASE_URL: database.ownerUrl });
   const { api } = await openService(t, database);
@@ -179,7 +179,7 @@ t.test('another preset names the users who would become owners, and waits for a 
   t.match(refused.stdout, new RegExp(`^! .*without an owner \\(${slug}\\): .*tenantry users grant`, 'm'));
   t.match(refused.stdout, /\(dry run: it would be refused\)\n$/);
 
-  // The way that docs/roles.md describes.
+  // The steps that docs/roles.md describes.
   t.equal((await cli('users', 'grant', owner.email, '--organization', slug, '--role', 'admin')).status, 0);
   const { accessToken: token } = (await api.post('/auth/login', { email: owner.email, password: owner.password })).body
     .data;
@@ -189,7 +189,7 @@ t.test('another preset names the users who would become owners, and waits for a 
   t.match((await cli('roles', 'diff', 'workspace')).stdout, /^0 changes\n$/);
 });
 
-t.test('a role that cannot connect gets instructions, as its owner sees it', async (t) => {
+t.test('a service role that cannot connect is reported with instructions for the owner of the database', async (t) => {
   const database = await createDatabase(t);
   const wrong = new URL(database.ownerUrl);
   wrong.password = 'not-the-password';

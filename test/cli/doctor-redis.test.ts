@@ -1,9 +1,9 @@
-// What the doctor reports about Redis: whether it can carry the stream, with the rights of the service.
+// The doctor reports whether Redis can be used for the stream with the rights of the service.
 import t from 'tap';
 import { startRedis } from '../support/servers/redis.ts';
 import { openCli } from './command-line.ts';
 
-t.test('the doctor tests the stream, and an unusable Redis is not a failure', async (t) => {
+t.test('the doctor tests the stream, and reports an unusable Redis without counting it as a failure', async (t) => {
   const redis = await startRedis(t);
   const finding = async (environment: Record<string, string>) => {
     const { stdout } = await openCli({ DATA_DIR: '/nonexistent', ...environment })('doctor');

@@ -1,4 +1,4 @@
-// The commands with which operators manage signing keys.
+// The commands that operators use to manage signing keys.
 import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -11,7 +11,7 @@ function cliFor(t: Test): Cli {
   return openCli({ KEYS_DIR: join(directory, 'keys') });
 }
 
-t.test('keys are created once, rotated ahead of time, listed and revoked', async (t) => {
+t.test('commands create keys once, rotate them ahead of time, list them and revoke them', async (t) => {
   const cli = cliFor(t);
   t.equal((await cli('keys', 'generate')).status, 0);
   t.match((await cli('keys', 'generate')).stdout, /access: already has a key.*\nrefresh: already has a key/);

@@ -1,4 +1,5 @@
-// The command line itself: help for everything, one document or one line for every outcome, and exit codes.
+// The command line itself: every command has a help text, every outcome is one document or one line, and the exit codes
+// are stable.
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { type AddressInfo, createServer, type Socket } from 'node:net';
@@ -14,13 +15,13 @@ import { openCli, openSink, spawnCli } from './command-line.ts';
 const environment = { DATABASE_URL: 'postgres://nobody:secret-of-nobody@127.0.0.1:1/none' };
 const cli = openCli(environment);
 
-/** Every command that does something, by its full name. */
+/** Every command that can be run, by its full name. */
 function leavesOf(command: Command, path: readonly string[] = []): { name: string; leaf: Command }[] {
   if (command.commands.length === 0) return [{ name: path.join(' '), leaf: command }];
   return command.commands.flatMap((child) => leavesOf(child, [...path, child.name()]));
 }
 
-t.test('every command has a description, and all that print an answer have --json', async (t) => {
+t.test('every command has a description, and every command that prints an answer has --json', async (t) => {
   const [stdout, stderr] = [openSink(), openSink()];
   const { signal } = new AbortController();
   const tree = program(
@@ -38,7 +39,7 @@ t.test('every command has a description, and all that print an answer have --jso
   );
   for (const { name, leaf } of leaves) {
     t.match(leaf.description(), /^[A-Z].*\.$/, name);
-    if (name === 'serve' || name === 'sidecar') continue; // they keep running and print no answer
+    if (name === 'serve' || name === 'sidecar') continue; // these commands keep running and print no answer
     t.ok(
       leaf.options.some(({ long }) => long === '--json'),
       name,
@@ -48,7 +49,7 @@ t.test('every command has a description, and all that print an answer have --jso
   const page = await cli('--help');
   t.equal(page.status, 0);
   t.equal(page.stderr, '');
-  // The old name of restore works, and help omits it.
+  // The old name of `restore` works, but the help does not list it.
   const told = leaves.filter(({ name }) => name !== 'recover');
   for (const { name } of told) t.match(page.stdout, new RegExp(`^  ${name.split(' ')[0]} `, 'm'));
   t.match(
@@ -128,7 +129,7 @@ t.test('a reader that closes the pipe early is not an error', async (t) => {
   t.equal(stderr, '');
 });
 
-t.test('a process has the same answers and exit codes, and npm runs it', async (t) => {
+t.test('the command line as a process gives the same answers and exit codes, also through npm', async (t) => {
   const calls = [['--version'], ['users', 'list'], ['nonsense'], ['users', 'grant', 'x', '--json']];
   for (const args of calls) {
     const { status, stdout, stderr } = await cli(...args);
@@ -146,7 +147,7 @@ t.test('a process has the same answers and exit codes, and npm runs it', async (
   t.match(port, { value: '8080', from: 'environment' });
 });
 
-t.test('a signal ends a waiting command, with its own exit code and no output', async (t) => {
+t.test('a signal ends a waiting command, with the exit code of the signal and no output', async (t) => {
   const silent = createServer().listen(0, '127.0.0.1');
   await once(silent, 'listening');
   t.teardown(() => silent.close());

@@ -30,7 +30,7 @@ const eventsOf = (id: string) =>
     id,
   ]);
 
-t.test('a dead letter is listed with its reason, retried by hand, and sent', async (t) => {
+t.test('a dead letter is listed with its reason, and is sent after an operator retries it', async (t) => {
   const email = freshEmail();
   const id = await deadMail(email);
   const { stdout } = await cli('mail', 'list', '--state', 'dead');
@@ -72,7 +72,7 @@ t.test('a dead letter is listed with its reason, retried by hand, and sent', asy
   t.same(await eventsOf(id), [{ type: 'mail.retried', actor: null, organization: owner.organization.id }]);
 });
 
-t.test('a dead letter is dropped, after a question, and never sent', async (t) => {
+t.test('a dead letter is dropped after a confirmation, and is never sent', async (t) => {
   const email = freshEmail();
   const id = await deadMail(email);
   const asked = await cli('mail', 'drop', id, '--json');
@@ -89,7 +89,7 @@ t.test('a dead letter is dropped, after a question, and never sent', async (t) =
   t.same(await eventsOf(id), [{ type: 'mail.dropped', actor: null, organization: owner.organization.id }]);
 });
 
-t.test('one command retries or drops every dead letter, and nothing else', async (t) => {
+t.test('one command retries or drops every dead letter, and changes no other mail', async (t) => {
   const emails = [freshEmail(), freshEmail(), freshEmail()];
   for (const email of emails) await deadMail(email);
   const waiting = freshEmail();
@@ -104,7 +104,7 @@ t.test('one command retries or drops every dead letter, and nothing else', async
   t.match((await cli('mail', 'drop', id, '--yes')).stdout, '1 mail is dropped.', 'by its id also a waiting one');
 });
 
-t.test('the mail of an invitation that has ended in between is retried and not sent', async (t) => {
+t.test('the mail of an invitation that has ended is not sent when an operator retries it', async (t) => {
   const email = freshEmail();
   const id = await deadMail(email);
   const [{ subject } = { subject: '' }] = await database.query<{ subject: string }>(

@@ -1,4 +1,4 @@
-// The commands about users and their organizations: users, sessions, orgs, on the database of a running service.
+// The commands about users and organizations (users, sessions, orgs), on the database of a running service.
 import t, { type Test } from 'tap';
 import type { Api } from '../support/client.ts';
 import { createDatabase, type TestDatabase } from '../support/database.ts';
@@ -22,7 +22,7 @@ async function openStage(t: Test): Promise<Stage> {
 
 const PASSWORD = 'gravel umbrella tuesday';
 
-t.test('an operator creates accounts, which can sign in, and members, who have their roles', async (t) => {
+t.test('an operator creates accounts that can sign in, and members who have the given roles', async (t) => {
   const { database, cli, api } = await openStage(t);
   const owner = await newAccount(api);
   const { slug } = owner.organization;
@@ -57,7 +57,7 @@ t.test('an operator creates accounts, which can sign in, and members, who have t
   t.equal(taken.json.error.code, 'email_taken');
   t.equal((await cli.fed('', ...member, '--json')).json.error.code, 'password_required');
 
-  // The trial has two seats: the third account is rolled back as a whole.
+  // The trial has two seats, so the creation of the third account is rolled back as a whole.
   const third = ['users', 'create', 'third@example.com', '--name', 'Third', '--password-stdin', '--json'];
   const full = await cli.fed(PASSWORD, ...third, '--organization', slug, '--role', 'agent');
   t.equal(full.json.error.code, 'team_member_limit');
@@ -103,7 +103,7 @@ t.test('an operator creates accounts, which can sign in, and members, who have t
   t.match((await cli('users', 'list')).stdout, /^ID +E-MAIL +NAME +STATUS\n(.*\n){2}$/);
 });
 
-t.test('roles that an operator grants count at once, and granting them again changes nothing', async (t) => {
+t.test('roles that an operator grants are effective at once, and granting them again changes nothing', async (t) => {
   const { cli, api, synchronize } = await openStage(t);
   const owner = await newAccount(api);
   const other = await newAccount(api);
@@ -121,7 +121,7 @@ t.test('roles that an operator grants count at once, and granting them again cha
   t.equal((await api.get('/roles', { token })).code, 'token_stale');
 });
 
-t.test('operators grant and revoke administration of the platform', async (t) => {
+t.test('operators make users administrators of the platform, and remove this right again', async (t) => {
   const { cli, api } = await openStage(t);
   const { email, accessToken: token } = await newAccount(api);
   const refused = await api.get('/admin/organizations', { token });
@@ -153,7 +153,7 @@ t.test('a disabled account is signed out everywhere, and its sessions stay ended
   t.equal((await api.post('/auth/login', credentials)).code, 'account_disabled');
   t.match((await cli('users', 'disable', person.email, '--yes')).stdout, /already/);
 
-  // A sign-in at the same time as the disabling has left a session behind.
+  // Simulates a session that a sign-in created at the moment of the disabling.
   await database.query('UPDATE sessions SET revoked_at = NULL, revoked_reason = NULL WHERE user_id = $1', [
     person.userId,
   ]);
@@ -172,7 +172,7 @@ t.test('a disabled account is signed out everywhere, and its sessions stay ended
   ]);
 });
 
-t.test('a new password ends every session, and the old one no longer works', async (t) => {
+t.test('a new password ends every session, and the old password no longer works', async (t) => {
   const { cli, api, synchronize } = await openStage(t);
   const person = await newAccount(api);
   const set = await cli.fed(`${PASSWORD}\r\nmore`, 'users', 'set-password', person.email, '--password-stdin', '--yes');
@@ -184,7 +184,7 @@ t.test('a new password ends every session, and the old one no longer works', asy
   t.equal((await api.post('/auth/login', { email, password: PASSWORD })).status, 200);
 });
 
-t.test('sessions are listed, and ended one by one or for a user', async (t) => {
+t.test('sessions are listed, and ended one by one or all of a user at once', async (t) => {
   const { cli, api, synchronize } = await openStage(t);
   const { email, password, ...first } = await newAccount(api);
   const second = (await api.post('/auth/login', { email, password })).body.data;

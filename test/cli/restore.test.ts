@@ -1,11 +1,11 @@
-// `tenantry restore`: confirmed, counted, refused, done.
+// `tenantry restore`: it asks for a confirmation, prints the counts, refuses invalid values, and ends all tokens.
 import t from 'tap';
 import { createDatabase } from '../support/database.ts';
 import { newAccount } from '../support/fixtures/accounts.ts';
 import { openService } from '../support/service.ts';
 import { cliOn } from './command-line.ts';
 
-t.test('an operator runs restore after a backup was restored', async (t) => {
+t.test('after a backup was restored, the command ends every session and token from before', async (t) => {
   const database = await createDatabase(t);
   const { app, api } = await openService(t, database);
   const account = await newAccount(api);
@@ -46,7 +46,7 @@ t.test('an operator runs restore after a backup was restored', async (t) => {
   t.equal((await api.post('/auth/login', { email: account.email, password: account.password })).status, 200);
 });
 
-t.test('the old name of the command still works, and names the new one', async (t) => {
+t.test('the old name of the command still works, and prints the new name', async (t) => {
   const cli = cliOn(await createDatabase(t));
   const instant = ['--restored-at', '2026-01-01T00:00:00Z', '--dry-run'];
   const [restore, recover, inJson] = [

@@ -1,5 +1,5 @@
-// `tenantry sidecar` as an operator runs it: its own process next to the real service, and the configurations with
-// which it refuses to start.
+// `tenantry sidecar` as an operator runs it: as a separate process next to the real service. Also the configurations
+// with which the sidecar refuses to start.
 import { type ChildProcess, spawn } from 'node:child_process';
 import { generateKeyPairSync } from 'node:crypto';
 import { once } from 'node:events';
@@ -58,7 +58,7 @@ function folderOf(t: Test): string {
 
 const bearer = (token: string) => ({ headers: { authorization: `Bearer ${token}` } });
 
-t.test('it follows the real service: a logout closes the socket, and a drain exits with 0', async (t) => {
+t.test('the sidecar follows the service: a logout closes the socket, and a drain ends with exit code 0', async (t) => {
   const database = await createDatabase(t);
   const service = await openService(t, database);
   const made = await cliOn(database)('clients', 'create', 'sidecar', '--permission', 'revocations:read', '--json');
@@ -104,7 +104,7 @@ t.test('it follows the real service: a logout closes the socket, and a drain exi
   t.ok(running.lines.every(({ level, time }) => typeof level === 'number' && /Z$/.test(String(time))));
 });
 
-t.test('it authenticates with a private key as well, in PEM or as a JWK', async (t) => {
+t.test('the sidecar can also authenticate with a private key, in PEM or as a JWK', async (t) => {
   const database = await createDatabase(t);
   const service = await openService(t, database);
   const upstream = await openUpstream(t);
@@ -128,7 +128,7 @@ t.test('it authenticates with a private key as well, in PEM or as a JWK', async 
   }
 });
 
-t.test('with wrong credentials, or while the service is away, it runs and refuses new sockets with 503', async (t) => {
+t.test('new sockets get a 503 answer while the credentials are wrong or the service is not reachable', async (t) => {
   const database = await createDatabase(t);
   const service = await openService(t, database);
   const upstream = await openUpstream(t);
@@ -149,7 +149,7 @@ t.test('with wrong credentials, or while the service is away, it runs and refuse
   t.equal(upstream.requests.length, 0);
 });
 
-t.test('without revocations it says so and verifies only with the keys', async (t) => {
+t.test('a sidecar without revocations logs this, and verifies tokens only with the keys', async (t) => {
   const keys = createServer((_, response) => response.end(JSON.stringify(issuer.jwks())));
   keys.listen(0, '127.0.0.1');
   await once(keys, 'listening');
@@ -173,7 +173,7 @@ t.test('without revocations it says so and verifies only with the keys', async (
   t.same(await running.ended, [0, null]);
 });
 
-t.test('every option that is wrong, missing or contradicts another is named', async (t) => {
+t.test('the error names every option that is wrong or missing, or that contradicts another option', async (t) => {
   const folder = folderOf(t);
   writeFileSync(join(folder, 'empty'), '');
   writeFileSync(join(folder, 'broken'), '{');
@@ -220,7 +220,7 @@ t.test('every option that is wrong, missing or contradicts another is named', as
   t.match(readSidecarOptions({ ...alone, listen: ':8080' }, {}), { listen: { host: '0.0.0.0', port: 8080 } });
 });
 
-t.test('a configuration it cannot start with is one line that says what to do', async (t) => {
+t.test('a configuration that prevents the start is reported in one line that says what to do', async (t) => {
   const cli = openCli({ TENANTRY_CLIENT_SECRET: 'top-secret' });
   const empty = join(folderOf(t), 'empty');
   writeFileSync(empty, '');
@@ -248,7 +248,7 @@ t.test('a configuration it cannot start with is one line that says what to do', 
   }
 });
 
-t.test('the documentation names every option with its variable, and no other', async (t) => {
+t.test('the documentation lists exactly the existing options, each with its variable', async (t) => {
   const page = readFileSync(join(ROOT, 'docs', 'websockets.md'), 'utf8');
   const rows = [...page.matchAll(/^\| `(--[a-z-]+)[^`]*` \| `(TENANTRY_\w+)` \|/gm)].map(([, flag, name]) => [
     flag,

@@ -1,5 +1,5 @@
-// The person at the terminal: passwords without echo, confirmations, the progress bar of long work, and Ctrl-C. On
-// streams that report a terminal, and once on a real pseudo terminal.
+// The interaction at a terminal: passwords without echo, confirmations, the progress bar of long work, and Ctrl-C. The
+// tests use streams that report a terminal, and once a real pseudo terminal.
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { join } from 'node:path';
@@ -19,7 +19,7 @@ const AGAIN = 'Once more: ';
 
 interface Seat {
   readonly database: TestDatabase;
-  /** Runs a command. Each answer is typed when its question is the last text on standard error. */
+  /** Runs a command. Types each answer once its question is the last text on standard error. */
   run(args: readonly string[], talk: readonly (readonly [question: string, answer: string])[]): Promise<Talk>;
 }
 
@@ -27,7 +27,7 @@ interface Talk {
   readonly status: number;
   readonly stdout: string;
   readonly stderr: string;
-  /** How raw mode was switched. */
+  /** The calls that switched raw mode on and off. */
   readonly raw: readonly boolean[];
 }
 
@@ -54,7 +54,7 @@ async function openSeat(t: Test): Promise<Seat> {
   return { database, run };
 }
 
-t.test('a password is asked twice without echo, and again if it is refused or the two differ', async (t) => {
+t.test('a password is requested twice without echo, and again if it is refused or the two inputs differ', async (t) => {
   const { run } = await openSeat(t);
   const made = await run(CREATE, [
     [QUESTION, 'password\r'],
@@ -87,7 +87,7 @@ t.test('Ctrl-C at a question ends the command like a signal, and the terminal is
   t.same(await database.query('SELECT 1 FROM users'), []);
 });
 
-t.test('an ending command runs after a yes, and no other answer is one', async (t) => {
+t.test('a command that asks for a confirmation runs only after the answer yes', async (t) => {
   const { database, run } = await openSeat(t);
   const { email } = await seedPerson(database);
   const status = () => database.query('SELECT status FROM users');

@@ -1,5 +1,5 @@
-// Every route × every actor: the table in actors.ts is checked against the running service, each answer separately, and
-// no answer reveals anything about an organization to a non-member.
+// Compares the answer of each route to each actor with the table in actors.ts, and checks that no answer reveals
+// anything about an organization to a non-member.
 import { randomUUID } from 'node:crypto';
 import t from 'tap';
 import { describedEndpoints } from '../../scripts/generate/endpoints.ts';
@@ -20,7 +20,7 @@ import { seedRole } from '../support/fixtures/roles.ts';
 import { openService, type Service } from '../support/service.ts';
 import { ACTORS, type Actor, MATRIX } from './actors.ts';
 
-/** Every actor that is a user. */
+/** The actors that are users. */
 type Someone = Exclude<Actor, 'anonymous' | 'client'>;
 
 interface World {
@@ -31,7 +31,7 @@ interface World {
   readonly refreshTokens: Readonly<Record<string, string>>;
 }
 
-/** Two organizations and all of ACTORS, signed in. The suspended one was suspended after that. */
+/** Creates two organizations, and signs in all of ACTORS. `suspended` is suspended after the sign-in. */
 async function openWorld({ api, app }: Service, database: TestDatabase): Promise<World> {
   const [own, other] = [await seedOrganization(database), await seedOrganization(database)];
   const names = ACTORS.filter((actor) => actor !== 'anonymous' && actor !== 'client');
@@ -69,7 +69,7 @@ async function openWorld({ api, app }: Service, database: TestDatabase): Promise
 interface Asked {
   readonly path?: string;
   readonly body?: unknown;
-  /** Whether the request has the actor's token. The sign-in routes take none. */
+  /** Whether the request is sent with the actor's token. The sign-in routes are called without a token. */
   readonly bare?: boolean;
 }
 
@@ -115,7 +115,7 @@ const withTail =
 
 const found = () => ({ body: { name: `Founded ${randomUUID()}` } });
 
-/** The request for each route. A route that is not listed gets a request to its own path without a body. */
+/** The request for each route. A route that is not listed here gets a request without a body. */
 const KNOCK: Readonly<Record<string, Prepare>> = {
   'POST /api/v1/auth/register': () => ({
     bare: true,
@@ -184,12 +184,12 @@ const KNOCK: Readonly<Record<string, Prepare>> = {
 
 const doors = describedEndpoints().map(({ method, url }) => ({ method, url, door: `${method} ${url}` }));
 
-t.test('every route has a line in the matrix, and every line a route', async (t) => {
+t.test('every route has a line in the matrix, and every line has a route', async (t) => {
   t.strictSame(Object.keys(MATRIX).toSorted(), doors.map(({ door }) => door).toSorted());
   for (const [door, line] of Object.entries(MATRIX)) t.equal(line.split(' ').length, ACTORS.length, door);
 });
 
-/** No data of an organization may be returned to a non-member, except what they sent. */
+/** Whether an answer has data of the first organization that was not in the request. A non-member must get none. */
 function tellsOfOwn(world: World, sent: string, reply: Reply): boolean {
   const secrets = [world.own.id, world.own.slug, ...Object.values(world.people).map(({ email }) => email)];
   return secrets.some((secret) => !sent.includes(secret) && reply.text.includes(secret));
@@ -200,7 +200,7 @@ const STRANGERS: readonly Actor[] = ['anonymous', 'foreign'];
 t.test('every route answers each actor as in the matrix', async (t) => {
   const database = await createDatabase(t);
   const service = await openService(t, database, { DOCS_ENABLED: 'true' });
-  const reading = await openWorld(service, database); // a read changes nothing
+  const reading = await openWorld(service, database); // shared by all reads, because a read changes nothing
   for (const { method, url, door } of doors) {
     const world = method === 'GET' ? reading : await openWorld(service, database);
     await t.test(door, async (t) => {
@@ -217,7 +217,7 @@ t.test('every route answers each actor as in the matrix', async (t) => {
           t.match(
             reply.code,
             /^(unauthenticated|token_stale|organization_suspended)$/,
-            `${actor} gets a way to continue`,
+            `the code tells ${actor} what to do`,
           );
         if (!STRANGERS.includes(actor)) continue;
         const own = actor === 'foreign' ? world.people.foreign.email : '';

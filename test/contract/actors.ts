@@ -1,8 +1,8 @@
 // The matrix of routes and actors: the answer of each route to each actor, written by hand. actors.test.ts sends all
 // requests, and fails for a route without a line here.
 //
-// A line has the answers in the order of ACTORS: the status, and after a dot the code of the problem if several codes
-// have the status. The suspended member's token is refused as stale wherever a token is needed.
+// A line lists one answer for each actor, in the order of ACTORS. An answer is a status. If several problem codes have
+// that status, a dot and the code follow. Every route that needs a token refuses the suspended member's token as stale.
 
 export const ACTORS = [
   'anonymous',
@@ -21,12 +21,12 @@ const OPEN = (status: number) => ACTORS.map(() => String(status)).join(' ');
 const USERS_ONLY = '403.user_required';
 const SIGNED_IN = (status: number) =>
   `401 ${status} ${status} ${status} ${status} ${status} 401 ${status} ${USERS_ONLY}`;
-/** Users and service clients alike. */
+/** The answers of a route that users and service clients may call. */
 const ANYBODY = (status: number) => SIGNED_IN(status).replace(USERS_ONLY, String(status));
 
 /**
- * viewer, agent, admin, owner and foreign as given, and client where the door is for clients as well; the others as at
- * every door that acts for an organization.
+ * The answers of a route that acts for an organization. The parameters are the answers to these actors, and `client` is
+ * given if service clients may call the route. The other actors get the same answer at every such route.
  */
 const MEMBERS = (
   viewer: string,
@@ -43,7 +43,7 @@ const PLATFORM = (status: number) => `401 ${NO} ${NO} ${NO} ${NO} ${NO} 401 ${st
 export const MATRIX: Readonly<Record<string, string>> = {
   'GET /.well-known/jwks.json': OPEN(200),
   'GET /.well-known/oauth-authorization-server': OPEN(200),
-  // A client's credentials decide there, and are missing here: no access token replaces them.
+  // These routes need the credentials of a client. The requests have none, and an access token does not replace them.
   'POST /oauth/introspect': OPEN(400),
   'POST /oauth/revoke': OPEN(400),
   'POST /oauth/token': OPEN(400),
@@ -59,7 +59,7 @@ export const MATRIX: Readonly<Record<string, string>> = {
   'POST /api/v1/auth/login': OPEN(200),
   'POST /api/v1/auth/refresh': OPEN(200),
   'POST /api/v1/auth/logout': OPEN(204),
-  // Into the other organization, of which only its owner is a member.
+  // The request switches to the second organization. Only `foreign`, its owner, is a member of it.
   'POST /api/v1/auth/switch-organization':
     '401 403.organization_access_denied 403.organization_access_denied 403.organization_access_denied ' +
     `403.organization_access_denied 200 401 403.organization_access_denied ${USERS_ONLY}`,
@@ -71,13 +71,13 @@ export const MATRIX: Readonly<Record<string, string>> = {
   'DELETE /api/v1/me/organizations/:id': `401 204 204 204 409.last_owner 404 401 404 ${USERS_ONLY}`,
   'GET /api/v1/me/sessions': SIGNED_IN(200),
   'DELETE /api/v1/me/sessions': SIGNED_IN(200),
-  'DELETE /api/v1/me/sessions/:id': SIGNED_IN(404), // of another user
+  'DELETE /api/v1/me/sessions/:id': SIGNED_IN(404), // a session of another user
   'POST /api/v1/organizations': SIGNED_IN(201),
   'POST /api/v1/tenants': SIGNED_IN(201),
 
   'GET /api/v1/organizations/current': MEMBERS(NO, '200', '200', '200', '200', '200'),
   'PATCH /api/v1/organizations/current': MEMBERS(NO, NO, '200', '200', '200'),
-  // The client sends the request when its organization is deleted.
+  // The client sends its request after the owner has deleted the organization.
   'DELETE /api/v1/organizations/current': MEMBERS(NO, NO, NO, '204', '204', '401.organization_suspended'),
   'GET /api/v1/organizations/current/subscription': MEMBERS(NO, '200', '200', '200', '200', '200'),
 
@@ -111,7 +111,7 @@ export const MATRIX: Readonly<Record<string, string>> = {
   'POST /api/v1/clients/:id/secret': MEMBERS(NO, NO, NO, '200', '404'),
   'DELETE /api/v1/clients/:id/secret': MEMBERS(NO, NO, NO, '204', '404'),
 
-  // About a member of the first organization: a user needs users:read to ask about others.
+  // The check is about a member of the first organization. A user needs users:read to check another user.
   'POST /api/v1/authz/check': MEMBERS(NO, '200', '200', '200', '200', '200'),
   'POST /api/v1/authz/check/batch': MEMBERS(NO, '200', '200', '200', '200', '200'),
 

@@ -1,4 +1,4 @@
-// The exact claims of both kinds of token: names and types, none more and none fewer.
+// Both kinds of token have exactly the documented claims, with the documented types.
 import t, { type Test } from 'tap';
 import { createDatabase, type TestDatabase } from '../support/database.ts';
 import { newAccount } from '../support/fixtures/accounts.ts';
@@ -60,14 +60,14 @@ t.test('an access token has exactly the header and the claims of the contract', 
   t.notOk(account.accessToken.includes(Buffer.from(account.email).toString('base64url')), 'nothing personal but ids');
 });
 
-t.test('auth_time is always the sign-in; jti is new each time', async (t) => {
+t.test('auth_time is always the time of the sign-in, and every token has a new jti', async (t) => {
   const { account, refreshed } = await opened(t);
   const [first, second, third] = [partsOf(account.accessToken), await refreshed(), await refreshed()];
   t.same(new Set([first, second, third].map(({ claims }) => claims.auth_time)).size, 1);
   t.equal(new Set([first, second, third].map(({ claims }) => claims.jti)).size, 3);
 });
 
-t.test('a refresh token has exactly the header and the claims of the contract, and reveals no more', async (t) => {
+t.test('a refresh token has exactly the header and the claims of the contract, and no other data', async (t) => {
   const { api, account } = await opened(t, { PUBLIC_URL: 'https://auth.example.com' });
   const { header, claims } = partsOf(account.refreshToken);
   t.same(Object.keys(header).sort(), ['alg', 'kid', 'typ']);
@@ -83,7 +83,7 @@ t.test('a refresh token has exactly the header and the claims of the contract, a
   t.equal(exp - iat, 30 * 86_400);
 });
 
-t.test('a user without an organization gets no claim about one', async (t) => {
+t.test('the token of a user without an organization has no claim about an organization', async (t) => {
   const { api } = await opened(t);
   const reply = await api.post('/auth/register', {
     email: 'solo@example.com',
@@ -95,7 +95,7 @@ t.test('a user without an organization gets no claim about one', async (t) => {
   t.equal((await api.get('/me', { token: reply.body.data.accessToken })).status, 200);
 });
 
-/** Gives the member a custom role with these permissions, next to or instead of their roles. */
+/** Assigns a custom role with these permissions to the member, in addition to or instead of their roles. */
 async function grant(
   database: TestDatabase,
   { userId, organization }: { userId: string; organization: { id: string } },
@@ -108,7 +108,7 @@ async function grant(
 
 const numbered = (count: number) => Array.from({ length: count }, (_, index) => `thing-${index}:read`);
 
-t.test('permissions are sorted, without repeats, and keep their wildcards', async (t) => {
+t.test('the permissions in a token are sorted, have no repeats, and keep their wildcards', async (t) => {
   const { database, account, refreshed } = await opened(t);
   await grant(database, account, { name: 'one', permissions: ['tasks:*', 'deals:read', '*:read'], instead: true });
   await grant(database, account, { name: 'two', permissions: ['deals:read', 'audit:read', 'tasks:write'] });
@@ -117,7 +117,7 @@ t.test('permissions are sorted, without repeats, and keep their wildcards', asyn
   t.same(claims.roles, ['one', 'two']);
 });
 
-t.test('up to 200 permissions are in the token, beyond that only a note that there are more', async (t) => {
+t.test('a token has up to 200 permissions, and with more permissions only a claim that says so', async (t) => {
   const { database, api, account, refreshed } = await opened(t);
   await grant(database, account, { name: 'wide', permissions: numbered(200), instead: true });
   await grant(database, account, { name: 'same', permissions: numbered(150) });
@@ -132,7 +132,7 @@ t.test('up to 200 permissions are in the token, beyond that only a note that the
   for (const { token } of [full, past]) t.equal((await api.get('/me', { token })).status, 200);
 });
 
-t.test('the service accepts its own largest token: 200 permissions of the greatest length', async (t) => {
+t.test('the service accepts its largest token, which has 200 permissions of the maximum length', async (t) => {
   const { database, api, account, refreshed } = await opened(t);
   const permissions = Array.from({ length: 200 }, (_, i) => `r${`${i}`.padEnd(39, 'x')}:${'a'.repeat(40)}`);
   await grant(database, account, { name: 'wordy', permissions, instead: true });
@@ -141,7 +141,7 @@ t.test('the service accepts its own largest token: 200 permissions of the greate
   t.equal((await api.get('/me', { token })).status, 200);
 });
 
-t.test('permissions granted only in a scope are not in the token, nor is the role', async (t) => {
+t.test('a role that is granted only in a scope is not in the token, and neither are its permissions', async (t) => {
   const { database, account, refreshed } = await opened(t);
   await grant(database, account, { name: 'broad', permissions: ['deals:read'], instead: true });
   await grant(database, account, { name: 'narrow', permissions: ['deals:write'], scope: { projectId: 'p1' } });
@@ -150,7 +150,7 @@ t.test('permissions granted only in a scope are not in the token, nor is the rol
   t.same(claims.roles, ['broad']);
 });
 
-t.test('a member without any role has an empty list, not a missing one', async (t) => {
+t.test('the token of a member without a role has empty lists of roles and permissions', async (t) => {
   const { database, account, refreshed } = await opened(t);
   await database.query('DELETE FROM role_assignments WHERE user_id = $1', [account.userId]);
   const { claims } = await refreshed();
@@ -158,7 +158,7 @@ t.test('a member without any role has an empty list, not a missing one', async (
   t.same([claims.roles, claims.permissions], [[], []]);
 });
 
-t.test('the epoch is the user’s own at the time of issue', async (t) => {
+t.test('the epoch in a token is the epoch of the user at the time of issue', async (t) => {
   const { database, account, refreshed } = await opened(t);
   for (const epoch of [1, 2, 3])
     await database.query('UPDATE users SET epoch = $2 WHERE id = $1', [account.userId, epoch]);

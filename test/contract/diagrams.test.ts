@@ -1,5 +1,5 @@
-// The diagrams of docs/diagrams/: each has a text alternative and is shown on a page, and an error in its source is
-// named. openapi.test.ts checks that the pictures match their sources.
+// Each diagram of docs/diagrams/ has a text alternative and is shown on a page. An error in the source of a diagram is
+// reported with its place. openapi.test.ts checks that the pictures match their sources.
 import { readdirSync, readFileSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
 import t from 'tap';
@@ -35,7 +35,7 @@ t.test('every picture has a text, a title and a description, and is shown on a p
   }
 });
 
-t.test('a sequence is drawn from left to right, and its text is not markup', async (t) => {
+t.test('a sequence diagram is drawn from left to right, and its text is escaped', async (t) => {
   const sequence = readSequence(
     'participant a: A & B\nparticipant b: C\na -> b: x < y\\nand more\nb --> a: yes',
     'x.txt',

@@ -1,4 +1,4 @@
-// The documentation as a whole: the index links every page, every link has a target, and code blocks name their
+// The documentation as a whole: the index links every page, every link has a target, and every code block names its
 // language.
 import { existsSync, readdirSync, readFileSync } from 'node:fs';
 import { dirname, join, normalize } from 'node:path';
@@ -20,8 +20,7 @@ const FENCED = /^ *```.*\n[\s\S]*?^ *```$/gm;
 const prose = (path: string) => read(path).replace(FENCED, '');
 
 /**
- * The relative links of a page and the pictures it shows. `path` is from the root, `anchor` is empty if there is
- * none.
+ * Returns the relative links and the pictures of a page. `path` is relative to the root, and `anchor` may be empty.
  */
 function linksOf(page: string): { text: string; path: string; anchor: string }[] {
   const links = prose(page)
@@ -34,7 +33,7 @@ function linksOf(page: string): { text: string; path: string; anchor: string }[]
   }));
 }
 
-/** The anchors that a Markdown host gives to the headings of a page. */
+/** Returns the anchors that a Markdown host creates for the headings of a page. */
 function anchorsOf(page: string): string[] {
   const headings = [...prose(page).matchAll(/^#+ +(.+)$/gm)].map(([, heading = '']) => heading);
   return headings.map((heading) =>
@@ -46,7 +45,7 @@ function anchorsOf(page: string): string[] {
   );
 }
 
-t.test('every page of docs/ is linked from the index, and the index from README.md', async (t) => {
+t.test('the index links every page of docs/, and README.md links the index', async (t) => {
   const listed = linksOf(INDEX).map(({ path }) => path);
   const pages = pagesIn('docs').filter((page) => page !== INDEX);
   t.ok(pages.length > 20, 'pages are found');

@@ -1,5 +1,5 @@
-// The part of the walk through all operations that a service client goes: the OAuth endpoints, and what its token opens
-// (openapi.test.ts).
+// The requests of a service client in the walk of openapi.test.ts: the OAuth endpoints, and the operations that accept
+// the token of a client.
 
 import { FORM, inBody } from '../access/oauth/calls.ts';
 import type { CallOptions, Reply } from '../support/client.ts';

@@ -1,4 +1,4 @@
-// openapi.yaml is correct: it matches the code, and the answers of a real walk through every operation.
+// openapi.yaml matches the code, and matches the answers to real requests to every operation.
 import { readFileSync } from 'node:fs';
 import t from 'tap';
 import { parse } from 'yaml';
@@ -38,7 +38,7 @@ const operations = Object.entries(document.paths).flatMap(([path, methods]) =>
   Object.entries(methods).map(([method, operation]) => ({ path, method: method.toUpperCase(), ...operation })),
 );
 
-/** A validator for a schema of the document, with its references to the components. */
+/** Returns a validator for a schema of the document, including its references to the components. */
 function validator(schema: JsonSchema): z.ZodType {
   const whole = { $defs: document.components.schemas, allOf: [schema] };
   return z.fromJSONSchema(JSON.parse(JSON.stringify(whole).replaceAll('#/components/schemas/', '#/$defs/')));

@@ -1,4 +1,4 @@
-// The catalogue of problems: stable names, documented, used, and the same format everywhere.
+// The catalogue of problems: every problem has a stable name, is documented, is used, and has the same format.
 import { once } from 'node:events';
 import { readFileSync } from 'node:fs';
 import { type IncomingMessage, request } from 'node:http';
@@ -16,7 +16,7 @@ import { sourcesBelow } from '../support/sources.ts';
 
 const kinds = Object.entries(PROBLEMS);
 
-t.test('a code is a snake_case name with one meaning', async (t) => {
+t.test('every code is a snake_case name with one meaning', async (t) => {
   t.same(
     kinds.filter(([code]) => !/^[a-z]+(_[a-z]+)*$/.test(code)),
     [],
@@ -37,7 +37,7 @@ t.test('a code is a snake_case name with one meaning', async (t) => {
   t.equal(new Set(types).size, kinds.length);
 });
 
-t.test('the documentation lists every code, and the code raises every one', async (t) => {
+t.test('the documentation lists every problem code, and src/ raises every one of them', async (t) => {
   const page = readFileSync(new URL('../../docs/problems.md', import.meta.url), 'utf8');
   t.same(
     kinds.filter(([code, { status }]) => !page.includes(`| \`${code}\` | ${status} |`)),
@@ -59,7 +59,7 @@ t.test('an endpoint documents the problems of its guard and of its body', async 
 });
 
 function isWhole(t: Test, reply: Reply, code: keyof typeof PROBLEMS): void {
-  t.test(`${code} has every member`, async (t) => {
+  t.test(`the problem ${code} has every member`, async (t) => {
     const { status, title } = PROBLEMS[code];
     t.equal(reply.status, status);
     t.match(reply.headers.get('content-type'), /^application\/problem\+json(;|$)/);
@@ -73,7 +73,7 @@ function isWhole(t: Test, reply: Reply, code: keyof typeof PROBLEMS): void {
       (code === 'validation_failed' ? [...members, 'issues'] : members).sort(),
     );
     const waits = status === 429 || status === 503;
-    t.equal(/^[1-9]\d*$/.test(reply.headers.get('retry-after') ?? ''), waits, 'Retry-After where it helps');
+    t.equal(/^[1-9]\d*$/.test(reply.headers.get('retry-after') ?? ''), waits, 'Retry-After only if waiting helps');
     if (status === 401) t.match(reply.headers.get('www-authenticate'), /^Bearer/);
   });
 }
@@ -132,7 +132,7 @@ t.test('every error is answered with a complete problem', async (t) => {
   t.match({ status, body }, { status: 417, body: { code: 'expectation_failed', status: 417 } });
 });
 
-/** The answer to a request with an expectation. fetch sends none. */
+/** Returns the answer to a request with an Expect header, which fetch cannot send. */
 async function expecting(url: string): Promise<{ status: number | undefined; body: unknown }> {
   const sent = request(`${url}/healthz`, { headers: { expect: 'a miracle' } }).end();
   const [answer] = (await once(sent, 'response')) as [IncomingMessage];

@@ -1,10 +1,10 @@
-// Where a URL is declared: its first noun names the folder, so that it is easy to find.
+// The first noun of a URL names the folder that declares the URL, so that its code is easy to find.
 import { existsSync } from 'node:fs';
 import t from 'tap';
 import { ROOT } from '../../scripts/generate/endpoints.ts';
 import { CHAPTERS, describeEndpoints } from '../../src/app/endpoints.ts';
 
-/** The start of a path, and the folder that declares it. The longest matching start counts. */
+/** The start of a path, and the folder that declares paths with this start. The longest matching start is used. */
 const FOLDERS: Readonly<Record<string, string>> = {
   '/api/v1/auth/register': 'sign-in/password',
   '/api/v1/auth/login': 'sign-in/password',
@@ -12,7 +12,7 @@ const FOLDERS: Readonly<Record<string, string>> = {
   '/api/v1/me': 'directory/profile',
   '/api/v1/me/sessions': 'sign-in/sessions',
   '/api/v1/me/organizations': 'directory/organizations',
-  '/api/v1/me/organizations/:id': 'directory/members', // leaving one ends a membership
+  '/api/v1/me/organizations/:id': 'directory/members', // leaving an organization ends a membership
   '/api/v1/users': 'directory/members',
   '/api/v1/users/:id/sessions': 'sign-in/member-sessions',
   '/api/v1/roles': 'directory/roles',
@@ -34,7 +34,7 @@ const FOLDERS: Readonly<Record<string, string>> = {
   '/docs': 'base/docs',
 };
 
-/** A URL with another folder for one method: inviting a user creates no member yet. */
+/** A method of a URL that another folder declares: an invitation does not create a member yet. */
 const EXCEPTIONS: Readonly<Record<string, string>> = { 'POST /api/v1/users': 'directory/invitations' };
 
 function folderOf(method: string, url: string): string | undefined {
@@ -52,7 +52,7 @@ t.test('the first noun of each URL names the folder that declares it', async (t)
   }
 });
 
-t.test('every listed noun starts a URL', async (t) => {
+t.test('every start of a path in the table is used by a URL', async (t) => {
   const unused = Object.keys(FOLDERS).filter(
     (start) => !declared.some(({ endpoint }) => endpoint.url.startsWith(start)),
   );
@@ -64,7 +64,7 @@ t.test('every listed noun starts a URL', async (t) => {
   );
 });
 
-t.test('each folder of the table of contents exists once, with a routes.ts', async (t) => {
+t.test('each folder in the table of contents is listed once, exists, and has a routes.ts', async (t) => {
   const folders = CHAPTERS.map(({ folder }) => folder);
   t.equal(new Set(folders).size, folders.length);
   for (const folder of folders) t.ok(existsSync(`${ROOT}/src/${folder}/routes.ts`), folder);
@@ -82,7 +82,7 @@ t.test('the URLs in the table of contents equal those that the routes declare', 
   t.throws(checked(['/healthz', '/readyz', '/livez']), { message: /does not declare.*livez/ });
 });
 
-t.test('an endpoint that is only described can be read and not called', async (t) => {
+t.test('an endpoint that is only described has a description, and cannot be called', async (t) => {
   const keys = declared.find(({ endpoint }) => endpoint.url === '/.well-known/jwks.json');
   t.throws(() => keys?.endpoint.handle({} as Parameters<typeof keys.endpoint.handle>[0]), {
     message: /features\.keys\.accessKeys was read without a request/,

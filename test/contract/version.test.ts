@@ -1,5 +1,5 @@
-// The version of the project: package.json has it, and everything else reads it, is generated from it, or is checked
-// here.
+// package.json has the version of the project. Every other place reads this version, is generated from it, or is
+// checked here.
 import { execFileSync } from 'node:child_process';
 import { readdirSync, readFileSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
@@ -12,11 +12,11 @@ const STATING = /(^|\/)Dockerfile$|\.(md|mjs|ts|ya?ml|example)$/;
 const read = (path: string) => readFileSync(`${ROOT}/${path}`, 'utf8');
 const { version } = JSON.parse(read('package.json')) as { version: string };
 
-t.test('package.json has a version of Semantic Versioning', async (t) => {
+t.test('the version in package.json follows Semantic Versioning', async (t) => {
   t.match(version, /^\d+\.\d+\.\d+(-[0-9A-Za-z.-]+)?$/);
 });
 
-t.test('every file with the version has that of package.json', async (t) => {
+t.test('every file that states the version has the version of package.json', async (t) => {
   const lock = JSON.parse(read('package-lock.json')) as { version: string; packages: Record<string, object> };
   t.equal(lock.version, version, 'package-lock.json');
   t.match(lock.packages[''], { version }, 'package-lock.json, the root package');
@@ -25,7 +25,7 @@ t.test('every file with the version has that of package.json', async (t) => {
   t.equal(told.trim(), version, 'tenantry --version');
 });
 
-t.test('the newest release of the changelog is the version, below the unreleased changes', async (t) => {
+t.test('the newest release in the changelog has the current version, and follows the unreleased changes', async (t) => {
   const [first, newest] = [...read('CHANGELOG.md').matchAll(/^## \[(.+?)\](.*)$/gm)];
   t.equal(first?.[1], 'Unreleased');
   t.equal(newest?.[1], version);

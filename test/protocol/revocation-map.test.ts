@@ -1,4 +1,5 @@
-// What a process remembers of revocations: for as long as a token can live, in any order, and without long pauses.
+// The revocations that a process has in memory. They are stored while a token can be valid, in any order, and without
+// long pauses of the process.
 import { randomUUID } from 'node:crypto';
 import t from 'tap';
 import type { RevocableToken, Revocation } from '../../src/protocol/revocation.ts';
@@ -22,7 +23,7 @@ const token = (over: Partial<RevocableToken> = {}): RevocableToken => ({
   ...over,
 });
 
-t.test('an event is remembered for its time since it first arrived, and then forgotten', async (t) => {
+t.test('an event is stored for a fixed time after it first arrived, and is then removed', async (t) => {
   const { clock, map } = openMap();
   const [sid, sub, client_id, org] = [randomUUID(), randomUUID(), randomUUID(), randomUUID()];
   const events: Revocation[] = [
@@ -82,7 +83,7 @@ t.test('the order of the events makes no difference', async (t) => {
   t.equal(map.judge(token({ issuedAt: 100 })), null);
 });
 
-t.test('expired events are dropped some thousands at a time, and only those', async (t) => {
+t.test('only expired events are removed, a few thousand at a time', async (t) => {
   const { clock, map } = openMap();
   const old = Array.from({ length: 40_000 }, () => randomUUID());
   for (const sid of old) map.add({ kind: 'session', sid });
@@ -102,7 +103,7 @@ t.test('expired events are dropped some thousands at a time, and only those', as
   t.ok(old.every((sid) => map.judge(token({ sessionId: sid })) === null));
 });
 
-t.test('it can be iterated while it changes: every entry that stays is visited', async (t) => {
+t.test('an iteration during changes of the map visits every entry that stays', async (t) => {
   const { clock, map } = openMap();
   const staying = Array.from({ length: 3_000 }, () => randomUUID());
   for (const sid of staying) map.add({ kind: 'session', sid });

@@ -1,4 +1,4 @@
-// The judge of a recorded history must find every broken promise about revoked tokens, and nothing else.
+// The check of a recorded history must find every broken guarantee about revoked tokens, and report no other history.
 import t from 'tap';
 import {
   judgeHistory,
@@ -21,13 +21,13 @@ const good = (observer: string): Observation[] => [
 ];
 const history = [REVOKED, BYSTANDER];
 
-/** A valid history in which observer a saw one token differently. */
+/** Returns a valid history in which observer `a` saw one token differently. */
 function butFor(token: number, change: Partial<Observation>): Observation[] {
   const changed = good('a').map((each) => (each.token === token ? { ...each, ...change } : each));
   return [...changed, ...good('b')];
 }
 
-t.test('a history without a broken promise is good', async (t) => {
+t.test('a history without a broken guarantee is accepted', async (t) => {
   t.same(judgeHistory(history, OBSERVERS, [...good('a'), ...good('b')]), []);
   t.same(
     judgeHistory(history, OBSERVERS, butFor(1, { lastAccepted: 160 - 1e-9, firstRefused: 161 })),
@@ -37,7 +37,7 @@ t.test('a history without a broken promise is good', async (t) => {
   t.same(judgeHistory(history, OBSERVERS, butFor(1, { lastAccepted: 99, firstRefused: 105 })), [], 'before the answer');
 });
 
-t.test('every broken promise is found, with the observer that broke it', async (t) => {
+t.test('every broken guarantee is found, and the report names the observer', async (t) => {
   const table: [string, Observation[], { kind: string; token: number; by?: number }][] = [
     [
       'accepted late',
@@ -67,7 +67,7 @@ t.test('every broken promise is found, with the observer that broke it', async (
   t.match(unseen, [{ kind: 'not observed', token: 1, observer: 'a' }], 'an observer that did not check');
 });
 
-t.test('latencies count from the answer, and none is dropped', async (t) => {
+t.test('every latency is reported, and is measured from the answer', async (t) => {
   const observations = [...good('a'), ...butFor(1, { lastAccepted: 99, firstRefused: 105 })];
   t.same(latencies(history, observations), [-5, 25, 25]);
   t.equal(quantile([1, 2, 3, 4], 0.5), 3);

@@ -1,14 +1,14 @@
-// Owns: to which test an uncaught error belongs. Replaces async-hook-domain, with which tap follows every promise of
-// the process: that costs a sixth of the time of a test with many queries. Here tests run one after another, so the
-// error belongs to the test that started last and has not ended.
+// Owns: which test an uncaught error belongs to. tap uses async-hook-domain for this, which follows every promise of
+// the process. That takes a sixth of the time of a test with many queries, so this module replaces it. Tests run one
+// after another here, so the error belongs to the test that started last and has not ended.
 
 type OnError = (error: unknown, kind: string) => void;
 
-/** The first domain is that of tap's root test, which never ends. */
+/** The first domain belongs to tap's root test, which never ends. */
 let rootDomain: Domain | undefined;
 const running: Domain[] = [];
 
-/** The part of async-hook-domain that tap needs, and `begin`. */
+/** The part of async-hook-domain that tap uses, and `begin`. */
 export class Domain {
   readonly onerror: OnError;
 
@@ -17,7 +17,7 @@ export class Domain {
     rootDomain ??= this;
   }
 
-  /** The test of this domain runs from now on until `destroy`. */
+  /** Marks the test of this domain as running until `destroy` is called. */
   begin(): void {
     running.push(this);
   }

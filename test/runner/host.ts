@@ -1,8 +1,8 @@
-// Owns: a process that runs test files one after another, because starting Node, tap and the service costs more time
-// than most files. Each file is a sub-test of tap's root test and is named after it. The `t` that a file imports from
-// tap is its own sub-test. A message names the next file. A comment after the results on the standard output reports
-// what the file left open. Leaves to others: which file is next, and the failure of a process that ends early
-// (pool.ts).
+// Owns: a process that runs test files one after another, because starting Node, tap and the service takes more time
+// than most files. Each file is a sub-test of tap's root test, and the sub-test has the name of the file. The `t` that
+// a file imports from tap is this sub-test. The parent process names the next file in a message. After the results of a
+// file, a comment on the standard output lists the resources that the file left open. Leaves to pool.ts: the choice of
+// the next file, and the report of a process that ends early.
 import { registerHooks } from 'node:module';
 import { resolve } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
@@ -43,7 +43,7 @@ TapBase.prototype.runMain = function (this: Base, onEnd: () => void) {
   if (this.hookDomain instanceof Domain) this.hookDomain.begin();
   return runMain.call(this, onEnd);
 };
-root.setTimeout(0); // it lasts as long as all files together
+root.setTimeout(0); // it runs until the last file has ended
 await sleep(POLL_MS);
 process.channel?.unref();
 const idle = tally(process.getActiveResourcesInfo());
@@ -55,7 +55,7 @@ process.channel?.ref();
 process.send?.({ ready: true });
 
 async function runFile(file: string): Promise<void> {
-  // When the channel closes, a file that waits forever ends this process, and fails at once.
+  // When the channel closes, a file that waits forever no longer keeps this process alive, and fails at once.
   process.channel?.unref();
   const begun = performance.now();
   const url = pathToFileURL(resolve(ROOT, file)).href;
@@ -78,7 +78,7 @@ async function runFile(file: string): Promise<void> {
   process.stdout.write(`${DONE}${JSON.stringify(done)}\n`);
 }
 
-/** The resources that keep this process alive and did not before the file ran. */
+/** Returns the resources that keep this process alive and that did not exist before the file ran. */
 async function leftOpen(): Promise<string[]> {
   for (const from = performance.now(); ; await sleep(POLL_MS)) {
     const left = [...tally(process.getActiveResourcesInfo())].filter(([kind, count]) => count > (idle.get(kind) ?? 0));

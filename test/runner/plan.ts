@@ -1,16 +1,16 @@
-// Owns: which test files a run has, and their order: the longest ones first, so that no long one runs alone at the end.
-// Their durations come from durations.json, which `npm test -- --record` writes. A file that is not in it starts among
-// the longest. Outdated entries cost some idle seconds at most.
+// Owns: the list of the test files of a run, and their order. The longest files come first, so that no long file runs
+// alone at the end. The durations come from durations.json, which `npm test -- --record` writes. A file that is not in
+// durations.json starts among the longest files. An outdated entry costs a few idle seconds at most.
 import { existsSync, globSync, readFileSync, statSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import type { FileResult, PlannedFile } from './pool.ts';
 
 type Durations = Readonly<Record<string, number>>;
 
-/** A file with such a line, which has the reason, needs its own process. */
+/** A test file with this text in a comment needs its own process. The reason follows the colon. */
 const APART = /^\/\/ Runs in a process of its own: ./m;
 
-/** All test files below `root`, or the given ones: files, folders and patterns. Raises for a name without a file. */
+/** Returns all test files below `root`, or those that the names match. Raises an error for a name without a file. */
 export function planFiles(root: string, wanted: readonly string[]): PlannedFile[] {
   const found = (wanted.length === 0 ? ['test'] : wanted).flatMap((name) => {
     const isFolder = existsSync(join(root, name)) && statSync(join(root, name)).isDirectory();
@@ -38,7 +38,7 @@ function readDurations(root: string): Durations {
   }
 }
 
-/** Stores the durations of this run. Keeps older durations of other files that still exist. */
+/** Stores the durations of this run. Keeps the older durations of other files that still exist. */
 export function recordDurations(root: string, results: readonly FileResult[]): void {
   const kept = Object.entries(readDurations(root)).filter(([file]) => existsSync(join(root, file)));
   const measured = results.map(({ file, seconds }) => [file, Number(seconds.toFixed(1))] as const);

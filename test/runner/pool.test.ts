@@ -1,5 +1,4 @@
-// Files that share a process: each has its own result, and the damage that a file does to the process is its own
-// failure.
+// Test files that share a process. Each file has its own result, and a file that damages the process fails.
 import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -10,7 +9,7 @@ import { failureOf, totalsOf } from './totals.ts';
 
 const GOOD = "t.test('fine', async (t) => { t.ok(true); });";
 
-/** Writes the files, each of which imports tap, and returns their folder. */
+/** Writes the files into a folder, each with an import of tap. Returns the folder. */
 function written(t: Test, files: Readonly<Record<string, string>>): string {
   const folder = mkdtempSync(join(tmpdir(), 'tenantry-runner-'));
   t.teardown(() => rmSync(folder, { recursive: true }));
@@ -21,7 +20,7 @@ function written(t: Test, files: Readonly<Record<string, string>>): string {
   return folder;
 }
 
-/** Runs the files one after another in as few processes as possible. */
+/** Runs the files one after another, in as few processes as possible. */
 async function ran(t: Test, files: Readonly<Record<string, string>>): Promise<Record<string, FileResult>> {
   const folder = written(t, files);
   const planned = Object.keys(files).map(
@@ -35,7 +34,7 @@ async function ran(t: Test, files: Readonly<Record<string, string>>): Promise<Re
   return Object.fromEntries(results);
 }
 
-t.test('files share a process, and each has its own tests', async (t) => {
+t.test('several files share a process, and each file has its own results', async (t) => {
   const same = 'globalThis.shared = (globalThis.shared ?? 0) + 1;';
   const { one, two, three } = await ran(t, {
     one: `${same} ${GOOD} t.test('again', async (t) => { t.equal(globalThis.shared, 1); });`,
@@ -69,7 +68,7 @@ const FAULTS: readonly [string, string, RegExp][] = [
   ],
 ];
 
-t.test('damage to the process is the failure of the file that did it, and the files next to it pass', async (t) => {
+t.test('a file that damages its process fails, and the files before and after it pass', async (t) => {
   const files = FAULTS.flatMap(([, text], index) => [
     [`fault-${index}`, text],
     [`good-${index}`, GOOD],

@@ -1,5 +1,5 @@
-// Owns: running test files in few processes. Each process gets a file, and the next one when that has ended. A file
-// that ends or damages its process fails, and the later files get a new process.
+// Owns: running the test files in few processes. A process gets the next file when its file has ended. A file that ends
+// or damages its process fails, and the later files get a new process.
 import { type ChildProcess, spawn } from 'node:child_process';
 import { createInterface } from 'node:readline';
 import type { Readable } from 'node:stream';
@@ -9,9 +9,9 @@ import { DONE, type Done, FILE_SECONDS_MAX } from './protocol.ts';
 
 export interface FileResult extends Omit<Done, 'residentBytes' | 'left'> {
   readonly isGreen: boolean;
-  /** The results as tap writes them. */
+  /** The results in the format of tap. */
   readonly text: string;
-  /** Failures outside the assertions: how the process ended, what was left open. */
+  /** The failures outside the assertions: how the process ended, and which resources were left open. */
   readonly reason?: string;
 }
 
@@ -33,7 +33,7 @@ export interface Pool {
 
 const HOST = fileURLToPath(new URL('./host.ts', import.meta.url));
 const RESIDENT_BYTES_MAX = 1.5 * 1024 ** 3;
-/** Longer than the limit of tap, whose report on a slow file has more details. */
+/** This limit is longer than the limit of tap, because tap's report on a slow file has more details. */
 const SILENT_MS = (FILE_SECONDS_MAX + 15) * 1000;
 const END_MS = 15_000;
 const OUTPUT_MS = 1_000;
@@ -78,7 +78,7 @@ export function createPool(jobs: number, env: Readonly<Record<string, string>>):
 }
 
 interface Host {
-  /** True when no further file should run in it. */
+  /** True when no other file should run in this process. */
   readonly isSpoilt: boolean;
   run(file: string): Promise<FileResult>;
   /** Returns how the process ended, if that was not well and no file in it was red. */
@@ -107,7 +107,7 @@ function startHost(env: Readonly<Record<string, string>>): Host {
     });
   });
   const ended = endOf(child, output);
-  /** Gives false when the process had to be ended. */
+  /** Waits for the process to end. Returns false when the process had to be killed. */
   async function endByItself(): Promise<boolean> {
     if (child.connected) child.disconnect();
     let isKilled = false;
@@ -144,7 +144,8 @@ function startHost(env: Readonly<Record<string, string>>): Host {
         isRed = true;
         return { ...brokenOff(file, begun, isLate, outcome), text };
       }
-      // What is open need not keep the process alive, and may still close. Whether it does only the end of it tells.
+      // An open resource might not keep the process alive, and may still close. Only an attempt to end the process
+      // shows whether the resource is a problem.
       const isStuck = outcome.left.length > 0 && !(await endByItself());
       const result = judged(outcome, isStuck);
       isRed ||= !result.isGreen;
@@ -161,7 +162,10 @@ function startHost(env: Readonly<Record<string, string>>): Host {
   };
 }
 
-/** How the process ended, in words, once it has and its output was read, unless a process that it left holds that open. */
+/**
+ * Returns in words how the process ended, once its output was read. Another process that it started can keep the output
+ * open, so the wait for the output has a limit.
+ */
 function endOf(child: ChildProcess, output: Readable): Promise<string> {
   const read = new Promise<void>((resolve) => output.once('end', () => resolve()));
   return new Promise((resolve) => {

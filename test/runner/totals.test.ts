@@ -1,4 +1,4 @@
-// The last line of a run: a red file is never "0 failed", however it ended.
+// The last line of a run never says "0 failed" when a file failed, for any end of that file.
 import t from 'tap';
 import type { FileResult } from './pool.ts';
 import { failureOf, totalsOf } from './totals.ts';
@@ -94,7 +94,7 @@ t.test(
   },
 );
 
-t.test('each failed file is named with its first failure, the innermost one', async (t) => {
+t.test('the report names each failed file with its first failure, which is the innermost one', async (t) => {
   t.strictSame(totalsOf([GOOD, KILLED, RED, THREW])?.reasons, [
     'red: test/killed.test.ts: its process ended by SIGKILL, amid its tests',
     'red: test/red.test.ts\n            not ok 1 - should be equal\n              ---\n              compare: ===',
@@ -108,7 +108,7 @@ t.test('each failed file is named with its first failure, the innermost one', as
   );
 });
 
-t.test('a run in which nothing ran has no totals', async (t) => {
+t.test('a run in which no file ran has no totals', async (t) => {
   t.equal(totalsOf([]), undefined);
   t.equal(totalsOf([{ ...GOOD, pass: 0, skip: 1 }]), undefined, 'nor one that skipped all');
 });

@@ -1,12 +1,12 @@
-// Owns: the totals of a whole run, from the results of its files. A run with a red file has a failure, also when
-// the file ended early without a failed assertion.
+// Owns: the totals of a whole run, which are computed from the results of its files. A file that ended early counts as
+// a failure, also without a failed assertion.
 import type { FileResult } from './pool.ts';
 
 export interface Totals {
   /** N passed, M failed. */
   readonly line: string;
   readonly isGreen: boolean;
-  /** The red files, each with the beginning of its first failure. */
+  /** The failed files, each with the start of its first failure. */
   readonly reasons: readonly string[];
 }
 
@@ -24,15 +24,15 @@ export function totalsOf(results: readonly FileResult[], endings: readonly strin
   return { line, isGreen: failed === 0, reasons: [...reasons, ...endings] };
 }
 
-/** A red file with its first failure or all of them, each with tap's diagnosis. */
+/** Returns a failed file with its first failure or with all failures, each with tap's diagnosis. */
 export function failureOf({ file, text, reason }: FileResult, linesMax = Number.POSITIVE_INFINITY): string {
   const all = failuresIn(text).map((lines) => lines.slice(0, linesMax).join('\n'));
   const failures = linesMax === Number.POSITIVE_INFINITY ? all : all.slice(0, 1);
   return [`red: ${file}${reason === undefined ? '' : `: ${reason}`}`, ...failures].join('\n').trimEnd();
 }
 
-// A failed test point, up to the end of its diagnosis. Of nested failures only the innermost counts: tap prints it
-// first, and the outer ones repeat it.
+// Matches a failed test point, up to the end of its diagnosis. Only the innermost of nested failures counts: tap prints
+// it first, and the outer failures repeat it.
 function failuresIn(text: string): string[][] {
   const lines = text.split('\n');
   const failures: string[][] = [];

@@ -1,12 +1,12 @@
-// A client of the API. It does not retry, and it raises no error for a status.
+// A client of the API. It does not retry a request, and raises no error for any status.
 
 export interface Reply {
   readonly status: number;
   readonly headers: Headers;
   readonly text: string;
-  /** The parsed body, {} when there is none. Its type is open, so that tests can read any member. */
+  /** The parsed body, {} when there is none. The type is open, so that tests can read any member. */
   readonly body: any;
-  /** The code of a problem, null for a good answer. */
+  /** The code of the problem, or null for a successful answer. */
   readonly code: string | null;
   readonly setCookie: string[];
 }
@@ -14,7 +14,7 @@ export interface Reply {
 export interface CallOptions {
   readonly token?: string;
   readonly headers?: Record<string, string>;
-  /** The body as it is sent, with the given content type or none. */
+  /** The body, which is sent unchanged with the given content type, or without one. */
   readonly raw?: string | Uint8Array<ArrayBuffer>;
 }
 
@@ -27,7 +27,7 @@ export interface Api {
   delete(path: string, options?: CallOptions): Promise<Reply>;
 }
 
-/** Paths are below /api/v1, apart from those that the service serves elsewhere, such as /healthz and /oauth/token. */
+/** Paths are below /api/v1, except the paths that the service serves elsewhere, such as /healthz and /oauth/token. */
 export function openApi(url: string): Api {
   async function call(method: string, path: string, body?: unknown, options: CallOptions = {}): Promise<Reply> {
     const outside = /^\/(\.well-known|healthz|readyz|docs|verify|oauth\/|api\/)/.test(path);
@@ -57,7 +57,7 @@ export function openApi(url: string): Api {
   };
 }
 
-/** Starts `count` calls at the same moment: all are prepared and wait before the first one starts. */
+/** Starts `count` calls at the same moment. Every call is prepared before the first call starts. */
 export async function atOnce<T>(count: number, call: (index: number) => Promise<T>): Promise<T[]> {
   const { promise: barrier, resolve: open } = Promise.withResolvers<void>();
   const calls = Array.from({ length: count }, async (_, index) => {

@@ -1,4 +1,4 @@
-// A separate database for a test, copied from the template within tens of milliseconds.
+// Creates a separate database for a test. It is copied from the template within tens of milliseconds.
 
 import pg from 'pg';
 import type { Test } from 'tap';
@@ -11,7 +11,7 @@ export interface TestDatabase {
   readonly appUrl: string;
   readonly systemUrl: string;
   readonly name: string;
-  /** Runs a statement as the superuser, past every policy. */
+  /** Runs a statement as the superuser, to whom no policy applies. */
   query<Row extends pg.QueryResultRow>(text: string, values?: unknown[]): Promise<Row[]>;
 }
 
@@ -23,7 +23,7 @@ function serverUrl(name: 'TEST_POSTGRES_OWNER_URL' | 'TEST_POSTGRES_ADMIN_URL'):
 
 let made = 0;
 
-/** Creates the database. It is dropped with its connections after the test, which does not wait for that. */
+/** Creates the database. After the test it is dropped with its connections, and the test does not wait for that. */
 export async function createDatabase(t: Test, template: string | null = TEMPLATE): Promise<TestDatabase> {
   made += 1;
   const name = `t_${process.pid}_${made}`;
@@ -55,13 +55,13 @@ export async function createDatabase(t: Test, template: string | null = TEMPLATE
   };
 }
 
-// The declarations of pg lack the methods that its client takes from its socket.
+// The type declarations of pg do not have these methods, which the client takes from its socket.
 type Connection = pg.Client & { ref(): void; unref(): void };
 
 let connection: Promise<Connection> | undefined;
 let turn: Promise<void> = Promise.resolve();
 
-/** Runs work, in turn, on the only connection of this process. An idle connection does not keep the process alive. */
+/** Runs work on the only connection of this process, one call at a time. An idle connection does not keep it alive. */
 function onServer(url: string, work: (client: pg.Client) => Promise<unknown>): Promise<void> {
   const done = turn.then(async () => {
     connection ??= connected(url);

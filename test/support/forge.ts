@@ -1,4 +1,4 @@
-// Decodes tokens and signs changed ones, with the service's own private keys or with other keys.
+// Decodes tokens, and signs changed tokens with the service's own private keys or with other keys.
 import { createPrivateKey, type KeyObject, sign } from 'node:crypto';
 import { readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
@@ -10,13 +10,13 @@ export interface Parts {
   readonly claims: Members;
 }
 
-/** The decoded header and claims of a compact token; its signature is not checked. */
+/** Returns the decoded header and claims of a compact token. The signature is not checked. */
 export function partsOf(token: string): Parts {
   const [header = '', claims = ''] = token.split('.').map((part) => Buffer.from(part, 'base64url').toString('utf8'));
   return { header: JSON.parse(header) as Members, claims: JSON.parse(claims) as Members };
 }
 
-/** The private key of the only PEM below `keysDirectory/use`. */
+/** Returns the private key of the only PEM file in `keysDirectory/use`. */
 export function serviceKey(keysDirectory: string, use: 'access' | 'refresh'): KeyObject {
   const folder = join(keysDirectory, use);
   const [file, ...others] = readdirSync(folder).filter((name) => name.endsWith('.pem') && !name.startsWith('.'));
@@ -26,7 +26,7 @@ export function serviceKey(keysDirectory: string, use: 'access' | 'refresh'): Ke
 
 export type Signature = (input: string) => Buffer;
 
-/** RSASSA-PKCS1-v1_5 with the given hash: RS256 by default. */
+/** Returns a signer for RSASSA-PKCS1-v1_5 with the given hash. The default is RS256. */
 export function rsa(key: KeyObject, hash = 'sha256'): Signature {
   return (input) => sign(hash, Buffer.from(input), key);
 }
@@ -35,13 +35,13 @@ export function base64url(text: string | Buffer): string {
   return Buffer.from(text).toString('base64url');
 }
 
-/** A compact token of two texts, which need not be JSON. */
+/** Signs a compact token of two texts, which need not be JSON. */
 export function compact(header: string, payload: string, signature: Signature): string {
   const input = `${base64url(header)}.${base64url(payload)}`;
   return `${input}.${signature(input).toString('base64url')}`;
 }
 
-/** A compact token of the given members, written as the service writes them. */
+/** Signs a compact token with the given header and claims, in the format of the service. */
 export function forge({ header, claims }: Parts, signature: Signature): string {
   return compact(JSON.stringify(header), JSON.stringify(claims), signature);
 }

@@ -1,10 +1,10 @@
-// Transactions that lock a row, and waiting until others wait for it: how tests make requests collide.
+// Makes requests collide: a transaction locks a row, and a test waits until other transactions wait for this row.
 import pg from 'pg';
 import type { Test } from 'tap';
 import type { TestDatabase } from './database.ts';
 import { until } from './until.ts';
 
-/** A connection with an open transaction, which ends with the test at the latest. */
+/** Opens a connection with a transaction, which ends with the test at the latest. */
 export async function openTransaction(t: Test, database: TestDatabase): Promise<pg.Client> {
   const client = new pg.Client({ connectionString: database.adminUrl });
   client.on('error', () => undefined);
@@ -14,7 +14,7 @@ export async function openTransaction(t: Test, database: TestDatabase): Promise<
   return client;
 }
 
-/** Locks the row of a user until the returned transaction ends. Until then, no row that refers to the user commits. */
+/** Locks the row of a user. No row that references the user can be committed until the returned transaction ends. */
 export async function holdUser(t: Test, database: TestDatabase, userId: string): Promise<pg.Client> {
   const client = await openTransaction(t, database);
   await client.query('SELECT 1 FROM users WHERE id = $1 FOR UPDATE', [userId]);
@@ -33,8 +33,8 @@ export async function waiters(database: TestDatabase, count: number): Promise<vo
 }
 
 /**
- * Lets calls collide: the organization's row is locked until all of them wait for it. `beforeCommit` runs in the
- * transaction that holds the lock, just before it commits.
+ * Makes calls collide: the organization's row is locked until every call waits for the lock. `beforeCommit` runs in the
+ * transaction that has the lock, just before this transaction commits.
  */
 export async function collide<T>(
   t: Test,

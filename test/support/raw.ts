@@ -1,5 +1,5 @@
-// Sends bytes over a socket as they are, for requests that no client library would send, and reads one answer.
-// Also checks the form that every refusal must have.
+// Sends unchanged bytes over a socket, for requests that no client library would send, and reads one answer. Also
+// checks the format that every refusal must have.
 import { connect } from 'node:net';
 import type { Test } from 'tap';
 import { PROBLEMS, type ProblemCode } from '../../src/base/errors/problem.ts';
@@ -11,8 +11,8 @@ export interface RawReply {
 }
 
 /**
- * Writes the pieces one after the other and returns the first answer, or status 0 when the connection ends without one.
- * Pieces that are not written when the answer arrives are dropped.
+ * Writes the parts one after the other. Returns the first answer, or status 0 when the connection ends without an
+ * answer. Parts that were not written before the answer arrives are not sent.
  */
 export function sendRaw(url: string, ...pieces: (string | Buffer)[]): Promise<RawReply> {
   const { hostname, port } = new URL(url);
@@ -57,7 +57,7 @@ function parseReply(bytes: Buffer): { reply: RawReply; isWhole: boolean } {
   return { reply: { status, headers, text: body.toString('utf8') }, isWhole };
 }
 
-/** The content of a chunked body (RFC 9112 §7.1). */
+/** Returns the content of a chunked body (RFC 9112 §7.1). */
 function joined(rest: Buffer): Buffer {
   const parts: Buffer[] = [];
   for (let at = 0; at < rest.length; ) {
@@ -70,14 +70,14 @@ function joined(rest: Buffer): Buffer {
   return Buffer.concat(parts);
 }
 
-/** The head of a request. `fields` are lines as they are sent. Host is added. */
+/** Returns the head of a request. The lines in `fields` are sent unchanged. The Host header is added. */
 export function requestHead(method: string, target: string, ...fields: string[]): string {
   return [`${method} ${target} HTTP/1.1`, 'Host: service.test', ...fields, '', ''].join('\r\n');
 }
 
 const UUID_OR_SENT = /^[A-Za-z0-9._-]{1,128}$/;
 
-/** Where a refusal differs from RFC 9457 and the table of problems. [] when it does not. */
+/** Returns the differences of a refusal from RFC 9457 and the table of problems. [] when there are none. */
 export function flawsOfProblem(reply: {
   readonly status: number;
   readonly headers: { get(name: string): string | null | undefined };
@@ -111,7 +111,7 @@ function areIssues(issues: unknown): boolean {
   return issues.every(({ path, message }) => typeof path === 'string' && typeof message === 'string' && message !== '');
 }
 
-/** Asserts the status and the code of a refusal, and the form of all problems. */
+/** Asserts the status and the code of a refusal, and the format of a problem. */
 export function refused(
   t: Test,
   reply: Parameters<typeof flawsOfProblem>[0],

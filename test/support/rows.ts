@@ -1,7 +1,7 @@
-// What tests read from the tables: rows, events, the roles of members.
+// Reads the tables for tests: the number of rows, events, and the roles of members.
 import type { TestDatabase } from './database.ts';
 
-/** The types of the events about a target, the oldest first. */
+/** Returns the types of the events about a target, the oldest first. */
 export async function eventsAbout(database: TestDatabase, targetId: string): Promise<string[]> {
   const rows = await database.query<{ type: string }>('SELECT type FROM events WHERE target_id = $1 ORDER BY at', [
     targetId,
@@ -9,13 +9,13 @@ export async function eventsAbout(database: TestDatabase, targetId: string): Pro
   return rows.map(({ type }) => type);
 }
 
-/** How many rows a table holds. */
+/** Returns the number of rows in a table. */
 export async function countRows(database: TestDatabase, table: string): Promise<number> {
   const [row] = await database.query<{ total: number }>(`SELECT count(*)::int AS total FROM ${table}`);
   return row?.total ?? 0;
 }
 
-/** The names of a member's roles, sorted, each with its scope where there is one. */
+/** Returns the sorted names of a member's roles, each with its scope if it has one. */
 export async function heldRoles(database: TestDatabase, organizationId: string, userId: string): Promise<string[]> {
   const rows = await database.query<{ name: string; scope: object }>(
     `SELECT r.name, a.scope FROM role_assignments a JOIN roles r ON r.id = a.role_id
@@ -27,7 +27,7 @@ export async function heldRoles(database: TestDatabase, organizationId: string, 
   return rows.map(shown).sort();
 }
 
-/** How many active owners the organization has. */
+/** Returns the number of active owners of the organization. */
 export async function ownersOf(database: TestDatabase, organizationId: string): Promise<number> {
   const [row] = await database.query<{ owners: number }>(
     `SELECT count(DISTINCT m.user_id)::int AS owners FROM memberships m

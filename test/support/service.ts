@@ -1,4 +1,4 @@
-// The service under test: in this process with a clock that tests can move, or as a separate process.
+// Opens the service under test in this process, with a clock that tests can move, or as a separate process.
 import { type ChildProcess, spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { mkdtempSync, rmSync } from 'node:fs';
@@ -23,15 +23,15 @@ import { QUICK_HASH } from './quick-hash.ts';
 
 export const ROOT = fileURLToPath(new URL('../..', import.meta.url));
 
-// With a shared cache, only the first program pays for compiling.
+// With a shared cache only the first program compiles the code.
 const { PATH = '', NODE_COMPILE_CACHE } = process.env;
-/** The variables that a program needs from this environment. */
+/** The variables of this environment that a program needs. */
 export const PROGRAM_ENVIRONMENT: Readonly<Record<string, string>> = {
   PATH,
   ...(NODE_COMPILE_CACHE === undefined ? {} : { NODE_COMPILE_CACHE }),
 };
 
-/** A clock that shows the system's time plus what a test has added. */
+/** A clock with the system's time plus the time that a test has added. */
 export class MovableClock {
   offsetMs = 0;
   now(): Date {
@@ -54,7 +54,7 @@ export interface Service {
 
 let keys: Promise<string> | undefined;
 
-/** One pair of keys for all services of this process: making them is slow. */
+/** All services of this process share one pair of keys, because creating keys is slow. */
 function sharedKeys(): Promise<string> {
   keys ??= (async () => {
     const directory = mkdtempSync(join(tmpdir(), 'tenantry-keys-'));
@@ -65,7 +65,7 @@ function sharedKeys(): Promise<string> {
   return keys;
 }
 
-// Limits are off or high, so that only the tests about limits reach them.
+// Rate limits are off or high, so that only the tests about limits reach them.
 const QUIET = {
   NODE_ENV: 'test',
   LOG_LEVEL: 'silent',
@@ -74,16 +74,16 @@ const QUIET = {
   ORGANIZATIONS_PER_USER_MAX: '100000',
 };
 
-/** For `openService`: hashes of passwords cost as much as by default, for tests about hashing. */
+/** Settings of `openService` for tests about hashing: a hash has its default cost. */
 export const FULL_HASHES = { PASSWORD_HASH_MEMORY_KIB: '19456' };
 
-// The same code and format as the service's own, with the cheapest parameters that argon2 accepts.
+// Hashes have the service's own code and format, but the cheapest parameters that argon2 accepts.
 function passwordsFor(config: Config, settings: Record<string, string>): Passwords | undefined {
   if (Object.keys(settings).some((name) => name.startsWith('PASSWORD_HASH_'))) return undefined;
   return createPasswords({ ...hashingOf(config), parameters: QUICK_HASH });
 }
 
-/** Longer than anything takes on a busy machine. Only a PostgreSQL that does not answer reaches these bounds. */
+/** Time limits that no work reaches on a busy machine. Only a PostgreSQL that does not answer reaches them. */
 const PATIENT = { databaseBounds: { statementMs: 100_000, acquireMs: 100_000 }, handlerTimeoutMs: 100_000 };
 
 /** A log that keeps its lines in this list. */
@@ -98,8 +98,9 @@ function keepLog(lines: string[]) {
 }
 
 /**
- * Opens the service in this process on a free port. `settings` are environment variables. Hashes of passwords are quick
- * unless a setting is about them. The service waits long for PostgreSQL and for answers unless `bounds` is `as served`.
+ * Opens the service in this process on a free port. `settings` are environment variables. Hashes of passwords are
+ * quick, unless a setting changes their parameters. The time limits for PostgreSQL and for answers are long, unless
+ * `bounds` is `as served`.
  */
 export async function openService(
   t: Test,
@@ -136,11 +137,11 @@ export interface ServiceProcess {
   readonly api: Api;
   readonly url: string;
   readonly lines: string[];
-  /** Sends the signal, waits for the end and returns the exit code. */
+  /** Sends the signal, waits for the end of the process and returns the exit code. */
   end(signal: NodeJS.Signals): Promise<number | null>;
 }
 
-/** Starts src/main.ts as a separate process on a free port. `settings` are its environment, with a few defaults. */
+/** Starts src/main.ts as a separate process on a free port. Its environment is `settings` and a few defaults. */
 export async function spawnService(t: Test, settings: Record<string, string>): Promise<ServiceProcess> {
   const keysDirectory = settings.KEYS_DIR ?? (await sharedKeys());
   const child = spawn(process.execPath, [join(ROOT, 'src', 'main.ts')], {

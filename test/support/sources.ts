@@ -1,4 +1,4 @@
-// The files of the repository as tests read them: path, text, and the text without its comments.
+// Reads the files of the repository for tests: the path, the text, and the text without comments.
 import { existsSync, readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
@@ -6,26 +6,26 @@ import { fileURLToPath } from 'node:url';
 const ROOT = fileURLToPath(new URL('../..', import.meta.url));
 
 export interface Source {
-  /** From the root: src/base/http/server.ts. */
+  /** The path from the root, such as src/base/http/server.ts. */
   readonly path: string;
   readonly text: string;
-  /** Without whole lines of comment. */
+  /** The text without the lines that are only a comment. */
   readonly code: string;
   readonly lines: number;
 }
 
-/** A file by its path from the root. */
+/** Returns a file by its path from the root. */
 export function readSource(path: string): Source {
   return sourceOf(path, readFileSync(join(ROOT, path), 'utf8'));
 }
 
-/** A text as if it were in the repository under this path. */
+/** Returns a text as a file of the repository with this path. */
 export function sourceOf(path: string, text: string): Source {
   const code = text.replace(/^\s*\/\/.*$/gm, '').replace(/\/\*[\s\S]*?\*\//g, '');
   return { path, text, code, lines: text.split('\n').length - 1 };
 }
 
-/** The files below a folder whose path matches, without generated ones. */
+/** Returns the files below a folder whose path matches, without generated files. */
 export function sourcesBelow(folder: string, pattern: RegExp): Source[] {
   if (!existsSync(join(ROOT, folder))) return [];
   return readdirSync(join(ROOT, folder), { recursive: true, encoding: 'utf8' })

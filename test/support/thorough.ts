@@ -1,14 +1,14 @@
-// How often a test repeats a race or tries generated input: fewer times by default, all times with TEST_THOROUGH=1,
-// which the check of every change sets. No assertion depends on it.
+// The number of times that a test repeats a race or tries generated input. It is reduced by default, and full with
+// TEST_THOROUGH=1, which the check of every change sets. No assertion depends on this number.
 
 const isThorough = process.env.TEST_THOROUGH === '1';
 
-/** The number of rounds of a race. A thorough run has `thorough` rounds. */
+/** Returns the number of rounds of a race. A thorough run has `thorough` rounds. */
 export function rounds(thorough: number): number {
   return isThorough ? thorough : Math.ceil(thorough * 0.3);
 }
 
-/** The number of generated cases. A thorough run has `thorough` cases. */
+/** Returns the number of generated cases. A thorough run has `thorough` cases. */
 export function cases(thorough: number): number {
   return isThorough ? thorough : Math.ceil(thorough / 4);
 }

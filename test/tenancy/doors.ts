@@ -1,4 +1,4 @@
-// The routes of the tenant fuzz, each with the model's expectation of a successful answer.
+// The routes of the tenant fuzz, each with the successful answer that the model expects.
 import { randomUUID } from 'node:crypto';
 import { type Acting, type Bearer, type Model, membersOf, type Refused, says } from './model.ts';
 
@@ -12,7 +12,7 @@ export interface Door {
   readonly method: string;
   readonly path: string;
   readonly body?: unknown;
-  /** The permission of the route. null for a route of every signed-in user; '' for every member. */
+  /** The permission that the route needs. null if every user may call it, '' if every member may. */
   readonly needs: string | null;
   readonly alsoSuspended?: boolean;
   readonly good: (model: Model, acting: Acting, bearer: Bearer) => Good | Refused;
@@ -31,7 +31,7 @@ function idsOf(body: { data: never }, key = 'id'): string {
     .join();
 }
 
-/** The routes with ids and organizations. The fuzz calls them with ids that may belong to anybody. */
+/** The routes with ids and organizations. The fuzz calls them with the ids of any organization or user. */
 export function makeDoor(model: Model, people: readonly { userId: string }[], below: (n: number) => number): Door {
   const userId = below(20) === 0 ? randomUUID() : (people[below(people.length)]?.userId ?? '');
   const role = model.roles[below(model.roles.length)];
@@ -119,7 +119,7 @@ export function makeDoor(model: Model, people: readonly { userId: string }[], be
       needs: 'sessions:read',
       good: (_, acting) => aboutMember(acting, { status: 200, says: () => true }),
     }),
-    // Writes, with ids that are not the organization's own. For its own ids the fuzz calls another route.
+    // The routes that write. The fuzz calls them only with ids of other organizations.
     () => ({
       method: 'PATCH',
       path: `/users/${userId}`,

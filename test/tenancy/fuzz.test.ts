@@ -1,4 +1,5 @@
-// Thousands of requests with random user, token, tenant headers and ids get the answers of a small model.
+// Sends thousands of requests with a random user, token, tenant headers and ids. The service must give the same answers
+// as a small model.
 import { randomUUID } from 'node:crypto';
 import { Agent, request } from 'node:http';
 import t from 'tap';
@@ -19,7 +20,7 @@ function makeHeader(model: Model, below: (n: number) => number): string | null {
   return choices[below(choices.length)] ?? (below(10) === 0 ? randomUUID() : null);
 }
 
-/** The model's answer to a request. null if the request would write, which this fuzz does not do. */
+/** Returns the model's answer to a request. null if the request would write, because this fuzz does not write. */
 function expectedOf(
   model: Model,
   bearer: Bearer | null,
@@ -74,7 +75,7 @@ function agrees(expected: Good | Refused, answer: Answer): boolean {
 
 t.test(`the service answers ${REQUESTS} requests like the model (seed ${seed})`, async (t) => {
   const database = await createDatabase(t);
-  // Few connections, so that each of them serves every organization in turn.
+  // There are few connections, so that each connection serves every organization in turn.
   const service = await openService(t, database, { DATABASE_POOL_SIZE: '3' });
   const below = chance(seed);
   const { model, bearers } = await populate(service, database, below);

@@ -1,5 +1,5 @@
-// A small model of who may see what: organizations, members and roles in plain code, independent of the service.
-// fuzz.test.ts compares the service with it.
+// A small model of the access to organizations, members and roles. It is plain code and independent of the service.
+// fuzz.test.ts compares the answers of the service with the model.
 import type { Person, SeededOrganization } from '../support/fixtures/people.ts';
 
 export interface ModelRole {
@@ -25,7 +25,7 @@ export interface Model {
   readonly invitations: ReadonlyMap<string, SeededOrganization>;
 }
 
-/** The user of the token, the organization it was issued for, and whether it is stale by now. */
+/** A token: its user, the organization that it was issued for, and whether it is stale. */
 export interface Bearer {
   readonly person: Person;
   readonly organization: SeededOrganization | null;
@@ -55,7 +55,7 @@ function membershipOf(model: Model, person: Person, organization: SeededOrganiza
   return model.memberships.find((m) => m.person === person && m.organization === organization);
 }
 
-/** The organization of a request by the rules of tenant resolution, or the reason for the refusal. */
+/** Returns the organization of a request by the rules of tenant resolution, or the reason for the refusal. */
 export function resolveTenant(
   model: Model,
   bearer: Bearer | null,
@@ -70,7 +70,7 @@ export function resolveTenant(
   const isId = (name: string) => name.length === 36;
   const names = (organization: SeededOrganization, name: string) =>
     name === organization.id || name === organization.slug;
-  // A token's own organization comes first: a suspended one refuses everything, whatever the headers contain.
+  // The organization of the token is checked first. If it is suspended, every request is refused, with any headers.
   if (bearer.organization !== null && model.suspended.has(bearer.organization) && !alsoSuspended) {
     return refuse(401, 'organization_suspended');
   }
@@ -98,7 +98,7 @@ function acting(model: Model, person: Person, organization: SeededOrganization):
   return { organization, permissions: roles.flatMap(({ permissions }) => permissions) };
 }
 
-/** Whether a list of permissions allows it, in the slowest and simplest way. */
+/** Whether a list of permissions allows the wanted permission. The code is slow and simple. */
 export function says(permissions: readonly string[], wanted: string): boolean {
   const [resource, action] = wanted.split(':');
   return permissions.some((held) => {
@@ -107,7 +107,7 @@ export function says(permissions: readonly string[], wanted: string): boolean {
   });
 }
 
-/** The members of an organization, suspended ones included. */
+/** Returns the members of an organization, including suspended members. */
 export function membersOf(model: Model, organization: SeededOrganization): ModelMembership[] {
   return model.memberships.filter((membership) => membership.organization === organization);
 }

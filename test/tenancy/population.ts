@@ -1,5 +1,5 @@
-// The users and organizations of the tenant fuzz, and their tokens: overlapping memberships, suspended ones, a
-// suspended organization, users who signed in before they became members, and stale tokens.
+// The users, organizations and tokens of the tenant fuzz. There are users in several organizations, suspended members,
+// a suspended organization, users who signed in before they became members, and stale tokens.
 import { randomUUID } from 'node:crypto';
 import type { TestDatabase } from '../support/database.ts';
 import { seedInvitation } from '../support/fixtures/invitations.ts';
@@ -11,7 +11,7 @@ import type { Bearer, Model, ModelMembership, ModelRole } from './model.ts';
 const ORGANIZATIONS = 6;
 const PEOPLE = 16;
 
-/** A generator of numbers below `below` that repeats for a seed (mulberry32). */
+/** Returns a generator of numbers less than `below` (mulberry32). The same seed gives the same numbers. */
 export function chance(seed: number): (below: number) => number {
   let state = seed;
   return (below) => {
@@ -46,7 +46,7 @@ export interface Population {
   readonly bearers: readonly Bearer[];
 }
 
-/** Inserts everything, and signs in every user to each organization that allows it. */
+/** Inserts the rows, and signs every user in to each organization that allows it. */
 export async function populate(
   { api, app }: Service,
   database: TestDatabase,
@@ -89,7 +89,7 @@ export async function populate(
     await database.query("UPDATE organizations SET status = 'suspended' WHERE id = $1", [id]);
     app.parts.publish([{ kind: 'organization', org: id, state: 'suspended', at: Date.now() }]);
   }
-  // The rights of the last two have changed since: every route must refuse their tokens.
+  // The rights of the last two users have changed after their sign-in, so every route must refuse their tokens.
   const changed = new Set(people.slice(-2));
   app.parts.publish([...changed].map(({ userId }) => ({ kind: 'user', sub: userId, epoch: 1 })));
   const invite = async (organizationId: string) =>

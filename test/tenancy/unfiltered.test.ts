@@ -1,4 +1,4 @@
-// Statements without the application's own filters: as the role of the service, they ask for every row.
+// Runs statements without the filters of the application, as the role of the service. The statements request every row.
 import pg from 'pg';
 import t from 'tap';
 import { createDatabase, type TestDatabase } from '../support/database.ts';
@@ -8,7 +8,7 @@ import { chance, populate } from './population.ts';
 
 const seed = Number(process.env.TENANT_FUZZ_SEED ?? Math.floor(Math.random() * 2 ** 31));
 
-/** The tables with an organization, from the catalogue of PostgreSQL. */
+/** Returns the tables with an organization, from the catalogue of PostgreSQL. */
 async function tenantTables(database: TestDatabase): Promise<string[]> {
   const rows = await database.query<{ name: string }>(
     `SELECT c.relname AS name FROM pg_class c JOIN pg_attribute a ON a.attrelid = c.oid

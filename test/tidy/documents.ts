@@ -1,4 +1,5 @@
-// Everything the documentation names exists: links, paths in backticks, npm scripts, and the files in the map of src/.
+// Checks that the targets of links, paths in backticks, npm scripts and files in the map of src/ exist, for all pages
+// of the documentation.
 import { dirname, join } from 'node:path';
 import type { Source } from '../support/sources.ts';
 import { ownSources, type Repository, type Rule } from './repository.ts';
@@ -21,7 +22,7 @@ function isPath(word: string, { top }: Repository): boolean {
   return /^[\w.-]+\/[^*<]*$/.test(word) && top.includes(word.split('/')[0] ?? '');
 }
 
-// The map names files and folders relative to src/, or by the end of their path.
+// The map names a file or folder by its path below src/, or by the end of that path.
 function placesOf({ path, text }: Source, repository: Repository): string[] {
   if (path !== MAP) return [];
   const isIn = (word: string) =>

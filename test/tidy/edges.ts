@@ -1,14 +1,16 @@
-// The edges of a feature: only routes.ts, pages.ts and cookie.ts use HTTP, and only store.ts uses the database.
+// Checks the edges of a feature: only routes.ts, pages.ts and cookie.ts use HTTP, and only store.ts uses the database.
 import { basename, relative } from 'node:path';
 import { edgesOf, placeOf, shown, wingOf } from './imports.ts';
 import { ownSources, type Rule } from './repository.ts';
 import { codeOf } from './syntax.ts';
 
-/** The queries of a folder: store.ts, and more files if one would be too long, such as rotation-store.ts. */
+/**
+ * The files with the queries of a folder: store.ts, and files such as rotation-store.ts if store.ts would be too long.
+ */
 export const STORE = /[/-]store\.ts$/;
 
 const HTTP_EDGE = /\/(routes|pages|cookie)\.ts$/;
-// Every change writes its event and its revocation. All stores use these functions and this SQL for it.
+// Every change writes its event and its revocation. All stores use the functions and the SQL of these files for that.
 const SHARED = ['base/events/record.ts', 'base/revoking/sql.ts'];
 const SQL = /\b(INSERT INTO|DELETE FROM|UPDATE\s+\S+\s+SET|TRUNCATE TABLE|SELECT\s[^;'`]*?\sFROM|FROM\s+\w+\s+WHERE)\b/;
 

@@ -1,5 +1,5 @@
-// The inputs of a program come in at named files, so that tests can pass another clock or environment: the rules of
-// time, randomness, environment and output.
+// The rules of time, randomness, environment and output. Only the listed files may read or write these, so that tests
+// can pass another clock or environment.
 import { ownSources, type Rule } from './repository.ts';
 import { codeOf } from './syntax.ts';
 
@@ -23,7 +23,8 @@ export const environmentRules: readonly Rule[] = [
   only(
     'the time comes from a clock',
     /\bDate\.now\b|\bnew Date\(\)|\bperformance\.now\b|\bhrtime\b/,
-    // The lock of the embedded server is read before anything is open. The verifier is a package of its own.
+    // The lock of the embedded server is read before the configuration and the log exist. The verifier is a separate
+    // package.
     /^src\/(cli\/|main\.ts$|base\/platform\/clock\.ts$|base\/embedded\/running\.ts$|verifier\/core\/clock\.ts$)/,
   ),
   only('chance comes from node:crypto', /\bMath\.random\b/, /^$/),

@@ -1,5 +1,5 @@
 // Prints the longest function, the longest file and the fullest folder of src/, so that growth is visible before a
-// limit is reached. `npm run check` ends with it.
+// limit is reached. `npm run check` runs this as its last step.
 import { ownSources, readRepository } from './repository.ts';
 import { extremesOf } from './sizes.ts';
 

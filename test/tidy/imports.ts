@@ -1,18 +1,18 @@
-// Who imports what in src/, and where a file is: its wing and the folder in it.
+// Finds the imports of each file in src/, and the wing and folder of a file.
 import { dirname, join, relative } from 'node:path';
 import type { Source } from '../support/sources.ts';
 import { kept, ownSources, type Repository } from './repository.ts';
 import { syntaxOf } from './syntax.ts';
 
 export interface Edge {
-  /** Relative to src/, and so is `to` if it is a file of src/. */
+  /** The path from src/. `to` is also a path from src/ if it is a file of src/. */
   readonly file: string;
   readonly to: string;
-  /** As written. */
+  /** The specifier as it is written in the import. */
   readonly specifier: string;
   readonly isPassedOn: boolean;
   readonly names: readonly string[];
-  /** Wing and folder of the file; of `to`, or empty for a package. */
+  /** `place` is the wing and folder of the file. The next member is that of `to`, and is empty for a package. */
   readonly place: string;
   readonly target: string;
 }
@@ -29,7 +29,7 @@ const edgesOfOne = kept((source: Source): readonly Edge[] => {
   });
 });
 
-/** Every import, re-export and dynamic import of src/. */
+/** Returns every import, re-export and dynamic import of src/. */
 export function edgesOf(repository: Repository): readonly Edge[] {
   return ownSources(repository).flatMap(edgesOfOne);
 }
@@ -46,22 +46,22 @@ function namesIn(clause: string): string[] {
     .filter((name) => name !== '');
 }
 
-/** The wing of a path from src/: its first folder, or the name of a file directly in src/. */
+/** Returns the wing of a path from src/: its first folder, or the name of a file directly in src/. */
 export function wingOf(path: string): string {
   return (path.split('/')[0] ?? '').replace(/\.ts$/, '');
 }
 
-/** The folder in its wing of a path from src/. Empty for a file directly in the wing. */
+/** Returns the folder in the wing of a path from src/. It is empty for a file directly in the wing. */
 export function folderOf(path: string): string {
   return path.split('/').slice(1, -1)[0] ?? '';
 }
 
-/** Wing and folder of a path from src/, such as base/http. */
+/** Returns the wing and folder of a path from src/, such as base/http. */
 export function placeOf(path: string): string {
   return [wingOf(path), folderOf(path)].filter((part) => part !== '').join('/');
 }
 
-/** Edges as lines of a report. */
+/** Returns the edges as lines of a report. */
 export function shown(edges: readonly Edge[]): string[] {
   return edges.map(({ file, to }) => `src/${file}: imports ${to}`);
 }

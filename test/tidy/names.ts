@@ -1,4 +1,4 @@
-// Names of files, and what every file must and must not contain: its first comment, no skipped test.
+// The rules for the names of files and for their content: every file starts with a comment, and no test is skipped.
 import { basename, dirname } from 'node:path';
 import { ownSources, type Rule } from './repository.ts';
 import { holdsTests } from './syntax.ts';

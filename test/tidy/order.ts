@@ -1,10 +1,10 @@
-// The order of the source: which wing and folder may import which. src/README.md shows the same.
+// The order of the source: which wings and folders a file may import. src/README.md describes the same order.
 import { dirname, relative } from 'node:path';
 import { type Edge, edgesOf, folderOf, shown, wingOf } from './imports.ts';
 import { ownSources, type Rule } from './repository.ts';
 
-// A wing imports from those before it, a folder from those before it in its wing. A wing without a list has no inner
-// order.
+// A wing may import from the wings before it. A folder may import from the folders before it in the same wing. A wing
+// without a list has no order of folders.
 const WINGS: Readonly<Record<string, readonly string[]>> = {
   protocol: [],
   base: 'errors platform loops config database revoking embedded mail events outbox http docs health'.split(' '),
@@ -18,7 +18,8 @@ const WINGS: Readonly<Record<string, readonly string[]>> = {
   main: [],
 };
 const ORDER = Object.keys(WINGS);
-// What is published for other services imports nothing of this one. In src/, only the command line imports it.
+// A package that is published for other services imports no code of this service. In src/, only the command line
+// imports such a package.
 const ALONE: Readonly<Record<string, RegExp>> = {
   verifier: /^(verifier|protocol)\/|^node:/,
   sidecar: /^(sidecar|verifier|protocol)\/|^node:|^(ws|pino)$/,
@@ -41,7 +42,7 @@ function isAgainstOrder({ file, to }: Edge): boolean {
   return folders.indexOf(folderOf(to)) > folders.indexOf(folderOf(file));
 }
 
-// The shortest path: ./ in the folder, ../ in the wing, ../../ into another.
+// An import has the shortest path: ./ in the same folder, ../ in the same wing, ../../ to another wing.
 function isDetour({ file, to, specifier }: Edge): boolean {
   const shortest = relative(dirname(file), to);
   return specifier !== (shortest.startsWith('.') ? shortest : `./${shortest}`);

@@ -1,5 +1,5 @@
-// The repository as the rules see it: files by their path, and the npm scripts. A test may add a file to a copy, or
-// replace one, and check that a rule reports exactly that.
+// The repository in the form that the rules read: files by their path, and the npm scripts. A test can add or replace a
+// file in a copy, and check that a rule reports exactly this file.
 import { readdirSync } from 'node:fs';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
@@ -9,11 +9,11 @@ const ROOT = fileURLToPath(new URL('../..', import.meta.url));
 const CODE = /\.(ts|mjs)$/;
 
 export interface Repository {
-  /** The code of src/, test/, scripts/, bench/ and examples/, without what is generated. */
+  /** The code of src/, test/, scripts/, bench/ and examples/, without generated files. */
   readonly sources: readonly Source[];
-  /** The documentation. */
+  /** The pages of the documentation. */
   readonly pages: readonly Source[];
-  /** The model of the database, as Prisma reads it. */
+  /** The database schema that Prisma reads. */
   readonly schema: Source;
   /** The npm scripts by name. */
   readonly scripts: Readonly<Record<string, string>>;
@@ -23,13 +23,13 @@ export interface Repository {
   has(path: string): boolean;
 }
 
-/** A rule, and what breaks it: one line for each violation, with the path first. */
+/** A rule, and a function that returns one line for each violation. A line starts with the path. */
 export interface Rule {
   readonly name: string;
   find(repository: Repository): readonly string[];
 }
 
-/** The repository on the disk. */
+/** Reads the repository from the disk. */
 export function readRepository(): Repository {
   const { scripts } = JSON.parse(readSource('package.json').text) as { scripts: Record<string, string> };
   return {
@@ -45,7 +45,7 @@ export function readRepository(): Repository {
   };
 }
 
-/** The same repository with one file added or replaced. */
+/** Returns the repository with one added or replaced file. */
 export function withFile(repository: Repository, path: string, text: string): Repository {
   const file = sourceOf(path, text);
   const among = (files: readonly Source[]) => [...files.filter((one) => one.path !== path), file];
@@ -54,12 +54,12 @@ export function withFile(repository: Repository, path: string, text: string): Re
   return { ...repository, sources: among(repository.sources), has: (other) => other === path || repository.has(other) };
 }
 
-/** The files of src/. */
+/** Returns the files of src/. */
 export function ownSources({ sources }: Repository): readonly Source[] {
   return sources.filter(({ path }) => path.startsWith('src/'));
 }
 
-/** A function of a file whose result is cached: many rules read the same file. */
+/** Returns a function that caches its result for each file, because many rules read the same file. */
 export function kept<Result>(work: (source: Source) => Result): (source: Source) => Result {
   const results = new WeakMap<Source, Result>();
   return (source) => {

@@ -1,4 +1,4 @@
-// All project rules, in the order in which they are reported.
+// Lists all project rules, in the order of the report.
 import { documentRules } from './documents.ts';
 import { edgeRules } from './edges.ts';
 import { environmentRules } from './environment.ts';

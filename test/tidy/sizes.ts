@@ -1,4 +1,5 @@
-// How long files and functions may be, how full a folder, and the present exceptions.
+// The limits for the length of files and functions and for the number of files in a folder, with the current
+// exceptions.
 import { dirname } from 'node:path';
 import type { Source } from '../support/sources.ts';
 import { kept, type Rule } from './repository.ts';
@@ -8,7 +9,7 @@ const LINES_MAX = 300;
 const FUNCTION_LINES_MAX = 80;
 const FILES_MAX = 15;
 
-// Over the limit, with the number that must not grow. An entry is removed when it is within the limit.
+// These are over the limit. The number of an entry must not grow, and an entry within the limit must be removed.
 const LONG_FUNCTIONS: Readonly<Record<string, number>> = {
   "test/base/database/db.test.ts '2,000 mixed operations, many of them failing, on three connections never see a foreign row'": 81,
   "test/base/database/isolation/isolation.test.ts 'an organization neither reads nor changes nor inserts a row of another'": 97,
@@ -18,7 +19,7 @@ const LONG_FUNCTIONS: Readonly<Record<string, number>> = {
   'scripts/prove/revocation/targets.ts openTargets': 115,
 };
 const FULL_FOLDERS: Readonly<Record<string, number>> = {};
-// Decorators, which that framework needs, cannot be measured.
+// A file with decorators, which its framework needs, cannot be measured.
 const DECORATED = /^examples\/nestjs\//;
 
 interface Measure {
@@ -57,7 +58,7 @@ function over(
   ];
 }
 
-/** The longest function, the longest file and the fullest folder among files. */
+/** Returns the longest function, the longest file and the fullest folder of the given files. */
 export function extremesOf(
   sources: readonly Source[],
 ): Record<'longestFunction' | 'longestFile' | 'fullestFolder', Measure> {

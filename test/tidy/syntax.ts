@@ -1,5 +1,5 @@
-// A file as a program: its code without types and comments, its functions, and its exports. Node strips the types as it
-// does to run the file, and keeps every character at its position.
+// Reads a file as a program: its code without types and comments, its functions, and its exports. Node strips the types
+// in the same way as before it runs a file. Every character keeps its position.
 import { stripTypeScriptTypes } from 'node:module';
 import { type Comment, type Program, parse } from 'acorn';
 import type { Source } from '../support/sources.ts';
@@ -12,11 +12,11 @@ export interface Func {
 }
 
 interface Syntax {
-  /** Missing if the syntax is not JavaScript's: decorators, or an error. */
+  /** The syntax tree. It is missing if the syntax is not JavaScript, because of decorators or an error. */
   readonly program: Program | undefined;
-  /** The code that runs: no types, no comments. */
+  /** The code without types and comments. */
   readonly code: string;
-  /** With types, without comments, for rules about types as well: imports. */
+  /** The code with types and without comments, for the rules about imports of types. */
   readonly typed: string;
 }
 
@@ -29,7 +29,7 @@ interface Node {
   readonly arguments?: readonly { readonly value?: unknown; readonly properties?: readonly Pick<Node, 'key'>[] }[];
 }
 
-/** The program of a file. */
+/** Returns the program of a file. */
 export const syntaxOf = kept(({ path, text, code }: Source): Syntax => {
   try {
     const plain = path.endsWith('.ts') ? stripTypeScriptTypes(text) : text;
@@ -57,12 +57,12 @@ function without(text: string, comments: readonly Comment[]): string {
   return left + text.slice(at);
 }
 
-/** The code of a file as it runs. */
+/** Returns the code of a file without types and comments. */
 export function codeOf(source: Source): string {
   return syntaxOf(source).code;
 }
 
-/** Every function of a file, arrow functions and methods included, with its length from first to last line. */
+/** Returns every function of a file, including arrow functions and methods, with its number of lines. */
 export const functionsOf = kept((source: Source): readonly Func[] => {
   const found: Func[] = [];
   visit(syntaxOf(source).program, 'anonymous', (node, name) => {
@@ -82,7 +82,7 @@ function visit(value: unknown, named: string, see: (node: Node, name: string) =>
   for (const [key, child] of Object.entries(node)) if (key !== 'loc') visit(child, name, see);
 }
 
-// A test is called by its title.
+// The name of a test is its title.
 function titleOf(node: Node): string | undefined {
   const [title] = node.type === 'CallExpression' ? (node.arguments ?? []) : [];
   return typeof title?.value === 'string' ? `'${title.value}'` : undefined;
@@ -90,7 +90,7 @@ function titleOf(node: Node): string | undefined {
 
 const HOLDS = new Set(['only', 'skip', 'todo']);
 
-/** Whether a file calls t.skip or similar, or passes such an option to a test. */
+/** Whether a file calls a function such as t.skip, or passes such an option to a test. */
 export const holdsTests = kept((source: Source): boolean => {
   let isHolding = false;
   visit(syntaxOf(source).program, '', ({ type, callee, arguments: given = [] }) => {
@@ -102,7 +102,7 @@ export const holdsTests = kept((source: Source): boolean => {
   return isHolding;
 });
 
-/** The names of the values that a file exports: functions and constants, no types. */
+/** Returns the names of the functions and constants that a file exports, without types. */
 export const exportsOf = kept((source: Source): readonly string[] =>
   (syntaxOf(source).program?.body ?? []).flatMap((node) => {
     if (node.type !== 'ExportNamedDeclaration') return [];

@@ -1,5 +1,5 @@
-// Who writes what: a table has one owner, the folder whose store inserts its rows, and only that folder uses a store's
-// writers. Each exception has its reason.
+// The rules for writes: each table has one owner, which is the folder whose store inserts its rows. Only this folder
+// writes to the table, and only it calls the writing functions of its store. Each exception has its reason.
 import { dirname, relative } from 'node:path';
 import type { Source } from '../support/sources.ts';
 import { STORE } from './edges.ts';
@@ -7,14 +7,15 @@ import { edgesOf, placeOf } from './imports.ts';
 import { kept, ownSources, type Repository, type Rule } from './repository.ts';
 import { codeOf, exportsOf } from './syntax.ts';
 
-/** A file or folder of src/, what it writes that belongs to another folder, and why. */
+/** A file or folder of src/, the tables or functions of another folder that it uses to write, and the reason. */
 interface Exception {
   readonly at: string;
   readonly writes: readonly string[];
   readonly reason: string;
 }
 
-// Tables whose rows several folders insert. The owner of any other is the one folder that inserts into it.
+// The owners of the tables into which several folders insert rows. The owner of any other table is the only folder that
+// inserts into that table.
 const OWNERS: Readonly<Record<string, string>> = {
   events: 'base/events',
   revocations: 'credentials/revocations',
@@ -46,8 +47,8 @@ const FOREIGN_TABLES: readonly Exception[] = [
   },
 ];
 
-// Writers that every folder may use. A change of a user's rights raises their epoch in the same transaction, and a
-// statement that ends sessions is built from these parts.
+// The writing functions that every folder may call. A change of a user's rights raises the user's epoch in the same
+// transaction. A statement that ends sessions is built with these functions.
 const FOR_ALL: readonly string[] = ['raiseEpochs', 'endSessionsSql', 'endSessionsStatement', 'runEndSessions'];
 
 const FOREIGN_WRITERS: readonly Exception[] = [
@@ -96,7 +97,7 @@ const FOREIGN_WRITERS: readonly Exception[] = [
 const WRITE =
   /(?<!FOR |KEY |DO )\b(INSERT INTO|MERGE INTO|UPDATE|DELETE FROM|TRUNCATE TABLE)\s+(?:ONLY\s+)?["']?([a-z_]+|\$\{)/g;
 const MODEL_WRITE = /\.models\s*\.(\w+)\s*\.(create|update|upsert|delete)\w*/g;
-// A lock changes no row, and to… turns a row into a value.
+// Functions with these names do not write. A lock changes no row, and to… converts a row into a value.
 const READ = /^(find|list|count|is|has|get|read|lock|to)[A-Z]/;
 const CONSTANT = /^[A-Z_]+$/;
 
@@ -141,7 +142,7 @@ function ownersOf(writes: readonly Write[]): Map<string, string[]> {
   return owners;
 }
 
-/** Foreign writes without a reason, and reasons without a write. */
+/** Returns the writes of other folders without an exception, and the exceptions without such a write. */
 function judge(
   foreign: readonly (readonly [file: string, name: string])[],
   exceptions: readonly Exception[],

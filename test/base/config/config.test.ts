@@ -1,4 +1,5 @@
-// The environment: defaults, refused values and the names in the refusal, and the requirements of production.
+// The configuration from the environment: its defaults, the values that are refused and the names in the refusal, and
+// the requirements of production.
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -12,7 +13,7 @@ const PRODUCTION = {
   KEYS_DIR: '/keys',
 };
 
-/** The problems of an environment. [] if it is accepted. */
+/** Returns the problems of an environment. [] if the environment is accepted. */
 function problemsOf(env: Record<string, string>): readonly string[] {
   try {
     readConfig(env);
@@ -27,7 +28,7 @@ function namesIn(problems: readonly string[]): string[] {
   return problems.map((line) => line.slice(0, line.indexOf(':')));
 }
 
-t.test('an empty environment is a development one with safe defaults', async (t) => {
+t.test('an empty environment means development, with safe defaults', async (t) => {
   const config = readConfig({});
   const expected: Partial<Config> = {
     NODE_ENV: 'development',
@@ -68,7 +69,7 @@ t.test('an empty environment is a development one with safe defaults', async (t)
   t.same(readConfig(blank), config, 'empty counts as unset');
 });
 
-t.test('values are read in the usual ways to write them', async (t) => {
+t.test('every usual spelling of a value is accepted', async (t) => {
   const durations = { '90': 90, '90s': 90, '2m': 120, '15m': 900 };
   for (const [written, seconds] of Object.entries(durations)) {
     t.equal(readConfig({ ACCESS_TOKEN_TTL: written }).ACCESS_TOKEN_TTL, seconds, written);
@@ -164,7 +165,7 @@ t.test('values that contradict each other are refused', async (t) => {
   t.strictSame(namesIn(problemsOf({ PORT: '0' })), ['PUBLIC_URL']);
 });
 
-t.test('production refuses values that are only good for development', async (t) => {
+t.test('production refuses values that are suitable only for development', async (t) => {
   t.same(problemsOf(PRODUCTION), []);
   t.match(readConfig(PRODUCTION), { production: true, DOCS_ENABLED: false });
   const without = (name: string) => ({ ...PRODUCTION, [name]: '' });
@@ -193,7 +194,7 @@ t.test('production refuses values that are only good for development', async (t)
   t.equal(namesIn(problemsOf({ NODE_ENV: 'production' })).length, 3, 'all in one refusal');
 });
 
-t.test('a secret may come from a file, and only a secret', async (t) => {
+t.test('a secret may be read from a file, and no other variable may', async (t) => {
   const folder = mkdtempSync(join(tmpdir(), 'tenantry-config-'));
   t.teardown(() => rmSync(folder, { recursive: true }));
   const file = join(folder, 'secret');
@@ -228,7 +229,7 @@ t.test('a mail URL whose user or password is not percent-encoded is refused by n
   t.same(problemsOf({ SMTP_URL: 'smtp://user:50%25off@mail.example' }), []);
 });
 
-t.test('production refuses a sender on localhost, with brackets or without', async (t) => {
+t.test('production refuses a sender address on localhost, with and without angle brackets', async (t) => {
   const mail = { ...PRODUCTION, SMTP_URL: 'smtps://user:secret@mail.example' };
   for (const from of ['no-reply@localhost', 'Tenantry <no-reply@LOCALHOST>']) {
     t.match(problemsOf({ ...mail, MAIL_FROM: from }), [/^MAIL_FROM: is required in production/], from);

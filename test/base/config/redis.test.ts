@@ -1,5 +1,5 @@
-// REDIS_URL: how one server and a cluster are written, which values are refused, and the warnings of a production
-// start.
+// REDIS_URL: how to write one server and a cluster, which values are refused, and which warnings a start in production
+// logs.
 import t from 'tap';
 import { ConfigRefused, readConfig } from '../../../src/base/config/config.ts';
 import { redisOf } from '../../../src/base/config/derived.ts';
@@ -37,7 +37,7 @@ t.test('a URL of one Redis server is read', async (t) => {
   t.equal(redisOf(readConfig({ REDIS_URL: '' })), null);
 });
 
-t.test('the nodes of a cluster are listed one after the other, and only the first one may have the user', async (t) => {
+t.test('the URL of a cluster lists its nodes, and only the first node needs the user and password', async (t) => {
   const nodes = [
     { host: 'a', port: 1 },
     { host: 'b', port: 6379 },
@@ -79,7 +79,7 @@ t.test('an ambiguous value is refused, and the refusal does not repeat it', asyn
   }
 });
 
-t.test('production warns about a Redis that is slow or readable by others, and nothing else does', async (t) => {
+t.test('only production warns about a slow Redis and about a connection that others can read', async (t) => {
   const production = {
     NODE_ENV: 'production',
     DATABASE_URL: 'postgres://owner:secret@db.internal/tenantry',

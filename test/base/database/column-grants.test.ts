@@ -1,5 +1,5 @@
-// Which columns of its own organization's rows the restricted role may write, tested with plain SQL: only those that
-// the service changes.
+// The restricted role may write only those columns of its organization's rows that the service changes. Tested with
+// plain SQL.
 import { randomUUID } from 'node:crypto';
 import t from 'tap';
 import { raiseAnyClientEpoch, raiseClientEpoch } from '../../../src/access/clients/epoch-store.ts';
@@ -17,7 +17,7 @@ const reader = db.organizationReader({ organizationId: own.organizationId, userI
 const ask = (text: string, values: unknown[] = []) => reader.rows<Record<string, unknown>>(statement(text), values);
 const REFUSED = { code: '42501' };
 
-t.test('an epoch increases by one, together with a revocation of the new epoch', async (t) => {
+t.test('an epoch increases only by one, and only together with a revocation that names the new epoch', async (t) => {
   for (const epoch of ['2147483647', 'epoch + 2', 'epoch - 1']) {
     await t.rejects(ask(`UPDATE users SET epoch = ${epoch}`), { code: '23514' }, epoch);
   }
@@ -28,7 +28,7 @@ t.test('an epoch increases by one, together with a revocation of the new epoch',
   t.same(rows, [{ epoch: 1 }]);
 });
 
-t.test('no organization reads or chooses the token of an invitation', async (t) => {
+t.test('an organization can neither read nor choose the token of an invitation', async (t) => {
   const id = randomUUID();
   const columns = 'id, organization_id, email, email_key, expires_at';
   const values = [id, own.organizationId, 'ada@x.org'];
@@ -44,7 +44,7 @@ t.test('no organization reads or chooses the token of an invitation', async (t) 
   await t.rejects(ask(`UPDATE invitations SET email_key = 'other'`), REFUSED);
 });
 
-t.test('a token ends with every change of its invitation, whoever makes it', async (t) => {
+t.test('every change of an invitation, by the organization or by the system, deletes its token', async (t) => {
   const changes = {
     'by the organization': () => ask(`UPDATE invitations SET expires_at = expires_at + interval '1 day' RETURNING id`),
     'by the system': () => database.query(`UPDATE invitations SET email = 'x' RETURNING id`),
@@ -57,7 +57,7 @@ t.test('a token ends with every change of its invitation, whoever makes it', asy
   }
 });
 
-t.test('no organization sets when a mail was requested, or its result', async (t) => {
+t.test('an organization can set neither the time of the request for a mail nor the result of the mail', async (t) => {
   const columns = 'id, organization_id, kind, subject_id, recipient_key';
   const values = [randomUUID(), own.organizationId];
   for (const [column, value] of [
@@ -89,7 +89,7 @@ t.test('no organization sets when a mail was requested, or its result', async (t
   await t.rejects(ask('DELETE FROM outbox'), REFUSED);
 });
 
-t.test('a role has permissions, one in each element', async (t) => {
+t.test('a role needs at least one permission, and each element must be exactly one permission', async (t) => {
   const make = (permissions: (string | null)[]) =>
     ask(
       `INSERT INTO roles (id, organization_id, owner_key, name, level, permissions) VALUES ($1::uuid, $2, $2, $1::text, 1, $3)`,
@@ -102,7 +102,7 @@ t.test('a role has permissions, one in each element', async (t) => {
   for (const permissions of [[], ['a:b'], ['a:*', '*:b', '*:*']]) await t.resolves(make(permissions), `${permissions}`);
 });
 
-t.test('an organization changes only the allowed columns of a client, and its epoch by one', async (t) => {
+t.test('an organization changes only the allowed columns of a client, and raises its epoch only by one', async (t) => {
   const id = randomUUID();
   const columns = 'id, organization_id, owner_key, name, permissions, authentication';
   const make = (more: string, value: string) =>
@@ -131,7 +131,7 @@ t.test('an organization changes only the allowed columns of a client, and its ep
   t.same(await database.query(told, [id]), [{ epoch: 2, caused_in: own.organizationId }], 'also an operator’s change');
 });
 
-t.test('no organization reads a secret’s hash, changes one, or sets its creation time', async (t) => {
+t.test('an organization can neither read or change the hash of a secret nor set its creation time', async (t) => {
   const [client] = await ask('SELECT id::text FROM clients');
   const make = (more = '', value = '') =>
     ask(
@@ -145,11 +145,11 @@ t.test('no organization reads a secret’s hash, changes one, or sets its creati
   await t.rejects(make(), { code: '23505' }, 'two without an end');
   await t.rejects(ask('SELECT hash FROM client_secrets'), REFUSED);
   await t.rejects(ask(`UPDATE client_secrets SET hash = sha256('mine')`), REFUSED);
-  await t.rejects(ask(`SELECT 1 FROM client_secrets WHERE hash = sha256('x')`), REFUSED, 'not even by a guess');
+  await t.rejects(ask(`SELECT 1 FROM client_secrets WHERE hash = sha256('x')`), REFUSED, 'a hash cannot be guessed');
   await t.rejects(ask('SELECT 1 FROM client_assertions'), REFUSED);
 });
 
-t.test('a client has permissions, one in each element, and keys only if it signs', async (t) => {
+t.test('a client with malformed permissions, or with keys although it does not sign, is refused', async (t) => {
   const make = (permissions: (string | null)[], authentication = 'client_secret', jwks: string | null = null) =>
     ask(
       `INSERT INTO clients (id, organization_id, owner_key, name, permissions, authentication, jwks)

@@ -1,4 +1,4 @@
-// Two transactions that deadlock: PostgreSQL aborts one of them, which is run again.
+// When two transactions deadlock, PostgreSQL aborts one of them, and the service runs that one again.
 import t from 'tap';
 import { openDatabase, statement } from '../../../src/base/database/db.ts';
 import { openLog } from '../../../src/base/platform/log.ts';
@@ -24,12 +24,12 @@ t.test(
         await tx.rows(LOCK, [first]);
         begun += 1;
         if (begun === 2) resolve();
-        await both; // each has the lock that the other requests next
+        await both; // each transaction has the lock that the other transaction requests next
         await tx.rows(LOCK, [second]);
         return first;
       });
     t.same(await Promise.all([inOrder(one, two), inOrder(two, one)]), [one, two]);
-    // The transaction that runs again may lock its first row before the other one wakes up, and deadlock once more.
+    // The repeated transaction may lock its first row before the other transaction wakes up. Then both deadlock again.
     t.ok(attempts >= 3, `${attempts} attempts`);
   },
 );

@@ -1,4 +1,4 @@
-// The database access: what each scope sees, that no scope outlives its work, and that instants are right.
+// The access to the database: each scope sees its own rows, no scope outlives its work, and instants are correct.
 import { randomUUID } from 'node:crypto';
 import t, { type Test } from 'tap';
 import { type Database, openDatabase, statement, type Transaction } from '../../../src/base/database/db.ts';
@@ -68,8 +68,7 @@ const UNDO = statement('ROLLBACK');
 class OwnFailure extends Error {}
 
 /**
- * The settings of the connection once the transaction, and with it the scope, is undone. Nothing of the scope may
- * be left.
+ * Returns the settings of the connection after the transaction was rolled back. No setting of the scope may be left.
  */
 async function leftOver(tx: Transaction<string>): Promise<number> {
   await tx.rows(UNDO, []);
@@ -147,7 +146,7 @@ t.test('2,000 mixed operations, many of them failing, on three connections never
   };
   await Promise.all(Array.from({ length: 16 }, worker));
   t.strictSame(wrong, []);
-  t.equal(Object.keys(outcomes).length, 14, `every kind ended in one way: ${JSON.stringify(outcomes)}`);
+  t.equal(Object.keys(outcomes).length, 14, `every kind of operation had one outcome: ${JSON.stringify(outcomes)}`);
   const [state] = await database.query(
     `SELECT count(*) FILTER (WHERE state LIKE 'idle in transaction%')::int AS open, count(*) <= 6 AS bounded
      FROM pg_stat_activity WHERE datname = $1 AND application_name LIKE 'tenantry%'`,
@@ -159,7 +158,7 @@ t.test('2,000 mixed operations, many of them failing, on three connections never
   ]);
 });
 
-t.test('instants are right whatever time zone the server uses', async (t) => {
+t.test('instants are correct in every time zone of the server', async (t) => {
   const database = await createDatabase(t);
   for (const role of ['tenantry_app', 'tenantry_system']) {
     await database.query(`ALTER ROLE ${role} IN DATABASE ${database.name} SET timezone = 'Asia/Tokyo'`);

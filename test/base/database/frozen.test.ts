@@ -10,7 +10,7 @@ import { openLog } from '../../../src/base/platform/log.ts';
 import { countLiveSessions } from '../../../src/sign-in/sessions/store.ts';
 import { MIGRATIONS } from '../../support/template.ts';
 
-/** The server and the processes that serve its connections. */
+/** Returns the process ids of the server and of the processes that serve its connections. */
 function familyOf(pid: number): number[] {
   const children = readdirSync('/proc').filter((name) => {
     try {
@@ -18,7 +18,7 @@ function familyOf(pid: number): number[] {
         /^\d+$/.test(name) && readFileSync(`/proc/${name}/stat`, 'utf8').split(') ')[1]?.split(' ')[1] === String(pid)
       );
     } catch {
-      return false; // it has ended since
+      return false; // the process has ended since the listing
     }
   });
   return [pid, ...children.map(Number)];
@@ -57,7 +57,7 @@ t.test('a PostgreSQL that stops answering is an outage for every access, and wor
   }
   let back = false;
   while (!back) {
-    await new Promise(setImmediate); // an immediate refusal gives the event loop no turn
+    await new Promise(setImmediate); // an immediate refusal does not let the event loop run
     back = await Promise.all(waysIn.map((way) => way())).then(
       () => true,
       () => false,

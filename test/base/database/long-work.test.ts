@@ -1,5 +1,5 @@
-// Work across organizations with its own time limit, longer or shorter than the usual one, for each statement and in
-// total.
+// Work across organizations may have its own time limits, longer or shorter than the usual ones: one for each statement
+// and one for the whole work.
 import t from 'tap';
 import { openDatabase, statement } from '../../../src/base/database/db.ts';
 import { openLog } from '../../../src/base/platform/log.ts';
@@ -9,7 +9,7 @@ import { until } from '../../support/until.ts';
 const TIMEOUT = statement(`SELECT current_setting('statement_timeout') AS bound, current_user::text AS role`);
 const CONNECTIONS = `SELECT 1 FROM pg_stat_activity WHERE datname = $1 AND application_name = 'tenantry-system-long'`;
 
-t.test('long work has its own time limit and connection, as the same role, and leaves neither behind', async (t) => {
+t.test('long work has its own time limit and connection with the same role, and leaves neither behind', async (t) => {
   const database = await createDatabase(t);
   const { appUrl, systemUrl } = database;
   const db = openDatabase({ appUrl, systemUrl, poolSize: 2, log: openLog({ level: 'silent', pretty: false }) });

@@ -1,5 +1,5 @@
-// The migration runner: each pending migration is applied once, a failure leaves no changes and stops all later ones,
-// and Prisma's own engine accepts the result.
+// The migration runner applies each pending migration once. A migration that fails leaves no changes and blocks all
+// later migrations. Prisma's own engine accepts the result.
 import { createHash } from 'node:crypto';
 import { cpSync, mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
@@ -19,7 +19,7 @@ async function connected(t: Test, database: TestDatabase): Promise<pg.Client> {
   return client;
 }
 
-/** A folder of migrations that the test changes. */
+/** Creates a folder of migrations, which the test changes. */
 function folder(t: Test, files: Readonly<Record<string, string>>): string {
   const path = mkdtempSync(join(tmpdir(), 'tenantry-migrations-'));
   t.teardown(() => rmSync(path, { recursive: true, force: true }));
@@ -86,7 +86,7 @@ t.test("Prisma's engine sees the same history, checksums included, and no drift"
   t.strictSame((await diagnose(database.adminUrl)).editedMigrationNames, names, 'and it really compares them');
 });
 
-t.test('of four runners at the same time one applies and the others find nothing left', async (t) => {
+t.test('when four runners start together, one applies the migrations and the others find none left', async (t) => {
   const database = await createDatabase(t, null);
   const clients = await Promise.all(Array.from({ length: 4 }, () => connected(t, database)));
   const applied = await Promise.all(clients.map((client) => migrate(client, MIGRATIONS)));
@@ -98,7 +98,7 @@ t.test('of four runners at the same time one applies and the others find nothing
   t.equal((await recorded(database)).length, readMigrations(MIGRATIONS).length);
 });
 
-t.test('a runner does not wait forever for another one', async (t) => {
+t.test('a runner stops waiting for another runner after a time limit', async (t) => {
   const database = await createDatabase(t, null);
   const [holder, waiter] = [await connected(t, database), await connected(t, database)];
   await holder.query('SELECT pg_advisory_lock(72707369)');
@@ -116,17 +116,17 @@ t.test(
     await migrate(client, path);
     put(path, '3_three', 'ALTER TABLE two ADD COLUMN more int');
     await reader.query('BEGIN');
-    await reader.query('SELECT * FROM two'); // as a pg_dump holds it
+    await reader.query('SELECT * FROM two'); // a lock like that of pg_dump
     const applying = migrate(client, path);
     await waiters(database, 1);
     const other = await connected(t, database);
-    await other.query('SELECT * FROM two'); // waits behind the migration, until that gives up for a moment
+    await other.query('SELECT * FROM two'); // waits for the migration until the migration gives up its lock for a moment
     await reader.query('COMMIT');
     t.strictSame(await applying, ['3_three']);
   },
 );
 
-t.test('a migration that fails is rolled back as a whole, is recorded, and blocks the later ones', async (t) => {
+t.test('a migration that fails is rolled back as a whole, is recorded, and blocks the later migrations', async (t) => {
   const database = await createDatabase(t, null);
   const client = await connected(t, database);
   const path = folder(t, {
@@ -174,7 +174,7 @@ const withCrlf = (files: Readonly<Record<string, string>>) =>
 const sha256 = (text = '') => createHash('sha256').update(text).digest('hex');
 const checksums = async (database: TestDatabase) => (await recorded(database)).map(({ checksum }) => checksum);
 
-t.test('a checkout with CRLF line ends accepts what one with LF recorded, and records the same', async (t) => {
+t.test('a checkout with CRLF accepts the checksums that one with LF recorded, and records the same', async (t) => {
   const database = await createDatabase(t, null);
   const client = await connected(t, database);
   await migrate(client, folder(t, LINES));
@@ -188,12 +188,12 @@ t.test('a checkout with CRLF line ends accepts what one with LF recorded, and re
   t.equal(row?.id, 2, 'the applied SQL is the same as well: a backslash and one line feed');
 });
 
-t.test('a checkout with LF line ends accepts what one with CRLF recorded', async (t) => {
+t.test('a checkout with LF accepts the checksums that one with CRLF recorded', async (t) => {
   const database = await createDatabase(t, null);
   const client = await connected(t, database);
   const lf = folder(t, LINES);
   await migrate(client, lf);
-  // Prisma's own engine takes a file unchanged.
+  // Prisma's own engine computes the checksum of the unchanged file.
   for (const [name, sql] of Object.entries(withCrlf(LINES))) {
     await database.query('UPDATE _prisma_migrations SET checksum = $2 WHERE migration_name = $1', [name, sha256(sql)]);
   }
@@ -205,7 +205,7 @@ t.test('a checkout with LF line ends accepts what one with CRLF recorded', async
   t.strictSame(await recorded(database), before, 'the recorded checksum stays');
 });
 
-t.test('an edit is refused whatever the line ends are', async (t) => {
+t.test('an edited migration is refused, both with LF and with CRLF line ends', async (t) => {
   const blank = { ...LINES, '2_two': LINES['2_two'].replace('\n', ' \n') };
   const line = { ...LINES, '2_two': `${LINES['2_two']}\n` };
   for (const [how, had] of Object.entries({ LF: LINES, CRLF: withCrlf(LINES) })) {

@@ -1,4 +1,4 @@
-// How an outage of PostgreSQL looks to callers: one kind of error, and service again afterwards.
+// During an outage of PostgreSQL callers get one kind of error. After the outage their calls work again.
 import { randomUUID } from 'node:crypto';
 import { once } from 'node:events';
 import { type AddressInfo, createServer } from 'node:net';
@@ -16,7 +16,7 @@ function opened(t: Test, { appUrl, systemUrl }: Pick<TestDatabase, 'appUrl' | 's
   return db;
 }
 
-t.test('connections that are cut under load are reported as an outage, as nothing else, and come back', async (t) => {
+t.test('connections that are cut under load are reported only as an outage, and are opened again', async (t) => {
   const database = await createDatabase(t);
   const db = opened(t, database, 4);
   const [tenant] = (await seedTenants(database, 2)) as [Tenant, Tenant];
@@ -61,7 +61,7 @@ t.test('connections that are cut under load are reported as an outage, as nothin
   for (const ask of asks) t.ok(await ask(), 'every kind of access works again');
 });
 
-t.test('a statement that takes too long is cancelled, and the others are not affected', async (t) => {
+t.test('a statement that takes too long is cancelled, and other statements are not affected', async (t) => {
   const db = opened(t, await createDatabase(t), 2);
   const sleep = statement('SELECT pg_sleep(60)');
   const slow = [
@@ -75,7 +75,7 @@ t.test('a statement that takes too long is cancelled, and the others are not aff
   await t.resolves(db.ping(), 'and PostgreSQL does not count as away');
 });
 
-t.test('when every connection is in use a call is refused after its wait, and works again afterwards', async (t) => {
+t.test('when every connection is in use, a call is refused after its wait, and later calls work again', async (t) => {
   const database = await createDatabase(t);
   const db = opened(t, database, 1);
   const gate = new EventTarget();
@@ -97,7 +97,7 @@ t.test('when every connection is in use a call is refused after its wait, and wo
   t.ok(await db.user(randomUUID(), visible), 'the connection was returned');
 });
 
-t.test('a pool that is only busy refuses the calls that wait for it, and no others', async (t) => {
+t.test('a busy pool refuses only the calls that wait for it, and the calls of the other role are served', async (t) => {
   const db = opened(t, await createDatabase(t), 2);
   const sleep = statement('SELECT pg_sleep(3)');
   const slow = [db.systemReader().rows(sleep, []), db.systemReader().rows(sleep, [])];
@@ -109,11 +109,11 @@ t.test('a pool that is only busy refuses the calls that wait for it, and no othe
   for (const ask of waiters) await t.resolves(ask(), 'and waiting calls work now');
 });
 
-t.test('a server that accepts connections and never answers is away: then no other call waits for it', async (t) => {
+t.test('after one call has waited for a server that never answers, no other call waits for that server', async (t) => {
   let connections = 0;
   const silent = createServer((socket) => {
     connections += 1;
-    socket.on('error', () => undefined).resume(); // what is not read does not notice its end
+    socket.on('error', () => undefined).resume(); // a socket that is not read does not notice its end
   });
   await once(silent.listen(0, '127.0.0.1'), 'listening');
   t.teardown(() => silent.close());

@@ -1,4 +1,4 @@
-// Long statements name their parameters, so that a reader who meets $7 need not count the values of the call.
+// Long statements name their parameters, so that a reader of $7 need not count the values of the call.
 import { readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import t from 'tap';
@@ -8,7 +8,7 @@ const DECLARED = /^(?:export )?(?:const|function|async function) (\w+)/;
 
 interface Declared {
   readonly name: string;
-  /** The parameters of the SQL, and those that the comment above it names. */
+  /** The parameters of the SQL, and the parameters that the comment above the SQL names. */
   readonly used: readonly number[];
   readonly named: ReadonlySet<number>;
 }
@@ -49,7 +49,7 @@ function unnamedIn(text: string): string[] {
     .flatMap(({ name, used, named }) => used.filter((one) => !named.has(one)).map((one) => `${name}: $${one}`));
 }
 
-t.test('a statement with more than three parameters names each in the comment above it', async (t) => {
+t.test('the comment above a statement with more than three parameters names each of them', async (t) => {
   const stores = readdirSync('src', { recursive: true, encoding: 'utf8' }).filter((path) =>
     /[/-]store\.ts$/.test(path),
   );
@@ -57,7 +57,7 @@ t.test('a statement with more than three parameters names each in the comment ab
   for (const path of stores) t.same(unnamedIn(readFileSync(join('src', path), 'utf8')), [], path);
 });
 
-t.test('a statement without these names is found', async (t) => {
+t.test('a long statement whose parameters are not named is found', async (t) => {
   const long = 'const LONG = statement(`\nSELECT $1, $2, $3, $4`);\n';
   t.same(unnamedIn(long), ['LONG: $1', 'LONG: $2', 'LONG: $3', 'LONG: $4']);
   t.same(unnamedIn(`// $1 user, $2 session, $3 reason.\n${long}`), ['LONG: $4']);

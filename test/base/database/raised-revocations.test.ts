@@ -1,4 +1,4 @@
-// Which revocations the restricted role may insert: only for rows that its scope sees.
+// The restricted role may insert revocations only for rows that its scope sees.
 import { randomUUID } from 'node:crypto';
 import t from 'tap';
 import { openDatabase, statement } from '../../../src/base/database/db.ts';
@@ -11,7 +11,7 @@ const RAISE = statement(
   'INSERT INTO revocations (id, kind, subject, epoch, state) VALUES ($1::uuid, $2, $3::uuid, $4::int, $5)',
 );
 
-t.test('a scope revokes its own organization, members, sessions and clients, and no others', async (t) => {
+t.test('a scope can revoke only its own organization, members, sessions and clients', async (t) => {
   const database = await createDatabase(t);
   const [own, , foreign] = (await seedTenants(database, 4)) as [Tenant, Tenant, Tenant];
   const db = openDatabase({ ...database, poolSize: 2, log: openLog({ level: 'silent', pretty: false }) });

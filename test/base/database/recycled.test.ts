@@ -1,4 +1,4 @@
-// Connections that one request after the other uses: nothing of one organization is left for the next.
+// Several requests use a connection one after the other. No setting of one organization is left for the next request.
 import t from 'tap';
 import { createDatabase } from '../../support/database.ts';
 import { type Account, newAccount, newAccountWithoutOrganization } from '../../support/fixtures/accounts.ts';
@@ -21,7 +21,7 @@ t.test('reused connections keep nothing of the previous organization', async (t)
   for (let turn = 0; turn < 500; turn += 1) {
     const { organization, accessToken: token } = accounts[turn % accounts.length] as Account;
     const headers = { 'x-tenant-id': organization.slug };
-    // The database refuses the last of them, which must not leave anything behind either.
+    // The database refuses the last request. A refused request must not leave a setting behind either.
     const [own, named, all, denied] = await Promise.all([
       api.get('/organizations/current', { token }),
       api.get('/organizations/current', { token: tokenless.accessToken, headers }),

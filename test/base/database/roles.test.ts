@@ -1,5 +1,5 @@
-// The database roles: created where the owner may, and refused by name where row-level security would not apply to
-// them. Roles belong to a whole server, so this file has its own.
+// The database roles are created if the owner is allowed to. A role to which row-level security would not apply is
+// refused by name. Roles belong to a whole server, so this file starts its own server.
 import { chmodSync, mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -33,7 +33,7 @@ function at(url: string, name: string, change: Partial<Pick<URL, 'username' | 'p
 
 let made = 0;
 
-/** An empty database that the embedded owner, or another role, owns. */
+/** Creates an empty database that the embedded owner, or another role, owns. */
 async function database(owner = 'tenantry_owner'): Promise<{ name: string; ownerUrl: string; adminUrl: string }> {
   made += 1;
   const name = `roles_${made}`;
@@ -41,7 +41,7 @@ async function database(owner = 'tenantry_owner'): Promise<{ name: string; owner
   return { name, ownerUrl: at(postgres.ownerUrl, name), adminUrl: at(postgres.adminUrl, name) };
 }
 
-/** A login role of the test, and its URL in a database. */
+/** Creates a login role for the test. Returns its URL for a database. */
 async function login(name: string, attributes: string, where: { name: string }, ...grants: string[]): Promise<string> {
   await query(postgres.adminUrl, `CREATE ROLE ${name} LOGIN PASSWORD 'secret' ${attributes}`);
   for (const granted of grants) await query(at(postgres.adminUrl, where.name), `GRANT ${granted} TO ${name}`);
@@ -92,7 +92,7 @@ t.test('four first starts at the same time create one database', async (t) => {
   ]);
 });
 
-t.test('the operator’s own roles work if they are members of the two', async (t) => {
+t.test('login roles of the operator work if they are members of tenantry_app and tenantry_system', async (t) => {
   const { name, ownerUrl } = await prepared();
   const appUrl = await login('own_app', '', { name }, 'tenantry_app');
   const systemUrl = await login('own_system', '', { name }, 'tenantry_system');
@@ -112,7 +112,7 @@ async function refusedAs(t: Test, what: 'appUrl' | 'systemUrl', url: string, goo
   await t.rejects(prepareDatabase(options), { name: 'DatabaseRefused', message }, `${what}: ${message.source}`);
 }
 
-t.test('a service role that bypasses row-level security is refused by name, with the remedy', async (t) => {
+t.test('a service role that bypasses row-level security is refused, with its name and what to do', async (t) => {
   const here = await prepared();
   const both: ['appUrl' | 'systemUrl', string][] = [
     ['appUrl', 'tenantry_app'],
@@ -150,7 +150,7 @@ t.test('a service role that bypasses row-level security is refused by name, with
   t.strictSame(await prepareDatabase({ ...NAMED, ...good, ownerUrl: undefined }), good, 'the right ones pass');
 });
 
-t.test('a table that is not protected, or not against its owner, stops the start by name', async (t) => {
+t.test('a table that lacks row-level security, or lacks it for its owner, prevents the start by name', async (t) => {
   const here = await prepared();
   const start = () => prepareDatabase({ ...NAMED, ownerUrl: here.ownerUrl });
   await query(here.ownerUrl, 'ALTER TABLE sessions NO FORCE ROW LEVEL SECURITY');
@@ -167,7 +167,7 @@ t.test('a table that is not protected, or not against its owner, stops the start
   await t.resolves(start());
 });
 
-t.test('the service’s own roles with too many privileges are refused, not repaired', async (t) => {
+t.test('roles of the service with too many privileges are refused, and Tenantry does not change them', async (t) => {
   const here = await prepared();
   for (const attribute of ['BYPASSRLS', 'CREATEROLE', 'CREATEDB', 'SUPERUSER', 'REPLICATION']) {
     await query(postgres.adminUrl, `ALTER ROLE tenantry_app ${attribute}`);
@@ -180,7 +180,7 @@ t.test('the service’s own roles with too many privileges are refused, not repa
   await t.resolves(prepareDatabase({ ...NAMED, ownerUrl: here.ownerUrl }));
 });
 
-t.test('an owner that may not create or change roles gets instructions', async (t) => {
+t.test('an owner without the right to create or change roles gets instructions', async (t) => {
   await query(postgres.adminUrl, `CREATE ROLE plain_owner LOGIN PASSWORD 'secret'`);
   const { name } = await database('plain_owner');
   const ownerUrl = at(postgres.ownerUrl, name, { username: 'plain_owner', password: 'secret' });

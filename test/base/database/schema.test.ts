@@ -1,5 +1,5 @@
-// The database after the migrations: it agrees with schema.prisma, and its catalogue has the required properties of
-// every table. isolation.test.ts tests what the roles of the service can do in it.
+// After the migrations the database agrees with schema.prisma, and every table has the required properties.
+// isolation.test.ts tests what the roles of the service can do in that database.
 import t from 'tap';
 import { diagnose, findDriftOfDatabase, findDriftOfMigrations, readSchema } from '../../../scripts/schema/engine.ts';
 import { createDatabase } from '../../support/database.ts';

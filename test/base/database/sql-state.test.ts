@@ -1,5 +1,5 @@
-// One refusal of PostgreSQL has three shapes: from a reader's statement, from a raw statement in a transaction, and
-// from a Prisma model. The caller gets the same SQLSTATE for each.
+// A refusal of PostgreSQL has one of three shapes: the error of a reader's statement, of a raw statement in a
+// transaction, or of a Prisma model. The caller gets the same SQLSTATE for each shape.
 import { randomUUID } from 'node:crypto';
 import t, { type Test } from 'tap';
 import {
@@ -28,7 +28,7 @@ async function open(t: Test): Promise<{ db: Database; tenant: Tenant }> {
   return { db, tenant };
 }
 
-/** The error where the statement is a reader's, where it is in a transaction, and where a model does the same. */
+/** Returns the errors of a reader's statement, of the same statement in a transaction, and of a model. */
 async function refused(
   db: Database,
   [asked, values]: readonly [Statement, readonly unknown[]],
@@ -56,7 +56,7 @@ const INSERT_ASSIGNMENT = statement(`
 INSERT INTO role_assignments (id, organization_id, user_id, role_id, role_owner_key)
 VALUES ($1::uuid, $2::uuid, $3::uuid, $4::uuid, $2::uuid)`);
 
-t.test('a deleted role is recognised in every shape, and is not taken for a deleted membership', async (t) => {
+t.test('a deleted role is recognised in every shape, and is not mistaken for a deleted membership', async (t) => {
   const { db, tenant } = await open(t);
   const { organizationId, userId } = tenant;
   const [id, roleId] = [randomUUID(), randomUUID()];
@@ -76,7 +76,7 @@ INSERT INTO sessions (id, user_id, organization_id, amr, created_at, last_seen_a
   confirmed_at)
 VALUES ($1::uuid, $2::uuid, $3::uuid, '{pwd}', now(), now(), now(), now(), $1::uuid, now())`);
 
-t.test('a deleted membership is recognised in every shape, and is not taken for a deleted role', async (t) => {
+t.test('a deleted membership is recognised in every shape, and is not mistaken for a deleted role', async (t) => {
   const { db, tenant } = await open(t);
   const [id, organizationId] = [randomUUID(), randomUUID()];
   const at = new Date();
@@ -93,7 +93,7 @@ t.test('a deleted membership is recognised in every shape, and is not taken for 
 
 const INSERT_MEMBERSHIP = statement('INSERT INTO memberships (organization_id, user_id) VALUES ($1::uuid, $2::uuid)');
 
-t.test('a repeated key has its SQLSTATE in every shape, and is not taken for a foreign key', async (t) => {
+t.test('a repeated key has its SQLSTATE in every shape, and is not mistaken for a foreign key', async (t) => {
   const { db, tenant } = await open(t);
   const { organizationId, userId } = tenant;
   const shapes = await refused(db, [INSERT_MEMBERSHIP, [organizationId, userId]], (tx) =>
@@ -105,7 +105,7 @@ t.test('a repeated key has its SQLSTATE in every shape, and is not taken for a f
   });
 });
 
-t.test('text that PostgreSQL cannot store is a bad request of the caller in every shape', async (t) => {
+t.test('text that PostgreSQL cannot store is reported as a bad request in every shape', async (t) => {
   const { db } = await open(t);
   for (const [text, state] of [
     ['SELECT $1::text AS said', '22021'],

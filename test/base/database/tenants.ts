@@ -1,4 +1,4 @@
-// Organizations with members for tests of the database itself, and what a scope sees of them.
+// Inserts organizations with members for tests of the database itself, and reads the rows that a scope sees.
 import { type Reader, statement } from '../../../src/base/database/db.ts';
 import type { TestDatabase } from '../../support/database.ts';
 import { seedMembership, seedOrganization, seedPerson } from '../../support/fixtures/people.ts';
@@ -8,7 +8,7 @@ export interface Tenant {
   readonly userId: string;
 }
 
-/** `count` organizations. Each has one person as a member, who is also a member of the next organization. */
+/** Inserts `count` organizations. Each has one member of its own, who is also a member of the next organization. */
 export async function seedTenants(database: TestDatabase, count: number): Promise<Tenant[]> {
   const all: Tenant[] = [];
   for (let made = 0; made < count; made += 1) {
@@ -37,7 +37,7 @@ export interface Visible {
   passwords: number;
 }
 
-/** The rows that the scope sees. */
+/** Returns the rows that the scope sees. */
 export async function visible(asked: Reader<string>): Promise<Visible | undefined> {
   return (await asked.rows<Visible>(VISIBLE, []))[0];
 }

@@ -1,4 +1,4 @@
-// What the embedded PostgreSQL guarantees when the service is started, killed or started twice.
+// The guarantees of the embedded PostgreSQL when the service is started, killed or started twice.
 
 import { type ChildProcess, spawn } from 'node:child_process';
 import { once } from 'node:events';
@@ -25,7 +25,7 @@ import { explain } from '../../../src/base/embedded/server.ts';
 const isRoot = process.getuid?.() === 0;
 const MODULE = new URL('../../../src/base/embedded/embedded.ts', import.meta.url).href;
 
-/** A folder that the server's user can reach. It is removed with everything that was started in it. */
+/** Creates a folder that the server's user can reach. The folder is removed after the test. */
 function folder(t: Test): string {
   const path = mkdtempSync(join(tmpdir(), 'tenantry-embedded-'));
   chmodSync(path, 0o755);
@@ -81,7 +81,7 @@ async function killed(child: ChildProcess): Promise<void> {
   await exit;
 }
 
-t.test('a first start creates an owner without power over the server, and passwords for everybody', async (t) => {
+t.test('a first start creates an owner who is not a superuser, and a password for every role', async (t) => {
   const directory = folder(t);
   const postgres = await started(t, directory);
   const [role] = await query(
@@ -115,7 +115,7 @@ t.test('a first start creates an owner without power over the server, and passwo
   t.equal(statSync(join(directory, 'credentials.json')).mode & 0o777, 0o600, 'only this user can read the passwords');
 });
 
-t.test('a later start finds the data, on another port when the last one is in use', async (t) => {
+t.test('a later start finds the data, and uses another port when the last port is in use', async (t) => {
   const directory = folder(t);
   const first = await started(t, directory);
   await query(first.ownerUrl, 'CREATE TABLE kept AS SELECT 42 AS answer');
@@ -130,7 +130,7 @@ t.test('a later start finds the data, on another port when the last one is in us
   t.strictSame(await query(second.ownerUrl, 'SELECT answer FROM kept'), [{ answer: 42 }]);
 });
 
-t.test('a server that outlived its killed process is reused and stopped', async (t) => {
+t.test('a server that still runs after its process was killed is reused, and stopped in the end', async (t) => {
   const directory = folder(t);
   const child = otherProcess(t, directory, HOLD);
   const left = await said(child);
@@ -147,7 +147,7 @@ t.test('a server that outlived its killed process is reused and stopped', async 
   t.notOk(isRunning(markOf(left.pid)));
 });
 
-t.test('a server left behind with other settings is replaced, and its data stays', async (t) => {
+t.test('a server that still runs with other settings is replaced, and its data stays', async (t) => {
   const directory = folder(t);
   const child = otherProcess(t, directory, HOLD);
   const left = await said(child);
@@ -160,7 +160,7 @@ t.test('a server left behind with other settings is replaced, and its data stays
   t.strictSame(await query(postgres.ownerUrl, 'SELECT answer FROM kept'), [{ answer: 7 }]);
 });
 
-t.test('a process that ends without stop() ends the server as well', async (t) => {
+t.test('a process that ends without stop() also ends its server', async (t) => {
   const directory = folder(t);
   const child = otherProcess(t, directory, 'console.log(JSON.stringify(postgres)); process.exitCode = 3;');
   const exit = once(child, 'exit');
@@ -189,7 +189,7 @@ t.test('a second start in the same directory is refused and does not affect the 
   t.ok(isRunning(markOf(first.pid)));
 });
 
-t.test('of many starts over a stale lock exactly one wins', async (t) => {
+t.test('when many processes start over a stale lock, exactly one of them succeeds', async (t) => {
   const directory = folder(t);
   mkdirSync(join(directory, 'lock'));
   writeFileSync(join(directory, 'lock/owner.json'), JSON.stringify({ pid: process.pid, started: '1' }));
@@ -207,7 +207,7 @@ t.test('a process id that now belongs to another program does not block the star
   const directory = folder(t);
   const first = await started(t, directory);
   await first.stop();
-  // PostgreSQL only considers processes that its own user could signal.
+  // PostgreSQL checks only processes to which its own user could send a signal.
   const stranger = spawn('sleep', ['600'], isRoot ? { uid: 65_534, gid: 65_534, cwd: '/' } : {});
   t.teardown(() => stranger.kill('SIGKILL'));
   await once(stranger, 'spawn');
@@ -219,7 +219,7 @@ t.test('a process id that now belongs to another program does not block the star
   t.equal(stranger.exitCode ?? stranger.signalCode, null, 'the other program is not ended');
 });
 
-t.test('a data folder that a killed first start left half-made is created anew', async (t) => {
+t.test('an incomplete data folder of a first start that was killed is created again', async (t) => {
   const directory = folder(t);
   const child = otherProcess(t, directory, HOLD);
   const watcher = watch(directory);
@@ -247,7 +247,7 @@ t.test('a first start that was killed before its last step is completed', async 
   t.strictSame(await query(third.ownerUrl, 'SELECT 1 AS one'), [{ one: 1 }], 'the role is back');
 });
 
-t.test('lost passwords are reported, not replaced', async (t) => {
+t.test('a lost file of passwords is reported, and no new passwords are created', async (t) => {
   const directory = folder(t);
   await (await started(t, directory)).stop();
   rmSync(join(directory, 'credentials.json'));
@@ -255,7 +255,7 @@ t.test('lost passwords are reported, not replaced', async (t) => {
   t.notOk(existsSync(join(directory, 'lock')), 'a failed start leaves no lock');
 });
 
-t.test('a folder that only root can enter keeps its data elsewhere and says where', async (t) => {
+t.test('the data of a folder that only root can enter is stored elsewhere, and the log names the place', async (t) => {
   const directory = join(folder(t), 'database');
   chmodSync(dirname(directory), 0o700);
   const notices: string[] = [];

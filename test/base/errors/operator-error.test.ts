@@ -1,5 +1,5 @@
-// Errors that an operator can fix have their own class: the start of the service and every command print only the
-// message.
+// Errors that an operator can fix have their own class. The start of the service and every command print only the
+// message of such an error.
 import t from 'tap';
 import { ConfigRefused } from '../../../src/base/config/config.ts';
 import { MigrationRefused } from '../../../src/base/database/migrate.ts';
@@ -14,7 +14,7 @@ import { UnknownKey } from '../../../src/credentials/keys/lifecycle.ts';
 import { KeyRingEmpty, SharedKey } from '../../../src/credentials/keys/ring.ts';
 import { PresetRefused } from '../../../src/directory/presets/presets.ts';
 
-t.test('every kind is reported at the command line with its own code and message', async (t) => {
+t.test('the command line reports every kind of operator error with its own code and message', async (t) => {
   const kinds: readonly (readonly [Error, string])[] = [
     [new DatabaseRefused('do this'), 'database_refused'],
     [new MigrationRefused('do this'), 'migration_refused'],
@@ -34,14 +34,14 @@ t.test('every kind is reported at the command line with its own code and message
   }
 });
 
-t.test('unexpected errors and the messages of files have no code of their own', async (t) => {
+t.test('unexpected errors and errors of the file system have no code of their own', async (t) => {
   const ofFile = Object.assign(new Error('ENOENT: no such file'), { code: 'ENOENT', path: '/keys' });
   for (const error of [new TypeError('x is not a function'), ofFile]) {
     t.same(describeError(error), { code: 'failed', detail: error.message, exitCode: 1 });
   }
 });
 
-t.test('a database that cannot be used is explained with its own message or that of the network', async (t) => {
+t.test('a database that cannot be used is explained by the message of the database or of the network', async (t) => {
   const withCode = (code: string, more = {}) => Object.assign(new Error('said so'), { code, ...more });
   for (const code of ['28P01', '28000', '3D000']) {
     t.match(explainUnusable(withCode(code)), { code: 'database_refused', detail: /said so.*DATABASE_URL/ }, code);

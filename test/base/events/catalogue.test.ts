@@ -1,5 +1,5 @@
-// The catalogue of events is complete: every type that a statement writes is in it, every type in it is written, and
-// every row matches its type.
+// The catalogue of events is complete: it has every type that a statement writes, a statement writes each of its
+// types, and every row matches its type.
 import t from 'tap';
 import { EVENT_TYPES, EVENTS, isEventType } from '../../../src/base/events/catalogue.ts';
 import { record } from '../../../src/base/events/record.ts';
@@ -14,7 +14,7 @@ import { ACTIONS } from './actions.ts';
 import { openEventCheck } from './rows.ts';
 import { eventStatements, statementsOf } from './statements.ts';
 
-t.test('every type is a noun and what happened to it, with short sentences that say when', async (t) => {
+t.test('every type is named by a noun and a participle, and short sentences say when it is recorded', async (t) => {
   for (const type of EVENT_TYPES) {
     t.match(type, /^[a-z]+(_[a-z]+)*\.[a-z]+(_[a-z]+)*$/);
     t.match(type, /(ed|left|set)$/, 'in the past tense');
@@ -72,8 +72,8 @@ t.test('every type of the catalogue has a writer', async (t) => {
   );
 });
 
-// test/credentials/revocations/causes.test.ts checks that the events which end tokens do so.
-t.test('events are recorded as in the catalogue, and every type occurs', async (t) => {
+// test/credentials/revocations/causes.test.ts checks the events that end tokens.
+t.test('every recorded event matches the catalogue, and every type of the catalogue is recorded', async (t) => {
   const database = await createDatabase(t);
   const holders = await openTokenHolders(await openService(t, database), database);
   const check = openEventCheck(database);
@@ -145,7 +145,7 @@ t.test('a row that does not match the catalogue is noticed', async (t) => {
   }
 });
 
-// Never called: the compiler checks it. A line that compiles although it is marked is an error.
+// Nothing calls this function. The compiler checks it, and reports a marked line that compiles as an error.
 export async function refusedByTheCompiler(tx: Parameters<typeof record>[0]): Promise<void> {
   const about = { id: 'id', actorId: 'user', targetId: 'user' };
   await record(tx, { ...about, type: 'user.renamed', organizationId: null });
@@ -155,20 +155,20 @@ export async function refusedByTheCompiler(tx: Parameters<typeof record>[0]): Pr
     organizationId: 'o',
     data: { name: 'n', level: 1, permissions: [] },
   });
-  // @ts-expect-error: there is no such type
+  // @ts-expect-error: the catalogue has no such type
   await record(tx, { ...about, type: 'user.reborn', organizationId: null });
-  // @ts-expect-error: it belongs to no organization
+  // @ts-expect-error: an event of this type has no organization
   await record(tx, { ...about, type: 'user.renamed', organizationId: 'o' });
-  // @ts-expect-error: it belongs to one
+  // @ts-expect-error: an event of this type needs an organization
   await record(tx, { ...about, type: 'member.left', organizationId: null });
-  // @ts-expect-error: an operator does it
+  // @ts-expect-error: an event of this type has no actor, because an operator causes it
   await record(tx, { ...about, type: 'user.disabled', organizationId: null });
-  // @ts-expect-error: it is about the installation
+  // @ts-expect-error: an event of this type has no target, because it is about the whole installation
   await record(tx, { ...about, actorId: null, type: 'sessions.all_ended', organizationId: null, data: { live: 1 } });
-  // @ts-expect-error: its data is left out
+  // @ts-expect-error: an event of this type needs data
   await record(tx, { ...about, type: 'organization.created', organizationId: 'o' });
-  // @ts-expect-error: its data is that of another type
+  // @ts-expect-error: the data belongs to an event of another type
   await record(tx, { ...about, type: 'organization.created', organizationId: 'o', data: { changed: ['name'] } });
-  // @ts-expect-error: it says more than it may
+  // @ts-expect-error: the data has a member that the type does not allow
   await record(tx, { ...about, type: 'organization.created', organizationId: 'o', data: { slug: 's', email: 'e' } });
 }

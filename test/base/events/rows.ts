@@ -1,5 +1,5 @@
-// Compares the rows of the table of events with the catalogue. A test says when the ids of the other tables are read,
-// because a deleted row leaves its events behind.
+// Compares the rows of the table of events with the catalogue. A test decides when the ids of the other tables are
+// read, because the events of a deleted row stay.
 import { EVENTS, isEventType } from '../../../src/base/events/catalogue.ts';
 import type { ActorKind, TargetKind } from '../../../src/base/events/kind.ts';
 import type { TestDatabase } from '../../support/database.ts';
@@ -24,11 +24,11 @@ interface EventRow {
 }
 
 export interface EventCheck {
-  /** Reads the ids that exist now, and of which kind each is. */
+  /** Reads the ids that exist now, with the kind of each id. */
   readIds(): Promise<void>;
-  /** What is wrong with the events, by the ids read so far. Empty when all are as the catalogue says. */
+  /** Returns the errors of the events, by the ids read so far. Empty when every event matches the catalogue. */
   unfitEvents(): Promise<string[]>;
-  /** The types of all events, each once, sorted. */
+  /** Returns the types of all events, sorted and without repeats. */
   types(): Promise<string[]>;
 }
 

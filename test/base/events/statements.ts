@@ -3,7 +3,7 @@ import { sourcesBelow } from '../../support/sources.ts';
 
 export interface EventStatement {
   readonly path: string;
-  /** The types that the statement may write, each a literal. null if they cannot be read from it. */
+  /** The types that the statement may write. null if the types are not literals in the statement. */
   readonly types: readonly string[] | null;
 }
 
@@ -11,12 +11,12 @@ const INSERT = /\bINSERT\s+INTO\s+(?:public\.)?"?events"?\s*\(([^)]*)\)\s*/gi;
 const LITERAL = /^'([^']+)'$/;
 const CASE = /^CASE\s+.*\bEND$/is;
 
-/** Every statement of src/ that inserts events. */
+/** Returns every statement of src/ that inserts events. */
 export function eventStatements(): EventStatement[] {
   return sourcesBelow('src', /\.ts$/).flatMap(({ path, code }) => statementsOf(path, code));
 }
 
-/** The statements of one text. */
+/** Returns the statements of one text. */
 export function statementsOf(path: string, code: string): EventStatement[] {
   return [...code.matchAll(INSERT)].map(({ 0: head, 1: columns = '', index }) => {
     const at = columns.split(',').findIndex((column) => column.trim() === 'type');
@@ -26,7 +26,7 @@ export function statementsOf(path: string, code: string): EventStatement[] {
   });
 }
 
-// The lists between SELECT and FROM of the inserted rows, up to the parenthesis or quote that ends the statement.
+// Returns the lists between SELECT and FROM of the inserted rows. A parenthesis or a quote ends the statement.
 function selections(text: string): string[][] {
   const lists: string[][] = [];
   let [depth, list, from]: [number, string[] | null, number] = [0, null, 0];

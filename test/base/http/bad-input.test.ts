@@ -1,4 +1,4 @@
-// Requests that no honest client sends: each is refused with its code, nothing of it is stored, and none causes a 500.
+// Requests that no honest client sends. Each request is refused with its code, stores nothing, and never causes a 500.
 import { METHODS } from 'node:http';
 import t from 'tap';
 import type { Reply } from '../../support/client.ts';
@@ -42,7 +42,7 @@ function send(route: BodyRoute, raw: string | Buffer, type: string | null = JSON
   });
 }
 
-/** The number of rows of every table, with a digest of their content. */
+/** Returns the number of rows of every table, with a digest of their content. */
 async function rowsOfEveryTable(asked: TestDatabase): Promise<Record<string, string>> {
   const tables = await asked.query<{ name: string }>(
     `SELECT tablename AS name FROM pg_tables WHERE schemaname = 'public' ORDER BY 1`,
@@ -115,7 +115,7 @@ t.test('a body of any media type but application/json in UTF-8 is refused', asyn
   t.equal(good.code, 'validation_failed', 'the name of the type ignores case, and UTF-8 may be named');
 });
 
-t.test('text that PostgreSQL or a log cannot store is refused wherever it is', async (t) => {
+t.test('text that PostgreSQL or a log cannot store is refused in every part of a request', async (t) => {
   const texts = ['"\\u0000"', '"a\\u0000b"', '"\\ud800"', '"\\udc00x"', '"\\udbff\\udbff"'];
   for (const route of ROUTES) {
     for (const text of texts) {
@@ -129,7 +129,7 @@ t.test('text that PostgreSQL or a log cannot store is refused wherever it is', a
   }
 });
 
-t.test('names that poison prototypes and unknown names are refused', async (t) => {
+t.test('member names that could change a prototype, and unknown member names, are refused', async (t) => {
   for (const route of ROUTES) {
     const inside = JSON.stringify(route.good).slice(1);
     for (const name of ['__proto__', 'constructor', 'prototype', '\\u005f_proto__']) {
@@ -143,7 +143,7 @@ t.test('names that poison prototypes and unknown names are refused', async (t) =
   }
 });
 
-t.test('a value of another type is refused, and so is a body that is not an object', async (t) => {
+t.test('a value of the wrong type is refused, and so is a body that is not an object', async (t) => {
   for (const route of ROUTES) {
     for (const body of ['[]', '[{}]', '"text"', '1', 'true', 'null']) {
       refused(t, await send(route, body), 'validation_failed', `${route.path}: ${body}`);
@@ -166,7 +166,7 @@ t.test('a password of 10 KB is refused before it costs a hash', async (t) => {
   }
 });
 
-t.test('bodies too deep or too large are refused, with and without a length', async (t) => {
+t.test('a body that is nested too deeply or too large is refused, with and without a Content-Length', async (t) => {
   const length = 1024 * 1024;
   for (const route of ROUTES) {
     const { method, bytesMax } = route;
@@ -186,7 +186,7 @@ t.test('bodies too deep or too large are refused, with and without a length', as
   }
 });
 
-t.test('query parameters must match their schema, each once', async (t) => {
+t.test('a query parameter that does not match its schema or is repeated is refused', async (t) => {
   for (const path of ['/me/sessions', '/me/organizations']) {
     const queries =
       `limit=1&limit=2 offset=0&offset=0 limit=0 limit=101 limit=-1 limit=1.5 limit=abc limit=1e1 limit= offset=1000001
@@ -198,7 +198,7 @@ t.test('query parameters must match their schema, each once', async (t) => {
   refused(t, await api.get('/me?organizationId=1', { token }), 'validation_failed', 'a route without parameters');
 });
 
-t.test('an id that is not a UUID is refused as such, and an unknown one is not found', async (t) => {
+t.test('an id that is not a UUID is refused as invalid, and an unknown UUID is answered with not_found', async (t) => {
   for (const id of ['1', 'x', '%00', '..%2f..', "'%20OR%201=1--", `${account.sessionId}x`, '%F0%9F%98%80', 'null']) {
     refused(t, await api.delete(`/me/sessions/${id}`, { token }), 'validation_failed', id);
   }
@@ -206,7 +206,7 @@ t.test('an id that is not a UUID is refused as such, and an unknown one is not f
   refused(t, await api.delete(`/me/sessions/${'x'.repeat(300)}`, { token }), ['uri_too_long', 'not_found'], 'too long');
 });
 
-t.test('a path that cannot be parsed is refused in the same format', async (t) => {
+t.test('a path that cannot be parsed is refused with a problem in the usual format', async (t) => {
   const get = (target: string, ...fields: string[]) => sendRaw(api.url, requestHead('GET', target, ...fields));
   for (const target of ['/%', '/%ZZ', '/api/v1/me%', '/api/v1/%C3%28', '/api/v1/me/sessions/%E0%A4%A']) {
     refused(t, await get(target), 'bad_request', target);
@@ -225,7 +225,7 @@ t.test('a path that cannot be parsed is refused in the same format', async (t) =
   refused(t, await get(`/${'x'.repeat(40_000)}`), ['headers_too_large', 'uri_too_long'], 'a path of 40 KB');
 });
 
-t.test('requests that break HTTP are refused in the same format', async (t) => {
+t.test('a request that violates HTTP is refused with a problem in the usual format', async (t) => {
   const raw = (...fields: string[]) => sendRaw(api.url, requestHead('POST', '/api/v1/auth/login', ...fields), '{}');
   const lengths = ['abc', '-1', '1e3', '+2', '2, 3', '0x2', '99999999999999999999'];
   for (const length of lengths) refused(t, await raw(`Content-Length: ${length}`), 'bad_request', `length ${length}`);
@@ -243,7 +243,7 @@ t.test('requests that break HTTP are refused in the same format', async (t) => {
   refused(t, long, 'invalid_token', 'a token of 30 KB');
 });
 
-t.test('methods that a path does not accept are refused, TRACE and unknown ones everywhere', async (t) => {
+t.test('a method that a path does not accept is refused, and every path refuses TRACE', async (t) => {
   const ask = (method: string, path: string) => sendRaw(api.url, requestHead(method, path));
   for (const method of METHODS.filter((known) => !['GET', 'HEAD', 'PATCH'].includes(known))) {
     for (const path of ['/api/v1/me', '/healthz']) {
@@ -269,6 +269,6 @@ function pick({ status, text }: { status: number; text: string }) {
   return { status, text };
 }
 
-t.test('none of this was stored', async (t) => {
+t.test('none of the refused requests changed a row', async (t) => {
   t.strictSame(await rowsOfEveryTable(database), stored);
 });

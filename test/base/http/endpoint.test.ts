@@ -1,5 +1,5 @@
-// A route declares its access and its answers: without a declaration the service does not boot, refuses the request,
-// and does not send the field.
+// A route declares its access and its answers. The service does not boot with a route that declares no access, refuses
+// a request that the declaration does not allow, and does not send a field that is not declared.
 import type { FastifyInstance } from 'fastify';
 import t, { type Test } from 'tap';
 import { z } from 'zod';
@@ -110,7 +110,7 @@ t.test('a route that endpoint() did not create does not boot', async (t) => {
   await t.rejects(Promise.resolve(late.ready()), { message: /GET \/around was not declared/ }, 'nor inside a plugin');
 });
 
-t.test('needs() accepts a caller with the permission in the organization of the token, and no other', async (t) => {
+t.test('needs() accepts only a caller who has the permission in the organization of the token', async (t) => {
   const calls: (Caller | null)[] = [];
   const probe = (url: string, permission: string) =>
     endpoint({
@@ -142,7 +142,7 @@ t.test('needs() accepts a caller with the permission in the organization of the 
   t.equal(calls.length, 3, 'no refused request reached the operation');
 });
 
-t.test('the guard runs before the body is parsed: a caller without rights gets no information about it', async (t) => {
+t.test('the guard runs before the body is parsed, so a caller without rights gets no details of it', async (t) => {
   const seen: unknown[] = [];
   const api = await listening(
     t,
@@ -179,7 +179,7 @@ t.test('the guard runs before the body is parsed: a caller without rights gets n
   t.strictSame(seen, [{ name: 'x' }]);
 });
 
-t.test('an answer is reduced to its schema, and one that does not match is a 500 without details', async (t) => {
+t.test('an answer is reduced to its schema, and an answer that does not match becomes a plain 500', async (t) => {
   const answers: Record<string, unknown> = {
     more: { data: { id: 1, secret: 'hunter2' } },
     strict: { data: { id: 1, nested: { secret: 'hunter2' } } },
@@ -217,7 +217,7 @@ t.test('an answer is reduced to its schema, and one that does not match is a 500
   }
 });
 
-t.test('a body that arrives too slowly gets 408, an operation that takes too long 503', async (t) => {
+t.test('a body that arrives too slowly gets a 408 answer, and an operation that takes too long a 503', async (t) => {
   const common = { ...REST, access: open(), reply: { 200: Nothing } };
   const endpoints = [
     endpoint({ ...common, method: 'POST', url: '/quick', body: Nothing, handle: () => ({}) }),
@@ -237,7 +237,7 @@ t.test('a body that arrives too slowly gets 408, an operation that takes too lon
     refused(t, slow, 'request_timeout', `${fields} ${piece}`);
     t.equal(slow.headers.get('connection'), 'close', 'the service does not wait for the rest');
   }
-  // However slow the machine is, a body in chunks that arrives in time is accepted.
+  // A body in chunks that arrives in time is accepted, also on a slow machine.
   const patient = await server(endpoints, { handlerTimeoutMs: 60_000 });
   t.teardown(() => patient.close());
   const whole = requestHead('POST', '/quick', 'Content-Type: application/json', 'Content-Length: 2');
@@ -248,7 +248,7 @@ t.test('a body that arrives too slowly gets 408, an operation that takes too lon
   t.equal(stuck.headers.get('retry-after'), '1');
 });
 
-t.test('query and path are closed as well, and a route without parameters accepts none', async (t) => {
+t.test('unknown parameters in the query and the path are refused, also by a route that declares none', async (t) => {
   const probe = (url: string, schemas: object) =>
     endpoint({ ...REST, method: 'GET', url, access: open(), reply: { 200: Nothing }, handle: () => ({}), ...schemas });
   const api = await listening(

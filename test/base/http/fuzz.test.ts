@@ -12,7 +12,7 @@ const BODIES = cases(3_000);
 const IN_FLIGHT = 8;
 const SEED = 20_261_121;
 
-/** Mulberry32: random numbers from 0 to below 1. */
+/** Mulberry32: returns random numbers that are at least 0 and less than 1. */
 function numbers(seed: number): () => number {
   let state = seed;
   return () => {
@@ -99,7 +99,7 @@ function value(draw: Draw, depth = 0): unknown {
   return Object.fromEntries(Array.from({ length: size }, () => [pick(draw, NAMES), value(draw, depth + 1)]));
 }
 
-/** A body: a valid one with one field changed or added, or a random one, or one with broken text. */
+/** Returns a valid body with one changed or added field, a random body, or a body with broken text. */
 function body(draw: Draw, good: Readonly<Record<string, unknown>>): string {
   const kind = draw();
   const names = [...Object.keys(good), ...(draw() < 0.2 ? NAMES : [])];
@@ -114,9 +114,11 @@ interface Route {
   readonly method: string;
   readonly path: (draw: Draw) => string;
   readonly good: Readonly<Record<string, unknown>>;
-  /** With its token, logout would end the session that the others need. */
+  /** True for a route that is called without a token: with one, logout would end the session that other routes need. */
   readonly anonymous?: true;
-  /** The share of turns that it gets is one in this many: a hash costs a thousand times as much as a refusal. */
+  /**
+   * A route that hashes passwords gets one turn in `oneOf`, because a hash costs a thousand times as much as a refusal.
+   */
   readonly oneOf?: number;
 }
 
@@ -159,7 +161,7 @@ async function sendOne(api: Api, account: Account, draw: Draw, routes: readonly 
   );
 }
 
-t.test(`of ${BODIES} generated bodies none causes an internal error`, async (t) => {
+t.test(`none of ${BODIES} generated bodies causes an internal error`, async (t) => {
   const { api } = await openService(t, await createDatabase(t));
   const account = await newAccount(api);
   const routes = routesOf(account);

@@ -1,4 +1,4 @@
-// The headers of every answer, and the answers that need no database.
+// Tests the headers of every answer, and the answers that need no database.
 import t, { type Test } from 'tap';
 import { parse } from 'yaml';
 import type { Api, Reply } from '../../support/client.ts';
@@ -34,7 +34,7 @@ function get(api: Api, target: string, ...fields: string[]): Promise<RawReply> {
   return sendRaw(api.url, requestHead('GET', target, ...fields));
 }
 
-t.test('every answer, success or error, has the security headers, no-store and an id, and no banner', async (t) => {
+t.test('every answer has the security headers, no-store and a request id, and names no software', async (t) => {
   const { api } = await openService(t, database, { RATE_LIMIT_ENABLED: 'true', RATE_LIMIT_SIGN_IN: '2' });
   const { accessToken: token, email, password } = await newAccount(api);
   const answers: [number, Reply | RawReply][] = [
@@ -76,14 +76,14 @@ t.test('every answer, success or error, has the security headers, no-store and a
   }
 });
 
-t.test('browsers get Strict-Transport-Security if the service has an https URL', async (t) => {
+t.test('answers have Strict-Transport-Security if the URL of the service is an https URL', async (t) => {
   const { api } = await openService(t, database, { PUBLIC_URL: 'https://auth.example.com' });
   for (const path of ['/healthz', '/me', '/nowhere', '/.well-known/jwks.json']) {
     t.match((await api.get(path)).headers.get('strict-transport-security'), /^max-age=31536000$/, path);
   }
 });
 
-t.test('a valid X-Request-ID is used and always returned, any other is replaced', async (t) => {
+t.test('a valid X-Request-ID is used and returned, and an invalid one is replaced', async (t) => {
   const { api } = await openService(t, database);
   for (const path of ['/healthz', '/me', '/nowhere']) {
     const reply = await api.get(path, { headers: { 'x-request-id': 'Trace-1.a_B' } });
@@ -93,13 +93,13 @@ t.test('a valid X-Request-ID is used and always returned, any other is replaced'
   t.equal((await get(api, '/%', 'X-Request-ID: abc')).headers.get('x-request-id'), 'abc', 'on an unreadable path');
   for (const id of ['', 'a b', 'x'.repeat(129), 'a"b', '<script>', 'a\\nb', '{"x":1}', 'é', 'a, b']) {
     const reply = await get(api, '/healthz', `X-Request-ID: ${id}`);
-    t.match(reply.headers.get('x-request-id'), UUID, `not ${JSON.stringify(id)}`);
+    t.match(reply.headers.get('x-request-id'), UUID, `the invalid id ${JSON.stringify(id)} is replaced`);
   }
   const twice = await get(api, '/healthz', 'X-Request-ID: one', 'X-Request-ID: two');
   t.match(twice.headers.get('x-request-id'), UUID, 'two of them do not count');
 });
 
-t.test('cross-origin access is for exactly the listed origins, on refusals as well, and never reflected', async (t) => {
+t.test('only the listed origins get cross-origin access, and no other origin is reflected', async (t) => {
   const { api } = await openService(t, database, { CORS_ORIGINS: `${APP},https://admin.example.com` });
   const from = (origin: string, path = '/me') => api.get(path, { headers: { origin } });
   for (const path of ['/me', '/nowhere', '/healthz', '/.well-known/jwks.json']) {
@@ -107,7 +107,7 @@ t.test('cross-origin access is for exactly the listed origins, on refusals as we
     t.equal(headers.get('access-control-allow-origin'), APP, path);
     t.equal(headers.get('access-control-allow-credentials'), 'true');
     t.match(headers.get('access-control-expose-headers'), /x-request-id.*retry-after/i);
-    t.match(headers.get('vary'), /\bOrigin\b/i, `${path} may not be cached for another origin`);
+    t.match(headers.get('vary'), /\bOrigin\b/i, `${path} must not be cached for another origin`);
   }
   t.equal(
     (await from('https://admin.example.com')).headers.get('access-control-allow-origin'),
@@ -142,7 +142,7 @@ t.test('cross-origin access is for exactly the listed origins, on refusals as we
   refused(t, await api.call('PUT', '/me', undefined, { headers: { origin: APP } }), 'method_not_allowed', 'as ever');
 });
 
-t.test('a refusal because of a missing token says which challenge to use (RFC 6750)', async (t) => {
+t.test('a refusal of a request without a token has a Bearer challenge (RFC 6750)', async (t) => {
   const { api } = await openService(t, database);
   const challenge = async (authorization?: string) =>
     (await api.get('/me', authorization === undefined ? {} : { headers: { authorization } })).headers.get(
@@ -153,10 +153,10 @@ t.test('a refusal because of a missing token says which challenge to use (RFC 67
     t.equal(await challenge(sent), 'Bearer error="invalid_token"', sent);
   }
   t.equal((await api.get('/nowhere')).headers.get('www-authenticate'), null);
-  t.equal((await api.get('/me?access_token=x.y.z')).headers.get('www-authenticate'), 'Bearer', 'never from the query');
+  t.equal((await api.get('/me?access_token=x.y.z')).headers.get('www-authenticate'), 'Bearer', 'the query is ignored');
 });
 
-t.test('a path that accepts other methods names them', async (t) => {
+t.test('405 lists the methods that the path accepts in the Allow header', async (t) => {
   const { api } = await openService(t, database);
   const paths = {
     '/me': 'GET, HEAD, PATCH',
@@ -210,7 +210,7 @@ t.test('the API reference loads its files under its own policy, and does not exi
   for (const path of ['/docs', ...parts, ...asked]) refused(t, await production.api.get(path), 'not_found', path);
 });
 
-t.test('only keys and metadata may be cached, by their tag', async (t) => {
+t.test('only the answers with keys and metadata may be cached, and each has an ETag', async (t) => {
   const { api } = await openService(t, database);
   const jwks = await api.get('/.well-known/jwks.json');
   t.match(jwks.headers.get('cache-control'), /^public, max-age=\d+/);
@@ -250,7 +250,7 @@ async function saidTo(t: Test, api: Api, path: string): Promise<void> {
   }
 }
 
-t.test('keys and metadata need no PostgreSQL and are the same for every Host header', async (t) => {
+t.test('keys and metadata are served without PostgreSQL, and are the same for every Host header', async (t) => {
   const dead = new URL(database.appUrl);
   dead.port = '1';
   const away = { ...database, appUrl: dead.href, systemUrl: dead.href };

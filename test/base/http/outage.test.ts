@@ -1,4 +1,4 @@
-// PostgreSQL stops under load and comes back: clients get "try later", no session ends, nothing is lost, and the
+// PostgreSQL stops under load and starts again. Clients get "try later", no session ends, no write is lost, and the
 // process continues.
 import { EventEmitter, once } from 'node:events';
 import { chmodSync, mkdtempSync, rmSync } from 'node:fs';
@@ -14,7 +14,7 @@ import { spawnService } from '../../support/service.ts';
 const COOKIE = /^(tenantry_refresh=[^;]+);/;
 const DOWN = '503 database_unavailable';
 
-/** Counts answers by phase, kind, status and code, and notifies on each new one. */
+/** Counts answers by phase, kind, status and code, and notifies the waiting callers of each new answer. */
 class Tally extends EventEmitter<{ answer: [] }> {
   phase = 'before';
   readonly counts = new Map<string, number>();
@@ -29,12 +29,12 @@ class Tally extends EventEmitter<{ answer: [] }> {
     return keys.every((key) => (this.counts.get(key) ?? 0) >= count);
   }
 
-  /** Resolves when each of these has occurred the given number of times. */
+  /** Resolves when each of these answers has occurred the given number of times. */
   async until(count: number, ...keys: string[]): Promise<void> {
     while (!this.has(count, keys)) await once(this, 'answer');
   }
 
-  /** The answers of a phase, without their numbers. */
+  /** Returns the answers of a phase, without their numbers. */
   seen(phase: string): string[] {
     return [...this.counts.keys()]
       .filter((key) => key.startsWith(`${phase}: `))
@@ -44,7 +44,7 @@ class Tally extends EventEmitter<{ answer: [] }> {
 
 interface Load {
   readonly tally: Tally;
-  /** Answers of 503 that had a Set-Cookie, or no Retry-After. */
+  /** The 503 answers that had a Set-Cookie, or no Retry-After. */
   readonly flaws: string[];
   /** The newest refresh token of each session. */
   readonly tokens: Map<string, string>;
@@ -148,7 +148,7 @@ async function rows(url: string, sql: string): Promise<Record<string, unknown>[]
   }
 }
 
-t.test('PostgreSQL stops under load and starts again: 503 in between, no session ends, nothing is lost', async (t) => {
+t.test('while PostgreSQL is stopped under load requests get 503, no session ends, and no write is lost', async (t) => {
   const directory = join(folder(t), 'postgres');
   let postgres = await startEmbedded({ directory, disposable: true });
   t.teardown(() => postgres.stop());
@@ -169,7 +169,7 @@ t.test('PostgreSQL stops under load and starts again: 503 in between, no session
   const { port } = postgres;
   tally.phase = 'stopping';
   await postgres.stop();
-  // Requests in progress fail within the first answers. From then on no request can succeed.
+  // The requests that were in progress fail among the first answers. After those answers no request can succeed.
   await tally.until(1, ...allDown.map((down) => `stopping: ${down}`));
   tally.phase = 'down';
   await tally.until(5, ...allDown.map((down) => `down: ${down}`));
@@ -211,7 +211,7 @@ t.test('PostgreSQL stops under load and starts again: 503 in between, no session
   t.equal(await service.end('SIGTERM'), 0, 'and stops in order');
 });
 
-t.test('a service that is started while PostgreSQL is away says so and exits', async (t) => {
+t.test('a service that is started while PostgreSQL is not reachable prints the reason and exits', async (t) => {
   const directory = join(folder(t), 'postgres');
   const postgres = await startEmbedded({ directory, disposable: true });
   await postgres.stop();

@@ -1,4 +1,4 @@
-// The allowances: what each one counts, what its headers say, and that no forged header widens it.
+// The rate limits: what each limit counts, what its headers say, and that a forged header does not raise it.
 import t, { type Test } from 'tap';
 import type { Api, Reply } from '../../support/client.ts';
 import { createDatabase } from '../../support/database.ts';
@@ -33,7 +33,7 @@ function tooMany(t: Test, reply: Reply, what: string): void {
 const from = (address: string) => ({ headers: { 'x-forwarded-for': address } });
 const nobody = { email: 'nobody@example.com', password: 'wrong' };
 
-t.test('sign-ins of one address are counted, reported in headers, and refused before the password check', async (t) => {
+t.test('sign-ins of an address are counted in the headers, and limited before a password is checked', async (t) => {
   const api = await limited(t, { RATE_LIMIT_SIGN_IN: '3' });
   const { email, password } = await newAccount(api);
   for (const remaining of ['2', '1', '0']) {
@@ -49,7 +49,7 @@ t.test('sign-ins of one address are counted, reported in headers, and refused be
   t.equal((await api.post('/auth/logout')).status, 204, 'other calls are not affected');
 });
 
-t.test('a principal is counted by its id, not by its address', async (t) => {
+t.test('requests of a principal are counted by the id of the principal, not by the address', async (t) => {
   const api = await limited(t, { RATE_LIMIT_OTHER: '3', TRUSTED_PROXIES: '127.0.0.1' });
   const [one, two] = [await newAccount(api), await newAccount(api)];
   const read = (account: Account, address: string) => api.get('/me', { token: account.accessToken, ...from(address) });
@@ -63,7 +63,7 @@ t.test('a principal is counted by its id, not by its address', async (t) => {
   t.equal((await read(two, '192.0.2.9')).status, 200, 'another user at the same address is not affected');
 });
 
-t.test('guesses of tokens are counted by address', async (t) => {
+t.test('requests with invalid tokens are counted by address', async (t) => {
   const api = await limited(t, { RATE_LIMIT_OTHER: '3' });
   const account = await newAccount(api);
   for (const token of ['a', 'a.b.c', 'x']) t.equal((await api.get('/me', { token })).code, 'invalid_token');
@@ -72,7 +72,7 @@ t.test('guesses of tokens are counted by address', async (t) => {
   t.equal((await api.get('/me', { token: account.accessToken })).status, 200, 'a caller with a valid one continues');
 });
 
-t.test('sign-ins that name one organization are counted together, from every address', async (t) => {
+t.test('sign-ins from all addresses that name the same organization are counted together', async (t) => {
   const api = await limited(t, { RATE_LIMIT_ORGANIZATION: '2', TRUSTED_PROXIES: '127.0.0.1' });
   const login = (organization: string, address: string) =>
     api.post('/auth/login', { ...nobody, organization }, from(address));
@@ -86,7 +86,7 @@ t.test('sign-ins that name one organization are counted together, from every add
   t.equal((await api.post('/auth/login', nobody, from('192.0.2.3'))).code, 'invalid_credentials', 'nor is naming none');
 });
 
-t.test('refreshes are counted by session, and a refused one uses up nothing', async (t) => {
+t.test('refreshes are counted by session, and a refused refresh does not use up the refresh token', async (t) => {
   const api = await limited(t, { RATE_LIMIT_REFRESH: '2' });
   const [account, other] = [await newAccount(api), await newAccount(api)];
   const refresh = (refreshToken: string) => api.post('/auth/refresh', { refreshToken });
@@ -104,7 +104,7 @@ t.test('refreshes are counted by session, and a refused one uses up nothing', as
   t.equal((await refresh('x.y.z')).code, 'invalid_refresh_token', 'a value that is not a token counts for no session');
 });
 
-t.test('a forwarded address counts only from a trusted proxy, and then the last untrusted one', async (t) => {
+t.test('only a trusted proxy can forward an address, and the last untrusted address is counted', async (t) => {
   const open = await limited(t, { RATE_LIMIT_SIGN_IN: '2' });
   for (const address of ['192.0.2.1', '192.0.2.2'])
     t.equal((await open.post('/auth/login', nobody, from(address))).status, 401);
@@ -139,7 +139,7 @@ t.test('IPv6 clients are counted by their /64, and IPv4-mapped IPv6 as IPv4', as
   t.equal((await login('::ffff:192.0.2.2')).status, 401, 'another IPv4 address');
 });
 
-t.test('an invalid address is counted as one value, and breaks nothing', async (t) => {
+t.test('all invalid addresses are counted as one address, and cause no error', async (t) => {
   const api = await limited(t, { RATE_LIMIT_SIGN_IN: '2', TRUSTED_PROXIES: '127.0.0.1' });
   for (const address of [
     'unknown',
@@ -163,7 +163,7 @@ t.test('an invalid address is counted as one value, and breaks nothing', async (
   t.equal(reply.status, 200, 'such a session is stored');
 });
 
-t.test('requests to unknown paths are counted, whatever they contain', async (t) => {
+t.test('every request to an unknown path is counted', async (t) => {
   const json = { 'content-type': 'application/json' };
   const sends: [string, (api: Api) => Promise<Reply>][] = [
     ['GET', (api) => api.get('/nowhere')],
@@ -187,7 +187,7 @@ t.test('requests to unknown paths are counted, whatever they contain', async (t)
   }
 });
 
-t.test('the paths of probes and verifying services are never limited', async (t) => {
+t.test('the paths that probes and verifying services use have no limit', async (t) => {
   const api = await limited(t, { RATE_LIMIT_OTHER: '1', RATE_LIMIT_SIGN_IN: '1' });
   for (const path of ['/healthz', '/readyz', '/.well-known/jwks.json', '/.well-known/oauth-authorization-server']) {
     for (let turn = 0; turn < 5; turn += 1) {

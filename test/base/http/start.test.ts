@@ -1,4 +1,4 @@
-// What a start logs: at once what keeps it from listening, and once that it listens.
+// The log of a start: a reason that prevents listening is reported at once, and one line says that the service listens.
 import { once } from 'node:events';
 import { existsSync } from 'node:fs';
 import { mkdtemp, rm } from 'node:fs/promises';
@@ -9,7 +9,7 @@ import t from 'tap';
 import { createDatabase } from '../../support/database.ts';
 import { spawnService } from '../../support/service.ts';
 
-t.test('a port in use or a host of another machine is reported before a database is started', async (t) => {
+t.test('a port in use, or a host address of another machine, is reported before a database is started', async (t) => {
   const directory = await mkdtemp(join(tmpdir(), 'tenantry-start-'));
   t.teardown(() => rm(directory, { recursive: true, force: true }));
   const other = createServer().listen(0, '127.0.0.1');
@@ -23,7 +23,7 @@ t.test('a port in use or a host of another machine is reported before a database
   t.notOk(existsSync(join(directory, 'postgres')));
 });
 
-t.test('a start logs once that it listens, nothing about the keys it found, and then every request', async (t) => {
+t.test('a start logs once that the service listens, and nothing about existing keys', async (t) => {
   const database = await createDatabase(t);
   const { lines, api, end } = await spawnService(t, {
     DATABASE_URL: database.ownerUrl,

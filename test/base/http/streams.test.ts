@@ -1,4 +1,5 @@
-// Answers that are sent in parts: they may take longer than every limit of a request, and end with their connection.
+// Answers that are sent in parts. Such an answer may take longer than every time limit of a request, and ends with its
+// connection.
 import { once } from 'node:events';
 import { connect } from 'node:net';
 import { PassThrough, Readable } from 'node:stream';
@@ -12,7 +13,7 @@ import { requestHead } from '../../support/raw.ts';
 
 const HANDLER_MS = 40;
 
-/** A server with one such answer, and the stream of the handler. */
+/** Starts a server with one such answer. Returns the server and the stream of the handler. */
 async function serving(t: Test, make: () => Readable) {
   const given: Readable[] = [];
   const app = await openServer({
@@ -46,7 +47,7 @@ async function serving(t: Test, make: () => Readable) {
   return { app, given, url: `${url}/probe` };
 }
 
-t.test('an answer may take longer than a request may', async (t) => {
+t.test('an answer that is sent in parts may take longer than the time limit of a request', async (t) => {
   async function* slowly() {
     for (let part = 0; part < 4; part += 1) {
       yield `${part} `;
@@ -57,7 +58,7 @@ t.test('an answer may take longer than a request may', async (t) => {
   t.equal(await (await fetch(url)).text(), '0 1 2 3 ');
 });
 
-t.test('an answer ends with its connection', async (t) => {
+t.test('an answer that is sent in parts ends with its connection', async (t) => {
   const { given, url } = await serving(t, () => {
     const stream = new PassThrough();
     stream.write('begun');
@@ -77,7 +78,7 @@ t.test('an answer ends with its connection', async (t) => {
     t.equal(await (await fetch(url, { method: 'HEAD' })).text(), '');
     await closed(1);
   });
-  await t.test('when it fails half-way, which the reader can see', async (t) => {
+  await t.test('when the answer fails after some parts, and the reader gets an error', async (t) => {
     const response = await fetch(url);
     given[2]?.destroy(new Error('broken'));
     await t.rejects(response.text());
@@ -99,7 +100,7 @@ t.test('closing does not wait for idle connections', async (t) => {
   await ended;
 });
 
-t.test('the Accept header selects among the offered types', async (t) => {
+t.test('the Accept header selects one of the offered content types', async (t) => {
   const offered = ['application/json', 'text/event-stream'] as const;
   for (const [accept, wanted] of [
     [undefined, 'application/json'],

@@ -1,5 +1,6 @@
-// Naming an organization with the tenant headers: the kinds of callers, every kind of value, and the expected outcome,
-// written a second time in plain code. The tests choose the requests and the routes.
+// The ways to name an organization with the tenant headers: the kinds of callers, every kind of value, and the expected
+// outcome. The rules for the outcome are written here a second time, in plain code. The tests choose the requests and
+// the routes.
 import type { Api } from '../../support/client.ts';
 import type { TestDatabase } from '../../support/database.ts';
 import { type Account, newAccount, newAccountWithoutOrganization } from '../../support/fixtures/accounts.ts';
@@ -12,7 +13,7 @@ export interface Place {
 
 export const UNKNOWN: Place = { id: '019aa3f0-5c00-7a10-8b2f-3d6f1c2a4e01', slug: 'no-such-organization' };
 
-/** A user with a token, their memberships, and permissions. The token acts for `own`, or for no organization. */
+/** A user with a token, memberships and permissions. The token acts for `own`, or for no organization. */
 export interface Person {
   readonly email: string;
   readonly password: string;
@@ -23,7 +24,7 @@ export interface Person {
   readonly first: Place | null;
 }
 
-/** The data of the tables: three users with their tokens, and an organization of another user. */
+/** The data of the tests: three users with their tokens, and an organization of another user. */
 export interface Population {
   readonly foreign: Place;
   readonly people: Readonly<Record<string, Person>>;
@@ -67,15 +68,15 @@ function signedUp({ email, password, accessToken: token }: Omit<Account, 'organi
   return { email, password, token };
 }
 
-/** A value of a header: the sent text, and the organization it means. `wrong` means none at all. */
+/** A value of a header: the sent text, and the organization that it names. `wrong` is a text that names none. */
 export type Value =
   | { readonly sent: string; readonly means: string }
   | { readonly sent: string; readonly wrong: true }
   | null;
 
 /**
- * Every kind of value, as a user sees it: their first and second organization, a foreign one, an unknown one,
- * errors.
+ * Every kind of value for a user: their first and second organization, an organization of another user, an unknown
+ * organization, and errors.
  */
 export function valuesFor({ own, memberships }: Person, foreign: Place): Record<string, Value> {
   const [one = foreign, two = UNKNOWN] = own ? [own, ...memberships.filter(({ id }) => id !== own.id)] : memberships;
@@ -100,13 +101,13 @@ export function valuesFor({ own, memberships }: Person, foreign: Place): Record<
   };
 }
 
-/** The organization of the request, or the refusal. */
+/** Returns the organization of the request, or the refusal. */
 export type Outcome = { readonly acts: Place | null } | { readonly status: number; readonly code: string };
 const BAD: Outcome = { status: 400, code: 'bad_request' };
 const isId = (reference: string) => reference.length === 36;
 const names = ({ id, slug }: Place, reference: string) => reference === id || reference === slug;
 
-/** The references of two headers, or null if the request is an error for every caller. */
+/** Returns the references in two headers, or null if the request is an error for every caller. */
 function referencesOf(values: readonly Value[]): string[] | null {
   const sent = values.filter((value) => value !== null);
   if (sent.some((value) => 'wrong' in value)) return null;
@@ -115,7 +116,7 @@ function referencesOf(values: readonly Value[]): string[] | null {
   return one !== undefined && two !== undefined && isId(one) === isId(two) ? null : references;
 }
 
-/** One of the user's organizations that all of the references name. */
+/** Returns the one organization of the user that all references name. */
 function chosen(person: Person, references: readonly string[]): Outcome {
   const touched = person.memberships.filter((place) => references.some((reference) => names(place, reference)));
   if (touched.length === 0) return { status: 403, code: 'organization_access_denied' };
@@ -123,7 +124,7 @@ function chosen(person: Person, references: readonly string[]): Outcome {
   return meant ? { acts: meant } : BAD;
 }
 
-/** The outcome at a route that needs a token. */
+/** Returns the outcome at a route that needs a token. */
 export function onSignedIn(person: Person, values: readonly Value[]): Outcome {
   const references = referencesOf(values);
   if (!references) return BAD;
@@ -134,7 +135,7 @@ export function onSignedIn(person: Person, values: readonly Value[]): Outcome {
   return matching.length > 0 ? BAD : { status: 403, code: 'tenant_mismatch' };
 }
 
-/** The outcome at a route that needs `organization:read`. */
+/** Returns the outcome at a route that needs `organization:read`. */
 export function onNeeds(person: Person, values: readonly Value[]): Outcome {
   const outcome = onSignedIn(person, values);
   if (!('acts' in outcome)) return outcome;
@@ -144,7 +145,7 @@ export function onNeeds(person: Person, values: readonly Value[]): Outcome {
   return reads ? outcome : { status: 403, code: 'permission_denied' };
 }
 
-/** The outcome of a sign-in with the right password, or of a refresh. */
+/** Returns the outcome of a sign-in with the correct password, or of a refresh. */
 export function onSignIn(person: Person, values: readonly Value[]): Outcome {
   const references = referencesOf(values);
   if (!references) return BAD;

@@ -1,5 +1,5 @@
-// Which organization a request acts for: every way to name one in the headers, for every kind of token, at the routes
-// that read them.
+// The organization that a request acts for. Tests every way to name an organization in the headers, for every kind of
+// token, at the routes that read these headers.
 import t, { type Test } from 'tap';
 import type { Reply } from '../../support/client.ts';
 import { createDatabase } from '../../support/database.ts';
@@ -23,7 +23,7 @@ const database = await createDatabase(t);
 const { api } = await openService(t, database);
 const { people, foreign } = await populate(database, api);
 
-/** Sends every pair of values and compares the answers with the rule. */
+/** Sends every pair of header values and compares the answers with the rule. */
 async function everyPair(
   t: Test,
   call: (person: Person, headers: Record<string, string>) => Promise<Reply>,
@@ -50,7 +50,7 @@ async function everyPair(
   }
 }
 
-t.test('the headers must name the token’s own organization, or select one if the token names none', (t) =>
+t.test('the headers must name the organization of the token, or select one if the token has no organization', (t) =>
   everyPair(
     t,
     ({ token }, headers) => api.get('/me', { token, headers }),
@@ -59,7 +59,7 @@ t.test('the headers must name the token’s own organization, or select one if t
   ),
 );
 
-t.test('on a route with a permission the permission is checked in that organization', (t) =>
+t.test('a route that needs a permission checks it in the organization that the headers name', (t) =>
   everyPair(
     t,
     ({ token }, headers) => api.get('/organizations/current', { token, headers }),
@@ -68,7 +68,7 @@ t.test('on a route with a permission the permission is checked in that organizat
   ),
 );
 
-t.test('at a refresh the headers request the organization, and a refusal uses up nothing', (t) => {
+t.test('the headers of a refresh select the organization, and a refused refresh does not use up its token', (t) => {
   const held = new Map<Person, string>();
   return everyPair(
     t,
@@ -85,7 +85,7 @@ t.test('at a refresh the headers request the organization, and a refusal uses up
   );
 });
 
-t.test('at a sign-in the headers request the organization', (t) =>
+t.test('the headers of a sign-in select the organization', (t) =>
   everyPair(
     t,
     ({ email, password }, headers) => api.post('/auth/login', { email, password }, { headers }),
@@ -125,7 +125,7 @@ t.test('a header that is sent twice is refused, even with the same value', async
   );
 });
 
-t.test('a header cannot select an organization that is suspended or has suspended the member', async (t) => {
+t.test('a header cannot select a suspended organization, or one in which the user is suspended', async (t) => {
   const person = await newAccountWithoutOrganization(api);
   const id = await seedOrganizationOf(database, person.userId, { slug: 'umbrella', role: 'admin' });
   const read = () =>

@@ -1,9 +1,10 @@
-// Background work with a clock that the test moves: when it runs, that it never overlaps, its log lines, its end.
+// The loop of background work, with a clock that the test moves: when a run starts, that runs never overlap, the log
+// lines, and how the loop stops.
 import t, { type Test } from 'tap';
 import { type LoopOptions, LoopStopped, openLoop, type Run } from '../../../src/base/loops/loop.ts';
 import { createManualTiming } from '../../verifier/manual-timing.ts';
 
-/** A loop every second whose runs note their start. With `held` they end when the test says so. */
+/** Opens a loop that runs every second and notes the start of each run. With `held` the test ends each run. */
 function openNoted(t: Test, options: Partial<LoopOptions> = {}, held = false) {
   const timing = createManualTiming();
   const lines: string[] = [];
@@ -41,7 +42,7 @@ function openNoted(t: Test, options: Partial<LoopOptions> = {}, held = false) {
   return { loop, timing, lines, begunAt, runs, notes, together: () => together };
 }
 
-t.test('it runs after each interval, counted from the end of the previous run', async (t) => {
+t.test('a loop runs after each interval, counted from the end of the previous run', async (t) => {
   const { loop, timing, begunAt, runs } = openNoted(t, {}, true);
   await timing.advance(5);
   t.strictSame(begunAt, [], 'not before the start');
@@ -54,7 +55,7 @@ t.test('it runs after each interval, counted from the end of the previous run', 
   t.strictSame(begunAt, [6_000, 7_500]);
 });
 
-t.test('without an interval only nudges cause a run', async (t) => {
+t.test('only nudges cause a run of a loop without an interval', async (t) => {
   const { loop, timing, begunAt } = openNoted(t, { everyMs: null });
   loop.start();
   await timing.advance(1_000);
@@ -64,7 +65,7 @@ t.test('without an interval only nudges cause a run', async (t) => {
   t.strictSame(begunAt, [1_000_000]);
 });
 
-t.test('any number of nudges cause one run, and nudges during it cause one more', async (t) => {
+t.test('any number of nudges cause one run, and nudges during that run cause one more', async (t) => {
   const { loop, timing, begunAt, runs, together } = openNoted(t, {}, true);
   loop.nudge();
   loop.start();
@@ -84,7 +85,7 @@ t.test('any number of nudges cause one run, and nudges during it cause one more'
   t.equal(together(), 1);
 });
 
-t.test('endless nudges cause runs no closer than their minimum distance, and delay none', async (t) => {
+t.test('endless nudges cause no runs closer than the minimum distance, and delay no run', async (t) => {
   const { loop, timing, begunAt } = openNoted(t, { apartMs: 50 });
   loop.start();
   for (let step = 0; step < 190; step += 1) {
@@ -94,7 +95,7 @@ t.test('endless nudges cause runs no closer than their minimum distance, and del
   t.strictSame(begunAt, [0, 50, 100, 150]);
 });
 
-t.test('a nudge waits for more nudges, counted from the first one', async (t) => {
+t.test('a run waits for more nudges, and the wait is counted from the first nudge', async (t) => {
   const { loop, timing, begunAt } = openNoted(t, { gatherMs: 50 });
   loop.start();
   await timing.advance(0.1);
@@ -105,7 +106,7 @@ t.test('a nudge waits for more nudges, counted from the first one', async (t) =>
   t.strictSame(begunAt, [150]);
 });
 
-t.test('a nudge does not delay an earlier due run', async (t) => {
+t.test('a nudge does not delay a run that is due earlier', async (t) => {
   const { loop, timing, begunAt } = openNoted(t, { gatherMs: 500 });
   loop.start();
   await timing.advance(0.9);
@@ -114,7 +115,7 @@ t.test('a nudge does not delay an earlier due run', async (t) => {
   t.strictSame(begunAt, [1_000]);
 });
 
-t.test('a caller that asks for a run gets one that begins afterwards, together with all other callers', async (t) => {
+t.test('callers that request a run share one run, which begins after their requests', async (t) => {
   const { loop, timing, runs, notes, together } = openNoted(t, {}, true);
   const first = loop.run();
   await timing.settle();
@@ -131,7 +132,7 @@ t.test('a caller that asks for a run gets one that begins afterwards, together w
   t.strictSame([runs.length, together()], [2, 1]);
 });
 
-t.test('one line is logged when the work starts to fail, and one when it works again', async (t) => {
+t.test('a loop logs one line when its work starts to fail, and one line when the work succeeds again', async (t) => {
   const { loop, timing, lines, notes, begunAt } = openNoted(t);
   loop.start();
   await timing.advance(2);
@@ -150,7 +151,7 @@ t.test('one line is logged when the work starts to fail, and one when it works a
   t.equal(lines.length, 3);
 });
 
-t.test('while it fails it backs off, for nudges as well, up to the maximum', async (t) => {
+t.test('the interval grows up to its maximum while the work fails, and nudges do not shorten it', async (t) => {
   const { loop, timing, notes, begunAt } = openNoted(t, { everyMs: 100, backOffMs: [200, 1_000] });
   loop.start();
   notes.fails = true;
@@ -168,7 +169,7 @@ t.test('while it fails it backs off, for nudges as well, up to the maximum', asy
   t.equal(begunAt.length, settled + 10, 'a success ends the back-off');
 });
 
-t.test('stopping waits for the current run and starts no other', async (t) => {
+t.test('stop() waits for the current run, and no other run starts', async (t) => {
   const { loop, timing, runs, begunAt } = openNoted(t, {}, true);
   loop.start();
   loop.nudge();
@@ -191,7 +192,7 @@ t.test('stopping waits for the current run and starts no other', async (t) => {
   t.strictSame(begunAt, [0]);
 });
 
-t.test('a run that does not end gets an abort signal, and delays the stop for a limited time', async (t) => {
+t.test('a run that does not end gets an abort signal, and delays stop() for a limited time', async (t) => {
   const { loop, timing, runs, lines } = openNoted(t, { stopMs: 2_000 }, true);
   loop.start();
   loop.nudge();
@@ -211,6 +212,6 @@ t.test('a run that does not end gets an abort signal, and delays the stop for a 
   t.strictSame(lines, [], 'an aborted run is not a failure');
 });
 
-t.test('an interval that no timer can wait for is refused', async (t) => {
+t.test('an interval that is too long for a timer is refused', async (t) => {
   for (const everyMs of [-1, Number.NaN, 2 ** 31]) t.throws(() => openNoted(t, { everyMs }), RangeError);
 });

@@ -1,4 +1,5 @@
-// Self-signed certificates, valid from 2020 until 2126, for mail servers of tests. They protect nothing.
+// Self-signed certificates, valid from 2020 until 2126, for mail servers of tests. They must not be used for anything
+// else.
 
 export interface Certificate {
   readonly cert: string;

@@ -1,5 +1,5 @@
-// Each way in which a mail server refuses a mail has its own name and a sentence that says what to do, tested with real
-// servers.
+// Each reason for which a mail server refuses a mail has its own name, and a sentence that says what to do. Tested with
+// real servers.
 import { once } from 'node:events';
 import { type AddressInfo, createServer, type Server, type Socket } from 'node:net';
 import { getCACertificates, setDefaultCACertificates } from 'node:tls';
@@ -16,7 +16,7 @@ const MAIL = { to: 'grace@example.com', subject: 's', text: 'https://a.example/#
 const settings = { from: 'a@example.com', production: true, log: keepingLog() };
 const noSignal = new AbortController().signal;
 
-/** A server of the package. Returns host and port. It ends with the test. */
+/** Starts a server of the package. Returns host and port. The server ends with the test. */
 async function smtp(t: Test, options: SMTPServerOptions = {}, host = '127.0.0.1'): Promise<string> {
   const server = new SMTPServer({ disableReverseLookup: true, authOptional: true, ...options });
   server.on('error', () => undefined);
@@ -26,7 +26,7 @@ async function smtp(t: Test, options: SMTPServerOptions = {}, host = '127.0.0.1'
   return `${host}:${(server.server.address() as AddressInfo).port}`;
 }
 
-/** A server that handles each connection with the given function. */
+/** Starts a server that handles each connection with the given function. */
 async function raw(t: Test, talk: (socket: Socket) => void): Promise<string> {
   const sockets = new Set<Socket>();
   const server: Server = createServer((socket) => {
@@ -43,7 +43,7 @@ async function raw(t: Test, talk: (socket: Socket) => void): Promise<string> {
   return `127.0.0.1:${(server.address() as AddressInfo).port}`;
 }
 
-/** Why the mail is not sent. Unless the reason is the mail itself, the doctor must report the same. */
+/** Returns why the mail is not sent. The doctor must report the same, except when the reason is the mail itself. */
 async function failureOf(
   t: Test,
   url: string,
@@ -71,15 +71,15 @@ async function failureOf(
 const NO_STARTTLS = { disabledCommands: ['STARTTLS'] };
 const PLAIN = { disabledCommands: ['STARTTLS', 'AUTH'] };
 
-t.test('a port without a listener', async (t) => {
+t.test('a port without a listener is reported as connection_refused', async (t) => {
   t.equal((await failureOf(t, `smtp://127.0.0.1:${await freePort()}`)).code, 'connection_refused');
 });
 
-t.test('an unknown host name', async (t) => {
+t.test('an unknown host name has its own reason', async (t) => {
   t.equal((await failureOf(t, 'smtp://mail.tenantry.invalid:25')).code, 'host_not_found');
 });
 
-t.test('a certificate of an unknown issuer, with TLS from the first byte and with STARTTLS', async (t) => {
+t.test('a certificate of an unknown issuer has its own reason, also with STARTTLS', async (t) => {
   for (const url of [
     `smtps://${await smtp(t, { secure: true, ...HERE_CERTIFICATE })}`,
     `smtp://${await smtp(t, HERE_CERTIFICATE)}`,
@@ -90,7 +90,7 @@ t.test('a certificate of an unknown issuer, with TLS from the first byte and wit
   }
 });
 
-t.test('an expired certificate, and one for another name; the right one works once it is trusted', async (t) => {
+t.test('a certificate that has expired or is for another name is refused, and a trusted one works', async (t) => {
   // The package's own certificate has expired.
   t.equal((await failureOf(t, `smtps://${await smtp(t, { secure: true })}`)).code, 'certificate_expired');
   const known = getCACertificates('default');
@@ -102,22 +102,22 @@ t.test('an expired certificate, and one for another name; the right one works on
   await t.resolves(openMail({ ...settings, url })?.(MAIL, noSignal) ?? Promise.reject(new Error('no transport')));
 });
 
-t.test('TLS from the first byte at a port without it', async (t) => {
+t.test('TLS from the first byte is reported as tls_not_spoken when the port does not use TLS', async (t) => {
   t.equal((await failureOf(t, `smtps://${await smtp(t, PLAIN)}`)).code, 'tls_not_spoken');
 });
 
-t.test('no TLS at a port that needs it from the first byte', async (t) => {
+t.test('a connection without TLS to a port that needs TLS from the first byte has its own reason', async (t) => {
   const address = await smtp(t, { secure: true });
   const error = await failureOf(t, `smtp://${address}`, { timeoutMs: 300 });
   t.equal(error.code, 'timeout');
   t.match(error.message, /smtps:\/\//);
 });
 
-t.test('a silent server', async (t) => {
+t.test('a server that sends nothing is reported as timeout', async (t) => {
   t.equal((await failureOf(t, `smtp://${await raw(t, () => undefined)}`, { timeoutMs: 200 })).code, 'timeout');
 });
 
-t.test('a server that hangs up, one that refuses everything, and one that is not a mail server', async (t) => {
+t.test('a server that closes the connection, refuses all or is no mail server has its own reason', async (t) => {
   t.equal((await failureOf(t, `smtp://${await raw(t, (socket) => socket.end())}`)).code, 'connection_lost');
   const away = await raw(t, (socket) => socket.end('554 not for you, grace@example.com\r\n'));
   t.equal((await failureOf(t, `smtp://${away}`)).code, 'server_refused');
@@ -125,11 +125,11 @@ t.test('a server that hangs up, one that refuses everything, and one that is not
   t.equal((await failureOf(t, `smtp://${web}`)).code, 'server_unintelligible');
 });
 
-t.test('no STARTTLS where it is required: on any machine except localhost', async (t) => {
+t.test('a server without STARTTLS is refused on every machine except localhost', async (t) => {
   t.equal((await failureOf(t, `smtp://${await smtp(t, PLAIN, '127.0.0.2')}`)).code, 'tls_not_offered');
 });
 
-t.test('credentials that are refused, missing, or not allowed without TLS', async (t) => {
+t.test('credentials that are refused, missing or not allowed without TLS have their own reasons', async (t) => {
   const asking: SMTPServerOptions = {
     ...NO_STARTTLS,
     allowInsecureAuth: true,
@@ -151,7 +151,7 @@ t.test('credentials that are refused, missing, or not allowed without TLS', asyn
   t.equal((await failureOf(t, `smtp://${tls}`, { about: 'mail' })).code, 'tls_required');
 });
 
-t.test('a refused sender, receiver and mail', async (t) => {
+t.test('a refused sender, a refused recipient and a refused mail have their own reasons', async (t) => {
   const no = (done: (error: Error) => void) =>
     done(Object.assign(new Error(`no: ${MAIL.text}`), { responseCode: 550 }));
   const cases: readonly (readonly [string, SMTPServerOptions])[] = [
@@ -173,7 +173,7 @@ t.test('an abort signal ends the sending', async (t) => {
   await t.rejects(send?.(MAIL, stopping.signal) ?? Promise.resolve(), { name: 'MailRefused', code: 'interrupted' });
 });
 
-t.test('the failures of TLS, the system and nodemailer', async (t) => {
+t.test('the errors of TLS, the system and nodemailer have their reasons', async (t) => {
   const cases = {
     certificate_untrusted: { code: 'ESOCKET', originalCode: 'UNABLE_TO_VERIFY_LEAF_SIGNATURE', command: 'CONN' },
     tls_failed: { code: 'ESOCKET', originalCode: 'ERR_SSL_UNSUPPORTED_PROTOCOL', command: 'CONN' },

@@ -1,5 +1,5 @@
-// What the outbox guarantees for every kind of mail: it is requested together with its cause, made when it is due, sent
-// only if it is still wanted, and handled only by a version that knows its kind.
+// The guarantees of the outbox for every kind of mail. A mail is requested in the transaction of its cause, written
+// when it is due, sent only if it is still wanted, and handled only by a version that knows its kind.
 import { randomUUID } from 'node:crypto';
 import t from 'tap';
 import { openDatabase, statement } from '../../../src/base/database/db.ts';
@@ -23,7 +23,7 @@ const tenant = (await seedTenants(database, 2)).map(({ organizationId, userId })
 const [own, other] = tenant as [(typeof tenant)[0], (typeof tenant)[0]];
 const words = { to: 'grace@example.com', subject: 's', text: 't', html: '<p>h</p>' };
 
-/** A kind of this test, with its own name. */
+/** Returns a kind of mail for one test, with its own name. */
 function kindOf(prepare: MailKind['prepare'] = async () => words): MailKind {
   return { kind: `note_${randomUUID().replaceAll('-', '')}`, prepare };
 }
@@ -48,7 +48,7 @@ async function rows({ kind }: MailKind) {
   );
 }
 
-t.test('a mail is sent exactly if its cause is committed', async (t) => {
+t.test('a mail is sent only if the transaction that requested it is committed', async (t) => {
   const kind = kindOf();
   await t.rejects(
     db.system(async (tx) => {
@@ -77,7 +77,7 @@ t.test('a mail is sent exactly if its cause is committed', async (t) => {
   t.match(await rows(kind), [{ state: 'sent', attempts: 1, failure: null }]);
 });
 
-t.test('a key is used once, for each organization separately and for those of none', async (t) => {
+t.test('a key can be used once in each organization, and once without an organization', async (t) => {
   const kind = kindOf();
   const dedupeKey = 'welcome';
   const asked = [own, own, other, undefined, undefined];
@@ -133,7 +133,7 @@ t.test('a mail of an unknown kind waits for the newer version', async (t) => {
   t.ok((await rows(newer)).every(({ state }) => state === 'sent'));
 });
 
-t.test('a mail that is not wanted any more is settled without sending, with the note of its kind', async (t) => {
+t.test('a mail that is no longer wanted is not sent, and the change that its kind made is committed', async (t) => {
   const { organizationId } = own;
   const kind = kindOf(async (tx) => {
     await tx.rows(statement('UPDATE organizations SET name = $2 WHERE id = $1::uuid RETURNING id'), [
@@ -148,7 +148,7 @@ t.test('a mail that is not wanted any more is settled without sending, with the 
   t.same(await database.query('SELECT name FROM organizations WHERE id = $1', [organizationId]), [{ name: 'told' }]);
 });
 
-t.test('a mail that is wanted later is retried without counting an attempt', async (t) => {
+t.test('a mail that its kind postpones is tried again later, without counting an attempt', async (t) => {
   let ready = false;
   const later = { againSeconds: 600, failure: 'organization_suspended' } as const;
   const kind = kindOf(async () => (ready ? words : later));
@@ -165,7 +165,7 @@ t.test('a mail that is wanted later is retried without counting an attempt', asy
   t.match(await rows(kind), [{ state: 'sent', attempts: 1, failure: null }]);
 });
 
-t.test('a mail that cannot be made is rolled back, logged, and delays no other', async (t) => {
+t.test('a mail that cannot be written is rolled back and logged, and delays no other mail', async (t) => {
   const [poison, good] = [randomUUID(), randomUUID()];
   const kind = kindOf(async (tx, { subjectId }) => {
     if (subjectId === good) return words;
@@ -188,7 +188,7 @@ t.test('a mail that cannot be made is rolled back, logged, and delays no other',
   t.not(name, 'half');
 });
 
-t.test('a kind can see whether a later mail was requested for the same subject', async (t) => {
+t.test('a kind gets the information whether a later mail was requested for the same subject', async (t) => {
   const kind = kindOf(async (tx, row) => ((await isNewestMail(tx, row)) ? words : null));
   const subjectId = randomUUID();
   const scopes = [{}, { organizationId: own.organizationId }, { organizationId: other.organizationId }];
@@ -199,7 +199,7 @@ t.test('a kind can see whether a later mail was requested for the same subject',
   t.same(states, ['unwanted', 'unwanted', 'unwanted', 'sent', 'sent', 'sent', 'sent']);
 });
 
-t.test('of two that claim at the same moment one sends, many times', async (t) => {
+t.test('when two processes claim a mail at the same moment, only one of them sends it', async (t) => {
   const kind = kindOf();
   for (let round = 0; round < rounds(100); round += 1) {
     const sent: (string | undefined)[] = [];
@@ -211,7 +211,7 @@ t.test('of two that claim at the same moment one sends, many times', async (t) =
   }
 });
 
-t.test('a mail that the server accepted and that was not settled arrives again as the same one', async (t) => {
+t.test('a mail whose process ends before it stores the result is sent again with the same Message-ID', async (t) => {
   const mailbox = await openMailbox(t);
   const open = () => openMail({ url: mailbox.url, from: 'Acme <no-reply@acme.example>', production: true, log });
   const kind = kindOf();
@@ -221,7 +221,7 @@ t.test('a mail that the server accepted and that was not settled arrives again a
   const dying = outboxOf(kind, async (outgoing) => {
     await open()?.(outgoing, new AbortController().signal);
     told();
-    await new Promise(() => {}); // the process ends here, and never reports
+    await new Promise(() => {}); // the process ends here, before it stores the result
   });
   void dying.sendDue();
   await handedIn;
@@ -248,7 +248,7 @@ t.test('after a retry by hand, a late process no longer changes the state of the
     throw new MailRefused('message_refused', 'DATA 554');
   }).sendDue();
   await sending;
-  // Given up since then, and made due again: the count of attempts equals that of the late process.
+  // The mail was given up and made due again, so the count of attempts equals the count of the late process.
   await database.query(`UPDATE outbox SET attempts = 0, due_at = now() WHERE kind = $1`, [kind.kind]);
   const { promise: again, resolve: taken } = Promise.withResolvers<void>();
   const { promise: ended, resolve: end } = Promise.withResolvers<void>();

@@ -1,4 +1,5 @@
-// Mail after the commit: it waits while the server is away, is sent once, and is given up in the end.
+// Mail is sent after the commit. It waits while the mail server is not reachable, is sent once, and is given up in the
+// end.
 import t from 'tap';
 import { MailRefused } from '../../../src/base/mail/failures.ts';
 import { type OutgoingMail, openMail, type SendMail } from '../../../src/base/mail/smtp.ts';
@@ -10,7 +11,7 @@ import { openService } from '../../support/service.ts';
 import { rounds } from '../../support/thorough.ts';
 import { dueNow, keepingLog, openQuiet, outboxOf, rowOf, settled } from './rows.ts';
 
-t.test('while the mail server is away inviting answers the same, and the mail is sent afterwards', async (t) => {
+t.test('without a mail server an invitation has the same answer, and its mail is sent afterwards', async (t) => {
   const inviting = await openInviting(t);
   const { port } = inviting.mailbox;
   await inviting.mailbox.close();
@@ -38,7 +39,7 @@ t.test('two processes send each mail once', async (t) => {
   t.same(inviting.mailbox.mails.map(({ recipients }) => recipients[0]).sort(), [...emails].sort());
 });
 
-t.test('of two that read at the same moment one claims the mail', async (t) => {
+t.test('when two processes read a mail at the same moment, only one of them claims it', async (t) => {
   const inviting = await openQuiet(t);
   for (let round = 0; round < rounds(50); round += 1) {
     const sent: string[] = [];
@@ -85,7 +86,7 @@ t.test('a mail of a killed process is sent after its lease, and the late process
   t.equal((await inviting.api.post('/invitations/accept', registering(fresh ?? ''))).status, 200);
 });
 
-t.test('waits grow, and a mail that no server accepts for 24 hours is given up', async (t) => {
+t.test('the time between attempts grows, and a mail that no server accepts for 24 hours is given up', async (t) => {
   const inviting = await openQuiet(t);
   const email = freshEmail();
   await inviting.invite(email);
@@ -121,7 +122,7 @@ t.test('waits grow, and a mail that no server accepts for 24 hours is given up',
   t.notMatch(log.lines.join(), email);
 });
 
-t.test('stopping waits for the current mail and claims no other', async (t) => {
+t.test('stop() waits for the current mail, and claims no other mail', async (t) => {
   const inviting = await openQuiet(t);
   for (let index = 0; index < 6; index += 1) await inviting.invite(freshEmail());
   const { promise: sending, resolve: begun } = Promise.withResolvers<void>();
@@ -150,7 +151,7 @@ t.test('stopping waits for the current mail and claims no other', async (t) => {
   t.same(row, { done: 4 });
 });
 
-t.test('in production without SMTP_URL mail waits, and the log says so once', async (t) => {
+t.test('mail waits in production without SMTP_URL, and one log line reports this', async (t) => {
   const log = keepingLog();
   t.equal(openMail({ url: undefined, from: 'a@example.com', production: true, log }), null);
   t.equal(log.lines.length, 1);

@@ -1,4 +1,4 @@
-// An outbox that sends when a test says so, and the rows that it works on.
+// Opens an outbox that sends only when a test calls it, and reads the rows of the outbox.
 import type { Test } from 'tap';
 import type { Database } from '../../../src/base/database/db.ts';
 import type { SendMail } from '../../../src/base/mail/smtp.ts';
@@ -16,14 +16,14 @@ export interface OutboxRow {
   readonly done: boolean;
   readonly outcome: string | null;
   readonly failure: string | null;
-  /** The time until it is due. */
+  /** The time until the mail is due. */
   readonly seconds: number;
 }
 
 const ROW = `id, attempts, due_at IS NOT NULL AS waiting, done_at IS NOT NULL AS done, outcome, failure,
   coalesce(extract(epoch FROM due_at - now()), 0)::float8 AS seconds`;
 
-/** The newest row of an address. */
+/** Returns the newest row of an address. */
 export async function rowOf({ database }: { readonly database: TestDatabase }, email: string): Promise<OutboxRow> {
   const [row] = await database.query<OutboxRow & Record<string, unknown>>(
     `SELECT ${ROW} FROM outbox WHERE recipient_key = $1 ORDER BY created_at DESC LIMIT 1`,
@@ -33,7 +33,7 @@ export async function rowOf({ database }: { readonly database: TestDatabase }, e
   return row;
 }
 
-/** The newest row of an address, once it has the wanted state. */
+/** Returns the newest row of an address once that row has the wanted state. */
 export async function settled(
   asked: { readonly database: TestDatabase },
   email: string,
@@ -47,7 +47,7 @@ export async function settled(
   return row;
 }
 
-/** A log that keeps every line as text, errors with their stacks. */
+/** Returns a log that keeps every line as text. Errors are kept with their stacks. */
 export function keepingLog() {
   const lines: string[] = [];
   const asText = (_: string, value: unknown) => (value instanceof Error ? value.stack : value);
@@ -55,14 +55,14 @@ export function keepingLog() {
   return { lines, debug: keep, info: keep, warn: keep, error: keep, fatal: keep };
 }
 
-/** A service that sends no mail on its own. The test sends the mails. */
+/** Opens a service that sends no mail. The test sends the mails. */
 export async function openQuiet(t: Test): Promise<Inviting> {
   const inviting = await openInviting(t);
   await inviting.service.app.parts.outbox.stop();
   return inviting;
 }
 
-/** A further outbox on the database of a service. */
+/** Opens one more outbox on the database of a service. */
 export function outboxOf(
   { service }: Inviting,
   send: SendMail | null,

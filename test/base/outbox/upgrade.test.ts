@@ -1,5 +1,5 @@
-// The migration to mails of every kind, next to the previous version. The previous version requests and claims mails
-// with the statements below, this version with its own.
+// The migration to mails of every kind while the previous version still runs. The previous version requests and claims
+// mails with the statements below. This version uses its own statements.
 
 import { randomUUID } from 'node:crypto';
 import { cpSync, mkdtempSync, rmSync } from 'node:fs';
@@ -31,7 +31,7 @@ const OLD_SETTLE = `UPDATE outbox SET done_at = CASE WHEN $3::text IS NULL THEN 
   due_at = clock_timestamp() + $4::float8 * interval '1 second'
 WHERE id = $1::uuid AND attempts = $2::int AND done_at IS NULL AND due_at IS NOT NULL`;
 
-t.test('waiting mail is sent once after the migration, and the previous version continues next to it', async (t) => {
+t.test('waiting mail is sent once after the migration, and the previous version continues to work', async (t) => {
   const database = await createDatabase(t, null);
   const folder = mkdtempSync(join(tmpdir(), 'tenantry-upgrade-'));
   t.teardown(() => rmSync(folder, { recursive: true, force: true }));

@@ -1,4 +1,5 @@
-// The connection to Redis: which servers it accepts, which node it uses in a cluster, and that it closes everything.
+// The connection to Redis: which servers are accepted, which node of a cluster is used, and that close() leaves no
+// connection open.
 import { once } from 'node:events';
 import { type AddressInfo, createServer, type Socket } from 'node:net';
 import t, { type Test } from 'tap';
@@ -7,7 +8,7 @@ import { startRedis } from '../../support/servers/redis.ts';
 
 const HOST = '127.0.0.1';
 
-/** Opens a connection. `next` returns what happens: the connection, or the reason why there is none. */
+/** Opens a connection. `next` returns the connection, or the reason why there is none. */
 function hold(t: Test, ports: readonly number[], work?: (connection: RedisConnection) => Promise<void>) {
   const happened: (RedisConnection | Error)[] = [];
   let wake = () => {};
@@ -34,7 +35,7 @@ function hold(t: Test, ports: readonly number[], work?: (connection: RedisConnec
   return { ...held, next };
 }
 
-/** A server whose answer to each command comes from `answer`, which gets the words in lower case. */
+/** Starts a server that answers each command with `answer`, which gets the words of the command in lower case. */
 async function pretend(t: Test, answer: (words: string[], socket: Socket) => string | null): Promise<number> {
   const sockets = new Set<Socket>();
   const server = createServer((socket) => {
@@ -61,7 +62,7 @@ async function pretend(t: Test, answer: (words: string[], socket: Socket) => str
 
 const hello = (version: string) => `*4\r\n+server\r\n+redis\r\n+version\r\n+${version}`;
 
-t.test('a Redis before 7 is refused with its version', async (t) => {
+t.test('a Redis older than version 7 is refused, and the error names its version', async (t) => {
   for (const version of ['6.2.14', '5.0.7', 'unknown']) {
     const port = await pretend(t, ([name]) => (name === 'hello' ? hello(version) : ':0'));
     t.match(await hold(t, [port]).next(), { message: `127.0.0.1:${port}: its version is ${version}, and 7 or newer` });
@@ -72,7 +73,7 @@ t.test('a Redis before 7 is refused with its version', async (t) => {
   }
 });
 
-t.test('nodes that redirect to each other, or nowhere, are given up', async (t) => {
+t.test('nodes that redirect to each other, or to no node, cause an error', async (t) => {
   const ports: number[] = [];
   for (const other of [1, 0]) {
     const port = await pretend(t, ([name]) =>
@@ -85,20 +86,20 @@ t.test('nodes that redirect to each other, or nowhere, are given up', async (t) 
   t.match(await hold(t, [nowhere]).next(), { message: /ECONNREFUSED 127\.0\.0\.1:1$/ }, 'the host is the same');
 });
 
-t.test('the first node that answers is used', async (t) => {
+t.test('the first listed node that answers is used', async (t) => {
   const redis = await startRedis(t);
   const connection = (await hold(t, [1, redis.port]).next()) as RedisConnection;
   t.equal(await connection.ask('ECHO', 'here'), 'here');
 });
 
-t.test('a server that is silent, or sends nonsense, is an error and does not hang', async (t) => {
+t.test('a server that sends nothing, or an invalid answer, causes an error within a time limit', async (t) => {
   const silent = await pretend(t, () => null);
   t.match(await hold(t, [silent]).next(), { message: /timed out/ });
   const odd = await pretend(t, () => 'HTTP/1.1 400 Bad Request');
   t.match(await hold(t, [odd]).next(), Error);
 });
 
-t.test('a lost connection is reported at once, and followed by another one', async (t) => {
+t.test('a lost connection is reported at once, and a new connection is opened', async (t) => {
   const redis = await startRedis(t);
   const held = hold(t, [redis.port]);
   const first = (await held.next()) as RedisConnection;
@@ -112,7 +113,7 @@ t.test('a lost connection is reported at once, and followed by another one', asy
   await t.rejects(second.ask('PING'));
 });
 
-t.test('a close while a node is asked for the key does no more work, and closes the connection', async (t) => {
+t.test('a close() during the search for the node with the key ends the search and closes the connection', async (t) => {
   const closed = Promise.withResolvers<void>();
   let close = () => {};
   const port = await pretend(t, ([name], socket) => {
@@ -126,7 +127,7 @@ t.test('a close while a node is asked for the key does no more work, and closes 
   t.pass('the server sees the disconnect');
 });
 
-t.test('a connection that is closed before it was open stays closed', async (t) => {
+t.test('a connection that is closed while it is being opened stays closed', async (t) => {
   const redis = await startRedis(t);
   const held = hold(t, [redis.port], async () => void t.fail('no work after the end'));
   held.close();

@@ -1,4 +1,4 @@
-// The revocations of a transaction are published once it is committed, and only then.
+// The revocations of a transaction are published only after the transaction is committed.
 import t from 'tap';
 import { publishing } from '../../../src/base/revoking/publish.ts';
 import type { Revocation } from '../../../src/protocol/revocation.ts';

@@ -1,4 +1,4 @@
-// A consumer of the revocation feed, as a program in another language would write one: it reads frames as they come.
+// A consumer of the revocation feed that does not use Tenantry's verifier. It reads each frame when the frame arrives.
 import type { Test } from 'tap';
 import type { App } from '../../../src/app/app.ts';
 import type { Revocation } from '../../../src/protocol/revocation.ts';
@@ -13,7 +13,7 @@ export interface Frame {
     readonly events?: readonly Revocation[];
     readonly more?: boolean;
     readonly at?: string;
-    /** Of a revocation. */
+    /** This member and the next four are those of a revocation. */
     readonly sid?: string;
     readonly sub?: string;
     readonly org?: string;
@@ -25,17 +25,17 @@ export interface Frame {
 export interface Consumer {
   readonly status: number;
   readonly headers: Headers;
-  /** What has been read so far. */
+  /** The frames that have been read so far. */
   readonly frames: readonly Frame[];
-  /** The cursor that it would come back with. */
+  /** Returns the cursor that the consumer would send when it connects again. */
   readonly lastId: () => string;
-  /** Reads on until a frame fits; gives it and those before it. Raises when the stream ends first. */
+  /** Reads until a frame fits. Returns the new frames up to this frame. Raises an error when the stream ends first. */
   until(fits: (frame: Frame) => boolean): Promise<Frame[]>;
-  /** Reads on until everything has been told; gives the events on the way. */
+  /** Reads until the next heartbeat. Returns the events before the heartbeat. */
   heartbeat(): Promise<Revocation[]>;
-  /** Reads on until the service ends the stream. */
+  /** Reads until the service ends the stream. */
   end(): Promise<Frame[]>;
-  /** Reads nothing more and goes away. */
+  /** Stops reading and closes the connection. */
   leave(): void;
 }
 
@@ -45,7 +45,7 @@ export interface ConsumeOptions {
   readonly accept?: string;
 }
 
-/** Opens the stream; it is left when the test ends. */
+/** Opens the stream. The connection is closed when the test ends. */
 export async function consume(t: Test, url: string, token: string, options: ConsumeOptions = {}): Promise<Consumer> {
   const abort = new AbortController();
   t.teardown(() => abort.abort());
@@ -93,7 +93,7 @@ export async function consume(t: Test, url: string, token: string, options: Cons
   };
 }
 
-/** The revocations that frames bring. */
+/** Returns the revocations in the frames. */
 export function eventsOf(frames: readonly Frame[]): Revocation[] {
   return frames.flatMap(({ event, data }) =>
     event === 'snapshot' ? (data.events ?? []) : event === 'revocation' ? [data as Revocation] : [],
@@ -120,14 +120,14 @@ async function* framesOf(response: Response): AsyncGenerator<Frame, undefined> {
   return undefined;
 }
 
-/** Whether an event stands among others, by its members. */
+/** Whether one of the events has all the wanted members. */
 export function has(events: readonly Revocation[], wanted: Partial<Record<string, unknown>>): boolean {
   return events.some((event) =>
     Object.entries(wanted).every(([name, value]) => (event as Record<string, unknown>)[name] === value),
   );
 }
 
-/** Waits until no transaction, of other tests either, holds back a cursor behind all that has happened. */
+/** Waits until the cursor of the service is after every revocation. An open transaction can delay the cursor. */
 export async function untilSettled({ parts }: App, database: TestDatabase): Promise<void> {
   const [last] = await database.query<{ tx: string }>('SELECT max(tx)::text AS tx FROM revocations');
   await until(async () => {

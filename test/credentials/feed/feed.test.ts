@@ -1,4 +1,5 @@
-// The feed as its consumers use it: the document, the stream, where each continues, and who may read it.
+// The revocation feed as its consumers use it: the document, the stream, how to continue after a cursor, and who may
+// read the feed.
 import { randomUUID } from 'node:crypto';
 import t, { type Test } from 'tap';
 import { removeEndedNow } from '../../../src/sign-in/sessions/remove-ended.ts';
@@ -24,7 +25,7 @@ async function openFeedTest(t: Test, settings: Record<string, string> = {}) {
   return { database, ...service, token, logout, settled };
 }
 
-t.test('the document contains everything, and after a cursor only what is newer', async (t) => {
+t.test('the document contains every event, and with a cursor only the newer events', async (t) => {
   const { api, token, logout, settled } = await openFeedTest(t);
   const client = await token();
   const first = await logout();
@@ -47,7 +48,7 @@ t.test('the document contains everything, and after a cursor only what is newer'
   t.equal(idle.body.data.snapshot, false);
 });
 
-t.test('a stream starts with everything, sends each event at once, and marks the end of the snapshot', async (t) => {
+t.test('a stream starts with a snapshot, marks its end, and sends each later event at once', async (t) => {
   const { url, token, logout } = await openFeedTest(t);
   const client = await token();
   const before = await logout();
@@ -71,7 +72,7 @@ t.test('a stream starts with everything, sends each event at once, and marks the
   t.ok(beat?.id);
 });
 
-t.test('after a cut a consumer receives the events it missed, at any replica', async (t) => {
+t.test('a consumer that was disconnected receives the events that it missed, from any replica', async (t) => {
   const { api, database, url, token, logout, settled } = await openFeedTest(t);
   const other = await openService(t, database);
   await other.app.parts.revocations.synchronize();
@@ -97,7 +98,7 @@ t.test('after a cut a consumer receives the events it missed, at any replica', a
   t.notOk(has(await both.heartbeat(), { sid: missed.sessionId }), 'and the newer one of the header wins');
 });
 
-t.test('a cursor that is unknown to this database is answered with everything', async (t) => {
+t.test('a cursor that the database does not know is answered with every event', async (t) => {
   const { database, api, token, logout } = await openFeedTest(t);
   const client = await token();
   const known = await logout();
@@ -121,7 +122,7 @@ t.test('a cursor that is unknown to this database is answered with everything', 
     t.ok(has(events, { sid: known.sessionId }), what);
   }
   t.equal((await ask(cursor)).snapshot, false, 'the valid cursor still works');
-  // The database was restored to a time before the cursor, and has had as many transactions again since.
+  // The database was restored to a time before the cursor. Since then its transaction numbers have passed the cursor.
   await database.query(
     `INSERT INTO revocations (id, kind, subject, at, tx) VALUES ($1, 'session', $1, now() + interval '1 second', $2)`,
     [randomUUID(), String(BigInt(tx ?? 0) - 1n)],
@@ -221,7 +222,7 @@ t.test('a HEAD is answered and leaves no stream open', async (t) => {
   await app.close();
 });
 
-t.test('the end of a session is reported while its tokens live, however soon sessions are removed', async (t) => {
+t.test('the end of a session is reported until its tokens expire, also after its row was removed', async (t) => {
   const { app, api, database, token, logout } = await openFeedTest(t);
   const { organization, sessionId } = await logout();
   const own = await token(organization.id);

@@ -1,5 +1,5 @@
-// When the feed says that its knowledge is complete: it sends a heartbeat only after every event was sent, and nothing
-// while it cannot know.
+// A heartbeat of the feed says that every event was sent. The feed sends no heartbeat while it cannot know whether this
+// is true.
 import { randomUUID } from 'node:crypto';
 import { once } from 'node:events';
 import type { Readable } from 'node:stream';
@@ -44,7 +44,7 @@ async function follow(t: Test, feed: Feed, organizationId: string | null, after:
   };
 }
 
-t.test('a replica that is behind sends what it reads, and does not say that this is all', async (t) => {
+t.test('a replica whose reads are too old sends the events that it reads, and sends no heartbeat', async (t) => {
   const { app } = await openService(t, await createDatabase(t));
   const { revocations } = app.parts;
   await revocations.synchronize();
@@ -81,7 +81,7 @@ t.test('a replica that is behind sends what it reads, and does not say that this
   t.pass('and continues when it has caught up');
 });
 
-t.test('an organization gets nothing while PostgreSQL is away, and everything afterwards', async (t) => {
+t.test('an organization gets nothing while PostgreSQL is not reachable, and every event afterwards', async (t) => {
   const database = await createDatabase(t);
   const reads = await blockableReads(database);
   await reads.unblock();
@@ -92,7 +92,7 @@ t.test('an organization gets nothing while PostgreSQL is away, and everything af
   const log = openLog({ level: 'silent', pretty: false });
   const feed = openFeed({
     ...app.parts,
-    // Heartbeats continue, although PostgreSQL is not reachable for the service as a whole.
+    // The heartbeats of the installation continue, although the service cannot reach PostgreSQL.
     revocations: { ...app.parts.revocations, freshSecondsAgo: () => 0 },
     log: Object.assign(log, { warn: (entry: unknown) => void warnings.push(entry) }),
     ...{ streamsMax: 10, streamsPerClientMax: 10, heartbeatMs: 20 },
@@ -134,7 +134,7 @@ t.test('an outage is answered with 503 before anything is sent', async (t) => {
   await elsewhere.query(`ALTER DATABASE ${database.name} ALLOW_CONNECTIONS true`);
 });
 
-t.test('a database that replaces another one ends the streams of organizations', async (t) => {
+t.test('the streams of organizations end when another database replaces the database', async (t) => {
   const database = await createDatabase(t);
   const { app } = await openService(t, database);
   await app.parts.revocations.synchronize();
@@ -166,7 +166,7 @@ t.test('an event during the start of a stream is sent to that stream', async (t)
   await app.parts.revocations.synchronize();
   let happen: (() => Promise<unknown>) | null = null;
   const { db } = app.parts;
-  // Right after PostgreSQL answered the last query of the start, and before the answer is used.
+  // The event happens after PostgreSQL answered the last query for the snapshot, and before the answer is used.
   const systemReader = () => ({
     async rows<Row>(...asked: Parameters<ReturnType<typeof db.systemReader>['rows']>) {
       const rows = await db.systemReader().rows<Row>(...asked);
@@ -191,14 +191,14 @@ t.test('an event during the start of a stream is sent to that stream', async (t)
       ).body.data;
       happen = () => api.post('/auth/logout', { refreshToken });
       const stream = await follow(t, feed, organizationId, before ? before() : null);
-      if (happen) await (happen as () => Promise<unknown>)(); // everything was answered from memory
+      if (happen) await (happen as () => Promise<unknown>)(); // the snapshot needed no query
       await until(() => stream.text().includes(sessionId));
     }
   }
   t.pass('of all organizations and of one, from the start and from a cursor');
 });
 
-t.test('a stream that no one reads is closed as soon as its slot is lost', async (t) => {
+t.test('a stream whose consumer does not read is closed as soon as its slot is lost', async (t) => {
   const { app } = await openService(t, await createDatabase(t));
   await app.parts.revocations.synchronize();
   const feed = openFeed({ ...app.parts, streamsMax: 10, streamsPerClientMax: 10, heartbeatMs: 3_600_000 });

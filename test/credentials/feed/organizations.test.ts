@@ -1,5 +1,5 @@
-// What the client of an organization receives: every event that can affect a token of that organization, and no other.
-// It receives it in three ways, which must agree: at once, since a cursor, and as a snapshot.
+// The client of an organization receives every event that can affect a token of that organization, and no other event.
+// There are three ways to receive events, which must agree: on an open stream, after a cursor, and in a snapshot.
 import { randomUUID } from 'node:crypto';
 import t from 'tap';
 import { disableAccount } from '../../../src/admin/accounts/change-account.ts';
@@ -11,7 +11,7 @@ import { seedClient } from '../../support/fixtures/clients.ts';
 import { seedRole } from '../../support/fixtures/roles.ts';
 import { openTwoOrganizations, tells, told } from './two-organizations.ts';
 
-t.test('the end of a session is sent to each organization of its user, whatever it acted for', async (t) => {
+t.test('the end of a session is sent to each organization of its user', async (t) => {
   const setup = await openTwoOrganizations(t);
   const { api, pAgent, both, loner } = setup;
   const logout = (refreshToken: string) => () => api.post('/auth/logout', { refreshToken });
@@ -60,7 +60,7 @@ t.test('a change of rights is sent to every organization that the person is a me
   );
 });
 
-t.test('a changed role is reported with its holders, to each organization of its own', async (t) => {
+t.test('a change of a role is reported for each member who has it, to the organizations of that member', async (t) => {
   const setup = await openTwoOrganizations(t);
   const { api, database, p, pOwner, pAgent, both, app } = setup;
   const role = await seedRole(database, p.id, { name: 'own', level: 1, permissions: ['contacts:read'] });
@@ -93,7 +93,7 @@ t.test('a changed role is reported with its holders, to each organization of its
   );
 });
 
-t.test('a removed member is reported once more, and never again', async (t) => {
+t.test('the removal of a member is reported to the organization, and no later event about that user is', async (t) => {
   const setup = await openTwoOrganizations(t);
   const { api, database, p, pOwner, pAgent, both } = setup;
   await t.test('removed', (t) =>
@@ -134,7 +134,7 @@ t.test('actions of operators are sent to the organizations they affect', async (
       q: ['user qAgent', "session qAgent's"],
     }),
   );
-  await t.test('a user in neither', (t) =>
+  await t.test('an event about a user who is in neither organization', (t) =>
     tells(t, setup, () => disableAccount(app.parts, loner.userId), { p: [], q: [] }),
   );
   await t.test('a session is ended', (t) =>
@@ -178,7 +178,7 @@ t.test('an organization receives only the events of its own clients and its own 
          CASE WHEN $1 = 'client' THEN 1 END, CASE WHEN $1 = 'everything' THEN now() - interval '1 hour' END)`,
       [kind, subject],
     );
-  await t.test('a client of the other one, and one of the installation, by rows that name no organization', (t) =>
+  await t.test('a client of the other organization or of the installation, in rows without an organization', (t) =>
     tells(
       t,
       setup,
@@ -190,7 +190,7 @@ t.test('an organization receives only the events of its own clients and its own 
       { p: [], q: ["client q's"] },
     ),
   );
-  await t.test('the other one is suspended and activated again', async (t) => {
+  await t.test('the other organization is suspended and activated again', async (t) => {
     const { accessToken: token } = await newAdministrator({ app, api } as never);
     const change = (which: string) => api.post(`/admin/organizations/${q.id}/${which}`, undefined, { token });
     await tells(t, setup, () => change('suspend'), { p: [], all: ['organization q'] });
@@ -198,7 +198,7 @@ t.test('an organization receives only the events of its own clients and its own 
     const { events } = (await api.get('/revocations', { token: setup.readers.q.token })).body.data;
     t.strictSame(told(setup, events), ["client q's", 'organization q'], 'it receives this once active');
   });
-  await t.test('an event about everything is sent to everybody', (t) =>
+  await t.test('an event that ends all tokens is sent to every client', (t) =>
     tells(t, setup, () => row('everything', '00000000-0000-0000-0000-000000000000'), {
       p: ['everything'],
       q: ['everything'],

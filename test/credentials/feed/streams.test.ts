@@ -1,6 +1,6 @@
-// Open streams: when they end, how many a client may open, what happens to consumers that do not read, and that no
-// event is missed when they connect and disconnect.
-// Runs in its own process because it measures memory.
+// Open streams of the feed: when a stream ends, how many streams a client may open, and what happens to a consumer that
+// does not read. No event is missed when a consumer disconnects and connects again.
+// Runs in a process of its own: it measures memory.
 import { randomUUID } from 'node:crypto';
 import { once } from 'node:events';
 import { connect } from 'node:net';
@@ -37,7 +37,7 @@ async function openStreams(t: Test, settings: Record<string, string> = {}) {
 const sessions = (count: number): Revocation[] =>
   Array.from({ length: count }, () => ({ kind: 'session', sid: randomUUID() }));
 
-t.test('a stream ends with its token', async (t) => {
+t.test('a stream ends when the token that opened it is no longer valid', async (t) => {
   const { app, api, clock, database, open } = await openStreams(t);
   const owner = await newAccount(api);
   const mine = owner.organization.id;
@@ -45,10 +45,10 @@ t.test('a stream ends with its token', async (t) => {
     const { id, stream } = await open(mine);
     const bystander = await open(mine);
     await api.patch(`/clients/${id}`, { name: 'renamed', status: 'disabled' }, { token: owner.accessToken });
-    t.notOk(eventsOf(await stream.end()).length > 1, 'with its own end at the latest');
+    t.notOk(eventsOf(await stream.end()).length > 1, 'the stream sends no event after the one that ends its token');
     await bystander.stream.until(({ data }) => data.client_id === id);
   });
-  await t.test('when another replica has ended it', async () => {
+  await t.test('when another replica has revoked the token', async () => {
     const { id, stream } = await open();
     await database.query('UPDATE clients SET epoch = 1 WHERE id = $1', [id]);
     await database.query(
@@ -69,12 +69,12 @@ t.test('a stream ends with its token', async (t) => {
     await second.stream.end();
     await bystander.stream.end();
   });
-  await t.test('when every token from before an instant ends', async () => {
+  await t.test('when a revocation ends every token that was issued before a given time', async () => {
     const { stream } = await open();
     app.parts.publish([{ kind: 'everything', not_before: Math.floor(clock.now().getTime() / 1000) + 1 }]);
     await stream.end();
   });
-  await t.test('when it expires', async () => {
+  await t.test('when the token expires', async () => {
     clock.advance(2);
     const { stream } = await open();
     clock.advance(15 * 60);
@@ -102,7 +102,7 @@ t.test('the number of open streams has a limit, in total and for one client', as
   t.pass('a closed stream frees its slot');
 });
 
-t.test('no organization uses the slots of another, and the installation always has some left', async (t) => {
+t.test('no organization can use the slots of another one, and the installation always has free slots', async (t) => {
   const limits = { FEED_STREAMS_MAX: '10', FEED_STREAMS_PER_CLIENT_MAX: '2' };
   const { url, reader, database } = await openStreams(t, limits);
   const openOf = async (organizationId: string | null) => consume(t, url, (await reader(organizationId)).token);
@@ -133,7 +133,7 @@ t.test('the number of documents read at the same time has a limit, and a finishe
     const socket = connect(Number(new URL(url).port), '127.0.0.1').on('error', () => undefined);
     t.teardown(() => socket.destroy());
     socket.write(requestHead('GET', '/api/v1/revocations', `Authorization: Bearer ${token}`));
-    await once(socket, 'readable'); // its slot is taken, and nothing is ever read
+    await once(socket, 'readable'); // the document has its slot, and the test never reads it
     return socket;
   };
   const sockets = [await unread(), await unread()];
@@ -146,7 +146,7 @@ t.test('the number of documents read at the same time has a limit, and a finishe
   t.equal((await ask()).status, 200);
 });
 
-t.test('a consumer that does not read is disconnected, and delays no other', async (t) => {
+t.test('a consumer that does not read is disconnected, and delays no other consumer', async (t) => {
   const { app, url, reader } = await openStreams(t, { FEED_STREAMS_PER_CLIENT_MAX: '1' });
   const [lazy, other] = [await reader(), await reader()];
   const { hostname, port } = new URL(url);
@@ -154,7 +154,7 @@ t.test('a consumer that does not read is disconnected, and delays no other', asy
   t.teardown(() => socket.destroy());
   const fields = [`Authorization: Bearer ${lazy.token}`, 'Accept: text/event-stream'];
   socket.write(requestHead('GET', '/api/v1/revocations', ...fields));
-  await once(socket, 'readable'); // and nothing is ever read
+  await once(socket, 'readable'); // the test never reads the stream
   const stream = await consume(t, url, other.token);
   await stream.heartbeat();
   t.equal((await consume(t, url, lazy.token)).status, 429, 'it keeps its slot');
@@ -181,7 +181,7 @@ t.test('a service that stops ends its streams properly and at once', async (t) =
   for (const { stream } of streams) await stream.end();
   t.equal((await consume(t, url, (await reader()).token)).status, 503, 'and opens no more');
   await app.close();
-  await t.test('also as a process that gets a signal', async (t) => {
+  await t.test('when the process of the service gets a signal', async (t) => {
     const database = await createDatabase(t);
     const service = await spawnService(t, { DATABASE_URL: database.ownerUrl });
     const issuer = await openService(t, database);
@@ -194,7 +194,7 @@ t.test('a service that stops ends its streams properly and at once', async (t) =
   });
 });
 
-t.test('a large snapshot comes in parts, and only the last one has a cursor to continue from', async (t) => {
+t.test('a large snapshot is sent in parts, and only the last part has a cursor', async (t) => {
   const { app, api, url, reader } = await openStreams(t);
   const client = await reader();
   const all = sessions(4_500);
@@ -212,7 +212,7 @@ t.test('a large snapshot comes in parts, and only the last one has a cursor to c
   t.strictSame(sids(data.events), sids(all), 'and the document has all of it');
 });
 
-t.test('an event that is committed late is sent, although later ones were sent before', async (t) => {
+t.test('an event of a transaction that commits late is sent, although later events were sent before', async (t) => {
   const { app, database, url, reader, open } = await openStreams(t);
   const organization = await seedOrganization(database);
   const late = await openTransaction(t, database);
@@ -270,7 +270,8 @@ t.test('a consumer that moves between two replicas, at any moment, misses no eve
       const { url } = services[visit % 2] ?? (t.fail() as never);
       const stream = await consume(t, url, token, { lastEventId });
       let news = 0;
-      // Now and then everything: while another transaction holds the cursor back, a few at a time make no progress.
+      // Every sixth visit reads until a heartbeat. An open transaction can delay the cursor. Then a visit that reads
+      // only a few events starts again at the same cursor, and makes no progress.
       const enough = visit % 6 === 5 ? Number.POSITIVE_INFINITY : 1 + (visit % 6);
       const read = await stream.until(({ event }) => {
         news += event === 'revocation' ? 1 : 0;

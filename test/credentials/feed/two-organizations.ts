@@ -1,4 +1,4 @@
-// Two organizations, and which events the clients of each receive. The three ways of receiving them are compared.
+// Creates two organizations, and compares the events that the clients of each organization receive in three ways.
 import type { Test } from 'tap';
 import type { Revocation } from '../../../src/protocol/revocation.ts';
 import { createDatabase } from '../../support/database.ts';
@@ -8,7 +8,10 @@ import { furtherTeam } from '../../support/fixtures/team.ts';
 import { openService } from '../../support/service.ts';
 import { type Consumer, consume, eventsOf, type Frame, untilSettled } from './consumer.ts';
 
-/** Two organizations with an owner and agents, a person in both, one in none, and clients of each and of all. */
+/**
+ * Creates two organizations with an owner and agents, a user in both, a user in neither, clients of each organization,
+ * and clients of the installation.
+ */
 export async function openTwoOrganizations(t: Test) {
   const database = await createDatabase(t);
   const service = await openService(t, database);
@@ -58,7 +61,7 @@ type Reader = keyof TwoOrganizations['readers'];
 
 let marks = 0;
 
-/** Publishes a last event to all readers. Returns a predicate that recognizes its frame. */
+/** Publishes a last event to all readers. Returns a predicate that recognizes the frame of this event. */
 async function mark({ app, database, marker }: TwoOrganizations): Promise<(frame: Frame) => boolean> {
   marks += 1;
   await database.query(
@@ -70,7 +73,7 @@ async function mark({ app, database, marker }: TwoOrganizations): Promise<(frame
   return ({ data }) => data.sub === marker && data.epoch === epoch;
 }
 
-/** What events are about, by the names of the setup, sorted and without repeats. */
+/** Returns the names of the subjects of the events, sorted and without repeats. */
 export function told({ names, marker }: TwoOrganizations, events: readonly Revocation[]): string[] {
   const others = events.filter((event) => event.kind !== 'user' || event.sub !== marker);
   const about = others.map((event) => {
@@ -97,7 +100,7 @@ export async function tells(
 ): Promise<void> {
   const readers = Object.keys(expected) as Reader[];
   const { app, api, database, url, readers: clients } = setup;
-  await untilSettled(app, database); // otherwise earlier events would come again
+  await untilSettled(app, database); // otherwise the readers would get earlier events again
   const ask = async (reader: Reader, query = '') =>
     (await api.get(`/revocations${query}`, { token: clients[reader].token })).body.data;
   const before = new Map<Reader, { cursor: string; events: Revocation[]; stream: Consumer }>();

@@ -1,4 +1,4 @@
-// The first keys on a machine that has none.
+// The first keys that development creates in an empty folder.
 import { type ChildProcessWithoutNullStreams, spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { readdir, rm, writeFile } from 'node:fs/promises';
@@ -11,7 +11,7 @@ import { clockAt, folderOf, openRing } from './sample-keys.ts';
 
 const clock = clockAt('2026-11-21T12:00:00Z');
 
-// Each process has its own clock and starts on a signal, so that all of them find the folder empty.
+// Each process has its own clock, and waits for a signal to start, so that every process finds the folder empty.
 const PROGRAM = `
   import { once } from 'node:events';
   const { ensureDevelopmentKeys } = await import(process.argv[1]);
@@ -39,7 +39,7 @@ function starter(keysDir: string, now: number): ChildProcessWithoutNullStreams {
   return child;
 }
 
-t.test('eight processes that start at the same moment end with one key for each use', async (t) => {
+t.test('eight processes that start at the same moment create exactly one key for each use', async (t) => {
   const keysDir = join(await folderOf(t), 'keys');
   const children = Array.from({ length: 8 }, (_, index) => starter(keysDir, clock.now().getTime() + index * 1500));
   await Promise.all(children.map((child) => once(child.stdout, 'data')));
@@ -55,7 +55,7 @@ t.test('eight processes that start at the same moment end with one key for each 
   }
 });
 
-t.test('development keys sign at once, are different and recognisable by use, and are created once', async (t) => {
+t.test('development keys sign at once, are created once, and have the use in their names', async (t) => {
   const keysDir = await folderOf(t);
   await ensureDevelopmentKeys(keysDir, clock);
   await ensureDevelopmentKeys(keysDir, clock);
@@ -68,7 +68,7 @@ t.test('development keys sign at once, are different and recognisable by use, an
   t.notOk(isDevelopmentKey({ file: '2026-11-21T12-00-00Z.pem' }));
 });
 
-t.test('a folder with a *.pem gets no key, usable or not, and an emptied one gets a new key', async (t) => {
+t.test('a folder with any *.pem file gets no key, and an emptied folder gets a new key', async (t) => {
   const keysDir = await folderOf(t);
   await ensureDevelopmentKeys(keysDir, clock);
   const directory = join(keysDir, 'access');

@@ -1,4 +1,4 @@
-// The published key set.
+// Tests the published key set.
 import { createLocalJWKSet, jwtVerify, SignJWT } from 'jose';
 import t from 'tap';
 import { jwksDocument } from '../../../src/credentials/keys/jwks.ts';
@@ -8,7 +8,7 @@ const [a, b] = [await sampleKey(), await sampleKey()];
 const files = { '2026-11-01T00-00-00Z.pem': a.pem, '2026-11-21T12-00-00Z.pem': b.pem };
 const clock = clockAt('2026-11-21T11:00:00Z');
 
-t.test('the key set contains only public members', async (t) => {
+t.test('the key set contains only the public members of the keys', async (t) => {
   const ring = await openRing(t, { directory: await folderOf(t, files), clock });
   const { body } = jwksDocument(ring, clock.now());
   const { keys } = JSON.parse(body);
@@ -21,7 +21,7 @@ t.test('the key set contains only public members', async (t) => {
   t.notOk(body.includes(d) || body.includes(p));
 });
 
-t.test('the same keys give the same bytes and ETag at every replica, and another set gives others', async (t) => {
+t.test('replicas with the same keys serve the same bytes and ETag, and other keys give different ones', async (t) => {
   const one = await openRing(t, { directory: await folderOf(t, files), clock });
   const two = await openRing(t, {
     directory: await folderOf(t, Object.fromEntries(Object.entries(files).reverse())),
@@ -36,7 +36,7 @@ t.test('the same keys give the same bytes and ETag at every replica, and another
   t.equal(JSON.parse(after.body).keys.length, 1);
 });
 
-t.test('a standard JWT library verifies with the published set', async (t) => {
+t.test('a standard JWT library can verify a token with the published key set', async (t) => {
   const ring = await openRing(t, { directory: await folderOf(t, files), clock });
   const { kid, privateKey } = ring.signingKeyAt(clock.now());
   const token = await new SignJWT({ sub: 's' }).setProtectedHeader({ alg: 'RS256', kid }).sign(privateKey);

@@ -1,4 +1,4 @@
-// Which files become keys, and why others do not.
+// Which files of a folder become keys, and the reasons for which other files are refused.
 import { createPrivateKey, generateKeyPairSync } from 'node:crypto';
 import { chmod, mkdir, symlink, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
@@ -85,7 +85,7 @@ t.test('an unsuitable key file is refused by name and reason, and the other keys
   }
 });
 
-t.test('a file that cannot be read is refused by name', async (t) => {
+t.test('the refusal of a file that cannot be read names the file', async (t) => {
   const directory = await folderOf(t, { [GOOD]: good.pem });
   await mkdir(join(directory, '2026-11-03T00-00-00Z.pem'));
   await symlink('/nowhere/at/all', join(directory, '2026-11-04T00-00-00Z.pem'));
@@ -98,7 +98,7 @@ t.test('a file that cannot be read is refused by name', async (t) => {
   t.match(reasons['2026-11-03T00-00-00Z.pem'], /regular file/);
   t.match(reasons['2026-11-04T00-00-00Z.pem'], /points to nothing/);
   t.match(reasons['2026-11-05T00-00-00Z.pem'], /ELOOP/);
-  // The superuser can read a file whatever its mode.
+  // The superuser can read a file with any mode.
   if (process.getuid?.() !== 0) t.match(reasons['2026-11-06T00-00-00Z.pem'], /EACCES/);
   t.ok(kids(ring.keys()).includes(good.kid));
 });
@@ -117,7 +117,7 @@ t.test('a refusal is logged once, however often the folder is read, and again wh
   t.equal(refusals(), 4);
 });
 
-t.test('a start without a usable key ends with the path, the remedy and every refused file', async (t) => {
+t.test('the error of a start without a usable key has the path, what to do, and every refused file', async (t) => {
   const directory = await folderOf(t, { 'notes.pem': 'garbage', '2026-11-02T00-00-00Z.pem': short });
   const refusal = await openRing(t, { directory, clock }).catch((error: unknown) => error);
   t.ok(refusal instanceof KeyRingEmpty);
@@ -143,7 +143,7 @@ t.test('no log line and no error contains any part of a key', async (t) => {
   for (const line of (damaged + encrypted).split('\n').filter((each) => each.length > 20)) t.notOk(said.includes(line));
 });
 
-t.test('hidden entries are ignored without a log line, and a mounted secret is read through its links', async (t) => {
+t.test('hidden entries are ignored without a log line, and a secret is read through symbolic links', async (t) => {
   const directory = await folderOf(t, { '.x.pem': 'garbage', '.half-written.tmp': good.pem });
   await mkdir(join(directory, '..2026_11_21'));
   await writeFile(join(directory, '..2026_11_21', GOOD), good.pem);
@@ -155,7 +155,7 @@ t.test('hidden entries are ignored without a log line, and a mounted secret is r
   t.same(log.lines, []);
 });
 
-t.test('an encrypted key opens with its passphrase, next to a plain one', async (t) => {
+t.test('an encrypted key is read with its passphrase, also next to a key that is not encrypted', async (t) => {
   const directory = await folderOf(t, { [GOOD]: other.pem });
   const made = await generateKeyFile({ directory, activeFrom: new Date('2026-11-02T00:00:00Z'), passphrase: 'right' });
   const ring = await openRing(t, { directory, clock, passphrase: 'right' });
@@ -171,7 +171,7 @@ t.test('a PEM with Windows line ends, a byte order mark or a comment above it is
   }
 });
 
-t.test('a name and its instant convert into each other', async (t) => {
+t.test('the name of a key file and the instant in it convert into each other', async (t) => {
   const instant = new Date('2026-11-21T09:08:07.900Z');
   t.equal(nameOfInstant(instant, '-b'), '2026-11-21T09-08-07Z-b.pem');
   t.same(instantOfName(nameOfInstant(instant, '-b')), { instant: new Date('2026-11-21T09:08:07Z') });

@@ -1,4 +1,4 @@
-// What an operator does to a folder of keys, as a running key ring sees it.
+// The changes that an operator makes in a folder of keys, and how a running key ring applies them.
 import { readdir, stat, utimes, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import t from 'tap';
@@ -11,7 +11,7 @@ const A = '2026-11-01T00-00-00Z.pem';
 const B = '2026-11-11T00-00-00Z.pem';
 const C = '2026-11-21T00-00-00Z.pem';
 
-t.test('a generated key is private to its owner, in its own folder, and replaces no other file', async (t) => {
+t.test('only the owner can read a generated key and its folder, and the key replaces no other file', async (t) => {
   const directory = join(await folderOf(t), 'new', 'access');
   const activeFrom = new Date('2026-11-21T09:08:07.900Z');
   const made = await Promise.all([1, 2, 3].map(() => generateKeyFile({ directory, activeFrom })));
@@ -28,7 +28,7 @@ t.test('a generated key is private to its owner, in its own folder, and replaces
   );
 });
 
-t.test('the first key signs at once and every later one after at least ten minutes', async (t) => {
+t.test('the first key signs at once, and every later key signs after at least ten minutes', async (t) => {
   const directory = join(await folderOf(t), 'access');
   const clock = clockAt('2026-11-21T12:00:00.400Z');
   const folder = { directory, retentionSeconds: 1200, clock };
@@ -64,7 +64,7 @@ t.test('the list shows the state of every key and names the refused files', asyn
   t.match(refused, [{ file: 'x.pem', reason: /begin/ }]);
 });
 
-t.test('pruning removes retired keys and leftovers of a crash, and nothing that still verifies', async (t) => {
+t.test('pruning removes retired keys and unfinished files, and no key that still verifies', async (t) => {
   const unfinished = `.${'k'.repeat(43)}.tmp`;
   const recent = `.${'r'.repeat(43)}.tmp`;
   const files = { [A]: a.pem, '2026-12-01T00-00-00Z.pem': a.pem, [B]: b.pem, [C]: c.pem, 'x.pem': 'x' };
@@ -86,7 +86,7 @@ t.test('pruning removes retired keys and leftovers of a crash, and nothing that 
   );
 });
 
-t.test('revoking a key stops all it signed, and the previous key signs again while it still verifies', async (t) => {
+t.test('no token of a revoked key is accepted, and the previous key signs again while it still verifies', async (t) => {
   const directory = await folderOf(t, { [A]: a.pem, [B]: b.pem, [C]: c.pem, '2026-12-24T00-00-00Z.pem': c.pem });
   const clock = clockAt('2026-11-21T00:10:00Z');
   const folder = { directory, retentionSeconds: 1200, clock };
@@ -100,7 +100,7 @@ t.test('revoking a key stops all it signed, and the previous key signs again whi
   await t.rejects(revokeKey(folder, c.kid), UnknownKey);
 });
 
-t.test('revoking the last key that can sign replaces it with a new one of the same length', async (t) => {
+t.test('when the last key that can sign is revoked, a new key of the same length replaces it', async (t) => {
   const directory = await folderOf(t, { [B]: b.pem, [C]: c.pem });
   const clock = clockAt('2026-11-25T00:00:00Z');
   const folder = { directory, retentionSeconds: 1200, clock };
@@ -115,7 +115,7 @@ t.test('revoking the last key that can sign replaces it with a new one of the sa
   );
 });
 
-t.test('the life cycle works with encrypted keys', async (t) => {
+t.test('keys that are encrypted can be generated, rotated, revoked and pruned', async (t) => {
   const directory = join(await folderOf(t), 'access');
   const clock = clockAt('2026-11-21T12:00:00Z');
   const folder = { directory, retentionSeconds: 1200, clock, passphrase: 'right' };

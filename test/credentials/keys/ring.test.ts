@@ -1,4 +1,4 @@
-// Which key signs, verifies and is published: over time, and while files are added and removed.
+// Which keys sign, verify and are published over time, and after files were added or removed.
 import { execFile } from 'node:child_process';
 import { mkdir, readdir, rename, rm, symlink, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
@@ -41,7 +41,7 @@ t.test(
   },
 );
 
-t.test('a token with an earlier instant is signed again byte for byte after a rotation', async (t) => {
+t.test('after a rotation a token with an earlier instant can be signed again, with the same bytes', async (t) => {
   const clock = clockAt('2026-11-21T11:59:55Z');
   const ring = await openRing(t, { directory: await folderOf(t, { [A]: a.pem, [B]: b.pem }), clock });
   const issued = clock.now();
@@ -61,7 +61,7 @@ t.test('a token with an earlier instant is signed again byte for byte after a ro
   t.equal(verified.payload.sub, 'someone');
 });
 
-t.test('of two keys with one instant the one with the later name signs', async (t) => {
+t.test('when two keys have the same instant, the key with the later name signs', async (t) => {
   const files = { '2026-11-01T00-00-00Z.pem': a.pem, '2026-11-01T00-00-00Z-b.pem': b.pem };
   const ring = await openRing(t, { directory: await folderOf(t, files), clock: clockAt('2026-11-21T12:00:00Z') });
   t.equal(ring.signingKeyAt(at('21T12:00:00')).kid, b.kid);
@@ -69,7 +69,7 @@ t.test('of two keys with one instant the one with the later name signs', async (
   t.same(kids(dated.map(({ key }) => key)), [a.kid, b.kid], 'in whatever order the folder is listed');
 });
 
-t.test('a key with two instants counts from the earlier one, with a warning', async (t) => {
+t.test('a key in two files with different instants uses the earlier instant, and a warning is logged', async (t) => {
   const log = keptLog();
   const directory = await folderOf(t, { [A]: a.pem, [B]: b.pem, '2026-12-01T00-00-00Z.pem': a.pem });
   const ring = await openRing(t, { directory, clock: clockAt('2026-11-21T12:00:00Z'), log });
@@ -103,7 +103,7 @@ t.test('without a restart, a new key file is used and the key of a deleted file 
   t.equal(ring.signingKeyAt(clock.now()).kid, a.kid);
 });
 
-t.test('a key file with replaced content stops the old key and starts the new one', async (t) => {
+t.test('when the content of a key file is replaced, the old key stops and the new key starts', async (t) => {
   const directory = await folderOf(t, { [A]: a.pem });
   const ring = await openRing(t, { directory, clock: clockAt('2026-11-21T12:00:00Z') });
   const replaced = nextChange(ring);
@@ -113,7 +113,7 @@ t.test('a key file with replaced content stops the old key and starts the new on
   t.same(kids(ring.keys()), [b.kid]);
 });
 
-t.test('a mounted secret that is replaced as a whole is followed', async (t) => {
+t.test('the keys of a mounted secret are read again after the whole secret was replaced', async (t) => {
   const directory = await folderOf(t);
   for (const [version, key] of Object.entries({ '..1': a, '..2': b })) {
     await mkdir(join(directory, version));
@@ -129,7 +129,7 @@ t.test('a mounted secret that is replaced as a whole is followed', async (t) => 
   t.same(kids(ring.keys()), [b.kid]);
 });
 
-t.test('a folder that is removed and put back is followed by polling, which needs no file events', async (t) => {
+t.test('polling notices a folder that is removed and put back, without file events', async (t) => {
   const parent = await folderOf(t);
   const directory = join(parent, 'access');
   await mkdir(directory);
@@ -151,7 +151,7 @@ t.test('a folder that is removed and put back is followed by polling, which need
   t.same(kids(ring.keys()), [b.kid]);
 });
 
-t.test('a key that arrives after its own instant leaves the previous key its whole retention', async (t) => {
+t.test('a key whose file arrives after its instant does not shorten the retention of the previous key', async (t) => {
   const directory = await folderOf(t, { [A]: a.pem });
   const clock = clockAt('2026-11-21T15:00:00Z');
   const ring = await openRing(t, { directory, clock, retentionSeconds: 1200 });
@@ -186,7 +186,7 @@ t.test(
   },
 );
 
-t.test('a single PEM signs from the epoch on, and is followed when it is replaced', async (t) => {
+t.test('a single PEM file signs from the start of Unix time, and is read again after it was replaced', async (t) => {
   const directory = await folderOf(t, { 'signing-key': c.pem });
   const file = join(directory, 'signing-key');
   const ring = await openRing(t, { file, clock: clockAt('2026-11-21T12:00:00Z') });
@@ -200,13 +200,13 @@ t.test('a single PEM signs from the epoch on, and is followed when it is replace
   t.same(await readdir(directory), ['signing-key']);
 });
 
-t.test('a ring has either a folder or a file', async (t) => {
+t.test('a ring needs either a folder or a file, and both or neither are refused', async (t) => {
   const base = { use: 'access', retentionSeconds: 1, clock: clockAt('2026-11-21T12:00:00Z'), log: keptLog() } as const;
   await t.rejects(openKeyRing(base), TypeError);
   await t.rejects(openKeyRing({ ...base, directory: 'x', file: 'y' }), TypeError);
 });
 
-t.test('two rings that share a key are refused by its kid, also when one of them keeps it for later', async (t) => {
+t.test('two rings that share a key are refused with its kid, also if one of them does not use it yet', async (t) => {
   const clock = clockAt('2026-11-21T12:00:00Z');
   const access = await openRing(t, { directory: await folderOf(t, { [A]: a.pem }), clock });
   const refresh = await openRing(t, { directory: await folderOf(t, { [A]: b.pem }), clock, use: 'refresh' });
@@ -217,7 +217,7 @@ t.test('two rings that share a key are refused by its kid, also when one of them
   t.throws(() => keepApart(access, shared), new RegExp(a.kid));
 });
 
-t.test('of two running rings the one that had a key first keeps it, and the other ignores its copy', async (t) => {
+t.test('when a key is copied to another running ring, the first ring keeps it and the other ignores it', async (t) => {
   const clock = clockAt('2026-11-21T12:00:00Z');
   const folders = { access: await folderOf(t, { [A]: a.pem }), refresh: await folderOf(t, { [A]: b.pem }) };
   const log = keptLog();
@@ -248,7 +248,7 @@ t.test('of two running rings the one that had a key first keeps it, and the othe
   t.same(kids(access.keys()), [a.kid], 'a refresh key does not become an access key when it is moved either');
 });
 
-t.test('the first keys of a ring are not reported as changes, later ones are', async (t) => {
+t.test('the first keys of a ring are not reported as changes, and later keys are', async (t) => {
   const directory = await folderOf(t, { [A]: a.pem });
   const log = keptLog();
   const ring = await openRing(t, { directory, clock: clockAt('2026-11-21T12:00:00Z'), log });

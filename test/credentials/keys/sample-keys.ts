@@ -1,5 +1,5 @@
-// Real key files in their own folders, a clock that the test sets, and a log that is kept. RSA keys are slow to create:
-// each process creates the few it needs once.
+// Creates real key files in temporary folders, a clock that the test sets, and a log that can be read. Creating RSA
+// keys is slow, so each process creates its few keys only once.
 import { generateKeyPairSync, type KeyObject } from 'node:crypto';
 import { mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
@@ -68,7 +68,7 @@ export async function openRing(
   return ring;
 }
 
-/** Resolves at the next change that the ring notices. The ring keeps no process alive, so this function must. */
+/** Resolves at the next change that the ring notices. Keeps the process alive, because a ring does not. */
 export async function nextChange(ring: KeyRing): Promise<void> {
   const awake = setInterval(() => undefined, 1000);
   const { promise, resolve } = Promise.withResolvers<void>();

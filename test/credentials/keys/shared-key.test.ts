@@ -1,4 +1,4 @@
-// A key file that is copied into the other folder of a running service, and a start with such a copy.
+// A key file is copied into the folder for the other use, while the service runs or before it starts.
 import { copyFile, mkdtemp, readdir, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';

@@ -1,8 +1,8 @@
 /**
- * Guarantees of hashing: a limit on work in progress, equal work for unknown accounts, hostile stored hashes, the
- * format.
+ * The guarantees of hashing: a limit on the work in progress, the same work for unknown accounts, the refusal of
+ * hostile stored hashes, and the format.
  */
-// Runs in its own process because it counts the hashes that the process starts.
+// Runs in a process of its own: it counts the hashes that the process starts.
 import { createHook } from 'node:async_hooks';
 import { monitorEventLoopDelay } from 'node:perf_hooks';
 import { argon2d, hash as argon2Hash, argon2i } from 'argon2';
@@ -37,7 +37,7 @@ async function hashesBegunBy(work: () => Promise<unknown>): Promise<number> {
   return native.begun - before;
 }
 
-t.test('a hash is an argon2id PHC string with the configured parameters, and salted', async (t) => {
+t.test('a hash is a salted argon2id PHC string with the configured parameters', async (t) => {
   const passwords = cheap();
   const [one, two] = await Promise.all([passwords.hash('a fine password'), passwords.hash('a fine password')]);
   t.match(one, /^\$argon2id\$v=19\$m=256,t=1,p=1\$[\w+/]{22}\$[\w+/]{43}$/);
@@ -46,7 +46,7 @@ t.test('a hash is an argon2id PHC string with the configured parameters, and sal
   t.same(await passwords.verify('a fine passwore', one), WRONG);
 });
 
-t.test('two run, three wait and the sixth is refused', async (t) => {
+t.test('with a limit of two running and three waiting hashes, the sixth hash is refused', async (t) => {
   const passwords = cheap(2, 3);
   native.inFlightMax = 0;
   const accepted = ['1', '2', '3', '4', '5'].map((password) => passwords.hash(password));
@@ -61,7 +61,7 @@ t.test('two run, three wait and the sixth is refused', async (t) => {
   t.same(await passwords.verify('8', await passwords.hash('8')), RIGHT);
 });
 
-t.test('permits go to waiting calls in their order and come back after failures', async (t) => {
+t.test('waiting calls get permits in their order, and a call that fails returns its permit', async (t) => {
   const permits = createPermits(1, 3, 1);
   const started: string[] = [];
   const gate = Promise.withResolvers<void>();
@@ -88,7 +88,7 @@ t.test('permits go to waiting calls in their order and come back after failures'
   t.same([permits.running, permits.waiting], [0, 0]);
 });
 
-t.test('an unknown account costs one hash under one permit, like a known one', async (t) => {
+t.test('a sign-in to an unknown account costs one hash and one permit, like one to a known account', async (t) => {
   const passwords = cheap(1);
   const stored = await passwords.hash('the right one');
   for (const [title, string] of [
@@ -128,12 +128,12 @@ t.test('a hash with other parameters or of another kind verifies and is marked f
 });
 
 t.test('a hash of another implementation verifies', async (t) => {
-  // The test vector of the reference implementation: argon2id, 256 KiB, two passes.
+  // This is the test vector of the reference implementation: argon2id, 256 KiB, two passes.
   const stored = '$argon2id$v=19$m=256,t=2,p=1$c29tZXNhbHQ$nf65EOgLrQMR/uIPnA4rEsF5h7TKyQwu9U1bMCHGi/4';
   t.same(await cheap().verify('password', stored), { matches: true, needsRehash: true });
 });
 
-t.test('a hostile or broken stored hash costs one stand-in and never matches', async (t) => {
+t.test('a hostile or broken stored hash never matches, and costs one hash with the usual parameters', async (t) => {
   const passwords = cheap();
   const good = await passwords.hash('x');
   const salt = Buffer.alloc(400, 1);
@@ -178,7 +178,7 @@ t.test('a hostile or broken stored hash costs one stand-in and never matches', a
   t.same([passwords.running, passwords.waiting], [0, 0]);
 });
 
-t.test('parameters that could not be read back are refused at the start', (t) => {
+t.test('parameters whose hashes could not be verified later are refused at the start', (t) => {
   for (const change of [
     { memoryKiB: 262_145 },
     { iterations: 0 },
@@ -193,7 +193,7 @@ t.test('parameters that could not be read back are refused at the start', (t) =>
   t.end();
 });
 
-t.test('composed and decomposed spellings are one password, compatible characters are not', async (t) => {
+t.test('composed and decomposed spellings are one password, and compatibility characters are not', async (t) => {
   const passwords = cheap();
   const composed = await passwords.hash('caf\u00e9 cr\u00e8me');
   const decomposed = await passwords.hash('cafe\u0301 cre\u0300me');
@@ -218,7 +218,7 @@ t.test('every character counts: no truncation at 72 bytes, at NUL, or at the end
   }
 });
 
-t.test('a text that cannot be a password is not hashed, and matches nothing at the usual cost', async (t) => {
+t.test('a text that cannot be a password is not hashed, never matches, and its check has the usual cost', async (t) => {
   const passwords = cheap();
   const empty = await passwords.hash('');
   const replacement = await passwords.hash('\ufffd');

@@ -1,4 +1,4 @@
-/** Guarantees of the rules for new passwords: how length is counted, which are refused, and what a refusal says. */
+/** The rules for new passwords: how length is counted, which passwords are refused, and what a refusal says. */
 import { readFileSync } from 'node:fs';
 import { gunzipSync } from 'node:zlib';
 import t from 'tap';
@@ -29,7 +29,7 @@ t.test('length is counted in code points after NFC', (t) => {
   t.end();
 });
 
-t.test('256 code points are accepted, one more is not', (t) => {
+t.test('a password of 256 code points is accepted, and one of 257 is refused', (t) => {
   t.equal(problemOf('ż'.repeat(256)), null);
   t.equal(problemOf('ż'.repeat(257)), 'too_long');
   t.equal(problemOf('🦊'.repeat(256)), null, '1024 bytes');
@@ -66,7 +66,7 @@ t.test('a password needs no mix of letters, digits and signs', (t) => {
   t.end();
 });
 
-t.test('common passwords are refused whatever their case, width or spaces at the ends', (t) => {
+t.test('common passwords are refused in any case, with full-width characters, and with spaces at the ends', (t) => {
   for (const password of [
     'password',
     'Password1',
@@ -86,7 +86,7 @@ t.test('common passwords are refused whatever their case, width or spaces at the
   t.end();
 });
 
-t.test('every line of the list is found, and similar words are not', (t) => {
+t.test('every password of the list is refused, and similar passwords are not', (t) => {
   t.ok(listed.length > 50_000);
   const set = new Set(listed);
   t.equal(set.size, listed.length, 'each once');
@@ -112,7 +112,7 @@ t.test('every line of the list is found, and similar words are not', (t) => {
   t.end();
 });
 
-t.test('the e-mail, its local part and the organization are refused, whatever their case or spaces', (t) => {
+t.test('the e-mail address, its local part and the organization are refused in any case and spacing', (t) => {
   const context = { email: 'Ada.Lovelace@Example.org', organizationName: 'Analytical Engines Ltd' };
   for (const password of [
     'ada.lovelace@example.org',

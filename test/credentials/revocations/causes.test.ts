@@ -1,5 +1,5 @@
-// Everything that must revoke does: a change that ends tokens writes so in its own transaction, every replica refuses
-// exactly those tokens, and the feed sends verifiers enough to do the same.
+// Every change that must end tokens does. It writes its revocations in its own transaction, every replica refuses
+// exactly these tokens, and a verifier that reads the feed refuses the same tokens.
 import t, { type Test } from 'tap';
 import { EVENT_TYPES } from '../../../src/base/events/catalogue.ts';
 import { principalOf } from '../../../src/protocol/caller.ts';
@@ -24,7 +24,7 @@ import {
 
 const GOOD = Object.fromEntries(HOLDERS.map((holder) => [holder, 'good'])) as Record<Holder, string>;
 
-/** The answer of a verifier that has received these events and nothing else. */
+/** Returns the answers of a verifier that has received only these events. */
 function judged(holders: TokenHolders, events: readonly Revocation[]): Record<Holder, string> {
   const map = createRevocationMap(() => 0, 960);
   for (const event of events) map.add(event);
@@ -36,7 +36,7 @@ function judged(holders: TokenHolders, events: readonly Revocation[]): Record<Ho
   return Object.fromEntries(HOLDERS.map((holder) => [holder, verdictOf(holder)])) as Record<Holder, string>;
 }
 
-/** The snapshot for a client of the organization, or of the installation for null. */
+/** Returns the snapshot for a client of the organization, or for a client of the installation if the id is null. */
 async function toldTo(
   holders: TokenHolders,
   { api }: Service,
@@ -48,13 +48,13 @@ async function toldTo(
   return status === 200 ? body.data.events : null;
 }
 
-// The rows that a cause may change. The newest transaction of each row shows whether it has.
+// The tables whose rows a cause may change. The number of rows and the newest transaction show whether a row changed.
 const STATE = ['sessions', 'users', 'clients', 'organizations', 'memberships', 'roles', 'revocations', 'events'].map(
   (table) => `SELECT '${table}' AS name, count(*)::int AS rows, max(xmin::text::bigint)::text AS latest FROM ${table}`,
 );
 const stateOf = (database: TestDatabase) => database.query(STATE.join(' UNION ALL '));
 
-/** Makes the change where nothing can be revoked. Then the change must not be made at all. */
+/** Tries the change while no revocation can be written. Checks that the change is not made either. */
 async function cannotHappen(t: Test, cause: Cause, holders: TokenHolders): Promise<void> {
   const { database } = holders;
   await database.query('ALTER TABLE revocations ADD CONSTRAINT nothing_is_revoked CHECK (false) NOT VALID');
@@ -84,7 +84,7 @@ async function happens(t: Test, cause: Cause, holders: TokenHolders, replica: Se
   const written = await writtenSince(database, tx);
   t.ok(written.length > 0, 'the revocation is written');
   for (const { events, together } of written) {
-    t.ok(events.includes(cause.event), `with ${cause.event} in one transaction`);
+    t.ok(events.includes(cause.event), `the transaction also records ${cause.event}`);
     t.ok(together, 'which made the change itself');
   }
   await synchronize();
@@ -95,12 +95,12 @@ async function happens(t: Test, cause: Cause, holders: TokenHolders, replica: Se
   t.same(judged(holders, everything ?? []), expected, 'and by a verifier');
   const isThere = await database.query('SELECT 1 FROM organizations WHERE id = $1', [here.id]);
   const own = isThere.length > 0 && (await toldTo(holders, replica, here.id));
-  if (!own) return; // a suspended or deleted organization has no reader
+  if (!own) return; // a suspended or deleted organization has no client that can read the feed
   const ofHere = ({ there, outsider, otherClient, ...rest }: Record<Holder, string>) => rest;
   t.same(ofHere(judged(holders, own)), ofHere(expected), 'and by a verifier of the organization');
 }
 
-t.test('every change that must end tokens ends exactly these tokens', async (t) => {
+t.test('every change that must end tokens ends exactly the listed tokens', async (t) => {
   const database = await createDatabase(t);
   const service = await openService(t, database, { SESSIONS_PER_USER_MAX: '2' });
   const replica = await openService(t, database);

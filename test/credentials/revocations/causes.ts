@@ -1,5 +1,5 @@
-// Everything that must end tokens, and whose tokens: the list for causes.test.ts. `event` is what the transaction
-// records. Every event type of the catalogue is in one of the two lists.
+// Lists every change that must end tokens, with the holders of these tokens, for causes.test.ts. `event` is the type
+// that the transaction records. Every event type of the catalogue is in one of the two lists.
 import { randomBytes } from 'node:crypto';
 import { disableAccount, enableAccount, setPassword } from '../../../src/admin/accounts/change-account.ts';
 import { grantRoles } from '../../../src/admin/accounts/grant-roles.ts';
@@ -17,13 +17,13 @@ import type { Holder, TokenHolders } from './token-holders.ts';
 type Refused = Readonly<Partial<Record<Holder, string>>>;
 
 export interface Cause {
-  /** The event that names it. */
+  /** The event type that the change records. */
   readonly event: EventType;
   readonly refused: Refused;
-  /** Prepares what the cause needs. */
+  /** Prepares the data that the change needs. */
   readonly before?: (holders: TokenHolders) => Promise<unknown>;
   readonly happen: (holders: TokenHolders) => Promise<unknown>;
-  /** True where another transaction commits first, which stays when this one fails. */
+  /** True if another transaction commits before that of the change. Its rows stay when the change fails. */
   readonly follows?: true;
 }
 
@@ -56,7 +56,7 @@ async function revokeByOAuth(holders: TokenHolders, token: string): Promise<void
   if (reply.status !== 200) throw new Error(`revoking answered ${reply.status}`);
 }
 
-/** Invites the outsider, or the address. Returns the token that the mail would have carried. */
+/** Invites the outsider, or the address. Returns the token that the mail would have contained. */
 export async function invite({ database, here, outsider }: TokenHolders, email = outsider.email): Promise<string> {
   return (await seedInvitation(database, here.id, { email, role: 'viewer' })).token;
 }
@@ -255,7 +255,7 @@ export const CAUSES: Readonly<Record<string, Cause>> = {
   },
 };
 
-/** Event types that end no token, and why. */
+/** The event types that end no token, with the reason for each. */
 export const ENDS_NOTHING: Readonly<Partial<Record<EventType, string>>> = {
   'client.created': 'it has no token yet',
   'client.enabled': 'its tokens ended when it was disabled',

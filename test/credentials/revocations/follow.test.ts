@@ -1,5 +1,5 @@
 // The loop that reads revocations from PostgreSQL: reads never overlap, a caller gets a read that began after the call,
-// and an error ends nothing.
+// and an error does not end the loop.
 import { setImmediate as nextTurn } from 'node:timers/promises';
 import t, { type Test } from 'tap';
 import { openLog } from '../../../src/base/platform/log.ts';
@@ -7,7 +7,7 @@ import { createFollower } from '../../../src/credentials/revocations/follow.ts';
 
 const log = openLog({ level: 'silent', pretty: false });
 
-/** A follower whose reads end when the test says so. */
+/** Opens a follower. The test ends each read. */
 function openFollower(t: Test) {
   const begun: PromiseWithResolvers<void>[] = [];
   let running = 0;
@@ -26,7 +26,7 @@ function openFollower(t: Test) {
       });
     },
   });
-  const alive = setInterval(() => undefined, 1_000); // the loop alone keeps no process running
+  const alive = setInterval(() => undefined, 1_000); // the loop does not keep the process running
   t.teardown(async () => {
     for (const reading of begun) reading.resolve();
     await follower.stop();
@@ -39,7 +39,7 @@ function openFollower(t: Test) {
   return { ...follower, begins, count: () => begun.length, overlapped: () => overlapped };
 }
 
-t.test('a caller during a read gets the next one, together with all other callers', async (t) => {
+t.test('callers during a read share the next read', async (t) => {
   const follower = openFollower(t);
   const first = follower.run();
   const reading = await follower.begins(1);
@@ -53,7 +53,7 @@ t.test('a caller during a read gets the next one, together with all other caller
   t.strictSame([follower.count(), follower.overlapped()], [2, false]);
 });
 
-t.test('an error goes only to the callers of that read', async (t) => {
+t.test('the error of a read is raised only for the callers of that read', async (t) => {
   const follower = openFollower(t);
   const failing = follower.run();
   const reading = await follower.begins(1);
@@ -80,7 +80,7 @@ t.test('any number of nudges cause one read that begins after them', async (t) =
   t.notOk(follower.overlapped());
 });
 
-t.test('endless nudges delay nothing', async (t) => {
+t.test('endless nudges do not delay a read', async (t) => {
   const follower = openFollower(t);
   follower.start();
   let nudging = true;
@@ -93,7 +93,7 @@ t.test('endless nudges delay nothing', async (t) => {
   t.notOk(follower.overlapped());
 });
 
-t.test('nothing is read after the end', async (t) => {
+t.test('a stopped follower does not read again', async (t) => {
   const follower = openFollower(t);
   follower.start();
   follower.nudge();

@@ -1,5 +1,5 @@
-// People with sessions in two organizations and service clients, each with their tokens, and what a replica answers to
-// each token.
+// Creates users with sessions in two organizations, and service clients, each with a token. Returns the answer of a
+// replica to each token.
 import { randomUUID } from 'node:crypto';
 import type { App } from '../../../src/app/app.ts';
 import { readRevocations } from '../../../src/credentials/revocations/revocations.ts';
@@ -25,14 +25,14 @@ export interface SignedInPerson {
   readonly sessionId: string;
 }
 
-/** All of them. Each cause gets new ones. */
+/** All holders of tokens. Each cause gets new holders. */
 export interface TokenHolders {
   readonly database: TestDatabase;
   readonly app: App;
   readonly api: Api;
   readonly here: { readonly id: string; readonly slug: string };
   readonly other: { readonly id: string; readonly slug: string };
-  /** A custom role of `here`, which `member` holds beside `agent`. */
+  /** A custom role of `here`. `member` has this role in addition to `agent`. */
   readonly role: string;
   /** A member of `here` with two sessions. */
   readonly member: SignedInPerson;
@@ -50,7 +50,7 @@ export interface TokenHolders {
   readonly reader: { readonly id: string; readonly secret: string; readonly token: string };
 }
 
-/** The names of all that hold a token. */
+/** The names of all holders of a token. */
 export const HOLDERS = [
   ...['member', 'second', 'colleague', 'owner', 'both', 'there', 'outsider'],
   ...['client', 'otherClient', 'reader'],
@@ -93,7 +93,7 @@ export async function openTokenHolders({ app, api }: Service, database: TestData
   };
 }
 
-/** What a replica answers to each holder's token: 'good', or the code of the refusal. */
+/** Returns the answer of a replica to each holder's token: 'good', or the code of the refusal. */
 export async function verdicts(api: Api, holders: TokenHolders): Promise<Record<Holder, string>> {
   const answers = HOLDERS.map(async (holder) => {
     const held = holders[holder];
@@ -104,13 +104,16 @@ export async function verdicts(api: Api, holders: TokenHolders): Promise<Record<
   return Object.fromEntries(await Promise.all(answers)) as Record<Holder, string>;
 }
 
-/** A transaction that is newer than every row of the database. What is written later has a greater number. */
+/**
+ * Returns the number of a transaction that is newer than every row. Rows that are written later have a greater number.
+ */
 export async function latestTx(database: TestDatabase): Promise<string> {
   const [row] = await database.query<{ tx: string }>(`SELECT pg_current_xact_id()::text AS tx`);
   return row?.tx ?? '0';
 }
 
-// The transaction that wrote a revocation also changed the row that it is about, unless that row is gone.
+// Compares the transaction of a revocation with the transaction of the row that was revoked, unless that row is
+// deleted.
 const WRITTEN = `
 WITH later AS (SELECT * FROM revocations WHERE tx > $1::bigint),
 subjects AS (
@@ -127,7 +130,10 @@ SELECT s.tx::text, array_agg(DISTINCT s.kind) AS revocations,
   coalesce(bool_and(s.changed_by IS NULL OR s.changed_by = s.tx::text), true) AS together
 FROM subjects s GROUP BY s.tx`;
 
-/** What each transaction after `tx` revoked and recorded, and whether it changed the subjects itself. */
+/**
+ * Returns what each transaction after `tx` has revoked and recorded, and whether the same transaction changed the
+ * revoked rows.
+ */
 export function writtenSince(
   database: TestDatabase,
   tx: string,
@@ -135,7 +141,7 @@ export function writtenSince(
   return database.query(WRITTEN, [tx]);
 }
 
-/** The revocations that were written after the transaction `tx`. */
+/** Returns the revocations that were written after the transaction `tx`. */
 export async function revokedSince({ app }: TokenHolders, tx: string): Promise<Revocation[]> {
   const events: Revocation[] = [];
   await readRevocations(

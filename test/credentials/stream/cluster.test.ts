@@ -1,11 +1,11 @@
-// The stream in a Redis Cluster: REDIS_URL may name any node, and the node with the key is found.
+// The stream in a Redis Cluster. REDIS_URL may name any node, and the service finds the node that has the key.
 import t from 'tap';
 import { createDatabase } from '../../support/database.ts';
 import { startRedisCluster } from '../../support/servers/redis.ts';
 import { openService } from '../../support/service.ts';
 import { blockableReads, degraded, heals, openPair, refuses, signedOut, streaming } from './replicas.ts';
 
-t.test('every node of a cluster leads to the stream, alone or among others', async (t) => {
+t.test('the service finds the stream from every node of a cluster, alone or in a list of nodes', async (t) => {
   const [database, cluster] = [await createDatabase(t), await startRedisCluster(t)];
   const [first = '', second = '', third = ''] = cluster.urls;
   const { a, b } = await openPair(t, database, first);

@@ -1,4 +1,5 @@
-// Faults of Redis: no event is missed for long, the service answers, and it follows the stream again afterwards.
+// Faults of Redis. The service still answers, follows the stream again afterwards, and misses an event only for a short
+// time.
 import t from 'tap';
 import { createDatabase } from '../../support/database.ts';
 import { type Account, newAccount } from '../../support/fixtures/accounts.ts';
@@ -48,7 +49,7 @@ t.test('with a frozen Redis every request is answered, and replicas read revocat
   const b = await openService(t, database, { REDIS_URL: redis.url });
   await streaming(a, b);
   redis.freeze();
-  const first = await signedOut(a); // no connection has noticed anything yet
+  const first = await signedOut(a); // no connection has noticed the fault yet
   t.equal(await verdict(a, first), 'session_revoked');
   await refuses(b, first);
   await degraded(a, b);
@@ -58,7 +59,7 @@ t.test('with a frozen Redis every request is answered, and replicas read revocat
   await streaming(a, b);
 });
 
-t.test('with a frozen Redis the service stops in order', async (t) => {
+t.test('a service with a frozen Redis can still stop in order', async (t) => {
   const redis = await startRedis(t);
   const a = await openService(t, await createDatabase(t), { REDIS_URL: redis.url });
   await streaming(a);
@@ -68,7 +69,7 @@ t.test('with a frozen Redis the service stops in order', async (t) => {
   t.pass('while it is frozen');
 });
 
-t.test('an event that arrives twice, and in both ways, counts once', async (t) => {
+t.test('an event that arrives twice, and from the stream and from PostgreSQL, is applied once', async (t) => {
   const [database, redis] = [await createDatabase(t), await startRedis(t)];
   const a = await openService(t, database, { REDIS_URL: redis.url });
   const b = await openService(t, database, { REDIS_URL: redis.url });

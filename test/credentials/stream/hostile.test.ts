@@ -1,5 +1,5 @@
-// A party that can write to Redis can cause refusals of tokens, and nothing else. The service works without a Redis it
-// cannot use.
+// An attacker who can write to Redis can cause refusals of tokens, and nothing else. The service works without a Redis
+// that it cannot use.
 import t, { type Test } from 'tap';
 import { createDatabase } from '../../support/database.ts';
 import { newAccount } from '../../support/fixtures/accounts.ts';
@@ -108,7 +108,7 @@ const spoiled: Record<string, (redis: Redis) => Promise<unknown>> = {
 };
 
 for (const [state, spoil] of Object.entries(spoiled)) {
-  t.test(`where the key ${state}, the service works without it until it is deleted`, async (t) => {
+  t.test(`when the key ${state}, the service works without the stream until the key is deleted`, async (t) => {
     const redis = await startRedis(t);
     const { a, b } = await openPair(t, await createDatabase(t), redis.url);
     await redis.ask('DEL', KEY);
@@ -123,7 +123,7 @@ for (const [state, spoil] of Object.entries(spoiled)) {
   });
 }
 
-/** A Redis with a user who has the rights that docs/revocation.md names, and users who lack some of them. */
+/** Starts a Redis with a user who has the rights that docs/revocation.md names, and users who lack some of them. */
 async function startGuarded(t: Test): Promise<{ redis: Redis; as: (user: string, password?: string) => string }> {
   const redis = await startRedis(t);
   const rights = ['on', `>${PASSWORD}`, `~${KEY}`, '-@all', '+xread', '+xinfo|stream', '+xlen'];
@@ -135,7 +135,7 @@ async function startGuarded(t: Test): Promise<{ redis: Redis; as: (user: string,
   return { redis, as };
 }
 
-t.test('a user with only the documented rights is enough', async (t) => {
+t.test('a Redis user with only the documented rights is sufficient', async (t) => {
   const { as } = await startGuarded(t);
   const { a, b } = await openPair(t, await createDatabase(t), as('tenantry'));
   for (const account of [await newAccount(a.api), await newAccount(a.api)]) {
@@ -144,7 +144,7 @@ t.test('a user with only the documented rights is enough', async (t) => {
   }
 });
 
-t.test('a Redis that refuses the service is named in the log, without its password, and not used', async (t) => {
+t.test('a Redis that refuses the service is not used, and the log names it without its password', async (t) => {
   const { redis, as } = await startGuarded(t);
   const database = await createDatabase(t);
   const keysOf = { DATABASE_APP_URL: database.appUrl, DATABASE_SYSTEM_URL: database.systemUrl };
@@ -171,14 +171,14 @@ t.test('a Redis that refuses the service is named in the log, without its passwo
       said.some((line) => line.includes(reason)),
       reason,
     );
-    // On a busy machine an answer may come too late, which is another reason.
+    // On a busy machine an answer may arrive too late. The log then has that reason.
     for (const line of said) t.match(line, new RegExp(`${reason}|timed out|timeout|closed`, 'i'));
     for (const secret of [wrong, PASSWORD, encodeURIComponent(PASSWORD)]) t.notOk(lines.includes(secret));
     t.notMatch(lines, /unhandled|"level":[56]0/i);
   }
 });
 
-t.test('the service works without a Redis that has no memory for another entry', async (t) => {
+t.test('the service works without Redis when Redis has no memory for another entry', async (t) => {
   const redis = await startRedis(t);
   const a = await openService(t, await createDatabase(t), { REDIS_URL: redis.url });
   await streaming(a);

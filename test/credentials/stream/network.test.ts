@@ -1,4 +1,5 @@
-// Faults of the network to Redis, and when the stream proves full knowledge while PostgreSQL cannot be read.
+// Faults of the network to Redis. Also the conditions under which the stream proves that no event is missing, while
+// PostgreSQL cannot be read.
 import t, { type Test } from 'tap';
 import { createDatabase } from '../../support/database.ts';
 import { startRedis } from '../../support/servers/redis.ts';
@@ -46,15 +47,15 @@ for (const fault of ['cut', 'hold'] as const) {
   });
 }
 
-/** Whether the service takes the stream as proof of full knowledge while PostgreSQL cannot prove it. */
+/** Whether the stream proves to the service that no event is missing, while PostgreSQL cannot prove it. */
 function countsStream({ app }: Service): boolean {
   const { readSecondsAgo, freshSecondsAgo } = app.parts.revocations;
   return readSecondsAgo() - freshSecondsAgo() > 1.5;
 }
 
-/** Resolves once a service that cannot read PostgreSQL takes the stream as proof. */
+/** Resolves once the stream proves to a service without PostgreSQL that no event is missing. */
 async function untilCounted(service: Service, reads: BlockableReads): Promise<void> {
-  // A writer that has just connected sends an entry that asks for one more read of PostgreSQL.
+  // A writer that has just connected adds an entry that makes every reader read PostgreSQL once more.
   await until(async () => {
     await reads.unblock();
     await until(() => service.app.parts.revocations.readSecondsAgo() < 1);
@@ -63,7 +64,7 @@ async function untilCounted(service: Service, reads: BlockableReads): Promise<vo
   });
 }
 
-t.test('the stream proves full knowledge as long as it has no gap', async (t) => {
+t.test('the stream proves that no event is missing while it has no gap', async (t) => {
   const { a, b, reads, proxy } = await openBehindProxy(t);
   const { revocations } = b.app.parts;
   t.equal(revocations.freshSecondsAgo(), Number.POSITIVE_INFINITY, 'not before PostgreSQL was read');
@@ -86,7 +87,7 @@ t.test('the stream proves full knowledge as long as it has no gap', async (t) =>
   await until(() => revocations.freshSecondsAgo() < 1);
 });
 
-t.test('a writer that could not write reports it as soon as it can, which ends the proof', async (t) => {
+t.test('a writer that could not add an entry reports this as soon as it can, which ends the proof', async (t) => {
   const [database, redis] = [await createDatabase(t), await startRedis(t)];
   const proxy = await openTcpProxy(t, redis.port);
   const a = await openService(t, database, { REDIS_URL: `redis://127.0.0.1:${proxy.port}` });

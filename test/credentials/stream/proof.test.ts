@@ -1,4 +1,4 @@
-// When a read of the stream proves that no entry was missed, and when it proves that one was.
+// A read of the stream can prove that no entry was missed, or that an entry was missed.
 import t from 'tap';
 import { type Entry, prove } from '../../../src/credentials/stream/reader.ts';
 
@@ -7,7 +7,7 @@ const entries = (...ids: string[]): Entry[] => ids.map((id) => [id, []]);
 const full = entries(...Array.from({ length: 50 }, (_, index) => `9-${index}`));
 const place = { id: '5-0', added: 10 };
 
-t.test('it is whole when every entry that was ever added has been read', async (t) => {
+t.test('the reading is whole when every entry that was ever added has been read', async (t) => {
   t.equal(prove(place, none, place), 'whole', 'nothing new');
   t.equal(prove({ id: '0-0', added: 0 }, none, { id: '0-0', added: 0 }), 'whole', 'there is no stream yet');
   t.equal(prove({ id: '0-0', added: 0 }, entries('1-0'), { id: '1-0', added: 1 }), 'whole', 'the first one');
@@ -16,7 +16,7 @@ t.test('it is whole when every entry that was ever added has been read', async (
   t.equal(prove(place, entries('6-0'), place), 'whole', 'all arrived after the query');
 });
 
-t.test('it is broken when entries are missing, or the stream is another one', async (t) => {
+t.test('the reading is broken when entries are missing, or when another stream has replaced the stream', async (t) => {
   t.equal(prove(place, none, { id: '0-0', added: 0 }), 'broken', 'the stream is gone');
   t.equal(prove(place, none, { id: '3-0', added: 1 }), 'broken', 'a new stream with a lower id');
   t.equal(prove(place, none, { id: '3-0', added: 10 }), 'broken', 'even with as many entries');
@@ -27,7 +27,7 @@ t.test('it is broken when entries are missing, or the stream is another one', as
   t.equal(prove(place, entries('6-0'), { id: '4-0', added: 9 }), 'broken', 'another server has not got them all');
 });
 
-t.test('it is open while there are more entries than one read returns', async (t) => {
+t.test('the reading is open while the stream has more entries than one read returns', async (t) => {
   t.equal(prove(place, full, { id: '9-99', added: 110 }), 'open');
   t.equal(prove(place, full, { id: '9-49', added: 60 }), 'whole');
   t.equal(prove(place, full, { id: '9-49', added: 61 }), 'broken');

@@ -1,5 +1,5 @@
-// Several services on one database, some of which receive revocations from the stream alone, and waiting until a service
-// knows of a revocation.
+// Opens several services on one database. Some of them receive revocations only from the stream. Also waits until a
+// service has received a revocation.
 import { randomBytes } from 'node:crypto';
 import type { Test } from 'tap';
 import type { TestDatabase } from '../../support/database.ts';
@@ -8,15 +8,15 @@ import { openService, type Service } from '../../support/service.ts';
 import { soon, until } from '../../support/until.ts';
 
 export interface BlockableReads {
-  /** The database, for a service to be opened with. */
+  /** The database for the settings of a service. */
   readonly database: TestDatabase;
-  /** From now on, reading revocations fails. */
+  /** Makes every later read of revocations fail. */
   block(): Promise<void>;
-  /** From now on, reading works again, from the last position. */
+  /** Makes reads work again. They continue from the last position. */
   unblock(): Promise<void>;
 }
 
-/** A database user whose reads of revocations can be made to fail, and nothing else: by a policy for that user. */
+/** Creates a database user with a policy that can make the user's reads of revocations fail, and no other statement. */
 export async function blockableReads(database: TestDatabase): Promise<BlockableReads> {
   const role = `blockable_${randomBytes(6).toString('hex')}`;
   await database.query(`CREATE ROLE ${role} LOGIN PASSWORD '${role}' IN ROLE tenantry_system`);
@@ -26,23 +26,23 @@ export async function blockableReads(database: TestDatabase): Promise<BlockableR
   const unblock = async () => void (await database.query(`DROP POLICY IF EXISTS ${role} ON revocations`));
   const block = async () => {
     await unblock();
-    // It fails when the statement is planned, so it also fails when there is no row.
+    // The function fails when the statement is planned, so a read also fails when there is no row.
     await database.query(`CREATE POLICY ${role} ON revocations AS RESTRICTIVE FOR SELECT TO ${role} USING (1 / 0 = 1)`);
   };
   return { database: { ...database, systemUrl: url.href }, block, unblock };
 }
 
-/** Resolves once the service follows the stream and can write into it. */
+/** Resolves once the service follows the stream and can write to the stream. */
 export async function streaming(...services: readonly Service[]): Promise<void> {
   for (const { app } of services) await until(() => app.parts.revocations.isStreaming() === true);
 }
 
-/** Resolves once the service knows that its stream is unavailable. */
+/** Resolves once the service has noticed that its stream is unavailable. */
 export async function degraded(...services: readonly Service[]): Promise<void> {
   for (const { app } of services) await until(() => app.parts.revocations.isStreaming() === false);
 }
 
-/** Two services with a stream between them. `b` receives what `a` revokes from the stream, or not at all. */
+/** Opens two services with a stream. `b` receives the revocations of `a` only from the stream. */
 export async function openPair(
   t: Test,
   database: TestDatabase,
@@ -51,13 +51,13 @@ export async function openPair(
   const a = await openService(t, database, { REDIS_URL: redisUrl });
   const reads = await blockableReads(database);
   const b = await openService(t, reads.database, { REDIS_URL: redisUrl });
-  await b.app.parts.revocations.synchronize(); // as every start does
+  await b.app.parts.revocations.synchronize(); // like every start
   await reads.block();
   await streaming(a, b);
   return { a, b, reads };
 }
 
-/** What the service answers to the account's access token: the status, or the code of the refusal. */
+/** Returns the answer of the service to the account's access token: the status, or the code of the refusal. */
 export async function verdict(
   { api }: Service,
   { accessToken }: Pick<Account, 'accessToken'>,
@@ -75,7 +75,7 @@ export async function logOut({ api }: Service, { accessToken }: Pick<Account, 'a
   return (await api.post('/auth/logout', undefined, { token: accessToken })).status;
 }
 
-/** An account that has been signed out by the service. */
+/** Creates an account and signs it out at the service. Returns the account. */
 export async function signedOut(service: Service): Promise<Account> {
   const account = await newAccount(service.api);
   await logOut(service, account);

@@ -1,4 +1,5 @@
-// A replica refuses what another one revoked: through the stream while Redis works, and from PostgreSQL in any case.
+// A replica refuses the tokens that another replica has revoked. It reads the revocations from the stream while Redis
+// works, and always from PostgreSQL as well.
 import { randomUUID } from 'node:crypto';
 import { setImmediate as nextTurn } from 'node:timers/promises';
 import t from 'tap';
@@ -25,7 +26,7 @@ import {
 
 const KEY = 'tenantry:revocations';
 
-t.test('a replica refuses what another one revoked through the stream, without PostgreSQL', async (t) => {
+t.test('a replica that reads only the stream refuses the tokens that another replica has revoked', async (t) => {
   const { a, b } = await openPair(t, await createDatabase(t), (await startRedis(t)).url);
   const other = await newAccount(a.api);
   await learns([a, b], async () => {
@@ -90,7 +91,7 @@ t.test('the stream can suspend an organization, and only PostgreSQL can activate
   await refuses(b, member, 'organization_suspended');
 });
 
-t.test('the end of an organization is sent through the stream', async (t) => {
+t.test('the deletion of an organization is sent through the stream', async (t) => {
   const { a, b } = await openPair(t, await createDatabase(t), (await startRedis(t)).url);
   const endOne = async () => {
     const owner = await newAccount(a.api);
@@ -101,7 +102,7 @@ t.test('the end of an organization is sent through the stream', async (t) => {
   t.ok(await learns([a, b], endOne, 'organization_suspended'));
 });
 
-t.test('without Redis replicas continue, ready and flagged, and read revocations from PostgreSQL', async (t) => {
+t.test('without Redis replicas stay ready, report this, and read revocations from PostgreSQL', async (t) => {
   const [database, redis] = [await createDatabase(t), await startRedis(t)];
   const a = await openService(t, database, { REDIS_URL: redis.url });
   const b = await openService(t, database, { REDIS_URL: redis.url });
@@ -132,7 +133,7 @@ t.test('a service without REDIS_URL does not mention a stream', async (t) => {
   t.strictSame((await api.get('/readyz')).body, { status: 'ready', checks: { database: 'ok', keys: 'ok' } });
 });
 
-t.test('a service that starts before its Redis works, and follows the stream once Redis is there', async (t) => {
+t.test('a service that starts before its Redis works, and follows the stream once Redis runs', async (t) => {
   const [database, redis] = [await createDatabase(t), await startRedis(t)];
   await redis.stop();
   const a = await openService(t, database, { REDIS_URL: redis.url });
@@ -146,7 +147,7 @@ t.test('a service that starts before its Redis works, and follows the stream onc
   t.ok(await heals(a, b));
 });
 
-t.test('what does not fit into an entry is left to PostgreSQL, which is then read at once', async (t) => {
+t.test('replicas read PostgreSQL at once when the events do not fit into an entry of the stream', async (t) => {
   const [database, redis] = [await createDatabase(t), await startRedis(t)];
   const a = await openService(t, database, { REDIS_URL: redis.url });
   const b = await openService(t, database, { REDIS_URL: redis.url });
@@ -164,20 +165,20 @@ t.test('what does not fit into an entry is left to PostgreSQL, which is then rea
   await a.app.parts.revocations.publish(rows.map(({ subject }) => ({ kind: 'user', sub: subject, epoch: 7 })));
   published = true;
   await counting;
-  t.ok(turns >= 30, `other work had its turn ${turns} times`);
+  t.ok(turns >= 30, `other work ran ${turns} times in between`);
   const knows = ({ app }: typeof a) => rows.every(({ subject }) => app.parts.revocations.epochOf(subject) === 7);
   t.ok(knows(a), 'this process knows all of them when the promise resolves');
   await until(() => knows(b));
   const added = Number(await redis.ask('XLEN', KEY)) - before;
-  // A connection that breaks on its own also starts with one such entry.
-  t.ok(added >= 1 && added <= 3, `one entry says that there are many, not ${added}`);
+  // A new connection after a broken one also starts with such an entry.
+  t.ok(added >= 1 && added <= 3, `one entry replaces all events, not ${added} entries`);
 });
 
 t.test('entries are removed only by age, measured by the clock of Redis', async (t) => {
   const redis = await startRedis(t);
   const { a, b } = await openPair(t, await createDatabase(t), redis.url);
   const [now = 0] = (await redis.ask('TIME')) as [string];
-  // In the past: a stream accepts ids only in order, so it has to be created anew.
+  // The new entry is in the past. A stream accepts ids only in order, so the test creates the stream again.
   await redis.ask('DEL', KEY);
   for (let age = 1200; age > 1000; age -= 1) {
     await redis.ask('XADD', KEY, `${(Number(now) - age) * 1000}-0`, 'events', '[]');

@@ -1,5 +1,5 @@
-// The guard against a table of mutations of a valid access token. Nearly all are signed with the service's own key, so
-// it is not the signature that fails.
+// Sends a table of changed access tokens to the guard. Nearly all of them are signed with the service's own key, so
+// that their signature is valid.
 import { constants, createHmac, createPublicKey, generateKeyPairSync, type KeyObject, sign } from 'node:crypto';
 import t, { type Test } from 'tap';
 import { createDatabase } from '../../support/database.ts';
@@ -191,7 +191,8 @@ function forms({ token, header, claims, access }: Material): Table {
   const [head = '', body = '', signature = ''] = token.split('.');
   const { length } = signature;
   const alphabet = 'ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_';
-  // 256 bytes leave four bits of the last character unused: another character decodes to the same bytes.
+  // A signature of 256 bytes does not use the last four bits of the last character. So another last character decodes
+  // to the same bytes.
   const last = alphabet[alphabet.indexOf(signature[length - 1] ?? 'A') ^ 1];
   return {
     'a signature in another spelling': `${head}.${body}.${signature.slice(0, -1)}${last}`,
@@ -222,7 +223,7 @@ for (const [what, table] of Object.entries({
   payload: payloads,
   form: forms,
 })) {
-  t.test(`a token with a wrong ${what} is refused as invalid, whatever its signature`, async (t) => {
+  t.test(`a token with a wrong ${what} is refused as invalid, also with a valid signature`, async (t) => {
     const { api, material } = await opened(t);
     t.equal(
       (await api.get('/me', { token: forge(material, rsa(material.access)) })).status,
@@ -249,7 +250,7 @@ t.test(
   },
 );
 
-t.test('a token speaks for the user, session and organization it names, and is revoked by those', async (t) => {
+t.test('a token acts for the user, session and organization that it names, and ends with each of them', async (t) => {
   const { api, app, material } = await opened(t);
   app.parts.revocations.publish([{ kind: 'user', sub: material.account.userId, epoch: 1 }]);
   t.match(await api.get('/me', { token: material.token }), { status: 401, code: 'token_stale' });

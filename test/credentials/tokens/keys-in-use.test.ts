@@ -1,4 +1,4 @@
-// The keys of a running service: published ahead, signing from their instant, retired, and removed.
+// The keys of a running service are published in advance, sign from their instant, retire, and are removed.
 import { mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -13,7 +13,7 @@ import { partsOf } from '../../support/forge.ts';
 import { openService } from '../../support/service.ts';
 import { nextChange } from '../keys/sample-keys.ts';
 
-/** A service with its own keys, and a signed-in user. */
+/** Opens a service with its own keys, and signs a user in. */
 async function opened(t: Test) {
   const keysDirectory = await mkdtemp(join(tmpdir(), 'tenantry-keys-'));
   t.teardown(() => rm(keysDirectory, { recursive: true, force: true }));
@@ -87,7 +87,7 @@ t.test(
   },
 );
 
-t.test('a verification in progress when its key is deleted is not remembered', async (t) => {
+t.test('a verification that is in progress when its key is deleted is not cached', async (t) => {
   const { app, account, addKey, removeKey } = await opened(t);
   const { accessKeys, authenticate, verified } = app.parts;
   const authorization = `Bearer ${account.accessToken}`;
@@ -96,7 +96,7 @@ t.test('a verification in progress when its key is deleted is not remembered', a
   accessKeys.onChange(() => {
     gone = true;
   });
-  // One after the other without a pause, so that one of them is in progress at the moment the key goes.
+  // The verifications follow each other without a pause, so that one is in progress when the key is removed.
   const underWay = (async () => {
     while (!gone) {
       verified.clear();
@@ -108,7 +108,7 @@ t.test('a verification in progress when its key is deleted is not remembered', a
   await t.rejects(authenticate(authorization, { alsoSuspended: false }), { code: 'invalid_token' });
 });
 
-t.test('without a key that may sign a sign-in is 503 with Retry-After, and issued tokens stay valid', async (t) => {
+t.test('without a key that can sign, a sign-in is refused with 503, and issued tokens stay valid', async (t) => {
   const { api, account, addKey, removeKey } = await opened(t);
   await addKey('access', 600);
   await removeKey('access', kidOf(account.accessToken));
@@ -119,7 +119,7 @@ t.test('without a key that may sign a sign-in is 503 with Retry-After, and issue
   t.equal((await api.post('/auth/refresh', { refreshToken: account.refreshToken })).status, 200, 'nothing was used up');
 });
 
-t.test('a new refresh key signs new tokens; those of the old one work until its file is deleted', async (t) => {
+t.test('a new refresh key signs new tokens, and the old key verifies until its file is deleted', async (t) => {
   const { api, account, addKey, removeKey } = await opened(t);
   const { email, password, refreshToken: first } = account;
   const second = (await api.post('/auth/login', { email, password })).body.data.refreshToken;

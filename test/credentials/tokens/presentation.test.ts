@@ -1,4 +1,4 @@
-// How an access token may be presented: once, in the Authorization header, with the Bearer scheme (RFC 6750 §2).
+// An access token must be sent exactly once, in the Authorization header, with the Bearer scheme (RFC 6750 §2).
 import { once } from 'node:events';
 import { type IncomingMessage, request } from 'node:http';
 import { text } from 'node:stream/consumers';
@@ -7,7 +7,7 @@ import { createDatabase } from '../../support/database.ts';
 import { newAccount } from '../../support/fixtures/accounts.ts';
 import { openService } from '../../support/service.ts';
 
-/** GET /me with exactly these header lines, also those that fetch would normalise or refuse. */
+/** Sends GET /me with exactly these header lines, also with lines that fetch would change or refuse. */
 async function me(url: string, lines: readonly [string, string][]): Promise<{ status: number; code: unknown }> {
   const sent = request(`${url}/api/v1/me`, { headers: lines.flat() });
   sent.end();
@@ -17,7 +17,7 @@ async function me(url: string, lines: readonly [string, string][]): Promise<{ st
 
 const HOST: [string, string] = ['host', 'localhost'];
 
-t.test('the Bearer scheme is accepted in any case, and no other scheme is', async (t) => {
+t.test('the Bearer scheme is accepted in upper and lower case, and no other scheme is accepted', async (t) => {
   const { url, api } = await openService(t, await createDatabase(t));
   const { accessToken: token } = await newAccount(api);
   for (const good of [`Bearer ${token}`, `bearer ${token}`, `BEARER  ${token}`]) {
@@ -48,7 +48,7 @@ t.test('the Bearer scheme is accepted in any case, and no other scheme is', asyn
   }
 });
 
-t.test('a request with two Authorization headers is refused, whichever of them is valid', async (t) => {
+t.test('a request with two Authorization headers is refused, also if one of them is valid', async (t) => {
   const { url, api } = await openService(t, await createDatabase(t));
   const { accessToken: token } = await newAccount(api);
   for (const first of ['Basic YTpi', 'Bearer nonsense', '']) {

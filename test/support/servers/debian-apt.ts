@@ -1,5 +1,5 @@
-// Fetches Debian's packages with apt, as any user and in separate folders: the machine's own apt state is not changed.
-// apt still checks signatures and hashes, and only Debian's own archives are used.
+// Fetches Debian's packages with apt. Any user can run it, and it uses separate folders, so that the machine's own apt
+// state is not changed. apt still checks signatures and hashes. Only Debian's own archives are used.
 import { execFile } from 'node:child_process';
 import { existsSync, mkdirSync, readdirSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
@@ -11,7 +11,7 @@ export interface DebianSystem {
   readonly path: string;
   /** The folder of the system's own files. */
   readonly root: string;
-  /** When to give up. */
+  /** The time after which the fetch is given up. */
   readonly deadline: AbortSignal;
 }
 
@@ -25,7 +25,7 @@ const MIRROR = 'http://deb.debian.org';
 const OUTPUT_BYTES_MAX = 16 * 1024 * 1024;
 const REASON_LINES = 6;
 
-/** Fetches the packages, and those they need that are not installed, and unpacks them into one folder below `state`. */
+/** Fetches the packages and their missing dependencies. Unpacks all of them into one folder below `state`. */
 export async function unpackPackages(state: string, names: readonly string[], system: DebianSystem): Promise<string> {
   const keyring = KEYRINGS.map((path) => join(system.root, path)).find((path) => existsSync(path));
   if (keyring === undefined) throw new Error(`Debian's keys are not at ${join(system.root, KEYRINGS[0] ?? '')}.`);
@@ -62,7 +62,7 @@ async function fetchArchives(apt: Apt, state: string, names: readonly string[], 
   }
 }
 
-// The machine may know a mirror that is nearer, or the only one within reach.
+// The machine's settings may name a mirror that is nearer, or the only mirror that is reachable.
 async function ownSources(apt: Apt, codename: string): Promise<string[]> {
   const format = '$(REPO_URI) $(RELEASE) $(COMPONENT) $(ORIGIN)';
   // An error in the machine's own sources must not prevent the use of Debian's.
@@ -70,7 +70,7 @@ async function ownSources(apt: Apt, codename: string): Promise<string[]> {
   const releases = [codename, `${codename}-updates`, `${codename}-security`];
   const sources = told.split('\n').flatMap((line) => {
     const [uri = '', release = '', component, origin = ''] = line.split(' ');
-    // Before it has read a source, apt leaves the name of the field where its origin would be.
+    // apt prints the name of the field instead of the origin when it has not read a source yet.
     const isDebian = origin === 'Debian' || origin.startsWith('$');
     return component === 'main' && releases.includes(release) && isDebian ? [`${uri} ${release} main`] : [];
   });
@@ -91,17 +91,18 @@ async function download(
   writeFileSync(settings, settingsFor(state));
   await run('apt-get', '-c', settings, '-q', 'update');
   const install = ['-y', '--download-only', '--reinstall', 'install', ...names];
-  // When the packages do not fit those of the machine, they are fetched with everything they need.
+  // Packages that do not fit the installed packages are fetched with all their dependencies.
   await run('apt-get', '-c', settings, '-q', ...install).catch(() => {
     writeFileSync(join(state, 'nothing'), '');
     return run('apt-get', '-c', settings, '-o', `Dir::State::status=${join(state, 'nothing')}`, '-q', ...install);
   });
-  // The C library must match the system's loader, so the system's own one is used.
+  // The C library must match the system's loader, so the system's own C library is used.
   const fetched = readdirSync(archives).filter((name) => /\.deb$/.test(name) && !/^(libc6|libc-bin)_/.test(name));
   return fetched.map((name) => join(archives, name));
 }
 
-// Applies after the machine's own settings, which contain its proxies. It resets those that would change the machine.
+// These settings apply after the machine's own settings, which contain its proxies. They replace the settings that
+// would change the machine.
 function settingsFor(state: string): string {
   return `
 #clear APT::Update::Pre-Invoke;
@@ -130,7 +131,7 @@ Acquire::https::Timeout "10";
 `;
 }
 
-/** The output of a failed program: the lines that apt marks as errors, or the first ones. */
+/** Returns the lines of a failed program that apt marks as errors, or its first lines if there are none. */
 export function reasonIn(error: unknown): string {
   const said = error instanceof Error && 'stderr' in error ? String(error.stderr) : '';
   const lines = said.split('\n').filter((line) => line.trim() !== '');

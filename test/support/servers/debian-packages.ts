@@ -1,4 +1,4 @@
-// Makes programs out of Debian's packages that run in any folder, without being installed.
+// Unpacks programs from Debian's packages so that they run in any folder, without an installation.
 import { execFile } from 'node:child_process';
 import { chmodSync, copyFileSync, existsSync, mkdirSync, readdirSync, realpathSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
@@ -7,7 +7,7 @@ import { type DebianSystem, reasonIn, unpackPackages } from './debian-apt.ts';
 
 /** The packages that hold each program: redis-server is a symbolic link into redis-tools. */
 export const PROGRAMS = { 'redis-server': ['redis-server', 'redis-tools'], nginx: ['nginx'] } as const;
-const VERSION_FLAG = '-v'; // known to both
+const VERSION_FLAG = '-v'; // both programs have this flag
 
 /** Whether the program exists and starts. */
 export async function answersVersion(program: string): Promise<boolean> {
@@ -15,8 +15,8 @@ export async function answersVersion(program: string): Promise<boolean> {
 }
 
 /**
- * Fetches all programs into `staging` (absolute, empty). Returns the folder in it that has them by their names. That
- * folder can be moved.
+ * Fetches all programs into `staging`, an absolute path of an empty folder. Returns the folder below it that contains
+ * the programs under their names. This folder can be moved.
  */
 export async function makePrograms(staging: string, system: DebianSystem): Promise<string> {
   const unpacked = await unpackPackages(staging, Object.values(PROGRAMS).flat(), system);

@@ -1,5 +1,5 @@
-// Tests find their servers on the PATH, or they are fetched once for all. apt is replaced here. The real one runs
-// wherever a test starts a Redis.
+// The server programs for tests are found on the PATH, or are fetched once for all processes. These tests replace apt.
+// The tests that start a Redis use the real apt.
 import { type ChildProcess, spawn } from 'node:child_process';
 import { once } from 'node:events';
 import {
@@ -19,14 +19,14 @@ import t, { type Test } from 'tap';
 import { debianProgram, type Surroundings } from './debian.ts';
 
 interface Machine extends Required<Surroundings> {
-  /** Each call of apt-get, as a line. */
+  /** Returns the calls of apt-get, one line for each. */
   calls(): string[];
   write(file: string, text: string): void;
   /** Lets apt-get continue. */
   go(): void;
 }
 
-/** A Debian whose apt-get waits for `go`, and delivers programs that run. */
+/** Creates a system like Debian. Its apt-get waits for `go`, and delivers programs that run. */
 function machine(t: Test, download = 'true'): Machine {
   const folder = mkdtempSync(join(tmpdir(), 'tenantry-debian-'));
   t.teardown(() => rmSync(folder, { recursive: true, force: true }));
@@ -68,7 +68,7 @@ interface Asking {
   lines(): readonly string[];
 }
 
-/** Asks in a separate process, which prints "asked", its progress, and the path. */
+/** Requests the program in a separate process, which prints "asked", the progress, and the path. */
 function ask(t: Test, name: string, { root, path, cache }: Machine): Asking {
   const module = new URL('debian.ts', import.meta.url).href;
   const code = `import { debianProgram } from '${module}';
@@ -99,7 +99,7 @@ function ask(t: Test, name: string, { root, path, cache }: Machine): Asking {
 
 const placeIn = ({ cache }: Machine) => join(cache, `woody-${process.arch}`);
 
-t.test('a program on the PATH is taken as it is', async (t) => {
+t.test('a program on the PATH is used, and nothing is fetched', async (t) => {
   const there = machine(t);
   there.write('sbin/nginx', '#!/bin/sh\n');
   there.write('other/nginx', 'no program');
@@ -108,7 +108,7 @@ t.test('a program on the PATH is taken as it is', async (t) => {
   t.same(there.calls(), []);
 });
 
-t.test('however many processes need the programs at once, they are fetched once, and whole', async (t) => {
+t.test('when many processes need the programs at the same time, one complete copy is fetched', async (t) => {
   const there = machine(t);
   const asking = ['redis-server', 'nginx', 'redis-server', 'nginx'].map((name) => ask(t, name, there));
   for (const { says } of asking) await says(/^asked/);
@@ -137,7 +137,7 @@ t.test('a process that is killed while it fetches leaves the work to the next on
   t.same(readdirSync(there.cache), [`woody-${process.arch}`], 'with everything that the other has left');
 });
 
-t.test('what does not run any more is fetched again', async (t) => {
+t.test('a cached program that no longer runs is fetched again', async (t) => {
   const there = machine(t);
   there.go();
   const path = await debianProgram('nginx', there);
@@ -148,7 +148,7 @@ t.test('what does not run any more is fetched again', async (t) => {
   t.same(there.calls().length, 4);
 });
 
-t.test('where nothing can be fetched the error says why and what to do, and nothing is left behind', async (t) => {
+t.test('when the fetch fails, the error says why and what to do, and no file is left behind', async (t) => {
   const offline = machine(t, `echo "Reading" >&2; echo "E: Failed to fetch http://x: no route" >&2; exit 100`);
   offline.go();
   const refused = debianProgram('redis-server', offline);

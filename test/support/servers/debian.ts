@@ -1,5 +1,6 @@
-// Finds redis-server and nginx for tests: on the PATH, or else as Debian's own packages, which are unpacked into a
-// cache below .data/ and never installed. One process at a time fetches. Readers find a complete cache or none.
+// Finds redis-server and nginx for tests: on the PATH, or else in Debian's own packages. The packages are unpacked into
+// a cache below .data/ and never installed. Only one process at a time fetches. Other processes see a complete cache or
+// no cache.
 import {
   accessSync,
   chmodSync,
@@ -23,9 +24,9 @@ export type DebianProgram = keyof typeof PROGRAMS;
 export interface Surroundings {
   /** The folder of the cache. The lock is next to it. */
   readonly cache?: string;
-  /** Folders to look in, as PATH has them. */
+  /** The folders to search, in the format of PATH. */
   readonly path?: string;
-  /** Where the system's own files are found. */
+  /** The root folder of the system's own files. */
   readonly root?: string;
 }
 
@@ -34,12 +35,12 @@ const CACHE = fileURLToPath(new URL('../../../.data/cache/debian', import.meta.u
 const PATH = [process.env.PATH ?? '', '/usr/local/sbin', '/usr/sbin', '/sbin'].join(delimiter);
 const STAGING = 'staging-';
 const RETRY_MILLISECONDS = 50;
-// Below the time limit of a test file, so that the error message is printed.
+// This limit is below the time limit of a test file, so that the error message is printed.
 const SECONDS_MAX = 90;
 
 const asked = new Map<string, Promise<string>>();
 
-/** The path of a program that runs. Raises an error that says what to do when there is none and none can be fetched. */
+/** Returns the path of the program. Raises an error that says what to do when it is not found and not fetched. */
 export function debianProgram(name: DebianProgram, surroundings: Surroundings = {}): Promise<string> {
   const { cache = CACHE, path = PATH, root = '/' } = surroundings;
   const question = [name, cache, path, root].join('\n');
@@ -81,12 +82,12 @@ async function fill(cache: string, folder: string, system: DebianSystem): Promis
   for (const left of readdirSync(cache)) if (left.startsWith(STAGING)) discard(join(cache, left));
   const staging = mkdtempSync(join(cache, STAGING));
   try {
-    // For root, apt downloads as another user, who needs access.
+    // When root runs apt, apt downloads as another user, who needs access.
     chmodSync(staging, 0o755);
     const names = Object.keys(PROGRAMS).join(' and ');
     console.error(`Fetching Debian's packages of ${names} for the tests, into ${cache} …`);
     const made = await makePrograms(staging, system);
-    // The cached programs do not run on a system that has changed since.
+    // The cached programs might not run after the system was changed.
     discard(folder);
     renameSync(made, folder);
   } finally {
@@ -113,7 +114,7 @@ function debianCodename(osRelease: string): string {
   try {
     text = readFileSync(osRelease, 'utf8');
   } catch {
-    // A system without this file is not Debian either.
+    // A system without this file is not Debian.
   }
   const value = (key: string) => new RegExp(`^${key}="?([\\w-]+)"?$`, 'm').exec(text)?.[1];
   const codename = value('VERSION_CODENAME');

@@ -1,32 +1,32 @@
-// A real SMTP server that keeps the mails it receives, and lets a test wait for one.
+// A real SMTP server that keeps the received mails. A test can wait for a mail.
 import { once } from 'node:events';
 import type { AddressInfo } from 'node:net';
 import { SMTPServer } from 'smtp-server';
 import type { Test } from 'tap';
 
 export interface ReceivedMail {
-  /** The recipients of the SMTP envelope, not those of the header. */
+  /** The recipients in the SMTP envelope, which can differ from the recipients in the header. */
   readonly recipients: readonly string[];
   readonly raw: string;
-  /** By name in lower case, unfolded. */
+  /** The header fields by their names in lower case. The values are unfolded. */
   readonly headers: ReadonlyMap<string, string>;
   readonly text: string;
   readonly html: string;
 }
 
 export interface Mailbox {
-  /** For SMTP_URL. */
+  /** The value for SMTP_URL. */
   readonly url: string;
   readonly port: number;
   readonly mails: readonly ReceivedMail[];
-  /** The next mail to an address that no earlier call has returned, once it has arrived. */
+  /** Resolves with the next mail to the address that no earlier call has returned, once this mail has arrived. */
   next(recipient: string): Promise<ReceivedMail>;
-  /** Answers the next `count` mails with a temporary failure that repeats the whole mail. */
+  /** Makes the server refuse the next `count` mails with a temporary failure whose text repeats the whole mail. */
   refuse(count: number): void;
   close(): Promise<void>;
 }
 
-/** Starts the server on a free port, or on the given one. It ends with the test. It does not support STARTTLS. */
+/** Starts the server on a free port, or on the given port. It ends with the test. It does not support STARTTLS. */
 export async function openMailbox(t: Test, port = 0, host = '127.0.0.1'): Promise<Mailbox> {
   const mails: ReceivedMail[] = [];
   const taken = new Set<ReceivedMail>();
@@ -92,7 +92,7 @@ interface Internals {
   connect(...of: unknown[]): void;
 }
 
-/** Skips the 0.1 s in which the server waits for clients that send before its greeting. */
+/** Skips the 0.1 s for which the server waits for clients that send data before its greeting. */
 function greetAtOnce(server: SMTPServer): void {
   const internals = server as unknown as Internals;
   const connect = internals.connect.bind(server);
@@ -101,12 +101,12 @@ function greetAtOnce(server: SMTPServer): void {
     const connection = [...internals.connections].at(-1);
     if (!connection) throw new Error('smtp-server keeps its connections elsewhere now');
     const greet = connection.connectionReady.bind(connection);
-    connection.connectionReady = () => undefined; // for the timer
+    connection.connectionReady = () => undefined; // the server's timer calls this function too
     greet();
   };
 }
 
-/** The token of the link in an invitation's mail. */
+/** Returns the token of the link in the mail of an invitation. */
 export function tokenIn(mail: ReceivedMail): string {
   const token = /#token=([\w-]+)/.exec(mail.text)?.[1];
   if (!token) throw new Error(`there is no token in: ${mail.text}`);

@@ -1,4 +1,4 @@
-// The real nginx that tests put in front of the service.
+// Tests the real nginx that other tests run in front of the service.
 import { once } from 'node:events';
 import { readFileSync } from 'node:fs';
 import { createServer } from 'node:http';
@@ -6,7 +6,7 @@ import type { AddressInfo } from 'node:net';
 import t from 'tap';
 import { startNginx } from './nginx.ts';
 
-t.test('nginx answers, passes requests on, asks before it does, and logs what goes wrong', async (t) => {
+t.test('nginx answers, forwards requests, checks the authorization before that, and logs errors', async (t) => {
   const upstream = createServer((request, response) => {
     response.statusCode = request.url === '/verify' && request.headers.cookie !== 'in=1' ? 401 : 200;
     let size = 0;
@@ -50,7 +50,7 @@ t.test('nginx answers, passes requests on, asks before it does, and logs what go
   t.throws(() => process.kill(Number(workers[0]), 0), { code: 'ESRCH' }, 'its worker is gone as well');
 });
 
-t.test('a configuration that nginx refuses is shown with what it says', async (t) => {
+t.test('the error for a refused configuration has the message of nginx', async (t) => {
   await t.rejects(startNginx(t, 'server { listen 127.0.0.1:{{port}}; nonsense on; }'), {
     message: /unknown directive "nonsense" in .*nginx\.conf:\d+[\s\S]*\d+\tserver \{/,
   });

@@ -10,7 +10,7 @@ import { type Lifetime, onFreePort, startProcess } from './process.ts';
 export interface Nginx {
   readonly url: string;
   readonly port: number;
-  /** The last lines of its error log, from notices on. */
+  /** Returns the last lines of the error log of nginx. The log has messages of the level `notice` and above. */
   errorLog(): string;
   stop(): Promise<void>;
 }
@@ -19,14 +19,15 @@ const PORT = '{{port}}';
 const TEMPORARY = ['client_body', 'proxy', 'fastcgi', 'uwsgi', 'scgi'];
 
 /**
- * Starts nginx with the given content of `http { … }`, in which {{port}} is the port to listen on: `server { listen
- * 127.0.0.1:{{port}}; … }`. It ends with the test. Raises nginx's message when it refuses the configuration.
+ * Starts nginx with the given content of `http { … }`. {{port}} in it is replaced by the port to listen on: `server {
+ * listen 127.0.0.1:{{port}}; … }`. nginx ends with the test. Raises an error with nginx's message when nginx refuses
+ * the configuration.
  */
 export async function startNginx(t: Lifetime, config: string): Promise<Nginx> {
   if (!config.includes(PORT)) throw new Error(`the configuration has no ${PORT} to listen on`);
   const program = await debianProgram('nginx');
   const folder = mkdtempSync(join(tmpdir(), 'tenantry-nginx-'));
-  // Workers that root starts run as another user, who needs access.
+  // When root starts nginx, the workers run as another user, who needs access.
   chmodSync(folder, 0o755);
   t.teardown(() => rmSync(folder, { recursive: true, force: true }));
   const file = join(folder, 'nginx.conf');
@@ -38,7 +39,7 @@ export async function startNginx(t: Lifetime, config: string): Promise<Nginx> {
       const numbered = text.split('\n').map((line, index) => `${index + 1}\t${line}`);
       throw new Error(`nginx refuses the configuration: ${error.stderr || error.message}\n${numbered.join('\n')}`);
     });
-    // A master that is killed leaves its workers running. One that gets SIGTERM ends them.
+    // A master process that is killed leaves its workers running. A master process that gets SIGTERM ends its workers.
     const running = startProcess(program, args, 'SIGTERM');
     const stop = () => running.end('SIGTERM');
     t.teardown(stop);

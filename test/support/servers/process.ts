@@ -1,11 +1,11 @@
-// A real server as a child process of the test: its output and its end. It dies with the test process, however that
-// ends. Also finds a free port for it.
+// Runs a real server as a child process of the test, reads its output and waits for its end. The server is ended when
+// the test process ends, also if that process is killed. Also finds a free port for the server.
 import { spawn } from 'node:child_process';
 import { existsSync } from 'node:fs';
 import { createServer } from 'node:net';
 import { createInterface } from 'node:readline';
 
-/** A test, or anything else that runs work at its end. */
+/** A test, or another object that runs registered work at its end. */
 export interface Lifetime {
   teardown(work: () => unknown): void;
 }
@@ -13,21 +13,21 @@ export interface Lifetime {
 export interface ServerProcess {
   readonly pid: number;
   readonly hasEnded: boolean;
-  /** The last lines that it printed, on its standard output or error. */
+  /** Returns the last lines that the process printed, on its standard output or standard error. */
   output(): string;
-  /** Resolves once a printed line matches, earlier ones included. Raises the output if the process ends first. */
+  /** Resolves once a printed line matches, also an earlier line. Raises the output if the process ends first. */
   printed(pattern: RegExp): Promise<void>;
-  /** Sends the signal, also to a stopped process, and waits for the end. */
+  /** Sends the signal, also to a stopped process, and waits until the process has ended. */
   end(signal: NodeJS.Signals): Promise<void>;
 }
 
 const LINES_MAX = 500;
-// Above the well-known ports and below those that systems use for outgoing connections. So no client takes the port of
-// a server that restarts, and no connection connects to itself.
+// These ports are above the well-known ports, and below the ports that systems use for outgoing connections. So no
+// client takes the port of a server that restarts, and no connection connects to itself.
 const PORTS = { from: 15_000, count: 16_000 };
 const SETPRIV = '/usr/bin/setpriv';
 
-/** Starts the program. `deathSignal` is what it gets when this process dies (on Linux). */
+/** Starts the program. On Linux the program gets `deathSignal` when this process ends. */
 export function startProcess(
   program: string,
   args: readonly string[],
@@ -58,7 +58,7 @@ export function startProcess(
       lines.push(error.message);
       end();
     });
-    // Not 'exit': the last output has been read by then.
+    // Not 'exit', because the last output has been read only at 'close'.
     child.once('close', end);
   });
   return {
@@ -89,7 +89,7 @@ export function startProcess(
   };
 }
 
-/** A port of the loopback interface that nothing listens on. */
+/** Returns a free port of the loopback interface. */
 export async function freePort(): Promise<number> {
   for (;;) {
     const port = PORTS.from + Math.floor(Math.random() * PORTS.count);
@@ -102,7 +102,7 @@ export async function freePort(): Promise<number> {
   }
 }
 
-/** Runs the work with a free port, and again with another port when a different process took it first. */
+/** Runs the work with a free port, and again with another port when another process has taken the first port. */
 export async function onFreePort<Result>(work: (port: number) => Promise<Result>): Promise<Result> {
   for (let attempt = 1; ; attempt += 1) {
     try {

@@ -1,4 +1,4 @@
-// The real Redis that tests use: each of its operations has its effect.
+// Tests the operations of the real Redis that other tests use.
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { existsSync, mkdtempSync, rmSync } from 'node:fs';
@@ -11,7 +11,7 @@ import { until } from '../until.ts';
 import { freePort, onFreePort } from './process.ts';
 import { startRedis, startRedisCluster } from './redis.ts';
 
-t.test('a Redis answers, is recent enough, forgets everything at a flush, and writes nothing to disk', async (t) => {
+t.test('a Redis has at least version 7, deletes all data at a flush, and writes nothing to disk', async (t) => {
   const redis = await startRedis(t, { args: ['--maxmemory', '64mb'] });
   const version = /redis_version:(\d+)/.exec(String(await redis.ask('INFO', 'server')))?.[1];
   t.ok(Number(version) >= 7, `version ${version}`);
@@ -30,7 +30,7 @@ t.test('a Redis answers, is recent enough, forgets everything at a flush, and wr
   t.equal(await client.get('a'), null, 'over a connection that has stayed');
 });
 
-t.test('a Redis that was stopped or killed is gone, and comes back empty on the same port', async (t) => {
+t.test('a Redis that was stopped or killed can be started again, empty and on the same port', async (t) => {
   const redis = await startRedis(t);
   const { port } = redis;
   for (const end of ['stop', 'kill'] as const) {
@@ -54,7 +54,7 @@ t.test('a Redis that was stopped or killed is gone, and comes back empty on the 
   t.equal(redis.isRunning, false, 'stopped twice');
 });
 
-t.test('a frozen Redis accepts connections and answers when it is thawed; it can be ended frozen', async (t) => {
+t.test('a frozen Redis accepts connections, answers when it is thawed, and can be ended while frozen', async (t) => {
   const redis = await startRedis(t);
   const client = new Client(redis.url);
   t.teardown(() => client.disconnect());
@@ -75,7 +75,7 @@ t.test('a frozen Redis accepts connections and answers when it is thawed; it can
   t.equal(redis.isRunning, false);
 });
 
-t.test('a port that is taken is said to be when it was asked for, and otherwise another one is found', async (t) => {
+t.test('a requested port that is in use is an error, and without a requested port a free port is found', async (t) => {
   const port = await freePort();
   const taken = createServer().listen(port, '127.0.0.1');
   await once(taken, 'listening');
@@ -89,7 +89,7 @@ t.test('a port that is taken is said to be when it was asked for, and otherwise 
   t.equal(redis.port, tried[1]);
 });
 
-t.test('what a Redis was ends with its test', async (t) => {
+t.test('a Redis ends with its test, and its files are removed', async (t) => {
   let [pid, folder] = [0, ''];
   await t.test('a test', async (t) => {
     const redis = await startRedis(t);
@@ -101,7 +101,7 @@ t.test('what a Redis was ends with its test', async (t) => {
   t.notOk(existsSync(folder));
 });
 
-t.test('a cluster shares all slots among its nodes, and misses those of a node that is gone', async (t) => {
+t.test('the nodes of a cluster share all slots, and the slots of a node that has ended are missing', async (t) => {
   const cluster = await startRedisCluster(t);
   t.equal(cluster.nodes.length, 3);
   const [, , last] = cluster.nodes;
@@ -124,7 +124,7 @@ t.test('a cluster shares all slots among its nodes, and misses those of a node t
   t.ok(cluster.nodes.every(({ isRunning }) => !isRunning));
 });
 
-t.test('a Redis dies with the process that started it, however that ends', async (t) => {
+t.test('a Redis ends with the process that started it, also if that process is killed', async (t) => {
   const module = new URL('redis.ts', import.meta.url).href;
   const code = `import { startRedis } from '${module}';
     const redis = await startRedis({ teardown() {} });

@@ -1,4 +1,5 @@
-// Real Redis servers for tests, on free ports of the loopback interface and with nothing on disk: one, or a cluster.
+// Starts real Redis servers for tests: one server or a cluster, on free ports of the loopback interface, without data
+// on disk.
 import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -8,28 +9,28 @@ import { debianProgram } from './debian.ts';
 import { freePort, type Lifetime, onFreePort, type ServerProcess, startProcess } from './process.ts';
 
 export interface RedisOptions {
-  /** By default, or for 0, a free port. */
+  /** The port. By default, or for 0, a free port is used. */
   readonly port?: number;
-  /** Further arguments, which override the others: ['--maxmemory', '1mb']. They must not change the logging. */
+  /** More arguments, which override the defaults: ['--maxmemory', '1mb']. They must not change the logging. */
   readonly args?: readonly string[];
 }
 
 export interface Redis {
-  /** For REDIS_URL. */
+  /** The value for REDIS_URL. */
   readonly url: string;
   readonly port: number;
   readonly isRunning: boolean;
-  /** Sends one command over a connection of its own and returns the reply as Redis sent it. */
+  /** Sends one command over a new connection. Returns the unchanged reply of Redis. */
   ask(command: string, ...args: (string | number)[]): Promise<unknown>;
-  /** Deletes all data by FLUSHALL. Connections stay open. */
+  /** Deletes all data with FLUSHALL. Connections stay open. */
   flush(): Promise<void>;
-  /** Ends it in order. Its connections are closed, and its data is lost. */
+  /** Ends the server in order. Its connections are closed, and its data is lost. */
   stop(): Promise<void>;
-  /** Ends it at once, by SIGKILL. */
+  /** Ends the server at once with SIGKILL. */
   kill(): Promise<void>;
-  /** Starts it again, empty and on the same port. A running one is stopped first. */
+  /** Starts the server again, empty and on the same port. A running server is stopped first. */
   restart(): Promise<void>;
-  /** Stops its execution: connections stay open and are accepted, but nothing is answered until `thaw()`. */
+  /** Pauses the process: connections stay open and are accepted, but no command is answered until `thaw()`. */
   freeze(): void;
   thaw(): void;
 }
@@ -119,7 +120,7 @@ export async function startRedisCluster(t: Lifetime, count = 3): Promise<RedisCl
 
 function startClusterNode(t: Lifetime): Promise<{ redis: Redis; busPort: number }> {
   return onFreePort(async (port) => {
-    // By default it is 10,000 above the other port, which may be in use.
+    // The default of the cluster port is the normal port plus 10,000, which may be in use.
     const busPort = await freePort();
     const args = ['--cluster-enabled', 'yes', '--cluster-port', String(busPort), '--cluster-node-timeout', '2000'];
     return { redis: await startNode(t, port, args), busPort };

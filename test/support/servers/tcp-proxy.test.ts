@@ -1,4 +1,4 @@
-// The proxy with which tests cut and stall connections.
+// Tests the proxy that other tests use to cut and stall connections.
 import { once } from 'node:events';
 import { type AddressInfo, connect, createServer, type Socket } from 'node:net';
 import t, { type Test } from 'tap';
@@ -6,13 +6,13 @@ import { openTcpProxy, type TcpProxy } from './tcp-proxy.ts';
 
 interface Echo {
   readonly port: number;
-  /** What it has received, over all connections. */
+  /** Returns the data that the server has received, over all connections. */
   heard: string;
   readonly sockets: Set<Socket>;
   close(): void;
 }
 
-/** A server that sends back everything that it receives, and ends when its client does. */
+/** Starts a server that sends back all received data, and closes a connection when its client does. */
 async function startEcho(t: Test): Promise<Echo> {
   const server = createServer((socket) => {
     echo.sockets.add(socket);
@@ -38,7 +38,7 @@ function closeOf(socket: Socket): Promise<void> {
   return new Promise((resolve) => socket.once('close', () => resolve()));
 }
 
-/** A client that keeps what it receives. */
+/** Opens a client that keeps the received data. */
 class Caller {
   readonly socket: Socket;
   heard = '';
@@ -67,7 +67,7 @@ class Caller {
   }
 }
 
-t.test('a proxy passes everything on, in order and to its end', async (t) => {
+t.test('a proxy forwards all data in order, and forwards the end of a connection', async (t) => {
   const proxy = await openTcpProxy(t, (await startEcho(t)).port);
   const connected = proxy.connected();
   const caller = new Caller(t, proxy);
@@ -80,7 +80,7 @@ t.test('a proxy passes everything on, in order and to its end', async (t) => {
   t.equal(caller.socket.errored, null, 'its end comes after all that was answered');
 });
 
-t.test('a cut resets what is open and what is new, until it is passed again', async (t) => {
+t.test('cut() resets open and new connections until pass() is called', async (t) => {
   const echo = await startEcho(t);
   const proxy = await openTcpProxy(t, echo.port);
   const caller = new Caller(t, proxy).send('a');
@@ -101,7 +101,7 @@ t.test('a cut resets what is open and what is new, until it is passed again', as
   t.equal(echo.heard, 'ac', 'what was sent into the cut is lost');
 });
 
-t.test('a hold keeps connections open and delivers everything once it is passed', async (t) => {
+t.test('hold() keeps connections open, and pass() delivers all data that was sent during the hold', async (t) => {
   const echo = await startEcho(t);
   const proxy = await openTcpProxy(t, echo.port);
   const caller = new Caller(t, proxy).send('a');
@@ -111,7 +111,7 @@ t.test('a hold keeps connections open and delivers everything once it is passed'
   const accepted = proxy.connected();
   const late = new Caller(t, proxy).send('c');
   await accepted;
-  // A round trip over another proxy to the same server gives stalled bytes enough time to arrive, if they could.
+  // A round trip through another proxy to the same server takes enough time for stalled bytes to arrive, if they could.
   const beside = await openTcpProxy(t, echo.port);
   await new Caller(t, beside).send('d').hears('d');
   t.equal(echo.heard, 'ad');
@@ -122,7 +122,7 @@ t.test('a hold keeps connections open and delivers everything once it is passed'
   await late.hears('c');
 });
 
-t.test('held answers leave the server hearing what it is asked', async (t) => {
+t.test('the server still receives requests while only its answers are held', async (t) => {
   const echo = await startEcho(t);
   const proxy = await openTcpProxy(t, echo.port);
   const caller = new Caller(t, proxy).send('a');
@@ -139,7 +139,7 @@ t.test('held answers leave the server hearing what it is asked', async (t) => {
   await caller.hears('ab');
 });
 
-t.test('who hung up during a hold has done so after it; a cut ends a hold', async (t) => {
+t.test('a connection that was closed during a hold is closed after the hold, and cut() ends a hold', async (t) => {
   const echo = await startEcho(t);
   const proxy = await openTcpProxy(t, echo.port);
   const caller = new Caller(t, proxy).send('a');
@@ -160,7 +160,7 @@ t.test('who hung up during a hold has done so after it; a cut ends a hold', asyn
   t.equal(proxy.connections, 0);
 });
 
-t.test('a server that is gone or goes is felt at once', async (t) => {
+t.test('a client notices at once that the server has ended', async (t) => {
   const echo = await startEcho(t);
   const proxy = await openTcpProxy(t, echo.port);
   const caller = new Caller(t, proxy).send('a');

@@ -1,22 +1,22 @@
-// A proxy between a client and a server of the loopback interface, whose connections a test can cut, stall and resume.
+// A proxy between a client and a server of the loopback interface. A test can cut, stall and resume its connections.
 import { once } from 'node:events';
 import { type AddressInfo, connect, createServer, type Socket } from 'node:net';
 import type { Lifetime } from './process.ts';
 
 export interface TcpProxy {
   readonly port: number;
-  /** Connections that are open now. */
+  /** The number of open connections. */
   readonly connections: number;
   /** Resolves with the next connection that a client makes. */
   connected(): Promise<void>;
   /** Resets every connection, and each new one at once, until `pass()`. */
   cut(): void;
   /**
-   * Stalls every connection and each new one: they stay open and nothing is delivered until `pass()`, which delivers
-   * what was sent before. With 'answers' the server still receives what the client sends.
+   * Stalls all open and new connections. They stay open, and `pass()` delivers the data that was sent in between. With
+   * 'answers' the server still receives the data of the client.
    */
   hold(what?: 'everything' | 'answers'): void;
-  /** Lets everything through again. */
+  /** Forwards all data again. */
   pass(): void;
   close(): Promise<void>;
 }
@@ -26,7 +26,7 @@ interface Link {
   readonly server: Socket;
 }
 
-/** Opens a proxy to a port of 127.0.0.1, on a free port. It forwards everything, and ends with the test. */
+/** Opens a proxy on a free port, to a port of 127.0.0.1. The proxy forwards all data, and ends with the test. */
 export async function openTcpProxy(t: Lifetime, port: number): Promise<TcpProxy> {
   const links = new Set<Link>();
   let mode: 'pass' | 'everything' | 'answers' | 'cut' = 'pass';
@@ -38,7 +38,7 @@ export async function openTcpProxy(t: Lifetime, port: number): Promise<TcpProxy>
   };
   const apply = (link: Link) => {
     const { client, server } = link;
-    // A socket that is closed during a stall reports that only after it.
+    // A socket that is closed during a stall reports its end only after the stall.
     if (mode === 'cut' || (mode === 'pass' && (client.destroyed || server.destroyed))) {
       drop(link);
       return;
@@ -46,7 +46,7 @@ export async function openTcpProxy(t: Lifetime, port: number): Promise<TcpProxy>
     flow(client, server, mode !== 'everything');
     flow(server, client, mode === 'pass');
   };
-  // When one side closes in order, the pipes close the other side after everything has been sent.
+  // When one side closes in order, the pipes close the other side after all data was sent.
   const onClose = (link: Link, socket: Socket) => {
     if (mode !== 'pass') return;
     if (socket.errored) drop(link);

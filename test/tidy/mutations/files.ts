@@ -1,4 +1,5 @@
-// Files that break the rules of surroundings, sizes, names and documents, by the rule that reports them.
+// Files that break the rules of environment, sizes, names and documents. Each file is listed under the rule that
+// reports it.
 import type { Mutations } from './mutations.ts';
 
 const lines = (count: number) => '// One more.\n'.repeat(count);

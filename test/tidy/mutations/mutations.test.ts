@@ -1,4 +1,4 @@
-// Every project rule is proven: a file that breaks it is reported by this rule, and by no other.
+// Tests every project rule with a file that breaks it. This rule must report the file, and no other rule may.
 import t from 'tap';
 import { type Repository, readRepository, withFile } from '../repository.ts';
 import { rules } from '../rules.ts';

@@ -5,8 +5,9 @@ import { brokenFiles } from './files.ts';
 import { brokenStructure } from './structure.ts';
 
 /**
- * What it is, the path, and the text: it comes after a first comment, or after the text of a file that is there, or is made
- * of that text. At last, how the report begins, if not with the path.
+ * The title of the mutation, the path of the file, and the text. The text is added after a first comment, or after the
+ * text of an existing file. A function makes the new text from the text of an existing file. The last member is the
+ * start of the report, if the report does not start with the path.
  */
 export type Mutation = readonly [
   title: string,
@@ -20,7 +21,7 @@ export type Mutations = Readonly<Record<string, readonly Mutation[]>>;
 
 export const mutations: Mutations = { ...brokenStructure, ...brokenFiles };
 
-/** The repository, broken in one place. */
+/** Returns the repository with one file that breaks a rule. */
 export function broken(repository: Repository, [, path, text]: Mutation): Repository {
   const there = [...repository.sources, ...repository.pages].find((file) => file.path === path)?.text;
   if (typeof text === 'function') return withFile(repository, path, text(there ?? ''));

@@ -1,4 +1,4 @@
-// Files that break the rules of order, edges and writes, by the rule that reports them.
+// Files that break the rules of order, edges and writes. Each file is listed under the rule that reports it.
 import type { Mutations } from './mutations.ts';
 
 export const brokenStructure: Mutations = {
@@ -124,7 +124,7 @@ export const brokenStructure: Mutations = {
     [
       'a write of a table that cannot be read here',
       'src/access/checks/store.ts',
-      // biome-ignore lint/suspicious/noTemplateCurlyInString: the text is code.
+      // biome-ignore lint/suspicious/noTemplateCurlyInString: the string contains code.
       'const all = (table) => `DELETE FROM ${table}`;\n',
     ],
     [

@@ -7,7 +7,7 @@ import { type Ask, asRole, seedTenant, within } from './tenant.ts';
 const SYSTEM_OWNER = '00000000-0000-0000-0000-000000000000';
 const ROLES = ['tenantry_app', 'tenantry_system'];
 
-t.test('the roles of the service own nothing and have no privilege except on rows', async (t) => {
+t.test('the roles of the service own no object, and have no privileges except on rows', async (t) => {
   const database = await createDatabase(t);
   for (const role of ROLES) {
     const owned = await database.query(
@@ -74,7 +74,7 @@ function nothing(): Record<string, number> {
   return Object.fromEntries(VISIBLE.map((name) => [name, 0]));
 }
 
-t.test('without an organization and a user no row is visible, on fresh and on used connections', async (t) => {
+t.test('a new or used connection without an organization and a user sees no row', async (t) => {
   const database = await createDatabase(t);
   const { organization, user } = await seedTenant(database);
   await asRole(database.appUrl, async (ask) => {
@@ -145,7 +145,7 @@ t.test('an organization neither reads nor changes nor inserts a row of another',
       await t.rejects(
         inMine(`UPDATE ${table} SET organization_id = $1`, [theirs.organization]),
         { code: '42501' },
-        `${table}: an own row cannot be moved to another organization`,
+        `${table}: an organization cannot move its own row to another organization`,
       );
     }
     await t.rejects(
@@ -153,10 +153,10 @@ t.test('an organization neither reads nor changes nor inserts a row of another',
       { code: '42501' },
       'only the user of the transaction can become a member',
     );
-    await t.rejects(inMine(`UPDATE users SET name = 'x'`), { code: '42501' }, 'no member is renamed');
+    await t.rejects(inMine(`UPDATE users SET name = 'x'`), { code: '42501' }, 'the member is not renamed');
     t.same(await inMine('UPDATE users SET epoch = epoch + 1 RETURNING id'), [{ id: mine.user }], 'an epoch is raised');
     await t.rejects(inMine('UPDATE users SET epoch = epoch - 1'), { code: '23514' }, 'and never lowered');
-    await t.rejects(inMine("UPDATE organizations SET status = 'active'"), { code: '42501' }, 'not its own status');
+    await t.rejects(inMine("UPDATE organizations SET status = 'active'"), { code: '42501' }, 'the status is kept');
     await t.rejects(
       inMine(`INSERT INTO events (id, organization_id, type) VALUES (gen_random_uuid(), $1, 'x')`, [
         theirs.organization,
@@ -193,7 +193,7 @@ t.test('an organization neither reads nor changes nor inserts a row of another',
   });
 });
 
-t.test('a row cannot reference a parent of another organization', async (t) => {
+t.test('a row cannot reference a parent row of another organization', async (t) => {
   const database = await createDatabase(t);
   const [mine, theirs] = [await seedTenant(database), await seedTenant(database)];
   const assign = `INSERT INTO role_assignments (id, organization_id, user_id, role_id, role_owner_key) VALUES (gen_random_uuid(), $1, $2, $3, $4)`;
@@ -228,12 +228,12 @@ t.test('a row cannot reference a parent of another organization', async (t) => {
       'no session of a foreign member',
     );
   };
-  await t.test('as an organization, which can move no session to another one', (t) =>
+  await t.test('the role of an organization, which cannot move a session to another organization', (t) =>
     asRole(database.appUrl, (ask) =>
       attempts(t, ask, (work) => within(ask, { organization: mine.organization }, work), '42501'),
     ),
   );
-  await t.test('as the system, which every policy allows', (t) =>
+  await t.test('the role of the system, to which every policy gives access', (t) =>
     asRole(database.systemUrl, (ask) => attempts(t, ask, (work) => work(), '23503')),
   );
 });

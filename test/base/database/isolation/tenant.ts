@@ -19,7 +19,7 @@ export async function asRole<T>(url: string, work: (ask: Ask) => Promise<T>): Pr
 
 export type Ask = (text: string, values?: unknown[]) => Promise<Record<string, unknown>[]>;
 
-/** Runs the work in a transaction of the scope, and rolls it back. */
+/** Runs the work in a transaction of the scope, and rolls the transaction back. */
 export async function within<T>(
   ask: Ask,
   scope: { organization?: string; user?: string },
@@ -45,7 +45,7 @@ export interface Tenant {
   readonly client: string;
 }
 
-/** An organization with one row in each table: a member, a custom role, an assignment, a session, a client and so on. */
+/** Inserts an organization with one row in each table: a member, a custom role, an assignment, a session and so on. */
 export async function seedTenant(database: TestDatabase): Promise<Tenant> {
   const { id: organization } = await seedOrganization(database);
   const user = await seedMember(database, organization);

@@ -1,6 +1,6 @@
-// How PostgreSQL plans the service's hot paths on a database of 20,000 users: a lost index, or a query that no index
-// can answer, appears as a full scan of a table or an index. bench/scale.ts measures the cost of the paths with a
-// million users.
+// PostgreSQL plans the most frequent requests of the service on a database of 20,000 users without a full scan. A
+// missing index, or a query that no index can answer, appears as a full scan of a table or an index. bench/scale.ts
+// measures the cost of these requests with a million users.
 import t, { type Test } from 'tap';
 import { pathsOf, requestEach, signInParticipants } from '../../../../bench/scale-paths.ts';
 import { seedDatabase } from '../../../../bench/seed-rows.ts';
@@ -9,7 +9,7 @@ import { openService } from '../../../support/service.ts';
 import { judgedByWholeSet, LARGE_TABLES, openPlanRelay, readFromEndToEnd, tellPlans } from './relay.ts';
 
 const SHAPE = { users: 20_000, organizations: 2_000 };
-// A connection plans a statement anew five times before it may keep one plan for all values.
+// A connection plans a statement again for each of the first five calls. Then it may keep one plan for all values.
 const REQUESTS = 8;
 
 async function open(t: Test) {
@@ -22,10 +22,10 @@ async function open(t: Test) {
   return {
     database,
     large,
-    /** Runs every path on its own service. Returns the reported plans. */
+    /** Sends every request to its own service. Returns the reported plans. */
     async plansOf(t: Test, mode: 'auto' | 'force_generic_plan') {
       for (const setting of tellPlans(database.name, mode)) await database.query(setting);
-      // One connection for each role: then the sixth request of a path uses the same connection as the first.
+      // One connection for each role, so that the sixth request of a kind uses the same connection as the first.
       const service = await openService(t, { ...database, appUrl, systemUrl }, { DATABASE_POOL_SIZE: '1' });
       const seeded = { api: service.api, query: database.query, population };
       const paths = pathsOf(await signInParticipants(seeded, { ordinary: 3, owners: 2 }));
@@ -59,7 +59,7 @@ t.test('on a database of 20,000 users', async (t) => {
     });
   }
 
-  await t.test('a lost index is noticed', async (t) => {
+  await t.test('a missing index is reported as a full scan', async (t) => {
     await database.query(`DROP INDEX memberships_user_id_idx, users_email_key_key, organizations_name_search_idx,
       sessions_user_id_idx, sessions_organization_id_idx`);
     const { read } = await plansOf(t, 'auto');

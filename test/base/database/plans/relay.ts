@@ -1,6 +1,6 @@
-// The plans of the queries of a running service: PostgreSQL reports each as a notice (auto_explain) to the connection
-// of the query, and a relay between the two reads them. No code of the service takes part, so no statement can be
-// forgotten.
+// Collects the plans of the queries of a running service. PostgreSQL reports each plan as a notice (auto_explain) on
+// the connection of the query. A relay between the service and PostgreSQL reads these notices. The service itself is
+// not changed, so no statement can be forgotten.
 import { once } from 'node:events';
 import { type AddressInfo, connect, createServer, type Socket } from 'node:net';
 
@@ -19,14 +19,14 @@ export interface QueryPlan {
 }
 
 export interface PlanRelay {
-  /** The same database, through the relay. */
+  /** The URL of the same database through the relay. */
   through(url: string): string;
-  /** The plans reported since the last call, each once. */
+  /** Returns the plans that were reported since the last call, without repeats. */
   take(): QueryPlan[];
   close(): Promise<void>;
 }
 
-/** The settings with which every new connection of a database reports its plans. The superuser must run them. */
+/** The statements that make every new connection of a database report its plans. The superuser must run them. */
 export function tellPlans(database: string, planCacheMode: 'auto' | 'force_generic_plan'): string[] {
   const settings = {
     session_preload_libraries: 'auto_explain',
@@ -42,7 +42,9 @@ export function tellPlans(database: string, planCacheMode: 'auto' | 'force_gener
 
 const HEADER_BYTES = 5;
 
-/** Calls `onNotice` with the text of each notice among the server's messages (PostgreSQL protocol, "Message Formats"). */
+/**
+ * Calls `onNotice` with the text of each notice among the server's messages (PostgreSQL protocol, "Message Formats").
+ */
 function readNotices(onNotice: (text: string) => void): (received: Buffer) => void {
   let waiting: Buffer = Buffer.alloc(0);
   return (received) => {
@@ -112,7 +114,7 @@ function* nodesOf(node: PlanNode): Generator<PlanNode> {
 
 const WHOLE = ['Seq Scan', 'Index Scan', 'Index Only Scan'];
 
-/** The tables among `large` that a plan scans fully: sequentially, or by an index without a key. */
+/** Returns the tables among `large` that a plan scans fully: sequentially, or by an index without a key. */
 export function readFromEndToEnd({ root }: QueryPlan, large: ReadonlySet<string>): string[] {
   return [...nodesOf(root)].flatMap((node) => {
     const table = node['Relation Name'] ?? '';
@@ -121,12 +123,12 @@ export function readFromEndToEnd({ root }: QueryPlan, large: ReadonlySet<string>
   });
 }
 
-/** The tables whose rows a plan checks against a set that it collects first, however few rows it checks. */
+/** Returns the tables whose rows a plan checks against a set. The plan collects that set even for a single row. */
 export function judgedByWholeSet({ root }: QueryPlan, tables: ReadonlySet<string>): string[] {
   const judging = [...nodesOf(root)].filter((node) => node.Filter?.includes('hashed SubPlan'));
   return judging.map((node) => node['Relation Name'] ?? '').filter((table) => tables.has(table));
 }
 
-/** Tables with more than 1,000 rows. A query for the superuser, after ANALYZE. */
+/** Lists the tables with more than 1,000 rows. The superuser must run this query, after ANALYZE. */
 export const LARGE_TABLES = `
 SELECT relname AS name FROM pg_class WHERE relnamespace = 'public'::regnamespace AND relkind = 'r' AND reltuples > 1000`;
