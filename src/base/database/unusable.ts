@@ -3,16 +3,19 @@ import { DatabaseUnavailable } from './outage.ts';
 
 export interface Unusable {
   readonly code: 'database_refused' | 'database_unavailable';
-  /** One sentence: the reason that PostgreSQL or the network reported, and what to do. */
+  /** One sentence. It gives the reason that PostgreSQL or the network reported, and says what to do. */
   readonly detail: string;
 }
 
-// A wrong password or role, no such database, no right to connect.
+// These codes mean a wrong password or role, an unknown database, or a missing right to connect.
 const REFUSED = /^(28\w{3}|3D000|42501)$/;
-// System error codes; PostgreSQL is starting or shutting down; a broken connection.
+// These codes are errors of the system, a PostgreSQL that is starting or shutting down, and a broken connection.
 const UNAVAILABLE = /^(E[A-Z]+|57P0\d|08\w{3})$/;
 
-/** The explanation of an error about the database; null when the error is about something else, such as a file. */
+/**
+ * Returns the explanation of an error about the database. Returns null when the error is about something else, such as
+ * a file.
+ */
 export function explainUnusable(error: unknown): Unusable | null {
   if (!(error instanceof Error)) return null;
   const { code, path, message } = error as NodeJS.ErrnoException;

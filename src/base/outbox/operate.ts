@@ -18,7 +18,10 @@ import {
   updateDeadToDue,
 } from './operator-store.ts';
 
-/** `unwanted`: its subject had ended before the mail was sent. `dropped`: an operator dropped it. */
+/**
+ * `unwanted` means that the subject of the mail had ended before the mail was sent. `dropped` means that an operator
+ * dropped the mail.
+ */
 export const MAIL_STATES = ['waiting', 'dead', 'sent', 'unwanted', 'dropped'] as const;
 export type MailState = (typeof MAIL_STATES)[number];
 
@@ -28,7 +31,7 @@ export interface MailOperatorDeps {
   readonly random: Random;
 }
 
-/** A mail for operators: without its address and its text. */
+/** A mail as operators see it, without its address and text. */
 export type ListedMail = Omit<StoredMail, 'createdAt' | 'dueAt' | 'triedAt' | 'doneAt' | 'failure'> & {
   readonly createdAt: string;
   readonly dueAt: string | null;
@@ -48,7 +51,7 @@ export interface MailsChanged {
 /** The most mails that one transaction changes. */
 const MAILS_PER_TRANSACTION = 50;
 
-/** Lists the mails of the last 30 days, the newest first. `state` is null for all of them. */
+/** Lists the mails of the last 30 days, the newest first. With the state null, lists the mails of every state. */
 export async function listMails(
   { db }: Pick<MailOperatorDeps, 'db'>,
   state: MailState | null,
@@ -66,14 +69,17 @@ export function countDeadMails({ db }: Pick<MailOperatorDeps, 'db'>): Promise<nu
   return countMails(db.systemReader(), 'dead');
 }
 
-/** Makes dead mails due now, with as many attempts as a new mail. Raises not_found, and then changes nothing. */
+/**
+ * Makes dead mails due now, with as many attempts as a new mail. Raises not_found when a mail does not exist, and then
+ * changes nothing.
+ */
 export function retryMails(deps: MailOperatorDeps, ids: readonly string[]): Promise<MailsChanged> {
   return change(deps, ids, 'mail.retried', updateDeadToDue);
 }
 
 /**
  * Drops dead or waiting mails, so that they are never sent. A mail that is being sent at this moment may still be sent.
- * Raises not_found, and then changes nothing.
+ * Raises not_found when a mail does not exist, and then changes nothing.
  */
 export function dropMails(deps: MailOperatorDeps, ids: readonly string[]): Promise<MailsChanged> {
   return change(deps, ids, 'mail.dropped', markDropped);

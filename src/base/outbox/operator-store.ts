@@ -1,4 +1,4 @@
-// The queries of operators: they list the mails of the outbox, and retry or drop them.
+// The queries of operators. They list the mails of the outbox, and retry or drop them.
 import { type SystemReader, type SystemTx, statement } from '../database/db.ts';
 import type { MailState } from './operate.ts';
 
@@ -13,7 +13,7 @@ export interface StoredMail {
   readonly subjectId: string;
   readonly attempts: number;
   readonly createdAt: Date;
-  /** Null for one that is not waiting. */
+  /** Null for a mail that is not waiting. */
   readonly dueAt: Date | null;
   readonly triedAt: Date | null;
   readonly doneAt: Date | null;
@@ -28,7 +28,7 @@ SELECT ${COLUMNS}, (count(*) OVER ())::int AS total FROM outbox WHERE $1::text I
 ORDER BY created_at DESC, id DESC LIMIT $2::int OFFSET $3::int`);
 const COUNT = statement(`SELECT count(*)::int AS total FROM outbox WHERE $1::text IS NULL OR ${STATE} = $1`);
 
-/** Lists the mails of a state, or of all states for null, the newest first. */
+/** Lists the mails of a state, the newest first. With the state null, lists the mails of all states. */
 export function listMailRows(
   tx: SystemReader,
   state: MailState | null,
@@ -44,7 +44,7 @@ export async function countMails(tx: SystemReader, state: MailState | null): Pro
 
 const STATES = statement(`SELECT id::text, ${STATE} AS state FROM outbox WHERE id = ANY($1::uuid[])`);
 
-/** Lists the states of the mails with these ids. An id without a mail is left out. */
+/** Lists the states of the mails with these ids. An id that belongs to no mail is left out. */
 export function listStates(tx: SystemTx, ids: readonly string[]): Promise<{ id: string; state: MailState }[]> {
   return tx.rows(STATES, [ids]);
 }
@@ -69,7 +69,7 @@ const REVIVE = statement(`
 UPDATE outbox SET due_at = clock_timestamp(), attempts = 0
 WHERE id = ANY($1::uuid[]) AND due_at IS NULL AND done_at IS NULL ${CHANGED}`);
 
-/** Makes the dead ones among these mails due now, with all their attempts again. */
+/** Makes those of these mails due now that are dead. Each gets all its attempts again. */
 export function updateDeadToDue(tx: SystemTx, ids: readonly string[]): Promise<ChangedMail[]> {
   return tx.rows(REVIVE, [ids]);
 }
@@ -78,7 +78,7 @@ const DROP = statement(`
 UPDATE outbox SET due_at = NULL, done_at = clock_timestamp(), outcome = 'dropped'
 WHERE id = ANY($1::uuid[]) AND done_at IS NULL ${CHANGED}`);
 
-/** Drops the dead and waiting ones among these mails, so that they are never sent. */
+/** Drops those of these mails that are dead or waiting, so that they are never sent. */
 export function markDropped(tx: SystemTx, ids: readonly string[]): Promise<ChangedMail[]> {
   return tx.rows(DROP, [ids]);
 }
