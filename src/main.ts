@@ -1,5 +1,5 @@
-// The process: it reads the configuration, prepares database and keys, listens, and ends in order. With arguments it runs
-// the command line: see cli/run.ts.
+// The program. It reads the configuration, prepares the database and the keys, listens, and shuts down in a fixed
+// order. With arguments, it runs the command line: see cli/run.ts.
 import { flushCompileCache } from 'node:module';
 import { type AddressInfo, createServer } from 'node:net';
 import { dirname, join, resolve } from 'node:path';
@@ -184,7 +184,7 @@ async function run(): Promise<void> {
   }
 }
 
-/** Runs a command of the command line. A signal ends the command, a second signal ends the process at once. */
+/** Runs a command of the command line. The first signal ends the command. A second signal ends the process at once. */
 async function runArguments(args: readonly string[]): Promise<void> {
   const { runCommand } = await import('./cli/run.ts');
   const ending = new AbortController();
@@ -200,8 +200,8 @@ async function runArguments(args: readonly string[]): Promise<void> {
   };
   const { env, stdin, stdout, stderr } = process;
   const exitCode = await runCommand({ args, env, stdin, stdout, stderr, signal: ending.signal, serve });
-  // Open connections of a command, such as those of the sidecar, must not keep the process alive. The output is written
-  // before the exit.
+  // Connections that a command left open, such as those of the sidecar, must not keep the process alive. The process
+  // exits after the output is written.
   stdout.write('', () => process.exit(exitCode));
 }
 

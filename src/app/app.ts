@@ -1,5 +1,5 @@
-// The service in this process: it is opened, drained and closed here. Its shared parts are in parts.ts, its endpoints in
-// endpoints.ts, its background work in loops.ts.
+// Opens, drains and closes the service in this process. The shared parts of the service are in parts.ts, its endpoints
+// in endpoints.ts, and its background work in loops.ts.
 import type { FastifyInstance } from 'fastify';
 import type { Config } from '../base/config/config.ts';
 import { remarksOn } from '../base/config/remarks.ts';
@@ -15,9 +15,9 @@ import { openParts, type Parts, type PartsOptions } from './parts.ts';
 import { openReadiness } from './readiness.ts';
 
 export interface AppOptions extends PartsOptions {
-  /** The folder that holds openapi.yaml. */
+  /** The folder that contains openapi.yaml. */
   readonly root: string;
-  /** Replaces the time limit of the service for one request. */
+  /** Replaces the time limit that the service has for one request. */
   readonly handlerTimeoutMs?: number;
 }
 
@@ -31,7 +31,10 @@ export interface App {
   close(): Promise<void>;
 }
 
-/** Opens the service without listening. Raises when a start is impossible: a key is missing, or shared by both uses. */
+/**
+ * Opens the service without listening. Raises when the service cannot start, because a key is missing or both uses
+ * share a key.
+ */
 export async function openApp(options: AppOptions): Promise<App> {
   const { config, log, root, handlerTimeoutMs } = options;
   const parts = await openParts(options);
@@ -54,7 +57,7 @@ export async function openApp(options: AppOptions): Promise<App> {
 
   function drain(): void {
     readiness.drain();
-    parts.feed.close(); // its connections would never end; their clients reconnect to another replica
+    parts.feed.close(); // else its connections never end; clients reconnect to another replica
   }
 
   return {

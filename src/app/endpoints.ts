@@ -1,4 +1,5 @@
-// The table of contents: every feature folder with endpoints, and its URLs. Each folder declares them in its routes.ts.
+// The table of contents of the service. It lists every feature folder with endpoints, and the URLs of the folder. Each
+// folder declares its endpoints in its routes.ts.
 import { checkRoutes } from '../access/checks/routes.ts';
 import { clientRoutes } from '../access/clients/routes.ts';
 import { forwardRoutes } from '../access/forward-auth/routes.ts';
@@ -22,14 +23,14 @@ import { sessionRoutes } from '../sign-in/sessions/routes.ts';
 import type { Features } from './features.ts';
 
 export interface Chapter {
-  /** The folder below src/. Its routes.ts declares the endpoints. */
+  /** The folder below src/. The routes.ts in this folder declares the endpoints. */
   readonly folder: string;
-  /** Every URL of the folder, as in its routes.ts. */
+  /** Every URL of the folder, as the routes.ts of the folder declares it. */
   readonly urls: readonly string[];
   readonly routes: (features: Features, docsRoot: string | null) => Endpoint[];
 }
 
-/** In the order of openapi.yaml. */
+/** The chapters, in the order of openapi.yaml. */
 export const CHAPTERS: readonly Chapter[] = [
   {
     folder: 'sign-in/password',
@@ -107,7 +108,7 @@ export const CHAPTERS: readonly Chapter[] = [
     folder: 'directory/invitations',
     urls: [
       '/api/v1/invitations',
-      '/api/v1/users', // its POST invites
+      '/api/v1/users', // POST to this URL invites
       '/api/v1/invitations/:id',
       '/api/v1/invitations/:id/resend',
     ],
@@ -150,18 +151,24 @@ export const CHAPTERS: readonly Chapter[] = [
   },
 ];
 
-/** An endpoint and the folder that declares it. */
+/** An endpoint with the folder that declares it. */
 export interface DeclaredEndpoint {
   readonly endpoint: Endpoint;
   readonly folder: string;
 }
 
-/** Returns every endpoint of the service. `docsRoot` is the folder with openapi.yaml; null for no reference page. */
+/**
+ * Returns every endpoint of the service. `docsRoot` is the folder with openapi.yaml. With null there is no reference
+ * page.
+ */
 export function listEndpoints(features: Features, docsRoot: string | null): Endpoint[] {
   return declare(CHAPTERS, features, docsRoot).map(({ endpoint }) => endpoint);
 }
 
-/** Returns every endpoint that the service can have, without opening a service. They can be read but not called. */
+/**
+ * Returns every endpoint that the service can have, without opening a service. The endpoints can be read but not
+ * called.
+ */
 export function describeEndpoints(docsRoot: string, chapters: readonly Chapter[] = CHAPTERS): DeclaredEndpoint[] {
   const features = unopened<Features>('features', (feature) => unopened(`features.${feature}`));
   return declare(chapters, features, docsRoot);
@@ -180,7 +187,7 @@ function declare(chapters: readonly Chapter[], features: Features, docsRoot: str
   });
 }
 
-/** Stands for dependencies that only a request may use: reading a member of it raises. */
+/** A placeholder for dependencies that only a request uses. Reading a member of the placeholder raises. */
 function unopened<T extends object>(name: string, member?: (name: string) => unknown): T {
   const get = (_: object, key: string | symbol): unknown => {
     if (member) return member(String(key));

@@ -1,5 +1,5 @@
-// The dependencies of each feature: one object literal for each, typed by the feature itself. When a wing needs a function
-// of a later wing, the function is passed in here.
+// The dependencies of each feature. Each feature has one object literal, whose type the feature itself declares. When a
+// wing needs a function of a later wing, the function is passed in here.
 import type { CheckDeps } from '../access/checks/check.ts';
 import type { ClientDeps } from '../access/clients/run-change.ts';
 import type { ForwardDeps } from '../access/forward-auth/forward.ts';
@@ -55,7 +55,7 @@ export interface Features {
   readonly health: HealthDeps;
 }
 
-/** The most failed authentications of one service client from one network in a minute. */
+/** The maximum of failed authentications of one service client from one network in a minute. */
 const CLIENT_FAILURES_MAX = 10;
 
 export function composeFeatures(config: Config, parts: Parts, health: HealthDeps): Features {

@@ -1,5 +1,5 @@
-// The list of all background work. It is started in this order and stopped together. The heartbeats of the feed are not in
-// the list: they end with the connections of the feed, before the server closes.
+// The list of all background work. The loops are started in the order of the list and stopped together. The heartbeats
+// of the feed are not in the list, because they end with the connections of the feed, before the server closes.
 import { removeExpiredAssertions } from '../access/client-authentication/remove-expired.ts';
 import type { Config } from '../base/config/config.ts';
 import { openRemoval } from '../sign-in/sessions/remove-ended.ts';
@@ -8,7 +8,7 @@ import type { Parts } from './parts.ts';
 export interface BackgroundWork {
   readonly name: string;
   start(): void;
-  /** Begins nothing more. Resolves when the work under way has ended, or after a bounded time. */
+  /** Begins nothing more. Resolves when the running work has ended, or after a bounded time. */
   stop(): Promise<unknown>;
 }
 

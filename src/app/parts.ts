@@ -30,7 +30,7 @@ export interface PartsOptions {
   readonly clock: Clock;
   readonly random: Random;
   readonly log: FastifyBaseLogger;
-  /** How passwords are hashed; as configured by default. */
+  /** How passwords are hashed. By default, the configuration decides. */
   readonly passwords?: Passwords;
   /** Replaces the bounds of the service for PostgreSQL. */
   readonly databaseBounds?: DatabaseBounds;
@@ -53,7 +53,7 @@ export interface Parts extends AccessTokenDeps, RefreshTokenDeps, InsertOrganiza
 
 const VERIFIED_TOKENS_MAX = 20_000;
 
-/** Raises when a start is impossible: a key is missing, or shared by both uses. */
+/** Raises when the service cannot start, because a key is missing or both uses share a key. */
 export async function openParts(options: PartsOptions): Promise<Parts> {
   const { config, clock, random, log, databaseBounds: bounds } = options;
   const db = openDatabase({ ...options.urls, poolSize: config.DATABASE_POOL_SIZE, log, ...(bounds && { bounds }) });

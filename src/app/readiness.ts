@@ -1,10 +1,10 @@
-// Whether the process can serve requests: the checks of /readyz, and whether the process is draining.
+// Says whether the process can serve requests. It has the checks of /readyz, and knows whether the process is draining.
 import type { Config } from '../base/config/config.ts';
 import type { HealthDeps } from '../base/health/routes.ts';
 import type { Parts } from './parts.ts';
 
 export interface Readiness extends HealthDeps {
-  /** Makes the process not ready from now on. */
+  /** Makes the process report from now on that it is not ready. */
   drain(): void;
 }
 

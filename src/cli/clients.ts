@@ -1,5 +1,6 @@
-// `tenantry clients`: service clients of organizations, and those of the whole installation, which only operators can
-// create. The command that makes a secret prints it once, to standard output.
+// The command `tenantry clients` administers service clients of organizations and of the whole installation. Only
+// operators can create clients of the whole installation. A command that creates a secret prints it once, to standard
+// output.
 import { readFileSync } from 'node:fs';
 import type { Command } from 'commander';
 import { changeClient, removeClient } from '../access/clients/change-client.ts';
@@ -174,7 +175,7 @@ function remove(invocation: Invocation, { yes }: Confirmed, id: string): Promise
   });
 }
 
-/** Finds the client of any organization, and runs the operator's change in the organization of the client. */
+/** Finds a client in any organization, and runs the operator's change in the organization of that client. */
 function change(
   invocation: Invocation,
   id: string,

@@ -1,4 +1,4 @@
-// `tenantry config`: every variable with its present value. The value of a secret is never shown.
+// The command `tenantry config` shows every variable with its present value. It never shows the value of a secret.
 import type { Command } from 'commander';
 import { variables } from '../base/config/variables.ts';
 import { act, leaf } from './line/command.ts';

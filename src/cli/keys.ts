@@ -1,4 +1,5 @@
-// `tenantry keys`: the life cycle of signing keys. It changes the files in KEYS_DIR; a running service notices the change.
+// The command `tenantry keys` creates, lists, replaces and removes signing keys. It changes the files in KEYS_DIR. A
+// running service notices the change.
 import { join } from 'node:path';
 import { type Command, Option } from 'commander';
 import { accessKeyRetention, type Config } from '../base/config/config.ts';
@@ -135,7 +136,7 @@ async function prune(use: Use, folder: KeyFolderOptions): Promise<Answer> {
 
 async function revoke(invocation: Invocation, options: Options, kid: string): Promise<Outcome> {
   const config = configuration(invocation);
-  // A key is in one of the two folders.
+  // The key may be in either of the two folders.
   for (const use of usesOf(options.use)) {
     const folder = keyFolderOf(config, use);
     if (!(await listKeys(folder)).keys.some((key) => key.kid === kid)) continue;

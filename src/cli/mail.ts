@@ -1,4 +1,4 @@
-// `tenantry mail`: lists the mails of the outbox, and retries or drops mails that could not be sent.
+// The command `tenantry mail` lists the mails of the outbox, and retries or drops mails that could not be sent.
 import { type Command, Option } from 'commander';
 import {
   changeAllDead,
@@ -91,7 +91,7 @@ async function drop(invocation: Invocation, options: ChangeOptions, ...typed: st
   });
 }
 
-/** Returns the ids; null for every dead mail. */
+/** Returns the ids of the arguments. Returns null when the command is for every dead mail. */
 function named({ allDead }: ChangeOptions, ids: readonly string[]): readonly string[] | null {
   if (ids.length > 0 === (allDead === true))
     throw new UsageRefused('usage', 'Name mails by their ids, or use --all-dead');

@@ -1,4 +1,5 @@
-// `tenantry migrate`: migrates the database to the version of this program, as the role that owns the tables.
+// The command `tenantry migrate` migrates the database to the version of this program. It connects as the role that
+// owns the tables.
 import type { Command } from 'commander';
 import { prepareDatabase } from '../base/database/open.ts';
 import { act, leaf } from './line/command.ts';

@@ -1,4 +1,4 @@
-// `tenantry orgs`: creates and administers organizations.
+// The command `tenantry orgs` creates and administers organizations.
 import { type Command, Option } from 'commander';
 import { createOrganizationForOwner } from '../admin/organizations/create-for-owner.ts';
 import {

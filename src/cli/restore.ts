@@ -1,5 +1,5 @@
-// `tenantry restore`: ends sessions and tokens after a backup was restored. Its former name, `tenantry recover`, still
-// works.
+// The command `tenantry restore` ends sessions and tokens after a backup was restored. The former name of the command,
+// `tenantry recover`, still works.
 import type { Command } from 'commander';
 import { type EndedCounts, endEverything } from '../admin/restore/restore.ts';
 import { act, instant, leaf, type Outcome } from './line/command.ts';
@@ -29,7 +29,7 @@ function withOptions(command: Command): Command {
     .option('--yes', 'do not ask');
 }
 
-// With --json, standard error must have one document or nothing.
+// With --json, standard error must contain one document or nothing.
 function runByOldName(invocation: Invocation, options: RestoreOptions & { readonly json?: true }): Promise<Outcome> {
   const note = 'The command is now called tenantry restore; recover will be removed.\n';
   if (options.json !== true) invocation.stderr.write(note);

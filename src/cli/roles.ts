@@ -1,4 +1,4 @@
-// `tenantry roles`: compares the system roles with a preset, and applies a preset to them.
+// The command `tenantry roles` compares the system roles with a preset, and applies a preset to the system roles.
 import type { Command } from 'commander';
 import { applyPreset, exportRoles } from '../directory/presets/apply.ts';
 import { type FieldChange, type PlanStep, type PresetPlan, planPreset } from '../directory/presets/plan.ts';
@@ -37,7 +37,8 @@ export function rolesCommands(program: Command, invocation: Invocation): void {
 
 function read(invocation: Invocation, named: string | undefined) {
   const preset = named ?? configuration(invocation).ROLE_PRESET;
-  // A typed path is relative to the caller's folder, a path in the configuration to the folder of the service.
+  // A path in an argument is relative to the caller's folder. A path in the configuration is relative to the folder of
+  // the service.
   return readPreset(named !== undefined && /[./\\]/.test(named) ? fileOf(invocation, named) : preset);
 }
 
@@ -45,7 +46,8 @@ function list(invocation: Invocation): Promise<Outcome> {
   return withOperator(invocation, async (operator) => {
     const roles = await listSystemRoles(operator.db.systemReader());
     const rows = roles.map(({ name, level, ownership }) => [name, String(level), ownership ? 'owner' : '']);
-    // The permissions of each role are on the lines below it: as a column they would be wider than any terminal.
+    // The permissions of each role are on the lines below the role, because a column for them would be wider than any
+    // terminal.
     const [head = '', ...lines] = table([['NAME', 'LEVEL', ''], ...rows]).split('\n');
     const entries = lines.flatMap((line, at) => [
       line,
@@ -95,7 +97,7 @@ function exported(invocation: Invocation, { name }: { readonly name: string }): 
   });
 }
 
-/** The effects of the plan on the roles that make owners, one sentence each. */
+/** Returns the effects of the plan on the roles that make owners, with one sentence for each effect. */
 function aboutOwners({ owners, promoted }: PresetPlan): string[] {
   const made = promoted.map(({ role, members }) => {
     const assigned =

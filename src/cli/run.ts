@@ -1,5 +1,5 @@
-// The command line of `tenantry`: the tree of commands, and how a command ends. Each command is in its own file. What all
-// commands share is in line/.
+// The command line of `tenantry`. This file has the tree of commands, and says how a command ends. Each command is in
+// its own file. The code that all commands share is in line/.
 import { readFileSync } from 'node:fs';
 import { constants } from 'node:os';
 import { Command, CommanderError } from 'commander';
@@ -20,23 +20,23 @@ import { sidecarCommand } from './sidecar/sidecar.ts';
 import { usersCommands } from './users.ts';
 
 const MANIFEST = new URL('../../package.json', import.meta.url);
-/** The exit code of a command that a signal ended is this plus the number of the signal. */
+/** The exit code of a command that a signal ended is this number plus the number of the signal. */
 const SIGNALLED = 128;
-/** The width of help without a terminal. */
+/** The width of the help text when the output is not a terminal. */
 const COLUMNS = 80;
-/** These commands handle a signal themselves: they drain, and then end. */
+/** These commands handle a signal themselves. They drain, and then they end. */
 const DRAINING: readonly string[] = ['serve', 'sidecar'];
 
 export interface CommandRun extends Omit<Invocation, 'endWith'> {
   readonly args: readonly string[];
-  /** Runs the service. Resolves with an exit code when it has ended. It handles signals itself. */
+  /** Runs the service, which handles signals itself. Resolves with an exit code when the service has ended. */
   readonly serve: () => Promise<number>;
 }
 
 /**
- * Runs one command and returns its exit code: 0 done, 1 failed or a difference found, 2 wrong usage, 128 and more ended by
- * a signal. After a signal it waits for nothing: the resources of the command are released when its work ends, or when
- * the process ends.
+ * Runs one command and returns its exit code. 0 means done, 1 means failed or a difference found, 2 means wrong usage,
+ * and 128 or more means ended by a signal. After a signal, this function does not wait for the command. The resources
+ * of the command are released when its work ends, or when the process ends.
  */
 export async function runCommand({ args, serve, ...given }: CommandRun): Promise<number> {
   const { stdout, stderr, signal } = given;
@@ -55,10 +55,10 @@ export async function runCommand({ args, serve, ...given }: CommandRun): Promise
     await Promise.race([root.parseAsync(args, { from: 'user' }), interruption.raised]);
     return exitCode;
   } catch (error) {
-    if (error instanceof CommanderError && error.exitCode === 0) return 0; // help or version
+    if (error instanceof CommanderError && error.exitCode === 0) return 0; // the user asked for the help or the version
     if (error instanceof Interrupted) return SIGNALLED + (constants.signals[error.signal] ?? 0);
     const { code, detail, exitCode } = describeError(error);
-    // A command that only contains others answers with their list.
+    // A command that only contains other commands prints the list of these commands.
     const help = code === 'usage' ? helpTexts.join('') : '';
     const text = help === '' ? `tenantry: ${detail}${code === 'usage' ? ' (add --help for the usage)' : ''}\n` : help;
     stderr.write(args.includes('--json') ? `${JSON.stringify({ error: { code, detail } })}\n` : text);
@@ -73,7 +73,10 @@ function ignoreClosedReader(error: NodeJS.ErrnoException): void {
   if (error.code !== 'EPIPE') throw error;
 }
 
-/** `raised` rejects with Interrupted when the signal aborts. After `ignore` it no longer does. */
+/**
+ * `raised` rejects with Interrupted when the signal aborts. After a call of `ignore`, a signal has no effect on
+ * `raised`.
+ */
 function interrupted(signal: AbortSignal): { readonly raised: Promise<never>; ignore(): void } {
   const { promise, reject } = Promise.withResolvers<never>();
   promise.catch(() => undefined);
@@ -85,11 +88,11 @@ function interrupted(signal: AbortSignal): { readonly raised: Promise<never>; ig
 
 interface TreeOptions {
   readonly serve: () => Promise<number>;
-  /** Receives the help that is shown because of wrong usage. */
+  /** Receives the help text that is shown because of wrong usage. */
   readonly onHelp: (text: string) => void;
 }
 
-/** Returns the tree of commands, which run with the invocation. */
+/** Returns the tree of commands. The commands run with the invocation. */
 export function program(invocation: Invocation, { serve, onHelp }: TreeOptions): Command {
   const { stdout, stderr } = invocation;
   const { version } = JSON.parse(readFileSync(MANIFEST, 'utf8')) as { version: string };

@@ -1,4 +1,4 @@
-// `tenantry sessions`: lists and ends the sessions of users.
+// The command `tenantry sessions` lists and ends the sessions of users.
 import { type Command, Option } from 'commander';
 import { endAllSessions, endAnySession, endUserSessions, listUserSessions } from '../admin/sessions/sessions.ts';
 import { getAccount } from '../directory/users/accounts.ts';

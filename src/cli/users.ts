@@ -1,4 +1,4 @@
-// `tenantry users`: the accounts of people.
+// The command `tenantry users` administers the accounts of people.
 import { type Command, Option } from 'commander';
 import { type AccountChanged, disableAccount, enableAccount, setPassword } from '../admin/accounts/change-account.ts';
 import { createAccount } from '../admin/accounts/create-account.ts';
@@ -139,7 +139,7 @@ async function create(invocation: Invocation, options: CreateOptions, email: str
   });
 }
 
-/** Returns a check that gives the reason against a password, or null. The operation checks the password again. */
+/** Returns a function that returns the reason against a password, or null. The operation checks the password again. */
 function judgeFor(invocation: Invocation, email: string): (password: string) => string | null {
   const { PASSWORD_MIN_LENGTH: minLength } = configuration(invocation);
   return (password) => judgePassword(password, { email }, minLength)?.message ?? null;

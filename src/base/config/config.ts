@@ -21,7 +21,10 @@ import {
 const DAY = 86_400;
 const KEY_OVERLAP_SECONDS = 300;
 
-/** Every variable, in the order of the documentation. A `secret` one may also be given as NAME_FILE. */
+/**
+ * Every variable, in the order of the documentation. The value of a `secret` variable may also be given in the file
+ * that NAME_FILE names.
+ */
 export const ENVIRONMENT = {
   NODE_ENV: z
     .enum(['development', 'test', 'production'])
@@ -232,7 +235,10 @@ export class ConfigRefused extends OperatorError {
   }
 }
 
-/** The value of NAME, or the content of the file in NAME_FILE without its last line break. Empty counts as unset. */
+/**
+ * Returns the value of NAME, or the content of the file that NAME_FILE names, without its last line break. An empty
+ * value counts as unset.
+ */
 function collect(env: NodeJS.ProcessEnv): { values: Record<string, string>; problems: string[] } {
   const values: Record<string, string> = {};
   const problems: string[] = [];
@@ -275,7 +281,7 @@ export function readConfig(env: NodeJS.ProcessEnv): Config {
   return config;
 }
 
-/** How long an access key still verifies tokens after a newer key began to sign, in seconds. */
+/** The time for which an access key still verifies tokens after a newer key began to sign, in seconds. */
 export function accessKeyRetention(config: Config): number {
   return config.ACCESS_TOKEN_TTL + KEY_OVERLAP_SECONDS;
 }

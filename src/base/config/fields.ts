@@ -1,7 +1,7 @@
 // The types of values in the environment, and how each is written. The variables are in config.ts.
 import { z } from 'zod';
 
-/** Digits only: Number() would also accept 0x50, 1e3 and blanks. */
+/** Accepts digits only, because Number() would also accept 0x50, 1e3 and blanks. */
 export function wholeNumber(low: number, high: number) {
   const error = `must be a whole number from ${low} to ${high}, in digits`;
   const read = (value: unknown) => (typeof value === 'string' && /^\d{1,15}$/.test(value) ? Number(value) : value);
@@ -24,7 +24,10 @@ export const origin = z
   )
   .transform((value) => value.replace(/\/+$/, ''));
 
-/** Exactly what a browser sends as Origin. A star is refused: it looks like a pattern but would not work as one. */
+/**
+ * The exact text that a browser sends as Origin. A star is refused, because it looks like a pattern but would not work
+ * as one.
+ */
 export function isOrigin(value: string): boolean {
   return /^https?:\/\/[^*]+$/.test(value) && URL.canParse(value) && new URL(value).origin === value;
 }
@@ -61,7 +64,9 @@ const redisUrl = z
     return username === '' || password !== '';
   }, 'must have a password if it has a user');
 
-/** One Redis, or nodes of one cluster. The user and password may be given in the first one only. */
+/**
+ * The URL of one Redis server, or the URLs of nodes of one cluster. Only the first URL may have a user and a password.
+ */
 export const redisUrls = z
   .string()
   .transform((value) => value.split(/,(?=\s*rediss?:)/i).map((entry) => entry.trim()))

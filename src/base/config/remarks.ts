@@ -1,10 +1,10 @@
-// Settings that production allows, but that get a warning in the log at the start. Refused settings are in
+// Settings that production allows, but for which the service logs a warning when it starts. Refused settings are in
 // contradictions.ts.
 import { isIP } from 'node:net';
 import type { Config } from './config.ts';
 import { redisOf } from './derived.ts';
 
-/** The warnings about this configuration; none outside of production. */
+/** Returns the warnings about this configuration. Outside of production there are none. */
 export function remarksOn(config: Config): string[] {
   if (!config.production) return [];
   const redis = redisOf(config);

@@ -1,5 +1,5 @@
-// The variables of the environment for tables: description, default and bounds of each, taken from the schema in
-// config.ts.
+// The variables of the environment for tables. The description, default and bounds of each variable are taken from the
+// schema in config.ts.
 import { z } from 'zod';
 import { ENVIRONMENT } from './config.ts';
 
@@ -7,7 +7,7 @@ export interface Variable {
   readonly name: string;
   readonly description: string;
   readonly secret: boolean;
-  /** The default, as it is written in the environment; '' when there is none. */
+  /** The default, as it is written in the environment; '' when the variable has no default. */
   readonly fallback: string;
   /** The choices or bounds; '' when any text is allowed. */
   readonly values: string;
@@ -30,7 +30,7 @@ export function variables(): Variable[] {
   });
 }
 
-/** The default of a variable. `.meta()` may replace it by a text when it depends on the machine. */
+/** Returns the default of a variable. When the default depends on the machine, `.meta()` may replace it by a text. */
 function defaultOf(schema: z.ZodType): string {
   // zod applies a `default` after parsing the text, and a `prefault` before it.
   const [meant, written] = (['output', 'input'] as const).map((io) =>
@@ -55,7 +55,7 @@ const UNITS = [
   [60, 'm'],
 ] as const;
 
-/** 900 → 15m: the largest unit that divides the seconds. */
+/** Writes seconds in the largest unit that divides them: 900 becomes 15m. */
 function inUnits(seconds: number): string {
   const unit = UNITS.find(([size]) => seconds >= size && seconds % size === 0);
   return unit ? `${seconds / unit[0]}${unit[1]}` : `${seconds}s`;

@@ -1,6 +1,6 @@
 // The connection to PostgreSQL. The scope of every query is a type: an OrganizationTx sees one organization, a UserTx
-// the rows of one user, a SystemTx everything. `db.system` is the only way across organizations: search for that name to
-// find every use. The queries belong to the stores.
+// the rows of one user, a SystemTx everything. Only `db.system` reaches all organizations. Search for that name to find
+// every use. The queries belong to the stores.
 import { createHash } from 'node:crypto';
 import { PrismaPg } from '@prisma/adapter-pg';
 import pg from 'pg';
@@ -28,7 +28,10 @@ function statementName(text: string): string {
 
 declare const scope: unique symbol;
 
-/** Runs single statements. Timestamps come back as Date, jsonb parsed, bigint must be cast by the statement. */
+/**
+ * Runs single statements. A timestamp is returned as a Date, and jsonb is returned parsed. The statement must cast a
+ * bigint.
+ */
 export interface Reader<Scope extends string> {
   readonly [scope]?: Scope;
   rows<Row>(query: Statement, values: readonly unknown[]): Promise<Row[]>;
@@ -54,20 +57,21 @@ export interface OrganizationScope {
 
 /**
  * Every call raises DatabaseUnavailable when PostgreSQL cannot answer. An error that `work` throws undoes the whole
- * transaction and is raised unchanged. When `work` returns, its writes are committed. A refusal whose writes must
- * survive is therefore returned as a verdict, and the caller throws it. `work` may run more than once: see
- * `retryConflicts`.
+ * transaction and is raised unchanged. When `work` returns, its writes are committed. Therefore, a refusal whose writes
+ * must be kept is returned as a verdict, and the caller throws it. `work` may run more than once: see `retryConflicts`.
  */
 export interface Database {
   organization<T>(scope: OrganizationScope, work: (tx: OrganizationTx) => Promise<T>): Promise<T>;
   user<T>(userId: string, work: (tx: UserTx) => Promise<T>): Promise<T>;
-  /** With `bound` the work has its own connection, and `timeoutMs` for each statement and for the whole transaction. */
+  /**
+   * With `bound` the work has its own connection. Each statement and the whole transaction are limited to `timeoutMs`.
+   */
   system<T>(work: (tx: SystemTx) => Promise<T>, bound?: { readonly timeoutMs: number }): Promise<T>;
-  /** Readers for the hot paths: every statement is its own transaction, in one round trip. */
+  /** Readers for the hot paths. Every statement is its own transaction and takes one round trip. */
   organizationReader(scope: OrganizationScope): OrganizationReader;
   userReader(userId: string): UserReader;
   systemReader(): SystemReader;
-  /** Resolves when PostgreSQL answers both roles. */
+  /** Resolves when PostgreSQL has answered both roles. */
   ping(): Promise<void>;
   close(): Promise<void>;
 }
@@ -96,7 +100,7 @@ const BOUNDS: DatabaseBounds = { statementMs: 5_000, acquireMs: 2_000 };
 // whether the pool is busy or PostgreSQL does not answer.
 const BEGIN_EXTRA_MS = 500;
 
-// UTC: adapter-pg writes timestamps without a zone and reads them as UTC.
+// The time zone is UTC, because adapter-pg writes timestamps without a zone and reads them as UTC.
 function sessionOptions(statementMs: number, idleMs: number): string {
   const settings = [
     'timezone=UTC',
@@ -117,7 +121,7 @@ function openPool(
     connectionString: url,
     max: size,
     connectionTimeoutMillis: bounds.acquireMs,
-    // The server cannot enforce statement_timeout once it has stopped answering: this bound is enforced by the client.
+    // The server cannot enforce statement_timeout once it has stopped answering. The client enforces this bound.
     query_timeout: statementMs + 1_000,
     idleTimeoutMillis: 60_000,
     keepAlive: true,
@@ -126,8 +130,8 @@ function openPool(
     pipeline: true,
   } as pg.PoolConfig);
   pool.on('error', (error) => log.warn({ reason: error.message }, 'an idle database connection was lost'));
-  // A connection that drops while it is checked out also emits 'error'. Without a listener that would end the process.
-  // The query under way fails through its own promise.
+  // A connection that is lost while a query uses it also emits 'error'. Without a listener, that event would end the
+  // process. The running query fails through its own promise.
   pool.on('connect', (client) => client.on('error', () => undefined));
   return pool;
 }
@@ -152,7 +156,10 @@ function createStatementNames(): (query: { sql: string }) => string {
 
 const ATTEMPTS_MAX = 3;
 
-/** Repeats work that PostgreSQL undid because of a conflict. That is safe: a transaction contains only storage calls. */
+/**
+ * Repeats work that PostgreSQL undid because of a conflict. Repeating it is safe, because a transaction contains only
+ * storage calls.
+ */
 async function retryConflicts<T>(work: () => Promise<T>): Promise<T> {
   for (let attempt = 1; ; attempt += 1) {
     try {
@@ -243,7 +250,7 @@ function scopeValues(scoped: OrganizationScope | { userId: string }): [string, s
   return ['organizationId' in scoped ? scoped.organizationId : '', scoped.userId ?? ''];
 }
 
-/** The scope is local to the statement's transaction. It ends with that transaction, even when the statement fails. */
+/** The scope is local to the statement's transaction and ends with that transaction, even when the statement fails. */
 async function scopedStatement<Row>(
   pool: pg.Pool,
   scopedTo: readonly string[],

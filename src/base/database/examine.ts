@@ -1,5 +1,5 @@
-// Checks a database for a person: version, roles, policies, migrations and clock. It reports every finding, while a start
-// of the service stops at the first one.
+// Checks the version, roles, policies, migrations and clock of a database, and reports to a person. This check reports
+// every finding. A start of the service stops at the first finding.
 import type pg from 'pg';
 import type { Clock } from '../platform/clock.ts';
 import { assertMigrated } from './migrate.ts';
@@ -9,7 +9,7 @@ import { APP_ROLE, assertServerVersion, assertServiceRole, DatabaseRefused, SYST
 export interface Finding {
   readonly name: string;
   readonly status: 'ok' | 'warn' | 'fail';
-  /** What was found. Unless the status is ok, also what to do. */
+  /** The text says what was found. Unless the status is `ok`, it also says what to do. */
   readonly detail: string;
 }
 
@@ -90,7 +90,10 @@ export async function examineDatabase(
   return [...app, ...system];
 }
 
-/** Runs one check. Returns an ok finding with the text that the check returns, or a failed one with its error. */
+/**
+ * Runs one check. Returns an `ok` finding with the text that the check returns, or a failed finding with the error of
+ * the check.
+ */
 export async function finding(name: string, check: () => Promise<string>): Promise<Finding> {
   try {
     return { name, status: 'ok', detail: await check() };

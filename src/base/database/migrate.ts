@@ -1,5 +1,5 @@
 // Applies prisma/migrations without Prisma's engine. The table, checksums, advisory lock and failure rules are those of
-// `prisma migrate deploy`, so that either can continue where the other stopped.
+// `prisma migrate deploy`, so that each program can continue where the other one stopped.
 import { createHash, randomUUID } from 'node:crypto';
 import { existsSync, readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
@@ -20,7 +20,10 @@ export interface Migration {
   readonly sql: string;
   /** SHA-256 of the file with LF line ends. A new row records this one. */
   readonly checksum: string;
-  /** SHA-256 of the file with CRLF line ends, and of its unchanged bytes: another checkout may have recorded these. */
+  /**
+   * SHA-256 of the file with CRLF line ends, and SHA-256 of its unchanged bytes. Another checkout may have recorded one
+   * of these.
+   */
   readonly otherChecksums: readonly string[];
 }
 
@@ -37,9 +40,10 @@ export function readMigrations(directory: string): Migration[] {
     .sort((a, b) => (a.name < b.name ? -1 : 1));
 }
 
-// Git may check a file out with CRLF. Different line ends are not an edit, so a file has one checksum for each kind.
+// Git may check a file out with CRLF. Different line ends are not an edit, so a file has one checksum for each kind of
+// line end.
 function readMigration(name: string, raw: Buffer): Migration {
-  const bytes = raw.toString('latin1'); // one character for each byte: nothing is lost
+  const bytes = raw.toString('latin1'); // latin1 has one character for each byte, so no byte is lost
   const lf = Buffer.from(bytes.replaceAll('\r\n', '\n'), 'latin1');
   const crlf = Buffer.from(lf.toString('latin1').replaceAll('\n', '\r\n'), 'latin1');
   return { name, sql: lf.toString('utf8'), checksum: sha256(lf), otherChecksums: [sha256(crlf), sha256(raw)] };
@@ -53,7 +57,10 @@ interface AppliedRow {
   finished_at: Date | null;
 }
 
-/** The migrations still to apply. Raises MigrationRefused when one failed, was edited, or is missing on disk. */
+/**
+ * Returns the migrations that are not applied yet. Raises MigrationRefused when a migration failed, was edited, or is
+ * missing on disk.
+ */
 function pendingMigrations(migrations: Migration[], rows: AppliedRow[]): Migration[] {
   const failed = rows.filter((row) => row.finished_at === null).map((row) => row.migration_name);
   if (failed.length > 0) {
@@ -85,8 +92,8 @@ const APPLIED =
   'SELECT migration_name, checksum, finished_at FROM _prisma_migrations WHERE rolled_back_at IS NULL ORDER BY started_at';
 
 /**
- * Applies the pending migrations and returns their names. Any number of processes may call it at once: one applies, the
- * others wait up to `lockTimeoutMs` and find nothing to do. Raises MigrationRefused.
+ * Applies the pending migrations and returns their names. Any number of processes may call this at once. One process
+ * applies the migrations. The others wait up to `lockTimeoutMs` and then find nothing to do. Raises MigrationRefused.
  */
 export async function migrate(client: pg.Client, directory: string, lockTimeoutMs = 60_000): Promise<string[]> {
   const migrations = readMigrations(directory);

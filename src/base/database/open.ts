@@ -10,7 +10,7 @@ export interface DatabaseUrls {
 }
 
 export interface PrepareOptions {
-  /** The role that owns the tables. Without it the database is only checked. */
+  /** The role that owns the tables. Without this role the database is only checked. */
   readonly ownerUrl: string | undefined;
   readonly appUrl: string | undefined;
   readonly systemUrl: string | undefined;
@@ -25,7 +25,7 @@ export async function withClient<T>(connectionString: string, work: (client: pg.
     application_name: 'tenantry-start',
     connectionTimeoutMillis: 5_000,
   });
-  client.on('error', () => undefined); // the query under way fails through its own promise
+  client.on('error', () => undefined); // the running query fails through its own promise
   try {
     await client.connect();
     return await work(client);
@@ -51,7 +51,7 @@ export async function prepareDatabase(options: PrepareOptions): Promise<Database
   await withClient(appUrl, async (client) => {
     await assertServerVersion(client);
     await assertMigrated(client, migrationsDirectory).catch(async (error: unknown) => {
-      // When the role may not read the table of migrations, this check names the missing right.
+      // When the role has no right to read the table of migrations, this check names the missing right.
       if ((error as { code?: string }).code === '42501') await assertServiceRole(client, 'app');
       throw error;
     });

@@ -1,16 +1,16 @@
-// Distinguishes an outage of PostgreSQL from an answer of PostgreSQL. During an outage not every request waits for the
-// whole connect timeout: one request at a time tries again, and the others are refused at once.
+// Distinguishes an outage of PostgreSQL from an answer of PostgreSQL. During an outage, one request at a time tries to
+// reach PostgreSQL. All other requests are refused at once and do not wait for the connect timeout.
 import { monotonicMs } from '../platform/clock.ts';
 
-/** PostgreSQL cannot be reached now. The caller may send the same request again: no success was reported. */
+/** PostgreSQL cannot be reached now. The caller may send the same request again, because no success was reported. */
 export class DatabaseUnavailable extends Error {
   override readonly name = 'DatabaseUnavailable';
   readonly retryAfterSeconds = 1;
 }
 
 // Class 08: connection exception. 53: insufficient resources. 57: operator intervention (shutdown, timeout). 58: system
-// error. XX: internal error. 28: a password that is being changed. 25006: a standby during failover. 40P01 and 40001:
-// a transaction that was undone because of a conflict with another one.
+// error. XX: internal error. 28: a password that is being changed. 25006: a standby during failover. 40P01 and 40001: a
+// transaction that was undone because of a conflict with another transaction.
 const OUTAGE_STATES = /^(08|28|53|57|58|XX|25006|40P01|40001)/;
 const OUTAGE_SYSTEM_CODES = new Set([
   'ECONNREFUSED',
@@ -24,8 +24,9 @@ const OUTAGE_SYSTEM_CODES = new Set([
   'EAI_AGAIN',
   'ENOENT',
 ]);
-// Prisma: cannot reach, timed out, connection closed, pool timeout; a transaction that could not begin, was lost, or was
-// undone because of a conflict.
+// These codes of Prisma mean that PostgreSQL cannot be reached or timed out, that the connection was closed, or that
+// the pool timed out. The others mean a transaction that could not begin, was lost, or was undone because of a
+// conflict.
 const OUTAGE_PRISMA_CODES = new Set([
   'P1000',
   'P1001',
@@ -47,7 +48,7 @@ interface ErrorShape {
   cause?: unknown;
   errors?: unknown;
   originalCode?: unknown;
-  /** Prisma keeps the driver's error here. */
+  /** Prisma keeps the driver's error in this member. */
   meta?: { driverAdapterError?: unknown };
 }
 
@@ -68,7 +69,10 @@ export function isOutage(error: unknown, depth = 0): boolean {
 
 const CONFLICTS = new Set<unknown>(['40P01', '40001', 'P2034']);
 
-/** Whether PostgreSQL undid a transaction because of a conflict with another one: it may be run again. */
+/**
+ * Whether PostgreSQL undid a transaction because of a conflict with another transaction. Such a transaction may be run
+ * again.
+ */
 export function isConflict(error: unknown, depth = 0): boolean {
   if (typeof error !== 'object' || error === null || depth > 5) return false;
   const { code, originalCode, cause, meta } = error as ErrorShape;
@@ -86,7 +90,7 @@ const SLOW_MS = 100;
 
 /**
  * A circuit breaker for one database. It opens when a wait for PostgreSQL ended without an answer, and closes at the
- * first answer. A pool without a free connection is neither, so it changes nothing.
+ * first answer. A pool without a free connection neither opens nor closes the circuit breaker.
  */
 export function createBreaker(): Breaker {
   let openSince: number | undefined;
@@ -106,12 +110,12 @@ export function createBreaker(): Breaker {
         return result;
       } catch (error) {
         if (!isOutage(error)) {
-          openSince = undefined; // an error that PostgreSQL answered with is an answer
+          openSince = undefined; // an error that PostgreSQL returned is an answer too
           throw error;
         }
         const now = monotonicMs();
         if (isPoolExhausted(error)) {
-          if (openSince !== undefined) openSince = now; // still no answer
+          if (openSince !== undefined) openSince = now; // PostgreSQL has still not answered
         } else {
           // An immediate refusal costs a request no time, so every request may try again. The first one after the outage
           // then succeeds at once.
@@ -133,9 +137,9 @@ function isUnreachable(error: unknown): boolean {
 }
 
 /**
- * Whether no connection was free in time (by the message of the pool, or of Prisma before a transaction began).
- * PostgreSQL received no query and may be healthy but busy. A connection that PostgreSQL does not answer ends in another
- * error.
+ * Whether no connection was free in time. The message of the pool shows this, or the message of Prisma before a
+ * transaction began. PostgreSQL received no query and may be healthy but busy. A connection that PostgreSQL does not
+ * answer causes a different error.
  */
 function isPoolExhausted(error: unknown): boolean {
   return /timeout exceeded when trying to connect|P2024|Unable to start a transaction/.test(textOf(error));

@@ -1,5 +1,5 @@
-// The database roles of the service. Creates the two restricted roles when the owner may, derives their passwords, and
-// refuses a role to which row-level security would not apply.
+// The database roles of the service. Creates the two restricted roles if the owner has the right to do so, derives
+// their passwords, and refuses a role to which row-level security would not apply.
 import { createHmac } from 'node:crypto';
 import type pg from 'pg';
 import { OperatorError } from '../errors/operator-error.ts';
@@ -8,7 +8,10 @@ export const APP_ROLE = 'tenantry_app';
 export const SYSTEM_ROLE = 'tenantry_system';
 const OLDEST_SERVER_VERSION = 150_000;
 
-/** The service cannot use the database or one of its roles. The message names it and says what to do next. */
+/**
+ * The service cannot use the database or one of its roles. The message names the database or role and says what to do
+ * next.
+ */
 export class DatabaseRefused extends OperatorError {
   override readonly name = 'DatabaseRefused';
 }
@@ -24,8 +27,9 @@ export async function assertServerVersion(client: pg.Client): Promise<void> {
   }
 }
 
-// When the owner's URL has a password, the passwords of the restricted roles are derived from it: all replicas compute
-// the same ones and store nothing. Without a password (peer, certificate or trust authentication) they get none.
+// When the owner's URL has a password, the passwords of the restricted roles are derived from it. All replicas compute
+// the same passwords and store nothing. Without a password in the URL (peer, certificate or trust authentication), the
+// restricted roles get no password.
 function derivedPassword(ownerUrl: URL, role: string): string | null {
   if (ownerUrl.password === '') return null;
   const secret = decodeURIComponent(ownerUrl.password);
@@ -44,7 +48,7 @@ const ROLE_LOCK = 72707370;
 
 /**
  * Creates the two restricted login roles, or updates their attributes and passwords. Concurrent calls wait for each
- * other. Raises DatabaseRefused when the owner may not do so.
+ * other. Raises DatabaseRefused when the owner lacks the right to do so.
  */
 export async function ensureServiceRoles(client: pg.Client, ownerUrl: string): Promise<void> {
   await client.query('SELECT pg_advisory_lock($1)', [ROLE_LOCK]);

@@ -19,7 +19,8 @@ const BaseQuery = pg.Query as unknown as new (
   callback: (error: Error | null, result: pg.QueryResult) => void,
 ) => Submittable;
 
-// Returns no row, so that its answer is one CommandComplete. Both calls run: set_config never returns null.
+// This statement returns no row, so that its answer is one CommandComplete. PostgreSQL runs both calls, because
+// set_config never returns null.
 const SCOPE = {
   name: 'tenantry_scope',
   text: `SELECT FROM (VALUES (1)) AS one (row) WHERE set_config('app.current_org_id', $1, true) IS NULL
@@ -55,7 +56,7 @@ class ScopedQuery extends BaseQuery {
   override handleCommandComplete(message: unknown, connection: Connection): void {
     if (this.#scopeAnswered) super.handleCommandComplete(message, connection);
     this.#scopeAnswered = true;
-    scopeKnownTo.add(connection); // the connection has prepared it for certain only now
+    scopeKnownTo.add(connection); // only now is it certain that the connection has prepared the statement
   }
 }
 

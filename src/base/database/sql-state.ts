@@ -1,5 +1,6 @@
-// Reads from an error why PostgreSQL refused a statement. A reader raises the driver's own error. A transaction raises
-// Prisma's error around it (P2003 for a model, P2010 for a raw statement).
+// Reads from an error why PostgreSQL refused a statement. A single statement of a reader raises the driver's own error.
+// A transaction raises an error of Prisma that contains the driver's error (P2003 for a model, P2010 for a raw
+// statement).
 
 const FOREIGN_KEY = '23503';
 // Its classes begin with a digit, or are F0, HV, P0 and XX. A code of Prisma (P2010) or of the system (EPIPE) is none.
@@ -8,7 +9,7 @@ const SQL_STATE = /^(?:[0-9][0-9A-Z]|F0|HV|P0|XX)[0-9A-Z]{3}$/;
 interface ErrorShape {
   readonly code?: unknown;
   readonly constraint?: unknown;
-  /** Prisma keeps the driver's error here. */
+  /** Prisma keeps the driver's error in this member. */
   readonly meta?: {
     readonly driverAdapterError?: {
       readonly cause?: { readonly originalCode?: unknown; readonly constraint?: { readonly index?: unknown } };
@@ -23,7 +24,10 @@ export function sqlStateOf(error: unknown): string | undefined {
   return typeof state === 'string' && SQL_STATE.test(state) ? state : undefined;
 }
 
-/** Whether a statement violated this foreign key: the row it refers to does not exist, or was deleted while it ran. */
+/**
+ * Whether a statement violated this foreign key. The row that it refers to does not exist, or was deleted while the
+ * statement ran.
+ */
 export function isForeignKeyViolation(error: unknown, constraint: string): boolean {
   if (sqlStateOf(error) !== FOREIGN_KEY) return false;
   const { constraint: named, meta } = error as ErrorShape;

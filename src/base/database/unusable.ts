@@ -3,7 +3,7 @@ import { DatabaseUnavailable } from './outage.ts';
 
 export interface Unusable {
   readonly code: 'database_refused' | 'database_unavailable';
-  /** One sentence: the reason that PostgreSQL or the network reported, and what to do. */
+  /** One sentence. It gives the reason that PostgreSQL or the network reported, and says what to do. */
   readonly detail: string;
 }
 
@@ -13,7 +13,10 @@ const NO_RIGHT = '42501';
 // System error codes; PostgreSQL is starting or shutting down; a broken connection.
 const UNAVAILABLE = /^(E[A-Z]+|57P0\d|08\w{3})$/;
 
-/** The explanation of an error about the database; null when the error is about something else, such as a file. */
+/**
+ * Returns the explanation of an error about the database. Returns null when the error is about something else, such as
+ * a file.
+ */
 export function explainUnusable(error: unknown): Unusable | null {
   if (!(error instanceof Error)) return null;
   const { code, path, message } = error as NodeJS.ErrnoException;

@@ -1,6 +1,6 @@
-// Owns: a private PostgreSQL for starts with one command and for tests: first start, later starts, take-over, stop, and
-// the owner role with its database. Leaves to others: files and users (files.ts), the process (server.ts), the lock
-// (lock.ts), and everything inside the database (migrations).
+// Owns: a private PostgreSQL server, for the start with one command and for tests. Starts it, takes it over, stops it,
+// and creates the owner role with its database. Leaves to others: files and users (files.ts), the process (server.ts),
+// the lock (lock.ts), and everything inside the database (migrations).
 
 import { existsSync, mkdirSync, readFileSync, realpathSync } from 'node:fs';
 import { createServer } from 'node:net';
@@ -120,7 +120,7 @@ async function runServer(
   }
 }
 
-// A crash may have interrupted an earlier run after any statement, so each statement can be repeated.
+// A crash may have interrupted an earlier run after any statement, so it must be possible to repeat each statement.
 async function createOwner(adminUrl: string, ownerPassword: string): Promise<void> {
   const client = new pg.Client({ connectionString: adminUrl });
   await client.connect();
@@ -160,14 +160,14 @@ export function urlsOf(port: number, credentials: Credentials): { ownerUrl: stri
   };
 }
 
-/** The last port of the server of a folder; 0 when there was none. */
+/** Returns the last port of the server of a folder; 0 when the folder has had no server. */
 export function lastPort(directory: string): number {
   const path = join(directory, 'port');
   const port = existsSync(path) ? Number(readFileSync(path, 'utf8')) : 0;
   return Number.isInteger(port) && port > 1023 && port < 65_536 ? port : 0;
 }
 
-/** Returns a port that was free a moment ago: the wanted one, or any other. */
+/** Returns a port that was free a moment ago: the wanted port, or any other. */
 function freePort(wanted: number): Promise<number> {
   return new Promise((resolve, reject) => {
     const probe = createServer();
@@ -190,7 +190,7 @@ function explainFailure(error: unknown, directory: string): EmbeddedRefused {
   }
   if (code === 'ENOSPC' || code === 'EDQUOT')
     return new EmbeddedRefused(`Cannot write to ${directory}: the disk is full.`, { cause: error });
-  // The error of a failed initdb has its standard error output.
+  // The error of a failed initdb contains the standard error output of initdb.
   if (error instanceof Error && 'stderr' in error && typeof error.stderr === 'string') {
     return new EmbeddedRefused(`The database could not be created: ${explain(error.stderr.split('\n').slice(-20))}`, {
       cause: error,

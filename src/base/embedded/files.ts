@@ -1,5 +1,6 @@
-// Owns: the folders of the embedded PostgreSQL for data and passwords, the user it runs as, and the creation of a new
-// data folder. Leaves to others: the programs (native.ts), the running server (server.ts) and the lock (lock.ts).
+// Owns: the folders for the data and passwords of the embedded PostgreSQL, the user that the server runs as, and the
+// creation of a new data folder. Leaves to others: the programs (native.ts), the running server (server.ts) and the
+// lock (lock.ts).
 
 import { execFile } from 'node:child_process';
 import { createHash, randomBytes } from 'node:crypto';
@@ -29,7 +30,7 @@ const NOBODY = 65534;
 export interface ServerFolders {
   /** The folder that the caller requested. It contains the lock, the passwords and the port. */
   readonly directory: string;
-  /** The PGDATA folder. It exists only once it is complete. */
+  /** The PGDATA folder. It has this name only when it is complete. */
   readonly data: string;
   /** The folder with bin/, lib/ and share/. */
   readonly native: string;
@@ -54,7 +55,9 @@ export function openFolders(directory: string, onNotice: (line: string) => void)
   return { directory, data, native: usableNative(parent, identity), identity };
 }
 
-/** Reads the two passwords, or makes them before the data folder exists. Raises when data exists without passwords. */
+/**
+ * Reads the two passwords, or creates them while there is no data folder. Raises when data exists without passwords.
+ */
 export function openCredentials(folders: ServerFolders): Credentials {
   const path = join(folders.directory, 'credentials.json');
   if (existsSync(path)) {
@@ -76,7 +79,7 @@ export function openCredentials(folders: ServerFolders): Credentials {
   return made;
 }
 
-/** Creates the data folder if there is none. It gets its name only when it is complete. */
+/** Creates the data folder if it is missing. The folder gets its final name only when it is complete. */
 export async function createData(
   folders: ServerFolders,
   superuserPassword: string,
@@ -114,7 +117,7 @@ function discardStaging(path: string): void {
   try {
     rmSync(path, { recursive: true, force: true });
   } catch {
-    // The initdb of a killed process may still write there. A later start removes the folder.
+    // The initdb of a killed process may still write to this folder. A later start removes the folder.
   }
 }
 
@@ -162,20 +165,21 @@ function parentForRoot(directory: string, onNotice: (line: string) => void): str
   return relocated;
 }
 
-// When a project folder was moved, its database is moved too. When it was copied, the copy gets a new database.
+// When a project folder was moved, its database moves with it. When a project folder was copied, the copy gets a new
+// database.
 function followMove(from: string, to: string): void {
   if (from === to || dirname(from) !== RELOCATED || existsSync(to) || !existsSync(join(from, 'directory'))) return;
   if (!existsSync(readFileSync(join(from, 'directory'), 'utf8').trim())) renameSync(from, to);
 }
 
-// When the folder with the passwords was removed, the database starts over. The former data is kept once more.
+// When the folder with the passwords was removed, a new database is created. The former data is kept in another folder.
 function setAside(relocated: string, directory: string, onNotice: (line: string) => void): void {
   const data = join(relocated, 'data');
   if (!existsSync(data) || existsSync(join(directory, 'credentials.json'))) return;
   const aside = join(relocated, 'data-before');
   rmSync(aside, { recursive: true, force: true });
   renameSync(data, aside);
-  // A server that still runs there checks this file every minute, and stops when it is missing.
+  // A server that still runs in that folder checks this file every minute, and stops when the file is missing.
   rmSync(join(aside, 'postmaster.pid'), { force: true });
   onNotice(`${directory} was emptied: starting with a new database. The former one is in ${aside}.`);
 }

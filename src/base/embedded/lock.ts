@@ -1,8 +1,9 @@
 // Owns: a lock on a folder, which one process at a time can hold, and the check whether a process still runs.
 // Leaves to others: the content of the folder (embedded.ts).
 //
-// A lock is a folder with owner.json inside. It is prepared under another name and then renamed. Renaming onto a folder
-// that is not empty fails, so exactly one process gets the lock, and no process sees a lock without its owner.
+// A lock is a folder with owner.json inside. The folder is prepared under another name and then renamed. Renaming to
+// the name of a folder that is not empty fails. So exactly one process gets the lock, and no process sees a lock
+// without its owner.
 
 import { randomBytes } from 'node:crypto';
 import { mkdirSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs';
@@ -20,7 +21,7 @@ export interface Lock {
   release(): void;
 }
 
-// The `started` value of a process that has ended but was not collected by its parent yet.
+// The `started` value of a process that has ended, but whose exit its parent has not collected yet.
 const ENDED = 'ended';
 const RETRY_MILLISECONDS = 20;
 const ATTEMPTS_MAX = 500;
@@ -30,9 +31,12 @@ export function markOf(pid: number): ProcessMark {
   return { pid, started: startOf(pid) };
 }
 
-/** Whether the process of the mark still runs. A process that ended and was not collected yet does not run. */
+/**
+ * Whether the process of the mark still runs. A process that has ended does not run, even if its parent has not
+ * collected its exit yet.
+ */
 export function isRunning(mark: ProcessMark): boolean {
-  // Signal 0 to process 0 or below would check a whole process group.
+  // With a process id of 0 or below, signal 0 would check a whole process group.
   if (!Number.isInteger(mark.pid) || mark.pid <= 0) return false;
   try {
     process.kill(mark.pid, 0);
@@ -45,8 +49,8 @@ export function isRunning(mark: ProcessMark): boolean {
 }
 
 /**
- * Takes the lock at `path` until `release()` or the end of this process, or returns the process that holds it. Raises
- * when the folder cannot be written.
+ * Takes the lock at `path` until `release()` or the end of this process. When another process holds the lock, returns
+ * that process. Raises when the folder cannot be written.
  */
 export async function takeLock(path: string): Promise<Lock | { heldBy: ProcessMark }> {
   const draft = `${path}.${process.pid}.${randomBytes(6).toString('hex')}`;
@@ -66,8 +70,8 @@ export async function takeLock(path: string): Promise<Lock | { heldBy: ProcessMa
   }
 }
 
-// After this process saw an ended holder, another process may already have replaced it. So a second check and the removal
-// happen under a separate lock, and an ended holder is removed nowhere else.
+// When this process has found that the holder has ended, another process may already have taken the lock. So the holder
+// is checked again, and its lock removed, under a separate lock. No other code removes the lock of an ended holder.
 async function discardStale(path: string): Promise<void> {
   const guard = await takeLock(`${path}.guard`);
   if ('heldBy' in guard) {
@@ -128,7 +132,7 @@ export function readHolder(path: string): ProcessMark | undefined {
     const { pid, started } = JSON.parse(text);
     return { pid: Number(pid), started: String(started) };
   } catch {
-    // A power failure can leave the file empty. The process that wrote it has ended then.
+    // A power failure can leave the file empty. In that case, the process that wrote the file has ended.
     return { pid: 0, started: '' };
   }
 }
@@ -136,7 +140,7 @@ export function readHolder(path: string): ProcessMark | undefined {
 function startOf(pid: number): string {
   try {
     const stat = readFileSync(`/proc/${pid}/stat`, 'utf8');
-    // The name in parentheses may contain spaces and parentheses: count the fields after the last parenthesis.
+    // The name in parentheses may contain spaces and parentheses, so the fields are counted after the last parenthesis.
     const fields = stat.slice(stat.lastIndexOf(')') + 2).split(' ');
     return fields[0] === 'Z' || fields[0] === 'X' ? ENDED : (fields[19] ?? '');
   } catch {

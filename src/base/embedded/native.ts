@@ -1,5 +1,5 @@
 // Owns: the PostgreSQL programs that come with the package for this platform. Finds them, completes their links, and
-// copies them when the installed ones cannot be used. Leaves to others: the data they work on (files.ts).
+// copies them when the installed ones cannot be used. Leaves to others: the data that these programs use (files.ts).
 
 import { spawnSync } from 'node:child_process';
 import { randomBytes } from 'node:crypto';
@@ -26,15 +26,15 @@ export type Identity = { readonly uid: number; readonly gid: number } | Record<s
 export const SERVER_ENVIRONMENT = { TZ: 'UTC', LC_ALL: 'C' };
 
 /**
- * Finds a folder with bin/, lib/ and share/ whose programs this user can run. Copies it below `folder` when the user
- * cannot reach the installed one. Raises with a sentence that says what to do.
+ * Finds a folder with bin/, lib/ and share/ whose programs this user can run. When the user cannot reach the installed
+ * folder, copies it below `folder`. Raises with a sentence that says what to do.
  */
 export function usableNative(folder: string, identity: Identity): string {
   const { root, version } = findPackage();
   try {
     makeLinks(root);
   } catch {
-    // The installed folder may be read-only. The copy below can be written.
+    // The installed folder may be read-only. The copy that is made below is writable.
   }
   const problem = tryServer(join(root, 'native'), identity);
   if (problem === undefined) return join(root, 'native');

@@ -1,5 +1,5 @@
-// Owns: finding the embedded PostgreSQL that another process already runs in this folder, to use the same server.
-// Starting and stopping it belong to embedded.ts.
+// Owns: the search for an embedded PostgreSQL that another process already runs in this folder, so that both use the
+// same server. Starting and stopping it belong to embedded.ts.
 
 import { existsSync, readFileSync, realpathSync } from 'node:fs';
 import { join } from 'node:path';
@@ -15,12 +15,13 @@ export interface RunningPostgres {
 }
 
 const POLL_MILLISECONDS = 50;
-/** A first start takes much less than this. */
+/** A first start takes much less time than this. */
 const START_MILLISECONDS_MAX = 60_000;
 
 /**
- * Finds the server that another process runs in this folder, and waits while that process still starts it. Null when no
- * process runs one. Raises EmbeddedRefused when it does not answer within `waitMs`.
+ * Finds the server that another process runs in this folder, and waits while that process is still starting the server.
+ * Returns null when no process runs a server here. Raises EmbeddedRefused when the server does not answer within
+ * `waitMs`.
  */
 export async function findRunning(directory: string, waitMs = START_MILLISECONDS_MAX): Promise<RunningPostgres | null> {
   if (!existsSync(directory)) return null;
@@ -40,7 +41,9 @@ export async function findRunning(directory: string, waitMs = START_MILLISECONDS
   }
 }
 
-/** The addresses of the server, read from the files of the folder; null while a file is still missing. */
+/**
+ * Returns the addresses of the server, read from the files of the folder. Returns null while a file is still missing.
+ */
 function addressOf(folder: string): ReturnType<typeof urlsOf> | null {
   const path = join(folder, 'credentials.json');
   const port = lastPort(folder);

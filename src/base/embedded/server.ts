@@ -1,5 +1,6 @@
-// Owns: one running PostgreSQL server process. Starts it, takes over one whose parent has ended, stops it, and explains
-// why it did not start. Leaves to others: its files (files.ts), roles and databases (embedded.ts).
+// Owns: one running PostgreSQL server process. Starts the server, takes over a server whose parent has ended, stops the
+// server, and explains why it did not start. Leaves to others: the server's files (files.ts), roles and databases
+// (embedded.ts).
 
 import { type ChildProcess, spawn } from 'node:child_process';
 import { existsSync, readFileSync, rmSync, statSync } from 'node:fs';
@@ -17,7 +18,7 @@ export interface Server {
   stop(): Promise<void>;
 }
 
-/** The start failed but may succeed when it is tried again, with another port or a moment later. */
+/** The start failed. It may succeed with another port, or a moment later. */
 export class TransientStartError extends Error {}
 
 const START_MILLISECONDS_MAX = 120_000;
@@ -80,8 +81,8 @@ export async function spawnServer(
 }
 
 /**
- * Takes over a server that still runs on this data folder with the same settings. Stops a server with other settings, and
- * removes the pid file of one that has ended.
+ * Takes over a server that still runs on this data folder with the same settings. Stops a server with other settings,
+ * and removes the pid file of a server that has ended.
  */
 export async function adoptServer(
   folders: ServerFolders,
@@ -165,7 +166,7 @@ async function untilReady(child: ChildProcess, lines: string[]): Promise<void> {
         if (parts.some((line) => line.includes('ready to accept connections'))) resolve();
       });
       child.once('error', reject);
-      // 'close' is emitted after the last line of output, 'exit' may be emitted before it.
+      // 'close' is emitted after the last line of output, but 'exit' may be emitted before that line.
       child.once('close', () => reject(failure(lines)));
       timer = setTimeout(() => {
         child.kill('SIGKILL');

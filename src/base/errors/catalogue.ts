@@ -1,10 +1,13 @@
-// The table of problems: every code that a caller can get, with its status, title and default sentence. docs/problems.md
-// is generated from it.
+// The table of problems. It has every code that a caller can get, with its status, title and default sentence.
+// docs/problems.md is generated from the table.
 
 interface ProblemKind {
   readonly status: number;
   readonly title: string;
-  /** What is wrong and what the caller should do next. It is sent unless the code that raises the problem gives another one. */
+  /**
+   * What is wrong and what the caller should do next. This sentence is sent unless the code that raises the problem
+   * gives another sentence.
+   */
   readonly detail: string;
 }
 

@@ -1,4 +1,4 @@
-// The table of OAuth errors (RFC 6749 §5.2). OAuth endpoints answer every refusal in this form, never as a problem.
+// The table of OAuth errors (RFC 6749 §5.2). OAuth endpoints send every refusal in this form and never as a problem.
 
 interface OAuthErrorKind {
   readonly status: number;
@@ -26,14 +26,17 @@ export const OAUTH_ERRORS = {
     status: 400,
     description: 'Send permissions of this client, such as deals:read, separated by single spaces.',
   },
-  /** RFC 8707 §2. */
+  /** This code is from RFC 8707 §2. */
   invalid_target: {
     status: 400,
     description:
       'The tokens of this client have a fixed audience: leave out resource and audience, or send that audience.',
   },
   server_error: { status: 500, description: 'The service failed: try again.' },
-  /** "Temporary overloading or maintenance" (RFC 6749 §4.1.2.1): too many requests, or no database. */
+  /**
+   * This code is for "temporary overloading or maintenance" (RFC 6749 §4.1.2.1). The cause is too many requests, or a
+   * database that cannot be reached.
+   */
   temporarily_unavailable: {
     status: 503,
     description: 'The request cannot be handled now: try again after the seconds in Retry-After.',
@@ -54,7 +57,7 @@ export class OAuthError extends Error {
   }
 }
 
-/** Makes an OAuthError to throw. */
+/** Returns an OAuthError for the caller to throw. */
 export function oauthError(code: OAuthErrorCode, description?: string): OAuthError {
   return new OAuthError(code, description);
 }

@@ -1,5 +1,5 @@
-// The error that the caller of the API gets as an answer. Make one with `problem(code)`. The table in catalogue.ts has
-// the status of each code.
+// The error that the caller of the API gets as an answer. `problem(code)` creates it. The table in catalogue.ts has the
+// status of each code.
 import { PROBLEMS } from './catalogue.ts';
 
 export { PROBLEMS };
@@ -16,7 +16,9 @@ export interface ProblemExtras {
   readonly detail?: string;
   readonly issues?: readonly FieldIssue[];
   readonly retryAfterSeconds?: number;
-  /** Replaces the status of the table: organization_suspended is 401 when the token is refused. */
+  /**
+   * Replaces the status of the table. For example, organization_suspended has the status 401 when the token is refused.
+   */
   readonly status?: 401;
   readonly headers?: Readonly<Record<string, string>>;
 }
@@ -36,12 +38,12 @@ export class Problem extends Error {
   }
 }
 
-/** Makes a Problem to throw. */
+/** Returns a Problem for the caller to throw. */
 export function problem(code: ProblemCode, extras?: ProblemExtras): Problem {
   return new Problem(code, extras);
 }
 
-/** Makes the Problem validation_failed about one field. `path` is the one of FieldIssue. */
+/** Returns the Problem validation_failed about one field. `path` has the same meaning as in FieldIssue. */
 export function invalid(path: string, message: string): Problem {
   return problem('validation_failed', { issues: [{ path, message }] });
 }

@@ -1,5 +1,5 @@
 // The catalogue of all event types, with the description of each. The compiler (record.ts) and test/base/events check
-// every written event against it. docs/events.md is generated from it.
+// every written event against the catalogue. docs/events.md is generated from the catalogue.
 import type { z } from 'zod';
 import { CLIENT_EVENTS } from './clients.ts';
 import type { EventKind } from './kind.ts';
@@ -25,7 +25,7 @@ export type Catalogue = typeof CATALOGUE;
 /** `noun.past_tense`. */
 export type EventType = keyof Catalogue;
 
-/** The data of an event of this type, beside its actor, target and organization. */
+/** The data of an event of this type, in addition to its actor, target and organization. */
 export type EventData<Type extends EventType> = z.output<Catalogue[Type]['data']>;
 
 export const EVENTS: Readonly<Record<EventType, EventKind>> = CATALOGUE;

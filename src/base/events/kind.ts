@@ -1,7 +1,10 @@
 // The description of an event type, and the schemas that several types share.
 import { z } from 'zod';
 
-/** `operator` is a person at the command line, `system` is the service itself. Neither has an id. */
+/**
+ * The actor `operator` is a person at the command line. The actor `system` is the service itself. Neither of these
+ * actors has an id.
+ */
 export type ActorKind = 'user' | 'client' | 'operator' | 'system';
 
 /** The object of an event. The installation has no id. */
@@ -29,7 +32,7 @@ export interface EventKind {
 /** The event types of some nouns, by name: `noun.past_tense`. */
 export type EventsOf<Noun extends string> = Readonly<Record<`${Noun}.${string}`, EventKind>>;
 
-/** For an event type without further data. */
+/** The schema of an event type without further data. */
 export const nothing = z.strictObject({});
 
 export const count = z.int().nonnegative();

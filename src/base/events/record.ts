@@ -1,4 +1,5 @@
-// Every change records one event in its own transaction. The readers of events (audit, webhooks, mail) belong to others.
+// Every change records one event in its own transaction. The code that reads events (audit, webhooks, mail) is in other
+// folders.
 import type { OrganizationTx, SystemTx, UserTx } from '../database/db.ts';
 import type { Catalogue, EventData, EventType } from './catalogue.ts';
 
@@ -11,7 +12,7 @@ export type NewEvent<Type extends EventType = EventType> = Type extends EventTyp
       readonly id: string;
       readonly type: Type;
       readonly organizationId: OrganizationId[Catalogue[Type]['organization']];
-      /** Null for an operator and for the service itself. */
+      /** The id is null for an operator and for the service itself. */
       readonly actorId: ActorId[Catalogue[Type]['actor'][number]];
       readonly targetId: Catalogue[Type]['target'] extends 'installation' ? null : string;
     } & DataOf<Type>
@@ -28,8 +29,8 @@ export type EventPart<Type extends EventType, Member extends keyof NewEvent> = T
   ? Pick<NewEvent<Type>, Member>
   : never;
 
-/** Writes the event. */
+/** Writes the event in the transaction. */
 export async function record(tx: OrganizationTx | UserTx | SystemTx, event: NewEvent): Promise<void> {
-  // createMany, because create also reads the row back, and row-level security may not allow that.
+  // createMany is used, because create also reads the row back, and row-level security might not allow that.
   await tx.models.event.createMany({ data: [{ ...event, data: { ...event.data } as Record<string, string> }] });
 }

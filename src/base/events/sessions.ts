@@ -1,4 +1,4 @@
-// Events about sessions. They belong to the organization that the session acts for, if it acts for one.
+// Events about sessions. An event belongs to the organization that the session acts for, if there is one.
 import { z } from 'zod';
 import { count, type EventsOf, nothing, words } from './kind.ts';
 
@@ -16,7 +16,7 @@ const EndReason = z.enum([
   'account_enabled',
 ]);
 
-/** Why a session ended. A reused refresh token and a restored backup are not in this list. */
+/** The reasons why a session ended. A reused refresh token and a restored backup are not in this list. */
 export type EndReason = z.infer<typeof EndReason>;
 
 export const SESSION_EVENTS = {

@@ -1,4 +1,4 @@
-// Events about people: their accounts, and who administers the platform.
+// Events about people. They record changes of accounts and of platform administrators.
 import { type EventsOf, nothing } from './kind.ts';
 
 export const USER_EVENTS = {

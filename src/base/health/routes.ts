@@ -2,7 +2,10 @@
 import { z } from 'zod';
 import { type Endpoint, endpoint, open } from '../http/endpoint.ts';
 
-/** Checks one dependency. Raises when it cannot be used. Returns `degraded` when requests can be served without it. */
+/**
+ * Checks one dependency. Raises when the dependency cannot be used. Returns `degraded` when it cannot be used but
+ * requests can be served without it.
+ */
 export type Check = () => Promise<Outcome> | Outcome;
 type Outcome = 'ok' | 'degraded';
 

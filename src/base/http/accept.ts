@@ -11,7 +11,7 @@ const QUALITY = /;[ \t]*q=([^;]*)/;
 const WEIGHT = /^(?:0(?:\.\d{0,3})?|1(?:\.0{0,3})?)$/;
 const RANGES_MAX = 50;
 
-/** The ranges of the header, without malformed ranges and ranges with a malformed weight. */
+/** Returns the ranges of the header. Leaves out malformed ranges and ranges with a malformed weight. */
 function rangesOf(accept: string): Range[] {
   return accept
     .toLowerCase()
@@ -24,7 +24,10 @@ function rangesOf(accept: string): Range[] {
     });
 }
 
-/** The narrowest range that matches the type, as a number (3 exact, 2 its family, 1 any type, 0 none), and its weight. */
+/**
+ * Returns how exact the narrowest matching range is (3 the type itself, 2 its family, 1 any type, 0 no match), and its
+ * weight.
+ */
 function match(ranges: readonly Range[], offered: string): { readonly narrow: number; readonly quality: number } {
   const family = `${offered.split('/')[0]}/*`;
   for (const [index, wanted] of [offered, family, '*/*'].entries()) {
@@ -35,9 +38,9 @@ function match(ranges: readonly Range[], offered: string): { readonly narrow: nu
 }
 
 /**
- * Returns the offered type with the highest weight in the Accept header. Among equal weights, the more exact range wins,
- * then the type that is offered first. Without a header, or without any well-formed range, it is the first offered type.
- * Null when the header accepts none of the types.
+ * Returns the offered type with the highest weight in the Accept header. Among equal weights, the more exact range
+ * wins, then the type that is offered first. Without a header, or without any well-formed range, returns the first
+ * offered type. Returns null when the header accepts none of the types.
  */
 export function preferredType<const T extends string>(
   accept: string | undefined,

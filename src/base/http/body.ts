@@ -1,5 +1,5 @@
-// Reads JSON bodies: one media type, strict UTF-8, no keys that change prototypes, bounded depth and size, and no string
-// that PostgreSQL cannot store.
+// Reads JSON bodies. Accepts one media type and strict UTF-8. Refuses keys that change prototypes, bodies that are too
+// deep or too large, and strings that PostgreSQL cannot store.
 import { invalid, problem } from '../errors/problem.ts';
 
 const DEPTH_MAX = 32;
@@ -13,7 +13,7 @@ export function assertJsonType(contentType: string | undefined, contentEncoding:
   if (packed || !JSON_TYPE.test(contentType ?? '')) throw problem('unsupported_media_type');
 }
 
-/** Returns the value of a body; undefined for an empty one. Raises malformed_json or validation_failed. */
+/** Returns the value of a body; undefined for an empty body. Raises malformed_json or validation_failed. */
 export function parseBody(bytes: Buffer): unknown {
   if (bytes.length === 0) return undefined;
   let value: unknown;

@@ -1,5 +1,5 @@
-// Answers requests that never reach a route: headers that are too large, malformed requests, requests that never end,
-// unknown expectations and tunnels.
+// Answers requests that never reach a route. These have headers that are too large, are malformed, never end, have an
+// unknown expectation, or ask for a tunnel.
 import { randomUUID } from 'node:crypto';
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import type { Socket } from 'node:net';
@@ -12,7 +12,10 @@ const CODES: Readonly<Record<string, ProblemCode>> = {
   ERR_HTTP_REQUEST_TIMEOUT: 'request_timeout',
 };
 
-/** Handles Node's 'clientError'. There is no request to reply to: the answer is written to the socket, which is closed. */
+/**
+ * Handles Node's 'clientError'. Fastify has no request to reply to, so the answer is written to the socket. Then the
+ * socket is closed.
+ */
 export function answerBrokenConnection(error: Error & { code?: string }, socket: Socket): void {
   if (error.code === 'ECONNRESET' || !socket.writable) {
     socket.destroy();
@@ -21,7 +24,10 @@ export function answerBrokenConnection(error: Error & { code?: string }, socket:
   endWith(socket, problem(CODES[error.code ?? ''] ?? 'bad_request'));
 }
 
-/** Handles Node's 'connect'. Without a listener Node closes the socket without an answer. No tunnel is ever opened. */
+/**
+ * Handles Node's 'connect'. Without a listener, Node closes the socket and sends no answer. The service never opens a
+ * tunnel.
+ */
 export function answerTunnel(thrown: Problem, socket: Duplex): void {
   socket.on('error', () => socket.destroy());
   endWith(socket, thrown);
@@ -43,7 +49,10 @@ function endWith(socket: Duplex, thrown: Problem): void {
   socket.end(`${head.join('\r\n')}\r\n\r\n${body}`);
 }
 
-/** Handles Node's 'checkExpectation': an Expect header other than 100-continue (RFC 9110 §10.1.1). Node answers without a body. */
+/**
+ * Handles Node's 'checkExpectation', which is an Expect header other than 100-continue (RFC 9110 §10.1.1). Without a
+ * listener, Node answers without a body.
+ */
 export function refuseExpectation(_request: IncomingMessage, response: ServerResponse): void {
   const thrown = problem('expectation_failed');
   const requestId = randomUUID();

@@ -1,5 +1,5 @@
-// A route is a declaration of method, path, access, limit and schemas, with one call of an operation. `endpoint()` is the
-// only way to make one: the server refuses every other route (see server.ts).
+// A route is a declaration of method, path, access, limit and schemas, with one call of an operation. `endpoint()` is
+// the only way to create a route. The server refuses every other route (see server.ts).
 import type { z } from 'zod';
 import type { Caller, ClientCaller, OrganizationCaller, OrganizationClient, Principal } from '../../protocol/caller.ts';
 import type { OAuthErrorCode } from '../errors/oauth.ts';
@@ -13,16 +13,16 @@ export type Access =
   | { readonly kind: 'client'; readonly permission: string }
   | { readonly kind: 'platform' };
 
-/** Everyone may call it. */
+/** Everyone may call the endpoint. */
 export const open = () => ({ kind: 'open' }) as const;
 interface OrClient {
-  /** A service client of the organization may call it too. */
+  /** A service client of the organization may also call the endpoint. */
   readonly orClient: true;
 }
 
 /**
- * Everyone with a valid access token may call it. With `alsoSuspended` the organization of the token may be suspended:
- * for what a user does to their own session, so that the session can leave that organization.
+ * Everyone with a valid access token may call the endpoint. With `alsoSuspended` the organization of the token may be
+ * suspended. Endpoints for a user's own session use this, so that the session can leave that organization.
  */
 export function signedIn(or: OrClient): { readonly kind: 'signed_in'; alsoSuspended: boolean; readonly orClient: true };
 export function signedIn(also?: { readonly alsoSuspended: boolean }): {
@@ -33,13 +33,13 @@ export function signedIn(also?: { readonly alsoSuspended: boolean }): {
 export function signedIn({ alsoSuspended = false, orClient = false } = {}) {
   return { kind: 'signed_in', alsoSuspended, orClient } as const;
 }
-/** Every caller that acts for an organization may call it, with any permissions. */
+/** Every caller that acts for an organization may call the endpoint, with any permissions. */
 export function member(): { readonly kind: 'member'; readonly orClient: false };
 export function member(or: OrClient): { readonly kind: 'member'; readonly orClient: true };
 export function member(or?: OrClient) {
   return { kind: 'member', orClient: or !== undefined } as const;
 }
-/** Every caller with the permission in the organization that the token acts for may call it. */
+/** Every caller with the permission in the organization that the token acts for may call the endpoint. */
 export function needs(permission: string): { readonly kind: 'needs'; permission: string; readonly orClient: false };
 export function needs(
   permission: string,
@@ -48,9 +48,9 @@ export function needs(
 export function needs(permission: string, or?: OrClient) {
   return { kind: 'needs', permission, orClient: or !== undefined } as const;
 }
-/** Service clients with the permission may call it, of an organization or of the installation. */
+/** Service clients with the permission may call the endpoint. They belong to an organization or to the installation. */
 export const client = (permission: string) => ({ kind: 'client', permission }) as const;
-/** Administrators of the platform may call it. An operator makes a user one. */
+/** Platform administrators may call the endpoint. An operator makes a user a platform administrator. */
 export const platform = () => ({ kind: 'platform' }) as const;
 
 type CallerOf<A extends Access> = A extends { kind: 'open' }
@@ -69,21 +69,24 @@ type CallerOf<A extends Access> = A extends { kind: 'open' }
 export const SIGN_IN_BODY_BYTES_MAX = 16 * 1024;
 
 /**
- * The allowance that a call draws on: see rate-limit.ts. The operation itself draws on `session` and `client`, because
- * only the operation knows the session or the service client.
+ * The allowance that a call uses: see rate-limit.ts. The operation itself counts calls for `session` and `client`,
+ * because only the operation knows the session or the service client.
  */
 export type Limit = 'sign_in' | 'session' | 'client' | 'other' | 'none';
 
 /**
- * The format of requests and errors of an endpoint: JSON and problems, or forms and OAuth errors (RFC 6749 §3.2, §5.2).
- * Successful answers are JSON in both.
+ * The format of requests and errors of an endpoint. It is either JSON and problems, or forms and OAuth errors (RFC 6749
+ * §3.2, §5.2). A successful answer is JSON in both formats.
  */
 export type Wire = 'json' | 'oauth';
 
 /** The parts of the request that an operation may use, beside its validated input. */
 export interface RequestInfo {
   readonly ip: string;
-  /** The network, by which limits and failures are counted: an IPv4 address, or the /64 of an IPv6 address. */
+  /**
+   * The network of the sender. Limits and failures are counted for each network. It is an IPv4 address, or the /64 of
+   * an IPv6 address.
+   */
   readonly network: string;
   readonly userAgent: string | null;
   readonly authorization: string | undefined;
@@ -95,11 +98,17 @@ export interface RequestInfo {
   readonly lastEventId: string | undefined;
   /** The permissions that a proxy requires in a header, separated by commas. */
   readonly requiredPermission: string | undefined;
-  /** The organizations that the tenant headers name: none, one id or slug, or an id and a slug, maybe of two. */
+  /**
+   * The organizations that the tenant headers name. They are none, one id or slug, or an id and a slug, which may be of
+   * two organizations.
+   */
   readonly tenants: readonly string[];
-  /** Adds the service client of the request to the log: proven, or only claimed. */
+  /**
+   * Adds the service client of the request to the log, as a proven client or as a client that the request only claims
+   * to be.
+   */
   readonly noteServiceClient: (id: string, isProven: boolean) => void;
-  /** Draws one call from the allowance of a key. Raises too_many_requests. */
+  /** Counts one call against the allowance of a key. Raises too_many_requests. */
   readonly draw: (limit: 'session' | 'organization' | 'client', key: string) => Promise<void>;
 }
 
@@ -118,7 +127,7 @@ export interface HandlerInput<CallerType, Body, Query, Params> {
   readonly answer: Answer;
 }
 
-/** An answer that the operation writes as text. The schema is only for the reference. */
+/** An answer that the operation writes as text. The schema is used only in the API reference. */
 export interface RawReply {
   readonly mediaType: string;
   readonly schema?: z.ZodType;
@@ -136,7 +145,10 @@ export interface Definition<A extends Access, B, Q, P> {
   readonly limit?: Limit;
   /** `json` by default. */
   readonly wire?: Wire;
-  /** The name in the API reference, in lower camel case. The summary is one line, the tag is the chapter. */
+  /**
+   * The name in the API reference, in lower camel case. The summary is one line. The tag is the chapter of the
+   * reference.
+   */
   readonly id: string;
   readonly summary: string;
   readonly tag: string;
@@ -145,14 +157,16 @@ export interface Definition<A extends Access, B, Q, P> {
   readonly bodyOptional?: boolean;
   readonly query?: Q;
   readonly params?: P;
-  /** For each successful status the schema of the answer, null for no body, or the media type of a text. */
+  /** For each successful status: the schema of the answer, null for no body, or the media type of a text. */
   readonly reply: Readonly<Record<number, Schema | null | RawReply>>;
   /** The problems that the operation raises, for the reference. The common ones are added. */
   readonly problems?: readonly ProblemCode[];
-  /** The same for the codes of errors/oauth.ts, for an endpoint with the wire `oauth`. */
+  /** The codes of errors/oauth.ts that an endpoint with the wire `oauth` raises, for the reference. */
   readonly oauthErrors?: readonly OAuthErrorCode[];
   readonly bodyBytesMax?: number;
-  /** True when `handle` returns a Readable. It has no time limit, and is destroyed with the connection. */
+  /**
+   * True when `handle` returns a Readable. The Readable has no time limit, and is destroyed when the connection ends.
+   */
   readonly streams?: boolean;
   readonly handle: (input: HandlerInput<CallerOf<A>, Output<B>, Output<Q>, Output<P>>) => unknown;
 }
@@ -184,7 +198,7 @@ export function endpoint<
   return declared;
 }
 
-/** Whether it was made by `endpoint()`. */
+/** Whether the declaration was made by `endpoint()`. */
 export function isEndpoint(candidate: Endpoint): boolean {
   return endpoints.has(candidate);
 }

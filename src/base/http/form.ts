@@ -1,4 +1,4 @@
-// Reads the bodies of OAuth endpoints: one media type, strict encoding, every parameter at most once.
+// Reads the bodies of OAuth endpoints. Accepts one media type, strict encoding, and every parameter at most once.
 
 import { readForm } from '../../protocol/form.ts';
 import { problem } from '../errors/problem.ts';
@@ -13,8 +13,8 @@ export function assertFormType(contentType: string | undefined, contentEncoding:
 }
 
 /**
- * Returns the parameters of a form. A parameter without a value counts as missing, a repeated one is refused (RFC 6749
- * §3.2). Raises bad_request.
+ * Returns the parameters of a form. A parameter without a value counts as missing. A repeated parameter is refused (RFC
+ * 6749 §3.2). Raises bad_request.
  */
 export function parseForm(bytes: Uint8Array): Record<string, string> {
   const pairs = readForm(bytes);

@@ -1,5 +1,5 @@
-// Mounts one endpoint. The guard runs before the body is read. Then come validation, the operation, and the check of the
-// answer against its schema.
+// Mounts one endpoint. The guard runs before the body is read. After it, the input is validated, the operation runs,
+// and the answer is checked against its schema.
 import { Readable } from 'node:stream';
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
 import { z } from 'zod';
@@ -20,7 +20,10 @@ import { assertOwnTenant, namedTenants } from './tenant.ts';
 /** Marks the routes that were made by `endpoint()`. */
 export const ROUTE_MARK = Symbol('endpoint');
 
-/** Returns the principal of a token. Raises a problem for a refused one. `alsoSuspended` allows a suspended organization. */
+/**
+ * Returns the principal of a token. Raises a problem for a refused token. `alsoSuspended` allows a suspended
+ * organization.
+ */
 export type Authenticate = (
   authorization: string | undefined,
   options: { readonly alsoSuspended: boolean },
@@ -29,9 +32,9 @@ export type Authenticate = (
 export interface Guard {
   readonly authenticate: Authenticate;
   /**
-   * For a caller whose token names no organization: returns the caller, acting for the organization that the references
-   * (id or slug) name. Raises bad_request when they name different ones, organization_access_denied or
-   * organization_suspended.
+   * Takes a caller whose token names no organization. Returns the caller, acting for the organization that the
+   * references (id or slug) name. Raises bad_request when they name different organizations. Raises
+   * organization_access_denied or organization_suspended.
    */
   readonly actFor: (caller: Caller, references: readonly string[]) => Promise<OrganizationCaller>;
   readonly holds: (caller: OrganizationCaller, permission: string) => boolean | Promise<boolean>;
@@ -69,24 +72,27 @@ export function mountEndpoint(app: FastifyInstance, declared: Endpoint, guard: G
   });
 }
 
-/** The size limit of the endpoint; without one the limit of the server applies. */
+/** The size limit of the endpoint. An endpoint without its own limit has the limit of the server. */
 function bodyLimit({ bodyBytesMax, limit, wire }: Endpoint): { bodyLimit?: number } {
   if (bodyBytesMax !== undefined) return { bodyLimit: bodyBytesMax };
   return limit === 'sign_in' || wire === 'oauth' ? { bodyLimit: SIGN_IN_BODY_BYTES_MAX } : {};
 }
 
-/** The longest time that a timer of Node can wait: 24 days. */
+/** The longest time that a timer of Node can wait, which is about 24 days. */
 const TIMEOUT_MS_MAX = 2 ** 31 - 1;
 
 const NOTHING = z.strictObject({});
 const ANYTHING = z.looseObject({});
 
-/** Runs before the body is read. An open route draws on the allowance of the network, every other on the principal's. */
+/**
+ * Runs before the body is read. A call of an open route counts against the allowance of the network. A call of any
+ * other route counts against the allowance of the principal.
+ */
 async function admit(declared: Endpoint, guard: Guard, request: FastifyRequest, reply: FastifyReply): Promise<void> {
   if (declared.access.kind === 'open' && declared.limit === 'none') return;
   const network = `ip ${networkOf(request.ip)}`;
   if (declared.access.kind === 'open') {
-    namedTenants(request.headers); // raises for contradicting headers, also when the operation does not read them
+    namedTenants(request.headers); // raises for contradicting headers, even when the operation does not read them
     if (declared.limit === 'sign_in') await guard.draw(request, reply, 'signIn', `${declared.id} ${network}`);
     else if (declared.limit !== 'client') await guard.draw(request, reply, 'other', `${declared.limit} ${network}`);
     return;
@@ -108,12 +114,15 @@ async function admit(declared: Endpoint, guard: Guard, request: FastifyRequest, 
   await assertAllowed(declared, guard, acting);
 }
 
-/** Administrators of the platform act for no organization, so they can activate even their own suspended one. */
+/** Platform administrators act for no organization, so they can activate even their own suspended organization. */
 function alsoSuspended({ access }: Endpoint): boolean {
   return access.kind === 'platform' || (access.kind === 'signed_in' && access.alsoSuspended);
 }
 
-/** The caller in the organization of the request. Tenant headers may name it; the token always decides. */
+/**
+ * Returns the caller in the organization of the request. Tenant headers may name the organization, but the token always
+ * decides.
+ */
 async function inTenant(guard: Guard, caller: Principal, request: FastifyRequest): Promise<Principal> {
   const references = namedTenants(request.headers);
   if (references.length === 0) return caller;
@@ -136,7 +145,7 @@ async function assertAllowed({ access }: Endpoint, guard: Guard, caller: Princip
   }
 }
 
-/** The permissions of the client decide, and only on a route that allows clients. */
+/** A client may call only a route that allows clients. Its permissions then decide. */
 function assertClientAllowed(access: Access, caller: ClientCaller): void {
   const allowsClients = access.kind === 'client' || ('orClient' in access && access.orClient);
   if (!allowsClients) throw problem('user_required');
@@ -146,7 +155,7 @@ function assertClientAllowed(access: Access, caller: ClientCaller): void {
 }
 
 function bodyOf(declared: Endpoint, request: FastifyRequest): unknown {
-  // A form without parameters has no bytes.
+  // A form without parameters has an empty body.
   if (request.body === undefined && (declared.bodyOptional || declared.wire === 'oauth')) return {};
   return request.body;
 }
@@ -169,10 +178,10 @@ function pathOf(part: string, path: readonly PropertyKey[]): string {
 
 function send(declared: Endpoint, reply: FastifyReply, result: unknown): FastifyReply {
   const schema = declared.reply[reply.statusCode];
-  // Also when nothing is sent: for a HEAD request, or when the connection is already closed.
+  // This also runs when nothing is sent, which happens for a HEAD request or when the connection is already closed.
   if (result instanceof Readable) reply.raw.once('close', () => result.destroy());
   if (!(schema instanceof z.ZodType)) return reply.send(result ?? '');
-  // Members that the schema does not name are not sent: an operation that returns too much leaks nothing.
+  // Members that the schema does not name are not sent, so an operation that returns too much leaks nothing.
   const body = JSON.stringify(schema.parse(result));
   return reply
     .type('application/json; charset=utf-8')

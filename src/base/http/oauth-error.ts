@@ -6,7 +6,9 @@ import type { Endpoint } from './endpoint.ts';
 import { isSlowBody, setProblemHeaders, type Translate, toProblem } from './problems.ts';
 import { type DrawLimit, networkOf } from './rate-limit.ts';
 
-/** RFC 9110 §15.5.2 requires a challenge with every 401, RFC 6749 §5.2 the scheme that the client used. */
+/**
+ * RFC 9110 §15.5.2 requires a challenge with every 401 answer. RFC 6749 §5.2 requires the scheme that the client used.
+ */
 const CHALLENGE = 'Basic realm="tenantry"';
 
 /** Keeps the characters of error_description (RFC 6749 §5.2): ASCII without control characters, quotes and backslashes. */
@@ -18,7 +20,7 @@ function describable(text: string): string {
     .replace(/[^\x20-\x7e]/g, '?');
 }
 
-/** Converts a problem of the layers below into an OAuth error. */
+/** Converts a problem that another layer raised into an OAuth error. */
 function oauthErrorOf(thrown: Problem): OAuthError {
   const { status } = thrown;
   if (status === 429 || status === 503) return new OAuthError('temporarily_unavailable', thrown.message, status);
@@ -28,18 +30,22 @@ function oauthErrorOf(thrown: Problem): OAuthError {
   return new OAuthError('invalid_request', description, [405, 408, 413, 415].includes(status) ? status : 400);
 }
 
-/** The wire of the endpoint that the request reached. */
+/** Returns the wire format of the endpoint that the request reached. */
 export function wireOf({ routeOptions }: FastifyRequest): Endpoint['wire'] | undefined {
   return (routeOptions.config as { wire?: Endpoint['wire'] } | undefined)?.wire;
 }
 
-/** Returns a check whether a request is for an OAuth endpoint, even with a method that the endpoint does not have. */
+/**
+ * Returns a function that says whether a request is for an OAuth endpoint, even if the endpoint does not have the
+ * method.
+ */
 export function oauthRequests(endpoints: readonly Endpoint[]): (request: FastifyRequest) => boolean {
   const paths = new Set(endpoints.filter(({ wire }) => wire === 'oauth').map(({ url }) => url));
   return (request) => wireOf(request) === 'oauth' || paths.has(request.url.split('?', 1)[0] ?? '');
 }
 
-// The refusals that a sender can get without client authentication. They are counted, like the guessing of tokens.
+// The refusals that a sender can get without client authentication. They are counted in the same way as guesses of
+// tokens.
 const UNAUTHENTICATED_CODES: ReadonlySet<OAuthErrorCode> = new Set<OAuthErrorCode>([
   'invalid_request',
   'invalid_client',
@@ -47,7 +53,9 @@ const UNAUTHENTICATED_CODES: ReadonlySet<OAuthErrorCode> = new Set<OAuthErrorCod
   'unsupported_grant_type',
 ]);
 
-/** Sends the OAuth error for any thrown error. When the network has used up its allowance, the answer is 429 instead. */
+/**
+ * Sends the OAuth error for any thrown error. When the network has used up its allowance, sends a 429 answer instead.
+ */
 export async function sendOAuthError(
   request: FastifyRequest,
   reply: FastifyReply,

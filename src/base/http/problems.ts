@@ -1,4 +1,5 @@
-// Converts any thrown error into application/problem+json (RFC 9457). Messages of libraries, SQL and stacks are not sent.
+// Converts any thrown error into application/problem+json (RFC 9457). Messages of libraries, SQL and stack traces are
+// never sent.
 import type { FastifyReply, FastifyRequest } from 'fastify';
 import { DatabaseUnavailable, isOutage } from '../database/db.ts';
 import { sqlStateOf } from '../database/sql-state.ts';
@@ -12,7 +13,7 @@ export interface ProblemBody {
   readonly status: number;
   readonly detail: string;
   readonly code: ProblemCode;
-  /** The same sentence as `detail`. */
+  /** It has the same sentence as `detail`. */
   readonly error: string;
   readonly requestId: string;
   readonly issues?: readonly FieldIssue[];
@@ -33,7 +34,8 @@ export function problemBody(thrown: Problem, requestId: string): ProblemBody {
   };
 }
 
-// The errors of the framework, by code. Every other error of the framework with a 4xx status is a bad request.
+// The problem for each error code of the framework. Every other error of the framework with a 4xx status becomes
+// bad_request.
 const FRAMEWORK: Readonly<Record<string, ProblemCode>> = {
   FST_ERR_CTP_INVALID_MEDIA_TYPE: 'unsupported_media_type',
   FST_ERR_CTP_BODY_TOO_LARGE: 'body_too_large',
@@ -46,7 +48,7 @@ const FRAMEWORK: Readonly<Record<string, ProblemCode>> = {
   ERR_HTTP_REQUEST_TIMEOUT: 'request_timeout',
 };
 
-// Text that passed every check but that PostgreSQL cannot store is the sender's mistake, not an outage.
+// When text passed every check but PostgreSQL cannot store it, that is a mistake of the sender and not an outage.
 const UNSTORABLE = new Set<string | undefined>(['22021', '22P05']);
 
 /** Converts an error of a feature, which the HTTP layer does not import, into a Problem; null for any other error. */
@@ -70,7 +72,9 @@ export function toProblem(error: unknown, translate: Translate): Problem {
   return new Problem('internal_error', {}, { cause: error });
 }
 
-/** Whether the time ran out while the body was still being read: then the sender is slow, not the service. */
+/**
+ * Whether the time ran out while the body was still being read. In that case the sender is slow, and not the service.
+ */
 export function isSlowBody(error: unknown, { raw }: FastifyRequest): boolean {
   const timedOut = (error as { code?: unknown } | null)?.code === 'FST_ERR_HANDLER_TIMEOUT';
   return timedOut && raw.readableFlowing === true && !raw.complete;

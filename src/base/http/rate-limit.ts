@@ -1,4 +1,5 @@
-// The rate limits: how many calls per minute a network, a principal, a session, an organization or a service client has.
+// The rate limits. They say how many calls per minute are allowed for a network, a principal, a session, an
+// organization or a service client.
 import { isIP } from 'node:net';
 import rateLimit, { normalizeIP } from '@fastify/rate-limit';
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
@@ -16,8 +17,8 @@ export interface LimitSettings {
 export type Allowance = 'signIn' | 'session' | 'other' | 'organization' | 'client';
 
 /**
- * Draws one call from the allowance of a key. Sets the RateLimit-* headers; for an organization only when its allowance
- * is used up. Raises too_many_requests when the allowance is used up.
+ * Counts one call against the allowance of a key. Sets the RateLimit-* headers. For an organization, it sets them only
+ * when the allowance is used up. Raises too_many_requests when the allowance is used up.
  */
 export type DrawLimit = (request: FastifyRequest, reply: FastifyReply, which: Allowance, key: string) => Promise<void>;
 
@@ -25,8 +26,9 @@ const IPV6_SUBNET = 64;
 const KEYS_MAX = 50_000;
 
 /**
- * Returns the network of an address: an IPv4 address itself, or the /64 of an IPv6 address, because one machine has a
- * whole /64. Values from a proxy that are not addresses share one key, so that inventing them gains nothing.
+ * Returns the network of an address. An IPv4 address is its own network. The network of an IPv6 address is its /64,
+ * because one machine has a whole /64. All values from a proxy that are not addresses share one key, so a sender gains
+ * nothing by inventing them.
  */
 export function networkOf(ip: string | undefined): string {
   return ip && isIP(ip) !== 0 ? normalizeIP(ip, IPV6_SUBNET) : 'unknown';
@@ -37,7 +39,7 @@ export function prefixOf(ip: string, bits: number): string {
   return normalizeIP(ip, bits);
 }
 
-/** Opens the allowances of a server. */
+/** Creates the allowances of a server. */
 export async function openLimits(app: FastifyInstance, settings: LimitSettings): Promise<DrawLimit> {
   if (!settings.enabled) return async () => undefined;
   await app.register(rateLimit, { global: false, cache: KEYS_MAX });
@@ -55,7 +57,7 @@ export async function openLimits(app: FastifyInstance, settings: LimitSettings):
     keys.set(request, key);
     const drawn = await allowances[which](request);
     if (drawn.isAllowed) return;
-    // The remaining allowance of an organization would show to anyone that other people sign in to it.
+    // The remaining allowance of an organization would show anyone that other people sign in to that organization.
     if (which === 'organization' && !drawn.isExceeded) return;
     reply.header('ratelimit-limit', String(drawn.max));
     reply.header('ratelimit-remaining', String(drawn.remaining));

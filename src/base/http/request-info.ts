@@ -1,4 +1,5 @@
-// The parts of a request that an operation may use. Each is computed when it is read: most routes read few of them.
+// The parts of a request that an operation may use. Each part is computed only when it is read, because most routes
+// read few parts.
 import type {} from '@fastify/cookie'; // declares the type of parseCookie
 import type { FastifyReply, FastifyRequest } from 'fastify';
 import type { RequestInfo } from './endpoint.ts';
@@ -7,7 +8,7 @@ import { namedTenants } from './tenant.ts';
 
 const USER_AGENT_LENGTH_MAX = 256;
 
-/** The RequestInfo of one Fastify request. */
+/** Returns the RequestInfo of one Fastify request. */
 export class FastifyRequestInfo implements RequestInfo {
   readonly #request: FastifyRequest;
   readonly #reply: FastifyReply;

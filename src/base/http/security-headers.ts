@@ -1,4 +1,5 @@
-// The security headers of every answer. They are always the same, so helmet computes them once and not for each request.
+// The security headers of every answer. The headers are always the same, so helmet computes them once and not for each
+// request.
 import helmet from '@fastify/helmet';
 import Fastify from 'fastify';
 

@@ -1,4 +1,5 @@
-// The HTTP server: limits, headers, guards and errors around the endpoints. The list of endpoints is in app/endpoints.ts.
+// The HTTP server, with the limits, headers, guards and errors around the endpoints. The list of endpoints is in
+// app/endpoints.ts.
 import { randomUUID } from 'node:crypto';
 import type { Socket } from 'node:net';
 import cookie from '@fastify/cookie';
@@ -31,7 +32,7 @@ export interface ServerOptions {
   readonly limits: LimitSettings;
   readonly corsOrigins: readonly string[];
   readonly trustedProxies: readonly string[];
-  /** Whether answers tell browsers to use https only. */
+  /** Whether answers have a header that makes browsers use https only. */
   readonly https: boolean;
   /** How long one request may take, including its body; 10,000 by default. */
   readonly handlerTimeoutMs?: number;
@@ -39,7 +40,8 @@ export interface ServerOptions {
 
 const BODY_BYTES_MAX = 64 * 1024;
 const SOCKETS_MAX = 10_000;
-// The defaults of Fastify and Node are off or very long. A slow or silent peer must not keep a socket open for ever.
+// In Fastify and Node, these limits are off or very long by default. A slow or silent peer must not keep a socket open
+// for ever.
 const TIMEOUTS = { requestTimeout: 15_000, connectionTimeout: 30_000, keepAliveTimeout: 65_000 };
 const HEAD_LIMITS = {
   headersTimeout: 10_000,
@@ -70,7 +72,7 @@ export async function openServer(options: ServerOptions): Promise<FastifyInstanc
     clientErrorHandler: answerBrokenConnection,
     routerOptions: { maxParamLength: 256 },
     frameworkErrors: (error, request, reply) => {
-      reply.headers({ ...constant, 'x-request-id': request.id }); // no hook has run for this request
+      reply.headers({ ...constant, 'x-request-id': request.id }); // hooks do not run for this request
       sendProblem(request as FastifyRequest, reply, toProblem(error, options.translate));
     },
   });
@@ -81,10 +83,11 @@ export async function openServer(options: ServerOptions): Promise<FastifyInstanc
   app.addHook('onRequest', (request, reply, done) => {
     reply.headers(constant);
     reply.header('x-request-id', request.id);
-    // RFC 9112 §3.2. Node would answer without a body.
+    // RFC 9112 §3.2 requires a 400 answer. Node would send it without a body.
     const hostless = request.headers.host === undefined && request.raw.httpVersion !== '1.0';
     if (hostless) return done(problem('bad_request', { detail: 'Send a Host header.' }));
-    // Node keeps the first header silently. A proxy in front may have checked another one (RFC 6750 §2).
+    // Node keeps only the first header and reports nothing. A proxy in front may have checked a later header (RFC 6750
+    // §2).
     const doubled = request.headers.authorization !== undefined && countOf(request.raw.rawHeaders, 'authorization') > 1;
     done(doubled ? problem('bad_request', { detail: 'Send one Authorization header.' }) : undefined);
   });
@@ -99,7 +102,7 @@ export async function openServer(options: ServerOptions): Promise<FastifyInstanc
     return sendProblem(request, reply, thrown);
   });
   readBodies(app);
-  // From here on the server refuses every route that is not an endpoint.
+  // After this line, the server refuses every route that is not an endpoint.
   app.addHook('onRoute', (route) => {
     if ((route.config as { mark?: symbol } | undefined)?.mark !== ROUTE_MARK) {
       throw new Error(
@@ -118,8 +121,8 @@ export async function openServer(options: ServerOptions): Promise<FastifyInstanc
 }
 
 /**
- * Closing waits until all connections have ended. While it waits, this closes connections that never sent a request and
- * those whose request has ended, so that they do not delay it.
+ * The server closes only after all connections have ended. During this wait, this function closes connections that
+ * never sent a request and connections whose request has ended. So they do not delay the close.
  */
 function endIdleWhileClosing(app: FastifyInstance): void {
   const sockets = new Set<Socket>();
@@ -137,12 +140,12 @@ function endIdleWhileClosing(app: FastifyInstance): void {
   });
 }
 
-/** How often a header was sent. The list contains names and values in turn. */
+/** Returns how often a header was sent. The list contains names and values in turn. */
 function countOf(rawHeaders: readonly string[], wanted: string): number {
   return rawHeaders.filter((name, index) => index % 2 === 0 && name.toLowerCase() === wanted).length;
 }
 
-/** The log for messages of the framework. Its line about listening is left out: main.ts logs that. */
+/** The log for messages of the framework. The framework's line about listening is left out, because main.ts logs it. */
 function frameworkLog(log: FastifyBaseLogger): FastifyBaseLogger {
   return log.child({}, { level: ['trace', 'debug', 'info'].includes(log.level) ? 'warn' : log.level });
 }
@@ -152,7 +155,7 @@ function requestId(raw: { headers: Record<string, string | string[] | undefined>
   return typeof sent === 'string' && REQUEST_ID.test(sent) ? sent : randomUUID();
 }
 
-// The URL that proxies call before they let a request pass, maybe with the method of that request.
+// The URL that proxies call before they forward a request. A proxy may use the method of that request.
 const FORWARD_AUTH = /^\/verify(?:[/?]|$)/;
 
 async function registerPlugins(
@@ -160,9 +163,10 @@ async function registerPlugins(
   options: ServerOptions,
   unknownRoute: ReturnType<typeof unknownRoutes>,
 ): Promise<void> {
-  await app.register(cookie, { hook: false }); // parsed when an operation reads a cookie
+  await app.register(cookie, { hook: false }); // cookies are parsed when an operation reads one
   if (options.corsOrigins.length > 0) {
-    // Some proxies let a request pass after any 2xx. A preflight proves nothing, so it must not get a 2xx at this URL.
+    // Some proxies forward a request after any 2xx answer. A preflight proves nothing, so it must not get a 2xx answer
+    // at this URL.
     app.addHook('onRequest', async (request) => {
       if (request.method === 'OPTIONS' && FORWARD_AUTH.test(request.url)) throw unknownRoute(request.url);
     });
@@ -197,21 +201,24 @@ async function registerPlugins(
   app.decorateRequest('serviceClient', null);
 }
 
-/** The address without its last part: it identifies a network, but not a person. */
+/** Returns the address without its last part. The result identifies a network, but not a person. */
 function wideNetwork(ip: string | undefined): string {
   if (!ip) return 'unknown';
-  const network = prefixOf(ip, 48); // an IPv4 address inside IPv6 becomes IPv4
+  const network = prefixOf(ip, 48); // an IPv4 address inside an IPv6 address becomes IPv4
   return network.includes(':') ? network : network.replace(/\.\d+$/, '.0/24');
 }
 
-/** Reads a form for an endpoint with the wire `oauth`, JSON for every other. Nothing else is accepted. */
+/**
+ * Reads a form for an endpoint with the wire `oauth`, and JSON for every other endpoint. No other media type is
+ * accepted.
+ */
 function readBodies(app: FastifyInstance): void {
   app.removeAllContentTypeParsers();
   app.addContentTypeParser('*', { parseAs: 'buffer' }, (request, bytes, done) => {
     try {
       const isForm = wireOf(request) === 'oauth';
       const { 'content-type': type, 'content-encoding': encoding } = request.headers;
-      // Without a body no media type is needed: a DELETE or POST may have no content.
+      // A request without a body needs no media type, because a DELETE or POST may have no content.
       if (bytes.length > 0) (isForm ? assertFormType : assertJsonType)(type, encoding);
       done(null, (isForm ? parseForm : parseBody)(bytes as Buffer));
     } catch (error) {

@@ -24,16 +24,16 @@ function named(headers: Headers, name: string): string | null {
 }
 
 /**
- * Returns the organizations that the headers name, as id or slug in lower case: none, one, or an id and a slug. Only the
- * database knows whether an id and a slug are the same organization. Raises bad_request.
+ * Returns the organizations that the headers name, as id or slug in lower case. The list is empty, or has one entry, or
+ * has an id and a slug. Only the database knows whether an id and a slug are the same organization. Raises bad_request.
  */
 export function namedTenants(headers: Headers): readonly string[] {
   return oneOrganization(TENANT_HEADERS.map((name) => named(headers, name)));
 }
 
 /**
- * Returns the different references, without null. Raises bad_request for two ids or two slugs: they certainly name two
- * organizations.
+ * Returns the different references, without null. Raises bad_request for two ids or two slugs, because they certainly
+ * name two organizations.
  */
 export function oneOrganization(references: readonly (string | null | undefined)[]): readonly string[] {
   const different = [...new Set(references)].filter((reference) => typeof reference === 'string');

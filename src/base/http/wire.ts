@@ -2,7 +2,7 @@
 // normalization (NFC). Every object refuses unknown members.
 import { z } from 'zod';
 
-// For a missing member, the message of zod names types. This message says that the member is missing.
+// For a missing member, the message of zod names types. The message here says that the member is missing.
 z.config({
   customError: (issue) => (issue.code === 'invalid_type' && issue.input === undefined ? 'is required' : undefined),
 });
@@ -10,7 +10,7 @@ z.config({
 // Line breaks, control characters, and characters that change the direction of the text around them.
 const CONTROL = /[\p{Cc}\u2028\u2029\u202a-\u202e\u2066-\u2069]/u;
 
-/** One line of text for people: trimmed, in NFC, from `min` to `max` code points. */
+/** One line of text for people. It is trimmed, in NFC, and has `min` to `max` code points. */
 export function text(max: number, min = 1) {
   return z
     .string()

@@ -1,5 +1,6 @@
-// Work in the background: it runs again and again, sooner after a nudge, and never twice at once. One line in the log
-// says that it began to fail, and one that it works again. The work itself belongs to the feature that opens the loop.
+// A loop runs work in the background again and again. A nudge makes the next run begin sooner. Two runs never overlap.
+// One line in the log says that the work began to fail, and another line says that it works again. The work itself
+// belongs to the feature that opens the loop.
 import type { Log } from '../platform/log.ts';
 import { createSchedule, type ScheduleOptions } from './schedule.ts';
 import { settlesWithin, systemTiming, type Timing } from './timing.ts';
@@ -7,9 +8,12 @@ import { settlesWithin, systemTiming, type Timing } from './timing.ts';
 export interface LoopOptions extends ScheduleOptions {
   /** The name of the loop in the log. */
   readonly name: string;
-  /** Does the work once. Never called while it is under way. A raised error counts as a failure. */
+  /**
+   * Does the work once. The loop never calls this while an earlier call is still running. A raised error counts as a
+   * failure.
+   */
   readonly work: (run: Run) => Promise<void>;
-  /** How long `stop` waits before it aborts the run under way; 5 s by default. */
+  /** How long `stop` waits before it aborts the current run; 5 s by default. */
   readonly stopMs?: number;
   /** The line that is logged at the first failure in a row. */
   readonly failing: string;
@@ -21,9 +25,9 @@ export interface LoopOptions extends ScheduleOptions {
 
 /** What a run may know about its loop. */
 export interface Run {
-  /** True once the loop is being stopped: the work must begin nothing more. */
+  /** True once `stop` was called. The work must then begin nothing more. */
   isStopping(): boolean;
-  /** Aborts when the loop waits no longer for the run under way. */
+  /** Aborts when the loop no longer waits for the current run. */
   readonly signal: AbortSignal;
 }
 
@@ -34,11 +38,12 @@ export interface Loop {
   /** Requests a run soon, without waiting for it. Any number of nudges share one run. Does nothing before `start`. */
   nudge(): void;
   /**
-   * Begins a run as soon as none is under way, whether the loop is started or not, and resolves at its end. All calls
-   * before that beginning share the run. Raises what the work raised, to these callers only, and LoopStopped.
+   * Begins a run as soon as no other run is active, whether the loop is started or not. Resolves at the end of that
+   * run. All calls before the run begins share it. Raises the error of the work, to these callers only. Raises
+   * LoopStopped when the loop is stopped.
    */
   run(): Promise<void>;
-  /** Begins nothing more. Resolves when the run under way has ended, or after a bounded time. */
+  /** Begins nothing more. Resolves when the current run has ended, or after a bounded time. */
   stop(): Promise<void>;
 }
 
@@ -61,8 +66,8 @@ export function openLoop(options: LoopOptions): Loop {
   let waiting: Promise<void> | undefined; // the run that has not begun yet
   let stopping: Promise<void> | undefined;
   let started = false;
-  let turning = false; // a run that the loop itself began is not settled yet
-  let failures = 0; // in a row, of the runs that the loop itself began
+  let turning = false; // true while a run that the loop itself began has not ended
+  let failures = 0; // the number of failures in a row, counting only the runs that the loop itself began
   let cancel = () => {};
 
   async function begin(): Promise<void> {

@@ -2,7 +2,7 @@
 import type { Timing } from './timing.ts';
 
 export interface ScheduleOptions {
-  /** How long after the end of one run the next one begins without a nudge; null for never. */
+  /** The time from the end of one run to the beginning of the next run without a nudge. Null means never. */
   readonly everyMs: number | null;
   /** The least time between the beginnings of two runs; 0 by default. */
   readonly apartMs?: number;
@@ -16,19 +16,19 @@ export interface ScheduleOptions {
 }
 
 export interface Schedule {
-  /** A run has begun: it answers every nudge before it. */
+  /** Reports that a run has begun. This run answers every nudge before it. */
   noteBegin(): void;
-  /** A run has ended, or the loop has started: the next regular run is one interval away. */
+  /** Reports that a run has ended or that the loop has started. The next regular run is one interval away. */
   noteEnd(): void;
   noteNudge(): void;
-  /** The time from now until the next run, after this number of failures in a row; Infinity for never. */
+  /** Returns the time from now until the next run, after this number of failures in a row. Infinity means never. */
   waitMs(failures: number): number;
 }
 
-/** Longer waits overflow a timer of Node, which then fires at once. */
+/** A longer wait overflows a timer of Node, and the timer then fires at once. */
 const WAIT_MS_MAX = 2 ** 31 - 1;
 
-/** Raises RangeError for a wait that no timer can make. `name` is the loop's. */
+/** Raises RangeError for a wait that is too long for a timer. `name` is the name of the loop. */
 export function createSchedule(name: string, options: ScheduleOptions, timing: Timing): Schedule {
   const { everyMs, apartMs = 0, gatherMs = 0, backOffMs } = options;
   for (const ms of [everyMs ?? 1, apartMs, gatherMs, ...(backOffMs ?? [])]) {
@@ -36,7 +36,7 @@ export function createSchedule(name: string, options: ScheduleOptions, timing: T
   }
   let begunMs = Number.NEGATIVE_INFINITY;
   let regularMs = Number.POSITIVE_INFINITY; // when the next run is due without a nudge
-  let nudgedMs = Number.POSITIVE_INFINITY; // when the first nudge came that no run has answered yet
+  let nudgedMs = Number.POSITIVE_INFINITY; // the time of the first nudge that no run has answered yet
   return {
     noteBegin() {
       begunMs = timing.elapsed();

@@ -1,4 +1,4 @@
-// The time that loops use: a clock that never steps, and timers. Tests replace it by a clock of their own.
+// The clock and the timers that loops use. The clock never steps. Tests replace both by their own.
 import { monotonicMs } from '../platform/clock.ts';
 
 export interface Timing {
@@ -17,7 +17,7 @@ export const systemTiming: Timing = {
   },
 };
 
-/** Whether the promise settles within `milliseconds`. Its error is ignored. */
+/** Returns whether the promise settles within `milliseconds`. An error of the promise is ignored. */
 export function settlesWithin(timing: Timing, milliseconds: number, promise: Promise<unknown>): Promise<boolean> {
   const { promise: isInTime, resolve } = Promise.withResolvers<boolean>();
   const cancel = timing.after(milliseconds, () => resolve(false));

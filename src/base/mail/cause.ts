@@ -1,4 +1,4 @@
-// Converts an error of nodemailer into a failure of the table. The code of nodemailer names the step, the original code
+// Converts an error of nodemailer into a failure of the table. The code of nodemailer names the step. The original code
 // names the error of the system or of TLS.
 import { type MailFailure, MailRefused } from './failures.ts';
 
@@ -33,7 +33,7 @@ const SYSTEM_FAILURES: readonly (readonly [RegExp, MailFailure])[] = [
 // RFC 3207 §4 and RFC 4954 §6 both use 530. Only the text of the answer shows whether TLS or credentials are missing.
 const WANTS_TLS = /STARTTLS|\bTLS\b|encrypt|secure/i;
 
-/** Converts an error into a MailRefused with the failure and the trace. */
+/** Converts an error into a MailRefused that has the failure and the trace. */
 export function refusalOf(error: unknown): MailRefused {
   if (error instanceof MailRefused) return error;
   return new MailRefused(failureOf(error as SmtpError), traceOf(error as SmtpError));
@@ -66,7 +66,10 @@ function refusedAt(code: string, { command, responseCode, response }: SmtpError)
   return 'unexpected';
 }
 
-/** The trace contains codes only: the text of the server may repeat addresses, and even links of the mail. */
+/**
+ * Returns the trace. It contains codes only, because the text of the server may repeat addresses and even links of the
+ * mail.
+ */
 function traceOf({ code, originalCode, command, responseCode }: SmtpError): string {
   const parts = [originalCode ?? code, command, responseCode].map(String);
   return parts.filter((part) => part !== 'undefined' && /^[A-Z0-9 _]{1,40}$/.test(part)).join(' ');

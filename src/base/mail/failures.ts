@@ -1,5 +1,5 @@
-// Why a mail was not accepted: a stable code for each cause, and a sentence that says what to do. The log, the doctor and
-// the list of mails use these sentences.
+// The reasons why a mail was not accepted. Each cause has a stable code and a sentence that says what to do. The log,
+// the doctor and the list of mails use these sentences.
 
 /** The sentence of each code. */
 export const MAIL_FAILURES = {
@@ -37,11 +37,17 @@ export const MAIL_FAILURES = {
 
 export type MailFailure = keyof typeof MAIL_FAILURES;
 
-/** A mail was not accepted. The error never has the text of the server, which may repeat the mail or the address. */
+/**
+ * A mail was not accepted. The error never contains the text of the server, because that text may repeat the mail or
+ * the address.
+ */
 export class MailRefused extends Error {
   override readonly name = 'MailRefused';
   readonly code: MailFailure;
-  /** The stored text: the code, then the step and the status number, such as `recipient_refused RCPT TO 550`. */
+  /**
+   * The text that is stored. It has the code, then the step and the status number, such as `recipient_refused RCPT TO
+   * 550`.
+   */
   readonly failure: string;
   constructor(code: MailFailure, trace = '') {
     const failure = trace === '' ? code : `${code} ${trace}`;

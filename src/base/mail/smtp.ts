@@ -1,4 +1,4 @@
-// Sends a mail by SMTP. Without a mail server it prints the mail for a developer. Leaves to others: the content of a
+// Sends a mail by SMTP. Without a mail server, prints the mail for a developer. Leaves to others: the content of a
 // mail, the time to send it and the reaction to a failure.
 import type { Log } from '../platform/log.ts';
 import { refusalOf } from './cause.ts';
@@ -11,10 +11,15 @@ export interface Mail {
   readonly html: string;
 }
 
-/** A mail to send. Its id becomes the Message-ID, so that a receiver recognizes a repeated mail. Without an id it is random. */
+/**
+ * A mail to send. Its id becomes the Message-ID, so that a receiver recognizes a repeated mail. Without an id, the
+ * Message-ID is random.
+ */
 export type OutgoingMail = Mail & { readonly id?: string };
 
-/** Resolves when the server has accepted the mail. Raises MailRefused, also when the signal aborts. */
+/**
+ * Resolves when the server has accepted the mail. Raises MailRefused when the server refuses it or the signal aborts.
+ */
 export type SendMail = (mail: OutgoingMail, signal: AbortSignal) => Promise<void>;
 
 export interface MailSettings {
@@ -37,7 +42,10 @@ const TIMEOUTS: MailTimeouts = { connectMs: 10_000, greetingMs: 10_000, silenceM
 /** The longest time for one mail, from the DNS lookup to the last answer of the server. */
 export const MAIL_MS_MAX = 30_000;
 
-/** Returns the function that sends mail; null when mail cannot be sent: in production without a mail server. */
+/**
+ * Returns the function that sends mail. Returns null when mail cannot be sent, which is the case in production without
+ * a mail server.
+ */
 export function openMail(settings: MailSettings): SendMail | null {
   if (settings.url !== undefined) return smtp(settings.url, settings);
   if (settings.production) {
@@ -83,11 +91,12 @@ function smtp(address: string, settings: MailSettings): SendMail {
   const { from } = settings;
   const transport = transportOf(address, settings);
   return async (mail, signal) => {
-    const { createTransport } = await import('nodemailer'); // loaded with the first mail, so that the start does not wait for it
+    const { createTransport } = await import('nodemailer'); // loaded with the first mail, for a faster start
     try {
       await createTransport(transport).sendMail({
         from,
-        // An object, because nodemailer parses a string, which could then become several recipients.
+        // The recipient is an object, because nodemailer would parse a string, and the string could become several
+        // recipients.
         to: { name: '', address: mail.to },
         subject: mail.subject,
         text: mail.text,

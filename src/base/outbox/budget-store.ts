@@ -1,4 +1,5 @@
-// The queries of budgets: they count the mails of a kind that were requested in the last 24 hours, by actor and address.
+// The queries of budgets. They count the mails of a kind that were requested in the last 24 hours, by actor and
+// address.
 import { type OrganizationTx, type SystemReader, statement } from '../database/db.ts';
 
 // The lock is held until the commit. Concurrent transactions of several organizations therefore run one after another,
@@ -7,10 +8,13 @@ const LOCK_BUDGET = statement(
   `SELECT 1 AS held FROM (SELECT pg_advisory_xact_lock(hashtextextended($1, 20261121))) AS l`,
 );
 
-/** Locks the budgets of the address and the actor: other transactions that request such a mail wait for this one. */
+/**
+ * Locks the budgets of the address and the actor. Other transactions that request such a mail wait for this
+ * transaction.
+ */
 export async function lockBudgets(tx: OrganizationTx, recipientKey: string, actorId: string): Promise<void> {
   await tx.rows(LOCK_BUDGET, [recipientKey]);
-  await tx.rows(LOCK_BUDGET, [actorId]); // always in this order, which prevents deadlocks
+  await tx.rows(LOCK_BUDGET, [actorId]); // the two locks are always taken in this order, which prevents deadlocks
 }
 
 // The seconds until the oldest counted mail leaves the window of 24 hours and one more mail is allowed.
@@ -27,7 +31,7 @@ SELECT greatest(${wait('organization_id = $1::uuid', '$3::int')},
 const WAIT_ANYWHERE = statement(`
 SELECT greatest(${wait('recipient_key = $1', '$3::int')}, ${wait('actor_id = $2::uuid', '$4::int')}) AS seconds`);
 
-/** Returns the seconds until the organization may cause a mail to this address; null when it may now. */
+/** Returns the seconds until the organization may cause a mail to this address. Returns null when it may do so now. */
 export async function findOrganizationWait(
   tx: OrganizationTx,
   kind: string,
@@ -40,7 +44,10 @@ export async function findOrganizationWait(
   return row?.seconds ?? null;
 }
 
-/** Returns the seconds until the actor may cause a mail to this address in any organization; null when it may now. */
+/**
+ * Returns the seconds until the actor may cause a mail to this address in any organization. Returns null when the actor
+ * may do so now.
+ */
 export async function findWaitAnywhere(
   tx: SystemReader,
   kind: string,

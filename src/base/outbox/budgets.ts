@@ -1,5 +1,5 @@
-// Limits how many mails of a kind an organization and an actor may cause, and how many an address gets. It counts the
-// mails that were requested in the last 24 hours, sent or not. The bounds belong to the features.
+// Limits how many mails of a kind an organization and an actor may cause, and how many an address gets. The counts
+// include the mails that were requested in the last 24 hours, sent or not. The bounds belong to the features.
 import type { Database, OrganizationTx } from '../database/db.ts';
 import { findOrganizationWait, findWaitAnywhere, lockBudgets } from './budget-store.ts';
 

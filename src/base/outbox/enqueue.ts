@@ -1,5 +1,5 @@
-// Requests a mail by one row in the transaction that causes it. The mail is sent only if that transaction is committed.
-// The row has ids, never a secret and never the text of the mail.
+// Requests a mail by inserting one row in the transaction that causes the mail. The mail is sent only if that
+// transaction is committed. The row has ids. It never has a secret or the text of the mail.
 import type { OrganizationTx, SystemTx } from '../database/db.ts';
 import { insertMail, insertMailDueAt } from './store.ts';
 
@@ -10,9 +10,9 @@ export interface NewMail {
   readonly organizationId?: string;
   /** The user who receives it. Left out when the recipient may have no account. */
   readonly userId?: string;
-  /** The id of its subject, such as an invitation or a user. */
+  /** The id of the subject of the mail, such as an invitation or a user. */
   readonly subjectId: string;
-  /** While a row of the same organization and kind with the same key exists, no further row is written. */
+  /** While a row with the same organization, kind and key exists, no further row is written. */
   readonly dedupeKey?: string;
   /** The address in its canonical form, if the mail counts in the budget of the address. */
   readonly recipientKey?: string;
@@ -20,7 +20,10 @@ export interface NewMail {
   readonly actorId?: string | null;
 }
 
-/** Requests a mail. After the commit, nudge the outbox. `dueAt` is now by default; only a SystemTx may set it. */
+/**
+ * Requests a mail. After the commit, the caller nudges the outbox. By default, `dueAt` is now. Only a SystemTx may set
+ * it.
+ */
 export function enqueue(tx: OrganizationTx, mail: NewMail): Promise<void>;
 export function enqueue(tx: OrganizationTx | SystemTx, mail: NewMail): Promise<void>;
 export function enqueue(tx: SystemTx, mail: NewMail & { readonly dueAt?: Date }): Promise<void>;

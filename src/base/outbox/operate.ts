@@ -31,7 +31,7 @@ export interface MailOperatorDeps {
   readonly random: Random;
 }
 
-/** A mail for operators: without its address and its text. */
+/** A mail as operators see it, without its address and text. */
 export type ListedMail = Omit<StoredMail, 'createdAt' | 'dueAt' | 'triedAt' | 'doneAt' | 'failure'> & {
   readonly createdAt: string;
   readonly dueAt: string | null;
@@ -51,7 +51,7 @@ export interface MailsChanged {
 /** The most mails that one transaction changes. */
 const MAILS_PER_TRANSACTION = 50;
 
-/** Lists the mails of the last 30 days, the newest first. `state` is null for all of them. */
+/** Lists the mails of the last 30 days, the newest first. With the state null, lists the mails of every state. */
 export async function listMails(
   { db }: Pick<MailOperatorDeps, 'db'>,
   state: MailState | null,

@@ -1,4 +1,4 @@
-// The queries of operators: they list the mails of the outbox, and retry or drop them.
+// The queries of operators. They list the mails of the outbox, and retry or drop them.
 import { type SystemReader, type SystemTx, statement } from '../database/db.ts';
 import type { MailState } from './operate.ts';
 
@@ -14,7 +14,7 @@ export interface StoredMail {
   readonly subjectId: string;
   readonly attempts: number;
   readonly createdAt: Date;
-  /** Null for one that is not waiting. */
+  /** Null for a mail that is not waiting. */
   readonly dueAt: Date | null;
   readonly triedAt: Date | null;
   readonly doneAt: Date | null;
@@ -29,7 +29,7 @@ SELECT ${COLUMNS}, (count(*) OVER ())::int AS total FROM outbox WHERE $1::text I
 ORDER BY created_at DESC, id DESC LIMIT $2::int OFFSET $3::int`);
 const COUNT = statement(`SELECT count(*)::int AS total FROM outbox WHERE $1::text IS NULL OR ${STATE} = $1`);
 
-/** Lists the mails of a state, or of all states for null, the newest first. */
+/** Lists the mails of a state, the newest first. With the state null, lists the mails of all states. */
 export function listMailRows(
   tx: SystemReader,
   state: MailState | null,
@@ -79,7 +79,7 @@ const REVIVE = statement(`
 UPDATE outbox SET due_at = clock_timestamp(), attempts = 0
 WHERE id = ANY($1::uuid[]) AND due_at IS NULL AND done_at IS NULL ${CHANGED}`);
 
-/** Makes the dead ones among these mails due now, with all their attempts again. */
+/** Makes those of these mails due now that are dead. Each gets all its attempts again. */
 export function updateDeadToDue(tx: SystemTx, ids: readonly string[]): Promise<ChangedMail[]> {
   return tx.rows(REVIVE, [ids]);
 }
@@ -88,7 +88,7 @@ const DROP = statement(`
 UPDATE outbox SET due_at = NULL, done_at = clock_timestamp(), outcome = 'dropped'
 WHERE id = ANY($1::uuid[]) AND done_at IS NULL ${CHANGED}`);
 
-/** Drops the dead and waiting ones among these mails, so that they are never sent. */
+/** Drops those of these mails that are dead or waiting, so that they are never sent. */
 export function markDropped(tx: SystemTx, ids: readonly string[]): Promise<ChangedMail[]> {
   return tx.rows(DROP, [ids]);
 }

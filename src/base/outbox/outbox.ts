@@ -1,6 +1,6 @@
-// The outbox: claims due mails of its kinds, makes and sends them, and tries again later when that fails. Any number of
-// processes may do this at once. One process at a time claims a row. A kind that it does not know belongs to a newer
-// version: such a row stays for that version.
+// The outbox claims due mails of its kinds, and creates and sends them. When that fails, it tries again later. Any
+// number of processes may do this at once. One process at a time claims a row. A row with an unknown kind belongs to a
+// newer version of the program, and stays for that version.
 import type { Database } from '../database/db.ts';
 import { openLoop } from '../loops/loop.ts';
 import { MAIL_MS_MAX, type SendMail } from '../mail/smtp.ts';
@@ -13,18 +13,21 @@ export interface OutboxDeps {
   readonly db: Database;
   readonly log: Log;
   readonly kinds: readonly MailKind[];
-  /** Null when no mail can be sent: then all mails wait. */
+  /** Null when no mail can be sent. Then all mails wait. */
   readonly send: SendMail | null;
 }
 
 export interface Outbox {
-  /** Checks the outbox every second from now on. */
+  /** Starts to check the outbox every second. */
   follow(): void;
   /** Checks the outbox now. Call it after the commit that requested a mail. */
   nudge(): void;
-  /** Sends the due mails. Resolves when each is sent or has failed. Raises DatabaseUnavailable. */
+  /** Sends the due mails. Resolves when each mail is sent or has failed. Raises DatabaseUnavailable. */
   sendDue(): Promise<void>;
-  /** Claims no more mails, and waits for those under way. One that takes too long is aborted and tried again later. */
+  /**
+   * Claims no more mails, and waits for the mails that are being sent. A mail that takes too long is aborted and tried
+   * again later.
+   */
   stop(): Promise<void>;
 }
 
@@ -33,10 +36,11 @@ const TIDY_EVERY_MS = 10 * 60_000;
 const SETTLED_KEPT_SECONDS = 30 * 86_400;
 /** The most mails that one process sends at once. */
 const AT_ONCE = 4;
-// Twice the longest time for one mail: before another process claims it, this one has finished or was killed.
+// Twice the longest time for one mail. Before another process claims the mail, this process has finished it or was
+// killed.
 const LEASE_SECONDS = (2 * MAIL_MS_MAX) / 1000;
 
-/** Opens the outbox. It does nothing before one of its functions is called. */
+/** Opens the outbox. The outbox does nothing before one of its functions is called. */
 export function openOutbox({ db, log, kinds, send }: OutboxDeps): Outbox {
   const byName = new Map(kinds.map((kind) => [kind.kind, kind]));
   const deps = { db, log, kinds: byName };

@@ -1,5 +1,5 @@
-// Sends one claimed mail. The mail is made in a short transaction, sent outside of any transaction, and then settled by
-// the result.
+// Sends one claimed mail. The mail is created in a short transaction and sent outside of any transaction. The result is
+// then written to the row.
 import { type Database, DatabaseUnavailable } from '../database/db.ts';
 import { describeFailure, MailRefused } from '../mail/failures.ts';
 import type { Mail, SendMail } from '../mail/smtp.ts';
@@ -13,12 +13,15 @@ export interface SendingDeps {
   readonly kinds: ReadonlyMap<string, MailKind>;
 }
 
-/** How long a mail waits after each failure except the last: 24 hours in total. */
+/** How long a mail waits after each failure except the last. The waits take 24 hours in total. */
 export const RETRY_SECONDS = [10, 50, 240, 900, 1800, 3600, 7200, 14_400, 28_800, 29_400] as const;
 
-/** Sends or settles a claimed mail. Raises DatabaseUnavailable: then the mail is tried again when the claim has expired. */
+/**
+ * Sends a claimed mail and writes the result to the row. When it raises DatabaseUnavailable, the mail is tried again
+ * after the claim has expired.
+ */
 export async function sendOne(deps: SendingDeps, send: SendMail, claimed: ClaimedMail, signal: AbortSignal) {
-  // More attempts than allowed: the process of the last attempt ended before it settled the mail.
+  // There were more attempts than allowed, so the process of the last attempt ended before it wrote a result.
   if (claimed.attempts > RETRY_SECONDS.length + 1) return fail(deps, claimed, 'interrupted');
   try {
     const mail = await prepare(deps, claimed);
@@ -33,7 +36,7 @@ export async function sendOne(deps: SendingDeps, send: SendMail, claimed: Claime
   await markMailDone(deps.db.systemReader(), claimed, 'sent');
 }
 
-/** Makes the mail; null when it must not be sent now. In that case the row is settled here. */
+/** Creates the mail. Returns null when the mail must not be sent now, and then writes the reason to the row. */
 function prepare({ db, kinds }: SendingDeps, claimed: ClaimedMail): Promise<Mail | null> {
   return db.system(async (tx) => {
     const kind = kinds.get(claimed.kind);

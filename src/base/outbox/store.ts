@@ -1,4 +1,4 @@
-// The queries of sending: insert requested mails, claim due ones, and settle them.
+// The queries of sending. They insert requested mails, claim due mails, and write the result of each.
 import { type OrganizationTx, type SystemReader, type SystemTx, statement } from '../database/db.ts';
 import type { NewMail } from './enqueue.ts';
 import type { MailRow } from './kinds.ts';
@@ -10,7 +10,7 @@ const NEW = 'id, organization_id, kind, subject_id, recipient_key, actor_id, use
 // null.
 const VALUES = '$1::uuid, $2::uuid, $3, $4::uuid, $5, $6::uuid, $7::uuid, $8';
 const INSERT = statement(`INSERT INTO outbox (${NEW}) VALUES (${VALUES})${ONCE}`);
-// $1 to $8 as in VALUES, $9 when it is due.
+// $1 to $8 as in VALUES, $9 the time when the mail is due.
 const INSERT_DUE_AT = statement(`INSERT INTO outbox (${NEW}, due_at) VALUES (${VALUES}, $9::timestamptz)${ONCE}`);
 
 function valuesOf(mail: NewMail): unknown[] {
@@ -23,7 +23,10 @@ export async function insertMail(tx: OrganizationTx | SystemTx, mail: NewMail): 
   await tx.rows(INSERT, valuesOf(mail));
 }
 
-/** Inserts a mail that is due at `dueAt`. It takes a SystemTx: an organization cannot choose the time of its mails. */
+/**
+ * Inserts a mail that is due at `dueAt`. The function takes a SystemTx, because an organization cannot choose the time
+ * of its mails.
+ */
 export async function insertMailDueAt(tx: SystemTx, mail: NewMail, dueAt: Date): Promise<void> {
   await tx.rows(INSERT_DUE_AT, [...valuesOf(mail), dueAt.toISOString()]);
 }
@@ -46,7 +49,10 @@ FROM due WHERE o.id = due.id
 RETURNING o.id::text, o.kind, o.organization_id::text AS "organizationId", o.user_id::text AS "userId",
   o.subject_id::text AS "subjectId", o.attempts, o.tried_at::text AS "triedAt"`);
 
-/** Claims due mails of these kinds, at most `count`. No other process gets them for `leaseSeconds`, unless settled before. */
+/**
+ * Claims at most `count` due mails of these kinds. No other process gets them for `leaseSeconds`, unless their result
+ * is written earlier.
+ */
 export function claimMails(
   tx: SystemReader,
   kinds: readonly string[],
@@ -63,12 +69,15 @@ const own = ({ id, attempts, triedAt }: ClaimedMail) => [id, attempts, triedAt];
 
 const HOLD = statement(`SELECT 1 AS held FROM outbox WHERE ${OWN} AND due_at > clock_timestamp() FOR UPDATE`);
 
-/** Whether the claim is still valid. If so, locks it: no other process claims the mail before the end of the transaction. */
+/**
+ * Returns whether the claim is still valid. A valid claim is locked, and no other process claims the mail before the
+ * end of the transaction.
+ */
 export async function lockClaim(tx: SystemTx, mail: ClaimedMail): Promise<boolean> {
   return (await tx.rows(HOLD, own(mail))).length > 0;
 }
 
-// Two statements, so that each finds its rows by the index that begins with the organization.
+// There are two statements, so that each finds its rows by the index that begins with the organization.
 const newest = (organization: string) => `
 SELECT NOT EXISTS (
   SELECT FROM outbox n WHERE n.organization_id ${organization} AND n.kind = b.kind
@@ -77,19 +86,19 @@ FROM outbox b WHERE b.id = $1::uuid`;
 const NEWEST_OF_ORGANIZATION = statement(newest('= $2::uuid'));
 const NEWEST_OF_NONE = statement(newest('IS NULL'));
 
-/** Whether this is the newest requested mail of its kind about its subject. */
+/** Returns whether this mail is the newest requested mail of its kind about its subject. */
 export async function isNewestMail(tx: SystemTx, { id, organizationId }: MailRow): Promise<boolean> {
   const query = organizationId === null ? NEWEST_OF_NONE : NEWEST_OF_ORGANIZATION;
   const [row] = await tx.rows<{ newest: boolean }>(query, organizationId === null ? [id] : [id, organizationId]);
   return row?.newest ?? false;
 }
 
-// Settling needs the claim: a process whose claim was lost must not change the mail.
-// $1 to $3 as in OWN, $4 outcome.
+// These statements require a valid claim, because a process that has lost its claim must not change the mail. $1 to $3
+// as in OWN, $4 outcome.
 const DONE = statement(`
 UPDATE outbox SET done_at = clock_timestamp(), due_at = NULL, failure = NULL, outcome = $4 WHERE ${OWN}`);
 
-/** Marks a mail as sent, or as one that is never sent. */
+/** Marks a mail as sent, or as a mail that is never sent. */
 export async function markMailDone(tx: SystemReader, mail: ClaimedMail, outcome: 'sent' | 'unwanted'): Promise<void> {
   await tx.rows(DONE, [...own(mail), outcome]);
 }
@@ -130,7 +139,7 @@ WITH old AS (
 )
 DELETE FROM outbox WHERE id IN (SELECT id FROM old)`);
 
-/** Removes at most 1,000 settled or dead mails that are older than `olderThanSeconds`. */
+/** Removes at most 1,000 mails that are older than `olderThanSeconds` and have no further attempt. */
 export async function deleteSettledMails(tx: SystemReader, olderThanSeconds: number): Promise<void> {
   await tx.rows(REMOVE, [olderThanSeconds]);
 }

@@ -6,7 +6,7 @@ export interface Clock {
 
 export const systemClock: Clock = { now: () => new Date() };
 
-/** Milliseconds of a clock that never steps, for measuring durations. */
+/** Returns the milliseconds of a clock that never steps. Use it to measure durations. */
 export function monotonicMs(): number {
   return performance.now();
 }

@@ -1,5 +1,5 @@
-// The log of the process: JSON lines, or readable lines on a development terminal. Callers log ids and never secrets. The
-// masking below is only a second protection.
+// The log of the process. It has JSON lines, or readable lines on a development terminal. Callers log ids and never
+// secrets. The masking below is only a second protection.
 import type { Writable } from 'node:stream';
 import { type LevelWithSilent, type Logger, pino, type TransportSingleOptions } from 'pino';
 
@@ -25,7 +25,7 @@ function mask(value: Record<string, unknown>, depth = 0): Record<string, unknown
   return masked ?? value;
 }
 
-// Keeps name, code, message and stack of an error. Other members may contain the values of a query.
+// Only the name, code, message and stack of an error are kept. Other members may contain the values of a query.
 function describeError(error: Error & { code?: string }): Record<string, unknown> {
   return { type: error.name, code: error.code, message: error.message, stack: error.stack };
 }

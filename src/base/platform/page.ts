@@ -1,4 +1,4 @@
-// The pages that every list answers with. Finding and counting rows belongs to the stores.
+// The page of a list, which is the answer of every list endpoint. Finding and counting rows belongs to the stores.
 
 /** The requested page: at most `limit` rows, after the first `offset` rows. */
 export interface Page {
@@ -13,8 +13,8 @@ export interface Paged<Item> {
 }
 
 /**
- * Makes a page of rows, each of which carries the `total` of the whole list. A page past the end has no row with the
- * total: only then `countAll` is called.
+ * Returns a page of rows. Each row contains the `total` of the whole list. A page past the end has no row with the
+ * total, and only then is `countAll` called.
  */
 export async function paged<Row extends { readonly total: number }, Item>(
   rows: readonly Row[],

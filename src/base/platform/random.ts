@@ -9,12 +9,12 @@ export interface Random {
 
 export const systemRandom: Random = { bytes: (count) => randomBytes(count) };
 
-/** Returns a UUIDv7 (RFC 9562 §5.7), which sorts by the time of the clock. For the ids of rows. */
+/** Returns a UUIDv7 (RFC 9562 §5.7), which sorts by the time of the clock. Use it for the ids of rows. */
 export function newId(random: Random, clock: Clock): string {
   return v7({ random: random.bytes(16), msecs: clock.now().getTime() });
 }
 
-/** Returns a UUIDv4 (RFC 9562 §5.4) with 122 random bits. For the identifiers of tokens. */
+/** Returns a UUIDv4 (RFC 9562 §5.4) with 122 random bits. Use it for the identifiers of tokens. */
 export function newTokenId(random: Random): string {
   return v4({ random: random.bytes(16) });
 }

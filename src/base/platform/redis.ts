@@ -1,5 +1,5 @@
-// Connections to Redis. A connection ends at the first error: it neither hangs nor reconnects. `holdRedis` opens the next
-// one. The commands belong to the callers.
+// Connections to Redis. A connection ends at its first error. It neither hangs nor reconnects. `holdRedis` opens the
+// next connection. The commands belong to the callers.
 import { isIP } from 'node:net';
 import { setTimeout as pause } from 'node:timers/promises';
 import { OperatorError } from '../errors/operator-error.ts';
@@ -32,14 +32,14 @@ export interface RedisConnection {
 
 export interface RedisTarget {
   readonly settings: RedisSettings;
-  /** The key that all commands use. In a cluster, the connection leads to the node that has this key. */
+  /** The key that all commands use. In a cluster, the connection goes to the node that has this key. */
   readonly key: string;
   /** The longest wait for an answer, in ms. */
   readonly answerMs: number;
 }
 
 export interface RedisUse extends RedisTarget {
-  /** Uses a connection. When it can no longer use it, it raises or returns. */
+  /** Uses a connection. Raises or returns when the connection can no longer be used. */
   readonly work: (connection: RedisConnection) => Promise<void>;
   /** Called when the work raises, and when a connection could not be made. The message contains no secret. */
   readonly onTrouble: (error: Error) => void;
@@ -54,15 +54,15 @@ const CONNECT_MS = 1_000;
 const CLOSE_MS = 100;
 const PAUSE_STEP_MS = 100;
 const PAUSE_MS_MAX = 2_000;
-/** Work that lasted this long counts as a success: the pause before the next connection is short again. */
+/** Work that lasted for this time counts as a success. The pause before the next connection is then short again. */
 const STEADY_MS = 2_000;
 const HOPS_MAX = 5;
 const VERSION_MIN = 7;
 
 /**
  * Runs the work with a connection. When the work ends, it runs again with a new connection, after a pause that grows to
- * 2 s. The reconnect of ioredis is not used: it would repeat commands under way, but a reader of a stream must notice
- * every gap. This is not a loop of base/loops, because the work lasts as long as its connection.
+ * 2 s. The reconnect of ioredis is not used: it would repeat commands that have no answer yet, but a reader of a stream
+ * must notice every gap. This is not a loop of base/loops, because the work continues until its connection ends.
  */
 export function holdRedis(hold: RedisUse): { close(): void } {
   const closing = new AbortController();
@@ -73,7 +73,7 @@ export function holdRedis(hold: RedisUse): { close(): void } {
     const close = () => connection.close();
     signal.addEventListener('abort', close);
     try {
-      if (!signal.aborted) await hold.work(connection); // it may be closed while the node of the key is looked up
+      if (!signal.aborted) await hold.work(connection); // it may have aborted during the connect
     } finally {
       signal.removeEventListener('abort', close);
       close();
@@ -111,7 +111,7 @@ export async function connectRedis(target: RedisTarget, signal: AbortSignal): Pr
 }
 
 // The cluster client of ioredis is not used: it connects to every node and hides errors. One key is on one node, and
-// every node knows which one. Following this redirection is enough, and every broken connection is noticed.
+// every node knows which node has it. Following this redirection is enough, and every broken connection is noticed.
 async function follow(target: RedisTarget, from: RedisNode, signal: AbortSignal): Promise<RedisConnection> {
   let node = from;
   for (let hop = 0; hop < HOPS_MAX; hop += 1) {
@@ -145,7 +145,7 @@ async function dial(target: RedisTarget, node: RedisNode, signal: AbortSignal): 
     maxRetriesPerRequest: 1,
     enableOfflineQueue: false,
     autoResendUnfulfilledCommands: false,
-    enableReadyCheck: false, // it sends INFO, which a restricted user may not run
+    enableReadyCheck: false, // the ready check sends INFO, which a restricted user has no right to run
     disableClientInfo: true,
   });
   const { promise: gone, resolve: end } = Promise.withResolvers<void>();
@@ -157,7 +157,7 @@ async function dial(target: RedisTarget, node: RedisNode, signal: AbortSignal): 
   const close = () => client.disconnect();
   const ask = async (command: string, ...args: (string | number)[]) => {
     try {
-      return await client.call(command.toLowerCase(), ...args); // ioredis parses answers by the lower-case name
+      return await client.call(command.toLowerCase(), ...args); // ioredis parses an answer by the lower-case name
     } catch (error) {
       throw reason ?? error;
     }
@@ -185,7 +185,7 @@ function refuseOld(hello: unknown): void {
   throw new RedisRefused(`its version is ${version}, and ${VERSION_MIN} or newer is needed`);
 }
 
-/** When a host has several addresses, Node wraps their errors in one without a message. */
+/** When a host has several addresses, Node wraps their errors in one error that has no message. */
 function reasonOf(error: unknown): string {
   const { message, code } = error as NodeJS.ErrnoException;
   return message || code || 'unknown error';

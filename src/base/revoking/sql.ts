@@ -1,13 +1,14 @@
-// The SQL that writes revocations. It is a part of WITH, so that a change and its revocation are one statement. The caller
-// publishes the revocations after the commit: see publish.ts.
+// The SQL that writes revocations. It is one part of a WITH clause, so that a change and its revocation are one
+// statement. The caller publishes the revocations after the commit: see publish.ts.
 
-/** Revokes the sessions of the rows of `from`, which have `id`. */
+/** Revokes the sessions that `from` selects. Its rows have `id`. */
 export const revokingSessions = (from: string) =>
   `INSERT INTO revocations (id, kind, subject) SELECT gen_random_uuid(), 'session', id FROM ${from}`;
 
 /**
- * Revokes the tokens of users or clients that have a lower epoch. The rows of `from` have `id` and `epoch`. `causedIn` is
- * a column of these rows with the organization of the change. By default it is the one that the transaction acts for.
+ * Revokes the tokens of users or clients that have a lower epoch. The rows of `from` have `id` and `epoch`. `causedIn`
+ * is a column of these rows with the organization of the change. By default, it is the organization that the
+ * transaction acts for.
  */
 export const revokingEpochs = (kind: 'user' | 'client', from: string, causedIn?: string) =>
   `INSERT INTO revocations (id, kind, subject, epoch${causedIn ? ', caused_in' : ''})

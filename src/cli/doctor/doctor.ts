@@ -1,4 +1,5 @@
-// `tenantry doctor`: checks everything that the service needs. For each problem it says what is wrong and what to do.
+// The command `tenantry doctor` checks everything that the service needs. For each problem, it says what is wrong and
+// what to do.
 import { existsSync } from 'node:fs';
 import type { Command } from 'commander';
 import { type Config, ConfigRefused } from '../../base/config/config.ts';
@@ -91,7 +92,7 @@ async function examineData(invocation: Invocation, config: Config): Promise<Find
       const refused = await findLoginProblem(reached.urls, derivedFrom(config, reached));
       if (refused !== null) throw refused;
       const found = await examineDatabase(reached.urls, { migrationsDirectory: MIGRATIONS, clock: systemClock });
-      // The content of a database with a failed check is not examined.
+      // When a check of the database failed, its content is not examined.
       if (found.some(({ status }) => status === 'fail')) return found;
       return [
         ...found,
@@ -170,7 +171,10 @@ async function findPresetInUse(db: Database): Promise<string | null> {
   return null;
 }
 
-/** Returns no finding without REDIS_URL. A Redis that cannot be used is only a warning: the service runs without it. */
+/**
+ * Returns no finding without REDIS_URL. A Redis that cannot be used is only a warning, because the service runs without
+ * Redis.
+ */
 async function examineStream(config: Config): Promise<Finding[]> {
   const redis = redisOf(config);
   if (!redis) return [];

@@ -1,4 +1,4 @@
-// The checks of `tenantry doctor` on files: the signing keys, and the free space on the disk.
+// The checks of `tenantry doctor` on files. They are about the signing keys and the free space on the disk.
 import { existsSync } from 'node:fs';
 import { access, constants, stat, statfs } from 'node:fs/promises';
 import { dirname, resolve } from 'node:path';
@@ -12,7 +12,10 @@ import { embeddedDirectory } from '../line/operator.ts';
 const FREE_BYTES_OK = 512 * 1024 * 1024;
 const FREE_BYTES_MIN = 64 * 1024 * 1024;
 
-/** Checks the keys of both uses: one signs, none is refused, none is used twice, no development key in production. */
+/**
+ * Checks the keys of both uses. One key of each use must sign. Reports refused files, keys that both uses share and, in
+ * production, development keys.
+ */
 export async function examineKeys(config: Config): Promise<Finding[]> {
   const found: Finding[] = [];
   const kids = new Map<string, string>();
@@ -58,7 +61,7 @@ function judge(
     const detail = `${signing.file} is a development key: run tenantry keys rotate, and wait until it is retired`;
     return { status: 'fail', detail };
   }
-  // A refused file is only a warning: the other keys still work.
+  // A refused file is only a warning, because the other keys still work.
   if (reasons !== '') return { status: 'warn', detail: `refused ${reasons}: replace or remove it` };
   return { status: 'ok', detail: `${signing.kid} signs, ${signing.bits} bits, ${keys.length} keys in total` };
 }

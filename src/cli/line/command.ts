@@ -1,4 +1,5 @@
-// The parts of every command: its position in the tree of commands, --json, and the printing of its answer.
+// The parts that every command has. They are its position in the tree of commands, --json, and the printing of its
+// answer.
 import { type Command, InvalidArgumentError } from 'commander';
 import type { z } from 'zod';
 import { problem } from '../../base/errors/problem.ts';
@@ -8,7 +9,7 @@ import type { Invocation } from './invocation.ts';
 export interface Outcome {
   readonly document: { readonly data: unknown; readonly [more: string]: unknown };
   readonly text: string;
-  /** True ends the command with exit code 1, although the command itself ran without an error. */
+  /** When true, the command ends with exit code 1, although it ran without an error. */
   readonly failed?: boolean;
 }
 
@@ -23,7 +24,10 @@ export function group(program: Command, name: string, summary: string): Command 
   return program.command(name).summary(summary).description(`${summary}.`).helpCommand(false);
 }
 
-/** Adds a command that does work. `usage` is its name and arguments, such as `create <email>`. Help omits a hidden one. */
+/**
+ * Adds a command that does work. `usage` is its name and arguments, such as `create <email>`. The help text omits a
+ * hidden command.
+ */
 export function leaf(parent: Command, usage: string, summary: string, { hidden = false } = {}): Command {
   return parent
     .command(usage, { hidden })
@@ -32,7 +36,7 @@ export function leaf(parent: Command, usage: string, summary: string, { hidden =
     .option('--json', 'print one JSON document; an error is printed as JSON to standard error');
 }
 
-/** Returns the action of a command: it runs the handler and prints its answer. */
+/** Returns the action of a command. The action runs the handler and prints the answer of the handler. */
 export function act<Options extends object = object>(invocation: Invocation, handler: Handler<Options>) {
   return async (...given: unknown[]): Promise<void> => {
     const command = given.at(-1) as Command;
@@ -44,7 +48,7 @@ export function act<Options extends object = object>(invocation: Invocation, han
   };
 }
 
-/** Returns a parser for a whole number within bounds, in digits. */
+/** Returns a parser for a whole number that is written in digits and within bounds. */
 export function wholeNumber(low: number, high: number): (typed: string) => number {
   return (typed) => {
     const value = /^\d{1,15}$/.test(typed) ? Number(typed) : Number.NaN;
@@ -67,7 +71,7 @@ export function collect(typed: string, before: readonly string[] = []): string[]
   return [...before, typed];
 }
 
-/** Parses a typed value by a schema. Raises validation_failed, which names the value. */
+/** Parses the text of an argument by a schema. Raises validation_failed, which names the argument. */
 export function checked<S extends z.ZodType>(schema: S, value: unknown, name: string): z.output<S> {
   const parsed = schema.safeParse(value);
   if (parsed.success) return parsed.data;
@@ -97,7 +101,10 @@ export function table(rows: readonly (readonly string[])[]): string {
     .join('\n');
 }
 
-/** Formats a page of a list as a table. The first line has the names, the last line the position in the whole list. */
+/**
+ * Formats a page of a list as a table. The first line has the names of the columns. The last line has the position in
+ * the whole list.
+ */
 export function pageText(
   names: readonly string[],
   rows: readonly (readonly string[])[],

@@ -1,8 +1,8 @@
-// One run of the command line: the environment that configures it, the input and outputs, and the signal that ends it.
-// Commands use these and never the process itself, so that they can run inside any program.
+// One run of the command line has an environment that configures it, an input, outputs, and a signal that ends it.
+// Commands use these and never the process itself, so that any program can run them.
 import type { Readable, Writable } from 'node:stream';
 
-/** Standard input. Only a terminal has `isTTY` and `setRawMode`. */
+/** The standard input. Only a terminal has `isTTY` and `setRawMode`. */
 export type Input = Readable & { readonly isTTY?: boolean; setRawMode?(isRaw: boolean): unknown };
 
 /** Standard output or standard error. `columns` is the width of a terminal. */
@@ -13,7 +13,7 @@ export interface Invocation {
   readonly stdin: Input;
   readonly stdout: Output;
   readonly stderr: Output;
-  /** Aborts when the command has to end; its reason is the name of the signal, such as SIGINT. */
+  /** Aborts when the command must end. The reason of the abort is the name of the signal, such as SIGINT. */
   readonly signal: AbortSignal;
   /** Sets the exit code of a command that raises nothing; 0 by default. */
   endWith(exitCode: number): void;

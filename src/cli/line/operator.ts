@@ -1,5 +1,5 @@
-// What the command of an operator runs with: the configuration, the database, and the dependencies of the operations. No
-// signing key is opened, because no operation here makes a token.
+// Opens what an operator's command needs, which is the configuration, the database, and the dependencies of the
+// operations. No signing key is opened, because no operation of a command creates a token.
 import { join, resolve } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { type Config, readConfig } from '../../base/config/config.ts';
@@ -20,7 +20,7 @@ const ROOT = fileURLToPath(new URL('../../..', import.meta.url));
 export const MIGRATIONS = join(ROOT, 'prisma', 'migrations');
 const POOL_SIZE = 2;
 
-/** The database of the configuration. `release` stops it when it was started for this command. */
+/** The database of the configuration. `release` stops the database when it was started for this command. */
 export interface ReachedDatabase {
   /** The address with the role that owns the tables; undefined when only the two restricted roles are configured. */
   readonly ownerUrl: string | undefined;
@@ -33,19 +33,22 @@ export function configuration({ env }: Invocation): Config {
   return readConfig(env);
 }
 
-/** The path of a file that the caller named. npm starts the program in another folder and sets INIT_CWD to the caller's. */
+/**
+ * Returns the path of a file that the caller named. npm starts the program in another folder and sets INIT_CWD to the
+ * caller's folder.
+ */
 export function fileOf({ env }: Invocation, named: string): string {
   return resolve(env.INIT_CWD ?? '.', named);
 }
 
-/** The folder of the embedded database; null when the configuration names another database. */
+/** Returns the folder of the embedded database. Returns null when the configuration names another database. */
 export function embeddedDirectory(config: Config): string | null {
   return config.DATABASE_URL || config.DATABASE_APP_URL ? null : resolve(config.DATA_DIR, 'postgres');
 }
 
 /**
- * Finds the configured database, or the embedded one. While the service runs, the embedded one is shared with it.
- * Otherwise it is started here, and `release` stops it. Raises EmbeddedRefused.
+ * Finds the configured database, or the embedded one. While the service runs, the command shares the embedded database
+ * with it. Otherwise the embedded database is started here, and `release` stops it. Raises EmbeddedRefused.
  */
 export async function reachDatabase(config: Config): Promise<ReachedDatabase> {
   const directory = embeddedDirectory(config);
@@ -62,7 +65,10 @@ export async function reachDatabase(config: Config): Promise<ReachedDatabase> {
   return { ownerUrl: own.ownerUrl, urls: rolesOf(own.ownerUrl), release: () => own.stop() };
 }
 
-/** The owner's address from which the roles of the service are derived; undefined when the two roles are configured. */
+/**
+ * Returns the owner's address, from which the roles of the service are derived. Returns undefined when the two roles
+ * are configured.
+ */
 export function derivedFrom(config: Config, { ownerUrl }: ReachedDatabase): string | undefined {
   return config.DATABASE_APP_URL === undefined ? ownerUrl : undefined;
 }
@@ -75,8 +81,8 @@ function rolesOf(ownerUrl = '', appUrl?: string, systemUrl?: string): DatabaseUr
 export type Operator = ReturnType<typeof open>;
 
 /**
- * Runs work on the database of the configuration. It applies no migrations: the database must be at the version of this
- * program. Raises DatabaseRefused, MigrationRefused, or the connection's error.
+ * Runs work on the database of the configuration. This function applies no migrations, so the database must already be
+ * at the version of this program. Raises DatabaseRefused, MigrationRefused, or the connection's error.
  */
 export async function withOperator<T>(invocation: Invocation, work: (operator: Operator) => Promise<T>): Promise<T> {
   const config = configuration(invocation);
@@ -103,7 +109,7 @@ function open(config: Config, urls: DatabaseUrls, log: Log) {
     db: openDatabase({ ...urls, poolSize: POOL_SIZE, log }),
     clock: systemClock,
     random: systemRandom,
-    /** This process verifies no tokens. The services read revocations from PostgreSQL. */
+    /** This process verifies no tokens, so it keeps no revocations. The services read revocations from PostgreSQL. */
     publish: () => undefined,
     passwords: createPasswords(hashingOf(config)),
     passwordMinLength: config.PASSWORD_MIN_LENGTH,

@@ -4,7 +4,7 @@ import { explainUnusable } from '../../base/database/unusable.ts';
 import { OperatorError } from '../../base/errors/operator-error.ts';
 import { Problem } from '../../base/errors/problem.ts';
 
-/** The command has wrong arguments, or something that it needs is missing: exit code 2. */
+/** The command has wrong arguments, or something that it needs is missing. The exit code is 2. */
 export class UsageRefused extends OperatorError {
   override readonly name = 'UsageRefused';
   readonly code: string;
@@ -14,7 +14,7 @@ export class UsageRefused extends OperatorError {
   }
 }
 
-/** The command cannot be carried out: exit code 1. */
+/** The command cannot be carried out. The exit code is 1. */
 export class CommandRefused extends OperatorError {
   override readonly name = 'CommandRefused';
   readonly code: string;
@@ -24,7 +24,7 @@ export class CommandRefused extends OperatorError {
   }
 }
 
-/** A signal, or Ctrl-C at a question, ended the command. Nothing is printed about it. */
+/** A signal, or Ctrl-C at a question, ended the command. Nothing is printed about this error. */
 export class Interrupted extends Error {
   override readonly name = 'Interrupted';
   readonly signal: NodeJS.Signals;
@@ -35,9 +35,9 @@ export class Interrupted extends Error {
 }
 
 export interface DescribedError {
-  /** In snake_case. For a Problem it is the code of the problem. */
+  /** The code is in snake_case. For a Problem, it is the code of the problem. */
   readonly code: string;
-  /** One line. */
+  /** The detail is one line. */
   readonly detail: string;
   readonly exitCode: 1 | 2;
 }

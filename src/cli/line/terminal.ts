@@ -1,5 +1,5 @@
-// The dialog with the person at the terminal: passwords without echo, confirmations, and the progress of long work. It
-// uses standard error. Standard output is only for the answer of a command.
+// The dialog with the person at the terminal. It asks for passwords without echo, asks for confirmations, and shows the
+// progress of long work. The dialog uses standard error. Standard output is only for the answer of a command.
 import type { Invocation } from './invocation.ts';
 import { Interrupted, UsageRefused } from './refusal.ts';
 
@@ -10,7 +10,7 @@ const BACKSPACES = ['\u007f', '\b'];
 const ENDS = ['\r', '\n', CONTROL_D];
 const BAR_CELLS = 30;
 const ATTEMPTS_MAX = 3;
-/** More characters than any password may have. */
+/** This is more characters than any password may have. */
 const STDIN_CHARACTERS_MAX = 4096;
 
 function hasTerminal({ stdin, stderr }: Invocation): boolean {
@@ -18,9 +18,9 @@ function hasTerminal({ stdin, stderr }: Invocation): boolean {
 }
 
 /**
- * Asks twice for a new password, without echo. It asks again when `judge` returns a reason against the password, or when
- * the two differ. With `fromStdin` it reads the first line of standard input, without judging it. Raises UsageRefused
- * without a terminal or after three attempts, and Interrupted.
+ * Asks twice for a new password, without echo. Asks again when `judge` returns a reason against the password, or when
+ * the two passwords differ. With `fromStdin`, reads the first line of standard input and does not call `judge`. Raises
+ * UsageRefused without a terminal or after three attempts, and Interrupted.
  */
 export async function askNewPassword(
   invocation: Invocation,
@@ -63,11 +63,11 @@ function askHidden({ stdin, stderr }: Invocation, question: string): Promise<str
     stderr.write('\n');
   };
   const onData = (chunk: string) => {
-    if (chunk.startsWith('\u001b')) return; // an arrow or another key without a character
+    if (chunk.startsWith('\u001b')) return; // an arrow key or another key without a character
     for (const character of chunk) {
       if (character === CONTROL_C) {
         end();
-        // A terminal in raw mode sends no signal.
+        // A terminal in raw mode sends no signal for Ctrl-C.
         return reject(new Interrupted('SIGINT'));
       }
       if (ENDS.includes(character)) {
@@ -88,7 +88,7 @@ function askHidden({ stdin, stderr }: Invocation, question: string): Promise<str
   return promise;
 }
 
-/** Returns when the person types yes, or when --yes was given. Raises UsageRefused otherwise. */
+/** Returns when the person types `yes`, or when --yes was given. Raises UsageRefused otherwise. */
 export async function confirm(invocation: Invocation, what: string, yes: true | undefined): Promise<void> {
   if (yes) return;
   if (!hasTerminal(invocation)) {
@@ -107,13 +107,13 @@ export async function confirm(invocation: Invocation, what: string, yes: true | 
 }
 
 export interface Progress {
-  /** Shows how much of the whole is done. */
+  /** Shows how much of the whole work is done. */
   at(done: number): void;
   /** Removes the bar. */
   end(): void;
 }
 
-/** Shows a progress bar on standard error. Shows nothing when standard error is not a terminal. */
+/** Shows a progress bar on standard error. When standard error is not a terminal, shows nothing. */
 export function showProgress({ stderr }: Invocation, what: string, whole: number): Progress {
   if (!stderr.isTTY || whole === 0) return { at: () => undefined, end: () => undefined };
   let shown = '';

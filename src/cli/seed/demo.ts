@@ -1,4 +1,4 @@
-// The demo organization of a start with one command. The random password of its owner is kept in the data folder.
+// The demo organization for the start with one command. The random password of its owner is kept in the data folder.
 import { mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import type { PasswordDeps } from '../../admin/accounts/change-account.ts';
@@ -22,7 +22,10 @@ type DemoDeps = Omit<PasswordDeps, 'publish'> & InsertOrganizationDeps;
 const EMAIL = 'owner@demo.example';
 const ORGANIZATION = 'Demo';
 
-/** Creates the demo organization unless it exists. Returns the credentials of its owner; null when they were lost. */
+/**
+ * Creates the demo organization unless it exists. Returns the credentials of its owner. Returns null when the
+ * credentials were lost.
+ */
 export async function seedDemo(deps: DemoDeps, dataDirectory: string): Promise<DemoOwner | null> {
   const file = join(dataDirectory, 'demo.json');
   const remembered = readOwner(file);
@@ -51,7 +54,8 @@ function readOwner(file: string): DemoOwner | null {
   }
 }
 
-// The password is written before the account is created, so that it is not lost when the process crashes in between.
+// The password is written before the account is created, so that it is not lost when the process crashes between the
+// two steps.
 function makeOwner(deps: DemoDeps, file: string): DemoOwner {
   const owner = { email: EMAIL, password: deps.random.bytes(15).toString('base64url') };
   mkdirSync(dirname(file), { recursive: true });

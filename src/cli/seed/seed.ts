@@ -1,4 +1,5 @@
-// `tenantry seed`: makes the first system roles of a new installation, and a demo organization for trying it out.
+// The command `tenantry seed` creates the first system roles of a new installation, and a demo organization for people
+// who try the service.
 import { join, resolve } from 'node:path';
 import type { Command } from 'commander';
 import { applyFirstPreset } from '../../directory/presets/apply.ts';
@@ -31,7 +32,7 @@ async function seed(invocation: Invocation, { preset, demo }: Options): Promise<
   return withOperator(invocation, async (operator) => {
     const roles = await applyFirstPreset(operator, named ?? config.ROLE_PRESET);
     const owner = demo ? await seedDemo(operator, resolve(config.DATA_DIR)) : null;
-    // The password is not printed. It can be read in the file at any time.
+    // The password is not printed. The operator can read it in the file at any time.
     const file = owner ? join(config.DATA_DIR, 'demo.json') : null;
     const isOther = roles.length > 0 && named !== undefined && named !== config.ROLE_PRESET;
     const lines = [

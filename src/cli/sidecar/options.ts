@@ -1,5 +1,6 @@
-// The options of `tenantry sidecar`. Each can be an argument or a variable of the environment; the argument wins. They are
-// separate from the configuration of the service: the sidecar needs neither that nor a database.
+// The options of `tenantry sidecar`. Each option can be an argument or a variable of the environment. An argument
+// overrides a variable. The options are separate from the configuration of the service, because the sidecar needs
+// neither that configuration nor a database.
 import { readFileSync } from 'node:fs';
 import type { Command } from 'commander';
 import { z } from 'zod';
@@ -12,7 +13,7 @@ interface Setting<S extends z.ZodType = z.ZodType> {
   readonly variable: string;
   readonly description: string;
   readonly schema: S;
-  /** The default, as it is typed; undefined for none. */
+  /** The default, as a person would type it. Undefined when the option has no default. */
   readonly fallback?: string;
 }
 
@@ -161,7 +162,9 @@ export type SidecarChoices = {
     | ('fallback' extends keyof (typeof SIDECAR_OPTIONS)[N] ? never : undefined);
 };
 
-/** Adds the options to the command, without their defaults: the environment comes before a default. */
+/**
+ * Adds the options to the command without their defaults, because a variable of the environment overrides a default.
+ */
 export function addSidecarOptions(command: Command): void {
   for (const { flags, description, variable, fallback } of Object.values<Setting>(SIDECAR_OPTIONS)) {
     const byDefault =
@@ -171,7 +174,7 @@ export function addSidecarOptions(command: Command): void {
   command.option('--no-revocation', 'do not follow revocations: a revoked token works until it expires');
 }
 
-/** Reads the options from the arguments and the environment. Raises UsageRefused with every mistake. */
+/** Reads the options from the arguments and the environment. Raises UsageRefused, which lists every mistake. */
 export function readSidecarOptions(given: Readonly<Record<string, unknown>>, env: NodeJS.ProcessEnv): SidecarChoices {
   const choices: Record<string, unknown> = {};
   const problems: string[] = [];
@@ -197,7 +200,9 @@ export function readSidecarOptions(given: Readonly<Record<string, unknown>>, env
   return choices as SidecarChoices;
 }
 
-/** Returns the credentials of the sidecar at the service, or null with --no-revocation. Raises UsageRefused. */
+/**
+ * Returns the credentials that the sidecar uses at the service. Returns null with --no-revocation. Raises UsageRefused.
+ */
 export function readCredentials(
   { clientId, clientKeyFile }: Pick<SidecarChoices, 'clientId' | 'clientKeyFile'>,
   wantsRevocation: boolean,

@@ -1,5 +1,5 @@
-// `tenantry sidecar`: the process in front of a WebSocket server. Opens verifier, sidecar and health endpoints from the
-// options. On a signal it closes its sockets and ends.
+// The command `tenantry sidecar` runs the process in front of a WebSocket server. It opens the verifier, the sidecar
+// and the health endpoints from the options. On a signal, it closes its sockets and ends.
 import { once } from 'node:events';
 import { readFileSync } from 'node:fs';
 import type { Command } from 'commander';
@@ -99,7 +99,9 @@ async function verifierOf(
 
 const REPEAT_MILLISECONDS = 60_000;
 
-/** Returns a function that logs errors of the service: a new reason at once, the same reason once a minute. */
+/**
+ * Returns a function that logs errors of the service. It logs a new reason at once, and the same reason once a minute.
+ */
 function logOnce(log: SidecarLog): (error: Error) => void {
   let last = { reason: '', at: 0 };
   return ({ message: reason }) => {
@@ -143,7 +145,10 @@ async function manage(
   );
 }
 
-/** Runs `open`. Raises CommandRefused when the address cannot be listened on, and UsageRefused for a wrong setting. */
+/**
+ * Runs `open`. Raises CommandRefused when the sidecar cannot listen on the address. Raises UsageRefused for a wrong
+ * setting.
+ */
 async function listening<T>(
   option: string,
   at: { readonly host: string; readonly port: number },
@@ -165,7 +170,10 @@ async function signalled({ signal }: Invocation): Promise<string> {
   return String(signal.reason);
 }
 
-/** Logs when the revocations become too old, and when they are current again. Returns the function that stops it. */
+/**
+ * Logs when the revocations become too old, and when they are current again. Returns the function that stops this
+ * logging.
+ */
 function watchStaleness(verifier: Verifier, secondsMax: number, log: SidecarLog): () => void {
   let isFresh: boolean | undefined;
   const timer = setInterval(() => {
@@ -185,7 +193,7 @@ function warnOfDescriptors(socketsMax: number, log: SidecarLog): void {
   try {
     limits = readFileSync('/proc/self/limits', 'utf8');
   } catch {
-    return; // not Linux
+    return; // the system is not Linux
   }
   const limit = Number(/^Max open files\s+(\d+)/m.exec(limits)?.[1]);
   const needed = 2 * socketsMax + 1_100;
