@@ -128,7 +128,7 @@ t.test('a token has the audience of its client, and a request for another audien
   );
 });
 
-t.test('every other grant type is refused, the password grant included', async (t) => {
+t.test('an unsupported grant type is refused, the password grant included', async (t) => {
   const { api, client, ask } = await open(t);
   const user = { username: 'ada@example.com', password: 'correct horse battery' };
   for (const grant of [

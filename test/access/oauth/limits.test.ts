@@ -180,7 +180,7 @@ t.test('a flood of invented clients does not remove a known client from memory',
   (await attempt('192.0.2.1', 'client', 'right')).succeeded();
 });
 
-t.test('however many requests wait for a result, each of them is woken only once', async (t) => {
+t.test('however many requests wait while no result comes, each of them is woken only once', async (t) => {
   const throttle = createClientThrottle({ clock: new MovableClock(), failuresMax: 10 });
   let turns = 0;
   let widest = 0;

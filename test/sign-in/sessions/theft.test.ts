@@ -49,7 +49,7 @@ t.test('owner and thief cannot both refresh more than once, in any order of six 
     const codes = [owner.refused, thief.refused].filter((code) => code !== null && code !== 'refresh_token_reused');
     t.same(codes, [], `${order}: every refusal has the code of reuse`);
   }
-  t.ok(ended > 20, 'most orders end with a refusal');
+  t.ok(ended > 20, 'many orders end with a refusal');
   t.ok(carriedOn > 10, 'a party that refreshes alone continues');
 });
 

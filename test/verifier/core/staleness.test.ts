@@ -1,5 +1,5 @@
-// The answers of a verifier while the feed is silent, and the tokens about which a client of one organization gets
-// answers.
+// The answers of a verifier while the feed is silent, and which tokens a verifier with a client of one organization
+// accepts.
 import { randomUUID } from 'node:crypto';
 import t, { type Test } from 'tap';
 import { createVerifier, type RevocationOptions, type VerificationError } from '../../../src/verifier/index.ts';
@@ -186,7 +186,7 @@ t.test('each kind of revocation refuses the tokens it names, and no others', asy
   t.equal(await outcome(issuer.token({ sub: other })), 'good', 'issued since');
 });
 
-t.test('a client of one organization refuses tokens of others, because introspection hides them', async (t) => {
+t.test('with a client of one organization the verifier refuses tokens of another or no organization', async (t) => {
   const own = randomUUID();
   const payload = Buffer.from(JSON.stringify({ org: own })).toString('base64url');
   const { service, verifier, outcome } = await begin(t, {}, (service) => {

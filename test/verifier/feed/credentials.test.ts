@@ -17,7 +17,7 @@ t.test('if the token endpoint issues no token, the error names the endpoint and 
   t.same(service.at(PATHS.feed), []);
 });
 
-t.test('refused credentials are sent again only after a long wait, and not before Retry-After', async (t) => {
+t.test('refused credentials are sent again after Retry-After, limited to 300 s, or else after 30 s', async (t) => {
   for (const { status, error, retryAfter, said, wait } of [
     { status: 401, error: 'invalid_client', retryAfter: '60', said: /check the credentials/, wait: 60 },
     { status: 401, error: 'invalid_client', retryAfter: undefined, said: /check the credentials/, wait: 30 },
