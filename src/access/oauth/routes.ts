@@ -3,6 +3,7 @@
 import type { z } from 'zod';
 import { type Endpoint, endpoint, open, type RequestInfo } from '../../base/http/endpoint.ts';
 import { TOKEN_BYTES_MAX } from '../../protocol/jws.ts';
+import { limitRefresh } from '../../sign-in/sessions/cookie.ts';
 import type { Presented } from './admit-client.ts';
 import { type IntrospectDeps, introspectToken } from './introspect-token.ts';
 import { issueToken, type TokenDeps } from './issue-token.ts';
@@ -64,8 +65,7 @@ function tokenRoute(deps: OAuthRouteDeps): Endpoint {
     ],
     handle: ({ body, request }) => {
       const { grant_type: grantType, refresh_token: refreshToken, scope, resource, audience } = body;
-      const limitRefresh = (sessionId: string) => request.draw('session', sessionId);
-      const asked = { grantType, refreshToken, scope, resource, audience, limitRefresh };
+      const asked = { grantType, refreshToken, scope, resource, audience, limitRefresh: limitRefresh(request) };
       return issueToken(deps, presentedBy(request, body), asked);
     },
   });
