@@ -1,6 +1,7 @@
 // The revocations that a process knows, in memory. The check of a token costs six look-ups and no I/O. The service
 // fills the map from its database and stream. A verifier fills it from the feed.
 import { createAgingMap } from './aging-map.ts';
+import { createEpochMap } from './epoch-map.ts';
 import type { RevocableToken, Revocation, RevocationVerdict } from './revocation.ts';
 
 export interface RevocationMap {
@@ -20,25 +21,11 @@ export interface RevocationMap {
   forgetOld(): boolean;
 }
 
-interface Epoch {
-  readonly kind: 'user' | 'client';
-  readonly epoch: number;
-  readonly since: number;
-}
-
-interface MembershipEpoch {
-  readonly epoch: number;
-  readonly since: number;
-}
-
 interface OrganizationState {
   readonly suspended: boolean;
   readonly at: number;
   readonly since: number;
 }
-
-// The user comes last, because the last digits of a key decide where an aging map keeps it.
-const keyOf = (org: string, sub: string) => `${org} ${sub}`;
 
 /** Takes about 2 ms. */
 const FORGOTTEN_AT_ONCE = 5_000;
@@ -50,25 +37,10 @@ const FORGOTTEN_AT_ONCE = 5_000;
  */
 export function createRevocationMap(seconds: () => number, rememberedSeconds: number): RevocationMap {
   const sessions = createAgingMap<number>();
-  const epochs = createAgingMap<Epoch>();
-  const memberships = createAgingMap<MembershipEpoch>();
   const organizations = createAgingMap<OrganizationState>();
   const now = () => Math.floor(seconds()); // a small integer needs no extra memory in V8
+  const epochs = createEpochMap(now);
   let notBefore = 0;
-
-  function addEpoch(kind: 'user' | 'client', id: string, epoch: number): boolean {
-    const known = epochs.get(id);
-    if (known && known.epoch >= epoch) return false;
-    epochs.put(id, { kind, epoch, since: now() });
-    return true;
-  }
-
-  function addMembership(org: string, sub: string, epoch: number): boolean {
-    const key = keyOf(org, sub);
-    if ((memberships.get(key)?.epoch ?? -1) >= epoch) return false;
-    memberships.put(key, { epoch, since: now() });
-    return true;
-  }
 
   function addSession(sid: string): boolean {
     if (sessions.has(sid)) return false;
@@ -78,9 +50,7 @@ export function createRevocationMap(seconds: () => number, rememberedSeconds: nu
 
   function add(revocation: Revocation): boolean {
     if (revocation.kind === 'session') return addSession(revocation.sid);
-    if (revocation.kind === 'user') return addEpoch('user', revocation.sub, revocation.epoch);
-    if (revocation.kind === 'membership') return addMembership(revocation.org, revocation.sub, revocation.epoch);
-    if (revocation.kind === 'client') return addEpoch('client', revocation.client_id, revocation.epoch);
+    if ('epoch' in revocation) return epochs.add(revocation);
     if (revocation.kind === 'everything') {
       const later = revocation.not_before > notBefore;
       if (later) notBefore = revocation.not_before;
@@ -97,13 +67,7 @@ export function createRevocationMap(seconds: () => number, rememberedSeconds: nu
   function* events(): Generator<Revocation> {
     if (notBefore > 0) yield { kind: 'everything', not_before: notBefore };
     for (const [sid] of sessions.entries()) yield { kind: 'session', sid };
-    for (const [id, { kind, epoch }] of epochs.entries()) {
-      yield kind === 'user' ? { kind, sub: id, epoch } : { kind, client_id: id, epoch };
-    }
-    for (const [key, { epoch }] of memberships.entries()) {
-      const [org = '', sub = ''] = key.split(' ');
-      yield { kind: 'membership', sub, org, epoch };
-    }
+    yield* epochs.events();
     for (const [org, { suspended, at }] of organizations.entries()) {
       yield { kind: 'organization', org, state: suspended ? 'suspended' : 'active', at };
     }
@@ -116,28 +80,16 @@ export function createRevocationMap(seconds: () => number, rememberedSeconds: nu
     return known?.suspended === true && known.at >= notBefore * 1000;
   }
 
-  function isStale({ id, epoch, membershipEpoch, organizationId }: RevocableToken): boolean {
-    const known = epochs.get(id);
-    if (known !== undefined && epoch < known.epoch) return true;
-    if (organizationId === null) return false;
-    const membership = memberships.get(keyOf(organizationId, id));
-    return membership !== undefined && (membershipEpoch ?? epoch) < membership.epoch;
-  }
-
   return {
     add,
     judge(token) {
       if (token.issuedAt < notBefore) return 'session_revoked';
       if (token.sessionId !== undefined && sessions.has(token.sessionId)) return 'session_revoked';
-      if (isStale(token)) return 'token_stale';
+      if (epochs.isStale(token)) return 'token_stale';
       if (token.organizationId !== null && isSuspended(token.organizationId)) return 'organization_suspended';
       return null;
     },
-    epochOf(id, organizationId) {
-      const epoch = epochs.get(id)?.epoch ?? 0;
-      if (organizationId === undefined) return epoch;
-      return Math.max(epoch, memberships.get(keyOf(organizationId, id))?.epoch ?? 0);
-    },
+    epochOf: epochs.epochOf,
     isSuspended,
     events,
     forgetOld() {
@@ -145,8 +97,7 @@ export function createRevocationMap(seconds: () => number, rememberedSeconds: nu
       const isOld = ({ since }: { readonly since: number }) => since < horizon;
       const more = [
         sessions.drop((since) => since < horizon, FORGOTTEN_AT_ONCE),
-        epochs.drop(isOld, FORGOTTEN_AT_ONCE),
-        memberships.drop(isOld, FORGOTTEN_AT_ONCE),
+        epochs.drop(horizon, FORGOTTEN_AT_ONCE),
         organizations.drop(isOld, FORGOTTEN_AT_ONCE),
       ];
       return more.includes(true);
