@@ -2,10 +2,15 @@
 // reach PostgreSQL. All other requests are refused at once and do not wait for the connect timeout.
 import { monotonicMs } from '../platform/clock.ts';
 
-/** PostgreSQL cannot be reached now. The caller may send the same request again, because no success was reported. */
+/** PostgreSQL cannot be used now. The caller may send the same request again, because no success was reported. */
 export class DatabaseUnavailable extends Error {
-  override readonly name = 'DatabaseUnavailable';
+  override readonly name: string = 'DatabaseUnavailable';
   readonly retryAfterSeconds = 1;
+}
+
+/** PostgreSQL answers, but it or the share of the requester is too busy for this request. */
+export class DatabaseBusy extends DatabaseUnavailable {
+  override readonly name = 'DatabaseBusy';
 }
 
 // Class 08: connection exception. 53: insufficient resources. 57: operator intervention (shutdown, timeout). 58: system
@@ -68,19 +73,31 @@ export function isOutage(error: unknown, depth = 0): boolean {
 }
 
 const CONFLICTS = new Set<unknown>(['40P01', '40001', 'P2034']);
+const STATEMENT_CANCELLED = new Set<unknown>(['57014']); // it took longer than statement_timeout
+
+function hasCode(error: unknown, codes: ReadonlySet<unknown>, depth = 0): boolean {
+  if (typeof error !== 'object' || error === null || depth > 5) return false;
+  const { code, originalCode, cause, meta } = error as ErrorShape;
+  if (codes.has(code) || codes.has(originalCode)) return true;
+  return hasCode(cause, codes, depth + 1) || hasCode(meta?.driverAdapterError, codes, depth + 1);
+}
 
 /**
  * Whether PostgreSQL undid a transaction because of a conflict with another transaction. Such a transaction may be run
  * again.
  */
-export function isConflict(error: unknown, depth = 0): boolean {
-  if (typeof error !== 'object' || error === null || depth > 5) return false;
-  const { code, originalCode, cause, meta } = error as ErrorShape;
-  if (CONFLICTS.has(code) || CONFLICTS.has(originalCode)) return true;
-  return isConflict(cause, depth + 1) || isConflict(meta?.driverAdapterError, depth + 1);
+export function isConflict(error: unknown): boolean {
+  return hasCode(error, CONFLICTS);
+}
+
+/** Whether PostgreSQL answered that it could not finish the work in time or beside the work of others. */
+function isBusy(error: unknown): boolean {
+  return error instanceof DatabaseBusy || hasCode(error, STATEMENT_CANCELLED) || isConflict(error);
 }
 
 export interface Breaker {
+  /** Whether work is refused without being run. */
+  isOpen(): boolean;
   /** Runs the work. Raises DatabaseUnavailable for an outage, without running the work while the breaker is open. */
   run<T>(work: () => Promise<T>): Promise<T>;
 }
@@ -95,14 +112,13 @@ const SLOW_MS = 100;
 export function createBreaker(): Breaker {
   let openSince: number | undefined;
   let probing = false;
+  const isOpen = () => openSince !== undefined && (probing || monotonicMs() - openSince < PAUSE_MS);
   return {
+    isOpen,
     async run(work) {
+      if (isOpen()) throw new DatabaseUnavailable('PostgreSQL does not answer');
       const probe = openSince !== undefined;
-      if (openSince !== undefined) {
-        if (probing || monotonicMs() - openSince < PAUSE_MS)
-          throw new DatabaseUnavailable('PostgreSQL does not answer');
-        probing = true;
-      }
+      if (probe) probing = true;
       const begun = monotonicMs();
       try {
         const result = await work();
@@ -112,6 +128,10 @@ export function createBreaker(): Breaker {
         if (!isOutage(error)) {
           openSince = undefined; // an error that PostgreSQL returned is an answer too
           throw error;
+        }
+        if (isBusy(error)) {
+          openSince = undefined;
+          throw new DatabaseBusy('PostgreSQL is busy', { cause: error });
         }
         const now = monotonicMs();
         if (isPoolExhausted(error)) {
