@@ -1,33 +1,20 @@
 // The connection to PostgreSQL. The scope of every query is a type: an OrganizationTx sees one organization, a UserTx
 // the rows of one user, a SystemTx everything. Only `db.system` reaches all organizations. Search for that name to find
 // every use. The queries belong to the stores.
-import { createHash } from 'node:crypto';
 import { PrismaPg } from '@prisma/adapter-pg';
 import type pg from 'pg';
 import { type Prisma, PrismaClient } from '../../generated/prisma/client.ts';
 import type { Log } from '../platform/log.ts';
 import { currentRequester, organizationSubject, userSubject } from '../platform/requester.ts';
-import { createBreaker, DatabaseUnavailable, isConflict, isOutage } from './outage.ts';
+import { openAvailability } from './availability.ts';
+import { DatabaseUnavailable, isConflict, isOutage } from './outage.ts';
 import { BOUNDS, type DatabaseBounds, openPool, type Pool, type Use, whileHolding } from './pool.ts';
 import { runScoped } from './scoped-query.ts';
+import { type Statement, statement, statementName } from './statement.ts';
 
-export { DatabaseBusy, DatabaseUnavailable, isOutage } from './outage.ts';
+export { DatabaseBusy, DatabaseNotWritable, DatabaseUnavailable, isOutage } from './outage.ts';
 export type { DatabaseBounds } from './pool.ts';
-
-/** One SQL statement with its own name. Each connection keeps it prepared under that name. */
-export interface Statement {
-  readonly name: string;
-  readonly text: string;
-}
-
-/** Names a statement by its text. */
-export function statement(text: string): Statement {
-  return { name: statementName(text), text };
-}
-
-function statementName(text: string): string {
-  return `s${createHash('sha1').update(text).digest('hex').slice(0, 15)}`;
-}
+export { type Statement, statement } from './statement.ts';
 
 declare const scope: unique symbol;
 
@@ -89,6 +76,11 @@ export interface Database {
   systemReader(options?: ReaderOptions): SystemReader;
   /** Resolves when PostgreSQL has answered both roles. */
   ping(): Promise<void>;
+  /**
+   * Resolves when PostgreSQL has answered both roles and has stored something. Raises DatabaseNotWritable when it is
+   * read-only, its disk is full, or it lately could not store a change of a request for such a reason.
+   */
+  checkWrites(): Promise<void>;
   close(): Promise<void>;
 }
 
@@ -111,7 +103,6 @@ const BEGIN_EXTRA_MS = 500;
 const SET_SCOPE = statement(
   "SELECT set_config('app.current_org_id', $1, true), set_config('app.current_user_id', $2, true)",
 );
-const PING = statement('SELECT 1');
 const STATEMENTS_MAX = 500;
 
 /** Prisma keeps a statement prepared under its name. Past STATEMENTS_MAX, further statements stay unnamed. */
@@ -142,28 +133,46 @@ async function retryConflicts<T>(work: () => Promise<T>): Promise<T> {
   }
 }
 
+/** The clients of Prisma, one for each pool. */
+function createClients() {
+  const clients = new Map<Pool, PrismaClient>();
+  return {
+    of(pool: Pool): PrismaClient {
+      const known = clients.get(pool);
+      if (known) return known;
+      const adapter = new PrismaPg(pool.connections, { statementNameGenerator: createStatementNames() });
+      const client = new PrismaClient({ adapter, errorFormat: 'minimal' });
+      clients.set(pool, client);
+      return client;
+    },
+    async close(pool: Pool): Promise<void> {
+      await clients.get(pool)?.$disconnect();
+      clients.delete(pool);
+      await pool.connections.end();
+    },
+  };
+}
+
+type Ask = <T>(pool: Pool, use: Use, subject: string | null, work: () => Promise<T>) => Promise<T>;
+
 /** Opens the two pools. No connection is made before the first query. */
 export function openDatabase(options: DatabaseOptions): Database {
   const { bounds = BOUNDS, log } = options;
   const appPool = openPool({ url: options.appUrl, size: options.poolSize, name: 'tenantry', log, bounds });
   const systemPool = openPool({ url: options.systemUrl, size: options.poolSize, name: 'tenantry-system', log, bounds });
-  const clients = new Map<Pool, PrismaClient>();
-  const breaker = createBreaker();
+  const clients = createClients();
+  const availability = openAvailability({
+    ...options,
+    appPool: appPool.connections,
+    systemPool: systemPool.connections,
+    connectMs: bounds.acquireMs,
+  });
 
-  async function ask<T>(pool: Pool, use: Use, subject: string | null, work: () => Promise<T>): Promise<T> {
+  const ask: Ask = async (pool, use, subject, work) => {
     // Nobody waits for a connection to a PostgreSQL that does not answer.
-    if (breaker.isOpen()) throw new DatabaseUnavailable('PostgreSQL does not answer');
-    return pool.run(use, subject, () => breaker.run(() => retryConflicts(work)));
-  }
-
-  function prisma(pool: Pool): PrismaClient {
-    const known = clients.get(pool);
-    if (known) return known;
-    const adapter = new PrismaPg(pool.connections, { statementNameGenerator: createStatementNames() });
-    const client = new PrismaClient({ adapter, errorFormat: 'minimal' });
-    clients.set(pool, client);
-    return client;
-  }
+    if (availability.isOpen()) throw new DatabaseUnavailable('PostgreSQL does not answer');
+    return pool.run(use, subject, () => availability.run(() => retryConflicts(work)));
+  };
 
   function transaction<T, S extends string>(
     pool: Pool,
@@ -171,55 +180,20 @@ export function openDatabase(options: DatabaseOptions): Database {
     work: (tx: Transaction<S>) => Promise<T>,
   ): Promise<T> {
     const begun = async (models: Prisma.TransactionClient) => {
-      const tx: Transaction<S> = {
-        models,
-        rows: (query, values) => models.$queryRawUnsafe(query.text, ...values),
-      };
+      const tx: Transaction<S> = { models, rows: (query, values) => models.$queryRawUnsafe(query.text, ...values) };
       if (scoped) await tx.rows(SET_SCOPE, scopeValues(scoped));
       return work(tx);
     };
     const timeouts = { maxWait: bounds.acquireMs + BEGIN_EXTRA_MS, timeout: timeoutMs };
     return ask(pool, 'transaction', subject, () =>
-      whileHolding(() => prisma(pool).$transaction((models) => begun(models), timeouts)),
+      whileHolding(() => clients.of(pool).$transaction((models) => begun(models), timeouts)),
     );
   }
 
   async function longTransaction<T>(work: (tx: SystemTx) => Promise<T>, timeoutMs: number): Promise<T> {
-    const pool = openPool({
-      ...{ url: options.systemUrl, size: 1, name: 'tenantry-system-long' },
-      ...{ log, bounds, statementMs: timeoutMs },
-    });
-    try {
-      return await transaction(pool, { subject: null, timeoutMs }, work);
-    } finally {
-      await clients.get(pool)?.$disconnect();
-      clients.delete(pool);
-      await pool.connections.end();
-    }
-  }
-
-  function scopedReader<S extends string>(
-    scoped: OrganizationScope | { userId: string },
-    { bulk = false }: ReaderOptions = {},
-  ): Reader<S> {
-    return {
-      rows: <Row>(query: Statement, values: readonly unknown[]) =>
-        ask(appPool, bulk ? 'bulk' : 'statement', subjectOf(scoped), () =>
-          scopedStatement<Row>(appPool.connections, scopeValues(scoped), query, values),
-        ),
-    };
-  }
-
-  function systemReader({ bulk = false }: ReaderOptions = {}): SystemReader {
-    return {
-      rows: <Row>(query: Statement, values: readonly unknown[]) =>
-        ask(
-          systemPool,
-          bulk ? 'bulk' : 'statement',
-          requesterSubject(),
-          async () => (await systemPool.connections.query({ ...query, values: [...values] })).rows as Row[],
-        ),
-    };
+    const connection = { url: options.systemUrl, size: 1, name: 'tenantry-system-long', log };
+    const pool = openPool({ ...connection, bounds, statementMs: timeoutMs });
+    return transaction(pool, { subject: null, timeoutMs }, work).finally(() => clients.close(pool));
   }
 
   return {
@@ -230,17 +204,41 @@ export function openDatabase(options: DatabaseOptions): Database {
       const subject = organizationId === undefined ? requesterSubject() : organizationSubject(organizationId);
       return transaction(systemPool, { subject }, work);
     },
-    organizationReader: (scoped, how) => scopedReader(scoped, how),
-    userReader: (userId, how) => scopedReader({ userId }, how),
-    systemReader,
-    async ping() {
-      const ping = (pool: Pool) => pool.run('statement', null, () => pool.connections.query(PING));
-      await breaker.run(() => Promise.all([appPool, systemPool].map(ping)));
-    },
+    organizationReader: (scoped, how) => scopedReader(ask, appPool, scoped, how),
+    userReader: (userId, how) => scopedReader(ask, appPool, { userId }, how),
+    systemReader: (how) => systemReader(ask, systemPool, how),
+    ping: availability.ping,
+    checkWrites: availability.checkWrites,
     async close() {
-      await Promise.all([...clients.values()].map((client) => client.$disconnect()));
-      await Promise.all([appPool, systemPool].map(({ connections }) => connections.end()));
+      availability.close();
+      await Promise.all([appPool, systemPool].map(clients.close));
     },
+  };
+}
+
+function scopedReader<S extends string>(
+  ask: Ask,
+  pool: Pool,
+  scoped: OrganizationScope | { userId: string },
+  { bulk = false }: ReaderOptions = {},
+): Reader<S> {
+  return {
+    rows: <Row>(query: Statement, values: readonly unknown[]) =>
+      ask(pool, bulk ? 'bulk' : 'statement', subjectOf(scoped), () =>
+        scopedStatement<Row>(pool.connections, scopeValues(scoped), query, values),
+      ),
+  };
+}
+
+function systemReader(ask: Ask, pool: Pool, { bulk = false }: ReaderOptions = {}): SystemReader {
+  return {
+    rows: <Row>(query: Statement, values: readonly unknown[]) =>
+      ask(
+        pool,
+        bulk ? 'bulk' : 'statement',
+        requesterSubject(),
+        async () => (await pool.connections.query({ ...query, values: [...values] })).rows as Row[],
+      ),
   };
 }
 

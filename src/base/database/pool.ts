@@ -2,7 +2,7 @@
 // fair share of the connections. So the pool itself never has to queue.
 import { AsyncLocalStorage } from 'node:async_hooks';
 import pg from 'pg';
-import { createFairQueue, type FairQueue, type Refusal } from '../platform/fair-queue.ts';
+import { FairQueue, type Refusal } from '../platform/fair-queue.ts';
 import type { Log } from '../platform/log.ts';
 import { currentRequester } from '../platform/requester.ts';
 import { DatabaseBusy } from './outage.ts';
@@ -31,7 +31,6 @@ export interface Pool {
    * Raises DatabaseBusy when the work would have to wait for too long.
    */
   run<T>(use: Use, subject: string | null, work: () => Promise<T>): Promise<T>;
-  readonly queue: Pick<FairQueue, 'running' | 'waiting'>;
 }
 
 export interface PoolOptions {
@@ -63,7 +62,7 @@ const REASONS: Readonly<Record<Refusal, string>> = {
 export function openPool(options: PoolOptions): Pool {
   const { size, bounds } = options;
   const connections = openConnections(options);
-  const queue = createFairQueue({
+  const queue = new FairQueue({
     places: size,
     reserved: size < SMALL_POOL ? 0 : 1,
     waitingMax: WAITING_MAX,
@@ -82,7 +81,6 @@ export function openPool(options: PoolOptions): Pool {
       const atOnceMax = whose === null ? Number.POSITIVE_INFINITY : atOnce[use];
       return queue.run({ subject: whose, kind: use, atOnceMax, onGone: currentRequester()?.onGone }, work);
     },
-    queue,
   };
 }
 

@@ -29,13 +29,6 @@ export interface Turn {
   readonly onGone?: ((listener: () => void) => () => void) | undefined;
 }
 
-export interface FairQueue {
-  /** Runs the work once its turn has come, and frees the place when the work has ended or failed. */
-  run<T>(turn: Turn, work: () => Promise<T>): Promise<T>;
-  readonly running: number;
-  readonly waiting: number;
-}
-
 interface Subject {
   readonly key: string | null;
   running: number;
@@ -56,22 +49,46 @@ interface Waiter {
   refuse(error: Error): void;
 }
 
-/** Creates a queue without tasks. */
-export function createFairQueue(options: FairQueueOptions): FairQueue {
-  const { places } = options;
-  const shared = Math.max(1, places - options.reserved);
-  const subjects = new Map<string | null, Subject>();
+export class FairQueue {
+  readonly #options: FairQueueOptions;
+  readonly #sharedPlaces: number;
+  readonly #subjects = new Map<string | null, Subject>();
   // Every lane in which a task waits. The lane that was served last comes last.
-  const waitingLanes = new Set<Lane>();
-  let running = 0;
-  let runningForSubjects = 0;
-  let waiting = 0;
+  readonly #waitingLanes = new Set<Lane>();
+  #running = 0;
+  #runningForSubjects = 0;
+  #waiting = 0;
 
-  function laneOf({ subject: key, kind, atOnceMax }: Turn): Lane {
-    let subject = subjects.get(key);
+  constructor(options: FairQueueOptions) {
+    this.#options = options;
+    this.#sharedPlaces = Math.max(1, options.places - options.reserved);
+  }
+
+  get running(): number {
+    return this.#running;
+  }
+
+  get waiting(): number {
+    return this.#waiting;
+  }
+
+  /** Runs the work once its turn has come, and frees the place when the work has ended or failed. */
+  async run<T>(turn: Turn, work: () => Promise<T>): Promise<T> {
+    const lane = this.#laneOf(turn);
+    if (lane.waiting.size === 0 && this.#mayBegin(lane)) this.#begin(lane);
+    else await this.#wait(lane, turn);
+    try {
+      return await work();
+    } finally {
+      this.#end(lane);
+    }
+  }
+
+  #laneOf({ subject: key, kind, atOnceMax }: Turn): Lane {
+    let subject = this.#subjects.get(key);
     if (!subject) {
       subject = { key, running: 0, lanes: new Map() };
-      subjects.set(key, subject);
+      this.#subjects.set(key, subject);
     }
     let lane = subject.lanes.get(kind);
     if (!lane) {
@@ -82,103 +99,84 @@ export function createFairQueue(options: FairQueueOptions): FairQueue {
     return lane;
   }
 
-  function mayBegin({ subject, atOnceMax, running: ofLane }: Lane): boolean {
-    if (running >= places || ofLane >= atOnceMax) return false;
+  #mayBegin({ subject, atOnceMax, running }: Lane): boolean {
+    if (this.#running >= this.#options.places || running >= atOnceMax) return false;
     if (subject.key === null) return true;
-    return runningForSubjects < shared && subject.running < Math.max(1, shared - 1);
+    return this.#runningForSubjects < this.#sharedPlaces && subject.running < Math.max(1, this.#sharedPlaces - 1);
   }
 
-  function begin(lane: Lane): void {
-    running += 1;
+  #begin(lane: Lane): void {
+    this.#running += 1;
     lane.running += 1;
     lane.subject.running += 1;
-    if (lane.subject.key !== null) runningForSubjects += 1;
+    if (lane.subject.key !== null) this.#runningForSubjects += 1;
   }
 
-  function end(lane: Lane): void {
-    running -= 1;
+  #end(lane: Lane): void {
+    this.#running -= 1;
     lane.running -= 1;
     lane.subject.running -= 1;
-    if (lane.subject.key !== null) runningForSubjects -= 1;
-    forgetIdle(lane);
-    serveWaiting();
+    if (lane.subject.key !== null) this.#runningForSubjects -= 1;
+    this.#forgetIdle(lane);
+    this.#serveWaiting();
   }
 
-  function forgetIdle({ subject, kind, running: ofLane, waiting: inLane }: Lane): void {
-    if (ofLane === 0 && inLane.size === 0) subject.lanes.delete(kind);
-    if (subject.lanes.size === 0) subjects.delete(subject.key);
+  #forgetIdle({ subject, kind, running, waiting }: Lane): void {
+    if (running === 0 && waiting.size === 0) subject.lanes.delete(kind);
+    if (subject.lanes.size === 0) this.#subjects.delete(subject.key);
+  }
+
+  #serveWaiting(): void {
+    for (let lane = this.#nextLane(); lane; lane = this.#nextLane()) {
+      const [waiter] = lane.waiting;
+      this.#waitingLanes.delete(lane);
+      this.#waitingLanes.add(lane);
+      this.#begin(lane);
+      waiter?.begin();
+    }
   }
 
   /** The lane to serve next: of the subjects with the fewest places, the one that has waited longest for its turn. */
-  function nextLane(): Lane | undefined {
+  #nextLane(): Lane | undefined {
     let best: Lane | undefined;
-    for (const lane of waitingLanes) {
+    for (const lane of this.#waitingLanes) {
       if (best && lane.subject.running >= best.subject.running) continue;
-      if (mayBegin(lane)) best = lane;
+      if (this.#mayBegin(lane)) best = lane;
       if (best?.subject.running === 0) break;
     }
     return best;
   }
 
-  function serveWaiting(): void {
-    for (let lane = nextLane(); lane; lane = nextLane()) {
-      const [waiter] = lane.waiting;
-      waitingLanes.delete(lane);
-      waitingLanes.add(lane);
-      begin(lane);
-      waiter?.begin();
-    }
-  }
-
-  function wait(lane: Lane, { subject, onGone }: Turn): Promise<void> {
-    if (subject !== null && lane.waiting.size >= options.waitingMax) {
-      forgetIdle(lane);
-      throw options.refusal('queue is full');
+  #wait(lane: Lane, { subject, onGone }: Turn): Promise<void> {
+    const { waitingMax, waitMs, refusal } = this.#options;
+    if (subject !== null && lane.waiting.size >= waitingMax) {
+      this.#forgetIdle(lane);
+      throw refusal('queue is full');
     }
     const { promise, resolve, reject } = Promise.withResolvers<void>();
     let stopListening: (() => void) | undefined;
     const leave = () => {
       if (!lane.waiting.delete(waiter)) return false;
-      waiting -= 1;
-      if (lane.waiting.size === 0) waitingLanes.delete(lane);
+      this.#waiting -= 1;
+      if (lane.waiting.size === 0) this.#waitingLanes.delete(lane);
       clearTimeout(timer);
       stopListening?.();
       return true;
     };
     const waiter: Waiter = {
       begin: () => void (leave() && resolve()),
-      refuse(error) {
+      refuse: (error) => {
         if (!leave()) return;
-        forgetIdle(lane);
+        this.#forgetIdle(lane);
         reject(error);
       },
     };
-    const refuse = (why: Refusal) => () => waiter.refuse(options.refusal(why));
-    const isBounded = Number.isFinite(options.waitMs);
-    const timer = isBounded ? setTimeout(refuse('waited too long'), options.waitMs) : undefined;
+    const refuse = (why: Refusal) => () => waiter.refuse(refusal(why));
+    const timer = Number.isFinite(waitMs) ? setTimeout(refuse('waited too long'), waitMs) : undefined;
     lane.waiting.add(waiter);
-    waitingLanes.add(lane);
-    waiting += 1;
+    this.#waitingLanes.add(lane);
+    this.#waiting += 1;
     stopListening = onGone?.(refuse('requester is gone'));
     return promise;
   }
-
-  return {
-    async run(turn, work) {
-      const lane = laneOf(turn);
-      if (lane.waiting.size === 0 && mayBegin(lane)) begin(lane);
-      else await wait(lane, turn);
-      try {
-        return await work();
-      } finally {
-        end(lane);
-      }
-    },
-    get running() {
-      return running;
-    },
-    get waiting() {
-      return waiting;
-    },
-  };
 }

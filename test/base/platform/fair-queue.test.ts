@@ -1,32 +1,19 @@
 // Places are shared fairly between subjects. Nothing here waits for time to pass: each task ends when the test says so.
 import t from 'tap';
-import {
-  createFairQueue,
-  type FairQueueOptions,
-  type Refusal,
-  type Turn,
-} from '../../../src/base/platform/fair-queue.ts';
+import { FairQueue, type FairQueueOptions, type Turn } from '../../../src/base/platform/fair-queue.ts';
 import { rounds } from '../../support/thorough.ts';
-
-class Refused extends Error {
-  readonly why: Refusal;
-  constructor(why: Refusal) {
-    super(why);
-    this.why = why;
-  }
-}
 
 const DEFAULTS: FairQueueOptions = {
   places: 4,
   reserved: 0,
   waitingMax: 100,
   waitMs: Number.POSITIVE_INFINITY,
-  refusal: (why) => new Refused(why),
+  refusal: (why) => new Error(why),
 };
 
 /** Opens a queue whose tasks run until the test ends them. `begun` has the names of the tasks in the order they began. */
 function opened(options: Partial<FairQueueOptions> = {}) {
-  const queue = createFairQueue({ ...DEFAULTS, ...options });
+  const queue = new FairQueue({ ...DEFAULTS, ...options });
   const begun: string[] = [];
   const ends = new Map<string, { resolve: (value: string) => void; reject: (error: Error) => void }>();
   const results = new Map<string, Promise<unknown>>();
@@ -104,7 +91,7 @@ t.test('the tasks of one kind are limited for each subject, and do not hold up i
 t.test('a full queue refuses only its own subject', async (t) => {
   const { queue, begun, ask, results } = opened({ places: 2, waitingMax: 2 });
   for (const number of [1, 2, 3, 4]) ask(`A ${number}`);
-  await t.rejects(results.get('A 4') as Promise<unknown>, { why: 'queue is full' });
+  await t.rejects(results.get('A 4') as Promise<unknown>, { message: 'queue is full' });
   for (const name of ['B 1', 'B 2']) ask(name);
   t.same({ running: queue.running, waiting: queue.waiting }, { running: 2, waiting: 3 });
   t.same(begun, ['A 1', 'B 1']);
@@ -137,7 +124,7 @@ t.test('a task whose requester is gone leaves the queue and never runs', async (
   for (const name of ['A 1', 'A 2', 'A 3']) ask(name, leaving(name));
   t.notOk(gone.has('A 1'), 'a task that runs is not stopped');
   gone.get('A 2')?.();
-  await t.rejects(results.get('A 2') as Promise<unknown>, { why: 'requester is gone' });
+  await t.rejects(results.get('A 2') as Promise<unknown>, { message: 'requester is gone' });
   t.equal(queue.waiting, 1);
   await end('A 1');
   t.same(begun, ['A 1', 'A 3'], 'the task behind it has its place');
@@ -147,14 +134,14 @@ t.test('a task whose requester is gone leaves the queue and never runs', async (
     return () => undefined;
   };
   ask('A 4', { onGone: before });
-  await t.rejects(results.get('A 4') as Promise<unknown>, { why: 'requester is gone' }, 'gone before it waits');
+  await t.rejects(results.get('A 4') as Promise<unknown>, { message: 'requester is gone' }, 'gone before it waits');
   t.equal(queue.waiting, 0);
 });
 
 t.test('a task that has waited for too long is refused, and the place that it waited for is not lost', async (t) => {
   const { queue, begun, ask, end, results } = opened({ places: 2, waitMs: 1 });
   for (const name of ['A 1', 'A 2']) ask(name);
-  await t.rejects(results.get('A 2') as Promise<unknown>, { why: 'waited too long' });
+  await t.rejects(results.get('A 2') as Promise<unknown>, { message: 'waited too long' });
   await end('A 1');
   ask('A 3');
   t.same(begun, ['A 1', 'A 3']);
@@ -180,7 +167,7 @@ t.test('a task that fails frees its place and raises its own error', async (t) =
 t.test('random tasks never exceed a limit, all of them end, and no place is lost', async (t) => {
   const total = rounds(3_000);
   const limits = { places: 5, reserved: 1, waitingMax: 1_000 };
-  const queue = createFairQueue({ ...DEFAULTS, ...limits });
+  const queue = new FairQueue({ ...DEFAULTS, ...limits });
   const running = new Map<string, number>();
   const faults: string[] = [];
   let [ended, ofSubjects] = [0, 0];
