@@ -2,6 +2,7 @@
 // them.
 import { setTimeout as delay } from 'node:timers/promises';
 import { newAccount } from '../../../test/support/fixtures/accounts.ts';
+import { asAdmin } from '../database.ts';
 import { demand } from '../proof.ts';
 import { openSessionMaker } from '../sessions.ts';
 import { machineMilliseconds } from './machine-clock.ts';
@@ -21,6 +22,8 @@ export interface Target {
   readonly text: string;
   /** Revokes the token through a replica (0 to 2). Returns when the call was sent and when its answer arrived. */
   revoke(replica: number): Promise<{ readonly asked: number; readonly acknowledged: number }>;
+  /** A token that the revocation does not concern, such as one of the same session for another organization. */
+  readonly spared?: string;
   /** Returns a new good token of the same session or client, for kinds that have one. Called after `revoke`. */
   renewed?(): Promise<string>;
   /** Releases the subject, so that another target can use it. Called when the token is no longer watched. */
@@ -78,6 +81,14 @@ export async function openTargets(setup: Setup): Promise<Targets> {
   }
 
   const freeMembers = [...changed];
+  // The members whose roles change also belong to a second organization. Their tokens for it must stay good.
+  const second = await newAccount(api(0));
+  await insertMemberships(setup, second.organization.id, changed);
+  async function refreshed(refreshToken: string, organization?: string) {
+    const reply = await api(1).post('/auth/refresh', { refreshToken, ...(organization ? { organization } : {}) });
+    demand(reply.status === 200, `a refresh of a member answered ${reply.status}: ${reply.text}`);
+    return reply.body.data as { readonly accessToken: string; readonly refreshToken: string };
+  }
   const organizations = await Promise.all(Array.from({ length: 4 }, () => newAccount(api(0))));
   const freeOrganizations = [...organizations];
   const freeClients = await Promise.all(Array.from({ length: 8 }, () => makeClient(setup, token)));
@@ -105,6 +116,7 @@ export async function openTargets(setup: Setup): Promise<Targets> {
       const member = await taken(freeMembers);
       const [opened] = await sessionsOf(member, 1);
       demand(opened !== undefined, 'no session was opened');
+      const elsewhere = await refreshed(opened.refreshToken, second.organization.id);
       const role = roles.get(member) === 'agent' ? 'viewer' : 'agent';
       return {
         kind: 'role changed',
@@ -115,11 +127,8 @@ export async function openTargets(setup: Setup): Promise<Targets> {
           roles.set(member, role);
           return times;
         },
-        renewed: async () => {
-          const reply = await api(1).post('/auth/refresh', { refreshToken: opened.refreshToken });
-          demand(reply.status === 200, `refresh after a role change answered ${reply.status}: ${reply.text}`);
-          return reply.body.data.accessToken;
-        },
+        spared: elsewhere.accessToken,
+        renewed: async () => (await refreshed(elsewhere.refreshToken)).accessToken,
         release: async () => void freeMembers.push(member),
       };
     },
@@ -162,6 +171,15 @@ export async function openTargets(setup: Setup): Promise<Targets> {
       return opened.map(({ accessToken }) => accessToken);
     },
   };
+}
+
+async function insertMemberships({ testbed }: Setup, organizationId: string, userIds: readonly string[]) {
+  await asAdmin(testbed, (query) =>
+    query('INSERT INTO memberships (organization_id, user_id) SELECT $1, unnest($2::uuid[])', [
+      organizationId,
+      userIds,
+    ]),
+  );
 }
 
 interface ServiceClient {
