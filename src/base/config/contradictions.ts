@@ -17,6 +17,9 @@ export function contradictions(config: Config, settings: Settings): string[] {
   if (config.PORT === 0 && !settings.PUBLIC_URL) {
     problems.push('PUBLIC_URL: must be set when PORT is 0, because it is the issuer of every token');
   }
+  if (config.HSTS_INCLUDE_SUBDOMAINS && !config.PUBLIC_URL.startsWith('https://')) {
+    problems.push('HSTS_INCLUDE_SUBDOMAINS: needs a PUBLIC_URL with https');
+  }
   if (!config.production) return problems;
   if (!config.DATABASE_URL && !bothRoles) {
     problems.push('DATABASE_URL: is required in production, which has no embedded database');
