@@ -71,8 +71,8 @@ async function serve(config: Config, log: Logger, { stops, signal }: Ending): Pr
     migrationsDirectory: join(ROOT, 'prisma', 'migrations'),
     onMigrated: (names) => names.length > 0 && log.info({ migrations: names }, 'database migrated'),
   });
-  await prepareKeys(config);
   signal.throwIfAborted();
+  await prepareKeys(config);
   const { openApp } = await import('./app/app.ts');
   const app = await openApp({ config, urls, clock: systemClock, random: systemRandom, log, root: ROOT });
   stops.unshift(() => app.close());
