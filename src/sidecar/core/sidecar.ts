@@ -120,7 +120,7 @@ function serverOf(parts: Parts, agent: Agent): Server {
     const isInBody = last?.request.complete === false;
     // The refusal of a broken body is the answer to its request. If that request already has an answer, it gets no other.
     const isAnswered = () => isInBody && last.response.headersSent;
-    const act = () => answerBrokenConnection(error, socket, isAnswered());
+    const act = () => answerBrokenConnection(error, socket, { isAnswered: isAnswered(), now: parts.now() });
     broken.set(socket, act);
     if (count === 0 || (isInBody && count === 1 && !isAnswered())) act();
   };
@@ -149,7 +149,7 @@ function serverOf(parts: Parts, agent: Agent): Server {
     if (hasPending(socket)) socket.destroy();
     else acceptUpgrade(parts, request, socket, early).catch((error) => lost(error, socket));
   });
-  server.on('connect', (_request, socket) => refuseTunnel(socket));
+  server.on('connect', (_request, socket) => refuseTunnel(socket, parts.now()));
   server.on('clientError', refuseBroken);
   return server;
 }

@@ -120,19 +120,23 @@ const REASONS: Readonly<Record<number, string>> = {
  * Handles Node's 'clientError'. The input was no request, so the answer is written by hand. With `isAnswered` the client
  * already has the answer to the request that the input belongs to, and gets no second one.
  */
-export function answerBrokenConnection(error: Error & { code?: string }, socket: Duplex, isAnswered: boolean): void {
+export function answerBrokenConnection(
+  error: Error & { code?: string },
+  socket: Duplex,
+  { isAnswered, now }: { readonly isAnswered: boolean; readonly now: number },
+): void {
   if (error.code === 'ECONNRESET' || !socket.writable) socket.destroy();
   else if (isAnswered) closeGently(socket);
-  else endByHand(socket, new Refusal(BROKEN[error.code ?? ''] ?? 'bad_request'));
+  else endByHand(socket, new Refusal(BROKEN[error.code ?? ''] ?? 'bad_request'), now);
 }
 
 /** Handles Node's 'connect': no tunnel is ever opened. */
-export function refuseTunnel(socket: Duplex): void {
+export function refuseTunnel(socket: Duplex, now: number): void {
   socket.on('error', () => socket.destroy());
-  endByHand(socket, new Refusal('method_not_allowed'));
+  endByHand(socket, new Refusal('method_not_allowed'), now);
 }
 
-function endByHand(socket: Duplex, thrown: Refusal): void {
+function endByHand(socket: Duplex, thrown: Refusal, now: number): void {
   const requestId = randomUUID();
   const { status, headers, body } = httpRefusal(thrown, requestId);
   const fields = {
@@ -140,7 +144,7 @@ function endByHand(socket: Duplex, thrown: Refusal): void {
     'content-type': PROBLEM_TYPE,
     'content-length': String(Buffer.byteLength(body)),
     'x-request-id': requestId,
-    date: new Date().toUTCString(),
+    date: new Date(now).toUTCString(),
     ...headers,
     connection: 'close',
   };
