@@ -12,10 +12,11 @@ import {
 } from '../../protocol/caller.ts';
 import { permits } from '../../protocol/permission.ts';
 import { type FieldIssue, problem } from '../errors/problem.ts';
+import { workFor } from '../platform/requester.ts';
 import { deadlineOf } from './deadline.ts';
 import { type Access, type Endpoint, isEndpoint, SIGN_IN_BODY_BYTES_MAX } from './endpoint.ts';
 import { type DrawLimit, networkOf } from './rate-limit.ts';
-import { FastifyRequestInfo, PreparedAnswer } from './request-info.ts';
+import { FastifyRequestInfo, PreparedAnswer, requesterOf, subjectOf } from './request-info.ts';
 import { assertOwnTenant, namedTenants } from './tenant.ts';
 
 /** Marks the routes that were made by `endpoint()`. */
@@ -51,10 +52,8 @@ export function mountEndpoint(app: FastifyInstance, declared: Endpoint, guard: G
     url: declared.url,
     config: { mark: ROUTE_MARK, wire: declared.wire } as object,
     ...bodyLimit(declared),
-    onRequest: async (request, reply) => {
-      await admit(declared, guard, request, reply);
-    },
-    handler: (request, reply) => operate(declared, guard, request, reply),
+    onRequest: (request, reply) => workFor(requesterOf(request, reply), () => admit(declared, guard, request, reply)),
+    handler: (request, reply) => workFor(requesterOf(request, reply), () => operate(declared, guard, request, reply)),
   });
 }
 
@@ -133,12 +132,14 @@ async function admit(declared: Endpoint, guard: Guard, request: FastifyRequest, 
     throw refused;
   }
   request.setDecorator('caller', caller);
+  requesterOf(request, reply).subject = subjectOf(caller);
   if (declared.limit !== 'none') {
     const allowance = caller.kind === 'client' ? 'client' : 'other';
     await guard.draw(request, reply, allowance, `${caller.kind} ${caller.id}`);
   }
   const acting = await inTenant(guard, caller, request);
   request.setDecorator('caller', acting);
+  requesterOf(request, reply).subject = subjectOf(acting);
   await assertAllowed(declared, guard, acting);
 }
 
