@@ -37,6 +37,8 @@ export interface PartsOptions {
 }
 
 export interface Parts extends AccessTokenDeps, RefreshTokenDeps, InsertOrganizationDeps {
+  /** The audiences from which organizations may choose for their service clients. */
+  readonly audiences: readonly string[];
   readonly db: Database;
   readonly log: FastifyBaseLogger;
   readonly revocations: Revocations;
@@ -66,6 +68,7 @@ export async function openParts(options: PartsOptions): Promise<Parts> {
     random,
     issuer: config.PUBLIC_URL,
     audience: config.TOKEN_AUDIENCE,
+    audiences: config.TOKEN_AUDIENCES,
     accessTtlSeconds: config.ACCESS_TOKEN_TTL,
   };
   const verified = createVerifiedCache<VerifiedAccessToken>(VERIFIED_TOKENS_MAX);
