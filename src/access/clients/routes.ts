@@ -64,7 +64,13 @@ function changingRoutes(deps: ClientDeps): Endpoint[] {
       tag: 'Clients',
       body: CreateClient,
       reply: { 201: enveloped(CreatedClient) },
-      problems: ['grant_exceeds_own', 'audience_not_listed', 'client_limit', 'organization_suspended', 'organization_access_denied'],
+      problems: [
+        'grant_exceeds_own',
+        'audience_not_listed',
+        'client_limit',
+        'organization_suspended',
+        'organization_access_denied',
+      ],
       handle: async ({ caller, body }) => {
         const { jwks = null, ...input } = body;
         return { data: shown(await createClient(deps, caller, { ...input, jwks })) };

@@ -21,7 +21,9 @@ export function contradictions(config: Config, settings: Settings): string[] {
   if (config.TOKEN_AUDIENCE === '*') problems.push('TOKEN_AUDIENCE: must not be *, which no service could tell apart');
   for (const audience of settings.TOKEN_AUDIENCES) {
     if (isReservedAudience(audience, config.PUBLIC_URL) && audience !== config.TOKEN_AUDIENCE) {
-      problems.push(`TOKEN_AUDIENCES: must not contain ${audience}: name each service, without * and without the issuer`);
+      problems.push(
+        `TOKEN_AUDIENCES: must not contain ${audience}: name each service, without * and without the issuer`,
+      );
     }
   }
   if (!config.production) return problems;

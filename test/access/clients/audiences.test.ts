@@ -1,12 +1,12 @@
 // The audiences of service clients. An organization chooses only from the list of the operator, and the token endpoint
 // checks the list again for every token.
 import t, { type Test } from 'tap';
+import { cliOn } from '../../cli/command-line.ts';
 import { createDatabase } from '../../support/database.ts';
 import { seedClient } from '../../support/fixtures/clients.ts';
 import { furtherTeam } from '../../support/fixtures/team.ts';
 import { partsOf } from '../../support/forge.ts';
 import { openService } from '../../support/service.ts';
-import { cliOn } from '../../cli/command-line.ts';
 import { post, refusedByOAuth } from '../oauth/calls.ts';
 
 const ISSUER = 'http://localhost:3000';
@@ -23,7 +23,11 @@ async function open(t: Test) {
   const create = (audience: string | null) =>
     service.api.post('/clients', { name: 'exporter', permissions: ['deals:read'], audience }, { token });
   const seed = (audience: string, organizationId: string | null = team.organization.id) =>
-    seedClient(database, { organizationId, audience, permissions: [organizationId ? 'deals:read' : 'revocations:read'] });
+    seedClient(database, {
+      organizationId,
+      audience,
+      permissions: [organizationId ? 'deals:read' : 'revocations:read'],
+    });
   return { ...team, database, ...service, token, create, seed, cli: cliOn(database, LISTED) };
 }
 
@@ -78,7 +82,12 @@ t.test('a client of the installation may have any audience but the issuer and a 
     t.equal(refused.status, 1, audience);
     t.match(refused.json.error, { code: 'audience_not_listed' });
     const stored = await seed(audience, null);
-    refusedByOAuth(t, await post(api, '/oauth/token', { grant_type: 'client_credentials' }, stored), 'invalid_target', audience);
+    refusedByOAuth(
+      t,
+      await post(api, '/oauth/token', { grant_type: 'client_credentials' }, stored),
+      'invalid_target',
+      audience,
+    );
   }
   const made = await cli('clients', 'create', 'gateway', '--audience', 'billing', '--json');
   t.match(made.json.data, { audience: 'billing' });
@@ -87,24 +96,28 @@ t.test('a client of the installation may have any audience but the issuer and a 
   t.equal(partsOf(body.access_token).claims.aud, 'billing');
 });
 
-t.test('the operator sets the audience of a client within the same rules, and the doctor names refused clients', async (t) => {
-  const { organization, database, seed, cli } = await open(t);
-  t.notMatch((await cli('doctor')).stdout, /service clients/);
-  const own = await seed('*');
-  const gateway = await seed(ISSUER, null);
-  const { stdout } = await cli('doctor');
-  t.match(stdout, /^warn +service clients +get no token, because their audience is not in TOKEN_AUDIENCES: /m);
-  t.ok(stdout.includes(`(${own.id}, ${organization.slug}) has *`));
-  t.ok(stdout.includes(`(${gateway.id}, installation) has ${ISSUER}`));
-  const create = ['clients', 'create', 'x', '--organization', organization.slug, '--permission', 'deals:read'];
-  t.match((await cli(...create, '--audience', 'billing')).stderr, /TOKEN_AUDIENCES/);
-  t.equal((await cli(...create, '--audience', 'warehouse')).status, 0);
-  const set = (id: string, ...audience: string[]) => cli('clients', 'set-audience', id, ...audience, '--yes', '--json');
-  t.match((await set(own.id, 'billing')).json.error, { code: 'audience_not_listed' });
-  t.match((await set(own.id, 'warehouse')).json.data, { client: { audience: 'warehouse' }, changed: true });
-  t.match((await set(own.id, 'warehouse')).json.data, { changed: false });
-  t.match((await set(gateway.id)).json.data, { client: { audience: null }, changed: true });
-  t.notMatch((await cli('doctor')).stdout, /service clients/);
-  const epochs = await database.query('SELECT epoch FROM clients WHERE id = ANY ($1)', [[own.id, gateway.id]]);
-  t.strictSame(epochs, [{ epoch: 1 }, { epoch: 1 }], 'each change has ended the older tokens');
-});
+t.test(
+  'the operator sets the audience of a client within the same rules, and the doctor names refused clients',
+  async (t) => {
+    const { organization, database, seed, cli } = await open(t);
+    t.notMatch((await cli('doctor')).stdout, /service clients/);
+    const own = await seed('*');
+    const gateway = await seed(ISSUER, null);
+    const { stdout } = await cli('doctor');
+    t.match(stdout, /^warn +service clients +get no token, because their audience is not in TOKEN_AUDIENCES: /m);
+    t.ok(stdout.includes(`(${own.id}, ${organization.slug}) has *`));
+    t.ok(stdout.includes(`(${gateway.id}, installation) has ${ISSUER}`));
+    const create = ['clients', 'create', 'x', '--organization', organization.slug, '--permission', 'deals:read'];
+    t.match((await cli(...create, '--audience', 'billing')).stderr, /TOKEN_AUDIENCES/);
+    t.equal((await cli(...create, '--audience', 'warehouse')).status, 0);
+    const set = (id: string, ...audience: string[]) =>
+      cli('clients', 'set-audience', id, ...audience, '--yes', '--json');
+    t.match((await set(own.id, 'billing')).json.error, { code: 'audience_not_listed' });
+    t.match((await set(own.id, 'warehouse')).json.data, { client: { audience: 'warehouse' }, changed: true });
+    t.match((await set(own.id, 'warehouse')).json.data, { changed: false });
+    t.match((await set(gateway.id)).json.data, { client: { audience: null }, changed: true });
+    t.notMatch((await cli('doctor')).stdout, /service clients/);
+    const epochs = await database.query('SELECT epoch FROM clients WHERE id = ANY ($1)', [[own.id, gateway.id]]);
+    t.strictSame(epochs, [{ epoch: 1 }, { epoch: 1 }], 'each change has ended the older tokens');
+  },
+);
