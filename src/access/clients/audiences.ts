@@ -5,7 +5,7 @@
 import { isReservedAudience } from '../../base/config/audience.ts';
 import type { Database } from '../../base/database/db.ts';
 import { problem } from '../../base/errors/problem.ts';
-import { type ClientAudience, listOwnAudiences } from './audience-store.ts';
+import { type ClientAudience, listOwnAudiences } from './store.ts';
 
 export interface AudiencePolicy {
   readonly issuer: string;

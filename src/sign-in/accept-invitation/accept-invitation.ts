@@ -5,6 +5,7 @@
 
 import type { Database, SystemTx } from '../../base/database/db.ts';
 import { problem } from '../../base/errors/problem.ts';
+import { refusedToken } from '../../base/errors/refused-token.ts';
 import { record } from '../../base/events/record.ts';
 import { newId } from '../../base/platform/random.ts';
 import { type PublishDeps, publishing } from '../../base/revoking/publish.ts';
@@ -90,7 +91,7 @@ export async function acceptAsUser(deps: JoinDeps & RefreshDeps, caller: Caller,
     };
     await redeemInvitation(deps, tx, { invitation, token, userId: caller.id, beforeJoining });
     const switched = await updateSessionOrganization(tx, caller.id, sessionId, organizationId);
-    if (!switched?.live) throw problem('session_revoked');
+    if (!switched?.live) throw refusedToken('session_revoked');
     if (!switched.session) throw refusal(switched.subject);
     return { revocations, subject: switched.subject, session: switched.session };
   }

@@ -1,5 +1,5 @@
 // Makes a session act for another organization of its user. The session keeps its id.
-import { problem } from '../../base/errors/problem.ts';
+import { refusedToken } from '../../base/errors/refused-token.ts';
 import type { Caller } from '../../protocol/caller.ts';
 import { refusal, type SignedIn, signIn } from './open-session.ts';
 import { type Refresh, type RefreshDeps, refresh } from './refresh.ts';
@@ -28,7 +28,7 @@ export async function switchOrganization(
     return refresh(deps, { refreshToken, organization: [organization], remember: true, sessionId, limitRefresh });
   }
   const switched = await updateSessionOrganization(deps.db.systemReader(), caller.id, caller.sessionId, organization);
-  if (!switched?.live) throw problem('session_revoked');
+  if (!switched?.live) throw refusedToken('session_revoked');
   if (!switched.session) throw refusal(switched.subject);
   return signIn(deps, switched.subject, {
     sessionId: caller.sessionId,

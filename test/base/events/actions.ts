@@ -100,8 +100,9 @@ export const ACTIONS: Readonly<Record<string, (holders: TokenHolders) => Promise
   },
   'an administrator of the platform, who suspends and activates': async ({ app, other, member }) => {
     await grantPlatformAdministrator(app.parts, member.email);
-    await suspendOrganization(app.parts, other.id, member.userId);
-    await activateOrganization(app.parts, other.id, member.userId);
+    const administrator = { id: member.userId, sessionId: member.sessionId };
+    await suspendOrganization(app.parts, other.id, administrator);
+    await activateOrganization(app.parts, other.id, administrator);
     await revokePlatformAdministrator(app.parts, member.email);
   },
   'mails that were given up: one is tried again, one is dropped': async ({ app, database }) => {
