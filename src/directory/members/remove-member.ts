@@ -63,8 +63,8 @@ export async function leaveOrganization(deps: MemberChangeDeps, caller: Caller, 
   const commit = deps.db.organization({ organizationId, userId: caller.id }, async (tx) => {
     await lockOrganizationFor(tx, organizationId, caller.sessionId);
     const { live, standing } = await findCallerStanding(tx, organizationId, caller);
-    assertLive(live);
     if (!standing) throw noSuchOrganization();
+    assertLive(live);
     const raised = await raiseEpochs(tx, [caller.id]);
     await deleteMembership(tx, organizationId, caller.id);
     if (standing.owner) await assertHasOwner(tx, organizationId);
