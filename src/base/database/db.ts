@@ -1,30 +1,17 @@
 // The connection to PostgreSQL. The scope of every query is a type: an OrganizationTx sees one organization, a UserTx
 // the rows of one user, a SystemTx everything. Only `db.system` reaches all organizations. Search for that name to find
 // every use. The queries belong to the stores.
-import { createHash } from 'node:crypto';
 import { PrismaPg } from '@prisma/adapter-pg';
 import pg from 'pg';
 import { type Prisma, PrismaClient } from '../../generated/prisma/client.ts';
 import type { Log } from '../platform/log.ts';
-import { createBreaker, isConflict, isOutage } from './outage.ts';
+import { openAvailability } from './availability.ts';
+import { isConflict, isOutage } from './outage.ts';
 import { runScoped } from './scoped-query.ts';
+import { type Statement, statement, statementName } from './statement.ts';
 
-export { DatabaseUnavailable, isOutage } from './outage.ts';
-
-/** One SQL statement with its own name. Each connection keeps it prepared under that name. */
-export interface Statement {
-  readonly name: string;
-  readonly text: string;
-}
-
-/** Names a statement by its text. */
-export function statement(text: string): Statement {
-  return { name: statementName(text), text };
-}
-
-function statementName(text: string): string {
-  return `s${createHash('sha1').update(text).digest('hex').slice(0, 15)}`;
-}
+export { DatabaseNotWritable, DatabaseUnavailable, isOutage } from './outage.ts';
+export { type Statement, statement } from './statement.ts';
 
 declare const scope: unique symbol;
 
@@ -73,6 +60,11 @@ export interface Database {
   systemReader(): SystemReader;
   /** Resolves when PostgreSQL has answered both roles. */
   ping(): Promise<void>;
+  /**
+   * Resolves when PostgreSQL has answered both roles and has stored something. Raises DatabaseNotWritable when it is
+   * read-only, its disk is full, or it lately could not store a change of a request for such a reason.
+   */
+  checkWrites(): Promise<void>;
   close(): Promise<void>;
 }
 
@@ -139,7 +131,6 @@ function openPool(
 const SET_SCOPE = statement(
   "SELECT set_config('app.current_org_id', $1, true), set_config('app.current_user_id', $2, true)",
 );
-const PING = statement('SELECT 1');
 const STATEMENTS_MAX = 500;
 
 /** Prisma keeps a statement prepared under its name. Past STATEMENTS_MAX, further statements stay unnamed. */
@@ -176,8 +167,8 @@ export function openDatabase(options: DatabaseOptions): Database {
   const appPool = openPool(options.appUrl, options.poolSize, 'tenantry', options);
   const systemPool = openPool(options.systemUrl, options.poolSize, 'tenantry-system', options);
   const clients = new Map<pg.Pool, PrismaClient>();
-  const breaker = createBreaker();
-  const ask = <T>(work: () => Promise<T>) => breaker.run(() => retryConflicts(work));
+  const availability = openAvailability({ ...options, appPool, systemPool, connectMs: bounds.acquireMs });
+  const ask = <T>(work: () => Promise<T>) => availability.run(() => retryConflicts(work));
 
   function prisma(pool: pg.Pool): PrismaClient {
     const known = clients.get(pool);
@@ -238,8 +229,10 @@ export function openDatabase(options: DatabaseOptions): Database {
       rows: <Row>(query: Statement, values: readonly unknown[]) =>
         ask(async () => (await systemPool.query({ ...query, values: [...values] })).rows as Row[]),
     }),
-    ping: () => breaker.run(async () => void (await Promise.all([appPool.query(PING), systemPool.query(PING)]))),
+    ping: availability.ping,
+    checkWrites: availability.checkWrites,
     async close() {
+      availability.close();
       await Promise.all([...clients.values()].map((client) => client.$disconnect()));
       await Promise.all([appPool, systemPool].map((pool) => pool.end()));
     },

@@ -1,5 +1,5 @@
 // Explains to an operator why a database cannot be used. The start of the service and every command use these sentences.
-import { DatabaseUnavailable } from './outage.ts';
+import { DatabaseUnavailable, type NotWritable, notWritable } from './outage.ts';
 
 export interface Unusable {
   readonly code: 'database_refused' | 'database_unavailable';
@@ -9,6 +9,11 @@ export interface Unusable {
 
 // A wrong password or role, no such database.
 const REFUSED = /^(28\w{3}|3D000)$/;
+const REMEDIES: Readonly<Record<NotWritable, string>> = {
+  read_only: 'check that DATABASE_URL leads to the primary, and that default_transaction_read_only is off',
+  disk_full: 'free some space on the disk of PostgreSQL',
+  io_error: 'check the disk of PostgreSQL and its log',
+};
 const NO_RIGHT = '42501';
 // System error codes; PostgreSQL is starting or shutting down; a broken connection.
 const UNAVAILABLE = /^(E[A-Z]+|57P0\d|08\w{3})$/;
@@ -20,6 +25,11 @@ const UNAVAILABLE = /^(E[A-Z]+|57P0\d|08\w{3})$/;
 export function explainUnusable(error: unknown): Unusable | null {
   if (!(error instanceof Error)) return null;
   const { code, path, message } = error as NodeJS.ErrnoException;
+  const refusal = notWritable(error);
+  if (refusal) {
+    const detail = `PostgreSQL stores no changes (${reasonOf(error.cause) || message}): ${REMEDIES[refusal]}`;
+    return { code: 'database_unavailable', detail };
+  }
   if (error instanceof DatabaseUnavailable) return unavailable(reasonOf(error.cause) || message);
   if (code === undefined || path !== undefined) return null;
   if (REFUSED.test(code)) {

@@ -263,6 +263,11 @@ export const PROBLEMS = {
     title: 'Database unavailable',
     detail: 'The database cannot be reached now: try again after the seconds in Retry-After.',
   },
+  database_not_writable: {
+    status: 503,
+    title: 'Database not writable',
+    detail: 'The database stores no changes now, and reading works: try again after the seconds in Retry-After.',
+  },
   revocations_stale: {
     status: 503,
     title: 'Revocations not known',

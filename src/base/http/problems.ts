@@ -1,7 +1,7 @@
 // Converts any thrown error into application/problem+json (RFC 9457). Messages of libraries, SQL and stack traces are
 // never sent.
 import type { FastifyReply, FastifyRequest } from 'fastify';
-import { DatabaseUnavailable, isOutage } from '../database/db.ts';
+import { DatabaseNotWritable, DatabaseUnavailable, isOutage } from '../database/db.ts';
 import { sqlStateOf } from '../database/sql-state.ts';
 import { type FieldIssue, PROBLEMS, Problem, type ProblemCode } from '../errors/problem.ts';
 
@@ -59,6 +59,9 @@ export function toProblem(error: unknown, translate: Translate): Problem {
   if (error instanceof Problem) return error;
   const translated = translate(error);
   if (translated) return translated;
+  if (error instanceof DatabaseNotWritable) {
+    return new Problem('database_not_writable', { retryAfterSeconds: 5 }, { cause: error });
+  }
   if (error instanceof DatabaseUnavailable || isOutage(error)) {
     return new Problem('database_unavailable', { retryAfterSeconds: 1 }, { cause: error });
   }

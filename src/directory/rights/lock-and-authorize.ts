@@ -21,10 +21,10 @@ export async function lockAndAuthorize(
 ): Promise<MemberStanding> {
   const status = await lockOrganizationFor(tx, caller.organizationId, caller.sessionId);
   const { live, standing } = await findCallerStanding(tx, caller.organizationId, caller);
-  // A removed member's sessions have ended, too. The reason that the caller can act on comes first.
-  if (status === null || !standing?.active) throw problem('organization_access_denied');
-  assertLive(live);
+  // The sessions of a removed member have ended, too. The member is told of the removal.
+  if (standing?.active) assertLive(live);
   if (status === 'suspended') throw problem('organization_suspended');
+  if (status === null || !standing?.active) throw problem('organization_access_denied');
   if (!permits(standing.permissions, permission)) throw problem('permission_denied');
   return standing;
 }

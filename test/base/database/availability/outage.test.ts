@@ -3,10 +3,10 @@ import { randomUUID } from 'node:crypto';
 import { once } from 'node:events';
 import { type AddressInfo, createServer } from 'node:net';
 import t, { type Test } from 'tap';
-import { type Database, DatabaseUnavailable, openDatabase, statement } from '../../../src/base/database/db.ts';
-import { openLog } from '../../../src/base/platform/log.ts';
-import { createDatabase, type TestDatabase } from '../../support/database.ts';
-import { seedTenants, type Tenant, VISIBLE, visible } from './tenants.ts';
+import { type Database, DatabaseUnavailable, openDatabase, statement } from '../../../../src/base/database/db.ts';
+import { openLog } from '../../../../src/base/platform/log.ts';
+import { createDatabase, type TestDatabase } from '../../../support/database.ts';
+import { seedTenants, type Tenant, VISIBLE, visible } from '../tenants.ts';
 
 const log = openLog({ level: 'silent', pretty: false });
 
@@ -110,19 +110,15 @@ t.test('a busy pool refuses only the calls that wait for it, and the calls of th
 });
 
 t.test('after one call has waited for a server that never answers, no other call waits for that server', async (t) => {
-  let connections = 0;
   const silent = createServer((socket) => {
-    connections += 1;
     socket.on('error', () => undefined).resume(); // a socket that is not read does not notice its end
   });
   await once(silent.listen(0, '127.0.0.1'), 'listening');
   t.teardown(() => silent.close());
   const url = `postgres://tenantry_app@127.0.0.1:${(silent.address() as AddressInfo).port}/tenantry`;
   for (const ask of [(db: Database) => visible(db.userReader('')), (db: Database) => db.system(visible)]) {
-    connections = 0;
     const db = opened(t, { appUrl: url, systemUrl: url }, 2);
     await t.rejects(ask(db), DatabaseUnavailable);
-    t.equal(connections, 1, 'the first call finds out');
     await t.rejects(
       ask(db),
       { name: 'DatabaseUnavailable', message: 'PostgreSQL does not answer' },
