@@ -20,6 +20,8 @@ export interface TokenRequest {
   /** The audience (RFC 8707). Some clients send `audience` instead of `resource`. */
   readonly resource?: string | undefined;
   readonly audience?: string | undefined;
+  /** The network of the request. */
+  readonly network: string;
   /** Raises too_many_requests when the session of a refresh token refreshes too often. */
   readonly limitRefresh: (sessionId: string) => Promise<void>;
 }
@@ -129,7 +131,13 @@ async function refreshForClient(
   }
   assertTarget(asked, deps.audience);
   const { id } = organization;
-  const input = { refreshToken, organization: [id], actingFor: id, limitRefresh: asked.limitRefresh };
+  const input = {
+    refreshToken,
+    organization: [id],
+    actingFor: id,
+    network: asked.network,
+    limitRefresh: asked.limitRefresh,
+  };
   const signed = await refresh(deps, input).catch((error: unknown) => {
     throw error instanceof Problem && REFUSED.has(error.code) ? oauthError('invalid_grant') : error;
   });

@@ -4,8 +4,8 @@ import type { Database, SystemTx } from '../../base/database/db.ts';
 import { problem } from '../../base/errors/problem.ts';
 import type { Clock } from '../../base/platform/clock.ts';
 import { newId, type Random } from '../../base/platform/random.ts';
-import { assertSessionLive, type SessionOwner } from '../../directory/users/live-session.ts';
 import { parseEmail } from '../../directory/users/email.ts';
+import { assertSessionLive, type SessionOwner } from '../../directory/users/live-session.ts';
 import { findCredentials } from '../../directory/users/store.ts';
 import { deletePlatformAdministrator, insertPlatformAdministrator, lockPlatformAdministrator } from './store.ts';
 

@@ -6,8 +6,6 @@ import { type Problem, problem } from './problem.ts';
 export const CHALLENGE = { headers: { 'www-authenticate': 'Bearer error="invalid_token"' } } as const;
 
 /** Returns the problem for the caller to throw. */
-export function refusedToken(
-  code: 'invalid_token' | 'token_expired' | 'session_revoked' | 'token_stale',
-): Problem {
+export function refusedToken(code: 'invalid_token' | 'token_expired' | 'session_revoked' | 'token_stale'): Problem {
   return problem(code, CHALLENGE);
 }

@@ -50,7 +50,7 @@ interface Presented {
   readonly tenants: readonly string[];
 }
 
-export interface JoinAsUser extends Presented, Pick<Refresh, 'limitRefresh'> {
+export interface JoinAsUser extends Presented, Pick<Refresh, 'limitRefresh' | 'network'> {
   /** The session's refresh token if the caller wants it exchanged, otherwise null. */
   readonly refreshToken: string | null;
 }
@@ -97,7 +97,7 @@ export async function acceptAsUser(deps: JoinDeps & RefreshDeps, caller: Caller,
   }
 
   const { subject, session } = await publishing(deps, deps.db.system(join));
-  if (claims) return exchange(deps, claims, { organization: [] });
+  if (claims) return exchange(deps, claims, { organization: [], network: input.network });
   return signIn(deps, subject, {
     sessionId,
     amr: session.amr,

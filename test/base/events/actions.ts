@@ -98,6 +98,13 @@ export const ACTIONS: Readonly<Record<string, (holders: TokenHolders) => Promise
     const back = { organization: here.slug, refreshToken: both.refreshToken };
     await good(api.post('/auth/switch-organization', back, { token: both.accessToken }));
   },
+  'a refresh token that comes again long after its child was handed out': async ({ api, database }) => {
+    const { refreshToken, sessionId } = await newAccount(api);
+    await good(api.post('/auth/refresh', { refreshToken }));
+    const past = `UPDATE sessions SET successor_at = successor_at - interval '1 hour' WHERE id = $1`;
+    await database.query(past, [sessionId]);
+    await good(api.post('/auth/refresh', { refreshToken }));
+  },
   'an administrator of the platform, who suspends and activates': async ({ app, other, member }) => {
     await grantPlatformAdministrator(app.parts, member.email);
     const administrator = { id: member.userId, sessionId: member.sessionId };
