@@ -65,10 +65,11 @@ export function openMembershipAccess(deps: MembershipAccessDeps, limits = LIMITS
    * that the change is done.
    */
   async function read(organizationId: string, userIds: readonly string[]): Promise<Map<string, MemberGrants>> {
+    const reader = deps.db.organizationReader({ organizationId }, { bulk: userIds.length > 1 });
     const known = () => [revocations.isSuspended(organizationId), ...userIds.map(revocations.epochOf)].join();
     for (let reading = 0; reading < READINGS_MAX; reading += 1) {
       const [before, readAtMs] = [known(), monotonicMs()];
-      const row = await findMemberGrants(deps.db.organizationReader({ organizationId }), organizationId, userIds);
+      const row = await findMemberGrants(reader, organizationId, userIds);
       if (known() !== before) continue;
       const found = toMemberGrants(organizationId, row);
       // A user who is not a member is not cached but read each time. Nothing would show that such a cached answer is

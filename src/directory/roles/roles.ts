@@ -46,7 +46,7 @@ export async function listOwnRoles(
   caller: OrganizationPrincipal,
   page: Page,
 ): Promise<Paged<Role>> {
-  const reader = deps.db.organizationReader(scopeOf(caller));
+  const reader = deps.db.organizationReader(scopeOf(caller), { bulk: true });
   return paged(await listRoles(reader, caller.organizationId, page), page, {
     toItem: ({ total: _, ...role }) => role,
     countAll: () => countRoles(reader, caller.organizationId),

@@ -96,7 +96,7 @@ export async function acceptAsUser(deps: JoinDeps & RefreshDeps, caller: Caller,
     return { revocations, subject: switched.subject, session: switched.session };
   }
 
-  const { subject, session } = await publishing(deps, deps.db.system(join));
+  const { subject, session } = await publishing(deps, deps.db.system(join, { organizationId }));
   if (claims) return exchange(deps, claims, { organization: [], network: input.network });
   return signIn(deps, subject, {
     sessionId,
@@ -148,7 +148,7 @@ export async function acceptByRegistering(deps: JoinDeps, input: JoinByRegisteri
   const passwordHash = await deps.passwords.hash(input.password);
   const userId = known?.id ?? newId(deps.random, deps.clock);
 
-  const commit = deps.db.system(async (tx) => {
+  async function join(tx: SystemTx) {
     let revocations: readonly Revocation[] = [];
     const beforeJoining = async () => {
       const account = { userId, name, passwordHash, invitation };
@@ -158,8 +158,10 @@ export async function acceptByRegistering(deps: JoinDeps, input: JoinByRegisteri
     await redeemInvitation(deps, tx, { invitation, token, userId, beforeJoining });
     const session = { userId, organization: invitation.organizationId, amr: ['pwd'], device };
     return { revocations, pending: await storeSession(deps, tx, session) };
-  });
-  const { pending } = await publishing(deps, commit);
+  }
+
+  const { organizationId } = invitation;
+  const { pending } = await publishing(deps, deps.db.system(join, { organizationId }));
   return answerSession(deps, pending);
 }
 
