@@ -8,7 +8,7 @@ import { publishing, type Revoking } from '../../base/revoking/publish.ts';
 import type { Caller, OrganizationCaller } from '../../protocol/caller.ts';
 import { assertHasOwner, assertOutranks, lockAndAuthorize } from '../rights/lock-and-authorize.ts';
 import { findCallerStanding, findStanding, lockOrganizationFor } from '../rights/store.ts';
-import { raiseEpochs } from '../users/epoch-store.ts';
+import { raiseMembershipEpochs } from '../users/epoch-store.ts';
 import { assertLive } from '../users/live-session.ts';
 import { type MemberChangeDeps, memberEvent } from './event.ts';
 import { noSuchMember } from './list-members.ts';
@@ -37,7 +37,7 @@ export async function removeMember(deps: RemoveMemberDeps, caller: OrganizationC
     const member = await findStanding(tx, organizationId, userId);
     if (!member) throw noSuchMember();
     if (userId !== caller.id) assertOutranks(standing, member);
-    const raised = await raiseEpochs(tx, [userId]);
+    const raised = await raiseMembershipEpochs(tx, [{ organizationId, userId }]);
     // From here on no other session can begin to act for the organization, so the next statement finds all these
     // sessions.
     await lockMembership(tx, organizationId, userId);
@@ -65,7 +65,7 @@ export async function leaveOrganization(deps: MemberChangeDeps, caller: Caller, 
     const { live, standing } = await findCallerStanding(tx, organizationId, caller);
     if (!standing) throw noSuchOrganization();
     assertLive(live);
-    const raised = await raiseEpochs(tx, [caller.id]);
+    const raised = await raiseMembershipEpochs(tx, [{ organizationId, userId: caller.id }]);
     await deleteMembership(tx, organizationId, caller.id);
     if (standing.owner) await assertHasOwner(tx, organizationId);
     await record(tx, memberEvent(deps, caller, organizationId, caller.id, { type: 'member.left' }));
