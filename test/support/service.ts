@@ -85,6 +85,8 @@ function passwordsFor(config: Config, settings: Record<string, string>): Passwor
 
 /** Time limits that no work reaches on a busy machine. Only a PostgreSQL that does not answer reaches them. */
 const PATIENT = { databaseBounds: { statementMs: 100_000, acquireMs: 100_000 }, handlerTimeoutMs: 100_000 };
+/** A test may move the clock of a service by any time, without the clock of PostgreSQL. */
+const MOVABLE = { clocksApartSecondsMax: Number.POSITIVE_INFINITY };
 
 /** A log that keeps its lines in this list. */
 function keepLog(lines: string[]) {
@@ -99,14 +101,14 @@ function keepLog(lines: string[]) {
 
 /**
  * Opens the service in this process on a free port. `settings` are environment variables. Hashes of passwords are
- * quick, unless a setting changes their parameters. The time limits for PostgreSQL and for answers are long, unless
- * `bounds` is `as served`.
+ * quick, unless a setting changes their parameters. The time limits for PostgreSQL and for answers are long with the
+ * bounds `patient`. The clock of the service may differ from the clock of PostgreSQL, except with `one clock`.
  */
 export async function openService(
   t: Test,
   database: TestDatabase,
   settings: Record<string, string> = {},
-  bounds: 'patient' | 'as served' = 'patient',
+  bounds: 'patient' | 'as served' | 'one clock' = 'patient',
 ): Promise<Service> {
   const keysDirectory = settings.KEYS_DIR ?? (await sharedKeys());
   const config = readConfig({ ...QUIET, PUBLIC_URL: 'http://localhost:3000', KEYS_DIR: keysDirectory, ...settings });
@@ -119,6 +121,7 @@ export async function openService(
     ...{ config, urls, clock, random: systemRandom, log, root: ROOT },
     ...(passwords && { passwords }),
     ...(bounds === 'patient' && PATIENT),
+    ...(bounds !== 'one clock' && MOVABLE),
   });
   await app.server.listen({ host: '127.0.0.1', port: 0 });
   let closed: Promise<void> | undefined;

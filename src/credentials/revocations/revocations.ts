@@ -2,8 +2,9 @@
 // is the source of truth and is read every second. This process knows its own revocations at once. If Redis is
 // configured, revocations of other processes usually arrive through the stream before the next reading.
 import { setImmediate as nextTurn } from 'node:timers/promises';
-import type { Database } from '../../base/database/db.ts';
-import { monotonicMs } from '../../base/platform/clock.ts';
+import { type Database, DatabaseUnavailable } from '../../base/database/db.ts';
+import { systemTiming, type Timing } from '../../base/loops/timing.ts';
+import { type Clock, systemClock } from '../../base/platform/clock.ts';
 import type { Log } from '../../base/platform/log.ts';
 import type { RedisSettings } from '../../base/platform/redis.ts';
 import { ACCESS_TTL_MAX_SECONDS } from '../../protocol/claims.ts';
@@ -12,8 +13,11 @@ import type { RevocableToken, Revocation, RevocationVerdict } from '../../protoc
 import { createRevocationMap } from '../../protocol/revocation-map.ts';
 import { openStream } from '../stream/stream.ts';
 import { SENT_AT_ONCE_MAX, type StreamWriter } from '../stream/writer.ts';
+import { createCatchUp } from './catch-up.ts';
+import { CLOCKS_APART_SECONDS_MAX, createClockWatch } from './clock-watch.ts';
 import { createFollower } from './follow.ts';
 import { createFreshness } from './freshness.ts';
+import { readServer } from './server-store.ts';
 import {
   deleteRevocations,
   listRevocations,
@@ -29,8 +33,14 @@ export interface Revocations {
    * knows all of these revocations. Never raises.
    */
   publish(revocations: readonly Revocation[]): Promise<void>;
-  /** Why a token must be refused, or null. */
+  /** Why a token must be refused, or null. Call this only while `isCurrent` is true. */
   judge(token: RevocableToken): RevocationVerdict;
+  /** False from the end of a pause of this process until everything is known that was revoked during the pause. */
+  isCurrent(): boolean;
+  /** Resolves when `isCurrent` is true, at once or after a reading. Raises revocations_stale after a short time. */
+  untilCurrent(): Promise<void>;
+  /** Whether the clock of this machine agrees with the clock of PostgreSQL, as far as is known. */
+  isClockTrusted(): boolean;
   /** The newest epoch known of a user or client, 0 for none. Data that was read at a lower epoch is out of date. */
   epochOf(id: string): number;
   isSuspended(organizationId: string): boolean;
@@ -77,10 +87,10 @@ interface Reading extends RevocationCursor {
 const NOTHING_READ: Reading = { tx: '0', at: 0, snapshot: null };
 
 /**
- * How long an event is remembered: the longest token life that any configuration allows, and one minute more. A token
- * may have been issued under an earlier configuration.
+ * How long an event is remembered: the longest token life that any configuration allows, and three minutes more. A token
+ * may have been issued under an earlier configuration, by a clock that was ahead, and be judged by a clock that is behind.
  */
-export const REVOCATIONS_REMEMBERED_SECONDS = ACCESS_TTL_MAX_SECONDS + 60;
+export const REVOCATIONS_REMEMBERED_SECONDS = ACCESS_TTL_MAX_SECONDS + 2 * CLOCKS_APART_SECONDS_MAX + 60;
 /**
  * How long rows stay in PostgreSQL: an hour longer than processes remember them. So a process that could not read for a
  * while still finds the rows. It also finds a row whose transaction commits long after the row got its time.
@@ -90,7 +100,7 @@ const ROWS_KEPT_SECONDS = REVOCATIONS_REMEMBERED_SECONDS + 3600;
  * The greatest age of a row that is read. The limit is generous, because a row may get its time long before its
  * transaction commits.
  */
-export const READ_WITHIN_SECONDS = REVOCATIONS_REMEMBERED_SECONDS + 600;
+export const READ_WITHIN_SECONDS = REVOCATIONS_REMEMBERED_SECONDS + 480;
 /** Rows of one statement, about 5 ms. A change of one role may revoke the tokens of many users at once. */
 const PAGE_ROWS = 2_000;
 /** How far a time in the stream may be ahead of the database's clock as this process knows it. */
@@ -105,15 +115,22 @@ export interface RevocationsDeps {
   readonly log: Log;
   /** Where to reach the stream; null if there is no stream. */
   readonly redis?: RedisSettings | null;
+  /** The clock of this machine, which is compared with the clock of PostgreSQL. */
+  readonly clock?: Clock;
+  /** Replaces the limit for the difference of the clocks. */
+  readonly clocksApartSecondsMax?: number;
+  readonly timing?: Timing;
 }
 
 /** Opens an empty map; `synchronize` fills it. An event is forgotten once every token it concerns has expired. */
 export function openRevocations(deps: RevocationsDeps): Revocations {
   // A clock that never steps: a step of the wall clock must not drop a revocation that is still needed.
-  const seconds = () => monotonicMs() / 1000;
+  const { timing = systemTiming } = deps;
+  const seconds = () => timing.elapsed() / 1000;
   const map = createRevocationMap(seconds, REVOCATIONS_REMEMBERED_SECONDS);
   const freshness = createFreshness(seconds);
   const listeners = createListeners(deps.log);
+  const clocks = createClockWatch(deps.log, deps.clocksApartSecondsMax ?? CLOCKS_APART_SECONDS_MAX);
   let reading = NOTHING_READ;
   let stream: StreamWriter | undefined;
 
@@ -123,12 +140,22 @@ export function openRevocations(deps: RevocationsDeps): Revocations {
 
   async function readAll(): Promise<void> {
     const begun = seconds();
+    const server = await readServer(deps.db.systemReader());
+    const arrivedMs = (deps.clock ?? systemClock).now().getTime();
+    clocks.note({ databaseMs: server.now, arrivedMs, waitedMs: (seconds() - begun) * 1000 });
     reading = await readRevocations(deps.db, reading, take);
+    // A standby may lack what its primary has committed. So this reading proves nothing.
+    if (server.isStandby) throw new DatabaseUnavailable('PostgreSQL is a standby');
     freshness.onRead(begun);
+    catchUp.noteFresh();
     while (map.forgetOld()) await nextTurn();
   }
 
-  const follower = createFollower({ readAll, log: deps.log });
+  const follower = createFollower({ readAll, log: deps.log, timing });
+  const catchUp = createCatchUp({
+    ...{ log: deps.log, timing, freshAtSeconds: freshness.freshAtSeconds },
+    ...{ read: follower.run, nudge: follower.nudge, hasStream: () => stream !== undefined },
+  });
 
   function onGap(): void {
     freshness.onGap();
@@ -162,13 +189,19 @@ export function openRevocations(deps: RevocationsDeps): Revocations {
       keptSeconds: REVOCATIONS_REMEMBERED_SECONDS,
       take: takeFromStream,
       onGap,
-      onWhole: (atMs) => freshness.onWhole(atMs / 1000),
+      onWhole(atMs) {
+        freshness.onWhole(atMs / 1000);
+        catchUp.noteFresh();
+      },
     });
   }
 
   return {
     publish,
     judge: map.judge,
+    isCurrent: catchUp.isCurrent,
+    untilCurrent: catchUp.untilCurrent,
+    isClockTrusted: () => !clocks.isApart(),
     epochOf: map.epochOf,
     isSuspended: map.isSuspended,
     readSecondsAgo: freshness.readSecondsAgo,
@@ -180,9 +213,11 @@ export function openRevocations(deps: RevocationsDeps): Revocations {
     synchronize: follower.run,
     follow() {
       follower.start();
+      catchUp.start();
       if (deps.redis) stream ??= openOwnStream(deps.redis);
     },
     close() {
+      catchUp.stop();
       stream?.close();
       return follower.stop();
     },
