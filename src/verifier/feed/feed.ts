@@ -38,6 +38,7 @@ export function createFeed(deps: FeedDeps): RevocationSource {
     known = resolve;
   });
 
+  let connection = new AbortController();
   const state = createFeedState(timing, {
     add(revocation: Revocation) {
       if (map.add(revocation)) listeners.tell(revocation);
@@ -47,15 +48,13 @@ export function createFeed(deps: FeedDeps): RevocationSource {
       map.forgetOld();
     },
     trouble: deps.onError,
+    // A new connection begins with what was missed.
+    paused: (seconds) => connection.abort(new Error(`this process did not run for ${Math.round(seconds)} s`)),
   });
 
-  let connection = new AbortController();
-
-  // After a pause, what the connection still delivers may be old. A new one begins with what was missed.
   function tick(): void {
-    const seconds = state.notePause();
-    if (seconds > 0) connection.abort(new Error(`this process did not run for ${Math.round(seconds)} s`));
     cancelTick = timing.after(TICK_MILLISECONDS, tick);
+    state.look();
   }
   let cancelTick = timing.after(TICK_MILLISECONDS, tick);
   ended.signal.addEventListener('abort', () => cancelTick());

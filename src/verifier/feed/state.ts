@@ -2,6 +2,7 @@
 // revocation is known.
 import { type Revocation, revocationOf } from '../../protocol/revocation.ts';
 import type { Timing } from '../core/clock.ts';
+import { createClockComparison, createPauseWatch } from './doubt.ts';
 import type { Frame } from './sse.ts';
 
 export interface FeedListener {
@@ -9,13 +10,15 @@ export interface FeedListener {
   /** Every revocation up to this moment is known. */
   complete(): void;
   trouble(error: Error): void;
+  /** This process did not run for some seconds. What the connection still delivers may be old. */
+  paused(seconds: number): void;
 }
 
 export interface FeedState {
   /** A new connection begins. A snapshot that the last connection left incomplete starts again. */
   begin(): void;
-  /** Notes that this process runs. Returns how many seconds it did not run, 0 if it ran without a pause. */
-  notePause(): number;
+  /** Notices a pause of this process. Call this every second. */
+  look(): void;
   take(frame: Frame): void;
   /** The cursor to continue at; null for a new snapshot. */
   cursor(): string | null;
@@ -25,11 +28,6 @@ export interface FeedState {
   staleSeconds(): number;
 }
 
-/** A longer pause of this process counts. The feed is followed again from its cursor after it. */
-const PAUSE_MILLISECONDS_MAX = 3_000;
-/** How far the clocks may differ. A heartbeat may also have been on its way for as long as the feed may be silent. */
-const CLOCKS_APART_MILLISECONDS_MAX = 60_000;
-const ON_ITS_WAY_MILLISECONDS_MAX = 10_000;
 const CURSOR = /^[\x21-\x7e]{1,256}$/; // the cursor goes into a header
 
 export function createFeedState(timing: Timing, listener: FeedListener): FeedState {
@@ -41,10 +39,9 @@ export function createFeedState(timing: Timing, listener: FeedListener): FeedSta
   let isAmidSnapshot = false;
   let wall = 0;
   let steady = 0;
-  let seen = timing.elapsed(); // when this process was last seen running
-  let resumed = Number.NEGATIVE_INFINITY; // the end of the latest pause
   let begun = Number.NEGATIVE_INFINITY; // the beginning of the connection
-  let isClockApart = false;
+  const { look, resumedAt } = createPauseWatch(timing, listener.paused);
+  const clocks = createClockComparison(timing, listener.trouble);
 
   function takeEvent(value: unknown): void {
     const revocation = revocationOf(value);
@@ -66,33 +63,9 @@ export function createFeedState(timing: Timing, listener: FeedListener): FeedSta
     if (!isAmidSnapshot) complete();
   }
 
-  function notePause(): number {
-    const now = timing.elapsed();
-    const paused = now - seen;
-    seen = now;
-    if (paused <= PAUSE_MILLISECONDS_MAX) return 0;
-    resumed = now;
-    return paused / 1000;
-  }
-
-  // A wrong clock accepts expired tokens, even those whose revocation is already forgotten, or refuses good ones.
-  function compareClocks(at: unknown): void {
-    const sent = typeof at === 'string' ? Date.parse(at) : Number.NaN;
-    if (Number.isNaN(sent)) return;
-    const ahead = timing.now() - sent;
-    const was = isClockApart;
-    isClockApart =
-      ahead > CLOCKS_APART_MILLISECONDS_MAX + ON_ITS_WAY_MILLISECONDS_MAX || ahead < -CLOCKS_APART_MILLISECONDS_MAX;
-    if (!isClockApart || was) return;
-    const difference = `${Math.round(Math.abs(ahead) / 1000)} s ${ahead > 0 ? 'ahead of' : 'behind'}`;
-    listener.trouble(
-      new Error(`The clock of this machine is ${difference} the clock of the service: keep both on time (NTP)`),
-    );
-  }
-
   function complete(): void {
     // After a pause, what arrives on the old connection was sent at an unknown time.
-    if (misses || begun < resumed) return;
+    if (misses || begun < resumedAt()) return;
     knows = true;
     wall = timing.now();
     steady = timing.elapsed();
@@ -101,19 +74,20 @@ export function createFeedState(timing: Timing, listener: FeedListener): FeedSta
 
   return {
     begin() {
-      notePause();
+      look();
       isAmidSnapshot = false;
       begun = timing.elapsed();
     },
-    notePause,
+    look,
     take(frame) {
+      look();
       const { event, data, id } = frame;
       if (event !== 'snapshot' && event !== 'revocation' && event !== 'heartbeat') return;
       const value: unknown = JSON.parse(data);
       if (event === 'snapshot') takeSnapshot(value);
       else if (event === 'revocation') takeEvent(value);
       else {
-        compareClocks((value as { at?: unknown } | null)?.at);
+        clocks.compare((value as { at?: unknown } | null)?.at);
         // Before the first snapshot, a heartbeat has no meaning.
         if (knows && !isAmidSnapshot) complete();
       }
@@ -126,9 +100,8 @@ export function createFeedState(timing: Timing, listener: FeedListener): FeedSta
     },
     heard: () => heard,
     staleSeconds() {
-      // This may be the first code that runs after a pause.
-      const isBehind = steady < resumed || timing.elapsed() - seen > PAUSE_MILLISECONDS_MAX;
-      if (!knows || isBehind || isClockApart) return Infinity;
+      look(); // this may be the first code that runs after a pause
+      if (!knows || steady < resumedAt() || clocks.areApart()) return Infinity;
       // One clock may stop while the machine sleeps, and the other may be set back: the longer time counts.
       return Math.max(timing.elapsed() - steady, timing.now() - wall) / 1000;
     },

@@ -37,17 +37,6 @@ t.test(
   },
 );
 
-t.test('a heartbeat of the old connection does not end the doubt after a pause', async (t) => {
-  const timing = createManualTiming(NOW);
-  const { service, source, heard } = await begin(t, timing);
-  await source.ready?.();
-  timing.freeze(4);
-  t.equal(source.staleSeconds(), Number.POSITIVE_INFINITY);
-  service.send(frames.heartbeat('c1') + frames.revocation('c1', { kind: 'session', sid: randomUUID() }));
-  await until(() => heard.length === 1);
-  t.equal(source.staleSeconds(), Number.POSITIVE_INFINITY);
-});
-
 t.test('a verifier that runs counts the seconds of silence, however long they are', async (t) => {
   const timing = createManualTiming(NOW);
   const { service, source } = await begin(t, timing);
