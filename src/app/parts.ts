@@ -16,7 +16,7 @@ import { type Feed, openFeed } from '../credentials/feed/feed.ts';
 import { type KeyRing, keepApart, openKeyRing } from '../credentials/keys/ring.ts';
 import { createPasswords, type Passwords } from '../credentials/passwords/hashing.ts';
 import { trustedClock } from '../credentials/revocations/clock-watch.ts';
-import { openRevocations, type Revocations } from '../credentials/revocations/revocations.ts';
+import { openRevocations, type RevocationLimits, type Revocations } from '../credentials/revocations/revocations.ts';
 import type { AccessTokenDeps, VerifiedAccessToken } from '../credentials/tokens/access.ts';
 import type { RefreshTokenDeps } from '../credentials/tokens/refresh.ts';
 import { createVerifiedCache, type VerifiedCache } from '../credentials/tokens/verified-cache.ts';
@@ -35,8 +35,8 @@ export interface PartsOptions {
   readonly passwords?: Passwords;
   /** Replaces the bounds of the service for PostgreSQL. */
   readonly databaseBounds?: DatabaseBounds;
-  /** Replaces the limit for the difference between the clock and the clock of PostgreSQL. */
-  readonly clocksApartSecondsMax?: number;
+  /** Replaces the limits of the service for its clock and for pauses of the process. */
+  readonly revocationLimits?: RevocationLimits;
 }
 
 export interface Parts extends AccessTokenDeps, RefreshTokenDeps, InsertOrganizationDeps {
@@ -60,12 +60,12 @@ const VERIFIED_TOKENS_MAX = 20_000;
 
 /** Raises when the service cannot start, because a key is missing or both uses share a key. */
 export async function openParts(options: PartsOptions): Promise<Parts> {
-  const { config, clock: machineClock, random, log, databaseBounds: bounds, clocksApartSecondsMax } = options;
+  const { config, clock: machineClock, random, log, databaseBounds: bounds, revocationLimits: limits } = options;
   const db = openDatabase({ ...options.urls, poolSize: config.DATABASE_POOL_SIZE, log, ...(bounds && { bounds }) });
   const { accessKeys, refreshKeys } = await openRings(options);
   const revocations = openRevocations({
     ...{ db, log, redis: redisOf(config), clock: machineClock },
-    ...(clocksApartSecondsMax === undefined ? {} : { clocksApartSecondsMax }),
+    ...(limits && { limits }),
   });
   const clock = trustedClock(machineClock, revocations.isClockTrusted);
   const tokens = {

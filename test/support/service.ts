@@ -12,6 +12,7 @@ import type { Test } from 'tap';
 import { type App, openApp } from '../../src/app/app.ts';
 import { type Config, readConfig } from '../../src/base/config/config.ts';
 import { hashingOf } from '../../src/base/config/derived.ts';
+import type { DatabaseBounds } from '../../src/base/database/db.ts';
 import { systemClock } from '../../src/base/platform/clock.ts';
 import { openLog } from '../../src/base/platform/log.ts';
 import { systemRandom } from '../../src/base/platform/random.ts';
@@ -84,9 +85,15 @@ function passwordsFor(config: Config, settings: Record<string, string>): Passwor
 }
 
 /** Time limits that no work reaches on a busy machine. Only a PostgreSQL that does not answer reaches them. */
-const PATIENT = { databaseBounds: { statementMs: 100_000, acquireMs: 100_000 }, handlerTimeoutMs: 100_000 };
-/** A test may move the clock of a service by any time, without the clock of PostgreSQL. */
-const MOVABLE = { clocksApartSecondsMax: Number.POSITIVE_INFINITY };
+const PATIENT = {
+  // Tests of races let many changes of one organization meet in PostgreSQL, as changes by many replicas would.
+  databaseBounds: { statementMs: 100_000, acquireMs: 100_000, transactionsAtOnceMax: Number.POSITIVE_INFINITY },
+  handlerTimeoutMs: 100_000,
+};
+/** A test may move the clock of a service by any time, and a busy machine may let the process wait. */
+const MOVABLE = {
+  revocationLimits: { clocksApartSecondsMax: Number.POSITIVE_INFINITY, pauseMsMax: Number.POSITIVE_INFINITY },
+};
 
 /** A log that keeps its lines in this list. */
 function keepLog(lines: string[]) {
@@ -101,14 +108,15 @@ function keepLog(lines: string[]) {
 
 /**
  * Opens the service in this process on a free port. `settings` are environment variables. Hashes of passwords are
- * quick, unless a setting changes their parameters. The time limits for PostgreSQL and for answers are long with the
- * bounds `patient`. The clock of the service may differ from the clock of PostgreSQL, except with `one clock`.
+ * quick, unless a setting changes their parameters. The time limits for PostgreSQL and for answers are long, unless
+ * `bounds` is `as served`. `bounds` may also replace those for PostgreSQL. The clock of the service may differ from the
+ * clock of PostgreSQL, except with `one clock`, which has the long time limits.
  */
 export async function openService(
   t: Test,
   database: TestDatabase,
   settings: Record<string, string> = {},
-  bounds: 'patient' | 'as served' | 'one clock' = 'patient',
+  bounds: 'patient' | 'as served' | 'one clock' | DatabaseBounds = 'patient',
 ): Promise<Service> {
   const keysDirectory = settings.KEYS_DIR ?? (await sharedKeys());
   const config = readConfig({ ...QUIET, PUBLIC_URL: 'http://localhost:3000', KEYS_DIR: keysDirectory, ...settings });
@@ -120,7 +128,8 @@ export async function openService(
   const app = await openApp({
     ...{ config, urls, clock, random: systemRandom, log, root: ROOT },
     ...(passwords && { passwords }),
-    ...(bounds === 'patient' && PATIENT),
+    ...(bounds !== 'as served' && PATIENT),
+    ...(typeof bounds === 'object' && { databaseBounds: bounds }),
     ...(bounds !== 'one clock' && MOVABLE),
   });
   await app.server.listen({ host: '127.0.0.1', port: 0 });

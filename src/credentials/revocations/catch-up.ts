@@ -7,6 +7,8 @@ import { createPauseWatch } from './pause-watch.ts';
 export interface CatchUpDeps {
   readonly log: Log;
   readonly timing: Timing;
+  /** Replaces the limit from which a pause counts. */
+  readonly pauseMsMax?: number | undefined;
   /** The second at which this process last knew every revocation. */
   readonly freshAtSeconds: () => number;
   /** Reads PostgreSQL, in a reading that begins after this call. */
@@ -34,10 +36,14 @@ const CURRENT_WITHIN_MS = 5_000;
 export function createCatchUp(deps: CatchUpDeps): CatchUp {
   const { timing } = deps;
   const waiting = new Set<() => void>();
-  const pauses = createPauseWatch(() => {
-    deps.log.warn('this process did not run for some seconds: it reads what was revoked before it answers');
-    deps.nudge();
-  }, timing);
+  const pauses = createPauseWatch(
+    () => {
+      deps.log.warn('this process did not run for some seconds: it reads what was revoked before it answers');
+      deps.nudge();
+    },
+    timing,
+    deps.pauseMsMax,
+  );
   const isCurrent = () => deps.freshAtSeconds() >= pauses.resumedAt() / 1000;
   return {
     start: pauses.start,

@@ -17,15 +17,19 @@ export interface PauseWatch {
   resumedAt(): number;
 }
 
-/** `onResume` is called once for each pause. */
-export function createPauseWatch(onResume: () => void, timing: Timing = systemTiming): PauseWatch {
+/** `onResume` is called once for each pause that is longer than `pauseMsMax`. */
+export function createPauseWatch(
+  onResume: () => void,
+  timing: Timing = systemTiming,
+  pauseMsMax = PAUSE_MS_MAX,
+): PauseWatch {
   let seenAt = Number.POSITIVE_INFINITY; // when this process was last seen running
   let resumed = Number.NEGATIVE_INFINITY;
   let cancel = () => {};
 
   function look(): void {
     const now = timing.elapsed();
-    if (now - seenAt <= PAUSE_MS_MAX) return;
+    if (now - seenAt <= pauseMsMax) return;
     seenAt = now;
     resumed = now;
     onResume();

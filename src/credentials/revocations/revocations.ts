@@ -1,4 +1,4 @@
-// The revocations that this process knows, in memory. The check of a token costs five look-ups and no I/O. PostgreSQL
+// The revocations that this process knows, in memory. The check of a token costs six look-ups and no I/O. PostgreSQL
 // is the source of truth and is read every second. This process knows its own revocations at once. If Redis is
 // configured, revocations of other processes usually arrive through the stream before the next reading.
 import { setImmediate as nextTurn } from 'node:timers/promises';
@@ -38,8 +38,11 @@ export interface Revocations {
   untilCurrent(): Promise<void>;
   /** Whether the clock of this machine agrees with the clock of PostgreSQL, as far as is known. */
   isClockTrusted(): boolean;
-  /** The newest epoch known of a user or client, 0 for none. Data that was read at a lower epoch is out of date. */
-  epochOf(id: string): number;
+  /**
+   * The newest epoch known of a user or client, 0 for none. With an organization, the newest one known of the user or
+   * of the user's membership there. Data that was read at a lower epoch is out of date.
+   */
+  epochOf(id: string, organizationId?: string): number;
   isSuspended(organizationId: string): boolean;
   /** How long ago the last complete reading of PostgreSQL began. Every revocation committed before then is known. */
   readSecondsAgo(): number;
@@ -81,9 +84,16 @@ export interface RevocationsDeps {
   readonly redis?: RedisSettings | null;
   /** The clock of this machine, which is compared with the clock of PostgreSQL. */
   readonly clock?: Clock;
-  /** Replaces the limit for the difference of the clocks. */
-  readonly clocksApartSecondsMax?: number;
+  /** Replaces the limits of the service. */
+  readonly limits?: RevocationLimits;
   readonly timing?: Timing;
+}
+
+export interface RevocationLimits {
+  /** From which difference on the clock of this machine is not trusted. */
+  readonly clocksApartSecondsMax: number;
+  /** From which length on a pause of this process counts. */
+  readonly pauseMsMax: number;
 }
 
 /** Opens an empty map; `synchronize` fills it. An event is forgotten once every token it concerns has expired. */
@@ -94,7 +104,7 @@ export function openRevocations(deps: RevocationsDeps): Revocations {
   const map = createRevocationMap(seconds, REVOCATIONS_REMEMBERED_SECONDS);
   const freshness = createFreshness(seconds);
   const listeners = createListeners(deps.log);
-  const clocks = createClockWatch(deps.log, deps.clocksApartSecondsMax ?? CLOCKS_APART_SECONDS_MAX);
+  const clocks = createClockWatch(deps.log, deps.limits?.clocksApartSecondsMax ?? CLOCKS_APART_SECONDS_MAX);
   let reading = NOTHING_READ;
   let stream: StreamWriter | undefined;
 
@@ -117,7 +127,7 @@ export function openRevocations(deps: RevocationsDeps): Revocations {
 
   const follower = createFollower({ readAll, log: deps.log, timing });
   const catchUp = createCatchUp({
-    ...{ log: deps.log, timing, freshAtSeconds: freshness.freshAtSeconds },
+    ...{ log: deps.log, timing, pauseMsMax: deps.limits?.pauseMsMax, freshAtSeconds: freshness.freshAtSeconds },
     ...{ read: follower.run, nudge: follower.nudge, hasStream: () => stream !== undefined },
   });
 

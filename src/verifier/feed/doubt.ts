@@ -3,7 +3,7 @@
 import type { Timing } from '../core/clock.ts';
 
 /** A longer pause of this process counts. */
-const PAUSE_MILLISECONDS_MAX = 3_000;
+const PAUSE_MILLISECONDS_MAX = 5_000;
 /** How far the clocks may differ. A heartbeat may also have been on its way for as long as the feed may be silent. */
 const CLOCKS_APART_MILLISECONDS_MAX = 60_000;
 const ON_ITS_WAY_MILLISECONDS_MAX = 10_000;
