@@ -106,14 +106,15 @@ export async function acceptAsUser(deps: JoinDeps & RefreshDeps, caller: Caller,
 }
 
 /**
- * Marks the mailbox as proven. Makes older tokens stale, because they do not contain the new membership. If this is the
- * first proof of the mailbox, it ends the user's other sessions, because another person may have opened them.
+ * Marks the mailbox as proven. If this is the first proof, it ends the user's other sessions and makes older tokens
+ * stale, because another person may have them. Otherwise the user's tokens stay valid: none of them is for the
+ * organization that the user joins.
  */
 async function proveMailbox(deps: JoinDeps, tx: SystemTx, caller: Caller): Promise<Revocation[]> {
   const { id: userId, sessionId: exceptId } = caller;
   const first = await markEmailVerified(tx, userId);
+  if (!first) return [];
   const raised = await raiseEpochs(tx, [userId]);
-  if (!first) return raised;
   await recordOwn(deps, tx, userId, 'user.email_verified');
   await lockSessions(tx, userId); // this also locks the caller's session, which is switched next
   const { revocations } = await markSessionsEnded(tx, { userId, exceptId, ...PROVEN });
