@@ -122,7 +122,7 @@ export function composeFeatures(config: Config, parts: Parts, health: HealthDeps
       clientThrottle: createClientThrottle({ clock, failuresMax: failuresMax(CLIENT_FAILURES_MAX) }),
     },
     feed: { ...signing, feed: parts.feed },
-    keys: { accessKeys: parts.accessKeys, clock },
+    keys: { accessKeys: parts.accessKeys, clock: parts.machineClock },
     health,
   };
 }

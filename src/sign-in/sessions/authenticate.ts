@@ -1,4 +1,5 @@
-// Finds the caller by the Authorization header. Every route for signed-in callers uses this guard. It does no I/O.
+// Finds the caller by the Authorization header. Every route for signed-in callers uses this guard. It does no I/O, except
+// after this process did not run for a while.
 import { problem } from '../../base/errors/problem.ts';
 import type { Clock } from '../../base/platform/clock.ts';
 import type { Revocations } from '../../credentials/revocations/revocations.ts';
@@ -15,7 +16,8 @@ export interface AuthenticateDeps extends Omit<AccessTokenDeps, 'random'> {
 
 /**
  * Returns the caller of a request. Raises unauthenticated, invalid_token, token_expired, session_revoked and
- * token_stale. Also raises organization_suspended, unless `alsoSuspended` is set.
+ * token_stale. Also raises organization_suspended, unless `alsoSuspended` is set, and clock_skewed and revocations_stale
+ * while this process cannot judge any token.
  */
 export async function authenticate(
   deps: AuthenticateDeps,
@@ -31,6 +33,7 @@ export async function authenticate(
     deps.verified.delete(token);
     throw refused('token_expired');
   }
+  if (!deps.revocations.isCurrent()) await deps.revocations.untilCurrent();
   const verdict = deps.revocations.judge(verified.caller);
   if (verdict === 'organization_suspended') {
     if (!alsoSuspended) throw organizationSuspended();
