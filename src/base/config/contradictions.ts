@@ -1,4 +1,5 @@
 // Settings that are valid alone but not together, and settings that production refuses.
+import { isReservedAudience } from './audience.ts';
 import type { Config, Settings } from './config.ts';
 
 /** One line for each problem. */
@@ -19,6 +20,14 @@ export function contradictions(config: Config, settings: Settings): string[] {
   }
   if (config.HSTS_INCLUDE_SUBDOMAINS && !config.PUBLIC_URL.startsWith('https://')) {
     problems.push('HSTS_INCLUDE_SUBDOMAINS: needs a PUBLIC_URL with https');
+  }
+  if (config.TOKEN_AUDIENCE === '*') problems.push('TOKEN_AUDIENCE: must not be *, which no service could tell apart');
+  for (const audience of settings.TOKEN_AUDIENCES) {
+    if (isReservedAudience(audience, config.PUBLIC_URL) && audience !== config.TOKEN_AUDIENCE) {
+      problems.push(
+        `TOKEN_AUDIENCES: must not contain ${audience}: name each service, without * and without the issuer`,
+      );
+    }
   }
   if (!config.production) return problems;
   if (!config.DATABASE_URL && !bothRoles) {

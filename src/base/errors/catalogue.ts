@@ -53,6 +53,12 @@ export const PROBLEMS = {
     title: 'Validation failed',
     detail: 'Some values were refused: see issues for each of them.',
   },
+  audience_not_listed: {
+    status: 422,
+    title: 'Audience not on the list',
+    detail:
+      'The operator’s list of audiences (TOKEN_AUDIENCES) does not have this audience: choose one of the list, or leave it out for the audience of users’ tokens.',
+  },
   not_found: {
     status: 404,
     title: 'Not found',
@@ -271,6 +277,12 @@ export const PROBLEMS = {
     status: 503,
     title: 'Revocations not known',
     detail: 'Tenantry cannot say at the moment which tokens are revoked: try again after the seconds in Retry-After.',
+  },
+  clock_skewed: {
+    status: 503,
+    title: 'Clock skewed',
+    detail:
+      'The clock of this server differs from the clock of its database, so it judges no token: try again after the seconds in Retry-After.',
   },
   signing_unavailable: {
     status: 503,
