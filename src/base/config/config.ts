@@ -20,7 +20,6 @@ import {
 } from './fields.ts';
 
 const DAY = 86_400;
-const KEY_OVERLAP_SECONDS = 300;
 const SHUTDOWN_DELAY_SECONDS = 5;
 
 /**
@@ -296,9 +295,4 @@ export function readConfig(env: NodeJS.ProcessEnv): Config {
   problems.push(...contradictions(config, settings));
   if (problems.length > 0) throw new ConfigRefused(problems);
   return config;
-}
-
-/** The time for which an access key still verifies tokens after a newer key began to sign, in seconds. */
-export function accessKeyRetention(config: Config): number {
-  return config.ACCESS_TOKEN_TTL + KEY_OVERLAP_SECONDS;
 }
