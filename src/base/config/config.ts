@@ -154,7 +154,7 @@ export const ENVIRONMENT = {
     .prefault('')
     .meta({
       description:
-        'Addresses or CIDR ranges of proxies whose X-Forwarded-For header is trusted, separated by commas. Production refuses a range of all addresses.',
+        'Addresses or CIDR ranges of proxies whose X-Forwarded-For header is trusted, separated by commas. Production refuses ranges that together contain half of all addresses or more.',
     }),
   PUBLIC_APP_URL: origin.optional().meta({
     description: 'The address of the application for people. Links in mails begin with it. Default: PUBLIC_URL.',
