@@ -40,6 +40,8 @@ export interface PartsOptions {
 }
 
 export interface Parts extends AccessTokenDeps, RefreshTokenDeps, InsertOrganizationDeps {
+  /** The audiences from which organizations may choose for their service clients. */
+  readonly audiences: readonly string[];
   readonly db: Database;
   readonly log: FastifyBaseLogger;
   /** The clock of this machine. `clock` is the same, but it raises clock_skewed while it cannot be trusted. */
@@ -75,6 +77,7 @@ export async function openParts(options: PartsOptions): Promise<Parts> {
     random,
     issuer: config.PUBLIC_URL,
     audience: config.TOKEN_AUDIENCE,
+    audiences: config.TOKEN_AUDIENCES,
     accessTtlSeconds: config.ACCESS_TOKEN_TTL,
   };
   const verified = createVerifiedCache<VerifiedAccessToken>(VERIFIED_TOKENS_MAX);
