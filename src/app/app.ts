@@ -3,6 +3,7 @@
 import type { FastifyInstance } from 'fastify';
 import type { Config } from '../base/config/config.ts';
 import { remarksOn } from '../base/config/remarks.ts';
+import { databaseRemarks } from '../base/database/transport.ts';
 import { problem } from '../base/errors/problem.ts';
 import { type Farewell, openServer } from '../base/http/server.ts';
 import { NoSigningKey } from '../credentials/keys/ring.ts';
@@ -46,7 +47,7 @@ export interface App {
 export async function openApp(options: AppOptions): Promise<App> {
   const { config, log, root, handlerTimeoutMs } = options;
   const parts = await openParts(options);
-  for (const remark of remarksOn(config)) log.warn(remark);
+  for (const remark of [...remarksOn(config), ...databaseRemarks(config)]) log.warn(remark);
   const readiness = openReadiness(config, parts);
   const features = composeFeatures(config, parts, readiness);
   const server = await openServer({

@@ -157,7 +157,7 @@ export const ENVIRONMENT = {
     .prefault('')
     .meta({
       description:
-        'Addresses or CIDR ranges of proxies whose X-Forwarded-For header is trusted, separated by commas. Production refuses a range of all addresses.',
+        'Addresses or CIDR ranges of proxies whose X-Forwarded-For header is trusted, separated by commas. Production refuses ranges that together contain half of all addresses or more.',
     }),
   HSTS_INCLUDE_SUBDOMAINS: flag.prefault('false').meta({
     description:

@@ -1,6 +1,7 @@
 // Settings that are valid alone but not together, and settings that production refuses.
 import { isReservedAudience } from './audience.ts';
 import type { Config, Settings } from './config.ts';
+import { isEverybody } from './everybody.ts';
 
 /** One line for each problem. */
 export function contradictions(config: Config, settings: Settings): string[] {
@@ -47,8 +48,9 @@ export function contradictions(config: Config, settings: Settings): string[] {
       'KEYS_DIR: is required in production (or both JWT_…_PRIVATE_KEY_PATH), because development keys are refused',
     );
   }
-  const everyone = config.TRUSTED_PROXIES.find((range) => /\/0+$/.test(range));
-  if (everyone !== undefined) {
+  if (isEverybody(config.TRUSTED_PROXIES)) {
+    const widest = config.TRUSTED_PROXIES.find((range) => isEverybody([range]));
+    const everyone = widest ?? config.TRUSTED_PROXIES.join(', ');
     problems.push(
       `TRUSTED_PROXIES: ${everyone} would let every client choose its own address, which production refuses`,
     );
