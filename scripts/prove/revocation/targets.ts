@@ -1,11 +1,10 @@
 // Owns: tokens of every kind that can be revoked, and how each is revoked through a replica. Leaves to others: watching
 // them.
-import { setTimeout as delay } from 'node:timers/promises';
 import { newAccount } from '../../../test/support/fixtures/accounts.ts';
-import { asAdmin } from '../database.ts';
 import { demand } from '../proof.ts';
 import { openSessionMaker } from '../sessions.ts';
-import { machineMilliseconds } from './machine-clock.ts';
+import { taken, timed } from './calls.ts';
+import { openRoleChanges } from './role-changes.ts';
 import type { Setup } from './setup.ts';
 
 export const KINDS = [
@@ -40,16 +39,6 @@ export interface Targets {
 const BATCH = 200;
 const ACTIVE_EVERYWHERE_MILLISECONDS = 3_000;
 
-async function timed(call: () => Promise<{ readonly status: number; readonly text: string }>) {
-  const asked = machineMilliseconds();
-  let reply = await call();
-  // On a busy machine the service may answer 503. It has revoked nothing then.
-  for (let again = 0; reply.status === 503 && again < 5; again += 1) reply = await call();
-  const acknowledged = machineMilliseconds();
-  demand(reply.status < 300, `a revocation was answered ${reply.status}: ${reply.text}`);
-  return { asked, acknowledged };
-}
-
 /** Prepares the targets of a setup. */
 export async function openTargets(setup: Setup): Promise<Targets> {
   const { owner, apis } = setup;
@@ -80,19 +69,9 @@ export async function openTargets(setup: Setup): Promise<Targets> {
     }
   }
 
-  const freeMembers = [...changed];
-  // The members whose roles change also belong to a second organization. Their tokens for it must stay good.
-  const second = await newAccount(api(0));
-  await insertMemberships(setup, second.organization.id, changed);
-  async function refreshed(refreshToken: string, organization?: string) {
-    const reply = await api(1).post('/auth/refresh', { refreshToken, ...(organization ? { organization } : {}) });
-    demand(reply.status === 200, `a refresh of a member answered ${reply.status}: ${reply.text}`);
-    return reply.body.data as { readonly accessToken: string; readonly refreshToken: string };
-  }
   const organizations = await Promise.all(Array.from({ length: 4 }, () => newAccount(api(0))));
   const freeOrganizations = [...organizations];
   const freeClients = await Promise.all(Array.from({ length: 8 }, () => makeClient(setup, token)));
-  const roles = new Map(changed.map((id) => [id, 'agent']));
 
   const makers: Record<Kind, () => Promise<Target>> = {
     async logout() {
@@ -112,26 +91,7 @@ export async function openTargets(setup: Setup): Promise<Targets> {
         revoke: (replica) => timed(() => api(replica).delete(path, { token })),
       };
     },
-    async 'role changed'() {
-      const member = await taken(freeMembers);
-      const [opened] = await sessionsOf(member, 1);
-      demand(opened !== undefined, 'no session was opened');
-      const elsewhere = await refreshed(opened.refreshToken, second.organization.id);
-      const role = roles.get(member) === 'agent' ? 'viewer' : 'agent';
-      return {
-        kind: 'role changed',
-        text: opened.accessToken,
-        revoke: async (replica) => {
-          const body = { roles: [{ role }] };
-          const times = await timed(() => api(replica).patch(`/users/${member}`, body, { token }));
-          roles.set(member, role);
-          return times;
-        },
-        spared: elsewhere.accessToken,
-        renewed: async () => (await refreshed(elsewhere.refreshToken)).accessToken,
-        release: async () => void freeMembers.push(member),
-      };
-    },
+    'role changed': await openRoleChanges(setup, changed, sessionsOf),
     async 'organization suspended'() {
       const account = await taken(freeOrganizations);
       const [opened] = await sessionsOf(account.userId, 1);
@@ -173,15 +133,6 @@ export async function openTargets(setup: Setup): Promise<Targets> {
   };
 }
 
-async function insertMemberships({ testbed }: Setup, organizationId: string, userIds: readonly string[]) {
-  await asAdmin(testbed, (query) =>
-    query('INSERT INTO memberships (organization_id, user_id) SELECT $1, unnest($2::uuid[])', [
-      organizationId,
-      userIds,
-    ]),
-  );
-}
-
 interface ServiceClient {
   readonly id: string;
   secret: string;
@@ -203,13 +154,4 @@ async function clientToken({ replicas }: Setup, { id, secret }: ServiceClient): 
   const answer = (await reply.json()) as { access_token: string };
   demand(reply.status === 200, `/oauth/token answered ${reply.status}: ${JSON.stringify(answer)}`);
   return answer.access_token;
-}
-
-/** Takes one item out of a pool, and waits until the pool has one. */
-async function taken<T>(pool: T[]): Promise<T> {
-  for (;;) {
-    const found = pool.shift();
-    if (found !== undefined) return found;
-    await delay(5);
-  }
 }

@@ -97,7 +97,12 @@ t.test('a verifier of this version refuses only the tokens of the organization',
   const { changed, follow, claimsOf, p, q } = await open(t);
   const map = createRevocationMap(() => 0, 960);
   const timing = { now: () => 0, elapsed: () => 0, after: () => () => undefined };
-  const listener = { add: (event: never) => void map.add(event), complete: () => undefined, trouble: t.fail };
+  const listener = {
+    add: (event: never) => void map.add(event),
+    complete: () => undefined,
+    paused: () => undefined,
+    trouble: t.fail,
+  };
   const state = createFeedState(timing, listener);
   const take = (frames: readonly Frame[]) => {
     for (const { event, id, data } of frames) state.take({ event, id: id ?? '', data: JSON.stringify(data) });
