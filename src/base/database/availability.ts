@@ -18,6 +18,8 @@ export interface AvailabilityOptions {
 }
 
 export interface Availability {
+  /** Whether work is refused without being tried. */
+  isOpen(): boolean;
   /** Runs work that asks PostgreSQL. Raises DatabaseUnavailable for an outage. */
   run<T>(work: () => Promise<T>): Promise<T>;
   /** See Database in db.ts. */
@@ -49,6 +51,7 @@ export function openAvailability(options: AvailabilityOptions): Availability {
     onChange: (reason) => reportWrites(log, reason),
   });
   return {
+    isOpen: breaker.isOpen,
     async run(work) {
       try {
         return await breaker.run(work);

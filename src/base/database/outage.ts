@@ -2,10 +2,15 @@
 // decides whether a request may try to reach PostgreSQL.
 import { sqlStateOf } from './sql-state.ts';
 
-/** PostgreSQL cannot be reached now. The caller may send the same request again, because no success was reported. */
+/** PostgreSQL cannot be used now. The caller may send the same request again, because no success was reported. */
 export class DatabaseUnavailable extends Error {
   override readonly name: string = 'DatabaseUnavailable';
   readonly retryAfterSeconds = 1;
+}
+
+/** PostgreSQL answers, but it or the share of the requester is too busy for this request. */
+export class DatabaseBusy extends DatabaseUnavailable {
+  override readonly name = 'DatabaseBusy';
 }
 
 /** Why PostgreSQL answers, but stores nothing. */
@@ -117,20 +122,31 @@ export function asUnavailable(error: unknown): DatabaseUnavailable {
   if (error instanceof DatabaseUnavailable) return error;
   const reason = notWritable(error);
   if (reason) return new DatabaseNotWritable(reason, { cause: error });
+  if (isBusy(error)) return new DatabaseBusy('PostgreSQL is busy', { cause: error });
   return new DatabaseUnavailable('PostgreSQL could not be reached', { cause: error });
 }
 
 const CONFLICTS = new Set<unknown>(['40P01', '40001', 'P2034']);
+const STATEMENT_CANCELLED = new Set<unknown>(['57014']); // it took longer than statement_timeout
+
+function hasCode(error: unknown, codes: ReadonlySet<unknown>, depth = 0): boolean {
+  if (typeof error !== 'object' || error === null || depth > 5) return false;
+  const { code, originalCode, cause, meta } = error as ErrorShape;
+  if (codes.has(code) || codes.has(originalCode)) return true;
+  return hasCode(cause, codes, depth + 1) || hasCode(meta?.driverAdapterError, codes, depth + 1);
+}
 
 /**
  * Whether PostgreSQL undid a transaction because of a conflict with another transaction. Such a transaction may be run
  * again.
  */
-export function isConflict(error: unknown, depth = 0): boolean {
-  if (typeof error !== 'object' || error === null || depth > 5) return false;
-  const { code, originalCode, cause, meta } = error as ErrorShape;
-  if (CONFLICTS.has(code) || CONFLICTS.has(originalCode)) return true;
-  return isConflict(cause, depth + 1) || isConflict(meta?.driverAdapterError, depth + 1);
+export function isConflict(error: unknown): boolean {
+  return hasCode(error, CONFLICTS);
+}
+
+/** Whether PostgreSQL answered that it could not finish the work in time or beside the work of others. */
+function isBusy(error: unknown): boolean {
+  return hasCode(error, STATEMENT_CANCELLED) || isConflict(error);
 }
 
 /** Whether the error is about the whole database or its connections, and not about one slow statement. */

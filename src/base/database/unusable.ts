@@ -1,8 +1,8 @@
 // Explains to an operator why a database cannot be used. The start of the service and every command use these sentences.
-import { DatabaseUnavailable, type NotWritable, notWritable } from './outage.ts';
+import { DatabaseBusy, DatabaseUnavailable, type NotWritable, notWritable } from './outage.ts';
 
 export interface Unusable {
-  readonly code: 'database_refused' | 'database_unavailable';
+  readonly code: 'database_refused' | 'database_unavailable' | 'service_busy';
   /** One sentence. It gives the reason that PostgreSQL or the network reported, and says what to do. */
   readonly detail: string;
 }
@@ -25,6 +25,9 @@ const UNAVAILABLE = /^(E[A-Z]+|57P0\d|08\w{3})$/;
 export function explainUnusable(error: unknown): Unusable | null {
   if (!(error instanceof Error)) return null;
   const { code, path, message } = error as NodeJS.ErrnoException;
+  if (error instanceof DatabaseBusy) {
+    return { code: 'service_busy', detail: `PostgreSQL is busy (${reasonOf(error.cause) || message}): try again` };
+  }
   const refusal = notWritable(error);
   if (refusal) {
     const detail = `PostgreSQL stores no changes (${reasonOf(error.cause) || message}): ${REMEDIES[refusal]}`;

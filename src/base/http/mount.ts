@@ -12,9 +12,10 @@ import {
 } from '../../protocol/caller.ts';
 import { permits } from '../../protocol/permission.ts';
 import { type FieldIssue, problem } from '../errors/problem.ts';
+import { workFor } from '../platform/requester.ts';
 import { type Access, type Endpoint, isEndpoint, SIGN_IN_BODY_BYTES_MAX } from './endpoint.ts';
 import { type DrawLimit, networkOf } from './rate-limit.ts';
-import { FastifyRequestInfo } from './request-info.ts';
+import { FastifyRequestInfo, requesterOf, subjectOf } from './request-info.ts';
 import { assertOwnTenant, namedTenants } from './tenant.ts';
 
 /** Marks the routes that were made by `endpoint()`. */
@@ -51,25 +52,26 @@ export function mountEndpoint(app: FastifyInstance, declared: Endpoint, guard: G
     config: { mark: ROUTE_MARK, wire: declared.wire } as object,
     ...bodyLimit(declared),
     ...(declared.streams ? { handlerTimeout: TIMEOUT_MS_MAX } : {}),
-    onRequest: async (request, reply) => {
-      await admit(declared, guard, request, reply);
-    },
-    handler: async (request, reply) => {
-      const caller = request.getDecorator<Principal | null>('caller');
-      const status = Number(Object.keys(declared.reply)[0]);
-      reply.code(status);
-      const result = await declared.handle({
-        caller,
-        body: declared.body && validate(declared.body, bodyOf(declared, request), ''),
-        query: validate(declared.query ?? NOTHING, request.query, 'query'),
-        params: validate(declared.params ?? ANYTHING, request.params, 'path'),
-        request: new FastifyRequestInfo(request, reply, guard.draw),
-        answer: { header: (name, value) => void reply.header(name, value), status: (code) => void reply.code(code) },
-      });
-      if (declared.wire === 'oauth') reply.header('pragma', 'no-cache'); // RFC 6749 §5.1
-      return send(declared, reply, result);
-    },
+    onRequest: (request, reply) => workFor(requesterOf(request, reply), () => admit(declared, guard, request, reply)),
+    handler: (request, reply) => workFor(requesterOf(request, reply), () => respond(declared, guard, request, reply)),
   });
+}
+
+/** Runs the operation for an admitted request and sends its answer. */
+async function respond(declared: Endpoint, guard: Guard, request: FastifyRequest, reply: FastifyReply) {
+  const caller = request.getDecorator<Principal | null>('caller');
+  const status = Number(Object.keys(declared.reply)[0]);
+  reply.code(status);
+  const result = await declared.handle({
+    caller,
+    body: declared.body && validate(declared.body, bodyOf(declared, request), ''),
+    query: validate(declared.query ?? NOTHING, request.query, 'query'),
+    params: validate(declared.params ?? ANYTHING, request.params, 'path'),
+    request: new FastifyRequestInfo(request, reply, guard.draw),
+    answer: { header: (name, value) => void reply.header(name, value), status: (code) => void reply.code(code) },
+  });
+  if (declared.wire === 'oauth') reply.header('pragma', 'no-cache'); // RFC 6749 §5.1
+  return send(declared, reply, result);
 }
 
 /** The size limit of the endpoint. An endpoint without its own limit has the limit of the server. */
@@ -105,12 +107,14 @@ async function admit(declared: Endpoint, guard: Guard, request: FastifyRequest, 
     throw refused;
   }
   request.setDecorator('caller', caller);
+  requesterOf(request, reply).subject = subjectOf(caller);
   if (declared.limit !== 'none') {
     const allowance = caller.kind === 'client' ? 'client' : 'other';
     await guard.draw(request, reply, allowance, `${caller.kind} ${caller.id}`);
   }
   const acting = await inTenant(guard, caller, request);
   request.setDecorator('caller', acting);
+  requesterOf(request, reply).subject = subjectOf(acting);
   await assertAllowed(declared, guard, acting);
 }
 

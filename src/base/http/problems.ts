@@ -1,7 +1,7 @@
 // Converts any thrown error into application/problem+json (RFC 9457). Messages of libraries, SQL and stack traces are
 // never sent.
 import type { FastifyReply, FastifyRequest } from 'fastify';
-import { DatabaseNotWritable, DatabaseUnavailable, isOutage } from '../database/db.ts';
+import { DatabaseBusy, DatabaseNotWritable, isOutage } from '../database/db.ts';
 import { sqlStateOf } from '../database/sql-state.ts';
 import { type FieldIssue, PROBLEMS, Problem, type ProblemCode } from '../errors/problem.ts';
 
@@ -62,8 +62,9 @@ export function toProblem(error: unknown, translate: Translate): Problem {
   if (error instanceof DatabaseNotWritable) {
     return new Problem('database_not_writable', { retryAfterSeconds: 5 }, { cause: error });
   }
-  if (error instanceof DatabaseUnavailable || isOutage(error)) {
-    return new Problem('database_unavailable', { retryAfterSeconds: 1 }, { cause: error });
+  if (isOutage(error)) {
+    const code = error instanceof DatabaseBusy ? 'service_busy' : 'database_unavailable';
+    return new Problem(code, { retryAfterSeconds: 1 }, { cause: error });
   }
   const { code, statusCode } = (error ?? {}) as { code?: unknown; statusCode?: unknown };
   const known = typeof code === 'string' ? FRAMEWORK[code] : undefined;

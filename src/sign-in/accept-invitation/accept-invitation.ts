@@ -95,7 +95,7 @@ export async function acceptAsUser(deps: JoinDeps & RefreshDeps, caller: Caller,
     return { revocations, subject: switched.subject, session: switched.session };
   }
 
-  const { subject, session } = await publishing(deps, deps.db.system(join));
+  const { subject, session } = await publishing(deps, deps.db.system(join, { organizationId }));
   if (claims) return exchange(deps, claims, { organization: [] });
   return signIn(deps, subject, {
     sessionId,
@@ -106,14 +106,15 @@ export async function acceptAsUser(deps: JoinDeps & RefreshDeps, caller: Caller,
 }
 
 /**
- * Marks the mailbox as proven. Makes older tokens stale, because they do not contain the new membership. If this is the
- * first proof of the mailbox, it ends the user's other sessions, because another person may have opened them.
+ * Marks the mailbox as proven. If this is the first proof, it ends the user's other sessions and makes older tokens
+ * stale, because another person may have them. Otherwise the user's tokens stay valid: none of them is for the
+ * organization that the user joins.
  */
 async function proveMailbox(deps: JoinDeps, tx: SystemTx, caller: Caller): Promise<Revocation[]> {
   const { id: userId, sessionId: exceptId } = caller;
   const first = await markEmailVerified(tx, userId);
+  if (!first) return [];
   const raised = await raiseEpochs(tx, [userId]);
-  if (!first) return raised;
   await recordOwn(deps, tx, userId, 'user.email_verified');
   await lockSessions(tx, userId); // this also locks the caller's session, which is switched next
   const { revocations } = await markSessionsEnded(tx, { userId, exceptId, ...PROVEN });
@@ -147,7 +148,7 @@ export async function acceptByRegistering(deps: JoinDeps, input: JoinByRegisteri
   const passwordHash = await deps.passwords.hash(input.password);
   const userId = known?.id ?? newId(deps.random, deps.clock);
 
-  const commit = deps.db.system(async (tx) => {
+  async function join(tx: SystemTx) {
     let revocations: readonly Revocation[] = [];
     const beforeJoining = async () => {
       const account = { userId, name, passwordHash, invitation };
@@ -157,8 +158,10 @@ export async function acceptByRegistering(deps: JoinDeps, input: JoinByRegisteri
     await redeemInvitation(deps, tx, { invitation, token, userId, beforeJoining });
     const session = { userId, organization: invitation.organizationId, amr: ['pwd'], device };
     return { revocations, pending: await storeSession(deps, tx, session) };
-  });
-  const { pending } = await publishing(deps, commit);
+  }
+
+  const { organizationId } = invitation;
+  const { pending } = await publishing(deps, deps.db.system(join, { organizationId }));
   return answerSession(deps, pending);
 }
 

@@ -98,15 +98,17 @@ t.test('a full disk is reported by its name, and reads work', async (t) => {
 
 // Every state in which a working PostgreSQL refuses a correct statement for a while.
 const NOT_WRITABLE = ['25006', '53100', '58030'];
+// In these, PostgreSQL is only busy: a conflict with other transactions, and a statement that took too long.
+const BUSY = ['40001', '40P01', '57014'];
 const UNAVAILABLE = [
-  ...['08000', '08006', '28000', '28P01', '3D000', '40001', '40003', '40P01', '25P03', '25P04', '26000'],
-  ...['53000', '53200', '53300', '53400', '55000', '55006', '55P03', '57000', '57014', '57P01', '57P02', '57P03'],
+  ...['08000', '08006', '28000', '28P01', '3D000', '40003', '25P03', '25P04', '26000'],
+  ...['53000', '53200', '53300', '53400', '55000', '55006', '55P03', '57000', '57P01', '57P02', '57P03'],
   ...['57P05', '58000', '58P01', 'F0000', 'XX000', 'XX001', 'XX002'],
 ];
 
 t.test('no state of an outage becomes an internal error, in a reader or in a transaction', async (t) => {
   const db = opened(t, await createDatabase(t));
-  for (const state of [...NOT_WRITABLE, ...UNAVAILABLE]) {
+  for (const state of [...NOT_WRITABLE, ...BUSY, ...UNAVAILABLE]) {
     const raised = statement(`DO $$ BEGIN RAISE EXCEPTION 'state' USING ERRCODE = '${state}'; END $$`);
     const ways = [() => db.systemReader().rows(raised, []), () => db.system((tx) => tx.rows(raised, []))];
     for (const way of [...ways, () => db.userReader('').rows(raised, [])]) {
@@ -114,7 +116,8 @@ t.test('no state of an outage becomes an internal error, in a reader or in a tra
         () => null,
         (thrown: unknown) => thrown,
       );
-      const expected = NOT_WRITABLE.includes(state) ? 'database_not_writable' : 'database_unavailable';
+      const other = BUSY.includes(state) ? 'service_busy' : 'database_unavailable';
+      const expected = NOT_WRITABLE.includes(state) ? 'database_not_writable' : other;
       const { code, status } = toProblem(error, () => null);
       t.strictSame([status, code], [503, expected], state);
     }
