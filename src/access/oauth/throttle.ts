@@ -26,6 +26,8 @@ export interface ClientThrottle {
    * Raises too_many_requests.
    */
   begin(attempted: { network: string; clientId: string; credential: string }): Promise<Attempt>;
+  /** The number of clients and of networks that are remembered. */
+  readonly size: number;
 }
 
 interface Failures {
@@ -70,8 +72,17 @@ export function createClientThrottle({ clock, failuresMax }: { clock: Clock; fai
     if (entry.until <= now()) Object.assign(entry, fresh());
     entries.delete(key);
     entries.set(key, entry);
-    if (entries.size > ENTRIES_MAX) entries.delete(entries.keys().next().value ?? '');
+    dropOld(entries);
     return entry;
+  }
+
+  /** The oldest entries leave when they say nothing any more, or when there are too many. */
+  function dropOld(entries: Map<string, Failures & Partial<ClientEntry>>): void {
+    for (const [oldest, { until, right, underWay = 0, waiting = [] }] of entries) {
+      const isInUse = until > now() || underWay > 0 || waiting.length > 0 || (right?.until ?? 0) > now();
+      if (isInUse && entries.size <= ENTRIES_MAX) return;
+      entries.delete(oldest);
+    }
   }
 
   function assertBelow({ count, until }: Failures, max: number): void {
@@ -133,6 +144,9 @@ export function createClientThrottle({ clock, failuresMax }: { clock: Clock; fai
         entry.waiting.push(turn);
         await turn.promise;
       }
+    },
+    get size() {
+      return clients.size + networks.size;
     },
   };
 }

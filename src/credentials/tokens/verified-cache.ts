@@ -44,7 +44,7 @@ function bytesOf(value: unknown): number {
 
 // The digest as 32 characters of one byte each.
 function keyOf(token: string): string {
-  return hash('sha256', token, 'latin1');
+  return hash('sha256', token, 'binary');
 }
 
 /** Creates an empty cache. A new entry replaces the least recently used ones. */

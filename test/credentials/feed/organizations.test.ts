@@ -60,38 +60,41 @@ t.test('a change of rights is sent to the organization in which the rights chang
   );
 });
 
-t.test('a change of a role is reported for each membership that has it, to the organization of the membership', async (t) => {
-  const setup = await openTwoOrganizations(t);
-  const { api, database, p, pOwner, pAgent, both, app } = setup;
-  const role = await seedRole(database, p.id, { name: 'own', level: 1, permissions: ['contacts:read'] });
-  for (const { userId } of [pAgent, both]) {
-    const roles = [{ role: 'agent' }, { role: 'own' }];
-    await api.patch(`/users/${userId}`, { roles }, { token: pOwner.token });
-  }
-  await t.test('of the organization', (t) =>
-    tells(t, setup, () => api.patch(`/roles/${role}`, { permissions: ['deals:read'] }, { token: pOwner.token }), {
-      p: ['membership both in p', 'membership pAgent in p'],
-      q: [],
-      all: ['membership both in p', 'membership pAgent in p'],
-    }),
-  );
-  const narrower = crmWith({ viewer: { permissions: ['contacts:read'] } });
-  await t.test('of the system, by a preset', (t) =>
-    tells(t, setup, () => applyPreset(app.parts, narrower), {
-      p: [],
-      q: ['membership both in q'],
-      all: ['membership both in q'],
-    }),
-  );
-  const agents = crmWith({ viewer: { permissions: ['contacts:read'] }, agent: { permissions: ['contacts:read'] } });
-  await t.test('a preset that affects many members', (t) =>
-    tells(t, setup, () => applyPreset(app.parts, agents), {
-      p: ['membership both in p', 'membership pAgent in p', 'membership pOther in p'],
-      q: ['membership qAgent in q'],
-      all: ['both in p', 'pAgent in p', 'pOther in p', 'qAgent in q'].map((name) => `membership ${name}`),
-    }),
-  );
-});
+t.test(
+  'a change of a role is reported for each membership that has it, to the organization of the membership',
+  async (t) => {
+    const setup = await openTwoOrganizations(t);
+    const { api, database, p, pOwner, pAgent, both, app } = setup;
+    const role = await seedRole(database, p.id, { name: 'own', level: 1, permissions: ['contacts:read'] });
+    for (const { userId } of [pAgent, both]) {
+      const roles = [{ role: 'agent' }, { role: 'own' }];
+      await api.patch(`/users/${userId}`, { roles }, { token: pOwner.token });
+    }
+    await t.test('of the organization', (t) =>
+      tells(t, setup, () => api.patch(`/roles/${role}`, { permissions: ['deals:read'] }, { token: pOwner.token }), {
+        p: ['membership both in p', 'membership pAgent in p'],
+        q: [],
+        all: ['membership both in p', 'membership pAgent in p'],
+      }),
+    );
+    const narrower = crmWith({ viewer: { permissions: ['contacts:read'] } });
+    await t.test('of the system, by a preset', (t) =>
+      tells(t, setup, () => applyPreset(app.parts, narrower), {
+        p: [],
+        q: ['membership both in q'],
+        all: ['membership both in q'],
+      }),
+    );
+    const agents = crmWith({ viewer: { permissions: ['contacts:read'] }, agent: { permissions: ['contacts:read'] } });
+    await t.test('a preset that affects many members', (t) =>
+      tells(t, setup, () => applyPreset(app.parts, agents), {
+        p: ['membership both in p', 'membership pAgent in p', 'membership pOther in p'],
+        q: ['membership qAgent in q'],
+        all: ['both in p', 'pAgent in p', 'pOther in p', 'qAgent in q'].map((name) => `membership ${name}`),
+      }),
+    );
+  },
+);
 
 t.test('the removal of a member is reported to the organization, and no later event about that user is', async (t) => {
   const setup = await openTwoOrganizations(t);

@@ -47,24 +47,27 @@ t.test('a token is found only by its whole text', async (t) => {
   t.equal(cache.bytes, 0);
 });
 
-t.test('after any number of tokens the memory is within its limit, and the last used tokens are remembered', async (t) => {
-  const cache = cacheOf(256 * KIB);
-  const kept = valueWith(1);
-  cache.set('kept', kept);
-  let [most, misses] = [0, 0];
-  for (let index = 0; index < 5_000; index += 1) {
-    cache.set(`token ${index}`, valueWith(index % 20));
-    most = Math.max(most, cache.bytes);
-    if (cache.get('kept') !== kept) misses += 1;
-  }
-  t.equal(misses, 0, 'a token that is used again and again is always remembered');
-  t.ok(most <= 256 * KIB, `${most} bytes at most`);
-  t.ok(cache.bytes > 128 * KIB, 'the limit is used');
-  t.ok(cache.get('token 4999'));
-  t.equal(cache.get('token 0'), undefined);
-  cache.clear();
-  t.equal(cache.bytes, 0);
-});
+t.test(
+  'after any number of tokens the memory is within its limit, and the last used tokens are remembered',
+  async (t) => {
+    const cache = cacheOf(256 * KIB);
+    const kept = valueWith(1);
+    cache.set('kept', kept);
+    let [most, misses] = [0, 0];
+    for (let index = 0; index < 5_000; index += 1) {
+      cache.set(`token ${index}`, valueWith(index % 20));
+      most = Math.max(most, cache.bytes);
+      if (cache.get('kept') !== kept) misses += 1;
+    }
+    t.equal(misses, 0, 'a token that is used again and again is always remembered');
+    t.ok(most <= 256 * KIB, `${most} bytes at most`);
+    t.ok(cache.bytes > 128 * KIB, 'the limit is used');
+    t.ok(cache.get('token 4999'));
+    t.equal(cache.get('token 0'), undefined);
+    cache.clear();
+    t.equal(cache.bytes, 0);
+  },
+);
 
 t.test('setting a token again counts it once', async (t) => {
   const cache = cacheOf(256 * KIB);
