@@ -1,9 +1,10 @@
 // Proves: the live heap of a service that issues tokens grows only by what its limited caches may hold.
 // `prove:heap [minutes] [tokens per second]`.
-import { type Heap, openHeap } from './heap/inspector.ts';
-import { type Issuing, openIssuing } from './heap/issuing.ts';
-import { demand } from './proof.ts';
-import { freePort, type Testbed, withTestbed } from './testbed.ts';
+
+import { demand } from '../proof.ts';
+import { freePort, type Testbed, withTestbed } from '../testbed.ts';
+import { type Heap, openHeap } from './inspector.ts';
+import { type Issuing, openIssuing } from './issuing.ts';
 
 const [minutes = 20, perSecond = 50] = process.argv.slice(2).map(Number);
 const READINGS = 21;
