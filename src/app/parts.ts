@@ -4,7 +4,7 @@
 import type { FastifyBaseLogger } from 'fastify';
 import { type MembershipAccess, openMembershipAccess } from '../access/checks/membership-access.ts';
 import { accessKeyRetention, type Config } from '../base/config/config.ts';
-import { hashingOf, redisOf, trialOf } from '../base/config/derived.ts';
+import { hashingOf, redisOf, trialOf, wordsOf } from '../base/config/derived.ts';
 import { type Database, type DatabaseBounds, openDatabase } from '../base/database/db.ts';
 import type { DatabaseUrls } from '../base/database/open.ts';
 import type { Authenticate } from '../base/http/mount.ts';
@@ -15,6 +15,8 @@ import type { Random } from '../base/platform/random.ts';
 import { type Feed, openFeed } from '../credentials/feed/feed.ts';
 import { type KeyRing, keepApart, openKeyRing } from '../credentials/keys/ring.ts';
 import { createPasswords, type Passwords } from '../credentials/passwords/hashing.ts';
+import { openPasswordPolicy, type PasswordPolicy } from '../credentials/passwords/policy.ts';
+import { openStrength, type Strength } from '../credentials/passwords/strength.ts';
 import { trustedClock } from '../credentials/revocations/clock-watch.ts';
 import { openRevocations, type RevocationLimits, type Revocations } from '../credentials/revocations/revocations.ts';
 import type { AccessTokenDeps, VerifiedAccessToken } from '../credentials/tokens/access.ts';
@@ -33,6 +35,8 @@ export interface PartsOptions {
   readonly log: FastifyBaseLogger;
   /** How passwords are hashed. By default, the configuration decides. */
   readonly passwords?: Passwords;
+  /** How passwords are estimated. By default, in a thread of their own. */
+  readonly strength?: Strength;
   /** Replaces the bounds of the service for PostgreSQL. */
   readonly databaseBounds?: DatabaseBounds;
   /** Replaces the limits of the service for its clock and for pauses of the process. */
@@ -55,7 +59,7 @@ export interface Parts extends AccessTokenDeps, RefreshTokenDeps, InsertOrganiza
   readonly feed: Feed;
   readonly outbox: Outbox;
   readonly passwords: Passwords;
-  readonly passwordMinLength: number;
+  readonly passwordPolicy: PasswordPolicy;
 }
 
 const VERIFIED_TOKENS_MAX = 20_000;
@@ -108,7 +112,11 @@ export async function openParts(options: PartsOptions): Promise<Parts> {
     }),
     outbox: openOutbox({ db, log, kinds, send: openMail(mail) }),
     passwords: options.passwords ?? createPasswords(hashingOf(config)),
-    passwordMinLength: config.PASSWORD_MIN_LENGTH,
+    passwordPolicy: openPasswordPolicy({
+      minLength: config.PASSWORD_MIN_LENGTH,
+      words: wordsOf(config),
+      strength: options.strength ?? openStrength(),
+    }),
   };
 }
 

@@ -10,7 +10,7 @@ import { record } from '../../base/events/record.ts';
 import { newId } from '../../base/platform/random.ts';
 import { type PublishDeps, publishing } from '../../base/revoking/publish.ts';
 import type { Passwords } from '../../credentials/passwords/hashing.ts';
-import { assertGoodPassword } from '../../credentials/passwords/policy.ts';
+import type { PasswordPolicy } from '../../credentials/passwords/policy.ts';
 import { getRedeemable, type Redeemable, redeemInvitation } from '../../directory/invitations/redeem.ts';
 import { markSentRevoked } from '../../directory/invitations/store.ts';
 import { parseEmail } from '../../directory/users/email.ts';
@@ -41,7 +41,7 @@ import { updateSessionOrganization } from '../sessions/store.ts';
 export interface JoinDeps extends SessionDeps, PublishDeps {
   readonly db: Database;
   readonly passwords: Passwords;
-  readonly passwordMinLength: number;
+  readonly passwordPolicy: PasswordPolicy;
 }
 
 interface Presented {
@@ -136,8 +136,8 @@ export async function acceptByRegistering(deps: JoinDeps, input: JoinByRegisteri
       detail: 'This invitation is for another e-mail: register with that one.',
     });
   }
-  const context = { email: invitation.email, organizationName: invitation.organizationName };
-  assertGoodPassword(input.password, context, deps.passwordMinLength);
+  const context = { email: invitation.email, name, organizationName: invitation.organizationName };
+  await deps.passwordPolicy.assertGood(input.password, context);
   // These checks run before the expensive hash. The statements of the transaction check the same facts again.
   const known = await findAccountByMailbox(deps.db.systemReader(), invitation.emailKey);
   if (known && !known.canBeTakenOver) {

@@ -6,7 +6,7 @@ import { invalid, problem } from '../../base/errors/problem.ts';
 import { record } from '../../base/events/record.ts';
 import { newId } from '../../base/platform/random.ts';
 import type { Passwords } from '../../credentials/passwords/hashing.ts';
-import { assertGoodPassword } from '../../credentials/passwords/policy.ts';
+import type { PasswordPolicy } from '../../credentials/passwords/policy.ts';
 import {
   type CreatedOrganization,
   chooseSlug,
@@ -28,7 +28,7 @@ import {
 export interface RegisterDeps extends SessionDeps, InsertOrganizationDeps {
   readonly db: Database;
   readonly passwords: Passwords;
-  readonly passwordMinLength: number;
+  readonly passwordPolicy: PasswordPolicy;
   readonly registrationMode: 'open' | 'closed';
 }
 
@@ -58,7 +58,7 @@ export async function register(deps: RegisterDeps, input: Register): Promise<Reg
   if (deps.registrationMode === 'closed') throw problem('registration_closed');
   const email = parseEmail(input.email);
   if (!email) throw invalid('email', 'must be one e-mail address such as ada@example.com');
-  assertGoodPassword(input.password, passwordContext(email.address, input), deps.passwordMinLength);
+  await deps.passwordPolicy.assertGood(input.password, passwordContext(email.address, input));
   // This check runs before the expensive hash. The unique index makes the final decision.
   if (await findCredentials(deps.db.systemReader(), email.key)) throw problem('email_taken');
   const passwordHash = await deps.passwords.hash(input.password);
@@ -96,6 +96,6 @@ export async function register(deps: RegisterDeps, input: Register): Promise<Reg
   return { ...answer, subscription: created?.subscription ?? null };
 }
 
-function passwordContext(email: string, input: Register) {
-  return input.organizationName === null ? { email } : { email, organizationName: input.organizationName };
+function passwordContext(email: string, { name, organizationName }: Register) {
+  return organizationName === null ? { email, name } : { email, name, organizationName };
 }
