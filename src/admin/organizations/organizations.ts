@@ -1,13 +1,15 @@
 // Operators and platform administrators list, read, suspend and activate organizations, and change their subscriptions.
 // Everything here runs in the system scope, across all organizations.
 
-import type { Database } from '../../base/database/db.ts';
+import type { Database, SystemReader } from '../../base/database/db.ts';
 import { problem } from '../../base/errors/problem.ts';
+import { type AssertVersion, anyVersion } from '../../base/headers/conditions.ts';
 import type { Clock } from '../../base/platform/clock.ts';
 import { type Page, type Paged, paged } from '../../base/platform/page.ts';
 import { newId, type Random } from '../../base/platform/random.ts';
 import { type PublishDeps, publishing } from '../../base/revoking/publish.ts';
 import { findOrganizationId } from '../../directory/organizations/store.ts';
+import { lockOrganization } from '../../directory/rights/store.ts';
 import {
   type AdministeredOrganization,
   countAdministeredOrganizations,
@@ -62,7 +64,10 @@ export async function getOrganizationByReference(
   reference: string,
 ): Promise<Administered> {
   const reader = deps.db.systemReader();
-  const id = await findOrganizationId(reader, reference.toLowerCase());
+  return getAdministered(reader, await findOrganizationId(reader, reference.toLowerCase()));
+}
+
+async function getAdministered(reader: SystemReader, id: string | null): Promise<Administered> {
   const row = id && (await findAdministeredOrganization(reader, id));
   if (!row) throw problem('not_found', { detail: 'There is no such organization: check its id or slug.' });
   return toAdministered(row);
@@ -72,16 +77,26 @@ export async function getOrganizationByReference(
  * Suspends the organization (id or slug). From now on nobody can sign in to it or refresh a token for it, and the guard
  * refuses its tokens. A second call changes nothing. `actorId` is null for an operator. Raises not_found.
  */
-export function suspendOrganization(deps: AdministrationDeps, reference: string, actorId: string | null) {
-  return setStatus(deps, reference, 'suspended', actorId);
+export function suspendOrganization(
+  deps: AdministrationDeps,
+  reference: string,
+  actorId: string | null,
+  assertVersion: AssertVersion<Administered> = anyVersion,
+) {
+  return setStatus(deps, reference, { status: 'suspended', actorId, assertVersion });
 }
 
 /**
  * Activates a suspended organization (id or slug). Those of its tokens that have not expired work again. Raises
  * not_found.
  */
-export function activateOrganization(deps: AdministrationDeps, reference: string, actorId: string | null) {
-  return setStatus(deps, reference, 'active', actorId);
+export function activateOrganization(
+  deps: AdministrationDeps,
+  reference: string,
+  actorId: string | null,
+  assertVersion: AssertVersion<Administered> = anyVersion,
+) {
+  return setStatus(deps, reference, { status: 'active', actorId, assertVersion });
 }
 
 export interface StatusChanged {
@@ -93,14 +108,24 @@ export interface StatusChanged {
 async function setStatus(
   deps: AdministrationDeps,
   reference: string,
-  status: OrganizationStatus,
-  actorId: string | null,
+  { status, actorId, assertVersion }: StatusWanted,
 ): Promise<StatusChanged> {
-  const { id: org } = await getOrganizationByReference(deps, reference);
-  const eventId = newId(deps.random, deps.clock);
-  const change = { organizationId: org, status, eventId, actorId };
-  const { changed } = await publishing(deps, updateOrganizationStatus(deps.db.systemReader(), change));
-  return { organization: await getOrganizationByReference(deps, org), changed };
+  const { id: organizationId } = await getOrganizationByReference(deps, reference);
+  const change = { organizationId, status, eventId: newId(deps.random, deps.clock), actorId };
+  const commit = deps.db.system(async (tx) => {
+    await lockOrganization(tx, organizationId);
+    await assertVersion(() => getAdministered(tx, organizationId));
+    const { changed, revocations } = await updateOrganizationStatus(tx, change);
+    return { changed, revocations, organization: await getAdministered(tx, organizationId) };
+  });
+  const { organization, changed } = await publishing(deps, commit);
+  return { organization, changed };
+}
+
+interface StatusWanted {
+  readonly status: OrganizationStatus;
+  readonly actorId: string | null;
+  readonly assertVersion: AssertVersion<Administered>;
 }
 
 export interface SubscriptionChanged {

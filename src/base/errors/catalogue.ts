@@ -180,6 +180,29 @@ export const PROBLEMS = {
     title: 'Registration closed',
     detail: 'A new account needs an invitation: ask an administrator for one.',
   },
+  precondition_failed: {
+    status: 412,
+    title: 'Changed meanwhile',
+    detail: 'The state is not the one that If-Match names, and nothing was changed: read it again and decide anew.',
+  },
+  idempotency_key_reused: {
+    status: 422,
+    title: 'Idempotency key reused',
+    detail:
+      'This Idempotency-Key belongs to another request: send the same request as before, or make a new key for this one.',
+  },
+  idempotency_key_in_use: {
+    status: 409,
+    title: 'Idempotency key in use',
+    detail:
+      'A request with this Idempotency-Key is running: send it again after the seconds in Retry-After to get its answer.',
+  },
+  idempotency_answer_lost: {
+    status: 409,
+    title: 'Answer lost',
+    detail:
+      'The request with this Idempotency-Key was done, but its answer can no longer be opened: look at what exists now.',
+  },
   // State
   email_taken: {
     status: 409,

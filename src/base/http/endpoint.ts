@@ -4,6 +4,8 @@ import type { z } from 'zod';
 import type { Caller, ClientCaller, OrganizationCaller, OrganizationClient, Principal } from '../../protocol/caller.ts';
 import type { OAuthErrorCode } from '../errors/oauth.ts';
 import type { ProblemCode } from '../errors/problem.ts';
+import type { AssertVersion } from '../headers/conditions.ts';
+import type { Once } from '../idempotency/once.ts';
 
 export type Access =
   | { readonly kind: 'open' }
@@ -125,6 +127,19 @@ export interface HandlerInput<CallerType, Body, Query, Params> {
   readonly params: Params;
   readonly request: RequestInfo;
   readonly answer: Answer;
+  /**
+   * Runs the operation of an endpoint that is `idempotent`. With an Idempotency-Key it runs at most once, and a repeat
+   * gets the same answer. Checks before this call are also made for a repeat. By default the reply is `{ data }`.
+   */
+  readonly once: <Result>(
+    work: (once: Once) => Promise<Result>,
+    toReply?: (result: Result, answer: Answer) => unknown,
+  ) => Promise<unknown>;
+  /**
+   * Judges the conditions of a request that changes something that is `versioned`. `current` returns the present
+   * `data` of the representation.
+   */
+  readonly assertVersion: AssertVersion<unknown>;
 }
 
 /** An answer that the operation writes as text. The schema is used only in the API reference. */
@@ -168,6 +183,15 @@ export interface Definition<A extends Access, B, Q, P> {
    * True when `handle` returns a Readable. The Readable has no time limit, and is destroyed when the connection ends.
    */
   readonly streams?: boolean;
+  /** True when the endpoint takes an Idempotency-Key. Then `handle` calls `once`. */
+  readonly idempotent?: true;
+  /**
+   * The representation of the resource, whose hash is its ETag: true for the schema of the reply itself. A GET and an
+   * answer with the resource carry the ETag. A change honours If-Match, and `handle` calls `assertVersion`.
+   */
+  readonly versioned?: true | Schema;
+  /** True when the request is about a resource of another service, so that its conditions are not judged here. */
+  readonly ignoresConditions?: true;
   readonly handle: (input: HandlerInput<CallerOf<A>, Output<B>, Output<Q>, Output<P>>) => unknown;
 }
 

@@ -12,8 +12,10 @@ import {
 } from '../../protocol/caller.ts';
 import { permits } from '../../protocol/permission.ts';
 import { type FieldIssue, problem } from '../errors/problem.ts';
-import { type Access, type Endpoint, isEndpoint, SIGN_IN_BODY_BYTES_MAX } from './endpoint.ts';
+import { type Access, type Endpoint, type HandlerInput, isEndpoint, SIGN_IN_BODY_BYTES_MAX } from './endpoint.ts';
+import type { Idempotency } from '../idempotency/idempotency.ts';
 import { type DrawLimit, networkOf } from './rate-limit.ts';
+import { guardChange, isKnown, Prepared, render } from './reply.ts';
 import { FastifyRequestInfo } from './request-info.ts';
 import { assertOwnTenant, namedTenants } from './tenant.ts';
 
@@ -40,6 +42,8 @@ export interface Guard {
   readonly holds: (caller: OrganizationCaller, permission: string) => boolean | Promise<boolean>;
   readonly isPlatformAdministrator: (caller: Caller) => Promise<boolean>;
   readonly draw: DrawLimit;
+  /** Needed for endpoints that take an Idempotency-Key. */
+  readonly idempotency?: Idempotency | undefined;
 }
 
 /** Registers the endpoint with the server. Raises unless `endpoint()` made it. */
@@ -58,16 +62,19 @@ export function mountEndpoint(app: FastifyInstance, declared: Endpoint, guard: G
       const caller = request.getDecorator<Principal | null>('caller');
       const status = Number(Object.keys(declared.reply)[0]);
       reply.code(status);
-      const result = await declared.handle({
+      const input = {
         caller,
         body: declared.body && validate(declared.body, bodyOf(declared, request), ''),
         query: validate(declared.query ?? NOTHING, request.query, 'query'),
         params: validate(declared.params ?? ANYTHING, request.params, 'path'),
         request: new FastifyRequestInfo(request, reply, guard.draw),
         answer: { header: (name, value) => void reply.header(name, value), status: (code) => void reply.code(code) },
-      });
+      } satisfies Partial<HandlerInput<Principal | null, unknown, unknown, unknown>>;
+      const { assertUsed, ...guarded } = guardChange(declared, guard.idempotency, request, input);
+      const result = await declared.handle({ ...input, ...guarded });
+      assertUsed();
       if (declared.wire === 'oauth') reply.header('pragma', 'no-cache'); // RFC 6749 §5.1
-      return send(declared, reply, result);
+      return send(declared, request, reply, result);
     },
   });
 }
@@ -176,13 +183,26 @@ function pathOf(part: string, path: readonly PropertyKey[]): string {
   return [part, ...path.map(String)].filter((name) => name !== '').join('.');
 }
 
-function send(declared: Endpoint, reply: FastifyReply, result: unknown): FastifyReply {
-  const schema = declared.reply[reply.statusCode];
+function send(declared: Endpoint, request: FastifyRequest, reply: FastifyReply, result: unknown): FastifyReply {
+  if (result instanceof Prepared) {
+    const { status, headers, body, isReplayed } = result.answered;
+    reply.code(status).headers(headers);
+    if (isReplayed) reply.header('idempotency-replayed', 'true');
+    return sendJson(reply, body);
+  }
   // This also runs when nothing is sent, which happens for a HEAD request or when the connection is already closed.
   if (result instanceof Readable) reply.raw.once('close', () => result.destroy());
-  if (!(schema instanceof z.ZodType)) return reply.send(result ?? '');
-  // Members that the schema does not name are not sent, so an operation that returns too much leaks nothing.
-  const body = JSON.stringify(schema.parse(result));
+  const rendered = render(declared, reply.statusCode, result);
+  if (!rendered) return reply.send(result ?? '');
+  const { body, etag } = rendered;
+  if (etag !== null) {
+    reply.header('etag', etag);
+    if (declared.method === 'GET' && isKnown(request, etag)) return reply.code(304).send();
+  }
+  return sendJson(reply, body);
+}
+
+function sendJson(reply: FastifyReply, body: string): FastifyReply {
   return reply
     .type('application/json; charset=utf-8')
     .serializer((text: string) => text)

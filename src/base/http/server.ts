@@ -158,6 +158,26 @@ function requestId(raw: { headers: Record<string, string | string[] | undefined>
 // The URL that proxies call before they forward a request. A proxy may use the method of that request.
 const FORWARD_AUTH = /^\/verify(?:[/?]|$)/;
 
+const CORS_REQUEST_HEADERS = [
+  'authorization',
+  'content-type',
+  'x-request-id',
+  'x-tenant-id',
+  'x-organization-slug',
+  'if-match',
+  'if-none-match',
+  'idempotency-key',
+];
+const CORS_ANSWER_HEADERS = [
+  'x-request-id',
+  'retry-after',
+  'ratelimit-limit',
+  'ratelimit-remaining',
+  'ratelimit-reset',
+  'etag',
+  'idempotency-replayed',
+];
+
 async function registerPlugins(
   app: FastifyInstance,
   options: ServerOptions,
@@ -175,8 +195,8 @@ async function registerPlugins(
       credentials: true,
       strictPreflight: false, // the plugin would refuse an incomplete preflight without problem+json
       methods: ['GET', 'POST', 'PATCH', 'DELETE'],
-      allowedHeaders: ['authorization', 'content-type', 'x-request-id', 'x-tenant-id', 'x-organization-slug'],
-      exposedHeaders: ['x-request-id', 'retry-after', 'ratelimit-limit', 'ratelimit-remaining', 'ratelimit-reset'],
+      allowedHeaders: CORS_REQUEST_HEADERS,
+      exposedHeaders: CORS_ANSWER_HEADERS,
       maxAge: 600,
     });
   }

@@ -38,6 +38,9 @@ export async function getMemberIn(tx: OrganizationReader, organizationId: string
   return toMember(row);
 }
 
+/** A member as the organization sees it. */
+export type Member = ReturnType<typeof toMember>;
+
 /** The message is the same for a user of another organization and for a user who does not exist. */
 export function noSuchMember() {
   return problem('not_found', { detail: 'There is no such member: list the members first.' });

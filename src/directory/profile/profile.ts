@@ -1,10 +1,11 @@
 // The signed-in user's own profile.
 
-import type { Database } from '../../base/database/db.ts';
+import type { Database, UserReader } from '../../base/database/db.ts';
 import { problem } from '../../base/errors/problem.ts';
+import { type AssertVersion, anyVersion } from '../../base/headers/conditions.ts';
 import type { Caller } from '../../protocol/caller.ts';
 import { canonicalPermissions } from '../../protocol/permission.ts';
-import { findProfile, listOwnPermissions, updateName } from '../users/store.ts';
+import { findProfile, listOwnPermissions, lockUser, updateName } from '../users/store.ts';
 
 export interface ProfileDeps {
   readonly db: Database;
@@ -15,8 +16,11 @@ export interface ProfileDeps {
  * read from the token, because the guard has already refused a stale token. Raises session_revoked when the account no
  * longer exists.
  */
-export async function getProfile(deps: ProfileDeps, caller: Caller) {
-  const reader = deps.db.userReader(caller.id);
+export function getProfile(deps: ProfileDeps, caller: Caller) {
+  return getProfileIn(deps.db.userReader(caller.id), caller);
+}
+
+async function getProfileIn(reader: UserReader, caller: Caller) {
   const row = await findProfile(reader, caller.id, caller.organizationId);
   if (!row) throw problem('session_revoked');
   const organization =
@@ -40,8 +44,17 @@ export async function getProfile(deps: ProfileDeps, caller: Caller) {
   };
 }
 
-/** Changes the name of the caller. */
-export async function rename(deps: ProfileDeps, caller: Caller, input: { readonly name: string }) {
-  await updateName(deps.db.userReader(caller.id), caller.id, input.name);
-  return getProfile(deps, caller);
+/** Changes the name of the caller. Raises precondition_failed, and the errors of getProfile. */
+export function rename(
+  deps: ProfileDeps,
+  caller: Caller,
+  input: { readonly name: string },
+  assertVersion: AssertVersion<Awaited<ReturnType<typeof getProfile>>> = anyVersion,
+) {
+  return deps.db.user(caller.id, async (tx) => {
+    await lockUser(tx, caller.id);
+    await assertVersion(() => getProfileIn(tx, caller));
+    await updateName(tx, caller.id, input.name);
+    return getProfileIn(tx, caller);
+  });
 }

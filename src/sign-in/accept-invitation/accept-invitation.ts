@@ -6,6 +6,7 @@
 import type { Database, SystemTx } from '../../base/database/db.ts';
 import { problem } from '../../base/errors/problem.ts';
 import { record } from '../../base/events/record.ts';
+import { type Once, WITHOUT_KEY } from '../../base/idempotency/once.ts';
 import { newId } from '../../base/platform/random.ts';
 import { type PublishDeps, publishing } from '../../base/revoking/publish.ts';
 import type { Passwords } from '../../credentials/passwords/hashing.ts';
@@ -28,6 +29,7 @@ import {
   answerSession,
   assertCanSign,
   type Device,
+  keepSession,
   refusal,
   type SessionDeps,
   type SignedIn,
@@ -126,7 +128,11 @@ async function proveMailbox(deps: JoinDeps, tx: SystemTx, caller: Caller): Promi
  * invitation_for_another, email_taken, validation_failed, already_member, team_member_limit, service_busy. None of
  * these errors uses up the invitation.
  */
-export async function acceptByRegistering(deps: JoinDeps, input: JoinByRegistering): Promise<SignedIn> {
+export async function acceptByRegistering(
+  deps: JoinDeps,
+  input: JoinByRegistering,
+  once: Once = WITHOUT_KEY,
+): Promise<SignedIn> {
   const { token, name, device } = input;
   const invitation = await getRedeemable(deps.db.systemReader(), token, input.tenants);
   if (input.email !== null && parseEmail(input.email)?.key !== invitation.emailKey) {
@@ -148,6 +154,7 @@ export async function acceptByRegistering(deps: JoinDeps, input: JoinByRegisteri
   const userId = known?.id ?? newId(deps.random, deps.clock);
 
   const commit = deps.db.system(async (tx) => {
+    await once.begin(tx);
     let revocations: readonly Revocation[] = [];
     const beforeJoining = async () => {
       const account = { userId, name, passwordHash, invitation };
@@ -156,10 +163,11 @@ export async function acceptByRegistering(deps: JoinDeps, input: JoinByRegisteri
     };
     await redeemInvitation(deps, tx, { invitation, token, userId, beforeJoining });
     const session = { userId, organization: invitation.organizationId, amr: ['pwd'], device };
-    return { revocations, pending: await storeSession(deps, tx, session) };
+    const pending = await storeSession(deps, tx, session);
+    return { revocations, answer: await keepSession(once, tx, pending, () => answerSession(deps, pending)) };
   });
-  const { pending } = await publishing(deps, commit);
-  return answerSession(deps, pending);
+  const { answer } = await publishing(deps, commit);
+  return answer();
 }
 
 interface Account {
