@@ -151,7 +151,7 @@ function stopOnSignals(stops: (() => Promise<unknown>)[], log: Logger): void {
     stopAll(stops).then(
       () => process.exit(0),
       (error: Error) => {
-        log.error({ reason: error.message }, 'the service did not stop in order');
+        log.error({ reason: error.message }, 'the service did not stop normally');
         process.exit(1);
       },
     );

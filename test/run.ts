@@ -1,6 +1,6 @@
 // Owns: a whole test run: one disposable PostgreSQL for all test files, tap in all of them, and the totals as the last line.
-// `npm test -- [options] [files, folders or patterns]`; --jobs=N processes at a time, --durations tells how long each file
-// took, --record keeps that for the order of later runs.
+// `npm test -- [options] [files, folders or patterns]`: --jobs=N sets the number of processes at a time, --durations prints
+// how long each file took, --record saves these durations, which decide the order of later runs.
 // Leaves to others: the schema that tests start from (support/template.ts), which file runs when and where (runner/), the
 // sum (runner/totals.ts), the tests.
 

@@ -30,8 +30,8 @@ The environment is the only configuration of the service. The service reads it o
 start ends with one line for each problem. An empty variable counts as unset. Times are seconds, or a number with \`s\`, \`m\`,
 \`h\` or \`d\`. The items of a list are separated by commas.
 
-A variable marked \\* is a secret. Instead of it, you may set \`NAME_FILE\` to the path of a file with the value, as Docker
-and Kubernetes mount secrets. Set one of the two, not both.
+A variable marked \\* is a secret. Instead of a secret variable \`NAME\`, you may set \`NAME_FILE\` to the path of a file with
+the value, as Docker and Kubernetes mount secrets. Set one of the two, not both.
 
 | variable | default | values | meaning |
 |---|---|---|---|

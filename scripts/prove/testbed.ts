@@ -39,7 +39,7 @@ export interface Service {
   hasEnded(): boolean;
   /** Returns the last lines of the log. */
   log(): string;
-  /** Sends the signal and waits for the end of the process. SIGTERM lets the process shut down in order. */
+  /** Sends the signal and waits for the end of the process. SIGTERM lets the process shut down normally. */
   end(signal: NodeJS.Signals): Promise<void>;
 }
 

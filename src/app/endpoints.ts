@@ -174,7 +174,7 @@ export function describeEndpoints(docsRoot: string, chapters: readonly Chapter[]
   return declare(chapters, features, docsRoot);
 }
 
-/** Returns the endpoints of the chapters. Raises unless each folder declares exactly the URLs in its list. */
+/** Returns the endpoints of the chapters. Raises an error unless each folder declares exactly the URLs in its list. */
 function declare(chapters: readonly Chapter[], features: Features, docsRoot: string | null): DeclaredEndpoint[] {
   return chapters.flatMap(({ folder, urls, routes }) => {
     const endpoints = routes(features, docsRoot);
@@ -187,7 +187,10 @@ function declare(chapters: readonly Chapter[], features: Features, docsRoot: str
   });
 }
 
-/** A placeholder for dependencies that only a request uses. Reading a member of the placeholder raises. */
+/**
+ * A placeholder for dependencies that only a request uses. Reading a property of the placeholder raises an error, or
+ * returns the result of `member` if that is given.
+ */
 function unopened<T extends object>(name: string, member?: (name: string) => unknown): T {
   const get = (_: object, key: string | symbol): unknown => {
     if (member) return member(String(key));

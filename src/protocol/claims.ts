@@ -30,8 +30,8 @@ export interface AccessClaims {
 }
 
 /**
- * The claims of a service client's token (RFC 9068 §2.2: `sub` is the client_id). It has no session and no sign-in.
- * Without `org`, it is a client of the whole installation.
+ * The claims of a service client's token (RFC 9068 §2.2: `sub` is the client_id). The token has no session and no
+ * sign-in. A token without `org` belongs to a client of the whole installation.
  */
 export interface ClientClaims {
   readonly iss: string;

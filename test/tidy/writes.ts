@@ -70,7 +70,7 @@ const FOREIGN_WRITERS: readonly Exception[] = [
   {
     at: 'sign-in/accept-invitation/accept-invitation.ts',
     writes: ['markSessionsEnded', 'updateSessionOrganization'],
-    reason: 'Accepting ends the sessions of a claimed account, or lets the own session act for the new organization.',
+    reason: 'Accepting ends the sessions of a claimed account, or lets the caller’s session act for the organization.',
   },
   {
     at: 'admin/accounts/create-account.ts',

@@ -31,8 +31,8 @@ export function markUserSessionsEnded(
   return runEndSessions(tx, END_OF_USER, [userId, reason]);
 }
 
-// Sessions are opened by this database role. The transaction that opens a session begins before the instant of the
-// session. Transactions of other roles need no check.
+// Sessions are opened by this database role. The transaction that opens a session begins before the session's
+// `created_at`. Transactions of other roles need no check.
 const UNDER_WAY = statement(`
 SELECT EXISTS (SELECT FROM pg_stat_activity WHERE datname = current_database() AND usename = current_user
   AND pid <> pg_backend_pid() AND xact_start <= $1::text::timestamptz) AS "underWay"`);

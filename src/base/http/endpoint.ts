@@ -110,7 +110,10 @@ export interface RequestInfo {
    * to be.
    */
   readonly noteServiceClient: (id: string, isProven: boolean) => void;
-  /** Counts one call against the allowance of a key. Raises too_many_requests. */
+  /**
+   * Counts one call against the allowance of a session, an organization or a client, which `key` names. Raises
+   * too_many_requests.
+   */
   readonly draw: (limit: 'session' | 'organization' | 'client', key: string) => Promise<void>;
 }
 

@@ -17,8 +17,9 @@ export interface LimitSettings {
 export type Allowance = 'signIn' | 'session' | 'other' | 'organization' | 'client';
 
 /**
- * Counts one call against the allowance of a key. Sets the RateLimit-* headers. For an organization, it sets them only
- * when the allowance is used up. Raises too_many_requests when the allowance is used up.
+ * Counts one call against the allowance of a caller, network or organization, which `key` names. Sets the RateLimit-*
+ * headers. For an organization, it sets them only when the allowance is used up. Raises too_many_requests when the
+ * allowance is used up.
  */
 export type DrawLimit = (request: FastifyRequest, reply: FastifyReply, which: Allowance, key: string) => Promise<void>;
 

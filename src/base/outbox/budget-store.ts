@@ -23,11 +23,11 @@ const wait = (which: string, max: string) => `
 (SELECT ceil(extract(epoch FROM created_at + interval '1 day' - clock_timestamp()))::int FROM outbox
   WHERE ${which} AND kind = $5 AND created_at > clock_timestamp() - interval '1 day'
   ORDER BY created_at DESC OFFSET ${max} - 1 LIMIT 1)`;
-// $1 organization, $2 recipient key, $3 mails of the organization, $4 mails to the address, $5 kind.
+// $1 organization, $2 recipient key, $3 most mails of the organization, $4 most mails to the address, $5 kind.
 const ORGANIZATION_WAIT = statement(`
 SELECT greatest(${wait('organization_id = $1::uuid', '$3::int')},
   ${wait('organization_id = $1::uuid AND recipient_key = $2', '$4::int')}) AS seconds`);
-// $1 recipient key, $2 actor, $3 mails to the address, $4 mails of the actor, $5 kind.
+// $1 recipient key, $2 actor, $3 most mails to the address, $4 most mails of the actor, $5 kind.
 const WAIT_ANYWHERE = statement(`
 SELECT greatest(${wait('recipient_key = $1', '$3::int')}, ${wait('actor_id = $2::uuid', '$4::int')}) AS seconds`);
 

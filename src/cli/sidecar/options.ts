@@ -101,17 +101,17 @@ export const SIDECAR_OPTIONS = {
     'the longest message, in bytes',
     DEFAULTS.messageBytesMax,
   ),
-  maxSockets: setting('--max-sockets <n>', wholeNumber(1, 1_000_000), 'the most sockets at once', DEFAULTS.socketsMax),
+  maxSockets: setting('--max-sockets <n>', wholeNumber(1, 1_000_000), 'the most open sockets', DEFAULTS.socketsMax),
   maxSocketsPerUser: setting(
     '--max-sockets-per-user <n>',
     wholeNumber(1, 1_000_000),
-    'the most sockets of one user or client at once',
+    'the most open sockets of one user or client',
     DEFAULTS.socketsPerUserMax,
   ),
   maxWaiting: setting(
     '--max-waiting <n>',
     wholeNumber(1, 1_000_000),
-    'the most sockets at once that wait for their first message',
+    'the most open sockets that wait for their first message',
     DEFAULTS.waitingMax,
   ),
   firstMessageTimeout: setting(

@@ -10,7 +10,7 @@ export interface SidecarLog {
 }
 
 export interface SidecarSettings {
-  /** http: or https:, without a path: request targets are passed on unchanged. */
+  /** A URL with http: or https:. It has no path, because request targets are passed on unchanged. */
   readonly upstream: URL;
   /** The cookie that may hold the token; null for none. */
   readonly cookie: string | null;

@@ -26,7 +26,7 @@ interface Message {
 /** A socket that waits for its token. */
 interface Waiting {
   readonly client: WebSocket;
-  /** Resolves with the first message; null if none came in time, or too many bytes. */
+  /** Resolves with the first message, or with null if none came in time or if too many bytes came. */
   readonly first: Promise<Message | null>;
   /** Messages after the first one. */
   readonly early: Message[];

@@ -34,8 +34,8 @@ export async function logout(
 }
 
 /**
- * Ends a session for a service client that presented a token of it (RFC 7009 §2). With `actingFor` (the id of an
- * organization), the session ends only if it acts for that organization.
+ * Ends a session for a service client that presented a token of that session (RFC 7009 §2). With `actingFor` (the id of
+ * an organization), the session ends only if it acts for that organization.
  */
 export async function endSessionForClient(
   deps: EndingDeps,

@@ -1,5 +1,5 @@
-// The verifier's clocks: the wall clock for the expiry of tokens, a clock that never steps for ages, and timers that do
-// not keep the process alive.
+// The verifier's clocks: the wall clock for the expiry of tokens, and a clock that never steps, for durations. Also its
+// timers, which do not keep the process alive.
 
 export interface Timing {
   /** Milliseconds since 1970. */

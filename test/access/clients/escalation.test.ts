@@ -70,7 +70,7 @@ t.test('a caller can neither create a client with more rights than their own, no
   t.equal(
     (await api.post('/clients', { name: 'mine', permissions }, { token })).status,
     201,
-    'a client within the own rights is created',
+    'a client within the caller’s rights is created',
   );
   t.equal((await api.patch(`/clients/${id}`, { permissions }, { token })).status, 200);
 });

@@ -148,7 +148,7 @@ async function rows(url: string, sql: string): Promise<Record<string, unknown>[]
   }
 }
 
-t.test('while PostgreSQL is stopped under load requests get 503, no session ends, and no write is lost', async (t) => {
+t.test('while PostgreSQL is stopped under load, requests get 503, no session ends, and no write is lost', async (t) => {
   const directory = join(folder(t), 'postgres');
   let postgres = await startEmbedded({ directory, disposable: true });
   t.teardown(() => postgres.stop());
@@ -208,7 +208,7 @@ t.test('while PostgreSQL is stopped under load requests get 503, no session ends
     [],
     'and logged no error',
   );
-  t.equal(await service.end('SIGTERM'), 0, 'and stops in order');
+  t.equal(await service.end('SIGTERM'), 0, 'and stops normally');
 });
 
 t.test('a service that is started while PostgreSQL is not reachable prints the reason and exits', async (t) => {

@@ -1,5 +1,5 @@
-// An attacker who can write to Redis can cause refusals of tokens, and nothing else. The service works without a Redis
-// that it cannot use.
+// An attacker who can write to Redis can cause refusals of tokens, and nothing else. If the service cannot use a Redis,
+// it works without Redis.
 import t, { type Test } from 'tap';
 import { createDatabase } from '../../support/database.ts';
 import { newAccount } from '../../support/fixtures/accounts.ts';

@@ -26,7 +26,7 @@ export async function blockableReads(database: TestDatabase): Promise<BlockableR
   const unblock = async () => void (await database.query(`DROP POLICY IF EXISTS ${role} ON revocations`));
   const block = async () => {
     await unblock();
-    // The function fails when the statement is planned, so a read also fails when there is no row.
+    // The division by zero fails when the statement is planned, so a read also fails when there is no row.
     await database.query(`CREATE POLICY ${role} ON revocations AS RESTRICTIVE FOR SELECT TO ${role} USING (1 / 0 = 1)`);
   };
   return { database: { ...database, systemUrl: url.href }, block, unblock };

@@ -39,7 +39,7 @@ t.test('a caller cannot offer more rights than their own, by name, by id, in a s
   t.equal(
     (await inviting.invite(freshEmail(), 'admin', admin.accessToken)).status,
     201,
-    'an offer within the own rights',
+    'an offer within the caller’s rights',
   );
   refused(t, await inviting.invite(freshEmail(), 'viewer', agent.accessToken), 'permission_denied', 'an agent');
   refused(
@@ -181,7 +181,7 @@ t.test('mailing again ends the older token, and the caller needs the right to of
     t,
     await api.post(`/invitations/${id}/resend`, undefined, { token: admin.accessToken }),
     'grant_exceeds_own',
-    'roles above the own rights',
+    'roles above the caller’s rights',
   );
   const reply = await api.post(`/invitations/${id}/resend`, undefined, options);
   t.equal(reply.status, 200);

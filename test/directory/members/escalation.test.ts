@@ -40,7 +40,7 @@ t.test('nobody can grant a role with a permission or level that they lack, in an
     { roles: [{ role: 'admin' }, { role: 'peer', scope: { a: 1 } }] },
     { token: admin.token },
   );
-  t.equal(within.status, 200, 'the own rights can be granted');
+  t.equal(within.status, 200, 'callers can grant their own rights');
 });
 
 t.test('a caller cannot grant rights that they have only in a scope', async (t) => {

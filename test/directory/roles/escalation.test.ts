@@ -51,7 +51,7 @@ t.test('a caller cannot create a role beyond their own rights', async (t) => {
   t.equal(
     (await api.post('/roles', body, { token: admin.token })).status,
     201,
-    'a role within the own rights is created',
+    'a role within the caller’s rights is created',
   );
   const all = { name: 'all', level: 100, permissions: ['*:*', '*:read', 'users:*', 'nuclear:launch'] };
   t.equal((await api.post('/roles', all, { token: owner.token })).status, 201, '*:* can grant everything');

@@ -28,7 +28,7 @@ async function eventsOf({ database, organization }: Team) {
 const epochOf = async ({ database }: Team, { userId }: Teammate) =>
   (await database.query<{ epoch: number }>('SELECT epoch FROM users WHERE id = $1', [userId]))[0]?.epoch;
 
-t.test('system roles and the own custom roles are listed, the highest first, and no other roles', async (t) => {
+t.test('system roles and custom roles of the organization are listed, the highest first, and no others', async (t) => {
   const team = await open(t);
   const { api, database, token } = team;
   const id = await make(team, team);

@@ -48,7 +48,7 @@ t.test('listing a member’s sessions needs sessions:read, and ending them needs
   const agent = await join('agent');
   const { token, userId } = agent;
   const denied = { status: 403, code: 'permission_denied' };
-  t.match(await api.get(`/users/${userId}/sessions`, { token }), denied, 'also for the own sessions, which /me lists');
+  t.match(await api.get(`/users/${userId}/sessions`, { token }), denied, 'even for the caller’s own, which /me lists');
   t.match(await api.delete(`/users/${userId}/sessions`, { token }), denied);
   t.match(await api.delete(`/users/${userId}/sessions/${agent.sessionId}`, { token }), denied);
   t.match(await api.get(`/users/${userId}/sessions`), { status: 401, code: 'unauthenticated' });
@@ -102,7 +102,7 @@ t.test('ending all sessions of a member ends no session in another organization'
   t.match(
     await api.get('/me', { token: admin.token }),
     { status: 401, code: 'session_revoked' },
-    'the own session has ended too',
+    'the caller’s own session has ended too',
   );
 });
 
@@ -189,7 +189,7 @@ t.test('a caller can end their own sessions, and those of members of the same or
   t.equal(
     (await api.delete(own, { token: admin.token })).status,
     204,
-    'the own session can be ended, even if a scoped role has a higher level',
+    'callers can end their own session, even if a scoped role has a higher level',
   );
 });
 

@@ -1,4 +1,4 @@
-// A user's list of own sessions, ending these sessions, and the limit on their number.
+// The list of a user's own sessions, the ending of these sessions, and the limit on their number.
 import t, { type Test } from 'tap';
 import { type Api, atOnce } from '../../support/client.ts';
 import { createDatabase } from '../../support/database.ts';

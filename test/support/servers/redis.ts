@@ -24,7 +24,7 @@ export interface Redis {
   ask(command: string, ...args: (string | number)[]): Promise<unknown>;
   /** Deletes all data with FLUSHALL. Connections stay open. */
   flush(): Promise<void>;
-  /** Ends the server in order. Its connections are closed, and its data is lost. */
+  /** Ends the server normally with SIGTERM. Its connections are closed, and its data is lost. */
   stop(): Promise<void>;
   /** Ends the server at once with SIGKILL. */
   kill(): Promise<void>;

@@ -46,7 +46,7 @@ export async function openTcpProxy(t: Lifetime, port: number): Promise<TcpProxy>
     flow(client, server, mode !== 'everything');
     flow(server, client, mode === 'pass');
   };
-  // When one side closes in order, the pipes close the other side after all data was sent.
+  // When one side closes without an error, the pipes close the other side after all data was sent.
   const onClose = (link: Link, socket: Socket) => {
     if (mode !== 'pass') return;
     if (socket.errored) drop(link);

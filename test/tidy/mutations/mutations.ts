@@ -6,8 +6,8 @@ import { brokenStructure } from './structure.ts';
 
 /**
  * The title of the mutation, the path of the file, and the text. The text is added after a first comment, or after the
- * text of an existing file. A function makes the new text from the text of an existing file. The last member is the
- * start of the report, if the report does not start with the path.
+ * text of an existing file. A function may stand in place of the text. It makes the new text from the text of an
+ * existing file. The last member is the start of the report, if the report does not start with the path.
  */
 export type Mutation = readonly [
   title: string,
