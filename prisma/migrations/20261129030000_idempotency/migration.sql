@@ -26,4 +26,5 @@ CREATE POLICY organization_rows ON idempotency_keys TO tenantry_app
 
 -- An organization only adds rows, in the transaction of the change. The system reads and removes them.
 GRANT SELECT, INSERT, DELETE ON idempotency_keys TO tenantry_system;
+GRANT UPDATE (expires_at) ON idempotency_keys TO tenantry_system; -- to lock the rows that are removed
 GRANT INSERT (id, organization_id, caller_id, secret_id, fingerprint, answer) ON idempotency_keys TO tenantry_app;

@@ -1,7 +1,7 @@
 // The HTTP routes of service clients. Only users may call these routes, so a client cannot create or change clients.
 import { z } from 'zod';
-import { type Endpoint, endpoint, needs } from '../../base/http/endpoint.ts';
 import type { AssertVersion } from '../../base/headers/conditions.ts';
+import { type Endpoint, endpoint, needs } from '../../base/http/endpoint.ts';
 import { enveloped, Id, PageQuery, page } from '../../base/http/wire.ts';
 import { changeClient, removeClient } from './change-client.ts';
 import { type Client as ClientShown, getClient, listClients } from './clients.ts';
@@ -111,8 +111,7 @@ function changingRoutes(deps: ClientDeps): Endpoint[] {
       reply: { 204: null },
       versioned: SHOWN,
       problems: CHANGE_PROBLEMS,
-      handle: ({ caller, params, assertVersion }) =>
-        removeClient(deps, caller, params.id, ofShown(assertVersion)),
+      handle: ({ caller, params, assertVersion }) => removeClient(deps, caller, params.id, ofShown(assertVersion)),
     }),
   ];
 }

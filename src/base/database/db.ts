@@ -8,6 +8,7 @@ import { type Prisma, PrismaClient } from '../../generated/prisma/client.ts';
 import type { Log } from '../platform/log.ts';
 import { createBreaker, isConflict, isOutage } from './outage.ts';
 import { runScoped } from './scoped-query.ts';
+import { noteSent } from './sent.ts';
 
 export { DatabaseUnavailable, isOutage } from './outage.ts';
 
@@ -197,6 +198,7 @@ export function openDatabase(options: DatabaseOptions): Database {
     return ask(() =>
       prisma(pool).$transaction(
         async (models) => {
+          noteSent();
           const tx: Transaction<S> = {
             models,
             rows: (query, values) => models.$queryRawUnsafe(query.text, ...values),
@@ -236,7 +238,10 @@ export function openDatabase(options: DatabaseOptions): Database {
     userReader: (userId) => scopedReader({ userId }),
     systemReader: () => ({
       rows: <Row>(query: Statement, values: readonly unknown[]) =>
-        ask(async () => (await systemPool.query({ ...query, values: [...values] })).rows as Row[]),
+        ask(async () => {
+          noteSent();
+          return (await systemPool.query({ ...query, values: [...values] })).rows as Row[];
+        }),
     }),
     ping: () => breaker.run(async () => void (await Promise.all([appPool.query(PING), systemPool.query(PING)]))),
     async close() {
@@ -260,6 +265,7 @@ async function scopedStatement<Row>(
   const client = await pool.connect();
   let lost = false;
   try {
+    noteSent();
     return await runScoped<Row>(client, scopedTo, query, values);
   } catch (error) {
     lost = isOutage(error); // the pool must not hand this connection out again

@@ -2,7 +2,9 @@
 // reach PostgreSQL. All other requests are refused at once and do not wait for the connect timeout.
 import { monotonicMs } from '../platform/clock.ts';
 
-/** PostgreSQL cannot be reached now. The caller may send the same request again, because no success was reported. */
+/**
+ * PostgreSQL did not answer. What was asked of it may have been carried out all the same: see sent.ts.
+ */
 export class DatabaseUnavailable extends Error {
   override readonly name = 'DatabaseUnavailable';
   readonly retryAfterSeconds = 1;

@@ -278,7 +278,7 @@ export const PROBLEMS = {
   database_unavailable: {
     status: 503,
     title: 'Database unavailable',
-    detail: 'The database cannot be reached now: try again after the seconds in Retry-After.',
+    detail: 'The database does not answer now: try again after the seconds in Retry-After.',
   },
   revocations_stale: {
     status: 503,

@@ -229,3 +229,8 @@ export function endpoint<
 export function isEndpoint(candidate: Endpoint): boolean {
   return endpoints.has(candidate);
 }
+
+/** Whether the request changes a resource that has an ETag. A request that creates one has no ETag to compare with. */
+export function changesVersioned({ method, versioned, reply }: Endpoint): boolean {
+  return versioned !== undefined && method !== 'GET' && !(201 in reply);
+}

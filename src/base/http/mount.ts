@@ -11,9 +11,11 @@ import {
   type Principal,
 } from '../../protocol/caller.ts';
 import { permits } from '../../protocol/permission.ts';
+import { noteWhatIsSent } from '../database/sent.ts';
 import { type FieldIssue, problem } from '../errors/problem.ts';
-import { type Access, type Endpoint, type HandlerInput, isEndpoint, SIGN_IN_BODY_BYTES_MAX } from './endpoint.ts';
 import type { Idempotency } from '../idempotency/idempotency.ts';
+import { type Access, type Endpoint, type HandlerInput, isEndpoint, SIGN_IN_BODY_BYTES_MAX } from './endpoint.ts';
+import type { WorkNote } from './problems.ts';
 import { type DrawLimit, networkOf } from './rate-limit.ts';
 import { guardChange, isKnown, Prepared, render } from './reply.ts';
 import { FastifyRequestInfo } from './request-info.ts';
@@ -52,7 +54,7 @@ export function mountEndpoint(app: FastifyInstance, declared: Endpoint, guard: G
   app.route({
     method: declared.method,
     url: declared.url,
-    config: { mark: ROUTE_MARK, wire: declared.wire } as object,
+    config: { mark: ROUTE_MARK, wire: declared.wire, idempotent: declared.idempotent } as object,
     ...bodyLimit(declared),
     ...(declared.streams ? { handlerTimeout: TIMEOUT_MS_MAX } : {}),
     onRequest: async (request, reply) => {
@@ -71,7 +73,11 @@ export function mountEndpoint(app: FastifyInstance, declared: Endpoint, guard: G
         answer: { header: (name, value) => void reply.header(name, value), status: (code) => void reply.code(code) },
       } satisfies Partial<HandlerInput<Principal | null, unknown, unknown, unknown>>;
       const { assertUsed, ...guarded } = guardChange(declared, guard.idempotency, request, input);
-      const result = await declared.handle({ ...input, ...guarded });
+      const work: WorkNote = { isSent: false, isRunning: true };
+      request.setDecorator('work', work);
+      const result = await noteWhatIsSent(work, async () => declared.handle({ ...input, ...guarded })).finally(() => {
+        work.isRunning = false;
+      });
       assertUsed();
       if (declared.wire === 'oauth') reply.header('pragma', 'no-cache'); // RFC 6749 §5.1
       return send(declared, request, reply, result);

@@ -17,7 +17,7 @@ import type { Answered, Idempotency, KeyedRequest } from '../idempotency/idempot
 import { readIdempotencyKey } from '../idempotency/key.ts';
 import { WITHOUT_KEY } from '../idempotency/once.ts';
 import { canonicalJson } from '../idempotency/seal.ts';
-import type { Answer, Endpoint, HandlerInput } from './endpoint.ts';
+import { type Answer, changesVersioned, type Endpoint, type HandlerInput } from './endpoint.ts';
 import { namedTenants } from './tenant.ts';
 
 type Input = HandlerInput<Principal | null, unknown, unknown, unknown>;
@@ -45,11 +45,6 @@ export function render(declared: Endpoint, status: number, result: unknown): Ren
   const { versioned } = declared;
   if (versioned === undefined) return { body, etag: null };
   return { body, etag: etagOf(versioned === true ? body : JSON.stringify(versioned.parse(result))) };
-}
-
-/** Whether the request changes a resource that has an ETag. A request that creates one has no ETag to compare with. */
-function changesVersioned({ method, versioned, reply }: Endpoint): boolean {
-  return versioned !== undefined && method !== 'GET' && !(201 in reply);
 }
 
 const UNCONDITIONAL: Conditions = { match: null, noneMatch: null };

@@ -19,7 +19,7 @@ import type { Endpoint } from './endpoint.ts';
 import { assertFormType, parseForm } from './form.ts';
 import { type Guard, mountEndpoint, ROUTE_MARK } from './mount.ts';
 import { oauthRequests, sendOAuthError, wireOf } from './oauth-error.ts';
-import { isSlowBody, sendProblem, type Translate, toProblem } from './problems.ts';
+import { isSlowBody, sendProblem, type Translate, toProblem, withOutcome } from './problems.ts';
 import { type LimitSettings, networkOf, openLimits, prefixOf } from './rate-limit.ts';
 import { securityHeaders } from './security-headers.ts';
 import { unknownRoutes } from './unknown-route.ts';
@@ -99,7 +99,7 @@ export async function openServer(options: ServerOptions): Promise<FastifyInstanc
   app.setErrorHandler((error, request: FastifyRequest, reply: FastifyReply) => {
     if (isOAuth(request)) return sendOAuthError(request, reply, error, { translate: options.translate, draw });
     const thrown = isSlowBody(error, request) ? problem('request_timeout') : toProblem(error, options.translate);
-    return sendProblem(request, reply, thrown);
+    return sendProblem(request, reply, withOutcome(thrown, request));
   });
   readBodies(app);
   // After this line, the server refuses every route that is not an endpoint.
@@ -218,6 +218,7 @@ async function registerPlugins(
     done();
   });
   app.decorateRequest('caller', null);
+  app.decorateRequest('work', null);
   app.decorateRequest('serviceClient', null);
 }
 

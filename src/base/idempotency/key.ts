@@ -1,7 +1,8 @@
 // Reads the Idempotency-Key of a request (draft-ietf-httpapi-idempotency-key-header-07 §2.1). The draft defines a
 // string in quotes (RFC 9651 §3.3.3). A key without quotes is also taken, because most clients send it so.
-import { type SentHeaders, singleHeader } from '../headers/conditions.ts';
+
 import { problem } from '../errors/problem.ts';
+import { type SentHeaders, singleHeader } from '../headers/conditions.ts';
 
 export const IDEMPOTENCY_HEADER = 'idempotency-key';
 

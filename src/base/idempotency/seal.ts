@@ -23,7 +23,9 @@ export function rowIdOf(key: string, scope: string): Buffer {
 
 /** Binds a row to the content of its request. */
 export function fingerprintOf(key: string, secret: Buffer, request: string): Buffer {
-  return createHmac('sha256', derive(key, secret, 'fingerprint')).update(request).digest();
+  return createHmac('sha256', derive(key, secret, 'fingerprint'))
+    .update(request)
+    .digest();
 }
 
 export function isSameFingerprint(one: Buffer, other: Buffer): boolean {
