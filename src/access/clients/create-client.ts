@@ -28,19 +28,23 @@ export function createClient(
 ): Promise<Client | ClientWithSecret> {
   const [id, secretId] = [newId(deps.random, deps.clock), newId(deps.random, deps.clock)];
   const clientSecret = input.authentication === 'client_secret' ? newClientSecret(deps.random) : null;
-  return runClientChange(deps, actor, async (change) => {
-    const { tx, organizationId, actorId } = change;
-    await once.begin(tx);
-    change.assertHolds(input.permissions);
-    if (organizationId !== null && (await countClients(tx, organizationId)) >= CLIENTS_MAX)
-      throw problem('client_limit');
-    await insertClient(tx, { ...input, id, organizationId, createdBy: actorId });
-    if (clientSecret !== null) {
-      await insertSecret(tx, { id: secretId, organizationId, clientId: id, hash: hashOfSecret(clientSecret) });
-    }
-    const { name, permissions, authentication } = input;
-    await change.record({ type: 'client.created', targetId: id, data: { name, permissions, authentication } });
-    const client = toClient(await change.get(id));
-    return once.keep(tx, clientSecret === null ? client : { ...client, clientSecret });
-  });
+  return runClientChange(
+    deps,
+    actor,
+    async (change) => {
+      const { tx, organizationId, actorId } = change;
+      change.assertHolds(input.permissions);
+      if (organizationId !== null && (await countClients(tx, organizationId)) >= CLIENTS_MAX)
+        throw problem('client_limit');
+      await insertClient(tx, { ...input, id, organizationId, createdBy: actorId });
+      if (clientSecret !== null) {
+        await insertSecret(tx, { id: secretId, organizationId, clientId: id, hash: hashOfSecret(clientSecret) });
+      }
+      const { name, permissions, authentication } = input;
+      await change.record({ type: 'client.created', targetId: id, data: { name, permissions, authentication } });
+      const client = toClient(await change.get(id));
+      return once.keep(tx, clientSecret === null ? client : { ...client, clientSecret });
+    },
+    once,
+  );
 }

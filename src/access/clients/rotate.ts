@@ -35,18 +35,22 @@ export function rotateSecret(
   { once = WITHOUT_KEY, assertVersion = anyVersion }: RotationGuards = {},
 ): Promise<ClientWithSecret> {
   const [secretId, clientSecret] = [newId(deps.random, deps.clock), newClientSecret(deps.random)];
-  return runClientChange(deps, actor, async (change) => {
-    const { tx, organizationId } = change;
-    await once.begin(tx);
-    const { name, permissions } = await getWithSecret(change, id, assertVersion);
-    change.assertHolds(permissions);
-    await endSecrets(tx, organizationId, id, overlapSeconds);
-    if ((await countSecrets(tx, organizationId, id)) >= SECRETS_MAX) throw problem('client_secret_limit');
-    await insertSecret(tx, { id: secretId, organizationId, clientId: id, hash: hashOfSecret(clientSecret) });
-    await change.record({ type: 'client.secret_rotated', targetId: id, data: { name, overlapSeconds } });
-    await change.endTokens(id);
-    return once.keep(tx, { ...toClient(await change.get(id)), clientSecret });
-  });
+  return runClientChange(
+    deps,
+    actor,
+    async (change) => {
+      const { tx, organizationId } = change;
+      const { name, permissions } = await getWithSecret(change, id, assertVersion);
+      change.assertHolds(permissions);
+      await endSecrets(tx, organizationId, id, overlapSeconds);
+      if ((await countSecrets(tx, organizationId, id)) >= SECRETS_MAX) throw problem('client_secret_limit');
+      await insertSecret(tx, { id: secretId, organizationId, clientId: id, hash: hashOfSecret(clientSecret) });
+      await change.record({ type: 'client.secret_rotated', targetId: id, data: { name, overlapSeconds } });
+      await change.endTokens(id);
+      return once.keep(tx, { ...toClient(await change.get(id)), clientSecret });
+    },
+    once,
+  );
 }
 
 /**

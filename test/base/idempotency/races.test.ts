@@ -4,7 +4,7 @@ import { atOnce, type Reply } from '../../support/client.ts';
 import { openTransaction, waiters } from '../../support/locks.ts';
 import { openService } from '../../support/service.ts';
 import { rounds } from '../../support/thorough.ts';
-import { countOf, type Keyed, newKey, openKeyed, requestsOf, send } from './requests.ts';
+import { countOf, newKey, openKeyed, requestsOf, send } from './requests.ts';
 
 const ROUNDS = rounds(10);
 
@@ -66,41 +66,29 @@ t.test('of different requests with one key at the same moment one is done', asyn
   }
 });
 
-/** Sends the request once, and holds it in its transaction until `work` has ended. */
-async function whileRunning<T>(
-  keyed: Keyed,
-  key: string,
-  lock: () => Promise<{ release(): Promise<unknown> }>,
-  work: () => Promise<T>,
-) {
-  const { api, database, owner: token } = keyed;
-  const held = await lock();
-  const first = send(api, { path: '/roles', token, body: { name: 'held', level: 0, permissions: [] } }, key);
-  await waiters(database, 1);
-  const result = await work();
-  await held.release();
-  return { result, first: await first };
-}
-
 t.test('while a request runs, a repeat gets 409 at once, in the same process and in another one', async (t) => {
-  const keyed = await openKeyed(t);
-  const { database, organization, api, owner: token } = keyed;
+  const { api, database, requests } = await openKeyed(t);
   const { api: other } = await openService(t, database);
-  const key = newKey();
-  const request = { path: '/roles', token, body: { name: 'held', level: 0, permissions: [] } };
-  const lock = async () => {
-    const client = await openTransaction(t, database);
-    await client.query('SELECT 1 FROM organizations WHERE id = $1 FOR UPDATE', [organization.id]);
-    return { release: () => client.query('COMMIT') };
-  };
-  const { result, first } = await whileRunning(keyed, key, lock, async () => [
-    await send(api, request, key),
-    await send(other, request, key),
-    await send(other, { ...request, body: { ...request.body, level: 1 } }, key),
-  ]);
-  for (const reply of result) {
-    t.same([reply.status, reply.code, reply.headers.get('retry-after')], [409, 'idempotency_key_in_use', '1']);
+  await database.query(`CREATE FUNCTION wait_at_commit() RETURNS trigger LANGUAGE plpgsql SECURITY DEFINER AS $$
+    BEGIN PERFORM pg_advisory_xact_lock_shared(1); RETURN NULL; END $$`);
+  await database.query(`CREATE CONSTRAINT TRIGGER gate AFTER INSERT ON idempotency_keys
+    DEFERRABLE INITIALLY DEFERRED FOR EACH ROW EXECUTE FUNCTION wait_at_commit()`);
+  for (const request of requests) {
+    const gate = await openTransaction(t, database);
+    await gate.query('SELECT pg_advisory_xact_lock(1)');
+    const key = newKey();
+    const running = send(api, request, key);
+    await waiters(database, 1);
+    const repeats = [await send(api, request, key), await send(other, request, key)];
+    if (request.otherBody) repeats.push(await send(other, { ...request, body: request.otherBody }, key));
+    for (const reply of repeats) {
+      t.same([reply.status, reply.code], [409, 'idempotency_key_in_use'], `${request.id}: ${reply.text}`);
+      t.equal(reply.headers.get('retry-after'), '1', request.id);
+    }
+    await gate.query('COMMIT');
+    await gate.end();
+    const first = await running;
+    t.ok([200, 201].includes(first.status), first.text);
+    for (const from of [api, other]) t.equal((await send(from, request, key)).text, first.text, request.id);
   }
-  t.equal(first.status, 201);
-  for (const from of [api, other]) t.equal((await send(from, request, key)).text, first.text);
 });
