@@ -1,6 +1,7 @@
 // Says whether the process can serve requests. It has the checks of /readyz, and knows whether the process is draining.
 import type { Config } from '../base/config/config.ts';
-import type { HealthDeps } from '../base/health/routes.ts';
+import { type Database, DatabaseNotWritable } from '../base/database/db.ts';
+import type { HealthDeps, Outcome } from '../base/health/routes.ts';
 import type { Parts } from './parts.ts';
 
 export interface Readiness extends HealthDeps {
@@ -13,10 +14,7 @@ export function openReadiness(config: Config, parts: Parts): Readiness {
   let draining = false;
   return {
     checks: {
-      async database(): Promise<'ok'> {
-        await db.ping();
-        return 'ok';
-      },
+      database: () => checkDatabase(db),
       keys() {
         for (const ring of [accessKeys, refreshKeys]) ring.signingKeyAt(clock.now());
         return 'ok';
@@ -28,4 +26,14 @@ export function openReadiness(config: Config, parts: Parts): Readiness {
       draining = true;
     },
   };
+}
+
+/** Nobody can sign in or out on a database that stores nothing, so such a database cannot be used. */
+async function checkDatabase(db: Database): Promise<Outcome> {
+  try {
+    await db.checkWrites();
+    return 'ok';
+  } catch (error) {
+    return { status: 'failed', reason: error instanceof DatabaseNotWritable ? error.reason : 'unreachable' };
+  }
 }

@@ -13,6 +13,8 @@ export interface Caller {
   /** True if the permissions were too many for the token. Then only the check endpoint knows the permissions. */
   readonly permissionsElsewhere: boolean;
   readonly epoch: number;
+  /** The epoch of the membership. Null for a token without an organization, and for a token of the version before. */
+  readonly membershipEpoch: number | null;
   /** Seconds since 1970. */
   readonly authenticatedAt: number;
   /** When the token was issued, in seconds since 1970. */
@@ -81,6 +83,7 @@ export function principalOf(claims: AccessClaims | ClientClaims): Principal {
     sessionId: claims.sid,
     roles: claims.roles ?? [],
     permissionsElsewhere: claims.permissions_ref === true,
+    membershipEpoch: claims.mep ?? null,
     authenticatedAt: claims.auth_time,
   });
 }

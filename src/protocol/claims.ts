@@ -22,6 +22,8 @@ export interface AccessClaims {
   readonly amr: readonly string[];
   readonly sid: string;
   readonly epoch: number;
+  /** The epoch of the membership in `org`. Tokens of the version before do not have it. */
+  readonly mep?: number;
   readonly org?: string;
   readonly org_slug?: string;
   readonly roles?: readonly string[];
@@ -66,6 +68,7 @@ export function isUuid(value: unknown): value is string {
   return typeof value === 'string' && UUID.test(value);
 }
 
+// An instant in seconds, or an epoch.
 function isInstant(value: unknown): value is number {
   return typeof value === 'number' && Number.isSafeInteger(value) && value >= 0;
 }
@@ -75,7 +78,7 @@ function isStrings(value: unknown): value is string[] {
 }
 
 // Claims of user tokens only. A client's token with one of them would pass for both kinds.
-const USERS_CLAIMS = ['sid', 'auth_time', 'amr', 'roles', 'permissions_ref'] as const;
+const USERS_CLAIMS = ['sid', 'auth_time', 'amr', 'mep', 'roles', 'permissions_ref'] as const;
 
 /** Whether a payload has the shape of a service client's token. The caller checks the values. */
 export function isClientClaims(payload: Record<string, unknown>): boolean {
@@ -87,6 +90,9 @@ export function isClientClaims(payload: Record<string, unknown>): boolean {
   return isUuid(payload.org) && typeof payload.org_slug === 'string';
 }
 
+// Claims that a user's token has only together with `org`.
+const ORGANIZATIONS_CLAIMS = ['org_slug', 'mep', 'roles', 'permissions', 'permissions_ref'] as const;
+
 /** Whether a payload has the shape of a user's access token. The caller checks the values. */
 export function isAccessClaims(payload: Record<string, unknown>): boolean {
   if (payload.client_id === payload.sub) return false; // the token of a service client
@@ -95,10 +101,9 @@ export function isAccessClaims(payload: Record<string, unknown>): boolean {
   const counted = isInstant(payload.epoch) && isStrings(payload.amr) && typeof payload.client_id === 'string';
   if (!common || !instants || !counted) return false;
   if (payload.org === undefined) {
-    return [payload.org_slug, payload.roles, payload.permissions, payload.permissions_ref].every(
-      (v) => v === undefined,
-    );
+    return ORGANIZATIONS_CLAIMS.every((name) => payload[name] === undefined);
   }
+  if (payload.mep !== undefined && !isInstant(payload.mep)) return false;
   const held = payload.permissions_ref === true ? payload.permissions === undefined : isStrings(payload.permissions);
   return isUuid(payload.org) && typeof payload.org_slug === 'string' && isStrings(payload.roles) && held;
 }

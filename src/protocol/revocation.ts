@@ -1,11 +1,16 @@
 // Revocations. Each names the tokens that must stop working before they expire. This file also owns the form of a
-// revocation in the feed and in the stream.
+// revocation in the feed and in the stream, and the form that processes of the version before read.
 
 import { isWrittenId } from './id.ts';
 
 export type Revocation =
   | { readonly kind: 'session'; readonly sid: string }
   | { readonly kind: 'user'; readonly sub: string; readonly epoch: number }
+  /**
+   * A change of one membership. It concerns the user's tokens for this organization only. The epochs of users and of
+   * their memberships come from one counter, so a token without an epoch of its membership is judged by its own epoch.
+   */
+  | { readonly kind: 'membership'; readonly sub: string; readonly org: string; readonly epoch: number }
   | { readonly kind: 'client'; readonly client_id: string; readonly epoch: number }
   /**
    * `at` is the time of the change by the database's clock (ms since 1970, to the microsecond). The later change
@@ -25,6 +30,8 @@ export interface RevocableToken {
   readonly id: string;
   readonly sessionId?: string;
   readonly epoch: number;
+  /** The epoch of the membership. Null or absent in a token of the version before: then `epoch` counts. */
+  readonly membershipEpoch?: number | null;
   readonly organizationId: string | null;
   /** Seconds since 1970. */
   readonly issuedAt: number;
@@ -34,11 +41,29 @@ export type RevocationVerdict = 'session_revoked' | 'token_stale' | 'organizatio
 
 const isCount = (value: unknown): value is number => Number.isSafeInteger(value) && (value as number) >= 0;
 
-/** Reads an event from a JSON value of the wire. Null for an unknown kind or shape. */
+/** The kinds that the version before does not know. A process of that version must never get them as an event. */
+export const ADDED_KINDS: readonly Revocation['kind'][] = ['membership'];
+
+/**
+ * The form of an event that the version before also reads. It ignores `org`, and so takes the event of a membership as
+ * an event of the user, which refuses more. Null for an event that has no such form.
+ */
+export function olderFormOf(revocation: Revocation): object | null {
+  if (revocation.kind === 'membership') {
+    const { sub, epoch, org } = revocation;
+    return { kind: 'user', sub, epoch, org };
+  }
+  return ADDED_KINDS.includes(revocation.kind) ? null : revocation;
+}
+
+/** Reads an event from a JSON value of the wire, in either form. Null for an unknown kind or shape. */
 export function revocationOf(value: unknown): Revocation | null {
   if (typeof value !== 'object' || value === null) return null;
   const { kind, sid, sub, client_id, epoch, org, state, at, not_before } = value as Record<string, unknown>;
   if (kind === 'session') return isWrittenId(sid) ? { kind, sid } : null;
+  if (kind === 'membership' || (kind === 'user' && org !== undefined)) {
+    return isWrittenId(sub) && isWrittenId(org) && isCount(epoch) ? { kind: 'membership', sub, org, epoch } : null;
+  }
   if (kind === 'user') return isWrittenId(sub) && isCount(epoch) ? { kind, sub, epoch } : null;
   if (kind === 'client') return isWrittenId(client_id) && isCount(epoch) ? { kind, client_id, epoch } : null;
   if (kind === 'everything') return isCount(not_before) ? { kind, not_before } : null;

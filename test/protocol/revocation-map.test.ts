@@ -2,7 +2,7 @@
 // long pauses of the process.
 import { randomUUID } from 'node:crypto';
 import t from 'tap';
-import type { RevocableToken, Revocation } from '../../src/protocol/revocation.ts';
+import { olderFormOf, type RevocableToken, type Revocation, revocationOf } from '../../src/protocol/revocation.ts';
 import { createRevocationMap, type RevocationMap } from '../../src/protocol/revocation-map.ts';
 
 const REMEMBERED = 960;
@@ -29,6 +29,7 @@ t.test('an event is stored for a fixed time after it first arrived, and is then 
   const events: Revocation[] = [
     { kind: 'session', sid },
     { kind: 'user', sub, epoch: 3 },
+    { kind: 'membership', sub: client_id, org: sub, epoch: 6 },
     { kind: 'client', client_id, epoch: 4 },
     { kind: 'organization', org, state: 'suspended', at: 5 },
   ];
@@ -36,10 +37,11 @@ t.test('an event is stored for a fixed time after it first arrived, and is then 
   const verdicts = () => [
     map.judge(token({ sessionId: sid })),
     map.judge(token({ id: sub, epoch: 2 })),
+    map.judge(token({ id: client_id, epoch: 4, organizationId: sub })),
     map.judge(token({ id: client_id, epoch: 3 })),
     map.judge(token({ organizationId: org })),
   ];
-  const refused = ['session_revoked', 'token_stale', 'token_stale', 'organization_suspended'];
+  const refused = ['session_revoked', 'token_stale', 'token_stale', 'token_stale', 'organization_suspended'];
   t.strictSame(verdicts(), refused);
   clock.seconds += REMEMBERED;
   for (const event of events) t.notOk(map.add(event), 'arrived before');
@@ -48,8 +50,8 @@ t.test('an event is stored for a fixed time after it first arrived, and is then 
   t.same(new Set(map.events()), new Set(events));
   clock.seconds += 2;
   t.equal(map.forgetOld(), false);
-  t.strictSame(verdicts(), [null, null, null, null]);
-  t.strictSame([[...map.events()], map.epochOf(sub)], [[], 0]);
+  t.strictSame(verdicts(), [null, null, null, null, null]);
+  t.strictSame([[...map.events()], map.epochOf(sub), map.epochOf(client_id, sub)], [[], 0, 0]);
 });
 
 t.test('an event that arrives again with more data is stored anew', async (t) => {
@@ -81,6 +83,55 @@ t.test('the order of the events makes no difference', async (t) => {
   t.notOk(map.add({ kind: 'everything', not_before: 99 }));
   t.equal(map.judge(token({ issuedAt: 99 })), 'session_revoked');
   t.equal(map.judge(token({ issuedAt: 100 })), null);
+});
+
+t.test(
+  'a change of a membership refuses the older tokens of this user for this organization, and no others',
+  async (t) => {
+    const { map } = openMap();
+    const [sub, org, elsewhere] = [randomUUID(), randomUUID(), randomUUID()];
+    t.ok(map.add({ kind: 'membership', sub, org, epoch: 7 }));
+    t.notOk(map.add({ kind: 'membership', sub, org, epoch: 6 }), 'an older one says nothing new');
+    const judge = (over: Partial<RevocableToken>) => map.judge(token({ id: sub, organizationId: org, ...over }));
+    t.equal(judge({ epoch: 9, membershipEpoch: 6 }), 'token_stale', 'the epoch of the membership counts');
+    t.equal(judge({ epoch: 7, membershipEpoch: 7 }), null);
+    t.equal(judge({ epoch: 6, membershipEpoch: 0, organizationId: elsewhere }), null, 'for another organization');
+    t.equal(judge({ epoch: 6, organizationId: null }), null, 'for no organization');
+    t.equal(judge({ epoch: 0, membershipEpoch: 0, id: randomUUID() }), null, 'of another user');
+    for (const membershipEpoch of [undefined, null]) {
+      const older = (epoch: number) => judge({ epoch, ...(membershipEpoch === null ? { membershipEpoch } : {}) });
+      t.equal(older(6), 'token_stale', 'a token of the version before is judged by its epoch');
+      t.equal(older(7), null);
+    }
+    t.equal(map.epochOf(sub), 0, 'the person has not changed');
+    t.equal(map.epochOf(sub, org), 7);
+    t.equal(map.epochOf(sub, elsewhere), 0);
+    map.add({ kind: 'user', sub, epoch: 8 });
+    t.equal(judge({ epoch: 7, membershipEpoch: 7 }), 'token_stale', 'a change of the person refuses all older tokens');
+    t.equal(judge({ epoch: 7, membershipEpoch: 7, organizationId: elsewhere }), 'token_stale');
+    t.equal(judge({ epoch: 8, membershipEpoch: 7 }), null);
+    t.equal(map.epochOf(sub, org), 8);
+  },
+);
+
+t.test('a change of a membership has a form that the version before takes as a change of the user', async (t) => {
+  const [sub, org] = [randomUUID(), randomUUID()];
+  const changed: Revocation = { kind: 'membership', sub, org, epoch: 3 };
+  t.same(olderFormOf(changed), { kind: 'user', sub, epoch: 3, org });
+  t.same(revocationOf(olderFormOf(changed)), changed, 'this version reads the change of the membership from it');
+  t.same(revocationOf({ ...changed }), changed);
+  t.same(revocationOf({ kind: 'user', sub, epoch: 3 }), { kind: 'user', sub, epoch: 3 });
+  const bad = [
+    { org: 'x' },
+    { org: null },
+    { org: undefined },
+    { sub: 'x' },
+    { epoch: -1 },
+    { epoch: 1.5 },
+    { epoch: '3' },
+  ];
+  for (const over of bad) t.equal(revocationOf({ ...changed, ...over }), null, JSON.stringify(over));
+  t.equal(revocationOf({ kind: 'user', sub, epoch: 3, org: 'x' }), null, 'an organization that is none is not ignored');
 });
 
 t.test('only expired events are removed, a few thousand at a time', async (t) => {

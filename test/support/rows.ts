@@ -37,3 +37,11 @@ export async function ownersOf(database: TestDatabase, organizationId: string): 
   );
   return row?.owners ?? 0;
 }
+
+/** Makes the budgets of changes whole again, for tests that change members or roles more often than a person would. */
+export async function refillChangeBudgets(database: TestDatabase): Promise<void> {
+  await database.query('UPDATE memberships SET changes_paid_until = NULL WHERE changes_paid_until IS NOT NULL');
+  await database.query(
+    'UPDATE organizations SET role_changes_paid_until = NULL WHERE role_changes_paid_until IS NOT NULL',
+  );
+}

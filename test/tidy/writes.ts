@@ -26,6 +26,16 @@ const WITH_EVERY_CHANGE = ['events', 'revocations'];
 
 const FOREIGN_TABLES: readonly Exception[] = [
   {
+    at: 'directory/users',
+    writes: ['memberships'],
+    reason: 'The epochs of users and of their memberships are one counter, and are raised in one statement.',
+  },
+  {
+    at: 'directory/rights',
+    writes: ['memberships', 'organizations'],
+    reason: 'Every change of rights spends the budget of its member or organization, in either folder of changes.',
+  },
+  {
     at: 'admin/sessions',
     writes: ['users'],
     reason: 'Ending all sessions raises the epochs of their users in the same statement.',
@@ -37,7 +47,7 @@ const FOREIGN_TABLES: readonly Exception[] = [
   },
   {
     at: 'admin/restore',
-    writes: ['sessions', 'invitations', 'a table by a variable'],
+    writes: ['sessions', 'invitations', 'memberships', 'a table by a variable'],
     reason: 'After a restored backup everything ends at once, in every table that counts epochs.',
   },
   {
@@ -49,7 +59,15 @@ const FOREIGN_TABLES: readonly Exception[] = [
 
 // The writing functions that every folder may call. A change of a user's rights raises the user's epoch in the same
 // transaction. A statement that ends sessions is built with these functions.
-const FOR_ALL: readonly string[] = ['raiseEpochs', 'endSessionsSql', 'endSessionsStatement', 'runEndSessions'];
+const FOR_ALL: readonly string[] = [
+  'raiseEpochs',
+  'raiseMembershipEpochs',
+  'payForMemberChange',
+  'payForRoleChange',
+  'endSessionsSql',
+  'endSessionsStatement',
+  'runEndSessions',
+];
 
 const FOREIGN_WRITERS: readonly Exception[] = [
   {

@@ -23,7 +23,10 @@ export interface MemberGrants {
   readonly organizationActive: boolean;
   readonly userActive: boolean;
   readonly memberActive: boolean;
-  /** The user's epoch at the moment of the query. A higher epoch means that the grants may have changed since then. */
+  /**
+   * The user's epoch at the moment of the query. A higher epoch of the user or of this membership means that the grants
+   * may have changed since then.
+   */
   readonly epoch: number;
   /** Unscoped assignments come first. Within each group, the highest level comes first. */
   readonly assignments: readonly Assignment[];

@@ -1,6 +1,7 @@
 // The present grants of members. They come from memory while no change is known, and otherwise from PostgreSQL. Every
-// change of a user's rights raises that user's epoch in the same transaction. Every cached entry has the epoch of its
-// query, so an entry is out of date when a higher epoch is known. decide.ts makes the decisions.
+// change of a member's rights raises the epoch of the membership, and every change of a user the epoch of the user, in the
+// same transaction. Every cached entry has the user's epoch at its query, so an entry is out of date when a higher epoch
+// of either is known. decide.ts makes the decisions.
 
 import type { Database } from '../../base/database/db.ts';
 import { problem } from '../../base/errors/problem.ts';
@@ -55,7 +56,7 @@ export function openMembershipAccess(deps: MembershipAccessDeps, limits = LIMITS
     const entry = cache.get(organizationId, userId);
     if (!entry) return undefined;
     const young = monotonicMs() - entry.readAtMs < REMEMBERED_MS_MAX;
-    if (young && entry.grants.epoch >= revocations.epochOf(userId)) return entry.grants;
+    if (young && entry.grants.epoch >= revocations.epochOf(userId, organizationId)) return entry.grants;
     cache.delete(organizationId, userId);
     return undefined;
   }
@@ -65,10 +66,12 @@ export function openMembershipAccess(deps: MembershipAccessDeps, limits = LIMITS
    * that the change is done.
    */
   async function read(organizationId: string, userIds: readonly string[]): Promise<Map<string, MemberGrants>> {
-    const known = () => [revocations.isSuspended(organizationId), ...userIds.map(revocations.epochOf)].join();
+    const reader = deps.db.organizationReader({ organizationId }, { bulk: userIds.length > 1 });
+    const epochOf = (userId: string) => revocations.epochOf(userId, organizationId);
+    const known = () => [revocations.isSuspended(organizationId), ...userIds.map(epochOf)].join();
     for (let reading = 0; reading < READINGS_MAX; reading += 1) {
       const [before, readAtMs] = [known(), monotonicMs()];
-      const row = await findMemberGrants(deps.db.organizationReader({ organizationId }), organizationId, userIds);
+      const row = await findMemberGrants(reader, organizationId, userIds);
       if (known() !== before) continue;
       const found = toMemberGrants(organizationId, row);
       // A user who is not a member is not cached but read each time. Nothing would show that such a cached answer is

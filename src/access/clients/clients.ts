@@ -56,7 +56,7 @@ interface ReadDeps {
 /** The clients of the caller's organization, the oldest first. */
 export async function listClients(deps: ReadDeps, caller: OrganizationCaller, page: Page): Promise<Paged<Client>> {
   const { organizationId } = caller;
-  const reader = deps.db.organizationReader({ organizationId, userId: caller.id });
+  const reader = deps.db.organizationReader({ organizationId, userId: caller.id }, { bulk: true });
   return paged(await listClientRows(reader, organizationId, page), page, {
     toItem: toClient,
     countAll: () => countClients(reader, organizationId),
@@ -69,7 +69,7 @@ export async function listAnyClients(
   organizationId: string | null,
   page: Page,
 ): Promise<Paged<Client>> {
-  const reader = deps.db.systemReader();
+  const reader = deps.db.systemReader({ bulk: true });
   const rows = organizationId === null ? listAllClientRows(reader, page) : listClientRows(reader, organizationId, page);
   return paged(await rows, page, {
     toItem: toClient,

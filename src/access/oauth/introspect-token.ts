@@ -41,6 +41,7 @@ export interface ActiveToken {
   readonly permissions?: readonly string[];
   readonly permissions_ref?: true;
   readonly epoch?: number;
+  readonly mep?: number;
 }
 export type Introspection = ActiveToken | { readonly active: false };
 
@@ -94,6 +95,7 @@ async function ofAccessToken(
     ...(permissions ? { permissions } : {}),
     ...('permissions_ref' in claims ? { permissions_ref: claims.permissions_ref } : {}),
     epoch,
+    ...('mep' in claims ? { mep: claims.mep } : {}),
   };
 }
 

@@ -70,6 +70,7 @@ const ActiveToken = z
     permissions: z.array(z.string()).optional(),
     permissions_ref: z.literal(true).optional(),
     epoch: z.int().optional(),
+    mep: z.int().optional(),
   })
   .meta({ id: 'ActiveToken' });
 const InactiveToken = z.strictObject({ active: z.literal(false) }).meta({ id: 'InactiveToken' });

@@ -4,26 +4,38 @@ import { type SystemReader, statement } from '../../base/database/db.ts';
 
 const LIVE_SESSION = `s.revoked_at IS NULL AND s.idle_expires_at > clock_timestamp() AND s.expires_at > clock_timestamp()`;
 
-// $1 session, $2 user, $3 epoch, $4 organization or null. All of them are values of the token.
+// A user's epoch is higher than that of a token after a change of the person, which makes the token stale, and after a
+// change of any membership, which matters only if it is the token's. So each epoch since the token's must have the
+// revocation of a membership. Revocations are kept longer than a token lives.
+const ONLY_MEMBERSHIPS_CHANGED = `u.epoch - $3::int = (SELECT count(DISTINCT r.epoch) FROM revocations r
+  WHERE r.kind = 'user' AND r.subject = u.id AND r.epoch > $3::int AND r.epoch <= u.epoch
+    AND r.membership_organization_id IS NOT NULL)`;
+
+// $1 session, $2 user, $3 epoch, $4 organization or null, $5 epoch of the membership; a token of the version before has
+// only the epoch. All of them are values of the token.
 const USER_TOKEN = statement(`
 SELECT 1 FROM sessions s JOIN users u ON u.id = s.user_id
-WHERE s.id = $1::uuid AND s.user_id = $2::uuid AND ${LIVE_SESSION} AND u.status = 'active' AND u.epoch = $3::int
+WHERE s.id = $1::uuid AND s.user_id = $2::uuid AND ${LIVE_SESSION} AND u.status = 'active'
+  AND u.epoch >= $3::int AND (u.epoch = $3::int OR ${ONLY_MEMBERSHIPS_CHANGED})
   AND ($4::uuid IS NULL OR EXISTS (SELECT FROM memberships m JOIN organizations o ON o.id = m.organization_id
-    WHERE m.organization_id = $4 AND m.user_id = u.id AND m.status = 'active' AND o.status = 'active'))`);
+    WHERE m.organization_id = $4 AND m.user_id = u.id AND m.epoch <= coalesce($5::int, $3::int)
+      AND m.status = 'active' AND o.status = 'active'))`);
 
 export interface UserTokenClaims {
   readonly sid: string;
   readonly sub: string;
   readonly epoch: number;
   readonly org?: string;
+  readonly mep?: number;
 }
 
 /**
- * Whether the session is live, the user, the membership and the organization are active, and the epoch is the token's
- * epoch.
+ * Whether the session is live, the user, the membership and the organization are active, and neither the user nor the
+ * membership has changed since the token was issued.
  */
-export async function isUserTokenLive(tx: SystemReader, { sid, sub, epoch, org }: UserTokenClaims): Promise<boolean> {
-  return (await tx.rows(USER_TOKEN, [sid, sub, epoch, org ?? null])).length > 0;
+export async function isUserTokenLive(tx: SystemReader, claims: UserTokenClaims): Promise<boolean> {
+  const { sid, sub, epoch, org, mep } = claims;
+  return (await tx.rows(USER_TOKEN, [sid, sub, epoch, org ?? null, mep ?? null])).length > 0;
 }
 
 const CLIENT_TOKEN = statement(`

@@ -14,7 +14,7 @@ import { assignmentKey, resolveRoles, type ScopedRole } from '../../directory/me
 import { findStanding, lockOrganization } from '../../directory/rights/store.ts';
 import type { Account } from '../../directory/users/accounts.ts';
 import { parseEmail } from '../../directory/users/email.ts';
-import { raiseEpochs } from '../../directory/users/epoch-store.ts';
+import { raiseMembershipEpochs } from '../../directory/users/epoch-store.ts';
 
 export interface RoleGrant {
   readonly organizationId: string;
@@ -53,7 +53,6 @@ export async function grantRoles(
     await assertSeat(tx, organizationId, parseEmail(user.email)?.key ?? '');
     const data = { by: 'operator' } as const;
     await joinOrganization(deps, tx, { organizationId, userId: user.id, actorId: null, roles: chosen, data });
-    await raiseEpochs(tx, [user.id]);
     return { joined: true, added: namesOf(chosen) };
   }
   const held = new Set(
@@ -70,7 +69,7 @@ export async function grantRoles(
     targetId: user.id,
     data: { added: namesOf(missing), removed: [] },
   });
-  await raiseEpochs(tx, [user.id]);
+  await raiseMembershipEpochs(tx, [{ organizationId, userId: user.id }]);
   return { joined: false, added: namesOf(missing) };
 }
 

@@ -51,7 +51,7 @@ export async function listOrganizations(
   asked: OrganizationSearch,
   page: Page,
 ): Promise<Paged<Administered>> {
-  const reader = deps.db.systemReader();
+  const reader = deps.db.systemReader({ bulk: true });
   return paged(await listAdministeredOrganizations(reader, asked, page), page, {
     toItem: toAdministered,
     countAll: () => countAdministeredOrganizations(reader, asked),

@@ -11,9 +11,9 @@ export interface EndedCounts {
   readonly invitations: number;
 }
 
-// These locks make writers wait. So no running sign-in is missed, and no transaction that locks in another order causes
+// These locks make writers wait, in the order in which writers take them: users first. So no running sign-in is missed, and no transaction that locks in another order causes
 // a deadlock. Readers do not wait.
-const LOCK = statement('LOCK TABLE users, clients, sessions, invitations IN SHARE ROW EXCLUSIVE MODE');
+const LOCK = statement('LOCK TABLE users, memberships, clients, sessions, invitations IN SHARE ROW EXCLUSIVE MODE');
 
 /**
  * Waits for running transactions that change these tables. New transactions that change them wait until this
@@ -59,6 +59,9 @@ WITH raised AS (UPDATE ${table} SET epoch = epoch + ${EPOCHS_PASSED} RETURNING 1
 SELECT count(*)::int AS total FROM raised`);
 const RAISE_USERS = raise('users');
 const RAISE_CLIENTS = raise('clients');
+// The epochs of memberships come from the counter of their users.
+const RAISE_MEMBERSHIPS = statement(`
+UPDATE memberships m SET epoch = u.epoch FROM users u WHERE u.id = m.user_id`);
 
 const END_INVITATION_TOKENS = statement(`
 WITH ended AS (
@@ -83,6 +86,7 @@ export async function markEverythingEnded(tx: SystemTx, restoredAt: string): Pro
     return row?.total ?? 0;
   };
   const users = await total(RAISE_USERS, []);
+  await tx.rows(RAISE_MEMBERSHIPS, []);
   const clients = await total(RAISE_CLIENTS, []);
   const sessions = await total(END_SESSIONS, [restoredAt]);
   const invitations = await total(END_INVITATION_TOKENS, [restoredAt]);

@@ -1,31 +1,21 @@
 // The connection to PostgreSQL. The scope of every query is a type: an OrganizationTx sees one organization, a UserTx
 // the rows of one user, a SystemTx everything. Only `db.system` reaches all organizations. Search for that name to find
 // every use. The queries belong to the stores.
-import { createHash } from 'node:crypto';
 import { PrismaPg } from '@prisma/adapter-pg';
-import pg from 'pg';
+import type pg from 'pg';
 import { type Prisma, PrismaClient } from '../../generated/prisma/client.ts';
 import type { Log } from '../platform/log.ts';
-import { createBreaker, isConflict, isOutage } from './outage.ts';
+import { currentRequester, organizationSubject, userSubject } from '../platform/requester.ts';
+import { noteSent } from '../platform/sent.ts';
+import { openAvailability } from './availability.ts';
+import { DatabaseUnavailable, isConflict, isOutage } from './outage.ts';
+import { BOUNDS, type DatabaseBounds, openPool, type Pool, type Use, whileHolding } from './pool.ts';
 import { runScoped } from './scoped-query.ts';
-import { noteSent } from './sent.ts';
+import { type Statement, statement, statementName } from './statement.ts';
 
-export { DatabaseUnavailable, isOutage } from './outage.ts';
-
-/** One SQL statement with its own name. Each connection keeps it prepared under that name. */
-export interface Statement {
-  readonly name: string;
-  readonly text: string;
-}
-
-/** Names a statement by its text. */
-export function statement(text: string): Statement {
-  return { name: statementName(text), text };
-}
-
-function statementName(text: string): string {
-  return `s${createHash('sha1').update(text).digest('hex').slice(0, 15)}`;
-}
+export { DatabaseBusy, DatabaseNotWritable, DatabaseUnavailable, isOutage } from './outage.ts';
+export type { DatabaseBounds } from './pool.ts';
+export { type Statement, statement } from './statement.ts';
 
 declare const scope: unique symbol;
 
@@ -56,24 +46,42 @@ export interface OrganizationScope {
   readonly userId?: string | undefined;
 }
 
+export interface SystemOptions {
+  /** The work has its own connection. Each statement and the whole transaction are limited to this time. */
+  readonly timeoutMs?: number;
+  /**
+   * The organization whose row the transaction locks. The transaction takes a connection from the share of this
+   * organization, because it waits for the other changes of the organization.
+   */
+  readonly organizationId?: string;
+}
+
+export interface ReaderOptions {
+  /** True for lists, and for other statements that may read many rows. Few of them run at once for one requester. */
+  readonly bulk?: boolean;
+}
+
 /**
- * Every call raises DatabaseUnavailable when PostgreSQL cannot answer. An error that `work` throws undoes the whole
+ * Every call raises DatabaseUnavailable when PostgreSQL cannot answer, and DatabaseBusy when the share of the
+ * organization, user or network is used up for too long. An error that `work` throws undoes the whole
  * transaction and is raised unchanged. When `work` returns, its writes are committed. Therefore, a refusal whose writes
  * must be kept is returned as a verdict, and the caller throws it. `work` may run more than once: see `retryConflicts`.
  */
 export interface Database {
   organization<T>(scope: OrganizationScope, work: (tx: OrganizationTx) => Promise<T>): Promise<T>;
   user<T>(userId: string, work: (tx: UserTx) => Promise<T>): Promise<T>;
-  /**
-   * With `bound` the work has its own connection. Each statement and the whole transaction are limited to `timeoutMs`.
-   */
-  system<T>(work: (tx: SystemTx) => Promise<T>, bound?: { readonly timeoutMs: number }): Promise<T>;
+  system<T>(work: (tx: SystemTx) => Promise<T>, options?: SystemOptions): Promise<T>;
   /** Readers for the hot paths. Every statement is its own transaction and takes one round trip. */
-  organizationReader(scope: OrganizationScope): OrganizationReader;
-  userReader(userId: string): UserReader;
-  systemReader(): SystemReader;
+  organizationReader(scope: OrganizationScope, options?: ReaderOptions): OrganizationReader;
+  userReader(userId: string, options?: ReaderOptions): UserReader;
+  systemReader(options?: ReaderOptions): SystemReader;
   /** Resolves when PostgreSQL has answered both roles. */
   ping(): Promise<void>;
+  /**
+   * Resolves when PostgreSQL has answered both roles and has stored something. Raises DatabaseNotWritable when it is
+   * read-only, its disk is full, or it lately could not store a change of a request for such a reason.
+   */
+  checkWrites(): Promise<void>;
   close(): Promise<void>;
 }
 
@@ -89,58 +97,13 @@ export interface DatabaseOptions {
   readonly bounds?: DatabaseBounds;
 }
 
-export interface DatabaseBounds {
-  /** How long one statement may take, and how long a whole transaction. */
-  readonly statementMs: number;
-  /** How long to wait for a connection. */
-  readonly acquireMs: number;
-}
-
-const BOUNDS: DatabaseBounds = { statementMs: 5_000, acquireMs: 2_000 };
 // A transaction waits this much longer for its begin than for a connection. The timeout that runs out first then shows
 // whether the pool is busy or PostgreSQL does not answer.
 const BEGIN_EXTRA_MS = 500;
 
-// The time zone is UTC, because adapter-pg writes timestamps without a zone and reads them as UTC.
-function sessionOptions(statementMs: number, idleMs: number): string {
-  const settings = [
-    'timezone=UTC',
-    `statement_timeout=${statementMs}`,
-    `idle_in_transaction_session_timeout=${idleMs}`,
-  ];
-  return settings.map((setting) => `-c ${setting}`).join(' ');
-}
-
-function openPool(
-  url: string,
-  size: number,
-  name: string,
-  { log, bounds = BOUNDS }: Pick<DatabaseOptions, 'log' | 'bounds'>,
-  statementMs = bounds.statementMs,
-): pg.Pool {
-  const pool = new pg.Pool({
-    connectionString: url,
-    max: size,
-    connectionTimeoutMillis: bounds.acquireMs,
-    // The server cannot enforce statement_timeout once it has stopped answering. The client enforces this bound.
-    query_timeout: statementMs + 1_000,
-    idleTimeoutMillis: 60_000,
-    keepAlive: true,
-    application_name: name,
-    options: sessionOptions(statementMs, bounds.statementMs),
-    pipeline: true,
-  } as pg.PoolConfig);
-  pool.on('error', (error) => log.warn({ reason: error.message }, 'an idle database connection was lost'));
-  // A connection that is lost while a query uses it also emits 'error'. Without a listener, that event would end the
-  // process. The running query fails through its own promise.
-  pool.on('connect', (client) => client.on('error', () => undefined));
-  return pool;
-}
-
 const SET_SCOPE = statement(
   "SELECT set_config('app.current_org_id', $1, true), set_config('app.current_user_id', $2, true)",
 );
-const PING = statement('SELECT 1');
 const STATEMENTS_MAX = 500;
 
 /** Prisma keeps a statement prepared under its name. Past STATEMENTS_MAX, further statements stay unnamed. */
@@ -171,84 +134,127 @@ async function retryConflicts<T>(work: () => Promise<T>): Promise<T> {
   }
 }
 
+/** The clients of Prisma, one for each pool. */
+function createClients() {
+  const clients = new Map<Pool, PrismaClient>();
+  return {
+    of(pool: Pool): PrismaClient {
+      const known = clients.get(pool);
+      if (known) return known;
+      const adapter = new PrismaPg(pool.connections, { statementNameGenerator: createStatementNames() });
+      const client = new PrismaClient({ adapter, errorFormat: 'minimal' });
+      clients.set(pool, client);
+      return client;
+    },
+    async close(pool: Pool): Promise<void> {
+      await clients.get(pool)?.$disconnect();
+      clients.delete(pool);
+      await pool.connections.end();
+    },
+  };
+}
+
+type Ask = <T>(pool: Pool, use: Use, subject: string | null, work: () => Promise<T>) => Promise<T>;
+
 /** Opens the two pools. No connection is made before the first query. */
 export function openDatabase(options: DatabaseOptions): Database {
-  const { bounds = BOUNDS } = options;
-  const appPool = openPool(options.appUrl, options.poolSize, 'tenantry', options);
-  const systemPool = openPool(options.systemUrl, options.poolSize, 'tenantry-system', options);
-  const clients = new Map<pg.Pool, PrismaClient>();
-  const breaker = createBreaker();
-  const ask = <T>(work: () => Promise<T>) => breaker.run(() => retryConflicts(work));
+  const { bounds = BOUNDS, log } = options;
+  const appPool = openPool({ url: options.appUrl, size: options.poolSize, name: 'tenantry', log, bounds });
+  const systemPool = openPool({ url: options.systemUrl, size: options.poolSize, name: 'tenantry-system', log, bounds });
+  const clients = createClients();
+  const availability = openAvailability({
+    ...options,
+    appPool: appPool.connections,
+    systemPool: systemPool.connections,
+    connectMs: bounds.acquireMs,
+  });
 
-  function prisma(pool: pg.Pool): PrismaClient {
-    const known = clients.get(pool);
-    if (known) return known;
-    const adapter = new PrismaPg(pool, { statementNameGenerator: createStatementNames() });
-    const client = new PrismaClient({ adapter, errorFormat: 'minimal' });
-    clients.set(pool, client);
-    return client;
-  }
+  const ask: Ask = async (pool, use, subject, work) => {
+    // Nobody waits for a connection to a PostgreSQL that does not answer.
+    if (availability.isOpen()) throw new DatabaseUnavailable('PostgreSQL does not answer');
+    return pool.run(use, subject, () => availability.run(() => retryConflicts(work)));
+  };
 
   function transaction<T, S extends string>(
-    pool: pg.Pool,
-    scoped: OrganizationScope | { userId: string } | undefined,
+    pool: Pool,
+    { subject, scoped, timeoutMs = bounds.statementMs }: TransactionOptions,
     work: (tx: Transaction<S>) => Promise<T>,
-    timeoutMs = bounds.statementMs,
   ): Promise<T> {
-    return ask(() =>
-      prisma(pool).$transaction(
-        async (models) => {
-          noteSent();
-          const tx: Transaction<S> = {
-            models,
-            rows: (query, values) => models.$queryRawUnsafe(query.text, ...values),
-          };
-          if (scoped) await tx.rows(SET_SCOPE, scopeValues(scoped));
-          return work(tx);
-        },
-        { maxWait: bounds.acquireMs + BEGIN_EXTRA_MS, timeout: timeoutMs },
-      ),
+    const begun = async (models: Prisma.TransactionClient) => {
+      noteSent();
+      const tx: Transaction<S> = { models, rows: (query, values) => models.$queryRawUnsafe(query.text, ...values) };
+      if (scoped) await tx.rows(SET_SCOPE, scopeValues(scoped));
+      return work(tx);
+    };
+    const timeouts = { maxWait: bounds.acquireMs + BEGIN_EXTRA_MS, timeout: timeoutMs };
+    return ask(pool, 'transaction', subject, () =>
+      whileHolding(() => clients.of(pool).$transaction((models) => begun(models), timeouts)),
     );
   }
 
   async function longTransaction<T>(work: (tx: SystemTx) => Promise<T>, timeoutMs: number): Promise<T> {
-    const pool = openPool(options.systemUrl, 1, 'tenantry-system-long', options, timeoutMs);
-    try {
-      return await transaction(pool, undefined, work, timeoutMs);
-    } finally {
-      await clients.get(pool)?.$disconnect();
-      clients.delete(pool);
-      await pool.end();
-    }
-  }
-
-  function scopedReader<S extends string>(scoped: OrganizationScope | { userId: string }): Reader<S> {
-    return {
-      rows: <Row>(query: Statement, values: readonly unknown[]) =>
-        ask(() => scopedStatement<Row>(appPool, scopeValues(scoped), query, values)),
-    };
+    const connection = { url: options.systemUrl, size: 1, name: 'tenantry-system-long', log };
+    const pool = openPool({ ...connection, bounds, statementMs: timeoutMs });
+    return transaction(pool, { subject: null, timeoutMs }, work).finally(() => clients.close(pool));
   }
 
   return {
-    organization: (scoped, work) => transaction(appPool, scoped, work),
-    user: (userId, work) => transaction(appPool, { userId }, work),
-    system: (work, bound) =>
-      bound ? longTransaction(work, bound.timeoutMs) : transaction(systemPool, undefined, work),
-    organizationReader: (scoped) => scopedReader(scoped),
-    userReader: (userId) => scopedReader({ userId }),
-    systemReader: () => ({
-      rows: <Row>(query: Statement, values: readonly unknown[]) =>
-        ask(async () => {
-          noteSent();
-          return (await systemPool.query({ ...query, values: [...values] })).rows as Row[];
-        }),
-    }),
-    ping: () => breaker.run(async () => void (await Promise.all([appPool.query(PING), systemPool.query(PING)]))),
+    organization: (scoped, work) => transaction(appPool, { scoped, subject: subjectOf(scoped) }, work),
+    user: (userId, work) => transaction(appPool, { scoped: { userId }, subject: subjectOf({ userId }) }, work),
+    system(work, { timeoutMs, organizationId } = {}) {
+      if (timeoutMs !== undefined) return longTransaction(work, timeoutMs);
+      const subject = organizationId === undefined ? requesterSubject() : organizationSubject(organizationId);
+      return transaction(systemPool, { subject }, work);
+    },
+    organizationReader: (scoped, how) => scopedReader(ask, appPool, scoped, how),
+    userReader: (userId, how) => scopedReader(ask, appPool, { userId }, how),
+    systemReader: (how) => systemReader(ask, systemPool, how),
+    ping: availability.ping,
+    checkWrites: availability.checkWrites,
     async close() {
-      await Promise.all([...clients.values()].map((client) => client.$disconnect()));
-      await Promise.all([appPool, systemPool].map((pool) => pool.end()));
+      availability.close();
+      await Promise.all([appPool, systemPool].map(clients.close));
     },
   };
+}
+
+function scopedReader<S extends string>(
+  ask: Ask,
+  pool: Pool,
+  scoped: OrganizationScope | { userId: string },
+  { bulk = false }: ReaderOptions = {},
+): Reader<S> {
+  return {
+    rows: <Row>(query: Statement, values: readonly unknown[]) =>
+      ask(pool, bulk ? 'bulk' : 'statement', subjectOf(scoped), () =>
+        scopedStatement<Row>(pool.connections, scopeValues(scoped), query, values),
+      ),
+  };
+}
+
+function systemReader(ask: Ask, pool: Pool, { bulk = false }: ReaderOptions = {}): SystemReader {
+  return {
+    rows: <Row>(query: Statement, values: readonly unknown[]) =>
+      ask(pool, bulk ? 'bulk' : 'statement', requesterSubject(), async () => {
+        noteSent();
+        return (await pool.connections.query({ ...query, values: [...values] })).rows as Row[];
+      }),
+  };
+}
+
+interface TransactionOptions {
+  /** Whose share the transaction takes; null for the service itself. */
+  readonly subject: string | null;
+  readonly scoped?: OrganizationScope | { readonly userId: string };
+  readonly timeoutMs?: number;
+}
+
+const requesterSubject = () => currentRequester()?.subject ?? null;
+
+/** The organization's own share; the requester's share for work in the scope of a user. */
+function subjectOf(scoped: OrganizationScope | { userId: string }): string {
+  if ('organizationId' in scoped) return organizationSubject(scoped.organizationId);
+  return requesterSubject() ?? userSubject(scoped.userId);
 }
 
 function scopeValues(scoped: OrganizationScope | { userId: string }): [string, string] {
@@ -257,12 +263,12 @@ function scopeValues(scoped: OrganizationScope | { userId: string }): [string, s
 
 /** The scope is local to the statement's transaction and ends with that transaction, even when the statement fails. */
 async function scopedStatement<Row>(
-  pool: pg.Pool,
+  connections: pg.Pool,
   scopedTo: readonly string[],
   query: Statement,
   values: readonly unknown[],
 ): Promise<Row[]> {
-  const client = await pool.connect();
+  const client = await connections.connect();
   let lost = false;
   try {
     noteSent();

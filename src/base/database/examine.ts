@@ -4,7 +4,9 @@ import type pg from 'pg';
 import type { Clock } from '../platform/clock.ts';
 import { assertMigrated } from './migrate.ts';
 import { type DatabaseUrls, withClient } from './open.ts';
+import { assertWritten, WRITE_PROBE } from './probe.ts';
 import { APP_ROLE, assertServerVersion, assertServiceRole, DatabaseRefused, SYSTEM_ROLE } from './roles.ts';
+import { explainUnusable } from './unusable.ts';
 
 export interface Finding {
   readonly name: string;
@@ -76,6 +78,7 @@ export async function examineDatabase(
         return 'bound by row-level security';
       }),
       await finding('policies', () => describePolicies(client)),
+      await finding('writes', () => describeWrites(client)),
       await examineClock(client, clock),
     ]),
   );
@@ -139,6 +142,16 @@ async function describePolicies(client: pg.Client): Promise<string> {
     );
   }
   return 'every table has forced row-level security';
+}
+
+async function describeWrites(client: pg.Client): Promise<string> {
+  try {
+    const { rows } = await client.query<{ readOnly: boolean }>(WRITE_PROBE.text);
+    assertWritten(rows[0]);
+    return 'are stored';
+  } catch (error) {
+    throw new Error(explainUnusable(error)?.detail ?? (error as Error).message, { cause: error });
+  }
 }
 
 async function examineClock(client: pg.Client, clock: Clock): Promise<Finding> {

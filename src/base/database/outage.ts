@@ -1,19 +1,45 @@
-// Distinguishes an outage of PostgreSQL from an answer of PostgreSQL. During an outage, one request at a time tries to
-// reach PostgreSQL. All other requests are refused at once and do not wait for the connect timeout.
-import { monotonicMs } from '../platform/clock.ts';
+// Distinguishes an outage of PostgreSQL from an answer of PostgreSQL, and says what kind of outage it is. breaker.ts
+// decides whether a request may try to reach PostgreSQL.
+import { sqlStateOf } from './sql-state.ts';
 
 /**
- * PostgreSQL did not answer. What was asked of it may have been carried out all the same: see sent.ts.
+ * PostgreSQL did not answer. What was asked of it may have been carried out all the same: see platform/sent.ts.
  */
 export class DatabaseUnavailable extends Error {
-  override readonly name = 'DatabaseUnavailable';
+  override readonly name: string = 'DatabaseUnavailable';
   readonly retryAfterSeconds = 1;
 }
 
-// Class 08: connection exception. 53: insufficient resources. 57: operator intervention (shutdown, timeout). 58: system
-// error. XX: internal error. 28: a password that is being changed. 25006: a standby during failover. 40P01 and 40001: a
-// transaction that was undone because of a conflict with another transaction.
-const OUTAGE_STATES = /^(08|28|53|57|58|XX|25006|40P01|40001)/;
+/** PostgreSQL answers, but it or the share of the requester is too busy for this request. */
+export class DatabaseBusy extends DatabaseUnavailable {
+  override readonly name = 'DatabaseBusy';
+}
+
+/** Why PostgreSQL answers, but stores nothing. */
+export type NotWritable = 'read_only' | 'disk_full' | 'io_error';
+
+/** PostgreSQL answers, but cannot store a change now. Statements that only read work. */
+export class DatabaseNotWritable extends DatabaseUnavailable {
+  override readonly name = 'DatabaseNotWritable';
+  readonly reason: NotWritable;
+  constructor(reason: NotWritable, options?: ErrorOptions) {
+    super(SENTENCES[reason], options);
+    this.reason = reason;
+  }
+}
+
+const SENTENCES: Readonly<Record<NotWritable, string>> = {
+  read_only: 'PostgreSQL is read-only: it is a standby, or default_transaction_read_only is on',
+  disk_full: 'the disk of PostgreSQL is full',
+  io_error: 'PostgreSQL cannot write to its disk',
+};
+
+// 08: connection exception. 28 and 3D: a password that is being changed, a database that is being restored. 40: a
+// transaction that was undone because of another one, or because its end is unknown. 53: insufficient resources. 57:
+// operator intervention (shutdown, timeout). 58: system error. F0: a configuration file. XX: internal error. 25006: a
+// standby during a failover. 25P03 and 25P04: a timeout of a transaction. 26000: a statement that was prepared on
+// another connection. 55: the server or an object is not in the needed state, such as a lock that is not available.
+const OUTAGE_STATES = /^(08|28|3D|40|53|55|57|58|F0|XX|25006|25P03|25P04|26000)/;
 const OUTAGE_SYSTEM_CODES = new Set([
   'ECONNREFUSED',
   'ECONNRESET',
@@ -42,7 +68,7 @@ const OUTAGE_PRISMA_CODES = new Set([
   'P2037',
 ]);
 const OUTAGE_SENTENCES =
-  /Connection terminated|timeout exceeded when trying to connect|Client has encountered a connection error|not queryable|Query read timeout|server closed the connection|Cannot use a pool after calling end|Connection ended unexpectedly|not currently accepting connections/i;
+  /Connection terminated|timeout exceeded when trying to connect|timeout expired|Client has encountered a connection error|not queryable|Query read timeout|server closed the connection|Cannot use a pool after calling end|Connection ended unexpectedly|not currently accepting connections/i;
 
 interface ErrorShape {
   code?: unknown;
@@ -50,6 +76,8 @@ interface ErrorShape {
   cause?: unknown;
   errors?: unknown;
   originalCode?: unknown;
+  /** The adapter of Prisma keeps the message of PostgreSQL in this member. */
+  originalMessage?: unknown;
   /** Prisma keeps the driver's error in this member. */
   meta?: { driverAdapterError?: unknown };
 }
@@ -69,71 +97,63 @@ export function isOutage(error: unknown, depth = 0): boolean {
   return isOutage(cause, depth + 1) || isOutage(meta?.driverAdapterError, depth + 1);
 }
 
+const NOT_WRITABLE: Readonly<Record<string, NotWritable>> = {
+  '25006': 'read_only',
+  '53100': 'disk_full',
+  '58030': 'io_error',
+};
+// PostgreSQL has no state of its own for a quota or a limit of the size of files, and reports an internal error.
+const FULL = /No space left on device|Disk quota exceeded|File too large/i;
+
+/** Why PostgreSQL could not store a change, by the error of a statement; null for any other error. */
+export function notWritable(error: unknown): NotWritable | null {
+  if (error instanceof DatabaseNotWritable) return error.reason;
+  const known = NOT_WRITABLE[sqlStateOf(error) ?? ''];
+  if (known) return known;
+  return sqlStateOf(error)?.startsWith('XX') && FULL.test(messageOf(error)) ? 'disk_full' : null;
+}
+
+function messageOf(error: unknown): string {
+  const { message, meta } = (error ?? {}) as ErrorShape;
+  const { cause } = (meta?.driverAdapterError ?? {}) as ErrorShape;
+  return `${message ?? ''} ${(cause as ErrorShape | undefined)?.originalMessage ?? ''}`;
+}
+
+/** The error of an outage as callers of the database see it. */
+export function asUnavailable(error: unknown): DatabaseUnavailable {
+  if (error instanceof DatabaseUnavailable) return error;
+  const reason = notWritable(error);
+  if (reason) return new DatabaseNotWritable(reason, { cause: error });
+  if (isBusy(error)) return new DatabaseBusy('PostgreSQL is busy', { cause: error });
+  return new DatabaseUnavailable('PostgreSQL could not be reached', { cause: error });
+}
+
 const CONFLICTS = new Set<unknown>(['40P01', '40001', 'P2034']);
+const STATEMENT_CANCELLED = new Set<unknown>(['57014']); // it took longer than statement_timeout
+
+function hasCode(error: unknown, codes: ReadonlySet<unknown>, depth = 0): boolean {
+  if (typeof error !== 'object' || error === null || depth > 5) return false;
+  const { code, originalCode, cause, meta } = error as ErrorShape;
+  if (codes.has(code) || codes.has(originalCode)) return true;
+  return hasCode(cause, codes, depth + 1) || hasCode(meta?.driverAdapterError, codes, depth + 1);
+}
 
 /**
  * Whether PostgreSQL undid a transaction because of a conflict with another transaction. Such a transaction may be run
  * again.
  */
-export function isConflict(error: unknown, depth = 0): boolean {
-  if (typeof error !== 'object' || error === null || depth > 5) return false;
-  const { code, originalCode, cause, meta } = error as ErrorShape;
-  if (CONFLICTS.has(code) || CONFLICTS.has(originalCode)) return true;
-  return isConflict(cause, depth + 1) || isConflict(meta?.driverAdapterError, depth + 1);
+export function isConflict(error: unknown): boolean {
+  return hasCode(error, CONFLICTS);
 }
 
-export interface Breaker {
-  /** Runs the work. Raises DatabaseUnavailable for an outage, without running the work while the breaker is open. */
-  run<T>(work: () => Promise<T>): Promise<T>;
-}
-
-const PAUSE_MS = 200;
-const SLOW_MS = 100;
-
-/**
- * A circuit breaker for one database. It opens when a wait for PostgreSQL ended without an answer, and closes at the
- * first answer. A pool without a free connection neither opens nor closes the circuit breaker.
- */
-export function createBreaker(): Breaker {
-  let openSince: number | undefined;
-  let probing = false;
-  return {
-    async run(work) {
-      const probe = openSince !== undefined;
-      if (openSince !== undefined) {
-        if (probing || monotonicMs() - openSince < PAUSE_MS)
-          throw new DatabaseUnavailable('PostgreSQL does not answer');
-        probing = true;
-      }
-      const begun = monotonicMs();
-      try {
-        const result = await work();
-        openSince = undefined;
-        return result;
-      } catch (error) {
-        if (!isOutage(error)) {
-          openSince = undefined; // an error that PostgreSQL returned is an answer too
-          throw error;
-        }
-        const now = monotonicMs();
-        if (isPoolExhausted(error)) {
-          if (openSince !== undefined) openSince = now; // PostgreSQL has still not answered
-        } else {
-          // An immediate refusal costs a request no time, so every request may try again. The first one after the outage
-          // then succeeds at once.
-          openSince = now - begun > SLOW_MS && isUnreachable(error) ? now : undefined;
-        }
-        throw new DatabaseUnavailable('PostgreSQL could not be reached', { cause: error });
-      } finally {
-        if (probe) probing = false;
-      }
-    },
-  };
+/** Whether PostgreSQL answered that it could not finish the work in time or beside the work of others. */
+function isBusy(error: unknown): boolean {
+  return hasCode(error, STATEMENT_CANCELLED) || isConflict(error);
 }
 
 /** Whether the error is about the whole database or its connections, and not about one slow statement. */
-function isUnreachable(error: unknown): boolean {
-  return /ECONNREFUSED|EHOSTUNREACH|ENETUNREACH|ENOTFOUND|EAI_AGAIN|ENOENT|due to connection timeout|Query read timeout|57P01|57P02|57P03|P1001|P1002/.test(
+export function isUnreachable(error: unknown): boolean {
+  return /ECONNREFUSED|ETIMEDOUT|EHOSTUNREACH|ENETUNREACH|ENOTFOUND|EAI_AGAIN|ENOENT|due to connection timeout|timeout expired|Query read timeout|57P01|57P02|57P03|P1001|P1002/.test(
     textOf(error),
   );
 }
@@ -143,7 +163,7 @@ function isUnreachable(error: unknown): boolean {
  * transaction began. PostgreSQL received no query and may be healthy but busy. A connection that PostgreSQL does not
  * answer causes a different error.
  */
-function isPoolExhausted(error: unknown): boolean {
+export function isPoolExhausted(error: unknown): boolean {
   return /timeout exceeded when trying to connect|P2024|Unable to start a transaction/.test(textOf(error));
 }
 

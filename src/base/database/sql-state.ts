@@ -9,6 +9,8 @@ const SQL_STATE = /^(?:[0-9][0-9A-Z]|F0|HV|P0|XX)[0-9A-Z]{3}$/;
 interface ErrorShape {
   readonly code?: unknown;
   readonly constraint?: unknown;
+  /** The adapter of Prisma raises its own error for a BEGIN or COMMIT that was refused. */
+  readonly cause?: { readonly originalCode?: unknown } | undefined;
   /** Prisma keeps the driver's error in this member. */
   readonly meta?: {
     readonly driverAdapterError?: {
@@ -19,8 +21,8 @@ interface ErrorShape {
 
 /** The SQLSTATE of an error that PostgreSQL answered with; undefined for any other error. */
 export function sqlStateOf(error: unknown): string | undefined {
-  const { code, meta } = (error ?? {}) as ErrorShape;
-  const state = meta?.driverAdapterError?.cause?.originalCode ?? code;
+  const { code, cause, meta } = (error ?? {}) as ErrorShape;
+  const state = meta?.driverAdapterError?.cause?.originalCode ?? cause?.originalCode ?? code;
   return typeof state === 'string' && SQL_STATE.test(state) ? state : undefined;
 }
 

@@ -1,14 +1,19 @@
 // Explains to an operator why a database cannot be used. The start of the service and every command use these sentences.
-import { DatabaseUnavailable } from './outage.ts';
+import { DatabaseBusy, DatabaseUnavailable, type NotWritable, notWritable } from './outage.ts';
 
 export interface Unusable {
-  readonly code: 'database_refused' | 'database_unavailable';
+  readonly code: 'database_refused' | 'database_unavailable' | 'service_busy';
   /** One sentence. It gives the reason that PostgreSQL or the network reported, and says what to do. */
   readonly detail: string;
 }
 
 // A wrong password or role, no such database.
 const REFUSED = /^(28\w{3}|3D000)$/;
+const REMEDIES: Readonly<Record<NotWritable, string>> = {
+  read_only: 'check that DATABASE_URL leads to the primary, and that default_transaction_read_only is off',
+  disk_full: 'free some space on the disk of PostgreSQL',
+  io_error: 'check the disk of PostgreSQL and its log',
+};
 const NO_RIGHT = '42501';
 // System error codes; PostgreSQL is starting or shutting down; a broken connection.
 const UNAVAILABLE = /^(E[A-Z]+|57P0\d|08\w{3})$/;
@@ -20,6 +25,14 @@ const UNAVAILABLE = /^(E[A-Z]+|57P0\d|08\w{3})$/;
 export function explainUnusable(error: unknown): Unusable | null {
   if (!(error instanceof Error)) return null;
   const { code, path, message } = error as NodeJS.ErrnoException;
+  if (error instanceof DatabaseBusy) {
+    return { code: 'service_busy', detail: `PostgreSQL is busy (${reasonOf(error.cause) || message}): try again` };
+  }
+  const refusal = notWritable(error);
+  if (refusal) {
+    const detail = `PostgreSQL stores no changes (${reasonOf(error.cause) || message}): ${REMEDIES[refusal]}`;
+    return { code: 'database_unavailable', detail };
+  }
   if (error instanceof DatabaseUnavailable) return unavailable(reasonOf(error.cause) || message);
   if (code === undefined || path !== undefined) return null;
   if (REFUSED.test(code)) {

@@ -1,15 +1,7 @@
 // The table of problems. It has every code that a caller can get, with its status, title and default sentence.
 // docs/problems.md is generated from the table.
 
-interface ProblemKind {
-  readonly status: number;
-  readonly title: string;
-  /**
-   * What is wrong and what the caller should do next. This sentence is sent unless the code that raises the problem
-   * gives another sentence.
-   */
-  readonly detail: string;
-}
+import { type ProblemKind, SERVICE_PROBLEMS } from './service-problems.ts';
 
 export const PROBLEMS = {
   // The request itself
@@ -269,30 +261,5 @@ export const PROBLEMS = {
     title: 'Invitation not valid',
     detail: 'This invitation is not valid or no longer valid: ask for a new one.',
   },
-  // The service
-  service_busy: {
-    status: 503,
-    title: 'Service busy',
-    detail: 'Too many requests are waiting: try again after the seconds in Retry-After.',
-  },
-  database_unavailable: {
-    status: 503,
-    title: 'Database unavailable',
-    detail: 'The database does not answer now: try again after the seconds in Retry-After.',
-  },
-  revocations_stale: {
-    status: 503,
-    title: 'Revocations not known',
-    detail: 'Tenantry cannot say at the moment which tokens are revoked: try again after the seconds in Retry-After.',
-  },
-  signing_unavailable: {
-    status: 503,
-    title: 'No signing key',
-    detail: 'The service has no usable signing key at the moment: try again after the seconds in Retry-After.',
-  },
-  internal_error: {
-    status: 500,
-    title: 'Internal error',
-    detail: 'The service failed: try again, and report the request id if the problem stays.',
-  },
+  ...SERVICE_PROBLEMS,
 } as const satisfies Record<string, ProblemKind>;

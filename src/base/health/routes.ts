@@ -3,11 +3,11 @@ import { z } from 'zod';
 import { type Endpoint, endpoint, open } from '../http/endpoint.ts';
 
 /**
- * Checks one dependency. Raises when the dependency cannot be used. Returns `degraded` when it cannot be used but
- * requests can be served without it.
+ * Checks one dependency. Raises or returns `failed` when the dependency cannot be used. Returns `degraded` when it
+ * cannot be used but requests can be served without it. The reason is a word for programs.
  */
 export type Check = () => Promise<Outcome> | Outcome;
-type Outcome = 'ok' | 'degraded';
+export type Outcome = 'ok' | 'degraded' | { readonly status: 'degraded' | 'failed'; readonly reason: string };
 
 const Live = z.strictObject({ status: z.literal('ok') }).meta({ id: 'Live' });
 const Ready = z
@@ -16,6 +16,10 @@ const Ready = z
     checks: z.record(z.string(), z.enum(['ok', 'degraded', 'failed'])).meta({
       description: 'The state of each dependency. A degraded one cannot be used, but requests are served without it.',
     }),
+    reasons: z
+      .record(z.string(), z.string())
+      .optional()
+      .meta({ description: 'Why a dependency is not ok, where that is known, such as read_only or disk_full.' }),
   })
   .meta({ id: 'Ready' });
 
@@ -49,18 +53,21 @@ export function healthRoutes(deps: HealthDeps): Endpoint[] {
       handle: async ({ answer }) => {
         const names = Object.keys(deps.checks);
         const outcomes = await Promise.allSettled(names.map(async (name) => deps.checks[name]?.()));
-        const checks = Object.fromEntries(
-          names.map((name, at) => {
-            const outcome = outcomes[at];
-            return [name, outcome?.status === 'fulfilled' ? (outcome.value ?? 'failed') : 'failed'] as const;
-          }),
-        );
+        const checks: Record<string, 'ok' | 'degraded' | 'failed'> = {};
+        const reasons: Record<string, string> = {};
+        for (const [at, name] of names.entries()) {
+          const settled = outcomes[at];
+          const outcome = (settled?.status === 'fulfilled' && settled.value) || 'failed';
+          checks[name] = typeof outcome === 'string' ? outcome : outcome.status;
+          if (typeof outcome !== 'string') reasons[name] = outcome.reason;
+        }
         const ready = !deps.draining() && !Object.values(checks).includes('failed');
         if (!ready) {
           answer.status(503);
           answer.header('retry-after', '1');
         }
-        return { status: ready ? 'ready' : 'not_ready', checks };
+        const explained = Object.keys(reasons).length > 0 ? { reasons } : {};
+        return { status: ready ? 'ready' : 'not_ready', checks, ...explained };
       },
     }),
   ];

@@ -11,14 +11,15 @@ import {
   type Principal,
 } from '../../protocol/caller.ts';
 import { permits } from '../../protocol/permission.ts';
-import { noteWhatIsSent } from '../database/sent.ts';
 import { type FieldIssue, problem } from '../errors/problem.ts';
 import type { Idempotency } from '../idempotency/idempotency.ts';
+import { workFor } from '../platform/requester.ts';
+import { noteWhatIsSent } from '../platform/sent.ts';
 import { type Access, type Endpoint, type HandlerInput, isEndpoint, SIGN_IN_BODY_BYTES_MAX } from './endpoint.ts';
 import type { WorkNote } from './problems.ts';
 import { type DrawLimit, networkOf } from './rate-limit.ts';
 import { guardChange, isKnown, Prepared, render } from './reply.ts';
-import { FastifyRequestInfo } from './request-info.ts';
+import { FastifyRequestInfo, requesterOf, subjectOf } from './request-info.ts';
 import { assertOwnTenant, namedTenants } from './tenant.ts';
 
 /** Marks the routes that were made by `endpoint()`. */
@@ -57,32 +58,33 @@ export function mountEndpoint(app: FastifyInstance, declared: Endpoint, guard: G
     config: { mark: ROUTE_MARK, wire: declared.wire, idempotent: declared.idempotent } as object,
     ...bodyLimit(declared),
     ...(declared.streams ? { handlerTimeout: TIMEOUT_MS_MAX } : {}),
-    onRequest: async (request, reply) => {
-      await admit(declared, guard, request, reply);
-    },
-    handler: async (request, reply) => {
-      const caller = request.getDecorator<Principal | null>('caller');
-      const status = Number(Object.keys(declared.reply)[0]);
-      reply.code(status);
-      const input = {
-        caller,
-        body: declared.body && validate(declared.body, bodyOf(declared, request), ''),
-        query: validate(declared.query ?? NOTHING, request.query, 'query'),
-        params: validate(declared.params ?? ANYTHING, request.params, 'path'),
-        request: new FastifyRequestInfo(request, reply, guard.draw),
-        answer: { header: (name, value) => void reply.header(name, value), status: (code) => void reply.code(code) },
-      } satisfies Partial<HandlerInput<Principal | null, unknown, unknown, unknown>>;
-      const { assertUsed, ...guarded } = guardChange(declared, guard.idempotency, request, input);
-      const work: WorkNote = { isSent: false, isRunning: true };
-      request.setDecorator('work', work);
-      const result = await noteWhatIsSent(work, async () => declared.handle({ ...input, ...guarded })).finally(() => {
-        work.isRunning = false;
-      });
-      assertUsed();
-      if (declared.wire === 'oauth') reply.header('pragma', 'no-cache'); // RFC 6749 §5.1
-      return send(declared, request, reply, result);
-    },
+    onRequest: (request, reply) => workFor(requesterOf(request, reply), () => admit(declared, guard, request, reply)),
+    handler: (request, reply) => workFor(requesterOf(request, reply), () => respond(declared, guard, request, reply)),
   });
+}
+
+/** Runs the operation for an admitted request and sends its answer. */
+async function respond(declared: Endpoint, guard: Guard, request: FastifyRequest, reply: FastifyReply) {
+  const caller = request.getDecorator<Principal | null>('caller');
+  const status = Number(Object.keys(declared.reply)[0]);
+  reply.code(status);
+  const input = {
+    caller,
+    body: declared.body && validate(declared.body, bodyOf(declared, request), ''),
+    query: validate(declared.query ?? NOTHING, request.query, 'query'),
+    params: validate(declared.params ?? ANYTHING, request.params, 'path'),
+    request: new FastifyRequestInfo(request, reply, guard.draw),
+    answer: { header: (name, value) => void reply.header(name, value), status: (code) => void reply.code(code) },
+  } satisfies Partial<HandlerInput<Principal | null, unknown, unknown, unknown>>;
+  const { assertUsed, ...guarded } = guardChange(declared, guard.idempotency, request, input);
+  const work: WorkNote = { isSent: false, isRunning: true };
+  request.setDecorator('work', work);
+  const result = await noteWhatIsSent(work, async () => declared.handle({ ...input, ...guarded })).finally(() => {
+    work.isRunning = false;
+  });
+  assertUsed();
+  if (declared.wire === 'oauth') reply.header('pragma', 'no-cache'); // RFC 6749 §5.1
+  return send(declared, request, reply, result);
 }
 
 /** The size limit of the endpoint. An endpoint without its own limit has the limit of the server. */
@@ -118,12 +120,14 @@ async function admit(declared: Endpoint, guard: Guard, request: FastifyRequest, 
     throw refused;
   }
   request.setDecorator('caller', caller);
+  requesterOf(request, reply).subject = subjectOf(caller);
   if (declared.limit !== 'none') {
     const allowance = caller.kind === 'client' ? 'client' : 'other';
     await guard.draw(request, reply, allowance, `${caller.kind} ${caller.id}`);
   }
   const acting = await inTenant(guard, caller, request);
   request.setDecorator('caller', acting);
+  requesterOf(request, reply).subject = subjectOf(acting);
   await assertAllowed(declared, guard, acting);
 }
 

@@ -1,10 +1,10 @@
 // Converts any thrown error into application/problem+json (RFC 9457). Messages of libraries, SQL and stack traces are
 // never sent.
 import type { FastifyReply, FastifyRequest } from 'fastify';
-import { DatabaseUnavailable, isOutage } from '../database/db.ts';
-import type { SentNote } from '../database/sent.ts';
+import { DatabaseBusy, DatabaseNotWritable, isOutage } from '../database/db.ts';
 import { sqlStateOf } from '../database/sql-state.ts';
 import { type FieldIssue, PROBLEMS, Problem, type ProblemCode } from '../errors/problem.ts';
+import type { SentNote } from '../platform/sent.ts';
 
 export const PROBLEM_TYPE = 'application/problem+json; charset=utf-8';
 
@@ -60,8 +60,12 @@ export function toProblem(error: unknown, translate: Translate): Problem {
   if (error instanceof Problem) return error;
   const translated = translate(error);
   if (translated) return translated;
-  if (error instanceof DatabaseUnavailable || isOutage(error)) {
-    return new Problem('database_unavailable', { retryAfterSeconds: 1 }, { cause: error });
+  if (error instanceof DatabaseNotWritable) {
+    return new Problem('database_not_writable', { retryAfterSeconds: 5 }, { cause: error });
+  }
+  if (isOutage(error)) {
+    const code = error instanceof DatabaseBusy ? 'service_busy' : 'database_unavailable';
+    return new Problem(code, { retryAfterSeconds: 1 }, { cause: error });
   }
   const { code, statusCode } = (error ?? {}) as { code?: unknown; statusCode?: unknown };
   const known = typeof code === 'string' ? FRAMEWORK[code] : undefined;

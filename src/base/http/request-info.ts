@@ -1,7 +1,15 @@
-// The parts of a request that an operation may use. Each part is computed only when it is read, because most routes
-// read few parts.
+// The parts of a request that an operation may use, and the requester of the request. Each part is computed only when it
+// is read, because most routes read few parts.
 import type {} from '@fastify/cookie'; // declares the type of parseCookie
 import type { FastifyReply, FastifyRequest } from 'fastify';
+import type { Principal } from '../../protocol/caller.ts';
+import {
+  clientSubject,
+  networkSubject,
+  organizationSubject,
+  type Requester,
+  userSubject,
+} from '../platform/requester.ts';
 import type { RequestInfo } from './endpoint.ts';
 import { type DrawLimit, networkOf } from './rate-limit.ts';
 import { namedTenants } from './tenant.ts';
@@ -68,4 +76,36 @@ export class FastifyRequestInfo implements RequestInfo {
   draw(limit: 'session' | 'organization' | 'client', key: string): Promise<void> {
     return this.#draw(this.#request, this.#reply, limit, `${limit} ${key}`);
   }
+}
+
+const requesters = new WeakMap<FastifyRequest, Requester>();
+
+/**
+ * For whom a request runs (platform/requester.ts). A request counts for the network of its sender until the caller is
+ * known, and then for the organization that the caller acts for. A caller without an organization counts alone. Every
+ * call for one request returns the same object.
+ */
+export function requesterOf(request: FastifyRequest, reply: FastifyReply): Requester {
+  let requester = requesters.get(request);
+  if (!requester) {
+    requester = { subject: networkSubject(networkOf(request.ip)), onGone: (listener) => onClosed(reply, listener) };
+    requesters.set(request, requester);
+  }
+  return requester;
+}
+
+/** Calls the listener when the connection ends, or when the answer has been sent because the time was over. */
+function onClosed({ raw }: FastifyReply, listener: () => void): () => void {
+  if (raw.closed) {
+    listener();
+    return () => undefined;
+  }
+  raw.once('close', listener);
+  return () => raw.off('close', listener);
+}
+
+/** Whose share a caller takes. */
+export function subjectOf(caller: Principal): string {
+  if (caller.organizationId !== null) return organizationSubject(caller.organizationId);
+  return caller.kind === 'client' ? clientSubject(caller.id) : userSubject(caller.id);
 }

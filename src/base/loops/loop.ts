@@ -2,6 +2,7 @@
 // One line in the log says that the work began to fail, and another line says that it works again. The work itself
 // belongs to the feature that opens the loop.
 import type { Log } from '../platform/log.ts';
+import { workForService } from '../platform/requester.ts';
 import { createSchedule, type ScheduleOptions } from './schedule.ts';
 import { settlesWithin, systemTiming, type Timing } from './timing.ts';
 
@@ -74,7 +75,7 @@ export function openLoop(options: LoopOptions): Loop {
     waiting = undefined;
     if (stopping) throw new LoopStopped(`${name} was stopped`);
     schedule.noteBegin();
-    latest = options.work(current);
+    latest = workForService(() => options.work(current)); // a request may have requested this run
     await latest;
   }
 

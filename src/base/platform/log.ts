@@ -59,6 +59,8 @@ export function openLog(options: LogOptions): Logger {
     };
     return pino({ ...settings, transport });
   }
+  // Nothing will be written, so this log needs no file, and no timer that writes to the file.
+  if (options.level === 'silent') return pino(settings, { write: () => undefined });
   const dest = options.to === undefined ? 1 : descriptorOf(options.to);
   if (options.to && dest === null) return pino(settings, options.to);
   // Lines are buffered for up to 50 ms and written asynchronously, so that neither a system call nor a slow reader of the

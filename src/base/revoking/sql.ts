@@ -13,3 +13,11 @@ export const revokingSessions = (from: string) =>
 export const revokingEpochs = (kind: 'user' | 'client', from: string, causedIn?: string) =>
   `INSERT INTO revocations (id, kind, subject, epoch${causedIn ? ', caused_in' : ''})
   SELECT gen_random_uuid(), '${kind}', id, epoch${causedIn ? `, ${causedIn}` : ''} FROM ${from}`;
+
+/**
+ * Revokes the tokens that users have for one organization and that have a lower epoch. The rows of `from` have
+ * `organization_id`, `user_id` and the `epoch` of the membership, which is the user's epoch after the change.
+ */
+export const revokingMemberships = (from: string) =>
+  `INSERT INTO revocations (id, kind, subject, epoch, membership_organization_id)
+  SELECT gen_random_uuid(), 'user', user_id, epoch, organization_id FROM ${from}`;

@@ -1,6 +1,6 @@
 // Writes the feed as server-sent events (HTML, §9.2) and as one JSON document, in chunks. Each chunk is made in a few
 // milliseconds, so a long answer does not block the process.
-import type { Revocation } from '../../protocol/revocation.ts';
+import { ADDED_KINDS, olderFormOf, type Revocation } from '../../protocol/revocation.ts';
 
 /** Events of one chunk: about 100 KB. */
 const EVENTS_AT_ONCE = 1_000;
@@ -10,9 +10,26 @@ const RETRY_MS = 1_000;
 
 export const STREAM_BEGIN = `retry: ${RETRY_MS}\n\n`;
 
-/** One new event. */
+/**
+ * One new event. A verifier of the version before would be out of date after a revocation of a kind that it does not
+ * know. It ignores events of another name, so such a revocation is sent under the name `extended`.
+ */
 export function revocationFrame(id: string, revocation: Revocation): string {
-  return `event: revocation\nid: ${id}\ndata: ${JSON.stringify(revocation)}\n\n`;
+  const frame = (event: string, data: object) => `event: ${event}\nid: ${id}\ndata: ${JSON.stringify(data)}\n\n`;
+  const older = olderFormOf(revocation);
+  return (isAdded(revocation) ? frame('extended', revocation) : '') + (older ? frame('revocation', older) : '');
+}
+
+function isAdded({ kind }: Revocation): boolean {
+  return ADDED_KINDS.includes(kind);
+}
+
+// The members of a snapshot: as above, the version before ignores `extended`.
+function eventsText(slice: readonly Revocation[]): string {
+  const older = slice.map(olderFormOf).filter((form) => form !== null);
+  const extended = slice.filter(isAdded);
+  const events = `"events":${JSON.stringify(older)}`;
+  return extended.length === 0 ? events : `${events},"extended":${JSON.stringify(extended)}`;
 }
 
 /** A heartbeat. It says that every event up to this moment has been sent. */
@@ -30,12 +47,12 @@ export async function* snapshotFrames(
 ): AsyncGenerator<string> {
   for await (const { slice, last } of withLast(events)) {
     yield last
-      ? `event: snapshot\nid: ${cursor}\ndata: {"cursor":"${cursor}","events":${JSON.stringify(slice)}}\n\n`
-      : `event: snapshot\ndata: {"more":true,"events":${JSON.stringify(slice)}}\n\n`;
+      ? `event: snapshot\nid: ${cursor}\ndata: {"cursor":"${cursor}",${eventsText(slice)}}\n\n`
+      : `event: snapshot\ndata: {"more":true,${eventsText(slice)}}\n\n`;
   }
 }
 
-/** The JSON document, in chunks. */
+/** The JSON document, in chunks. An event of an added kind follows the form of it that the version before reads. */
 export async function* documentChunks(
   { cursor, snapshot }: { readonly cursor: string; readonly snapshot: boolean },
   slices: AsyncIterable<readonly Revocation[]>,
@@ -44,7 +61,8 @@ export async function* documentChunks(
   let comma = '';
   for await (const slice of slices) {
     if (slice.length === 0) continue;
-    yield comma + JSON.stringify(slice).slice(1, -1);
+    const written = slice.flatMap((event) => (isAdded(event) ? [olderFormOf(event) ?? [], event].flat() : [event]));
+    yield comma + JSON.stringify(written).slice(1, -1);
     comma = ',';
   }
   yield ']}}';

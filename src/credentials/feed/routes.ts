@@ -19,7 +19,15 @@ const Cursor = z.string().regex(PLAUSIBLE_CURSOR, NO_CURSOR);
 const Event = z
   .union([
     z.strictObject({ kind: z.literal('session'), sid: z.uuid() }),
-    z.strictObject({ kind: z.literal('user'), sub: z.uuid(), epoch: z.int() }),
+    z.strictObject({
+      kind: z.literal('user'),
+      sub: z.uuid(),
+      epoch: z.int(),
+      org: z.uuid().optional().meta({
+        description: 'The same event as `membership`, for consumers that do not know that kind: they may ignore `org`.',
+      }),
+    }),
+    z.strictObject({ kind: z.literal('membership'), sub: z.uuid(), org: z.uuid(), epoch: z.int() }),
     z.strictObject({ kind: z.literal('client'), client_id: z.uuid(), epoch: z.int() }),
     z.strictObject({
       kind: z.literal('organization'),
@@ -48,7 +56,7 @@ const Snapshot = z
 
 const STREAM = z.string().meta({
   description:
-    'Server-sent events: `snapshot` first (those that say `"more": true` are parts of one), or with a good `Last-Event-ID` what was missed; then `revocation` as they happen, and `heartbeat` every 3 seconds while everything has been told.',
+    'Server-sent events: `snapshot` first (those that say `"more": true` are parts of one), or with a good `Last-Event-ID` what was missed; then `revocation` as they happen (`extended` for kinds that were added later), and `heartbeat` every 3 seconds while everything has been told.',
 });
 
 const JSON_TYPE = 'application/json';

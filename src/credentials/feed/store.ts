@@ -70,20 +70,23 @@ unseen AS (
 visible AS (${visible})
 SELECT ${HEAD}, (SELECT count(*)::int FROM scanned) AS scanned, l.tx::text AS "lastTx", l.id::text AS "lastId",
   (SELECT coalesce(json_agg(json_build_array(visible.tx::text, organization_id, kind, subject, epoch, state,
-    ceil(extract(epoch FROM not_before))::float8, (extract(epoch FROM at) * 1000)::float8) ORDER BY visible.tx, visible.id), '[]')
+    membership_organization_id, ceil(extract(epoch FROM not_before))::float8, (extract(epoch FROM at) * 1000)::float8) ORDER BY visible.tx, visible.id), '[]')
   FROM visible) AS visible
 FROM (VALUES (1)) one LEFT JOIN LATERAL (SELECT tx, id FROM scanned ORDER BY tx DESC, id DESC LIMIT 1) l ON true`);
 
 const OF_ALL = page('SELECT *, ($1::uuid[])[1] AS organization_id FROM unseen');
 
-// The organizations that may see a row: the organization of its cause; every organization that the user is a member of,
-// in any status, because a token for each of them may have this epoch or session; the organization of the client; the
-// organization that the row names; for `everything`, all organizations. A session always acts for one of its user's
-// memberships.
+// The organizations that may see a row: for a change of a membership, only the organization of the membership; else the
+// organization of its cause; every organization that the user is a member of, in any status, because a token for each
+// of them may have this epoch or session; the organization of the client; the organization that the row names; for
+// `everything`, all organizations. A session always acts for one of its user's memberships.
 const OF_ORGANIZATIONS = page(`
-  SELECT *, caused_in AS organization_id FROM unseen WHERE caused_in = ANY ($1::uuid[])
+  SELECT *, caused_in AS organization_id FROM unseen
+    WHERE caused_in = ANY ($1::uuid[]) AND membership_organization_id IS NULL
+  UNION SELECT *, membership_organization_id FROM unseen WHERE membership_organization_id = ANY ($1::uuid[])
   UNION SELECT n.*, m.organization_id FROM unseen n
-    JOIN memberships m ON m.user_id = n.subject AND m.organization_id = ANY ($1::uuid[]) WHERE n.kind = 'user'
+    JOIN memberships m ON m.user_id = n.subject AND m.organization_id = ANY ($1::uuid[])
+    WHERE n.kind = 'user' AND n.membership_organization_id IS NULL
   UNION SELECT n.*, m.organization_id FROM unseen n JOIN sessions s ON s.id = n.subject
     JOIN memberships m ON m.user_id = s.user_id AND m.organization_id = ANY ($1::uuid[]) WHERE n.kind = 'session'
   UNION SELECT n.*, c.organization_id FROM unseen n
@@ -123,6 +126,7 @@ type FeedEventRow = [
   string,
   Row['epoch'],
   Row['state'],
+  Row['membershipOf'],
   Row['notBefore'],
   Row['at'],
 ];
@@ -134,8 +138,18 @@ interface PageRow extends Head {
   readonly visible: readonly FeedEventRow[];
 }
 
-function toFeedEvent([tx, organization, kind, subject, epoch, state, notBefore, at]: FeedEventRow): FeedEvent {
-  return { tx, organization, revocation: toRevocation({ kind, subject, epoch, state, notBefore, at }) };
+function toFeedEvent([
+  tx,
+  organization,
+  kind,
+  subject,
+  epoch,
+  state,
+  membershipOf,
+  notBefore,
+  at,
+]: FeedEventRow): FeedEvent {
+  return { tx, organization, revocation: toRevocation({ kind, subject, epoch, state, membershipOf, notBefore, at }) };
 }
 
 /**

@@ -1,4 +1,4 @@
-// The revocations that this process knows, in memory. The check of a token costs five look-ups and no I/O. PostgreSQL
+// The revocations that this process knows, in memory. The check of a token costs six look-ups and no I/O. PostgreSQL
 // is the source of truth and is read every second. This process knows its own revocations at once. If Redis is
 // configured, revocations of other processes usually arrive through the stream before the next reading.
 import { setImmediate as nextTurn } from 'node:timers/promises';
@@ -31,8 +31,11 @@ export interface Revocations {
   publish(revocations: readonly Revocation[]): Promise<void>;
   /** Why a token must be refused, or null. */
   judge(token: RevocableToken): RevocationVerdict;
-  /** The newest epoch known of a user or client, 0 for none. Data that was read at a lower epoch is out of date. */
-  epochOf(id: string): number;
+  /**
+   * The newest epoch known of a user or client, 0 for none. With an organization, the newest one known of the user or
+   * of the user's membership there. Data that was read at a lower epoch is out of date.
+   */
+  epochOf(id: string, organizationId?: string): number;
   isSuspended(organizationId: string): boolean;
   /** How long ago the last complete reading of PostgreSQL began. Every revocation committed before then is known. */
   readSecondsAgo(): number;

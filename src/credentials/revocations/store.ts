@@ -7,6 +7,8 @@ export interface RevocationRow {
   readonly subject: string;
   readonly epoch: number | null;
   readonly state: 'active' | 'suspended' | null;
+  /** The organization of the changed membership. Null for a change of the user. */
+  readonly membershipOf: string | null;
   /** Seconds since 1970. */
   readonly notBefore: number | null;
   /** Milliseconds since 1970, to the microsecond. */
@@ -71,7 +73,8 @@ export const isUnseen = (snapshot: string, now: string) => `(${snapshot}::text I
 // 1970) of the reading whose rows are left out, both null for none.
 const PAGE = statement(`
 SELECT h.*, r.* FROM (SELECT ${READING}) h LEFT JOIN LATERAL (
-  SELECT id::text, tx::text, kind, subject, epoch, state, ceil(extract(epoch FROM not_before))::float8 AS "notBefore",
+  SELECT id::text, tx::text, kind, subject, epoch, state,
+    membership_organization_id AS "membershipOf", ceil(extract(epoch FROM not_before))::float8 AS "notBefore",
     (extract(epoch FROM at) * 1000)::float8 AS at FROM revocations
   WHERE (revocations.tx, revocations.id) > ($1::bigint, $2::uuid) AND at > clock_timestamp() - $3::float8 * interval '1 second'
     AND ${isUnseen('$5', '$6')}
@@ -98,8 +101,11 @@ export async function listRevocations(
 }
 
 /** The revocation that a row describes. */
-export function toRevocation({ kind, subject, epoch, state, notBefore, at }: RevocationRow): Revocation {
+export function toRevocation({ kind, subject, epoch, state, membershipOf, notBefore, at }: RevocationRow): Revocation {
   if (kind === 'session') return { kind, sid: subject };
+  if (kind === 'user' && membershipOf !== null) {
+    return { kind: 'membership', sub: subject, org: membershipOf, epoch: epoch ?? 0 };
+  }
   if (kind === 'user') return { kind, sub: subject, epoch: epoch ?? 0 };
   if (kind === 'client') return { kind, client_id: subject, epoch: epoch ?? 0 };
   if (kind === 'everything') return { kind, not_before: notBefore ?? 0 };

@@ -1,6 +1,6 @@
 // The content of a stream entry: some events, or a note that PostgreSQL has more events. Anyone who can write to Redis
 // can write anything. So an entry can make this process refuse a token, but never accept one.
-import { type Revocation, revocationOf } from '../../protocol/revocation.ts';
+import { olderFormOf, type Revocation, revocationOf } from '../../protocol/revocation.ts';
 
 export const STREAM_KEY = 'tenantry:revocations';
 /** Events of one entry: about 7 KB. */
@@ -13,9 +13,12 @@ const EPOCH_MAX = 2 ** 31 - 1; // as in PostgreSQL
 
 export type Fields = readonly [name: string, value: string];
 
-/** An entry with these events, at most ENTRY_EVENTS_MAX of them. */
+/**
+ * An entry with these events, at most ENTRY_EVENTS_MAX of them. They are written in the form that a replica of the
+ * version before reads. An event without such a form makes that replica read PostgreSQL.
+ */
 export function entryWith(events: readonly Revocation[]): Fields {
-  return [EVENTS, JSON.stringify(events)];
+  return [EVENTS, JSON.stringify(events.map((event) => olderFormOf(event) ?? event))];
 }
 
 /** An entry that asks readers to read PostgreSQL, because the stream lacks a revocation. */

@@ -36,7 +36,8 @@ export interface AccessGrant {
   readonly amr: readonly string[];
   /** The end of the session. No token of the session lives longer. */
   readonly notAfter: Date;
-  readonly organization: { readonly id: string; readonly slug: string } | null;
+  /** With the epoch of the user's membership. */
+  readonly organization: { readonly id: string; readonly slug: string; readonly membershipEpoch: number } | null;
   readonly roles: readonly string[];
   readonly permissions: readonly string[];
 }
@@ -107,7 +108,8 @@ function organizationClaims({ organization, roles, permissions }: AccessGrant) {
   if (!organization) return {};
   const held = canonicalPermissions(permissions);
   const carried = held.length > PERMISSIONS_IN_TOKEN_MAX ? { permissions_ref: true as const } : { permissions: held };
-  return { org: organization.id, org_slug: organization.slug, roles, ...carried };
+  const { id: org, slug: org_slug, membershipEpoch: mep } = organization;
+  return { mep, org, org_slug, roles, ...carried };
 }
 
 // The clocks of replicas may differ: a token that another replica has just issued may have an `iat` in the near future.

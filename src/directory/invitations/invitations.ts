@@ -94,13 +94,14 @@ export async function inviteByOperator(
   const email = validEmail(input.email);
   const organizationId = await findOrganizationId(deps.db.systemReader(), input.organization);
   if (organizationId === null) throw noOrganization();
-  const row = await deps.db.system(async (tx) => {
+  const write = async (tx: SystemTx) => {
     const status = await lockOrganization(tx, organizationId);
     if (status === null) throw noOrganization();
     if (status === 'suspended') throw problem('organization_suspended');
     const roles = await resolveRoles(tx, organizationId, input.roles);
     return writeInvitation(deps, tx, { organizationId, invitedBy: null, email, roles });
-  });
+  };
+  const row = await deps.db.system(write, { organizationId });
   return toInvitation(row);
 }
 
@@ -176,7 +177,7 @@ export async function listInvitations(
   query: Page & { readonly status: InvitationRow['status'] | null },
 ): Promise<Paged<Invitation>> {
   const { organizationId } = caller;
-  const reader = deps.db.organizationReader({ organizationId, userId: caller.id });
+  const reader = deps.db.organizationReader({ organizationId, userId: caller.id }, { bulk: true });
   return paged(await listInvitationRows(reader, organizationId, query), query, {
     toItem: toInvitation,
     countAll: () => countInvitations(reader, organizationId, query.status),

@@ -6,10 +6,11 @@ import { record } from '../../base/events/record.ts';
 import { type AssertVersion, anyVersion } from '../../base/headers/conditions.ts';
 import { publishing } from '../../base/revoking/publish.ts';
 import type { OrganizationCaller } from '../../protocol/caller.ts';
+import { payForMemberChange } from '../rights/change-budget.ts';
 import { assertMayGrant, type Standing } from '../rights/granting.ts';
 import { assertHasOwner, assertOutranks, lockAndAuthorize } from '../rights/lock-and-authorize.ts';
 import { findStanding } from '../rights/store.ts';
-import { raiseEpochs } from '../users/epoch-store.ts';
+import { raiseMembershipEpochs } from '../users/epoch-store.ts';
 import { assignRoles } from './assign-roles.ts';
 import { deleteAssignments, findRoles, listAssignments } from './assignment-store.ts';
 import { type MemberChangeDeps, type MemberEvent, memberEvent } from './event.ts';
@@ -27,7 +28,8 @@ export interface ChangeMember {
 /**
  * Returns the member after the change. If the change asks for the present state, nothing is written. Raises not_found
  * for a user who is not a member and for an unknown role, member_outranks_you, precondition_failed, grant_exceeds_own
- * for an added role, last_owner, and the errors of lockAndAuthorize.
+ * for an added role, last_owner, the errors of lockAndAuthorize, and too_many_requests when the roles of this member, or the member's
+ * suspension, are changed too often.
  */
 export async function changeMember(
   deps: MemberChangeDeps,
@@ -45,15 +47,16 @@ export async function changeMember(
     const events: MemberEvent[] = [];
     const change = input.roles && (await replaceRoles(deps, tx, caller, standing, input.userId, input.roles));
     if (change) events.push({ type: 'member.roles_changed', data: change });
-    if (input.status !== undefined && input.status !== before.status) {
-      await updateMemberStatus(tx, organizationId, input.userId, input.status);
-      events.push({ type: input.status === 'active' ? 'member.activated' : 'member.suspended' });
-    }
+    const status = input.status === before.status ? undefined : input.status;
+    if (status) events.push({ type: status === 'active' ? 'member.activated' : 'member.suspended' });
+    if (events.length === 0) return { member: await getMemberIn(tx, organizationId, input.userId), revocations: [] };
+    const revocations = await raiseMembershipEpochs(tx, [{ organizationId, userId: input.userId }]);
+    if (status) await updateMemberStatus(tx, organizationId, input.userId, status);
+    if (change || status === 'active') await payForMemberChange(tx, organizationId, input.userId);
     const member = await getMemberIn(tx, organizationId, input.userId);
-    if (events.length === 0) return { member, revocations: [] };
     if (before.owner) await assertHasOwner(tx, organizationId);
     for (const event of events) await record(tx, memberEvent(deps, caller, organizationId, input.userId, event));
-    return { member, revocations: await raiseEpochs(tx, [input.userId]) };
+    return { member, revocations };
   });
   return (await publishing(deps, commit)).member;
 }

@@ -17,7 +17,7 @@ export async function listMembers(
   query: MemberFilter & Page,
 ) {
   const { limit, offset, ...filter } = query;
-  const reader = deps.db.organizationReader({ organizationId });
+  const reader = deps.db.organizationReader({ organizationId }, { bulk: true });
   const rows = await listMemberRows(reader, organizationId, filter, { limit, offset });
   return paged(
     rows,

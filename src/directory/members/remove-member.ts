@@ -9,7 +9,7 @@ import { publishing, type Revoking } from '../../base/revoking/publish.ts';
 import type { Caller, OrganizationCaller } from '../../protocol/caller.ts';
 import { assertHasOwner, assertOutranks, lockAndAuthorize } from '../rights/lock-and-authorize.ts';
 import { findStanding, lockOrganization } from '../rights/store.ts';
-import { raiseEpochs } from '../users/epoch-store.ts';
+import { raiseMembershipEpochs } from '../users/epoch-store.ts';
 import { type MemberChangeDeps, memberEvent } from './event.ts';
 import { getMemberIn, type Member, noSuchMember } from './list-members.ts';
 import { deleteMembership, findOwnMembership, lockMembership } from './store.ts';
@@ -43,7 +43,7 @@ export async function removeMember(
     if (!member) throw noSuchMember();
     if (userId !== caller.id) assertOutranks(standing, member);
     await assertVersion(() => getMemberIn(tx, organizationId, userId));
-    const raised = await raiseEpochs(tx, [userId]);
+    const raised = await raiseMembershipEpochs(tx, [{ organizationId, userId }]);
     // From here on no other session can begin to act for the organization, so the next statement finds all these
     // sessions.
     await lockMembership(tx, organizationId, userId);
@@ -70,7 +70,7 @@ export async function leaveOrganization(deps: MemberChangeDeps, caller: Caller, 
     await lockOrganization(tx, organizationId);
     const standing = await findStanding(tx, organizationId, caller.id);
     if (!standing) throw noSuchOrganization();
-    const raised = await raiseEpochs(tx, [caller.id]);
+    const raised = await raiseMembershipEpochs(tx, [{ organizationId, userId: caller.id }]);
     await deleteMembership(tx, organizationId, caller.id);
     if (standing.owner) await assertHasOwner(tx, organizationId);
     await record(tx, memberEvent(deps, caller, organizationId, caller.id, { type: 'member.left' }));

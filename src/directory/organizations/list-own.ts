@@ -6,7 +6,7 @@ import { countOwnMemberships, listOwnMemberships } from './store.ts';
 
 /** The caller's active memberships with their roles, the oldest first. */
 export async function listOwnOrganizations(deps: { readonly db: Database }, caller: Caller, page: Page) {
-  const reader = deps.db.userReader(caller.id);
+  const reader = deps.db.userReader(caller.id, { bulk: true });
   const rows = await listOwnMemberships(reader, caller.id, page.limit, page.offset);
   return paged(rows, page, {
     toItem: ({ organization, roles, joinedAt }) => ({ organization, roles, joinedAt }),

@@ -48,7 +48,7 @@ export async function listKnownPermissions(
   page: Page,
 ): Promise<Paged<KnownPermission>> {
   const { organizationId } = caller;
-  const reader = deps.db.organizationReader(scopeOf(caller));
+  const reader = deps.db.organizationReader(scopeOf(caller), { bulk: true });
   const own = Object.keys(OWN_PERMISSIONS);
   return paged(await listPermissions(reader, organizationId, own, page), page, {
     toItem: ({ permission }) => describe(permission),

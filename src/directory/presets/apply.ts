@@ -8,7 +8,7 @@ import type { Clock } from '../../base/platform/clock.ts';
 import { newId, type Random } from '../../base/platform/random.ts';
 import { type PublishDeps, publishing } from '../../base/revoking/publish.ts';
 import type { Revocation } from '../../protocol/revocation.ts';
-import { raiseEpochs } from '../users/epoch-store.ts';
+import { raiseMembershipEpochs } from '../users/epoch-store.ts';
 import { ownershipAfter, type PlanOptions, type PlanStep, type PresetPlan, planPreset, planWith } from './plan.ts';
 import { type Preset, PresetRefused, readPreset, writePreset } from './presets.ts';
 import {
@@ -60,8 +60,7 @@ export async function applyPreset(deps: PresetDeps, preset: Preset, options: Pla
       if (obstacle) throw problem(obstacle.code, { detail: plan.obstacles.map(({ detail }) => detail).join(' ') });
       const present = await listSystemRoles(tx);
       await write(deps, tx, preset, plan, present);
-      const revocations = await raiseHolders(tx, rightsChanged(plan.steps, present));
-      const usersAffected = revocations.length;
+      const { revocations, usersAffected } = await raiseHolders(tx, rightsChanged(plan.steps, present));
       await recordApplied(deps, tx, plan, usersAffected);
       return { plan, usersAffected, revocations };
     },
@@ -122,12 +121,14 @@ async function write(
   }
 }
 
-async function raiseHolders(tx: SystemTx, roleIds: readonly string[]): Promise<Revocation[]> {
+async function raiseHolders(tx: SystemTx, roleIds: readonly string[]) {
   const revocations: Revocation[] = [];
-  for (const ids of roleIds.length === 0 ? [] : await listHolders(tx, roleIds, RAISED_AT_ONCE)) {
-    revocations.push(...(await raiseEpochs(tx, ids)));
+  let usersAffected = 0;
+  for (const memberships of roleIds.length === 0 ? [] : await listHolders(tx, roleIds, RAISED_AT_ONCE)) {
+    for (const revocation of await raiseMembershipEpochs(tx, memberships)) revocations.push(revocation);
+    usersAffected += new Set(memberships.map(({ userId }) => userId)).size;
   }
-  return revocations;
+  return { revocations, usersAffected };
 }
 
 async function recordApplied(deps: PresetDeps, tx: SystemTx, plan: PresetPlan, usersAffected: number): Promise<void> {

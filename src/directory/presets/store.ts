@@ -2,6 +2,7 @@
 // all organizations.
 import { type SystemReader, type SystemTx, statement } from '../../base/database/db.ts';
 import { ROLE_NAMES_LOCK, SYSTEM_OWNER } from '../roles/store.ts';
+import type { MembershipKey } from '../users/epoch-store.ts';
 import type { PresetRole } from './presets.ts';
 
 export interface SystemRole extends PresetRole {
@@ -143,14 +144,24 @@ export async function findLeftWithoutOwner(
 }
 
 const HOLDERS = statement(`
-SELECT array_agg(user_id::text ORDER BY user_id) AS ids FROM (
-  SELECT user_id, (row_number() OVER (ORDER BY user_id) - 1) / $2::int AS part FROM (
-    SELECT DISTINCT user_id FROM role_assignments
+SELECT array_agg(user_id::text ORDER BY user_id, organization_id) AS users,
+  array_agg(organization_id::text ORDER BY user_id, organization_id) AS organizations FROM (
+  SELECT user_id, organization_id, (dense_rank() OVER (ORDER BY user_id) - 1) / $2::int AS part FROM (
+    SELECT DISTINCT user_id, organization_id FROM role_assignments
     WHERE role_owner_key = '${SYSTEM_OWNER}' AND role_id = ANY($1::text[]::uuid[])) AS holders) AS parted
 GROUP BY part ORDER BY part`);
 
-/** The ids of all users who have one of the roles, sorted, in lists of at most `atOnce` ids. */
-export async function listHolders(tx: SystemTx, roleIds: readonly string[], atOnce: number): Promise<string[][]> {
-  const rows = await tx.rows<{ ids: string[] }>(HOLDERS, [roleIds, atOnce]);
-  return rows.map(({ ids }) => ids);
+/**
+ * The memberships of all users who have one of the roles, sorted by user, in lists with at most `usersAtOnce` users. All
+ * memberships of a user are in one list.
+ */
+export async function listHolders(
+  tx: SystemTx,
+  roleIds: readonly string[],
+  usersAtOnce: number,
+): Promise<MembershipKey[][]> {
+  const rows = await tx.rows<{ users: string[]; organizations: string[] }>(HOLDERS, [roleIds, usersAtOnce]);
+  return rows.map(({ users, organizations }) =>
+    users.map((userId, index) => ({ userId, organizationId: organizations[index] ?? '' })),
+  );
 }

@@ -12,8 +12,9 @@ import { type Page, type Paged, paged } from '../../base/platform/page.ts';
 import { newId, type Random } from '../../base/platform/random.ts';
 import { type PublishDeps, publishing } from '../../base/revoking/publish.ts';
 import { type OrganizationCaller, type OrganizationPrincipal, scopeOf } from '../../protocol/caller.ts';
+import { payForRoleChange } from '../rights/change-budget.ts';
 import { assertMayGrant, type Standing } from '../rights/granting.ts';
-import { raiseEpochs } from '../users/epoch-store.ts';
+import { raiseMembershipEpochs } from '../users/epoch-store.ts';
 import {
   countCustomRoles,
   countRoles,
@@ -48,7 +49,7 @@ export async function listOwnRoles(
   caller: OrganizationPrincipal,
   page: Page,
 ): Promise<Paged<Role>> {
-  const reader = deps.db.organizationReader(scopeOf(caller));
+  const reader = deps.db.organizationReader(scopeOf(caller), { bulk: true });
   return paged(await listRoles(reader, caller.organizationId, page), page, {
     toItem: ({ total: _, ...role }) => role,
     countAll: () => countRoles(reader, caller.organizationId),
@@ -93,9 +94,10 @@ export function createRole(
 
 /**
  * Changes a role of the caller's organization. If the name or the permissions of the role change, the change raises the
- * epochs of all users who have the role. If the change asks for the present state, nothing is written. Fields that the
- * change does not name stay as they are at the moment of the change. Raises permission_denied, not_found,
- * grant_exceeds_own, precondition_failed, role_name_taken.
+ * epochs of the memberships of all users who have the role. If the change asks for the present state, nothing is
+ * written. Fields that the change does not name stay as they are at the moment of the change. Raises permission_denied,
+ * not_found, grant_exceeds_own, precondition_failed, role_name_taken, and too_many_requests when the organization
+ * changes the rights of its members by their roles too often.
  */
 export async function changeRole(
   deps: RoleDeps,
@@ -128,8 +130,11 @@ export async function changeRole(
     // Tokens contain the names and permissions of roles. So a new name or new permissions make the tokens stale. Tokens
     // do not contain the level or the description of a role.
     const rightsStay = role.name === old.name && isDeepStrictEqual(role.permissions, old.permissions);
-    const revocations = rightsStay ? [] : await raiseEpochs(tx, await listHolders(tx, organizationId, id));
-    return { role, revocations };
+    if (rightsStay) return { role, revocations: [] };
+    const holders = await listHolders(tx, organizationId, id);
+    if (holders.length > 0) await payForRoleChange(tx, organizationId);
+    const memberships = holders.map((userId) => ({ organizationId, userId }));
+    return { role, revocations: await raiseMembershipEpochs(tx, memberships) };
   });
   return (await publishing(deps, commit)).role;
 }

@@ -1,6 +1,7 @@
-// The query that raises users' epochs. After the commit, every service refuses the users' older access tokens.
+// The queries that raise the epochs of users and of memberships. After the commit, every service refuses the older access
+// tokens: all tokens of the user, or the user's tokens for the organization of the membership.
 import { type OrganizationTx, type SystemReader, type SystemTx, statement } from '../../base/database/db.ts';
-import { revokingEpochs } from '../../base/revoking/sql.ts';
+import { revokingEpochs, revokingMemberships } from '../../base/revoking/sql.ts';
 import type { Revocation } from '../../protocol/revocation.ts';
 
 // The rows are locked in the order of their ids, so that two of these statements cannot deadlock.
@@ -11,9 +12,9 @@ revoked AS (${revokingEpochs('user', 'raised')})
 SELECT id::text AS sub, epoch FROM raised`);
 
 /**
- * Raises the epochs of the listed users that the transaction can see, and writes their revocations. The caller
- * publishes the returned revocations after the commit. Call this in the transaction that changes the users' rights, and
- * before a membership is removed.
+ * Raises the epochs of the listed users that the transaction can see, and writes their revocations. Use this for a
+ * change of the person, such as of the password. For a change in one organization, use raiseMembershipEpochs. The caller
+ * publishes the returned revocations after the commit.
  */
 export async function raiseEpochs(
   tx: OrganizationTx | SystemTx | SystemReader,
@@ -22,4 +23,43 @@ export async function raiseEpochs(
   if (userIds.length === 0) return [];
   const rows = await tx.rows<{ sub: string; epoch: number }>(RAISE, [userIds]);
   return rows.map(({ sub, epoch }) => ({ kind: 'user', sub, epoch }));
+}
+
+export interface MembershipKey {
+  readonly organizationId: string;
+  readonly userId: string;
+}
+
+// The epoch of a membership is the value to which the change raises the epoch of its user. Processes of the version
+// before know the user's epoch only, and refuse all older tokens of the user. $1 users and $2 their organizations.
+const RAISE_MEMBERSHIPS = statement(`
+WITH wanted AS (
+  SELECT DISTINCT w.user_id::uuid, w.organization_id::uuid FROM unnest($1::text[], $2::text[]) AS w (user_id, organization_id)
+),
+locked AS (
+  SELECT u.id FROM users u WHERE u.id IN (SELECT user_id FROM wanted) ORDER BY u.id FOR NO KEY UPDATE
+),
+raised AS (UPDATE users u SET epoch = u.epoch + 1 FROM locked WHERE u.id = locked.id RETURNING u.id, u.epoch),
+marked AS (
+  UPDATE memberships m SET epoch = r.epoch FROM raised r JOIN wanted w ON w.user_id = r.id
+  WHERE m.organization_id = w.organization_id AND m.user_id = w.user_id
+  RETURNING m.organization_id, m.user_id, m.epoch
+),
+revoked AS (${revokingMemberships('marked')})
+SELECT user_id::text AS sub, organization_id::text AS org, epoch FROM marked`);
+
+/**
+ * Raises the epochs of the listed memberships that the transaction can see, and writes their revocations. The users'
+ * tokens for other organizations stay valid. Call this in the transaction that changes the rights of these members,
+ * before the transaction locks or removes a membership. The caller publishes the returned revocations after the commit.
+ */
+export async function raiseMembershipEpochs(
+  tx: OrganizationTx | SystemTx | SystemReader,
+  memberships: readonly MembershipKey[],
+): Promise<Revocation[]> {
+  if (memberships.length === 0) return [];
+  const users = memberships.map(({ userId }) => userId);
+  const organizations = memberships.map(({ organizationId }) => organizationId);
+  const rows = await tx.rows<{ sub: string; org: string; epoch: number }>(RAISE_MEMBERSHIPS, [users, organizations]);
+  return rows.map((row) => ({ kind: 'membership', ...row }));
 }

@@ -84,7 +84,7 @@ function createIndexes() {
     /** The entries that a revocation may concern. */
     affectedBy(revocation: Revocation): ReadonlySet<Entry> | undefined {
       if (revocation.kind === 'session') return bySession.sets.get(revocation.sid);
-      if (revocation.kind === 'user') return bySubject.sets.get(revocation.sub);
+      if (revocation.kind === 'user' || revocation.kind === 'membership') return bySubject.sets.get(revocation.sub);
       if (revocation.kind === 'client') return bySubject.sets.get(revocation.client_id);
       if (revocation.kind === 'organization') return byOrganization.sets.get(revocation.org);
       return all;

@@ -97,7 +97,7 @@ export async function acceptAsUser(deps: JoinDeps & RefreshDeps, caller: Caller,
     return { revocations, subject: switched.subject, session: switched.session };
   }
 
-  const { subject, session } = await publishing(deps, deps.db.system(join));
+  const { subject, session } = await publishing(deps, deps.db.system(join, { organizationId }));
   if (claims) return exchange(deps, claims, { organization: [] });
   return signIn(deps, subject, {
     sessionId,
@@ -108,14 +108,15 @@ export async function acceptAsUser(deps: JoinDeps & RefreshDeps, caller: Caller,
 }
 
 /**
- * Marks the mailbox as proven. Makes older tokens stale, because they do not contain the new membership. If this is the
- * first proof of the mailbox, it ends the user's other sessions, because another person may have opened them.
+ * Marks the mailbox as proven. If this is the first proof, it ends the user's other sessions and makes older tokens
+ * stale, because another person may have them. Otherwise the user's tokens stay valid: none of them is for the
+ * organization that the user joins.
  */
 async function proveMailbox(deps: JoinDeps, tx: SystemTx, caller: Caller): Promise<Revocation[]> {
   const { id: userId, sessionId: exceptId } = caller;
   const first = await markEmailVerified(tx, userId);
+  if (!first) return [];
   const raised = await raiseEpochs(tx, [userId]);
-  if (!first) return raised;
   await recordOwn(deps, tx, userId, 'user.email_verified');
   await lockSessions(tx, userId); // this also locks the caller's session, which is switched next
   const { revocations } = await markSessionsEnded(tx, { userId, exceptId, ...PROVEN });
@@ -153,7 +154,7 @@ export async function acceptByRegistering(
   const passwordHash = await deps.passwords.hash(input.password);
   const userId = known?.id ?? newId(deps.random, deps.clock);
 
-  const commit = deps.db.system(async (tx) => {
+  async function join(tx: SystemTx) {
     await once.begin(tx);
     let revocations: readonly Revocation[] = [];
     const beforeJoining = async () => {
@@ -165,8 +166,10 @@ export async function acceptByRegistering(
     const session = { userId, organization: invitation.organizationId, amr: ['pwd'], device };
     const pending = await storeSession(deps, tx, session);
     return { revocations, answer: await keepSession(once, tx, pending, () => answerSession(deps, pending)) };
-  });
-  const { answer } = await publishing(deps, commit);
+  }
+
+  const { organizationId } = invitation;
+  const { answer } = await publishing(deps, deps.db.system(join, { organizationId }));
   return answer();
 }
 

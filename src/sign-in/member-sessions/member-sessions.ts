@@ -33,7 +33,7 @@ export async function listMemberSessions(
   { organizationId }: OrganizationCaller,
   { userId, limit, offset }: Page & { readonly userId: string },
 ) {
-  const reader = deps.db.organizationReader({ organizationId });
+  const reader = deps.db.organizationReader({ organizationId }, { bulk: true });
   if (!(await isMember(reader, organizationId, userId))) throw noSuchMemberOrSession();
   const rows = await listMemberSessionRows(reader, organizationId, userId, { limit, offset });
   return paged(

@@ -19,7 +19,7 @@ export function toSession({ id, organization, userAgent, ip, createdAt, lastSeen
 
 /** The caller's live sessions, the most recently used first. `current` is true for the session of this request. */
 export async function listOwnSessions(deps: { readonly db: Database }, caller: Caller, page: Page) {
-  const reader = deps.db.userReader(caller.id);
+  const reader = deps.db.userReader(caller.id, { bulk: true });
   const rows = await listLiveSessions(reader, caller.id, page.limit, page.offset);
   return paged(rows, page, {
     toItem: (row) => ({ ...toSession(row), current: row.id === caller.sessionId }),

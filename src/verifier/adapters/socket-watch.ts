@@ -152,7 +152,9 @@ function createWatch(verifier: Verifier): Watch {
 
 function keysOf(principal: VerifiedPrincipal): string[] {
   const keys = [`id ${principal.id}`];
-  if (principal.kind === 'user') keys.push(`session ${principal.sessionId}`);
+  if (principal.kind === 'user') {
+    keys.push(`session ${principal.sessionId}`, `membership ${principal.organizationId} ${principal.id}`);
+  }
   if (principal.organizationId !== null) keys.push(`organization ${principal.organizationId}`);
   return keys;
 }
@@ -160,6 +162,7 @@ function keysOf(principal: VerifiedPrincipal): string[] {
 function keyOf(revocation: Exclude<Revocation, { kind: 'everything' }>): string {
   if (revocation.kind === 'session') return `session ${revocation.sid}`;
   if (revocation.kind === 'user') return `id ${revocation.sub}`;
+  if (revocation.kind === 'membership') return `membership ${revocation.org} ${revocation.sub}`;
   if (revocation.kind === 'client') return `id ${revocation.client_id}`;
   return `organization ${revocation.org}`;
 }

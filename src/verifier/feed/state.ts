@@ -25,6 +25,9 @@ export interface FeedState {
 
 const CURSOR = /^[\x21-\x7e]{1,256}$/; // the cursor goes into a header
 
+// `extended` has the kinds of revocations that were added later. A verifier that does not know them ignores it.
+const FRAMES = new Set(['snapshot', 'revocation', 'extended', 'heartbeat']);
+
 export function createFeedState(timing: Timing, listener: FeedListener): FeedState {
   let cursor: string | null = null;
   let heard = 0;
@@ -47,11 +50,11 @@ export function createFeedState(timing: Timing, listener: FeedListener): FeedSta
 
   // A long snapshot comes in several frames. All but the last have `more`.
   function takeSnapshot(value: unknown): void {
-    const { events, more } = (value ?? {}) as { events?: unknown; more?: unknown };
-    if (!Array.isArray(events)) throw new Error('a snapshot has no events');
+    const { events, extended = [], more } = (value ?? {}) as { events?: unknown; extended?: unknown; more?: unknown };
+    if (!Array.isArray(events) || !Array.isArray(extended)) throw new Error('a snapshot has no events');
     if (!isAmidSnapshot) misses = false;
     isAmidSnapshot = more === true;
-    for (const entry of events) takeEvent(entry);
+    for (const entry of [...extended, ...events]) takeEvent(entry);
     if (!isAmidSnapshot) complete();
   }
 
@@ -69,10 +72,10 @@ export function createFeedState(timing: Timing, listener: FeedListener): FeedSta
     },
     take(frame) {
       const { event, data, id } = frame;
-      if (event !== 'snapshot' && event !== 'revocation' && event !== 'heartbeat') return;
+      if (!FRAMES.has(event)) return;
       const value: unknown = JSON.parse(data);
       if (event === 'snapshot') takeSnapshot(value);
-      else if (event === 'revocation') takeEvent(value);
+      else if (event !== 'heartbeat') takeEvent(value);
       // Before the first snapshot, a heartbeat has no meaning.
       else if (knows && !isAmidSnapshot) complete();
       if (CURSOR.test(id) && !isAmidSnapshot) cursor = id;

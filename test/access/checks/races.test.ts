@@ -4,6 +4,7 @@ import { atOnce } from '../../support/client.ts';
 import { createDatabase } from '../../support/database.ts';
 import { newAccount } from '../../support/fixtures/accounts.ts';
 import { seedMember } from '../../support/fixtures/people.ts';
+import { refillChangeBudgets } from '../../support/rows.ts';
 import { openService } from '../../support/service.ts';
 import { rounds } from '../../support/thorough.ts';
 
@@ -26,6 +27,7 @@ t.test('a check that begins after the answer to the removal of a role is refused
   const wrong: string[] = [];
   const during = new Map<unknown, number>();
   for (let round = 0; round < ROUNDS; round += 1) {
+    await refillChangeBudgets(database);
     // Every second round removes the role. The rounds between assign the role again.
     if ((round % 2 === 0) !== (await ask())) wrong.push(`round ${round}: before`);
     const target = round % 2 === 0 ? 'viewer' : 'agent';

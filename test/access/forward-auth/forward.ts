@@ -44,7 +44,7 @@ export async function tokenWith(
     authenticatedAt: 1,
     amr: ['pwd'],
     notAfter: new Date(Date.now() + 3_600_000),
-    organization: { id: randomUUID(), slug: 'acme' },
+    organization: { id: randomUUID(), slug: 'acme', membershipEpoch: 1 },
     roles,
     permissions,
   };

@@ -9,7 +9,8 @@ import { seedTenants, type Tenant, VISIBLE, type Visible, visible } from './tena
 const log = openLog({ level: 'silent', pretty: false });
 
 function opened(t: Test, { appUrl, systemUrl }: TestDatabase, poolSize = 3): Database {
-  const db = openDatabase({ appUrl, systemUrl, poolSize, log });
+  const bounds = { statementMs: 5_000, acquireMs: 100_000 }; // a busy machine refuses nothing
+  const db = openDatabase({ appUrl, systemUrl, poolSize, log, bounds });
   t.teardown(() => db.close());
   return db;
 }

@@ -20,7 +20,7 @@ t.test('long work has its own time limit and connection with the same role, and 
   const forever = statement('SELECT 1 AS slept FROM pg_sleep(60)');
   await t.rejects(
     db.system((tx) => tx.rows(forever, []), { timeoutMs: 100 }),
-    { name: 'DatabaseUnavailable' },
+    { name: 'DatabaseBusy' },
   );
   t.same(await asked(), [{ bound: '10min', role: 'tenantry_system' }], 'then it continues');
   await until(async () => (await database.query(CONNECTIONS, [database.name])).length === 0);

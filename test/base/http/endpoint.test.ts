@@ -22,6 +22,7 @@ const MEMBER: OrganizationCaller = Object.freeze({
   permissions: ['contacts:read', 'deals:*'],
   permissionsElsewhere: false,
   epoch: 0,
+  membershipEpoch: 0,
   authenticatedAt: 0,
   issuedAt: 0,
 });

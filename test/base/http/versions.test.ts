@@ -18,7 +18,7 @@ t.test(
   'the tag of each resource changes with each change, and a stale tag, a weak tag and nonsense change nothing',
   async (t) => {
     const { api, resources } = await openVersioned(t);
-    for (const { path, token, change, others, remove } of resources) {
+    for (const { path, token, change, others = [], remove } of resources) {
       const read = async () => (await api.get(path, { token })).headers.get('etag') ?? '';
       let now = await read();
       t.match(now, /^"[\w-]{22}"$/, path);

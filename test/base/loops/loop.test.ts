@@ -2,6 +2,7 @@
 // lines, and how the loop stops.
 import t, { type Test } from 'tap';
 import { type LoopOptions, LoopStopped, openLoop, type Run } from '../../../src/base/loops/loop.ts';
+import { currentRequester, workFor } from '../../../src/base/platform/requester.ts';
 import { createManualTiming } from '../../verifier/manual-timing.ts';
 
 /** Opens a loop that runs every second and notes the start of each run. With `held` the test ends each run. */
@@ -214,4 +215,19 @@ t.test('a run that does not end gets an abort signal, and delays stop() for a li
 
 t.test('an interval that is too long for a timer is refused', async (t) => {
   for (const everyMs of [-1, Number.NaN, 2 ** 31]) t.throws(() => openNoted(t, { everyMs }), RangeError);
+});
+
+t.test('a run that a request asked for is the work of the service, and not of the requester', async (t) => {
+  const seen: unknown[] = [];
+  const { loop, timing } = openNoted(t, { work: async () => void seen.push(currentRequester()) });
+  loop.start();
+  const requester = { subject: 'organization 1', onGone: () => () => undefined };
+  await workFor(requester, async () => {
+    loop.nudge();
+    timing.advance(0);
+    await loop.run();
+    t.equal(currentRequester(), requester);
+  });
+  t.ok(seen.length > 0);
+  t.same(new Set(seen), new Set([undefined]));
 });

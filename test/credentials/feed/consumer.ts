@@ -11,6 +11,7 @@ export interface Frame {
   readonly data: {
     readonly cursor?: string;
     readonly events?: readonly Revocation[];
+    readonly extended?: readonly Revocation[];
     readonly more?: boolean;
     readonly at?: string;
     /** This member and the next four are those of a revocation. */
@@ -93,10 +94,14 @@ export async function consume(t: Test, url: string, token: string, options: Cons
   };
 }
 
-/** Returns the revocations in the frames. */
+/** Returns the revocations in the frames, in both forms. */
 export function eventsOf(frames: readonly Frame[]): Revocation[] {
   return frames.flatMap(({ event, data }) =>
-    event === 'snapshot' ? (data.events ?? []) : event === 'revocation' ? [data as Revocation] : [],
+    event === 'snapshot'
+      ? [...(data.extended ?? []), ...(data.events ?? [])]
+      : event === 'revocation' || event === 'extended'
+        ? [data as Revocation]
+        : [],
   );
 }
 

@@ -34,7 +34,7 @@ t.test('the end of a session is sent to each organization of its user', async (t
   );
 });
 
-t.test('a change of rights is sent to every organization that the person is a member of', async (t) => {
+t.test('a change of rights is sent to the organization in which the rights change, and to no other', async (t) => {
   const setup = await openTwoOrganizations(t);
   const { api, pOwner, pOther, both } = setup;
   await t.test('other roles for a member of both', (t) =>
@@ -42,14 +42,14 @@ t.test('a change of rights is sent to every organization that the person is a me
       t,
       setup,
       () => api.patch(`/users/${both.userId}`, { roles: [{ role: 'viewer' }] }, { token: pOwner.token }),
-      { p: ['user both'], q: ['user both'], all: ['user both'] },
+      { p: ['membership both in p'], q: [], all: ['membership both in p'] },
     ),
   );
   await t.test('a member is suspended', (t) =>
     tells(t, setup, () => api.patch(`/users/${pOther.userId}`, { status: 'suspended' }, { token: pOwner.token }), {
-      p: ['user pOther'],
+      p: ['membership pOther in p'],
       q: [],
-      all: ['user pOther'],
+      all: ['membership pOther in p'],
     }),
   );
   await t.test('an event about a suspended member', (t) =>
@@ -60,46 +60,49 @@ t.test('a change of rights is sent to every organization that the person is a me
   );
 });
 
-t.test('a change of a role is reported for each member who has it, to the organizations of that member', async (t) => {
-  const setup = await openTwoOrganizations(t);
-  const { api, database, p, pOwner, pAgent, both, app } = setup;
-  const role = await seedRole(database, p.id, { name: 'own', level: 1, permissions: ['contacts:read'] });
-  for (const { userId } of [pAgent, both]) {
-    const roles = [{ role: 'agent' }, { role: 'own' }];
-    await api.patch(`/users/${userId}`, { roles }, { token: pOwner.token });
-  }
-  await t.test('of the organization', (t) =>
-    tells(t, setup, () => api.patch(`/roles/${role}`, { permissions: ['deals:read'] }, { token: pOwner.token }), {
-      p: ['user both', 'user pAgent'],
-      q: ['user both'],
-      all: ['user both', 'user pAgent'],
-    }),
-  );
-  const narrower = crmWith({ viewer: { permissions: ['contacts:read'] } });
-  await t.test('of the system, by a preset', (t) =>
-    tells(t, setup, () => applyPreset(app.parts, narrower), {
-      p: ['user both'],
-      q: ['user both'],
-      all: ['user both'],
-    }),
-  );
-  const agents = crmWith({ viewer: { permissions: ['contacts:read'] }, agent: { permissions: ['contacts:read'] } });
-  await t.test('a preset that affects many members', (t) =>
-    tells(t, setup, () => applyPreset(app.parts, agents), {
-      p: ['user both', 'user pAgent', 'user pOther'],
-      q: ['user both', 'user qAgent'],
-      all: ['user both', 'user pAgent', 'user pOther', 'user qAgent'],
-    }),
-  );
-});
+t.test(
+  'a change of a role is reported for each membership that has it, to the organization of the membership',
+  async (t) => {
+    const setup = await openTwoOrganizations(t);
+    const { api, database, p, pOwner, pAgent, both, app } = setup;
+    const role = await seedRole(database, p.id, { name: 'own', level: 1, permissions: ['contacts:read'] });
+    for (const { userId } of [pAgent, both]) {
+      const roles = [{ role: 'agent' }, { role: 'own' }];
+      await api.patch(`/users/${userId}`, { roles }, { token: pOwner.token });
+    }
+    await t.test('of the organization', (t) =>
+      tells(t, setup, () => api.patch(`/roles/${role}`, { permissions: ['deals:read'] }, { token: pOwner.token }), {
+        p: ['membership both in p', 'membership pAgent in p'],
+        q: [],
+        all: ['membership both in p', 'membership pAgent in p'],
+      }),
+    );
+    const narrower = crmWith({ viewer: { permissions: ['contacts:read'] } });
+    await t.test('of the system, by a preset', (t) =>
+      tells(t, setup, () => applyPreset(app.parts, narrower), {
+        p: [],
+        q: ['membership both in q'],
+        all: ['membership both in q'],
+      }),
+    );
+    const agents = crmWith({ viewer: { permissions: ['contacts:read'] }, agent: { permissions: ['contacts:read'] } });
+    await t.test('a preset that affects many members', (t) =>
+      tells(t, setup, () => applyPreset(app.parts, agents), {
+        p: ['membership both in p', 'membership pAgent in p', 'membership pOther in p'],
+        q: ['membership qAgent in q'],
+        all: ['both in p', 'pAgent in p', 'pOther in p', 'qAgent in q'].map((name) => `membership ${name}`),
+      }),
+    );
+  },
+);
 
 t.test('the removal of a member is reported to the organization, and no later event about that user is', async (t) => {
   const setup = await openTwoOrganizations(t);
   const { api, database, p, pOwner, pAgent, both } = setup;
   await t.test('removed', (t) =>
     tells(t, setup, () => api.delete(`/users/${both.userId}`, { token: pOwner.token }), {
-      p: ['user both', "session both's in p"],
-      q: ['user both', "session both's in p"],
+      p: ['membership both in p', "session both's in p"],
+      q: ["session both's in p"],
     }),
   );
   await t.test('the removed user does something in another organization', (t) =>
@@ -110,9 +113,9 @@ t.test('the removal of a member is reported to the organization, and no later ev
   );
   await t.test('left', (t) =>
     tells(t, setup, () => api.delete(`/me/organizations/${p.id}`, { token: pAgent.token }), {
-      p: ['user pAgent'],
+      p: ['membership pAgent in p'],
       q: [],
-      all: ['user pAgent'],
+      all: ['membership pAgent in p'],
     }),
   );
   await t.test('the session of the user who left ends', (t) =>

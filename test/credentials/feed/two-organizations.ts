@@ -1,6 +1,6 @@
 // Creates two organizations, and compares the events that the clients of each organization receive in three ways.
 import type { Test } from 'tap';
-import type { Revocation } from '../../../src/protocol/revocation.ts';
+import { type Revocation, revocationOf } from '../../../src/protocol/revocation.ts';
 import { createDatabase } from '../../support/database.ts';
 import { seedClientWithToken } from '../../support/fixtures/clients.ts';
 import { seedMembership, seedPerson, signInPerson } from '../../support/fixtures/people.ts';
@@ -73,11 +73,13 @@ async function mark({ app, database, marker }: TwoOrganizations): Promise<(frame
   return ({ data }) => data.sub === marker && data.epoch === epoch;
 }
 
-/** Returns the names of the subjects of the events, sorted and without repeats. */
-export function told({ names, marker }: TwoOrganizations, events: readonly Revocation[]): string[] {
-  const others = events.filter((event) => event.kind !== 'user' || event.sub !== marker);
+/** Returns the names of the subjects of the events, sorted and without repeats. Both forms of an event count as one. */
+export function told({ names, marker }: TwoOrganizations, written: readonly Revocation[]): string[] {
+  const events = written.map(revocationOf).filter((event) => event !== null);
+  const others = events.filter((event) => !('sub' in event && event.sub === marker));
   const about = others.map((event) => {
     if (event.kind === 'everything') return 'everything';
+    if (event.kind === 'membership') return `membership ${names.get(event.sub)} in ${names.get(event.org)}`;
     const id =
       event.kind === 'session'
         ? event.sid

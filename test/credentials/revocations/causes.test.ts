@@ -4,7 +4,7 @@ import t, { type Test } from 'tap';
 import { EVENT_TYPES } from '../../../src/base/events/catalogue.ts';
 import { principalOf } from '../../../src/protocol/caller.ts';
 import type { AccessClaims, ClientClaims } from '../../../src/protocol/claims.ts';
-import type { Revocation } from '../../../src/protocol/revocation.ts';
+import { type Revocation, revocationOf } from '../../../src/protocol/revocation.ts';
 import { createRevocationMap } from '../../../src/protocol/revocation-map.ts';
 import { openEventCheck } from '../../base/events/rows.ts';
 import { createDatabase, type TestDatabase } from '../../support/database.ts';
@@ -45,7 +45,7 @@ async function toldTo(
   const { app, database } = holders;
   const { token } = await seedClientWithToken(app, database, { organizationId, permissions: ['revocations:read'] });
   const { status, body } = await api.get('/revocations', { token });
-  return status === 200 ? body.data.events : null;
+  return status === 200 ? body.data.events.map(revocationOf) : null;
 }
 
 // The tables whose rows a cause may change. The number of rows and the newest transaction show whether a row changed.

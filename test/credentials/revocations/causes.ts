@@ -149,9 +149,14 @@ export const CAUSES: Readonly<Record<string, Cause>> = {
         ...{ name: 'The owner', password: 'gravel umbrella tuesday' },
       }),
   },
-  'an invitation that a user accepts': {
-    ...{ event: 'member.joined', refused: { outsider: STALE } },
-    before: invited,
+  'an invitation that a user accepts who has not proven the mailbox': {
+    ...{ event: 'user.email_verified', refused: { outsider: STALE } },
+    async before(holders) {
+      await holders.database.query('UPDATE users SET email_verified_at = NULL WHERE id = $1', [
+        holders.outsider.userId,
+      ]);
+      await invited(holders);
+    },
     happen: (holders) =>
       holders.api.post('/invitations/accept', { token: tokenOf(holders) }, { token: holders.outsider.accessToken }),
   },
@@ -161,15 +166,8 @@ export const CAUSES: Readonly<Record<string, Cause>> = {
       holders.api.patch(`/users/${holders.member.userId}`, { roles: [{ role: 'viewer' }] }, byOwner(holders)),
   },
   'roles that an operator gives a member': {
-    ...{ event: 'member.roles_changed', refused: { both: STALE, there: STALE } },
+    ...{ event: 'member.roles_changed', refused: { both: STALE } },
     happen: ({ app, here, both: { userId: id, email } }) =>
-      app.parts.db.system((tx) =>
-        grantRoles(app.parts, tx, { id, email }, { organizationId: here.id, roles: ['agent'] }),
-      ),
-  },
-  'a membership that an operator gives': {
-    ...{ event: 'member.joined', refused: { outsider: STALE } },
-    happen: ({ app, here, outsider: { userId: id, email } }) =>
       app.parts.db.system((tx) =>
         grantRoles(app.parts, tx, { id, email }, { organizationId: here.id, roles: ['agent'] }),
       ),
@@ -186,11 +184,11 @@ export const CAUSES: Readonly<Record<string, Cause>> = {
     happen: (holders) => holders.api.patch(`/users/${holders.member.userId}`, { status: 'active' }, byOwner(holders)),
   },
   'a member who is removed': {
-    ...{ event: 'member.removed', refused: { both: ENDED, there: STALE } },
+    ...{ event: 'member.removed', refused: { both: ENDED } },
     happen: (holders) => holders.api.delete(`/users/${holders.both.userId}`, byOwner(holders)),
   },
   'a member who leaves': {
-    ...{ event: 'member.left', refused: { both: STALE, there: STALE } },
+    ...{ event: 'member.left', refused: { both: STALE } },
     happen: ({ api, both, here }) => api.delete(`/me/organizations/${here.id}`, { token: both.accessToken }),
   },
   'a role that is edited': {
@@ -265,6 +263,7 @@ export const ENDS_NOTHING: Readonly<Partial<Record<EventType, string>>> = {
   'invitation.revoked': 'nobody has joined',
   'mail.dropped': 'a mail that was not sent signs nobody in',
   'mail.retried': 'adds one',
+  'member.joined': 'the user has no token for the organization yet',
   'organization.changed': 'name, slug and settings are in no token that decides by them',
   'organization.created': 'its creator gets a token for it',
   'platform_administrator.granted': 'is in no token',
@@ -276,7 +275,6 @@ export const ENDS_NOTHING: Readonly<Partial<Record<EventType, string>>> = {
   'sessions.all_ended': 'follows a session.ended of each session',
   'subscription.changed': 'limits are in no token',
   'user.created': 'new',
-  'user.email_verified': 'comes with invitation.accepted',
   'user.registered': 'new',
   'user.renamed': 'names are in no token',
 };

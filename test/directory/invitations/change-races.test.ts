@@ -2,6 +2,7 @@
 import t from 'tap';
 import { atOnce } from '../../support/client.ts';
 import type { Account } from '../../support/fixtures/accounts.ts';
+import { refillChangeBudgets } from '../../support/rows.ts';
 import { tokenIn } from '../../support/servers/mailbox.ts';
 import { rounds } from '../../support/thorough.ts';
 import { countMembers, freshEmail, joined, openGuest, openInviting, statusesOf } from './inviting.ts';
@@ -46,6 +47,7 @@ t.test('when accepting and mailing again race, the old or the new token works, n
 t.test('when accepting and demoting the inviter race, rights that the inviter has lost are not granted', async (t) => {
   let admin: Account = await joined(inviting, 'admin');
   for (let round = 0; round < ROUNDS; round += 1) {
+    await refillChangeBudgets(database);
     const { token } = await inviting.invited(guest.email, 'agent', admin.accessToken);
     const [accepted, demoted] = await atOnce(2, (index) =>
       index === 0 ? guest.accept(token) : api.patch(`/users/${admin.userId}`, { roles: [{ role: 'viewer' }] }, options),

@@ -18,7 +18,7 @@ function outcome(replies: readonly Reply[]): string[] {
 
 /** Makes both users owners again, and returns new tokens. */
 async function twoOwners({ database, api, organization }: Team, pair: readonly Teammate[]): Promise<Teammate[]> {
-  await database.query("UPDATE memberships SET status = 'active'");
+  await database.query("UPDATE memberships SET status = 'active', changes_paid_until = NULL");
   const { id } = organization;
   const again: Teammate[] = [];
   for (const person of pair) {

@@ -4,7 +4,7 @@ import { atOnce, type Reply } from '../../support/client.ts';
 import { seedMembership, signInPerson } from '../../support/fixtures/people.ts';
 import { openTeam, renewed, type Team, type Teammate } from '../../support/fixtures/team.ts';
 import { collide, openTransaction, waiters } from '../../support/locks.ts';
-import { countRows, heldRoles } from '../../support/rows.ts';
+import { countRows, heldRoles, refillChangeBudgets } from '../../support/rows.ts';
 import { rounds } from '../../support/thorough.ts';
 
 const ROUNDS = rounds(50);
@@ -49,6 +49,7 @@ t.test('simultaneous changes of one member are each applied completely, one afte
   const agent = await join('agent');
   const sets = [['viewer'], ['admin', 'agent'], ['agent', 'viewer']];
   for (let round = 0; round < ROUNDS; round += 1) {
+    await refillChangeBudgets(database);
     const replies = await atOnce(sets.length, (index) => {
       const roles = (sets[index] ?? []).map((role) => ({ role }));
       return api.patch(`/users/${agent.userId}`, { roles }, { token: owner.token });

@@ -117,7 +117,7 @@ t.test('roles that no preset can describe are not exported', async (t) => {
   await t.rejects(exportRoles(deps), { name: 'PresetRefused', problems: [/No system role makes owners/] });
 });
 
-t.test('only users with a role whose permissions or ownership change get a new epoch', async (t) => {
+t.test('only memberships with a role whose permissions or ownership change get a new epoch', async (t) => {
   const { database, ...deps } = await openRoles(t);
   const [one, two] = [await seedOrganization(database), await seedOrganization(database)];
   const agent = await seedMember(database, one.id, 'agent');
@@ -141,17 +141,26 @@ t.test('only users with a role whose permissions or ownership change get a new e
     [agent, both, scoped, admin, owner].map((id) => raised.get(id)),
     [1, 1, 1, 0, 0],
   );
-  const revoked = await database.query(
-    `SELECT subject AS sub, epoch FROM revocations WHERE kind = 'user' ORDER BY subject`,
+  const revoked = await database.query<{ sub: string; org: string; epoch: number }>(
+    `SELECT subject AS sub, membership_organization_id AS org, epoch FROM revocations WHERE kind = 'user'`,
   );
+  const expected = [
+    [agent, one.id],
+    [both, one.id],
+    [both, two.id],
+    [scoped, two.id],
+  ].map(([sub, org]) => ({ sub, org, epoch: 1 }));
+  t.same(new Set(revoked), new Set(expected), 'one revocation for each membership');
   t.same(
-    revoked,
-    [agent, both, scoped].sort().map((sub) => ({ sub, epoch: 1 })),
-  );
-  t.same(
-    deps.published.map((change) => (change.kind === 'user' ? change.sub : change)).sort(),
-    [agent, both, scoped].sort(),
+    new Set(deps.published),
+    new Set(expected.map((change) => ({ kind: 'membership', ...change }))),
     'the revocations are published after the commit',
+  );
+  t.same(
+    await database.query(
+      'SELECT user_id AS sub, organization_id AS org, epoch FROM memberships WHERE epoch > 0 ORDER BY 1, 2',
+    ),
+    [...expected].sort((a, b) => (`${a.sub}${a.org}` < `${b.sub}${b.org}` ? -1 : 1)),
   );
 });
 

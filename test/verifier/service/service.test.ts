@@ -149,12 +149,21 @@ t.test('verifier and service accept and refuse the same tokens', async (t) => {
     'signed again': changed({}),
     'with one more claim': changed({ more: 1 }),
     'roles of other letters': changed({ roles: ['Geschäftsführung'] }),
+    'of the version before, without the epoch of the membership': changed({ mep: undefined }),
     'without an organization': changed({
+      mep: undefined,
       org: undefined,
       org_slug: undefined,
       roles: undefined,
       permissions: undefined,
     }),
+    'the epoch of a membership without an organization': changed({
+      org: undefined,
+      org_slug: undefined,
+      roles: undefined,
+      permissions: undefined,
+    }),
+    'a wrong epoch of a membership': changed({ mep: '1' }),
     'rights without an organization': changed({ org: undefined }),
     'typ JWT': changed({}, { typ: 'JWT' }),
     'typ in capital letters': changed({}, { typ: 'AT+JWT' }),
@@ -201,6 +210,7 @@ t.test('verifier and service accept and refuse the same tokens', async (t) => {
     'signed again',
     'with one more claim',
     'roles of other letters',
+    'of the version before, without the epoch of the membership',
     'without an organization',
   ]);
 });

@@ -1837,7 +1837,8 @@ export const OrganizationScalarFieldEnum = {
   status: 'status',
   settings: 'settings',
   createdAt: 'createdAt',
-  updatedAt: 'updatedAt'
+  updatedAt: 'updatedAt',
+  roleChangesPaidUntil: 'roleChangesPaidUntil'
 } as const
 
 export type OrganizationScalarFieldEnum = (typeof OrganizationScalarFieldEnum)[keyof typeof OrganizationScalarFieldEnum]
@@ -1847,7 +1848,9 @@ export const MembershipScalarFieldEnum = {
   organizationId: 'organizationId',
   userId: 'userId',
   status: 'status',
-  joinedAt: 'joinedAt'
+  joinedAt: 'joinedAt',
+  epoch: 'epoch',
+  changesPaidUntil: 'changesPaidUntil'
 } as const
 
 export type MembershipScalarFieldEnum = (typeof MembershipScalarFieldEnum)[keyof typeof MembershipScalarFieldEnum]
@@ -1940,7 +1943,8 @@ export const RevocationScalarFieldEnum = {
   at: 'at',
   tx: 'tx',
   causedIn: 'causedIn',
-  notBefore: 'notBefore'
+  notBefore: 'notBefore',
+  membershipOrganizationId: 'membershipOrganizationId'
 } as const
 
 export type RevocationScalarFieldEnum = (typeof RevocationScalarFieldEnum)[keyof typeof RevocationScalarFieldEnum]

@@ -20,8 +20,18 @@ export type MembershipModel = runtime.Types.Result.DefaultSelection<Prisma.$Memb
 
 export type AggregateMembership = {
   _count: MembershipCountAggregateOutputType | null
+  _avg: MembershipAvgAggregateOutputType | null
+  _sum: MembershipSumAggregateOutputType | null
   _min: MembershipMinAggregateOutputType | null
   _max: MembershipMaxAggregateOutputType | null
+}
+
+export type MembershipAvgAggregateOutputType = {
+  epoch: number | null
+}
+
+export type MembershipSumAggregateOutputType = {
+  epoch: number | null
 }
 
 export type MembershipMinAggregateOutputType = {
@@ -29,6 +39,8 @@ export type MembershipMinAggregateOutputType = {
   userId: string | null
   status: string | null
   joinedAt: Date | null
+  epoch: number | null
+  changesPaidUntil: Date | null
 }
 
 export type MembershipMaxAggregateOutputType = {
@@ -36,6 +48,8 @@ export type MembershipMaxAggregateOutputType = {
   userId: string | null
   status: string | null
   joinedAt: Date | null
+  epoch: number | null
+  changesPaidUntil: Date | null
 }
 
 export type MembershipCountAggregateOutputType = {
@@ -43,15 +57,27 @@ export type MembershipCountAggregateOutputType = {
   userId: number
   status: number
   joinedAt: number
+  epoch: number
+  changesPaidUntil: number
   _all: number
 }
 
+
+export type MembershipAvgAggregateInputType = {
+  epoch?: true
+}
+
+export type MembershipSumAggregateInputType = {
+  epoch?: true
+}
 
 export type MembershipMinAggregateInputType = {
   organizationId?: true
   userId?: true
   status?: true
   joinedAt?: true
+  epoch?: true
+  changesPaidUntil?: true
 }
 
 export type MembershipMaxAggregateInputType = {
@@ -59,6 +85,8 @@ export type MembershipMaxAggregateInputType = {
   userId?: true
   status?: true
   joinedAt?: true
+  epoch?: true
+  changesPaidUntil?: true
 }
 
 export type MembershipCountAggregateInputType = {
@@ -66,6 +94,8 @@ export type MembershipCountAggregateInputType = {
   userId?: true
   status?: true
   joinedAt?: true
+  epoch?: true
+  changesPaidUntil?: true
   _all?: true
 }
 
@@ -107,6 +137,18 @@ export type MembershipAggregateArgs<ExtArgs extends runtime.Types.Extensions.Int
   /**
    * {@link https://www.prisma.io/docs/concepts/components/prisma-client/aggregations Aggregation Docs}
    * 
+   * Select which fields to average
+  **/
+  _avg?: MembershipAvgAggregateInputType
+  /**
+   * {@link https://www.prisma.io/docs/concepts/components/prisma-client/aggregations Aggregation Docs}
+   * 
+   * Select which fields to sum
+  **/
+  _sum?: MembershipSumAggregateInputType
+  /**
+   * {@link https://www.prisma.io/docs/concepts/components/prisma-client/aggregations Aggregation Docs}
+   * 
    * Select which fields to find the minimum value
   **/
   _min?: MembershipMinAggregateInputType
@@ -137,6 +179,8 @@ export type MembershipGroupByArgs<ExtArgs extends runtime.Types.Extensions.Inter
   take?: number
   skip?: number
   _count?: MembershipCountAggregateInputType | true
+  _avg?: MembershipAvgAggregateInputType
+  _sum?: MembershipSumAggregateInputType
   _min?: MembershipMinAggregateInputType
   _max?: MembershipMaxAggregateInputType
 }
@@ -146,7 +190,11 @@ export type MembershipGroupByOutputType = {
   userId: string
   status: string
   joinedAt: Date
+  epoch: number
+  changesPaidUntil: Date | null
   _count: MembershipCountAggregateOutputType | null
+  _avg: MembershipAvgAggregateOutputType | null
+  _sum: MembershipSumAggregateOutputType | null
   _min: MembershipMinAggregateOutputType | null
   _max: MembershipMaxAggregateOutputType | null
 }
@@ -174,6 +222,8 @@ export type MembershipWhereInput = {
   userId?: Prisma.UuidFilter<"Membership"> | string
   status?: Prisma.StringFilter<"Membership"> | string
   joinedAt?: Prisma.DateTimeFilter<"Membership"> | Date | string
+  epoch?: Prisma.IntFilter<"Membership"> | number
+  changesPaidUntil?: Prisma.DateTimeNullableFilter<"Membership"> | Date | string | null
   organization?: Prisma.XOR<Prisma.OrganizationScalarRelationFilter, Prisma.OrganizationWhereInput>
   user?: Prisma.XOR<Prisma.UserScalarRelationFilter, Prisma.UserWhereInput>
   assignments?: Prisma.RoleAssignmentListRelationFilter
@@ -185,6 +235,8 @@ export type MembershipOrderByWithRelationInput = {
   userId?: Prisma.SortOrder
   status?: Prisma.SortOrder
   joinedAt?: Prisma.SortOrder
+  epoch?: Prisma.SortOrder
+  changesPaidUntil?: Prisma.SortOrderInput | Prisma.SortOrder
   organization?: Prisma.OrganizationOrderByWithRelationInput
   user?: Prisma.UserOrderByWithRelationInput
   assignments?: Prisma.RoleAssignmentOrderByRelationAggregateInput
@@ -200,6 +252,8 @@ export type MembershipWhereUniqueInput = Prisma.AtLeast<{
   userId?: Prisma.UuidFilter<"Membership"> | string
   status?: Prisma.StringFilter<"Membership"> | string
   joinedAt?: Prisma.DateTimeFilter<"Membership"> | Date | string
+  epoch?: Prisma.IntFilter<"Membership"> | number
+  changesPaidUntil?: Prisma.DateTimeNullableFilter<"Membership"> | Date | string | null
   organization?: Prisma.XOR<Prisma.OrganizationScalarRelationFilter, Prisma.OrganizationWhereInput>
   user?: Prisma.XOR<Prisma.UserScalarRelationFilter, Prisma.UserWhereInput>
   assignments?: Prisma.RoleAssignmentListRelationFilter
@@ -211,9 +265,13 @@ export type MembershipOrderByWithAggregationInput = {
   userId?: Prisma.SortOrder
   status?: Prisma.SortOrder
   joinedAt?: Prisma.SortOrder
+  epoch?: Prisma.SortOrder
+  changesPaidUntil?: Prisma.SortOrderInput | Prisma.SortOrder
   _count?: Prisma.MembershipCountOrderByAggregateInput
+  _avg?: Prisma.MembershipAvgOrderByAggregateInput
   _max?: Prisma.MembershipMaxOrderByAggregateInput
   _min?: Prisma.MembershipMinOrderByAggregateInput
+  _sum?: Prisma.MembershipSumOrderByAggregateInput
 }
 
 export type MembershipScalarWhereWithAggregatesInput = {
@@ -224,11 +282,15 @@ export type MembershipScalarWhereWithAggregatesInput = {
   userId?: Prisma.UuidWithAggregatesFilter<"Membership"> | string
   status?: Prisma.StringWithAggregatesFilter<"Membership"> | string
   joinedAt?: Prisma.DateTimeWithAggregatesFilter<"Membership"> | Date | string
+  epoch?: Prisma.IntWithAggregatesFilter<"Membership"> | number
+  changesPaidUntil?: Prisma.DateTimeNullableWithAggregatesFilter<"Membership"> | Date | string | null
 }
 
 export type MembershipCreateInput = {
   status?: string
   joinedAt?: Date | string
+  epoch?: number
+  changesPaidUntil?: Date | string | null
   organization: Prisma.OrganizationCreateNestedOneWithoutMembershipsInput
   user: Prisma.UserCreateNestedOneWithoutMembershipsInput
   assignments?: Prisma.RoleAssignmentCreateNestedManyWithoutMembershipInput
@@ -240,6 +302,8 @@ export type MembershipUncheckedCreateInput = {
   userId: string
   status?: string
   joinedAt?: Date | string
+  epoch?: number
+  changesPaidUntil?: Date | string | null
   assignments?: Prisma.RoleAssignmentUncheckedCreateNestedManyWithoutMembershipInput
   sessions?: Prisma.SessionUncheckedCreateNestedManyWithoutMembershipInput
 }
@@ -247,6 +311,8 @@ export type MembershipUncheckedCreateInput = {
 export type MembershipUpdateInput = {
   status?: Prisma.StringFieldUpdateOperationsInput | string
   joinedAt?: Prisma.DateTimeFieldUpdateOperationsInput | Date | string
+  epoch?: Prisma.IntFieldUpdateOperationsInput | number
+  changesPaidUntil?: Prisma.NullableDateTimeFieldUpdateOperationsInput | Date | string | null
   organization?: Prisma.OrganizationUpdateOneRequiredWithoutMembershipsNestedInput
   user?: Prisma.UserUpdateOneRequiredWithoutMembershipsNestedInput
   assignments?: Prisma.RoleAssignmentUpdateManyWithoutMembershipNestedInput
@@ -258,6 +324,8 @@ export type MembershipUncheckedUpdateInput = {
   userId?: Prisma.StringFieldUpdateOperationsInput | string
   status?: Prisma.StringFieldUpdateOperationsInput | string
   joinedAt?: Prisma.DateTimeFieldUpdateOperationsInput | Date | string
+  epoch?: Prisma.IntFieldUpdateOperationsInput | number
+  changesPaidUntil?: Prisma.NullableDateTimeFieldUpdateOperationsInput | Date | string | null
   assignments?: Prisma.RoleAssignmentUncheckedUpdateManyWithoutMembershipNestedInput
   sessions?: Prisma.SessionUncheckedUpdateManyWithoutMembershipNestedInput
 }
@@ -267,11 +335,15 @@ export type MembershipCreateManyInput = {
   userId: string
   status?: string
   joinedAt?: Date | string
+  epoch?: number
+  changesPaidUntil?: Date | string | null
 }
 
 export type MembershipUpdateManyMutationInput = {
   status?: Prisma.StringFieldUpdateOperationsInput | string
   joinedAt?: Prisma.DateTimeFieldUpdateOperationsInput | Date | string
+  epoch?: Prisma.IntFieldUpdateOperationsInput | number
+  changesPaidUntil?: Prisma.NullableDateTimeFieldUpdateOperationsInput | Date | string | null
 }
 
 export type MembershipUncheckedUpdateManyInput = {
@@ -279,6 +351,8 @@ export type MembershipUncheckedUpdateManyInput = {
   userId?: Prisma.StringFieldUpdateOperationsInput | string
   status?: Prisma.StringFieldUpdateOperationsInput | string
   joinedAt?: Prisma.DateTimeFieldUpdateOperationsInput | Date | string
+  epoch?: Prisma.IntFieldUpdateOperationsInput | number
+  changesPaidUntil?: Prisma.NullableDateTimeFieldUpdateOperationsInput | Date | string | null
 }
 
 export type MembershipListRelationFilter = {
@@ -301,6 +375,12 @@ export type MembershipCountOrderByAggregateInput = {
   userId?: Prisma.SortOrder
   status?: Prisma.SortOrder
   joinedAt?: Prisma.SortOrder
+  epoch?: Prisma.SortOrder
+  changesPaidUntil?: Prisma.SortOrder
+}
+
+export type MembershipAvgOrderByAggregateInput = {
+  epoch?: Prisma.SortOrder
 }
 
 export type MembershipMaxOrderByAggregateInput = {
@@ -308,6 +388,8 @@ export type MembershipMaxOrderByAggregateInput = {
   userId?: Prisma.SortOrder
   status?: Prisma.SortOrder
   joinedAt?: Prisma.SortOrder
+  epoch?: Prisma.SortOrder
+  changesPaidUntil?: Prisma.SortOrder
 }
 
 export type MembershipMinOrderByAggregateInput = {
@@ -315,6 +397,12 @@ export type MembershipMinOrderByAggregateInput = {
   userId?: Prisma.SortOrder
   status?: Prisma.SortOrder
   joinedAt?: Prisma.SortOrder
+  epoch?: Prisma.SortOrder
+  changesPaidUntil?: Prisma.SortOrder
+}
+
+export type MembershipSumOrderByAggregateInput = {
+  epoch?: Prisma.SortOrder
 }
 
 export type MembershipScalarRelationFilter = {
@@ -444,6 +532,8 @@ export type MembershipUpdateOneWithoutSessionsNestedInput = {
 export type MembershipCreateWithoutUserInput = {
   status?: string
   joinedAt?: Date | string
+  epoch?: number
+  changesPaidUntil?: Date | string | null
   organization: Prisma.OrganizationCreateNestedOneWithoutMembershipsInput
   assignments?: Prisma.RoleAssignmentCreateNestedManyWithoutMembershipInput
   sessions?: Prisma.SessionCreateNestedManyWithoutMembershipInput
@@ -453,6 +543,8 @@ export type MembershipUncheckedCreateWithoutUserInput = {
   organizationId: string
   status?: string
   joinedAt?: Date | string
+  epoch?: number
+  changesPaidUntil?: Date | string | null
   assignments?: Prisma.RoleAssignmentUncheckedCreateNestedManyWithoutMembershipInput
   sessions?: Prisma.SessionUncheckedCreateNestedManyWithoutMembershipInput
 }
@@ -491,11 +583,15 @@ export type MembershipScalarWhereInput = {
   userId?: Prisma.UuidFilter<"Membership"> | string
   status?: Prisma.StringFilter<"Membership"> | string
   joinedAt?: Prisma.DateTimeFilter<"Membership"> | Date | string
+  epoch?: Prisma.IntFilter<"Membership"> | number
+  changesPaidUntil?: Prisma.DateTimeNullableFilter<"Membership"> | Date | string | null
 }
 
 export type MembershipCreateWithoutOrganizationInput = {
   status?: string
   joinedAt?: Date | string
+  epoch?: number
+  changesPaidUntil?: Date | string | null
   user: Prisma.UserCreateNestedOneWithoutMembershipsInput
   assignments?: Prisma.RoleAssignmentCreateNestedManyWithoutMembershipInput
   sessions?: Prisma.SessionCreateNestedManyWithoutMembershipInput
@@ -505,6 +601,8 @@ export type MembershipUncheckedCreateWithoutOrganizationInput = {
   userId: string
   status?: string
   joinedAt?: Date | string
+  epoch?: number
+  changesPaidUntil?: Date | string | null
   assignments?: Prisma.RoleAssignmentUncheckedCreateNestedManyWithoutMembershipInput
   sessions?: Prisma.SessionUncheckedCreateNestedManyWithoutMembershipInput
 }
@@ -538,6 +636,8 @@ export type MembershipUpdateManyWithWhereWithoutOrganizationInput = {
 export type MembershipCreateWithoutAssignmentsInput = {
   status?: string
   joinedAt?: Date | string
+  epoch?: number
+  changesPaidUntil?: Date | string | null
   organization: Prisma.OrganizationCreateNestedOneWithoutMembershipsInput
   user: Prisma.UserCreateNestedOneWithoutMembershipsInput
   sessions?: Prisma.SessionCreateNestedManyWithoutMembershipInput
@@ -548,6 +648,8 @@ export type MembershipUncheckedCreateWithoutAssignmentsInput = {
   userId: string
   status?: string
   joinedAt?: Date | string
+  epoch?: number
+  changesPaidUntil?: Date | string | null
   sessions?: Prisma.SessionUncheckedCreateNestedManyWithoutMembershipInput
 }
 
@@ -570,6 +672,8 @@ export type MembershipUpdateToOneWithWhereWithoutAssignmentsInput = {
 export type MembershipUpdateWithoutAssignmentsInput = {
   status?: Prisma.StringFieldUpdateOperationsInput | string
   joinedAt?: Prisma.DateTimeFieldUpdateOperationsInput | Date | string
+  epoch?: Prisma.IntFieldUpdateOperationsInput | number
+  changesPaidUntil?: Prisma.NullableDateTimeFieldUpdateOperationsInput | Date | string | null
   organization?: Prisma.OrganizationUpdateOneRequiredWithoutMembershipsNestedInput
   user?: Prisma.UserUpdateOneRequiredWithoutMembershipsNestedInput
   sessions?: Prisma.SessionUpdateManyWithoutMembershipNestedInput
@@ -580,12 +684,16 @@ export type MembershipUncheckedUpdateWithoutAssignmentsInput = {
   userId?: Prisma.StringFieldUpdateOperationsInput | string
   status?: Prisma.StringFieldUpdateOperationsInput | string
   joinedAt?: Prisma.DateTimeFieldUpdateOperationsInput | Date | string
+  epoch?: Prisma.IntFieldUpdateOperationsInput | number
+  changesPaidUntil?: Prisma.NullableDateTimeFieldUpdateOperationsInput | Date | string | null
   sessions?: Prisma.SessionUncheckedUpdateManyWithoutMembershipNestedInput
 }
 
 export type MembershipCreateWithoutSessionsInput = {
   status?: string
   joinedAt?: Date | string
+  epoch?: number
+  changesPaidUntil?: Date | string | null
   organization: Prisma.OrganizationCreateNestedOneWithoutMembershipsInput
   user: Prisma.UserCreateNestedOneWithoutMembershipsInput
   assignments?: Prisma.RoleAssignmentCreateNestedManyWithoutMembershipInput
@@ -596,6 +704,8 @@ export type MembershipUncheckedCreateWithoutSessionsInput = {
   userId: string
   status?: string
   joinedAt?: Date | string
+  epoch?: number
+  changesPaidUntil?: Date | string | null
   assignments?: Prisma.RoleAssignmentUncheckedCreateNestedManyWithoutMembershipInput
 }
 
@@ -618,6 +728,8 @@ export type MembershipUpdateToOneWithWhereWithoutSessionsInput = {
 export type MembershipUpdateWithoutSessionsInput = {
   status?: Prisma.StringFieldUpdateOperationsInput | string
   joinedAt?: Prisma.DateTimeFieldUpdateOperationsInput | Date | string
+  epoch?: Prisma.IntFieldUpdateOperationsInput | number
+  changesPaidUntil?: Prisma.NullableDateTimeFieldUpdateOperationsInput | Date | string | null
   organization?: Prisma.OrganizationUpdateOneRequiredWithoutMembershipsNestedInput
   user?: Prisma.UserUpdateOneRequiredWithoutMembershipsNestedInput
   assignments?: Prisma.RoleAssignmentUpdateManyWithoutMembershipNestedInput
@@ -628,6 +740,8 @@ export type MembershipUncheckedUpdateWithoutSessionsInput = {
   userId?: Prisma.StringFieldUpdateOperationsInput | string
   status?: Prisma.StringFieldUpdateOperationsInput | string
   joinedAt?: Prisma.DateTimeFieldUpdateOperationsInput | Date | string
+  epoch?: Prisma.IntFieldUpdateOperationsInput | number
+  changesPaidUntil?: Prisma.NullableDateTimeFieldUpdateOperationsInput | Date | string | null
   assignments?: Prisma.RoleAssignmentUncheckedUpdateManyWithoutMembershipNestedInput
 }
 
@@ -635,11 +749,15 @@ export type MembershipCreateManyUserInput = {
   organizationId: string
   status?: string
   joinedAt?: Date | string
+  epoch?: number
+  changesPaidUntil?: Date | string | null
 }
 
 export type MembershipUpdateWithoutUserInput = {
   status?: Prisma.StringFieldUpdateOperationsInput | string
   joinedAt?: Prisma.DateTimeFieldUpdateOperationsInput | Date | string
+  epoch?: Prisma.IntFieldUpdateOperationsInput | number
+  changesPaidUntil?: Prisma.NullableDateTimeFieldUpdateOperationsInput | Date | string | null
   organization?: Prisma.OrganizationUpdateOneRequiredWithoutMembershipsNestedInput
   assignments?: Prisma.RoleAssignmentUpdateManyWithoutMembershipNestedInput
   sessions?: Prisma.SessionUpdateManyWithoutMembershipNestedInput
@@ -649,6 +767,8 @@ export type MembershipUncheckedUpdateWithoutUserInput = {
   organizationId?: Prisma.StringFieldUpdateOperationsInput | string
   status?: Prisma.StringFieldUpdateOperationsInput | string
   joinedAt?: Prisma.DateTimeFieldUpdateOperationsInput | Date | string
+  epoch?: Prisma.IntFieldUpdateOperationsInput | number
+  changesPaidUntil?: Prisma.NullableDateTimeFieldUpdateOperationsInput | Date | string | null
   assignments?: Prisma.RoleAssignmentUncheckedUpdateManyWithoutMembershipNestedInput
   sessions?: Prisma.SessionUncheckedUpdateManyWithoutMembershipNestedInput
 }
@@ -657,17 +777,23 @@ export type MembershipUncheckedUpdateManyWithoutUserInput = {
   organizationId?: Prisma.StringFieldUpdateOperationsInput | string
   status?: Prisma.StringFieldUpdateOperationsInput | string
   joinedAt?: Prisma.DateTimeFieldUpdateOperationsInput | Date | string
+  epoch?: Prisma.IntFieldUpdateOperationsInput | number
+  changesPaidUntil?: Prisma.NullableDateTimeFieldUpdateOperationsInput | Date | string | null
 }
 
 export type MembershipCreateManyOrganizationInput = {
   userId: string
   status?: string
   joinedAt?: Date | string
+  epoch?: number
+  changesPaidUntil?: Date | string | null
 }
 
 export type MembershipUpdateWithoutOrganizationInput = {
   status?: Prisma.StringFieldUpdateOperationsInput | string
   joinedAt?: Prisma.DateTimeFieldUpdateOperationsInput | Date | string
+  epoch?: Prisma.IntFieldUpdateOperationsInput | number
+  changesPaidUntil?: Prisma.NullableDateTimeFieldUpdateOperationsInput | Date | string | null
   user?: Prisma.UserUpdateOneRequiredWithoutMembershipsNestedInput
   assignments?: Prisma.RoleAssignmentUpdateManyWithoutMembershipNestedInput
   sessions?: Prisma.SessionUpdateManyWithoutMembershipNestedInput
@@ -677,6 +803,8 @@ export type MembershipUncheckedUpdateWithoutOrganizationInput = {
   userId?: Prisma.StringFieldUpdateOperationsInput | string
   status?: Prisma.StringFieldUpdateOperationsInput | string
   joinedAt?: Prisma.DateTimeFieldUpdateOperationsInput | Date | string
+  epoch?: Prisma.IntFieldUpdateOperationsInput | number
+  changesPaidUntil?: Prisma.NullableDateTimeFieldUpdateOperationsInput | Date | string | null
   assignments?: Prisma.RoleAssignmentUncheckedUpdateManyWithoutMembershipNestedInput
   sessions?: Prisma.SessionUncheckedUpdateManyWithoutMembershipNestedInput
 }
@@ -685,6 +813,8 @@ export type MembershipUncheckedUpdateManyWithoutOrganizationInput = {
   userId?: Prisma.StringFieldUpdateOperationsInput | string
   status?: Prisma.StringFieldUpdateOperationsInput | string
   joinedAt?: Prisma.DateTimeFieldUpdateOperationsInput | Date | string
+  epoch?: Prisma.IntFieldUpdateOperationsInput | number
+  changesPaidUntil?: Prisma.NullableDateTimeFieldUpdateOperationsInput | Date | string | null
 }
 
 
@@ -732,6 +862,8 @@ export type MembershipSelect<ExtArgs extends runtime.Types.Extensions.InternalAr
   userId?: boolean
   status?: boolean
   joinedAt?: boolean
+  epoch?: boolean
+  changesPaidUntil?: boolean
   organization?: boolean | Prisma.OrganizationDefaultArgs<ExtArgs>
   user?: boolean | Prisma.UserDefaultArgs<ExtArgs>
   assignments?: boolean | Prisma.Membership$assignmentsArgs<ExtArgs>
@@ -744,6 +876,8 @@ export type MembershipSelectCreateManyAndReturn<ExtArgs extends runtime.Types.Ex
   userId?: boolean
   status?: boolean
   joinedAt?: boolean
+  epoch?: boolean
+  changesPaidUntil?: boolean
   organization?: boolean | Prisma.OrganizationDefaultArgs<ExtArgs>
   user?: boolean | Prisma.UserDefaultArgs<ExtArgs>
 }, ExtArgs["result"]["membership"]>
@@ -753,6 +887,8 @@ export type MembershipSelectUpdateManyAndReturn<ExtArgs extends runtime.Types.Ex
   userId?: boolean
   status?: boolean
   joinedAt?: boolean
+  epoch?: boolean
+  changesPaidUntil?: boolean
   organization?: boolean | Prisma.OrganizationDefaultArgs<ExtArgs>
   user?: boolean | Prisma.UserDefaultArgs<ExtArgs>
 }, ExtArgs["result"]["membership"]>
@@ -762,9 +898,11 @@ export type MembershipSelectScalar = {
   userId?: boolean
   status?: boolean
   joinedAt?: boolean
+  epoch?: boolean
+  changesPaidUntil?: boolean
 }
 
-export type MembershipOmit<ExtArgs extends runtime.Types.Extensions.InternalArgs = runtime.Types.Extensions.DefaultArgs> = runtime.Types.Extensions.GetOmit<"organizationId" | "userId" | "status" | "joinedAt", ExtArgs["result"]["membership"]>
+export type MembershipOmit<ExtArgs extends runtime.Types.Extensions.InternalArgs = runtime.Types.Extensions.DefaultArgs> = runtime.Types.Extensions.GetOmit<"organizationId" | "userId" | "status" | "joinedAt" | "epoch" | "changesPaidUntil", ExtArgs["result"]["membership"]>
 export type MembershipInclude<ExtArgs extends runtime.Types.Extensions.InternalArgs = runtime.Types.Extensions.DefaultArgs> = {
   organization?: boolean | Prisma.OrganizationDefaultArgs<ExtArgs>
   user?: boolean | Prisma.UserDefaultArgs<ExtArgs>
@@ -794,6 +932,8 @@ export type $MembershipPayload<ExtArgs extends runtime.Types.Extensions.Internal
     userId: string
     status: string
     joinedAt: Date
+    epoch: number
+    changesPaidUntil: Date | null
   }, ExtArgs["result"]["membership"]>
   composites: {}
 }
@@ -1225,6 +1365,8 @@ export interface MembershipFieldRefs {
   readonly userId: Prisma.FieldRef<"Membership", 'String'>
   readonly status: Prisma.FieldRef<"Membership", 'String'>
   readonly joinedAt: Prisma.FieldRef<"Membership", 'DateTime'>
+  readonly epoch: Prisma.FieldRef<"Membership", 'Int'>
+  readonly changesPaidUntil: Prisma.FieldRef<"Membership", 'DateTime'>
 }
     
 

@@ -46,6 +46,7 @@ export type RevocationMinAggregateOutputType = {
   tx: bigint | null
   causedIn: string | null
   notBefore: Date | null
+  membershipOrganizationId: string | null
 }
 
 export type RevocationMaxAggregateOutputType = {
@@ -58,6 +59,7 @@ export type RevocationMaxAggregateOutputType = {
   tx: bigint | null
   causedIn: string | null
   notBefore: Date | null
+  membershipOrganizationId: string | null
 }
 
 export type RevocationCountAggregateOutputType = {
@@ -70,6 +72,7 @@ export type RevocationCountAggregateOutputType = {
   tx: number
   causedIn: number
   notBefore: number
+  membershipOrganizationId: number
   _all: number
 }
 
@@ -94,6 +97,7 @@ export type RevocationMinAggregateInputType = {
   tx?: true
   causedIn?: true
   notBefore?: true
+  membershipOrganizationId?: true
 }
 
 export type RevocationMaxAggregateInputType = {
@@ -106,6 +110,7 @@ export type RevocationMaxAggregateInputType = {
   tx?: true
   causedIn?: true
   notBefore?: true
+  membershipOrganizationId?: true
 }
 
 export type RevocationCountAggregateInputType = {
@@ -118,6 +123,7 @@ export type RevocationCountAggregateInputType = {
   tx?: true
   causedIn?: true
   notBefore?: true
+  membershipOrganizationId?: true
   _all?: true
 }
 
@@ -217,6 +223,7 @@ export type RevocationGroupByOutputType = {
   tx: bigint
   causedIn: string | null
   notBefore: Date | null
+  membershipOrganizationId: string | null
   _count: RevocationCountAggregateOutputType | null
   _avg: RevocationAvgAggregateOutputType | null
   _sum: RevocationSumAggregateOutputType | null
@@ -252,6 +259,7 @@ export type RevocationWhereInput = {
   tx?: Prisma.BigIntFilter<"Revocation"> | bigint | number
   causedIn?: Prisma.UuidNullableFilter<"Revocation"> | string | null
   notBefore?: Prisma.DateTimeNullableFilter<"Revocation"> | Date | string | null
+  membershipOrganizationId?: Prisma.UuidNullableFilter<"Revocation"> | string | null
 }
 
 export type RevocationOrderByWithRelationInput = {
@@ -264,6 +272,7 @@ export type RevocationOrderByWithRelationInput = {
   tx?: Prisma.SortOrder
   causedIn?: Prisma.SortOrderInput | Prisma.SortOrder
   notBefore?: Prisma.SortOrderInput | Prisma.SortOrder
+  membershipOrganizationId?: Prisma.SortOrderInput | Prisma.SortOrder
 }
 
 export type RevocationWhereUniqueInput = Prisma.AtLeast<{
@@ -279,6 +288,7 @@ export type RevocationWhereUniqueInput = Prisma.AtLeast<{
   tx?: Prisma.BigIntFilter<"Revocation"> | bigint | number
   causedIn?: Prisma.UuidNullableFilter<"Revocation"> | string | null
   notBefore?: Prisma.DateTimeNullableFilter<"Revocation"> | Date | string | null
+  membershipOrganizationId?: Prisma.UuidNullableFilter<"Revocation"> | string | null
 }, "id">
 
 export type RevocationOrderByWithAggregationInput = {
@@ -291,6 +301,7 @@ export type RevocationOrderByWithAggregationInput = {
   tx?: Prisma.SortOrder
   causedIn?: Prisma.SortOrderInput | Prisma.SortOrder
   notBefore?: Prisma.SortOrderInput | Prisma.SortOrder
+  membershipOrganizationId?: Prisma.SortOrderInput | Prisma.SortOrder
   _count?: Prisma.RevocationCountOrderByAggregateInput
   _avg?: Prisma.RevocationAvgOrderByAggregateInput
   _max?: Prisma.RevocationMaxOrderByAggregateInput
@@ -311,6 +322,7 @@ export type RevocationScalarWhereWithAggregatesInput = {
   tx?: Prisma.BigIntWithAggregatesFilter<"Revocation"> | bigint | number
   causedIn?: Prisma.UuidNullableWithAggregatesFilter<"Revocation"> | string | null
   notBefore?: Prisma.DateTimeNullableWithAggregatesFilter<"Revocation"> | Date | string | null
+  membershipOrganizationId?: Prisma.UuidNullableWithAggregatesFilter<"Revocation"> | string | null
 }
 
 export type RevocationCreateInput = {
@@ -323,6 +335,7 @@ export type RevocationCreateInput = {
   tx?: bigint | number
   causedIn?: string | null
   notBefore?: Date | string | null
+  membershipOrganizationId?: string | null
 }
 
 export type RevocationUncheckedCreateInput = {
@@ -335,6 +348,7 @@ export type RevocationUncheckedCreateInput = {
   tx?: bigint | number
   causedIn?: string | null
   notBefore?: Date | string | null
+  membershipOrganizationId?: string | null
 }
 
 export type RevocationUpdateInput = {
@@ -347,6 +361,7 @@ export type RevocationUpdateInput = {
   tx?: Prisma.BigIntFieldUpdateOperationsInput | bigint | number
   causedIn?: Prisma.NullableStringFieldUpdateOperationsInput | string | null
   notBefore?: Prisma.NullableDateTimeFieldUpdateOperationsInput | Date | string | null
+  membershipOrganizationId?: Prisma.NullableStringFieldUpdateOperationsInput | string | null
 }
 
 export type RevocationUncheckedUpdateInput = {
@@ -359,6 +374,7 @@ export type RevocationUncheckedUpdateInput = {
   tx?: Prisma.BigIntFieldUpdateOperationsInput | bigint | number
   causedIn?: Prisma.NullableStringFieldUpdateOperationsInput | string | null
   notBefore?: Prisma.NullableDateTimeFieldUpdateOperationsInput | Date | string | null
+  membershipOrganizationId?: Prisma.NullableStringFieldUpdateOperationsInput | string | null
 }
 
 export type RevocationCreateManyInput = {
@@ -371,6 +387,7 @@ export type RevocationCreateManyInput = {
   tx?: bigint | number
   causedIn?: string | null
   notBefore?: Date | string | null
+  membershipOrganizationId?: string | null
 }
 
 export type RevocationUpdateManyMutationInput = {
@@ -383,6 +400,7 @@ export type RevocationUpdateManyMutationInput = {
   tx?: Prisma.BigIntFieldUpdateOperationsInput | bigint | number
   causedIn?: Prisma.NullableStringFieldUpdateOperationsInput | string | null
   notBefore?: Prisma.NullableDateTimeFieldUpdateOperationsInput | Date | string | null
+  membershipOrganizationId?: Prisma.NullableStringFieldUpdateOperationsInput | string | null
 }
 
 export type RevocationUncheckedUpdateManyInput = {
@@ -395,6 +413,7 @@ export type RevocationUncheckedUpdateManyInput = {
   tx?: Prisma.BigIntFieldUpdateOperationsInput | bigint | number
   causedIn?: Prisma.NullableStringFieldUpdateOperationsInput | string | null
   notBefore?: Prisma.NullableDateTimeFieldUpdateOperationsInput | Date | string | null
+  membershipOrganizationId?: Prisma.NullableStringFieldUpdateOperationsInput | string | null
 }
 
 export type RevocationCountOrderByAggregateInput = {
@@ -407,6 +426,7 @@ export type RevocationCountOrderByAggregateInput = {
   tx?: Prisma.SortOrder
   causedIn?: Prisma.SortOrder
   notBefore?: Prisma.SortOrder
+  membershipOrganizationId?: Prisma.SortOrder
 }
 
 export type RevocationAvgOrderByAggregateInput = {
@@ -424,6 +444,7 @@ export type RevocationMaxOrderByAggregateInput = {
   tx?: Prisma.SortOrder
   causedIn?: Prisma.SortOrder
   notBefore?: Prisma.SortOrder
+  membershipOrganizationId?: Prisma.SortOrder
 }
 
 export type RevocationMinOrderByAggregateInput = {
@@ -436,6 +457,7 @@ export type RevocationMinOrderByAggregateInput = {
   tx?: Prisma.SortOrder
   causedIn?: Prisma.SortOrder
   notBefore?: Prisma.SortOrder
+  membershipOrganizationId?: Prisma.SortOrder
 }
 
 export type RevocationSumOrderByAggregateInput = {
@@ -471,6 +493,7 @@ export type RevocationSelect<ExtArgs extends runtime.Types.Extensions.InternalAr
   tx?: boolean
   causedIn?: boolean
   notBefore?: boolean
+  membershipOrganizationId?: boolean
 }, ExtArgs["result"]["revocation"]>
 
 export type RevocationSelectCreateManyAndReturn<ExtArgs extends runtime.Types.Extensions.InternalArgs = runtime.Types.Extensions.DefaultArgs> = runtime.Types.Extensions.GetSelect<{
@@ -483,6 +506,7 @@ export type RevocationSelectCreateManyAndReturn<ExtArgs extends runtime.Types.Ex
   tx?: boolean
   causedIn?: boolean
   notBefore?: boolean
+  membershipOrganizationId?: boolean
 }, ExtArgs["result"]["revocation"]>
 
 export type RevocationSelectUpdateManyAndReturn<ExtArgs extends runtime.Types.Extensions.InternalArgs = runtime.Types.Extensions.DefaultArgs> = runtime.Types.Extensions.GetSelect<{
@@ -495,6 +519,7 @@ export type RevocationSelectUpdateManyAndReturn<ExtArgs extends runtime.Types.Ex
   tx?: boolean
   causedIn?: boolean
   notBefore?: boolean
+  membershipOrganizationId?: boolean
 }, ExtArgs["result"]["revocation"]>
 
 export type RevocationSelectScalar = {
@@ -507,9 +532,10 @@ export type RevocationSelectScalar = {
   tx?: boolean
   causedIn?: boolean
   notBefore?: boolean
+  membershipOrganizationId?: boolean
 }
 
-export type RevocationOmit<ExtArgs extends runtime.Types.Extensions.InternalArgs = runtime.Types.Extensions.DefaultArgs> = runtime.Types.Extensions.GetOmit<"id" | "kind" | "subject" | "epoch" | "state" | "at" | "tx" | "causedIn" | "notBefore", ExtArgs["result"]["revocation"]>
+export type RevocationOmit<ExtArgs extends runtime.Types.Extensions.InternalArgs = runtime.Types.Extensions.DefaultArgs> = runtime.Types.Extensions.GetOmit<"id" | "kind" | "subject" | "epoch" | "state" | "at" | "tx" | "causedIn" | "notBefore" | "membershipOrganizationId", ExtArgs["result"]["revocation"]>
 
 export type $RevocationPayload<ExtArgs extends runtime.Types.Extensions.InternalArgs = runtime.Types.Extensions.DefaultArgs> = {
   name: "Revocation"
@@ -524,6 +550,7 @@ export type $RevocationPayload<ExtArgs extends runtime.Types.Extensions.Internal
     tx: bigint
     causedIn: string | null
     notBefore: Date | null
+    membershipOrganizationId: string | null
   }, ExtArgs["result"]["revocation"]>
   composites: {}
 }
@@ -956,6 +983,7 @@ export interface RevocationFieldRefs {
   readonly tx: Prisma.FieldRef<"Revocation", 'BigInt'>
   readonly causedIn: Prisma.FieldRef<"Revocation", 'String'>
   readonly notBefore: Prisma.FieldRef<"Revocation", 'DateTime'>
+  readonly membershipOrganizationId: Prisma.FieldRef<"Revocation", 'String'>
 }
     
 

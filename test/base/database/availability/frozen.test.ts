@@ -3,12 +3,12 @@ import { chmodSync, mkdtempSync, readdirSync, readFileSync, rmSync } from 'node:
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import t from 'tap';
-import { DatabaseUnavailable, openDatabase } from '../../../src/base/database/db.ts';
-import { prepareDatabase } from '../../../src/base/database/open.ts';
-import { startEmbedded } from '../../../src/base/embedded/embedded.ts';
-import { openLog } from '../../../src/base/platform/log.ts';
-import { countLiveSessions } from '../../../src/sign-in/sessions/store.ts';
-import { MIGRATIONS } from '../../support/template.ts';
+import { DatabaseUnavailable, openDatabase } from '../../../../src/base/database/db.ts';
+import { prepareDatabase } from '../../../../src/base/database/open.ts';
+import { startEmbedded } from '../../../../src/base/embedded/embedded.ts';
+import { openLog } from '../../../../src/base/platform/log.ts';
+import { countLiveSessions } from '../../../../src/sign-in/sessions/store.ts';
+import { MIGRATIONS } from '../../../support/template.ts';
 
 /** Returns the process ids of the server and of the processes that serve its connections. */
 function familyOf(pid: number): number[] {

@@ -1,0 +1,72 @@
+// Whether PostgreSQL answers and stores changes, for the two pools of the service: puts together the circuit breaker, the
+// probes and the connections.
+import type pg from 'pg';
+import type { Log } from '../platform/log.ts';
+import { createBreaker } from './breaker.ts';
+import { trackConnections } from './connections.ts';
+import { askServer, assertWritten, createWritability, WRITE_PROBE } from './probe.ts';
+import { statement } from './statement.ts';
+
+export interface AvailabilityOptions {
+  readonly appUrl: string;
+  readonly systemUrl: string;
+  readonly appPool: pg.Pool;
+  readonly systemPool: pg.Pool;
+  /** How long a connection may take. */
+  readonly connectMs: number;
+  readonly log: Log;
+}
+
+export interface Availability {
+  /** Whether work is refused without being tried. */
+  isOpen(): boolean;
+  /** Runs work that asks PostgreSQL. Raises DatabaseUnavailable for an outage. */
+  run<T>(work: () => Promise<T>): Promise<T>;
+  /** See Database in db.ts. */
+  ping(): Promise<void>;
+  /** See Database in db.ts. */
+  checkWrites(): Promise<void>;
+  close(): void;
+}
+
+const PING = statement('SELECT 1');
+
+export function openAvailability(options: AvailabilityOptions): Availability {
+  const { appUrl, systemUrl, appPool, systemPool, connectMs, log } = options;
+  const connections = trackConnections([appPool, systemPool]);
+  const breaker = createBreaker({
+    probe: () => Promise.all([appUrl, systemUrl].map((url) => askServer(url, connectMs))),
+    onGiveUp: connections.endBusy,
+  });
+
+  async function probe(): Promise<void> {
+    const [written] = await Promise.all([systemPool.query(WRITE_PROBE), appPool.query(PING)]);
+    // A connection may still lead to a former primary, or have a setting that was changed since.
+    if (written.rows[0]?.readOnly) connections.endIdle();
+    assertWritten(written.rows[0]);
+  }
+
+  const writability = createWritability({
+    probe: () => breaker.run(probe),
+    onChange: (reason) => reportWrites(log, reason),
+  });
+  return {
+    isOpen: breaker.isOpen,
+    async run(work) {
+      try {
+        return await breaker.run(work);
+      } catch (error) {
+        writability.note(error);
+        throw error;
+      }
+    },
+    ping: () => breaker.run(async () => void (await Promise.all([appPool.query(PING), systemPool.query(PING)]))),
+    checkWrites: writability.check,
+    close: breaker.close,
+  };
+}
+
+function reportWrites(log: Log, reason: string | null): void {
+  if (reason === null) log.info('PostgreSQL stores changes again');
+  else log.error({ reason }, 'PostgreSQL answers but stores no changes: requests that change something get 503');
+}

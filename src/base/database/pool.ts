@@ -1,0 +1,131 @@
+// A pool of connections to PostgreSQL, and the queue before it. The queue gives each organization, user or network a
+// fair share of the connections. So the pool itself never has to queue.
+import { AsyncLocalStorage } from 'node:async_hooks';
+import pg from 'pg';
+import { FairQueue, type Refusal } from '../platform/fair-queue.ts';
+import type { Log } from '../platform/log.ts';
+import { currentRequester } from '../platform/requester.ts';
+import { DatabaseBusy } from './outage.ts';
+
+export interface DatabaseBounds {
+  /** How long one statement may take, and how long a whole transaction. */
+  readonly statementMs: number;
+  /** How long to wait for a connection. */
+  readonly acquireMs: number;
+  /** How many transactions one organization, user or network may run at once; 2 by default. */
+  readonly transactionsAtOnceMax?: number;
+}
+
+export const BOUNDS: DatabaseBounds = { statementMs: 5_000, acquireMs: 2_000 };
+
+/**
+ * What a connection is used for. `bulk` is a statement whose work grows with the size of the organization, such as a
+ * list.
+ */
+export type Use = 'statement' | 'transaction' | 'bulk';
+
+export interface Pool {
+  readonly connections: pg.Pool;
+  /**
+   * Runs the work when its turn has come. `subject` is whose share it takes, if the current requester does not decide.
+   * Raises DatabaseBusy when the work would have to wait for too long.
+   */
+  run<T>(use: Use, subject: string | null, work: () => Promise<T>): Promise<T>;
+}
+
+export interface PoolOptions {
+  readonly url: string;
+  readonly size: number;
+  /** The name that PostgreSQL shows for the connections. */
+  readonly name: string;
+  readonly log: Log;
+  readonly bounds: DatabaseBounds;
+  /** Replaces the bound for one statement. */
+  readonly statementMs?: number;
+}
+
+// Changes of one organization wait for the lock of its row anyway. With two at once, the next change is ready when the
+// lock becomes free, and no further change holds a connection while it waits.
+const TRANSACTIONS_AT_ONCE_MAX = 2;
+const BULK_AT_ONCE_MAX = 2;
+const WAITING_MAX = 1_000;
+// A pool with fewer connections has none to spare. There, the service's own work takes turns with the requesters.
+const SMALL_POOL = 4;
+
+const REASONS: Readonly<Record<Refusal, string>> = {
+  'queue is full': 'too many requests wait for a connection',
+  'waited too long': 'no connection became free in time',
+  'requester is gone': 'the requester is gone',
+};
+
+/** Opens a pool. No connection is made before the first query. */
+export function openPool(options: PoolOptions): Pool {
+  const { size, bounds } = options;
+  const connections = openConnections(options);
+  const queue = new FairQueue({
+    places: size,
+    reserved: size < SMALL_POOL ? 0 : 1,
+    waitingMax: WAITING_MAX,
+    waitMs: bounds.acquireMs,
+    refusal: (why) => new DatabaseBusy(REASONS[why]),
+  });
+  const atOnce: Readonly<Record<Use, number>> = {
+    statement: Number.POSITIVE_INFINITY,
+    transaction: bounds.transactionsAtOnceMax ?? TRANSACTIONS_AT_ONCE_MAX,
+    bulk: BULK_AT_ONCE_MAX,
+  };
+  return {
+    connections,
+    run(use, subject, work) {
+      const whose = isHolding() ? null : subject;
+      const atOnceMax = whose === null ? Number.POSITIVE_INFINITY : atOnce[use];
+      return queue.run({ subject: whose, kind: use, atOnceMax, onGone: currentRequester()?.onGone }, work);
+    },
+  };
+}
+
+const holders = new AsyncLocalStorage<{ holds: boolean }>();
+const isHolding = () => holders.getStore()?.holds === true;
+
+/**
+ * Runs the work, which holds a connection until it ends. If the work needs a second connection, it gets the reserved
+ * one. If it had to wait for its share, it would wait for itself.
+ */
+export async function whileHolding<T>(work: () => Promise<T>): Promise<T> {
+  const holder = { holds: true };
+  try {
+    return await holders.run(holder, work);
+  } finally {
+    holder.holds = false; // work that is still running after this holds nothing
+  }
+}
+
+// The time zone is UTC, because adapter-pg writes timestamps without a zone and reads them as UTC.
+function sessionOptions(statementMs: number, idleMs: number): string {
+  const settings = [
+    'timezone=UTC',
+    `statement_timeout=${statementMs}`,
+    `idle_in_transaction_session_timeout=${idleMs}`,
+  ];
+  return settings.map((setting) => `-c ${setting}`).join(' ');
+}
+
+function openConnections({ url, size, name, log, bounds, statementMs = bounds.statementMs }: PoolOptions): pg.Pool {
+  const pool = new pg.Pool({
+    connectionString: url,
+    max: size,
+    connectionTimeoutMillis: bounds.acquireMs,
+    // The server cannot enforce statement_timeout once it has stopped answering. The client enforces this bound.
+    query_timeout: statementMs + 1_000,
+    idleTimeoutMillis: 60_000,
+    keepAlive: true,
+    application_name: name,
+    options: sessionOptions(statementMs, bounds.statementMs),
+    pipeline: true,
+  } as pg.PoolConfig);
+  pool.on('error', (error) => log.warn({ reason: error.message }, 'an idle database connection was lost'));
+  // A connection that is lost while a query uses it also emits 'error'. Without a listener, that event would end the
+  // process. The running query fails through its own promise.
+  pool.on('connect', (client) => client.on('error', () => undefined));
+  return pool;
+}

@@ -1,0 +1,182 @@
+// Shares a number of places fairly between subjects, such as organizations. While subjects wait, the one with the
+// fewest places is served first. A subject that is alone may take more places, but one place stays free for the next
+// subject. The queue and the wait are bounded. The service's own work is not bounded and has a place of its own.
+
+/** Why a task was refused before it began. */
+export type Refusal = 'queue is full' | 'waited too long' | 'requester is gone';
+
+export interface FairQueueOptions {
+  /** How many tasks run at once; Infinity when only the limits of each subject count. */
+  readonly places: number;
+  /** How many of these places only the service's own tasks may take. */
+  readonly reserved: number;
+  /** How many tasks of one subject may wait. */
+  readonly waitingMax: number;
+  /** How long a task may wait; Infinity for no limit. */
+  readonly waitMs: number;
+  /** Creates the error of a refused task. */
+  readonly refusal: (why: Refusal) => Error;
+}
+
+/** What a task asks for. */
+export interface Turn {
+  /** Whose share the task takes. Null for the service's own work. */
+  readonly subject: string | null;
+  /** The kind of the task. Tasks of one kind wait in the order in which they came. */
+  readonly kind: string;
+  /** How many tasks of this kind may run at once for one subject. */
+  readonly atOnceMax: number;
+  readonly onGone?: ((listener: () => void) => () => void) | undefined;
+}
+
+interface Subject {
+  readonly key: string | null;
+  running: number;
+  readonly lanes: Map<string, Lane>;
+}
+
+/** The tasks of one subject and one kind. */
+interface Lane {
+  readonly subject: Subject;
+  readonly kind: string;
+  atOnceMax: number;
+  running: number;
+  readonly waiting: Set<Waiter>;
+}
+
+interface Waiter {
+  begin(): void;
+  refuse(error: Error): void;
+}
+
+export class FairQueue {
+  readonly #options: FairQueueOptions;
+  readonly #sharedPlaces: number;
+  readonly #subjects = new Map<string | null, Subject>();
+  // Every lane in which a task waits. The lane that was served last comes last.
+  readonly #waitingLanes = new Set<Lane>();
+  #running = 0;
+  #runningForSubjects = 0;
+  #waiting = 0;
+
+  constructor(options: FairQueueOptions) {
+    this.#options = options;
+    this.#sharedPlaces = Math.max(1, options.places - options.reserved);
+  }
+
+  get running(): number {
+    return this.#running;
+  }
+
+  get waiting(): number {
+    return this.#waiting;
+  }
+
+  /** Runs the work once its turn has come, and frees the place when the work has ended or failed. */
+  async run<T>(turn: Turn, work: () => Promise<T>): Promise<T> {
+    const lane = this.#laneOf(turn);
+    if (lane.waiting.size === 0 && this.#mayBegin(lane)) this.#begin(lane);
+    else await this.#wait(lane, turn);
+    try {
+      return await work();
+    } finally {
+      this.#end(lane);
+    }
+  }
+
+  #laneOf({ subject: key, kind, atOnceMax }: Turn): Lane {
+    let subject = this.#subjects.get(key);
+    if (!subject) {
+      subject = { key, running: 0, lanes: new Map() };
+      this.#subjects.set(key, subject);
+    }
+    let lane = subject.lanes.get(kind);
+    if (!lane) {
+      lane = { subject, kind, atOnceMax, running: 0, waiting: new Set() };
+      subject.lanes.set(kind, lane);
+    }
+    lane.atOnceMax = atOnceMax;
+    return lane;
+  }
+
+  #mayBegin({ subject, atOnceMax, running }: Lane): boolean {
+    if (this.#running >= this.#options.places || running >= atOnceMax) return false;
+    if (subject.key === null) return true;
+    return this.#runningForSubjects < this.#sharedPlaces && subject.running < Math.max(1, this.#sharedPlaces - 1);
+  }
+
+  #begin(lane: Lane): void {
+    this.#running += 1;
+    lane.running += 1;
+    lane.subject.running += 1;
+    if (lane.subject.key !== null) this.#runningForSubjects += 1;
+  }
+
+  #end(lane: Lane): void {
+    this.#running -= 1;
+    lane.running -= 1;
+    lane.subject.running -= 1;
+    if (lane.subject.key !== null) this.#runningForSubjects -= 1;
+    this.#forgetIdle(lane);
+    this.#serveWaiting();
+  }
+
+  #forgetIdle({ subject, kind, running, waiting }: Lane): void {
+    if (running === 0 && waiting.size === 0) subject.lanes.delete(kind);
+    if (subject.lanes.size === 0) this.#subjects.delete(subject.key);
+  }
+
+  #serveWaiting(): void {
+    for (let lane = this.#nextLane(); lane; lane = this.#nextLane()) {
+      const [waiter] = lane.waiting;
+      this.#waitingLanes.delete(lane);
+      this.#waitingLanes.add(lane);
+      this.#begin(lane);
+      waiter?.begin();
+    }
+  }
+
+  /** The lane to serve next: of the subjects with the fewest places, the one that has waited longest for its turn. */
+  #nextLane(): Lane | undefined {
+    let best: Lane | undefined;
+    for (const lane of this.#waitingLanes) {
+      if (best && lane.subject.running >= best.subject.running) continue;
+      if (this.#mayBegin(lane)) best = lane;
+      if (best?.subject.running === 0) break;
+    }
+    return best;
+  }
+
+  #wait(lane: Lane, { subject, onGone }: Turn): Promise<void> {
+    const { waitingMax, waitMs, refusal } = this.#options;
+    if (subject !== null && lane.waiting.size >= waitingMax) {
+      this.#forgetIdle(lane);
+      throw refusal('queue is full');
+    }
+    const { promise, resolve, reject } = Promise.withResolvers<void>();
+    let stopListening: (() => void) | undefined;
+    const leave = () => {
+      if (!lane.waiting.delete(waiter)) return false;
+      this.#waiting -= 1;
+      if (lane.waiting.size === 0) this.#waitingLanes.delete(lane);
+      clearTimeout(timer);
+      stopListening?.();
+      return true;
+    };
+    const waiter: Waiter = {
+      begin: () => void (leave() && resolve()),
+      refuse: (error) => {
+        if (!leave()) return;
+        this.#forgetIdle(lane);
+        reject(error);
+      },
+    };
+    const refuse = (why: Refusal) => () => waiter.refuse(refusal(why));
+    const timer = Number.isFinite(waitMs) ? setTimeout(refuse('waited too long'), waitMs) : undefined;
+    lane.waiting.add(waiter);
+    this.#waitingLanes.add(lane);
+    this.#waiting += 1;
+    stopListening = onGone?.(refuse('requester is gone'));
+    return promise;
+  }
+}
