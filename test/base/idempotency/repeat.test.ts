@@ -3,6 +3,7 @@
 import { createHash } from 'node:crypto';
 import t from 'tap';
 import { describedEndpoints } from '../../../scripts/generate/endpoints.ts';
+import { statement } from '../../../src/base/database/db.ts';
 import { removeExpiredKeys } from '../../../src/base/idempotency/remove-expired.ts';
 import { furtherTeam } from '../../support/fixtures/team.ts';
 import { refused } from '../../support/raw.ts';
@@ -249,6 +250,25 @@ t.test('an answer whose signing key is gone cannot be opened, and the request is
     refused(t, await send(api, request, key), 'idempotency_answer_lost', request.id);
     t.equal(await countOf(database, request), before);
   }
+});
+
+t.test('an organization can add kept answers of its own, and can neither read nor change nor remove any', async (t) => {
+  const { service, database, organization } = await openKeyed(t);
+  const { organization: other } = await furtherTeam(database, service.api);
+  const reader = service.app.parts.db.organizationReader({ organizationId: organization.id });
+  const ask = (text: string, values: unknown[] = []) => reader.rows(statement(text), values);
+  const insert = `INSERT INTO idempotency_keys (id, organization_id, secret_id, fingerprint, answer)
+    VALUES (sha256($1::text::bytea), $2, 'x', sha256('x'), 'x')`;
+  const REFUSED = { code: '42501' };
+  await ask(insert, ['own', organization.id]);
+  await t.rejects(ask(insert, ['other', other.id]), REFUSED, 'a row of another organization');
+  await t.rejects(ask(insert, ['none', null]), REFUSED, 'a row of no organization');
+  await t.rejects(ask('SELECT answer FROM idempotency_keys'), REFUSED);
+  await t.rejects(ask("UPDATE idempotency_keys SET expires_at = now() + interval '9 years'"), REFUSED);
+  await t.rejects(ask('DELETE FROM idempotency_keys'), REFUSED);
+  const expiring = insert.replace('answer)', 'answer, expires_at)').replace("'x')", "'x', now())");
+  await t.rejects(ask(expiring, ['late', organization.id]), REFUSED, 'a life of its own choice');
+  t.equal((await database.query('SELECT 1 FROM idempotency_keys')).length, 1);
 });
 
 t.test('deleting an organization removes its kept answers', async (t) => {
