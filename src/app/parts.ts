@@ -17,7 +17,8 @@ import { type Feed, openFeed } from '../credentials/feed/feed.ts';
 import { derivedSecrets } from '../credentials/keys/derived-secret.ts';
 import { type KeyRing, keepApart, openKeyRing } from '../credentials/keys/ring.ts';
 import { createPasswords, type Passwords } from '../credentials/passwords/hashing.ts';
-import { openRevocations, type Revocations } from '../credentials/revocations/revocations.ts';
+import { trustedClock } from '../credentials/revocations/clock-watch.ts';
+import { openRevocations, type RevocationLimits, type Revocations } from '../credentials/revocations/revocations.ts';
 import type { AccessTokenDeps, VerifiedAccessToken } from '../credentials/tokens/access.ts';
 import type { RefreshTokenDeps } from '../credentials/tokens/refresh.ts';
 import { createVerifiedCache, type VerifiedCache } from '../credentials/tokens/verified-cache.ts';
@@ -36,11 +37,17 @@ export interface PartsOptions {
   readonly passwords?: Passwords;
   /** Replaces the bounds of the service for PostgreSQL. */
   readonly databaseBounds?: DatabaseBounds;
+  /** Replaces the limits of the service for its clock and for pauses of the process. */
+  readonly revocationLimits?: RevocationLimits;
 }
 
 export interface Parts extends AccessTokenDeps, RefreshTokenDeps, InsertOrganizationDeps {
+  /** The audiences from which organizations may choose for their service clients. */
+  readonly audiences: readonly string[];
   readonly db: Database;
   readonly log: FastifyBaseLogger;
+  /** The clock of this machine. `clock` is the same, but it raises clock_skewed while it cannot be trusted. */
+  readonly machineClock: Clock;
   readonly revocations: Revocations;
   /** Makes this process refuse at once what a commit has revoked, and the other processes soon after. Never raises. */
   readonly publish: (changes: readonly Revocation[]) => unknown;
@@ -58,10 +65,14 @@ const VERIFIED_TOKENS_MAX = 20_000;
 
 /** Raises when the service cannot start, because a key is missing or both uses share a key. */
 export async function openParts(options: PartsOptions): Promise<Parts> {
-  const { config, clock, random, log, databaseBounds: bounds } = options;
+  const { config, clock: machineClock, random, log, databaseBounds: bounds, revocationLimits: limits } = options;
   const db = openDatabase({ ...options.urls, poolSize: config.DATABASE_POOL_SIZE, log, ...(bounds && { bounds }) });
   const { accessKeys, refreshKeys } = await openRings(options);
-  const revocations = openRevocations({ db, log, redis: redisOf(config) });
+  const revocations = openRevocations({
+    ...{ db, log, redis: redisOf(config), clock: machineClock },
+    ...(limits && { limits }),
+  });
+  const clock = trustedClock(machineClock, revocations.isClockTrusted);
   const tokens = {
     accessKeys,
     refreshKeys,
@@ -69,6 +80,7 @@ export async function openParts(options: PartsOptions): Promise<Parts> {
     random,
     issuer: config.PUBLIC_URL,
     audience: config.TOKEN_AUDIENCE,
+    audiences: config.TOKEN_AUDIENCES,
     accessTtlSeconds: config.ACCESS_TOKEN_TTL,
   };
   const verified = createVerifiedCache<VerifiedAccessToken>(VERIFIED_TOKENS_MAX);
@@ -83,6 +95,7 @@ export async function openParts(options: PartsOptions): Promise<Parts> {
     ...trialOf(config),
     db,
     log,
+    machineClock,
     revocations,
     publish: revocations.publish,
     verified,
@@ -91,7 +104,7 @@ export async function openParts(options: PartsOptions): Promise<Parts> {
     feed: openFeed({
       db,
       log,
-      clock,
+      clock: machineClock,
       revocations,
       streamsMax: config.FEED_STREAMS_MAX,
       streamsPerClientMax: config.FEED_STREAMS_PER_CLIENT_MAX,

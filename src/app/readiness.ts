@@ -10,7 +10,7 @@ export interface Readiness extends HealthDeps {
 }
 
 export function openReadiness(config: Config, parts: Parts): Readiness {
-  const { db, clock, accessKeys, refreshKeys, revocations } = parts;
+  const { db, machineClock: clock, accessKeys, refreshKeys, revocations } = parts;
   let draining = false;
   return {
     checks: {
@@ -19,6 +19,7 @@ export function openReadiness(config: Config, parts: Parts): Readiness {
         for (const ring of [accessKeys, refreshKeys]) ring.signingKeyAt(clock.now());
         return 'ok';
       },
+      clock: () => (revocations.isClockTrusted() ? 'ok' : { status: 'failed', reason: 'clock_skewed' }),
       ...(config.REDIS_URL && { revocation_stream: () => (revocations.isStreaming() ? 'ok' : 'degraded') }),
     },
     draining: () => draining,

@@ -73,6 +73,7 @@ const QUIET = {
   RATE_LIMIT_ENABLED: 'false',
   LOGIN_FAILURES_MAX: '1000',
   ORGANIZATIONS_PER_USER_MAX: '100000',
+  TOKEN_AUDIENCES: 'warehouse,https://crm.example',
 };
 
 /** Settings of `openService` for tests about hashing: a hash has its default cost. */
@@ -90,6 +91,10 @@ const PATIENT = {
   databaseBounds: { statementMs: 100_000, acquireMs: 100_000, transactionsAtOnceMax: Number.POSITIVE_INFINITY },
   handlerTimeoutMs: 100_000,
 };
+/** A test may move the clock of a service by any time, and a busy machine may let the process wait. */
+const MOVABLE = {
+  revocationLimits: { clocksApartSecondsMax: Number.POSITIVE_INFINITY, pauseMsMax: Number.POSITIVE_INFINITY },
+};
 
 /** A log that keeps its lines in this list. */
 function keepLog(lines: string[]) {
@@ -105,13 +110,14 @@ function keepLog(lines: string[]) {
 /**
  * Opens the service in this process on a free port. `settings` are environment variables. Hashes of passwords are
  * quick, unless a setting changes their parameters. The time limits for PostgreSQL and for answers are long, unless
- * `bounds` is `as served`. `bounds` may also replace those for PostgreSQL.
+ * `bounds` is `as served`. `bounds` may also replace those for PostgreSQL. The clock of the service may differ from the
+ * clock of PostgreSQL, except with `one clock`, which has the long time limits.
  */
 export async function openService(
   t: Test,
   database: TestDatabase,
   settings: Record<string, string> = {},
-  bounds: 'patient' | 'as served' | DatabaseBounds = 'patient',
+  bounds: 'patient' | 'as served' | 'one clock' | DatabaseBounds = 'patient',
 ): Promise<Service> {
   const keysDirectory = settings.KEYS_DIR ?? (await sharedKeys());
   const config = readConfig({ ...QUIET, PUBLIC_URL: 'http://localhost:3000', KEYS_DIR: keysDirectory, ...settings });
@@ -125,6 +131,7 @@ export async function openService(
     ...(passwords && { passwords }),
     ...(bounds !== 'as served' && PATIENT),
     ...(typeof bounds === 'object' && { databaseBounds: bounds }),
+    ...(bounds !== 'one clock' && MOVABLE),
   });
   await app.server.listen({ host: '127.0.0.1', port: 0 });
   let closed: Promise<void> | undefined;

@@ -36,7 +36,8 @@ export const frames = {
     `event: snapshot\nid: ${cursor}\ndata: ${JSON.stringify({ cursor, events })}\n\n`,
   partOfSnapshot: (...events: Revocation[]) => `event: snapshot\ndata: ${JSON.stringify({ more: true, events })}\n\n`,
   revocation: (id: string, event: object) => `event: revocation\nid: ${id}\ndata: ${JSON.stringify(event)}\n\n`,
-  heartbeat: (id: string) => `event: heartbeat\nid: ${id}\ndata: {"at":"2026-11-21T10:00:00.000Z"}\n\n`,
+  /** Without a time, the clocks are not compared. */
+  heartbeat: (id: string, at?: Date) => `event: heartbeat\nid: ${id}\ndata: ${JSON.stringify({ at })}\n\n`,
 };
 
 /** Opens a stream in the same way as the service. */

@@ -79,7 +79,13 @@ function changingRoutes(deps: ClientDeps): Endpoint[] {
       reply: { 201: enveloped(CreatedClient) },
       idempotent: true,
       versioned: SHOWN,
-      problems: ['grant_exceeds_own', 'client_limit', 'organization_suspended', 'organization_access_denied'],
+      problems: [
+        'grant_exceeds_own',
+        'audience_not_listed',
+        'client_limit',
+        'organization_suspended',
+        'organization_access_denied',
+      ],
       handle: ({ caller, body, once }) => {
         const { jwks = null, ...input } = body;
         return once((kept) => createClient(deps, caller, { ...input, jwks }, kept), inEnvelope);
@@ -96,7 +102,7 @@ function changingRoutes(deps: ClientDeps): Endpoint[] {
       body: ChangeClient,
       reply: { 200: enveloped(Client) },
       versioned: true,
-      problems: ['grant_exceeds_own', ...CHANGE_PROBLEMS],
+      problems: ['grant_exceeds_own', 'audience_not_listed', ...CHANGE_PROBLEMS],
       handle: async ({ caller, params, body, assertVersion }) =>
         inEnvelope(await changeClient(deps, caller, params.id, body, ofShown(assertVersion))),
     }),

@@ -10,6 +10,8 @@ import { newId, type Random } from '../../base/platform/random.ts';
 import { type PublishDeps, publishing } from '../../base/revoking/publish.ts';
 import { findOrganizationId } from '../../directory/organizations/store.ts';
 import { lockOrganization } from '../../directory/rights/store.ts';
+import type { SessionOwner } from '../../directory/users/live-session.ts';
+import { assertAdministrator } from '../administrators/administrators.ts';
 import {
   type AdministeredOrganization,
   countAdministeredOrganizations,
@@ -75,28 +77,29 @@ async function getAdministered(reader: SystemReader, id: string | null): Promise
 
 /**
  * Suspends the organization (id or slug). From now on nobody can sign in to it or refresh a token for it, and the guard
- * refuses its tokens. A second call changes nothing. `actorId` is null for an operator. Raises not_found.
+ * refuses its tokens. A second call changes nothing. `actor` is null for an operator. Raises not_found, and the errors
+ * of assertAdministrator.
  */
 export function suspendOrganization(
   deps: AdministrationDeps,
   reference: string,
-  actorId: string | null,
+  actor: SessionOwner | null,
   assertVersion: AssertVersion<Administered> = anyVersion,
 ) {
-  return setStatus(deps, reference, { status: 'suspended', actorId, assertVersion });
+  return setStatus(deps, reference, { status: 'suspended', actor, assertVersion });
 }
 
 /**
  * Activates a suspended organization (id or slug). Those of its tokens that have not expired work again. Raises
- * not_found.
+ * not_found, and the errors of assertAdministrator.
  */
 export function activateOrganization(
   deps: AdministrationDeps,
   reference: string,
-  actorId: string | null,
+  actor: SessionOwner | null,
   assertVersion: AssertVersion<Administered> = anyVersion,
 ) {
-  return setStatus(deps, reference, { status: 'active', actorId, assertVersion });
+  return setStatus(deps, reference, { status: 'active', actor, assertVersion });
 }
 
 export interface StatusChanged {
@@ -108,12 +111,14 @@ export interface StatusChanged {
 async function setStatus(
   deps: AdministrationDeps,
   reference: string,
-  { status, actorId, assertVersion }: StatusWanted,
+  { status, actor, assertVersion }: StatusWanted,
 ): Promise<StatusChanged> {
   const { id: organizationId } = await getOrganizationByReference(deps, reference);
-  const change = { organizationId, status, eventId: newId(deps.random, deps.clock), actorId };
+  const change = { organizationId, status, eventId: newId(deps.random, deps.clock), actorId: actor?.id ?? null };
   const commit = deps.db.system(async (tx) => {
+    // Every transaction that locks an organization and a session takes the organization first.
     await lockOrganization(tx, organizationId);
+    if (actor) await assertAdministrator(tx, actor);
     await assertVersion(() => getAdministered(tx, organizationId));
     const { changed, revocations } = await updateOrganizationStatus(tx, change);
     return { changed, revocations, organization: await getAdministered(tx, organizationId) };
@@ -124,7 +129,7 @@ async function setStatus(
 
 interface StatusWanted {
   readonly status: OrganizationStatus;
-  readonly actorId: string | null;
+  readonly actor: SessionOwner | null;
   readonly assertVersion: AssertVersion<Administered>;
 }
 

@@ -29,7 +29,7 @@ export function administrationRoutes(deps: AdministrationDeps): Endpoint[] {
       versioned: true,
       problems: ['not_found'],
       handle: async ({ caller, params: { id }, assertVersion }) => ({
-        data: (await operation(deps, id, caller.id, assertVersion)).organization,
+        data: (await operation(deps, id, caller, assertVersion)).organization,
       }),
     });
   return [

@@ -6,6 +6,7 @@ import { z } from 'zod';
 import { OperatorError } from '../errors/operator-error.ts';
 import { contradictions } from './contradictions.ts';
 import {
+  audience,
   duration,
   flag,
   isOrigin,
@@ -80,11 +81,13 @@ export const ENVIRONMENT = {
     .string()
     .optional()
     .meta({ description: 'One PEM file with the key for refresh tokens, instead of KEYS_DIR/refresh.' }),
-  TOKEN_AUDIENCE: z
-    .string()
-    .regex(/^[\x21-\x7e]{1,200}$/, 'must be 1 to 200 visible ASCII characters')
+  TOKEN_AUDIENCE: audience
     .default('tenantry')
     .meta({ description: 'The audience (aud) of access tokens. The services that verify them expect this value.' }),
+  TOKEN_AUDIENCES: list.pipe(z.array(audience)).prefault('').meta({
+    description:
+      'The audiences that an organization may give its service clients, separated by commas: exact texts, never * or the issuer. TOKEN_AUDIENCE is always one of them.',
+  }),
   ACCESS_TOKEN_TTL: duration(30, 900)
     .prefault('15m')
     .meta({ description: 'The lifetime of an access token, at most 15 minutes.' }),
@@ -274,6 +277,7 @@ export function readConfig(env: NodeJS.ProcessEnv): Config {
   const production = settings.NODE_ENV === 'production';
   const config: Config = Object.freeze({
     ...settings,
+    TOKEN_AUDIENCES: [...new Set([settings.TOKEN_AUDIENCE, ...settings.TOKEN_AUDIENCES])],
     PUBLIC_URL: settings.PUBLIC_URL ?? `http://localhost:${settings.PORT}`,
     PUBLIC_APP_URL: settings.PUBLIC_APP_URL ?? settings.PUBLIC_URL ?? `http://localhost:${settings.PORT}`,
     KEYS_DIR: settings.KEYS_DIR ?? `${settings.DATA_DIR}/keys`,

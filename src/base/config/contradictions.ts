@@ -1,4 +1,5 @@
 // Settings that are valid alone but not together, and settings that production refuses.
+import { isReservedAudience } from './audience.ts';
 import type { Config, Settings } from './config.ts';
 
 /** One line for each problem. */
@@ -16,6 +17,14 @@ export function contradictions(config: Config, settings: Settings): string[] {
   }
   if (config.PORT === 0 && !settings.PUBLIC_URL) {
     problems.push('PUBLIC_URL: must be set when PORT is 0, because it is the issuer of every token');
+  }
+  if (config.TOKEN_AUDIENCE === '*') problems.push('TOKEN_AUDIENCE: must not be *, which no service could tell apart');
+  for (const audience of settings.TOKEN_AUDIENCES) {
+    if (isReservedAudience(audience, config.PUBLIC_URL) && audience !== config.TOKEN_AUDIENCE) {
+      problems.push(
+        `TOKEN_AUDIENCES: must not contain ${audience}: name each service, without * and without the issuer`,
+      );
+    }
   }
   if (!config.production) return problems;
   if (!config.DATABASE_URL && !bothRoles) {

@@ -15,6 +15,8 @@ export const list = z.string().transform((value) =>
     .map((entry) => entry.trim())
     .filter((entry) => entry !== ''),
 );
+/** The audience (aud) of tokens. */
+export const audience = z.string().regex(/^[\x21-\x7e]{1,200}$/, 'must be 1 to 200 visible ASCII characters');
 export const postgresUrl = z.url({ protocol: /^postgres(ql)?$/, error: 'must be a postgres:// URL' });
 export const origin = z
   .url({ protocol: /^https?$/, error: 'must be an http:// or https:// URL', abort: true })

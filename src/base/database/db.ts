@@ -73,6 +73,12 @@ export interface Database {
   system<T>(work: (tx: SystemTx) => Promise<T>, options?: SystemOptions): Promise<T>;
   /** Readers for the hot paths. Every statement is its own transaction and takes one round trip. */
   organizationReader(scope: OrganizationScope, options?: ReaderOptions): OrganizationReader;
+  /**
+   * Runs statements that together read many rows of an organization. One such work at a time runs for each organization;
+   * the next one waits without a connection. Between two statements, the work holds no connection either. Raises
+   * DatabaseBusy when too many wait, when one waits for too long, and when the requester is gone.
+   */
+  scanOrganization<T>(scope: OrganizationScope, work: (reader: OrganizationReader) => Promise<T>): Promise<T>;
   userReader(userId: string, options?: ReaderOptions): UserReader;
   systemReader(options?: ReaderOptions): SystemReader;
   /** Resolves when PostgreSQL has answered both roles. */
@@ -207,6 +213,16 @@ export function openDatabase(options: DatabaseOptions): Database {
       return transaction(systemPool, { subject }, work);
     },
     organizationReader: (scoped, how) => scopedReader(ask, appPool, scoped, how),
+    scanOrganization: (scoped, work) =>
+      appPool.scan(subjectOf(scoped), (assertWanted) => {
+        const { rows } = scopedReader<'organization'>(ask, appPool, scoped, { bulk: true });
+        return work({
+          async rows(query, values) {
+            assertWanted();
+            return rows(query, values);
+          },
+        });
+      }),
     userReader: (userId, how) => scopedReader(ask, appPool, { userId }, how),
     systemReader: (how) => systemReader(ask, systemPool, how),
     ping: availability.ping,

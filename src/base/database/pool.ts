@@ -31,6 +31,11 @@ export interface Pool {
    * Raises DatabaseBusy when the work would have to wait for too long.
    */
   run<T>(use: Use, subject: string | null, work: () => Promise<T>): Promise<T>;
+  /**
+   * Runs work that uses the pool several times, one at a time for each subject. Holds no connection. `assertWanted` raises
+   * DatabaseBusy once the requester is gone. Raises DatabaseBusy as `run` does.
+   */
+  scan<T>(subject: string, work: (assertWanted: () => void) => Promise<T>): Promise<T>;
 }
 
 export interface PoolOptions {
@@ -49,6 +54,7 @@ export interface PoolOptions {
 const TRANSACTIONS_AT_ONCE_MAX = 2;
 const BULK_AT_ONCE_MAX = 2;
 const WAITING_MAX = 1_000;
+const SCANS_WAITING_MAX = 20;
 // A pool with fewer connections has none to spare. There, the service's own work takes turns with the requesters.
 const SMALL_POOL = 4;
 
@@ -62,13 +68,10 @@ const REASONS: Readonly<Record<Refusal, string>> = {
 export function openPool(options: PoolOptions): Pool {
   const { size, bounds } = options;
   const connections = openConnections(options);
-  const queue = new FairQueue({
-    places: size,
-    reserved: size < SMALL_POOL ? 0 : 1,
-    waitingMax: WAITING_MAX,
-    waitMs: bounds.acquireMs,
-    refusal: (why) => new DatabaseBusy(REASONS[why]),
-  });
+  const common = { waitMs: bounds.acquireMs, refusal: (why: Refusal) => new DatabaseBusy(REASONS[why]) };
+  const reserved = size < SMALL_POOL ? 0 : 1;
+  const queue = new FairQueue({ ...common, places: size, reserved, waitingMax: WAITING_MAX });
+  const scans = new FairQueue({ ...common, places: Infinity, reserved: 0, waitingMax: SCANS_WAITING_MAX });
   const atOnce: Readonly<Record<Use, number>> = {
     statement: Number.POSITIVE_INFINITY,
     transaction: bounds.transactionsAtOnceMax ?? TRANSACTIONS_AT_ONCE_MAX,
@@ -80,6 +83,19 @@ export function openPool(options: PoolOptions): Pool {
       const whose = isHolding() ? null : subject;
       const atOnceMax = whose === null ? Number.POSITIVE_INFINITY : atOnce[use];
       return queue.run({ subject: whose, kind: use, atOnceMax, onGone: currentRequester()?.onGone }, work);
+    },
+    scan(subject, work) {
+      const onGone = currentRequester()?.onGone;
+      return scans.run({ subject, kind: 'scan', atOnceMax: 1, onGone }, async () => {
+        let isGone = false;
+        const stopListening = onGone?.(() => {
+          isGone = true;
+        });
+        const assertWanted = () => {
+          if (isGone) throw new DatabaseBusy(REASONS['requester is gone']);
+        };
+        return work(assertWanted).finally(() => stopListening?.());
+      });
     },
   };
 }

@@ -40,6 +40,12 @@ export const PROBLEMS = {
     title: 'Validation failed',
     detail: 'Some values were refused: see issues for each of them.',
   },
+  audience_not_listed: {
+    status: 422,
+    title: 'Audience not on the list',
+    detail:
+      'The operator’s list of audiences (TOKEN_AUDIENCES) does not have this audience: choose one of the list, or leave it out for the audience of users’ tokens.',
+  },
   not_found: {
     status: 404,
     title: 'Not found',

@@ -32,6 +32,12 @@ export const SERVICE_PROBLEMS = {
     title: 'Revocations not known',
     detail: 'Tenantry cannot say at the moment which tokens are revoked: try again after the seconds in Retry-After.',
   },
+  clock_skewed: {
+    status: 503,
+    title: 'Clock skewed',
+    detail:
+      'The clock of this server differs from the clock of its database, so it judges no token: try again after the seconds in Retry-After.',
+  },
   signing_unavailable: {
     status: 503,
     title: 'No signing key',

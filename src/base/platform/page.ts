@@ -22,5 +22,10 @@ export async function paged<Row extends { readonly total: number }, Item>(
   from: { readonly toItem: (row: Row) => Item; readonly countAll: () => Promise<number> },
 ): Promise<Paged<Item>> {
   const total = rows[0]?.total ?? (offset === 0 ? 0 : await from.countAll());
-  return { data: rows.map(from.toItem), pagination: { total, limit, offset, hasMore: offset + rows.length < total } };
+  return pageOf(rows.map(from.toItem), total, { limit, offset });
+}
+
+/** Returns a page of items. `total` is the length of the whole list. */
+export function pageOf<Item>(data: Item[], total: number, { limit, offset }: Page): Paged<Item> {
+  return { data, pagination: { total, limit, offset, hasMore: offset + data.length < total } };
 }

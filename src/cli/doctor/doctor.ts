@@ -24,6 +24,7 @@ import {
   withOperator,
 } from '../line/operator.ts';
 import { describeError } from '../line/refusal.ts';
+import { examineClients } from './clients.ts';
 import { examineDisk, examineKeys } from './files.ts';
 
 const NODE_NEEDED = [24, 12] as const;
@@ -98,6 +99,7 @@ async function examineData(invocation: Invocation, config: Config): Promise<Find
         ...found,
         ...(await orFailure('roles', examineRoles(invocation, config))),
         ...(await orFailure('outbox', examineOutbox(invocation))),
+        ...(await orFailure('service clients', examineClients(invocation))),
       ];
     } finally {
       await reached.release();

@@ -26,7 +26,10 @@ export interface FeedDeps {
   readonly db: Database;
   readonly log: Log;
   readonly clock: Clock;
-  readonly revocations: Pick<Revocations, 'events' | 'cursor' | 'onRevocation' | 'judge' | 'freshSecondsAgo'>;
+  readonly revocations: Pick<
+    Revocations,
+    'events' | 'cursor' | 'onRevocation' | 'judge' | 'freshSecondsAgo' | 'isClockTrusted'
+  >;
   readonly streamsMax: number;
   readonly streamsPerClientMax: number;
   /** Default: 3,000. */
@@ -158,7 +161,8 @@ interface Sources {
 
 function openSources(deps: FeedDeps, streams: ReadonlySet<FeedStream>): Sources {
   const { db, revocations } = deps;
-  const isFresh = () => revocations.freshSecondsAgo() <= FRESH_SECONDS_MAX;
+  // A heartbeat tells the time, with which consumers compare their clocks.
+  const isFresh = () => revocations.freshSecondsAgo() <= FRESH_SECONDS_MAX && revocations.isClockTrusted();
   const isOfOrganization = ({ subscriber }: FeedStream) => subscriber.client.organizationId !== null;
   const onAppend = () => {
     for (const stream of [...streams]) stream.onAppend();
@@ -216,7 +220,7 @@ function openSources(deps: FeedDeps, streams: ReadonlySet<FeedStream>): Sources 
         };
       }
       const followed = await organizations.follow(organizationId);
-      const isUpToDate = () => organizations.readSecondsAgo() <= FRESH_SECONDS_MAX;
+      const isUpToDate = () => organizations.readSecondsAgo() <= FRESH_SECONDS_MAX && revocations.isClockTrusted();
       return { ...followed, isUpToDate, cursor: organizations.cursor };
     },
     send(revocation) {

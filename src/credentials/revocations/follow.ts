@@ -1,6 +1,7 @@
 // The loop that reads PostgreSQL every second, and sooner when a hint arrives that something is new. The loop runs with
 // and without a stream, because the stream only adds speed.
 import { type Loop, openLoop } from '../../base/loops/loop.ts';
+import type { Timing } from '../../base/loops/timing.ts';
 import type { Log } from '../../base/platform/log.ts';
 
 const EVERY_MS = 1_000;
@@ -10,7 +11,11 @@ const APART_MS = 50;
 const STOP_MS = 1_000;
 
 /** `readAll` reads every new revocation. Only one call of `readAll` runs at a time. */
-export function createFollower(deps: { readonly readAll: () => Promise<void>; readonly log: Log }): Loop {
+export function createFollower(deps: {
+  readonly readAll: () => Promise<void>;
+  readonly log: Log;
+  readonly timing?: Timing;
+}): Loop {
   return openLoop({
     name: 'revocations',
     work: deps.readAll,
@@ -20,5 +25,6 @@ export function createFollower(deps: { readonly readAll: () => Promise<void>; re
     failing: 'revocations cannot be read from PostgreSQL',
     working: 'revocations are read from PostgreSQL again',
     log: deps.log,
+    ...(deps.timing && { timing: deps.timing }),
   });
 }

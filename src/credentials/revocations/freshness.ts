@@ -14,6 +14,8 @@ export interface Freshness {
   wholeSecondsAgo(): number;
   /** Seconds since this process last knew every revocation, from either source. */
   freshSecondsAgo(): number;
+  /** The second at which this process last knew every revocation, from either source. */
+  freshAtSeconds(): number;
 }
 
 /** Nothing is known yet. `seconds` is a clock that never steps. */
@@ -21,6 +23,7 @@ export function createFreshness(seconds: () => number): Freshness {
   let readAt = Number.NEGATIVE_INFINITY;
   let gapAt = Number.POSITIVE_INFINITY;
   let wholeAt = Number.NEGATIVE_INFINITY;
+  const freshAt = () => (readAt >= gapAt ? Math.max(readAt, wholeAt) : readAt);
   return {
     onRead(begunSeconds) {
       readAt = begunSeconds;
@@ -33,6 +36,7 @@ export function createFreshness(seconds: () => number): Freshness {
     },
     readSecondsAgo: () => seconds() - readAt,
     wholeSecondsAgo: () => seconds() - wholeAt,
-    freshSecondsAgo: () => seconds() - (readAt >= gapAt ? Math.max(readAt, wholeAt) : readAt),
+    freshSecondsAgo: () => seconds() - freshAt(),
+    freshAtSeconds: freshAt,
   };
 }

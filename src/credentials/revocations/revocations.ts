@@ -2,25 +2,26 @@
 // is the source of truth and is read every second. This process knows its own revocations at once. If Redis is
 // configured, revocations of other processes usually arrive through the stream before the next reading.
 import { setImmediate as nextTurn } from 'node:timers/promises';
-import type { Database } from '../../base/database/db.ts';
-import { monotonicMs } from '../../base/platform/clock.ts';
+import { type Database, DatabaseUnavailable } from '../../base/database/db.ts';
+import { systemTiming, type Timing } from '../../base/loops/timing.ts';
+import { type Clock, systemClock } from '../../base/platform/clock.ts';
 import type { Log } from '../../base/platform/log.ts';
 import type { RedisSettings } from '../../base/platform/redis.ts';
-import { ACCESS_TTL_MAX_SECONDS } from '../../protocol/claims.ts';
-import { NIL_ID } from '../../protocol/id.ts';
 import type { RevocableToken, Revocation, RevocationVerdict } from '../../protocol/revocation.ts';
 import { createRevocationMap } from '../../protocol/revocation-map.ts';
 import { openStream } from '../stream/stream.ts';
 import { SENT_AT_ONCE_MAX, type StreamWriter } from '../stream/writer.ts';
+import { createCatchUp } from './catch-up.ts';
+import { CLOCKS_APART_SECONDS_MAX, createClockWatch } from './clock-watch.ts';
 import { createFollower } from './follow.ts';
 import { createFreshness } from './freshness.ts';
-import {
-  deleteRevocations,
-  listRevocations,
-  type RevocationPage,
-  type RevocationPosition,
-  type Seen,
-} from './store.ts';
+import { NOTHING_READ, type RevocationCursor, readRevocations } from './read.ts';
+import { REVOCATIONS_REMEMBERED_SECONDS, ROWS_KEPT_SECONDS } from './remembered.ts';
+import { readServer } from './server-store.ts';
+import { deleteRevocations } from './store.ts';
+
+export { type RevocationCursor, readRevocations } from './read.ts';
+export { READ_WITHIN_SECONDS, REVOCATIONS_REMEMBERED_SECONDS } from './remembered.ts';
 
 export interface Revocations {
   /**
@@ -29,8 +30,14 @@ export interface Revocations {
    * knows all of these revocations. Never raises.
    */
   publish(revocations: readonly Revocation[]): Promise<void>;
-  /** Why a token must be refused, or null. */
+  /** Why a token must be refused, or null. Call this only while `isCurrent` is true. */
   judge(token: RevocableToken): RevocationVerdict;
+  /** False from the end of a pause of this process until everything is known that was revoked during the pause. */
+  isCurrent(): boolean;
+  /** Resolves when `isCurrent` is true, at once or after a reading. Raises revocations_stale after a short time. */
+  untilCurrent(): Promise<void>;
+  /** Whether the clock of this machine agrees with the clock of PostgreSQL, as far as is known. */
+  isClockTrusted(): boolean;
   /**
    * The newest epoch known of a user or client, 0 for none. With an organization, the newest one known of the user or
    * of the user's membership there. Data that was read at a lower epoch is out of date.
@@ -63,39 +70,6 @@ export interface Revocations {
   close(): Promise<void>;
 }
 
-/** A position in PostgreSQL's order of transactions, the same for every replica. */
-export interface RevocationCursor {
-  /** All transactions before this one have been read (64 bit, decimal). */
-  readonly tx: string;
-  /** The database's clock at that reading, in ms since 1970; 0 before the first one. */
-  readonly at: number;
-}
-
-/** How far this process has read. */
-interface Reading extends RevocationCursor {
-  /** The snapshot of the reading, as PostgreSQL writes it; null before the first reading. */
-  readonly snapshot: string | null;
-}
-
-const NOTHING_READ: Reading = { tx: '0', at: 0, snapshot: null };
-
-/**
- * How long an event is remembered: the longest token life that any configuration allows, and one minute more. A token
- * may have been issued under an earlier configuration.
- */
-export const REVOCATIONS_REMEMBERED_SECONDS = ACCESS_TTL_MAX_SECONDS + 60;
-/**
- * How long rows stay in PostgreSQL: an hour longer than processes remember them. So a process that could not read for a
- * while still finds the rows. It also finds a row whose transaction commits long after the row got its time.
- */
-const ROWS_KEPT_SECONDS = REVOCATIONS_REMEMBERED_SECONDS + 3600;
-/**
- * The greatest age of a row that is read. The limit is generous, because a row may get its time long before its
- * transaction commits.
- */
-export const READ_WITHIN_SECONDS = REVOCATIONS_REMEMBERED_SECONDS + 600;
-/** Rows of one statement, about 5 ms. A change of one role may revoke the tokens of many users at once. */
-const PAGE_ROWS = 2_000;
 /** How far a time in the stream may be ahead of the database's clock as this process knows it. */
 const CLOCK_TOLERANCE_MS = 60_000;
 /**
@@ -108,15 +82,29 @@ export interface RevocationsDeps {
   readonly log: Log;
   /** Where to reach the stream; null if there is no stream. */
   readonly redis?: RedisSettings | null;
+  /** The clock of this machine, which is compared with the clock of PostgreSQL. */
+  readonly clock?: Clock;
+  /** Replaces the limits of the service. */
+  readonly limits?: RevocationLimits;
+  readonly timing?: Timing;
+}
+
+export interface RevocationLimits {
+  /** From which difference on the clock of this machine is not trusted. */
+  readonly clocksApartSecondsMax: number;
+  /** From which length on a pause of this process counts. */
+  readonly pauseMsMax: number;
 }
 
 /** Opens an empty map; `synchronize` fills it. An event is forgotten once every token it concerns has expired. */
 export function openRevocations(deps: RevocationsDeps): Revocations {
   // A clock that never steps: a step of the wall clock must not drop a revocation that is still needed.
-  const seconds = () => monotonicMs() / 1000;
+  const { timing = systemTiming } = deps;
+  const seconds = () => timing.elapsed() / 1000;
   const map = createRevocationMap(seconds, REVOCATIONS_REMEMBERED_SECONDS);
   const freshness = createFreshness(seconds);
   const listeners = createListeners(deps.log);
+  const clocks = createClockWatch(deps.log, deps.limits?.clocksApartSecondsMax ?? CLOCKS_APART_SECONDS_MAX);
   let reading = NOTHING_READ;
   let stream: StreamWriter | undefined;
 
@@ -126,12 +114,22 @@ export function openRevocations(deps: RevocationsDeps): Revocations {
 
   async function readAll(): Promise<void> {
     const begun = seconds();
+    const server = await readServer(deps.db.systemReader());
+    const arrivedMs = (deps.clock ?? systemClock).now().getTime();
+    clocks.note({ databaseMs: server.now, arrivedMs, waitedMs: (seconds() - begun) * 1000 });
     reading = await readRevocations(deps.db, reading, take);
+    // A standby may lack what its primary has committed. So this reading proves nothing.
+    if (server.isStandby) throw new DatabaseUnavailable('PostgreSQL is a standby');
     freshness.onRead(begun);
+    catchUp.noteFresh();
     while (map.forgetOld()) await nextTurn();
   }
 
-  const follower = createFollower({ readAll, log: deps.log });
+  const follower = createFollower({ readAll, log: deps.log, timing });
+  const catchUp = createCatchUp({
+    ...{ log: deps.log, timing, pauseMsMax: deps.limits?.pauseMsMax, freshAtSeconds: freshness.freshAtSeconds },
+    ...{ read: follower.run, nudge: follower.nudge, hasStream: () => stream !== undefined },
+  });
 
   function onGap(): void {
     freshness.onGap();
@@ -139,39 +137,29 @@ export function openRevocations(deps: RevocationsDeps): Revocations {
   }
 
   function takeFromStream(revocation: Revocation): void {
-    // The database cannot have written a time that is ahead of its clock. Such an event would replace real events.
-    const latest = reading.at + freshness.readSecondsAgo() * 1000 + CLOCK_TOLERANCE_MS;
-    const isOfDatabase = revocation.kind !== 'organization' || (reading.at > 0 && revocation.at <= latest);
-    if (!isOfDatabase) onGap();
-    else take(revocation);
+    if (isOfDatabase(revocation, reading.at, freshness.readSecondsAgo())) take(revocation);
+    else onGap();
   }
 
-  async function publish(revocations: readonly Revocation[]): Promise<void> {
-    if (revocations.length <= SENT_AT_ONCE_MAX) {
-      for (const revocation of revocations) {
-        take(revocation);
-        stream?.send(revocation);
-      }
-      return;
-    }
-    stream?.sendMore();
-    await takeInSlices(revocations, take);
+  function onWhole(atMs: number): void {
+    freshness.onWhole(atMs / 1000);
+    catchUp.noteFresh();
   }
 
-  function openOwnStream(settings: RedisSettings): StreamWriter {
-    return openStream({
-      settings,
-      log: deps.log,
-      keptSeconds: REVOCATIONS_REMEMBERED_SECONDS,
-      take: takeFromStream,
-      onGap,
-      onWhole: (atMs) => freshness.onWhole(atMs / 1000),
-    });
+  function follow(): void {
+    follower.start();
+    catchUp.start();
+    if (!deps.redis || stream) return;
+    const keptSeconds = REVOCATIONS_REMEMBERED_SECONDS;
+    stream = openStream({ settings: deps.redis, log: deps.log, keptSeconds, take: takeFromStream, onGap, onWhole });
   }
 
   return {
-    publish,
+    publish: (revocations) => publishTo(revocations, take, stream),
     judge: map.judge,
+    isCurrent: catchUp.isCurrent,
+    untilCurrent: catchUp.untilCurrent,
+    isClockTrusted: () => !clocks.isApart(),
     epochOf: map.epochOf,
     isSuspended: map.isSuspended,
     readSecondsAgo: freshness.readSecondsAgo,
@@ -181,15 +169,35 @@ export function openRevocations(deps: RevocationsDeps): Revocations {
     cursor: () => reading,
     onRevocation: listeners.add,
     synchronize: follower.run,
-    follow() {
-      follower.start();
-      if (deps.redis) stream ??= openOwnStream(deps.redis);
-    },
+    follow,
     close() {
+      catchUp.stop();
       stream?.close();
       return follower.stop();
     },
   };
+}
+
+/** The database cannot have written a time that is ahead of its clock. Such an event would replace real events. */
+function isOfDatabase(revocation: Revocation, readAt: number, readSecondsAgo: number): boolean {
+  const latest = readAt + readSecondsAgo * 1000 + CLOCK_TOLERANCE_MS;
+  return revocation.kind !== 'organization' || (readAt > 0 && revocation.at <= latest);
+}
+
+/** Takes the revocations of this process, and sends them to the other processes if there is a stream. */
+async function publishTo(
+  revocations: readonly Revocation[],
+  take: (revocation: Revocation) => void,
+  stream: StreamWriter | undefined,
+): Promise<void> {
+  if (revocations.length > SENT_AT_ONCE_MAX) {
+    stream?.sendMore();
+    return takeInSlices(revocations, take);
+  }
+  for (const revocation of revocations) {
+    take(revocation);
+    stream?.send(revocation);
+  }
 }
 
 /** Takes many revocations in slices, so that requests run in between. */
@@ -220,32 +228,6 @@ function createListeners(log: Log) {
       }
     },
   };
-}
-
-/**
- * Passes every revocation that was committed since a reading to `take`, and returns the new reading. The new reading
- * starts with the oldest transaction that was still running at the last reading, because every later commit is of that
- * transaction or a newer one. Raises DatabaseUnavailable.
- */
-export async function readRevocations(
-  db: Database,
-  since: Reading,
-  take: (revocation: Revocation) => void,
-): Promise<Reading> {
-  const reader = db.systemReader();
-  const seen: Seen | null = since.snapshot === null ? null : { snapshot: since.snapshot, now: since.at };
-  const asked = { seen, withinSeconds: READ_WITHIN_SECONDS, limit: PAGE_ROWS };
-  let reached: Reading | undefined;
-  let after: RevocationPosition | null = { tx: since.tx, id: NIL_ID };
-  while (after) {
-    const page: RevocationPage = await listRevocations(reader, { after, ...asked });
-    // A restored database continues with older transaction ids: so its revocations are read from the start.
-    if (!reached && BigInt(page.horizon) < BigInt(since.tx)) return readRevocations(db, NOTHING_READ, take);
-    page.revocations.forEach(take);
-    reached ??= { tx: page.horizon, at: page.now, snapshot: page.snapshot };
-    after = page.next;
-  }
-  return reached ?? since;
 }
 
 /** Removes rows that no process needs any more. Any number of replicas may run this at once. */

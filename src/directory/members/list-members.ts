@@ -1,29 +1,80 @@
-// Reads the members of the current organization: a list with a search, or one member.
+// Reads the members of the current organization: a list with a search, or one member. A large organization is read in
+// slices, so that no statement runs long, and one of these readings at a time.
 
 import type { Database, OrganizationReader } from '../../base/database/db.ts';
 import { problem } from '../../base/errors/problem.ts';
-import { type Page, paged } from '../../base/platform/page.ts';
+import { type Page, type Paged, pageOf } from '../../base/platform/page.ts';
 import type { OrganizationPrincipal } from '../../protocol/caller.ts';
-import { countMembers, findMember, listMemberRows, type MemberFilter, type MemberRow } from './list-store.ts';
+import {
+  countMembers,
+  type FoundMember,
+  findInSlice,
+  findMember,
+  findMemberPage,
+  listMemberRows,
+  listMembersByIds,
+  listSlices,
+  type MemberFilter,
+  type MemberPage,
+  type MemberRow,
+} from './list-store.ts';
 
 interface ReadDeps {
   readonly db: Database;
 }
 
-/** The members that match the filter, in the order in which they joined. */
+export type Member = ReturnType<typeof toMember>;
+
+/**
+ * The members that match the filter, in the order in which they joined. Raises DatabaseBusy when too many lists of a
+ * large organization are requested at the same time.
+ */
 export async function listMembers(
   deps: ReadDeps,
   { organizationId }: OrganizationPrincipal,
   query: MemberFilter & Page,
-) {
+): Promise<Paged<Member>> {
   const { limit, offset, ...filter } = query;
+  const page = { limit, offset };
   const reader = deps.db.organizationReader({ organizationId }, { bulk: true });
-  const rows = await listMemberRows(reader, organizationId, filter, { limit, offset });
-  return paged(
-    rows,
-    { limit, offset },
-    { toItem: toMember, countAll: () => countMembers(reader, organizationId, filter) },
-  );
+  const found =
+    (await findMemberPage(reader, organizationId, filter, page)) ??
+    (await deps.db.scanOrganization({ organizationId }, (scanning) =>
+      isEmpty(filter)
+        ? pageOfAll(scanning, organizationId, page)
+        : searchInSlices(scanning, organizationId, filter, page),
+    ));
+  return pageOf(found.rows.map(toMember), found.total, page);
+}
+
+const isEmpty = ({ q, status, role }: MemberFilter) => q === undefined && status === undefined && role === undefined;
+
+async function pageOfAll(tx: OrganizationReader, organizationId: string, page: Page): Promise<MemberPage> {
+  const total = await countMembers(tx, organizationId);
+  return { total, rows: page.offset < total ? await listMemberRows(tx, organizationId, page) : [] };
+}
+
+/** Finds every match. Of the matches, only those up to the end of the page are kept. */
+async function searchInSlices(
+  tx: OrganizationReader,
+  organizationId: string,
+  filter: MemberFilter,
+  { limit, offset }: Page,
+): Promise<MemberPage> {
+  const kept = offset + limit;
+  let total = 0;
+  let first: FoundMember[] = [];
+  for (const slice of await listSlices(tx, organizationId)) {
+    const inSlice = await findInSlice(tx, organizationId, filter, { ...slice, limit: kept });
+    total += inSlice.total;
+    first = [...first, ...inSlice.found].sort(byJoining).slice(0, kept);
+  }
+  const ids = first.slice(offset).map(({ id }) => id);
+  return { total, rows: ids.length === 0 ? [] : await listMembersByIds(tx, organizationId, ids) };
+}
+
+function byJoining(one: FoundMember, other: FoundMember): number {
+  return one.joinedAt.getTime() - other.joinedAt.getTime() || (one.id < other.id ? -1 : 1);
 }
 
 /** One member. Raises not_found for a user who is not a member. */
@@ -37,9 +88,6 @@ export async function getMemberIn(tx: OrganizationReader, organizationId: string
   if (!row) throw noSuchMember();
   return toMember(row);
 }
-
-/** A member as the organization sees it. */
-export type Member = ReturnType<typeof toMember>;
 
 /** The message is the same for a user of another organization and for a user who does not exist. */
 export function noSuchMember() {

@@ -1,5 +1,6 @@
 // The queries that list the members of an organization and find one member.
 import { type OrganizationReader, statement } from '../../base/database/db.ts';
+import { NIL_ID } from '../../protocol/id.ts';
 import type { Scope } from '../rights/scope.ts';
 
 export interface MemberRow {
@@ -34,16 +35,28 @@ AND ($4::text IS NULL OR (SELECT count(*) FROM role_assignments a
   WHERE a.organization_id = m.organization_id AND a.user_id = m.user_id
     AND (r.name = $4 OR r.id::text = lower($4))) > 0)`;
 
+/** How many members of an organization one statement looks through. A larger organization is read in slices. */
+export const AT_ONCE_MAX = 2_000;
+const SLICE_MEMBERS = 5_000;
+
 /**
- * The query of the list. A test checks its plan. $1 to $4 are the parameters of WANTED, $5 is the limit, $6 the offset.
+ * The query of the list of a small organization. A test checks its plan. $1 to $4 are the parameters of WANTED, $5 is the
+ * limit, $6 the offset. The answer has at least one row. In a large organization, no member is looked at.
  */
 export const LIST = statement(`
-WITH wanted AS MATERIALIZED (
-  SELECT m.organization_id, m.user_id, m.status, m.joined_at FROM memberships m WHERE ${WANTED}
+WITH size AS MATERIALIZED (
+  SELECT count(*) > ${AT_ONCE_MAX} AS large
+  FROM (SELECT FROM memberships m WHERE m.organization_id = $1 LIMIT ${AT_ONCE_MAX + 1}) AS members
+),
+wanted AS MATERIALIZED (
+  SELECT m.organization_id, m.user_id, m.status, m.joined_at FROM memberships m
+  WHERE NOT (SELECT large FROM size) AND ${WANTED}
 )
-SELECT ${COLUMNS}, (SELECT count(*) FROM wanted)::int AS total
-FROM (SELECT * FROM wanted ORDER BY joined_at, user_id LIMIT $5 OFFSET $6) m JOIN users u ON u.id = m.user_id
-ORDER BY m.joined_at, m.user_id`);
+SELECT size.large, (SELECT count(*) FROM wanted)::int AS total, p.*
+FROM size LEFT JOIN (
+  SELECT ${COLUMNS}
+  FROM (SELECT * FROM wanted ORDER BY joined_at, user_id LIMIT $5 OFFSET $6) m JOIN users u ON u.id = m.user_id
+) AS p ON true ORDER BY p."joinedAt", p.id`);
 
 export interface MemberFilter {
   /** A part of the name or e-mail, in upper or lower case. */
@@ -57,25 +70,102 @@ function filterValues(organizationId: string, { q, status, role }: MemberFilter)
   return [organizationId, q ?? null, status ?? null, role ?? null];
 }
 
-/** The members that match the filter, in the order in which they joined. */
-export function listMemberRows(
-  tx: OrganizationReader,
-  organizationId: string,
-  filter: MemberFilter,
-  page: { readonly limit: number; readonly offset: number },
-): Promise<(MemberRow & { readonly total: number })[]> {
-  return tx.rows(LIST, [...filterValues(organizationId, filter), page.limit, page.offset]);
+export type Page = { readonly limit: number; readonly offset: number };
+
+/** A page of members, and how many members match in total. */
+export interface MemberPage {
+  readonly rows: readonly MemberRow[];
+  readonly total: number;
 }
 
-const COUNT = statement(`SELECT count(*)::int AS total FROM memberships m WHERE ${WANTED}`);
-
-export async function countMembers(
+/** The members that match the filter, in the order in which they joined. Null for a large organization. */
+export async function findMemberPage(
   tx: OrganizationReader,
   organizationId: string,
   filter: MemberFilter,
-): Promise<number> {
-  const [row] = await tx.rows<{ total: number }>(COUNT, filterValues(organizationId, filter));
+  page: Page,
+): Promise<MemberPage | null> {
+  const values = [...filterValues(organizationId, filter), page.limit, page.offset];
+  const rows = await tx.rows<(MemberRow | { id: null }) & { large: boolean; total: number }>(LIST, values);
+  if (rows[0]?.large) return null;
+  return { rows: rows.filter((row) => row.id !== null), total: rows[0]?.total ?? 0 };
+}
+
+// $1 organization, $2 limit, $3 offset.
+const PAGE = statement(`
+SELECT ${COLUMNS} FROM (
+  SELECT w.organization_id, w.user_id, w.status, w.joined_at FROM memberships w WHERE w.organization_id = $1::uuid
+  ORDER BY w.joined_at, w.user_id LIMIT $2::int OFFSET $3::int
+) m JOIN users u ON u.id = m.user_id ORDER BY m.joined_at, m.user_id`);
+
+/** All members, in the order in which they joined. */
+export function listMemberRows(tx: OrganizationReader, organizationId: string, page: Page): Promise<MemberRow[]> {
+  return tx.rows<MemberRow>(PAGE, [organizationId, page.limit, page.offset]);
+}
+
+const COUNT = statement('SELECT count(*)::int AS total FROM memberships m WHERE m.organization_id = $1::uuid');
+
+export async function countMembers(tx: OrganizationReader, organizationId: string): Promise<number> {
+  const [row] = await tx.rows<{ total: number }>(COUNT, [organizationId]);
   return row?.total ?? 0;
+}
+
+const ENDS = statement(`
+SELECT user_id::text AS id FROM (
+  SELECT m.user_id, row_number() OVER (ORDER BY m.user_id) AS number FROM memberships m WHERE m.organization_id = $1::uuid
+) AS numbered WHERE number % ${SLICE_MEMBERS} = 0 ORDER BY user_id`);
+
+/** Part of the members of an organization: those whose id is greater than `after`, up to `upTo`. */
+export interface Slice {
+  readonly after: string;
+  readonly upTo: string;
+}
+
+/** Slices that together contain every member. One statement can look through one slice. */
+export async function listSlices(tx: OrganizationReader, organizationId: string): Promise<Slice[]> {
+  const rows = await tx.rows<{ id: string }>(ENDS, [organizationId]);
+  const ends = [NIL_ID, ...rows.map(({ id }) => id), GREATEST_ID];
+  return ends.slice(1).map((upTo, index) => ({ after: ends[index] ?? NIL_ID, upTo }));
+}
+
+const GREATEST_ID = 'ffffffff-ffff-ffff-ffff-ffffffffffff';
+
+// $1 to $4 are the parameters of WANTED, $5 and $6 the ends of the slice, $7 the limit.
+const IN_SLICE = statement(`
+WITH wanted AS MATERIALIZED (
+  SELECT m.user_id, m.joined_at FROM memberships m WHERE m.user_id > $5::uuid AND m.user_id <= $6::uuid AND ${WANTED}
+)
+SELECT user_id::text AS id, joined_at AS "joinedAt", (SELECT count(*) FROM wanted)::int AS total
+FROM wanted ORDER BY joined_at, user_id LIMIT $7::int`);
+
+export interface FoundMember {
+  readonly id: string;
+  readonly joinedAt: Date;
+}
+
+/** The members of a slice that match the filter: how many, and those that joined first. */
+export async function findInSlice(
+  tx: OrganizationReader,
+  organizationId: string,
+  filter: MemberFilter,
+  { after, upTo, limit }: Slice & { readonly limit: number },
+): Promise<{ readonly found: readonly FoundMember[]; readonly total: number }> {
+  const values = [...filterValues(organizationId, filter), after, upTo, limit];
+  const rows = await tx.rows<FoundMember & { total: number }>(IN_SLICE, values);
+  return { found: rows, total: rows[0]?.total ?? 0 };
+}
+
+const BY_IDS = statement(`
+SELECT ${COLUMNS} FROM memberships m JOIN users u ON u.id = m.user_id
+WHERE m.organization_id = $1::uuid AND m.user_id = ANY($2::text[]::uuid[]) ORDER BY m.joined_at, m.user_id`);
+
+/** The members with these ids, in the order in which they joined. */
+export function listMembersByIds(
+  tx: OrganizationReader,
+  organizationId: string,
+  ids: readonly string[],
+): Promise<MemberRow[]> {
+  return tx.rows<MemberRow>(BY_IDS, [organizationId, ids]);
 }
 
 const FIND = statement(`

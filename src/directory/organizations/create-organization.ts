@@ -6,6 +6,7 @@ import { type Once, WITHOUT_KEY } from '../../base/idempotency/once.ts';
 import { newId } from '../../base/platform/random.ts';
 import type { Caller } from '../../protocol/caller.ts';
 import { lockAndCountOwned } from '../rights/store.ts';
+import { assertSessionLive } from '../users/live-session.ts';
 import {
   type CreatedOrganization,
   chooseSlug,
@@ -21,7 +22,7 @@ export interface CreateOrganizationDeps extends InsertOrganizationDeps {
 
 /**
  * Returns the new organization with its trial. The caller's token continues to act for the organization that it named
- * before. Raises slug_taken, organization_limit.
+ * before. Raises session_revoked, slug_taken, organization_limit.
  */
 export async function createOrganization(
   deps: CreateOrganizationDeps,
@@ -35,6 +36,7 @@ export async function createOrganization(
   // This transaction uses the system scope, because the owner's other organizations are counted.
   const created = await deps.db.system(async (tx) => {
     await once.begin(tx);
+    await assertSessionLive(tx, caller);
     if ((await lockAndCountOwned(tx, caller.id)) >= deps.organizationsPerUserMax) throw problem('organization_limit');
     const written = await insertOrganization(deps, tx, toCreate);
     return written && once.keep(tx, written);

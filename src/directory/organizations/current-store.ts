@@ -1,5 +1,5 @@
 // The queries of the organization for which a caller acts, and of its subscription.
-import { type OrganizationReader, type OrganizationTx, type SystemReader, statement } from '../../base/database/db.ts';
+import { type OrganizationReader, type SystemReader, statement } from '../../base/database/db.ts';
 import type { SubscriptionLimits } from './store.ts';
 
 export interface OrganizationRow {
@@ -12,26 +12,15 @@ export interface OrganizationRow {
   readonly updatedAt: Date;
 }
 
-const COLUMNS = `
-id, name, slug, status, settings, created_at AS "createdAt", updated_at AS "updatedAt"`;
-const FIND = statement(`SELECT ${COLUMNS} FROM organizations WHERE id = $1::uuid`);
+const FIND = statement(`
+SELECT id, name, slug, status, settings, created_at AS "createdAt", updated_at AS "updatedAt"
+FROM organizations WHERE id = $1::uuid`);
 
 export async function findOrganization(
   tx: OrganizationReader,
   organizationId: string,
 ): Promise<OrganizationRow | null> {
   const [row] = await tx.rows<OrganizationRow>(FIND, [organizationId]);
-  return row ?? null;
-}
-
-const LOCK_AND_FIND = statement(`SELECT ${COLUMNS} FROM organizations WHERE id = $1::uuid FOR NO KEY UPDATE`);
-
-/** Does the same as findOrganization. Every other change of the organization waits until the transaction ends. */
-export async function lockAndFindOrganization(
-  tx: OrganizationTx,
-  organizationId: string,
-): Promise<OrganizationRow | null> {
-  const [row] = await tx.rows<OrganizationRow>(LOCK_AND_FIND, [organizationId]);
   return row ?? null;
 }
 

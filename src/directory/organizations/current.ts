@@ -7,13 +7,8 @@ import { type AssertVersion, anyVersion } from '../../base/headers/conditions.ts
 import type { Clock } from '../../base/platform/clock.ts';
 import { newId, type Random } from '../../base/platform/random.ts';
 import { type OrganizationCaller, type OrganizationPrincipal, scopeOf } from '../../protocol/caller.ts';
-import {
-  findOrganization,
-  findSubscription,
-  lockAndFindOrganization,
-  type OrganizationRow,
-  updateOrganization,
-} from './current-store.ts';
+import { lockAndAuthorize } from '../rights/lock-and-authorize.ts';
+import { findOrganization, findSubscription, type OrganizationRow, updateOrganization } from './current-store.ts';
 import { exceedsSize, mergeSettings } from './settings.ts';
 
 export interface OrganizationDeps {
@@ -56,8 +51,8 @@ export interface ChangeOrganization {
 
 /**
  * Changes the given fields. If the change asks for the present state, nothing is written. Changes at the same moment run
- * one after another, so each is merged into the result of the one before. Raises not_found, precondition_failed, and
- * validation_failed for merged settings that are too large.
+ * one after another, so each is merged into the result of the one before. Raises the errors of lockAndAuthorize,
+ * not_found, precondition_failed, and validation_failed for merged settings that are too large.
  */
 export function changeOrganization(
   deps: OrganizationDeps,
@@ -67,7 +62,8 @@ export function changeOrganization(
 ): Promise<Organization> {
   const { organizationId } = caller;
   return deps.db.organization(scopeOf(caller), async (tx) => {
-    const old = await lockAndFindOrganization(tx, organizationId);
+    await lockAndAuthorize(tx, caller, 'organization:update');
+    const old = await findOrganization(tx, organizationId);
     if (!old) throw problem('not_found');
     await assertVersion(() => toOrganization(old));
     const settings = input.settings === undefined ? null : mergeSettings(old.settings, input.settings);

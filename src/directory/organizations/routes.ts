@@ -44,7 +44,7 @@ function currentRoutes(deps: OrganizationDeps): Endpoint[] {
       body: ChangeOrganization,
       reply: { 200: enveloped(Organization) },
       versioned: true,
-      problems: ['not_found'],
+      problems: ['not_found', 'organization_suspended', 'organization_access_denied'],
       handle: async ({ caller, body, assertVersion }) => ({
         data: await changeOrganization(deps, caller, body, assertVersion),
       }),

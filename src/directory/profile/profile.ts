@@ -5,6 +5,7 @@ import { problem } from '../../base/errors/problem.ts';
 import { type AssertVersion, anyVersion } from '../../base/headers/conditions.ts';
 import type { Caller } from '../../protocol/caller.ts';
 import { canonicalPermissions } from '../../protocol/permission.ts';
+import { assertSessionLive } from '../users/live-session.ts';
 import { findProfile, listOwnPermissions, lockUser, updateName } from '../users/store.ts';
 
 export interface ProfileDeps {
@@ -44,7 +45,7 @@ async function getProfileIn(reader: UserReader, caller: Caller) {
   };
 }
 
-/** Changes the name of the caller. Raises precondition_failed, and the errors of getProfile. */
+/** Changes the name of the caller. Raises session_revoked and precondition_failed. */
 export function rename(
   deps: ProfileDeps,
   caller: Caller,
@@ -52,6 +53,7 @@ export function rename(
   assertVersion: AssertVersion<Awaited<ReturnType<typeof getProfile>>> = anyVersion,
 ) {
   return deps.db.user(caller.id, async (tx) => {
+    await assertSessionLive(tx, caller);
     await lockUser(tx, caller.id);
     await assertVersion(() => getProfileIn(tx, caller));
     await updateName(tx, caller.id, input.name);

@@ -21,6 +21,7 @@ const WAIT_MILLISECONDS_MIN = 100;
 const WAIT_MILLISECONDS_MAX = 5000;
 /** A connection that ended sooner than this counts as a failure. */
 const LIVED_MILLISECONDS_MIN = 5000;
+const TICK_MILLISECONDS = 1000;
 // An event must be remembered longer than every token it concerns, even if clocks differ.
 const REMEMBERED_MARGIN_SECONDS = 120;
 
@@ -37,6 +38,7 @@ export function createFeed(deps: FeedDeps): RevocationSource {
     known = resolve;
   });
 
+  let connection = new AbortController();
   const state = createFeedState(timing, {
     add(revocation: Revocation) {
       if (map.add(revocation)) listeners.tell(revocation);
@@ -46,7 +48,16 @@ export function createFeed(deps: FeedDeps): RevocationSource {
       map.forgetOld();
     },
     trouble: deps.onError,
+    // A new connection begins with what was missed.
+    paused: (seconds) => connection.abort(new Error(`this process did not run for ${Math.round(seconds)} s`)),
   });
+
+  function tick(): void {
+    cancelTick = timing.after(TICK_MILLISECONDS, tick);
+    state.look();
+  }
+  let cancelTick = timing.after(TICK_MILLISECONDS, tick);
+  ended.signal.addEventListener('abort', () => cancelTick());
 
   async function follow(): Promise<void> {
     let failures = 0;
@@ -56,7 +67,8 @@ export function createFeed(deps: FeedDeps): RevocationSource {
       const hasLived = () => state.heard() > before && timing.elapsed() - begun >= LIVED_MILLISECONDS_MIN;
       let leastMilliseconds = 0;
       try {
-        await followStream({ ...deps, token }, state, ended.signal);
+        connection = new AbortController();
+        await followStream({ ...deps, token }, state, AbortSignal.any([ended.signal, connection.signal]));
         // A connection that ended at once or without an event counts as a failure, even if it ended without an error.
         failures = hasLived() ? 0 : failures + 1;
       } catch (error) {

@@ -2,6 +2,7 @@
 // revocation is known.
 import { type Revocation, revocationOf } from '../../protocol/revocation.ts';
 import type { Timing } from '../core/clock.ts';
+import { createClockComparison, createPauseWatch } from './doubt.ts';
 import type { Frame } from './sse.ts';
 
 export interface FeedListener {
@@ -9,11 +10,15 @@ export interface FeedListener {
   /** Every revocation up to this moment is known. */
   complete(): void;
   trouble(error: Error): void;
+  /** This process did not run for some seconds. What the connection still delivers may be old. */
+  paused(seconds: number): void;
 }
 
 export interface FeedState {
   /** A new connection begins. A snapshot that the last connection left incomplete starts again. */
   begin(): void;
+  /** Notices a pause of this process. Call this every second. */
+  look(): void;
   take(frame: Frame): void;
   /** The cursor to continue at; null for a new snapshot. */
   cursor(): string | null;
@@ -37,6 +42,9 @@ export function createFeedState(timing: Timing, listener: FeedListener): FeedSta
   let isAmidSnapshot = false;
   let wall = 0;
   let steady = 0;
+  let begun = Number.NEGATIVE_INFINITY; // the beginning of the connection
+  const { look, resumedAt } = createPauseWatch(timing, listener.paused);
+  const clocks = createClockComparison(timing, listener.trouble);
 
   function takeEvent(value: unknown): void {
     const revocation = revocationOf(value);
@@ -59,7 +67,8 @@ export function createFeedState(timing: Timing, listener: FeedListener): FeedSta
   }
 
   function complete(): void {
-    if (misses) return;
+    // After a pause, what arrives on the old connection was sent at an unknown time.
+    if (misses || begun < resumedAt()) return;
     knows = true;
     wall = timing.now();
     steady = timing.elapsed();
@@ -68,16 +77,23 @@ export function createFeedState(timing: Timing, listener: FeedListener): FeedSta
 
   return {
     begin() {
+      look();
       isAmidSnapshot = false;
+      begun = timing.elapsed();
     },
+    look,
     take(frame) {
+      look();
       const { event, data, id } = frame;
       if (!FRAMES.has(event)) return;
       const value: unknown = JSON.parse(data);
       if (event === 'snapshot') takeSnapshot(value);
       else if (event !== 'heartbeat') takeEvent(value);
-      // Before the first snapshot, a heartbeat has no meaning.
-      else if (knows && !isAmidSnapshot) complete();
+      else {
+        clocks.compare((value as { at?: unknown } | null)?.at);
+        // Before the first snapshot, a heartbeat has no meaning.
+        if (knows && !isAmidSnapshot) complete();
+      }
       if (CURSOR.test(id) && !isAmidSnapshot) cursor = id;
       heard += 1;
     },
@@ -86,7 +102,11 @@ export function createFeedState(timing: Timing, listener: FeedListener): FeedSta
       cursor = null;
     },
     heard: () => heard,
-    // One clock may stop while the machine sleeps, and the other may be set back: the longer time counts.
-    staleSeconds: () => (knows ? Math.max(timing.elapsed() - steady, timing.now() - wall) / 1000 : Infinity),
+    staleSeconds() {
+      look(); // this may be the first code that runs after a pause
+      if (!knows || steady < resumedAt() || clocks.areApart()) return Infinity;
+      // One clock may stop while the machine sleeps, and the other may be set back: the longer time counts.
+      return Math.max(timing.elapsed() - steady, timing.now() - wall) / 1000;
+    },
   };
 }

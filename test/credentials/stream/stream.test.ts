@@ -110,7 +110,7 @@ t.test('without Redis replicas stay ready, report this, and read revocations fro
     const { status, body } = await b.api.get('/readyz');
     return { status, ...body };
   };
-  const checks = { database: 'ok', keys: 'ok' };
+  const checks = { database: 'ok', keys: 'ok', clock: 'ok' };
   await streaming(a, b);
   t.strictSame(await ready(), { status: 'ready', checks: { ...checks, revocation_stream: 'ok' } });
 
@@ -130,7 +130,10 @@ t.test('without Redis replicas stay ready, report this, and read revocations fro
 
 t.test('a service without REDIS_URL does not mention a stream', async (t) => {
   const { api } = await openService(t, await createDatabase(t));
-  t.strictSame((await api.get('/readyz')).body, { status: 'ready', checks: { database: 'ok', keys: 'ok' } });
+  t.strictSame((await api.get('/readyz')).body, {
+    status: 'ready',
+    checks: { database: 'ok', keys: 'ok', clock: 'ok' },
+  });
 });
 
 t.test('a service that starts before its Redis works, and follows the stream once Redis runs', async (t) => {

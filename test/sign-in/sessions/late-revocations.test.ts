@@ -41,7 +41,7 @@ t.test('if the revocations do not fit on one page, each of them is read exactly 
   const counting: SystemReader = {
     rows: async <Row>(...asked: Parameters<SystemReader['rows']>) => {
       const rows = await reader.rows<Row>(...asked);
-      read += rows.length;
+      if (/FROM revocations/.test(asked[0].text)) read += rows.length;
       return rows;
     },
   };

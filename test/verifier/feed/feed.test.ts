@@ -87,17 +87,17 @@ t.test('only a snapshot or a heartbeat shows that all revocations are known', as
   const { service, source, heard } = await begin(t, timing);
   await source.ready?.();
   t.equal(source.staleSeconds(), 0);
-  timing.freeze(4);
-  t.equal(source.staleSeconds(), 4);
+  timing.freeze(2);
+  t.equal(source.staleSeconds(), 2);
   service.send(frames.revocation('c2', session()));
   await until(() => heard.length === 1);
-  t.equal(source.staleSeconds(), 4, 'events alone do not show it');
+  t.equal(source.staleSeconds(), 2, 'events alone do not show it');
   service.send(frames.heartbeat('c2'));
   await until(() => source.staleSeconds() === 0);
   timing.step(60);
   t.equal(source.staleSeconds(), 60, 'the wall clock counts after the machine and its steady clock slept');
   timing.step(-3600);
-  timing.freeze(7);
+  await timing.advance(7);
   t.equal(source.staleSeconds(), 7, 'the steady clock counts after the wall clock was set back');
 });
 
@@ -187,7 +187,7 @@ t.test('after an event of an unknown kind the state is unknown until the next co
   t.same(errors, ['The feed sent an event of an unknown kind: update tenantry here'], 'the error is logged once');
   const before = source.staleSeconds();
   service.streams[0]?.end();
-  await until(() => service.streams.length === 2 && source.staleSeconds() < before);
+  await until(() => service.streams.length >= 2 && source.staleSeconds() < before);
   t.notOk(service.at(PATHS.feed)[1]?.headers['last-event-id'], 'the next request starts at the beginning');
 });
 

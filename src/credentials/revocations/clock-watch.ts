@@ -1,0 +1,71 @@
+// Compares the clock of this machine with the clock of PostgreSQL at each reading. A token that is signed by a clock far
+// ahead lives longer than its revocation is remembered. A clock that is wrong by an hour would also refuse good tokens as
+// expired. So a process with such a clock neither signs nor judges tokens.
+import { problem } from '../../base/errors/problem.ts';
+import type { Clock } from '../../base/platform/clock.ts';
+import type { Log } from '../../base/platform/log.ts';
+
+/** How far the clocks may differ, in seconds. The leeways for the times of tokens are as long. */
+export const CLOCKS_APART_SECONDS_MAX = 60;
+/** A single reading may have met the moment in which a clock was set right. */
+const READINGS_APART = 2;
+
+/** The answer of PostgreSQL with its time. */
+export interface ClockReading {
+  /** The time that PostgreSQL answered, in ms since 1970. */
+  readonly databaseMs: number;
+  /** The time of this machine when the answer arrived, in ms since 1970. */
+  readonly arrivedMs: number;
+  /** The time between the question and its answer, by a clock that never steps. */
+  readonly waitedMs: number;
+}
+
+export interface ClockWatch {
+  note(reading: ClockReading): void;
+  /** Whether the clocks differ by more than the limit. */
+  isApart(): boolean;
+}
+
+/**
+ * By how many seconds this machine's clock is certainly ahead of PostgreSQL's; below zero, behind. PostgreSQL read its
+ * clock at some moment of the wait, so a difference that the wait explains counts as none.
+ */
+export function secondsAhead({ databaseMs, arrivedMs, waitedMs }: ClockReading): number {
+  const askedMs = arrivedMs - waitedMs;
+  if (databaseMs > arrivedMs) return (arrivedMs - databaseMs) / 1000;
+  return databaseMs < askedMs ? (askedMs - databaseMs) / 1000 : 0;
+}
+
+/** Nothing is known yet. The first reading decides alone, and after it, two in a row decide that the clocks are apart. */
+export function createClockWatch(log: Log, apartSecondsMax: number): ClockWatch {
+  let readingsApart = READINGS_APART - 1;
+  let isApart = false;
+  return {
+    note(reading) {
+      const ahead = secondsAhead(reading);
+      const isWithin = Math.abs(ahead) <= apartSecondsMax;
+      readingsApart = isWithin ? 0 : readingsApart + 1;
+      const wasApart = isApart;
+      isApart = readingsApart >= READINGS_APART;
+      const secondsApart = Math.round(Math.abs(ahead));
+      const direction = ahead > 0 ? 'ahead' : 'behind';
+      if (isApart && !wasApart) {
+        const text =
+          'the clock differs from the clock of PostgreSQL: no token is signed or accepted, keep both on time';
+        log.error({ secondsApart, direction }, text);
+      }
+      if (wasApart && !isApart) log.info('the clock agrees with the clock of PostgreSQL again');
+    },
+    isApart: () => isApart,
+  };
+}
+
+/** The clock for everything about tokens. It raises clock_skewed while it cannot be trusted. */
+export function trustedClock(clock: Clock, isTrusted: () => boolean): Clock {
+  return {
+    now() {
+      if (!isTrusted()) throw problem('clock_skewed', { retryAfterSeconds: 5 });
+      return clock.now();
+    },
+  };
+}

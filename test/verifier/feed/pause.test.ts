@@ -1,0 +1,67 @@
+// A verifier that did not run for a while, or whose clock is wrong, does not trust what it knows.
+import { randomUUID } from 'node:crypto';
+import t from 'tap';
+import { until } from '../../support/until.ts';
+import { createManualTiming } from '../manual-timing.ts';
+import { beginStream, frames } from '../stand-in.ts';
+import { begin } from './following.ts';
+
+const NOW = 1_800_000_000;
+
+t.test(
+  'after a pause of 12 s nothing counts as current until a new connection has delivered what was missed',
+  async (t) => {
+    const timing = createManualTiming(NOW);
+    const { service, source, isRevoked, errors } = await begin(t, timing);
+    await source.ready?.();
+    await timing.advance(2);
+    t.ok(source.staleSeconds() < 5);
+    const missed = randomUUID();
+    service.endpoints.feed = (_, response) => {
+      beginStream(response);
+      service.streams.push(response);
+      response.write(frames.revocation('c2', { kind: 'session', sid: missed }));
+    };
+    timing.freeze(8); // shorter than the silence that a connection survives
+    t.equal(source.staleSeconds(), Number.POSITIVE_INFINITY, 'the first request notices it');
+    service.send(frames.heartbeat('c1')); // it was sent during the pause
+    await timing.advance(1);
+    await until(async () => {
+      await timing.advance(0.1);
+      return service.streams.length === 2 && isRevoked(missed) === 'session_revoked';
+    });
+    t.equal(source.staleSeconds(), Number.POSITIVE_INFINITY, 'events alone do not show that all were delivered');
+    service.send(frames.heartbeat('c2'));
+    await until(() => source.staleSeconds() < 5);
+    t.match(errors, [/this process did not run for \d+ s/]);
+  },
+);
+
+t.test('a verifier that runs counts the seconds of silence, however long they are', async (t) => {
+  const timing = createManualTiming(NOW);
+  const { service, source } = await begin(t, timing);
+  await source.ready?.();
+  service.endpoints.feed = (_, response) => response.destroy();
+  await timing.advance(25);
+  t.equal(source.staleSeconds(), 25);
+});
+
+t.test('a verifier whose clock differs by more than a minute says so, and is out of date', async (t) => {
+  for (const [seconds, text] of [
+    [3_600, /3600 s ahead of the clock of the service/],
+    [-3_600, /3600 s behind the clock of the service/],
+  ] as const) {
+    const timing = createManualTiming(NOW);
+    const { service, source, errors } = await begin(t, timing);
+    await source.ready?.();
+    const at = (offset: number) => new Date((NOW + offset) * 1000);
+    service.send(frames.heartbeat('c1', at(-55)));
+    service.send(frames.heartbeat('c1', at(-seconds)) + frames.heartbeat('c1', at(-seconds)));
+    await until(() => source.staleSeconds() === Number.POSITIVE_INFINITY);
+    t.match(errors, [text]);
+    t.equal(errors.length, 1, 'reported once');
+    service.send(frames.heartbeat('c1', at(0)));
+    await until(() => source.staleSeconds() < 5);
+    t.pass('and is up to date with the first heartbeat that agrees');
+  }
+});
