@@ -3,8 +3,8 @@
 // work.
 import type { FastifyBaseLogger } from 'fastify';
 import { type MembershipAccess, openMembershipAccess } from '../access/checks/membership-access.ts';
-import { accessKeyRetention, type Config } from '../base/config/config.ts';
-import { hashingOf, redisOf, trialOf } from '../base/config/derived.ts';
+import type { Config } from '../base/config/config.ts';
+import { accessKeyRetention, hashingOf, redisOf, trialOf } from '../base/config/derived.ts';
 import { type Database, type DatabaseBounds, openDatabase } from '../base/database/db.ts';
 import type { DatabaseUrls } from '../base/database/open.ts';
 import type { Authenticate } from '../base/http/mount.ts';

@@ -4,8 +4,10 @@ import { existsSync } from 'node:fs';
 import type { Command } from 'commander';
 import { type Config, ConfigRefused } from '../../base/config/config.ts';
 import { redisOf } from '../../base/config/derived.ts';
+import { remarksOn } from '../../base/config/remarks.ts';
 import type { Database } from '../../base/database/db.ts';
 import { examineDatabase, type Finding, finding, findLoginProblem } from '../../base/database/examine.ts';
+import { databaseRemarks } from '../../base/database/transport.ts';
 import { checkMail } from '../../base/mail/smtp.ts';
 import { countDeadMails } from '../../base/outbox/operate.ts';
 import { systemClock } from '../../base/platform/clock.ts';
@@ -73,12 +75,19 @@ async function examineRest(invocation: Invocation): Promise<Finding[]> {
   }
   return [
     { name: 'configuration', status: 'ok', detail: `${config.NODE_ENV}, ${config.PUBLIC_URL}` },
+    ...examineTransport(config),
     ...(await examineData(invocation, config)),
     ...(await examineKeys(config)),
     ...(await examineDisk(config)),
     await examineMail(config),
     ...(await examineStream(config)),
   ];
+}
+
+/** Returns no finding when everything is on this machine or is protected by TLS. */
+function examineTransport(config: Config): Finding[] {
+  const remarks = [...databaseRemarks(config), ...remarksOn(config)];
+  return remarks.map((detail) => ({ name: 'transport', status: 'warn', detail }));
 }
 
 async function examineData(invocation: Invocation, config: Config): Promise<Finding[]> {
