@@ -9,6 +9,7 @@ import {
   audience,
   duration,
   flag,
+  idempotencyKeysMax,
   isOrigin,
   list,
   mailbox,
@@ -188,10 +189,7 @@ export const ENVIRONMENT = {
   ORGANIZATIONS_PER_USER_MAX: wholeNumber(1, 1_000_000).default(20).meta({
     description: 'The most organizations that a user may own. At this number the user cannot create another one.',
   }),
-  IDEMPOTENCY_KEYS_MAX: wholeNumber(1, 1_000_000).default(1000).meta({
-    description:
-      'The most idempotency keys of one user that are kept at a time. Each is kept 24 hours. Another one gets 429.',
-  }),
+  IDEMPOTENCY_KEYS_MAX: idempotencyKeysMax,
   RATE_LIMIT_ENABLED: flag
     .prefault('true')
     .meta({ description: 'false turns every rate limit off. For load tests only.' }),
