@@ -59,7 +59,7 @@ export interface Features {
 const CLIENT_FAILURES_MAX = 10;
 
 export function composeFeatures(config: Config, parts: Parts, health: HealthDeps): Features {
-  const { db, log, clock, random, revocations, publish, access } = parts;
+  const { db, log, clock, random, revocations, publish, access, issuer, audience, audiences } = parts;
   const changing = { db, clock, random, publish };
   const signing = signingOf(parts);
   const refreshing: RefreshDeps = {
@@ -115,9 +115,10 @@ export function composeFeatures(config: Config, parts: Parts, health: HealthDeps
       cookie,
       authenticateUser: async (...asked) => userOf(await parts.authenticate(...asked)),
     },
-    clients: changing,
+    clients: { ...changing, issuer, audience, audiences },
     oauth: {
       ...refreshing,
+      audiences,
       revocations,
       clientThrottle: createClientThrottle({ clock, failuresMax: failuresMax(CLIENT_FAILURES_MAX) }),
     },

@@ -54,13 +54,20 @@ export function clientsCommands(program: Command, invocation: Invocation): void 
     .option('--organization <id or slug>', 'the organization that the client acts for')
     .option('--permission <permission>', 'a permission of the client; may be repeated', collect)
     .option('--description <text>', 'the description of the client')
-    .option('--audience <audience>', 'the audience of its tokens, instead of TOKEN_AUDIENCE')
+    .option(
+      '--audience <audience>',
+      'the audience of its tokens, instead of TOKEN_AUDIENCE; with --organization, one of TOKEN_AUDIENCES',
+    )
     .option('--public-key <file>', 'the public key for signed assertions, instead of a secret: PEM, JWK or JWK set')
     .action(act<CreateOptions>(invocation, create));
   leaf(clients, 'rotate <client>', 'Make a new secret for the client and print it, only this once')
     .option('--overlap <time>', 'the longest time that the former secrets still work', '24h')
     .option('--yes', 'do not ask before the former secrets end at once')
     .action(act<Confirmed & { overlap: string }>(invocation, rotate));
+  leaf(clients, 'set-audience <client> [audience]', 'Give the tokens of the client another audience; its tokens end')
+    .addHelpText('after', '\nWithout an audience, its tokens have TOKEN_AUDIENCE again.')
+    .option('--yes', 'do not ask')
+    .action(act<Confirmed>(invocation, setAudience));
   leaf(clients, 'disable <client>', 'Refuse the client and its tokens from now on')
     .option('--yes', 'do not ask')
     .action(act<Confirmed>(invocation, disable));
@@ -142,6 +149,17 @@ async function rotate(
     if (overlapSeconds === 0) await confirm(invocation, `The former secrets of ${name} will end at once.`, yes);
     const rotated = await rotateSecret(operator, actor, id, { overlapSeconds });
     return { document: { data: rotated }, text: `${name} has a new secret.\n${credentials(rotated)}` };
+  });
+}
+
+function setAudience(invocation: Invocation, { yes }: Confirmed, id: string, typed?: string): Promise<Outcome> {
+  const audience = checked(Audience, typed ?? null, 'audience');
+  return change(invocation, id, async (operator, actor, client) => {
+    const changed = audience !== client.audience;
+    if (changed) await confirm(invocation, `The tokens of ${client.name} will end.`, yes);
+    const shown = await changeClient(operator, actor, id, { audience });
+    const text = `The tokens of ${client.name} have the audience ${audience ?? operator.audience}.`;
+    return { document: { data: { client: shown, changed } }, text };
   });
 }
 

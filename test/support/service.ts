@@ -73,6 +73,7 @@ const QUIET = {
   RATE_LIMIT_ENABLED: 'false',
   LOGIN_FAILURES_MAX: '1000',
   ORGANIZATIONS_PER_USER_MAX: '100000',
+  TOKEN_AUDIENCES: 'warehouse,https://crm.example',
 };
 
 /** Settings of `openService` for tests about hashing: a hash has its default cost. */

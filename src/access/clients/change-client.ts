@@ -2,6 +2,7 @@
 // control of the client requires, in the same transaction, that the actor has all of the client's permissions.
 import { isDeepStrictEqual } from 'node:util';
 import { invalid } from '../../base/errors/problem.ts';
+import { assertAudience } from './audiences.ts';
 import { type Client, toClient } from './clients.ts';
 import { type Actor, type ClientDeps, runClientChange } from './run-change.ts';
 import { type ClientContent, type ClientRow, deleteClient, updateClient } from './store.ts';
@@ -17,8 +18,8 @@ const OF_TOKENS: readonly Field[] = ['permissions', 'audience', 'jwks'];
 
 /**
  * Changes the given fields. If the change asks for the present state, nothing is written. Raises the errors of
- * `runClientChange`, not_found, and validation_failed for keys of a client that uses secrets. Raises grant_exceeds_own
- * for a client with permissions that the actor lacks. For such a client, the actor may still change the name or
+ * `runClientChange`, not_found, audience_not_listed, and validation_failed for keys of a client that uses secrets. Raises
+ * grant_exceeds_own for a client with permissions that the actor lacks. For such a client, the actor may still change the name or
  * description, or disable the client.
  */
 export async function changeClient(deps: ClientDeps, actor: Actor, id: string, wanted: ChangeClient): Promise<Client> {
@@ -26,11 +27,14 @@ export async function changeClient(deps: ClientDeps, actor: Actor, id: string, w
     const old = await change.get(id);
     const content = wantedOf(old, wanted);
     const changed = FIELDS.filter((field) => !isDeepStrictEqual(old[field], content[field]));
-    if (changed.length === 0) return old;
     const [enables, disables] = [content.status === 'active', content.status === 'disabled'];
     const touchesTokens = changed.some((field) => OF_TOKENS.includes(field));
     const turns = changed.includes('status');
     if (touchesTokens || (turns && enables)) change.assertHolds([...old.permissions, ...content.permissions]);
+    // A change that does not name the audience keeps it. The token endpoint refuses the client if it is not allowed.
+    const { organizationId } = change;
+    if (wanted.audience !== undefined) assertAudience(deps, { organizationId, audience: wanted.audience });
+    if (changed.length === 0) return old;
     await updateClient(change.tx, change.organizationId, id, content);
     if (turns)
       await change.record({

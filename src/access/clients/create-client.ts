@@ -1,6 +1,7 @@
 // Creates a service client. A member can give it only permissions that the member has at that moment.
 import { problem } from '../../base/errors/problem.ts';
 import { newId } from '../../base/platform/random.ts';
+import { assertAudience } from './audiences.ts';
 import { type Client, type ClientWithSecret, toClient } from './clients.ts';
 import { type Actor, type ClientDeps, runClientChange } from './run-change.ts';
 import { hashOfSecret, newClientSecret } from './secret.ts';
@@ -17,7 +18,7 @@ export interface CreateClient extends Omit<ClientContent, 'status'> {
 
 /**
  * Creates a client. If the client authenticates by a secret, the answer contains its first secret. Raises the errors of
- * `runClientChange`, and grant_exceeds_own, client_limit.
+ * `runClientChange`, and grant_exceeds_own, audience_not_listed, client_limit.
  */
 export async function createClient(
   deps: ClientDeps,
@@ -29,6 +30,7 @@ export async function createClient(
   const made = await runClientChange(deps, actor, async (change) => {
     const { tx, organizationId, actorId } = change;
     change.assertHolds(input.permissions);
+    assertAudience(deps, { organizationId, audience: input.audience });
     if (organizationId !== null && (await countClients(tx, organizationId)) >= CLIENTS_MAX)
       throw problem('client_limit');
     await insertClient(tx, { ...input, id, organizationId, createdBy: actorId });

@@ -64,7 +64,13 @@ function changingRoutes(deps: ClientDeps): Endpoint[] {
       tag: 'Clients',
       body: CreateClient,
       reply: { 201: enveloped(CreatedClient) },
-      problems: ['grant_exceeds_own', 'client_limit', 'organization_suspended', 'organization_access_denied'],
+      problems: [
+        'grant_exceeds_own',
+        'audience_not_listed',
+        'client_limit',
+        'organization_suspended',
+        'organization_access_denied',
+      ],
       handle: async ({ caller, body }) => {
         const { jwks = null, ...input } = body;
         return { data: shown(await createClient(deps, caller, { ...input, jwks })) };
@@ -80,7 +86,7 @@ function changingRoutes(deps: ClientDeps): Endpoint[] {
       params: ById,
       body: ChangeClient,
       reply: { 200: enveloped(Client) },
-      problems: ['grant_exceeds_own', ...CHANGE_PROBLEMS],
+      problems: ['grant_exceeds_own', 'audience_not_listed', ...CHANGE_PROBLEMS],
       handle: async ({ caller, params, body }) => ({ data: shown(await changeClient(deps, caller, params.id, body)) }),
     }),
     endpoint({

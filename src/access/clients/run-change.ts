@@ -13,10 +13,11 @@ import { lockAndAuthorize } from '../../directory/rights/lock-and-authorize.ts';
 import { lockOrganization } from '../../directory/rights/store.ts';
 import type { OrganizationCaller } from '../../protocol/caller.ts';
 import type { Revocation } from '../../protocol/revocation.ts';
+import type { AudiencePolicy } from './audiences.ts';
 import { raiseAnyClientEpoch, raiseClientEpoch } from './epoch-store.ts';
 import { type ClientRow, findClientForChange } from './store.ts';
 
-export interface ClientDeps extends PublishDeps {
+export interface ClientDeps extends PublishDeps, AudiencePolicy {
   readonly db: Database;
   readonly clock: Clock;
   readonly random: Random;

@@ -19,7 +19,10 @@ export const Audience = z
   .string()
   .regex(/^[\x21-\x7e]{1,200}$/, 'must be 1 to 200 visible ASCII characters')
   .nullable()
-  .meta({ description: 'The audience (aud) of its tokens; null for the audience of users’ tokens.' });
+  .meta({
+    description:
+      'The audience (aud) of its tokens, one of the operator’s list TOKEN_AUDIENCES; null for the audience of users’ tokens.',
+  });
 
 const Authentication = z.enum(['client_secret', 'private_key_jwt']);
 

@@ -8,6 +8,7 @@ import { PERMISSIONS_IN_TOKEN_MAX } from '../../protocol/claims.ts';
 import { canonicalPermissions, PERMISSION_PATTERN, permits } from '../../protocol/permission.ts';
 import { type RefreshDeps, refresh } from '../../sign-in/sessions/refresh.ts';
 import type { AuthenticatedClient } from '../client-authentication/authenticate.ts';
+import { type AudiencePolicy, isAudienceAllowed } from '../clients/audiences.ts';
 import { type AdmitDeps, admitClient, type Presented } from './admit-client.ts';
 
 export const GRANT_TYPES = ['client_credentials', 'refresh_token'] as const;
@@ -19,6 +20,8 @@ export interface TokenRequest {
   /** The audience (RFC 8707). Some clients send `audience` instead of `resource`. */
   readonly resource?: string | undefined;
   readonly audience?: string | undefined;
+  /** The network of the request. */
+  readonly network: string;
   /** Raises too_many_requests when the session of a refresh token refreshes too often. */
   readonly limitRefresh: (sessionId: string) => Promise<void>;
 }
@@ -33,7 +36,7 @@ export interface TokenAnswer {
   readonly scope?: string;
 }
 
-export interface TokenDeps extends AdmitDeps, RefreshDeps {}
+export interface TokenDeps extends AdmitDeps, RefreshDeps, AudiencePolicy {}
 
 /**
  * Issues a token to an authenticated client. Malformed requests are refused before the client is authenticated, so that
@@ -67,6 +70,15 @@ function assertTarget(asked: TokenRequest, audience: string): void {
   }
 }
 
+const NOT_LISTED =
+  'The audience of this client is not on the list of the operator, TOKEN_AUDIENCES: give the client another audience.';
+
+/** The operator may have made the list shorter since the client got its audience. */
+function assertAllowedAudience(deps: TokenDeps, { organization, audience }: AuthenticatedClient): void {
+  const allowed = isAudienceAllowed(deps, { organizationId: organization?.id ?? null, audience });
+  if (!allowed) throw oauthError('invalid_target', NOT_LISTED);
+}
+
 /**
  * RFC 6749 §4.4: the answer has no refresh token, because the client can request another token. A scope can only reduce
  * the client's rights.
@@ -77,6 +89,7 @@ async function issueToClient(
   asked: TokenRequest,
   scope: readonly string[] | null,
 ): Promise<TokenAnswer> {
+  assertAllowedAudience(deps, client);
   assertTarget(asked, client.audience ?? deps.audience);
   const permissions = canonicalPermissions(scope ?? client.permissions);
   if (!permissions.every((permission) => permits(client.permissions, permission))) throw oauthError('invalid_scope');
@@ -118,7 +131,13 @@ async function refreshForClient(
   }
   assertTarget(asked, deps.audience);
   const { id } = organization;
-  const input = { refreshToken, organization: [id], actingFor: id, limitRefresh: asked.limitRefresh };
+  const input = {
+    refreshToken,
+    organization: [id],
+    actingFor: id,
+    network: asked.network,
+    limitRefresh: asked.limitRefresh,
+  };
   const signed = await refresh(deps, input).catch((error: unknown) => {
     throw error instanceof Problem && REFUSED.has(error.code) ? oauthError('invalid_grant') : error;
   });

@@ -65,8 +65,9 @@ function tokenRoute(deps: OAuthRouteDeps): Endpoint {
     ],
     handle: ({ body, request }) => {
       const { grant_type: grantType, refresh_token: refreshToken, scope, resource, audience } = body;
-      const asked = { grantType, refreshToken, scope, resource, audience, limitRefresh: limitRefresh(request) };
-      return issueToken(deps, presentedBy(request, body), asked);
+      const { network } = request;
+      const asked = { grantType, refreshToken, scope, resource, audience, network };
+      return issueToken(deps, presentedBy(request, body), { ...asked, limitRefresh: limitRefresh(request) });
     },
   });
 }

@@ -1,12 +1,13 @@
 // Makes users platform administrators, and withdraws that right. Only operators can do this.
 
-import type { Database } from '../../base/database/db.ts';
+import type { Database, SystemTx } from '../../base/database/db.ts';
 import { problem } from '../../base/errors/problem.ts';
 import type { Clock } from '../../base/platform/clock.ts';
 import { newId, type Random } from '../../base/platform/random.ts';
 import { parseEmail } from '../../directory/users/email.ts';
+import { assertSessionLive, type SessionOwner } from '../../directory/users/live-session.ts';
 import { findCredentials } from '../../directory/users/store.ts';
-import { deletePlatformAdministrator, insertPlatformAdministrator } from './store.ts';
+import { deletePlatformAdministrator, insertPlatformAdministrator, lockPlatformAdministrator } from './store.ts';
 
 export interface AdministratorDeps {
   readonly db: Database;
@@ -35,4 +36,13 @@ export async function userOf(deps: { readonly db: Database }, email: string): Pr
   const user = address && (await findCredentials(deps.db.systemReader(), address.key));
   if (!user) throw problem('not_found', { detail: 'There is no account with this e-mail.' });
   return user.id;
+}
+
+/**
+ * Checks within the transaction of a change that the caller's session is live and that the caller is a platform
+ * administrator. Both stay true until the transaction ends. Raises session_revoked, permission_denied.
+ */
+export async function assertAdministrator(tx: SystemTx, caller: SessionOwner): Promise<void> {
+  await assertSessionLive(tx, caller);
+  if (!(await lockPlatformAdministrator(tx, caller.id))) throw problem('permission_denied');
 }

@@ -1,5 +1,5 @@
 // The queries of platform administrators.
-import { type SystemReader, statement } from '../../base/database/db.ts';
+import { type SystemReader, type SystemTx, statement } from '../../base/database/db.ts';
 
 const IS_ADMINISTRATOR = statement(`
 SELECT 1 FROM platform_administrators p JOIN users u ON u.id = p.user_id AND u.status = 'active' WHERE p.user_id = $1`);
@@ -7,6 +7,15 @@ SELECT 1 FROM platform_administrators p JOIN users u ON u.id = p.user_id AND u.s
 /** Whether this user is a platform administrator and the account is active. */
 export async function isPlatformAdministrator(tx: SystemReader, userId: string): Promise<boolean> {
   return (await tx.rows(IS_ADMINISTRATOR, [userId])).length > 0;
+}
+
+const LOCK_ADMINISTRATOR = statement(`
+SELECT 1 FROM platform_administrators p JOIN users u ON u.id = p.user_id AND u.status = 'active' WHERE p.user_id = $1
+FOR SHARE OF p`);
+
+/** Does the same as isPlatformAdministrator. Nobody can withdraw the right until the transaction ends. */
+export async function lockPlatformAdministrator(tx: SystemTx, userId: string): Promise<boolean> {
+  return (await tx.rows(LOCK_ADMINISTRATOR, [userId])).length > 0;
 }
 
 const GRANT = statement(`

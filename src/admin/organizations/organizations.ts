@@ -8,6 +8,9 @@ import { type Page, type Paged, paged } from '../../base/platform/page.ts';
 import { newId, type Random } from '../../base/platform/random.ts';
 import { type PublishDeps, publishing } from '../../base/revoking/publish.ts';
 import { findOrganizationId } from '../../directory/organizations/store.ts';
+import { lockOrganization } from '../../directory/rights/store.ts';
+import type { SessionOwner } from '../../directory/users/live-session.ts';
+import { assertAdministrator } from '../administrators/administrators.ts';
 import {
   type AdministeredOrganization,
   countAdministeredOrganizations,
@@ -70,18 +73,19 @@ export async function getOrganizationByReference(
 
 /**
  * Suspends the organization (id or slug). From now on nobody can sign in to it or refresh a token for it, and the guard
- * refuses its tokens. A second call changes nothing. `actorId` is null for an operator. Raises not_found.
+ * refuses its tokens. A second call changes nothing. `actor` is null for an operator. Raises not_found, and the errors
+ * of assertAdministrator.
  */
-export function suspendOrganization(deps: AdministrationDeps, reference: string, actorId: string | null) {
-  return setStatus(deps, reference, 'suspended', actorId);
+export function suspendOrganization(deps: AdministrationDeps, reference: string, actor: SessionOwner | null) {
+  return setStatus(deps, reference, 'suspended', actor);
 }
 
 /**
  * Activates a suspended organization (id or slug). Those of its tokens that have not expired work again. Raises
- * not_found.
+ * not_found, and the errors of assertAdministrator.
  */
-export function activateOrganization(deps: AdministrationDeps, reference: string, actorId: string | null) {
-  return setStatus(deps, reference, 'active', actorId);
+export function activateOrganization(deps: AdministrationDeps, reference: string, actor: SessionOwner | null) {
+  return setStatus(deps, reference, 'active', actor);
 }
 
 export interface StatusChanged {
@@ -94,12 +98,18 @@ async function setStatus(
   deps: AdministrationDeps,
   reference: string,
   status: OrganizationStatus,
-  actorId: string | null,
+  actor: SessionOwner | null,
 ): Promise<StatusChanged> {
   const { id: org } = await getOrganizationByReference(deps, reference);
   const eventId = newId(deps.random, deps.clock);
-  const change = { organizationId: org, status, eventId, actorId };
-  const { changed } = await publishing(deps, updateOrganizationStatus(deps.db.systemReader(), change));
+  const change = { organizationId: org, status, eventId, actorId: actor?.id ?? null };
+  const commit = deps.db.system(async (tx) => {
+    // Every transaction that locks an organization and a session takes the organization first.
+    await lockOrganization(tx, org);
+    if (actor) await assertAdministrator(tx, actor);
+    return updateOrganizationStatus(tx, change);
+  });
+  const { changed } = await publishing(deps, commit);
   return { organization: await getOrganizationByReference(deps, org), changed };
 }
 

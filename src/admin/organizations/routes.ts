@@ -27,7 +27,7 @@ export function administrationRoutes(deps: AdministrationDeps): Endpoint[] {
       bodyOptional: true,
       reply: { 200: enveloped(AdministeredOrganization) },
       problems: ['not_found'],
-      handle: async ({ caller, params: { id } }) => ({ data: (await operation(deps, id, caller.id)).organization }),
+      handle: async ({ caller, params: { id } }) => ({ data: (await operation(deps, id, caller)).organization }),
     });
   return [
     endpoint({

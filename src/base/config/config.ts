@@ -6,6 +6,7 @@ import { z } from 'zod';
 import { OperatorError } from '../errors/operator-error.ts';
 import { contradictions } from './contradictions.ts';
 import {
+  audience,
   duration,
   flag,
   isOrigin,
@@ -19,7 +20,7 @@ import {
 } from './fields.ts';
 
 const DAY = 86_400;
-const KEY_OVERLAP_SECONDS = 300;
+const SHUTDOWN_DELAY_SECONDS = 5;
 
 /**
  * Every variable, in the order of the documentation. The value of a `secret` variable may also be given in the file
@@ -80,11 +81,13 @@ export const ENVIRONMENT = {
     .string()
     .optional()
     .meta({ description: 'One PEM file with the key for refresh tokens, instead of KEYS_DIR/refresh.' }),
-  TOKEN_AUDIENCE: z
-    .string()
-    .regex(/^[\x21-\x7e]{1,200}$/, 'must be 1 to 200 visible ASCII characters')
+  TOKEN_AUDIENCE: audience
     .default('tenantry')
     .meta({ description: 'The audience (aud) of access tokens. The services that verify them expect this value.' }),
+  TOKEN_AUDIENCES: list.pipe(z.array(audience)).prefault('').meta({
+    description:
+      'The audiences that an organization may give its service clients, separated by commas: exact texts, never * or the issuer. TOKEN_AUDIENCE is always one of them.',
+  }),
   ACCESS_TOKEN_TTL: duration(30, 900)
     .prefault('15m')
     .meta({ description: 'The lifetime of an access token, at most 15 minutes.' }),
@@ -154,8 +157,16 @@ export const ENVIRONMENT = {
     .prefault('')
     .meta({
       description:
-        'Addresses or CIDR ranges of proxies whose X-Forwarded-For header is trusted, separated by commas. Production refuses a range of all addresses.',
+        'Addresses or CIDR ranges of proxies whose X-Forwarded-For header is trusted, separated by commas. Production refuses ranges that together contain half of all addresses or more.',
     }),
+  HSTS_INCLUDE_SUBDOMAINS: flag.prefault('false').meta({
+    description:
+      'true: browsers use only https for every subdomain of the host of PUBLIC_URL too, for a year. Every service on these names must then have https.',
+  }),
+  SHUTDOWN_DELAY: duration(0, 300).optional().meta({
+    description:
+      'How long the service still serves every request after SIGTERM, while /readyz already answers 503. In this time proxies must notice it. Default: 5s in production, otherwise 0.',
+  }),
   PUBLIC_APP_URL: origin.optional().meta({
     description: 'The address of the application for people. Links in mails begin with it. Default: PUBLIC_URL.',
   }),
@@ -216,12 +227,15 @@ const Environment = z.object(ENVIRONMENT);
 export type Settings = z.output<typeof Environment>;
 
 /** The frozen settings with every default filled in. Durations are in seconds. */
-export type Config = Readonly<Omit<Settings, 'PUBLIC_URL' | 'PUBLIC_APP_URL' | 'KEYS_DIR' | 'DOCS_ENABLED'>> & {
+export type Config = Readonly<
+  Omit<Settings, 'PUBLIC_URL' | 'PUBLIC_APP_URL' | 'KEYS_DIR' | 'DOCS_ENABLED' | 'SHUTDOWN_DELAY'>
+> & {
   /** The issuer of every token. */
   readonly PUBLIC_URL: string;
   readonly PUBLIC_APP_URL: string;
   readonly KEYS_DIR: string;
   readonly DOCS_ENABLED: boolean;
+  readonly SHUTDOWN_DELAY: number;
   readonly production: boolean;
 };
 
@@ -270,18 +284,15 @@ export function readConfig(env: NodeJS.ProcessEnv): Config {
   const production = settings.NODE_ENV === 'production';
   const config: Config = Object.freeze({
     ...settings,
+    TOKEN_AUDIENCES: [...new Set([settings.TOKEN_AUDIENCE, ...settings.TOKEN_AUDIENCES])],
     PUBLIC_URL: settings.PUBLIC_URL ?? `http://localhost:${settings.PORT}`,
     PUBLIC_APP_URL: settings.PUBLIC_APP_URL ?? settings.PUBLIC_URL ?? `http://localhost:${settings.PORT}`,
     KEYS_DIR: settings.KEYS_DIR ?? `${settings.DATA_DIR}/keys`,
     DOCS_ENABLED: settings.DOCS_ENABLED ?? !production,
+    SHUTDOWN_DELAY: settings.SHUTDOWN_DELAY ?? (production ? SHUTDOWN_DELAY_SECONDS : 0),
     production,
   });
   problems.push(...contradictions(config, settings));
   if (problems.length > 0) throw new ConfigRefused(problems);
   return config;
-}
-
-/** The time for which an access key still verifies tokens after a newer key began to sign, in seconds. */
-export function accessKeyRetention(config: Config): number {
-  return config.ACCESS_TOKEN_TTL + KEY_OVERLAP_SECONDS;
 }

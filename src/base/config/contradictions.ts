@@ -1,5 +1,7 @@
 // Settings that are valid alone but not together, and settings that production refuses.
+import { isReservedAudience } from './audience.ts';
 import type { Config, Settings } from './config.ts';
+import { isEverybody } from './everybody.ts';
 
 /** One line for each problem. */
 export function contradictions(config: Config, settings: Settings): string[] {
@@ -16,6 +18,17 @@ export function contradictions(config: Config, settings: Settings): string[] {
   }
   if (config.PORT === 0 && !settings.PUBLIC_URL) {
     problems.push('PUBLIC_URL: must be set when PORT is 0, because it is the issuer of every token');
+  }
+  if (config.HSTS_INCLUDE_SUBDOMAINS && !config.PUBLIC_URL.startsWith('https://')) {
+    problems.push('HSTS_INCLUDE_SUBDOMAINS: needs a PUBLIC_URL with https');
+  }
+  if (config.TOKEN_AUDIENCE === '*') problems.push('TOKEN_AUDIENCE: must not be *, which no service could tell apart');
+  for (const audience of settings.TOKEN_AUDIENCES) {
+    if (isReservedAudience(audience, config.PUBLIC_URL) && audience !== config.TOKEN_AUDIENCE) {
+      problems.push(
+        `TOKEN_AUDIENCES: must not contain ${audience}: name each service, without * and without the issuer`,
+      );
+    }
   }
   if (!config.production) return problems;
   if (!config.DATABASE_URL && !bothRoles) {
@@ -35,8 +48,9 @@ export function contradictions(config: Config, settings: Settings): string[] {
       'KEYS_DIR: is required in production (or both JWT_…_PRIVATE_KEY_PATH), because development keys are refused',
     );
   }
-  const everyone = config.TRUSTED_PROXIES.find((range) => /\/0+$/.test(range));
-  if (everyone !== undefined) {
+  if (isEverybody(config.TRUSTED_PROXIES)) {
+    const widest = config.TRUSTED_PROXIES.find((range) => isEverybody([range]));
+    const everyone = widest ?? config.TRUSTED_PROXIES.join(', ');
     problems.push(
       `TRUSTED_PROXIES: ${everyone} would let every client choose its own address, which production refuses`,
     );

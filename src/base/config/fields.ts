@@ -1,5 +1,6 @@
 // The types of values in the environment, and how each is written. The variables are in config.ts.
 import { z } from 'zod';
+import { isVisible } from '../platform/visible.ts';
 
 /** Accepts digits only, because Number() would also accept 0x50, 1e3 and blanks. */
 export function wholeNumber(low: number, high: number) {
@@ -15,6 +16,8 @@ export const list = z.string().transform((value) =>
     .map((entry) => entry.trim())
     .filter((entry) => entry !== ''),
 );
+/** The audience (aud) of tokens. */
+export const audience = z.string().regex(/^[\x21-\x7e]{1,200}$/, 'must be 1 to 200 visible ASCII characters');
 export const postgresUrl = z.url({ protocol: /^postgres(ql)?$/, error: 'must be a postgres:// URL' });
 export const origin = z
   .url({ protocol: /^https?$/, error: 'must be an http:// or https:// URL', abort: true })
@@ -101,7 +104,8 @@ export const mailbox = z
   .regex(
     /^(?:[^<>"@,;:\\\p{Cc}]{1,100} <[^\s<>@,;]+@[^\s<>@,;]+>|[^\s<>@,;]+@[^\s<>@,;]+)$/u,
     'must be one address such as no-reply@example.com or Example <no-reply@example.com>',
-  );
+  )
+  .refine((value) => !value.includes(' <') || isVisible(value.split(' <', 1)[0] ?? ''), 'must have a visible name');
 
 /** A time in seconds may be written 900, 900s, 15m, 12h or 30d. */
 export function duration(low: number, high: number) {

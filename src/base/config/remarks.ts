@@ -1,19 +1,27 @@
 // Settings that production allows, but for which the service logs a warning when it starts. Refused settings are in
 // contradictions.ts.
-import { isIP } from 'node:net';
+import { isLocalHost } from '../platform/local-host.ts';
 import type { Config } from './config.ts';
 import { redisOf } from './derived.ts';
 
 /** Returns the warnings about this configuration. Outside of production there are none. */
 export function remarksOn(config: Config): string[] {
-  if (!config.production) return [];
+  return config.production ? [...aboutRedis(config), ...aboutMail(config)] : [];
+}
+
+function aboutRedis(config: Config): string[] {
   const redis = redisOf(config);
   if (!redis)
     return ['REDIS_URL is not set: a revocation reaches other replicas within a second instead of milliseconds'];
-  if (redis.tls || redis.nodes.every(({ host }) => isHere(host))) return [];
+  if (redis.tls || redis.nodes.every(({ host }) => isLocalHost(host))) return [];
   return ['REDIS_URL is without TLS: make sure that the network to it is private, or use rediss://'];
 }
 
-function isHere(host: string): boolean {
-  return host === 'localhost' || host === '::1' || (isIP(host) === 4 && host.startsWith('127.'));
+function aboutMail({ SMTP_URL }: Config): string[] {
+  if (SMTP_URL === undefined) return [];
+  const { protocol, hostname, searchParams } = new URL(SMTP_URL);
+  if (protocol === 'smtps:' || isLocalHost(hostname) || searchParams.get('tls') !== 'optional') return [];
+  return [
+    `SMTP_URL: mails to ${hostname} may be sent without TLS: leave out ?tls=optional, or make sure that the network to it is private`,
+  ];
 }

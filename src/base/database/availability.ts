@@ -1,9 +1,9 @@
 // Whether PostgreSQL answers and stores changes, for the two pools of the service: puts together the circuit breaker, the
 // probes and the connections.
+import type { Socket } from 'node:net';
 import type pg from 'pg';
 import type { Log } from '../platform/log.ts';
 import { createBreaker } from './breaker.ts';
-import { trackConnections } from './connections.ts';
 import { askServer, assertWritten, createWritability, WRITE_PROBE } from './probe.ts';
 import { statement } from './statement.ts';
 
@@ -69,4 +69,29 @@ export function openAvailability(options: AvailabilityOptions): Availability {
 function reportWrites(log: Log, reason: string | null): void {
   if (reason === null) log.info('PostgreSQL stores changes again');
   else log.error({ reason }, 'PostgreSQL answers but stores no changes: requests that change something get 503');
+}
+
+/** The connections of the pools, so that those that lead nowhere can be ended without the help of PostgreSQL. */
+interface Connections {
+  /** Ends the connections that are in use. Their statements fail. */
+  endBusy(): void;
+  /** Ends the connections that wait in a pool. The pool opens others when it needs them. */
+  endIdle(): void;
+}
+
+/** Follows which connections the pools have. */
+function trackConnections(pools: readonly pg.Pool[]): Connections {
+  const all = new Set<pg.PoolClient>();
+  const busy = new Set<pg.PoolClient>();
+  for (const pool of pools) {
+    pool.on('connect', (client) => all.add(client));
+    pool.on('remove', (client) => [all, busy].map((clients) => clients.delete(client)));
+    pool.on('acquire', (client) => busy.add(client));
+    pool.on('release', (_, client) => busy.delete(client));
+  }
+  const end = (client: object) => (client as { connection?: { stream?: Socket } }).connection?.stream?.destroy();
+  return {
+    endBusy: () => [...busy].forEach(end),
+    endIdle: () => [...all].filter((client) => !busy.has(client)).forEach(end),
+  };
 }

@@ -18,6 +18,11 @@ export const PROBLEMS = {
     title: 'Malformed JSON',
     detail: 'The body is not valid JSON: send one JSON object in UTF-8.',
   },
+  duplicate_member: {
+    status: 400,
+    title: 'Duplicate member',
+    detail: 'An object in the body has a member more than once: send each member once.',
+  },
   bad_request: {
     status: 400,
     title: 'Bad request',
@@ -47,6 +52,12 @@ export const PROBLEMS = {
     status: 422,
     title: 'Validation failed',
     detail: 'Some values were refused: see issues for each of them.',
+  },
+  audience_not_listed: {
+    status: 422,
+    title: 'Audience not on the list',
+    detail:
+      'The operator’s list of audiences (TOKEN_AUDIENCES) does not have this audience: choose one of the list, or leave it out for the audience of users’ tokens.',
   },
   not_found: {
     status: 404,

@@ -2,6 +2,7 @@
 // mail, the time to send it and the reaction to a failure.
 import type { Log } from '../platform/log.ts';
 import { refusalOf } from './cause.ts';
+import { headerText } from './header-text.ts';
 
 export interface Mail {
   /** Exactly one address, unchanged from the database. */
@@ -98,7 +99,7 @@ function smtp(address: string, settings: MailSettings): SendMail {
         // The recipient is an object, because nodemailer would parse a string, and the string could become several
         // recipients.
         to: { name: '', address: mail.to },
-        subject: mail.subject,
+        subject: headerText(mail.subject),
         text: mail.text,
         html: mail.html,
         ...(mail.id === undefined ? {} : { messageId: `<${mail.id}@${domainOf(from)}>` }),

@@ -4,8 +4,10 @@ import { existsSync } from 'node:fs';
 import type { Command } from 'commander';
 import { type Config, ConfigRefused } from '../../base/config/config.ts';
 import { redisOf } from '../../base/config/derived.ts';
+import { remarksOn } from '../../base/config/remarks.ts';
 import type { Database } from '../../base/database/db.ts';
 import { examineDatabase, type Finding, finding, findLoginProblem } from '../../base/database/examine.ts';
+import { databaseRemarks } from '../../base/database/transport.ts';
 import { checkMail } from '../../base/mail/smtp.ts';
 import { countDeadMails } from '../../base/outbox/operate.ts';
 import { systemClock } from '../../base/platform/clock.ts';
@@ -24,6 +26,7 @@ import {
   withOperator,
 } from '../line/operator.ts';
 import { describeError } from '../line/refusal.ts';
+import { examineClients } from './clients.ts';
 import { examineDisk, examineKeys } from './files.ts';
 
 const NODE_NEEDED = [24, 12] as const;
@@ -72,12 +75,19 @@ async function examineRest(invocation: Invocation): Promise<Finding[]> {
   }
   return [
     { name: 'configuration', status: 'ok', detail: `${config.NODE_ENV}, ${config.PUBLIC_URL}` },
+    ...examineTransport(config),
     ...(await examineData(invocation, config)),
     ...(await examineKeys(config)),
     ...(await examineDisk(config)),
     await examineMail(config),
     ...(await examineStream(config)),
   ];
+}
+
+/** Returns no finding when everything is on this machine or is protected by TLS. */
+function examineTransport(config: Config): Finding[] {
+  const remarks = [...databaseRemarks(config), ...remarksOn(config)];
+  return remarks.map((detail) => ({ name: 'transport', status: 'warn', detail }));
 }
 
 async function examineData(invocation: Invocation, config: Config): Promise<Finding[]> {
@@ -98,6 +108,7 @@ async function examineData(invocation: Invocation, config: Config): Promise<Find
         ...found,
         ...(await orFailure('roles', examineRoles(invocation, config))),
         ...(await orFailure('outbox', examineOutbox(invocation))),
+        ...(await orFailure('service clients', examineClients(invocation))),
       ];
     } finally {
       await reached.release();

@@ -112,6 +112,9 @@ function open(config: Config, urls: DatabaseUrls, log: Log) {
     /** This process verifies no tokens, so it keeps no revocations. The services read revocations from PostgreSQL. */
     publish: () => undefined,
     passwords: createPasswords(hashingOf(config)),
+    issuer: config.PUBLIC_URL,
+    audience: config.TOKEN_AUDIENCE,
+    audiences: config.TOKEN_AUDIENCES,
     passwordMinLength: config.PASSWORD_MIN_LENGTH,
     invitationTtlSeconds: config.INVITATION_TTL,
     ...trialOf(config),

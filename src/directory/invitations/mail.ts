@@ -2,6 +2,7 @@
 // HTML. Anybody can choose the names in the mail. So the names are escaped and shortened, and no part of a name can
 // look like a link. The only link in the mail is built from the configuration.
 
+import { headerText } from '../../base/mail/header-text.ts';
 import type { MailKind } from '../../base/outbox/kinds.ts';
 import { isNewestMail } from '../../base/outbox/store.ts';
 import type { Random } from '../../base/platform/random.ts';
@@ -49,18 +50,13 @@ export interface InvitationMail {
 const NAME_LENGTH_MAX = 60;
 
 /**
- * Makes a name safe for a mail: one line of at most 60 characters. Spaces replace the characters that could join the
- * parts of an address or a link, so that no mail program turns the name into a link.
+ * Makes a name safe for a mail: one line of at most 60 characters without encoded words (base/mail/header-text.ts).
+ * Spaces replace the characters that could join the parts of an address or a link, so that no mail program turns the
+ * name into a link.
  */
 export function plainName(name: string): string {
-  const neutral = name
-    .normalize('NFKC')
-    .replace(/[\p{C}\p{Z}]+/gu, ' ')
-    .replace(/[.。](?=[^\s.])|@|:(?=\S)|[/\\<>]+/gu, ' ')
-    .replace(/ +/g, ' ')
-    .trim();
-  const letters = [...neutral];
-  return letters.length > NAME_LENGTH_MAX ? `${letters.slice(0, NAME_LENGTH_MAX - 1).join('')}…` : neutral;
+  const unlinked = headerText(name, Number.POSITIVE_INFINITY).replace(/[.。](?=[^\s.])|@|:(?=\S)|[/\\<>]+/gu, ' ');
+  return headerText(unlinked, NAME_LENGTH_MAX);
 }
 
 function escapeHtml(text: string): string {

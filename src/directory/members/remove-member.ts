@@ -7,8 +7,9 @@ import { record } from '../../base/events/record.ts';
 import { publishing, type Revoking } from '../../base/revoking/publish.ts';
 import type { Caller, OrganizationCaller } from '../../protocol/caller.ts';
 import { assertHasOwner, assertOutranks, lockAndAuthorize } from '../rights/lock-and-authorize.ts';
-import { findStanding, lockOrganization } from '../rights/store.ts';
+import { findCallerStanding, findStanding, lockOrganizationFor } from '../rights/store.ts';
 import { raiseMembershipEpochs } from '../users/epoch-store.ts';
+import { assertLive } from '../users/live-session.ts';
 import { type MemberChangeDeps, memberEvent } from './event.ts';
 import { noSuchMember } from './list-members.ts';
 import { deleteMembership, findOwnMembership, lockMembership } from './store.ts';
@@ -51,8 +52,8 @@ export async function removeMember(deps: RemoveMemberDeps, caller: OrganizationC
 
 /**
  * Ends the caller's own membership, even when the membership or the organization is suspended. Sessions that acted for
- * the organization stay open and then act for no organization. Raises not_found for a caller who is not a member, and
- * last_owner.
+ * the organization stay open and then act for no organization. Raises session_revoked, not_found for a
+ * caller who is not a member, and last_owner.
  */
 export async function leaveOrganization(deps: MemberChangeDeps, caller: Caller, organizationId: string): Promise<void> {
   const noSuchOrganization = () =>
@@ -60,9 +61,10 @@ export async function leaveOrganization(deps: MemberChangeDeps, caller: Caller, 
   // Only members can open a transaction in the scope of the organization that the path names.
   if (!(await findOwnMembership(deps.db.userReader(caller.id), caller.id, organizationId))) throw noSuchOrganization();
   const commit = deps.db.organization({ organizationId, userId: caller.id }, async (tx) => {
-    await lockOrganization(tx, organizationId);
-    const standing = await findStanding(tx, organizationId, caller.id);
+    await lockOrganizationFor(tx, organizationId, caller.sessionId);
+    const { live, standing } = await findCallerStanding(tx, organizationId, caller);
     if (!standing) throw noSuchOrganization();
+    assertLive(live);
     const raised = await raiseMembershipEpochs(tx, [{ organizationId, userId: caller.id }]);
     await deleteMembership(tx, organizationId, caller.id);
     if (standing.owner) await assertHasOwner(tx, organizationId);

@@ -5,6 +5,7 @@ import { problem } from '../../base/errors/problem.ts';
 import { newId } from '../../base/platform/random.ts';
 import type { Caller } from '../../protocol/caller.ts';
 import { lockAndCountOwned } from '../rights/store.ts';
+import { assertSessionLive } from '../users/live-session.ts';
 import {
   type CreatedOrganization,
   chooseSlug,
@@ -20,7 +21,7 @@ export interface CreateOrganizationDeps extends InsertOrganizationDeps {
 
 /**
  * Returns the new organization with its trial. The caller's token continues to act for the organization that it named
- * before. Raises slug_taken, organization_limit.
+ * before. Raises session_revoked, slug_taken, organization_limit.
  */
 export async function createOrganization(
   deps: CreateOrganizationDeps,
@@ -32,6 +33,7 @@ export async function createOrganization(
   const toCreate = { organizationId, ownerId: caller.id, actorId: caller.id, name: input.name, slug };
   // This transaction uses the system scope, because the owner's other organizations are counted.
   const created = await deps.db.system(async (tx) => {
+    await assertSessionLive(tx, caller);
     if ((await lockAndCountOwned(tx, caller.id)) >= deps.organizationsPerUserMax) throw problem('organization_limit');
     return insertOrganization(deps, tx, toCreate);
   });

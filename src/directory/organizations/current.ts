@@ -6,6 +6,7 @@ import { problem } from '../../base/errors/problem.ts';
 import type { Clock } from '../../base/platform/clock.ts';
 import { newId, type Random } from '../../base/platform/random.ts';
 import { type OrganizationCaller, type OrganizationPrincipal, scopeOf } from '../../protocol/caller.ts';
+import { lockAndAuthorize } from '../rights/lock-and-authorize.ts';
 import { findOrganization, findSubscription, updateOrganization } from './current-store.ts';
 
 export interface OrganizationDeps {
@@ -31,18 +32,21 @@ export interface ChangeOrganization {
   readonly settings?: Readonly<Record<string, unknown>> | undefined;
 }
 
-/** Changes the given fields. If the change asks for the present state, nothing is written. Raises not_found. */
+/**
+ * Changes the given fields. If the change asks for the present state, nothing is written. Raises the errors of
+ * lockAndAuthorize.
+ */
 export async function changeOrganization(
   deps: OrganizationDeps,
   caller: OrganizationCaller,
   input: ChangeOrganization,
 ) {
-  await updateOrganization(readerOf(deps, caller), {
-    organizationId: caller.organizationId,
-    name: input.name ?? null,
-    settings: input.settings ?? null,
-    eventId: newId(deps.random, deps.clock),
-    actorId: caller.id,
+  const { organizationId } = caller;
+  const eventId = newId(deps.random, deps.clock);
+  await deps.db.organization(scopeOf(caller), async (tx) => {
+    await lockAndAuthorize(tx, caller, 'organization:update');
+    const { name = null, settings = null } = input;
+    await updateOrganization(tx, { organizationId, name, settings, eventId, actorId: caller.id });
   });
   return getOrganization(deps, caller);
 }

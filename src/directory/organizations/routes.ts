@@ -42,7 +42,7 @@ function currentRoutes(deps: OrganizationDeps): Endpoint[] {
       tag: 'Organizations',
       body: ChangeOrganization,
       reply: { 200: enveloped(Organization) },
-      problems: ['not_found'],
+      problems: ['not_found', 'organization_suspended', 'organization_access_denied'],
       handle: async ({ caller, body }) => ({ data: await changeOrganization(deps, caller, body) }),
     }),
     endpoint({

@@ -4,6 +4,7 @@ import type { Database } from '../../base/database/db.ts';
 import { problem } from '../../base/errors/problem.ts';
 import type { Caller } from '../../protocol/caller.ts';
 import { canonicalPermissions } from '../../protocol/permission.ts';
+import { assertSessionLive } from '../users/live-session.ts';
 import { findProfile, listOwnPermissions, updateName } from '../users/store.ts';
 
 export interface ProfileDeps {
@@ -40,8 +41,11 @@ export async function getProfile(deps: ProfileDeps, caller: Caller) {
   };
 }
 
-/** Changes the name of the caller. */
+/** Changes the name of the caller. Raises session_revoked. */
 export async function rename(deps: ProfileDeps, caller: Caller, input: { readonly name: string }) {
-  await updateName(deps.db.userReader(caller.id), caller.id, input.name);
+  await deps.db.user(caller.id, async (tx) => {
+    await assertSessionLive(tx, caller);
+    await updateName(tx, caller.id, input.name);
+  });
   return getProfile(deps, caller);
 }

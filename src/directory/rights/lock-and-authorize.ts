@@ -1,25 +1,29 @@
-// The first step of every change to the members, roles, invitations and clients of an organization. It locks the
-// organization and checks in the database that the caller may make the change now. A token does not prove that, because
-// its content may be minutes old.
+// The first step of every change to an organization, its members, roles, invitations and clients. It locks the
+// organization and checks in the database that the caller's session is live and that the caller may make the change now.
+// A token does not prove that, because its content may be minutes old.
 
 import type { OrganizationTx } from '../../base/database/db.ts';
 import { problem } from '../../base/errors/problem.ts';
 import type { OrganizationCaller } from '../../protocol/caller.ts';
 import { permits } from '../../protocol/permission.ts';
-import { countOwners, findStanding, lockOrganization, type MemberStanding } from './store.ts';
+import { assertLive } from '../users/live-session.ts';
+import { countOwners, findCallerStanding, lockOrganizationFor, type MemberStanding } from './store.ts';
 
 /**
- * Locks the caller's organization and returns the rights that the caller has there at this moment. Raises
- * permission_denied when these rights do not include `permission`, organization_suspended, organization_access_denied.
+ * Locks the caller's organization and returns the rights that the caller has there at this moment. The session of the
+ * caller stays live until the transaction ends. Raises session_revoked, organization_suspended,
+ * organization_access_denied, and permission_denied when these rights do not include `permission`.
  */
 export async function lockAndAuthorize(
   tx: OrganizationTx,
   caller: OrganizationCaller,
   permission: string,
 ): Promise<MemberStanding> {
-  const status = await lockOrganization(tx, caller.organizationId);
+  const status = await lockOrganizationFor(tx, caller.organizationId, caller.sessionId);
+  const { live, standing } = await findCallerStanding(tx, caller.organizationId, caller);
+  // The sessions of a removed member have ended, too. The member is told of the removal.
+  if (standing?.active) assertLive(live);
   if (status === 'suspended') throw problem('organization_suspended');
-  const standing = await findStanding(tx, caller.organizationId, caller.id);
   if (status === null || !standing?.active) throw problem('organization_access_denied');
   if (!permits(standing.permissions, permission)) throw problem('permission_denied');
   return standing;

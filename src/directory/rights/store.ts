@@ -1,6 +1,8 @@
 // The first queries of every change of members, roles or invitations. One takes the lock that makes such changes of one
 // organization run one after another. The other reads a member's rights at that moment.
 import { type OrganizationTx, type SystemTx, statement } from '../../base/database/db.ts';
+import type { SessionOwner } from '../users/live-session.ts';
+import { lockSessionSql } from '../users/session-store.ts';
 import type { Standing } from './granting.ts';
 
 const LOCK = statement(`SELECT status FROM organizations WHERE id = $1::uuid FOR NO KEY UPDATE`);
@@ -18,6 +20,21 @@ export async function lockOrganization(
   return row?.status ?? null;
 }
 
+// The setting makes the row of the session visible in the scope of the organization (the policy current_session).
+const LOCK_FOR_CALLER = statement(`
+SELECT status, set_config('app.current_session_id', $2, true) AS session FROM organizations WHERE id = $1::uuid
+FOR NO KEY UPDATE`);
+
+/** Does the same as lockOrganization, for a caller whose rights findCallerStanding reads next. */
+export async function lockOrganizationFor(
+  tx: OrganizationTx,
+  organizationId: string,
+  sessionId: string,
+): Promise<'active' | 'suspended' | null> {
+  const [row] = await tx.rows<{ status: 'active' | 'suspended' }>(LOCK_FOR_CALLER, [organizationId, sessionId]);
+  return row?.status ?? null;
+}
+
 export interface MemberStanding extends Standing {
   /** Whether both the membership and the account are active. If not, none of these rights count. */
   readonly active: boolean;
@@ -28,7 +45,7 @@ export interface MemberStanding extends Standing {
   readonly owner: boolean;
 }
 
-const STANDING = statement(`
+const STANDING = `
 SELECT m.status, m.status = 'active' AND u.status = 'active' AS active,
   coalesce(max(r.level) FILTER (WHERE a.scope = '{}'), -1)::int AS level,
   coalesce(max(r.level), -1)::int AS rank,
@@ -41,7 +58,9 @@ FROM memberships m JOIN users u ON u.id = m.user_id
 LEFT JOIN role_assignments a ON a.organization_id = m.organization_id AND a.user_id = m.user_id
 LEFT JOIN roles r ON r.owner_key = a.role_owner_key AND r.id = a.role_id
 WHERE m.organization_id = $1::uuid AND m.user_id = $2::uuid
-GROUP BY m.status, u.status`);
+GROUP BY m.status, u.status`;
+
+const FIND_STANDING = statement(STANDING);
 
 /** A member's rights, as the transaction sees them. Returns null for a user who is not a member. */
 export async function findStanding(
@@ -49,8 +68,34 @@ export async function findStanding(
   organizationId: string,
   userId: string,
 ): Promise<MemberStanding | null> {
-  const [row] = await tx.rows<MemberStanding>(STANDING, [organizationId, userId]);
+  const [row] = await tx.rows<MemberStanding>(FIND_STANDING, [organizationId, userId]);
   return row ?? null;
+}
+
+// $1 organization, $2 user, $3 session.
+const FIND_CALLER_STANDING = statement(`
+WITH session AS MATERIALIZED (${lockSessionSql('$2::uuid', '$3::uuid')})
+SELECT EXISTS (SELECT FROM session) AS live,
+  (SELECT row_to_json(standing) FROM (${STANDING}) AS standing) AS standing`);
+
+export interface CallerStanding {
+  /** Whether the caller's session is live. */
+  readonly live: boolean;
+  /** Null for a user who is not a member. */
+  readonly standing: MemberStanding | null;
+}
+
+/**
+ * The rights of a caller, and whether the caller's session is live, in one statement. Nobody can end the session until the
+ * transaction ends. Call this after lockOrganizationFor.
+ */
+export async function findCallerStanding(
+  tx: OrganizationTx,
+  organizationId: string,
+  { id, sessionId }: SessionOwner,
+): Promise<CallerStanding> {
+  const [row] = await tx.rows<CallerStanding>(FIND_CALLER_STANDING, [organizationId, id, sessionId]);
+  return row ?? { live: false, standing: null };
 }
 
 const OWNERS = statement(`

@@ -5,6 +5,7 @@
 
 import type { Database, SystemTx } from '../../base/database/db.ts';
 import { problem } from '../../base/errors/problem.ts';
+import { refusedToken } from '../../base/errors/refused-token.ts';
 import { record } from '../../base/events/record.ts';
 import { newId } from '../../base/platform/random.ts';
 import { type PublishDeps, publishing } from '../../base/revoking/publish.ts';
@@ -49,7 +50,7 @@ interface Presented {
   readonly tenants: readonly string[];
 }
 
-export interface JoinAsUser extends Presented, Pick<Refresh, 'limitRefresh'> {
+export interface JoinAsUser extends Presented, Pick<Refresh, 'limitRefresh' | 'network'> {
   /** The session's refresh token if the caller wants it exchanged, otherwise null. */
   readonly refreshToken: string | null;
 }
@@ -90,13 +91,13 @@ export async function acceptAsUser(deps: JoinDeps & RefreshDeps, caller: Caller,
     };
     await redeemInvitation(deps, tx, { invitation, token, userId: caller.id, beforeJoining });
     const switched = await updateSessionOrganization(tx, caller.id, sessionId, organizationId);
-    if (!switched?.live) throw problem('session_revoked');
+    if (!switched?.live) throw refusedToken('session_revoked');
     if (!switched.session) throw refusal(switched.subject);
     return { revocations, subject: switched.subject, session: switched.session };
   }
 
   const { subject, session } = await publishing(deps, deps.db.system(join, { organizationId }));
-  if (claims) return exchange(deps, claims, { organization: [] });
+  if (claims) return exchange(deps, claims, { organization: [], network: input.network });
   return signIn(deps, subject, {
     sessionId,
     amr: session.amr,

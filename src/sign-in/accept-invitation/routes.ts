@@ -84,6 +84,7 @@ async function asUser(deps: AcceptRouteDeps, request: RequestInfo, body: AcceptI
     token: body.token,
     tenants: request.tenants,
     refreshToken: presented?.token ?? null,
+    network: request.network,
     limitRefresh: limitRefresh(request),
   });
   return { signed, transport: presented?.transport ?? 'body' } as const;

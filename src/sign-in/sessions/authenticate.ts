@@ -1,6 +1,7 @@
 // Finds the caller by the Authorization header. Every route for signed-in callers uses this guard. It does no I/O, except
 // after this process did not run for a while.
 import { problem } from '../../base/errors/problem.ts';
+import { CHALLENGE, refusedToken } from '../../base/errors/refused-token.ts';
 import type { Clock } from '../../base/platform/clock.ts';
 import type { Revocations } from '../../credentials/revocations/revocations.ts';
 import { type AccessTokenDeps, type VerifiedAccessToken, verifyAccessToken } from '../../credentials/tokens/access.ts';
@@ -26,18 +27,18 @@ export async function authenticate(
 ): Promise<Principal> {
   if (authorization === undefined) throw problem('unauthenticated', { headers: { 'www-authenticate': 'Bearer' } });
   const token = bearerToken(authorization);
-  if (token === null) throw refused('invalid_token');
+  if (token === null) throw refusedToken('invalid_token');
   const verified = deps.verified.get(token) ?? (await verifyAndRemember(deps, token));
-  if (!verified) throw refused('invalid_token');
+  if (!verified) throw refusedToken('invalid_token');
   if (verified.expiresAt <= deps.clock.now().getTime() / 1000) {
     deps.verified.delete(token);
-    throw refused('token_expired');
+    throw refusedToken('token_expired');
   }
   if (!deps.revocations.isCurrent()) await deps.revocations.untilCurrent();
   const verdict = deps.revocations.judge(verified.caller);
   if (verdict === 'organization_suspended') {
     if (!alsoSuspended) throw organizationSuspended();
-  } else if (verdict) throw refused(verdict);
+  } else if (verdict) throw refusedToken(verdict);
   return verified.caller;
 }
 
@@ -58,13 +59,6 @@ async function verifyAndRemember(deps: AuthenticateDeps, token: string): Promise
   // the cache.
   if (verified && deps.accessKeys.version === version) deps.verified.set(token, verified);
   return verified;
-}
-
-// RFC 6750 §3.1: the challenge names the error, so that the caller knows that a new token may help.
-const CHALLENGE = { headers: { 'www-authenticate': 'Bearer error="invalid_token"' } } as const;
-
-function refused(code: 'invalid_token' | 'token_expired' | 'session_revoked' | 'token_stale') {
-  return problem(code, CHALLENGE);
 }
 
 function organizationSuspended() {

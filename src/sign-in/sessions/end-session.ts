@@ -5,6 +5,7 @@ import type { Database } from '../../base/database/db.ts';
 import { problem } from '../../base/errors/problem.ts';
 import { type PublishDeps, publishing } from '../../base/revoking/publish.ts';
 import { type RefreshTokenDeps, verifyRefreshToken } from '../../credentials/tokens/refresh.ts';
+import { assertSessionLive } from '../../directory/users/live-session.ts';
 import type { Caller } from '../../protocol/caller.ts';
 import { type EndedSessions, lockSessions, markSessionsEnded } from './ending-store.ts';
 
@@ -62,11 +63,13 @@ export async function endOtherSessions(deps: EndSessionDeps, caller: Caller): Pr
 // the membership. So an earlier statement locks the sessions.
 function endOwn(
   deps: EndSessionDeps,
-  { id: userId }: Caller,
+  caller: Caller,
   which: { readonly sessionId: string } | { readonly exceptId: string },
 ): Promise<EndedSessions> {
+  const { id: userId } = caller;
   const commit = deps.db.user(userId, async (tx) => {
     await lockSessions(tx, userId);
+    await assertSessionLive(tx, caller); // a session that has ended must not end the others
     return markSessionsEnded(tx, { userId, ...which, reason: 'ended_by_user' });
   });
   return publishing(deps, commit);

@@ -27,6 +27,8 @@ export interface Refresh {
   readonly actingFor?: string;
   /** The id of the session to which the token must belong. Left out: any session. */
   readonly sessionId?: string;
+  /** The network from which the token was sent. */
+  readonly network: string;
   /** Raises too_many_requests when a session refreshes too often. */
   readonly limitRefresh: (sessionId: string) => Promise<void>;
 }
@@ -61,7 +63,7 @@ export async function admitToken(
 export async function exchange(
   deps: RefreshDeps,
   claims: RefreshClaims,
-  input: Pick<Refresh, 'organization' | 'remember' | 'actingFor'>,
+  input: Pick<Refresh, 'organization' | 'remember' | 'actingFor' | 'network'>,
 ): Promise<SignedIn> {
   const rotating = rotateSession(deps.db.systemReader(), {
     userId: claims.sub,
@@ -74,6 +76,7 @@ export async function exchange(
     actingFor: input.actingFor ?? null,
     graceSeconds: deps.graceSeconds,
     refreshTtlSeconds: deps.refreshTtlSeconds,
+    network: input.network,
   });
   // The statement has committed. If the token was reused, the session has ended for both parties, even if this request
   // fails.

@@ -12,7 +12,12 @@ import { SUBJECT_COLUMNS, type Subject, subject, subjectOf } from './subject-sto
 // parties use the same token, the statement ends the session. That end is committed with its event and its revocation.
 // $1 user, $2 organization to act for (id or slug) or null, $3 session, $4 jti of a new child, $5 jti and $6 parent of
 // the presented token, $7 seconds of grace, $8 lifetime of a refresh token in seconds, $9 whether the session acts for
-// $2 from now on, $10 organization for which the session must act, or null for any.
+// $2 from now on, $10 organization for which the session must act, or null for any, $11 network of the request.
+//
+// A confirmed token that comes again after the grace gets a new child, because the answer with the former child may have
+// been lost. It may also be a stolen copy, so an event says so. `reissued` bounds the events: a client that never keeps
+// its children causes one an hour, and one a minute if it also changes its network. `replaced_child_at` is null after
+// every other rotation, so that the row itself says whether this rotation records the event.
 const ROTATE = statement(`
 WITH ${subject('o.id = (SELECT organization_id FROM sessions WHERE id = $3)')},
 eligible AS (
@@ -23,7 +28,7 @@ eligible AS (
 ),
 rotated AS (
   UPDATE sessions s SET (confirmed, previous, confirmed_at, successor, successor_at, idle_expires_at, last_seen_at,
-    organization_id, revoked_at, revoked_reason) = (
+    organization_id, revoked_at, revoked_reason, replaced_child_at, child_reissued_at, child_reissued_to) = (
     SELECT
       CASE WHEN v.verdict = 'first_use' THEN $5::uuid ELSE s.confirmed END,
       CASE WHEN v.verdict = 'first_use' THEN s.confirmed ELSE s.previous END,
@@ -36,21 +41,27 @@ rotated AS (
       CASE WHEN $9::boolean AND v.verdict NOT IN ('reuse', 'refused')
         THEN (SELECT id FROM chosen) ELSE s.organization_id END,
       CASE WHEN v.verdict = 'reuse' THEN v.now ELSE s.revoked_at END,
-      CASE WHEN v.verdict = 'reuse' THEN 'reuse_detected' ELSE s.revoked_reason END
-    FROM (SELECT i.now, CASE
-        WHEN s.confirmed <> $5 AND s.confirmed <> $6
-          AND NOT (s.previous IS NOT DISTINCT FROM $5 AND s.confirmed_at > i.now - $7::float8 * interval '1 second') THEN 'reuse'
-        WHEN NOT (SELECT ok FROM eligible) THEN 'refused'
-        WHEN s.organization_id IS DISTINCT FROM coalesce($10::uuid, s.organization_id) THEN 'refused'
-        WHEN s.confirmed = $5 AND s.successor_at > i.now - $7::float8 * interval '1 second' THEN 'same_child'
-        WHEN s.confirmed = $5 THEN 'new_child'
-        WHEN s.confirmed = $6 THEN 'first_use'
-        ELSE 'overtaken' END AS verdict
-      FROM (SELECT clock_timestamp() AS now) i) v)
+      CASE WHEN v.verdict = 'reuse' THEN 'reuse_detected' ELSE s.revoked_reason END,
+      CASE WHEN v.reissued THEN s.successor_at END,
+      CASE WHEN v.reissued THEN v.now ELSE s.child_reissued_at END,
+      CASE WHEN v.reissued THEN $11::text ELSE s.child_reissued_to END
+    FROM (SELECT j.now, j.verdict, j.verdict = 'new_child' AND s.successor_at IS NOT NULL
+        AND (s.child_reissued_at IS NULL OR s.child_reissued_at < j.now - CASE
+          WHEN s.child_reissued_to = $11::text THEN interval '1 hour' ELSE interval '1 minute' END) AS reissued
+      FROM (SELECT i.now, CASE
+          WHEN s.confirmed <> $5 AND s.confirmed <> $6
+            AND NOT (s.previous IS NOT DISTINCT FROM $5 AND s.confirmed_at > i.now - $7::float8 * interval '1 second') THEN 'reuse'
+          WHEN NOT (SELECT ok FROM eligible) THEN 'refused'
+          WHEN s.organization_id IS DISTINCT FROM coalesce($10::uuid, s.organization_id) THEN 'refused'
+          WHEN s.confirmed = $5 AND s.successor_at > i.now - $7::float8 * interval '1 second' THEN 'same_child'
+          WHEN s.confirmed = $5 THEN 'new_child'
+          WHEN s.confirmed = $6 THEN 'first_use'
+          ELSE 'overtaken' END AS verdict
+        FROM (SELECT clock_timestamp() AS now) i) j) v)
   WHERE s.id = $3 AND s.user_id = $1 AND s.revoked_at IS NULL
     AND s.idle_expires_at > clock_timestamp() AND s.expires_at > clock_timestamp()
   RETURNING s.id, s.user_id, s.organization_id, s.confirmed, s.successor, s.successor_at, s.idle_expires_at,
-    s.created_at, s.amr, s.revoked_at
+    s.created_at, s.amr, s.revoked_at, s.replaced_child_at
 ),
 revoked AS (${revokingSessions('rotated WHERE revoked_at IS NOT NULL')}),
 recorded AS (
@@ -60,6 +71,10 @@ recorded AS (
   UNION ALL
   SELECT gen_random_uuid(), organization_id, 'session.organization_switched', user_id, id, '{}'
   FROM rotated WHERE $9::boolean AND revoked_at IS NULL AND (SELECT ok FROM eligible)
+  UNION ALL
+  SELECT gen_random_uuid(), organization_id, 'session.child_reissued', user_id, id, json_build_object('network', $11::text,
+    'ageSeconds', floor(extract(epoch FROM successor_at - replaced_child_at))::int)::jsonb
+  FROM rotated WHERE replaced_child_at IS NOT NULL
 )
 SELECT ${SUBJECT_COLUMNS}, coalesce((SELECT ok FROM eligible), false)
     AND r.organization_id IS NOT DISTINCT FROM coalesce($10::uuid, r.organization_id) AS eligible,
@@ -85,6 +100,8 @@ export interface Presented {
   readonly actingFor: string | null;
   readonly graceSeconds: number;
   readonly refreshTtlSeconds: number;
+  /** The network from which the token was sent. */
+  readonly network: string;
 }
 
 type Verdict =
@@ -127,6 +144,7 @@ export async function rotateSession(tx: SystemReader, presented: Presented): Pro
     presented.refreshTtlSeconds,
     presented.remember,
     presented.actingFor,
+    presented.network,
   ]);
   const judged = verdictOf(row);
   return { ...judged, revocations: judged.verdict === 'reused' ? [{ kind: 'session', sid: presented.sessionId }] : [] };

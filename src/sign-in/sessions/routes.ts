@@ -53,7 +53,8 @@ function refreshRoute(deps: SessionRouteDeps): Endpoint {
         throw problem('invalid_refresh_token', { detail: 'Send the refresh token in the body or in its cookie.' });
       }
       const organization = oneOrganization([body.organization, ...request.tenants]);
-      const input = { refreshToken: presented.token, organization, limitRefresh: limitRefresh(request) };
+      const { network } = request;
+      const input = { refreshToken: presented.token, organization, network, limitRefresh: limitRefresh(request) };
       const signed = await refresh(deps, input);
       return deliver(deps, answer, signed, presented.transport);
     },
@@ -101,6 +102,7 @@ function switchRoute(deps: SessionRouteDeps): Endpoint {
       const signed = await switchOrganization(deps, caller, {
         organization: body.organization,
         refreshToken: presented?.token ?? null,
+        network: request.network,
         limitRefresh: limitRefresh(request),
       });
       return deliver(deps, answer, signed, presented?.transport ?? 'body');

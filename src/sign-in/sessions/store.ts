@@ -88,7 +88,7 @@ WITH ${subject('false')},
 switched AS (
   UPDATE sessions s SET organization_id = c.id, last_seen_at = clock_timestamp() FROM chosen c, person p
   WHERE s.id = $3 AND s.user_id = $1 AND s.revoked_at IS NULL AND s.idle_expires_at > clock_timestamp()
-    AND p.status = 'active' AND c.active AND c.member_active
+    AND s.expires_at > clock_timestamp() AND p.status = 'active' AND c.active AND c.member_active
   RETURNING s.id, s.organization_id, s.created_at, s.idle_expires_at, s.amr
 ),
 recorded AS (
@@ -97,7 +97,7 @@ recorded AS (
 )
 SELECT ${SUBJECT_COLUMNS}, s.created_at, s.idle_expires_at, s.amr,
   EXISTS (SELECT FROM sessions WHERE id = $3 AND user_id = $1 AND revoked_at IS NULL
-    AND idle_expires_at > clock_timestamp()) AS live
+    AND idle_expires_at > clock_timestamp() AND expires_at > clock_timestamp()) AS live
 FROM person p LEFT JOIN switched s ON true`);
 
 export interface Switched {

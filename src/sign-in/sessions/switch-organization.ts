@@ -1,11 +1,11 @@
 // Makes a session act for another organization of its user. The session keeps its id.
-import { problem } from '../../base/errors/problem.ts';
+import { refusedToken } from '../../base/errors/refused-token.ts';
 import type { Caller } from '../../protocol/caller.ts';
 import { refusal, type SignedIn, signIn } from './open-session.ts';
 import { type Refresh, type RefreshDeps, refresh } from './refresh.ts';
 import { updateSessionOrganization } from './store.ts';
 
-export interface SwitchOrganization extends Pick<Refresh, 'limitRefresh'> {
+export interface SwitchOrganization extends Pick<Refresh, 'limitRefresh' | 'network'> {
   /** The id or slug of the organization. */
   readonly organization: string;
   /** The session's refresh token if the caller wants it exchanged, otherwise null. */
@@ -22,13 +22,13 @@ export async function switchOrganization(
   caller: Caller,
   input: SwitchOrganization,
 ): Promise<SignedIn> {
-  const { organization, refreshToken, limitRefresh } = input;
+  const { organization, refreshToken, ...request } = input;
   if (refreshToken !== null) {
     const { sessionId } = caller;
-    return refresh(deps, { refreshToken, organization: [organization], remember: true, sessionId, limitRefresh });
+    return refresh(deps, { refreshToken, organization: [organization], remember: true, sessionId, ...request });
   }
   const switched = await updateSessionOrganization(deps.db.systemReader(), caller.id, caller.sessionId, organization);
-  if (!switched?.live) throw problem('session_revoked');
+  if (!switched?.live) throw refusedToken('session_revoked');
   if (!switched.session) throw refusal(switched.subject);
   return signIn(deps, switched.subject, {
     sessionId: caller.sessionId,

@@ -38,6 +38,7 @@ t.test('an empty environment means development, with safe defaults', async (t) =
     PUBLIC_URL: 'http://localhost:3000',
     KEYS_DIR: '.data/keys',
     TOKEN_AUDIENCE: 'tenantry',
+    TOKEN_AUDIENCES: ['tenantry'],
     ACCESS_TOKEN_TTL: 900,
     REFRESH_TOKEN_TTL: 30 * 86_400,
     SESSION_MAX_AGE: 90 * 86_400,
@@ -111,6 +112,7 @@ t.test('a wrong value is refused with the name of its variable', async (t) => {
     DATABASE_URL: ['mysql://db/x', 'db.internal', 'http://db/x'],
     DATABASE_POOL_SIZE: ['0', '201', 'many'],
     TOKEN_AUDIENCE: ['two words', 'ü', 'x'.repeat(201)],
+    TOKEN_AUDIENCES: ['warehouse,two words', 'ü', 'x'.repeat(201)],
     ACCESS_TOKEN_TTL: ['29', '901', '16m', '1h', '15 m', '-5m', '1w', '1.5m'],
     REFRESH_TOKEN_TTL: ['59', '366d'],
     SESSION_MAX_AGE: ['59', '366d'],
@@ -163,6 +165,26 @@ t.test('values that contradict each other are refused', async (t) => {
   t.strictSame(namesIn(problemsOf({ REFRESH_TOKEN_TTL: '31d', SESSION_MAX_AGE: '30d' })), ['REFRESH_TOKEN_TTL']);
   t.strictSame(namesIn(problemsOf({ REFRESH_TOKEN_TTL: '15m' })), ['REFRESH_TOKEN_TTL']);
   t.strictSame(namesIn(problemsOf({ PORT: '0' })), ['PUBLIC_URL']);
+});
+
+t.test('the list of audiences always has TOKEN_AUDIENCE, and never a star or the issuer', async (t) => {
+  const listed = (settings: Record<string, string>) => readConfig(settings).TOKEN_AUDIENCES;
+  t.strictSame(listed({ TOKEN_AUDIENCES: ' warehouse, https://crm.example ,,warehouse' }), [
+    'tenantry',
+    'warehouse',
+    'https://crm.example',
+  ]);
+  t.strictSame(listed({ TOKEN_AUDIENCE: 'api', TOKEN_AUDIENCES: 'warehouse,api' }), ['api', 'warehouse']);
+  t.strictSame(namesIn(problemsOf({ TOKEN_AUDIENCE: '*' })), ['TOKEN_AUDIENCE']);
+  const PUBLIC_URL = 'https://id.example.com';
+  const issuers = ['', '/', '//', '/?', '/#', '/oauth/token', '/oauth/token/'].map((tail) => `${PUBLIC_URL}${tail}`);
+  for (const bad of ['*', 'https://*.example', 'ware*', 'HTTPS://ID.Example.com', `${PUBLIC_URL}:443`, ...issuers]) {
+    const problems = problemsOf({ PUBLIC_URL, TOKEN_AUDIENCES: `warehouse,${bad}` });
+    t.strictSame(namesIn(problems), ['TOKEN_AUDIENCES'], bad);
+    t.ok(problems[0]?.includes(bad), 'the line names the value');
+  }
+  t.same(problemsOf({ PUBLIC_URL, TOKEN_AUDIENCES: `${PUBLIC_URL}/crm,https://id.example.org` }), []);
+  t.same(problemsOf({ PUBLIC_URL, TOKEN_AUDIENCE: PUBLIC_URL }), [], 'an installation that already has it starts');
 });
 
 t.test('production refuses values that are suitable only for development', async (t) => {
@@ -235,4 +257,19 @@ t.test('production refuses a sender address on localhost, with and without angle
     t.match(problemsOf({ ...mail, MAIL_FROM: from }), [/^MAIL_FROM: is required in production/], from);
   }
   t.same(problemsOf({ ...mail, MAIL_FROM: 'no-reply@example.com' }), []);
+});
+
+t.test('production serves for five seconds after it is asked to stop, unless a setting says otherwise', async (t) => {
+  t.equal(readConfig({}).SHUTDOWN_DELAY, 0);
+  t.equal(readConfig({ NODE_ENV: 'test' }).SHUTDOWN_DELAY, 0);
+  t.equal(readConfig(PRODUCTION).SHUTDOWN_DELAY, 5);
+  t.equal(readConfig({ ...PRODUCTION, SHUTDOWN_DELAY: '0' }).SHUTDOWN_DELAY, 0);
+  t.equal(readConfig({ SHUTDOWN_DELAY: '2m' }).SHUTDOWN_DELAY, 120);
+  t.match(problemsOf({ SHUTDOWN_DELAY: '6m' }), [/^SHUTDOWN_DELAY: must be between 0 and 300 seconds/]);
+});
+
+t.test('https for all subdomains is asked for only together with an https URL', async (t) => {
+  t.equal(readConfig(PRODUCTION).HSTS_INCLUDE_SUBDOMAINS, false);
+  t.equal(readConfig({ ...PRODUCTION, HSTS_INCLUDE_SUBDOMAINS: 'true' }).HSTS_INCLUDE_SUBDOMAINS, true);
+  t.match(problemsOf({ HSTS_INCLUDE_SUBDOMAINS: 'true' }), [/^HSTS_INCLUDE_SUBDOMAINS: needs a PUBLIC_URL with https/]);
 });

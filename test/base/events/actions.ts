@@ -98,10 +98,18 @@ export const ACTIONS: Readonly<Record<string, (holders: TokenHolders) => Promise
     const back = { organization: here.slug, refreshToken: both.refreshToken };
     await good(api.post('/auth/switch-organization', back, { token: both.accessToken }));
   },
+  'a refresh token that comes again long after its child was handed out': async ({ api, database }) => {
+    const { refreshToken, sessionId } = await newAccount(api);
+    await good(api.post('/auth/refresh', { refreshToken }));
+    const past = `UPDATE sessions SET successor_at = successor_at - interval '1 hour' WHERE id = $1`;
+    await database.query(past, [sessionId]);
+    await good(api.post('/auth/refresh', { refreshToken }));
+  },
   'an administrator of the platform, who suspends and activates': async ({ app, other, member }) => {
     await grantPlatformAdministrator(app.parts, member.email);
-    await suspendOrganization(app.parts, other.id, member.userId);
-    await activateOrganization(app.parts, other.id, member.userId);
+    const administrator = { id: member.userId, sessionId: member.sessionId };
+    await suspendOrganization(app.parts, other.id, administrator);
+    await activateOrganization(app.parts, other.id, administrator);
     await revokePlatformAdministrator(app.parts, member.email);
   },
   'mails that were given up: one is tried again, one is dropped': async ({ app, database }) => {

@@ -184,7 +184,10 @@ export const SessionScalarFieldEnum = {
   confirmedAt: 'confirmedAt',
   previous: 'previous',
   successor: 'successor',
-  successorAt: 'successorAt'
+  successorAt: 'successorAt',
+  replacedChildAt: 'replacedChildAt',
+  childReissuedAt: 'childReissuedAt',
+  childReissuedTo: 'childReissuedTo'
 } as const
 
 export type SessionScalarFieldEnum = (typeof SessionScalarFieldEnum)[keyof typeof SessionScalarFieldEnum]

@@ -41,6 +41,9 @@ export type SessionMinAggregateOutputType = {
   previous: string | null
   successor: string | null
   successorAt: Date | null
+  replacedChildAt: Date | null
+  childReissuedAt: Date | null
+  childReissuedTo: string | null
 }
 
 export type SessionMaxAggregateOutputType = {
@@ -60,6 +63,9 @@ export type SessionMaxAggregateOutputType = {
   previous: string | null
   successor: string | null
   successorAt: Date | null
+  replacedChildAt: Date | null
+  childReissuedAt: Date | null
+  childReissuedTo: string | null
 }
 
 export type SessionCountAggregateOutputType = {
@@ -80,6 +86,9 @@ export type SessionCountAggregateOutputType = {
   previous: number
   successor: number
   successorAt: number
+  replacedChildAt: number
+  childReissuedAt: number
+  childReissuedTo: number
   _all: number
 }
 
@@ -101,6 +110,9 @@ export type SessionMinAggregateInputType = {
   previous?: true
   successor?: true
   successorAt?: true
+  replacedChildAt?: true
+  childReissuedAt?: true
+  childReissuedTo?: true
 }
 
 export type SessionMaxAggregateInputType = {
@@ -120,6 +132,9 @@ export type SessionMaxAggregateInputType = {
   previous?: true
   successor?: true
   successorAt?: true
+  replacedChildAt?: true
+  childReissuedAt?: true
+  childReissuedTo?: true
 }
 
 export type SessionCountAggregateInputType = {
@@ -140,6 +155,9 @@ export type SessionCountAggregateInputType = {
   previous?: true
   successor?: true
   successorAt?: true
+  replacedChildAt?: true
+  childReissuedAt?: true
+  childReissuedTo?: true
   _all?: true
 }
 
@@ -233,6 +251,9 @@ export type SessionGroupByOutputType = {
   previous: string | null
   successor: string | null
   successorAt: Date | null
+  replacedChildAt: Date | null
+  childReissuedAt: Date | null
+  childReissuedTo: string | null
   _count: SessionCountAggregateOutputType | null
   _min: SessionMinAggregateOutputType | null
   _max: SessionMaxAggregateOutputType | null
@@ -274,6 +295,9 @@ export type SessionWhereInput = {
   previous?: Prisma.UuidNullableFilter<"Session"> | string | null
   successor?: Prisma.UuidNullableFilter<"Session"> | string | null
   successorAt?: Prisma.DateTimeNullableFilter<"Session"> | Date | string | null
+  replacedChildAt?: Prisma.DateTimeNullableFilter<"Session"> | Date | string | null
+  childReissuedAt?: Prisma.DateTimeNullableFilter<"Session"> | Date | string | null
+  childReissuedTo?: Prisma.StringNullableFilter<"Session"> | string | null
   user?: Prisma.XOR<Prisma.UserScalarRelationFilter, Prisma.UserWhereInput>
   membership?: Prisma.XOR<Prisma.MembershipNullableScalarRelationFilter, Prisma.MembershipWhereInput> | null
 }
@@ -296,6 +320,9 @@ export type SessionOrderByWithRelationInput = {
   previous?: Prisma.SortOrderInput | Prisma.SortOrder
   successor?: Prisma.SortOrderInput | Prisma.SortOrder
   successorAt?: Prisma.SortOrderInput | Prisma.SortOrder
+  replacedChildAt?: Prisma.SortOrderInput | Prisma.SortOrder
+  childReissuedAt?: Prisma.SortOrderInput | Prisma.SortOrder
+  childReissuedTo?: Prisma.SortOrderInput | Prisma.SortOrder
   user?: Prisma.UserOrderByWithRelationInput
   membership?: Prisma.MembershipOrderByWithRelationInput
 }
@@ -321,6 +348,9 @@ export type SessionWhereUniqueInput = Prisma.AtLeast<{
   previous?: Prisma.UuidNullableFilter<"Session"> | string | null
   successor?: Prisma.UuidNullableFilter<"Session"> | string | null
   successorAt?: Prisma.DateTimeNullableFilter<"Session"> | Date | string | null
+  replacedChildAt?: Prisma.DateTimeNullableFilter<"Session"> | Date | string | null
+  childReissuedAt?: Prisma.DateTimeNullableFilter<"Session"> | Date | string | null
+  childReissuedTo?: Prisma.StringNullableFilter<"Session"> | string | null
   user?: Prisma.XOR<Prisma.UserScalarRelationFilter, Prisma.UserWhereInput>
   membership?: Prisma.XOR<Prisma.MembershipNullableScalarRelationFilter, Prisma.MembershipWhereInput> | null
 }, "id">
@@ -343,6 +373,9 @@ export type SessionOrderByWithAggregationInput = {
   previous?: Prisma.SortOrderInput | Prisma.SortOrder
   successor?: Prisma.SortOrderInput | Prisma.SortOrder
   successorAt?: Prisma.SortOrderInput | Prisma.SortOrder
+  replacedChildAt?: Prisma.SortOrderInput | Prisma.SortOrder
+  childReissuedAt?: Prisma.SortOrderInput | Prisma.SortOrder
+  childReissuedTo?: Prisma.SortOrderInput | Prisma.SortOrder
   _count?: Prisma.SessionCountOrderByAggregateInput
   _max?: Prisma.SessionMaxOrderByAggregateInput
   _min?: Prisma.SessionMinOrderByAggregateInput
@@ -369,6 +402,9 @@ export type SessionScalarWhereWithAggregatesInput = {
   previous?: Prisma.UuidNullableWithAggregatesFilter<"Session"> | string | null
   successor?: Prisma.UuidNullableWithAggregatesFilter<"Session"> | string | null
   successorAt?: Prisma.DateTimeNullableWithAggregatesFilter<"Session"> | Date | string | null
+  replacedChildAt?: Prisma.DateTimeNullableWithAggregatesFilter<"Session"> | Date | string | null
+  childReissuedAt?: Prisma.DateTimeNullableWithAggregatesFilter<"Session"> | Date | string | null
+  childReissuedTo?: Prisma.StringNullableWithAggregatesFilter<"Session"> | string | null
 }
 
 export type SessionCreateInput = {
@@ -387,6 +423,9 @@ export type SessionCreateInput = {
   previous?: string | null
   successor?: string | null
   successorAt?: Date | string | null
+  replacedChildAt?: Date | string | null
+  childReissuedAt?: Date | string | null
+  childReissuedTo?: string | null
   user: Prisma.UserCreateNestedOneWithoutSessionsInput
   membership?: Prisma.MembershipCreateNestedOneWithoutSessionsInput
 }
@@ -409,6 +448,9 @@ export type SessionUncheckedCreateInput = {
   previous?: string | null
   successor?: string | null
   successorAt?: Date | string | null
+  replacedChildAt?: Date | string | null
+  childReissuedAt?: Date | string | null
+  childReissuedTo?: string | null
 }
 
 export type SessionUpdateInput = {
@@ -427,6 +469,9 @@ export type SessionUpdateInput = {
   previous?: Prisma.NullableStringFieldUpdateOperationsInput | string | null
   successor?: Prisma.NullableStringFieldUpdateOperationsInput | string | null
   successorAt?: Prisma.NullableDateTimeFieldUpdateOperationsInput | Date | string | null
+  replacedChildAt?: Prisma.NullableDateTimeFieldUpdateOperationsInput | Date | string | null
+  childReissuedAt?: Prisma.NullableDateTimeFieldUpdateOperationsInput | Date | string | null
+  childReissuedTo?: Prisma.NullableStringFieldUpdateOperationsInput | string | null
   user?: Prisma.UserUpdateOneRequiredWithoutSessionsNestedInput
   membership?: Prisma.MembershipUpdateOneWithoutSessionsNestedInput
 }
@@ -449,6 +494,9 @@ export type SessionUncheckedUpdateInput = {
   previous?: Prisma.NullableStringFieldUpdateOperationsInput | string | null
   successor?: Prisma.NullableStringFieldUpdateOperationsInput | string | null
   successorAt?: Prisma.NullableDateTimeFieldUpdateOperationsInput | Date | string | null
+  replacedChildAt?: Prisma.NullableDateTimeFieldUpdateOperationsInput | Date | string | null
+  childReissuedAt?: Prisma.NullableDateTimeFieldUpdateOperationsInput | Date | string | null
+  childReissuedTo?: Prisma.NullableStringFieldUpdateOperationsInput | string | null
 }
 
 export type SessionCreateManyInput = {
@@ -469,6 +517,9 @@ export type SessionCreateManyInput = {
   previous?: string | null
   successor?: string | null
   successorAt?: Date | string | null
+  replacedChildAt?: Date | string | null
+  childReissuedAt?: Date | string | null
+  childReissuedTo?: string | null
 }
 
 export type SessionUpdateManyMutationInput = {
@@ -487,6 +538,9 @@ export type SessionUpdateManyMutationInput = {
   previous?: Prisma.NullableStringFieldUpdateOperationsInput | string | null
   successor?: Prisma.NullableStringFieldUpdateOperationsInput | string | null
   successorAt?: Prisma.NullableDateTimeFieldUpdateOperationsInput | Date | string | null
+  replacedChildAt?: Prisma.NullableDateTimeFieldUpdateOperationsInput | Date | string | null
+  childReissuedAt?: Prisma.NullableDateTimeFieldUpdateOperationsInput | Date | string | null
+  childReissuedTo?: Prisma.NullableStringFieldUpdateOperationsInput | string | null
 }
 
 export type SessionUncheckedUpdateManyInput = {
@@ -507,6 +561,9 @@ export type SessionUncheckedUpdateManyInput = {
   previous?: Prisma.NullableStringFieldUpdateOperationsInput | string | null
   successor?: Prisma.NullableStringFieldUpdateOperationsInput | string | null
   successorAt?: Prisma.NullableDateTimeFieldUpdateOperationsInput | Date | string | null
+  replacedChildAt?: Prisma.NullableDateTimeFieldUpdateOperationsInput | Date | string | null
+  childReissuedAt?: Prisma.NullableDateTimeFieldUpdateOperationsInput | Date | string | null
+  childReissuedTo?: Prisma.NullableStringFieldUpdateOperationsInput | string | null
 }
 
 export type SessionListRelationFilter = {
@@ -537,6 +594,9 @@ export type SessionCountOrderByAggregateInput = {
   previous?: Prisma.SortOrder
   successor?: Prisma.SortOrder
   successorAt?: Prisma.SortOrder
+  replacedChildAt?: Prisma.SortOrder
+  childReissuedAt?: Prisma.SortOrder
+  childReissuedTo?: Prisma.SortOrder
 }
 
 export type SessionMaxOrderByAggregateInput = {
@@ -556,6 +616,9 @@ export type SessionMaxOrderByAggregateInput = {
   previous?: Prisma.SortOrder
   successor?: Prisma.SortOrder
   successorAt?: Prisma.SortOrder
+  replacedChildAt?: Prisma.SortOrder
+  childReissuedAt?: Prisma.SortOrder
+  childReissuedTo?: Prisma.SortOrder
 }
 
 export type SessionMinOrderByAggregateInput = {
@@ -575,6 +638,9 @@ export type SessionMinOrderByAggregateInput = {
   previous?: Prisma.SortOrder
   successor?: Prisma.SortOrder
   successorAt?: Prisma.SortOrder
+  replacedChildAt?: Prisma.SortOrder
+  childReissuedAt?: Prisma.SortOrder
+  childReissuedTo?: Prisma.SortOrder
 }
 
 export type SessionCreateNestedManyWithoutUserInput = {
@@ -686,6 +752,9 @@ export type SessionCreateWithoutUserInput = {
   previous?: string | null
   successor?: string | null
   successorAt?: Date | string | null
+  replacedChildAt?: Date | string | null
+  childReissuedAt?: Date | string | null
+  childReissuedTo?: string | null
   membership?: Prisma.MembershipCreateNestedOneWithoutSessionsInput
 }
 
@@ -706,6 +775,9 @@ export type SessionUncheckedCreateWithoutUserInput = {
   previous?: string | null
   successor?: string | null
   successorAt?: Date | string | null
+  replacedChildAt?: Date | string | null
+  childReissuedAt?: Date | string | null
+  childReissuedTo?: string | null
 }
 
 export type SessionCreateOrConnectWithoutUserInput = {
@@ -755,6 +827,9 @@ export type SessionScalarWhereInput = {
   previous?: Prisma.UuidNullableFilter<"Session"> | string | null
   successor?: Prisma.UuidNullableFilter<"Session"> | string | null
   successorAt?: Prisma.DateTimeNullableFilter<"Session"> | Date | string | null
+  replacedChildAt?: Prisma.DateTimeNullableFilter<"Session"> | Date | string | null
+  childReissuedAt?: Prisma.DateTimeNullableFilter<"Session"> | Date | string | null
+  childReissuedTo?: Prisma.StringNullableFilter<"Session"> | string | null
 }
 
 export type SessionCreateWithoutMembershipInput = {
@@ -773,6 +848,9 @@ export type SessionCreateWithoutMembershipInput = {
   previous?: string | null
   successor?: string | null
   successorAt?: Date | string | null
+  replacedChildAt?: Date | string | null
+  childReissuedAt?: Date | string | null
+  childReissuedTo?: string | null
   user: Prisma.UserCreateNestedOneWithoutSessionsInput
 }
 
@@ -792,6 +870,9 @@ export type SessionUncheckedCreateWithoutMembershipInput = {
   previous?: string | null
   successor?: string | null
   successorAt?: Date | string | null
+  replacedChildAt?: Date | string | null
+  childReissuedAt?: Date | string | null
+  childReissuedTo?: string | null
 }
 
 export type SessionCreateOrConnectWithoutMembershipInput = {
@@ -837,6 +918,9 @@ export type SessionCreateManyUserInput = {
   previous?: string | null
   successor?: string | null
   successorAt?: Date | string | null
+  replacedChildAt?: Date | string | null
+  childReissuedAt?: Date | string | null
+  childReissuedTo?: string | null
 }
 
 export type SessionUpdateWithoutUserInput = {
@@ -855,6 +939,9 @@ export type SessionUpdateWithoutUserInput = {
   previous?: Prisma.NullableStringFieldUpdateOperationsInput | string | null
   successor?: Prisma.NullableStringFieldUpdateOperationsInput | string | null
   successorAt?: Prisma.NullableDateTimeFieldUpdateOperationsInput | Date | string | null
+  replacedChildAt?: Prisma.NullableDateTimeFieldUpdateOperationsInput | Date | string | null
+  childReissuedAt?: Prisma.NullableDateTimeFieldUpdateOperationsInput | Date | string | null
+  childReissuedTo?: Prisma.NullableStringFieldUpdateOperationsInput | string | null
   membership?: Prisma.MembershipUpdateOneWithoutSessionsNestedInput
 }
 
@@ -875,6 +962,9 @@ export type SessionUncheckedUpdateWithoutUserInput = {
   previous?: Prisma.NullableStringFieldUpdateOperationsInput | string | null
   successor?: Prisma.NullableStringFieldUpdateOperationsInput | string | null
   successorAt?: Prisma.NullableDateTimeFieldUpdateOperationsInput | Date | string | null
+  replacedChildAt?: Prisma.NullableDateTimeFieldUpdateOperationsInput | Date | string | null
+  childReissuedAt?: Prisma.NullableDateTimeFieldUpdateOperationsInput | Date | string | null
+  childReissuedTo?: Prisma.NullableStringFieldUpdateOperationsInput | string | null
 }
 
 export type SessionUncheckedUpdateManyWithoutUserInput = {
@@ -894,6 +984,9 @@ export type SessionUncheckedUpdateManyWithoutUserInput = {
   previous?: Prisma.NullableStringFieldUpdateOperationsInput | string | null
   successor?: Prisma.NullableStringFieldUpdateOperationsInput | string | null
   successorAt?: Prisma.NullableDateTimeFieldUpdateOperationsInput | Date | string | null
+  replacedChildAt?: Prisma.NullableDateTimeFieldUpdateOperationsInput | Date | string | null
+  childReissuedAt?: Prisma.NullableDateTimeFieldUpdateOperationsInput | Date | string | null
+  childReissuedTo?: Prisma.NullableStringFieldUpdateOperationsInput | string | null
 }
 
 export type SessionCreateManyMembershipInput = {
@@ -912,6 +1005,9 @@ export type SessionCreateManyMembershipInput = {
   previous?: string | null
   successor?: string | null
   successorAt?: Date | string | null
+  replacedChildAt?: Date | string | null
+  childReissuedAt?: Date | string | null
+  childReissuedTo?: string | null
 }
 
 export type SessionUpdateWithoutMembershipInput = {
@@ -930,6 +1026,9 @@ export type SessionUpdateWithoutMembershipInput = {
   previous?: Prisma.NullableStringFieldUpdateOperationsInput | string | null
   successor?: Prisma.NullableStringFieldUpdateOperationsInput | string | null
   successorAt?: Prisma.NullableDateTimeFieldUpdateOperationsInput | Date | string | null
+  replacedChildAt?: Prisma.NullableDateTimeFieldUpdateOperationsInput | Date | string | null
+  childReissuedAt?: Prisma.NullableDateTimeFieldUpdateOperationsInput | Date | string | null
+  childReissuedTo?: Prisma.NullableStringFieldUpdateOperationsInput | string | null
   user?: Prisma.UserUpdateOneRequiredWithoutSessionsNestedInput
 }
 
@@ -949,6 +1048,9 @@ export type SessionUncheckedUpdateWithoutMembershipInput = {
   previous?: Prisma.NullableStringFieldUpdateOperationsInput | string | null
   successor?: Prisma.NullableStringFieldUpdateOperationsInput | string | null
   successorAt?: Prisma.NullableDateTimeFieldUpdateOperationsInput | Date | string | null
+  replacedChildAt?: Prisma.NullableDateTimeFieldUpdateOperationsInput | Date | string | null
+  childReissuedAt?: Prisma.NullableDateTimeFieldUpdateOperationsInput | Date | string | null
+  childReissuedTo?: Prisma.NullableStringFieldUpdateOperationsInput | string | null
 }
 
 export type SessionUncheckedUpdateManyWithoutMembershipInput = {
@@ -967,6 +1069,9 @@ export type SessionUncheckedUpdateManyWithoutMembershipInput = {
   previous?: Prisma.NullableStringFieldUpdateOperationsInput | string | null
   successor?: Prisma.NullableStringFieldUpdateOperationsInput | string | null
   successorAt?: Prisma.NullableDateTimeFieldUpdateOperationsInput | Date | string | null
+  replacedChildAt?: Prisma.NullableDateTimeFieldUpdateOperationsInput | Date | string | null
+  childReissuedAt?: Prisma.NullableDateTimeFieldUpdateOperationsInput | Date | string | null
+  childReissuedTo?: Prisma.NullableStringFieldUpdateOperationsInput | string | null
 }
 
 
@@ -989,6 +1094,9 @@ export type SessionSelect<ExtArgs extends runtime.Types.Extensions.InternalArgs 
   previous?: boolean
   successor?: boolean
   successorAt?: boolean
+  replacedChildAt?: boolean
+  childReissuedAt?: boolean
+  childReissuedTo?: boolean
   user?: boolean | Prisma.UserDefaultArgs<ExtArgs>
   membership?: boolean | Prisma.Session$membershipArgs<ExtArgs>
 }, ExtArgs["result"]["session"]>
@@ -1011,6 +1119,9 @@ export type SessionSelectCreateManyAndReturn<ExtArgs extends runtime.Types.Exten
   previous?: boolean
   successor?: boolean
   successorAt?: boolean
+  replacedChildAt?: boolean
+  childReissuedAt?: boolean
+  childReissuedTo?: boolean
   user?: boolean | Prisma.UserDefaultArgs<ExtArgs>
   membership?: boolean | Prisma.Session$membershipArgs<ExtArgs>
 }, ExtArgs["result"]["session"]>
@@ -1033,6 +1144,9 @@ export type SessionSelectUpdateManyAndReturn<ExtArgs extends runtime.Types.Exten
   previous?: boolean
   successor?: boolean
   successorAt?: boolean
+  replacedChildAt?: boolean
+  childReissuedAt?: boolean
+  childReissuedTo?: boolean
   user?: boolean | Prisma.UserDefaultArgs<ExtArgs>
   membership?: boolean | Prisma.Session$membershipArgs<ExtArgs>
 }, ExtArgs["result"]["session"]>
@@ -1055,9 +1169,12 @@ export type SessionSelectScalar = {
   previous?: boolean
   successor?: boolean
   successorAt?: boolean
+  replacedChildAt?: boolean
+  childReissuedAt?: boolean
+  childReissuedTo?: boolean
 }
 
-export type SessionOmit<ExtArgs extends runtime.Types.Extensions.InternalArgs = runtime.Types.Extensions.DefaultArgs> = runtime.Types.Extensions.GetOmit<"id" | "userId" | "organizationId" | "amr" | "userAgent" | "ip" | "createdAt" | "lastSeenAt" | "idleExpiresAt" | "expiresAt" | "revokedAt" | "revokedReason" | "confirmed" | "confirmedAt" | "previous" | "successor" | "successorAt", ExtArgs["result"]["session"]>
+export type SessionOmit<ExtArgs extends runtime.Types.Extensions.InternalArgs = runtime.Types.Extensions.DefaultArgs> = runtime.Types.Extensions.GetOmit<"id" | "userId" | "organizationId" | "amr" | "userAgent" | "ip" | "createdAt" | "lastSeenAt" | "idleExpiresAt" | "expiresAt" | "revokedAt" | "revokedReason" | "confirmed" | "confirmedAt" | "previous" | "successor" | "successorAt" | "replacedChildAt" | "childReissuedAt" | "childReissuedTo", ExtArgs["result"]["session"]>
 export type SessionInclude<ExtArgs extends runtime.Types.Extensions.InternalArgs = runtime.Types.Extensions.DefaultArgs> = {
   user?: boolean | Prisma.UserDefaultArgs<ExtArgs>
   membership?: boolean | Prisma.Session$membershipArgs<ExtArgs>
@@ -1095,6 +1212,9 @@ export type $SessionPayload<ExtArgs extends runtime.Types.Extensions.InternalArg
     previous: string | null
     successor: string | null
     successorAt: Date | null
+    replacedChildAt: Date | null
+    childReissuedAt: Date | null
+    childReissuedTo: string | null
   }, ExtArgs["result"]["session"]>
   composites: {}
 }
@@ -1537,6 +1657,9 @@ export interface SessionFieldRefs {
   readonly previous: Prisma.FieldRef<"Session", 'String'>
   readonly successor: Prisma.FieldRef<"Session", 'String'>
   readonly successorAt: Prisma.FieldRef<"Session", 'DateTime'>
+  readonly replacedChildAt: Prisma.FieldRef<"Session", 'DateTime'>
+  readonly childReissuedAt: Prisma.FieldRef<"Session", 'DateTime'>
+  readonly childReissuedTo: Prisma.FieldRef<"Session", 'String'>
 }
     
 

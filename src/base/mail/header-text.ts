@@ -1,0 +1,29 @@
+// Makes text that people choose neutral in the header of a mail. A mail program decodes encoded words (RFC 2047) in a
+// header, some of them even where they are not allowed. So a name in their form would be shown as other text than the
+// one that was checked.
+
+/** Texts are cut to this many characters, because a mail program shows no more of a subject. */
+const HEADER_LENGTH_MAX = 200;
+
+/**
+ * Returns the text as one line in which no reader finds an encoded word. Characters that show nothing or change the
+ * direction of text are removed. Compatible forms of a character become the character itself (NFKC), before the other
+ * steps, so that no later step of a reader brings `=?` back.
+ */
+export function headerText(text: string, lengthMax = HEADER_LENGTH_MAX): string {
+  const line = text
+    .toWellFormed()
+    .replace(/[^…]+/gu, (part) => part.normalize('NFKC')) // the ellipsis stays, so that a second call changes nothing
+    .replace(/[\p{Cc}\p{Z}]+/gu, ' ')
+    .replace(/[\p{C}\p{Default_Ignorable_Code_Point}]+/gu, '')
+    .replace(/=(?=\?)|\?(?==)/g, '$& ')
+    .replace(/ +/g, ' ')
+    .trim();
+  const letters = [...line];
+  return letters.length > lengthMax
+    ? `${letters
+        .slice(0, lengthMax - 1)
+        .join('')
+        .trimEnd()}…`
+    : line;
+}

@@ -1,0 +1,90 @@
+// Every change checks in its own transaction that the session of the caller is live. In these tests the session has
+// ended, and this process has not heard of it, as within the second after a logout at another replica.
+import t from 'tap';
+import { describedEndpoints } from '../../scripts/generate/endpoints.ts';
+import { createDatabase, type TestDatabase } from '../support/database.ts';
+import { signInPerson } from '../support/fixtures/people.ts';
+import { openService } from '../support/service.ts';
+import { type Asked, KNOCK, openWorld } from './knock.ts';
+
+/** The routes that write without the access token of a user, and what they check instead. */
+const WITHOUT_SESSION: Readonly<Record<string, string>> = {
+  'POST /api/v1/auth/register': 'opens a session',
+  'POST /api/v1/auth/login': 'opens a session',
+  'POST /api/v1/auth/refresh': 'the statement of the rotation checks the session',
+  'POST /api/v1/auth/logout': 'ends the session, and may be repeated',
+  'POST /api/v1/invitations/accept': 'the switch of the session checks it: sign-in/accept-invitation',
+  'POST /oauth/token': 'the credentials of a service client, and the rotation of a refresh token',
+  'POST /oauth/introspect': 'changes nothing',
+  'POST /oauth/revoke': 'the credentials of a service client',
+  'POST /api/v1/authz/check': 'changes nothing',
+  'POST /api/v1/authz/check/batch': 'changes nothing',
+  'POST /verify/*': 'changes nothing',
+  'PUT /verify/*': 'changes nothing',
+  'PATCH /verify/*': 'changes nothing',
+  'DELETE /verify/*': 'changes nothing',
+};
+
+const writes = describedEndpoints()
+  .filter(({ method }) => method !== 'GET')
+  .map(({ method, url }) => ({ method, url, door: `${method} ${url}` }));
+
+t.test('every exception from the check of the session is a route that writes', async (t) => {
+  const doors = writes.map(({ door }) => door);
+  t.same(
+    Object.keys(WITHOUT_SESSION).filter((door) => !doors.includes(door)),
+    [],
+  );
+});
+
+/** The number of rows of each table, and everything that a change could alter in place. */
+async function contentOf(database: TestDatabase): Promise<unknown> {
+  const tables =
+    'events outbox organizations users memberships roles role_assignments invitations clients client_secrets revocations sessions';
+  const rows = tables
+    .split(' ')
+    .map((table) => `(SELECT md5(string_agg(r::text, '' ORDER BY r::text)) FROM ${table} r) AS ${table}`);
+  return (await database.query(`SELECT ${rows.join(', ')}`))[0];
+}
+
+for (const [how, end] of Object.entries({
+  'has ended': `UPDATE sessions SET revoked_at = clock_timestamp(), revoked_reason = 'logout' WHERE user_id = $1`,
+  'has expired': `UPDATE sessions SET idle_expires_at = clock_timestamp() WHERE user_id = $1`,
+  'has reached its greatest age': `UPDATE sessions SET expires_at = clock_timestamp() WHERE user_id = $1`,
+  'was removed': 'DELETE FROM sessions WHERE user_id = $1',
+})) {
+  t.test(`no route changes anything for a caller whose session ${how}`, async (t) => {
+    const database = await createDatabase(t);
+    const service = await openService(t, database);
+    const world = await openWorld(service, database);
+    for (const { method, url, door } of writes) {
+      if (door in WITHOUT_SESSION) continue;
+      const actor = url.startsWith('/api/v1/admin/') ? 'platform' : 'owner';
+      const asked: Asked = (await KNOCK[door]?.(world, actor, service, database)) ?? {};
+      const person = world.people[actor];
+      const { accessToken: token } = await signInPerson(service.api, person);
+      await database.query(end, [person.userId]);
+      const before = await contentOf(database);
+      const reply = await service.api.call(method, asked.path ?? url, asked.body, { token });
+      t.match(reply, { status: 401, code: 'session_revoked' }, `${door}: ${reply.text.slice(0, 200)}`);
+      t.match(reply.headers.get('www-authenticate'), /^Bearer error="invalid_token"/, `${door} sends the challenge`);
+      t.strictSame(await contentOf(database), before, `${door} has changed nothing`);
+    }
+  });
+}
+
+t.test('a session that acts for another organization at the moment allows changes, too', async (t) => {
+  const database = await createDatabase(t);
+  const service = await openService(t, database);
+  const world = await openWorld(service, database);
+  const { people, own, other } = world;
+  await database.query(`INSERT INTO memberships (organization_id, user_id) VALUES ($1, $2)`, [
+    other.id,
+    people.owner.userId,
+  ]);
+  const { accessToken: token } = await signInPerson(service.api, people.owner, own.slug);
+  const switched = await service.api.post('/auth/switch-organization', { organization: other.slug }, { token });
+  t.equal(switched.status, 200);
+  const made = await service.api.post('/clients', { name: 'exporter', permissions: ['contacts:read'] }, { token });
+  t.equal(made.status, 201, made.text);
+});
