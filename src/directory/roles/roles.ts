@@ -3,8 +3,10 @@
 // content of a role.
 import { isDeepStrictEqual } from 'node:util';
 import type { Database, OrganizationTx } from '../../base/database/db.ts';
-import { problem } from '../../base/errors/problem.ts';
+import { Problem, problem } from '../../base/errors/problem.ts';
 import { type EventPart, record } from '../../base/events/record.ts';
+import { type AssertVersion, anyVersion } from '../../base/headers/conditions.ts';
+import { type Once, WITHOUT_KEY } from '../../base/idempotency/once.ts';
 import type { Clock } from '../../base/platform/clock.ts';
 import { type Page, type Paged, paged } from '../../base/platform/page.ts';
 import { newId, type Random } from '../../base/platform/random.ts';
@@ -71,10 +73,16 @@ export async function getRole(
  * Creates a role of the caller's organization. The permissions must be sorted and without repeats. Raises
  * permission_denied, grant_exceeds_own, role_name_taken, role_limit.
  */
-export async function createRole(deps: RoleDeps, caller: OrganizationCaller, content: RoleContent): Promise<Role> {
+export function createRole(
+  deps: RoleDeps,
+  caller: OrganizationCaller,
+  content: RoleContent,
+  once: Once = WITHOUT_KEY,
+): Promise<Role> {
   const { organizationId } = caller;
   const id = newId(deps.random, deps.clock);
-  await deps.db.organization(scopeOf(caller), async (tx) => {
+  return deps.db.organization(scopeOf(caller), async (tx) => {
+    await once.begin(tx);
     const standing = await deps.lockAndAuthorize(tx, caller, 'roles:write');
     assertMayGrant(standing, [content]);
     if ((await countCustomRoles(tx, organizationId)) >= CUSTOM_ROLES_MAX) throw problem('role_limit');
@@ -82,8 +90,8 @@ export async function createRole(deps: RoleDeps, caller: OrganizationCaller, con
     await insertRole(tx, organizationId, id, content);
     const { name, level, permissions } = content;
     await recordChange(deps, tx, caller, { type: 'role.created', targetId: id, data: { name, level, permissions } });
+    return once.keep(tx, { id, ...content, system: false });
   });
-  return { id, ...content, system: false };
 }
 
 interface Changed extends Revoking {
@@ -94,20 +102,26 @@ interface Changed extends Revoking {
 /**
  * Changes a role of the caller's organization. If the name or the permissions of the role change, the change raises the
  * epochs of the memberships of all users who have the role, and returns when all of them are raised: see raise-holders.ts.
- * If the change asks for the present state, nothing is written, but an unfinished change of the role is awaited. Raises
- * permission_denied, not_found, grant_exceeds_own, role_name_taken, too_many_requests when the organization changes the
- * rights of its members by their roles too often, and service_busy when the epochs are not raised in time.
+ * If the change asks for the present state, nothing is written, but an unfinished change of the role is awaited. Fields that
+ * the change does not name stay as they are at the moment of the change. Raises permission_denied, not_found,
+ * grant_exceeds_own, precondition_failed, role_name_taken, too_many_requests when the organization changes the rights of
+ * its members by their roles too often, and service_busy when the epochs are not raised in time.
  */
 export async function changeRole(
   deps: RoleDeps,
   caller: OrganizationCaller,
   id: string,
   wanted: { readonly [Field in keyof RoleContent]: RoleContent[Field] | undefined },
+  assertVersion: AssertVersion<Role> = anyVersion,
 ): Promise<Role> {
   const { organizationId } = caller;
+  let before: UnfinishedChange | null = null;
   const commit = deps.db.organization(scopeOf(caller), async (tx): Promise<Changed> => {
     const standing = await deps.lockAndAuthorize(tx, caller, 'roles:write');
     const old = await findChangeable(tx, organizationId, id);
+    assertMayGrant(standing, [old]);
+    before = await findUnfinishedChange(tx, organizationId, id);
+    await assertVersion(() => old);
     const role = {
       ...old,
       name: wanted.name ?? old.name,
@@ -115,10 +129,8 @@ export async function changeRole(
       level: wanted.level ?? old.level,
       permissions: wanted.permissions ?? old.permissions,
     };
-    assertMayGrant(standing, [old, role]);
-    if (isDeepStrictEqual(role, old)) {
-      return { role, revocations: [], unfinished: await findUnfinishedChange(tx, organizationId, id) };
-    }
+    assertMayGrant(standing, [role]);
+    if (isDeepStrictEqual(role, old)) return { role, revocations: [], unfinished: before };
     if (role.name !== old.name && (await isNameTaken(tx, organizationId, role.name, id))) {
       throw problem('role_name_taken');
     }
@@ -130,9 +142,16 @@ export async function changeRole(
     const rightsStay = role.name === old.name && isDeepStrictEqual(role.permissions, old.permissions);
     return rightsStay ? { role, revocations: [] } : { role, ...(await raiseInChange(deps, tx, organizationId, id)) };
   });
-  const { role, unfinished } = await publishing(deps, commit);
-  if (unfinished) await raiseHoldersForRequest(deps, unfinished);
-  return role;
+  try {
+    const { role, unfinished } = await publishing(deps, commit);
+    if (unfinished) await raiseHoldersForRequest(deps, unfinished);
+    return role;
+  } catch (error) {
+    // A caller who was told to ask again names the version before the own change. So this answer also says that it is done.
+    const isOtherVersion = error instanceof Problem && error.code === 'precondition_failed';
+    if (isOtherVersion && before) await raiseHoldersForRequest(deps, before);
+    throw error;
+  }
 }
 
 /** Raises the epochs of the members of a role. If they are many, only writes that this is to be done. */
@@ -147,13 +166,22 @@ async function raiseInChange(deps: RoleDeps, tx: OrganizationTx, organizationId:
   return { revocations: await raiseMembershipEpochs(tx, memberships), unfinished: null };
 }
 
-/** Deletes a role of the caller's organization. Raises permission_denied, not_found, grant_exceeds_own, role_in_use. */
-export async function removeRole(deps: RoleDeps, caller: OrganizationCaller, id: string): Promise<void> {
+/**
+ * Deletes a role of the caller's organization. Raises permission_denied, not_found, grant_exceeds_own,
+ * precondition_failed, role_in_use.
+ */
+export async function removeRole(
+  deps: RoleDeps,
+  caller: OrganizationCaller,
+  id: string,
+  assertVersion: AssertVersion<Role> = anyVersion,
+): Promise<void> {
   const { organizationId } = caller;
   await deps.db.organization(scopeOf(caller), async (tx) => {
     const standing = await deps.lockAndAuthorize(tx, caller, 'roles:write');
     const role = await findChangeable(tx, organizationId, id);
     assertMayGrant(standing, [role]);
+    await assertVersion(() => role);
     if (await isInUse(tx, organizationId, id)) throw problem('role_in_use');
     await deleteRole(tx, organizationId, id);
     const { name, level, permissions } = role;

@@ -207,6 +207,7 @@ export type OrganizationWhereInput = {
   subscription?: Prisma.XOR<Prisma.SubscriptionNullableScalarRelationFilter, Prisma.SubscriptionWhereInput> | null
   invitations?: Prisma.InvitationListRelationFilter
   clients?: Prisma.ClientListRelationFilter
+  idempotency?: Prisma.IdempotencyKeyListRelationFilter
   unfinishedRoleChanges?: Prisma.UnfinishedRoleChangeListRelationFilter
 }
 
@@ -224,6 +225,7 @@ export type OrganizationOrderByWithRelationInput = {
   subscription?: Prisma.SubscriptionOrderByWithRelationInput
   invitations?: Prisma.InvitationOrderByRelationAggregateInput
   clients?: Prisma.ClientOrderByRelationAggregateInput
+  idempotency?: Prisma.IdempotencyKeyOrderByRelationAggregateInput
   unfinishedRoleChanges?: Prisma.UnfinishedRoleChangeOrderByRelationAggregateInput
 }
 
@@ -244,6 +246,7 @@ export type OrganizationWhereUniqueInput = Prisma.AtLeast<{
   subscription?: Prisma.XOR<Prisma.SubscriptionNullableScalarRelationFilter, Prisma.SubscriptionWhereInput> | null
   invitations?: Prisma.InvitationListRelationFilter
   clients?: Prisma.ClientListRelationFilter
+  idempotency?: Prisma.IdempotencyKeyListRelationFilter
   unfinishedRoleChanges?: Prisma.UnfinishedRoleChangeListRelationFilter
 }, "id" | "slug">
 
@@ -289,6 +292,7 @@ export type OrganizationCreateInput = {
   subscription?: Prisma.SubscriptionCreateNestedOneWithoutOrganizationInput
   invitations?: Prisma.InvitationCreateNestedManyWithoutOrganizationInput
   clients?: Prisma.ClientCreateNestedManyWithoutOrganizationInput
+  idempotency?: Prisma.IdempotencyKeyCreateNestedManyWithoutOrganizationInput
   unfinishedRoleChanges?: Prisma.UnfinishedRoleChangeCreateNestedManyWithoutOrganizationInput
 }
 
@@ -306,6 +310,7 @@ export type OrganizationUncheckedCreateInput = {
   subscription?: Prisma.SubscriptionUncheckedCreateNestedOneWithoutOrganizationInput
   invitations?: Prisma.InvitationUncheckedCreateNestedManyWithoutOrganizationInput
   clients?: Prisma.ClientUncheckedCreateNestedManyWithoutOrganizationInput
+  idempotency?: Prisma.IdempotencyKeyUncheckedCreateNestedManyWithoutOrganizationInput
   unfinishedRoleChanges?: Prisma.UnfinishedRoleChangeUncheckedCreateNestedManyWithoutOrganizationInput
 }
 
@@ -323,6 +328,7 @@ export type OrganizationUpdateInput = {
   subscription?: Prisma.SubscriptionUpdateOneWithoutOrganizationNestedInput
   invitations?: Prisma.InvitationUpdateManyWithoutOrganizationNestedInput
   clients?: Prisma.ClientUpdateManyWithoutOrganizationNestedInput
+  idempotency?: Prisma.IdempotencyKeyUpdateManyWithoutOrganizationNestedInput
   unfinishedRoleChanges?: Prisma.UnfinishedRoleChangeUpdateManyWithoutOrganizationNestedInput
 }
 
@@ -340,6 +346,7 @@ export type OrganizationUncheckedUpdateInput = {
   subscription?: Prisma.SubscriptionUncheckedUpdateOneWithoutOrganizationNestedInput
   invitations?: Prisma.InvitationUncheckedUpdateManyWithoutOrganizationNestedInput
   clients?: Prisma.ClientUncheckedUpdateManyWithoutOrganizationNestedInput
+  idempotency?: Prisma.IdempotencyKeyUncheckedUpdateManyWithoutOrganizationNestedInput
   unfinishedRoleChanges?: Prisma.UnfinishedRoleChangeUncheckedUpdateManyWithoutOrganizationNestedInput
 }
 
@@ -507,6 +514,22 @@ export type OrganizationUpdateOneWithoutClientsNestedInput = {
   update?: Prisma.XOR<Prisma.XOR<Prisma.OrganizationUpdateToOneWithWhereWithoutClientsInput, Prisma.OrganizationUpdateWithoutClientsInput>, Prisma.OrganizationUncheckedUpdateWithoutClientsInput>
 }
 
+export type OrganizationCreateNestedOneWithoutIdempotencyInput = {
+  create?: Prisma.XOR<Prisma.OrganizationCreateWithoutIdempotencyInput, Prisma.OrganizationUncheckedCreateWithoutIdempotencyInput>
+  connectOrCreate?: Prisma.OrganizationCreateOrConnectWithoutIdempotencyInput
+  connect?: Prisma.OrganizationWhereUniqueInput
+}
+
+export type OrganizationUpdateOneWithoutIdempotencyNestedInput = {
+  create?: Prisma.XOR<Prisma.OrganizationCreateWithoutIdempotencyInput, Prisma.OrganizationUncheckedCreateWithoutIdempotencyInput>
+  connectOrCreate?: Prisma.OrganizationCreateOrConnectWithoutIdempotencyInput
+  upsert?: Prisma.OrganizationUpsertWithoutIdempotencyInput
+  disconnect?: Prisma.OrganizationWhereInput | boolean
+  delete?: Prisma.OrganizationWhereInput | boolean
+  connect?: Prisma.OrganizationWhereUniqueInput
+  update?: Prisma.XOR<Prisma.XOR<Prisma.OrganizationUpdateToOneWithWhereWithoutIdempotencyInput, Prisma.OrganizationUpdateWithoutIdempotencyInput>, Prisma.OrganizationUncheckedUpdateWithoutIdempotencyInput>
+}
+
 export type OrganizationCreateWithoutMembershipsInput = {
   id: string
   name: string
@@ -520,6 +543,7 @@ export type OrganizationCreateWithoutMembershipsInput = {
   subscription?: Prisma.SubscriptionCreateNestedOneWithoutOrganizationInput
   invitations?: Prisma.InvitationCreateNestedManyWithoutOrganizationInput
   clients?: Prisma.ClientCreateNestedManyWithoutOrganizationInput
+  idempotency?: Prisma.IdempotencyKeyCreateNestedManyWithoutOrganizationInput
   unfinishedRoleChanges?: Prisma.UnfinishedRoleChangeCreateNestedManyWithoutOrganizationInput
 }
 
@@ -536,6 +560,7 @@ export type OrganizationUncheckedCreateWithoutMembershipsInput = {
   subscription?: Prisma.SubscriptionUncheckedCreateNestedOneWithoutOrganizationInput
   invitations?: Prisma.InvitationUncheckedCreateNestedManyWithoutOrganizationInput
   clients?: Prisma.ClientUncheckedCreateNestedManyWithoutOrganizationInput
+  idempotency?: Prisma.IdempotencyKeyUncheckedCreateNestedManyWithoutOrganizationInput
   unfinishedRoleChanges?: Prisma.UnfinishedRoleChangeUncheckedCreateNestedManyWithoutOrganizationInput
 }
 
@@ -568,6 +593,7 @@ export type OrganizationUpdateWithoutMembershipsInput = {
   subscription?: Prisma.SubscriptionUpdateOneWithoutOrganizationNestedInput
   invitations?: Prisma.InvitationUpdateManyWithoutOrganizationNestedInput
   clients?: Prisma.ClientUpdateManyWithoutOrganizationNestedInput
+  idempotency?: Prisma.IdempotencyKeyUpdateManyWithoutOrganizationNestedInput
   unfinishedRoleChanges?: Prisma.UnfinishedRoleChangeUpdateManyWithoutOrganizationNestedInput
 }
 
@@ -584,6 +610,7 @@ export type OrganizationUncheckedUpdateWithoutMembershipsInput = {
   subscription?: Prisma.SubscriptionUncheckedUpdateOneWithoutOrganizationNestedInput
   invitations?: Prisma.InvitationUncheckedUpdateManyWithoutOrganizationNestedInput
   clients?: Prisma.ClientUncheckedUpdateManyWithoutOrganizationNestedInput
+  idempotency?: Prisma.IdempotencyKeyUncheckedUpdateManyWithoutOrganizationNestedInput
   unfinishedRoleChanges?: Prisma.UnfinishedRoleChangeUncheckedUpdateManyWithoutOrganizationNestedInput
 }
 
@@ -600,6 +627,7 @@ export type OrganizationCreateWithoutRolesInput = {
   subscription?: Prisma.SubscriptionCreateNestedOneWithoutOrganizationInput
   invitations?: Prisma.InvitationCreateNestedManyWithoutOrganizationInput
   clients?: Prisma.ClientCreateNestedManyWithoutOrganizationInput
+  idempotency?: Prisma.IdempotencyKeyCreateNestedManyWithoutOrganizationInput
   unfinishedRoleChanges?: Prisma.UnfinishedRoleChangeCreateNestedManyWithoutOrganizationInput
 }
 
@@ -616,6 +644,7 @@ export type OrganizationUncheckedCreateWithoutRolesInput = {
   subscription?: Prisma.SubscriptionUncheckedCreateNestedOneWithoutOrganizationInput
   invitations?: Prisma.InvitationUncheckedCreateNestedManyWithoutOrganizationInput
   clients?: Prisma.ClientUncheckedCreateNestedManyWithoutOrganizationInput
+  idempotency?: Prisma.IdempotencyKeyUncheckedCreateNestedManyWithoutOrganizationInput
   unfinishedRoleChanges?: Prisma.UnfinishedRoleChangeUncheckedCreateNestedManyWithoutOrganizationInput
 }
 
@@ -648,6 +677,7 @@ export type OrganizationUpdateWithoutRolesInput = {
   subscription?: Prisma.SubscriptionUpdateOneWithoutOrganizationNestedInput
   invitations?: Prisma.InvitationUpdateManyWithoutOrganizationNestedInput
   clients?: Prisma.ClientUpdateManyWithoutOrganizationNestedInput
+  idempotency?: Prisma.IdempotencyKeyUpdateManyWithoutOrganizationNestedInput
   unfinishedRoleChanges?: Prisma.UnfinishedRoleChangeUpdateManyWithoutOrganizationNestedInput
 }
 
@@ -664,6 +694,7 @@ export type OrganizationUncheckedUpdateWithoutRolesInput = {
   subscription?: Prisma.SubscriptionUncheckedUpdateOneWithoutOrganizationNestedInput
   invitations?: Prisma.InvitationUncheckedUpdateManyWithoutOrganizationNestedInput
   clients?: Prisma.ClientUncheckedUpdateManyWithoutOrganizationNestedInput
+  idempotency?: Prisma.IdempotencyKeyUncheckedUpdateManyWithoutOrganizationNestedInput
   unfinishedRoleChanges?: Prisma.UnfinishedRoleChangeUncheckedUpdateManyWithoutOrganizationNestedInput
 }
 
@@ -680,6 +711,7 @@ export type OrganizationCreateWithoutSubscriptionInput = {
   roles?: Prisma.RoleCreateNestedManyWithoutOrganizationInput
   invitations?: Prisma.InvitationCreateNestedManyWithoutOrganizationInput
   clients?: Prisma.ClientCreateNestedManyWithoutOrganizationInput
+  idempotency?: Prisma.IdempotencyKeyCreateNestedManyWithoutOrganizationInput
   unfinishedRoleChanges?: Prisma.UnfinishedRoleChangeCreateNestedManyWithoutOrganizationInput
 }
 
@@ -696,6 +728,7 @@ export type OrganizationUncheckedCreateWithoutSubscriptionInput = {
   roles?: Prisma.RoleUncheckedCreateNestedManyWithoutOrganizationInput
   invitations?: Prisma.InvitationUncheckedCreateNestedManyWithoutOrganizationInput
   clients?: Prisma.ClientUncheckedCreateNestedManyWithoutOrganizationInput
+  idempotency?: Prisma.IdempotencyKeyUncheckedCreateNestedManyWithoutOrganizationInput
   unfinishedRoleChanges?: Prisma.UnfinishedRoleChangeUncheckedCreateNestedManyWithoutOrganizationInput
 }
 
@@ -728,6 +761,7 @@ export type OrganizationUpdateWithoutSubscriptionInput = {
   roles?: Prisma.RoleUpdateManyWithoutOrganizationNestedInput
   invitations?: Prisma.InvitationUpdateManyWithoutOrganizationNestedInput
   clients?: Prisma.ClientUpdateManyWithoutOrganizationNestedInput
+  idempotency?: Prisma.IdempotencyKeyUpdateManyWithoutOrganizationNestedInput
   unfinishedRoleChanges?: Prisma.UnfinishedRoleChangeUpdateManyWithoutOrganizationNestedInput
 }
 
@@ -744,6 +778,7 @@ export type OrganizationUncheckedUpdateWithoutSubscriptionInput = {
   roles?: Prisma.RoleUncheckedUpdateManyWithoutOrganizationNestedInput
   invitations?: Prisma.InvitationUncheckedUpdateManyWithoutOrganizationNestedInput
   clients?: Prisma.ClientUncheckedUpdateManyWithoutOrganizationNestedInput
+  idempotency?: Prisma.IdempotencyKeyUncheckedUpdateManyWithoutOrganizationNestedInput
   unfinishedRoleChanges?: Prisma.UnfinishedRoleChangeUncheckedUpdateManyWithoutOrganizationNestedInput
 }
 
@@ -760,6 +795,7 @@ export type OrganizationCreateWithoutInvitationsInput = {
   roles?: Prisma.RoleCreateNestedManyWithoutOrganizationInput
   subscription?: Prisma.SubscriptionCreateNestedOneWithoutOrganizationInput
   clients?: Prisma.ClientCreateNestedManyWithoutOrganizationInput
+  idempotency?: Prisma.IdempotencyKeyCreateNestedManyWithoutOrganizationInput
   unfinishedRoleChanges?: Prisma.UnfinishedRoleChangeCreateNestedManyWithoutOrganizationInput
 }
 
@@ -776,6 +812,7 @@ export type OrganizationUncheckedCreateWithoutInvitationsInput = {
   roles?: Prisma.RoleUncheckedCreateNestedManyWithoutOrganizationInput
   subscription?: Prisma.SubscriptionUncheckedCreateNestedOneWithoutOrganizationInput
   clients?: Prisma.ClientUncheckedCreateNestedManyWithoutOrganizationInput
+  idempotency?: Prisma.IdempotencyKeyUncheckedCreateNestedManyWithoutOrganizationInput
   unfinishedRoleChanges?: Prisma.UnfinishedRoleChangeUncheckedCreateNestedManyWithoutOrganizationInput
 }
 
@@ -808,6 +845,7 @@ export type OrganizationUpdateWithoutInvitationsInput = {
   roles?: Prisma.RoleUpdateManyWithoutOrganizationNestedInput
   subscription?: Prisma.SubscriptionUpdateOneWithoutOrganizationNestedInput
   clients?: Prisma.ClientUpdateManyWithoutOrganizationNestedInput
+  idempotency?: Prisma.IdempotencyKeyUpdateManyWithoutOrganizationNestedInput
   unfinishedRoleChanges?: Prisma.UnfinishedRoleChangeUpdateManyWithoutOrganizationNestedInput
 }
 
@@ -824,6 +862,7 @@ export type OrganizationUncheckedUpdateWithoutInvitationsInput = {
   roles?: Prisma.RoleUncheckedUpdateManyWithoutOrganizationNestedInput
   subscription?: Prisma.SubscriptionUncheckedUpdateOneWithoutOrganizationNestedInput
   clients?: Prisma.ClientUncheckedUpdateManyWithoutOrganizationNestedInput
+  idempotency?: Prisma.IdempotencyKeyUncheckedUpdateManyWithoutOrganizationNestedInput
   unfinishedRoleChanges?: Prisma.UnfinishedRoleChangeUncheckedUpdateManyWithoutOrganizationNestedInput
 }
 
@@ -841,6 +880,7 @@ export type OrganizationCreateWithoutUnfinishedRoleChangesInput = {
   subscription?: Prisma.SubscriptionCreateNestedOneWithoutOrganizationInput
   invitations?: Prisma.InvitationCreateNestedManyWithoutOrganizationInput
   clients?: Prisma.ClientCreateNestedManyWithoutOrganizationInput
+  idempotency?: Prisma.IdempotencyKeyCreateNestedManyWithoutOrganizationInput
 }
 
 export type OrganizationUncheckedCreateWithoutUnfinishedRoleChangesInput = {
@@ -857,6 +897,7 @@ export type OrganizationUncheckedCreateWithoutUnfinishedRoleChangesInput = {
   subscription?: Prisma.SubscriptionUncheckedCreateNestedOneWithoutOrganizationInput
   invitations?: Prisma.InvitationUncheckedCreateNestedManyWithoutOrganizationInput
   clients?: Prisma.ClientUncheckedCreateNestedManyWithoutOrganizationInput
+  idempotency?: Prisma.IdempotencyKeyUncheckedCreateNestedManyWithoutOrganizationInput
 }
 
 export type OrganizationCreateOrConnectWithoutUnfinishedRoleChangesInput = {
@@ -889,6 +930,7 @@ export type OrganizationUpdateWithoutUnfinishedRoleChangesInput = {
   subscription?: Prisma.SubscriptionUpdateOneWithoutOrganizationNestedInput
   invitations?: Prisma.InvitationUpdateManyWithoutOrganizationNestedInput
   clients?: Prisma.ClientUpdateManyWithoutOrganizationNestedInput
+  idempotency?: Prisma.IdempotencyKeyUpdateManyWithoutOrganizationNestedInput
 }
 
 export type OrganizationUncheckedUpdateWithoutUnfinishedRoleChangesInput = {
@@ -905,6 +947,7 @@ export type OrganizationUncheckedUpdateWithoutUnfinishedRoleChangesInput = {
   subscription?: Prisma.SubscriptionUncheckedUpdateOneWithoutOrganizationNestedInput
   invitations?: Prisma.InvitationUncheckedUpdateManyWithoutOrganizationNestedInput
   clients?: Prisma.ClientUncheckedUpdateManyWithoutOrganizationNestedInput
+  idempotency?: Prisma.IdempotencyKeyUncheckedUpdateManyWithoutOrganizationNestedInput
 }
 
 export type OrganizationCreateWithoutClientsInput = {
@@ -920,6 +963,7 @@ export type OrganizationCreateWithoutClientsInput = {
   roles?: Prisma.RoleCreateNestedManyWithoutOrganizationInput
   subscription?: Prisma.SubscriptionCreateNestedOneWithoutOrganizationInput
   invitations?: Prisma.InvitationCreateNestedManyWithoutOrganizationInput
+  idempotency?: Prisma.IdempotencyKeyCreateNestedManyWithoutOrganizationInput
   unfinishedRoleChanges?: Prisma.UnfinishedRoleChangeCreateNestedManyWithoutOrganizationInput
 }
 
@@ -936,6 +980,7 @@ export type OrganizationUncheckedCreateWithoutClientsInput = {
   roles?: Prisma.RoleUncheckedCreateNestedManyWithoutOrganizationInput
   subscription?: Prisma.SubscriptionUncheckedCreateNestedOneWithoutOrganizationInput
   invitations?: Prisma.InvitationUncheckedCreateNestedManyWithoutOrganizationInput
+  idempotency?: Prisma.IdempotencyKeyUncheckedCreateNestedManyWithoutOrganizationInput
   unfinishedRoleChanges?: Prisma.UnfinishedRoleChangeUncheckedCreateNestedManyWithoutOrganizationInput
 }
 
@@ -968,6 +1013,7 @@ export type OrganizationUpdateWithoutClientsInput = {
   roles?: Prisma.RoleUpdateManyWithoutOrganizationNestedInput
   subscription?: Prisma.SubscriptionUpdateOneWithoutOrganizationNestedInput
   invitations?: Prisma.InvitationUpdateManyWithoutOrganizationNestedInput
+  idempotency?: Prisma.IdempotencyKeyUpdateManyWithoutOrganizationNestedInput
   unfinishedRoleChanges?: Prisma.UnfinishedRoleChangeUpdateManyWithoutOrganizationNestedInput
 }
 
@@ -984,6 +1030,91 @@ export type OrganizationUncheckedUpdateWithoutClientsInput = {
   roles?: Prisma.RoleUncheckedUpdateManyWithoutOrganizationNestedInput
   subscription?: Prisma.SubscriptionUncheckedUpdateOneWithoutOrganizationNestedInput
   invitations?: Prisma.InvitationUncheckedUpdateManyWithoutOrganizationNestedInput
+  idempotency?: Prisma.IdempotencyKeyUncheckedUpdateManyWithoutOrganizationNestedInput
+  unfinishedRoleChanges?: Prisma.UnfinishedRoleChangeUncheckedUpdateManyWithoutOrganizationNestedInput
+}
+
+export type OrganizationCreateWithoutIdempotencyInput = {
+  id: string
+  name: string
+  slug: string
+  status?: string
+  settings?: Prisma.JsonNullValueInput | runtime.InputJsonValue
+  createdAt?: Date | string
+  updatedAt?: Date | string
+  roleChangesPaidUntil?: Date | string | null
+  memberships?: Prisma.MembershipCreateNestedManyWithoutOrganizationInput
+  roles?: Prisma.RoleCreateNestedManyWithoutOrganizationInput
+  subscription?: Prisma.SubscriptionCreateNestedOneWithoutOrganizationInput
+  invitations?: Prisma.InvitationCreateNestedManyWithoutOrganizationInput
+  clients?: Prisma.ClientCreateNestedManyWithoutOrganizationInput
+  unfinishedRoleChanges?: Prisma.UnfinishedRoleChangeCreateNestedManyWithoutOrganizationInput
+}
+
+export type OrganizationUncheckedCreateWithoutIdempotencyInput = {
+  id: string
+  name: string
+  slug: string
+  status?: string
+  settings?: Prisma.JsonNullValueInput | runtime.InputJsonValue
+  createdAt?: Date | string
+  updatedAt?: Date | string
+  roleChangesPaidUntil?: Date | string | null
+  memberships?: Prisma.MembershipUncheckedCreateNestedManyWithoutOrganizationInput
+  roles?: Prisma.RoleUncheckedCreateNestedManyWithoutOrganizationInput
+  subscription?: Prisma.SubscriptionUncheckedCreateNestedOneWithoutOrganizationInput
+  invitations?: Prisma.InvitationUncheckedCreateNestedManyWithoutOrganizationInput
+  clients?: Prisma.ClientUncheckedCreateNestedManyWithoutOrganizationInput
+  unfinishedRoleChanges?: Prisma.UnfinishedRoleChangeUncheckedCreateNestedManyWithoutOrganizationInput
+}
+
+export type OrganizationCreateOrConnectWithoutIdempotencyInput = {
+  where: Prisma.OrganizationWhereUniqueInput
+  create: Prisma.XOR<Prisma.OrganizationCreateWithoutIdempotencyInput, Prisma.OrganizationUncheckedCreateWithoutIdempotencyInput>
+}
+
+export type OrganizationUpsertWithoutIdempotencyInput = {
+  update: Prisma.XOR<Prisma.OrganizationUpdateWithoutIdempotencyInput, Prisma.OrganizationUncheckedUpdateWithoutIdempotencyInput>
+  create: Prisma.XOR<Prisma.OrganizationCreateWithoutIdempotencyInput, Prisma.OrganizationUncheckedCreateWithoutIdempotencyInput>
+  where?: Prisma.OrganizationWhereInput
+}
+
+export type OrganizationUpdateToOneWithWhereWithoutIdempotencyInput = {
+  where?: Prisma.OrganizationWhereInput
+  data: Prisma.XOR<Prisma.OrganizationUpdateWithoutIdempotencyInput, Prisma.OrganizationUncheckedUpdateWithoutIdempotencyInput>
+}
+
+export type OrganizationUpdateWithoutIdempotencyInput = {
+  id?: Prisma.StringFieldUpdateOperationsInput | string
+  name?: Prisma.StringFieldUpdateOperationsInput | string
+  slug?: Prisma.StringFieldUpdateOperationsInput | string
+  status?: Prisma.StringFieldUpdateOperationsInput | string
+  settings?: Prisma.JsonNullValueInput | runtime.InputJsonValue
+  createdAt?: Prisma.DateTimeFieldUpdateOperationsInput | Date | string
+  updatedAt?: Prisma.DateTimeFieldUpdateOperationsInput | Date | string
+  roleChangesPaidUntil?: Prisma.NullableDateTimeFieldUpdateOperationsInput | Date | string | null
+  memberships?: Prisma.MembershipUpdateManyWithoutOrganizationNestedInput
+  roles?: Prisma.RoleUpdateManyWithoutOrganizationNestedInput
+  subscription?: Prisma.SubscriptionUpdateOneWithoutOrganizationNestedInput
+  invitations?: Prisma.InvitationUpdateManyWithoutOrganizationNestedInput
+  clients?: Prisma.ClientUpdateManyWithoutOrganizationNestedInput
+  unfinishedRoleChanges?: Prisma.UnfinishedRoleChangeUpdateManyWithoutOrganizationNestedInput
+}
+
+export type OrganizationUncheckedUpdateWithoutIdempotencyInput = {
+  id?: Prisma.StringFieldUpdateOperationsInput | string
+  name?: Prisma.StringFieldUpdateOperationsInput | string
+  slug?: Prisma.StringFieldUpdateOperationsInput | string
+  status?: Prisma.StringFieldUpdateOperationsInput | string
+  settings?: Prisma.JsonNullValueInput | runtime.InputJsonValue
+  createdAt?: Prisma.DateTimeFieldUpdateOperationsInput | Date | string
+  updatedAt?: Prisma.DateTimeFieldUpdateOperationsInput | Date | string
+  roleChangesPaidUntil?: Prisma.NullableDateTimeFieldUpdateOperationsInput | Date | string | null
+  memberships?: Prisma.MembershipUncheckedUpdateManyWithoutOrganizationNestedInput
+  roles?: Prisma.RoleUncheckedUpdateManyWithoutOrganizationNestedInput
+  subscription?: Prisma.SubscriptionUncheckedUpdateOneWithoutOrganizationNestedInput
+  invitations?: Prisma.InvitationUncheckedUpdateManyWithoutOrganizationNestedInput
+  clients?: Prisma.ClientUncheckedUpdateManyWithoutOrganizationNestedInput
   unfinishedRoleChanges?: Prisma.UnfinishedRoleChangeUncheckedUpdateManyWithoutOrganizationNestedInput
 }
 
@@ -997,6 +1128,7 @@ export type OrganizationCountOutputType = {
   roles: number
   invitations: number
   clients: number
+  idempotency: number
   unfinishedRoleChanges: number
 }
 
@@ -1005,6 +1137,7 @@ export type OrganizationCountOutputTypeSelect<ExtArgs extends runtime.Types.Exte
   roles?: boolean | OrganizationCountOutputTypeCountRolesArgs
   invitations?: boolean | OrganizationCountOutputTypeCountInvitationsArgs
   clients?: boolean | OrganizationCountOutputTypeCountClientsArgs
+  idempotency?: boolean | OrganizationCountOutputTypeCountIdempotencyArgs
   unfinishedRoleChanges?: boolean | OrganizationCountOutputTypeCountUnfinishedRoleChangesArgs
 }
 
@@ -1049,6 +1182,13 @@ export type OrganizationCountOutputTypeCountClientsArgs<ExtArgs extends runtime.
 /**
  * OrganizationCountOutputType without action
  */
+export type OrganizationCountOutputTypeCountIdempotencyArgs<ExtArgs extends runtime.Types.Extensions.InternalArgs = runtime.Types.Extensions.DefaultArgs> = {
+  where?: Prisma.IdempotencyKeyWhereInput
+}
+
+/**
+ * OrganizationCountOutputType without action
+ */
 export type OrganizationCountOutputTypeCountUnfinishedRoleChangesArgs<ExtArgs extends runtime.Types.Extensions.InternalArgs = runtime.Types.Extensions.DefaultArgs> = {
   where?: Prisma.UnfinishedRoleChangeWhereInput
 }
@@ -1068,6 +1208,7 @@ export type OrganizationSelect<ExtArgs extends runtime.Types.Extensions.Internal
   subscription?: boolean | Prisma.Organization$subscriptionArgs<ExtArgs>
   invitations?: boolean | Prisma.Organization$invitationsArgs<ExtArgs>
   clients?: boolean | Prisma.Organization$clientsArgs<ExtArgs>
+  idempotency?: boolean | Prisma.Organization$idempotencyArgs<ExtArgs>
   unfinishedRoleChanges?: boolean | Prisma.Organization$unfinishedRoleChangesArgs<ExtArgs>
   _count?: boolean | Prisma.OrganizationCountOutputTypeDefaultArgs<ExtArgs>
 }, ExtArgs["result"]["organization"]>
@@ -1112,6 +1253,7 @@ export type OrganizationInclude<ExtArgs extends runtime.Types.Extensions.Interna
   subscription?: boolean | Prisma.Organization$subscriptionArgs<ExtArgs>
   invitations?: boolean | Prisma.Organization$invitationsArgs<ExtArgs>
   clients?: boolean | Prisma.Organization$clientsArgs<ExtArgs>
+  idempotency?: boolean | Prisma.Organization$idempotencyArgs<ExtArgs>
   unfinishedRoleChanges?: boolean | Prisma.Organization$unfinishedRoleChangesArgs<ExtArgs>
   _count?: boolean | Prisma.OrganizationCountOutputTypeDefaultArgs<ExtArgs>
 }
@@ -1126,6 +1268,7 @@ export type $OrganizationPayload<ExtArgs extends runtime.Types.Extensions.Intern
     subscription: Prisma.$SubscriptionPayload<ExtArgs> | null
     invitations: Prisma.$InvitationPayload<ExtArgs>[]
     clients: Prisma.$ClientPayload<ExtArgs>[]
+    idempotency: Prisma.$IdempotencyKeyPayload<ExtArgs>[]
     unfinishedRoleChanges: Prisma.$UnfinishedRoleChangePayload<ExtArgs>[]
   }
   scalars: runtime.Types.Extensions.GetPayloadResult<{
@@ -1536,6 +1679,7 @@ export interface Prisma__OrganizationClient<T, Null = never, ExtArgs extends run
   subscription<T extends Prisma.Organization$subscriptionArgs<ExtArgs> = {}>(args?: Prisma.Subset<T, Prisma.Organization$subscriptionArgs<ExtArgs>>): Prisma.Prisma__SubscriptionClient<runtime.Types.Result.GetResult<Prisma.$SubscriptionPayload<ExtArgs>, T, "findUniqueOrThrow", GlobalOmitOptions> | null, null, ExtArgs, GlobalOmitOptions>
   invitations<T extends Prisma.Organization$invitationsArgs<ExtArgs> = {}>(args?: Prisma.Subset<T, Prisma.Organization$invitationsArgs<ExtArgs>>): Prisma.PrismaPromise<runtime.Types.Result.GetResult<Prisma.$InvitationPayload<ExtArgs>, T, "findMany", GlobalOmitOptions> | Null>
   clients<T extends Prisma.Organization$clientsArgs<ExtArgs> = {}>(args?: Prisma.Subset<T, Prisma.Organization$clientsArgs<ExtArgs>>): Prisma.PrismaPromise<runtime.Types.Result.GetResult<Prisma.$ClientPayload<ExtArgs>, T, "findMany", GlobalOmitOptions> | Null>
+  idempotency<T extends Prisma.Organization$idempotencyArgs<ExtArgs> = {}>(args?: Prisma.Subset<T, Prisma.Organization$idempotencyArgs<ExtArgs>>): Prisma.PrismaPromise<runtime.Types.Result.GetResult<Prisma.$IdempotencyKeyPayload<ExtArgs>, T, "findMany", GlobalOmitOptions> | Null>
   unfinishedRoleChanges<T extends Prisma.Organization$unfinishedRoleChangesArgs<ExtArgs> = {}>(args?: Prisma.Subset<T, Prisma.Organization$unfinishedRoleChangesArgs<ExtArgs>>): Prisma.PrismaPromise<runtime.Types.Result.GetResult<Prisma.$UnfinishedRoleChangePayload<ExtArgs>, T, "findMany", GlobalOmitOptions> | Null>
   /**
    * Attaches callbacks for the resolution and/or rejection of the Promise.
@@ -2079,6 +2223,30 @@ export type Organization$clientsArgs<ExtArgs extends runtime.Types.Extensions.In
   take?: number
   skip?: number
   distinct?: Prisma.ClientScalarFieldEnum | Prisma.ClientScalarFieldEnum[]
+}
+
+/**
+ * Organization.idempotency
+ */
+export type Organization$idempotencyArgs<ExtArgs extends runtime.Types.Extensions.InternalArgs = runtime.Types.Extensions.DefaultArgs> = {
+  /**
+   * Select specific fields to fetch from the IdempotencyKey
+   */
+  select?: Prisma.IdempotencyKeySelect<ExtArgs> | null
+  /**
+   * Omit specific fields from the IdempotencyKey
+   */
+  omit?: Prisma.IdempotencyKeyOmit<ExtArgs> | null
+  /**
+   * Choose, which related nodes to fetch as well
+   */
+  include?: Prisma.IdempotencyKeyInclude<ExtArgs> | null
+  where?: Prisma.IdempotencyKeyWhereInput
+  orderBy?: Prisma.IdempotencyKeyOrderByWithRelationInput | Prisma.IdempotencyKeyOrderByWithRelationInput[]
+  cursor?: Prisma.IdempotencyKeyWhereUniqueInput
+  take?: number
+  skip?: number
+  distinct?: Prisma.IdempotencyKeyScalarFieldEnum | Prisma.IdempotencyKeyScalarFieldEnum[]
 }
 
 /**
