@@ -120,7 +120,7 @@ export async function openParts(options: PartsOptions): Promise<Parts> {
 
 async function openRings(
   { config, clock, log }: PartsOptions,
-  revoke: (kid: string) => Promise<unknown>,
+  revoke: (kid: string) => Promise<boolean>,
 ): Promise<Record<'accessKeys' | 'refreshKeys', KeyRing>> {
   const common = { clock, log, passphrase: config.KEYS_PASSPHRASE };
   const filesOf = (use: string, file: string | undefined) =>
@@ -133,7 +133,9 @@ async function openRings(
       retentionSeconds: accessKeyRetention(config),
       // Refresh tokens are checked by the service alone, and each replica follows its own files. A refresh key that is
       // lost by mistake must not sign everybody out, so only an operator's command revokes one for good.
-      onGone: ({ kid }) => revoke(kid),
+      async onGone({ kid, file }) {
+        if (await revoke(kid)) log.warn({ kid, file }, 'signing key revoked for good, because its file was deleted');
+      },
     }),
     openKeyRing({
       ...common,
