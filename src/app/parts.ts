@@ -59,7 +59,8 @@ export interface Parts extends AccessTokenDeps, RefreshTokenDeps, InsertOrganiza
   readonly passwordMinLength: number;
 }
 
-const VERIFIED_TOKENS_MAX = 20_000;
+/** Has room for about 18,000 tokens of members with few permissions. */
+const VERIFIED_BYTES_MAX = 16 * 1024 * 1024;
 
 /** Raises when the service cannot start, because a key is missing or both uses share a key. */
 export async function openParts(options: PartsOptions): Promise<Parts> {
@@ -86,7 +87,10 @@ export async function openParts(options: PartsOptions): Promise<Parts> {
     audiences: config.TOKEN_AUDIENCES,
     accessTtlSeconds: config.ACCESS_TOKEN_TTL,
   };
-  const verified = createVerifiedCache<VerifiedAccessToken>(VERIFIED_TOKENS_MAX);
+  const verified = createVerifiedCache<VerifiedAccessToken>({
+    bytesMax: VERIFIED_BYTES_MAX,
+    isOver: ({ expiresAt }) => expiresAt <= clock.now().getTime() / 1000,
+  });
   accessKeys.onChange(() => verified.clear()); // a token of a removed key must not stay in the cache
   const verifying = { ...tokens, verified, revocations };
   const access = openMembershipAccess({ db, revocations });
