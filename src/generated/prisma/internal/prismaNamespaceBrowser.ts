@@ -67,7 +67,8 @@ export const ModelName = {
   PlatformAdministrator: 'PlatformAdministrator',
   Client: 'Client',
   ClientSecret: 'ClientSecret',
-  ClientAssertion: 'ClientAssertion'
+  ClientAssertion: 'ClientAssertion',
+  IdempotencyKey: 'IdempotencyKey'
 } as const
 
 export type ModelName = (typeof ModelName)[keyof typeof ModelName]
@@ -331,6 +332,20 @@ export const ClientAssertionScalarFieldEnum = {
 } as const
 
 export type ClientAssertionScalarFieldEnum = (typeof ClientAssertionScalarFieldEnum)[keyof typeof ClientAssertionScalarFieldEnum]
+
+
+export const IdempotencyKeyScalarFieldEnum = {
+  id: 'id',
+  organizationId: 'organizationId',
+  callerId: 'callerId',
+  secretId: 'secretId',
+  fingerprint: 'fingerprint',
+  answer: 'answer',
+  createdAt: 'createdAt',
+  expiresAt: 'expiresAt'
+} as const
+
+export type IdempotencyKeyScalarFieldEnum = (typeof IdempotencyKeyScalarFieldEnum)[keyof typeof IdempotencyKeyScalarFieldEnum]
 
 
 export const SortOrder = {
