@@ -92,6 +92,11 @@ export type Event = Prisma.EventModel
  */
 export type Revocation = Prisma.RevocationModel
 /**
+ * Model RevokedKey
+ * 
+ */
+export type RevokedKey = Prisma.RevokedKeyModel
+/**
  * Model Invitation
  * 
  */
@@ -101,6 +106,11 @@ export type Invitation = Prisma.InvitationModel
  * 
  */
 export type InvitationRole = Prisma.InvitationRoleModel
+/**
+ * Model UnfinishedRoleChange
+ * 
+ */
+export type UnfinishedRoleChange = Prisma.UnfinishedRoleChangeModel
 /**
  * Model Outbox
  * 

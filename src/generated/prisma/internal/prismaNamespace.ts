@@ -407,8 +407,10 @@ export const ModelName = {
   Subscription: 'Subscription',
   Event: 'Event',
   Revocation: 'Revocation',
+  RevokedKey: 'RevokedKey',
   Invitation: 'Invitation',
   InvitationRole: 'InvitationRole',
+  UnfinishedRoleChange: 'UnfinishedRoleChange',
   Outbox: 'Outbox',
   PlatformAdministrator: 'PlatformAdministrator',
   Client: 'Client',
@@ -430,7 +432,7 @@ export type TypeMap<ExtArgs extends runtime.Types.Extensions.InternalArgs = runt
     omit: GlobalOmitOptions
   }
   meta: {
-    modelProps: "user" | "password" | "organization" | "membership" | "role" | "roleAssignment" | "session" | "subscription" | "event" | "revocation" | "invitation" | "invitationRole" | "outbox" | "platformAdministrator" | "client" | "clientSecret" | "clientAssertion" | "idempotencyKey"
+    modelProps: "user" | "password" | "organization" | "membership" | "role" | "roleAssignment" | "session" | "subscription" | "event" | "revocation" | "revokedKey" | "invitation" | "invitationRole" | "unfinishedRoleChange" | "outbox" | "platformAdministrator" | "client" | "clientSecret" | "clientAssertion" | "idempotencyKey"
     txIsolationLevel: TransactionIsolationLevel
   }
   model: {
@@ -1174,6 +1176,80 @@ export type TypeMap<ExtArgs extends runtime.Types.Extensions.InternalArgs = runt
         }
       }
     }
+    RevokedKey: {
+      payload: Prisma.$RevokedKeyPayload<ExtArgs>
+      fields: Prisma.RevokedKeyFieldRefs
+      operations: {
+        findUnique: {
+          args: Prisma.RevokedKeyFindUniqueArgs<ExtArgs>
+          result: runtime.Types.Utils.PayloadToResult<Prisma.$RevokedKeyPayload> | null
+        }
+        findUniqueOrThrow: {
+          args: Prisma.RevokedKeyFindUniqueOrThrowArgs<ExtArgs>
+          result: runtime.Types.Utils.PayloadToResult<Prisma.$RevokedKeyPayload>
+        }
+        findFirst: {
+          args: Prisma.RevokedKeyFindFirstArgs<ExtArgs>
+          result: runtime.Types.Utils.PayloadToResult<Prisma.$RevokedKeyPayload> | null
+        }
+        findFirstOrThrow: {
+          args: Prisma.RevokedKeyFindFirstOrThrowArgs<ExtArgs>
+          result: runtime.Types.Utils.PayloadToResult<Prisma.$RevokedKeyPayload>
+        }
+        findMany: {
+          args: Prisma.RevokedKeyFindManyArgs<ExtArgs>
+          result: runtime.Types.Utils.PayloadToResult<Prisma.$RevokedKeyPayload>[]
+        }
+        create: {
+          args: Prisma.RevokedKeyCreateArgs<ExtArgs>
+          result: runtime.Types.Utils.PayloadToResult<Prisma.$RevokedKeyPayload>
+        }
+        createMany: {
+          args: Prisma.RevokedKeyCreateManyArgs<ExtArgs>
+          result: BatchPayload
+        }
+        createManyAndReturn: {
+          args: Prisma.RevokedKeyCreateManyAndReturnArgs<ExtArgs>
+          result: runtime.Types.Utils.PayloadToResult<Prisma.$RevokedKeyPayload>[]
+        }
+        delete: {
+          args: Prisma.RevokedKeyDeleteArgs<ExtArgs>
+          result: runtime.Types.Utils.PayloadToResult<Prisma.$RevokedKeyPayload>
+        }
+        update: {
+          args: Prisma.RevokedKeyUpdateArgs<ExtArgs>
+          result: runtime.Types.Utils.PayloadToResult<Prisma.$RevokedKeyPayload>
+        }
+        deleteMany: {
+          args: Prisma.RevokedKeyDeleteManyArgs<ExtArgs>
+          result: BatchPayload
+        }
+        updateMany: {
+          args: Prisma.RevokedKeyUpdateManyArgs<ExtArgs>
+          result: BatchPayload
+        }
+        updateManyAndReturn: {
+          args: Prisma.RevokedKeyUpdateManyAndReturnArgs<ExtArgs>
+          result: runtime.Types.Utils.PayloadToResult<Prisma.$RevokedKeyPayload>[]
+        }
+        upsert: {
+          args: Prisma.RevokedKeyUpsertArgs<ExtArgs>
+          result: runtime.Types.Utils.PayloadToResult<Prisma.$RevokedKeyPayload>
+        }
+        aggregate: {
+          args: Prisma.RevokedKeyAggregateArgs<ExtArgs>
+          result: runtime.Types.Utils.Optional<Prisma.AggregateRevokedKey>
+        }
+        groupBy: {
+          args: Prisma.RevokedKeyGroupByArgs<ExtArgs>
+          result: runtime.Types.Utils.Optional<Prisma.RevokedKeyGroupByOutputType>[]
+        }
+        count: {
+          args: Prisma.RevokedKeyCountArgs<ExtArgs>
+          result: runtime.Types.Utils.Optional<Prisma.RevokedKeyCountAggregateOutputType> | number
+        }
+      }
+    }
     Invitation: {
       payload: Prisma.$InvitationPayload<ExtArgs>
       fields: Prisma.InvitationFieldRefs
@@ -1319,6 +1395,80 @@ export type TypeMap<ExtArgs extends runtime.Types.Extensions.InternalArgs = runt
         count: {
           args: Prisma.InvitationRoleCountArgs<ExtArgs>
           result: runtime.Types.Utils.Optional<Prisma.InvitationRoleCountAggregateOutputType> | number
+        }
+      }
+    }
+    UnfinishedRoleChange: {
+      payload: Prisma.$UnfinishedRoleChangePayload<ExtArgs>
+      fields: Prisma.UnfinishedRoleChangeFieldRefs
+      operations: {
+        findUnique: {
+          args: Prisma.UnfinishedRoleChangeFindUniqueArgs<ExtArgs>
+          result: runtime.Types.Utils.PayloadToResult<Prisma.$UnfinishedRoleChangePayload> | null
+        }
+        findUniqueOrThrow: {
+          args: Prisma.UnfinishedRoleChangeFindUniqueOrThrowArgs<ExtArgs>
+          result: runtime.Types.Utils.PayloadToResult<Prisma.$UnfinishedRoleChangePayload>
+        }
+        findFirst: {
+          args: Prisma.UnfinishedRoleChangeFindFirstArgs<ExtArgs>
+          result: runtime.Types.Utils.PayloadToResult<Prisma.$UnfinishedRoleChangePayload> | null
+        }
+        findFirstOrThrow: {
+          args: Prisma.UnfinishedRoleChangeFindFirstOrThrowArgs<ExtArgs>
+          result: runtime.Types.Utils.PayloadToResult<Prisma.$UnfinishedRoleChangePayload>
+        }
+        findMany: {
+          args: Prisma.UnfinishedRoleChangeFindManyArgs<ExtArgs>
+          result: runtime.Types.Utils.PayloadToResult<Prisma.$UnfinishedRoleChangePayload>[]
+        }
+        create: {
+          args: Prisma.UnfinishedRoleChangeCreateArgs<ExtArgs>
+          result: runtime.Types.Utils.PayloadToResult<Prisma.$UnfinishedRoleChangePayload>
+        }
+        createMany: {
+          args: Prisma.UnfinishedRoleChangeCreateManyArgs<ExtArgs>
+          result: BatchPayload
+        }
+        createManyAndReturn: {
+          args: Prisma.UnfinishedRoleChangeCreateManyAndReturnArgs<ExtArgs>
+          result: runtime.Types.Utils.PayloadToResult<Prisma.$UnfinishedRoleChangePayload>[]
+        }
+        delete: {
+          args: Prisma.UnfinishedRoleChangeDeleteArgs<ExtArgs>
+          result: runtime.Types.Utils.PayloadToResult<Prisma.$UnfinishedRoleChangePayload>
+        }
+        update: {
+          args: Prisma.UnfinishedRoleChangeUpdateArgs<ExtArgs>
+          result: runtime.Types.Utils.PayloadToResult<Prisma.$UnfinishedRoleChangePayload>
+        }
+        deleteMany: {
+          args: Prisma.UnfinishedRoleChangeDeleteManyArgs<ExtArgs>
+          result: BatchPayload
+        }
+        updateMany: {
+          args: Prisma.UnfinishedRoleChangeUpdateManyArgs<ExtArgs>
+          result: BatchPayload
+        }
+        updateManyAndReturn: {
+          args: Prisma.UnfinishedRoleChangeUpdateManyAndReturnArgs<ExtArgs>
+          result: runtime.Types.Utils.PayloadToResult<Prisma.$UnfinishedRoleChangePayload>[]
+        }
+        upsert: {
+          args: Prisma.UnfinishedRoleChangeUpsertArgs<ExtArgs>
+          result: runtime.Types.Utils.PayloadToResult<Prisma.$UnfinishedRoleChangePayload>
+        }
+        aggregate: {
+          args: Prisma.UnfinishedRoleChangeAggregateArgs<ExtArgs>
+          result: runtime.Types.Utils.Optional<Prisma.AggregateUnfinishedRoleChange>
+        }
+        groupBy: {
+          args: Prisma.UnfinishedRoleChangeGroupByArgs<ExtArgs>
+          result: runtime.Types.Utils.Optional<Prisma.UnfinishedRoleChangeGroupByOutputType>[]
+        }
+        count: {
+          args: Prisma.UnfinishedRoleChangeCountArgs<ExtArgs>
+          result: runtime.Types.Utils.Optional<Prisma.UnfinishedRoleChangeCountAggregateOutputType> | number
         }
       }
     }
@@ -1947,10 +2097,19 @@ export const RevocationScalarFieldEnum = {
   tx: 'tx',
   causedIn: 'causedIn',
   notBefore: 'notBefore',
-  membershipOrganizationId: 'membershipOrganizationId'
+  membershipOrganizationId: 'membershipOrganizationId',
+  kid: 'kid'
 } as const
 
 export type RevocationScalarFieldEnum = (typeof RevocationScalarFieldEnum)[keyof typeof RevocationScalarFieldEnum]
+
+
+export const RevokedKeyScalarFieldEnum = {
+  kid: 'kid',
+  revokedAt: 'revokedAt'
+} as const
+
+export type RevokedKeyScalarFieldEnum = (typeof RevokedKeyScalarFieldEnum)[keyof typeof RevokedKeyScalarFieldEnum]
 
 
 export const InvitationScalarFieldEnum = {
@@ -1979,6 +2138,18 @@ export const InvitationRoleScalarFieldEnum = {
 } as const
 
 export type InvitationRoleScalarFieldEnum = (typeof InvitationRoleScalarFieldEnum)[keyof typeof InvitationRoleScalarFieldEnum]
+
+
+export const UnfinishedRoleChangeScalarFieldEnum = {
+  id: 'id',
+  organizationId: 'organizationId',
+  roleOwnerKey: 'roleOwnerKey',
+  roleId: 'roleId',
+  afterUserId: 'afterUserId',
+  advancedAt: 'advancedAt'
+} as const
+
+export type UnfinishedRoleChangeScalarFieldEnum = (typeof UnfinishedRoleChangeScalarFieldEnum)[keyof typeof UnfinishedRoleChangeScalarFieldEnum]
 
 
 export const OutboxScalarFieldEnum = {
@@ -2385,8 +2556,10 @@ export type GlobalOmitConfig = {
   subscription?: Prisma.SubscriptionOmit
   event?: Prisma.EventOmit
   revocation?: Prisma.RevocationOmit
+  revokedKey?: Prisma.RevokedKeyOmit
   invitation?: Prisma.InvitationOmit
   invitationRole?: Prisma.InvitationRoleOmit
+  unfinishedRoleChange?: Prisma.UnfinishedRoleChangeOmit
   outbox?: Prisma.OutboxOmit
   platformAdministrator?: Prisma.PlatformAdministratorOmit
   client?: Prisma.ClientOmit

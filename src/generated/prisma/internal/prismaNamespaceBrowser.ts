@@ -61,8 +61,10 @@ export const ModelName = {
   Subscription: 'Subscription',
   Event: 'Event',
   Revocation: 'Revocation',
+  RevokedKey: 'RevokedKey',
   Invitation: 'Invitation',
   InvitationRole: 'InvitationRole',
+  UnfinishedRoleChange: 'UnfinishedRoleChange',
   Outbox: 'Outbox',
   PlatformAdministrator: 'PlatformAdministrator',
   Client: 'Client',
@@ -229,10 +231,19 @@ export const RevocationScalarFieldEnum = {
   tx: 'tx',
   causedIn: 'causedIn',
   notBefore: 'notBefore',
-  membershipOrganizationId: 'membershipOrganizationId'
+  membershipOrganizationId: 'membershipOrganizationId',
+  kid: 'kid'
 } as const
 
 export type RevocationScalarFieldEnum = (typeof RevocationScalarFieldEnum)[keyof typeof RevocationScalarFieldEnum]
+
+
+export const RevokedKeyScalarFieldEnum = {
+  kid: 'kid',
+  revokedAt: 'revokedAt'
+} as const
+
+export type RevokedKeyScalarFieldEnum = (typeof RevokedKeyScalarFieldEnum)[keyof typeof RevokedKeyScalarFieldEnum]
 
 
 export const InvitationScalarFieldEnum = {
@@ -261,6 +272,18 @@ export const InvitationRoleScalarFieldEnum = {
 } as const
 
 export type InvitationRoleScalarFieldEnum = (typeof InvitationRoleScalarFieldEnum)[keyof typeof InvitationRoleScalarFieldEnum]
+
+
+export const UnfinishedRoleChangeScalarFieldEnum = {
+  id: 'id',
+  organizationId: 'organizationId',
+  roleOwnerKey: 'roleOwnerKey',
+  roleId: 'roleId',
+  afterUserId: 'afterUserId',
+  advancedAt: 'advancedAt'
+} as const
+
+export type UnfinishedRoleChangeScalarFieldEnum = (typeof UnfinishedRoleChangeScalarFieldEnum)[keyof typeof UnfinishedRoleChangeScalarFieldEnum]
 
 
 export const OutboxScalarFieldEnum = {
