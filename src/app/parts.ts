@@ -27,6 +27,7 @@ import type { RefreshTokenDeps } from '../credentials/tokens/refresh.ts';
 import { createVerifiedCache, type VerifiedCache } from '../credentials/tokens/verified-cache.ts';
 import { invitationMail } from '../directory/invitations/mail.ts';
 import type { InsertOrganizationDeps } from '../directory/organizations/insert-organization.ts';
+import { repeatGuard } from '../directory/rights/repeats.ts';
 import type { Revocation } from '../protocol/revocation.ts';
 import { authenticate } from '../sign-in/sessions/authenticate.ts';
 
@@ -128,6 +129,7 @@ export async function openParts(options: PartsOptions): Promise<Parts> {
       db,
       random,
       secrets: derivedSecrets(refreshKeys, clock, 'idempotency'),
+      repeatGuard,
       keysPerCallerMax: config.IDEMPOTENCY_KEYS_MAX,
     }),
     passwords: options.passwords ?? createPasswords(hashingOf(config)),

@@ -1,6 +1,8 @@
-// Reads service clients for the members who manage them and for operators: a list, or one client.
+// Reads service clients for the members who manage them and for operators: a list, or one client. Also judges who may
+// get the kept answer of a request that made a secret.
 import type { Database } from '../../base/database/db.ts';
 import { type Page, type Paged, paged } from '../../base/platform/page.ts';
+import { assertMayGrant, type Standing } from '../../directory/rights/granting.ts';
 import type { OrganizationCaller } from '../../protocol/caller.ts';
 import { noSuchClient } from './run-change.ts';
 import {
@@ -84,6 +86,20 @@ export async function getClient(deps: ReadDeps, caller: OrganizationCaller, id: 
   const row = await findClient(reader, organizationId, id);
   if (!row) throw noSuchClient();
   return toClient(row);
+}
+
+/**
+ * Judges the repeat of a request that made a secret of the client. Raises grant_exceeds_own when the rights of the caller
+ * do not include all permissions that the client has now. The secret of a client that is gone opens nothing.
+ */
+export async function assertMayRepeatSecret(
+  deps: ReadDeps,
+  { id: userId, organizationId }: OrganizationCaller,
+  held: Standing,
+  clientId: string,
+): Promise<void> {
+  const row = await findClient(deps.db.organizationReader({ organizationId, userId }), organizationId, clientId);
+  if (row) assertMayGrant(held, [{ level: held.level, permissions: row.permissions }]);
 }
 
 /** For operators: one client of any organization. Raises not_found. */

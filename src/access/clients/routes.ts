@@ -4,7 +4,7 @@ import type { AssertVersion } from '../../base/headers/conditions.ts';
 import { type Endpoint, endpoint, needs } from '../../base/http/endpoint.ts';
 import { enveloped, Id, PageQuery, page } from '../../base/http/wire.ts';
 import { changeClient, removeClient } from './change-client.ts';
-import { type Client as ClientShown, getClient, listClients } from './clients.ts';
+import { assertMayRepeatSecret, type Client as ClientShown, getClient, listClients } from './clients.ts';
 import { createClient } from './create-client.ts';
 import { endOverlap, rotateSecret } from './rotate.ts';
 import type { ClientDeps } from './run-change.ts';
@@ -88,7 +88,11 @@ function changingRoutes(deps: ClientDeps): Endpoint[] {
       ],
       handle: ({ caller, body, once }) => {
         const { jwks = null, ...input } = body;
-        return once((kept) => createClient(deps, caller, { ...input, jwks }, kept), inEnvelope);
+        return once(
+          (kept) => createClient(deps, caller, { ...input, jwks }, kept),
+          inEnvelope,
+          (held, { data }) => assertMayRepeatSecret(deps, caller, held, String(data.id)),
+        );
       },
     }),
     endpoint({
@@ -140,7 +144,11 @@ function secretRoutes(deps: ClientDeps): Endpoint[] {
       problems: ['grant_exceeds_own', 'client_without_secret', 'client_secret_limit', ...CHANGE_PROBLEMS],
       handle: ({ caller, params, body, once, assertVersion }) => {
         const guards = { assertVersion: ofShown(assertVersion) };
-        return once((kept) => rotateSecret(deps, caller, params.id, body, { once: kept, ...guards }), inEnvelope);
+        return once(
+          (kept) => rotateSecret(deps, caller, params.id, body, { once: kept, ...guards }),
+          inEnvelope,
+          (held) => assertMayRepeatSecret(deps, caller, held, params.id),
+        );
       },
     }),
     endpoint({

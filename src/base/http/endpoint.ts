@@ -6,6 +6,7 @@ import type { OAuthErrorCode } from '../errors/oauth.ts';
 import type { ProblemCode } from '../errors/problem.ts';
 import type { AssertVersion } from '../headers/conditions.ts';
 import type { Once } from '../idempotency/once.ts';
+import type { AssertMayRepeat } from '../idempotency/repeat-guard.ts';
 
 export type Access =
   | { readonly kind: 'open' }
@@ -132,11 +133,13 @@ export interface HandlerInput<CallerType, Body, Query, Params> {
   readonly answer: Answer;
   /**
    * Runs the operation of an endpoint that is `idempotent`. With an Idempotency-Key it runs at most once, and a repeat
-   * gets the same answer. Checks before this call are also made for a repeat. By default the reply is `{ data }`.
+   * gets the same answer. Checks before this call are also made for a repeat, as are those of the session, the membership
+   * and the permission of the route. `assertMayRepeat` makes a further one. By default the reply is `{ data }`.
    */
   readonly once: <Result>(
     work: (once: Once) => Promise<Result>,
     toReply?: (result: Result, answer: Answer) => unknown,
+    assertMayRepeat?: AssertMayRepeat,
   ) => Promise<unknown>;
   /**
    * Judges the conditions of a request that changes something that is `versioned`. `current` returns the present
@@ -190,7 +193,10 @@ export interface Definition<A extends Access, B, Q, P> {
    * True when `handle` may return a Readable. The Readable has no time limit, and is destroyed when the connection ends.
    */
   readonly streams?: boolean;
-  /** True when the endpoint takes an Idempotency-Key. Then `handle` calls `once`. */
+  /**
+   * True when the endpoint takes an Idempotency-Key. Then `handle` calls `once`. Neither service clients nor platform
+   * administrators may call it: a RepeatGuard judges users and members.
+   */
   readonly idempotent?: true;
   /**
    * The representation of the resource, whose hash is its ETag: true for the schema of the reply itself. A GET and an
@@ -223,6 +229,12 @@ export function endpoint<
     throw new TypeError(
       `${definition.method} ${definition.url} states no access: use open(), signedIn(), member(), needs(), client() or platform()`,
     );
+  }
+  const { access } = definition;
+  const isJudged =
+    ['open', 'signed_in', 'member', 'needs'].includes(access.kind) && !('orClient' in access && access.orClient);
+  if (definition.idempotent && !isJudged) {
+    throw new TypeError(`${definition.id} takes an Idempotency-Key from callers whom no RepeatGuard judges`);
   }
   const declared = Object.freeze({ limit: 'other', wire: 'json', ...definition }) as unknown as Endpoint;
   endpoints.add(declared);

@@ -13,11 +13,11 @@ import {
   readConditions,
 } from '../headers/conditions.ts';
 import { etagOf, matchesStrongly, matchesWeakly } from '../headers/etag.ts';
-import type { Answered, Idempotency, KeyedRequest } from '../idempotency/idempotency.ts';
+import type { Answered, Idempotency, KeyedCaller, KeyedRequest } from '../idempotency/idempotency.ts';
 import { readIdempotencyKey } from '../idempotency/key.ts';
 import { WITHOUT_KEY } from '../idempotency/once.ts';
 import { canonicalJson } from '../idempotency/seal.ts';
-import { type Answer, changesVersioned, type Endpoint, type HandlerInput } from './endpoint.ts';
+import { type Access, type Answer, changesVersioned, type Endpoint, type HandlerInput } from './endpoint.ts';
 import { namedTenants } from './tenant.ts';
 
 type Input = HandlerInput<Principal | null, unknown, unknown, unknown>;
@@ -96,11 +96,11 @@ export function guardChange(
       if (!(schema instanceof z.ZodType)) throw new Error(`${declared.id} has no representation`);
       assertConditions(conditions, etagOf(JSON.stringify(schema.parse(data))));
     },
-    async once(work, toReply = (result) => ({ data: result })) {
+    async once(work, toReply = (result) => ({ data: result }), assertMayRepeat) {
       ran = true;
       if (key === null) return toReply(await work(WITHOUT_KEY), input.answer);
       if (!idempotency) throw new Error('The server has no store for the answers of idempotent requests');
-      const keyed = keyedRequest(declared, key, request, input);
+      const keyed = { ...keyedRequest(declared, key, request, input), assertMayRepeat };
       const answered = await idempotency.run(keyed, async (slot) => {
         let prepared: Answered | undefined;
         const result = await work({
@@ -156,8 +156,15 @@ function keyedRequest(
   return {
     key,
     scope: `${who} in ${organizationId ?? 'none'} ${method} ${url}`,
-    callerId: caller?.id ?? null,
+    caller: caller && keyedCaller(caller, access),
     organizationId,
     content,
   };
+}
+
+function keyedCaller(caller: Principal, access: Access): KeyedCaller {
+  // endpoint() refuses to declare such a route.
+  if (caller.kind !== 'user') throw new Error('The kept answers of service clients are not judged');
+  const permission = access.kind === 'needs' ? access.permission : null;
+  return { id: caller.id, sessionId: caller.sessionId, permission };
 }

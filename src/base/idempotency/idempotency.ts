@@ -1,13 +1,15 @@
 // Runs a request with an Idempotency-Key at most once. A repeat of the request gets the stored answer. The row with the
 // answer is written in the transaction of the change: see once.ts. So no row ever says that a request is running, and a
 // killed process leaves nothing behind that has to expire. Only answers of requests that changed something are kept: a
-// refused request has changed nothing, and a repeat is judged anew.
+// refused request has changed nothing, and a repeat is judged anew. The caller of a repeat is judged anew, too: see
+// repeat-guard.ts.
 import type { Database, OrganizationTx, SystemTx } from '../database/db.ts';
 import { isOutage } from '../database/db.ts';
 import { problem } from '../errors/problem.ts';
 import type { Random } from '../platform/random.ts';
+import type { AssertMayRepeat, KeptBody, RepeatGuard } from './repeat-guard.ts';
 import { fingerprintOf, isSameFingerprint, rowIdOf, seal, unseal } from './seal.ts';
-import { countKept, deleteExpired, findKept, insertKept, tryLockKey } from './store.ts';
+import { countKept, deleteExpired, insertKept, type KeptRow, keptFinder, tryLockKey } from './store.ts';
 
 /** The secrets of the installation. They are the same in every process and not in the database. */
 export interface Secrets {
@@ -21,6 +23,7 @@ export interface IdempotencyDeps {
   readonly db: Pick<Database, 'systemReader'>;
   readonly random: Random;
   readonly secrets: Secrets;
+  readonly repeatGuard: RepeatGuard;
   /** How many keys of one caller are kept at a time. */
   readonly keysPerCallerMax: number;
 }
@@ -29,12 +32,19 @@ export interface KeyedRequest {
   readonly key: string;
   /** The caller and the route. The same key means another request in another scope. */
   readonly scope: string;
-  /** The user or service client, or null for anybody. */
-  readonly callerId: string | null;
+  /** The signed-in user with the permission that the route needs, if any. Null for anybody. */
+  readonly caller: KeyedCaller | null;
   /** The organization in whose transaction the answer is written, or null for the system scope. */
   readonly organizationId: string | null;
   /** Everything that decides what the request does, in a text that does not depend on the form of the request. */
   readonly content: string;
+  readonly assertMayRepeat?: AssertMayRepeat | undefined;
+}
+
+export interface KeyedCaller {
+  readonly id: string;
+  readonly sessionId: string;
+  readonly permission: string | null;
 }
 
 /** An answer as it is sent, except for the headers that every answer has. */
@@ -52,8 +62,8 @@ export interface KeySlot {
 
 export interface Idempotency {
   /**
-   * Returns the kept answer of the key, or runs the work. Raises idempotency_key_in_use, idempotency_key_reused,
-   * idempotency_answer_lost, too_many_requests, and the errors of the work.
+   * Returns the kept answer of the key, or runs the work. Raises the errors of the RepeatGuard, of `assertMayRepeat` and
+   * of the work, and idempotency_key_in_use, idempotency_key_reused, idempotency_answer_lost, too_many_requests.
    */
   run(
     request: KeyedRequest,
@@ -74,6 +84,7 @@ function inUse() {
 
 export function openIdempotency(deps: IdempotencyDeps): Idempotency {
   const running = new Set<string>();
+  const findAnswer = answerFinder(deps);
   return {
     async run(request, work) {
       const row = rowIdOf(request.key, request.scope);
@@ -81,7 +92,7 @@ export function openIdempotency(deps: IdempotencyDeps): Idempotency {
       if (running.has(name)) throw inUse();
       running.add(name);
       try {
-        const kept = await findAnswer(deps, request, row);
+        const kept = await findAnswer(request, row);
         if (kept) return { ...kept, isReplayed: true };
         await assertMayKeep(deps, request);
         return { ...(await attempt(deps, request, row, work)), isReplayed: false };
@@ -89,7 +100,7 @@ export function openIdempotency(deps: IdempotencyDeps): Idempotency {
         // Another process may have done the request meanwhile, which this one has then noticed as a conflict. Or the
         // commit of this request was answered by an error although it took place.
         if (isOutage(error)) throw error;
-        const kept = await findAnswer(deps, request, row);
+        const kept = await findAnswer(request, row);
         if (kept) return { ...kept, isReplayed: true };
         throw error instanceof AlreadyDone ? inUse() : error;
       } finally {
@@ -105,7 +116,8 @@ async function attempt(
   row: Buffer,
   work: (slot: KeySlot) => Promise<Answered>,
 ): Promise<Answered> {
-  const { key, content, organizationId, callerId } = request;
+  const { key, content, organizationId } = request;
+  const callerId = request.caller?.id ?? null;
   const { id: secretId, secret } = await deps.secrets.current();
   const fingerprint = fingerprintOf(key, secret, content);
   return work({
@@ -120,15 +132,31 @@ async function attempt(
   });
 }
 
-/** The kept answer of the same request. Raises idempotency_key_reused for another one. */
-async function findAnswer(deps: IdempotencyDeps, request: KeyedRequest, row: Buffer): Promise<Answered | null> {
-  const reader = deps.db.systemReader();
-  const kept = await findKept(reader, row);
-  if (!kept) return null;
-  if (kept.isExpired) {
-    await deleteExpired(reader, row);
-    return null;
-  }
+/**
+ * Returns the function that finds the kept answer of the same request. It raises the errors of the RepeatGuard, and
+ * idempotency_key_reused for another request.
+ */
+function answerFinder(deps: IdempotencyDeps) {
+  const findKept = keptFinder(deps.repeatGuard.sql);
+  return async (request: KeyedRequest, row: Buffer): Promise<Answered | null> => {
+    const reader = deps.db.systemReader();
+    const { caller, organizationId } = request;
+    const [userId, sessionId] = [caller?.id ?? null, caller?.sessionId ?? null];
+    const kept = await findKept(reader, row, { organizationId, userId, sessionId });
+    if (!kept) return null;
+    if (kept.isExpired) {
+      await deleteExpired(reader, row);
+      return null;
+    }
+    const needed = { organizationId, permission: caller?.permission ?? null };
+    const held = caller && deps.repeatGuard.assertAllowed(kept.caller, needed);
+    const answered = await openAnswer(deps, request, row, kept);
+    if (held) await request.assertMayRepeat?.(held, JSON.parse(answered.body) as KeptBody);
+    return answered;
+  };
+}
+
+async function openAnswer(deps: IdempotencyDeps, request: KeyedRequest, row: Buffer, kept: KeptRow): Promise<Answered> {
   const secret = await deps.secrets.find(kept.secretId);
   if (!secret) throw problem('idempotency_answer_lost');
   const fingerprint = fingerprintOf(request.key, secret, request.content);
@@ -136,9 +164,9 @@ async function findAnswer(deps: IdempotencyDeps, request: KeyedRequest, row: Buf
   return JSON.parse(unseal(request.key, secret, row, Buffer.from(kept.answer, 'base64'))) as Answered;
 }
 
-async function assertMayKeep(deps: IdempotencyDeps, { callerId }: KeyedRequest): Promise<void> {
-  if (callerId === null) return;
-  const { held, nextSeconds } = await countKept(deps.db.systemReader(), callerId, deps.keysPerCallerMax);
+async function assertMayKeep(deps: IdempotencyDeps, { caller }: KeyedRequest): Promise<void> {
+  if (caller === null) return;
+  const { held, nextSeconds } = await countKept(deps.db.systemReader(), caller.id, deps.keysPerCallerMax);
   if (held < deps.keysPerCallerMax) return;
   throw problem('too_many_requests', {
     detail: `You have used ${held} idempotency keys within 24 hours: send this request without a key, or wait.`,

@@ -8,17 +8,30 @@ export interface KeptRow {
   /** In base64. */
   readonly answer: string;
   readonly isExpired: boolean;
+  /** The row of the RepeatGuard. */
+  readonly caller: unknown;
 }
 
-// $1 id of the row in hexadecimal digits.
-const FIND = statement(`
-SELECT secret_id AS "secretId", encode(fingerprint, 'base64') AS fingerprint, encode(answer, 'base64') AS answer,
-  expires_at <= clock_timestamp() AS "isExpired"
-FROM idempotency_keys WHERE id = decode($1, 'hex')`);
+/** Who repeats a request. All are null for anybody. */
+export interface Repeating {
+  readonly organizationId: string | null;
+  readonly userId: string | null;
+  readonly sessionId: string | null;
+}
 
-export async function findKept(tx: SystemReader, id: Buffer): Promise<KeptRow | null> {
-  const [row] = await tx.rows<KeptRow>(FIND, [id.toString('hex')]);
-  return row ?? null;
+/** The query of a kept answer. `aboutCaller` is the SELECT of the RepeatGuard, which runs only if there is an answer. */
+export function keptFinder(aboutCaller: string) {
+  // $1 organization, $2 user, $3 session, $4 id of the row in hexadecimal digits.
+  const find = statement(`
+SELECT secret_id AS "secretId", encode(fingerprint, 'base64') AS fingerprint, encode(answer, 'base64') AS answer,
+  expires_at <= clock_timestamp() AS "isExpired",
+  (SELECT row_to_json(found) FROM (${aboutCaller}) AS found) AS caller
+FROM idempotency_keys WHERE id = decode($4, 'hex')`);
+  return async (tx: SystemReader, id: Buffer, caller: Repeating): Promise<KeptRow | null> => {
+    const { organizationId, userId, sessionId } = caller;
+    const [row] = await tx.rows<KeptRow>(find, [organizationId, userId, sessionId, id.toString('hex')]);
+    return row ?? null;
+  };
 }
 
 const DELETE_EXPIRED = statement(`

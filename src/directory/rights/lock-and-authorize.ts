@@ -7,7 +7,13 @@ import { problem } from '../../base/errors/problem.ts';
 import type { OrganizationCaller } from '../../protocol/caller.ts';
 import { permits } from '../../protocol/permission.ts';
 import { assertLive } from '../users/live-session.ts';
-import { countOwners, findCallerStanding, lockOrganizationFor, type MemberStanding } from './store.ts';
+import {
+  countOwners,
+  type FoundCaller,
+  findCallerStanding,
+  lockOrganizationFor,
+  type MemberStanding,
+} from './store.ts';
 
 /**
  * Locks the caller's organization and returns the rights that the caller has there at this moment. The session of the
@@ -20,12 +26,16 @@ export async function lockAndAuthorize(
   permission: string,
 ): Promise<MemberStanding> {
   const status = await lockOrganizationFor(tx, caller.organizationId, caller.sessionId);
-  const { live, standing } = await findCallerStanding(tx, caller.organizationId, caller);
+  return assertAuthorized({ status, ...(await findCallerStanding(tx, caller.organizationId, caller)) }, permission);
+}
+
+/** Returns the rights of a caller whom lockAndAuthorize would let in with what was found. Raises the same errors. */
+export function assertAuthorized({ live, standing, status }: FoundCaller, permission: string | null): MemberStanding {
   // The sessions of a removed member have ended, too. The member is told of the removal.
   if (standing?.active) assertLive(live);
   if (status === 'suspended') throw problem('organization_suspended');
   if (status === null || !standing?.active) throw problem('organization_access_denied');
-  if (!permits(standing.permissions, permission)) throw problem('permission_denied');
+  if (permission !== null && !permits(standing.permissions, permission)) throw problem('permission_denied');
   return standing;
 }
 

@@ -2,7 +2,7 @@
 // organization run one after another. The other reads a member's rights at that moment.
 import { type OrganizationTx, type SystemTx, statement } from '../../base/database/db.ts';
 import type { SessionOwner } from '../users/live-session.ts';
-import { lockSessionSql } from '../users/session-store.ts';
+import { isSessionLiveSql, lockSessionSql } from '../users/session-store.ts';
 import type { Standing } from './granting.ts';
 
 const LOCK = statement(`SELECT status FROM organizations WHERE id = $1::uuid FOR NO KEY UPDATE`);
@@ -97,6 +97,20 @@ export async function findCallerStanding(
   const [row] = await tx.rows<CallerStanding>(FIND_CALLER_STANDING, [organizationId, id, sessionId]);
   return row ?? { live: false, standing: null };
 }
+
+export interface FoundCaller extends CallerStanding {
+  /** The status of the organization. Null when there is no such organization. */
+  readonly status: 'active' | 'suspended' | null;
+}
+
+/**
+ * A SELECT of one FoundCaller, which locks nothing: $1 organization or null, $2 user, $3 session. It is for a request
+ * that changes nothing, such as a repeat that gets a kept answer.
+ */
+export const FOUND_CALLER_SQL = `
+SELECT EXISTS (${isSessionLiveSql('$2::uuid', '$3::uuid')}) AS live,
+  (SELECT row_to_json(standing) FROM (${STANDING}) AS standing) AS standing,
+  (SELECT status FROM organizations WHERE id = $1::uuid) AS status`;
 
 const OWNERS = statement(`
 SELECT count(DISTINCT a.user_id)::int AS owners FROM role_assignments a

@@ -1,0 +1,32 @@
+// How the caller of a repeat is judged before it gets a kept answer, which may contain a secret. What the judgement needs
+// is read by the statement that finds the answer, so no replica answers a session that has ended elsewhere.
+
+/** The rights of a member at the moment of the repeat. */
+export interface Held {
+  readonly level: number;
+  readonly permissions: readonly string[];
+}
+
+/** What the route needs. With an organization, the caller must be an active member with the permission, if there is one. */
+export interface Needed {
+  readonly organizationId: string | null;
+  readonly permission: string | null;
+}
+
+export interface RepeatGuard {
+  /** A SELECT of one row about the caller: $1 organization or null, $2 user, $3 session. */
+  readonly sql: string;
+  /**
+   * Judges the row. Raises what a first request would raise. Returns the rights of the caller in the organization, or null
+   * without an organization.
+   */
+  assertAllowed(found: unknown, needed: Needed): Held | null;
+}
+
+/** A kept answer whose body is `{ data }`. */
+export interface KeptBody {
+  readonly data: Readonly<Record<string, unknown>>;
+}
+
+/** A further check of one operation, about what its kept answer contains. Raises what a first request would raise. */
+export type AssertMayRepeat = (held: Held, kept: KeptBody) => Promise<void>;
