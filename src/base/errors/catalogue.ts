@@ -268,6 +268,12 @@ export const PROBLEMS = {
     title: 'Database not writable',
     detail: 'The database stores no changes now, and reading works: try again after the seconds in Retry-After.',
   },
+  database_set_back: {
+    status: 503,
+    title: 'Database set back',
+    detail:
+      'The database was set back, and sessions from before wait for a decision of the operator: try again later, or sign in again.',
+  },
   revocations_stale: {
     status: 503,
     title: 'Revocations not known',

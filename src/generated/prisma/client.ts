@@ -126,3 +126,8 @@ export type ClientSecret = Prisma.ClientSecretModel
  * 
  */
 export type ClientAssertion = Prisma.ClientAssertionModel
+/**
+ * Model DatabaseLineage
+ * 
+ */
+export type DatabaseLineage = Prisma.DatabaseLineageModel

@@ -413,7 +413,8 @@ export const ModelName = {
   PlatformAdministrator: 'PlatformAdministrator',
   Client: 'Client',
   ClientSecret: 'ClientSecret',
-  ClientAssertion: 'ClientAssertion'
+  ClientAssertion: 'ClientAssertion',
+  DatabaseLineage: 'DatabaseLineage'
 } as const
 
 export type ModelName = (typeof ModelName)[keyof typeof ModelName]
@@ -429,7 +430,7 @@ export type TypeMap<ExtArgs extends runtime.Types.Extensions.InternalArgs = runt
     omit: GlobalOmitOptions
   }
   meta: {
-    modelProps: "user" | "password" | "organization" | "membership" | "role" | "roleAssignment" | "session" | "subscription" | "event" | "revocation" | "invitation" | "invitationRole" | "outbox" | "platformAdministrator" | "client" | "clientSecret" | "clientAssertion"
+    modelProps: "user" | "password" | "organization" | "membership" | "role" | "roleAssignment" | "session" | "subscription" | "event" | "revocation" | "invitation" | "invitationRole" | "outbox" | "platformAdministrator" | "client" | "clientSecret" | "clientAssertion" | "databaseLineage"
     txIsolationLevel: TransactionIsolationLevel
   }
   model: {
@@ -1691,6 +1692,80 @@ export type TypeMap<ExtArgs extends runtime.Types.Extensions.InternalArgs = runt
         }
       }
     }
+    DatabaseLineage: {
+      payload: Prisma.$DatabaseLineagePayload<ExtArgs>
+      fields: Prisma.DatabaseLineageFieldRefs
+      operations: {
+        findUnique: {
+          args: Prisma.DatabaseLineageFindUniqueArgs<ExtArgs>
+          result: runtime.Types.Utils.PayloadToResult<Prisma.$DatabaseLineagePayload> | null
+        }
+        findUniqueOrThrow: {
+          args: Prisma.DatabaseLineageFindUniqueOrThrowArgs<ExtArgs>
+          result: runtime.Types.Utils.PayloadToResult<Prisma.$DatabaseLineagePayload>
+        }
+        findFirst: {
+          args: Prisma.DatabaseLineageFindFirstArgs<ExtArgs>
+          result: runtime.Types.Utils.PayloadToResult<Prisma.$DatabaseLineagePayload> | null
+        }
+        findFirstOrThrow: {
+          args: Prisma.DatabaseLineageFindFirstOrThrowArgs<ExtArgs>
+          result: runtime.Types.Utils.PayloadToResult<Prisma.$DatabaseLineagePayload>
+        }
+        findMany: {
+          args: Prisma.DatabaseLineageFindManyArgs<ExtArgs>
+          result: runtime.Types.Utils.PayloadToResult<Prisma.$DatabaseLineagePayload>[]
+        }
+        create: {
+          args: Prisma.DatabaseLineageCreateArgs<ExtArgs>
+          result: runtime.Types.Utils.PayloadToResult<Prisma.$DatabaseLineagePayload>
+        }
+        createMany: {
+          args: Prisma.DatabaseLineageCreateManyArgs<ExtArgs>
+          result: BatchPayload
+        }
+        createManyAndReturn: {
+          args: Prisma.DatabaseLineageCreateManyAndReturnArgs<ExtArgs>
+          result: runtime.Types.Utils.PayloadToResult<Prisma.$DatabaseLineagePayload>[]
+        }
+        delete: {
+          args: Prisma.DatabaseLineageDeleteArgs<ExtArgs>
+          result: runtime.Types.Utils.PayloadToResult<Prisma.$DatabaseLineagePayload>
+        }
+        update: {
+          args: Prisma.DatabaseLineageUpdateArgs<ExtArgs>
+          result: runtime.Types.Utils.PayloadToResult<Prisma.$DatabaseLineagePayload>
+        }
+        deleteMany: {
+          args: Prisma.DatabaseLineageDeleteManyArgs<ExtArgs>
+          result: BatchPayload
+        }
+        updateMany: {
+          args: Prisma.DatabaseLineageUpdateManyArgs<ExtArgs>
+          result: BatchPayload
+        }
+        updateManyAndReturn: {
+          args: Prisma.DatabaseLineageUpdateManyAndReturnArgs<ExtArgs>
+          result: runtime.Types.Utils.PayloadToResult<Prisma.$DatabaseLineagePayload>[]
+        }
+        upsert: {
+          args: Prisma.DatabaseLineageUpsertArgs<ExtArgs>
+          result: runtime.Types.Utils.PayloadToResult<Prisma.$DatabaseLineagePayload>
+        }
+        aggregate: {
+          args: Prisma.DatabaseLineageAggregateArgs<ExtArgs>
+          result: runtime.Types.Utils.Optional<Prisma.AggregateDatabaseLineage>
+        }
+        groupBy: {
+          args: Prisma.DatabaseLineageGroupByArgs<ExtArgs>
+          result: runtime.Types.Utils.Optional<Prisma.DatabaseLineageGroupByOutputType>[]
+        }
+        count: {
+          args: Prisma.DatabaseLineageCountArgs<ExtArgs>
+          result: runtime.Types.Utils.Optional<Prisma.DatabaseLineageCountAggregateOutputType> | number
+        }
+      }
+    }
   }
 } & {
   other: {
@@ -1975,6 +2050,18 @@ export const ClientAssertionScalarFieldEnum = {
 } as const
 
 export type ClientAssertionScalarFieldEnum = (typeof ClientAssertionScalarFieldEnum)[keyof typeof ClientAssertionScalarFieldEnum]
+
+
+export const DatabaseLineageScalarFieldEnum = {
+  id: 'id',
+  lineage: 'lineage',
+  accepted: 'accepted',
+  doubtedAt: 'doubtedAt',
+  reason: 'reason',
+  changedAt: 'changedAt'
+} as const
+
+export type DatabaseLineageScalarFieldEnum = (typeof DatabaseLineageScalarFieldEnum)[keyof typeof DatabaseLineageScalarFieldEnum]
 
 
 export const SortOrder = {
@@ -2303,6 +2390,7 @@ export type GlobalOmitConfig = {
   client?: Prisma.ClientOmit
   clientSecret?: Prisma.ClientSecretOmit
   clientAssertion?: Prisma.ClientAssertionOmit
+  databaseLineage?: Prisma.DatabaseLineageOmit
 }
 
 /* Types for Logging */

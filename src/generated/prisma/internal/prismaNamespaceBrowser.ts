@@ -67,7 +67,8 @@ export const ModelName = {
   PlatformAdministrator: 'PlatformAdministrator',
   Client: 'Client',
   ClientSecret: 'ClientSecret',
-  ClientAssertion: 'ClientAssertion'
+  ClientAssertion: 'ClientAssertion',
+  DatabaseLineage: 'DatabaseLineage'
 } as const
 
 export type ModelName = (typeof ModelName)[keyof typeof ModelName]
@@ -331,6 +332,18 @@ export const ClientAssertionScalarFieldEnum = {
 } as const
 
 export type ClientAssertionScalarFieldEnum = (typeof ClientAssertionScalarFieldEnum)[keyof typeof ClientAssertionScalarFieldEnum]
+
+
+export const DatabaseLineageScalarFieldEnum = {
+  id: 'id',
+  lineage: 'lineage',
+  accepted: 'accepted',
+  doubtedAt: 'doubtedAt',
+  reason: 'reason',
+  changedAt: 'changedAt'
+} as const
+
+export type DatabaseLineageScalarFieldEnum = (typeof DatabaseLineageScalarFieldEnum)[keyof typeof DatabaseLineageScalarFieldEnum]
 
 
 export const SortOrder = {
