@@ -1,8 +1,11 @@
 // The program. It reads the configuration, prepares the database and the keys, listens, and shuts down in a fixed
 // order. With arguments, it runs the command line: see cli/run.ts.
+import { once } from 'node:events';
 import { flushCompileCache } from 'node:module';
 import { type AddressInfo, createServer } from 'node:net';
+import { constants } from 'node:os';
 import { dirname, join, resolve } from 'node:path';
+import { setTimeout as delay } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
 import type { Logger } from 'pino';
 import type { App } from './app/app.ts';
@@ -16,7 +19,8 @@ import { systemRandom } from './base/platform/random.ts';
 import type { DemoOwner } from './cli/seed/demo.ts';
 
 const ROOT = dirname(dirname(fileURLToPath(import.meta.url)));
-const STOP_WITHIN_MS = 10_000;
+/** The longest time that the end takes after SHUTDOWN_DELAY. Running requests have 11 s of it. */
+const STOP_WITHIN_MS = 24_000;
 const SIGNALS = ['SIGTERM', 'SIGINT', 'SIGHUP'] as const;
 
 /** The service cannot start with this configuration. */
@@ -24,23 +28,41 @@ class StartRefused extends OperatorError {
   override readonly name = 'StartRefused';
 }
 
-async function start(config: Config, log: Logger): Promise<void> {
-  const stops: (() => Promise<unknown>)[] = [];
-  stopOnSignals(stops, log);
+/** What ends the service: the functions that close its parts, and the signal that asks for the end. */
+interface Ending {
+  /** Run in this order. */
+  readonly stops: (() => Promise<unknown>)[];
+  /** Aborts with the first signal. */
+  readonly signal: AbortSignal;
+}
+
+/** Starts the service. Returns null when a signal has ended the start. */
+async function start(config: Config, log: Logger, ending: Ending): Promise<App | null> {
   try {
     await refuseTakenPort(config);
-    const app = await serve(config, log, stops);
+    const app = await serve(config, log, ending);
     await announce(config, app, log);
     flushCompileCache();
+    return app;
   } catch (error) {
-    await stopAll(stops);
+    await stopAll(ending);
+    if (error === ending.signal.reason) return null;
     throw error;
   }
 }
 
-async function serve(config: Config, log: Logger, stops: (() => Promise<unknown>)[]): Promise<App> {
+/** Stops the service in order: not ready, then a time in which it still serves, then the end of its connections. */
+async function stop(config: Config, app: App, ending: Ending): Promise<void> {
+  app.drain();
+  await delay(config.SHUTDOWN_DELAY * 1000);
+  await app.leave();
+  await stopAll(ending);
+}
+
+async function serve(config: Config, log: Logger, { stops, signal }: Ending): Promise<App> {
   const embedded = needsEmbedded(config) ? await startDatabase(config, log) : undefined;
   if (embedded) stops.unshift(() => embedded.stop());
+  signal.throwIfAborted();
   const { prepareDatabase } = await import('./base/database/open.ts');
   const urls = await prepareDatabase({
     ownerUrl: embedded?.ownerUrl ?? config.DATABASE_URL,
@@ -49,6 +71,7 @@ async function serve(config: Config, log: Logger, stops: (() => Promise<unknown>
     migrationsDirectory: join(ROOT, 'prisma', 'migrations'),
     onMigrated: (names) => names.length > 0 && log.info({ migrations: names }, 'database migrated'),
   });
+  signal.throwIfAborted();
   await prepareKeys(config);
   const { openApp } = await import('./app/app.ts');
   const app = await openApp({ config, urls, clock: systemClock, random: systemRandom, log, root: ROOT });
@@ -58,6 +81,7 @@ async function serve(config: Config, log: Logger, stops: (() => Promise<unknown>
   const roles = await applyFirstPreset(app.parts, config.ROLE_PRESET);
   if (roles.length > 0) log.info({ preset: config.ROLE_PRESET, roles }, 'system roles made');
   await app.parts.revocations.synchronize();
+  signal.throwIfAborted();
   await listen(config, app);
   return app;
 }
@@ -140,26 +164,24 @@ function signInHint(at: string, owner: DemoOwner): string {
     -d '${JSON.stringify(owner)}'`;
 }
 
-function stopOnSignals(stops: (() => Promise<unknown>)[], log: Logger): void {
-  let stopping = false;
-  const stop = (signal: NodeJS.Signals) => {
-    if (stopping) return;
-    stopping = true;
-    log.info({ signal }, 'stopping');
-    // A request that hangs must not keep the process alive. Readiness is already false, so no new request arrives.
-    setTimeout(() => process.exit(1), STOP_WITHIN_MS).unref();
-    stopAll(stops).then(
-      () => process.exit(0),
-      (error: Error) => {
-        log.error({ reason: error.message }, 'the service did not stop normally');
-        process.exit(1);
-      },
-    );
+/**
+ * Returns a signal that aborts with the first SIGTERM, SIGINT or SIGHUP. A start that has begun is then ended after its
+ * current step. A second signal ends the process at once.
+ */
+function endOnSignals(config: Config, log: Logger): AbortSignal {
+  const ending = new AbortController();
+  const end = (name: NodeJS.Signals) => {
+    if (ending.signal.aborted) process.exit(128 + constants.signals[name]);
+    log.info({ signal: name, delaySeconds: config.SHUTDOWN_DELAY }, 'stopping');
+    // Something that hangs must not keep the process alive.
+    setTimeout(() => process.exit(1), config.SHUTDOWN_DELAY * 1000 + STOP_WITHIN_MS).unref();
+    ending.abort(new Error(`stopped by ${name}`));
   };
-  for (const name of SIGNALS) process.on(name, stop);
+  for (const name of SIGNALS) process.on(name, end);
+  return ending.signal;
 }
 
-async function stopAll(stops: (() => Promise<unknown>)[]): Promise<void> {
+async function stopAll({ stops }: Ending): Promise<void> {
   for (const stop of stops.splice(0)) await stop();
 }
 
@@ -171,15 +193,27 @@ function explain(error: unknown): string {
   return explainUnusable(error)?.detail ?? error.stack ?? error.message;
 }
 
-/** Runs the service until a signal ends it. */
-async function run(): Promise<void> {
-  let log: Logger | undefined;
+/** Runs the service until a signal ends it, and ends the process. */
+async function run(): Promise<never> {
+  let log: Logger;
+  let config: Config;
+  let ending: Ending;
+  let app: App | null;
   try {
-    const config = readConfig(process.env);
+    config = readConfig(process.env);
     log = openLog({ level: config.LOG_LEVEL, pretty: config.NODE_ENV === 'development' && process.stdout.isTTY });
-    await start(config, log);
+    ending = { stops: [], signal: endOnSignals(config, log) };
+    app = await start(config, log, ending);
   } catch (error) {
     process.stderr.write(`Tenantry cannot start:\n  ${explain(error).replaceAll('\n', '\n  ')}\n`);
+    process.exit(1);
+  }
+  try {
+    if (app && !ending.signal.aborted) await once(ending.signal, 'abort');
+    if (app) await stop(config, app, ending);
+    process.exit(0);
+  } catch (error) {
+    log.error({ reason: (error as Error).message }, 'the service did not stop normally');
     process.exit(1);
   }
 }
@@ -195,8 +229,7 @@ async function runArguments(args: readonly string[]): Promise<void> {
   for (const name of SIGNALS) process.on(name, end);
   const serve = async () => {
     for (const name of SIGNALS) process.off(name, end);
-    await run();
-    return await new Promise<never>(() => undefined); // a signal ends the process
+    return await run();
   };
   const { env, stdin, stdout, stderr } = process;
   const exitCode = await runCommand({ args, env, stdin, stdout, stderr, signal: ending.signal, serve });

@@ -4,6 +4,7 @@ import { z } from 'zod';
 import type { ZodOpenApiResponseObject, ZodOpenApiResponsesObject } from 'zod-openapi';
 import { OAUTH_ERRORS, type OAuthErrorCode } from '../../src/base/errors/oauth.ts';
 import type { Endpoint } from '../../src/base/http/endpoint.ts';
+import { connectionResponses, ProblemSchema } from './responses.ts';
 
 const OAuthErrorSchema = z
   .strictObject({
@@ -41,9 +42,16 @@ export function oauthResponses({ oauthErrors = [] }: Endpoint): ZodOpenApiRespon
     ...id,
     'WWW-Authenticate': { description: 'A challenge of HTTP Basic.', schema: { type: 'string' } },
   };
+  const late = response(['invalid_request']);
   return {
     400: response(oauthErrors.filter((code) => OAUTH_ERRORS[code].status === 400)),
     401: response(['invalid_client'], challenged),
+    ...connectionResponses(),
+    // The head may be late, which is a problem, or the body.
+    408: {
+      ...late,
+      content: { ...late.content, 'application/problem+json': { schema: ProblemSchema } },
+    },
     413: response(['invalid_request']),
     415: response(['invalid_request']),
     429: response(['temporarily_unavailable'], { ...id, ...wait }),

@@ -2,7 +2,7 @@
 // Leaves to others: the tables themselves (src/base/config/variables.ts, src/base/errors/catalogue.ts).
 import { variables } from '../../src/base/config/variables.ts';
 import { PROBLEMS, problem } from '../../src/base/errors/problem.ts';
-import { problemBody } from '../../src/base/http/problems.ts';
+import { problemBody } from '../../src/base/errors/problem-body.ts';
 
 /** Returns .env.example: every variable with its default, commented out. */
 export function environmentExample(): string {

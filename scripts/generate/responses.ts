@@ -70,7 +70,7 @@ const TENANT: Codes = ['tenant_mismatch', 'organization_access_denied', 'organiz
 // described once.
 const SHARED: Readonly<Record<string, Codes>> = {
   BadRequest: ['bad_request'],
-  BadBody: ['bad_request', 'malformed_json'],
+  BadBody: ['bad_request', 'duplicate_member', 'malformed_json'],
   Unauthenticated: UNAUTHENTICATED,
   UnauthenticatedOrSuspended: [...UNAUTHENTICATED, 'organization_suspended'],
   OtherTenant: ['user_required', ...TENANT],
@@ -81,6 +81,10 @@ const SHARED: Readonly<Record<string, Codes>> = {
   BodyTooLarge: ['body_too_large'],
   UnsupportedMediaType: ['unsupported_media_type'],
   ValidationFailed: ['validation_failed'],
+  RequestTimeout: ['request_timeout'],
+  UriTooLong: ['uri_too_long'],
+  ExpectationFailed: ['expectation_failed'],
+  HeadersTooLarge: ['headers_too_large'],
   TooManyRequests: ['too_many_requests'],
   InternalError: ['internal_error'],
   Unavailable: ['database_unavailable', 'service_busy', 'signing_unavailable'],
@@ -94,8 +98,21 @@ const FORBIDDEN = {
   client: 'NoClient',
 } as const;
 
+/** The refusals of requests that do not arrive whole, are too large or expect something, before any endpoint has them. */
+const OF_THE_CONNECTION = ['RequestTimeout', 'ExpectationFailed', 'HeadersTooLarge'];
+
+/** Returns the responses of OAuth endpoints that are problems, because no endpoint had the request yet. */
+export function connectionResponses(): ZodOpenApiResponsesObject {
+  return Object.fromEntries(
+    OF_THE_CONNECTION.flatMap((name) => (SHARED[name] ?? []).map((code) => [PROBLEMS[code].status, name] as const)).map(
+      ([status, name]) => [`${status}`, { $ref: `#/components/responses/${name}` }],
+    ),
+  );
+}
+
 function commonCodes(declared: Endpoint): Codes {
-  const names = ['ValidationFailed', 'InternalError', declared.body ? 'BadBody' : 'BadRequest'];
+  const names = ['ValidationFailed', 'InternalError', declared.body ? 'BadBody' : 'BadRequest', ...OF_THE_CONNECTION];
+  if (declared.params) names.push('UriTooLong');
   if (declared.body) names.push('BodyTooLarge', 'UnsupportedMediaType');
   if (declared.access.kind !== 'open') names.push('Unauthenticated', FORBIDDEN[declared.access.kind]);
   if (declared.limit !== 'none') names.push('TooManyRequests', 'Unavailable');

@@ -7,7 +7,7 @@ import { join } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
 import { createRemoteJWKSet, jwtVerify } from 'jose';
 import { openApi } from '../../test/support/client.ts';
-import { type Person, startNpm } from './clone.ts';
+import { type Person, startNpm } from './fresh-clone/clone.ts';
 import { demand, type Frame, runProof } from './proof.ts';
 import { freePort, ROOT } from './testbed.ts';
 

@@ -1,9 +1,11 @@
 // Proves: while PostgreSQL is down the service refuses with 503 and Retry-After, never with 401 or 500. It still serves
-// its keys, stays alive, and recovers without a restart. `prove:outage [times]`: how often PostgreSQL is stopped under
-// load.
+// its keys, stays alive, and recovers without a restart. While PostgreSQL is frozen, every request is answered within its
+// time, with and without a body, and a body that does not arrive is refused. `prove:outage [times]`: how often PostgreSQL
+// is stopped under load.
 import { setTimeout as delay } from 'node:timers/promises';
 import { type Api, openApi, type Reply } from '../../test/support/client.ts';
 import { type Account, newAccount } from '../../test/support/fixtures/accounts.ts';
+import { freeze, sendHalfBody } from './outage/frozen.ts';
 import { demand } from './proof.ts';
 import { type Service, type Testbed, withTestbed } from './testbed.ts';
 
@@ -13,6 +15,9 @@ const CALM_MILLISECONDS = 1_000;
 const RECOVERY_MILLISECONDS_MAX = 10_000;
 const WORKERS_EACH = 2;
 const PAUSE_MILLISECONDS = 5;
+const FROZEN_MILLISECONDS = 15_000;
+/** The time of a request, and a second for a busy machine. */
+const ANSWER_MILLISECONDS_MAX = 11_000;
 
 /** One kind of call, and its results since the last check. */
 interface Path {
@@ -22,15 +27,18 @@ interface Path {
   /** Returns the function that a worker calls. Each call of that function returns the next answer. */
   readonly caller: () => () => Promise<Reply>;
   refused: number;
+  /** The longest time of a call since the last check, in milliseconds. */
+  slowest: number;
   /** When a call first succeeded since the last check, in milliseconds of `performance.now()`. */
   firstGood: number | null;
 }
 
 function pathsOf(api: Api, accounts: readonly Account[]): Path[] {
   const path = (name: string, caller: Path['caller'], worksWithoutDatabase = false): Path => {
-    return { name, caller, worksWithoutDatabase, refused: 0, firstGood: null };
+    return { name, caller, worksWithoutDatabase, refused: 0, slowest: 0, firstGood: null };
   };
   const [first] = accounts;
+  const token = first ? { token: first.accessToken } : {};
   let refreshing = 0;
   let registered = 0;
   return [
@@ -42,14 +50,16 @@ function pathsOf(api: Api, accounts: readonly Account[]): Path[] {
       return api.post('/auth/register', body);
     }),
     path('refresh', () => {
-      let token = accounts[refreshing++]?.refreshToken;
+      let newest = accounts[refreshing++]?.refreshToken;
       return async () => {
-        const reply = await api.post('/auth/refresh', { refreshToken: token });
-        if (reply.status === 200) token = reply.body.data.refreshToken;
+        const reply = await api.post('/auth/refresh', { refreshToken: newest });
+        if (reply.status === 200) newest = reply.body.data.refreshToken;
         return reply;
       };
     }),
-    path('me', () => () => api.get('/me', first ? { token: first.accessToken } : {})),
+    path('me', () => () => api.get('/me', token)),
+    path('rename', () => () => api.patch('/me', { name: 'Ada' }, token)),
+    path('found', () => () => api.post('/organizations', { name: 'Outage' }, token)),
     path('jwks', () => () => api.get('/.well-known/jwks.json'), true),
   ];
 }
@@ -70,9 +80,50 @@ function judge(path: Path, reply: Reply): void {
 async function keepCalling(path: Path, isOver: () => boolean): Promise<void> {
   const call = path.caller();
   while (!isOver()) {
-    judge(path, await call());
+    const begun = performance.now();
+    const reply = await call();
+    path.slowest = Math.max(path.slowest, performance.now() - begun);
+    judge(path, reply);
     await delay(PAUSE_MILLISECONDS);
   }
+}
+
+/** Waits until every path works. Returns how long that took, in milliseconds. */
+async function recovered(paths: readonly Path[]): Promise<number> {
+  const back = performance.now();
+  for (const path of paths) path.firstGood = null;
+  while (paths.some((path) => path.firstGood === null)) {
+    const missing = paths.filter((path) => path.firstGood === null).map(({ name }) => name);
+    demand(performance.now() - back < RECOVERY_MILLISECONDS_MAX, `${missing.join(', ')} did not recover in time`);
+    await delay(PAUSE_MILLISECONDS);
+  }
+  return Math.max(...paths.map((path) => (path.firstGood ?? 0) - back));
+}
+
+/** Freezes PostgreSQL for longer than a request may take. Returns the longest time of any request, in milliseconds. */
+async function freezing(testbed: Testbed, service: Service, paths: readonly Path[]): Promise<number> {
+  await delay(CALM_MILLISECONDS);
+  for (const path of paths) Object.assign(path, { refused: 0, slowest: 0 });
+  const goOn = freeze(testbed.postgres.pid);
+  const halves = ['/api/v1/auth/login', '/api/v1/auth/refresh', '/api/v1/auth/register'];
+  const bodies = Promise.all(halves.map((path) => sendHalfBody(service.url, path)));
+  try {
+    await delay(FROZEN_MILLISECONDS);
+    for (const { name, worksWithoutDatabase, refused } of paths) {
+      demand(worksWithoutDatabase || refused > 0, `${name} was never refused while PostgreSQL was frozen`);
+    }
+  } finally {
+    goOn();
+  }
+  await recovered(paths);
+  const late = (milliseconds: number) => milliseconds > ANSWER_MILLISECONDS_MAX;
+  for (const { name, slowest } of paths) demand(!late(slowest), `${name} waited ${slowest.toFixed(0)} ms`);
+  for (const { status, milliseconds } of await bodies) {
+    demand(status === 408 && !late(milliseconds), `half a body: ${status} after ${milliseconds.toFixed(0)} ms`);
+  }
+  const slowest = Math.max(...paths.map((path) => path.slowest));
+  console.log(`frozen for ${FROZEN_MILLISECONDS} ms: the slowest answer took ${slowest.toFixed(0)} ms`);
+  return slowest;
 }
 
 async function outage(testbed: Testbed, paths: readonly Path[]): Promise<{ recovery: number; refused: number }> {
@@ -84,14 +135,7 @@ async function outage(testbed: Testbed, paths: readonly Path[]): Promise<{ recov
     demand(path.worksWithoutDatabase || path.refused > 0, `${path.name} was never refused while PostgreSQL was away`);
   }
   await testbed.restartPostgres();
-  const back = performance.now();
-  for (const path of paths) path.firstGood = null;
-  while (paths.some((path) => path.firstGood === null)) {
-    const missing = paths.filter((path) => path.firstGood === null).map(({ name }) => name);
-    demand(performance.now() - back < RECOVERY_MILLISECONDS_MAX, `${missing.join(', ')} did not recover in time`);
-    await delay(PAUSE_MILLISECONDS);
-  }
-  const recovery = Math.max(...paths.map((path) => (path.firstGood ?? 0) - back));
+  const recovery = await recovered(paths);
   // Once every path works, no path must fail again.
   const refused = paths.reduce((sum, path) => sum + path.refused, 0);
   for (const path of paths) path.refused = 0;
@@ -119,15 +163,19 @@ async function run(testbed: Testbed, service: Service): Promise<string> {
         `outage ${time}: ${one.refused} refusals, working again ${one.recovery.toFixed(0)} ms after PostgreSQL`,
       );
     }
+    const frozen = await freezing(testbed, service, paths);
     isOver = true;
-    return { recoveries, refused };
+    return { recoveries, refused, frozen };
   };
-  const [{ recoveries, refused }] = await Promise.all([outages(), ...workers]);
+  const [{ recoveries, refused, frozen }] = await Promise.all([outages(), ...workers]);
   const slowest = Math.max(...recoveries).toFixed(0);
-  return `SHOWN: PostgreSQL was away ${times} times under load: ${refused} refusals, all 503 with Retry-After; keys served throughout, no 401, no 500, no lost connection, no restart; working again within ${slowest} ms`;
+  return `SHOWN: PostgreSQL was away ${times} times under load: ${refused} refusals, all 503 with Retry-After; keys served throughout, no 401, no 500, no lost connection, no restart; working again within ${slowest} ms; while PostgreSQL was frozen for ${FROZEN_MILLISECONDS / 1000} s every request was answered within ${frozen.toFixed(0)} ms, and half a body with 408`;
 }
 
 await withTestbed({ name: 'outage', disposable: false }, async (testbed) => {
   demand(times > 0, 'usage: prove:outage [times]');
-  return run(testbed, await testbed.startService({ settings: { SESSIONS_PER_USER_MAX: '10000' } }));
+  return run(
+    testbed,
+    await testbed.startService({ settings: { SESSIONS_PER_USER_MAX: '10000', ORGANIZATIONS_PER_USER_MAX: '100000' } }),
+  );
 });

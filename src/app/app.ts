@@ -5,7 +5,7 @@ import type { Config } from '../base/config/config.ts';
 import { remarksOn } from '../base/config/remarks.ts';
 import { databaseRemarks } from '../base/database/transport.ts';
 import { problem } from '../base/errors/problem.ts';
-import { openServer } from '../base/http/server.ts';
+import { type Farewell, openServer } from '../base/http/server.ts';
 import { NoSigningKey } from '../credentials/keys/ring.ts';
 import { PasswordQueueFull } from '../credentials/passwords/hashing.ts';
 import { isMembershipGone } from '../sign-in/sessions/store.ts';
@@ -22,12 +22,20 @@ export interface AppOptions extends PartsOptions {
   readonly handlerTimeoutMs?: number;
 }
 
+/** How long a connection without a request stays open when the service leaves. A request may be on its way. */
+const IDLE_MS = 1_000;
+
 export interface App {
   readonly server: FastifyInstance;
   /** The shared parts, for operations without a request. */
   readonly parts: Parts;
-  /** Makes the service not ready. Running requests continue. */
+  /** Makes the service not ready. Every request is still served. */
   drain(): void;
+  /**
+   * Makes the service not ready and ends its connections: every answer asks its client to close the connection, and no
+   * new connections are accepted after a short time. Resolves when every connection has ended.
+   */
+  leave(): Promise<void>;
   /** Finishes running requests and closes everything that was opened. */
   close(): Promise<void>;
 }
@@ -52,11 +60,12 @@ export async function openApp(options: AppOptions): Promise<App> {
     corsOrigins: config.CORS_ORIGINS,
     trustedProxies: config.TRUSTED_PROXIES,
     https: config.PUBLIC_URL.startsWith('https://'),
+    httpsSubdomains: config.HSTS_INCLUDE_SUBDOMAINS,
   });
   const loops = listLoops(config, parts);
   startLoops(loops);
 
-  function drain(): void {
+  function endFeed(): void {
     readiness.drain();
     parts.feed.close(); // else its connections never end; clients reconnect to another replica
   }
@@ -64,9 +73,13 @@ export async function openApp(options: AppOptions): Promise<App> {
   return {
     server,
     parts,
-    drain,
+    drain: readiness.drain,
+    async leave() {
+      endFeed();
+      await server.getDecorator<Farewell>('farewell')({ idleMs: IDLE_MS });
+    },
     async close() {
-      drain();
+      endFeed();
       await server.close();
       await stopLoops(loops).finally(() => parts.db.close());
     },

@@ -3,8 +3,8 @@
 // work.
 import type { FastifyBaseLogger } from 'fastify';
 import { type MembershipAccess, openMembershipAccess } from '../access/checks/membership-access.ts';
-import { accessKeyRetention, type Config } from '../base/config/config.ts';
-import { hashingOf, redisOf, trialOf } from '../base/config/derived.ts';
+import type { Config } from '../base/config/config.ts';
+import { accessKeyRetention, hashingOf, redisOf, trialOf } from '../base/config/derived.ts';
 import { type Database, type DatabaseBounds, openDatabase } from '../base/database/db.ts';
 import type { DatabaseUrls } from '../base/database/open.ts';
 import type { Authenticate } from '../base/http/mount.ts';
@@ -58,7 +58,8 @@ export interface Parts extends AccessTokenDeps, RefreshTokenDeps, InsertOrganiza
   readonly passwordMinLength: number;
 }
 
-const VERIFIED_TOKENS_MAX = 20_000;
+/** Has room for about 18,000 tokens of members with few permissions. */
+const VERIFIED_BYTES_MAX = 16 * 1024 * 1024;
 
 /** Raises when the service cannot start, because a key is missing or both uses share a key. */
 export async function openParts(options: PartsOptions): Promise<Parts> {
@@ -80,7 +81,10 @@ export async function openParts(options: PartsOptions): Promise<Parts> {
     audiences: config.TOKEN_AUDIENCES,
     accessTtlSeconds: config.ACCESS_TOKEN_TTL,
   };
-  const verified = createVerifiedCache<VerifiedAccessToken>(VERIFIED_TOKENS_MAX);
+  const verified = createVerifiedCache<VerifiedAccessToken>({
+    bytesMax: VERIFIED_BYTES_MAX,
+    isOver: ({ expiresAt }) => expiresAt <= clock.now().getTime() / 1000,
+  });
   accessKeys.onChange(() => verified.clear()); // a token of a removed key must not stay in the cache
   const verifying = { ...tokens, verified, revocations };
   const access = openMembershipAccess({ db, revocations });

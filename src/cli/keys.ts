@@ -2,7 +2,8 @@
 // running service notices the change.
 import { join } from 'node:path';
 import { type Command, Option } from 'commander';
-import { accessKeyRetention, type Config } from '../base/config/config.ts';
+import type { Config } from '../base/config/config.ts';
+import { accessKeyRetention } from '../base/config/derived.ts';
 import { systemClock } from '../base/platform/clock.ts';
 import type { KeyBits } from '../credentials/keys/generate.ts';
 import {

@@ -1,34 +1,99 @@
-// Reads JSON objects strictly: valid UTF-8, no byte order mark, no repeated member (RFC 7515 §4, RFC 8259 §4).
+// Reads JSON strictly: valid UTF-8, no byte order mark, no repeated member (RFC 7515 §4, RFC 8259 §4), and no number
+// that JSON.parse silently turns into another one.
 
 const UTF8 = new TextDecoder('utf-8', { fatal: true, ignoreBOM: true });
-const TOKEN = /"(?:[^"\\]|\\.)*"|[{}[\],]/g;
+
+/** Something that JSON.parse would hide. `path` leads to it, such as `settings.limits.0`. */
+export interface JsonFlaw {
+  /** `inexact_number` is -0, or a number that would become 0 or infinite. */
+  readonly kind: 'repeated_member' | 'inexact_number';
+  readonly path: string;
+}
+
+/** Returns the text of the bytes. Raises TypeError unless they are valid UTF-8. */
+export function decodeJson(bytes: Uint8Array): string {
+  return UTF8.decode(bytes);
+}
 
 /** Parses an object, with any whitespace and order of members. Null for anything else. */
 export function readJsonObject(bytes: Uint8Array): Record<string, unknown> | null {
   try {
-    const text = UTF8.decode(bytes);
+    const text = decodeJson(bytes);
     const value: unknown = JSON.parse(text);
     if (typeof value !== 'object' || value === null || Array.isArray(value)) return null;
-    return hasRepeatedMember(text) ? null : (value as Record<string, unknown>);
+    return findJsonFlaw(text) ? null : (value as Record<string, unknown>);
   } catch {
     return null;
   }
 }
 
-/** Whether any object in well-formed JSON has a member twice, in any spelling (`"a"` is `"\u0061"`). */
-function hasRepeatedMember(text: string): boolean {
-  const open: (Set<string> | null)[] = []; // the members of each open object; null for an array
+/** Whether the text of a number keeps its value when it is parsed and written again, apart from rounding. */
+export function isFaithfulNumber(literal: string): boolean {
+  const value = Number(literal);
+  if (value !== 0) return Number.isFinite(value);
+  return literal.charCodeAt(0) !== MINUS && !/^[^eE]*[1-9]/.test(literal);
+}
+
+const [QUOTE, COMMA, MINUS, NINE, ZERO] = [0x22, 0x2c, 0x2d, 0x39, 0x30];
+const [BACKSLASH, OPEN_LIST, CLOSE_LIST, OPEN, CLOSE] = [0x5c, 0x5b, 0x5d, 0x7b, 0x7d];
+const NUMBER = /-?[\d.eE+-]+/y;
+
+interface Container {
+  /** The names of an object so far; null for a list. */
+  readonly names: Set<string> | null;
+  /** The name or the position of the value that is being read. */
+  at: string | number;
+}
+
+/**
+ * Returns the first flaw of a well-formed JSON text; null when it has none. Two spellings of a name are the same name
+ * (`"a"` is `"\u0061"`).
+ */
+export function findJsonFlaw(text: string): JsonFlaw | null {
+  const open: Container[] = [];
   let isName = false;
-  for (const [token] of text.matchAll(TOKEN)) {
-    if (token === '{' || token === '[') open.push(token === '{' ? new Set() : null);
-    else if (token === '}' || token === ']') open.pop();
-    const members = open.at(-1);
-    if (isName && members && token.startsWith('"')) {
-      const name = JSON.parse(token) as string;
-      if (members.has(name)) return true;
-      members.add(name);
+  const flaw = (kind: JsonFlaw['kind']) => ({ kind, path: open.map(({ at }) => at).join('.') });
+  for (let index = 0; index < text.length; index += 1) {
+    const code = text.charCodeAt(index);
+    const top = open.at(-1);
+    if (code === QUOTE) {
+      const end = endOfString(text, index);
+      if (isName && top?.names) {
+        top.at = nameOf(text.slice(index, end + 1));
+        if (top.names.has(top.at)) return flaw('repeated_member');
+        top.names.add(top.at);
+        isName = false;
+      }
+      index = end;
+    } else if (code === OPEN || code === OPEN_LIST) {
+      isName = code === OPEN;
+      open.push(isName ? { names: new Set(), at: '' } : { names: null, at: 0 });
+    } else if (code === CLOSE || code === CLOSE_LIST) {
+      isName = false;
+      open.pop();
+    } else if (code === COMMA && top) {
+      isName = top.names !== null;
+      if (!isName) top.at = Number(top.at) + 1;
+    } else if (code === MINUS || (code >= ZERO && code <= NINE)) {
+      NUMBER.lastIndex = index;
+      const literal = NUMBER.exec(text)?.[0] ?? '';
+      if (!isFaithfulNumber(literal)) return flaw('inexact_number');
+      index += Math.max(0, literal.length - 1);
     }
-    isName = token === '{' || token === ',';
   }
-  return false;
+  return null;
+}
+
+function nameOf(quoted: string): string {
+  return quoted.includes('\\') ? (JSON.parse(quoted) as string) : quoted.slice(1, -1);
+}
+
+/** The position of the quote that ends the string that begins at `start`. */
+function endOfString(text: string, start: number): number {
+  for (let end = text.indexOf('"', start + 1); end >= 0; end = text.indexOf('"', end + 1)) {
+    let before = end - 1;
+    while (text.charCodeAt(before) === BACKSLASH) before -= 1;
+    if ((end - before) % 2 === 1) return end;
+  }
+  return text.length;
 }

@@ -7,7 +7,7 @@ import t, { type Test } from 'tap';
 import { describedEndpoints } from '../../scripts/generate/endpoints.ts';
 import { problemsByStatus } from '../../scripts/generate/responses.ts';
 import { PROBLEMS, problem } from '../../src/base/errors/problem.ts';
-import { problemBody } from '../../src/base/http/problems.ts';
+import { problemBody } from '../../src/base/errors/problem-body.ts';
 import type { Reply } from '../support/client.ts';
 import { createDatabase } from '../support/database.ts';
 import { newAccount } from '../support/fixtures/accounts.ts';

@@ -1,5 +1,6 @@
 // Sends unchanged bytes over a socket, for requests that no client library would send, and reads one answer. Also
 // checks the format that every refusal must have.
+import { once } from 'node:events';
 import { connect } from 'node:net';
 import type { Test } from 'tap';
 import { PROBLEMS, type ProblemCode } from '../../src/base/errors/problem.ts';
@@ -37,6 +38,59 @@ export function sendRaw(url: string, ...pieces: (string | Buffer)[]): Promise<Ra
       if (isWhole || (bodyless && reply.status > 0)) finish();
     });
   });
+}
+
+/** A connection over which several requests are sent. */
+export interface RawConnection {
+  write(bytes: string): void;
+  /** Returns the next answer, or null when the connection ended before it. Every answer must have a Content-Length. */
+  next(): Promise<RawReply | null>;
+  /** Resolves when the other side has ended the connection, with the number of answers that nobody took. */
+  ended(): Promise<number>;
+}
+
+/** Opens a connection for unchanged bytes. */
+export async function openRaw(t: Test, url: string): Promise<RawConnection> {
+  const { hostname, port } = new URL(url);
+  const socket = connect(Number(port), hostname);
+  t.teardown(() => socket.destroy());
+  let bytes = Buffer.alloc(0);
+  let isOver = false;
+  let notify = () => {};
+  const changed = () => new Promise<void>((resolve) => (notify = resolve));
+  socket.on('data', (chunk) => {
+    bytes = Buffer.concat([bytes, chunk]);
+    notify();
+  });
+  socket.on('error', () => {});
+  socket.on('close', () => {
+    isOver = true;
+    notify();
+  });
+  const take = () => {
+    const { reply, isWhole } = parseReply(bytes);
+    if (!isWhole) return null;
+    const length = Number(reply.headers.get('content-length'));
+    bytes = bytes.subarray(bytes.indexOf('\r\n\r\n') + 4 + length);
+    return { ...reply, text: Buffer.from(reply.text).toString('utf8', 0, length) };
+  };
+  await once(socket, 'connect');
+  return {
+    write: (text) => void socket.write(text),
+    async next() {
+      for (;;) {
+        const reply = take();
+        if (reply || isOver) return reply;
+        await changed();
+      }
+    },
+    async ended() {
+      while (!isOver) await changed();
+      let left = 0;
+      while (take()) left += 1;
+      return left;
+    },
+  };
 }
 
 function parseReply(bytes: Buffer): { reply: RawReply; isWhole: boolean } {

@@ -7,7 +7,9 @@ import { ownSources, type Rule } from './repository.ts';
 // without a list has no order of folders.
 const WINGS: Readonly<Record<string, readonly string[]>> = {
   protocol: [],
-  base: 'errors platform loops config database revoking embedded mail events outbox http docs health'.split(' '),
+  base: 'errors platform loops config database revoking embedded mail events outbox connections http docs health'.split(
+    ' ',
+  ),
   credentials: 'keys passwords tokens stream revocations feed'.split(' '),
   directory: 'users rights roles permissions presets members organizations profile invitations'.split(' '),
   'sign-in': 'sessions member-sessions accept-invitation password'.split(' '),

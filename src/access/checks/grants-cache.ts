@@ -1,5 +1,6 @@
 // A cache of members' grants. The number of members and the number of permissions are limited. membership-access.ts
 // uses the cache and decides whether an entry is still true.
+import { type Scope, scopeBytes } from '../../directory/rights/scope.ts';
 import type { MemberGrants } from './member-grants.ts';
 
 export interface CachedGrants {
@@ -20,7 +21,7 @@ export interface GrantsCacheLimits {
   readonly membersMax: number;
   /**
    * The limit of permissions in all entries together. A limit of entries is not enough, because one role can have a
-   * thousand times as many permissions as another.
+   * thousand times as many permissions as another. A scope counts as the number of permissions that take as much memory.
    */
   readonly permissionsMax: number;
 }
@@ -30,8 +31,15 @@ function keyOf(organizationId: string, userId: string): string {
   return `${organizationId} ${userId}`;
 }
 
+/** What the assignments of an entry take, in permissions. One of those takes about 60 bytes. */
 function permissionsOf({ grants }: CachedGrants): number {
-  return grants.assignments.reduce((total, { role }) => total + role.permissions.size, 0);
+  return grants.assignments.reduce((total, { role, scope }) => total + role.permissions.size + weightOf(scope), 0);
+}
+
+/** An empty scope counts as nothing. In another, a name and its value take about as much as two permissions and their text. */
+function weightOf(scope: Scope): number {
+  const names = Object.keys(scope);
+  return names.length === 0 ? 0 : names.length * 2 + Math.ceil(scopeBytes(scope) / 60);
 }
 
 /** Creates the cache. It removes the least recently used entries when a limit is exceeded. */

@@ -26,6 +26,8 @@ export interface ClientThrottle {
    * Raises too_many_requests.
    */
   begin(attempted: { network: string; clientId: string; credential: string }): Promise<Attempt>;
+  /** The number of clients and of networks that are remembered. */
+  readonly size: number;
 }
 
 interface Failures {
@@ -57,6 +59,19 @@ function digestOf(credential: string): string {
   return createHash('sha256').update(credential).digest('base64');
 }
 
+function assertBelow({ count, until }: Failures, max: number, now: number): void {
+  if (count >= max) throw problem('too_many_requests', { retryAfterSeconds: (until - now) / 1000 });
+}
+
+/** The oldest entries leave when they say nothing any more, or when there are too many. */
+function dropOld(entries: Map<string, Failures & Partial<ClientEntry>>, now: number): void {
+  for (const [oldest, { until, right, underWay = 0, waiting = [] }] of entries) {
+    const isInUse = until > now || underWay > 0 || waiting.length > 0 || (right?.until ?? 0) > now;
+    if (isInUse && entries.size <= ENTRIES_MAX) return;
+    entries.delete(oldest);
+  }
+}
+
 /** Allows `failuresMax` failures in a minute for each client and network. With `Infinity` the throttle is off. */
 export function createClientThrottle({ clock, failuresMax }: { clock: Clock; failuresMax: number }): ClientThrottle {
   const clients = new Map<string, ClientEntry>();
@@ -70,12 +85,8 @@ export function createClientThrottle({ clock, failuresMax }: { clock: Clock; fai
     if (entry.until <= now()) Object.assign(entry, fresh());
     entries.delete(key);
     entries.set(key, entry);
-    if (entries.size > ENTRIES_MAX) entries.delete(entries.keys().next().value ?? '');
+    dropOld(entries, now());
     return entry;
-  }
-
-  function assertBelow({ count, until }: Failures, max: number): void {
-    if (count >= max) throw problem('too_many_requests', { retryAfterSeconds: (until - now()) / 1000 });
   }
 
   const makeClient = (): ClientEntry => ({ ...fresh(), underWay: 0, right: null, waiting: [] });
@@ -118,21 +129,24 @@ export function createClientThrottle({ clock, failuresMax }: { clock: Clock; fai
       const key = `${network} ${clientId.slice(0, CLIENT_ID_LENGTH_MAX)}`;
       const digest = digestOf(credential);
       // A refused attempt creates no entry. Otherwise invented client ids would evict known clients.
-      if (!clients.has(key)) assertBelow(entryOf(networks, network, fresh), failuresMax * NETWORK_FACTOR);
+      if (!clients.has(key)) assertBelow(entryOf(networks, network, fresh), failuresMax * NETWORK_FACTOR, now());
       for (;;) {
         const entry = entryOf(clients, key, makeClient);
         const proven = entry.right !== null && entry.right.until > now();
         if (proven && entry.right?.digest === digest) return attemptOf(entry, key, network, digest);
-        assertBelow(entry, failuresMax);
+        assertBelow(entry, failuresMax, now());
         if (proven) return attemptOf(entry, key, network, digest);
         const failures = entryOf(networks, network, fresh);
         if (failures.count >= failuresMax * NETWORK_FACTOR) wake(entry, true); // refused attempts free no slot
-        assertBelow(failures, failuresMax * NETWORK_FACTOR);
+        assertBelow(failures, failuresMax * NETWORK_FACTOR, now());
         if (entry.count + entry.underWay < failuresMax) return attemptOf(entry, key, network, digest);
         const turn = Promise.withResolvers<void>();
         entry.waiting.push(turn);
         await turn.promise;
       }
+    },
+    get size() {
+      return clients.size + networks.size;
     },
   };
 }

@@ -20,7 +20,7 @@ import {
 } from './fields.ts';
 
 const DAY = 86_400;
-const KEY_OVERLAP_SECONDS = 300;
+const SHUTDOWN_DELAY_SECONDS = 5;
 
 /**
  * Every variable, in the order of the documentation. The value of a `secret` variable may also be given in the file
@@ -159,6 +159,14 @@ export const ENVIRONMENT = {
       description:
         'Addresses or CIDR ranges of proxies whose X-Forwarded-For header is trusted, separated by commas. Production refuses ranges that together contain half of all addresses or more.',
     }),
+  HSTS_INCLUDE_SUBDOMAINS: flag.prefault('false').meta({
+    description:
+      'true: browsers use only https for every subdomain of the host of PUBLIC_URL too, for a year. Every service on these names must then have https.',
+  }),
+  SHUTDOWN_DELAY: duration(0, 300).optional().meta({
+    description:
+      'How long the service still serves every request after SIGTERM, while /readyz already answers 503. In this time proxies must notice it. Default: 5s in production, otherwise 0.',
+  }),
   PUBLIC_APP_URL: origin.optional().meta({
     description: 'The address of the application for people. Links in mails begin with it. Default: PUBLIC_URL.',
   }),
@@ -219,12 +227,15 @@ const Environment = z.object(ENVIRONMENT);
 export type Settings = z.output<typeof Environment>;
 
 /** The frozen settings with every default filled in. Durations are in seconds. */
-export type Config = Readonly<Omit<Settings, 'PUBLIC_URL' | 'PUBLIC_APP_URL' | 'KEYS_DIR' | 'DOCS_ENABLED'>> & {
+export type Config = Readonly<
+  Omit<Settings, 'PUBLIC_URL' | 'PUBLIC_APP_URL' | 'KEYS_DIR' | 'DOCS_ENABLED' | 'SHUTDOWN_DELAY'>
+> & {
   /** The issuer of every token. */
   readonly PUBLIC_URL: string;
   readonly PUBLIC_APP_URL: string;
   readonly KEYS_DIR: string;
   readonly DOCS_ENABLED: boolean;
+  readonly SHUTDOWN_DELAY: number;
   readonly production: boolean;
 };
 
@@ -278,14 +289,10 @@ export function readConfig(env: NodeJS.ProcessEnv): Config {
     PUBLIC_APP_URL: settings.PUBLIC_APP_URL ?? settings.PUBLIC_URL ?? `http://localhost:${settings.PORT}`,
     KEYS_DIR: settings.KEYS_DIR ?? `${settings.DATA_DIR}/keys`,
     DOCS_ENABLED: settings.DOCS_ENABLED ?? !production,
+    SHUTDOWN_DELAY: settings.SHUTDOWN_DELAY ?? (production ? SHUTDOWN_DELAY_SECONDS : 0),
     production,
   });
   problems.push(...contradictions(config, settings));
   if (problems.length > 0) throw new ConfigRefused(problems);
   return config;
-}
-
-/** The time for which an access key still verifies tokens after a newer key began to sign, in seconds. */
-export function accessKeyRetention(config: Config): number {
-  return config.ACCESS_TOKEN_TTL + KEY_OVERLAP_SECONDS;
 }

@@ -19,6 +19,9 @@ export function contradictions(config: Config, settings: Settings): string[] {
   if (config.PORT === 0 && !settings.PUBLIC_URL) {
     problems.push('PUBLIC_URL: must be set when PORT is 0, because it is the issuer of every token');
   }
+  if (config.HSTS_INCLUDE_SUBDOMAINS && !config.PUBLIC_URL.startsWith('https://')) {
+    problems.push('HSTS_INCLUDE_SUBDOMAINS: needs a PUBLIC_URL with https');
+  }
   if (config.TOKEN_AUDIENCE === '*') problems.push('TOKEN_AUDIENCE: must not be *, which no service could tell apart');
   for (const audience of settings.TOKEN_AUDIENCES) {
     if (isReservedAudience(audience, config.PUBLIC_URL) && audience !== config.TOKEN_AUDIENCE) {

@@ -1,6 +1,8 @@
 // Groups of settings in the form that a part of the program takes, for the service and for the command line.
 import type { Config } from './config.ts';
 
+const KEY_OVERLAP_SECONDS = 300;
+
 /** How passwords are hashed (credentials/passwords/hashing.ts). */
 export function hashingOf(config: Config) {
   return {
@@ -38,4 +40,9 @@ export function redisOf({ REDIS_URL }: Config) {
     password: decodeURIComponent(first.password),
     database: Number(first.pathname.slice(1)),
   };
+}
+
+/** The time for which an access key still verifies tokens after a newer key began to sign, in seconds. */
+export function accessKeyRetention(config: Config): number {
+  return config.ACCESS_TOKEN_TTL + KEY_OVERLAP_SECONDS;
 }

@@ -1,5 +1,6 @@
 // The types of values in the environment, and how each is written. The variables are in config.ts.
 import { z } from 'zod';
+import { isVisible } from '../platform/visible.ts';
 
 /** Accepts digits only, because Number() would also accept 0x50, 1e3 and blanks. */
 export function wholeNumber(low: number, high: number) {
@@ -103,7 +104,8 @@ export const mailbox = z
   .regex(
     /^(?:[^<>"@,;:\\\p{Cc}]{1,100} <[^\s<>@,;]+@[^\s<>@,;]+>|[^\s<>@,;]+@[^\s<>@,;]+)$/u,
     'must be one address such as no-reply@example.com or Example <no-reply@example.com>',
-  );
+  )
+  .refine((value) => !value.includes(' <') || isVisible(value.split(' <', 1)[0] ?? ''), 'must have a visible name');
 
 /** A time in seconds may be written 900, 900s, 15m, 12h or 30d. */
 export function duration(low: number, high: number) {

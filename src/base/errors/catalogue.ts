@@ -18,6 +18,11 @@ export const PROBLEMS = {
     title: 'Malformed JSON',
     detail: 'The body is not valid JSON: send one JSON object in UTF-8.',
   },
+  duplicate_member: {
+    status: 400,
+    title: 'Duplicate member',
+    detail: 'An object in the body has a member more than once: send each member once.',
+  },
   bad_request: {
     status: 400,
     title: 'Bad request',

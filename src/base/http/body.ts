@@ -1,9 +1,12 @@
-// Reads JSON bodies. Accepts one media type and strict UTF-8. Refuses keys that change prototypes, bodies that are too
-// deep or too large, and strings that PostgreSQL cannot store.
+// Reads JSON bodies. Accepts one media type and strict UTF-8. Refuses repeated members, numbers that would be stored as
+// other numbers, keys that change prototypes, bodies that are too deep or too large, and strings that PostgreSQL cannot
+// store.
+import { decodeJson, findJsonFlaw } from '../../protocol/json.ts';
 import { invalid, problem } from '../errors/problem.ts';
 
 const DEPTH_MAX = 32;
 const NODES_MAX = 10_000;
+const PATH_LENGTH_MAX = 200;
 const JSON_TYPE = /^application\/json[ \t]*(?:;[ \t]*charset="?utf-8"?[ \t]*)?$/i;
 const POISON = new Set(['__proto__', 'constructor', 'prototype']);
 
@@ -13,17 +16,36 @@ export function assertJsonType(contentType: string | undefined, contentEncoding:
   if (packed || !JSON_TYPE.test(contentType ?? '')) throw problem('unsupported_media_type');
 }
 
-/** Returns the value of a body; undefined for an empty body. Raises malformed_json or validation_failed. */
+/**
+ * Returns the value of a body; undefined for an empty body. Raises malformed_json, duplicate_member or
+ * validation_failed.
+ */
 export function parseBody(bytes: Buffer): unknown {
   if (bytes.length === 0) return undefined;
+  let text: string;
   let value: unknown;
   try {
-    value = JSON.parse(new TextDecoder('utf-8', { fatal: true, ignoreBOM: true }).decode(bytes));
+    text = decodeJson(bytes);
+    value = JSON.parse(text);
   } catch {
     throw problem('malformed_json');
   }
   assertHarmless(value);
+  assertFaithful(text);
   return value;
+}
+
+/** Refuses what two readers of the text could understand differently. */
+function assertFaithful(text: string): void {
+  const flaw = findJsonFlaw(text);
+  if (!flaw) return;
+  const path = flaw.path.slice(0, PATH_LENGTH_MAX);
+  if (flaw.kind === 'inexact_number') {
+    throw invalid(path, 'must be a number that keeps its value: neither -0, nor so small or so large that it is lost');
+  }
+  throw problem('duplicate_member', {
+    detail: `The body has the member ${JSON.stringify(path)} more than once: send each member once.`,
+  });
 }
 
 /** Visits every value without recursion, so that a deep body cannot overflow the stack. */

@@ -128,6 +128,10 @@ export interface HandlerInput<CallerType, Body, Query, Params> {
   readonly params: Params;
   readonly request: RequestInfo;
   readonly answer: Answer;
+  /**
+   * Aborts when the time of the request is over or its client is gone. What the operation returns after that is not sent.
+   */
+  readonly signal: AbortSignal;
 }
 
 /** An answer that the operation writes as text. The schema is used only in the API reference. */
@@ -168,7 +172,7 @@ export interface Definition<A extends Access, B, Q, P> {
   readonly oauthErrors?: readonly OAuthErrorCode[];
   readonly bodyBytesMax?: number;
   /**
-   * True when `handle` returns a Readable. The Readable has no time limit, and is destroyed when the connection ends.
+   * True when `handle` may return a Readable. The Readable has no time limit, and is destroyed when the connection ends.
    */
   readonly streams?: boolean;
   readonly handle: (input: HandlerInput<CallerOf<A>, Output<B>, Output<Q>, Output<P>>) => unknown;

@@ -13,9 +13,10 @@ import {
 import { permits } from '../../protocol/permission.ts';
 import { type FieldIssue, problem } from '../errors/problem.ts';
 import { workFor } from '../platform/requester.ts';
+import { deadlineOf } from './deadline.ts';
 import { type Access, type Endpoint, isEndpoint, SIGN_IN_BODY_BYTES_MAX } from './endpoint.ts';
 import { type DrawLimit, networkOf } from './rate-limit.ts';
-import { FastifyRequestInfo, requesterOf, subjectOf } from './request-info.ts';
+import { FastifyRequestInfo, PreparedAnswer, requesterOf, subjectOf } from './request-info.ts';
 import { assertOwnTenant, namedTenants } from './tenant.ts';
 
 /** Marks the routes that were made by `endpoint()`. */
@@ -51,27 +52,54 @@ export function mountEndpoint(app: FastifyInstance, declared: Endpoint, guard: G
     url: declared.url,
     config: { mark: ROUTE_MARK, wire: declared.wire } as object,
     ...bodyLimit(declared),
-    ...(declared.streams ? { handlerTimeout: TIMEOUT_MS_MAX } : {}),
     onRequest: (request, reply) => workFor(requesterOf(request, reply), () => admit(declared, guard, request, reply)),
-    handler: (request, reply) => workFor(requesterOf(request, reply), () => respond(declared, guard, request, reply)),
+    handler: (request, reply) => workFor(requesterOf(request, reply), () => operate(declared, guard, request, reply)),
   });
 }
 
-/** Runs the operation for an admitted request and sends its answer. */
-async function respond(declared: Endpoint, guard: Guard, request: FastifyRequest, reply: FastifyReply) {
-  const caller = request.getDecorator<Principal | null>('caller');
-  const status = Number(Object.keys(declared.reply)[0]);
-  reply.code(status);
-  const result = await declared.handle({
-    caller,
-    body: declared.body && validate(declared.body, bodyOf(declared, request), ''),
-    query: validate(declared.query ?? NOTHING, request.query, 'query'),
-    params: validate(declared.params ?? ANYTHING, request.params, 'path'),
-    request: new FastifyRequestInfo(request, reply, guard.draw),
-    answer: { header: (name, value) => void reply.header(name, value), status: (code) => void reply.code(code) },
-  });
+/** Validates the input, runs the operation and sends its answer, unless its time is over. */
+async function operate(
+  declared: Endpoint,
+  guard: Guard,
+  request: FastifyRequest,
+  reply: FastifyReply,
+): Promise<FastifyReply> {
+  const deadline = deadlineOf(request);
+  const answer = new PreparedAnswer();
+  reply.code(Number(Object.keys(declared.reply)[0]));
+  let result: unknown;
+  try {
+    result = await declared.handle({
+      caller: request.getDecorator<Principal | null>('caller'),
+      body: declared.body && validate(declared.body, bodyOf(declared, request), ''),
+      query: validate(declared.query ?? NOTHING, request.query, 'query'),
+      params: validate(declared.params ?? ANYTHING, request.params, 'path'),
+      request: new FastifyRequestInfo(request, reply, guard.draw),
+      answer,
+      get signal() {
+        return deadline.signal;
+      },
+    });
+  } catch (error) {
+    if (deadline.isOver) return ignoreLate(request, reply, error);
+    answer.applyTo(reply);
+    throw error;
+  }
+  if (deadline.isOver) {
+    if (result instanceof Readable) result.destroy();
+    return ignoreLate(request, reply, null);
+  }
+  answer.applyTo(reply);
   if (declared.wire === 'oauth') reply.header('pragma', 'no-cache'); // RFC 6749 §5.1
+  if (declared.streams && result instanceof Readable) deadline.lift();
   return send(declared, reply, result);
+}
+
+/** The client already has the answer that the time is over. */
+function ignoreLate(request: FastifyRequest, reply: FastifyReply, error: unknown): FastifyReply {
+  const reason = error instanceof Error ? error.message : undefined;
+  request.log.warn({ route: request.routeOptions.url, reason }, 'an operation ended after its time was over');
+  return reply;
 }
 
 /** The size limit of the endpoint. An endpoint without its own limit has the limit of the server. */
@@ -79,9 +107,6 @@ function bodyLimit({ bodyBytesMax, limit, wire }: Endpoint): { bodyLimit?: numbe
   if (bodyBytesMax !== undefined) return { bodyLimit: bodyBytesMax };
   return limit === 'sign_in' || wire === 'oauth' ? { bodyLimit: SIGN_IN_BODY_BYTES_MAX } : {};
 }
-
-/** The longest time that a timer of Node can wait, which is about 24 days. */
-const TIMEOUT_MS_MAX = 2 ** 31 - 1;
 
 const NOTHING = z.strictObject({});
 const ANYTHING = z.looseObject({});
@@ -168,12 +193,19 @@ function validate(schema: z.ZodType, value: unknown, part: '' | 'query' | 'path'
   const parsed = schema.safeParse(value);
   if (parsed.success) return parsed.data;
   const issues: FieldIssue[] = parsed.error.issues.slice(0, 20).flatMap((issue) => {
+    // A repeated parameter of the query is a list.
+    const isRepeated = part === 'query' && issue.code === 'invalid_type' && Array.isArray(valueAt(value, issue.path));
+    if (isRepeated) return { path: pathOf(part, issue.path), message: 'must be sent once' };
     if (issue.code !== 'unrecognized_keys') return { path: pathOf(part, issue.path), message: issue.message };
     return issue.keys
       .slice(0, 20)
       .map((key) => ({ path: pathOf(part, [...issue.path, key.slice(0, 100)]), message: 'is not known here' }));
   });
   throw problem('validation_failed', { issues });
+}
+
+function valueAt(value: unknown, path: readonly PropertyKey[]): unknown {
+  return path.reduce<unknown>((inner, key) => (inner as Record<PropertyKey, unknown> | null)?.[key], value);
 }
 
 function pathOf(part: string, path: readonly PropertyKey[]): string {

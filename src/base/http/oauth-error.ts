@@ -1,9 +1,9 @@
 // Answers every error at an OAuth endpoint in the form of RFC 6749 §5.2, whichever layer raised it.
 import type { FastifyReply, FastifyRequest } from 'fastify';
 import { OAuthError, type OAuthErrorCode } from '../errors/oauth.ts';
-import { type Problem, problem } from '../errors/problem.ts';
+import type { Problem } from '../errors/problem.ts';
 import type { Endpoint } from './endpoint.ts';
-import { isSlowBody, setProblemHeaders, type Translate, toProblem } from './problems.ts';
+import { setProblemHeaders, type Translate, toProblem } from './problems.ts';
 import { type DrawLimit, networkOf } from './rate-limit.ts';
 
 /**
@@ -62,7 +62,7 @@ export async function sendOAuthError(
   error: unknown,
   deps: { readonly translate: Translate; readonly draw: DrawLimit },
 ): Promise<FastifyReply> {
-  let thrown = isSlowBody(error, request) ? problem('request_timeout') : toOAuth(error, deps.translate);
+  let thrown = toOAuth(error, deps.translate);
   // An unknown method was already counted, like an unknown path.
   if (UNAUTHENTICATED_CODES.has(named(thrown).code) && thrown.status !== 405) {
     try {

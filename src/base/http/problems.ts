@@ -3,36 +3,8 @@
 import type { FastifyReply, FastifyRequest } from 'fastify';
 import { DatabaseBusy, DatabaseNotWritable, isOutage } from '../database/db.ts';
 import { sqlStateOf } from '../database/sql-state.ts';
-import { type FieldIssue, PROBLEMS, Problem, type ProblemCode } from '../errors/problem.ts';
-
-export const PROBLEM_TYPE = 'application/problem+json; charset=utf-8';
-
-export interface ProblemBody {
-  readonly type: string;
-  readonly title: string;
-  readonly status: number;
-  readonly detail: string;
-  readonly code: ProblemCode;
-  /** It has the same sentence as `detail`. */
-  readonly error: string;
-  readonly requestId: string;
-  readonly issues?: readonly FieldIssue[];
-}
-
-/** The body of a problem. */
-export function problemBody(thrown: Problem, requestId: string): ProblemBody {
-  const { title } = PROBLEMS[thrown.code];
-  return {
-    type: `/problems/${thrown.code.replaceAll('_', '-')}`,
-    title,
-    status: thrown.status,
-    detail: thrown.message,
-    code: thrown.code,
-    error: thrown.message,
-    requestId,
-    ...(thrown.extras.issues ? { issues: thrown.extras.issues } : {}),
-  };
-}
+import { Problem, type ProblemCode } from '../errors/problem.ts';
+import { PROBLEM_TYPE, problemBody } from '../errors/problem-body.ts';
 
 // The problem for each error code of the framework. Every other error of the framework with a 4xx status becomes
 // bad_request.
@@ -43,7 +15,6 @@ const FRAMEWORK: Readonly<Record<string, ProblemCode>> = {
   FST_ERR_BAD_URL: 'bad_request',
   FST_ERR_ASYNC_CONSTRAINT: 'bad_request',
   FST_ERR_NOT_FOUND: 'not_found',
-  FST_ERR_HANDLER_TIMEOUT: 'service_busy',
   FST_ERR_MAX_PARAM_LENGTH: 'uri_too_long',
   ERR_HTTP_REQUEST_TIMEOUT: 'request_timeout',
 };
@@ -68,20 +39,12 @@ export function toProblem(error: unknown, translate: Translate): Problem {
   }
   const { code, statusCode } = (error ?? {}) as { code?: unknown; statusCode?: unknown };
   const known = typeof code === 'string' ? FRAMEWORK[code] : undefined;
-  if (known) return new Problem(known, known === 'service_busy' ? { retryAfterSeconds: 1 } : {}, { cause: error });
+  if (known) return new Problem(known, {}, { cause: error });
   if (UNSTORABLE.has(sqlStateOf(error))) return new Problem('validation_failed', {}, { cause: error });
   if (typeof statusCode === 'number' && statusCode >= 400 && statusCode < 500) {
     return new Problem('bad_request', {}, { cause: error });
   }
   return new Problem('internal_error', {}, { cause: error });
-}
-
-/**
- * Whether the time ran out while the body was still being read. In that case the sender is slow, and not the service.
- */
-export function isSlowBody(error: unknown, { raw }: FastifyRequest): boolean {
-  const timedOut = (error as { code?: unknown } | null)?.code === 'FST_ERR_HANDLER_TIMEOUT';
-  return timedOut && raw.readableFlowing === true && !raw.complete;
 }
 
 /** Sends the problem with its headers. */

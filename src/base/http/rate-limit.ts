@@ -1,7 +1,7 @@
 // The rate limits. They say how many calls per minute are allowed for a network, a principal, a session, an
 // organization or a service client.
 import { isIP } from 'node:net';
-import rateLimit, { normalizeIP } from '@fastify/rate-limit';
+import rateLimit, { type CreateRateLimitOptions, normalizeIP } from '@fastify/rate-limit';
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
 import { problem } from '../errors/problem.ts';
 
@@ -24,6 +24,7 @@ export type Allowance = 'signIn' | 'session' | 'other' | 'organization' | 'clien
 export type DrawLimit = (request: FastifyRequest, reply: FastifyReply, which: Allowance, key: string) => Promise<void>;
 
 const IPV6_SUBNET = 64;
+/** The limit of keys of each allowance, about 12 MB. The least recently used key is forgotten first. */
 const KEYS_MAX = 50_000;
 
 /**
@@ -43,10 +44,12 @@ export function prefixOf(ip: string, bits: number): string {
 /** Creates the allowances of a server. */
 export async function openLimits(app: FastifyInstance, settings: LimitSettings): Promise<DrawLimit> {
   if (!settings.enabled) return async () => undefined;
-  await app.register(rateLimit, { global: false, cache: KEYS_MAX });
+  await app.register(rateLimit, { global: false });
   const keys = new WeakMap<FastifyRequest, string>();
   const keyGenerator = (request: FastifyRequest) => keys.get(request) ?? 'unknown';
-  const allowance = (max: number) => app.createRateLimit({ max, timeWindow: 60_000, keyGenerator });
+  // The types of the package leave out `cache`. Each allowance has a store of its own, which takes the size from here.
+  const allowance = (max: number) =>
+    app.createRateLimit({ max, timeWindow: 60_000, keyGenerator, cache: KEYS_MAX } as CreateRateLimitOptions);
   const allowances = {
     signIn: allowance(settings.signIn),
     session: allowance(settings.session),

@@ -1,5 +1,5 @@
-// The parts of a request that an operation may use, and the requester of the request. Each part is computed only when it
-// is read, because most routes read few parts.
+// The parts of a request that an operation may use, the answer that it prepares, and the requester of the request. Each
+// part is computed only when it is read, because most routes read few parts.
 import type {} from '@fastify/cookie'; // declares the type of parseCookie
 import type { FastifyReply, FastifyRequest } from 'fastify';
 import type { Principal } from '../../protocol/caller.ts';
@@ -10,7 +10,8 @@ import {
   type Requester,
   userSubject,
 } from '../platform/requester.ts';
-import type { RequestInfo } from './endpoint.ts';
+import { isVisible } from '../platform/visible.ts';
+import type { Answer, RequestInfo } from './endpoint.ts';
 import { type DrawLimit, networkOf } from './rate-limit.ts';
 import { namedTenants } from './tenant.ts';
 
@@ -40,8 +41,10 @@ export class FastifyRequestInfo implements RequestInfo {
     return networkOf(this.#request.ip);
   }
   get userAgent(): string | null {
-    const sent = this.#header('user-agent');
-    return sent?.replace(/[^\x20-\x7e]/g, '?').slice(0, USER_AGENT_LENGTH_MAX) ?? null;
+    const shown = this.#header('user-agent')
+      ?.replace(/[^\x20-\x7e]/g, '?')
+      .slice(0, USER_AGENT_LENGTH_MAX);
+    return shown !== undefined && isVisible(shown) ? shown : null;
   }
   get authorization(): string | undefined {
     return this.#header('authorization');
@@ -75,6 +78,23 @@ export class FastifyRequestInfo implements RequestInfo {
   }
   draw(limit: 'session' | 'organization' | 'client', key: string): Promise<void> {
     return this.#draw(this.#request, this.#reply, limit, `${limit} ${key}`);
+  }
+}
+
+/** What an operation sets of its answer. It is applied only when the answer is sent, so that a late one has no effect. */
+export class PreparedAnswer implements Answer {
+  readonly #headers: (readonly [name: string, value: string])[] = [];
+  #status: number | null = null;
+
+  header(name: string, value: string): void {
+    this.#headers.push([name, value]);
+  }
+  status(code: number): void {
+    this.#status = code;
+  }
+  applyTo(reply: FastifyReply): void {
+    for (const [name, value] of this.#headers) reply.header(name, value);
+    if (this.#status !== null) reply.code(this.#status);
   }
 }
 

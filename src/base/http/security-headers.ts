@@ -4,13 +4,23 @@ import helmet from '@fastify/helmet';
 import Fastify from 'fastify';
 
 const HEADERS_OF_ONE_ANSWER = new Set(['content-length', 'content-type', 'date', 'connection', 'keep-alive']);
+const NOTHING = ["'none'"];
 
 /** The headers of helmet for an API without pages: a browser must not load, frame or guess anything from an answer. */
-export async function securityHeaders(options: { readonly https: boolean }): Promise<Record<string, string>> {
+export async function securityHeaders(options: {
+  readonly https: boolean;
+  readonly httpsSubdomains?: boolean;
+}): Promise<Record<string, string>> {
   const probe = Fastify();
   await probe.register(helmet, {
-    contentSecurityPolicy: { useDefaults: false, directives: { defaultSrc: ["'none'"], frameAncestors: ["'none'"] } },
-    strictTransportSecurity: options.https ? { maxAge: 31_536_000, includeSubDomains: false } : false,
+    // The last three do not fall back to default-src.
+    contentSecurityPolicy: {
+      useDefaults: false,
+      directives: { defaultSrc: NOTHING, baseUri: NOTHING, formAction: NOTHING, frameAncestors: NOTHING },
+    },
+    strictTransportSecurity: options.https
+      ? { maxAge: 31_536_000, includeSubDomains: options.httpsSubdomains ?? false }
+      : false,
     referrerPolicy: { policy: 'no-referrer' },
     xFrameOptions: { action: 'deny' },
   });

@@ -1,7 +1,7 @@
 // The HTTP server, with the limits, headers, guards and errors around the endpoints. The list of endpoints is in
 // app/endpoints.ts.
 import { randomUUID } from 'node:crypto';
-import type { Socket } from 'node:net';
+import { Server as NetServer } from 'node:net';
 import cookie from '@fastify/cookie';
 import cors from '@fastify/cors';
 import Fastify, {
@@ -12,14 +12,18 @@ import Fastify, {
   LogController,
 } from 'fastify';
 import type { Principal } from '../../protocol/caller.ts';
-import { problem } from '../errors/problem.ts';
+import { answerByHand, type HandWritten } from '../connections/broken-connection.ts';
+import { type Connections, watchConnections } from '../connections/connections.ts';
+import { endConnections } from '../connections/farewell.ts';
+import { judgeHead } from '../connections/head.ts';
+
 import { assertJsonType, parseBody } from './body.ts';
-import { answerBrokenConnection, answerTunnel, refuseExpectation } from './broken-connection.ts';
+import { limitTime } from './deadline.ts';
 import type { Endpoint } from './endpoint.ts';
 import { assertFormType, parseForm } from './form.ts';
 import { type Guard, mountEndpoint, ROUTE_MARK } from './mount.ts';
 import { oauthRequests, sendOAuthError, wireOf } from './oauth-error.ts';
-import { isSlowBody, sendProblem, type Translate, toProblem } from './problems.ts';
+import { sendProblem, type Translate, toProblem } from './problems.ts';
 import { type LimitSettings, networkOf, openLimits, prefixOf } from './rate-limit.ts';
 import { securityHeaders } from './security-headers.ts';
 import { unknownRoutes } from './unknown-route.ts';
@@ -34,28 +38,41 @@ export interface ServerOptions {
   readonly trustedProxies: readonly string[];
   /** Whether answers have a header that makes browsers use https only. */
   readonly https: boolean;
+  /** Whether that header is also for all subdomains of the service's host; false by default. */
+  readonly httpsSubdomains?: boolean;
   /** How long one request may take, including its body; 10,000 by default. */
   readonly handlerTimeoutMs?: number;
 }
+
+/** Ends the connections of a server that stops. The options are those of endConnections. */
+export type Farewell = (options: { readonly idleMs: number }) => Promise<void>;
 
 const BODY_BYTES_MAX = 64 * 1024;
 const SOCKETS_MAX = 10_000;
 // In Fastify and Node, these limits are off or very long by default. A slow or silent peer must not keep a socket open
 // for ever.
-const TIMEOUTS = { requestTimeout: 15_000, connectionTimeout: 30_000, keepAliveTimeout: 65_000 };
+// `requestTimeout` is longer than the head and the body may take together, so that a slow body gets its answer from
+// deadline.ts, in the order of the requests.
+const TIMEOUTS = { requestTimeout: 20_000, connectionTimeout: 30_000, keepAliveTimeout: 65_000 };
+const REQUEST_MS = 10_000;
+/** The part of the time of a request in which its body has to arrive. */
+const BODY_SHARE = 0.8;
 const HEAD_LIMITS = {
   headersTimeout: 10_000,
   connectionsCheckingInterval: 2_000,
   maxHeaderSize: 32 * 1024,
   requireHostHeader: false,
 };
-const CLOSING_STEP_MS = 500;
+/** How long the end of a server waits for answers after the time of a request. */
+const ANSWERED_MS = 1_000;
 const REQUEST_ID = /^[A-Za-z0-9._-]{1,128}$/;
 
 /** Builds the server, which does not listen yet. Raises for an endpoint that was not made by `endpoint()`. */
 export async function openServer(options: ServerOptions): Promise<FastifyInstance> {
   const constant = { ...(await securityHeaders(options)), 'cache-control': 'no-store' };
   const unknownRoute = unknownRoutes(options.endpoints);
+  const requestMs = options.handlerTimeoutMs ?? REQUEST_MS;
+  let byHand: HandWritten | undefined;
   const app = Fastify({
     loggerInstance: frameworkLog(options.log),
     childLoggerFactory: (_, bindings, settings) => options.log.child(bindings, settings),
@@ -65,41 +82,34 @@ export async function openServer(options: ServerOptions): Promise<FastifyInstanc
     requestIdHeader: false,
     genReqId: requestId,
     ...TIMEOUTS,
-    handlerTimeout: options.handlerTimeoutMs ?? 10_000,
     http: HEAD_LIMITS,
     return503OnClosing: false,
     forceCloseConnections: 'idle',
-    clientErrorHandler: answerBrokenConnection,
+    clientErrorHandler: (error, socket) => (byHand ? byHand.answerBroken(error, socket) : socket.destroy()),
     routerOptions: { maxParamLength: 256 },
     frameworkErrors: (error, request, reply) => {
       reply.headers({ ...constant, 'x-request-id': request.id }); // hooks do not run for this request
       sendProblem(request as FastifyRequest, reply, toProblem(error, options.translate));
     },
   });
-  app.server.maxHeadersCount = 100;
-  app.server.on('checkExpectation', refuseExpectation);
-  app.server.on('connect', (request, socket) => answerTunnel(unknownRoute(request.url ?? ''), socket));
+  app.server.maxHeadersCount = 0; // judgeHead counts them: Node would silently drop those beyond a limit
   app.server.maxConnections = SOCKETS_MAX;
+  const connections = watchConnections(app.server);
+  byHand = answerByHand(app.server, connections, constant, unknownRoute);
+  limitTime(app, { requestMs, bodyMs: requestMs * BODY_SHARE });
   app.addHook('onRequest', (request, reply, done) => {
     reply.headers(constant);
     reply.header('x-request-id', request.id);
-    // RFC 9112 §3.2 requires a 400 answer. Node would send it without a body.
-    const hostless = request.headers.host === undefined && request.raw.httpVersion !== '1.0';
-    if (hostless) return done(problem('bad_request', { detail: 'Send a Host header.' }));
-    // Node keeps only the first header and reports nothing. A proxy in front may have checked a later header (RFC 6750
-    // §2).
-    const doubled = request.headers.authorization !== undefined && countOf(request.raw.rawHeaders, 'authorization') > 1;
-    done(doubled ? problem('bad_request', { detail: 'Send one Authorization header.' }) : undefined);
+    done(judgeHead(request.raw) ?? undefined);
   });
-  endIdleWhileClosing(app);
+  endConnectionsBeforeClose(app, connections, requestMs + ANSWERED_MS);
   await registerPlugins(app, options, unknownRoute);
   const draw = await openLimits(app, options.limits);
   const guard: Guard = { ...options.guard, draw };
   const isOAuth = oauthRequests(options.endpoints);
   app.setErrorHandler((error, request: FastifyRequest, reply: FastifyReply) => {
     if (isOAuth(request)) return sendOAuthError(request, reply, error, { translate: options.translate, draw });
-    const thrown = isSlowBody(error, request) ? problem('request_timeout') : toProblem(error, options.translate);
-    return sendProblem(request, reply, thrown);
+    return sendProblem(request, reply, toProblem(error, options.translate));
   });
   readBodies(app);
   // After this line, the server refuses every route that is not an endpoint.
@@ -120,29 +130,13 @@ export async function openServer(options: ServerOptions): Promise<FastifyInstanc
   return app;
 }
 
-/**
- * The server closes only after all connections have ended. During this wait, this function closes connections that
- * never sent a request and connections whose request has ended. So they do not delay the close.
- */
-function endIdleWhileClosing(app: FastifyInstance): void {
-  const sockets = new Set<Socket>();
-  app.server.on('connection', (socket: Socket) => {
-    sockets.add(socket);
-    socket.once('close', () => sockets.delete(socket));
-  });
-  app.addHook('preClose', (done) => {
-    const timer = setInterval(() => {
-      app.server.closeIdleConnections();
-      for (const socket of sockets) if (socket.bytesRead === 0) socket.destroy();
-    }, CLOSING_STEP_MS);
-    app.server.once('close', () => clearInterval(timer));
-    done();
-  });
-}
-
-/** Returns how often a header was sent. The list contains names and values in turn. */
-function countOf(rawHeaders: readonly string[], wanted: string): number {
-  return rawHeaders.filter((name, index) => index % 2 === 0 && name.toLowerCase() === wanted).length;
+/** Decorates the server with `farewell`, and calls it before the server closes. */
+function endConnectionsBeforeClose(app: FastifyInstance, connections: Connections, withinMs: number): void {
+  // The server of node:http would also cut connections that are about to send a request.
+  const stopListening = () => void NetServer.prototype.close.call(app.server);
+  const farewell: Farewell = ({ idleMs }) => endConnections(connections, { idleMs, withinMs, stopListening });
+  app.decorate('farewell', farewell);
+  app.addHook('preClose', (done) => void farewell({ idleMs: 0 }).then(() => done(), done));
 }
 
 /** The log for messages of the framework. The framework's line about listening is left out, because main.ts logs it. */

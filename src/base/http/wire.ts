@@ -1,6 +1,7 @@
 // The parts that wire schemas share. Every string is valid Unicode without control characters, and is validated after
 // normalization (NFC). Every object refuses unknown members.
 import { z } from 'zod';
+import { isVisible } from '../platform/visible.ts';
 
 // For a missing member, the message of zod names types. The message here says that the member is missing.
 z.config({
@@ -10,7 +11,10 @@ z.config({
 // Line breaks, control characters, and characters that change the direction of the text around them.
 const CONTROL = /[\p{Cc}\u2028\u2029\u202a-\u202e\u2066-\u2069]/u;
 
-/** One line of text for people. It is trimmed, in NFC, and has `min` to `max` code points. */
+/**
+ * One line of text for people. It is trimmed, in NFC, and has `min` to `max` code points. Unless it may be empty, a reader
+ * must see something of it.
+ */
 export function text(max: number, min = 1) {
   return z
     .string()
@@ -24,6 +28,7 @@ export function text(max: number, min = 1) {
       (value) => [...value].length >= min,
       min === 1 ? 'must not be empty' : `must have at least ${min} characters`,
     )
+    .refine((value) => min === 0 || value === '' || isVisible(value), 'must have a visible character')
     .refine((value) => [...value].length <= max, `must have at most ${max} characters`)
     .meta({ minLength: min, maxLength: max });
 }

@@ -144,6 +144,11 @@ export const SIDECAR_OPTIONS = {
     'the longest time that a peer reads nothing of the data that waits for it',
     `${DEFAULTS.slowSeconds}s`,
   ),
+  shutdownDelay: setting(
+    '--shutdown-delay <time>',
+    seconds(0, 300),
+    'how long everything is still served at the end while /readyz already answers 503; 5s by default with NODE_ENV=production, otherwise 0',
+  ),
   drain: setting('--drain <time>', seconds(0, 3600), 'the time over which sockets are closed at the end', '10s'),
   managementListen: setting('--management-listen <host:port>', address, 'the address of /healthz and /readyz'),
   logLevel: setting(

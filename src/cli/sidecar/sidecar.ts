@@ -2,6 +2,7 @@
 // and the health endpoints from the options. On a signal, it closes its sockets and ends.
 import { once } from 'node:events';
 import { readFileSync } from 'node:fs';
+import { setTimeout as delay } from 'node:timers/promises';
 import type { Command } from 'commander';
 import { openLog } from '../../base/platform/log.ts';
 import type { Sidecar, SidecarLog } from '../../sidecar/core/contract.ts';
@@ -14,6 +15,7 @@ import { CommandRefused, UsageRefused } from '../line/refusal.ts';
 import { addSidecarOptions, readCredentials, readSidecarOptions, type SidecarChoices } from './options.ts';
 
 const WATCH_MILLISECONDS = 1_000;
+const SHUTDOWN_DELAY_SECONDS = 5;
 
 /** Adds the command. */
 export function sidecarCommand(program: Command, invocation: Invocation): void {
@@ -42,7 +44,12 @@ async function run(invocation: Invocation, given: Record<string, unknown>): Prom
     if (credentials === null) log.warn({}, 'revocations are not followed: revoked tokens work until they expire');
     else opened.push(watchStaleness(verifier, choices.maxStaleness, log));
     const signal = await signalled(invocation);
-    log.info({ signal, ...sidecar.state() }, 'draining');
+    const delaySeconds =
+      choices.shutdownDelay ?? (invocation.env.NODE_ENV === 'production' ? SHUTDOWN_DELAY_SECONDS : 0);
+    sidecar.announceEnd();
+    log.info({ signal, delaySeconds }, 'stopping');
+    await delay(delaySeconds * 1000);
+    log.info({ ...sidecar.state() }, 'draining');
     await sidecar.close(choices.drain);
     log.info({}, 'stopped');
   } finally {

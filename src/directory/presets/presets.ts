@@ -2,9 +2,10 @@
 // it can read again. plan.ts and apply.ts apply a preset to the database.
 import { readdirSync, readFileSync, statSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
-import { parse, stringify } from 'yaml';
+import { parse, parseDocument, stringify, visit } from 'yaml';
 import { z } from 'zod';
 import { OperatorError } from '../../base/errors/operator-error.ts';
+import { isFaithfulNumber } from '../../protocol/json.ts';
 import { canonicalPermissions, PERMISSION_PATTERN } from '../../protocol/permission.ts';
 
 const ROLE_NAME_PATTERN = /^[a-z][a-z0-9_-]{0,39}$/;
@@ -92,7 +93,8 @@ function readText(path: string): string {
 export function parsePreset(text: string, source: string): Preset {
   let raw: unknown;
   try {
-    raw = parse(text, { maxAliasCount: 0, prettyErrors: true });
+    parse(text, { maxAliasCount: 0, prettyErrors: true });
+    raw = withoutLostNumbers(text);
   } catch (error) {
     const { code, message } = error as Error & { readonly code?: string };
     if (code === 'MULTIPLE_DOCS') throw new PresetRefused([`${source}: must be one YAML document`]);
@@ -105,6 +107,18 @@ export function parsePreset(text: string, source: string): Preset {
     : parsed.error.issues.flatMap((issue) => problemLines(issue, raw));
   if (!parsed.success || problems.length > 0) throw new PresetRefused(problems.map((line) => `${source}: ${line}`));
   return parsed.data;
+}
+
+/** Returns the value of a YAML text. A number that would become another one, such as -0 or 1e-400, stays a text. */
+function withoutLostNumbers(text: string): unknown {
+  const document = parseDocument(text);
+  visit(document, {
+    Scalar(_, scalar) {
+      const { source = '', value } = scalar;
+      if (typeof value === 'number' && /^-?[\d.]/.test(source) && !isFaithfulNumber(source)) scalar.value = source;
+    },
+  });
+  return document.toJS({ maxAliasCount: 0 });
 }
 
 /** Returns one line for each wrong field, such as `role "agent": permissions.3: must be …`. */

@@ -4,6 +4,7 @@ import { createServer, type Server } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import type { Verifier } from '../../verifier/core/contract.ts';
 import { VerificationError } from '../../verifier/core/error.ts';
+import { SECURITY_HEADERS } from '../http/answer.ts';
 import type { Sidecar } from './contract.ts';
 
 export interface ManagementOptions {
@@ -56,7 +57,7 @@ export async function openManagement(options: ManagementOptions): Promise<Manage
     const isRead = request.method === 'GET' || request.method === 'HEAD';
     const { ready, body } = path === '/readyz' ? readiness() : { ready: true, body: { status: 'alive' } };
     const status = path !== '/healthz' && path !== '/readyz' ? 404 : isRead ? (ready ? 200 : 503) : 405;
-    const headers = { 'content-type': 'application/json', 'cache-control': 'no-store' };
+    const headers = { ...SECURITY_HEADERS, 'content-type': 'application/json', 'cache-control': 'no-store' };
     response.writeHead(status, status === 405 ? { ...headers, allow: 'GET, HEAD' } : headers);
     response.end(`${JSON.stringify(status === 404 || status === 405 ? { status: 'unknown' } : body)}\n`);
   });

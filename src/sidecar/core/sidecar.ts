@@ -29,6 +29,8 @@ const MORE_CONNECTIONS = 1_000;
 const BEATS_PER_PING = 30;
 const DRAIN_STEP_MILLISECONDS = 100;
 const CLOSE_MILLISECONDS = 4_000;
+/** How long a connection without a request stays open at the end. */
+const IDLE_MILLISECONDS = 1_000;
 
 /** Opens a sidecar on an address. Raises TypeError for wrong settings, and the errors of listening. */
 export async function openSidecar(
@@ -38,6 +40,7 @@ export async function openSidecar(
 ): Promise<Sidecar> {
   const settings: SidecarSettings = { ...SIDECAR_DEFAULTS, ...options };
   assertUpstream(settings.upstream);
+  let isEnding = false;
   let isDraining = false;
   const parts: Parts = {
     ...deps,
@@ -65,11 +68,11 @@ export async function openSidecar(
   }
 
   async function close(drainSeconds: number): Promise<void> {
+    isEnding = true;
     isDraining = true;
     const closed = once(server, 'close');
-    server.close();
-    server.closeIdleConnections();
-    await drain(parts, drainSeconds * 1000);
+    const draining = drainSeconds * 1000;
+    await Promise.all([drain(parts, draining), stopListening(server, Math.min(IDLE_MILLISECONDS, draining))]);
     await settle(parts, CLOSE_MILLISECONDS);
     heartbeat.stop();
     parts.live.close();
@@ -81,7 +84,10 @@ export async function openSidecar(
   let closing: Promise<void> | undefined;
   return {
     address: server.address() as AddressInfo,
-    state: () => ({ isDraining, sockets: parts.sockets.taken(), requests: parts.requests.taken() }),
+    announceEnd() {
+      isEnding = true;
+    },
+    state: () => ({ isDraining: isEnding, sockets: parts.sockets.taken(), requests: parts.requests.taken() }),
     close(drainSeconds) {
       closing ??= close(drainSeconds);
       return closing;
@@ -103,7 +109,21 @@ function serverOf(parts: Parts, agent: Agent): Server {
   server.maxHeadersCount = 0; // head.ts counts the headers: Node would silently drop those beyond a limit
   server.maxConnections = parts.settings.socketsMax + MORE_CONNECTIONS;
   const unanswered = new WeakMap<Duplex, number>();
+  const latest = new WeakMap<Duplex, { readonly request: IncomingMessage; readonly response: ServerResponse }>();
+  const broken = new WeakMap<Duplex, () => void>();
   const hasPending = (socket: Duplex) => (unanswered.get(socket) ?? 0) > 0;
+  /** Refuses bytes that are no request, after the answers to the requests before them. */
+  const refuseBroken = (error: Error & { code?: string }, socket: Duplex) => {
+    if (broken.has(socket)) return; // Node reports further bytes of a broken connection again
+    const count = unanswered.get(socket) ?? 0;
+    const last = latest.get(socket);
+    const isInBody = last?.request.complete === false;
+    // The refusal of a broken body is the answer to its request. If that request already has an answer, it gets no other.
+    const isAnswered = () => isInBody && last.response.headersSent;
+    const act = () => answerBrokenConnection(error, socket, { isAnswered: isAnswered(), now: parts.now() });
+    broken.set(socket, act);
+    if (count === 0 || (isInBody && count === 1 && !isAnswered())) act();
+  };
   // An unexpected error ends one connection, and not the process.
   const lost = (err: unknown, socket: Duplex) => {
     parts.log.error({ err }, 'a connection failed');
@@ -112,7 +132,12 @@ function serverOf(parts: Parts, agent: Agent): Server {
   const pass = (request: IncomingMessage, response: ServerResponse) => {
     const { socket } = request;
     unanswered.set(socket, (unanswered.get(socket) ?? 0) + 1);
-    response.once('close', () => unanswered.set(socket, (unanswered.get(socket) ?? 1) - 1));
+    latest.set(socket, { request, response });
+    response.once('close', () => {
+      const count = (unanswered.get(socket) ?? 1) - 1;
+      unanswered.set(socket, count);
+      if (count === 0) broken.get(socket)?.();
+    });
     passRequest(parts, agent, request, response).catch((error) => lost(error, socket));
   };
   server.on('request', pass);
@@ -124,8 +149,8 @@ function serverOf(parts: Parts, agent: Agent): Server {
     if (hasPending(socket)) socket.destroy();
     else acceptUpgrade(parts, request, socket, early).catch((error) => lost(error, socket));
   });
-  server.on('connect', (_request, socket) => refuseTunnel(socket));
-  server.on('clientError', (error, socket) => answerBrokenConnection(error, socket, hasPending(socket)));
+  server.on('connect', (_request, socket) => refuseTunnel(socket, parts.now()));
+  server.on('clientError', refuseBroken);
   return server;
 }
 
@@ -149,6 +174,19 @@ function beatAll({ open, settings }: Parts): { stop(): void } {
     (settings.pingSeconds * 1000) / BEATS_PER_PING,
   ).unref();
   return { stop: () => clearInterval(timer) };
+}
+
+/**
+ * Accepts no more connections, and closes those without a request. While there are connections this waits for
+ * `milliseconds`, because a request may be on its way.
+ */
+async function stopListening(server: Server, milliseconds: number): Promise<void> {
+  for (let left = milliseconds; left > 0; left -= 20) {
+    const count = await new Promise<number>((resolve) => server.getConnections((_, open) => resolve(open)));
+    if (count === 0) break;
+    await new Promise((resolve) => setTimeout(resolve, 20));
+  }
+  server.close(); // also closes the connections without a request
 }
 
 /** Closes the open sockets a few at a time, so that their clients do not all reconnect at once. */

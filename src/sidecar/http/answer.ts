@@ -8,6 +8,15 @@ import { type HttpRefusal, httpRefusal, Refusal, type RefusalCode } from '../cor
 // How long a peer has to read the answer before its connection is closed.
 const ANSWER_MILLISECONDS = 2_000;
 
+/** The headers of every answer that is the sidecar's own. A browser must not load, frame or guess anything from it. */
+export const SECURITY_HEADERS: Readonly<Record<string, string>> = {
+  'content-security-policy': "default-src 'none';base-uri 'none';form-action 'none';frame-ancestors 'none'",
+  'cross-origin-resource-policy': 'same-origin',
+  'referrer-policy': 'no-referrer',
+  'x-content-type-options': 'nosniff',
+  'x-frame-options': 'DENY',
+};
+
 /** Answers with the refusal. If the body of the request was not read, the connection is closed. */
 export function refuse(
   request: IncomingMessage,
@@ -19,9 +28,9 @@ export function refuse(
   const refusal = httpRefusal(thrown, requestId);
   const isUnread = hasUnreadBody(request);
   response.writeHead(refusal.status, {
+    ...SECURITY_HEADERS,
     'content-type': PROBLEM_TYPE,
     'content-length': Buffer.byteLength(refusal.body),
-    'x-content-type-options': 'nosniff',
     'x-request-id': requestId,
     ...refusal.headers,
     // The rest of a body must not be read as the next request.
@@ -108,28 +117,34 @@ const REASONS: Readonly<Record<number, string>> = {
 };
 
 /**
- * Handles Node's 'clientError'. The input was no request, so the answer is written by hand. If an earlier request still
- * waits for its answer, nothing is written, and that answer is the last one.
+ * Handles Node's 'clientError'. The input was no request, so the answer is written by hand. With `isAnswered` the client
+ * already has the answer to the request that the input belongs to, and gets no second one.
  */
-export function answerBrokenConnection(error: Error & { code?: string }, socket: Duplex, hasPending: boolean): void {
+export function answerBrokenConnection(
+  error: Error & { code?: string },
+  socket: Duplex,
+  { isAnswered, now }: { readonly isAnswered: boolean; readonly now: number },
+): void {
   if (error.code === 'ECONNRESET' || !socket.writable) socket.destroy();
-  else if (hasPending) cutLater(socket);
-  else endByHand(socket, new Refusal(BROKEN[error.code ?? ''] ?? 'bad_request'));
+  else if (isAnswered) closeGently(socket);
+  else endByHand(socket, new Refusal(BROKEN[error.code ?? ''] ?? 'bad_request'), now);
 }
 
 /** Handles Node's 'connect': no tunnel is ever opened. */
-export function refuseTunnel(socket: Duplex): void {
+export function refuseTunnel(socket: Duplex, now: number): void {
   socket.on('error', () => socket.destroy());
-  endByHand(socket, new Refusal('method_not_allowed'));
+  endByHand(socket, new Refusal('method_not_allowed'), now);
 }
 
-function endByHand(socket: Duplex, thrown: Refusal): void {
+function endByHand(socket: Duplex, thrown: Refusal, now: number): void {
   const requestId = randomUUID();
   const { status, headers, body } = httpRefusal(thrown, requestId);
   const fields = {
+    ...SECURITY_HEADERS,
     'content-type': PROBLEM_TYPE,
     'content-length': String(Buffer.byteLength(body)),
     'x-request-id': requestId,
+    date: new Date(now).toUTCString(),
     ...headers,
     connection: 'close',
   };

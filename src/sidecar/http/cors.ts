@@ -2,6 +2,7 @@
 // sidecar's own refusals. The upstream sets the headers of its own answers.
 import type { ServerResponse } from 'node:http';
 import type { SidecarSettings } from '../core/contract.ts';
+import { SECURITY_HEADERS } from './answer.ts';
 import type { Head } from './head.ts';
 
 type Settings = Pick<SidecarSettings, 'allowedOrigins'>;
@@ -22,6 +23,7 @@ export function answerPreflight(head: Head, response: ServerResponse, settings: 
   if (head.method !== 'OPTIONS' || method === undefined || listed(head, settings.allowedOrigins) === null) return false;
   const wanted = head.fields.get('access-control-request-headers')?.[0];
   response.writeHead(204, {
+    ...SECURITY_HEADERS,
     ...allowOrigin(head, settings),
     'access-control-allow-methods': method,
     ...(wanted === undefined ? {} : { 'access-control-allow-headers': wanted }),

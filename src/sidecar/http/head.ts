@@ -1,6 +1,7 @@
 // The head of a request as it was sent, with every field, and the checks for every request. The `headers` of node:http
 // drop or join fields that are sent twice.
 import type { IncomingMessage } from 'node:http';
+import { isHost } from '../../protocol/host.ts';
 import { Refusal } from '../core/problems.ts';
 
 export interface Head {
@@ -46,7 +47,7 @@ function assertOneHost(request: IncomingMessage, fields: Head['fields']): void {
   const hosts = fields.get('host') ?? [];
   const isOld = request.httpVersion === '1.0' && hosts.length === 0;
   // RFC 9112 §3.2
-  if (isOld || (hosts.length === 1 && /^(?:[\w.-]+|\[[\da-f:.]+\])(?::\d{1,5})?$/i.test(hosts[0] ?? ''))) return;
+  if (isOld || (hosts.length === 1 && isHost(hosts[0] ?? ''))) return;
   throw new Refusal('bad_request', {}, 'Send one Host header.');
 }
 

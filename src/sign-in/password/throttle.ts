@@ -16,6 +16,8 @@ export interface LoginThrottle {
   succeeded(account: string, address: string): void;
   /** The password was not checked, because of an outage or a full queue. The attempt does not count. */
   undecided(account: string, address: string): void;
+  /** The number of pairs of account and address that are remembered. */
+  readonly size: number;
 }
 
 interface Failures {
@@ -34,6 +36,10 @@ function startOf(now: number): Failures {
   return { count: 0, since: now, notBefore: 0, previousNotBefore: 0 };
 }
 
+function isOver({ since, notBefore }: Failures, now: number): boolean {
+  return now - Math.max(since, notBefore) >= WINDOW_MS;
+}
+
 /**
  * Allows `failuresMax` failures in 15 minutes without a wait. After that, attempts must wait 1, 2, 4, … seconds, and 15
  * minutes at most. With `Infinity` the throttle is off.
@@ -41,11 +47,19 @@ function startOf(now: number): Failures {
 export function createLoginThrottle(deps: { clock: Clock; failuresMax: number }): LoginThrottle {
   const entries = new Map<string, Failures>();
   const key = (account: string, address: string) => `${address} ${account}`;
+
+  function dropOld(now: number): void {
+    for (const [oldest, entry] of entries) {
+      if (entries.size <= ENTRIES_MAX && !isOver(entry, now)) return;
+      entries.delete(oldest);
+    }
+  }
+
   return {
     begin(account, address) {
       const now = deps.clock.now().getTime();
       const known = entries.get(key(account, address));
-      const entry = known && now - Math.max(known.since, known.notBefore) < WINDOW_MS ? known : startOf(now);
+      const entry = known && !isOver(known, now) ? known : startOf(now);
       if (entry.notBefore > now) {
         const retryAfterSeconds = Math.ceil((entry.notBefore - now) / 1000);
         throw problem('too_many_requests', {
@@ -64,10 +78,7 @@ export function createLoginThrottle(deps: { clock: Clock; failuresMax: number })
       }
       entries.delete(key(account, address));
       entries.set(key(account, address), entry);
-      if (entries.size > ENTRIES_MAX) {
-        const oldest = entries.keys().next();
-        if (!oldest.done) entries.delete(oldest.value);
-      }
+      dropOld(now);
     },
     succeeded(account, address) {
       entries.delete(key(account, address));
@@ -78,6 +89,9 @@ export function createLoginThrottle(deps: { clock: Clock; failuresMax: number })
         entry.count -= 1;
         entry.notBefore = entry.previousNotBefore;
       }
+    },
+    get size() {
+      return entries.size;
     },
   };
 }

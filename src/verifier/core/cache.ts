@@ -14,21 +14,27 @@ export interface TokenCache<Entry extends Remembered> {
 // The end of the signature identifies a good token, and hashing it costs a tenth of hashing the whole text. Nobody can
 // make a second good token with the same end. A hit is still compared as a whole.
 const TAIL = 24;
+/** Nearly all tokens are shorter. For longer ones, fewer are remembered, so that they do not take more memory. */
+const CHARACTERS_EACH = 2048;
 
 /**
- * Creates a cache of at most `sizeMax` entries in two generations. A hit in the older generation moves the entry to the
- * younger generation.
+ * Creates a cache of at most `sizeMax` entries in two generations, with an average of 2,048 characters each. A hit in the
+ * older generation moves the entry to the younger generation.
  */
 export function createTokenCache<Entry extends Remembered>(sizeMax: number): TokenCache<Entry> {
   const half = sizeMax < 2 ? sizeMax : Math.floor(sizeMax / 2);
   let young = new Map<string, Entry>();
   let old = new Map<string, Entry>();
+  let characters = 0; // of the younger generation
 
   function put(tail: string, entry: Entry): void {
-    if (young.size >= half && !young.has(tail)) {
+    const isFull = young.size >= half || characters + entry.token.length > half * CHARACTERS_EACH;
+    if (isFull && young.size > 0 && !young.has(tail)) {
       old = young;
       young = new Map();
+      characters = 0;
     }
+    characters += entry.token.length - (young.get(tail)?.token.length ?? 0);
     young.set(tail, entry);
   }
 
@@ -48,12 +54,14 @@ export function createTokenCache<Entry extends Remembered>(sizeMax: number): Tok
     },
     delete(token) {
       const tail = token.slice(-TAIL);
+      characters -= young.get(tail)?.token.length ?? 0;
       young.delete(tail);
       old.delete(tail);
     },
     clear() {
       young = new Map();
       old = new Map();
+      characters = 0;
     },
   };
 }

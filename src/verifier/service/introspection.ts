@@ -54,8 +54,11 @@ export function createIntrospection(deps: IntrospectionDeps): (token: string) =>
     const isActive = ask(token);
     asked.delete(token); // so that the entry is the newest of the Map
     asked.set(token, { at: now, isActive });
-    const oldest = asked.keys().next();
-    if (asked.size > REMEMBERED_MAX && !oldest.done) asked.delete(oldest.value);
+    // Whole tokens are kept here, so none of them stays longer than its answer is used.
+    for (const [oldest, { at }] of asked) {
+      if (now - at < REMEMBERED_MILLISECONDS && asked.size <= REMEMBERED_MAX) break;
+      asked.delete(oldest);
+    }
     return isActive;
   }
 

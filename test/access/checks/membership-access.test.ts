@@ -234,3 +234,18 @@ t.test('a member with a large role counts as many members in the size limit', as
   remember('next', 100);
   t.equal(cache.size, 1);
 });
+
+t.test('a scope counts in the size limit', async (t) => {
+  const cache = createGrantsCache({ membersMax: 1_000, permissionsMax: 1_000 });
+  const role = { id: 'r', name: 'r', level: 1, permissions: new Set<string>() };
+  const active = { organizationActive: true, userActive: true, memberActive: true };
+  for (let at = 0; at < 500; at += 1) {
+    const assignments = Array.from({ length: 20 }, (_, id) => ({
+      id: `${id}`,
+      role,
+      scope: { key: 'x'.repeat(1_900) },
+    }));
+    cache.set({ grants: { organizationId: 'o', userId: `${at}`, ...active, epoch: 0, assignments }, readAtMs: 0 });
+  }
+  t.equal(cache.size, 1, 'twenty scopes of 1,900 characters are as large as hundreds of permissions');
+});

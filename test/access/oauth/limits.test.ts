@@ -180,6 +180,23 @@ t.test('a flood of invented clients does not remove a known client from memory',
   (await attempt('192.0.2.1', 'client', 'right')).succeeded();
 });
 
+t.test('clients and networks leave the memory when nothing of them counts any more', async (t) => {
+  const clock = new MovableClock();
+  const throttle = createClientThrottle({ clock, failuresMax: 10 });
+  const attempt = (at: number) => throttle.begin({ network: `192.0.2.${at}`, clientId: 'client', credential: 'x' });
+  for (let at = 1; at <= 200; at += 1) (await attempt(at)).failed();
+  (await attempt(201)).succeeded();
+  const running = await attempt(202);
+  t.equal(throttle.size, 404);
+  clock.advance(60);
+  (await attempt(1)).failed();
+  t.equal(throttle.size, 4, 'the client that is known, the one with a running attempt, the newest, and its network');
+  running.undecided();
+  clock.advance(3_600);
+  (await attempt(1)).failed();
+  t.equal(throttle.size, 2, 'only the newest client and its network are left');
+});
+
 t.test('however many requests wait while no result comes, each of them is woken only once', async (t) => {
   const throttle = createClientThrottle({ clock: new MovableClock(), failuresMax: 10 });
   let turns = 0;

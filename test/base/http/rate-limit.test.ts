@@ -1,5 +1,7 @@
 // The rate limits: what each limit counts, what its headers say, and that a forged header does not raise it.
+import Fastify, { type FastifyReply, type FastifyRequest } from 'fastify';
 import t, { type Test } from 'tap';
+import { openLimits } from '../../../src/base/http/rate-limit.ts';
 import type { Api, Reply } from '../../support/client.ts';
 import { createDatabase } from '../../support/database.ts';
 import { type Account, newAccount } from '../../support/fixtures/accounts.ts';
@@ -196,4 +198,18 @@ t.test('the paths that probes and verifying services use have no limit', async (
       t.equal(reply.headers.get('ratelimit-limit'), null);
     }
   }
+});
+
+t.test('an allowance that is used up stays so while 49,999 other keys are counted', async (t) => {
+  const app = Fastify();
+  const limits = { enabled: true, signIn: 1, session: 1, other: 1, organization: 1, client: 1 };
+  const draw = await openLimits(app, limits);
+  const request = { routeOptions: {} } as FastifyRequest;
+  const reply = { header: () => reply } as unknown as FastifyReply;
+  for (const allowance of ['signIn', 'session', 'other', 'organization', 'client'] as const) {
+    await draw(request, reply, allowance, 'used up');
+    for (let other = 1; other < 50_000; other += 1) await draw(request, reply, allowance, `other ${other}`);
+    await t.rejects(draw(request, reply, allowance, 'used up'), { code: 'too_many_requests' }, allowance);
+  }
+  await app.close();
 });

@@ -177,7 +177,7 @@ t.test('a service that stops ends its streams properly and at once', async (t) =
   const streams = [await open(), await open()];
   const { organization } = await newAccount((await openStreams(t)).api);
   t.ok(organization);
-  app.drain();
+  app.parts.feed.close();
   for (const { stream } of streams) await stream.end();
   t.equal((await consume(t, url, (await reader()).token)).status, 503, 'and opens no more');
   await app.close();

@@ -1,9 +1,36 @@
 // The end of the sidecar: it accepts nothing new, closes the sockets one after the other, and finishes requests. Also
 // its health routes.
 import { once } from 'node:events';
-import t from 'tap';
+import { connect } from 'node:net';
+import t, { type Test } from 'tap';
 import { openManagement } from '../../../src/sidecar/core/management.ts';
+import { until } from '../../support/until.ts';
 import { openStand, openUpstream, refusal } from '../open.ts';
+
+/** A plain connection. `status` resolves to the status of the next answer. */
+async function openRaw(t: Test, url: string) {
+  const socket = connect(Number(new URL(url).port), '127.0.0.1');
+  t.teardown(() => socket.destroy());
+  socket.on('error', () => {});
+  let text = '';
+  let seen = 0;
+  socket.on('data', (chunk) => {
+    text += chunk;
+  });
+  const end = once(socket, 'close');
+  await once(socket, 'connect');
+  return {
+    end,
+    text: () => text,
+    write: (bytes: string) => void socket.write(bytes),
+    async status() {
+      seen += 1;
+      const statuses = () => [...text.matchAll(/HTTP\/1\.1 (\d{3}) /g)].map(([, status]) => Number(status));
+      await until(() => statuses().length >= seen);
+      return statuses()[seen - 1];
+    },
+  };
+}
 
 t.test('a drain closes every socket with 1001 on both sides, and resolves when all sockets are closed', async (t) => {
   const { open, sidecar, upstream } = await openStand(t, { settings: { firstMessage: true } });
@@ -107,4 +134,44 @@ t.test('/healthz answers 200 while the process runs; /readyz reports whether soc
   await stand.sidecar.close(0);
   t.match(await ask('/readyz'), [503, { isDraining: true }]);
   t.match(await ask('/healthz'), [200]);
+});
+
+t.test('a sidecar that announces its end is not ready, and still accepts sockets and requests', async (t) => {
+  const { open, http, issuer, sidecar } = await openStand(t);
+  const verifier = issuer.verifier();
+  const at = { host: '127.0.0.1', port: 0, sidecar, verifier, maxStaleness: 30 };
+  const management = await openManagement(at);
+  t.teardown(() => management.close());
+  const health = `http://127.0.0.1:${management.address.port}`;
+  await until(async () => (await fetch(`${health}/readyz`)).status === 200);
+  sidecar.announceEnd();
+  t.match(sidecar.state(), { isDraining: true });
+  t.equal((await fetch(`${health}/readyz`)).status, 503);
+  t.equal((await fetch(`${health}/healthz`)).status, 200);
+  const client = await open();
+  client.socket.send('served');
+  t.equal(await client.message(), 'served');
+  const options = { headers: { authorization: `Bearer ${issuer.token()}` } };
+  const reply = await fetch(http, options);
+  t.same([reply.status, reply.headers.get('connection')], [200, 'keep-alive']);
+  const closing = sidecar.close(60);
+  t.same(await client.closed, { code: 1001, reason: 'shutting_down' });
+  await closing;
+});
+
+t.test('a kept connection gets an answer during a drain, and the answer closes it', async (t) => {
+  const { open, http, issuer, sidecar } = await openStand(t);
+  const fields = ['GET / HTTP/1.1', 'Host: a.test', `Authorization: Bearer ${issuer.token()}`];
+  const kept = await openRaw(t, http);
+  const request = `${fields.join('\r\n')}\r\n\r\n`;
+  const { socket } = await open();
+  kept.write(request);
+  t.equal(await kept.status(), 200);
+  const closing = sidecar.close(60); // the first socket closes at once, and the drain waits for the others
+  kept.write(request);
+  t.equal(await kept.status(), 200, 'a request on its way');
+  await kept.end;
+  t.match(kept.text(), /connection: close/i);
+  socket.terminate();
+  await closing;
 });

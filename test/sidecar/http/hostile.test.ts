@@ -245,3 +245,50 @@ t.test('random bytes and mangled requests never end the process', async (t) => {
     [],
   );
 });
+
+t.test('the own answers of the sidecar have security headers, also those that are written by hand', async (t) => {
+  const stand = await openStand(t, { settings: { allowedOrigins: ['https://app.example.com'] } });
+  const preflight = lines(
+    'OPTIONS / HTTP/1.1',
+    'Host: a.test',
+    'Origin: https://app.example.com',
+    'Access-Control-Request-Method: PUT',
+  );
+  const cases: [string, string, number][] = [
+    ['no token', lines('GET / HTTP/1.1', 'Host: a.test'), 401],
+    ['a refused handshake', lines('GET / HTTP/1.1', ...UPGRADE), 401],
+    ['rubbish', 'rubbish\r\n\r\n', 400],
+    ['a tunnel', lines('CONNECT a.test:443 HTTP/1.1', 'Host: a.test'), 405],
+    ['a long head', lines('GET / HTTP/1.1', 'Host: a.test', `X-Long: ${'x'.repeat(70_000)}`), 431],
+    ['two hosts', lines('GET / HTTP/1.1', 'Host: a.test', 'Host: b.test'), 400],
+    ['a preflight', preflight, 204],
+  ];
+  for (const [name, bytes, status] of cases) {
+    const answer = await talk(stand, bytes);
+    t.same(statusesOf(answer), [status], name);
+    t.match(answer, /content-security-policy: default-src 'none';base-uri 'none';form-action 'none';frame-/i, name);
+    t.match(answer, /x-content-type-options: nosniff/i, name);
+    t.match(answer, /x-frame-options: deny/i, name);
+    t.match(answer, /date: \w{3}, /i, name);
+  }
+});
+
+t.test('bytes that are no request are refused after the answers to the requests before them', async (t) => {
+  const { promise: released, resolve: release } = Promise.withResolvers<void>();
+  const upstream = await openUpstream(t, { answer: (_, response) => void released.then(() => response.end('late')) });
+  const stand = await openStand(t, { upstream });
+  const arrived = once(upstream.server, 'request');
+  const socket = connectTo(stand);
+  const chunks: Buffer[] = [];
+  socket.on('data', (chunk) => chunks.push(chunk));
+  socket.write(lines('GET / HTTP/1.1', 'Host: a.test', `Authorization: Bearer ${stand.issuer.token()}`));
+  await arrived;
+  socket.write('rubbish\r\n\r\n');
+  await talk(stand, lines('GET / HTTP/1.1', 'Host: a.test')); // the sidecar has read the bytes meanwhile
+  t.equal(chunks.length, 0, 'nothing overtakes the answer');
+  release();
+  await once(socket, 'close');
+  const answer = Buffer.concat(chunks).toString('latin1');
+  t.same(statusesOf(answer), [200, 400]);
+  t.match(answer, 'late');
+});

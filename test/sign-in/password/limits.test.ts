@@ -1,9 +1,10 @@
 // Limits that slow down password guessing and limit the work of hashing.
 import t, { type Test } from 'tap';
+import { createLoginThrottle } from '../../../src/sign-in/password/throttle.ts';
 import { type Api, atOnce, type Reply } from '../../support/client.ts';
 import { createDatabase } from '../../support/database.ts';
 import { newAccount } from '../../support/fixtures/accounts.ts';
-import { openService } from '../../support/service.ts';
+import { MovableClock, openService } from '../../support/service.ts';
 
 // Each network also has its own allowance. In this file that allowance never runs out.
 const LIMITED = { RATE_LIMIT_ENABLED: 'true', RATE_LIMIT_SIGN_IN: '100000', LOGIN_FAILURES_MAX: '3' };
@@ -133,4 +134,18 @@ t.test('if the hashing queue is full, a sign-in gets 503 with Retry-After and do
   await occupied;
   t.equal((await signIn(api, account.email, account.password)).status, 200);
   t.equal((await api.post('/auth/register', fresh)).status, 201, 'the refused requests are not in the queue');
+});
+
+t.test('failures leave the memory when they no longer count, and not before', async (t) => {
+  const clock = new MovableClock();
+  const throttle = createLoginThrottle({ clock, failuresMax: 2 });
+  for (let turn = 0; turn < 2; turn += 1) throttle.begin('delayed', '192.0.2.1');
+  for (let turn = 0; turn < 500; turn += 1) throttle.begin(`account ${turn}`, '192.0.2.1');
+  t.equal(throttle.size, 501);
+  clock.advance(900);
+  throttle.begin('another', '192.0.2.1');
+  t.equal(throttle.size, 502, 'the oldest is delayed until after its window');
+  clock.advance(1);
+  throttle.begin('another', '192.0.2.1');
+  t.equal(throttle.size, 1);
 });

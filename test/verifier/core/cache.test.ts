@@ -62,3 +62,29 @@ t.test('a deleted or cleared entry is not found any more', async (t) => {
   cache.clear();
   t.equal(cache.get('c'), undefined);
 });
+
+t.test('long tokens take no more memory than the same number of tokens of usual length', async (t) => {
+  const long = (index: number) => `${'x'.repeat(20_000)}.${String(index).padStart(30, '0')}`;
+  const cache = createTokenCache<{ token: string }>(100);
+  const entries = Array.from({ length: 300 }, (_, index) => ({ token: long(index) }));
+  for (const entry of entries) cache.set(entry);
+  const found = entries.filter(({ token }) => cache.get(token));
+  t.ok(found.length * 20_000 <= 100 * 2048, `${found.length} of 300`);
+  t.ok(found.length >= 5);
+  t.ok(found.includes(entries.at(-1) ?? { token: '' }));
+  const one = createTokenCache<{ token: string }>(2);
+  one.set({ token: long(1) });
+  t.ok(one.get(long(1)), 'a single long token is remembered in the smallest cache');
+});
+
+t.test('tokens that were deleted do not count', async (t) => {
+  const cache = createTokenCache<{ token: string }>(100);
+  const kept = { token: `kept ${tail}` };
+  cache.set(kept);
+  for (let index = 0; index < 1_000; index += 1) {
+    const token = `${'x'.repeat(20_000)}.${String(index).padStart(30, '0')}`;
+    cache.set({ token });
+    cache.delete(token);
+  }
+  t.equal(cache.get(kept.token), kept);
+});

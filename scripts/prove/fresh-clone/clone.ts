@@ -4,7 +4,7 @@ import { once } from 'node:events';
 import { readdirSync, readlinkSync } from 'node:fs';
 import { delimiter, join } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
-import { demand, type Frame } from './proof.ts';
+import { demand, type Frame } from '../proof.ts';
 
 export interface Person {
   readonly name: string;

@@ -1,0 +1,103 @@
+// Owns: clients that get tokens in every way and use each of them once.
+import { setTimeout as delay } from 'node:timers/promises';
+import { type Api, openApi, type Reply } from '../../../test/support/client.ts';
+import { newAccount } from '../../../test/support/fixtures/accounts.ts';
+import { NotShown } from '../proof.ts';
+import { openSessions } from '../sessions.ts';
+import type { Service, Testbed } from '../testbed.ts';
+
+export interface Issuing {
+  /** Issues tokens until the time is over, at most `perSecond` of them in a second. Raises NotShown for a refusal. */
+  run(milliseconds: number, perSecond: number): Promise<void>;
+  /** The number of access tokens so far. Each was used once. */
+  issued(): number;
+  /** The number of sessions that were ended so far. */
+  ended(): number;
+}
+
+const WORKERS = 8;
+/** One token of so many comes from a login, which is followed by a logout. The others are refreshes and service clients. */
+const LOGIN_EVERY = 50;
+
+interface Accounts {
+  readonly api: Api;
+  readonly login: { readonly email: string; readonly password: string };
+  readonly basic: string;
+  readonly refreshTokens: string[];
+}
+
+async function openAccounts(testbed: Testbed, service: Service): Promise<Accounts> {
+  const api = openApi(service.url);
+  const account = await newAccount(api);
+  const { body, status } = await api.post(
+    '/clients',
+    { name: 'issuing', permissions: ['users:read'] },
+    { token: account.accessToken },
+  );
+  if (status !== 201) throw new NotShown(`no service client was created: ${status}`);
+  const sessions = await openSessions(testbed, service, account.userId, WORKERS);
+  return {
+    api,
+    login: { email: account.email, password: account.password },
+    basic: `Basic ${Buffer.from(`${body.data.id}:${body.data.clientSecret}`).toString('base64')}`,
+    refreshTokens: sessions.map(({ refreshToken }) => refreshToken),
+  };
+}
+
+function accepted(reply: Reply, what: string): Reply {
+  if (reply.status >= 300) throw new NotShown(`${what} was answered ${reply.status}: ${reply.text}`);
+  return reply;
+}
+
+async function byClient({ api, basic }: Accounts): Promise<string> {
+  const headers = { authorization: basic, 'content-type': 'application/x-www-form-urlencoded' };
+  const reply = await api.post('/oauth/token', undefined, { raw: 'grant_type=client_credentials', headers });
+  return accepted(reply, 'a service client').body.access_token;
+}
+
+async function byRefresh({ api, refreshTokens }: Accounts, worker: number): Promise<string> {
+  const reply = await api.post('/auth/refresh', { refreshToken: refreshTokens[worker] });
+  const { accessToken, refreshToken } = accepted(reply, 'a refresh').body.data;
+  refreshTokens[worker] = refreshToken;
+  return accessToken;
+}
+
+/** Creates an account, a service client and sessions. */
+export async function openIssuing(testbed: Testbed, service: Service): Promise<Issuing> {
+  const accounts = await openAccounts(testbed, service);
+  const { api, login } = accounts;
+  let [issued, ended] = [0, 0];
+
+  async function use(token: string): Promise<void> {
+    accepted(await api.get('/verify', { token }), 'a new token');
+    issued += 1;
+  }
+
+  async function byLogin(): Promise<void> {
+    const { accessToken, refreshToken } = accepted(await api.post('/auth/login', login), 'a login').body.data;
+    await use(accessToken);
+    accepted(await api.post('/auth/logout', { refreshToken }), 'a logout');
+    ended += 1;
+  }
+
+  return {
+    async run(milliseconds, perSecond) {
+      const begun = performance.now();
+      let started = 0;
+      const work = async (worker: number) => {
+        for (;;) {
+          const turn = started;
+          started += 1;
+          const due = begun + (turn * 1000) / perSecond;
+          if (Math.max(due, performance.now()) - begun > milliseconds) return;
+          await delay(Math.max(0, due - performance.now()));
+          if (turn % LOGIN_EVERY === 0) await byLogin();
+          else await use(turn % 2 === 0 ? await byClient(accounts) : await byRefresh(accounts, worker));
+        }
+      };
+      await Promise.all(Array.from({ length: WORKERS }, (_, worker) => work(worker)));
+    },
+    issued: () => issued,
+    ended: () => ended,
+  };
+}

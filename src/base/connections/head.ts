@@ -1,0 +1,53 @@
+// The checks of a request's head that Node does not do. Node keeps only one of some repeated headers and reports
+// nothing, while a proxy in front may have read another one.
+import type { IncomingMessage } from 'node:http';
+import { isHost } from '../../protocol/host.ts';
+import { type Problem, problem } from '../errors/problem.ts';
+
+const FIELDS_MAX = 100;
+
+/** The headers that have one value, in the spelling of messages. A request may have each of them once. */
+const SINGLE = new Map(
+  [
+    'Authorization',
+    'Content-Encoding',
+    'Content-Length',
+    'Content-Type',
+    'Host',
+    'Idempotency-Key',
+    'If-Match',
+    'Last-Event-ID',
+    'Origin',
+    'Sec-Fetch-Site',
+    'User-Agent',
+    'X-Organization-Slug',
+    'X-Tenant-ID',
+  ].map((name) => [name.toLowerCase(), name]),
+);
+
+/** Returns the refusal of a head that two readers could understand differently; null for any other head. */
+export function judgeHead({ headers, rawHeaders, httpVersion }: IncomingMessage): Problem | null {
+  if (rawHeaders.length > 2 * FIELDS_MAX) {
+    return problem('headers_too_large', { detail: `Send at most ${FIELDS_MAX} headers.` });
+  }
+  const repeated = repeatedField(headers, rawHeaders);
+  if (repeated !== null) return problem('bad_request', { detail: `Send one ${repeated} header.` });
+  // RFC 9112 §3.2 requires a 400 answer. Node would send it without a body, or not at all.
+  const { host } = headers;
+  if (host === undefined && httpVersion !== '1.0') return problem('bad_request', { detail: 'Send a Host header.' });
+  if (host === undefined || isHost(host)) return null;
+  return problem('bad_request', { detail: 'The Host header must be a host, with or without a port.' });
+}
+
+function repeatedField(headers: IncomingMessage['headers'], rawHeaders: readonly string[]): string | null {
+  // Every name is one key, so with as many keys as fields no field is repeated.
+  if (Object.keys(headers).length * 2 === rawHeaders.length) return null;
+  const seen = new Set<string>();
+  for (let index = 0; index < rawHeaders.length; index += 2) {
+    const name = rawHeaders[index]?.toLowerCase() ?? '';
+    const single = SINGLE.get(name);
+    if (single !== undefined && seen.has(name)) return single;
+    seen.add(name);
+  }
+  return null;
+}

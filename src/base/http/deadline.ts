@@ -1,0 +1,104 @@
+// The time that a request may take, from the end of its head until its answer: guards, body and operation together. The
+// time limit of the framework ends when the body was read, because Node closes the request then
+// (https://github.com/fastify/fastify/pull/6725).
+import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
+import { type Problem, problem } from '../errors/problem.ts';
+
+export interface TimeLimits {
+  /** How long a request may take. */
+  readonly requestMs: number;
+  /** How long its body may take to arrive. It is shorter, so that the operation has time left. */
+  readonly bodyMs: number;
+}
+
+const DECORATOR = 'deadline';
+const RETRY_SECONDS = 1;
+
+export class Deadline {
+  readonly #request: FastifyRequest;
+  readonly #reply: FastifyReply;
+  readonly #limits: TimeLimits;
+  #aborting: AbortController | undefined;
+  #timer: NodeJS.Timeout | undefined;
+  #isOver = false;
+  #reason: Error | undefined;
+
+  constructor(request: FastifyRequest, reply: FastifyReply, limits: TimeLimits) {
+    this.#request = request;
+    this.#reply = reply;
+    this.#limits = limits;
+    this.#timer = setTimeout(() => this.#atBodyLimit(), limits.bodyMs);
+    // Node emits this after the whole answer, and also when the client disconnects before that.
+    reply.raw.once('close', () => {
+      this.lift();
+      if (!reply.raw.writableFinished) this.#abort(new DOMException('The client is gone.', 'AbortError'));
+    });
+  }
+
+  /** Aborts when the time is over or the client is gone. What the operation returns after that is not sent. */
+  get signal(): AbortSignal {
+    this.#aborting ??= new AbortController(); // only a few operations read it
+    if (this.#reason !== undefined) this.#aborting.abort(this.#reason);
+    return this.#aborting.signal;
+  }
+
+  /** True once the request was answered because its time was over. */
+  get isOver(): boolean {
+    return this.#isOver;
+  }
+
+  /** Removes the limit, for an answer that is sent in parts for as long as the client wants. */
+  lift(): void {
+    clearTimeout(this.#timer);
+  }
+
+  #atBodyLimit(): void {
+    const { bodyMs, requestMs } = this.#limits;
+    if (this.#isBodySlow()) this.#answer(problem('request_timeout'));
+    else this.#timer = setTimeout(() => this.#answer(this.#late()), requestMs - bodyMs);
+  }
+
+  #late(): Problem {
+    if (this.#isBodySlow()) return problem('request_timeout');
+    const seconds = this.#limits.requestMs / 1000;
+    return problem('service_busy', {
+      retryAfterSeconds: RETRY_SECONDS,
+      detail: `The service did not finish the request within ${seconds} seconds. The request may still take effect: try again after the seconds in Retry-After.`,
+    });
+  }
+
+  /** Whether the body is being read and has not arrived. Then the sender is slow, and not the service. */
+  #isBodySlow(): boolean {
+    const { raw } = this.#request;
+    return raw.readableFlowing === true && !raw.complete;
+  }
+
+  #abort(reason: Error): void {
+    this.#reason = reason;
+    this.#aborting?.abort(reason);
+  }
+
+  #answer(late: Problem): void {
+    const { raw, sent } = this.#reply;
+    if (sent) return; // the whole answer was already written
+    this.#isOver = true;
+    this.#abort(late);
+    // A part of an answer cannot be completed by another one. Only the end of the connection shows that it is incomplete.
+    if (raw.headersSent) raw.destroy();
+    else this.#reply.send(late);
+  }
+}
+
+/** Gives every request a deadline. Call this before any other hook is added. */
+export function limitTime(app: FastifyInstance, limits: TimeLimits): void {
+  app.decorateRequest(DECORATOR, null);
+  app.addHook('onRequest', (request, reply, done) => {
+    request.setDecorator(DECORATOR, new Deadline(request, reply, limits));
+    done();
+  });
+}
+
+/** The deadline of a request. */
+export function deadlineOf(request: FastifyRequest): Deadline {
+  return request.getDecorator<Deadline>(DECORATOR);
+}
