@@ -4,10 +4,7 @@
 interface ProblemKind {
   readonly status: number;
   readonly title: string;
-  /**
-   * What is wrong and what the caller should do next. This sentence is sent unless the code that raises the problem
-   * gives another sentence.
-   */
+  /** What is wrong and what to do next. It is sent unless the code that raises the problem gives another sentence. */
   readonly detail: string;
 }
 
@@ -276,8 +273,7 @@ export const PROBLEMS = {
   database_set_back: {
     status: 503,
     title: 'Database set back',
-    detail:
-      'The database was set back, and sessions from before wait for a decision of the operator: try again later, or sign in again.',
+    detail: 'The database has lost changes, and the operator decides about sessions: try later, or sign in again.',
   },
   revocations_stale: {
     status: 503,
@@ -287,8 +283,7 @@ export const PROBLEMS = {
   clock_skewed: {
     status: 503,
     title: 'Clock skewed',
-    detail:
-      'The clock of this server differs from the clock of its database, so it judges no token: try again after the seconds in Retry-After.',
+    detail: 'The clocks of this server and its database differ: try again after the seconds in Retry-After.',
   },
   signing_unavailable: {
     status: 503,

@@ -257,6 +257,8 @@ export const CAUSES: Readonly<Record<string, Cause>> = {
 export const ENDS_NOTHING: Readonly<Partial<Record<EventType, string>>> = {
   'client.created': 'it has no token yet',
   'client.enabled': 'its tokens ended when it was disabled',
+  'installation.database_accepted': 'what was in doubt is valid again',
+  'installation.database_set_back': 'tokens wait for the decision of an operator',
   'invitation.accepted': 'comes with member.joined',
   'invitation.created': 'nobody has joined',
   'invitation.renewed': 'nobody has joined',
@@ -270,6 +272,7 @@ export const ENDS_NOTHING: Readonly<Partial<Record<EventType, string>>> = {
   'platform_administrator.revoked': 'is in no token',
   'role.created': 'nobody holds it',
   'role.deleted': 'nobody holds it: 409 role_in_use otherwise',
+  'session.child_reissued': 'the session goes on',
   'session.opened': 'adds one',
   'session.organization_switched': 'the rights of the older token have not changed',
   'sessions.all_ended': 'follows a session.ended of each session',
