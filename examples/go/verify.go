@@ -45,9 +45,18 @@ type Claims struct {
 	Organization string   `json:"org"`
 	Session      string   `json:"sid"`
 	Epoch        *int64   `json:"epoch"`
+	Membership   *int64   `json:"mep"`
 	IssuedAt     int64    `json:"iat"`
 	Permissions  []string `json:"permissions"`
 	AskForThem   bool     `json:"permissions_ref"` // if true, ask POST /api/v1/authz/check
+}
+
+// membershipEpoch is the epoch of the token for events about the membership in its organization.
+func (c Claims) membershipEpoch() int64 {
+	if c.Membership == nil { // a token of an older version of the service
+		return *c.Epoch
+	}
+	return *c.Membership
 }
 
 // Holds reports whether the token grants resource:action.
@@ -218,8 +227,9 @@ func (r *Revocations) take(e event, now time.Time) {
 	switch e.Kind {
 	case "session":
 		r.sessions[e.Session] = now
-	case "user", "client":
-		id := e.User + e.Client // only one of them is set
+	case "user", "membership", "client":
+		// With an organization, the event is about the membership there, and not about all tokens of the user.
+		id := e.User + e.Client + e.Org // the user or the client is set
 		r.epochs[id] = seen[int64]{max(e.Epoch, r.epochs[id].value), now}
 	case "organization":
 		if known, ok := r.suspended[e.Org]; !ok || known.value.At <= e.At { // the later change wins
@@ -258,6 +268,8 @@ func (r *Revocations) judge(claims Claims) error {
 	case claims.IssuedAt < r.notBefore || ended:
 		return errRevoked
 	case *claims.Epoch < r.epochs[claims.Subject].value:
+		return errStale
+	case claims.Organization != "" && claims.membershipEpoch() < r.epochs[claims.Subject+claims.Organization].value:
 		return errStale
 	case r.suspended[claims.Organization].value.State == "suspended":
 		return errSuspended

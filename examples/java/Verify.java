@@ -153,8 +153,9 @@ public final class Verify {
     private void take(Map<String, Object> event, long now) {
       switch (String.valueOf(event.get("kind"))) {
         case "session" -> sessions.put((String) event.get("sid"), now);
-        case "user", "client" -> epochs.merge(
-            (String) event.get("user".equals(event.get("kind")) ? "sub" : "client_id"),
+        // With `org`, the event is about the membership there, and not about all tokens of the user.
+        case "user", "membership", "client" -> epochs.merge(
+            (String) event.get("client".equals(event.get("kind")) ? "client_id" : "sub") + event.getOrDefault("org", ""),
             new Seen<>(((Number) event.get("epoch")).longValue(), now),
             (known, news) -> new Seen<>(Math.max(known.value, news.value), now));
         case "organization" -> organizations.merge(
@@ -175,6 +176,9 @@ public final class Verify {
       }
       var epoch = epochs.get(claims.getSubject());
       if (epoch != null && claims.getLongClaim("epoch") < epoch.value) throw new Refused("token_stale");
+      var membership = organization == null ? null : epochs.get(claims.getSubject() + organization);
+      var own = claims.getClaim("mep") == null ? claims.getLongClaim("epoch") : claims.getLongClaim("mep");
+      if (membership != null && own < membership.value) throw new Refused("token_stale");
       var change = organization == null ? null : organizations.get(organization);
       if (change != null && change.value.suspended) throw new Refused("organization_suspended");
     }

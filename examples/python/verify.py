@@ -64,8 +64,9 @@ class Revocations:
         kind, now = event["kind"], time.monotonic()
         if kind == "session":
             self.known["session", event["sid"]] = (True, now)
-        elif kind in ("user", "client"):
-            key = "epoch", event["sub" if kind == "user" else "client_id"]
+        elif kind in ("user", "membership", "client"):
+            # With `org`, the event is about the membership there, and not about all tokens of the user.
+            key = "epoch", event["client_id" if kind == "client" else "sub"], event.get("org")
             self.known[key] = (max(event["epoch"], self.known.get(key, (0, 0))[0]), now)
         elif kind == "organization":
             key, change = ("organization", event["org"]), (event["at"], event["state"] == "suspended")
@@ -79,7 +80,9 @@ class Revocations:
         known = self.known
         if claims["iat"] < self.not_before or ("session", claims.get("sid")) in known:
             raise Refused("session_revoked")
-        if claims["epoch"] < known.get(("epoch", claims["sub"]), (0, 0))[0]:
+        if claims["epoch"] < known.get(("epoch", claims["sub"], None), (0, 0))[0]:
+            raise Refused("token_stale")
+        if claims.get("mep", claims["epoch"]) < known.get(("epoch", claims["sub"], claims.get("org")), (0, 0))[0]:
             raise Refused("token_stale")
         if known.get(("organization", claims.get("org")), ((0, False), 0))[0][1]:
             raise Refused("organization_suspended")

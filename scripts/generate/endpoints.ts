@@ -2,7 +2,7 @@
 // Leaves to others: what the endpoints are (src/app/endpoints.ts) and their reference (openapi.ts).
 import { fileURLToPath } from 'node:url';
 import { describeEndpoints } from '../../src/app/endpoints.ts';
-import type { Access, Endpoint } from '../../src/base/http/endpoint.ts';
+import { type Access, changesVersioned, type Endpoint } from '../../src/base/http/endpoint.ts';
 
 export const ROOT = fileURLToPath(new URL('../..', import.meta.url));
 
@@ -30,14 +30,25 @@ export function accessText(access: Access): string {
   }
 }
 
+/** The request headers that make changing safe, as far as the endpoint takes them. */
+function guardsOf(declared: Endpoint): readonly string[] {
+  return [
+    ...(declared.idempotent ? ['Idempotency-Key'] : []),
+    ...(changesVersioned(declared) ? ['If-Match'] : []),
+    ...(declared.versioned !== undefined && declared.method === 'GET' ? ['If-None-Match'] : []),
+  ];
+}
+
 /**
- * Returns method, URL, access and limit of every endpoint, sorted. If a route becomes open to more callers, its line
- * changes.
+ * Returns method, URL, access, limit and the headers that make changing safe of every endpoint, sorted. If a route
+ * becomes open to more callers, its line changes.
  */
 export function routeList(endpoints: readonly Endpoint[]): string {
-  const lines = endpoints.map(({ method, url, access, limit }) =>
-    [method.padEnd(6), url.padEnd(42), accessText(access).padEnd(25), `limit ${limit}`].join(' '),
-  );
+  const lines = endpoints.map((declared) => {
+    const { method, url, access, limit } = declared;
+    const columns = [method.padEnd(6), url.padEnd(42), accessText(access).padEnd(25), `limit ${limit}`.padEnd(13)];
+    return [...columns, guardsOf(declared).join(', ')].join(' ').trimEnd();
+  });
   const byPath = (line: string) => `${line.slice(7, 49)} ${line.slice(0, 6)}`;
   return `${lines.sort((a, b) => (byPath(a) < byPath(b) ? -1 : 1)).join('\n')}\n`;
 }

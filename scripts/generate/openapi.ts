@@ -14,7 +14,7 @@ import type { Access, Endpoint } from '../../src/base/http/endpoint.ts';
 import { accessText, ROOT } from './endpoints.ts';
 import { EXAMPLES } from './examples.ts';
 import { CLIENT_AUTHENTICATION, CLIENT_SECRET_BASIC, oauthResponses, WHO_MAY_CALL_OAUTH } from './oauth.ts';
-import { PARAMETERS, TENANT_PARAMETERS, takesTenantHeaders } from './parameters.ts';
+import { PARAMETERS, sharedParameters } from './parameters.ts';
 import {
   answerHeaders,
   COOKIE_HEADER,
@@ -49,7 +49,12 @@ A successful answer is \`{ "data": … }\`, and a list also has \`pagination\`. 
 with a stable \`code\`. No answer contains a stack trace, SQL or the message of a library. A request that is not valid HTTP is
 answered with 400, 408, 414, 417 or 431, an unknown path with 404, and a known path with another method with 405 and \`Allow\`.
 Bodies are JSON in UTF-8 of at most 64 KiB. Unknown members are refused. Instants are UTC (RFC 3339), and ids are UUIDs.
-The OAuth endpoints take forms instead of JSON, and their errors have the form of RFC 6749 §5.2.`;
+The OAuth endpoints take forms instead of JSON, and their errors have the form of RFC 6749 §5.2.
+
+After a 500 or 503 answer, or none, a change may or may not have been made: \`detail\` says so, and says it if nothing was
+changed. A request with an \`Idempotency-Key\` can be repeated without a second effect. What can be changed has an \`ETag\`.
+With \`If-Match\` a change is only made to the state that you have read, and is otherwise refused with 412. A change of
+something without an ETag refuses \`If-Match\` with tags.`;
 
 // Calls that accept the refresh token in the cookie instead of the body.
 const TAKES_COOKIE = new Set(['refresh', 'logout', 'switchOrganization']);
@@ -85,7 +90,7 @@ function goodResponses(declared: Endpoint): ZodOpenApiResponsesObject {
       responses[key] = { ...response, content: Object.fromEntries(content) };
     }
   }
-  if (declared.id === CAN_BE_REVALIDATED) {
+  if (declared.id === CAN_BE_REVALIDATED || (declared.versioned !== undefined && declared.method === 'GET')) {
     responses['304'] = {
       description: 'Not changed: its ETag is the one in If-None-Match.',
       headers: answerHeaders(declared),
@@ -133,6 +138,7 @@ function whoMayCall(access: Access): string {
 function operationOf(declared: Endpoint): ZodOpenApiOperationObject {
   const { access } = declared;
   const isOAuth = declared.wire === 'oauth';
+  const parameters = sharedParameters(declared);
   return {
     operationId: declared.id,
     tags: [declared.tag],
@@ -140,7 +146,7 @@ function operationOf(declared: Endpoint): ZodOpenApiOperationObject {
     description: isOAuth ? WHO_MAY_CALL_OAUTH : whoMayCall(access),
     'x-access': accessText(access),
     security: securityOf(declared),
-    ...(takesTenantHeaders(declared) ? { parameters: TENANT_PARAMETERS } : {}),
+    ...(parameters.length > 0 ? { parameters } : {}),
     ...requestOf(declared),
     responses: { ...(isOAuth ? oauthResponses : problemResponses)(declared), ...goodResponses(declared) },
   };

@@ -56,13 +56,34 @@ ${JSON.stringify(sample, null, 2)}
 
 Programs decide by \`code\`, whose meaning never changes. \`detail\` is for people and may change. \`error\` holds the same
 sentence. An answer 422 also has \`issues\`, a list of \`{ "path", "message" }\`. An answer 429 or 503 has the header
-\`Retry-After\`: the number of seconds to wait before the next attempt. Such a request has changed nothing. \`requestId\` is also
+\`Retry-After\`: the number of seconds to wait before the next attempt. After 429 nothing was changed. After 500 and 503 a
+change may or may not have been made, and \`detail\` says which: [changing.md](changing.md). \`requestId\` is also
 in the header \`X-Request-ID\` and in the service's log. \`organization_suspended\` is 401 instead of 403 if the access token
 itself is refused.
 
 | code | status | title | what to do |
 |---|---|---|---|
 ${rows.join('\n')}
+
+## What every request must satisfy
+
+These rules are the same for every endpoint, and are checked before the endpoint's own.
+
+- **Head.** One \`Host\` header with a host and at most a port. \`Authorization\`, \`Content-Type\`, \`Content-Encoding\`,
+  \`Idempotency-Key\`, \`If-Match\`, \`Last-Event-ID\`, \`Origin\`, \`Sec-Fetch-Site\`, \`User-Agent\`, \`X-Tenant-ID\` and
+  \`X-Organization-Slug\` at most once each (400 \`bad_request\`). At most 100 headers and 32 KiB (431).
+- **Query.** Each parameter at most once (422).
+- **JSON.** UTF-8 without a byte order mark. Each member of an object once, also when it is spelled differently, such as
+  \`"a"\` and \`"\\u0061"\` (400 \`duplicate_member\`). At most 32 levels and 10,000 values. Text without NUL and without halves of
+  surrogate pairs. No number that JSON readers turn into another one: \`-0\`, or a number so close to 0 or so large that it
+  becomes 0 or infinite, such as \`1e-400\` (422).
+- **Names.** A name has a character that a reader sees. Blanks, characters of width zero, combining marks alone and
+  fillers do not count (422).
+- **Time.** The head arrives within 10 s and the body within 8 s (408). The answer follows within 10 s of the head, otherwise
+  it is 503 \`service_busy\`.
+
+A path with another method is answered 405, with the methods in the header \`Allow\`. An answer to bytes that are no request
+is a problem too, and ends the connection.
 `;
 }
 

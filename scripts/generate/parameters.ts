@@ -1,6 +1,8 @@
-// Owns: the headers by which a request of any route of the API names an organization, as the reference describes them.
-// Leaves to others: what the headers do (src/base/http/tenant.ts).
-import type { Endpoint } from '../../src/base/http/endpoint.ts';
+// Owns: the request headers of the API as the reference describes them: those that name an organization, and those that
+// make changing safe.
+// Leaves to others: what the headers do (src/base/http/tenant.ts, src/base/http/reply.ts).
+import { changesVersioned, type Endpoint } from '../../src/base/http/endpoint.ts';
+import { KEY_LENGTH_MAX, KEY_LENGTH_MIN } from '../../src/base/idempotency/key.ts';
 
 const RULES = `If the token acts for an organization, it must be that one: otherwise the answer is 403 \`tenant_mismatch\`. If the
 token acts for none, the request acts for this organization of its user. At login and refresh: the organization to act for,
@@ -24,12 +26,44 @@ export const PARAMETERS = {
     'Slug of an organization. If X-Tenant-ID is also sent, both must name the same one.',
     'acme',
   ),
-};
+  IdempotencyKey: {
+    name: 'Idempotency-Key',
+    in: 'header',
+    required: false,
+    description:
+      'A random text of your own, such as a UUID, with or without quotes. For 24 hours, a repeat of the request with the same key has no second effect and gets the same answer.',
+    schema: { type: 'string', minLength: KEY_LENGTH_MIN, maxLength: KEY_LENGTH_MAX + 2 },
+    example: '4f8f2c1e-6a1d-4b0e-9c55-0d9d6f0e7a31',
+  },
+  IfMatch: {
+    name: 'If-Match',
+    in: 'header',
+    required: false,
+    description: 'The ETag that you have read. The change is only made if the resource still has it, otherwise 412.',
+    schema: { type: 'string' },
+    example: '"u3Jc4rVq0m5xq0m2c8Zk9w"',
+  },
+  IfNoneMatch: {
+    name: 'If-None-Match',
+    in: 'header',
+    required: false,
+    description: 'The ETag that you have read. If the resource still has it, the answer is 304 without a body.',
+    schema: { type: 'string' },
+    example: '"u3Jc4rVq0m5xq0m2c8Zk9w"',
+  },
+} as const;
 
-/** References to the shared parameters. */
-export const TENANT_PARAMETERS = Object.keys(PARAMETERS).map((name) => ({ $ref: `#/components/parameters/${name}` }));
+/** References to the shared parameters that the endpoint takes. */
+export function sharedParameters(declared: Endpoint) {
+  const names: (keyof typeof PARAMETERS)[] = [];
+  if (takesTenantHeaders(declared)) names.push('TenantId', 'OrganizationSlug');
+  if (declared.idempotent) names.push('IdempotencyKey');
+  if (changesVersioned(declared)) names.push('IfMatch');
+  if (declared.versioned !== undefined && declared.method === 'GET') names.push('IfNoneMatch');
+  return names.map((name) => ({ $ref: `#/components/parameters/${name}` }));
+}
 
 /** Whether the route belongs to the API. Every route of the API reads these headers. */
-export function takesTenantHeaders(declared: Endpoint): boolean {
+function takesTenantHeaders(declared: Endpoint): boolean {
   return declared.url.startsWith('/api/v1/');
 }

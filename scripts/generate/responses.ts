@@ -30,6 +30,14 @@ export const HEADERS = {
   RateLimitLimit: { description: 'How many such calls are allowed in a minute.', schema: seconds() },
   RateLimitRemaining: { description: 'How many of these calls are left.', schema: seconds() },
   RateLimitReset: { description: 'Seconds until all of these calls are allowed again.', schema: seconds() },
+  ETag: {
+    description: 'The version of the resource (RFC 9110 §8.8.3). It changes with every change that you can see.',
+    schema: text(),
+  },
+  IdempotencyReplayed: {
+    description: '`true` if this is the answer of an earlier request with the same Idempotency-Key.',
+    schema: text(),
+  },
   SetCookie: {
     description: 'With the cookie transport: the refresh token, HttpOnly and SameSite=Strict.',
     schema: text(),
@@ -55,7 +63,13 @@ export function answerHeaders(declared: Endpoint) {
     'RateLimit-Remaining': header('RateLimitRemaining'),
     'RateLimit-Reset': header('RateLimitReset'),
   };
-  return { 'X-Request-ID': header('RequestId'), ...(declared.limit === 'none' ? {} : limited) };
+  const hasTag = declared.versioned !== undefined && declared.method !== 'DELETE' && !(204 in declared.reply);
+  return {
+    'X-Request-ID': header('RequestId'),
+    ...(declared.limit === 'none' ? {} : limited),
+    ...(hasTag ? { ETag: header('ETag') } : {}),
+    ...(declared.idempotent ? { 'Idempotency-Replayed': header('IdempotencyReplayed') } : {}),
+  };
 }
 
 export const COOKIE_HEADER = { 'Set-Cookie': header('SetCookie') };
@@ -81,6 +95,8 @@ const SHARED: Readonly<Record<string, Codes>> = {
   BodyTooLarge: ['body_too_large'],
   UnsupportedMediaType: ['unsupported_media_type'],
   ValidationFailed: ['validation_failed'],
+  PreconditionFailed: ['precondition_failed'],
+  ValidationFailedOrKeyReused: ['validation_failed', 'idempotency_key_reused'],
   RequestTimeout: ['request_timeout'],
   UriTooLong: ['uri_too_long'],
   ExpectationFailed: ['expectation_failed'],
@@ -89,6 +105,8 @@ const SHARED: Readonly<Record<string, Codes>> = {
   InternalError: ['internal_error'],
   Unavailable: ['database_unavailable', 'service_busy', 'signing_unavailable'],
 };
+
+const IDEMPOTENCY: Codes = ['idempotency_key_in_use', 'idempotency_answer_lost', 'idempotency_key_reused'];
 
 const FORBIDDEN = {
   signed_in: 'OtherTenant',
@@ -116,7 +134,8 @@ function commonCodes(declared: Endpoint): Codes {
   if (declared.body) names.push('BodyTooLarge', 'UnsupportedMediaType');
   if (declared.access.kind !== 'open') names.push('Unauthenticated', FORBIDDEN[declared.access.kind]);
   if (declared.limit !== 'none') names.push('TooManyRequests', 'Unavailable');
-  return names.flatMap((name) => SHARED[name] ?? []);
+  if (declared.versioned !== undefined) names.push('PreconditionFailed');
+  return [...names.flatMap((name) => SHARED[name] ?? []), ...(declared.idempotent ? IDEMPOTENCY : [])];
 }
 
 function refusesSuspended(access: Access): boolean {
@@ -141,7 +160,7 @@ export function problemsByStatus(declared: Endpoint): Map<number, ProblemCode[]>
 }
 
 function problemResponse(status: number, codes: Codes): ZodOpenApiResponseObject {
-  const waits = status === 429 || status === 503;
+  const waits = status === 429 || status === 503 || codes.includes('idempotency_key_in_use');
   return {
     description: codes.map((code) => `\`${code}\`: ${PROBLEMS[code].title}.`).join(' '),
     headers: { 'X-Request-ID': header('RequestId'), ...(waits ? { 'Retry-After': header('RetryAfter') } : {}) },

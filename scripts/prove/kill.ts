@@ -7,7 +7,7 @@ import { setTimeout as delay } from 'node:timers/promises';
 import { type Api, openApi, type Reply } from '../../test/support/client.ts';
 import { newAccount } from '../../test/support/fixtures/accounts.ts';
 import { asAdmin } from './database.ts';
-import { demandOneLineage, demandWholeRegistrations, type Registration } from './kill-checks.ts';
+import { demandOneLineage, demandWholeRegistrations, type Registration } from './kill/checks.ts';
 import { demand } from './proof.ts';
 import { openSessions } from './sessions.ts';
 import { type Service, type Testbed, withTestbed } from './testbed.ts';

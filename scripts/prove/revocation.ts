@@ -122,7 +122,7 @@ async function underFaults(testbed: Testbed): Promise<string> {
   demand(Object.keys(report.helpless).length === 0, `verifiers could not tell: ${JSON.stringify(report.helpless)}`);
   const kinds = KINDS.map((kind) => `${driven.outcomes.filter((each) => each.kind === kind).length} ${kind}`);
   const broken = Object.entries(faults.counts).map(([fault, count]) => `${fault} ${count} times`);
-  return `${driven.outcomes.length} revocations (${kinds.join(', ')}) while Redis was ${broken.join(', ')}: ${report.verifications} verifications by ${verifiers.observers.length} verifiers, none of a revoked token later than ${TIGHT_MILLISECONDS} ms (without a fault) or ${BOUND_MILLISECONDS} ms (around a fault) after the answer, and no good token refused (${BYSTANDERS} bystanders, ${driven.renewed.tokens.length} renewed)`;
+  return `${driven.outcomes.length} revocations (${kinds.join(', ')}) while Redis was ${broken.join(', ')}: ${report.verifications} verifications by ${verifiers.observers.length} verifiers, none of a revoked token later than ${TIGHT_MILLISECONDS} ms (without a fault) or ${BOUND_MILLISECONDS} ms (around a fault) after the answer, and no good token refused (${BYSTANDERS} bystanders, ${driven.renewed.tokens.length} renewed or of another organization)`;
 }
 
 /**

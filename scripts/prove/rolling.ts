@@ -80,10 +80,9 @@ async function run(testbed: Testbed): Promise<string> {
     console.log(`roll ${rolls}: ${tally.sent} requests, ${tally.failures.length} failed`);
   }
   await Promise.all(clients);
-  demand(
-    tally.failures.length === 0,
-    `${tally.failures.length} of ${tally.sent} failed: ${tally.failures.slice(0, 5).join('; ')}`,
-  );
+  const logs = running.map((replica) => replica.log()).join('\n');
+  const failed = `${tally.failures.length} of ${tally.sent} failed: ${tally.failures.slice(0, 5).join('; ')}`;
+  demand(tally.failures.length === 0, `${failed}\n${logs}`);
   demand(tally.sent >= requests, `only ${tally.sent} requests within ${MINUTES_MAX} minutes`);
   const kinds = [...tally.answers].sort().map(([kind, count]) => `${kind}: ${count}`);
   return `SHOWN: 0 of ${tally.sent} requests failed over ${replicas.restarts} restarts of two replicas (${kinds.join(', ')}); ${tally.closes} connections were asked to close; slowest stop ${replicas.slowestStop.toFixed(0)} ms, each with exit code 0`;

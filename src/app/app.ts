@@ -100,7 +100,7 @@ function limitsOf(config: Config) {
 /** Converts an error of a feature into the problem for the caller; null for an unexpected error. */
 function translate(error: unknown) {
   if (error instanceof PasswordQueueFull)
-    return problem('service_busy', { retryAfterSeconds: error.retryAfterSeconds });
+    return problem('service_busy', { retryAfterSeconds: error.retryAfterSeconds, isUnchanged: true });
   if (isMembershipGone(error)) return problem('organization_access_denied');
   if (error instanceof NoSigningKey) return problem('signing_unavailable', { retryAfterSeconds: 5 });
   return null;

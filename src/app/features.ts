@@ -135,6 +135,7 @@ export function composeGuard(parts: Parts): Omit<Guard, 'draw'> {
     authenticate: parts.authenticate,
     actFor: (caller, references) => actFor(parts, caller, references),
     holds: parts.access.holds,
+    idempotency: parts.idempotency,
     isPlatformAdministrator: (caller) => isPlatformAdministrator(parts.db.systemReader(), caller.id),
   };
 }

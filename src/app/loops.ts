@@ -2,6 +2,7 @@
 // of the feed are not in the list, because they end with the connections of the feed, before the server closes.
 import { removeExpiredAssertions } from '../access/client-authentication/remove-expired.ts';
 import type { Config } from '../base/config/config.ts';
+import { removeExpiredKeys } from '../base/idempotency/remove-expired.ts';
 import { openRemoval } from '../sign-in/sessions/remove-ended.ts';
 import type { Parts } from './parts.ts';
 
@@ -18,7 +19,10 @@ export function listLoops(config: Config, parts: Parts): readonly BackgroundWork
     db,
     log,
     retentionSeconds: config.SESSION_RETENTION,
-    removeOthers: () => removeExpiredAssertions(db),
+    removeOthers: async () => {
+      await removeExpiredAssertions(db);
+      await removeExpiredKeys(db);
+    },
   });
   const alreadyStarted = () => undefined; // a key ring follows its files as soon as it is opened
   return [

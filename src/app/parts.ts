@@ -8,11 +8,13 @@ import { accessKeyRetention, hashingOf, redisOf, trialOf } from '../base/config/
 import { type Database, type DatabaseBounds, openDatabase } from '../base/database/db.ts';
 import type { DatabaseUrls } from '../base/database/open.ts';
 import type { Authenticate } from '../base/http/mount.ts';
+import { type Idempotency, openIdempotency } from '../base/idempotency/idempotency.ts';
 import { openMail } from '../base/mail/smtp.ts';
 import { type Outbox, openOutbox } from '../base/outbox/outbox.ts';
 import type { Clock } from '../base/platform/clock.ts';
 import type { Random } from '../base/platform/random.ts';
 import { type Feed, openFeed } from '../credentials/feed/feed.ts';
+import { derivedSecrets } from '../credentials/keys/derived-secret.ts';
 import { type KeyRing, keepApart, openKeyRing } from '../credentials/keys/ring.ts';
 import { createPasswords, type Passwords } from '../credentials/passwords/hashing.ts';
 import { trustedClock } from '../credentials/revocations/clock-watch.ts';
@@ -54,6 +56,7 @@ export interface Parts extends AccessTokenDeps, RefreshTokenDeps, InsertOrganiza
   readonly access: MembershipAccess;
   readonly feed: Feed;
   readonly outbox: Outbox;
+  readonly idempotency: Idempotency;
   readonly passwords: Passwords;
   readonly passwordMinLength: number;
 }
@@ -111,6 +114,12 @@ export async function openParts(options: PartsOptions): Promise<Parts> {
       streamsPerClientMax: config.FEED_STREAMS_PER_CLIENT_MAX,
     }),
     outbox: openOutbox({ db, log, kinds, send: openMail(mail) }),
+    idempotency: openIdempotency({
+      db,
+      random,
+      secrets: derivedSecrets(refreshKeys, clock, 'idempotency'),
+      keysPerCallerMax: config.IDEMPOTENCY_KEYS_MAX,
+    }),
     passwords: options.passwords ?? createPasswords(hashingOf(config)),
     passwordMinLength: config.PASSWORD_MIN_LENGTH,
   };

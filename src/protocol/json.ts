@@ -36,7 +36,7 @@ export function isFaithfulNumber(literal: string): boolean {
 
 const [QUOTE, COMMA, MINUS, NINE, ZERO] = [0x22, 0x2c, 0x2d, 0x39, 0x30];
 const [BACKSLASH, OPEN_LIST, CLOSE_LIST, OPEN, CLOSE] = [0x5c, 0x5b, 0x5d, 0x7b, 0x7d];
-const NUMBER = /-?[\d.eE+-]+/y;
+const WHOLE = /^\d+$/;
 
 interface Container {
   /** The names of an object so far; null for a list. */
@@ -75,10 +75,11 @@ export function findJsonFlaw(text: string): JsonFlaw | null {
       isName = top.names !== null;
       if (!isName) top.at = Number(top.at) + 1;
     } else if (code === MINUS || (code >= ZERO && code <= NINE)) {
-      NUMBER.lastIndex = index;
-      const literal = NUMBER.exec(text)?.[0] ?? '';
-      if (!isFaithfulNumber(literal)) return flaw('inexact_number');
-      index += Math.max(0, literal.length - 1);
+      const end = endOfNumber(text, index);
+      // A short whole number without a sign always keeps its value. Most numbers are such numbers.
+      const isPlain = code !== MINUS && end - index < 16 && WHOLE.test(text.slice(index, end));
+      if (!isPlain && !isFaithfulNumber(text.slice(index, end))) return flaw('inexact_number');
+      index = end - 1;
     }
   }
   return null;
@@ -86,6 +87,16 @@ export function findJsonFlaw(text: string): JsonFlaw | null {
 
 function nameOf(quoted: string): string {
   return quoted.includes('\\') ? (JSON.parse(quoted) as string) : quoted.slice(1, -1);
+}
+
+/** The position after the number that begins at `start`. Only these characters can follow a number. */
+function endOfNumber(text: string, start: number): number {
+  let end = start + 1;
+  for (let code = text.charCodeAt(end); code > 0x20 && code !== COMMA; code = text.charCodeAt(end)) {
+    if (code === CLOSE || code === CLOSE_LIST) break;
+    end += 1;
+  }
+  return end;
 }
 
 /** The position of the quote that ends the string that begins at `start`. */

@@ -16,7 +16,7 @@ const LONG_FUNCTIONS: Readonly<Record<string, number>> = {
   "test/contract/openapi.test.ts 'every operation answers as the document says, on a walk through all of them'": 112,
   'test/tenancy/doors.ts makeDoor': 146,
   'test/verifier/adapters/http-cases.ts holdHttpCases': 151,
-  'scripts/prove/revocation/targets.ts openTargets': 115,
+  'scripts/prove/revocation/targets.ts openTargets': 95,
 };
 const FULL_FOLDERS: Readonly<Record<string, number>> = {};
 // A file with decorators, which its framework needs, cannot be measured.

@@ -30,7 +30,10 @@ export interface Course {
 export interface Driven {
   readonly outcomes: Outcome[];
   readonly observations: Observation[];
-  /** Tokens that were issued after a revocation. They are good everywhere at once, so no verifier may refuse one. */
+  /**
+   * Tokens that were issued after a revocation, and tokens that a revocation did not concern. They are good everywhere
+   * all the time, so no verifier may refuse one.
+   */
   readonly renewed: { readonly tokens: number[]; readonly observations: Observation[] };
 }
 
@@ -56,7 +59,9 @@ export async function drive(course: Course, verifiers: VerifierProcesses, target
   async function one(): Promise<void> {
     const target = await targets.next(course.pick());
     const token = numberToken();
-    await verifiers.watch([{ token, text: target.text }]);
+    const sparedToken = numberToken();
+    const spared = target.spared === undefined ? [] : [{ token: sparedToken, text: target.spared }];
+    await verifiers.watch([{ token, text: target.text }, ...spared]);
     await delay(course.beforeMilliseconds);
     const times = await target.revoke(Math.floor(course.random() * 3));
     driven.outcomes.push({ token, kind: target.kind, ...times });
@@ -65,9 +70,10 @@ export async function drive(course: Course, verifiers: VerifierProcesses, target
     if (fresh !== undefined) await verifiers.watch([{ token: freshToken, text: fresh }]);
     await delay(course.afterMilliseconds);
     driven.observations.push(...(await verifiers.settle([token])));
-    if (fresh !== undefined) {
-      driven.renewed.tokens.push(freshToken);
-      driven.renewed.observations.push(...(await verifiers.settle([freshToken])));
+    const good = [...(fresh === undefined ? [] : [freshToken]), ...spared.map((each) => each.token)];
+    if (good.length > 0) {
+      driven.renewed.tokens.push(...good);
+      driven.renewed.observations.push(...(await verifiers.settle(good)));
     }
     await target.release?.();
   }

@@ -1,10 +1,10 @@
 // Owns: tokens of every kind that can be revoked, and how each is revoked through a replica. Leaves to others: watching
 // them.
-import { setTimeout as delay } from 'node:timers/promises';
 import { newAccount } from '../../../test/support/fixtures/accounts.ts';
 import { demand } from '../proof.ts';
 import { openSessionMaker } from '../sessions.ts';
-import { machineMilliseconds } from './machine-clock.ts';
+import { taken, timed } from './calls.ts';
+import { openRoleChanges } from './role-changes.ts';
 import type { Setup } from './setup.ts';
 
 export const KINDS = [
@@ -21,6 +21,8 @@ export interface Target {
   readonly text: string;
   /** Revokes the token through a replica (0 to 2). Returns when the call was sent and when its answer arrived. */
   revoke(replica: number): Promise<{ readonly asked: number; readonly acknowledged: number }>;
+  /** A token that the revocation does not concern, such as one of the same session for another organization. */
+  readonly spared?: string;
   /** Returns a new good token of the same session or client, for kinds that have one. Called after `revoke`. */
   renewed?(): Promise<string>;
   /** Releases the subject, so that another target can use it. Called when the token is no longer watched. */
@@ -36,16 +38,6 @@ export interface Targets {
 
 const BATCH = 200;
 const ACTIVE_EVERYWHERE_MILLISECONDS = 3_000;
-
-async function timed(call: () => Promise<{ readonly status: number; readonly text: string }>) {
-  const asked = machineMilliseconds();
-  let reply = await call();
-  // On a busy machine the service may answer 503. It has revoked nothing then.
-  for (let again = 0; reply.status === 503 && again < 5; again += 1) reply = await call();
-  const acknowledged = machineMilliseconds();
-  demand(reply.status < 300, `a revocation was answered ${reply.status}: ${reply.text}`);
-  return { asked, acknowledged };
-}
 
 /** Prepares the targets of a setup. */
 export async function openTargets(setup: Setup): Promise<Targets> {
@@ -77,11 +69,9 @@ export async function openTargets(setup: Setup): Promise<Targets> {
     }
   }
 
-  const freeMembers = [...changed];
   const organizations = await Promise.all(Array.from({ length: 4 }, () => newAccount(api(0))));
   const freeOrganizations = [...organizations];
   const freeClients = await Promise.all(Array.from({ length: 8 }, () => makeClient(setup, token)));
-  const roles = new Map(changed.map((id) => [id, 'agent']));
 
   const makers: Record<Kind, () => Promise<Target>> = {
     async logout() {
@@ -101,28 +91,7 @@ export async function openTargets(setup: Setup): Promise<Targets> {
         revoke: (replica) => timed(() => api(replica).delete(path, { token })),
       };
     },
-    async 'role changed'() {
-      const member = await taken(freeMembers);
-      const [opened] = await sessionsOf(member, 1);
-      demand(opened !== undefined, 'no session was opened');
-      const role = roles.get(member) === 'agent' ? 'viewer' : 'agent';
-      return {
-        kind: 'role changed',
-        text: opened.accessToken,
-        revoke: async (replica) => {
-          const body = { roles: [{ role }] };
-          const times = await timed(() => api(replica).patch(`/users/${member}`, body, { token }));
-          roles.set(member, role);
-          return times;
-        },
-        renewed: async () => {
-          const reply = await api(1).post('/auth/refresh', { refreshToken: opened.refreshToken });
-          demand(reply.status === 200, `refresh after a role change answered ${reply.status}: ${reply.text}`);
-          return reply.body.data.accessToken;
-        },
-        release: async () => void freeMembers.push(member),
-      };
-    },
+    'role changed': await openRoleChanges(setup, changed, sessionsOf),
     async 'organization suspended'() {
       const account = await taken(freeOrganizations);
       const [opened] = await sessionsOf(account.userId, 1);
@@ -185,13 +154,4 @@ async function clientToken({ replicas }: Setup, { id, secret }: ServiceClient): 
   const answer = (await reply.json()) as { access_token: string };
   demand(reply.status === 200, `/oauth/token answered ${reply.status}: ${JSON.stringify(answer)}`);
   return answer.access_token;
-}
-
-/** Takes one item out of a pool, and waits until the pool has one. */
-async function taken<T>(pool: T[]): Promise<T> {
-  for (;;) {
-    const found = pool.shift();
-    if (found !== undefined) return found;
-    await delay(5);
-  }
 }

@@ -2,6 +2,7 @@
 // control of the client requires, in the same transaction, that the actor has all of the client's permissions.
 import { isDeepStrictEqual } from 'node:util';
 import { invalid } from '../../base/errors/problem.ts';
+import { type AssertVersion, anyVersion } from '../../base/headers/conditions.ts';
 import { assertAudience } from './audiences.ts';
 import { type Client, toClient } from './clients.ts';
 import { type Actor, type ClientDeps, runClientChange } from './run-change.ts';
@@ -18,13 +19,21 @@ const OF_TOKENS: readonly Field[] = ['permissions', 'audience', 'jwks'];
 
 /**
  * Changes the given fields. If the change asks for the present state, nothing is written. Raises the errors of
- * `runClientChange`, not_found, audience_not_listed, and validation_failed for keys of a client that uses secrets. Raises
- * grant_exceeds_own for a client with permissions that the actor lacks. For such a client, the actor may still change the name or
+ * `runClientChange`, not_found, precondition_failed, audience_not_listed, and validation_failed for keys of a client that
+ * uses secrets. Raises grant_exceeds_own for a client with permissions that the actor lacks. For such a client, the actor
+ * may still change the name or
  * description, or disable the client.
  */
-export async function changeClient(deps: ClientDeps, actor: Actor, id: string, wanted: ChangeClient): Promise<Client> {
+export async function changeClient(
+  deps: ClientDeps,
+  actor: Actor,
+  id: string,
+  wanted: ChangeClient,
+  assertVersion: AssertVersion<Client> = anyVersion,
+): Promise<Client> {
   const row = await runClientChange(deps, actor, async (change) => {
     const old = await change.get(id);
+    await assertVersion(() => toClient(old));
     const content = wantedOf(old, wanted);
     const changed = FIELDS.filter((field) => !isDeepStrictEqual(old[field], content[field]));
     const [enables, disables] = [content.status === 'active', content.status === 'disabled'];
@@ -74,10 +83,20 @@ function differenceOf(old: ClientRow, content: ClientContent, changed: readonly 
   };
 }
 
-/** Deletes a client with its secrets and ends its tokens. Raises the errors of `runClientChange`, and not_found. */
-export async function removeClient(deps: ClientDeps, actor: Actor, id: string): Promise<void> {
+/**
+ * Deletes a client with its secrets and ends its tokens. Raises the errors of `runClientChange`, and not_found,
+ * precondition_failed.
+ */
+export async function removeClient(
+  deps: ClientDeps,
+  actor: Actor,
+  id: string,
+  assertVersion: AssertVersion<Client> = anyVersion,
+): Promise<void> {
   await runClientChange(deps, actor, async (change) => {
-    const { name, permissions } = await change.get(id);
+    const client = await change.get(id);
+    await assertVersion(() => toClient(client));
+    const { name, permissions } = client;
     await change.endTokens(id);
     await deleteClient(change.tx, change.organizationId, id);
     await change.record({ type: 'client.deleted', targetId: id, data: { name, permissions } });

@@ -1,6 +1,7 @@
 // Reads public keys from a file of an operator: PEM, one JWK, or a JWK set. public-keys.ts validates the keys.
 import { createPublicKey } from 'node:crypto';
 import { invalid } from '../../base/errors/problem.ts';
+import { readJsonObject } from '../../protocol/json.ts';
 
 /** Returns the keys in the text of a file as a JWK set that is not validated yet. Raises validation_failed. */
 export function publicKeysIn(text: string): { readonly keys: readonly unknown[] } {
@@ -16,14 +17,9 @@ export function publicKeysIn(text: string): { readonly keys: readonly unknown[] 
 }
 
 function inJson(text: string): { readonly keys: readonly unknown[] } {
-  try {
-    const value = JSON.parse(text) as { readonly keys?: unknown } | null;
-    if (typeof value === 'object' && value !== null)
-      return Array.isArray(value.keys) ? { keys: value.keys } : { keys: [value] };
-  } catch {
-    // refused below
-  }
-  throw refused('is neither PEM nor a JWK');
+  const value = readJsonObject(Buffer.from(text));
+  if (!value) throw refused('is neither PEM nor a JWK');
+  return Array.isArray(value.keys) ? { keys: value.keys } : { keys: [value] };
 }
 
 function refused(message: string) {

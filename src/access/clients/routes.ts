@@ -1,5 +1,6 @@
 // The HTTP routes of service clients. Only users may call these routes, so a client cannot create or change clients.
 import { z } from 'zod';
+import type { AssertVersion } from '../../base/headers/conditions.ts';
 import { type Endpoint, endpoint, needs } from '../../base/http/endpoint.ts';
 import { enveloped, Id, PageQuery, page } from '../../base/http/wire.ts';
 import { changeClient, removeClient } from './change-client.ts';
@@ -17,9 +18,20 @@ export function clientRoutes(deps: ClientDeps): Endpoint[] {
   return [...readingRoutes(deps), ...changingRoutes(deps), ...secretRoutes(deps)];
 }
 
+/** The representation of a client, without the secret that the answer of a change may add. */
+const SHOWN = enveloped(Client.strip());
+
 /** The client without its organization, which is always the organization of the caller. */
 function shown<C extends ClientShown>({ organization: _, ...client }: C): Omit<C, 'organization'> {
   return client;
+}
+
+function inEnvelope<C extends ClientShown>(client: C) {
+  return { data: shown(client) };
+}
+
+function ofShown(assertVersion: AssertVersion<unknown>): AssertVersion<ClientShown> {
+  return (current) => assertVersion(async () => shown(await current()));
 }
 
 function readingRoutes(deps: ClientDeps): Endpoint[] {
@@ -47,6 +59,7 @@ function readingRoutes(deps: ClientDeps): Endpoint[] {
       tag: 'Clients',
       params: ById,
       reply: { 200: enveloped(Client) },
+      versioned: true,
       problems: ['not_found'],
       handle: async ({ caller, params }) => ({ data: shown(await getClient(deps, caller, params.id)) }),
     }),
@@ -64,6 +77,8 @@ function changingRoutes(deps: ClientDeps): Endpoint[] {
       tag: 'Clients',
       body: CreateClient,
       reply: { 201: enveloped(CreatedClient) },
+      idempotent: true,
+      versioned: SHOWN,
       problems: [
         'grant_exceeds_own',
         'audience_not_listed',
@@ -71,9 +86,9 @@ function changingRoutes(deps: ClientDeps): Endpoint[] {
         'organization_suspended',
         'organization_access_denied',
       ],
-      handle: async ({ caller, body }) => {
+      handle: ({ caller, body, once }) => {
         const { jwks = null, ...input } = body;
-        return { data: shown(await createClient(deps, caller, { ...input, jwks })) };
+        return once((kept) => createClient(deps, caller, { ...input, jwks }, kept), inEnvelope);
       },
     }),
     endpoint({
@@ -86,8 +101,10 @@ function changingRoutes(deps: ClientDeps): Endpoint[] {
       params: ById,
       body: ChangeClient,
       reply: { 200: enveloped(Client) },
+      versioned: true,
       problems: ['grant_exceeds_own', 'audience_not_listed', ...CHANGE_PROBLEMS],
-      handle: async ({ caller, params, body }) => ({ data: shown(await changeClient(deps, caller, params.id, body)) }),
+      handle: async ({ caller, params, body, assertVersion }) =>
+        inEnvelope(await changeClient(deps, caller, params.id, body, ofShown(assertVersion))),
     }),
     endpoint({
       method: 'DELETE',
@@ -98,8 +115,9 @@ function changingRoutes(deps: ClientDeps): Endpoint[] {
       tag: 'Clients',
       params: ById,
       reply: { 204: null },
+      versioned: SHOWN,
       problems: CHANGE_PROBLEMS,
-      handle: ({ caller, params }) => removeClient(deps, caller, params.id),
+      handle: ({ caller, params, assertVersion }) => removeClient(deps, caller, params.id, ofShown(assertVersion)),
     }),
   ];
 }
@@ -117,8 +135,13 @@ function secretRoutes(deps: ClientDeps): Endpoint[] {
       body: RotateSecret,
       bodyOptional: true,
       reply: { 200: enveloped(RotatedClient) },
+      idempotent: true,
+      versioned: SHOWN,
       problems: ['grant_exceeds_own', 'client_without_secret', 'client_secret_limit', ...CHANGE_PROBLEMS],
-      handle: async ({ caller, params, body }) => ({ data: shown(await rotateSecret(deps, caller, params.id, body)) }),
+      handle: ({ caller, params, body, once, assertVersion }) => {
+        const guards = { assertVersion: ofShown(assertVersion) };
+        return once((kept) => rotateSecret(deps, caller, params.id, body, { once: kept, ...guards }), inEnvelope);
+      },
     }),
     endpoint({
       method: 'DELETE',
@@ -129,8 +152,9 @@ function secretRoutes(deps: ClientDeps): Endpoint[] {
       tag: 'Clients',
       params: ById,
       reply: { 204: null },
+      versioned: SHOWN,
       problems: ['client_without_secret', ...CHANGE_PROBLEMS],
-      handle: ({ caller, params }) => endOverlap(deps, caller, params.id),
+      handle: ({ caller, params, assertVersion }) => endOverlap(deps, caller, params.id, ofShown(assertVersion)),
     }),
   ];
 }

@@ -5,6 +5,7 @@ import type { Database, OrganizationTx, SystemTx } from '../../base/database/db.
 import { problem } from '../../base/errors/problem.ts';
 import type { EventType } from '../../base/events/catalogue.ts';
 import { type EventPart, record } from '../../base/events/record.ts';
+import { type Once, WITHOUT_KEY } from '../../base/idempotency/once.ts';
 import type { Clock } from '../../base/platform/clock.ts';
 import { newId, type Random } from '../../base/platform/random.ts';
 import { type PublishDeps, publishing, type Revoking } from '../../base/revoking/publish.ts';
@@ -50,7 +51,7 @@ type ClientEvent = EventPart<
 >;
 
 /**
- * Runs a change in its own transaction and publishes its revocations. Raises permission_denied, organization_suspended
+ * Runs a change in its own transaction and publishes its revocations. The change itself keeps the result. Raises permission_denied, organization_suspended
  * or organization_access_denied for a member who is not allowed to make the change, and not_found for an operator who
  * names an unknown organization.
  */
@@ -58,6 +59,7 @@ export async function runClientChange<T>(
   deps: ClientDeps,
   actor: Actor,
   work: (change: Change) => Promise<T>,
+  once: Once = WITHOUT_KEY,
 ): Promise<T> {
   const commit = actor.kind === 'operator' ? asOperator(actor) : asMember(actor);
   return (await publishing(deps, commit)).answer;
@@ -65,6 +67,7 @@ export async function runClientChange<T>(
   function asMember(caller: OrganizationCaller): Promise<Revoking & { readonly answer: T }> {
     const { organizationId } = caller;
     return deps.db.organization({ organizationId, userId: caller.id }, async (tx) => {
+      await once.begin(tx);
       const standing = await lockAndAuthorize(tx, caller, 'clients:manage');
       const revocations: Revocation[] = [];
       const answer = await work({
@@ -78,6 +81,7 @@ export async function runClientChange<T>(
 
   function asOperator({ organizationId }: Operator): Promise<Revoking & { readonly answer: T }> {
     return deps.db.system(async (tx) => {
+      await once.begin(tx);
       if (organizationId !== null && (await lockOrganization(tx, organizationId)) === null) throw problem('not_found');
       const revocations: Revocation[] = [];
       const answer = await work({

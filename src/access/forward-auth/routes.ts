@@ -25,6 +25,7 @@ export function forwardRoutes(deps: ForwardDeps): Endpoint[] {
     limit: 'none',
     tag: 'Forward authentication',
     reply: { 200: null },
+    ignoresConditions: true,
     problems: ['permission_denied', 'organization_required', 'revocations_stale'],
   } as const;
   return [

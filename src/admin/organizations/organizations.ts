@@ -1,8 +1,9 @@
 // Operators and platform administrators list, read, suspend and activate organizations, and change their subscriptions.
 // Everything here runs in the system scope, across all organizations.
 
-import type { Database } from '../../base/database/db.ts';
+import type { Database, SystemReader } from '../../base/database/db.ts';
 import { problem } from '../../base/errors/problem.ts';
+import { type AssertVersion, anyVersion } from '../../base/headers/conditions.ts';
 import type { Clock } from '../../base/platform/clock.ts';
 import { type Page, type Paged, paged } from '../../base/platform/page.ts';
 import { newId, type Random } from '../../base/platform/random.ts';
@@ -65,7 +66,10 @@ export async function getOrganizationByReference(
   reference: string,
 ): Promise<Administered> {
   const reader = deps.db.systemReader();
-  const id = await findOrganizationId(reader, reference.toLowerCase());
+  return getAdministered(reader, await findOrganizationId(reader, reference.toLowerCase()));
+}
+
+async function getAdministered(reader: SystemReader, id: string | null): Promise<Administered> {
   const row = id && (await findAdministeredOrganization(reader, id));
   if (!row) throw problem('not_found', { detail: 'There is no such organization: check its id or slug.' });
   return toAdministered(row);
@@ -76,16 +80,26 @@ export async function getOrganizationByReference(
  * refuses its tokens. A second call changes nothing. `actor` is null for an operator. Raises not_found, and the errors
  * of assertAdministrator.
  */
-export function suspendOrganization(deps: AdministrationDeps, reference: string, actor: SessionOwner | null) {
-  return setStatus(deps, reference, 'suspended', actor);
+export function suspendOrganization(
+  deps: AdministrationDeps,
+  reference: string,
+  actor: SessionOwner | null,
+  assertVersion: AssertVersion<Administered> = anyVersion,
+) {
+  return setStatus(deps, reference, { status: 'suspended', actor, assertVersion });
 }
 
 /**
  * Activates a suspended organization (id or slug). Those of its tokens that have not expired work again. Raises
  * not_found, and the errors of assertAdministrator.
  */
-export function activateOrganization(deps: AdministrationDeps, reference: string, actor: SessionOwner | null) {
-  return setStatus(deps, reference, 'active', actor);
+export function activateOrganization(
+  deps: AdministrationDeps,
+  reference: string,
+  actor: SessionOwner | null,
+  assertVersion: AssertVersion<Administered> = anyVersion,
+) {
+  return setStatus(deps, reference, { status: 'active', actor, assertVersion });
 }
 
 export interface StatusChanged {
@@ -97,20 +111,26 @@ export interface StatusChanged {
 async function setStatus(
   deps: AdministrationDeps,
   reference: string,
-  status: OrganizationStatus,
-  actor: SessionOwner | null,
+  { status, actor, assertVersion }: StatusWanted,
 ): Promise<StatusChanged> {
-  const { id: org } = await getOrganizationByReference(deps, reference);
-  const eventId = newId(deps.random, deps.clock);
-  const change = { organizationId: org, status, eventId, actorId: actor?.id ?? null };
+  const { id: organizationId } = await getOrganizationByReference(deps, reference);
+  const change = { organizationId, status, eventId: newId(deps.random, deps.clock), actorId: actor?.id ?? null };
   const commit = deps.db.system(async (tx) => {
     // Every transaction that locks an organization and a session takes the organization first.
-    await lockOrganization(tx, org);
+    await lockOrganization(tx, organizationId);
     if (actor) await assertAdministrator(tx, actor);
-    return updateOrganizationStatus(tx, change);
+    await assertVersion(() => getAdministered(tx, organizationId));
+    const { changed, revocations } = await updateOrganizationStatus(tx, change);
+    return { changed, revocations, organization: await getAdministered(tx, organizationId) };
   });
-  const { changed } = await publishing(deps, commit);
-  return { organization: await getOrganizationByReference(deps, org), changed };
+  const { organization, changed } = await publishing(deps, commit);
+  return { organization, changed };
+}
+
+interface StatusWanted {
+  readonly status: OrganizationStatus;
+  readonly actor: SessionOwner | null;
+  readonly assertVersion: AssertVersion<Administered>;
 }
 
 export interface SubscriptionChanged {

@@ -26,8 +26,11 @@ export function administrationRoutes(deps: AdministrationDeps): Endpoint[] {
       body: z.strictObject({}),
       bodyOptional: true,
       reply: { 200: enveloped(AdministeredOrganization) },
+      versioned: true,
       problems: ['not_found'],
-      handle: async ({ caller, params: { id } }) => ({ data: (await operation(deps, id, caller)).organization }),
+      handle: async ({ caller, params: { id }, assertVersion }) => ({
+        data: (await operation(deps, id, caller, assertVersion)).organization,
+      }),
     });
   return [
     endpoint({
@@ -51,6 +54,7 @@ export function administrationRoutes(deps: AdministrationDeps): Endpoint[] {
       tag: 'Administration',
       params,
       reply: { 200: enveloped(AdministeredOrganization) },
+      versioned: true,
       problems: ['not_found'],
       handle: async ({ params: { id } }) => ({ data: await getOrganizationByReference(deps, id) }),
     }),

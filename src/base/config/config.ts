@@ -9,6 +9,7 @@ import {
   audience,
   duration,
   flag,
+  idempotencyKeysMax,
   isOrigin,
   list,
   mailbox,
@@ -188,6 +189,7 @@ export const ENVIRONMENT = {
   ORGANIZATIONS_PER_USER_MAX: wholeNumber(1, 1_000_000).default(20).meta({
     description: 'The most organizations that a user may own. At this number the user cannot create another one.',
   }),
+  IDEMPOTENCY_KEYS_MAX: idempotencyKeysMax,
   RATE_LIMIT_ENABLED: flag
     .prefault('true')
     .meta({ description: 'false turns every rate limit off. For load tests only.' }),

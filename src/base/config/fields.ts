@@ -9,6 +9,11 @@ export function wholeNumber(low: number, high: number) {
   return z.preprocess(read, z.int({ error }).min(low, error).max(high, error));
 }
 
+export const idempotencyKeysMax = wholeNumber(1, 1_000_000).default(1000).meta({
+  description:
+    'The most idempotency keys of one user that are kept at a time. Each is kept 24 hours. Another one gets 429.',
+});
+
 export const flag = z.enum(['true', 'false']).transform((value) => value === 'true');
 export const list = z.string().transform((value) =>
   value

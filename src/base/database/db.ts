@@ -6,6 +6,7 @@ import type pg from 'pg';
 import { type Prisma, PrismaClient } from '../../generated/prisma/client.ts';
 import type { Log } from '../platform/log.ts';
 import { currentRequester, organizationSubject, userSubject } from '../platform/requester.ts';
+import { noteSent } from '../platform/sent.ts';
 import { openAvailability } from './availability.ts';
 import { DatabaseUnavailable, isConflict, isOutage } from './outage.ts';
 import { BOUNDS, type DatabaseBounds, openPool, type Pool, type Use, whileHolding } from './pool.ts';
@@ -186,6 +187,7 @@ export function openDatabase(options: DatabaseOptions): Database {
     work: (tx: Transaction<S>) => Promise<T>,
   ): Promise<T> {
     const begun = async (models: Prisma.TransactionClient) => {
+      noteSent();
       const tx: Transaction<S> = { models, rows: (query, values) => models.$queryRawUnsafe(query.text, ...values) };
       if (scoped) await tx.rows(SET_SCOPE, scopeValues(scoped));
       return work(tx);
@@ -249,12 +251,10 @@ function scopedReader<S extends string>(
 function systemReader(ask: Ask, pool: Pool, { bulk = false }: ReaderOptions = {}): SystemReader {
   return {
     rows: <Row>(query: Statement, values: readonly unknown[]) =>
-      ask(
-        pool,
-        bulk ? 'bulk' : 'statement',
-        requesterSubject(),
-        async () => (await pool.connections.query({ ...query, values: [...values] })).rows as Row[],
-      ),
+      ask(pool, bulk ? 'bulk' : 'statement', requesterSubject(), async () => {
+        noteSent();
+        return (await pool.connections.query({ ...query, values: [...values] })).rows as Row[];
+      }),
   };
 }
 
@@ -287,6 +287,7 @@ async function scopedStatement<Row>(
   const client = await connections.connect();
   let lost = false;
   try {
+    noteSent();
     return await runScoped<Row>(client, scopedTo, query, values);
   } catch (error) {
     lost = isOutage(error); // the pool must not hand this connection out again

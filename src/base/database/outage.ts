@@ -2,7 +2,9 @@
 // decides whether a request may try to reach PostgreSQL.
 import { sqlStateOf } from './sql-state.ts';
 
-/** PostgreSQL cannot be used now. The caller may send the same request again, because no success was reported. */
+/**
+ * PostgreSQL did not answer. What was asked of it may have been carried out all the same: see platform/sent.ts.
+ */
 export class DatabaseUnavailable extends Error {
   override readonly name: string = 'DatabaseUnavailable';
   readonly retryAfterSeconds = 1;

@@ -1,12 +1,7 @@
 // The table of problems. It has every code that a caller can get, with its status, title and default sentence.
 // docs/problems.md is generated from the table.
 
-interface ProblemKind {
-  readonly status: number;
-  readonly title: string;
-  /** What is wrong and what to do next. It is sent unless the code that raises the problem gives another sentence. */
-  readonly detail: string;
-}
+import { type ProblemKind, SERVICE_PROBLEMS } from './service-problems.ts';
 
 export const PROBLEMS = {
   // The request itself
@@ -188,6 +183,29 @@ export const PROBLEMS = {
     title: 'Registration closed',
     detail: 'A new account needs an invitation: ask an administrator for one.',
   },
+  precondition_failed: {
+    status: 412,
+    title: 'Changed meanwhile',
+    detail: 'The state is not the one that If-Match names, and nothing was changed: read it again and decide anew.',
+  },
+  idempotency_key_reused: {
+    status: 422,
+    title: 'Idempotency key reused',
+    detail:
+      'This Idempotency-Key belongs to another request: send the same request as before, or make a new key for this one.',
+  },
+  idempotency_key_in_use: {
+    status: 409,
+    title: 'Idempotency key in use',
+    detail:
+      'A request with this Idempotency-Key is running: send it again after the seconds in Retry-After to get its answer.',
+  },
+  idempotency_answer_lost: {
+    status: 409,
+    title: 'Answer lost',
+    detail:
+      'The request with this Idempotency-Key was done, but its answer can no longer be opened: look at what exists now.',
+  },
   // State
   email_taken: {
     status: 409,
@@ -254,45 +272,5 @@ export const PROBLEMS = {
     title: 'Invitation not valid',
     detail: 'This invitation is not valid or no longer valid: ask for a new one.',
   },
-  // The service
-  service_busy: {
-    status: 503,
-    title: 'Service busy',
-    detail: 'Too many requests are waiting: try again after the seconds in Retry-After.',
-  },
-  database_unavailable: {
-    status: 503,
-    title: 'Database unavailable',
-    detail: 'The database cannot be reached now: try again after the seconds in Retry-After.',
-  },
-  database_not_writable: {
-    status: 503,
-    title: 'Database not writable',
-    detail: 'The database stores no changes now, and reading works: try again after the seconds in Retry-After.',
-  },
-  database_set_back: {
-    status: 503,
-    title: 'Database set back',
-    detail: 'The database has lost changes, and the operator decides about sessions: try later, or sign in again.',
-  },
-  revocations_stale: {
-    status: 503,
-    title: 'Revocations not known',
-    detail: 'Tenantry cannot say at the moment which tokens are revoked: try again after the seconds in Retry-After.',
-  },
-  clock_skewed: {
-    status: 503,
-    title: 'Clock skewed',
-    detail: 'The clocks of this server and its database differ: try again after the seconds in Retry-After.',
-  },
-  signing_unavailable: {
-    status: 503,
-    title: 'No signing key',
-    detail: 'The service has no usable signing key at the moment: try again after the seconds in Retry-After.',
-  },
-  internal_error: {
-    status: 500,
-    title: 'Internal error',
-    detail: 'The service failed: try again, and report the request id if the problem stays.',
-  },
+  ...SERVICE_PROBLEMS,
 } as const satisfies Record<string, ProblemKind>;

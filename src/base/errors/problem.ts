@@ -16,6 +16,8 @@ export interface ProblemExtras {
   readonly detail?: string;
   readonly issues?: readonly FieldIssue[];
   readonly retryAfterSeconds?: number;
+  /** True when the code that raises the problem knows that the request has changed nothing. */
+  readonly isUnchanged?: true;
   /**
    * Replaces the status of the table. For example, organization_suspended has the status 401 when the token is refused.
    */

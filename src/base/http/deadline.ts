@@ -63,7 +63,7 @@ export class Deadline {
     const seconds = this.#limits.requestMs / 1000;
     return problem('service_busy', {
       retryAfterSeconds: RETRY_SECONDS,
-      detail: `The service did not finish the request within ${seconds} seconds. The request may still take effect: try again after the seconds in Retry-After.`,
+      detail: `The service did not finish the request within ${seconds} seconds: try again after the seconds in Retry-After.`,
     });
   }
 

@@ -4,6 +4,8 @@ import type { z } from 'zod';
 import type { Caller, ClientCaller, OrganizationCaller, OrganizationClient, Principal } from '../../protocol/caller.ts';
 import type { OAuthErrorCode } from '../errors/oauth.ts';
 import type { ProblemCode } from '../errors/problem.ts';
+import type { AssertVersion } from '../headers/conditions.ts';
+import type { Once } from '../idempotency/once.ts';
 
 export type Access =
   | { readonly kind: 'open' }
@@ -129,6 +131,19 @@ export interface HandlerInput<CallerType, Body, Query, Params> {
   readonly request: RequestInfo;
   readonly answer: Answer;
   /**
+   * Runs the operation of an endpoint that is `idempotent`. With an Idempotency-Key it runs at most once, and a repeat
+   * gets the same answer. Checks before this call are also made for a repeat. By default the reply is `{ data }`.
+   */
+  readonly once: <Result>(
+    work: (once: Once) => Promise<Result>,
+    toReply?: (result: Result, answer: Answer) => unknown,
+  ) => Promise<unknown>;
+  /**
+   * Judges the conditions of a request that changes something that is `versioned`. `current` returns the present
+   * `data` of the representation.
+   */
+  readonly assertVersion: AssertVersion<unknown>;
+  /**
    * Aborts when the time of the request is over or its client is gone. What the operation returns after that is not sent.
    */
   readonly signal: AbortSignal;
@@ -175,6 +190,15 @@ export interface Definition<A extends Access, B, Q, P> {
    * True when `handle` may return a Readable. The Readable has no time limit, and is destroyed when the connection ends.
    */
   readonly streams?: boolean;
+  /** True when the endpoint takes an Idempotency-Key. Then `handle` calls `once`. */
+  readonly idempotent?: true;
+  /**
+   * The representation of the resource, whose hash is its ETag: true for the schema of the reply itself. A GET and an
+   * answer with the resource carry the ETag. A change honours If-Match, and `handle` calls `assertVersion`.
+   */
+  readonly versioned?: true | Schema;
+  /** True when the request is about a resource of another service, so that its conditions are not judged here. */
+  readonly ignoresConditions?: true;
   readonly handle: (input: HandlerInput<CallerOf<A>, Output<B>, Output<Q>, Output<P>>) => unknown;
 }
 
@@ -208,4 +232,9 @@ export function endpoint<
 /** Whether the declaration was made by `endpoint()`. */
 export function isEndpoint(candidate: Endpoint): boolean {
   return endpoints.has(candidate);
+}
+
+/** Whether the request changes a resource that has an ETag. A request that creates one has no ETag to compare with. */
+export function changesVersioned({ method, versioned, reply }: Endpoint): boolean {
+  return versioned !== undefined && method !== 'GET' && !(201 in reply);
 }

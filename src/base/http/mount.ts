@@ -12,10 +12,14 @@ import {
 } from '../../protocol/caller.ts';
 import { permits } from '../../protocol/permission.ts';
 import { type FieldIssue, problem } from '../errors/problem.ts';
+import type { Idempotency } from '../idempotency/idempotency.ts';
 import { workFor } from '../platform/requester.ts';
+import { noteWhatIsSent } from '../platform/sent.ts';
 import { deadlineOf } from './deadline.ts';
 import { type Access, type Endpoint, isEndpoint, SIGN_IN_BODY_BYTES_MAX } from './endpoint.ts';
+import type { WorkNote } from './problems.ts';
 import { type DrawLimit, networkOf } from './rate-limit.ts';
+import { guardChange, isKnown, Prepared, render } from './reply.ts';
 import { FastifyRequestInfo, PreparedAnswer, requesterOf, subjectOf } from './request-info.ts';
 import { assertOwnTenant, namedTenants } from './tenant.ts';
 
@@ -42,6 +46,8 @@ export interface Guard {
   readonly holds: (caller: OrganizationCaller, permission: string) => boolean | Promise<boolean>;
   readonly isPlatformAdministrator: (caller: Caller) => Promise<boolean>;
   readonly draw: DrawLimit;
+  /** Needed for endpoints that take an Idempotency-Key. */
+  readonly idempotency?: Idempotency | undefined;
 }
 
 /** Registers the endpoint with the server. Raises unless `endpoint()` made it. */
@@ -50,7 +56,7 @@ export function mountEndpoint(app: FastifyInstance, declared: Endpoint, guard: G
   app.route({
     method: declared.method,
     url: declared.url,
-    config: { mark: ROUTE_MARK, wire: declared.wire } as object,
+    config: { mark: ROUTE_MARK, wire: declared.wire, idempotent: declared.idempotent } as object,
     ...bodyLimit(declared),
     onRequest: (request, reply) => workFor(requesterOf(request, reply), () => admit(declared, guard, request, reply)),
     handler: (request, reply) => workFor(requesterOf(request, reply), () => operate(declared, guard, request, reply)),
@@ -69,17 +75,25 @@ async function operate(
   reply.code(Number(Object.keys(declared.reply)[0]));
   let result: unknown;
   try {
-    result = await declared.handle({
+    const input = {
       caller: request.getDecorator<Principal | null>('caller'),
       body: declared.body && validate(declared.body, bodyOf(declared, request), ''),
       query: validate(declared.query ?? NOTHING, request.query, 'query'),
       params: validate(declared.params ?? ANYTHING, request.params, 'path'),
-      request: new FastifyRequestInfo(request, reply, guard.draw),
       answer,
-      get signal() {
-        return deadline.signal;
-      },
-    });
+    };
+    const { assertUsed, ...guarded } = guardChange(declared, guard.idempotency, request, input);
+    result = await noted(request, async () =>
+      declared.handle({
+        ...input,
+        ...guarded,
+        request: new FastifyRequestInfo(request, reply, guard.draw),
+        get signal() {
+          return deadline.signal;
+        },
+      }),
+    );
+    assertUsed();
   } catch (error) {
     if (deadline.isOver) return ignoreLate(request, reply, error);
     answer.applyTo(reply);
@@ -92,7 +106,16 @@ async function operate(
   answer.applyTo(reply);
   if (declared.wire === 'oauth') reply.header('pragma', 'no-cache'); // RFC 6749 §5.1
   if (declared.streams && result instanceof Readable) deadline.lift();
-  return send(declared, reply, result);
+  return send(declared, request, reply, result);
+}
+
+/** Runs the work, and notes for the answer of a failure what is known about it. */
+function noted(request: FastifyRequest, work: () => Promise<unknown>): Promise<unknown> {
+  const note: WorkNote = { isSent: false, isRunning: true };
+  request.setDecorator('work', note);
+  return noteWhatIsSent(note, work).finally(() => {
+    note.isRunning = false;
+  });
 }
 
 /** The client already has the answer that the time is over. */
@@ -212,13 +235,26 @@ function pathOf(part: string, path: readonly PropertyKey[]): string {
   return [part, ...path.map(String)].filter((name) => name !== '').join('.');
 }
 
-function send(declared: Endpoint, reply: FastifyReply, result: unknown): FastifyReply {
-  const schema = declared.reply[reply.statusCode];
+function send(declared: Endpoint, request: FastifyRequest, reply: FastifyReply, result: unknown): FastifyReply {
+  if (result instanceof Prepared) {
+    const { status, headers, body, isReplayed } = result.answered;
+    reply.code(status).headers(headers);
+    if (isReplayed) reply.header('idempotency-replayed', 'true');
+    return sendJson(reply, body);
+  }
   // This also runs when nothing is sent, which happens for a HEAD request or when the connection is already closed.
   if (result instanceof Readable) reply.raw.once('close', () => result.destroy());
-  if (!(schema instanceof z.ZodType)) return reply.send(result ?? '');
-  // Members that the schema does not name are not sent, so an operation that returns too much leaks nothing.
-  const body = JSON.stringify(schema.parse(result));
+  const rendered = render(declared, reply.statusCode, result);
+  if (!rendered) return reply.send(result ?? '');
+  const { body, etag } = rendered;
+  if (etag !== null) {
+    reply.header('etag', etag);
+    if (declared.method === 'GET' && isKnown(request, etag)) return reply.code(304).send();
+  }
+  return sendJson(reply, body);
+}
+
+function sendJson(reply: FastifyReply, body: string): FastifyReply {
   return reply
     .type('application/json; charset=utf-8')
     .serializer((text: string) => text)

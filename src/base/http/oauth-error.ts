@@ -3,7 +3,7 @@ import type { FastifyReply, FastifyRequest } from 'fastify';
 import { OAuthError, type OAuthErrorCode } from '../errors/oauth.ts';
 import type { Problem } from '../errors/problem.ts';
 import type { Endpoint } from './endpoint.ts';
-import { setProblemHeaders, type Translate, toProblem } from './problems.ts';
+import { setProblemHeaders, type Translate, toProblem, withOutcome } from './problems.ts';
 import { type DrawLimit, networkOf } from './rate-limit.ts';
 
 /**
@@ -71,6 +71,7 @@ export async function sendOAuthError(
       thrown = toProblem(exceeded, deps.translate);
     }
   }
+  if (!(thrown instanceof OAuthError)) thrown = withOutcome(thrown, request);
   if (!(thrown instanceof OAuthError)) setProblemHeaders(request, reply, thrown);
   const { code, status, message } = named(thrown);
   if (status === 401) reply.header('www-authenticate', CHALLENGE);

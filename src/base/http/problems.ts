@@ -5,6 +5,7 @@ import { DatabaseBusy, DatabaseNotWritable, isOutage } from '../database/db.ts';
 import { sqlStateOf } from '../database/sql-state.ts';
 import { Problem, type ProblemCode } from '../errors/problem.ts';
 import { PROBLEM_TYPE, problemBody } from '../errors/problem-body.ts';
+import type { SentNote } from '../platform/sent.ts';
 
 // The problem for each error code of the framework. Every other error of the framework with a 4xx status becomes
 // bad_request.
@@ -45,6 +46,30 @@ export function toProblem(error: unknown, translate: Translate): Problem {
     return new Problem('bad_request', {}, { cause: error });
   }
   return new Problem('internal_error', {}, { cause: error });
+}
+
+/** What is known about the work of a request. */
+export interface WorkNote extends SentNote {
+  /** True while the operation runs, also after the time for an answer is over. */
+  isRunning: boolean;
+}
+
+const UNCHANGED = 'Nothing was changed.';
+const UNKNOWN = 'What the request asked for may or may not have been done: see what exists now before you repeat it.';
+const REPEATABLE = 'A repeat with the same Idempotency-Key is safe.';
+
+/**
+ * Adds to a failure of the service (500 or 503) what it means for a change: that nothing was changed, if this is
+ * certain, and otherwise that nobody knows.
+ */
+export function withOutcome(thrown: Problem, request: FastifyRequest): Problem {
+  if (thrown.status < 500 || ['GET', 'HEAD', 'OPTIONS'].includes(request.method)) return thrown;
+  const note = request.getDecorator<WorkNote | null>('work');
+  const isUnchanged = thrown.extras.isUnchanged || note === null || (!note.isSent && !note.isRunning);
+  const { idempotent } = (request.routeOptions.config ?? {}) as { readonly idempotent?: boolean };
+  const outcome = isUnchanged ? [UNCHANGED] : [UNKNOWN, ...(idempotent ? [REPEATABLE] : [])];
+  const detail = [thrown.message, ...outcome].join(' ');
+  return new Problem(thrown.code, { ...thrown.extras, detail }, { cause: thrown.cause });
 }
 
 /** Sends the problem with its headers. */

@@ -23,7 +23,7 @@ import type { Endpoint } from './endpoint.ts';
 import { assertFormType, parseForm } from './form.ts';
 import { type Guard, mountEndpoint, ROUTE_MARK } from './mount.ts';
 import { oauthRequests, sendOAuthError, wireOf } from './oauth-error.ts';
-import { sendProblem, type Translate, toProblem } from './problems.ts';
+import { sendProblem, type Translate, toProblem, withOutcome } from './problems.ts';
 import { type LimitSettings, networkOf, openLimits, prefixOf } from './rate-limit.ts';
 import { securityHeaders } from './security-headers.ts';
 import { unknownRoutes } from './unknown-route.ts';
@@ -109,7 +109,7 @@ export async function openServer(options: ServerOptions): Promise<FastifyInstanc
   const isOAuth = oauthRequests(options.endpoints);
   app.setErrorHandler((error, request: FastifyRequest, reply: FastifyReply) => {
     if (isOAuth(request)) return sendOAuthError(request, reply, error, { translate: options.translate, draw });
-    return sendProblem(request, reply, toProblem(error, options.translate));
+    return sendProblem(request, reply, withOutcome(toProblem(error, options.translate), request));
   });
   readBodies(app);
   // After this line, the server refuses every route that is not an endpoint.
@@ -152,6 +152,26 @@ function requestId(raw: { headers: Record<string, string | string[] | undefined>
 // The URL that proxies call before they forward a request. A proxy may use the method of that request.
 const FORWARD_AUTH = /^\/verify(?:[/?]|$)/;
 
+const CORS_REQUEST_HEADERS = [
+  'authorization',
+  'content-type',
+  'x-request-id',
+  'x-tenant-id',
+  'x-organization-slug',
+  'if-match',
+  'if-none-match',
+  'idempotency-key',
+];
+const CORS_ANSWER_HEADERS = [
+  'x-request-id',
+  'retry-after',
+  'ratelimit-limit',
+  'ratelimit-remaining',
+  'ratelimit-reset',
+  'etag',
+  'idempotency-replayed',
+];
+
 async function registerPlugins(
   app: FastifyInstance,
   options: ServerOptions,
@@ -169,8 +189,8 @@ async function registerPlugins(
       credentials: true,
       strictPreflight: false, // the plugin would refuse an incomplete preflight without problem+json
       methods: ['GET', 'POST', 'PATCH', 'DELETE'],
-      allowedHeaders: ['authorization', 'content-type', 'x-request-id', 'x-tenant-id', 'x-organization-slug'],
-      exposedHeaders: ['x-request-id', 'retry-after', 'ratelimit-limit', 'ratelimit-remaining', 'ratelimit-reset'],
+      allowedHeaders: CORS_REQUEST_HEADERS,
+      exposedHeaders: CORS_ANSWER_HEADERS,
       maxAge: 600,
     });
   }
@@ -192,6 +212,7 @@ async function registerPlugins(
     done();
   });
   app.decorateRequest('caller', null);
+  app.decorateRequest('work', null);
   app.decorateRequest('serviceClient', null);
 }
 

@@ -1,7 +1,7 @@
 // HTTP of the feed: one JSON document, or server-sent events if the client prefers them.
 import { z } from 'zod';
 import { invalid, problem } from '../../base/errors/problem.ts';
-import { preferredType } from '../../base/http/accept.ts';
+import { preferredType } from '../../base/headers/accept.ts';
 import { client, type Endpoint, endpoint } from '../../base/http/endpoint.ts';
 import { bearerToken } from '../../protocol/bearer.ts';
 import type { ClientCaller } from '../../protocol/caller.ts';

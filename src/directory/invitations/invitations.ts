@@ -4,6 +4,8 @@
 import type { Database, OrganizationTx, SystemTx } from '../../base/database/db.ts';
 import { invalid, problem } from '../../base/errors/problem.ts';
 import { record } from '../../base/events/record.ts';
+import { type AssertVersion, anyVersion } from '../../base/headers/conditions.ts';
+import { type Once, WITHOUT_KEY } from '../../base/idempotency/once.ts';
 import { enqueue } from '../../base/outbox/enqueue.ts';
 import type { Clock } from '../../base/platform/clock.ts';
 import { type Page, type Paged, paged } from '../../base/platform/page.ts';
@@ -60,18 +62,25 @@ const NO_SUCH = { detail: 'There is no such pending invitation: list the invitat
  * token. Raises the errors of lockAndAuthorize, validation_failed, not_found for an unknown role, grant_exceeds_own,
  * already_member, team_member_limit, too_many_requests.
  */
-export async function invite(deps: InvitationDeps, caller: OrganizationCaller, input: Invite): Promise<Invitation> {
+export async function invite(
+  deps: InvitationDeps,
+  caller: OrganizationCaller,
+  input: Invite,
+  once: Once = WITHOUT_KEY,
+): Promise<Invitation> {
   const email = validEmail(input.email);
   const { organizationId } = caller;
-  const row = await deps.db.organization({ organizationId, userId: caller.id }, async (tx) => {
+  const invitation = await deps.db.organization({ organizationId, userId: caller.id }, async (tx) => {
+    await once.begin(tx);
     const standing = await lockAndAuthorize(tx, caller, 'users:invite');
     const roles = await resolveRoles(tx, organizationId, input.roles);
     assertMayGrant(standing, roles);
     await assertMailAllowed(deps, tx, organizationId, email.key, caller.id);
-    return writeInvitation(deps, tx, { organizationId, invitedBy: caller.id, email, roles });
+    const row = await writeInvitation(deps, tx, { organizationId, invitedBy: caller.id, email, roles });
+    return once.keep(tx, toInvitation(row));
   });
   deps.nudgeOutbox();
-  return toInvitation(row);
+  return invitation;
 }
 
 /**
@@ -96,41 +105,60 @@ export async function inviteByOperator(
   return toInvitation(row);
 }
 
+export interface SendingGuards {
+  readonly once?: Once;
+  readonly assertVersion?: AssertVersion<Invitation>;
+}
+
 /**
  * Sends a pending or expired invitation again, with a new token and the full lifetime. The older token becomes invalid.
  * The caller becomes the inviter, so the caller's rights must include the roles of the invitation. Raises not_found,
- * and the errors of `invite`.
+ * precondition_failed, and the errors of `invite`.
  */
 export async function resendInvitation(
   deps: InvitationDeps,
   caller: OrganizationCaller,
   id: string,
+  { once = WITHOUT_KEY, assertVersion = anyVersion }: SendingGuards = {},
 ): Promise<Invitation> {
   const { organizationId } = caller;
-  const row = await deps.db.organization({ organizationId, userId: caller.id }, async (tx) => {
+  const invitation = await deps.db.organization({ organizationId, userId: caller.id }, async (tx) => {
+    await once.begin(tx);
     const standing = await lockAndAuthorize(tx, caller, 'users:invite');
     const known = await findInvitation(tx, organizationId, id);
     if (known?.status !== 'pending' && known?.status !== 'expired') throw problem('not_found', NO_SUCH);
+    await assertVersion(() => toInvitation(known));
     const roles = await listOfferedRoles(tx, organizationId, id);
     if (roles.length === 0)
       throw problem('not_found', { detail: 'The roles that it offered no longer exist: invite again.' });
     assertMayGrant(standing, roles);
     await assertMailAllowed(deps, tx, organizationId, known.emailKey, caller.id);
     const email = { address: known.email, key: known.emailKey };
-    return writeInvitation(deps, tx, { organizationId, invitedBy: caller.id, email, roles });
+    const row = await writeInvitation(deps, tx, { organizationId, invitedBy: caller.id, email, roles });
+    return once.keep(tx, toInvitation(row));
   });
   deps.nudgeOutbox();
-  return toInvitation(row);
+  return invitation;
 }
 
 /**
- * Revokes a pending or expired invitation. Raises not_found for any other invitation, and the errors of
- * lockAndAuthorize.
+ * Revokes a pending or expired invitation. Raises not_found for any other invitation, precondition_failed, and the
+ * errors of lockAndAuthorize.
  */
-export async function revokeInvitation(deps: InvitationDeps, caller: OrganizationCaller, id: string): Promise<void> {
+export async function revokeInvitation(
+  deps: InvitationDeps,
+  caller: OrganizationCaller,
+  id: string,
+  assertVersion: AssertVersion<Invitation> = anyVersion,
+): Promise<void> {
   const { organizationId } = caller;
   await deps.db.organization({ organizationId, userId: caller.id }, async (tx) => {
     await lockAndAuthorize(tx, caller, 'users:invite');
+    await assertVersion(async () => {
+      const known = await findInvitation(tx, organizationId, id);
+      if (known?.status !== 'pending' && known?.status !== 'expired') throw problem('not_found', NO_SUCH);
+      return toInvitation(known);
+    });
     if (!(await markRevoked(tx, organizationId, id))) throw problem('not_found', NO_SUCH);
     await record(tx, {
       id: newId(deps.random, deps.clock),

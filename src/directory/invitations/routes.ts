@@ -38,8 +38,11 @@ export function invitationRoutes(deps: InvitationDeps): Endpoint[] {
       tag: 'Invitations',
       params: OneInvitation,
       reply: { 200: enveloped(Invitation) },
+      idempotent: true,
+      versioned: true,
       problems: INVITING_PROBLEMS,
-      handle: async ({ caller, params }) => ({ data: await resendInvitation(deps, caller, params.id) }),
+      handle: ({ caller, params, once, assertVersion }) =>
+        once((kept) => resendInvitation(deps, caller, params.id, { once: kept, assertVersion })),
     }),
     endpoint({
       method: 'DELETE',
@@ -50,8 +53,9 @@ export function invitationRoutes(deps: InvitationDeps): Endpoint[] {
       tag: 'Invitations',
       params: OneInvitation,
       reply: { 204: null },
+      versioned: enveloped(Invitation),
       problems: ['not_found', 'organization_suspended', 'organization_access_denied'],
-      handle: ({ caller, params }) => revokeInvitation(deps, caller, params.id),
+      handle: ({ caller, params, assertVersion }) => revokeInvitation(deps, caller, params.id, assertVersion),
     }),
   ];
 }
@@ -66,8 +70,10 @@ function inviteRoute(deps: InvitationDeps, url: string, id: string, summary: str
     tag: 'Invitations',
     body: Invite,
     reply: { 201: enveloped(Invitation) },
+    idempotent: true,
+    versioned: true,
     problems: INVITING_PROBLEMS,
-    handle: async ({ caller, body }) => ({ data: await invite(deps, caller, body) }),
+    handle: ({ caller, body, once }) => once((kept) => invite(deps, caller, body, kept)),
   });
 }
 
@@ -93,6 +99,7 @@ function readRoutes(deps: InvitationDeps): Endpoint[] {
       tag: 'Invitations',
       params: OneInvitation,
       reply: { 200: enveloped(Invitation) },
+      versioned: true,
       problems: ['not_found'],
       handle: async ({ caller, params }) => ({ data: await getInvitation(deps, caller, params.id) }),
     }),

@@ -3,6 +3,7 @@
 
 import type { OrganizationTx } from '../../base/database/db.ts';
 import { record } from '../../base/events/record.ts';
+import { type AssertVersion, anyVersion } from '../../base/headers/conditions.ts';
 import { publishing } from '../../base/revoking/publish.ts';
 import type { OrganizationCaller } from '../../protocol/caller.ts';
 import { payForMemberChange } from '../rights/change-budget.ts';
@@ -13,7 +14,7 @@ import { raiseMembershipEpochs } from '../users/epoch-store.ts';
 import { assignRoles } from './assign-roles.ts';
 import { deleteAssignments, findRoles, listAssignments } from './assignment-store.ts';
 import { type MemberChangeDeps, type MemberEvent, memberEvent } from './event.ts';
-import { getMemberIn, noSuchMember } from './list-members.ts';
+import { getMemberIn, type Member, noSuchMember } from './list-members.ts';
 import { assignmentKey, type RoleChoice, resolveRoles } from './resolve-roles.ts';
 import { updateMemberStatus } from './store.ts';
 
@@ -26,17 +27,23 @@ export interface ChangeMember {
 
 /**
  * Returns the member after the change. If the change asks for the present state, nothing is written. Raises not_found
- * for a user who is not a member and for an unknown role, member_outranks_you, grant_exceeds_own for an added role,
- * last_owner, the errors of lockAndAuthorize, and too_many_requests when the roles of this member, or the member's
+ * for a user who is not a member and for an unknown role, member_outranks_you, precondition_failed, grant_exceeds_own
+ * for an added role, last_owner, the errors of lockAndAuthorize, and too_many_requests when the roles of this member, or the member's
  * suspension, are changed too often.
  */
-export async function changeMember(deps: MemberChangeDeps, caller: OrganizationCaller, input: ChangeMember) {
+export async function changeMember(
+  deps: MemberChangeDeps,
+  caller: OrganizationCaller,
+  input: ChangeMember,
+  assertVersion: AssertVersion<Member> = anyVersion,
+) {
   const { organizationId } = caller;
   const commit = deps.db.organization({ organizationId, userId: caller.id }, async (tx) => {
     const standing = await lockAndAuthorize(tx, caller, 'users:update');
     const before = await findStanding(tx, organizationId, input.userId);
     if (!before) throw noSuchMember();
     if (input.userId !== caller.id) assertOutranks(standing, before);
+    await assertVersion(() => getMemberIn(tx, organizationId, input.userId));
     const events: MemberEvent[] = [];
     const change = input.roles && (await replaceRoles(deps, tx, caller, standing, input.userId, input.roles));
     if (change) events.push({ type: 'member.roles_changed', data: change });

@@ -4,6 +4,7 @@
 import type { OrganizationTx } from '../../base/database/db.ts';
 import { problem } from '../../base/errors/problem.ts';
 import { record } from '../../base/events/record.ts';
+import { type AssertVersion, anyVersion } from '../../base/headers/conditions.ts';
 import { publishing, type Revoking } from '../../base/revoking/publish.ts';
 import type { Caller, OrganizationCaller } from '../../protocol/caller.ts';
 import { assertHasOwner, assertOutranks, lockAndAuthorize } from '../rights/lock-and-authorize.ts';
@@ -11,7 +12,7 @@ import { findCallerStanding, findStanding, lockOrganizationFor } from '../rights
 import { raiseMembershipEpochs } from '../users/epoch-store.ts';
 import { assertLive } from '../users/live-session.ts';
 import { type MemberChangeDeps, memberEvent } from './event.ts';
-import { noSuchMember } from './list-members.ts';
+import { getMemberIn, type Member, noSuchMember } from './list-members.ts';
 import { deleteMembership, findOwnMembership, lockMembership } from './store.ts';
 
 export interface MemberSessions {
@@ -28,15 +29,21 @@ export interface RemoveMemberDeps extends MemberChangeDeps {
 
 /**
  * Removes a member with their roles, and ends the member's sessions that act for the organization. Raises not_found for
- * a user who is not a member, member_outranks_you, last_owner, and the errors of lockAndAuthorize.
+ * a user who is not a member, member_outranks_you, precondition_failed, last_owner, and the errors of lockAndAuthorize.
  */
-export async function removeMember(deps: RemoveMemberDeps, caller: OrganizationCaller, userId: string): Promise<void> {
+export async function removeMember(
+  deps: RemoveMemberDeps,
+  caller: OrganizationCaller,
+  userId: string,
+  assertVersion: AssertVersion<Member> = anyVersion,
+): Promise<void> {
   const { organizationId } = caller;
   const commit = deps.db.organization({ organizationId, userId: caller.id }, async (tx) => {
     const standing = await lockAndAuthorize(tx, caller, 'users:remove');
     const member = await findStanding(tx, organizationId, userId);
     if (!member) throw noSuchMember();
     if (userId !== caller.id) assertOutranks(standing, member);
+    await assertVersion(() => getMemberIn(tx, organizationId, userId));
     const raised = await raiseMembershipEpochs(tx, [{ organizationId, userId }]);
     // From here on no other session can begin to act for the organization, so the next statement finds all these
     // sessions.

@@ -46,6 +46,7 @@ function readingRoutes(deps: { readonly db: Database }): Endpoint[] {
       tag: 'Members',
       params: MemberParams,
       reply: { 200: enveloped(Member) },
+      versioned: true,
       problems: ['not_found'],
       handle: async ({ caller, params }) => ({ data: await getMember(deps, caller, params.id) }),
     }),
@@ -64,9 +65,10 @@ function changingRoutes(deps: RemoveMemberDeps): Endpoint[] {
       params: MemberParams,
       body: ChangeMember,
       reply: { 200: enveloped(Member) },
+      versioned: true,
       problems: [...CHANGE_PROBLEMS, 'grant_exceeds_own'],
-      handle: async ({ caller, params, body: { roles, status } }) => ({
-        data: await changeMember(deps, caller, { userId: params.id, roles, status }),
+      handle: async ({ caller, params, body: { roles, status }, assertVersion }) => ({
+        data: await changeMember(deps, caller, { userId: params.id, roles, status }, assertVersion),
       }),
     }),
     endpoint({
@@ -78,8 +80,9 @@ function changingRoutes(deps: RemoveMemberDeps): Endpoint[] {
       tag: 'Members',
       params: MemberParams,
       reply: { 204: null },
+      versioned: enveloped(Member),
       problems: CHANGE_PROBLEMS,
-      handle: ({ caller, params }) => removeMember(deps, caller, params.id),
+      handle: ({ caller, params, assertVersion }) => removeMember(deps, caller, params.id, assertVersion),
     }),
   ];
 }

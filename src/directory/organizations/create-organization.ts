@@ -2,6 +2,7 @@
 
 import type { Database } from '../../base/database/db.ts';
 import { problem } from '../../base/errors/problem.ts';
+import { type Once, WITHOUT_KEY } from '../../base/idempotency/once.ts';
 import { newId } from '../../base/platform/random.ts';
 import type { Caller } from '../../protocol/caller.ts';
 import { lockAndCountOwned } from '../rights/store.ts';
@@ -27,15 +28,18 @@ export async function createOrganization(
   deps: CreateOrganizationDeps,
   caller: Caller,
   input: { readonly name: string; readonly slug: string | null },
+  once: Once = WITHOUT_KEY,
 ): Promise<CreatedOrganization> {
   const organizationId = newId(deps.random, deps.clock);
   const slug = await chooseSlug(deps, input.name, input.slug);
   const toCreate = { organizationId, ownerId: caller.id, actorId: caller.id, name: input.name, slug };
   // This transaction uses the system scope, because the owner's other organizations are counted.
   const created = await deps.db.system(async (tx) => {
+    await once.begin(tx);
     await assertSessionLive(tx, caller);
     if ((await lockAndCountOwned(tx, caller.id)) >= deps.organizationsPerUserMax) throw problem('organization_limit');
-    return insertOrganization(deps, tx, toCreate);
+    const written = await insertOrganization(deps, tx, toCreate);
+    return written && once.keep(tx, written);
   });
   if (!created) throw problem('slug_taken');
   return created;

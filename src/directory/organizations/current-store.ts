@@ -24,8 +24,7 @@ export async function findOrganization(
   return row ?? null;
 }
 
-// A null value means no change. If two changes run at the same moment, the database keeps both. Each change writes only
-// the fields that it names, and the second change is compared with the result of the first.
+// A null value means no change.
 // $1 organization, $2 name, $3 settings as JSON, $4 event, $5 the user who changes it.
 const UPDATE = statement(`
 WITH old AS (SELECT id, name, settings FROM organizations WHERE id = $1::uuid FOR NO KEY UPDATE),

@@ -103,7 +103,7 @@ export async function insertOrganization(
   const id = newId(deps.random, deps.clock);
   const assignment = { id, organizationId, userId: ownerId, roleId: owner.id, roleOwnerKey: owner.ownerKey, scope: {} };
   // A preset that was applied at the same moment may have removed the role, or the role may no longer make owners.
-  const presetChanged = () => problem('service_busy', { retryAfterSeconds: 1 });
+  const presetChanged = () => problem('service_busy', { retryAfterSeconds: 1, isUnchanged: true });
   await insertAssignments(tx, [assignment]).catch((error: unknown) => {
     throw isRoleGone(error) ? presetChanged() : error;
   });

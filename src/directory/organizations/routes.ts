@@ -30,6 +30,7 @@ function currentRoutes(deps: OrganizationDeps): Endpoint[] {
       summary: 'Read the current organization with its settings',
       tag: 'Organizations',
       reply: { 200: enveloped(Organization) },
+      versioned: true,
       problems: ['not_found'],
       handle: async ({ caller }) => ({ data: await getOrganization(deps, caller) }),
     }),
@@ -38,12 +39,15 @@ function currentRoutes(deps: OrganizationDeps): Endpoint[] {
       url: '/api/v1/organizations/current',
       access: needs('organization:update'),
       id: 'changeOrganization',
-      summary: 'Change the name or the settings of the current organization; its slug stays',
+      summary: 'Change the name of the current organization, or merge a change into its settings; its slug stays',
       tag: 'Organizations',
       body: ChangeOrganization,
       reply: { 200: enveloped(Organization) },
+      versioned: true,
       problems: ['not_found', 'organization_suspended', 'organization_access_denied'],
-      handle: async ({ caller, body }) => ({ data: await changeOrganization(deps, caller, body) }),
+      handle: async ({ caller, body, assertVersion }) => ({
+        data: await changeOrganization(deps, caller, body, assertVersion),
+      }),
     }),
     endpoint({
       method: 'GET',
@@ -53,6 +57,7 @@ function currentRoutes(deps: OrganizationDeps): Endpoint[] {
       summary: 'Read the plan, trial, limits and usage of the current organization',
       tag: 'Organizations',
       reply: { 200: enveloped(SubscriptionUse) },
+      versioned: true,
       problems: ['not_found'],
       handle: async ({ caller }) => ({ data: await getSubscription(deps, caller) }),
     }),
@@ -81,11 +86,13 @@ function creatingRoutes(deps: CreateOrganizationDeps & DeleteOrganizationDeps): 
       tag: 'Organizations',
       body: CreateOrganization,
       reply: { 201: enveloped(CreatedOrganization) },
+      idempotent: true,
       problems: ['slug_taken', 'organization_limit'],
-      handle: async ({ caller, body }) => {
-        const created = await createOrganization(deps, caller, { name: body.name, slug: body.slug ?? null });
-        return { data: { ...created.organization, subscription: created.subscription } };
-      },
+      handle: ({ caller, body: { name, slug = null }, once }) =>
+        once(
+          (kept) => createOrganization(deps, caller, { name, slug }, kept),
+          ({ organization, subscription }) => ({ data: { ...organization, subscription } }),
+        ),
     });
   return [
     create('/api/v1/organizations', 'createOrganization', 'Create an organization and become its owner'),
@@ -98,7 +105,8 @@ function creatingRoutes(deps: CreateOrganizationDeps & DeleteOrganizationDeps): 
       summary: 'Delete the current organization and everything in it, for good',
       tag: 'Organizations',
       reply: { 204: null },
-      handle: ({ caller }) => deleteOrganization(deps, caller),
+      versioned: enveloped(Organization),
+      handle: ({ caller, assertVersion }) => deleteOrganization(deps, caller, assertVersion),
     }),
   ];
 }

@@ -44,15 +44,19 @@ export const Organization = OrganizationSummary.extend({
   updatedAt: Instant,
 }).meta({ id: 'Organization' });
 
-const NewSettings = settings
+const SettingsChange = settings
   .superRefine((value, context) => {
     const message = judgeSettings(value);
     if (message !== null) context.addIssue({ code: 'custom', message });
   })
-  .meta({ description: `Replaces the settings as a whole: at most ${SETTINGS_BYTES_MAX} bytes as compact JSON.` });
+  .meta({
+    description:
+      'Merged into the settings (JSON Merge Patch, RFC 7396): null removes a key, and a key that is not named stays. ' +
+      `The result has at most ${SETTINGS_BYTES_MAX} bytes as compact JSON.`,
+  });
 
 export const ChangeOrganization = z
-  .strictObject({ name: OrganizationName.optional(), settings: NewSettings.optional() })
+  .strictObject({ name: OrganizationName.optional(), settings: SettingsChange.optional() })
   .refine((body) => body.name !== undefined || body.settings !== undefined, 'must have name, settings, or both')
   .meta({ id: 'ChangeOrganization' });
 

@@ -1,11 +1,12 @@
 // The signed-in user's own profile.
 
-import type { Database } from '../../base/database/db.ts';
+import type { Database, UserReader } from '../../base/database/db.ts';
 import { problem } from '../../base/errors/problem.ts';
+import { type AssertVersion, anyVersion } from '../../base/headers/conditions.ts';
 import type { Caller } from '../../protocol/caller.ts';
 import { canonicalPermissions } from '../../protocol/permission.ts';
 import { assertSessionLive } from '../users/live-session.ts';
-import { findProfile, listOwnPermissions, updateName } from '../users/store.ts';
+import { findProfile, listOwnPermissions, lockUser, updateName } from '../users/store.ts';
 
 export interface ProfileDeps {
   readonly db: Database;
@@ -16,8 +17,11 @@ export interface ProfileDeps {
  * read from the token, because the guard has already refused a stale token. Raises session_revoked when the account no
  * longer exists.
  */
-export async function getProfile(deps: ProfileDeps, caller: Caller) {
-  const reader = deps.db.userReader(caller.id);
+export function getProfile(deps: ProfileDeps, caller: Caller) {
+  return getProfileIn(deps.db.userReader(caller.id), caller);
+}
+
+async function getProfileIn(reader: UserReader, caller: Caller) {
   const row = await findProfile(reader, caller.id, caller.organizationId);
   if (!row) throw problem('session_revoked');
   const organization =
@@ -41,11 +45,18 @@ export async function getProfile(deps: ProfileDeps, caller: Caller) {
   };
 }
 
-/** Changes the name of the caller. Raises session_revoked. */
-export async function rename(deps: ProfileDeps, caller: Caller, input: { readonly name: string }) {
-  await deps.db.user(caller.id, async (tx) => {
+/** Changes the name of the caller. Raises session_revoked and precondition_failed. */
+export function rename(
+  deps: ProfileDeps,
+  caller: Caller,
+  input: { readonly name: string },
+  assertVersion: AssertVersion<Awaited<ReturnType<typeof getProfile>>> = anyVersion,
+) {
+  return deps.db.user(caller.id, async (tx) => {
     await assertSessionLive(tx, caller);
+    await lockUser(tx, caller.id);
+    await assertVersion(() => getProfileIn(tx, caller));
     await updateName(tx, caller.id, input.name);
+    return getProfileIn(tx, caller);
   });
-  return getProfile(deps, caller);
 }

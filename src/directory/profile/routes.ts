@@ -14,6 +14,7 @@ export function profileRoutes(deps: ProfileDeps): Endpoint[] {
       summary: 'Read who you are and what you may do in the current organization',
       tag: 'Me',
       reply: { 200: enveloped(Profile) },
+      versioned: true,
       handle: async ({ caller }) => ({ data: await getProfile(deps, caller) }),
     }),
     endpoint({
@@ -25,7 +26,8 @@ export function profileRoutes(deps: ProfileDeps): Endpoint[] {
       tag: 'Me',
       body: ChangeProfile,
       reply: { 200: enveloped(Profile) },
-      handle: async ({ caller, body }) => ({ data: await rename(deps, caller, body) }),
+      versioned: true,
+      handle: async ({ caller, body, assertVersion }) => ({ data: await rename(deps, caller, body, assertVersion) }),
     }),
   ];
 }

@@ -5,6 +5,8 @@ import { isDeepStrictEqual } from 'node:util';
 import type { Database, OrganizationTx } from '../../base/database/db.ts';
 import { problem } from '../../base/errors/problem.ts';
 import { type EventPart, record } from '../../base/events/record.ts';
+import { type AssertVersion, anyVersion } from '../../base/headers/conditions.ts';
+import { type Once, WITHOUT_KEY } from '../../base/idempotency/once.ts';
 import type { Clock } from '../../base/platform/clock.ts';
 import { type Page, type Paged, paged } from '../../base/platform/page.ts';
 import { newId, type Random } from '../../base/platform/random.ts';
@@ -69,10 +71,16 @@ export async function getRole(
  * Creates a role of the caller's organization. The permissions must be sorted and without repeats. Raises
  * permission_denied, grant_exceeds_own, role_name_taken, role_limit.
  */
-export async function createRole(deps: RoleDeps, caller: OrganizationCaller, content: RoleContent): Promise<Role> {
+export function createRole(
+  deps: RoleDeps,
+  caller: OrganizationCaller,
+  content: RoleContent,
+  once: Once = WITHOUT_KEY,
+): Promise<Role> {
   const { organizationId } = caller;
   const id = newId(deps.random, deps.clock);
-  await deps.db.organization(scopeOf(caller), async (tx) => {
+  return deps.db.organization(scopeOf(caller), async (tx) => {
+    await once.begin(tx);
     const standing = await deps.lockAndAuthorize(tx, caller, 'roles:write');
     assertMayGrant(standing, [content]);
     if ((await countCustomRoles(tx, organizationId)) >= CUSTOM_ROLES_MAX) throw problem('role_limit');
@@ -80,26 +88,30 @@ export async function createRole(deps: RoleDeps, caller: OrganizationCaller, con
     await insertRole(tx, organizationId, id, content);
     const { name, level, permissions } = content;
     await recordChange(deps, tx, caller, { type: 'role.created', targetId: id, data: { name, level, permissions } });
+    return once.keep(tx, { id, ...content, system: false });
   });
-  return { id, ...content, system: false };
 }
 
 /**
  * Changes a role of the caller's organization. If the name or the permissions of the role change, the change raises the
- * epochs of the memberships of all users who have the role. If the change asks for the present state, nothing is written. Raises
- * permission_denied, not_found, grant_exceeds_own, role_name_taken, and too_many_requests when the organization changes
- * the rights of its members by their roles too often.
+ * epochs of the memberships of all users who have the role. If the change asks for the present state, nothing is
+ * written. Fields that the change does not name stay as they are at the moment of the change. Raises permission_denied,
+ * not_found, grant_exceeds_own, precondition_failed, role_name_taken, and too_many_requests when the organization
+ * changes the rights of its members by their roles too often.
  */
 export async function changeRole(
   deps: RoleDeps,
   caller: OrganizationCaller,
   id: string,
   wanted: { readonly [Field in keyof RoleContent]: RoleContent[Field] | undefined },
+  assertVersion: AssertVersion<Role> = anyVersion,
 ): Promise<Role> {
   const { organizationId } = caller;
   const commit = deps.db.organization(scopeOf(caller), async (tx) => {
     const standing = await deps.lockAndAuthorize(tx, caller, 'roles:write');
     const old = await findChangeable(tx, organizationId, id);
+    assertMayGrant(standing, [old]);
+    await assertVersion(() => old);
     const role = {
       ...old,
       name: wanted.name ?? old.name,
@@ -107,7 +119,7 @@ export async function changeRole(
       level: wanted.level ?? old.level,
       permissions: wanted.permissions ?? old.permissions,
     };
-    assertMayGrant(standing, [old, role]);
+    assertMayGrant(standing, [role]);
     if (isDeepStrictEqual(role, old)) return { role, revocations: [] };
     if (role.name !== old.name && (await isNameTaken(tx, organizationId, role.name, id))) {
       throw problem('role_name_taken');
@@ -127,13 +139,22 @@ export async function changeRole(
   return (await publishing(deps, commit)).role;
 }
 
-/** Deletes a role of the caller's organization. Raises permission_denied, not_found, grant_exceeds_own, role_in_use. */
-export async function removeRole(deps: RoleDeps, caller: OrganizationCaller, id: string): Promise<void> {
+/**
+ * Deletes a role of the caller's organization. Raises permission_denied, not_found, grant_exceeds_own,
+ * precondition_failed, role_in_use.
+ */
+export async function removeRole(
+  deps: RoleDeps,
+  caller: OrganizationCaller,
+  id: string,
+  assertVersion: AssertVersion<Role> = anyVersion,
+): Promise<void> {
   const { organizationId } = caller;
   await deps.db.organization(scopeOf(caller), async (tx) => {
     const standing = await deps.lockAndAuthorize(tx, caller, 'roles:write');
     const role = await findChangeable(tx, organizationId, id);
     assertMayGrant(standing, [role]);
+    await assertVersion(() => role);
     if (await isInUse(tx, organizationId, id)) throw problem('role_in_use');
     await deleteRole(tx, organizationId, id);
     const { name, level, permissions } = role;

@@ -35,6 +35,7 @@ function readingRoutes(deps: RoleDeps): Endpoint[] {
       tag: 'Roles',
       params: ById,
       reply: { 200: enveloped(Role) },
+      versioned: true,
       problems: ['not_found'],
       handle: async ({ caller, params }) => ({ data: await getRole(deps, caller, params.id) }),
     }),
@@ -53,8 +54,10 @@ function changingRoutes(deps: RoleDeps): Endpoint[] {
       body: CreateRole,
       bodyBytesMax: BODY_BYTES_MAX,
       reply: { 201: enveloped(Role) },
+      idempotent: true,
+      versioned: true,
       problems: ['grant_exceeds_own', 'role_name_taken', 'role_limit'],
-      handle: async ({ caller, body }) => ({ data: await createRole(deps, caller, body) }),
+      handle: ({ caller, body, once }) => once((kept) => createRole(deps, caller, body, kept)),
     }),
     endpoint({
       method: 'PATCH',
@@ -67,15 +70,13 @@ function changingRoutes(deps: RoleDeps): Endpoint[] {
       body: ChangeRole,
       bodyBytesMax: BODY_BYTES_MAX,
       reply: { 200: enveloped(Role) },
+      versioned: true,
       problems: ['grant_exceeds_own', 'not_found', 'role_name_taken'],
-      handle: async ({ caller, params, body }) => ({
-        data: await changeRole(deps, caller, params.id, {
-          name: body.name,
-          description: body.description,
-          level: body.level,
-          permissions: body.permissions,
-        }),
-      }),
+      handle: async ({ caller, params, body, assertVersion }) => {
+        const { name, description, level, permissions } = body;
+        const wanted = { name, description, level, permissions };
+        return { data: await changeRole(deps, caller, params.id, wanted, assertVersion) };
+      },
     }),
     endpoint({
       method: 'DELETE',
@@ -86,8 +87,9 @@ function changingRoutes(deps: RoleDeps): Endpoint[] {
       tag: 'Roles',
       params: ById,
       reply: { 204: null },
+      versioned: enveloped(Role),
       problems: ['grant_exceeds_own', 'not_found', 'role_in_use'],
-      handle: ({ caller, params }) => removeRole(deps, caller, params.id),
+      handle: ({ caller, params, assertVersion }) => removeRole(deps, caller, params.id, assertVersion),
     }),
   ];
 }

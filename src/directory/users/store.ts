@@ -1,5 +1,5 @@
 // The queries of users and their password hashes.
-import { type SystemReader, type SystemTx, statement, type UserReader } from '../../base/database/db.ts';
+import { type SystemReader, type SystemTx, statement, type UserReader, type UserTx } from '../../base/database/db.ts';
 
 export interface Credentials {
   readonly id: string;
@@ -83,9 +83,16 @@ export async function listOwnPermissions(tx: UserReader, userId: string, organiz
   return rows.map((row) => row.permission);
 }
 
+const LOCK = statement('SELECT 1 AS held FROM users WHERE id = $1::uuid FOR NO KEY UPDATE');
+
+/** Makes every other change of the account wait until the transaction ends. */
+export async function lockUser(tx: UserTx, userId: string): Promise<void> {
+  await tx.rows(LOCK, [userId]);
+}
+
 const RENAME = statement(`
 WITH renamed AS (
-  UPDATE users SET name = $2, updated_at = clock_timestamp() WHERE id = $1 AND status = 'active' RETURNING id
+  UPDATE users SET name = $2, updated_at = clock_timestamp() WHERE id = $1::uuid AND status = 'active' RETURNING id
 )
 INSERT INTO events (id, type, actor_id, target_id) SELECT gen_random_uuid(), 'user.renamed', id, id FROM renamed`);
 

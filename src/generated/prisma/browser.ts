@@ -107,3 +107,8 @@ export type ClientAssertion = Prisma.ClientAssertionModel
  * 
  */
 export type DatabaseLineage = Prisma.DatabaseLineageModel
+/**
+ * Model IdempotencyKey
+ * 
+ */
+export type IdempotencyKey = Prisma.IdempotencyKeyModel

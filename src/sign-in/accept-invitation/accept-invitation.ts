@@ -7,6 +7,7 @@ import type { Database, SystemTx } from '../../base/database/db.ts';
 import { problem } from '../../base/errors/problem.ts';
 import { refusedToken } from '../../base/errors/refused-token.ts';
 import { record } from '../../base/events/record.ts';
+import { type Once, WITHOUT_KEY } from '../../base/idempotency/once.ts';
 import { newId } from '../../base/platform/random.ts';
 import { type PublishDeps, publishing } from '../../base/revoking/publish.ts';
 import type { Passwords } from '../../credentials/passwords/hashing.ts';
@@ -29,6 +30,7 @@ import {
   answerSession,
   assertCanSign,
   type Device,
+  keepSession,
   refusal,
   type SessionDeps,
   type SignedIn,
@@ -128,7 +130,11 @@ async function proveMailbox(deps: JoinDeps, tx: SystemTx, caller: Caller): Promi
  * invitation_for_another, email_taken, validation_failed, already_member, team_member_limit, service_busy. None of
  * these errors uses up the invitation.
  */
-export async function acceptByRegistering(deps: JoinDeps, input: JoinByRegistering): Promise<SignedIn> {
+export async function acceptByRegistering(
+  deps: JoinDeps,
+  input: JoinByRegistering,
+  once: Once = WITHOUT_KEY,
+): Promise<SignedIn> {
   const { token, name, device } = input;
   const invitation = await getRedeemable(deps.db.systemReader(), token, input.tenants);
   if (input.email !== null && parseEmail(input.email)?.key !== invitation.emailKey) {
@@ -150,6 +156,7 @@ export async function acceptByRegistering(deps: JoinDeps, input: JoinByRegisteri
   const userId = known?.id ?? newId(deps.random, deps.clock);
 
   async function join(tx: SystemTx) {
+    await once.begin(tx);
     let revocations: readonly Revocation[] = [];
     const beforeJoining = async () => {
       const account = { userId, name, passwordHash, invitation };
@@ -158,12 +165,13 @@ export async function acceptByRegistering(deps: JoinDeps, input: JoinByRegisteri
     };
     await redeemInvitation(deps, tx, { invitation, token, userId, beforeJoining });
     const session = { userId, organization: invitation.organizationId, amr: ['pwd'], device };
-    return { revocations, pending: await storeSession(deps, tx, session) };
+    const pending = await storeSession(deps, tx, session);
+    return { revocations, answer: await keepSession(once, tx, pending, () => answerSession(deps, pending)) };
   }
 
   const { organizationId } = invitation;
-  const { pending } = await publishing(deps, deps.db.system(join, { organizationId }));
-  return answerSession(deps, pending);
+  const { answer } = await publishing(deps, deps.db.system(join, { organizationId }));
+  return answer();
 }
 
 interface Account {

@@ -4,6 +4,7 @@
 import type { Database, SystemTx } from '../../base/database/db.ts';
 import { invalid, problem } from '../../base/errors/problem.ts';
 import { record } from '../../base/events/record.ts';
+import { type Once, WITHOUT_KEY } from '../../base/idempotency/once.ts';
 import { newId } from '../../base/platform/random.ts';
 import type { Passwords } from '../../credentials/passwords/hashing.ts';
 import { assertGoodPassword } from '../../credentials/passwords/policy.ts';
@@ -19,7 +20,7 @@ import { findCredentials, insertUser } from '../../directory/users/store.ts';
 import {
   answerSession,
   type Device,
-  type PendingSession,
+  keepSession,
   type SessionDeps,
   type SignedIn,
   storeSession,
@@ -45,16 +46,11 @@ export interface Registered extends SignedIn {
   readonly subscription: TrialSubscription | null;
 }
 
-interface Written {
-  readonly pending: PendingSession;
-  readonly created: CreatedOrganization | null;
-}
-
 /**
  * Creates the account and opens a session. Raises registration_closed, validation_failed, email_taken, slug_taken,
  * service_busy.
  */
-export async function register(deps: RegisterDeps, input: Register): Promise<Registered> {
+export async function register(deps: RegisterDeps, input: Register, once: Once = WITHOUT_KEY): Promise<Registered> {
   if (deps.registrationMode === 'closed') throw problem('registration_closed');
   const email = parseEmail(input.email);
   if (!email) throw invalid('email', 'must be one e-mail address such as ada@example.com');
@@ -72,7 +68,8 @@ export async function register(deps: RegisterDeps, input: Register): Promise<Reg
   const slug =
     input.organizationName === null ? null : await chooseSlug(deps, input.organizationName, input.organizationSlug);
 
-  async function write(tx: SystemTx): Promise<Written> {
+  async function write(tx: SystemTx): Promise<() => Promise<Registered>> {
+    await once.begin(tx);
     if (!(await insertUser(tx, user))) throw problem('email_taken');
     await record(tx, {
       id: newId(deps.random, deps.clock),
@@ -82,18 +79,19 @@ export async function register(deps: RegisterDeps, input: Register): Promise<Reg
       targetId: user.id,
     });
     const toCreate = { organizationId: newId(deps.random, deps.clock), ownerId: user.id, actorId: user.id };
-    const created =
+    const created: CreatedOrganization | null =
       slug && input.organizationName !== null
         ? await insertOrganization(deps, tx, { ...toCreate, name: input.organizationName, slug })
         : null;
     if (slug && !created) throw problem('slug_taken'); // no account without the requested organization
     const session = { userId: user.id, organization: created?.organization.id ?? null, amr: ['pwd'] };
-    return { created, pending: await storeSession(deps, tx, { ...session, device: input.device }) };
+    const pending = await storeSession(deps, tx, { ...session, device: input.device });
+    const subscription = created?.subscription ?? null;
+    return keepSession(once, tx, pending, async () => ({ ...(await answerSession(deps, pending)), subscription }));
   }
 
-  const { pending, created } = await deps.db.system(write);
-  const answer = await answerSession(deps, pending);
-  return { ...answer, subscription: created?.subscription ?? null };
+  const answer = await deps.db.system(write);
+  return answer();
 }
 
 function passwordContext(email: string, input: Register) {

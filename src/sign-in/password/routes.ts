@@ -36,6 +36,7 @@ function registerRoute(deps: PasswordRouteDeps): Endpoint {
     tag: 'Sign-in',
     body: Register,
     reply: { 201: enveloped(Registered) },
+    idempotent: true,
     problems: [
       'email_taken',
       'slug_taken',
@@ -47,23 +48,22 @@ function registerRoute(deps: PasswordRouteDeps): Endpoint {
       'already_member',
       'team_member_limit',
     ],
-    handle: async ({ body, request, answer }) => {
+    handle: async ({ body, request, once }) => {
       if (body.transport === 'cookie') assertSameSite(deps.cookie, request);
       if (body.invitationToken !== undefined) {
         const { email, name, password, invitationToken: token } = body;
         const joining = { token, tenants: request.tenants, email, name, password, device: deviceOf(request) };
-        const joined = await acceptByRegistering(deps, joining);
-        return deliver(deps, answer, { ...joined, subscription: null }, body.transport);
+        return once(
+          (kept) => acceptByRegistering(deps, joining, kept),
+          (joined, answer) => deliver(deps, answer, { ...joined, subscription: null }, body.transport),
+        );
       }
-      const signed = await register(deps, {
-        email: body.email,
-        password: body.password,
-        name: body.name,
-        organizationName: body.organizationName ?? null,
-        organizationSlug: body.organizationSlug ?? null,
-        device: deviceOf(request),
-      });
-      return deliver(deps, answer, signed, body.transport);
+      const { email, password, name, organizationName = null, organizationSlug = null } = body;
+      const input = { email, password, name, organizationName, organizationSlug, device: deviceOf(request) };
+      return once(
+        (kept) => register(deps, input, kept),
+        (signed, answer) => deliver(deps, answer, signed, body.transport),
+      );
     },
   });
 }

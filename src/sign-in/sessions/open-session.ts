@@ -1,7 +1,8 @@
 // Opens a session after any kind of proof, signs its tokens, and builds the answer that every sign-in returns.
 
-import type { SystemReader } from '../../base/database/db.ts';
+import type { SystemReader, SystemTx } from '../../base/database/db.ts';
 import { problem } from '../../base/errors/problem.ts';
+import type { Once } from '../../base/idempotency/once.ts';
 import { newId, newTokenId } from '../../base/platform/random.ts';
 import { type AccessTokenDeps, issueAccessToken } from '../../credentials/tokens/access.ts';
 import { issueRefreshToken, type RefreshPlace, type RefreshTokenDeps } from '../../credentials/tokens/refresh.ts';
@@ -100,6 +101,21 @@ export async function answerSession(deps: SignInDeps, pending: PendingSession): 
     expiresAt: stored.opened.idleExpiresAt,
   };
   return signIn(deps, stored, { sessionId, amr: pending.amr, authenticatedAt: stored.opened.at, refreshToken: issued });
+}
+
+/**
+ * Returns the function that signs the answer after the commit. If the answer is kept for a repeat of the request, it is
+ * signed now, as an exception, because it must be written in the transaction. A session that was not opened is not kept.
+ */
+export async function keepSession<Answer>(
+  once: Once,
+  tx: SystemTx,
+  pending: PendingSession,
+  answer: () => Promise<Answer>,
+): Promise<() => Promise<Answer>> {
+  if (!once.isKept || !pending.stored.opened) return answer;
+  const kept = await once.keep(tx, await answer());
+  return async () => kept;
 }
 
 /**

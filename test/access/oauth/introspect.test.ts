@@ -1,10 +1,11 @@
 // Introspection (RFC 7662): the content of the answer for an active token, and the one common answer for every other
 // token.
 import t, { type Test } from 'tap';
+import { raiseEpochs, raiseMembershipEpochs } from '../../../src/directory/users/epoch-store.ts';
 import { agePlaces, sessionRow } from '../../sign-in/sessions/rows.ts';
 import { newAccountWithoutOrganization } from '../../support/fixtures/accounts.ts';
 import { type SeededClient, seedClient, tokenOfClient } from '../../support/fixtures/clients.ts';
-import { seedOrganization } from '../../support/fixtures/people.ts';
+import { seedMembership, seedOrganization, signInPerson } from '../../support/fixtures/people.ts';
 import { assignRole, seedRole } from '../../support/fixtures/roles.ts';
 import { openTeam } from '../../support/fixtures/team.ts';
 import { forge, partsOf, rsa, serviceKey } from '../../support/forge.ts';
@@ -128,6 +129,35 @@ t.test('an ended token is inactive at once, because introspection reads the data
   const token = await tokenOfClient(service.app, database, client.id);
   service.clock.advance(901);
   for (const over of [late.token, token]) t.strictSame(await ask(over), INACTIVE, 'expired');
+});
+
+t.test('a change of a membership makes the tokens for its organization inactive, and no other tokens', async (t) => {
+  const { database, service, ask, join, organization, installation } = await open(t);
+  const member = await join('agent');
+  const other = await seedOrganization(database);
+  await seedMembership(database, { organizationId: other.id, userId: member.userId, role: 'agent' });
+  const enter = async (slug: string) => (await signInPerson(service.api, member, slug)).accessToken;
+  const older = (token: string) => {
+    const { header, claims } = partsOf(token);
+    return forge({ header, claims: { ...claims, mep: undefined } }, rsa(serviceKey(service.keysDirectory, 'access')));
+  };
+  const active = async (token: string) => (await ask(token, installation)).active;
+  const [here, there] = [await enter(organization.slug), await enter(other.slug)];
+  const tokens = [here, older(here), there, older(there)];
+  const both = async () => Promise.all(tokens.map(active));
+  t.same(await both(), [true, true, true, true]);
+  t.match(await ask(there, installation), { mep: partsOf(there).claims.mep, epoch: partsOf(there).claims.epoch });
+  t.notHas(await ask(older(there), installation), { mep: Number });
+  const { db } = service.app.parts;
+  const [organizationId, userId] = [organization.id, member.userId];
+  await db.system((tx) => raiseMembershipEpochs(tx, [{ organizationId, userId }])); // no process knows of it yet
+  t.same(await both(), [false, false, true, true]);
+  t.equal(await active(await enter(organization.slug)), true);
+  await db.system((tx) => raiseEpochs(tx, [userId]));
+  t.same(await both(), [false, false, false, false], 'a change of the person ends all of them');
+  const next = await enter(other.slug);
+  await database.query('UPDATE users SET epoch = epoch + 1 WHERE id = $1', [userId]);
+  t.equal(await active(next), false, 'a higher epoch that no revocation explains');
 });
 
 t.test('the tokens of a suspended organization are inactive for every client that may still introspect', async (t) => {

@@ -50,6 +50,7 @@ t.test('after the recovery of a restored backup no earlier token works', async (
   await lost.app.parts.revocations.synchronize();
   for (const event of lost.app.parts.revocations.events()) verifier.add(event);
   verifier.add({ kind: 'user', sub: kept.userId, epoch: 7 });
+  verifier.add({ kind: 'membership', sub: kept.userId, org: kept.organization.id, epoch: 7 });
   verifier.add({ kind: 'client', client_id: clientId, epoch: 7 });
   const [organization] = [...lost.app.parts.revocations.events()].filter(({ kind }) => kind === 'organization');
   t.match(organization, { state: 'suspended' });
@@ -95,7 +96,8 @@ t.test('after the recovery of a restored backup no earlier token works', async (
   // Verifiers and replicas may remember events that the backup does not contain. They must still accept new tokens.
   verifier.add({ kind: 'everything', not_before: seconds(restoredAt) });
   const { claims } = partsOf(token);
-  const judged = { id: kept.userId, epoch: Number(claims.epoch), issuedAt: Number(claims.iat) };
+  const [epoch, membershipEpoch] = [Number(claims.epoch), Number(claims.mep)];
+  const judged = { id: kept.userId, epoch, membershipEpoch, issuedAt: Number(claims.iat) };
   t.equal(verifier.judge({ ...judged, organizationId: kept.organization.id }), null);
   const fresh = partsOf(await tokenOfClient(app, restored, clientId)).claims;
   const client = { id: clientId, epoch: Number(fresh.epoch), issuedAt: Number(fresh.iat) };

@@ -5,12 +5,13 @@ import t from 'tap';
 import { raiseAnyClientEpoch, raiseClientEpoch } from '../../../src/access/clients/epoch-store.ts';
 import { openDatabase, statement } from '../../../src/base/database/db.ts';
 import { openLog } from '../../../src/base/platform/log.ts';
-import { raiseEpochs } from '../../../src/directory/users/epoch-store.ts';
+import { raiseEpochs, raiseMembershipEpochs } from '../../../src/directory/users/epoch-store.ts';
 import { createDatabase } from '../../support/database.ts';
 import { seedTenants, type Tenant } from './tenants.ts';
 
 const database = await createDatabase(t);
-const [own] = (await seedTenants(database, 2)) as [Tenant];
+const tenants = await seedTenants(database, 2);
+const [own] = tenants as [Tenant];
 const db = openDatabase({ ...database, poolSize: 2, log: openLog({ level: 'silent', pretty: false }) });
 t.teardown(() => db.close());
 const reader = db.organizationReader({ organizationId: own.organizationId, userId: own.userId });
@@ -26,6 +27,42 @@ t.test('an epoch increases only by one, and only together with a revocation that
   ]);
   const rows = await database.query('SELECT epoch FROM revocations ORDER BY epoch');
   t.same(rows, [{ epoch: 1 }]);
+});
+
+t.test('the epoch of a membership only increases, up to that of its user, and begins there', async (t) => {
+  const { organizationId, userId } = own;
+  const epochs = () =>
+    database.query(
+      `SELECT u.epoch, m.epoch AS mep FROM users u JOIN memberships m ON m.user_id = u.id
+       WHERE m.organization_id = $1 AND m.user_id = $2`,
+      [organizationId, userId],
+    );
+  const [{ epoch } = { epoch: 0 }] = (await epochs()) as { epoch: number }[];
+  for (const wrong of ['2147483647', String(epoch + 1), '-1']) {
+    await t.rejects(ask(`UPDATE memberships SET epoch = ${wrong}`), { code: '23514' }, wrong);
+  }
+  const raised = await db.organization(own, (tx) => raiseMembershipEpochs(tx, [{ organizationId, userId }]));
+  t.same(raised, [{ kind: 'membership', sub: userId, org: organizationId, epoch: epoch + 1 }]);
+  t.same(await epochs(), [{ epoch: epoch + 1, mep: epoch + 1 }]);
+  await t.rejects(ask('UPDATE memberships SET epoch = epoch - 1'), { code: '23514' }, 'down');
+  const told = `SELECT kind, epoch, caused_in, membership_organization_id AS of FROM revocations WHERE epoch = $1`;
+  t.same(await database.query(told, [epoch + 1]), [
+    { kind: 'user', epoch: epoch + 1, caused_in: organizationId, of: organizationId },
+  ]);
+  const [, foreign] = tenants;
+  const pair = { organizationId: foreign?.organizationId ?? '', userId };
+  t.same(await db.organization(own, (tx) => raiseMembershipEpochs(tx, [pair])), [], 'no membership of another one');
+  await ask('DELETE FROM memberships WHERE user_id = $1::uuid', [userId]);
+  for (const given of ['DEFAULT', '0', '2147483647']) {
+    await ask(`INSERT INTO memberships (organization_id, user_id, epoch) VALUES ($1::uuid, $2::uuid, ${given})`, [
+      organizationId,
+      userId,
+    ]);
+    const [now] = (await epochs()) as { epoch: number; mep: number }[];
+    t.equal(now?.mep, now?.epoch, `inserted with ${given}`);
+    await ask('DELETE FROM memberships WHERE user_id = $1::uuid', [userId]);
+  }
+  await ask(`INSERT INTO memberships (organization_id, user_id) VALUES ($1::uuid, $2::uuid)`, [organizationId, userId]);
 });
 
 t.test('an organization can neither read nor choose the token of an invitation', async (t) => {

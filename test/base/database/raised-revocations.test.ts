@@ -63,3 +63,37 @@ t.test('a scope can revoke only its own organization, members, sessions and clie
   await t.rejects(asUser.rows(dated, [randomUUID(), mine]), refused, 'the database sets the instant');
   t.equal((await database.query('SELECT 1 FROM revocations')).length, 5, 'no refused row was written');
 });
+
+t.test('a scope can revoke only memberships of its own organization, with the epoch that they have', async (t) => {
+  const database = await createDatabase(t);
+  const [own, , foreign] = (await seedTenants(database, 4)) as [Tenant, Tenant, Tenant];
+  const db = openDatabase({ ...database, poolSize: 2, log: openLog({ level: 'silent', pretty: false }) });
+  t.teardown(() => db.close());
+  const raise = (tenant: Tenant, values: { organization?: string; user?: string; epoch?: number; kind?: string }) =>
+    db.organizationReader({ organizationId: tenant.organizationId }).rows(
+      statement(`INSERT INTO revocations (id, kind, subject, epoch, membership_organization_id)
+        VALUES ($1::uuid, $2, $3::uuid, $4::int, $5::uuid)`),
+      [
+        randomUUID(),
+        values.kind ?? 'user',
+        values.user ?? tenant.userId,
+        values.epoch ?? 0,
+        values.organization ?? tenant.organizationId,
+      ],
+    );
+  await raise(own, {});
+  const refused = { code: '42501' };
+  await t.rejects(raise(own, { organization: foreign.organizationId }), refused, 'of another organization');
+  await t.rejects(raise(own, { user: foreign.userId }), refused, 'of somebody who is no member');
+  for (const epoch of [1, 2147483647, -1]) await t.rejects(raise(own, { epoch }), refused, `the epoch ${epoch}`);
+  await t.rejects(raise(own, { kind: 'client' }), { code: /^(42501|23514)$/ });
+  await t.rejects(
+    database.query(
+      `INSERT INTO revocations (id, kind, subject, membership_organization_id) VALUES ($1, 'session', $1, $1)`,
+      [randomUUID()],
+    ),
+    { code: '23514' },
+    'only a user has memberships',
+  );
+  t.equal((await database.query('SELECT 1 FROM revocations')).length, 1);
+});

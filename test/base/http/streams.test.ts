@@ -5,7 +5,7 @@ import { connect } from 'node:net';
 import { PassThrough, Readable } from 'node:stream';
 import { setTimeout as delay } from 'node:timers/promises';
 import t, { type Test } from 'tap';
-import { preferredType } from '../../../src/base/http/accept.ts';
+import { preferredType } from '../../../src/base/headers/accept.ts';
 import { endpoint, open } from '../../../src/base/http/endpoint.ts';
 import { openServer } from '../../../src/base/http/server.ts';
 import { openLog } from '../../../src/base/platform/log.ts';

@@ -3,6 +3,7 @@
 import { randomUUID } from 'node:crypto';
 import { setImmediate as nextTurn } from 'node:timers/promises';
 import t from 'tap';
+import { entryWith, readEntry } from '../../../src/credentials/stream/entry.ts';
 import { atOnce } from '../../support/client.ts';
 import { createDatabase } from '../../support/database.ts';
 import { type Account, newAccount } from '../../support/fixtures/accounts.ts';
@@ -10,6 +11,7 @@ import { newAdministrator } from '../../support/fixtures/administrators.ts';
 import { startRedis } from '../../support/servers/redis.ts';
 import { openService } from '../../support/service.ts';
 import { until } from '../../support/until.ts';
+import { formerReadEntry } from '../feed/version-before.ts';
 import {
   arrives,
   degraded,
@@ -45,6 +47,39 @@ t.test('a replica that reads only the stream refuses the tokens that another rep
   };
   await learns([a, b], raise, 'token_stale');
 });
+
+t.test(
+  'a changed membership is refused by a replica that reads only the stream, for its organization alone',
+  async (t) => {
+    const { a, b } = await openPair(t, await createDatabase(t), (await startRedis(t)).url);
+    const [here, there] = [await newAccount(a.api), await newAccount(a.api)];
+    let epoch = 0;
+    const raise = async () => {
+      epoch += 1;
+      a.app.parts.publish([
+        { kind: 'membership', sub: here.userId, org: here.organization.id, epoch },
+        { kind: 'membership', sub: there.userId, org: here.organization.id, epoch },
+      ]);
+      return here;
+    };
+    await learns([a, b], raise, 'token_stale');
+    for (const replica of [a, b]) t.equal(await verdict(replica, there), 200, 'a token for another organization');
+    t.equal(b.lines.filter((line) => line.includes('cannot read')).length, 0, 'no replica complains');
+  },
+);
+
+t.test(
+  'an entry about a membership is read by the version before without PostgreSQL, and refuses more there',
+  async (t) => {
+    const [sub, org] = [randomUUID(), randomUUID()];
+    const fields = entryWith([{ kind: 'membership', sub, org, epoch: 3 }]);
+    t.same(formerReadEntry(fields), { events: [{ kind: 'user', sub, epoch: 3 }], asksForMore: false });
+    const changed = { kind: 'membership', sub, org, epoch: 3 };
+    t.same(readEntry(fields), { events: [changed], asksForMore: false, isMalformed: false });
+    const ofBefore = ['events', JSON.stringify([{ kind: 'user', sub, epoch: 3 }])];
+    t.same(readEntry(ofBefore).events, [{ kind: 'user', sub, epoch: 3 }], 'its entries are about the whole person');
+  },
+);
 
 t.test('many sessions that end at once are all reported', async (t) => {
   const { a, b } = await openPair(t, await createDatabase(t), (await startRedis(t)).url);

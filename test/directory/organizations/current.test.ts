@@ -1,6 +1,6 @@
 // The current organization: reading it, changing its name and settings, and their limits.
 import t, { type Test } from 'tap';
-import type { Api } from '../../support/client.ts';
+import { type Api, atOnce } from '../../support/client.ts';
 import { createDatabase, type TestDatabase } from '../../support/database.ts';
 import { type Account, newAccount } from '../../support/fixtures/accounts.ts';
 import { seedMembership } from '../../support/fixtures/people.ts';
@@ -47,11 +47,11 @@ t.test('name and settings can be changed separately or together; a missing field
   const change = (body: object) => api.patch(CURRENT, body, { token });
   const named = (await change({ name: '  Zoe\u0308 & Co ' })).body.data;
   t.match(named, { id: org.id, slug: org.slug, name: 'Zo\u00eb & Co', settings: {} }, 'trimmed and composed');
-  const settings = { theme: { dark: true }, limits: [1, 0.5, -3], note: 'a\nb', nothing: null };
+  const settings = { theme: { dark: true }, limits: [1, 0.5, -3], note: 'a\nb' };
   t.strictSame((await change({ settings })).body.data.settings, settings);
   t.equal((await api.get(CURRENT, { token })).body.data.name, 'Zo\u00eb & Co');
   const both = (await change({ name: 'Third', settings: { alone: 1 } })).body.data;
-  t.strictSame([both.name, both.settings], ['Third', { alone: 1 }], 'settings are replaced as a whole');
+  t.strictSame([both.name, both.settings], ['Third', { ...settings, alone: 1 }], 'settings are merged');
   t.equal((await api.get('/me', { token })).body.data.organization.name, 'Third');
   t.strictSame((await eventsAbout(database, org.id)).slice(1), Array(3).fill('organization.changed'));
   await change({ name: 'Third', settings: { alone: 2 } });
@@ -62,6 +62,62 @@ t.test('name and settings can be changed separately or together; a missing field
   const changed = [['name'], ['settings'], ['name', 'settings'], ['settings']];
   const told = changed.map((fields) => ({ data: { changed: fields }, by: true }));
   t.strictSame(events, told, 'the events name the fields that changed, not the values');
+});
+
+t.test('a change of settings is merged key by key at every level, and null removes a key (RFC 7396)', async (t) => {
+  const { api, token } = await opened(t);
+  const change = async (settings: object) => (await api.patch(CURRENT, { settings }, { token })).body.data.settings;
+  t.strictSame(await change({ a: 1, mail: { from: 'x', to: { name: 'y' } }, list: [1, 2] }), {
+    a: 1,
+    mail: { from: 'x', to: { name: 'y' } },
+    list: [1, 2],
+  });
+  t.strictSame(await change({ mail: { to: { name: null, at: 'z' } }, list: [{ b: null }] }), {
+    a: 1,
+    mail: { from: 'x', to: { at: 'z' } },
+    list: [{ b: null }],
+  });
+  t.strictSame(await change({ a: { b: { c: null } }, mail: null, list: {}, unknown: null }), {
+    a: { b: {} },
+    list: {},
+  });
+  t.strictSame(await change({ a: 'text' }), { a: 'text', list: {} });
+  t.strictSame(await change({}), { a: 'text', list: {} }, 'an empty change changes nothing');
+});
+
+t.test(
+  'the size of the settings is judged after the merge, and a change that would exceed it is not made',
+  async (t) => {
+    const { api, token } = await opened(t);
+    const change = (settings: object) => api.patch(CURRENT, { settings }, { token });
+    t.equal((await change({ a: 'x'.repeat(10_000) })).status, 200);
+    refused(t, await change({ b: 'x'.repeat(10_000) }), 'validation_failed', 'too much together');
+    t.same(Object.keys((await api.get(CURRENT, { token })).body.data.settings), ['a']);
+    t.equal((await change({ a: null, b: 'x'.repeat(10_000) })).status, 200, 'one for the other');
+  },
+);
+
+t.test('two changes of different keys at the same moment are both kept', async (t) => {
+  const { api, token } = await opened(t);
+  const ROUNDS = rounds(20);
+  for (let round = 0; round < ROUNDS; round += 1) {
+    const replies = await atOnce(4, (index) =>
+      api.patch(
+        CURRENT,
+        { settings: index < 2 ? { [`k${index}`]: round } : { deep: { [`k${index}`]: round } } },
+        { token },
+      ),
+    );
+    t.same(
+      replies.map(({ status }) => status),
+      [200, 200, 200, 200],
+    );
+    t.strictSame((await api.get(CURRENT, { token })).body.data.settings, {
+      k0: round,
+      k1: round,
+      deep: { k2: round, k3: round },
+    });
+  }
 });
 
 t.test('a change to the same values writes nothing', async (t) => {
@@ -94,8 +150,13 @@ t.test('settings have at most 16 KiB, counted in bytes of their compact JSON', a
     refused(t, await change(filled(16_385, unit)), 'validation_failed', `${JSON.stringify(unit)}: 16385 bytes`);
   }
   const digits = { n: Array.from({ length: 5000 }, () => 1) };
-  t.equal((await change(digits)).status, 200, 'a text that PostgreSQL stores with more spaces is accepted as well');
+  t.equal(
+    (await change({ ...digits, s: null })).status,
+    200,
+    'a text that PostgreSQL stores with more spaces is accepted as well',
+  );
   const spaced = `{"settings": ${' '.repeat(20_000)}{"a": 1}}`;
+  await change({ n: null });
   const options = { token, raw: spaced, headers: { 'content-type': 'application/json' } };
   t.equal((await api.call('PATCH', CURRENT, undefined, options)).status, 200, 'spaces between members do not count');
 });

@@ -48,6 +48,10 @@ async function furnished(api: Api) {
     `INSERT INTO client_secrets (id, organization_id, owner_key, client_id, hash) VALUES (gen_random_uuid(), $1, $1, $2, sha256('x'))`,
     [id, client],
   );
+  await database.query(
+    `INSERT INTO idempotency_keys (id, organization_id, secret_id, fingerprint, answer) VALUES (sha256($2), $1, 'x', sha256('x'), 'x')`,
+    [id, Buffer.from(id)],
+  );
   return { owner, member, id, token: owner.accessToken };
 }
 

@@ -56,6 +56,11 @@ t.test('each kind of revocation closes the sockets it affects with its reason, a
     ['session', () => ({ kind: 'session', sid: SID }), 'session_revoked'],
     ['user', ({ issuer }) => ({ kind: 'user', sub: issuer.userId, epoch: 2 }), 'token_stale'],
     [
+      'membership',
+      ({ issuer }) => ({ kind: 'membership', sub: issuer.userId, org: issuer.organizationId, epoch: 2 }),
+      'token_stale',
+    ],
+    [
       'organization',
       ({ issuer }) => ({ kind: 'organization', org: issuer.organizationId, state: 'suspended', at: 1 }),
       'organization_suspended',
@@ -94,6 +99,26 @@ t.test('the sockets of a service client close when the client is disabled or its
   t.same(await client.closed, { code: 4401, reason: 'token_stale' });
   user.socket.send('here');
   t.equal(await user.message(), 'here');
+});
+
+t.test('a change in one organization closes the user’s sockets there, and no socket for another one', async (t) => {
+  const { open, issuer } = await openStand(t);
+  const elsewhere = '0196f0aa-0000-7000-8000-0000000000cc';
+  const older = { mep: undefined };
+  const closing = [await open('/', issuer.token()), await open('/', issuer.token(older))];
+  const staying = [
+    await open('/', issuer.token({ org: elsewhere })),
+    await open('/', issuer.token({ org: elsewhere, ...older })),
+    await open('/', issuer.token({ org: undefined, org_slug: undefined, roles: undefined, permissions: undefined })),
+    await open('/', issuer.token({ sub: elsewhere })),
+    await open('/', issuer.token({ epoch: 2, mep: 2 })),
+  ];
+  issuer.revoke({ kind: 'membership', sub: issuer.userId, org: issuer.organizationId, epoch: 2 });
+  for (const { closed } of closing) t.same(await closed, { code: 4401, reason: 'token_stale' });
+  for (const { socket, message } of staying) {
+    socket.send('here');
+    t.equal(await message(), 'here');
+  }
 });
 
 t.test('when a user’s older token ends, a socket with a newer token stays open', async (t) => {

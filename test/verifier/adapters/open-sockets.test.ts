@@ -9,9 +9,15 @@ t.test('each kind of revocation closes the sockets that it affects, with its rea
   const { issuer, open } = await begin(t);
   const [sid, sub, org] = [crypto.randomUUID(), crypto.randomUUID(), crypto.randomUUID()];
   const bystander = await open(issuer.token());
+  const elsewhere = await open(issuer.token({ sub: org, org: sid }));
   const cases = [
     [await open(issuer.token({ sid })), { kind: 'session', sid }, 'session_revoked'],
     [await open(issuer.token({ sub })), { kind: 'user', sub, epoch: 2 }, 'token_stale'],
+    [
+      await open(issuer.token({ sub: org })),
+      { kind: 'membership', sub: org, org: issuer.organizationId, epoch: 2 },
+      'token_stale',
+    ],
     [await open(issuer.clientToken()), { kind: 'client', client_id: issuer.clientId, epoch: 2 }, 'token_stale'],
     [
       await open(issuer.token({ org })),
@@ -26,6 +32,7 @@ t.test('each kind of revocation closes the sockets that it affects, with its rea
     t.equal(principalOf(server), null);
   }
   t.equal(bystander.client.readyState, WebSocket.OPEN);
+  t.equal(elsewhere.client.readyState, WebSocket.OPEN, 'the same user in another organization');
   const closed = closing(bystander.client);
   issuer.revoke({ kind: 'everything', not_before: Math.floor(issuer.now() / 1000) + 1 });
   t.same(await closed, { code: 4401, reason: 'session_revoked' });

@@ -67,6 +67,23 @@ t.test('the clock of the testkit does not move until the test advances it', asyn
   t.ok(await verifier.verify(issuer.token()), 'new tokens have the new time');
 });
 
+t.test('a change of a membership refuses the tokens of the user for this organization', async (t) => {
+  const issuer = createTestIssuer();
+  const verifier = issuer.verifier();
+  const [token, older] = [issuer.token(), issuer.token({ mep: undefined })];
+  const elsewhere = issuer.token({ org: issuer.clientId });
+  t.match(await verifier.verify(token), { epoch: 1, membershipEpoch: 1 });
+  t.match(await verifier.verify(older), { membershipEpoch: null });
+  issuer.revoke({ kind: 'membership', sub: issuer.userId, org: issuer.organizationId, epoch: 2 });
+  for (const refused of [token, older]) await t.rejects(verifier.verify(refused), { code: 'token_stale' });
+  for (const good of [elsewhere, issuer.token({ mep: 2 }), issuer.token({ sub: issuer.clientId })]) {
+    t.ok(await verifier.verify(good));
+  }
+  t.throws(() => issuer.revoke({ kind: 'membership', sub: issuer.userId, org: 'acme', epoch: 2 }), TypeError);
+  await t.rejects(verifier.verify(issuer.token({ mep: '1' })), { code: 'invalid_token' });
+  await t.rejects(verifier.verify(issuer.clientToken({ mep: 1 })), { code: 'invalid_token' });
+});
+
 t.test('revocations, silence and key rotation take effect in all verifiers of an issuer at once', async (t) => {
   const issuer = createTestIssuer();
   const [verifier, other] = [issuer.verifier(), issuer.verifier({ stale: { onStale: 'allow' } })];

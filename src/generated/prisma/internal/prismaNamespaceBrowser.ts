@@ -68,7 +68,8 @@ export const ModelName = {
   Client: 'Client',
   ClientSecret: 'ClientSecret',
   ClientAssertion: 'ClientAssertion',
-  DatabaseLineage: 'DatabaseLineage'
+  DatabaseLineage: 'DatabaseLineage',
+  IdempotencyKey: 'IdempotencyKey'
 } as const
 
 export type ModelName = (typeof ModelName)[keyof typeof ModelName]
@@ -344,6 +345,20 @@ export const DatabaseLineageScalarFieldEnum = {
 } as const
 
 export type DatabaseLineageScalarFieldEnum = (typeof DatabaseLineageScalarFieldEnum)[keyof typeof DatabaseLineageScalarFieldEnum]
+
+
+export const IdempotencyKeyScalarFieldEnum = {
+  id: 'id',
+  organizationId: 'organizationId',
+  callerId: 'callerId',
+  secretId: 'secretId',
+  fingerprint: 'fingerprint',
+  answer: 'answer',
+  createdAt: 'createdAt',
+  expiresAt: 'expiresAt'
+} as const
+
+export type IdempotencyKeyScalarFieldEnum = (typeof IdempotencyKeyScalarFieldEnum)[keyof typeof IdempotencyKeyScalarFieldEnum]
 
 
 export const SortOrder = {

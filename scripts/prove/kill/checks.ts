@@ -1,7 +1,7 @@
 // Owns: the checks of the database after a kill: registrations are complete, and each session has one lineage.
-import type { Query } from './database.ts';
-import { demand } from './proof.ts';
-import { jtiOf, parentOf } from './tokens.ts';
+import type { Query } from '../database.ts';
+import { demand } from '../proof.ts';
+import { jtiOf, parentOf } from '../tokens.ts';
 
 export interface Registration {
   readonly email: string;

@@ -1,0 +1,163 @@
+// Makes the answer of an endpoint from what its operation returns: the body by the schema of the reply, and the ETag.
+// Also judges the conditions of the request, and runs the operation at most once for an Idempotency-Key.
+import type { FastifyRequest } from 'fastify';
+import { z } from 'zod';
+import type { Principal } from '../../protocol/caller.ts';
+import { problem } from '../errors/problem.ts';
+import {
+  assertConditions,
+  assertUnversioned,
+  type Conditions,
+  isConditional,
+  knownTags,
+  readConditions,
+} from '../headers/conditions.ts';
+import { etagOf, matchesStrongly, matchesWeakly } from '../headers/etag.ts';
+import type { Answered, Idempotency, KeyedRequest } from '../idempotency/idempotency.ts';
+import { readIdempotencyKey } from '../idempotency/key.ts';
+import { WITHOUT_KEY } from '../idempotency/once.ts';
+import { canonicalJson } from '../idempotency/seal.ts';
+import { type Answer, changesVersioned, type Endpoint, type HandlerInput } from './endpoint.ts';
+import { namedTenants } from './tenant.ts';
+
+type Input = HandlerInput<Principal | null, unknown, unknown, unknown>;
+
+/** An answer whose status, headers and body are final. */
+export class Prepared {
+  readonly answered: Answered & { readonly isReplayed: boolean };
+  constructor(answered: Answered & { readonly isReplayed: boolean }) {
+    this.answered = answered;
+  }
+}
+
+export interface Rendered {
+  readonly body: string;
+  /** Null when the answer has no ETag. */
+  readonly etag: string | null;
+}
+
+/** The body of an answer with this status; null when the reply is no JSON. */
+export function render(declared: Endpoint, status: number, result: unknown): Rendered | null {
+  const schema = declared.reply[status];
+  if (!(schema instanceof z.ZodType)) return null;
+  // Members that the schema does not name are not sent, so an operation that returns too much leaks nothing.
+  const body = JSON.stringify(schema.parse(result));
+  const { versioned } = declared;
+  if (versioned === undefined) return { body, etag: null };
+  return { body, etag: etagOf(versioned === true ? body : JSON.stringify(versioned.parse(result))) };
+}
+
+const UNCONDITIONAL: Conditions = { match: null, noneMatch: null };
+
+function conditionsOf(declared: Endpoint, request: FastifyRequest): Conditions {
+  if (declared.method === 'GET' || declared.wire === 'oauth' || declared.ignoresConditions) return UNCONDITIONAL;
+  const conditions = readConditions({ headers: request.headers, rawHeaders: request.raw.rawHeaders });
+  if (!changesVersioned(declared)) assertUnversioned(conditions);
+  return conditions;
+}
+
+/** Judges the conditions of a GET. Returns whether the caller has the representation already, which is a 304 answer. */
+export function isKnown(request: FastifyRequest, etag: string): boolean {
+  const { match } = readConditions({
+    headers: { 'if-match': request.headers['if-match'] },
+    rawHeaders: request.raw.rawHeaders,
+  });
+  if (match !== null && !matchesStrongly(match, etag)) throw problem('precondition_failed');
+  const known = knownTags(request.headers['if-none-match']);
+  return known !== null && matchesWeakly(known, etag);
+}
+
+export interface Guarded extends Pick<Input, 'once' | 'assertVersion'> {
+  /** Raises when the operation has ignored an Idempotency-Key or a condition. */
+  assertUsed(): void;
+}
+
+/** Returns the functions by which the operation of this request takes part in its key and its conditions. */
+export function guardChange(
+  declared: Endpoint,
+  idempotency: Idempotency | undefined,
+  request: FastifyRequest,
+  input: Pick<Input, 'caller' | 'body' | 'query' | 'params' | 'answer'>,
+): Guarded {
+  const conditions = conditionsOf(declared, request);
+  const key = declared.idempotent
+    ? readIdempotencyKey({ headers: request.headers, rawHeaders: request.raw.rawHeaders })
+    : null;
+  let ran = false;
+  let judged = false;
+  return {
+    async assertVersion(current) {
+      judged = true;
+      if (!isConditional(conditions)) return;
+      const status = Number(Object.keys(declared.reply)[0]);
+      const data = { data: await current() };
+      const { versioned } = declared;
+      const schema = versioned === true ? declared.reply[status] : versioned;
+      if (!(schema instanceof z.ZodType)) throw new Error(`${declared.id} has no representation`);
+      assertConditions(conditions, etagOf(JSON.stringify(schema.parse(data))));
+    },
+    async once(work, toReply = (result) => ({ data: result })) {
+      ran = true;
+      if (key === null) return toReply(await work(WITHOUT_KEY), input.answer);
+      if (!idempotency) throw new Error('The server has no store for the answers of idempotent requests');
+      const keyed = keyedRequest(declared, key, request, input);
+      const answered = await idempotency.run(keyed, async (slot) => {
+        let prepared: Answered | undefined;
+        const result = await work({
+          isKept: true,
+          begin: slot.begin,
+          async keep(tx, kept) {
+            prepared = prepare(declared, (answer) => toReply(kept as never, answer));
+            await slot.keep(tx, prepared);
+            return kept;
+          },
+        });
+        return prepared ?? prepare(declared, (answer) => toReply(result, answer));
+      });
+      return new Prepared(answered);
+    },
+    assertUsed() {
+      const isIgnored = (key !== null && !ran) || (isConditional(conditions) && changesVersioned(declared) && !judged);
+      if (isIgnored) throw new Error(`${declared.id} ignored an Idempotency-Key or a condition`);
+    },
+  };
+}
+
+/** Makes the answer that is kept, with the headers that the operation sets. */
+function prepare(declared: Endpoint, toReply: (answer: Answer) => unknown): Answered {
+  const headers: Record<string, string> = {};
+  let status = Number(Object.keys(declared.reply)[0]);
+  const reply = toReply({
+    header(name, value) {
+      headers[name.toLowerCase()] = value;
+    },
+    status(code) {
+      status = code;
+    },
+  });
+  const rendered = render(declared, status, reply);
+  if (!rendered) throw new Error(`${declared.id} has no JSON reply ${status}, so its answer cannot be kept`);
+  if (rendered.etag !== null) headers.etag = rendered.etag;
+  return { status, headers, body: rendered.body };
+}
+
+function keyedRequest(
+  declared: Endpoint,
+  key: string,
+  request: FastifyRequest,
+  { caller, query, params }: Pick<Input, 'caller' | 'query' | 'params'>,
+): KeyedRequest {
+  const { method, url, access } = declared;
+  // The organization of a token may change between two attempts of a user who acts for no organization in particular.
+  const organizationId = access.kind === 'signed_in' ? null : (caller?.organizationId ?? null);
+  const who = caller === null ? 'anybody' : `${caller.kind} ${caller.id}`;
+  // The body is taken as it was sent. What validation makes of it may differ between versions of the service.
+  const content = canonicalJson([params, query, namedTenants(request.headers), request.body ?? {}]);
+  return {
+    key,
+    scope: `${who} in ${organizationId ?? 'none'} ${method} ${url}`,
+    callerId: caller?.id ?? null,
+    organizationId,
+    content,
+  };
+}

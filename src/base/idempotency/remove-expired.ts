@@ -1,0 +1,10 @@
+// Removes the answers of requests with an Idempotency-Key that have expired. The loop that removes ended sessions calls
+// this.
+import type { Database } from '../database/db.ts';
+import { deleteSomeExpired } from './store.ts';
+
+/** Removes the rows that are due now, in portions, so that no statement runs long. Raises DatabaseUnavailable. */
+export async function removeExpiredKeys(db: Pick<Database, 'systemReader'>): Promise<void> {
+  let more = true;
+  while (more) more = await deleteSomeExpired(db.systemReader());
+}
