@@ -1,6 +1,6 @@
 // The queries that end everything after a backup was restored, in one transaction of the system scope.
 import { DatabaseUnavailable, type SystemReader, type SystemTx, statement } from '../../base/database/db.ts';
-import { CURRENT_LINEAGE } from '../../base/database/lineage.ts';
+import { CURRENT_LINEAGE } from '../../base/database/probe.ts';
 import type { Revoking } from '../../base/revoking/publish.ts';
 import { NIL_ID } from '../../protocol/id.ts';
 

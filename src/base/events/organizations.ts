@@ -58,7 +58,7 @@ export const INSTALLATION_EVENTS = {
       ...{ sessions: count, users: count, clients: count, invitations: count },
     }),
   },
-  'installation.database_set_back': {
+  'installation.database_doubted': {
     when: 'The service noticed that a failover or a restored backup has set the database back. Tokens from before are refused until an operator decides.',
     ...{ actor: ['system'], target: 'installation', organization: 'never' },
     data: z.strictObject({

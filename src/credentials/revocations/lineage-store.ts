@@ -1,6 +1,6 @@
 // The queries for what PostgreSQL says about itself at each reading, and for the lineage that the processes have judged.
 import { DatabaseUnavailable, type SystemReader, statement } from '../../base/database/db.ts';
-import { CURRENT_LINEAGE } from '../../base/database/lineage.ts';
+import { CURRENT_LINEAGE } from '../../base/database/probe.ts';
 
 export interface ServerFacts {
   /** The clock of PostgreSQL, in ms since 1970. */
@@ -59,7 +59,7 @@ judged AS (
   RETURNING reason
 )
 INSERT INTO events (id, type, data)
-SELECT gen_random_uuid(), 'installation.database_set_back', json_build_object('reason', reason)::jsonb
+SELECT gen_random_uuid(), 'installation.database_doubted', json_build_object('reason', reason)::jsonb
 FROM judged WHERE $2 <> 'whole'`);
 
 /** Writes what a process says about the lineage. Any number of processes may do so at once. */

@@ -129,8 +129,7 @@ export function openRevocations(deps: RevocationsDeps): Revocations {
     lineage.noteRead(reading.newestTx);
     // A standby may lack what its primary has committed. So this reading proves nothing.
     if (server.isStandby) throw new DatabaseUnavailable('PostgreSQL is a standby');
-    freshness.onRead(begun);
-    catchUp.noteFresh();
+    noteFresh(() => freshness.onRead(begun));
     while (map.forgetOld()) await nextTurn();
   }
 
@@ -140,20 +139,17 @@ export function openRevocations(deps: RevocationsDeps): Revocations {
     ...{ read: follower.run, nudge: follower.nudge, hasStream: () => stream !== undefined },
   });
 
+  const noteFresh = (note: () => void) => [note(), catchUp.noteFresh()];
+
   function onGap(): void {
     freshness.onGap();
     follower.nudge();
   }
 
-  function takeFromStream(revocation: Revocation): void {
-    if (isOfDatabase(revocation, reading.at, freshness.readSecondsAgo())) take(revocation);
-    else onGap();
-  }
+  const takeFromStream = (revocation: Revocation) =>
+    isOfDatabase(revocation, reading.at, freshness.readSecondsAgo()) ? take(revocation) : onGap();
 
-  function onWhole(atMs: number): void {
-    freshness.onWhole(atMs / 1000);
-    catchUp.noteFresh();
-  }
+  const onWhole = (atMs: number) => noteFresh(() => freshness.onWhole(atMs / 1000));
 
   function follow(): void {
     follower.start();

@@ -94,7 +94,7 @@ t.test('a lost logout is noticed, and nothing from before is accepted until an o
   await isInDoubt(t, late, stays);
   for (const { app } of [service, late]) await app.parts.revocations.synchronize();
   t.match(await rowOf(database), { reason: 'lost' }, 'and no other process ends the doubt');
-  t.strictSame(await eventsOf(database), [{ type: 'installation.database_set_back', data: { reason: 'lost' } }]);
+  t.strictSame(await eventsOf(database), [{ type: 'installation.database_doubted', data: { reason: 'lost' } }]);
 
   t.ok(await acceptDatabase(service.app.parts));
   await synchronize();
