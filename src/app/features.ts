@@ -77,7 +77,7 @@ export function composeFeatures(config: Config, parts: Parts, health: HealthDeps
     refreshTtlSeconds: config.REFRESH_TOKEN_TTL,
     sessionMaxAgeSeconds: config.SESSION_MAX_AGE,
     passwords: parts.passwords,
-    passwordMinLength: parts.passwordMinLength,
+    passwordPolicy: parts.passwordPolicy,
   };
   const creating = { clock, random, trialDays: parts.trialDays, trialLimits: parts.trialLimits };
   const cookie = cookieSettings(config.PUBLIC_URL, config.CORS_ORIGINS);

@@ -3,6 +3,7 @@
 import { removeExpiredAssertions } from '../access/client-authentication/remove-expired.ts';
 import type { Config } from '../base/config/config.ts';
 import { removeExpiredKeys } from '../base/idempotency/remove-expired.ts';
+import { openRaising } from '../directory/roles/raise-holders.ts';
 import { openRemoval } from '../sign-in/sessions/remove-ended.ts';
 import type { Parts } from './parts.ts';
 
@@ -14,7 +15,7 @@ export interface BackgroundWork {
 }
 
 export function listLoops(config: Config, parts: Parts): readonly BackgroundWork[] {
-  const { db, log, accessKeys, refreshKeys, revocations, outbox } = parts;
+  const { db, log, publish, accessKeys, refreshKeys, revocations, outbox } = parts;
   const removal = openRemoval({
     db,
     log,
@@ -30,6 +31,7 @@ export function listLoops(config: Config, parts: Parts): readonly BackgroundWork
     { name: 'refresh keys', start: alreadyStarted, stop: () => refreshKeys.close() },
     { name: 'revocations', start: revocations.follow, stop: revocations.close },
     { name: 'outbox', start: outbox.follow, stop: outbox.stop },
+    openRaising({ db, log, publish }),
     removal,
   ];
 }

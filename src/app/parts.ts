@@ -4,7 +4,7 @@
 import type { FastifyBaseLogger } from 'fastify';
 import { type MembershipAccess, openMembershipAccess } from '../access/checks/membership-access.ts';
 import type { Config } from '../base/config/config.ts';
-import { accessKeyRetention, hashingOf, redisOf, trialOf } from '../base/config/derived.ts';
+import { accessKeyRetention, hashingOf, redisOf, trialOf, wordsOf } from '../base/config/derived.ts';
 import { type Database, type DatabaseBounds, openDatabase } from '../base/database/db.ts';
 import type { DatabaseUrls } from '../base/database/open.ts';
 import type { Authenticate } from '../base/http/mount.ts';
@@ -17,6 +17,8 @@ import { type Feed, openFeed } from '../credentials/feed/feed.ts';
 import { derivedSecrets } from '../credentials/keys/derived-secret.ts';
 import { type KeyRing, keepApart, openKeyRing } from '../credentials/keys/ring.ts';
 import { createPasswords, type Passwords } from '../credentials/passwords/hashing.ts';
+import { openPasswordPolicy, type PasswordPolicy } from '../credentials/passwords/policy.ts';
+import { openStrength, type Strength } from '../credentials/passwords/strength.ts';
 import { trustedClock } from '../credentials/revocations/clock-watch.ts';
 import { openRevocations, type RevocationLimits, type Revocations } from '../credentials/revocations/revocations.ts';
 import type { AccessTokenDeps, VerifiedAccessToken } from '../credentials/tokens/access.ts';
@@ -35,6 +37,8 @@ export interface PartsOptions {
   readonly log: FastifyBaseLogger;
   /** How passwords are hashed. By default, the configuration decides. */
   readonly passwords?: Passwords;
+  /** How passwords are estimated. By default, in a thread of their own. */
+  readonly strength?: Strength;
   /** Replaces the bounds of the service for PostgreSQL. */
   readonly databaseBounds?: DatabaseBounds;
   /** Replaces the limits of the service for its clock and for pauses of the process. */
@@ -58,7 +62,7 @@ export interface Parts extends AccessTokenDeps, RefreshTokenDeps, InsertOrganiza
   readonly outbox: Outbox;
   readonly idempotency: Idempotency;
   readonly passwords: Passwords;
-  readonly passwordMinLength: number;
+  readonly passwordPolicy: PasswordPolicy;
 }
 
 /** Has room for about 18,000 tokens of members with few permissions. */
@@ -121,7 +125,11 @@ export async function openParts(options: PartsOptions): Promise<Parts> {
       keysPerCallerMax: config.IDEMPOTENCY_KEYS_MAX,
     }),
     passwords: options.passwords ?? createPasswords(hashingOf(config)),
-    passwordMinLength: config.PASSWORD_MIN_LENGTH,
+    passwordPolicy: openPasswordPolicy({
+      minLength: config.PASSWORD_MIN_LENGTH,
+      words: wordsOf(config),
+      strength: options.strength ?? openStrength(),
+    }),
   };
 }
 

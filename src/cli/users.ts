@@ -6,13 +6,13 @@ import { grantRoles } from '../admin/accounts/grant-roles.ts';
 import { listOwnedAlone } from '../admin/accounts/store.ts';
 import { grantPlatformAdministrator, revokePlatformAdministrator } from '../admin/administrators/administrators.ts';
 import { getOrganizationByReference } from '../admin/organizations/organizations.ts';
-import { judgePassword } from '../credentials/passwords/policy.ts';
+import type { PasswordContext } from '../credentials/passwords/policy.ts';
 import { inviteByOperator } from '../directory/invitations/invitations.ts';
 import { type Account, getAccount, listAccounts } from '../directory/users/accounts.ts';
 import { UserName } from '../directory/users/schema.ts';
 import { act, checked, collect, group, leaf, type Outcome, pageText, paginated } from './line/command.ts';
 import type { Invocation } from './line/invocation.ts';
-import { configuration, type Operator, withOperator } from './line/operator.ts';
+import { configuration, type Operator, policyOf, withOperator } from './line/operator.ts';
 import { UsageRefused } from './line/refusal.ts';
 import { askNewPassword, confirm } from './line/terminal.ts';
 
@@ -117,7 +117,11 @@ function memberOf({ organization, role }: MemberOptions): { organization: string
 async function create(invocation: Invocation, options: CreateOptions, email: string): Promise<Outcome> {
   const member = memberOf(options);
   const name = checked(UserName, options.name, 'name');
-  const password = await askNewPassword(invocation, options.passwordStdin ?? false, judgeFor(invocation, email));
+  const password = await askNewPassword(
+    invocation,
+    options.passwordStdin ?? false,
+    judgeFor(invocation, { email, name }),
+  );
   return withOperator(invocation, async (operator) => {
     const organization = member && (await getOrganizationByReference(operator, member.organization));
     const account = await createAccount(
@@ -140,9 +144,9 @@ async function create(invocation: Invocation, options: CreateOptions, email: str
 }
 
 /** Returns a function that returns the reason against a password, or null. The operation checks the password again. */
-function judgeFor(invocation: Invocation, email: string): (password: string) => string | null {
-  const { PASSWORD_MIN_LENGTH: minLength } = configuration(invocation);
-  return (password) => judgePassword(password, { email }, minLength)?.message ?? null;
+function judgeFor(invocation: Invocation, context: PasswordContext): (password: string) => Promise<string | null> {
+  const policy = policyOf(configuration(invocation));
+  return async (password) => (await policy.judge(password, context))?.message ?? null;
 }
 
 function invite(
@@ -165,11 +169,7 @@ function changePassword(invocation: Invocation, options: ChangeOptions, user: st
   return withOperator(invocation, async (operator) => {
     const account = await getAccount(operator, user);
     await confirm(invocation, `${account.email} will be signed out everywhere.`, options.yes);
-    const password = await askNewPassword(
-      invocation,
-      options.passwordStdin ?? false,
-      judgeFor(invocation, account.email),
-    );
+    const password = await askNewPassword(invocation, options.passwordStdin ?? false, judgeFor(invocation, account));
     const sessionsEnded = await setPassword(operator, account, password);
     return changed(account, { changed: true, sessionsEnded }, 'has a new password');
   });

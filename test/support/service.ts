@@ -18,6 +18,7 @@ import { openLog } from '../../src/base/platform/log.ts';
 import { systemRandom } from '../../src/base/platform/random.ts';
 import { ensureDevelopmentKeys } from '../../src/credentials/keys/development.ts';
 import { createPasswords, type Passwords } from '../../src/credentials/passwords/hashing.ts';
+import { openStrength, type Strength } from '../../src/credentials/passwords/strength.ts';
 import { type Api, openApi } from './client.ts';
 import type { TestDatabase } from './database.ts';
 import { QUICK_HASH } from './quick-hash.ts';
@@ -85,6 +86,14 @@ function passwordsFor(config: Config, settings: Record<string, string>): Passwor
   return createPasswords({ ...hashingOf(config), parameters: QUICK_HASH });
 }
 
+/** Settings of `openService` for tests about passwords: their strength is estimated as in the service. */
+export const FULL_STRENGTH = { PASSWORD_MIN_LENGTH: '8' };
+
+// Each process would need seconds to load the dictionaries. The other checks of passwords always run.
+function strengthFor(settings: Record<string, string>): Strength {
+  return 'PASSWORD_MIN_LENGTH' in settings ? openStrength() : { estimate: async () => Number.POSITIVE_INFINITY };
+}
+
 /** Time limits that no work reaches on a busy machine. Only a PostgreSQL that does not answer reaches them. */
 const PATIENT = {
   // Tests of races let many changes of one organization meet in PostgreSQL, as changes by many replicas would.
@@ -129,6 +138,7 @@ export async function openService(
   const app = await openApp({
     ...{ config, urls, clock, random: systemRandom, log, root: ROOT },
     ...(passwords && { passwords }),
+    strength: strengthFor(settings),
     ...(bounds !== 'as served' && PATIENT),
     ...(typeof bounds === 'object' && { databaseBounds: bounds }),
     ...(bounds !== 'one clock' && MOVABLE),

@@ -7,7 +7,7 @@ import type { EndReason } from '../../base/events/sessions.ts';
 import { newId } from '../../base/platform/random.ts';
 import { publishing } from '../../base/revoking/publish.ts';
 import type { Passwords } from '../../credentials/passwords/hashing.ts';
-import { assertGoodPassword } from '../../credentials/passwords/policy.ts';
+import type { PasswordPolicy } from '../../credentials/passwords/policy.ts';
 import { setPasswordHash, updateAccountStatus } from '../../directory/users/account-store.ts';
 import type { EndedSessions } from '../../sign-in/sessions/ending-store.ts';
 import { endAllOfUser, type OperatorDeps } from '../sessions/sessions.ts';
@@ -68,7 +68,7 @@ export function enableAccount(deps: OperatorDeps, userId: string): Promise<Accou
 
 export interface PasswordDeps extends OperatorDeps {
   readonly passwords: Passwords;
-  readonly passwordMinLength: number;
+  readonly passwordPolicy: PasswordPolicy;
 }
 
 /**
@@ -77,10 +77,10 @@ export interface PasswordDeps extends OperatorDeps {
  */
 export async function setPassword(
   deps: PasswordDeps,
-  account: { readonly id: string; readonly email: string },
+  account: { readonly id: string; readonly email: string; readonly name?: string },
   password: string,
 ): Promise<number> {
-  assertGoodPassword(password, { email: account.email }, deps.passwordMinLength);
+  await deps.passwordPolicy.assertGood(password, account);
   const hash = await deps.passwords.hash(password);
   const commit = deps.db.system(async (tx) => {
     await setPasswordHash(tx, account.id, hash);

@@ -4,7 +4,6 @@ import type { SystemTx } from '../../base/database/db.ts';
 import { invalid, problem } from '../../base/errors/problem.ts';
 import { record } from '../../base/events/record.ts';
 import { newId } from '../../base/platform/random.ts';
-import { assertGoodPassword } from '../../credentials/passwords/policy.ts';
 import { type Account, getAccount } from '../../directory/users/accounts.ts';
 import { parseEmail } from '../../directory/users/email.ts';
 import { markEmailVerified } from '../../directory/users/mailbox-store.ts';
@@ -34,7 +33,7 @@ export async function createAccount(
   if (!email) throw invalid('email', 'must be one e-mail address such as ada@example.com');
   const { password, name, organizationName } = input;
   const context = organizationName === undefined ? {} : { organizationName };
-  assertGoodPassword(password, { email: email.address, ...context }, deps.passwordMinLength);
+  await deps.passwordPolicy.assertGood(password, { email: email.address, name, ...context });
   const taken = { detail: 'There is an account with this e-mail already.' };
   // This check runs before the expensive hash. The unique index makes the final decision.
   if (await findCredentials(deps.db.systemReader(), email.key)) throw problem('email_taken', taken);

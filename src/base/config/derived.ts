@@ -42,6 +42,11 @@ export function redisOf({ REDIS_URL }: Config) {
   };
 }
 
+/** Words of the installation, which people put into their passwords (credentials/passwords/policy.ts). */
+export function wordsOf({ PUBLIC_URL, PUBLIC_APP_URL, MAIL_FROM }: Config): readonly string[] {
+  return ['tenantry', new URL(PUBLIC_URL).hostname, new URL(PUBLIC_APP_URL).hostname, MAIL_FROM];
+}
+
 /** The time for which an access key still verifies tokens after a newer key began to sign, in seconds. */
 export function accessKeyRetention(config: Config): number {
   return config.ACCESS_TOKEN_TTL + KEY_OVERLAP_SECONDS;

@@ -3,7 +3,7 @@
 import { join, resolve } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { type Config, readConfig } from '../../base/config/config.ts';
-import { hashingOf, trialOf } from '../../base/config/derived.ts';
+import { hashingOf, trialOf, wordsOf } from '../../base/config/derived.ts';
 import { openDatabase } from '../../base/database/db.ts';
 import { explainLoginError } from '../../base/database/examine.ts';
 import { type DatabaseUrls, prepareDatabase } from '../../base/database/open.ts';
@@ -14,6 +14,8 @@ import { systemClock } from '../../base/platform/clock.ts';
 import { type Log, openLog } from '../../base/platform/log.ts';
 import { systemRandom } from '../../base/platform/random.ts';
 import { createPasswords } from '../../credentials/passwords/hashing.ts';
+import { openPasswordPolicy, type PasswordPolicy } from '../../credentials/passwords/policy.ts';
+import { openStrength } from '../../credentials/passwords/strength.ts';
 import type { Invocation } from './invocation.ts';
 
 const ROOT = fileURLToPath(new URL('../../..', import.meta.url));
@@ -103,6 +105,12 @@ export async function withOperator<T>(invocation: Invocation, work: (operator: O
   }
 }
 
+/** Returns the checks of a password that an operator sets. */
+export function policyOf(config: Config): PasswordPolicy {
+  const minLength = config.PASSWORD_MIN_LENGTH;
+  return openPasswordPolicy({ minLength, words: wordsOf(config), strength: openStrength() });
+}
+
 function open(config: Config, urls: DatabaseUrls, log: Log) {
   return {
     config,
@@ -115,7 +123,7 @@ function open(config: Config, urls: DatabaseUrls, log: Log) {
     issuer: config.PUBLIC_URL,
     audience: config.TOKEN_AUDIENCE,
     audiences: config.TOKEN_AUDIENCES,
-    passwordMinLength: config.PASSWORD_MIN_LENGTH,
+    passwordPolicy: policyOf(config),
     invitationTtlSeconds: config.INVITATION_TTL,
     ...trialOf(config),
   };

@@ -25,7 +25,7 @@ function hasTerminal({ stdin, stderr }: Invocation): boolean {
 export async function askNewPassword(
   invocation: Invocation,
   fromStdin: boolean,
-  judge: (password: string) => string | null,
+  judge: (password: string) => Promise<string | null>,
 ): Promise<string> {
   if (fromStdin) return readFirstLine(invocation);
   if (!hasTerminal(invocation)) {
@@ -34,7 +34,8 @@ export async function askNewPassword(
   const ask = (question: string) => askHidden(invocation, question);
   for (let attempt = 1; ; attempt += 1) {
     const password = await ask('New password: ');
-    const refused = judge(password) ?? ((await ask('Once more: ')) === password ? null : 'The two passwords differ.');
+    const refused =
+      (await judge(password)) ?? ((await ask('Once more: ')) === password ? null : 'The two passwords differ.');
     if (refused === null) return password;
     if (attempt === ATTEMPTS_MAX) throw new UsageRefused('password_refused', refused);
     invocation.stderr.write(`${refused}\n`);

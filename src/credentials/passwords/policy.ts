@@ -1,7 +1,8 @@
-// Owns which passwords may be set: their length, their characters, the list of common ones and the words of their
-// context. hashing.ts owns hashing.
-import { invalid } from '../../base/errors/problem.ts';
+// Owns which passwords may be set: their length, their characters, the list of common ones, the words of their context
+// and how many guesses they take. strength.ts owns the estimate, and hashing.ts owns hashing.
+import { invalid, problem } from '../../base/errors/problem.ts';
 import { foldPassword, isCommonPassword } from './blocklist.ts';
+import { type Strength, StrengthUnknown } from './strength.ts';
 import { isBeyondAnyPassword, normalisePassword, PASSWORD_LENGTH_MAX } from './text.ts';
 
 export { PASSWORD_LENGTH_MAX } from './text.ts';
@@ -9,10 +10,17 @@ export { PASSWORD_LENGTH_MAX } from './text.ts';
 /** Words of the account, which an attacker tries first. */
 export interface PasswordContext {
   email?: string;
+  name?: string;
   organizationName?: string;
 }
 
-export type PasswordProblem = 'too_short' | 'too_long' | 'common' | 'matches_context' | 'invalid_characters';
+export type PasswordProblem =
+  | 'too_short'
+  | 'too_long'
+  | 'common'
+  | 'matches_context'
+  | 'guessable'
+  | 'invalid_characters';
 
 export interface PasswordVerdict {
   problem: PasswordProblem;
@@ -30,11 +38,17 @@ const INVALID_CHARACTERS: PasswordVerdict = {
 };
 const MATCHES_CONTEXT: PasswordVerdict = {
   problem: 'matches_context',
-  message: 'Choose a password that is not your e-mail address or the name of the organization.',
+  message: 'Choose a password that is not your name, your e-mail address or the name of the organization.',
 };
 const COMMON: PasswordVerdict = {
   problem: 'common',
   message: 'Choose another password: this one is on a list of common passwords. A few unrelated words are a good one.',
+};
+
+const GUESSABLE: PasswordVerdict = {
+  problem: 'guessable',
+  message:
+    'Choose another password: this one is easy to guess. It is made of common words or names, dates or keys that are next to each other. Three or more unrelated words are a good one.',
 };
 
 const withoutSpaces = (text: string): string => text.replaceAll(/\s/gu, '');
@@ -42,7 +56,7 @@ const withoutSpaces = (text: string): string => text.replaceAll(/\s/gu, '');
 function matchesContext(password: string, context: PasswordContext): boolean {
   const email = context.email ?? '';
   const localPart = email.slice(0, Math.max(0, email.lastIndexOf('@')));
-  const words = [email, localPart, context.organizationName ?? ''];
+  const words = [email, localPart, context.name ?? '', context.organizationName ?? ''];
   const candidate = withoutSpaces(foldPassword(password));
   // Equal texts stay equal without their spaces, so this one comparison covers both forms.
   return words
@@ -52,7 +66,7 @@ function matchesContext(password: string, context: PasswordContext): boolean {
 }
 
 /**
- * Returns why a password must not be set, or null if it may be set. `minLength` is in Unicode code points after NFC. No
+ * Returns why a password must not be set, or null if it may be set, without the estimate. `minLength` is in Unicode code points after NFC. No
  * rule requires certain kinds of characters (NIST SP 800-63B-4 section 3.1.1.2).
  */
 export function judgePassword(password: string, context: PasswordContext, minLength: number): PasswordVerdict | null {
@@ -71,8 +85,54 @@ export function judgePassword(password: string, context: PasswordContext, minLen
   return null;
 }
 
-/** Raises validation_failed, for the field `password`, unless `judgePassword` accepts it. */
-export function assertGoodPassword(password: string, context: PasswordContext, minLength: number): void {
-  const weakness = judgePassword(password, context, minLength);
-  if (weakness) throw invalid('password', weakness.message);
+/** The checks of a password that is to be set, with the settings of the service. */
+export interface PasswordPolicy {
+  /** Returns why the password must not be set, or null. Raises service_busy when that cannot be said at the moment. */
+  judge(password: string, context: PasswordContext): Promise<PasswordVerdict | null>;
+  /** Raises validation_failed, for the field `password`, unless `judge` accepts it. Raises service_busy. */
+  assertGood(password: string, context: PasswordContext): Promise<void>;
+}
+
+export interface PolicySettings {
+  readonly minLength: number;
+  /** Words of the installation, such as its host names. */
+  readonly words: readonly string[];
+  readonly strength: Strength;
+}
+
+/**
+ * A password must take more than this many guesses, as a decimal logarithm. The throttle of sign-ins stops the guesses
+ * over the network long before, and argon2id makes the guesses of a stolen hash slow.
+ */
+const GUESSES_MIN = 8.01;
+const WORD_LENGTH_MAX = 64;
+
+/** The words that a guesser knows of the person and the installation, whole and in parts. */
+function guessersWords({ email = '', name = '', organizationName = '' }: PasswordContext, own: readonly string[]) {
+  const texts = [email, email.slice(0, Math.max(0, email.lastIndexOf('@'))), name, organizationName, ...own];
+  const words = texts
+    .map((text) => foldPassword(text.slice(0, 4 * WORD_LENGTH_MAX)))
+    .flatMap((text) => [text, text.replace(/[^\p{L}\p{N}]+/gu, ''), ...text.split(/[^\p{L}\p{N}]+/u)]);
+  return [...new Set(words)].filter(({ length }) => length >= 3 && length <= WORD_LENGTH_MAX);
+}
+
+/** Returns the policy. */
+export function openPasswordPolicy({ minLength, words, strength }: PolicySettings): PasswordPolicy {
+  async function judge(password: string, context: PasswordContext): Promise<PasswordVerdict | null> {
+    const verdict = judgePassword(password, context, minLength);
+    if (verdict) return verdict;
+    const text = normalisePassword(password) ?? '';
+    const question = { password: text, words: guessersWords(context, words), enough: GUESSES_MIN };
+    const guesses = await strength.estimate(question).catch((error: unknown) => {
+      throw error instanceof StrengthUnknown ? problem('service_busy', { retryAfterSeconds: 5 }) : error;
+    });
+    return guesses > GUESSES_MIN ? null : GUESSABLE;
+  }
+  return {
+    judge,
+    async assertGood(password, context) {
+      const weakness = await judge(password, context);
+      if (weakness) throw invalid('password', weakness.message);
+    },
+  };
 }

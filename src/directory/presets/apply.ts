@@ -7,11 +7,14 @@ import { record } from '../../base/events/record.ts';
 import type { Clock } from '../../base/platform/clock.ts';
 import { newId, type Random } from '../../base/platform/random.ts';
 import { type PublishDeps, publishing } from '../../base/revoking/publish.ts';
-import type { Revocation } from '../../protocol/revocation.ts';
+import { beginRaising, HOLDERS_AT_ONCE_MAX, raiseHolders } from '../roles/raise-holders.ts';
+import { listUnfinishedChanges, type UnfinishedChange } from '../roles/raise-store.ts';
+import { SYSTEM_OWNER } from '../roles/store.ts';
 import { raiseMembershipEpochs } from '../users/epoch-store.ts';
 import { ownershipAfter, type PlanOptions, type PlanStep, type PresetPlan, planPreset, planWith } from './plan.ts';
 import { type Preset, PresetRefused, readPreset, writePreset } from './presets.ts';
 import {
+  countHolders,
   deleteSystemRoles,
   insertSystemRole,
   listHolders,
@@ -39,35 +42,55 @@ export interface AppliedPreset {
   readonly usersAffected: number;
 }
 
-// Raising the epochs of a million users takes much less time than this limit.
+// Planning and counting the users of a million memberships takes much less time than this limit.
 const WITHIN_MS = 600_000;
-const RAISED_AT_ONCE = 5_000;
 
 /**
- * Makes the system roles equal to the preset, in one transaction with one event. A second call with the same preset
- * changes nothing. Raises role_name_taken, role_in_use or last_owner, each with a sentence that names the obstacle.
+ * Makes the system roles equal to the preset, in one transaction with one event. If many users have a changed role, their
+ * epochs are raised afterwards in slices: see roles/raise-holders.ts. Returns when all of them are raised. If this process
+ * ends before, the service goes on. A second call with the same preset changes nothing, and waits for what is not raised yet.
+ * Raises role_name_taken, role_in_use or last_owner, each with a sentence that names the obstacle.
  */
 export async function applyPreset(deps: PresetDeps, preset: Preset, options: PlanOptions = {}): Promise<AppliedPreset> {
   // Usually nothing has to change. In that case no transaction is opened.
   const first = await planPreset(deps.db, preset, options);
-  if (first.changes === 0) return { plan: first, usersAffected: 0 };
+  if (first.changes === 0) {
+    for (const change of await listUnfinishedChanges(deps.db.systemReader(), SYSTEM_OWNER)) {
+      await raiseHolders(deps, change);
+    }
+    return { plan: first, usersAffected: 0 };
+  }
   const commit = deps.db.system(
     async (tx) => {
       await lockRolesToChange(tx, preset, options);
       const plan = await planWith(tx, preset, options);
-      if (plan.changes === 0) return { plan, usersAffected: 0, revocations: [] }; // another process applied it
+      if (plan.changes === 0) return { plan, usersAffected: 0, revocations: [], unfinished: [] }; // another process applied it
       const [obstacle] = plan.obstacles;
       if (obstacle) throw problem(obstacle.code, { detail: plan.obstacles.map(({ detail }) => detail).join(' ') });
       const present = await listSystemRoles(tx);
       await write(deps, tx, preset, plan, present);
-      const { revocations, usersAffected } = await raiseHolders(tx, rightsChanged(plan.steps, present));
+      const changed = rightsChanged(plan.steps, present);
+      const usersAffected = changed.length === 0 ? 0 : await countHolders(tx, changed);
       await recordApplied(deps, tx, plan, usersAffected);
-      return { plan, usersAffected, revocations };
+      if (usersAffected > HOLDERS_AT_ONCE_MAX) {
+        return { plan, usersAffected, revocations: [], unfinished: await beginAll(deps, tx, changed) };
+      }
+      const holders = usersAffected === 0 ? [] : await listHolders(tx, changed);
+      return { plan, usersAffected, revocations: await raiseMembershipEpochs(tx, holders), unfinished: [] };
     },
     { timeoutMs: WITHIN_MS },
   );
-  const { plan, usersAffected } = await publishing(deps, commit);
+  const { plan, usersAffected, unfinished } = await publishing(deps, commit);
+  for (const change of unfinished) await raiseHolders(deps, change);
   return { plan, usersAffected };
+}
+
+async function beginAll(deps: PresetDeps, tx: SystemTx, roleIds: readonly string[]): Promise<UnfinishedChange[]> {
+  const begun: UnfinishedChange[] = [];
+  for (const roleId of roleIds) {
+    begun.push(await beginRaising(deps, tx, { organizationId: null, ownerKey: SYSTEM_OWNER, roleId }));
+  }
+  return begun;
 }
 
 /**
@@ -119,16 +142,6 @@ async function write(
     else if (action === 'update' && role && id) await updateSystemRole(tx, id, role);
     else if (action === 'remove' && id) await deleteSystemRoles(tx, [id]);
   }
-}
-
-async function raiseHolders(tx: SystemTx, roleIds: readonly string[]) {
-  const revocations: Revocation[] = [];
-  let usersAffected = 0;
-  for (const memberships of roleIds.length === 0 ? [] : await listHolders(tx, roleIds, RAISED_AT_ONCE)) {
-    for (const revocation of await raiseMembershipEpochs(tx, memberships)) revocations.push(revocation);
-    usersAffected += new Set(memberships.map(({ userId }) => userId)).size;
-  }
-  return { revocations, usersAffected };
 }
 
 async function recordApplied(deps: PresetDeps, tx: SystemTx, plan: PresetPlan, usersAffected: number): Promise<void> {

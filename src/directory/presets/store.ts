@@ -143,25 +143,21 @@ export async function findLeftWithoutOwner(
   return { organizations: rows[0]?.organizations ?? 0, slugs: rows.map(({ slug }) => slug) };
 }
 
-const HOLDERS = statement(`
-SELECT array_agg(user_id::text ORDER BY user_id, organization_id) AS users,
-  array_agg(organization_id::text ORDER BY user_id, organization_id) AS organizations FROM (
-  SELECT user_id, organization_id, (dense_rank() OVER (ORDER BY user_id) - 1) / $2::int AS part FROM (
-    SELECT DISTINCT user_id, organization_id FROM role_assignments
-    WHERE role_owner_key = '${SYSTEM_OWNER}' AND role_id = ANY($1::text[]::uuid[])) AS holders) AS parted
-GROUP BY part ORDER BY part`);
+const COUNT_HOLDERS = statement(`
+SELECT count(DISTINCT user_id)::int AS holders FROM role_assignments
+WHERE role_owner_key = '${SYSTEM_OWNER}' AND role_id = ANY($1::text[]::uuid[])`);
 
-/**
- * The memberships of all users who have one of the roles, sorted by user, in lists with at most `usersAtOnce` users. All
- * memberships of a user are in one list.
- */
-export async function listHolders(
-  tx: SystemTx,
-  roleIds: readonly string[],
-  usersAtOnce: number,
-): Promise<MembershipKey[][]> {
-  const rows = await tx.rows<{ users: string[]; organizations: string[] }>(HOLDERS, [roleIds, usersAtOnce]);
-  return rows.map(({ users, organizations }) =>
-    users.map((userId, index) => ({ userId, organizationId: organizations[index] ?? '' })),
-  );
+/** How many users have one of the roles, in any organization. */
+export async function countHolders(tx: SystemTx, roleIds: readonly string[]): Promise<number> {
+  const [row] = await tx.rows<{ holders: number }>(COUNT_HOLDERS, [roleIds]);
+  return row?.holders ?? 0;
+}
+
+const HOLDERS = statement(`
+SELECT DISTINCT user_id::text AS "userId", organization_id::text AS "organizationId" FROM role_assignments
+WHERE role_owner_key = '${SYSTEM_OWNER}' AND role_id = ANY($1::text[]::uuid[])`);
+
+/** The memberships in which a user has one of the roles. Call this only if they are few. */
+export function listHolders(tx: SystemTx, roleIds: readonly string[]): Promise<MembershipKey[]> {
+  return tx.rows<MembershipKey>(HOLDERS, [roleIds]);
 }

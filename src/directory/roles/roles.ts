@@ -3,18 +3,20 @@
 // content of a role.
 import { isDeepStrictEqual } from 'node:util';
 import type { Database, OrganizationTx } from '../../base/database/db.ts';
-import { problem } from '../../base/errors/problem.ts';
+import { Problem, problem } from '../../base/errors/problem.ts';
 import { type EventPart, record } from '../../base/events/record.ts';
 import { type AssertVersion, anyVersion } from '../../base/headers/conditions.ts';
 import { type Once, WITHOUT_KEY } from '../../base/idempotency/once.ts';
 import type { Clock } from '../../base/platform/clock.ts';
 import { type Page, type Paged, paged } from '../../base/platform/page.ts';
 import { newId, type Random } from '../../base/platform/random.ts';
-import { type PublishDeps, publishing } from '../../base/revoking/publish.ts';
+import { type PublishDeps, publishing, type Revoking } from '../../base/revoking/publish.ts';
 import { type OrganizationCaller, type OrganizationPrincipal, scopeOf } from '../../protocol/caller.ts';
 import { payForRoleChange } from '../rights/change-budget.ts';
 import { assertMayGrant, type Standing } from '../rights/granting.ts';
 import { raiseMembershipEpochs } from '../users/epoch-store.ts';
+import { beginRaising, HOLDERS_AT_ONCE_MAX, raiseHoldersForRequest } from './raise-holders.ts';
+import { findUnfinishedChange, type UnfinishedChange } from './raise-store.ts';
 import {
   countCustomRoles,
   countRoles,
@@ -92,12 +94,18 @@ export function createRole(
   });
 }
 
+interface Changed extends Revoking {
+  readonly role: Role;
+  readonly unfinished?: UnfinishedChange | null;
+}
+
 /**
  * Changes a role of the caller's organization. If the name or the permissions of the role change, the change raises the
- * epochs of the memberships of all users who have the role. If the change asks for the present state, nothing is
- * written. Fields that the change does not name stay as they are at the moment of the change. Raises permission_denied,
- * not_found, grant_exceeds_own, precondition_failed, role_name_taken, and too_many_requests when the organization
- * changes the rights of its members by their roles too often.
+ * epochs of the memberships of all users who have the role, and returns when all of them are raised: see raise-holders.ts.
+ * If the change asks for the present state, nothing is written, but an unfinished change of the role is awaited. Fields that
+ * the change does not name stay as they are at the moment of the change. Raises permission_denied, not_found,
+ * grant_exceeds_own, precondition_failed, role_name_taken, too_many_requests when the organization changes the rights of
+ * its members by their roles too often, and service_busy when the epochs are not raised in time.
  */
 export async function changeRole(
   deps: RoleDeps,
@@ -107,10 +115,12 @@ export async function changeRole(
   assertVersion: AssertVersion<Role> = anyVersion,
 ): Promise<Role> {
   const { organizationId } = caller;
-  const commit = deps.db.organization(scopeOf(caller), async (tx) => {
+  let before: UnfinishedChange | null = null;
+  const commit = deps.db.organization(scopeOf(caller), async (tx): Promise<Changed> => {
     const standing = await deps.lockAndAuthorize(tx, caller, 'roles:write');
     const old = await findChangeable(tx, organizationId, id);
     assertMayGrant(standing, [old]);
+    before = await findUnfinishedChange(tx, organizationId, id);
     await assertVersion(() => old);
     const role = {
       ...old,
@@ -120,7 +130,7 @@ export async function changeRole(
       permissions: wanted.permissions ?? old.permissions,
     };
     assertMayGrant(standing, [role]);
-    if (isDeepStrictEqual(role, old)) return { role, revocations: [] };
+    if (isDeepStrictEqual(role, old)) return { role, revocations: [], unfinished: before };
     if (role.name !== old.name && (await isNameTaken(tx, organizationId, role.name, id))) {
       throw problem('role_name_taken');
     }
@@ -130,13 +140,30 @@ export async function changeRole(
     // Tokens contain the names and permissions of roles. So a new name or new permissions make the tokens stale. Tokens
     // do not contain the level or the description of a role.
     const rightsStay = role.name === old.name && isDeepStrictEqual(role.permissions, old.permissions);
-    if (rightsStay) return { role, revocations: [] };
-    const holders = await listHolders(tx, organizationId, id);
-    if (holders.length > 0) await payForRoleChange(tx, organizationId);
-    const memberships = holders.map((userId) => ({ organizationId, userId }));
-    return { role, revocations: await raiseMembershipEpochs(tx, memberships) };
+    return rightsStay ? { role, revocations: [] } : { role, ...(await raiseInChange(deps, tx, organizationId, id)) };
   });
-  return (await publishing(deps, commit)).role;
+  try {
+    const { role, unfinished } = await publishing(deps, commit);
+    if (unfinished) await raiseHoldersForRequest(deps, unfinished);
+    return role;
+  } catch (error) {
+    // A caller who was told to ask again names the version before the own change. So this answer also says that it is done.
+    const isOtherVersion = error instanceof Problem && error.code === 'precondition_failed';
+    if (isOtherVersion && before) await raiseHoldersForRequest(deps, before);
+    throw error;
+  }
+}
+
+/** Raises the epochs of the members of a role. If they are many, only writes that this is to be done. */
+async function raiseInChange(deps: RoleDeps, tx: OrganizationTx, organizationId: string, roleId: string) {
+  const holders = await listHolders(tx, organizationId, roleId, HOLDERS_AT_ONCE_MAX + 1);
+  if (holders.length > 0) await payForRoleChange(tx, organizationId);
+  if (holders.length > HOLDERS_AT_ONCE_MAX) {
+    const role = { organizationId, ownerKey: organizationId, roleId };
+    return { revocations: [], unfinished: await beginRaising(deps, tx, role) };
+  }
+  const memberships = holders.map((userId) => ({ organizationId, userId }));
+  return { revocations: await raiseMembershipEpochs(tx, memberships), unfinished: null };
 }
 
 /**

@@ -144,10 +144,16 @@ export async function isInUse(tx: OrganizationTx, organizationId: string, id: st
 }
 
 const HOLDERS = statement(`
-SELECT DISTINCT user_id::text AS id FROM role_assignments WHERE role_owner_key = $1::uuid AND role_id = $2::uuid`);
+SELECT DISTINCT user_id::text AS id FROM role_assignments WHERE role_owner_key = $1::uuid AND role_id = $2::uuid
+LIMIT $3::int`);
 
-/** The ids of all users who have the role of the organization, in any scope. */
-export async function listHolders(tx: OrganizationTx, organizationId: string, id: string): Promise<string[]> {
-  const rows = await tx.rows<{ id: string }>(HOLDERS, [organizationId, id]);
+/** The ids of users who have the role of the organization, in any scope. At most `max` of them. */
+export async function listHolders(
+  tx: OrganizationTx,
+  organizationId: string,
+  id: string,
+  max: number,
+): Promise<string[]> {
+  const rows = await tx.rows<{ id: string }>(HOLDERS, [organizationId, id, max]);
   return rows.map((row) => row.id);
 }

@@ -102,6 +102,11 @@ export type Invitation = Prisma.InvitationModel
  */
 export type InvitationRole = Prisma.InvitationRoleModel
 /**
+ * Model UnfinishedRoleChange
+ * 
+ */
+export type UnfinishedRoleChange = Prisma.UnfinishedRoleChangeModel
+/**
  * Model Outbox
  * 
  */

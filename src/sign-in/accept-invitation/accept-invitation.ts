@@ -11,7 +11,7 @@ import { type Once, WITHOUT_KEY } from '../../base/idempotency/once.ts';
 import { newId } from '../../base/platform/random.ts';
 import { type PublishDeps, publishing } from '../../base/revoking/publish.ts';
 import type { Passwords } from '../../credentials/passwords/hashing.ts';
-import { assertGoodPassword } from '../../credentials/passwords/policy.ts';
+import type { PasswordPolicy } from '../../credentials/passwords/policy.ts';
 import { getRedeemable, type Redeemable, redeemInvitation } from '../../directory/invitations/redeem.ts';
 import { markSentRevoked } from '../../directory/invitations/store.ts';
 import { parseEmail } from '../../directory/users/email.ts';
@@ -43,7 +43,7 @@ import { updateSessionOrganization } from '../sessions/store.ts';
 export interface JoinDeps extends SessionDeps, PublishDeps {
   readonly db: Database;
   readonly passwords: Passwords;
-  readonly passwordMinLength: number;
+  readonly passwordPolicy: PasswordPolicy;
 }
 
 interface Presented {
@@ -142,8 +142,8 @@ export async function acceptByRegistering(
       detail: 'This invitation is for another e-mail: register with that one.',
     });
   }
-  const context = { email: invitation.email, organizationName: invitation.organizationName };
-  assertGoodPassword(input.password, context, deps.passwordMinLength);
+  const context = { email: invitation.email, name, organizationName: invitation.organizationName };
+  await deps.passwordPolicy.assertGood(input.password, context);
   // These checks run before the expensive hash. The statements of the transaction check the same facts again.
   const known = await findAccountByMailbox(deps.db.systemReader(), invitation.emailKey);
   if (known && !known.canBeTakenOver) {

@@ -7,7 +7,7 @@ import { record } from '../../base/events/record.ts';
 import { type Once, WITHOUT_KEY } from '../../base/idempotency/once.ts';
 import { newId } from '../../base/platform/random.ts';
 import type { Passwords } from '../../credentials/passwords/hashing.ts';
-import { assertGoodPassword } from '../../credentials/passwords/policy.ts';
+import type { PasswordPolicy } from '../../credentials/passwords/policy.ts';
 import {
   type CreatedOrganization,
   chooseSlug,
@@ -29,7 +29,7 @@ import {
 export interface RegisterDeps extends SessionDeps, InsertOrganizationDeps {
   readonly db: Database;
   readonly passwords: Passwords;
-  readonly passwordMinLength: number;
+  readonly passwordPolicy: PasswordPolicy;
   readonly registrationMode: 'open' | 'closed';
 }
 
@@ -54,7 +54,7 @@ export async function register(deps: RegisterDeps, input: Register, once: Once =
   if (deps.registrationMode === 'closed') throw problem('registration_closed');
   const email = parseEmail(input.email);
   if (!email) throw invalid('email', 'must be one e-mail address such as ada@example.com');
-  assertGoodPassword(input.password, passwordContext(email.address, input), deps.passwordMinLength);
+  await deps.passwordPolicy.assertGood(input.password, passwordContext(email.address, input));
   // This check runs before the expensive hash. The unique index makes the final decision.
   if (await findCredentials(deps.db.systemReader(), email.key)) throw problem('email_taken');
   const passwordHash = await deps.passwords.hash(input.password);
@@ -94,6 +94,6 @@ export async function register(deps: RegisterDeps, input: Register, once: Once =
   return answer();
 }
 
-function passwordContext(email: string, input: Register) {
-  return input.organizationName === null ? { email } : { email, organizationName: input.organizationName };
+function passwordContext(email: string, { name, organizationName }: Register) {
+  return organizationName === null ? { email, name } : { email, name, organizationName };
 }

@@ -29,7 +29,7 @@ t.test('every table of organizations has forced row-level security, complete pol
   const database = await createDatabase(t);
   const tables = await database.query<{ oid: number; name: string; enabled: boolean; forced: boolean }>(TENANT_TABLES);
   const names = tables.map(({ name }) => name);
-  const known = `client_secrets clients events idempotency_keys invitation_roles invitations memberships outbox role_assignments roles sessions subscriptions`;
+  const known = `client_secrets clients events idempotency_keys invitation_roles invitations memberships outbox role_assignments roles sessions subscriptions unfinished_role_changes`;
   t.strictSame(names, known.split(' '));
   t.same(
     tables.filter(({ enabled, forced }) => !enabled || !forced),

@@ -124,7 +124,7 @@ t.test('a number that would be stored as another one is refused in every body', 
   }
   for (const number of ['0', '0.0', '0e5', '1', '-1', '0.5', '1.5e3', '9007199254740991']) {
     const reply = await send('PATCH', '/organizations/current', `{"settings":{"a":${number}}}`);
-    t.same([reply.status, reply.body.data?.settings], [200, { a: Number(number) }], number);
+    t.same([reply.status, reply.body.data?.settings.a], [200, Number(number)], number);
   }
   const preset = (level: string) =>
     `name: x\nroles:\n  - { name: owner, level: ${level}, ownership: true, permissions: ['*:*'] }\n`;

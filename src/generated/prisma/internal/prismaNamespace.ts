@@ -409,6 +409,7 @@ export const ModelName = {
   Revocation: 'Revocation',
   Invitation: 'Invitation',
   InvitationRole: 'InvitationRole',
+  UnfinishedRoleChange: 'UnfinishedRoleChange',
   Outbox: 'Outbox',
   PlatformAdministrator: 'PlatformAdministrator',
   Client: 'Client',
@@ -431,7 +432,7 @@ export type TypeMap<ExtArgs extends runtime.Types.Extensions.InternalArgs = runt
     omit: GlobalOmitOptions
   }
   meta: {
-    modelProps: "user" | "password" | "organization" | "membership" | "role" | "roleAssignment" | "session" | "subscription" | "event" | "revocation" | "invitation" | "invitationRole" | "outbox" | "platformAdministrator" | "client" | "clientSecret" | "clientAssertion" | "databaseLineage" | "idempotencyKey"
+    modelProps: "user" | "password" | "organization" | "membership" | "role" | "roleAssignment" | "session" | "subscription" | "event" | "revocation" | "invitation" | "invitationRole" | "unfinishedRoleChange" | "outbox" | "platformAdministrator" | "client" | "clientSecret" | "clientAssertion" | "databaseLineage" | "idempotencyKey"
     txIsolationLevel: TransactionIsolationLevel
   }
   model: {
@@ -1323,6 +1324,80 @@ export type TypeMap<ExtArgs extends runtime.Types.Extensions.InternalArgs = runt
         }
       }
     }
+    UnfinishedRoleChange: {
+      payload: Prisma.$UnfinishedRoleChangePayload<ExtArgs>
+      fields: Prisma.UnfinishedRoleChangeFieldRefs
+      operations: {
+        findUnique: {
+          args: Prisma.UnfinishedRoleChangeFindUniqueArgs<ExtArgs>
+          result: runtime.Types.Utils.PayloadToResult<Prisma.$UnfinishedRoleChangePayload> | null
+        }
+        findUniqueOrThrow: {
+          args: Prisma.UnfinishedRoleChangeFindUniqueOrThrowArgs<ExtArgs>
+          result: runtime.Types.Utils.PayloadToResult<Prisma.$UnfinishedRoleChangePayload>
+        }
+        findFirst: {
+          args: Prisma.UnfinishedRoleChangeFindFirstArgs<ExtArgs>
+          result: runtime.Types.Utils.PayloadToResult<Prisma.$UnfinishedRoleChangePayload> | null
+        }
+        findFirstOrThrow: {
+          args: Prisma.UnfinishedRoleChangeFindFirstOrThrowArgs<ExtArgs>
+          result: runtime.Types.Utils.PayloadToResult<Prisma.$UnfinishedRoleChangePayload>
+        }
+        findMany: {
+          args: Prisma.UnfinishedRoleChangeFindManyArgs<ExtArgs>
+          result: runtime.Types.Utils.PayloadToResult<Prisma.$UnfinishedRoleChangePayload>[]
+        }
+        create: {
+          args: Prisma.UnfinishedRoleChangeCreateArgs<ExtArgs>
+          result: runtime.Types.Utils.PayloadToResult<Prisma.$UnfinishedRoleChangePayload>
+        }
+        createMany: {
+          args: Prisma.UnfinishedRoleChangeCreateManyArgs<ExtArgs>
+          result: BatchPayload
+        }
+        createManyAndReturn: {
+          args: Prisma.UnfinishedRoleChangeCreateManyAndReturnArgs<ExtArgs>
+          result: runtime.Types.Utils.PayloadToResult<Prisma.$UnfinishedRoleChangePayload>[]
+        }
+        delete: {
+          args: Prisma.UnfinishedRoleChangeDeleteArgs<ExtArgs>
+          result: runtime.Types.Utils.PayloadToResult<Prisma.$UnfinishedRoleChangePayload>
+        }
+        update: {
+          args: Prisma.UnfinishedRoleChangeUpdateArgs<ExtArgs>
+          result: runtime.Types.Utils.PayloadToResult<Prisma.$UnfinishedRoleChangePayload>
+        }
+        deleteMany: {
+          args: Prisma.UnfinishedRoleChangeDeleteManyArgs<ExtArgs>
+          result: BatchPayload
+        }
+        updateMany: {
+          args: Prisma.UnfinishedRoleChangeUpdateManyArgs<ExtArgs>
+          result: BatchPayload
+        }
+        updateManyAndReturn: {
+          args: Prisma.UnfinishedRoleChangeUpdateManyAndReturnArgs<ExtArgs>
+          result: runtime.Types.Utils.PayloadToResult<Prisma.$UnfinishedRoleChangePayload>[]
+        }
+        upsert: {
+          args: Prisma.UnfinishedRoleChangeUpsertArgs<ExtArgs>
+          result: runtime.Types.Utils.PayloadToResult<Prisma.$UnfinishedRoleChangePayload>
+        }
+        aggregate: {
+          args: Prisma.UnfinishedRoleChangeAggregateArgs<ExtArgs>
+          result: runtime.Types.Utils.Optional<Prisma.AggregateUnfinishedRoleChange>
+        }
+        groupBy: {
+          args: Prisma.UnfinishedRoleChangeGroupByArgs<ExtArgs>
+          result: runtime.Types.Utils.Optional<Prisma.UnfinishedRoleChangeGroupByOutputType>[]
+        }
+        count: {
+          args: Prisma.UnfinishedRoleChangeCountArgs<ExtArgs>
+          result: runtime.Types.Utils.Optional<Prisma.UnfinishedRoleChangeCountAggregateOutputType> | number
+        }
+      }
+    }
     Outbox: {
       payload: Prisma.$OutboxPayload<ExtArgs>
       fields: Prisma.OutboxFieldRefs
@@ -2056,6 +2131,18 @@ export const InvitationRoleScalarFieldEnum = {
 export type InvitationRoleScalarFieldEnum = (typeof InvitationRoleScalarFieldEnum)[keyof typeof InvitationRoleScalarFieldEnum]
 
 
+export const UnfinishedRoleChangeScalarFieldEnum = {
+  id: 'id',
+  organizationId: 'organizationId',
+  roleOwnerKey: 'roleOwnerKey',
+  roleId: 'roleId',
+  afterUserId: 'afterUserId',
+  advancedAt: 'advancedAt'
+} as const
+
+export type UnfinishedRoleChangeScalarFieldEnum = (typeof UnfinishedRoleChangeScalarFieldEnum)[keyof typeof UnfinishedRoleChangeScalarFieldEnum]
+
+
 export const OutboxScalarFieldEnum = {
   id: 'id',
   organizationId: 'organizationId',
@@ -2474,6 +2561,7 @@ export type GlobalOmitConfig = {
   revocation?: Prisma.RevocationOmit
   invitation?: Prisma.InvitationOmit
   invitationRole?: Prisma.InvitationRoleOmit
+  unfinishedRoleChange?: Prisma.UnfinishedRoleChangeOmit
   outbox?: Prisma.OutboxOmit
   platformAdministrator?: Prisma.PlatformAdministratorOmit
   client?: Prisma.ClientOmit

@@ -63,6 +63,7 @@ export const ModelName = {
   Revocation: 'Revocation',
   Invitation: 'Invitation',
   InvitationRole: 'InvitationRole',
+  UnfinishedRoleChange: 'UnfinishedRoleChange',
   Outbox: 'Outbox',
   PlatformAdministrator: 'PlatformAdministrator',
   Client: 'Client',
@@ -262,6 +263,18 @@ export const InvitationRoleScalarFieldEnum = {
 } as const
 
 export type InvitationRoleScalarFieldEnum = (typeof InvitationRoleScalarFieldEnum)[keyof typeof InvitationRoleScalarFieldEnum]
+
+
+export const UnfinishedRoleChangeScalarFieldEnum = {
+  id: 'id',
+  organizationId: 'organizationId',
+  roleOwnerKey: 'roleOwnerKey',
+  roleId: 'roleId',
+  afterUserId: 'afterUserId',
+  advancedAt: 'advancedAt'
+} as const
+
+export type UnfinishedRoleChangeScalarFieldEnum = (typeof UnfinishedRoleChangeScalarFieldEnum)[keyof typeof UnfinishedRoleChangeScalarFieldEnum]
 
 
 export const OutboxScalarFieldEnum = {

@@ -208,6 +208,7 @@ export type OrganizationWhereInput = {
   invitations?: Prisma.InvitationListRelationFilter
   clients?: Prisma.ClientListRelationFilter
   idempotency?: Prisma.IdempotencyKeyListRelationFilter
+  unfinishedRoleChanges?: Prisma.UnfinishedRoleChangeListRelationFilter
 }
 
 export type OrganizationOrderByWithRelationInput = {
@@ -225,6 +226,7 @@ export type OrganizationOrderByWithRelationInput = {
   invitations?: Prisma.InvitationOrderByRelationAggregateInput
   clients?: Prisma.ClientOrderByRelationAggregateInput
   idempotency?: Prisma.IdempotencyKeyOrderByRelationAggregateInput
+  unfinishedRoleChanges?: Prisma.UnfinishedRoleChangeOrderByRelationAggregateInput
 }
 
 export type OrganizationWhereUniqueInput = Prisma.AtLeast<{
@@ -245,6 +247,7 @@ export type OrganizationWhereUniqueInput = Prisma.AtLeast<{
   invitations?: Prisma.InvitationListRelationFilter
   clients?: Prisma.ClientListRelationFilter
   idempotency?: Prisma.IdempotencyKeyListRelationFilter
+  unfinishedRoleChanges?: Prisma.UnfinishedRoleChangeListRelationFilter
 }, "id" | "slug">
 
 export type OrganizationOrderByWithAggregationInput = {
@@ -290,6 +293,7 @@ export type OrganizationCreateInput = {
   invitations?: Prisma.InvitationCreateNestedManyWithoutOrganizationInput
   clients?: Prisma.ClientCreateNestedManyWithoutOrganizationInput
   idempotency?: Prisma.IdempotencyKeyCreateNestedManyWithoutOrganizationInput
+  unfinishedRoleChanges?: Prisma.UnfinishedRoleChangeCreateNestedManyWithoutOrganizationInput
 }
 
 export type OrganizationUncheckedCreateInput = {
@@ -307,6 +311,7 @@ export type OrganizationUncheckedCreateInput = {
   invitations?: Prisma.InvitationUncheckedCreateNestedManyWithoutOrganizationInput
   clients?: Prisma.ClientUncheckedCreateNestedManyWithoutOrganizationInput
   idempotency?: Prisma.IdempotencyKeyUncheckedCreateNestedManyWithoutOrganizationInput
+  unfinishedRoleChanges?: Prisma.UnfinishedRoleChangeUncheckedCreateNestedManyWithoutOrganizationInput
 }
 
 export type OrganizationUpdateInput = {
@@ -324,6 +329,7 @@ export type OrganizationUpdateInput = {
   invitations?: Prisma.InvitationUpdateManyWithoutOrganizationNestedInput
   clients?: Prisma.ClientUpdateManyWithoutOrganizationNestedInput
   idempotency?: Prisma.IdempotencyKeyUpdateManyWithoutOrganizationNestedInput
+  unfinishedRoleChanges?: Prisma.UnfinishedRoleChangeUpdateManyWithoutOrganizationNestedInput
 }
 
 export type OrganizationUncheckedUpdateInput = {
@@ -341,6 +347,7 @@ export type OrganizationUncheckedUpdateInput = {
   invitations?: Prisma.InvitationUncheckedUpdateManyWithoutOrganizationNestedInput
   clients?: Prisma.ClientUncheckedUpdateManyWithoutOrganizationNestedInput
   idempotency?: Prisma.IdempotencyKeyUncheckedUpdateManyWithoutOrganizationNestedInput
+  unfinishedRoleChanges?: Prisma.UnfinishedRoleChangeUncheckedUpdateManyWithoutOrganizationNestedInput
 }
 
 export type OrganizationCreateManyInput = {
@@ -475,6 +482,22 @@ export type OrganizationUpdateOneRequiredWithoutInvitationsNestedInput = {
   update?: Prisma.XOR<Prisma.XOR<Prisma.OrganizationUpdateToOneWithWhereWithoutInvitationsInput, Prisma.OrganizationUpdateWithoutInvitationsInput>, Prisma.OrganizationUncheckedUpdateWithoutInvitationsInput>
 }
 
+export type OrganizationCreateNestedOneWithoutUnfinishedRoleChangesInput = {
+  create?: Prisma.XOR<Prisma.OrganizationCreateWithoutUnfinishedRoleChangesInput, Prisma.OrganizationUncheckedCreateWithoutUnfinishedRoleChangesInput>
+  connectOrCreate?: Prisma.OrganizationCreateOrConnectWithoutUnfinishedRoleChangesInput
+  connect?: Prisma.OrganizationWhereUniqueInput
+}
+
+export type OrganizationUpdateOneWithoutUnfinishedRoleChangesNestedInput = {
+  create?: Prisma.XOR<Prisma.OrganizationCreateWithoutUnfinishedRoleChangesInput, Prisma.OrganizationUncheckedCreateWithoutUnfinishedRoleChangesInput>
+  connectOrCreate?: Prisma.OrganizationCreateOrConnectWithoutUnfinishedRoleChangesInput
+  upsert?: Prisma.OrganizationUpsertWithoutUnfinishedRoleChangesInput
+  disconnect?: Prisma.OrganizationWhereInput | boolean
+  delete?: Prisma.OrganizationWhereInput | boolean
+  connect?: Prisma.OrganizationWhereUniqueInput
+  update?: Prisma.XOR<Prisma.XOR<Prisma.OrganizationUpdateToOneWithWhereWithoutUnfinishedRoleChangesInput, Prisma.OrganizationUpdateWithoutUnfinishedRoleChangesInput>, Prisma.OrganizationUncheckedUpdateWithoutUnfinishedRoleChangesInput>
+}
+
 export type OrganizationCreateNestedOneWithoutClientsInput = {
   create?: Prisma.XOR<Prisma.OrganizationCreateWithoutClientsInput, Prisma.OrganizationUncheckedCreateWithoutClientsInput>
   connectOrCreate?: Prisma.OrganizationCreateOrConnectWithoutClientsInput
@@ -521,6 +544,7 @@ export type OrganizationCreateWithoutMembershipsInput = {
   invitations?: Prisma.InvitationCreateNestedManyWithoutOrganizationInput
   clients?: Prisma.ClientCreateNestedManyWithoutOrganizationInput
   idempotency?: Prisma.IdempotencyKeyCreateNestedManyWithoutOrganizationInput
+  unfinishedRoleChanges?: Prisma.UnfinishedRoleChangeCreateNestedManyWithoutOrganizationInput
 }
 
 export type OrganizationUncheckedCreateWithoutMembershipsInput = {
@@ -537,6 +561,7 @@ export type OrganizationUncheckedCreateWithoutMembershipsInput = {
   invitations?: Prisma.InvitationUncheckedCreateNestedManyWithoutOrganizationInput
   clients?: Prisma.ClientUncheckedCreateNestedManyWithoutOrganizationInput
   idempotency?: Prisma.IdempotencyKeyUncheckedCreateNestedManyWithoutOrganizationInput
+  unfinishedRoleChanges?: Prisma.UnfinishedRoleChangeUncheckedCreateNestedManyWithoutOrganizationInput
 }
 
 export type OrganizationCreateOrConnectWithoutMembershipsInput = {
@@ -569,6 +594,7 @@ export type OrganizationUpdateWithoutMembershipsInput = {
   invitations?: Prisma.InvitationUpdateManyWithoutOrganizationNestedInput
   clients?: Prisma.ClientUpdateManyWithoutOrganizationNestedInput
   idempotency?: Prisma.IdempotencyKeyUpdateManyWithoutOrganizationNestedInput
+  unfinishedRoleChanges?: Prisma.UnfinishedRoleChangeUpdateManyWithoutOrganizationNestedInput
 }
 
 export type OrganizationUncheckedUpdateWithoutMembershipsInput = {
@@ -585,6 +611,7 @@ export type OrganizationUncheckedUpdateWithoutMembershipsInput = {
   invitations?: Prisma.InvitationUncheckedUpdateManyWithoutOrganizationNestedInput
   clients?: Prisma.ClientUncheckedUpdateManyWithoutOrganizationNestedInput
   idempotency?: Prisma.IdempotencyKeyUncheckedUpdateManyWithoutOrganizationNestedInput
+  unfinishedRoleChanges?: Prisma.UnfinishedRoleChangeUncheckedUpdateManyWithoutOrganizationNestedInput
 }
 
 export type OrganizationCreateWithoutRolesInput = {
@@ -601,6 +628,7 @@ export type OrganizationCreateWithoutRolesInput = {
   invitations?: Prisma.InvitationCreateNestedManyWithoutOrganizationInput
   clients?: Prisma.ClientCreateNestedManyWithoutOrganizationInput
   idempotency?: Prisma.IdempotencyKeyCreateNestedManyWithoutOrganizationInput
+  unfinishedRoleChanges?: Prisma.UnfinishedRoleChangeCreateNestedManyWithoutOrganizationInput
 }
 
 export type OrganizationUncheckedCreateWithoutRolesInput = {
@@ -617,6 +645,7 @@ export type OrganizationUncheckedCreateWithoutRolesInput = {
   invitations?: Prisma.InvitationUncheckedCreateNestedManyWithoutOrganizationInput
   clients?: Prisma.ClientUncheckedCreateNestedManyWithoutOrganizationInput
   idempotency?: Prisma.IdempotencyKeyUncheckedCreateNestedManyWithoutOrganizationInput
+  unfinishedRoleChanges?: Prisma.UnfinishedRoleChangeUncheckedCreateNestedManyWithoutOrganizationInput
 }
 
 export type OrganizationCreateOrConnectWithoutRolesInput = {
@@ -649,6 +678,7 @@ export type OrganizationUpdateWithoutRolesInput = {
   invitations?: Prisma.InvitationUpdateManyWithoutOrganizationNestedInput
   clients?: Prisma.ClientUpdateManyWithoutOrganizationNestedInput
   idempotency?: Prisma.IdempotencyKeyUpdateManyWithoutOrganizationNestedInput
+  unfinishedRoleChanges?: Prisma.UnfinishedRoleChangeUpdateManyWithoutOrganizationNestedInput
 }
 
 export type OrganizationUncheckedUpdateWithoutRolesInput = {
@@ -665,6 +695,7 @@ export type OrganizationUncheckedUpdateWithoutRolesInput = {
   invitations?: Prisma.InvitationUncheckedUpdateManyWithoutOrganizationNestedInput
   clients?: Prisma.ClientUncheckedUpdateManyWithoutOrganizationNestedInput
   idempotency?: Prisma.IdempotencyKeyUncheckedUpdateManyWithoutOrganizationNestedInput
+  unfinishedRoleChanges?: Prisma.UnfinishedRoleChangeUncheckedUpdateManyWithoutOrganizationNestedInput
 }
 
 export type OrganizationCreateWithoutSubscriptionInput = {
@@ -681,6 +712,7 @@ export type OrganizationCreateWithoutSubscriptionInput = {
   invitations?: Prisma.InvitationCreateNestedManyWithoutOrganizationInput
   clients?: Prisma.ClientCreateNestedManyWithoutOrganizationInput
   idempotency?: Prisma.IdempotencyKeyCreateNestedManyWithoutOrganizationInput
+  unfinishedRoleChanges?: Prisma.UnfinishedRoleChangeCreateNestedManyWithoutOrganizationInput
 }
 
 export type OrganizationUncheckedCreateWithoutSubscriptionInput = {
@@ -697,6 +729,7 @@ export type OrganizationUncheckedCreateWithoutSubscriptionInput = {
   invitations?: Prisma.InvitationUncheckedCreateNestedManyWithoutOrganizationInput
   clients?: Prisma.ClientUncheckedCreateNestedManyWithoutOrganizationInput
   idempotency?: Prisma.IdempotencyKeyUncheckedCreateNestedManyWithoutOrganizationInput
+  unfinishedRoleChanges?: Prisma.UnfinishedRoleChangeUncheckedCreateNestedManyWithoutOrganizationInput
 }
 
 export type OrganizationCreateOrConnectWithoutSubscriptionInput = {
@@ -729,6 +762,7 @@ export type OrganizationUpdateWithoutSubscriptionInput = {
   invitations?: Prisma.InvitationUpdateManyWithoutOrganizationNestedInput
   clients?: Prisma.ClientUpdateManyWithoutOrganizationNestedInput
   idempotency?: Prisma.IdempotencyKeyUpdateManyWithoutOrganizationNestedInput
+  unfinishedRoleChanges?: Prisma.UnfinishedRoleChangeUpdateManyWithoutOrganizationNestedInput
 }
 
 export type OrganizationUncheckedUpdateWithoutSubscriptionInput = {
@@ -745,6 +779,7 @@ export type OrganizationUncheckedUpdateWithoutSubscriptionInput = {
   invitations?: Prisma.InvitationUncheckedUpdateManyWithoutOrganizationNestedInput
   clients?: Prisma.ClientUncheckedUpdateManyWithoutOrganizationNestedInput
   idempotency?: Prisma.IdempotencyKeyUncheckedUpdateManyWithoutOrganizationNestedInput
+  unfinishedRoleChanges?: Prisma.UnfinishedRoleChangeUncheckedUpdateManyWithoutOrganizationNestedInput
 }
 
 export type OrganizationCreateWithoutInvitationsInput = {
@@ -761,6 +796,7 @@ export type OrganizationCreateWithoutInvitationsInput = {
   subscription?: Prisma.SubscriptionCreateNestedOneWithoutOrganizationInput
   clients?: Prisma.ClientCreateNestedManyWithoutOrganizationInput
   idempotency?: Prisma.IdempotencyKeyCreateNestedManyWithoutOrganizationInput
+  unfinishedRoleChanges?: Prisma.UnfinishedRoleChangeCreateNestedManyWithoutOrganizationInput
 }
 
 export type OrganizationUncheckedCreateWithoutInvitationsInput = {
@@ -777,6 +813,7 @@ export type OrganizationUncheckedCreateWithoutInvitationsInput = {
   subscription?: Prisma.SubscriptionUncheckedCreateNestedOneWithoutOrganizationInput
   clients?: Prisma.ClientUncheckedCreateNestedManyWithoutOrganizationInput
   idempotency?: Prisma.IdempotencyKeyUncheckedCreateNestedManyWithoutOrganizationInput
+  unfinishedRoleChanges?: Prisma.UnfinishedRoleChangeUncheckedCreateNestedManyWithoutOrganizationInput
 }
 
 export type OrganizationCreateOrConnectWithoutInvitationsInput = {
@@ -809,6 +846,7 @@ export type OrganizationUpdateWithoutInvitationsInput = {
   subscription?: Prisma.SubscriptionUpdateOneWithoutOrganizationNestedInput
   clients?: Prisma.ClientUpdateManyWithoutOrganizationNestedInput
   idempotency?: Prisma.IdempotencyKeyUpdateManyWithoutOrganizationNestedInput
+  unfinishedRoleChanges?: Prisma.UnfinishedRoleChangeUpdateManyWithoutOrganizationNestedInput
 }
 
 export type OrganizationUncheckedUpdateWithoutInvitationsInput = {
@@ -823,6 +861,91 @@ export type OrganizationUncheckedUpdateWithoutInvitationsInput = {
   memberships?: Prisma.MembershipUncheckedUpdateManyWithoutOrganizationNestedInput
   roles?: Prisma.RoleUncheckedUpdateManyWithoutOrganizationNestedInput
   subscription?: Prisma.SubscriptionUncheckedUpdateOneWithoutOrganizationNestedInput
+  clients?: Prisma.ClientUncheckedUpdateManyWithoutOrganizationNestedInput
+  idempotency?: Prisma.IdempotencyKeyUncheckedUpdateManyWithoutOrganizationNestedInput
+  unfinishedRoleChanges?: Prisma.UnfinishedRoleChangeUncheckedUpdateManyWithoutOrganizationNestedInput
+}
+
+export type OrganizationCreateWithoutUnfinishedRoleChangesInput = {
+  id: string
+  name: string
+  slug: string
+  status?: string
+  settings?: Prisma.JsonNullValueInput | runtime.InputJsonValue
+  createdAt?: Date | string
+  updatedAt?: Date | string
+  roleChangesPaidUntil?: Date | string | null
+  memberships?: Prisma.MembershipCreateNestedManyWithoutOrganizationInput
+  roles?: Prisma.RoleCreateNestedManyWithoutOrganizationInput
+  subscription?: Prisma.SubscriptionCreateNestedOneWithoutOrganizationInput
+  invitations?: Prisma.InvitationCreateNestedManyWithoutOrganizationInput
+  clients?: Prisma.ClientCreateNestedManyWithoutOrganizationInput
+  idempotency?: Prisma.IdempotencyKeyCreateNestedManyWithoutOrganizationInput
+}
+
+export type OrganizationUncheckedCreateWithoutUnfinishedRoleChangesInput = {
+  id: string
+  name: string
+  slug: string
+  status?: string
+  settings?: Prisma.JsonNullValueInput | runtime.InputJsonValue
+  createdAt?: Date | string
+  updatedAt?: Date | string
+  roleChangesPaidUntil?: Date | string | null
+  memberships?: Prisma.MembershipUncheckedCreateNestedManyWithoutOrganizationInput
+  roles?: Prisma.RoleUncheckedCreateNestedManyWithoutOrganizationInput
+  subscription?: Prisma.SubscriptionUncheckedCreateNestedOneWithoutOrganizationInput
+  invitations?: Prisma.InvitationUncheckedCreateNestedManyWithoutOrganizationInput
+  clients?: Prisma.ClientUncheckedCreateNestedManyWithoutOrganizationInput
+  idempotency?: Prisma.IdempotencyKeyUncheckedCreateNestedManyWithoutOrganizationInput
+}
+
+export type OrganizationCreateOrConnectWithoutUnfinishedRoleChangesInput = {
+  where: Prisma.OrganizationWhereUniqueInput
+  create: Prisma.XOR<Prisma.OrganizationCreateWithoutUnfinishedRoleChangesInput, Prisma.OrganizationUncheckedCreateWithoutUnfinishedRoleChangesInput>
+}
+
+export type OrganizationUpsertWithoutUnfinishedRoleChangesInput = {
+  update: Prisma.XOR<Prisma.OrganizationUpdateWithoutUnfinishedRoleChangesInput, Prisma.OrganizationUncheckedUpdateWithoutUnfinishedRoleChangesInput>
+  create: Prisma.XOR<Prisma.OrganizationCreateWithoutUnfinishedRoleChangesInput, Prisma.OrganizationUncheckedCreateWithoutUnfinishedRoleChangesInput>
+  where?: Prisma.OrganizationWhereInput
+}
+
+export type OrganizationUpdateToOneWithWhereWithoutUnfinishedRoleChangesInput = {
+  where?: Prisma.OrganizationWhereInput
+  data: Prisma.XOR<Prisma.OrganizationUpdateWithoutUnfinishedRoleChangesInput, Prisma.OrganizationUncheckedUpdateWithoutUnfinishedRoleChangesInput>
+}
+
+export type OrganizationUpdateWithoutUnfinishedRoleChangesInput = {
+  id?: Prisma.StringFieldUpdateOperationsInput | string
+  name?: Prisma.StringFieldUpdateOperationsInput | string
+  slug?: Prisma.StringFieldUpdateOperationsInput | string
+  status?: Prisma.StringFieldUpdateOperationsInput | string
+  settings?: Prisma.JsonNullValueInput | runtime.InputJsonValue
+  createdAt?: Prisma.DateTimeFieldUpdateOperationsInput | Date | string
+  updatedAt?: Prisma.DateTimeFieldUpdateOperationsInput | Date | string
+  roleChangesPaidUntil?: Prisma.NullableDateTimeFieldUpdateOperationsInput | Date | string | null
+  memberships?: Prisma.MembershipUpdateManyWithoutOrganizationNestedInput
+  roles?: Prisma.RoleUpdateManyWithoutOrganizationNestedInput
+  subscription?: Prisma.SubscriptionUpdateOneWithoutOrganizationNestedInput
+  invitations?: Prisma.InvitationUpdateManyWithoutOrganizationNestedInput
+  clients?: Prisma.ClientUpdateManyWithoutOrganizationNestedInput
+  idempotency?: Prisma.IdempotencyKeyUpdateManyWithoutOrganizationNestedInput
+}
+
+export type OrganizationUncheckedUpdateWithoutUnfinishedRoleChangesInput = {
+  id?: Prisma.StringFieldUpdateOperationsInput | string
+  name?: Prisma.StringFieldUpdateOperationsInput | string
+  slug?: Prisma.StringFieldUpdateOperationsInput | string
+  status?: Prisma.StringFieldUpdateOperationsInput | string
+  settings?: Prisma.JsonNullValueInput | runtime.InputJsonValue
+  createdAt?: Prisma.DateTimeFieldUpdateOperationsInput | Date | string
+  updatedAt?: Prisma.DateTimeFieldUpdateOperationsInput | Date | string
+  roleChangesPaidUntil?: Prisma.NullableDateTimeFieldUpdateOperationsInput | Date | string | null
+  memberships?: Prisma.MembershipUncheckedUpdateManyWithoutOrganizationNestedInput
+  roles?: Prisma.RoleUncheckedUpdateManyWithoutOrganizationNestedInput
+  subscription?: Prisma.SubscriptionUncheckedUpdateOneWithoutOrganizationNestedInput
+  invitations?: Prisma.InvitationUncheckedUpdateManyWithoutOrganizationNestedInput
   clients?: Prisma.ClientUncheckedUpdateManyWithoutOrganizationNestedInput
   idempotency?: Prisma.IdempotencyKeyUncheckedUpdateManyWithoutOrganizationNestedInput
 }
@@ -841,6 +964,7 @@ export type OrganizationCreateWithoutClientsInput = {
   subscription?: Prisma.SubscriptionCreateNestedOneWithoutOrganizationInput
   invitations?: Prisma.InvitationCreateNestedManyWithoutOrganizationInput
   idempotency?: Prisma.IdempotencyKeyCreateNestedManyWithoutOrganizationInput
+  unfinishedRoleChanges?: Prisma.UnfinishedRoleChangeCreateNestedManyWithoutOrganizationInput
 }
 
 export type OrganizationUncheckedCreateWithoutClientsInput = {
@@ -857,6 +981,7 @@ export type OrganizationUncheckedCreateWithoutClientsInput = {
   subscription?: Prisma.SubscriptionUncheckedCreateNestedOneWithoutOrganizationInput
   invitations?: Prisma.InvitationUncheckedCreateNestedManyWithoutOrganizationInput
   idempotency?: Prisma.IdempotencyKeyUncheckedCreateNestedManyWithoutOrganizationInput
+  unfinishedRoleChanges?: Prisma.UnfinishedRoleChangeUncheckedCreateNestedManyWithoutOrganizationInput
 }
 
 export type OrganizationCreateOrConnectWithoutClientsInput = {
@@ -889,6 +1014,7 @@ export type OrganizationUpdateWithoutClientsInput = {
   subscription?: Prisma.SubscriptionUpdateOneWithoutOrganizationNestedInput
   invitations?: Prisma.InvitationUpdateManyWithoutOrganizationNestedInput
   idempotency?: Prisma.IdempotencyKeyUpdateManyWithoutOrganizationNestedInput
+  unfinishedRoleChanges?: Prisma.UnfinishedRoleChangeUpdateManyWithoutOrganizationNestedInput
 }
 
 export type OrganizationUncheckedUpdateWithoutClientsInput = {
@@ -905,6 +1031,7 @@ export type OrganizationUncheckedUpdateWithoutClientsInput = {
   subscription?: Prisma.SubscriptionUncheckedUpdateOneWithoutOrganizationNestedInput
   invitations?: Prisma.InvitationUncheckedUpdateManyWithoutOrganizationNestedInput
   idempotency?: Prisma.IdempotencyKeyUncheckedUpdateManyWithoutOrganizationNestedInput
+  unfinishedRoleChanges?: Prisma.UnfinishedRoleChangeUncheckedUpdateManyWithoutOrganizationNestedInput
 }
 
 export type OrganizationCreateWithoutIdempotencyInput = {
@@ -921,6 +1048,7 @@ export type OrganizationCreateWithoutIdempotencyInput = {
   subscription?: Prisma.SubscriptionCreateNestedOneWithoutOrganizationInput
   invitations?: Prisma.InvitationCreateNestedManyWithoutOrganizationInput
   clients?: Prisma.ClientCreateNestedManyWithoutOrganizationInput
+  unfinishedRoleChanges?: Prisma.UnfinishedRoleChangeCreateNestedManyWithoutOrganizationInput
 }
 
 export type OrganizationUncheckedCreateWithoutIdempotencyInput = {
@@ -937,6 +1065,7 @@ export type OrganizationUncheckedCreateWithoutIdempotencyInput = {
   subscription?: Prisma.SubscriptionUncheckedCreateNestedOneWithoutOrganizationInput
   invitations?: Prisma.InvitationUncheckedCreateNestedManyWithoutOrganizationInput
   clients?: Prisma.ClientUncheckedCreateNestedManyWithoutOrganizationInput
+  unfinishedRoleChanges?: Prisma.UnfinishedRoleChangeUncheckedCreateNestedManyWithoutOrganizationInput
 }
 
 export type OrganizationCreateOrConnectWithoutIdempotencyInput = {
@@ -969,6 +1098,7 @@ export type OrganizationUpdateWithoutIdempotencyInput = {
   subscription?: Prisma.SubscriptionUpdateOneWithoutOrganizationNestedInput
   invitations?: Prisma.InvitationUpdateManyWithoutOrganizationNestedInput
   clients?: Prisma.ClientUpdateManyWithoutOrganizationNestedInput
+  unfinishedRoleChanges?: Prisma.UnfinishedRoleChangeUpdateManyWithoutOrganizationNestedInput
 }
 
 export type OrganizationUncheckedUpdateWithoutIdempotencyInput = {
@@ -985,6 +1115,7 @@ export type OrganizationUncheckedUpdateWithoutIdempotencyInput = {
   subscription?: Prisma.SubscriptionUncheckedUpdateOneWithoutOrganizationNestedInput
   invitations?: Prisma.InvitationUncheckedUpdateManyWithoutOrganizationNestedInput
   clients?: Prisma.ClientUncheckedUpdateManyWithoutOrganizationNestedInput
+  unfinishedRoleChanges?: Prisma.UnfinishedRoleChangeUncheckedUpdateManyWithoutOrganizationNestedInput
 }
 
 
@@ -998,6 +1129,7 @@ export type OrganizationCountOutputType = {
   invitations: number
   clients: number
   idempotency: number
+  unfinishedRoleChanges: number
 }
 
 export type OrganizationCountOutputTypeSelect<ExtArgs extends runtime.Types.Extensions.InternalArgs = runtime.Types.Extensions.DefaultArgs> = {
@@ -1006,6 +1138,7 @@ export type OrganizationCountOutputTypeSelect<ExtArgs extends runtime.Types.Exte
   invitations?: boolean | OrganizationCountOutputTypeCountInvitationsArgs
   clients?: boolean | OrganizationCountOutputTypeCountClientsArgs
   idempotency?: boolean | OrganizationCountOutputTypeCountIdempotencyArgs
+  unfinishedRoleChanges?: boolean | OrganizationCountOutputTypeCountUnfinishedRoleChangesArgs
 }
 
 /**
@@ -1053,6 +1186,13 @@ export type OrganizationCountOutputTypeCountIdempotencyArgs<ExtArgs extends runt
   where?: Prisma.IdempotencyKeyWhereInput
 }
 
+/**
+ * OrganizationCountOutputType without action
+ */
+export type OrganizationCountOutputTypeCountUnfinishedRoleChangesArgs<ExtArgs extends runtime.Types.Extensions.InternalArgs = runtime.Types.Extensions.DefaultArgs> = {
+  where?: Prisma.UnfinishedRoleChangeWhereInput
+}
+
 
 export type OrganizationSelect<ExtArgs extends runtime.Types.Extensions.InternalArgs = runtime.Types.Extensions.DefaultArgs> = runtime.Types.Extensions.GetSelect<{
   id?: boolean
@@ -1069,6 +1209,7 @@ export type OrganizationSelect<ExtArgs extends runtime.Types.Extensions.Internal
   invitations?: boolean | Prisma.Organization$invitationsArgs<ExtArgs>
   clients?: boolean | Prisma.Organization$clientsArgs<ExtArgs>
   idempotency?: boolean | Prisma.Organization$idempotencyArgs<ExtArgs>
+  unfinishedRoleChanges?: boolean | Prisma.Organization$unfinishedRoleChangesArgs<ExtArgs>
   _count?: boolean | Prisma.OrganizationCountOutputTypeDefaultArgs<ExtArgs>
 }, ExtArgs["result"]["organization"]>
 
@@ -1113,6 +1254,7 @@ export type OrganizationInclude<ExtArgs extends runtime.Types.Extensions.Interna
   invitations?: boolean | Prisma.Organization$invitationsArgs<ExtArgs>
   clients?: boolean | Prisma.Organization$clientsArgs<ExtArgs>
   idempotency?: boolean | Prisma.Organization$idempotencyArgs<ExtArgs>
+  unfinishedRoleChanges?: boolean | Prisma.Organization$unfinishedRoleChangesArgs<ExtArgs>
   _count?: boolean | Prisma.OrganizationCountOutputTypeDefaultArgs<ExtArgs>
 }
 export type OrganizationIncludeCreateManyAndReturn<ExtArgs extends runtime.Types.Extensions.InternalArgs = runtime.Types.Extensions.DefaultArgs> = {}
@@ -1127,6 +1269,7 @@ export type $OrganizationPayload<ExtArgs extends runtime.Types.Extensions.Intern
     invitations: Prisma.$InvitationPayload<ExtArgs>[]
     clients: Prisma.$ClientPayload<ExtArgs>[]
     idempotency: Prisma.$IdempotencyKeyPayload<ExtArgs>[]
+    unfinishedRoleChanges: Prisma.$UnfinishedRoleChangePayload<ExtArgs>[]
   }
   scalars: runtime.Types.Extensions.GetPayloadResult<{
     id: string
@@ -1537,6 +1680,7 @@ export interface Prisma__OrganizationClient<T, Null = never, ExtArgs extends run
   invitations<T extends Prisma.Organization$invitationsArgs<ExtArgs> = {}>(args?: Prisma.Subset<T, Prisma.Organization$invitationsArgs<ExtArgs>>): Prisma.PrismaPromise<runtime.Types.Result.GetResult<Prisma.$InvitationPayload<ExtArgs>, T, "findMany", GlobalOmitOptions> | Null>
   clients<T extends Prisma.Organization$clientsArgs<ExtArgs> = {}>(args?: Prisma.Subset<T, Prisma.Organization$clientsArgs<ExtArgs>>): Prisma.PrismaPromise<runtime.Types.Result.GetResult<Prisma.$ClientPayload<ExtArgs>, T, "findMany", GlobalOmitOptions> | Null>
   idempotency<T extends Prisma.Organization$idempotencyArgs<ExtArgs> = {}>(args?: Prisma.Subset<T, Prisma.Organization$idempotencyArgs<ExtArgs>>): Prisma.PrismaPromise<runtime.Types.Result.GetResult<Prisma.$IdempotencyKeyPayload<ExtArgs>, T, "findMany", GlobalOmitOptions> | Null>
+  unfinishedRoleChanges<T extends Prisma.Organization$unfinishedRoleChangesArgs<ExtArgs> = {}>(args?: Prisma.Subset<T, Prisma.Organization$unfinishedRoleChangesArgs<ExtArgs>>): Prisma.PrismaPromise<runtime.Types.Result.GetResult<Prisma.$UnfinishedRoleChangePayload<ExtArgs>, T, "findMany", GlobalOmitOptions> | Null>
   /**
    * Attaches callbacks for the resolution and/or rejection of the Promise.
    * @param onfulfilled The callback to execute when the Promise is resolved.
@@ -2103,6 +2247,30 @@ export type Organization$idempotencyArgs<ExtArgs extends runtime.Types.Extension
   take?: number
   skip?: number
   distinct?: Prisma.IdempotencyKeyScalarFieldEnum | Prisma.IdempotencyKeyScalarFieldEnum[]
+}
+
+/**
+ * Organization.unfinishedRoleChanges
+ */
+export type Organization$unfinishedRoleChangesArgs<ExtArgs extends runtime.Types.Extensions.InternalArgs = runtime.Types.Extensions.DefaultArgs> = {
+  /**
+   * Select specific fields to fetch from the UnfinishedRoleChange
+   */
+  select?: Prisma.UnfinishedRoleChangeSelect<ExtArgs> | null
+  /**
+   * Omit specific fields from the UnfinishedRoleChange
+   */
+  omit?: Prisma.UnfinishedRoleChangeOmit<ExtArgs> | null
+  /**
+   * Choose, which related nodes to fetch as well
+   */
+  include?: Prisma.UnfinishedRoleChangeInclude<ExtArgs> | null
+  where?: Prisma.UnfinishedRoleChangeWhereInput
+  orderBy?: Prisma.UnfinishedRoleChangeOrderByWithRelationInput | Prisma.UnfinishedRoleChangeOrderByWithRelationInput[]
+  cursor?: Prisma.UnfinishedRoleChangeWhereUniqueInput
+  take?: number
+  skip?: number
+  distinct?: Prisma.UnfinishedRoleChangeScalarFieldEnum | Prisma.UnfinishedRoleChangeScalarFieldEnum[]
 }
 
 /**

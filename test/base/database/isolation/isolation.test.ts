@@ -61,6 +61,7 @@ const VISIBLE = [
   'outbox',
   'clients',
   'client_secrets',
+  'unfinished_role_changes',
 ];
 
 async function countAll(ask: Ask): Promise<Record<string, unknown>> {

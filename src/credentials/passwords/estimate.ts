@@ -1,0 +1,106 @@
+// Estimates how many guesses a password takes of somebody who tries words, names, dates, keyboard patterns and their
+// usual changes first. The dictionaries take a hundred megabytes and half a second to load. So only strength-worker.ts
+// imports this file, in a thread of its own.
+import { ZxcvbnFactory } from '@zxcvbn-ts/core';
+import * as common from '@zxcvbn-ts/language-common';
+import * as english from '@zxcvbn-ts/language-en';
+import { readings } from './readings.ts';
+
+/** The estimator takes time that grows fast with the length. A longer password is judged in parts of this length. */
+const PART_LENGTH = 64;
+/** Further substitutions of letters by digits and signs cost seconds, and find no weaker password. */
+const SUBSTITUTIONS_MAX = 4;
+const WORDS_MAX = 100;
+
+// The word for a password, and what people type in its place, in further languages.
+const WORDS = `
+senha contrasena clave passwort kennwort motdepasse parola wachtwoord haslo heslo salasana losenord adgangskode jelszo
+sifre parool slaptazodis parole lozinka geslo kodeord passord пароль привет любовь солнце секрет здравствуй россия
+москва наташа админ κωδικος סיסמה كلمةالسر 密码 我爱你 パスワード 비밀번호 사랑해 bemvindo bienvenido willkommen bienvenue
+benvenuto administrador administrator usuario benutzer utilisateur primavera verano otono invierno verao outono inverno
+fruhling sommer herbst printemps automne hiver enero febrero marzo abril mayo junio julio agosto septiembre octubre
+noviembre diciembre janeiro fevereiro marco maio junho julho setembro outubro novembro dezembro januar februar marz juni
+juli oktober dezember lunes martes miercoles jueves viernes sabado domingo segunda terca quarta quinta sexta montag
+dienstag mittwoch donnerstag freitag samstag sonntag`.split(/\s+/);
+
+const estimator = new ZxcvbnFactory({
+  dictionary: { ...common.dictionary, ...english.dictionary, 'further-words': WORDS.filter((word) => word !== '') },
+  graphs: common.adjacencyGraphs,
+  l33tMaxSubstitutions: SUBSTITUTIONS_MAX,
+});
+
+/**
+ * The decimal logarithm of the guesses. `words` are what a guesser knows of the person, such as names. A long password
+ * is as strong as its strongest part, and no further part is read once there are more than `enough`.
+ */
+export function estimateGuesses(password: string, words: readonly string[], enough = Number.POSITIVE_INFINITY): number {
+  const letters = [...password];
+  let most = 0;
+  for (let start = 0; start < letters.length && most <= enough; start += PART_LENGTH) {
+    const part = letters.slice(start, start + PART_LENGTH).join('');
+    most = Math.max(most, Math.min(...readings(part).map((reading) => weigh(reading, words))));
+  }
+  return most;
+}
+
+function guessesOf(text: string, words: readonly string[]): number {
+  const { guessesLog10, sequence } = estimator.check(text, words.slice(0, WORDS_MAX));
+  const [first] = sequence;
+  if (sequence.length === 1 && first?.pattern === 'bruteforce') return guessesLog10 + additionOf(text);
+  const isPattern = sequence.every(({ pattern }) => PATTERNS.has(String(pattern)));
+  const foreign = sequence
+    .filter(({ pattern }) => pattern === 'bruteforce')
+    .map(({ token }) => scriptAdditionOf(token));
+  return guessesLog10 + foreign.reduce((sum, addition) => sum + addition, 0) - (isPattern ? PATTERN_PENALTY : 0);
+}
+
+// Walks over the keyboard, sequences, repetitions and dates alone. Guessers know many more of them than the estimator.
+const PATTERNS: ReadonlySet<string> = new Set(['spatial', 'sequence', 'repeat', 'date', 'regex']);
+const PATTERN_PENALTY = 4;
+
+// The estimator counts ten guesses for each UTF-16 unit that belongs to no pattern. That is far too few for scripts
+// with thousands of characters, and for a short random text of both cases and digits.
+const LARGE_SCRIPTS: readonly (readonly [RegExp, number])[] = [
+  [/[\p{Script=Hiragana}\p{Script=Katakana}]/u, 80],
+  [/\p{Script=Hangul}/u, 1000],
+  [/\p{Script=Han}/u, 2000],
+  [/\p{Extended_Pictographic}/u, 2000],
+];
+
+function scriptAdditionOf(token: string): number {
+  return [...token].reduce((sum, letter) => {
+    const size = LARGE_SCRIPTS.find(([script]) => script.test(letter))?.[1] ?? 10;
+    return sum + Math.max(0, Math.log10(size) - letter.length);
+  }, 0);
+}
+
+const MIXED_LETTERS = 62;
+const MIXED_LENGTH_MAX = 9;
+/** A capital letter first and digits at the end are two changes of the kind of character. Random text has more. */
+const MIXED_CHANGES = 3;
+
+function additionOf(text: string): number {
+  const kinds = [...text].map((letter) => (/\d/.test(letter) ? 'digit' : /\p{Lu}/u.test(letter) ? 'upper' : 'other'));
+  const changes = kinds.filter((kind, index) => index > 0 && kind !== kinds[index - 1]).length;
+  const isMixed = changes >= MIXED_CHANGES && kinds.length <= MIXED_LENGTH_MAX && /^[!-~]+$/.test(text);
+  return isMixed ? kinds.length * (Math.log10(MIXED_LETTERS) - 1) : scriptAdditionOf(text);
+}
+
+// Digits and signs around one word, such as Winter2026!, are what people add when a rule asks for them.
+const ADORNED = /^[^\p{L}]*(?<core>\p{L}.*?)[^\p{L}]*$/su;
+const ADORNMENT_LENGTH_MAX = 8;
+/** A text with fewer guesses than this is a word or a name, or two of the person's own. */
+const WORD_GUESSES = 6.2;
+
+/** Whether the text is one word or name with a few digits and signs before and after it. */
+function isAdornedWord(text: string, words: readonly string[]): boolean {
+  const core = ADORNED.exec(text)?.groups?.core ?? '';
+  const adorned = text.length - core.length;
+  return core !== '' && adorned > 0 && adorned <= ADORNMENT_LENGTH_MAX && guessesOf(core, words) < WORD_GUESSES;
+}
+
+/** The decimal logarithm of the guesses that a text takes. */
+function weigh(text: string, words: readonly string[]): number {
+  const guesses = guessesOf(text, words);
+  return guesses > WORD_GUESSES && isAdornedWord(text, words) ? WORD_GUESSES : guesses;
+}

@@ -1,0 +1,9 @@
+// The thread that estimates passwords (strength.ts). It answers one question after another.
+import { parentPort } from 'node:worker_threads';
+import { estimateGuesses } from './estimate.ts';
+import type { Question } from './strength.ts';
+
+parentPort?.postMessage('loaded');
+parentPort?.on('message', ({ password, words, enough }: Question) => {
+  parentPort?.postMessage(estimateGuesses(password, words, enough));
+});

@@ -1,0 +1,113 @@
+// Estimates passwords in a thread of their own, which exists only while passwords are being set. So the event loop never
+// waits for an estimate, and the memory of the dictionaries is free again afterwards.
+import { Worker } from 'node:worker_threads';
+
+export interface Question {
+  readonly password: string;
+  /** What a guesser knows of the person, in lower case. */
+  readonly words: readonly string[];
+  /** The estimator stops once there are more guesses than this. */
+  readonly enough: number;
+}
+
+export interface Strength {
+  /**
+   * The decimal logarithm of the guesses that the password takes. Raises StrengthUnknown when too many estimates wait,
+   * and when the thread fails or takes too long.
+   */
+  estimate(question: Question): Promise<number>;
+}
+
+/** No estimate can be made at the moment. */
+export class StrengthUnknown extends Error {
+  override readonly name = 'StrengthUnknown';
+}
+
+const WAITING_MAX = 64;
+const ANSWER_MS_MAX = 8_000;
+/**
+ * Loading the dictionaries takes half a second. On a machine under load it may take longer than a request waits. The
+ * thread then goes on, so that the next request finds it ready.
+ */
+const LOAD_MS_MAX = 60_000;
+const IDLE_MS = 60_000;
+const LIMITS = { maxOldGenerationSizeMb: 256, maxYoungGenerationSizeMb: 32 };
+// The compiled program has .js files.
+const THREAD = new URL(`./strength-worker${import.meta.url.endsWith('.ts') ? '.ts' : '.js'}`, import.meta.url);
+
+interface Waiting {
+  readonly question: Question;
+  readonly resolve: (guesses: number) => void;
+  readonly reject: (reason: StrengthUnknown) => void;
+}
+
+/** Returns the estimator. It starts its thread with the first estimate, and ends it after a minute without any. */
+export function openStrength({
+  idleMs = IDLE_MS,
+  answerMsMax = ANSWER_MS_MAX,
+  loadMsMax = LOAD_MS_MAX,
+} = {}): Strength {
+  const waiting: Waiting[] = [];
+  let thread: Worker | null = null;
+  let isLoaded = false;
+  let timer: NodeJS.Timeout | undefined;
+
+  function wait(ms: number, then: () => void): void {
+    clearTimeout(timer);
+    timer = setTimeout(then, ms);
+    timer.unref();
+  }
+
+  function end(reason: string): void {
+    clearTimeout(timer);
+    const ended = thread;
+    thread = null;
+    isLoaded = false;
+    void ended?.terminate();
+    for (const { reject } of waiting.splice(0)) reject(new StrengthUnknown(reason));
+  }
+
+  function start(): Worker {
+    const started = new Worker(THREAD, { resourceLimits: LIMITS, env: {}, execArgv: [], stdout: true, stderr: true });
+    const fail = (reason: string) => thread === started && end(reason);
+    started.on('message', (guesses: number | 'loaded') => {
+      if (thread !== started) return;
+      if (guesses === 'loaded') {
+        isLoaded = true;
+        return limit();
+      }
+      waiting.shift()?.resolve(guesses);
+      next();
+    });
+    started.on('error', (error) => fail(error.message));
+    started.on('exit', () => fail('the thread has ended'));
+    return started;
+  }
+
+  /** Asks the first waiting question. */
+  function next(): void {
+    const [first] = waiting;
+    if (!first) {
+      thread?.unref();
+      return wait(idleMs, () => end('idle'));
+    }
+    thread ??= start();
+    thread.ref();
+    thread.postMessage(first.question);
+    limit();
+  }
+
+  function limit(): void {
+    wait(isLoaded ? answerMsMax : loadMsMax, () => end('the estimate takes too long'));
+  }
+
+  return {
+    estimate(question) {
+      if (waiting.length >= WAITING_MAX) return Promise.reject(new StrengthUnknown('too many estimates wait'));
+      const { promise, resolve, reject } = Promise.withResolvers<number>();
+      waiting.push({ question, resolve, reject });
+      if (waiting.length === 1) next();
+      return promise;
+    },
+  };
+}

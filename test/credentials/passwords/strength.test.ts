@@ -1,0 +1,154 @@
+// Which passwords are too easy to guess, and that estimating them neither blocks nor fills the process.
+import t from 'tap';
+import { estimateGuesses } from '../../../src/credentials/passwords/estimate.ts';
+import { openPasswordPolicy, type PasswordContext } from '../../../src/credentials/passwords/policy.ts';
+import { openStrength, StrengthUnknown } from '../../../src/credentials/passwords/strength.ts';
+
+const ADA: PasswordContext = {
+  email: 'ada.lovelace@example.org',
+  name: 'Ada Lovelace',
+  organizationName: 'Acme Rockets',
+};
+// The estimates run in this thread here, so that a test needs no other.
+const strength = {
+  estimate: async ({ password, words, enough }: { password: string; words: readonly string[]; enough: number }) =>
+    estimateGuesses(password, words, enough),
+};
+const { judge, assertGood } = openPasswordPolicy({ minLength: 8, words: ['tenantry', 'id.example.com'], strength });
+const problemOf = async (password: string, context = ADA) => (await judge(password, context))?.problem ?? null;
+
+const GUESSABLE: Readonly<Record<string, readonly string[]>> = {
+  'the examples': 'Password123! P@ssw0rd1 Admin@123 1234567890123456 Tenantry2026'.split(' '),
+  'names of the person': [
+    'Ada Lovelace',
+    'AdaLovelace',
+    'lovelace123',
+    'Lovelace1815!',
+    'ada.lovelace1',
+    'LovelaceAda1',
+    'Ada2026!',
+  ],
+  'names of the organization and the product': [
+    'Acme2024!',
+    'AcmeRockets1',
+    'acme-acme-acme',
+    'Tenantry!Tenantry!',
+    'T3n4ntry123',
+  ],
+  'walks over the keyboard':
+    'qwertyuiop 1qaz2wsx asdfghjkl; zxcvbnm,./ !QAZ2wsx 1q2w3e4r5t 123qweasdzxc qwerty123456 zaq12wsx'.split(' '),
+  'repetitions and sequences':
+    'aaaaaaaaaaaa abcabcabcabc abcdefgh 87654321 11112222 112233445566 abcd1234 dragondragon'.split(' '),
+  'dates and numbers': '19851224 24-12-1985 20261129 2026-11-29 0987654321 147258369'.split(' '),
+  'a common word with a year or signs':
+    'Summer2025! Winter2024 Welcome@2024 letmein2024!! Monkey!1987 Iloveyou2024! Football1! guest2024! root1234! Changeme2024! Liverpool1892 !!password!!'.split(
+      ' ',
+    ),
+  'changed letters': 'P4ssw0rd pa$$w0rd2024 Pa55word! Ch@ngeMe123 S3cret123'.split(' '),
+  'doubled words': 'passwordpassword secretsecret Password1Password1 testtest'.split(' '),
+  'other languages': [
+    'Senha123!',
+    'contraseña123',
+    'Contraseña1',
+    'Verao2025!',
+    'Invierno2023',
+    'passwort123',
+    'motdepasse1',
+  ],
+  'other scripts and layouts': [
+    'Пароль123',
+    'йцукенгш',
+    'йцукен123',
+    'qwerтy123',
+    '密码密码密码密码',
+    'Ｐａｓｓｗｏｒｄ１２３',
+    'p a s s w o r d',
+  ],
+};
+
+for (const [kind, passwords] of Object.entries(GUESSABLE)) {
+  t.test(`refused as a password: ${kind}`, async (t) => {
+    for (const password of passwords) {
+      t.match(await problemOf(password), /^(guessable|common|matches_context)$/, password);
+    }
+  });
+}
+
+t.test('ordinary good passwords are accepted, in every script', async (t) => {
+  const good = [
+    ...['purple bicycle marmalade', 'tulip-anchor-fog', 'staple zebra lunch', 'gravel umbrella tuesday'],
+    ...['a long enough phrase', 'kettleprismbanjo', 'meu gato dorme no telhado', 'el perro azul come queso'],
+    ...['x7Kp2mQzW9vL', 'aB3$kL9!pQ2z', 'vK92nQmx', '9f86d081884c', 'Xy7-Qp2-Lm9', 'blue42Horse?Cactus'],
+    ...['кошка гуляет по крыше', 'зеленый трактор поёт', 'мой дядя самых честных правил'],
+    ...['今日天气非常好啊', '我家的猫喜欢吃苹果', '春眠暁を覚えず処処', 'さくらのはなびらが', '비밀번호는비밀이야'],
+    ...['🐙🚲🌵🎻🍋🚀🦊🧲', 'السماء صافية اليوم', 'ดวงจันทร์คืนนี้สวย', 'η θάλασσα είναι ήρεμη'],
+    ...['It was a bright cold day in April', `Ada Lovelace ${'writes programs '.repeat(15)}`],
+    `${'a'.repeat(64)}purple bicycle marmalade`,
+  ];
+  for (const password of good) t.equal(await problemOf(password), null, password);
+});
+
+t.test('the same password is refused for the person whose words it has, and accepted for others', async (t) => {
+  const about = 'Brzeczyszczykiewicz1';
+  t.equal(await problemOf(about, {}), null);
+  t.equal(await problemOf(about, { name: 'Grzegorz Brzeczyszczykiewicz' }), 'guessable');
+  t.equal(await problemOf(about, { email: 'g.brzeczyszczykiewicz@example.org' }), 'guessable');
+  t.equal(await problemOf(about, { organizationName: 'Brzeczyszczykiewicz & Sons' }), 'guessable');
+  t.equal(await problemOf('Grzegorz Brzeczyszczykiewicz', { name: 'grzegorz brzeczyszczykiewicz' }), 'matches_context');
+});
+
+t.test('the refusal says what to do, and is a validation problem of the password', async (t) => {
+  await t.rejects(assertGood('Winter2024', {}), {
+    code: 'validation_failed',
+    extras: { issues: [{ path: 'password', message: /unrelated words/ }] },
+  });
+  await t.resolves(assertGood('purple bicycle marmalade', {}));
+});
+
+t.test('a hostile password is estimated in bounded work', async (t) => {
+  const hostile = [
+    '4@8({[<369&#!1/|0$5+7%2',
+    's5$z2',
+    'aA4@',
+    'l1!|',
+    '1/1/2020',
+    '@4(3!1|$5+7',
+    'ab',
+    '4',
+    'ﷺ',
+    'ё',
+    '😀',
+  ];
+  for (const text of hostile) {
+    const password = [...text.repeat(256)].slice(0, 256).join('');
+    const guesses = estimateGuesses(password, [text.repeat(20)], 8);
+    t.ok(Number.isFinite(guesses), `${text} …`);
+  }
+});
+
+t.test('the estimate runs in a thread that begins with the first and ends after the last', async (t) => {
+  const threads = () => process.getActiveResourcesInfo().filter((name) => /Worker|MessagePort/.test(name)).length;
+  const before = threads();
+  const estimating = openStrength({ idleMs: 10, answerMsMax: 120_000 });
+  t.equal(threads(), before, 'no thread while nobody sets a password');
+  const question = { words: [], enough: 8 };
+  const answers = ['Winter2024', 'purple bicycle marmalade', '12345678'].map((password) =>
+    estimating.estimate({ ...question, password }),
+  );
+  const [weak = 9, good = 0, digits = 9] = await Promise.all(answers);
+  t.ok(weak < 8 && good > 8 && digits < 8, 'each gets its own answer');
+  await new Promise<void>((resolve) => setTimeout(resolve, 50));
+  t.ok((await estimating.estimate({ ...question, password: 'Winter2024' })) < 8, 'a new thread answers later');
+});
+
+t.test('too many estimates, and an estimate that takes too long, are refused and not guessed', async (t) => {
+  const slow = openStrength({ answerMsMax: 1, loadMsMax: 1 });
+  const question = { password: 'purple bicycle marmalade', words: [], enough: 8 };
+  const many = Array.from({ length: 65 }, () => slow.estimate(question));
+  const settled = await Promise.allSettled(many);
+  t.equal(settled.filter(({ status }) => status === 'rejected').length, 65);
+  for (const one of settled) t.ok(one.status === 'rejected' && one.reason instanceof StrengthUnknown);
+  const policy = openPasswordPolicy({ minLength: 8, words: [], strength: slow });
+  await t.rejects(policy.judge('purple bicycle marmalade', {}), { code: 'service_busy' });
+  t.equal((await policy.judge('12345678', {}))?.problem, 'common', 'the other checks need no estimate');
+});
