@@ -13,7 +13,7 @@ export interface Turn {
 
 export interface Task {
   readonly port: number;
-  readonly method: 'GET' | 'POST';
+  readonly method: 'GET' | 'POST' | 'PATCH';
   readonly path: string;
   readonly headers?: Readonly<Record<string, string>>;
   readonly connections: number;
@@ -29,6 +29,8 @@ export interface Task {
    * comes again. Used instead of `bodies`.
    */
   readonly tokens?: readonly string[];
+  /** Whether the load goes on after an answer that is not 2xx. */
+  readonly goesOn?: boolean;
   /** Whether the tally lists every duration. */
   readonly keepDurations?: boolean;
 }
@@ -43,6 +45,8 @@ export interface Tally {
   readonly tokens: readonly string[];
   /** The first answer that was not 2xx. */
   readonly failure: string | null;
+  /** The number of answers that were not 2xx. */
+  readonly failures: number;
 }
 
 /** One open connection. It sends a request and returns the status and the body of the answer. */
@@ -103,13 +107,14 @@ async function perform(task: Task): Promise<Tally> {
   let left = task.requestsMax ?? Number.POSITIVE_INFINITY;
   let turn = 0;
   let failure: string | null = null;
+  let failures = 0;
 
   async function work(index: number): Promise<void> {
     const socket = connect(task.port, '127.0.0.1');
     await once(socket, 'connect');
     const line = new Line(socket);
     let chain = index;
-    while (failure === null && left > 0 && performance.now() - begun < task.milliseconds) {
+    while ((failure === null || task.goesOn) && left > 0 && performance.now() - begun < task.milliseconds) {
       left -= 1;
       turn += 1;
       const request = task.tokens
@@ -118,8 +123,10 @@ async function perform(task: Task): Promise<Tally> {
       const sent = performance.now();
       const answer = await line.ask(request);
       durations.push(performance.now() - sent);
-      if (answer.status < 200 || answer.status > 299) failure ??= `${answer.status} ${answer.body}`;
-      else if (task.tokens) {
+      if (answer.status < 200 || answer.status > 299) {
+        failure ??= `${answer.status} ${answer.body}`;
+        failures += 1;
+      } else if (task.tokens) {
         tokens[chain] = JSON.parse(answer.body).data.refreshToken;
         chain = chain + task.connections < tokens.length ? chain + task.connections : index;
       }
@@ -132,7 +139,7 @@ async function perform(task: Task): Promise<Tally> {
   durations.sort((a, b) => a - b);
   const medianMilliseconds = durations[durations.length >> 1] ?? 0;
   const kept = task.keepDurations ? durations : [];
-  return { operations: durations.length, seconds, medianMilliseconds, durations: kept, tokens, failure };
+  return { operations: durations.length, seconds, medianMilliseconds, durations: kept, tokens, failure, failures };
 }
 
 process.on('message', async (task: Task) => {

@@ -81,6 +81,7 @@ async function serve(config: Config, log: Logger, { stops, signal }: Ending): Pr
   const roles = await applyFirstPreset(app.parts, config.ROLE_PRESET);
   if (roles.length > 0) log.info({ preset: config.ROLE_PRESET, roles }, 'system roles made');
   await app.parts.revocations.synchronize();
+  await refuseRevoked(app);
   signal.throwIfAborted();
   await listen(config, app);
   return app;
@@ -110,6 +111,22 @@ async function refuseDevelopmentKeys(config: Config, app: App): Promise<void> {
     if (development) {
       throw new StartRefused(
         `KEYS_DIR: ${development.file} is a development key, which production refuses: make new keys for production`,
+      );
+    }
+  }
+}
+
+/** A key that was revoked earlier must not sign again because its file has come back. */
+async function refuseRevoked({ parts }: App): Promise<void> {
+  const { refuseRevokedKeys } = await import('./credentials/revocations/revoke-key.ts');
+  const rings = [parts.accessKeys, parts.refreshKeys];
+  await refuseRevokedKeys(parts.db, rings);
+  for (const ring of rings) {
+    try {
+      ring.signingKeyAt(systemClock.now());
+    } catch {
+      throw new StartRefused(
+        'KEYS_DIR: every key that could sign was revoked: see `tenantry keys list`, and run `tenantry keys revoke` on the key, which removes its file and makes another',
       );
     }
   }

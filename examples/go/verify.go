@@ -89,7 +89,8 @@ func NewVerifier(ctx context.Context, revocations *Revocations) (*Verifier, erro
 // Verify returns the claims of an access token, or the reason of its refusal.
 func (v *Verifier) Verify(token string) (Claims, error) {
 	var claims Claims
-	if !headerIsOurs(token) {
+	kid, ok := kidOf(token)
+	if !ok {
 		return claims, errInvalid
 	}
 	parsed, err := jwt.Parse([]byte(token),
@@ -110,22 +111,22 @@ func (v *Verifier) Verify(token string) (Claims, error) {
 		return claims, errInvalid
 	}
 	if v.revocations != nil {
-		return claims, v.revocations.judge(claims)
+		return claims, v.revocations.judge(claims, kid)
 	}
 	return claims, nil
 }
 
 // The library does not check typ: a refresh token must not pass. No other header may name another key or rule.
-func headerIsOurs(token string) bool {
+func kidOf(token string) (string, bool) {
 	message, err := jws.Parse([]byte(token), jws.WithCompact())
 	if err != nil || len(message.Signatures()) != 1 {
-		return false
+		return "", false
 	}
 	header := message.Signatures()[0].ProtectedHeaders()
 	algorithm, _ := header.Algorithm()
 	kind, _ := header.Type()
 	kid, _ := header.KeyID()
-	return algorithm == jwa.RS256() && kind == "at+jwt" && kid != "" && len(header.Keys()) == 3
+	return kid, algorithm == jwa.RS256() && kind == "at+jwt" && kid != "" && len(header.Keys()) == 3
 }
 
 // Revocations knows which tokens to refuse before they expire, and polls the feed every second.
@@ -140,6 +141,7 @@ type Revocations struct {
 	sessions   map[string]time.Time
 	epochs     map[string]seen[int64]
 	suspended  map[string]seen[event]
+	keys       map[string]bool // never forgotten: whoever has a leaked key can sign new tokens
 }
 
 type seen[T any] struct {
@@ -157,6 +159,7 @@ type event struct {
 	State     string  `json:"state"`
 	At        float64 `json:"at"`
 	NotBefore int64   `json:"not_before"`
+	Kid       string  `json:"kid"`
 }
 
 const (
@@ -168,6 +171,7 @@ func FollowRevocations(id, secret string) (*Revocations, error) {
 	r := &Revocations{
 		id: id, secret: secret,
 		sessions: map[string]time.Time{}, epochs: map[string]seen[int64]{}, suspended: map[string]seen[event]{},
+		keys: map[string]bool{},
 	}
 	if err := r.poll(); err != nil {
 		return nil, err
@@ -235,6 +239,8 @@ func (r *Revocations) take(e event, now time.Time) {
 		if known, ok := r.suspended[e.Org]; !ok || known.value.At <= e.At { // the later change wins
 			r.suspended[e.Org] = seen[event]{e, now}
 		}
+	case "key":
+		r.keys[e.Kid] = true
 	case "everything":
 		r.notBefore = max(r.notBefore, e.NotBefore)
 	}
@@ -258,13 +264,15 @@ func (r *Revocations) forget(before time.Time) {
 	}
 }
 
-func (r *Revocations) judge(claims Claims) error {
+func (r *Revocations) judge(claims Claims, kid string) error {
 	r.mutex.RLock()
 	defer r.mutex.RUnlock()
 	_, ended := r.sessions[claims.Session]
 	switch {
 	case time.Since(r.spoke) > stale:
 		return errUnknown
+	case r.keys[kid]:
+		return errInvalid
 	case claims.IssuedAt < r.notBefore || ended:
 		return errRevoked
 	case *claims.Epoch < r.epochs[claims.Subject].value:

@@ -75,7 +75,7 @@ public final class Verify {
       // No other header may name another key or rule. Tenantry's tokens always have a kid.
       if (!parsed.getHeader().getIncludedParams().equals(Set.of("alg", "typ", "kid"))) throw new Refused("invalid_token");
       claims = processor.process(parsed, null);
-      if (revocations != null) revocations.judge(claims);
+      if (revocations != null) revocations.judge(claims, parsed.getHeader().getKeyID());
       return claims;
     } catch (ExpiredJWTException error) {
       throw new Refused("token_expired");
@@ -108,6 +108,7 @@ public final class Verify {
     private final Map<String, Long> sessions = new ConcurrentHashMap<>();
     private final Map<String, Seen<Long>> epochs = new ConcurrentHashMap<>();
     private final Map<String, Seen<Change>> organizations = new ConcurrentHashMap<>();
+    private final Set<String> keys = ConcurrentHashMap.newKeySet(); // never forgotten: a leaked key can sign at any time
     private volatile long notBefore = 0;
     private volatile long spoke;
     private String token = "";
@@ -162,13 +163,15 @@ public final class Verify {
             (String) event.get("org"),
             new Seen<>(new Change(((Number) event.get("at")).doubleValue(), "suspended".equals(event.get("state"))), now),
             (known, news) -> known.value.at > news.value.at ? known : news); // the later change wins
+        case "key" -> keys.add((String) event.get("kid"));
         case "everything" -> notBefore = Math.max(notBefore, ((Number) event.get("not_before")).longValue());
         default -> { }
       }
     }
 
-    void judge(JWTClaimsSet claims) throws Refused, Unavailable, ParseException {
+    void judge(JWTClaimsSet claims, String kid) throws Refused, Unavailable, ParseException {
       if (System.nanoTime() - spoke > STALE) throw new Unavailable("revocations_stale");
+      if (keys.contains(kid)) throw new Refused("invalid_token");
       String session = claims.getStringClaim("sid");
       String organization = claims.getStringClaim("org");
       if (claims.getIssueTime().getTime() / 1000 < notBefore || (session != null && sessions.containsKey(session))) {

@@ -24,7 +24,7 @@ class Revocations:
         basic = ":".join(urllib.parse.quote_plus(part) for part in (client_id, client_secret))
         self.basic = "Basic " + base64.b64encode(basic.encode()).decode()
         self.token, self.token_ends = "", 0.0
-        self.cursor, self.known, self.not_before, self.spoke = None, {}, 0, float("-inf")
+        self.cursor, self.known, self.keys, self.not_before, self.spoke = None, {}, set(), 0, float("-inf")
 
     def start(self):
         self.poll()
@@ -71,12 +71,16 @@ class Revocations:
         elif kind == "organization":
             key, change = ("organization", event["org"]), (event["at"], event["state"] == "suspended")
             self.known[key] = (max(change, self.known.get(key, (change, 0))[0]), now)  # the later change counts
+        elif kind == "key":
+            self.keys.add(event["kid"])  # never forgotten: whoever has a leaked key can sign new tokens
         elif kind == "everything":
             self.not_before = max(self.not_before, event["not_before"])
 
-    def judge(self, claims):
+    def judge(self, claims, kid):
         if time.monotonic() - self.spoke > self.STALE:
             raise Unavailable("revocations_stale")
+        if kid in self.keys:
+            raise Refused("invalid_token")
         known = self.known
         if claims["iat"] < self.not_before or ("session", claims.get("sid")) in known:
             raise Refused("session_revoked")
@@ -134,7 +138,7 @@ class Verifier:
         except (jwt.PyJWTError, ValueError) as error:
             raise Refused("invalid_token") from error
         if self.revocations:
-            self.revocations.judge(claims)
+            self.revocations.judge(claims, header["kid"])
         return claims
 
 

@@ -21,6 +21,7 @@ import { openPasswordPolicy, type PasswordPolicy } from '../credentials/password
 import { openStrength, type Strength } from '../credentials/passwords/strength.ts';
 import { trustedClock } from '../credentials/revocations/clock-watch.ts';
 import { openRevocations, type RevocationLimits, type Revocations } from '../credentials/revocations/revocations.ts';
+import { revokeSigningKey } from '../credentials/revocations/revoke-key.ts';
 import type { AccessTokenDeps, VerifiedAccessToken } from '../credentials/tokens/access.ts';
 import type { RefreshTokenDeps } from '../credentials/tokens/refresh.ts';
 import { createVerifiedCache, type VerifiedCache } from '../credentials/tokens/verified-cache.ts';
@@ -72,12 +73,17 @@ const VERIFIED_BYTES_MAX = 16 * 1024 * 1024;
 export async function openParts(options: PartsOptions): Promise<Parts> {
   const { config, clock: machineClock, random, log, databaseBounds: bounds, revocationLimits: limits } = options;
   const db = openDatabase({ ...options.urls, poolSize: config.DATABASE_POOL_SIZE, log, ...(bounds && { bounds }) });
-  const { accessKeys, refreshKeys } = await openRings(options);
   const revocations = openRevocations({
     ...{ db, log, redis: redisOf(config), clock: machineClock },
     ...(limits && { limits }),
   });
   const clock = trustedClock(machineClock, revocations.isClockTrusted);
+  const revoking = { db, random, clock: machineClock, publish: revocations.publish };
+  const { accessKeys, refreshKeys } = await openRings(options, (kid) => revokeSigningKey(revoking, kid));
+  revocations.onRevocation((revocation) => {
+    if (revocation.kind !== 'key') return;
+    for (const ring of [accessKeys, refreshKeys]) ring.revoke(revocation.kid);
+  });
   const tokens = {
     accessKeys,
     refreshKeys,
@@ -133,7 +139,10 @@ export async function openParts(options: PartsOptions): Promise<Parts> {
   };
 }
 
-async function openRings({ config, clock, log }: PartsOptions): Promise<Record<'accessKeys' | 'refreshKeys', KeyRing>> {
+async function openRings(
+  { config, clock, log }: PartsOptions,
+  revoke: (kid: string) => Promise<boolean>,
+): Promise<Record<'accessKeys' | 'refreshKeys', KeyRing>> {
   const common = { clock, log, passphrase: config.KEYS_PASSPHRASE };
   const filesOf = (use: string, file: string | undefined) =>
     file ? { file } : { directory: `${config.KEYS_DIR}/${use}` };
@@ -143,6 +152,11 @@ async function openRings({ config, clock, log }: PartsOptions): Promise<Record<'
       ...filesOf('access', config.JWT_ACCESS_PRIVATE_KEY_PATH),
       use: 'access',
       retentionSeconds: accessKeyRetention(config),
+      // Refresh tokens are checked by the service alone, and each replica follows its own files. A refresh key that is
+      // lost by mistake must not sign everybody out, so only an operator's command revokes one for good.
+      async onGone({ kid, file }) {
+        if (await revoke(kid)) log.warn({ kid, file }, 'signing key revoked for good, because its file was deleted');
+      },
     }),
     openKeyRing({
       ...common,

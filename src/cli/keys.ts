@@ -4,6 +4,7 @@ import { join } from 'node:path';
 import { type Command, Option } from 'commander';
 import type { Config } from '../base/config/config.ts';
 import { accessKeyRetention } from '../base/config/derived.ts';
+import { findRunning } from '../base/embedded/running.ts';
 import { systemClock } from '../base/platform/clock.ts';
 import type { KeyBits } from '../credentials/keys/generate.ts';
 import {
@@ -14,9 +15,10 @@ import {
   revokeKey,
   rotateKey,
 } from '../credentials/keys/lifecycle.ts';
+import { revokeSigningKey } from '../credentials/revocations/revoke-key.ts';
 import { act, group, leaf, type Outcome } from './line/command.ts';
 import type { Invocation } from './line/invocation.ts';
-import { configuration } from './line/operator.ts';
+import { configuration, embeddedDirectory, withOperator } from './line/operator.ts';
 import { CommandRefused } from './line/refusal.ts';
 import { confirm } from './line/terminal.ts';
 
@@ -26,6 +28,7 @@ interface Options {
   readonly use?: Use;
   readonly bits?: string;
   readonly yes?: true;
+  readonly removed?: true;
 }
 
 /** The folder of the keys for one use, with the settings for its keys. */
@@ -68,6 +71,7 @@ export function keysCommands(program: Command, invocation: Invocation): void {
     .action(act<Options>(invocation, (_, { use }) => inEach(invocation, use, prune)));
   leaf(keys, 'revoke <kid>', 'Remove a key; every token that it signed is refused from now on')
     .addOption(use())
+    .option('--removed', 'also when no file has the key any more')
     .option('--yes', 'do not ask')
     .action(act<Options>(invocation, revoke));
 }
@@ -144,13 +148,49 @@ async function revoke(invocation: Invocation, options: Options, kid: string): Pr
     await confirm(invocation, `Every token that the ${use} key ${kid} signed will be refused.`, options.yes);
     const { removed, replacement } = await revokeKey(folder, kid);
     const made = replacement ? `; made ${replacement.kid}, which signs at once` : '';
+    const failure = await recordRevocation(invocation, config, kid);
     return {
-      document: { data: { use, removed, made: replacement ?? null } },
-      text: `${use}: removed ${removed.join(', ')}${made}`,
+      document: { data: { use, removed, made: replacement ?? null, recorded: failure === null } },
+      text: `${use}: removed ${removed.join(', ')}${made}\n${failure === null ? RECORDED : unrecorded(kid, failure)}`,
     };
   }
+  if (options.removed === true && KID.test(kid)) return await revokeRemoved(invocation, options, kid);
   throw new CommandRefused(
     'unknown_key',
     `No usable key file below ${config.KEYS_DIR} has the key ${kid}: see tenantry keys list`,
   );
+}
+
+const KID = /^[A-Za-z0-9_-]{43}$/; // RFC 7638 §3, with SHA-256
+const RECORDED = 'Every service, verifier and sidecar refuses its tokens within two seconds.';
+
+function unrecorded(kid: string, reason: string): string {
+  return [
+    `The revocation is not in the database: ${reason}.`,
+    'A running service records the revocation of an access key by itself as soon as it notices that the file is gone.',
+    `If none runs, run tenantry keys revoke ${kid} --removed when the database is there.`,
+  ].join('\n');
+}
+
+/**
+ * Records the revocation for all processes, also for those that do not run now. Returns the reason if the database cannot
+ * be reached: the file of the key is removed all the same. An embedded database is not started for this.
+ */
+async function recordRevocation(invocation: Invocation, config: Config, kid: string): Promise<string | null> {
+  try {
+    const directory = embeddedDirectory(config);
+    if (directory !== null && !(await findRunning(directory))) return 'no database runs here';
+    await withOperator(invocation, (operator) => revokeSigningKey(operator, kid));
+    return null;
+  } catch (error) {
+    return (error as Error).message.replace(/\.?\s*$/, '');
+  }
+}
+
+/** Revokes a key whose file is gone already. Raises `unrecorded` if the database cannot be reached. */
+async function revokeRemoved(invocation: Invocation, { yes }: Options, kid: string): Promise<Outcome> {
+  await confirm(invocation, `Every token that the key ${kid} signed will be refused.`, yes);
+  const failure = await recordRevocation(invocation, configuration(invocation), kid);
+  if (failure !== null) throw new CommandRefused('unrecorded', `The revocation is not in the database: ${failure}`);
+  return { document: { data: { use: null, removed: [], made: null, recorded: true } }, text: RECORDED };
 }

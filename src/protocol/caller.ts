@@ -19,6 +19,8 @@ export interface Caller {
   readonly authenticatedAt: number;
   /** When the token was issued, in seconds since 1970. */
   readonly issuedAt: number;
+  /** The `kid` of the key that signed the token. Absent only for a principal that was not read from a token. */
+  readonly keyId?: string;
 }
 
 /** A service client: it has no session, and acts for the organization it belongs to, or for none. */
@@ -32,6 +34,7 @@ export interface ClientCaller {
   readonly permissions: readonly string[];
   readonly epoch: number;
   readonly issuedAt: number;
+  readonly keyId?: string;
 }
 
 /** A user or a service client. */
@@ -66,8 +69,8 @@ export function scopeOf(caller: OrganizationPrincipal): { readonly organizationI
   return caller.kind === 'user' ? { organizationId, userId: id } : { organizationId };
 }
 
-/** The principal of the claims of a verified token. */
-export function principalOf(claims: AccessClaims | ClientClaims): Principal {
+/** The principal of the claims of a verified token, which the key `keyId` has signed. */
+export function principalOf(claims: AccessClaims | ClientClaims, keyId?: string): Principal {
   const common = {
     id: claims.sub,
     organizationId: claims.org ?? null,
@@ -75,6 +78,7 @@ export function principalOf(claims: AccessClaims | ClientClaims): Principal {
     permissions: claims.permissions ?? [],
     epoch: claims.epoch,
     issuedAt: claims.iat,
+    ...(keyId === undefined ? {} : { keyId }),
   };
   if (!('sid' in claims)) return Object.freeze({ kind: 'client', ...common });
   return Object.freeze({

@@ -36,5 +36,10 @@ export function identityHeaders(principal: Principal): Record<IdentityHeader, st
  * a client's `X_User_ID` or `X.User.ID` would count as `X-User-ID`. Use it to find the headers that must be removed.
  */
 export function isIdentityHeader(name: string): boolean {
-  return (IDENTITY_HEADERS as readonly string[]).includes(name.toLowerCase().replace(/[^a-z0-9]/g, '-'));
+  return isAnyHeader(IDENTITY_HEADERS, name);
+}
+
+/** Whether a receiver may read the name as one of these headers, which are in lower case with `-`. */
+export function isAnyHeader(headers: readonly string[], name: string): boolean {
+  return headers.includes(name.toLowerCase().replace(/[^a-z0-9]/g, '-'));
 }

@@ -2,6 +2,7 @@
 // revocation in the feed and in the stream, and the form that processes of the version before read.
 
 import { isWrittenId } from './id.ts';
+import { KID_LENGTH_MAX } from './jws.ts';
 
 export type Revocation =
   | { readonly kind: 'session'; readonly sid: string }
@@ -22,6 +23,8 @@ export type Revocation =
       readonly state: 'active' | 'suspended';
       readonly at: number;
     }
+  /** A signing key was revoked: every token that it signed, whenever that was. */
+  | { readonly kind: 'key'; readonly kid: string }
   /** Every token issued before `not_before` (seconds since 1970), after a backup was restored. */
   | { readonly kind: 'everything'; readonly not_before: number };
 
@@ -35,14 +38,19 @@ export interface RevocableToken {
   readonly organizationId: string | null;
   /** Seconds since 1970. */
   readonly issuedAt: number;
+  /** The `kid` of the key that signed the token. */
+  readonly keyId?: string;
 }
 
-export type RevocationVerdict = 'session_revoked' | 'token_stale' | 'organization_suspended' | null;
+/** `invalid_token` says that the key of the token was revoked: the same answer as for a key that nobody knows. */
+export type RevocationVerdict = 'invalid_token' | 'session_revoked' | 'token_stale' | 'organization_suspended' | null;
 
+const isKid = (value: unknown): value is string =>
+  typeof value === 'string' && value.length <= KID_LENGTH_MAX && /^[\x21-\x7e]+$/.test(value);
 const isCount = (value: unknown): value is number => Number.isSafeInteger(value) && (value as number) >= 0;
 
 /** The kinds that the version before does not know. A process of that version must never get them as an event. */
-export const ADDED_KINDS: readonly Revocation['kind'][] = ['membership'];
+export const ADDED_KINDS: readonly Revocation['kind'][] = ['membership', 'key'];
 
 /**
  * The form of an event that the version before also reads. It ignores `org`, and so takes the event of a membership as
@@ -59,13 +67,14 @@ export function olderFormOf(revocation: Revocation): object | null {
 /** Reads an event from a JSON value of the wire, in either form. Null for an unknown kind or shape. */
 export function revocationOf(value: unknown): Revocation | null {
   if (typeof value !== 'object' || value === null) return null;
-  const { kind, sid, sub, client_id, epoch, org, state, at, not_before } = value as Record<string, unknown>;
+  const { kind, sid, sub, client_id, epoch, org, state, at, not_before, kid } = value as Record<string, unknown>;
   if (kind === 'session') return isWrittenId(sid) ? { kind, sid } : null;
   if (kind === 'membership' || (kind === 'user' && org !== undefined)) {
     return isWrittenId(sub) && isWrittenId(org) && isCount(epoch) ? { kind: 'membership', sub, org, epoch } : null;
   }
   if (kind === 'user') return isWrittenId(sub) && isCount(epoch) ? { kind, sub, epoch } : null;
   if (kind === 'client') return isWrittenId(client_id) && isCount(epoch) ? { kind, client_id, epoch } : null;
+  if (kind === 'key') return isKid(kid) ? { kind, kid } : null;
   if (kind === 'everything') return isCount(not_before) ? { kind, not_before } : null;
   if (kind !== 'organization' || !isWrittenId(org) || typeof at !== 'number' || !Number.isFinite(at)) return null;
   return state === 'active' || state === 'suspended' ? { kind, org, state, at } : null;

@@ -54,6 +54,24 @@ t.test('an event is stored for a fixed time after it first arrived, and is then 
   t.strictSame([[...map.events()], map.epochOf(sub), map.epochOf(client_id, sub)], [[], 0, 0]);
 });
 
+t.test('a revoked key is never forgotten, because whoever has it can sign new tokens', async (t) => {
+  const { clock, map } = openMap();
+  const kid = 'k'.repeat(43);
+  t.equal(map.add({ kind: 'key', kid }), true);
+  t.equal(map.add({ kind: 'key', kid }), false);
+  clock.seconds += 1_000_000;
+  t.equal(map.forgetOld(), false);
+  t.strictSame([map.judge(token({ keyId: kid })), map.isKeyRevoked(kid)], ['invalid_token', true]);
+  t.strictSame([map.judge(token({ keyId: 'other' })), map.judge(token())], [null, null]);
+  t.equal(map.isKeyRevoked('other'), false);
+  t.same([...map.events()], [{ kind: 'key', kid }]);
+  t.equal(olderFormOf({ kind: 'key', kid }), null, 'the version before must not get it as an event');
+  t.same(revocationOf({ kind: 'key', kid, more: 1 }), { kind: 'key', kid });
+  for (const wrong of [undefined, null, '', 7, 'a b', 'ä', 'x'.repeat(129), [kid]]) {
+    t.equal(revocationOf({ kind: 'key', kid: wrong }), null, String(wrong));
+  }
+});
+
 t.test('an event that arrives again with more data is stored anew', async (t) => {
   const { clock, map } = openMap();
   const [sub, org] = [randomUUID(), randomUUID()];

@@ -2,7 +2,7 @@
 import { once } from 'node:events';
 import type { IncomingHttpHeaders } from 'node:http';
 import { type AddressInfo, createServer } from 'node:net';
-import t, { type Test } from 'tap';
+import t from 'tap';
 import { WebSocket } from 'ws';
 import { IDENTITY_HEADERS, isIdentityHeader } from '../../src/protocol/identity-headers.ts';
 import { type ForwardAuth, openForwardAuth, tokenWith } from '../access/forward-auth/forward.ts';
@@ -10,12 +10,7 @@ import { createDatabase } from '../support/database.ts';
 import { newAccountWithoutOrganization } from '../support/fixtures/accounts.ts';
 import { requestHead, sendRaw } from '../support/raw.ts';
 import { openService } from '../support/service.ts';
-import { openProxied, type Seen, SHIPPED } from './proxied.ts';
-
-async function open(t: Test) {
-  const front = await openForwardAuth(t);
-  return { ...front, ...(await openProxied(t, front.service.url)) };
-}
+import { openFront, openProxied, type Seen, SHIPPED } from './proxied.ts';
 
 const holding = ({ service }: Pick<ForwardAuth, 'service'>, ...permissions: string[]) =>
   tokenWith(service, ['clerk'], permissions);
@@ -23,7 +18,7 @@ const identityOf = (headers: IncomingHttpHeaders) =>
   Object.fromEntries(Object.entries(headers).filter(([name]) => isIdentityHeader(name)));
 
 t.test('the service receives the identity of the caller', async (t) => {
-  const { seen, join, organization, asClient, api } = await open(t);
+  const { seen, join, organization, asClient, api } = await openFront(t);
   const agent = await join('agent');
   const { data } = (await api.get('/me', { token: agent.token })).body;
   t.strictSame(identityOf((await seen('/', agent.token)).headers), {
@@ -42,7 +37,7 @@ t.test('the service receives the identity of the caller', async (t) => {
 });
 
 t.test('identity headers that a client sends never reach the service, in any spelling and at any path', async (t) => {
-  const { raw, api } = await open(t);
+  const { raw, api } = await openFront(t);
   const loner = await newAccountWithoutOrganization(api);
   const lies = IDENTITY_HEADERS.flatMap((name) => {
     const upper = name.replace(/(^|-)[a-z]/g, (letter) => letter.toUpperCase());
@@ -75,7 +70,7 @@ t.test('identity headers that a client sends never reach the service, in any spe
 });
 
 t.test('a refused request gets Tenantry’s answer, and never reaches the service', async (t) => {
-  const front = await open(t);
+  const front = await openFront(t);
   const { call, raw, api, join } = front;
   const challenge = (response: Response) => [response.status, response.headers.get('www-authenticate')];
   t.strictSame(challenge(await call('/')), [401, 'Bearer']);
@@ -109,7 +104,7 @@ t.test('a refused request gets Tenantry’s answer, and never reaches the servic
 });
 
 t.test('a location requires its permission, and a permission for one method only for that method', async (t) => {
-  const front = await open(t);
+  const front = await openFront(t);
   const { call } = front;
   const [reader, writer, exporter] = await Promise.all([
     holding(front, 'deals:read'),
@@ -141,7 +136,7 @@ t.test('a location requires its permission, and a permission for one method only
 });
 
 t.test('nginx decides by the same path that the service receives', async (t) => {
-  const front = await open(t);
+  const front = await openFront(t);
   const token = await holding(front);
   const ask = async (target: string, ...fields: string[]) => {
     const reply = await front.raw('GET', target, ...fields);
@@ -192,7 +187,7 @@ t.test('nginx decides by the same path that the service receives', async (t) => 
 });
 
 t.test('requests arrive complete, and nginx asks Tenantry over connections that stay open', async (t) => {
-  const front = await open(t);
+  const front = await openFront(t);
   const token = await holding(front, 'deals:write');
   let connections = 0;
   front.app.server.server.on('connection', () => {
@@ -213,7 +208,7 @@ t.test('requests arrive complete, and nginx asks Tenantry over connections that 
 });
 
 t.test('identity headers with many permissions and long role names fit into nginx’s buffers', async (t) => {
-  const front = await open(t);
+  const front = await openFront(t);
   const resource = `r${'x'.repeat(30)}`;
   const permissions = Array.from({ length: 200 }, (_, index) => `${resource}${index}:${'a'.repeat(20)}`);
   const roles = Array.from({ length: 20 }, (_, index) => `Außendienst 役割 🦊 ${index} ${'ü'.repeat(30)}`);
@@ -223,33 +218,45 @@ t.test('identity headers with many permissions and long role names fit into ngin
 });
 
 t.test('a websocket upgrade is checked like any request, and only its own path accepts an upgrade', async (t) => {
-  const front = await open(t);
+  const front = await openFront(t);
   const url = `${front.nginx.url.replace('http', 'ws')}/socket/live`;
   const dial = (headers: Record<string, string>) => new WebSocket(url, { headers });
   const socket = dial({
     authorization: `Bearer ${await holding(front)}`,
     'x-organization-id': 'forged',
     'x-roles': 'forged',
+    'x-tenant-id': 'acme',
+    x_tenant_id: 'forged',
   });
   t.teardown(() => socket.terminate());
   await once(socket, 'open');
   socket.send('hello');
   const [answer] = await once(socket, 'message');
   const heard = JSON.parse(String(answer));
-  t.match(heard, { heard: 'hello', url: '/socket/live', headers: { 'x-roles': 'clerk' } });
+  const named = { 'x-tenant-id': heard.headers['x-organization-id'], 'x-organization-slug': 'acme' };
+  t.match(heard, { heard: 'hello', url: '/socket/live', headers: { 'x-roles': 'clerk', ...named } });
   t.notOk(JSON.stringify(heard).includes('forged'));
-  for (const headers of [{}, { authorization: 'Bearer x.y.z' }]) {
+  const bearing = { authorization: `Bearer ${await holding(front)}` };
+  for (const [headers, status] of [
+    [{}, 401],
+    [{ authorization: 'Bearer x.y.z' }, 401],
+    [{ ...bearing, 'x-tenant-id': 'other' }, 403],
+  ] as const) {
     const [, response] = await once(
       dial(headers).on('error', () => undefined),
       'unexpected-response',
     );
-    t.equal(response.statusCode, 401);
+    t.equal(response.statusCode, status);
     response.destroy();
   }
   const bearer = `Authorization: Bearer ${await holding(front)}`;
-  const other = await front.raw('GET', '/', bearer, 'Connection: Upgrade, HTTP2-Settings', 'Upgrade: h2c');
-  t.equal(other.status, 200);
-  t.notOk((JSON.parse(other.text) as Seen).headers.upgrade);
+  for (const protocol of ['h2c', 'h2c, websocket', 'websocket, h2c', 'websocket/13', 'tls']) {
+    const fields = ['Connection: Upgrade, HTTP2-Settings', `Upgrade: ${protocol}`, 'HTTP2-Settings: AAMAAABkAAQAAP__'];
+    const other = await front.raw('GET', '/', bearer, ...fields);
+    t.equal(other.status, 200, `${protocol}: the request is answered, without an upgrade`);
+    const { upgrade, connection } = (JSON.parse(other.text) as Seen).headers;
+    t.strictSame([upgrade, connection], [undefined, undefined]);
+  }
 });
 
 t.test('while Tenantry cannot decide or answer, a request gets 503 with Retry-After and does not pass', async (t) => {

@@ -7,6 +7,7 @@ import type { AddressInfo } from 'node:net';
 import { join } from 'node:path';
 import type { Test } from 'tap';
 import { WebSocketServer } from 'ws';
+import { type ForwardAuth, openForwardAuth } from '../access/forward-auth/forward.ts';
 import { type RawReply, requestHead, sendRaw } from '../support/raw.ts';
 import { type Nginx, startNginx } from '../support/servers/nginx.ts';
 import { ROOT } from '../support/service.ts';
@@ -84,4 +85,10 @@ export async function openProxied(t: Test, tenantryUrl: string, shipped?: string
   const raw = (method: string, target: string, ...fields: string[]) =>
     sendRaw(nginx.url, requestHead(method, target, ...fields));
   return { nginx, call, seen, raw };
+}
+
+/** Starts Tenantry with one organization, and a service behind nginx that asks it. */
+export async function openFront(t: Test): Promise<ForwardAuth & Proxied> {
+  const front = await openForwardAuth(t);
+  return { ...front, ...(await openProxied(t, front.service.url)) };
 }

@@ -16,6 +16,7 @@ export interface Issuing {
 }
 
 const WORKERS = 8;
+const PAUSE_MILLISECONDS = 1_000;
 /** One token of so many comes from a login, which is followed by a logout. The others are refreshes and service clients. */
 const LOGIN_EVERY = 50;
 
@@ -44,20 +45,25 @@ async function openAccounts(testbed: Testbed, service: Service): Promise<Account
   };
 }
 
-function accepted(reply: Reply, what: string): Reply {
-  if (reply.status >= 300) throw new NotShown(`${what} was answered ${reply.status}: ${reply.text}`);
-  return reply;
+/** Repeats a call that a busy machine could not serve. Raises NotShown for any other refusal. */
+async function accepted(what: string, call: () => Promise<Reply>): Promise<Reply> {
+  for (;;) {
+    const reply = await call();
+    if (reply.status < 300) return reply;
+    if (reply.status !== 503) throw new NotShown(`${what} was answered ${reply.status}: ${reply.text}`);
+    await delay(PAUSE_MILLISECONDS);
+  }
 }
 
 async function byClient({ api, basic }: Accounts): Promise<string> {
   const headers = { authorization: basic, 'content-type': 'application/x-www-form-urlencoded' };
-  const reply = await api.post('/oauth/token', undefined, { raw: 'grant_type=client_credentials', headers });
-  return accepted(reply, 'a service client').body.access_token;
+  const options = { raw: 'grant_type=client_credentials', headers };
+  return (await accepted('a service client', () => api.post('/oauth/token', undefined, options))).body.access_token;
 }
 
 async function byRefresh({ api, refreshTokens }: Accounts, worker: number): Promise<string> {
-  const reply = await api.post('/auth/refresh', { refreshToken: refreshTokens[worker] });
-  const { accessToken, refreshToken } = accepted(reply, 'a refresh').body.data;
+  const body = { refreshToken: refreshTokens[worker] };
+  const { accessToken, refreshToken } = (await accepted('a refresh', () => api.post('/auth/refresh', body))).body.data;
   refreshTokens[worker] = refreshToken;
   return accessToken;
 }
@@ -69,14 +75,14 @@ export async function openIssuing(testbed: Testbed, service: Service): Promise<I
   let [issued, ended] = [0, 0];
 
   async function use(token: string): Promise<void> {
-    accepted(await api.get('/verify', { token }), 'a new token');
+    await accepted('a new token', () => api.get('/verify', { token }));
     issued += 1;
   }
 
   async function byLogin(): Promise<void> {
-    const { accessToken, refreshToken } = accepted(await api.post('/auth/login', login), 'a login').body.data;
+    const { accessToken, refreshToken } = (await accepted('a login', () => api.post('/auth/login', login))).body.data;
     await use(accessToken);
-    accepted(await api.post('/auth/logout', { refreshToken }), 'a logout');
+    await accepted('a logout', () => api.post('/auth/logout', { refreshToken }));
     ended += 1;
   }
 

@@ -5,6 +5,7 @@ import type { Revocations } from '../../credentials/revocations/revocations.ts';
 import { actsForOrganization, type OrganizationCaller, type Principal } from '../../protocol/caller.ts';
 import { type IdentityHeader, identityHeaders } from '../../protocol/identity-headers.ts';
 import { permits } from '../../protocol/permission.ts';
+import { type TenantHeader, tenantHeaders } from '../../protocol/tenant-headers.ts';
 
 export interface ForwardDeps {
   readonly revocations: Pick<Revocations, 'freshSecondsAgo'>;
@@ -18,14 +19,14 @@ export interface ForwardDeps {
 const FRESH_SECONDS_MAX = 30;
 
 /**
- * Returns the identity headers if the request may pass. Raises permission_denied or organization_required for a caller
+ * Returns the headers for the service behind the proxy if the request may pass. Raises permission_denied or organization_required for a caller
  * who does not have every wanted permission, and revocations_stale when the revocations were not read recently.
  */
 export async function admit(
   deps: ForwardDeps,
   caller: Principal,
   wanted: readonly string[],
-): Promise<Record<IdentityHeader, string>> {
+): Promise<Record<IdentityHeader | TenantHeader, string>> {
   if (!(deps.revocations.freshSecondsAgo() <= FRESH_SECONDS_MAX))
     throw problem('revocations_stale', { retryAfterSeconds: 1 });
   for (const permission of wanted) {
@@ -34,5 +35,5 @@ export async function admit(
       caller.kind === 'client' ? permits(caller.permissions, permission) : await deps.holds(caller, permission);
     if (!held) throw problem('permission_denied');
   }
-  return identityHeaders(caller);
+  return { ...identityHeaders(caller), ...tenantHeaders(caller) };
 }

@@ -72,4 +72,9 @@ export const INSTALLATION_EVENTS = {
     ...{ actor: ['operator'], target: 'installation', organization: 'never' },
     data: nothing,
   },
-} as const satisfies EventsOf<'roles' | 'installation'>;
+  'key.revoked': {
+    when: 'A signing key was revoked, by an operator or because its file was deleted. Every token that it signed is refused.',
+    ...{ actor: ['operator', 'system'], target: 'installation', organization: 'never' },
+    data: z.strictObject({ kid: z.string().describe('the RFC 7638 thumbprint of the key') }),
+  },
+} as const satisfies EventsOf<'roles' | 'installation' | 'key'>;

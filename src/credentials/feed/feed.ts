@@ -56,7 +56,7 @@ const HEARTBEAT_MS = 3_000;
 const FRESH_SECONDS_MAX = 5;
 const CHANNEL_BYTES_MAX = 8 * 1024 * 1024;
 /** Events that may end the token of a subscriber. */
-const OF_CLIENTS: readonly Revocation['kind'][] = ['client', 'organization', 'everything'];
+const OF_CLIENTS: readonly Revocation['kind'][] = ['client', 'organization', 'key', 'everything'];
 
 export function openFeed(deps: FeedDeps): Feed {
   const { clock, revocations } = deps;

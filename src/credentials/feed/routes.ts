@@ -36,6 +36,12 @@ const Event = z
       at: z.number().meta({ description: 'Milliseconds since 1970. Of two changes the later one counts.' }),
     }),
     z.strictObject({
+      kind: z.literal('key'),
+      kid: z
+        .string()
+        .meta({ description: 'The `kid` of a revoked signing key: every token that it signed is refused.' }),
+    }),
+    z.strictObject({
       kind: z.literal('everything'),
       not_before: z.int().meta({ description: 'Seconds since 1970: tokens issued before it are refused.' }),
     }),

@@ -70,7 +70,7 @@ unseen AS (
 visible AS (${visible})
 SELECT ${HEAD}, (SELECT count(*)::int FROM scanned) AS scanned, l.tx::text AS "lastTx", l.id::text AS "lastId",
   (SELECT coalesce(json_agg(json_build_array(visible.tx::text, organization_id, kind, subject, epoch, state,
-    membership_organization_id, ceil(extract(epoch FROM not_before))::float8, (extract(epoch FROM at) * 1000)::float8) ORDER BY visible.tx, visible.id), '[]')
+    membership_organization_id, kid, ceil(extract(epoch FROM not_before))::float8, (extract(epoch FROM at) * 1000)::float8) ORDER BY visible.tx, visible.id), '[]')
   FROM visible) AS visible
 FROM (VALUES (1)) one LEFT JOIN LATERAL (SELECT tx, id FROM scanned ORDER BY tx DESC, id DESC LIMIT 1) l ON true`);
 
@@ -79,7 +79,7 @@ const OF_ALL = page('SELECT *, ($1::uuid[])[1] AS organization_id FROM unseen');
 // The organizations that may see a row: for a change of a membership, only the organization of the membership; else the
 // organization of its cause; every organization that the user is a member of, in any status, because a token for each
 // of them may have this epoch or session; the organization of the client; the organization that the row names; for
-// `everything`, all organizations. A session always acts for one of its user's memberships.
+// `everything` and a key, all organizations. A session always acts for one of its user's memberships.
 const OF_ORGANIZATIONS = page(`
   SELECT *, caused_in AS organization_id FROM unseen
     WHERE caused_in = ANY ($1::uuid[]) AND membership_organization_id IS NULL
@@ -92,7 +92,7 @@ const OF_ORGANIZATIONS = page(`
   UNION SELECT n.*, c.organization_id FROM unseen n
     JOIN clients c ON c.id = n.subject AND c.organization_id = ANY ($1::uuid[]) WHERE n.kind = 'client'
   UNION SELECT *, subject FROM unseen WHERE kind = 'organization' AND subject = ANY ($1::uuid[])
-  UNION SELECT n.*, o.id FROM unseen n, unnest($1::uuid[]) o (id) WHERE n.kind = 'everything'`);
+  UNION SELECT n.*, o.id FROM unseen n, unnest($1::uuid[]) o (id) WHERE n.kind IN ('everything', 'key')`);
 
 export interface FeedEvent {
   readonly revocation: Revocation;
@@ -127,6 +127,7 @@ type FeedEventRow = [
   Row['epoch'],
   Row['state'],
   Row['membershipOf'],
+  Row['kid'],
   Row['notBefore'],
   Row['at'],
 ];
@@ -146,10 +147,15 @@ function toFeedEvent([
   epoch,
   state,
   membershipOf,
+  kid,
   notBefore,
   at,
 ]: FeedEventRow): FeedEvent {
-  return { tx, organization, revocation: toRevocation({ kind, subject, epoch, state, membershipOf, notBefore, at }) };
+  return {
+    tx,
+    organization,
+    revocation: toRevocation({ kind, subject, epoch, state, membershipOf, kid, notBefore, at }),
+  };
 }
 
 /**

@@ -7,6 +7,7 @@ import type { Log } from '../../base/platform/log.ts';
 import type { RingKey } from './file.ts';
 import type { FolderContents, KeyFolder } from './folder.ts';
 import { arrange, type DatedKey, signerAt, verifiesAt } from './timeline.ts';
+import { createVanishedKeys, type GoneKey, type VanishedKeys } from './vanished.ts';
 import { type KeyWatch, openKeyWatch } from './watch.ts';
 
 export type KeyUse = 'access' | 'refresh';
@@ -27,6 +28,11 @@ export interface KeyRing {
   keys(): RingKey[];
   /** Reads every file again. Never rejects: failures are logged. */
   reload(): Promise<void>;
+  /**
+   * Ignores the key from now on, even if its file is there or comes back, and logs what to do about the file. A repeated
+   * call changes nothing.
+   */
+  revoke(kid: string): void;
   /** True for a key that the ring has had at any time since it was opened, even if the file of the key is gone. */
   hasHeld(kid: string): boolean;
   /** Ignores from now on every key that the other ring has ever had, and logs this. */
@@ -55,6 +61,13 @@ export interface KeyRingOptions {
   /** Opens encrypted PEMs. */
   readonly passphrase?: string | undefined;
   readonly rescanSeconds?: number | undefined;
+  /**
+   * Called once for a key whose file was deleted while its tokens may still live and another key can sign. Called again
+   * after a rejection.
+   */
+  readonly onGone?: ((key: GoneKey) => Promise<unknown>) | undefined;
+  /** A clock that never steps, in ms. Tests set another one. */
+  readonly steadyMs?: (() => number) | undefined;
 }
 
 /** Raised when the ring has no key whose activation time has passed. */
@@ -72,6 +85,8 @@ export class LiveRing implements KeyRing {
   #dated: readonly DatedKey[] = [];
   #byKid: ReadonlyMap<string, DatedKey> = new Map();
   readonly #held = new Set<string>();
+  readonly #revoked = new Set<string>();
+  readonly #vanished: VanishedKeys;
   #other: KeyRing | undefined;
   #reported = new Set<string>();
   #seen: FolderContents | undefined;
@@ -81,7 +96,8 @@ export class LiveRing implements KeyRing {
   constructor(options: KeyRingOptions, folder: KeyFolder) {
     this.#options = options;
     this.#folder = folder;
-    const { use, directory = '', file, rescanSeconds = 30, log } = options;
+    const { use, directory = '', file, rescanSeconds = 30, log, onGone = async () => undefined } = options;
+    this.#vanished = createVanishedKeys({ revoke: onGone, log, now: options.steadyMs });
     this.#watch = openKeyWatch({
       name: `${use} keys`,
       directory: file === undefined ? directory : dirname(file),
@@ -108,6 +124,12 @@ export class LiveRing implements KeyRing {
 
   keys(): RingKey[] {
     return this.#dated.map(({ key }) => key);
+  }
+
+  revoke(kid: string): void {
+    if (this.#revoked.has(kid)) return;
+    this.#revoked.add(kid);
+    if (this.#seen && this.version > 0) this.#apply({ ...this.#seen, refused: [] });
   }
 
   hasHeld(kid: string): boolean {
@@ -151,9 +173,19 @@ export class LiveRing implements KeyRing {
       throw new Error(error.name); // the message could contain a part of a key file
     });
     if (this.#closed) return;
+    if (!contents) return this.#reportOnce(['the folder cannot be read at the moment: the keys stay as they are']);
     this.#seen = contents;
-    if (contents) this.#apply(contents);
-    else this.#reportOnce(['the folder cannot be read at the moment: the keys stay as they are']);
+    this.#apply(contents);
+    this.#vanished.take({
+      isComplete: contents.problem === undefined,
+      has: (kid) => this.#revoked.has(kid) || contents.keys.some((key) => key.kid === kid),
+      refused: contents.refused.map(({ file }) => file),
+      canSign: this.#canSign(),
+    });
+  }
+
+  #canSign(): boolean {
+    return signerAt(this.#dated, this.#options.clock.now()) !== undefined;
   }
 
   #apply(contents: FolderContents): void {
@@ -162,7 +194,8 @@ export class LiveRing implements KeyRing {
     // If both rings have a key, the ring that had the key first keeps it. A copied file must not publish a refresh key
     // or let a refresh key sign access tokens. It also must not invalidate tokens that the first ring has signed.
     const foreign = contents.keys.filter(({ kid }) => this.#other?.hasHeld(kid));
-    const own = contents.keys.filter((key) => !foreign.includes(key));
+    const revoked = contents.keys.filter(({ kid }) => this.#revoked.has(kid));
+    const own = contents.keys.filter((key) => !foreign.includes(key) && !revoked.includes(key));
     for (const { kid } of own) {
       // At the start it is unknown when a key arrived. So only its activation time counts, as in every other replica.
       const seen = opening ? Number.NEGATIVE_INFINITY : clock.now().getTime();
@@ -174,6 +207,7 @@ export class LiveRing implements KeyRing {
     }
     this.#reportOnce([
       ...foreign.map(({ file, kid }) => `${file} holds the key ${kid} of the other ring: it is ignored, make another`),
+      ...revoked.map(({ file, kid }) => `${file} holds the revoked key ${kid}: it is ignored. ${cureFor(kid)}`),
       ...repeated.map(({ file, kid }) => `${file} holds the key ${kid}, which an earlier file already has`),
       ...(contents.problem === undefined ? [] : [contents.problem]),
     ]);
@@ -182,7 +216,7 @@ export class LiveRing implements KeyRing {
   }
 
   #replace(dated: readonly DatedKey[], opening: boolean): void {
-    const { log, use } = this.#options;
+    const { log, use, clock } = this.#options;
     const before = this.#byKid;
     this.#dated = dated;
     this.#byKid = new Map(dated.map((each) => [each.key.kid, each]));
@@ -192,13 +226,18 @@ export class LiveRing implements KeyRing {
       const fields = { ring: use, file: key.file, kid: key.kid, activeFrom: key.activeFrom.toISOString() };
       if (!opening && !before.has(key.kid)) log.info(fields, 'key added');
     }
-    for (const [kid, { key }] of before) {
+    for (const [kid, gone] of before) {
       if (this.#byKid.has(kid)) continue;
       this.#seenAt.delete(kid);
-      log.warn({ ring: use, file: key.file, kid }, 'key removed: what it signed is refused from now on');
+      const { file } = gone.key;
+      log.warn({ ring: use, file, kid }, 'key removed: what it signed is refused from now on');
+      // The tokens of a retired key have expired, so its removal revokes nothing.
+      if (!this.#revoked.has(kid) && verifiesAt(gone, clock.now())) this.#vanished.add({ kid, file });
     }
     if (dated.length === 0 && !opening) {
       log.error({ ring: use }, 'no usable key is left: nothing can be signed or verified');
+    } else if (!opening && !this.#canSign()) {
+      log.error({ ring: use }, 'no key is left that can sign: nobody can sign in or refresh');
     }
     for (const listener of this.#listeners) {
       try {
@@ -215,6 +254,10 @@ export class LiveRing implements KeyRing {
     }
     this.#reported = new Set(findings);
   }
+}
+
+function cureFor(kid: string): string {
+  return `Run tenantry keys revoke ${kid}, which removes the file and makes another key if none is left to sign`;
 }
 
 function fingerprint(dated: readonly DatedKey[]): string {

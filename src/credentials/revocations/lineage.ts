@@ -49,8 +49,9 @@ export function createLineageWatch({ db, log, events }: LineageDeps): LineageWat
     const before = [...events()];
     const found = createRevocationMap(() => 0, Number.POSITIVE_INFINITY);
     await readRevocations(db, NOTHING_READ, (revocation) => void found.add(revocation), ROWS_KEPT_SECONDS);
-    // The row of `everything` is removed while its effect stays, so it proves nothing.
-    return before.some((event) => event.kind !== 'everything' && found.add(event));
+    // The rows of these two may be removed while their effect stays, so they prove nothing.
+    const isProof = ({ kind }: Revocation) => kind !== 'everything' && kind !== 'key';
+    return before.some((event) => isProof(event) && found.add(event));
   }
 
   async function verdictOn({ lineage, judged, nextTx }: ServerFacts): Promise<Verdict> {

@@ -3,12 +3,14 @@ import { type SystemReader, statement } from '../../base/database/db.ts';
 import type { Revocation } from '../../protocol/revocation.ts';
 
 export interface RevocationRow {
-  readonly kind: 'session' | 'user' | 'organization' | 'client' | 'everything';
+  readonly kind: 'session' | 'user' | 'organization' | 'client' | 'key' | 'everything';
   readonly subject: string;
   readonly epoch: number | null;
   readonly state: 'active' | 'suspended' | null;
   /** The organization of the changed membership. Null for a change of the user. */
   readonly membershipOf: string | null;
+  /** The thumbprint of a revoked key. Null for every other kind. */
+  readonly kid: string | null;
   /** Seconds since 1970. */
   readonly notBefore: number | null;
   /** Milliseconds since 1970, to the microsecond. */
@@ -79,7 +81,7 @@ export const isUnseen = (snapshot: string, now: string) => `(${snapshot}::text I
 const PAGE = statement(`
 SELECT h.*, r.* FROM (SELECT ${READING}) h LEFT JOIN LATERAL (
   SELECT id::text, tx::text, kind, subject, epoch, state,
-    membership_organization_id AS "membershipOf", ceil(extract(epoch FROM not_before))::float8 AS "notBefore",
+    membership_organization_id AS "membershipOf", kid, ceil(extract(epoch FROM not_before))::float8 AS "notBefore",
     (extract(epoch FROM at) * 1000)::float8 AS at FROM revocations
   WHERE (revocations.tx, revocations.id) > ($1::bigint, $2::uuid) AND at > clock_timestamp() - $3::float8 * interval '1 second'
     AND ${isUnseen('$5', '$6')}
@@ -108,7 +110,9 @@ export async function listRevocations(
 }
 
 /** The revocation that a row describes. */
-export function toRevocation({ kind, subject, epoch, state, membershipOf, notBefore, at }: RevocationRow): Revocation {
+export function toRevocation(row: RevocationRow): Revocation {
+  const { kind, subject, epoch, state, membershipOf, kid, notBefore, at } = row;
+  if (kind === 'key') return { kind, kid: kid ?? '' };
   if (kind === 'session') return { kind, sid: subject };
   if (kind === 'user' && membershipOf !== null) {
     return { kind: 'membership', sub: subject, org: membershipOf, epoch: epoch ?? 0 };

@@ -126,9 +126,9 @@ export async function verifyAccessToken(
   deps: Omit<AccessTokenDeps, 'random'>,
   token: string,
 ): Promise<VerifiedAccessToken | null> {
-  const claims = await readAccessToken(deps, token);
-  if (claims?.aud !== deps.audience) return null;
-  return { caller: principalOf(claims), expiresAt: claims.exp };
+  const read = await readSigned(deps, token);
+  if (read?.claims.aud !== deps.audience) return null;
+  return { caller: principalOf(read.claims, read.kid), expiresAt: read.claims.exp };
 }
 
 /**
@@ -140,6 +140,13 @@ export async function readAccessToken(
   deps: Omit<AccessTokenDeps, 'random'>,
   token: string,
 ): Promise<AccessClaims | ClientClaims | null> {
+  return (await readSigned(deps, token))?.claims ?? null;
+}
+
+async function readSigned(
+  deps: Omit<AccessTokenDeps, 'random'>,
+  token: string,
+): Promise<{ readonly claims: AccessClaims | ClientClaims; readonly kid: string } | null> {
   const now = deps.clock.now();
   const verified = await verifySignature(deps.accessKeys, ACCESS_TOKEN_TYPE, token, now);
   if (!verified) return null;
@@ -151,5 +158,5 @@ export async function readAccessToken(
   if (claims.iat > now.getTime() / 1000 + FUTURE_LEEWAY_SECONDS) return null;
   // No configuration of this service allows such a lifetime.
   if (claims.exp <= claims.iat || claims.exp - claims.iat > ACCESS_TTL_MAX_SECONDS) return null;
-  return claims;
+  return { claims, kid: verified.kid };
 }

@@ -68,6 +68,11 @@ export type Event = Prisma.EventModel
  */
 export type Revocation = Prisma.RevocationModel
 /**
+ * Model RevokedKey
+ * 
+ */
+export type RevokedKey = Prisma.RevokedKeyModel
+/**
  * Model Invitation
  * 
  */

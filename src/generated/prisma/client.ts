@@ -92,6 +92,11 @@ export type Event = Prisma.EventModel
  */
 export type Revocation = Prisma.RevocationModel
 /**
+ * Model RevokedKey
+ * 
+ */
+export type RevokedKey = Prisma.RevokedKeyModel
+/**
  * Model Invitation
  * 
  */

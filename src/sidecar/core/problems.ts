@@ -32,6 +32,12 @@ const KINDS = {
     title: 'Cross-site request',
     detail: 'This origin is not allowed here: call from one of the allowed ones.',
   },
+  tenant_mismatch: {
+    status: 403,
+    title: 'Other organization',
+    detail:
+      'The header names an organization, but the token does not act for it: leave the header out, or switch the organization first.',
+  },
   method_not_allowed: {
     status: 405,
     title: 'Method not allowed',

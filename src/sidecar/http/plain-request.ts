@@ -20,6 +20,7 @@ import { allowOrigin, answerPreflight } from './cors.ts';
 import { assertOrigin, takeToken } from './credentials.ts';
 import { type Head, headOf } from './head.ts';
 import { pathOf } from './query.ts';
+import { assertOwnTenant } from './tenant.ts';
 import { endToEnd, requestIdOf, type UpstreamHeaders } from './upstream-headers.ts';
 
 interface Exchange {
@@ -82,6 +83,7 @@ async function authenticated(parts: Parts, request: IncomingMessage, head: Head,
   assertOrigin(head, place, parts.settings.allowedOrigins);
   if (token === null) throw new VerificationError('unauthenticated');
   const principal = await parts.verifier.verify(token);
+  assertOwnTenant(head, principal);
   const admission = admit(parts, principal, enter(parts.requests), GRACE_SECONDS);
   return { head, admission, token, target, cookie, requestId, peerAddress: request.socket.remoteAddress };
 }

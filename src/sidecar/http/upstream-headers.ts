@@ -1,9 +1,10 @@
 // The headers for the upstream: the client's headers, without hop-by-hop headers and headers that only a proxy may set,
-// and the identity headers of the caller. Security depends on this: a client must not be able to set any header that is
+// and the headers that name the caller and their organization. Security depends on this: a client must not be able to set any header that is
 // listed here.
 import { BlockList, isIP } from 'node:net';
 import type { Principal } from '../../protocol/caller.ts';
 import { identityHeaders, isIdentityHeader } from '../../protocol/identity-headers.ts';
+import { isTenantHeader, tenantHeaders } from '../../protocol/tenant-headers.ts';
 import { type Head, listOf } from './head.ts';
 
 export interface UpstreamRequest {
@@ -45,7 +46,8 @@ const SANE_REQUEST_ID = /^[A-Za-z0-9._-]{1,128}$/;
 
 /** Whether only the sidecar may send a header. The name is in lower case, with `-` for other characters. */
 function isReserved(name: string): boolean {
-  return HOP_BY_HOP.has(name) || OWN.has(name) || SOCKETS.test(name) || OF_PROXIES.test(name) || isIdentityHeader(name);
+  const isOfCaller = isIdentityHeader(name) || isTenantHeader(name);
+  return HOP_BY_HOP.has(name) || OWN.has(name) || SOCKETS.test(name) || OF_PROXIES.test(name) || isOfCaller;
 }
 
 /** The headers for the upstream, without framing and, for sockets, without those of the handshake. */
@@ -66,7 +68,8 @@ export function upstreamHeaders(request: UpstreamRequest): UpstreamHeaders {
   if (cookie !== null) headers.cookie = cookie;
   if (token !== null) headers.authorization = `Bearer ${token}`;
   headers['x-request-id'] = request.requestId;
-  return Object.assign(headers, forwarded(request), identityHeaders(request.principal));
+  const { principal } = request;
+  return Object.assign(headers, forwarded(request), identityHeaders(principal), tenantHeaders(principal));
 }
 
 function forwarded({ head, isTrustedPeer, peerAddress, upstreamHost }: UpstreamRequest): UpstreamHeaders {

@@ -30,6 +30,8 @@ interface Entry {
   principal: VerifiedPrincipal;
   /** The session of the first token, which the upstream knows, and that of the newest token. */
   readonly sessions: Set<string>;
+  /** The key of the first token, from which the upstream knows its caller. */
+  readonly firstKeyId: string | undefined;
   endsAt: number;
   readonly graceSeconds: number;
   readonly end: (code: VerificationCode) => void;
@@ -87,7 +89,7 @@ function createIndexes() {
       if (revocation.kind === 'user' || revocation.kind === 'membership') return bySubject.sets.get(revocation.sub);
       if (revocation.kind === 'client') return bySubject.sets.get(revocation.client_id);
       if (revocation.kind === 'organization') return byOrganization.sets.get(revocation.org);
-      return all;
+      return all; // a restored backup or a revoked key concerns nearly every entry
     },
   };
 }
@@ -104,8 +106,7 @@ export function createLiveIndex(verifier: Verifier, now: () => number): LiveInde
 
   const unfollow = verifier.onRevocation((revocation) => {
     for (const entry of [...(entries.affectedBy(revocation) ?? [])]) {
-      // The session of the first token and the session of the newest token both count.
-      const code = revocation.kind === 'session' ? 'session_revoked' : revoked(verifier, entry.principal);
+      const code = ofFirstToken(revocation, entry) ?? revoked(verifier, entry.principal);
       if (code) finish(entry, code);
     }
   });
@@ -120,7 +121,8 @@ export function createLiveIndex(verifier: Verifier, now: () => number): LiveInde
 
   function add(principal: VerifiedPrincipal, end: Entry['end'], graceSeconds = 0): Live {
     const sessions = new Set(principal.kind === 'user' ? [principal.sessionId] : []);
-    const entry: Entry = { principal, sessions, endsAt: principal.expiresAt + graceSeconds, graceSeconds, end };
+    const endsAt = principal.expiresAt + graceSeconds;
+    const entry: Entry = { principal, sessions, firstKeyId: principal.keyId, endsAt, graceSeconds, end };
     entries.add(entry);
     return {
       principal: () => entry.principal,
@@ -149,6 +151,13 @@ export function createLiveIndex(verifier: Verifier, now: () => number): LiveInde
       unfollow();
     },
   };
+}
+
+// The session and the key of the first token count as well as those of the newest token: the upstream knows its caller
+// from the first token.
+function ofFirstToken(revocation: Revocation, { firstKeyId }: Entry): VerificationCode | null {
+  if (revocation.kind === 'session') return 'session_revoked'; // only the entries of this session are visited
+  return revocation.kind === 'key' && revocation.kid === firstKeyId ? 'invalid_token' : null;
 }
 
 // The index judges expiry by `endsAt`. The verifier's judgement of expiry is ignored, because it has a tolerance.

@@ -6,6 +6,7 @@ import { VerificationError } from '../../verifier/core/error.ts';
 import { type Admission, admit, enter, type OpenSocket, type Parts } from '../core/parts.ts';
 import { codeOf, Refusal } from '../core/problems.ts';
 import { pathOf } from '../http/query.ts';
+import { assertOwnTenant, tenantsOf } from '../http/tenant.ts';
 import { CLOSE_BAD_GATEWAY, CLOSE_TRY_AGAIN } from '../sockets/bridge.ts';
 import { CLOSE_UNAUTHENTICATED, join } from '../sockets/joined.ts';
 import { RENEWAL_BYTES_MAX, type RenewalFrame, readPlainRenewal } from '../sockets/renewal-frame.ts';
@@ -36,7 +37,8 @@ interface Waiting {
 
 /** Opens the socket and waits for the first message. Raises Refusal while an HTTP answer is still possible. */
 export async function waitForFirstMessage(parts: Parts, upgrade: UpgradeRequest): Promise<void> {
-  const { request, socket, early } = upgrade;
+  const { request, socket, early, head } = upgrade;
+  tenantsOf(head); // headers that no token can match are refused while an HTTP answer is possible
   const slot = enter(parts.sockets);
   const waitingSlot = parts.waiting.enter();
   if (!waitingSlot) {
@@ -120,6 +122,7 @@ async function authenticate(
   if (!frame) throw new VerificationError('unauthenticated');
   if (frame.token === null) throw new VerificationError('invalid_token');
   const principal = await parts.verifier.verify(frame.token);
+  assertOwnTenant(head, principal);
   const admission = admit(parts, principal, slot);
   client.send(frame.accepted(null));
   const { target, cookie } = presented;
@@ -154,7 +157,8 @@ function fail(
   error: unknown,
 ): void {
   const reason = codeOf(error);
-  const isToken = error instanceof VerificationError && error.status !== 503;
+  const isTenant = reason === 'tenant_mismatch' || reason === 'bad_request';
+  const isToken = isTenant || (error instanceof VerificationError && error.status !== 503);
   const isUpstream = error instanceof Refusal && reason.startsWith('upstream_');
   const code = isToken ? CLOSE_UNAUTHENTICATED : isUpstream ? CLOSE_BAD_GATEWAY : CLOSE_TRY_AGAIN;
   const text = frame?.refused(reason) ?? JSON.stringify({ event: 'error', data: { code: reason } });

@@ -12,6 +12,7 @@ import { allowOrigin } from '../http/cors.ts';
 import { assertOrigin, takeToken } from '../http/credentials.ts';
 import { type Head, headOf } from '../http/head.ts';
 import { pathOf } from '../http/query.ts';
+import { assertOwnTenant } from '../http/tenant.ts';
 import { endToEnd, requestIdOf } from '../http/upstream-headers.ts';
 import { join } from '../sockets/joined.ts';
 import { type Asked, dialFor, isSocketIo, outcomeOf } from './connect.ts';
@@ -63,6 +64,7 @@ async function connect(parts: Parts, upgrade: UpgradeRequest, token: string): Pr
   const { request, socket, head, presented, requestId } = upgrade;
   const principal = await parts.verifier.verify(token);
   if (socket.destroyed) return;
+  assertOwnTenant(head, principal);
   const admission = admit(parts, principal, enter(parts.sockets));
   const { target, cookie } = presented;
   const asked: Asked = { head, admission, token, target, cookie, requestId, peerAddress: request.socket.remoteAddress };

@@ -128,7 +128,7 @@ function createWatch(verifier: Verifier): Watch {
       else byKey.set(key, new Set([entry]));
     }
     stopListening ??= verifier.onRevocation((revocation) => {
-      judgeAll(revocation.kind === 'everything' ? entries : (byKey.get(keyOf(revocation)) ?? []));
+      judgeAll(isOfAll(revocation) ? entries : (byKey.get(keyOf(revocation)) ?? []));
     });
     timer ??= setInterval(() => judgeAll(entries), SWEEP_MILLISECONDS).unref();
   }
@@ -159,7 +159,14 @@ function keysOf(principal: VerifiedPrincipal): string[] {
   return keys;
 }
 
-function keyOf(revocation: Exclude<Revocation, { kind: 'everything' }>): string {
+type RevocationOfAll = Extract<Revocation, { kind: 'everything' | 'key' }>;
+
+/** Whether a revocation may concern every socket. */
+function isOfAll(revocation: Revocation): revocation is RevocationOfAll {
+  return revocation.kind === 'everything' || revocation.kind === 'key';
+}
+
+function keyOf(revocation: Exclude<Revocation, RevocationOfAll>): string {
   if (revocation.kind === 'session') return `session ${revocation.sid}`;
   if (revocation.kind === 'user') return `id ${revocation.sub}`;
   if (revocation.kind === 'membership') return `membership ${revocation.org} ${revocation.sub}`;

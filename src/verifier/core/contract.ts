@@ -40,6 +40,8 @@ export interface KeySource {
    * `keys_unavailable` if the keys cannot be fetched.
    */
   lookUp?(kid: string): Promise<KeyObject | undefined>;
+  /** Lifts the rate limit for one fetch: a key was revoked, so the next token may name a key that is new. */
+  expectNew?(): void;
   /** Resolves once keys are known. */
   ready?(): Promise<void>;
   close?(): void;
@@ -49,6 +51,8 @@ export interface KeySource {
 export interface RevocationSource {
   /** Why a token must be refused, or null. */
   judge(token: RevocableToken): RevocationVerdict;
+  /** Whether the signing key with this `kid` was revoked. Its tokens are refused without a look at their signature. */
+  isKeyRevoked?(kid: string): boolean;
   /** Seconds since the source last knew every revocation; Infinity before the first time. */
   staleSeconds(): number;
   onRevocation(listener: (revocation: Revocation) => void): () => void;

@@ -9,9 +9,9 @@ import { VerificationError } from './error.ts';
 class Verified {
   readonly #token: string;
 
-  constructor(token: string, claims: Claims) {
+  constructor(token: string, claims: Claims, keyId: string) {
     this.#token = token;
-    Object.assign(this, principalOf(claims), { expiresAt: claims.exp });
+    Object.assign(this, principalOf(claims, keyId), { expiresAt: claims.exp });
     Object.freeze(this);
   }
 
@@ -28,12 +28,12 @@ class Verified {
   }
 }
 
-/** The principal of claims. The principal remembers its token, which only `tokenOf` can read. */
-export function verifiedPrincipal(token: string, claims: Claims): VerifiedPrincipal {
+/** The principal of claims that the key `keyId` has signed. The principal remembers its token, which only `tokenOf` can read. */
+export function verifiedPrincipal(token: string, claims: Claims, keyId: string): VerifiedPrincipal {
   const { permissions, roles } = claims as { permissions?: readonly string[]; roles?: readonly string[] };
   if (permissions) Object.freeze(permissions);
   if (roles) Object.freeze(roles);
-  return new Verified(token, claims) as unknown as VerifiedPrincipal;
+  return new Verified(token, claims, keyId) as unknown as VerifiedPrincipal;
 }
 
 /** The token of a principal that `verifiedPrincipal` made; undefined for a copy. */

@@ -85,7 +85,7 @@ export function createTokenCheck({ rules, cacheSize, timing, keys, policy, onErr
     }
     // A copy: the token may be a slice of a longer text, which would stay in memory with it.
     const kept = Buffer.from(token, 'latin1').toString('latin1');
-    const principal = verifiedPrincipal(kept, claims);
+    const principal = verifiedPrincipal(kept, claims, parts.kid);
     const window = windowOf(claims, rules.toleranceSeconds);
     const checked = { token: kept, kid: parts.kid, key, window, principal, answer: Promise.resolve(principal) };
     if (judgeTime(window) === null) cache.set(checked);
@@ -101,7 +101,8 @@ export function createTokenCheck({ rules, cacheSize, timing, keys, policy, onErr
     judge,
     checkFirst(token) {
       const parts = takeApart(token, ACCESS_TOKEN_TYPE);
-      if (!parts) return refused('invalid_token');
+      // A revoked key is not looked up: the service no longer publishes it.
+      if (!parts || policy.source.isKeyRevoked?.(parts.kid)) return refused('invalid_token');
       const key = keys.find(parts.kid);
       if (key || !keys.lookUp) return checkWith(key, token, parts);
       return keys.lookUp(parts.kid).then((found) => checkWith(found, token, parts));

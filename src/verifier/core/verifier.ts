@@ -35,6 +35,7 @@ export function createVerifier(options: VerifierOptions): Verifier {
   const { timing } = deps;
   const policy = createRevocationPolicy(options, deps);
   const keys: KeySource = options.keys ?? createJwks(deps);
+  policy.source.onRevocation(({ kind }) => kind === 'key' && keys.expectNew?.());
   const { cacheSize } = settings;
   const tokens = createTokenCheck({ rules: settings, cacheSize, timing, keys, policy, onError: given.onError });
   const { recall, judge: judgeChecked, checkFirst } = tokens;

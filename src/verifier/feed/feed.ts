@@ -85,6 +85,7 @@ export function createFeed(deps: FeedDeps): RevocationSource {
   void follow();
   return {
     judge: (revocable) => map.judge(revocable),
+    isKeyRevoked: (kid) => map.isKeyRevoked(kid),
     staleSeconds: () => state.staleSeconds(),
     onRevocation: (listener) => listeners.add(listener),
     organizationId: () => token.organizationId(),

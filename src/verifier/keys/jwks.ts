@@ -31,7 +31,9 @@ interface State {
 }
 
 /** Begins to fetch the keys at once and keeps them up to date until it is closed. */
-export function createJwks(deps: JwksDeps): KeySource & Required<Pick<KeySource, 'lookUp' | 'ready' | 'close'>> {
+export function createJwks(
+  deps: JwksDeps,
+): KeySource & Required<Pick<KeySource, 'lookUp' | 'expectNew' | 'ready' | 'close'>> {
   const state: State = {
     keys: new Map(),
     etag: null,
@@ -92,6 +94,9 @@ export function createJwks(deps: JwksDeps): KeySource & Required<Pick<KeySource,
   return {
     find: (kid) => (isBelieved() ? state.keys.get(kid) : undefined),
     lookUp,
+    expectNew() {
+      state.askedAt = Number.NEGATIVE_INFINITY;
+    },
     ready: () => first,
     close() {
       state.isClosed = true;

@@ -7,7 +7,7 @@ import { type Revocation, revocationOf } from '../../protocol/revocation.ts';
 import { createRevocationMap } from '../../protocol/revocation-map.ts';
 import { SYSTEM_TIMING } from '../core/clock.ts';
 import type { RevocationSource, Verifier } from '../core/contract.ts';
-import type { VerifierOptions } from '../core/options.ts';
+import type { Fetch, VerifierOptions } from '../core/options.ts';
 import { createVerifier } from '../core/verifier.ts';
 import { createListeners } from '../feed/listeners.ts';
 
@@ -59,6 +59,11 @@ export interface TestIssuer {
   setStale(stale: number | boolean): void;
   /** Signs with a new key from now on. The old keys stay published unless `forgetOld` is true. */
   rotate(options?: { readonly forgetOld?: boolean }): void;
+  /**
+   * Revokes the key that signs, which the verifiers know at once, and signs with a new key from now on. Returns the
+   * `kid` of the revoked key. As at the service, the keys are published without the revoked one.
+   */
+  revokeKey(): string;
   /** What the check endpoint grants a user whose token says `permissions_ref`. */
   grant(userId: string, ...permissions: readonly string[]): void;
   /** A verifier of these tokens. */
@@ -81,7 +86,6 @@ export function createTestIssuer(options: TestIssuerOptions = {}): TestIssuer {
   let keys: readonly [TestKey, ...TestKey[]] = [makeKey()];
   const revocations = createTestRevocations(() => now / 1000);
   const granted = new Map<string, string[]>();
-  const checkEndpoint = `${issuer.replace(/\/$/, '')}/api/v1/authz/check`;
 
   function make(claims: object, overrides: ClaimOverrides, { header, life = LIFE_SECONDS }: TokenExtras): string {
     for (const name of ['sub', 'sid', 'org']) assertId(name, overrides[name]);
@@ -130,10 +134,15 @@ export function createTestIssuer(options: TestIssuerOptions = {}): TestIssuer {
     advance(seconds) {
       now += seconds * 1000;
     },
-    revoke: revocations.revoke,
-    setStale: revocations.setStale,
+    ...{ revoke: revocations.revoke, setStale: revocations.setStale },
     rotate({ forgetOld = false } = {}) {
       keys = forgetOld ? [makeKey()] : [makeKey(), ...keys];
+    },
+    revokeKey() {
+      const [{ kid }, ...others] = keys;
+      keys = [makeKey(), ...others];
+      revocations.revoke({ kind: 'key', kid });
+      return kid;
     },
     grant(id, ...permissions) {
       granted.set(id, [...(granted.get(id) ?? []), ...permissions]);
@@ -145,8 +154,7 @@ export function createTestIssuer(options: TestIssuerOptions = {}): TestIssuer {
         clock: { now: () => now },
         keys: { find: (kid) => keys.find((key) => key.kid === kid)?.publicKey },
         revocations: revocations.source,
-        fetch: async (url, init) =>
-          url === checkEndpoint ? checkAnswer(init, granted) : new Response(null, { status: 404 }),
+        fetch: checkEndpointAt(`${issuer.replace(/\/$/, '')}/api/v1/authz/check`, granted),
         ...more,
       }),
   };
@@ -180,6 +188,7 @@ function createTestRevocations(seconds: () => number) {
   let stale = 0;
   const source: RevocationSource = {
     judge: (token) => map.judge(token),
+    isKeyRevoked: (kid) => map.isKeyRevoked(kid),
     staleSeconds: () => stale,
     onRevocation: (listener) => listeners.add(listener),
   };
@@ -193,6 +202,11 @@ function createTestRevocations(seconds: () => number) {
       stale = typeof value === 'number' ? value : value ? Number.POSITIVE_INFINITY : 0;
     },
   };
+}
+
+/** A `fetch` for which only the check endpoint exists. */
+function checkEndpointAt(address: string, granted: ReadonlyMap<string, readonly string[]>): Fetch {
+  return async (url, init) => (url === address ? checkAnswer(init, granted) : new Response(null, { status: 404 }));
 }
 
 // The check endpoint. It reads the user from the token.

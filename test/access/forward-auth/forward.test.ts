@@ -4,10 +4,11 @@ import t from 'tap';
 import { IDENTITY_HEADERS, isIdentityHeader } from '../../../src/protocol/identity-headers.ts';
 import { createDatabase } from '../../support/database.ts';
 import { newAccount, newAccountWithoutOrganization } from '../../support/fixtures/accounts.ts';
+import { seedOrganizationOf } from '../../support/fixtures/people.ts';
 import { refused, requestHead, sendRaw } from '../../support/raw.ts';
 import { openService } from '../../support/service.ts';
 import { changeRights } from '../checks/rights.ts';
-import { memberOfLargeRole, openForwardAuth, tellsNothing, tokenWith, told, verify } from './forward.ts';
+import { memberOfLargeRole, openForwardAuth, tellsNothing, tenantOf, tokenWith, told, verify } from './forward.ts';
 
 t.test('a request that passes gets every identity header, empty ones included', async (t) => {
   const { api, join, organization, asClient } = await openForwardAuth(t);
@@ -47,6 +48,30 @@ t.test('a request that passes gets every identity header, empty ones included', 
   });
   const head = await api.call('HEAD', '/verify', undefined, { token: agent.token });
   t.strictSame([head.status, told(head)], [200, told(ofAgent)], 'HEAD gets the same answer');
+});
+
+t.test('a request that passes gets tenant headers that a proxy can set instead of those of the client', async (t) => {
+  const { api, database, join, organization, asClient } = await openForwardAuth(t);
+  const { token } = await join('agent');
+  const own = [organization.id, organization.slug];
+  t.strictSame(tenantOf(await verify(api, '', token)), own);
+  t.strictSame(tenantOf(await verify(api, '', token, { 'x-tenant-id': organization.slug.toUpperCase() })), own);
+  t.strictSame(tenantOf(await verify(api, '', token, { 'x-organization-slug': organization.slug })), own);
+  t.strictSame(tenantOf(await verify(api, '', (await asClient(['deals:read'])).token)), own);
+  t.strictSame(tenantOf(await verify(api, '', (await asClient([], null)).token)), ['', '']);
+  const loner = await newAccountWithoutOrganization(api);
+  t.strictSame(tenantOf(await verify(api, '', loner.accessToken)), ['', '']);
+  const chosen = await seedOrganizationOf(database, loner.userId, { slug: 'loners-own', role: 'viewer' });
+  t.strictSame(
+    tenantOf(await verify(api, '', loner.accessToken, { 'x-tenant-id': chosen })),
+    [chosen, 'loners-own'],
+    'the organization that a header has chosen',
+  );
+  const bearer = `Authorization: Bearer ${token}`;
+  for (const other of ['other', organization.id]) {
+    const fields = [bearer, `X-Tenant-ID: ${organization.id}`, `X-Tenant-ID: ${other}`];
+    refused(t, await sendRaw(api.url, requestHead('GET', '/verify', ...fields)), 'bad_request', 'sent twice');
+  }
 });
 
 t.test('every required permission must be granted, by the same rules as in a permission check', async (t) => {

@@ -4,6 +4,7 @@ import type { Test } from 'tap';
 import { issueAccessToken } from '../../../src/credentials/tokens/access.ts';
 import { PERMISSIONS_IN_TOKEN_MAX } from '../../../src/protocol/claims.ts';
 import { IDENTITY_HEADERS } from '../../../src/protocol/identity-headers.ts';
+import { TENANT_HEADERS } from '../../../src/protocol/tenant-headers.ts';
 import type { Api, Reply } from '../../support/client.ts';
 import { seedClientWithToken } from '../../support/fixtures/clients.ts';
 import { assignRole, seedRole } from '../../support/fixtures/roles.ts';
@@ -66,9 +67,14 @@ export function told({ headers }: Pick<Reply, 'headers'>): Record<string, string
   return Object.fromEntries(IDENTITY_HEADERS.map((name) => [name, headers.get(name)]));
 }
 
-/** Returns whether an answer has no identity header. */
+/** Returns the tenant headers of an answer. A missing header is null. */
+export function tenantOf({ headers }: Pick<Reply, 'headers'>): (string | null)[] {
+  return TENANT_HEADERS.map((name) => headers.get(name));
+}
+
+/** Returns whether an answer has no header about the caller. */
 export function tellsNothing(reply: Pick<Reply, 'headers'>): boolean {
-  return Object.values(told(reply)).every((value) => value === null);
+  return [...Object.values(told(reply)), ...tenantOf(reply)].every((value) => value === null);
 }
 
 export function verify(api: Api, query: string, token: string, headers: Record<string, string> = {}): Promise<Reply> {

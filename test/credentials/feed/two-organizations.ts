@@ -79,6 +79,7 @@ export function told({ names, marker }: TwoOrganizations, written: readonly Revo
   const others = events.filter((event) => !('sub' in event && event.sub === marker));
   const about = others.map((event) => {
     if (event.kind === 'everything') return 'everything';
+    if (event.kind === 'key') return `key ${event.kid}`;
     if (event.kind === 'membership') return `membership ${names.get(event.sub)} in ${names.get(event.org)}`;
     const id =
       event.kind === 'session'

@@ -12,6 +12,7 @@ import { seedClientWithToken } from '../../support/fixtures/clients.ts';
 import { partsOf } from '../../support/forge.ts';
 import { openService, type Service } from '../../support/service.ts';
 import { CAUSES, type Cause, ENDS_NOTHING } from './causes.ts';
+import { openKeyFolders } from './key-folders.ts';
 import {
   HOLDERS,
   type Holder,
@@ -30,8 +31,8 @@ function judged(holders: TokenHolders, events: readonly Revocation[]): Record<Ho
   for (const event of events) map.add(event);
   const verdictOf = (holder: Holder) => {
     const held = holders[holder];
-    const { claims } = partsOf('token' in held ? held.token : held.accessToken);
-    return map.judge(principalOf(claims as unknown as AccessClaims | ClientClaims)) ?? 'good';
+    const { header, claims } = partsOf('token' in held ? held.token : held.accessToken);
+    return map.judge(principalOf(claims as unknown as AccessClaims | ClientClaims, String(header.kid))) ?? 'good';
   };
   return Object.fromEntries(HOLDERS.map((holder) => [holder, verdictOf(holder)])) as Record<Holder, string>;
 }
@@ -102,8 +103,9 @@ async function happens(t: Test, cause: Cause, holders: TokenHolders, replica: Se
 
 t.test('every change that must end tokens ends exactly the listed tokens', async (t) => {
   const database = await createDatabase(t);
-  const service = await openService(t, database, { SESSIONS_PER_USER_MAX: '2' });
-  const replica = await openService(t, database);
+  const { directory: KEYS_DIR } = await openKeyFolders(t);
+  const service = await openService(t, database, { SESSIONS_PER_USER_MAX: '2', KEYS_DIR });
+  const replica = await openService(t, database, { KEYS_DIR });
   const check = openEventCheck(database);
   for (const [title, cause] of Object.entries(CAUSES)) {
     const holders = await openTokenHolders(service, database);

@@ -7,11 +7,13 @@ import { activateOrganization, suspendOrganization } from '../../../src/admin/or
 import { endEverything } from '../../../src/admin/restore/restore.ts';
 import { endAllSessions, endAnySession, endUserSessions } from '../../../src/admin/sessions/sessions.ts';
 import type { EventType } from '../../../src/base/events/catalogue.ts';
+import { revokeSigningKey } from '../../../src/credentials/revocations/revoke-key.ts';
 import { applyPreset } from '../../../src/directory/presets/apply.ts';
 import { CRM, crmWith } from '../../directory/presets/applying.ts';
 import { agePlaces } from '../../sign-in/sessions/rows.ts';
 import { seedInvitation } from '../../support/fixtures/invitations.ts';
 import { signInPerson } from '../../support/fixtures/people.ts';
+import { partsOf } from '../../support/forge.ts';
 import type { Holder, TokenHolders } from './token-holders.ts';
 
 type Refused = Readonly<Partial<Record<Holder, string>>>;
@@ -251,6 +253,11 @@ export const CAUSES: Readonly<Record<string, Cause>> = {
     ...{ event: 'installation.recovered', refused: all(ENDED, [...EVERYBODY, 'client', 'otherClient', 'reader']) },
     happen: ({ app }) => endEverything(app.parts, { restoredAt: new Date() }),
   },
+  // Comes last: the services continue with their other key.
+  'a signing key that is revoked': {
+    ...{ event: 'key.revoked', refused: all('invalid_token', [...EVERYBODY, 'client', 'otherClient', 'reader']) },
+    happen: ({ app, member }) => revokeSigningKey(app.parts, String(partsOf(member.accessToken).header.kid)),
+  },
 };
 
 /** The event types that end no token, with the reason for each. */
@@ -272,7 +279,7 @@ export const ENDS_NOTHING: Readonly<Partial<Record<EventType, string>>> = {
   'platform_administrator.revoked': 'is in no token',
   'role.created': 'nobody holds it',
   'role.deleted': 'nobody holds it: 409 role_in_use otherwise',
-  'session.child_reissued': 'the session goes on',
+  'session.child_reissued': 'the session goes on with another refresh token',
   'session.opened': 'adds one',
   'session.organization_switched': 'the rights of the older token have not changed',
   'sessions.all_ended': 'follows a session.ended of each session',

@@ -4,6 +4,7 @@ import t, { type Test } from 'tap';
 import { createDatabase } from '../../support/database.ts';
 import { newAccount } from '../../support/fixtures/accounts.ts';
 import { newAdministrator } from '../../support/fixtures/administrators.ts';
+import { partsOf } from '../../support/forge.ts';
 import { type Redis, startRedis } from '../../support/servers/redis.ts';
 import { openService, spawnService } from '../../support/service.ts';
 import { until } from '../../support/until.ts';
@@ -57,6 +58,7 @@ t.test('entries that no Tenantry process writes are ignored', async (t) => {
     { kind: 'organization', org, state: 'suspended', at: 9e15 },
     { kind: 'everything', not_before: 4_000_000_000 },
     { kind: 'everything', not_before: 0 },
+    { kind: 'key', kid: partsOf(account.accessToken).header.kid },
   ];
   const values = [
     ...events.flatMap((event) => [JSON.stringify(event), JSON.stringify([event])]),

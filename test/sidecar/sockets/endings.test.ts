@@ -91,6 +91,46 @@ t.test('each kind of revocation closes the sockets it affects with its reason, a
   }
 });
 
+t.test(
+  'a revoked key closes the sockets that it has opened or renewed, ends requests, and opens no socket',
+  async (t) => {
+    const upstream = await openUpstream(t, { answer: () => {} });
+    const stand = await openStand(t, { upstream });
+    const { open, issuer, sidecar } = stand;
+    const older = issuer.token({ sid: SID });
+    const opened = await open('/', older);
+    const client = await open('/', issuer.clientToken());
+    issuer.rotate();
+    const spared = await open();
+    opened.socket.send(JSON.stringify({ event: 'authenticate', data: { token: issuer.token({ sid: SID }) } }));
+    t.match(JSON.parse(String(await opened.message())), { event: 'authenticated' }, 'renewed with another key');
+    const running = get(stand.http, { headers: { authorization: `Bearer ${older}` } });
+    await until(() => sidecar.state().requests === 1);
+    const kid = String((await issuer.verifier().verify(older)).keyId);
+    const answered = once(running, 'response') as Promise<[IncomingMessage]>;
+    issuer.revoke({ kind: 'key', kid });
+    const ended = { code: 4401, reason: 'invalid_token' };
+    t.same(await client.closed, ended);
+    t.same(await opened.closed, ended, 'the upstream knows this caller from the token of the revoked key');
+    const [answer] = await answered;
+    t.equal(answer.statusCode, 401);
+    answer.resume();
+    spared.socket.send('here');
+    t.equal(await spared.message(), 'here');
+    t.match(await refusal(open('/', older)), { status: 401, code: 'invalid_token' });
+    const renewed = issuer.token();
+    issuer.advance(1);
+    spared.socket.send(JSON.stringify({ event: 'authenticate', data: { token: older } }));
+    t.match(JSON.parse(String(await spared.message())), { event: 'error', data: { code: 'invalid_token' } });
+    issuer.revokeKey();
+    t.same(await spared.closed, ended);
+    t.match(await refusal(open('/', renewed)), { status: 401, code: 'invalid_token' });
+    const next = await open();
+    next.socket.send('here');
+    t.equal(await next.message(), 'here', 'the next key opens sockets');
+  },
+);
+
 t.test('the sockets of a service client close when the client is disabled or its secret is rotated', async (t) => {
   const { open, issuer } = await openStand(t);
   const client = await open('/', issuer.clientToken());

@@ -38,6 +38,27 @@ t.test('each kind of revocation closes the sockets that it affects, with its rea
   t.same(await closed, { code: 4401, reason: 'session_revoked' });
 });
 
+t.test('a revoked key closes every socket whose newest token it signed, and no others', async (t) => {
+  const { issuer, open } = await begin(t);
+  const sid = crypto.randomUUID();
+  const renewed = await open(issuer.token({ sid }));
+  const [user, client] = [await open(issuer.token()), await open(issuer.clientToken())];
+  issuer.rotate();
+  const spared = await open(issuer.token());
+  issuer.advance(1);
+  await renewed.guard.renew(issuer.token({ sid }));
+  const kid = String(user.guard.principal.keyId);
+  const closed = [closing(user.client), closing(client.client)];
+  issuer.revoke({ kind: 'key', kid });
+  for (const end of closed) t.same(await end, { code: 4401, reason: 'invalid_token' });
+  t.equal(principalOf(user.server), null);
+  for (const { client: open } of [spared, renewed]) {
+    open.send('still here');
+    t.equal(String((await once(open, 'message'))[0]), 'heard still here');
+  }
+  await t.rejects(spared.guard.renew(issuer.token({}, { header: { kid } })), { code: 'invalid_token' });
+});
+
 t.test('a socket is closed when its token expires, and a new token keeps the socket open', async (t) => {
   const { issuer, open } = await begin(t);
   const sid = crypto.randomUUID();

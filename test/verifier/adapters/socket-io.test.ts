@@ -114,6 +114,21 @@ t.test('while revocations are unknown, a new socket is refused and an open socke
   t.equal(await client.emitWithAck('say', 'hello'), 'heard hello');
 });
 
+t.test('a revoked key disconnects the sockets whose token it signed, and refuses further ones', async (t) => {
+  const { issuer, open, dial } = await begin(t);
+  const token = issuer.token();
+  const { client, server } = await open(token);
+  const told = heard(client, 'unauthenticated');
+  const gone = heard(client, 'disconnect');
+  issuer.revokeKey();
+  t.match(await told, { code: 'invalid_token' });
+  await gone;
+  t.equal(principalOf(server), null);
+  t.match(await refused(dial({ token })), { data: { code: 'invalid_token' } });
+  const next = await open(issuer.token());
+  t.equal(await next.client.emitWithAck('say', 'hello'), 'heard hello');
+});
+
 t.test('a namespace can require a permission, which is read from the token or the service', async (t) => {
   const { issuer, dial } = await begin(t);
   const dialAs = (token: string) => dial({ token }, {}, '/deals');

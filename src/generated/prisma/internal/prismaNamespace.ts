@@ -407,6 +407,7 @@ export const ModelName = {
   Subscription: 'Subscription',
   Event: 'Event',
   Revocation: 'Revocation',
+  RevokedKey: 'RevokedKey',
   Invitation: 'Invitation',
   InvitationRole: 'InvitationRole',
   UnfinishedRoleChange: 'UnfinishedRoleChange',
@@ -432,7 +433,7 @@ export type TypeMap<ExtArgs extends runtime.Types.Extensions.InternalArgs = runt
     omit: GlobalOmitOptions
   }
   meta: {
-    modelProps: "user" | "password" | "organization" | "membership" | "role" | "roleAssignment" | "session" | "subscription" | "event" | "revocation" | "invitation" | "invitationRole" | "unfinishedRoleChange" | "outbox" | "platformAdministrator" | "client" | "clientSecret" | "clientAssertion" | "databaseLineage" | "idempotencyKey"
+    modelProps: "user" | "password" | "organization" | "membership" | "role" | "roleAssignment" | "session" | "subscription" | "event" | "revocation" | "revokedKey" | "invitation" | "invitationRole" | "unfinishedRoleChange" | "outbox" | "platformAdministrator" | "client" | "clientSecret" | "clientAssertion" | "databaseLineage" | "idempotencyKey"
     txIsolationLevel: TransactionIsolationLevel
   }
   model: {
@@ -1173,6 +1174,80 @@ export type TypeMap<ExtArgs extends runtime.Types.Extensions.InternalArgs = runt
         count: {
           args: Prisma.RevocationCountArgs<ExtArgs>
           result: runtime.Types.Utils.Optional<Prisma.RevocationCountAggregateOutputType> | number
+        }
+      }
+    }
+    RevokedKey: {
+      payload: Prisma.$RevokedKeyPayload<ExtArgs>
+      fields: Prisma.RevokedKeyFieldRefs
+      operations: {
+        findUnique: {
+          args: Prisma.RevokedKeyFindUniqueArgs<ExtArgs>
+          result: runtime.Types.Utils.PayloadToResult<Prisma.$RevokedKeyPayload> | null
+        }
+        findUniqueOrThrow: {
+          args: Prisma.RevokedKeyFindUniqueOrThrowArgs<ExtArgs>
+          result: runtime.Types.Utils.PayloadToResult<Prisma.$RevokedKeyPayload>
+        }
+        findFirst: {
+          args: Prisma.RevokedKeyFindFirstArgs<ExtArgs>
+          result: runtime.Types.Utils.PayloadToResult<Prisma.$RevokedKeyPayload> | null
+        }
+        findFirstOrThrow: {
+          args: Prisma.RevokedKeyFindFirstOrThrowArgs<ExtArgs>
+          result: runtime.Types.Utils.PayloadToResult<Prisma.$RevokedKeyPayload>
+        }
+        findMany: {
+          args: Prisma.RevokedKeyFindManyArgs<ExtArgs>
+          result: runtime.Types.Utils.PayloadToResult<Prisma.$RevokedKeyPayload>[]
+        }
+        create: {
+          args: Prisma.RevokedKeyCreateArgs<ExtArgs>
+          result: runtime.Types.Utils.PayloadToResult<Prisma.$RevokedKeyPayload>
+        }
+        createMany: {
+          args: Prisma.RevokedKeyCreateManyArgs<ExtArgs>
+          result: BatchPayload
+        }
+        createManyAndReturn: {
+          args: Prisma.RevokedKeyCreateManyAndReturnArgs<ExtArgs>
+          result: runtime.Types.Utils.PayloadToResult<Prisma.$RevokedKeyPayload>[]
+        }
+        delete: {
+          args: Prisma.RevokedKeyDeleteArgs<ExtArgs>
+          result: runtime.Types.Utils.PayloadToResult<Prisma.$RevokedKeyPayload>
+        }
+        update: {
+          args: Prisma.RevokedKeyUpdateArgs<ExtArgs>
+          result: runtime.Types.Utils.PayloadToResult<Prisma.$RevokedKeyPayload>
+        }
+        deleteMany: {
+          args: Prisma.RevokedKeyDeleteManyArgs<ExtArgs>
+          result: BatchPayload
+        }
+        updateMany: {
+          args: Prisma.RevokedKeyUpdateManyArgs<ExtArgs>
+          result: BatchPayload
+        }
+        updateManyAndReturn: {
+          args: Prisma.RevokedKeyUpdateManyAndReturnArgs<ExtArgs>
+          result: runtime.Types.Utils.PayloadToResult<Prisma.$RevokedKeyPayload>[]
+        }
+        upsert: {
+          args: Prisma.RevokedKeyUpsertArgs<ExtArgs>
+          result: runtime.Types.Utils.PayloadToResult<Prisma.$RevokedKeyPayload>
+        }
+        aggregate: {
+          args: Prisma.RevokedKeyAggregateArgs<ExtArgs>
+          result: runtime.Types.Utils.Optional<Prisma.AggregateRevokedKey>
+        }
+        groupBy: {
+          args: Prisma.RevokedKeyGroupByArgs<ExtArgs>
+          result: runtime.Types.Utils.Optional<Prisma.RevokedKeyGroupByOutputType>[]
+        }
+        count: {
+          args: Prisma.RevokedKeyCountArgs<ExtArgs>
+          result: runtime.Types.Utils.Optional<Prisma.RevokedKeyCountAggregateOutputType> | number
         }
       }
     }
@@ -2097,10 +2172,19 @@ export const RevocationScalarFieldEnum = {
   tx: 'tx',
   causedIn: 'causedIn',
   notBefore: 'notBefore',
-  membershipOrganizationId: 'membershipOrganizationId'
+  membershipOrganizationId: 'membershipOrganizationId',
+  kid: 'kid'
 } as const
 
 export type RevocationScalarFieldEnum = (typeof RevocationScalarFieldEnum)[keyof typeof RevocationScalarFieldEnum]
+
+
+export const RevokedKeyScalarFieldEnum = {
+  kid: 'kid',
+  revokedAt: 'revokedAt'
+} as const
+
+export type RevokedKeyScalarFieldEnum = (typeof RevokedKeyScalarFieldEnum)[keyof typeof RevokedKeyScalarFieldEnum]
 
 
 export const InvitationScalarFieldEnum = {
@@ -2559,6 +2643,7 @@ export type GlobalOmitConfig = {
   subscription?: Prisma.SubscriptionOmit
   event?: Prisma.EventOmit
   revocation?: Prisma.RevocationOmit
+  revokedKey?: Prisma.RevokedKeyOmit
   invitation?: Prisma.InvitationOmit
   invitationRole?: Prisma.InvitationRoleOmit
   unfinishedRoleChange?: Prisma.UnfinishedRoleChangeOmit

@@ -61,6 +61,7 @@ export const ModelName = {
   Subscription: 'Subscription',
   Event: 'Event',
   Revocation: 'Revocation',
+  RevokedKey: 'RevokedKey',
   Invitation: 'Invitation',
   InvitationRole: 'InvitationRole',
   UnfinishedRoleChange: 'UnfinishedRoleChange',
@@ -231,10 +232,19 @@ export const RevocationScalarFieldEnum = {
   tx: 'tx',
   causedIn: 'causedIn',
   notBefore: 'notBefore',
-  membershipOrganizationId: 'membershipOrganizationId'
+  membershipOrganizationId: 'membershipOrganizationId',
+  kid: 'kid'
 } as const
 
 export type RevocationScalarFieldEnum = (typeof RevocationScalarFieldEnum)[keyof typeof RevocationScalarFieldEnum]
+
+
+export const RevokedKeyScalarFieldEnum = {
+  kid: 'kid',
+  revokedAt: 'revokedAt'
+} as const
+
+export type RevokedKeyScalarFieldEnum = (typeof RevokedKeyScalarFieldEnum)[keyof typeof RevokedKeyScalarFieldEnum]
 
 
 export const InvitationScalarFieldEnum = {

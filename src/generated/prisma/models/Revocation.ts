@@ -47,6 +47,7 @@ export type RevocationMinAggregateOutputType = {
   causedIn: string | null
   notBefore: Date | null
   membershipOrganizationId: string | null
+  kid: string | null
 }
 
 export type RevocationMaxAggregateOutputType = {
@@ -60,6 +61,7 @@ export type RevocationMaxAggregateOutputType = {
   causedIn: string | null
   notBefore: Date | null
   membershipOrganizationId: string | null
+  kid: string | null
 }
 
 export type RevocationCountAggregateOutputType = {
@@ -73,6 +75,7 @@ export type RevocationCountAggregateOutputType = {
   causedIn: number
   notBefore: number
   membershipOrganizationId: number
+  kid: number
   _all: number
 }
 
@@ -98,6 +101,7 @@ export type RevocationMinAggregateInputType = {
   causedIn?: true
   notBefore?: true
   membershipOrganizationId?: true
+  kid?: true
 }
 
 export type RevocationMaxAggregateInputType = {
@@ -111,6 +115,7 @@ export type RevocationMaxAggregateInputType = {
   causedIn?: true
   notBefore?: true
   membershipOrganizationId?: true
+  kid?: true
 }
 
 export type RevocationCountAggregateInputType = {
@@ -124,6 +129,7 @@ export type RevocationCountAggregateInputType = {
   causedIn?: true
   notBefore?: true
   membershipOrganizationId?: true
+  kid?: true
   _all?: true
 }
 
@@ -224,6 +230,7 @@ export type RevocationGroupByOutputType = {
   causedIn: string | null
   notBefore: Date | null
   membershipOrganizationId: string | null
+  kid: string | null
   _count: RevocationCountAggregateOutputType | null
   _avg: RevocationAvgAggregateOutputType | null
   _sum: RevocationSumAggregateOutputType | null
@@ -260,6 +267,7 @@ export type RevocationWhereInput = {
   causedIn?: Prisma.UuidNullableFilter<"Revocation"> | string | null
   notBefore?: Prisma.DateTimeNullableFilter<"Revocation"> | Date | string | null
   membershipOrganizationId?: Prisma.UuidNullableFilter<"Revocation"> | string | null
+  kid?: Prisma.StringNullableFilter<"Revocation"> | string | null
 }
 
 export type RevocationOrderByWithRelationInput = {
@@ -273,6 +281,7 @@ export type RevocationOrderByWithRelationInput = {
   causedIn?: Prisma.SortOrderInput | Prisma.SortOrder
   notBefore?: Prisma.SortOrderInput | Prisma.SortOrder
   membershipOrganizationId?: Prisma.SortOrderInput | Prisma.SortOrder
+  kid?: Prisma.SortOrderInput | Prisma.SortOrder
 }
 
 export type RevocationWhereUniqueInput = Prisma.AtLeast<{
@@ -289,6 +298,7 @@ export type RevocationWhereUniqueInput = Prisma.AtLeast<{
   causedIn?: Prisma.UuidNullableFilter<"Revocation"> | string | null
   notBefore?: Prisma.DateTimeNullableFilter<"Revocation"> | Date | string | null
   membershipOrganizationId?: Prisma.UuidNullableFilter<"Revocation"> | string | null
+  kid?: Prisma.StringNullableFilter<"Revocation"> | string | null
 }, "id">
 
 export type RevocationOrderByWithAggregationInput = {
@@ -302,6 +312,7 @@ export type RevocationOrderByWithAggregationInput = {
   causedIn?: Prisma.SortOrderInput | Prisma.SortOrder
   notBefore?: Prisma.SortOrderInput | Prisma.SortOrder
   membershipOrganizationId?: Prisma.SortOrderInput | Prisma.SortOrder
+  kid?: Prisma.SortOrderInput | Prisma.SortOrder
   _count?: Prisma.RevocationCountOrderByAggregateInput
   _avg?: Prisma.RevocationAvgOrderByAggregateInput
   _max?: Prisma.RevocationMaxOrderByAggregateInput
@@ -323,6 +334,7 @@ export type RevocationScalarWhereWithAggregatesInput = {
   causedIn?: Prisma.UuidNullableWithAggregatesFilter<"Revocation"> | string | null
   notBefore?: Prisma.DateTimeNullableWithAggregatesFilter<"Revocation"> | Date | string | null
   membershipOrganizationId?: Prisma.UuidNullableWithAggregatesFilter<"Revocation"> | string | null
+  kid?: Prisma.StringNullableWithAggregatesFilter<"Revocation"> | string | null
 }
 
 export type RevocationCreateInput = {
@@ -336,6 +348,7 @@ export type RevocationCreateInput = {
   causedIn?: string | null
   notBefore?: Date | string | null
   membershipOrganizationId?: string | null
+  kid?: string | null
 }
 
 export type RevocationUncheckedCreateInput = {
@@ -349,6 +362,7 @@ export type RevocationUncheckedCreateInput = {
   causedIn?: string | null
   notBefore?: Date | string | null
   membershipOrganizationId?: string | null
+  kid?: string | null
 }
 
 export type RevocationUpdateInput = {
@@ -362,6 +376,7 @@ export type RevocationUpdateInput = {
   causedIn?: Prisma.NullableStringFieldUpdateOperationsInput | string | null
   notBefore?: Prisma.NullableDateTimeFieldUpdateOperationsInput | Date | string | null
   membershipOrganizationId?: Prisma.NullableStringFieldUpdateOperationsInput | string | null
+  kid?: Prisma.NullableStringFieldUpdateOperationsInput | string | null
 }
 
 export type RevocationUncheckedUpdateInput = {
@@ -375,6 +390,7 @@ export type RevocationUncheckedUpdateInput = {
   causedIn?: Prisma.NullableStringFieldUpdateOperationsInput | string | null
   notBefore?: Prisma.NullableDateTimeFieldUpdateOperationsInput | Date | string | null
   membershipOrganizationId?: Prisma.NullableStringFieldUpdateOperationsInput | string | null
+  kid?: Prisma.NullableStringFieldUpdateOperationsInput | string | null
 }
 
 export type RevocationCreateManyInput = {
@@ -388,6 +404,7 @@ export type RevocationCreateManyInput = {
   causedIn?: string | null
   notBefore?: Date | string | null
   membershipOrganizationId?: string | null
+  kid?: string | null
 }
 
 export type RevocationUpdateManyMutationInput = {
@@ -401,6 +418,7 @@ export type RevocationUpdateManyMutationInput = {
   causedIn?: Prisma.NullableStringFieldUpdateOperationsInput | string | null
   notBefore?: Prisma.NullableDateTimeFieldUpdateOperationsInput | Date | string | null
   membershipOrganizationId?: Prisma.NullableStringFieldUpdateOperationsInput | string | null
+  kid?: Prisma.NullableStringFieldUpdateOperationsInput | string | null
 }
 
 export type RevocationUncheckedUpdateManyInput = {
@@ -414,6 +432,7 @@ export type RevocationUncheckedUpdateManyInput = {
   causedIn?: Prisma.NullableStringFieldUpdateOperationsInput | string | null
   notBefore?: Prisma.NullableDateTimeFieldUpdateOperationsInput | Date | string | null
   membershipOrganizationId?: Prisma.NullableStringFieldUpdateOperationsInput | string | null
+  kid?: Prisma.NullableStringFieldUpdateOperationsInput | string | null
 }
 
 export type RevocationCountOrderByAggregateInput = {
@@ -427,6 +446,7 @@ export type RevocationCountOrderByAggregateInput = {
   causedIn?: Prisma.SortOrder
   notBefore?: Prisma.SortOrder
   membershipOrganizationId?: Prisma.SortOrder
+  kid?: Prisma.SortOrder
 }
 
 export type RevocationAvgOrderByAggregateInput = {
@@ -445,6 +465,7 @@ export type RevocationMaxOrderByAggregateInput = {
   causedIn?: Prisma.SortOrder
   notBefore?: Prisma.SortOrder
   membershipOrganizationId?: Prisma.SortOrder
+  kid?: Prisma.SortOrder
 }
 
 export type RevocationMinOrderByAggregateInput = {
@@ -458,6 +479,7 @@ export type RevocationMinOrderByAggregateInput = {
   causedIn?: Prisma.SortOrder
   notBefore?: Prisma.SortOrder
   membershipOrganizationId?: Prisma.SortOrder
+  kid?: Prisma.SortOrder
 }
 
 export type RevocationSumOrderByAggregateInput = {
@@ -494,6 +516,7 @@ export type RevocationSelect<ExtArgs extends runtime.Types.Extensions.InternalAr
   causedIn?: boolean
   notBefore?: boolean
   membershipOrganizationId?: boolean
+  kid?: boolean
 }, ExtArgs["result"]["revocation"]>
 
 export type RevocationSelectCreateManyAndReturn<ExtArgs extends runtime.Types.Extensions.InternalArgs = runtime.Types.Extensions.DefaultArgs> = runtime.Types.Extensions.GetSelect<{
@@ -507,6 +530,7 @@ export type RevocationSelectCreateManyAndReturn<ExtArgs extends runtime.Types.Ex
   causedIn?: boolean
   notBefore?: boolean
   membershipOrganizationId?: boolean
+  kid?: boolean
 }, ExtArgs["result"]["revocation"]>
 
 export type RevocationSelectUpdateManyAndReturn<ExtArgs extends runtime.Types.Extensions.InternalArgs = runtime.Types.Extensions.DefaultArgs> = runtime.Types.Extensions.GetSelect<{
@@ -520,6 +544,7 @@ export type RevocationSelectUpdateManyAndReturn<ExtArgs extends runtime.Types.Ex
   causedIn?: boolean
   notBefore?: boolean
   membershipOrganizationId?: boolean
+  kid?: boolean
 }, ExtArgs["result"]["revocation"]>
 
 export type RevocationSelectScalar = {
@@ -533,9 +558,10 @@ export type RevocationSelectScalar = {
   causedIn?: boolean
   notBefore?: boolean
   membershipOrganizationId?: boolean
+  kid?: boolean
 }
 
-export type RevocationOmit<ExtArgs extends runtime.Types.Extensions.InternalArgs = runtime.Types.Extensions.DefaultArgs> = runtime.Types.Extensions.GetOmit<"id" | "kind" | "subject" | "epoch" | "state" | "at" | "tx" | "causedIn" | "notBefore" | "membershipOrganizationId", ExtArgs["result"]["revocation"]>
+export type RevocationOmit<ExtArgs extends runtime.Types.Extensions.InternalArgs = runtime.Types.Extensions.DefaultArgs> = runtime.Types.Extensions.GetOmit<"id" | "kind" | "subject" | "epoch" | "state" | "at" | "tx" | "causedIn" | "notBefore" | "membershipOrganizationId" | "kid", ExtArgs["result"]["revocation"]>
 
 export type $RevocationPayload<ExtArgs extends runtime.Types.Extensions.InternalArgs = runtime.Types.Extensions.DefaultArgs> = {
   name: "Revocation"
@@ -551,6 +577,7 @@ export type $RevocationPayload<ExtArgs extends runtime.Types.Extensions.Internal
     causedIn: string | null
     notBefore: Date | null
     membershipOrganizationId: string | null
+    kid: string | null
   }, ExtArgs["result"]["revocation"]>
   composites: {}
 }
@@ -984,6 +1011,7 @@ export interface RevocationFieldRefs {
   readonly causedIn: Prisma.FieldRef<"Revocation", 'String'>
   readonly notBefore: Prisma.FieldRef<"Revocation", 'DateTime'>
   readonly membershipOrganizationId: Prisma.FieldRef<"Revocation", 'String'>
+  readonly kid: Prisma.FieldRef<"Revocation", 'String'>
 }
     
 

@@ -1,0 +1,84 @@
+// `tenantry keys revoke` beside a database: the revocation reaches processes that do not see the folder, or do not run.
+import { mkdtempSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import t from 'tap';
+import { filesIn, openKeyFolders, openWithKeys, publishedBy } from '../credentials/revocations/key-folders.ts';
+import { createDatabase } from '../support/database.ts';
+import { newAccount } from '../support/fixtures/accounts.ts';
+import { partsOf } from '../support/forge.ts';
+import { spawnService } from '../support/service.ts';
+import { until } from '../support/until.ts';
+import { cliOn, openCli } from './command-line.ts';
+
+t.test('a revocation on one machine reaches a service with a folder of its own, also without a file', async (t) => {
+  const database = await createDatabase(t);
+  const keys = await openKeyFolders(t);
+  const { api, app, keysDirectory } = await openWithKeys(t, database, await keys.copy());
+  const account = await newAccount(api);
+  t.equal(partsOf(account.accessToken).header.kid, keys.newer.kid);
+  const cli = cliOn(database, { KEYS_DIR: keys.directory });
+  const revoked = await cli('keys', 'revoke', keys.newer.kid, '--yes');
+  t.equal(revoked.status, 0, revoked.stderr);
+  t.match(revoked.stdout, /^access: removed .*\.pem\nEvery service, verifier and sidecar refuses its tokens/);
+  await until(async () => (await api.get('/me', { token: account.accessToken })).code === 'invalid_token');
+  t.same(await publishedBy({ api }), [keys.older.kid]);
+  t.equal((await filesIn(keysDirectory)).length, 2, 'the files of the service are not changed');
+
+  const document = (await cli('keys', 'revoke', keys.older.kid, '--yes', '--json')).json;
+  t.match(document.data, { use: 'access', removed: [keys.older.file], recorded: true, made: { kid: String } });
+  await until(() => app.parts.accessKeys.keys().length === 0);
+
+  const again = ['keys', 'revoke', keys.older.kid, '--yes'];
+  t.match(await cli(...again), { status: 1, stderr: /No usable key file/ }, 'a mistyped kid is noticed');
+  t.equal((await cli(...again, '--removed')).status, 0, 'a repeated revocation changes nothing');
+  const gone = 'g'.repeat(43);
+  t.match(await cli('keys', 'revoke', gone, '--removed'), { status: 2, stderr: /add --yes/ });
+  t.match((await cli('keys', 'revoke', gone, '--removed', '--yes', '--json')).json, {
+    data: { use: null, removed: [], made: null, recorded: true },
+  });
+  t.match(await cli('keys', 'revoke', 'mistyped', '--removed', '--yes'), { status: 1, stderr: /No usable key file/ });
+  const rows = await database.query<{ kid: string }>('SELECT kid FROM revoked_keys ORDER BY revoked_at');
+  t.same(
+    rows.map(({ kid }) => kid),
+    [keys.newer.kid, keys.older.kid, gone],
+  );
+  t.match((await cli('keys', 'list')).stdout, /^access: \S+ signing/, 'the replacement is not revoked');
+});
+
+t.test('without its database the command removes the file, and says what is missing', async (t) => {
+  const keys = await openKeyFolders(t);
+  const data = mkdtempSync(join(tmpdir(), 'tenantry-data-'));
+  t.teardown(() => rmSync(data, { recursive: true, force: true }));
+  const away = { DATABASE_URL: 'postgresql://tenantry@127.0.0.1:1/none' };
+  for (const [key, settings] of [
+    [keys.newer, { DATA_DIR: join(data, 'none') }],
+    [keys.older, away],
+  ] as const) {
+    const cli = openCli({ NODE_ENV: 'test', KEYS_DIR: keys.directory, ...settings });
+    const { status, stdout } = await cli('keys', 'revoke', key.kid, '--yes');
+    t.equal(status, 0);
+    t.match(stdout, /^access: removed .*\.pem.*\nThe revocation is not in the database: .+\.\n[\s\S]*--removed when/);
+    t.notOk((await filesIn(keys.directory)).includes(key.file));
+    const removed = await cli('keys', 'revoke', key.kid, '--removed', '--yes', '--json');
+    t.match(removed, { status: 1, stderr: /"unrecorded"/ });
+  }
+});
+
+t.test('the service does not start with keys that were all revoked, and says which', async (t) => {
+  const database = await createDatabase(t);
+  const keys = await openKeyFolders(t);
+  const cli = cliOn(database, { KEYS_DIR: keys.directory });
+  for (const { kid } of [keys.older, keys.newer]) await cli('keys', 'revoke', kid, '--removed', '--yes');
+  t.equal((await filesIn(keys.directory)).length, 1, 'the files were there, so they are removed, and one was made');
+  const copied = await openKeyFolders(t);
+  const other = cliOn(database, { KEYS_DIR: await keys.copy() });
+  for (const { kid } of [copied.older, copied.newer]) await other('keys', 'revoke', kid, '--removed', '--yes');
+  const settings = { DATABASE_URL: database.ownerUrl, KEYS_DIR: copied.directory };
+  const refused = await spawnService(t, settings).catch((error: Error) => error);
+  if (!(refused instanceof Error)) return t.fail('the service has started');
+  t.match(refused.message, /every key that could sign was revoked/);
+  t.match(refused.message, `tenantry keys revoke ${copied.newer.kid}`);
+  const service = await spawnService(t, { ...settings, KEYS_DIR: keys.directory });
+  t.equal((await service.api.get('/readyz')).status, 200);
+});
