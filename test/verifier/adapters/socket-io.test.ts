@@ -146,6 +146,11 @@ t.test('each kind of revocation disconnects the sockets that it affects with a r
   const cases = [
     [await open(issuer.token({ sid })), { kind: 'session', sid }, 'session_revoked'],
     [await open(issuer.token({ sub })), { kind: 'user', sub, epoch: 2 }, 'token_stale'],
+    [
+      await open(issuer.token({ sub: org })),
+      { kind: 'membership', sub: org, org: issuer.organizationId, epoch: 2 },
+      'token_stale',
+    ],
     [await open(issuer.clientToken()), { kind: 'client', client_id: issuer.clientId, epoch: 2 }, 'token_stale'],
     [
       await open(issuer.token({ org })),
