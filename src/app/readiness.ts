@@ -1,6 +1,6 @@
 // Says whether the process can serve requests. It has the checks of /readyz, and knows whether the process is draining.
 import type { Config } from '../base/config/config.ts';
-import { type Database, DatabaseNotWritable } from '../base/database/db.ts';
+import { DatabaseNotWritable } from '../base/database/db.ts';
 import type { HealthDeps, Outcome } from '../base/health/routes.ts';
 import type { Parts } from './parts.ts';
 
@@ -10,11 +10,11 @@ export interface Readiness extends HealthDeps {
 }
 
 export function openReadiness(config: Config, parts: Parts): Readiness {
-  const { db, machineClock: clock, accessKeys, refreshKeys, revocations } = parts;
+  const { machineClock: clock, accessKeys, refreshKeys, revocations } = parts;
   let draining = false;
   return {
     checks: {
-      database: () => checkDatabase(db),
+      database: () => checkDatabase(parts),
       keys() {
         for (const ring of [accessKeys, refreshKeys]) ring.signingKeyAt(clock.now());
         return 'ok';
@@ -30,10 +30,11 @@ export function openReadiness(config: Config, parts: Parts): Readiness {
 }
 
 /** Nobody can sign in or out on a database that stores nothing, so such a database cannot be used. */
-async function checkDatabase(db: Database): Promise<Outcome> {
+async function checkDatabase({ db, revocations }: Pick<Parts, 'db' | 'revocations'>): Promise<Outcome> {
   try {
     await db.checkWrites();
-    return 'ok';
+    // People can sign in again, so the service is of use.
+    return revocations.doubtedBefore() > 0 ? { status: 'degraded', reason: 'set_back' } : 'ok';
   } catch (error) {
     return { status: 'failed', reason: error instanceof DatabaseNotWritable ? error.reason : 'unreachable' };
   }

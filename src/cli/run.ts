@@ -5,6 +5,7 @@ import { constants } from 'node:os';
 import { Command, CommanderError } from 'commander';
 import { clientsCommands } from './clients.ts';
 import { configCommand } from './config.ts';
+import { databaseCommands } from './database.ts';
 import { doctorCommand } from './doctor/doctor.ts';
 import { keysCommands } from './keys.ts';
 import type { Invocation } from './line/invocation.ts';
@@ -122,6 +123,7 @@ export function program(invocation: Invocation, { serve, onHelp }: TreeOptions):
   usersCommands(root, invocation);
   sessionsCommands(root, invocation);
   restoreCommand(root, invocation);
+  databaseCommands(root, invocation);
   clientsCommands(root, invocation);
   mailCommands(root, invocation);
   sidecarCommand(root, invocation);

@@ -33,8 +33,8 @@ t.test('every command has a description, and every command that prints an answer
     leaves.map(({ name }) => name),
     `serve,migrate,seed,keys list,keys generate,keys rotate,keys prune,keys revoke,roles list,roles apply,roles diff,
     roles export,orgs list,orgs create,orgs suspend,orgs activate,orgs subscription,users list,users create,users invite,
-    users set-password,users disable,users enable,users grant,sessions list,sessions revoke,restore,recover,
-    clients list,clients create,clients rotate,clients disable,clients enable,clients delete,
+    users set-password,users disable,users enable,users grant,sessions list,sessions revoke,restore,recover,database accept,
+    clients list,clients create,clients rotate,clients set-audience,clients disable,clients enable,clients delete,
     mail list,mail retry,mail drop,sidecar,config,doctor`.split(/,\s*/),
   );
   for (const { name, leaf } of leaves) {

@@ -6,7 +6,15 @@ import { record } from '../../base/events/record.ts';
 import { newId } from '../../base/platform/random.ts';
 import { publishing } from '../../base/revoking/publish.ts';
 import type { OperatorDeps } from '../sessions/sessions.ts';
-import { countEverything, type EndedCounts, isPast, lockEverything, markEverythingEnded } from './store.ts';
+import {
+  countEverything,
+  type EndedCounts,
+  findLineage,
+  isPast,
+  lockEverything,
+  markDecided,
+  markEverythingEnded,
+} from './store.ts';
 
 export type { EndedCounts } from './store.ts';
 
@@ -39,10 +47,12 @@ export async function endEverything(
   const instant = new Date(Math.ceil(restoredAt.getTime() / 1000) * 1000).toISOString();
   while (!(await isPast(reader, instant))) await delay(LOOK_AGAIN_MS);
   if (dryRun) return deps.db.system((tx) => countEverything(tx, instant), { timeoutMs: WITHIN_MS });
+  const lineage = await findLineage(reader);
   const commit = deps.db.system(
     async (tx) => {
       await lockEverything(tx);
       const ended = await markEverythingEnded(tx, instant);
+      await markDecided(tx, lineage);
       const { sessions, users, clients, invitations } = ended;
       await record(tx, {
         id: newId(deps.random, deps.clock),
@@ -58,4 +68,23 @@ export async function endEverything(
   );
   const { revocations: _, ...counts } = await publishing(deps, commit);
   return counts;
+}
+
+/**
+ * Decides that nothing of importance was lost with a failover: what was in doubt is valid again. Returns since when it was
+ * in doubt; null if nothing was.
+ */
+export async function acceptDatabase(deps: OperatorDeps): Promise<Date | null> {
+  const lineage = await findLineage(deps.db.systemReader());
+  return deps.db.system(async (tx) => {
+    const doubtedAt = await markDecided(tx, lineage);
+    await record(tx, {
+      id: newId(deps.random, deps.clock),
+      type: 'installation.database_accepted',
+      organizationId: null,
+      actorId: null,
+      targetId: null,
+    });
+    return doubtedAt;
+  });
 }

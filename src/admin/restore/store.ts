@@ -1,5 +1,6 @@
 // The queries that end everything after a backup was restored, in one transaction of the system scope.
-import { type SystemReader, type SystemTx, statement } from '../../base/database/db.ts';
+import { DatabaseUnavailable, type SystemReader, type SystemTx, statement } from '../../base/database/db.ts';
+import { CURRENT_LINEAGE } from '../../base/database/probe.ts';
 import type { Revoking } from '../../base/revoking/publish.ts';
 import { NIL_ID } from '../../protocol/id.ts';
 
@@ -93,4 +94,30 @@ export async function markEverythingEnded(tx: SystemTx, restoredAt: string): Pro
   const rows = await tx.rows<{ not_before: number }>(ANNOUNCE, [restoredAt]);
   const revocations = rows.map(({ not_before }) => ({ kind: 'everything', not_before }) as const);
   return { sessions, users, clients, invitations, revocations };
+}
+
+const LINEAGE = statement(`SELECT ${CURRENT_LINEAGE} AS lineage`);
+
+/** The server and timeline of the database; null where the roles of the service may not read them. */
+export async function findLineage(tx: SystemReader): Promise<string | null> {
+  const rows = await tx.rows<{ lineage: string }>(LINEAGE, []).catch((error: unknown) => {
+    if (error instanceof DatabaseUnavailable) throw error;
+    return [];
+  });
+  return rows[0]?.lineage ?? null;
+}
+
+// The row is missing when no process of this version has used the database. The first one then takes it as it is.
+const DECIDE = statement(`
+WITH former AS (SELECT doubted_at FROM database_lineage FOR UPDATE),
+decided AS (
+  UPDATE database_lineage SET lineage = coalesce($1::text, lineage), accepted = coalesce($1, lineage), doubted_at = NULL,
+    reason = NULL, changed_at = clock_timestamp() WHERE EXISTS (SELECT FROM former) RETURNING 1
+)
+SELECT f.doubted_at AS "doubtedAt" FROM former f, decided`);
+
+/** Ends the doubt about a database that was set back. Returns since when the doubt was; null if there was none. */
+export async function markDecided(tx: SystemTx, lineage: string | null): Promise<Date | null> {
+  const [row] = await tx.rows<{ doubtedAt: Date | null }>(DECIDE, [lineage]);
+  return row?.doubtedAt ?? null;
 }

@@ -34,6 +34,14 @@ SELECT r.read_only AS "readOnly", CASE WHEN r.read_only THEN NULL ELSE
   pg_logical_emit_message(true, 'tenantry', 'probe')::text || pg_export_snapshot() END AS written
 FROM (SELECT pg_is_in_recovery() OR current_setting('transaction_read_only') = 'on' AS read_only) r`);
 
+/**
+ * The SQL of the lineage of a database as a text: its server and the timeline of that server. The lineage changes with
+ * every failover, with a backup that is restored to a point in time, and when the data moves to another server. A restart
+ * and a crash do not change it. PostgreSQL refuses the expression on a standby.
+ */
+export const CURRENT_LINEAGE = `(SELECT system_identifier::text FROM pg_control_system())
+  || '/' || ltrim(left(pg_walfile_name(pg_current_wal_lsn()), 8), '0')`;
+
 /** Raises DatabaseNotWritable if the row that WRITE_PROBE returned says that PostgreSQL is read-only. */
 export function assertWritten(row: { readonly readOnly: boolean } | undefined): void {
   if (row?.readOnly !== false) throw new DatabaseNotWritable('read_only');

@@ -27,6 +27,11 @@ export const SERVICE_PROBLEMS = {
     title: 'Database not writable',
     detail: 'The database stores no changes now, and reading works: try again after the seconds in Retry-After.',
   },
+  database_set_back: {
+    status: 503,
+    title: 'Database set back',
+    detail: 'The database has lost changes, and the operator decides about sessions: try later, or sign in again.',
+  },
   revocations_stale: {
     status: 503,
     title: 'Revocations not known',

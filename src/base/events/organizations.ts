@@ -58,6 +58,20 @@ export const INSTALLATION_EVENTS = {
       ...{ sessions: count, users: count, clients: count, invitations: count },
     }),
   },
+  'installation.database_doubted': {
+    when: 'The service noticed that a failover or a restored backup has set the database back. Tokens from before are refused until an operator decides.',
+    ...{ actor: ['system'], target: 'installation', organization: 'never' },
+    data: z.strictObject({
+      reason: z
+        .enum(['lost', 'unwitnessed'])
+        .describe('lost: the database lacks what a process knew; unwitnessed: no process was there to know'),
+    }),
+  },
+  'installation.database_accepted': {
+    when: 'An operator ran `tenantry database accept`: sessions and tokens from before a failover are valid again.',
+    ...{ actor: ['operator'], target: 'installation', organization: 'never' },
+    data: nothing,
+  },
   'key.revoked': {
     when: 'A signing key was revoked, by an operator or because its file was deleted. Every token that it signed is refused.',
     ...{ actor: ['operator', 'system'], target: 'installation', organization: 'never' },

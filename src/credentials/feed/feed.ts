@@ -28,7 +28,7 @@ export interface FeedDeps {
   readonly clock: Clock;
   readonly revocations: Pick<
     Revocations,
-    'events' | 'cursor' | 'onRevocation' | 'judge' | 'freshSecondsAgo' | 'isClockTrusted'
+    'events' | 'cursor' | 'onRevocation' | 'judge' | 'freshSecondsAgo' | 'isClockTrusted' | 'doubtedBefore'
   >;
   readonly streamsMax: number;
   readonly streamsPerClientMax: number;
@@ -161,8 +161,9 @@ interface Sources {
 
 function openSources(deps: FeedDeps, streams: ReadonlySet<FeedStream>): Sources {
   const { db, revocations } = deps;
-  // A heartbeat tells the time, with which consumers compare their clocks.
-  const isFresh = () => revocations.freshSecondsAgo() <= FRESH_SECONDS_MAX && revocations.isClockTrusted();
+  // A heartbeat tells the time, with which consumers compare their clocks. It also says that nothing is in doubt.
+  const isTrusted = () => revocations.isClockTrusted() && revocations.doubtedBefore() === 0;
+  const isFresh = () => revocations.freshSecondsAgo() <= FRESH_SECONDS_MAX && isTrusted();
   const isOfOrganization = ({ subscriber }: FeedStream) => subscriber.client.organizationId !== null;
   const onAppend = () => {
     for (const stream of [...streams]) stream.onAppend();
@@ -220,7 +221,7 @@ function openSources(deps: FeedDeps, streams: ReadonlySet<FeedStream>): Sources 
         };
       }
       const followed = await organizations.follow(organizationId);
-      const isUpToDate = () => organizations.readSecondsAgo() <= FRESH_SECONDS_MAX && revocations.isClockTrusted();
+      const isUpToDate = () => organizations.readSecondsAgo() <= FRESH_SECONDS_MAX && isTrusted();
       return { ...followed, isUpToDate, cursor: organizations.cursor };
     },
     send(revocation) {

@@ -89,7 +89,8 @@ export function openStrength({
     const [first] = waiting;
     if (!first) {
       thread?.unref();
-      return wait(idleMs, () => end('idle'));
+      wait(idleMs, () => end('idle'));
+      return;
     }
     thread ??= start();
     thread.ref();

@@ -17,9 +17,11 @@ export interface RevocationCursor {
 export interface Reading extends RevocationCursor {
   /** The snapshot of the reading, as PostgreSQL writes it; null before the first reading. */
   readonly snapshot: string | null;
+  /** The newest transaction of the rows that were read. PostgreSQL has committed it. */
+  readonly newestTx: string;
 }
 
-export const NOTHING_READ: Reading = { tx: '0', at: 0, snapshot: null };
+export const NOTHING_READ: Reading = { tx: '0', at: 0, snapshot: null, newestTx: '0' };
 
 /** Rows of onestatement, about 5 ms. A change of one role may revoke the tokens of many users at once. */
 const PAGE_ROWS = 2_000;
@@ -33,18 +35,21 @@ export async function readRevocations(
   db: Database,
   since: Reading,
   take: (revocation: Revocation) => void,
+  withinSeconds = READ_WITHIN_SECONDS,
 ): Promise<Reading> {
   const reader = db.systemReader();
   const seen: Seen | null = since.snapshot === null ? null : { snapshot: since.snapshot, now: since.at };
-  const asked = { seen, withinSeconds: READ_WITHIN_SECONDS, limit: PAGE_ROWS };
+  const asked = { seen, withinSeconds, limit: PAGE_ROWS };
   let reached: Reading | undefined;
   let after: RevocationPosition | null = { tx: since.tx, id: NIL_ID };
   while (after) {
     const page: RevocationPage = await listRevocations(reader, { after, ...asked });
     // A restored database continues with older transaction ids: so its revocations are read from the start.
-    if (!reached && BigInt(page.horizon) < BigInt(since.tx)) return readRevocations(db, NOTHING_READ, take);
+    if (!reached && BigInt(page.horizon) < BigInt(since.tx))
+      return readRevocations(db, NOTHING_READ, take, withinSeconds);
     page.revocations.forEach(take);
-    reached ??= { tx: page.horizon, at: page.now, snapshot: page.snapshot };
+    reached ??= { tx: page.horizon, at: page.now, snapshot: page.snapshot, newestTx: since.newestTx };
+    reached = { ...reached, newestTx: page.newestTx ?? reached.newestTx };
     after = page.next;
   }
   return reached ?? since;

@@ -15,9 +15,10 @@ import { createCatchUp } from './catch-up.ts';
 import { CLOCKS_APART_SECONDS_MAX, createClockWatch } from './clock-watch.ts';
 import { createFollower } from './follow.ts';
 import { createFreshness } from './freshness.ts';
+import { createLineageWatch } from './lineage.ts';
+import { readServer } from './lineage-store.ts';
 import { NOTHING_READ, type RevocationCursor, readRevocations } from './read.ts';
 import { REVOCATIONS_REMEMBERED_SECONDS, ROWS_KEPT_SECONDS } from './remembered.ts';
-import { readServer } from './server-store.ts';
 import { deleteRevocations } from './store.ts';
 
 export { type RevocationCursor, readRevocations } from './read.ts';
@@ -36,6 +37,11 @@ export interface Revocations {
   isCurrent(): boolean;
   /** Resolves when `isCurrent` is true, at once or after a reading. Raises revocations_stale after a short time. */
   untilCurrent(): Promise<void>;
+  /**
+   * Tokens issued before this second are refused until an operator decides about a database that was set back; 0 for
+   * none.
+   */
+  doubtedBefore(): number;
   /** Whether the clock of this machine agrees with the clock of PostgreSQL, as far as is known. */
   isClockTrusted(): boolean;
   /**
@@ -105,6 +111,7 @@ export function openRevocations(deps: RevocationsDeps): Revocations {
   const freshness = createFreshness(seconds);
   const listeners = createListeners(deps.log);
   const clocks = createClockWatch(deps.log, deps.limits?.clocksApartSecondsMax ?? CLOCKS_APART_SECONDS_MAX);
+  const lineage = createLineageWatch({ db: deps.db, log: deps.log, events: map.events });
   let reading = NOTHING_READ;
   let stream: StreamWriter | undefined;
 
@@ -117,11 +124,12 @@ export function openRevocations(deps: RevocationsDeps): Revocations {
     const server = await readServer(deps.db.systemReader());
     const arrivedMs = (deps.clock ?? systemClock).now().getTime();
     clocks.note({ databaseMs: server.now, arrivedMs, waitedMs: (seconds() - begun) * 1000 });
+    await lineage.check(server);
     reading = await readRevocations(deps.db, reading, take);
+    lineage.noteRead(reading.newestTx);
     // A standby may lack what its primary has committed. So this reading proves nothing.
     if (server.isStandby) throw new DatabaseUnavailable('PostgreSQL is a standby');
-    freshness.onRead(begun);
-    catchUp.noteFresh();
+    noteFresh(() => freshness.onRead(begun));
     while (map.forgetOld()) await nextTurn();
   }
 
@@ -131,20 +139,17 @@ export function openRevocations(deps: RevocationsDeps): Revocations {
     ...{ read: follower.run, nudge: follower.nudge, hasStream: () => stream !== undefined },
   });
 
+  const noteFresh = (note: () => void) => [note(), catchUp.noteFresh()];
+
   function onGap(): void {
     freshness.onGap();
     follower.nudge();
   }
 
-  function takeFromStream(revocation: Revocation): void {
-    if (isOfDatabase(revocation, reading.at, freshness.readSecondsAgo())) take(revocation);
-    else onGap();
-  }
+  const takeFromStream = (revocation: Revocation) =>
+    isOfDatabase(revocation, reading.at, freshness.readSecondsAgo()) ? take(revocation) : onGap();
 
-  function onWhole(atMs: number): void {
-    freshness.onWhole(atMs / 1000);
-    catchUp.noteFresh();
-  }
+  const onWhole = (atMs: number) => noteFresh(() => freshness.onWhole(atMs / 1000));
 
   function follow(): void {
     follower.start();
@@ -160,6 +165,7 @@ export function openRevocations(deps: RevocationsDeps): Revocations {
     isCurrent: catchUp.isCurrent,
     untilCurrent: catchUp.untilCurrent,
     isClockTrusted: () => !clocks.isApart(),
+    doubtedBefore: lineage.doubtedBefore,
     epochOf: map.epochOf,
     isSuspended: map.isSuspended,
     readSecondsAgo: freshness.readSecondsAgo,

@@ -45,6 +45,11 @@ export interface RevocationPage extends Seen {
    * this one.
    */
   readonly horizon: string;
+  /**
+   * The newest transaction of the rows; null without a row. A row that was copied from another server may have a
+   * transaction that this server has not reached, which does not count.
+   */
+  readonly newestTx: string | null;
 }
 
 export interface RevocationsRequest {
@@ -93,7 +98,9 @@ export async function listRevocations(
   if (!head) throw new Error('the head query returned no row');
   const rows = found.filter(({ id }) => id !== null);
   const last = rows.length === limit ? rows.at(-1) : undefined;
+  const end = BigInt(head.snapshot.split(':')[1] ?? 0);
   return {
+    newestTx: rows.findLast(({ tx }) => BigInt(tx) < end)?.tx ?? null,
     revocations: rows.map(toRevocation),
     next: last ? { tx: last.tx, id: last.id } : null,
     horizon: head.horizon,

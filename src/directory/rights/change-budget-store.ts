@@ -17,7 +17,7 @@ const WAIT = `
 SELECT CASE WHEN EXISTS (SELECT FROM spent) THEN 0
   ELSE ceil(extract(epoch FROM known.paid - known.now) - ($2::int - 1) * $3::float8)::int END AS wait FROM known`;
 
-// $4 member.
+// $1 organization, $2 and $3 as above, $4 member.
 const SPEND_OF_MEMBER = statement(`
 WITH known AS (
   SELECT i.now, greatest(m.changes_paid_until, i.now) AS paid FROM memberships m, (SELECT clock_timestamp() AS now) i

@@ -113,6 +113,11 @@ export type ClientSecret = Prisma.ClientSecretModel
  */
 export type ClientAssertion = Prisma.ClientAssertionModel
 /**
+ * Model DatabaseLineage
+ * 
+ */
+export type DatabaseLineage = Prisma.DatabaseLineageModel
+/**
  * Model IdempotencyKey
  * 
  */

@@ -17,8 +17,8 @@ export interface AuthenticateDeps extends Omit<AccessTokenDeps, 'random'> {
 
 /**
  * Returns the caller of a request. Raises unauthenticated, invalid_token, token_expired, session_revoked and
- * token_stale. Also raises organization_suspended, unless `alsoSuspended` is set, and clock_skewed and revocations_stale
- * while this process cannot judge any token.
+ * token_stale. Also raises organization_suspended, unless `alsoSuspended` is set, and clock_skewed, revocations_stale
+ * and database_set_back while the token cannot be judged.
  */
 export async function authenticate(
   deps: AuthenticateDeps,
@@ -39,7 +39,13 @@ export async function authenticate(
   if (verdict === 'organization_suspended') {
     if (!alsoSuspended) throw organizationSuspended();
   } else if (verdict) throw refusedToken(verdict);
+  if (verified.caller.issuedAt < deps.revocations.doubtedBefore()) throw setBack();
   return verified.caller;
+}
+
+/** The token may have been ended by a change that the database has lost. The client must keep it. */
+export function setBack() {
+  return problem('database_set_back', { retryAfterSeconds: 30 });
 }
 
 /**

@@ -7,6 +7,7 @@ import { newTokenId } from '../../base/platform/random.ts';
 import { type PublishDeps, publishing } from '../../base/revoking/publish.ts';
 import { verifyRefreshToken } from '../../credentials/tokens/refresh.ts';
 import type { RefreshClaims } from '../../protocol/claims.ts';
+import { setBack } from './authenticate.ts';
 import { chooseOrganization } from './choose-organization.ts';
 import { refusal, type SignedIn, type SignInDeps, signIn } from './open-session.ts';
 import { rotateSession } from './rotation-store.ts';
@@ -15,6 +16,8 @@ export interface RefreshDeps extends SignInDeps, PublishDeps {
   readonly db: Database;
   readonly refreshTtlSeconds: number;
   readonly graceSeconds: number;
+  /** Tokens issued before this second are refused until an operator decides; 0 for none. */
+  readonly doubtedBefore: () => number;
 }
 
 export interface Refresh {
@@ -45,7 +48,8 @@ export async function refresh(deps: RefreshDeps, input: Refresh): Promise<Signed
 
 /**
  * The first half of `refresh`. It verifies the token itself and checks that the session of the token does not refresh
- * too often. Changes nothing. Raises invalid_refresh_token, session_expired, too_many_requests.
+ * too often. Changes nothing. Raises invalid_refresh_token, session_expired, database_set_back,
+ * too_many_requests.
  */
 export async function admitToken(
   deps: RefreshDeps,
@@ -55,6 +59,7 @@ export async function admitToken(
   if (!verified) throw problem('invalid_refresh_token');
   if (input.sessionId !== undefined && verified.claims.sid !== input.sessionId) throw problem('invalid_refresh_token');
   if (verified.expired) throw problem('session_expired');
+  if (verified.claims.iat < deps.doubtedBefore()) throw setBack();
   await input.limitRefresh(verified.claims.sid);
   return verified.claims;
 }

@@ -12,8 +12,10 @@ import {
   setSubscription,
   suspendOrganization,
 } from '../../../src/admin/organizations/organizations.ts';
+import { acceptDatabase } from '../../../src/admin/restore/restore.ts';
 import { endAllSessions } from '../../../src/admin/sessions/sessions.ts';
 import { changeMails } from '../../../src/base/outbox/operate.ts';
+import { judgeLineage, type Verdict } from '../../../src/credentials/revocations/lineage-store.ts';
 import { inviteByOperator } from '../../../src/directory/invitations/invitations.ts';
 import { invite } from '../../credentials/revocations/causes.ts';
 import type { TokenHolders } from '../../credentials/revocations/token-holders.ts';
@@ -118,6 +120,13 @@ export const ACTIONS: Readonly<Record<string, (holders: TokenHolders) => Promise
     );
     await changeMails(app.parts, 'retry', [one?.id ?? '']);
     await changeMails(app.parts, 'drop', [another?.id ?? '']);
+  },
+  'a database that was set back, and the decision of an operator': async ({ app }) => {
+    const judge = (verdict: Verdict, lineage: string) =>
+      judgeLineage(app.parts.db.systemReader(), { lineage, verdict, wentBack: false });
+    await judge('whole', '1/1');
+    await judge('lost', '1/2');
+    await acceptDatabase(app.parts);
   },
   'every session of the installation that an operator ends': ({ app }) => endAllSessions(app.parts),
 };

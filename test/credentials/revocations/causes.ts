@@ -264,6 +264,8 @@ export const CAUSES: Readonly<Record<string, Cause>> = {
 export const ENDS_NOTHING: Readonly<Partial<Record<EventType, string>>> = {
   'client.created': 'it has no token yet',
   'client.enabled': 'its tokens ended when it was disabled',
+  'installation.database_accepted': 'what was in doubt is valid again',
+  'installation.database_doubted': 'tokens wait for the decision of an operator',
   'invitation.accepted': 'comes with member.joined',
   'invitation.created': 'nobody has joined',
   'invitation.renewed': 'nobody has joined',

@@ -146,7 +146,7 @@ export async function revokedSince({ app }: TokenHolders, tx: string): Promise<R
   const events: Revocation[] = [];
   await readRevocations(
     app.parts.db,
-    { tx: String(BigInt(tx) + 1n), at: 0, snapshot: null },
+    { tx: String(BigInt(tx) + 1n), at: 0, snapshot: null, newestTx: '0' },
     (event) => void events.push(event),
   );
   return events;

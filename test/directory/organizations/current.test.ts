@@ -169,12 +169,12 @@ t.test('a number in the settings must have the same value for every JSON reader'
       raw: `{"settings":{"deep":[{"n":${text}}]}}`,
       headers: { 'content-type': 'application/json' },
     });
-  for (const good of ['0', '-0', '9007199254740991', '-9007199254740991', '0.000001', '123456.789', '1e3']) {
+  for (const good of ['0', '9007199254740991', '-9007199254740991', '0.000001', '123456.789', '1e3']) {
     const reply = await change(good);
     t.equal(reply.status, 200, good);
-    t.equal(reply.body.data?.settings.deep[0].n, Number(good) + 0, good);
+    t.equal(reply.body.data?.settings.deep[0].n, Number(good), good);
   }
-  for (const wrong of ['9007199254740992', '1e300', '1e999', '-1e999', '1e-7', '1e-300', '5e-324']) {
+  for (const wrong of ['-0', '9007199254740992', '1e300', '1e999', '-1e999', '1e-7', '1e-300', '5e-324']) {
     refused(t, await change(wrong), 'validation_failed', wrong);
   }
 });

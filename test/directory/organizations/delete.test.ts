@@ -52,6 +52,11 @@ async function furnished(api: Api) {
     `INSERT INTO idempotency_keys (id, organization_id, secret_id, fingerprint, answer) VALUES (sha256($2), $1, 'x', sha256('x'), 'x')`,
     [id, Buffer.from(id)],
   );
+  await database.query(
+    `INSERT INTO unfinished_role_changes (id, organization_id, role_owner_key, role_id, after_user_id, advanced_at)
+     VALUES (gen_random_uuid(), $1, $1, $2, $2, now() + interval '1 hour')`,
+    [id, roleId],
+  );
   return { owner, member, id, token: owner.accessToken };
 }
 

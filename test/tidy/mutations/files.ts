@@ -17,21 +17,21 @@ export const brokenFiles: Mutations = {
   'chance comes from node:crypto': [['somebody rolls dice', 'src/cli/run.ts', 'const chance = Math.random();\n']],
   'nothing prints to the console': [['an operation prints', 'src/sign-in/password/login.ts', "console.log('here');\n"]],
   'a file has at most 300 lines': [
-    ['a file of 301 lines', 'src/protocol/long.ts', lines(300)],
+    ['a file of 301 lines', 'src/base/docs/long.ts', lines(300)],
     ['a test of 301 lines', 'test/walks/long.test.ts', lines(300)],
   ],
   'a function has at most 80 lines': [
     [
       'a function of 81 lines',
-      'src/base/http/body.ts',
+      'src/base/docs/body.ts',
       `export function long(count: number): number {\n${body(78)}  return count;\n}\n`,
-      'src/base/http/body.ts long: 81',
+      'src/base/docs/body.ts long: 81',
     ],
     [
       'a function of 250 lines',
-      'src/protocol/long.ts',
+      'src/base/docs/long.ts',
       `export const long = async <T>(count: number, of: T): Promise<void> => {\n${body(248)}};\n`,
-      'src/protocol/long.ts long: 250',
+      'src/base/docs/long.ts long: 250',
     ],
     [
       'a test of 81 lines',
@@ -41,17 +41,17 @@ export const brokenFiles: Mutations = {
     ],
   ],
   'every file can be measured': [
-    ['a file with a decorator', 'src/protocol/decorated.ts', '@sealed\nexport class Door {}\n'],
+    ['a file with a decorator', 'src/base/docs/decorated.ts', '@sealed\nexport class Door {}\n'],
   ],
   'a file does not repeat the name of its folder': [
     ['a file that repeats its folder', 'src/credentials/feed/feed-page.ts', ''],
     ['a file that repeats its folder in the singular', 'src/directory/roles/role-names.ts', ''],
   ],
   'nothing is called utils, helpers, common or manager': [
-    ['a file called utils.ts', 'src/protocol/utils.ts', ''],
-    ['a file called string-helpers.ts', 'src/protocol/string-helpers.ts', ''],
-    ['a file called common.ts', 'src/protocol/common.ts', ''],
-    ['a file called key-manager.ts', 'src/protocol/key-manager.ts', ''],
+    ['a file called utils.ts', 'src/base/docs/utils.ts', ''],
+    ['a file called string-helpers.ts', 'src/base/docs/string-helpers.ts', ''],
+    ['a file called common.ts', 'src/base/docs/common.ts', ''],
+    ['a file called key-manager.ts', 'src/base/docs/key-manager.ts', ''],
   ],
   'the edges of a folder are called routes.ts, pages.ts and schema.ts': [
     ['routes beside routes.ts', 'src/directory/users/account-routes.ts', ''],

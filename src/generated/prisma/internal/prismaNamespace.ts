@@ -416,6 +416,7 @@ export const ModelName = {
   Client: 'Client',
   ClientSecret: 'ClientSecret',
   ClientAssertion: 'ClientAssertion',
+  DatabaseLineage: 'DatabaseLineage',
   IdempotencyKey: 'IdempotencyKey'
 } as const
 
@@ -432,7 +433,7 @@ export type TypeMap<ExtArgs extends runtime.Types.Extensions.InternalArgs = runt
     omit: GlobalOmitOptions
   }
   meta: {
-    modelProps: "user" | "password" | "organization" | "membership" | "role" | "roleAssignment" | "session" | "subscription" | "event" | "revocation" | "revokedKey" | "invitation" | "invitationRole" | "unfinishedRoleChange" | "outbox" | "platformAdministrator" | "client" | "clientSecret" | "clientAssertion" | "idempotencyKey"
+    modelProps: "user" | "password" | "organization" | "membership" | "role" | "roleAssignment" | "session" | "subscription" | "event" | "revocation" | "revokedKey" | "invitation" | "invitationRole" | "unfinishedRoleChange" | "outbox" | "platformAdministrator" | "client" | "clientSecret" | "clientAssertion" | "databaseLineage" | "idempotencyKey"
     txIsolationLevel: TransactionIsolationLevel
   }
   model: {
@@ -1842,6 +1843,80 @@ export type TypeMap<ExtArgs extends runtime.Types.Extensions.InternalArgs = runt
         }
       }
     }
+    DatabaseLineage: {
+      payload: Prisma.$DatabaseLineagePayload<ExtArgs>
+      fields: Prisma.DatabaseLineageFieldRefs
+      operations: {
+        findUnique: {
+          args: Prisma.DatabaseLineageFindUniqueArgs<ExtArgs>
+          result: runtime.Types.Utils.PayloadToResult<Prisma.$DatabaseLineagePayload> | null
+        }
+        findUniqueOrThrow: {
+          args: Prisma.DatabaseLineageFindUniqueOrThrowArgs<ExtArgs>
+          result: runtime.Types.Utils.PayloadToResult<Prisma.$DatabaseLineagePayload>
+        }
+        findFirst: {
+          args: Prisma.DatabaseLineageFindFirstArgs<ExtArgs>
+          result: runtime.Types.Utils.PayloadToResult<Prisma.$DatabaseLineagePayload> | null
+        }
+        findFirstOrThrow: {
+          args: Prisma.DatabaseLineageFindFirstOrThrowArgs<ExtArgs>
+          result: runtime.Types.Utils.PayloadToResult<Prisma.$DatabaseLineagePayload>
+        }
+        findMany: {
+          args: Prisma.DatabaseLineageFindManyArgs<ExtArgs>
+          result: runtime.Types.Utils.PayloadToResult<Prisma.$DatabaseLineagePayload>[]
+        }
+        create: {
+          args: Prisma.DatabaseLineageCreateArgs<ExtArgs>
+          result: runtime.Types.Utils.PayloadToResult<Prisma.$DatabaseLineagePayload>
+        }
+        createMany: {
+          args: Prisma.DatabaseLineageCreateManyArgs<ExtArgs>
+          result: BatchPayload
+        }
+        createManyAndReturn: {
+          args: Prisma.DatabaseLineageCreateManyAndReturnArgs<ExtArgs>
+          result: runtime.Types.Utils.PayloadToResult<Prisma.$DatabaseLineagePayload>[]
+        }
+        delete: {
+          args: Prisma.DatabaseLineageDeleteArgs<ExtArgs>
+          result: runtime.Types.Utils.PayloadToResult<Prisma.$DatabaseLineagePayload>
+        }
+        update: {
+          args: Prisma.DatabaseLineageUpdateArgs<ExtArgs>
+          result: runtime.Types.Utils.PayloadToResult<Prisma.$DatabaseLineagePayload>
+        }
+        deleteMany: {
+          args: Prisma.DatabaseLineageDeleteManyArgs<ExtArgs>
+          result: BatchPayload
+        }
+        updateMany: {
+          args: Prisma.DatabaseLineageUpdateManyArgs<ExtArgs>
+          result: BatchPayload
+        }
+        updateManyAndReturn: {
+          args: Prisma.DatabaseLineageUpdateManyAndReturnArgs<ExtArgs>
+          result: runtime.Types.Utils.PayloadToResult<Prisma.$DatabaseLineagePayload>[]
+        }
+        upsert: {
+          args: Prisma.DatabaseLineageUpsertArgs<ExtArgs>
+          result: runtime.Types.Utils.PayloadToResult<Prisma.$DatabaseLineagePayload>
+        }
+        aggregate: {
+          args: Prisma.DatabaseLineageAggregateArgs<ExtArgs>
+          result: runtime.Types.Utils.Optional<Prisma.AggregateDatabaseLineage>
+        }
+        groupBy: {
+          args: Prisma.DatabaseLineageGroupByArgs<ExtArgs>
+          result: runtime.Types.Utils.Optional<Prisma.DatabaseLineageGroupByOutputType>[]
+        }
+        count: {
+          args: Prisma.DatabaseLineageCountArgs<ExtArgs>
+          result: runtime.Types.Utils.Optional<Prisma.DatabaseLineageCountAggregateOutputType> | number
+        }
+      }
+    }
     IdempotencyKey: {
       payload: Prisma.$IdempotencyKeyPayload<ExtArgs>
       fields: Prisma.IdempotencyKeyFieldRefs
@@ -2223,6 +2298,18 @@ export const ClientAssertionScalarFieldEnum = {
 export type ClientAssertionScalarFieldEnum = (typeof ClientAssertionScalarFieldEnum)[keyof typeof ClientAssertionScalarFieldEnum]
 
 
+export const DatabaseLineageScalarFieldEnum = {
+  id: 'id',
+  lineage: 'lineage',
+  accepted: 'accepted',
+  doubtedAt: 'doubtedAt',
+  reason: 'reason',
+  changedAt: 'changedAt'
+} as const
+
+export type DatabaseLineageScalarFieldEnum = (typeof DatabaseLineageScalarFieldEnum)[keyof typeof DatabaseLineageScalarFieldEnum]
+
+
 export const IdempotencyKeyScalarFieldEnum = {
   id: 'id',
   organizationId: 'organizationId',
@@ -2565,6 +2652,7 @@ export type GlobalOmitConfig = {
   client?: Prisma.ClientOmit
   clientSecret?: Prisma.ClientSecretOmit
   clientAssertion?: Prisma.ClientAssertionOmit
+  databaseLineage?: Prisma.DatabaseLineageOmit
   idempotencyKey?: Prisma.IdempotencyKeyOmit
 }
 

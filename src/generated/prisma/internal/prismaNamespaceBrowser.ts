@@ -70,6 +70,7 @@ export const ModelName = {
   Client: 'Client',
   ClientSecret: 'ClientSecret',
   ClientAssertion: 'ClientAssertion',
+  DatabaseLineage: 'DatabaseLineage',
   IdempotencyKey: 'IdempotencyKey'
 } as const
 
@@ -355,6 +356,18 @@ export const ClientAssertionScalarFieldEnum = {
 } as const
 
 export type ClientAssertionScalarFieldEnum = (typeof ClientAssertionScalarFieldEnum)[keyof typeof ClientAssertionScalarFieldEnum]
+
+
+export const DatabaseLineageScalarFieldEnum = {
+  id: 'id',
+  lineage: 'lineage',
+  accepted: 'accepted',
+  doubtedAt: 'doubtedAt',
+  reason: 'reason',
+  changedAt: 'changedAt'
+} as const
+
+export type DatabaseLineageScalarFieldEnum = (typeof DatabaseLineageScalarFieldEnum)[keyof typeof DatabaseLineageScalarFieldEnum]
 
 
 export const IdempotencyKeyScalarFieldEnum = {

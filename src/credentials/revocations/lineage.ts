@@ -1,0 +1,82 @@
+// Notices that the database went back in time: a standby that had not received everything took over, or a backup was
+// restored. Then logouts that were acknowledged are undone. A process compares what it knows with what the database has,
+// and the verdict is stored, so that every process refuses the same tokens until an operator decides.
+import type { Database } from '../../base/database/db.ts';
+import type { Log } from '../../base/platform/log.ts';
+import type { Revocation } from '../../protocol/revocation.ts';
+import { createRevocationMap } from '../../protocol/revocation-map.ts';
+import { judgeLineage, readServer, type ServerFacts, type Verdict } from './lineage-store.ts';
+import { NOTHING_READ, readRevocations } from './read.ts';
+import { ROWS_KEPT_SECONDS } from './remembered.ts';
+
+export interface LineageDeps {
+  readonly db: Database;
+  readonly log: Log;
+  /** Every event that this process knows. */
+  readonly events: () => Iterable<Revocation>;
+}
+
+export interface LineageWatch {
+  /** Judges the server if it changed since the last call. Raises DatabaseUnavailable. */
+  check(server: ServerFacts): Promise<void>;
+  /** Notes the newest committed transaction that was read. */
+  noteRead(newestTx: string): void;
+  /** Tokens issued before this second are refused until an operator decides; 0 for none. */
+  doubtedBefore(): number;
+}
+
+const NOTHING = '0';
+
+/** Nothing is known of the database yet. */
+export function createLineageWatch({ db, log, events }: LineageDeps): LineageWatch {
+  let known: string | null = null; // the lineage of the last reading of this process
+  let newestTx = NOTHING;
+  let doubtedBefore = 0;
+
+  function setDoubt(server: ServerFacts): void {
+    const { doubtedBefore: next } = server;
+    if (next > 0 && doubtedBefore === 0) {
+      const text =
+        'the database was set back: sessions and tokens from before are refused until an operator runs tenantry restore or tenantry database accept';
+      log.error({ lineage: server.lineage, before: new Date(next * 1000).toISOString() }, text);
+    }
+    if (next === 0 && doubtedBefore > 0) log.info('an operator has decided about the database that was set back');
+    doubtedBefore = next;
+  }
+
+  /** Whether the database lacks an event that this process knew before the database was read again. */
+  async function lacksKnown(): Promise<boolean> {
+    const before = [...events()];
+    const found = createRevocationMap(() => 0, Number.POSITIVE_INFINITY);
+    await readRevocations(db, NOTHING_READ, (revocation) => void found.add(revocation), ROWS_KEPT_SECONDS);
+    // The rows of these two may be removed while their effect stays, so they prove nothing.
+    const isProof = ({ kind }: Revocation) => kind !== 'everything' && kind !== 'key';
+    return before.some((event) => isProof(event) && found.add(event));
+  }
+
+  async function verdictOn({ lineage, judged, nextTx }: ServerFacts): Promise<Verdict> {
+    if (BigInt(nextTx) <= BigInt(newestTx)) return 'lost'; // a transaction that was read has not happened
+    if (known !== null) return (await lacksKnown()) ? 'lost' : 'whole';
+    return judged === null || judged === lineage ? 'whole' : 'unwitnessed';
+  }
+
+  return {
+    async check(server) {
+      const { lineage, judged, nextTx } = server;
+      const wentBack = BigInt(nextTx) <= BigInt(newestTx);
+      const isSame = lineage === known && lineage === judged && !wentBack;
+      if (isSame || lineage === null) return setDoubt(server);
+      const verdict = await verdictOn(server);
+      const isJudged = known === null && lineage === judged && verdict === 'whole';
+      if (!isJudged)
+        await judgeLineage(db.systemReader(), { lineage, verdict, wentBack: wentBack && lineage === known });
+      known = lineage;
+      if (wentBack) newestTx = NOTHING;
+      setDoubt(await readServer(db.systemReader()));
+    },
+    noteRead(tx) {
+      if (BigInt(tx) > BigInt(newestTx)) newestTx = tx;
+    },
+    doubtedBefore: () => doubtedBefore,
+  };
+}

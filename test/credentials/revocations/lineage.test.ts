@@ -1,0 +1,238 @@
+// A database that a failover has set back: what was lost is noticed, sessions and tokens from before are refused without a
+// 401, and an operator decides. A failover that lost nothing, and a restart, change nothing.
+import t, { type Test } from 'tap';
+import { acceptDatabase, endEverything } from '../../../src/admin/restore/restore.ts';
+import type { Database } from '../../../src/base/database/db.ts';
+import { openLog } from '../../../src/base/platform/log.ts';
+import { createLineageWatch } from '../../../src/credentials/revocations/lineage.ts';
+import { readServer } from '../../../src/credentials/revocations/lineage-store.ts';
+import type { Revocation } from '../../../src/protocol/revocation.ts';
+import { createDatabase, type TestDatabase } from '../../support/database.ts';
+import { type Account, newAccount } from '../../support/fixtures/accounts.ts';
+import { seedClientWithToken } from '../../support/fixtures/clients.ts';
+import { openService, type Service } from '../../support/service.ts';
+
+/** Makes the database look like a promoted standby: its row names the timeline of the former primary. */
+async function promote(database: TestDatabase): Promise<void> {
+  await database.query("UPDATE database_lineage SET lineage = '1/1'");
+}
+
+/** Undoes a logout, as a standby does that has not received it. */
+async function lose(database: TestDatabase, { sessionId }: Account): Promise<void> {
+  await database.query('DELETE FROM revocations WHERE subject = $1', [sessionId]);
+  await database.query('UPDATE sessions SET revoked_at = NULL, revoked_reason = NULL WHERE id = $1', [sessionId]);
+}
+
+async function rowOf(database: TestDatabase) {
+  const [row] = await database.query<{ lineage: string; reason: string | null }>(
+    'SELECT lineage, reason FROM database_lineage',
+  );
+  return row;
+}
+
+const eventsOf = (database: TestDatabase) =>
+  database.query(`SELECT type, data FROM events WHERE type LIKE 'installation.%' ORDER BY at`);
+
+async function open(t: Test) {
+  const database = await createDatabase(t);
+  const service = await openService(t, database);
+  await service.app.parts.revocations.synchronize();
+  const accounts = [await newAccount(service.api), await newAccount(service.api)] as const;
+  return { database, service, synchronize: service.app.parts.revocations.synchronize, accounts };
+}
+
+/** Asserts that everything from before is refused, and that people can sign in again. */
+async function isInDoubt(t: Test, { api }: Service, account: Account): Promise<void> {
+  const { accessToken: token, refreshToken, email, password } = account;
+  for (const refused of [
+    await api.get('/me', { token }),
+    await api.get('/verify', { token }),
+    await api.post('/auth/refresh', { refreshToken }),
+  ]) {
+    t.strictSame([refused.status, refused.code], [503, 'database_set_back']);
+    t.match(refused.headers.get('retry-after'), /^[1-9]\d*$/);
+    t.strictSame(refused.setCookie, []);
+  }
+  const ready = await api.get('/readyz');
+  t.strictSame(
+    [ready.status, ready.body.checks.database, ready.body.reasons],
+    [200, 'degraded', { database: 'set_back' }],
+  );
+  t.equal((await api.post('/auth/login', { email, password })).status, 200, 'a new sign-in is possible');
+}
+
+t.test('a failover that lost nothing changes nothing', async (t) => {
+  const { database, service, synchronize, accounts } = await open(t);
+  const before = await rowOf(database);
+  const [stays, leaves] = accounts;
+  await service.api.post('/auth/logout', { refreshToken: leaves.refreshToken });
+  await promote(database);
+  await synchronize();
+  t.equal((await service.api.get('/me', { token: stays.accessToken })).status, 200);
+  t.equal((await service.api.post('/auth/refresh', { refreshToken: stays.refreshToken })).status, 200);
+  t.strictSame(await rowOf(database), before, 'the new timeline is noted');
+  t.strictSame(await eventsOf(database), []);
+});
+
+t.test('a lost logout is noticed, and nothing from before is accepted until an operator decides', async (t) => {
+  const { database, service, synchronize, accounts } = await open(t);
+  const [stays, leaves] = accounts;
+  t.equal((await service.api.post('/auth/logout', { refreshToken: leaves.refreshToken })).status, 204);
+  const { accessToken: feeding } = await feedToken(service, database);
+  await lose(database, leaves);
+  await promote(database);
+  await synchronize();
+  t.match(await rowOf(database), { reason: 'lost' });
+  await isInDoubt(t, service, stays);
+  const again = await service.api.post('/auth/refresh', { refreshToken: leaves.refreshToken });
+  t.equal(again.code, 'database_set_back', 'the session that had ended does not come back');
+  t.equal((await service.api.get('/me', { token: leaves.accessToken })).code, 'session_revoked');
+  t.equal((await service.api.get('/revocations', { token: feeding })).code, 'database_set_back');
+
+  const late = await openService(t, database);
+  await late.app.parts.revocations.synchronize();
+  await isInDoubt(t, late, stays);
+  for (const { app } of [service, late]) await app.parts.revocations.synchronize();
+  t.match(await rowOf(database), { reason: 'lost' }, 'and no other process ends the doubt');
+  t.strictSame(await eventsOf(database), [{ type: 'installation.database_doubted', data: { reason: 'lost' } }]);
+
+  t.ok(await acceptDatabase(service.app.parts));
+  await synchronize();
+  t.equal((await service.api.get('/me', { token: stays.accessToken })).status, 200, 'accepted: valid again');
+  t.equal((await service.api.get('/readyz')).body.checks.database, 'ok');
+  await synchronize();
+  t.match(await rowOf(database), { reason: null }, 'what an operator has decided stays decided');
+  t.match((await eventsOf(database)).at(-1), { type: 'installation.database_accepted' });
+});
+
+async function feedToken({ app }: Service, database: TestDatabase) {
+  const { token } = await seedClientWithToken(app, database, {
+    organizationId: null,
+    permissions: ['revocations:read'],
+  });
+  return { accessToken: token };
+}
+
+t.test('restore ends the doubt and everything from before', async (t) => {
+  const { database, service, synchronize, accounts } = await open(t);
+  const [stays, leaves] = accounts;
+  await service.api.post('/auth/logout', { refreshToken: leaves.refreshToken });
+  await lose(database, leaves);
+  await promote(database);
+  await synchronize();
+  t.match(await rowOf(database), { reason: 'lost' });
+  await endEverything(service.app.parts, { restoredAt: new Date() });
+  await synchronize();
+  t.equal((await service.api.get('/me', { token: stays.accessToken })).code, 'session_revoked');
+  for (const { refreshToken } of accounts) {
+    t.equal((await service.api.post('/auth/refresh', { refreshToken })).status, 401);
+  }
+  const { email, password } = stays;
+  const { accessToken: token } = (await service.api.post('/auth/login', { email, password })).body.data;
+  t.equal((await service.api.get('/me', { token })).status, 200);
+  t.match(await rowOf(database), { reason: null });
+});
+
+t.test('a process that was there ends the doubt of one that started after a failover without loss', async (t) => {
+  const { database, service, accounts } = await open(t);
+  await service.app.close();
+  await promote(database);
+  const late = await openService(t, database);
+  const { db, revocations } = late.app.parts;
+  const silent = openLog({ level: 'silent', pretty: false });
+  const witness = createLineageWatch({ db, log: silent, events: () => [] });
+  await witness.check({ ...SERVER, lineage: '1/1', judged: '1/1' }); // the former primary
+  await revocations.synchronize();
+  t.match(await rowOf(database), { reason: 'unwitnessed' });
+  await witness.check(await readServer(db.systemReader()));
+  await revocations.synchronize();
+  t.match(await rowOf(database), { reason: null });
+  t.equal((await late.api.get('/me', { token: accounts[0].accessToken })).status, 200);
+});
+
+t.test('a failover without any process that was there is in doubt until an operator decides', async (t) => {
+  const { database, service, accounts } = await open(t);
+  await service.app.close();
+  await promote(database);
+  const late = await openService(t, database);
+  await late.app.parts.revocations.synchronize();
+  t.match(await rowOf(database), { reason: 'unwitnessed' });
+  await isInDoubt(t, late, accounts[0]);
+  const later = await openService(t, database);
+  await later.app.parts.revocations.synchronize();
+  await isInDoubt(t, later, accounts[1]);
+  await acceptDatabase(later.app.parts);
+  await late.app.parts.revocations.synchronize();
+  t.equal((await late.api.get('/me', { token: accounts[0].accessToken })).status, 200);
+});
+
+t.test('a decision before the first start after a failover is kept', async (t) => {
+  const { database, service, accounts } = await open(t);
+  await service.app.close();
+  await promote(database);
+  const operator = await openService(t, database); // only its parts are used
+  await acceptDatabase(operator.app.parts);
+  const late = await openService(t, database);
+  await late.app.parts.revocations.synchronize();
+  t.equal((await late.api.get('/me', { token: accounts[0].accessToken })).status, 200);
+});
+
+/** A watch over a database whose answers the test gives. */
+function openWatch(rows: () => unknown[] = () => []) {
+  const asked: (readonly unknown[])[] = [];
+  const systemReader = () => ({
+    async rows(query: { text: string }, values: readonly unknown[]) {
+      if (/UPDATE database_lineage/.test(query.text)) asked.push(values);
+      if (/FROM revocations/.test(query.text)) return [{ id: null, horizon: '1', snapshot: '1:1:', now: 0 }, ...rows()];
+      return [{ ...SERVER, doubtedBefore: asked.some(([, verdict]) => verdict !== 'whole') ? 7 : 0 }];
+    },
+  });
+  const events: Revocation[] = [];
+  const watch = createLineageWatch({
+    db: { systemReader } as unknown as Database,
+    log: openLog({ level: 'silent', pretty: false }),
+    events: () => events,
+  });
+  return { watch, asked, events };
+}
+
+const SERVER = { now: 0, isStandby: false, nextTx: '500', lineage: '9/1', judged: '9/1', doubtedBefore: 0 };
+
+t.test('transaction ids below one that was read are a loss, also within one timeline', async (t) => {
+  const { watch, asked } = openWatch();
+  await watch.check(SERVER);
+  watch.noteRead('499');
+  watch.noteRead('400');
+  await watch.check(SERVER);
+  await watch.check({ ...SERVER, nextTx: '501' });
+  t.strictSame(asked, [], 'a restart and a crash continue with the same ids');
+  await watch.check({ ...SERVER, nextTx: '499' });
+  t.strictSame(asked, [['9/1', 'lost', true]]);
+  t.equal(watch.doubtedBefore(), 7);
+  await watch.check({ ...SERVER, nextTx: '499' });
+  t.equal(asked.length, 1, 'and it is judged once');
+});
+
+t.test('a standby is not judged', async (t) => {
+  const { watch, asked } = openWatch();
+  await watch.check(SERVER);
+  watch.noteRead('499');
+  await watch.check({ ...SERVER, lineage: null, isStandby: true, nextTx: '300' });
+  t.strictSame(asked, []);
+});
+
+t.test('an event of any kind that the database lacks is a loss, except the one of a restore', async (t) => {
+  const id = '00000000-0000-4000-8000-000000000001';
+  const judge = async (event: Revocation) => {
+    const { watch, asked, events } = openWatch();
+    await watch.check(SERVER);
+    events.push(event);
+    await watch.check({ ...SERVER, lineage: '9/2' });
+    return asked[0]?.[1];
+  };
+  t.equal(await judge({ kind: 'session', sid: id }), 'lost');
+  t.equal(await judge({ kind: 'user', sub: id, epoch: 3 }), 'lost');
+  t.equal(await judge({ kind: 'client', client_id: id, epoch: 3 }), 'lost');
+  t.equal(await judge({ kind: 'organization', org: id, state: 'suspended', at: 5 }), 'lost');
+  t.equal(await judge({ kind: 'everything', not_before: 5 }), 'whole');
+});
