@@ -2,6 +2,7 @@
 // restored. Then logouts that were acknowledged are undone. A process compares what it knows with what the database has,
 // and the verdict is stored, so that every process refuses the same tokens until an operator decides.
 import type { Database } from '../../base/database/db.ts';
+import { notWritable } from '../../base/database/outage.ts';
 import type { Log } from '../../base/platform/log.ts';
 import type { Revocation } from '../../protocol/revocation.ts';
 import { createRevocationMap } from '../../protocol/revocation-map.ts';
@@ -60,6 +61,22 @@ export function createLineageWatch({ db, log, events }: LineageDeps): LineageWat
     return judged === null || judged === lineage ? 'whole' : 'unwitnessed';
   }
 
+  /** Whether the verdict could be stored. Raises DatabaseUnavailable. */
+  async function store(judgement: Parameters<typeof judgeLineage>[1]): Promise<boolean> {
+    try {
+      await judgeLineage(db.systemReader(), judgement);
+      return true;
+    } catch (error) {
+      if (notWritable(error) === null) throw error;
+      return false;
+    }
+  }
+
+  const doubting = (server: ServerFacts): ServerFacts => ({
+    ...server,
+    doubtedBefore: server.doubtedBefore || doubtedBefore || Math.ceil(server.now / 1000),
+  });
+
   return {
     async check(server) {
       const { lineage, judged, nextTx } = server;
@@ -68,8 +85,10 @@ export function createLineageWatch({ db, log, events }: LineageDeps): LineageWat
       if (isSame || lineage === null) return setDoubt(server);
       const verdict = await verdictOn(server);
       const isJudged = known === null && lineage === judged && verdict === 'whole';
-      if (!isJudged)
-        await judgeLineage(db.systemReader(), { lineage, verdict, wentBack: wentBack && lineage === known });
+      const stored = isJudged || (await store({ lineage, verdict, wentBack: wentBack && lineage === known }));
+      // A database that stores nothing can still be read. This process keeps its verdict, and judges again at the next
+      // reading.
+      if (!stored) return setDoubt(verdict === 'whole' ? server : doubting(server));
       known = lineage;
       if (wentBack) newestTx = NOTHING;
       setDoubt(await readServer(db.systemReader()));

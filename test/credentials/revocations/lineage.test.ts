@@ -178,11 +178,14 @@ t.test('a decision before the first start after a failover is kept', async (t) =
 });
 
 /** A watch over a database whose answers the test gives. */
-function openWatch(rows: () => unknown[] = () => []) {
+function openWatch(rows: () => unknown[] = () => [], isReadOnly = () => false) {
   const asked: (readonly unknown[])[] = [];
   const systemReader = () => ({
     async rows(query: { text: string }, values: readonly unknown[]) {
-      if (/UPDATE database_lineage/.test(query.text)) asked.push(values);
+      if (/UPDATE database_lineage/.test(query.text)) {
+        if (isReadOnly()) throw Object.assign(new Error('read-only'), { code: '25006' });
+        asked.push(values);
+      }
       if (/FROM revocations/.test(query.text)) return [{ id: null, horizon: '1', snapshot: '1:1:', now: 0 }, ...rows()];
       return [{ ...SERVER, doubtedBefore: asked.some(([, verdict]) => verdict !== 'whole') ? 7 : 0 }];
     },
@@ -211,6 +214,23 @@ t.test('transaction ids below one that was read are a loss, also within one time
   t.equal(watch.doubtedBefore(), 7);
   await watch.check({ ...SERVER, nextTx: '499' });
   t.equal(asked.length, 1, 'and it is judged once');
+});
+
+t.test('while the database stores nothing, a process keeps its verdict, and stores it later', async (t) => {
+  let isReadOnly = true;
+  const { watch, asked } = openWatch(undefined, () => isReadOnly);
+  await watch.check({ ...SERVER, judged: null });
+  t.equal(watch.doubtedBefore(), 0, 'nothing was lost, and reading goes on');
+  await watch.check(SERVER);
+  watch.noteRead('499');
+  await watch.check({ ...SERVER, nextTx: '400', now: 5_500 });
+  t.equal(watch.doubtedBefore(), 6);
+  await watch.check({ ...SERVER, nextTx: '400', now: 9_500 });
+  t.equal(watch.doubtedBefore(), 6, 'the doubt does not grow');
+  isReadOnly = false;
+  await watch.check({ ...SERVER, nextTx: '400', now: 12_500 });
+  t.strictSame(asked, [['9/1', 'lost', true]]);
+  t.equal(watch.doubtedBefore(), 7);
 });
 
 t.test('a standby is not judged', async (t) => {
