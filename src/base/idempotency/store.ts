@@ -19,9 +19,11 @@ export interface Repeating {
   readonly sessionId: string | null;
 }
 
-/** The query of a kept answer. `aboutCaller` is the SELECT of the RepeatGuard, which runs only if there is an answer. */
+/**
+ * The query of a kept answer. `aboutCaller` is the SELECT of the RepeatGuard, which runs only if there is an answer.
+ * Parameters: $1 organization, $2 user, $3 session, $4 id of the row in hexadecimal digits.
+ */
 export function keptFinder(aboutCaller: string) {
-  // $1 organization, $2 user, $3 session, $4 id of the row in hexadecimal digits.
   const find = statement(`
 SELECT secret_id AS "secretId", encode(fingerprint, 'base64') AS fingerprint, encode(answer, 'base64') AS answer,
   expires_at <= clock_timestamp() AS "isExpired",
