@@ -4,6 +4,7 @@
 import { ZxcvbnFactory } from '@zxcvbn-ts/core';
 import * as common from '@zxcvbn-ts/language-common';
 import * as english from '@zxcvbn-ts/language-en';
+import { alphabetOf, isAscii, isLikeWord, isRandom } from './randomness.ts';
 import { readings } from './readings.ts';
 
 /** The estimator takes time that grows fast with the length. A longer password is judged in parts of this length. */
@@ -43,23 +44,27 @@ export function estimateGuesses(password: string, words: readonly string[], enou
   return most;
 }
 
-function guessesOf(text: string, words: readonly string[]): number {
-  const { guessesLog10, sequence } = estimator.check(text, words.slice(0, WORDS_MAX));
-  const [first] = sequence;
-  if (sequence.length === 1 && first?.pattern === 'bruteforce') return guessesLog10 + additionOf(text);
+const check = (text: string, words: readonly string[]) => estimator.check(text, words.slice(0, WORDS_MAX));
+
+function guessesOf({ guessesLog10, sequence }: ReturnType<typeof check>): number {
   const isPattern = sequence.every(({ pattern }) => PATTERNS.has(String(pattern)));
-  const foreign = sequence
-    .filter(({ pattern }) => pattern === 'bruteforce')
-    .map(({ token }) => scriptAdditionOf(token));
-  return guessesLog10 + foreign.reduce((sum, addition) => sum + addition, 0) - (isPattern ? PATTERN_PENALTY : 0);
+  const additions = sequence.map(({ pattern, token }) => {
+    if (pattern === 'bruteforce') return additionOf(token);
+    return isWordByChance(token) ? CHANCE_ADDITION : 0;
+  });
+  return guessesLog10 + additions.reduce((sum, addition) => sum + addition, 0) - (isPattern ? PATTERN_PENALTY : 0);
 }
+
+// A short word with capital letters inside, such as jEnd, is in random text by chance. People write no word so.
+const isWordByChance = (token: string) => token.length <= 5 && /[a-z].?[A-Z]/.test(token);
+const CHANCE_ADDITION = 1;
 
 // Walks over the keyboard, sequences, repetitions and dates alone. Guessers know many more of them than the estimator.
 const PATTERNS: ReadonlySet<string> = new Set(['spatial', 'sequence', 'repeat', 'date', 'regex']);
 const PATTERN_PENALTY = 4;
 
 // The estimator counts ten guesses for each UTF-16 unit that belongs to no pattern. That is far too few for scripts
-// with thousands of characters, and for a short random text of both cases and digits.
+// with thousands of characters, and for random text.
 const LARGE_SCRIPTS: readonly (readonly [RegExp, number])[] = [
   [/[\p{Script=Hiragana}\p{Script=Katakana}]/u, 80],
   [/\p{Script=Hangul}/u, 1000],
@@ -67,23 +72,13 @@ const LARGE_SCRIPTS: readonly (readonly [RegExp, number])[] = [
   [/\p{Extended_Pictographic}/u, 2000],
 ];
 
-function scriptAdditionOf(token: string): number {
+/** What is added to the logarithm of the guesses for a part of a password that belongs to no pattern. */
+function additionOf(token: string): number {
+  if (isAscii(token)) return isRandom(token) ? token.length * (Math.log10(alphabetOf(token)) - 1) : 0;
   return [...token].reduce((sum, letter) => {
     const size = LARGE_SCRIPTS.find(([script]) => script.test(letter))?.[1] ?? 10;
     return sum + Math.max(0, Math.log10(size) - letter.length);
   }, 0);
-}
-
-const MIXED_LETTERS = 62;
-const MIXED_LENGTH_MAX = 9;
-/** A capital letter first and digits at the end are two changes of the kind of character. Random text has more. */
-const MIXED_CHANGES = 3;
-
-function additionOf(text: string): number {
-  const kinds = [...text].map((letter) => (/\d/.test(letter) ? 'digit' : /\p{Lu}/u.test(letter) ? 'upper' : 'other'));
-  const changes = kinds.filter((kind, index) => index > 0 && kind !== kinds[index - 1]).length;
-  const isMixed = changes >= MIXED_CHANGES && kinds.length <= MIXED_LENGTH_MAX && /^[!-~]+$/.test(text);
-  return isMixed ? kinds.length * (Math.log10(MIXED_LETTERS) - 1) : scriptAdditionOf(text);
 }
 
 // Digits and signs around one word, such as Winter2026!, are what people add when a rule asks for them.
@@ -96,11 +91,14 @@ const WORD_GUESSES = 6.2;
 function isAdornedWord(text: string, words: readonly string[]): boolean {
   const core = ADORNED.exec(text)?.groups?.core ?? '';
   const adorned = text.length - core.length;
-  return core !== '' && adorned > 0 && adorned <= ADORNMENT_LENGTH_MAX && guessesOf(core, words) < WORD_GUESSES;
+  if (core === '' || adorned === 0 || adorned > ADORNMENT_LENGTH_MAX) return false;
+  const checked = check(core, words);
+  if (guessesOf(checked) >= WORD_GUESSES) return false;
+  return checked.sequence.every(({ pattern, token }) => pattern !== 'bruteforce' || isLikeWord(token, text));
 }
 
 /** The decimal logarithm of the guesses that a text takes. */
 function weigh(text: string, words: readonly string[]): number {
-  const guesses = guessesOf(text, words);
+  const guesses = guessesOf(check(text, words));
   return guesses > WORD_GUESSES && isAdornedWord(text, words) ? WORD_GUESSES : guesses;
 }

@@ -1,4 +1,5 @@
 // Which passwords are too easy to guess, and that estimating them neither blocks nor fills the process.
+import { createHash } from 'node:crypto';
 import t from 'tap';
 import { estimateGuesses } from '../../../src/credentials/passwords/estimate.ts';
 import { openPasswordPolicy, type PasswordContext } from '../../../src/credentials/passwords/policy.ts';
@@ -86,6 +87,47 @@ t.test('ordinary good passwords are accepted, in every script', async (t) => {
     `${'a'.repeat(64)}purple bicycle marmalade`,
   ];
   for (const password of good) t.equal(await problemOf(password), null, password);
+});
+
+// Always the same texts, so that the test depends on no luck.
+function generated(alphabet: string, length: number, count: number): string[] {
+  return Array.from({ length: count }, (_, number) =>
+    [...createHash('sha512').update(`${alphabet} ${number}`).digest()]
+      .filter((byte) => byte < 256 - (256 % alphabet.length))
+      .slice(0, length)
+      .map((byte) => alphabet[byte % alphabet.length])
+      .join(''),
+  );
+}
+
+t.test(
+  'passwords of a generator are accepted: of 1,000 with eight letters and digits, fewer than 0.5 % are not',
+  async (t) => {
+    const [small, digits, signs] = ['abcdefghijklmnopqrstuvwxyz', '0123456789', '!#$%&*+-=?@^_.'];
+    const letters = small + small.toUpperCase();
+    for (const [alphabet, length, refusedMax] of [
+      [letters + digits, 8, 4],
+      [letters + digits + signs, 8, 15],
+      [letters + digits, 12, 0],
+      [small + digits, 12, 4],
+      [small, 12, 2],
+      ['0123456789abcdef', 16, 2],
+    ] as const) {
+      const passwords = generated(alphabet, length, 1000);
+      t.equal(new Set(passwords.map(({ length }) => length)).size, 1);
+      const judged = await Promise.all(
+        passwords.map(async (password) => ((await problemOf(password)) ? [password] : [])),
+      );
+      const refused = judged.flat();
+      t.ok(refused.length <= refusedMax, `${length} of ${alphabet}: ${refused.join(' ')}`);
+    }
+  },
+);
+
+t.test('abbreviations and names with years, digits and signs are refused', async (t) => {
+  const chosen =
+    'Bjk1903! Ny2024!! Bmw-2020 Php12345! Grrr1234! Dhcp1234 Xfce2024 X7x7x7x7 Kaputt12! Cr7ronaldo Hallo123!';
+  for (const password of chosen.split(' ')) t.equal(await problemOf(password), 'guessable', password);
 });
 
 t.test('the same password is refused for the person whose words it has, and accepted for others', async (t) => {
