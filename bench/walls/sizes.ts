@@ -3,9 +3,9 @@
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { parseArgs } from 'node:util';
-import { asAdmin, type Query } from '../scripts/prove/database.ts';
-import { ROOT, type Testbed, withTestbed } from '../scripts/prove/testbed.ts';
-import { type Api, openApi, type Reply } from '../test/support/client.ts';
+import { asAdmin, type Query } from '../../scripts/prove/database.ts';
+import { ROOT, type Testbed, withTestbed } from '../../scripts/prove/testbed.ts';
+import { type Api, openApi, type Reply } from '../../test/support/client.ts';
 
 const { values: options } = parseArgs({
   options: { members: { type: 'string', default: '100000' }, organizations: { type: 'string', default: '10000' } },
