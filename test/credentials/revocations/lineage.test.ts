@@ -105,6 +105,17 @@ t.test('a lost logout is noticed, and nothing from before is accepted until an o
   t.match((await eventsOf(database)).at(-1), { type: 'installation.database_accepted' });
 });
 
+t.test('a lost logout does not come back to life before the failover is noticed', async (t) => {
+  const { database, service, accounts } = await open(t);
+  const [stays, leaves] = accounts;
+  await service.api.post('/auth/logout', { refreshToken: leaves.refreshToken });
+  await lose(database, leaves);
+  await promote(database);
+  const again = await service.api.post('/auth/refresh', { refreshToken: leaves.refreshToken });
+  t.strictSame([again.status, again.code, again.setCookie], [401, 'session_revoked', []]);
+  t.equal((await service.api.post('/auth/refresh', { refreshToken: stays.refreshToken })).status, 200);
+});
+
 async function feedToken({ app }: Service, database: TestDatabase) {
   const { token } = await seedClientWithToken(app, database, {
     organizationId: null,
