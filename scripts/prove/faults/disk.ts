@@ -235,7 +235,7 @@ async function run(testbed: Testbed): Promise<string> {
   const network = await openTcpProxy(testbed, testbed.postgres.port);
   const url = new URL(testbed.postgres.ownerUrl);
   url.port = String(network.port);
-  const settings = { DATABASE_URL: url.href, SESSIONS_PER_USER_MAX: '1000000' };
+  const settings = { DATABASE_URL: url.href, SESSIONS_PER_USER_MAX: '10000' };
   const service = await testbed.startService({ settings });
   const standby = await startStandby(testbed, testbed.postgres, `${testbed.folder}/postgres`, 'standby');
   const api = openApi(service.url);

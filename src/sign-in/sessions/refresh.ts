@@ -8,7 +8,7 @@ import { type PublishDeps, publishing } from '../../base/revoking/publish.ts';
 import type { Revocations } from '../../credentials/revocations/revocations.ts';
 import { verifyRefreshToken } from '../../credentials/tokens/refresh.ts';
 import type { RefreshClaims } from '../../protocol/claims.ts';
-import { setBack } from './authenticate.ts';
+import { assertNotInDoubt } from './authenticate.ts';
 import { chooseOrganization } from './choose-organization.ts';
 import { refusal, type SignedIn, type SignInDeps, signIn } from './open-session.ts';
 import { rotateSession } from './rotation-store.ts';
@@ -59,7 +59,7 @@ export async function admitToken(
   if (!verified) throw problem('invalid_refresh_token');
   if (input.sessionId !== undefined && verified.claims.sid !== input.sessionId) throw problem('invalid_refresh_token');
   if (verified.expired) throw problem('session_expired');
-  if (verified.claims.iat < deps.revocations.doubtedBefore()) throw setBack();
+  assertNotInDoubt(deps.revocations, verified.claims.iat);
   await input.limitRefresh(verified.claims.sid);
   return verified.claims;
 }
@@ -99,6 +99,7 @@ export async function exchange(
       throw refusal(rotation.subject);
     case 'rotated':
       if (isKnownEnded(deps, claims)) throw problem('session_revoked');
+      assertNotInDoubt(deps.revocations, rotation.openedAt.getTime() / 1000);
       return signIn(deps, rotation.subject, {
         sessionId: claims.sid,
         amr: rotation.amr,
