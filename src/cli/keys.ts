@@ -6,7 +6,7 @@ import type { Config } from '../base/config/config.ts';
 import { accessKeyRetention } from '../base/config/derived.ts';
 import { findRunning } from '../base/embedded/running.ts';
 import { systemClock } from '../base/platform/clock.ts';
-import type { KeyBits } from '../credentials/keys/generate.ts';
+import { isKidShaped, type KeyBits } from '../credentials/keys/generate.ts';
 import {
   type KeyFolderOptions,
   type ListedKey,
@@ -154,14 +154,13 @@ async function revoke(invocation: Invocation, options: Options, kid: string): Pr
       text: `${use}: removed ${removed.join(', ')}${made}\n${failure === null ? RECORDED : unrecorded(kid, failure)}`,
     };
   }
-  if (options.removed === true && KID.test(kid)) return await revokeRemoved(invocation, options, kid);
+  if (options.removed === true && isKidShaped(kid)) return await revokeRemoved(invocation, options, kid);
   throw new CommandRefused(
     'unknown_key',
     `No usable key file below ${config.KEYS_DIR} has the key ${kid}: see tenantry keys list`,
   );
 }
 
-const KID = /^[A-Za-z0-9_-]{43}$/; // RFC 7638 §3, with SHA-256
 const RECORDED = 'Every service, verifier and sidecar refuses its tokens within two seconds.';
 
 function unrecorded(kid: string, reason: string): string {

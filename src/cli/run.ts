@@ -2,12 +2,13 @@
 // its own file. The code that all commands share is in line/.
 import { readFileSync } from 'node:fs';
 import { constants } from 'node:os';
-import { Command, CommanderError } from 'commander';
+import { type Command, CommanderError } from 'commander';
 import { clientsCommands } from './clients.ts';
 import { configCommand } from './config.ts';
 import { databaseCommands } from './database.ts';
 import { doctorCommand } from './doctor/doctor.ts';
 import { keysCommands } from './keys.ts';
+import { CommandLine } from './line/command-line.ts';
 import type { Invocation } from './line/invocation.ts';
 import { describeError, Interrupted } from './line/refusal.ts';
 import { mailCommands } from './mail.ts';
@@ -97,10 +98,11 @@ interface TreeOptions {
 export function program(invocation: Invocation, { serve, onHelp }: TreeOptions): Command {
   const { stdout, stderr } = invocation;
   const { version } = JSON.parse(readFileSync(MANIFEST, 'utf8')) as { version: string };
-  const root = new Command('tenantry')
+  const root = new CommandLine('tenantry')
     .description('Runs and administers Tenantry. The environment configures it: see tenantry config.')
     .version(version, '--version')
     .helpCommand(false)
+    .enablePositionalOptions() // so that the value of an option of a command may be `--version`
     .exitOverride()
     .configureOutput({
       writeOut: (text) => stdout.write(text),

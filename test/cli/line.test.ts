@@ -2,7 +2,9 @@
 // are stable.
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
+import { mkdtempSync, rmSync } from 'node:fs';
 import { type AddressInfo, createServer, type Socket } from 'node:net';
+import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { Readable } from 'node:stream';
 import { text } from 'node:stream/consumers';
@@ -185,5 +187,52 @@ t.test('a signal ends a waiting command, with the exit code of the signal and no
     const running = runCommand(run);
     await asked(() => ending.abort(name));
     t.same([await running, stdout.text(), stderr.text()], [code, '', ''], `${name} within a program`);
+  }
+});
+
+t.test('an argument may begin with a hyphen: a kid as it is, any other after --', async (t) => {
+  const directory = mkdtempSync(join(tmpdir(), 'tenantry-keys-'));
+  t.teardown(() => rmSync(directory, { recursive: true, force: true }));
+  const keys = openCli({ ...environment, KEYS_DIR: directory });
+  for (const kid of ['-', '--', '-h', '--y'].map((start) => start.padEnd(43, 'Nxr5o'))) {
+    for (const args of [[kid], [kid, '--yes'], ['--yes', kid], ['--use', 'access', kid, '--yes'], ['--', kid]]) {
+      const { status, json } = await keys('keys', 'revoke', '--json', ...args);
+      t.equal(status, 1, args.join(' '));
+      t.match(json.error, { code: 'unknown_key', detail: `has the key ${kid}:` });
+    }
+    const twice = await keys('keys', 'revoke', kid, kid);
+    t.match(twice, { status: 2, stderr: /too many arguments/ });
+  }
+  const hint =
+    /unknown option '-[^']*'; (\(Did you mean [^)]*\)|)[; ]*Write -- before an argument that begins with - \(/;
+  const [short, long] = ['-'.padEnd(42, 'x'), '-'.padEnd(44, 'x')];
+  for (const typed of [short, long, '--yse', '-']) {
+    const { status, stderr } = await keys('keys', 'revoke', typed);
+    t.equal(status, typed === '-' ? 1 : 2, 'a hyphen alone is no option');
+    t.match(stderr, typed === '-' ? /has the key -:/ : hint, typed);
+  }
+  const kid = '-'.padEnd(43, 'x');
+  t.match(await keys('keys', 'revoke', kid, '--yse'), { status: 2, stderr: /unknown option '--yse'/ });
+  t.notMatch((await keys('users', 'list', '--nonsense')).stderr, 'Write --', 'this command has no arguments');
+
+  for (const args of [
+    ['users', 'disable', '--yes'],
+    ['users', 'set-password', '--password-stdin', '--yes'],
+    ['orgs', 'create', '--owner', 'ada@example.com'],
+    ['orgs', 'suspend', '--yes'],
+    ['clients', 'create'],
+    ['roles', 'diff'],
+  ]) {
+    t.match(await cli(...args, '-x@example.com'), { status: 2, stderr: hint }, args.join(' '));
+    t.equal((await cli(...args, '--', '-x@example.com')).status, 1, 'it is understood');
+  }
+});
+
+t.test('the value of an option may begin with a hyphen', async (t) => {
+  for (const value of ['-x', '--yes', '--version', '--help', '--', '-'.padEnd(43, 'x')]) {
+    const { status, json } = await cli('users', 'list', '--search', value, '--json');
+    t.equal(status, 1, value);
+    t.equal(json.error.code, 'database_unavailable');
+    t.equal((await cli('users', 'list', `--search=${value}`)).status, 1);
   }
 });

@@ -23,6 +23,11 @@ export interface GeneratedKey {
 const SUFFIXES = ['', ...Array.from('bcdefghijklmnopqrstuvwxyz', (letter) => `-${letter}`)];
 const rsaKeyPair = promisify(generateKeyPair);
 
+/** Whether a text has the shape of the kid of a key: an RFC 7638 thumbprint with SHA-256. It may begin with "-". */
+export function isKidShaped(text: string): boolean {
+  return /^[A-Za-z0-9_-]{43}$/.test(text);
+}
+
 /** A new RSA key. With a passphrase its PEM is encrypted (AES-256-CBC). Raises RangeError for an empty passphrase. */
 export async function newKey(bits: KeyBits = 2048, passphrase?: string): Promise<NewKey> {
   if (passphrase === '') throw new RangeError('An empty passphrase protects nothing');
